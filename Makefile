@@ -1,0 +1,54 @@
+# What needs a virtual environment makes it; nothing has to be installed by hand but Python 3.11 or newer.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+DEMO := $(VENV)/demo
+
+.PHONY: demo test lint types ci samples clean
+
+demo: $(VENV)/installed
+	$(BIN)/gradclip stats sample_data/char_lstm --by layer --by total
+	rm -rf $(DEMO)
+	$(BIN)/gradclip apply sample_data/char_lstm/step_00009.safetensors -o $(VENV)/clipped.safetensors --overwrite \
+		-s clip-by-global-norm -t "$$($(BIN)/gradclip stats sample_data/char_lstm -s clip-by-global-norm --print-threshold)"
+	$(BIN)/gradclip apply sample_data/char_lstm_hdf5 -o $(DEMO) -s ClipL2PerLayer -t mean -q
+	$(BIN)/gradclip apply sample_data/dl4j_lstm -o $(DEMO) -s ClipElementWiseAbsoluteValue -t 1 -q
+
+test: $(VENV)/tested
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/linted
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/linted
+	$(BIN)/mypy
+
+ci: test lint types
+
+# Trains the two small models again; needs the `torch` extra.
+samples: $(VENV)/trained
+	$(BIN)/python sample_data/make_samples.py
+
+clean:
+	rm -rf $(VENV)
+
+$(VENV)/python:
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/installed: $(VENV)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet -e .
+	touch $@
+
+$(VENV)/tested: $(VENV)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet -e '.[test]'
+	touch $@
+
+$(VENV)/linted: $(VENV)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet -e '.[lint]'
+	touch $@
+
+$(VENV)/trained: $(VENV)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet -e '.[test,torch]'
+	touch $@

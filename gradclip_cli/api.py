@@ -1,0 +1,109 @@
+"""The work of the command line as functions."""
+
+import os
+from collections.abc import Mapping, Sequence
+
+from gradclip_cli import pipeline
+from gradclip_cli.errors import UsageError
+from gradclip_cli.plan import NONFINITE, ApplyPlan, Norm, Override, StatsPlan
+from gradclip_cli.planning import dumps_in, naming, outputs_for
+from gradclip_cli.report import ApplyReport, StatsReport
+from gradclip_cli.selection import Selection
+from gradclip_cli.strategies import find
+from gradclip_cli.thresholds import Threshold, checked, parse, parse_rule
+
+Path = str | os.PathLike[str]
+Layers = Mapping[str, tuple[str | None, float | str | None]]
+
+
+def apply(
+    inputs: Path | Sequence[Path],
+    output: Path | None = None,
+    *,
+    strategy: str,
+    threshold: float | str | None = None,
+    layers: Layers | None = None,
+    norm_type: float | None = None,
+    epsilon: float | None = None,
+    nonfinite: str = "error",
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    group_depth: int | None = None,
+    layer_regex: str | None = None,
+    void_dtype: str | None = None,
+    allow_huge: bool = False,
+    input_format: str | None = None,
+    output_format: str | None = None,
+    in_place: bool = False,
+    overwrite: bool = False,
+    dry_run: bool = False,
+    jobs: int | None = None,
+) -> ApplyReport:
+    """Transform gradient dumps and return what became of them.
+
+    `threshold` is a number above 0 or a rule such as "mean"; `layers` maps patterns to (strategy, threshold), either of
+    which may be None, in order. Everything else is as on the command line. Raises `GradclipError`.
+    """
+    if nonfinite not in NONFINITE:
+        raise UsageError(f"nonfinite must be one of {', '.join(NONFINITE)}, not {nonfinite!r}")
+    paths = _paths(inputs)
+    found = dumps_in(paths)
+    directory = len(found) > 1 or os.path.isdir(paths[0])
+    target = None if output is None else os.fspath(output)
+    return pipeline.apply(
+        ApplyPlan(
+            inputs=found,
+            outputs=outputs_for(found, target, in_place=in_place, dry_run=dry_run, directory=directory),
+            strategy=find(strategy),
+            threshold=_threshold(threshold),
+            overrides=tuple(
+                Override(pattern, find(name) if name else None, _threshold(value)) for pattern, (name, value) in (layers or {}).items()
+            ),
+            norm=None if norm_type is None and epsilon is None else Norm(2.0 if norm_type is None else norm_type, epsilon or 0.0),
+            nonfinite=nonfinite,
+            selection=Selection(tuple(include), tuple(exclude), naming(layer_regex, group_depth), input_format, void_dtype, allow_huge),
+            output_format=output_format,
+            overwrite=overwrite or in_place,
+            jobs=jobs,
+        )
+    )
+
+
+def stats(
+    inputs: Path | Sequence[Path],
+    *,
+    strategy: str | None = None,
+    rule: str = "mean",
+    norm_type: float = 2.0,
+    epsilon: float = 0.0,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    group_depth: int | None = None,
+    layer_regex: str | None = None,
+    void_dtype: str | None = None,
+    allow_huge: bool = False,
+    input_format: str | None = None,
+    skip_steps: int = 0,
+    jobs: int | None = None,
+) -> StatsReport:
+    """Measure the norms of one dump or of a series and suggest thresholds. Raises `GradclipError`."""
+    return pipeline.stats(
+        StatsPlan(
+            inputs=dumps_in(_paths(inputs)),
+            strategy=find(strategy) if strategy else None,
+            rule=parse_rule(rule),
+            norm=Norm(norm_type, epsilon),
+            selection=Selection(tuple(include), tuple(exclude), naming(layer_regex, group_depth), input_format, void_dtype, allow_huge),
+            skip_steps=skip_steps,
+            jobs=jobs,
+        )
+    )
+
+
+def _paths(inputs: Path | Sequence[Path]) -> list[str]:
+    several = [inputs] if isinstance(inputs, str | os.PathLike) else inputs
+    return [os.fspath(path) for path in several]
+
+
+def _threshold(value: float | str | None) -> Threshold | None:
+    return parse(value) if isinstance(value, str) else None if value is None else checked(float(value))

@@ -1,0 +1,159 @@
+"""Files that are written whole or not at all."""
+
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from types import TracebackType
+
+from gradclip_cli.errors import OutputError
+
+_unfinished: set[str] = set()
+
+
+def discard_unfinished() -> None:
+    """Remove the temporary files of this process; safe to call from a signal handler."""
+    for path in tuple(_unfinished):
+        with suppress(OSError):
+            os.unlink(path)
+
+
+@dataclass
+class Staged:
+    """An output being written beside its target, under a name that does not grow with the target's."""
+
+    target: str  # as the user gave it
+    path: str  # the file that will be replaced: links are followed
+    temporary: str
+    fd: int
+
+
+class Outputs:
+    """Several outputs that replace their targets together, once all of them are complete."""
+
+    def __init__(self, overwrite: bool) -> None:
+        self._overwrite = overwrite
+        self._staged: list[Staged] = []
+
+    def __enter__(self) -> "Outputs":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for staged in self._staged:
+            _close(staged)
+            with suppress(OSError):
+                os.unlink(staged.temporary)
+            _unfinished.discard(staged.temporary)
+
+    def stage(self, target: str) -> Staged:
+        """Create the temporary file for a target."""
+        check_target(target, self._overwrite)
+        path = os.path.realpath(target)
+        folder = os.path.dirname(path) if not _is_special(path) else os.environ.get("TMPDIR", "/tmp")  # noqa: S108
+        temporary = os.path.join(folder, f".gradclip-{secrets.token_hex(8)}")
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        _unfinished.add(temporary)
+        try:
+            fd = os.open(temporary, flags, 0o600)
+        except OSError as error:
+            _unfinished.discard(temporary)
+            raise _failed(error, target) from error
+        self._staged.append(Staged(target, path, temporary, fd))
+        return self._staged[-1]
+
+    def complete(self, staged: Staged) -> None:
+        """Bring a staged file to the disk; it only has to be renamed then."""
+        try:
+            if not _is_special(staged.path):
+                _take_over_mode(staged)
+                os.fsync(staged.fd)
+            _close(staged)
+        except OSError as error:
+            raise _failed(error, staged.target) from error
+
+    def commit(self) -> None:
+        """Put every staged file in the place of its target."""
+        for done, staged in enumerate(self._staged):
+            try:
+                if _is_special(staged.path):
+                    _pour(staged)
+                else:
+                    os.replace(staged.temporary, staged.path)
+            except OSError as error:
+                finished = f"; {done} of {len(self._staged)} outputs are in place" if len(self._staged) > 1 else ""
+                raise OutputError(f"{_reason(error)}{finished}", path=staged.target) from error
+        for folder in sorted({os.path.dirname(staged.path) for staged in self._staged}):
+            _sync_folder(folder)
+
+
+def check_target(target: str, overwrite: bool) -> None:
+    """Raise where a target cannot be written: before anything is read."""
+    path = os.path.realpath(target)
+    if os.path.isdir(path):
+        raise OutputError("is a directory; give a file name for the output", path=target)
+    if os.path.lexists(path) and not _is_special(path) and not overwrite:
+        raise OutputError("exists; give --overwrite to replace it", path=target)
+    if not os.path.isdir(os.path.dirname(path)):
+        raise OutputError("its directory does not exist", path=target)
+
+
+def _is_special(path: str) -> bool:
+    """Whether a path is a device or a FIFO, which is written to and never replaced."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return False
+    return stat.S_ISCHR(mode) or stat.S_ISBLK(mode) or stat.S_ISFIFO(mode)
+
+
+def _take_over_mode(staged: Staged) -> None:
+    """Give a file the mode and, where that is allowed, the owner of the one that it replaces."""
+    try:
+        old = os.stat(staged.path)
+    except FileNotFoundError:
+        os.fchmod(staged.fd, 0o666 & ~_umask())
+        return
+    with suppress(PermissionError):
+        os.fchown(staged.fd, old.st_uid, old.st_gid)
+    os.fchmod(staged.fd, stat.S_IMODE(old.st_mode))
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def _pour(staged: Staged) -> None:
+    """Copy a complete file into a device or a FIFO."""
+    with open(staged.temporary, "rb") as source, open(staged.path, "wb") as target:
+        shutil.copyfileobj(source, target, 1 << 20)
+
+
+def _sync_folder(folder: str) -> None:
+    with suppress(OSError):
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+def _close(staged: Staged) -> None:
+    if staged.fd >= 0:
+        fd, staged.fd = staged.fd, -1
+        os.close(fd)
+
+
+def _failed(error: OSError, target: str) -> OutputError:
+    return OutputError(_reason(error), path=target)
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
+
+
+__all__: Sequence[str] = ["Outputs", "Staged", "check_target", "discard_unfinished"]

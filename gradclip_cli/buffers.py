@@ -1,0 +1,19 @@
+"""Arrays that a thread uses again and again, so that no piece pays for fresh memory."""
+
+import threading
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+T = TypeVar("T", bound=np.generic)
+_local = threading.local()
+
+
+def borrow(name: str, count: int, dtype: type[T]) -> NDArray[T]:
+    """Return `count` elements of this thread's array `name`; they hold whatever was left there."""
+    arrays: dict[str, NDArray[Any]] = _local.__dict__
+    array = arrays.get(name)
+    if array is None or array.size < count or array.dtype != dtype:
+        array = arrays[name] = np.empty(count, dtype)
+    return array[:count]

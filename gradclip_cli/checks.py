@@ -1,0 +1,55 @@
+"""What can only be checked once dumps have been read."""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+
+from gradclip_cli.dumps import Dump
+from gradclip_cli.errors import NonFiniteError, UsageError
+from gradclip_cli.measure import Stats
+from gradclip_cli.plan import Override
+from gradclip_cli.selection import Selection
+from gradclip_cli.text import printable
+
+_MOST = 8
+
+
+def check_layers(dumps: Sequence[Dump], overrides: Sequence[Override]) -> None:
+    """Raise where a pattern matches no layer of any dump."""
+    layers = {layer for dump in dumps for layer in dump.layers} if overrides else set()
+    for override in overrides:
+        if not any(fnmatchcase(layer, override.pattern) for layer in layers):
+            near = get_close_matches(override.pattern, layers, 1)
+            hint = f"did you mean {near[0]!r}?" if near else "`gradclip ls` lists the layers"
+            raise UsageError(f"no layer matches {override.pattern!r}; {hint}")
+
+
+def check_taken(dumps: Sequence[Dump], selection: Selection) -> None:
+    """Raise where --include was given and matches no tensor of any dump."""
+    for pattern in selection.include:
+        if not any(fnmatchcase(spec.name, pattern) for dump in dumps for spec in dump.tensors):
+            raise UsageError(f"no tensor matches --include {pattern!r}; `gradclip ls` lists the tensors")
+
+
+def refuse_nonfinite(dumps: Sequence[Dump]) -> None:
+    """Raise NonFiniteError if there are NaN or infinities, naming the tensors that hold them."""
+    found = [(dump, dump.tensors[k].name, stats) for dump in dumps for k, stats in dump.stats.items() if stats.nonfinite]
+    if not found:
+        return
+    path = found[0][0].path
+    parts = [
+        f"{'' if dump.path == path else printable(dump.path) + ': '}{_shortened(name)} ({_counts(stats)})"
+        for dump, name, stats in found[:_MOST]
+    ]
+    more = f" and {len(found) - _MOST} more" if len(found) > _MOST else ""
+    raise NonFiniteError(f"{', '.join(parts)}{more}; choose what to do with --nonfinite zero, skip or propagate", path=path)
+
+
+def _counts(stats: Stats) -> str:
+    counted = ((stats.nan, "NaN"), (stats.posinf, "+Inf"), (stats.neginf, "-Inf"))
+    return ", ".join(f"{number} {word}" for number, word in counted if number)
+
+
+def _shortened(name: str) -> str:
+    text = printable(name)
+    return text if len(text) <= 60 else f"{text[:28]} .. {text[-28:]}"

@@ -1,0 +1,63 @@
+"""gradclip apply."""
+
+import os
+from typing import Any
+
+import click
+
+from gradclip_cli import formats
+from gradclip_cli.cli.config import CONFIG
+from gradclip_cli.cli.output import progress, show, warn
+from gradclip_cli.options import INPUT, OVERRIDE, STRATEGY, THRESHOLD, norm, norming, selecting, selection, showing, working
+from gradclip_cli.plan import NONFINITE, ApplyPlan
+from gradclip_cli.planning import dumps_in, outputs_for
+
+
+@click.command("apply")
+@INPUT
+@click.option("-o", "--output", type=click.Path(), metavar="PATH", help="Write here; a directory for several inputs.")
+@click.option("-s", "--strategy", type=STRATEGY, required=True, metavar="NAME", help="One of `gradclip strategies`; DL4J's spellings do.")
+@click.option("-t", "--threshold", type=THRESHOLD, metavar="VALUE", help="A number above 0, or a rule over these dumps: mean.")
+@click.option("--layer", "layers", type=OVERRIDE, multiple=True, metavar="PATTERN=[STRATEGY][:THRESHOLD]",
+              help="Another strategy or threshold for layers that match; the last match wins.")  # fmt: skip
+@norming
+@click.option("--nonfinite", type=click.Choice(NONFINITE), default="error", show_default=True, help="What to do with NaN and infinities.")
+@click.option("--in-place", is_flag=True, help="Replace the inputs.")
+@click.option("--overwrite", is_flag=True, help="Replace an output that exists.")
+@click.option("--dry-run", is_flag=True, help="Show the tables and write nothing.")
+@selecting
+@click.option("--output-format", type=click.Choice(formats.FORMATS), help="Write this format rather than that of the output's suffix.")
+@CONFIG
+@showing
+@working
+def command(inputs: tuple[str, ...], **options: Any) -> None:
+    """Transform gradients, and print norms before and after.
+
+    \b
+    gradclip apply g.safetensors -o out.safetensors -s clip-by-global-norm -t 1.0
+    gradclip apply steps/ -o clipped/ -s ClipL2PerLayer -t mean --layer 'decoder=:0.5'
+    """
+    from gradclip_cli import pipeline
+
+    found = dumps_in(inputs)
+    directory = len(found) > 1 or os.path.isdir(inputs[0])
+    in_place = options["in_place"]
+    plan = ApplyPlan(
+        inputs=found,
+        outputs=outputs_for(found, options["output"], in_place=in_place, dry_run=options["dry_run"], directory=directory),
+        strategy=options["strategy"],
+        threshold=options["threshold"],
+        overrides=options["layers"],
+        norm=norm(options),
+        nonfinite=options["nonfinite"],
+        selection=selection(options),
+        output_format=options["output_format"],
+        overwrite=options["overwrite"] or in_place,
+        jobs=options["jobs"],
+    )
+    with progress(found, 2, options["quiet"]) as tick:
+        report = pipeline.apply(plan, tick)
+    if options["quiet"]:
+        warn(report.notes)
+    else:
+        show(report, options["format"], options["no_color"])

@@ -1,0 +1,70 @@
+"""Where reports, notes and progress go."""
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+import click
+
+from gradclip_cli import render
+from gradclip_cli.errors import OutputError
+from gradclip_cli.report import Report
+from gradclip_cli.text import one_line
+
+_LONG = 256 << 20
+_STRIDE = 16 << 20
+
+
+def show(report: Report, format: str, no_color: bool, kinds: Sequence[str] = ()) -> None:
+    """Write notes to standard error and the report to standard output."""
+    warn(report.notes)
+    if sys.stdout is None:
+        raise OutputError("is closed", path="standard output")
+    if no_color:
+        os.environ["NO_COLOR"] = "1"
+    render.write(report, format, sys.stdout, frozenset(kinds))
+    sys.stdout.flush()
+
+
+def warn(notes: Sequence[str]) -> None:
+    """Write one line a note to standard error."""
+    for note in notes:
+        click.echo(f"Warning: {one_line(note)}", err=True)
+
+
+@contextmanager
+def progress(inputs: Sequence[str], passes: int, quiet: bool) -> Iterator[Callable[[int], None]]:
+    """Show how far long work has come, where standard error is a terminal; yield what is to be told of bytes done."""
+    total = passes * sum(_size(path) for path in inputs)
+    if quiet or sys.stderr is None or not sys.stderr.isatty() or total < _LONG or os.environ.get("TERM") == "dumb":
+        yield lambda count: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+
+    with Progress(BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
+        yield _Ticker(bar.add_task("", total=total), bar.advance).tick
+
+
+class _Ticker:
+    """Passes on what has been done in large strides: a bar need not know of every piece."""
+
+    def __init__(self, task: int, advance: Callable[[int, float], None]) -> None:
+        self._task, self._advance = task, advance
+        self._waiting, self._lock = 0, threading.Lock()
+
+    def tick(self, count: int) -> None:
+        """Take note of `count` bytes."""
+        with self._lock:
+            self._waiting += count
+            ready, self._waiting = (self._waiting, 0) if self._waiting >= _STRIDE else (0, self._waiting)
+        if ready:
+            self._advance(self._task, ready)
+
+
+def _size(path: str) -> int:
+    with suppress(OSError):
+        return os.path.getsize(path)
+    return 0

@@ -1,0 +1,51 @@
+"""gradclip stats."""
+
+from typing import Any
+
+import click
+
+from gradclip_cli.cli.output import progress, show, warn
+from gradclip_cli.errors import InputError
+from gradclip_cli.options import INPUT, RULE, STRATEGY, norm, norming, selecting, selection, showing, working
+from gradclip_cli.plan import Norm, StatsPlan
+from gradclip_cli.planning import dumps_in
+
+KINDS = ("total", "layer", "param", "step")
+
+
+@click.command("stats")
+@INPUT
+@click.option("-s", "--strategy", type=STRATEGY, metavar="NAME", help="Suggest a threshold for this strategy only.")
+@click.option("--rule", type=RULE, default="mean", show_default=True, help="How a threshold is chosen from the norms.")
+@click.option("--skip-steps", type=int, default=0, show_default=True, metavar="N", help="Leave out the first N dumps.")
+@click.option("--print-threshold", is_flag=True, help="Print the suggested threshold and nothing else; needs -s.")
+@click.option("--by", type=click.Choice(KINDS), multiple=True, help="Show only these tables (repeatable).")
+@norming
+@selecting
+@showing
+@working
+def command(inputs: tuple[str, ...], **options: Any) -> None:
+    """Show norm statistics of one dump or of a series, and suggest a threshold.
+
+    \b
+    gradclip stats run/
+    gradclip apply g.npz -o out.npz -s clip-by-norm -t "$(gradclip stats run/ -s clip-by-norm --print-threshold)"
+    """
+    from gradclip_cli import pipeline
+
+    if options["print_threshold"] and options["strategy"] is None:
+        raise click.UsageError("--print-threshold needs -s STRATEGY")
+    found = dumps_in(inputs)
+    plan = StatsPlan(
+        found, options["strategy"], options["rule"], norm(options) or Norm(), selection(options), options["skip_steps"], options["jobs"]
+    )
+    with progress(found, 1, options["quiet"]) as tick:
+        report = pipeline.stats(plan, tick)
+    if not options["print_threshold"]:
+        show(report, options["format"], options["no_color"], options["by"] or KINDS)
+        return
+    suggestion = report.suggestions[0]
+    if suggestion.threshold is None:
+        raise InputError(suggestion.note or "there is no threshold")
+    warn(report.notes)
+    click.echo(repr(suggestion.threshold))

@@ -1,0 +1,83 @@
+"""A dump as it is known after its first reading: names, layers and statistics, and no elements."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from gradclip_cli.dtypes import Raw
+from gradclip_cli.errors import InputError
+from gradclip_cli.files import Fingerprint
+from gradclip_cli.formats import opened
+from gradclip_cli.formats.base import Format, Options, Reader
+from gradclip_cli.measure import NormTypes, Stats, measure
+from gradclip_cli.naming import Place, natural, step_of
+from gradclip_cli.selection import Selection
+from gradclip_cli.tensors import TensorSpec
+from gradclip_cli.workers import Workers
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Dump:
+    """One input: its tensors, where each belongs, and the statistics of those that count, by index."""
+
+    path: str
+    step: int | None
+    format: str
+    fingerprint: Fingerprint
+    tensors: list[TensorSpec]
+    places: list[Place]
+    stats: dict[int, Stats]
+
+    @property
+    def layers(self) -> dict[str, list[int]]:
+        """The tensors that count, by layer, in natural order."""
+        found: dict[str, list[int]] = {}
+        for index in self.stats:
+            found.setdefault(self.places[index].layer, []).append(index)
+        return {layer: found[layer] for layer in sorted(found, key=natural)}
+
+
+@contextmanager
+def open_dump(path: str, selection: Selection) -> Iterator[tuple[Format, Reader]]:
+    """Open one input as the selection says."""
+    options = Options(selection.void_dtype, selection.allow_huge)
+    with opened(path, options, selection.input_format) as (format, reader):
+        yield format, reader
+
+
+def survey(path: str, selection: Selection, types: NormTypes, workers: Workers, progress: Progress) -> Dump:
+    """Read a dump once: measure every tensor that counts."""
+    with open_dump(path, selection) as (format, reader):
+        tensors = list(reader.tensors)
+        places = selection.naming.places([spec.name for spec in tensors])
+        counted = counted_tensors(reader, selection)
+
+        def read(spec: TensorSpec, start: int, out: Raw) -> None:
+            reader.read(spec, start, out)
+            progress(out.size)
+
+        stats = measure(tensors, counted, read, types, workers)
+        reader.verify()
+        return Dump(path, step_of(path), format.name, reader.file.fingerprint, tensors, places, stats)
+
+
+def counted_tensors(reader: Reader, selection: Selection) -> list[int]:
+    """The indices of the tensors that are gradients and were not left out; complex ones are refused."""
+    counted = []
+    for index, spec in enumerate(reader.tensors):
+        if spec.dtype.kind not in ("float", "complex") or not selection.takes(spec.name):
+            continue
+        if spec.dtype.kind == "complex":
+            message = f"is {spec.dtype.name}, which has no place in a norm; leave it out with --exclude"
+            raise InputError(message, path=reader.file.path, tensor=spec.name)
+        counted.append(index)
+    return counted
+
+
+def by_step(dumps: list[Dump]) -> list[Dump]:
+    """Put dumps in the order of their steps; where any has none, the order stays and no step is named."""
+    if any(dump.step is None for dump in dumps):
+        return [replace(dump, step=None) for dump in dumps]
+    return sorted(dumps, key=lambda dump: dump.step or 0)

@@ -1,0 +1,48 @@
+"""Every error that gradclip raises on purpose.
+
+    GradclipError          the root: one line for a person, and an exit code
+    ├── UsageError         2  the request contradicts itself or names what is not there
+    ├── InputError         3  an input is missing, unreadable, or not what it claims to be
+    ├── NonFiniteError     4  NaN or infinities among the gradients, refused
+    └── OutputError        5  the output cannot be written
+"""
+
+from gradclip_cli.text import one_line
+
+
+class GradclipError(Exception):
+    """Something a user can mend; `str()` is one printable line: `FILE: TENSOR: what is wrong; what to do`."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, path: str | None = None, tensor: str | None = None) -> None:
+        super().__init__(message)
+        self.message, self.path, self.tensor = message, path, tensor
+
+    def __str__(self) -> str:
+        where = [one_line(part, 400) for part in (self.path, self.tensor) if part is not None]
+        return ": ".join([*where, one_line(self.message, 600)])
+
+
+class UsageError(GradclipError):
+    """The request contradicts itself or names what is not there."""
+
+    exit_code = 2
+
+
+class InputError(GradclipError):
+    """An input is missing, cannot be read, or is not what it claims to be."""
+
+    exit_code = 3
+
+
+class NonFiniteError(GradclipError):
+    """There are NaN or infinite gradients, and the policy is to refuse them."""
+
+    exit_code = 4
+
+
+class OutputError(GradclipError):
+    """The output cannot be written."""
+
+    exit_code = 5

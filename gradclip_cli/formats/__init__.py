@@ -1,0 +1,66 @@
+"""The file formats: one module each, found by a file's content, never by its name."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import PurePath
+from typing import TYPE_CHECKING, cast
+
+from gradclip_cli.errors import InputError
+
+if TYPE_CHECKING:
+    from gradclip_cli.files import InputFile
+    from gradclip_cli.formats.base import Format, Options, Reader
+
+FORMATS = ("safetensors", "hdf5", "npz")
+"""The modules of this package that are formats; each is imported when it is first needed."""
+
+_PICKLED = (".pt", ".pth", ".ckpt", ".bin", ".pkl", ".pickle")
+
+
+def by_name(name: str) -> "Format":
+    """Return the format called `name`."""
+    return cast("Format", import_module(f"{__name__}.{name}"))
+
+
+def suffixes() -> tuple[str, ...]:
+    """Return the endings of file names that dumps have."""
+    return tuple(suffix for name in FORMATS for suffix in by_name(name).suffixes)
+
+
+def by_suffix(path: str) -> "Format | None":
+    """Return the format that a file name promises, if any does."""
+    suffix = PurePath(path).suffix.lower()
+    return next((by_name(name) for name in FORMATS if suffix in by_name(name).suffixes), None)
+
+
+@contextmanager
+def opened(path: str, options: "Options", name: str | None = None) -> Iterator[tuple["Format", "Reader"]]:
+    """Open a dump, as format `name` or as what its first bytes say it is."""
+    from gradclip_cli.files import InputFile
+
+    with InputFile(path) as file:
+        format = by_name(name) if name else _recognised(file)
+        reader = format.open(file, options)
+        try:
+            yield format, reader
+        finally:
+            reader.close()
+
+
+def _recognised(file: "InputFile") -> "Format":
+    head = file.read(0, 64)
+    for name in FORMATS:
+        if by_name(name).fits(head, file):
+            return by_name(name)
+    raise InputError(f"is none of {', '.join(FORMATS)}; {_advice(head, file.path)}", path=file.path)
+
+
+def _advice(head: bytes, path: str) -> str:
+    if head[:2] == b"\x80\x02" or PurePath(path).suffix.lower() in _PICKLED:
+        return "a pickle is never loaded: save it with safetensors.torch.save_file instead"
+    if head.startswith(b"version https://git-lfs"):
+        return "it is a Git LFS pointer: fetch the file itself with `git lfs pull`"
+    if not head:
+        return "it is empty"
+    return "save the gradients with one of their libraries"

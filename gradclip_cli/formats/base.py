@@ -1,0 +1,105 @@
+"""What a file format is: a reader and a writer that share the knowledge of one layout."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Protocol
+
+from gradclip_cli.dtypes import Raw
+from gradclip_cli.errors import InputError
+from gradclip_cli.files import InputFile
+from gradclip_cli.tensors import TensorSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a user may say about how files are read."""
+
+    void_dtype: str | None = None
+    allow_huge: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """`count` bytes of the input that stand in the output unchanged."""
+
+    source: int
+    target: int
+    count: int
+
+
+class Reader(Protocol):
+    """A dump that has been opened: its header is read and checked, its elements are not."""
+
+    file: InputFile
+    tensors: Sequence[TensorSpec]
+    others: Sequence[str]
+
+    def read(self, spec: TensorSpec, start: int, out: Raw) -> None:
+        """Fill `out` with stored elements from element `start` on, past the end of the tensor if its neighbour adjoins.
+
+        Of a tensor without an offset, pieces are asked for in order, all in one thread.
+        """
+
+    def verify(self) -> None:
+        """Raise if what has been read so far does not agree with the file's own checksums, or if the file has changed."""
+
+    def extras(self) -> list[str]:
+        """Name what the file holds beside tensors, and other formats cannot hold."""
+
+    def close(self) -> None:
+        """Let go of the file."""
+
+
+class Writer(Protocol):
+    """A dump that is being written to a descriptor.
+
+    `copies` are the byte ranges to be taken over from the input, `pending` the tensors (indices) that `write` must fill,
+    `tensors` where they go; in what order is up to the caller, but a tensor without an offset is written in order.
+    """
+
+    copies: Sequence[Copy]
+    pending: Collection[int]
+    tensors: Sequence[TensorSpec]
+    notes: Sequence[str]
+
+    def write(self, spec: TensorSpec, start: int, data: Raw) -> None:
+        """Write stored elements from element `start` on."""
+
+    def finish(self) -> None:
+        """Complete the file once everything is written."""
+
+
+class Format(Protocol):
+    """A file format, as the registry knows it."""
+
+    name: str
+    suffixes: tuple[str, ...]
+
+    def fits(self, head: bytes, file: InputFile) -> bool:
+        """Tell from the first bytes whether a file is of this format."""
+
+    def open(self, file: InputFile, options: Options) -> Reader:
+        """Read and check the header."""
+
+    def rewrite(self, reader: Reader, changed: Collection[int], fd: int, path: str) -> Writer:
+        """Begin a copy of `reader`'s file, of this same format, in which the elements of the tensors `changed` are replaced."""
+
+    def convert(self, tensors: Sequence[TensorSpec], fd: int, path: str) -> Writer:
+        """Begin a new file that holds `tensors`, in C order."""
+
+
+def check_declared(file: InputFile, declared: int, options: Options) -> None:
+    """Refuse a small file that claims to hold very much: reading it could take hours and fill the disk."""
+    if declared > 4 << 30 and declared > 1000 * file.size and not options.allow_huge:
+        raise InputError(
+            f"declares {declared:,} bytes of tensors in a file of {file.size:,}; give --allow-huge if that is right", path=file.path
+        )
+
+
+def around(reader: Reader, changed: Collection[int]) -> list[Copy]:
+    """The byte ranges of a file outside the elements of the tensors `changed`."""
+    spans = sorted((spec.offset, spec.offset + spec.nbytes) for k, spec in enumerate(reader.tensors)
+                   if k in changed and spec.offset is not None and spec.size)
+    edges = [(0, 0), *spans, (reader.file.size, reader.file.size)]
+    return [Copy(end, end, start - end) for (_, end), (start, _) in pairwise(edges) if start > end]

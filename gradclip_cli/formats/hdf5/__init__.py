@@ -1,0 +1,54 @@
+"""HDF5: groups are layers, datasets are params.
+
+A copy of a file is made byte for byte, with the elements of the changed tensors replaced: attributes, links, empty groups,
+chunking, compression and everything else that a framework wrote stay as they were.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
+
+from gradclip_cli.files import InputFile
+from gradclip_cli.formats.base import Options, Reader
+from gradclip_cli.tensors import TensorSpec
+
+if TYPE_CHECKING:
+    from gradclip_cli.formats.hdf5.reader import Hdf5Reader
+    from gradclip_cli.formats.hdf5.writer import Hdf5Writer
+
+name = "hdf5"
+suffixes = (".h5", ".hdf5", ".hdf", ".he5")
+
+_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+
+
+def fits(head: bytes, file: InputFile) -> bool:
+    """Tell by the signature, which may also stand behind a user block of 512, 1024, 2048 ... bytes."""
+    if head[:8] == _SIGNATURE:
+        return True
+    at = 512
+    while at + 8 <= file.size:
+        if file.read(at, 8) == _SIGNATURE:
+            return True
+        at *= 2
+    return False
+
+
+def open(file: InputFile, options: Options) -> "Hdf5Reader":
+    """Walk the file and check every dataset."""
+    from gradclip_cli.formats.hdf5.reader import Hdf5Reader
+
+    return Hdf5Reader(file, options)
+
+
+def rewrite(reader: Reader, changed: Collection[int], fd: int, path: str) -> "Hdf5Writer":
+    """Begin a copy, byte for byte but for the elements of `changed`."""
+    from gradclip_cli.formats.hdf5.writer import rewrite
+
+    return rewrite(reader, changed, fd, path)
+
+
+def convert(tensors: Sequence[TensorSpec], fd: int, path: str) -> "Hdf5Writer":
+    """Begin a new file; `/` in a name makes groups."""
+    from gradclip_cli.formats.hdf5.writer import convert
+
+    return convert(tensors, fd, path)

@@ -1,0 +1,156 @@
+"""Reading HDF5: headers through h5py, contiguous elements past it, chunked ones band by band."""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from gradclip_cli.dtypes import Raw
+from gradclip_cli.errors import InputError
+from gradclip_cli.files import InputFile, reopened
+from gradclip_cli.formats.base import Options, check_declared
+from gradclip_cli.formats.hdf5.bands import Band, bands
+from gradclip_cli.formats.hdf5.types import dtype_of, mapped, walk
+from gradclip_cli.tensors import TensorSpec
+from gradclip_cli.text import listed
+
+import h5py  # isort: skip  (after types, which says that no plugin may be loaded)
+from h5py import h5d, h5o, h5s  # isort: skip
+
+BAND_BYTES = 16 << 20
+"""How much of a chunked dataset is held at once; whole rows of chunks where they fit."""
+
+
+class Hdf5Reader:
+    """An opened HDF5 file; datasets in the order of their names, each at one name."""
+
+    def __init__(self, file: InputFile, options: Options) -> None:
+        self.file = file
+        with mapped(file.path):
+            self.handle = h5py.File(reopened(file.fd), "r", locking=False)
+            found = walk(self.handle, file.path)
+        self._found = found
+        self.others = found.others
+        self.tensors: list[TensorSpec] = []
+        for name in found.datasets:
+            self._add(name, found.labels, options)
+        if found.others and not self.tensors:
+            raise InputError("holds no dataset of numbers", path=file.path)
+        check_declared(file, sum(spec.nbytes for spec in self.tensors), options)
+        self._check_overlap()
+        self._bands: dict[str, BandReader] = {}
+
+    def read(self, spec: TensorSpec, start: int, out: Raw) -> None:
+        """Fill `out` with stored elements from `start` on."""
+        if spec.offset is not None:
+            self.file.read_into(spec.position(start), out)
+            return
+        with mapped(self.file.path, spec.name):
+            if start == 0:
+                self._bands[spec.name] = BandReader(h5o.open(self.handle.id, spec.name.encode()), spec)
+            self._bands[spec.name].read_into(out)
+            if start + out.size // spec.dtype.itemsize == spec.size:
+                del self._bands[spec.name]
+
+    def verify(self) -> None:
+        """Raise if the file has changed since it was opened."""
+        self.file.check_unchanged()
+
+    def extras(self) -> list[str]:
+        """Name the links, the attributes' owners, and what is not numbers."""
+        kinds = (
+            ("links", [name for name, _ in self._found.aliases]),
+            ("attributes of", self._found.attributed),
+            ("not numbers", list(self.others)),
+        )
+        return [f"{kind} {listed(names)}" for kind, names in kinds if names]
+
+    def close(self) -> None:
+        """Close h5py's own handle."""
+        self.handle.close()
+
+    def _add(self, name: str, labels: dict[str, str], options: Options) -> None:
+        with mapped(self.file.path, name):
+            dataset = h5o.open(self.handle.id, name.encode())
+            plan = dataset.get_create_plist()
+            layout = plan.get_layout()
+            if layout == h5d.VIRTUAL or plan.get_external_count():
+                raise InputError("has its elements in other files, which are not opened", path=self.file.path, tensor=name)
+            try:
+                dtype = dtype_of(dataset, options.void_dtype)
+            except ValueError as error:
+                raise InputError(str(error), path=self.file.path, tensor=name) from error
+            if dtype.kind == "other" or dataset.get_space().get_simple_extent_type() == h5s.NULL:
+                self.others.append(name)
+                return
+            offset = dataset.get_offset() if layout == h5d.CONTIGUOUS else None
+            spec = TensorSpec(name, dtype, tuple(dataset.shape), offset, label=_label(name, labels))
+            if offset is not None and (offset + spec.nbytes > self.file.size or dataset.get_storage_size() != spec.nbytes):
+                raise InputError("has elements past the end of the file", path=self.file.path, tensor=name)
+            if layout == h5d.CHUNKED:
+                self._check_chunk(plan.get_chunk(), spec)
+            self.tensors.append(spec)
+
+    def _check_chunk(self, chunk: tuple[int, ...], spec: TensorSpec) -> None:
+        nbytes = spec.dtype.itemsize
+        for size in chunk:
+            nbytes *= size
+        if nbytes > max(4 * BAND_BYTES, 2 * spec.nbytes) or len(chunk) != len(spec.shape):
+            raise InputError(f"has chunks of {nbytes:,} bytes for {spec.nbytes:,}", path=self.file.path, tensor=spec.name)
+
+    def _check_overlap(self) -> None:
+        end = 0
+        for spec in sorted((s for s in self.tensors if s.offset is not None and s.size), key=lambda s: s.position(0)):
+            if spec.position(0) < end:
+                raise InputError("shares its bytes with another dataset", path=self.file.path, tensor=spec.name)
+            end = spec.position(spec.size)
+
+
+class BandReader:
+    """A dataset read from first to last through h5py, a band at a time."""
+
+    def __init__(self, dataset: Any, spec: TensorSpec) -> None:
+        self._dataset, self._itemsize = dataset, spec.dtype.itemsize
+        self._bands: Iterator[Band] = bands_of(dataset, spec)
+        self._held: Raw = np.empty(0, np.uint8)
+
+    def read_into(self, out: Raw) -> None:
+        """Fill `out` with the next elements."""
+        done = 0
+        while done < out.size:
+            if not self._held.size:
+                self._held = self._load(next(self._bands))
+            part = self._held[: out.size - done]
+            out[done : done + part.size] = part
+            self._held = self._held[part.size :]
+            done += part.size
+
+    def _load(self, band: Band) -> Raw:
+        raw = np.empty((band.stop - band.start) * self._itemsize, np.uint8)
+        self._dataset.read(*selection(self._dataset, band), raw, self._dataset.get_type())
+        return raw
+
+
+def bands_of(dataset: Any, spec: TensorSpec) -> Iterator[Band]:
+    """The bands in which a dataset is read and written."""
+    plan = dataset.get_create_plist()
+    chunk = plan.get_chunk() if plan.get_layout() == h5d.CHUNKED else (1,) * len(spec.shape)
+    return bands(spec.shape, chunk, BAND_BYTES // spec.dtype.itemsize)
+
+
+def selection(dataset: Any, band: Band) -> tuple[Any, Any]:
+    """The memory space and the file space of a band."""
+    space = dataset.get_space()
+    if not band.count:
+        return h5s.create(h5s.SCALAR), space
+    space.select_hyperslab(band.origin, band.count)
+    return h5s.create_simple(band.count), space
+
+
+def _label(name: str, labels: dict[str, str]) -> str | None:
+    """The `name` attribute of the nearest group around a dataset: Keras 3 writes a layer's own name there."""
+    while name := os.path.dirname(name):
+        if name in labels:
+            return labels[name]
+    return None

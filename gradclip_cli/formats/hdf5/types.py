@@ -1,0 +1,129 @@
+"""HDF5 datatypes and links, read with care: nothing but numbers in this very file is taken for a tensor."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+# An unknown filter would make HDF5 load every library it finds; this says, before h5py is there, that it may load none.
+os.environ["HDF5_PLUGIN_PRELOAD"] = "::"
+
+import h5py
+from h5py import h5a, h5d, h5g, h5l, h5o, h5t
+
+from gradclip_cli import dtypes
+from gradclip_cli.dtypes import DType
+from gradclip_cli.errors import InputError
+
+_FLOATS = {  # size, (sign, exponent at, exponent bits, mantissa at, mantissa bits), bias
+    (2, (15, 10, 5, 0, 10), 15): dtypes.FLOAT16,
+    (2, (15, 7, 8, 0, 7), 127): dtypes.BFLOAT16,
+    (4, (31, 23, 8, 0, 23), 127): dtypes.FLOAT32,
+    (8, (63, 52, 11, 0, 52), 1023): dtypes.FLOAT64,
+}
+_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, AttributeError, MemoryError)
+
+
+@contextmanager
+def mapped(path: str, tensor: str | None = None) -> Iterator[None]:
+    """Turn h5py's errors into gradclip's."""
+    try:
+        yield
+    except _ERRORS as error:
+        reason = str(error) or type(error).__name__
+        raise InputError(f"HDF5 cannot read it: {reason}", path=path, tensor=tensor) from error
+
+
+@dataclass
+class Found:
+    """What a walk over a file came upon, by name: datasets (at the first name that leads there), their other names, groups' labels."""
+
+    datasets: list[str] = field(default_factory=list)
+    aliases: list[tuple[str, str]] = field(default_factory=list)
+    labels: dict[str, str] = field(default_factory=dict)
+    others: list[str] = field(default_factory=list)
+    attributed: list[str] = field(default_factory=list)
+
+
+def walk(file: h5py.File, path: str) -> Found:
+    """Follow the hard links of a file, each object once, without recursion; a link to another file is refused."""
+    found = Found()
+    if h5a.get_num_attrs(file.id):
+        found.attributed.append("/")
+    seen: dict[int, str] = {}
+    stack: list[tuple[str, Any]] = [("", h5o.open(file.id, b"/"))]
+    while stack:
+        prefix, group = stack.pop()
+        names: list[bytes] = []
+        group.links.iterate(names.append)
+        inner: list[tuple[str, Any]] = []
+        for raw in names:
+            name = prefix + _text(raw, path)
+            link = group.links.get_info(raw)
+            kind = link.type
+            if kind == h5l.TYPE_SOFT:
+                found.aliases.append((name, os.fsdecode(group.links.get_val(raw))))
+            elif kind != h5l.TYPE_HARD:
+                raise InputError("is a link to another file, which is not followed", path=path, tensor=name)
+            elif link.u in seen:
+                found.aliases.append((name, seen[link.u]))
+            else:
+                seen[link.u] = name
+                _visit(h5o.open(group, raw), name, found, inner)
+        stack.extend(reversed(inner))
+    return found
+
+
+def _visit(thing: Any, name: str, found: Found, inner: list[tuple[str, Any]]) -> None:
+    if h5a.get_num_attrs(thing):
+        found.attributed.append(name)
+    if isinstance(thing, h5g.GroupID):
+        inner.append((f"{name}/", thing))
+        if label := _attribute(thing, b"name"):
+            found.labels[name] = label
+    elif isinstance(thing, h5d.DatasetID):
+        found.datasets.append(name)
+    else:
+        found.others.append(name)
+
+
+def dtype_of(dataset: Any, void_dtype: str | None) -> DType:
+    """Describe the elements of a dataset; raise ValueError with the reason where they are numbers that cannot be read."""
+    kind = dataset.get_type()
+    group, size = kind.get_class(), kind.get_size()
+    swapped = group in (h5t.FLOAT, h5t.INTEGER) and size > 1 and (kind.get_order() == h5t.ORDER_BE) == (os.sys.byteorder == "little")  # type: ignore[attr-defined]
+    if group == h5t.FLOAT:
+        known = _FLOATS.get((size, kind.get_fields(), kind.get_ebias()))
+        if known is None:
+            raise ValueError(f"has floats of {size} bytes that are not of a known type")
+        return DType(known.name, size, "float", swapped, known.exponent, known.mantissa)
+    if group == h5t.INTEGER and size in (1, 2, 4, 8):
+        return DType(f"{'int' if kind.get_sign() == h5t.SGN_2 else 'uint'}{8 * size}", size, "int", swapped)
+    if group == h5t.OPAQUE and size == 2:
+        if "bfloat16" not in (void_dtype, _attribute(dataset, b"dtype")):
+            raise ValueError("has 2-byte elements of no type; if they are bfloat16, give --void-dtype bfloat16")
+        return dtypes.BFLOAT16
+    if group in (h5t.ENUM, h5t.COMPOUND):
+        plain = dtypes.from_numpy(kind.dtype)
+        if (plain.kind == "bool" or plain.kind == "complex") and plain.itemsize == size:
+            return plain
+    return DType("other", size, "other")
+
+
+def _attribute(thing: Any, name: bytes) -> str | None:
+    """Read a short text attribute, where there is one."""
+    if not h5a.exists(thing, name):
+        return None
+    attribute = h5a.open(thing, name)
+    if attribute.get_type().get_class() != h5t.STRING or attribute.get_storage_size() > 1000 or attribute.shape != ():
+        return None
+    value = h5py.AttributeManager(h5py.Group(thing) if isinstance(thing, h5g.GroupID) else h5py.Dataset(thing)).get(name.decode())
+    return value if isinstance(value, str) else None
+
+
+def _text(raw: bytes, path: str) -> str:
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"the name {raw[:80]!r} in it is not UTF-8", path=path) from error

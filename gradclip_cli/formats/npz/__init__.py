@@ -1,0 +1,156 @@
+"""npz: a zip archive of `.npy` arrays, stored or deflated; never a pickle."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from gradclip_cli.dtypes import Raw
+from gradclip_cli.errors import InputError, OutputError
+from gradclip_cli.files import InputFile
+from gradclip_cli.formats.npz import crc, npy, zip
+from gradclip_cli.formats.base import Options, Reader, check_declared
+from gradclip_cli.formats.npz.deflate import Inflater, checksum
+from gradclip_cli.formats.npz.writer import Entry, NpzWriter
+from gradclip_cli.formats.npz.zip import DEFLATED, STORED, Member
+from gradclip_cli.tensors import TensorSpec
+from gradclip_cli.text import listed
+
+name = "npz"
+suffixes = (".npz",)
+
+_MOST_DIMENSIONS = 64  # numpy's own limit
+_LONGEST_NAME = 0xFFFF - len(".npy")
+
+
+def fits(head: bytes, file: InputFile) -> bool:
+    """Tell by the signature of a zip archive."""
+    return head[:4] in (b"PK\x03\x04", b"PK\x05\x06")
+
+
+class NpzReader:
+    """An opened npz archive; a stored array is read at its offset, a deflated one from its start."""
+
+    def __init__(self, file: InputFile, options: Options) -> None:
+        self.file = file
+        self.members = zip.members(file)
+        check_declared(file, sum(member.size for member in self.members), options)
+        self._void_dtype = options.void_dtype
+        self.entries: list[tuple[Member, npy.Header | None]] = [(member, self._header(member)) for member in self.members]
+        self.of: dict[str, tuple[Member, npy.Header]] = {}
+        self._seen: set[str] = set()
+        for member, header in self.entries:
+            self._add(member, header)
+        self.tensors = [_spec(key, member, header) for key, (member, header) in self.of.items()]
+        self.others = [member.name for member, header in self.entries if header is None or header.dtype.kind == "other"]
+        self._sums: dict[str, dict[int, tuple[int, int]]] = {}
+        self._streams: dict[str, Inflater] = {}
+
+    def read(self, spec: TensorSpec, start: int, out: Raw) -> None:
+        """Fill `out` with stored elements from `start` on, and take note of their checksum."""
+        member, header = self.of[spec.name]
+        if spec.offset is None:
+            if start == 0:
+                self._streams[spec.name] = Inflater(self.file, member)
+                self._streams[spec.name].skip(len(header.raw))
+            self._streams[spec.name].read_into(out)
+            if start + out.size // spec.dtype.itemsize == spec.size:
+                self._streams.pop(spec.name).finish()
+            return
+        self.file.read_into(spec.position(start), out)
+        sums = self._sums.setdefault(spec.name, {0: (checksum(header.raw), len(header.raw))})
+        sums[len(header.raw) + start * spec.dtype.itemsize] = checksum(out), out.size
+
+    def verify(self) -> None:
+        """Raise if an array that has been read whole does not have the CRC of the directory, or if the file has changed."""
+        self.file.check_unchanged()
+        for key, sums in self._sums.items():
+            member, _ = self.of[key]
+            found, length = crc.joined(sums)
+            if length == member.size and found != member.crc:
+                raise InputError("its CRC is wrong: the file is damaged", path=self.file.path, tensor=key)
+
+    def extras(self) -> list[str]:
+        """Name the members that are no arrays of numbers."""
+        return [f"members that are not numbers ({listed(self.others)})"] if self.others else []
+
+    def close(self) -> None:
+        """Nothing but the descriptor, which is the caller's."""
+
+    def _header(self, member: Member) -> npy.Header | None:
+        """Parse the header of a member; None for one that is no array, which is kept as it is."""
+        if not member.name.endswith(".npy"):
+            return None
+        if member.method not in (STORED, DEFLATED):
+            raise self._refused(member, f"is packed by zip method {member.method}; save it with numpy.savez_compressed")
+        if member.method == STORED:
+            data = self.file.read(member.offset, min(npy.LONGEST, member.size))
+        else:
+            data = Inflater(self.file, member).take(npy.LONGEST)
+        try:
+            header = npy.parse(data, self._void_dtype)
+        except ValueError as error:
+            raise self._refused(member, str(error)) from error
+        if len(header.raw) + header.nbytes != member.size:
+            raise self._refused(member, f"declares {header.nbytes:,} bytes of elements, {member.size - len(header.raw):,} are there")
+        return header
+
+    def _add(self, member: Member, header: npy.Header | None) -> None:
+        key = member.name.removesuffix(".npy")
+        if member.name in self._seen or (key in self._seen if header else f"{key}.npy" in self._seen):
+            raise self._refused(member, "stands twice in the archive, or as both 'x' and 'x.npy'")
+        self._seen.add(member.name)
+        if header is not None and header.dtype.kind != "other":
+            self.of[key] = member, header
+
+    def _refused(self, member: Member, message: str) -> InputError:
+        return InputError(message, path=self.file.path, tensor=member.name)
+
+
+def _spec(key: str, member: Member, header: npy.Header) -> TensorSpec:
+    offset = member.offset + len(header.raw) if member.method == STORED else None
+    return TensorSpec(key, header.dtype, header.shape, offset, header.fortran)
+
+
+def open(file: InputFile, options: Options) -> NpzReader:
+    """Read and check the directory and the header of every array."""
+    return NpzReader(file, options)
+
+
+def rewrite(reader: Reader, changed: Collection[int], fd: int, path: str) -> NpzWriter:
+    """Begin a copy: same members in the same order, each packed as it was; what is unchanged is not unpacked."""
+    assert isinstance(reader, NpzReader)
+    index = {spec.name: k for k, spec in enumerate(reader.tensors)}
+    entries = []
+    for member, header in reader.entries:
+        k = index.get(member.name.removesuffix(".npy")) if header is not None else None
+        if header is None or k is None or k not in changed:
+            entries.append(Entry(member.name, member.method, copied=member))
+        else:
+            entries.append(Entry(member.name, member.method, header.raw, k))
+    return NpzWriter(entries, reader.tensors, fd, path)
+
+
+def convert(tensors: Sequence[TensorSpec], fd: int, path: str) -> NpzWriter:
+    """Begin a new archive of stored arrays, as `numpy.savez` would write it."""
+    names = {spec.name for spec in tensors}
+    for spec in tensors:
+        if reason := _unfit(spec, names):
+            raise OutputError(f"npz cannot hold it: {reason}", path=path, tensor=spec.name)
+    plain = [replace(spec, fortran=False, dtype=replace(spec.dtype, swapped=False)) for spec in tensors]
+    entries = [Entry(f"{spec.name}.npy", STORED, npy.header(spec), k) for k, spec in enumerate(plain)]
+    writer = NpzWriter(entries, plain, fd, path)
+    if halves := sum(spec.dtype.name == "bfloat16" for spec in tensors):
+        writer.notes = [f"npz has no bfloat16: {halves} tensors are written as |V2; read them with --void-dtype bfloat16"]
+    return writer
+
+
+def _unfit(spec: TensorSpec, names: set[str]) -> str | None:
+    """Say why numpy could not read `spec` back from an archive."""
+    if spec.dtype.itemsize == 1 and spec.dtype.is_float:
+        return f"numpy has no {spec.dtype.name}"
+    if f"{spec.name}.npy" in names:
+        return f"numpy takes it for '{spec.name}.npy'"
+    if len(spec.shape) > _MOST_DIMENSIONS:
+        return f"{len(spec.shape)} dimensions; numpy has at most {_MOST_DIMENSIONS}"
+    if "\0" in spec.name or len(spec.name.encode(errors="surrogatepass")) > _LONGEST_NAME:
+        return "its name is too long, or has a NUL in it"
+    return None

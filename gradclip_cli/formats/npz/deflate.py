@@ -1,0 +1,97 @@
+"""Deflated members of an archive, unpacked and packed piece by piece."""
+
+import os
+import tempfile
+import zlib
+
+import numpy as np
+
+from gradclip_cli.dtypes import Raw
+from gradclip_cli.errors import InputError
+from gradclip_cli.files import InputFile
+from gradclip_cli.formats.npz.zip import Member
+
+_PART = 1 << 18
+
+
+def checksum(data: Raw | bytes, value: int = 0) -> int:
+    """Return the CRC-32 of `data`, going on from `value`."""
+    return zlib.crc32(data, value)
+
+
+class Inflater:
+    """A deflated member, read from its start to its end; nothing is unpacked that was not asked for."""
+
+    def __init__(self, file: InputFile, member: Member) -> None:
+        self._file, self._member = file, member
+        self._stream = zlib.decompressobj(-zlib.MAX_WBITS)
+        self._packed = self._size = self._crc = 0
+
+    def take(self, count: int) -> bytes:
+        """Return the next `count` bytes, or fewer where the member ends."""
+        parts = []
+        while count and not self._stream.eof:
+            source = self._stream.unconsumed_tail or self._more()
+            try:
+                part = self._stream.decompress(source, count)
+            except zlib.error as error:
+                raise self._damaged(str(error)) from error
+            if not part and not source:
+                raise self._damaged("it ends early")
+            parts.append(part)
+            count -= len(part)
+        data = b"".join(parts)
+        self._crc, self._size = zlib.crc32(data, self._crc), self._size + len(data)
+        return data
+
+    def skip(self, count: int) -> None:
+        """Pass over `count` bytes."""
+        self.take(count)
+
+    def read_into(self, out: Raw) -> None:
+        """Fill `out`."""
+        for start in range(0, out.size, _PART):
+            part = self.take(min(_PART, out.size - start))
+            if len(part) < min(_PART, out.size - start):
+                raise self._damaged("it ends early")
+            out[start : start + len(part)] = np.frombuffer(part, np.uint8)
+
+    def finish(self) -> None:
+        """Check that the member ends here, all of it used, with the right CRC."""
+        member = self._member
+        if self.take(1) or not self._stream.eof or self._size != member.size:
+            raise self._damaged("it does not have the size that the directory gives")
+        if self._stream.unused_data or self._packed != member.packed or self._crc != member.crc:
+            raise self._damaged("its CRC is wrong")
+
+    def _more(self) -> bytes:
+        count = min(_PART, self._member.packed - self._packed)
+        data = self._file.read(self._member.offset + self._packed, count)
+        self._packed += len(data)
+        return data
+
+    def _damaged(self, reason: str) -> InputError:
+        return InputError(f"cannot be unpacked: {reason}", path=self._file.path, tensor=self._member.name)
+
+
+class Deflater:
+    """A member that is being packed, beside the archive, until its turn comes."""
+
+    def __init__(self, directory: str) -> None:
+        self._stream = zlib.compressobj(zlib.Z_DEFAULT_COMPRESSION, zlib.DEFLATED, -zlib.MAX_WBITS)
+        self.spool = tempfile.SpooledTemporaryFile(1 << 20, dir=directory if os.path.isdir(directory) else None)
+        self.crc = self.size = self.packed = 0
+
+    def write(self, data: Raw | bytes) -> None:
+        """Pack the next bytes."""
+        self.crc, self.size = zlib.crc32(data, self.crc), self.size + len(data)
+        self._keep(self._stream.compress(data))
+
+    def finish(self) -> None:
+        """Pack what is left; `spool` then holds the member, to be read from its start."""
+        self._keep(self._stream.flush())
+        self.spool.seek(0)
+
+    def _keep(self, packed: bytes) -> None:
+        self.spool.write(packed)
+        self.packed += len(packed)

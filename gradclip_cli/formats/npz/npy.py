@@ -1,0 +1,98 @@
+"""The header of a `.npy` array: what numpy writes before the elements.
+
+Source: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
+"""
+
+import ast
+import io
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradclip_cli import dtypes
+from gradclip_cli.dtypes import DType
+from gradclip_cli.tensors import TensorSpec
+
+MAX_HEADER = 10_000
+"""numpy's own limit, in bytes; checked before a header is read, since an archive may unpack to any length."""
+
+LONGEST = 12 + MAX_HEADER
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A parsed header; `raw` holds its bytes, so that a copy is the same to the byte."""
+
+    raw: bytes
+    dtype: DType
+    shape: tuple[int, ...]
+    fortran: bool
+
+    @property
+    def nbytes(self) -> int:
+        """The size of the elements in bytes."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+
+def parse(data: bytes, void_dtype: str | None) -> Header:
+    """Parse the header at the start of `data`; raise ValueError with the reason where it is not one."""
+    if data[:6] != b"\x93NUMPY":
+        raise ValueError("is not a .npy array")
+    version = tuple(data[6:8])
+    if version not in ((1, 0), (2, 0), (3, 0)):
+        raise ValueError(f"is a .npy array of version {version}, which is not known")
+    start = 10 if version == (1, 0) else 12
+    length = int.from_bytes(data[8:start], "little")
+    if length > MAX_HEADER:
+        raise ValueError(f"has a .npy header of {length:,} bytes; at most {MAX_HEADER:,} are read")
+    text = data[start : start + length]
+    if len(text) < length or len(data) < start:
+        raise ValueError("ends inside its .npy header")
+    fields = _fields(text.decode("utf-8" if version == (3, 0) else "latin-1"))
+    return Header(data[: start + length], _dtype(fields["descr"], void_dtype), *_layout(fields))
+
+
+def _fields(text: str) -> dict[str, object]:
+    try:
+        fields = ast.literal_eval(text.strip())
+    except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
+        raise ValueError(f"has a .npy header that cannot be read ({type(error).__name__})") from error
+    if not isinstance(fields, dict) or fields.keys() != {"descr", "fortran_order", "shape"}:
+        raise ValueError("has a .npy header without exactly descr, fortran_order and shape")
+    return fields
+
+
+def _layout(fields: dict[str, object]) -> tuple[tuple[int, ...], bool]:
+    shape, fortran = fields["shape"], fields["fortran_order"]
+    if not isinstance(shape, tuple) or not all(type(size) is int and 0 <= size < 1 << 63 for size in shape):
+        raise ValueError(f"has the shape {str(shape)[:80]}")
+    if type(fortran) is not bool:
+        raise ValueError("has a fortran_order that is neither True nor False")
+    return shape, fortran and len(shape) > 1
+
+
+def _dtype(descr: object, void_dtype: str | None) -> DType:
+    if not isinstance(descr, str):
+        raise ValueError("has a structured dtype; only plain numbers can be gradients")
+    try:
+        dtype = np.dtype(descr)
+    except (TypeError, ValueError, SyntaxError) as error:
+        raise ValueError(f"has the dtype {descr[:40]!r}, which numpy does not know") from error
+    if dtype.kind == "O":
+        raise ValueError("holds pickled Python objects, which are never loaded; save it as an array of numbers")
+    if dtype.kind == "V" and dtype.itemsize == 2 and dtype.names is None and dtype.subdtype is None:
+        if void_dtype is None:
+            raise ValueError("has 2-byte elements of no type; if they are bfloat16, give --void-dtype bfloat16")
+        return dtypes.BFLOAT16
+    if dtype.kind == "V" or not dtype.itemsize:
+        raise ValueError(f"has the dtype {descr[:40]!r}; only plain numbers can be gradients")
+    return dtypes.from_numpy(dtype)
+
+
+def header(spec: TensorSpec) -> bytes:
+    """Return the header that numpy would write for `spec`; bfloat16 becomes `|V2`."""
+    out = io.BytesIO()
+    descr = np.lib.format.dtype_to_descr(dtypes.to_numpy(spec.dtype))
+    np.lib.format.write_array_header_1_0(out, {"descr": descr, "fortran_order": spec.fortran, "shape": spec.shape})
+    return out.getvalue()

@@ -1,0 +1,123 @@
+"""An npz archive that is being written: stored arrays at their offsets in any order, deflated ones behind them in turn."""
+
+import os
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from gradclip_cli.dtypes import Raw
+from gradclip_cli.errors import OutputError
+from gradclip_cli.files import write_at
+from gradclip_cli.formats.npz import crc, zip
+from gradclip_cli.formats.base import Copy
+from gradclip_cli.formats.npz.deflate import Deflater, checksum
+from gradclip_cli.formats.npz.zip import STORED, Member
+from gradclip_cli.tensors import TensorSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A member to be: `copied` as it is packed in the input, or `header` and the elements of tensor `index`."""
+
+    name: str
+    method: int
+    header: bytes = b""
+    index: int = -1
+    copied: Member | None = None
+
+
+class NpzWriter:
+    """Lays out all members at once; CRCs and the sizes of deflated members are filled in when they are known."""
+
+    def __init__(self, entries: Sequence[Entry], tensors: Sequence[TensorSpec], fd: int, path: str) -> None:
+        self._entries, self._fd, self._path = entries, fd, path
+        self.tensors = list(tensors)
+        self.notes: Sequence[str] = ()
+        self.copies: list[Copy] = []
+        self._at: dict[str, int] = {}
+        self._members: dict[str, Member] = {}
+        self._sums: dict[int, dict[int, tuple[int, int]]] = {}
+        self._packing: dict[int, Deflater] = {}
+        self._packed: dict[int, Deflater] = {}
+        self._lock = threading.Lock()
+        self._end = 0
+        for entry in entries:
+            self._place(entry)
+        self.pending = [entry.index for entry in entries if entry.copied is None]
+        self._turn = [entry for entry in entries if entry.copied is None and entry.method != STORED][::-1]
+        self._of = {self.tensors[entry.index].name: entry for entry in entries if entry.copied is None}
+
+    def write(self, spec: TensorSpec, start: int, data: Raw) -> None:
+        """Write stored elements from `start` on, and take note of their checksum."""
+        entry = self._of[spec.name]
+        if entry.method == STORED:
+            write_at(self._fd, spec.position(start), data, self._path)
+            self._sums[entry.index][len(entry.header) + start * spec.dtype.itemsize] = checksum(data), data.size
+            return
+        try:
+            self._pack(entry, start, data)
+        except OSError as error:
+            raise OutputError(f"{error.strerror or error}".lower(), path=self._path) from error
+        if start + data.size // spec.dtype.itemsize == spec.size:
+            self._settle(entry)
+
+    def finish(self) -> None:
+        """Write the local headers and the central directory."""
+        for entry in self._entries:
+            if entry.index in self._sums:
+                found, size = crc.joined(self._sums[entry.index])
+                self._seal(entry, found, size, size)
+        placed = [(self._members[entry.name], self._at[entry.name]) for entry in self._entries]
+        write_at(self._fd, self._end, zip.directory(placed, self._end), self._path)
+
+    def _place(self, entry: Entry) -> None:
+        """Give an entry its place, where its size is known."""
+        head = len(zip.local_header(entry.name, entry.method))
+        if entry.copied is not None:
+            member = entry.copied
+            self._reserve(entry, head + member.packed)
+            self.copies.append(Copy(member.offset, self._end - member.packed, member.packed))
+            self._seal(entry, member.crc, member.packed, member.size)
+        elif entry.method == STORED:
+            spec = self.tensors[entry.index]
+            self._reserve(entry, head + len(entry.header) + spec.nbytes)
+            self.tensors[entry.index] = replace(spec, offset=self._end - spec.nbytes)
+            write_at(self._fd, self._at[entry.name] + head, entry.header, self._path)
+            self._sums[entry.index] = {0: (checksum(entry.header), len(entry.header))}
+        else:
+            self.tensors[entry.index] = replace(self.tensors[entry.index], offset=None)
+
+    def _reserve(self, entry: Entry, size: int) -> None:
+        self._at[entry.name] = self._end
+        self._end += size
+
+    def _seal(self, entry: Entry, found: int, packed: int, size: int) -> None:
+        self._members[entry.name] = Member(entry.name, entry.method, found, packed, size, 0)
+        header = zip.sealed_header(entry.name, entry.method, found, packed, size)
+        write_at(self._fd, self._at[entry.name], header, self._path)
+
+    def _pack(self, entry: Entry, start: int, data: Raw) -> None:
+        if start == 0:
+            self._packing[entry.index] = Deflater(os.path.dirname(self._path) or ".")
+            self._packing[entry.index].write(entry.header)
+        self._packing[entry.index].write(data)
+
+    def _settle(self, entry: Entry) -> None:
+        """Complete a deflated member, and append all those whose turn has come."""
+        packer = self._packing.pop(entry.index)
+        packer.finish()
+        with self._lock:
+            self._packed[entry.index] = packer
+            while self._turn and self._turn[-1].index in self._packed:
+                self._append(self._turn.pop())
+
+    def _append(self, entry: Entry) -> None:
+        packer = self._packed.pop(entry.index)
+        head = len(zip.local_header(entry.name, entry.method))
+        at = self._end + head
+        self._reserve(entry, head + packer.packed)
+        with packer.spool as spool:
+            while part := spool.read(1 << 20):
+                write_at(self._fd, at, part, self._path)
+                at += len(part)
+        self._seal(entry, packer.crc, packer.packed, packer.size)

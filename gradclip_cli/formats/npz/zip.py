@@ -1,0 +1,164 @@
+"""The part of the zip format that npz files use, read strictly and written plainly.
+
+`zipfile` believes local headers, does not see members that overlap, and gives no offsets to read at; here the central
+directory is held against everything else. Source: PKWARE APPNOTE 6.3.
+"""
+
+import struct
+from dataclasses import dataclass
+from typing import NoReturn
+
+from gradclip_cli.errors import InputError
+from gradclip_cli.files import InputFile
+
+STORED, DEFLATED = 0, 8
+_CENTRAL = struct.Struct("<4s6H3I5H2I")
+_LOCAL = struct.Struct("<4s5H3I2H")
+_END = struct.Struct("<4s4H2IH")
+_END64 = struct.Struct("<4sQ2H2I4Q")
+_LOCATOR = struct.Struct("<4sIQI")
+_TOP32 = 0xFFFFFFFF
+_UTF8, _DESCRIPTOR, _ENCRYPTED = 0x800, 0x8, 0x2041
+_DATE = 0x21  # 1 January 1980, as numpy writes it: the same input gives the same bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One file in an archive: where its bytes lie and how they are packed."""
+
+    name: str
+    method: int
+    crc: int
+    packed: int
+    size: int
+    offset: int  # of the packed bytes, past the local header
+
+
+def members(file: InputFile) -> list[Member]:
+    """Read the central directory and check every member against its local header."""
+    count, length, start, limit = _directory(file)
+    data = file.read(start, length)
+    found, at = [], 0
+    while at < len(data):
+        if len(data) - at < _CENTRAL.size or data[at : at + 4] != b"PK\x01\x02":
+            _refuse(file, "its central directory is damaged")
+        fields = _CENTRAL.unpack_from(data, at)
+        names, extra, comment = fields[10:13]
+        at += _CENTRAL.size
+        member = _member(file, fields, data[at : at + names], data[at + names : at + names + extra])
+        found.append(member)
+        at += names + extra + comment
+    if len(found) != count:
+        _refuse(file, f"its directory lists {len(found):,} members, its end record {count:,}")
+    _check_overlap(file, found, limit)
+    return found
+
+
+def _directory(file: InputFile) -> tuple[int, int, int, int]:
+    """Find the end record; return count, length and offset of the directory, and where members must end."""
+    tail_at = max(0, file.size - _END.size - 0xFFFF)
+    tail = file.read(tail_at, file.size - tail_at)
+    at = tail.rfind(b"PK\x05\x06")
+    while at >= 0 and (len(tail) - at < _END.size or at + _END.size + _END.unpack_from(tail, at)[7] != len(tail)):
+        at = tail.rfind(b"PK\x05\x06", 0, at)
+    if at < 0:
+        _refuse(file, "it has no central directory: it was cut short, or added to")
+    _, disk, first, here, count, length, start, _ = _END.unpack_from(tail, at)
+    end = tail_at + at
+    locator = file.read(max(0, end - _LOCATOR.size), _LOCATOR.size)
+    if locator[:4] == b"PK\x06\x07":
+        record_at = _LOCATOR.unpack(locator)[2]
+        record = file.read(record_at, _END64.size)
+        if len(record) < _END64.size or record[:4] != b"PK\x06\x06":
+            _refuse(file, "its zip64 end record is damaged")
+        _, _, _, _, disk, first, here, count, length, start = _END64.unpack(record)
+        end = record_at
+    if disk or first or here != count:
+        _refuse(file, "it is one disk of several")
+    if start + length != end:
+        _refuse(file, "its central directory is not where its end record says")
+    return count, length, start, start
+
+
+def _member(file: InputFile, fields: tuple[int, ...], raw_name: bytes, extra: bytes) -> Member:
+    _, _, _, flags, method, _, _, crc, packed, size, _, _, _, disk, _, _, local_at = fields
+    try:
+        name = raw_name.decode("utf-8" if flags & _UTF8 else "cp437")
+    except UnicodeDecodeError as error:
+        raise InputError(f"a member's name is not UTF-8: {error}", path=file.path) from error
+    if flags & _ENCRYPTED:
+        _refuse(file, "is encrypted", name)
+    if disk not in (0, 0xFFFF):
+        _refuse(file, "lies on another disk", name)
+    size, packed, local_at = _zip64(file, name, extra, (size, packed, local_at))
+    local = file.read(local_at, _LOCAL.size)
+    if len(local) < _LOCAL.size or local[:4] != b"PK\x03\x04":
+        _refuse(file, "has no local header where the directory says", name)
+    _, _, local_flags, local_method, _, _, _, _, _, name_length, extra_length = _LOCAL.unpack(local)
+    if file.read(local_at + _LOCAL.size, name_length) != raw_name or (local_method, local_flags) != (method, flags):
+        _refuse(file, "has a local header that contradicts the directory", name)
+    if method == STORED and packed != size:
+        _refuse(file, f"is stored, yet {packed:,} bytes for {size:,}", name)
+    return Member(name, method, crc, packed, size, local_at + _LOCAL.size + name_length + extra_length)
+
+
+def _zip64(file: InputFile, name: str, extra: bytes, sizes: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Take sizes that do not fit in 32 bits from the extra field."""
+    if _TOP32 not in sizes:
+        return sizes
+    at = 0
+    while at + 4 <= len(extra):
+        tag, length = struct.unpack_from("<HH", extra, at)
+        if tag == 1 and at + 4 + length <= len(extra) and length >= 8 * sizes.count(_TOP32):
+            wide = iter(struct.unpack_from(f"<{length // 8}Q", extra, at + 4))
+            first, second, third = (next(wide) if value == _TOP32 else value for value in sizes)
+            return first, second, third
+        at += 4 + length
+    _refuse(file, "has a zip64 size and no zip64 field", name)
+
+
+def _check_overlap(file: InputFile, found: list[Member], limit: int) -> None:
+    end = 0
+    for member in sorted(found, key=lambda member: (member.offset, member.packed)):
+        if member.offset < end or member.offset + member.packed > limit:
+            _refuse(file, "overlaps another member or the directory", member.name)
+        end = member.offset + member.packed
+    if found and file.read(0, 4) != b"PK\x03\x04":
+        _refuse(file, "it does not begin with a member")
+
+
+def local_header(name: str, method: int) -> bytes:
+    """Return the bytes before a member's data; CRC and sizes are filled in by `sealed_header`."""
+    return sealed_header(name, method, 0, 0, 0)
+
+
+def sealed_header(name: str, method: int, crc: int, packed: int, size: int) -> bytes:
+    """Return a local header, always with 64-bit sizes so that its length does not depend on them."""
+    encoded, flags = _encoded(name)
+    extra = struct.pack("<HHQQ", 1, 16, size, packed)
+    fixed = _LOCAL.pack(b"PK\x03\x04", 45, flags, method, 0, _DATE, crc, _TOP32, _TOP32, len(encoded), len(extra))
+    return fixed + encoded + extra
+
+
+def directory(entries: list[tuple[Member, int]], start: int) -> bytes:
+    """Return the central directory and its end record, for members and the offsets of their local headers."""
+    parts = []
+    for member, local_at in entries:
+        encoded, flags = _encoded(member.name)
+        extra = struct.pack("<HHQQQ", 1, 24, member.size, member.packed, local_at)
+        parts.append(_CENTRAL.pack(b"PK\x01\x02", 45, 45, flags, member.method, 0, _DATE, member.crc, _TOP32, _TOP32,
+                                   len(encoded), len(extra), 0, 0, 0, 0o600 << 16, _TOP32) + encoded + extra)
+    body = b"".join(parts)
+    count, end = len(entries), start + len(body)
+    end64 = _END64.pack(b"PK\x06\x06", _END64.size - 12, 45, 45, 0, 0, count, count, len(body), start)
+    locator = _LOCATOR.pack(b"PK\x06\x07", 0, end, 1)
+    last = _END.pack(b"PK\x05\x06", 0, 0, min(count, 0xFFFF), min(count, 0xFFFF), min(len(body), _TOP32), min(start, _TOP32), 0)
+    return body + end64 + locator + last
+
+
+def _encoded(name: str) -> tuple[bytes, int]:
+    return (name.encode("ascii"), 0) if name.isascii() else (name.encode(), _UTF8)
+
+
+def _refuse(file: InputFile, message: str, member: str | None = None) -> NoReturn:
+    raise InputError(message, path=file.path, tensor=member)

@@ -1,0 +1,181 @@
+"""safetensors: an 8-byte length, a JSON header, then the tensors one after the other.
+
+The header is read and checked here rather than by the official library, which knows no float8 in numpy, takes local
+paths only, and cannot write a file piece by piece. Source: https://github.com/huggingface/safetensors#format
+"""
+
+import json
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from typing import Any, NoReturn
+
+from gradclip_cli import dtypes
+from gradclip_cli.dtypes import DType, Raw
+from gradclip_cli.errors import InputError, OutputError
+from gradclip_cli.files import InputFile, write_at
+from gradclip_cli.formats.base import Copy, Options, Reader, around
+from gradclip_cli.tensors import TensorSpec
+from gradclip_cli.text import listed
+
+name = "safetensors"
+suffixes = (".safetensors",)
+
+MAX_HEADER = 100_000_000
+"""The official library's own limit, in bytes."""
+
+_DTYPES = {
+    "F64": dtypes.FLOAT64,
+    "F32": dtypes.FLOAT32,
+    "F16": dtypes.FLOAT16,
+    "BF16": dtypes.BFLOAT16,
+    "F8_E4M3": dtypes.FLOAT8_E4M3FN,
+    "F8_E5M2": dtypes.FLOAT8_E5M2,
+    "BOOL": DType("bool", 1, "bool"),
+    "C64": DType("complex64", 8, "complex"),
+} | {f"{letter}{8 * size}": DType(f"{word}{8 * size}", size, "int") for letter, word in (("I", "int"), ("U", "uint")) for size in (1, 2, 4, 8)}
+_CODES = {dtype: code for code, dtype in _DTYPES.items()}
+
+
+def fits(head: bytes, file: InputFile) -> bool:
+    """Tell by the brace that opens the header."""
+    return head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= max(file.size, MAX_HEADER)
+
+
+class SafetensorsReader:
+    """An opened safetensors file; tensors in the order of their data."""
+
+    others: Sequence[str] = ()
+
+    def __init__(self, file: InputFile) -> None:
+        self.file = file
+        length = int.from_bytes(file.read(0, 8), "little")
+        if length > min(MAX_HEADER, file.size - 8):
+            self._refuse(f"header of {length:,} bytes, in a file of {file.size:,}")
+        self.begin = 8 + length
+        header = self._parse(file.read(8, length))
+        self.metadata = self._metadata(header.pop("__metadata__", {}))
+        specs = [self._spec(key, entry) for key, entry in header.items()]
+        specs.sort(key=lambda spec: (spec.offset, spec.nbytes))
+        self.tensors = specs
+        self._check_layout()
+
+    def read(self, spec: TensorSpec, start: int, out: Raw) -> None:
+        """Fill `out` with stored elements from `start` on."""
+        self.file.read_into(spec.position(start), out)
+
+    def verify(self) -> None:
+        """Raise if the file has changed since it was opened."""
+        self.file.check_unchanged()
+
+    def extras(self) -> list[str]:
+        """Name the keys of `__metadata__`."""
+        return [f"__metadata__ ({listed(list(self.metadata))})"] if self.metadata else []
+
+    def close(self) -> None:
+        """Nothing but the descriptor, which is the caller's."""
+
+    def _parse(self, data: bytes) -> dict[str, Any]:
+        try:
+            header = json.loads(data.decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constants)
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"not a safetensors header: {error}", path=self.file.path) from error
+        if not isinstance(header, dict):
+            self._refuse("header is not a JSON object")
+        return header
+
+    def _spec(self, key: str, entry: object) -> TensorSpec:
+        if not isinstance(entry, dict) or not {"dtype", "shape", "data_offsets"} <= entry.keys():
+            self._refuse("its entry has no dtype, shape and data_offsets", key)
+        if any("\ud800" <= c <= "\udfff" for c in key):
+            self._refuse("its name is not Unicode", key)
+        code, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
+        if not isinstance(code, str) or code not in _DTYPES:
+            self._refuse(f"dtype {code!r} is not known", key)
+        if not _is_sizes(shape) or not _is_sizes(offsets) or len(offsets) != 2:
+            self._refuse("shape or data_offsets are not lists of whole numbers", key)
+        dtype = _DTYPES[code]
+        if math.prod(shape) * dtype.itemsize != offsets[1] - offsets[0]:
+            self._refuse("its data_offsets do not fit its shape", key)
+        return TensorSpec(key, dtype, tuple(shape), self.begin + offsets[0])
+
+    def _metadata(self, metadata: object) -> dict[str, str]:
+        if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+            self._refuse("__metadata__ is not a table of texts")
+        return metadata
+
+    def _check_layout(self) -> None:
+        ends = [self.begin, *((spec.offset or 0) + spec.nbytes for spec in self.tensors)]
+        for spec, end in zip(self.tensors, ends, strict=False):
+            if spec.offset != end:
+                self._refuse(f"begins at byte {spec.offset}, not at {end} where the one before it ends", spec.name)
+        if ends[-1] != self.file.size:
+            self._refuse(f"tensors end at byte {ends[-1]:,}, the file at {self.file.size:,}; it was cut short or added to")
+
+    def _refuse(self, message: str, tensor: str | None = None) -> NoReturn:
+        raise InputError(message, path=self.file.path, tensor=tensor)
+
+
+class SafetensorsWriter:
+    """A safetensors file whose header stands; tensors go to their offsets in any order."""
+
+    notes: Sequence[str] = ()
+
+    def __init__(self, tensors: Sequence[TensorSpec], pending: Collection[int], copies: Sequence[Copy], fd: int, path: str) -> None:
+        self.tensors, self.pending, self.copies = tensors, pending, copies
+        self._fd, self._path = fd, path
+
+    def write(self, spec: TensorSpec, start: int, data: Raw) -> None:
+        """Write stored elements from `start` on."""
+        write_at(self._fd, spec.position(start), data, self._path)
+
+    def finish(self) -> None:
+        """Everything is in its place already."""
+
+
+def open(file: InputFile, options: Options) -> SafetensorsReader:
+    """Read and check the header."""
+    return SafetensorsReader(file)
+
+
+def rewrite(reader: Reader, changed: Collection[int], fd: int, path: str) -> SafetensorsWriter:
+    """Begin a copy: same header, same order, same `__metadata__`, byte for byte."""
+    return SafetensorsWriter(reader.tensors, changed, around(reader, changed), fd, path)
+
+
+def convert(tensors: Sequence[TensorSpec], fd: int, path: str) -> SafetensorsWriter:
+    """Begin a new file; wider dtypes come first, as in the official writer, so that all are aligned."""
+    order = sorted(range(len(tensors)), key=lambda k: -tensors[k].dtype.itemsize)
+    header: dict[str, Any] = {}
+    end = 0
+    for k in order:
+        spec = tensors[k]
+        code = _CODES.get(replace(spec.dtype, swapped=False))
+        if code is None or spec.name == "__metadata__":
+            raise OutputError(f"safetensors cannot hold it ({spec.dtype.name})", path=path, tensor=spec.name)
+        header[spec.name] = {"dtype": code, "shape": list(spec.shape), "data_offsets": [end, end + spec.nbytes]}
+        end += spec.nbytes
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    if len(text) > MAX_HEADER:
+        raise OutputError(f"safetensors cannot hold so many names: a header of {len(text):,} bytes", path=path)
+    write_at(fd, 0, len(text).to_bytes(8, "little") + text, path)
+    begin = 8 + len(text)
+    placed = [replace(spec, offset=begin + header[spec.name]["data_offsets"][0], fortran=False,
+                      dtype=replace(spec.dtype, swapped=False)) for spec in tensors]
+    return SafetensorsWriter(placed, range(len(placed)), (), fd, path)
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    table = dict(pairs)
+    if len(table) != len(pairs):
+        raise ValueError("a name stands twice in it")
+    return table
+
+
+def _no_constants(text: str) -> NoReturn:
+    raise ValueError(f"{text} is not JSON")
+
+
+def _is_sizes(values: object) -> bool:
+    return isinstance(values, list) and all(type(value) is int and 0 <= value < 1 << 63 for value in values)

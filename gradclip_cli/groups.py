@@ -1,0 +1,98 @@
+"""From numbers to a rule: which tensors share a norm, what they are compared with, and what is done to them."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from gradclip_cli import norms
+from gradclip_cli.dumps import Dump
+from gradclip_cli.measure import NormTypes, Stats, merge
+from gradclip_cli.plan import ApplyPlan, norm_types
+from gradclip_cli.strategies import Group, Strategy
+from gradclip_cli.strategies.actions import KEEP, Action, Clamp, Cleaned
+from gradclip_cli.summary import Samples
+from gradclip_cli.thresholds import Rule, Threshold, choose
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """Tensors (indices into a dump) that share one norm, with the strategy and the threshold of their layers."""
+
+    strategy: Strategy
+    threshold: Threshold | None
+    members: tuple[int, ...]
+    stats: Stats
+
+    def norm(self, types: NormTypes) -> float:
+        """What the strategy compares with its threshold, over the finite elements."""
+        if self.strategy.group is Group.ELEMENT:
+            return self.stats.max_abs
+        which = 0 if self.strategy.takes_norm else len(types) - 1
+        return norms.norm(self.stats.powers[which], types[which])
+
+
+def partition(dump: Dump, plan: ApplyPlan) -> list[Shared]:
+    """Put every tensor that counts into its group."""
+    members: dict[tuple[object, ...], list[int]] = {}
+    kinds: dict[tuple[object, ...], tuple[Strategy, Threshold | None]] = {}
+    for layer, indices in dump.layers.items():
+        strategy, threshold = plan.of_layer(layer)
+        for index in indices:
+            key = _key(strategy.group, threshold, layer, index)
+            kinds[key] = strategy, threshold
+            members.setdefault(key, []).append(index)
+    types = norm_types(plan)
+    return [
+        Shared(*kinds[key], tuple(indices), merge((dump.stats[index] for index in indices), types))
+        for key, indices in members.items()
+    ]
+
+
+def _key(group: Group, threshold: Threshold | None, layer: str, index: int) -> tuple[object, ...]:
+    if group is Group.DUMP:
+        return group, threshold
+    return (group, layer) if group is Group.LAYER else (group, index)
+
+
+def resolve(plan: ApplyPlan, partitions: Sequence[list[Shared]]) -> dict[tuple[str, Rule], float]:
+    """Choose the threshold of every rule in use, over the norms that are compared with it in all dumps."""
+    types = norm_types(plan)
+    samples: dict[tuple[str, Rule], list[float]] = {}
+    what: dict[tuple[str, Rule], str] = {}
+    for shared in (shared for groups in partitions for shared in groups):
+        if isinstance(shared.threshold, Rule):
+            key = shared.strategy.name, shared.threshold
+            samples.setdefault(key, []).append(shared.stats.as_read(shared.norm(types)))
+            what[key] = shared.strategy.name
+    return {key: choose(key[1], Samples(values), what[key]) for key, values in samples.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is done to one tensor, and why."""
+
+    strategy: Strategy
+    threshold: float | None
+    action: Action
+
+
+def decide(plan: ApplyPlan, groups: Sequence[Shared], chosen: dict[tuple[str, Rule], float]) -> Iterator[tuple[Shared, Decision]]:
+    """Turn every group's norm into an action."""
+    for shared in groups:
+        threshold = shared.threshold
+        if isinstance(threshold, Rule):
+            threshold = chosen[shared.strategy.name, threshold]
+        yield shared, Decision(shared.strategy, threshold, _action(plan, shared, threshold))
+
+
+def _action(plan: ApplyPlan, shared: Shared, threshold: float | None) -> Action:
+    norm = shared.norm(norm_types(plan))
+    limit = math.inf if threshold is None else threshold
+    epsilon = plan.norm.epsilon if plan.norm and shared.strategy.takes_norm else 0.0
+    if not shared.stats.nonfinite:
+        return shared.strategy.decide(norm, limit, epsilon)
+    if plan.nonfinite == "zero":
+        return Cleaned(shared.strategy.decide(norm, limit, epsilon))
+    if plan.nonfinite == "skip":
+        return Clamp(limit, keep_infinite=True) if shared.strategy.group is Group.ELEMENT else KEEP
+    return shared.strategy.decide(shared.stats.as_read(norm), limit, epsilon)

@@ -1,0 +1,172 @@
+"""Statistics of tensors: taken piece by piece, merged exactly."""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradclip_cli import norms
+from gradclip_cli.buffers import borrow
+from gradclip_cli.dtypes import DType, Floats, Raw, decode, widen
+from gradclip_cli.norms import Power
+from gradclip_cli.tensors import BLOCK, Slab, TensorSpec, cut, in_order
+from gradclip_cli.workers import Workers
+
+NormTypes = tuple[float, ...]
+Read = Callable[[TensorSpec, int, Raw], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """What is known of a tensor, or of several together.
+
+    `zeros`, `nan`, `posinf`, `neginf` count elements; `max_abs` and `powers` (one for each norm type) are over the finite ones.
+    """
+
+    elements: int = 0
+    zeros: int = 0
+    nan: int = 0
+    posinf: int = 0
+    neginf: int = 0
+    max_abs: float = 0.0
+    powers: tuple[Power, ...] = ()
+
+    @property
+    def nonfinite(self) -> int:
+        """How many elements are NaN or infinite."""
+        return self.nan + self.posinf + self.neginf
+
+    def as_read(self, finite: float) -> float:
+        """Return `nan` if a NaN is there, else `inf` if an infinity is, else `finite`."""
+        return math.nan if self.nan else math.inf if self.posinf or self.neginf else finite
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Statistics of a piece of one tensor; `exponents` and `sums` hold one array for each norm type, one number for each block."""
+
+    counts: tuple[int, int, int, int, int]  # elements, zeros, nan, posinf, neginf
+    max_abs: float
+    exponents: tuple[NDArray[np.int64], ...]
+    sums: tuple[NDArray[np.float64], ...]
+
+
+def join(pieces: Sequence[Piece], types: NormTypes) -> Stats:
+    """Merge the pieces of one tensor, in any order."""
+    counts = (sum(column) for column in zip(*(piece.counts for piece in pieces), strict=True))
+    powers = tuple(
+        norms.total_blocks([piece.exponents[k] for piece in pieces], [piece.sums[k] for piece in pieces], p)
+        for k, p in enumerate(types)
+    )
+    return Stats(*counts, max(piece.max_abs for piece in pieces), powers)
+
+
+def merge(parts: Iterable[Stats], types: NormTypes) -> Stats:
+    """Merge the statistics of several tensors, in any order."""
+    parts = list(parts)
+    if not parts:
+        return Stats(powers=tuple((0, 0.0) for _ in types))
+    counts = (sum(column) for column in zip(*((s.elements, s.zeros, s.nan, s.posinf, s.neginf) for s in parts), strict=True))
+    powers = tuple(norms.total((part.powers[k] for part in parts), p) for k, p in enumerate(types))
+    return Stats(*counts, max(part.max_abs for part in parts), powers)
+
+
+def measure_piece(raw: Raw, dtype: DType, types: NormTypes) -> Piece:
+    """Measure consecutive elements of one tensor, beginning at a whole number of blocks."""
+    values = decode(raw, dtype)
+    low, high = float(values.min(initial=0)), float(values.max(initial=0))
+    counts = (values.size, _zeros(values), 0, 0, 0)
+    if not math.isfinite(high - low) and not np.isfinite(values).all():
+        values, counts = _without_nonfinite(values, counts)
+        low, high = float(values.min(initial=0)), float(values.max(initial=0))
+    wide = widen(values)
+    full = wide.size - wide.size % BLOCK
+    rows = [wide[:full].reshape(-1, BLOCK), wide[full:].reshape(1, -1)]
+    found = [_powers(part, types, dtype) for part in rows if part.size]
+    exponents, sums = (tuple(np.concatenate([f[side][k] for f in found]) for k in range(len(types))) if found else
+                       tuple(np.zeros(0, kind) for _ in types) for side, kind in ((0, np.int64), (1, np.float64)))
+    return Piece(counts, max(high, -low), exponents, sums)
+
+
+def measure_small(raw: Raw, dtype: DType, sizes: Sequence[int], types: NormTypes) -> Iterator[Stats]:
+    """Measure tensors of at most one block each that lie side by side; those of one size in one go, with the same bits."""
+    itemsize, at = dtype.itemsize, 0
+    for size, run in groupby(sizes):
+        count = sum(1 for _ in run)
+        part = raw[at : at + count * size * itemsize]
+        at += part.size
+        yield from _measure_rows(part, dtype, count, size, types)
+
+
+def _measure_rows(raw: Raw, dtype: DType, count: int, size: int, types: NormTypes) -> Iterator[Stats]:
+    values = decode(raw, dtype)
+    if count == 1 or not size or not np.isfinite(values).all():
+        for k in range(count):
+            one = raw[k * size * dtype.itemsize : (k + 1) * size * dtype.itemsize]
+            yield join([measure_piece(one, dtype, types)], types)
+        return
+    rows = widen(values).reshape(count, size)
+    zeros = np.count_nonzero(rows == 0, axis=1).tolist()
+    exponents, sums = _powers(rows, types, dtype)
+    powers = zip(*(zip(e.tolist(), s.tolist(), strict=True) for e, s in zip(exponents, sums, strict=True)), strict=True)
+    for zero, peak, power in zip(zeros, _peaks(rows).tolist(), powers, strict=True):
+        yield Stats(size, zero, 0, 0, 0, peak, power)
+
+
+def _powers(rows: NDArray[np.float64], types: NormTypes, dtype: DType) -> tuple[list[NDArray[np.int64]], list[NDArray[np.float64]]]:
+    """Return exponents and sums of each row for each norm type; peaks are looked for only where the norm needs them."""
+    plain = dtype.itemsize < 8
+    peaks = np.ones(len(rows)) if plain and all(p in (1.0, 2.0) for p in types) else _peaks(rows)
+    found = [norms.block_powers(rows, p, peaks) for p in types]
+    return [exponents for exponents, _ in found], [sums for _, sums in found]
+
+
+def _peaks(rows: NDArray[np.float64]) -> NDArray[Any]:
+    return np.maximum(rows.max(axis=1), -rows.min(axis=1))
+
+
+def _zeros(values: Floats) -> int:
+    where = borrow("is zero", values.size, np.bool_)
+    np.equal(values, 0, out=where)
+    return int(np.count_nonzero(where))
+
+
+def _without_nonfinite(values: Floats, counts: tuple[int, int, int, int, int]) -> tuple[Floats, tuple[int, int, int, int, int]]:
+    """Count NaN and infinities, and put zeros in their place, in a copy."""
+    nan, posinf, neginf = (int(np.count_nonzero(found(values))) for found in (np.isnan, np.isposinf, np.isneginf))
+    clean = np.where(np.isfinite(values), values, values.dtype.type(0))
+    return clean, (counts[0], counts[1], nan, posinf, neginf)
+
+
+def measure(
+    specs: Sequence[TensorSpec], wanted: Sequence[int], read: Read, types: NormTypes, workers: Workers
+) -> dict[int, Stats]:
+    """Measure the tensors `wanted` (indices into `specs`, ascending); `read` fills raw bytes from an element on."""
+    found: dict[int, Stats] = {}
+    pieces: dict[int, list[Piece]] = {}
+
+    def task(slab: Slab) -> tuple[Slab, list[Piece], list[Stats]]:
+        if slab.count > 1:
+            sizes = [spec.size for spec in specs[slab.index : slab.index + slab.count]]
+            return slab, [], list(measure_small(fetch(read, slab, specs), specs[slab.index].dtype, sizes, types))
+        parts = in_order(slab, specs[slab.index])
+        return slab, [measure_piece(fetch(read, part, specs), specs[slab.index].dtype, types) for part in parts], []
+
+    for slab, parts, whole in workers.map(task, cut(specs, wanted)):
+        found.update(zip(range(slab.index, slab.index + slab.count), whole, strict=False))
+        if parts:
+            pieces.setdefault(slab.index, []).extend(parts)
+    found.update((index, join(parts, types)) for index, parts in pieces.items())
+    return found
+
+
+def fetch(read: Read, slab: Slab, specs: Sequence[TensorSpec]) -> Raw:
+    """Read a slab into a reused array, good until the next call in this thread."""
+    first = specs[slab.index]
+    raw = borrow("raw", (slab.stop - slab.start) * first.dtype.itemsize, np.uint8)
+    read(first, slab.start, raw)
+    return raw

@@ -1,0 +1,100 @@
+"""Tensor name → layer and param; natural order of names; the training step in a path."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+
+WRAPPERS = frozenset({"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"})
+"""Components that torch.compile, FSDP and activation checkpointing put into names."""
+
+_STEP = re.compile(r"(?<![a-z])(?:global_?step|step|iteration|iter|checkpoint|ckpt)[-_= .]?(\d{1,18})", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The layer that a tensor belongs to, and what it is called there (DL4J's param type)."""
+
+    layer: str
+    param: str
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """How names become layers: `regex` (with groups `layer` and `param`) replaces the rules, `depth` keeps the first components."""
+
+    regex: re.Pattern[str] | None = None
+    depth: int | None = None
+
+    def places(self, names: Sequence[str]) -> list[Place]:
+        """Name the layer and the param of each tensor of one dump.
+
+        >>> Naming().places(["module.lstm.weight_ih_l0", "dense/dense/kernel:0", "0_W"])
+        [Place(layer='lstm', param='weight_ih_l0'), Place(layer='dense', param='kernel'), Place(layer='0', param='W')]
+        """
+        shared = _shared_prefixes(names)
+        return [self._place(name, shared) for name in names]
+
+    def _place(self, name: str, shared: frozenset[str]) -> Place:
+        if self.regex is not None:
+            found = self.regex.search(name)
+            return Place(found["layer"] or "", found["param"] or "") if found else Place(name, "")
+        separator, parts = _components(name, shared)
+        if len(parts) == 1:
+            return Place(parts[0], "")
+        keep = len(parts) - 1 if self.depth is None else min(self.depth, len(parts) - 1)
+        return Place(separator.join(parts[:keep]), separator.join(parts[keep:]))
+
+
+def _components(name: str, shared: frozenset[str]) -> tuple[str, list[str]]:
+    """Drop the wrappers, and cut a name at the separator of the first rule that fits."""
+    if "/" in name:
+        parts = _unwrapped(name.split("/"))
+        if parts[0] == "params" and len(parts) > 1:
+            parts = parts[1:]
+        if len(parts) > 2 and parts[0] == parts[1]:
+            parts = parts[1:]
+        if len(parts) > 2 and parts[-2] == "vars":  # Keras 3 numbers the variables of a layer below this word
+            parts = [*parts[:-2], parts[-1]]
+        return "/", [*parts[:-1], parts[-1].removesuffix(":0")]
+    parts = _unwrapped(name.split("."))
+    if parts[0] == "module" and len(parts) > 1:
+        parts = parts[1:]
+    if len(parts) > 1:
+        return ".", parts
+    layer, _, param = parts[0].rpartition("_")
+    if layer and param and (layer.isdecimal() or layer in shared):
+        return "_", [*layer.split("_"), param]
+    return "_", parts
+
+
+def _unwrapped(parts: list[str]) -> list[str]:
+    kept = [part for part in parts if part not in WRAPPERS]
+    return kept or parts
+
+
+def _shared_prefixes(names: Sequence[str]) -> frozenset[str]:
+    """What stands before the last `_` of two plain names or more."""
+    plain = Counter(name.rpartition("_")[0] for name in names if "/" not in name and "." not in name)
+    return frozenset(prefix for prefix, number in plain.items() if number > 1)
+
+
+def natural(name: str) -> list[tuple[int, int, str]]:
+    """Return a sort key that puts `layers.2` before `layers.10`; numbers of any length, compared as numbers."""
+    parts = (part.lstrip("0") if part.isdecimal() else part for part in re.split(r"(\d+)", name) if part)
+    return [(0, len(part), part) if not part or part.isdecimal() else (1, 0, part) for part in parts]
+
+
+def step_of(path: str) -> int | None:
+    """Read the training step from the file's name, or else from its folder's.
+
+    >>> step_of("run/step_00042.npz"), step_of("global_step7/rank0.safetensors"), step_of("grads.npz")
+    (42, 7, None)
+    """
+    pure = PurePath(path)
+    for name in (pure.name, pure.parent.name):
+        found = _STEP.findall(name)
+        if found:
+            return int(found[-1])
+    return None

@@ -1,0 +1,101 @@
+"""Options that several commands share, each defined once, and the types that turn their text into values."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from gradclip_cli import formats, render
+from gradclip_cli.errors import UsageError
+from gradclip_cli.plan import Norm, Override
+from gradclip_cli.planning import naming
+from gradclip_cli.selection import Selection
+from gradclip_cli.strategies import find
+from gradclip_cli.thresholds import parse, parse_rule
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Parsed(click.ParamType):
+    """A type whose values are parsed by a function that raises UsageError; values that are no text are taken as they are."""
+
+    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
+        self.name, self._parse = name, parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Parse a text."""
+        try:
+            return self._parse(str(value)) if isinstance(value, str | int | float) else value
+        except UsageError as error:
+            self.fail(error.message, param, ctx)
+
+
+def parse_override(text: str) -> Override:
+    """Parse `PATTERN=STRATEGY`, `PATTERN=STRATEGY:THRESHOLD` or `PATTERN=:THRESHOLD`, cut at the last `=` and then the first `:`."""
+    pattern, equals, rest = text.rpartition("=")
+    if not equals or not pattern:
+        raise UsageError(f"{text!r} is not PATTERN=STRATEGY, PATTERN=STRATEGY:THRESHOLD or PATTERN=:THRESHOLD")
+    name, colon, threshold = rest.partition(":")
+    return Override(pattern, find(name) if name else None, parse(threshold) if colon else None)
+
+
+STRATEGY = Parsed("strategy", find)
+THRESHOLD = Parsed("threshold", parse)
+RULE = Parsed("rule", parse_rule)
+OVERRIDE = Parsed("layer", parse_override)
+INPUT = click.argument("inputs", nargs=-1, metavar="INPUT...", type=click.Path())
+
+
+def stacked(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Return several options as one decorator, shown in this order."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+selecting = stacked(
+    click.option("--include", multiple=True, metavar="PATTERN", help="Take only tensors whose names match (shell-style; repeatable)."),
+    click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out tensors whose names match: no norm counts them."),
+    click.option("--group-depth", type=int, metavar="N", help="Make a layer of the first N components of a name."),
+    click.option("--layer-regex", metavar="REGEX", help="Find layer and param by the groups (?P<layer>...) and (?P<param>...)."),
+    click.option("--input-format", type=click.Choice(formats.FORMATS), help="Read inputs as this format rather than by their content."),
+    click.option("--void-dtype", type=click.Choice(["bfloat16"]), help="Take 2-byte elements of no type for bfloat16."),
+    click.option("--allow-huge", is_flag=True, help="Read files that declare far more data than they hold."),
+)
+
+norming = stacked(
+    click.option("--norm-type", type=float, metavar="P", help="Take the P-norm: inf, or 0.1 to 64.  [default: 2]"),
+    click.option("--epsilon", type=float, metavar="E", help="Add E to a norm before it is compared; PyTorch's is 1e-6.  [default: 0]"),
+)
+
+showing = stacked(
+    click.option("-f", "--format", "format", type=click.Choice(render.FORMATS), default="table", show_default=True, help="Show the report as."),
+    click.option("--no-color", is_flag=True, help="Use no colour; NO_COLOR and TERM=dumb are obeyed too."),
+)
+
+working = stacked(
+    click.option("-j", "--jobs", type=click.IntRange(1), metavar="N", help="Work in N threads.  [default: one for each processor]"),
+    click.option("-q", "--quiet", is_flag=True, help="Show no progress and no tables of apply; errors only."),
+)
+
+
+def selection(options: dict[str, Any]) -> Selection:
+    """Take the values of `selecting` out of a command's options."""
+    return Selection(
+        options.pop("include"),
+        options.pop("exclude"),
+        naming(options.pop("layer_regex"), options.pop("group_depth")),
+        options.pop("input_format"),
+        options.pop("void_dtype"),
+        options.pop("allow_huge"),
+    )
+
+
+def norm(options: dict[str, Any]) -> Norm | None:
+    """Take the values of `norming` out of a command's options; None where neither was given."""
+    kind, epsilon = options.pop("norm_type"), options.pop("epsilon")
+    return None if kind is None and epsilon is None else Norm(2.0 if kind is None else kind, epsilon or 0.0)

@@ -1,0 +1,70 @@
+"""The whole program, stage by stage: measure, decide, transform, report."""
+
+from gradclip_cli import series
+from gradclip_cli.applied import Applied, notes_on
+from gradclip_cli.atomic import Outputs, check_target
+from gradclip_cli.checks import check_layers, check_taken, refuse_nonfinite
+from gradclip_cli.dumps import Progress, by_step, open_dump, survey
+from gradclip_cli.groups import decide, partition, resolve
+from gradclip_cli.plan import ApplyPlan, LsPlan, Norm, StatsPlan, norm_types
+from gradclip_cli.report import ApplyReport, LsReport, LsTensor, StatsReport
+from gradclip_cli.rewriting import rewrite
+from gradclip_cli.text import listed
+from gradclip_cli.thresholds import Rule
+from gradclip_cli.workers import Workers
+
+
+def silent(_: int) -> None:
+    """Show no progress."""
+
+
+def apply(plan: ApplyPlan, progress: Progress = silent) -> ApplyReport:
+    """Transform dumps; nothing is written before all are measured, and nothing is replaced before all are written."""
+    outputs = dict(zip(plan.inputs, plan.outputs, strict=True))
+    for target in filter(None, plan.outputs):
+        check_target(target, plan.overwrite)
+    with Workers(plan.jobs) as workers, Outputs(plan.overwrite) as staging:
+        dumps = by_step([survey(path, plan.selection, norm_types(plan), workers, progress) for path in plan.inputs])
+        check_taken(dumps, plan.selection)
+        check_layers(dumps, plan.overrides)
+        if plan.nonfinite == "error":
+            refuse_nonfinite(dumps)
+        groups = [partition(dump, plan) for dump in dumps]
+        chosen = resolve(plan, groups)
+        reports, notes = [], []
+        for dump, shared in zip(dumps, groups, strict=True):
+            decisions = list(decide(plan, shared, chosen))
+            after, lost = rewrite(dump, outputs[dump.path], decisions, plan, workers, staging, progress)
+            reports.append(Applied(dump, decisions, after, plan).report(outputs[dump.path]))
+            notes += [*lost, *notes_on(reports[-1])]
+        staging.commit()
+    norm, threshold = plan.norm or Norm(), plan.threshold
+    if isinstance(threshold, Rule):
+        threshold = chosen.get((plan.strategy.name, threshold))
+    return ApplyReport(plan.strategy.name, threshold, norm.type, norm.epsilon, plan.nonfinite, reports, notes)
+
+
+def stats(plan: StatsPlan, progress: Progress = silent) -> StatsReport:
+    """Measure dumps one after the other; of each only its norms are kept."""
+    layout, samples, types = None, [], (plan.norm.type,)
+    with Workers(plan.jobs) as workers:
+        for path in plan.inputs:
+            dump = survey(path, plan.selection, types, workers, progress)
+            check_taken([dump], plan.selection)
+            layout = layout or series.Layout.of(dump)
+            samples.append(layout.sample(dump, types))
+    return series.report(plan, layout, series.in_order(samples, plan.skip_steps))
+
+
+def ls(plan: LsPlan) -> LsReport:
+    """List the tensors of dumps; only headers are read."""
+    rows, notes = [], []
+    for path in plan.inputs:
+        with open_dump(path, plan.selection) as (_, reader):
+            places = plan.selection.naming.places([spec.name for spec in reader.tensors])
+            for spec, place in zip(reader.tensors, places, strict=True):
+                if plan.selection.takes(spec.name):
+                    rows.append(LsTensor(path, spec.name, place.layer, place.param, spec.shape, spec.dtype.name, spec.nbytes))
+            if reader.others:
+                notes.append(f"{path}: not numbers: {listed(list(reader.others))}")
+    return LsReport(rows, notes)

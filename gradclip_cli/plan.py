@@ -1,0 +1,131 @@
+"""Frozen plans: what can be checked without reading a dump is checked when a plan is made."""
+
+import math
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from gradclip_cli.errors import UsageError
+from gradclip_cli.selection import Selection
+from gradclip_cli.strategies import STRATEGIES, Group, Strategy
+from gradclip_cli.thresholds import RULES, Rule, Threshold
+
+NONFINITE = ("error", "zero", "skip", "propagate")
+"""What `apply` may do with NaN and infinities."""
+
+
+@dataclass(frozen=True)
+class Override:
+    """A strategy, a threshold, or both, for the layers that match a pattern; None falls back to the command's own."""
+
+    pattern: str
+    strategy: Strategy | None = None
+    threshold: Threshold | None = None
+
+    def __post_init__(self) -> None:
+        if self.strategy is None and self.threshold is None:
+            raise UsageError(f"the layer pattern {self.pattern!r} needs a strategy, a threshold, or both")
+        if self.strategy is not None and self.threshold is not None and not self.strategy.takes_threshold:
+            raise UsageError(f"{self.strategy.name} takes no threshold; leave it out for the layers {self.pattern!r}")
+
+
+@dataclass(frozen=True)
+class Norm:
+    """The norm that is measured: `type` P of (Σ|g|^P)^(1/P), and what is added to it before it is compared."""
+
+    type: float = 2.0
+    epsilon: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (self.type == math.inf or 0.1 <= self.type <= 64):
+            raise UsageError(f"the norm type must be inf or from 0.1 to 64, not {self.type:g}")
+        if not 0 <= self.epsilon < math.inf:
+            raise UsageError(f"epsilon must be a number of at least 0, not {self.epsilon:g}")
+
+
+@dataclass(frozen=True)
+class ApplyPlan:
+    """A request to transform dumps; `outputs` holds a path for each input, or None where nothing is to be written."""
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str | None, ...]
+    strategy: Strategy
+    threshold: Threshold | None = None
+    overrides: tuple[Override, ...] = ()
+    norm: Norm | None = None  # None where the user said nothing
+    nonfinite: str = "error"
+    selection: Selection = Selection()
+    output_format: str | None = None
+    overwrite: bool = False
+    jobs: int | None = None
+
+    def __post_init__(self) -> None:
+        used = [self.strategy, *(override.strategy for override in self.overrides if override.strategy)]
+        if self.threshold is not None and not any(strategy.takes_threshold for strategy in used):
+            raise UsageError(f"{self.strategy.name} takes no threshold; leave out -t")
+        if self.norm is not None and not any(strategy.takes_norm for strategy in used):
+            raise UsageError(f"{self.strategy.name} uses neither --norm-type nor --epsilon; leave them out")
+        bare = [*([None] if self.strategy.takes_threshold else []), *self.overrides]
+        for override in bare:
+            self._check_threshold(override)
+
+    def of_layer(self, layer: str) -> tuple[Strategy, Threshold | None]:
+        """Return the strategy and the threshold of a layer: the last pattern that matches wins."""
+        for override in reversed(self.overrides):
+            if fnmatchcase(layer, override.pattern):
+                strategy = override.strategy or self.strategy
+                threshold = override.threshold if override.threshold is not None else self.threshold
+                return strategy, threshold if strategy.takes_threshold else None
+        return self.strategy, self.threshold if self.strategy.takes_threshold else None
+
+    def _check_threshold(self, override: Override | None) -> None:
+        strategy = (override.strategy if override else None) or self.strategy
+        own = override.threshold if override else None
+        where = f" for the layers {override.pattern!r}" if override else ""
+        if own is not None and not strategy.takes_threshold:
+            raise UsageError(f"{strategy.name} takes no threshold; leave it out{where}")
+        if strategy.takes_threshold and own is None and self.threshold is None:
+            raise UsageError(f"{strategy.name} needs a threshold{where}: a number or a rule such as mean")
+
+
+@dataclass(frozen=True)
+class StatsPlan:
+    """A request for norm statistics; `strategy` limits the suggestion to one."""
+
+    inputs: tuple[str, ...]
+    strategy: Strategy | None = None
+    rule: Rule = RULES[0]
+    norm: Norm = Norm()
+    selection: Selection = Selection()
+    skip_steps: int = 0
+    jobs: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.strategy is not None and not self.strategy.takes_threshold:
+            raise UsageError(f"{self.strategy.name} has no threshold to suggest")
+        if self.strategy is not None and not self.strategy.takes_norm and self.norm != Norm():
+            raise UsageError(f"{self.strategy.name} uses neither --norm-type nor --epsilon; leave them out")
+        if self.skip_steps < 0:
+            raise UsageError("--skip-steps must be at least 0")
+
+    @property
+    def strategies(self) -> tuple[Strategy, ...]:
+        """The strategies that get a suggestion: one for each kind of group, unless one was asked for."""
+        return (self.strategy,) if self.strategy else tuple(s for s in STRATEGIES if s.takes_threshold)
+
+
+@dataclass(frozen=True)
+class LsPlan:
+    """A request to list what dumps hold."""
+
+    inputs: tuple[str, ...]
+    selection: Selection = Selection()
+
+
+def norm_types(plan: ApplyPlan) -> tuple[float, ...]:
+    """The norm types to be measured: the plan's own, and 2 beside it where a strategy always uses that."""
+    wanted = plan.norm.type if plan.norm else 2.0
+    always = [s for s in (plan.strategy, *(o.strategy for o in plan.overrides)) if s and not s.takes_norm]
+    return (wanted, 2.0) if always and wanted != 2.0 else (wanted,)
+
+
+__all__ = ["NONFINITE", "ApplyPlan", "Group", "LsPlan", "Norm", "Override", "StatsPlan", "norm_types"]

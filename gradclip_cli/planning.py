@@ -1,0 +1,73 @@
+"""From what a user asked for to a plan."""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from gradclip_cli.errors import InputError, OutputError, UsageError
+from gradclip_cli.formats import suffixes
+from gradclip_cli.naming import Naming
+from gradclip_cli.selection import expand
+from gradclip_cli.text import printable
+
+
+def naming(layer_regex: str | None, group_depth: int | None) -> Naming:
+    """Check how names are to become layers."""
+    if group_depth is not None and group_depth < 1:
+        raise UsageError("--group-depth must be at least 1")
+    if layer_regex is None:
+        return Naming(None, group_depth)
+    if group_depth is not None:
+        raise UsageError("--layer-regex and --group-depth exclude each other")
+    try:
+        regex = re.compile(layer_regex)
+    except re.error as error:
+        raise UsageError(f"--layer-regex {layer_regex!r} is no regular expression: {error}") from error
+    if not {"layer", "param"} <= regex.groupindex.keys():
+        raise UsageError("--layer-regex needs the groups (?P<layer>...) and (?P<param>...)")
+    return Naming(regex)
+
+
+def dumps_in(inputs: Sequence[str]) -> tuple[str, ...]:
+    """Replace directories by the dumps in them; raise where there is no input, or one that is not there."""
+    if not inputs:
+        raise UsageError("give at least one dump, or a directory of dumps")
+    for path in inputs:
+        if not os.path.lexists(path):
+            raise InputError("does not exist", path=path)
+    return tuple(expand(inputs, suffixes()))
+
+
+def outputs_for(
+    inputs: Sequence[str], output: str | None, *, in_place: bool, dry_run: bool, directory: bool
+) -> tuple[str | None, ...]:
+    """Name the output of each input; several go into a directory, which is made if it is missing."""
+    if dry_run:
+        return (None,) * len(inputs)
+    if in_place == (output is not None):
+        raise UsageError("give either -o OUTPUT, --in-place or --dry-run")
+    if output is None:
+        return _distinct([os.path.realpath(path) for path in inputs], tuple(inputs))
+    if not directory:
+        return (output,)
+    paths = _distinct([os.path.basename(path) for path in inputs], tuple(os.path.join(output, os.path.basename(path)) for path in inputs))
+    if not os.path.isdir(output):
+        _make(output)
+    return paths
+
+
+def _distinct(keys: Sequence[str], paths: tuple[str, ...]) -> tuple[str, ...]:
+    name, number = Counter(keys).most_common(1)[0]
+    if number > 1:
+        raise UsageError(f"{number} inputs would be written to the same file {printable(name)!r}")
+    return paths
+
+
+def _make(folder: str) -> None:
+    try:
+        os.mkdir(folder)
+    except FileExistsError as error:
+        raise OutputError("is a file; several outputs need a directory", path=folder) from error
+    except OSError as error:
+        raise OutputError(f"cannot be made: {(error.strerror or str(error)).lower()}", path=folder) from error

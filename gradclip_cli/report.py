@@ -1,0 +1,201 @@
+"""Reports are data: what the commands found, under the names that their JSON has.
+
+Fields called `notes` are for a person; they are printed on standard error and are no part of the JSON.
+"""
+
+from dataclasses import dataclass, field
+
+from gradclip_cli.summary import Summary
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyTotal:
+    """A whole dump, before and after; group figures are None where every element is its own group."""
+
+    tensors: int
+    elements: int
+    norm_before: float
+    norm_after: float
+    max_abs_before: float
+    max_abs_after: float
+    groups: int | None
+    clipped_groups: int | None
+    clipped_elements: int
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyLayer:
+    """One layer, before and after; `factor` is None unless all its params share it."""
+
+    layer: str
+    params: int
+    elements: int
+    norm_before: float
+    norm_after: float
+    factor: float | None
+    clipped: bool
+    strategy: str
+    threshold: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyParam:
+    """One tensor, before and after; None stands for what was not measured, since the tensor does not count."""
+
+    name: str
+    layer: str
+    param: str
+    shape: tuple[int, ...]
+    dtype: str
+    elements: int
+    norm_before: float | None
+    norm_after: float | None
+    max_abs_before: float | None
+    max_abs_after: float | None
+    factor: float | None
+    clipped: bool
+    clipped_elements: int
+    zeros: int | None
+    nonfinite: int | None
+    underflowed: int | None
+    strategy: str | None
+    threshold: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyDump:
+    """One input and its output, which is None where nothing was written."""
+
+    input: str
+    output: str | None
+    step: int | None
+    total: ApplyTotal
+    layers: list[ApplyLayer]
+    params: list[ApplyParam]
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyReport:
+    """What `apply` did."""
+
+    strategy: str
+    threshold: float | None
+    norm_type: float
+    epsilon: float
+    nonfinite: str
+    dumps: list[ApplyDump]
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class StatsDump:
+    """The norm of one dump; `nonfinite` counts elements."""
+
+    input: str
+    step: int | None
+    norm: float
+    max_abs: float
+    nonfinite: int
+
+
+@dataclass(frozen=True, slots=True)
+class StatsLayer:
+    """The norms of one layer over the dumps."""
+
+    layer: str
+    summary: Summary
+
+
+@dataclass(frozen=True, slots=True)
+class StatsParam:
+    """The norms of one tensor over the dumps."""
+
+    name: str
+    layer: str
+    param: str
+    shape: tuple[int, ...]
+    dtype: str
+    summary: Summary
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A threshold for one strategy, and what it would do to the dumps."""
+
+    strategy: str
+    rule: str
+    samples: int
+    threshold: float | None
+    clip_rate: float | None
+    mean_factor: float | None
+    band: tuple[float, float] | None
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What one rule at its default would do under one strategy."""
+
+    strategy: str
+    rule: str
+    threshold: float | None
+    clip_rate: float | None
+    mean_factor: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class StatsReport:
+    """What `stats` found."""
+
+    norm_type: float
+    dumps: list[StatsDump]
+    total: Summary
+    layers: list[StatsLayer]
+    params: list[StatsParam]
+    suggestions: list[Suggestion]
+    candidates: list[Candidate]
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class LsTensor:
+    """One tensor as the header names it."""
+
+    input: str
+    name: str
+    layer: str
+    param: str
+    shape: tuple[int, ...]
+    dtype: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class LsReport:
+    """What `ls` found."""
+
+    tensors: list[LsTensor]
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyRow:
+    """One strategy as users may name it."""
+
+    name: str
+    aliases: tuple[str, ...]
+    group: str
+    rule: str
+    threshold: bool
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class StrategiesReport:
+    """The registry of strategies."""
+
+    strategies: list[StrategyRow]
+    notes: list[str] = field(default_factory=list)
+
+
+Report = ApplyReport | StatsReport | LsReport | StrategiesReport

@@ -1,0 +1,44 @@
+"""Which files are read, and which of their tensors count."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from gradclip_cli.errors import InputError
+from gradclip_cli.naming import Naming, natural
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a user says about inputs: `include` and `exclude` are shell-style patterns over the tensors' own names."""
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    naming: Naming = Naming()
+    input_format: str | None = None
+    void_dtype: str | None = None
+    allow_huge: bool = False
+
+    def takes(self, name: str) -> bool:
+        """Whether the tensor `name` counts."""
+        included = not self.include or any(fnmatchcase(name, pattern) for pattern in self.include)
+        return included and not any(fnmatchcase(name, pattern) for pattern in self.exclude)
+
+
+def expand(inputs: Sequence[str], suffixes: Sequence[str]) -> list[str]:
+    """Replace each directory by the dumps in it, in natural order: the files whose names end in one of `suffixes`."""
+    paths: list[str] = []
+    for path in inputs:
+        if not os.path.isdir(path):
+            paths.append(path)
+            continue
+        try:
+            names = sorted(os.listdir(path), key=natural)
+        except OSError as error:
+            raise InputError(str(error.strerror), path=path) from error
+        found = [os.path.join(path, name) for name in names if name.lower().endswith(tuple(suffixes)) and name[0] != "."]
+        if not found:
+            raise InputError(f"no dump in this directory; dumps end in {', '.join(suffixes)}", path=path)
+        paths += found
+    return paths

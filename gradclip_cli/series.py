@@ -1,0 +1,151 @@
+"""Norms over the dumps of a series, and the thresholds that they suggest."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradclip_cli import norms
+from gradclip_cli.dumps import Dump
+from gradclip_cli.errors import InputError
+from gradclip_cli.measure import NormTypes, Stats, merge
+from gradclip_cli.naming import Place
+from gradclip_cli.plan import StatsPlan
+from gradclip_cli.report import Candidate, StatsDump, StatsLayer, StatsParam, StatsReport, Suggestion
+from gradclip_cli.strategies import Group, Strategy
+from gradclip_cli.summary import Samples, summaries
+from gradclip_cli.tensors import TensorSpec
+from gradclip_cli.text import listed
+from gradclip_cli.thresholds import BAND, RULES, Rule, choose
+
+Row = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The norms of one dump, one number for each layer and tensor; this is all that is kept of it."""
+
+    dump: StatsDump
+    layers: Row
+    params: Row
+    peaks: Row  # the largest |g| of each tensor
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What all dumps of a series have in common: their tensors, in the order of the first dump's layers."""
+
+    specs: list[TensorSpec]
+    places: list[Place]
+    layers: list[str]
+    starts: list[int]  # where the tensors of each layer begin; one more at the end
+
+    @classmethod
+    def of(cls, dump: Dump) -> "Layout":
+        """Take the layout from a dump."""
+        layers = dump.layers
+        order = [index for indices in layers.values() for index in indices]
+        starts = np.cumsum([0, *(len(indices) for indices in layers.values())]).tolist()
+        return cls([dump.tensors[k] for k in order], [dump.places[k] for k in order], list(layers), starts)
+
+    def sample(self, dump: Dump, types: NormTypes) -> Sample:
+        """Reduce a dump to its norms; raise InputError where its tensors are not those of the first."""
+        of = {dump.tensors[index].name: stats for index, stats in dump.stats.items()}
+        names = [spec.name for spec in self.specs]
+        if of.keys() != set(names):
+            self._differs(dump, sorted(set(names) - of.keys()), sorted(of.keys() - set(names)))
+        stats = [of[name] for name in names]
+        layers = [merge(stats[a:b], types) for a, b in zip(self.starts, self.starts[1:], strict=False)]
+        total = merge(stats, types)
+        line = StatsDump(dump.path, dump.step, _norm(total, types[0]), total.as_read(total.max_abs), total.nonfinite)
+        peaks = np.array([s.as_read(s.max_abs) for s in stats])
+        return Sample(line, _norms(layers, types[0]), _norms(stats, types[0]), peaks)
+
+    def _differs(self, dump: Dump, missing: list[str], extra: list[str]) -> None:
+        parts = [f"lacks {listed(missing, 4)}"] if missing else []
+        parts += [f"has {listed(extra, 4)} more"] if extra else []
+        raise InputError(f"has other tensors than the first dump: it {' and '.join(parts)}", path=dump.path)
+
+
+def _norm(stats: Stats, p: float) -> float:
+    return stats.as_read(norms.norm(stats.powers[0], p))
+
+
+def _norms(parts: Iterable[Stats], p: float) -> Row:
+    return np.array([_norm(stats, p) for stats in parts])
+
+
+def report(plan: StatsPlan, layout: Layout, samples: Sequence[Sample]) -> StatsReport:
+    """Summarise a series."""
+    total = np.array([[sample.dump.norm] for sample in samples])
+    layers = summaries(np.array([sample.layers for sample in samples]))
+    params = summaries(np.array([sample.params for sample in samples]))
+    suggestions = [suggest(strategy, plan.rule, compared(strategy, samples), plan.norm.epsilon) for strategy in plan.strategies]
+    candidates = [
+        _candidate(suggest(strategy, rule, compared(strategy, samples), plan.norm.epsilon))
+        for strategy in plan.strategies
+        for rule in RULES
+    ]
+    return StatsReport(
+        plan.norm.type,
+        [sample.dump for sample in samples],
+        summaries(total)[0],
+        [StatsLayer(*row) for row in zip(layout.layers, layers, strict=True)],
+        [
+            StatsParam(spec.name, place.layer, place.param, spec.shape, spec.dtype.name, summary)
+            for spec, place, summary in zip(layout.specs, layout.places, params, strict=True)
+        ],
+        suggestions,
+        candidates,
+    )
+
+
+def compared(strategy: Strategy, samples: Sequence[Sample]) -> Samples:
+    """The samples that a strategy compares with its threshold."""
+    if strategy.group is Group.DUMP:
+        return Samples(sample.dump.norm for sample in samples)
+    rows = {Group.LAYER: "layers", Group.TENSOR: "params", Group.ELEMENT: "peaks"}
+    return Samples(np.concatenate([getattr(sample, rows[strategy.group]) for sample in samples]).tolist())
+
+
+def suggest(strategy: Strategy, rule: Rule, samples: Samples, epsilon: float) -> Suggestion:
+    """Choose a threshold for one strategy, and say what it would do."""
+    epsilon = epsilon if strategy.takes_norm else 0.0
+    try:
+        threshold = choose(rule, samples, strategy.name)
+    except InputError as error:
+        return Suggestion(strategy.name, str(rule), len(samples.finite), None, None, None, None, error.message)
+    summary = samples.summary()
+    rate = samples.clip_rate(threshold, epsilon)
+    return Suggestion(
+        strategy.name, str(rule), summary.count, threshold, rate, samples.mean_factor(threshold, epsilon),
+        (BAND[0] * summary.mean, BAND[1] * summary.mean), _note(samples, threshold, rate),
+    )  # fmt: skip
+
+
+def _note(samples: Samples, threshold: float, rate: float) -> str | None:
+    summary, notes = samples.summary(), []
+    if summary.count == 1:
+        notes.append("one sample: nothing of it would be clipped")
+    if rate > 0.5:
+        notes.append(f"clips {rate:.0%} of the samples: lower the learning rate rather than the threshold")
+    if summary.mean > 3 * summary.median:
+        notes.append(f"the mean is led by a few large norms; the median is {summary.median:.4g}")
+    if summary.nonfinite:
+        notes.append(f"{summary.nonfinite} samples are NaN or infinite and were left out")
+    return "; ".join(notes) or None
+
+
+def _candidate(suggestion: Suggestion) -> Candidate:
+    return Candidate(suggestion.strategy, suggestion.rule, suggestion.threshold, suggestion.clip_rate, suggestion.mean_factor)
+
+
+def in_order(samples: Sequence[Sample], skip: int) -> list[Sample]:
+    """Put samples in the order of their steps and leave out the first `skip`; where any has no step, the order stays."""
+    kept = list(samples)
+    if any(sample.dump.step is None for sample in kept):
+        kept = [replace(sample, dump=replace(sample.dump, step=None)) for sample in kept]
+    else:
+        kept.sort(key=lambda sample: sample.dump.step or 0)
+    return kept[skip:]

@@ -1,0 +1,37 @@
+"""The strategies: one entry each, found by any of their spellings."""
+
+from difflib import get_close_matches
+
+from gradclip_cli.errors import UsageError
+from gradclip_cli.strategies import clip_norm, clip_value, renormalize, untouched
+from gradclip_cli.strategies.base import Group, Strategy
+
+STRATEGIES: tuple[Strategy, ...] = (
+    untouched.NONE,
+    renormalize.PER_LAYER,
+    renormalize.PER_PARAM_TYPE,
+    clip_value.ELEMENTWISE,
+    clip_norm.PER_LAYER,
+    clip_norm.PER_PARAM_TYPE,
+    clip_norm.GLOBAL,
+)
+
+__all__ = ["STRATEGIES", "Group", "Strategy", "find"]
+
+
+def find(text: str) -> Strategy:
+    """Return the strategy called `text`, without regard to case, `-` and `_`.
+
+    >>> find("ClipL2PerLayer").name
+    'clip-l2-per-layer'
+    """
+    spellings = {_plain(name): strategy for strategy in STRATEGIES for name in (strategy.name, *strategy.aliases)}
+    if found := spellings.get(_plain(text)):
+        return found
+    near = get_close_matches(_plain(text), spellings, 1, 0.5)
+    hint = f"did you mean {spellings[near[0]].name}?" if near else "`gradclip strategies` lists them"
+    raise UsageError(f"there is no strategy {text!r}; {hint}")
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "").replace("_", "")

@@ -1,0 +1,96 @@
+"""What is done to the stored elements of a tensor, piece by piece and in place."""
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from gradclip_cli.dtypes import DType, Raw
+    from gradclip_cli.measure import Stats
+
+
+class Action(Protocol):
+    """A change to stored elements; `factor` is what they are multiplied by, None where that differs between elements."""
+
+    @property
+    def factor(self) -> float | None:
+        """What the elements are multiplied by."""
+
+    def touches(self, stats: "Stats") -> bool:
+        """Whether a tensor with these statistics would change at all; what does not is copied bit by bit."""
+
+    def apply(self, raw: "Raw", dtype: "DType") -> int:
+        """Change the elements of a piece in place; return how many were clipped one by one."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Multiply by `numerator / denominator`, as one float64 number."""
+
+    numerator: float = 1.0
+    denominator: float = 1.0
+
+    @property
+    def factor(self) -> float:
+        """The quotient, in IEEE arithmetic."""
+        if self.denominator == 0:
+            return math.nan if not self.numerator else math.inf
+        return self.numerator / self.denominator
+
+    def touches(self, stats: "Stats") -> bool:
+        """Whether the factor is not 1."""
+        return self.factor != 1 and (stats.max_abs > 0 or stats.nonfinite > 0)
+
+    def apply(self, raw: "Raw", dtype: "DType") -> int:
+        """Multiply; where the factor is not a normal number, divide and multiply apart so that no digit is lost."""
+        from gradclip_cli.kernels import scale
+
+        scale(raw, dtype, self.factor, self.numerator, self.denominator)
+        return 0
+
+
+@dataclass(frozen=True)
+class Clamp:
+    """Limit every element to [-limit, limit]; NaN stays, and so do infinities where `keep_infinite` says so."""
+
+    limit: float
+    keep_infinite: bool = False
+    factor: None = None
+
+    def touches(self, stats: "Stats") -> bool:
+        """Whether any element is above the limit."""
+        infinite = stats.posinf + stats.neginf > 0 and not self.keep_infinite
+        return math.isfinite(self.limit) and (stats.max_abs > self.limit or infinite)
+
+    def apply(self, raw: "Raw", dtype: "DType") -> int:
+        """Replace what is above the limit by the limit, rounded to the dtype."""
+        from gradclip_cli.kernels import clamp
+
+        return clamp(raw, dtype, self.limit, self.keep_infinite)
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """Replace NaN and infinities by zero, then do `action`."""
+
+    action: Action
+
+    @property
+    def factor(self) -> float | None:
+        """The factor of the action itself."""
+        return self.action.factor
+
+    def touches(self, stats: "Stats") -> bool:
+        """Whether there is anything to replace, or the action changes anything."""
+        return stats.nonfinite > 0 or self.action.touches(stats)
+
+    def apply(self, raw: "Raw", dtype: "DType") -> int:
+        """Replace, then act."""
+        from gradclip_cli.kernels import zero_nonfinite
+
+        zero_nonfinite(raw, dtype)
+        return self.action.apply(raw, dtype)
+
+
+KEEP = Scale()
+"""Leave the elements as they are, bit by bit."""

@@ -1,0 +1,99 @@
+"""Tensors as they lie in a file, and the only place where they are cut into pieces."""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from gradclip_cli.dtypes import DType
+
+BLOCK = 8192
+"""Sums are taken over so many consecutive elements, whatever is read at once; a piece is a whole number of blocks."""
+
+PIECE_BYTES = 1 << 20
+"""What is read, computed with and written at once; it and its float64 copy stay in a core's cache."""
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """One named array of a dump: what a header says of it.
+
+    `offset` is where its elements lie in the file, one after the other; None means that they are encoded, and can only be
+    read and written in order. `fortran` says that they lie in column-major order.
+    """
+
+    name: str
+    dtype: DType
+    shape: tuple[int, ...]
+    offset: int | None = None
+    fortran: bool = False
+    label: str | None = None
+    size: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "size", math.prod(self.shape))
+
+    @property
+    def nbytes(self) -> int:
+        """The size of the elements in bytes."""
+        return self.size * self.dtype.itemsize
+
+    def position(self, start: int) -> int:
+        """Where element `start` lies in the file, for a tensor that is not encoded."""
+        if self.offset is None:
+            raise TypeError(f"{self.name} is encoded and has no positions")
+        return self.offset + start * self.dtype.itemsize
+
+
+@dataclass(frozen=True, slots=True)
+class Slab:
+    """Elements `start` to `stop` of tensor `index`, or the whole of `count` small tensors that lie side by side."""
+
+    index: int
+    count: int
+    start: int
+    stop: int
+
+
+def cut(specs: Sequence[TensorSpec], wanted: Iterable[int], piece_bytes: int = PIECE_BYTES) -> Iterator[Slab]:
+    """Cut the tensors `wanted` (ascending indices) into slabs that can be worked on in any order.
+
+    Neighbours of at most a block each are taken together. A tensor without an offset stays whole: see `in_order`.
+    """
+    run: Slab | None = None
+    for index in wanted:
+        spec = specs[index]
+        if run is not None and _continues(specs, run, index, piece_bytes):
+            run = Slab(run.index, run.count + 1, 0, run.stop + spec.size)
+            continue
+        if run is not None:
+            yield run
+        run = None
+        if spec.offset is not None and spec.size > BLOCK:
+            yield from in_order(Slab(index, 1, 0, spec.size), spec, piece_bytes)
+        elif spec.offset is None:
+            yield Slab(index, 1, 0, spec.size)
+        else:
+            run = Slab(index, 1, 0, spec.size)
+    if run is not None:
+        yield run
+
+
+def in_order(slab: Slab, spec: TensorSpec, piece_bytes: int = PIECE_BYTES) -> Iterator[Slab]:
+    """Cut one slab into pieces, first to last."""
+    step = max(1, piece_bytes // (spec.dtype.itemsize * BLOCK)) * BLOCK
+    for start in range(slab.start, slab.stop, step) if slab.count == 1 and slab.stop else ():
+        yield Slab(slab.index, 1, start, min(start + step, slab.stop))
+    if slab.count > 1 or not slab.stop:
+        yield slab
+
+
+def _continues(specs: Sequence[TensorSpec], run: Slab, index: int, piece_bytes: int) -> bool:
+    spec, last, first = specs[index], specs[run.index + run.count - 1], specs[run.index]
+    return (
+        index == run.index + run.count
+        and spec.dtype == first.dtype
+        and spec.size <= BLOCK
+        and last.offset is not None
+        and spec.offset == last.offset + last.nbytes
+        and (run.stop + spec.size) * spec.dtype.itemsize <= piece_bytes
+    )
