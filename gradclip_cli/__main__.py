@@ -16,7 +16,9 @@ def main() -> None:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _end)
     _fill_standard_streams()
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # our own threads are enough; must be set before numpy is imported
+    os.environ.setdefault(
+        "OPENBLAS_NUM_THREADS", "1"
+    )  # our own threads are enough; must be set before numpy is imported
     sys.exit(_run())
 
 

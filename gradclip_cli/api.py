@@ -57,11 +57,16 @@ def apply(
             strategy=find(strategy),
             threshold=_threshold(threshold),
             overrides=tuple(
-                Override(pattern, find(name) if name else None, _threshold(value)) for pattern, (name, value) in (layers or {}).items()
+                Override(pattern, find(name) if name else None, _threshold(value))
+                for pattern, (name, value) in (layers or {}).items()
             ),
-            norm=None if norm_type is None and epsilon is None else Norm(2.0 if norm_type is None else norm_type, epsilon or 0.0),
+            norm=None
+            if norm_type is None and epsilon is None
+            else Norm(2.0 if norm_type is None else norm_type, epsilon or 0.0),
             nonfinite=nonfinite,
-            selection=Selection(tuple(include), tuple(exclude), naming(layer_regex, group_depth), input_format, void_dtype, allow_huge),
+            selection=Selection(
+                tuple(include), tuple(exclude), naming(layer_regex, group_depth), input_format, void_dtype, allow_huge
+            ),
             output_format=output_format,
             overwrite=overwrite or in_place,
             jobs=jobs,
@@ -93,7 +98,9 @@ def stats(
             strategy=find(strategy) if strategy else None,
             rule=parse_rule(rule),
             norm=Norm(norm_type, epsilon),
-            selection=Selection(tuple(include), tuple(exclude), naming(layer_regex, group_depth), input_format, void_dtype, allow_huge),
+            selection=Selection(
+                tuple(include), tuple(exclude), naming(layer_regex, group_depth), input_format, void_dtype, allow_huge
+            ),
             skip_steps=skip_steps,
             jobs=jobs,
         )

@@ -19,7 +19,9 @@ Value = TypeVar("Value")
 class Applied:
     """One dump, before and after."""
 
-    def __init__(self, dump: Dump, decisions: Sequence[tuple[Shared, Decision]], after: Mapping[int, After], plan: ApplyPlan) -> None:
+    def __init__(
+        self, dump: Dump, decisions: Sequence[tuple[Shared, Decision]], after: Mapping[int, After], plan: ApplyPlan
+    ) -> None:
         self._dump, self._decisions, self._after = dump, decisions, after
         self._types = norm_types(plan)
         self._zeroes = plan.nonfinite == "zero"
@@ -45,13 +47,25 @@ class Applied:
         if factor is not None and factor != 1:
             clipped = before.elements
         return ApplyParam(
-            spec.name, place.layer, place.param, spec.shape, spec.dtype.name, spec.size,
-            self._norm(before, decision), self._norm(after, decision),
-            before.as_read(before.max_abs), after.as_read(after.max_abs),
-            factor, clipped > 0 or factor not in (1, None), clipped,
-            before.zeros, before.nonfinite, self._underflowed(before, after, factor),
-            decision.strategy.name, decision.threshold,
-        )  # fmt: skip
+            spec.name,
+            place.layer,
+            place.param,
+            spec.shape,
+            spec.dtype.name,
+            spec.size,
+            self._norm(before, decision),
+            self._norm(after, decision),
+            before.as_read(before.max_abs),
+            after.as_read(after.max_abs),
+            factor,
+            clipped > 0 or factor not in (1, None),
+            clipped,
+            before.zeros,
+            before.nonfinite,
+            self._underflowed(before, after, factor),
+            decision.strategy.name,
+            decision.threshold,
+        )
 
     def _underflowed(self, before: Stats, after: Stats, factor: float | None) -> int:
         """How many elements were rounded to zero; not those that the policy or a factor of 0 or NaN made so."""
@@ -63,7 +77,20 @@ class Applied:
         spec, place = self._dump.tensors[index], self._dump.places[index]
         figures = (None,) * 5
         return ApplyParam(
-            spec.name, place.layer, place.param, spec.shape, spec.dtype.name, spec.size, *figures, False, 0, None, None, None, None, None
+            spec.name,
+            place.layer,
+            place.param,
+            spec.shape,
+            spec.dtype.name,
+            spec.size,
+            *figures,
+            False,
+            0,
+            None,
+            None,
+            None,
+            None,
+            None,
         )
 
     def _layer(self, layer: str, indices: Sequence[int], params: Sequence[ApplyParam]) -> ApplyLayer:
@@ -71,24 +98,36 @@ class Applied:
         before = merge((self._dump.stats[index] for index in indices), self._types)
         after = merge((self._stats_after(index) for index in indices), self._types)
         return ApplyLayer(
-            layer, len(params), sum(param.elements for param in params),
-            self._norm(before, decision), self._norm(after, decision), _shared([param.factor for param in params]),
-            any(param.clipped for param in params), decision.strategy.name, decision.threshold,
-        )  # fmt: skip
+            layer,
+            len(params),
+            sum(param.elements for param in params),
+            self._norm(before, decision),
+            self._norm(after, decision),
+            _shared([param.factor for param in params]),
+            any(param.clipped for param in params),
+            decision.strategy.name,
+            decision.threshold,
+        )
 
     def _total(self, params: Sequence[ApplyParam]) -> ApplyTotal:
         before = merge(self._dump.stats.values(), self._types)
         after = merge((self._stats_after(index) for index in self._dump.stats), self._types)
-        groups = [decision.action.factor for shared, decision in self._decisions if shared.strategy.group is not Group.NONE]
+        groups = [
+            decision.action.factor for shared, decision in self._decisions if shared.strategy.group is not Group.NONE
+        ]
         whole = [factor for factor in groups if factor is not None]
         elementwise = bool(groups) and not whole
         return ApplyTotal(
-            len(params), sum(param.elements for param in params),
-            _norm(before, self._types, 0), _norm(after, self._types, 0),
-            before.as_read(before.max_abs), after.as_read(after.max_abs),
-            None if elementwise else len(whole), None if elementwise else sum(factor != 1 for factor in whole),
+            len(params),
+            sum(param.elements for param in params),
+            _norm(before, self._types, 0),
+            _norm(after, self._types, 0),
+            before.as_read(before.max_abs),
+            after.as_read(after.max_abs),
+            None if elementwise else len(whole),
+            None if elementwise else sum(factor != 1 for factor in whole),
             sum(param.clipped_elements for param in params),
-        )  # fmt: skip
+        )
 
     def _norm(self, stats: Stats, decision: Decision) -> float:
         return _norm(stats, self._types, 0 if decision.strategy.takes_norm else len(self._types) - 1)
@@ -99,9 +138,8 @@ def _norm(stats: Stats, types: NormTypes, which: int) -> float:
 
 
 def _shared(values: Sequence[Value | None]) -> Value | None:
-    """Return the value that all have in common, if there is one (NaN is like NaN here)."""
-    first = values[0]
-    return first if all(value == first or (value != value and first != first) for value in values) else None
+    """Return the value that all have in common, if there is one."""
+    return values[0] if len(set(map(repr, values))) == 1 else None  # by their text, since NaN is not equal to itself
 
 
 def notes_on(dump: ApplyDump) -> list[str]:

@@ -1,8 +1,6 @@
 """Files that are written whole or not at all."""
 
 import os
-import secrets
-import shutil
 import stat
 from collections.abc import Sequence
 from contextlib import suppress
@@ -41,7 +39,9 @@ class Outputs:
     def __enter__(self) -> "Outputs":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         for staged in self._staged:
             _close(staged)
             with suppress(OSError):
@@ -53,7 +53,7 @@ class Outputs:
         check_target(target, self._overwrite)
         path = os.path.realpath(target)
         folder = os.path.dirname(path) if not _is_special(path) else os.environ.get("TMPDIR", "/tmp")  # noqa: S108
-        temporary = os.path.join(folder, f".gradclip-{secrets.token_hex(8)}")
+        temporary = os.path.join(folder, f".gradclip-{os.urandom(8).hex()}")
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         _unfinished.add(temporary)
         try:
@@ -129,6 +129,8 @@ def _umask() -> int:
 
 def _pour(staged: Staged) -> None:
     """Copy a complete file into a device or a FIFO."""
+    import shutil
+
     with open(staged.temporary, "rb") as source, open(staged.path, "wb") as target:
         shutil.copyfileobj(source, target, 1 << 20)
 

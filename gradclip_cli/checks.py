@@ -1,7 +1,6 @@
 """What can only be checked once dumps have been read."""
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from gradclip_cli.dumps import Dump
@@ -19,6 +18,8 @@ def check_layers(dumps: Sequence[Dump], overrides: Sequence[Override]) -> None:
     layers = {layer for dump in dumps for layer in dump.layers} if overrides else set()
     for override in overrides:
         if not any(fnmatchcase(layer, override.pattern) for layer in layers):
+            from difflib import get_close_matches
+
             near = get_close_matches(override.pattern, layers, 1)
             hint = f"did you mean {near[0]!r}?" if near else "`gradclip ls` lists the layers"
             raise UsageError(f"no layer matches {override.pattern!r}; {hint}")
@@ -33,7 +34,9 @@ def check_taken(dumps: Sequence[Dump], selection: Selection) -> None:
 
 def refuse_nonfinite(dumps: Sequence[Dump]) -> None:
     """Raise NonFiniteError if there are NaN or infinities, naming the tensors that hold them."""
-    found = [(dump, dump.tensors[k].name, stats) for dump in dumps for k, stats in dump.stats.items() if stats.nonfinite]
+    found = [
+        (dump, dump.tensors[k].name, stats) for dump in dumps for k, stats in dump.stats.items() if stats.nonfinite
+    ]
     if not found:
         return
     path = found[0][0].path
@@ -42,7 +45,9 @@ def refuse_nonfinite(dumps: Sequence[Dump]) -> None:
         for dump, name, stats in found[:_MOST]
     ]
     more = f" and {len(found) - _MOST} more" if len(found) > _MOST else ""
-    raise NonFiniteError(f"{', '.join(parts)}{more}; choose what to do with --nonfinite zero, skip or propagate", path=path)
+    raise NonFiniteError(
+        f"{', '.join(parts)}{more}; choose what to do with --nonfinite zero, skip or propagate", path=path
+    )
 
 
 def _counts(stats: Stats) -> str:

@@ -1,10 +1,10 @@
 """Every error that gradclip raises on purpose.
 
-    GradclipError          the root: one line for a person, and an exit code
-    ├── UsageError         2  the request contradicts itself or names what is not there
-    ├── InputError         3  an input is missing, unreadable, or not what it claims to be
-    ├── NonFiniteError     4  NaN or infinities among the gradients, refused
-    └── OutputError        5  the output cannot be written
+GradclipError          the root: one line for a person, and an exit code
+├── UsageError         2  the request contradicts itself or names what is not there
+├── InputError         3  an input is missing, unreadable, or not what it claims to be
+├── NonFiniteError     4  NaN or infinities among the gradients, refused
+└── OutputError        5  the output cannot be written
 """
 
 from gradclip_cli.text import one_line

@@ -32,7 +32,9 @@ class InputFile:
     def __enter__(self) -> "InputFile":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         os.close(self.fd)
 
     def read(self, offset: int, count: int) -> bytes:
@@ -44,7 +46,7 @@ class InputFile:
 
     def read_into(self, offset: int, out: NDArray[np.uint8]) -> None:
         """Fill `out` from `offset` on."""
-        view, done = memoryview(out), 0
+        view, done = out.data, 0
         try:
             while done < len(view):
                 got = os.preadv(self.fd, [view[done:]], offset + done)
@@ -70,7 +72,7 @@ def reopened(fd: int) -> str:
     return path if os.path.exists(path) else f"/dev/fd/{fd}"
 
 
-def write_at(fd: int, offset: int, data: NDArray[np.uint8] | bytes, path: str) -> None:
+def write_at(fd: int, offset: int, data: memoryview | bytes, path: str) -> None:
     """Write all of `data` at `offset`."""
     view, done = memoryview(data), 0
     try:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from gradclip_cli import norms
 from gradclip_cli.dumps import Dump
@@ -67,8 +68,7 @@ def resolve(plan: ApplyPlan, partitions: Sequence[list[Shared]]) -> dict[tuple[s
     return {key: choose(key[1], Samples(values), what[key]) for key, values in samples.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """What is done to one tensor, and why."""
 
     strategy: Strategy
@@ -76,7 +76,9 @@ class Decision:
     action: Action
 
 
-def decide(plan: ApplyPlan, groups: Sequence[Shared], chosen: dict[tuple[str, Rule], float]) -> Iterator[tuple[Shared, Decision]]:
+def decide(
+    plan: ApplyPlan, groups: Sequence[Shared], chosen: dict[tuple[str, Rule], float]
+) -> Iterator[tuple[Shared, Decision]]:
     """Turn every group's norm into an action."""
     for shared in groups:
         threshold = shared.threshold

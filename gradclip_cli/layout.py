@@ -33,7 +33,7 @@ class Turned:
             for start in range(0, self._spec.size, step):
                 raw = borrow("turned", min(step, self._spec.size - start) * self._spec.dtype.itemsize, np.uint8)
                 self._read(self._spec, start, raw)
-                self._spool.write(raw)
+                self._spool.write(raw.data)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -2,9 +2,8 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +19,7 @@ NormTypes = tuple[float, ...]
 Read = Callable[[TensorSpec, int, Raw], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Stats:
+class Stats(NamedTuple):
     """What is known of a tensor, or of several together.
 
     `zeros`, `nan`, `posinf`, `neginf` count elements; `max_abs` and `powers` (one for each norm type) are over the finite ones.
@@ -45,8 +43,7 @@ class Stats:
         return math.nan if self.nan else math.inf if self.posinf or self.neginf else finite
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """Statistics of a piece of one tensor; `exponents` and `sums` hold one array for each norm type, one number for each block."""
 
     counts: tuple[int, int, int, int, int]  # elements, zeros, nan, posinf, neginf
@@ -57,12 +54,14 @@ class Piece:
 
 def join(pieces: Sequence[Piece], types: NormTypes) -> Stats:
     """Merge the pieces of one tensor, in any order."""
-    counts = (sum(column) for column in zip(*(piece.counts for piece in pieces), strict=True))
+    elements, zeros, nan, posinf, neginf = (
+        sum(column) for column in zip(*(piece.counts for piece in pieces), strict=True)
+    )
     powers = tuple(
         norms.total_blocks([piece.exponents[k] for piece in pieces], [piece.sums[k] for piece in pieces], p)
         for k, p in enumerate(types)
     )
-    return Stats(*counts, max(piece.max_abs for piece in pieces), powers)
+    return Stats(elements, zeros, nan, posinf, neginf, max(piece.max_abs for piece in pieces), powers)
 
 
 def merge(parts: Iterable[Stats], types: NormTypes) -> Stats:
@@ -70,9 +69,10 @@ def merge(parts: Iterable[Stats], types: NormTypes) -> Stats:
     parts = list(parts)
     if not parts:
         return Stats(powers=tuple((0, 0.0) for _ in types))
-    counts = (sum(column) for column in zip(*((s.elements, s.zeros, s.nan, s.posinf, s.neginf) for s in parts), strict=True))
+    counts = [(part.elements, part.zeros, part.nan, part.posinf, part.neginf) for part in parts]
+    elements, zeros, nan, posinf, neginf = (sum(column) for column in zip(*counts, strict=True))
     powers = tuple(norms.total((part.powers[k] for part in parts), p) for k, p in enumerate(types))
-    return Stats(*counts, max(part.max_abs for part in parts), powers)
+    return Stats(elements, zeros, nan, posinf, neginf, max(part.max_abs for part in parts), powers)
 
 
 def measure_piece(raw: Raw, dtype: DType, types: NormTypes) -> Piece:
@@ -86,9 +86,9 @@ def measure_piece(raw: Raw, dtype: DType, types: NormTypes) -> Piece:
     wide = widen(values)
     full = wide.size - wide.size % BLOCK
     rows = [wide[:full].reshape(-1, BLOCK), wide[full:].reshape(1, -1)]
-    found = [_powers(part, types, dtype) for part in rows if part.size]
-    exponents, sums = (tuple(np.concatenate([f[side][k] for f in found]) for k in range(len(types))) if found else
-                       tuple(np.zeros(0, kind) for _ in types) for side, kind in ((0, np.int64), (1, np.float64)))
+    found = [_powers(part, types, dtype) for part in rows if part.size or not values.size]
+    exponents = tuple(np.concatenate(arrays) for arrays in zip(*(exponents for exponents, _ in found), strict=True))
+    sums = tuple(np.concatenate(arrays) for arrays in zip(*(sums for _, sums in found), strict=True))
     return Piece(counts, max(high, -low), exponents, sums)
 
 
@@ -117,7 +117,9 @@ def _measure_rows(raw: Raw, dtype: DType, count: int, size: int, types: NormType
         yield Stats(size, zero, 0, 0, 0, peak, power)
 
 
-def _powers(rows: NDArray[np.float64], types: NormTypes, dtype: DType) -> tuple[list[NDArray[np.int64]], list[NDArray[np.float64]]]:
+def _powers(
+    rows: NDArray[np.float64], types: NormTypes, dtype: DType
+) -> tuple[list[NDArray[np.int64]], list[NDArray[np.float64]]]:
     """Return exponents and sums of each row for each norm type; peaks are looked for only where the norm needs them."""
     plain = dtype.itemsize < 8
     peaks = np.ones(len(rows)) if plain and all(p in (1.0, 2.0) for p in types) else _peaks(rows)
@@ -125,8 +127,10 @@ def _powers(rows: NDArray[np.float64], types: NormTypes, dtype: DType) -> tuple[
     return [exponents for exponents, _ in found], [sums for _, sums in found]
 
 
-def _peaks(rows: NDArray[np.float64]) -> NDArray[Any]:
-    return np.maximum(rows.max(axis=1), -rows.min(axis=1))
+def _peaks(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The largest |x| of each row."""
+    peaks: NDArray[np.float64] = np.maximum(rows.max(axis=1, initial=0), -rows.min(axis=1, initial=0))
+    return peaks
 
 
 def _zeros(values: Floats) -> int:
@@ -135,7 +139,9 @@ def _zeros(values: Floats) -> int:
     return int(np.count_nonzero(where))
 
 
-def _without_nonfinite(values: Floats, counts: tuple[int, int, int, int, int]) -> tuple[Floats, tuple[int, int, int, int, int]]:
+def _without_nonfinite(
+    values: Floats, counts: tuple[int, int, int, int, int]
+) -> tuple[Floats, tuple[int, int, int, int, int]]:
     """Count NaN and infinities, and put zeros in their place, in a copy."""
     nan, posinf, neginf = (int(np.count_nonzero(found(values))) for found in (np.isnan, np.isposinf, np.isneginf))
     clean = np.where(np.isfinite(values), values, values.dtype.type(0))

@@ -1,10 +1,11 @@
 """Tensor name → layer and param; natural order of names; the training step in a path."""
 
+import os
 import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
+from typing import NamedTuple
 
 WRAPPERS = frozenset({"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"})
 """Components that torch.compile, FSDP and activation checkpointing put into names."""
@@ -12,8 +13,7 @@ WRAPPERS = frozenset({"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_
 _STEP = re.compile(r"(?<![a-z])(?:global_?step|step|iteration|iter|checkpoint|ckpt)[-_= .]?(\d{1,18})", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """The layer that a tensor belongs to, and what it is called there (DL4J's param type)."""
 
     layer: str
@@ -92,9 +92,9 @@ def step_of(path: str) -> int | None:
     >>> step_of("run/step_00042.npz"), step_of("global_step7/rank0.safetensors"), step_of("grads.npz")
     (42, 7, None)
     """
-    pure = PurePath(path)
-    for name in (pure.name, pure.parent.name):
-        found = _STEP.findall(name)
+    folder, name = os.path.split(path)
+    for part in (name, os.path.basename(folder)):
+        found = _STEP.findall(part)
         if found:
             return int(found[-1])
     return None

@@ -17,7 +17,9 @@ _SAFE = 480
 """Squares of numbers between 2^-480 and 2^480, and sums of 8,192 of them, are in the range of float64."""
 
 
-def block_powers(rows: NDArray[np.float64], p: float, peaks: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def block_powers(
+    rows: NDArray[np.float64], p: float, peaks: NDArray[Any]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return exponents and values of Σ|x|^P for each row; `peaks` holds the largest |x| of each, all finite.
 
     For P = inf the values are the peaks themselves.
@@ -35,11 +37,13 @@ def block_powers(rows: NDArray[np.float64], p: float, peaks: NDArray[Any]) -> tu
 
 def _sum_powers(rows: NDArray[np.float64], p: float) -> NDArray[np.float64]:
     if p == 2.0:
-        return np.vecdot(rows, rows)
+        squares: NDArray[np.float64] = np.vecdot(rows, rows)
+        return squares
     size = np.abs(rows)
     if p != 1.0:
         np.power(size, p, out=size)
-    return np.vecdot(size, np.ones(rows.shape[1]))
+    powers: NDArray[np.float64] = np.vecdot(size, np.ones(rows.shape[1]))
+    return powers
 
 
 def total(parts: Iterable[Power], p: float) -> Power:

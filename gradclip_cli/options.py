@@ -16,7 +16,7 @@ from gradclip_cli.thresholds import parse, parse_rule
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class Parsed(click.ParamType):
+class Parsed(click.ParamType):  # type: ignore[type-arg, unused-ignore]
     """A type whose values are parsed by a function that raises UsageError; values that are no text are taken as they are."""
 
     def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
@@ -58,27 +58,59 @@ def stacked(*options: Callable[[Command], Command]) -> Callable[[Command], Comma
 
 
 selecting = stacked(
-    click.option("--include", multiple=True, metavar="PATTERN", help="Take only tensors whose names match (shell-style; repeatable)."),
-    click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out tensors whose names match: no norm counts them."),
+    click.option(
+        "--include",
+        multiple=True,
+        metavar="PATTERN",
+        help="Take only tensors whose names match (shell-style; repeatable).",
+    ),
+    click.option(
+        "--exclude", multiple=True, metavar="PATTERN", help="Leave out tensors whose names match: no norm counts them."
+    ),
     click.option("--group-depth", type=int, metavar="N", help="Make a layer of the first N components of a name."),
-    click.option("--layer-regex", metavar="REGEX", help="Find layer and param by the groups (?P<layer>...) and (?P<param>...)."),
-    click.option("--input-format", type=click.Choice(formats.FORMATS), help="Read inputs as this format rather than by their content."),
+    click.option(
+        "--layer-regex", metavar="REGEX", help="Find layer and param by the groups (?P<layer>...) and (?P<param>...)."
+    ),
+    click.option(
+        "--input-format",
+        type=click.Choice(formats.FORMATS),
+        help="Read inputs as this format rather than by their content.",
+    ),
     click.option("--void-dtype", type=click.Choice(["bfloat16"]), help="Take 2-byte elements of no type for bfloat16."),
     click.option("--allow-huge", is_flag=True, help="Read files that declare far more data than they hold."),
 )
 
 norming = stacked(
     click.option("--norm-type", type=float, metavar="P", help="Take the P-norm: inf, or 0.1 to 64.  [default: 2]"),
-    click.option("--epsilon", type=float, metavar="E", help="Add E to a norm before it is compared; PyTorch's is 1e-6.  [default: 0]"),
+    click.option(
+        "--epsilon",
+        type=float,
+        metavar="E",
+        help="Add E to a norm before it is compared; PyTorch's is 1e-6.  [default: 0]",
+    ),
 )
 
 showing = stacked(
-    click.option("-f", "--format", "format", type=click.Choice(render.FORMATS), default="table", show_default=True, help="Show the report as."),
+    click.option(
+        "-f",
+        "--format",
+        "format",
+        type=click.Choice(render.FORMATS),
+        default="table",
+        show_default=True,
+        help="Show the report as.",
+    ),
     click.option("--no-color", is_flag=True, help="Use no colour; NO_COLOR and TERM=dumb are obeyed too."),
 )
 
 working = stacked(
-    click.option("-j", "--jobs", type=click.IntRange(1), metavar="N", help="Work in N threads.  [default: one for each processor]"),
+    click.option(
+        "-j",
+        "--jobs",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Work in N threads.  [default: one for each processor]",
+    ),
     click.option("-q", "--quiet", is_flag=True, help="Show no progress and no tables of apply; errors only."),
 )
 

@@ -46,13 +46,10 @@ def apply(plan: ApplyPlan, progress: Progress = silent) -> ApplyReport:
 
 def stats(plan: StatsPlan, progress: Progress = silent) -> StatsReport:
     """Measure dumps one after the other; of each only its norms are kept."""
-    layout, samples, types = None, [], (plan.norm.type,)
+    types = (plan.norm.type,)
     with Workers(plan.jobs) as workers:
-        for path in plan.inputs:
-            dump = survey(path, plan.selection, types, workers, progress)
-            check_taken([dump], plan.selection)
-            layout = layout or series.Layout.of(dump)
-            samples.append(layout.sample(dump, types))
+        dumps = (survey(path, plan.selection, types, workers, progress) for path in plan.inputs)
+        layout, samples = series.collect(dumps, plan.selection, types)
     return series.report(plan, layout, series.in_order(samples, plan.skip_steps))
 
 
@@ -64,7 +61,9 @@ def ls(plan: LsPlan) -> LsReport:
             places = plan.selection.naming.places([spec.name for spec in reader.tensors])
             for spec, place in zip(reader.tensors, places, strict=True):
                 if plan.selection.takes(spec.name):
-                    rows.append(LsTensor(path, spec.name, place.layer, place.param, spec.shape, spec.dtype.name, spec.nbytes))
+                    rows.append(
+                        LsTensor(path, spec.name, place.layer, place.param, spec.shape, spec.dtype.name, spec.nbytes)
+                    )
             if reader.others:
                 notes.append(f"{path}: not numbers: {listed(list(reader.others))}")
     return LsReport(rows, notes)

@@ -51,7 +51,10 @@ def outputs_for(
         return _distinct([os.path.realpath(path) for path in inputs], tuple(inputs))
     if not directory:
         return (output,)
-    paths = _distinct([os.path.basename(path) for path in inputs], tuple(os.path.join(output, os.path.basename(path)) for path in inputs))
+    paths = _distinct(
+        [os.path.basename(path) for path in inputs],
+        tuple(os.path.join(output, os.path.basename(path)) for path in inputs),
+    )
     if not os.path.isdir(output):
         _make(output)
     return paths

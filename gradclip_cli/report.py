@@ -1,15 +1,15 @@
 """Reports are data: what the commands found, under the names that their JSON has.
 
-Fields called `notes` are for a person; they are printed on standard error and are no part of the JSON.
+Fields called `notes` are for a person; they are printed on standard error and are no part of the JSON. Rows are named
+tuples, since a report may have hundreds of thousands of them.
 """
 
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from gradclip_cli.summary import Summary
 
 
-@dataclass(frozen=True, slots=True)
-class ApplyTotal:
+class ApplyTotal(NamedTuple):
     """A whole dump, before and after; group figures are None where every element is its own group."""
 
     tensors: int
@@ -23,8 +23,7 @@ class ApplyTotal:
     clipped_elements: int
 
 
-@dataclass(frozen=True, slots=True)
-class ApplyLayer:
+class ApplyLayer(NamedTuple):
     """One layer, before and after; `factor` is None unless all its params share it."""
 
     layer: str
@@ -38,8 +37,7 @@ class ApplyLayer:
     threshold: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class ApplyParam:
+class ApplyParam(NamedTuple):
     """One tensor, before and after; None stands for what was not measured, since the tensor does not count."""
 
     name: str
@@ -62,8 +60,7 @@ class ApplyParam:
     threshold: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class ApplyDump:
+class ApplyDump(NamedTuple):
     """One input and its output, which is None where nothing was written."""
 
     input: str
@@ -74,8 +71,7 @@ class ApplyDump:
     params: list[ApplyParam]
 
 
-@dataclass(frozen=True, slots=True)
-class ApplyReport:
+class ApplyReport(NamedTuple):
     """What `apply` did."""
 
     strategy: str
@@ -84,11 +80,10 @@ class ApplyReport:
     epsilon: float
     nonfinite: str
     dumps: list[ApplyDump]
-    notes: list[str] = field(default_factory=list)
+    notes: list[str]
 
 
-@dataclass(frozen=True, slots=True)
-class StatsDump:
+class StatsDump(NamedTuple):
     """The norm of one dump; `nonfinite` counts elements."""
 
     input: str
@@ -98,16 +93,14 @@ class StatsDump:
     nonfinite: int
 
 
-@dataclass(frozen=True, slots=True)
-class StatsLayer:
+class StatsLayer(NamedTuple):
     """The norms of one layer over the dumps."""
 
     layer: str
     summary: Summary
 
 
-@dataclass(frozen=True, slots=True)
-class StatsParam:
+class StatsParam(NamedTuple):
     """The norms of one tensor over the dumps."""
 
     name: str
@@ -118,8 +111,7 @@ class StatsParam:
     summary: Summary
 
 
-@dataclass(frozen=True, slots=True)
-class Suggestion:
+class Suggestion(NamedTuple):
     """A threshold for one strategy, and what it would do to the dumps."""
 
     strategy: str
@@ -132,8 +124,7 @@ class Suggestion:
     note: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """What one rule at its default would do under one strategy."""
 
     strategy: str
@@ -143,8 +134,7 @@ class Candidate:
     mean_factor: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class StatsReport:
+class StatsReport(NamedTuple):
     """What `stats` found."""
 
     norm_type: float
@@ -154,11 +144,10 @@ class StatsReport:
     params: list[StatsParam]
     suggestions: list[Suggestion]
     candidates: list[Candidate]
-    notes: list[str] = field(default_factory=list)
+    notes: list[str]
 
 
-@dataclass(frozen=True, slots=True)
-class LsTensor:
+class LsTensor(NamedTuple):
     """One tensor as the header names it."""
 
     input: str
@@ -170,16 +159,14 @@ class LsTensor:
     bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class LsReport:
+class LsReport(NamedTuple):
     """What `ls` found."""
 
     tensors: list[LsTensor]
-    notes: list[str] = field(default_factory=list)
+    notes: list[str]
 
 
-@dataclass(frozen=True, slots=True)
-class StrategyRow:
+class StrategyRow(NamedTuple):
     """One strategy as users may name it."""
 
     name: str
@@ -190,12 +177,11 @@ class StrategyRow:
     source: str
 
 
-@dataclass(frozen=True, slots=True)
-class StrategiesReport:
+class StrategiesReport(NamedTuple):
     """The registry of strategies."""
 
     strategies: list[StrategyRow]
-    notes: list[str] = field(default_factory=list)
+    notes: list[str]
 
 
 Report = ApplyReport | StatsReport | LsReport | StrategiesReport

@@ -56,5 +56,3 @@ def _format_of(output: str, input_format: Format, plan: ApplyPlan) -> Format:
 def _lost(reader: Reader, output: str) -> list[str]:
     """What another format cannot hold."""
     return [f"{output}: left out, since its format cannot hold it: {what}" for what in reader.extras()]
-
-

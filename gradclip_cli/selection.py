@@ -37,7 +37,9 @@ def expand(inputs: Sequence[str], suffixes: Sequence[str]) -> list[str]:
             names = sorted(os.listdir(path), key=natural)
         except OSError as error:
             raise InputError(str(error.strerror), path=path) from error
-        found = [os.path.join(path, name) for name in names if name.lower().endswith(tuple(suffixes)) and name[0] != "."]
+        found = [
+            os.path.join(path, name) for name in names if name.lower().endswith(tuple(suffixes)) and name[0] != "."
+        ]
         if not found:
             raise InputError(f"no dump in this directory; dumps end in {', '.join(suffixes)}", path=path)
         paths += found

@@ -1,18 +1,22 @@
 """Norms over the dumps of a series, and the thresholds that they suggest."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradclip_cli import norms
+from gradclip_cli.checks import check_taken
 from gradclip_cli.dumps import Dump
 from gradclip_cli.errors import InputError
 from gradclip_cli.measure import NormTypes, Stats, merge
 from gradclip_cli.naming import Place
 from gradclip_cli.plan import StatsPlan
 from gradclip_cli.report import Candidate, StatsDump, StatsLayer, StatsParam, StatsReport, Suggestion
+from gradclip_cli.selection import Selection
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.summary import Samples, summaries
 from gradclip_cli.tensors import TensorSpec
@@ -22,8 +26,7 @@ from gradclip_cli.thresholds import BAND, RULES, Rule, choose
 Row = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(NamedTuple):
     """The norms of one dump, one number for each layer and tensor; this is all that is kept of it."""
 
     dump: StatsDump
@@ -68,6 +71,14 @@ class Layout:
         raise InputError(f"has other tensors than the first dump: it {' and '.join(parts)}", path=dump.path)
 
 
+def collect(dumps: Iterator[Dump], selection: Selection, types: NormTypes) -> tuple[Layout, list[Sample]]:
+    """Reduce dumps to their norms, one after the other; the first says which tensors the others must have."""
+    first = next(dumps)
+    check_taken([first], selection)
+    layout = Layout.of(first)
+    return layout, [layout.sample(dump, types) for dump in chain([first], dumps)]
+
+
 def _norm(stats: Stats, p: float) -> float:
     return stats.as_read(norms.norm(stats.powers[0], p))
 
@@ -81,7 +92,9 @@ def report(plan: StatsPlan, layout: Layout, samples: Sequence[Sample]) -> StatsR
     total = np.array([[sample.dump.norm] for sample in samples])
     layers = summaries(np.array([sample.layers for sample in samples]))
     params = summaries(np.array([sample.params for sample in samples]))
-    suggestions = [suggest(strategy, plan.rule, compared(strategy, samples), plan.norm.epsilon) for strategy in plan.strategies]
+    suggestions = [
+        suggest(strategy, plan.rule, compared(strategy, samples), plan.norm.epsilon) for strategy in plan.strategies
+    ]
     candidates = [
         _candidate(suggest(strategy, rule, compared(strategy, samples), plan.norm.epsilon))
         for strategy in plan.strategies
@@ -98,6 +111,7 @@ def report(plan: StatsPlan, layout: Layout, samples: Sequence[Sample]) -> StatsR
         ],
         suggestions,
         candidates,
+        [],
     )
 
 
@@ -119,9 +133,15 @@ def suggest(strategy: Strategy, rule: Rule, samples: Samples, epsilon: float) ->
     summary = samples.summary()
     rate = samples.clip_rate(threshold, epsilon)
     return Suggestion(
-        strategy.name, str(rule), summary.count, threshold, rate, samples.mean_factor(threshold, epsilon),
-        (BAND[0] * summary.mean, BAND[1] * summary.mean), _note(samples, threshold, rate),
-    )  # fmt: skip
+        strategy.name,
+        str(rule),
+        summary.count,
+        threshold,
+        rate,
+        samples.mean_factor(threshold, epsilon),
+        (BAND[0] * summary.mean, BAND[1] * summary.mean),
+        _note(samples, threshold, rate),
+    )
 
 
 def _note(samples: Samples, threshold: float, rate: float) -> str | None:
@@ -138,14 +158,16 @@ def _note(samples: Samples, threshold: float, rate: float) -> str | None:
 
 
 def _candidate(suggestion: Suggestion) -> Candidate:
-    return Candidate(suggestion.strategy, suggestion.rule, suggestion.threshold, suggestion.clip_rate, suggestion.mean_factor)
+    return Candidate(
+        suggestion.strategy, suggestion.rule, suggestion.threshold, suggestion.clip_rate, suggestion.mean_factor
+    )
 
 
 def in_order(samples: Sequence[Sample], skip: int) -> list[Sample]:
     """Put samples in the order of their steps and leave out the first `skip`; where any has no step, the order stays."""
     kept = list(samples)
     if any(sample.dump.step is None for sample in kept):
-        kept = [replace(sample, dump=replace(sample.dump, step=None)) for sample in kept]
+        kept = [sample._replace(dump=sample.dump._replace(step=None)) for sample in kept]
     else:
         kept.sort(key=lambda sample: sample.dump.step or 0)
     return kept[skip:]

@@ -60,7 +60,9 @@ def summaries(matrix: "NDArray[np.float64]") -> list[Summary]:
     finite = np.isfinite(matrix)
     if finite.all():
         return _summarised(matrix)
-    return [_summarised(column[kept, None], int((~kept).sum()))[0] for column, kept in zip(matrix.T, finite.T, strict=True)]
+    return [
+        _summarised(column[kept, None], int((~kept).sum()))[0] for column, kept in zip(matrix.T, finite.T, strict=True)
+    ]
 
 
 def _summarised(matrix: "NDArray[np.float64]", nonfinite: int = 0) -> list[Summary]:
@@ -72,15 +74,25 @@ def _summarised(matrix: "NDArray[np.float64]", nonfinite: int = 0) -> list[Summa
         return [Summary(0, nonfinite, *(math.nan,) * 9)] * columns
     _, powers = np.frexp(np.abs(matrix).max(axis=0, initial=0))
     scaled = np.ldexp(matrix, -powers)
-    median = np.median(scaled, axis=0)
+    ordered = np.sort(scaled, axis=0)
+    median = _percentile(ordered, 50.0)
     figures = [
         scaled.mean(axis=0),
         scaled.std(axis=0),
         median,
-        np.median(np.abs(scaled - median), axis=0),
-        scaled.min(axis=0),
-        scaled.max(axis=0),
-        *np.percentile(scaled, PERCENTILES, axis=0),
+        _percentile(np.sort(np.abs(scaled - median), axis=0), 50.0),
+        ordered[0],
+        ordered[-1],
+        *(_percentile(ordered, percent) for percent in PERCENTILES),
     ]
     rows = np.ldexp(np.array(figures), powers).T.tolist()
     return [Summary(count, nonfinite, *row) for row in rows]
+
+
+def _percentile(ordered: "NDArray[np.float64]", percent: float) -> "NDArray[np.float64]":
+    """Interpolate linearly between the two nearest of the sorted rows, as numpy does by default."""
+    at = percent / 100 * (len(ordered) - 1)
+    low = int(at)
+    high = min(low + 1, len(ordered) - 1)
+    between: NDArray[np.float64] = ordered[low] + (at - low) * (ordered[high] - ordered[low])
+    return between

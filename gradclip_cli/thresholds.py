@@ -62,5 +62,7 @@ def choose(rule: Rule, samples: Samples, what: str) -> float:
         raise InputError(f"no threshold can be chosen by {rule} for {what}: {reason}")
     value = rule.choose(summary)
     if not 0 < value < math.inf:
-        raise InputError(f"no threshold can be chosen by {rule} for {what}: it would be {value:g}; give a number with -t")
+        raise InputError(
+            f"no threshold can be chosen by {rule} for {what}: it would be {value:g}; give a number with -t"
+        )
     return value

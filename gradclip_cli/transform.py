@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from gradclip_cli.dumps import Progress
 from gradclip_cli.files import copy_at
@@ -16,8 +17,7 @@ from gradclip_cli.workers import Workers
 _COPIED = 64 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class After:
+class After(NamedTuple):
     """A tensor as it was written: its statistics, and how many elements were clipped one by one."""
 
     stats: Stats

@@ -8,7 +8,18 @@ import click
 from gradclip_cli import formats
 from gradclip_cli.cli.config import CONFIG
 from gradclip_cli.cli.output import progress, show, warn
-from gradclip_cli.options import INPUT, OVERRIDE, STRATEGY, THRESHOLD, norm, norming, selecting, selection, showing, working
+from gradclip_cli.options import (
+    INPUT,
+    OVERRIDE,
+    STRATEGY,
+    THRESHOLD,
+    norm,
+    norming,
+    selecting,
+    selection,
+    showing,
+    working,
+)
 from gradclip_cli.plan import NONFINITE, ApplyPlan
 from gradclip_cli.planning import dumps_in, outputs_for
 
@@ -16,17 +27,42 @@ from gradclip_cli.planning import dumps_in, outputs_for
 @click.command("apply")
 @INPUT
 @click.option("-o", "--output", type=click.Path(), metavar="PATH", help="Write here; a directory for several inputs.")
-@click.option("-s", "--strategy", type=STRATEGY, required=True, metavar="NAME", help="One of `gradclip strategies`; DL4J's spellings do.")
-@click.option("-t", "--threshold", type=THRESHOLD, metavar="VALUE", help="A number above 0, or a rule over these dumps: mean.")
-@click.option("--layer", "layers", type=OVERRIDE, multiple=True, metavar="PATTERN=[STRATEGY][:THRESHOLD]",
-              help="Another strategy or threshold for layers that match; the last match wins.")  # fmt: skip
+@click.option(
+    "-s",
+    "--strategy",
+    type=STRATEGY,
+    required=True,
+    metavar="NAME",
+    help="One of `gradclip strategies`; DL4J's spellings do.",
+)
+@click.option(
+    "-t", "--threshold", type=THRESHOLD, metavar="VALUE", help="A number above 0, or a rule over these dumps: mean."
+)
+@click.option(
+    "--layer",
+    "layers",
+    type=OVERRIDE,
+    multiple=True,
+    metavar="PATTERN=[STRATEGY][:THRESHOLD]",
+    help="Another strategy or threshold for layers that match; the last match wins.",
+)
 @norming
-@click.option("--nonfinite", type=click.Choice(NONFINITE), default="error", show_default=True, help="What to do with NaN and infinities.")
+@click.option(
+    "--nonfinite",
+    type=click.Choice(NONFINITE),
+    default="error",
+    show_default=True,
+    help="What to do with NaN and infinities.",
+)
 @click.option("--in-place", is_flag=True, help="Replace the inputs.")
 @click.option("--overwrite", is_flag=True, help="Replace an output that exists.")
 @click.option("--dry-run", is_flag=True, help="Show the tables and write nothing.")
 @selecting
-@click.option("--output-format", type=click.Choice(formats.FORMATS), help="Write this format rather than that of the output's suffix.")
+@click.option(
+    "--output-format",
+    type=click.Choice(formats.FORMATS),
+    help="Write this format rather than that of the output's suffix.",
+)
 @CONFIG
 @showing
 @working
@@ -44,7 +80,9 @@ def command(inputs: tuple[str, ...], **options: Any) -> None:
     in_place = options["in_place"]
     plan = ApplyPlan(
         inputs=found,
-        outputs=outputs_for(found, options["output"], in_place=in_place, dry_run=options["dry_run"], directory=directory),
+        outputs=outputs_for(
+            found, options["output"], in_place=in_place, dry_run=options["dry_run"], directory=directory
+        ),
         strategy=options["strategy"],
         threshold=options["threshold"],
         overrides=options["layers"],

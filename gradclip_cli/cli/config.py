@@ -32,7 +32,9 @@ def _load(ctx: click.Context, param: click.Parameter, path: str | None) -> None:
 
 def _defaults(command: click.Command, table: dict[str, Any]) -> dict[str, Any]:
     """Turn the file's keys into the names of parameters."""
-    names = {_key(param): param for param in command.params if isinstance(param, click.Option) and param.name != "config"}
+    names = {
+        _key(param): param for param in command.params if isinstance(param, click.Option) and param.name != "config"
+    }
     found: dict[str, Any] = {}
     for key, value in table.items():
         if key not in names:
@@ -69,14 +71,22 @@ def _override(table: dict[str, Any]) -> Override:
     if unknown := table.keys() - _LAYER_KEYS:
         raise UsageError(f"unknown key {sorted(unknown)[0]!r} in [[layer]]; keys are {', '.join(sorted(_LAYER_KEYS))}")
     pattern, strategy, threshold = table.get("pattern"), table.get("strategy"), table.get("threshold")
-    if not isinstance(pattern, str) or not isinstance(strategy, str | None) or isinstance(threshold, bool | list | dict):
+    if (
+        not isinstance(pattern, str)
+        or not isinstance(strategy, str | None)
+        or isinstance(threshold, bool | list | dict)
+    ):
         raise UsageError("[[layer]] needs a pattern, and a strategy, a threshold or both")
     value = parse(threshold) if isinstance(threshold, str) else None if threshold is None else checked(float(threshold))
     return Override(pattern, find(strategy) if strategy else None, value)
 
 
 CONFIG = click.option(
-    "--config", type=click.Path(), metavar="FILE", is_eager=True, expose_value=False, callback=_load,
+    "--config",
+    type=click.Path(),
+    metavar="FILE",
+    is_eager=True,
+    expose_value=False,
+    callback=_load,
     help="Take options from a TOML file; [[layer]] tables are overrides.",
-)  # fmt: skip
-
+)

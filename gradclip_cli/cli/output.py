@@ -5,19 +5,22 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
 import click
 
 from gradclip_cli import render
 from gradclip_cli.errors import OutputError
-from gradclip_cli.report import Report
 from gradclip_cli.text import one_line
+
+if TYPE_CHECKING:
+    from gradclip_cli.report import Report
 
 _LONG = 256 << 20
 _STRIDE = 16 << 20
 
 
-def show(report: Report, format: str, no_color: bool, kinds: Sequence[str] = ()) -> None:
+def show(report: "Report", format: str, no_color: bool, kinds: Sequence[str] = ()) -> None:
     """Write notes to standard error and the report to standard output."""
     warn(report.notes)
     if sys.stdout is None:
@@ -44,15 +47,23 @@ def progress(inputs: Sequence[str], passes: int, quiet: bool) -> Iterator[Callab
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
-    with Progress(BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
-        yield _Ticker(bar.add_task("", total=total), bar.advance).tick
+    with Progress(
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    ) as bar:
+        task = bar.add_task("", total=total)
+        yield _Ticker(lambda count: bar.advance(task, count)).tick
 
 
 class _Ticker:
     """Passes on what has been done in large strides: a bar need not know of every piece."""
 
-    def __init__(self, task: int, advance: Callable[[int, float], None]) -> None:
-        self._task, self._advance = task, advance
+    def __init__(self, advance: Callable[[int], None]) -> None:
+        self._advance = advance
         self._waiting, self._lock = 0, threading.Lock()
 
     def tick(self, count: int) -> None:
@@ -61,7 +72,7 @@ class _Ticker:
             self._waiting += count
             ready, self._waiting = (self._waiting, 0) if self._waiting >= _STRIDE else (0, self._waiting)
         if ready:
-            self._advance(self._task, ready)
+            self._advance(ready)
 
 
 def _size(path: str) -> int:

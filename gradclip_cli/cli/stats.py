@@ -37,7 +37,13 @@ def command(inputs: tuple[str, ...], **options: Any) -> None:
         raise click.UsageError("--print-threshold needs -s STRATEGY")
     found = dumps_in(inputs)
     plan = StatsPlan(
-        found, options["strategy"], options["rule"], norm(options) or Norm(), selection(options), options["skip_steps"], options["jobs"]
+        found,
+        options["strategy"],
+        options["rule"],
+        norm(options) or Norm(),
+        selection(options),
+        options["skip_steps"],
+        options["jobs"],
     )
     with progress(found, 1, options["quiet"]) as tick:
         report = pipeline.stats(plan, tick)

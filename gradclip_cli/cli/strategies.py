@@ -18,4 +18,4 @@ def command(format: str, no_color: bool) -> None:
     gradclip strategies -f json
     """
     rows = [StrategyRow(s.name, s.aliases, s.group.value, s.rule, s.takes_threshold, s.source) for s in STRATEGIES]
-    show(StrategiesReport(rows), format, no_color)
+    show(StrategiesReport(rows, []), format, no_color)

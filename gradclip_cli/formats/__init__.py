@@ -1,9 +1,9 @@
 """The file formats: one module each, found by a file's content, never by its name."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from pathlib import PurePath
 from typing import TYPE_CHECKING, cast
 
 from gradclip_cli.errors import InputError
@@ -30,7 +30,7 @@ def suffixes() -> tuple[str, ...]:
 
 def by_suffix(path: str) -> "Format | None":
     """Return the format that a file name promises, if any does."""
-    suffix = PurePath(path).suffix.lower()
+    suffix = os.path.splitext(path)[1].lower()
     return next((by_name(name) for name in FORMATS if suffix in by_name(name).suffixes), None)
 
 
@@ -57,7 +57,7 @@ def _recognised(file: "InputFile") -> "Format":
 
 
 def _advice(head: bytes, path: str) -> str:
-    if head[:2] == b"\x80\x02" or PurePath(path).suffix.lower() in _PICKLED:
+    if head[:2] == b"\x80\x02" or os.path.splitext(path)[1].lower() in _PICKLED:
         return "a pickle is never loaded: save it with safetensors.torch.save_file instead"
     if head.startswith(b"version https://git-lfs"):
         return "it is a Git LFS pointer: fetch the file itself with `git lfs pull`"

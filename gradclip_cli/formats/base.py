@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from gradclip_cli.dtypes import Raw
 from gradclip_cli.errors import InputError
@@ -11,8 +11,7 @@ from gradclip_cli.files import InputFile
 from gradclip_cli.tensors import TensorSpec
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """What a user may say about how files are read."""
 
     void_dtype: str | None = None
@@ -93,13 +92,17 @@ def check_declared(file: InputFile, declared: int, options: Options) -> None:
     """Refuse a small file that claims to hold very much: reading it could take hours and fill the disk."""
     if declared > 4 << 30 and declared > 1000 * file.size and not options.allow_huge:
         raise InputError(
-            f"declares {declared:,} bytes of tensors in a file of {file.size:,}; give --allow-huge if that is right", path=file.path
+            f"declares {declared:,} bytes of tensors in a file of {file.size:,}; give --allow-huge if that is right",
+            path=file.path,
         )
 
 
 def around(reader: Reader, changed: Collection[int]) -> list[Copy]:
     """The byte ranges of a file outside the elements of the tensors `changed`."""
-    spans = sorted((spec.offset, spec.offset + spec.nbytes) for k, spec in enumerate(reader.tensors)
-                   if k in changed and spec.offset is not None and spec.size)
+    spans = sorted(
+        (spec.offset, spec.offset + spec.nbytes)
+        for k, spec in enumerate(reader.tensors)
+        if k in changed and spec.offset is not None and spec.size
+    )
     edges = [(0, 0), *spans, (reader.file.size, reader.file.size)]
     return [Copy(end, end, start - end) for (_, end), (start, _) in pairwise(edges) if start > end]

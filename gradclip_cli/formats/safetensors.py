@@ -33,7 +33,11 @@ _DTYPES = {
     "F8_E5M2": dtypes.FLOAT8_E5M2,
     "BOOL": DType("bool", 1, "bool"),
     "C64": DType("complex64", 8, "complex"),
-} | {f"{letter}{8 * size}": DType(f"{word}{8 * size}", size, "int") for letter, word in (("I", "int"), ("U", "uint")) for size in (1, 2, 4, 8)}
+} | {
+    f"{letter}{8 * size}": DType(f"{word}{8 * size}", size, "int")
+    for letter, word in (("I", "int"), ("U", "uint"))
+    for size in (1, 2, 4, 8)
+}
 _CODES = {dtype: code for code, dtype in _DTYPES.items()}
 
 
@@ -110,7 +114,9 @@ class SafetensorsReader:
             if spec.offset != end:
                 self._refuse(f"begins at byte {spec.offset}, not at {end} where the one before it ends", spec.name)
         if ends[-1] != self.file.size:
-            self._refuse(f"tensors end at byte {ends[-1]:,}, the file at {self.file.size:,}; it was cut short or added to")
+            self._refuse(
+                f"tensors end at byte {ends[-1]:,}, the file at {self.file.size:,}; it was cut short or added to"
+            )
 
     def _refuse(self, message: str, tensor: str | None = None) -> NoReturn:
         raise InputError(message, path=self.file.path, tensor=tensor)
@@ -121,13 +127,15 @@ class SafetensorsWriter:
 
     notes: Sequence[str] = ()
 
-    def __init__(self, tensors: Sequence[TensorSpec], pending: Collection[int], copies: Sequence[Copy], fd: int, path: str) -> None:
+    def __init__(
+        self, tensors: Sequence[TensorSpec], pending: Collection[int], copies: Sequence[Copy], fd: int, path: str
+    ) -> None:
         self.tensors, self.pending, self.copies = tensors, pending, copies
         self._fd, self._path = fd, path
 
     def write(self, spec: TensorSpec, start: int, data: Raw) -> None:
         """Write stored elements from `start` on."""
-        write_at(self._fd, spec.position(start), data, self._path)
+        write_at(self._fd, spec.position(start), data.data, self._path)
 
     def finish(self) -> None:
         """Everything is in its place already."""
@@ -161,8 +169,15 @@ def convert(tensors: Sequence[TensorSpec], fd: int, path: str) -> SafetensorsWri
         raise OutputError(f"safetensors cannot hold so many names: a header of {len(text):,} bytes", path=path)
     write_at(fd, 0, len(text).to_bytes(8, "little") + text, path)
     begin = 8 + len(text)
-    placed = [replace(spec, offset=begin + header[spec.name]["data_offsets"][0], fortran=False,
-                      dtype=replace(spec.dtype, swapped=False)) for spec in tensors]
+    placed = [
+        replace(
+            spec,
+            offset=begin + header[spec.name]["data_offsets"][0],
+            fortran=False,
+            dtype=replace(spec.dtype, swapped=False),
+        )
+        for spec in tensors
+    ]
     return SafetensorsWriter(placed, range(len(placed)), (), fd, path)
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gradclip_cli.report import (
     ApplyDump,
@@ -19,8 +19,7 @@ from gradclip_cli.summary import Summary
 from gradclip_cli.text import printable
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(NamedTuple):
     """A heading; `text` columns are set to the left and may be folded, the others are figures. The higher `rank`, the sooner left out."""
 
     heading: str
@@ -28,13 +27,12 @@ class Column:
     rank: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Grid:
+class Grid(NamedTuple):
     """A titled table; `total` stands under a line."""
 
     title: str
     columns: tuple[Column, ...]
-    rows: list[tuple[str, ...]]
+    rows: Sequence[tuple[str, ...]]
     total: tuple[str, ...] | None = None
 
 
@@ -52,33 +50,86 @@ def figure(value: float | None) -> str:
     return "-" if value is None else f"{value:.4g}"
 
 
-_APPLY = (Column("norm before"), Column("norm after"), Column("factor"), Column("clipped"), Column("max |g| before"), Column("after", rank=1))
+_APPLY = (
+    Column("norm before"),
+    Column("norm after"),
+    Column("factor"),
+    Column("clipped"),
+    Column("max |g| before"),
+    Column("after", rank=1),
+)
 
 
 def _apply(dump: ApplyDump) -> list[Grid]:
     step = f"step {dump.step}, " if dump.step is not None else ""
     output = printable(dump.output) if dump.output else "nothing written"
     title = f"{printable(dump.input)} ({step}{output})"
-    peaks = {row.layer: [param for param in dump.params if param.layer == row.layer and param.norm_before is not None] for row in dump.layers}
+    peaks = {
+        row.layer: [param for param in dump.params if param.layer == row.layer and param.norm_before is not None]
+        for row in dump.layers
+    }
     total = dump.total
     clipped = f"{total.clipped_elements:,}" if total.groups is None else f"{total.clipped_groups:,} of {total.groups:,}"
-    figures = (figure(total.norm_before), figure(total.norm_after), "", clipped, figure(total.max_abs_before), figure(total.max_abs_after))
+    figures = (
+        figure(total.norm_before),
+        figure(total.norm_after),
+        "",
+        clipped,
+        figure(total.max_abs_before),
+        figure(total.max_abs_after),
+    )
     return [
-        Grid(f"{title}: layers", (Column("layer", text=True), *_APPLY), [_layer(row, peaks[row.layer]) for row in dump.layers], ("total", *figures)),
-        Grid(f"{title}: params", (Column("param", text=True), *_APPLY), [_param(row) for row in dump.params], ("total", *figures)),
+        Grid(
+            f"{title}: layers",
+            (Column("layer", text=True), *_APPLY),
+            [_layer(row, peaks[row.layer]) for row in dump.layers],
+            ("total", *figures),
+        ),
+        Grid(
+            f"{title}: params",
+            (Column("param", text=True), *_APPLY),
+            [_param(row) for row in dump.params],
+            ("total", *figures),
+        ),
     ]
 
 
 def _layer(row: ApplyLayer, params: Sequence[ApplyParam]) -> tuple[str, ...]:
     elements = sum(param.clipped_elements for param in params)
     some = [param for param in params if param.clipped]
-    clipped = "no" if not some else f"{elements:,}" if some[0].factor is None else "yes" if len(some) == len(params) else f"{len(some)} of {len(params)}"
-    before, after = (_largest([getattr(param, name) for param in params]) for name in ("max_abs_before", "max_abs_after"))
-    return (printable(row.layer), figure(row.norm_before), figure(row.norm_after), figure(row.factor), clipped, before, after)
+    clipped = (
+        "no"
+        if not some
+        else f"{elements:,}"
+        if some[0].factor is None
+        else "yes"
+        if len(some) == len(params)
+        else f"{len(some)} of {len(params)}"
+    )
+    before, after = (
+        _largest([getattr(param, name) for param in params]) for name in ("max_abs_before", "max_abs_after")
+    )
+    return (
+        printable(row.layer),
+        figure(row.norm_before),
+        figure(row.norm_after),
+        figure(row.factor),
+        clipped,
+        before,
+        after,
+    )
 
 
 def _param(row: ApplyParam) -> tuple[str, ...]:
-    clipped = "-" if row.norm_before is None else "no" if not row.clipped else f"{row.clipped_elements:,}" if row.factor is None else "yes"
+    clipped = (
+        "-"
+        if row.norm_before is None
+        else "no"
+        if not row.clipped
+        else f"{row.clipped_elements:,}"
+        if row.factor is None
+        else "yes"
+    )
     figures = (row.norm_before, row.norm_after, row.factor)
     return (printable(row.name), *map(figure, figures), clipped, figure(row.max_abs_before), figure(row.max_abs_after))
 
@@ -88,19 +139,37 @@ def _largest(values: Sequence[float]) -> str:
 
 
 _SUMMARY = (
-    ("count", 3), ("mean", 0), ("std", 2), ("median", 0), ("mad", 4), ("min", 2), ("max", 0), ("p90", 1), ("p95", 4), ("p99", 1), ("nonfinite", 3),
-)  # fmt: skip
+    ("count", 3),
+    ("mean", 0),
+    ("std", 2),
+    ("median", 0),
+    ("mad", 4),
+    ("min", 2),
+    ("max", 0),
+    ("p90", 1),
+    ("p95", 4),
+    ("p99", 1),
+    ("nonfinite", 3),
+)
 
 
 def _summary(summary: Summary) -> tuple[str, ...]:
-    return tuple("-" if value != value else figure(value) for name, _ in _SUMMARY for value in [getattr(summary, name)])
+    return tuple(
+        "-" if math.isnan(value) else figure(value) for name, _ in _SUMMARY for value in [getattr(summary, name)]
+    )
 
 
 def _stats(report: StatsReport) -> list[tuple[str, Grid]]:
     columns = tuple(Column(name, rank=rank) for name, rank in _SUMMARY)
     norm = f"L{report.norm_type:g} norm"
     steps = [
-        ("-" if dump.step is None else str(dump.step), figure(dump.norm), figure(dump.max_abs), str(dump.nonfinite), printable(dump.input))
+        (
+            "-" if dump.step is None else str(dump.step),
+            figure(dump.norm),
+            figure(dump.max_abs),
+            str(dump.nonfinite),
+            printable(dump.input),
+        )
         for dump in report.dumps
     ]
     over = f"over {len(report.dumps):,} dumps" if len(report.dumps) > 1 else "in one dump"
@@ -119,41 +188,68 @@ def _stats(report: StatsReport) -> list[tuple[str, Grid]]:
 
 def _suggestions(rows: Sequence[Suggestion]) -> Grid:
     columns = (
-        Column("strategy", text=True), Column("rule", rank=1), Column("samples", rank=2), Column("threshold"), Column("clip rate"),
-        Column("mean factor", rank=1), Column("band"), Column("note", text=True),
-    )  # fmt: skip
+        Column("strategy", text=True),
+        Column("rule", rank=1),
+        Column("samples", rank=2),
+        Column("threshold"),
+        Column("clip rate"),
+        Column("mean factor", rank=1),
+        Column("band"),
+        Column("note", text=True),
+    )
     lines = [
         (
-            row.strategy, row.rule, f"{row.samples:,}", figure(row.threshold), "-" if row.clip_rate is None else f"{row.clip_rate:.1%}",
-            figure(row.mean_factor), "-" if row.band is None else f"{figure(row.band[0])} to {figure(row.band[1])}", row.note or "",
+            row.strategy,
+            row.rule,
+            f"{row.samples:,}",
+            figure(row.threshold),
+            "-" if row.clip_rate is None else f"{row.clip_rate:.1%}",
+            figure(row.mean_factor),
+            "-" if row.band is None else f"{figure(row.band[0])} to {figure(row.band[1])}",
+            row.note or "",
         )
         for row in rows
-    ]  # fmt: skip
+    ]
     return Grid("suggested thresholds", columns, lines)
 
 
 def _ls(report: LsReport) -> Grid:
     several = len({row.input for row in report.tensors}) > 1
     columns = (
-        *([Column("input", text=True)] if several else []), Column("name", text=True), Column("layer", text=True), Column("param", text=True),
-        Column("shape"), Column("dtype"), Column("bytes"),
-    )  # fmt: skip
+        *([Column("input", text=True)] if several else []),
+        Column("name", text=True),
+        Column("layer", text=True),
+        Column("param", text=True),
+        Column("shape"),
+        Column("dtype"),
+        Column("bytes"),
+    )
     rows = [
         (
-            *([printable(row.input)] if several else []), printable(row.name), printable(row.layer), printable(row.param),
-            "×".join(map(str, row.shape)) or "scalar", row.dtype, f"{row.bytes:,}",
+            *([printable(row.input)] if several else []),
+            printable(row.name),
+            printable(row.layer),
+            printable(row.param),
+            "×".join(map(str, row.shape)) or "scalar",
+            row.dtype,
+            f"{row.bytes:,}",
         )
         for row in report.tensors
-    ]  # fmt: skip
+    ]
     return Grid("tensors", columns, rows)
 
 
 def _strategies(report: StrategiesReport) -> Grid:
     columns = (
-        Column("name", text=True), Column("also accepted", text=True), Column("group"), Column("rule", text=True), Column("threshold"),
+        Column("name", text=True),
+        Column("also accepted", text=True),
+        Column("group"),
+        Column("rule", text=True),
+        Column("threshold"),
         Column("source", text=True),
-    )  # fmt: skip
+    )
     rows = [
-        (row.name, ", ".join(row.aliases), row.group, row.rule, "yes" if row.threshold else "no", row.source) for row in report.strategies
+        (row.name, ", ".join(row.aliases), row.group, row.rule, "yes" if row.threshold else "no", row.source)
+        for row in report.strategies
     ]
     return Grid("strategies", columns, rows)

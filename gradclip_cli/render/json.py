@@ -2,24 +2,25 @@
 
 import json
 import math
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 from typing import IO, Any
 
 from gradclip_cli import __version__
-from gradclip_cli.report import ApplyReport, LsReport, Report, StatsReport, StrategiesReport
+from gradclip_cli.report import Report
 from gradclip_cli.summary import Summary
 
+_FIGURES = tuple(field.name for field in fields(Summary))
 _SCHEMAS = {
-    ApplyReport: "gradclip.apply/1",
-    StatsReport: "gradclip.stats/1",
-    LsReport: "gradclip.ls/1",
-    StrategiesReport: "gradclip.strategies/1",
+    "ApplyReport": "gradclip.apply/1",
+    "StatsReport": "gradclip.stats/1",
+    "LsReport": "gradclip.ls/1",
+    "StrategiesReport": "gradclip.strategies/1",
 }
 
 
 def write(report: Report, stream: IO[str], kinds: frozenset[str]) -> None:
     """Write the whole report, whichever tables are wanted."""
-    tree = {"schema": _SCHEMAS[type(report)], "version": __version__, **plain(report)}
+    tree = {"schema": _SCHEMAS[type(report).__name__], "version": __version__, **plain(report)}
     for part in json.JSONEncoder(ensure_ascii=False, allow_nan=False, indent=2).iterencode(tree):
         stream.write(part)
     stream.write("\n")
@@ -30,14 +31,14 @@ def plain(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     if isinstance(value, Summary):
-        return {field.name: _figure(getattr(value, field.name)) for field in fields(value)}
-    if is_dataclass(value):
+        return {name: _figure(getattr(value, name)) for name in _FIGURES}
+    if hasattr(value, "_fields"):
         tree: dict[str, Any] = {}
-        for field in fields(value):
-            if field.name == "summary":
-                tree |= plain(value.summary)
-            elif field.name != "notes":
-                tree[field.name] = plain(getattr(value, field.name))
+        for name, item in value._asdict().items():
+            if name == "summary":
+                tree |= plain(item)
+            elif name != "notes":
+                tree[name] = plain(item)
         return tree
     return [plain(item) for item in value] if isinstance(value, list | tuple) else value
 

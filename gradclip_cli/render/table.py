@@ -1,7 +1,7 @@
 """Tables for a person: as wide as the terminal, or as wide as they need to be where they go into a pipe."""
 
 import shutil
-from typing import IO
+from typing import IO, Literal
 
 from rich import box
 from rich.cells import cell_len
@@ -34,7 +34,7 @@ def _table(grid: Grid, width: int, ascii_only: bool) -> Table:
     for k in kept:
         column = grid.columns[k]
         footer = Text(grid.total[k]) if grid.total is not None else ""
-        justify = "left" if column.text else "right"
+        justify: Literal["left", "right"] = "left" if column.text else "right"
         table.add_column(Text(column.heading), footer, justify=justify, no_wrap=not column.text, overflow="fold")
     for row in grid.rows:
         table.add_row(*(Text(row[k]) for k in kept))

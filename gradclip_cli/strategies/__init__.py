@@ -1,7 +1,5 @@
 """The strategies: one entry each, found by any of their spellings."""
 
-from difflib import get_close_matches
-
 from gradclip_cli.errors import UsageError
 from gradclip_cli.strategies import clip_norm, clip_value, renormalize, untouched
 from gradclip_cli.strategies.base import Group, Strategy
@@ -28,6 +26,8 @@ def find(text: str) -> Strategy:
     spellings = {_plain(name): strategy for strategy in STRATEGIES for name in (strategy.name, *strategy.aliases)}
     if found := spellings.get(_plain(text)):
         return found
+    from difflib import get_close_matches
+
     near = get_close_matches(_plain(text), spellings, 1, 0.5)
     hint = f"did you mean {spellings[near[0]].name}?" if near else "`gradclip strategies` lists them"
     raise UsageError(f"there is no strategy {text!r}; {hint}")

@@ -76,7 +76,9 @@ class Hdf5Reader:
             plan = dataset.get_create_plist()
             layout = plan.get_layout()
             if layout == h5d.VIRTUAL or plan.get_external_count():
-                raise InputError("has its elements in other files, which are not opened", path=self.file.path, tensor=name)
+                raise InputError(
+                    "has its elements in other files, which are not opened", path=self.file.path, tensor=name
+                )
             try:
                 dtype = dtype_of(dataset, options.void_dtype)
             except ValueError as error:
@@ -86,7 +88,9 @@ class Hdf5Reader:
                 return
             offset = dataset.get_offset() if layout == h5d.CONTIGUOUS else None
             spec = TensorSpec(name, dtype, tuple(dataset.shape), offset, label=_label(name, labels))
-            if offset is not None and (offset + spec.nbytes > self.file.size or dataset.get_storage_size() != spec.nbytes):
+            if offset is not None and (
+                offset + spec.nbytes > self.file.size or dataset.get_storage_size() != spec.nbytes
+            ):
                 raise InputError("has elements past the end of the file", path=self.file.path, tensor=name)
             if layout == h5d.CHUNKED:
                 self._check_chunk(plan.get_chunk(), spec)
@@ -97,7 +101,9 @@ class Hdf5Reader:
         for size in chunk:
             nbytes *= size
         if nbytes > max(4 * BAND_BYTES, 2 * spec.nbytes) or len(chunk) != len(spec.shape):
-            raise InputError(f"has chunks of {nbytes:,} bytes for {spec.nbytes:,}", path=self.file.path, tensor=spec.name)
+            raise InputError(
+                f"has chunks of {nbytes:,} bytes for {spec.nbytes:,}", path=self.file.path, tensor=spec.name
+            )
 
     def _check_overlap(self) -> None:
         end = 0

@@ -1,6 +1,7 @@
 """HDF5 datatypes and links, read with care: nothing but numbers in this very file is taken for a tensor."""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ _FLOATS = {  # size, (sign, exponent at, exponent bits, mantissa at, mantissa bi
     (4, (31, 23, 8, 0, 23), 127): dtypes.FLOAT32,
     (8, (63, 52, 11, 0, 52), 1023): dtypes.FLOAT64,
 }
+_NATIVE = h5t.ORDER_LE if sys.byteorder == "little" else h5t.ORDER_BE
 _ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, AttributeError, MemoryError)
 
 
@@ -92,7 +94,7 @@ def dtype_of(dataset: Any, void_dtype: str | None) -> DType:
     """Describe the elements of a dataset; raise ValueError with the reason where they are numbers that cannot be read."""
     kind = dataset.get_type()
     group, size = kind.get_class(), kind.get_size()
-    swapped = group in (h5t.FLOAT, h5t.INTEGER) and size > 1 and (kind.get_order() == h5t.ORDER_BE) == (os.sys.byteorder == "little")  # type: ignore[attr-defined]
+    swapped = group in (h5t.FLOAT, h5t.INTEGER) and size > 1 and kind.get_order() != _NATIVE
     if group == h5t.FLOAT:
         known = _FLOATS.get((size, kind.get_fields(), kind.get_ebias()))
         if known is None:
@@ -106,7 +108,7 @@ def dtype_of(dataset: Any, void_dtype: str | None) -> DType:
         return dtypes.BFLOAT16
     if group in (h5t.ENUM, h5t.COMPOUND):
         plain = dtypes.from_numpy(kind.dtype)
-        if (plain.kind == "bool" or plain.kind == "complex") and plain.itemsize == size:
+        if plain.kind in ("bool", "complex") and plain.itemsize == size:
             return plain
     return DType("other", size, "other")
 
@@ -118,7 +120,9 @@ def _attribute(thing: Any, name: bytes) -> str | None:
     attribute = h5a.open(thing, name)
     if attribute.get_type().get_class() != h5t.STRING or attribute.get_storage_size() > 1000 or attribute.shape != ():
         return None
-    value = h5py.AttributeManager(h5py.Group(thing) if isinstance(thing, h5g.GroupID) else h5py.Dataset(thing)).get(name.decode())
+    value = h5py.AttributeManager(h5py.Group(thing) if isinstance(thing, h5g.GroupID) else h5py.Dataset(thing)).get(
+        name.decode()
+    )
     return value if isinstance(value, str) else None
 
 

@@ -24,7 +24,9 @@ _MOST_DIMENSIONS = 32
 class Hdf5Writer:
     """An HDF5 file whose structure stands; contiguous datasets go to their offsets, others through h5py in order."""
 
-    def __init__(self, tensors: Sequence[TensorSpec], pending: Collection[int], copies: Sequence[Copy], fd: int, path: str) -> None:
+    def __init__(
+        self, tensors: Sequence[TensorSpec], pending: Collection[int], copies: Sequence[Copy], fd: int, path: str
+    ) -> None:
         self.tensors, self.pending, self.copies = tensors, pending, copies
         self.notes: Sequence[str] = ()
         self._fd, self._path = fd, path
@@ -34,7 +36,7 @@ class Hdf5Writer:
     def write(self, spec: TensorSpec, start: int, data: Raw) -> None:
         """Write stored elements from `start` on."""
         if spec.offset is not None:
-            write_at(self._fd, spec.position(start), data, self._path)
+            write_at(self._fd, spec.position(start), data.data, self._path)
         elif spec.size:
             with written(self._path, spec.name):
                 if start == 0:

@@ -6,8 +6,8 @@ from dataclasses import replace
 from gradclip_cli.dtypes import Raw
 from gradclip_cli.errors import InputError, OutputError
 from gradclip_cli.files import InputFile
+from gradclip_cli.formats.base import Options, check_declared
 from gradclip_cli.formats.npz import crc, npy, zip
-from gradclip_cli.formats.base import Options, Reader, check_declared
 from gradclip_cli.formats.npz.deflate import Inflater, checksum
 from gradclip_cli.formats.npz.writer import Entry, NpzWriter
 from gradclip_cli.formats.npz.zip import DEFLATED, STORED, Member
@@ -34,7 +34,9 @@ class NpzReader:
         self.members = zip.members(file)
         check_declared(file, sum(member.size for member in self.members), options)
         self._void_dtype = options.void_dtype
-        self.entries: list[tuple[Member, npy.Header | None]] = [(member, self._header(member)) for member in self.members]
+        self.entries: list[tuple[Member, npy.Header | None]] = [
+            (member, self._header(member)) for member in self.members
+        ]
         self.of: dict[str, tuple[Member, npy.Header]] = {}
         self._seen: set[str] = set()
         for member, header in self.entries:
@@ -57,7 +59,7 @@ class NpzReader:
             return
         self.file.read_into(spec.position(start), out)
         sums = self._sums.setdefault(spec.name, {0: (checksum(header.raw), len(header.raw))})
-        sums[len(header.raw) + start * spec.dtype.itemsize] = checksum(out), out.size
+        sums[len(header.raw) + start * spec.dtype.itemsize] = checksum(out.data), out.size
 
     def verify(self) -> None:
         """Raise if an array that has been read whole does not have the CRC of the directory, or if the file has changed."""
@@ -90,7 +92,9 @@ class NpzReader:
         except ValueError as error:
             raise self._refused(member, str(error)) from error
         if len(header.raw) + header.nbytes != member.size:
-            raise self._refused(member, f"declares {header.nbytes:,} bytes of elements, {member.size - len(header.raw):,} are there")
+            raise self._refused(
+                member, f"declares {header.nbytes:,} bytes of elements, {member.size - len(header.raw):,} are there"
+            )
         return header
 
     def _add(self, member: Member, header: npy.Header | None) -> None:
@@ -115,9 +119,8 @@ def open(file: InputFile, options: Options) -> NpzReader:
     return NpzReader(file, options)
 
 
-def rewrite(reader: Reader, changed: Collection[int], fd: int, path: str) -> NpzWriter:
+def rewrite(reader: NpzReader, changed: Collection[int], fd: int, path: str) -> NpzWriter:
     """Begin a copy: same members in the same order, each packed as it was; what is unchanged is not unpacked."""
-    assert isinstance(reader, NpzReader)
     index = {spec.name: k for k, spec in enumerate(reader.tensors)}
     entries = []
     for member, header in reader.entries:
@@ -139,7 +142,9 @@ def convert(tensors: Sequence[TensorSpec], fd: int, path: str) -> NpzWriter:
     entries = [Entry(f"{spec.name}.npy", STORED, npy.header(spec), k) for k, spec in enumerate(plain)]
     writer = NpzWriter(entries, plain, fd, path)
     if halves := sum(spec.dtype.name == "bfloat16" for spec in tensors):
-        writer.notes = [f"npz has no bfloat16: {halves} tensors are written as |V2; read them with --void-dtype bfloat16"]
+        writer.notes = [
+            f"npz has no bfloat16: {halves} tensors are written as |V2; read them with --void-dtype bfloat16"
+        ]
     return writer
 
 

@@ -14,7 +14,7 @@ from gradclip_cli.formats.npz.zip import Member
 _PART = 1 << 18
 
 
-def checksum(data: Raw | bytes, value: int = 0) -> int:
+def checksum(data: memoryview | bytes, value: int = 0) -> int:
     """Return the CRC-32 of `data`, going on from `value`."""
     return zlib.crc32(data, value)
 
@@ -79,10 +79,11 @@ class Deflater:
 
     def __init__(self, directory: str) -> None:
         self._stream = zlib.compressobj(zlib.Z_DEFAULT_COMPRESSION, zlib.DEFLATED, -zlib.MAX_WBITS)
-        self.spool = tempfile.SpooledTemporaryFile(1 << 20, dir=directory if os.path.isdir(directory) else None)
+        folder = directory if os.path.isdir(directory) else None
+        self.spool = tempfile.SpooledTemporaryFile(1 << 20, dir=folder)  # noqa: SIM115  (it outlives this call)
         self.crc = self.size = self.packed = 0
 
-    def write(self, data: Raw | bytes) -> None:
+    def write(self, data: memoryview | bytes) -> None:
         """Pack the next bytes."""
         self.crc, self.size = zlib.crc32(data, self.crc), self.size + len(data)
         self._keep(self._stream.compress(data))

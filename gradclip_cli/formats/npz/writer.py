@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from gradclip_cli.dtypes import Raw
 from gradclip_cli.errors import OutputError
 from gradclip_cli.files import write_at
-from gradclip_cli.formats.npz import crc, zip
 from gradclip_cli.formats.base import Copy
+from gradclip_cli.formats.npz import crc, zip
 from gradclip_cli.formats.npz.deflate import Deflater, checksum
 from gradclip_cli.formats.npz.zip import STORED, Member
 from gradclip_cli.tensors import TensorSpec
@@ -51,8 +51,8 @@ class NpzWriter:
         """Write stored elements from `start` on, and take note of their checksum."""
         entry = self._of[spec.name]
         if entry.method == STORED:
-            write_at(self._fd, spec.position(start), data, self._path)
-            self._sums[entry.index][len(entry.header) + start * spec.dtype.itemsize] = checksum(data), data.size
+            write_at(self._fd, spec.position(start), data.data, self._path)
+            self._sums[entry.index][len(entry.header) + start * spec.dtype.itemsize] = checksum(data.data), data.size
             return
         try:
             self._pack(entry, start, data)
@@ -100,7 +100,7 @@ class NpzWriter:
         if start == 0:
             self._packing[entry.index] = Deflater(os.path.dirname(self._path) or ".")
             self._packing[entry.index].write(entry.header)
-        self._packing[entry.index].write(data)
+        self._packing[entry.index].write(data.data)
 
     def _settle(self, entry: Entry) -> None:
         """Complete a deflated member, and append all those whose turn has come."""

@@ -5,8 +5,7 @@ directory is held against everything else. Source: PKWARE APPNOTE 6.3.
 """
 
 import struct
-from dataclasses import dataclass
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from gradclip_cli.errors import InputError
 from gradclip_cli.files import InputFile
@@ -22,8 +21,7 @@ _UTF8, _DESCRIPTOR, _ENCRYPTED = 0x800, 0x8, 0x2041
 _DATE = 0x21  # 1 January 1980, as numpy writes it: the same input gives the same bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """One file in an archive: where its bytes lie and how they are packed."""
 
     name: str
@@ -114,7 +112,7 @@ def _zip64(file: InputFile, name: str, extra: bytes, sizes: tuple[int, int, int]
             first, second, third = (next(wide) if value == _TOP32 else value for value in sizes)
             return first, second, third
         at += 4 + length
-    _refuse(file, "has a zip64 size and no zip64 field", name)
+    raise InputError("has a zip64 size and no zip64 field", path=file.path, tensor=name)
 
 
 def _check_overlap(file: InputFile, found: list[Member], limit: int) -> None:
@@ -146,13 +144,36 @@ def directory(entries: list[tuple[Member, int]], start: int) -> bytes:
     for member, local_at in entries:
         encoded, flags = _encoded(member.name)
         extra = struct.pack("<HHQQQ", 1, 24, member.size, member.packed, local_at)
-        parts.append(_CENTRAL.pack(b"PK\x01\x02", 45, 45, flags, member.method, 0, _DATE, member.crc, _TOP32, _TOP32,
-                                   len(encoded), len(extra), 0, 0, 0, 0o600 << 16, _TOP32) + encoded + extra)
+        parts.append(
+            _CENTRAL.pack(
+                b"PK\x01\x02",
+                45,
+                45,
+                flags,
+                member.method,
+                0,
+                _DATE,
+                member.crc,
+                _TOP32,
+                _TOP32,
+                len(encoded),
+                len(extra),
+                0,
+                0,
+                0,
+                0o600 << 16,
+                _TOP32,
+            )
+            + encoded
+            + extra
+        )
     body = b"".join(parts)
     count, end = len(entries), start + len(body)
     end64 = _END64.pack(b"PK\x06\x06", _END64.size - 12, 45, 45, 0, 0, count, count, len(body), start)
     locator = _LOCATOR.pack(b"PK\x06\x07", 0, end, 1)
-    last = _END.pack(b"PK\x05\x06", 0, 0, min(count, 0xFFFF), min(count, 0xFFFF), min(len(body), _TOP32), min(start, _TOP32), 0)
+    last = _END.pack(
+        b"PK\x05\x06", 0, 0, min(count, 0xFFFF), min(count, 0xFFFF), min(len(body), _TOP32), min(start, _TOP32), 0
+    )
     return body + end64 + locator + last
 
 
