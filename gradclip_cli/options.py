@@ -7,7 +7,7 @@ import click
 
 from gradclip_cli import formats, render
 from gradclip_cli.errors import UsageError
-from gradclip_cli.plan import Norm, Override
+from gradclip_cli.plan import Norm
 from gradclip_cli.planning import naming
 from gradclip_cli.selection import Selection
 from gradclip_cli.strategies import find
@@ -30,19 +30,9 @@ class Parsed(click.ParamType):  # type: ignore[type-arg, unused-ignore]
             self.fail(error.message, param, ctx)
 
 
-def parse_override(text: str) -> Override:
-    """Parse `PATTERN=STRATEGY`, `PATTERN=STRATEGY:THRESHOLD` or `PATTERN=:THRESHOLD`, cut at the last `=` and then the first `:`."""
-    pattern, equals, rest = text.rpartition("=")
-    if not equals or not pattern:
-        raise UsageError(f"{text!r} is not PATTERN=STRATEGY, PATTERN=STRATEGY:THRESHOLD or PATTERN=:THRESHOLD")
-    name, colon, threshold = rest.partition(":")
-    return Override(pattern, find(name) if name else None, parse(threshold) if colon else None)
-
-
 STRATEGY = Parsed("strategy", find)
 THRESHOLD = Parsed("threshold", parse)
 RULE = Parsed("rule", parse_rule)
-OVERRIDE = Parsed("layer", parse_override)
 INPUT = click.argument("inputs", nargs=-1, metavar="INPUT...", type=click.Path())
 
 

@@ -1,25 +1,32 @@
-"""The whole program, stage by stage: measure, decide, transform, report."""
+"""The whole program, stage by stage: measure, decide, transform, report.
 
-from gradclip_cli import series
-from gradclip_cli.applied import Applied, notes_on
-from gradclip_cli.atomic import Outputs, check_target
-from gradclip_cli.checks import check_layers, check_taken, refuse_nonfinite
+Each command imports here what it alone needs: for a small dump, starting takes longer than the work.
+"""
+
+from typing import TYPE_CHECKING
+
 from gradclip_cli.dumps import Progress, by_step, open_dump, survey
-from gradclip_cli.groups import decide, partition, resolve
 from gradclip_cli.plan import ApplyPlan, LsPlan, Norm, StatsPlan, norm_types
-from gradclip_cli.report import ApplyReport, LsReport, LsTensor, StatsReport
-from gradclip_cli.rewriting import rewrite
-from gradclip_cli.text import listed
-from gradclip_cli.thresholds import Rule
 from gradclip_cli.workers import Workers
+
+if TYPE_CHECKING:
+    from gradclip_cli.report import ApplyReport, LsReport, StatsReport
 
 
 def silent(_: int) -> None:
     """Show no progress."""
 
 
-def apply(plan: ApplyPlan, progress: Progress = silent) -> ApplyReport:
+def apply(plan: ApplyPlan, progress: Progress = silent) -> "ApplyReport":
     """Transform dumps; nothing is written before all are measured, and nothing is replaced before all are written."""
+    from gradclip_cli.applied import Applied, notes_on
+    from gradclip_cli.atomic import Outputs, check_target
+    from gradclip_cli.checks import check_layers, check_taken, refuse_nonfinite
+    from gradclip_cli.groups import decide, partition, resolve
+    from gradclip_cli.report import ApplyReport
+    from gradclip_cli.rewriting import rewrite
+    from gradclip_cli.thresholds import Rule
+
     outputs = dict(zip(plan.inputs, plan.outputs, strict=True))
     for target in filter(None, plan.outputs):
         check_target(target, plan.overwrite)
@@ -44,8 +51,10 @@ def apply(plan: ApplyPlan, progress: Progress = silent) -> ApplyReport:
     return ApplyReport(plan.strategy.name, threshold, norm.type, norm.epsilon, plan.nonfinite, reports, notes)
 
 
-def stats(plan: StatsPlan, progress: Progress = silent) -> StatsReport:
+def stats(plan: StatsPlan, progress: Progress = silent) -> "StatsReport":
     """Measure dumps one after the other; of each only its norms are kept."""
+    from gradclip_cli import series
+
     types = (plan.norm.type,)
     with Workers(plan.jobs) as workers:
         dumps = (survey(path, plan.selection, types, workers, progress) for path in plan.inputs)
@@ -53,8 +62,11 @@ def stats(plan: StatsPlan, progress: Progress = silent) -> StatsReport:
     return series.report(plan, layout, series.in_order(samples, plan.skip_steps))
 
 
-def ls(plan: LsPlan) -> LsReport:
+def ls(plan: LsPlan) -> "LsReport":
     """List the tensors of dumps; only headers are read."""
+    from gradclip_cli.report import LsReport, LsTensor
+    from gradclip_cli.text import listed
+
     rows, notes = [], []
     for path in plan.inputs:
         with open_dump(path, plan.selection) as (_, reader):

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Sequence
 
 from gradclip_cli.errors import InputError, OutputError, UsageError
-from gradclip_cli.formats import suffixes
 from gradclip_cli.naming import Naming
 from gradclip_cli.selection import expand
 from gradclip_cli.text import printable
@@ -36,7 +35,7 @@ def dumps_in(inputs: Sequence[str]) -> tuple[str, ...]:
     for path in inputs:
         if not os.path.lexists(path):
             raise InputError("does not exist", path=path)
-    return tuple(expand(inputs, suffixes()))
+    return tuple(expand(inputs))
 
 
 def outputs_for(

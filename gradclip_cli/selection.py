@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from gradclip_cli import formats
 from gradclip_cli.errors import InputError
 from gradclip_cli.naming import Naming, natural
 
@@ -26,20 +27,19 @@ class Selection:
         return included and not any(fnmatchcase(name, pattern) for pattern in self.exclude)
 
 
-def expand(inputs: Sequence[str], suffixes: Sequence[str]) -> list[str]:
-    """Replace each directory by the dumps in it, in natural order: the files whose names end in one of `suffixes`."""
+def expand(inputs: Sequence[str]) -> list[str]:
+    """Replace each directory by the dumps in it, in natural order: the files that are called as dumps are."""
     paths: list[str] = []
     for path in inputs:
         if not os.path.isdir(path):
             paths.append(path)
             continue
+        suffixes = formats.suffixes()
         try:
             names = sorted(os.listdir(path), key=natural)
         except OSError as error:
             raise InputError(str(error.strerror), path=path) from error
-        found = [
-            os.path.join(path, name) for name in names if name.lower().endswith(tuple(suffixes)) and name[0] != "."
-        ]
+        found = [os.path.join(path, name) for name in names if name.lower().endswith(suffixes) and name[0] != "."]
         if not found:
             raise InputError(f"no dump in this directory; dumps end in {', '.join(suffixes)}", path=path)
         paths += found

@@ -8,7 +8,12 @@ import click
 from gradclip_cli import __version__
 from gradclip_cli.errors import UsageError
 
-COMMANDS = ("apply", "stats", "ls", "strategies")
+COMMANDS = {
+    "apply": "Transform gradients, and print norms before and after.",
+    "stats": "Show norm statistics of one dump or of a series, and suggest a threshold.",
+    "ls": "List names, layers, shapes and dtypes; only headers are read.",
+    "strategies": "List the strategies, their rules and their sources.",
+}
 
 
 class Commands(click.Group):
@@ -25,12 +30,22 @@ class Commands(click.Group):
         command: click.Command = import_module(f"{__name__}.{name}").command
         return command
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; wrong usage is shown with the usage lines of that command."""
         try:
             return super().invoke(ctx)
         except UsageError as error:
             raise click.UsageError(str(error), click.get_current_context(silent=True) or ctx) from error
+
+
+def described(name: str, *examples: str) -> str:
+    """Return the help of a command: what it does, and examples that run."""
+    return "\n".join([COMMANDS[name], "", "\b", *examples])
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -6,11 +6,12 @@ from typing import Any
 import click
 
 from gradclip_cli import formats
+from gradclip_cli.cli import described
 from gradclip_cli.cli.config import CONFIG
 from gradclip_cli.cli.output import progress, show, warn
+from gradclip_cli.cli.override import OVERRIDE
 from gradclip_cli.options import (
     INPUT,
-    OVERRIDE,
     STRATEGY,
     THRESHOLD,
     norm,
@@ -24,7 +25,14 @@ from gradclip_cli.plan import NONFINITE, ApplyPlan
 from gradclip_cli.planning import dumps_in, outputs_for
 
 
-@click.command("apply")
+@click.command(
+    "apply",
+    help=described(
+        "apply",
+        "gradclip apply g.safetensors -o out.safetensors -s clip-by-global-norm -t 1.0",
+        "gradclip apply steps/ -o clipped/ -s ClipL2PerLayer -t mean --layer 'decoder=:0.5'",
+    ),
+)
 @INPUT
 @click.option("-o", "--output", type=click.Path(), metavar="PATH", help="Write here; a directory for several inputs.")
 @click.option(
@@ -67,12 +75,7 @@ from gradclip_cli.planning import dumps_in, outputs_for
 @showing
 @working
 def command(inputs: tuple[str, ...], **options: Any) -> None:
-    """Transform gradients, and print norms before and after.
-
-    \b
-    gradclip apply g.safetensors -o out.safetensors -s clip-by-global-norm -t 1.0
-    gradclip apply steps/ -o clipped/ -s ClipL2PerLayer -t mean --layer 'decoder=:0.5'
-    """
+    """Turn options into a plan, run it, and show the report."""
     from gradclip_cli import pipeline
 
     found = dumps_in(inputs)

@@ -1,6 +1,5 @@
 """The TOML file of `--config`: the long option names, with `_`, and `[[layer]]` tables."""
 
-import tomllib
 from typing import Any
 
 import click
@@ -17,6 +16,8 @@ def _load(ctx: click.Context, param: click.Parameter, path: str | None) -> None:
     """Make the file's values the defaults of this command: what is given on the command line or in the environment wins."""
     if path is None:
         return
+    import tomllib
+
     try:
         with open(path, "rb") as file:
             table = tomllib.load(file)

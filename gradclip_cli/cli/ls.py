@@ -4,23 +4,26 @@ from typing import Any
 
 import click
 
+from gradclip_cli.cli import described
 from gradclip_cli.cli.output import show
 from gradclip_cli.options import INPUT, selecting, selection, showing
 from gradclip_cli.plan import LsPlan
 from gradclip_cli.planning import dumps_in
 
 
-@click.command("ls")
+@click.command(
+    "ls",
+    help=described(
+        "ls",
+        "gradclip ls g.safetensors",
+        "gradclip ls steps/*.npz -f json",
+    ),
+)
 @INPUT
 @selecting
 @showing
 def command(inputs: tuple[str, ...], **options: Any) -> None:
-    """List names, layers, shapes and dtypes; only headers are read.
-
-    \b
-    gradclip ls g.safetensors
-    gradclip ls steps/*.npz -f json
-    """
+    """Turn options into a plan, run it, and show the report."""
     from gradclip_cli import pipeline
 
     show(pipeline.ls(LsPlan(dumps_in(inputs), selection(options))), options["format"], options["no_color"])

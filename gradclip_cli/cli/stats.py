@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from gradclip_cli.cli import described
 from gradclip_cli.cli.output import progress, show, warn
 from gradclip_cli.errors import InputError
 from gradclip_cli.options import INPUT, RULE, STRATEGY, norm, norming, selecting, selection, showing, working
@@ -13,7 +14,14 @@ from gradclip_cli.planning import dumps_in
 KINDS = ("total", "layer", "param", "step")
 
 
-@click.command("stats")
+@click.command(
+    "stats",
+    help=described(
+        "stats",
+        "gradclip stats run/",
+        'gradclip apply g.npz -o out.npz -s clip-by-norm -t "$(gradclip stats run/ -s clip-by-norm --print-threshold)"',
+    ),
+)
 @INPUT
 @click.option("-s", "--strategy", type=STRATEGY, metavar="NAME", help="Suggest a threshold for this strategy only.")
 @click.option("--rule", type=RULE, default="mean", show_default=True, help="How a threshold is chosen from the norms.")
@@ -25,12 +33,7 @@ KINDS = ("total", "layer", "param", "step")
 @showing
 @working
 def command(inputs: tuple[str, ...], **options: Any) -> None:
-    """Show norm statistics of one dump or of a series, and suggest a threshold.
-
-    \b
-    gradclip stats run/
-    gradclip apply g.npz -o out.npz -s clip-by-norm -t "$(gradclip stats run/ -s clip-by-norm --print-threshold)"
-    """
+    """Turn options into a plan, run it, and show the report."""
     from gradclip_cli import pipeline
 
     if options["print_threshold"] and options["strategy"] is None:

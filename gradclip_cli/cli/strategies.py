@@ -2,20 +2,23 @@
 
 import click
 
+from gradclip_cli.cli import described
 from gradclip_cli.cli.output import show
 from gradclip_cli.options import showing
 from gradclip_cli.report import StrategiesReport, StrategyRow
 from gradclip_cli.strategies import STRATEGIES
 
 
-@click.command("strategies")
+@click.command(
+    "strategies",
+    help=described(
+        "strategies",
+        "gradclip strategies",
+        "gradclip strategies -f json",
+    ),
+)
 @showing
 def command(format: str, no_color: bool) -> None:
-    """List the strategies, their rules and their sources.
-
-    \b
-    gradclip strategies
-    gradclip strategies -f json
-    """
+    """Turn options into a plan, run it, and show the report."""
     rows = [StrategyRow(s.name, s.aliases, s.group.value, s.rule, s.takes_threshold, s.source) for s in STRATEGIES]
     show(StrategiesReport(rows, []), format, no_color)

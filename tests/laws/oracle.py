@@ -1,0 +1,106 @@
+"""Every strategy in a few lines of plain numpy, in float64: what the laws hold gradclip against."""
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+from numpy.typing import NDArray
+
+Wide = NDArray[np.float64]
+Dump = Mapping[str, NDArray[Any]]
+Key = Callable[[str], str]
+Rule = Callable[[Dump, float, float, float], dict[str, Wide]]
+
+
+def layer_of(name: str) -> str:
+    """Return the layer of a name of the form `layer.param`."""
+    return name.rpartition(".")[0]
+
+
+def is_gradient(array: NDArray[Any]) -> bool:
+    """Tell floats, also those that numpy does not know, from integers and bools."""
+    try:
+        ml_dtypes.finfo(array.dtype)
+    except ValueError:
+        return False
+    return True
+
+
+def norm_of(arrays: list[NDArray[Any]], p: float = 2.0) -> float:
+    """Return the P-norm of all elements together, summed exactly for P of 1 and 2."""
+    flat = np.abs(np.concatenate([np.ravel(array).astype(np.float64) for array in arrays]))
+    if p == 1.0 and np.isfinite(flat).all():
+        return math.fsum(flat)
+    if p == 2.0 and np.isfinite(flat).all():
+        return math.sqrt(math.fsum(flat * flat))
+    return float(np.linalg.norm(flat, p)) if flat.size else 0.0
+
+
+def _scaled(dump: Dump, key: Key, p: float, factor: Callable[[float], float]) -> dict[str, Wide]:
+    members = defaultdict(list)
+    for name in dump:
+        members[key(name)].append(name)
+    found: dict[str, Wide] = {}
+    with np.errstate(all="ignore"):
+        for names in members.values():
+            by = factor(norm_of([dump[name] for name in names], p))
+            found |= {name: dump[name].astype(np.float64) * by for name in names}
+    return found
+
+
+def _clipped_by(key: Key) -> Rule:
+    """g · min(1, c / n), where n holds the epsilon."""
+
+    def rule(dump: Dump, c: float, p: float, epsilon: float) -> dict[str, Wide]:
+        def factor(n: float) -> float:
+            return 1.0 if n + epsilon == 0 else float(np.minimum(1.0, np.float64(c) / (n + epsilon)))
+
+        return _scaled(dump, key, p, factor)
+
+    return rule
+
+
+def _renormalized_by(key: Key) -> Rule:
+    """g / n, and zeros as they are."""
+
+    def rule(dump: Dump, c: float, p: float, epsilon: float) -> dict[str, Wide]:
+        return _scaled(dump, key, 2.0, lambda n: 1.0 if n == 0 else float(1 / np.float64(n)))
+
+    return rule
+
+
+def _limited(dump: Dump, c: float, p: float, epsilon: float) -> dict[str, Wide]:
+    """min(max(g, -c), c), which keeps NaN."""
+    return {name: np.clip(array.astype(np.float64), -c, c) for name, array in dump.items()}
+
+
+def _unchanged(dump: Dump, c: float, p: float, epsilon: float) -> dict[str, Wide]:
+    return {name: array.astype(np.float64) for name, array in dump.items()}
+
+
+def _whole(name: str) -> str:
+    return ""
+
+
+RULES: dict[str, Rule] = {
+    "none": _unchanged,
+    "renormalize-l2-per-layer": _renormalized_by(layer_of),
+    "renormalize-l2-per-param-type": _renormalized_by(str),
+    "clip-elementwise-absolute-value": _limited,
+    "clip-l2-per-layer": _clipped_by(layer_of),
+    "clip-l2-per-param-type": _clipped_by(str),
+    "clip-by-global-norm": _clipped_by(_whole),
+}
+
+
+def expected(strategy: str, dump: Dump, c: float | None, p: float = 2.0, epsilon: float = 0.0) -> dict[str, NDArray[Any]]:
+    """Apply a strategy, and round to the dtypes of the dump; integers and bools stay."""
+    if strategy not in RULES:
+        raise KeyError(f"{strategy} has no oracle: write its few lines of numpy here")
+    gradients = {name: array for name, array in dump.items() if is_gradient(array)}
+    wide = RULES[strategy](gradients, np.inf if c is None else c, p, epsilon)
+    with np.errstate(all="ignore"):
+        return {name: wide[name].astype(a.dtype) if name in wide else a for name, a in dump.items()}

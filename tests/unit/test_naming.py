@@ -1,0 +1,141 @@
+"""Names of real frameworks become the layer and the param that a person would name."""
+
+import random
+import re
+
+import pytest
+
+from gradclip_cli.naming import Naming, natural, step_of
+
+TABLE = [
+    ("lstm.weight_ih_l0", "lstm", "weight_ih_l0"),  # PyTorch
+    ("lstm.bias_hh_l1_reverse", "lstm", "bias_hh_l1_reverse"),
+    ("transformer.h.10.attn.c_attn.weight", "transformer.h.10.attn.c_attn", "weight"),
+    ("model.layers.2.self_attn.q_proj.weight", "model.layers.2.self_attn.q_proj", "weight"),
+    ("0.weight", "0", "weight"),
+    ("module.encoder.layers.3.norm1.bias", "encoder.layers.3.norm1", "bias"),  # DistributedDataParallel
+    ("encoder.module.norm.bias", "encoder.module.norm", "bias"),
+    ("modules.conv.weight", "modules.conv", "weight"),
+    ("_fsdp_wrapped_module.layers.0._fsdp_wrapped_module.fc.weight", "layers.0.fc", "weight"),  # FSDP
+    ("layers.4._checkpoint_wrapped_module.fc.bias", "layers.4.fc", "bias"),
+    ("_orig_mod.lstm.weight_hh_l0", "lstm", "weight_hh_l0"),  # torch.compile
+    ("module._orig_mod.fc.weight", "fc", "weight"),
+    ("_orig_mod.module.fc.weight", "fc", "weight"),
+    ("my_orig_mod.fc.weight", "my_orig_mod.fc", "weight"),
+    ("params/Dense_0/kernel", "Dense_0", "kernel"),  # flax
+    ("params/encoder/Dense_0/bias", "encoder/Dense_0", "bias"),
+    ("linear/~/w", "linear/~", "w"),  # haiku
+    ("mlp/~/linear_1/b", "mlp/~/linear_1", "b"),
+    ("layers/lstm/cell/vars/0", "layers/lstm/cell", "0"),  # Keras 3
+    ("layers/dense/vars/1", "layers/dense", "1"),
+    ("dense/dense/kernel:0", "dense", "kernel"),  # legacy Keras
+    ("lstm/lstm/lstm_cell/recurrent_kernel:0", "lstm/lstm_cell", "recurrent_kernel"),
+    ("block/dense/bias:0", "block/dense", "bias"),
+    ("weird/kernel:1", "weird", "kernel:1"),
+    ("a.b/c.d", "a.b", "c.d"),
+    ("kernel", "kernel", ""),
+    ("weight_ih", "weight_ih", ""),
+    ("_W", "_W", ""),
+    ("0_W", "0", "W"),  # DL4J
+    ("0_RW", "0", "RW"),
+    ("12_b", "12", "b"),
+]
+
+
+@pytest.mark.parametrize(("name", "layer", "param"), TABLE)
+def test_a_name_alone(name: str, layer: str, param: str) -> None:
+    """A tensor that is alone in its dump gets the layer and the param of the documented rules."""
+    (place,) = Naming().places([name])
+    assert (place.layer, place.param) == (layer, param)
+
+
+def test_an_underscore_cuts_where_two_names_share_what_stands_before_it() -> None:
+    """DL4J's graph vertices `a_b_W` and `a_b_b` share a layer; a name that shares nothing is a layer itself."""
+    places = Naming().places(["a_b_W", "a_b_b", "lonely_W", "out_W", "out_b"])
+    assert [(place.layer, place.param) for place in places] == [
+        ("a_b", "W"), ("a_b", "b"), ("lonely_W", ""), ("out", "W"), ("out", "b"),
+    ]  # fmt: skip
+
+
+def test_names_with_separators_share_no_underscore() -> None:
+    """Only plain names count for what two names share."""
+    (place, *_) = Naming().places(["fc_w", "fc_b.x", "fc_c/y"])
+    assert (place.layer, place.param) == ("fc_w", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "depth", "layer", "param"),
+    [
+        ("module.transformer.h.10.attn.weight", 1, "transformer", "h.10.attn.weight"),
+        ("transformer.h.10.attn.weight", 3, "transformer.h.10", "attn.weight"),
+        ("transformer.h.10.attn.weight", 99, "transformer.h.10.attn", "weight"),
+        ("params/encoder/Dense_0/kernel", 1, "encoder", "Dense_0/kernel"),
+        ("fc.weight", 1, "fc", "weight"),
+        ("0_W", 5, "0", "W"),
+        ("kernel", 2, "kernel", ""),
+    ],
+)
+def test_depth_keeps_the_first_components(name: str, depth: int, layer: str, param: str) -> None:
+    """A layer is the first N components after the wrappers, at most all but the last."""
+    (place,) = Naming(depth=depth).places([name])
+    assert (place.layer, place.param) == (layer, param)
+
+
+def test_depth_cuts_at_underscores_too() -> None:
+    """Where `_` is the separator, components are what stands between underscores."""
+    places = Naming(depth=1).places(["a_b_W", "a_b_b"])
+    assert [(place.layer, place.param) for place in places] == [("a", "b_W"), ("a", "b_b")]
+
+
+def test_a_regex_replaces_the_rules() -> None:
+    """The groups of a regex are layer and param; a name that it does not match is a layer."""
+    naming = Naming(re.compile(r"^(?P<param>[wb])\.(?P<layer>\d+)$"))
+    places = naming.places(["w.3", "b.12", "module.other.w"])
+    assert [(place.layer, place.param) for place in places] == [("3", "w"), ("12", "b"), ("module.other.w", "")]
+
+
+def test_a_regex_group_that_took_no_part_is_empty() -> None:
+    """An optional group that did not match gives an empty text, not None."""
+    (place,) = Naming(re.compile(r"(?P<layer>\w+)(?:\.(?P<param>\w+))?")).places(["fc"])
+    assert (place.layer, place.param) == ("fc", "")
+
+
+@pytest.mark.parametrize(
+    "ordered",
+    [
+        ["layers.2", "layers.10", "layers.11"],
+        ["0", "1", "2", "10", "100"],
+        ["a", "a1", "a2b", "a10", "b"],
+        ["block9/x", "block10/a"],
+        ["l1", f"l{10**30}", f"l{10**30 + 1}"],
+    ],
+)
+def test_natural_order(ordered: list[str]) -> None:
+    """Numbers in names are compared as numbers of any length, the rest as text."""
+    shuffled = random.Random(0).sample(ordered, len(ordered))
+    assert sorted(shuffled, key=natural) == ordered
+
+
+@pytest.mark.parametrize(
+    ("path", "step"),
+    [
+        ("run/step_00042.npz", 42),
+        ("step=42.safetensors", 42),
+        ("global_step42.h5", 42),
+        ("iter-42.npz", 42),
+        ("checkpoint-42/grads.npz", 42),
+        ("runs/Step100/w.npz", 100),
+        ("iteration 7.npz", 7),
+        ("ckpt-3.npz", 3),
+        ("step_1/step_2.npz", 2),
+        ("epoch=3-step=100.npz", 100),
+        ("step0.npz", 0),
+        ("grads.npz", None),
+        ("footstep_4.npz", None),
+        ("model-00001-of-00003.safetensors", None),
+        ("step_5/deep/grads.npz", None),
+    ],
+)
+def test_the_step_in_a_path(path: str, step: int | None) -> None:
+    """The step is read from the file's name, or else from its parent folder's, and from nowhere else."""
+    assert step_of(path) == step

@@ -1,0 +1,98 @@
+"""Norms are exact to the promised digits, whatever the magnitudes and the order of the parts."""
+
+import math
+import random
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from gradclip_cli import norms
+from gradclip_cli.norms import Power
+
+from .making import exact_norm
+
+TYPES = (0.1, 0.5, 1.0, 1.5, 2.0, 3.0, 64.0, math.inf)
+types = pytest.mark.parametrize("p", TYPES)
+
+
+def power_of(rows: NDArray[np.float64], p: float) -> Power:
+    """The sum of powers over all rows."""
+    peaks = np.abs(rows).max(axis=1, initial=0)
+    return norms.total_blocks(*([part] for part in norms.block_powers(rows, p, peaks)), p)
+
+
+def norm_of(values: NDArray[np.float64], p: float) -> float:
+    """The norm of values in one block."""
+    return norms.norm(power_of(values[None], p), p)
+
+
+@types
+@pytest.mark.parametrize("scale", [1.0, 1e200, 1e-200, 1e300, 1e-300, 2.0**-1060])
+def test_a_norm_is_right_at_any_magnitude(p: float, scale: float) -> None:
+    """A norm agrees with 60-digit arithmetic to 1e-12 (1e-10 for unusual types), where squares would overflow too."""
+    values = np.random.default_rng(0).standard_normal(300) * scale
+    assert norm_of(values, p) == pytest.approx(exact_norm(values.tolist(), p), rel=1e-12 if p in (1, 2, math.inf) else 1e-10, abs=0)
+
+
+@types
+def test_magnitudes_of_all_kinds_together(p: float) -> None:
+    """Blocks from 1e-300 to 1e300 are added without loss."""
+    rows = np.random.default_rng(1).standard_normal((7, 40)) * 10.0 ** np.array([[-300], [-160], [-5], [0], [3], [160], [300]])
+    found = norms.norm(power_of(rows, p), p)
+    assert found == pytest.approx(exact_norm(rows.ravel().tolist(), p), rel=1e-12 if p in (1, 2, math.inf) else 1e-10, abs=0)
+
+
+def test_a_small_block_beside_a_scaled_one_counts() -> None:
+    """A block that is scaled up and one that is not add up as their squares do."""
+    rows = np.array([[3e-150, 0.0], [4e-150, 0.0], [2.0**-481, 0.0]])
+    expected = sum(Fraction(value) ** 2 for value in rows.ravel().tolist())
+    found = Fraction(norms.norm(power_of(rows, 2.0), 2.0)) ** 2
+    assert abs(found / expected - 1) < 1e-15
+
+
+@pytest.mark.parametrize("p", [1.0, 2.0, math.inf])
+def test_one_subnormal_is_its_own_norm(p: float) -> None:
+    """The norm of a single element is its size, to the last subnormal."""
+    assert norm_of(np.array([-5e-324, 0.0]), p) == 5e-324
+
+
+@types
+def test_zeros_and_nothing_have_norm_zero(p: float) -> None:
+    """A block of zeros and an empty block have the norm 0."""
+    assert norm_of(np.zeros(5), p) == 0
+    assert norm_of(np.zeros(0), p) == 0
+    assert norms.norm(norms.total([], p), p) == 0
+
+
+@types
+def test_the_order_of_the_parts_changes_no_bit(p: float) -> None:
+    """Sums of many parts are the same to the bit in any order."""
+    rows = np.random.default_rng(2).standard_normal((50, 30)) * np.exp2(np.random.default_rng(3).integers(-700, 700, (50, 1)))
+    parts = [power_of(row[None], p) for row in rows]
+    expected = norms.total(parts, p)
+    for seed in range(5):
+        assert norms.total(random.Random(seed).sample(parts, len(parts)), p) == expected
+
+
+@types
+def test_a_block_is_the_same_beside_others(p: float) -> None:
+    """What a block adds does not depend on the blocks that are computed with it."""
+    rows = np.random.default_rng(4).standard_normal((6, 111)) * np.array([[1], [1e-200], [1], [1e200], [0], [1e-310]])
+    peaks = np.abs(rows).max(axis=1)
+    exponents, values = norms.block_powers(rows, p, peaks)
+    for k, row in enumerate(rows):
+        one = norms.block_powers(row[None].copy(), p, peaks[k : k + 1])
+        assert (int(exponents[k]), float(values[k])) == (int(one[0][0]), float(one[1][0]))
+
+
+def test_a_total_is_rounded_once() -> None:
+    """Parts that cancel nothing but rounding are added as by math.fsum."""
+    values = [1.0, *[2.0**-53] * 1000]
+    assert norms.total([(0, value) for value in values], 2.0) == (0, math.fsum(values))
+
+
+def test_a_norm_above_the_range_is_infinite() -> None:
+    """Two of the largest numbers have a norm that float64 cannot hold."""
+    assert norm_of(np.array([1.7e308, 1.7e308]), 2.0) == math.inf

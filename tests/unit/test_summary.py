@@ -1,0 +1,73 @@
+"""Summaries of norms agree with the standard library's statistics."""
+
+import math
+import statistics
+
+import numpy as np
+import pytest
+
+from gradclip_cli.summary import Samples, summaries
+
+VALUES = [3.0, 0.5, 12.25, 1.0, 7.5, 7.5, 0.0, 2.25, 100.0, 4.0, 9.0]
+
+
+def percentile(values: list[float], q: float) -> float:
+    """Linear interpolation between the two samples around the rank."""
+    ordered, rank = sorted(values), (len(values) - 1) * q / 100
+    low = math.floor(rank)
+    high = min(low + 1, len(values) - 1)
+    return ordered[low] + (ordered[high] - ordered[low]) * (rank - low)
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 11])
+@pytest.mark.parametrize("scale", [1.0, 1e-300, 1e300])
+def test_every_figure(count: int, scale: float) -> None:
+    """Mean, population std, median, MAD, range and linear percentiles are right, at magnitudes whose squares overflow too."""
+    values = VALUES[:count]
+    middle = statistics.median(values)
+    expected = {
+        "mean": math.fsum(values) / count,
+        "std": statistics.pstdev(values),
+        "median": middle,
+        "mad": statistics.median(abs(value - middle) for value in values),
+        "min": min(values),
+        "max": max(values),
+        **{f"p{q}": percentile(values, q) for q in (90, 95, 99)},
+    }
+    found = Samples(value * scale for value in values).summary()
+    assert (found.count, found.nonfinite) == (count, 0)
+    for name, value in expected.items():
+        assert getattr(found, name) == pytest.approx(value * scale, rel=1e-13, abs=0), name
+
+
+def test_nonfinite_samples_are_counted_apart() -> None:
+    """NaN and infinite samples are counted and left out of every figure."""
+    found = Samples([1.0, math.nan, 3.0, math.inf]).summary()
+    assert (found.count, found.nonfinite, found.mean, found.max) == (2, 2, 2.0, 3.0)
+
+
+@pytest.mark.parametrize("values", [[], [math.nan, math.inf]])
+def test_no_sample_has_no_figures(values: list[float]) -> None:
+    """Without a finite sample every figure is NaN."""
+    found = Samples(values).summary()
+    assert (found.count, found.nonfinite) == (0, len(values))
+    assert math.isnan(found.mean) and math.isnan(found.min) and math.isnan(found.p99)
+
+
+def test_columns_are_summarised_apart() -> None:
+    """Each column of a matrix has its own summary, a NaN in one leaves the others alone."""
+    found = summaries(np.array([[1.0, 10.0, math.nan], [3.0, 30.0, 5.0]]))
+    assert [(s.count, s.nonfinite, s.mean) for s in found] == [(2, 0, 2.0), (2, 0, 20.0), (1, 1, 5.0)]
+
+
+@pytest.mark.parametrize(("threshold", "epsilon", "rate"), [(7.5, 0.0, 3 / 11), (7.4, 0.0, 5 / 11), (7.5, 0.1, 5 / 11), (1000.0, 0.0, 0.0)])
+def test_the_clip_rate_is_the_share_above(threshold: float, epsilon: float, rate: float) -> None:
+    """A sample equal to the threshold is not clipped unless an epsilon lifts it above."""
+    assert Samples(VALUES).clip_rate(threshold, epsilon) == pytest.approx(rate)
+
+
+@pytest.mark.parametrize("epsilon", [0.0, 0.25])
+def test_the_mean_factor(epsilon: float) -> None:
+    """The mean factor is the mean of min(1, c / (n + epsilon)), over finite samples."""
+    factors = [min(1.0, 2.0 / (value + epsilon)) if value + epsilon else 1.0 for value in VALUES]
+    assert Samples([*VALUES, math.nan]).mean_factor(2.0, epsilon) == pytest.approx(statistics.fmean(factors), rel=1e-14)

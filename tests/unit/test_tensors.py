@@ -1,0 +1,94 @@
+"""Tensors are cut into slabs that cover them once, along whole blocks."""
+
+from itertools import pairwise
+
+import pytest
+
+from gradclip_cli import dtypes
+from gradclip_cli.tensors import BLOCK, PIECE_BYTES, Slab, TensorSpec, cut, in_order
+
+
+def specs(*sizes: int, gap: int = 0, packed: bool = False) -> list[TensorSpec]:
+    """Float32 tensors side by side in a file, or packed ones."""
+    found, at = [], 100
+    for k, size in enumerate(sizes):
+        found.append(TensorSpec(f"t{k}", dtypes.FLOAT32, (size,), None if packed else at))
+        at += 4 * size + gap
+    return found
+
+
+@pytest.mark.parametrize(("shape", "size"), [((), 1), ((0,), 0), ((3, 0, 5), 0), ((2, 3, 4), 24), ((7,), 7)])
+def test_size_is_the_product_of_the_shape(shape: tuple[int, ...], size: int) -> None:
+    """A scalar has one element, an empty axis makes an empty tensor, and bytes are elements times item size."""
+    spec = TensorSpec("t", dtypes.FLOAT64, shape)
+    assert (spec.size, spec.nbytes) == (size, 8 * size)
+
+
+def test_a_position_is_counted_in_elements() -> None:
+    """Element `start` lies `start` item sizes behind the offset."""
+    assert TensorSpec("t", dtypes.FLOAT16, (10,), 1000).position(3) == 1006
+
+
+def test_a_packed_tensor_has_no_positions() -> None:
+    """Asking where an element of an encoded tensor lies is a mistake of the program."""
+    with pytest.raises(TypeError, match="encoded"):
+        TensorSpec("t", dtypes.FLOAT16, (10,)).position(0)
+
+
+@pytest.mark.parametrize("piece_bytes", [1, 4 * BLOCK, 3 * 4 * BLOCK, PIECE_BYTES])
+@pytest.mark.parametrize("size", [BLOCK + 1, 2 * BLOCK, 5 * BLOCK + 17])
+def test_pieces_cover_a_tensor_once(size: int, piece_bytes: int) -> None:
+    """The pieces of a large tensor follow each other without gap or overlap, and begin at whole blocks."""
+    slabs = list(cut(specs(size), [0], piece_bytes))
+    assert (slabs[0].start, slabs[-1].stop) == (0, size)
+    assert all(a.stop == b.start for a, b in pairwise(slabs))
+    assert all(slab.start % BLOCK == 0 and slab.count == 1 for slab in slabs)
+    assert all((slab.stop - slab.start) * 4 <= max(piece_bytes, 4 * BLOCK) for slab in slabs)
+
+
+def test_small_neighbours_are_taken_together() -> None:
+    """Tensors of at most a block each that adjoin in the file make one slab."""
+    assert list(cut(specs(3, BLOCK, 0, 5), range(4))) == [Slab(0, 4, 0, BLOCK + 8)]
+
+
+def test_a_gap_parts_neighbours() -> None:
+    """Tensors with other bytes between them are not read in one go."""
+    assert list(cut(specs(3, 5, gap=4), range(2))) == [Slab(0, 1, 0, 3), Slab(1, 1, 0, 5)]
+
+
+def test_what_is_left_out_parts_neighbours() -> None:
+    """A tensor that is not wanted between two others keeps them apart."""
+    assert [slab.index for slab in cut(specs(3, 5, 7), [0, 2])] == [0, 2]
+
+
+def test_another_dtype_parts_neighbours() -> None:
+    """Tensors of two dtypes are never one slab."""
+    first = TensorSpec("a", dtypes.FLOAT32, (4,), 0)
+    second = TensorSpec("b", dtypes.FLOAT16, (4,), 16)
+    assert [slab.count for slab in cut([first, second], range(2))] == [1, 1]
+
+
+def test_a_run_is_no_larger_than_a_piece() -> None:
+    """Small tensors are joined only while they fit in one piece."""
+    slabs = list(cut(specs(*[1000] * 10), range(10), piece_bytes=12_000))
+    assert [slab.count for slab in slabs] == [3, 3, 3, 1]
+
+
+def test_packed_tensors_stay_whole() -> None:
+    """A tensor without an offset is one slab however large it is, and never joined with another."""
+    assert list(cut(specs(3, 9 * BLOCK, packed=True), range(2), 4 * BLOCK)) == [Slab(0, 1, 0, 3), Slab(1, 1, 0, 9 * BLOCK)]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_an_empty_tensor_has_one_slab(packed: bool) -> None:
+    """A tensor without elements still comes by once, so that it is measured and written."""
+    (slab,) = cut(specs(0, packed=packed), [0])
+    assert slab == Slab(0, 1, 0, 0)
+    assert list(in_order(slab, specs(0)[0])) == [slab]
+
+
+def test_pieces_in_order_of_a_part() -> None:
+    """A slab in the midst of a tensor is cut from its own start to its own end."""
+    slab = Slab(0, 1, BLOCK, 3 * BLOCK + 5)
+    found = [(piece.start, piece.stop) for piece in in_order(slab, specs(9 * BLOCK)[0], 4 * BLOCK)]
+    assert found == [(BLOCK, 2 * BLOCK), (2 * BLOCK, 3 * BLOCK), (3 * BLOCK, 3 * BLOCK + 5)]

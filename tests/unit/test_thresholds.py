@@ -1,0 +1,71 @@
+"""Thresholds are numbers above 0 or rules, and a rule says why it can choose none."""
+
+import math
+import statistics
+
+import pytest
+
+from gradclip_cli.errors import InputError, UsageError
+from gradclip_cli.summary import Samples
+from gradclip_cli.thresholds import RULES, checked, choose, parse, parse_rule
+
+
+@pytest.mark.parametrize(("text", "value"), [("1", 1.0), ("0.25", 0.25), ("1e-300", 1e-300), (" 2 ", 2.0), ("inf", math.inf), ("5e-324", 5e-324)])
+def test_numbers_are_thresholds(text: str, value: float) -> None:
+    """Any number above 0 is a threshold, infinity too."""
+    assert parse(text) == value
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "-0.0", "nan", "-inf", "1e-400", "-nan"])
+def test_numbers_that_are_none(text: str) -> None:
+    """0, negative numbers and NaN are wrong usage, and the message says what is asked for."""
+    with pytest.raises(UsageError, match="above 0"):
+        parse(text)
+
+
+@pytest.mark.parametrize("text", ["", "1,5", "1 2", "$", "--"])
+def test_what_is_no_number_and_no_rule(text: str) -> None:
+    """What is neither a number nor begins like a rule is wrong usage."""
+    with pytest.raises(UsageError, match="neither a number nor a rule"):
+        parse(text)
+
+
+@pytest.mark.parametrize("text", ["mean", "MEAN", " mean "])
+def test_rules_are_found_by_name(text: str) -> None:
+    """A rule is found without regard to case, and writes itself as it is given."""
+    assert str(parse(text)) == "mean"
+    assert parse_rule(text) is parse(text)
+
+
+def test_an_unknown_rule_names_the_known_ones() -> None:
+    """A misspelt rule is wrong usage; the message lists the rules."""
+    with pytest.raises(UsageError, match="meen.*mean"):
+        parse("meen")
+
+
+def test_the_default_rule_is_the_mean() -> None:
+    """The first rule is the mean, with its source."""
+    assert RULES[0].name == "mean" and RULES[0].source
+
+
+@pytest.mark.parametrize("value", [0.0, -3.0, math.nan])
+def test_checked_refuses(value: float) -> None:
+    """A number that cannot be a threshold is wrong usage from Python too."""
+    with pytest.raises(UsageError, match="above 0"):
+        checked(value)
+
+
+def test_the_mean_is_the_mean_of_the_finite_samples() -> None:
+    """`mean` chooses the mean of the norms that are finite."""
+    values = [1.0, 2.5, 10.0]
+    assert choose(RULES[0], Samples([*values, math.inf]), "it") == pytest.approx(statistics.fmean(values), rel=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [([], "there is no norm"), ([math.nan, math.inf], "all 2 norms are NaN or infinite"), ([0.0, 0.0], "it would be 0")],
+)
+def test_no_threshold_can_be_chosen(values: list[float], reason: str) -> None:
+    """Without a finite sample, or with a result of 0, a rule fails with the reason and the name of what was compared."""
+    with pytest.raises(InputError, match=f"clip-by-norm: {reason}"):
+        choose(RULES[0], Samples(values), "clip-by-norm")
