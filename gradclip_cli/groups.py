@@ -55,17 +55,24 @@ def _key(group: Group, threshold: Threshold | None, layer: str, index: int) -> t
     return (group, layer) if group is Group.LAYER else (group, index)
 
 
-def resolve(plan: ApplyPlan, partitions: Sequence[list[Shared]]) -> dict[tuple[str, Rule], float]:
-    """Choose the threshold of every rule in use, over the norms that are compared with it in all dumps."""
+Chosen = dict[tuple[str, Rule], float]
+"""The threshold of each rule in use, by the strategy's name and the rule."""
+
+
+def resolve(plan: ApplyPlan, partitions: Sequence[list[Shared]]) -> tuple[Chosen, list[str]]:
+    """Choose the thresholds of rules over the norms that are compared with them in all dumps; note what is odd about them."""
     types = norm_types(plan)
     samples: dict[tuple[str, Rule], list[float]] = {}
-    what: dict[tuple[str, Rule], str] = {}
     for shared in (shared for groups in partitions for shared in groups):
         if isinstance(shared.threshold, Rule):
             key = shared.strategy.name, shared.threshold
             samples.setdefault(key, []).append(shared.stats.as_read(shared.norm(types)))
-            what[key] = shared.strategy.name
-    return {key: choose(key[1], Samples(values), what[key]) for key, values in samples.items()}
+    notes = [
+        f"-t {rule}: {name} has only one norm here, so nothing will be clipped"
+        for (name, rule), v in samples.items()
+        if len(v) == 1
+    ]
+    return {(name, rule): choose(rule, Samples(values), name) for (name, rule), values in samples.items()}, notes
 
 
 class Decision(NamedTuple):
@@ -76,9 +83,7 @@ class Decision(NamedTuple):
     action: Action
 
 
-def decide(
-    plan: ApplyPlan, groups: Sequence[Shared], chosen: dict[tuple[str, Rule], float]
-) -> Iterator[tuple[Shared, Decision]]:
+def decide(plan: ApplyPlan, groups: Sequence[Shared], chosen: Chosen) -> Iterator[tuple[Shared, Decision]]:
     """Turn every group's norm into an action."""
     for shared in groups:
         threshold = shared.threshold

@@ -37,8 +37,8 @@ def apply(plan: ApplyPlan, progress: Progress = silent) -> "ApplyReport":
         if plan.nonfinite == "error":
             refuse_nonfinite(dumps)
         groups = [partition(dump, plan) for dump in dumps]
-        chosen = resolve(plan, groups)
-        reports, notes = [], []
+        chosen, notes = resolve(plan, groups)
+        reports = []
         for dump, shared in zip(dumps, groups, strict=True):
             decisions = list(decide(plan, shared, chosen))
             after, lost = rewrite(dump, outputs[dump.path], decisions, plan, workers, staging, progress)

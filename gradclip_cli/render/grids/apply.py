@@ -1,0 +1,73 @@
+"""The tables of `apply`: layers and params, before and after."""
+
+import math
+from collections.abc import Sequence
+
+from gradclip_cli.render.grid import Column, Grid, figure
+from gradclip_cli.report import ApplyDump, ApplyLayer, ApplyParam, ApplyReport
+from gradclip_cli.text import printable
+
+_FIGURES = (
+    Column("norm\nbefore"),
+    Column("norm\nafter"),
+    Column("factor"),
+    Column("clipped"),
+    Column("max |g|\nbefore", rank=1),
+    Column("max |g|\nafter", rank=2),
+)
+
+
+def grids(report: ApplyReport, kinds: frozenset[str]) -> list[Grid]:
+    """Return two tables a dump."""
+    return [grid for dump in report.dumps for grid in _dump(dump)]
+
+
+def _dump(dump: ApplyDump) -> list[Grid]:
+    step = f"step {dump.step}, " if dump.step is not None else ""
+    output = f"to {printable(dump.output)}" if dump.output else "nothing written"
+    title = f"{printable(dump.input)} ({step}{output})"
+    members: dict[str, list[ApplyParam]] = {}
+    for param in dump.params:
+        if param.norm_before is not None:
+            members.setdefault(param.layer, []).append(param)
+    layers = [_layer(row, members[row.layer]) for row in dump.layers]
+    params = [_param(row) for row in dump.params]
+    return [
+        Grid(f"{title}: layers", (Column("layer", text=True), *_FIGURES), layers, _total(dump)),
+        Grid(f"{title}: params", (Column("param", text=True), *_FIGURES), params, _total(dump)),
+    ]
+
+
+def _total(dump: ApplyDump) -> tuple[str, ...]:
+    total = dump.total
+    clipped = f"{total.clipped_elements:,}" if total.groups is None else f"{total.clipped_groups:,} of {total.groups:,}"
+    peaks = figure(total.max_abs_before), figure(total.max_abs_after)
+    return ("total", figure(total.norm_before), figure(total.norm_after), "", clipped, *peaks)
+
+
+def _layer(row: ApplyLayer, params: Sequence[ApplyParam]) -> tuple[str, ...]:
+    before = _largest([param.max_abs_before for param in params])
+    after = _largest([param.max_abs_after for param in params])
+    norms = figure(row.norm_before), figure(row.norm_after), figure(row.factor)
+    return (printable(row.layer), *norms, _clipped(params), before, after)
+
+
+def _param(row: ApplyParam) -> tuple[str, ...]:
+    norms = figure(row.norm_before), figure(row.norm_after), figure(row.factor)
+    clipped = "-" if row.norm_before is None else _clipped([row])
+    return (printable(row.name), *norms, clipped, figure(row.max_abs_before), figure(row.max_abs_after))
+
+
+def _clipped(params: Sequence[ApplyParam]) -> str:
+    """Say what was clipped: elements where each is its own group, else tensors."""
+    clipped = [param for param in params if param.clipped]
+    if not clipped:
+        return "no"
+    if any(param.factor is None for param in clipped):
+        return f"{sum(param.clipped_elements for param in clipped):,}"
+    return "yes" if len(clipped) == len(params) else f"{len(clipped)} of {len(params)}"
+
+
+def _largest(values: Sequence[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    return figure(math.nan if any(map(math.isnan, known)) else max(known))

@@ -1,0 +1,87 @@
+"""The tables of `stats`: norms of steps, params and layers, and the thresholds that they suggest."""
+
+import math
+from collections.abc import Sequence
+
+from gradclip_cli.render.grid import Column, Grid, figure
+from gradclip_cli.report import StatsReport, Suggestion
+from gradclip_cli.summary import Summary
+from gradclip_cli.text import printable
+
+_SUMMARY = {
+    "count": 3,
+    "mean": 0,
+    "std": 2,
+    "median": 0,
+    "mad": 4,
+    "min": 2,
+    "max": 0,
+    "p90": 1,
+    "p95": 4,
+    "p99": 1,
+    "nonfinite": 3,
+}
+_SUGGESTED = (
+    Column("strategy", text=True),
+    Column("rule", rank=1),
+    Column("samples", rank=2),
+    Column("threshold"),
+    Column("clips"),
+    Column("mean\nfactor", rank=1),
+    Column("band", rank=1),
+    Column("note", text=True),
+)
+
+
+def grids(report: StatsReport, kinds: frozenset[str]) -> list[Grid]:
+    """Return the tables that are wanted; what is suggested stands last."""
+    over = f"over {len(report.dumps):,} dumps" if len(report.dumps) > 1 else "in one dump"
+    norm, total = f"L{report.norm_type:g} norm", ("total", *_figures(report.total))
+    figures = [Column(name, rank=rank) for name, rank in _SUMMARY.items()]
+    params = [(printable(row.name), *_figures(row.summary)) for row in report.params] if "param" in kinds else []
+    layers = [(printable(row.layer), *_figures(row.summary)) for row in report.layers] if "layer" in kinds else []
+    found = [
+        ("step", _steps(report, norm)),
+        ("param", Grid(f"{norm} of each param {over}", [Column("param", text=True), *figures], params, total)),
+        ("layer", Grid(f"{norm} of each layer {over}", [Column("layer", text=True), *figures], layers, total)),
+        ("total", Grid(f"{norm} {over}", [Column("", text=True), *figures], [total])),
+        ("total", _suggestions(report.suggestions)),
+    ]
+    return [grid for kind, grid in found if kind in kinds]
+
+
+def _figures(summary: Summary) -> tuple[str, ...]:
+    values = [getattr(summary, name) for name in _SUMMARY]
+    return tuple(figure(None if math.isnan(value) else value) for value in values)
+
+
+def _steps(report: StatsReport, norm: str) -> Grid:
+    columns = (Column("step"), Column("norm"), Column("max |g|"), Column("nonfinite"), Column("input", text=True))
+    rows = [
+        (
+            "-" if row.step is None else str(row.step),
+            figure(row.norm),
+            figure(row.max_abs),
+            f"{row.nonfinite:,}",
+            printable(row.input),
+        )
+        for row in report.dumps
+    ]
+    return Grid(f"{norm} of each dump", columns, rows)
+
+
+def _suggestions(rows: Sequence[Suggestion]) -> Grid:
+    lines = [
+        (
+            row.strategy,
+            row.rule,
+            f"{row.samples:,}",
+            figure(row.threshold),
+            "-" if row.clip_rate is None else f"{row.clip_rate:.1%}",
+            figure(row.mean_factor),
+            "-" if row.band is None else f"{figure(row.band[0])} to {figure(row.band[1])}",
+            row.note or "",
+        )
+        for row in rows
+    ]
+    return Grid("suggested thresholds", _SUGGESTED, lines)
