@@ -1,7 +1,7 @@
 """The tables of `ls` and `strategies`."""
 
 from gradclip_cli.render.grid import Column, Grid
-from gradclip_cli.report import LsReport, LsTensor, StrategiesReport
+from gradclip_cli.report import LsReport, LsTensor, StrategiesReport, StrategyRow
 from gradclip_cli.text import printable
 
 
@@ -25,8 +25,8 @@ def _tensor(row: LsTensor) -> tuple[str, ...]:
 def _strategies(report: StrategiesReport) -> Grid:
     headings = ("name", "also accepted", "group", "rule", "threshold", "source")
     columns = [Column(heading, text=heading not in ("group", "threshold")) for heading in headings]
-    rows = [
-        (row.name, ", ".join(row.aliases), row.group, row.rule, "yes" if row.threshold else "no", row.source)
-        for row in report.strategies
-    ]
-    return Grid("strategies", columns, rows)
+    return Grid("strategies", columns, [_strategy(row) for row in report.strategies])
+
+
+def _strategy(row: StrategyRow) -> tuple[str, ...]:
+    return row.name, ", ".join(row.aliases), row.group, row.rule, "yes" if row.threshold else "no", row.source
