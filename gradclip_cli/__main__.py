@@ -1,5 +1,6 @@
 """The entry point: signals first, then the command line, then one line for whatever went wrong."""
 
+import gc
 import os
 import signal
 import sys
@@ -19,6 +20,7 @@ def main() -> None:
     os.environ.setdefault(
         "OPENBLAS_NUM_THREADS", "1"
     )  # our own threads are enough; must be set before numpy is imported
+    gc.set_threshold(200_000, 100, 100)  # a header may hold a million entries, none of them in a cycle
     sys.exit(_run())
 
 

@@ -2,12 +2,17 @@
 
 import math
 import sys
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradclip_cli.dtypes import DType, Raw, constant, decode, encode, widen
+from gradclip_cli.dtypes import DType, Raw, constant, decode, encode, widen, words_of
+from gradclip_cli.narrow import index_of
+
+_TABLE_PAYS = 1 << 19
+"""From so many bytes on, looking a float16 up is faster than computing with it, the making of the table included."""
 
 
 def scale(raw: Raw, dtype: DType, factor: float, numerator: float, denominator: float) -> None:
@@ -16,9 +21,14 @@ def scale(raw: Raw, dtype: DType, factor: float, numerator: float, denominator: 
     A factor that is no normal number (0, infinite, NaN or subnormal) has lost digits or come from a norm that is not finite:
     there the elements are divided and multiplied instead, which gives what IEEE arithmetic makes of g / n · c.
     """
+    normal = sys.float_info.min <= abs(factor) < math.inf
+    if normal and dtype.name == "float16" and not dtype.swapped and raw.size >= _TABLE_PAYS:
+        words = words_of(raw, dtype)
+        np.take(_scaled(dtype, factor), index_of(words), out=words, mode="clip")
+        return
     wide = widen(decode(raw, dtype))
     with np.errstate(all="ignore"):
-        if sys.float_info.min <= abs(factor) < math.inf:
+        if normal:
             np.multiply(wide, factor, out=wide)
         else:
             np.divide(wide, denominator, out=wide)
@@ -26,11 +36,19 @@ def scale(raw: Raw, dtype: DType, factor: float, numerator: float, denominator: 
     encode(wide, dtype, raw)
 
 
+@lru_cache(maxsize=64)
+def _scaled(dtype: DType, factor: float) -> NDArray[Any]:
+    """What becomes of each of the 65,536 values of a 16-bit float when it is scaled."""
+    raw = np.arange(1 << 16, dtype=np.uint16).view(np.uint8)
+    scale(raw, dtype, factor, factor, 1.0)
+    return words_of(raw, dtype)
+
+
 def clamp(raw: Raw, dtype: DType, limit: float, keep_infinite: bool) -> int:
     """Replace |g| > limit by ±limit, rounded to `dtype`; return how many were replaced."""
-    values, words = decode(raw, dtype), _words(raw, dtype)
-    bound = np.float64(limit)
-    above, below = np.greater(values, bound), np.less(values, -bound)
+    values, words = decode(raw, dtype), words_of(raw, dtype)
+    with np.errstate(invalid="ignore"):
+        above, below = np.greater(values, np.float64(limit)), np.less(values, np.float64(-limit))
     if keep_infinite:
         above &= values != math.inf
         below &= values != -math.inf
@@ -41,7 +59,7 @@ def clamp(raw: Raw, dtype: DType, limit: float, keep_infinite: bool) -> int:
 
 def zero_nonfinite(raw: Raw, dtype: DType) -> None:
     """Replace NaN and infinities by zero."""
-    np.copyto(_words(raw, dtype), 0, where=~np.isfinite(decode(raw, dtype)))
+    np.copyto(words_of(raw, dtype), 0, where=~np.isfinite(decode(raw, dtype)))
 
 
 def byteswap(raw: Raw, dtype: DType) -> None:
@@ -49,7 +67,3 @@ def byteswap(raw: Raw, dtype: DType) -> None:
     size = dtype.itemsize // 2 if dtype.kind == "complex" else dtype.itemsize
     if size > 1:
         raw.view(f"u{size}").byteswap(inplace=True)
-
-
-def _words(raw: Raw, dtype: DType) -> NDArray[Any]:
-    return raw.view(f"u{dtype.itemsize}")

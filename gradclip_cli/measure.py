@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from gradclip_cli import norms
 from gradclip_cli.buffers import borrow
-from gradclip_cli.dtypes import DType, Floats, Raw, decode, widen
+from gradclip_cli.dtypes import DType, Floats, Raw, decode, value_of, widen, words_of
+from gradclip_cli.narrow import overflow_bits
 from gradclip_cli.norms import Power
 from gradclip_cli.tensors import BLOCK, Slab, TensorSpec, cut, in_order
 from gradclip_cli.workers import Workers
@@ -78,18 +79,19 @@ def merge(parts: Iterable[Stats], types: NormTypes) -> Stats:
 def measure_piece(raw: Raw, dtype: DType, types: NormTypes) -> Piece:
     """Measure consecutive elements of one tensor, beginning at a whole number of blocks."""
     values = decode(raw, dtype)
-    low, high = float(values.min(initial=0)), float(values.max(initial=0))
-    counts = (values.size, _zeros(values), 0, 0, 0)
-    if not math.isfinite(high - low) and not np.isfinite(values).all():
-        values, counts = _without_nonfinite(values, counts)
-        low, high = float(values.min(initial=0)), float(values.max(initial=0))
+    peak, zeros, finite = _extent(raw, values, dtype)
+    counts = (values.size, zeros, 0, 0, 0)
+    if not finite:
+        counts = (values.size, zeros, *_nonfinite(values))
+        values = np.where(np.isfinite(values), values, values.dtype.type(0))
+        peak = float(np.abs(values).max(initial=0))
     wide = widen(values)
     full = wide.size - wide.size % BLOCK
     rows = [wide[:full].reshape(-1, BLOCK), wide[full:].reshape(1, -1)]
     found = [_powers(part, types, dtype) for part in rows if part.size or not values.size]
     exponents = tuple(np.concatenate(arrays) for arrays in zip(*(exponents for exponents, _ in found), strict=True))
     sums = tuple(np.concatenate(arrays) for arrays in zip(*(sums for _, sums in found), strict=True))
-    return Piece(counts, max(high, -low), exponents, sums)
+    return Piece(counts, peak, exponents, sums)
 
 
 def measure_small(raw: Raw, dtype: DType, sizes: Sequence[int], types: NormTypes) -> Iterator[Stats]:
@@ -133,19 +135,24 @@ def _peaks(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     return peaks
 
 
-def _zeros(values: Floats) -> int:
-    where = borrow("is zero", values.size, np.bool_)
-    np.equal(values, 0, out=where)
-    return int(np.count_nonzero(where))
+def _extent(raw: Raw, values: Floats, dtype: DType) -> tuple[float, int, bool]:
+    """Return the largest |x|, the number of zeros, and whether all is finite; of narrow floats from their bits."""
+    if dtype.narrow and not dtype.swapped:
+        words = words_of(raw, dtype)
+        size = borrow("size", words.size, words.dtype.type)
+        np.bitwise_and(words, (1 << (8 * dtype.itemsize - 1)) - 1, out=size)
+        top = size.max(initial=0)
+        return value_of(top, dtype), values.size - int(np.count_nonzero(size)), bool(top < overflow_bits(dtype))
+    low, high = float(values.min(initial=0)), float(values.max(initial=0))
+    zero = borrow("is zero", values.size, np.bool_)
+    np.equal(values, 0, out=zero)
+    return max(high, -low), int(np.count_nonzero(zero)), math.isfinite(low) and math.isfinite(high)
 
 
-def _without_nonfinite(
-    values: Floats, counts: tuple[int, int, int, int, int]
-) -> tuple[Floats, tuple[int, int, int, int, int]]:
-    """Count NaN and infinities, and put zeros in their place, in a copy."""
-    nan, posinf, neginf = (int(np.count_nonzero(found(values))) for found in (np.isnan, np.isposinf, np.isneginf))
-    clean = np.where(np.isfinite(values), values, values.dtype.type(0))
-    return clean, (counts[0], counts[1], nan, posinf, neginf)
+def _nonfinite(values: Floats) -> tuple[int, int, int]:
+    """Count NaN, +Inf and -Inf."""
+    nan, posinf, neginf = (int(np.count_nonzero(kind(values))) for kind in (np.isnan, np.isposinf, np.isneginf))
+    return nan, posinf, neginf
 
 
 def measure(

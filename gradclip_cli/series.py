@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gradclip_cli import norms
 from gradclip_cli.checks import check_taken
 from gradclip_cli.dumps import Dump
-from gradclip_cli.errors import InputError
+from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.measure import NormTypes, Stats, merge
 from gradclip_cli.naming import Place
 from gradclip_cli.plan import StatsPlan
@@ -20,7 +20,7 @@ from gradclip_cli.selection import Selection
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.summary import Samples, summaries
 from gradclip_cli.tensors import TensorSpec
-from gradclip_cli.text import listed
+from gradclip_cli.text import count, listed
 from gradclip_cli.thresholds import BAND, RULES, Rule, choose
 
 Row = NDArray[np.float64]
@@ -170,4 +170,6 @@ def in_order(samples: Sequence[Sample], skip: int) -> list[Sample]:
         kept = [sample._replace(dump=sample.dump._replace(step=None)) for sample in kept]
     else:
         kept.sort(key=lambda sample: sample.dump.step or 0)
+    if skip >= len(kept):
+        raise UsageError(f"--skip-steps {skip} leaves nothing of {count(len(kept), 'dump')}")
     return kept[skip:]

@@ -91,7 +91,7 @@ def _continues(specs: Sequence[TensorSpec], run: Slab, index: int, piece_bytes: 
     spec, last, first = specs[index], specs[run.index + run.count - 1], specs[run.index]
     return (
         index == run.index + run.count
-        and spec.dtype == first.dtype
+        and spec.dtype is first.dtype
         and spec.size <= BLOCK
         and last.offset is not None
         and spec.offset == last.offset + last.nbytes

@@ -91,7 +91,7 @@ class SafetensorsReader:
     def _spec(self, key: str, entry: object) -> TensorSpec:
         if not isinstance(entry, dict) or not {"dtype", "shape", "data_offsets"} <= entry.keys():
             self._refuse("its entry has no dtype, shape and data_offsets", key)
-        if any("\ud800" <= c <= "\udfff" for c in key):
+        if not key.isascii() and any("\ud800" <= c <= "\udfff" for c in key):
             self._refuse("its name is not Unicode", key)
         code, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
         if not isinstance(code, str) or code not in _DTYPES:

@@ -3,13 +3,16 @@
 import json
 import math
 from dataclasses import fields
+from operator import attrgetter
 from typing import IO, Any
 
 from gradclip_cli import __version__
 from gradclip_cli.report import Report
 from gradclip_cli.summary import Summary
 
+_encode = json.JSONEncoder(allow_nan=False).encode
 _FIGURES = tuple(field.name for field in fields(Summary))
+_figures = attrgetter(*_FIGURES)
 _SCHEMAS = {
     "ApplyReport": "gradclip.apply/1",
     "StatsReport": "gradclip.stats/1",
@@ -19,11 +22,35 @@ _SCHEMAS = {
 
 
 def write(report: Report, stream: IO[str], kinds: frozenset[str]) -> None:
-    """Write the whole report, whichever tables are wanted."""
-    tree = {"schema": _SCHEMAS[type(report).__name__], "version": __version__, **plain(report)}
-    for part in json.JSONEncoder(ensure_ascii=False, allow_nan=False, indent=2).iterencode(tree):
-        stream.write(part)
-    stream.write("\n")
+    """Write the whole report, whichever tables are wanted: one line a row, and nothing but ASCII, which no terminal obeys."""
+    head = {"schema": _SCHEMAS[type(report).__name__], "version": __version__}
+    items = [*head.items(), *((name, value) for name, value in report._asdict().items() if name != "notes")]
+    lines = (f"{_encode(name)}: {_value(value)}" for name, value in items)
+    stream.write("{" + ",\n ".join(lines) + "}\n")
+
+
+def _value(value: Any, indent: str = "  ") -> str:
+    """Encode a value; rows stand one below the other."""
+    if not isinstance(value, list) or not value:
+        return _encode(plain(value))
+    if type(value[0]).__name__ == "ApplyDump":
+        return "[" + ",\n".join("{" + ",\n".join(_lines(dump, indent)) + "}" for dump in value) + "]"
+    return "[\n" + ",\n".join(indent + _row(row) for row in value) + "]"
+
+
+def _lines(dump: Any, indent: str) -> list[str]:
+    return [f"{indent}{_encode(name)}: {_value(item, indent * 2)}" for name, item in dump._asdict().items()]
+
+
+def _row(row: Any) -> str:
+    """Encode a row; most hold finite numbers only and need not be looked at one by one."""
+    tree = row._asdict()
+    if summary := tree.pop("summary", None):
+        tree.update(zip(_FIGURES, _figures(summary), strict=True))
+    try:
+        return _encode(tree)
+    except ValueError:
+        return _encode(plain(row))
 
 
 def plain(value: Any) -> Any:

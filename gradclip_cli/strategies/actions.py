@@ -38,8 +38,8 @@ class Scale:
         return self.numerator / self.denominator
 
     def touches(self, stats: "Stats") -> bool:
-        """Whether the factor is not 1."""
-        return self.factor != 1 and (stats.max_abs > 0 or stats.nonfinite > 0)
+        """Whether the factor is not 1; zeros stay zeros unless it is not finite."""
+        return self.factor != 1 and (stats.max_abs > 0 or stats.nonfinite > 0 or not math.isfinite(self.factor))
 
     def apply(self, raw: "Raw", dtype: "DType") -> int:
         """Multiply; where the factor is not a normal number, divide and multiply apart so that no digit is lost."""

@@ -99,7 +99,7 @@ def dtype_of(dataset: Any, void_dtype: str | None) -> DType:
         known = _FLOATS.get((size, kind.get_fields(), kind.get_ebias()))
         if known is None:
             raise ValueError(f"has floats of {size} bytes that are not of a known type")
-        return DType(known.name, size, "float", swapped, known.exponent, known.mantissa)
+        return dtypes.swapped(known) if swapped else known
     if group == h5t.INTEGER and size in (1, 2, 4, 8):
         return DType(f"{'int' if kind.get_sign() == h5t.SGN_2 else 'uint'}{8 * size}", size, "int", swapped)
     if group == h5t.OPAQUE and size == 2:

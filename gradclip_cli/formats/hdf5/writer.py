@@ -1,5 +1,6 @@
 """Writing HDF5: a byte-for-byte copy with new elements, or a new file of contiguous datasets."""
 
+import os
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -86,6 +87,7 @@ class BandWriter:
 
 def rewrite(reader: Reader, changed: Collection[int], fd: int, path: str) -> Hdf5Writer:
     """Begin a copy, byte for byte but for the elements of `changed`."""
+    os.ftruncate(fd, reader.file.size)  # HDF5 opens no file that is shorter than it should be
     return Hdf5Writer(reader.tensors, changed, around(reader, changed), fd, path)
 
 
