@@ -43,12 +43,13 @@ def round_bits(single: NDArray[np.float32], dtype: Narrow) -> NDArray[np.uint32]
     np.left_shift(sign, dtype.exponent + dtype.mantissa, out=sign)
     np.bitwise_and(bits, 0x7FFFFFFF, out=bits)
     nan = np.isnan(single) if np.isnan(single.max(initial=0)) else None
-    where, small = _subnormals(single, dtype)
-    # Rebias the exponent; uint32 arithmetic wraps as it should.
-    rebias = ((1 << (dtype.exponent - 1)) - 1 - 127) << 23
+    fixed = _fixed_point(single, dtype)
+    # Rebias the exponent, one too low: what is subnormal in the narrow type wraps around to more than any fixed point.
+    rebias = ((1 << (dtype.exponent - 1)) - 2 - 127) << 23
     _round_up(bits, drop, rebias)
     np.right_shift(bits, drop, out=bits)
-    np.copyto(bits, small, where=where)
+    np.add(bits, np.uint32(1 << dtype.mantissa), out=bits)
+    np.minimum(bits, fixed, out=bits)
     np.minimum(bits, overflow_bits(dtype), out=bits)
     if nan is not None:
         bits[nan] = overflow_bits(dtype) | np.uint32(1 << (dtype.mantissa - 1))
@@ -75,17 +76,17 @@ def _round_up(bits: NDArray[np.uint32], drop: int, rebias: int) -> None:
     np.add(bits, odd, out=bits)
 
 
-def _subnormals(size: NDArray[np.float32], dtype: Narrow) -> tuple[NDArray[np.bool_], NDArray[np.uint32]]:
-    """Find what becomes subnormal in `dtype`, and round it: adding a power of two makes the processor round at its last bit."""
+def _fixed_point(size: NDArray[np.float32], dtype: Narrow) -> NDArray[np.uint32]:
+    """Round to a multiple of the smallest subnormal: the bits of what is subnormal, and more than the bits of what is not.
+
+    Adding a power of two makes the processor round at the place of its last bit.
+    """
     bias = (1 << (dtype.exponent - 1)) - 1
-    where = borrow("is small", size.size, np.bool_)
-    np.less(size, np.float32(2.0 ** (1 - bias)), out=where)
-    shifted = borrow("small", size.size, np.float32)
+    shifted = borrow("fixed", size.size, np.float32)
     magic = np.float32(2.0 ** (1 - bias - dtype.mantissa + 23))
     np.add(size, magic, out=shifted)
     words = shifted.view(np.uint32)
-    np.subtract(words, magic.view(np.uint32), out=words)
-    return where, words
+    return np.subtract(words, magic.view(np.uint32), out=words)
 
 
 def overflow_bits(dtype: Narrow) -> np.uint32:
