@@ -2,24 +2,17 @@
 
 import gc
 import os
-import signal
 import sys
-from types import FrameType
 
-from gradclip_cli.atomic import discard_unfinished
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+from gradclip_cli import signals
 
 
 def main() -> None:
     """Run `gradclip` and exit."""
-    for number in _SIGNALS:
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _end)
+    signals.install()
     _fill_standard_streams()
-    os.environ.setdefault(
-        "OPENBLAS_NUM_THREADS", "1"
-    )  # our own threads are enough; must be set before numpy is imported
+    # Threads of our own are enough; this has to be said before numpy is imported.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     gc.set_threshold(200_000, 100, 100)  # a header may hold a million entries, none of them in a cycle
     sys.exit(_run())
 
@@ -34,6 +27,9 @@ def _run() -> int:
 
     try:
         return int(commands(standalone_mode=False) or 0)
+    except click.exceptions.NoArgsIsHelpError as error:
+        _complain(error.format_message())
+        return error.exit_code
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         if context is not None:
@@ -44,9 +40,6 @@ def _run() -> int:
     except GradclipError as error:
         _complain(f"Error: {error}")
         return error.exit_code
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the flush at exit has nowhere to go
-        return 0
     except OSError as error:
         if error.filename is not None:
             raise
@@ -70,13 +63,6 @@ def _fill_standard_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-
-
-def _end(number: int, frame: FrameType | None) -> None:
-    """Leave no half-written file behind, and end as if the signal had not been caught."""
-    discard_unfinished()
-    signal.signal(number, signal.SIG_DFL)
-    os.kill(os.getpid(), number)
 
 
 if __name__ == "__main__":

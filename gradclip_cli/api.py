@@ -69,6 +69,7 @@ def apply(
             ),
             output_format=output_format,
             overwrite=overwrite or in_place,
+            folder=target if directory else None,
             jobs=jobs,
         )
     )

@@ -35,7 +35,9 @@ class Applied:
         params = {index: self._param(index) for index in counted}
         rows = [self._layer(layer, indices, [params[index] for index in indices]) for layer, indices in layers.items()]
         total = self._total(list(params.values()))
-        return ApplyDump(dump.path, output, dump.step, total, rows, [*params.values(), *map(self._left_out, rest)])
+        return ApplyDump(
+            dump.path, output, dump.step, total, rows, [*params.values(), *map(self._left_out, rest)], dump.labels
+        )
 
     def _stats_after(self, index: int) -> Stats:
         return self._after[index].stats if index in self._after else self._dump.stats[index]

@@ -2,12 +2,12 @@
 
 import os
 import stat
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 
 from gradclip_cli.errors import OutputError
+from gradclip_cli.signals import before_the_end
 
 _unfinished: set[str] = set()
 
@@ -17,6 +17,9 @@ def discard_unfinished() -> None:
     for path in tuple(_unfinished):
         with suppress(OSError):
             os.unlink(path)
+
+
+before_the_end.append(discard_unfinished)
 
 
 @dataclass
@@ -32,9 +35,10 @@ class Staged:
 class Outputs:
     """Several outputs that replace their targets together, once all of them are complete."""
 
-    def __init__(self, overwrite: bool) -> None:
-        self._overwrite = overwrite
+    def __init__(self, overwrite: bool, folder: str | None = None) -> None:
+        self._overwrite, self._folder = overwrite, folder
         self._staged: list[Staged] = []
+        self._made = False
 
     def __enter__(self) -> "Outputs":
         return self
@@ -47,12 +51,33 @@ class Outputs:
             with suppress(OSError):
                 os.unlink(staged.temporary)
             _unfinished.discard(staged.temporary)
+        if kind is not None and self._made and self._folder is not None:
+            with suppress(OSError):
+                os.rmdir(self._folder)
+
+    def check(self, target: str) -> None:
+        """Raise where a target cannot be written: before anything is read."""
+        if _is_special(target):
+            return
+        path = os.path.realpath(target)
+        if not target or os.path.isdir(path):
+            raise OutputError("is a directory; give a file name for the output", path=target)
+        if os.path.lexists(path) and not self._overwrite:
+            raise OutputError("exists; give --overwrite to replace it", path=target)
+        folder = os.path.dirname(target) if self._folder is None else self._folder
+        if os.path.lexists(folder) and not os.path.isdir(folder):
+            raise OutputError("is not a directory", path=folder)
+        there = os.path.dirname(path) if self._folder is None else os.path.dirname(os.path.realpath(self._folder))
+        if not os.path.isdir(there):
+            raise OutputError("its directory does not exist", path=target if self._folder is None else folder)
 
     def stage(self, target: str) -> Staged:
         """Create the temporary file for a target."""
-        check_target(target, self._overwrite)
-        path = os.path.realpath(target)
-        folder = os.path.dirname(path) if not _is_special(path) else os.environ.get("TMPDIR", "/tmp")  # noqa: S108
+        self.check(target)
+        self._make_folder()
+        special = _is_special(target)
+        path = target if special else os.path.realpath(target)
+        folder = os.environ.get("TMPDIR", "/tmp") if special else os.path.dirname(path)  # noqa: S108
         temporary = os.path.join(folder, f".gradclip-{os.urandom(8).hex()}")
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         _unfinished.add(temporary)
@@ -63,6 +88,16 @@ class Outputs:
             raise _failed(error, target) from error
         self._staged.append(Staged(target, path, temporary, fd))
         return self._staged[-1]
+
+    def _make_folder(self) -> None:
+        """Make the directory for several outputs where it is missing; it goes again if nothing comes of them."""
+        if self._folder is None or os.path.isdir(self._folder):
+            return
+        try:
+            os.mkdir(self._folder)
+        except OSError as error:
+            raise _failed(error, self._folder) from error
+        self._made = True
 
     def complete(self, staged: Staged) -> None:
         """Bring a staged file to the disk; it only has to be renamed then."""
@@ -87,17 +122,6 @@ class Outputs:
                 raise OutputError(f"{_reason(error)}{finished}", path=staged.target) from error
         for folder in sorted({os.path.dirname(staged.path) for staged in self._staged}):
             _sync_folder(folder)
-
-
-def check_target(target: str, overwrite: bool) -> None:
-    """Raise where a target cannot be written: before anything is read."""
-    path = os.path.realpath(target)
-    if os.path.isdir(path):
-        raise OutputError("is a directory; give a file name for the output", path=target)
-    if os.path.lexists(path) and not _is_special(path) and not overwrite:
-        raise OutputError("exists; give --overwrite to replace it", path=target)
-    if not os.path.isdir(os.path.dirname(path)):
-        raise OutputError("its directory does not exist", path=target)
 
 
 def _is_special(path: str) -> bool:
@@ -156,6 +180,3 @@ def _failed(error: OSError, target: str) -> OutputError:
 
 def _reason(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
-
-
-__all__: Sequence[str] = ["Outputs", "Staged", "check_target", "discard_unfinished"]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from gradclip_cli.dtypes import Raw
 from gradclip_cli.errors import InputError
@@ -13,6 +13,7 @@ from gradclip_cli.measure import NormTypes, Stats, measure
 from gradclip_cli.naming import Place, natural, step_of
 from gradclip_cli.selection import Selection
 from gradclip_cli.tensors import TensorSpec
+from gradclip_cli.text import listed
 from gradclip_cli.workers import Workers
 
 Progress = Callable[[int], None]
@@ -29,6 +30,18 @@ class Dump:
     tensors: list[TensorSpec]
     places: list[Place]
     stats: dict[int, Stats]
+    others: list[str] = field(default_factory=list)
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What frameworks call layers beside their names in the file."""
+        pairs = zip(self.tensors, self.places, strict=True)
+        return {place.layer: spec.label for spec, place in pairs if spec.label is not None}
+
+    @property
+    def notes(self) -> list[str]:
+        """What a person should know of the file."""
+        return [f"{self.path}: not numbers, left as they are: {listed(self.others)}"] if self.others else []
 
     @property
     def layers(self) -> dict[str, list[int]]:
@@ -60,7 +73,9 @@ def survey(path: str, selection: Selection, types: NormTypes, workers: Workers, 
 
         stats = measure(tensors, counted, read, types, workers)
         reader.verify()
-        return Dump(path, step_of(path), format.name, reader.file.fingerprint, tensors, places, stats)
+        return Dump(
+            path, step_of(path), format.name, reader.file.fingerprint, tensors, places, stats, list(reader.others)
+        )
 
 
 def counted_tensors(reader: Reader, selection: Selection) -> list[int]:

@@ -1,12 +1,14 @@
 """From numbers to a rule: which tensors share a norm, what they are compared with, and what is done to them."""
 
 import math
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from gradclip_cli import norms
 from gradclip_cli.dumps import Dump
+from gradclip_cli.errors import InputError
 from gradclip_cli.measure import NormTypes, Stats, merge
 from gradclip_cli.plan import ApplyPlan, norm_types
 from gradclip_cli.strategies import Group, Strategy
@@ -63,6 +65,10 @@ def resolve(plan: ApplyPlan, partitions: Sequence[list[Shared]]) -> tuple[Chosen
     """Choose the thresholds of rules over the norms that are compared with them in all dumps; note what is odd about them."""
     types = norm_types(plan)
     samples: dict[tuple[str, Rule], list[float]] = {}
+    if not any(partitions) and isinstance(plan.threshold, Rule):
+        samples[
+            plan.strategy.name, plan.threshold
+        ] = []  # nothing to choose from is an error, whatever would be done with it
     for shared in (shared for groups in partitions for shared in groups):
         if isinstance(shared.threshold, Rule):
             key = shared.strategy.name, shared.threshold
@@ -94,6 +100,10 @@ def decide(plan: ApplyPlan, groups: Sequence[Shared], chosen: Chosen) -> Iterato
 
 def _action(plan: ApplyPlan, shared: Shared, threshold: float | None) -> Action:
     norm = shared.norm(norm_types(plan))
+    if math.isinf(norm):
+        raise InputError(
+            f"the norm of {shared.strategy.group.value} is above {sys.float_info.max:.2g}, the largest float64"
+        )
     limit = math.inf if threshold is None else threshold
     epsilon = plan.norm.epsilon if plan.norm and shared.strategy.takes_norm else 0.0
     if not shared.stats.nonfinite:

@@ -174,7 +174,7 @@ def measure(
         if parts:
             pieces.setdefault(slab.index, []).extend(parts)
     found.update((index, join(parts, types)) for index, parts in pieces.items())
-    return found
+    return {index: found[index] for index in wanted}
 
 
 def fetch(read: Read, slab: Slab, specs: Sequence[TensorSpec]) -> Raw:

@@ -9,7 +9,7 @@ from gradclip_cli import formats, render
 from gradclip_cli.errors import UsageError
 from gradclip_cli.plan import Norm
 from gradclip_cli.planning import naming
-from gradclip_cli.selection import Selection
+from gradclip_cli.selection import VOID_DTYPES, Selection
 from gradclip_cli.strategies import find
 from gradclip_cli.thresholds import parse, parse_rule
 
@@ -66,7 +66,7 @@ selecting = stacked(
         type=click.Choice(formats.FORMATS),
         help="Read inputs as this format rather than by their content.",
     ),
-    click.option("--void-dtype", type=click.Choice(["bfloat16"]), help="Take 2-byte elements of no type for bfloat16."),
+    click.option("--void-dtype", type=click.Choice(VOID_DTYPES), help="Take 2-byte elements of no type for bfloat16."),
     click.option("--allow-huge", is_flag=True, help="Read files that declare far more data than they hold."),
 )
 

@@ -20,7 +20,7 @@ def silent(_: int) -> None:
 def apply(plan: ApplyPlan, progress: Progress = silent) -> "ApplyReport":
     """Transform dumps; nothing is written before all are measured, and nothing is replaced before all are written."""
     from gradclip_cli.applied import Applied, notes_on
-    from gradclip_cli.atomic import Outputs, check_target
+    from gradclip_cli.atomic import Outputs
     from gradclip_cli.checks import check_layers, check_taken, refuse_nonfinite
     from gradclip_cli.groups import decide, partition, resolve
     from gradclip_cli.report import ApplyReport
@@ -28,9 +28,9 @@ def apply(plan: ApplyPlan, progress: Progress = silent) -> "ApplyReport":
     from gradclip_cli.thresholds import Rule
 
     outputs = dict(zip(plan.inputs, plan.outputs, strict=True))
-    for target in filter(None, plan.outputs):
-        check_target(target, plan.overwrite)
-    with Workers(plan.jobs) as workers, Outputs(plan.overwrite) as staging:
+    with Workers(plan.jobs) as workers, Outputs(plan.overwrite, plan.folder) as staging:
+        for target in filter(None, plan.outputs):
+            staging.check(target)
         dumps = by_step([survey(path, plan.selection, norm_types(plan), workers, progress) for path in plan.inputs])
         check_taken(dumps, plan.selection)
         check_layers(dumps, plan.overrides)
@@ -43,7 +43,7 @@ def apply(plan: ApplyPlan, progress: Progress = silent) -> "ApplyReport":
             decisions = list(decide(plan, shared, chosen))
             after, lost = rewrite(dump, outputs[dump.path], decisions, plan, workers, staging, progress)
             reports.append(Applied(dump, decisions, after, plan).report(outputs[dump.path]))
-            notes += [*lost, *notes_on(reports[-1])]
+            notes += [*dump.notes, *lost, *notes_on(reports[-1])]
         staging.commit()
     norm, threshold = plan.norm or Norm(), plan.threshold
     if isinstance(threshold, Rule):
@@ -64,18 +64,17 @@ def stats(plan: StatsPlan, progress: Progress = silent) -> "StatsReport":
 
 def ls(plan: LsPlan) -> "LsReport":
     """List the tensors of dumps; only headers are read."""
+    from gradclip_cli.naming import natural
     from gradclip_cli.report import LsReport, LsTensor
     from gradclip_cli.text import listed
 
-    rows, notes = [], []
+    rows, labels, notes = [], dict[str, str](), []
     for path in plan.inputs:
         with open_dump(path, plan.selection) as (_, reader):
             places = plan.selection.naming.places([spec.name for spec in reader.tensors])
-            for spec, place in zip(reader.tensors, places, strict=True):
-                if plan.selection.takes(spec.name):
-                    rows.append(
-                        LsTensor(path, spec.name, place.layer, place.param, spec.shape, spec.dtype.name, spec.nbytes)
-                    )
-            if reader.others:
-                notes.append(f"{path}: not numbers: {listed(list(reader.others))}")
-    return LsReport(rows, notes)
+            taken = [pair for pair in zip(reader.tensors, places, strict=True) if plan.selection.takes(pair[0].name)]
+            for spec, place in sorted(taken, key=lambda pair: natural(pair[1].layer)):
+                rows.append(LsTensor(path, spec.name, *place, spec.shape, spec.dtype.name, spec.nbytes))
+                labels |= {place.layer: spec.label} if spec.label is not None else {}
+            notes += [f"{path}: not numbers: {listed(list(reader.others))}"] if reader.others else []
+    return LsReport(rows, labels, notes)

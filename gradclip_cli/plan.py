@@ -56,9 +56,11 @@ class ApplyPlan:
     selection: Selection = Selection()
     output_format: str | None = None
     overwrite: bool = False
+    folder: str | None = None  # the directory of several outputs, made if it is missing
     jobs: int | None = None
 
     def __post_init__(self) -> None:
+        _check_jobs(self.jobs)
         used = [self.strategy, *(override.strategy for override in self.overrides if override.strategy)]
         if self.threshold is not None and not any(strategy.takes_threshold for strategy in used):
             raise UsageError(f"{self.strategy.name} takes no threshold; leave out -t")
@@ -104,6 +106,7 @@ class StatsPlan:
             raise UsageError(f"{self.strategy.name} has no threshold to suggest")
         if self.strategy is not None and not self.strategy.takes_norm and self.norm != Norm():
             raise UsageError(f"{self.strategy.name} uses neither --norm-type nor --epsilon; leave them out")
+        _check_jobs(self.jobs)
         if self.skip_steps < 0:
             raise UsageError("--skip-steps must be at least 0")
 
@@ -119,6 +122,11 @@ class LsPlan:
 
     inputs: tuple[str, ...]
     selection: Selection = Selection()
+
+
+def _check_jobs(jobs: int | None) -> None:
+    if jobs is not None and jobs < 1:
+        raise UsageError(f"jobs must be at least 1, not {jobs}")
 
 
 def norm_types(plan: ApplyPlan) -> tuple[float, ...]:

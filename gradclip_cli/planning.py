@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from gradclip_cli.errors import InputError, OutputError, UsageError
+from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.naming import Naming
 from gradclip_cli.selection import expand
 from gradclip_cli.text import printable
@@ -50,13 +50,10 @@ def outputs_for(
         return _distinct([os.path.realpath(path) for path in inputs], tuple(inputs))
     if not directory:
         return (output,)
-    paths = _distinct(
+    return _distinct(
         [os.path.basename(path) for path in inputs],
         tuple(os.path.join(output, os.path.basename(path)) for path in inputs),
     )
-    if not os.path.isdir(output):
-        _make(output)
-    return paths
 
 
 def _distinct(keys: Sequence[str], paths: tuple[str, ...]) -> tuple[str, ...]:
@@ -64,12 +61,3 @@ def _distinct(keys: Sequence[str], paths: tuple[str, ...]) -> tuple[str, ...]:
     if number > 1:
         raise UsageError(f"{number} inputs would be written to the same file {printable(name)!r}")
     return paths
-
-
-def _make(folder: str) -> None:
-    try:
-        os.mkdir(folder)
-    except FileExistsError as error:
-        raise OutputError("is a file; several outputs need a directory", path=folder) from error
-    except OSError as error:
-        raise OutputError(f"cannot be made: {(error.strerror or str(error)).lower()}", path=folder) from error

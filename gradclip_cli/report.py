@@ -1,7 +1,7 @@
 """Reports are data: what the commands found, under the names that their JSON has.
 
-Fields called `notes` are for a person; they are printed on standard error and are no part of the JSON. Rows are named
-tuples, since a report may have hundreds of thousands of them.
+Two kinds of fields are for a person and no part of the JSON: `notes`, which go to standard error, and `labels`, by which
+frameworks call layers beside their names. Rows are named tuples, since there may be hundreds of thousands of them.
 """
 
 from typing import NamedTuple
@@ -69,6 +69,7 @@ class ApplyDump(NamedTuple):
     total: ApplyTotal
     layers: list[ApplyLayer]
     params: list[ApplyParam]
+    labels: dict[str, str]
 
 
 class ApplyReport(NamedTuple):
@@ -144,6 +145,7 @@ class StatsReport(NamedTuple):
     params: list[StatsParam]
     suggestions: list[Suggestion]
     candidates: list[Candidate]
+    labels: dict[str, str]
     notes: list[str]
 
 
@@ -163,6 +165,7 @@ class LsReport(NamedTuple):
     """What `ls` found."""
 
     tensors: list[LsTensor]
+    labels: dict[str, str]
     notes: list[str]
 
 

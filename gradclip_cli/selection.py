@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from gradclip_cli import formats
-from gradclip_cli.errors import InputError
+from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.naming import Naming, natural
+
+VOID_DTYPES = ("bfloat16",)
+"""What 2-byte elements of no type may be taken for."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,12 @@ class Selection:
     input_format: str | None = None
     void_dtype: str | None = None
     allow_huge: bool = False
+
+    def __post_init__(self) -> None:
+        if self.void_dtype not in (None, *VOID_DTYPES):
+            raise UsageError(
+                f"elements of no type can be taken for {', '.join(VOID_DTYPES)}, not for {self.void_dtype!r}"
+            )
 
     def takes(self, name: str) -> bool:
         """Whether the tensor `name` counts."""

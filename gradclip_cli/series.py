@@ -43,6 +43,8 @@ class Layout:
     places: list[Place]
     layers: list[str]
     starts: list[int]  # where the tensors of each layer begin; one more at the end
+    labels: dict[str, str]
+    notes: list[str]
 
     @classmethod
     def of(cls, dump: Dump) -> "Layout":
@@ -50,7 +52,14 @@ class Layout:
         layers = dump.layers
         order = [index for indices in layers.values() for index in indices]
         starts = np.cumsum([0, *(len(indices) for indices in layers.values())]).tolist()
-        return cls([dump.tensors[k] for k in order], [dump.places[k] for k in order], list(layers), starts)
+        return cls(
+            [dump.tensors[k] for k in order],
+            [dump.places[k] for k in order],
+            list(layers),
+            starts,
+            dump.labels,
+            dump.notes,
+        )
 
     def sample(self, dump: Dump, types: NormTypes) -> Sample:
         """Reduce a dump to its norms; raise InputError where its tensors are not those of the first."""
@@ -67,7 +76,7 @@ class Layout:
 
     def _differs(self, dump: Dump, missing: list[str], extra: list[str]) -> None:
         parts = [f"lacks {listed(missing, 4)}"] if missing else []
-        parts += [f"has {listed(extra, 4)} more"] if extra else []
+        parts += [f"also has {listed(extra, 4)}"] if extra else []
         raise InputError(f"has other tensors than the first dump: it {' and '.join(parts)}", path=dump.path)
 
 
@@ -111,7 +120,8 @@ def report(plan: StatsPlan, layout: Layout, samples: Sequence[Sample]) -> StatsR
         ],
         suggestions,
         candidates,
-        [],
+        layout.labels,
+        layout.notes,
     )
 
 

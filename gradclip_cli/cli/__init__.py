@@ -1,5 +1,6 @@
 """The command line: one module a command, and one place where errors become a line and an exit code."""
 
+import os
 from importlib import import_module
 from typing import Any
 
@@ -36,11 +37,23 @@ class Commands(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; wrong usage is shown with the usage lines of that command."""
+        """Run a command; a closed pipe ends it quietly."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the flush at exit has nowhere to go
+            return 0
+
+
+class Command(click.Command):
+    """A command whose own usage is shown with what we find wrong, too."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
         try:
             return super().invoke(ctx)
         except UsageError as error:
-            raise click.UsageError(str(error), click.get_current_context(silent=True) or ctx) from error
+            raise click.UsageError(str(error), ctx) from error
 
 
 def described(name: str, *examples: str) -> str:
@@ -48,7 +61,10 @@ def described(name: str, *examples: str) -> str:
     return "\n".join([COMMANDS[name], "", "\b", *examples])
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+SETTINGS = {"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "GRADCLIP"}
+
+
+@click.group(cls=Commands, context_settings=SETTINGS)
 @click.version_option(__version__, "-V", "--version", prog_name="gradclip")
 def main() -> None:
     """Inspect and clip saved gradients: safetensors, HDF5 and npz.

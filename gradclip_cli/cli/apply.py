@@ -6,9 +6,9 @@ from typing import Any
 import click
 
 from gradclip_cli import formats
-from gradclip_cli.cli import described
+from gradclip_cli.cli import Command, described
 from gradclip_cli.cli.config import CONFIG
-from gradclip_cli.cli.output import progress, show, warn
+from gradclip_cli.cli.output import progress, show
 from gradclip_cli.cli.override import OVERRIDE
 from gradclip_cli.options import (
     INPUT,
@@ -27,6 +27,7 @@ from gradclip_cli.planning import dumps_in, outputs_for
 
 @click.command(
     "apply",
+    cls=Command,
     help=described(
         "apply",
         "gradclip apply g.safetensors -o out.safetensors -s clip-by-global-norm -t 1.0",
@@ -94,11 +95,10 @@ def command(inputs: tuple[str, ...], **options: Any) -> None:
         selection=selection(options),
         output_format=options["output_format"],
         overwrite=options["overwrite"] or in_place,
+        folder=options["output"] if directory else None,
         jobs=options["jobs"],
     )
     with progress(found, 2, options["quiet"]) as tick:
         report = pipeline.apply(plan, tick)
-    if options["quiet"]:
-        warn(report.notes)
-    else:
+    if not options["quiet"]:
         show(report, options["format"], options["no_color"])

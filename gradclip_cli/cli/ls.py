@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from gradclip_cli.cli import described
+from gradclip_cli.cli import Command, described
 from gradclip_cli.cli.output import show
 from gradclip_cli.options import INPUT, selecting, selection, showing
 from gradclip_cli.plan import LsPlan
@@ -13,6 +13,7 @@ from gradclip_cli.planning import dumps_in
 
 @click.command(
     "ls",
+    cls=Command,
     help=described(
         "ls",
         "gradclip ls g.safetensors",

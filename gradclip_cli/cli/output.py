@@ -11,6 +11,7 @@ import click
 
 from gradclip_cli import render
 from gradclip_cli.errors import OutputError
+from gradclip_cli.signals import before_the_end
 from gradclip_cli.text import one_line
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def progress(inputs: Sequence[str], passes: int, quiet: bool) -> Iterator[Callab
     if quiet or sys.stderr is None or not sys.stderr.isatty() or total < _LONG or os.environ.get("TERM") == "dumb":
         yield lambda count: None
         return
+    before_the_end.append(_show_cursor)
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
@@ -57,6 +59,11 @@ def progress(inputs: Sequence[str], passes: int, quiet: bool) -> Iterator[Callab
     ) as bar:
         task = bar.add_task("", total=total)
         yield _Ticker(lambda count: bar.advance(task, count)).tick
+
+
+def _show_cursor() -> None:
+    """Undo what a bar does to the terminal."""
+    os.write(2, b"\x1b[?25h\n")
 
 
 class _Ticker:

@@ -4,8 +4,8 @@ from typing import Any
 
 import click
 
-from gradclip_cli.cli import described
-from gradclip_cli.cli.output import progress, show, warn
+from gradclip_cli.cli import Command, described
+from gradclip_cli.cli.output import progress, show
 from gradclip_cli.errors import InputError
 from gradclip_cli.options import INPUT, RULE, STRATEGY, norm, norming, selecting, selection, showing, working
 from gradclip_cli.plan import Norm, StatsPlan
@@ -16,6 +16,7 @@ KINDS = ("total", "layer", "param", "step")
 
 @click.command(
     "stats",
+    cls=Command,
     help=described(
         "stats",
         "gradclip stats run/",
@@ -56,5 +57,4 @@ def command(inputs: tuple[str, ...], **options: Any) -> None:
     suggestion = report.suggestions[0]
     if suggestion.threshold is None:
         raise InputError(suggestion.note or "there is no threshold")
-    warn(report.notes)
     click.echo(repr(suggestion.threshold))

@@ -2,7 +2,7 @@
 
 import click
 
-from gradclip_cli.cli import described
+from gradclip_cli.cli import Command, described
 from gradclip_cli.cli.output import show
 from gradclip_cli.options import showing
 from gradclip_cli.report import StrategiesReport, StrategyRow
@@ -11,6 +11,7 @@ from gradclip_cli.strategies import STRATEGIES
 
 @click.command(
     "strategies",
+    cls=Command,
     help=described(
         "strategies",
         "gradclip strategies",

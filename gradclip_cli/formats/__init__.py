@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
-from gradclip_cli.errors import InputError
+from gradclip_cli.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from gradclip_cli.files import InputFile
@@ -20,6 +20,8 @@ _PICKLED = (".pt", ".pth", ".ckpt", ".bin", ".pkl", ".pickle")
 
 def by_name(name: str) -> "Format":
     """Return the format called `name`."""
+    if name not in FORMATS:
+        raise UsageError(f"there is no format {name!r}; formats are {', '.join(FORMATS)}")
     return cast("Format", import_module(f"{__name__}.{name}"))
 
 
@@ -57,8 +59,10 @@ def _recognised(file: "InputFile") -> "Format":
 
 
 def _advice(head: bytes, path: str) -> str:
+    from gradclip_cli.formats.base import PICKLE_ADVICE
+
     if head[:2] == b"\x80\x02" or os.path.splitext(path)[1].lower() in _PICKLED:
-        return "a pickle is never loaded: save it with safetensors.torch.save_file instead"
+        return PICKLE_ADVICE
     if head.startswith(b"version https://git-lfs"):
         return "it is a Git LFS pointer: fetch the file itself with `git lfs pull`"
     if not head:

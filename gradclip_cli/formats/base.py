@@ -10,6 +10,8 @@ from gradclip_cli.errors import InputError
 from gradclip_cli.files import InputFile
 from gradclip_cli.tensors import TensorSpec
 
+PICKLE_ADVICE = "a pickle is never loaded: save the gradients with safetensors.torch.save_file instead"
+
 
 class Options(NamedTuple):
     """What a user may say about how files are read."""

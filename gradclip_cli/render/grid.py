@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple, cast
 
+from gradclip_cli.text import printable
+
 if TYPE_CHECKING:
     from gradclip_cli.report import Report
 
@@ -31,6 +33,12 @@ def grids(report: "Report", kinds: frozenset[str]) -> list[Grid]:
     """Return the tables of a report that are wanted."""
     module = import_module(f"gradclip_cli.render.grids.{_MODULES[type(report).__name__]}")
     return cast(list[Grid], module.grids(report, kinds))
+
+
+def named(layer: str, labels: dict[str, str]) -> str:
+    """Write the name of a layer, with what its framework calls it."""
+    label = labels.get(layer)
+    return printable(layer) if label is None or label == layer else printable(f"{layer} ({label})")
 
 
 def figure(value: float | None) -> str:

@@ -10,6 +10,7 @@ from gradclip_cli import __version__
 from gradclip_cli.report import Report
 from gradclip_cli.summary import Summary
 
+_PERSONAL = ("labels", "notes")
 _encode = json.JSONEncoder(allow_nan=False).encode
 _FIGURES = tuple(field.name for field in fields(Summary))
 _figures = attrgetter(*_FIGURES)
@@ -24,7 +25,7 @@ _SCHEMAS = {
 def write(report: Report, stream: IO[str], kinds: frozenset[str]) -> None:
     """Write the whole report, whichever tables are wanted: one line a row, and nothing but ASCII, which no terminal obeys."""
     head = {"schema": _SCHEMAS[type(report).__name__], "version": __version__}
-    items = [*head.items(), *((name, value) for name, value in report._asdict().items() if name != "notes")]
+    items = [*head.items(), *((name, value) for name, value in report._asdict().items() if name not in _PERSONAL)]
     lines = (f"{_encode(name)}: {_value(value)}" for name, value in items)
     stream.write("{" + ",\n ".join(lines) + "}\n")
 
@@ -39,7 +40,11 @@ def _value(value: Any, indent: str = "  ") -> str:
 
 
 def _lines(dump: Any, indent: str) -> list[str]:
-    return [f"{indent}{_encode(name)}: {_value(item, indent * 2)}" for name, item in dump._asdict().items()]
+    return [
+        f"{indent}{_encode(name)}: {_value(item, indent * 2)}"
+        for name, item in dump._asdict().items()
+        if name not in _PERSONAL
+    ]
 
 
 def _row(row: Any) -> str:
@@ -64,7 +69,7 @@ def plain(value: Any) -> Any:
         for name, item in value._asdict().items():
             if name == "summary":
                 tree |= plain(item)
-            elif name != "notes":
+            elif name not in _PERSONAL:
                 tree[name] = plain(item)
         return tree
     return [plain(item) for item in value] if isinstance(value, list | tuple) else value

@@ -1,8 +1,6 @@
 """The dumps that the benchmarks work on: gradients of a transformer, as large as asked for."""
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +22,11 @@ def shapes(scale: float = 1.0) -> dict[str, tuple[int, ...]]:
         found |= {f"{prefix}.mlp.c_proj.weight": (width, 4 * width), f"{prefix}.mlp.c_proj.bias": (width,)}
         for norm in ("ln_1", "ln_2"):
             found |= {f"{prefix}.{norm}.weight": (width,), f"{prefix}.{norm}.bias": (width,)}
-    found |= {"transformer.ln_f.weight": (width,), "transformer.ln_f.bias": (width,), "lm_head.weight": (VOCABULARY, width)}
+    found |= {
+        "transformer.ln_f.weight": (width,),
+        "transformer.ln_f.bias": (width,),
+        "lm_head.weight": (VOCABULARY, width),
+    }
     return found
 
 

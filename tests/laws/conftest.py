@@ -6,7 +6,9 @@ from types import FunctionType
 
 import numpy as np
 import pytest
-from official import BFLOAT16, Tensors
+from numpy.typing import DTypeLike
+
+from laws.official import BFLOAT16, Array, Tensors
 
 
 @pytest.fixture
@@ -14,8 +16,8 @@ def gradients() -> Tensors:
     """Provide gradients of four dtypes in layers whose norms lie on both sides of 1, with zeros and an empty tensor."""
     rng = np.random.default_rng(7)
 
-    def normal(shape: tuple[int, ...], size: float, dtype: object) -> np.ndarray:
-        return np.asarray(rng.standard_normal(shape) * size).astype(dtype)  # type: ignore[call-overload]
+    def normal(shape: tuple[int, ...], size: float, dtype: DTypeLike) -> Array:
+        return np.asarray(rng.standard_normal(shape) * size).astype(dtype)
 
     return {
         "lstm.weight": normal((100, 97), 0.05, np.float32),

@@ -21,6 +21,8 @@ Tensors = Mapping[str, Array]
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 E4M3FN = np.dtype(ml_dtypes.float8_e4m3fn)
 E5M2 = np.dtype(ml_dtypes.float8_e5m2)
+FLOATS = (np.dtype(np.float64), np.dtype(np.float32), np.dtype(np.float16), BFLOAT16)
+"""The types of gradients that every format can hold."""
 
 _CODES = {"BF16": BFLOAT16, "F8_E4M3": E4M3FN, "F8_E5M2": E5M2, "BOOL": np.dtype(bool)}
 _LETTERS = {"F": "f", "I": "i", "U": "u", "C": "c"}

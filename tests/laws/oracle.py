@@ -96,7 +96,9 @@ RULES: dict[str, Rule] = {
 }
 
 
-def expected(strategy: str, dump: Dump, c: float | None, p: float = 2.0, epsilon: float = 0.0) -> dict[str, NDArray[Any]]:
+def expected(
+    strategy: str, dump: Dump, c: float | None, p: float = 2.0, epsilon: float = 0.0
+) -> dict[str, NDArray[Any]]:
     """Apply a strategy, and round to the dtypes of the dump; integers and bools stay."""
     if strategy not in RULES:
         raise KeyError(f"{strategy} has no oracle: write its few lines of numpy here")

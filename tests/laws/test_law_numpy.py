@@ -6,12 +6,12 @@ from pathlib import Path
 import ml_dtypes
 import numpy as np
 import pytest
-from official import BFLOAT16, E4M3FN, E5M2, Array, Tensors, beside, clip, load, save, spacing, ulps
-from oracle import expected, is_gradient, layer_of, norm_of
 
 import gradclip_cli
 from gradclip_cli.formats import FORMATS
 from gradclip_cli.strategies import STRATEGIES
+from laws.official import BFLOAT16, E4M3FN, E5M2, FLOATS, Array, Tensors, beside, clip, load, save, spacing, ulps
+from laws.oracle import expected, is_gradient, layer_of, norm_of
 
 NAMES = [strategy.name for strategy in STRATEGIES]
 WITH_THRESHOLD = [strategy.name for strategy in STRATEGIES if strategy.takes_threshold]
@@ -117,20 +117,21 @@ def test_norm_is_the_exact_sum(tmp_path: Path) -> None:
     assert gradclip_cli.stats(save(tmp_path, "npz", {"w": array})).dumps[0].norm == pytest.approx(exact, rel=1e-12)
 
 
-def steep(dtype: np.dtype) -> Array:
+def steep(dtype: np.dtype, size: int = 20_000) -> Array:
     """Return gradients from the smallest subnormal of a dtype to large numbers."""
     info, rng = ml_dtypes.finfo(dtype), np.random.default_rng(4)
-    sizes = np.exp2(rng.uniform(int(info.minexp) - int(info.nmant), int(info.maxexp) - 2, 20_000))
+    sizes = np.exp2(rng.uniform(int(info.minexp) - int(info.nmant), int(info.maxexp) - 2, size))
     return np.asarray(sizes * rng.choice([-1, 1], sizes.size)).astype(dtype)
 
 
 @pytest.mark.parametrize("factor", [1 / 3, 0.1, 2.0**-20, 1e-30])
-@pytest.mark.parametrize("dtype", [np.float64, np.float32], ids=["float64", "float32"])
+@pytest.mark.parametrize("dtype", FLOATS[:2], ids=str)
 def test_rounded_once(dtype: np.dtype, factor: float, tmp_path: Path) -> None:
     """Elements written are float64(g) · factor, with one float64 factor, rounded once to nearest even."""
-    before = steep(np.dtype(dtype)) if dtype == np.float32 else steep(np.dtype(np.float32)).astype(np.float64) * 1e-270
+    before = steep(FLOATS[1]).astype(np.float64) * (1 if dtype == np.float32 else 1e-285)
+    c = factor * float(np.linalg.norm(before / 1e-285)) * 1e-285 if dtype == np.float64 else factor * norm_of([before])
+    before = before.astype(dtype)
     path = save(tmp_path, "safetensors", {"w": before})
-    c = factor * norm_of([before]) if dtype == np.float32 else factor * norm_of([before * 1e270]) * 1e-270
     dump = clip(path, out := beside(path, "safetensors"), strategy="clip-by-norm", threshold=c)
     used = dump.params[0].factor
     assert used == pytest.approx(factor, rel=1e-12)
@@ -139,15 +140,14 @@ def test_rounded_once(dtype: np.dtype, factor: float, tmp_path: Path) -> None:
     assert load(out)["w"].tobytes() == exact.tobytes()
 
 
+@pytest.mark.parametrize("size", [37, 300_001])
 @pytest.mark.parametrize("factor", [1 / 3, 0.1, 2.0**-6])
-@pytest.mark.parametrize("dtype", [np.dtype(np.float16), BFLOAT16, E4M3FN, E5M2], ids=str)
-def test_narrow_floats_are_rounded_to_nearest(dtype: np.dtype, factor: float, tmp_path: Path) -> None:
+@pytest.mark.parametrize("dtype", [FLOATS[2], BFLOAT16, E4M3FN, E5M2], ids=str)
+def test_narrow_floats_are_rounded_to_nearest(dtype: np.dtype, factor: float, size: int, tmp_path: Path) -> None:
     """Of 16-bit and 8-bit floats every element is within 0.51 steps of the exact product, subnormals too."""
-    before = steep(dtype)
+    before = steep(dtype, size)
     path = save(tmp_path, "safetensors", {"w": before})
-    dump = clip(
-        path, out := beside(path, "safetensors"), strategy="clip-by-norm", threshold=factor * norm_of([before])
-    )
+    dump = clip(path, out := beside(path, "safetensors"), strategy="clip-by-norm", threshold=factor * norm_of([before]))
     exact = before.astype(np.float64) * dump.params[0].factor
     error = np.abs(load(out)["w"].astype(np.float64) - exact)
     assert (error / spacing(exact, dtype)).max() <= 0.51
@@ -159,3 +159,13 @@ def test_underflow_is_counted(tmp_path: Path) -> None:
     dump = clip(path, out := beside(path, "safetensors"), strategy="clip-by-norm", threshold=1e-5)
     np.testing.assert_array_equal(load(out)["w"] == 0, [False, True, False, True])
     assert (dump.params[0].underflowed, dump.params[0].zeros) == (1, 1)
+
+
+@pytest.mark.parametrize("strategy", ["renormalize-l2-per-layer", "renormalize-l2-per-param-type"])
+@pytest.mark.parametrize(("unit", "dtype"), [(5e-324, "f8"), (1e300, "f8"), (2.0**-149, "f4"), (2.0**-24, "f2")])
+def test_renormalized_from_any_size(unit: float, dtype: str, strategy: str, tmp_path: Path) -> None:
+    """However small or large a group is, renormalized its norm is 1."""
+    path = save(tmp_path, "safetensors", {"a.w": np.array([3 * unit, 4 * unit]).astype(dtype)})
+    dump = clip(path, out := beside(path, "safetensors"), strategy=strategy)
+    assert ulps(load(out)["a.w"], np.array([0.6, 0.8]).astype(dtype)) <= 1
+    assert dump.total.norm_after == pytest.approx(1.0, rel=1e-3)

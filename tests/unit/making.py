@@ -30,6 +30,9 @@ ORACLES: dict[str, Any] = {
 }
 """The type that numpy or ml_dtypes has for each of ours."""
 
+PLAIN = Options()
+"""What a user who says nothing says about reading."""
+
 
 def exact_norm(values: Iterable[float], p: float) -> float:
     """Return (Σ|x|^P)^(1/P) to 60 digits, rounded once."""
@@ -51,7 +54,9 @@ def gradients(count: int, dtype: str = "float32", seed: int = 0, scale: float = 
     return (np.random.default_rng(seed).standard_normal(count) * scale).astype(ORACLES[dtype])
 
 
-def dump_of(arrays: Mapping[str, NDArray[Any]], types: NormTypes = (2.0,), path: str = "dump.npz", step: int | None = None) -> Dump:
+def dump_of(
+    arrays: Mapping[str, NDArray[Any]], types: NormTypes = (2.0,), path: str = "dump.npz", step: int | None = None
+) -> Dump:
     """Return a dump of native numpy arrays, as it is known after its first reading."""
     specs = [TensorSpec(name, from_numpy(array.dtype), array.shape) for name, array in arrays.items()]
     stats = {
@@ -67,7 +72,7 @@ def stats_of(array: NDArray[Any], dtype: DType, types: NormTypes = (2.0,)) -> St
     return join([measure_piece(raw_of(array), dtype, types)], types)
 
 
-def read_all(path: Path, options: Options = Options(), name: str | None = None) -> dict[str, tuple[TensorSpec, bytes]]:
+def read_all(path: Path, options: Options = PLAIN, name: str | None = None) -> dict[str, tuple[TensorSpec, bytes]]:
     """Read every tensor of a dump, each in one go, and let the file be verified."""
     found = {}
     with opened(str(path), options, name) as (_, reader):
@@ -79,7 +84,7 @@ def read_all(path: Path, options: Options = Options(), name: str | None = None) 
     return found
 
 
-def rewritten(source: Path, target: Path, changed: Mapping[str, bytes], options: Options = Options()) -> None:
+def rewritten(source: Path, target: Path, changed: Mapping[str, bytes], options: Options = PLAIN) -> None:
     """Write `source` again with other elements in some tensors, all in one go."""
     with opened(str(source), options) as (format, reader), _Descriptor(target) as fd:
         indices = {k for k, spec in enumerate(reader.tensors) if spec.name in changed}

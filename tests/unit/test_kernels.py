@@ -15,10 +15,14 @@ from .making import ORACLES, gradients, raw_of
 
 every = pytest.mark.parametrize("dtype", dtypes.FLOATS, ids=lambda dtype: dtype.name)
 wide = pytest.mark.parametrize("dtype", [dtypes.FLOAT64, dtypes.FLOAT32], ids=lambda dtype: dtype.name)
-narrow = pytest.mark.parametrize("dtype", [dtype for dtype in dtypes.FLOATS if dtype.itemsize < 4], ids=lambda dtype: dtype.name)
+narrow = pytest.mark.parametrize(
+    "dtype", [dtype for dtype in dtypes.FLOATS if dtype.itemsize < 4], ids=lambda dtype: dtype.name
+)
 
 
-def scaled(values: NDArray[Any], dtype: DType, factor: float, numerator: float = 0.0, denominator: float = 0.0) -> NDArray[Any]:
+def scaled(
+    values: NDArray[Any], dtype: DType, factor: float, numerator: float = 0.0, denominator: float = 0.0
+) -> NDArray[Any]:
     """The values as `scale` leaves them."""
     raw = raw_of(values)
     scale(raw, dtype, factor, numerator, denominator)
@@ -28,7 +32,12 @@ def scaled(values: NDArray[Any], dtype: DType, factor: float, numerator: float =
 def finite_numbers(dtype: DType) -> NDArray[np.float64]:
     """Every finite number of a narrow float, in order."""
     with np.errstate(invalid="ignore"):
-        every = np.arange(1 << (8 * dtype.itemsize)).astype(f"u{dtype.itemsize}").view(ORACLES[dtype.name]).astype(np.float64)
+        every = (
+            np.arange(1 << (8 * dtype.itemsize))
+            .astype(f"u{dtype.itemsize}")
+            .view(ORACLES[dtype.name])
+            .astype(np.float64)
+        )
     return np.unique(every[np.isfinite(every)])
 
 
@@ -126,13 +135,16 @@ def test_the_limit_is_compared_in_float64() -> None:
     assert clamp(raw, dtypes.FLOAT32, 0.1, keep_infinite=False) == 1
 
 
-@pytest.mark.parametrize(("keep", "expected", "count"), [(False, [2, -2, 1, 2], 3), (True, [math.inf, -math.inf, 1, 2], 1)])
+@pytest.mark.parametrize(
+    ("keep", "expected", "count"), [(False, [2, -2, 1, 2], 3), (True, [math.inf, -math.inf, 1, 2], 1)]
+)
 def test_infinities_are_limited_or_kept(keep: bool, expected: list[float], count: int) -> None:
     """Infinities become ±c unless they are to be kept; NaN stays in either case."""
     raw = raw_of(np.array([np.inf, -np.inf, 1, 9, np.nan]))
     assert clamp(raw, dtypes.FLOAT64, 2.0, keep) == count
     found = raw.view(np.float64)
-    assert found[:4].tolist() == expected and math.isnan(found[4])
+    assert found[:4].tolist() == expected
+    assert math.isnan(found[4])
 
 
 @every

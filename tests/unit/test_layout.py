@@ -55,7 +55,8 @@ def test_boxes_cover_a_range_once(shape: tuple[int, ...]) -> None:
         start, stop = sorted(random.Random(seed).sample(range(size + 1), 2))
         at = start
         for begin, origin, axis, count in boxes(shape, start, stop):
-            assert begin == at and count > 0
+            assert begin == at
+            assert count > 0
             assert np.unravel_index(begin, shape) == np.unravel_index(origin, shape, order="F")
             at += count * int(np.prod(shape[axis + 1 :], dtype=int))
         assert at == stop

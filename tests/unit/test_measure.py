@@ -85,9 +85,16 @@ def test_small_tensors_that_are_scaled_are_as_alone(scale: float) -> None:
 def test_nonfinite_elements_are_counted_and_left_out(dtype: DType) -> None:
     """NaN, +Inf and -Inf are counted apart; zeros, the largest |g| and the norm are over the finite ones."""
     infinite = dtype.name != "float8_e4m3fn"
-    values = np.array([3, np.nan, -4, 0, -0.0, *([np.inf, -np.inf, -np.inf] if infinite else [])]).astype(ORACLES[dtype.name])
+    values = np.array([3, np.nan, -4, 0, -0.0, *([np.inf, -np.inf, -np.inf] if infinite else [])]).astype(
+        ORACLES[dtype.name]
+    )
     found = stats_of(values, dtype)
-    assert (found.elements, found.zeros, found.nan, found.posinf, found.neginf) == (values.size, 2, 1, *((1, 2) if infinite else (0, 0)))
+    assert (found.elements, found.zeros, found.nan, found.posinf, found.neginf) == (
+        values.size,
+        2,
+        1,
+        *((1, 2) if infinite else (0, 0)),
+    )
     assert (found.max_abs, norms.norm(found.powers[0], 2.0)) == (4, 5)
 
 

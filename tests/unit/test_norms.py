@@ -33,15 +33,21 @@ def norm_of(values: NDArray[np.float64], p: float) -> float:
 def test_a_norm_is_right_at_any_magnitude(p: float, scale: float) -> None:
     """A norm agrees with 60-digit arithmetic to 1e-12 (1e-10 for unusual types), where squares would overflow too."""
     values = np.random.default_rng(0).standard_normal(300) * scale
-    assert norm_of(values, p) == pytest.approx(exact_norm(values.tolist(), p), rel=1e-12 if p in (1, 2, math.inf) else 1e-10, abs=0)
+    assert norm_of(values, p) == pytest.approx(
+        exact_norm(values.tolist(), p), rel=1e-12 if p in (1, 2, math.inf) else 1e-10, abs=0
+    )
 
 
 @types
 def test_magnitudes_of_all_kinds_together(p: float) -> None:
     """Blocks from 1e-300 to 1e300 are added without loss."""
-    rows = np.random.default_rng(1).standard_normal((7, 40)) * 10.0 ** np.array([[-300], [-160], [-5], [0], [3], [160], [300]])
+    rows = np.random.default_rng(1).standard_normal((7, 40)) * 10.0 ** np.array(
+        [[-300], [-160], [-5], [0], [3], [160], [300]]
+    )
     found = norms.norm(power_of(rows, p), p)
-    assert found == pytest.approx(exact_norm(rows.ravel().tolist(), p), rel=1e-12 if p in (1, 2, math.inf) else 1e-10, abs=0)
+    assert found == pytest.approx(
+        exact_norm(rows.ravel().tolist(), p), rel=1e-12 if p in (1, 2, math.inf) else 1e-10, abs=0
+    )
 
 
 def test_a_small_block_beside_a_scaled_one_counts() -> None:
@@ -69,7 +75,9 @@ def test_zeros_and_nothing_have_norm_zero(p: float) -> None:
 @types
 def test_the_order_of_the_parts_changes_no_bit(p: float) -> None:
     """Sums of many parts are the same to the bit in any order."""
-    rows = np.random.default_rng(2).standard_normal((50, 30)) * np.exp2(np.random.default_rng(3).integers(-700, 700, (50, 1)))
+    rows = np.random.default_rng(2).standard_normal((50, 30)) * np.exp2(
+        np.random.default_rng(3).integers(-700, 700, (50, 1))
+    )
     parts = [power_of(row[None], p) for row in rows]
     expected = norms.total(parts, p)
     for seed in range(5):

@@ -51,7 +51,9 @@ def test_no_sample_has_no_figures(values: list[float]) -> None:
     """Without a finite sample every figure is NaN."""
     found = Samples(values).summary()
     assert (found.count, found.nonfinite) == (0, len(values))
-    assert math.isnan(found.mean) and math.isnan(found.min) and math.isnan(found.p99)
+    assert math.isnan(found.mean)
+    assert math.isnan(found.min)
+    assert math.isnan(found.p99)
 
 
 def test_columns_are_summarised_apart() -> None:
@@ -60,7 +62,9 @@ def test_columns_are_summarised_apart() -> None:
     assert [(s.count, s.nonfinite, s.mean) for s in found] == [(2, 0, 2.0), (2, 0, 20.0), (1, 1, 5.0)]
 
 
-@pytest.mark.parametrize(("threshold", "epsilon", "rate"), [(7.5, 0.0, 3 / 11), (7.4, 0.0, 5 / 11), (7.5, 0.1, 5 / 11), (1000.0, 0.0, 0.0)])
+@pytest.mark.parametrize(
+    ("threshold", "epsilon", "rate"), [(7.5, 0.0, 3 / 11), (7.4, 0.0, 5 / 11), (7.5, 0.1, 5 / 11), (1000.0, 0.0, 0.0)]
+)
 def test_the_clip_rate_is_the_share_above(threshold: float, epsilon: float, rate: float) -> None:
     """A sample equal to the threshold is not clipped unless an epsilon lifts it above."""
     assert Samples(VALUES).clip_rate(threshold, epsilon) == pytest.approx(rate)

@@ -76,7 +76,10 @@ def test_a_run_is_no_larger_than_a_piece() -> None:
 
 def test_packed_tensors_stay_whole() -> None:
     """A tensor without an offset is one slab however large it is, and never joined with another."""
-    assert list(cut(specs(3, 9 * BLOCK, packed=True), range(2), 4 * BLOCK)) == [Slab(0, 1, 0, 3), Slab(1, 1, 0, 9 * BLOCK)]
+    assert list(cut(specs(3, 9 * BLOCK, packed=True), range(2), 4 * BLOCK)) == [
+        Slab(0, 1, 0, 3),
+        Slab(1, 1, 0, 9 * BLOCK),
+    ]
 
 
 @pytest.mark.parametrize("packed", [False, True])

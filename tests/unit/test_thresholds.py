@@ -10,7 +10,10 @@ from gradclip_cli.summary import Samples
 from gradclip_cli.thresholds import RULES, checked, choose, parse, parse_rule
 
 
-@pytest.mark.parametrize(("text", "value"), [("1", 1.0), ("0.25", 0.25), ("1e-300", 1e-300), (" 2 ", 2.0), ("inf", math.inf), ("5e-324", 5e-324)])
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("1", 1.0), ("0.25", 0.25), ("1e-300", 1e-300), (" 2 ", 2.0), ("inf", math.inf), ("5e-324", 5e-324)],
+)
 def test_numbers_are_thresholds(text: str, value: float) -> None:
     """Any number above 0 is a threshold, infinity too."""
     assert parse(text) == value
@@ -39,13 +42,14 @@ def test_rules_are_found_by_name(text: str) -> None:
 
 def test_an_unknown_rule_names_the_known_ones() -> None:
     """A misspelt rule is wrong usage; the message lists the rules."""
-    with pytest.raises(UsageError, match="meen.*mean"):
+    with pytest.raises(UsageError, match=r"meen.*mean"):
         parse("meen")
 
 
 def test_the_default_rule_is_the_mean() -> None:
     """The first rule is the mean, with its source."""
-    assert RULES[0].name == "mean" and RULES[0].source
+    assert RULES[0].name == "mean"
+    assert RULES[0].source
 
 
 @pytest.mark.parametrize("value", [0.0, -3.0, math.nan])
@@ -63,7 +67,11 @@ def test_the_mean_is_the_mean_of_the_finite_samples() -> None:
 
 @pytest.mark.parametrize(
     ("values", "reason"),
-    [([], "there is no norm"), ([math.nan, math.inf], "all 2 norms are NaN or infinite"), ([0.0, 0.0], "it would be 0")],
+    [
+        ([], "there is no norm"),
+        ([math.nan, math.inf], "all 2 norms are NaN or infinite"),
+        ([0.0, 0.0], "it would be 0"),
+    ],
 )
 def test_no_threshold_can_be_chosen(values: list[float], reason: str) -> None:
     """Without a finite sample, or with a result of 0, a rule fails with the reason and the name of what was compared."""

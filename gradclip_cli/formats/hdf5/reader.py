@@ -11,6 +11,7 @@ from gradclip_cli.errors import InputError
 from gradclip_cli.files import InputFile, reopened
 from gradclip_cli.formats.base import Options, check_declared
 from gradclip_cli.formats.hdf5.bands import Band, bands
+from gradclip_cli.formats.hdf5.chunks import aligned, load, packing_of
 from gradclip_cli.formats.hdf5.types import dtype_of, mapped, walk
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import listed
@@ -18,8 +19,8 @@ from gradclip_cli.text import listed
 import h5py  # isort: skip  (after types, which says that no plugin may be loaded)
 from h5py import h5d, h5o, h5s  # isort: skip
 
-BAND_BYTES = 16 << 20
-"""How much of a chunked dataset is held at once; whole rows of chunks where they fit."""
+BAND_BYTES = 4 << 20
+"""How much of a chunked dataset is held at once, in whole rows of chunks; a single row may have four times as much."""
 
 
 class Hdf5Reader:
@@ -86,7 +87,8 @@ class Hdf5Reader:
             if dtype.kind == "other" or dataset.get_space().get_simple_extent_type() == h5s.NULL:
                 self.others.append(name)
                 return
-            offset = dataset.get_offset() if layout == h5d.CONTIGUOUS else None
+            # Where nothing was ever written, the offset is undefined, and h5py adds the size of a user block to that.
+            offset = dataset.get_offset() if layout == h5d.CONTIGUOUS and dataset.get_storage_size() else None
             spec = TensorSpec(name, dtype, tuple(dataset.shape), offset, label=_label(name, labels))
             if offset is not None and (
                 offset + spec.nbytes > self.file.size or dataset.get_storage_size() != spec.nbytes
@@ -94,6 +96,7 @@ class Hdf5Reader:
                 raise InputError("has elements past the end of the file", path=self.file.path, tensor=name)
             if layout == h5d.CHUNKED:
                 self._check_chunk(plan.get_chunk(), spec)
+                self._check_filters([plan.get_filter(k)[0] for k in range(plan.get_nfilters())], name)
             self.tensors.append(spec)
 
     def _check_chunk(self, chunk: tuple[int, ...], spec: TensorSpec) -> None:
@@ -104,6 +107,10 @@ class Hdf5Reader:
             raise InputError(
                 f"has chunks of {nbytes:,} bytes for {spec.nbytes:,}", path=self.file.path, tensor=spec.name
             )
+
+    def _check_filters(self, filters: list[int], name: str) -> None:
+        if len(set(filters)) < len(filters):
+            raise InputError("is packed twice by the same filter", path=self.file.path, tensor=name)
 
     def _check_overlap(self) -> None:
         end = 0
@@ -117,7 +124,8 @@ class BandReader:
     """A dataset read from first to last through h5py, a band at a time."""
 
     def __init__(self, dataset: Any, spec: TensorSpec) -> None:
-        self._dataset, self._itemsize = dataset, spec.dtype.itemsize
+        self._dataset, self._shape, self._itemsize = dataset, spec.shape, spec.dtype.itemsize
+        self._packing = packing_of(dataset, spec.dtype.itemsize)
         self._bands: Iterator[Band] = bands_of(dataset, spec)
         self._held: Raw = np.empty(0, np.uint8)
 
@@ -133,6 +141,10 @@ class BandReader:
             done += part.size
 
     def _load(self, band: Band) -> Raw:
+        if self._packing is not None and aligned(band, self._shape, self._packing.chunk):
+            held = load(self._dataset, band, self._packing)
+            if held is not None:
+                return held
         raw = np.empty((band.stop - band.start) * self._itemsize, np.uint8)
         self._dataset.read(*selection(self._dataset, band), raw, self._dataset.get_type())
         return raw
@@ -142,7 +154,7 @@ def bands_of(dataset: Any, spec: TensorSpec) -> Iterator[Band]:
     """The bands in which a dataset is read and written."""
     plan = dataset.get_create_plist()
     chunk = plan.get_chunk() if plan.get_layout() == h5d.CHUNKED else (1,) * len(spec.shape)
-    return bands(spec.shape, chunk, BAND_BYTES // spec.dtype.itemsize)
+    return bands(spec.shape, chunk, BAND_BYTES // spec.dtype.itemsize, 4 * BAND_BYTES // spec.dtype.itemsize)
 
 
 def selection(dataset: Any, band: Band) -> tuple[Any, Any]:

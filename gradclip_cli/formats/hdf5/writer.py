@@ -1,10 +1,11 @@
 """Writing HDF5: a byte-for-byte copy with new elements, or a new file of contiguous datasets."""
 
 import os
+import threading
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -12,8 +13,11 @@ from gradclip_cli.dtypes import Raw, to_numpy
 from gradclip_cli.errors import InputError, OutputError
 from gradclip_cli.files import reopened, write_at
 from gradclip_cli.formats.base import Copy, Reader, around
+from gradclip_cli.formats.hdf5.bands import Band
+from gradclip_cli.formats.hdf5.chunks import aligned, packed, packing_of
 from gradclip_cli.formats.hdf5.reader import bands_of, selection
 from gradclip_cli.formats.hdf5.types import mapped
+from gradclip_cli.formats.turns import Turns, spool
 from gradclip_cli.tensors import TensorSpec
 
 import h5py  # isort: skip
@@ -23,7 +27,7 @@ _MOST_DIMENSIONS = 32
 
 
 class Hdf5Writer:
-    """An HDF5 file whose structure stands; contiguous datasets go to their offsets, others through h5py in order."""
+    """An HDF5 file whose structure stands; contiguous datasets go to their offsets, others through h5py in their turn."""
 
     def __init__(
         self, tensors: Sequence[TensorSpec], pending: Collection[int], copies: Sequence[Copy], fd: int, path: str
@@ -32,7 +36,9 @@ class Hdf5Writer:
         self.notes: Sequence[str] = ()
         self._fd, self._path = fd, path
         self._handle: Any = None
+        self._lock = threading.Lock()
         self._bands: dict[str, BandWriter] = {}
+        self._turns = Turns([tensors[k].name for k in sorted(pending) if tensors[k].offset is None and tensors[k].size])
 
     def write(self, spec: TensorSpec, start: int, data: Raw) -> None:
         """Write stored elements from `start` on."""
@@ -41,10 +47,10 @@ class Hdf5Writer:
         elif spec.size:
             with written(self._path, spec.name):
                 if start == 0:
-                    self._bands[spec.name] = BandWriter(self._open(spec.name), spec)
+                    self._bands[spec.name] = BandWriter(self._open(spec.name), spec, spool(self._path))
                 self._bands[spec.name].write(data)
                 if start + data.size // spec.dtype.itemsize == spec.size:
-                    del self._bands[spec.name]
+                    self._turns.take(spec.name, self._bands.pop(spec.name).place)
 
     def finish(self) -> None:
         """Close h5py's handle, where there is one."""
@@ -53,17 +59,20 @@ class Hdf5Writer:
                 self._handle.close()
 
     def _open(self, name: str) -> Any:
-        if self._handle is None:
-            self._handle = h5py.File(reopened(self._fd), "r+", locking=False)
+        with self._lock:
+            if self._handle is None:
+                self._handle = h5py.File(reopened(self._fd), "r+", locking=False)
         return h5o.open(self._handle.id, name.encode())
 
 
 class BandWriter:
-    """A dataset written from first to last through h5py, a band at a time."""
+    """A dataset packed from first to last, a band at a time, beside the file until its turn comes."""
 
-    def __init__(self, dataset: Any, spec: TensorSpec) -> None:
-        self._dataset, self._itemsize = dataset, spec.dtype.itemsize
+    def __init__(self, dataset: Any, spec: TensorSpec, held: IO[bytes]) -> None:
+        self._dataset, self._shape, self._itemsize, self._spool = dataset, spec.shape, spec.dtype.itemsize, held
+        self._packing = packing_of(dataset, spec.dtype.itemsize)
         self._bands = bands_of(dataset, spec)
+        self._placed: list[tuple[Band | tuple[int, ...], int]] = []
         self._next()
 
     def write(self, data: Raw) -> None:
@@ -75,8 +84,31 @@ class BandWriter:
             self._filled += part.size
             done += part.size
             if self._filled == self._held.size:
-                self._dataset.write(*selection(self._dataset, self._band), self._held, self._dataset.get_type())
+                self._pack(self._band)
                 self._next()
+
+    def place(self) -> None:
+        """Put the dataset into the file."""
+        self._spool.seek(0)
+        with self._spool:
+            for where, size in self._placed:
+                data = self._spool.read(size)
+                if isinstance(where, Band):
+                    raw = np.frombuffer(data, np.uint8)
+                    self._dataset.write(*selection(self._dataset, where), raw, self._dataset.get_type())
+                else:
+                    self._dataset.write_direct_chunk(where, data)
+
+    def _pack(self, band: Band) -> None:
+        if self._packing is None or not aligned(band, self._shape, self._packing.chunk):
+            self._keep(band, self._held.tobytes())
+            return
+        for origin, data in packed(self._held, band, self._packing):
+            self._keep(origin, data)
+
+    def _keep(self, where: Band | tuple[int, ...], data: bytes) -> None:
+        self._spool.write(data)
+        self._placed.append((where, len(data)))
 
     def _next(self) -> None:
         band = next(self._bands, None)

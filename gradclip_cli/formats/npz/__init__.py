@@ -6,7 +6,7 @@ from dataclasses import replace
 from gradclip_cli.dtypes import Raw
 from gradclip_cli.errors import InputError, OutputError
 from gradclip_cli.files import InputFile
-from gradclip_cli.formats.base import Options, check_declared
+from gradclip_cli.formats.base import PICKLE_ADVICE, Options, check_declared
 from gradclip_cli.formats.npz import crc, npy, zip
 from gradclip_cli.formats.npz.deflate import Inflater, checksum
 from gradclip_cli.formats.npz.writer import Entry, NpzWriter
@@ -41,6 +41,8 @@ class NpzReader:
         self._seen: set[str] = set()
         for member, header in self.entries:
             self._add(member, header)
+        if self.members and all(header is None for _, header in self.entries):
+            raise InputError(f"is a zip archive without arrays; {PICKLE_ADVICE}", path=file.path)
         self.tensors = [_spec(key, member, header) for key, (member, header) in self.of.items()]
         self.others = [member.name for member, header in self.entries if header is None or header.dtype.kind == "other"]
         self._sums: dict[str, dict[int, tuple[int, int]]] = {}

@@ -1,8 +1,7 @@
 """Deflated members of an archive, unpacked and packed piece by piece."""
 
-import os
-import tempfile
 import zlib
+from typing import IO
 
 import numpy as np
 
@@ -77,10 +76,9 @@ class Inflater:
 class Deflater:
     """A member that is being packed, beside the archive, until its turn comes."""
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, held: IO[bytes]) -> None:
         self._stream = zlib.compressobj(zlib.Z_DEFAULT_COMPRESSION, zlib.DEFLATED, -zlib.MAX_WBITS)
-        folder = directory if os.path.isdir(directory) else None
-        self.spool = tempfile.SpooledTemporaryFile(1 << 20, dir=folder)  # noqa: SIM115  (it outlives this call)
+        self.spool = held
         self.crc = self.size = self.packed = 0
 
     def write(self, data: memoryview | bytes) -> None:

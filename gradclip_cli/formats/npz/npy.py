@@ -87,7 +87,12 @@ def _dtype(descr: object, void_dtype: str | None) -> DType:
         return dtypes.BFLOAT16
     if dtype.kind == "V" or not dtype.itemsize:
         raise ValueError(f"has the dtype {descr[:40]!r}; only plain numbers can be gradients")
-    return dtypes.from_numpy(dtype)
+    found = dtypes.from_numpy(dtype)
+    if found.kind == "other" and dtype.kind in "fc":
+        raise ValueError(
+            f"has elements of {dtype.itemsize} bytes ({dtype.name}); no norm of them could be right in float64"
+        )
+    return found
 
 
 def header(spec: TensorSpec) -> bytes:

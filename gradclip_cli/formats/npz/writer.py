@@ -1,7 +1,5 @@
 """An npz archive that is being written: stored arrays at their offsets in any order, deflated ones behind them in turn."""
 
-import os
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -12,6 +10,7 @@ from gradclip_cli.formats.base import Copy
 from gradclip_cli.formats.npz import crc, zip
 from gradclip_cli.formats.npz.deflate import Deflater, checksum
 from gradclip_cli.formats.npz.zip import STORED, Member
+from gradclip_cli.formats.turns import Turns, spool
 from gradclip_cli.tensors import TensorSpec
 
 
@@ -38,13 +37,11 @@ class NpzWriter:
         self._members: dict[str, Member] = {}
         self._sums: dict[int, dict[int, tuple[int, int]]] = {}
         self._packing: dict[int, Deflater] = {}
-        self._packed: dict[int, Deflater] = {}
-        self._lock = threading.Lock()
         self._end = 0
         for entry in entries:
             self._place(entry)
         self.pending = [entry.index for entry in entries if entry.copied is None]
-        self._turn = [entry for entry in entries if entry.copied is None and entry.method != STORED][::-1]
+        self._turns = Turns([entry.name for entry in entries if entry.copied is None and entry.method != STORED])
         self._of = {self.tensors[entry.index].name: entry for entry in entries if entry.copied is None}
 
     def write(self, spec: TensorSpec, start: int, data: Raw) -> None:
@@ -56,10 +53,12 @@ class NpzWriter:
             return
         try:
             self._pack(entry, start, data)
+            if start + data.size // spec.dtype.itemsize == spec.size:
+                packer = self._packing.pop(entry.index)
+                packer.finish()
+                self._turns.take(entry.name, lambda: self._append(entry, packer))
         except OSError as error:
             raise OutputError(f"{error.strerror or error}".lower(), path=self._path) from error
-        if start + data.size // spec.dtype.itemsize == spec.size:
-            self._settle(entry)
 
     def finish(self) -> None:
         """Write the local headers and the central directory."""
@@ -98,21 +97,11 @@ class NpzWriter:
 
     def _pack(self, entry: Entry, start: int, data: Raw) -> None:
         if start == 0:
-            self._packing[entry.index] = Deflater(os.path.dirname(self._path) or ".")
+            self._packing[entry.index] = Deflater(spool(self._path))
             self._packing[entry.index].write(entry.header)
         self._packing[entry.index].write(data.data)
 
-    def _settle(self, entry: Entry) -> None:
-        """Complete a deflated member, and append all those whose turn has come."""
-        packer = self._packing.pop(entry.index)
-        packer.finish()
-        with self._lock:
-            self._packed[entry.index] = packer
-            while self._turn and self._turn[-1].index in self._packed:
-                self._append(self._turn.pop())
-
-    def _append(self, entry: Entry) -> None:
-        packer = self._packed.pop(entry.index)
+    def _append(self, entry: Entry, packer: Deflater) -> None:
         head = len(zip.local_header(entry.name, entry.method))
         at = self._end + head
         self._reserve(entry, head + packer.packed)

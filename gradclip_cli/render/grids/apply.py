@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from gradclip_cli.render.grid import Column, Grid, figure
+from gradclip_cli.render.grid import Column, Grid, figure, named
 from gradclip_cli.report import ApplyDump, ApplyLayer, ApplyParam, ApplyReport
 from gradclip_cli.text import printable
 
@@ -30,7 +30,7 @@ def _dump(dump: ApplyDump) -> list[Grid]:
     for param in dump.params:
         if param.norm_before is not None:
             members.setdefault(param.layer, []).append(param)
-    layers = [_layer(row, members[row.layer]) for row in dump.layers]
+    layers = [_layer(named(row.layer, dump.labels), row, members[row.layer]) for row in dump.layers]
     params = [_param(row) for row in dump.params]
     return [
         Grid(f"{title}: layers", (Column("layer", text=True), *_FIGURES), layers, _total(dump)),
@@ -45,11 +45,11 @@ def _total(dump: ApplyDump) -> tuple[str, ...]:
     return ("total", figure(total.norm_before), figure(total.norm_after), "", clipped, *peaks)
 
 
-def _layer(row: ApplyLayer, params: Sequence[ApplyParam]) -> tuple[str, ...]:
+def _layer(name: str, row: ApplyLayer, params: Sequence[ApplyParam]) -> tuple[str, ...]:
     before = _largest([param.max_abs_before for param in params])
     after = _largest([param.max_abs_after for param in params])
     norms = figure(row.norm_before), figure(row.norm_after), figure(row.factor)
-    return (printable(row.layer), *norms, _clipped(params), before, after)
+    return (name, *norms, _clipped(params), before, after)
 
 
 def _param(row: ApplyParam) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """The tables of `ls` and `strategies`."""
 
-from gradclip_cli.render.grid import Column, Grid
+from gradclip_cli.render.grid import Column, Grid, named
 from gradclip_cli.report import LsReport, LsTensor, StrategiesReport, StrategyRow
 from gradclip_cli.text import printable
 
@@ -14,17 +14,20 @@ def _tensors(report: LsReport) -> Grid:
     several = len({row.input for row in report.tensors}) > 1
     columns = [Column(name, text=True) for name in ("input", "name", "layer", "param")]
     columns += [Column("shape"), Column("dtype"), Column("bytes")]
-    return Grid("tensors", columns[not several :], [_tensor(row)[not several :] for row in report.tensors])
+    return Grid(
+        "tensors", columns[not several :], [_tensor(row, report.labels)[not several :] for row in report.tensors]
+    )
 
 
-def _tensor(row: LsTensor) -> tuple[str, ...]:
-    names = (printable(name) for name in (row.input, row.name, row.layer, row.param))
+def _tensor(row: LsTensor, labels: dict[str, str]) -> tuple[str, ...]:
+    names = printable(row.input), printable(row.name), named(row.layer, labels), printable(row.param)
     return (*names, "x".join(map(str, row.shape)) or "scalar", row.dtype, f"{row.bytes:,}")
 
 
 def _strategies(report: StrategiesReport) -> Grid:
     headings = ("name", "also accepted", "group", "rule", "threshold", "source")
-    columns = [Column(heading, text=heading not in ("group", "threshold")) for heading in headings]
+    ranks = {"also accepted": 1, "source": 2}
+    columns = [Column(name, text=name not in ("group", "threshold"), rank=ranks.get(name, 0)) for name in headings]
     return Grid("strategies", columns, [_strategy(row) for row in report.strategies])
 
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from gradclip_cli.render.grid import Column, Grid, figure
+from gradclip_cli.render.grid import Column, Grid, figure, named
 from gradclip_cli.report import StatsReport, Suggestion
 from gradclip_cli.summary import Summary
 from gradclip_cli.text import printable
@@ -39,7 +39,9 @@ def grids(report: StatsReport, kinds: frozenset[str]) -> list[Grid]:
     norm, total = f"L{report.norm_type:g} norm", ("total", *_figures(report.total))
     figures = [Column(name, rank=rank) for name, rank in _SUMMARY.items()]
     params = [(printable(row.name), *_figures(row.summary)) for row in report.params] if "param" in kinds else []
-    layers = [(printable(row.layer), *_figures(row.summary)) for row in report.layers] if "layer" in kinds else []
+    layers = (
+        [(named(row.layer, report.labels), *_figures(row.summary)) for row in report.layers] if "layer" in kinds else []
+    )
     found = [
         ("step", _steps(report, norm)),
         ("param", Grid(f"{norm} of each param {over}", [Column("param", text=True), *figures], params, total)),

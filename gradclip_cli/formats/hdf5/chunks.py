@@ -1,0 +1,100 @@
+"""Chunks packed by deflate, with or without shuffle, handled outside h5py, which does all under one lock."""
+
+import zlib
+from collections.abc import Iterator
+from itertools import product
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+from h5py import h5d, h5z
+
+from gradclip_cli.dtypes import Raw
+from gradclip_cli.formats.hdf5.bands import Band
+
+
+class Packing(NamedTuple):
+    """How the chunks of a dataset are packed."""
+
+    chunk: tuple[int, ...]
+    itemsize: int
+    shuffle: bool
+    level: int
+
+    @property
+    def nbytes(self) -> int:
+        """The size of a chunk that is not packed."""
+        return prod(self.chunk) * self.itemsize
+
+    def unpack(self, data: bytes) -> Raw:
+        """Return the elements of a chunk; raise ValueError where it is damaged."""
+        stream = zlib.decompressobj()
+        try:
+            plain = stream.decompress(data, self.nbytes + 1)
+        except zlib.error as error:
+            raise ValueError(f"a chunk cannot be unpacked: {error}") from error
+        if len(plain) != self.nbytes or not stream.eof:
+            raise ValueError("a chunk does not have the size that it should have")
+        raw = np.frombuffer(plain, np.uint8)
+        return raw.reshape(self.itemsize, -1).T.reshape(-1) if self.shuffle else raw
+
+    def pack(self, raw: Raw) -> bytes:
+        """Pack the elements of a chunk."""
+        if self.shuffle:
+            raw = np.ascontiguousarray(raw.reshape(-1, self.itemsize).T)
+        return zlib.compress(raw.data, self.level)
+
+
+def packing_of(dataset: Any, itemsize: int) -> Packing | None:
+    """Describe the packing of a dataset; None where it is not chunked, or h5py has to pack it."""
+    plan = dataset.get_create_plist()
+    if plan.get_layout() != h5d.CHUNKED:
+        return None
+    filters = [plan.get_filter(k) for k in range(plan.get_nfilters())]
+    kinds = [found[0] for found in filters]
+    if kinds not in ([h5z.FILTER_DEFLATE], [h5z.FILTER_SHUFFLE, h5z.FILTER_DEFLATE]):
+        return None
+    return Packing(plan.get_chunk(), itemsize, len(kinds) > 1, filters[-1][2][0])
+
+
+def origins(band: Band, chunk: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    """Yield the origins of the chunks that a band consists of."""
+    return product(*(range(o, o + n, c) for o, n, c in zip(band.origin, band.count, chunk, strict=True)))
+
+
+def aligned(band: Band, shape: tuple[int, ...], chunk: tuple[int, ...]) -> bool:
+    """Whether a band consists of whole chunks."""
+    ends = zip(band.origin, band.count, shape, chunk, strict=True)
+    return all(o % c == 0 and ((o + n) % c == 0 or o + n == s) for o, n, s, c in ends)
+
+
+def parts(band: Band, origin: tuple[int, ...], chunk: tuple[int, ...]) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """Where the elements of a chunk stand in its band, and which part of the chunk they are: at the edges not all."""
+    starts = [o - b for o, b in zip(origin, band.origin, strict=True)]
+    sizes = [min(c, n - s) for c, n, s in zip(chunk, band.count, starts, strict=True)]
+    return tuple(slice(s, s + n) for s, n in zip(starts, sizes, strict=True)), tuple(slice(n) for n in sizes)
+
+
+def load(dataset: Any, band: Band, packing: Packing) -> Raw | None:
+    """Read a band chunk by chunk; None where a chunk was never written, or some filter was left out for it."""
+    element = f"V{packing.itemsize}"
+    held = np.empty(band.count, element)
+    for origin in origins(band, packing.chunk):
+        info = dataset.get_chunk_info_by_coord(origin)
+        if info.byte_offset is None or info.filter_mask:
+            return None
+        values = packing.unpack(dataset.read_direct_chunk(origin)[1]).view(element).reshape(packing.chunk)
+        inside, used = parts(band, origin, packing.chunk)
+        held[inside] = values[used]
+    return held.reshape(-1).view(np.uint8)
+
+
+def packed(raw: Raw, band: Band, packing: Packing) -> Iterator[tuple[tuple[int, ...], bytes]]:
+    """Pack a band; yield the origin and the bytes of each chunk."""
+    element = f"V{packing.itemsize}"
+    held = raw.view(element).reshape(band.count)
+    for origin in origins(band, packing.chunk):
+        inside, used = parts(band, origin, packing.chunk)
+        values = np.zeros(packing.chunk, element)
+        values[used] = held[inside]
+        yield origin, packing.pack(values.reshape(-1).view(np.uint8))

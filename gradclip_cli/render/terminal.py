@@ -1,0 +1,74 @@
+"""A table fitted to a terminal: columns of lesser rank go first, then names are folded."""
+
+from typing import IO, Literal
+
+from rich import box
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from gradclip_cli.render.grid import Grid
+
+_NAME, _TEXT = 31, 12
+"""What the first column of text is given at least, and the others."""
+
+_MARGIN = 2
+
+
+def write(grid: Grid, stream: IO[str], width: int, unicode: bool, color: bool) -> None:
+    """Write a table; where not even its figures fit, it is as wide as it has to be and the terminal folds it."""
+    kept = _fitting(grid, width)
+    least = sum(_least(grid, k) + _MARGIN for k in kept)
+    console = Console(
+        file=stream, width=max(width, least), markup=False, highlight=False, emoji=False, no_color=not color
+    )
+    console.print(Text(grid.title, style="bold" if color else ""), soft_wrap=True)
+    console.print(_table(grid, kept, box.SIMPLE_HEAD if unicode else box.ASCII, color))
+
+
+def _table(grid: Grid, kept: list[int], lines: box.Box, color: bool) -> Table:
+    style = None if color else "none"
+    table = Table(
+        box=lines,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+        show_footer=grid.total is not None,
+        header_style=style,
+        footer_style=style,
+    )
+    for k in kept:
+        column = grid.columns[k]
+        justify: Literal["left", "right"] = "left" if column.text else "right"
+        footer = Text(grid.total[k]) if grid.total is not None else ""
+        table.add_column(
+            Text(column.heading),
+            footer,
+            justify=justify,
+            no_wrap=not column.text,
+            overflow="fold",
+            min_width=_least(grid, k),
+        )
+    for row in grid.rows:
+        table.add_row(*(Text(row[k]) for k in kept))
+    return table
+
+
+def _fitting(grid: Grid, width: int) -> list[int]:
+    """Leave out the columns of the highest rank until the figures fit beside the texts."""
+    kept = list(range(len(grid.columns)))
+    while (rank := max(grid.columns[k].rank for k in kept)) and sum(_least(grid, k) + _MARGIN for k in kept) > width:
+        kept = [k for k in kept if grid.columns[k].rank < rank]
+    return kept
+
+
+def _least(grid: Grid, k: int) -> int:
+    """The width that a column needs: that of its figures, or enough of its texts to read them."""
+    first = next((i for i, column in enumerate(grid.columns) if column.text), k)
+    texts = [
+        grid.columns[k].heading,
+        *(row[k] for row in grid.rows),
+        *([grid.total[k]] if grid.total is not None else []),
+    ]
+    widest = max(cell_len(line) for text in texts for line in text.split("\n"))
+    return min(widest, _NAME if k == first else _TEXT) if grid.columns[k].text else widest

@@ -1,0 +1,24 @@
+"""What is done before a signal ends the program; nothing heavy is imported here, since this has to stand first."""
+
+import os
+import signal
+from collections.abc import Callable
+from types import FrameType
+
+before_the_end: list[Callable[[], None]] = []
+"""What leaves things in order; called from a signal handler, so it must neither wait nor raise."""
+
+
+def install() -> None:
+    """Handle the signals by which a person or a system ends a program, unless they are ignored."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _end)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    """Clean up, and end as if the signal had not been caught."""
+    for clean in before_the_end:
+        clean()
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)

@@ -1,0 +1,282 @@
+"""Standard output, standard error, terminals, pipes and signals."""
+
+import fcntl
+import os
+import pty
+import re
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cli.running import GRADCLIP, Run, Save
+
+NASTY = {
+    "escape": "w\x1b[31mred",
+    "newline": "a\nb",
+    "return": "a\rb",
+    "bell": "a\x07",
+    "c1": "a\x9b31m",
+    "bidirectional": "a\u202eb",
+    "zero-width": "a\u200bb",
+    "separator": "a\u2028b",
+    "nul-like": "a\x7fb",
+}
+
+
+def is_safe(text: str) -> bool:
+    """Tell whether a text holds nothing but printable characters and newlines."""
+    return all(line.isprintable() for line in text.split("\n"))
+
+
+@pytest.mark.parametrize("name", NASTY)
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["apply", "g.safetensors", "--dry-run", "-s", "none"],
+        ["apply", "g.safetensors", "--dry-run", "-s", "none", "--nonfinite", "skip"],
+        ["stats", "g.safetensors"],
+        ["ls", "g.safetensors"],
+    ],
+    ids=["error", "apply", "stats", "ls"],
+)
+def test_control_characters_are_escaped(name: str, argv: list[str], save: Save, run: Run) -> None:
+    """Names from files are shown with their control characters escaped, in tables and in messages."""
+    save(**{NASTY[name]: [np.nan], "v": [1.0]})
+    result = run(*argv)
+    assert is_safe(result.out + result.err)
+    assert NASTY[name].encode("unicode_escape").decode() in result.out + result.err
+    if result.code:
+        assert len(result.err.splitlines()) == 1
+
+
+def test_names_of_files_are_escaped(save: Save, run: Run) -> None:
+    """The name of a file is untrusted text too."""
+    path = save("a\x1b]0;b\n.safetensors", w=[1.0])
+    shown = run("apply", path, "--dry-run", "-s", "none")
+    path.write_bytes(b"")
+    refused = run("ls", path)
+    assert (shown.code, refused.code) == (0, 3)
+    assert is_safe(shown.out + refused.err)
+    assert len(refused.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["[red]w[/red]", "[/]", ":smile:", "=cmd()", "{x}", "%s", "größe.重み", "\\x1b"])
+@pytest.mark.parametrize("command", [["stats"], ["ls"], ["apply", "--dry-run", "-s", "none"]], ids=lambda argv: argv[0])
+def test_names_are_no_markup(name: str, command: list[str], save: Save, run: Run) -> None:
+    """Names are shown as they are, and never taken as markup."""
+    save(**{name: [1.0]})
+    result = run(*command, "g.safetensors")
+    assert result.code == 0
+    assert name in result.out
+
+
+@pytest.mark.parametrize("length", [50, 1_000, 20_000])
+def test_long_names_make_no_long_line(length: int, save: Save, run: Run) -> None:
+    """An error is one line of at most 1,500 bytes, however long the names are."""
+    save(**{f"{'ä' * length}{k}": [np.nan] for k in range(12)})
+    result = run("apply", "g.safetensors", "-o", f"{'ö' * 50}.safetensors", "-s", "none")
+    assert (result.code, len(result.err.splitlines())) == (4, 1)
+    assert len(result.err.encode()) <= 1500
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["apply", "g.safetensors", "-o", "o" * 5000, "-s", "none"],
+        ["apply", "x" * 5000, "-o", "out", "-s", "none"],
+        ["apply", "g.safetensors", "-o", "out", "-s", "n" * 5000],
+        ["apply", "g.safetensors", "-o", "out", "-s", "none", "--layer", "p" * 5000 + "=none"],
+        ["apply", "g.safetensors", "-o", "out", "-s", "none", "--layer", "p\x1b\n" * 500 + "=none"],
+        ["apply", "g.safetensors", "-o", "out", "-s", "none", "-t", "9\x1b" * 3000],
+    ],
+    ids=["output", "input", "strategy", "layer", "control", "threshold"],
+)
+def test_long_arguments_make_no_long_line(argv: list[str], save: Save, run: Run) -> None:
+    """What was typed is shortened and escaped in messages, as names from files are."""
+    save(w=[1.0])
+    result = run(*argv)
+    line = result.err.splitlines()[-1]
+    assert result.code in (2, 3, 5)
+    assert line.startswith("Error: ")
+    assert len(line.encode()) <= 1500
+    assert is_safe(result.err)
+
+
+@pytest.mark.parametrize("argv", [["stats"], ["ls"], ["apply", "--dry-run", "-s", "none"]], ids=lambda argv: argv[0])
+def test_table_in_a_pipe_is_never_cut(argv: list[str], save: Save, spawn: Run) -> None:
+    """What goes into a pipe has full width: names are whole, on one line, without colour and without `…`."""
+    name = "layer." * 60 + "weight"
+    save(**{name: [1.0]})
+    result = spawn(*argv, "g.safetensors", env={**os.environ, "COLUMNS": "40"})
+    assert result.code == 0
+    assert any(name in line for line in result.out.splitlines())
+    assert "…" not in result.out
+    assert "\x1b" not in result.out
+
+
+def test_no_colour_in_a_pipe(save: Save, spawn: Run) -> None:
+    """What goes into a pipe has no colour, whatever the environment says of terminals."""
+    save(w=[1.0])
+    result = spawn("ls", "g.safetensors", env={**os.environ, "FORCE_COLOR": "1", "TERM": "xterm-256color"})
+    assert result.code == 0
+    assert "\x1b" not in result.out
+
+
+def on_terminal(argv: list[str], columns: int, **variables: str) -> str:
+    """Run the command on a pseudo-terminal and return what it shows."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    environment = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "LINES", "NO_COLOR")}
+    process = subprocess.Popen(
+        [*GRADCLIP, *argv],
+        stdin=slave,
+        stdout=slave,
+        stderr=subprocess.PIPE,
+        env={**environment, "TERM": "xterm", **variables},
+    )
+    os.close(slave)
+    shown = b""
+    while True:
+        try:
+            part = os.read(master, 1 << 16)
+        except OSError:  # what Linux says when the other end is closed
+            break
+        if not part:
+            break
+        shown += part
+    os.close(master)
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (0, b"")
+    return shown.decode()
+
+
+TABLES = {
+    "apply": ["apply", "g.safetensors", "--dry-run", "-s", "clip-l2-per-layer", "-t", "1"],
+    "stats": ["stats", "step1.npz", "step2.npz"],
+    "ls": ["ls", "g.safetensors"],
+    "strategies": ["strategies"],
+}
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.parametrize("command", TABLES)
+def test_table_fits_the_terminal(command: str, columns: int, save: Save) -> None:
+    """On a terminal of 80 columns a table fits 80 columns, and no figure ends in `…`."""
+    names = ["transformer.h.11.attn.c_attn.weight", "transformer.h.11.attn.c_attn.bias", "short"]
+    tensors = {name: np.array([1234.5678, 1e-12]) for name in names}
+    save(**tensors)
+    for step in (1, 2):
+        save(f"step{step}.npz", **tensors)
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", on_terminal(TABLES[command], columns))
+    lines = shown.replace("\r\n", "\n").split("\n")
+    assert len(lines) > 4
+    assert max(map(len, lines)) <= columns
+    assert "…" not in shown
+
+
+@pytest.mark.parametrize(("variables", "argv"), [({"NO_COLOR": "1"}, []), ({"TERM": "dumb"}, []), ({}, ["--no-color"])])
+def test_colour_can_be_refused(variables: dict[str, str], argv: list[str], save: Save) -> None:
+    """NO_COLOR, TERM=dumb and --no-color are obeyed: no colour is set."""
+    save(w=[1.0])
+    shown = on_terminal(["ls", "g.safetensors", *argv], 80, **variables)
+    codes = {code for part in re.findall(r"\x1b\[([0-9;]*)m", shown) for code in part.split(";")}
+    assert not [code for code in codes if code.isdigit() and int(code) >= 30]
+
+
+@pytest.fixture
+def many(save: Save) -> Path:
+    """Write a dump of so many tensors that no pipe holds its table."""
+    return save("many.npz", **{f"layer{k}.weight": np.ones(1, np.float32) for k in range(3000)})
+
+
+@pytest.mark.parametrize(
+    "argv", [["ls"], ["ls", "-f", "json"], ["stats"], ["apply", "--dry-run", "-s", "none"]], ids=" ".join
+)
+def test_closed_pipe_is_quiet(argv: list[str], many: Path) -> None:
+    """A reader that leaves after one line, as `head -1` does, ends the program quietly."""
+    process = subprocess.Popen([*GRADCLIP, *argv, many], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline()
+    process.stdout.close()
+    process.stdout = None
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (0, b"")
+
+
+def test_full_disk_behind_standard_output(many: Path) -> None:
+    """Standard output that cannot be written is exit 5 and one line."""
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([*GRADCLIP, "ls", many], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 5
+    assert re.fullmatch(r"Error: standard output: .*\n", done.stderr)
+
+
+def test_closed_standard_output(save: Save) -> None:
+    """A standard output that is closed from the start is no reason for a traceback."""
+    save(w=[3.0, 4.0])
+    command = '"$@" -m gradclip_cli apply g.safetensors -o out.safetensors -s clip-by-norm -t 1 >&-'
+    done = subprocess.run(["sh", "-c", command, "sh", sys.executable], capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 5)
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.splitlines()) <= 1
+
+
+def test_ascii_terminal(save: Save, spawn: Run) -> None:
+    """Where the locale has no Unicode, names are escaped and nothing fails."""
+    save(**{"größe.w": [np.nan]})
+    plain = {**os.environ, "LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    for argv in (["ls"], ["stats"], ["apply", "--dry-run", "-s", "none"]):
+        result = spawn(*argv, "g.safetensors", env=plain)
+        assert result.code == (4 if argv[0] == "apply" else 0)
+        assert "gr\\xf6\\xdfe.w" in result.out + result.err
+        assert "Traceback" not in result.err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_signal_leaves_no_file(number: signal.Signals, tmp_path: Path) -> None:
+    """Ctrl-C and its like end a run as the signal itself would, 130 to a shell, and leave no file behind."""
+    noise = np.random.default_rng(0).standard_normal(6_000_000).astype(np.float32)
+    np.savez_compressed(tmp_path / "g.npz", w=noise)
+    argv = ["apply", "g.npz", "-o", "out.npz", "-s", "clip-by-norm", "-t", "1"]
+    process = subprocess.Popen([*GRADCLIP, *argv], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    while process.poll() is None and len(os.listdir(tmp_path)) == 1:
+        time.sleep(0.001)
+    assert process.poll() is None
+    process.send_signal(number)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode in (-number, 128 + number)
+    assert (output, errors) == (b"", b"")
+    assert os.listdir(tmp_path) == ["g.npz"]
+
+
+def test_interrupted_pipe_leaves_no_file(save: Save, tmp_path: Path) -> None:
+    """A run that waits for the reader of a FIFO can be interrupted: a shell sees 130, and no file is left anywhere."""
+    save(w=[3.0, 4.0])
+    os.mkfifo("pipe")
+    spool = tmp_path / "spool"
+    spool.mkdir()
+    argv = [*GRADCLIP, "apply", "g.safetensors", "-o", "pipe", "-s", "none"]
+    process = subprocess.Popen(argv, env={**os.environ, "TMPDIR": str(spool)}, stderr=subprocess.PIPE)
+    while process.poll() is None and not os.listdir(spool):
+        time.sleep(0.001)
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode in (-signal.SIGINT, 130)
+    assert errors == b""
+    assert os.listdir(spool) == []
+
+
+def test_module_and_command_are_the_same(spawn: Run) -> None:
+    """`python -m gradclip_cli` and `gradclip` show the same version."""
+    installed = subprocess.run(
+        [Path(sys.executable).parent / "gradclip", "--version"], capture_output=True, text=True, check=True
+    )
+    assert spawn("--version").out == installed.stdout

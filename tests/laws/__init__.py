@@ -1,0 +1,1 @@
+"""Laws that every format and every strategy keeps."""

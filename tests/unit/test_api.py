@@ -1,0 +1,248 @@
+"""The functions for Python do what the command line does, and return reports."""
+
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import gradclip_cli
+from gradclip_cli import GradclipError, apply, stats
+
+ARRAYS: dict[str, NDArray[Any]] = {
+    "a.w": np.float32([[3, 4]]),
+    "a.b": np.float32([12]),
+    "b.w": np.float64([0.5, -0.25]),
+    "ids": np.int64([1, 2]),
+}
+
+
+@pytest.fixture
+def dump(tmp_path: Path) -> Path:
+    """A small dump: layer a has norm 13, layer b a norm below 1."""
+    np.savez(tmp_path / "step3.npz", **ARRAYS)
+    return tmp_path / "step3.npz"
+
+
+def load(path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of an archive."""
+    with np.load(path) as found:
+        return {name: found[name] for name in found.files}
+
+
+def test_applying_writes_and_reports(dump: Path, tmp_path: Path) -> None:
+    """The output holds the clipped gradients, and the report what was measured before and after."""
+    report = apply(dump, tmp_path / "out.npz", strategy="ClipL2PerLayer", threshold=1.0)
+    found = load(tmp_path / "out.npz")
+    for name, array in ARRAYS.items():
+        expected = (array.astype(np.float64) / 13).astype(array.dtype) if name[0] == "a" else array
+        np.testing.assert_allclose(found[name], expected, rtol=1.2e-7 if name[0] == "a" else 0)
+    assert [(row.layer, row.norm_before, row.clipped, row.params) for row in report.dumps[0].layers] == [
+        ("a", 13, True, 2),
+        ("b", math.hypot(0.5, 0.25), False, 1),
+    ]
+    assert next(row.norm_after for row in report.dumps[0].layers) == pytest.approx(1, rel=1e-7)
+    assert (report.dumps[0].step, report.dumps[0].output) == (3, str(tmp_path / "out.npz"))
+
+
+def test_totals_and_what_does_not_count(dump: Path) -> None:
+    """Totals are over what counts; tensors that are no gradients stand among the params without figures."""
+    (found,) = apply(dump, strategy="clip-by-global-norm", threshold=1, dry_run=True).dumps
+    norm = math.sqrt(169 + 0.25 + 0.0625)
+    assert (found.total.tensors, found.total.elements, found.total.groups, found.total.clipped_groups) == (3, 5, 1, 1)
+    assert found.total.norm_before == pytest.approx(norm, rel=1e-15)
+    assert {row.factor for row in found.params} == {1 / norm, None}
+    assert [(row.name, row.norm_before, row.clipped) for row in found.params if row.factor is None] == [
+        ("ids", None, False)
+    ]
+
+
+def test_a_dry_run_writes_nothing(dump: Path) -> None:
+    """Without writing, the figures are those of a real run, and no file appears."""
+    dry = apply(dump, strategy="clip-l2-per-layer", threshold=1, dry_run=True)
+    assert os.listdir(dump.parent) == [dump.name]
+    wet = apply(dump, strategy="clip-l2-per-layer", threshold=1, in_place=True)
+    assert (dry.dumps[0].layers, dry.dumps[0].params) == (wet.dumps[0].layers, wet.dumps[0].params)
+
+
+def test_in_place_replaces_the_input(dump: Path) -> None:
+    """In place the input itself is replaced, without being asked to overwrite."""
+    apply(dump, strategy="none", in_place=True)
+    assert {name: array.tobytes() for name, array in load(dump).items()} == {
+        name: a.tobytes() for name, a in ARRAYS.items()
+    }
+
+
+def test_elementwise_counts_elements(dump: Path) -> None:
+    """Element by element, groups and factors are None, and elements above the threshold are counted."""
+    (found,) = apply(dump, strategy="clip-by-value", threshold=3.5, dry_run=True).dumps
+    assert (found.total.groups, found.total.clipped_groups, found.total.clipped_elements) == (None, None, 2)
+    assert {row.name: row.clipped_elements for row in found.params} == {"a.w": 1, "a.b": 1, "b.w": 0, "ids": 0}
+    assert found.total.max_abs_after == 3.5
+
+
+def test_layers_have_their_own_strategy(dump: Path) -> None:
+    """Overrides give strategy and threshold, either of which may be None."""
+    (found,) = apply(
+        dump,
+        strategy="clip-l2-per-layer",
+        threshold=1,
+        layers={"b": ("renormalize-l2-per-layer", None), "a": (None, 6.5)},
+        dry_run=True,
+    ).dumps
+    assert [(row.strategy, row.threshold, row.factor) for row in found.layers] == [
+        ("clip-l2-per-layer", 6.5, 0.5),
+        ("renormalize-l2-per-layer", None, 1 / math.hypot(0.5, 0.25)),
+    ]
+
+
+def test_a_threshold_may_be_a_rule(dump: Path) -> None:
+    """A text is a rule, or a number as it is typed on the command line; the report has the number."""
+    mean = (13 + math.hypot(0.5, 0.25)) / 2
+    assert apply(dump, strategy="clip-l2-per-layer", threshold="mean", dry_run=True).threshold == pytest.approx(
+        mean, rel=1e-15
+    )
+    assert apply(dump, strategy="clip-l2-per-layer", threshold="2.5", dry_run=True).threshold == 2.5
+
+
+def test_several_dumps_go_into_a_directory(dump: Path, tmp_path: Path) -> None:
+    """Several inputs keep their names in a directory that is made, in the order of their steps."""
+    np.savez(tmp_path / "step1.npz", **ARRAYS)
+    report = apply([dump, tmp_path / "step1.npz"], tmp_path / "new", strategy="none")
+    assert [found.step for found in report.dumps] == [1, 3]
+    assert sorted(os.listdir(tmp_path / "new")) == ["step1.npz", "step3.npz"]
+
+
+def test_a_directory_is_a_series(dump: Path, tmp_path: Path) -> None:
+    """A directory stands for its dumps, and statistics are over all of them."""
+    np.savez(tmp_path / "step10.npz", **{name: array * 2 for name, array in ARRAYS.items()})
+    report = stats(tmp_path, strategy="clip-l2-per-layer")
+    assert [found.step for found in report.dumps] == [3, 10]
+    assert report.layers[0].summary.mean == 19.5
+    assert len(report.suggestions) == 1
+
+
+@pytest.mark.parametrize("target", ["out.safetensors", "out.h5"])
+def test_the_suffix_of_the_output_says_its_format(dump: Path, tmp_path: Path, target: str) -> None:
+    """What is written has the format of its suffix, and the same norms."""
+    apply(dump, tmp_path / target, strategy="none")
+    first, second = stats(dump), stats(tmp_path / target)
+    assert first.total == second.total
+    assert first.layers == second.layers
+
+
+def test_what_is_left_out_counts_in_no_norm(dump: Path, tmp_path: Path) -> None:
+    """Excluded tensors are written unchanged and are in no norm."""
+    (found,) = apply(dump, tmp_path / "out.npz", strategy="clip-l2-per-layer", threshold=1, exclude=["a.b"]).dumps
+    assert next((row.layer, row.norm_before) for row in found.layers) == ("a", 5)
+    assert load(tmp_path / "out.npz")["a.b"].tolist() == [12]
+
+
+@pytest.mark.parametrize("policy", ["error", "zero", "skip", "propagate"])
+def test_policies(tmp_path: Path, policy: str) -> None:
+    """NaN is refused by default, becomes 0, is left with its group, or makes the whole group NaN, zeros too."""
+    np.savez(tmp_path / "a.npz", **{"a.w": np.array([3, np.nan, 4]), "a.b": np.zeros(2), "c.w": np.array([2.0])})
+
+    def run() -> dict[str, list[float]]:
+        apply(tmp_path / "a.npz", tmp_path / "b.npz", strategy="clip-l2-per-layer", threshold=1, nonfinite=policy)
+        return {name: array.tolist() for name, array in load(tmp_path / "b.npz").items()}
+
+    if policy == "error":
+        with pytest.raises(GradclipError, match=r"a\.w \(1 NaN\)"):
+            run()
+        assert not (tmp_path / "b.npz").exists()
+        return
+    a, b = {
+        "zero": ([3 * (1 / 5), 0, 4 * (1 / 5)], [0, 0]),
+        "skip": ([3, math.nan, 4], [0, 0]),
+        "propagate": ([math.nan] * 3, [math.nan] * 2),
+    }[policy]
+    found = run()
+    np.testing.assert_array_equal(found["a.w"], a)
+    np.testing.assert_array_equal(found["a.b"], b)
+    assert found["c.w"] == [1.0]
+
+
+def test_refused_tensors_are_named_with_their_counts(tmp_path: Path) -> None:
+    """Up to eight tensors that are not finite are named with what they hold, the others are counted."""
+    broken = np.array([np.nan, np.inf, np.inf, -np.inf, 1])
+    np.savez(tmp_path / "a.npz", **{f"t{k}": broken for k in range(10)})
+    with pytest.raises(GradclipError) as caught:
+        apply(tmp_path / "a.npz", strategy="none", dry_run=True)
+    assert caught.value.exit_code == 4
+    assert caught.value.message.count("(1 NaN, 2 +Inf, 1 -Inf)") == 8
+    assert "and 2 more" in caught.value.message
+
+
+def test_complex_tensors_are_refused_unless_left_out(tmp_path: Path) -> None:
+    """A complex tensor has no place in a norm; left out, it is written unchanged."""
+    np.savez(tmp_path / "a.npz", z=np.array([1 + 2j]), w=np.array([2.0]))
+    with pytest.raises(GradclipError, match=r"z: is complex128.*--exclude"):
+        apply(tmp_path / "a.npz", strategy="none", dry_run=True)
+    apply(tmp_path / "a.npz", tmp_path / "b.npz", strategy="clip-by-norm", threshold=1, exclude=["z"])
+    assert {name: array.tolist() for name, array in load(tmp_path / "b.npz").items()} == {"z": [1 + 2j], "w": [1.0]}
+
+
+@pytest.mark.parametrize("arrays", [{}, {"ids": np.arange(3)}], ids=["empty", "integers"])
+def test_a_dump_without_gradients_is_valid(tmp_path: Path, arrays: dict[str, NDArray[Any]]) -> None:
+    """Where no tensor is a gradient, the norm is 0 and nothing is wrong."""
+    np.savez(tmp_path / "a.npz", **arrays)
+    (found,) = apply(tmp_path / "a.npz", tmp_path / "b.npz", strategy="clip-by-global-norm", threshold=1).dumps
+    assert (found.total.tensors, found.total.norm_before, found.total.norm_after) == (0, 0, 0)
+    assert [row.norm_before for row in found.params] == [None] * len(arrays)
+
+
+def test_underflow_to_zero_is_counted(tmp_path: Path) -> None:
+    """Elements that the factor makes zero are counted and noted."""
+    np.savez(tmp_path / "a.npz", w=np.array([1e-45, 1.0, 0.0], np.float32))
+    report = apply(tmp_path / "a.npz", strategy="clip-l2-per-layer", threshold=1e-3, dry_run=True)
+    assert report.dumps[0].params[0].underflowed == 1
+    assert any("1 element rounded to zero" in note for note in report.notes)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"strategy": "nonsense"},
+        {"strategy": "clip-l2-per-layer"},
+        {"strategy": "clip-l2-per-layer", "threshold": 0},
+        {"strategy": "clip-l2-per-layer", "threshold": "nan"},
+        {"strategy": "none", "nonfinite": "ignore"},
+        {"strategy": "none", "group_depth": 0},
+        {"strategy": "none", "layers": {"zzz": ("clip-l2-per-layer", 1)}},
+        {"strategy": "none", "include": ["zzz"]},
+        {"strategy": "none", "input_format": "nonsense"},
+        {"strategy": "none", "output_format": "nonsense"},
+        {"strategy": "none", "output_format": "base"},
+        {"strategy": "none", "void_dtype": "float16"},
+        {"strategy": "none", "jobs": 0},
+    ],
+    ids=",".join,
+)
+def test_wrong_usage_is_an_error_of_ours(dump: Path, tmp_path: Path, wrong: dict[str, Any]) -> None:
+    """Whatever cannot be asked for raises the one root of all our errors, with the exit code of wrong usage."""
+    with pytest.raises(GradclipError) as caught:
+        apply(dump, tmp_path / "out.npz", **wrong)
+    assert caught.value.exit_code == 2
+    assert not (tmp_path / "out.npz").exists()
+
+
+def test_jobs_change_no_figure(dump: Path) -> None:
+    """The number of threads changes nothing."""
+    assert stats(dump, jobs=1) == stats(dump, jobs=4)
+
+
+def test_nothing_is_printed(dump: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The functions print nothing."""
+    apply(dump, strategy="none", dry_run=True)
+    stats(dump)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_name_that_is_not_there() -> None:
+    """The package has the names that it exports and no others."""
+    with pytest.raises(AttributeError, match="nonsense"):
+        _ = gradclip_cli.nonsense

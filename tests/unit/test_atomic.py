@@ -1,0 +1,206 @@
+"""An output is written whole or not at all."""
+
+import os
+import stat
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gradclip_cli.atomic import Outputs, discard_unfinished
+from gradclip_cli.errors import OutputError
+
+
+def write(target: Path, data: bytes = b"new", overwrite: bool = True) -> None:
+    """Write one output from its staging to its commit."""
+    with Outputs(overwrite) as outputs:
+        staged = outputs.stage(str(target))
+        os.write(staged.fd, data)
+        outputs.complete(staged)
+        outputs.commit()
+
+
+@pytest.fixture
+def umask() -> Iterator[None]:
+    """A umask that differs from the usual one."""
+    old = os.umask(0o027)
+    yield
+    os.umask(old)
+
+
+def test_the_old_file_stays_until_the_commit(tmp_path: Path) -> None:
+    """A target is untouched while its successor is written, and replaced at once."""
+    target = tmp_path / "out"
+    target.write_bytes(b"old")
+    with Outputs(overwrite=True) as outputs:
+        staged = outputs.stage(str(target))
+        os.write(staged.fd, b"new")
+        outputs.complete(staged)
+        assert target.read_bytes() == b"old"
+        outputs.commit()
+    assert target.read_bytes() == b"new"
+    assert os.listdir(tmp_path) == ["out"]
+
+
+@pytest.mark.parametrize("when", ["staged", "written", "complete"])
+def test_an_error_leaves_nothing_behind(tmp_path: Path, when: str) -> None:
+    """After an error at any point there is the old file and no temporary one."""
+    (tmp_path / "old").write_bytes(b"old")
+
+    def fail(outputs: Outputs) -> None:
+        for name in ("old", "other"):
+            staged = outputs.stage(str(tmp_path / name))
+            if when != "staged":
+                os.write(staged.fd, b"new")
+            if when == "complete":
+                outputs.complete(staged)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError), Outputs(overwrite=True) as outputs:
+        fail(outputs)
+    assert os.listdir(tmp_path) == ["old"]
+    assert (tmp_path / "old").read_bytes() == b"old"
+
+
+def test_several_outputs_appear_together(tmp_path: Path) -> None:
+    """None of several targets is there before the commit, all of them are after it."""
+    with Outputs(overwrite=False) as outputs:
+        for name in ("a", "b"):
+            staged = outputs.stage(str(tmp_path / name))
+            os.write(staged.fd, name.encode())
+            outputs.complete(staged)
+        assert not {"a", "b"} & set(os.listdir(tmp_path))
+        outputs.commit()
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a": "a", "b": "b"}
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o644, 0o755, 0o640])
+def test_the_mode_of_the_old_file_is_kept(tmp_path: Path, mode: int) -> None:
+    """A file that is replaced keeps its permissions."""
+    target = tmp_path / "out"
+    target.touch()
+    target.chmod(mode)
+    write(target)
+    assert stat.S_IMODE(target.stat().st_mode) == mode
+
+
+def test_a_new_file_honours_the_umask(tmp_path: Path, umask: None) -> None:
+    """A new file has the permissions that the umask allows."""
+    write(tmp_path / "out")
+    assert stat.S_IMODE((tmp_path / "out").stat().st_mode) == 0o640
+
+
+def test_an_unfinished_file_is_private(tmp_path: Path) -> None:
+    """While it is written a file can be read by its owner only."""
+    with Outputs(overwrite=False) as outputs:
+        staged = outputs.stage(str(tmp_path / "out"))
+        assert stat.S_IMODE(os.fstat(staged.fd).st_mode) == 0o600
+
+
+def test_a_symlink_is_followed(tmp_path: Path) -> None:
+    """A link stays a link, and the file that it leads to is replaced, in its own folder."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "file").write_bytes(b"old")
+    (tmp_path / "link").symlink_to("real/file")
+    write(tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real" / "file").read_bytes() == b"new"
+
+
+def test_a_broken_symlink_makes_its_file(tmp_path: Path) -> None:
+    """A link to nothing is followed to the file that it names."""
+    (tmp_path / "link").symlink_to("target")
+    write(tmp_path / "link", overwrite=False)
+    assert (tmp_path / "target").read_bytes() == b"new"
+
+
+def test_another_hard_link_keeps_the_old_file(tmp_path: Path) -> None:
+    """A second name of the old file still has the old bytes: it is replaced, not written into."""
+    (tmp_path / "a").write_bytes(b"old")
+    os.link(tmp_path / "a", tmp_path / "b")
+    write(tmp_path / "a")
+    assert ((tmp_path / "a").read_bytes(), (tmp_path / "b").read_bytes()) == (b"new", b"old")
+
+
+def test_an_existing_file_is_refused(tmp_path: Path) -> None:
+    """Without overwriting, a file that is there is refused with the way out, and stays."""
+    (tmp_path / "out").write_bytes(b"old")
+    with pytest.raises(OutputError, match="exists; give --overwrite"):
+        write(tmp_path / "out", overwrite=False)
+    assert (tmp_path / "out").read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize(("name", "reason"), [("", "is a directory"), ("missing/out", "directory does not exist")])
+def test_targets_that_cannot_be(tmp_path: Path, name: str, reason: str, overwrite: bool) -> None:
+    """A directory, and a file in a folder that is not there, are refused before anything is read."""
+    with pytest.raises(OutputError, match=reason):
+        Outputs(overwrite).check(str(tmp_path / name))
+
+
+def test_a_long_name_can_be_written(tmp_path: Path) -> None:
+    """The temporary name does not grow with the target's, which may be as long as names can be."""
+    write(tmp_path / ("n" * 255))
+    assert (tmp_path / ("n" * 255)).read_bytes() == b"new"
+
+
+def test_a_device_is_written_to_and_not_replaced() -> None:
+    """/dev/null needs no --overwrite, and is a device afterwards."""
+    write(Path(os.devnull), overwrite=False)
+    assert stat.S_ISCHR(os.stat(os.devnull).st_mode)
+
+
+def test_a_fifo_gets_the_bytes(tmp_path: Path) -> None:
+    """A FIFO is poured into, and stays one."""
+    fifo, got = tmp_path / "fifo", []
+    os.mkfifo(fifo)
+    reader = threading.Thread(target=lambda: got.append(fifo.read_bytes()))
+    reader.start()
+    write(fifo, b"data" * 1000, overwrite=False)
+    reader.join()
+    assert got == [b"data" * 1000]
+    assert stat.S_ISFIFO(fifo.stat().st_mode)
+
+
+def test_discarding_removes_what_is_unfinished(tmp_path: Path) -> None:
+    """What a signal interrupts leaves no temporary file."""
+    with Outputs(overwrite=False) as outputs:
+        outputs.stage(str(tmp_path / "out"))
+        assert len(os.listdir(tmp_path)) == 1
+        discard_unfinished()
+        assert os.listdir(tmp_path) == []
+
+
+def test_a_commit_that_fails_midway_says_how_far_it_came(tmp_path: Path) -> None:
+    """If one of several targets cannot be replaced, the error counts those that are in place."""
+    with Outputs(overwrite=True) as outputs:
+        for name in ("a", "b"):
+            outputs.complete(outputs.stage(str(tmp_path / name)))
+        (tmp_path / "b").mkdir()
+        with pytest.raises(OutputError, match="1 of 2 outputs are in place"):
+            outputs.commit()
+    assert sorted(os.listdir(tmp_path)) == ["a", "b"]
+
+
+@pytest.mark.parametrize(("folder", "reason"), [("file", "is not a directory"), ("missing/new", "does not exist")])
+def test_a_directory_that_cannot_be_made(tmp_path: Path, folder: str, reason: str) -> None:
+    """A file in the way, and a parent that is missing, are errors of the output."""
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match=reason):
+        Outputs(False, str(tmp_path / folder)).check(str(tmp_path / folder / "a"))
+
+
+def test_a_directory_is_made_and_goes_again_if_nothing_comes_of_it(tmp_path: Path) -> None:
+    """The directory of several outputs is made with the first of them, and is not left empty by an error."""
+    folder = tmp_path / "new"
+
+    def fail() -> None:
+        with Outputs(False, str(folder)) as outputs:
+            outputs.stage(str(folder / "a"))
+            assert folder.is_dir()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert not folder.exists()

@@ -1,0 +1,134 @@
+"""Files are read by position, and what is wrong with them is an error of ours."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gradclip_cli.errors import InputError, OutputError
+from gradclip_cli.files import InputFile, copy_at, reopened, write_at
+
+DATA = bytes(range(256)) * 40
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A file of known bytes."""
+    file = tmp_path / "data"
+    file.write_bytes(DATA)
+    return file
+
+
+def test_bytes_are_read_at_positions(path: Path) -> None:
+    """Any range can be read, and past the end there is less."""
+    with InputFile(str(path)) as file:
+        assert file.size == len(DATA)
+        assert (file.read(300, 10), file.read(len(DATA) - 3, 10), file.read(10**6, 1)) == (
+            DATA[300:310],
+            DATA[-3:],
+            b"",
+        )
+
+
+def test_an_array_is_filled(path: Path) -> None:
+    """An array is filled from a position on."""
+    out = np.empty(1000, np.uint8)
+    with InputFile(str(path)) as file:
+        file.read_into(77, out)
+    assert out.tobytes() == DATA[77:1077]
+
+
+def test_a_file_that_ends_early(path: Path) -> None:
+    """An array that reaches past the end is an error that says so, not a short array."""
+    with InputFile(str(path)) as file, pytest.raises(InputError, match="ends early") as caught:
+        file.read_into(len(DATA) - 10, np.empty(11, np.uint8))
+    assert caught.value.path == str(path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"), [("missing", "no such file"), ("folder", "is a directory"), ("fifo", "not a regular file")]
+)
+def test_what_is_no_regular_file(tmp_path: Path, kind: str, reason: str) -> None:
+    """A missing file, a directory and a FIFO are refused at once, without waiting."""
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(InputError, match=reason):
+        InputFile(str(tmp_path / kind))
+
+
+def test_a_name_with_a_nul() -> None:
+    """A name that no file can have is an error of the input."""
+    with pytest.raises(InputError, match="null"):
+        InputFile("a\0b")
+
+
+def test_an_unchanged_file_is_fine(path: Path) -> None:
+    """A file that nobody wrote to passes, however often it is asked."""
+    with InputFile(str(path)) as file:
+        file.check_unchanged()
+        assert file.fingerprint[2] == len(DATA)
+
+
+@pytest.mark.parametrize("change", ["append", "truncate", "touch"])
+def test_a_changed_file_is_noticed(path: Path, change: str) -> None:
+    """A file that was written to since it was opened is refused."""
+    with InputFile(str(path)) as file:
+        if change == "append":
+            path.write_bytes(DATA + b"x")
+        elif change == "truncate":
+            os.truncate(path, 5)
+        else:
+            os.utime(path, ns=(0, 0))
+        with pytest.raises(InputError, match="changed while it was read"):
+            file.check_unchanged()
+
+
+def test_the_descriptor_is_closed(path: Path) -> None:
+    """Leaving the context closes the file."""
+    with InputFile(str(path)) as file:
+        pass
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(file.fd)
+
+
+def test_writing_at_a_position(tmp_path: Path) -> None:
+    """Bytes go where they are told, in any order."""
+    fd = os.open(tmp_path / "out", os.O_RDWR | os.O_CREAT)
+    write_at(fd, 5, b"world", "out")
+    write_at(fd, 0, memoryview(b"hello"), "out")
+    os.close(fd)
+    assert (tmp_path / "out").read_bytes() == b"helloworld"
+
+
+def test_what_cannot_be_written(path: Path) -> None:
+    """A failing write is an error of the output, with the reason of the system."""
+    fd = os.open(path, os.O_RDONLY)
+    with pytest.raises(OutputError, match="out: bad file descriptor"):
+        write_at(fd, 0, b"x", "out")
+    os.close(fd)
+
+
+@pytest.mark.parametrize(("offset", "to", "count"), [(0, 0, len(DATA)), (100, 7, 5000), (3, 9, 0)])
+def test_bytes_are_copied_between_files(path: Path, tmp_path: Path, offset: int, to: int, count: int) -> None:
+    """A range of one file arrives at its place in another."""
+    fd = os.open(tmp_path / "out", os.O_RDWR | os.O_CREAT)
+    with InputFile(str(path)) as source:
+        copy_at(source, offset, fd, to, count, "out")
+    os.close(fd)
+    assert (tmp_path / "out").read_bytes()[to:] == DATA[offset : offset + count]
+
+
+def test_copying_past_the_end_is_an_error(path: Path, tmp_path: Path) -> None:
+    """A source that is shorter than what is to be copied is refused."""
+    fd = os.open(tmp_path / "out", os.O_RDWR | os.O_CREAT)
+    with InputFile(str(path)) as source, pytest.raises(InputError, match="ends early"):
+        copy_at(source, 10, fd, 0, len(DATA), "out")
+    os.close(fd)
+
+
+def test_a_renamed_file_is_opened_again(path: Path) -> None:
+    """The path of a descriptor leads to its file, whatever its name is now."""
+    with InputFile(str(path)) as file:
+        path.rename(path.with_name("other"))
+        assert Path(reopened(file.fd)).read_bytes() == DATA

@@ -1,0 +1,100 @@
+"""What a user asked for becomes a plan, or wrong usage with its reason."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from gradclip_cli.errors import InputError, UsageError
+from gradclip_cli.planning import dumps_in, naming, outputs_for
+
+
+@pytest.mark.parametrize(
+    ("regex", "depth", "reason"),
+    [
+        (None, 0, "at least 1"),
+        (None, -3, "at least 1"),
+        ("(", None, "no regular expression"),
+        ("(?P<layer>x)", None, r"needs the groups"),
+        ("(?P<layer>x)(?P<param>y)", 2, "exclude each other"),
+    ],
+)
+def test_rules_of_naming_that_cannot_be(regex: str | None, depth: int | None, reason: str) -> None:
+    """A depth below 1, a broken regex, one without its groups, and both together are wrong usage."""
+    with pytest.raises(UsageError, match=reason):
+        naming(regex, depth)
+
+
+def test_rules_of_naming() -> None:
+    """Depth and regex arrive where names are cut."""
+    assert naming(None, 3).depth == 3
+    regex = naming("(?P<layer>.)(?P<param>.)", None).regex
+    assert regex is not None
+    assert regex.pattern == "(?P<layer>.)(?P<param>.)"
+
+
+def test_no_input_is_wrong_usage() -> None:
+    """Without an input there is nothing to do."""
+    with pytest.raises(UsageError, match="at least one dump"):
+        dumps_in([])
+
+
+def test_a_missing_input_is_named(tmp_path: Path) -> None:
+    """An input that is not there is an error of the input, with its path."""
+    with pytest.raises(InputError, match="does not exist") as caught:
+        dumps_in([str(tmp_path), str(tmp_path / "none.npz")])
+    assert caught.value.path == str(tmp_path / "none.npz")
+
+
+def test_directories_are_expanded(tmp_path: Path) -> None:
+    """The dumps in a directory stand for it, of every format."""
+    for name in ("a.npz", "b.h5", "c.safetensors", "d.txt"):
+        (tmp_path / name).touch()
+    assert [os.path.basename(path) for path in dumps_in([str(tmp_path)])] == ["a.npz", "b.h5", "c.safetensors"]
+
+
+def outputs(
+    *inputs: str, output: str | None = None, in_place: bool = False, dry_run: bool = False, directory: bool = False
+) -> tuple[str | None, ...]:
+    """Name the outputs of inputs."""
+    return outputs_for(inputs, output, in_place=in_place, dry_run=dry_run, directory=directory)
+
+
+def test_a_dry_run_writes_nothing() -> None:
+    """Without writing there is no output for any input."""
+    assert outputs("a", "b", dry_run=True) == (None, None)
+
+
+@pytest.mark.parametrize(("output", "in_place"), [(None, False), ("x", True)])
+def test_one_way_of_writing_is_chosen(output: str | None, in_place: bool) -> None:
+    """Exactly one of -o and --in-place is asked for."""
+    with pytest.raises(UsageError, match="-o OUTPUT, --in-place or --dry-run"):
+        outputs("a", output=output, in_place=in_place)
+
+
+def test_one_file_goes_to_the_output() -> None:
+    """For one input -o is the file itself."""
+    assert outputs("dir/a.npz", output="b.npz") == ("b.npz",)
+
+
+def test_several_go_into_a_directory(tmp_path: Path) -> None:
+    """Several outputs keep their base names, in a directory."""
+    folder = str(tmp_path / "new")
+    assert outputs("x/a.npz", "y/b.npz", output=folder, directory=True) == (f"{folder}/a.npz", f"{folder}/b.npz")
+
+
+def test_equal_base_names_are_wrong_usage(tmp_path: Path) -> None:
+    """Two inputs of one base name would overwrite each other, and nothing is made."""
+    with pytest.raises(UsageError, match=r"2 inputs.*'a\.npz'"):
+        outputs("x/a.npz", "y/a.npz", output=str(tmp_path / "new"), directory=True)
+    assert not (tmp_path / "new").exists()
+
+
+def test_in_place_each_file_is_its_own_output(tmp_path: Path) -> None:
+    """In place, two names of one file are wrong usage; other files are their own output."""
+    (tmp_path / "a").touch()
+    (tmp_path / "b").symlink_to("a")
+    first, second = str(tmp_path / "a"), str(tmp_path / "b")
+    assert outputs(first, in_place=True) == (first,)
+    with pytest.raises(UsageError, match="2 inputs"):
+        outputs(first, second, in_place=True)

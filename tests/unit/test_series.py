@@ -1,0 +1,183 @@
+"""Norms over the dumps of a series are summarised by plain formulas."""
+
+import math
+import statistics
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gradclip_cli.errors import InputError, UsageError
+from gradclip_cli.plan import Norm, StatsPlan
+from gradclip_cli.report import StatsReport
+from gradclip_cli.selection import Selection
+from gradclip_cli.series import collect, compared, in_order, report, suggest
+from gradclip_cli.strategies import find
+from gradclip_cli.summary import Samples
+from gradclip_cli.thresholds import RULES
+
+from .making import dump_of
+
+MEAN = RULES[0]
+
+
+def series_of(*steps: dict[str, list[float]], plan: StatsPlan | None = None) -> StatsReport:
+    """The report over dumps of float64 tensors, in the order given."""
+    plan = plan or StatsPlan(("a",))
+    types = (plan.norm.type,)
+    dumps = (
+        dump_of({name: np.array(values) for name, values in step.items()}, types, f"step{k}.npz", k)
+        for k, step in enumerate(steps)
+    )
+    layout, samples = collect(dumps, plan.selection, types)
+    return report(plan, layout, in_order(samples, plan.skip_steps))
+
+
+STEPS = ({"b.w": [3.0], "a.w": [4.0], "b.b": [12.0]}, {"b.w": [6.0], "a.w": [8.0], "b.b": [24.0]})
+
+
+def test_norms_of_dump_layer_and_tensor() -> None:
+    """Each dump, layer and tensor has the norm of its own elements, layers in natural order and tensors with their layer."""
+    found = series_of(*STEPS)
+    assert [(dump.norm, dump.max_abs, dump.step) for dump in found.dumps] == [(13, 12, 0), (26, 24, 1)]
+    assert [(row.layer, row.summary.min, row.summary.max) for row in found.layers] == [
+        ("a", 4, 8),
+        ("b", pytest.approx(math.hypot(3, 12), rel=1e-15), pytest.approx(math.hypot(6, 24), rel=1e-15)),
+    ]
+    assert [(row.name, row.summary.mean) for row in found.params] == [("a.w", 6), ("b.w", 4.5), ("b.b", 18)]
+    assert found.total.mean == 19.5
+
+
+def test_norms_of_another_type() -> None:
+    """All norms of a report are of the type that was asked for."""
+    found = series_of(*STEPS, plan=StatsPlan(("a",), norm=Norm(1.0)))
+    assert (found.norm_type, [dump.norm for dump in found.dumps]) == (1.0, [19, 38])
+
+
+def test_tensors_in_another_order_are_the_same() -> None:
+    """Dumps whose tensors stand in another order have the same figures."""
+    turned = tuple(dict(reversed(step.items())) for step in STEPS)
+    first, second = series_of(*STEPS), series_of(STEPS[0], turned[1])
+    assert (first.params, first.layers, first.total) == (second.params, second.layers, second.total)
+
+
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        ({"a.w": [1.0]}, r"lacks b\.b, b\.w"),
+        ({**STEPS[0], "c": [1.0]}, r"also has c"),
+        ({"x": [1.0]}, "lacks .* and also has x"),
+    ],
+)
+def test_other_tensors_than_the_first(other: dict[str, list[float]], reason: str) -> None:
+    """A dump that lacks a tensor, or has one more, is refused by name."""
+    with pytest.raises(InputError, match=reason) as caught:
+        series_of(STEPS[0], other)
+    assert caught.value.path == "step1.npz"
+
+
+@pytest.mark.parametrize(
+    ("strategy", "expected"),
+    [
+        ("clip-by-global-norm", [13, 26]),
+        ("clip-l2-per-layer", [4, math.hypot(3, 12), 8, math.hypot(6, 24)]),
+        ("clip-by-norm", [4, 3, 12, 8, 6, 24]),
+    ],
+)
+def test_samples_are_what_a_strategy_compares(strategy: str, expected: list[float]) -> None:
+    """Samples are one a dump, one a layer and dump, or one a tensor and dump."""
+    dumps = (dump_of({name: np.array(values) for name, values in step.items()}) for step in STEPS)
+    _, samples = collect(dumps, Selection(), (2.0,))
+    assert compared(find(strategy), samples).finite == pytest.approx(expected, rel=1e-15)
+
+
+def test_elementwise_samples_are_the_largest_elements() -> None:
+    """For the element-wise strategy the samples are the largest |g| of each tensor, whatever the norm type."""
+    dumps = (dump_of({"a": np.array([-5.0, 4.0]), "b": np.array([np.nan, 1.0])}, (1.0,)) for _ in range(1))
+    _, samples = collect(dumps, Selection(), (1.0,))
+    found = compared(find("clip-by-value"), samples)
+    assert (found.finite, found.nonfinite) == ([5.0], 1)
+
+
+def test_a_suggestion_says_what_it_would_do() -> None:
+    """A suggestion has its threshold, clip rate, mean factor, and the band of 0.5 to 10 times the mean."""
+    values = [1.0, 2.0, 3.0, 10.0]
+    found = suggest(find("clip-by-global-norm"), MEAN, Samples(values), 0.0)
+    assert (found.samples, found.threshold, found.clip_rate, found.band) == (4, 4.0, 0.25, (2.0, 40.0))
+    assert found.mean_factor == pytest.approx(statistics.fmean([1, 1, 1, 0.4]))
+    assert found.note is None
+
+
+def test_epsilon_counts_in_clip_rates() -> None:
+    """With an epsilon a sample is clipped if norm + epsilon is above, but not under the element-wise strategy."""
+    samples = Samples([1.0, 3.0])
+    assert suggest(find("clip-by-norm"), MEAN, samples, 1.5).clip_rate == 1.0
+    assert suggest(find("clip-by-value"), MEAN, samples, 1.5).clip_rate == 0.5
+
+
+@pytest.mark.parametrize(
+    ("values", "note"),
+    [
+        ([5.0], "one sample"),
+        ([1.0, 1.0, 0.0], "lower the learning rate"),
+        ([1.0, 1.0, 1.0, 100.0], "the median is 1"),
+        ([1.0, 2.0, math.nan], "1 samples are NaN or infinite"),
+    ],
+)
+def test_notes_on_a_suggestion(values: list[float], note: str) -> None:
+    """One sample, a clip rate above one half, a mean led by few, and samples left out are pointed out."""
+    assert note in (suggest(find("clip-by-global-norm"), MEAN, Samples(values), 0.0).note or "")
+
+
+@pytest.mark.parametrize("values", [[], [math.nan], [0.0]])
+def test_no_suggestion_says_why(values: list[float]) -> None:
+    """Where no threshold can be chosen the suggestion is empty and its note is the reason."""
+    found = suggest(find("clip-by-global-norm"), MEAN, Samples(values), 0.0)
+    assert (found.threshold, found.clip_rate, found.band) == (None, None, None)
+    assert "no threshold can be chosen" in (found.note or "")
+
+
+def test_there_is_a_candidate_for_each_rule_and_strategy() -> None:
+    """Candidates hold every rule for each strategy that has a threshold."""
+    found = series_of(*STEPS)
+    assert len(found.suggestions) == 4
+    assert [row.rule.partition(":")[0] for row in found.candidates] == [
+        rule.name.partition(":")[0] for _ in range(4) for rule in RULES
+    ]
+
+
+def test_nonfinite_dumps_are_counted() -> None:
+    """A dump with a NaN has the norm NaN, one with an infinity an infinite one; both are left out of the figures."""
+    found = series_of({"a": [3.0]}, {"a": [math.nan]}, {"a": [-math.inf]})
+    assert [repr(dump.norm) for dump in found.dumps] == ["3.0", "nan", "inf"]
+    assert [dump.nonfinite for dump in found.dumps] == [0, 1, 1]
+    assert (found.total.count, found.total.nonfinite, found.total.mean) == (1, 2, 3.0)
+
+
+def samples_of(*steps: int | None) -> list[Any]:
+    """Samples of dumps at steps."""
+    dumps = [dump_of({"a": np.ones(1)}, step=step) for step in steps]
+    return collect(iter(dumps), Selection(), (2.0,))[1]
+
+
+def test_dumps_are_in_the_order_of_their_steps() -> None:
+    """Samples are sorted by step, and the first few are left out on request."""
+    assert [sample.dump.step for sample in in_order(samples_of(10, 2, 7), 1)] == [7, 10]
+
+
+def test_without_a_step_the_order_stays() -> None:
+    """Where any dump has no step, no step is named and the order is the one given."""
+    assert [sample.dump.step for sample in in_order(samples_of(10, None, 7), 0)] == [None, None, None]
+
+
+@pytest.mark.parametrize("skip", [2, 5])
+def test_skipping_every_dump_is_wrong_usage(skip: int) -> None:
+    """Where no dump is left after those that are skipped, there is nothing to summarise."""
+    with pytest.raises(UsageError, match="skip-steps"):
+        series_of(*STEPS, plan=StatsPlan(("a",), skip_steps=skip))
+
+
+def test_an_include_that_matches_nothing() -> None:
+    """An --include that matches no tensor is wrong usage."""
+    with pytest.raises(UsageError, match=r"--include 'zz\*'"):
+        series_of(*STEPS, plan=StatsPlan(("a",), selection=Selection(("zz*",))))

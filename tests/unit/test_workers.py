@@ -1,0 +1,85 @@
+"""Workers yield results in order, a few ahead, with any number of threads."""
+
+import os
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from gradclip_cli.workers import Workers, available
+
+jobs = pytest.mark.parametrize("jobs", [1, 2, 5])
+
+
+def test_available_processors() -> None:
+    """At least one processor may be used, and no more than there are."""
+    assert 1 <= available() <= (os.cpu_count() or 1)
+
+
+def test_by_default_there_is_a_thread_for_each_processor() -> None:
+    """Without a number, as many threads as processors are used."""
+    assert Workers().jobs == available()
+
+
+@jobs
+@pytest.mark.parametrize("count", [0, 1, 2, 100])
+def test_results_come_in_order(jobs: int, count: int) -> None:
+    """Results are in the order of the items, none lost, whatever the number of threads."""
+    with Workers(jobs) as workers:
+        assert list(workers.map(lambda item: item * item, range(count))) == [k * k for k in range(count)]
+
+
+def test_one_item_is_done_in_this_thread() -> None:
+    """No thread is started for a single item."""
+    with Workers(4) as workers:
+        assert list(workers.map(lambda _: threading.get_ident(), [0])) == [threading.get_ident()]
+
+
+def test_several_items_are_done_in_threads() -> None:
+    """With two jobs, two items are worked on at the same time."""
+    barrier = threading.Barrier(2, timeout=30)
+    with Workers(2) as workers:
+        assert sorted(workers.map(lambda _: barrier.wait(), range(2))) == [0, 1]
+
+
+def test_only_a_few_items_are_taken_ahead() -> None:
+    """Items are not all taken before the first result is used, so that what they hold stays bounded."""
+    taken: list[int] = []
+
+    def items() -> Iterator[int]:
+        for k in range(1000):
+            taken.append(k)
+            yield k
+
+    with Workers(2) as workers:
+        results = workers.map(lambda item: item, items())
+        assert next(results) == 0
+        assert len(taken) < 50
+        results.close()  # type: ignore[attr-defined]
+
+
+@jobs
+def test_an_error_reaches_the_caller(jobs: int) -> None:
+    """What a task raises is raised where the results are used."""
+
+    def task(item: int) -> int:
+        if item == 7:
+            raise KeyError("seven")
+        return item
+
+    with Workers(jobs) as workers, pytest.raises(KeyError, match="seven"):
+        list(workers.map(task, range(50)))
+
+
+@jobs
+def test_workers_can_be_used_again(jobs: int) -> None:
+    """The same threads serve one map after the other."""
+    with Workers(jobs) as workers:
+        assert [sum(workers.map(lambda item: item + 1, range(10))) for _ in range(3)] == [55, 55, 55]
+
+
+def test_threads_end_with_the_workers() -> None:
+    """After the context no thread of ours is left."""
+    with Workers(3) as workers:
+        list(workers.map(lambda item: item, range(20)))
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("gradclip")]
