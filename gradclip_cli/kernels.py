@@ -12,7 +12,7 @@ from gradclip_cli.dtypes import DType, Raw, constant, decode, encode, widen, wor
 from gradclip_cli.narrow import index_of
 
 _TABLE_PAYS = 1 << 19
-"""From so many bytes on, looking a float16 up is faster than computing with it, the making of the table included."""
+"""From so many bytes on, looking narrow floats up is faster than computing with them, the making of the table included."""
 
 
 def scale(raw: Raw, dtype: DType, factor: float, numerator: float, denominator: float) -> None:
@@ -22,7 +22,7 @@ def scale(raw: Raw, dtype: DType, factor: float, numerator: float, denominator: 
     there the elements are divided and multiplied instead, which gives what IEEE arithmetic makes of g / n · c.
     """
     normal = sys.float_info.min <= abs(factor) < math.inf
-    if normal and dtype.name == "float16" and not dtype.swapped and raw.size >= _TABLE_PAYS:
+    if normal and dtype.narrow and not dtype.swapped and raw.size >= _TABLE_PAYS:
         words = words_of(raw, dtype)
         np.take(_scaled(dtype, factor), index_of(words), out=words, mode="clip")
         return
@@ -38,8 +38,8 @@ def scale(raw: Raw, dtype: DType, factor: float, numerator: float, denominator: 
 
 @lru_cache(maxsize=64)
 def _scaled(dtype: DType, factor: float) -> NDArray[Any]:
-    """What becomes of each of the 65,536 values of a 16-bit float when it is scaled."""
-    raw = np.arange(1 << 16, dtype=np.uint16).view(np.uint8)
+    """What becomes of each value of a narrow float when it is scaled."""
+    raw = np.arange(1 << (8 * dtype.itemsize), dtype=f"u{dtype.itemsize}").view(np.uint8)
     scale(raw, dtype, factor, factor, 1.0)
     return words_of(raw, dtype)
 

@@ -1,6 +1,5 @@
 """Column-major tensors read in row-major order, without ever holding one whole."""
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import product
@@ -28,6 +27,8 @@ class Turned:
 
     def __enter__(self) -> "Turned":
         if self._spec.offset is None:
+            import tempfile
+
             self._spool = self._stack.enter_context(tempfile.TemporaryFile())
             step = PIECE_BYTES // self._spec.dtype.itemsize
             for start in range(0, self._spec.size, step):

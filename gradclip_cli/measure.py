@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gradclip_cli import norms
 from gradclip_cli.buffers import borrow
 from gradclip_cli.dtypes import DType, Floats, Raw, decode, value_of, widen, words_of
-from gradclip_cli.narrow import overflow_bits
+from gradclip_cli.narrow import magnitudes, overflow_bits
 from gradclip_cli.norms import Power
 from gradclip_cli.tensors import BLOCK, Slab, TensorSpec, cut, in_order
 from gradclip_cli.workers import Workers
@@ -78,10 +78,10 @@ def merge(parts: Iterable[Stats], types: NormTypes) -> Stats:
 
 def measure_piece(raw: Raw, dtype: DType, types: NormTypes) -> Piece:
     """Measure consecutive elements of one tensor, beginning at a whole number of blocks."""
-    values = decode(raw, dtype)
-    peak, zeros, finite = _extent(raw, values, dtype)
+    values, peak, zeros, finite = _looked_at(raw, dtype)
     counts = (values.size, zeros, 0, 0, 0)
     if not finite:
+        values = decode(raw, dtype)
         counts = (values.size, zeros, *_nonfinite(values))
         values = np.where(np.isfinite(values), values, values.dtype.type(0))
         peak = float(np.abs(values).max(initial=0))
@@ -135,18 +135,19 @@ def _peaks(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     return peaks
 
 
-def _extent(raw: Raw, values: Floats, dtype: DType) -> tuple[float, int, bool]:
-    """Return the largest |x|, the number of zeros, and whether all is finite; of narrow floats from their bits."""
+def _looked_at(raw: Raw, dtype: DType) -> tuple[Floats, float, int, bool]:
+    """Return the elements (of narrow floats without their sign), the largest |x|, the number of zeros, and if all is finite."""
     if dtype.narrow and not dtype.swapped:
         words = words_of(raw, dtype)
         size = borrow("size", words.size, words.dtype.type)
         np.bitwise_and(words, (1 << (8 * dtype.itemsize - 1)) - 1, out=size)
-        top = size.max(initial=0)
-        return value_of(top, dtype), values.size - int(np.count_nonzero(size)), bool(top < overflow_bits(dtype))
+        top, zeros = size.max(initial=0), size.size - int(np.count_nonzero(size))
+        return magnitudes(size, dtype), value_of(top, dtype), zeros, bool(top < overflow_bits(dtype))
+    values = decode(raw, dtype)
     low, high = float(values.min(initial=0)), float(values.max(initial=0))
     zero = borrow("is zero", values.size, np.bool_)
     np.equal(values, 0, out=zero)
-    return max(high, -low), int(np.count_nonzero(zero)), math.isfinite(low) and math.isfinite(high)
+    return values, max(high, -low), int(np.count_nonzero(zero)), math.isfinite(low) and math.isfinite(high)
 
 
 def _nonfinite(values: Floats) -> tuple[int, int, int]:

@@ -3,6 +3,7 @@
 The usual casts take 50 to 100 ns for each subnormal, and gradients are full of them.
 """
 
+from collections.abc import Hashable
 from functools import cache
 from typing import Any, Protocol
 
@@ -12,8 +13,8 @@ from numpy.typing import NDArray
 from gradclip_cli.buffers import borrow
 
 
-class Narrow(Protocol):
-    """What has to be known of a narrow float; hashable."""
+class Narrow(Hashable, Protocol):
+    """What has to be known of a narrow float."""
 
     @property
     def name(self) -> str:
@@ -112,6 +113,28 @@ def values_of(dtype: Narrow) -> NDArray[np.float64]:
         values[power == top] = np.where(fraction[power == top] == 0, np.inf, np.nan)
     signed: NDArray[np.float64] = np.where(bits >> (dtype.exponent + dtype.mantissa), -values, values)
     return signed
+
+
+def magnitudes(words: NDArray[Any], dtype: Narrow) -> NDArray[Any]:
+    """Return the numbers whose bits, without a sign, are `words`; infinities and NaN come out wrong, as some other number.
+
+    Good until this thread's next call. Float16 is done without a table, and without letting the processor see a subnormal:
+    with an exponent one too high a normal number comes out doubled, and a subnormal one too large by 2^-14.
+    """
+    if dtype.itemsize == 1:
+        found: NDArray[np.float64] = values_of(dtype)[words]
+        return found
+    bits = borrow("magnitudes", words.size, np.uint32)
+    np.copyto(bits, words)
+    if dtype.exponent == 8:
+        return np.left_shift(bits, 16, out=bits).view(np.float32)
+    np.left_shift(bits, 13, out=bits)
+    np.add(bits, np.uint32(113 << 23), out=bits)
+    values = bits.view(np.float32)
+    halved = borrow("halved", words.size, np.float32)
+    np.multiply(values, np.float32(0.5), out=halved)
+    np.subtract(values, np.float32(2.0**-14), out=values)
+    return np.minimum(values, halved, out=values)
 
 
 def index_of(words: NDArray[Any]) -> NDArray[np.intp]:

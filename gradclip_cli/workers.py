@@ -1,17 +1,17 @@
 """Threads: how many pieces are worked on at once is decided here and nowhere else."""
 
 import os
-from collections import deque
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
+from queue import SimpleQueue
 from types import TracebackType
-from typing import TYPE_CHECKING, TypeVar
-
-if TYPE_CHECKING:
-    from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Job = tuple[int, Callable[[Any], Any], Any]
+Done = tuple[int, Any, BaseException | None]
 
 
 def available() -> int:
@@ -20,11 +20,16 @@ def available() -> int:
 
 
 class Workers:
-    """`jobs` threads that work on pieces side by side; numpy and the system calls let go of Python's lock meanwhile."""
+    """`jobs` threads that work on pieces side by side; numpy and the system calls let go of Python's lock meanwhile.
+
+    (`concurrent.futures` does the same, but takes as long to import as a small dump takes to read.)
+    """
 
     def __init__(self, jobs: int | None = None) -> None:
         self.jobs = jobs or available()
-        self._pool: ThreadPoolExecutor | None = None
+        self._threads: list[threading.Thread] = []
+        self._todo: SimpleQueue[Job | None] = SimpleQueue()
+        self._done: SimpleQueue[Done] = SimpleQueue()
 
     def __enter__(self) -> "Workers":
         return self
@@ -32,8 +37,10 @@ class Workers:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
+        for _ in self._threads:
+            self._todo.put(None)
+        for thread in self._threads:
+            thread.join()
 
     def map(self, task: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """Yield `task(item)` for each item, in order, a few items ahead; one item alone is done in this thread."""
@@ -43,17 +50,42 @@ class Workers:
             yield from map(task, ahead)
             yield from map(task, waiting)
             return
-        from concurrent.futures import ThreadPoolExecutor
-
-        self._pool = self._pool or ThreadPoolExecutor(self.jobs, thread_name_prefix="gradclip")
-        running: deque[Future[Result]] = deque(self._pool.submit(task, item) for item in ahead)
+        self._start()
+        sent = taken = 0
+        early: dict[int, Done] = {}
         try:
-            for item in waiting:
-                running.append(self._pool.submit(task, item))
-                if len(running) >= 4 * self.jobs:
-                    yield running.popleft().result()
-            while running:
-                yield running.popleft().result()
+            for item in [*ahead, *islice(waiting, 3 * self.jobs)]:
+                self._todo.put((sent, task, item))
+                sent += 1
+            while taken < sent:
+                while taken not in early:
+                    found = self._done.get()
+                    early[found[0]] = found
+                _, result, error = early.pop(taken)
+                taken += 1
+                if error is not None:
+                    raise error
+                for item in islice(waiting, 1):
+                    self._todo.put((sent, task, item))
+                    sent += 1
+                yield result
         finally:
-            for future in running:
-                future.cancel()
+            self._drain(sent - taken - len(early))
+
+    def _start(self) -> None:
+        while len(self._threads) < self.jobs:
+            self._threads.append(threading.Thread(target=self._work, daemon=True))
+            self._threads[-1].start()
+
+    def _work(self) -> None:
+        while (job := self._todo.get()) is not None:
+            number, task, item = job
+            try:
+                self._done.put((number, task(item), None))
+            except BaseException as error:
+                self._done.put((number, None, error))
+
+    def _drain(self, running: int) -> None:
+        """Wait for what is under way and forget it: nothing may go on after an error, or mix with the next map."""
+        for _ in range(running):
+            self._done.get()

@@ -1,7 +1,6 @@
 """Packed tensors, done in any order, put into a file in the order of their declaration."""
 
 import os
-import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from typing import IO
@@ -11,6 +10,8 @@ _IN_MEMORY = 1 << 20
 
 def spool(path: str) -> IO[bytes]:
     """Return a temporary file without a name, on the disk of `path` once it is larger than a megabyte."""
+    import tempfile
+
     folder = os.path.dirname(path) or "."
     return tempfile.SpooledTemporaryFile(_IN_MEMORY, dir=folder if os.path.isdir(folder) else None)
 

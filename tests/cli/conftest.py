@@ -35,6 +35,7 @@ def run(kept_signals: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     def run(*argv: str | Path) -> Result:
         monkeypatch.setattr(sys, "argv", ["gradclip", *map(str, argv)])
         monkeypatch.setattr(sys.modules["__main__"], "__package__", None)  # click takes its own name from there
+        monkeypatch.setattr(os, "_exit", sys.exit)
         with mock.patch.dict(os.environ), pytest.raises(SystemExit) as ended:
             main()
         captured = capsys.readouterr()
