@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO := $(VENV)/demo
 
-.PHONY: demo test lint types ci samples clean
+.PHONY: demo test lint types ci bench torch samples clean
 
 demo: $(VENV)/installed
 	$(BIN)/gradclip stats sample_data/char_lstm --by layer --by total
@@ -25,6 +25,12 @@ types: $(VENV)/linted
 	$(BIN)/mypy
 
 ci: test lint types
+
+# Under ten minutes; compares with PyTorch where the virtual environment has it (`make torch`).
+bench: $(VENV)/tested
+	$(BIN)/python tests/benchmarks/run.py --json $(VENV)/bench.json
+
+torch: $(VENV)/trained
 
 # Trains the two small models again; needs the `torch` extra.
 samples: $(VENV)/trained

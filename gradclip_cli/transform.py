@@ -40,8 +40,10 @@ class Transform:
     def run(self) -> dict[int, After]:
         """Write every tensor that has to be written; return what became of those that changed."""
         if self.writer is not None:
-            for _ in self.workers.map(self._copy, _pieces(self.writer.copies)):
-                pass
+            for piece in _pieces(
+                self.writer.copies
+            ):  # by one thread: the kernel lets only one write to a file at a time
+                self._copy(piece)
         pending = sorted(self.writer.pending if self.writer is not None else self.actions)
         pieces: dict[int, list[Piece]] = {}
         clipped: dict[int, int] = {}

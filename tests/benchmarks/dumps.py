@@ -1,32 +1,29 @@
-"""The dumps that the benchmarks work on: gradients of a transformer, as large as asked for."""
+"""The dumps that the benchmarks work on: gradients of a transformer, in several formats and sizes."""
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
+import h5py
+import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
+from safetensors.numpy import save_file
 
 LAYERS, WIDTH, VOCABULARY, POSITIONS = 12, 1024, 40_000, 1024
 
 
 def shapes(scale: float = 1.0) -> dict[str, tuple[int, ...]]:
-    """The tensors of a 12-layer transformer: 234 million elements, times `scale` by way of the vocabulary and the width."""
-    width = int(WIDTH * scale**0.5) // 8 * 8
-    found: dict[str, tuple[int, ...]] = {
-        "transformer.wte.weight": (VOCABULARY, width),
-        "transformer.wpe.weight": (POSITIONS, width),
-    }
+    """The tensors of a 12-layer transformer: 234 million elements times `scale`, by way of rows alone."""
+    rows = {"transformer.wte.weight": VOCABULARY, "transformer.wpe.weight": POSITIONS, "lm_head.weight": VOCABULARY}
     for layer in range(LAYERS):
-        prefix = f"transformer.h.{layer}"
-        for name, rows in (("attn.c_attn", 3), ("attn.c_proj", 1), ("mlp.c_fc", 4)):
-            found |= {f"{prefix}.{name}.weight": (rows * width, width), f"{prefix}.{name}.bias": (rows * width,)}
-        found |= {f"{prefix}.mlp.c_proj.weight": (width, 4 * width), f"{prefix}.mlp.c_proj.bias": (width,)}
-        for norm in ("ln_1", "ln_2"):
-            found |= {f"{prefix}.{norm}.weight": (width,), f"{prefix}.{norm}.bias": (width,)}
-    found |= {
-        "transformer.ln_f.weight": (width,),
-        "transformer.ln_f.bias": (width,),
-        "lm_head.weight": (VOCABULARY, width),
-    }
+        for name, height in (("attn.c_attn", 3), ("attn.c_proj", 1), ("mlp.c_fc", 4), ("mlp.c_proj", 4)):
+            rows[f"transformer.h.{layer}.{name}.weight"] = height * WIDTH
+    found: dict[str, tuple[int, ...]] = {name: (max(1, int(height * scale)), WIDTH) for name, height in rows.items()}
+    for layer in range(LAYERS):
+        found |= {
+            f"transformer.h.{layer}.{name}": (WIDTH,) for name in ("ln_1.weight", "ln_1.bias", "attn.c_attn.bias")
+        }
     return found
 
 
@@ -39,3 +36,42 @@ def gradients(scale: float = 1.0, small: float = 0.0) -> Iterator[tuple[str, NDA
         if small:
             values[generator.random(shape[0]) < small] *= np.float32(1e-3)
         yield name, values
+
+
+def make(folder: Path, name: str, scale: float = 1.0) -> Path:
+    """Write one of the dumps and return its path."""
+    path = folder / name
+    if name in ("f32", "bf16", "f16", "tiny"):
+        dtype: Any = {"bf16": ml_dtypes.bfloat16, "f16": np.float16}.get(name, np.float32)
+        path = path.with_suffix(".safetensors")
+        size = 1e-3 if name == "tiny" else scale
+        save_file({key: array.astype(dtype) for key, array in gradients(size, 1 / 3 if name == "f16" else 0)}, path)
+    elif name in ("npz", "deflated"):
+        path = path.with_suffix(".npz")
+        with open(path, "wb") as file:
+            (np.savez if name == "npz" else np.savez_compressed)(
+                file, **dict(gradients(1.0 if name == "npz" else 0.06))
+            )
+    elif name in ("h5", "gzip"):
+        path = path.with_suffix(".h5")
+        packing: dict[str, Any] = {"compression": "gzip", "chunks": True} if name == "gzip" else {}
+        with h5py.File(path, "w") as file:
+            for key, array in gradients(0.06 if name == "gzip" else 1.0):
+                file.create_dataset(key.replace(".", "/"), data=array, **(packing if array.ndim > 1 else {}))
+    else:
+        _make_small(path, name)
+        path = path if name == "series" else path.with_suffix(".safetensors")
+    return path
+
+
+def _make_small(path: Path, name: str) -> None:
+    """Write 100 000 tensors of 16 elements in one file, or 1 000 dumps of ten small tensors."""
+    generator = np.random.default_rng(0)
+    if name == "many":
+        arrays = {f"layers.{k // 10}.p{k % 10}": generator.standard_normal(16, np.float32) for k in range(100_000)}
+        save_file(arrays, path.with_suffix(".safetensors"))
+        return
+    path.mkdir()
+    for step in range(1000):
+        arrays = {f"layers.{k}.weight": generator.standard_normal((8, 16), np.float32) for k in range(10)}
+        save_file(arrays, path / f"step_{step:05d}.safetensors")
