@@ -1,5 +1,6 @@
 """The dumps that the benchmarks work on: gradients of a transformer, in several formats and sizes."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -75,3 +76,7 @@ def _make_small(path: Path, name: str) -> None:
     for step in range(1000):
         arrays = {f"layers.{k}.weight": generator.standard_normal((8, 16), np.float32) for k in range(10)}
         save_file(arrays, path / f"step_{step:05d}.safetensors")
+
+
+if __name__ == "__main__":
+    print(make(Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])))

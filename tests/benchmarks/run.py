@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import scripts
-from dumps import make
 
 Command = Sequence[str]
 MADE = ("f32", "bf16", "f16", "h5", "npz", "gzip", "deflated", "tiny", "many", "series")
@@ -149,6 +148,12 @@ def show(row: Figures) -> None:
     """Print one line of the table."""
     times = f"{row.seconds:7.3f} s  {row.compared:20} {row.compared_seconds:7.3f} s"
     print(f"{row.work:36} {times}  {row.ratio:6.2f} x (at most {row.most:g})  {row.peak_mib:4.0f} MiB", flush=True)
+
+
+def make(folder: Path, name: str, scale: float = 1.0) -> Path:
+    """Make a dump in a process of its own: the memory of this one would count as that of its children."""
+    command = [sys.executable, str(Path(scripts.__file__).with_name("dumps.py")), str(folder), name, str(scale)]
+    return Path(subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip())
 
 
 def flatness(folder: Path, sizes: Sequence[float], rounds: int) -> list[dict[str, float]]:
