@@ -1,7 +1,7 @@
 """Reports are data: what the commands found, under the names that their JSON has.
 
-Two kinds of fields are for a person and no part of the JSON: `notes`, which go to standard error, and `labels`, by which
-frameworks call layers beside their names. Rows are named tuples, since there may be hundreds of thousands of them.
+Some fields are for a person and no part of the JSON: `notes`, which go to standard error, `labels`, by which frameworks
+call layers beside their names, and some figures of candidates. Rows are named tuples, since there may be hundreds of thousands of them.
 """
 
 from typing import NamedTuple
@@ -126,13 +126,19 @@ class Suggestion(NamedTuple):
 
 
 class Candidate(NamedTuple):
-    """What one rule at its default would do under one strategy."""
+    """What one rule would choose under one strategy, and what that would do; `reason` says why it can choose nothing.
+
+    The last three are shown in tables only.
+    """
 
     strategy: str
     rule: str
     threshold: float | None
     clip_rate: float | None
     mean_factor: float | None
+    energy_lost: float | None
+    longest_run: int | None
+    reason: str | None
 
 
 class StatsReport(NamedTuple):

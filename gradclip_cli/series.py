@@ -18,12 +18,14 @@ from gradclip_cli.plan import StatsPlan
 from gradclip_cli.report import Candidate, StatsDump, StatsLayer, StatsParam, StatsReport, Suggestion
 from gradclip_cli.selection import Selection
 from gradclip_cli.strategies import Group, Strategy
-from gradclip_cli.summary import Samples, summaries
+from gradclip_cli.summary import Samples, Summary, summaries
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import count, listed
-from gradclip_cli.thresholds import BAND, RULES, Rule, choose
+from gradclip_cli.thresholds import BAND, ROBUST, RULES, Rule, choose
 
 Row = NDArray[np.float64]
+FEW = 10
+"""With fewer samples than that a suggestion says so."""
 
 
 class Sample(NamedTuple):
@@ -101,14 +103,12 @@ def report(plan: StatsPlan, layout: Layout, samples: Sequence[Sample]) -> StatsR
     total = np.array([[sample.dump.norm] for sample in samples])
     layers = summaries(np.array([sample.layers for sample in samples]))
     params = summaries(np.array([sample.params for sample in samples]))
-    suggestions = [
-        suggest(strategy, plan.rule, compared(strategy, samples), plan.norm.epsilon) for strategy in plan.strategies
+    found = {strategy.name: compared(strategy, samples) for strategy in plan.strategies}
+    rules = {str(rule): rule for rule in (*RULES, plan.rule)}.values()
+    offers = [
+        offer(strategy, rule, found[strategy.name], plan.norm.epsilon) for strategy in plan.strategies for rule in rules
     ]
-    candidates = [
-        _candidate(suggest(strategy, rule, compared(strategy, samples), plan.norm.epsilon))
-        for strategy in plan.strategies
-        for rule in RULES
-    ]
+    chosen = [one for one in offers if one.rule == str(plan.rule)]
     return StatsReport(
         plan.norm.type,
         [sample.dump for sample in samples],
@@ -118,8 +118,8 @@ def report(plan: StatsPlan, layout: Layout, samples: Sequence[Sample]) -> StatsR
             StatsParam(spec.name, place.layer, place.param, spec.shape, spec.dtype.name, summary)
             for spec, place, summary in zip(layout.specs, layout.places, params, strict=True)
         ],
-        suggestions,
-        candidates,
+        [_with_advice(one, found[one.strategy]) for one in chosen],
+        [one for one in offers if any(one.rule == str(rule) for rule in RULES)],
         layout.labels,
         layout.notes,
     )
@@ -130,47 +130,57 @@ def compared(strategy: Strategy, samples: Sequence[Sample]) -> Samples:
     if strategy.group is Group.DUMP:
         return Samples(sample.dump.norm for sample in samples)
     rows = {Group.LAYER: "layers", Group.TENSOR: "params", Group.ELEMENT: "peaks"}
-    return Samples(np.concatenate([getattr(sample, rows[strategy.group]) for sample in samples]).tolist())
+    matrix = np.array([getattr(sample, rows[strategy.group]) for sample in samples])
+    return Samples(matrix, max(1, matrix.shape[1]))
 
 
-def suggest(strategy: Strategy, rule: Rule, samples: Samples, epsilon: float) -> Suggestion:
-    """Choose a threshold for one strategy, and say what it would do."""
+def offer(strategy: Strategy, rule: Rule, samples: Samples, epsilon: float) -> Candidate:
+    """Say what a rule would choose for a strategy, and what that would do."""
     epsilon = epsilon if strategy.takes_norm else 0.0
     try:
         threshold = choose(rule, samples, strategy.name)
     except InputError as error:
-        return Suggestion(strategy.name, str(rule), len(samples.finite), None, None, None, None, error.message)
-    summary = samples.summary()
-    rate = samples.clip_rate(threshold, epsilon)
-    return Suggestion(
+        return Candidate(strategy.name, str(rule), None, None, None, None, None, error.message)
+    return Candidate(
         strategy.name,
         str(rule),
-        summary.count,
         threshold,
-        rate,
+        samples.clip_rate(threshold, epsilon),
         samples.mean_factor(threshold, epsilon),
-        (BAND[0] * summary.mean, BAND[1] * summary.mean),
-        _note(samples, threshold, rate),
+        samples.energy_lost(threshold),
+        samples.longest_run(threshold, epsilon),
+        None,
     )
 
 
-def _note(samples: Samples, threshold: float, rate: float) -> str | None:
-    summary, notes = samples.summary(), []
-    if summary.count == 1:
-        notes.append("one sample: nothing of it would be clipped")
-    if rate > 0.5:
-        notes.append(f"clips {rate:.0%} of the samples: lower the learning rate rather than the threshold")
+def suggest(strategy: Strategy, rule: Rule, samples: Samples, epsilon: float) -> Suggestion:
+    """Choose a threshold for one strategy, and say what a person should know of it."""
+    return _with_advice(offer(strategy, rule, samples, epsilon), samples)
+
+
+def _with_advice(one: Candidate, samples: Samples) -> Suggestion:
+    """Add to what was chosen how many samples there were, the band, and what a person should know."""
+    summary = samples.summary()
+    band = None if one.threshold is None else (BAND[0] * summary.mean, BAND[1] * summary.mean)
+    note = one.reason if one.threshold is None else _note(one, samples, summary)
+    return Suggestion(one.strategy, one.rule, summary.count, one.threshold, one.clip_rate, one.mean_factor, band, note)
+
+
+def _note(one: Candidate, samples: Samples, summary: Summary) -> str | None:
+    notes = []
+    if summary.count < FEW:
+        lone = ", so nothing of it would be clipped" if one.clip_rate == 0 and summary.count == 1 else ""
+        notes.append(f"only {count(summary.count, 'sample')}{lone}")
+    if (one.clip_rate or 0) > 0.5:
+        notes.append("clips more than half of the samples: lower the learning rate rather than the threshold")
     if summary.mean > 3 * summary.median:
-        notes.append(f"the mean is led by a few large norms; the median is {summary.median:.4g}")
+        robust = (
+            f"{ROBUST} would be {choose(ROBUST, samples, one.strategy):.4g}" if summary.median else "the median is 0"
+        )
+        notes.append(f"the mean is led by a few large norms; {robust}")
     if summary.nonfinite:
-        notes.append(f"{summary.nonfinite} samples are NaN or infinite and were left out")
+        notes.append(f"{count(summary.nonfinite, 'NaN or infinite norm')} left out")
     return "; ".join(notes) or None
-
-
-def _candidate(suggestion: Suggestion) -> Candidate:
-    return Candidate(
-        suggestion.strategy, suggestion.rule, suggestion.threshold, suggestion.clip_rate, suggestion.mean_factor
-    )
 
 
 def in_order(samples: Sequence[Sample], skip: int) -> list[Sample]:

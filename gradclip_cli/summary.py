@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,27 +31,50 @@ class Summary:
 
 
 class Samples:
-    """Norms that a strategy would compare with its threshold."""
+    """Norms that a strategy would compare with its threshold: of one step after the other, each with as many groups."""
 
-    def __init__(self, values: Iterable[float]) -> None:
-        values = list(values)
-        self.finite = [value for value in values if math.isfinite(value)]
-        self.nonfinite = len(values) - len(self.finite)
+    def __init__(self, values: "Iterable[float] | NDArray[np.float64]", groups: int = 1) -> None:
+        import numpy as np
+
+        self._all = np.asarray(values if isinstance(values, np.ndarray) else list(values), np.float64).reshape(-1)
+        self._groups = groups
+        self.finite = self._all[np.isfinite(self._all)]
+        self.nonfinite = len(self._all) - len(self.finite)
 
     def summary(self) -> Summary:
         """Summarise the samples."""
+        return summaries(self._all[:, None])[0]
+
+    def percentile(self, percent: float) -> float:
+        """Return a percentile of the finite samples, interpolated linearly."""
         import numpy as np
 
-        return summaries(np.array([[*self.finite, *([math.nan] * self.nonfinite)]]).T)[0]
+        return float(_percentile(np.sort(self.finite), percent))
 
     def clip_rate(self, threshold: float, epsilon: float = 0.0) -> float:
         """Return the share of finite samples that are above `threshold` once `epsilon` is added."""
-        return sum(value + epsilon > threshold for value in self.finite) / len(self.finite)
+        return float((self.finite + epsilon > threshold).mean())
 
     def mean_factor(self, threshold: float, epsilon: float = 0.0) -> float:
         """Return the mean of min(1, c / (n + epsilon)) over the finite samples."""
-        lengths = [value + epsilon for value in self.finite]
-        return math.fsum(threshold / length if length > threshold else 1.0 for length in lengths) / len(lengths)
+        import numpy as np
+
+        lengths = self.finite + epsilon
+        return float((threshold / np.maximum(lengths, threshold)).mean())
+
+    def energy_lost(self, threshold: float) -> float:
+        """Return 1 - Σ min(n, c)² / Σ n² over the finite samples: the share of the squared norm that is clipped away."""
+        import numpy as np
+
+        scaled = self.finite / (self.finite.max(initial=0) or 1.0)
+        kept = np.minimum(scaled, threshold / (self.finite.max(initial=0) or 1.0))
+        return float(1 - (kept @ kept) / (scaled @ scaled)) if scaled.any() else 0.0
+
+    def longest_run(self, threshold: float, epsilon: float = 0.0) -> int:
+        """Return the most steps on end in each of which something is above `threshold`."""
+        above = self._all.reshape(-1, self._groups) + epsilon > threshold
+        steps: list[bool] = [bool(row.any()) for row in above]
+        return max((sum(1 for _ in run) for clipped, run in groupby(steps) if clipped), default=0)
 
 
 def summaries(matrix: "NDArray[np.float64]") -> list[Summary]:

@@ -40,10 +40,9 @@ class Transform:
     def run(self) -> dict[int, After]:
         """Write every tensor that has to be written; return what became of those that changed."""
         if self.writer is not None:
-            for piece in _pieces(
-                self.writer.copies
-            ):  # by one thread: the kernel lets only one write to a file at a time
-                self._copy(piece)
+            # By one thread: the kernel lets only one write to a file at a time.
+            for part in _pieces(self.writer.copies):
+                self._copy(part)
         pending = sorted(self.writer.pending if self.writer is not None else self.actions)
         pieces: dict[int, list[Piece]] = {}
         clipped: dict[int, int] = {}

@@ -45,7 +45,11 @@ from gradclip_cli.planning import dumps_in, outputs_for
     help="One of `gradclip strategies`; DL4J's spellings do.",
 )
 @click.option(
-    "-t", "--threshold", type=THRESHOLD, metavar="VALUE", help="A number above 0, or a rule over these dumps: mean."
+    "-t",
+    "--threshold",
+    type=THRESHOLD,
+    metavar="VALUE",
+    help="A number above 0, or a rule over these dumps: mean, median, percentile:90, mad:5, zscore:3.",
 )
 @click.option(
     "--layer",

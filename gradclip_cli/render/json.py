@@ -10,7 +10,7 @@ from gradclip_cli import __version__
 from gradclip_cli.report import Report
 from gradclip_cli.summary import Summary
 
-_PERSONAL = ("labels", "notes")
+_PERSONAL = frozenset({"labels", "notes", "energy_lost", "longest_run", "reason"})
 _encode = json.JSONEncoder(allow_nan=False).encode
 _FIGURES = tuple(field.name for field in fields(Summary))
 _figures = attrgetter(*_FIGURES)
@@ -49,7 +49,7 @@ def _lines(dump: Any, indent: str) -> list[str]:
 
 def _row(row: Any) -> str:
     """Encode a row; most hold finite numbers only and need not be looked at one by one."""
-    tree = row._asdict()
+    tree = {name: value for name, value in row._asdict().items() if name not in _PERSONAL}
     if summary := tree.pop("summary", None):
         tree.update(zip(_FIGURES, _figures(summary), strict=True))
     try:

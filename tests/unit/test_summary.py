@@ -75,3 +75,19 @@ def test_the_mean_factor(epsilon: float) -> None:
     """The mean factor is the mean of min(1, c / (n + epsilon)), over finite samples."""
     factors = [min(1.0, 2.0 / (value + epsilon)) if value + epsilon else 1.0 for value in VALUES]
     assert Samples([*VALUES, math.nan]).mean_factor(2.0, epsilon) == pytest.approx(statistics.fmean(factors), rel=1e-14)
+
+
+def test_energy_is_lost_above_the_threshold() -> None:
+    """The share of the squared norm that clipping takes away: norms 3 and 4 cut to 3 lose 25 - 18 of 25."""
+    assert Samples([3.0, 4.0]).energy_lost(3.0) == pytest.approx(7 / 25, rel=1e-15)
+    assert Samples([3.0, 4.0]).energy_lost(4.0) == 0
+    assert Samples([1e200, 1e-200]).energy_lost(1.0) == pytest.approx(1.0)
+    assert Samples([0.0]).energy_lost(1.0) == 0
+
+
+@pytest.mark.parametrize(
+    ("values", "groups", "run"), [([1, 5, 5, 1, 5], 1, 2), ([1, 1], 1, 0), ([5, 1, 1, 5, 1, 1, 1, 5], 2, 2), ([], 1, 0)]
+)
+def test_the_longest_run_of_clipped_steps(values: list[float], groups: int, run: int) -> None:
+    """Steps on end in each of which some group is above the threshold."""
+    assert Samples([float(value) for value in values], groups).longest_run(3.0) == run

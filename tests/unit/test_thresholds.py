@@ -40,6 +40,48 @@ def test_rules_are_found_by_name(text: str) -> None:
     assert parse_rule(text) is parse(text)
 
 
+SAMPLES = [1.0, 2.0, 3.0, 4.0, 100.0]
+
+
+@pytest.mark.parametrize(
+    ("text", "threshold"),
+    [
+        ("mean", 22.0),
+        ("median", 3.0),
+        ("percentile:0", 1.0),
+        ("percentile:50", 3.0),
+        ("percentile:90", 61.6),
+        ("percentile", 61.6),
+        ("percentile:100", 100.0),
+        ("mad:0", 3.0),
+        ("mad:2", 3 + 2 * 1.4826 * 1),
+        ("zscore:0", 22.0),
+        ("zscore:1.5", 22 + 1.5 * statistics.pstdev(SAMPLES)),
+    ],
+)
+def test_what_each_rule_chooses(text: str, threshold: float) -> None:
+    """Rules give what was worked out by hand for five norms, whatever stands among them that is not finite."""
+    assert choose(parse_rule(text), Samples([*SAMPLES, math.nan, math.inf]), "it") == pytest.approx(
+        threshold, rel=1e-14
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["mean:1", "percentile:101", "percentile:-1", "percentile:x", "mad:-1", "mad:nan", "zscore:inf", "zscore:"]
+)
+def test_arguments_that_no_rule_takes(text: str) -> None:
+    """An argument outside its range, or to a rule that takes none, is wrong usage that names the rule."""
+    with pytest.raises(UsageError, match=text.partition(":")[0]):
+        parse_rule(text)
+
+
+@pytest.mark.parametrize("text", ["mean", "median", "percentile:97.5", "mad:3", "zscore:2.5"])
+def test_a_rule_writes_itself_as_it_is_given(text: str) -> None:
+    """What a report says of a rule can be given again."""
+    assert str(parse_rule(text)) == text
+    assert parse_rule(text) == parse(text)
+
+
 def test_an_unknown_rule_names_the_known_ones() -> None:
     """A misspelt rule is wrong usage; the message lists the rules."""
     with pytest.raises(UsageError, match=r"meen.*mean"):

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from gradclip_cli.render.grid import Column, Grid, figure, named
-from gradclip_cli.report import StatsReport, Suggestion
+from gradclip_cli.report import Candidate, StatsReport, Suggestion
 from gradclip_cli.summary import Summary
 from gradclip_cli.text import printable
 
@@ -31,6 +31,15 @@ _SUGGESTED = (
     Column("band", rank=1),
     Column("note", text=True),
 )
+_CANDIDATES = (
+    Column("strategy", text=True),
+    Column("rule"),
+    Column("threshold"),
+    Column("clips"),
+    Column("mean\nfactor", rank=1),
+    Column("energy\nlost"),
+    Column("longest\nrun", rank=1),
+)
 
 
 def grids(report: StatsReport, kinds: frozenset[str]) -> list[Grid]:
@@ -47,6 +56,7 @@ def grids(report: StatsReport, kinds: frozenset[str]) -> list[Grid]:
         ("param", Grid(f"{norm} of each param {over}", [Column("param", text=True), *figures], params, total)),
         ("layer", Grid(f"{norm} of each layer {over}", [Column("layer", text=True), *figures], layers, total)),
         ("total", Grid(f"{norm} {over}", [Column("", text=True), *figures], [total])),
+        ("total", _candidates(report.candidates)),
         ("total", _suggestions(report.suggestions)),
     ]
     return [grid for kind, grid in found if kind in kinds]
@@ -72,6 +82,27 @@ def _steps(report: StatsReport, norm: str) -> Grid:
     return Grid(f"{norm} of each dump", columns, rows)
 
 
+def _candidates(rows: Sequence[Candidate]) -> Grid:
+    lines = [
+        (
+            row.strategy,
+            row.rule,
+            figure(row.threshold),
+            share(row.clip_rate),
+            figure(row.mean_factor),
+            share(row.energy_lost),
+            "-" if row.longest_run is None else f"{row.longest_run:,}",
+        )
+        for row in rows
+    ]
+    return Grid("what each rule would do", _CANDIDATES, lines)
+
+
+def share(value: float | None) -> str:
+    """Write a share in per cent."""
+    return "-" if value is None else f"{value:.1%}"
+
+
 def _suggestions(rows: Sequence[Suggestion]) -> Grid:
     lines = [
         (
@@ -79,7 +110,7 @@ def _suggestions(rows: Sequence[Suggestion]) -> Grid:
             row.rule,
             f"{row.samples:,}",
             figure(row.threshold),
-            "-" if row.clip_rate is None else f"{row.clip_rate:.1%}",
+            share(row.clip_rate),
             figure(row.mean_factor),
             "-" if row.band is None else f"{figure(row.band[0])} to {figure(row.band[1])}",
             row.note or "",
