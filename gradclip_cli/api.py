@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from gradclip_cli import pipeline
 from gradclip_cli.errors import UsageError
 from gradclip_cli.plan import NONFINITE, ApplyPlan, Norm, Override, StatsPlan
-from gradclip_cli.planning import dumps_in, naming, outputs_for
+from gradclip_cli.planning import dumps_in, into_folder, naming, outputs_for
 from gradclip_cli.report import ApplyReport, StatsReport
 from gradclip_cli.selection import Selection
 from gradclip_cli.strategies import find
@@ -48,7 +48,7 @@ def apply(
         raise UsageError(f"nonfinite must be one of {', '.join(NONFINITE)}, not {nonfinite!r}")
     paths = _paths(inputs)
     found = dumps_in(paths)
-    directory = len(found) > 1 or os.path.isdir(paths[0])
+    directory = into_folder(paths, found, output_format)
     target = None if output is None else os.fspath(output)
     return pipeline.apply(
         ApplyPlan(

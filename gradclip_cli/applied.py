@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
-from gradclip_cli import norms
+from gradclip_cli import norms, shards
 from gradclip_cli.dumps import Dump
 from gradclip_cli.groups import Decision, Shared
 from gradclip_cli.measure import NormTypes, Stats, merge
@@ -35,9 +35,9 @@ class Applied:
         params = {index: self._param(index) for index in counted}
         rows = [self._layer(layer, indices, [params[index] for index in indices]) for layer, indices in layers.items()]
         total = self._total(list(params.values()))
-        return ApplyDump(
-            dump.path, output, dump.step, total, rows, [*params.values(), *map(self._left_out, rest)], dump.labels
-        )
+        every = [*params.values(), *map(self._left_out, rest)]
+        written = shards.shown(dump.path, output) if output else None
+        return ApplyDump(shards.shown(dump.path, dump.path), written, dump.step, total, rows, every, dump.labels)
 
     def _stats_after(self, index: int) -> Stats:
         return self._after[index].stats if index in self._after else self._dump.stats[index]
@@ -144,14 +144,14 @@ def _shared(values: Sequence[Value | None]) -> Value | None:
     return values[0] if len(set(map(repr, values))) == 1 else None  # by their text, since NaN is not equal to itself
 
 
-def notes_on(dump: ApplyDump) -> list[str]:
+def notes_on(path: str, dump: ApplyDump) -> list[str]:
     """What a person should know of a dump beside its figures: norms of zero, and elements that were rounded to zero."""
     renormalized = [row.layer for row in dump.layers if row.strategy.startswith("renormalize") and row.norm_before == 0]
     underflowed = [param.name for param in dump.params if param.underflowed]
     notes = []
     if renormalized:
-        notes.append(f"{dump.input}: norm 0, left as it is: {listed(renormalized)}")
+        notes.append(f"{path}: norm 0, left as it is: {listed(renormalized)}")
     if underflowed:
         total = sum(param.underflowed or 0 for param in dump.params)
-        notes.append(f"{dump.input}: {count(total, 'element')} rounded to zero in {listed(underflowed)}")
+        notes.append(f"{path}: {count(total, 'element')} rounded to zero in {listed(underflowed)}")
     return notes

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
+from gradclip_cli import shards
 from gradclip_cli.dtypes import Raw
 from gradclip_cli.errors import InputError
 from gradclip_cli.files import Fingerprint
@@ -19,14 +21,21 @@ from gradclip_cli.workers import Workers
 Progress = Callable[[int], None]
 
 
+class Part(NamedTuple):
+    """One file of a dump; its tensors are those of the dump from `start` on."""
+
+    path: str
+    fingerprint: Fingerprint
+    start: int
+
+
 @dataclass(frozen=True)
 class Dump:
-    """One input: its tensors, where each belongs, and the statistics of those that count, by index."""
+    """One input, of one file or of several: its tensors, their places, and the statistics of those that count, by index."""
 
     path: str
     step: int | None
-    format: str
-    fingerprint: Fingerprint
+    parts: list[Part]
     tensors: list[TensorSpec]
     places: list[Place]
     stats: dict[int, Stats]
@@ -61,21 +70,35 @@ def open_dump(path: str, selection: Selection) -> Iterator[tuple[Format, Reader]
 
 
 def survey(path: str, selection: Selection, types: NormTypes, workers: Workers, progress: Progress) -> Dump:
-    """Read a dump once: measure every tensor that counts."""
-    with open_dump(path, selection) as (format, reader):
-        tensors = list(reader.tensors)
-        places = selection.naming.places([spec.name for spec in tensors])
-        counted = counted_tensors(reader, selection)
+    """Read a dump once: measure every tensor that counts, in all of its files."""
+    tensors: list[TensorSpec] = []
+    found: dict[int, Stats] = {}
+    parts: list[Part] = []
+    others: list[str] = []
+    names: list[list[str]] = []
+    for part in shards.parts(path):
+        with open_dump(part, selection) as (_, reader):
+            stats = _measured(reader, selection, types, workers, progress)
+            found.update((len(tensors) + index, value) for index, value in stats.items())
+            parts.append(Part(part, reader.file.fingerprint, len(tensors)))
+            names.append([spec.name for spec in reader.tensors])
+            tensors += reader.tensors
+            others += reader.others
+    shards.check(path, names)
+    places = selection.naming.places([spec.name for spec in tensors])
+    return Dump(path, step_of(path), parts, tensors, places, found, others)
 
-        def read(spec: TensorSpec, start: int, out: Raw) -> None:
-            reader.read(spec, start, out)
-            progress(out.size)
 
-        stats = measure(tensors, counted, read, types, workers)
-        reader.verify()
-        return Dump(
-            path, step_of(path), format.name, reader.file.fingerprint, tensors, places, stats, list(reader.others)
-        )
+def _measured(
+    reader: Reader, selection: Selection, types: NormTypes, workers: Workers, progress: Progress
+) -> dict[int, Stats]:
+    def read(spec: TensorSpec, start: int, out: Raw) -> None:
+        reader.read(spec, start, out)
+        progress(out.size)
+
+    found = measure(reader.tensors, counted_tensors(reader, selection), read, types, workers)
+    reader.verify()
+    return found
 
 
 def counted_tensors(reader: Reader, selection: Selection) -> list[int]:

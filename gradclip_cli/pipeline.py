@@ -3,8 +3,10 @@
 Each command imports here what it alone needs: for a small dump, starting takes longer than the work.
 """
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
+from gradclip_cli import shards
 from gradclip_cli.dumps import Progress, by_step, open_dump, survey
 from gradclip_cli.plan import ApplyPlan, LsPlan, Norm, StatsPlan, norm_types
 from gradclip_cli.workers import Workers
@@ -24,13 +26,14 @@ def apply(plan: ApplyPlan, progress: Progress = silent) -> "ApplyReport":
     from gradclip_cli.checks import check_layers, check_taken, refuse_nonfinite
     from gradclip_cli.groups import decide, partition, resolve
     from gradclip_cli.report import ApplyReport
-    from gradclip_cli.rewriting import rewrite
+    from gradclip_cli.rewriting import Rewriting, rewrite
     from gradclip_cli.thresholds import Rule
 
     outputs = dict(zip(plan.inputs, plan.outputs, strict=True))
     with Workers(plan.jobs) as workers, Outputs(plan.overwrite, plan.folder) as staging:
-        for target in filter(None, plan.outputs):
-            staging.check(target)
+        for path, output in outputs.items():
+            for target in shards.targets(path, output) if output else ():
+                staging.check(target)
         dumps = by_step([survey(path, plan.selection, norm_types(plan), workers, progress) for path in plan.inputs])
         check_taken(dumps, plan.selection)
         check_layers(dumps, plan.overrides)
@@ -38,12 +41,12 @@ def apply(plan: ApplyPlan, progress: Progress = silent) -> "ApplyReport":
             refuse_nonfinite(dumps)
         groups = [partition(dump, plan) for dump in dumps]
         chosen, notes = resolve(plan, groups)
-        reports = []
+        reports, by = [], Rewriting(plan, workers, staging, progress)
         for dump, shared in zip(dumps, groups, strict=True):
             decisions = list(decide(plan, shared, chosen))
-            after, lost = rewrite(dump, outputs[dump.path], decisions, plan, workers, staging, progress)
+            after, lost = rewrite(dump, outputs[dump.path], decisions, by)
             reports.append(Applied(dump, decisions, after, plan).report(outputs[dump.path]))
-            notes += [*dump.notes, *lost, *notes_on(reports[-1])]
+            notes += [*dump.notes, *lost, *notes_on(dump.path, reports[-1])]
         staging.commit()
     norm, threshold = plan.norm or Norm(), plan.threshold
     if isinstance(threshold, Rule):
@@ -69,7 +72,7 @@ def ls(plan: LsPlan) -> "LsReport":
     from gradclip_cli.text import listed
 
     rows, labels, notes = [], dict[str, str](), []
-    for path in plan.inputs:
+    for path in chain.from_iterable(map(shards.parts, plan.inputs)):
         with open_dump(path, plan.selection) as (_, reader):
             places = plan.selection.naming.places([spec.name for spec in reader.tensors])
             taken = [pair for pair in zip(reader.tensors, places, strict=True) if plan.selection.takes(pair[0].name)]

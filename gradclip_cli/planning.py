@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+from gradclip_cli import shards
 from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.naming import Naming
 from gradclip_cli.selection import expand
@@ -36,6 +37,14 @@ def dumps_in(inputs: Sequence[str]) -> tuple[str, ...]:
         if not os.path.lexists(path):
             raise InputError("does not exist", path=path)
     return tuple(expand(inputs))
+
+
+def into_folder(inputs: Sequence[str], found: Sequence[str], output_format: str | None = None) -> bool:
+    """Whether outputs go into a directory: those of several dumps, of a directory, or of a dump in shards."""
+    sharded = any(map(shards.is_sharded, found))
+    if sharded and output_format not in (None, "safetensors"):
+        raise UsageError("a dump in shards keeps its format; leave out --output-format")
+    return sharded or len(found) > 1 or os.path.isdir(inputs[0])
 
 
 def outputs_for(

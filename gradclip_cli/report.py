@@ -61,10 +61,10 @@ class ApplyParam(NamedTuple):
 
 
 class ApplyDump(NamedTuple):
-    """One input and its output, which is None where nothing was written."""
+    """One input and its output, which is None where nothing was written; a dump in shards is its index, or their list."""
 
-    input: str
-    output: str | None
+    input: str | list[str]
+    output: str | list[str] | None
     step: int | None
     total: ApplyTotal
     layers: list[ApplyLayer]
@@ -87,7 +87,7 @@ class ApplyReport(NamedTuple):
 class StatsDump(NamedTuple):
     """The norm of one dump; `nonfinite` counts elements."""
 
-    input: str
+    input: str | list[str]
     step: int | None
     norm: float
     max_abs: float

@@ -1,26 +1,33 @@
 """One dump from its input to its output."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
+from gradclip_cli import shards
 from gradclip_cli.atomic import Outputs
-from gradclip_cli.dumps import Dump, Progress, open_dump
+from gradclip_cli.dumps import Dump, Part, Progress, open_dump
 from gradclip_cli.errors import InputError
+from gradclip_cli.files import InputFile, copy_at
 from gradclip_cli.formats import by_name, by_suffix
 from gradclip_cli.formats.base import Format, Reader
 from gradclip_cli.groups import Decision, Shared
 from gradclip_cli.plan import ApplyPlan, norm_types
+from gradclip_cli.strategies.actions import Action
 from gradclip_cli.transform import After, Transform
 from gradclip_cli.workers import Workers
 
 
+class Rewriting(NamedTuple):
+    """What every file of every dump is rewritten with."""
+
+    plan: ApplyPlan
+    workers: Workers
+    staging: Outputs
+    progress: Progress
+
+
 def rewrite(
-    dump: Dump,
-    output: str | None,
-    decisions: Sequence[tuple[Shared, Decision]],
-    plan: ApplyPlan,
-    workers: Workers,
-    staging: Outputs,
-    progress: Progress,
+    dump: Dump, output: str | None, decisions: Sequence[tuple[Shared, Decision]], by: Rewriting
 ) -> tuple[dict[int, After], list[str]]:
     """Write a dump as decided, or only do the arithmetic where there is no output; return what changed, and what was lost."""
     actions = {
@@ -29,23 +36,47 @@ def rewrite(
         for index in shared.members
         if decision.action.touches(dump.stats[index])
     }
-    with open_dump(dump.path, plan.selection) as (format, reader):
-        if reader.file.fingerprint != dump.fingerprint:
-            raise InputError("changed while it was read; wait until it is complete and run again", path=dump.path)
+    targets = [None] * len(dump.parts) if output is None else shards.targets(dump.path, output)
+    after: dict[int, After] = {}
+    notes: list[str] = []
+    for part, target in zip(dump.parts, targets, strict=False):
+        found, said = _rewrite_file(part, target, actions, by)
+        after |= {part.start + index: one for index, one in found.items()}
+        notes += said
+    if len(targets) > len(dump.parts):
+        _copy_index(dump.path, targets[-1] or "", by.staging)
+    return after, notes
+
+
+def _rewrite_file(
+    part: Part, output: str | None, actions: Mapping[int, Action], by: Rewriting
+) -> tuple[dict[int, After], list[str]]:
+    types, plan = norm_types(by.plan), by.plan
+    with open_dump(part.path, plan.selection) as (format, reader):
+        if reader.file.fingerprint != part.fingerprint:
+            raise InputError("changed while it was read; wait until it is complete and run again", path=part.path)
+        own = {k: actions[part.start + k] for k in range(len(reader.tensors)) if part.start + k in actions}
         if output is None:
-            after = Transform(reader, None, -1, "", actions, norm_types(plan), workers, progress).run()
-            return after, []
-        staged = staging.stage(output)
+            return Transform(reader, None, -1, "", own, types, by.workers, by.progress).run(), []
+        staged = by.staging.stage(output)
         to = _format_of(output, format, plan)
         if to is format:
-            writer, lost = format.rewrite(reader, actions.keys(), staged.fd, output), []
+            writer, lost = format.rewrite(reader, own.keys(), staged.fd, output), []
         else:
             writer, lost = to.convert(reader.tensors, staged.fd, output), _lost(reader, output)
-        after = Transform(reader, writer, staged.fd, output, actions, norm_types(plan), workers, progress).run()
+        after = Transform(reader, writer, staged.fd, output, own, types, by.workers, by.progress).run()
         writer.finish()
         reader.verify()
-        staging.complete(staged)
+        by.staging.complete(staged)
         return after, [*lost, *writer.notes]
+
+
+def _copy_index(path: str, output: str, staging: Outputs) -> None:
+    """Put the index beside the shards that it names: neither their names nor their sizes have changed."""
+    with InputFile(path) as file:
+        staged = staging.stage(output)
+        copy_at(file, 0, staged.fd, 0, file.size, output)
+        staging.complete(staged)
 
 
 def _format_of(output: str, input_format: Format, plan: ApplyPlan) -> Format:

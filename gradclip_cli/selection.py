@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from gradclip_cli import formats
+from gradclip_cli import formats, shards
 from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.naming import Naming, natural
 
@@ -37,7 +37,7 @@ class Selection:
 
 
 def expand(inputs: Sequence[str]) -> list[str]:
-    """Replace each directory by the dumps in it, in natural order: the files that are called as dumps are."""
+    """Replace each directory by the dumps in it, in natural order, and shards by the sets that they belong to."""
     paths: list[str] = []
     for path in inputs:
         if not os.path.isdir(path):
@@ -48,8 +48,9 @@ def expand(inputs: Sequence[str]) -> list[str]:
             names = sorted(os.listdir(path), key=natural)
         except OSError as error:
             raise InputError(str(error.strerror), path=path) from error
-        found = [os.path.join(path, name) for name in names if name.lower().endswith(suffixes) and name[0] != "."]
+        endings = (*suffixes, shards.INDEX)
+        found = [os.path.join(path, name) for name in names if name.lower().endswith(endings) and name[0] != "."]
         if not found:
             raise InputError(f"no dump in this directory; dumps end in {', '.join(suffixes)}", path=path)
         paths += found
-    return paths
+    return shards.combined(paths)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gradclip_cli import norms
+from gradclip_cli import norms, shards
 from gradclip_cli.checks import check_taken
 from gradclip_cli.dumps import Dump
 from gradclip_cli.errors import InputError, UsageError
@@ -72,7 +72,13 @@ class Layout:
         stats = [of[name] for name in names]
         layers = [merge(stats[a:b], types) for a, b in zip(self.starts, self.starts[1:], strict=False)]
         total = merge(stats, types)
-        line = StatsDump(dump.path, dump.step, _norm(total, types[0]), total.as_read(total.max_abs), total.nonfinite)
+        line = StatsDump(
+            shards.shown(dump.path, dump.path),
+            dump.step,
+            _norm(total, types[0]),
+            total.as_read(total.max_abs),
+            total.nonfinite,
+        )
         peaks = np.array([s.as_read(s.max_abs) for s in stats])
         return Sample(line, _norms(layers, types[0]), _norms(stats, types[0]), peaks)
 

@@ -1,6 +1,5 @@
 """gradclip apply."""
 
-import os
 from typing import Any
 
 import click
@@ -22,7 +21,7 @@ from gradclip_cli.options import (
     working,
 )
 from gradclip_cli.plan import NONFINITE, ApplyPlan
-from gradclip_cli.planning import dumps_in, outputs_for
+from gradclip_cli.planning import dumps_in, into_folder, outputs_for
 
 
 @click.command(
@@ -84,7 +83,7 @@ def command(inputs: tuple[str, ...], **options: Any) -> None:
     from gradclip_cli import pipeline
 
     found = dumps_in(inputs)
-    directory = len(found) > 1 or os.path.isdir(inputs[0])
+    directory = into_folder(inputs, found, options["output_format"])
     in_place = options["in_place"]
     plan = ApplyPlan(
         inputs=found,

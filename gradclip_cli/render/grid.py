@@ -41,6 +41,11 @@ def named(layer: str, labels: dict[str, str]) -> str:
     return printable(layer) if label is None or label == layer else printable(f"{layer} ({label})")
 
 
+def place(path: str | list[str]) -> str:
+    """Write where a dump lies: a file, or the first of its shards."""
+    return printable(path) if isinstance(path, str) else f"{printable(path[0])} and {len(path) - 1} more"
+
+
 def figure(value: float | None) -> str:
     """Write a figure with four significant digits.
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradclip_cli.dtypes import DType, Raw, from_numpy
-from gradclip_cli.dumps import Dump
+from gradclip_cli.dumps import Dump, Part
 from gradclip_cli.files import copy_at
 from gradclip_cli.formats import by_name, opened
 from gradclip_cli.formats.base import Options, Writer
@@ -64,7 +64,7 @@ def dump_of(
         for k, (array, spec) in enumerate(zip(arrays.values(), specs, strict=True))
         if spec.dtype.is_float
     }
-    return Dump(path, step, "npz", (0, 0, 0, 0), specs, Naming().places(list(arrays)), stats)
+    return Dump(path, step, [Part(path, (0, 0, 0, 0), 0)], specs, Naming().places(list(arrays)), stats)
 
 
 def stats_of(array: NDArray[Any], dtype: DType, types: NormTypes = (2.0,)) -> Stats:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from gradclip_cli.render.grid import Column, Grid, figure, named
+from gradclip_cli.render.grid import Column, Grid, figure, named, place
 from gradclip_cli.report import ApplyDump, ApplyLayer, ApplyParam, ApplyReport
 from gradclip_cli.text import printable
 
@@ -24,8 +24,8 @@ def grids(report: ApplyReport, kinds: frozenset[str]) -> list[Grid]:
 
 def _dump(dump: ApplyDump) -> list[Grid]:
     step = f"step {dump.step}, " if dump.step is not None else ""
-    output = f"to {printable(dump.output)}" if dump.output else "nothing written"
-    title = f"{printable(dump.input)} ({step}{output})"
+    output = f"to {place(dump.output)}" if dump.output else "nothing written"
+    title = f"{place(dump.input)} ({step}{output})"
     members: dict[str, list[ApplyParam]] = {}
     for param in dump.params:
         if param.norm_before is not None:

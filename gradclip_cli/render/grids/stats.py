@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from gradclip_cli.render.grid import Column, Grid, figure, named
+from gradclip_cli.render.grid import Column, Grid, figure, named, place
 from gradclip_cli.report import Candidate, StatsReport, Suggestion
 from gradclip_cli.summary import Summary
 from gradclip_cli.text import printable
@@ -75,7 +75,7 @@ def _steps(report: StatsReport, norm: str) -> Grid:
             figure(row.norm),
             figure(row.max_abs),
             f"{row.nonfinite:,}",
-            printable(row.input),
+            place(row.input),
         )
         for row in report.dumps
     ]

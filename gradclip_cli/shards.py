@@ -1,0 +1,91 @@
+"""Dumps that are spread over several files: a safetensors index, or files numbered `-00001-of-00003`."""
+
+import json
+import os
+import re
+from collections.abc import Sequence
+
+from gradclip_cli.errors import InputError
+
+INDEX = ".safetensors.index.json"
+_NUMBERED = re.compile(r"(?P<head>.*-)(?P<number>\d{1,9})-of-(?P<of>\d{1,9})(?P<tail>\.safetensors)", re.DOTALL)
+_MOST_SHARDS = 100_000
+_LONGEST_INDEX = 100_000_000
+
+
+def is_sharded(path: str) -> bool:
+    """Whether a path stands for several files."""
+    return len(parts(path)) > 1 or path.endswith(INDEX)
+
+
+def parts(path: str) -> tuple[str, ...]:
+    """Return the files that make up the dump at `path`: itself, or all shards of its set."""
+    if path.endswith(INDEX):
+        folder = os.path.dirname(path)
+        return tuple(os.path.join(folder, name) for name in sorted(set(weight_map(path).values())))
+    found = _NUMBERED.fullmatch(os.path.basename(path))
+    if found is None or not 1 < int(found["of"]) <= _MOST_SHARDS:
+        return (path,)
+    width, folder = len(found["number"]), os.path.dirname(path)
+    names = (f"{found['head']}{k:0{width}d}-of-{found['of']}{found['tail']}" for k in range(1, int(found["of"]) + 1))
+    return tuple(os.path.join(folder, name) for name in names)
+
+
+def weight_map(path: str) -> dict[str, str]:
+    """Read an index: the file of each tensor, which has to be a plain name beside the index."""
+    try:
+        if os.path.getsize(path) > _LONGEST_INDEX:
+            raise InputError("is too long for an index", path=path)
+        with open(path, encoding="utf-8") as file:
+            found = json.load(file)["weight_map"]
+    except OSError as error:
+        raise InputError((error.strerror or str(error)).lower(), path=path) from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InputError("is not an index of safetensors shards: it has no weight_map", path=path) from error
+    if not isinstance(found, dict) or not found or not all(isinstance(name, str) for name in found.values()):
+        raise InputError("is not an index of safetensors shards: its weight_map names no files", path=path)
+    for name in found.values():
+        if name != os.path.basename(name) or name in ("", ".", ".."):
+            raise InputError(f"names the shard {name!r}, which is not a plain name beside it", path=path)
+    return found
+
+
+def combined(paths: Sequence[str]) -> list[str]:
+    """Replace shards by the sets that they belong to, each once: by its index where that was given, or by its first shard."""
+    indices = [path for path in paths if path.endswith(INDEX)]
+    taken = {part for index in indices for part in parts(index)}
+    found: dict[str, None] = {}
+    for path in paths:
+        if path not in taken:
+            found[path if path in indices else parts(path)[0]] = None
+    return list(found)
+
+
+def check(path: str, names: Sequence[Sequence[str]]) -> None:
+    """Raise where the tensors in the shards, `names`, are not each in one shard, or not those of the index."""
+    holders: dict[str, str] = {}
+    for part, tensors in zip(parts(path), names, strict=True):
+        for tensor in tensors:
+            if tensor in holders:
+                raise InputError(f"stands in {os.path.basename(holders[tensor])} too", path=part, tensor=tensor)
+            holders[tensor] = part
+    if path.endswith(INDEX):
+        for tensor, name in weight_map(path).items():
+            if os.path.basename(holders.get(tensor, "")) != name:
+                raise InputError(f"is not in {name}, as the index says", path=path, tensor=tensor)
+
+
+def targets(path: str, output: str) -> list[str]:
+    """Return where the files of the dump at `path` go, if that itself goes to `output`; the index comes last."""
+    folder = os.path.dirname(output)
+    found = parts(path)
+    if len(found) == 1 and not path.endswith(INDEX):
+        return [output]
+    shards = [os.path.join(folder, os.path.basename(part)) for part in found]
+    return [*shards, output] if path.endswith(INDEX) else shards
+
+
+def shown(path: str, at: str) -> str | list[str]:
+    """Return how a report names the dump at `path` where it lies at `at`: its file, its index, or the list of its shards."""
+    found = targets(path, at)
+    return at if len(found) == 1 or path.endswith(INDEX) else found
