@@ -54,11 +54,12 @@ def combined(paths: Sequence[str]) -> list[str]:
     """Replace shards by the sets that they belong to, each once: by its index where that was given, or by its first shard."""
     indices = [path for path in paths if path.endswith(INDEX)]
     taken = {part for index in indices for part in parts(index)}
-    found: dict[str, None] = {}
+    found: list[str] = []
     for path in paths:
-        if path not in taken:
-            found[path if path in indices else parts(path)[0]] = None
-    return list(found)
+        first = path if path in indices else parts(path)[0]
+        if path not in taken and not (first in found and is_sharded(first)):
+            found.append(first)
+    return found
 
 
 def check(path: str, names: Sequence[Sequence[str]]) -> None:
