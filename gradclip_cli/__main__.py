@@ -4,8 +4,13 @@ import gc
 import os
 import sys
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from gradclip_cli import signals
+from gradclip_cli.text import one_line
+
+if TYPE_CHECKING:
+    import click
 
 
 def main() -> None:
@@ -28,19 +33,11 @@ def run() -> int:
 
     from gradclip_cli.cli import main as commands
     from gradclip_cli.errors import GradclipError
-    from gradclip_cli.text import one_line
 
     try:
         return int(commands(standalone_mode=False) or 0)
-    except click.exceptions.NoArgsIsHelpError as error:
-        _complain(error.format_message())
-        return error.exit_code
     except click.ClickException as error:
-        context = getattr(error, "ctx", None)
-        if context is not None:
-            _complain(context.get_usage())
-            _complain(f"Try '{context.command_path} --help' for help.\n")
-        _complain(f"Error: {one_line(error.format_message())}")
+        _explain(error)
         return error.exit_code
     except GradclipError as error:
         _complain(f"Error: {error}")
@@ -51,6 +48,18 @@ def run() -> int:
         _complain(f"Error: standard output: {one_line(error.strerror or str(error))}")
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 5
+
+
+def _explain(error: "click.ClickException") -> None:
+    """Show what is wrong with the usage, in one line behind click's own."""
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":  # its message is the whole help
+        _complain(error.format_message())
+        return
+    if context is not None:
+        _complain(context.get_usage())
+        _complain(f"Try '{context.command_path} --help' for help.\n")
+    _complain(f"Error: {one_line(error.format_message())}")
 
 
 def _complain(line: str) -> None:

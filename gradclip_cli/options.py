@@ -1,12 +1,13 @@
 """Options that several commands share, each defined once, and the types that turn their text into values."""
 
+import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
 
 from gradclip_cli import formats, render
-from gradclip_cli.errors import UsageError
+from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.plan import Norm
 from gradclip_cli.planning import naming
 from gradclip_cli.selection import VOID_DTYPES, Selection
@@ -33,7 +34,18 @@ class Parsed(click.ParamType):  # type: ignore[type-arg, unused-ignore]
 STRATEGY = Parsed("strategy", find)
 THRESHOLD = Parsed("threshold", parse)
 RULE = Parsed("rule", parse_rule)
-INPUT = click.argument("inputs", nargs=-1, metavar="INPUT...", type=click.Path())
+
+
+def read_list(path: str | None, separator: str = "\n") -> tuple[str, ...]:
+    """Read a list of paths from a file, or from standard input where that is `-`; empty lines do not count."""
+    if path is None:
+        return ()
+    try:
+        with click.open_file(path, "rb") as file:
+            text = os.fsdecode(file.read())
+    except OSError as error:
+        raise InputError((error.strerror or str(error)).lower(), path=path) from error
+    return tuple(line for line in text.split(separator) if line)
 
 
 def stacked(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -70,6 +82,14 @@ selecting = stacked(
     click.option("--allow-huge", is_flag=True, help="Read files that declare far more data than they hold."),
 )
 
+reading = stacked(
+    click.argument("inputs", nargs=-1, metavar="INPUT...", type=click.Path()),
+    click.option("--files-from", metavar="FILE", help="Read more inputs from a list, one a line; - is standard input."),
+    click.option(
+        "-0", "--null", is_flag=True, help="The list of --files-from is separated by NUL, as of find -print0."
+    ),
+)
+
 norming = stacked(
     click.option("--norm-type", type=float, metavar="P", help="Take the P-norm: inf, or 0.1 to 64.  [default: 2]"),
     click.option(
@@ -103,6 +123,11 @@ working = stacked(
     ),
     click.option("-q", "--quiet", is_flag=True, help="Show no progress and no tables of apply; errors only."),
 )
+
+
+def taken(given: tuple[str, ...], options: dict[str, Any]) -> tuple[str, ...]:
+    """Take the values of `reading` out of a command's options."""
+    return given + read_list(options.pop("files_from"), "\0" if options.pop("null") else "\n")
 
 
 def selection(options: dict[str, Any]) -> Selection:

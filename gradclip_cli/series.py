@@ -1,40 +1,25 @@
-"""Norms over the dumps of a series, and the thresholds that they suggest."""
+"""Norms over the dumps of a series."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gradclip_cli import norms, shards
+from gradclip_cli import advice, norms, shards
 from gradclip_cli.checks import check_taken
 from gradclip_cli.dumps import Dump
 from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.measure import NormTypes, Stats, merge
 from gradclip_cli.naming import Place
 from gradclip_cli.plan import StatsPlan
-from gradclip_cli.report import Candidate, StatsDump, StatsLayer, StatsParam, StatsReport, Suggestion
+from gradclip_cli.report import StatsDump, StatsLayer, StatsParam, StatsReport
+from gradclip_cli.samples import Row, Sample
 from gradclip_cli.selection import Selection
-from gradclip_cli.strategies import Group, Strategy
-from gradclip_cli.summary import Samples, Summary, summaries
+from gradclip_cli.summary import summaries
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import count, listed
-from gradclip_cli.thresholds import BAND, ROBUST, RULES, Rule, choose
-
-Row = NDArray[np.float64]
-FEW = 10
-"""With fewer samples than that a suggestion says so."""
-
-
-class Sample(NamedTuple):
-    """The norms of one dump, one number for each layer and tensor; this is all that is kept of it."""
-
-    dump: StatsDump
-    layers: Row
-    params: Row
-    peaks: Row  # the largest |g| of each tensor
+from gradclip_cli.thresholds import RULES
 
 
 @dataclass(frozen=True)
@@ -109,10 +94,12 @@ def report(plan: StatsPlan, layout: Layout, samples: Sequence[Sample]) -> StatsR
     total = np.array([[sample.dump.norm] for sample in samples])
     layers = summaries(np.array([sample.layers for sample in samples]))
     params = summaries(np.array([sample.params for sample in samples]))
-    found = {strategy.name: compared(strategy, samples) for strategy in plan.strategies}
+    found = {strategy.name: advice.compared(strategy, samples) for strategy in plan.strategies}
     rules = {str(rule): rule for rule in (*RULES, plan.rule)}.values()
     offers = [
-        offer(strategy, rule, found[strategy.name], plan.norm.epsilon) for strategy in plan.strategies for rule in rules
+        advice.offer(strategy, rule, found[strategy.name], plan.norm.epsilon)
+        for strategy in plan.strategies
+        for rule in rules
     ]
     chosen = [one for one in offers if one.rule == str(plan.rule)]
     return StatsReport(
@@ -124,69 +111,11 @@ def report(plan: StatsPlan, layout: Layout, samples: Sequence[Sample]) -> StatsR
             StatsParam(spec.name, place.layer, place.param, spec.shape, spec.dtype.name, summary)
             for spec, place, summary in zip(layout.specs, layout.places, params, strict=True)
         ],
-        [_with_advice(one, found[one.strategy]) for one in chosen],
+        [advice.with_advice(one, found[one.strategy]) for one in chosen],
         [one for one in offers if any(one.rule == str(rule) for rule in RULES)],
         layout.labels,
         layout.notes,
     )
-
-
-def compared(strategy: Strategy, samples: Sequence[Sample]) -> Samples:
-    """The samples that a strategy compares with its threshold."""
-    if strategy.group is Group.DUMP:
-        return Samples(sample.dump.norm for sample in samples)
-    rows = {Group.LAYER: "layers", Group.TENSOR: "params", Group.ELEMENT: "peaks"}
-    matrix = np.array([getattr(sample, rows[strategy.group]) for sample in samples])
-    return Samples(matrix, max(1, matrix.shape[1]))
-
-
-def offer(strategy: Strategy, rule: Rule, samples: Samples, epsilon: float) -> Candidate:
-    """Say what a rule would choose for a strategy, and what that would do."""
-    epsilon = epsilon if strategy.takes_norm else 0.0
-    try:
-        threshold = choose(rule, samples, strategy.name)
-    except InputError as error:
-        return Candidate(strategy.name, str(rule), None, None, None, None, None, error.message)
-    return Candidate(
-        strategy.name,
-        str(rule),
-        threshold,
-        samples.clip_rate(threshold, epsilon),
-        samples.mean_factor(threshold, epsilon),
-        samples.energy_lost(threshold),
-        samples.longest_run(threshold, epsilon),
-        None,
-    )
-
-
-def suggest(strategy: Strategy, rule: Rule, samples: Samples, epsilon: float) -> Suggestion:
-    """Choose a threshold for one strategy, and say what a person should know of it."""
-    return _with_advice(offer(strategy, rule, samples, epsilon), samples)
-
-
-def _with_advice(one: Candidate, samples: Samples) -> Suggestion:
-    """Add to what was chosen how many samples there were, the band, and what a person should know."""
-    summary = samples.summary()
-    band = None if one.threshold is None else (BAND[0] * summary.mean, BAND[1] * summary.mean)
-    note = one.reason if one.threshold is None else _note(one, samples, summary)
-    return Suggestion(one.strategy, one.rule, summary.count, one.threshold, one.clip_rate, one.mean_factor, band, note)
-
-
-def _note(one: Candidate, samples: Samples, summary: Summary) -> str | None:
-    notes = []
-    if summary.count < FEW:
-        lone = ", so nothing of it would be clipped" if one.clip_rate == 0 and summary.count == 1 else ""
-        notes.append(f"only {count(summary.count, 'sample')}{lone}")
-    if (one.clip_rate or 0) > 0.5:
-        notes.append("clips more than half of the samples: lower the learning rate rather than the threshold")
-    if summary.mean > 3 * summary.median:
-        robust = (
-            f"{ROBUST} would be {choose(ROBUST, samples, one.strategy):.4g}" if summary.median else "the median is 0"
-        )
-        notes.append(f"the mean is led by a few large norms; {robust}")
-    if summary.nonfinite:
-        notes.append(f"{count(summary.nonfinite, 'NaN or infinite norm')} left out")
-    return "; ".join(notes) or None
 
 
 def in_order(samples: Sequence[Sample], skip: int) -> list[Sample]:

@@ -10,14 +10,15 @@ from gradclip_cli.cli.config import CONFIG
 from gradclip_cli.cli.output import progress, show
 from gradclip_cli.cli.override import OVERRIDE
 from gradclip_cli.options import (
-    INPUT,
     STRATEGY,
     THRESHOLD,
     norm,
     norming,
+    reading,
     selecting,
     selection,
     showing,
+    taken,
     working,
 )
 from gradclip_cli.plan import NONFINITE, ApplyPlan
@@ -33,7 +34,7 @@ from gradclip_cli.planning import dumps_in, into_folder, outputs_for
         "gradclip apply steps/ -o clipped/ -s ClipL2PerLayer -t mean --layer 'decoder=:0.5'",
     ),
 )
-@INPUT
+@reading
 @click.option("-o", "--output", type=click.Path(), metavar="PATH", help="Write here; a directory for several inputs.")
 @click.option(
     "-s",
@@ -82,8 +83,9 @@ def command(inputs: tuple[str, ...], **options: Any) -> None:
     """Turn options into a plan, run it, and show the report."""
     from gradclip_cli import pipeline
 
-    found = dumps_in(inputs)
-    directory = into_folder(inputs, found, options["output_format"])
+    given = taken(inputs, options)
+    found = dumps_in(given)
+    directory = into_folder(given, found, options["output_format"])
     in_place = options["in_place"]
     plan = ApplyPlan(
         inputs=found,

@@ -6,7 +6,7 @@ import click
 
 from gradclip_cli.cli import Command, described
 from gradclip_cli.cli.output import show
-from gradclip_cli.options import INPUT, selecting, selection, showing
+from gradclip_cli.options import reading, selecting, selection, showing, taken
 from gradclip_cli.plan import LsPlan
 from gradclip_cli.planning import dumps_in
 
@@ -20,11 +20,12 @@ from gradclip_cli.planning import dumps_in
         "gradclip ls steps/*.npz -f json",
     ),
 )
-@INPUT
+@reading
 @selecting
 @showing
 def command(inputs: tuple[str, ...], **options: Any) -> None:
     """Turn options into a plan, run it, and show the report."""
     from gradclip_cli import pipeline
 
-    show(pipeline.ls(LsPlan(dumps_in(inputs), selection(options))), options["format"], options["no_color"])
+    given = taken(inputs, options)
+    show(pipeline.ls(LsPlan(dumps_in(given), selection(options))), options["format"], options["no_color"])

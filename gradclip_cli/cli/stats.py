@@ -7,7 +7,7 @@ import click
 from gradclip_cli.cli import Command, described
 from gradclip_cli.cli.output import progress, show
 from gradclip_cli.errors import InputError
-from gradclip_cli.options import INPUT, RULE, STRATEGY, norm, norming, selecting, selection, showing, working
+from gradclip_cli.options import RULE, STRATEGY, norm, norming, reading, selecting, selection, showing, taken, working
 from gradclip_cli.plan import Norm, StatsPlan
 from gradclip_cli.planning import dumps_in
 
@@ -23,7 +23,7 @@ KINDS = ("total", "layer", "param", "step")
         'gradclip apply g.npz -o out.npz -s clip-by-norm -t "$(gradclip stats run/ -s clip-by-norm --print-threshold)"',
     ),
 )
-@INPUT
+@reading
 @click.option("-s", "--strategy", type=STRATEGY, metavar="NAME", help="Suggest a threshold for this strategy only.")
 @click.option("--rule", type=RULE, default="mean", show_default=True, help="How a threshold is chosen from the norms.")
 @click.option("--skip-steps", type=int, default=0, show_default=True, metavar="N", help="Leave out the first N dumps.")
@@ -37,9 +37,10 @@ def command(inputs: tuple[str, ...], **options: Any) -> None:
     """Turn options into a plan, run it, and show the report."""
     from gradclip_cli import pipeline
 
+    given = taken(inputs, options)
     if options["print_threshold"] and options["strategy"] is None:
         raise click.UsageError("--print-threshold needs -s STRATEGY")
-    found = dumps_in(inputs)
+    found = dumps_in(given)
     plan = StatsPlan(
         found,
         options["strategy"],

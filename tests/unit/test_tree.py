@@ -37,6 +37,8 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("checks", "groups"),
     ("report",),
     ("transform",),
+    ("samples",),
+    ("advice",),
     ("rewriting", "applied", "series"),
     ("pipeline",),
     ("render",),

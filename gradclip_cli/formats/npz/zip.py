@@ -140,41 +140,20 @@ def sealed_header(name: str, method: int, crc: int, packed: int, size: int) -> b
 
 def directory(entries: list[tuple[Member, int]], start: int) -> bytes:
     """Return the central directory and its end record, for members and the offsets of their local headers."""
-    parts = []
-    for member, local_at in entries:
-        encoded, flags = _encoded(member.name)
-        extra = struct.pack("<HHQQQ", 1, 24, member.size, member.packed, local_at)
-        parts.append(
-            _CENTRAL.pack(
-                b"PK\x01\x02",
-                45,
-                45,
-                flags,
-                member.method,
-                0,
-                _DATE,
-                member.crc,
-                _TOP32,
-                _TOP32,
-                len(encoded),
-                len(extra),
-                0,
-                0,
-                0,
-                0o600 << 16,
-                _TOP32,
-            )
-            + encoded
-            + extra
-        )
-    body = b"".join(parts)
+    body = b"".join(_entry(member, local_at) for member, local_at in entries)
     count, end = len(entries), start + len(body)
     end64 = _END64.pack(b"PK\x06\x06", _END64.size - 12, 45, 45, 0, 0, count, count, len(body), start)
     locator = _LOCATOR.pack(b"PK\x06\x07", 0, end, 1)
-    last = _END.pack(
-        b"PK\x05\x06", 0, 0, min(count, 0xFFFF), min(count, 0xFFFF), min(len(body), _TOP32), min(start, _TOP32), 0
-    )
-    return body + end64 + locator + last
+    few, short, near = min(count, 0xFFFF), min(len(body), _TOP32), min(start, _TOP32)
+    return body + end64 + locator + _END.pack(b"PK\x05\x06", 0, 0, few, few, short, near, 0)
+
+
+def _entry(member: Member, local_at: int) -> bytes:
+    """Return one entry of the directory, with 64-bit sizes and the mode that numpy gives."""
+    encoded, flags = _encoded(member.name)
+    extra = struct.pack("<HHQQQ", 1, 24, member.size, member.packed, local_at)
+    sizes = (member.crc, _TOP32, _TOP32, len(encoded), len(extra), 0, 0, 0, 0o600 << 16, _TOP32)
+    return _CENTRAL.pack(b"PK\x01\x02", 45, 45, flags, member.method, 0, _DATE, *sizes) + encoded + extra
 
 
 def _encoded(name: str) -> tuple[bytes, int]:
