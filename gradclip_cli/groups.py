@@ -72,7 +72,9 @@ def resolve(plan: ApplyPlan, partitions: Sequence[list[Shared]]) -> tuple[Chosen
     for shared in (shared for groups in partitions for shared in groups):
         if isinstance(shared.threshold, Rule):
             key = shared.strategy.name, shared.threshold
-            samples.setdefault(key, []).append(shared.stats.as_read(shared.norm(types)))
+            norm = shared.norm(types)
+            norm = norm if plan.nonfinite == "zero" else shared.stats.as_read(norm)
+            samples.setdefault(key, []).append(norm)
     notes = [
         f"-t {rule}: {name} has only one norm here, so nothing will be clipped"
         for (name, rule), v in samples.items()

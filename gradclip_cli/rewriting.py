@@ -59,7 +59,7 @@ def _rewrite_file(
         if output is None:
             return Transform(reader, None, -1, "", own, types, by.workers, by.progress).run(), []
         staged = by.staging.stage(output)
-        to = _format_of(output, format, plan)
+        to = format if output == part.path else _format_of(output, format, plan)
         if to is format:
             writer, lost = format.rewrite(reader, own.keys(), staged.fd, output), []
         else:

@@ -164,3 +164,11 @@ def test_one_nan_reaches_every_tensor_of_its_group() -> None:
     dump = dump_of(arrays)
     ((shared, decision),) = decide(made, partition(dump, made), {})
     assert [decision.action.touches(dump.stats[k]) for k in shared.members] == [True, True]
+
+
+def test_a_rule_takes_the_norms_that_are_compared() -> None:
+    """Under `zero` a norm is that of the finite elements; else a group that holds a NaN is no sample."""
+    for policy, threshold in (("zero", 17 / 3), ("skip", 2.0)):
+        made = plan("clip-l2-per-layer", RULES[0], nonfinite=policy)
+        chosen, _ = resolve(made, [groups_of(made, BROKEN)])
+        assert chosen == {("clip-l2-per-layer", RULES[0]): pytest.approx(threshold, rel=1e-15)}
