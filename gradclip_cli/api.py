@@ -37,6 +37,7 @@ def apply(
     in_place: bool = False,
     overwrite: bool = False,
     dry_run: bool = False,
+    shards: bool = False,
     jobs: int | None = None,
 ) -> ApplyReport:
     """Transform gradient dumps and return what became of them.
@@ -47,7 +48,7 @@ def apply(
     if nonfinite not in NONFINITE:
         raise UsageError(f"nonfinite must be one of {', '.join(NONFINITE)}, not {nonfinite!r}")
     paths = _paths(inputs)
-    found = dumps_in(paths)
+    found = dumps_in(paths, shards)
     directory = into_folder(paths, found, output_format)
     target = None if output is None else os.fspath(output)
     return pipeline.apply(
@@ -90,12 +91,13 @@ def stats(
     allow_huge: bool = False,
     input_format: str | None = None,
     skip_steps: int = 0,
+    shards: bool = False,
     jobs: int | None = None,
 ) -> StatsReport:
     """Measure the norms of one dump or of a series and suggest thresholds. Raises `GradclipError`."""
     return pipeline.stats(
         StatsPlan(
-            inputs=dumps_in(_paths(inputs)),
+            inputs=dumps_in(_paths(inputs), shards),
             strategy=find(strategy) if strategy else None,
             rule=parse_rule(rule),
             norm=Norm(norm_type, epsilon),

@@ -6,7 +6,7 @@ from typing import TypeVar
 from gradclip_cli import norms, shards
 from gradclip_cli.dumps import Dump
 from gradclip_cli.groups import Decision, Shared
-from gradclip_cli.measure import NormTypes, Stats, merge
+from gradclip_cli.measure import NormTypes, Stats, merge, merged
 from gradclip_cli.plan import ApplyPlan, norm_types
 from gradclip_cli.report import ApplyDump, ApplyLayer, ApplyParam, ApplyTotal
 from gradclip_cli.strategies import Group
@@ -30,10 +30,9 @@ class Applied:
     def report(self, output: str | None) -> ApplyDump:
         """Return the report of this dump; layers in natural order, tensors with their layer, those that do not count last."""
         dump, layers = self._dump, self._dump.layers
-        counted = [index for indices in layers.values() for index in indices]
         rest = [index for index in range(len(dump.tensors)) if index not in dump.stats]
-        params = {index: self._param(index) for index in counted}
-        rows = [self._layer(layer, indices, [params[index] for index in indices]) for layer, indices in layers.items()]
+        params = {name: self._param(indices) for name, indices in dump.named.items()}
+        rows = [self._layer(layer, indices, self._params_of(indices, params)) for layer, indices in layers.items()]
         total = self._total(list(params.values()))
         every = [*params.values(), *map(self._left_out, rest)]
         written = shards.shown(dump.path, output) if output else None
@@ -42,19 +41,25 @@ class Applied:
     def _stats_after(self, index: int) -> Stats:
         return self._after[index].stats if index in self._after else self._dump.stats[index]
 
-    def _param(self, index: int) -> ApplyParam:
-        spec, place, decision = self._dump.tensors[index], self._dump.places[index], self._of[index]
-        before, after = self._dump.stats[index], self._stats_after(index)
-        factor, clipped = decision.action.factor, self._after[index].clipped if index in self._after else 0
+    def _params_of(self, indices: Sequence[int], params: Mapping[str, ApplyParam]) -> list[ApplyParam]:
+        return [params[name] for name in dict.fromkeys(self._dump.tensors[index].name for index in indices)]
+
+    def _param(self, indices: Sequence[int]) -> ApplyParam:
+        first = indices[0]
+        spec, place, decision = self._dump.tensors[first], self._dump.places[first], self._of[first]
+        before = merged([self._dump.stats[index] for index in indices], self._types)
+        after = merged([self._stats_after(index) for index in indices], self._types)
+        factor = decision.action.factor
+        clipped = sum(self._after[index].clipped for index in indices if index in self._after)
         if factor is not None and factor != 1:
             clipped = before.elements
         return ApplyParam(
             spec.name,
             place.layer,
             place.param,
-            spec.shape,
+            self._dump.shape(indices),
             spec.dtype.name,
-            spec.size,
+            before.elements,
             self._norm(before, decision),
             self._norm(after, decision),
             before.as_read(before.max_abs),

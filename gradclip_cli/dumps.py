@@ -1,6 +1,6 @@
 """A dump as it is known after its first reading: names, layers and statistics, and no elements."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -11,10 +11,10 @@ from gradclip_cli.errors import InputError
 from gradclip_cli.files import Fingerprint
 from gradclip_cli.formats import opened
 from gradclip_cli.formats.base import Format, Options, Reader
-from gradclip_cli.measure import NormTypes, Stats, measure
+from gradclip_cli.measure import NormTypes, Stats, fetch, measure
 from gradclip_cli.naming import Place, natural, step_of
 from gradclip_cli.selection import Selection
-from gradclip_cli.tensors import TensorSpec
+from gradclip_cli.tensors import Slab, TensorSpec, in_order
 from gradclip_cli.text import listed
 from gradclip_cli.workers import Workers
 
@@ -40,6 +40,21 @@ class Dump:
     places: list[Place]
     stats: dict[int, Stats]
     others: list[str] = field(default_factory=list)
+    replicas: list[str] = field(default_factory=list)
+
+    @property
+    def named(self) -> dict[str, list[int]]:
+        """The tensors that count, by name, in the order of their layers: pieces of one tensor have one name."""
+        found: dict[str, list[int]] = {}
+        for indices in self.layers.values():
+            for index in indices:
+                found.setdefault(self.tensors[index].name, []).append(index)
+        return found
+
+    def shape(self, indices: Sequence[int]) -> tuple[int, ...] | None:
+        """The shape of a tensor; None where its pieces differ."""
+        shapes = {self.tensors[index].shape for index in indices}
+        return shapes.pop() if len(shapes) == 1 else None
 
     @property
     def labels(self) -> dict[str, str]:
@@ -50,7 +65,11 @@ class Dump:
     @property
     def notes(self) -> list[str]:
         """What a person should know of the file."""
-        return [f"{self.path}: not numbers, left as they are: {listed(self.others)}"] if self.others else []
+        path = shards.parts(self.path)[0]
+        notes = [f"{path}: not numbers, left as they are: {listed(self.others)}"] if self.others else []
+        if self.replicas:
+            notes.append(f"{path}: the same in all ranks, so perhaps copies and not pieces: {listed(self.replicas)}")
+        return notes
 
     @property
     def layers(self) -> dict[str, list[int]]:
@@ -86,7 +105,8 @@ def survey(path: str, selection: Selection, types: NormTypes, workers: Workers, 
             others += reader.others
     shards.check(path, names)
     places = selection.naming.places([spec.name for spec in tensors])
-    return Dump(path, step_of(path), parts, tensors, places, found, others)
+    dump = Dump(path, step_of(shards.parts(path)[0]), parts, tensors, places, found, others)
+    return replace(dump, replicas=_replicas(dump, selection)) if shards.is_by_rank(path) else dump
 
 
 def _measured(
@@ -99,6 +119,27 @@ def _measured(
     found = measure(reader.tensors, counted_tensors(reader, selection), read, types, workers)
     reader.verify()
     return found
+
+
+def _replicas(dump: Dump, selection: Selection) -> list[str]:
+    """Name the tensors whose pieces are identical byte for byte: norms would count copies more than once."""
+    alike = [
+        (name, indices)
+        for name, indices in dump.named.items()
+        if len(indices) > 1 and dump.shape(indices) and len({dump.stats[index] for index in indices}) == 1
+    ]
+    return [name for name, indices in alike if len({_digest(dump, index, selection) for index in indices}) == 1]
+
+
+def _digest(dump: Dump, index: int, selection: Selection) -> bytes:
+    import hashlib
+
+    part = next(part for part in reversed(dump.parts) if part.start <= index)
+    spec, digest = dump.tensors[index], hashlib.sha256()
+    with open_dump(part.path, selection) as (_, reader):
+        for piece in in_order(Slab(0, 1, 0, spec.size), spec):
+            digest.update(fetch(reader.read, piece, [spec]).data)
+    return digest.digest()
 
 
 def counted_tensors(reader: Reader, selection: Selection) -> list[int]:

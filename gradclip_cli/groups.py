@@ -41,7 +41,7 @@ def partition(dump: Dump, plan: ApplyPlan) -> list[Shared]:
     for layer, indices in dump.layers.items():
         strategy, threshold = plan.of_layer(layer)
         for index in indices:
-            key = _key(strategy.group, threshold, layer, index)
+            key = _key(strategy.group, threshold, layer, dump.tensors[index].name)
             kinds[key] = strategy, threshold
             members.setdefault(key, []).append(index)
     types = norm_types(plan)
@@ -51,10 +51,10 @@ def partition(dump: Dump, plan: ApplyPlan) -> list[Shared]:
     ]
 
 
-def _key(group: Group, threshold: Threshold | None, layer: str, index: int) -> tuple[object, ...]:
+def _key(group: Group, threshold: Threshold | None, layer: str, name: str) -> tuple[object, ...]:
     if group is Group.DUMP:
         return group, threshold
-    return (group, layer) if group is Group.LAYER else (group, index)
+    return (group, layer) if group is Group.LAYER else (group, name)
 
 
 Chosen = dict[tuple[str, Rule], float]

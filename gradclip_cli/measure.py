@@ -76,6 +76,11 @@ def merge(parts: Iterable[Stats], types: NormTypes) -> Stats:
     return Stats(elements, zeros, nan, posinf, neginf, max(part.max_abs for part in parts), powers)
 
 
+def merged(parts: Sequence[Stats], types: NormTypes) -> Stats:
+    """Return the one, or merge the several."""
+    return parts[0] if len(parts) == 1 else merge(parts, types)
+
+
 def measure_piece(raw: Raw, dtype: DType, types: NormTypes) -> Piece:
     """Measure consecutive elements of one tensor, beginning at a whole number of blocks."""
     values, peak, zeros, finite = _looked_at(raw, dtype)

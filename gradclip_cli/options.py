@@ -90,6 +90,10 @@ reading = stacked(
     ),
 )
 
+by_rank = click.option(
+    "--shards", is_flag=True, help="Take all inputs for one dump: equal names in them are pieces of one tensor."
+)
+
 norming = stacked(
     click.option("--norm-type", type=float, metavar="P", help="Take the P-norm: inf, or 0.1 to 64.  [default: 2]"),
     click.option(

@@ -29,14 +29,20 @@ def naming(layer_regex: str | None, group_depth: int | None) -> Naming:
     return Naming(regex)
 
 
-def dumps_in(inputs: Sequence[str]) -> tuple[str, ...]:
-    """Replace directories by the dumps in them; raise where there is no input, or one that is not there."""
+def dumps_in(inputs: Sequence[str], by_rank: bool = False) -> tuple[str, ...]:
+    """Replace directories by the dumps in them; raise where there is no input, or one that is not there.
+
+    With `by_rank` all files together are one dump, of which each holds pieces.
+    """
     if not inputs:
         raise UsageError("give at least one dump, or a directory of dumps")
     for path in inputs:
         if not os.path.lexists(path):
             raise InputError("does not exist", path=path)
-    return tuple(expand(inputs))
+    found = expand(inputs)
+    if by_rank and len(found) < 2:
+        raise UsageError("--shards needs the files of two ranks or more")
+    return (shards.by_rank(found),) if by_rank else tuple(found)
 
 
 def into_folder(inputs: Sequence[str], found: Sequence[str], output_format: str | None = None) -> bool:
@@ -56,17 +62,15 @@ def outputs_for(
     if in_place == (output is not None):
         raise UsageError("give either -o OUTPUT, --in-place or --dry-run")
     if output is None:
-        return _distinct([os.path.realpath(path) for path in inputs], tuple(inputs))
+        _distinct([os.path.realpath(part) for path in inputs for part in shards.parts(path)])
+        return tuple(inputs)
     if not directory:
         return (output,)
-    return _distinct(
-        [os.path.basename(path) for path in inputs],
-        tuple(os.path.join(output, os.path.basename(path)) for path in inputs),
-    )
+    _distinct([os.path.basename(part) for path in inputs for part in shards.parts(path)])
+    return tuple(os.path.join(output, os.path.basename(path)) for path in inputs)
 
 
-def _distinct(keys: Sequence[str], paths: tuple[str, ...]) -> tuple[str, ...]:
+def _distinct(keys: Sequence[str]) -> None:
     name, number = Counter(keys).most_common(1)[0]
     if number > 1:
         raise UsageError(f"{number} inputs would be written to the same file {printable(name)!r}")
-    return paths

@@ -43,7 +43,7 @@ class ApplyParam(NamedTuple):
     name: str
     layer: str
     param: str
-    shape: tuple[int, ...]
+    shape: tuple[int, ...] | None
     dtype: str
     elements: int
     norm_before: float | None
@@ -107,7 +107,7 @@ class StatsParam(NamedTuple):
     name: str
     layer: str
     param: str
-    shape: tuple[int, ...]
+    shape: tuple[int, ...] | None
     dtype: str
     summary: Summary
 

@@ -1,5 +1,6 @@
 """Norms over the dumps of a series."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -10,7 +11,7 @@ from gradclip_cli import advice, norms, shards
 from gradclip_cli.checks import check_taken
 from gradclip_cli.dumps import Dump
 from gradclip_cli.errors import InputError, UsageError
-from gradclip_cli.measure import NormTypes, Stats, merge
+from gradclip_cli.measure import NormTypes, Stats, merge, merged
 from gradclip_cli.naming import Place
 from gradclip_cli.plan import StatsPlan
 from gradclip_cli.report import StatsDump, StatsLayer, StatsParam, StatsReport
@@ -27,6 +28,7 @@ class Layout:
     """What all dumps of a series have in common: their tensors, in the order of the first dump's layers."""
 
     specs: list[TensorSpec]
+    shapes: list[tuple[int, ...] | None]
     places: list[Place]
     layers: list[str]
     starts: list[int]  # where the tensors of each layer begin; one more at the end
@@ -36,21 +38,17 @@ class Layout:
     @classmethod
     def of(cls, dump: Dump) -> "Layout":
         """Take the layout from a dump."""
-        layers = dump.layers
-        order = [index for indices in layers.values() for index in indices]
-        starts = np.cumsum([0, *(len(indices) for indices in layers.values())]).tolist()
-        return cls(
-            [dump.tensors[k] for k in order],
-            [dump.places[k] for k in order],
-            list(layers),
-            starts,
-            dump.labels,
-            dump.notes,
-        )
+        named = dump.named
+        firsts = [indices[0] for indices in named.values()]
+        places = [dump.places[k] for k in firsts]
+        sizes = Counter(place.layer for place in places)
+        starts = np.cumsum([0, *sizes.values()]).tolist()
+        shapes = [dump.shape(indices) for indices in named.values()]
+        return cls([dump.tensors[k] for k in firsts], shapes, places, list(sizes), starts, dump.labels, dump.notes)
 
     def sample(self, dump: Dump, types: NormTypes) -> Sample:
         """Reduce a dump to its norms; raise InputError where its tensors are not those of the first."""
-        of = {dump.tensors[index].name: stats for index, stats in dump.stats.items()}
+        of = {name: merged([dump.stats[index] for index in indices], types) for name, indices in dump.named.items()}
         names = [spec.name for spec in self.specs]
         if of.keys() != set(names):
             self._differs(dump, sorted(set(names) - of.keys()), sorted(of.keys() - set(names)))
@@ -108,8 +106,8 @@ def report(plan: StatsPlan, layout: Layout, samples: Sequence[Sample]) -> StatsR
         summaries(total)[0],
         [StatsLayer(*row) for row in zip(layout.layers, layers, strict=True)],
         [
-            StatsParam(spec.name, place.layer, place.param, spec.shape, spec.dtype.name, summary)
-            for spec, place, summary in zip(layout.specs, layout.places, params, strict=True)
+            StatsParam(spec.name, place.layer, place.param, shape, spec.dtype.name, summary)
+            for spec, place, shape, summary in zip(layout.specs, layout.places, layout.shapes, params, strict=True)
         ],
         [advice.with_advice(one, found[one.strategy]) for one in chosen],
         [one for one in offers if any(one.rule == str(rule) for rule in RULES)],

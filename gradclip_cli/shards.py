@@ -1,4 +1,8 @@
-"""Dumps that are spread over several files: a safetensors index, or files numbered `-00001-of-00003`."""
+"""Dumps that are spread over several files.
+
+A safetensors index, or files numbered `-00001-of-00003`, hold each tensor once. The files of several ranks hold pieces of
+the same tensors: such a dump goes by the paths of its files, joined by NUL, which no path holds.
+"""
 
 import json
 import os
@@ -9,8 +13,19 @@ from gradclip_cli.errors import InputError
 
 INDEX = ".safetensors.index.json"
 _NUMBERED = re.compile(r"(?P<head>.*-)(?P<number>\d{1,9})-of-(?P<of>\d{1,9})(?P<tail>\.safetensors)", re.DOTALL)
+_JOINT = "\0"
 _MOST_SHARDS = 100_000
 _LONGEST_INDEX = 100_000_000
+
+
+def by_rank(paths: Sequence[str]) -> str:
+    """Return the path of the dump whose pieces are these files."""
+    return _JOINT.join(paths)
+
+
+def is_by_rank(path: str) -> bool:
+    """Whether equal names in the files of a dump are pieces of one tensor."""
+    return _JOINT in path
 
 
 def is_sharded(path: str) -> bool:
@@ -20,6 +35,8 @@ def is_sharded(path: str) -> bool:
 
 def parts(path: str) -> tuple[str, ...]:
     """Return the files that make up the dump at `path`: itself, or all shards of its set."""
+    if is_by_rank(path):
+        return tuple(path.split(_JOINT))
     if path.endswith(INDEX):
         folder = os.path.dirname(path)
         return tuple(os.path.join(folder, name) for name in sorted(set(weight_map(path).values())))
@@ -64,6 +81,8 @@ def combined(paths: Sequence[str]) -> list[str]:
 
 def check(path: str, names: Sequence[Sequence[str]]) -> None:
     """Raise where the tensors in the shards, `names`, are not each in one shard, or not those of the index."""
+    if is_by_rank(path):
+        return
     holders: dict[str, str] = {}
     for part, tensors in zip(parts(path), names, strict=True):
         for tensor in tensors:
@@ -80,6 +99,8 @@ def targets(path: str, output: str) -> list[str]:
     """Return where the files of the dump at `path` go, if that itself goes to `output`; the index comes last."""
     folder = os.path.dirname(output)
     found = parts(path)
+    if is_by_rank(output):
+        return list(parts(output))
     if len(found) == 1 and not path.endswith(INDEX):
         return [output]
     shards = [os.path.join(folder, os.path.basename(part)) for part in found]

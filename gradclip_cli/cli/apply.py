@@ -12,6 +12,7 @@ from gradclip_cli.cli.override import OVERRIDE
 from gradclip_cli.options import (
     STRATEGY,
     THRESHOLD,
+    by_rank,
     norm,
     norming,
     reading,
@@ -35,6 +36,7 @@ from gradclip_cli.planning import dumps_in, into_folder, outputs_for
     ),
 )
 @reading
+@by_rank
 @click.option("-o", "--output", type=click.Path(), metavar="PATH", help="Write here; a directory for several inputs.")
 @click.option(
     "-s",
@@ -84,7 +86,7 @@ def command(inputs: tuple[str, ...], **options: Any) -> None:
     from gradclip_cli import pipeline
 
     given = taken(inputs, options)
-    found = dumps_in(given)
+    found = dumps_in(given, options["shards"])
     directory = into_folder(given, found, options["output_format"])
     in_place = options["in_place"]
     plan = ApplyPlan(

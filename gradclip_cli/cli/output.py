@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gradclip_cli import render
+from gradclip_cli import render, shards
 from gradclip_cli.errors import OutputError
 from gradclip_cli.signals import before_the_end
 from gradclip_cli.text import one_line
@@ -41,7 +41,7 @@ def warn(notes: Sequence[str]) -> None:
 @contextmanager
 def progress(inputs: Sequence[str], passes: int, quiet: bool) -> Iterator[Callable[[int], None]]:
     """Show how far long work has come, where standard error is a terminal; yield what is to be told of bytes done."""
-    total = passes * sum(_size(path) for path in inputs)
+    total = passes * sum(_size(part) for path in inputs for part in shards.parts(path))
     if quiet or sys.stderr is None or not sys.stderr.isatty() or total < _LONG or os.environ.get("TERM") == "dumb":
         yield lambda count: None
         return

@@ -7,7 +7,19 @@ import click
 from gradclip_cli.cli import Command, described
 from gradclip_cli.cli.output import progress, show
 from gradclip_cli.errors import InputError
-from gradclip_cli.options import RULE, STRATEGY, norm, norming, reading, selecting, selection, showing, taken, working
+from gradclip_cli.options import (
+    RULE,
+    STRATEGY,
+    by_rank,
+    norm,
+    norming,
+    reading,
+    selecting,
+    selection,
+    showing,
+    taken,
+    working,
+)
 from gradclip_cli.plan import Norm, StatsPlan
 from gradclip_cli.planning import dumps_in
 
@@ -24,6 +36,7 @@ KINDS = ("total", "layer", "param", "step")
     ),
 )
 @reading
+@by_rank
 @click.option("-s", "--strategy", type=STRATEGY, metavar="NAME", help="Suggest a threshold for this strategy only.")
 @click.option("--rule", type=RULE, default="mean", show_default=True, help="How a threshold is chosen from the norms.")
 @click.option("--skip-steps", type=int, default=0, show_default=True, metavar="N", help="Leave out the first N dumps.")
@@ -40,7 +53,7 @@ def command(inputs: tuple[str, ...], **options: Any) -> None:
     given = taken(inputs, options)
     if options["print_threshold"] and options["strategy"] is None:
         raise click.UsageError("--print-threshold needs -s STRATEGY")
-    found = dumps_in(given)
+    found = dumps_in(given, options["shards"])
     plan = StatsPlan(
         found,
         options["strategy"],

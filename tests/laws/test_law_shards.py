@@ -138,3 +138,75 @@ def test_nothing_of_a_set_is_replaced_before_all_of_it_is_written(
     with pytest.raises(GradclipError):
         apply(sharded / NAMES[0], in_place=True, strategy="clip-by-global-norm", threshold=1.0)
     assert (sharded / NAMES[0]).read_bytes() == before[NAMES[0]]
+
+
+RANKS = 3
+
+
+@pytest.fixture
+def ranks(tmp_path: Path) -> list[Path]:
+    """Files of three ranks that hold the rows of the same tensors, not all as many, and one copy of a bias."""
+    paths = []
+    for rank in range(RANKS):
+        rows = {name: array[rank::RANKS] for name, array in GRADIENTS.items()}
+        paths.append(tmp_path / f"rank{rank}.safetensors")
+        save_file({name: np.ascontiguousarray(array) for name, array in rows.items()}, paths[-1])
+    return paths
+
+
+@pytest.mark.parametrize("strategy", ["clip-by-global-norm", "clip-l2-per-layer", "clip-l2-per-param-type"])
+def test_pieces_of_ranks_are_clipped_as_one_tensor(ranks: list[Path], tmp_path: Path, strategy: str) -> None:
+    """What comes out of the pieces is what comes out of the whole tensors, to a step of the dtype."""
+    whole = tmp_path / "whole.safetensors"
+    save_file(GRADIENTS, whole)
+    apply(whole, tmp_path / "clipped.safetensors", strategy=strategy, threshold=1.5)
+    report = apply(ranks, tmp_path / "out", strategy=strategy, threshold=1.5, shards=True)
+    expected = load_file(tmp_path / "clipped.safetensors")
+    for rank, path in enumerate(ranks):
+        for name, piece in load_file(tmp_path / "out" / path.name).items():
+            np.testing.assert_array_max_ulp(piece, expected[name][rank::RANKS], 1)
+    (dump,) = report.dumps
+    assert dump.output == [str(tmp_path / "out" / path.name) for path in ranks]
+    assert {param.name: param.elements for param in dump.params} == {name: a.size for name, a in GRADIENTS.items()}
+
+
+def test_norms_of_ranks_add_up(ranks: list[Path]) -> None:
+    """Squares of pieces add up to the squares of the tensors; a shape that differs between pieces is none."""
+    found = stats(ranks, shards=True)
+    (dump,) = found.dumps
+    assert dump.input == [str(path) for path in ranks]
+    assert dump.norm == pytest.approx(total(), rel=1e-12)
+    by_name = {row.name: row for row in found.params}
+    assert by_name.keys() == GRADIENTS.keys()
+    for name, array in GRADIENTS.items():
+        assert by_name[name].summary.mean == pytest.approx(float(np.linalg.norm(array.astype(np.float64))), rel=1e-12)
+        assert by_name[name].shape == ((1, 5) if len(array) == RANKS else None)
+
+
+def test_without_the_option_each_rank_is_a_dump(ranks: list[Path]) -> None:
+    """Files with the same names are a series unless it is said that they are one dump."""
+    assert len(stats(ranks).dumps) == RANKS
+
+
+def test_copies_are_pointed_out(tmp_path: Path) -> None:
+    """Pieces that are the same byte for byte may be copies, whose squares should not add up."""
+    for rank in (0, 1):
+        values = np.float32([1, 2]) * (1 + rank)
+        save_file({"copied": np.float32([3, 4]), "sharded": values}, tmp_path / f"rank{rank}.safetensors")
+    report = stats([tmp_path / f"rank{rank}.safetensors" for rank in (0, 1)], shards=True)
+    (note,) = report.notes
+    assert "copies" in note
+    assert "copied" in note
+    assert "sharded" not in note
+
+
+def test_ranks_in_place(ranks: list[Path]) -> None:
+    """The files of all ranks are replaced."""
+    apply(ranks, in_place=True, strategy="clip-by-global-norm", threshold=1.0, shards=True)
+    assert stats(ranks, shards=True).dumps[0].norm == pytest.approx(1.0, rel=1e-7)
+
+
+def test_one_rank_is_no_set(ranks: list[Path]) -> None:
+    """Pieces need two files or more."""
+    with pytest.raises(UsageError, match="two ranks"):
+        stats(ranks[0], shards=True)
