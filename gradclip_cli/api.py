@@ -91,6 +91,8 @@ def stats(
     allow_huge: bool = False,
     input_format: str | None = None,
     skip_steps: int = 0,
+    allow_missing: bool = False,
+    keep_going: bool = False,
     shards: bool = False,
     jobs: int | None = None,
 ) -> StatsReport:
@@ -105,6 +107,8 @@ def stats(
                 tuple(include), tuple(exclude), naming(layer_regex, group_depth), input_format, void_dtype, allow_huge
             ),
             skip_steps=skip_steps,
+            allow_missing=allow_missing,
+            keep_going=keep_going,
             jobs=jobs,
         )
     )

@@ -142,6 +142,23 @@ def _digest(dump: Dump, index: int, selection: Selection) -> bytes:
     return digest.digest()
 
 
+def shared_names(paths: Sequence[str], selection: Selection, keep_going: bool) -> set[str]:
+    """Return the names that all dumps have in common, from their headers; of dumps that cannot be read, nothing is asked."""
+    shared: set[str] | None = None
+    for path in paths:
+        try:
+            names = set[str]()
+            for part in shards.parts(path):
+                with open_dump(part, selection) as (_, reader):
+                    names |= {reader.tensors[index].name for index in counted_tensors(reader, selection)}
+        except InputError:
+            if not keep_going:
+                raise
+        else:
+            shared = names if shared is None else shared & names
+    return shared or set()
+
+
 def counted_tensors(reader: Reader, selection: Selection) -> list[int]:
     """The indices of the tensors that are gradients and were not left out; complex ones are refused."""
     counted = []

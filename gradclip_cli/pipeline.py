@@ -3,11 +3,12 @@
 Each command imports here what it alone needs: for a small dump, starting takes longer than the work.
 """
 
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
 from gradclip_cli import shards
-from gradclip_cli.dumps import Progress, by_step, open_dump, survey
+from gradclip_cli.dumps import Progress, by_step, open_dump, shared_names, survey
 from gradclip_cli.plan import ApplyPlan, LsPlan, Norm, StatsPlan, norm_types
 from gradclip_cli.workers import Workers
 
@@ -58,11 +59,13 @@ def stats(plan: StatsPlan, progress: Progress = silent) -> "StatsReport":
     """Measure dumps one after the other; of each only its norms are kept."""
     from gradclip_cli import series
 
-    types = (plan.norm.type,)
+    types, shared = (plan.norm.type,), None
+    if plan.allow_missing:
+        shared = shared_names(plan.inputs, plan.selection, plan.keep_going)
     with Workers(plan.jobs) as workers:
-        dumps = (survey(path, plan.selection, types, workers, progress) for path in plan.inputs)
-        layout, samples = series.collect(dumps, plan.selection, types)
-    return series.report(plan, layout, series.in_order(samples, plan.skip_steps))
+        surveys = (partial(survey, path, plan.selection, types, workers, progress) for path in plan.inputs)
+        layout, samples, failed = series.collect(surveys, plan, shared)
+    return series.report(plan, layout, series.in_order(samples, plan.skip_steps), failed)
 
 
 def ls(plan: LsPlan) -> "LsReport":

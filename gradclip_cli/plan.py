@@ -99,6 +99,8 @@ class StatsPlan:
     norm: Norm = Norm()
     selection: Selection = Selection()
     skip_steps: int = 0
+    allow_missing: bool = False
+    keep_going: bool = False
     jobs: int | None = None
 
     def __post_init__(self) -> None:

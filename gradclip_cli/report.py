@@ -1,11 +1,13 @@
 """Reports are data: what the commands found, under the names that their JSON has.
 
-Some fields are for a person and no part of the JSON: `notes`, which go to standard error, `labels`, by which frameworks
-call layers beside their names, and some figures of candidates. Rows are named tuples, since there may be hundreds of thousands of them.
+Some fields are for a person and no part of the JSON: `notes`, which go to standard error; `labels`, by which frameworks
+call layers beside their names; what `failed`; and some figures of candidates. Rows are named tuples, since there may be
+hundreds of thousands of them.
 """
 
 from typing import NamedTuple
 
+from gradclip_cli.errors import GradclipError
 from gradclip_cli.summary import Summary
 
 
@@ -153,6 +155,7 @@ class StatsReport(NamedTuple):
     candidates: list[Candidate]
     labels: dict[str, str]
     notes: list[str]
+    failed: list[GradclipError]
 
 
 class LsTensor(NamedTuple):

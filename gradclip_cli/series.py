@@ -1,22 +1,20 @@
 """Norms over the dumps of a series."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
 
 from gradclip_cli import advice, norms, shards
 from gradclip_cli.checks import check_taken
 from gradclip_cli.dumps import Dump
-from gradclip_cli.errors import InputError, UsageError
+from gradclip_cli.errors import GradclipError, InputError, UsageError
 from gradclip_cli.measure import NormTypes, Stats, merge, merged
 from gradclip_cli.naming import Place
 from gradclip_cli.plan import StatsPlan
 from gradclip_cli.report import StatsDump, StatsLayer, StatsParam, StatsReport
 from gradclip_cli.samples import Row, Sample
-from gradclip_cli.selection import Selection
 from gradclip_cli.summary import summaries
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import count, listed
@@ -34,23 +32,35 @@ class Layout:
     starts: list[int]  # where the tensors of each layer begin; one more at the end
     labels: dict[str, str]
     notes: list[str]
+    shared: bool  # whether other dumps may have more tensors than these
 
     @classmethod
-    def of(cls, dump: Dump) -> "Layout":
-        """Take the layout from a dump."""
-        named = dump.named
+    def of(cls, dump: Dump, shared: set[str] | None = None) -> "Layout":
+        """Take the layout from a dump; of its tensors only those `shared` by all dumps, where that is asked for."""
+        left = [] if shared is None else [name for name in dump.named if name not in shared]
+        notes = [*dump.notes, *([f"left out, since not in all dumps: {listed(left)}"] if left else [])]
+        named = {name: indices for name, indices in dump.named.items() if shared is None or name in shared}
         firsts = [indices[0] for indices in named.values()]
         places = [dump.places[k] for k in firsts]
         sizes = Counter(place.layer for place in places)
         starts = np.cumsum([0, *sizes.values()]).tolist()
         shapes = [dump.shape(indices) for indices in named.values()]
-        return cls([dump.tensors[k] for k in firsts], shapes, places, list(sizes), starts, dump.labels, dump.notes)
+        return cls(
+            [dump.tensors[k] for k in firsts],
+            shapes,
+            places,
+            list(sizes),
+            starts,
+            dump.labels,
+            notes,
+            shared is not None,
+        )
 
     def sample(self, dump: Dump, types: NormTypes) -> Sample:
         """Reduce a dump to its norms; raise InputError where its tensors are not those of the first."""
         of = {name: merged([dump.stats[index] for index in indices], types) for name, indices in dump.named.items()}
         names = [spec.name for spec in self.specs]
-        if of.keys() != set(names):
+        if not (of.keys() >= set(names) if self.shared else of.keys() == set(names)):
             self._differs(dump, sorted(set(names) - of.keys()), sorted(of.keys() - set(names)))
         stats = [of[name] for name in names]
         layers = [merge(stats[a:b], types) for a, b in zip(self.starts, self.starts[1:], strict=False)]
@@ -71,12 +81,30 @@ class Layout:
         raise InputError(f"has other tensors than the first dump: it {' and '.join(parts)}", path=dump.path)
 
 
-def collect(dumps: Iterator[Dump], selection: Selection, types: NormTypes) -> tuple[Layout, list[Sample]]:
-    """Reduce dumps to their norms, one after the other; the first says which tensors the others must have."""
-    first = next(dumps)
-    check_taken([first], selection)
-    layout = Layout.of(first)
-    return layout, [layout.sample(dump, types) for dump in chain([first], dumps)]
+def collect(
+    surveys: Iterable[Callable[[], Dump]], plan: StatsPlan, shared: set[str] | None = None
+) -> tuple[Layout, list[Sample], list[GradclipError]]:
+    """Reduce dumps to their norms, one after the other; the first says which tensors the others must have.
+
+    With `keep_going`, what is wrong with a dump is returned in the end, unless no dump could be read.
+    """
+    layout: Layout | None = None
+    samples: list[Sample] = []
+    failed: list[GradclipError] = []
+    for survey in surveys:
+        try:
+            dump = survey()
+            if layout is None:
+                check_taken([dump], plan.selection)
+            layout = layout or Layout.of(dump, shared)
+            samples.append(layout.sample(dump, (plan.norm.type,)))
+        except InputError as error:
+            if not plan.keep_going:
+                raise
+            failed.append(error)
+    if layout is None or not samples:
+        raise failed[0]
+    return layout, samples, failed
 
 
 def _norm(stats: Stats, p: float) -> float:
@@ -87,7 +115,9 @@ def _norms(parts: Iterable[Stats], p: float) -> Row:
     return np.array([_norm(stats, p) for stats in parts])
 
 
-def report(plan: StatsPlan, layout: Layout, samples: Sequence[Sample]) -> StatsReport:
+def report(
+    plan: StatsPlan, layout: Layout, samples: Sequence[Sample], failed: Sequence[GradclipError] = ()
+) -> StatsReport:
     """Summarise a series."""
     total = np.array([[sample.dump.norm] for sample in samples])
     layers = summaries(np.array([sample.layers for sample in samples]))
@@ -113,6 +143,7 @@ def report(plan: StatsPlan, layout: Layout, samples: Sequence[Sample]) -> StatsR
         [one for one in offers if any(one.rule == str(rule) for rule in RULES)],
         layout.labels,
         layout.notes,
+        list(failed),
     )
 
 

@@ -1,6 +1,6 @@
 """gradclip stats."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,6 +22,10 @@ from gradclip_cli.options import (
 )
 from gradclip_cli.plan import Norm, StatsPlan
 from gradclip_cli.planning import dumps_in
+from gradclip_cli.text import count
+
+if TYPE_CHECKING:
+    from gradclip_cli.report import StatsReport
 
 KINDS = ("total", "layer", "param", "step")
 
@@ -40,6 +44,10 @@ KINDS = ("total", "layer", "param", "step")
 @click.option("-s", "--strategy", type=STRATEGY, metavar="NAME", help="Suggest a threshold for this strategy only.")
 @click.option("--rule", type=RULE, default="mean", show_default=True, help="How a threshold is chosen from the norms.")
 @click.option("--skip-steps", type=int, default=0, show_default=True, metavar="N", help="Leave out the first N dumps.")
+@click.option("--allow-missing", is_flag=True, help="Go on with the tensors that all dumps have in common.")
+@click.option(
+    "--keep-going", is_flag=True, help="Leave out dumps that cannot be read; the exit code is 3 all the same."
+)
 @click.option("--print-threshold", is_flag=True, help="Print the suggested threshold and nothing else; needs -s.")
 @click.option("--by", type=click.Choice(KINDS), multiple=True, help="Show only these tables (repeatable).")
 @norming
@@ -61,14 +69,23 @@ def command(inputs: tuple[str, ...], **options: Any) -> None:
         norm(options) or Norm(),
         selection(options),
         options["skip_steps"],
+        options["allow_missing"],
+        options["keep_going"],
         options["jobs"],
     )
     with progress(found, 1, options["quiet"]) as tick:
         report = pipeline.stats(plan, tick)
-    if not options["print_threshold"]:
+    if options["print_threshold"]:
+        click.echo(repr(_threshold(report)))
+    else:
         show(report, options["format"], options["no_color"], options["by"] or KINDS)
-        return
+    if report.failed:
+        raise InputError(f"{len(report.failed)} of {count(len(found), 'dump')} left out; the first: {report.failed[0]}")
+
+
+def _threshold(report: "StatsReport") -> float:
+    """The one threshold that was suggested."""
     suggestion = report.suggestions[0]
     if suggestion.threshold is None:
         raise InputError(suggestion.note or "there is no threshold")
-    click.echo(repr(suggestion.threshold))
+    return suggestion.threshold

@@ -10,7 +10,7 @@ from gradclip_cli import __version__
 from gradclip_cli.report import Report
 from gradclip_cli.summary import Summary
 
-_PERSONAL = frozenset({"labels", "notes", "energy_lost", "longest_run", "reason"})
+_PERSONAL = frozenset({"labels", "notes", "failed", "energy_lost", "longest_run", "reason"})
 _encode = json.JSONEncoder(allow_nan=False).encode
 _FIGURES = tuple(field.name for field in fields(Summary))
 _figures = attrgetter(*_FIGURES)

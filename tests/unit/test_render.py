@@ -57,6 +57,7 @@ STATS = StatsReport(
     [],
     {},
     [],
+    [],
 )
 LS = LsReport([LsTensor("a.npz", NAME, "lstm", "w", (), "bfloat16", 2)], {}, ["a note"])
 STRATEGIES = StrategiesReport([StrategyRow("none", ("None",), "-", "unchanged", False, "DL4J")], [])

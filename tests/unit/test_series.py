@@ -2,12 +2,15 @@
 
 import math
 import statistics
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 
 from gradclip_cli.advice import compared, suggest
+from gradclip_cli.dumps import Dump
 from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.plan import Norm, StatsPlan
 from gradclip_cli.report import StatsReport
@@ -26,12 +29,18 @@ def series_of(*steps: dict[str, list[float]], plan: StatsPlan | None = None) -> 
     """The report over dumps of float64 tensors, in the order given."""
     plan = plan or StatsPlan(("a",))
     types = (plan.norm.type,)
-    dumps = (
+    dumps = [
         dump_of({name: np.array(values) for name, values in step.items()}, types, f"step{k}.npz", k)
         for k, step in enumerate(steps)
-    )
-    layout, samples = collect(dumps, plan.selection, types)
-    return report(plan, layout, in_order(samples, plan.skip_steps))
+    ]
+    shared = set.intersection(*(set(step) for step in steps)) if plan.allow_missing else None
+    layout, samples, failed = collect(surveys(dumps), plan, shared)
+    return report(plan, layout, in_order(samples, plan.skip_steps), failed)
+
+
+def surveys(dumps: Iterable[Dump]) -> list[Callable[[], Dump]]:
+    """What gives dumps that have been measured already."""
+    return [partial(lambda dump: dump, dump) for dump in dumps]
 
 
 STEPS = ({"b.w": [3.0], "a.w": [4.0], "b.b": [12.0]}, {"b.w": [6.0], "a.w": [8.0], "b.b": [24.0]})
@@ -88,14 +97,14 @@ def test_other_tensors_than_the_first(other: dict[str, list[float]], reason: str
 def test_samples_are_what_a_strategy_compares(strategy: str, expected: list[float]) -> None:
     """Samples are one a dump, one a layer and dump, or one a tensor and dump."""
     dumps = (dump_of({name: np.array(values) for name, values in step.items()}) for step in STEPS)
-    _, samples = collect(dumps, Selection(), (2.0,))
+    _, samples, _ = collect(surveys(dumps), StatsPlan(("a",)))
     assert compared(find(strategy), samples).finite.tolist() == pytest.approx(expected, rel=1e-15)
 
 
 def test_elementwise_samples_are_the_largest_elements() -> None:
     """For the element-wise strategy the samples are the largest |g| of each tensor, whatever the norm type."""
     dumps = (dump_of({"a": np.array([-5.0, 4.0]), "b": np.array([np.nan, 1.0])}, (1.0,)) for _ in range(1))
-    _, samples = collect(dumps, Selection(), (1.0,))
+    _, samples, _ = collect(surveys(dumps), StatsPlan(("a",), norm=Norm(1.0)))
     found = compared(find("clip-by-value"), samples)
     assert (found.finite.tolist(), found.nonfinite) == ([5.0], 1)
 
@@ -158,7 +167,7 @@ def test_nonfinite_dumps_are_counted() -> None:
 def samples_of(*steps: int | None) -> list[Any]:
     """Samples of dumps at steps."""
     dumps = [dump_of({"a": np.ones(1)}, step=step) for step in steps]
-    return collect(iter(dumps), Selection(), (2.0,))[1]
+    return collect(surveys(dumps), StatsPlan(("a",)))[1]
 
 
 def test_dumps_are_in_the_order_of_their_steps() -> None:
@@ -182,3 +191,28 @@ def test_an_include_that_matches_nothing() -> None:
     """An --include that matches no tensor is wrong usage."""
     with pytest.raises(UsageError, match=r"--include 'zz\*'"):
         series_of(*STEPS, plan=StatsPlan(("a",), selection=Selection(("zz*",))))
+
+
+def test_dumps_that_differ_go_on_with_what_they_share() -> None:
+    """With `allow_missing` the norms are over the tensors that all dumps have, and what is left out is named."""
+    found = series_of({"a": [3.0], "b": [4.0]}, {"a": [6.0], "c": [1.0]}, plan=StatsPlan(("a",), allow_missing=True))
+    assert [dump.norm for dump in found.dumps] == [3.0, 6.0]
+    assert [row.name for row in found.params] == ["a"]
+    assert found.notes == ["left out, since not in all dumps: b"]
+
+
+def test_what_fails_is_left_out_and_told() -> None:
+    """With `keep_going` a dump with other tensors is an error in the report, and the rest is as if it were not there."""
+    found = series_of({"a": [3.0]}, {"b": [4.0]}, {"a": [5.0]}, plan=StatsPlan(("a",), keep_going=True))
+    assert [dump.norm for dump in found.dumps] == [3.0, 5.0]
+    assert ["other tensors" in str(error) for error in found.failed] == [True]
+
+
+def test_where_all_fails_the_first_error_is_raised() -> None:
+    """Nothing is worth having of no dump."""
+
+    def broken() -> Dump:
+        raise InputError("is broken", path="a")
+
+    with pytest.raises(InputError, match="is broken"):
+        collect([broken, broken], StatsPlan(("a",), keep_going=True))
