@@ -1,8 +1,8 @@
 """Reports are data: what the commands found, under the names that their JSON has.
 
 Some fields are for a person and no part of the JSON: `notes`, which go to standard error; `labels`, by which frameworks
-call layers beside their names; what `failed`; and some figures of candidates. Rows are named tuples, since there may be
-hundreds of thousands of them.
+call layers beside their names; the `series` of each layer's norms; what `failed`; and some figures of candidates. Rows are
+named tuples, since there may be hundreds of thousands of them.
 """
 
 from typing import NamedTuple
@@ -154,6 +154,7 @@ class StatsReport(NamedTuple):
     suggestions: list[Suggestion]
     candidates: list[Candidate]
     labels: dict[str, str]
+    series: list[list[float]]
     notes: list[str]
     failed: list[GradclipError]
 

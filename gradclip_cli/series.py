@@ -142,6 +142,7 @@ def report(
         [advice.with_advice(one, found[one.strategy]) for one in chosen],
         [one for one in offers if any(one.rule == str(rule) for rule in RULES)],
         layout.labels,
+        np.array([sample.layers for sample in samples]).T.tolist(),
         layout.notes,
         list(failed),
     )

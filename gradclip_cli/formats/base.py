@@ -32,9 +32,17 @@ class Copy:
 class Reader(Protocol):
     """A dump that has been opened: its header is read and checked, its elements are not."""
 
-    file: InputFile
-    tensors: Sequence[TensorSpec]
-    others: Sequence[str]
+    @property
+    def file(self) -> InputFile:
+        """The file behind it."""
+
+    @property
+    def tensors(self) -> Sequence[TensorSpec]:
+        """What is in it, in the order of the file."""
+
+    @property
+    def others(self) -> Sequence[str]:
+        """What is in it and is not numbers."""
 
     def read(self, spec: TensorSpec, start: int, out: Raw) -> None:
         """Fill `out` with stored elements from element `start` on, past the end of the tensor if its neighbour adjoins.

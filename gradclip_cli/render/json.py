@@ -10,7 +10,7 @@ from gradclip_cli import __version__
 from gradclip_cli.report import Report
 from gradclip_cli.summary import Summary
 
-_PERSONAL = frozenset({"labels", "notes", "failed", "energy_lost", "longest_run", "reason"})
+_PERSONAL = frozenset({"labels", "series", "notes", "failed", "energy_lost", "longest_run", "reason"})
 _encode = json.JSONEncoder(allow_nan=False).encode
 _FIGURES = tuple(field.name for field in fields(Summary))
 _figures = attrgetter(*_FIGURES)
@@ -32,7 +32,7 @@ def write(report: Report, stream: IO[str], kinds: frozenset[str]) -> None:
 
 def _value(value: Any, indent: str = "  ") -> str:
     """Encode a value; rows stand one below the other."""
-    if not isinstance(value, list) or not value:
+    if not isinstance(value, list) or not value or not hasattr(value[0], "_asdict"):
         return _encode(plain(value))
     if type(value[0]).__name__ == "ApplyDump":
         return "[" + ",\n".join("{" + ",\n".join(_lines(dump, indent)) + "}" for dump in value) + "]"

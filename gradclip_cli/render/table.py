@@ -3,15 +3,19 @@
 import os
 import shutil
 from collections.abc import Iterator
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
+from gradclip_cli.render.cells import cells
 from gradclip_cli.render.grid import Grid, grids
 
 if TYPE_CHECKING:
-    from gradclip_cli.report import Report
+    from gradclip_cli.report import Report, StatsReport
 
 _MOST_FITTED = 2000
 """Rows up to which a table is fitted to a terminal: longer ones are written as into a pipe, a hundred times as fast."""
+
+_WIDTH, _WIDEST = 80, 200
+"""How wide pictures are in a pipe, and at most."""
 
 
 def write(report: "Report", stream: IO[str], kinds: frozenset[str]) -> None:
@@ -25,6 +29,11 @@ def write(report: "Report", stream: IO[str], kinds: frozenset[str]) -> None:
             terminal.write(grid, stream, shutil.get_terminal_size().columns, unicode, color)
         else:
             stream.writelines(_plain(grid, "─" if unicode else "-"))
+    if type(report).__name__ == "StatsReport":
+        from gradclip_cli.render.pictures import pictures
+
+        width = min(shutil.get_terminal_size().columns, _WIDEST) if stream.isatty() else _WIDTH
+        stream.writelines(f"{line}\n" for line in pictures(cast("StatsReport", report), kinds, width, unicode))
 
 
 def _plain(grid: Grid, rule: str) -> Iterator[str]:
@@ -44,12 +53,3 @@ def _plain(grid: Grid, rule: str) -> Iterator[str]:
         )
         yield "  ".join(padded).rstrip() + "\n"
     yield "\n"
-
-
-def cells(text: str) -> int:
-    """How many cells of a terminal a text takes; Chinese characters take two."""
-    if text.isascii():
-        return len(text)
-    from rich.cells import cell_len
-
-    return cell_len(text)

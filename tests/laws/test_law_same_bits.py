@@ -5,10 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
 import gradclip_cli
+from gradclip_cli import apply
 from gradclip_cli.formats import FORMATS
 from gradclip_cli.strategies import STRATEGIES
 from laws.official import BFLOAT16, FLOATS, Tensors, all_bits, beside, clip, load, save, save_deflated, save_hdf5, ulps
@@ -165,3 +167,20 @@ def test_column_major_order(dtype: np.dtype, tmp_path: Path) -> None:
         np.testing.assert_allclose(found[columns], found[rows], rtol=1e-12, atol=0)
     else:
         assert ulps(np.ascontiguousarray(found[columns]), found[rows]) <= 1
+
+
+def test_packed_files_are_the_same_for_any_number_of_threads(tmp_path: Path) -> None:
+    """Many chunked datasets, packed by several threads, come out as the same bytes each time."""
+    rng = np.random.default_rng(3)
+    path = tmp_path / "in.h5"
+    with h5py.File(path, "w") as file:
+        for k in range(30):
+            packing = {"compression": "gzip", "shuffle": k % 2 == 0, "chunks": (7, 11)}
+            file.create_dataset(f"g{k}/w", data=rng.standard_normal((50, 60)).astype("f4"), **packing)
+            file.create_dataset(f"g{k}/b", data=rng.standard_normal(500).astype("f4"))
+    outputs = []
+    for k, jobs in enumerate((1, 2, 5, 5)):
+        out = tmp_path / f"out{k}.h5"
+        apply(path, out, strategy="clip-by-global-norm", threshold=1.0, jobs=jobs)
+        outputs.append(out.read_bytes())
+    assert len(set(outputs)) == 1

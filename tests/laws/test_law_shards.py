@@ -1,5 +1,6 @@
 """A dump in shards is one dump: its norms are over all of them, and the same files come out."""
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from safetensors.numpy import load_file, save_file
 
 from gradclip_cli import GradclipError, apply, stats
 from gradclip_cli.errors import InputError, OutputError, UsageError
+from gradclip_cli.render import write
 
 GRADIENTS: dict[str, NDArray[Any]] = {
     f"layers.{k}.{name}": np.random.default_rng(k).standard_normal((k + 2, 5)).astype(np.float32)
@@ -210,3 +212,14 @@ def test_one_rank_is_no_set(ranks: list[Path]) -> None:
     """Pieces need two files or more."""
     with pytest.raises(UsageError, match="two ranks"):
         stats(ranks[0], shards=True)
+
+
+@pytest.mark.parametrize("named", [NAMES[:1], NAMES])
+def test_json_of_a_set_without_an_index(sharded: Path, tmp_path: Path, named: list[str]) -> None:
+    """The JSON of a set is strict too where input and output are lists of paths."""
+    apply_report = apply([sharded / name for name in named], tmp_path / "out", strategy="none")
+    out = io.StringIO()
+    write(apply_report, "json", out, frozenset())
+    (dump,) = json.loads(out.getvalue())["dumps"]
+    assert dump["input"] == [str(sharded / name) for name in NAMES]
+    assert dump["output"] == [str(tmp_path / "out" / name) for name in NAMES]

@@ -12,7 +12,7 @@ import pytest
 from h5py import h5d, h5p, h5s, h5t
 from numpy.typing import NDArray
 
-from gradclip_cli import dtypes
+from gradclip_cli import apply, dtypes
 from gradclip_cli.dtypes import DType, from_numpy
 from gradclip_cli.errors import InputError, OutputError
 from gradclip_cli.formats import opened
@@ -403,3 +403,15 @@ def test_an_empty_array_has_no_bands(shape: tuple[int, ...]) -> None:
 def test_bands_are_whole_rows_of_chunks() -> None:
     """Where a row of chunks fits, a band begins at the edge of a chunk, so that none is read twice."""
     assert [band.origin for band in bands((10, 8), (3, 5), 60)] == [(0, 0), (6, 0)]
+
+
+def test_a_lossy_filter_is_not_written_through(tmp_path: Path) -> None:
+    """Scale-offset would round new elements to the step of the old ones: refused, and nothing is written."""
+    path, out = tmp_path / "in.h5", tmp_path / "out.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("w", data=np.arange(800, dtype="f4").reshape(20, 40), chunks=(5, 40), scaleoffset=1)
+    with pytest.raises(OutputError, match="scale-offset"):
+        apply(path, out, strategy="clip-by-global-norm", threshold=1.0)
+    assert not out.exists()
+    apply(path, tmp_path / "out.npz", strategy="clip-by-global-norm", threshold=1.0)
+    assert np.linalg.norm(np.load(tmp_path / "out.npz")["w"]) == pytest.approx(1.0, rel=1e-6)

@@ -56,6 +56,7 @@ STATS = StatsReport(
     [SUGGESTION],
     [],
     {},
+    [[math.nan]],
     [],
     [],
 )

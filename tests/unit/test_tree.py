@@ -53,7 +53,7 @@ RANK = {name: rank for rank, names in enumerate(STAGES) for name in names}
 
 HEAVY = {
     "click": ("cli/", "options.py", "__main__.py"),
-    "rich": ("render/table.py", "render/terminal.py", "cli/output.py"),
+    "rich": ("render/cells.py", "render/terminal.py", "cli/output.py"),
     "h5py": ("formats/hdf5/",),
     "torch": (),
     "safetensors": (),

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from gradclip_cli.files import InputFile
-from gradclip_cli.formats.base import Options, Reader
+from gradclip_cli.formats.base import Options
 from gradclip_cli.tensors import TensorSpec
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def open(file: InputFile, options: Options) -> "Hdf5Reader":
     return Hdf5Reader(file, options)
 
 
-def rewrite(reader: Reader, changed: Collection[int], fd: int, path: str) -> "Hdf5Writer":
+def rewrite(reader: "Hdf5Reader", changed: Collection[int], fd: int, path: str) -> "Hdf5Writer":
     """Begin a copy, byte for byte but for the elements of `changed`."""
     from gradclip_cli.formats.hdf5.writer import rewrite
 

@@ -1,7 +1,6 @@
 """Writing HDF5: a byte-for-byte copy with new elements, or a new file of contiguous datasets."""
 
 import os
-import threading
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,16 +11,16 @@ import numpy as np
 from gradclip_cli.dtypes import Raw, to_numpy
 from gradclip_cli.errors import InputError, OutputError
 from gradclip_cli.files import reopened, write_at
-from gradclip_cli.formats.base import Copy, Reader, around
+from gradclip_cli.formats.base import Copy, around
 from gradclip_cli.formats.hdf5.bands import Band
 from gradclip_cli.formats.hdf5.chunks import aligned, packed, packing_of
-from gradclip_cli.formats.hdf5.reader import bands_of, selection
+from gradclip_cli.formats.hdf5.reader import Hdf5Reader, bands_of, selection
 from gradclip_cli.formats.hdf5.types import mapped
 from gradclip_cli.formats.turns import Turns, spool
 from gradclip_cli.tensors import TensorSpec
 
 import h5py  # isort: skip
-from h5py import h5d, h5o, h5p  # isort: skip
+from h5py import h5d, h5o, h5p, h5z  # isort: skip
 
 _MOST_DIMENSIONS = 32
 
@@ -30,13 +29,18 @@ class Hdf5Writer:
     """An HDF5 file whose structure stands; contiguous datasets go to their offsets, others through h5py in their turn."""
 
     def __init__(
-        self, tensors: Sequence[TensorSpec], pending: Collection[int], copies: Sequence[Copy], fd: int, path: str
+        self,
+        tensors: Sequence[TensorSpec],
+        pending: Collection[int],
+        copies: Sequence[Copy],
+        fd: int,
+        path: str,
+        source: Any = None,
     ) -> None:
         self.tensors, self.pending, self.copies = tensors, pending, copies
         self.notes: Sequence[str] = ()
-        self._fd, self._path = fd, path
+        self._fd, self._path, self._source = fd, path, source  # the file that datasets are described by
         self._handle: Any = None
-        self._lock = threading.Lock()
         self._bands: dict[str, BandWriter] = {}
         self._turns = Turns([tensors[k].name for k in sorted(pending) if tensors[k].offset is None and tensors[k].size])
 
@@ -47,10 +51,11 @@ class Hdf5Writer:
         elif spec.size:
             with written(self._path, spec.name):
                 if start == 0:
-                    self._bands[spec.name] = BandWriter(self._open(spec.name), spec, spool(self._path))
+                    self._bands[spec.name] = BandWriter(self._described(spec), spec, spool(self._path))
                 self._bands[spec.name].write(data)
                 if start + data.size // spec.dtype.itemsize == spec.size:
-                    self._turns.take(spec.name, self._bands.pop(spec.name).place)
+                    packed = self._bands.pop(spec.name)
+                    self._turns.take(spec.name, lambda: packed.place(self._open(spec)))
 
     def finish(self) -> None:
         """Close h5py's handle, where there is one."""
@@ -58,18 +63,21 @@ class Hdf5Writer:
             with written(self._path, None):
                 self._handle.close()
 
-    def _open(self, name: str) -> Any:
-        with self._lock:
-            if self._handle is None:
-                self._handle = h5py.File(reopened(self._fd), "r+", locking=False)
-        return h5o.open(self._handle.id, name.encode())
+    def _described(self, spec: TensorSpec) -> Any:
+        return self._open(spec) if self._source is None else _dataset(self._source, spec)
+
+    def _open(self, spec: TensorSpec) -> Any:
+        """Open a dataset, in its turn: whatever HDF5 does to a file, it does in the same order each time."""
+        if self._handle is None:
+            self._handle = h5py.File(reopened(self._fd), "r+", locking=False)
+        return _dataset(self._handle, spec)
 
 
 class BandWriter:
     """A dataset packed from first to last, a band at a time, beside the file until its turn comes."""
 
     def __init__(self, dataset: Any, spec: TensorSpec, held: IO[bytes]) -> None:
-        self._dataset, self._shape, self._itemsize, self._spool = dataset, spec.shape, spec.dtype.itemsize, held
+        self._shape, self._itemsize, self._spool = spec.shape, spec.dtype.itemsize, held
         self._packing = packing_of(dataset, spec.dtype.itemsize)
         self._bands = bands_of(dataset, spec)
         self._placed: list[tuple[Band | tuple[int, ...], int]] = []
@@ -87,17 +95,17 @@ class BandWriter:
                 self._pack(self._band)
                 self._next()
 
-    def place(self) -> None:
+    def place(self, dataset: Any) -> None:
         """Put the dataset into the file."""
         self._spool.seek(0)
         with self._spool:
             for where, size in self._placed:
                 data = self._spool.read(size)
                 if isinstance(where, Band):
-                    raw = np.frombuffer(data, np.uint8)
-                    self._dataset.write(*selection(self._dataset, where), raw, self._dataset.get_type())
+                    dataset.write(*selection(dataset, where), np.frombuffer(data, np.uint8), dataset.get_type())
                 else:
-                    self._dataset.write_direct_chunk(where, data)
+                    dataset.write_direct_chunk(where, data)
+        dataset.flush()  # now, and not when it is closed, whenever that is
 
     def _pack(self, band: Band) -> None:
         if self._packing is None or not aligned(band, self._shape, self._packing.chunk):
@@ -117,10 +125,27 @@ class BandWriter:
             self._held = np.empty((band.stop - band.start) * self._itemsize, np.uint8)
 
 
-def rewrite(reader: Reader, changed: Collection[int], fd: int, path: str) -> Hdf5Writer:
+def _dataset(handle: Any, spec: TensorSpec) -> Any:
+    return h5o.open(handle.id, spec.name.encode())
+
+
+def rewrite(reader: Hdf5Reader, changed: Collection[int], fd: int, path: str) -> Hdf5Writer:
     """Begin a copy, byte for byte but for the elements of `changed`."""
+    for index in changed:
+        _check_lossless(reader, reader.tensors[index], path)
     os.ftruncate(fd, reader.file.size)  # HDF5 opens no file that is shorter than it should be
-    return Hdf5Writer(reader.tensors, changed, around(reader, changed), fd, path)
+    return Hdf5Writer(reader.tensors, changed, around(reader, changed), fd, path, reader.handle)
+
+
+def _check_lossless(reader: Hdf5Reader, spec: TensorSpec, path: str) -> None:
+    """Refuse to put new elements behind a filter that would round them again, to a step made for the old ones."""
+    if spec.offset is None:
+        with mapped(reader.file.path, spec.name):
+            plan = _dataset(reader.handle, spec).get_create_plist()
+            filters = [plan.get_filter(k)[0] for k in range(plan.get_nfilters())]
+        if h5z.FILTER_SCALEOFFSET in filters:
+            message = "is packed by scale-offset, which would round it again; write another format, or repack it"
+            raise OutputError(message, path=path, tensor=spec.name)
 
 
 def convert(tensors: Sequence[TensorSpec], fd: int, path: str) -> Hdf5Writer:
