@@ -11,6 +11,7 @@ from h5py import h5d, h5z
 
 from gradclip_cli.dtypes import Raw
 from gradclip_cli.formats.hdf5.bands import Band
+from gradclip_cli.formats.hdf5.types import lock
 
 
 class Packing(NamedTuple):
@@ -84,10 +85,12 @@ def load(dataset: Any, band: Band, packing: Packing) -> Raw | None:
     """Read a band chunk by chunk; None where a chunk was never written, or some filter was left out for it."""
     held = np.empty(band.count, packing.word)
     for origin in origins(band, packing.chunk):
-        info = dataset.get_chunk_info_by_coord(origin)
-        if info.byte_offset is None or info.filter_mask:
-            return None
-        values = packing.unpack(dataset.read_direct_chunk(origin)[1]).view(packing.word).reshape(packing.chunk)
+        with lock:
+            info = dataset.get_chunk_info_by_coord(origin)
+            if info.byte_offset is None or info.filter_mask:
+                return None
+            data = dataset.read_direct_chunk(origin)[1]
+        values = packing.unpack(data).view(packing.word).reshape(packing.chunk)
         inside, used = parts(band, origin, packing.chunk)
         held[inside] = values[used]
     return held.reshape(-1).view(np.uint8)

@@ -12,7 +12,7 @@ from gradclip_cli.files import InputFile, reopened
 from gradclip_cli.formats.base import Options, check_declared
 from gradclip_cli.formats.hdf5.bands import Band, bands
 from gradclip_cli.formats.hdf5.chunks import aligned, load, packing_of
-from gradclip_cli.formats.hdf5.types import dtype_of, mapped, walk
+from gradclip_cli.formats.hdf5.types import dtype_of, lock, mapped, walk
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import listed
 
@@ -28,7 +28,7 @@ class Hdf5Reader:
 
     def __init__(self, file: InputFile, options: Options) -> None:
         self.file = file
-        with mapped(file.path):
+        with mapped(file.path), lock:
             self.handle = h5py.File(reopened(file.fd), "r", locking=False)
             found = walk(self.handle, file.path)
         self._found = found
@@ -49,7 +49,8 @@ class Hdf5Reader:
             return
         with mapped(self.file.path, spec.name):
             if start == 0:
-                self._bands[spec.name] = BandReader(h5o.open(self.handle.id, spec.name.encode()), spec)
+                with lock:
+                    self._bands[spec.name] = BandReader(h5o.open(self.handle.id, spec.name.encode()), spec)
             self._bands[spec.name].read_into(out)
             if start + out.size // spec.dtype.itemsize == spec.size:
                 del self._bands[spec.name]
@@ -69,10 +70,11 @@ class Hdf5Reader:
 
     def close(self) -> None:
         """Close h5py's own handle."""
-        self.handle.close()
+        with lock:
+            self.handle.close()
 
     def _add(self, name: str, labels: dict[str, str], options: Options) -> None:
-        with mapped(self.file.path, name):
+        with mapped(self.file.path, name), lock:
             dataset = h5o.open(self.handle.id, name.encode())
             plan = dataset.get_create_plist()
             layout = plan.get_layout()
@@ -146,7 +148,8 @@ class BandReader:
             if held is not None:
                 return held
         raw = np.empty((band.stop - band.start) * self._itemsize, np.uint8)
-        self._dataset.read(*selection(self._dataset, band), raw, self._dataset.get_type())
+        with lock:
+            self._dataset.read(*selection(self._dataset, band), raw, self._dataset.get_type())
         return raw
 
 

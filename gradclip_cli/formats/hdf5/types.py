@@ -12,6 +12,7 @@ os.environ["HDF5_PLUGIN_PRELOAD"] = "::"
 
 import h5py
 from h5py import h5a, h5d, h5g, h5l, h5o, h5t
+from h5py._objects import phil as lock
 
 from gradclip_cli import dtypes
 from gradclip_cli.dtypes import DType
@@ -25,6 +26,11 @@ _FLOATS = {  # size, (sign, exponent at, exponent bits, mantissa at, mantissa bi
 }
 _NATIVE = h5t.ORDER_LE if sys.byteorder == "little" else h5t.ORDER_BE
 _ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, AttributeError, MemoryError)
+
+
+__all__ = ["Found", "dtype_of", "lock", "mapped", "walk"]
+
+# HDF5 is not made for threads. Not every call of h5py takes this lock of its own, so we take it around them.
 
 
 @contextmanager

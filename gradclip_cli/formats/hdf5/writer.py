@@ -15,7 +15,7 @@ from gradclip_cli.formats.base import Copy, around
 from gradclip_cli.formats.hdf5.bands import Band
 from gradclip_cli.formats.hdf5.chunks import aligned, packed, packing_of
 from gradclip_cli.formats.hdf5.reader import Hdf5Reader, bands_of, selection
-from gradclip_cli.formats.hdf5.types import mapped
+from gradclip_cli.formats.hdf5.types import lock, mapped
 from gradclip_cli.formats.turns import Turns, spool
 from gradclip_cli.tensors import TensorSpec
 
@@ -51,7 +51,8 @@ class Hdf5Writer:
         elif spec.size:
             with written(self._path, spec.name):
                 if start == 0:
-                    self._bands[spec.name] = BandWriter(self._described(spec), spec, spool(self._path))
+                    with lock:
+                        self._bands[spec.name] = BandWriter(self._described(spec), spec, spool(self._path))
                 self._bands[spec.name].write(data)
                 if start + data.size // spec.dtype.itemsize == spec.size:
                     packed = self._bands.pop(spec.name)
@@ -60,7 +61,7 @@ class Hdf5Writer:
     def finish(self) -> None:
         """Close h5py's handle, where there is one."""
         if self._handle is not None:
-            with written(self._path, None):
+            with written(self._path, None), lock:
                 self._handle.close()
 
     def _described(self, spec: TensorSpec) -> Any:
@@ -68,9 +69,10 @@ class Hdf5Writer:
 
     def _open(self, spec: TensorSpec) -> Any:
         """Open a dataset, in its turn: whatever HDF5 does to a file, it does in the same order each time."""
-        if self._handle is None:
-            self._handle = h5py.File(reopened(self._fd), "r+", locking=False)
-        return _dataset(self._handle, spec)
+        with lock:
+            if self._handle is None:
+                self._handle = h5py.File(reopened(self._fd), "r+", locking=False)
+            return _dataset(self._handle, spec)
 
 
 class BandWriter:
@@ -98,14 +100,14 @@ class BandWriter:
     def place(self, dataset: Any) -> None:
         """Put the dataset into the file."""
         self._spool.seek(0)
-        with self._spool:
+        with self._spool, lock:
             for where, size in self._placed:
                 data = self._spool.read(size)
                 if isinstance(where, Band):
                     dataset.write(*selection(dataset, where), np.frombuffer(data, np.uint8), dataset.get_type())
                 else:
                     dataset.write_direct_chunk(where, data)
-        dataset.flush()  # now, and not when it is closed, whenever that is
+            dataset.flush()  # now, and not when it is closed, whenever that is
 
     def _pack(self, band: Band) -> None:
         if self._packing is None or not aligned(band, self._shape, self._packing.chunk):
@@ -140,7 +142,7 @@ def rewrite(reader: Hdf5Reader, changed: Collection[int], fd: int, path: str) ->
 def _check_lossless(reader: Hdf5Reader, spec: TensorSpec, path: str) -> None:
     """Refuse to put new elements behind a filter that would round them again, to a step made for the old ones."""
     if spec.offset is None:
-        with mapped(reader.file.path, spec.name):
+        with mapped(reader.file.path, spec.name), lock:
             plan = _dataset(reader.handle, spec).get_create_plist()
             filters = [plan.get_filter(k)[0] for k in range(plan.get_nfilters())]
         if h5z.FILTER_SCALEOFFSET in filters:
@@ -152,7 +154,7 @@ def convert(tensors: Sequence[TensorSpec], fd: int, path: str) -> Hdf5Writer:
     """Begin a new file of contiguous datasets whose places are known before they are filled."""
     _check_names(tensors, path)
     placed = []
-    with written(path, None), h5py.File(reopened(fd), "w", locking=False) as file:
+    with written(path, None), lock, h5py.File(reopened(fd), "w", locking=False) as file:
         for spec in tensors:
             placed.append(_create(file, replace(spec, dtype=replace(spec.dtype, swapped=False), fortran=False)))
     return Hdf5Writer(placed, range(len(placed)), (), fd, path)
