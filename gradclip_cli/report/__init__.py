@@ -1,0 +1,31 @@
+"""Reports are data: what the commands found, under the names that their JSON has.
+
+Some fields are for a person and no part of the JSON: `notes`, which go to standard error; `labels`, by which frameworks
+call layers beside their names; the `series` of each layer's norms; what `failed`; and some figures of candidates. Rows are
+named tuples, since there may be hundreds of thousands of them.
+"""
+
+from gradclip_cli.report.apply import ApplyDump, ApplyLayer, ApplyParam, ApplyReport, ApplyTotal
+from gradclip_cli.report.lists import LsReport, LsTensor, StrategiesReport, StrategyRow
+from gradclip_cli.report.stats import Candidate, StatsDump, StatsLayer, StatsParam, StatsReport, Suggestion
+
+Report = ApplyReport | StatsReport | LsReport | StrategiesReport
+
+__all__ = [
+    "ApplyDump",
+    "ApplyLayer",
+    "ApplyParam",
+    "ApplyReport",
+    "ApplyTotal",
+    "Candidate",
+    "LsReport",
+    "LsTensor",
+    "Report",
+    "StatsDump",
+    "StatsLayer",
+    "StatsParam",
+    "StatsReport",
+    "StrategiesReport",
+    "StrategyRow",
+    "Suggestion",
+]

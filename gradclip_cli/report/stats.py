@@ -1,0 +1,79 @@
+"""What `stats` found."""
+
+from typing import NamedTuple
+
+from gradclip_cli.errors import GradclipError
+from gradclip_cli.summary import Summary
+
+
+class StatsDump(NamedTuple):
+    """The norm of one dump; `nonfinite` counts elements."""
+
+    input: str | list[str]
+    step: int | None
+    norm: float
+    max_abs: float
+    nonfinite: int
+
+
+class StatsLayer(NamedTuple):
+    """The norms of one layer over the dumps."""
+
+    layer: str
+    summary: Summary
+
+
+class StatsParam(NamedTuple):
+    """The norms of one tensor over the dumps."""
+
+    name: str
+    layer: str
+    param: str
+    shape: tuple[int, ...] | None
+    dtype: str
+    summary: Summary
+
+
+class Suggestion(NamedTuple):
+    """A threshold for one strategy, and what it would do to the dumps."""
+
+    strategy: str
+    rule: str
+    samples: int
+    threshold: float | None
+    clip_rate: float | None
+    mean_factor: float | None
+    band: tuple[float, float] | None
+    note: str | None
+
+
+class Candidate(NamedTuple):
+    """What one rule would choose under one strategy, and what that would do; `reason` says why it can choose nothing.
+
+    The last three are shown in tables only.
+    """
+
+    strategy: str
+    rule: str
+    threshold: float | None
+    clip_rate: float | None
+    mean_factor: float | None
+    energy_lost: float | None
+    longest_run: int | None
+    reason: str | None
+
+
+class StatsReport(NamedTuple):
+    """What `stats` found."""
+
+    norm_type: float
+    dumps: list[StatsDump]
+    total: Summary
+    layers: list[StatsLayer]
+    params: list[StatsParam]
+    suggestions: list[Suggestion]
+    candidates: list[Candidate]
+    labels: dict[str, str]
+    series: list[list[float]]
+    notes: list[str]
+    failed: list[GradclipError]
