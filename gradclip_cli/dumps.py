@@ -11,7 +11,7 @@ from gradclip_cli.errors import InputError
 from gradclip_cli.files import Fingerprint
 from gradclip_cli.formats import opened
 from gradclip_cli.formats.base import Format, Options, Reader
-from gradclip_cli.measure import NormTypes, Stats, fetch, measure
+from gradclip_cli.measure import NormTypes, Seen, Stats, fetch, measure
 from gradclip_cli.naming import Place, natural, step_of
 from gradclip_cli.selection import Selection
 from gradclip_cli.tensors import Slab, TensorSpec, in_order
@@ -19,6 +19,8 @@ from gradclip_cli.text import listed
 from gradclip_cli.workers import Workers
 
 Progress = Callable[[int], None]
+Follow = Callable[[Format, Reader], Seen | None]
+"""What is asked, of each file that is measured, whether somebody wants to see what is read."""
 
 
 class Part(NamedTuple):
@@ -88,7 +90,14 @@ def open_dump(path: str, selection: Selection) -> Iterator[tuple[Format, Reader]
         yield format, reader
 
 
-def survey(path: str, selection: Selection, types: NormTypes, workers: Workers, progress: Progress) -> Dump:
+def survey(
+    path: str,
+    selection: Selection,
+    types: NormTypes,
+    workers: Workers,
+    progress: Progress,
+    follow: Follow | None = None,
+) -> Dump:
     """Read a dump once: measure every tensor that counts, in all of its files."""
     tensors: list[TensorSpec] = []
     found: dict[int, Stats] = {}
@@ -96,8 +105,9 @@ def survey(path: str, selection: Selection, types: NormTypes, workers: Workers, 
     others: list[str] = []
     names: list[list[str]] = []
     for part in shards.parts(path):
-        with open_dump(part, selection) as (_, reader):
-            stats = _measured(reader, selection, types, workers, progress)
+        with open_dump(part, selection) as (format, reader):
+            seen = follow(format, reader) if follow is not None else None
+            stats = _measured(reader, selection, types, workers, progress, seen)
             found.update((len(tensors) + index, value) for index, value in stats.items())
             parts.append(Part(part, reader.file.fingerprint, len(tensors)))
             names.append([spec.name for spec in reader.tensors])
@@ -110,13 +120,13 @@ def survey(path: str, selection: Selection, types: NormTypes, workers: Workers, 
 
 
 def _measured(
-    reader: Reader, selection: Selection, types: NormTypes, workers: Workers, progress: Progress
+    reader: Reader, selection: Selection, types: NormTypes, workers: Workers, progress: Progress, seen: Seen | None
 ) -> dict[int, Stats]:
     def read(spec: TensorSpec, start: int, out: Raw) -> None:
         reader.read(spec, start, out)
         progress(out.size)
 
-    found = measure(reader.tensors, counted_tensors(reader, selection), read, types, workers)
+    found = measure(reader.tensors, counted_tensors(reader, selection), read, types, workers, seen)
     reader.verify()
     return found
 

@@ -53,6 +53,10 @@ class Piece(NamedTuple):
     sums: tuple[NDArray[np.float64], ...]
 
 
+Seen = Callable[[Slab, Raw, Piece], None]
+"""What is told of every piece once it is measured: its stored elements, and what was found in it; not of small tensors."""
+
+
 def join(pieces: Sequence[Piece], types: NormTypes) -> Stats:
     """Merge the pieces of one tensor, in any order."""
     elements, zeros, nan, posinf, neginf = (
@@ -162,18 +166,29 @@ def _nonfinite(values: Floats) -> tuple[int, int, int]:
 
 
 def measure(
-    specs: Sequence[TensorSpec], wanted: Sequence[int], read: Read, types: NormTypes, workers: Workers
+    specs: Sequence[TensorSpec],
+    wanted: Sequence[int],
+    read: Read,
+    types: NormTypes,
+    workers: Workers,
+    seen: Seen | None = None,
 ) -> dict[int, Stats]:
     """Measure the tensors `wanted` (indices into `specs`, ascending); `read` fills raw bytes from an element on."""
     found: dict[int, Stats] = {}
     pieces: dict[int, list[Piece]] = {}
 
     def task(slab: Slab) -> tuple[Slab, list[Piece], list[Stats]]:
+        dtype = specs[slab.index].dtype
         if slab.count > 1:
             sizes = [spec.size for spec in specs[slab.index : slab.index + slab.count]]
-            return slab, [], list(measure_small(fetch(read, slab, specs), specs[slab.index].dtype, sizes, types))
-        parts = in_order(slab, specs[slab.index])
-        return slab, [measure_piece(fetch(read, part, specs), specs[slab.index].dtype, types) for part in parts], []
+            return slab, [], list(measure_small(fetch(read, slab, specs), dtype, sizes, types))
+        found = []
+        for part in in_order(slab, specs[slab.index]):
+            raw = fetch(read, part, specs)
+            found.append(measure_piece(raw, dtype, types))
+            if seen is not None:
+                seen(part, raw, found[-1])
+        return slab, found, []
 
     for slab, parts, whole in workers.map(task, cut(specs, wanted)):
         found.update(zip(range(slab.index, slab.index + slab.count), whole, strict=False))

@@ -22,6 +22,7 @@ def silent(_: int) -> None:
 
 def apply(plan: ApplyPlan, progress: Progress = silent) -> "ApplyReport":
     """Transform dumps; nothing is written before all are measured, and nothing is replaced before all are written."""
+    from gradclip_cli.ahead import Ahead
     from gradclip_cli.applied import Applied, notes_on
     from gradclip_cli.atomic import Outputs
     from gradclip_cli.checks import check_layers, check_taken, refuse_nonfinite
@@ -35,14 +36,15 @@ def apply(plan: ApplyPlan, progress: Progress = silent) -> "ApplyReport":
         for path, output in outputs.items():
             for target in shards.targets(path, output) if output else ():
                 staging.check(target)
-        dumps = by_step([survey(path, plan.selection, norm_types(plan), workers, progress) for path in plan.inputs])
+        ahead, types = Ahead(plan, staging), norm_types(plan)
+        dumps = by_step([survey(path, plan.selection, types, workers, progress, ahead.follow) for path in plan.inputs])
         check_taken(dumps, plan.selection)
         check_layers(dumps, plan.overrides)
         if plan.nonfinite == "error":
             refuse_nonfinite(dumps)
         groups = [partition(dump, plan) for dump in dumps]
         chosen, notes = resolve(plan, groups)
-        reports, by = [], Rewriting(plan, workers, staging, progress)
+        reports, by = [], Rewriting(plan, workers, staging, ahead, progress)
         for dump, shared in zip(dumps, groups, strict=True):
             decisions = list(decide(plan, shared, chosen))
             after, lost = rewrite(dump, outputs[dump.path], decisions, by)

@@ -3,11 +3,16 @@
 import math
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
 
 from gradclip_cli.errors import UsageError
+from gradclip_cli.formats import by_name, by_suffix
 from gradclip_cli.selection import Selection
 from gradclip_cli.strategies import STRATEGIES, Group, Strategy
 from gradclip_cli.thresholds import RULES, Rule, Threshold
+
+if TYPE_CHECKING:
+    from gradclip_cli.formats.base import Format
 
 NONFINITE = ("error", "zero", "skip", "propagate")
 """What `apply` may do with NaN and infinities."""
@@ -78,6 +83,12 @@ class ApplyPlan:
                 threshold = override.threshold if override.threshold is not None else self.threshold
                 return strategy, threshold if strategy.takes_threshold else None
         return self.strategy, self.threshold if self.strategy.takes_threshold else None
+
+    def format_of(self, path: str, output: str, found: "Format") -> "Format":
+        """The format to be written for an input: as asked for, or by the suffix of the output, or that of the input."""
+        if output == path:
+            return found
+        return by_name(self.output_format) if self.output_format else by_suffix(output) or found
 
     def _check_threshold(self, override: Override | None) -> None:
         strategy = (override.strategy if override else None) or self.strategy

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from gradclip_cli import shards
+from gradclip_cli.ahead import Ahead
 from gradclip_cli.atomic import Outputs
 from gradclip_cli.dumps import Dump, Part, Progress, open_dump
 from gradclip_cli.errors import InputError
 from gradclip_cli.files import InputFile, copy_at
-from gradclip_cli.formats import by_name, by_suffix
-from gradclip_cli.formats.base import Format, Reader
+from gradclip_cli.formats.base import Reader
 from gradclip_cli.groups import Decision, Shared
 from gradclip_cli.plan import ApplyPlan, norm_types
 from gradclip_cli.strategies.actions import Action
@@ -23,6 +23,7 @@ class Rewriting(NamedTuple):
     plan: ApplyPlan
     workers: Workers
     staging: Outputs
+    ahead: Ahead
     progress: Progress
 
 
@@ -58,13 +59,13 @@ def _rewrite_file(
         own = {k: actions[part.start + k] for k in range(len(reader.tensors)) if part.start + k in actions}
         if output is None:
             return Transform(reader, None, -1, "", own, types, by.workers, by.progress).run(), []
-        staged = by.staging.stage(output)
-        to = format if output == part.path else _format_of(output, format, plan)
+        staged, written = by.ahead.stage(part.path, output)
+        to = plan.format_of(part.path, output, format)
         if to is format:
             writer, lost = format.rewrite(reader, own.keys(), staged.fd, output), []
         else:
             writer, lost = to.convert(reader.tensors, staged.fd, output), _lost(reader, output)
-        after = Transform(reader, writer, staged.fd, output, own, types, by.workers, by.progress).run()
+        after = Transform(reader, writer, staged.fd, output, own, types, by.workers, by.progress, written).run()
         writer.finish()
         reader.verify()
         by.staging.complete(staged)
@@ -77,11 +78,6 @@ def _copy_index(path: str, output: str, staging: Outputs) -> None:
         staged = staging.stage(output)
         copy_at(file, 0, staged.fd, 0, file.size, output)
         staging.complete(staged)
-
-
-def _format_of(output: str, input_format: Format, plan: ApplyPlan) -> Format:
-    """The format to be written: as asked for, or by the suffix of the output, or that of the input."""
-    return by_name(plan.output_format) if plan.output_format else by_suffix(output) or input_format
 
 
 def _lost(reader: Reader, output: str) -> list[str]:

@@ -1,12 +1,12 @@
 """The second reading of a dump: every piece is read, changed, written and measured again."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from gradclip_cli.dumps import Progress
 from gradclip_cli.files import copy_at
-from gradclip_cli.formats.base import Copy, Reader, Writer
+from gradclip_cli.formats.base import Copy, Reader, Writer, besides
 from gradclip_cli.kernels import byteswap
 from gradclip_cli.layout import TURNED_BYTES, Turned
 from gradclip_cli.measure import NormTypes, Piece, Read, Stats, fetch, join, measure_piece
@@ -36,12 +36,13 @@ class Transform:
     types: NormTypes
     workers: Workers
     progress: Progress
+    written: Sequence[tuple[int, int]] = ()  # bytes of the output that stand there already
 
     def run(self) -> dict[int, After]:
         """Write every tensor that has to be written; return what became of those that changed."""
         if self.writer is not None:
             # By one thread: the kernel lets only one write to a file at a time.
-            for part in _pieces(self.writer.copies):
+            for part in _pieces(besides(self.writer.copies, self.written)):
                 self._copy(part)
         pending = sorted(self.writer.pending if self.writer is not None else self.actions)
         pieces: dict[int, list[Piece]] = {}
@@ -93,7 +94,7 @@ class Transform:
         return slab.index, measure_piece(raw, target.dtype, self.types) if action is not None else None, clipped
 
 
-def _pieces(copies: Sequence[Copy]) -> Iterator[Copy]:
+def _pieces(copies: Iterable[Copy]) -> Iterator[Copy]:
     """Cut what is copied into parts that several threads can copy."""
     for copy in copies:
         for start in range(0, copy.count, _COPIED):

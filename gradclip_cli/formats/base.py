@@ -1,6 +1,6 @@
 """What a file format is: a reader and a writer that share the knowledge of one layout."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple, Protocol
@@ -84,6 +84,8 @@ class Format(Protocol):
 
     name: str
     suffixes: tuple[str, ...]
+    keeps_places: bool
+    """Whether, in a copy of a file, every byte stands where it stood."""
 
     def fits(self, head: bytes, file: InputFile) -> bool:
         """Tell from the first bytes whether a file is of this format."""
@@ -116,3 +118,22 @@ def around(reader: Reader, changed: Collection[int]) -> list[Copy]:
     )
     edges = [(0, 0), *spans, (reader.file.size, reader.file.size)]
     return [Copy(end, end, start - end) for (_, end), (start, _) in pairwise(edges) if start > end]
+
+
+def besides(copies: Iterable[Copy], written: Iterable[tuple[int, int]]) -> Iterator[Copy]:
+    """What is left of `copies`, ascending, where the byte ranges `written` of the output stand there already.
+
+    >>> list(besides([Copy(0, 0, 10)], [(6, 8), (2, 6)]))
+    [Copy(source=0, target=0, count=2), Copy(source=8, target=8, count=2)]
+    """
+    ranges = iter(sorted(written))
+    start, stop = next(ranges, (0, 0))
+    for copy in copies:
+        at, end, shift = copy.target, copy.target + copy.count, copy.source - copy.target
+        while at < end:
+            while stop <= at and (following := next(ranges, None)):
+                start, stop = following
+            until = end if stop <= at else max(at, min(start, end))
+            if until > at:
+                yield Copy(at + shift, at, until - at)
+            at = until if stop <= until else stop

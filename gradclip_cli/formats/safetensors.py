@@ -20,6 +20,7 @@ from gradclip_cli.text import listed
 
 name = "safetensors"
 suffixes = (".safetensors",)
+keeps_places = True
 
 MAX_HEADER = 100_000_000
 """The official library's own limit, in bytes."""

@@ -38,7 +38,7 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("report",),
     ("transform",),
     ("samples",),
-    ("advice",),
+    ("advice", "ahead"),
     ("rewriting", "applied", "series"),
     ("pipeline",),
     ("render",),

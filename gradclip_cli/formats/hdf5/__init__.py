@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 name = "hdf5"
 suffixes = (".h5", ".hdf5", ".hdf", ".he5")
+keeps_places = True
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 

@@ -16,6 +16,7 @@ from gradclip_cli.text import listed
 
 name = "npz"
 suffixes = (".npz",)
+keeps_places = False
 
 _MOST_DIMENSIONS = 64  # numpy's own limit
 _LONGEST_NAME = 0xFFFF - len(".npy")
