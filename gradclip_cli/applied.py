@@ -102,8 +102,8 @@ class Applied:
 
     def _layer(self, layer: str, indices: Sequence[int], params: Sequence[ApplyParam]) -> ApplyLayer:
         decision = self._of[indices[0]]
-        before = merge((self._dump.stats[index] for index in indices), self._types)
-        after = merge((self._stats_after(index) for index in indices), self._types)
+        before = merged([self._dump.stats[index] for index in indices], self._types)
+        after = merged([self._stats_after(index) for index in indices], self._types)
         return ApplyLayer(
             layer,
             len(params),
@@ -145,8 +145,8 @@ def _norm(stats: Stats, types: NormTypes, which: int) -> float:
 
 
 def _shared(values: Sequence[Value | None]) -> Value | None:
-    """Return the value that all have in common, if there is one."""
-    return values[0] if len(set(map(repr, values))) == 1 else None  # by their text, since NaN is not equal to itself
+    """Return the value that all have in common, if there is one; by their text, since NaN is not equal to itself."""
+    return values[0] if len(values) == 1 or len(set(map(repr, values))) == 1 else None
 
 
 def notes_on(path: str, dump: ApplyDump) -> list[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import NamedTuple
 
 from gradclip_cli import shards
@@ -44,7 +45,7 @@ class Dump:
     others: list[str] = field(default_factory=list)
     replicas: list[str] = field(default_factory=list)
 
-    @property
+    @cached_property
     def named(self) -> dict[str, list[int]]:
         """The tensors that count, by name, in the order of their layers: pieces of one tensor have one name."""
         found: dict[str, list[int]] = {}
@@ -73,7 +74,7 @@ class Dump:
             notes.append(f"{path}: the same in all ranks, so perhaps copies and not pieces: {listed(self.replicas)}")
         return notes
 
-    @property
+    @cached_property
     def layers(self) -> dict[str, list[int]]:
         """The tensors that count, by layer, in natural order."""
         found: dict[str, list[int]] = {}

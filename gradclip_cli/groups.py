@@ -9,7 +9,7 @@ from typing import NamedTuple
 from gradclip_cli import norms
 from gradclip_cli.dumps import Dump
 from gradclip_cli.errors import InputError
-from gradclip_cli.measure import NormTypes, Stats, merge
+from gradclip_cli.measure import NormTypes, Stats, merged
 from gradclip_cli.plan import ApplyPlan, norm_types
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.strategies.actions import KEEP, Action, Clamp, Cleaned
@@ -46,7 +46,7 @@ def partition(dump: Dump, plan: ApplyPlan) -> list[Shared]:
             members.setdefault(key, []).append(index)
     types = norm_types(plan)
     return [
-        Shared(*kinds[key], tuple(indices), merge((dump.stats[index] for index in indices), types))
+        Shared(*kinds[key], tuple(indices), merged([dump.stats[index] for index in indices], types))
         for key, indices in members.items()
     ]
 

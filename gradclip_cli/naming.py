@@ -10,6 +10,7 @@ from typing import NamedTuple
 WRAPPERS = frozenset({"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"})
 """Components that torch.compile, FSDP and activation checkpointing put into names."""
 
+_NUMBER = re.compile(r"\d+")
 _STEP = re.compile(r"(?<![a-z])(?:global_?step|step|iteration|iter|checkpoint|ckpt)[-_= .]?(\d{1,18})", re.IGNORECASE)
 
 
@@ -80,10 +81,15 @@ def _shared_prefixes(names: Sequence[str]) -> frozenset[str]:
     return frozenset(prefix for prefix, number in plain.items() if number > 1)
 
 
-def natural(name: str) -> list[tuple[int, int, str]]:
+def natural(name: str) -> str:
     """Return a sort key that puts `layers.2` before `layers.10`; numbers of any length, compared as numbers."""
-    parts = (part.lstrip("0") if part.isdecimal() else part for part in re.split(r"(\d+)", name) if part)
-    return [(0, len(part), part) if not part or part.isdecimal() else (1, 0, part) for part in parts]
+    return _NUMBER.sub(_sized, name)
+
+
+def _sized(number: re.Match[str]) -> str:
+    """Write a number behind its length, and both behind what stands before any text."""
+    digits = number[0].lstrip("0")
+    return f"\0{chr(len(digits))}{digits}"
 
 
 def step_of(path: str) -> int | None:

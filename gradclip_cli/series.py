@@ -63,7 +63,7 @@ class Layout:
         if not (of.keys() >= set(names) if self.shared else of.keys() == set(names)):
             self._differs(dump, sorted(set(names) - of.keys()), sorted(of.keys() - set(names)))
         stats = [of[name] for name in names]
-        layers = [merge(stats[a:b], types) for a, b in zip(self.starts, self.starts[1:], strict=False)]
+        layers = [merged(stats[a:b], types) for a, b in zip(self.starts, self.starts[1:], strict=False)]
         total = merge(stats, types)
         line = StatsDump(
             shards.shown(dump.path, dump.path),

@@ -96,6 +96,8 @@ def _summarised(matrix: "NDArray[np.float64]", nonfinite: int = 0) -> list[Summa
     count, columns = matrix.shape
     if not count:
         return [Summary(0, nonfinite, *(math.nan,) * 9)] * columns
+    if count == 1:
+        return [Summary(1, nonfinite, one, 0.0, one, 0.0, one, one, one, one, one) for one in matrix[0].tolist()]
     _, powers = np.frexp(np.abs(matrix).max(axis=0, initial=0))
     scaled = np.ldexp(matrix, -powers)
     ordered = np.sort(scaled, axis=0)

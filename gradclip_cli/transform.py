@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate, groupby
 from typing import NamedTuple
 
+from gradclip_cli.dtypes import Raw
 from gradclip_cli.dumps import Progress
 from gradclip_cli.files import copy_at
 from gradclip_cli.formats.base import Copy, Reader, Writer, besides
 from gradclip_cli.kernels import byteswap
 from gradclip_cli.layout import TURNED_BYTES, Turned
-from gradclip_cli.measure import NormTypes, Piece, Read, Stats, fetch, join, measure_piece
+from gradclip_cli.measure import NormTypes, Piece, Read, Stats, fetch, join, measure_piece, measure_small
 from gradclip_cli.strategies.actions import Action
 from gradclip_cli.tensors import Slab, TensorSpec, cut, in_order
 from gradclip_cli.workers import Workers
@@ -45,13 +47,15 @@ class Transform:
             for part in _pieces(besides(self.writer.copies, self.written)):
                 self._copy(part)
         pending = sorted(self.writer.pending if self.writer is not None else self.actions)
-        pieces: dict[int, list[Piece]] = {}
-        clipped: dict[int, int] = {}
-        for found in self.workers.map(self._slab, cut(self._sources(), pending)):
-            for index, piece, count in found:
-                pieces.setdefault(index, []).append(piece)
-                clipped[index] = clipped.get(index, 0) + count
-        return {index: After(join(parts, self.types), clipped[index]) for index, parts in pieces.items()}
+        after: dict[int, After] = {}
+        pieces: dict[int, list[tuple[Piece, int]]] = {}
+        for slab, whole, parts in self.workers.map(self._slab, cut(self._sources(), pending)):
+            after.update(whole)
+            if parts:
+                pieces.setdefault(slab.index, []).extend(parts)
+        for index, found in pieces.items():
+            after[index] = After(join([piece for piece, _ in found], self.types), sum(clipped for _, clipped in found))
+        return after
 
     def _sources(self) -> list[TensorSpec]:
         """The tensors as they are to be cut: what is packed on either side stays in one piece, and is done in order."""
@@ -68,21 +72,24 @@ class Transform:
         copy_at(self.reader.file, piece.source, self.fd, piece.target, piece.count, self.output)
         self.progress(piece.count)
 
-    def _slab(self, slab: Slab) -> list[tuple[int, Piece, int]]:
-        specs = self.reader.tensors
-        found = []
-        for index in range(slab.index, slab.index + slab.count):
-            spec, target = specs[index], self.writer.tensors[index] if self.writer is not None else specs[index]
-            part = slab if slab.count == 1 else Slab(index, 1, 0, spec.size)
-            if spec.fortran and not target.fortran:
-                with Turned(self.reader.read, spec) as turned:
-                    found += [self._piece(piece, target, turned.read) for piece in in_order(part, spec, TURNED_BYTES)]
-            else:
-                found += [self._piece(piece, target, self.reader.read) for piece in in_order(part, spec)]
-        return [(index, piece, clipped) for index, piece, clipped in found if piece is not None]
+    def _slab(self, slab: Slab) -> tuple[Slab, dict[int, After], list[tuple[Piece, int]]]:
+        """Work on a slab; return what became of small tensors that changed, or of the pieces of one that changed."""
+        if slab.count > 1:
+            return slab, self._small(slab), []
+        spec, target = self.reader.tensors[slab.index], self._targets(slab)[0]
+        if spec.fortran and not target.fortran:
+            with Turned(self.reader.read, spec) as turned:
+                found = [self._piece(piece, target, turned.read) for piece in in_order(slab, spec, TURNED_BYTES)]
+        else:
+            found = [self._piece(piece, target, self.reader.read) for piece in in_order(slab, spec)]
+        return slab, {}, [one for one in found if one is not None]
 
-    def _piece(self, slab: Slab, target: TensorSpec, read: Read) -> tuple[int, Piece | None, int]:
-        """Read, change, write and measure one piece."""
+    def _targets(self, slab: Slab) -> Sequence[TensorSpec]:
+        specs = self.reader.tensors if self.writer is None else self.writer.tensors
+        return specs[slab.index : slab.index + slab.count]
+
+    def _piece(self, slab: Slab, target: TensorSpec, read: Read) -> tuple[Piece, int] | None:
+        """Read, change, write and measure one piece; None for one that has not changed."""
         spec, action = self.reader.tensors[slab.index], self.actions.get(slab.index)
         raw = fetch(read, slab, self.reader.tensors)
         clipped = action.apply(raw, spec.dtype) if action is not None else 0
@@ -91,7 +98,39 @@ class Transform:
         if self.writer is not None:
             self.writer.write(target, slab.start, raw)
         self.progress(raw.size)
-        return slab.index, measure_piece(raw, target.dtype, self.types) if action is not None else None, clipped
+        return (measure_piece(raw, target.dtype, self.types), clipped) if action is not None else None
+
+    def _small(self, slab: Slab) -> dict[int, After]:
+        """Read, change, write and measure small tensors that lie side by side, as many at once as are treated alike."""
+        targets = self._targets(slab)
+        dtype, itemsize = self.reader.tensors[slab.index].dtype, targets[0].dtype.itemsize
+        ends = list(accumulate((spec.size for spec in targets), initial=0))
+        raw = fetch(self.reader.read, slab, self.reader.tensors)
+        clipped = [0] * slab.count
+        for action, run in groupby(range(slab.count), lambda k: self.actions.get(slab.index + k)):
+            members = list(run)
+            if action is None:
+                continue
+            for few in [members] if action.factor is not None else [[k] for k in members]:
+                clipped[few[0]] = action.apply(raw[ends[few[0]] * itemsize : ends[few[-1] + 1] * itemsize], dtype)
+        if dtype.swapped != targets[0].dtype.swapped:
+            byteswap(raw, dtype)
+        self._write(targets, ends, raw)
+        self.progress(raw.size)
+        stats = measure_small(raw, targets[0].dtype, [spec.size for spec in targets], self.types)
+        every = enumerate(zip(stats, clipped, strict=True), slab.index)
+        return {index: After(*one) for index, one in every if index in self.actions}
+
+    def _write(self, targets: Sequence[TensorSpec], ends: Sequence[int], raw: Raw) -> None:
+        """Write small tensors: all at once where they lie side by side in the output, too."""
+        if self.writer is None:
+            return
+        itemsize, first = targets[0].dtype.itemsize, targets[0].position(0)
+        if all(spec.position(0) == first + end * itemsize for spec, end in zip(targets, ends, strict=False)):
+            self.writer.write(targets[0], 0, raw)
+            return
+        for spec, start, stop in zip(targets, ends, ends[1:], strict=False):
+            self.writer.write(spec, 0, raw[start * itemsize : stop * itemsize])
 
 
 def _pieces(copies: Iterable[Copy]) -> Iterator[Copy]:

@@ -73,7 +73,7 @@ class Writer(Protocol):
     notes: Sequence[str]
 
     def write(self, spec: TensorSpec, start: int, data: Raw) -> None:
-        """Write stored elements from element `start` on."""
+        """Write stored elements from element `start` on, past the end of the tensor where its neighbour adjoins."""
 
     def finish(self) -> None:
         """Complete the file once everything is written."""

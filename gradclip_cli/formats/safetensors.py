@@ -39,6 +39,7 @@ _DTYPES = {
     for letter, word in (("I", "int"), ("U", "uint"))
     for size in (1, 2, 4, 8)
 }
+_ENTRY = {"dtype", "shape", "data_offsets"}
 _CODES = {dtype: code for code, dtype in _DTYPES.items()}
 
 
@@ -90,7 +91,7 @@ class SafetensorsReader:
         return header
 
     def _spec(self, key: str, entry: object) -> TensorSpec:
-        if not isinstance(entry, dict) or not {"dtype", "shape", "data_offsets"} <= entry.keys():
+        if not isinstance(entry, dict) or not entry.keys() >= _ENTRY:
             self._refuse("its entry has no dtype, shape and data_offsets", key)
         if not key.isascii() and any("\ud800" <= c <= "\udfff" for c in key):
             self._refuse("its name is not Unicode", key)
