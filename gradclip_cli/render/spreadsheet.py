@@ -36,5 +36,5 @@ def joined(value: str | Sequence[Any]) -> str:
     if isinstance(value, str):
         return value
     if all(isinstance(item, int) for item in value):
-        return "x".join(map(str, value)) or "scalar"
+        return "x".join(map(str, value)) or ("scalar" if isinstance(value, tuple) else "")
     return ";".join(map(str, value))
