@@ -31,9 +31,10 @@ Row = dict[str, Any]
 
 @pytest.fixture(autouse=True)
 def series(save: Save) -> None:
-    """Two dumps, with names that are no words."""
+    """Two dumps that differ, with names that are no words and a gradient that is dead."""
+    names = {"lstm.w_10": [0.1], "第一层.权重": [1e-3], "dead.w": [0.0]}
     for k in (1, 2):
-        save(f"step{k}.npz", **{"lstm.w_2": [3.0 * k, 4.0], "lstm.w_10": [0.1], "=1+1|`x`": [k], "第一层.权重": [1e-3]})
+        save(f"step{k}.npz", **{"lstm.w_2": [3.0 * k, 4.0], "=1+1|`x`": [k], **names})
 
 
 def expected(command: str, tree: Row) -> list[Row]:
@@ -91,19 +92,26 @@ def test_markdown_holds_the_tables(argv: str, run: Run) -> None:
 @pytest.mark.parametrize("argv", KNOWN)
 def test_columns_and_rows_are_chosen(argv: str, format: str, run: Run) -> None:
     """Every command shows the columns and the rows that are chosen, in every format that has tables."""
-    named = "layer" if "stats" in argv or "apply" in argv else "input" if "ls" in argv else ""
-    head = csv_rows(run(*argv.split(), "-f", "csv").out)[0]
-    named = named or head[0]
-    result = run(*argv.split(), "-f", format, "--columns", named, "--sort", f"{named}:desc", "--top", "1")
+    text = next(name for name in ("layer", "name", "rule") if name in csv_rows(run(*argv.split(), "-f", "csv").out)[0])
+    result = run(*argv.split(), "-f", format, "--columns", text, "--sort", f"{text}:desc", "--top", "1")
     assert (result.code in (0, 1), result.err) == (True, "")
-    shown = {
-        "ndjson": lambda text: list(strict(text.splitlines()[0])),
-        "csv": lambda text: csv_rows(text)[0],
-        "tsv": lambda text: tsv_rows(text)[0],
-        "md": lambda text: markdown_source(text)[0].rows[0],
-        "table": lambda text: text.splitlines()[1].split(),
-    }[format](result.out)
-    assert shown == [named]
+    if format == "md":
+        tables = [table.rows for table in markdown_source(result.out)]
+        assert tables
+        assert all(len(head) == 1 and len(rows) <= 2 for head, *rows in tables)
+    elif format == "table":
+        assert result.out.strip()
+        assert all(len(table.split("\n")) <= 6 for table in result.out.strip().split("\n\n"))
+    else:
+        [head, *rows] = {"csv": csv_rows, "tsv": tsv_rows, "ndjson": keys_first}[format](result.out)
+        assert head == [text]
+        assert len(rows) == (2 if argv.startswith(("apply", "stats")) else 1)  # one of each scope
+
+
+def keys_first(text: str) -> list[list[str]]:
+    """Read ndjson like csv."""
+    lines = [strict(line) for line in text.splitlines()]
+    return [list(lines[0]), *(list(line.values()) for line in lines)]
 
 
 def test_the_largest_tensors(run: Run) -> None:
@@ -124,7 +132,7 @@ def test_the_largest_tensors(run: Run) -> None:
     found = run(*argv, "--columns", "step,name", "--sort", "max_abs_before:desc", "--top", "2").out
     assert found == "2,lstm.w_2\n1,lstm.w_2\n"
     names = run("ls", "step1.npz", "-f", "tsv", "--columns", "name", "--sort", "name", "--no-headers").out
-    assert names == "'=1+1|`x`\nlstm.w_2\nlstm.w_10\n第一层.权重\n"
+    assert names == "'=1+1|`x`\ndead.w\nlstm.w_2\nlstm.w_10\n第一层.权重\n"
 
 
 @pytest.mark.parametrize("by", ["total", "layer", "param", "step"])
