@@ -1,7 +1,7 @@
 """Options that several commands share, each defined once, and the types that turn their text into values."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -10,6 +10,9 @@ from gradclip_cli import formats, render
 from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.plan import Norm
 from gradclip_cli.planning import naming
+from gradclip_cli.render import flat
+from gradclip_cli.render.order import parse_order
+from gradclip_cli.render.view import View, parse_columns
 from gradclip_cli.selection import VOID_DTYPES, Selection
 from gradclip_cli.strategies import find
 from gradclip_cli.thresholds import parse, parse_rule
@@ -34,6 +37,8 @@ class Parsed(click.ParamType):  # type: ignore[type-arg, unused-ignore]
 STRATEGY = Parsed("strategy", find)
 THRESHOLD = Parsed("threshold", parse)
 RULE = Parsed("rule", parse_rule)
+COLUMNS = Parsed("columns", parse_columns)
+ORDER = Parsed("order", parse_order)
 
 
 def read_list(path: str | None, separator: str = "\n") -> tuple[str, ...]:
@@ -114,6 +119,14 @@ showing = stacked(
         show_default=True,
         help="Show the report as.",
     ),
+    click.option(
+        "--columns", type=COLUMNS, metavar="A,B,...", help="Show these columns in this order, under the names of csv."
+    ),
+    click.option(
+        "--sort", type=ORDER, metavar="COLUMN[:desc]", help="Sort rows: numbers as numbers, what is not one last."
+    ),
+    click.option("--top", type=click.IntRange(1), metavar="N", help="Show the first N rows of each table or scope."),
+    click.option("--no-headers", is_flag=True, help="Leave out the headings of csv and tsv."),
     click.option("--no-color", is_flag=True, help="Use no colour; NO_COLOR and TERM=dumb are obeyed too."),
 )
 
@@ -150,3 +163,18 @@ def norm(options: dict[str, Any]) -> Norm | None:
     """Take the values of `norming` out of a command's options; None where neither was given."""
     kind, epsilon = options.pop("norm_type"), options.pop("epsilon")
     return None if kind is None and epsilon is None else Norm(2.0 if kind is None else kind, epsilon or 0.0)
+
+
+def viewed(options: dict[str, Any], report: type, kinds: Sequence[str] = flat.KINDS) -> View:
+    """Take the values of `showing` out of a command's options, and check them against the kind of its report."""
+    view = View(
+        options.pop("format"),
+        frozenset(kinds),
+        options.pop("columns") or (),
+        options.pop("sort"),
+        options.pop("top"),
+        headers=not options.pop("no_headers"),
+        color=not options.pop("no_color"),
+    )
+    view.check(report)
+    return view

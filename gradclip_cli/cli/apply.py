@@ -20,10 +20,12 @@ from gradclip_cli.options import (
     selection,
     showing,
     taken,
+    viewed,
     working,
 )
 from gradclip_cli.plan import NONFINITE, ApplyPlan
 from gradclip_cli.planning import dumps_in, into_folder, outputs_for
+from gradclip_cli.report import ApplyReport
 
 
 @click.command(
@@ -85,7 +87,7 @@ def command(inputs: tuple[str, ...], **options: Any) -> None:
     """Turn options into a plan, run it, and show the report."""
     from gradclip_cli import pipeline
 
-    given = taken(inputs, options)
+    given, view = taken(inputs, options), viewed(options, ApplyReport)
     found = dumps_in(given, options["shards"])
     directory = into_folder(given, found, options["output_format"])
     in_place = options["in_place"]
@@ -108,4 +110,4 @@ def command(inputs: tuple[str, ...], **options: Any) -> None:
     with progress(found, 2, options["quiet"]) as tick:
         report = pipeline.apply(plan, tick)
     if not options["quiet"]:
-        show(report, options["format"], options["no_color"])
+        show(report, view)

@@ -6,9 +6,10 @@ import click
 
 from gradclip_cli.cli import Command, described
 from gradclip_cli.cli.output import show
-from gradclip_cli.options import reading, selecting, selection, showing, taken
+from gradclip_cli.options import reading, selecting, selection, showing, taken, viewed
 from gradclip_cli.plan import LsPlan
 from gradclip_cli.planning import dumps_in
+from gradclip_cli.report import LsReport
 
 
 @click.command(
@@ -27,5 +28,5 @@ def command(inputs: tuple[str, ...], **options: Any) -> None:
     """Turn options into a plan, run it, and show the report."""
     from gradclip_cli import pipeline
 
-    given = taken(inputs, options)
-    show(pipeline.ls(LsPlan(dumps_in(given), selection(options))), options["format"], options["no_color"])
+    given, view = taken(inputs, options), viewed(options, LsReport)
+    show(pipeline.ls(LsPlan(dumps_in(given), selection(options))), view)

@@ -15,20 +15,19 @@ from gradclip_cli.signals import before_the_end
 from gradclip_cli.text import one_line
 
 if TYPE_CHECKING:
+    from gradclip_cli.render.view import View
     from gradclip_cli.report import Report
 
 _LONG = 256 << 20
 _STRIDE = 16 << 20
 
 
-def show(report: "Report", format: str, no_color: bool, kinds: Sequence[str] = ()) -> None:
+def show(report: "Report", view: "View") -> None:
     """Write notes to standard error and the report to standard output."""
     warn(report.notes)
     if sys.stdout is None:
         raise OutputError("is closed", path="standard output")
-    if no_color:
-        os.environ["NO_COLOR"] = "1"
-    render.write(report, format, sys.stdout, frozenset(kinds))
+    render.write(report, sys.stdout, view)
     sys.stdout.flush()
 
 

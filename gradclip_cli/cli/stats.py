@@ -1,6 +1,6 @@
 """gradclip stats."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -18,16 +18,14 @@ from gradclip_cli.options import (
     selection,
     showing,
     taken,
+    viewed,
     working,
 )
 from gradclip_cli.plan import Norm, StatsPlan
 from gradclip_cli.planning import dumps_in
+from gradclip_cli.render.flat import KINDS
+from gradclip_cli.report import StatsReport
 from gradclip_cli.text import count
-
-if TYPE_CHECKING:
-    from gradclip_cli.report import StatsReport
-
-KINDS = ("total", "layer", "param", "step")
 
 
 @click.command(
@@ -58,9 +56,11 @@ def command(inputs: tuple[str, ...], **options: Any) -> None:
     """Turn options into a plan, run it, and show the report."""
     from gradclip_cli import pipeline
 
-    given = taken(inputs, options)
+    given, view = taken(inputs, options), viewed(options, StatsReport, options["by"] or KINDS)
     if options["print_threshold"] and options["strategy"] is None:
         raise click.UsageError("--print-threshold needs -s STRATEGY")
+    if options["print_threshold"] and view.chooses:
+        raise click.UsageError("--print-threshold prints no table to choose from")
     found = dumps_in(given, options["shards"])
     plan = StatsPlan(
         found,
@@ -78,12 +78,12 @@ def command(inputs: tuple[str, ...], **options: Any) -> None:
     if options["print_threshold"]:
         click.echo(repr(_threshold(report)))
     else:
-        show(report, options["format"], options["no_color"], options["by"] or KINDS)
+        show(report, view)
     if report.failed:
         raise InputError(f"{len(report.failed)} of {count(len(found), 'dump')} left out; the first: {report.failed[0]}")
 
 
-def _threshold(report: "StatsReport") -> float:
+def _threshold(report: StatsReport) -> float:
     """The one threshold that was suggested."""
     suggestion = report.suggestions[0]
     if suggestion.threshold is None:

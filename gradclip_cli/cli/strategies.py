@@ -1,10 +1,12 @@
 """gradclip strategies."""
 
+from typing import Any
+
 import click
 
 from gradclip_cli.cli import Command, described
 from gradclip_cli.cli.output import show
-from gradclip_cli.options import showing
+from gradclip_cli.options import showing, viewed
 from gradclip_cli.report import StrategiesReport, StrategyRow
 from gradclip_cli.strategies import STRATEGIES
 
@@ -19,7 +21,8 @@ from gradclip_cli.strategies import STRATEGIES
     ),
 )
 @showing
-def command(format: str, no_color: bool) -> None:
+def command(**options: Any) -> None:
     """Turn options into a plan, run it, and show the report."""
+    view = viewed(options, StrategiesReport)
     rows = [StrategyRow(s.name, s.aliases, s.group.value, s.rule, s.takes_threshold, s.source) for s in STRATEGIES]
-    show(StrategiesReport(rows, []), format, no_color)
+    show(StrategiesReport(rows, []), view)

@@ -5,14 +5,15 @@ from importlib import import_module
 from typing import IO, TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
+    from gradclip_cli.render.view import View
     from gradclip_cli.report import Report
 
-FORMATS = ("table", "json")
+FORMATS = ("table", "json", "ndjson", "csv", "tsv", "md")
 """The modules of this package that are output formats."""
 
-Render = Callable[["Report", IO[str], frozenset[str]], None]
+Render = Callable[["Report", IO[str], "View"], None]
 
 
-def write(report: "Report", format: str, stream: IO[str], kinds: frozenset[str]) -> None:
-    """Write a report to a stream; `kinds` says which tables are wanted, where the format has tables."""
-    cast(Render, import_module(f"{__name__}.{format}").write)(report, stream, kinds)
+def write(report: "Report", stream: IO[str], view: "View") -> None:
+    """Write to a stream what is wanted of a report."""
+    cast(Render, import_module(f"{__name__}.{view.format}").write)(report, stream, view)

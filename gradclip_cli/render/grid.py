@@ -1,8 +1,8 @@
 """Grids of text: what tables of any kind show."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from gradclip_cli.text import printable
 
@@ -13,20 +13,35 @@ _MODULES = {"ApplyReport": "apply", "StatsReport": "stats", "LsReport": "lists",
 
 
 class Column(NamedTuple):
-    """A heading. `text` is set to the left and may be folded, figures are not; of the highest `rank` is left out first."""
+    """A heading. `text` is set to the left and may be folded, figures are not; of the highest `rank` is left out first.
+
+    `field` is the column of csv that is shown, where that is not called by the heading.
+    """
 
     heading: str
     text: bool = False
     rank: int = 0
+    field: str = ""
+
+    @property
+    def name(self) -> str:
+        """What the column is called in csv."""
+        return self.field or self.heading.replace("\n", "_")
 
 
 class Grid(NamedTuple):
-    """A titled table; `total` stands under a line."""
+    """A titled table; `total` stands under a line.
+
+    `records` are what the rows and the total show, under the names of csv, and are of one `scope` there;
+    a table without any is no list of the report's rows, and is neither sorted nor cut.
+    """
 
     title: str
     columns: Sequence[Column]
     rows: Sequence[tuple[str, ...]]
     total: tuple[str, ...] | None = None
+    records: Iterable[dict[str, Any]] | None = None
+    scope: str = ""
 
 
 def grids(report: "Report", kinds: frozenset[str]) -> list[Grid]:

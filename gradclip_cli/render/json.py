@@ -4,11 +4,14 @@ import json
 import math
 from dataclasses import fields
 from operator import attrgetter
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from gradclip_cli import __version__
 from gradclip_cli.report import Report
 from gradclip_cli.summary import Summary
+
+if TYPE_CHECKING:
+    from gradclip_cli.render.view import View
 
 _PERSONAL = frozenset({"labels", "series", "notes", "failed", "energy_lost", "longest_run", "reason"})
 _encode = json.JSONEncoder(allow_nan=False).encode
@@ -22,8 +25,8 @@ _SCHEMAS = {
 }
 
 
-def write(report: Report, stream: IO[str], kinds: frozenset[str]) -> None:
-    """Write the whole report, whichever tables are wanted: one line a row, and nothing but ASCII, which no terminal obeys."""
+def write(report: Report, stream: IO[str], view: "View") -> None:
+    """Write the whole report, whatever is wanted of it: one line a row, and nothing but ASCII, which no terminal obeys."""
     head = {"schema": _SCHEMAS[type(report).__name__], "version": __version__}
     items = [*head.items(), *((name, value) for name, value in report._asdict().items() if name not in _PERSONAL)]
     lines = (f"{_encode(name)}: {_value(value)}" for name, value in items)
@@ -56,6 +59,23 @@ def _row(row: Any) -> str:
         return _encode(tree)
     except ValueError:
         return _encode(plain(row))
+
+
+def encoded(tree: dict[str, Any]) -> str:
+    """Encode the values of a row on one line."""
+    try:
+        return _encode(tree)
+    except ValueError:
+        return _encode({name: plain(value) for name, value in tree.items()})
+
+
+def names(kind: type) -> tuple[str, ...]:
+    """Return the names under which the values of a kind of row are written."""
+    if kind is Summary:
+        return _FIGURES
+    fields: tuple[str, ...] = kind._fields  # type: ignore[attr-defined]
+    groups = (_FIGURES if name == "summary" else (name,) for name in fields if name not in _PERSONAL)
+    return tuple(name for group in groups for name in group)
 
 
 def plain(value: Any) -> Any:

@@ -5,8 +5,10 @@ import shutil
 from collections.abc import Iterator
 from typing import IO, TYPE_CHECKING, cast
 
+from gradclip_cli.render.arrange import wanted
 from gradclip_cli.render.cells import cells
-from gradclip_cli.render.grid import Grid, grids
+from gradclip_cli.render.grid import Grid
+from gradclip_cli.render.view import View
 
 if TYPE_CHECKING:
     from gradclip_cli.report import Report, StatsReport
@@ -18,22 +20,22 @@ _WIDTH, _WIDEST = 80, 200
 """How wide pictures are in a pipe, and at most."""
 
 
-def write(report: "Report", stream: IO[str], kinds: frozenset[str]) -> None:
+def write(report: "Report", stream: IO[str], view: View) -> None:
     """Write the wanted tables of a report, each under its title."""
     unicode = (getattr(stream, "encoding", None) or "ascii").lower().startswith("utf")
-    for grid in grids(report, kinds):
+    for grid in wanted(report, view):
         if stream.isatty() and len(grid.rows) <= _MOST_FITTED:
             from gradclip_cli.render import terminal
 
-            color = not (os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb")
+            color = view.color and not (os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb")
             terminal.write(grid, stream, shutil.get_terminal_size().columns, unicode, color)
         else:
             stream.writelines(_plain(grid, "─" if unicode else "-"))
-    if type(report).__name__ == "StatsReport":
+    if type(report).__name__ == "StatsReport" and not view.chooses:
         from gradclip_cli.render.pictures import pictures
 
         width = min(shutil.get_terminal_size().columns, _WIDEST) if stream.isatty() else _WIDTH
-        stream.writelines(f"{line}\n" for line in pictures(cast("StatsReport", report), kinds, width, unicode))
+        stream.writelines(f"{line}\n" for line in pictures(cast("StatsReport", report), view.kinds, width, unicode))
 
 
 def _plain(grid: Grid, rule: str) -> Iterator[str]:

@@ -13,6 +13,7 @@ from safetensors.numpy import load_file, save_file
 from gradclip_cli import GradclipError, apply, stats
 from gradclip_cli.errors import InputError, OutputError, UsageError
 from gradclip_cli.render import write
+from gradclip_cli.render.view import View
 
 GRADIENTS: dict[str, NDArray[Any]] = {
     f"layers.{k}.{name}": np.random.default_rng(k).standard_normal((k + 2, 5)).astype(np.float32)
@@ -219,7 +220,7 @@ def test_json_of_a_set_without_an_index(sharded: Path, tmp_path: Path, named: li
     """The JSON of a set is strict too where input and output are lists of paths."""
     apply_report = apply([sharded / name for name in named], tmp_path / "out", strategy="none")
     out = io.StringIO()
-    write(apply_report, "json", out, frozenset())
+    write(apply_report, out, View("json"))
     (dump,) = json.loads(out.getvalue())["dumps"]
     assert dump["input"] == [str(sharded / name) for name in NAMES]
     assert dump["output"] == [str(tmp_path / "out" / name) for name in NAMES]

@@ -10,6 +10,7 @@ import pytest
 
 from gradclip_cli import __version__, render
 from gradclip_cli.render.grid import figure
+from gradclip_cli.render.view import View
 from gradclip_cli.report import (
     ApplyDump,
     ApplyLayer,
@@ -69,7 +70,7 @@ KINDS = frozenset({"total", "layer", "param", "step"})
 def rendered(report: Any, format: str, kinds: frozenset[str] = KINDS) -> str:
     """The text of a report."""
     stream = io.StringIO()
-    render.write(report, format, stream, kinds)
+    render.write(report, stream, View(format, kinds))
     return stream.getvalue()
 
 
@@ -168,7 +169,7 @@ def test_only_the_wanted_tables_are_shown(kind: str, title: str) -> None:
 def test_a_stream_that_is_not_utf_8_gets_ascii() -> None:
     """Lines are drawn in ASCII where the stream cannot say more."""
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
-    render.write(STRATEGIES, "table", stream, KINDS)
+    render.write(STRATEGIES, stream, View("table", KINDS))
     stream.flush()
 
 
@@ -186,7 +187,7 @@ def test_a_table_fits_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("TERM", "dumb")
     stream = Terminal()
-    render.write(STATS, "table", stream, frozenset({"layer"}))
+    render.write(STATS, stream, View("table", frozenset({"layer"})))
     lines = stream.getvalue().splitlines()
     assert max(map(len, lines)) <= 80
     assert any("mean" in line and "max" in line for line in lines)

@@ -1,8 +1,10 @@
 """The tables of `apply`: layers and params, before and after."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
 
+from gradclip_cli.render.flat import Record, of_dump
 from gradclip_cli.render.grid import Column, Grid, figure, named, place
 from gradclip_cli.report import ApplyDump, ApplyLayer, ApplyParam, ApplyReport
 from gradclip_cli.text import printable
@@ -12,9 +14,10 @@ _FIGURES = (
     Column("norm\nafter"),
     Column("factor"),
     Column("clipped"),
-    Column("max |g|\nbefore", rank=1),
-    Column("max |g|\nafter", rank=2),
+    Column("max |g|\nbefore", rank=1, field="max_abs_before"),
+    Column("max |g|\nafter", rank=2, field="max_abs_after"),
 )
+_PEAKS = ("max_abs_before", "max_abs_after")
 
 
 def grids(report: ApplyReport, kinds: frozenset[str]) -> list[Grid]:
@@ -32,10 +35,20 @@ def _dump(dump: ApplyDump) -> list[Grid]:
             members.setdefault(param.layer, []).append(param)
     layers = [_layer(named(row.layer, dump.labels), row, members[row.layer]) for row in dump.layers]
     params = [_param(row) for row in dump.params]
+    of_layers = chain(_layer_records(dump, members), of_dump(dump, "total"))
+    of_params = chain(of_dump(dump, "param"), of_dump(dump, "total"))
+    name = Column("param", text=True, field="name")
     return [
-        Grid(f"{title}: layers", (Column("layer", text=True), *_FIGURES), layers, _total(dump)),
-        Grid(f"{title}: params", (Column("param", text=True), *_FIGURES), params, _total(dump)),
+        Grid(f"{title}: layers", (Column("layer", text=True), *_FIGURES), layers, _total(dump), of_layers, "layer"),
+        Grid(f"{title}: params", (name, *_FIGURES), params, _total(dump), of_params, "param"),
     ]
+
+
+def _layer_records(dump: ApplyDump, members: dict[str, list[ApplyParam]]) -> Iterator[Record]:
+    """What the table of layers shows: their largest elements too, which csv has of params only."""
+    for record in of_dump(dump, "layer"):
+        params = members[record["layer"]]
+        yield {**record, **{peak: _largest(params, peak) for peak in _PEAKS}}
 
 
 def _total(dump: ApplyDump) -> tuple[str, ...]:
@@ -46,10 +59,9 @@ def _total(dump: ApplyDump) -> tuple[str, ...]:
 
 
 def _layer(name: str, row: ApplyLayer, params: Sequence[ApplyParam]) -> tuple[str, ...]:
-    before = _largest([param.max_abs_before for param in params])
-    after = _largest([param.max_abs_after for param in params])
+    peaks = (figure(_largest(params, peak)) for peak in _PEAKS)
     norms = figure(row.norm_before), figure(row.norm_after), figure(row.factor)
-    return (name, *norms, _clipped(params), before, after)
+    return (name, *norms, _clipped(params), *peaks)
 
 
 def _param(row: ApplyParam) -> tuple[str, ...]:
@@ -68,6 +80,6 @@ def _clipped(params: Sequence[ApplyParam]) -> str:
     return "yes" if len(clipped) == len(params) else f"{len(clipped)} of {len(params)}"
 
 
-def _largest(values: Sequence[float | None]) -> str:
-    known = [value for value in values if value is not None]
-    return figure(math.nan if any(map(math.isnan, known)) else max(known))
+def _largest(params: Sequence[ApplyParam], peak: str) -> float:
+    known = [value for param in params if (value := getattr(param, peak)) is not None]
+    return math.nan if any(map(math.isnan, known)) else max(known)

@@ -1,5 +1,6 @@
 """The tables of `ls` and `strategies`."""
 
+from gradclip_cli.render.flat import records
 from gradclip_cli.render.grid import Column, Grid, named
 from gradclip_cli.report import LsReport, LsTensor, StrategiesReport, StrategyRow
 from gradclip_cli.text import printable
@@ -14,9 +15,8 @@ def _tensors(report: LsReport) -> Grid:
     several = len({row.input for row in report.tensors}) > 1
     columns = [Column(name, text=True) for name in ("input", "name", "layer", "param")]
     columns += [Column("shape"), Column("dtype"), Column("bytes")]
-    return Grid(
-        "tensors", columns[not several :], [_tensor(row, report.labels)[not several :] for row in report.tensors]
-    )
+    rows = [_tensor(row, report.labels)[not several :] for row in report.tensors]
+    return Grid("tensors", columns[not several :], rows, records=records(report))
 
 
 def _tensor(row: LsTensor, labels: dict[str, str]) -> tuple[str, ...]:
@@ -27,8 +27,13 @@ def _tensor(row: LsTensor, labels: dict[str, str]) -> tuple[str, ...]:
 def _strategies(report: StrategiesReport) -> Grid:
     headings = ("name", "also accepted", "group", "rule", "threshold", "source")
     ranks = {"also accepted": 1, "source": 2}
-    columns = [Column(name, text=name not in ("group", "threshold"), rank=ranks.get(name, 0)) for name in headings]
-    return Grid("strategies", columns, [_strategy(row) for row in report.strategies])
+    columns = [
+        Column(
+            name, name not in ("group", "threshold"), ranks.get(name, 0), {"also accepted": "aliases"}.get(name, name)
+        )
+        for name in headings
+    ]
+    return Grid("strategies", columns, [_strategy(row) for row in report.strategies], records=records(report))
 
 
 def _strategy(row: StrategyRow) -> tuple[str, ...]:

@@ -2,7 +2,9 @@
 
 import math
 from collections.abc import Sequence
+from itertools import chain
 
+from gradclip_cli.render.flat import Record, records
 from gradclip_cli.render.grid import Column, Grid, figure, named, place
 from gradclip_cli.report import Candidate, StatsReport, Suggestion
 from gradclip_cli.summary import Summary
@@ -51,15 +53,24 @@ def grids(report: StatsReport, kinds: frozenset[str]) -> list[Grid]:
     layers = (
         [(named(row.layer, report.labels), *_figures(row.summary)) for row in report.layers] if "layer" in kinds else []
     )
+    param, layer, whole = (
+        [Column(heading, text=True, field=field), *figures]
+        for heading, field in (("param", "name"), ("layer", "layer"), ("", "scope"))
+    )
     found = [
         ("step", _steps(report, norm)),
-        ("param", Grid(f"{norm} of each param {over}", [Column("param", text=True), *figures], params, total)),
-        ("layer", Grid(f"{norm} of each layer {over}", [Column("layer", text=True), *figures], layers, total)),
-        ("total", Grid(f"{norm} {over}", [Column("", text=True), *figures], [total])),
+        ("param", Grid(f"{norm} of each param {over}", param, params, total, _above(report, "param"), "param")),
+        ("layer", Grid(f"{norm} of each layer {over}", layer, layers, total, _above(report, "layer"), "layer")),
+        ("total", Grid(f"{norm} {over}", whole, [total], records=records(report, "total"), scope="total")),
         ("total", _candidates(report.candidates)),
         ("total", _suggestions(report.suggestions)),
     ]
     return [grid for kind, grid in found if kind in kinds]
+
+
+def _above(report: StatsReport, scope: str) -> chain[Record]:
+    """What stands above the total, and the total."""
+    return chain(records(report, scope), records(report, "total"))
 
 
 def _figures(summary: Summary) -> tuple[str, ...]:
@@ -68,7 +79,13 @@ def _figures(summary: Summary) -> tuple[str, ...]:
 
 
 def _steps(report: StatsReport, norm: str) -> Grid:
-    columns = (Column("step"), Column("norm"), Column("max |g|"), Column("nonfinite"), Column("input", text=True))
+    columns = (
+        Column("step"),
+        Column("norm"),
+        Column("max |g|", field="max_abs"),
+        Column("nonfinite"),
+        Column("input", text=True),
+    )
     rows = [
         (
             "-" if row.step is None else str(row.step),
@@ -79,7 +96,7 @@ def _steps(report: StatsReport, norm: str) -> Grid:
         )
         for row in report.dumps
     ]
-    return Grid(f"{norm} of each dump", columns, rows)
+    return Grid(f"{norm} of each dump", columns, rows, records=records(report, "step"), scope="step")
 
 
 def _candidates(rows: Sequence[Candidate]) -> Grid:
