@@ -10,13 +10,16 @@ from gradclip_cli import __version__
 from gradclip_cli.report import Report
 from gradclip_cli.summary import Summary
 
-_PERSONAL = frozenset({"labels", "series", "notes", "failed", "energy_lost", "longest_run", "reason"})
+_PERSONAL = frozenset({"labels", "series", "notes", "failed", "energy_lost", "longest_run", "reason"}) | {
+    *("inputs", "overall", "shape_a", "shape_b", "dtype_a", "dtype_b")  # of diff
+}
 _encode = json.JSONEncoder(allow_nan=False).encode
 _FIGURES = tuple(field.name for field in fields(Summary))
 _figures = attrgetter(*_FIGURES)
 _SCHEMAS = {
     "ApplyReport": "gradclip.apply/1",
     "StatsReport": "gradclip.stats/1",
+    "DiffReport": "gradclip.diff/1",
     "LsReport": "gradclip.ls/1",
     "StrategiesReport": "gradclip.strategies/1",
 }

@@ -1,0 +1,67 @@
+"""The table of `diff`: the tensors that are not the same, or all of them."""
+
+from collections import Counter
+
+from gradclip_cli.render.grid import Column, Grid, figure
+from gradclip_cli.report import DiffParam, DiffReport
+from gradclip_cli.text import count, printable
+
+_COLUMNS = (
+    Column("param", text=True),
+    Column("status", text=True),
+    Column("norm\na", rank=2),
+    Column("norm\nb", rank=2),
+    Column("norm\nratio", rank=1),
+    Column("cosine"),
+    Column("max |a-b|"),
+    Column("max |a-b|\n/ |b|"),
+    Column("note", text=True, rank=3),
+)
+
+
+def grids(report: DiffReport, kinds: frozenset[str]) -> list[Grid]:
+    """Return one table, with the tensors that are the same only if `all` is wanted."""
+    rows = [_row(param) for param in report.params if "all" in kinds or param.status != "same"]
+    a, b = map(printable, report.inputs)
+    return [Grid(f"{a} (a) and {b} (b): {_summary(report)}", _COLUMNS, rows, _row(report.overall))]
+
+
+def _summary(report: DiffReport) -> str:
+    """Say how many tensors are not the same, and why."""
+    number = Counter(param.status for param in report.params)
+    both = number["same"] + number["differs"] + number["reshaped"]
+    if report.equal:
+        return f"{count(both, 'tensor')}, all the same"
+    parts = [f"{number['differs']:,} of {count(both, 'tensor')} differ"]
+    parts += [f"{number['reshaped']:,} of another shape"] if number["reshaped"] else []
+    parts += [f"{number[f'only-{side}']:,} only in {side}" for side in "ab" if number[f"only-{side}"]]
+    return ", ".join(parts)
+
+
+def _row(param: DiffParam) -> tuple[str, ...]:
+    norms = figure(param.norm_a), figure(param.norm_b), figure(param.norm_ratio)
+    apart = figure(param.max_abs_diff), figure(param.max_rel_diff)
+    return (printable(param.name), param.status, *norms, _cosine(param.cosine), *apart, _note(param))
+
+
+def _cosine(value: float | None) -> str:
+    """Write a cosine with as many digits as tell it from 1.
+
+    >>> _cosine(0.5), _cosine(0.99999997), _cosine(1.0)
+    ('0.5', '0.99999997', '1')
+    """
+    return "-" if value is None else f"{value:.4g}" if abs(value) < 0.999 else f"{value:.10g}"
+
+
+def _note(param: DiffParam) -> str:
+    """Name shapes and dtypes where they are not the same."""
+    shapes = [_shape(shape) for shape in (param.shape_a, param.shape_b) if shape is not None]
+    dtypes = [dtype for dtype in (param.dtype_a, param.dtype_b) if dtype is not None]
+    found = [" → ".join(texts) for texts in (shapes, dtypes) if len(set(texts)) > 1]
+    if param.status in ("only-a", "only-b"):
+        found = [*shapes, *dtypes]
+    return ", ".join(found)
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape)) or "scalar"
