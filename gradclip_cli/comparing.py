@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from itertools import chain, groupby
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -90,18 +92,19 @@ def compare(a: Opened, b: Opened, tolerance: Tolerance, workers: Workers, progre
         for name, source in a.tensors.items()
         if name in b.tensors and source.spec.shape == b.tensors[name].spec.shape
     ]
-    found: dict[int, list[Chunk]] = {}
 
-    def task(slab: Slab) -> list[tuple[int, list[Chunk]]]:
-        if slab.count == 1:
-            return [(slab.index, list(_chunks(pairs[slab.index], slab, tolerance, progress)))]
-        several = [(k, Slab(k, 1, 0, pairs[k].a.spec.size)) for k in range(slab.index, slab.index + slab.count)]
-        return [(k, list(_chunks(pairs[k], one, tolerance, progress))) for k, one in several]
+    def task(slab: Slab) -> list[tuple[int, Chunk]]:
+        slabs = [slab]
+        if slab.count > 1:
+            slabs = [Slab(k, 1, 0, pairs[k].a.spec.size) for k in range(slab.index, slab.index + slab.count)]
+        return [(one.index, chunk) for one in slabs for chunk in _chunks(pairs[one.index], one, tolerance, progress)]
 
-    for parts in workers.map(task, cut([pair.laid for pair in pairs], range(len(pairs)))):
-        for index, chunks in parts:
-            found.setdefault(index, []).extend(chunks)
-    return {pair.a.spec.name: join(found[k], (pair.a.spec.dtype, pair.b.spec.dtype)) for k, pair in enumerate(pairs)}
+    chunks = chain.from_iterable(workers.map(task, cut([pair.laid for pair in pairs], range(len(pairs)))))
+    found = {}
+    for index, group in groupby(chunks, key=itemgetter(0)):  # they come tensor by tensor
+        a_spec, b_spec = (source.spec for source in pairs[index])
+        found[a_spec.name] = join([chunk for _, chunk in group], (a_spec.dtype, b_spec.dtype))
+    return found
 
 
 def lengths(dump: Opened, compared: dict[str, Comparison], workers: Workers, progress: Progress) -> dict[str, Length]:
@@ -130,7 +133,7 @@ def _chunks(pair: Pair, slab: Slab, tolerance: Tolerance, progress: Progress) ->
                 _fetched(_told(read, progress), source.spec, piece, name)
                 for read, source, name in zip(reads, pair, ("raw a", "raw b"), strict=True)
             ]
-            yield from compare_piece(raws[0], raws[1], dtypes, tolerance)
+            yield compare_piece(raws[0], raws[1], dtypes, tolerance)
 
 
 def _reading(source: Source, turned: bool, stack: ExitStack) -> Read:

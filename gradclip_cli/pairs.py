@@ -8,7 +8,7 @@ import numpy as np
 from gradclip_cli.differences import Difference, Numbers, Tolerance, difference, numbers, worst
 from gradclip_cli.dtypes import DType, Raw
 from gradclip_cli.norms import Power
-from gradclip_cli.products import Length, Squares, Sums, length, product, products, squares
+from gradclip_cli.products import Length, Squares, Sums, concatenated, length, product, products, squares
 from gradclip_cli.tensors import BLOCK
 
 _CHUNK = 4 * BLOCK
@@ -33,17 +33,19 @@ class Comparison(NamedTuple):
     product: Power | None = None
 
 
-def compare_piece(a: Raw, b: Raw, dtypes: tuple[DType, DType], tolerance: Tolerance) -> Iterator[Chunk]:
+def compare_piece(a: Raw, b: Raw, dtypes: tuple[DType, DType], tolerance: Tolerance) -> Chunk:
     """Compare consecutive elements of two tensors, beginning at a whole number of blocks."""
     of_a, of_b = dtypes
+    chunks = []
     for start, stop, width in _cut(a.size // of_a.itemsize):
         part_a = a[start * of_a.itemsize : stop * of_a.itemsize]
         part_b = b[start * of_b.itemsize : stop * of_b.itemsize]
         if of_a == of_b and np.array_equal(part_a, part_b):
-            yield _twin(part_a, of_a, width)
+            chunks.append(_twin(part_a, of_a, width))
         else:
             pair = numbers(part_a, of_a, "numbers a"), numbers(part_b, of_b, "numbers b")
-            yield _chunk(difference(*pair, tolerance), pair, dtypes, width)
+            chunks.append(_chunk(difference(*pair, tolerance), pair, dtypes, width))
+    return chunks[0] if len(chunks) == 1 else _merged(chunks)
 
 
 def join(chunks: Sequence[Chunk], dtypes: tuple[DType, DType]) -> Comparison:
@@ -75,6 +77,22 @@ def _chunk(found: Difference, pair: tuple[Numbers, Numbers], dtypes: tuple[DType
     a, b = measured
     dot = products(a[1], b[1], a[0], b[0]) if a is not None and b is not None else None
     return Chunk(found, a and a[0], b and b[0], dot)
+
+
+def _merged(chunks: Sequence[Chunk]) -> Chunk:
+    """Make one of the chunks of a piece."""
+    squares_a, squares_b = _united([chunk.a for chunk in chunks]), _united([chunk.b for chunk in chunks])
+    dots = [chunk.products for chunk in chunks if chunk.products is not None]
+    found = worst(chunk.difference for chunk in chunks)
+    return Chunk(found, squares_a, squares_b, concatenated(dots) if dots else None)
+
+
+def _united(parts: Sequence[Squares | None]) -> Squares | None:
+    known = [part for part in parts if part is not None]
+    if not known:
+        return None
+    sums = concatenated([part.sums for part in known])
+    return Squares(sums, any(part.nan for part in known), any(part.infinite for part in known))
 
 
 def _cut(size: int) -> Iterator[tuple[int, int, int]]:

@@ -72,6 +72,11 @@ def products(a: Rows, b: Rows, squares_a: Squares, squares_b: Squares) -> Sums:
     return Sums(exponents[0] + exponents[1], np.vecdot(a, b))
 
 
+def concatenated(parts: Sequence[Sums]) -> Sums:
+    """Put the sums of consecutive pieces into one array each, which takes less memory."""
+    return Sums(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+
+
 def length(parts: Sequence[Squares]) -> Length:
     """Add the squares of the pieces of a tensor, in any order."""
     return Length(_total([part.sums for part in parts], 2.0), any(p.nan for p in parts), any(p.infinite for p in parts))

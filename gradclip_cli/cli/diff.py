@@ -27,10 +27,10 @@ from gradclip_cli.planning import one_dump
 @click.argument("a", type=click.Path())
 @click.argument("b", type=click.Path())
 @click.option(
-    "--rtol", type=float, default=0.0, show_default=True, help="How far apart equal elements are, for each |b|."
+    "--rtol", type=float, metavar="RTOL", default=0.0, show_default=True, help="Allow |a-b| of RTOL times |b|."
 )
 @click.option(
-    "--atol", type=float, default=0.0, show_default=True, help="How far apart equal elements are, beside that."
+    "--atol", type=float, metavar="ATOL", default=0.0, show_default=True, help="Allow |a-b| of ATOL, besides."
 )
 @click.option("--all", "everything", is_flag=True, help="Show the tensors that are the same in the table, too.")
 @choosing

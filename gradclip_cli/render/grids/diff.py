@@ -23,7 +23,7 @@ def grids(report: DiffReport, kinds: frozenset[str]) -> list[Grid]:
     """Return one table, with the tensors that are the same only if `all` is wanted."""
     rows = [_row(param) for param in report.params if "all" in kinds or param.status != "same"]
     a, b = map(printable, report.inputs)
-    return [Grid(f"{a} (a) and {b} (b): {_summary(report)}", _COLUMNS, rows, _row(report.overall))]
+    return [Grid(f"{a} (a) and {b} (b): {_summary(report)}", _COLUMNS, rows, _row(report.overall._replace(status="")))]
 
 
 def _summary(report: DiffReport) -> str:
@@ -32,7 +32,7 @@ def _summary(report: DiffReport) -> str:
     both = number["same"] + number["differs"] + number["reshaped"]
     if report.equal:
         return f"{count(both, 'tensor')}, all the same"
-    parts = [f"{number['differs']:,} of {count(both, 'tensor')} differ"]
+    parts = [f"{number['differs']:,} of {both:,} tensors differ"]
     parts += [f"{number['reshaped']:,} of another shape"] if number["reshaped"] else []
     parts += [f"{number[f'only-{side}']:,} only in {side}" for side in "ab" if number[f"only-{side}"]]
     return ", ".join(parts)
@@ -57,7 +57,7 @@ def _note(param: DiffParam) -> str:
     """Name shapes and dtypes where they are not the same."""
     shapes = [_shape(shape) for shape in (param.shape_a, param.shape_b) if shape is not None]
     dtypes = [dtype for dtype in (param.dtype_a, param.dtype_b) if dtype is not None]
-    found = [" → ".join(texts) for texts in (shapes, dtypes) if len(set(texts)) > 1]
+    found = [" -> ".join(texts) for texts in (shapes, dtypes) if len(set(texts)) > 1]
     if param.status in ("only-a", "only-b"):
         found = [*shapes, *dtypes]
     return ", ".join(found)
