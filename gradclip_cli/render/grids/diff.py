@@ -39,18 +39,18 @@ def _summary(report: DiffReport) -> str:
 
 
 def _row(param: DiffParam) -> tuple[str, ...]:
-    norms = figure(param.norm_a), figure(param.norm_b), figure(param.norm_ratio)
+    norms = figure(param.norm_a), figure(param.norm_b), _near_one(param.norm_ratio)
     apart = figure(param.max_abs_diff), figure(param.max_rel_diff)
-    return (printable(param.name), param.status, *norms, _cosine(param.cosine), *apart, _note(param))
+    return (printable(param.name), param.status, *norms, _near_one(param.cosine), *apart, _note(param))
 
 
-def _cosine(value: float | None) -> str:
-    """Write a cosine with as many digits as tell it from 1.
+def _near_one(value: float | None) -> str:
+    """Write a figure with as many digits as tell it from 1.
 
-    >>> _cosine(0.5), _cosine(0.99999997), _cosine(1.0)
+    >>> _near_one(0.5), _near_one(0.99999997), _near_one(1.0)
     ('0.5', '0.99999997', '1')
     """
-    return "-" if value is None else f"{value:.4g}" if abs(value) < 0.999 else f"{value:.10g}"
+    return f"{value:.10g}" if value is not None and abs(abs(value) - 1) < 1e-3 else figure(value)
 
 
 def _note(param: DiffParam) -> str:
