@@ -141,6 +141,13 @@ def test_a_folder_of_one_dump(pair: tuple[Path, Path], run: Run) -> None:
     assert "one holds 2 dumps; give one dump, such as one/step1.npz" in result.err
 
 
+def test_nothing_in_common(save: Save, run: Run) -> None:
+    """Dumps without a name in common are not equal, and the title says so."""
+    result = run("diff", save("a.npz", w=[1.0]), save("b.npz", v=[1.0], u=[2.0]))
+    assert result.code == 1
+    assert result.out.startswith("a.npz (a) and b.npz (b): no tensor in both, 1 only in a, 2 only in b\n")
+
+
 def test_names_are_untrusted(save: Save, run: Run) -> None:
     """Names with control characters or markup are shown escaped, as they are."""
     a, b = save("a.npz", **{"w\x1b[31m": [1.0], "[red]x": [1.0]}), save("b.npz", v=[1.0])

@@ -103,6 +103,16 @@ def test_a_dtype_alone_is_no_difference(tmp_path: Path) -> None:
     assert diff(a, c, rtol=1e-15).equal
 
 
+@pytest.mark.parametrize(
+    ("code", "other"), [("<f4", ">f4"), ("<f4", "<i4"), ("<i8", "<u8"), ("<f2", BFLOAT16)], ids=str
+)
+def test_the_same_bytes_may_be_other_numbers(code: str, other: DTypeLike, tmp_path: Path) -> None:
+    """Bytes that are the same are no equal numbers where their types are not the same."""
+    array = np.array([-1, -2, -3], code)
+    a, b = save(tmp_path, "npz", {"w": array}, "a"), save(tmp_path, "npz", {"w": array.view(other)}, "b")
+    assert row_of(a, b).status == "differs"
+
+
 @pytest.fixture
 def tensors() -> Tensors:
     """Provide tensors of all kinds, longer than a piece of the smallest size, with what is not finite in some."""

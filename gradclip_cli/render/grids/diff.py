@@ -32,7 +32,7 @@ def _summary(report: DiffReport) -> str:
     both = number["same"] + number["differs"] + number["reshaped"]
     if report.equal:
         return f"{count(both, 'tensor')}, all the same"
-    parts = [f"{number['differs']:,} of {both:,} tensors differ"]
+    parts = [f"{number['differs']:,} of {both:,} tensors differ" if both else "no tensor in both"]
     parts += [f"{number['reshaped']:,} of another shape"] if number["reshaped"] else []
     parts += [f"{number[f'only-{side}']:,} only in {side}" for side in "ab" if number[f"only-{side}"]]
     return ", ".join(parts)
