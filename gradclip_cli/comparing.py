@@ -73,7 +73,7 @@ class Pair(NamedTuple):
 
 @contextmanager
 def opened(path: str, selection: Selection) -> Iterator[Opened]:
-    """Open all files of a dump; complex tensors are refused, for they have no order, no sign and no place in a norm."""
+    """Open all files of a dump; complex tensors are refused, since they have no place in a norm."""
     with ExitStack() as stack:
         readers = [stack.enter_context(open_dump(part, selection))[1] for part in shards.parts(path)]
         shards.check(path, [[spec.name for spec in reader.tensors] for reader in readers])
