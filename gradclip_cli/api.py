@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 
 from gradclip_cli import pipeline
 from gradclip_cli.errors import UsageError
-from gradclip_cli.plan import NONFINITE, ApplyPlan, Norm, Override, StatsPlan
-from gradclip_cli.planning import dumps_in, into_folder, naming, outputs_for
-from gradclip_cli.report import ApplyReport, StatsReport
+from gradclip_cli.naming import Naming
+from gradclip_cli.plan import NONFINITE, ApplyPlan, DiffPlan, Norm, Override, StatsPlan
+from gradclip_cli.planning import dumps_in, into_folder, naming, one_dump, outputs_for
+from gradclip_cli.report import ApplyReport, DiffReport, StatsReport
 from gradclip_cli.selection import Selection
 from gradclip_cli.strategies import find
 from gradclip_cli.thresholds import Threshold, checked, parse, parse_rule
@@ -110,6 +111,32 @@ def stats(
             allow_missing=allow_missing,
             keep_going=keep_going,
             jobs=jobs,
+        )
+    )
+
+
+def diff(
+    a: Path,
+    b: Path,
+    *,
+    rtol: float = 0.0,
+    atol: float = 0.0,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    void_dtype: str | None = None,
+    allow_huge: bool = False,
+    input_format: str | None = None,
+    jobs: int | None = None,
+) -> DiffReport:
+    """Compare two dumps tensor by tensor; elements are equal if |a - b| <= atol + rtol·|b|. Raises `GradclipError`."""
+    return pipeline.diff(
+        DiffPlan(
+            one_dump(os.fspath(a)),
+            one_dump(os.fspath(b)),
+            rtol,
+            atol,
+            Selection(tuple(include), tuple(exclude), Naming(), input_format, void_dtype, allow_huge),
+            jobs,
         )
     )
 

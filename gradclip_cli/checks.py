@@ -27,8 +27,14 @@ def check_layers(dumps: Sequence[Dump], overrides: Sequence[Override]) -> None:
 
 def check_taken(dumps: Sequence[Dump], selection: Selection) -> None:
     """Raise where --include was given and matches no tensor of any dump."""
+    if selection.include:
+        check_included([spec.name for dump in dumps for spec in dump.tensors], selection)
+
+
+def check_included(names: Sequence[str], selection: Selection) -> None:
+    """Raise where a pattern of --include matches none of the names."""
     for pattern in selection.include:
-        if not any(fnmatchcase(spec.name, pattern) for dump in dumps for spec in dump.tensors):
+        if not any(fnmatchcase(name, pattern) for name in names):
             raise UsageError(f"no tensor matches --include {pattern!r}; `gradclip ls` lists the tensors")
 
 

@@ -64,7 +64,7 @@ def stacked(*options: Callable[[Command], Command]) -> Callable[[Command], Comma
     return decorate
 
 
-selecting = stacked(
+_patterns = stacked(
     click.option(
         "--include",
         multiple=True,
@@ -74,10 +74,16 @@ selecting = stacked(
     click.option(
         "--exclude", multiple=True, metavar="PATTERN", help="Leave out tensors whose names match: no norm counts them."
     ),
+)
+
+_grouping = stacked(
     click.option("--group-depth", type=int, metavar="N", help="Make a layer of the first N components of a name."),
     click.option(
         "--layer-regex", metavar="REGEX", help="Find layer and param by the groups (?P<layer>...) and (?P<param>...)."
     ),
+)
+
+_opening = stacked(
     click.option(
         "--input-format",
         type=click.Choice(formats.FORMATS),
@@ -86,6 +92,10 @@ selecting = stacked(
     click.option("--void-dtype", type=click.Choice(VOID_DTYPES), help="Take 2-byte elements of no type for bfloat16."),
     click.option("--allow-huge", is_flag=True, help="Read files that declare far more data than they hold."),
 )
+
+selecting = stacked(_patterns, _grouping, _opening)
+choosing = stacked(_patterns, _opening)
+"""The same for commands that know no layers."""
 
 reading = stacked(
     click.argument("inputs", nargs=-1, metavar="INPUT...", type=click.Path()),
@@ -138,7 +148,7 @@ working = stacked(
         metavar="N",
         help="Work in N threads.  [default: one for each processor]",
     ),
-    click.option("-q", "--quiet", is_flag=True, help="Show no progress and no tables of apply; errors only."),
+    click.option("-q", "--quiet", is_flag=True, help="Show no progress and no tables of apply and diff; errors only."),
 )
 
 
@@ -152,7 +162,7 @@ def selection(options: dict[str, Any]) -> Selection:
     return Selection(
         options.pop("include"),
         options.pop("exclude"),
-        naming(options.pop("layer_regex"), options.pop("group_depth")),
+        naming(options.pop("layer_regex", None), options.pop("group_depth", None)),
         options.pop("input_format"),
         options.pop("void_dtype"),
         options.pop("allow_huge"),

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from gradclip_cli import shards
 from gradclip_cli.dumps import Progress, by_step, open_dump, shared_names, survey
-from gradclip_cli.plan import ApplyPlan, LsPlan, Norm, StatsPlan, norm_types
+from gradclip_cli.plan import ApplyPlan, DiffPlan, LsPlan, Norm, StatsPlan, norm_types
 from gradclip_cli.workers import Workers
 
 if TYPE_CHECKING:
-    from gradclip_cli.report import ApplyReport, LsReport, StatsReport
+    from gradclip_cli.report import ApplyReport, DiffReport, LsReport, StatsReport
 
 
 def silent(_: int) -> None:
@@ -68,6 +68,22 @@ def stats(plan: StatsPlan, progress: Progress = silent) -> "StatsReport":
         surveys = (partial(survey, path, plan.selection, types, workers, progress) for path in plan.inputs)
         layout, samples, failed = series.collect(surveys, plan, shared)
     return series.report(plan, layout, series.in_order(samples, plan.skip_steps), failed)
+
+
+def diff(plan: DiffPlan, progress: Progress = silent) -> "DiffReport":
+    """Compare two dumps; both are read once, side by side."""
+    from gradclip_cli import diffed
+    from gradclip_cli.checks import check_included
+    from gradclip_cli.comparing import compare, lengths, opened
+    from gradclip_cli.differences import Tolerance
+
+    with opened(plan.a, plan.selection) as a, opened(plan.b, plan.selection) as b, Workers(plan.jobs) as workers:
+        check_included([*a.tensors, *b.tensors], plan.selection)
+        compared = compare(a, b, Tolerance(plan.rtol, plan.atol), workers, progress)
+        others = lengths(a, compared, workers, progress), lengths(b, compared, workers, progress)
+        a.verify()
+        b.verify()
+        return diffed.report(a, b, compared, others)
 
 
 def ls(plan: LsPlan) -> "LsReport":

@@ -130,6 +130,24 @@ class StatsPlan:
 
 
 @dataclass(frozen=True)
+class DiffPlan:
+    """A request to compare two dumps; elements are equal if |a - b| <= atol + rtol·|b|."""
+
+    a: str
+    b: str
+    rtol: float = 0.0
+    atol: float = 0.0
+    selection: Selection = Selection()
+    jobs: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in (("rtol", self.rtol), ("atol", self.atol)):
+            if not 0 <= value < math.inf:
+                raise UsageError(f"{name} must be a number of at least 0, not {value:g}")
+        _check_jobs(self.jobs)
+
+
+@dataclass(frozen=True)
 class LsPlan:
     """A request to list what dumps hold."""
 
@@ -149,4 +167,4 @@ def norm_types(plan: ApplyPlan) -> tuple[float, ...]:
     return (wanted, 2.0) if always and wanted != 2.0 else (wanted,)
 
 
-__all__ = ["NONFINITE", "ApplyPlan", "Group", "LsPlan", "Norm", "Override", "StatsPlan", "norm_types"]
+__all__ = ["NONFINITE", "ApplyPlan", "DiffPlan", "Group", "LsPlan", "Norm", "Override", "StatsPlan", "norm_types"]

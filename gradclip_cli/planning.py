@@ -45,6 +45,14 @@ def dumps_in(inputs: Sequence[str], by_rank: bool = False) -> tuple[str, ...]:
     return (shards.by_rank(found),) if by_rank else tuple(found)
 
 
+def one_dump(path: str) -> str:
+    """Return the one dump that a path stands for: itself, or the only one of a directory."""
+    found = dumps_in([path])
+    if len(found) > 1:
+        raise UsageError(f"{printable(path)} holds {len(found):,} dumps; give one dump, such as {printable(found[0])}")
+    return found[0]
+
+
 def into_folder(inputs: Sequence[str], found: Sequence[str], output_format: str | None = None) -> bool:
     """Whether outputs go into a directory: those of several dumps, of a directory, or of a dump in shards."""
     sharded = any(map(shards.is_sharded, found))

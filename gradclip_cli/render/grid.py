@@ -9,7 +9,13 @@ from gradclip_cli.text import printable
 if TYPE_CHECKING:
     from gradclip_cli.report import Report
 
-_MODULES = {"ApplyReport": "apply", "StatsReport": "stats", "LsReport": "lists", "StrategiesReport": "lists"}
+_MODULES = {
+    "ApplyReport": "apply",
+    "StatsReport": "stats",
+    "DiffReport": "diff",
+    "LsReport": "lists",
+    "StrategiesReport": "lists",
+}
 
 
 class Column(NamedTuple):

@@ -13,13 +13,16 @@ from gradclip_cli.summary import Summary
 if TYPE_CHECKING:
     from gradclip_cli.render.view import View
 
-_PERSONAL = frozenset({"labels", "series", "notes", "failed", "energy_lost", "longest_run", "reason"})
+_PERSONAL = frozenset({"labels", "series", "notes", "failed", "energy_lost", "longest_run", "reason"}) | {
+    *("inputs", "overall", "shape_a", "shape_b", "dtype_a", "dtype_b")  # of diff
+}
 _encode = json.JSONEncoder(allow_nan=False).encode
 _FIGURES = tuple(field.name for field in fields(Summary))
 _figures = attrgetter(*_FIGURES)
 _SCHEMAS = {
     "ApplyReport": "gradclip.apply/1",
     "StatsReport": "gradclip.stats/1",
+    "DiffReport": "gradclip.diff/1",
     "LsReport": "gradclip.ls/1",
     "StrategiesReport": "gradclip.strategies/1",
 }

@@ -6,10 +6,11 @@ named tuples, since there may be hundreds of thousands of them.
 """
 
 from gradclip_cli.report.apply import ApplyDump, ApplyLayer, ApplyParam, ApplyReport, ApplyTotal
+from gradclip_cli.report.diff import DiffParam, DiffReport
 from gradclip_cli.report.lists import LsReport, LsTensor, StrategiesReport, StrategyRow
 from gradclip_cli.report.stats import Candidate, StatsDump, StatsLayer, StatsParam, StatsReport, Suggestion
 
-Report = ApplyReport | StatsReport | LsReport | StrategiesReport
+Report = ApplyReport | StatsReport | DiffReport | LsReport | StrategiesReport
 
 __all__ = [
     "ApplyDump",
@@ -18,6 +19,8 @@ __all__ = [
     "ApplyReport",
     "ApplyTotal",
     "Candidate",
+    "DiffParam",
+    "DiffReport",
     "LsReport",
     "LsTensor",
     "Report",

@@ -40,6 +40,12 @@ KEYS: dict[str, dict[str, list[str]]] = {
         "suggestions": ["strategy", "rule", "samples", "threshold", "clip_rate", "mean_factor", "band", "note"],
         "candidates": ["strategy", "rule", "threshold", "clip_rate", "mean_factor"],
     },
+    "diff": {
+        "": ["schema", "version", "equal", "params"],
+        "params": [
+            *["name", "status", "norm_a", "norm_b", "norm_ratio", "cosine", "max_abs_diff", "max_rel_diff"],
+        ],
+    },
     "ls": {
         "": ["schema", "version", "tensors"],
         "tensors": ["input", *PLACE, "bytes"],
@@ -52,6 +58,7 @@ KEYS: dict[str, dict[str, list[str]]] = {
 ARGV = {
     "apply": ["apply", "g.safetensors", "--dry-run", "-s", "clip-l2-per-layer", "-t", "1"],
     "stats": ["stats", "g.safetensors"],
+    "diff": ["diff", "g.safetensors", "g.safetensors"],
     "ls": ["ls", "g.safetensors"],
     "strategies": ["strategies"],
 }

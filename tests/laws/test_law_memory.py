@@ -84,3 +84,13 @@ def test_memory_is_bounded(format: str, roomy: Path) -> None:
     assert (code, run.stderr) == (0, "")
     assert out.stat().st_size >= 4 * ROWS * WIDTH
     assert peak < CEILING
+
+
+def test_comparing_takes_no_more(roomy: Path) -> None:
+    """Comparing two tensors of 400 MB, of which one is in another format, takes less than 160 MiB."""
+    paths = large(roomy, "safetensors"), large(roomy, "npz")
+    gradclip = [sys.executable, "-m", "gradclip_cli", "diff", *paths, "-q"]
+    run = subprocess.run([sys.executable, "-c", MEASURE, *gradclip], capture_output=True, text=True, check=True)
+    code, peak = map(int, run.stdout.split())
+    assert (code, run.stderr) == (0, "")
+    assert peak < CEILING
