@@ -38,7 +38,7 @@ class Outputs:
     def __init__(self, overwrite: bool, folder: str | None = None) -> None:
         self._overwrite, self._folder = overwrite, folder
         self._staged: list[Staged] = []
-        self._made = False
+        self._made: list[str] = []
 
     def __enter__(self) -> "Outputs":
         return self
@@ -51,9 +51,9 @@ class Outputs:
             with suppress(OSError):
                 os.unlink(staged.temporary)
             _unfinished.discard(staged.temporary)
-        if kind is not None and self._made and self._folder is not None:
+        for folder in reversed(self._made) if kind is not None else ():
             with suppress(OSError):
-                os.rmdir(self._folder)
+                os.rmdir(folder)
 
     def check(self, target: str) -> None:
         """Raise where a target cannot be written: before anything is read."""
@@ -74,7 +74,7 @@ class Outputs:
     def stage(self, target: str) -> Staged:
         """Create the temporary file for a target."""
         self.check(target)
-        self._make_folder()
+        self._make_folders(target)
         special = _is_special(target)
         path = target if special else os.path.realpath(target)
         folder = os.environ.get("TMPDIR", "/tmp") if special else os.path.dirname(path)  # noqa: S108
@@ -89,15 +89,19 @@ class Outputs:
         self._staged.append(Staged(target, path, temporary, fd))
         return self._staged[-1]
 
-    def _make_folder(self) -> None:
-        """Make the directory for several outputs where it is missing; it goes again if nothing comes of them."""
-        if self._folder is None or os.path.isdir(self._folder):
-            return
-        try:
-            os.mkdir(self._folder)
-        except OSError as error:
-            raise _failed(error, self._folder) from error
-        self._made = True
+    def _make_folders(self, target: str) -> None:
+        """Make the directory for several outputs, and that of a target in it, where they are missing.
+
+        They go again if nothing comes of the outputs.
+        """
+        for folder in (self._folder, os.path.dirname(target)) if self._folder is not None else ():
+            if folder is None or os.path.isdir(folder):
+                continue
+            try:
+                os.mkdir(folder)
+            except OSError as error:
+                raise _failed(error, folder) from error
+            self._made.append(folder)
 
     def complete(self, staged: Staged) -> None:
         """Bring a staged file to the disk; it only has to be renamed then."""

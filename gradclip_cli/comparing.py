@@ -38,18 +38,18 @@ class Opened:
     """A dump whose headers have been read: its files, and those of its tensors that count."""
 
     path: str
-    readers: list[Reader]
+    files: list[tuple[Reader, list[TensorSpec]]]
     tensors: dict[str, Source]
 
     @property
     def notes(self) -> list[str]:
         """What a person should know of the files."""
-        others = [name for reader in self.readers for name in reader.others]
+        others = [name for reader, _ in self.files for name in reader.others]
         return [f"{self.path}: not numbers, not compared: {listed(others)}"] if others else []
 
     def verify(self) -> None:
         """Raise if what was read does not agree with a file's own checksums, or if one has changed."""
-        for reader in self.readers:
+        for reader, _ in self.files:
             reader.verify()
 
 
@@ -77,21 +77,28 @@ def opened(path: str, selection: Selection) -> Iterator[Opened]:
     with ExitStack() as stack:
         readers = [stack.enter_context(open_dump(part, selection))[1] for part in shards.parts(path)]
         shards.check(path, [[spec.name for spec in reader.tensors] for reader in readers])
-        sources = [Source(reader, spec) for reader in readers for spec in reader.tensors if selection.takes(spec.name)]
-        for reader, spec in sources:
+        files = [(reader, shards.named(path, reader.file.path, reader.tensors)) for reader in readers]
+        sources = {
+            known.name: Source(reader, spec)
+            for reader, specs in files
+            for known, spec in zip(specs, reader.tensors, strict=True)
+            if selection.takes(known.name)
+        }
+        for reader, spec in sources.values():
             if spec.dtype.kind == "complex":
                 message = f"is {spec.dtype.name}, which diff does not compare; leave it out with --exclude"
                 raise InputError(message, path=reader.file.path, tensor=spec.name)
-        yield Opened(path, readers, {source.spec.name: source for source in sources})
+        yield Opened(path, files, sources)
 
 
 def compare(a: Opened, b: Opened, tolerance: Tolerance, workers: Workers, progress: Progress) -> dict[str, Comparison]:
     """Compare the tensors that both dumps have in one shape, by name; each is read once."""
-    pairs = [
-        Pair(source, b.tensors[name])
+    shared = {
+        name: Pair(source, b.tensors[name])
         for name, source in a.tensors.items()
         if name in b.tensors and source.spec.shape == b.tensors[name].spec.shape
-    ]
+    }
+    names, pairs = list(shared), list(shared.values())
 
     def task(slab: Slab) -> list[tuple[int, Chunk]]:
         slabs = [slab]
@@ -103,23 +110,23 @@ def compare(a: Opened, b: Opened, tolerance: Tolerance, workers: Workers, progre
     found = {}
     for index, group in groupby(chunks, key=itemgetter(0)):  # they come tensor by tensor
         a_spec, b_spec = (source.spec for source in pairs[index])
-        found[a_spec.name] = join([chunk for _, chunk in group], (a_spec.dtype, b_spec.dtype))
+        found[names[index]] = join([chunk for _, chunk in group], (a_spec.dtype, b_spec.dtype))
     return found
 
 
 def lengths(dump: Opened, compared: dict[str, Comparison], workers: Workers, progress: Progress) -> dict[str, Length]:
     """Measure the floats of a dump that were not compared, by name."""
     found = {}
-    for reader in dump.readers:
+    for reader, specs in dump.files:
         wanted = [
             k
-            for k, spec in enumerate(reader.tensors)
+            for k, spec in enumerate(specs)
             if spec.name in dump.tensors and spec.name not in compared and spec.dtype.is_float
         ]
         measured = measure(reader.tensors, wanted, _told(reader.read, progress), (2.0,), workers)
         for k, stats in measured.items():
             infinite = bool(stats.posinf or stats.neginf)
-            found[reader.tensors[k].name] = Length(stats.powers[0], bool(stats.nan), infinite)
+            found[specs[k].name] = Length(stats.powers[0], bool(stats.nan), infinite)
     return found
 
 

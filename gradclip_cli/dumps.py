@@ -1,5 +1,6 @@
 """A dump as it is known after its first reading: names, layers and statistics, and no elements."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -108,26 +109,27 @@ def survey(
     for part in shards.parts(path):
         with open_dump(part, selection) as (format, reader):
             seen = follow(format, reader) if follow is not None else None
-            stats = _measured(reader, selection, types, workers, progress, seen)
+            wanted = counted_tensors(shards.named(path, part, reader.tensors), selection, part)
+            stats = _measured(reader, wanted, types, workers, progress, seen)
             found.update((len(tensors) + index, value) for index, value in stats.items())
             parts.append(Part(part, reader.file.fingerprint, len(tensors)))
             names.append([spec.name for spec in reader.tensors])
-            tensors += reader.tensors
+            tensors += shards.named(path, part, reader.tensors)
             others += reader.others
     shards.check(path, names)
     places = selection.naming.places([spec.name for spec in tensors])
-    dump = Dump(path, step_of(shards.parts(path)[0]), parts, tensors, places, found, others)
+    dump = Dump(path, step_of(path if os.path.isdir(path) else parts[0].path), parts, tensors, places, found, others)
     return replace(dump, replicas=_replicas(dump, selection)) if shards.is_by_rank(path) else dump
 
 
 def _measured(
-    reader: Reader, selection: Selection, types: NormTypes, workers: Workers, progress: Progress, seen: Seen | None
+    reader: Reader, wanted: list[int], types: NormTypes, workers: Workers, progress: Progress, seen: Seen | None
 ) -> dict[int, Stats]:
     def read(spec: TensorSpec, start: int, out: Raw) -> None:
         reader.read(spec, start, out)
         progress(out.size)
 
-    found = measure(reader.tensors, counted_tensors(reader, selection), read, types, workers, seen)
+    found = measure(reader.tensors, wanted, read, types, workers, seen)
     reader.verify()
     return found
 
@@ -161,7 +163,8 @@ def shared_names(paths: Sequence[str], selection: Selection, keep_going: bool) -
             names = set[str]()
             for part in shards.parts(path):
                 with open_dump(part, selection) as (_, reader):
-                    names |= {reader.tensors[index].name for index in counted_tensors(reader, selection)}
+                    tensors = shards.named(path, part, reader.tensors)
+                    names |= {tensors[index].name for index in counted_tensors(tensors, selection, part)}
         except InputError:
             if not keep_going:
                 raise
@@ -170,15 +173,15 @@ def shared_names(paths: Sequence[str], selection: Selection, keep_going: bool) -
     return shared or set()
 
 
-def counted_tensors(reader: Reader, selection: Selection) -> list[int]:
+def counted_tensors(tensors: Sequence[TensorSpec], selection: Selection, path: str) -> list[int]:
     """The indices of the tensors that are gradients and were not left out; complex ones are refused."""
     counted = []
-    for index, spec in enumerate(reader.tensors):
+    for index, spec in enumerate(tensors):
         if spec.dtype.kind not in ("float", "complex") or not selection.takes(spec.name):
             continue
         if spec.dtype.kind == "complex":
             message = f"is {spec.dtype.name}, which has no place in a norm; leave it out with --exclude"
-            raise InputError(message, path=reader.file.path, tensor=spec.name)
+            raise InputError(message, path=path, tensor=spec.name)
         counted.append(index)
     return counted
 

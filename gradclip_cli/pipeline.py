@@ -4,7 +4,6 @@ Each command imports here what it alone needs: for a small dump, starting takes 
 """
 
 from functools import partial
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from gradclip_cli import shards
@@ -93,10 +92,12 @@ def ls(plan: LsPlan) -> "LsReport":
     from gradclip_cli.text import listed
 
     rows, labels, notes = [], dict[str, str](), []
-    for path in chain.from_iterable(map(shards.parts, plan.inputs)):
+    files = [(dump, path) for dump in plan.inputs for path in shards.parts(dump)]
+    for whole, path in files:
         with open_dump(path, plan.selection) as (_, reader):
-            places = plan.selection.naming.places([spec.name for spec in reader.tensors])
-            taken = [pair for pair in zip(reader.tensors, places, strict=True) if plan.selection.takes(pair[0].name)]
+            tensors = shards.named(whole, path, reader.tensors)
+            places = plan.selection.naming.places([spec.name for spec in tensors])
+            taken = [pair for pair in zip(tensors, places, strict=True) if plan.selection.takes(pair[0].name)]
             for spec, place in sorted(taken, key=lambda pair: natural(pair[1].layer)):
                 rows.append(LsTensor(path, spec.name, *place, spec.shape, spec.dtype.name, spec.nbytes))
                 labels |= {place.layer: spec.label} if spec.label is not None else {}

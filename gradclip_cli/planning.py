@@ -74,8 +74,17 @@ def outputs_for(
         return tuple(inputs)
     if not directory:
         return (output,)
-    _distinct([os.path.basename(part) for path in inputs for part in shards.parts(path)])
-    return tuple(os.path.join(output, os.path.basename(path)) for path in inputs)
+    if len(inputs) == 1 and os.path.isdir(inputs[0]):
+        return (output,)
+    _distinct([os.path.basename(part) for path in inputs for part in _kept(path)])
+    return tuple(os.path.join(output, os.path.basename(_kept(path)[-1])) for path in inputs)
+
+
+def _kept(path: str) -> tuple[str, ...]:
+    """The paths whose base names are kept: those of the files of a dump, its own last; of a folder that is a dump, its own."""
+    if os.path.isdir(path):
+        return (os.path.realpath(path),)
+    return (*shards.parts(path), *([path] if path.endswith(shards.INDEX) else []))
 
 
 def _distinct(keys: Sequence[str]) -> None:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from gradclip_cli import formats, shards
+from gradclip_cli import folders, formats, shards
 from gradclip_cli.errors import InputError, UsageError
-from gradclip_cli.naming import Naming, natural
+from gradclip_cli.naming import Naming
 
 VOID_DTYPES = ("bfloat16",)
 """What 2-byte elements of no type may be taken for."""
@@ -38,19 +38,14 @@ class Selection:
 
 def expand(inputs: Sequence[str]) -> list[str]:
     """Replace each directory by the dumps in it, in natural order, and shards by the sets that they belong to."""
-    paths: list[str] = []
-    for path in inputs:
-        if not os.path.isdir(path):
-            paths.append(path)
-            continue
-        suffixes = formats.suffixes()
-        try:
-            names = sorted(os.listdir(path), key=natural)
-        except OSError as error:
-            raise InputError(str(error.strerror), path=path) from error
-        endings = (*suffixes, shards.INDEX)
-        found = [os.path.join(path, name) for name in names if name.lower().endswith(endings) and name[0] != "."]
-        if not found:
-            raise InputError(f"no dump in this directory; dumps end in {', '.join(suffixes)}", path=path)
-        paths += found
-    return shards.combined(paths)
+    return shards.combined([found for path in inputs for found in (_inside(path) if os.path.isdir(path) else [path])])
+
+
+def _inside(folder: str) -> list[str]:
+    """Return the dumps in a folder: its files, itself where each is of one parameter, or those in the folders of its steps."""
+    found = folders.files(folder, [shards.INDEX])
+    if found:
+        return [folder] if folders.is_by_param(found) else found
+    if found := [path for step in folders.steps(folder) for path in _inside(step)]:
+        return found
+    raise InputError(f"no dump in this directory; dumps end in {', '.join(formats.suffixes())}", path=folder)

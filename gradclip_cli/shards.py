@@ -1,15 +1,19 @@
 """Dumps that are spread over several files.
 
-A safetensors index, or files numbered `-00001-of-00003`, hold each tensor once. The files of several ranks hold pieces of
-the same tensors: such a dump goes by the paths of its files, joined by NUL, which no path holds.
+A safetensors index, files numbered `-00001-of-00003`, or a folder of one file a parameter hold each tensor once. The files of
+several ranks hold pieces of the same tensors: such a dump goes by the paths of its files, joined by NUL, which no path holds.
 """
 
 import json
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
+from gradclip_cli import folders
 from gradclip_cli.errors import InputError
+from gradclip_cli.tensors import TensorSpec
+from gradclip_cli.text import listed
 
 INDEX = ".safetensors.index.json"
 _NUMBERED = re.compile(r"(?P<head>.*-)(?P<number>\d{1,9})-of-(?P<of>\d{1,9})(?P<tail>\.safetensors)", re.DOTALL)
@@ -30,7 +34,7 @@ def is_by_rank(path: str) -> bool:
 
 def is_sharded(path: str) -> bool:
     """Whether a path stands for several files."""
-    return len(parts(path)) > 1 or path.endswith(INDEX)
+    return len(parts(path)) > 1 or path.endswith(INDEX) or os.path.isdir(path)
 
 
 def parts(path: str) -> tuple[str, ...]:
@@ -40,6 +44,8 @@ def parts(path: str) -> tuple[str, ...]:
     if path.endswith(INDEX):
         folder = os.path.dirname(path)
         return tuple(os.path.join(folder, name) for name in sorted(set(weight_map(path).values())))
+    if os.path.isdir(path):
+        return tuple(folders.files(path))
     found = _NUMBERED.fullmatch(os.path.basename(path))
     if found is None or not 1 < int(found["of"]) <= _MOST_SHARDS:
         return (path,)
@@ -73,7 +79,7 @@ def combined(paths: Sequence[str]) -> list[str]:
     taken = {part for index in indices for part in parts(index)}
     found: list[str] = []
     for path in paths:
-        first = path if path in indices else parts(path)[0]
+        first = path if path in indices or os.path.isdir(path) else parts(path)[0]
         if path not in taken and not (first in found and is_sharded(first)):
             found.append(first)
     return found
@@ -83,6 +89,9 @@ def check(path: str, names: Sequence[Sequence[str]]) -> None:
     """Raise where the tensors in the shards, `names`, are not each in one shard, or not those of the index."""
     if is_by_rank(path):
         return
+    if os.path.isdir(path):
+        _check_params(path, names)
+        return
     holders: dict[str, str] = {}
     for part, tensors in zip(parts(path), names, strict=True):
         for tensor in tensors:
@@ -90,9 +99,37 @@ def check(path: str, names: Sequence[Sequence[str]]) -> None:
                 raise InputError(f"stands in {os.path.basename(holders[tensor])} too", path=part, tensor=tensor)
             holders[tensor] = part
     if path.endswith(INDEX):
-        for tensor, name in weight_map(path).items():
-            if os.path.basename(holders.get(tensor, "")) != name:
-                raise InputError(f"is not in {name}, as the index says", path=path, tensor=tensor)
+        _check_index(path, holders)
+
+
+def _check_params(path: str, names: Sequence[Sequence[str]]) -> None:
+    """Raise where a file of a folder of parameters holds more, or where two are of one parameter."""
+    holders: dict[str, str] = {}
+    for part, tensors in zip(parts(path), names, strict=True):
+        param = folders.param_of(part)
+        if list(tensors) != [folders.KEY]:
+            message = f"holds {listed(list(tensors), 4)}; in this folder each file holds one {folders.KEY!r}"
+            raise InputError(message, path=part)
+        if param in holders:
+            raise InputError(f"stands in {os.path.basename(holders[param])} too", path=part, tensor=param)
+        holders[param] = part
+
+
+def _check_index(path: str, holders: dict[str, str]) -> None:
+    index = weight_map(path)
+    for tensor, name in index.items():
+        if os.path.basename(holders.get(tensor, "")) != name:
+            raise InputError(f"is not in {name}, as the index says", path=path, tensor=tensor)
+    for tensor, part in holders.items():
+        if tensor not in index:
+            raise InputError("is not named by the index of the shards", path=part, tensor=tensor)
+
+
+def named(path: str, part: str, tensors: Sequence[TensorSpec]) -> list[TensorSpec]:
+    """Return the tensors of a file by the names that they have in the dump at `path`."""
+    if path != part and not is_by_rank(path) and os.path.isdir(path):
+        return [replace(spec, name=folders.param_of(part)) for spec in tensors]
+    return list(tensors)
 
 
 def targets(path: str, output: str) -> list[str]:
@@ -101,6 +138,8 @@ def targets(path: str, output: str) -> list[str]:
     found = parts(path)
     if is_by_rank(output):
         return list(parts(output))
+    if os.path.isdir(path):
+        return [os.path.join(output, os.path.basename(part)) for part in found]
     if len(found) == 1 and not path.endswith(INDEX):
         return [output]
     shards = [os.path.join(folder, os.path.basename(part)) for part in found]
@@ -110,4 +149,4 @@ def targets(path: str, output: str) -> list[str]:
 def shown(path: str, at: str) -> str | list[str]:
     """Return how a report names the dump at `path` where it lies at `at`: its file, its index, or the list of its shards."""
     found = targets(path, at)
-    return at if len(found) == 1 or path.endswith(INDEX) else found
+    return at if len(found) == 1 or path.endswith(INDEX) or os.path.isdir(path) else found

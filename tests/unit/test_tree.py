@@ -22,6 +22,7 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("naming",),
     ("files",),
     ("formats",),
+    ("folders",),
     ("shards",),
     ("selection",),
     ("norms", "workers"),

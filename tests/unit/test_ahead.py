@@ -1,0 +1,64 @@
+"""What is written while it is measured is what would be written after."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from gradclip_cli import ahead, apply
+from unit.making import gradients
+
+TENSORS = {
+    "a.w": gradients(530_000, seed=1),
+    "b.w": gradients(3, seed=2),
+    "c.w": gradients(540_000, seed=3, scale=2.0),
+    "d.ids": np.arange(70_000),
+    "e.w": gradients(9_000, "float16", seed=4),
+}
+LONE = [np.linalg.norm(array.astype(np.float64)) for array in TENSORS.values()]
+
+
+@pytest.mark.parametrize("strategy", ["clip-by-global-norm", "clip-l2-per-layer", "clip-l2-per-param-type", "none"])
+@pytest.mark.parametrize("share", [1e-3, 0.5, 0.999, 1e9])
+@pytest.mark.parametrize("options", [{}, {"norm_type": 1.0}, {"layers": {"c": (None, 1.0)}}, {"exclude": ["c.w"]}])
+def test_it_changes_no_byte(
+    strategy: str, share: float, options: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whenever a threshold is passed, at the first piece, at a later one or never, the output is the same."""
+    if strategy == "none":
+        options = {key: value for key, value in options.items() if key == "exclude"}
+    threshold = None if strategy == "none" else share * float(np.sqrt(np.square(LONE[:3]).sum()))
+    source = tmp_path / "g.safetensors"
+    save_file(TENSORS, source)
+    for name in ("ahead", "after"):
+        monkeypatch.setattr(ahead, "_MOST_FILES", 64 if name == "ahead" else 0)
+        apply(source, tmp_path / f"{name}.safetensors", strategy=strategy, threshold=threshold, **options)
+    assert (tmp_path / "ahead.safetensors").read_bytes() == (tmp_path / "after.safetensors").read_bytes()
+
+
+def test_one_reading_is_enough_where_nothing_is_clipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what is no tensor is copied afterwards."""
+    source = tmp_path / "g.safetensors"
+    save_file({"a.w": TENSORS["a.w"]}, source)
+    copied: list[int] = []
+    real = ahead.Begun.see
+
+    def see(begun: Any, slab: Any, raw: Any, piece: Any) -> None:
+        real(begun, slab, raw, piece)
+        copied.append(sum(stop - start for start, stop in begun.written))
+
+    monkeypatch.setattr(ahead.Begun, "see", see)
+    apply(source, tmp_path / "out.safetensors", strategy="clip-by-global-norm", threshold=1e9)
+    assert max(copied) == TENSORS["a.w"].nbytes
+
+
+def test_rules_wait_until_all_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is written ahead of a threshold that is not known, or of a strategy that changes whatever it is given."""
+    source = tmp_path / "g.safetensors"
+    save_file({"a.w": TENSORS["a.w"]}, source)
+    monkeypatch.setattr(ahead.Begun, "see", lambda *_: pytest.fail("written ahead"))
+    apply(source, tmp_path / "a.safetensors", strategy="clip-by-global-norm", threshold="mean")
+    apply(source, tmp_path / "b.safetensors", strategy="renormalize-l2-per-layer")
+    apply(source, tmp_path / "c.npz", strategy="clip-by-global-norm", threshold=1e9)
