@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Iterator
 from dataclasses import fields
 from operator import attrgetter
 from typing import IO, TYPE_CHECKING, Any
@@ -31,26 +32,35 @@ _SCHEMAS = {
 def write(report: Report, stream: IO[str], view: "View") -> None:
     """Write the whole report, whatever is wanted of it: one line a row, and nothing but ASCII, which no terminal obeys."""
     head = {"schema": _SCHEMAS[type(report).__name__], "version": __version__}
-    items = [*head.items(), *((name, value) for name, value in report._asdict().items() if name not in _PERSONAL)]
-    lines = (f"{_encode(name)}: {_value(value)}" for name, value in items)
-    stream.write("{" + ",\n ".join(lines) + "}\n")
+    stream.writelines(_table({**head, **report._asdict()}, " "))
+    stream.write("\n")
 
 
-def _value(value: Any, indent: str = "  ") -> str:
-    """Encode a value; rows stand one below the other."""
+def _table(items: dict[str, Any], indent: str) -> Iterator[str]:
+    """Yield the text of an object, in parts: there may be a million rows in it."""
+    start = "{"
+    for name, value in items.items():
+        if name not in _PERSONAL:
+            yield f"{start}{_encode(name)}: "
+            yield from _value(value, indent + " ")
+            start = f",\n{indent}"
+    yield "}"
+
+
+def _value(value: Any, indent: str) -> Iterator[str]:
+    """Yield the text of a value; rows stand one below the other."""
     if not isinstance(value, list) or not value or not hasattr(value[0], "_asdict"):
-        return _encode(plain(value))
-    if type(value[0]).__name__ == "ApplyDump":
-        return "[" + ",\n".join("{" + ",\n".join(_lines(dump, indent)) + "}" for dump in value) + "]"
-    return "[\n" + ",\n".join(indent + _row(row) for row in value) + "]"
-
-
-def _lines(dump: Any, indent: str) -> list[str]:
-    return [
-        f"{indent}{_encode(name)}: {_value(item, indent * 2)}"
-        for name, item in dump._asdict().items()
-        if name not in _PERSONAL
-    ]
+        yield _encode(plain(value))
+        return
+    start = f"[\n{indent}"
+    for row in value:
+        yield start
+        if type(row).__name__ == "ApplyDump":
+            yield from _table(row._asdict(), indent + " ")
+        else:
+            yield _row(row)
+        start = f",\n{indent}"
+    yield "]"
 
 
 def _row(row: Any) -> str:

@@ -2,7 +2,8 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 from typing import IO, TYPE_CHECKING, cast
 
 from gradclip_cli.render.arrange import wanted
@@ -40,18 +41,33 @@ def write(report: "Report", stream: IO[str], view: View) -> None:
 
 def _plain(grid: Grid, rule: str) -> Iterator[str]:
     """Set a table in columns as wide as they have to be; nothing is cut or folded."""
-    headings = [column.heading.replace("\n", " ") for column in grid.columns]
-    rows = [headings, *grid.rows, *([grid.total] if grid.total is not None else [])]
-    widths = [max(map(cells, column)) for column in zip(*rows, strict=True)]
-    line = "  ".join(rule * width for width in widths) + "\n"
-    texts = [column.text for column in grid.columns]
-    yield f"{grid.title}\n"
-    for k, row in enumerate(rows):
-        if k == 1 or (grid.total is not None and k == len(rows) - 1):
-            yield line
-        padded = (
-            cell + " " * (width - cells(cell)) if text else " " * (width - cells(cell)) + cell
-            for cell, width, text in zip(row, widths, texts, strict=True)
+    headings = tuple(column.heading.replace("\n", " ") for column in grid.columns)
+    below = [grid.total] if grid.total is not None else []
+    widths = _widths([headings, *below], grid.rows)
+    signs = ["<" if column.text else ">" for column in grid.columns]
+    plain = "  ".join(f"{{:{sign}{width}}}" for sign, width in zip(signs, widths, strict=True))
+
+    def line(row: tuple[str, ...]) -> str:
+        if all(map(str.isascii, row)):
+            return plain.format(*row).rstrip() + "\n"
+        pads = [width - cells(cell) + len(cell) for cell, width in zip(row, widths, strict=True)]
+        return (
+            "  ".join(f"{cell:{sign}{pad}}" for cell, sign, pad in zip(row, signs, pads, strict=True)).rstrip() + "\n"
         )
-        yield "  ".join(padded).rstrip() + "\n"
+
+    between = "  ".join(rule * width for width in widths) + "\n"
+    yield from (f"{grid.title}\n", line(headings), between)
+    yield from map(line, grid.rows)
+    if grid.total is not None:
+        yield from (between, line(grid.total))
     yield "\n"
+
+
+def _widths(rows: Iterable[tuple[str, ...]], more: Iterable[tuple[str, ...]]) -> list[int]:
+    """How wide each column has to be; a few thousand rows are looked at at once."""
+    widths: list[int] = []
+    every = chain(rows, more)
+    while batch := list(islice(every, 4096)):
+        found = [max(map(cells, column)) for column in zip(*batch, strict=True)]
+        widths = list(map(max, found, widths or found))
+    return widths

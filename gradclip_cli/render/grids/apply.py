@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from gradclip_cli.render.flat import Record, of_dump
-from gradclip_cli.render.grid import Column, Grid, figure, named, place
+from gradclip_cli.render.grid import Column, Grid, Rows, figure, named, place
 from gradclip_cli.report import ApplyDump, ApplyLayer, ApplyParam, ApplyReport
 from gradclip_cli.text import printable
 
@@ -33,8 +33,8 @@ def _dump(dump: ApplyDump) -> list[Grid]:
     for param in dump.params:
         if param.norm_before is not None:
             members.setdefault(param.layer, []).append(param)
-    layers = [_layer(named(row.layer, dump.labels), row, members[row.layer]) for row in dump.layers]
-    params = [_param(row) for row in dump.params]
+    layers = Rows(lambda row: _layer(named(row.layer, dump.labels), row, members[row.layer]), dump.layers)
+    params = Rows(_param, dump.params)
     of_layers = chain(_layer_records(dump, members), of_dump(dump, "total"))
     of_params = chain(of_dump(dump, "param"), of_dump(dump, "total"))
     name = Column("param", text=True, field="name")

@@ -1,7 +1,7 @@
 """The tables of `ls` and `strategies`."""
 
 from gradclip_cli.render.flat import records
-from gradclip_cli.render.grid import Column, Grid, named
+from gradclip_cli.render.grid import Column, Grid, Rows, named
 from gradclip_cli.report import LsReport, LsTensor, StrategiesReport, StrategyRow
 from gradclip_cli.text import printable
 
@@ -15,7 +15,7 @@ def _tensors(report: LsReport) -> Grid:
     several = len({row.input for row in report.tensors}) > 1
     columns = [Column(name, text=True) for name in ("input", "name", "layer", "param")]
     columns += [Column("shape"), Column("dtype"), Column("bytes")]
-    rows = [_tensor(row, report.labels)[not several :] for row in report.tensors]
+    rows = Rows(lambda row: _tensor(row, report.labels)[not several :], report.tensors)
     return Grid("tensors", columns[not several :], rows, records=records(report))
 
 

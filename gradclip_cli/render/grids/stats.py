@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import chain
 
 from gradclip_cli.render.flat import Record, records
-from gradclip_cli.render.grid import Column, Grid, figure, named, place
+from gradclip_cli.render.grid import Column, Grid, Rows, figure, named, place
 from gradclip_cli.report import Candidate, StatsReport, Suggestion
 from gradclip_cli.summary import Summary
 from gradclip_cli.text import printable
@@ -49,10 +49,8 @@ def grids(report: StatsReport, kinds: frozenset[str]) -> list[Grid]:
     over = f"over {len(report.dumps):,} dumps" if len(report.dumps) > 1 else "in one dump"
     norm, total = f"L{report.norm_type:g} norm", ("total", *_figures(report.total))
     figures = [Column(name, rank=rank) for name, rank in _SUMMARY.items()]
-    params = [(printable(row.name), *_figures(row.summary)) for row in report.params] if "param" in kinds else []
-    layers = (
-        [(named(row.layer, report.labels), *_figures(row.summary)) for row in report.layers] if "layer" in kinds else []
-    )
+    params = Rows(lambda row: (printable(row.name), *_figures(row.summary)), report.params)
+    layers = Rows(lambda row: (named(row.layer, report.labels), *_figures(row.summary)), report.layers)
     param, layer, whole = (
         [Column(heading, text=True, field=field), *figures]
         for heading, field in (("param", "name"), ("layer", "layer"), ("", "scope"))
@@ -74,6 +72,9 @@ def _above(report: StatsReport, scope: str) -> chain[Record]:
 
 
 def _figures(summary: Summary) -> tuple[str, ...]:
+    if summary.count == 1:
+        one = figure(summary.mean)
+        return ("1", one, "0", one, "0", *(one,) * 5, str(summary.nonfinite))
     values = [getattr(summary, name) for name in _SUMMARY]
     return tuple(figure(None if math.isnan(value) else value) for value in values)
 
