@@ -6,7 +6,7 @@ Values are rounded to nearest even, as frameworks do, so what is just below the 
 import math
 import threading
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -23,38 +23,39 @@ _NAMED = {dtype.name: dtype for dtype in FLOATS}
 
 
 class Losses:
-    """Counts for each tensor and target: values below the smallest normal number, zeros too, and values that overflow.
+    """Counts for each tensor of a dump and target: values below the smallest normal number, zeros too, and values that overflow.
 
     A target is the name of a dtype, or `stored` for the one that a tensor is stored in. Infinities and NaN count among what
-    overflows. It is told of pieces by several threads, in any order; pieces of tensors of one name add up.
+    overflows. It follows the files of the dump one after the other, and is told of pieces by several threads, in any order.
     """
 
     def __init__(self, targets: Sequence[str]) -> None:
         self._targets = targets
-        self._counts: dict[str, list[tuple[int, int]]] = {}
+        self._counts: dict[int, list[tuple[int, int]]] = {}
+        self._tensors = 0
         self._lock = threading.Lock()
 
     def follow(self, format: Format, reader: Reader) -> Seen | None:
         """Count in all that is read of a file, if there is anything to be counted."""
+        specs, start = reader.tensors, self._tensors
+        self._tensors += len(specs)
 
         def see(slab: Slab, raw: Raw, piece: Piece | None) -> None:
-            self.look(reader.tensors, slab, raw)
+            self.look(specs, start, slab, raw)
 
         return see if self._targets else None
 
-    def look(self, specs: Sequence[TensorSpec], slab: Slab, raw: Raw) -> None:
-        """Count in a slab that has been read."""
-        for spec, part in _tensors(specs, slab, raw):
-            found = [_count(part, spec.dtype, target) for target in self._targets]
+    def look(self, specs: Sequence[TensorSpec], start: int, slab: Slab, raw: Raw) -> None:
+        """Count in a slab that has been read of a file whose tensors are those of the dump from `start` on."""
+        for index, part in _tensors(specs, slab, raw):
+            found = [_count(part, specs[index].dtype, target) for target in self._targets]
             with self._lock:
-                known = self._counts.get(spec.name, [(0, 0)] * len(found))
-                self._counts[spec.name] = [
-                    (a + low, b + high) for (a, b), (low, high) in zip(known, found, strict=True)
-                ]
+                known = self._counts.get(start + index)
+                self._counts[start + index] = found if known is None else _added(known, found)
 
-    def of(self, name: str) -> list[tuple[int, int]]:
-        """Return the counts of a tensor, for each target."""
-        return self._counts[name] if self._targets else []
+    def of(self, indices: Sequence[int]) -> list[tuple[int, int]]:
+        """Return the counts of a tensor, all its pieces together, for each target."""
+        return reduce(_added, (self._counts[index] for index in indices)) if self._targets else []
 
 
 class _Words(NamedTuple):
@@ -101,15 +102,19 @@ def _infinite(dtype: DType) -> int:
     return int(np.array(np.inf, dtype.name).view(f"u{dtype.itemsize}"))
 
 
-def _tensors(specs: Sequence[TensorSpec], slab: Slab, raw: Raw) -> Iterator[tuple[TensorSpec, Raw]]:
-    """Cut what was read of small tensors that lie side by side."""
+def _added(a: list[tuple[int, int]], b: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    return [(low_a + low_b, high_a + high_b) for (low_a, high_a), (low_b, high_b) in zip(a, b, strict=True)]
+
+
+def _tensors(specs: Sequence[TensorSpec], slab: Slab, raw: Raw) -> Iterator[tuple[int, Raw]]:
+    """Cut what was read of small tensors that lie side by side; yield them by index."""
     if slab.count == 1:
-        yield specs[slab.index], raw
+        yield slab.index, raw
         return
     at = 0
-    for spec in specs[slab.index : slab.index + slab.count]:
-        yield spec, raw[at : at + spec.nbytes]
-        at += spec.nbytes
+    for index in range(slab.index, slab.index + slab.count):
+        yield index, raw[at : at + specs[index].nbytes]
+        at += specs[index].nbytes
 
 
 def _count(raw: Raw, dtype: DType, target: str) -> tuple[int, int]:

@@ -32,7 +32,7 @@ def reading(dump: Dump, losses: Losses, same: set[str]) -> Reading:
     named = dump.named
     tensors = [Tensor(name, *dump.places[indices[0]]) for name, indices in named.items()]
     columns = [
-        _column(merged([dump.stats[k] for k in indices], TYPES), losses.of(name), name in same)
+        _column(merged([dump.stats[k] for k in indices], TYPES), losses.of(indices), name in same)
         for name, indices in named.items()
     ]
     return Reading(dump.path, tensors, np.array(columns, np.float64).T)
@@ -58,12 +58,17 @@ def figures(readings: Sequence[Reading], steps: Sequence[int | None], targets: S
 
 
 def _called(path: str, step: int | None) -> str:
-    return f"step {step}" if step is not None else printable(os.path.basename(shards.parts(path)[0]))
+    return f"step {step}" if step is not None else printable(os.path.basename(_place(path)))
 
 
 def in_step_order(paths: Sequence[str]) -> list[tuple[str, int | None]]:
     """Put dumps in the order of their steps, before any is read; where any has none, the order stays and no step is named."""
-    found = [(path, step_of(path if path.endswith(shards.INDEX) else shards.parts(path)[0])) for path in paths]
+    found = [(path, step_of(_place(path))) for path in paths]
     if any(step is None for _, step in found):
         return [(path, None) for path, _ in found]
     return sorted(found, key=lambda pair: pair[1] or 0)
+
+
+def _place(path: str) -> str:
+    """Where a dump lies: its file, its folder, its index, or the first of its files."""
+    return path if path.endswith(shards.INDEX) or os.path.isdir(path) else shards.parts(path)[0]

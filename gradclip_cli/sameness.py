@@ -41,7 +41,10 @@ def unchanged(before: Dump, after: Dump, within: Tolerance, selection: Selection
         names.add(after.tensors[new].name)
     for (left, right, own), pairs in files.items():
         with _opened(left, selection) as a, _opened(right, selection) as b:
-            olds, news = _only(a, before, [old for old, _ in pairs]), _only(b, after, [new for _, new in pairs])
+            olds, news = (
+                _only(a, left, before, [old for old, _ in pairs]),
+                _only(b, right, after, [new for _, new in pairs]),
+            )
             found = compare(news, olds, own, workers, lambda _: None)
             a.verify()
             b.verify()
@@ -90,7 +93,7 @@ def _opened(part: Part, selection: Selection) -> Iterator[Reader]:
         yield reader
 
 
-def _only(reader: Reader, dump: Dump, indices: list[int]) -> Opened:
-    """Take some tensors of a file."""
-    specs = [dump.tensors[index] for index in indices]
-    return Opened(reader.file.path, [reader], {spec.name: Source(reader, spec) for spec in specs})
+def _only(reader: Reader, part: Part, dump: Dump, indices: list[int]) -> Opened:
+    """Take some tensors of a file, by the names that they have in the dump."""
+    tensors = {dump.tensors[k].name: Source(reader, reader.tensors[k - part.start]) for k in indices}
+    return Opened(part.path, [(reader, list(reader.tensors))], tensors)

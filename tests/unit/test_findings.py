@@ -97,6 +97,25 @@ def test_shards_are_one_dump(tmp_path: Path) -> None:
     assert seen_in(paths) == ["dead"]
 
 
+def test_folders_of_one_file_a_parameter(tmp_path: Path) -> None:
+    """A folder of files with one gradient each is one dump, whose tensors are judged apart and by their own names."""
+    tiny = np.full(4, 2.0**-16, np.float16)  # subnormal
+    for step in (1, 2, 3):
+        folder = tmp_path / f"step{step}"
+        folder.mkdir()
+        arrays = {"a.w": np.ones(4), "b.w": np.ones(4) * step, "c.w": tiny * step, "d.w": [np.nan if step > 1 else 1.0]}
+        for name, array in arrays.items():
+            save(folder / f"{name}.npz", {"gradient": array})
+    report = check(tmp_path)
+    assert report.dumps == 3
+    assert [(one.rule, one.step, one.layer) for one in report.findings] == [
+        ("nonfinite", 2, "d"),
+        ("unchanged", 1, "a"),
+        ("underflow", 1, "c"),
+    ]
+    assert report.findings[0].input == str(tmp_path / "step2")
+
+
 def test_selected_tensors_are_judged(tmp_path: Path) -> None:
     """What is left out is not judged, and a pattern that matches nothing is wrong usage."""
     folder = series(tmp_path, [{"a.w": [0.0], "b.w": [np.nan]}])

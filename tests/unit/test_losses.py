@@ -44,8 +44,8 @@ def test_counts_are_those_of_a_cast(name: str, target: str) -> None:
     values = edges(name, target)
     losses = Losses([target])
     spec = TensorSpec("w", from_numpy(values.dtype), values.shape)
-    losses.look([spec], Slab(0, 1, 0, values.size), raw_of(values))
-    [(low, high)] = losses.of("w")
+    losses.look([spec], 0, Slab(0, 1, 0, values.size), raw_of(values))
+    [(low, high)] = losses.of([0])
     assert (low - np.count_nonzero(values == 0), high) == lost(values, target)
 
 
@@ -55,16 +55,17 @@ def test_bytes_in_the_other_order(target: str) -> None:
     values = np.array([1e-6, 1.0, 1e6, np.inf, np.nan, -1e-41], np.float32)
     losses = Losses([target])
     spec = TensorSpec("w", swapped(from_numpy(values.dtype)), values.shape)
-    losses.look([spec], Slab(0, 1, 0, 6), raw_of(values.astype(">f4")))
-    assert losses.of("w") == [(1, 2)] if target == "stored" else [(2, 3)]
+    losses.look([spec], 0, Slab(0, 1, 0, 6), raw_of(values.astype(">f4")))
+    assert losses.of([0]) == [(1, 2)] if target == "stored" else [(2, 3)]
 
 
 def test_small_tensors_side_by_side() -> None:
-    """A slab of several tensors is counted for each of them; pieces of one tensor add up."""
+    """A slab of several tensors is counted for each of them; pieces of one tensor add up, in one file and in several."""
     sizes = (2, 0, 3)
     specs = [TensorSpec(f"t{k}", from_numpy(np.dtype(np.float32)), (size,), 0) for k, size in enumerate(sizes)]
     raw = raw_of(np.array([1e-9, 1.0, 1e-9, 1e-9, 1e9], np.float32))
     losses = Losses(["float16"])
     for _ in range(2):
-        losses.look(specs, Slab(0, 3, 0, 5), raw)
-    assert [losses.of(spec.name) for spec in specs] == [[(2, 0)], [(0, 0)], [(4, 2)]]
+        losses.look(specs, 7, Slab(0, 3, 0, 5), raw)
+    assert [losses.of([k]) for k in (7, 8, 9)] == [[(2, 0)], [(0, 0)], [(4, 2)]]
+    assert losses.of([7, 9]) == [(6, 2)]
