@@ -36,10 +36,10 @@ class Begun:
         self._filled: dict[object, float] = {}
         self._over = False
 
-    def see(self, slab: Slab, raw: Raw, piece: Piece) -> None:
+    def see(self, slab: Slab, raw: Raw, piece: Piece | None) -> None:
         """Write a piece, unless what has been seen so far says that its group, or another, is going to change."""
         spec = self._tensors[slab.index]
-        if self._over or spec.offset is None:
+        if self._over or piece is None or spec.offset is None:
             return
         self._over = any(piece.counts[2:]) or self._is_over(slab.index, piece)
         if not self._over:

@@ -2,13 +2,17 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from gradclip_cli import pipeline
 from gradclip_cli.errors import UsageError
 from gradclip_cli.naming import Naming
-from gradclip_cli.plan import NONFINITE, ApplyPlan, DiffPlan, Norm, Override, StatsPlan
+from gradclip_cli.plan import NONFINITE, ApplyPlan, CheckPlan, DiffPlan, Norm, Override, StatsPlan
 from gradclip_cli.planning import dumps_in, into_folder, naming, one_dump, outputs_for
-from gradclip_cli.report import ApplyReport, DiffReport, StatsReport
+from gradclip_cli.report import ApplyReport, CheckReport, DiffReport, StatsReport
+from gradclip_cli.rules import RULES
+from gradclip_cli.rules import parse as parse_rules
+from gradclip_cli.rules.limits import Limits
 from gradclip_cli.selection import Selection
 from gradclip_cli.strategies import find
 from gradclip_cli.thresholds import Threshold, checked, parse, parse_rule
@@ -109,6 +113,41 @@ def stats(
             ),
             skip_steps=skip_steps,
             allow_missing=allow_missing,
+            keep_going=keep_going,
+            jobs=jobs,
+        )
+    )
+
+
+def check(
+    inputs: Path | Sequence[Path],
+    *,
+    ignore: Sequence[str] = (),
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    group_depth: int | None = None,
+    layer_regex: str | None = None,
+    void_dtype: str | None = None,
+    allow_huge: bool = False,
+    input_format: str | None = None,
+    keep_going: bool = False,
+    shards: bool = False,
+    jobs: int | None = None,
+    **limits: Any,
+) -> CheckReport:
+    """Find what is wrong with one dump or with a series.
+
+    `ignore` names rules; `limits` are those of the command line, such as `exploding_factor=20`. Raises `GradclipError`.
+    """
+    ignored = parse_rules(ignore)
+    return pipeline.check(
+        CheckPlan(
+            inputs=dumps_in(_paths(inputs), shards),
+            rules=tuple(rule for rule in RULES if rule not in ignored),
+            limits=Limits.of(limits),
+            selection=Selection(
+                tuple(include), tuple(exclude), naming(layer_regex, group_depth), input_format, void_dtype, allow_huge
+            ),
             keep_going=keep_going,
             jobs=jobs,
         )

@@ -53,7 +53,7 @@ class Piece(NamedTuple):
     sums: tuple[NDArray[np.float64], ...]
 
 
-Seen = Callable[[Slab, Raw, Piece], None]
+Seen = Callable[[Slab, Raw, Piece | None], None]
 """What is told of every piece once it is measured: its stored elements, and what was found in it; not of small tensors."""
 
 
@@ -181,7 +181,10 @@ def measure(
         dtype = specs[slab.index].dtype
         if slab.count > 1:
             sizes = [spec.size for spec in specs[slab.index : slab.index + slab.count]]
-            return slab, [], list(measure_small(fetch(read, slab, specs), dtype, sizes, types))
+            raw = fetch(read, slab, specs)
+            if seen is not None:
+                seen(slab, raw, None)
+            return slab, [], list(measure_small(raw, dtype, sizes, types))
         found = []
         for part in in_order(slab, specs[slab.index]):
             raw = fetch(read, part, specs)

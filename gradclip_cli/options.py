@@ -148,7 +148,9 @@ working = stacked(
         metavar="N",
         help="Work in N threads.  [default: one for each processor]",
     ),
-    click.option("-q", "--quiet", is_flag=True, help="Show no progress and no tables of apply and diff; errors only."),
+    click.option(
+        "-q", "--quiet", is_flag=True, help="Show no progress and no tables of apply, check and diff; errors only."
+    ),
 )
 
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from gradclip_cli import shards
 from gradclip_cli.dumps import Progress, by_step, open_dump, shared_names, survey
-from gradclip_cli.plan import ApplyPlan, DiffPlan, LsPlan, Norm, StatsPlan, norm_types
+from gradclip_cli.plan import ApplyPlan, CheckPlan, DiffPlan, LsPlan, Norm, StatsPlan, norm_types
 from gradclip_cli.workers import Workers
 
 if TYPE_CHECKING:
-    from gradclip_cli.report import ApplyReport, DiffReport, LsReport, StatsReport
+    from gradclip_cli.report import ApplyReport, CheckReport, DiffReport, LsReport, StatsReport
 
 
 def silent(_: int) -> None:
@@ -67,6 +67,15 @@ def stats(plan: StatsPlan, progress: Progress = silent) -> "StatsReport":
         surveys = (partial(survey, path, plan.selection, types, workers, progress) for path in plan.inputs)
         layout, samples, failed = series.collect(surveys, plan, shared)
     return series.report(plan, layout, series.in_order(samples, plan.skip_steps), failed)
+
+
+def check(plan: CheckPlan, progress: Progress = silent) -> "CheckReport":
+    """Read dumps one after the other, and apply the rules to their figures."""
+    from gradclip_cli import findings
+
+    with Workers(plan.jobs) as workers:
+        found = findings.read(plan, workers, progress)
+    return findings.report(plan, found)
 
 
 def diff(plan: DiffPlan, progress: Progress = silent) -> "DiffReport":

@@ -13,6 +13,7 @@ from gradclip_cli.thresholds import RULES, Rule, Threshold
 
 if TYPE_CHECKING:
     from gradclip_cli.formats.base import Format
+    from gradclip_cli.rules.limits import Limits
 
 NONFINITE = ("error", "zero", "skip", "propagate")
 """What `apply` may do with NaN and infinities."""
@@ -148,6 +149,21 @@ class DiffPlan:
 
 
 @dataclass(frozen=True)
+class CheckPlan:
+    """A request to find what is wrong with dumps; `rules` are names."""
+
+    inputs: tuple[str, ...]
+    rules: tuple[str, ...]
+    limits: "Limits"
+    selection: Selection = Selection()
+    keep_going: bool = False
+    jobs: int | None = None
+
+    def __post_init__(self) -> None:
+        _check_jobs(self.jobs)
+
+
+@dataclass(frozen=True)
 class LsPlan:
     """A request to list what dumps hold."""
 
@@ -167,4 +183,15 @@ def norm_types(plan: ApplyPlan) -> tuple[float, ...]:
     return (wanted, 2.0) if always and wanted != 2.0 else (wanted,)
 
 
-__all__ = ["NONFINITE", "ApplyPlan", "DiffPlan", "Group", "LsPlan", "Norm", "Override", "StatsPlan", "norm_types"]
+__all__ = [
+    "NONFINITE",
+    "ApplyPlan",
+    "CheckPlan",
+    "DiffPlan",
+    "Group",
+    "LsPlan",
+    "Norm",
+    "Override",
+    "StatsPlan",
+    "norm_types",
+]

@@ -12,6 +12,7 @@ from gradclip_cli.errors import UsageError
 COMMANDS = {
     "apply": "Transform gradients, and print norms before and after.",
     "stats": "Show norm statistics of one dump or of a series, and suggest a threshold.",
+    "check": "Find what is wrong with gradients; exit with 1 if anything is.",
     "diff": "Compare two dumps tensor by tensor; exit with 1 if they differ.",
     "ls": "List names, layers, shapes and dtypes; only headers are read.",
     "strategies": "List the strategies, their rules and their sources.",

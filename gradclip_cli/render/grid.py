@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "ApplyReport": "apply",
     "StatsReport": "stats",
+    "CheckReport": "check",
     "DiffReport": "diff",
     "LsReport": "lists",
     "StrategiesReport": "lists",

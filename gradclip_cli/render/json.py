@@ -23,6 +23,7 @@ _figures = attrgetter(*_FIGURES)
 _SCHEMAS = {
     "ApplyReport": "gradclip.apply/1",
     "StatsReport": "gradclip.stats/1",
+    "CheckReport": "gradclip.check/1",
     "DiffReport": "gradclip.diff/1",
     "LsReport": "gradclip.ls/1",
     "StrategiesReport": "gradclip.strategies/1",

@@ -25,7 +25,9 @@ def write(report: "Report", stream: IO[str], view: View) -> None:
     """Write the wanted tables of a report, each under its title."""
     unicode = (getattr(stream, "encoding", None) or "ascii").lower().startswith("utf")
     for grid in wanted(report, view):
-        if stream.isatty() and len(grid.rows) <= _MOST_FITTED:
+        if not grid.rows and grid.total is None:
+            stream.write(f"{grid.title}\n")  # a table of nothing is its title
+        elif stream.isatty() and len(grid.rows) <= _MOST_FITTED:
             from gradclip_cli.render import terminal
 
             color = view.color and not (os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb")

@@ -6,11 +6,12 @@ named tuples, since there may be hundreds of thousands of them.
 """
 
 from gradclip_cli.report.apply import ApplyDump, ApplyLayer, ApplyParam, ApplyReport, ApplyTotal
+from gradclip_cli.report.check import CheckReport, Finding
 from gradclip_cli.report.diff import DiffParam, DiffReport
 from gradclip_cli.report.lists import LsReport, LsTensor, StrategiesReport, StrategyRow
 from gradclip_cli.report.stats import Candidate, StatsDump, StatsLayer, StatsParam, StatsReport, Suggestion
 
-Report = ApplyReport | StatsReport | DiffReport | LsReport | StrategiesReport
+Report = ApplyReport | StatsReport | CheckReport | DiffReport | LsReport | StrategiesReport
 
 __all__ = [
     "ApplyDump",
@@ -19,8 +20,10 @@ __all__ = [
     "ApplyReport",
     "ApplyTotal",
     "Candidate",
+    "CheckReport",
     "DiffParam",
     "DiffReport",
+    "Finding",
     "LsReport",
     "LsTensor",
     "Report",

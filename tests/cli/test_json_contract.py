@@ -46,6 +46,10 @@ KEYS: dict[str, dict[str, list[str]]] = {
             *["name", "status", "norm_a", "norm_b", "norm_ratio", "cosine", "max_abs_diff", "max_rel_diff"],
         ],
     },
+    "check": {
+        "": ["schema", "version", "findings", "dumps"],
+        "findings": ["rule", "input", "step", "layer", "param", "value", "limit", "message"],
+    },
     "ls": {
         "": ["schema", "version", "tensors"],
         "tensors": ["input", *PLACE, "bytes"],
@@ -59,6 +63,7 @@ ARGV = {
     "apply": ["apply", "g.safetensors", "--dry-run", "-s", "clip-l2-per-layer", "-t", "1"],
     "stats": ["stats", "g.safetensors"],
     "diff": ["diff", "g.safetensors", "g.safetensors"],
+    "check": ["check", "g.safetensors", "--dominated-share", "0.5"],
     "ls": ["ls", "g.safetensors"],
     "strategies": ["strategies"],
 }

@@ -94,3 +94,13 @@ def test_comparing_takes_no_more(roomy: Path) -> None:
     code, peak = map(int, run.stdout.split())
     assert (code, run.stderr) == (0, "")
     assert peak < CEILING
+
+
+def test_checking_is_bounded(roomy: Path) -> None:
+    """Comparing a tensor of 400 MB with that of the dump before takes no more."""
+    path = large(roomy, "safetensors")
+    gradclip = [sys.executable, "-m", "gradclip_cli", "check", path, path, "--unchanged-dumps", "2", "-q"]
+    run = subprocess.run([sys.executable, "-c", MEASURE, *gradclip], capture_output=True, text=True, check=True)
+    code, peak = map(int, run.stdout.split())
+    assert (code, run.stderr) == (1, "")
+    assert peak < CEILING

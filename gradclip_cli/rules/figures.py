@@ -1,0 +1,86 @@
+"""What the rules see of a series: one number for each dump and tensor, and no elements."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Matrix = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+
+class Tensor(NamedTuple):
+    """A tensor of the series, and what it is called in its layer."""
+
+    name: str
+    layer: str
+    param: str
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Figures of a series: matrices with a row for each dump and a column for each tensor, all 0 where a dump lacks it.
+
+    `peak`, `norm` (L2) and `mass` (Σ|g|) are over the finite elements; `same` says that a tensor has the values of the dump
+    before. `small` and `large` have one matrix for each of `dtypes`: how many values are not 0 but would be 0 or
+    subnormal there, and how many finite ones would overflow. Tensors are in natural order.
+    """
+
+    dumps: Sequence[str]  # as a message calls them: "step 7", or a file
+    tensors: Sequence[Tensor]
+    dtypes: Sequence[str]
+    elements: Matrix
+    zeros: Matrix
+    nan: Matrix
+    posinf: Matrix
+    neginf: Matrix
+    peak: Matrix
+    norm: Matrix
+    mass: Matrix
+    same: Matrix
+    small: Matrix
+    large: Matrix
+
+    @cached_property
+    def nonfinite(self) -> Matrix:
+        """How many elements are NaN or infinite."""
+        return self.nan + self.posinf + self.neginf
+
+    @cached_property
+    def nonzero(self) -> Matrix:
+        """How many elements are finite and not 0."""
+        return self.elements - self.zeros - self.nonfinite
+
+    @cached_property
+    def sound(self) -> Mask:
+        """Which tensors are there, and finite throughout."""
+        found: Mask = (self.elements > 0) & (self.nonfinite == 0)
+        return found
+
+    @cached_property
+    def layers(self) -> list[str]:
+        """The layers in natural order."""
+        return list(dict.fromkeys(tensor.layer for tensor in self.tensors))
+
+    @cached_property
+    def layer_norms(self) -> Matrix:
+        """The norm of each layer in each dump; NaN where it is not finite."""
+        place = {layer: k for k, layer in enumerate(self.layers)}
+        found = np.zeros((len(place), len(self.dumps)))
+        with np.errstate(over="ignore"):
+            np.hypot.at(found, [place[tensor.layer] for tensor in self.tensors], self._norms_as_read.T)
+        return found.T
+
+    @cached_property
+    def dump_norms(self) -> Matrix:
+        """The norm of each dump; NaN where it is not finite."""
+        with np.errstate(over="ignore"):
+            found: Matrix = np.hypot.reduce(self._norms_as_read, axis=1, initial=0.0)
+        return found
+
+    @cached_property
+    def _norms_as_read(self) -> Matrix:
+        return np.where(self.nonfinite > 0, np.nan, self.norm)
