@@ -7,7 +7,7 @@ from gradclip_cli import pipeline
 from gradclip_cli.errors import UsageError
 from gradclip_cli.naming import Naming
 from gradclip_cli.plan import NONFINITE, ApplyPlan, DiffPlan, Norm, Override, StatsPlan
-from gradclip_cli.planning import dumps_in, into_folder, naming, one_dump, outputs_for
+from gradclip_cli.planning import dumps_in, into_folder, naming, one_dump, outputs_for, trial
 from gradclip_cli.report import ApplyReport, DiffReport, StatsReport
 from gradclip_cli.selection import Selection
 from gradclip_cli.strategies import find
@@ -82,6 +82,7 @@ def stats(
     *,
     strategy: str | None = None,
     rule: str = "mean",
+    tries: Sequence[str] = (),
     norm_type: float = 2.0,
     epsilon: float = 0.0,
     include: Sequence[str] = (),
@@ -97,7 +98,10 @@ def stats(
     shards: bool = False,
     jobs: int | None = None,
 ) -> StatsReport:
-    """Measure the norms of one dump or of a series and suggest thresholds. Raises `GradclipError`."""
+    """Measure the norms of one dump or of a series and suggest thresholds.
+
+    `tries` holds texts such as "clip-l2-per-layer:mad:5", as after `--try`. Raises `GradclipError`.
+    """
     return pipeline.stats(
         StatsPlan(
             inputs=dumps_in(_paths(inputs), shards),
@@ -111,6 +115,7 @@ def stats(
             allow_missing=allow_missing,
             keep_going=keep_going,
             jobs=jobs,
+            tries=tuple(map(trial, tries)),
         )
     )
 

@@ -35,7 +35,9 @@ def write(report: "Report", stream: IO[str], view: View) -> None:
         from gradclip_cli.render.pictures import pictures
 
         width = min(shutil.get_terminal_size().columns, _WIDEST) if stream.isatty() else _WIDTH
-        stream.writelines(f"{line}\n" for line in pictures(cast("StatsReport", report), view.kinds, width, unicode))
+        found = cast("StatsReport", report)
+        stream.writelines(f"{line}\n" for line in pictures(found, view.kinds, width, unicode))
+        stream.writelines(f"{line}\n" for line in found.advice if "total" in view.kinds)
 
 
 def _plain(grid: Grid, rule: str) -> Iterator[str]:
