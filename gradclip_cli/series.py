@@ -139,9 +139,10 @@ def report(
         np.array([sample.layers for sample in samples]).T.tolist(),
         layout.notes,
         list(failed),
-        [tries.tried(one, samples, layout.layers, layout.starts, plan.norm.epsilon) for one in plan.tries] or None,
-        advice.own_thresholds(plan, layout.layers, samples),
-        recommend.recommend(plan, samples, layout.layers, [spec.name for spec in layout.specs]),
+        tries=[tries.tried(one, samples, layout.layers, layout.starts, plan.norm.epsilon) for one in plan.tries]
+        or None,
+        own=advice.own_thresholds(plan, layout.layers, samples),
+        advice=recommend.recommend(plan, samples, layout.layers, [spec.name for spec in layout.specs]),
     )
 
 

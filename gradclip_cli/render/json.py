@@ -18,8 +18,8 @@ _PERSONAL = frozenset(
 ) | {
     *("inputs", "overall", "shape_a", "shape_b", "dtype_a", "dtype_b")  # of diff
 }
-_ASKED = frozenset({"tries"})
-"""What stands in a report only where it was asked for."""
+_OPTIONAL = frozenset({"tries"})
+"""Left out where they are None, rather than null."""
 
 _encode = json.JSONEncoder(allow_nan=False).encode
 _FIGURES = tuple(field.name for field in fields(Summary))
@@ -37,7 +37,10 @@ def write(report: Report, stream: IO[str], view: "View") -> None:
     """Write the whole report, whatever is wanted of it: one line a row, and nothing but ASCII, which no terminal obeys."""
     head = {"schema": _SCHEMAS[type(report).__name__], "version": __version__}
     found = {name: value for name, value in report._asdict().items() if name not in _PERSONAL}
-    items = [*head.items(), *((name, value) for name, value in found.items() if not (name in _ASKED and value is None))]
+    items = [
+        *head.items(),
+        *((name, value) for name, value in found.items() if value is not None or name not in _OPTIONAL),
+    ]
     lines = (f"{_encode(name)}: {_value(value)}" for name, value in items)
     stream.write("{" + ",\n ".join(lines) + "}\n")
 

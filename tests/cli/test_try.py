@@ -26,14 +26,21 @@ def test_the_table_of_tries(steps: Path, run: Run) -> None:
     found = run("stats", steps, "--by", "total", "--try", "clip-by-global-norm:13", "--try", "clip-l2-per-layer:mean")
     assert found.code == 0
     _, header, _, first, second, *_ = found.out[found.out.index("what if") :].splitlines()
-    assert header.split() == [
-        *["strategy", "threshold", "clips", "mean", "factor", "energy", "lost"],
-        *header.split()[7:],
-    ]
-    assert first.split()[:7] == ["clip-by-global-norm", "13", "50.0%", "0.9161", "18.2%", "1", "1"]
+    assert header.split()[:4] == ["strategy", "rule", "threshold", "clips"]
+    assert header.endswith("clipped most")
+    assert first.split()[:8] == ["clip-by-global-norm", "-", "13", "50.0%", "0.9161", "18.2%", "1", "1"]
     assert first.endswith("all alike")
-    assert "9.75 (mean)" in second
-    assert "head 100.0%, it's[0] 50.0%" in second
+    assert second.split()[1:3] == ["mean", "9.75"]
+    assert second.endswith("head 100.0%, it's[0] 50.0%")
+
+
+def test_the_table_says_what_cannot_be_told(steps: Path, run: Run) -> None:
+    """A column of notes stands in the table where a row needs one."""
+    out = run("stats", steps, "--by", "total", "--try", "clip-by-value:mean", "--try", "none").out
+    _, header, _, first, second, *_ = out[out.index("what if") :].splitlines()
+    assert header.endswith("note")
+    assert "give a number to see energy and cosine" in first
+    assert second.split() == ["none", "-", "-", "0.0%", "1", "0.0%", "1", "1"]
 
 
 def test_tries_are_in_json_only_if_there_are_any(steps: Path, run: Run) -> None:

@@ -8,24 +8,26 @@ from gradclip_cli.text import printable
 
 _TRIED = (
     Column("strategy", text=True),
+    Column("rule", rank=4),
     Column("threshold"),
     Column("clips"),
-    Column("mean\nfactor", rank=1),
-    Column("energy\nlost"),
+    Column("mean\nfactor", rank=4),
+    Column("energy\nlost", rank=1),
     Column("mean\ncosine"),
-    Column("least\ncosine", rank=1),
-    Column("clipped most", text=True),
+    Column("least\ncosine", rank=3),
+    Column("clipped most", text=True, rank=2),
     Column("note", text=True),
 )
 _OWN = (Column("layer", text=True), Column("threshold"), Column("clips"), Column("option of apply", text=True))
 
 
 def tried(rows: Sequence[Tried]) -> Grid:
-    """Return the table of what was to be tried."""
+    """Return the table of what was to be tried; the notes take room only where there are any."""
     lines = [
         (
             row.strategy,
-            _threshold(row),
+            row.rule or "-",
+            figure(row.threshold),
             share(row.clip_rate),
             figure(row.mean_factor),
             share(row.lost_energy),
@@ -36,11 +38,8 @@ def tried(rows: Sequence[Tried]) -> Grid:
         )
         for row in rows
     ]
-    return Grid("what if", _TRIED, lines, optional=True)
-
-
-def _threshold(row: Tried) -> str:
-    return figure(row.threshold) if row.rule is None else f"{figure(row.threshold)} ({row.rule})"
+    shown = len(_TRIED) if any(row.note for row in rows) else -1
+    return Grid("what if", _TRIED[:shown], [line[:shown] for line in lines], optional=True)
 
 
 def _clipped_most(row: Tried) -> str:
