@@ -74,8 +74,10 @@ def _of_several(plan: StatsPlan, strategy: Strategy, found: Samples, peaks: Sequ
     summary = found.summary()
     led = summary.mean > _LED * summary.median
     wanted = ROBUST if led and plan.rule.name in _BY_A_FEW else plan.rule
-    offers = (offer(strategy, rule, found, plan.norm.epsilon) for rule in (wanted, RULES[0]))
-    taken = next(one for one in offers if one.threshold is not None)
+    offers = [offer(strategy, rule, found, plan.norm.epsilon) for rule in (wanted, RULES[0])]
+    taken = next((one for one in offers if one.threshold is not None), None)
+    if taken is None:
+        return [f"{offers[-1].reason}."]
     reason = _reason(strategy, summary, peaks, led=led, taken=taken)
     rate = taken.clip_rate or 0.0
     clips = f"it would clip {_CLIPS[strategy.group].format(f'{rate:.1%}')}"
@@ -116,7 +118,8 @@ def _peaks(samples: Sequence[Sample], matrix: Matrix, names: Sequence[str]) -> l
     """Return one for each step that has a finite norm; where a median is 0, nothing can be told."""
     medians = np.array([column.median for column in summaries(matrix)])
     usable = np.isfinite(matrix) & (medians > 0)
-    times = np.divide(matrix, medians, out=np.zeros_like(matrix), where=usable)
+    with np.errstate(over="ignore"):
+        times = np.divide(matrix, medians, out=np.zeros_like(matrix), where=usable)
     found = []
     for sample, row, ratios, finite in zip(samples, matrix, times, np.isfinite(matrix), strict=True):
         if finite.any():

@@ -64,7 +64,9 @@ def _threshold(one: Trial, compared: Matrix) -> float | None:
 
 
 def _mean(values: Sequence[float]) -> float | None:
-    return math.fsum(values) / len(values) if values else None
+    """Return the mean, scaled by a power of two so that the sum stays in the range of float64."""
+    _, scale = math.frexp(max(values, default=0.0))
+    return math.ldexp(math.fsum(math.ldexp(value, -scale) for value in values) / len(values), scale) if values else None
 
 
 def _lost_energy(effect: Effect) -> float | None:

@@ -1,6 +1,7 @@
 """The line of advice says what to take, and why."""
 
 import math
+import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -189,3 +190,9 @@ def test_names_are_no_commands(tmp_path: Path) -> None:
     (tmp_path / "\x1b[31m").mkdir()
     assert f"gradclip apply '{tmp_path}/a;b c/step_7.npz' --dry-run" in advice(tmp_path / "a;b c", CALM)[1]
     assert "gradclip apply FILE --dry-run" in advice(tmp_path / "\x1b[31m", CALM)[1]
+
+
+@pytest.mark.parametrize("norms", [[1e-300] * 11 + [1e200], [1e308] * 12, [0.0] * 11 + [5e-324], [5e-324] * 12])
+def test_norms_at_the_ends_of_their_range(norms: list[float], tmp_path: Path) -> None:
+    """Whatever the magnitudes, there is one line of advice, and no arithmetic that fails."""
+    assert re.match(r"take |no threshold can be chosen by ", advice(tmp_path, norms)[0])

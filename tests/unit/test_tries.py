@@ -141,6 +141,14 @@ def test_renormalizing_may_gain_energy(tmp_path: Path) -> None:
     assert (row.clip_rate, row.mean_factor, row.lost_energy, row.cosine) == (0.5, 1.5, -3.0, 1.0)
 
 
+@pytest.mark.parametrize(("size", "factor"), [(1e-308, 1e308), (5e-324, math.inf)])
+def test_factors_at_the_ends_of_their_range(size: float, factor: float, tmp_path: Path) -> None:
+    """Tiny norms are renormalized by factors whose sum leaves the range of float64, their mean does not, and nothing turns."""
+    (row,) = tried(tmp_path, [{"a": np.array([size])}, {"a": np.array([-size])}], "RenormalizeL2PerLayer")
+    assert row.mean_factor == pytest.approx(factor, rel=1e-15)
+    assert (row.clip_rate, row.cosine, row.lost_energy) == (1.0, 1.0, -math.inf)
+
+
 def test_doing_nothing(tmp_path: Path) -> None:
     """`none` and a threshold above everything clip nothing, lose nothing and turn nothing, to the bit."""
     texts = ["none", *(f"{s.name}:inf" for s in STRATEGIES if s.takes_threshold), "clip-by-value:1e300"]
