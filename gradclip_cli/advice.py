@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from gradclip_cli.errors import InputError
-from gradclip_cli.report import Candidate, Suggestion
+from gradclip_cli.plan import StatsPlan
+from gradclip_cli.report import Candidate, OwnThreshold, Suggestion
 from gradclip_cli.samples import Sample
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.summary import Samples, Summary
@@ -55,6 +56,22 @@ def with_advice(one: Candidate, samples: Samples) -> Suggestion:
     band = None if one.threshold is None else (BAND[0] * summary.mean, BAND[1] * summary.mean)
     note = one.reason if one.threshold is None else _note(one, samples, summary)
     return Suggestion(one.strategy, one.rule, summary.count, one.threshold, one.clip_rate, one.mean_factor, band, note)
+
+
+def own_thresholds(plan: StatsPlan, layers: Sequence[str], samples: Sequence[Sample]) -> list[OwnThreshold]:
+    """Choose a threshold for each layer from its own norms, where layers may be clipped apart and there are several steps."""
+    if len(samples) < 2 or not any(strategy.group is Group.LAYER for strategy in plan.strategies):
+        return []
+    columns = np.array([sample.layers for sample in samples]).T
+    return [_own(layer, Samples(column), plan) for layer, column in zip(layers, columns, strict=True)]
+
+
+def _own(layer: str, samples: Samples, plan: StatsPlan) -> OwnThreshold:
+    try:
+        threshold = choose(plan.rule, samples, layer)
+    except InputError:
+        return OwnThreshold(layer, None, None)
+    return OwnThreshold(layer, threshold, samples.clip_rate(threshold, plan.norm.epsilon))
 
 
 def _note(one: Candidate, samples: Samples, summary: Summary) -> str | None:

@@ -8,7 +8,7 @@ from gradclip_cli import pipeline
 from gradclip_cli.errors import UsageError
 from gradclip_cli.naming import Naming
 from gradclip_cli.plan import NONFINITE, ApplyPlan, CheckPlan, DiffPlan, Norm, Override, StatsPlan
-from gradclip_cli.planning import dumps_in, into_folder, naming, one_dump, outputs_for
+from gradclip_cli.planning import dumps_in, into_folder, naming, one_dump, outputs_for, trial
 from gradclip_cli.report import ApplyReport, CheckReport, DiffReport, StatsReport
 from gradclip_cli.rules import RULES
 from gradclip_cli.rules import parse as parse_rules
@@ -86,6 +86,7 @@ def stats(
     *,
     strategy: str | None = None,
     rule: str = "mean",
+    tries: Sequence[str] = (),
     norm_type: float = 2.0,
     epsilon: float = 0.0,
     include: Sequence[str] = (),
@@ -101,7 +102,10 @@ def stats(
     shards: bool = False,
     jobs: int | None = None,
 ) -> StatsReport:
-    """Measure the norms of one dump or of a series and suggest thresholds. Raises `GradclipError`."""
+    """Measure the norms of one dump or of a series and suggest thresholds.
+
+    `tries` holds texts such as "clip-l2-per-layer:mad:5", as after `--try`. Raises `GradclipError`.
+    """
     return pipeline.stats(
         StatsPlan(
             inputs=dumps_in(_paths(inputs), shards),
@@ -115,6 +119,7 @@ def stats(
             allow_missing=allow_missing,
             keep_going=keep_going,
             jobs=jobs,
+            tries=tuple(map(trial, tries)),
         )
     )
 

@@ -13,8 +13,9 @@ from gradclip_cli.errors import InputError
 from gradclip_cli.files import Fingerprint
 from gradclip_cli.formats import opened
 from gradclip_cli.formats.base import Format, Options, Reader
-from gradclip_cli.measure import NormTypes, Seen, Stats, fetch, measure
+from gradclip_cli.measure import Seen, Stats, fetch, measure
 from gradclip_cli.naming import Place, natural, step_of
+from gradclip_cli.norms import Sums
 from gradclip_cli.selection import Selection
 from gradclip_cli.tensors import Slab, TensorSpec, in_order
 from gradclip_cli.text import listed
@@ -95,7 +96,7 @@ def open_dump(path: str, selection: Selection) -> Iterator[tuple[Format, Reader]
 def survey(
     path: str,
     selection: Selection,
-    types: NormTypes,
+    types: Sums,
     workers: Workers,
     progress: Progress,
     follow: Follow | None = None,
@@ -123,7 +124,7 @@ def survey(
 
 
 def _measured(
-    reader: Reader, wanted: list[int], types: NormTypes, workers: Workers, progress: Progress, seen: Seen | None
+    reader: Reader, wanted: list[int], types: Sums, workers: Workers, progress: Progress, seen: Seen | None
 ) -> dict[int, Stats]:
     def read(spec: TensorSpec, start: int, out: Raw) -> None:
         reader.read(spec, start, out)

@@ -12,7 +12,7 @@ from gradclip_cli import norms
 from gradclip_cli.buffers import borrow
 from gradclip_cli.dtypes import DType, Floats, Raw, decode, value_of, widen, words_of
 from gradclip_cli.narrow import magnitudes, overflow_bits
-from gradclip_cli.norms import Power
+from gradclip_cli.norms import Power, Sums
 from gradclip_cli.tensors import BLOCK, Slab, TensorSpec, cut, in_order
 from gradclip_cli.workers import Workers
 
@@ -23,7 +23,7 @@ Read = Callable[[TensorSpec, int, Raw], None]
 class Stats(NamedTuple):
     """What is known of a tensor, or of several together.
 
-    `zeros`, `nan`, `posinf`, `neginf` count elements; `max_abs` and `powers` (one for each norm type) are over the finite ones.
+    `zeros`, `nan`, `posinf`, `neginf` count elements; `max_abs` and `powers` (one for each sum taken) are over the finite ones.
     """
 
     elements: int = 0
@@ -45,7 +45,7 @@ class Stats(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """Statistics of a piece of one tensor; `exponents` and `sums` hold one array for each norm type, one number for each block."""
+    """Statistics of a piece of one tensor; `exponents` and `sums` hold one array for each sum taken, one number for each block."""
 
     counts: tuple[int, int, int, int, int]  # elements, zeros, nan, posinf, neginf
     max_abs: float
@@ -57,7 +57,7 @@ Seen = Callable[[Slab, Raw, Piece | None], None]
 """What is told of every piece once it is measured: its stored elements, and what was found in it; not of small tensors."""
 
 
-def join(pieces: Sequence[Piece], types: NormTypes) -> Stats:
+def join(pieces: Sequence[Piece], types: Sums) -> Stats:
     """Merge the pieces of one tensor, in any order."""
     elements, zeros, nan, posinf, neginf = (
         sum(column) for column in zip(*(piece.counts for piece in pieces), strict=True)
@@ -69,7 +69,7 @@ def join(pieces: Sequence[Piece], types: NormTypes) -> Stats:
     return Stats(elements, zeros, nan, posinf, neginf, max(piece.max_abs for piece in pieces), powers)
 
 
-def merge(parts: Iterable[Stats], types: NormTypes) -> Stats:
+def merge(parts: Iterable[Stats], types: Sums) -> Stats:
     """Merge the statistics of several tensors, in any order."""
     parts = list(parts)
     if not parts:
@@ -80,12 +80,12 @@ def merge(parts: Iterable[Stats], types: NormTypes) -> Stats:
     return Stats(elements, zeros, nan, posinf, neginf, max(part.max_abs for part in parts), powers)
 
 
-def merged(parts: Sequence[Stats], types: NormTypes) -> Stats:
+def merged(parts: Sequence[Stats], types: Sums) -> Stats:
     """Return the one, or merge the several."""
     return parts[0] if len(parts) == 1 else merge(parts, types)
 
 
-def measure_piece(raw: Raw, dtype: DType, types: NormTypes) -> Piece:
+def measure_piece(raw: Raw, dtype: DType, types: Sums) -> Piece:
     """Measure consecutive elements of one tensor, beginning at a whole number of blocks."""
     values, peak, zeros, finite = _looked_at(raw, dtype)
     counts = (values.size, zeros, 0, 0, 0)
@@ -103,7 +103,7 @@ def measure_piece(raw: Raw, dtype: DType, types: NormTypes) -> Piece:
     return Piece(counts, peak, exponents, sums)
 
 
-def measure_small(raw: Raw, dtype: DType, sizes: Sequence[int], types: NormTypes) -> Iterator[Stats]:
+def measure_small(raw: Raw, dtype: DType, sizes: Sequence[int], types: Sums) -> Iterator[Stats]:
     """Measure tensors of at most one block each that lie side by side; those of one size in one go, with the same bits."""
     itemsize, at = dtype.itemsize, 0
     for size, run in groupby(sizes):
@@ -113,7 +113,7 @@ def measure_small(raw: Raw, dtype: DType, sizes: Sequence[int], types: NormTypes
         yield from _measure_rows(part, dtype, count, size, types)
 
 
-def _measure_rows(raw: Raw, dtype: DType, count: int, size: int, types: NormTypes) -> Iterator[Stats]:
+def _measure_rows(raw: Raw, dtype: DType, count: int, size: int, types: Sums) -> Iterator[Stats]:
     values = decode(raw, dtype)
     if count == 1 or not size or not np.isfinite(values).all():
         for k in range(count):
@@ -129,9 +129,9 @@ def _measure_rows(raw: Raw, dtype: DType, count: int, size: int, types: NormType
 
 
 def _powers(
-    rows: NDArray[np.float64], types: NormTypes, dtype: DType
+    rows: NDArray[np.float64], types: Sums, dtype: DType
 ) -> tuple[list[NDArray[np.int64]], list[NDArray[np.float64]]]:
-    """Return exponents and sums of each row for each norm type; peaks are looked for only where the norm needs them."""
+    """Return exponents and sums of each row for each sum taken; peaks are looked for only where the norm needs them."""
     plain = dtype.itemsize < 8
     peaks = np.ones(len(rows)) if plain and all(p in (1.0, 2.0) for p in types) else _peaks(rows)
     found = [norms.block_powers(rows, p, peaks) for p in types]
@@ -169,7 +169,7 @@ def measure(
     specs: Sequence[TensorSpec],
     wanted: Sequence[int],
     read: Read,
-    types: NormTypes,
+    types: Sums,
     workers: Workers,
     seen: Seen | None = None,
 ) -> dict[int, Stats]:

@@ -6,24 +6,49 @@ powers would leave the range of float64: the elements are then scaled by a power
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gradclip_cli.buffers import borrow
+
 Power = tuple[int, float]
+
+
+class Clamped(NamedTuple):
+    """A sum over elements limited to ±c: Σ min(|x|, c) · |x|, or Σ min(|x|, c)² where it is `squared`.
+
+    Its exponents count once in the first (value · 2^exponent), twice in the second, as those of other squares do.
+    """
+
+    limit: float
+    squared: bool
+
+    @property
+    def degree(self) -> float:
+        """How often the exponent counts."""
+        return 2.0 if self.squared else 1.0
+
+
+Sum = float | Clamped
+"""What is summed: |x|^P, by its P, or what is left of elements that are clipped one by one."""
+
+Sums = tuple[Sum, ...]
 
 _SAFE = 480
 """Squares of numbers between 2^-480 and 2^480, and sums of 8,192 of them, are in the range of float64."""
 
 
 def block_powers(
-    rows: NDArray[np.float64], p: float, peaks: NDArray[Any]
+    rows: NDArray[np.float64], p: Sum, peaks: NDArray[Any]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return exponents and values of Σ|x|^P for each row; `peaks` holds the largest |x| of each, all finite.
 
     For P = inf the values are the peaks themselves.
     """
+    if isinstance(p, Clamped):
+        return _clamped(rows, p, peaks)
     exponents = np.zeros(len(rows), np.int64)
     if p == math.inf:
         return exponents, peaks.astype(np.float64)
@@ -46,7 +71,29 @@ def _sum_powers(rows: NDArray[np.float64], p: float) -> NDArray[np.float64]:
     return powers
 
 
-def total(parts: Iterable[Power], p: float) -> Power:
+def _clamped(
+    rows: NDArray[np.float64], kind: Clamped, peaks: NDArray[Any]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Scale before and after the limit each by its own power of two: 1e200 may be limited to 1e-200."""
+    before, after = _outside(peaks), _outside(np.minimum(peaks, kind.limit))
+    limited = borrow("limited", rows.size, np.float64).reshape(rows.shape)
+    np.clip(rows, -kind.limit, kind.limit, out=limited)
+    if after.any():
+        np.ldexp(limited, -after[:, None], out=limited)
+    if kind.squared:
+        return after, np.vecdot(limited, limited)
+    whole = np.ldexp(rows, -before[:, None]) if before.any() else rows
+    return before + after, np.vecdot(whole, limited)
+
+
+def _outside(peaks: NDArray[Any]) -> NDArray[np.int64]:
+    """The exponents of peaks whose squares may leave the range of float64, 0 for the others."""
+    _, scales = np.frexp(peaks)
+    found: NDArray[np.int64] = np.where(np.abs(scales) > _SAFE, scales, 0).astype(np.int64)
+    return found
+
+
+def total(parts: Iterable[Power], p: Sum) -> Power:
     """Add sums of powers exactly, rounding once: in any order the result is the same."""
     kept = [part for part in parts if part[1]]
     if p == math.inf:
@@ -54,10 +101,11 @@ def total(parts: Iterable[Power], p: float) -> Power:
     top = max((exponent for exponent, _ in kept), default=0)
     if all(exponent == top for exponent, _ in kept):
         return top, math.fsum(value for _, value in kept)
-    return top, math.fsum(value * 2.0 ** (p * (exponent - top)) for exponent, value in kept)
+    degree = p.degree if isinstance(p, Clamped) else p
+    return top, math.fsum(value * 2.0 ** (degree * (exponent - top)) for exponent, value in kept)
 
 
-def total_blocks(exponents: Sequence[NDArray[np.int64]], values: Sequence[NDArray[np.float64]], p: float) -> Power:
+def total_blocks(exponents: Sequence[NDArray[np.int64]], values: Sequence[NDArray[np.float64]], p: Sum) -> Power:
     """Add the sums of the blocks of one tensor; the fast way where no block was scaled."""
     if p == math.inf or any(part.any() for part in exponents):
         pairs = zip(np.concatenate(exponents).tolist(), np.concatenate(values).tolist(), strict=True)

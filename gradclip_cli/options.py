@@ -9,7 +9,7 @@ import click
 from gradclip_cli import formats, render
 from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.plan import Norm
-from gradclip_cli.planning import naming
+from gradclip_cli.planning import naming, trial
 from gradclip_cli.render import flat
 from gradclip_cli.render.order import parse_order
 from gradclip_cli.render.view import View, parse_columns
@@ -39,6 +39,7 @@ THRESHOLD = Parsed("threshold", parse)
 RULE = Parsed("rule", parse_rule)
 COLUMNS = Parsed("columns", parse_columns)
 ORDER = Parsed("order", parse_order)
+TRIAL = Parsed("trial", trial)
 
 
 def read_list(path: str | None, separator: str = "\n") -> tuple[str, ...]:

@@ -58,9 +58,9 @@ def apply(plan: ApplyPlan, progress: Progress = silent) -> "ApplyReport":
 
 def stats(plan: StatsPlan, progress: Progress = silent) -> "StatsReport":
     """Measure dumps one after the other; of each only its norms are kept."""
-    from gradclip_cli import series
+    from gradclip_cli import series, tries
 
-    types, shared = (plan.norm.type,), None
+    types, shared = tries.sums(plan), None
     if plan.allow_missing:
         shared = shared_names(plan.inputs, plan.selection, plan.keep_going)
     with Workers(plan.jobs) as workers:

@@ -102,6 +102,21 @@ class ApplyPlan:
 
 
 @dataclass(frozen=True)
+class Trial:
+    """What `stats` is asked to try out: a strategy, and a threshold where it takes one."""
+
+    strategy: Strategy
+    threshold: Threshold | None = None
+
+    def __post_init__(self) -> None:
+        name = self.strategy.name
+        if self.threshold is not None and not self.strategy.takes_threshold:
+            raise UsageError(f"{name} takes no threshold; try {name} alone")
+        if self.threshold is None and self.strategy.takes_threshold:
+            raise UsageError(f"{name} needs a threshold, such as {name}:1 or {name}:{RULES[0]}")
+
+
+@dataclass(frozen=True)
 class StatsPlan:
     """A request for norm statistics; `strategy` limits the suggestion to one."""
 
@@ -114,6 +129,7 @@ class StatsPlan:
     allow_missing: bool = False
     keep_going: bool = False
     jobs: int | None = None
+    tries: tuple[Trial, ...] = ()
 
     def __post_init__(self) -> None:
         if self.strategy is not None and not self.strategy.takes_threshold:
@@ -193,5 +209,6 @@ __all__ = [
     "Norm",
     "Override",
     "StatsPlan",
+    "Trial",
     "norm_types",
 ]

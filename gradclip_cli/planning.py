@@ -8,8 +8,11 @@ from collections.abc import Sequence
 from gradclip_cli import shards
 from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.naming import Naming
+from gradclip_cli.plan import Trial
 from gradclip_cli.selection import expand
+from gradclip_cli.strategies import find
 from gradclip_cli.text import printable
+from gradclip_cli.thresholds import parse
 
 
 def naming(layer_regex: str | None, group_depth: int | None) -> Naming:
@@ -27,6 +30,12 @@ def naming(layer_regex: str | None, group_depth: int | None) -> Naming:
     if not {"layer", "param"} <= regex.groupindex.keys():
         raise UsageError("--layer-regex needs the groups (?P<layer>...) and (?P<param>...)")
     return Naming(regex)
+
+
+def trial(text: str) -> Trial:
+    """Parse `STRATEGY:THRESHOLD`, or `STRATEGY` where it takes none; cut at the first `:`, since rules may hold another."""
+    name, colon, threshold = text.partition(":")
+    return Trial(find(name), parse(threshold) if colon else None)
 
 
 def dumps_in(inputs: Sequence[str], by_rank: bool = False) -> tuple[str, ...]:

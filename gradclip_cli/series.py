@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradclip_cli import advice, norms, shards
+from gradclip_cli import advice, recommend, shards, tries
 from gradclip_cli.checks import check_taken
 from gradclip_cli.dumps import Dump
 from gradclip_cli.errors import GradclipError, InputError, UsageError
-from gradclip_cli.measure import NormTypes, Stats, merge, merged
+from gradclip_cli.measure import merge, merged
 from gradclip_cli.naming import Place
 from gradclip_cli.plan import StatsPlan
 from gradclip_cli.report import StatsDump, StatsLayer, StatsParam, StatsReport
-from gradclip_cli.samples import Row, Sample
+from gradclip_cli.samples import Sample, lengths, norms_of
 from gradclip_cli.summary import summaries
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import count, listed
@@ -56,8 +56,9 @@ class Layout:
             shared is not None,
         )
 
-    def sample(self, dump: Dump, types: NormTypes) -> Sample:
+    def sample(self, dump: Dump, plan: StatsPlan) -> Sample:
         """Reduce a dump to its norms; raise InputError where its tensors are not those of the first."""
+        types, p = tries.sums(plan), plan.norm.type
         of = {name: merged([dump.stats[index] for index in indices], types) for name, indices in dump.named.items()}
         names = [spec.name for spec in self.specs]
         if not (of.keys() >= set(names) if self.shared else of.keys() == set(names)):
@@ -68,12 +69,13 @@ class Layout:
         line = StatsDump(
             shards.shown(dump.path, dump.path),
             dump.step,
-            _norm(total, types[0]),
+            float(norms_of([total], types, p)[0]),
             total.as_read(total.max_abs),
             total.nonfinite,
         )
         peaks = np.array([s.as_read(s.max_abs) for s in stats])
-        return Sample(line, _norms(layers, types[0]), _norms(stats, types[0]), peaks)
+        more = lengths(total, layers, stats, types) if plan.tries else None
+        return Sample(line, norms_of(layers, types, p), norms_of(stats, types, p), peaks, more)
 
     def _differs(self, dump: Dump, missing: list[str], extra: list[str]) -> None:
         parts = [f"lacks {listed(missing, 4)}"] if missing else []
@@ -97,7 +99,7 @@ def collect(
             if layout is None:
                 check_taken([dump], plan.selection)
             layout = layout or Layout.of(dump, shared)
-            samples.append(layout.sample(dump, (plan.norm.type,)))
+            samples.append(layout.sample(dump, plan))
         except InputError as error:
             if not plan.keep_going:
                 raise
@@ -105,14 +107,6 @@ def collect(
     if layout is None or not samples:
         raise failed[0]
     return layout, samples, failed
-
-
-def _norm(stats: Stats, p: float) -> float:
-    return stats.as_read(norms.norm(stats.powers[0], p))
-
-
-def _norms(parts: Iterable[Stats], p: float) -> Row:
-    return np.array([_norm(stats, p) for stats in parts])
 
 
 def report(
@@ -145,6 +139,10 @@ def report(
         np.array([sample.layers for sample in samples]).T.tolist(),
         layout.notes,
         list(failed),
+        tries=[tries.tried(one, samples, layout.layers, layout.starts, plan.norm.epsilon) for one in plan.tries]
+        or None,
+        own=advice.own_thresholds(plan, layout.layers, samples),
+        advice=recommend.recommend(plan, samples, layout.layers, [spec.name for spec in layout.specs]),
     )
 
 

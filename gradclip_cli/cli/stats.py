@@ -10,6 +10,7 @@ from gradclip_cli.errors import InputError
 from gradclip_cli.options import (
     RULE,
     STRATEGY,
+    TRIAL,
     by_rank,
     norm,
     norming,
@@ -34,6 +35,7 @@ from gradclip_cli.text import count
     help=described(
         "stats",
         "gradclip stats run/",
+        "gradclip stats run/ --try clip-by-global-norm:1 --try clip-l2-per-layer:mad:5",
         'gradclip apply g.npz -o out.npz -s clip-by-norm -t "$(gradclip stats run/ -s clip-by-norm --print-threshold)"',
     ),
 )
@@ -41,6 +43,14 @@ from gradclip_cli.text import count
 @by_rank
 @click.option("-s", "--strategy", type=STRATEGY, metavar="NAME", help="Suggest a threshold for this strategy only.")
 @click.option("--rule", type=RULE, default="mean", show_default=True, help="How a threshold is chosen from the norms.")
+@click.option(
+    "--try",
+    "tries",
+    type=TRIAL,
+    multiple=True,
+    metavar="STRATEGY[:THRESHOLD]",
+    help="Show what this would do to the dumps (repeatable); the threshold may be a rule.",
+)
 @click.option("--skip-steps", type=int, default=0, show_default=True, metavar="N", help="Leave out the first N dumps.")
 @click.option("--allow-missing", is_flag=True, help="Go on with the tensors that all dumps have in common.")
 @click.option(
@@ -72,6 +82,7 @@ def command(inputs: tuple[str, ...], **options: Any) -> None:
         options["allow_missing"],
         options["keep_going"],
         options["jobs"],
+        options["tries"],
     )
     with progress(found, 1, options["quiet"]) as tick:
         report = pipeline.stats(plan, tick)

@@ -41,6 +41,7 @@ class Grid(NamedTuple):
 
     `records` are what the rows and the total show, under the names of csv, and are of one `scope` there;
     a table without any is no list of the report's rows, and is neither sorted nor cut.
+    One that is `optional` is left out where it has no rows.
     """
 
     title: str
@@ -49,6 +50,7 @@ class Grid(NamedTuple):
     total: tuple[str, ...] | None = None
     records: Iterable[dict[str, Any]] | None = None
     scope: str = ""
+    optional: bool = False
 
 
 class Rows(Sequence[tuple[str, ...]]):
@@ -92,3 +94,8 @@ def figure(value: float | None) -> str:
     ('1138', '1e-09', '-')
     """
     return "-" if value is None else f"{value:.4g}"
+
+
+def share(value: float | None) -> str:
+    """Write a share in per cent."""
+    return "-" if value is None else f"{value:.1%}"

@@ -14,9 +14,14 @@ from gradclip_cli.summary import Summary
 if TYPE_CHECKING:
     from gradclip_cli.render.view import View
 
-_PERSONAL = frozenset({"labels", "series", "notes", "failed", "energy_lost", "longest_run", "reason"}) | {
+_PERSONAL = frozenset(
+    {"labels", "series", "notes", "failed", "own", "advice", "energy_lost", "longest_run", "reason"}
+) | {
     *("inputs", "overall", "shape_a", "shape_b", "dtype_a", "dtype_b")  # of diff
 }
+_OPTIONAL = frozenset({"tries"})
+"""Left out where they are None, rather than null."""
+
 _encode = json.JSONEncoder(allow_nan=False).encode
 _FIGURES = tuple(field.name for field in fields(Summary))
 _figures = attrgetter(*_FIGURES)
@@ -33,7 +38,9 @@ _SCHEMAS = {
 def write(report: Report, stream: IO[str], view: "View") -> None:
     """Write the whole report, whatever is wanted of it: one line a row, and nothing but ASCII, which no terminal obeys."""
     head = {"schema": _SCHEMAS[type(report).__name__], "version": __version__}
-    stream.writelines(_table({**head, **report._asdict()}, " "))
+    found = report._asdict().items()
+    given = {name: value for name, value in found if value is not None or name not in _OPTIONAL}
+    stream.writelines(_table({**head, **given}, " "))
     stream.write("\n")
 
 

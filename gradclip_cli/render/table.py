@@ -38,7 +38,19 @@ def write(report: "Report", stream: IO[str], view: View) -> None:
         from gradclip_cli.render.pictures import pictures
 
         width = min(shutil.get_terminal_size().columns, _WIDEST) if stream.isatty() else _WIDTH
-        stream.writelines(f"{line}\n" for line in pictures(cast("StatsReport", report), view.kinds, width, unicode))
+        found = cast("StatsReport", report)
+        stream.writelines(f"{line}\n" for line in pictures(found, view.kinds, width, unicode))
+        if "total" in view.kinds:
+            stream.writelines(f"{line}\n" for text in found.advice for line in _folded(text, stream))
+
+
+def _folded(text: str, stream: IO[str]) -> list[str]:
+    """Fold a sentence between its words for a terminal, but no command that somebody might copy."""
+    if not stream.isatty() or "gradclip apply " in text:
+        return [text]
+    from textwrap import wrap
+
+    return wrap(text, max(20, shutil.get_terminal_size().columns), break_long_words=False, break_on_hyphens=False)
 
 
 def _plain(grid: Grid, rule: str) -> Iterator[str]:

@@ -1,15 +1,24 @@
 """Reports are data: what the commands found, under the names that their JSON has.
 
 Some fields are for a person and no part of the JSON: `notes`, which go to standard error; `labels`, by which frameworks
-call layers beside their names; the `series` of each layer's norms; what `failed`; and some figures of candidates. Rows are
-named tuples, since there may be hundreds of thousands of them.
+call layers beside their names; the `series` of each layer's norms, and its `own` threshold; `advice`; what `failed`; and some
+figures of candidates. Rows are named tuples, since there may be hundreds of thousands of them.
 """
 
 from gradclip_cli.report.apply import ApplyDump, ApplyLayer, ApplyParam, ApplyReport, ApplyTotal
 from gradclip_cli.report.check import CheckReport, Finding
 from gradclip_cli.report.diff import DiffParam, DiffReport
 from gradclip_cli.report.lists import LsReport, LsTensor, StrategiesReport, StrategyRow
-from gradclip_cli.report.stats import Candidate, StatsDump, StatsLayer, StatsParam, StatsReport, Suggestion
+from gradclip_cli.report.stats import (
+    Candidate,
+    OwnThreshold,
+    StatsDump,
+    StatsLayer,
+    StatsParam,
+    StatsReport,
+    Suggestion,
+    Tried,
+)
 
 Report = ApplyReport | StatsReport | CheckReport | DiffReport | LsReport | StrategiesReport
 
@@ -26,6 +35,7 @@ __all__ = [
     "Finding",
     "LsReport",
     "LsTensor",
+    "OwnThreshold",
     "Report",
     "StatsDump",
     "StatsLayer",
@@ -34,4 +44,5 @@ __all__ = [
     "StrategiesReport",
     "StrategyRow",
     "Suggestion",
+    "Tried",
 ]

@@ -1,5 +1,6 @@
 """What `stats` found."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from gradclip_cli.errors import GradclipError
@@ -63,8 +64,36 @@ class Candidate(NamedTuple):
     reason: str | None
 
 
+class OwnThreshold(NamedTuple):
+    """The threshold that the norms of one layer suggest for it alone; None, both, where they suggest none."""
+
+    layer: str
+    threshold: float | None
+    clip_rate: float | None
+
+
+class Tried(NamedTuple):
+    """What a strategy would do to the dumps; None where that cannot be told, and `note` says why.
+
+    `lost_energy` is 1 - Σ after² / Σ before² over all that is finite. `cosine` is the mean over the steps of the cosine
+    between the gradients before and after, `least_cosine` the smallest. `layers` are the most clipped with the share of
+    the steps in which something of each would be clipped; for a strategy that treats the whole dump alike there are none.
+    """
+
+    strategy: str
+    rule: str | None
+    threshold: float | None
+    clip_rate: float | None
+    mean_factor: float | None
+    lost_energy: float | None
+    cosine: float | None
+    least_cosine: float | None
+    layers: dict[str, float]
+    note: str | None
+
+
 class StatsReport(NamedTuple):
-    """What `stats` found."""
+    """What `stats` found; `tries` is None where nothing was to be tried."""
 
     norm_type: float
     dumps: list[StatsDump]
@@ -77,3 +106,6 @@ class StatsReport(NamedTuple):
     series: list[list[float]]
     notes: list[str]
     failed: list[GradclipError]
+    tries: list[Tried] | None = None
+    own: Sequence[OwnThreshold] = ()
+    advice: Sequence[str] = ()

@@ -81,6 +81,8 @@ RIGHT = [
     "check g.safetensors",
     "check steps g.safetensors --fail-on dead,nonfinite --underflow-dtype float16 --underflow-dtype stored",
     "check complex.npz --exclude w",
+    "stats steps --try clip-by-global-norm:7 --try ClipL2PerLayer:mad:5 --try clip_by_value:mean --try none --norm-type 1",
+    "stats bad.safetensors --try clip-by-value:1 --try RenormalizeL2PerLayer --try clip-by-norm:inf -f json",
     "ls g.safetensors bad.safetensors complex.npz",
     "ls eight.safetensors -f json",
     "diff g.safetensors g.safetensors",
@@ -192,6 +194,14 @@ USAGE = {
     "stats g.safetensors --skip-steps -1": "skip-steps",
     "stats g.safetensors --norm-type 65": "norm type",
     "stats g.safetensors -s clip-by-value --norm-type 1": "norm-type",
+    "stats g.safetensors --try clip-by-nrm:1": "clip-by-norm|clip-l2-per-param-type",
+    "stats g.safetensors --try clip-by-norm": "needs a threshold",
+    "stats g.safetensors --try clip-by-norm:": "neither a number nor a rule",
+    "stats g.safetensors --try clip-by-norm:0": "above 0",
+    "stats g.safetensors --try clip-by-norm:nosuch": "nosuch",
+    "stats g.safetensors --try clip-by-norm:mad:-1": "mad",
+    "stats g.safetensors --try none:1": "takes no threshold",
+    "stats g.safetensors --try RenormalizeL2PerLayer:mean": "takes no threshold",
 }
 """Exit code 2, and what the message must name."""
 

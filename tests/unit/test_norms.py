@@ -104,3 +104,19 @@ def test_a_total_is_rounded_once() -> None:
 def test_a_norm_above_the_range_is_infinite() -> None:
     """Two of the largest numbers have a norm that float64 cannot hold."""
     assert norm_of(np.array([1.7e308, 1.7e308]), 2.0) == math.inf
+
+
+@pytest.mark.parametrize("limit", [1e-250, 1e-3, 0.5, 1e200, math.inf])
+@pytest.mark.parametrize("scale", [1e-200, 1.0, 1e200])
+@pytest.mark.parametrize("squared", [False, True])
+def test_sums_of_limited_elements(squared: bool, scale: float, limit: float) -> None:
+    """Σ min(|x|, c) · |x| and Σ min(|x|, c)² are exact to 1e-12, though squares leave the range of float64."""
+    kind = norms.Clamped(limit, squared)
+    rows = np.random.default_rng(1).standard_normal((3, 500)) * scale
+    exponents, values = norms.block_powers(rows, kind, np.abs(rows).max(axis=1))
+    exponent, value = norms.total(zip(exponents.tolist(), values.tolist(), strict=True), kind)
+    sizes = [Fraction(float(x)) for x in np.abs(rows).flat]
+    cut = [min(x, Fraction(limit)) if limit < math.inf else x for x in sizes]
+    exact = sum((y * (y if squared else x) for x, y in zip(sizes, cut, strict=True)), Fraction())
+    found = Fraction(value) * Fraction(2) ** (exponent * (2 if squared else 1))
+    assert abs(found / exact - 1) < Fraction(1, 10**12)

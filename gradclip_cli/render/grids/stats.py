@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from itertools import chain
 
 from gradclip_cli.render.flat import Record, records
-from gradclip_cli.render.grid import Column, Grid, Rows, figure, named, place
+from gradclip_cli.render.grid import Column, Grid, Rows, figure, named, place, share
+from gradclip_cli.render.grids import tries
 from gradclip_cli.report import Candidate, StatsReport, Suggestion
 from gradclip_cli.summary import Summary
 from gradclip_cli.text import printable
@@ -59,11 +60,13 @@ def grids(report: StatsReport, kinds: frozenset[str]) -> list[Grid]:
         ("step", _steps(report, norm)),
         ("param", Grid(f"{norm} of each param {over}", param, params, total, _above(report, "param"), "param")),
         ("layer", Grid(f"{norm} of each layer {over}", layer, layers, total, _above(report, "layer"), "layer")),
+        ("layer", tries.own(report)),
         ("total", Grid(f"{norm} {over}", whole, [total], records=records(report, "total"), scope="total")),
         ("total", _candidates(report.candidates)),
         ("total", _suggestions(report.suggestions)),
+        ("total", tries.tried(report.tries or [])),
     ]
-    return [grid for kind, grid in found if kind in kinds]
+    return [grid for kind, grid in found if kind in kinds and (grid.rows or not grid.optional)]
 
 
 def _above(report: StatsReport, scope: str) -> chain[Record]:
@@ -114,11 +117,6 @@ def _candidates(rows: Sequence[Candidate]) -> Grid:
         for row in rows
     ]
     return Grid("what each rule would do", _CANDIDATES, lines)
-
-
-def share(value: float | None) -> str:
-    """Write a share in per cent."""
-    return "-" if value is None else f"{value:.1%}"
 
 
 def _suggestions(rows: Sequence[Suggestion]) -> Grid:

@@ -1,0 +1,90 @@
+"""What a person sees of `stats --try`, of the layers' own thresholds, and of the advice."""
+
+import json
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cli.running import Run, Save
+
+
+@pytest.fixture
+def steps(save: Save) -> Path:
+    """Provide two steps of a layer with an odd name and one with a plain one."""
+    folder = Path("steps")
+    folder.mkdir()
+    for step, factor in ((1, 1.0), (2, 2.0)):
+        tensors = {"it's[0].w": np.array([3.0, 4.0]) * factor, "head.w": np.array([12.0])}
+        save(f"steps/step_{step}.npz", **tensors)
+    return folder
+
+
+def test_the_table_of_tries(steps: Path, run: Run) -> None:
+    """Norms 13 and 15.62 cut at 13: half of the steps clipped, the layers all alike, and no turn."""
+    found = run("stats", steps, "--by", "total", "--try", "clip-by-global-norm:13", "--try", "clip-l2-per-layer:mean")
+    assert found.code == 0
+    _, header, _, first, second, *_ = found.out[found.out.index("what if") :].splitlines()
+    assert header.split()[:4] == ["strategy", "rule", "threshold", "clips"]
+    assert header.endswith("clipped most")
+    assert first.split()[:8] == ["clip-by-global-norm", "-", "13", "50.0%", "0.9161", "18.2%", "1", "1"]
+    assert first.endswith("all alike")
+    assert second.split()[1:3] == ["mean", "9.75"]
+    assert second.endswith("head 100.0%, it's[0] 50.0%")
+
+
+def test_the_table_says_what_cannot_be_told(steps: Path, run: Run) -> None:
+    """A column of notes stands in the table where a row needs one."""
+    out = run("stats", steps, "--by", "total", "--try", "clip-by-value:mean", "--try", "none").out
+    _, header, _, first, second, *_ = out[out.index("what if") :].splitlines()
+    assert header.endswith("note")
+    assert "give a number to see energy and cosine" in first
+    assert second.split() == ["none", "-", "-", "0.0%", "1", "0.0%", "1", "1"]
+
+
+def test_tries_are_in_json_only_if_there_are_any(steps: Path, run: Run) -> None:
+    """The key `tries` stands behind those of the contract, where something was tried."""
+    plain = json.loads(run("stats", steps, "-f", "json").out)
+    tree = json.loads(run("stats", steps, "-f", "json", "--try", "clip-l2-per-layer:11", "--try", "none").out)
+    assert list(tree) == [*plain, "tries"]
+    assert {name: tree[name] for name in plain} == plain
+    first, second = tree["tries"]
+    assert list(first) == [
+        *[
+            "strategy",
+            "rule",
+            "threshold",
+            "clip_rate",
+            "mean_factor",
+            "lost_energy",
+            "cosine",
+            "least_cosine",
+            "layers",
+        ],
+        "note",
+    ]
+    assert (first["threshold"], first["clip_rate"], first["layers"]) == (11.0, 0.5, {"head": 1.0})
+    assert (second["threshold"], second["layers"], second["note"]) == (None, {}, None)
+
+
+def test_the_option_of_each_layer_is_taken_by_apply(steps: Path, run: Run) -> None:
+    """The options in the table of layers, pasted as they stand, give each layer its own threshold."""
+    table = run("stats", steps, "--by", "layer").out
+    lines = [line[line.index("--layer ") :] for line in table.splitlines() if "--layer " in line]
+    assert lines == ["--layer 'head=:12'", "--layer 'it'\\''s[[]0]=:7.5'"]
+    options = shlex.split(" ".join(lines))
+    result = run("apply", steps, "--dry-run", "-s", "clip-l2-per-layer", "-t", "1", "-f", "json", *options)
+    rows = json.loads(result.out)["dumps"][1]["layers"]
+    assert {row["layer"]: row["threshold"] for row in rows} == {"head": 12.0, "it's[0]": 7.5}
+
+
+def test_the_advice_ends_the_table(steps: Path, run: Run) -> None:
+    """The advice is the end of the table of totals, and of no other."""
+    assert run("stats", steps).out.splitlines()[-1].startswith("Try: gradclip apply steps/step_2.npz --dry-run")
+    assert "take " not in run("stats", steps, "--by", "step", "--by", "layer").out
+
+
+def test_strategies_speak_for_themselves(steps: Path, run: Run) -> None:
+    """With -s the advice is about that strategy."""
+    assert "for clip-l2-per-param-type: " in run("stats", steps, "-s", "clip-by-norm").out

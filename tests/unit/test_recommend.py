@@ -1,0 +1,198 @@
+"""The line of advice says what to take, and why."""
+
+import math
+import re
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gradclip_cli import apply, stats
+
+CALM = [1.0, 1.1, 0.9, 1.2, 1.0, 0.8, 1.0, 1.3, 1.0, 1.1, 0.9, 1.0]
+ONCE = [*CALM[:9], 100.0, *CALM[10:]]
+TWICE = [*CALM[:4], 50.0, *CALM[5:9], 200.0, *CALM[10:]]
+
+
+def advice(folder: Path, norms: Sequence[float | Sequence[float]], name: str = "step_{}", **options: Any) -> list[str]:
+    """The advice on dumps of one element a layer, `a.w`, `b.w` and so on, and of the norms given."""
+    for k, step in enumerate(norms):
+        row = step if isinstance(step, Sequence) else [step]
+        tensors = {f"{layer}.w": np.array([x]) for layer, x in zip("abc", row, strict=False)}
+        np.savez(folder / f"{name.format(k)}.npz", **tensors)
+    return list(stats(folder, **options).advice)
+
+
+def test_a_healthy_series(tmp_path: Path) -> None:
+    """Where norms stay close together, the mean of 12.3 / 12 is a fair guide."""
+    line, command = advice(tmp_path, CALM)
+    assert line == (
+        "take 1.025 (mean) for clip-by-global-norm: no step explodes (nothing is above 1.3 times the median), so the mean is a "
+        "fair guide; it would clip 33.3% of the steps."
+    )
+    assert command == f"Try: gradclip apply {tmp_path}/step_7.npz --dry-run -s clip-by-global-norm -t 1.025"
+
+
+def test_the_command_runs(tmp_path: Path) -> None:
+    """What one is told to try is right usage, and clips the highest step."""
+    *_, command = advice(tmp_path, ONCE)
+    words = shlex.split(command.removeprefix("Try: gradclip apply "))
+    path, dry_run, *options = words
+    values = dict(zip(options[::2], options[1::2], strict=True))
+    done = apply(path, dry_run=dry_run == "--dry-run", strategy=values["-s"], threshold=values["-t"])
+    assert done.dumps[0].total.clipped_groups == 1
+
+
+def test_one_explosion(tmp_path: Path) -> None:
+    """One step of 100 among norms of 1 leads the mean: median + 5 · 1.4826 · MAD, 1 + 5 · 1.4826 · 0.1, is the robust choice."""
+    line, _ = advice(tmp_path, ONCE)
+    assert line == (
+        "take 1.741 (mad:5) for clip-by-global-norm: 1 of 12 steps explodes (step 9: 100, 100 times the median), so the mean is "
+        "no guide; it would clip 8.3% of the steps."
+    )
+
+
+def test_two_explosions(tmp_path: Path) -> None:
+    """Both steps are named, the larger first."""
+    line, command = advice(tmp_path, TWICE)
+    assert "2 of 12 steps explode (step 9: 200, 200 times the median; step 4: 50, 50 times the median)" in line
+    assert "it would clip 16.7% of the steps" in line
+    assert "step_9.npz" in command
+
+
+def test_an_explosion_in_a_long_series(tmp_path: Path) -> None:
+    """An explosion that hardly moves the mean is told, and the mean stands."""
+    line, _ = advice(tmp_path, [*CALM, *CALM, *CALM, 20.0])
+    assert line.startswith("take 1.538 (mean)")
+    assert "1 of 37 steps explodes (step 36: 20, 20 times the median), which moves the mean little" in line
+
+
+def test_the_mean_may_be_led_without_an_explosion(tmp_path: Path) -> None:
+    """A mean of more than three times the median is no guide, though no norm is ten times it."""
+    line, _ = advice(tmp_path, [1.0] * 4 + [1.2] * 3 + [9.0] * 5)
+    assert "(mad:5)" in line
+    assert "the mean is 3.65 times the median, so it is led by a few large norms" in line
+
+
+def test_more_than_half_are_zero(tmp_path: Path) -> None:
+    """Where the median and the MAD are 0, the mean is what is left."""
+    line, _ = advice(tmp_path, [0.0] * 9 + [6.0, 6.0, 0.0])
+    assert line.startswith("take 1 (mean) for clip-by-global-norm: more than half of the norms are 0")
+
+
+def test_more_than_half_would_be_clipped(tmp_path: Path) -> None:
+    """A threshold below most norms is no clipping any more: the learning rate is what should change."""
+    line, _ = advice(tmp_path, [1.0, 1.0, *[3.0] * 10])
+    assert "it would clip 83.3% of the steps, which slows every step down: lower the learning rate instead" in line
+
+
+def test_few_steps(tmp_path: Path) -> None:
+    """Below ten steps the advice says on how little it rests."""
+    assert "only 9 steps, so measure more" in advice(tmp_path, CALM[:9])[0]
+    assert "only" not in advice(tmp_path, CALM[:10])[0]
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_steps_that_are_not_finite(bad: float, tmp_path: Path) -> None:
+    """The first step that is not finite is named, with how to look at it; the others are judged without it."""
+    line, _, more = advice(tmp_path, [*CALM[:3], bad, *CALM, bad])
+    assert line.startswith("take 1.02 (mean)")
+    assert more == (
+        "2 of 17 steps are not finite and left out; the first is step 3: look at it with "
+        f"`gradclip check {tmp_path}/step_3.npz`, or at all with --by step."
+    )
+
+
+def test_no_step_is_finite(tmp_path: Path) -> None:
+    """Where nothing is finite no threshold is named, but the first step is."""
+    line, more = advice(tmp_path, [math.nan, math.inf])
+    assert line == "there is no finite norm to choose a threshold from."
+    assert "2 of 2 steps are not finite and left out; the first is step 0" in more
+
+
+def test_all_norms_are_zero(tmp_path: Path) -> None:
+    """Zeros are nothing to clip."""
+    (line,) = advice(tmp_path, [0.0] * 12)
+    assert line.startswith("every norm is 0, so there is nothing to clip")
+
+
+@pytest.mark.parametrize("strategy", [None, "clip-l2-per-layer", "clip-by-value"])
+def test_no_gradients(strategy: str | None, tmp_path: Path) -> None:
+    """Dumps without a float tensor are told apart from zeros."""
+    np.savez(tmp_path / "g.npz", n=np.arange(3))
+    (line,) = stats(tmp_path, strategy=strategy).advice
+    assert line == "there is no gradient in these dumps, and nothing to clip."
+
+
+def test_one_dump(tmp_path: Path) -> None:
+    """A single norm of 4 gives the range that converges, and no threshold."""
+    (line,) = advice(tmp_path, [4.0])
+    assert line == (
+        "one step does not tell how norms vary: give the dumps of 10 or more. Until then clip-by-global-norm may take 2 to 40, "
+        "0.5 to 10 times its norm."
+    )
+
+
+def test_one_dump_of_several_layers(tmp_path: Path) -> None:
+    """For a strategy with more norms than one, the range is around their mean."""
+    (line,) = advice(tmp_path, [[3.0, 5.0]], strategy="ClipL2PerLayer")
+    assert line.endswith("clip-l2-per-layer may take 2 to 40, 0.5 to 10 times the mean of its 2 samples.")
+
+
+@pytest.mark.parametrize(
+    ("strategy", "where", "share"),
+    [
+        ("clip-l2-per-layer", "b", "4.2% of the norms of layers"),
+        ("clip-by-norm", "b.w", "4.2% of the norms of tensors"),
+        ("clip-by-value", "b.w", "elements in 4.2% of the tensors"),
+    ],
+)
+def test_groups_explode_by_their_own_measure(strategy: str, where: str, share: str, tmp_path: Path) -> None:
+    """A layer or tensor explodes against its own median, whatever the size of the others, and is named."""
+    steps = list(map(list, zip(CALM, ONCE, strict=True)))
+    line, command = advice(tmp_path, steps, strategy=strategy)
+    assert f"1 of 12 steps explodes (step 9: {where} 100, 100 times its median)" in line
+    assert f"it would clip {share}." in line
+    assert f"-s {'clip-l2-per-param-type' if strategy == 'clip-by-norm' else line.split()[4].rstrip(':')}" in command
+
+
+def test_layers_of_unlike_sizes_are_no_explosion(tmp_path: Path) -> None:
+    """One layer of a hundred times the norm of the others leads the mean at every step: that is said, and nothing explodes."""
+    line, _ = advice(tmp_path, [[1.0, 1.0, 100.0]] * 12, strategy="clip-l2-per-layer")
+    assert "explode" not in line
+    assert "some are far larger than others at every step" in line
+
+
+def test_dumps_without_a_step_are_named_by_file(tmp_path: Path) -> None:
+    """Where no step is known, the file's name stands for it."""
+    line, _ = advice(tmp_path, ONCE, name="dump{}")
+    assert f"({tmp_path}/dump9.npz: 100, 100 times the median)" in line
+
+
+def test_the_rule_that_was_asked_for(tmp_path: Path) -> None:
+    """A rule that explosions do not lead is kept; zscore, which they lead, gives way to the robust one."""
+    assert advice(tmp_path, ONCE, rule="percentile:90")[0].startswith("take 1.29 (percentile:90)")
+    assert advice(tmp_path, ONCE, rule="zscore:3")[0].startswith("take 1.741 (mad:5)")
+
+
+def test_the_command_repeats_what_matters(tmp_path: Path) -> None:
+    """The norm type, the epsilon and the patterns that the threshold depends on are part of the command."""
+    *_, command = advice(tmp_path, CALM, norm_type=1.0, epsilon=1e-6, exclude=["zz *"])
+    assert command.endswith("--norm-type 1 --epsilon 1e-06 --exclude 'zz *'")
+
+
+def test_names_are_no_commands(tmp_path: Path) -> None:
+    """A path is quoted for the shell, and one that cannot be typed is not repeated."""
+    (tmp_path / "a;b c").mkdir()
+    (tmp_path / "\x1b[31m").mkdir()
+    assert f"gradclip apply '{tmp_path}/a;b c/step_7.npz' --dry-run" in advice(tmp_path / "a;b c", CALM)[1]
+    assert "gradclip apply FILE --dry-run" in advice(tmp_path / "\x1b[31m", CALM)[1]
+
+
+@pytest.mark.parametrize("norms", [[1e-300] * 11 + [1e200], [1e308] * 12, [0.0] * 11 + [5e-324], [5e-324] * 12])
+def test_norms_at_the_ends_of_their_range(norms: list[float], tmp_path: Path) -> None:
+    """Whatever the magnitudes, there is one line of advice, and no arithmetic that fails."""
+    assert re.match(r"take |no threshold can be chosen by ", advice(tmp_path, norms)[0])
