@@ -74,3 +74,8 @@ def figure(value: float | None) -> str:
     ('1138', '1e-09', '-')
     """
     return "-" if value is None else f"{value:.4g}"
+
+
+def share(value: float | None) -> str:
+    """Write a share in per cent."""
+    return "-" if value is None else f"{value:.1%}"

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 _PERSONAL = frozenset({"labels", "series", "notes", "failed", "energy_lost", "longest_run", "reason"}) | {
     *("inputs", "overall", "shape_a", "shape_b", "dtype_a", "dtype_b")  # of diff
 }
+_OPTIONAL = frozenset({"replay", "replay_groups"})
+"""Left out where they are None, rather than null."""
+
 _encode = json.JSONEncoder(allow_nan=False).encode
 _FIGURES = tuple(field.name for field in fields(Summary))
 _figures = attrgetter(*_FIGURES)
@@ -31,7 +34,11 @@ _SCHEMAS = {
 def write(report: Report, stream: IO[str], view: "View") -> None:
     """Write the whole report, whatever is wanted of it: one line a row, and nothing but ASCII, which no terminal obeys."""
     head = {"schema": _SCHEMAS[type(report).__name__], "version": __version__}
-    items = [*head.items(), *((name, value) for name, value in report._asdict().items() if name not in _PERSONAL)]
+    found = {name: value for name, value in report._asdict().items() if name not in _PERSONAL}
+    items = [
+        *head.items(),
+        *((name, value) for name, value in found.items() if value is not None or name not in _OPTIONAL),
+    ]
     lines = (f"{_encode(name)}: {_value(value)}" for name, value in items)
     stream.write("{" + ",\n ".join(lines) + "}\n")
 

@@ -8,7 +8,16 @@ named tuples, since there may be hundreds of thousands of them.
 from gradclip_cli.report.apply import ApplyDump, ApplyLayer, ApplyParam, ApplyReport, ApplyTotal
 from gradclip_cli.report.diff import DiffParam, DiffReport
 from gradclip_cli.report.lists import LsReport, LsTensor, StrategiesReport, StrategyRow
-from gradclip_cli.report.stats import Candidate, StatsDump, StatsLayer, StatsParam, StatsReport, Suggestion
+from gradclip_cli.report.stats import (
+    Candidate,
+    ReplayGroup,
+    ReplayStep,
+    StatsDump,
+    StatsLayer,
+    StatsParam,
+    StatsReport,
+    Suggestion,
+)
 
 Report = ApplyReport | StatsReport | DiffReport | LsReport | StrategiesReport
 
@@ -23,6 +32,8 @@ __all__ = [
     "DiffReport",
     "LsReport",
     "LsTensor",
+    "ReplayGroup",
+    "ReplayStep",
     "Report",
     "StatsDump",
     "StatsLayer",

@@ -63,8 +63,36 @@ class Candidate(NamedTuple):
     reason: str | None
 
 
+class ReplayStep(NamedTuple):
+    """What a rule with a threshold for each step does to a dump; inf is no threshold, a NaN or infinite norm has no factor."""
+
+    strategy: str
+    input: str | list[str]
+    step: int | None
+    norm: float
+    threshold: float
+    factor: float | None
+    clipped: bool | None
+
+
+class ReplayGroup(NamedTuple):
+    """What such a rule does to a layer or a tensor: norm and threshold of the last step, and figures over the finite norms.
+
+    `name` is None for a layer.
+    """
+
+    strategy: str
+    layer: str
+    name: str | None
+    samples: int
+    norm: float
+    threshold: float
+    clip_rate: float | None
+    mean_factor: float | None
+
+
 class StatsReport(NamedTuple):
-    """What `stats` found."""
+    """What `stats` found; there is a replay only of a rule that has a threshold for each step."""
 
     norm_type: float
     dumps: list[StatsDump]
@@ -77,3 +105,5 @@ class StatsReport(NamedTuple):
     series: list[list[float]]
     notes: list[str]
     failed: list[GradclipError]
+    replay: list[ReplayStep] | None = None
+    replay_groups: list[ReplayGroup] | None = None

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from itertools import chain
 
 from gradclip_cli.render.flat import Record, records
-from gradclip_cli.render.grid import Column, Grid, figure, named, place
+from gradclip_cli.render.grid import Column, Grid, figure, named, place, share
+from gradclip_cli.render.grids.replays import replays
 from gradclip_cli.report import Candidate, StatsReport, Suggestion
 from gradclip_cli.summary import Summary
 from gradclip_cli.text import printable
@@ -63,6 +64,7 @@ def grids(report: StatsReport, kinds: frozenset[str]) -> list[Grid]:
         ("layer", Grid(f"{norm} of each layer {over}", layer, layers, total, _above(report, "layer"), "layer")),
         ("total", Grid(f"{norm} {over}", whole, [total], records=records(report, "total"), scope="total")),
         ("total", _candidates(report.candidates)),
+        *replays(report),
         ("total", _suggestions(report.suggestions)),
     ]
     return [grid for kind, grid in found if kind in kinds]
@@ -113,11 +115,6 @@ def _candidates(rows: Sequence[Candidate]) -> Grid:
         for row in rows
     ]
     return Grid("what each rule would do", _CANDIDATES, lines)
-
-
-def share(value: float | None) -> str:
-    """Write a share in per cent."""
-    return "-" if value is None else f"{value:.1%}"
 
 
 def _suggestions(rows: Sequence[Suggestion]) -> Grid:
