@@ -43,8 +43,9 @@ def apply(
 ) -> ApplyReport:
     """Transform gradient dumps and return what became of them.
 
-    `threshold` is a number above 0, a rule such as "mean", or one with a threshold for each step, "autoclip:10" or "zclip"; `layers` maps patterns to (strategy, threshold), either of
-    which may be None, in order. Everything else is as on the command line. Raises `GradclipError`.
+    `threshold` is a number above 0, a rule such as "mean", or one with a threshold for each step, "autoclip:10" or "zclip";
+    `layers` maps patterns to (strategy, threshold), either of which may be None, in order. Everything else is as on the
+    command line. Raises `GradclipError`.
     """
     if nonfinite not in NONFINITE:
         raise UsageError(f"nonfinite must be one of {', '.join(NONFINITE)}, not {nonfinite!r}")

@@ -10,7 +10,7 @@ from gradclip_cli.summary import between
 class History(Protocol):
     """The norms of one group so far, as far as a threshold depends on them.
 
-    In the first `warm_up` steps nothing can be above the threshold.
+    In the first `warm_up` steps there is no threshold.
     """
 
     warm_up: ClassVar[int]
@@ -30,7 +30,7 @@ class AutoClip:
     are clipped by design. A step takes O(log n) comparisons; the norms of all steps are kept.
     """
 
-    warm_up: ClassVar[int] = 1
+    warm_up: ClassVar[int] = 0
 
     def __init__(self, percent: float) -> None:
         self._percent = percent

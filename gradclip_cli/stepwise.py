@@ -45,15 +45,14 @@ def _notes(use: Use, norms: dict[object, list[float]], vanished: int) -> list[st
     strategy, rule = use
     steps = max(sum(map(math.isfinite, row)) for row in norms.values())
     notes = []
-    if steps <= rule.warm_up:
+    if steps <= max(1, rule.warm_up):  # any percentile of one norm is that norm
         each = "" if strategy.group is Group.DUMP else " for each " + _GROUPS[strategy.group]
         few = "only one norm" if steps == 1 else f"only {steps} norms"
-        first = f", and the first {rule.warm_up} clip nothing" if rule.warm_up > 1 else ""
+        first = f", and the first {rule.warm_up} clip nothing" if rule.warm_up else ""
         notes.append(f"-t {rule}: {strategy.name} has {few}{each} here{first}, so nothing will be clipped")
     if vanished:
-        notes.append(
-            f"-t {rule}: the threshold of {strategy.name} would be 0 for {count(vanished, 'norm')} above 0: left as they are"
-        )
+        left = count(vanished, "norm")
+        notes.append(f"-t {rule}: not clipped, since the threshold of {strategy.name} would be 0: {left} above 0")
     return notes
 
 

@@ -54,7 +54,7 @@ class Replay(Named):
 
     @property
     def warm_up(self) -> int:
-        """In how many steps at the start of a history nothing is clipped."""
+        """In how many steps at the start of a history there is no threshold."""
         return self.begin().warm_up
 
     def begin(self) -> History:
