@@ -60,18 +60,21 @@ def with_advice(one: Candidate, samples: Samples) -> Suggestion:
 
 def own_thresholds(plan: StatsPlan, layers: Sequence[str], samples: Sequence[Sample]) -> list[OwnThreshold]:
     """Choose a threshold for each layer from its own norms, where layers may be clipped apart and there are several steps."""
-    if len(samples) < 2 or not any(strategy.group is Group.LAYER for strategy in plan.strategies):
+    rule, apart = plan.rule, any(strategy.group is Group.LAYER for strategy in plan.strategies)
+    if len(samples) < 2 or not apart or not isinstance(rule, Rule):
         return []
     columns = np.array([sample.layers for sample in samples]).T
-    return [_own(layer, Samples(column), plan) for layer, column in zip(layers, columns, strict=True)]
+    return [
+        _own(layer, Samples(column), rule, plan.norm.epsilon) for layer, column in zip(layers, columns, strict=True)
+    ]
 
 
-def _own(layer: str, samples: Samples, plan: StatsPlan) -> OwnThreshold:
+def _own(layer: str, samples: Samples, rule: Rule, epsilon: float) -> OwnThreshold:
     try:
-        threshold = choose(plan.rule, samples, layer)
+        threshold = choose(rule, samples, layer)
     except InputError:
         return OwnThreshold(layer, None, None)
-    return OwnThreshold(layer, threshold, samples.clip_rate(threshold, plan.norm.epsilon))
+    return OwnThreshold(layer, threshold, samples.clip_rate(threshold, epsilon))
 
 
 def _note(one: Candidate, samples: Samples, summary: Summary) -> str | None:

@@ -47,8 +47,9 @@ def apply(
 ) -> ApplyReport:
     """Transform gradient dumps and return what became of them.
 
-    `threshold` is a number above 0 or a rule such as "mean"; `layers` maps patterns to (strategy, threshold), either of
-    which may be None, in order. Everything else is as on the command line. Raises `GradclipError`.
+    `threshold` is a number above 0, a rule such as "mean", or one with a threshold for each step, "autoclip:10" or "zclip";
+    `layers` maps patterns to (strategy, threshold), either of which may be None, in order. Everything else is as on the
+    command line. Raises `GradclipError`.
     """
     if nonfinite not in NONFINITE:
         raise UsageError(f"nonfinite must be one of {', '.join(NONFINITE)}, not {nonfinite!r}")
@@ -104,7 +105,9 @@ def stats(
 ) -> StatsReport:
     """Measure the norms of one dump or of a series and suggest thresholds.
 
-    `tries` holds texts such as "clip-l2-per-layer:mad:5", as after `--try`. Raises `GradclipError`.
+    `tries` holds texts such as "clip-l2-per-layer:mad:5", as after `--try`. Of a rule with a threshold for each step, such as
+    "autoclip:10", `replay` says what it does under the strategy: step by step where that clips whole dumps, and
+    `replay_groups` layer by layer or tensor by tensor where it does not. Raises `GradclipError`.
     """
     return pipeline.stats(
         StatsPlan(

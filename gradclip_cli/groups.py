@@ -14,7 +14,7 @@ from gradclip_cli.plan import ApplyPlan, norm_types
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.strategies.actions import KEEP, Action, Clamp, Cleaned
 from gradclip_cli.summary import Samples
-from gradclip_cli.thresholds import Rule, Threshold, choose
+from gradclip_cli.thresholds import Replay, Rule, Threshold, choose
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class Shared:
     threshold: Threshold | None
     members: tuple[int, ...]
     stats: Stats
+    key: tuple[object, ...]  # the same in every dump
 
     def norm(self, types: NormTypes) -> float:
         """What the strategy compares with its threshold, over the finite elements."""
@@ -32,6 +33,11 @@ class Shared:
             return self.stats.max_abs
         which = 0 if self.strategy.takes_norm else len(types) - 1
         return norms.norm(self.stats.powers[which], types[which])
+
+    def sample(self, plan: ApplyPlan) -> float:
+        """The norm as a rule takes it: not finite where an element is not, unless those are to be replaced by zero."""
+        norm = self.norm(norm_types(plan))
+        return norm if plan.nonfinite == "zero" else self.stats.as_read(norm)
 
 
 def partition(dump: Dump, plan: ApplyPlan) -> list[Shared]:
@@ -46,7 +52,7 @@ def partition(dump: Dump, plan: ApplyPlan) -> list[Shared]:
             members.setdefault(key, []).append(index)
     types = norm_types(plan)
     return [
-        Shared(*kinds[key], tuple(indices), merged([dump.stats[index] for index in indices], types))
+        Shared(*kinds[key], tuple(indices), merged([dump.stats[index] for index in indices], types), key)
         for key, indices in members.items()
     ]
 
@@ -57,13 +63,12 @@ def _key(group: Group, threshold: Threshold | None, layer: str, name: str) -> tu
     return (group, layer) if group is Group.LAYER else (group, name)
 
 
-Chosen = dict[tuple[str, Rule], float]
-"""The threshold of each rule in use, by the strategy's name and the rule."""
+Chosen = dict[tuple[str, Rule | Replay], float]
+"""The threshold of each rule in use, by the strategy's name and the rule; those of a replay stand in the groups themselves."""
 
 
 def resolve(plan: ApplyPlan, partitions: Sequence[list[Shared]]) -> tuple[Chosen, list[str]]:
     """Choose the thresholds of rules over the norms that are compared with them in all dumps; note what is odd about them."""
-    types = norm_types(plan)
     samples: dict[tuple[str, Rule], list[float]] = {}
     if not any(partitions) and isinstance(plan.threshold, Rule):
         samples[
@@ -72,9 +77,7 @@ def resolve(plan: ApplyPlan, partitions: Sequence[list[Shared]]) -> tuple[Chosen
     for shared in (shared for groups in partitions for shared in groups):
         if isinstance(shared.threshold, Rule):
             key = shared.strategy.name, shared.threshold
-            norm = shared.norm(types)
-            norm = norm if plan.nonfinite == "zero" else shared.stats.as_read(norm)
-            samples.setdefault(key, []).append(norm)
+            samples.setdefault(key, []).append(shared.sample(plan))
     notes = [
         f"-t {rule}: {name} has only one norm here, so nothing will be clipped"
         for (name, rule), v in samples.items()
@@ -95,7 +98,7 @@ def decide(plan: ApplyPlan, groups: Sequence[Shared], chosen: Chosen) -> Iterato
     """Turn every group's norm into an action."""
     for shared in groups:
         threshold = shared.threshold
-        if isinstance(threshold, Rule):
+        if isinstance(threshold, Rule | Replay):
             threshold = chosen[shared.strategy.name, threshold]
         yield shared, Decision(shared.strategy, threshold, _action(plan, shared, threshold))
 

@@ -28,7 +28,8 @@ def apply(plan: ApplyPlan, progress: Progress = silent) -> "ApplyReport":
     from gradclip_cli.groups import decide, partition, resolve
     from gradclip_cli.report import ApplyReport
     from gradclip_cli.rewriting import Rewriting, rewrite
-    from gradclip_cli.thresholds import Rule
+    from gradclip_cli.stepwise import replayed
+    from gradclip_cli.thresholds import Replay, Rule
 
     outputs = dict(zip(plan.inputs, plan.outputs, strict=True))
     with Workers(plan.jobs) as workers, Outputs(plan.overwrite, plan.folder) as staging:
@@ -41,8 +42,9 @@ def apply(plan: ApplyPlan, progress: Progress = silent) -> "ApplyReport":
         check_layers(dumps, plan.overrides)
         if plan.nonfinite == "error":
             refuse_nonfinite(dumps)
-        groups = [partition(dump, plan) for dump in dumps]
-        chosen, notes = resolve(plan, groups)
+        groups, notes = replayed(plan, [partition(dump, plan) for dump in dumps])
+        chosen, more = resolve(plan, groups)
+        notes += more
         reports, by = [], Rewriting(plan, workers, staging, ahead, progress)
         for dump, shared in zip(dumps, groups, strict=True):
             decisions = list(decide(plan, shared, chosen))
@@ -53,6 +55,7 @@ def apply(plan: ApplyPlan, progress: Progress = silent) -> "ApplyReport":
     norm, threshold = plan.norm or Norm(), plan.threshold
     if isinstance(threshold, Rule):
         threshold = chosen.get((plan.strategy.name, threshold))
+    threshold = None if isinstance(threshold, Replay) else threshold  # each step has its own
     return ApplyReport(plan.strategy.name, threshold, norm.type, norm.epsilon, plan.nonfinite, reports, notes)
 
 

@@ -9,7 +9,7 @@ from gradclip_cli.errors import UsageError
 from gradclip_cli.formats import by_name, by_suffix
 from gradclip_cli.selection import Selection
 from gradclip_cli.strategies import STRATEGIES, Group, Strategy
-from gradclip_cli.thresholds import RULES, Rule, Threshold
+from gradclip_cli.thresholds import RULES, Replay, Rule, Threshold
 
 if TYPE_CHECKING:
     from gradclip_cli.formats.base import Format
@@ -106,7 +106,7 @@ class Trial:
     """What `stats` is asked to try out: a strategy, and a threshold where it takes one."""
 
     strategy: Strategy
-    threshold: Threshold | None = None
+    threshold: float | Rule | None = None
 
     def __post_init__(self) -> None:
         name = self.strategy.name
@@ -122,7 +122,7 @@ class StatsPlan:
 
     inputs: tuple[str, ...]
     strategy: Strategy | None = None
-    rule: Rule = RULES[0]
+    rule: Rule | Replay = RULES[0]
     norm: Norm = Norm()
     selection: Selection = Selection()
     skip_steps: int = 0

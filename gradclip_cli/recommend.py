@@ -14,7 +14,7 @@ from gradclip_cli.samples import Sample
 from gradclip_cli.strategies import Group, Strategy, find
 from gradclip_cli.summary import Samples, Summary, summaries
 from gradclip_cli.text import count, printable
-from gradclip_cli.thresholds import BAND, ROBUST, RULES
+from gradclip_cli.thresholds import BAND, ROBUST, RULES, Rule
 
 EXPLODES = 10.0
 """A step explodes where a norm is so many times its own median over the steps, as for `gradclip check`."""
@@ -73,7 +73,8 @@ def _of_one(strategy: Strategy, summary: Summary) -> str:
 def _of_several(plan: StatsPlan, strategy: Strategy, found: Samples, peaks: Sequence[Peak]) -> list[str]:
     summary = found.summary()
     led = summary.mean > _LED * summary.median
-    wanted = ROBUST if led and plan.rule.name in _BY_A_FEW else plan.rule
+    rule = plan.rule if isinstance(plan.rule, Rule) else RULES[0]  # a replay has no one threshold that could be taken
+    wanted = ROBUST if led and rule.name in _BY_A_FEW else rule
     offers = [offer(strategy, rule, found, plan.norm.epsilon) for rule in (wanted, RULES[0])]
     taken = next((one for one in offers if one.threshold is not None), None)
     if taken is None:

@@ -1,7 +1,7 @@
 """Norms over the dumps of a series."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,10 +15,13 @@ from gradclip_cli.naming import Place
 from gradclip_cli.plan import StatsPlan
 from gradclip_cli.report import StatsDump, StatsLayer, StatsParam, StatsReport
 from gradclip_cli.samples import Sample, lengths, norms_of
-from gradclip_cli.summary import summaries
+from gradclip_cli.schedules import Schedule
+from gradclip_cli.strategies import Group, Strategy
+from gradclip_cli.strategies.clip_norm import GLOBAL
+from gradclip_cli.summary import Samples, summaries
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import count, listed
-from gradclip_cli.thresholds import RULES
+from gradclip_cli.thresholds import RULES, Replay, Rule
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,12 @@ class Layout:
         more = lengths(total, layers, stats, types) if plan.tries else None
         return Sample(line, norms_of(layers, types, p), norms_of(stats, types, p), peaks, more)
 
+    def groups(self, strategy: Strategy) -> list[tuple[str, str | None]]:
+        """Return the layer of each group of a strategy that has several, and the name where it is one tensor."""
+        if strategy.group is Group.LAYER:
+            return [(layer, None) for layer in self.layers]
+        return [(place.layer, spec.name) for spec, place in zip(self.specs, self.places, strict=True)]
+
     def _differs(self, dump: Dump, missing: list[str], extra: list[str]) -> None:
         parts = [f"lacks {listed(missing, 4)}"] if missing else []
         parts += [f"also has {listed(extra, 4)}"] if extra else []
@@ -117,13 +126,15 @@ def report(
     layers = summaries(np.array([sample.layers for sample in samples]))
     params = summaries(np.array([sample.params for sample in samples]))
     found = {strategy.name: advice.compared(strategy, samples) for strategy in plan.strategies}
-    rules = {str(rule): rule for rule in (*RULES, plan.rule)}.values()
+    rules = {str(rule): rule for rule in (*RULES, plan.rule) if isinstance(rule, Rule)}.values()
     offers = [
         advice.offer(strategy, rule, found[strategy.name], plan.norm.epsilon)
         for strategy in plan.strategies
         for rule in rules
     ]
     chosen = [one for one in offers if one.rule == str(plan.rule)]
+    schedules = _schedules(plan, found)
+    main = schedules.get((plan.strategy or GLOBAL).name)
     return StatsReport(
         plan.norm.type,
         [sample.dump for sample in samples],
@@ -133,7 +144,10 @@ def report(
             StatsParam(spec.name, place.layer, place.param, shape, spec.dtype.name, summary)
             for spec, place, shape, summary in zip(layout.specs, layout.places, layout.shapes, params, strict=True)
         ],
-        [advice.with_advice(one, found[one.strategy]) for one in chosen],
+        [
+            *(advice.with_advice(one, found[one.strategy]) for one in chosen),
+            *(schedule.suggestion() for schedule in schedules.values()),
+        ],
         [one for one in offers if any(one.rule == str(rule) for rule in RULES)],
         layout.labels,
         np.array([sample.layers for sample in samples]).T.tolist(),
@@ -143,7 +157,17 @@ def report(
         or None,
         own=advice.own_thresholds(plan, layout.layers, samples),
         advice=recommend.recommend(plan, samples, layout.layers, [spec.name for spec in layout.specs]),
+        replay=main.steps([sample.dump for sample in samples]) if main else None,
+        replay_groups=main.groups(layout.groups(main.strategy)) if main else None,
     )
+
+
+def _schedules(plan: StatsPlan, found: Mapping[str, Samples]) -> dict[str, Schedule]:
+    """Replay the rule under each strategy, where its threshold differs from step to step."""
+    rule = plan.rule
+    if not isinstance(rule, Replay):
+        return {}
+    return {one.name: Schedule.of(one, rule, found[one.name], plan.norm.epsilon) for one in plan.strategies}
 
 
 def in_order(samples: Sequence[Sample], skip: int) -> list[Sample]:

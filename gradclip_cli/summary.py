@@ -41,6 +41,11 @@ class Samples:
         self.finite = self._all[np.isfinite(self._all)]
         self.nonfinite = len(self._all) - len(self.finite)
 
+    @property
+    def steps(self) -> "NDArray[np.float64]":
+        """All samples, steps × groups."""
+        return self._all.reshape(-1, self._groups)
+
     def summary(self) -> Summary:
         """Summarise the samples."""
         return summaries(self._all[:, None])[0]
@@ -72,7 +77,7 @@ class Samples:
 
     def longest_run(self, threshold: float, epsilon: float = 0.0) -> int:
         """Return the most steps on end in each of which something is above `threshold`."""
-        above = self._all.reshape(-1, self._groups) + epsilon > threshold
+        above = self.steps + epsilon > threshold
         steps: list[bool] = [bool(row.any()) for row in above]
         return max((sum(1 for _ in run) for clipped, run in groupby(steps) if clipped), default=0)
 
@@ -117,8 +122,17 @@ def _summarised(matrix: "NDArray[np.float64]", nonfinite: int = 0) -> list[Summa
 
 def _percentile(ordered: "NDArray[np.float64]", percent: float) -> "NDArray[np.float64]":
     """Interpolate linearly between the two nearest of the sorted rows, as numpy does by default."""
-    at = percent / 100 * (len(ordered) - 1)
+    low, high, share = between(len(ordered), percent)
+    found: NDArray[np.float64] = ordered[low] + share * (ordered[high] - ordered[low])
+    return found
+
+
+def between(count: int, percent: float) -> tuple[int, int, float]:
+    """Return between which two of `count` sorted samples a percentile lies, and how far from the first to the second.
+
+    >>> between(5, 90.0)
+    (3, 4, 0.6000000000000001)
+    """
+    at = percent / 100 * (count - 1)
     low = int(at)
-    high = min(low + 1, len(ordered) - 1)
-    between: NDArray[np.float64] = ordered[low] + (at - low) * (ordered[high] - ordered[low])
-    return between
+    return low, min(low + 1, count - 1), at - low

@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 from gradclip_cli.errors import InputError, UsageError
+from gradclip_cli.replays import AutoClip, History, ZClip
 from gradclip_cli.summary import Samples
 
 BAND = (0.5, 10.0)
@@ -12,11 +14,10 @@ BAND = (0.5, 10.0)
 
 
 @dataclass(frozen=True)
-class Rule:
-    """A way to choose a threshold; `str()` is what one writes after `-t` or `--rule`."""
+class Named:
+    """What one may write after `-t` or `--rule`, which `str()` gives back."""
 
     name: str
-    choose: Callable[[Samples, float], float]
     source: str
     argument: float | None = None
     limits: tuple[float, float] = (0.0, math.inf)
@@ -24,7 +25,7 @@ class Rule:
     def __str__(self) -> str:
         return self.name if self.argument is None else f"{self.name}:{self.argument:g}"
 
-    def given(self, text: str) -> "Rule":
+    def given(self, text: str) -> Self:
         """Return this rule with another argument."""
         try:
             value = float(text)
@@ -36,6 +37,29 @@ class Rule:
         if not low <= value <= high or math.isinf(value):
             raise UsageError(f"the rule {self.name} needs a number from {low:g} to {high:g}, not {text!r}")
         return replace(self, argument=value)
+
+
+@dataclass(frozen=True)
+class Rule(Named):
+    """A way to choose one threshold from all norms."""
+
+    choose: Callable[[Samples, float], float] = field(kw_only=True)
+
+
+@dataclass(frozen=True)
+class Replay(Named):
+    """A way to set a threshold at each step from the norms so far; every group has a history of its own."""
+
+    history: Callable[[float], History] = field(kw_only=True)
+
+    @property
+    def warm_up(self) -> int:
+        """In how many steps at the start of a history there is no threshold."""
+        return self.begin().warm_up
+
+    def begin(self) -> History:
+        """Return the history of a group before its first step."""
+        return self.history(self.argument or 0.0)
 
 
 def _percentile(samples: Samples, percent: float) -> float:
@@ -55,33 +79,43 @@ def _zscore(samples: Samples, times: float) -> float:
 
 
 RULES: tuple[Rule, ...] = (
-    Rule("mean", lambda samples, _: samples.summary().mean, "the usual first guess"),
-    Rule("median", lambda samples, _: samples.summary().median, "robust where a few steps explode"),
+    Rule("mean", "the usual first guess", choose=lambda samples, _: samples.summary().mean),
+    Rule("median", "robust where a few steps explode", choose=lambda samples, _: samples.summary().median),
     Rule(
         "percentile",
-        _percentile,
         "AutoClip (Seetharaman 2020); Google's tuning playbook starts at 90",
         90.0,
         (0.0, 100.0),
+        choose=_percentile,
     ),
-    Rule("mad", _mad, "robust spread", 5.0),
-    Rule("zscore", _zscore, "ZClip's first step (Kumar 2025)", 3.0),
+    Rule("mad", "robust spread", 5.0, choose=_mad),
+    Rule("zscore", "ZClip's first step (Kumar 2025)", 3.0, choose=_zscore),
 )
 """The rules, each with its default argument; the first is the default."""
 
 ROBUST = RULES[3]
 """What is suggested beside the mean where a few steps lead it."""
 
-Threshold = float | Rule
+REPLAYS: tuple[Replay, ...] = (
+    Replay("autoclip", "AutoClip (Seetharaman 2020)", 10.0, (0.0, 100.0), history=AutoClip),
+    Replay("zclip", "ZClip (Kumar 2025)", 2.5, history=ZClip),
+)
+"""The rules whose threshold differs from step to step, each with its authors' argument."""
+
+SPELLINGS = ", ".join(map(str, (*RULES, *REPLAYS)))
+"""All rules as one writes them."""
+
+Threshold = float | Rule | Replay
 
 
-def parse_rule(text: str) -> Rule:
+def parse_rule(text: str) -> Rule | Replay:
     """Return the rule that `text` names, such as `median` or `percentile:95`."""
     name, colon, argument = text.strip().lower().partition(":")
-    for rule in RULES:
+    rules: tuple[Rule | Replay, ...] = (*RULES, *REPLAYS)
+    for rule in rules:
         if rule.name == name:
             return rule.given(argument) if colon else rule
-    raise UsageError(f"there is no rule {text!r}; rules are {', '.join(map(str, RULES))}")
+    raise UsageError(f"there is no rule {text!r}; rules are {SPELLINGS}")
 
 
 def parse(text: str) -> Threshold:
@@ -104,13 +138,17 @@ def checked(value: float) -> float:
 
 def choose(rule: Rule, samples: Samples, what: str) -> float:
     """Return the threshold that `rule` chooses from `samples`, the norms of `what`; raise InputError where it can choose none."""
-    summary = samples.summary()
-    if not summary.count:
-        reason = f"all {summary.nonfinite} norms are NaN or infinite" if summary.nonfinite else "there is no norm"
-        raise InputError(f"no threshold can be chosen by {rule} for {what}: {reason}")
+    require(rule, samples, what)
     value = rule.choose(samples, rule.argument or 0.0)
     if not 0 < value < math.inf:
         raise InputError(
             f"no threshold can be chosen by {rule} for {what}: it would be {value:g}; give a number with -t"
         )
     return value
+
+
+def require(rule: Rule | Replay, samples: Samples, what: str) -> None:
+    """Raise InputError where no norm is finite: no rule can choose from that."""
+    if not len(samples.finite):
+        reason = f"all {samples.nonfinite} norms are NaN or infinite" if samples.nonfinite else "there is no norm"
+        raise InputError(f"no threshold can be chosen by {rule} for {what}: {reason}")

@@ -26,6 +26,7 @@ from gradclip_cli.options import (
 from gradclip_cli.plan import NONFINITE, ApplyPlan
 from gradclip_cli.planning import dumps_in, into_folder, outputs_for
 from gradclip_cli.report import ApplyReport
+from gradclip_cli.thresholds import SPELLINGS
 
 
 @click.command(
@@ -53,7 +54,7 @@ from gradclip_cli.report import ApplyReport
     "--threshold",
     type=THRESHOLD,
     metavar="VALUE",
-    help="A number above 0, or a rule over these dumps: mean, median, percentile:90, mad:5, zscore:3.",
+    help=f"A number above 0, or a rule over these dumps: {SPELLINGS}.",
 )
 @click.option(
     "--layer",

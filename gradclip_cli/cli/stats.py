@@ -27,6 +27,7 @@ from gradclip_cli.planning import dumps_in
 from gradclip_cli.render.flat import KINDS
 from gradclip_cli.report import StatsReport
 from gradclip_cli.text import count
+from gradclip_cli.thresholds import SPELLINGS
 
 
 @click.command(
@@ -42,7 +43,14 @@ from gradclip_cli.text import count
 @reading
 @by_rank
 @click.option("-s", "--strategy", type=STRATEGY, metavar="NAME", help="Suggest a threshold for this strategy only.")
-@click.option("--rule", type=RULE, default="mean", show_default=True, help="How a threshold is chosen from the norms.")
+@click.option(
+    "--rule",
+    type=RULE,
+    default="mean",
+    show_default=True,
+    metavar="RULE",
+    help=f"How a threshold is chosen from the norms: {SPELLINGS}.",
+)
 @click.option(
     "--try",
     "tries",

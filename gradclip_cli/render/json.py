@@ -19,7 +19,7 @@ _PERSONAL = frozenset(
 ) | {
     *("inputs", "overall", "shape_a", "shape_b", "dtype_a", "dtype_b")  # of diff
 }
-_OPTIONAL = frozenset({"tries"})
+_OPTIONAL = frozenset({"tries", "replay", "replay_groups"})
 """Left out where they are None, rather than null."""
 
 _encode = json.JSONEncoder(allow_nan=False).encode

@@ -12,6 +12,8 @@ from gradclip_cli.report.lists import LsReport, LsTensor, StrategiesReport, Stra
 from gradclip_cli.report.stats import (
     Candidate,
     OwnThreshold,
+    ReplayGroup,
+    ReplayStep,
     StatsDump,
     StatsLayer,
     StatsParam,
@@ -36,6 +38,8 @@ __all__ = [
     "LsReport",
     "LsTensor",
     "OwnThreshold",
+    "ReplayGroup",
+    "ReplayStep",
     "Report",
     "StatsDump",
     "StatsLayer",

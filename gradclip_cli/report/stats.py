@@ -92,8 +92,36 @@ class Tried(NamedTuple):
     note: str | None
 
 
+class ReplayStep(NamedTuple):
+    """What a rule with a threshold for each step does to a dump; inf is no threshold, a NaN or infinite norm has no factor."""
+
+    strategy: str
+    input: str | list[str]
+    step: int | None
+    norm: float
+    threshold: float
+    factor: float | None
+    clipped: bool | None
+
+
+class ReplayGroup(NamedTuple):
+    """What such a rule does to a layer or a tensor: norm and threshold of the last step, and figures over the finite norms.
+
+    `name` is None for a layer.
+    """
+
+    strategy: str
+    layer: str
+    name: str | None
+    samples: int
+    norm: float
+    threshold: float
+    clip_rate: float | None
+    mean_factor: float | None
+
+
 class StatsReport(NamedTuple):
-    """What `stats` found; `tries` is None where nothing was to be tried."""
+    """What `stats` found; `tries` and the replays are None where nothing of the kind was asked for."""
 
     norm_type: float
     dumps: list[StatsDump]
@@ -109,3 +137,5 @@ class StatsReport(NamedTuple):
     tries: list[Tried] | None = None
     own: Sequence[OwnThreshold] = ()
     advice: Sequence[str] = ()
+    replay: list[ReplayStep] | None = None
+    replay_groups: list[ReplayGroup] | None = None

@@ -7,7 +7,7 @@ import pytest
 
 from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.summary import Samples
-from gradclip_cli.thresholds import RULES, checked, choose, parse, parse_rule
+from gradclip_cli.thresholds import REPLAYS, RULES, Replay, Rule, checked, choose, parse, parse_rule
 
 
 @pytest.mark.parametrize(
@@ -61,13 +61,17 @@ SAMPLES = [1.0, 2.0, 3.0, 4.0, 100.0]
 )
 def test_what_each_rule_chooses(text: str, threshold: float) -> None:
     """Rules give what was worked out by hand for five norms, whatever stands among them that is not finite."""
-    assert choose(parse_rule(text), Samples([*SAMPLES, math.nan, math.inf]), "it") == pytest.approx(
-        threshold, rel=1e-14
-    )
+    rule = parse_rule(text)
+    assert isinstance(rule, Rule)
+    assert choose(rule, Samples([*SAMPLES, math.nan, math.inf]), "it") == pytest.approx(threshold, rel=1e-14)
 
 
 @pytest.mark.parametrize(
-    "text", ["mean:1", "percentile:101", "percentile:-1", "percentile:x", "mad:-1", "mad:nan", "zscore:inf", "zscore:"]
+    "text",
+    [
+        *("mean:1", "percentile:101", "percentile:-1", "percentile:x", "mad:-1", "mad:nan", "zscore:inf", "zscore:"),
+        *("autoclip:101", "autoclip:-1", "autoclip:x", "autoclip:", "zclip:-1", "zclip:inf", "zclip:nan", "zclip:x"),
+    ],
 )
 def test_arguments_that_no_rule_takes(text: str) -> None:
     """An argument outside its range, or to a rule that takes none, is wrong usage that names the rule."""
@@ -75,7 +79,7 @@ def test_arguments_that_no_rule_takes(text: str) -> None:
         parse_rule(text)
 
 
-@pytest.mark.parametrize("text", ["mean", "median", "percentile:97.5", "mad:3", "zscore:2.5"])
+@pytest.mark.parametrize("text", ["mean", "median", "percentile:97.5", "mad:3", "zscore:2.5", "autoclip:5", "zclip:3"])
 def test_a_rule_writes_itself_as_it_is_given(text: str) -> None:
     """What a report says of a rule can be given again."""
     assert str(parse_rule(text)) == text
@@ -86,6 +90,19 @@ def test_an_unknown_rule_names_the_known_ones() -> None:
     """A misspelt rule is wrong usage; the message lists the rules."""
     with pytest.raises(UsageError, match=r"meen.*mean"):
         parse("meen")
+
+
+@pytest.mark.parametrize("rule", [*RULES, *REPLAYS])
+def test_a_misspelt_rule_is_told_of_all_others(rule: Rule | Replay) -> None:
+    """The message lists every rule as it can be given."""
+    with pytest.raises(UsageError, match=str(rule)):
+        parse_rule("autoclp")
+
+
+@pytest.mark.parametrize(("text", "expected"), [("autoclip", "autoclip:10"), ("ZClip", "zclip:2.5")])
+def test_replays_have_the_defaults_of_their_authors(text: str, expected: str) -> None:
+    """AutoClip's percentile is 10, ZClip's z-score 2.5, unless another is given."""
+    assert str(parse(text)) == expected
 
 
 def test_the_default_rule_is_the_mean() -> None:

@@ -7,6 +7,7 @@ from itertools import chain
 from gradclip_cli.render.flat import Record, records
 from gradclip_cli.render.grid import Column, Grid, Rows, figure, named, place, share
 from gradclip_cli.render.grids import tries
+from gradclip_cli.render.grids.replays import replays
 from gradclip_cli.report import Candidate, StatsReport, Suggestion
 from gradclip_cli.summary import Summary
 from gradclip_cli.text import printable
@@ -63,6 +64,7 @@ def grids(report: StatsReport, kinds: frozenset[str]) -> list[Grid]:
         ("layer", tries.own(report)),
         ("total", Grid(f"{norm} {over}", whole, [total], records=records(report, "total"), scope="total")),
         ("total", _candidates(report.candidates)),
+        *replays(report),
         ("total", _suggestions(report.suggestions)),
         ("total", tries.tried(report.tries or [])),
     ]
