@@ -30,11 +30,10 @@ class Applied:
     def report(self, output: str | None) -> ApplyDump:
         """Return the report of this dump; layers in natural order, tensors with their layer, those that do not count last."""
         dump, layers = self._dump, self._dump.layers
-        rest = [index for index in range(len(dump.tensors)) if index not in dump.stats]
         params = {name: self._param(indices) for name, indices in dump.named.items()}
         rows = [self._layer(layer, indices, self._params_of(indices, params)) for layer, indices in layers.items()]
         total = self._total(list(params.values()))
-        every = [*params.values(), *map(self._left_out, rest)]
+        every = [*params.values(), *map(self._left_out, dump.left_out)]
         written = shards.shown(dump.path, output) if output else None
         return ApplyDump(shards.shown(dump.path, dump.path), written, dump.step, total, rows, every, dump.labels)
 
@@ -54,7 +53,7 @@ class Applied:
         if factor is not None and factor != 1:
             clipped = before.elements
         return ApplyParam(
-            spec.name,
+            self._dump.own_name(first),
             place.layer,
             place.param,
             self._dump.shape(indices),
@@ -84,7 +83,7 @@ class Applied:
         spec, place = self._dump.tensors[index], self._dump.places[index]
         figures = (None,) * 5
         return ApplyParam(
-            spec.name,
+            self._dump.own_name(index),
             place.layer,
             place.param,
             spec.shape,

@@ -40,9 +40,7 @@ def check_included(names: Sequence[str], selection: Selection) -> None:
 
 def refuse_nonfinite(dumps: Sequence[Dump]) -> None:
     """Raise NonFiniteError if there are NaN or infinities, naming the tensors that hold them."""
-    found = [
-        (dump, dump.tensors[k].name, stats) for dump in dumps for k, stats in dump.stats.items() if stats.nonfinite
-    ]
+    found = [(dump, dump.own_name(k), stats) for dump in dumps for k, stats in dump.stats.items() if stats.nonfinite]
     if not found:
         return
     path = found[0][0].path

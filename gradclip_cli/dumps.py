@@ -46,6 +46,18 @@ class Dump:
     stats: dict[int, Stats]
     others: list[str] = field(default_factory=list)
     replicas: list[str] = field(default_factory=list)
+    prefix: str = ""  # what stands before the names of its tensors in the file, where that holds a series
+    members: Sequence[int] | None = None  # the tensors that are its own, where others are a part of the series
+
+    @property
+    def left_out(self) -> list[int]:
+        """Its tensors that do not count."""
+        every = range(len(self.tensors)) if self.members is None else self.members
+        return [index for index in every if index not in self.stats]
+
+    def own_name(self, index: int) -> str:
+        """The name of a tensor in its file."""
+        return self.prefix + self.tensors[index].name
 
     @cached_property
     def named(self) -> dict[str, list[int]]:
@@ -156,22 +168,14 @@ def _digest(dump: Dump, index: int, selection: Selection) -> bytes:
     return digest.digest()
 
 
-def shared_names(paths: Sequence[str], selection: Selection, keep_going: bool) -> set[str]:
-    """Return the names that all dumps have in common, from their headers; of dumps that cannot be read, nothing is asked."""
-    shared: set[str] | None = None
-    for path in paths:
-        try:
-            names = set[str]()
-            for part in shards.parts(path):
-                with open_dump(part, selection) as (_, reader):
-                    tensors = shards.named(path, part, reader.tensors)
-                    names |= {tensors[index].name for index in counted_tensors(tensors, selection, part)}
-        except InputError:
-            if not keep_going:
-                raise
-        else:
-            shared = names if shared is None else shared & names
-    return shared or set()
+def counted_names(path: str, selection: Selection) -> list[str]:
+    """Return the names of the tensors of a dump that count, from its headers."""
+    names: list[str] = []
+    for part in shards.parts(path):
+        with open_dump(part, selection) as (_, reader):
+            tensors = shards.named(path, part, reader.tensors)
+            names += [tensors[index].name for index in counted_tensors(tensors, selection, part)]
+    return names
 
 
 def counted_tensors(tensors: Sequence[TensorSpec], selection: Selection, path: str) -> list[int]:

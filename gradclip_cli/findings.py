@@ -6,13 +6,14 @@ from typing import NamedTuple
 from gradclip_cli import readings, rules, sameness, shards
 from gradclip_cli.checks import check_taken
 from gradclip_cli.differences import Tolerance
-from gradclip_cli.dumps import Dump, Progress, survey
+from gradclip_cli.dumps import Dump, Progress
 from gradclip_cli.errors import GradclipError, InputError
 from gradclip_cli.losses import Losses
 from gradclip_cli.plan import CheckPlan
 from gradclip_cli.report import CheckReport, Finding
 from gradclip_cli.rules.base import Found
 from gradclip_cli.rules.figures import Figures
+from gradclip_cli.steps import surveyed
 from gradclip_cli.text import count
 from gradclip_cli.workers import Workers
 
@@ -30,22 +31,24 @@ class Read(NamedTuple):
 
 def read(plan: CheckPlan, workers: Workers, progress: Progress) -> Read:
     """Reduce dumps to figures; of the elements nothing is kept, and of the dump before only what its header says."""
-    found, before = Read([], [], []), None
+    found = Read([], [], [])
+    before: Dump | None = None
     for path, step in readings.in_step_order(plan.inputs):
         try:
             losses = Losses(_targets(plan))
-            dump = survey(path, plan.selection, sameness.TYPES, workers, progress, losses.follow)
-            same = _same(before, dump, plan, workers)
+            dumps = surveyed(path, plan.selection, sameness.TYPES, workers, progress, losses.follow)
+            same = [_same(one, other, plan, workers) for one, other in zip([before, *dumps], dumps, strict=False)]
         except InputError as error:
             if not plan.keep_going:
                 raise
             found.failed.append(error)
             continue
         if before is None:
-            check_taken([dump], plan.selection)
-            found.notes.extend(dump.notes)
-        found.dumps.append((readings.reading(dump, losses, same), step))
-        before = dump
+            check_taken(dumps, plan.selection)
+            found.notes.extend(dumps[0].notes)
+        for dump, alike in zip(dumps, same, strict=True):
+            found.dumps.append((readings.reading(dump, losses, alike), dump.step if dump.prefix else step))
+        before = dumps[-1]
     if not found.dumps:
         raise found.failed[0]
     return found

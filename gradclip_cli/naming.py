@@ -92,6 +92,16 @@ def _sized(number: re.Match[str]) -> str:
     return f"\0{chr(len(digits))}{digits}"
 
 
+def step_named(name: str) -> int | None:
+    """Read the training step from a name that says nothing else.
+
+    >>> step_named("step100"), step_named("global_step_7"), step_named("lstm_step1")
+    (100, 7, None)
+    """
+    found = _STEP.fullmatch(name)
+    return int(found[1]) if found else None
+
+
 def step_of(path: str) -> int | None:
     """Read the training step from the file's name, or else from its folder's.
 

@@ -7,8 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gradclip_cli import shards
-from gradclip_cli.dumps import Progress, by_step, open_dump, shared_names, survey
+from gradclip_cli.dumps import Progress, by_step, open_dump
 from gradclip_cli.plan import ApplyPlan, CheckPlan, DiffPlan, LsPlan, Norm, StatsPlan, norm_types
+from gradclip_cli.steps import shared_names, surveyed
 from gradclip_cli.workers import Workers
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def apply(plan: ApplyPlan, progress: Progress = silent) -> "ApplyReport":
     from gradclip_cli.checks import check_layers, check_taken, refuse_nonfinite
     from gradclip_cli.groups import decide, partition, resolve
     from gradclip_cli.report import ApplyReport
-    from gradclip_cli.rewriting import Rewriting, rewrite
+    from gradclip_cli.rewriting import Decided, Rewriting, rewrite
     from gradclip_cli.stepwise import replayed
     from gradclip_cli.thresholds import Replay, Rule
 
@@ -37,7 +38,8 @@ def apply(plan: ApplyPlan, progress: Progress = silent) -> "ApplyReport":
             for target in shards.targets(path, output) if output else ():
                 staging.check(target)
         ahead, types = Ahead(plan, staging), norm_types(plan)
-        dumps = by_step([survey(path, plan.selection, types, workers, progress, ahead.follow) for path in plan.inputs])
+        read = partial(surveyed, selection=plan.selection, types=types, workers=workers, progress=progress)
+        dumps = by_step([dump for path in plan.inputs for dump in read(path, follow=ahead.follow)])
         check_taken(dumps, plan.selection)
         check_layers(dumps, plan.overrides)
         if plan.nonfinite == "error":
@@ -45,12 +47,13 @@ def apply(plan: ApplyPlan, progress: Progress = silent) -> "ApplyReport":
         groups, notes = replayed(plan, [partition(dump, plan) for dump in dumps])
         chosen, more = resolve(plan, groups)
         notes += more
-        reports, by = [], Rewriting(plan, workers, staging, ahead, progress)
-        for dump, shared in zip(dumps, groups, strict=True):
-            decisions = list(decide(plan, shared, chosen))
-            after, lost = rewrite(dump, outputs[dump.path], decisions, by)
-            reports.append(Applied(dump, decisions, after, plan).report(outputs[dump.path]))
-            notes += [*dump.notes, *lost, *notes_on(dump.path, reports[-1])]
+        decided = [
+            Decided(dump, list(decide(plan, shared, chosen))) for dump, shared in zip(dumps, groups, strict=True)
+        ]
+        after, lost = rewrite(outputs, decided, Rewriting(plan, workers, staging, ahead, progress))
+        reports = [Applied(*one, after[one.dump.path], plan).report(outputs[one.dump.path]) for one in decided]
+        for dump, found in zip(dumps, reports, strict=True):
+            notes += [*dump.notes, *lost.pop(dump.path, ()), *notes_on(dump.path, found)]
         staging.commit()
     norm, threshold = plan.norm or Norm(), plan.threshold
     if isinstance(threshold, Rule):
@@ -67,7 +70,7 @@ def stats(plan: StatsPlan, progress: Progress = silent) -> "StatsReport":
     if plan.allow_missing:
         shared = shared_names(plan.inputs, plan.selection, plan.keep_going)
     with Workers(plan.jobs) as workers:
-        surveys = (partial(survey, path, plan.selection, types, workers, progress) for path in plan.inputs)
+        surveys = (partial(surveyed, path, plan.selection, types, workers, progress) for path in plan.inputs)
         layout, samples, failed = series.collect(surveys, plan, shared)
     return series.report(plan, layout, series.in_order(samples, plan.skip_steps), failed)
 

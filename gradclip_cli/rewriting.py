@@ -27,16 +27,42 @@ class Rewriting(NamedTuple):
     progress: Progress
 
 
+class Decided(NamedTuple):
+    """A dump, and what is to be done to each of its groups."""
+
+    dump: Dump
+    decisions: Sequence[tuple[Shared, Decision]]
+
+    @property
+    def actions(self) -> dict[int, Action]:
+        """What is done to each tensor that changes."""
+        return {
+            index: decision.action
+            for shared, decision in self.decisions
+            for index in shared.members
+            if decision.action.touches(self.dump.stats[index])
+        }
+
+
 def rewrite(
-    dump: Dump, output: str | None, decisions: Sequence[tuple[Shared, Decision]], by: Rewriting
+    outputs: Mapping[str, str | None], decided: Sequence[Decided], by: Rewriting
+) -> tuple[dict[str, dict[int, After]], dict[str, list[str]]]:
+    """Write every input as decided for the dumps in it; return, by input, what changed, and what was lost."""
+    after: dict[str, dict[int, After]] = {}
+    lost: dict[str, list[str]] = {}
+    inside: dict[str, list[Decided]] = {path: [] for path in outputs}
+    for one in decided:
+        inside[one.dump.path].append(one)
+    for path, output in outputs.items():
+        actions = {index: action for one in inside[path] for index, action in one.actions.items()}
+        after[path], lost[path] = _rewrite(inside[path][0].dump, output, actions, by)
+    return after, lost
+
+
+def _rewrite(
+    dump: Dump, output: str | None, actions: Mapping[int, Action], by: Rewriting
 ) -> tuple[dict[int, After], list[str]]:
-    """Write a dump as decided, or only do the arithmetic where there is no output; return what changed, and what was lost."""
-    actions = {
-        index: decision.action
-        for shared, decision in decisions
-        for index in shared.members
-        if decision.action.touches(dump.stats[index])
-    }
+    """Write the files of an input, or only do the arithmetic where there is no output."""
     targets = [None] * len(dump.parts) if output is None else shards.targets(dump.path, output)
     after: dict[int, After] = {}
     notes: list[str] = []

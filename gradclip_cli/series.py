@@ -93,7 +93,7 @@ class Layout:
 
 
 def collect(
-    surveys: Iterable[Callable[[], Dump]], plan: StatsPlan, shared: set[str] | None = None
+    surveys: Iterable[Callable[[], list[Dump]]], plan: StatsPlan, shared: set[str] | None = None
 ) -> tuple[Layout, list[Sample], list[GradclipError]]:
     """Reduce dumps to their norms, one after the other; the first says which tensors the others must have.
 
@@ -104,11 +104,11 @@ def collect(
     failed: list[GradclipError] = []
     for survey in surveys:
         try:
-            dump = survey()
-            if layout is None:
-                check_taken([dump], plan.selection)
-            layout = layout or Layout.of(dump, shared)
-            samples.append(layout.sample(dump, plan))
+            for dump in survey():
+                if layout is None:
+                    check_taken([dump], plan.selection)
+                layout = layout or Layout.of(dump, shared)
+                samples.append(layout.sample(dump, plan))
         except InputError as error:
             if not plan.keep_going:
                 raise

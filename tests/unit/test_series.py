@@ -38,9 +38,9 @@ def series_of(*steps: dict[str, list[float]], plan: StatsPlan | None = None) -> 
     return report(plan, layout, in_order(samples, plan.skip_steps), failed)
 
 
-def surveys(dumps: Iterable[Dump]) -> list[Callable[[], Dump]]:
+def surveys(dumps: Iterable[Dump]) -> list[Callable[[], list[Dump]]]:
     """What gives dumps that have been measured already."""
-    return [partial(lambda dump: dump, dump) for dump in dumps]
+    return [partial(lambda dump: [dump], dump) for dump in dumps]
 
 
 STEPS = ({"b.w": [3.0], "a.w": [4.0], "b.b": [12.0]}, {"b.w": [6.0], "a.w": [8.0], "b.b": [24.0]})

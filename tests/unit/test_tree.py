@@ -37,6 +37,7 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("plan",),
     ("planning",),
     ("dumps",),
+    ("steps",),
     ("atomic",),
     ("checks", "groups"),
     ("stepwise",),
