@@ -66,13 +66,13 @@ class Schedule:
 
     def groups(self, places: Sequence[tuple[str, str | None]]) -> list[ReplayGroup]:
         """Say of every layer or tensor what the last step has, and what became of all of its steps."""
-        if self.strategy.group is Group.DUMP:
+        if self.strategy.group is Group.DUMP or not places:
             return []
         finite = np.isfinite(self.factors).sum(axis=0).tolist()
         last = zip(self.samples.steps[-1].tolist(), self.thresholds[-1].tolist(), strict=True)
         return [
             ReplayGroup(self.strategy.name, *place, steps, *pair, *_effect(factors))
-            for place, steps, pair, factors in zip(places, finite, last, self.factors.T, strict=False)
+            for place, steps, pair, factors in zip(places, finite, last, self.factors.T, strict=True)
         ]
 
     def _notes(self) -> list[str]:
