@@ -19,6 +19,15 @@ Matrix = NDArray[np.float64]
 """steps × groups"""
 
 
+def replayed(rule: Replay, norms: Matrix) -> Matrix:
+    """Return the threshold of every step of every group, each of which has a history of its own; inf where there is none."""
+    columns = []
+    for column in norms.T.tolist():
+        history = rule.begin()
+        columns.append([limit(history.step(norm)) for norm in column])
+    return np.array(columns).T.reshape(norms.shape)
+
+
 @dataclass(frozen=True)
 class Schedule:
     """The norms that one strategy compares, and with what: inf where a step has no threshold."""
@@ -31,12 +40,8 @@ class Schedule:
 
     @classmethod
     def of(cls, strategy: Strategy, rule: Replay, samples: Samples, epsilon: float) -> "Schedule":
-        """Replay a rule over the samples of a strategy; each of its groups has a history of its own."""
-        columns = []
-        for norms in samples.steps.T.tolist():
-            history = rule.begin()
-            columns.append([limit(history.step(norm)) for norm in norms])
-        thresholds = np.array(columns).T.reshape(samples.steps.shape)
+        """Replay a rule over the samples of a strategy."""
+        thresholds = replayed(rule, samples.steps)
         lengths = samples.steps + (epsilon if strategy.takes_norm else 0.0)
         above = lengths > thresholds
         factors = np.divide(thresholds, lengths, out=np.ones_like(lengths), where=above & np.isfinite(lengths))
