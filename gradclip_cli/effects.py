@@ -44,15 +44,17 @@ def compared_by(strategy: Strategy, samples: Sequence[Sample]) -> Matrix:
     return _grouped(strategy.group, rows)
 
 
-def effect_of(one: Trial, threshold: float, compared: Matrix, samples: Sequence[Sample], epsilon: float) -> Effect:
-    """Do to the norms what the strategy does to gradients; `threshold` is inf where it takes none."""
+def effect_of(
+    one: Trial, threshold: float | Matrix, compared: Matrix, samples: Sequence[Sample], epsilon: float
+) -> Effect:
+    """Do to the norms what the strategy does to gradients; `threshold` is inf where it takes none, or one for each group."""
     lengths = _lengths(samples)
     before = _grouped(one.strategy.group, lengths)
     if one.strategy.group is not Group.ELEMENT:
         factors, after = _scaled(one.strategy, threshold, compared, before, epsilon)
         return Effect(compared, factors, before, after, np.ones_like(before))
     factors = np.divide(threshold, compared, out=np.ones_like(compared), where=compared > threshold)
-    if isinstance(one.threshold, Rule):
+    if not isinstance(threshold, float) or isinstance(one.threshold, Rule):
         return Effect(compared, factors, before, None, None)
     cuts = [row.cuts[threshold] for row in lengths]
     after, cosines = np.array([cut.lengths for cut in cuts]), np.array([cut.cosines for cut in cuts])
@@ -60,11 +62,15 @@ def effect_of(one: Trial, threshold: float, compared: Matrix, samples: Sequence[
 
 
 def _scaled(
-    strategy: Strategy, threshold: float, compared: Matrix, before: Matrix, epsilon: float
+    strategy: Strategy, threshold: float | Matrix, compared: Matrix, before: Matrix, epsilon: float
 ) -> tuple[Matrix, Matrix]:
     """Return the factors and the L2 norms after, by the very actions that `apply` takes."""
     epsilon = epsilon if strategy.takes_norm else 0.0
-    actions = [strategy.decide(norm, threshold, epsilon) for norm in compared.reshape(-1).tolist()]
+    thresholds = np.broadcast_to(threshold, compared.shape).reshape(-1).tolist()
+    actions = [
+        strategy.decide(norm, limit, epsilon)
+        for norm, limit in zip(compared.reshape(-1).tolist(), thresholds, strict=True)
+    ]
     rows = [(one.numerator, one.denominator, one.factor) for one in actions if isinstance(one, Scale)]
     numerators, denominators, factors = np.array(rows, np.float64).reshape(-1, 3).T.reshape(3, *compared.shape)
     with np.errstate(all="ignore"):  # divided first, since the factor alone may be too small for a number

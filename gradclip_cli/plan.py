@@ -106,7 +106,7 @@ class Trial:
     """What `stats` is asked to try out: a strategy, and a threshold where it takes one."""
 
     strategy: Strategy
-    threshold: float | Rule | None = None
+    threshold: Threshold | None = None
 
     def __post_init__(self) -> None:
         name = self.strategy.name

@@ -12,7 +12,7 @@ from gradclip_cli.plan import Trial
 from gradclip_cli.selection import expand
 from gradclip_cli.strategies import find
 from gradclip_cli.text import printable
-from gradclip_cli.thresholds import Replay, parse
+from gradclip_cli.thresholds import parse
 
 
 def naming(layer_regex: str | None, group_depth: int | None) -> Naming:
@@ -35,10 +35,7 @@ def naming(layer_regex: str | None, group_depth: int | None) -> Naming:
 def trial(text: str) -> Trial:
     """Parse `STRATEGY:THRESHOLD`, or `STRATEGY` where it takes none; cut at the first `:`, since rules may hold another."""
     name, colon, threshold = text.partition(":")
-    chosen = parse(threshold) if colon else None
-    if isinstance(chosen, Replay):
-        raise UsageError(f"{chosen} has a threshold for each step: give --rule {chosen} instead of --try")
-    return Trial(find(name), chosen)
+    return Trial(find(name), parse(threshold) if colon else None)
 
 
 def dumps_in(inputs: Sequence[str], by_rank: bool = False) -> tuple[str, ...]:

@@ -85,7 +85,8 @@ def _of_several(plan: StatsPlan, strategy: Strategy, found: Samples, peaks: Sequ
     if rate > 0.5:
         clips += ", which slows every step down: lower the learning rate instead"
     few = f"; only {count(len(peaks), 'step')}, so measure more before you rely on it" if len(peaks) < FEW else ""
-    line = f"take {taken.threshold:.4g} ({taken.rule}) for {strategy.name}: {reason}; {clips}{few}."
+    single = "" if rule is plan.rule else "for one threshold at every step, "
+    line = f"{single}take {taken.threshold:.4g} ({taken.rule}) for {strategy.name}: {reason}; {clips}{few}."
     return [line, f"Try: {_command(plan, strategy, taken, peaks)}"]
 
 

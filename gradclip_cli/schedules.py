@@ -19,6 +19,15 @@ Matrix = NDArray[np.float64]
 """steps × groups"""
 
 
+def replayed(rule: Replay, norms: Matrix) -> Matrix:
+    """Return the threshold of every step of every group, each of which has a history of its own; inf where there is none."""
+    columns = []
+    for column in norms.T.tolist():
+        history = rule.begin()
+        columns.append([limit(history.step(norm)) for norm in column])
+    return np.array(columns).T.reshape(norms.shape)
+
+
 @dataclass(frozen=True)
 class Schedule:
     """The norms that one strategy compares, and with what: inf where a step has no threshold."""
@@ -31,12 +40,8 @@ class Schedule:
 
     @classmethod
     def of(cls, strategy: Strategy, rule: Replay, samples: Samples, epsilon: float) -> "Schedule":
-        """Replay a rule over the samples of a strategy; each of its groups has a history of its own."""
-        columns = []
-        for norms in samples.steps.T.tolist():
-            history = rule.begin()
-            columns.append([limit(history.step(norm)) for norm in norms])
-        thresholds = np.array(columns).T.reshape(samples.steps.shape)
+        """Replay a rule over the samples of a strategy."""
+        thresholds = replayed(rule, samples.steps)
         lengths = samples.steps + (epsilon if strategy.takes_norm else 0.0)
         above = lengths > thresholds
         factors = np.divide(thresholds, lengths, out=np.ones_like(lengths), where=above & np.isfinite(lengths))
@@ -66,13 +71,13 @@ class Schedule:
 
     def groups(self, places: Sequence[tuple[str, str | None]]) -> list[ReplayGroup]:
         """Say of every layer or tensor what the last step has, and what became of all of its steps."""
-        if self.strategy.group is Group.DUMP:
+        if self.strategy.group is Group.DUMP or not places:
             return []
         finite = np.isfinite(self.factors).sum(axis=0).tolist()
         last = zip(self.samples.steps[-1].tolist(), self.thresholds[-1].tolist(), strict=True)
         return [
             ReplayGroup(self.strategy.name, *place, steps, *pair, *_effect(factors))
-            for place, steps, pair, factors in zip(places, finite, last, self.factors.T, strict=False)
+            for place, steps, pair, factors in zip(places, finite, last, self.factors.T, strict=True)
         ]
 
     def _notes(self) -> list[str]:

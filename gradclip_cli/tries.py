@@ -12,10 +12,11 @@ from gradclip_cli.norms import Clamped, Sums
 from gradclip_cli.plan import StatsPlan, Trial
 from gradclip_cli.report import Tried
 from gradclip_cli.samples import Sample
+from gradclip_cli.schedules import replayed
 from gradclip_cli.strategies import Group
 from gradclip_cli.summary import Samples
 from gradclip_cli.text import count
-from gradclip_cli.thresholds import Rule, choose
+from gradclip_cli.thresholds import Replay, Rule, choose, require
 
 MOST = 3
 """So many layers are named."""
@@ -36,7 +37,7 @@ def sums(plan: StatsPlan) -> Sums:
 def tried(one: Trial, samples: Sequence[Sample], layers: Sequence[str], starts: Sequence[int], epsilon: float) -> Tried:
     """Say what a strategy would do; the tensors of each of the `layers` begin at `starts`, which has one more at the end."""
     compared = compared_by(one.strategy, samples)
-    rule = str(one.threshold) if isinstance(one.threshold, Rule) else None
+    rule = str(one.threshold) if isinstance(one.threshold, Rule | Replay) else None
     try:
         threshold = _threshold(one, compared)
     except InputError as error:
@@ -46,21 +47,25 @@ def tried(one: Trial, samples: Sequence[Sample], layers: Sequence[str], starts: 
     return Tried(
         one.strategy.name,
         rule,
-        threshold,
+        threshold if isinstance(threshold, float) else None,
         _mean((factors != 1).tolist()),
         _mean(factors.tolist()),
         _lost_energy(effect),
         _mean(cosines),
         min(cosines, default=None),
         {} if one.strategy.group in (Group.DUMP, Group.NONE) else _most_clipped(one, effect, layers, starts),
-        _note(effect),
+        _note(effect, isinstance(threshold, np.ndarray)),
     )
 
 
-def _threshold(one: Trial, compared: Matrix) -> float | None:
-    if not isinstance(one.threshold, Rule):
+def _threshold(one: Trial, compared: Matrix) -> float | Matrix | None:
+    if not isinstance(one.threshold, Rule | Replay):
         return one.threshold
-    return choose(one.threshold, Samples(compared, max(1, compared.shape[1])), one.strategy.name)
+    samples = Samples(compared, max(1, compared.shape[1]))
+    if isinstance(one.threshold, Rule):
+        return choose(one.threshold, samples, one.strategy.name)
+    require(one.threshold, samples, one.strategy.name)
+    return replayed(one.threshold, compared)
 
 
 def _mean(values: Sequence[float]) -> float | None:
@@ -101,8 +106,9 @@ def _most_clipped(one: Trial, effect: Effect, layers: Sequence[str], starts: Seq
     return {layer: found[layer] for layer in most if found[layer]}
 
 
-def _note(effect: Effect) -> str | None:
-    notes = [UNKNOWN] if effect.after is None else []
+def _note(effect: Effect, stepwise: bool) -> str | None:
+    notes = ["each step has its own threshold"] if stepwise else []
+    notes += [UNKNOWN] if effect.after is None else []
     if left := int(np.count_nonzero(~effect.finite.all(axis=1))):
         notes.append(f"NaN and infinities left out of {count(left, 'step')}")
     return "; ".join(notes) or None

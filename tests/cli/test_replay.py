@@ -122,6 +122,24 @@ def test_a_layer_or_a_file_may_ask_for_it(run_of_eight: None, run: Run) -> None:
     assert first["threshold"] == 9
 
 
+@pytest.mark.parametrize("strategy", ["clip-l2-per-layer", "clip-by-norm", "clip-by-value"])
+def test_a_dump_without_a_gradient(strategy: str, save: Save, run: Run) -> None:
+    """Where there is no group, there is nothing to replay, and the note says so."""
+    save("whole.npz", count=np.arange(3))
+    found = tree(run, "stats", "whole.npz", "--rule", "autoclip", "-s", strategy)
+    assert (found["replay"], found["replay_groups"]) == ([], [])
+    assert "there is no norm" in found["suggestions"][0]["note"]
+
+
+def test_the_advice_is_a_single_threshold(run_of_eight: None, run: Run) -> None:
+    """The line that says what to take is of one threshold, and says so; layers have no other thresholds of their own."""
+    out = run("stats", "run", "--rule", "autoclip").out
+    plain = run("stats", "run").out
+    assert "for one threshold at every step, take " in out
+    assert "for one threshold at every step" not in plain
+    assert ("each layer's own threshold" in out, "each layer's own threshold" in plain) == (False, True)
+
+
 @pytest.mark.parametrize("command", ["apply", "stats"])
 def test_help_names_every_rule_once(command: str, run: Run) -> None:
     """The rules are listed where one is asked for."""

@@ -281,3 +281,29 @@ def test_wrong_usage(text: str, reason: str) -> None:
     """A strategy that is not there, or a threshold that is missing, needless or no threshold, is wrong usage."""
     with pytest.raises(UsageError, match=reason):
         trial(text)
+
+
+@pytest.mark.parametrize("strategy", ["clip-by-global-norm", "clip-l2-per-layer", "clip-by-norm"])
+def test_a_rule_with_a_threshold_for_each_step(strategy: str, tmp_path: Path) -> None:
+    """Each step is clipped by its own threshold: norms 1, 3 and 2 have the medians 1, 2 and 2 so far."""
+    steps = [{"a.w": np.array([0.6 * norm, 0.8 * norm])} for norm in (1.0, 3.0, 2.0)]
+    (found,) = tried(tmp_path, steps, f"{strategy}:autoclip:50")
+    assert (found.rule, found.threshold, found.note) == ("autoclip:50", None, "each step has its own threshold")
+    assert found.clip_rate == pytest.approx(1 / 3)
+    assert found.mean_factor == pytest.approx((1 + 2 / 3 + 1) / 3)
+    assert found.lost_energy == pytest.approx(1 - (1 + 4 + 4) / (1 + 9 + 4))
+
+
+def test_a_threshold_for_each_step_of_elements(tmp_path: Path) -> None:
+    """Of elements the largest of each tensor has its threshold, and what that leaves is not known."""
+    steps = [{"a.w": np.array([size, 0.1])} for size in (1.0, 3.0, 2.0)]
+    (found,) = tried(tmp_path, steps, "clip-by-value:autoclip:50")
+    assert (found.clip_rate, found.lost_energy) == (pytest.approx(1 / 3), None)
+    assert "each step has its own threshold; give a number" in (found.note or "")
+
+
+def test_a_threshold_for_each_step_of_nothing_finite(tmp_path: Path) -> None:
+    """Without a finite norm there is nothing to try, and the note says why."""
+    (found,) = tried(tmp_path, [{"a.w": np.array([np.nan])}] * 2, "clip-by-norm:zclip")
+    assert (found.clip_rate, found.mean_factor) == (None, None)
+    assert "all 2 norms are NaN or infinite" in (found.note or "")
