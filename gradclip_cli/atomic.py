@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 
+from gradclip_cli import streams
 from gradclip_cli.errors import OutputError
 from gradclip_cli.signals import before_the_end
 
@@ -24,11 +25,11 @@ before_the_end.append(discard_unfinished)
 
 @dataclass
 class Staged:
-    """An output being written beside its target, under a name that does not grow with the target's."""
+    """An output being written beside its target, under a name that does not grow with the target's; a stream's has no name."""
 
     target: str  # as the user gave it
     path: str  # the file that will be replaced: links are followed
-    temporary: str
+    temporary: str | None
     fd: int
 
 
@@ -48,16 +49,15 @@ class Outputs:
     ) -> None:
         for staged in self._staged:
             _close(staged)
-            with suppress(OSError):
-                os.unlink(staged.temporary)
-            _unfinished.discard(staged.temporary)
+            _remove(staged)
         for folder in reversed(self._made) if kind is not None else ():
             with suppress(OSError):
                 os.rmdir(folder)
 
     def check(self, target: str) -> None:
         """Raise where a target cannot be written: before anything is read."""
-        if _is_special(target):
+        if streams.is_stream(target):
+            streams.check_output(target)
             return
         path = os.path.realpath(target)
         if not target or os.path.isdir(path):
@@ -75,18 +75,7 @@ class Outputs:
         """Create the temporary file for a target."""
         self.check(target)
         self._make_folders(target)
-        special = _is_special(target)
-        path = target if special else os.path.realpath(target)
-        folder = os.environ.get("TMPDIR", "/tmp") if special else os.path.dirname(path)  # noqa: S108
-        temporary = os.path.join(folder, f".gradclip-{os.urandom(8).hex()}")
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        _unfinished.add(temporary)
-        try:
-            fd = os.open(temporary, flags, 0o600)
-        except OSError as error:
-            _unfinished.discard(temporary)
-            raise _failed(error, target) from error
-        self._staged.append(Staged(target, path, temporary, fd))
+        self._staged.append(_nameless(target) if streams.is_stream(target) else _beside(target))
         return self._staged[-1]
 
     def _make_folders(self, target: str) -> None:
@@ -106,10 +95,10 @@ class Outputs:
     def complete(self, staged: Staged) -> None:
         """Bring a staged file to the disk; it only has to be renamed then."""
         try:
-            if not _is_special(staged.path):
+            if staged.temporary is not None:
                 _take_over_mode(staged)
                 os.fsync(staged.fd)
-            _close(staged)
+                _close(staged)
         except OSError as error:
             raise _failed(error, staged.target) from error
 
@@ -117,24 +106,40 @@ class Outputs:
         """Put every staged file in the place of its target."""
         for done, staged in enumerate(self._staged):
             try:
-                if _is_special(staged.path):
-                    _pour(staged)
+                if staged.temporary is None:
+                    streams.pour(staged.fd, staged.path)
                 else:
                     os.replace(staged.temporary, staged.path)
             except OSError as error:
+                standard = staged.path == streams.STANDARD
+                if standard and isinstance(error, BrokenPipeError):
+                    raise  # who reads standard output may leave, as `head` does
                 finished = f"; {done} of {len(self._staged)} outputs are in place" if len(self._staged) > 1 else ""
-                raise OutputError(f"{_reason(error)}{finished}", path=staged.target) from error
-        for folder in sorted({os.path.dirname(staged.path) for staged in self._staged}):
+                path = "standard output" if standard else staged.target
+                raise OutputError(f"{_reason(error)}{finished}", path=path) from error
+        for folder in sorted({os.path.dirname(staged.path) for staged in self._staged if staged.temporary}):
             _sync_folder(folder)
 
 
-def _is_special(path: str) -> bool:
-    """Whether a path is a device or a FIFO, which is written to and never replaced."""
+def _nameless(target: str) -> Staged:
+    """Create the temporary file for a stream."""
     try:
-        mode = os.stat(path).st_mode
-    except OSError:
-        return False
-    return stat.S_ISCHR(mode) or stat.S_ISBLK(mode) or stat.S_ISFIFO(mode)
+        return Staged(target, target, None, streams.temporary())
+    except OSError as error:
+        raise OutputError(_reason(error) + streams.place(target), path=target) from error
+
+
+def _beside(target: str) -> Staged:
+    """Create the temporary file for a file."""
+    path = os.path.realpath(target)
+    temporary = os.path.join(os.path.dirname(path), f".gradclip-{os.urandom(8).hex()}")
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    _unfinished.add(temporary)
+    try:
+        return Staged(target, path, temporary, os.open(temporary, flags, 0o600))
+    except OSError as error:
+        _unfinished.discard(temporary)
+        raise _failed(error, target) from error
 
 
 def _take_over_mode(staged: Staged) -> None:
@@ -155,14 +160,6 @@ def _umask() -> int:
     return mask
 
 
-def _pour(staged: Staged) -> None:
-    """Copy a complete file into a device or a FIFO."""
-    import shutil
-
-    with open(staged.temporary, "rb") as source, open(staged.path, "wb") as target:
-        shutil.copyfileobj(source, target, 1 << 20)
-
-
 def _sync_folder(folder: str) -> None:
     with suppress(OSError):
         fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -170,6 +167,13 @@ def _sync_folder(folder: str) -> None:
             os.fsync(fd)
         finally:
             os.close(fd)
+
+
+def _remove(staged: Staged) -> None:
+    if staged.temporary is not None:
+        with suppress(OSError):
+            os.unlink(staged.temporary)
+        _unfinished.discard(staged.temporary)
 
 
 def _close(staged: Staged) -> None:

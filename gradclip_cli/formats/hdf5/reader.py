@@ -8,15 +8,15 @@ import numpy as np
 
 from gradclip_cli.dtypes import Raw
 from gradclip_cli.errors import InputError
-from gradclip_cli.files import InputFile, reopened
+from gradclip_cli.files import InputFile
 from gradclip_cli.formats.base import Options, check_declared
 from gradclip_cli.formats.hdf5.bands import Band, bands
 from gradclip_cli.formats.hdf5.chunks import aligned, load, packing_of
+from gradclip_cli.formats.hdf5.handles import opened
 from gradclip_cli.formats.hdf5.types import dtype_of, lock, mapped, walk
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import listed
 
-import h5py  # isort: skip  (after types, which says that no plugin may be loaded)
 from h5py import h5d, h5o, h5s  # isort: skip
 
 BAND_BYTES = 4 << 20
@@ -29,7 +29,7 @@ class Hdf5Reader:
     def __init__(self, file: InputFile, options: Options) -> None:
         self.file = file
         with mapped(file.path), lock:
-            self.handle = h5py.File(reopened(file.fd), "r", locking=False)
+            self.handle = opened(file.fd, "r")
             found = walk(self.handle, file.path)
         self._found = found
         self.others = found.others

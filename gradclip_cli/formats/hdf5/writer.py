@@ -10,16 +10,16 @@ import numpy as np
 
 from gradclip_cli.dtypes import Raw, to_numpy
 from gradclip_cli.errors import InputError, OutputError
-from gradclip_cli.files import reopened, write_at
+from gradclip_cli.files import write_at
 from gradclip_cli.formats.base import Copy, around
 from gradclip_cli.formats.hdf5.bands import Band
 from gradclip_cli.formats.hdf5.chunks import aligned, packed, packing_of
+from gradclip_cli.formats.hdf5.handles import opened
 from gradclip_cli.formats.hdf5.reader import Hdf5Reader, bands_of, selection
 from gradclip_cli.formats.hdf5.types import lock, mapped
 from gradclip_cli.formats.turns import Turns, spool
 from gradclip_cli.tensors import TensorSpec
 
-import h5py  # isort: skip
 from h5py import h5d, h5o, h5p, h5z  # isort: skip
 
 _MOST_DIMENSIONS = 32
@@ -71,7 +71,7 @@ class Hdf5Writer:
         """Open a dataset, in its turn: whatever HDF5 does to a file, it does in the same order each time."""
         with lock:
             if self._handle is None:
-                self._handle = h5py.File(reopened(self._fd), "r+", locking=False)
+                self._handle = opened(self._fd, "r+")
             return _dataset(self._handle, spec)
 
 
@@ -154,7 +154,7 @@ def convert(tensors: Sequence[TensorSpec], fd: int, path: str) -> Hdf5Writer:
     """Begin a new file of contiguous datasets whose places are known before they are filled."""
     _check_names(tensors, path)
     placed = []
-    with written(path, None), lock, h5py.File(reopened(fd), "w", locking=False) as file:
+    with written(path, None), lock, opened(fd, "w") as file:
         for spec in tensors:
             placed.append(_create(file, replace(spec, dtype=replace(spec.dtype, swapped=False), fortran=False)))
     return Hdf5Writer(placed, range(len(placed)), (), fd, path)
