@@ -162,6 +162,8 @@ class DiffPlan:
         for name, value in (("rtol", self.rtol), ("atol", self.atol)):
             if not 0 <= value < math.inf:
                 raise UsageError(f"{name} must be a number of at least 0, not {value:g}")
+        if self.a == self.b == STANDARD:
+            raise UsageError("standard input can be read only once; give - once")
         _check_jobs(self.jobs)
 
 

@@ -10,7 +10,13 @@ import h5py  # isort: skip
 
 
 def opened(fd: int, mode: str) -> Any:
-    """Return h5py's handle on the file behind `fd`; the usual driver wants a name, so a temporary file goes through stdio's."""
+    """Return h5py's handle on the file behind `fd`; HDF5's usual driver wants a name, so one without goes through stdio's."""
     path = reopened(fd)
-    named = os.path.exists(os.path.realpath(path))
-    return h5py.File(path, mode, driver=None if named else "stdio", locking=False)
+    if os.path.exists(os.path.realpath(path)):
+        return h5py.File(path, mode, locking=False)
+    try:
+        return h5py.File(path, mode, driver="stdio", locking=False)
+    except OSError as error:
+        if mode != "r":
+            raise
+        raise OSError("it is cut short or damaged") from error  # this driver forgets what was wrong
