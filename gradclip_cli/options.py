@@ -2,11 +2,11 @@
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from gradclip_cli import formats, render
+from gradclip_cli import completion, formats, render
 from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.plan import Norm
 from gradclip_cli.planning import naming, trial
@@ -18,14 +18,22 @@ from gradclip_cli.strategies import find
 from gradclip_cli.streams import STANDARD, check_open, unified
 from gradclip_cli.thresholds import parse, parse_rule
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class Parsed(click.ParamType):  # type: ignore[type-arg, unused-ignore]
     """A type whose values are parsed by a function that raises UsageError; values that are no text are taken as they are."""
 
-    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
-        self.name, self._parse = name, parse
+    def __init__(
+        self,
+        name: str,
+        parse: Callable[[str], Any],
+        complete: Callable[[click.Context, str], list[str]] = lambda ctx, typed: [],
+    ) -> None:
+        self.name, self._parse, self._complete = name, parse, complete
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Parse a text."""
@@ -34,10 +42,17 @@ class Parsed(click.ParamType):  # type: ignore[type-arg, unused-ignore]
         except UsageError as error:
             self.fail(error.message, param, ctx)
 
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> "list[CompletionItem]":
+        """Offer what the text could become; never what does not print, which a terminal might obey."""
+        from click.shell_completion import CompletionItem
 
-STRATEGY = Parsed("strategy", find)
-THRESHOLD = Parsed("threshold", parse)
-RULE = Parsed("rule", parse_rule)
+        return [CompletionItem(text) for text in self._complete(ctx, incomplete) if text.isprintable()]
+
+
+STRATEGY = Parsed("strategy", find, completion.strategies)
+THRESHOLD = Parsed("threshold", parse, completion.rules)
+RULE = Parsed("rule", parse_rule, completion.rules)
+TENSORS = Parsed("pattern", str, completion.tensors)
 COLUMNS = Parsed("columns", parse_columns)
 ORDER = Parsed("order", parse_order)
 TRIAL = Parsed("trial", trial)
@@ -71,12 +86,17 @@ def stacked(*options: Callable[[Command], Command]) -> Callable[[Command], Comma
 _patterns = stacked(
     click.option(
         "--include",
+        type=TENSORS,
         multiple=True,
         metavar="PATTERN",
         help="Take only tensors whose names match (shell-style; repeatable).",
     ),
     click.option(
-        "--exclude", multiple=True, metavar="PATTERN", help="Leave out tensors whose names match: no norm counts them."
+        "--exclude",
+        type=TENSORS,
+        multiple=True,
+        metavar="PATTERN",
+        help="Leave out tensors whose names match: no norm counts them.",
     ),
 )
 
@@ -103,7 +123,12 @@ choosing = stacked(_patterns, _opening)
 
 reading = stacked(
     click.argument("inputs", nargs=-1, metavar="INPUT...", type=click.Path()),
-    click.option("--files-from", metavar="FILE", help="Read more inputs from a list, one a line; - is standard input."),
+    click.option(
+        "--files-from",
+        type=click.Path(),
+        metavar="FILE",
+        help="Read more inputs from a list, one a line; - is standard input.",
+    ),
     click.option(
         "-0", "--null", is_flag=True, help="The list of --files-from is separated by NUL, as of find -print0."
     ),

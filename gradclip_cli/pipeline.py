@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gradclip_cli.report import ApplyReport, CheckReport, DiffReport, LsReport, StatsReport
 
 
-def silent(_: int) -> None:
+def silent(_: int, path: str) -> None:
     """Show no progress."""
 
 

@@ -2,12 +2,16 @@
 
 import os
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gradclip_cli import __version__
 from gradclip_cli.errors import UsageError
+from gradclip_cli.spelling import did_you_mean
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 COMMANDS = {
     "apply": "Transform gradients, and print norms before and after.",
@@ -32,6 +36,22 @@ class Commands(click.Group):
             return None
         command: click.Command = import_module(f"{__name__}.{name}").command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that is named, or say which one is perhaps meant."""
+        if not ctx.resilient_parsing and args[0] not in COMMANDS and args[0][:1] != "-":
+            hint = did_you_mean(args[0], COMMANDS, f"commands are {', '.join(COMMANDS)}")
+            ctx.fail(f"there is no command {args[0]!r}; {hint}")
+        return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+        """Offer the commands without importing them, or the options."""
+        from click.shell_completion import CompletionItem
+
+        commands = [CompletionItem(name, help=COMMANDS[name]) for name in COMMANDS if name.startswith(incomplete)]
+        return commands + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
