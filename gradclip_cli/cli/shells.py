@@ -58,7 +58,9 @@ def quoted(text: str, quote: str) -> str:
     """
     if quote == "'":
         return text.replace("'", "'\\''")
-    return _IN_DOUBLE_QUOTES.sub(r"\\\1", text) if quote else _PLAIN.sub(r"\\\g<0>", text)
+    if quote:
+        return _IN_DOUBLE_QUOTES.sub(r"\\\1", text).replace("!", '"\\!"')  # or bash would look into its history
+    return _PLAIN.sub(r"\\\g<0>", text)
 
 
 class Bash(BashComplete):

@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from gradclip_cli.cli import Command, described
+from gradclip_cli.cli.config import CONFIG
 from gradclip_cli.cli.output import progress, show
 from gradclip_cli.errors import InputError
 from gradclip_cli.options import (
@@ -68,6 +69,7 @@ from gradclip_cli.thresholds import SPELLINGS
 @click.option("--by", type=click.Choice(KINDS), multiple=True, help="Show only these tables (repeatable).")
 @norming
 @selecting
+@CONFIG
 @showing
 @working
 def command(inputs: tuple[str, ...], **options: Any) -> None:
