@@ -89,9 +89,10 @@ def _headers(ctx: "Context", selection: Selection) -> Iterator[list["TensorSpec"
 
     for path in [path for path in _typed(ctx) if path != "-"][:_MOST_DUMPS]:
         with suppress(GradclipError, OSError, ValueError):
-            for part in shards.parts(expand([path])[0]):
+            dump = expand([path])[0]
+            for part in shards.parts(dump):
                 with open_dump(part, selection) as (_, reader):
-                    yield list(reader.tensors)
+                    yield list(shards.named(dump, part, reader.tensors))
 
 
 def _typed(ctx: "Context") -> list[str]:

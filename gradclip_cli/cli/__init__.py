@@ -22,6 +22,16 @@ COMMANDS = {
     "strategies": "List the strategies, their rules and their sources.",
 }
 
+EXIT_CODES = {
+    0: "done",
+    1: "`check` or `diff` found something",
+    2: "wrong usage",
+    3: "an input is missing, cannot be read, or is not what it claims to be",
+    4: "NaN or infinite gradients, refused; see --nonfinite",
+    5: "the output cannot be written",
+    130: "interrupted",
+}
+
 
 class Commands(click.Group):
     """The group of commands; each module is imported when its command is asked for."""
@@ -83,15 +93,17 @@ def described(name: str, *examples: str) -> str:
     return "\n".join([COMMANDS[name], "", "\b", *examples])
 
 
+_EPILOG = "\b\nExit codes:\n" + "\n".join(f"{code:>5}  {meaning}" for code, meaning in EXIT_CODES.items())
+
 SETTINGS = {"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "GRADCLIP"}
 
 
-@click.group(cls=Commands, context_settings=SETTINGS)
+@click.group(cls=Commands, context_settings=SETTINGS, epilog=_EPILOG)
 @click.version_option(__version__, "-V", "--version", prog_name="gradclip")
 def main() -> None:
     """Inspect and clip saved gradients: safetensors, HDF5 and npz.
 
     \b
-    gradclip stats run/                                   which threshold?
+    gradclip stats run/    # which threshold?
     gradclip apply g.safetensors -o out.safetensors -s clip-by-global-norm -t 1
     """

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from gradclip_cli.cli import Command, described
+from gradclip_cli.cli.config import CONFIG
 from gradclip_cli.cli.output import progress, show
 from gradclip_cli.errors import InputError
 from gradclip_cli.options import (
@@ -27,7 +28,14 @@ from gradclip_cli.rules import RULES, parse
 from gradclip_cli.rules.limits import DTYPES, Limits
 from gradclip_cli.text import count
 
-NAMES = Parsed("rules", lambda text: parse([text]))
+
+def _names(ctx: click.Context, typed: str) -> list[str]:
+    """Complete the last of several names."""
+    before, comma, last = typed.rpartition(",")
+    return [f"{before}{comma}{rule}" for rule in RULES if rule.startswith(last) and rule not in before.split(",")]
+
+
+NAMES = Parsed("rules", lambda text: parse([text]), _names)
 
 
 def _option(limit: "Field[Any]") -> Any:
@@ -66,6 +74,7 @@ def _option(limit: "Field[Any]") -> Any:
     "--keep-going", is_flag=True, help="Leave out dumps that cannot be read; the exit code is 3 all the same."
 )
 @selecting
+@CONFIG
 @showing
 @working
 def command(inputs: tuple[str, ...], **options: Any) -> int:

@@ -162,7 +162,8 @@ def convert(tensors: Sequence[TensorSpec], fd: int, path: str) -> SafetensorsWri
         spec = tensors[k]
         code = _CODES.get(replace(spec.dtype, swapped=False))
         if code is None or spec.name == "__metadata__":
-            raise OutputError(f"safetensors cannot hold it ({spec.dtype.name}); choose another --output-format", path=path, tensor=spec.name)
+            message = f"safetensors cannot hold it ({spec.dtype.name}); choose another --output-format"
+            raise OutputError(message, path=path, tensor=spec.name)
         header[spec.name] = {"dtype": code, "shape": list(spec.shape), "data_offsets": [end, end + spec.nbytes]}
         end += spec.nbytes
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()

@@ -183,7 +183,9 @@ def _check_names(tensors: Sequence[TensorSpec], path: str) -> None:
         elif len(spec.shape) > _MOST_DIMENSIONS:
             reason = f"{len(spec.shape)} dimensions; HDF5 has at most {_MOST_DIMENSIONS}"
         if reason:
-            raise OutputError(f"HDF5 cannot hold it: {reason}; choose another --output-format", path=path, tensor=spec.name)
+            raise OutputError(
+                f"HDF5 cannot hold it: {reason}; choose another --output-format", path=path, tensor=spec.name
+            )
 
 
 @contextmanager

@@ -140,7 +140,9 @@ def convert(tensors: Sequence[TensorSpec], fd: int, path: str) -> NpzWriter:
     names = {spec.name for spec in tensors}
     for spec in tensors:
         if reason := _unfit(spec, names):
-            raise OutputError(f"npz cannot hold it: {reason}; choose another --output-format", path=path, tensor=spec.name)
+            raise OutputError(
+                f"npz cannot hold it: {reason}; choose another --output-format", path=path, tensor=spec.name
+            )
     plain = [replace(spec, fortran=False, dtype=replace(spec.dtype, swapped=False)) for spec in tensors]
     entries = [Entry(f"{spec.name}.npy", STORED, npy.header(spec), k) for k, spec in enumerate(plain)]
     writer = NpzWriter(entries, plain, fd, path)
