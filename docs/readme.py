@@ -7,7 +7,7 @@ import click
 
 from gradclip_cli.cli import COMMANDS, EXIT_CODES, main
 from gradclip_cli.strategies import STRATEGIES
-from gradclip_cli.thresholds import RULES
+from gradclip_cli.thresholds import REPLAYS, RULES
 
 README = Path(__file__).parent.parent / "README.md"
 WIDTH = 78
@@ -48,7 +48,7 @@ def strategies() -> str:
 
 def rules() -> str:
     """Return the table of rules that choose a threshold."""
-    return table(("rule", "source"), [(f"`{rule}`", rule.source) for rule in RULES])
+    return table(("rule", "source"), [(f"`{rule}`", rule.source) for rule in (*RULES, *REPLAYS)])
 
 
 def exit_codes() -> str:

@@ -11,7 +11,7 @@ from gradclip_cli.planning import naming
 from gradclip_cli.selection import Selection, expand
 from gradclip_cli.spelling import plain
 from gradclip_cli.strategies import STRATEGIES
-from gradclip_cli.thresholds import RULES
+from gradclip_cli.thresholds import REPLAYS, RULES
 
 if TYPE_CHECKING:
     from click import Context
@@ -29,7 +29,15 @@ def strategies(ctx: "Context", typed: str) -> list[str]:
 
 def rules(ctx: "Context", typed: str) -> list[str]:
     """Return the rules that begin so, with their usual arguments."""
-    return [str(rule) for rule in RULES if str(rule).startswith(typed)]
+    return [str(rule) for rule in (*RULES, *REPLAYS) if str(rule).startswith(typed)]
+
+
+def trials(ctx: "Context", typed: str) -> list[str]:
+    """Return texts of `--try`: strategies, then rules that choose one threshold."""
+    name, colon, threshold = typed.partition(":")
+    if not colon:
+        return strategies(ctx, typed)
+    return [f"{name}:{rule}" for rule in RULES if str(rule).startswith(threshold)]
 
 
 def overrides(ctx: "Context", typed: str) -> list[str]:

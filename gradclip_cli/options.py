@@ -55,7 +55,7 @@ RULE = Parsed("rule", parse_rule, completion.rules)
 TENSORS = Parsed("pattern", str, completion.tensors)
 COLUMNS = Parsed("columns", parse_columns)
 ORDER = Parsed("order", parse_order)
-TRIAL = Parsed("trial", trial)
+TRIAL = Parsed("trial", trial, completion.trials)
 
 
 def read_list(path: str | None, separator: str = "\n") -> tuple[str, ...]:

@@ -127,9 +127,7 @@ def parse(text: str) -> Threshold:
     except ValueError:
         if text.strip()[:1].isalpha():
             return parse_rule(text)
-        raise UsageError(
-            f"the threshold {text!r} is neither a number nor a rule; rules are {SPELLINGS}"
-        ) from None
+        raise UsageError(f"the threshold {text!r} is neither a number nor a rule; rules are {SPELLINGS}") from None
     return checked(value)
 
 

@@ -54,7 +54,6 @@ from gradclip_cli.thresholds import SPELLINGS
 )
 @click.option(
     "--try",
-    "tries",
     type=TRIAL,
     multiple=True,
     metavar="STRATEGY[:THRESHOLD]",
@@ -92,7 +91,7 @@ def command(inputs: tuple[str, ...], **options: Any) -> None:
         options["allow_missing"],
         options["keep_going"],
         options["jobs"],
-        options["tries"],
+        options["try"],
     )
     with progress(found, 1, options["quiet"]) as tick:
         report = pipeline.stats(plan, tick)
