@@ -1,5 +1,11 @@
 """Fill in what the README takes from the program: between `<!-- begin NAME -->` and `<!-- end NAME -->` stands what NAME says here."""
 
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -10,6 +16,9 @@ from gradclip_cli.strategies import STRATEGIES
 from gradclip_cli.thresholds import REPLAYS, RULES
 
 README = Path(__file__).parent.parent / "README.md"
+SESSION = re.compile(r"^```console\n\$ gradclip (.*?)\n.*?^```$", re.MULTILINE | re.DOTALL)
+"""An example with what it shows."""
+
 WIDTH = 78
 """What click leaves of a terminal of 80 columns."""
 
@@ -72,7 +81,18 @@ def filled(text: str) -> str:
             raise SystemExit(f"README.md needs {begin} and {end}, once each")
         before, _, rest = text.partition(begin)
         text = f"{before}{begin}\n{part()}\n{end}{rest.partition(end)[2]}"
-    return text
+    return SESSION.sub(lambda found: f"```console\n$ gradclip {found[1]}\n{shown(found[1])}\n```", text)
+
+
+def shown(arguments: str) -> str:
+    """Run a command on the sample data, in a folder that is thrown away, and return what it shows."""
+    argv = [sys.executable, "-m", "gradclip_cli", *shlex.split(arguments)]
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "sample_data").symlink_to(README.parent / "sample_data")
+        variables = {**os.environ, "PYTHONPATH": str(README.parent)}
+        return subprocess.run(
+            argv, cwd=folder, env=variables, stdout=subprocess.PIPE, text=True, check=True
+        ).stdout.rstrip()
 
 
 if __name__ == "__main__":

@@ -93,9 +93,9 @@ def _layers(ctx: "Context") -> list[str]:
 
 def _headers(ctx: "Context", selection: Selection) -> Iterator[list["TensorSpec"]]:
     """Yield the tensors of the dumps typed so far; of what cannot be read there are none. Standard input is left alone."""
-    from gradclip_cli.dumps import open_dump
-
     for path in [path for path in _typed(ctx) if path != "-"][:_MOST_DUMPS]:
+        from gradclip_cli.dumps import open_dump
+
         with suppress(GradclipError, OSError, ValueError):
             dump = expand([path])[0]
             for part in shards.parts(dump):
