@@ -24,7 +24,7 @@ class GradclipError(Exception):
     def __str__(self) -> str:
         where = [one_line(part, 400) for part in (self.path, self.tensor) if part is not None]
         line = ": ".join([*where, one_line(self.message, 600)])
-        return line if "; " in line or not self.advice else f"{line}; {self.advice}"
+        return line if "; " in self.message or not self.advice else f"{line}; {self.advice}"
 
 
 class UsageError(GradclipError):

@@ -16,6 +16,11 @@ def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
     return f"did you mean {spelled[near[0]]}?" if near else otherwise
 
 
+def with_all(word: str, known: Iterable[str], all_of_them: str) -> str:
+    """Name the known word that is nearest, if any is near, and then all of them."""
+    return f"{did_you_mean(word, known)} {all_of_them}".lstrip()
+
+
 def plain(word: str) -> str:
     """Drop what spellings of a name differ in: case, `-` and `_`."""
     return word.lower().replace("-", "").replace("_", "")

@@ -7,7 +7,7 @@ from typing import Self
 
 from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.replays import AutoClip, History, ZClip
-from gradclip_cli.spelling import did_you_mean
+from gradclip_cli.spelling import with_all
 from gradclip_cli.summary import Samples
 
 BAND = (0.5, 10.0)
@@ -116,8 +116,8 @@ def parse_rule(text: str) -> Rule | Replay:
     for rule in rules:
         if rule.name == name:
             return rule.given(argument) if colon else rule
-    hint = did_you_mean(name, [rule.name for rule in rules])
-    raise UsageError(f"there is no rule {text!r}; {hint} rules are {SPELLINGS}")
+    hint = with_all(name, [rule.name for rule in rules], f"rules are {SPELLINGS}")
+    raise UsageError(f"there is no rule {text!r}; {hint}")
 
 
 def parse(text: str) -> Threshold:

@@ -6,7 +6,7 @@ import click
 
 from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.plan import Override
-from gradclip_cli.spelling import did_you_mean
+from gradclip_cli.spelling import with_all
 from gradclip_cli.strategies import find
 from gradclip_cli.thresholds import checked, parse
 
@@ -43,7 +43,7 @@ def _defaults(command: click.Command, table: dict[str, Any]) -> dict[str, Any]:
     for key, value in table.items():
         if key not in names:
             known = f"keys are {', '.join(sorted(names))}"
-            raise UsageError(f"unknown key {key!r}; {did_you_mean(key, names)} {known}")
+            raise UsageError(f"unknown key {key!r}; {with_all(key, names, known)}")
         found[names[key].name or ""] = _layers(value) if key == "layer" else _checked(names[key], key, value)
     return found
 

@@ -51,10 +51,10 @@ def typed(line: str, breaks: str) -> Typed:
 
 
 def quoted(text: str, quote: str) -> str:
-    """Write a text so that bash reads it as it is, behind an open quote or behind none.
+    r"""Write a text so that bash reads it as it is, behind an open quote or behind none.
 
-    >>> quoted("my w$", ""), quoted("it's", "'")
-    ('my\\ w\\$', "it'\\''s")
+    >>> print(quoted("my w$", ""), quoted("it's", "'"))
+    my\ w\$ it'\''s
     """
     if quote == "'":
         return text.replace("'", "'\\''")

@@ -9,7 +9,7 @@ from gradclip_cli.errors import UsageError
 from gradclip_cli.render import flat
 from gradclip_cli.render.order import Order, ordered
 from gradclip_cli.report import ApplyReport
-from gradclip_cli.spelling import did_you_mean
+from gradclip_cli.spelling import with_all
 
 if TYPE_CHECKING:
     from gradclip_cli.report import Report
@@ -86,4 +86,4 @@ def parse_columns(text: str) -> tuple[str, ...]:
 
 
 def _unknown(column: str, known: tuple[str, ...]) -> str:
-    return f"there is no column {column!r}; {did_you_mean(column, known)} columns are {', '.join(known)}"
+    return f"there is no column {column!r}; {with_all(column, known, f'columns are {", ".join(known)}')}"
