@@ -1,61 +1,22 @@
-"""Options that several commands share, each defined once, and the types that turn their text into values."""
+"""Options that several commands share, each defined once."""
 
 import os
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 
-from gradclip_cli import completion, formats, render
+from gradclip_cli import formats, render
 from gradclip_cli.errors import InputError, UsageError
+from gradclip_cli.parameters import COLUMNS, ORDER, TENSORS
 from gradclip_cli.plan import Norm
-from gradclip_cli.planning import naming, trial
+from gradclip_cli.planning import naming
 from gradclip_cli.render import flat
-from gradclip_cli.render.order import parse_order
-from gradclip_cli.render.view import View, parse_columns
+from gradclip_cli.render.view import View
 from gradclip_cli.selection import VOID_DTYPES, Selection
-from gradclip_cli.strategies import find
 from gradclip_cli.streams import STANDARD, check_open, unified
-from gradclip_cli.thresholds import parse, parse_rule
-
-if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-class Parsed(click.ParamType):  # type: ignore[type-arg, unused-ignore]
-    """A type whose values are parsed by a function that raises UsageError; values that are no text are taken as they are."""
-
-    def __init__(
-        self,
-        name: str,
-        parse: Callable[[str], Any],
-        complete: Callable[[click.Context, str], list[str]] = lambda ctx, typed: [],
-    ) -> None:
-        self.name, self._parse, self._complete = name, parse, complete
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Parse a text."""
-        try:
-            return self._parse(str(value)) if isinstance(value, str | int | float) else value
-        except UsageError as error:
-            self.fail(error.message, param, ctx)
-
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> "list[CompletionItem]":
-        """Offer what the text could become; never what does not print, which a terminal might obey."""
-        from click.shell_completion import CompletionItem
-
-        return [CompletionItem(text) for text in self._complete(ctx, incomplete) if text.isprintable()]
-
-
-STRATEGY = Parsed("strategy", find, completion.strategies)
-THRESHOLD = Parsed("threshold", parse, completion.rules)
-RULE = Parsed("rule", parse_rule, completion.rules)
-TENSORS = Parsed("pattern", str, completion.tensors)
-COLUMNS = Parsed("columns", parse_columns)
-ORDER = Parsed("order", parse_order)
-TRIAL = Parsed("trial", trial, completion.trials)
 
 
 def read_list(path: str | None, separator: str = "\n") -> tuple[str, ...]:

@@ -8,21 +8,8 @@ from gradclip_cli.cli import Command, described
 from gradclip_cli.cli.config import CONFIG
 from gradclip_cli.cli.output import progress, show
 from gradclip_cli.errors import InputError
-from gradclip_cli.options import (
-    RULE,
-    STRATEGY,
-    TRIAL,
-    by_rank,
-    norm,
-    norming,
-    reading,
-    selecting,
-    selection,
-    showing,
-    taken,
-    viewed,
-    working,
-)
+from gradclip_cli.options import by_rank, norm, norming, reading, selecting, selection, showing, taken, viewed, working
+from gradclip_cli.parameters import RULE, STRATEGY, TRIAL
 from gradclip_cli.plan import Norm, StatsPlan
 from gradclip_cli.planning import dumps_in
 from gradclip_cli.render.flat import KINDS

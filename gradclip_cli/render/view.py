@@ -86,4 +86,5 @@ def parse_columns(text: str) -> tuple[str, ...]:
 
 
 def _unknown(column: str, known: tuple[str, ...]) -> str:
-    return f"there is no column {column!r}; {with_all(column, known, f'columns are {", ".join(known)}')}"
+    listed = f"columns are {', '.join(known)}"
+    return f"there is no column {column!r}; {with_all(column, known, listed)}"

@@ -56,6 +56,7 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("render",),
     ("api",),
     ("completion",),
+    ("parameters",),
     ("options",),
     ("cli",),
     ("__main__",),
@@ -65,7 +66,7 @@ STAGES: tuple[tuple[str, ...], ...] = (
 RANK = {name: rank for rank, names in enumerate(STAGES) for name in names}
 
 HEAVY = {
-    "click": ("cli/", "options.py", "__main__.py"),
+    "click": ("cli/", "options.py", "parameters.py", "__main__.py"),
     "rich": ("render/cells.py", "render/terminal.py", "cli/bar.py"),
     "h5py": ("formats/hdf5/",),
     "torch": (),
