@@ -2,7 +2,9 @@
 
 import os
 import threading
+import time
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from gradclip_cli.signals import before_the_end
@@ -27,10 +29,12 @@ class Bar:
         self._sizes, self._color = sizes, color
         self._done: dict[str, int] = {}
         self._path = ""
+        self._start = time.monotonic()
         self._lock, self._over = threading.Lock(), threading.Event()
         self._painter = threading.Thread(target=self._paint, daemon=True)
 
     def __enter__(self) -> "Bar":
+        self._start = time.monotonic()
         self._painter.start()
         return self
 
@@ -60,26 +64,40 @@ class Bar:
             return
         before_the_end.append(_show_cursor)
         with _drawn(self._color, named=len(self._sizes) > 1) as bar:
-            task = bar.add_task("", total=self.total, file="")
+            task = bar.add_task("", total=self.total, file="", pace="")
             while True:
-                bar.update(task, completed=self.done, file=printable(os.path.basename(self._path)))
+                done, file = self.done, printable(os.path.basename(self._path))
+                pace = paced(done, self.total, time.monotonic() - self._start)
+                bar.update(task, completed=done, file=file, pace=pace)
                 if self._over.wait(_INTERVAL):
                     break
         before_the_end.remove(_show_cursor)
 
 
+def paced(done: int, total: int | None, seconds: float) -> str:
+    """Say how fast work went since its start, also before the bar was drawn, and how long it will still take at that rate.
+
+    >>> paced(1_500_000, 4_500_000, 2.0)
+    '750 kB/s 0:00:04'
+    """
+    if not done:
+        return ""
+    rate = done / seconds
+    size = f"{rate / 1e6:,.0f} MB/s" if rate >= 1e6 else f"{rate / 1e3:,.0f} kB/s"
+    return size if total is None else f"{size} {timedelta(seconds=round((total - done) / rate))}"
+
+
 def _drawn(color: bool, named: bool) -> "Progress":
     """Lay out a bar: how much, how fast, how long still, and of several files, which."""
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
     from rich.table import Column
 
     name = TextColumn("{task.fields[file]}", markup=False, table_column=Column(no_wrap=True, ratio=1))
     return Progress(
         BarColumn(20),
         DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
+        TextColumn("[red]{task.fields[pace]}[/]"),
         *([name] if named else []),
         console=Console(stderr=True, no_color=True if not color else None),
         transient=True,

@@ -73,7 +73,7 @@ def test_a_bar_shows_bytes_rate_time_and_file(series: Path) -> None:
     shown = terminal.shown()
     assert terminal.process.returncode == 0
     assert re.search(r"\d+(\.\d+)?/\d+(\.\d+)? MB", shown)
-    assert re.search(r"\d:\d\d:\d\d", shown)
+    assert re.search(r"[\d,]+ [kM]B/s \d:\d\d:\d\d", shown)
     assert re.search(r"step\d\.npz", shown)
     assert is_clean(shown)
 
