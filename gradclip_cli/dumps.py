@@ -144,7 +144,7 @@ def _measured(
         progress(out.size)
 
     found = measure(reader.tensors, wanted, read, types, workers, seen)
-    reader.verify()
+    reader.verify(rest=True)
     return found
 
 
