@@ -145,7 +145,7 @@ def _measured(
         progress(out.size, reader.file.path)
 
     found = measure(reader.tensors, wanted, read, types, workers, seen)
-    reader.verify()
+    reader.verify(rest=True)
     return found
 
 

@@ -14,13 +14,13 @@ from gradclip_cli.files import write_at
 from gradclip_cli.formats.base import Copy, around
 from gradclip_cli.formats.hdf5.bands import Band
 from gradclip_cli.formats.hdf5.chunks import aligned, packed, packing_of
-from gradclip_cli.formats.hdf5.handles import opened
+from gradclip_cli.formats.hdf5.handles import opened, opened_dataset
 from gradclip_cli.formats.hdf5.reader import Hdf5Reader, bands_of, selection
 from gradclip_cli.formats.hdf5.types import lock, mapped
 from gradclip_cli.formats.turns import Turns, spool
 from gradclip_cli.tensors import TensorSpec
 
-from h5py import h5d, h5o, h5p, h5z  # isort: skip
+from h5py import h5d, h5p, h5z  # isort: skip
 
 _MOST_DIMENSIONS = 32
 
@@ -128,7 +128,7 @@ class BandWriter:
 
 
 def _dataset(handle: Any, spec: TensorSpec) -> Any:
-    return h5o.open(handle.id, spec.name.encode())
+    return opened_dataset(handle, spec.name)
 
 
 def rewrite(reader: Hdf5Reader, changed: Collection[int], fd: int, path: str) -> Hdf5Writer:
