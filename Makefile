@@ -28,10 +28,10 @@ ci: test lint types
 
 # What the README and the manual page take from the program.
 docs: man
-	$(BIN)/python docs/readme.py
+	$(BIN)/python tests/docs/readme.py
 
 man: $(VENV)/installed
-	$(BIN)/python docs/man.py
+	$(BIN)/python tests/docs/man.py
 
 # The wheel as others will have it: in a virtual environment of its own, tested from a folder that is not this one.
 wheel-test: $(VENV)/python

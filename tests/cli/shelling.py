@@ -1,5 +1,6 @@
 """A folder in which examples run: dumps under the names that help and README use, and `gradclip` as a command."""
 
+import gzip
 import os
 import subprocess
 import sys
@@ -21,6 +22,7 @@ def furnish(folder: Path) -> None:
     dumps = [{name: rng.standard_normal((3, 4)).astype(np.float32) for name in names} for _ in range(3)]
     for name in ("g", "before"):
         safetensors.numpy.save_file(dumps[0], folder / f"{name}.safetensors")
+    (folder / "g.safetensors.gz").write_bytes(gzip.compress((folder / "g.safetensors").read_bytes()))
     for name in ("a", "b", "g"):
         np.savez(folder / f"{name}.npz", **dumps[0])
     with h5py.File(folder / "after.h5", "w") as file:

@@ -2,6 +2,7 @@
 
 import re
 import runpy
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,8 @@ pytestmark = pytest.mark.skipif(not TEXT, reason="installed without its README")
 
 
 def script(name: str) -> dict[str, Any]:
-    """Return what one of the scripts in `docs` defines."""
-    return runpy.run_path(str(ROOT / "docs" / f"{name}.py"))
+    """Return what one of the scripts beside the tests defines."""
+    return runpy.run_path(str(ROOT / "tests" / "docs" / f"{name}.py"))
 
 
 def test_the_readme_is_filled_in() -> None:
@@ -47,13 +48,13 @@ def test_the_help_in_the_readme_is_what_is_shown(tmp_path: Path) -> None:
 
 def test_the_manual_page_is_up_to_date() -> None:
     """The manual page is what the help makes of it; `make man` writes it."""
-    assert (ROOT / "docs" / "gradclip.1").read_text(encoding="utf-8") == script("man")["page"]()
+    assert (ROOT / "gradclip_cli" / "gradclip.1").read_text(encoding="utf-8") == script("man")["page"]()
 
 
 def test_the_manual_page_is_clean() -> None:
     """The formatter of manual pages finds nothing wrong with it."""
     try:
-        argv = ["groff", "-man", "-Kutf8", "-Tutf8", "-wall", "-z", str(ROOT / "docs" / "gradclip.1")]
+        argv = ["groff", "-man", "-Kutf8", "-Tutf8", "-wall", "-z", str(ROOT / "gradclip_cli" / "gradclip.1")]
         done = subprocess.run(argv, capture_output=True, text=True, check=False)
     except FileNotFoundError:
         pytest.skip("groff is not installed")
@@ -69,6 +70,8 @@ def test_the_table_of_formats() -> None:
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda text: " ".join(text.split()[:3]))
 def test_every_line_for_a_shell_runs(example: str, tmp_path: Path) -> None:
     """Every `sh` block of the README runs, in a folder that holds dumps of those names."""
+    if "jq " in example and shutil.which("jq") is None:
+        pytest.skip("jq is not installed")
     furnish(tmp_path)
     done = shell(f"set -e\n{example}", tmp_path)
     assert (done.returncode, done.stderr) == (0, "")

@@ -15,7 +15,7 @@ from gradclip_cli.cli import COMMANDS, EXIT_CODES, main
 from gradclip_cli.strategies import STRATEGIES
 from gradclip_cli.thresholds import REPLAYS, RULES
 
-README = Path(__file__).parent.parent / "README.md"
+README = Path(__file__).parents[2] / "README.md"
 SESSION = re.compile(r"^```console\n\$ gradclip (.*?)\n.*?^```$", re.MULTILINE | re.DOTALL)
 """An example with what it shows."""
 

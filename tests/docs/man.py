@@ -1,4 +1,4 @@
-"""Write the manual page, docs/gradclip.1, from the help of the commands; the same help gives the same bytes."""
+"""Write the manual page, gradclip_cli/gradclip.1, from the help of the commands; the same help gives the same bytes."""
 
 import re
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import click
 from gradclip_cli import __version__
 from gradclip_cli.cli import COMMANDS, EXIT_CODES, main
 
-PAGE = Path(__file__).with_name("gradclip.1")
+PAGE = Path(__file__).parents[2] / "gradclip_cli" / "gradclip.1"
 
 
 def page() -> str:
