@@ -10,8 +10,44 @@ from functools import cache
 from fuzz.checksums import Sealed, seal, sealed
 from fuzz.seeds import seeds
 
-_NUMBERS = (0, 1, 2, 7, 0x7F, 0x80, 0xFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, (1 << 63) - 1, 1 << 63, (1 << 64) - 1)
-_VALUES = (0, 1, -1, 3, 1 << 31, 1 << 53, 1 << 64, 10**30, 1.5, True, None, "", "F32", "F64", "BF16", "w", [], [0], [1 << 40], {})
+_NUMBERS = (
+    0,
+    1,
+    2,
+    7,
+    0x7F,
+    0x80,
+    0xFF,
+    0xFFFF,
+    0x7FFFFFFF,
+    0x80000000,
+    0xFFFFFFFF,
+    (1 << 63) - 1,
+    1 << 63,
+    (1 << 64) - 1,
+)
+_VALUES = (
+    0,
+    1,
+    -1,
+    3,
+    1 << 31,
+    1 << 53,
+    1 << 64,
+    10**30,
+    1.5,
+    True,
+    None,
+    "",
+    "F32",
+    "F64",
+    "BF16",
+    "w",
+    [],
+    [0],
+    [1 << 40],
+    {},
+)
 
 Damage = Callable[[bytearray, random.Random], None]
 
@@ -54,7 +90,9 @@ def _number(data: bytearray, chance: random.Random) -> None:
     """Replace a number of 1 to 8 bytes by one at a limit, near what it was, or near the size of the file."""
     size, at = chance.choice((1, 2, 4, 8)), _at(data, chance)
     old = int.from_bytes(data[at : at + size], "little")
-    value = chance.choice((*_NUMBERS, old + 1, old - 1, 2 * old, old // 2, len(data), len(data) - 1, at, old + len(data)))
+    value = chance.choice(
+        (*_NUMBERS, old + 1, old - 1, 2 * old, old // 2, len(data), len(data) - 1, at, old + len(data))
+    )
     data[at : at + size] = (value % (1 << 8 * size)).to_bytes(size, "little")[: len(data) - at]
 
 
@@ -63,7 +101,9 @@ def _cut(data: bytearray, chance: random.Random) -> None:
 
 
 def _append(data: bytearray, chance: random.Random) -> None:
-    data += chance.randbytes(chance.choice((1, 8, 100))) if chance.random() < 0.5 else bytes(chance.choice((1, 8, 4096)))
+    data += (
+        chance.randbytes(chance.choice((1, 8, 100))) if chance.random() < 0.5 else bytes(chance.choice((1, 8, 4096)))
+    )
 
 
 def _remove(data: bytearray, chance: random.Random) -> None:
@@ -160,7 +200,9 @@ def _put_header(data: bytearray, header: dict[str, object], rest: bytes) -> None
 
 def _zip_field(data: bytearray, chance: random.Random) -> None:
     """Change one field of a local header, of an entry of the directory, or of its end record."""
-    signature, fields = chance.choice(((b"PK\x03\x04", 26), (b"PK\x01\x02", 42), (b"PK\x05\x06", 18), (b"PK\x06\x06", 52)))
+    signature, fields = chance.choice(
+        ((b"PK\x03\x04", 26), (b"PK\x01\x02", 42), (b"PK\x05\x06", 18), (b"PK\x06\x06", 52))
+    )
     at = _place_of(data, signature, chance)
     if at >= 0:
         field = at + 4 + 2 * chance.randrange(fields // 2)
@@ -183,7 +225,14 @@ def _zip_member(data: bytearray, chance: random.Random) -> None:
     if len(data) >= end + 22:
         count, size = struct.unpack_from("<HI", data, end + 10)
         changed = 1 if repeated else -1
-        struct.pack_into("<HHI", data, end + 8, (count + changed) % 65536, (count + changed) % 65536, (size + changed * len(entry)) % (1 << 32))
+        struct.pack_into(
+            "<HHI",
+            data,
+            end + 8,
+            (count + changed) % 65536,
+            (count + changed) % 65536,
+            (size + changed * len(entry)) % (1 << 32),
+        )
 
 
 def _npy_text(data: bytearray, chance: random.Random) -> None:
@@ -197,7 +246,10 @@ def _npy_text(data: bytearray, chance: random.Random) -> None:
             (b"False", b" True"),
             (b"(20", chance.choice((b"(21", b"(-2", b"(1e", b"(99", b"( 0"))),
             (b"{'descr'", chance.choice((b"{'DESCR'", b"[[[[[[[[", b"{'descr'"[::-1]))),
-            (b"\x01\x00v\x00", chance.choice((b"\x02\x00v\x00", b"\x01\x00\xff\xff", b"\x01\x00\x00\x00", b"\x09\x09v\x00"))),
+            (
+                b"\x01\x00v\x00",
+                chance.choice((b"\x02\x00v\x00", b"\x01\x00\xff\xff", b"\x01\x00\x00\x00", b"\x09\x09v\x00")),
+            ),
         )
     )
     header = data[at : at + 128].replace(old, new, 1)

@@ -27,7 +27,9 @@ def _normal(*shape: int, dtype: Any = np.float32) -> Array:
 def _safetensors() -> Iterator[bytes]:
     floats = (np.float64, np.float32, np.float16, ml_dtypes.bfloat16, ml_dtypes.float8_e4m3fn, ml_dtypes.float8_e5m2)
     every = {f"layer{k}.w": _normal(5, 3, dtype=dtype) for k, dtype in enumerate(floats)}
-    integers = {f"i.{name}": np.arange(4).astype(name) for name in ("i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?")}
+    integers = {
+        f"i.{name}": np.arange(4).astype(name) for name in ("i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?")
+    }
     yield safetensors.numpy.save({**every, **integers}, {"format": "pt", "step": "42"})
     yield safetensors.numpy.save({"w": _normal(20, 30), "scalar": _normal(), "none": _normal(0, 3)})
     yield safetensors.numpy.save({})

@@ -36,7 +36,7 @@ def wrong_with(format: str, data: bytes, number: int, folder: Path) -> str | Non
     sys.excepthook = sys.unraisablehook = lambda *what: shown.append(str(what))  # what h5py cannot raise, it prints
     try:
         found = _run(path, out, number)
-    except Exception:  # noqa: BLE001 (whatever else is raised is what is looked for)
+    except Exception:
         return traceback.format_exc()
     finally:
         left = {*os.listdir(folder)} - {path.name, out.name}

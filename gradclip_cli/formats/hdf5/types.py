@@ -28,7 +28,7 @@ _NATIVE = h5t.ORDER_LE if sys.byteorder == "little" else h5t.ORDER_BE
 _ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, AttributeError, MemoryError)
 
 
-__all__ = ["Found", "dtype_of", "lock", "mapped", "walk"]
+__all__ = ["Found", "dtype_of", "let_go", "lock", "mapped", "walk"]
 
 # HDF5 is not made for threads. Not every call of h5py takes this lock of its own, so we take it around them.
 
@@ -41,6 +41,18 @@ def mapped(path: str, tensor: str | None = None) -> Iterator[None]:
     except _ERRORS as error:
         reason = str(error) or type(error).__name__
         raise InputError(f"HDF5 cannot read it: {reason}", path=path, tensor=tensor) from error
+
+
+_stuck: list[Any] = []
+
+
+def let_go(handle: Any) -> None:
+    """Close a file; one that HDF5 fails to close is kept, since it would try again, and print a traceback, when it is freed."""
+    try:
+        with lock:
+            handle.close()
+    except _ERRORS:
+        _stuck.append(handle)
 
 
 @dataclass

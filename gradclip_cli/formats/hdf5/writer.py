@@ -12,9 +12,10 @@ from gradclip_cli.dtypes import Raw, to_numpy
 from gradclip_cli.errors import InputError, OutputError
 from gradclip_cli.files import reopened, write_at
 from gradclip_cli.formats.base import Copy, around
+from gradclip_cli.formats.hdf5.banded import bands_of, selection
 from gradclip_cli.formats.hdf5.bands import Band
 from gradclip_cli.formats.hdf5.chunks import aligned, packed, packing_of
-from gradclip_cli.formats.hdf5.reader import Hdf5Reader, bands_of, selection
+from gradclip_cli.formats.hdf5.reader import Hdf5Reader
 from gradclip_cli.formats.hdf5.types import lock, mapped
 from gradclip_cli.formats.turns import Turns, spool
 from gradclip_cli.tensors import TensorSpec
@@ -110,7 +111,7 @@ class BandWriter:
             dataset.flush()  # now, and not when it is closed, whenever that is
 
     def _pack(self, band: Band) -> None:
-        if self._packing is None or not aligned(band, self._shape, self._packing.chunk):
+        if self._packing is None or self._packing.level is None or not aligned(band, self._shape, self._packing.chunk):
             self._keep(band, self._held.tobytes())
             return
         for origin, data in packed(self._held, band, self._packing):

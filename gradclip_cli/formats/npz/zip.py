@@ -144,7 +144,9 @@ def directory(entries: list[tuple[Member, int]], start: int) -> bytes:
     count, end = len(entries), start + len(body)
     end64 = _END64.pack(b"PK\x06\x06", _END64.size - 12, 45, 45, 0, 0, count, count, len(body), start)
     locator = _LOCATOR.pack(b"PK\x06\x07", 0, end, 1)
-    if not entries:  # numpy knows an archive by its first four bytes: those of the end record, where nothing else is there
+    if (
+        not entries
+    ):  # numpy knows an archive by its first four bytes: those of the end record, where nothing else is there
         end64 = locator = b""
     few, short, near = min(count, 0xFFFF), min(len(body), _TOP32), min(start, _TOP32)
     return body + end64 + locator + _END.pack(b"PK\x05\x06", 0, 0, few, few, short, near, 0)
