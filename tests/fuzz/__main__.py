@@ -12,7 +12,7 @@ from gradclip_cli.formats import FORMATS
 def main() -> int:
     """Search every format that was asked for."""
     parser = argparse.ArgumentParser(prog="fuzz", description=__doc__)
-    parser.add_argument("formats", nargs="*", metavar="FORMAT", help=f"default: {' '.join(FORMATS)}")
+    parser.add_argument("formats", nargs="*", metavar="FORMAT", help=f"default: {' '.join(FORMATS)}; also hdf5-sealed")
     parser.add_argument("--minutes", type=float, default=1.0, help="for each format (default: 1)")
     parser.add_argument("--first", type=int, help="number of the first mutant (default: taken from the clock)")
     parser.add_argument("--count", type=int, help="try so many mutants, however long it takes")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from fuzz.mutations import mutant
+from fuzz.mutations import SEALED, mutant
 from fuzz.seeds import seeds
 from fuzz.target import wrong_with
 
@@ -41,7 +41,7 @@ class Finding(NamedTuple):
 def search(format: str, first: int, enough: Enough) -> Iterator[Finding]:
     """Yield what is found among the mutants from `first` on."""
     number = first
-    seeds(format)
+    seeds(format.removesuffix(SEALED))
     while not enough(number - first):
         ended, findings, reason = _batch(format, number, lambda here: enough(here - first))
         yield from (Finding(format, at, what) for at, what in findings)
@@ -78,7 +78,7 @@ def _live(format: str, first: int, enough: Enough, sink: int) -> None:
                 _tell(sink, "try", number, "")
                 signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)  # what it brings, SIGPROF, ends the process
                 signal.alarm(SECONDS)
-                found = wrong_with(format, mutant(format, number), number, Path(folder))
+                found = wrong_with(format.removesuffix(SEALED), mutant(format, number), number, Path(folder))
                 if found is not None:
                     _tell(sink, "found", number, found)
                 if enough(number + 1):

@@ -63,7 +63,7 @@ def packing_of(dataset: Any, itemsize: int) -> Packing | None:
     kinds = [found[0] for found in filters]
     if not kinds:
         return Packing(plan.get_chunk(), itemsize, False, None)
-    if kinds not in ([h5z.FILTER_DEFLATE], [h5z.FILTER_SHUFFLE, h5z.FILTER_DEFLATE]):
+    if kinds not in ([h5z.FILTER_DEFLATE], [h5z.FILTER_SHUFFLE, h5z.FILTER_DEFLATE]) or not filters[-1][2]:
         return None
     return Packing(plan.get_chunk(), itemsize, len(kinds) > 1, filters[-1][2][0])
 

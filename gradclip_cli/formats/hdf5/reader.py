@@ -7,6 +7,7 @@ from gradclip_cli.dtypes import Raw
 from gradclip_cli.errors import InputError
 from gradclip_cli.files import InputFile, reopened
 from gradclip_cli.formats.base import Options, check_declared
+from gradclip_cli.formats.hdf5 import heaps
 from gradclip_cli.formats.hdf5.banded import BAND_BYTES, BandReader
 from gradclip_cli.formats.hdf5.types import dtype_of, let_go, lock, mapped, walk
 from gradclip_cli.tensors import TensorSpec
@@ -21,6 +22,7 @@ class Hdf5Reader:
 
     def __init__(self, file: InputFile, options: Options) -> None:
         self.file = file
+        heaps.check(file)
         with mapped(file.path), lock:
             self.handle = h5py.File(reopened(file.fd), "r", locking=False)
         self.tensors: list[TensorSpec] = []
