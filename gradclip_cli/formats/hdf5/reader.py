@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from gradclip_cli.dtypes import Raw
 from gradclip_cli.errors import InputError
 from gradclip_cli.files import InputFile, reopened
+from gradclip_cli.formats import hdf5
 from gradclip_cli.formats.base import Options, check_declared
 from gradclip_cli.formats.hdf5 import heaps
 from gradclip_cli.formats.hdf5.banded import BAND_BYTES, BandReader
@@ -22,7 +23,7 @@ class Hdf5Reader:
 
     def __init__(self, file: InputFile, options: Options) -> None:
         self.file = file
-        heaps.check(file)
+        heaps.check(file, hdf5.base(file) or 0)
         with mapped(file.path), lock:
             self.handle = h5py.File(reopened(file.fd), "r", locking=False)
         self.tensors: list[TensorSpec] = []

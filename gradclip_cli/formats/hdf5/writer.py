@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import IO, Any
 
@@ -16,8 +16,8 @@ from gradclip_cli.formats.hdf5.banded import bands_of, selection
 from gradclip_cli.formats.hdf5.bands import Band
 from gradclip_cli.formats.hdf5.chunks import aligned, packed, packing_of
 from gradclip_cli.formats.hdf5.reader import Hdf5Reader
-from gradclip_cli.formats.hdf5.types import lock, mapped
-from gradclip_cli.formats.turns import Turns, spool
+from gradclip_cli.formats.hdf5.types import let_go, lock, mapped
+from gradclip_cli.formats.turns import Turns
 from gradclip_cli.tensors import TensorSpec
 
 import h5py  # isort: skip
@@ -53,7 +53,7 @@ class Hdf5Writer:
             with written(self._path, spec.name):
                 if start == 0:
                     with lock:
-                        self._bands[spec.name] = BandWriter(self._described(spec), spec, spool(self._path))
+                        self._bands[spec.name] = BandWriter(self._described(spec), spec, self._turns.spool(self._path))
                 self._bands[spec.name].write(data)
                 if start + data.size // spec.dtype.itemsize == spec.size:
                     packed = self._bands.pop(spec.name)
@@ -64,6 +64,12 @@ class Hdf5Writer:
         if self._handle is not None:
             with written(self._path, None), lock:
                 self._handle.close()
+
+    def close(self) -> None:
+        """Close h5py's handle where an error came before the end."""
+        self._turns.close()
+        if self._handle is not None:
+            let_go(self._handle)
 
     def _described(self, spec: TensorSpec) -> Any:
         return self._open(spec) if self._source is None else _dataset(self._source, spec)
@@ -155,9 +161,12 @@ def convert(tensors: Sequence[TensorSpec], fd: int, path: str) -> Hdf5Writer:
     """Begin a new file of contiguous datasets whose places are known before they are filled."""
     _check_names(tensors, path)
     placed = []
-    with written(path, None), lock, h5py.File(reopened(fd), "w", locking=False) as file:
+    with written(path, None), lock, ExitStack() as at_last:
+        file = h5py.File(reopened(fd), "w", locking=False)
+        at_last.callback(let_go, file)
         for spec in tensors:
             placed.append(_create(file, replace(spec, dtype=replace(spec.dtype, swapped=False), fortran=False)))
+        file.close()  # what cannot be written is an error here, and is not in the end
     return Hdf5Writer(placed, range(len(placed)), (), fd, path)
 
 
