@@ -7,16 +7,22 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from gradclip_cli.errors import OutputError
-from gradclip_cli.signals import before_the_end
+from gradclip_cli.placing import sync_folder, take_name, take_over_mode
+from gradclip_cli.signals import before_the_end, held
+from gradclip_cli.text import listed
 
 _unfinished: set[str] = set()
+_made: list[str] = []
 
 
 def discard_unfinished() -> None:
-    """Remove the temporary files of this process; safe to call from a signal handler."""
+    """Remove temporary files, and directories made for them; safe to call from a signal handler."""
     for path in tuple(_unfinished):
         with suppress(OSError):
             os.unlink(path)
+    for folder in reversed(_made):
+        with suppress(OSError):
+            os.rmdir(folder)
 
 
 before_the_end.append(discard_unfinished)
@@ -47,13 +53,15 @@ class Outputs:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for staged in self._staged:
-            _close(staged)
+            with suppress(OSError):
+                _close(staged)
             with suppress(OSError):
                 os.unlink(staged.temporary)
             _unfinished.discard(staged.temporary)
         for folder in reversed(self._made) if kind is not None else ():
             with suppress(OSError):
                 os.rmdir(folder)
+        _made[:] = [folder for folder in _made if folder not in self._made]
 
     def check(self, target: str) -> None:
         """Raise where a target cannot be written: before anything is read."""
@@ -102,30 +110,52 @@ class Outputs:
             except OSError as error:
                 raise _failed(error, folder) from error
             self._made.append(folder)
+            _made.append(folder)
 
     def complete(self, staged: Staged) -> None:
         """Bring a staged file to the disk; it only has to be renamed then."""
         try:
             if not _is_special(staged.path):
-                _take_over_mode(staged)
+                take_over_mode(staged.fd, staged.path)
                 os.fsync(staged.fd)
             _close(staged)
         except OSError as error:
             raise _failed(error, staged.target) from error
 
     def commit(self) -> None:
-        """Put every staged file in the place of its target."""
-        for done, staged in enumerate(self._staged):
+        """Put every staged file in the place of its target; no signal comes between two of them."""
+        finished: list[str] = []
+        for staged in self._staged:
+            if _is_special(staged.path):
+                self._put(staged, finished)
+        with held():
+            for staged in self._staged:
+                if staged.target not in finished:
+                    self._put(staged, finished)
+            self._sync()
+
+    def _sync(self) -> None:
+        new = [staged.path for staged in self._staged] + [os.path.realpath(folder) for folder in self._made]
+        for folder in sorted({os.path.dirname(path) for path in new}):
             try:
-                if _is_special(staged.path):
-                    _pour(staged)
-                else:
-                    os.replace(staged.temporary, staged.path)
+                sync_folder(folder)
             except OSError as error:
-                finished = f"; {done} of {len(self._staged)} outputs are in place" if len(self._staged) > 1 else ""
-                raise OutputError(f"{_reason(error)}{finished}", path=staged.target) from error
-        for folder in sorted({os.path.dirname(staged.path) for staged in self._staged}):
-            _sync_folder(folder)
+                message = f"{_reason(error)}; the outputs are in place, but may be lost if the system stops now"
+                raise OutputError(message, path=folder) from error
+
+    def _put(self, staged: Staged, finished: list[str]) -> None:
+        try:
+            if _is_special(staged.path):
+                _pour(staged)
+            elif self._overwrite:
+                os.replace(staged.temporary, staged.path)
+            else:
+                take_name(staged.temporary, staged.path)
+        except OSError as error:
+            several = f"; {len(finished)} of {len(self._staged)} outputs are in place" if self._staged[1:] else ""
+            names = f": {listed(finished)}" if finished else ""
+            raise OutputError(f"{_reason(error)}{several}{names}", path=staged.target) from error
+        finished.append(staged.target)
 
 
 def _is_special(path: str) -> bool:
@@ -137,39 +167,12 @@ def _is_special(path: str) -> bool:
     return stat.S_ISCHR(mode) or stat.S_ISBLK(mode) or stat.S_ISFIFO(mode)
 
 
-def _take_over_mode(staged: Staged) -> None:
-    """Give a file the mode and, where that is allowed, the owner of the one that it replaces."""
-    try:
-        old = os.stat(staged.path)
-    except FileNotFoundError:
-        os.fchmod(staged.fd, 0o666 & ~_umask())
-        return
-    with suppress(PermissionError):
-        os.fchown(staged.fd, old.st_uid, old.st_gid)
-    os.fchmod(staged.fd, stat.S_IMODE(old.st_mode))
-
-
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
-
-
 def _pour(staged: Staged) -> None:
     """Copy a complete file into a device or a FIFO."""
     import shutil
 
     with open(staged.temporary, "rb") as source, open(staged.path, "wb") as target:
         shutil.copyfileobj(source, target, 1 << 20)
-
-
-def _sync_folder(folder: str) -> None:
-    with suppress(OSError):
-        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
 
 
 def _close(staged: Staged) -> None:

@@ -2,6 +2,8 @@
 
 import os
 import stat
+import time
+from contextlib import suppress
 from types import TracebackType
 
 import numpy as np
@@ -10,6 +12,10 @@ from numpy.typing import NDArray
 from gradclip_cli.errors import InputError, OutputError
 
 Fingerprint = tuple[int, int, int, int]
+
+
+_TICK_NS = 20_000_000
+"""Two changes of a file within less than this may get the same time: clocks of file systems go by ticks of up to 10 ms."""
 
 
 class InputFile:
@@ -26,8 +32,10 @@ class InputFile:
             os.close(self.fd)
             kind = "a directory" if stat.S_ISDIR(found.st_mode) else "not a regular file"
             raise InputError(f"is {kind}; give a gradient dump", path=path)
-        self.size = found.st_size
+        if 0 <= time.time_ns() - found.st_mtime_ns < _TICK_NS:
+            time.sleep(_TICK_NS / 1e9)  # until a further change gets another time
         self.fingerprint = self._look()
+        self.size = self.fingerprint[2]
 
     def __enter__(self) -> "InputFile":
         return self
@@ -35,7 +43,8 @@ class InputFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        os.close(self.fd)
+        with suppress(OSError):  # of a file that was only read nothing is lost
+            os.close(self.fd)
 
     def read(self, offset: int, count: int) -> bytes:
         """Return `count` bytes at `offset`, or fewer where the file ends."""

@@ -81,7 +81,7 @@ def _live(format: str, first: int, enough: Enough, sink: int) -> None:
                 found = wrong_with(format.removesuffix(SEALED), mutant(format, number), number, Path(folder))
                 if found is not None:
                     _tell(sink, "found", number, found)
-                if enough(number + 1):
+                if found is not None or enough(number + 1):  # what was found may have left its traces
                     break
         code = 0
     finally:

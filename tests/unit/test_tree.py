@@ -38,6 +38,7 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("planning",),
     ("dumps",),
     ("steps",),
+    ("placing",),
     ("atomic",),
     ("checks", "groups"),
     ("stepwise",),
