@@ -18,6 +18,8 @@ from h5py import h5d, h5s  # isort: skip  (after types, which says that no plugi
 
 BAND_BYTES = 4 << 20
 """How much of a chunked dataset is held at once, in whole rows of chunks; a single row may have four times as much."""
+_MOST_CHUNKS = 1024
+"""How many chunks a band has, or four times as many: HDF5 takes some 8 kB for each that a call has to do with."""
 
 
 class BandReader:
@@ -84,8 +86,11 @@ class BandReader:
 def bands_of(dataset: Any, spec: TensorSpec) -> Iterator[Band]:
     """The bands in which a dataset is read and written."""
     plan = dataset.get_create_plist()
-    chunk = plan.get_chunk() if plan.get_layout() == h5d.CHUNKED else (1,) * len(spec.shape)
-    return bands(spec.shape, chunk, BAND_BYTES // spec.dtype.itemsize, 4 * BAND_BYTES // spec.dtype.itemsize)
+    most = BAND_BYTES // spec.dtype.itemsize
+    if plan.get_layout() != h5d.CHUNKED:
+        return bands(spec.shape, (1,) * len(spec.shape), most, 4 * most)
+    most = min(most, _MOST_CHUNKS * prod(plan.get_chunk()))
+    return bands(spec.shape, plan.get_chunk(), most, 4 * most)
 
 
 def selection(dataset: Any, band: Band) -> tuple[Any, Any]:

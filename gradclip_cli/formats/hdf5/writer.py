@@ -117,7 +117,7 @@ class BandWriter:
             dataset.flush()  # now, and not when it is closed, whenever that is
 
     def _pack(self, band: Band) -> None:
-        if self._packing is None or self._packing.level is None or not aligned(band, self._shape, self._packing.chunk):
+        if self._packing is None or not aligned(band, self._shape, self._packing.chunk):
             self._keep(band, self._held.tobytes())
             return
         for origin, data in packed(self._held, band, self._packing):
