@@ -14,8 +14,10 @@ from gradclip_cli.errors import InputError, OutputError
 Fingerprint = tuple[int, int, int, int]
 
 
-_TICK_NS = 20_000_000
-"""Two changes of a file within less than this may get the same time: clocks of file systems go by ticks of up to 10 ms."""
+_CLOCK = getattr(time, "CLOCK_REALTIME_COARSE", None)  # Linux's file systems go by it
+_TICK_NS = int(2e9 * time.clock_getres(_CLOCK)) if _CLOCK is not None else 20_000_000
+"""Two changes of a file within less than this may get the same time."""
+_PATIENCE = 50
 
 
 class InputFile:
@@ -32,9 +34,7 @@ class InputFile:
             os.close(self.fd)
             kind = "a directory" if stat.S_ISDIR(found.st_mode) else "not a regular file"
             raise InputError(f"is {kind}; give a gradient dump", path=path)
-        if 0 <= time.time_ns() - found.st_mtime_ns < _TICK_NS:
-            time.sleep(_TICK_NS / 1e9)  # until a further change gets another time
-        self.fingerprint = self._look()
+        self.fingerprint = self._settled()
         self.size = self.fingerprint[2]
 
     def __enter__(self) -> "InputFile":
@@ -69,6 +69,17 @@ class InputFile:
         """Raise if the file was written to since it was opened: what was read of it may be a mixture."""
         if self._look() != self.fingerprint:
             raise InputError("changed while it was read; wait until it is complete and run again", path=self.path)
+
+    def _settled(self) -> Fingerprint:
+        """Wait until a further change would get another time, and what is under way is over."""
+        for _ in range(_PATIENCE):
+            found = self._look()
+            age = time.time_ns() - found[3]
+            if not 0 <= age < _TICK_NS:
+                return found
+            time.sleep((_TICK_NS - age) / 1e9)
+        os.close(self.fd)
+        raise InputError("is being written to; wait until it is complete and run again", path=self.path)
 
     def _look(self) -> Fingerprint:
         found = os.fstat(self.fd)
