@@ -13,7 +13,7 @@ from cli.running import GRADCLIP
 
 from faults.scenarios import OLD, environment
 
-ROUNDS = 60 if os.environ.get("FAULTS") == "all" else 3
+ROUNDS = 60 if os.environ.get("FAULTS") == "all" else 2
 """For each signal and way of writing; `FAULTS=all` makes it 180 of each signal."""
 CLIP = ["-s", "clip-by-global-norm", "-t", "1", "-q", "--overwrite"]
 WAYS = {

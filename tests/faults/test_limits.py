@@ -18,6 +18,7 @@ from faults.scenarios import OLD, environment, save
 
 HALVE = ["-s", "clip-by-global-norm", "-t", "1", "-q", "--overwrite"]
 SUFFIXES = (".safetensors", ".npz", ".h5")
+PAIRS = [(suffix, suffix) for suffix in SUFFIXES] + [(".safetensors", ".h5"), (".h5", ".npz")]
 
 
 def gradclip(folder: Path, *argv: str, under: Sequence[str] = (), **options: Any) -> subprocess.CompletedProcess[str]:
@@ -44,8 +45,7 @@ def is_refused(done: subprocess.CompletedProcess[str], code: int = 5) -> bool:
     return done.returncode == code and done.stderr.startswith("Error: ") and len(done.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
-@pytest.mark.parametrize("source", [".safetensors", ".h5"])
+@pytest.mark.parametrize(("source", "suffix"), PAIRS)
 def test_a_limit_of_file_sizes(source: str, suffix: str, tmp_path: Path) -> None:
     """An output that may not become as large as it should be is refused with exit 5; the old file stays, and nothing else."""
     save(tmp_path / f"g{source}")
@@ -57,8 +57,8 @@ def test_a_limit_of_file_sizes(source: str, suffix: str, tmp_path: Path) -> None
     assert len(os.listdir(tmp_path)) == 2
 
 
-@pytest.mark.parametrize("most", [5, 6, 8])
-@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("most", [5, 7])
+@pytest.mark.parametrize("suffix", SUFFIXES[1:])
 def test_few_descriptors(suffix: str, most: int, tmp_path: Path) -> None:
     """With few descriptors a run does its work, or says in one line what it could not open."""
     save(tmp_path / f"g{suffix}")
@@ -96,8 +96,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", place], check=True)
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
-@pytest.mark.parametrize("source", SUFFIXES)
+@pytest.mark.parametrize(("source", "suffix"), PAIRS)
 def test_a_full_disk(source: str, suffix: str, tmp_path: Path, small_disk: Path) -> None:
     """A disk that becomes full is exit 5; the old file stays, and the space is free again."""
     noise = np.random.default_rng(0).standard_normal(50_000).astype(np.float32)

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from itertools import combinations
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,10 +14,9 @@ from faults.scenarios import environment, save
 COMMANDS = {
     "apply": ["apply", "g.safetensors", "-o", "out.h5", "-s", "clip-by-global-norm", "-t", "1", "--overwrite"],
     "stats": ["stats", "g.safetensors", "a.npz"],
-    "ls": ["ls", "g.safetensors", "g.h5"],
     "wrong": ["ls", "missing.npz"],
 }
-CLOSED = [which for count in (1, 2, 3) for which in combinations((0, 1, 2), count)]
+CLOSED = [(0,), (1,), (2,), (0, 1), (1, 2), (0, 1, 2)]
 BARE = {
     "no variables": {},
     "no places": {"HOME": "/nowhere", "TMPDIR": "/nowhere", "XDG_CACHE_HOME": "/nowhere"},
@@ -28,12 +27,13 @@ BARE = {
 }
 
 
-@pytest.fixture
-def dumps(tmp_path: Path) -> Path:
-    """A folder with a dump of each format."""
-    for name in ("g.safetensors", "a.npz", "g.h5"):
-        save(tmp_path / name)
-    return tmp_path
+@pytest.fixture(scope="module")
+def dumps(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two dumps."""
+    folder = tmp_path_factory.mktemp("dumps")
+    for name in ("g.safetensors", "a.npz"):
+        save(folder / name)
+    return folder
 
 
 @pytest.mark.parametrize("closed", CLOSED, ids=str)
@@ -61,11 +61,17 @@ def test_bare_places(command: str, place: str, dumps: Path) -> None:
     """Whatever the environment lacks, a run gives the same figures and says the same."""
     variables = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
     argv = [sys.executable, *GRADCLIP[1:], *COMMANDS[command]]
-    usual = subprocess.run(argv, cwd=dumps, env=environment(), capture_output=True, check=False, timeout=60)
+    usual = _usually(command, dumps)
     bare = subprocess.run(argv, cwd=dumps, env=variables | BARE[place], capture_output=True, check=False, timeout=60)
     assert bare.returncode == usual.returncode
     assert bare.stderr == usual.stderr
     assert is_alike(bare.stdout, usual.stdout)
+
+
+@cache
+def _usually(command: str, folder: Path) -> subprocess.CompletedProcess[bytes]:
+    argv = [sys.executable, *GRADCLIP[1:], *COMMANDS[command]]
+    return subprocess.run(argv, cwd=folder, env=environment(), capture_output=True, check=False, timeout=60)
 
 
 def is_alike(found: bytes, usual: bytes) -> bool:

@@ -58,7 +58,7 @@ def test_every_error_is_told_and_leaves_nothing(scenario: Scenario, tmp_path: Pa
     traced = tracing.calls_of(scenario, sound / f"{scenario.name}-traced")
     inside = [call for call in traced if call.inside and call.name in ERRORS]
     wrong = []
-    for call in inside if ALL else spread(inside, 3, SCENARIOS.index(scenario)):
+    for call in inside if ALL else spread(inside, 2, SCENARIOS.index(scenario)):
         errors = ERRORS[call.name]
         for error in errors if ALL else errors[call.ordinal % len(errors) :][:1]:
             wrong += errors_of(scenario, tmp_path / "run", sound, call, error)

@@ -1,5 +1,6 @@
 """Mutant after mutant, in children that may crash or hang without ending the search."""
 
+import faulthandler
 import os
 import resource
 import signal
@@ -71,6 +72,7 @@ def _live(format: str, first: int, enough: Enough, sink: int) -> None:
     """Try mutants until it is enough, and tell of each before it is tried; never returns."""
     code = 1
     try:
+        faulthandler.disable()
         resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         with tempfile.TemporaryDirectory(prefix="gradclip-fuzz-", dir=_memory()) as folder:

@@ -30,6 +30,7 @@ def wrong_with(format: str, data: bytes, number: int, folder: Path) -> str | Non
     path = folder / f"mutant{by_name(format).suffixes[0]}"
     out = folder / f"out{by_name(_TARGETS[number % 3]).suffixes[0]}"
     path.write_bytes(data)
+    os.utime(path, ns=(0, 0))  # a file that is new is waited for
     before = len(os.listdir("/proc/self/fd"))
     forget_peak()
     shown: list[str] = []
