@@ -106,7 +106,7 @@ def _difference(path: Path, out: Path) -> str | None:
 def _official(path: Path) -> dict[str, Any]:
     if path.suffix == ".safetensors":
         return {name: bytes(entry["data"]) for name, entry in safetensors.deserialize(path.read_bytes())}
-    with np.load(path) as archive:
+    with path.open("rb") as file, np.load(file) as archive:  # by its path, numpy would not close what is damaged
         return {name: archive[name].astype(archive[name].dtype.newbyteorder("<")).tobytes() for name in archive.files}
 
 
