@@ -135,7 +135,8 @@ class Outputs:
             self._sync()
 
     def _sync(self) -> None:
-        new = [staged.path for staged in self._staged] + [os.path.realpath(folder) for folder in self._made]
+        new = [staged.path for staged in self._staged if not _is_special(staged.path)]
+        new += [os.path.realpath(folder) for folder in self._made]
         for folder in sorted({os.path.dirname(path) for path in new}):
             try:
                 sync_folder(folder)

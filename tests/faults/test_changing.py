@@ -79,7 +79,7 @@ def between(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, Change], None]:
             change(path)
             return found
 
-        monkeypatch.setattr("gradclip_cli.pipeline.survey", survey)
+        monkeypatch.setattr("gradclip_cli.steps.survey", survey)
 
     return between
 
