@@ -52,9 +52,8 @@ def calls(command: list[str], folder: Path) -> list[Call]:
     first, *_ = lines = log.read_text(errors="replace").splitlines()
     for line in lines:
         match = _LINE.match(line)
-        if (
-            match is None or match["name"] in _MEMORY or line.split()[0] != first.split()[0]
-        ):  # what another process or thread did is counted apart
+        # What another process or thread did is counted apart.
+        if match is None or match["name"] in _MEMORY or line.split()[0] != first.split()[0]:
             continue
         name, rest = match["name"], match["rest"]
         counts[name] = counts.get(name, 0) + 1

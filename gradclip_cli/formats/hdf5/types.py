@@ -16,7 +16,7 @@ from h5py._objects import phil as lock
 
 from gradclip_cli import dtypes
 from gradclip_cli.dtypes import DType
-from gradclip_cli.errors import InputError
+from gradclip_cli.errors import InputError, OutputError
 
 _FLOATS = {  # size, (sign, exponent at, exponent bits, mantissa at, mantissa bits), bias
     (2, (15, 10, 5, 0, 10), 15): dtypes.FLOAT16,
@@ -28,7 +28,7 @@ _NATIVE = h5t.ORDER_LE if sys.byteorder == "little" else h5t.ORDER_BE
 _ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, AttributeError, MemoryError)
 
 
-__all__ = ["Found", "dtype_of", "let_go", "lock", "mapped", "walk"]
+__all__ = ["Found", "dtype_of", "let_go", "lock", "mapped", "walk", "written"]
 
 # HDF5 is not made for threads. Not every call of h5py takes this lock of its own, so we take it around them.
 
@@ -41,6 +41,16 @@ def mapped(path: str, tensor: str | None = None) -> Iterator[None]:
     except _ERRORS as error:
         reason = str(error) or type(error).__name__
         raise InputError(f"HDF5 cannot read it: {reason}", path=path, tensor=tensor) from error
+
+
+@contextmanager
+def written(path: str, tensor: str | None) -> Iterator[None]:
+    """Turn h5py's errors into errors of the output."""
+    try:
+        with mapped(path, tensor):
+            yield
+    except InputError as error:
+        raise OutputError(error.message.replace("read", "write", 1), path=path, tensor=tensor) from error
 
 
 _stuck: list[Any] = []

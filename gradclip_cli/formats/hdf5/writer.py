@@ -1,22 +1,22 @@
 """Writing HDF5: a byte-for-byte copy with new elements, or a new file of contiguous datasets."""
 
 import os
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Collection, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import IO, Any
 
 import numpy as np
 
 from gradclip_cli.dtypes import Raw, to_numpy
-from gradclip_cli.errors import InputError, OutputError
+from gradclip_cli.errors import OutputError
 from gradclip_cli.files import reopened, write_at
 from gradclip_cli.formats.base import Copy, around
 from gradclip_cli.formats.hdf5.banded import bands_of, selection
 from gradclip_cli.formats.hdf5.bands import Band
 from gradclip_cli.formats.hdf5.chunks import aligned, packed, packing_of
 from gradclip_cli.formats.hdf5.reader import Hdf5Reader
-from gradclip_cli.formats.hdf5.types import let_go, lock, mapped
+from gradclip_cli.formats.hdf5.types import let_go, lock, mapped, written
 from gradclip_cli.formats.turns import Turns
 from gradclip_cli.tensors import TensorSpec
 
@@ -194,13 +194,3 @@ def _check_names(tensors: Sequence[TensorSpec], path: str) -> None:
             reason = f"{len(spec.shape)} dimensions; HDF5 has at most {_MOST_DIMENSIONS}"
         if reason:
             raise OutputError(f"HDF5 cannot hold it: {reason}", path=path, tensor=spec.name)
-
-
-@contextmanager
-def written(path: str, tensor: str | None) -> Iterator[None]:
-    """Turn h5py's errors into errors of the output."""
-    try:
-        with mapped(path, tensor):
-            yield
-    except InputError as error:
-        raise OutputError(error.message.replace("read", "write", 1), path=path, tensor=tensor) from error
