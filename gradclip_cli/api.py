@@ -49,7 +49,8 @@ def apply(
 
     `threshold` is a number above 0, a rule such as "mean", or one with a threshold for each step, "autoclip:10" or "zclip";
     `layers` maps patterns to (strategy, threshold), either of which may be None, in order. Everything else is as on the
-    command line. Raises `GradclipError`.
+    command line; "-" is the standard input, or the standard output, of the process. Raises `GradclipError`, and
+    `BrokenPipeError` where the reader of standard output is gone.
     """
     if nonfinite not in NONFINITE:
         raise UsageError(f"nonfinite must be one of {', '.join(NONFINITE)}, not {nonfinite!r}")

@@ -1,11 +1,11 @@
 """Files that are written whole or not at all."""
 
 import os
-import stat
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 
+from gradclip_cli import streams
 from gradclip_cli.errors import OutputError
 from gradclip_cli.placing import sync_folder, take_name, take_over_mode
 from gradclip_cli.signals import before_the_end, held
@@ -30,11 +30,11 @@ before_the_end.append(discard_unfinished)
 
 @dataclass
 class Staged:
-    """An output being written beside its target, under a name that does not grow with the target's."""
+    """An output being written beside its target, under a name that does not grow with the target's; a stream's has no name."""
 
     target: str  # as the user gave it
     path: str  # the file that will be replaced: links are followed
-    temporary: str
+    temporary: str | None
     fd: int
 
 
@@ -55,9 +55,7 @@ class Outputs:
         for staged in self._staged:
             with suppress(OSError):
                 _close(staged)
-            with suppress(OSError):
-                os.unlink(staged.temporary)
-            _unfinished.discard(staged.temporary)
+            _remove(staged)
         for folder in reversed(self._made) if kind is not None else ():
             with suppress(OSError):
                 os.rmdir(folder)
@@ -65,7 +63,8 @@ class Outputs:
 
     def check(self, target: str) -> None:
         """Raise where a target cannot be written: before anything is read."""
-        if _is_special(target):
+        if streams.is_stream(target):
+            streams.check_output(target)
             return
         path = os.path.realpath(target)
         if not target or os.path.isdir(path):
@@ -83,18 +82,7 @@ class Outputs:
         """Create the temporary file for a target."""
         self.check(target)
         self._make_folders(target)
-        special = _is_special(target)
-        path = target if special else os.path.realpath(target)
-        folder = os.environ.get("TMPDIR", "/tmp") if special else os.path.dirname(path)  # noqa: S108
-        temporary = os.path.join(folder, f".gradclip-{os.urandom(8).hex()}")
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        _unfinished.add(temporary)
-        try:
-            fd = os.open(temporary, flags, 0o600)
-        except OSError as error:
-            _unfinished.discard(temporary)
-            raise _failed(error, target) from error
-        self._staged.append(Staged(target, path, temporary, fd))
+        self._staged.append(_nameless(target) if streams.is_stream(target) else _beside(target))
         return self._staged[-1]
 
     def _make_folders(self, target: str) -> None:
@@ -115,10 +103,10 @@ class Outputs:
     def complete(self, staged: Staged) -> None:
         """Bring a staged file to the disk; it only has to be renamed then."""
         try:
-            if not _is_special(staged.path):
+            if staged.temporary is not None:
                 take_over_mode(staged.fd, staged.path)
                 os.fsync(staged.fd)
-            _close(staged)
+                _close(staged)
         except OSError as error:
             raise _failed(error, staged.target) from error
 
@@ -126,7 +114,7 @@ class Outputs:
         """Put every staged file in the place of its target; no signal comes between two of them."""
         finished: list[str] = []
         for staged in self._staged:
-            if _is_special(staged.path):
+            if staged.temporary is None:
                 self._put(staged, finished)
         with held():
             for staged in self._staged:
@@ -135,7 +123,7 @@ class Outputs:
             self._sync()
 
     def _sync(self) -> None:
-        new = [staged.path for staged in self._staged if not _is_special(staged.path)]
+        new = [staged.path for staged in self._staged if staged.temporary is not None]
         new += [os.path.realpath(folder) for folder in self._made]
         for folder in sorted({os.path.dirname(path) for path in new}):
             try:
@@ -146,34 +134,49 @@ class Outputs:
 
     def _put(self, staged: Staged, finished: list[str]) -> None:
         try:
-            if _is_special(staged.path):
-                _pour(staged)
+            if staged.temporary is None:
+                streams.pour(staged.fd, staged.path)
             elif self._overwrite:
                 os.replace(staged.temporary, staged.path)
             else:
                 take_name(staged.temporary, staged.path)
         except OSError as error:
+            standard = staged.path == streams.STANDARD
+            if standard and isinstance(error, BrokenPipeError):
+                raise  # who reads standard output may leave, as `head` does
             several = f"; {len(finished)} of {len(self._staged)} outputs are in place" if self._staged[1:] else ""
             names = f": {listed(finished)}" if finished else ""
-            raise OutputError(f"{_reason(error)}{several}{names}", path=staged.target) from error
+            path = "standard output" if standard else staged.target
+            raise OutputError(f"{_reason(error)}{several}{names}", path=path) from error
         finished.append(staged.target)
 
 
-def _is_special(path: str) -> bool:
-    """Whether a path is a device or a FIFO, which is written to and never replaced."""
+def _nameless(target: str) -> Staged:
+    """Create the temporary file for a stream."""
     try:
-        mode = os.stat(path).st_mode
-    except OSError:
-        return False
-    return stat.S_ISCHR(mode) or stat.S_ISBLK(mode) or stat.S_ISFIFO(mode)
+        return Staged(target, target, None, streams.temporary())
+    except OSError as error:
+        raise OutputError(_reason(error) + streams.place(target), path=target) from error
 
 
-def _pour(staged: Staged) -> None:
-    """Copy a complete file into a device or a FIFO."""
-    import shutil
+def _beside(target: str) -> Staged:
+    """Create the temporary file for a file."""
+    path = os.path.realpath(target)
+    temporary = os.path.join(os.path.dirname(path), f".gradclip-{os.urandom(8).hex()}")
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    _unfinished.add(temporary)
+    try:
+        return Staged(target, path, temporary, os.open(temporary, flags, 0o600))
+    except OSError as error:
+        _unfinished.discard(temporary)
+        raise _failed(error, target) from error
 
-    with open(staged.temporary, "rb") as source, open(staged.path, "wb") as target:
-        shutil.copyfileobj(source, target, 1 << 20)
+
+def _remove(staged: Staged) -> None:
+    if staged.temporary is not None:
+        with suppress(OSError):
+            os.unlink(staged.temporary)
+        _unfinished.discard(staged.temporary)
 
 
 def _close(staged: Staged) -> None:

@@ -1,13 +1,12 @@
 """A dump as it is known after its first reading: names, layers and statistics, and no elements."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 
-from gradclip_cli import shards
+from gradclip_cli import folders, shards
 from gradclip_cli.dtypes import Raw
 from gradclip_cli.errors import InputError
 from gradclip_cli.files import Fingerprint
@@ -131,7 +130,9 @@ def survey(
             others += reader.others
     shards.check(path, names)
     places = selection.naming.places([spec.name for spec in tensors])
-    dump = Dump(path, step_of(path if os.path.isdir(path) else parts[0].path), parts, tensors, places, found, others)
+    dump = Dump(
+        path, step_of(path if folders.is_folder(path) else parts[0].path), parts, tensors, places, found, others
+    )
     return replace(dump, replicas=_replicas(dump, selection)) if shards.is_by_rank(path) else dump
 
 

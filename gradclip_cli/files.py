@@ -9,7 +9,9 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
+from gradclip_cli import streams
 from gradclip_cli.errors import InputError, OutputError
+from gradclip_cli.spooling import standard_input
 
 Fingerprint = tuple[int, int, int, int]
 
@@ -18,15 +20,17 @@ _CLOCK = getattr(time, "CLOCK_REALTIME_COARSE", None)  # Linux's file systems go
 _TICK_NS = int(2e9 * time.clock_getres(_CLOCK)) if _CLOCK is not None else 20_000_000
 """Two changes of a file within less than this may get the same time."""
 _PATIENCE = 50
+_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 class InputFile:
-    """A regular file, opened once for reading."""
+    """A regular file, opened once for reading; `-` is standard input."""
 
     def __init__(self, path: str) -> None:
         self.path = path
+        self._spool = standard_input() if path == streams.STANDARD else None
         try:
-            self.fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            self.fd = os.dup(self._spool.fd) if self._spool else os.open(path, _FLAGS)
         except (OSError, ValueError) as error:
             raise InputError(_reason(error), path=path) from error
         found = os.fstat(self.fd)
@@ -34,7 +38,7 @@ class InputFile:
             os.close(self.fd)
             kind = "a directory" if stat.S_ISDIR(found.st_mode) else "not a regular file"
             raise InputError(f"is {kind}; give a gradient dump", path=path)
-        self.fingerprint = self._settled()
+        self.fingerprint = self._settled() if self._spool is None else self._look()
         self.size = self.fingerprint[2]
 
     def __enter__(self) -> "InputFile":
@@ -45,6 +49,13 @@ class InputFile:
     ) -> None:
         with suppress(OSError):  # of a file that was only read nothing is lost
             os.close(self.fd)
+
+    def complete(self) -> None:
+        """Wait for the end of what comes through a pipe: until then only its beginning is here."""
+        if self._spool is not None:
+            self._spool.complete()
+            self.fingerprint = self._look()
+            self.size = self.fingerprint[2]
 
     def read(self, offset: int, count: int) -> bytes:
         """Return `count` bytes at `offset`, or fewer where the file ends."""
@@ -99,7 +110,7 @@ def write_at(fd: int, offset: int, data: memoryview | bytes, path: str) -> None:
         while done < len(view):
             done += os.pwrite(fd, view[done:], offset + done)
     except OSError as error:
-        raise OutputError(_reason(error), path=path) from error
+        raise OutputError(_reason(error) + streams.place(path), path=path) from error
 
 
 def copy_at(source: InputFile, offset: int, fd: int, to: int, count: int, path: str) -> None:

@@ -7,9 +7,15 @@ from gradclip_cli.errors import InputError
 from gradclip_cli.formats import opened, suffixes
 from gradclip_cli.formats.base import Options
 from gradclip_cli.naming import natural, step_of
+from gradclip_cli.streams import STANDARD
 
 KEY = "gradient"
 """What the one tensor of each file is called, which is named after its file."""
+
+
+def is_folder(path: str) -> bool:
+    """Whether an input or an output is a folder; `-` is a standard stream, whatever has that name here."""
+    return path != STANDARD and os.path.isdir(path)
 
 
 def files(folder: str, endings: Sequence[str] = ()) -> list[str]:

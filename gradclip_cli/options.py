@@ -15,6 +15,7 @@ from gradclip_cli.render.order import parse_order
 from gradclip_cli.render.view import View, parse_columns
 from gradclip_cli.selection import VOID_DTYPES, Selection
 from gradclip_cli.strategies import find
+from gradclip_cli.streams import STANDARD, check_open, unified
 from gradclip_cli.thresholds import parse, parse_rule
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -46,6 +47,8 @@ def read_list(path: str | None, separator: str = "\n") -> tuple[str, ...]:
     """Read a list of paths from a file, or from standard input where that is `-`; empty lines do not count."""
     if path is None:
         return ()
+    if path == STANDARD:
+        check_open()
     try:
         with click.open_file(path, "rb") as file:
             text = os.fsdecode(file.read())
@@ -157,7 +160,11 @@ working = stacked(
 
 def taken(given: tuple[str, ...], options: dict[str, Any]) -> tuple[str, ...]:
     """Take the values of `reading` out of a command's options."""
-    return given + read_list(options.pop("files_from"), "\0" if options.pop("null") else "\n")
+    files_from = options.pop("files_from")
+    paths = given + read_list(files_from, "\0" if options.pop("null") else "\n")
+    if files_from == STANDARD and STANDARD in (unified(path, 0) for path in paths):
+        raise UsageError("--files-from - reads standard input, so - cannot be a dump; a file of that name is ./-")
+    return paths
 
 
 def selection(options: dict[str, Any]) -> Selection:

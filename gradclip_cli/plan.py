@@ -9,6 +9,7 @@ from gradclip_cli.errors import UsageError
 from gradclip_cli.formats import by_name, by_suffix
 from gradclip_cli.selection import Selection
 from gradclip_cli.strategies import STRATEGIES, Group, Strategy
+from gradclip_cli.streams import STANDARD
 from gradclip_cli.thresholds import RULES, Replay, Rule, Threshold
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class ApplyPlan:
 
     def format_of(self, path: str, output: str, found: "Format") -> "Format":
         """The format to be written for an input: as asked for, or by the suffix of the output, or that of the input."""
-        if output == path:
+        if output == path != STANDARD:
             return found
         return by_name(self.output_format) if self.output_format else by_suffix(output) or found
 
@@ -161,6 +162,8 @@ class DiffPlan:
         for name, value in (("rtol", self.rtol), ("atol", self.atol)):
             if not 0 <= value < math.inf:
                 raise UsageError(f"{name} must be a number of at least 0, not {value:g}")
+        if self.a == self.b == STANDARD:
+            raise UsageError("standard input can be read only once; give - once")
         _check_jobs(self.jobs)
 
 

@@ -5,12 +5,13 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from gradclip_cli import shards
+from gradclip_cli import folders, shards
 from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.naming import Naming
 from gradclip_cli.plan import Trial
 from gradclip_cli.selection import expand
 from gradclip_cli.strategies import find
+from gradclip_cli.streams import STANDARD, check_input, unified
 from gradclip_cli.text import printable
 from gradclip_cli.thresholds import parse
 
@@ -41,14 +42,17 @@ def trial(text: str) -> Trial:
 def dumps_in(inputs: Sequence[str], by_rank: bool = False) -> tuple[str, ...]:
     """Replace directories by the dumps in them; raise where there is no input, or one that is not there.
 
-    With `by_rank` all files together are one dump, of which each holds pieces.
+    `-` is standard input. With `by_rank` all files together are one dump, of which each holds pieces.
     """
     if not inputs:
         raise UsageError("give at least one dump, or a directory of dumps")
-    for path in inputs:
-        if not os.path.lexists(path):
+    given = [unified(path, 0) for path in inputs]
+    if STANDARD in given:
+        _check_standard_input(given)
+    for path in given:
+        if path != STANDARD and not os.path.lexists(path):
             raise InputError("does not exist", path=path)
-    found = expand(inputs)
+    found = expand(given)
     if by_rank and len(found) < 2:
         raise UsageError("--shards needs the files of two ranks or more")
     return (shards.by_rank(found),) if by_rank else tuple(found)
@@ -67,13 +71,16 @@ def into_folder(inputs: Sequence[str], found: Sequence[str], output_format: str 
     sharded = any(map(shards.is_sharded, found))
     if sharded and output_format not in (None, "safetensors"):
         raise UsageError("a dump in shards keeps its format; leave out --output-format")
-    return sharded or len(found) > 1 or os.path.isdir(inputs[0])
+    return sharded or len(found) > 1 or folders.is_folder(inputs[0])
 
 
 def outputs_for(
     inputs: Sequence[str], output: str | None, *, in_place: bool, dry_run: bool, directory: bool
 ) -> tuple[str | None, ...]:
-    """Name the output of each input; several go into a directory, which is made if it is missing."""
+    """Name the output of each input; several go into a directory, which is made if it is missing; `-` is standard output."""
+    piped = any(STANDARD in shards.parts(path) for path in inputs)
+    if piped and in_place:
+        raise UsageError("standard input cannot be replaced; give -o OUTPUT rather than --in-place")
     if dry_run:
         return (None,) * len(inputs)
     if in_place == (output is not None):
@@ -82,8 +89,12 @@ def outputs_for(
         _distinct([os.path.realpath(part) for path in inputs for part in shards.parts(path)])
         return tuple(inputs)
     if not directory:
-        return (output,)
-    if len(inputs) == 1 and os.path.isdir(inputs[0]):
+        return (unified(output, 1),)
+    if unified(output, 1) == STANDARD:
+        raise UsageError("standard output takes one dump in one file; give -o DIRECTORY for several, or for shards")
+    if piped:
+        raise UsageError("standard input has no name to be written under; apply to it alone, with -o FILE")
+    if len(inputs) == 1 and folders.is_folder(inputs[0]):
         return (output,)
     _distinct([os.path.basename(part) for path in inputs for part in _kept(path)])
     return tuple(os.path.join(output, os.path.basename(_kept(path)[-1])) for path in inputs)
@@ -91,9 +102,15 @@ def outputs_for(
 
 def _kept(path: str) -> tuple[str, ...]:
     """The paths whose base names are kept: those of the files of a dump, its own last; of a folder that is a dump, its own."""
-    if os.path.isdir(path):
+    if folders.is_folder(path):
         return (os.path.realpath(path),)
     return (*shards.parts(path), *([path] if path.endswith(shards.INDEX) else []))
+
+
+def _check_standard_input(inputs: Sequence[str]) -> None:
+    if inputs.count(STANDARD) > 1:
+        raise UsageError("standard input can be read only once; give - once")
+    check_input()
 
 
 def _distinct(keys: Sequence[str]) -> None:

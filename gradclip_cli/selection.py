@@ -1,6 +1,5 @@
 """Which files are read, and which of their tensors count."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -38,7 +37,9 @@ class Selection:
 
 def expand(inputs: Sequence[str]) -> list[str]:
     """Replace each directory by the dumps in it, in natural order, and shards by the sets that they belong to."""
-    return shards.combined([found for path in inputs for found in (_inside(path) if os.path.isdir(path) else [path])])
+    return shards.combined(
+        [found for path in inputs for found in (_inside(path) if folders.is_folder(path) else [path])]
+    )
 
 
 def _inside(folder: str) -> list[str]:

@@ -34,7 +34,7 @@ def is_by_rank(path: str) -> bool:
 
 def is_sharded(path: str) -> bool:
     """Whether a path stands for several files."""
-    return len(parts(path)) > 1 or path.endswith(INDEX) or os.path.isdir(path)
+    return len(parts(path)) > 1 or path.endswith(INDEX) or folders.is_folder(path)
 
 
 def parts(path: str) -> tuple[str, ...]:
@@ -44,7 +44,7 @@ def parts(path: str) -> tuple[str, ...]:
     if path.endswith(INDEX):
         folder = os.path.dirname(path)
         return tuple(os.path.join(folder, name) for name in sorted(set(weight_map(path).values())))
-    if os.path.isdir(path):
+    if folders.is_folder(path):
         return tuple(folders.files(path))
     found = _NUMBERED.fullmatch(os.path.basename(path))
     if found is None or not 1 < int(found["of"]) <= _MOST_SHARDS:
@@ -79,7 +79,7 @@ def combined(paths: Sequence[str]) -> list[str]:
     taken = {part for index in indices for part in parts(index)}
     found: list[str] = []
     for path in paths:
-        first = path if path in indices or os.path.isdir(path) else parts(path)[0]
+        first = path if path in indices or folders.is_folder(path) else parts(path)[0]
         if path not in taken and not (first in found and is_sharded(first)):
             found.append(first)
     return found
@@ -89,7 +89,7 @@ def check(path: str, names: Sequence[Sequence[str]]) -> None:
     """Raise where the tensors in the shards, `names`, are not each in one shard, or not those of the index."""
     if is_by_rank(path):
         return
-    if os.path.isdir(path):
+    if folders.is_folder(path):
         _check_params(path, names)
         return
     holders: dict[str, str] = {}
@@ -127,7 +127,7 @@ def _check_index(path: str, holders: dict[str, str]) -> None:
 
 def named(path: str, part: str, tensors: Sequence[TensorSpec]) -> list[TensorSpec]:
     """Return the tensors of a file by the names that they have in the dump at `path`."""
-    if path != part and not is_by_rank(path) and os.path.isdir(path):
+    if path != part and not is_by_rank(path) and folders.is_folder(path):
         return [replace(spec, name=folders.param_of(part)) for spec in tensors]
     return list(tensors)
 
@@ -138,7 +138,7 @@ def targets(path: str, output: str) -> list[str]:
     found = parts(path)
     if is_by_rank(output):
         return list(parts(output))
-    if os.path.isdir(path):
+    if folders.is_folder(path):
         return [os.path.join(output, os.path.basename(part)) for part in found]
     if len(found) == 1 and not path.endswith(INDEX):
         return [output]
@@ -149,4 +149,4 @@ def targets(path: str, output: str) -> list[str]:
 def shown(path: str, at: str) -> str | list[str]:
     """Return how a report names the dump at `path` where it lies at `at`: its file, its index, or the list of its shards."""
     found = targets(path, at)
-    return at if len(found) == 1 or path.endswith(INDEX) or os.path.isdir(path) else found
+    return at if len(found) == 1 or path.endswith(INDEX) or folders.is_folder(path) else found

@@ -26,6 +26,7 @@ from gradclip_cli.options import (
 from gradclip_cli.plan import NONFINITE, ApplyPlan
 from gradclip_cli.planning import dumps_in, into_folder, outputs_for
 from gradclip_cli.report import ApplyReport
+from gradclip_cli.streams import STANDARD
 from gradclip_cli.thresholds import SPELLINGS
 
 
@@ -40,7 +41,13 @@ from gradclip_cli.thresholds import SPELLINGS
 )
 @reading
 @by_rank
-@click.option("-o", "--output", type=click.Path(), metavar="PATH", help="Write here; a directory for several inputs.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(),
+    metavar="PATH",
+    help="Write here, to standard output if it is -; a directory for several inputs.",
+)
 @click.option(
     "-s",
     "--strategy",
@@ -111,4 +118,4 @@ def command(inputs: tuple[str, ...], **options: Any) -> None:
     with progress(found, 2, options["quiet"]) as tick:
         report = pipeline.apply(plan, tick)
     if not options["quiet"]:
-        show(report, view)
+        show(report, view, err=plan.outputs == (STANDARD,))

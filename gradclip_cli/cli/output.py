@@ -12,6 +12,7 @@ import click
 from gradclip_cli import render, shards
 from gradclip_cli.errors import OutputError
 from gradclip_cli.signals import before_the_end
+from gradclip_cli.streams import STANDARD
 from gradclip_cli.text import one_line
 
 if TYPE_CHECKING:
@@ -22,13 +23,16 @@ _LONG = 256 << 20
 _STRIDE = 16 << 20
 
 
-def show(report: "Report", view: "View") -> None:
-    """Write notes to standard error and the report to standard output."""
+def show(report: "Report", view: "View", err: bool = False) -> None:
+    """Write notes to standard error and the report to standard output, or with `err` to standard error too."""
     warn(report.notes)
-    if sys.stdout is None:
+    stream = sys.stderr if err else sys.stdout
+    if stream is None:
+        if err:
+            return
         raise OutputError("is closed", path="standard output")
-    render.write(report, sys.stdout, view)
-    sys.stdout.flush()
+    render.write(report, stream, view)
+    stream.flush()
 
 
 def warn(notes: Sequence[str]) -> None:
@@ -83,5 +87,5 @@ class _Ticker:
 
 def _size(path: str) -> int:
     with suppress(OSError):
-        return os.path.getsize(path)
+        return os.fstat(0).st_size if path == STANDARD else os.path.getsize(path)
     return 0

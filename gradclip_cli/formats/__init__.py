@@ -43,6 +43,7 @@ def opened(path: str, options: "Options", name: str | None = None) -> Iterator[t
 
     with InputFile(path) as file:
         format = by_name(name) if name else _recognised(file)
+        file.complete()  # only now: what is no dump may never end
         reader = format.open(file, options)
         try:
             yield format, reader

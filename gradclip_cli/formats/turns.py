@@ -5,15 +5,19 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import IO
 
+from gradclip_cli.streams import is_stream
+
 _IN_MEMORY = 1 << 20
 
 
 def spool(path: str) -> IO[bytes]:
-    """Return a temporary file without a name, on the disk of `path` once it is larger than a megabyte."""
+    """Return a temporary file without a name, once it is larger than a megabyte on the disk of `path`, or in TMPDIR for a stream."""
     import tempfile
 
     folder = os.path.dirname(path) or "."
-    return tempfile.SpooledTemporaryFile(_IN_MEMORY, dir=folder if os.path.isdir(folder) else None)
+    return tempfile.SpooledTemporaryFile(
+        _IN_MEMORY, dir=None if is_stream(path) or not os.path.isdir(folder) else folder
+    )
 
 
 class Turns:

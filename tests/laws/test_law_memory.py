@@ -1,5 +1,6 @@
 """No more than a few pieces of a tensor are ever held."""
 
+import os
 import subprocess
 import sys
 import zipfile
@@ -103,4 +104,22 @@ def test_checking_is_bounded(roomy: Path) -> None:
     run = subprocess.run([sys.executable, "-c", MEASURE, *gradclip], capture_output=True, text=True, check=True)
     code, peak = map(int, run.stdout.split())
     assert (code, run.stderr) == (1, "")
+    assert peak < CEILING
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_memory_is_bounded_in_a_pipeline(format: str, roomy: Path) -> None:
+    """What comes through a pipe, and goes into one, is held on the disk: the same 160 MiB are enough."""
+    gradclip = [sys.executable, "-m", "gradclip_cli", "apply", "-", "-o", "-", "-s", "clip-by-norm", "-t", "1", "-q"]
+    pipeline = ["bash", "-c", 'set -o pipefail; cat "$0" | "$@" | wc -c', large(roomy, format), *gradclip]
+    run = subprocess.run(
+        [sys.executable, "-c", MEASURE, *pipeline],
+        env={**os.environ, "TMPDIR": str(roomy)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    written, code, peak = map(int, run.stdout.split())
+    assert (code, run.stderr) == (0, "")
+    assert written >= 4 * ROWS * WIDTH
     assert peak < CEILING

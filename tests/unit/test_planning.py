@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gradclip_cli.errors import InputError, UsageError
-from gradclip_cli.planning import dumps_in, naming, outputs_for
+from gradclip_cli.planning import dumps_in, into_folder, naming, outputs_for
 
 
 @pytest.mark.parametrize(
@@ -98,3 +98,38 @@ def test_in_place_each_file_is_its_own_output(tmp_path: Path) -> None:
     assert outputs(first, in_place=True) == (first,)
     with pytest.raises(UsageError, match="2 inputs"):
         outputs(first, second, in_place=True)
+
+
+@pytest.mark.parametrize("given", [("-", "-"), ("a.npz", "-", "/dev/stdin")])
+def test_standard_input_comes_once(given: tuple[str, ...]) -> None:
+    """Standard input twice among the inputs, under whatever names, is wrong usage."""
+    with pytest.raises(UsageError, match="only once"):
+        dumps_in(given)
+
+
+def test_standard_input_among_inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`-` is an input like others, whatever lies in the working directory."""
+    (tmp_path / "-").mkdir()
+    (tmp_path / "a.npz").touch()
+    monkeypatch.chdir(tmp_path)
+    assert dumps_in(["a.npz", "-"]) == ("a.npz", "-")
+    assert dumps_in(["/dev/stdin"]) == ("-",)
+    assert not into_folder(["-"], ("-",))
+
+
+@pytest.mark.parametrize("name", ["-", "/dev/stdout"])
+def test_standard_output_takes_one_dump(name: str) -> None:
+    """`-` as an output is standard output, which takes the dump of one file, and no directory."""
+    assert outputs("-", output=name) == ("-",)
+    assert outputs("a", "b", output=name, dry_run=True, directory=True) == (None, None)
+    with pytest.raises(UsageError, match="-o DIRECTORY"):
+        outputs("a", "b", output=name, directory=True)
+
+
+def test_standard_input_has_no_place_of_its_own() -> None:
+    """What comes from standard input can neither be replaced nor be written under a name of its own, a piece of a dump too."""
+    for piped in ("-", "a\0-"):
+        with pytest.raises(UsageError, match="--in-place"):
+            outputs(piped, in_place=True)
+        with pytest.raises(UsageError, match="-o FILE"):
+            outputs("b", piped, output="out", directory=True)

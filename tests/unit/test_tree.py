@@ -16,6 +16,8 @@ ROOT = PACKAGE.parent
 STAGES: tuple[tuple[str, ...], ...] = (
     ("text", "buffers", "signals"),
     ("errors",),
+    ("streams",),
+    ("spooling",),
     ("narrow",),
     ("dtypes",),
     ("tensors",),

@@ -5,16 +5,16 @@ from contextlib import ExitStack
 
 from gradclip_cli.dtypes import Raw
 from gradclip_cli.errors import InputError
-from gradclip_cli.files import InputFile, reopened
+from gradclip_cli.files import InputFile
 from gradclip_cli.formats import hdf5
 from gradclip_cli.formats.base import Options, check_declared
 from gradclip_cli.formats.hdf5 import heaps
 from gradclip_cli.formats.hdf5.banded import BAND_BYTES, BandReader
+from gradclip_cli.formats.hdf5.handles import opened
 from gradclip_cli.formats.hdf5.types import dtype_of, let_go, lock, mapped, walk
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import listed
 
-import h5py  # isort: skip  (after types, which says that no plugin may be loaded)
 from h5py import h5d, h5o, h5s  # isort: skip
 
 
@@ -25,7 +25,7 @@ class Hdf5Reader:
         self.file = file
         heaps.check(file, hdf5.base(file) or 0)
         with mapped(file.path), lock:
-            self.handle = h5py.File(reopened(file.fd), "r", locking=False)
+            self.handle = opened(file.fd, "r")
         self.tensors: list[TensorSpec] = []
         self._bands: dict[str, BandReader] = {}
         with ExitStack() as unless_sound:

@@ -10,17 +10,17 @@ import numpy as np
 
 from gradclip_cli.dtypes import Raw, to_numpy
 from gradclip_cli.errors import OutputError
-from gradclip_cli.files import reopened, write_at
+from gradclip_cli.files import write_at
 from gradclip_cli.formats.base import Copy, around
 from gradclip_cli.formats.hdf5.banded import bands_of, selection
 from gradclip_cli.formats.hdf5.bands import Band
 from gradclip_cli.formats.hdf5.chunks import aligned, packed, packing_of
+from gradclip_cli.formats.hdf5.handles import opened
 from gradclip_cli.formats.hdf5.reader import Hdf5Reader
 from gradclip_cli.formats.hdf5.types import let_go, lock, mapped, written
 from gradclip_cli.formats.turns import Turns
 from gradclip_cli.tensors import TensorSpec
 
-import h5py  # isort: skip
 from h5py import h5d, h5o, h5p, h5z  # isort: skip
 
 _MOST_DIMENSIONS = 32
@@ -78,7 +78,7 @@ class Hdf5Writer:
         """Open a dataset, in its turn: whatever HDF5 does to a file, it does in the same order each time."""
         with lock:
             if self._handle is None:
-                self._handle = h5py.File(reopened(self._fd), "r+", locking=False)
+                self._handle = opened(self._fd, "r+")
             return _dataset(self._handle, spec)
 
 
@@ -162,7 +162,7 @@ def convert(tensors: Sequence[TensorSpec], fd: int, path: str) -> Hdf5Writer:
     _check_names(tensors, path)
     placed = []
     with written(path, None), lock, ExitStack() as at_last:
-        file = h5py.File(reopened(fd), "w", locking=False)
+        file = opened(fd, "w")
         at_last.callback(let_go, file)
         for spec in tensors:
             placed.append(_create(file, replace(spec, dtype=replace(spec.dtype, swapped=False), fortran=False)))

@@ -11,6 +11,7 @@ from gradclip_cli.formats.npz import crc, zip
 from gradclip_cli.formats.npz.deflate import Deflater, checksum
 from gradclip_cli.formats.npz.zip import STORED, Member
 from gradclip_cli.formats.turns import Turns
+from gradclip_cli.streams import place
 from gradclip_cli.tensors import TensorSpec
 
 
@@ -58,7 +59,7 @@ class NpzWriter:
                 packer.finish()
                 self._turns.take(entry.name, lambda: self._append(entry, packer))
         except OSError as error:
-            raise OutputError(f"{error.strerror or error}".lower(), path=self._path) from error
+            raise OutputError(f"{error.strerror or error}".lower() + place(self._path), path=self._path) from error
 
     def finish(self) -> None:
         """Write the local headers and the central directory."""

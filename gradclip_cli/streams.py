@@ -1,0 +1,110 @@
+"""Standard input and standard output as places of a dump, and devices and FIFOs, which are written to and never replaced."""
+
+import os
+import select
+import stat
+import sys
+
+from gradclip_cli.errors import InputError, OutputError, UsageError
+
+STANDARD = "-"
+"""Standard input among inputs, standard output as an output; a file of this name is `./-`."""
+
+PIECE = 1 << 20
+
+
+def unified(path: str, number: int) -> str:
+    """Return `-` for the names that a system has for its descriptor `number`, 0 or 1; any other path as it is.
+
+    >>> unified("/dev/stdout", 1), unified("/dev/stdout", 0), unified("./-", 1)
+    ('-', '/dev/stdout', './-')
+    """
+    names = (f"/dev/{('stdin', 'stdout')[number]}", f"/dev/fd/{number}", f"/proc/self/fd/{number}")
+    return STANDARD if path in names else path
+
+
+def is_stream(output: str) -> bool:
+    """Whether an output is standard output, a device or a FIFO."""
+    if output == STANDARD:
+        return True
+    try:
+        mode = os.stat(output).st_mode
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISCHR(mode) or stat.S_ISBLK(mode) or stat.S_ISFIFO(mode)
+
+
+def check_open() -> None:
+    """Raise where standard input is closed."""
+    if sys.__stdin__ is None:
+        raise InputError("standard input is closed; pipe something into it, or name a file", path=STANDARD)
+
+
+def check_input() -> None:
+    """Raise where standard input cannot hold a dump: before anything is read."""
+    check_open()
+    if os.isatty(0):
+        raise UsageError("standard input is a terminal; pipe a dump into it, or name a file")
+
+
+def check_output(output: str) -> None:
+    """Raise where a stream cannot take a dump: before anything is read. No dump is written to a terminal."""
+    if output == STANDARD:
+        if sys.__stdout__ is None:
+            raise OutputError("is closed", path="standard output")
+        if os.isatty(1):
+            raise UsageError("standard output is a terminal; send it into a pipe or a file, or give -o FILE")
+    elif stat.S_ISCHR(os.stat(output).st_mode):
+        try:
+            fd = os.open(output, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        except OSError as error:
+            raise OutputError((error.strerror or str(error)).lower(), path=output) from error
+        terminal = os.isatty(fd)
+        os.close(fd)
+        if terminal:
+            raise UsageError(f"{output} is a terminal; give a file for the output")
+
+
+def temporary() -> int:
+    """Return the descriptor of a new temporary file without a name, in TMPDIR; it goes when the process does, however that ends."""
+    import tempfile
+
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
+
+
+def place(output: str) -> str:
+    """Where a stream's file lies until it is complete, as the end of a message; empty for an output that is a file."""
+    return " in the directory for temporary files; name a roomier one in TMPDIR" if is_stream(output) else ""
+
+
+def pour(source: int, output: str) -> None:
+    """Copy a complete file into a stream from where that stands. Raises OSError; BrokenPipeError where its reader is gone."""
+    fd = 1 if output == STANDARD else os.open(output, os.O_WRONLY | os.O_NOCTTY | os.O_CLOEXEC)
+    try:
+        offset = 0
+        while part := os.pread(source, PIECE, offset):
+            write(fd, part)
+            offset += len(part)
+    finally:
+        if output != STANDARD:
+            os.close(fd)
+
+
+def read(fd: int) -> bytes:
+    """Return the next bytes of a stream, none at its end; wait for them also where the other end has asked not to wait."""
+    while True:
+        try:
+            return os.read(fd, PIECE)
+        except BlockingIOError:
+            select.select([fd], [], [])
+
+
+def write(fd: int, data: bytes) -> None:
+    """Write all of `data` to a stream, and wait as `read` does."""
+    view = memoryview(data)
+    while view:
+        try:
+            view = view[os.write(fd, view) :]
+        except BlockingIOError:
+            select.select([], [fd], [])
