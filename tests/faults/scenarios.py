@@ -15,7 +15,7 @@ import safetensors.numpy
 from cli.running import GRADCLIP
 
 OLD = b"the old file"
-CLIP = ["-s", "clip-by-global-norm", "-t", "1", "-q", "-j", "1", "--overwrite"]
+CLIP = ["-s", "clip-by-global-norm", "-t", "1", "-q", "-j", "1"]
 Files = dict[str, bytes]
 
 
@@ -58,7 +58,7 @@ class Scenario:
     @property
     def command(self) -> list[str]:
         """The run itself."""
-        return [*GRADCLIP, "apply", *self.argv, *CLIP]
+        return [*GRADCLIP, "apply", *self.argv, *CLIP, *(["--overwrite"] if self.existing else [])]
 
 
 SHARDS = tuple(f"in/g-0000{k}-of-00002.safetensors" for k in (1, 2))

@@ -112,8 +112,10 @@ def test_the_same_run_again_does_what_the_killed_one_did_not(tmp_path: Path, sou
     wanted = undisturbed(scenario, sound / scenario.name)
     traced = tracing.calls_of(scenario, sound / f"{scenario.name}-traced")
     folder = fresh(scenario, tmp_path / "run")
-    tracing.injected(scenario.command, folder, [call for call in traced if call.name == "rename"][-1], "signal=KILL")
-    subprocess.run(scenario.command, cwd=folder, check=True, env=environment())
+    last = [call for call in traced if call.name == "link" and call.inside][-1]
+    tracing.injected(scenario.command, folder, last, "signal=KILL")
+    assert not (folder / scenario.targets[-1]).exists()
+    subprocess.run([*scenario.command, "--overwrite"], cwd=folder, check=True, env=environment())
     assert {name: files(folder)[name] for name in scenario.targets} == {
         name: wanted.after[name] for name in scenario.targets
     }
