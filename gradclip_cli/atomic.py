@@ -174,8 +174,10 @@ def _beside(target: str) -> Staged:
 
 def _remove(staged: Staged) -> None:
     if staged.temporary is not None:
-        with suppress(OSError):
-            os.unlink(staged.temporary)
+        for _ in range(2):  # an error of the moment leaves nothing behind
+            with suppress(OSError):
+                os.unlink(staged.temporary)
+                break
         _unfinished.discard(staged.temporary)
 
 

@@ -63,7 +63,9 @@ def packing_of(dataset: Any, itemsize: int) -> Packing | None:
     kinds = [found[0] for found in filters]
     if not kinds:
         return Packing(plan.get_chunk(), itemsize, False, None)
-    if kinds not in ([h5z.FILTER_DEFLATE], [h5z.FILTER_SHUFFLE, h5z.FILTER_DEFLATE]) or not filters[-1][2]:
+    if kinds not in ([h5z.FILTER_DEFLATE], [h5z.FILTER_SHUFFLE, h5z.FILTER_DEFLATE]):
+        return None
+    if filters[-1][2][:1] not in {(level,) for level in range(10)}:
         return None
     return Packing(plan.get_chunk(), itemsize, len(kinds) > 1, filters[-1][2][0])
 
