@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO := $(VENV)/demo
 
-.PHONY: demo test faults fuzz lint types ci bench torch samples clean
+.PHONY: demo test faults fuzz lint types ci docs man wheel-test bench torch samples clean
 
 demo: $(VENV)/installed
 	$(BIN)/gradclip stats sample_data/char_lstm --by layer --by total
@@ -33,6 +33,24 @@ types: $(VENV)/linted
 	$(BIN)/mypy
 
 ci: test lint types
+
+# What the README and the manual page take from the program.
+docs: man
+	$(BIN)/python tests/docs/readme.py
+
+man: $(VENV)/installed
+	$(BIN)/python tests/docs/man.py
+
+# The wheel as others will have it: in a virtual environment of its own, tested from a folder that is not this one.
+wheel-test: $(VENV)/python
+	rm -rf $(VENV)/wheel
+	$(BIN)/python -m pip wheel --quiet --no-deps -w $(VENV)/wheel .
+	$(PYTHON) -m venv $(VENV)/wheel/venv
+	$(VENV)/wheel/venv/bin/python -m pip install --quiet "$$(ls $(VENV)/wheel/*.whl)[test]"
+	test -s $(VENV)/wheel/venv/share/man/man1/gradclip.1
+	ls $(VENV)/wheel/venv/lib/python*/site-packages/gradclip_cli-*.dist-info/licenses/LICENSE
+	cp -r tests pyproject.toml $(VENV)/wheel/
+	cd $(VENV)/wheel && venv/bin/python -P -m pytest -q -p no:cacheprovider tests/cli
 
 # Under ten minutes; compares with PyTorch where the virtual environment has it (`make torch`).
 bench: $(VENV)/tested

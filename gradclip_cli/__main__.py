@@ -12,6 +12,9 @@ from gradclip_cli.text import one_line
 if TYPE_CHECKING:
     import click
 
+COMPLETING = "_GRADCLIP_COMPLETE"
+"""The variable by which a shell asks for completion."""
+
 
 def main() -> None:
     """Run `gradclip` and exit."""
@@ -34,8 +37,10 @@ def run() -> int:
     from gradclip_cli.cli import main as commands
     from gradclip_cli.errors import GradclipError
 
+    if COMPLETING in os.environ:
+        _prepare_completion()
     try:
-        return int(commands(standalone_mode=False) or 0)
+        return int(commands(prog_name="gradclip", complete_var=COMPLETING, standalone_mode=False) or 0)
     except click.ClickException as error:
         _explain(error)
         return error.exit_code
@@ -51,6 +56,15 @@ def run() -> int:
         _complain(f"Error: standard output: {one_line(error.strerror or str(error))}")
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 5
+
+
+def _prepare_completion() -> None:
+    """Let click know our shells, and write nothing into a line that is being typed."""
+    from gradclip_cli.cli.shells import install
+
+    install()
+    if os.environ[COMPLETING].endswith("_complete"):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def _explain(error: "click.ClickException") -> None:

@@ -8,6 +8,7 @@ from gradclip_cli.errors import NonFiniteError, UsageError
 from gradclip_cli.measure import Stats
 from gradclip_cli.plan import Override
 from gradclip_cli.selection import Selection
+from gradclip_cli.spelling import did_you_mean
 from gradclip_cli.text import printable
 
 _MOST = 8
@@ -18,10 +19,7 @@ def check_layers(dumps: Sequence[Dump], overrides: Sequence[Override]) -> None:
     layers = {layer for dump in dumps for layer in dump.layers} if overrides else set()
     for override in overrides:
         if not any(fnmatchcase(layer, override.pattern) for layer in layers):
-            from difflib import get_close_matches
-
-            near = get_close_matches(override.pattern, layers, 1)
-            hint = f"did you mean {near[0]!r}?" if near else "`gradclip ls` lists the layers"
+            hint = did_you_mean(override.pattern, layers, "`gradclip ls` lists the layers")
             raise UsageError(f"no layer matches {override.pattern!r}; {hint}")
 
 
@@ -35,7 +33,8 @@ def check_included(names: Sequence[str], selection: Selection) -> None:
     """Raise where a pattern of --include matches none of the names."""
     for pattern in selection.include:
         if not any(fnmatchcase(name, pattern) for name in names):
-            raise UsageError(f"no tensor matches --include {pattern!r}; `gradclip ls` lists the tensors")
+            hint = did_you_mean(pattern, names, "`gradclip ls` lists the tensors")
+            raise UsageError(f"no tensor matches --include {pattern!r}; {hint}")
 
 
 def refuse_nonfinite(dumps: Sequence[Dump]) -> None:

@@ -123,7 +123,7 @@ def lengths(dump: Opened, compared: dict[str, Comparison], workers: Workers, pro
             for k, spec in enumerate(specs)
             if spec.name in dump.tensors and spec.name not in compared and spec.dtype.is_float
         ]
-        measured = measure(reader.tensors, wanted, _told(reader.read, progress), (2.0,), workers)
+        measured = measure(reader.tensors, wanted, _told(reader.read, reader, progress), (2.0,), workers)
         for k, stats in measured.items():
             infinite = bool(stats.posinf or stats.neginf)
             found[specs[k].name] = Length(stats.powers[0], bool(stats.nan), infinite)
@@ -137,7 +137,7 @@ def _chunks(pair: Pair, slab: Slab, tolerance: Tolerance, progress: Progress) ->
         reads = [_reading(source, pair.turned, stack) for source in pair]
         for piece in in_order(slab, pair.a.spec, TURNED_BYTES if pair.turned else PIECE_BYTES):
             raws = [
-                _fetched(_told(read, progress), source.spec, piece, name)
+                _fetched(_told(read, source.reader, progress), source.spec, piece, name)
                 for read, source, name in zip(reads, pair, ("raw a", "raw b"), strict=True)
             ]
             yield compare_piece(raws[0], raws[1], dtypes, tolerance)
@@ -149,12 +149,12 @@ def _reading(source: Source, turned: bool, stack: ExitStack) -> Read:
     return source.reader.read
 
 
-def _told(read: Read, progress: Progress) -> Read:
+def _told(read: Read, reader: Reader, progress: Progress) -> Read:
     """Tell of every piece that is read."""
 
     def tell(spec: TensorSpec, start: int, out: Raw) -> None:
         read(spec, start, out)
-        progress(out.size)
+        progress(out.size, reader.file.path)
 
     return tell
 

@@ -20,7 +20,8 @@ from gradclip_cli.tensors import Slab, TensorSpec, in_order
 from gradclip_cli.text import listed
 from gradclip_cli.workers import Workers
 
-Progress = Callable[[int], None]
+Progress = Callable[[int, str], None]
+"""What is told of bytes that are done, and of the file that they are of."""
 Follow = Callable[[Format, Reader], Seen | None]
 """What is asked, of each file that is measured, whether somebody wants to see what is read."""
 
@@ -141,10 +142,10 @@ def _measured(
 ) -> dict[int, Stats]:
     def read(spec: TensorSpec, start: int, out: Raw) -> None:
         reader.read(spec, start, out)
-        progress(out.size)
+        progress(out.size, reader.file.path)
 
     found = measure(reader.tensors, wanted, read, types, workers, seen)
-    reader.verify()
+    reader.verify(rest=True)
     return found
 
 

@@ -14,6 +14,8 @@ class GradclipError(Exception):
     """Something a user can mend; `str()` is one printable line: `FILE: TENSOR: what is wrong; what to do`."""
 
     exit_code = 1
+    advice = ""
+    """What to do, where the message itself does not say it behind a `;`."""
 
     def __init__(self, message: str, *, path: str | None = None, tensor: str | None = None) -> None:
         super().__init__(message)
@@ -21,7 +23,8 @@ class GradclipError(Exception):
 
     def __str__(self) -> str:
         where = [one_line(part, 400) for part in (self.path, self.tensor) if part is not None]
-        return ": ".join([*where, one_line(self.message, 600)])
+        line = ": ".join([*where, one_line(self.message, 600)])
+        return line if "; " in self.message or not self.advice else f"{line}; {self.advice}"
 
 
 class UsageError(GradclipError):
@@ -34,6 +37,7 @@ class InputError(GradclipError):
     """An input is missing, cannot be read, or is not what it claims to be."""
 
     exit_code = 3
+    advice = "check the path, or save the file again"
 
 
 class NonFiniteError(GradclipError):
@@ -46,3 +50,4 @@ class OutputError(GradclipError):
     """The output cannot be written."""
 
     exit_code = 5
+    advice = "make room for it, or write it elsewhere"

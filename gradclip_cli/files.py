@@ -58,7 +58,9 @@ class InputFile:
             self.size = self.fingerprint[2]
 
     def read(self, offset: int, count: int) -> bytes:
-        """Return `count` bytes at `offset`, or fewer where the file ends."""
+        """Return `count` bytes at `offset`, or fewer where the file ends; both may be any number that a file claims."""
+        if offset + count >= 1 << 63:
+            return b""
         try:
             return os.pread(self.fd, count, offset)
         except OSError as error:

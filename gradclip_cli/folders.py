@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats import opened, suffixes
-from gradclip_cli.formats.base import Options
 from gradclip_cli.naming import natural, step_of
 from gradclip_cli.streams import STANDARD
 
@@ -31,6 +30,8 @@ def steps(folder: str) -> list[str]:
 
 def is_by_param(paths: Sequence[str]) -> bool:
     """Whether files hold one parameter each, by the first of them."""
+    from gradclip_cli.formats.base import Options
+
     try:
         with opened(paths[0], Options()) as (_, reader):
             return [spec.name for spec in reader.tensors] == [KEY]

@@ -47,10 +47,14 @@ class Turned:
             inner = spec.shape[axis + 1 :]
             target = words[at - start : at - start + count * prod(inner)].reshape(count, -1)
             stride = prod(spec.shape[:axis])
+            most = max(1, TURNED_BYTES // (stride * spec.dtype.itemsize))
             steps = [prod(spec.shape[: axis + 1 + k]) for k in range(len(inner))]
             for column, index in enumerate(product(*(range(size) for size in inner))):
                 first = origin + sum(i * step for i, step in zip(index, steps, strict=True))
-                target[:, column] = self._run(first, (count - 1) * stride + 1)[::stride]
+                for row in range(0, count, most):
+                    rows = min(most, count - row)
+                    run = self._run(first + row * stride, (rows - 1) * stride + 1)
+                    target[row : row + rows, column] = run[::stride]
 
     def _run(self, first: int, count: int) -> Raw:
         itemsize = self._spec.dtype.itemsize

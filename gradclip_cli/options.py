@@ -1,4 +1,4 @@
-"""Options that several commands share, each defined once, and the types that turn their text into values."""
+"""Options that several commands share, each defined once."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -8,39 +8,15 @@ import click
 
 from gradclip_cli import formats, render
 from gradclip_cli.errors import InputError, UsageError
+from gradclip_cli.parameters import COLUMNS, ORDER, TENSORS
 from gradclip_cli.plan import Norm
-from gradclip_cli.planning import naming, trial
+from gradclip_cli.planning import naming
 from gradclip_cli.render import flat
-from gradclip_cli.render.order import parse_order
-from gradclip_cli.render.view import View, parse_columns
+from gradclip_cli.render.view import View
 from gradclip_cli.selection import VOID_DTYPES, Selection
-from gradclip_cli.strategies import find
 from gradclip_cli.streams import STANDARD, check_open, unified
-from gradclip_cli.thresholds import parse, parse_rule
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-class Parsed(click.ParamType):  # type: ignore[type-arg, unused-ignore]
-    """A type whose values are parsed by a function that raises UsageError; values that are no text are taken as they are."""
-
-    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
-        self.name, self._parse = name, parse
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Parse a text."""
-        try:
-            return self._parse(str(value)) if isinstance(value, str | int | float) else value
-        except UsageError as error:
-            self.fail(error.message, param, ctx)
-
-
-STRATEGY = Parsed("strategy", find)
-THRESHOLD = Parsed("threshold", parse)
-RULE = Parsed("rule", parse_rule)
-COLUMNS = Parsed("columns", parse_columns)
-ORDER = Parsed("order", parse_order)
-TRIAL = Parsed("trial", trial)
 
 
 def read_list(path: str | None, separator: str = "\n") -> tuple[str, ...]:
@@ -71,12 +47,17 @@ def stacked(*options: Callable[[Command], Command]) -> Callable[[Command], Comma
 _patterns = stacked(
     click.option(
         "--include",
+        type=TENSORS,
         multiple=True,
         metavar="PATTERN",
         help="Take only tensors whose names match (shell-style; repeatable).",
     ),
     click.option(
-        "--exclude", multiple=True, metavar="PATTERN", help="Leave out tensors whose names match: no norm counts them."
+        "--exclude",
+        type=TENSORS,
+        multiple=True,
+        metavar="PATTERN",
+        help="Leave out tensors whose names match: no norm counts them.",
     ),
 )
 
@@ -103,7 +84,12 @@ choosing = stacked(_patterns, _opening)
 
 reading = stacked(
     click.argument("inputs", nargs=-1, metavar="INPUT...", type=click.Path()),
-    click.option("--files-from", metavar="FILE", help="Read more inputs from a list, one a line; - is standard input."),
+    click.option(
+        "--files-from",
+        type=click.Path(),
+        metavar="FILE",
+        help="Read more inputs from a list, one a line; - is standard input.",
+    ),
     click.option(
         "-0", "--null", is_flag=True, help="The list of --files-from is separated by NUL, as of find -print0."
     ),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gradclip_cli.report import ApplyReport, CheckReport, DiffReport, LsReport, StatsReport
 
 
-def silent(_: int) -> None:
+def silent(_: int, path: str) -> None:
     """Show no progress."""
 
 
@@ -102,19 +102,22 @@ def diff(plan: DiffPlan, progress: Progress = silent) -> "DiffReport":
 
 def ls(plan: LsPlan) -> "LsReport":
     """List the tensors of dumps; only headers are read."""
+    from gradclip_cli.checks import check_included
     from gradclip_cli.naming import natural
     from gradclip_cli.report import LsReport, LsTensor
     from gradclip_cli.text import listed
 
-    rows, labels, notes = [], dict[str, str](), []
+    rows, names, labels, notes = [], list[str](), dict[str, str](), []
     files = [(dump, path) for dump in plan.inputs for path in shards.parts(dump)]
     for whole, path in files:
         with open_dump(path, plan.selection) as (_, reader):
             tensors = shards.named(whole, path, reader.tensors)
             places = plan.selection.naming.places([spec.name for spec in tensors])
+            names += [spec.name for spec in tensors] if plan.selection.include else []
             taken = [pair for pair in zip(tensors, places, strict=True) if plan.selection.takes(pair[0].name)]
             for spec, place in sorted(taken, key=lambda pair: natural(pair[1].layer)):
                 rows.append(LsTensor(path, spec.name, *place, spec.shape, spec.dtype.name, spec.nbytes))
                 labels |= {place.layer: spec.label} if spec.label is not None else {}
             notes += [f"{path}: not numbers: {listed(list(reader.others))}"] if reader.others else []
+    check_included(names, plan.selection)
     return LsReport(rows, labels, notes)

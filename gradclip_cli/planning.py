@@ -4,12 +4,14 @@ import os
 import re
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 
 from gradclip_cli import folders, shards
 from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.naming import Naming
 from gradclip_cli.plan import Trial
 from gradclip_cli.selection import expand
+from gradclip_cli.spelling import did_you_mean
 from gradclip_cli.strategies import find
 from gradclip_cli.streams import STANDARD, check_input, unified
 from gradclip_cli.text import printable
@@ -51,11 +53,19 @@ def dumps_in(inputs: Sequence[str], by_rank: bool = False) -> tuple[str, ...]:
         _check_standard_input(given)
     for path in given:
         if path != STANDARD and not os.path.lexists(path):
-            raise InputError("does not exist", path=path)
+            raise InputError(f"does not exist; {_near(path)}", path=path)
     found = expand(given)
     if by_rank and len(found) < 2:
         raise UsageError("--shards needs the files of two ranks or more")
     return (shards.by_rank(found),) if by_rank else tuple(found)
+
+
+def _near(path: str) -> str:
+    """Name the file that is perhaps meant."""
+    folder, name = os.path.split(path)
+    with suppress(OSError):
+        return did_you_mean(name, os.listdir(folder or "."), "check the path")
+    return f"there is no directory {printable(folder)}"
 
 
 def one_dump(path: str) -> str:

@@ -45,7 +45,7 @@ def unchanged(before: Dump, after: Dump, within: Tolerance, selection: Selection
                 _only(a, left, before, [old for old, _ in pairs]),
                 _only(b, right, after, [new for _, new in pairs]),
             )
-            found = compare(news, olds, own, workers, lambda _: None)
+            found = compare(news, olds, own, workers, lambda count, path: None)
             a.verify()
             b.verify()
             changed |= {name for name, comparison in found.items() if not comparison.difference.same}

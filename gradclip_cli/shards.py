@@ -9,11 +9,14 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from gradclip_cli import folders
 from gradclip_cli.errors import InputError
-from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import listed
+
+if TYPE_CHECKING:
+    from gradclip_cli.tensors import TensorSpec
 
 INDEX = ".safetensors.index.json"
 _NUMBERED = re.compile(r"(?P<head>.*-)(?P<number>\d{1,9})-of-(?P<of>\d{1,9})(?P<tail>\.safetensors)", re.DOTALL)
@@ -125,7 +128,7 @@ def _check_index(path: str, holders: dict[str, str]) -> None:
             raise InputError("is not named by the index of the shards", path=part, tensor=tensor)
 
 
-def named(path: str, part: str, tensors: Sequence[TensorSpec]) -> list[TensorSpec]:
+def named(path: str, part: str, tensors: Sequence["TensorSpec"]) -> list["TensorSpec"]:
     """Return the tensors of a file by the names that they have in the dump at `path`."""
     if path != part and not is_by_rank(path) and folders.is_folder(path):
         return [replace(spec, name=folders.param_of(part)) for spec in tensors]

@@ -12,6 +12,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
+def is_unicode(text: str) -> bool:
+    """Whether a text can be written as UTF-8: lone surrogates, which stand for bytes that are none, cannot."""
+    return text.isascii() or not any("\ud800" <= c <= "\udfff" for c in text)
+
+
 def one_line(text: str, limit: int = 1400) -> str:
     """Make `text` one printable line of at most `limit` bytes of UTF-8, cut in the middle where it is longer."""
     line = printable(text.replace("\n", " "))

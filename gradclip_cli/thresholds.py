@@ -7,6 +7,7 @@ from typing import Self
 
 from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.replays import AutoClip, History, ZClip
+from gradclip_cli.spelling import with_all
 from gradclip_cli.summary import Samples
 
 BAND = (0.5, 10.0)
@@ -23,7 +24,7 @@ class Named:
     limits: tuple[float, float] = (0.0, math.inf)
 
     def __str__(self) -> str:
-        return self.name if self.argument is None else f"{self.name}:{self.argument:g}"
+        return self.name if self.argument is None else f"{self.name}:{self.argument!r}".removesuffix(".0")
 
     def given(self, text: str) -> Self:
         """Return this rule with another argument."""
@@ -115,7 +116,8 @@ def parse_rule(text: str) -> Rule | Replay:
     for rule in rules:
         if rule.name == name:
             return rule.given(argument) if colon else rule
-    raise UsageError(f"there is no rule {text!r}; rules are {SPELLINGS}")
+    hint = with_all(name, [rule.name for rule in rules], f"rules are {SPELLINGS}")
+    raise UsageError(f"there is no rule {text!r}; {hint}")
 
 
 def parse(text: str) -> Threshold:
@@ -125,7 +127,7 @@ def parse(text: str) -> Threshold:
     except ValueError:
         if text.strip()[:1].isalpha():
             return parse_rule(text)
-        raise UsageError(f"the threshold {text!r} is neither a number nor a rule") from None
+        raise UsageError(f"the threshold {text!r} is neither a number nor a rule; rules are {SPELLINGS}") from None
     return checked(value)
 
 

@@ -70,7 +70,7 @@ class Transform:
 
     def _copy(self, piece: Copy) -> None:
         copy_at(self.reader.file, piece.source, self.fd, piece.target, piece.count, self.output)
-        self.progress(piece.count)
+        self.progress(piece.count, self.reader.file.path)
 
     def _slab(self, slab: Slab) -> tuple[Slab, dict[int, After], list[tuple[Piece, int]]]:
         """Work on a slab; return what became of small tensors that changed, or of the pieces of one that changed."""
@@ -97,7 +97,7 @@ class Transform:
             byteswap(raw, spec.dtype)
         if self.writer is not None:
             self.writer.write(target, slab.start, raw)
-        self.progress(raw.size)
+        self.progress(raw.size, self.reader.file.path)
         return (measure_piece(raw, target.dtype, self.types), clipped) if action is not None else None
 
     def _small(self, slab: Slab) -> dict[int, After]:
@@ -116,7 +116,7 @@ class Transform:
         if dtype.swapped != targets[0].dtype.swapped:
             byteswap(raw, dtype)
         self._write(targets, ends, raw)
-        self.progress(raw.size)
+        self.progress(raw.size, self.reader.file.path)
         stats = measure_small(raw, targets[0].dtype, [spec.size for spec in targets], self.types)
         every = enumerate(zip(stats, clipped, strict=True), slab.index)
         return {index: After(*one) for index, one in every if index in self.actions}

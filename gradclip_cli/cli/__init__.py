@@ -2,12 +2,16 @@
 
 import os
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gradclip_cli import __version__
 from gradclip_cli.errors import UsageError
+from gradclip_cli.spelling import did_you_mean
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 COMMANDS = {
     "apply": "Transform gradients, and print norms before and after.",
@@ -16,6 +20,16 @@ COMMANDS = {
     "diff": "Compare two dumps tensor by tensor; exit with 1 if they differ.",
     "ls": "List names, layers, shapes and dtypes; only headers are read.",
     "strategies": "List the strategies, their rules and their sources.",
+}
+
+EXIT_CODES = {
+    0: "done",
+    1: "`check` or `diff` found something",
+    2: "wrong usage",
+    3: "an input is missing, cannot be read, or is not what it claims to be",
+    4: "NaN or infinite gradients, refused; see --nonfinite",
+    5: "the output cannot be written",
+    130: "interrupted",
 }
 
 
@@ -32,6 +46,22 @@ class Commands(click.Group):
             return None
         command: click.Command = import_module(f"{__name__}.{name}").command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that is named, or say which one is perhaps meant."""
+        if not ctx.resilient_parsing and args[0] not in COMMANDS and args[0][:1] != "-":
+            hint = did_you_mean(args[0], COMMANDS, f"commands are {', '.join(COMMANDS)}")
+            ctx.fail(f"there is no command {args[0]!r}; {hint}")
+        return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+        """Offer the commands without importing them, or the options."""
+        from click.shell_completion import CompletionItem
+
+        commands = [CompletionItem(name, help=COMMANDS[name]) for name in COMMANDS if name.startswith(incomplete)]
+        return commands + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
@@ -63,15 +93,17 @@ def described(name: str, *examples: str) -> str:
     return "\n".join([COMMANDS[name], "", "\b", *examples])
 
 
+_EPILOG = "\b\nExit codes:\n" + "\n".join(f"{code:>5}  {meaning}" for code, meaning in EXIT_CODES.items())
+
 SETTINGS = {"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "GRADCLIP"}
 
 
-@click.group(cls=Commands, context_settings=SETTINGS)
+@click.group(cls=Commands, context_settings=SETTINGS, epilog=_EPILOG)
 @click.version_option(__version__, "-V", "--version", prog_name="gradclip")
 def main() -> None:
     """Inspect and clip saved gradients: safetensors, HDF5 and npz.
 
     \b
-    gradclip stats run/                                   which threshold?
+    gradclip stats run/    # which threshold?
     gradclip apply g.safetensors -o out.safetensors -s clip-by-global-norm -t 1
     """

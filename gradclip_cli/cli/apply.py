@@ -6,23 +6,12 @@ import click
 
 from gradclip_cli import formats
 from gradclip_cli.cli import Command, described
-from gradclip_cli.cli.config import CONFIG
+from gradclip_cli.cli.config import CONFIG, PRINT_CONFIG
 from gradclip_cli.cli.output import progress, show
 from gradclip_cli.cli.override import OVERRIDE
-from gradclip_cli.options import (
-    STRATEGY,
-    THRESHOLD,
-    by_rank,
-    norm,
-    norming,
-    reading,
-    selecting,
-    selection,
-    showing,
-    taken,
-    viewed,
-    working,
-)
+from gradclip_cli.cli.toml import written
+from gradclip_cli.options import by_rank, norm, norming, reading, selecting, selection, showing, taken, viewed, working
+from gradclip_cli.parameters import STRATEGY, THRESHOLD
 from gradclip_cli.plan import NONFINITE, ApplyPlan
 from gradclip_cli.planning import dumps_in, into_folder, outputs_for
 from gradclip_cli.report import ApplyReport
@@ -65,7 +54,6 @@ from gradclip_cli.thresholds import SPELLINGS
 )
 @click.option(
     "--layer",
-    "layers",
     type=OVERRIDE,
     multiple=True,
     metavar="PATTERN=[STRATEGY][:THRESHOLD]",
@@ -89,33 +77,44 @@ from gradclip_cli.thresholds import SPELLINGS
     help="Write this format rather than that of the output's suffix.",
 )
 @CONFIG
+@PRINT_CONFIG
 @showing
 @working
 def command(inputs: tuple[str, ...], **options: Any) -> None:
     """Turn options into a plan, run it, and show the report."""
+    if options["print_config"]:
+        planned(options, (), ())
+        click.echo(written(click.get_current_context()), nl=False)
+        return
     from gradclip_cli import pipeline
 
     given, view = taken(inputs, options), viewed(options, ApplyReport)
     found = dumps_in(given, options["shards"])
     directory = into_folder(given, found, options["output_format"])
-    in_place = options["in_place"]
-    plan = ApplyPlan(
-        inputs=found,
-        outputs=outputs_for(
-            found, options["output"], in_place=in_place, dry_run=options["dry_run"], directory=directory
-        ),
-        strategy=options["strategy"],
-        threshold=options["threshold"],
-        overrides=options["layers"],
-        norm=norm(options),
-        nonfinite=options["nonfinite"],
-        selection=selection(options),
-        output_format=options["output_format"],
-        overwrite=options["overwrite"] or in_place,
-        folder=options["output"] if directory else None,
-        jobs=options["jobs"],
-    )
+    places = {"in_place": options["in_place"], "dry_run": options["dry_run"], "directory": directory}
+    outputs = outputs_for(found, options["output"], **places)
+    plan = planned(options, found, outputs, options["output"] if directory else None)
     with progress(found, 2, options["quiet"]) as tick:
         report = pipeline.apply(plan, tick)
     if not options["quiet"]:
         show(report, view, err=plan.outputs == (STANDARD,))
+
+
+def planned(
+    options: dict[str, Any], inputs: tuple[str, ...], outputs: tuple[str | None, ...], folder: str | None = None
+) -> ApplyPlan:
+    """Make the plan, which checks whether options fit together."""
+    return ApplyPlan(
+        inputs,
+        outputs,
+        options["strategy"],
+        options["threshold"],
+        options["layer"],
+        norm(options),
+        options["nonfinite"],
+        selection(options),
+        options["output_format"],
+        options["overwrite"] or options["in_place"],
+        folder,
+        options["jobs"],
+    )

@@ -6,20 +6,11 @@ from typing import Any
 import click
 
 from gradclip_cli.cli import Command, described
+from gradclip_cli.cli.config import CONFIG
 from gradclip_cli.cli.output import progress, show
 from gradclip_cli.errors import InputError
-from gradclip_cli.options import (
-    Parsed,
-    by_rank,
-    reading,
-    selecting,
-    selection,
-    showing,
-    stacked,
-    taken,
-    viewed,
-    working,
-)
+from gradclip_cli.options import by_rank, reading, selecting, selection, showing, stacked, taken, viewed, working
+from gradclip_cli.parameters import Parsed
 from gradclip_cli.plan import CheckPlan
 from gradclip_cli.planning import dumps_in
 from gradclip_cli.report import CheckReport
@@ -27,7 +18,14 @@ from gradclip_cli.rules import RULES, parse
 from gradclip_cli.rules.limits import DTYPES, Limits
 from gradclip_cli.text import count
 
-NAMES = Parsed("rules", lambda text: parse([text]))
+
+def _names(ctx: click.Context, typed: str) -> list[str]:
+    """Complete the last of several names."""
+    before, comma, last = typed.rpartition(",")
+    return [f"{before}{comma}{rule}" for rule in RULES if rule.startswith(last) and rule not in before.split(",")]
+
+
+NAMES = Parsed("rules", lambda text: parse([text]), _names)
 
 
 def _option(limit: "Field[Any]") -> Any:
@@ -66,6 +64,7 @@ def _option(limit: "Field[Any]") -> Any:
     "--keep-going", is_flag=True, help="Leave out dumps that cannot be read; the exit code is 3 all the same."
 )
 @selecting
+@CONFIG
 @showing
 @working
 def command(inputs: tuple[str, ...], **options: Any) -> int:

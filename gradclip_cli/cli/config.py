@@ -6,6 +6,7 @@ import click
 
 from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.plan import Override
+from gradclip_cli.spelling import with_all
 from gradclip_cli.strategies import find
 from gradclip_cli.thresholds import checked, parse
 
@@ -34,17 +35,21 @@ def _load(ctx: click.Context, param: click.Parameter, path: str | None) -> None:
 def _defaults(command: click.Command, table: dict[str, Any]) -> dict[str, Any]:
     """Turn the file's keys into the names of parameters."""
     names = {
-        _key(param): param for param in command.params if isinstance(param, click.Option) and param.name != "config"
+        key_of(param): param
+        for param in command.params
+        if isinstance(param, click.Option) and param.name not in ("config", "print_config")
     }
     found: dict[str, Any] = {}
     for key, value in table.items():
         if key not in names:
-            raise UsageError(f"unknown key {key!r}; keys are {', '.join(sorted(names))}")
+            known = f"keys are {', '.join(sorted(names))}"
+            raise UsageError(f"unknown key {key!r}; {with_all(key, names, known)}")
         found[names[key].name or ""] = _layers(value) if key == "layer" else _checked(names[key], key, value)
     return found
 
 
-def _key(param: click.Option) -> str:
+def key_of(param: click.Option) -> str:
+    """Return the key of an option: its long name, with `_`."""
     return max(param.opts, key=len).lstrip("-").replace("-", "_")
 
 
@@ -90,4 +95,10 @@ CONFIG = click.option(
     expose_value=False,
     callback=_load,
     help="Take options from a TOML file; [[layer]] tables are overrides.",
+)
+
+PRINT_CONFIG = click.option(
+    "--print-config",
+    is_flag=True,
+    help="Print the options of this call, but for its inputs and outputs, as a file for --config, and do nothing else.",
 )

@@ -33,7 +33,7 @@ from gradclip_cli.report import DiffReport
 @click.option(
     "--atol", type=float, metavar="ATOL", default=0.0, show_default=True, help="Allow |a-b| of ATOL, besides."
 )
-@click.option("--all", "everything", is_flag=True, help="Show the tensors that are the same in the table, too.")
+@click.option("--all", is_flag=True, help="Show the tensors that are the same in the table, too.")
 @choosing
 @showing
 @working
@@ -41,7 +41,7 @@ def command(a: str, b: str, **options: Any) -> int:
     """Turn options into a plan, run it, show the report, and return the exit code."""
     from gradclip_cli import pipeline
 
-    view = viewed(options, DiffReport, ("all",) if options["everything"] else ())
+    view = viewed(options, DiffReport, ("all",) if options["all"] else ())
     inputs = one_dump(a), one_dump(b)
     plan = DiffPlan(*inputs, options["rtol"], options["atol"], selection(options), options["jobs"])
     with progress(inputs, 1, options["quiet"]) as tick:

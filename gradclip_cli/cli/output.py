@@ -2,7 +2,6 @@
 
 import os
 import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -11,16 +10,12 @@ import click
 
 from gradclip_cli import render, shards
 from gradclip_cli.errors import OutputError
-from gradclip_cli.signals import before_the_end
 from gradclip_cli.streams import STANDARD
 from gradclip_cli.text import one_line
 
 if TYPE_CHECKING:
     from gradclip_cli.render.view import View
     from gradclip_cli.report import Report
-
-_LONG = 256 << 20
-_STRIDE = 16 << 20
 
 
 def show(report: "Report", view: "View", err: bool = False) -> None:
@@ -42,47 +37,16 @@ def warn(notes: Sequence[str]) -> None:
 
 
 @contextmanager
-def progress(inputs: Sequence[str], passes: int, quiet: bool) -> Iterator[Callable[[int], None]]:
-    """Show how far long work has come, where standard error is a terminal; yield what is to be told of bytes done."""
-    total = passes * sum(_size(part) for path in inputs for part in shards.parts(path))
-    if quiet or sys.stderr is None or not sys.stderr.isatty() or total < _LONG or os.environ.get("TERM") == "dumb":
-        yield lambda count: None
+def progress(inputs: Sequence[str], passes: int, quiet: bool) -> Iterator[Callable[[int, str], None]]:
+    """Show how far work has come once it takes long, where standard error is a terminal; yield what is to be told of it."""
+    if quiet or sys.stderr is None or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        yield lambda count, path: None
         return
-    before_the_end.append(_show_cursor)
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+    from gradclip_cli.cli.bar import Bar
 
-    with Progress(
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    ) as bar:
-        task = bar.add_task("", total=total)
-        yield _Ticker(lambda count: bar.advance(task, count)).tick
-
-
-def _show_cursor() -> None:
-    """Undo what a bar does to the terminal."""
-    os.write(2, b"\x1b[?25h\n")
-
-
-class _Ticker:
-    """Passes on what has been done in large strides: a bar need not know of every piece."""
-
-    def __init__(self, advance: Callable[[int], None]) -> None:
-        self._advance = advance
-        self._waiting, self._lock = 0, threading.Lock()
-
-    def tick(self, count: int) -> None:
-        """Take note of `count` bytes."""
-        with self._lock:
-            self._waiting += count
-            ready, self._waiting = (self._waiting, 0) if self._waiting >= _STRIDE else (0, self._waiting)
-        if ready:
-            self._advance(ready)
+    sizes = {part: passes * _size(part) for path in inputs for part in shards.parts(path)}
+    with Bar(sizes, color=not click.get_current_context().params.get("no_color")) as bar:
+        yield bar.tell
 
 
 def _size(path: str) -> int:

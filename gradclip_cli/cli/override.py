@@ -1,7 +1,8 @@
 """The text of `--layer`."""
 
+from gradclip_cli.completion import overrides
 from gradclip_cli.errors import UsageError
-from gradclip_cli.options import Parsed
+from gradclip_cli.parameters import Parsed
 from gradclip_cli.plan import Override
 from gradclip_cli.strategies import find
 from gradclip_cli.thresholds import parse
@@ -16,4 +17,4 @@ def parse_override(text: str) -> Override:
     return Override(pattern, find(name) if name else None, parse(threshold) if colon else None)
 
 
-OVERRIDE = Parsed("layer", parse_override)
+OVERRIDE = Parsed("layer", parse_override, overrides)

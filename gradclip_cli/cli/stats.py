@@ -5,23 +5,11 @@ from typing import Any
 import click
 
 from gradclip_cli.cli import Command, described
+from gradclip_cli.cli.config import CONFIG
 from gradclip_cli.cli.output import progress, show
 from gradclip_cli.errors import InputError
-from gradclip_cli.options import (
-    RULE,
-    STRATEGY,
-    TRIAL,
-    by_rank,
-    norm,
-    norming,
-    reading,
-    selecting,
-    selection,
-    showing,
-    taken,
-    viewed,
-    working,
-)
+from gradclip_cli.options import by_rank, norm, norming, reading, selecting, selection, showing, taken, viewed, working
+from gradclip_cli.parameters import RULE, STRATEGY, TRIAL
 from gradclip_cli.plan import Norm, StatsPlan
 from gradclip_cli.planning import dumps_in
 from gradclip_cli.render.flat import KINDS
@@ -53,7 +41,6 @@ from gradclip_cli.thresholds import SPELLINGS
 )
 @click.option(
     "--try",
-    "tries",
     type=TRIAL,
     multiple=True,
     metavar="STRATEGY[:THRESHOLD]",
@@ -68,6 +55,7 @@ from gradclip_cli.thresholds import SPELLINGS
 @click.option("--by", type=click.Choice(KINDS), multiple=True, help="Show only these tables (repeatable).")
 @norming
 @selecting
+@CONFIG
 @showing
 @working
 def command(inputs: tuple[str, ...], **options: Any) -> None:
@@ -90,7 +78,7 @@ def command(inputs: tuple[str, ...], **options: Any) -> None:
         options["allow_missing"],
         options["keep_going"],
         options["jobs"],
-        options["tries"],
+        options["try"],
     )
     with progress(found, 1, options["quiet"]) as tick:
         report = pipeline.stats(plan, tick)

@@ -40,12 +40,14 @@ def by_suffix(path: str) -> "Format | None":
 def opened(path: str, options: "Options", name: str | None = None) -> Iterator[tuple["Format", "Reader"]]:
     """Open a dump, as format `name` or as what its first bytes say it is."""
     from gradclip_cli.files import InputFile
+    from gradclip_cli.formats.base import check_shapes
 
     with InputFile(path) as file:
         format = by_name(name) if name else _recognised(file)
         file.complete()  # only now: what is no dump may never end
         reader = format.open(file, options)
         try:
+            check_shapes(reader)
             yield format, reader
         finally:
             reader.close()

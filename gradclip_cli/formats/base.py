@@ -3,12 +3,15 @@
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import prod
 from typing import NamedTuple, Protocol
+
+import numpy as np
 
 from gradclip_cli.dtypes import Raw
 from gradclip_cli.errors import InputError
 from gradclip_cli.files import InputFile
-from gradclip_cli.tensors import TensorSpec
+from gradclip_cli.tensors import Slab, TensorSpec, in_order
 
 PICKLE_ADVICE = "a pickle is never loaded: save the gradients with safetensors.torch.save_file instead"
 
@@ -50,8 +53,11 @@ class Reader(Protocol):
         Of a tensor without an offset, pieces are asked for in order, all in one thread.
         """
 
-    def verify(self) -> None:
-        """Raise if what has been read so far does not agree with the file's own checksums, or if the file has changed."""
+    def verify(self, rest: bool = False) -> None:
+        """Raise if what has been read so far does not agree with the file's own checksums, or if the file has changed.
+
+        With `rest`, what is packed or has a checksum and was not read is gone through as well: it may be copied as it is.
+        """
 
     def extras(self) -> list[str]:
         """Name what the file holds beside tensors, and other formats cannot hold."""
@@ -110,6 +116,19 @@ def check_declared(file: InputFile, declared: int, options: Options) -> None:
             f"declares {declared:,} bytes of tensors in a file of {file.size:,}; give --allow-huge if that is right",
             path=file.path,
         )
+
+
+def read_through(reader: Reader, spec: TensorSpec) -> None:
+    """Read a tensor to its end for nothing but the errors that this may show."""
+    for piece in in_order(Slab(0, 1, 0, spec.size), spec):
+        reader.read(spec, piece.start, np.empty((piece.stop - piece.start) * spec.dtype.itemsize, np.uint8))
+
+
+def check_shapes(reader: Reader) -> None:
+    """Refuse arrays without elements that no library can hold nevertheless, since all of them multiply the other sizes."""
+    for spec in reader.tensors:
+        if not spec.size and prod(size for size in spec.shape if size) * spec.dtype.itemsize >= 1 << 63:
+            raise InputError("has sizes whose product no library can hold", path=reader.file.path, tensor=spec.name)
 
 
 def around(reader: Reader, changed: Collection[int]) -> list[Copy]:

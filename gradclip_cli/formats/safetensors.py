@@ -14,9 +14,10 @@ from gradclip_cli import dtypes
 from gradclip_cli.dtypes import DType, Raw
 from gradclip_cli.errors import InputError, OutputError
 from gradclip_cli.files import InputFile, write_at
+from gradclip_cli.formats import strict_json
 from gradclip_cli.formats.base import Copy, Options, Reader, around
 from gradclip_cli.tensors import TensorSpec
-from gradclip_cli.text import listed
+from gradclip_cli.text import is_unicode, listed
 
 name = "safetensors"
 suffixes = (".safetensors",)
@@ -24,6 +25,9 @@ keeps_places = True
 
 MAX_HEADER = 100_000_000
 """The official library's own limit, in bytes."""
+
+_MOST_SIZES = 63
+"""How many sizes above 1 a shape can have: 2^63 bytes are more than any file; without a limit their product takes hours."""
 
 _DTYPES = {
     "F64": dtypes.FLOAT64,
@@ -70,7 +74,7 @@ class SafetensorsReader:
         """Fill `out` with stored elements from `start` on."""
         self.file.read_into(spec.position(start), out)
 
-    def verify(self) -> None:
+    def verify(self, rest: bool = False) -> None:
         """Raise if the file has changed since it was opened."""
         self.file.check_unchanged()
 
@@ -83,23 +87,23 @@ class SafetensorsReader:
 
     def _parse(self, data: bytes) -> dict[str, Any]:
         try:
-            header = json.loads(data.decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constants)
+            header = strict_json.parse(data)
         except (ValueError, RecursionError) as error:
             raise InputError(f"not a safetensors header: {error}", path=self.file.path) from error
-        if not isinstance(header, dict):
-            self._refuse("header is not a JSON object")
         return header
 
     def _spec(self, key: str, entry: object) -> TensorSpec:
         if not isinstance(entry, dict) or not entry.keys() >= _ENTRY:
             self._refuse("its entry has no dtype, shape and data_offsets", key)
-        if not key.isascii() and any("\ud800" <= c <= "\udfff" for c in key):
+        if not is_unicode(key):
             self._refuse("its name is not Unicode", key)
         code, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
         if not isinstance(code, str) or code not in _DTYPES:
             self._refuse(f"dtype {code!r} is not known", key)
         if not _is_sizes(shape) or not _is_sizes(offsets) or len(offsets) != 2:
             self._refuse("shape or data_offsets are not lists of whole numbers", key)
+        if len(shape) > _MOST_SIZES < sum(size > 1 for size in shape):
+            self._refuse("has more elements than any file can hold", key)
         dtype = _DTYPES[code]
         if math.prod(shape) * dtype.itemsize != offsets[1] - offsets[0]:
             self._refuse("its data_offsets do not fit its shape", key)
@@ -108,6 +112,8 @@ class SafetensorsReader:
     def _metadata(self, metadata: object) -> dict[str, str]:
         if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
             self._refuse("__metadata__ is not a table of texts")
+        if not all(is_unicode(text) for pair in metadata.items() for text in pair):
+            self._refuse("__metadata__ is not Unicode")
         return metadata
 
     def _check_layout(self) -> None:
@@ -164,8 +170,11 @@ def convert(tensors: Sequence[TensorSpec], fd: int, path: str) -> SafetensorsWri
     for k in order:
         spec = tensors[k]
         code = _CODES.get(replace(spec.dtype, swapped=False))
+        if not is_unicode(spec.name):
+            raise OutputError("safetensors cannot hold it: its name is not Unicode", path=path, tensor=spec.name)
         if code is None or spec.name == "__metadata__":
-            raise OutputError(f"safetensors cannot hold it ({spec.dtype.name})", path=path, tensor=spec.name)
+            message = f"safetensors cannot hold it ({spec.dtype.name}); choose another --output-format"
+            raise OutputError(message, path=path, tensor=spec.name)
         header[spec.name] = {"dtype": code, "shape": list(spec.shape), "data_offsets": [end, end + spec.nbytes]}
         end += spec.nbytes
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
@@ -184,17 +193,6 @@ def convert(tensors: Sequence[TensorSpec], fd: int, path: str) -> SafetensorsWri
         for spec in tensors
     ]
     return SafetensorsWriter(placed, range(len(placed)), (), fd, path)
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    table = dict(pairs)
-    if len(table) != len(pairs):
-        raise ValueError("a name stands twice in it")
-    return table
-
-
-def _no_constants(text: str) -> NoReturn:
-    raise ValueError(f"{text} is not JSON")
 
 
 def _is_sizes(values: object) -> bool:

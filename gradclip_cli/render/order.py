@@ -16,6 +16,9 @@ class Order(NamedTuple):
     column: str
     descending: bool = False
 
+    def __str__(self) -> str:
+        return f"{self.column}:desc" if self.descending else self.column
+
 
 def parse_order(text: str) -> Order:
     """Parse `COLUMN` or `COLUMN:desc`.

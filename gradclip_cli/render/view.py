@@ -9,6 +9,7 @@ from gradclip_cli.errors import UsageError
 from gradclip_cli.render import flat
 from gradclip_cli.render.order import Order, ordered
 from gradclip_cli.report import ApplyReport
+from gradclip_cli.spelling import with_all
 
 if TYPE_CHECKING:
     from gradclip_cli.report import Report
@@ -85,8 +86,5 @@ def parse_columns(text: str) -> tuple[str, ...]:
 
 
 def _unknown(column: str, known: tuple[str, ...]) -> str:
-    from difflib import get_close_matches
-
-    near = get_close_matches(column.lower(), known, 1, 0.5)
-    hint = f"did you mean {near[0]}? " if near else ""
-    return f"there is no column {column!r}; {hint}columns are {', '.join(known)}"
+    listed = f"columns are {', '.join(known)}"
+    return f"there is no column {column!r}; {with_all(column, known, listed)}"

@@ -1,6 +1,7 @@
 """The strategies: one entry each, found by any of their spellings."""
 
 from gradclip_cli.errors import UsageError
+from gradclip_cli.spelling import did_you_mean, plain
 from gradclip_cli.strategies import clip_norm, clip_value, renormalize, untouched
 from gradclip_cli.strategies.base import Group, Strategy
 
@@ -23,15 +24,9 @@ def find(text: str) -> Strategy:
     >>> find("ClipL2PerLayer").name
     'clip-l2-per-layer'
     """
-    spellings = {_plain(name): strategy for strategy in STRATEGIES for name in (strategy.name, *strategy.aliases)}
-    if found := spellings.get(_plain(text)):
+    spellings = {plain(name): strategy for strategy in STRATEGIES for name in (strategy.name, *strategy.aliases)}
+    if found := spellings.get(plain(text)):
         return found
-    from difflib import get_close_matches
-
-    near = get_close_matches(_plain(text), spellings, 1, 0.5)
-    hint = f"did you mean {spellings[near[0]].name}?" if near else "`gradclip strategies` lists them"
+    known = [name for strategy in STRATEGIES for name in (*strategy.aliases, strategy.name)]
+    hint = did_you_mean(text, known, "`gradclip strategies` lists them")
     raise UsageError(f"there is no strategy {text!r}; {hint}")
-
-
-def _plain(name: str) -> str:
-    return name.lower().replace("-", "").replace("_", "")

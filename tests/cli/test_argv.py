@@ -321,6 +321,7 @@ def test_error(argv: str, code: int, pattern: str, folder: Path, run: Run) -> No
         assert usage[-1].startswith("Try 'gradclip") or usage[-1] == ""
     else:
         assert usage == []
+        assert re.search(r"; \w|did you mean", line), "an error says what to do"
     assert contents(folder.parent) == before
 
 

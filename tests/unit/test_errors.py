@@ -31,7 +31,14 @@ def test_the_tree_in_the_docstring_is_whole(kind: type[GradclipError]) -> None:
 )
 def test_a_message_says_where(path: str | None, tensor: str | None, expected: str) -> None:
     """File and tensor stand before what is wrong, where they are known."""
-    assert str(InputError("is bad", path=path, tensor=tensor)) == expected
+    assert str(UsageError("is bad", path=path, tensor=tensor)) == expected
+
+
+@pytest.mark.parametrize("kind", [InputError, OutputError])
+def test_a_message_says_what_to_do(kind: type[GradclipError]) -> None:
+    """What to do stands behind a semicolon: as the message says, or else as is usual for its kind."""
+    assert str(kind("is bad", path="a; b")) == f"a; b: is bad; {kind.advice}"
+    assert str(kind("is bad; mend it", path="f")) == "f: is bad; mend it"
 
 
 def test_a_message_is_one_short_line() -> None:

@@ -1,5 +1,7 @@
 """HDF5 files go to and come from h5py; a copy keeps everything but the elements that change."""
 
+import ctypes
+import glob
 import os
 from itertools import pairwise
 from math import prod
@@ -157,10 +159,11 @@ def test_hard_links_are_one_tensor(sample: Path) -> None:
 def test_what_other_formats_lose_is_named(sample: Path) -> None:
     """Links, attributes and what is no number are what a conversion leaves out."""
     with opened(str(sample), Options()) as (_, reader):
-        links, attributes, others = reader.extras()
+        links, attributes, groups, others = reader.extras()
     assert all(name in links for name in ("soft", "broken", "zz/hard"))
     assert all(name in attributes for name in ("/", "chunked"))
     assert "words" in others
+    assert "nothing" in groups
 
 
 def test_the_label_of_a_layer(sample: Path) -> None:
@@ -415,3 +418,29 @@ def test_a_lossy_filter_is_not_written_through(tmp_path: Path) -> None:
     assert not out.exists()
     apply(path, tmp_path / "out.npz", strategy="clip-by-global-norm", threshold=1.0)
     assert np.linalg.norm(np.load(tmp_path / "out.npz")["w"]) == pytest.approx(1.0, rel=1e-6)
+
+
+def bundled_library() -> ctypes.CDLL | None:
+    """The HDF5 that h5py brought along, or None where it uses the system's."""
+    found = glob.glob(str(Path(h5py.__file__).parents[1] / "h5py.libs" / "libhdf5-*.so*"))
+    return ctypes.CDLL(found[0]) if found else None
+
+
+@pytest.mark.skipif(bundled_library() is None, reason="h5py cannot ask for this by itself")
+def test_edges_that_are_not_packed(path: Path, tmp_path: Path) -> None:
+    """A file may leave chunks at the edges as they are; they are read, and written, as that file has it."""
+    library, plan = bundled_library(), h5p.create(h5p.DATASET_CREATE)
+    assert library is not None
+    plan.set_chunk((8, 8))
+    plan.set_deflate(4)
+    assert library.H5Pset_chunk_opts(ctypes.c_int64(plan.id), ctypes.c_uint(2)) == 0
+    values = gradients(37 * 23).reshape(37, 23)
+    with h5py.File(path, "w", libver="latest") as file:
+        dataset = h5d.create(file.id, b"w", h5t.IEEE_F32LE, h5s.create_simple((37, 23)), plan)
+        dataset.write(h5s.ALL, h5s.ALL, values)
+        assert dataset.get_chunk_info_by_coord((32, 16)).size == 256
+    assert read_all(path)["w"][1] == values.tobytes()
+    out = tmp_path / "out.h5"
+    rewritten(path, out, {"w": (values * 2).tobytes()})
+    with h5py.File(out) as file:
+        np.testing.assert_array_equal(file["w"][()], values * 2)

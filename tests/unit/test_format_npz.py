@@ -310,7 +310,7 @@ BROKEN_ZIP: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "another size": (patched(central(24), b"\x05\x00\x00\x00"), "is stored, yet"),
     "too many members": (patched(end(8), b"\x09\x00\x09\x00"), "lists 2 members"),
     "several disks": (patched(end(4), b"\x01\x00"), "disk of several"),
-    "a wrong CRC": (patched(central(16), b"abcd"), "CRC is wrong"),
+    "another CRC": (patched(central(16), b"abcd"), "contradicts the directory"),
     "changed elements": (patched(lambda data: 400, b"oops"), "CRC is wrong"),
 }
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from gradclip_cli import layout
 from gradclip_cli.dtypes import Raw, from_numpy
 from gradclip_cli.layout import Turned, boxes
 from gradclip_cli.tensors import TensorSpec
@@ -60,3 +61,22 @@ def test_boxes_cover_a_range_once(shape: tuple[int, ...]) -> None:
             assert np.unravel_index(begin, shape) == np.unravel_index(origin, shape, order="F")
             at += count * int(np.prod(shape[axis + 1 :], dtype=int))
         assert at == stop
+
+
+def test_no_more_is_read_at_once_than_is_turned_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A column that spans the whole array is read in parts, however far apart its elements lie."""
+    monkeypatch.setattr(layout, "TURNED_BYTES", 4000)
+    array = np.arange(50 * 300, dtype=np.float32).reshape(50, 300)
+    data, spec, asked = array.tobytes("F"), TensorSpec("t", from_numpy(array.dtype), array.shape, 0, fortran=True), []
+
+    def read(spec: TensorSpec, start: int, out: Raw) -> None:
+        asked.append(out.size)
+        out[:] = np.frombuffer(data, np.uint8, out.size, start * 4)
+
+    out = np.empty(1200, np.uint8)
+    with Turned(read, spec) as reader:
+        reader.read(spec, 300 * 7, out)
+        reader.read(spec, 300 * 8 + 10, out[:800])
+    assert out[800:].tobytes() == array[7].tobytes()[800:]
+    assert out[:800].tobytes() == array[8, 10:210].tobytes()
+    assert max(asked) <= 4000

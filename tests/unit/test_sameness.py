@@ -12,6 +12,7 @@ from gradclip_cli import sameness
 from gradclip_cli.differences import Tolerance
 from gradclip_cli.dtypes import FLOAT64
 from gradclip_cli.dumps import survey
+from gradclip_cli.pipeline import silent
 from gradclip_cli.sameness import could_be
 from gradclip_cli.selection import Selection
 from gradclip_cli.workers import Workers
@@ -26,7 +27,7 @@ LONG = 600_000
 def same(before: Path, after: Path, within: Tolerance = WITHIN, jobs: int = 1) -> set[str]:
     """Survey two dumps and compare them."""
     with Workers(jobs) as workers:
-        old, new = (survey(str(path), Selection(), sameness.TYPES, workers, lambda _: None) for path in (before, after))
+        old, new = (survey(str(path), Selection(), sameness.TYPES, workers, silent) for path in (before, after))
         return sameness.unchanged(old, new, within, Selection(), workers)
 
 
@@ -119,6 +120,6 @@ def test_pieces_of_several_ranks(tmp_path: Path) -> None:
                 for rank, value in enumerate((1.0, second))
             ]
             path = "\0".join(map(str, paths))
-            dumps.append(survey(path, Selection(), sameness.TYPES, workers, lambda _: None))
+            dumps.append(survey(path, Selection(), sameness.TYPES, workers, silent))
         assert sameness.unchanged(dumps[0], dumps[1], WITHIN, Selection(), workers) == {"w"}
         assert sameness.unchanged(dumps[1], dumps[2], WITHIN, Selection(), workers) == set()

@@ -14,7 +14,7 @@ PACKAGE = Path(gradclip_cli.__file__).parent
 ROOT = PACKAGE.parent
 
 STAGES: tuple[tuple[str, ...], ...] = (
-    ("text", "buffers", "signals"),
+    ("text", "buffers", "signals", "spelling"),
     ("errors",),
     ("streams",),
     ("spooling",),
@@ -56,6 +56,8 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("pipeline",),
     ("render",),
     ("api",),
+    ("completion",),
+    ("parameters",),
     ("options",),
     ("cli",),
     ("__main__",),
@@ -65,8 +67,8 @@ STAGES: tuple[tuple[str, ...], ...] = (
 RANK = {name: rank for rank, names in enumerate(STAGES) for name in names}
 
 HEAVY = {
-    "click": ("cli/", "options.py", "__main__.py"),
-    "rich": ("render/cells.py", "render/terminal.py", "cli/output.py"),
+    "click": ("cli/", "options.py", "parameters.py", "__main__.py"),
+    "rich": ("render/cells.py", "render/terminal.py", "cli/bar.py"),
     "h5py": ("formats/hdf5/",),
     "torch": (),
     "safetensors": (),

@@ -12,6 +12,8 @@ from h5py import h5d, h5z
 from gradclip_cli.dtypes import Raw
 from gradclip_cli.formats.hdf5.bands import Band
 
+_DEFLATES = [(h5z.FILTER_DEFLATE, level) for level in range(10)]
+
 
 class Packing(NamedTuple):
     """How the chunks of a dataset are packed."""
@@ -60,14 +62,22 @@ def packing_of(dataset: Any, itemsize: int) -> Packing | None:
     if plan.get_layout() != h5d.CHUNKED:
         return None
     filters = [plan.get_filter(k) for k in range(plan.get_nfilters())]
-    kinds = [found[0] for found in filters]
+    kinds = [(found[0], *found[2]) for found in filters]  # with what each filter was told
     if not kinds:
         return Packing(plan.get_chunk(), itemsize, False, None)
-    if kinds not in ([h5z.FILTER_DEFLATE], [h5z.FILTER_SHUFFLE, h5z.FILTER_DEFLATE]):
+    if kinds[-1] not in _DEFLATES or kinds[:-1] not in ([], [(h5z.FILTER_SHUFFLE, itemsize)]):
         return None
-    if filters[-1][2][:1] not in {(level,) for level in range(10)}:
-        return None
-    return Packing(plan.get_chunk(), itemsize, len(kinds) > 1, filters[-1][2][0])
+    packing = Packing(plan.get_chunk(), itemsize, len(kinds) > 1, kinds[-1][1])
+    return packing if _edges_packed(dataset, packing) else None
+
+
+def _edges_packed(dataset: Any, packing: Packing) -> bool:
+    """Whether chunks at the edges are packed as well: a file can say, where h5py cannot see it, that they are not."""
+    corner = tuple((size - 1) // c * c for size, c in zip(dataset.shape, packing.chunk, strict=True))
+    if not prod(dataset.shape) or all(size % c == 0 for size, c in zip(dataset.shape, packing.chunk, strict=True)):
+        return True
+    info = dataset.get_chunk_info_by_coord(corner)
+    return info.byte_offset is not None and info.size != packing.nbytes
 
 
 def origins(band: Band, chunk: tuple[int, ...]) -> Iterator[tuple[int, ...]]:

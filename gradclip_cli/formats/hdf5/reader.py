@@ -7,15 +7,19 @@ from gradclip_cli.dtypes import Raw
 from gradclip_cli.errors import InputError
 from gradclip_cli.files import InputFile
 from gradclip_cli.formats import hdf5
-from gradclip_cli.formats.base import Options, check_declared
+from gradclip_cli.formats.base import Options, check_declared, read_through
 from gradclip_cli.formats.hdf5 import heaps
 from gradclip_cli.formats.hdf5.banded import BAND_BYTES, BandReader
-from gradclip_cli.formats.hdf5.handles import opened
-from gradclip_cli.formats.hdf5.types import dtype_of, let_go, lock, mapped, walk
+from gradclip_cli.formats.hdf5.handles import opened, opened_dataset
+from gradclip_cli.formats.hdf5.types import dtype_of, let_go, lock, mapped, path_of, walk
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import listed
 
 from h5py import h5d, h5o, h5s  # isort: skip
+
+
+_MOST_UNPACKED = 64 << 20
+"""The largest chunk that is read without asking: a kilobyte may unpack to a megabyte."""
 
 
 class Hdf5Reader:
@@ -28,6 +32,7 @@ class Hdf5Reader:
             self.handle = opened(file.fd, "r")
         self.tensors: list[TensorSpec] = []
         self._bands: dict[str, BandReader] = {}
+        self._whole: set[str] = set()  # datasets that have been read to their end
         with ExitStack() as unless_sound:
             unless_sound.callback(self.close)
             self._look(options)
@@ -41,23 +46,32 @@ class Hdf5Reader:
         with mapped(self.file.path, spec.name):
             if start == 0:
                 with lock:
-                    self._bands[spec.name] = BandReader(h5o.open(self.handle.id, spec.name.encode()), spec, self.file)
+                    self._bands[spec.name] = BandReader(opened_dataset(self.handle, spec.name), spec, self.file)
             self._bands[spec.name].read_into(out)
             if start + out.size // spec.dtype.itemsize == spec.size:
                 del self._bands[spec.name]
+                self._whole.add(spec.name)
 
-    def verify(self) -> None:
-        """Raise if the file has changed since it was opened."""
+    def verify(self, rest: bool = False) -> None:
+        """Raise if the file has changed since it was opened; with `rest`, if a dataset that was not read cannot be."""
+        for spec in self.tensors if rest else ():
+            if spec.offset is None and spec.size and spec.name not in self._whole:
+                read_through(self, spec)
         self.file.check_unchanged()
 
     def extras(self) -> list[str]:
-        """Name the links, the attributes' owners, and what is not numbers."""
+        """Name the links, the attributes' owners, groups without datasets, a user block, and what is not numbers."""
+        full = {name[:at] for name in self._found.datasets for at, c in enumerate(name) if c == "/"}
         kinds = (
             ("links", [name for name, _ in self._found.aliases]),
             ("attributes of", self._found.attributed),
+            ("groups without datasets", [name for name in self._found.groups if name not in full]),
             ("not numbers", list(self.others)),
         )
-        return [f"{kind} {listed(names)}" for kind, names in kinds if names]
+        found = [f"{kind} {listed(names)}" for kind, names in kinds if names]
+        with lock:
+            block = self.handle.userblock_size
+        return [*found, f"a user block of {block:,} bytes"] if block else found
 
     def close(self) -> None:
         """Close h5py's own handle."""
@@ -79,7 +93,7 @@ class Hdf5Reader:
 
     def _add(self, name: str, labels: dict[str, str], options: Options) -> None:
         with mapped(self.file.path, name), lock:
-            dataset = h5o.open(self.handle.id, name.encode())
+            dataset = h5o.open(self.handle.id, path_of(name))
             plan = dataset.get_create_plist()
             layout = plan.get_layout()
             if layout == h5d.VIRTUAL or plan.get_external_count():
@@ -101,11 +115,11 @@ class Hdf5Reader:
             ):
                 raise InputError("has elements past the end of the file", path=self.file.path, tensor=name)
             if layout == h5d.CHUNKED:
-                self._check_chunk(plan.get_chunk(), spec)
+                self._check_chunk(plan.get_chunk(), spec, options)
                 self._check_filters([plan.get_filter(k)[0] for k in range(plan.get_nfilters())], name)
             self.tensors.append(spec)
 
-    def _check_chunk(self, chunk: tuple[int, ...], spec: TensorSpec) -> None:
+    def _check_chunk(self, chunk: tuple[int, ...], spec: TensorSpec, options: Options) -> None:
         nbytes = spec.dtype.itemsize
         for size in chunk:
             nbytes *= size
@@ -113,6 +127,10 @@ class Hdf5Reader:
             raise InputError(
                 f"has chunks of {nbytes:,} bytes for {spec.nbytes:,}", path=self.file.path, tensor=spec.name
             )
+
+        if nbytes > _MOST_UNPACKED and not options.allow_huge:
+            message = f"has chunks of {nbytes:,} bytes, each unpacked in one piece; give --allow-huge if that is right"
+            raise InputError(message, path=self.file.path, tensor=spec.name)
 
     def _check_filters(self, filters: list[int], name: str) -> None:
         if len(set(filters)) < len(filters):

@@ -15,13 +15,13 @@ from gradclip_cli.formats.base import Copy, around
 from gradclip_cli.formats.hdf5.banded import bands_of, selection
 from gradclip_cli.formats.hdf5.bands import Band
 from gradclip_cli.formats.hdf5.chunks import aligned, packed, packing_of
-from gradclip_cli.formats.hdf5.handles import opened
+from gradclip_cli.formats.hdf5.handles import opened, opened_dataset
 from gradclip_cli.formats.hdf5.reader import Hdf5Reader
 from gradclip_cli.formats.hdf5.types import let_go, lock, mapped, written
 from gradclip_cli.formats.turns import Turns
 from gradclip_cli.tensors import TensorSpec
 
-from h5py import h5d, h5o, h5p, h5z  # isort: skip
+from h5py import h5d, h5p, h5z  # isort: skip
 
 _MOST_DIMENSIONS = 32
 
@@ -135,7 +135,7 @@ class BandWriter:
 
 
 def _dataset(handle: Any, spec: TensorSpec) -> Any:
-    return h5o.open(handle.id, spec.name.encode())
+    return opened_dataset(handle, spec.name)
 
 
 def rewrite(reader: Hdf5Reader, changed: Collection[int], fd: int, path: str) -> Hdf5Writer:
@@ -193,4 +193,6 @@ def _check_names(tensors: Sequence[TensorSpec], path: str) -> None:
         elif len(spec.shape) > _MOST_DIMENSIONS:
             reason = f"{len(spec.shape)} dimensions; HDF5 has at most {_MOST_DIMENSIONS}"
         if reason:
-            raise OutputError(f"HDF5 cannot hold it: {reason}", path=path, tensor=spec.name)
+            raise OutputError(
+                f"HDF5 cannot hold it: {reason}; choose another --output-format", path=path, tensor=spec.name
+            )

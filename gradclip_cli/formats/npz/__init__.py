@@ -8,11 +8,11 @@ from gradclip_cli.errors import InputError, OutputError
 from gradclip_cli.files import InputFile
 from gradclip_cli.formats.base import PICKLE_ADVICE, Options, check_declared
 from gradclip_cli.formats.npz import crc, npy, zip
-from gradclip_cli.formats.npz.deflate import Inflater, checksum
+from gradclip_cli.formats.npz.deflate import Inflater, check, checksum
 from gradclip_cli.formats.npz.writer import Entry, NpzWriter
 from gradclip_cli.formats.npz.zip import DEFLATED, STORED, Member
 from gradclip_cli.tensors import TensorSpec
-from gradclip_cli.text import listed
+from gradclip_cli.text import is_unicode, listed
 
 name = "npz"
 suffixes = (".npz",)
@@ -44,10 +44,13 @@ class NpzReader:
             self._add(member, header)
         if self.members and all(header is None for _, header in self.entries):
             raise InputError(f"is a zip archive without arrays; {PICKLE_ADVICE}", path=file.path)
+        if self.members and not self.of:
+            raise InputError("holds no array of numbers", path=file.path)
         self.tensors = [_spec(key, member, header) for key, (member, header) in self.of.items()]
         self.others = [member.name for member, header in self.entries if header is None or header.dtype.kind == "other"]
         self._sums: dict[str, dict[int, tuple[int, int]]] = {}
         self._streams: dict[str, Inflater] = {}
+        self._whole: set[str] = set()  # members that have been read whole, and were right
 
     def read(self, spec: TensorSpec, start: int, out: Raw) -> None:
         """Fill `out` with stored elements from `start` on, and take note of their checksum."""
@@ -59,23 +62,30 @@ class NpzReader:
             self._streams[spec.name].read_into(out)
             if start + out.size // spec.dtype.itemsize == spec.size:
                 self._streams.pop(spec.name).finish()
+                self._whole.add(member.name)
             return
         self.file.read_into(spec.position(start), out)
         sums = self._sums.setdefault(spec.name, {0: (checksum(header.raw), len(header.raw))})
         sums[len(header.raw) + start * spec.dtype.itemsize] = checksum(out.data), out.size
 
-    def verify(self) -> None:
+    def verify(self, rest: bool = False) -> None:
         """Raise if an array that has been read whole does not have the CRC of the directory, or if the file has changed."""
-        self.file.check_unchanged()
         for key, sums in self._sums.items():
             member, _ = self.of[key]
             found, length = crc.joined(sums)
             if length == member.size and found != member.crc:
                 raise InputError("its CRC is wrong: the file is damaged", path=self.file.path, tensor=key)
+            if length == member.size:
+                self._whole.add(member.name)
+        for member, _ in self.entries if rest else ():
+            if member.name not in self._whole and member.method in (STORED, DEFLATED):
+                check(self.file, member)
+        self.file.check_unchanged()
 
     def extras(self) -> list[str]:
-        """Name the members that are no arrays of numbers."""
-        return [f"members that are not numbers ({listed(self.others)})"] if self.others else []
+        """Name the members that are no arrays of numbers, and the archive's comment."""
+        found = [f"members that are not numbers ({listed(self.others)})"] if self.others else []
+        return [*found, "the archive's comment"] if zip.comment(self.file) else found
 
     def close(self) -> None:
         """Nothing but the descriptor, which is the caller's."""
@@ -132,7 +142,7 @@ def rewrite(reader: NpzReader, changed: Collection[int], fd: int, path: str) -> 
             entries.append(Entry(member.name, member.method, copied=member))
         else:
             entries.append(Entry(member.name, member.method, header.raw, k))
-    return NpzWriter(entries, reader.tensors, fd, path)
+    return NpzWriter(entries, reader.tensors, fd, path, zip.comment(reader.file))
 
 
 def convert(tensors: Sequence[TensorSpec], fd: int, path: str) -> NpzWriter:
@@ -140,7 +150,9 @@ def convert(tensors: Sequence[TensorSpec], fd: int, path: str) -> NpzWriter:
     names = {spec.name for spec in tensors}
     for spec in tensors:
         if reason := _unfit(spec, names):
-            raise OutputError(f"npz cannot hold it: {reason}", path=path, tensor=spec.name)
+            raise OutputError(
+                f"npz cannot hold it: {reason}; choose another --output-format", path=path, tensor=spec.name
+            )
     plain = [replace(spec, fortran=False, dtype=replace(spec.dtype, swapped=False)) for spec in tensors]
     entries = [Entry(f"{spec.name}.npy", STORED, npy.header(spec), k) for k, spec in enumerate(plain)]
     writer = NpzWriter(entries, plain, fd, path)
@@ -159,6 +171,8 @@ def _unfit(spec: TensorSpec, names: set[str]) -> str | None:
         return f"numpy takes it for '{spec.name}.npy'"
     if len(spec.shape) > _MOST_DIMENSIONS:
         return f"{len(spec.shape)} dimensions; numpy has at most {_MOST_DIMENSIONS}"
-    if "\0" in spec.name or len(spec.name.encode(errors="surrogatepass")) > _LONGEST_NAME:
+    if not is_unicode(spec.name):
+        return "its name is not Unicode"
+    if "\0" in spec.name or len(spec.name.encode()) > _LONGEST_NAME:
         return "its name is too long, or has a NUL in it"
     return None

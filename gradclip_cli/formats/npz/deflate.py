@@ -8,7 +8,7 @@ import numpy as np
 from gradclip_cli.dtypes import Raw
 from gradclip_cli.errors import InputError
 from gradclip_cli.files import InputFile
-from gradclip_cli.formats.npz.zip import Member
+from gradclip_cli.formats.npz.zip import DEFLATED, Member
 
 _PART = 1 << 18
 
@@ -71,6 +71,22 @@ class Inflater:
 
     def _damaged(self, reason: str) -> InputError:
         return InputError(f"cannot be unpacked: {reason}", path=self._file.path, tensor=self._member.name)
+
+
+def check(file: InputFile, member: Member) -> None:
+    """Read a member through, and raise where it does not have the size and the CRC of the directory."""
+    if member.method == DEFLATED:
+        stream = Inflater(file, member)
+        left = member.size
+        while left and (part := stream.take(min(_PART, left))):
+            left -= len(part)
+        stream.finish()
+        return
+    value = 0
+    for start in range(0, member.size, _PART):
+        value = checksum(file.read(member.offset + start, min(_PART, member.size - start)), value)
+    if value != member.crc:
+        raise InputError("its CRC is wrong: the file is damaged", path=file.path, tensor=member.name)
 
 
 class Deflater:

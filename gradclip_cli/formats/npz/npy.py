@@ -6,6 +6,7 @@ Source: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 import ast
 import io
 import math
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,8 +56,10 @@ def parse(data: bytes, void_dtype: str | None) -> Header:
 
 def _fields(text: str) -> dict[str, object]:
     try:
-        fields = ast.literal_eval(text.strip())
-    except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
+        with warnings.catch_warnings():  # Python warns of odd escapes, and a reader has no use for that
+            warnings.simplefilter("ignore")
+            fields = ast.literal_eval(text.strip())
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
         raise ValueError(f"has a .npy header that cannot be read ({type(error).__name__})") from error
     if not isinstance(fields, dict) or fields.keys() != {"descr", "fortran_order", "shape"}:
         raise ValueError("has a .npy header without exactly descr, fortran_order and shape")
@@ -76,7 +79,9 @@ def _dtype(descr: object, void_dtype: str | None) -> DType:
     if not isinstance(descr, str):
         raise ValueError("has a structured dtype; only plain numbers can be gradients")
     try:
-        dtype = np.dtype(descr)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            dtype = np.dtype(descr)
     except (TypeError, ValueError, SyntaxError) as error:
         raise ValueError(f"has the dtype {descr[:40]!r}, which numpy does not know") from error
     if dtype.kind == "O":

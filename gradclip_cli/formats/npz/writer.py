@@ -29,8 +29,10 @@ class Entry:
 class NpzWriter:
     """Lays out all members at once; CRCs and the sizes of deflated members are filled in when they are known."""
 
-    def __init__(self, entries: Sequence[Entry], tensors: Sequence[TensorSpec], fd: int, path: str) -> None:
-        self._entries, self._fd, self._path = entries, fd, path
+    def __init__(
+        self, entries: Sequence[Entry], tensors: Sequence[TensorSpec], fd: int, path: str, comment: bytes = b""
+    ) -> None:
+        self._entries, self._fd, self._path, self._comment = entries, fd, path, comment
         self.tensors = list(tensors)
         self.notes: Sequence[str] = ()
         self.copies: list[Copy] = []
@@ -68,7 +70,7 @@ class NpzWriter:
                 found, size = crc.joined(self._sums[entry.index])
                 self._seal(entry, found, size, size)
         placed = [(self._members[entry.name], self._at[entry.name]) for entry in self._entries]
-        write_at(self._fd, self._end, zip.directory(placed, self._end), self._path)
+        write_at(self._fd, self._end, zip.directory(placed, self._end, self._comment), self._path)
 
     def close(self) -> None:
         """Let go of what was packed and has no place yet."""

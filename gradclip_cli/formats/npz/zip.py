@@ -17,7 +17,9 @@ _END = struct.Struct("<4s4H2IH")
 _END64 = struct.Struct("<4sQ2H2I4Q")
 _LOCATOR = struct.Struct("<4sIQI")
 _TOP32 = 0xFFFFFFFF
-_UTF8, _DESCRIPTOR, _ENCRYPTED = 0x800, 0x8, 0x2041
+_TOPS = (0xFFFF, _TOP32, _TOP32)
+_UTF8, _DESCRIPTOR, _ENCRYPTED, _PATCH = 0x800, 0x8, 0x2041, 0x20
+_NEWEST = 63  # version 6.3 of the format; what needs a newer one is not known here
 _DATE = 0x21  # 1 January 1980, as numpy writes it: the same input gives the same bytes
 
 
@@ -30,6 +32,7 @@ class Member(NamedTuple):
     packed: int
     size: int
     offset: int  # of the packed bytes, past the local header
+    local_at: int = 0
 
 
 def members(file: InputFile) -> list[Member]:
@@ -46,14 +49,22 @@ def members(file: InputFile) -> list[Member]:
         member = _member(file, fields, data[at : at + names], data[at + names : at + names + extra])
         found.append(member)
         at += names + extra + comment
+    if at != len(data):
+        _refuse(file, "its central directory is damaged")
     if len(found) != count:
         _refuse(file, f"its directory lists {len(found):,} members, its end record {count:,}")
     _check_overlap(file, found, limit)
     return found
 
 
-def _directory(file: InputFile) -> tuple[int, int, int, int]:
-    """Find the end record; return count, length and offset of the directory, and where members must end."""
+def comment(file: InputFile) -> bytes:
+    """Return the comment of an archive, which stands at its very end."""
+    at, _ = _end_record(file)
+    return file.read(at + _END.size, 0xFFFF)
+
+
+def _end_record(file: InputFile) -> tuple[int, tuple[int, ...]]:
+    """Find the end record, which the comment follows; return where it is, and its numbers."""
     tail_at = max(0, file.size - _END.size - 0xFFFF)
     tail = file.read(tail_at, file.size - tail_at)
     at = tail.rfind(b"PK\x05\x06")
@@ -61,16 +72,23 @@ def _directory(file: InputFile) -> tuple[int, int, int, int]:
         at = tail.rfind(b"PK\x05\x06", 0, at)
     if at < 0:
         _refuse(file, "it has no central directory: it was cut short, or added to")
-    _, disk, first, here, count, length, start, _ = _END.unpack_from(tail, at)
-    end = tail_at + at
+    return tail_at + at, _END.unpack_from(tail, at)[1:]
+
+
+def _directory(file: InputFile) -> tuple[int, int, int, int]:
+    """Return count, length and offset of the directory, and where members must end."""
+    end, (disk, first, here, count, length, start, _) = _end_record(file)
     locator = file.read(max(0, end - _LOCATOR.size), _LOCATOR.size)
     if locator[:4] == b"PK\x06\x07":
         record_at = _LOCATOR.unpack(locator)[2]
         record = file.read(record_at, _END64.size)
         if len(record) < _END64.size or record[:4] != b"PK\x06\x06":
             _refuse(file, "its zip64 end record is damaged")
+        narrow = (count, length, start)
         _, _, _, _, disk, first, here, count, length, start = _END64.unpack(record)
         end = record_at
+        if any(old not in (new, top) for old, new, top in zip(narrow, (count, length, start), _TOPS, strict=True)):
+            _refuse(file, "its two end records contradict each other")
     if disk or first or here != count:
         _refuse(file, "it is one disk of several")
     if start + length != end:
@@ -79,11 +97,15 @@ def _directory(file: InputFile) -> tuple[int, int, int, int]:
 
 
 def _member(file: InputFile, fields: tuple[int, ...], raw_name: bytes, extra: bytes) -> Member:
-    _, _, _, flags, method, _, _, crc, packed, size, _, _, _, disk, _, _, local_at = fields
+    _, _, needed, flags, method, _, _, crc, packed, size, _, _, _, disk, _, _, local_at = fields
     try:
         name = raw_name.decode("utf-8" if flags & _UTF8 else "cp437")
     except UnicodeDecodeError as error:
         raise InputError(f"a member's name is not UTF-8: {error}", path=file.path) from error
+    if "\0" in name:
+        _refuse(file, "has a NUL in its name, where other readers end it", name)
+    if needed > _NEWEST or flags & _PATCH:
+        _refuse(file, "needs a part of the zip format that is not known", name)
     if flags & _ENCRYPTED:
         _refuse(file, "is encrypted", name)
     if disk not in (0, 0xFFFF):
@@ -92,12 +114,20 @@ def _member(file: InputFile, fields: tuple[int, ...], raw_name: bytes, extra: by
     local = file.read(local_at, _LOCAL.size)
     if len(local) < _LOCAL.size or local[:4] != b"PK\x03\x04":
         _refuse(file, "has no local header where the directory says", name)
-    _, _, local_flags, local_method, _, _, _, _, _, name_length, extra_length = _LOCAL.unpack(local)
-    if file.read(local_at + _LOCAL.size, name_length) != raw_name or (local_method, local_flags) != (method, flags):
+    _, _, local_flags, local_method, _, _, *sums, name_length, extra_length = _LOCAL.unpack(local)
+    alike = (local_method, local_flags) == (method, flags) and (
+        flags & _DESCRIPTOR or _agree(sums, [crc, packed, size])
+    )
+    if file.read(local_at + _LOCAL.size, name_length) != raw_name or not alike:
         _refuse(file, "has a local header that contradicts the directory", name)
     if method == STORED and packed != size:
         _refuse(file, f"is stored, yet {packed:,} bytes for {size:,}", name)
-    return Member(name, method, crc, packed, size, local_at + _LOCAL.size + name_length + extra_length)
+    return Member(name, method, crc, packed, size, local_at + _LOCAL.size + name_length + extra_length, local_at)
+
+
+def _agree(local: list[int], central: list[int]) -> bool:
+    """Whether a local header gives the same CRC and sizes; what needs 64 bits stands elsewhere."""
+    return all(mine in (theirs, _TOP32) for mine, theirs in zip(local, central, strict=True))
 
 
 def _zip64(file: InputFile, name: str, extra: bytes, sizes: tuple[int, int, int]) -> tuple[int, int, int]:
@@ -118,7 +148,7 @@ def _zip64(file: InputFile, name: str, extra: bytes, sizes: tuple[int, int, int]
 def _check_overlap(file: InputFile, found: list[Member], limit: int) -> None:
     end = 0
     for member in sorted(found, key=lambda member: (member.offset, member.packed)):
-        if member.offset < end or member.offset + member.packed > limit:
+        if member.local_at < end or member.offset + member.packed > limit:
             _refuse(file, "overlaps another member or the directory", member.name)
         end = member.offset + member.packed
     if found and file.read(0, 4) != b"PK\x03\x04":
@@ -138,18 +168,15 @@ def sealed_header(name: str, method: int, crc: int, packed: int, size: int) -> b
     return fixed + encoded + extra
 
 
-def directory(entries: list[tuple[Member, int]], start: int) -> bytes:
+def directory(entries: list[tuple[Member, int]], start: int, comment: bytes = b"") -> bytes:
     """Return the central directory and its end record, for members and the offsets of their local headers."""
     body = b"".join(_entry(member, local_at) for member, local_at in entries)
     count, end = len(entries), start + len(body)
     end64 = _END64.pack(b"PK\x06\x06", _END64.size - 12, 45, 45, 0, 0, count, count, len(body), start)
     locator = _LOCATOR.pack(b"PK\x06\x07", 0, end, 1)
-    if (
-        not entries
-    ):  # numpy knows an archive by its first four bytes: those of the end record, where nothing else is there
-        end64 = locator = b""
     few, short, near = min(count, 0xFFFF), min(len(body), _TOP32), min(start, _TOP32)
-    return body + end64 + locator + _END.pack(b"PK\x05\x06", 0, 0, few, few, short, near, 0)
+    wide = end64 + locator if count else b""  # an archive without members is known by an end record at its start
+    return body + wide + _END.pack(b"PK\x05\x06", 0, 0, few, few, short, near, len(comment)) + comment
 
 
 def _entry(member: Member, local_at: int) -> bytes:

@@ -1,0 +1,114 @@
+"""Completion in shells: click's own, but safe for names that a shell would read something into."""
+
+import os
+import re
+from dataclasses import dataclass
+
+from click.shell_completion import BashComplete, CompletionItem, FishComplete, add_completion_class
+
+_PLAIN = re.compile(r"[^\w@%+=:,./-]")
+_IN_DOUBLE_QUOTES = re.compile(r'(["$`\\])')
+
+
+@dataclass
+class Typed:
+    """A command line as far as the cursor: whole words, the one that is begun, and what of that the shell will keep.
+
+    `word` is without its quotes; `quote` is the one still open; of `word`, bash replaces what comes after `kept` characters.
+    """
+
+    words: list[str]
+    word: str
+    quote: str
+    kept: int
+
+
+def typed(line: str, breaks: str) -> Typed:
+    """Split a line as bash does; `breaks` are the characters at which it begins what it replaces.
+
+    >>> typed("ls 'my file' --layer lstm=cl", "=:")
+    Typed(words=['ls', 'my file', '--layer'], word='lstm=cl', quote='', kept=5)
+    >>> typed("ls 'my fi", "=:").quote
+    "'"
+    """
+    words, word, quote, kept = list[str](), "", "", 0
+    begun = escaped = False
+    for c in line:
+        if escaped:
+            word += c if quote != '"' or c in '"\\$`' else f"\\{c}"
+            escaped = False
+        elif c == "\\" and quote != "'":
+            begun = escaped = True
+        elif c == quote or (not quote and c in "'\""):
+            quote, begun, kept = "" if quote else c, True, len(word)
+        elif c.isspace() and not quote:
+            words += [word] if begun else []
+            word, begun, kept = "", False, 0
+        else:
+            word, begun = word + c, True
+            kept = len(word) if c in breaks and not quote else kept
+    return Typed(words, word, quote, kept)
+
+
+def quoted(text: str, quote: str) -> str:
+    r"""Write a text so that bash reads it as it is, behind an open quote or behind none.
+
+    >>> print(quoted("my w$", ""), quoted("it's", "'"))
+    my\ w\$ it'\''s
+    """
+    if quote == "'":
+        return text.replace("'", "'\\''")
+    if quote:
+        return _IN_DOUBLE_QUOTES.sub(r"\\\1", text).replace("!", '"\\!"')  # or bash would look into its history
+    return _PLAIN.sub(r"\\\g<0>", text)
+
+
+class Bash(BashComplete):
+    """Completes the line as it is typed: bash itself cuts words at `=` and `:`, and takes what comes back for shell text."""
+
+    source_template = r"""
+%(complete_func)s() {
+    local item
+    COMPREPLY=()
+    while IFS= read -r item; do
+        case $item in
+            dir,*) compopt -o dirnames ;;
+            file,*) compopt -o default ;;
+            plain,*) COMPREPLY+=("${item#plain,}") ;;
+        esac
+    done < <(COMP_LINE="${COMP_LINE:0:COMP_POINT}" COMP_WORDBREAKS="$COMP_WORDBREAKS" \
+        %(complete_var)s=bash_complete "$1" 2>/dev/null)
+}
+complete -o nosort -F %(complete_func)s %(prog_name)s
+"""
+
+    def get_completion_args(self) -> tuple[list[str], str]:
+        """Return the words before the cursor, and the one that is begun."""
+        line = os.environ.get("COMP_LINE")
+        if line is None:
+            self._typed = None
+            return super().get_completion_args()
+        self._typed = typed(line, os.environ.get("COMP_WORDBREAKS", ""))
+        return self._typed.words[1:], self._typed.word
+
+    def format_completion(self, item: CompletionItem) -> str:
+        """Return what replaces the part of the word that bash replaces."""
+        if self._typed is None or item.type != "plain":
+            return super().format_completion(item)
+        option, equals, _ = self._typed.word.partition("=")
+        whole = f"{option}={item.value}" if equals and option.startswith("--") else item.value
+        return f"plain,{quoted(whole[self._typed.kept :], self._typed.quote)}"
+
+
+class Fish(FishComplete):
+    """Names may hold commas."""
+
+    def source(self) -> str:
+        """Return click's script, which cuts a completion at every comma, made to cut at the first."""
+        return super().source().replace('string split ","', 'string split --max 1 ","')
+
+
+def install() -> None:
+    """Let click know."""
+    add_completion_class(Bash)
+    add_completion_class(Fish)

@@ -1,0 +1,51 @@
+"""The types of options: how a text becomes a value, and how one that is begun can be completed."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gradclip_cli import completion
+from gradclip_cli.errors import UsageError
+from gradclip_cli.planning import trial
+from gradclip_cli.render.order import parse_order
+from gradclip_cli.render.view import parse_columns
+from gradclip_cli.strategies import find
+from gradclip_cli.thresholds import parse, parse_rule
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+
+class Parsed(click.ParamType):  # type: ignore[type-arg, unused-ignore]
+    """A type whose values are parsed by a function that raises UsageError; values that are no text are taken as they are."""
+
+    def __init__(
+        self,
+        name: str,
+        parse: Callable[[str], Any],
+        complete: Callable[[click.Context, str], list[str]] = lambda ctx, typed: [],
+    ) -> None:
+        self.name, self._parse, self._complete = name, parse, complete
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Parse a text."""
+        try:
+            return self._parse(str(value)) if isinstance(value, str | int | float) else value
+        except UsageError as error:
+            self.fail(error.message, param, ctx)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> "list[CompletionItem]":
+        """Offer what the text could become; never what does not print, which a terminal might obey."""
+        from click.shell_completion import CompletionItem
+
+        return [CompletionItem(text) for text in self._complete(ctx, incomplete) if text.isprintable()]
+
+
+STRATEGY = Parsed("strategy", find, completion.strategies)
+THRESHOLD = Parsed("threshold", parse, completion.rules)
+RULE = Parsed("rule", parse_rule, completion.rules)
+TENSORS = Parsed("pattern", str, completion.tensors)
+COLUMNS = Parsed("columns", parse_columns)
+ORDER = Parsed("order", parse_order)
+TRIAL = Parsed("trial", trial, completion.trials)

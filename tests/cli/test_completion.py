@@ -1,0 +1,182 @@
+"""Completion in shells, by the scripts that they are given."""
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cli.running import Run, Save
+from cli.shelling import furnish, shell
+from gradclip_cli.cli import COMMANDS
+from gradclip_cli.cli.shells import quoted, typed
+from gradclip_cli.strategies import STRATEGIES
+from gradclip_cli.thresholds import REPLAYS, RULES
+
+BREAKS = " \t\n\"'><=;|&(:"
+NAMES = [strategy.name for strategy in STRATEGIES]
+ODD = [
+    "a b.w", "it's.w", "$HOME.w", "star*.w", "br[0].w", 'q"q.w', "back\\slash.w", "`id`.w", "x;y.w", "eq=eq.w",
+    "co:lon.w", "ünï.w", "~til.w", "bang!.w", "#hash.w", "com,ma.w", "(p).w", "a&b.w", "a|b.w", "{x,y}.w", "q?.w",
+]  # fmt: skip
+"""Names that a shell would read something into."""
+
+COMPLETE = """
+eval "$(_GRADCLIP_COMPLETE=bash_source gradclip)"
+compopt() { printf 'compopt %s\\n' "$*"; }
+COMP_LINE=$LINE COMP_POINT=${#LINE}
+_gradclip_completion gradclip
+[ ${#COMPREPLY[@]} = 0 ] || printf '%s\\n' "${COMPREPLY[@]}"
+"""
+
+
+def completed(line: str, folder: Path) -> list[str]:
+    """Return what bash is offered for a line."""
+    done = shell(COMPLETE, folder, LINE=line, COMP_WORDBREAKS=BREAKS)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.splitlines()
+
+
+OFFERED = {
+    "gradclip ": list(COMMANDS),
+    "gradclip app": ["apply"],
+    "gradclip apply -s ": NAMES,
+    "gradclip apply -s clip-l2": ["clip-l2-per-layer", "clip-l2-per-param-type"],
+    "gradclip apply -s ClipL2": ["clip-l2-per-layer", "clip-l2-per-param-type"],
+    "gradclip apply --strategy=no": ["none"],
+    "gradclip apply --thr": ["--threshold"],
+    "gradclip apply -t m": [str(rule) for rule in (*RULES, *REPLAYS) if str(rule).startswith("m")],
+    "gradclip stats --rule percentile:": ["90"],
+    "gradclip stats --by la": ["layer"],
+    "gradclip check --ignore dead,sp": ["dead,spread"],
+    "gradclip apply g.npz --layer ": ["decoder=", "lstm="],
+    "gradclip apply g.safetensors --layer d": [f"decoder={name}" for name in NAMES],
+    "gradclip apply after.h5 --layer lstm=no": ["none"],
+    "gradclip apply after.h5 --layer 'lstm=no": ["lstm=none"],
+    "gradclip apply steps --layer lstm=clip-by-global-norm:zs": ["zscore:3"],
+    "gradclip apply --layer lstm=no": ["none"],
+    "gradclip apply --layer 'decoder*=no": ["decoder*=none"],
+    "gradclip apply --layer ": [],
+    "gradclip apply nosuch.npz --layer ": [],
+    "gradclip apply - --layer ": [],
+    "gradclip apply --group-depth 1 g.npz --layer d": [f"decoder={name}" for name in NAMES],
+    "gradclip apply g.npz --exclude 'lstm*' --layer ": [f"decoder={name}" for name in NAMES],
+    "gradclip ls g.npz --include de": ["decoder.weight", "decoder.bias"],
+    "gradclip diff a.npz b.npz --exclude=ls": ["lstm.weight_ih_l0"],
+    "gradclip ls text.npz --include ": [],
+    "gradclip ls g": ["compopt -o default"],
+    "gradclip apply --config ": ["compopt -o default"],
+    "gradclip stats run --try clip-by-global-norm:ma": ["mad:5"],
+    "gradclip stats run --try clip-by-g": ["clip-by-global-norm"],
+    "gradclip apply -t z": ["zscore:3", "zclip:2.5"],
+}
+"""What is typed, and what may come next."""
+
+
+@pytest.fixture
+def furnished(tmp_path: Path) -> Path:
+    """Fill a folder with dumps, and one file that is none."""
+    furnish(tmp_path)
+    (tmp_path / "text.npz").write_text("no dump")
+    return tmp_path
+
+
+@pytest.mark.parametrize("line", OFFERED)
+def test_what_bash_is_offered(line: str, furnished: Path) -> None:
+    """Commands, options, names of the registries and of the dumps on the line are offered, and nothing else is written."""
+    assert sorted(completed(line, furnished)) == sorted(OFFERED[line])
+
+
+@pytest.mark.parametrize("quote", ["", "'", '"'], ids=["bare", "single", "double"])
+@pytest.mark.parametrize("name", ODD)
+def test_odd_names_are_safe_in_bash(name: str, quote: str, tmp_path: Path) -> None:
+    """What is put into a line is read by bash as the very pattern that matches the name and nothing else."""
+    text = quote + quoted(name, quote) + quote
+    done = subprocess.run(["bash", "-c", f"printf %s {text}"], capture_output=True, text=True, check=True)
+    assert done.stdout == name
+
+
+def test_a_completed_name_chooses_its_tensor(save: Save, tmp_path: Path) -> None:
+    """Every name of a dump that is offered chooses that tensor; what does not print is never offered."""
+    save("g.npz", **{name.replace("/", "."): [1.0] for name in [*ODD, "new\nline.w", "esc\x1b[31m.w"]})
+    offered = completed("gradclip ls g.npz --include ", tmp_path)
+    assert len(offered) == len(ODD)
+    script = "\n".join(f"gradclip ls g.npz -f tsv --columns name --no-headers --include {one}" for one in offered[:6])
+    assert len(shell(script, tmp_path).stdout.splitlines()) == len(offered[:6])
+
+
+SPLIT = {
+    "gradclip ls 'a b' c\\ d": (["gradclip", "ls", "a b"], "c d", "", 0),
+    "gradclip ls ": (["gradclip", "ls"], "", "", 0),
+    'gradclip ls "a\\"b': (["gradclip", "ls"], 'a"b', '"', 0),
+    "gradclip ls ''": (["gradclip", "ls"], "", "", 0),
+    "gradclip x=y:z": (["gradclip"], "x=y:z", "", 4),
+    "gradclip 'x=y:z": (["gradclip"], "x=y:z", "'", 0),
+    "gradclip x='y": (["gradclip"], "x=y", "'", 2),
+}
+"""A line; its words, the one that is begun, the quote that is open, and how much of it bash keeps."""
+
+
+@pytest.mark.parametrize("line", SPLIT)
+def test_lines_are_split_as_bash_does(line: str) -> None:
+    """A line is cut where bash cuts it, and the open quote is known."""
+    found = typed(line, BREAKS)
+    assert (found.words, found.word, found.quote, found.kept) == SPLIT[line]
+
+
+@pytest.mark.parametrize("name", ["bash", "zsh", "fish"])
+def test_the_script_of_a_shell(name: str, tmp_path: Path) -> None:
+    """Each shell gets a script of its own, which it can read."""
+    done = shell("gradclip", tmp_path, _GRADCLIP_COMPLETE=f"{name}_source")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"_GRADCLIP_COMPLETE={name}_complete" in done.stdout
+    program = shutil.which(name)
+    if program is None:
+        pytest.skip(f"{name} is not installed")
+    subprocess.run([program, "-n" if name != "fish" else "--no-execute"], input=done.stdout, text=True, check=True)
+
+
+def test_clicks_own_protocol(furnished: Path) -> None:
+    """zsh and fish hand over words and a number, as click's scripts do; fish names may hold commas."""
+    variables = {"COMP_WORDS": "gradclip apply g.npz --layer 'de", "COMP_CWORD": "4"}
+    zsh = shell("gradclip", furnished, _GRADCLIP_COMPLETE="zsh_complete", **variables)
+    assert zsh.stdout.split("\n")[1::3] == [f"decoder={name}" for name in NAMES]
+    variables |= {"COMP_CWORD": "de"}
+    fish = shell("gradclip", furnished, _GRADCLIP_COMPLETE="fish_complete", **variables)
+    assert fish.stdout.splitlines() == [f"plain,decoder={name}" for name in NAMES]
+    assert "--max 1" in shell("gradclip", furnished, _GRADCLIP_COMPLETE="fish_source").stdout
+
+
+@pytest.mark.parametrize("config", ["nosuch.toml", "text.npz"])
+def test_no_error_reaches_the_terminal(config: str, furnished: Path) -> None:
+    """Whatever is wrong with the line so far, nothing is written to standard error."""
+    assert completed(f"gradclip apply --config {config} -t x -s nosuch --layer x=no", furnished) == ["none"]
+
+
+QUICK = """
+import os, sys
+from gradclip_cli.__main__ import run
+sys.argv = ["gradclip", *sys.argv[1:]]
+try:
+    run()
+except SystemExit:
+    pass
+os.write(1, repr([name for name in ("numpy", "h5py", "rich") if name in sys.modules]).encode())
+"""
+
+
+@pytest.mark.parametrize("argv", ["--help", "gradclip ap", "gradclip apply -s cl", "gradclip apply --layer "])
+def test_help_and_completion_import_nothing_heavy(argv: str, tmp_path: Path) -> None:
+    """The help, and completion where no dump is on the line, start as fast as click does: no numpy, no h5py, no rich."""
+    variables = {} if argv == "--help" else {"_GRADCLIP_COMPLETE": "bash_complete", "COMP_LINE": argv}
+    script = f"{shlex.quote(sys.executable)} -c {shlex.quote(QUICK)} {argv if not variables else ''}"
+    assert shell(script, tmp_path, **variables).stdout.endswith("[]")
+
+
+def test_completion_is_off_without_its_variable(run: Run) -> None:
+    """Without the variable that asks for completion the command just runs."""
+    assert "_GRADCLIP_COMPLETE" not in os.environ
+    assert run("strategies").code == 0

@@ -1,0 +1,1 @@
+"""Laws tried on dumps that a machine thinks up: shapes, dtypes, names and bits."""

@@ -1,0 +1,85 @@
+"""Dumps of any shape, dtype, name and bits; how they are written is up to nobody's library."""
+
+import json
+import math
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes
+from numpy.typing import NDArray
+
+Dump = dict[str, NDArray[Any]]
+
+CODES = {
+    "F64": np.dtype(np.float64),
+    "F32": np.dtype(np.float32),
+    "F16": np.dtype(np.float16),
+    "BF16": np.dtype(ml_dtypes.bfloat16),
+    "F8_E4M3": np.dtype(ml_dtypes.float8_e4m3fn),
+    "F8_E5M2": np.dtype(ml_dtypes.float8_e5m2),
+    "BOOL": np.dtype(bool),
+} | {f"{letter}{8 * size}": np.dtype(f"{letter.lower()}{size}") for letter in "IU" for size in (1, 2, 4, 8)}
+FLOATS = [CODES[code] for code in ("F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2")]
+
+shapes = array_shapes(min_dims=0, max_dims=6, min_side=0, max_side=3)
+names = st.text(
+    st.one_of(st.sampled_from("abc./_0 \\\0\n\x1b\u202e\x9b:"), st.characters(exclude_categories=["Cs"])), max_size=12
+)
+
+
+def few(examples: int) -> settings:
+    """The same examples each time, so many that they take seconds."""
+    return settings(max_examples=examples, derandomize=True, database=None, deadline=None)
+
+
+@st.composite
+def arrays(draw: st.DrawFn, dtypes: list[np.dtype[Any]]) -> NDArray[Any]:
+    """An array of any shape and of any bits: NaN with payloads, subnormals, zeros of both signs."""
+    dtype, shape = draw(st.sampled_from(dtypes)), draw(shapes)
+    size = math.prod(shape) * dtype.itemsize
+    raw = np.frombuffer(draw(st.binary(min_size=size, max_size=size)), np.uint8)
+    return (raw & 1 if dtype.kind == "b" else raw).view(dtype).reshape(shape)
+
+
+def dumps(dtypes: list[np.dtype[Any]]) -> st.SearchStrategy[Dump]:
+    """A few arrays by any names; one name is the format's own."""
+    return st.dictionaries(names.filter(lambda name: name != "__metadata__"), arrays(dtypes), max_size=4)
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """Provide an empty folder, in memory where the system has a place for that."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None, prefix="gradclip-test-") as name:
+        yield Path(name)
+
+
+def write(path: Path, dump: Dump) -> None:
+    """Write a safetensors file by hand."""
+    header, data = {}, b""
+    for name, array in dump.items():
+        code = next(code for code, dtype in CODES.items() if dtype == array.dtype)
+        header[name] = {"dtype": code, "shape": array.shape, "data_offsets": [len(data), len(data) + array.nbytes]}
+        data += array.tobytes()
+    text = json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + data)
+
+
+def read(path: Path) -> Dump:
+    """Read a safetensors file by hand."""
+    raw = path.read_bytes()
+    begin = 8 + int.from_bytes(raw[:8], "little")
+    header = json.loads(raw[8:begin])
+    return {
+        name: np.frombuffer(raw[begin:], np.uint8)[slice(*entry["data_offsets"])]
+        .view(CODES[entry["dtype"]])
+        .reshape(entry["shape"])
+        for name, entry in header.items()
+    }
