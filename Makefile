@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO := $(VENV)/demo
 
-.PHONY: demo test lint types ci docs man wheel-test bench torch samples clean
+.PHONY: demo test faults fuzz lint types ci docs man wheel-test bench torch samples clean
 
 demo: $(VENV)/installed
 	$(BIN)/gradclip stats sample_data/char_lstm --by layer --by total
@@ -16,6 +16,14 @@ demo: $(VENV)/installed
 
 test: $(VENV)/tested
 	$(BIN)/python -m pytest
+
+# Every system call of every way of writing fails once, and is the last one once; takes half an hour.
+faults: $(VENV)/tested
+	FAULTS=all $(BIN)/python -m pytest tests/faults
+
+# Damaged dumps for so many minutes a format; FORMAT="npz hdf5" for some only, FIRST=7 COUNT=1 for one that was found.
+fuzz: $(VENV)/tested
+	PYTHONPATH=tests $(BIN)/python -m fuzz $(FORMAT) --minutes $(or $(MINUTES),1) $(if $(FIRST),--first $(FIRST)) $(if $(COUNT),--count $(COUNT))
 
 lint: $(VENV)/linted
 	$(BIN)/ruff check .

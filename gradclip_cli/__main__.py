@@ -48,8 +48,11 @@ def run() -> int:
         _complain(f"Error: {error}")
         return error.exit_code
     except OSError as error:
-        if error.filename is not None:
-            raise
+        if (
+            error.filename is not None
+        ):  # a file that no module of ours opened: one of Python's own, for want of descriptors
+            _complain(f"Error: {one_line(str(error.filename), 400)}: {one_line(error.strerror or str(error)).lower()}")
+            return 3
         _complain(f"Error: standard output: {one_line(error.strerror or str(error))}")
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 5

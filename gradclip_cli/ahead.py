@@ -16,7 +16,7 @@ from gradclip_cli.tensors import Slab
 from gradclip_cli.thresholds import Threshold
 
 _MOST_FILES = 64
-"""Outputs that are begun stay open until all dumps are measured."""
+"""Outputs that are begun stay open until all dumps are measured; they take at most a quarter of the descriptors."""
 
 Range = tuple[int, int]
 
@@ -79,7 +79,7 @@ class Ahead:
             if output is not None
             for pair in zip(shards.parts(path), shards.targets(path, output), strict=False)
         ]
-        self._targets = dict(pairs) if len(pairs) <= _MOST_FILES and _is_settled(plan) else {}
+        self._targets = dict(pairs) if len(pairs) <= _most_files() and _is_settled(plan) else {}
         self._begun: dict[str, Begun] = {}
 
     def follow(self, format: Format, reader: Reader) -> Seen | None:
@@ -95,6 +95,13 @@ class Ahead:
         """Return the output of the file at `path`, and which bytes of it stand there already."""
         begun = self._begun.get(path)
         return (begun.staged, begun.written) if begun is not None else (self._staging.stage(output), [])
+
+
+def _most_files() -> int:
+    from resource import RLIMIT_NOFILE, getrlimit
+
+    most = getrlimit(RLIMIT_NOFILE)[0]
+    return min(_MOST_FILES, most // 4) if most > 0 else _MOST_FILES
 
 
 def _is_settled(plan: ApplyPlan) -> bool:

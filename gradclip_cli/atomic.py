@@ -1,23 +1,28 @@
 """Files that are written whole or not at all."""
 
 import os
-import stat
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 
 from gradclip_cli import streams
 from gradclip_cli.errors import OutputError
-from gradclip_cli.signals import before_the_end
+from gradclip_cli.placing import sync_folder, take_name, take_over_mode
+from gradclip_cli.signals import before_the_end, held
+from gradclip_cli.text import listed
 
 _unfinished: set[str] = set()
+_made: list[str] = []
 
 
 def discard_unfinished() -> None:
-    """Remove the temporary files of this process; safe to call from a signal handler."""
+    """Remove temporary files, and directories made for them; safe to call from a signal handler."""
     for path in tuple(_unfinished):
         with suppress(OSError):
             os.unlink(path)
+    for folder in reversed(_made):
+        with suppress(OSError):
+            os.rmdir(folder)
 
 
 before_the_end.append(discard_unfinished)
@@ -48,11 +53,13 @@ class Outputs:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for staged in self._staged:
-            _close(staged)
+            with suppress(OSError):
+                _close(staged)
             _remove(staged)
         for folder in reversed(self._made) if kind is not None else ():
             with suppress(OSError):
                 os.rmdir(folder)
+        _made[:] = [folder for folder in _made if folder not in self._made]
 
     def check(self, target: str) -> None:
         """Raise where a target cannot be written: before anything is read."""
@@ -91,34 +98,57 @@ class Outputs:
             except OSError as error:
                 raise _failed(error, folder) from error
             self._made.append(folder)
+            _made.append(folder)
 
     def complete(self, staged: Staged) -> None:
         """Bring a staged file to the disk; it only has to be renamed then."""
         try:
             if staged.temporary is not None:
-                _take_over_mode(staged)
+                take_over_mode(staged.fd, staged.path)
                 os.fsync(staged.fd)
                 _close(staged)
         except OSError as error:
             raise _failed(error, staged.target) from error
 
     def commit(self) -> None:
-        """Put every staged file in the place of its target."""
-        for done, staged in enumerate(self._staged):
+        """Put every staged file in the place of its target; no signal comes between two of them."""
+        finished: list[str] = []
+        for staged in self._staged:
+            if staged.temporary is None:
+                self._put(staged, finished)
+        with held():
+            for staged in self._staged:
+                if staged.target not in finished:
+                    self._put(staged, finished)
+            self._sync()
+
+    def _sync(self) -> None:
+        new = [staged.path for staged in self._staged if staged.temporary is not None]
+        new += [os.path.realpath(folder) for folder in self._made]
+        for folder in sorted({os.path.dirname(path) for path in new}):
             try:
-                if staged.temporary is None:
-                    streams.pour(staged.fd, staged.path)
-                else:
-                    os.replace(staged.temporary, staged.path)
+                sync_folder(folder)
             except OSError as error:
-                standard = staged.path == streams.STANDARD
-                if standard and isinstance(error, BrokenPipeError):
-                    raise  # who reads standard output may leave, as `head` does
-                finished = f"; {done} of {len(self._staged)} outputs are in place" if len(self._staged) > 1 else ""
-                path = "standard output" if standard else staged.target
-                raise OutputError(f"{_reason(error)}{finished}", path=path) from error
-        for folder in sorted({os.path.dirname(staged.path) for staged in self._staged if staged.temporary}):
-            _sync_folder(folder)
+                message = f"{_reason(error)}; the outputs are in place, but may be lost if the system stops now"
+                raise OutputError(message, path=folder) from error
+
+    def _put(self, staged: Staged, finished: list[str]) -> None:
+        try:
+            if staged.temporary is None:
+                streams.pour(staged.fd, staged.path)
+            elif self._overwrite:
+                os.replace(staged.temporary, staged.path)
+            else:
+                take_name(staged.temporary, staged.path)
+        except OSError as error:
+            standard = staged.path == streams.STANDARD
+            if standard and isinstance(error, BrokenPipeError):
+                raise  # who reads standard output may leave, as `head` does
+            several = f"; {len(finished)} of {len(self._staged)} outputs are in place" if self._staged[1:] else ""
+            names = f": {listed(finished)}" if finished else ""
+            path = "standard output" if standard else staged.target
+            raise OutputError(f"{_reason(error)}{several}{names}", path=path) from error
+        finished.append(staged.target)
 
 
 def _nameless(target: str) -> Staged:
@@ -142,37 +172,12 @@ def _beside(target: str) -> Staged:
         raise _failed(error, target) from error
 
 
-def _take_over_mode(staged: Staged) -> None:
-    """Give a file the mode and, where that is allowed, the owner of the one that it replaces."""
-    try:
-        old = os.stat(staged.path)
-    except FileNotFoundError:
-        os.fchmod(staged.fd, 0o666 & ~_umask())
-        return
-    with suppress(PermissionError):
-        os.fchown(staged.fd, old.st_uid, old.st_gid)
-    os.fchmod(staged.fd, stat.S_IMODE(old.st_mode))
-
-
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
-
-
-def _sync_folder(folder: str) -> None:
-    with suppress(OSError):
-        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-
-
 def _remove(staged: Staged) -> None:
     if staged.temporary is not None:
-        with suppress(OSError):
-            os.unlink(staged.temporary)
+        for _ in range(2):  # an error of the moment leaves nothing behind
+            with suppress(OSError):
+                os.unlink(staged.temporary)
+                break
         _unfinished.discard(staged.temporary)
 
 

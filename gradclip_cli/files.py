@@ -2,6 +2,8 @@
 
 import os
 import stat
+import time
+from contextlib import suppress
 from types import TracebackType
 
 import numpy as np
@@ -14,6 +16,10 @@ from gradclip_cli.spooling import standard_input
 Fingerprint = tuple[int, int, int, int]
 
 
+_CLOCK = getattr(time, "CLOCK_REALTIME_COARSE", None)  # Linux's file systems go by it
+_TICK_NS = int(2e9 * time.clock_getres(_CLOCK)) if _CLOCK is not None else 20_000_000
+"""Two changes of a file within less than this may get the same time."""
+_PATIENCE = 50
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 
 
@@ -32,8 +38,8 @@ class InputFile:
             os.close(self.fd)
             kind = "a directory" if stat.S_ISDIR(found.st_mode) else "not a regular file"
             raise InputError(f"is {kind}; give a gradient dump", path=path)
-        self.size = found.st_size
-        self.fingerprint = self._look()
+        self.fingerprint = self._settled() if self._spool is None else self._look()
+        self.size = self.fingerprint[2]
 
     def __enter__(self) -> "InputFile":
         return self
@@ -41,7 +47,8 @@ class InputFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        os.close(self.fd)
+        with suppress(OSError):  # of a file that was only read nothing is lost
+            os.close(self.fd)
 
     def complete(self) -> None:
         """Wait for the end of what comes through a pipe: until then only its beginning is here."""
@@ -75,6 +82,17 @@ class InputFile:
         """Raise if the file was written to since it was opened: what was read of it may be a mixture."""
         if self._look() != self.fingerprint:
             raise InputError("changed while it was read; wait until it is complete and run again", path=self.path)
+
+    def _settled(self) -> Fingerprint:
+        """Wait until a further change would get another time, and what is under way is over."""
+        for _ in range(_PATIENCE):
+            found = self._look()
+            age = time.time_ns() - found[3]
+            if not 0 <= age < _TICK_NS:
+                return found
+            time.sleep((_TICK_NS - age) / 1e9)
+        os.close(self.fd)
+        raise InputError("is being written to; wait until it is complete and run again", path=self.path)
 
     def _look(self) -> Fingerprint:
         found = os.fstat(self.fd)

@@ -1,6 +1,7 @@
 """One dump from its input to its output."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from typing import NamedTuple
 
 from gradclip_cli import shards
@@ -91,8 +92,9 @@ def _rewrite_file(
             writer, lost = format.rewrite(reader, own.keys(), staged.fd, output), []
         else:
             writer, lost = to.convert(reader.tensors, staged.fd, output), _lost(reader, output)
-        after = Transform(reader, writer, staged.fd, output, own, types, by.workers, by.progress, written).run()
-        writer.finish()
+        with closing(writer):
+            after = Transform(reader, writer, staged.fd, output, own, types, by.workers, by.progress, written).run()
+            writer.finish()
         reader.verify()
         by.staging.complete(staged)
         return after, [*lost, *writer.notes]

@@ -2,7 +2,8 @@
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 before_the_end: list[Callable[[], None]] = []
@@ -16,8 +17,27 @@ def install() -> None:
             signal.signal(number, _end)
 
 
+_held: list[int] | None = None
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """Let signals wait until something short is done that is not to be done by half."""
+    global _held  # noqa: PLW0603 (there is one process to be ended)
+    _held = []
+    try:
+        yield
+    finally:
+        waiting, _held = _held, None
+        for number in waiting[:1]:
+            _end(number, None)
+
+
 def _end(number: int, frame: FrameType | None) -> None:
     """Clean up, and end as if the signal had not been caught."""
+    if _held is not None:
+        _held.append(number)
+        return
     for clean in before_the_end:
         clean()
     signal.signal(number, signal.SIG_DFL)

@@ -84,6 +84,9 @@ class Writer(Protocol):
     def finish(self) -> None:
         """Complete the file once everything is written."""
 
+    def close(self) -> None:
+        """Let go of everything but the descriptor, whether the file is complete or not."""
+
 
 class Format(Protocol):
     """A file format, as the registry knows it."""

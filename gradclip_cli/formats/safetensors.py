@@ -148,6 +148,9 @@ class SafetensorsWriter:
     def finish(self) -> None:
         """Everything is in its place already."""
 
+    def close(self) -> None:
+        """Nothing but the descriptor, which is the caller's."""
+
 
 def open(file: InputFile, options: Options) -> SafetensorsReader:
     """Read and check the header."""

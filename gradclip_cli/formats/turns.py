@@ -27,6 +27,17 @@ class Turns:
         self._waiting = list(reversed(names))
         self._ready: dict[str, Callable[[], None]] = {}
         self._lock = threading.Lock()
+        self._spools: list[IO[bytes]] = []
+
+    def spool(self, path: str) -> IO[bytes]:
+        """Return a temporary file that is closed when all is over."""
+        self._spools.append(spool(path))
+        return self._spools[-1]
+
+    def close(self) -> None:
+        """Let go of what is still waiting for its turn."""
+        for held in self._spools:
+            held.close()
 
     def take(self, name: str, place: Callable[[], None]) -> None:
         """Call `place` when all tensors before `name` have been placed: now, or in the call that completes the last of them."""

@@ -40,6 +40,7 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("planning",),
     ("dumps",),
     ("steps",),
+    ("placing",),
     ("atomic",),
     ("checks", "groups"),
     ("stepwise",),

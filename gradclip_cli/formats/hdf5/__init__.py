@@ -24,14 +24,17 @@ _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 def fits(head: bytes, file: InputFile) -> bool:
     """Tell by the signature, which may also stand behind a user block of 512, 1024, 2048 ... bytes."""
-    if head[:8] == _SIGNATURE:
-        return True
-    at = 512
+    return head[:8] == _SIGNATURE or base(file) is not None
+
+
+def base(file: InputFile) -> int | None:
+    """Return where the signature stands: the size of the user block."""
+    at = 0
     while at + 8 <= file.size:
         if file.read(at, 8) == _SIGNATURE:
-            return True
-        at *= 2
-    return False
+            return at
+        at = 2 * at or 512
+    return None
 
 
 def open(file: InputFile, options: Options) -> "Hdf5Reader":

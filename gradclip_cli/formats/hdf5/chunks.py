@@ -11,7 +11,6 @@ from h5py import h5d, h5z
 
 from gradclip_cli.dtypes import Raw
 from gradclip_cli.formats.hdf5.bands import Band
-from gradclip_cli.formats.hdf5.types import lock
 
 _DEFLATES = [(h5z.FILTER_DEFLATE, level) for level in range(10)]
 
@@ -22,20 +21,19 @@ class Packing(NamedTuple):
     chunk: tuple[int, ...]
     itemsize: int
     shuffle: bool
-    level: int
+    level: int | None  # None: not deflated
 
     @property
     def nbytes(self) -> int:
         """The size of a chunk that is not packed."""
         return prod(self.chunk) * self.itemsize
 
-    @property
-    def word(self) -> str:
-        """A numpy dtype of the size of an element; integers are moved about faster than bytes of no type."""
-        return f"u{self.itemsize}" if self.itemsize in (1, 2, 4, 8) else f"V{self.itemsize}"
-
     def unpack(self, data: bytes) -> Raw:
         """Return the elements of a chunk; raise ValueError where it is damaged."""
+        if self.level is None:
+            if len(data) != self.nbytes:
+                raise ValueError("a chunk does not have the size that it should have")
+            return np.frombuffer(data, np.uint8)
         stream = zlib.decompressobj()
         try:
             plain = stream.decompress(data, self.nbytes + 1)
@@ -50,7 +48,12 @@ class Packing(NamedTuple):
         """Pack the elements of a chunk."""
         if self.shuffle:
             raw = np.ascontiguousarray(raw.reshape(-1, self.itemsize).T)
-        return zlib.compress(raw.data, self.level)
+        return raw.tobytes() if self.level is None else zlib.compress(raw.data, self.level)
+
+
+def word(itemsize: int) -> str:
+    """Return a numpy dtype of the size of an element; integers are moved about faster than bytes of no type."""
+    return f"u{itemsize}" if itemsize in (1, 2, 4, 8) else f"V{itemsize}"
 
 
 def packing_of(dataset: Any, itemsize: int) -> Packing | None:
@@ -60,10 +63,11 @@ def packing_of(dataset: Any, itemsize: int) -> Packing | None:
         return None
     filters = [plan.get_filter(k) for k in range(plan.get_nfilters())]
     kinds = [(found[0], *found[2]) for found in filters]  # with what each filter was told
-    deflate = kinds[-1] if kinds else ()
-    if deflate not in _DEFLATES or kinds[:-1] not in ([], [(h5z.FILTER_SHUFFLE, itemsize)]):
+    if not kinds:
+        return Packing(plan.get_chunk(), itemsize, False, None)
+    if kinds[-1] not in _DEFLATES or kinds[:-1] not in ([], [(h5z.FILTER_SHUFFLE, itemsize)]):
         return None
-    packing = Packing(plan.get_chunk(), itemsize, len(kinds) > 1, deflate[1])
+    packing = Packing(plan.get_chunk(), itemsize, len(kinds) > 1, kinds[-1][1])
     return packing if _edges_packed(dataset, packing) else None
 
 
@@ -77,8 +81,8 @@ def _edges_packed(dataset: Any, packing: Packing) -> bool:
 
 
 def origins(band: Band, chunk: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-    """Yield the origins of the chunks that a band consists of."""
-    return product(*(range(o, o + n, c) for o, n, c in zip(band.origin, band.count, chunk, strict=True)))
+    """Yield the origins of the chunks that a band has a part of."""
+    return product(*(range(o - o % c, o + n, c) for o, n, c in zip(band.origin, band.count, chunk, strict=True)))
 
 
 def aligned(band: Band, shape: tuple[int, ...], chunk: tuple[int, ...]) -> bool:
@@ -88,32 +92,20 @@ def aligned(band: Band, shape: tuple[int, ...], chunk: tuple[int, ...]) -> bool:
 
 
 def parts(band: Band, origin: tuple[int, ...], chunk: tuple[int, ...]) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-    """Where the elements of a chunk stand in its band, and which part of the chunk they are: at the edges not all."""
-    starts = [o - b for o, b in zip(origin, band.origin, strict=True)]
-    sizes = [min(c, n - s) for c, n, s in zip(chunk, band.count, starts, strict=True)]
-    return tuple(slice(s, s + n) for s, n in zip(starts, sizes, strict=True)), tuple(slice(n) for n in sizes)
-
-
-def load(dataset: Any, band: Band, packing: Packing) -> Raw | None:
-    """Read a band chunk by chunk; None where a chunk was never written, or some filter was left out for it."""
-    held = np.empty(band.count, packing.word)
-    for origin in origins(band, packing.chunk):
-        with lock:
-            info = dataset.get_chunk_info_by_coord(origin)
-            if info.byte_offset is None or info.filter_mask:
-                return None
-            data = dataset.read_direct_chunk(origin)[1]
-        values = packing.unpack(data).view(packing.word).reshape(packing.chunk)
-        inside, used = parts(band, origin, packing.chunk)
-        held[inside] = values[used]
-    return held.reshape(-1).view(np.uint8)
+    """Where the elements that a band and a chunk have in common stand in the band, and where in the chunk."""
+    inside, used = [], []
+    for at, c, first, n in zip(origin, chunk, band.origin, band.count, strict=True):
+        start, stop = max(at, first), min(at + c, first + n)
+        inside.append(slice(start - first, stop - first))
+        used.append(slice(start - at, stop - at))
+    return tuple(inside), tuple(used)
 
 
 def packed(raw: Raw, band: Band, packing: Packing) -> Iterator[tuple[tuple[int, ...], bytes]]:
     """Pack a band; yield the origin and the bytes of each chunk."""
-    held = raw.view(packing.word).reshape(band.count)
+    held = raw.view(word(packing.itemsize)).reshape(band.count)
     for origin in origins(band, packing.chunk):
         inside, used = parts(band, origin, packing.chunk)
-        values = np.zeros(packing.chunk, packing.word)
+        values = np.zeros(packing.chunk, word(packing.itemsize))
         values[used] = held[inside]
         yield origin, packing.pack(values.reshape(-1).view(np.uint8))

@@ -1,26 +1,21 @@
 """Reading HDF5: headers through h5py, contiguous elements past it, chunked ones band by band."""
 
 import os
-from collections.abc import Iterator
-from typing import Any
-
-import numpy as np
+from contextlib import ExitStack
 
 from gradclip_cli.dtypes import Raw
 from gradclip_cli.errors import InputError
 from gradclip_cli.files import InputFile
+from gradclip_cli.formats import hdf5
 from gradclip_cli.formats.base import Options, check_declared, read_through
-from gradclip_cli.formats.hdf5.bands import Band, bands
-from gradclip_cli.formats.hdf5.chunks import aligned, load, packing_of
+from gradclip_cli.formats.hdf5 import heaps
+from gradclip_cli.formats.hdf5.banded import BAND_BYTES, BandReader
 from gradclip_cli.formats.hdf5.handles import opened, opened_dataset
-from gradclip_cli.formats.hdf5.types import dtype_of, lock, mapped, path_of, walk
+from gradclip_cli.formats.hdf5.types import dtype_of, let_go, lock, mapped, path_of, walk
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import listed
 
 from h5py import h5d, h5o, h5s  # isort: skip
-
-BAND_BYTES = 4 << 20
-"""How much of a chunked dataset is held at once, in whole rows of chunks; a single row may have four times as much."""
 
 
 _MOST_UNPACKED = 64 << 20
@@ -32,20 +27,16 @@ class Hdf5Reader:
 
     def __init__(self, file: InputFile, options: Options) -> None:
         self.file = file
+        heaps.check(file, hdf5.base(file) or 0)
         with mapped(file.path), lock:
             self.handle = opened(file.fd, "r")
-            found = walk(self.handle, file.path)
-        self._found = found
-        self.others = found.others
         self.tensors: list[TensorSpec] = []
-        for name in found.datasets:
-            self._add(name, found.labels, options)
-        if found.others and not self.tensors:
-            raise InputError("holds no dataset of numbers", path=file.path)
-        check_declared(file, sum(spec.nbytes for spec in self.tensors), options)
-        self._check_overlap()
         self._bands: dict[str, BandReader] = {}
         self._whole: set[str] = set()  # datasets that have been read to their end
+        with ExitStack() as unless_sound:
+            unless_sound.callback(self.close)
+            self._look(options)
+            unless_sound.pop_all()
 
     def read(self, spec: TensorSpec, start: int, out: Raw) -> None:
         """Fill `out` with stored elements from `start` on."""
@@ -55,7 +46,7 @@ class Hdf5Reader:
         with mapped(self.file.path, spec.name):
             if start == 0:
                 with lock:
-                    self._bands[spec.name] = BandReader(opened_dataset(self.handle, spec.name), spec)
+                    self._bands[spec.name] = BandReader(opened_dataset(self.handle, spec.name), spec, self.file)
             self._bands[spec.name].read_into(out)
             if start + out.size // spec.dtype.itemsize == spec.size:
                 del self._bands[spec.name]
@@ -84,8 +75,21 @@ class Hdf5Reader:
 
     def close(self) -> None:
         """Close h5py's own handle."""
-        with lock:
-            self.handle.close()
+        let_go(self.handle)
+
+    def _look(self, options: Options) -> None:
+        """Walk the file and check what is in it."""
+        file = self.file
+        with mapped(file.path), lock:
+            found = walk(self.handle, file.path)
+        self._found = found
+        self.others = found.others
+        for name in found.datasets:
+            self._add(name, found.labels, options)
+        if found.others and not self.tensors:
+            raise InputError("holds no dataset of numbers", path=file.path)
+        check_declared(file, sum(spec.nbytes for spec in self.tensors), options)
+        self._check_overlap()
 
     def _add(self, name: str, labels: dict[str, str], options: Options) -> None:
         with mapped(self.file.path, name), lock:
@@ -138,53 +142,6 @@ class Hdf5Reader:
             if spec.position(0) < end:
                 raise InputError("shares its bytes with another dataset", path=self.file.path, tensor=spec.name)
             end = spec.position(spec.size)
-
-
-class BandReader:
-    """A dataset read from first to last through h5py, a band at a time."""
-
-    def __init__(self, dataset: Any, spec: TensorSpec) -> None:
-        self._dataset, self._shape, self._itemsize = dataset, spec.shape, spec.dtype.itemsize
-        self._packing = packing_of(dataset, spec.dtype.itemsize)
-        self._bands: Iterator[Band] = bands_of(dataset, spec)
-        self._held: Raw = np.empty(0, np.uint8)
-
-    def read_into(self, out: Raw) -> None:
-        """Fill `out` with the next elements."""
-        done = 0
-        while done < out.size:
-            if not self._held.size:
-                self._held = self._load(next(self._bands))
-            part = self._held[: out.size - done]
-            out[done : done + part.size] = part
-            self._held = self._held[part.size :]
-            done += part.size
-
-    def _load(self, band: Band) -> Raw:
-        if self._packing is not None and aligned(band, self._shape, self._packing.chunk):
-            held = load(self._dataset, band, self._packing)
-            if held is not None:
-                return held
-        raw = np.empty((band.stop - band.start) * self._itemsize, np.uint8)
-        with lock:
-            self._dataset.read(*selection(self._dataset, band), raw, self._dataset.get_type())
-        return raw
-
-
-def bands_of(dataset: Any, spec: TensorSpec) -> Iterator[Band]:
-    """The bands in which a dataset is read and written."""
-    plan = dataset.get_create_plist()
-    chunk = plan.get_chunk() if plan.get_layout() == h5d.CHUNKED else (1,) * len(spec.shape)
-    return bands(spec.shape, chunk, BAND_BYTES // spec.dtype.itemsize, 4 * BAND_BYTES // spec.dtype.itemsize)
-
-
-def selection(dataset: Any, band: Band) -> tuple[Any, Any]:
-    """The memory space and the file space of a band."""
-    space = dataset.get_space()
-    if not band.count:
-        return h5s.create(h5s.SCALAR), space
-    space.select_hyperslab(band.origin, band.count)
-    return h5s.create_simple(band.count), space
 
 
 def _label(name: str, labels: dict[str, str]) -> str | None:

@@ -18,7 +18,7 @@ from h5py._objects import phil as lock
 
 from gradclip_cli import dtypes
 from gradclip_cli.dtypes import DType
-from gradclip_cli.errors import InputError
+from gradclip_cli.errors import InputError, OutputError
 
 _FLOATS = {  # size, (sign, exponent at, exponent bits, mantissa at, mantissa bits), bias
     (2, (15, 10, 5, 0, 10), 15): dtypes.FLOAT16,
@@ -34,7 +34,7 @@ _MOST_NAMES = 50_000_000
 _ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, AttributeError, MemoryError)
 
 
-__all__ = ["Found", "dtype_of", "lock", "mapped", "path_of", "walk"]
+__all__ = ["Found", "dtype_of", "let_go", "lock", "mapped", "path_of", "walk", "written"]
 
 # HDF5 is not made for threads. Not every call of h5py takes this lock of its own, so we take it around them.
 
@@ -47,6 +47,28 @@ def mapped(path: str, tensor: str | None = None) -> Iterator[None]:
     except _ERRORS as error:
         reason = str(error) or type(error).__name__
         raise InputError(f"HDF5 cannot read it: {reason}", path=path, tensor=tensor) from error
+
+
+@contextmanager
+def written(path: str, tensor: str | None) -> Iterator[None]:
+    """Turn h5py's errors into errors of the output."""
+    try:
+        with mapped(path, tensor):
+            yield
+    except InputError as error:
+        raise OutputError(error.message.replace("read", "write", 1), path=path, tensor=tensor) from error
+
+
+_stuck: list[Any] = []
+
+
+def let_go(handle: Any) -> None:
+    """Close a file; one that HDF5 fails to close is kept, since it would try again, and print a traceback, when it is freed."""
+    try:
+        with lock:
+            handle.close()
+    except _ERRORS:
+        _stuck.append(handle)
 
 
 @dataclass

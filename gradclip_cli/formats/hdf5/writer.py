@@ -1,23 +1,24 @@
 """Writing HDF5: a byte-for-byte copy with new elements, or a new file of contiguous datasets."""
 
 import os
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import IO, Any
 
 import numpy as np
 
 from gradclip_cli.dtypes import Raw, to_numpy
-from gradclip_cli.errors import InputError, OutputError
+from gradclip_cli.errors import OutputError
 from gradclip_cli.files import write_at
 from gradclip_cli.formats.base import Copy, around
+from gradclip_cli.formats.hdf5.banded import bands_of, selection
 from gradclip_cli.formats.hdf5.bands import Band
 from gradclip_cli.formats.hdf5.chunks import aligned, packed, packing_of
 from gradclip_cli.formats.hdf5.handles import opened, opened_dataset
-from gradclip_cli.formats.hdf5.reader import Hdf5Reader, bands_of, selection
-from gradclip_cli.formats.hdf5.types import lock, mapped
-from gradclip_cli.formats.turns import Turns, spool
+from gradclip_cli.formats.hdf5.reader import Hdf5Reader
+from gradclip_cli.formats.hdf5.types import let_go, lock, mapped, written
+from gradclip_cli.formats.turns import Turns
 from gradclip_cli.tensors import TensorSpec
 
 from h5py import h5d, h5p, h5z  # isort: skip
@@ -52,7 +53,7 @@ class Hdf5Writer:
             with written(self._path, spec.name):
                 if start == 0:
                     with lock:
-                        self._bands[spec.name] = BandWriter(self._described(spec), spec, spool(self._path))
+                        self._bands[spec.name] = BandWriter(self._described(spec), spec, self._turns.spool(self._path))
                 self._bands[spec.name].write(data)
                 if start + data.size // spec.dtype.itemsize == spec.size:
                     packed = self._bands.pop(spec.name)
@@ -63,6 +64,12 @@ class Hdf5Writer:
         if self._handle is not None:
             with written(self._path, None), lock:
                 self._handle.close()
+
+    def close(self) -> None:
+        """Close h5py's handle where an error came before the end."""
+        self._turns.close()
+        if self._handle is not None:
+            let_go(self._handle)
 
     def _described(self, spec: TensorSpec) -> Any:
         return self._open(spec) if self._source is None else _dataset(self._source, spec)
@@ -154,9 +161,12 @@ def convert(tensors: Sequence[TensorSpec], fd: int, path: str) -> Hdf5Writer:
     """Begin a new file of contiguous datasets whose places are known before they are filled."""
     _check_names(tensors, path)
     placed = []
-    with written(path, None), lock, opened(fd, "w") as file:
+    with written(path, None), lock, ExitStack() as at_last:
+        file = opened(fd, "w")
+        at_last.callback(let_go, file)
         for spec in tensors:
             placed.append(_create(file, replace(spec, dtype=replace(spec.dtype, swapped=False), fortran=False)))
+        file.close()  # what cannot be written is an error here, and is not in the end
     return Hdf5Writer(placed, range(len(placed)), (), fd, path)
 
 
@@ -186,13 +196,3 @@ def _check_names(tensors: Sequence[TensorSpec], path: str) -> None:
             raise OutputError(
                 f"HDF5 cannot hold it: {reason}; choose another --output-format", path=path, tensor=spec.name
             )
-
-
-@contextmanager
-def written(path: str, tensor: str | None) -> Iterator[None]:
-    """Turn h5py's errors into errors of the output."""
-    try:
-        with mapped(path, tensor):
-            yield
-    except InputError as error:
-        raise OutputError(error.message.replace("read", "write", 1), path=path, tensor=tensor) from error

@@ -10,7 +10,7 @@ from gradclip_cli.formats.base import Copy
 from gradclip_cli.formats.npz import crc, zip
 from gradclip_cli.formats.npz.deflate import Deflater, checksum
 from gradclip_cli.formats.npz.zip import STORED, Member
-from gradclip_cli.formats.turns import Turns, spool
+from gradclip_cli.formats.turns import Turns
 from gradclip_cli.streams import place
 from gradclip_cli.tensors import TensorSpec
 
@@ -72,6 +72,10 @@ class NpzWriter:
         placed = [(self._members[entry.name], self._at[entry.name]) for entry in self._entries]
         write_at(self._fd, self._end, zip.directory(placed, self._end, self._comment), self._path)
 
+    def close(self) -> None:
+        """Let go of what was packed and has no place yet."""
+        self._turns.close()
+
     def _place(self, entry: Entry) -> None:
         """Give an entry its place, where its size is known."""
         head = len(zip.local_header(entry.name, entry.method))
@@ -100,7 +104,7 @@ class NpzWriter:
 
     def _pack(self, entry: Entry, start: int, data: Raw) -> None:
         if start == 0:
-            self._packing[entry.index] = Deflater(spool(self._path))
+            self._packing[entry.index] = Deflater(self._turns.spool(self._path))
             self._packing[entry.index].write(entry.header)
         self._packing[entry.index].write(data.data)
 

@@ -1,0 +1,39 @@
+"""Signals clean up, and wait where they would come at a bad moment."""
+
+import os
+import signal
+
+import pytest
+
+from gradclip_cli import signals
+
+
+@pytest.fixture
+def ended(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is done instead of ending this process."""
+    done: list[str] = []
+    monkeypatch.setattr(signals, "before_the_end", [lambda: done.append("cleaned")])
+    monkeypatch.setattr(os, "kill", lambda _, number: done.append(signal.Signals(number).name))
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    return done
+
+
+def test_a_signal_cleans_up_and_comes_again(ended: list[str]) -> None:
+    """A signal is raised once more after the cleaning, so that it ends the process as it would have."""
+    signals._end(signal.SIGTERM, None)
+    assert ended == ["cleaned", "SIGTERM"]
+
+
+def test_a_held_signal_comes_afterwards(ended: list[str]) -> None:
+    """A signal waits for what must not be done by half, and ends the process then."""
+    with signals.held():
+        signals._end(signal.SIGINT, None)
+        assert ended == []
+    assert ended == ["cleaned", "SIGINT"]
+
+
+def test_nothing_is_held_without_a_signal(ended: list[str]) -> None:
+    """Where no signal came, nothing is ended."""
+    with signals.held():
+        pass
+    assert ended == []
