@@ -51,7 +51,7 @@ def check_output(output: str) -> None:
     """Raise where a stream cannot take a dump: before anything is read. No dump is written to a terminal."""
     if output == STANDARD:
         if sys.__stdout__ is None:
-            raise OutputError("is closed", path="standard output")
+            raise OutputError("is closed; redirect it to a file or to /dev/null", path="standard output")
         if os.isatty(1):
             raise UsageError("standard output is a terminal; send it into a pipe or a file, or give -o FILE")
     elif stat.S_ISCHR(os.stat(output).st_mode):

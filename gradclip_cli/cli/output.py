@@ -25,7 +25,7 @@ def show(report: "Report", view: "View", err: bool = False) -> None:
     if stream is None:
         if err:
             return
-        raise OutputError("is closed", path="standard output")
+        raise OutputError("is closed; redirect it to a file or to /dev/null", path="standard output")
     render.write(report, stream, view)
     stream.flush()
 
