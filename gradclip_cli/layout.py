@@ -17,31 +17,58 @@ TURNED_BYTES = 8 * PIECE_BYTES
 """The size of a piece that is turned at once: the larger, the longer the runs that are read."""
 
 
+_MOST_ROWS = 4096
+"""A tensor of so few rows (and of more columns) is turned on its way into a temporary file, a range of columns at a time."""
+
+
 class Turned:
-    """A column-major tensor; one that is packed is first unpacked beside the output, since it has to be read crosswise."""
+    """A column-major tensor; one that is packed, or has few rows, is first written to a temporary file beside the output.
+
+    A packed one has to be read crosswise; of one with few rows, each piece would be read as very many short runs.
+    """
 
     def __init__(self, read: Read, spec: TensorSpec) -> None:
         self._read, self._spec = read, spec
         self._spool: IO[bytes] | None = None
+        self._rows = prod(spec.shape[:-1])
+        self._wide = 1 < self._rows <= min(_MOST_ROWS, spec.shape[-1] - 1) if spec.shape else False
         self._stack = ExitStack()
 
     def __enter__(self) -> "Turned":
-        if self._spec.offset is None:
+        if self._wide or self._spec.offset is None:
             import tempfile
 
             self._spool = self._stack.enter_context(tempfile.TemporaryFile())
-            step = PIECE_BYTES // self._spec.dtype.itemsize
+            itemsize = self._spec.dtype.itemsize
+            step = TURNED_BYTES // itemsize // self._rows * self._rows if self._wide else PIECE_BYTES // itemsize
             for start in range(0, self._spec.size, step):
-                raw = borrow("turned", min(step, self._spec.size - start) * self._spec.dtype.itemsize, np.uint8)
+                raw = borrow("turned", min(step, self._spec.size - start) * itemsize, np.uint8)
                 self._read(self._spec, start, raw)
-                self._spool.write(raw.data)
+                if self._wide:
+                    self._turn(self._spool, start // self._rows, raw)
+                else:
+                    self._spool.write(raw.data)
         return self
+
+    def _turn(self, spool: IO[bytes], column: int, raw: Raw) -> None:
+        """Write whole columns as parts of rows."""
+        *rows, width = self._spec.shape
+        itemsize = self._spec.dtype.itemsize
+        columns = raw.view(f"V{itemsize}").reshape(-1, *reversed(rows))
+        turned = np.ascontiguousarray(columns.T).reshape(self._rows, -1)
+        for row, part in enumerate(turned):
+            spool.seek((row * width + column) * itemsize)
+            spool.write(part.data)
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
     def read(self, spec: TensorSpec, start: int, out: Raw) -> None:
         """Fill `out` with the elements from `start` on in row-major order."""
+        if self._wide and self._spool is not None:
+            self._spool.seek(start * spec.dtype.itemsize)
+            out[:] = np.frombuffer(self._spool.read(out.size), np.uint8)
+            return
         words = out.view(f"V{spec.dtype.itemsize}")
         for at, origin, axis, count in boxes(spec.shape, start, start + words.size):
             inner = spec.shape[axis + 1 :]

@@ -12,7 +12,7 @@ from gradclip_cli.dtypes import Raw, from_numpy
 from gradclip_cli.layout import Turned, boxes
 from gradclip_cli.tensors import TensorSpec
 
-SHAPES = [(4, 6), (1, 7), (7, 1), (3, 4, 5), (2, 1, 3, 2), (5, 2, 1)]
+SHAPES = [(2, 900), (2, 3, 50), (4, 6), (1, 7), (7, 1), (3, 4, 5), (2, 1, 3, 2), (5, 2, 1)]
 
 
 def turned(array: NDArray[Any], step: int, packed: bool = False) -> bytes:

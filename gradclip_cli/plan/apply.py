@@ -1,20 +1,19 @@
-"""Frozen plans: what can be checked without reading a dump is checked when a plan is made."""
+"""The plan of `apply`."""
 
-import math
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from gradclip_cli.errors import UsageError
 from gradclip_cli.formats import by_name, by_suffix
+from gradclip_cli.plan.norm import Norm, check_jobs
 from gradclip_cli.selection import Selection
-from gradclip_cli.strategies import STRATEGIES, Group, Strategy
+from gradclip_cli.strategies import Strategy
 from gradclip_cli.streams import STANDARD
-from gradclip_cli.thresholds import RULES, Replay, Rule, Threshold
+from gradclip_cli.thresholds import Threshold
 
 if TYPE_CHECKING:
     from gradclip_cli.formats.base import Format
-    from gradclip_cli.rules.limits import Limits
 
 NONFINITE = ("error", "zero", "skip", "propagate")
 """What `apply` may do with NaN and infinities."""
@@ -36,20 +35,6 @@ class Override:
 
 
 @dataclass(frozen=True)
-class Norm:
-    """The norm that is measured: `type` P of (Σ|g|^P)^(1/P), and what is added to it before it is compared."""
-
-    type: float = 2.0
-    epsilon: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not (self.type == math.inf or 0.1 <= self.type <= 64):
-            raise UsageError(f"the norm type must be inf or from 0.1 to 64, not {self.type:g}")
-        if not 0 <= self.epsilon < math.inf:
-            raise UsageError(f"epsilon must be a number of at least 0, not {self.epsilon:g}")
-
-
-@dataclass(frozen=True)
 class ApplyPlan:
     """A request to transform dumps; `outputs` holds a path for each input, or None where nothing is to be written."""
 
@@ -67,7 +52,7 @@ class ApplyPlan:
     jobs: int | None = None
 
     def __post_init__(self) -> None:
-        _check_jobs(self.jobs)
+        check_jobs(self.jobs)
         used = [self.strategy, *(override.strategy for override in self.overrides if override.strategy)]
         if self.threshold is not None and not any(strategy.takes_threshold for strategy in used):
             raise UsageError(f"{self.strategy.name} takes no threshold; leave out -t")
@@ -102,116 +87,8 @@ class ApplyPlan:
             raise UsageError(f"{strategy.name} needs a threshold{where}: a number or a rule such as mean")
 
 
-@dataclass(frozen=True)
-class Trial:
-    """What `stats` is asked to try out: a strategy, and a threshold where it takes one."""
-
-    strategy: Strategy
-    threshold: Threshold | None = None
-
-    def __post_init__(self) -> None:
-        name = self.strategy.name
-        if self.threshold is not None and not self.strategy.takes_threshold:
-            raise UsageError(f"{name} takes no threshold; try {name} alone")
-        if self.threshold is None and self.strategy.takes_threshold:
-            raise UsageError(f"{name} needs a threshold, such as {name}:1 or {name}:{RULES[0]}")
-
-
-@dataclass(frozen=True)
-class StatsPlan:
-    """A request for norm statistics; `strategy` limits the suggestion to one."""
-
-    inputs: tuple[str, ...]
-    strategy: Strategy | None = None
-    rule: Rule | Replay = RULES[0]
-    norm: Norm = Norm()
-    selection: Selection = Selection()
-    skip_steps: int = 0
-    allow_missing: bool = False
-    keep_going: bool = False
-    jobs: int | None = None
-    tries: tuple[Trial, ...] = ()
-
-    def __post_init__(self) -> None:
-        if self.strategy is not None and not self.strategy.takes_threshold:
-            raise UsageError(f"{self.strategy.name} has no threshold to suggest")
-        if self.strategy is not None and not self.strategy.takes_norm and self.norm != Norm():
-            raise UsageError(f"{self.strategy.name} uses neither --norm-type nor --epsilon; leave them out")
-        _check_jobs(self.jobs)
-        if self.skip_steps < 0:
-            raise UsageError("--skip-steps must be at least 0")
-
-    @property
-    def strategies(self) -> tuple[Strategy, ...]:
-        """The strategies that get a suggestion: one for each kind of group, unless one was asked for."""
-        return (self.strategy,) if self.strategy else tuple(s for s in STRATEGIES if s.takes_threshold)
-
-
-@dataclass(frozen=True)
-class DiffPlan:
-    """A request to compare two dumps; elements are equal if |a - b| <= atol + rtol·|b|."""
-
-    a: str
-    b: str
-    rtol: float = 0.0
-    atol: float = 0.0
-    selection: Selection = Selection()
-    jobs: int | None = None
-
-    def __post_init__(self) -> None:
-        for name, value in (("rtol", self.rtol), ("atol", self.atol)):
-            if not 0 <= value < math.inf:
-                raise UsageError(f"{name} must be a number of at least 0, not {value:g}")
-        if self.a == self.b == STANDARD:
-            raise UsageError("standard input can be read only once; give - once")
-        _check_jobs(self.jobs)
-
-
-@dataclass(frozen=True)
-class CheckPlan:
-    """A request to find what is wrong with dumps; `rules` are names."""
-
-    inputs: tuple[str, ...]
-    rules: tuple[str, ...]
-    limits: "Limits"
-    selection: Selection = Selection()
-    keep_going: bool = False
-    jobs: int | None = None
-
-    def __post_init__(self) -> None:
-        _check_jobs(self.jobs)
-
-
-@dataclass(frozen=True)
-class LsPlan:
-    """A request to list what dumps hold."""
-
-    inputs: tuple[str, ...]
-    selection: Selection = Selection()
-
-
-def _check_jobs(jobs: int | None) -> None:
-    if jobs is not None and jobs < 1:
-        raise UsageError(f"jobs must be at least 1, not {jobs}")
-
-
 def norm_types(plan: ApplyPlan) -> tuple[float, ...]:
     """The norm types to be measured: the plan's own, and 2 beside it where a strategy always uses that."""
     wanted = plan.norm.type if plan.norm else 2.0
     always = [s for s in (plan.strategy, *(o.strategy for o in plan.overrides)) if s and not s.takes_norm]
     return (wanted, 2.0) if always and wanted != 2.0 else (wanted,)
-
-
-__all__ = [
-    "NONFINITE",
-    "ApplyPlan",
-    "CheckPlan",
-    "DiffPlan",
-    "Group",
-    "LsPlan",
-    "Norm",
-    "Override",
-    "StatsPlan",
-    "Trial",
-    "norm_types",
-]

@@ -1,0 +1,83 @@
+"""Statistics of tensors: taken piece by piece, in one reading."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+
+from gradclip_cli.buffers import borrow
+from gradclip_cli.dtypes import Raw
+from gradclip_cli.measure.pieces import measure_piece, measure_small
+from gradclip_cli.measure.stats import Piece, Stats, join, merge, merged
+from gradclip_cli.norms import Sums
+from gradclip_cli.tensors import Slab, TensorSpec, cut, in_order
+from gradclip_cli.workers import Workers
+
+__all__ = [
+    "NormTypes",
+    "Piece",
+    "Read",
+    "Seen",
+    "Stats",
+    "fetch",
+    "join",
+    "measure",
+    "measure_piece",
+    "measure_small",
+    "merge",
+    "merged",
+]
+
+NormTypes = tuple[float, ...]
+Read = Callable[[TensorSpec, int, Raw], None]
+
+Seen = Callable[[Slab, Raw, Piece | None], None]
+"""What is told of every slab once it is read: its stored elements, and what was found in a piece; None for small tensors."""
+
+
+def measure(
+    specs: Sequence[TensorSpec],
+    wanted: Sequence[int],
+    read: Read,
+    types: Sums,
+    workers: Workers,
+    seen: Seen | None = None,
+) -> dict[int, Stats]:
+    """Measure the tensors `wanted` (indices into `specs`, ascending); `read` fills raw bytes from an element on."""
+    found: dict[int, Stats] = {}
+    pieces: dict[int, list[Piece]] = {}
+    task = partial(_measure_slab, specs=specs, read=read, types=types, seen=seen)
+    for slab, parts, whole in workers.map(task, cut(specs, wanted)):
+        found.update(zip(range(slab.index, slab.index + slab.count), whole, strict=False))
+        if parts:
+            pieces.setdefault(slab.index, []).extend(parts)
+    found.update((index, join(parts, types)) for index, parts in pieces.items())
+    return {index: found[index] for index in wanted}
+
+
+def _measure_slab(
+    slab: Slab, specs: Sequence[TensorSpec], read: Read, types: Sums, seen: Seen | None
+) -> tuple[Slab, list[Piece], list[Stats]]:
+    """Measure a slab; return what was found in the pieces of one tensor, or in small ones."""
+    dtype = specs[slab.index].dtype
+    if slab.count > 1:
+        sizes = [spec.size for spec in specs[slab.index : slab.index + slab.count]]
+        raw = fetch(read, slab, specs)
+        if seen is not None:
+            seen(slab, raw, None)
+        return slab, [], list(measure_small(raw, dtype, sizes, types))
+    found = []
+    for part in in_order(slab, specs[slab.index]):
+        raw = fetch(read, part, specs)
+        found.append(measure_piece(raw, dtype, types))
+        if seen is not None:
+            seen(part, raw, found[-1])
+    return slab, found, []
+
+
+def fetch(read: Read, slab: Slab, specs: Sequence[TensorSpec]) -> Raw:
+    """Read a slab into a reused array, good until the next call in this thread."""
+    first = specs[slab.index]
+    raw = borrow("raw", (slab.stop - slab.start) * first.dtype.itemsize, np.uint8)
+    read(first, slab.start, raw)
+    return raw

@@ -1,0 +1,96 @@
+"""The statistics of a piece of a tensor, and of small tensors side by side."""
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradclip_cli import norms
+from gradclip_cli.buffers import borrow
+from gradclip_cli.dtypes import DType, Floats, Raw, decode, value_of, widen, words_of
+from gradclip_cli.measure.stats import Piece, Stats, join
+from gradclip_cli.narrow import magnitudes, overflow_bits
+from gradclip_cli.norms import Sums
+from gradclip_cli.tensors import BLOCK
+
+
+def measure_piece(raw: Raw, dtype: DType, types: Sums) -> Piece:
+    """Measure consecutive elements of one tensor, beginning at a whole number of blocks."""
+    values, peak, zeros, finite = _looked_at(raw, dtype)
+    counts = (values.size, zeros, 0, 0, 0)
+    if not finite:
+        values = decode(raw, dtype)
+        counts = (values.size, zeros, *_nonfinite(values))
+        values = np.where(np.isfinite(values), values, values.dtype.type(0))
+        peak = float(np.abs(values).max(initial=0))
+    wide = widen(values)
+    full = wide.size - wide.size % BLOCK
+    rows = [wide[:full].reshape(-1, BLOCK), wide[full:].reshape(1, -1)]
+    found = [_powers(part, types, dtype) for part in rows if part.size or not values.size]
+    exponents = tuple(np.concatenate(arrays) for arrays in zip(*(exponents for exponents, _ in found), strict=True))
+    sums = tuple(np.concatenate(arrays) for arrays in zip(*(sums for _, sums in found), strict=True))
+    return Piece(counts, peak, exponents, sums)
+
+
+def measure_small(raw: Raw, dtype: DType, sizes: Sequence[int], types: Sums) -> Iterator[Stats]:
+    """Measure tensors of at most one block each that lie side by side; those of one size in one go, with the same bits."""
+    itemsize, at = dtype.itemsize, 0
+    for size, run in groupby(sizes):
+        count = sum(1 for _ in run)
+        part = raw[at : at + count * size * itemsize]
+        at += part.size
+        yield from _measure_rows(part, dtype, count, size, types)
+
+
+def _measure_rows(raw: Raw, dtype: DType, count: int, size: int, types: Sums) -> Iterator[Stats]:
+    values = decode(raw, dtype)
+    if count == 1 or not size or not np.isfinite(values).all():
+        for k in range(count):
+            one = raw[k * size * dtype.itemsize : (k + 1) * size * dtype.itemsize]
+            yield join([measure_piece(one, dtype, types)], types)
+        return
+    rows = widen(values).reshape(count, size)
+    zeros = np.count_nonzero(rows == 0, axis=1).tolist()
+    exponents, sums = _powers(rows, types, dtype)
+    powers = zip(*(zip(e.tolist(), s.tolist(), strict=True) for e, s in zip(exponents, sums, strict=True)), strict=True)
+    for zero, peak, power in zip(zeros, _peaks(rows).tolist(), powers, strict=True):
+        yield Stats(size, zero, 0, 0, 0, peak, power)
+
+
+def _powers(
+    rows: NDArray[np.float64], types: Sums, dtype: DType
+) -> tuple[list[NDArray[np.int64]], list[NDArray[np.float64]]]:
+    """Return exponents and sums of each row for each sum taken; peaks are looked for only where the norm needs them."""
+    plain = dtype.itemsize < 8
+    peaks = np.ones(len(rows)) if plain and all(p in (1.0, 2.0) for p in types) else _peaks(rows)
+    found = [norms.block_powers(rows, p, peaks) for p in types]
+    return [exponents for exponents, _ in found], [sums for _, sums in found]
+
+
+def _peaks(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The largest |x| of each row."""
+    peaks: NDArray[np.float64] = np.maximum(rows.max(axis=1, initial=0), -rows.min(axis=1, initial=0))
+    return peaks
+
+
+def _looked_at(raw: Raw, dtype: DType) -> tuple[Floats, float, int, bool]:
+    """Return the elements (of narrow floats without their sign), the largest |x|, the number of zeros, and if all is finite."""
+    if dtype.narrow and not dtype.swapped:
+        words = words_of(raw, dtype)
+        size = borrow("size", words.size, words.dtype.type)
+        np.bitwise_and(words, (1 << (8 * dtype.itemsize - 1)) - 1, out=size)
+        top, zeros = size.max(initial=0), size.size - int(np.count_nonzero(size))
+        return magnitudes(size, dtype), value_of(top, dtype), zeros, bool(top < overflow_bits(dtype))
+    values = decode(raw, dtype)
+    low, high = float(values.min(initial=0)), float(values.max(initial=0))
+    zero = borrow("is zero", values.size, np.bool_)
+    np.equal(values, 0, out=zero)
+    return values, max(high, -low), int(np.count_nonzero(zero)), math.isfinite(low) and math.isfinite(high)
+
+
+def _nonfinite(values: Floats) -> tuple[int, int, int]:
+    """Count NaN, +Inf and -Inf."""
+    nan, posinf, neginf = (int(np.count_nonzero(kind(values))) for kind in (np.isnan, np.isposinf, np.isneginf))
+    return nan, posinf, neginf
