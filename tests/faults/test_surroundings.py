@@ -51,7 +51,8 @@ def test_closed_streams(command: str, closed: tuple[int, ...], dumps: Path) -> N
     if done.returncode == 0:
         assert (dumps / "out.h5").read_bytes()[:4] == b"\x89HDF"
     elif 2 not in closed:
-        assert done.stderr.startswith("Error: standard output: is closed; ")
+        assert done.stderr.startswith("Error: standard output: is closed")
+        assert len(done.stderr.splitlines()) == 1
     assert not [name for name in os.listdir(dumps) if name.startswith(".")]
 
 
