@@ -6,14 +6,14 @@ from typing import Any
 
 from gradclip_cli import pipeline
 from gradclip_cli.errors import UsageError
-from gradclip_cli.naming import Naming
+from gradclip_cli.inputs.naming import Naming
+from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.plan import NONFINITE, ApplyPlan, CheckPlan, DiffPlan, Norm, Override, StatsPlan
 from gradclip_cli.planning import dumps_in, into_folder, naming, one_dump, outputs_for, trial
 from gradclip_cli.report import ApplyReport, CheckReport, DiffReport, StatsReport
 from gradclip_cli.rules import RULES
 from gradclip_cli.rules import parse as parse_rules
 from gradclip_cli.rules.limits import Limits
-from gradclip_cli.selection import Selection
 from gradclip_cli.strategies import find
 from gradclip_cli.thresholds import Threshold, checked, parse, parse_rule
 

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
-from gradclip_cli.dumps import Dump
 from gradclip_cli.errors import NonFiniteError, UsageError
+from gradclip_cli.inputs.dumps import Dump
+from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.measure import Stats
 from gradclip_cli.plan import Override
-from gradclip_cli.selection import Selection
 from gradclip_cli.spelling import did_you_mean
 from gradclip_cli.text import printable
 

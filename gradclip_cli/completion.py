@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from gradclip_cli import shards
 from gradclip_cli.errors import GradclipError
-from gradclip_cli.naming import natural
+from gradclip_cli.inputs import shards
+from gradclip_cli.inputs.naming import natural
+from gradclip_cli.inputs.selection import Selection, expand
 from gradclip_cli.planning import naming
-from gradclip_cli.selection import Selection, expand
 from gradclip_cli.spelling import plain
 from gradclip_cli.strategies import STRATEGIES
 from gradclip_cli.thresholds import REPLAYS, RULES
@@ -94,7 +94,7 @@ def _layers(ctx: "Context") -> list[str]:
 def _headers(ctx: "Context", selection: Selection) -> Iterator[list["TensorSpec"]]:
     """Yield the tensors of the dumps typed so far; of what cannot be read there are none. Standard input is left alone."""
     for path in [path for path in _typed(ctx) if path != "-"][:_MOST_DUMPS]:
-        from gradclip_cli.dumps import open_dump
+        from gradclip_cli.inputs.dumps import open_dump
 
         with suppress(GradclipError, OSError, ValueError):
             dump = expand([path])[0]

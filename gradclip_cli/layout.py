@@ -8,8 +8,8 @@ from typing import IO
 
 import numpy as np
 
-from gradclip_cli.buffers import borrow
-from gradclip_cli.dtypes import Raw
+from gradclip_cli.arithmetic.buffers import borrow
+from gradclip_cli.arithmetic.dtypes import Raw
 from gradclip_cli.measure import Read
 from gradclip_cli.tensors import PIECE_BYTES, TensorSpec
 

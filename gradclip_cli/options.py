@@ -8,13 +8,13 @@ import click
 
 from gradclip_cli import formats, render
 from gradclip_cli.errors import InputError, UsageError
+from gradclip_cli.files.streams import STANDARD, check_open, unified
+from gradclip_cli.inputs.selection import VOID_DTYPES, Selection
 from gradclip_cli.parameters import COLUMNS, ORDER, TENSORS
 from gradclip_cli.plan import Norm
 from gradclip_cli.planning import naming
 from gradclip_cli.render import flat
 from gradclip_cli.render.view import View
-from gradclip_cli.selection import VOID_DTYPES, Selection
-from gradclip_cli.streams import STANDARD, check_open, unified
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -6,10 +6,10 @@ Each command imports here what it alone needs: for a small dump, starting takes 
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gradclip_cli import shards
-from gradclip_cli.dumps import Progress, by_step, open_dump
+from gradclip_cli.inputs import shards
+from gradclip_cli.inputs.dumps import Progress, by_step, open_dump
+from gradclip_cli.inputs.steps import shared_names, surveyed
 from gradclip_cli.plan import ApplyPlan, CheckPlan, DiffPlan, LsPlan, Norm, StatsPlan, norm_types
-from gradclip_cli.steps import shared_names, surveyed
 from gradclip_cli.workers import Workers
 
 if TYPE_CHECKING:
@@ -22,14 +22,14 @@ def silent(_: int, path: str) -> None:
 
 def apply(plan: ApplyPlan, progress: Progress = silent) -> "ApplyReport":
     """Transform dumps; nothing is written before all are measured, and nothing is replaced before all are written."""
-    from gradclip_cli.ahead import Ahead
-    from gradclip_cli.applied import Applied, notes_on
-    from gradclip_cli.atomic import Outputs
     from gradclip_cli.checks import check_layers, check_taken, refuse_nonfinite
-    from gradclip_cli.groups import decide, partition, resolve
+    from gradclip_cli.clipping.ahead import Ahead
+    from gradclip_cli.clipping.applied import Applied, notes_on
+    from gradclip_cli.clipping.groups import decide, partition, resolve
+    from gradclip_cli.clipping.rewriting import Decided, Rewriting, rewrite
+    from gradclip_cli.clipping.stepwise import replayed
+    from gradclip_cli.files.atomic import Outputs
     from gradclip_cli.report import ApplyReport
-    from gradclip_cli.rewriting import Decided, Rewriting, rewrite
-    from gradclip_cli.stepwise import replayed
     from gradclip_cli.thresholds import Replay, Rule
 
     outputs = dict(zip(plan.inputs, plan.outputs, strict=True))
@@ -64,7 +64,7 @@ def apply(plan: ApplyPlan, progress: Progress = silent) -> "ApplyReport":
 
 def stats(plan: StatsPlan, progress: Progress = silent) -> "StatsReport":
     """Measure dumps one after the other; of each only its norms are kept."""
-    from gradclip_cli import series, tries
+    from gradclip_cli.choosing import series, tries
 
     types, shared = tries.sums(plan), None
     if plan.allow_missing:
@@ -77,7 +77,7 @@ def stats(plan: StatsPlan, progress: Progress = silent) -> "StatsReport":
 
 def check(plan: CheckPlan, progress: Progress = silent) -> "CheckReport":
     """Read dumps one after the other, and apply the rules to their figures."""
-    from gradclip_cli import findings
+    from gradclip_cli.checking import findings
 
     with Workers(plan.jobs) as workers:
         found = findings.read(plan, workers, progress)
@@ -86,10 +86,10 @@ def check(plan: CheckPlan, progress: Progress = silent) -> "CheckReport":
 
 def diff(plan: DiffPlan, progress: Progress = silent) -> "DiffReport":
     """Compare two dumps; both are read once, side by side."""
-    from gradclip_cli import diffed
     from gradclip_cli.checks import check_included
-    from gradclip_cli.comparing import compare, lengths, opened
-    from gradclip_cli.differences import Tolerance
+    from gradclip_cli.comparing import diffed
+    from gradclip_cli.comparing.differences import Tolerance
+    from gradclip_cli.comparing.walk import compare, lengths, opened
 
     with opened(plan.a, plan.selection) as a, opened(plan.b, plan.selection) as b, Workers(plan.jobs) as workers:
         check_included([*a.tensors, *b.tensors], plan.selection)
@@ -103,7 +103,7 @@ def diff(plan: DiffPlan, progress: Progress = silent) -> "DiffReport":
 def ls(plan: LsPlan) -> "LsReport":
     """List the tensors of dumps; only headers are read."""
     from gradclip_cli.checks import check_included
-    from gradclip_cli.naming import natural
+    from gradclip_cli.inputs.naming import natural
     from gradclip_cli.report import LsReport, LsTensor
     from gradclip_cli.text import listed
 

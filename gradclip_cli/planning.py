@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 
-from gradclip_cli import folders, shards
 from gradclip_cli.errors import InputError, UsageError
-from gradclip_cli.naming import Naming
+from gradclip_cli.files.streams import STANDARD, check_input, unified
+from gradclip_cli.inputs import folders, shards
+from gradclip_cli.inputs.naming import Naming
+from gradclip_cli.inputs.selection import expand
 from gradclip_cli.plan import Trial
-from gradclip_cli.selection import expand
 from gradclip_cli.spelling import did_you_mean
 from gradclip_cli.strategies import find
-from gradclip_cli.streams import STANDARD, check_input, unified
 from gradclip_cli.text import printable
 from gradclip_cli.thresholds import parse
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from gradclip_cli.dtypes import DType
+from gradclip_cli.arithmetic.dtypes import DType
 
 BLOCK = 8192
 """Sums are taken over so many consecutive elements, whatever is read at once; a piece is a whole number of blocks."""

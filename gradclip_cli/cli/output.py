@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gradclip_cli import render, shards
+from gradclip_cli import render
 from gradclip_cli.errors import OutputError
-from gradclip_cli.streams import STANDARD
+from gradclip_cli.files.streams import STANDARD
+from gradclip_cli.inputs import shards
 from gradclip_cli.text import one_line
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 from gradclip_cli.errors import InputError, UsageError
 
 if TYPE_CHECKING:
-    from gradclip_cli.files import InputFile
+    from gradclip_cli.files.positions import InputFile
     from gradclip_cli.formats.base import Format, Options, Reader
 
 FORMATS = ("safetensors", "hdf5", "npz")
@@ -39,7 +39,7 @@ def by_suffix(path: str) -> "Format | None":
 @contextmanager
 def opened(path: str, options: "Options", name: str | None = None) -> Iterator[tuple["Format", "Reader"]]:
     """Open a dump, as format `name` or as what its first bytes say it is."""
-    from gradclip_cli.files import InputFile
+    from gradclip_cli.files.positions import InputFile
     from gradclip_cli.formats.base import check_shapes
 
     with InputFile(path) as file:

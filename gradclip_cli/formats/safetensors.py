@@ -10,10 +10,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any, NoReturn
 
-from gradclip_cli import dtypes
-from gradclip_cli.dtypes import DType, Raw
+from gradclip_cli.arithmetic import dtypes
+from gradclip_cli.arithmetic.dtypes import DType, Raw
 from gradclip_cli.errors import InputError, OutputError
-from gradclip_cli.files import InputFile, write_at
+from gradclip_cli.files.positions import InputFile, write_at
 from gradclip_cli.formats import strict_json
 from gradclip_cli.formats.base import Copy, Options, Reader, around
 from gradclip_cli.tensors import TensorSpec

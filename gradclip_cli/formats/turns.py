@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import IO
 
-from gradclip_cli.streams import is_stream
+from gradclip_cli.files.streams import is_stream
 
 _IN_MEMORY = 1 << 20
 

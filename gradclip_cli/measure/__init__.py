@@ -5,11 +5,11 @@ from functools import partial
 
 import numpy as np
 
-from gradclip_cli.buffers import borrow
-from gradclip_cli.dtypes import Raw
+from gradclip_cli.arithmetic.buffers import borrow
+from gradclip_cli.arithmetic.dtypes import Raw
+from gradclip_cli.arithmetic.norms import Sums
 from gradclip_cli.measure.pieces import measure_piece, measure_small
 from gradclip_cli.measure.stats import Piece, Stats, join, merge, merged
-from gradclip_cli.norms import Sums
 from gradclip_cli.tensors import Slab, TensorSpec, cut, in_order
 from gradclip_cli.workers import Workers
 

@@ -7,12 +7,12 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
-from gradclip_cli import norms
-from gradclip_cli.buffers import borrow
-from gradclip_cli.dtypes import DType, Floats, Raw, decode, value_of, widen, words_of
+from gradclip_cli.arithmetic import norms
+from gradclip_cli.arithmetic.buffers import borrow
+from gradclip_cli.arithmetic.dtypes import DType, Floats, Raw, decode, value_of, widen, words_of
+from gradclip_cli.arithmetic.narrow import magnitudes, overflow_bits
+from gradclip_cli.arithmetic.norms import Sums
 from gradclip_cli.measure.stats import Piece, Stats, join
-from gradclip_cli.narrow import magnitudes, overflow_bits
-from gradclip_cli.norms import Sums
 from gradclip_cli.tensors import BLOCK
 
 

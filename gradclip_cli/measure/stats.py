@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gradclip_cli import norms
-from gradclip_cli.norms import Power, Sums
+from gradclip_cli.arithmetic import norms
+from gradclip_cli.arithmetic.norms import Power, Sums
 
 
 class Stats(NamedTuple):

@@ -5,11 +5,11 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from gradclip_cli.errors import UsageError
+from gradclip_cli.files.streams import STANDARD
 from gradclip_cli.formats import by_name, by_suffix
+from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.plan.norm import Norm, check_jobs
-from gradclip_cli.selection import Selection
 from gradclip_cli.strategies import Strategy
-from gradclip_cli.streams import STANDARD
 from gradclip_cli.thresholds import Threshold
 
 if TYPE_CHECKING:

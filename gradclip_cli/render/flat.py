@@ -16,7 +16,7 @@ from gradclip_cli.report import (
     StatsParam,
     StatsReport,
 )
-from gradclip_cli.summary import Summary
+from gradclip_cli.thresholds.summary import Summary
 
 if TYPE_CHECKING:
     from gradclip_cli.report import Report

@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from gradclip_cli import __version__
 from gradclip_cli.report import Report
-from gradclip_cli.summary import Summary
+from gradclip_cli.thresholds.summary import Summary
 
 if TYPE_CHECKING:
     from gradclip_cli.render.view import View

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, TypeVar
 
 from gradclip_cli.errors import UsageError
-from gradclip_cli.naming import natural
+from gradclip_cli.inputs.naming import natural
 
 Row = TypeVar("Row")
 

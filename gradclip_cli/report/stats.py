@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from gradclip_cli.errors import GradclipError
-from gradclip_cli.summary import Summary
+from gradclip_cli.thresholds.summary import Summary
 
 
 class StatsDump(NamedTuple):

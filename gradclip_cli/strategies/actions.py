@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from gradclip_cli.dtypes import DType, Raw
+    from gradclip_cli.arithmetic.dtypes import DType, Raw
     from gradclip_cli.measure import Stats
 
 
@@ -43,7 +43,7 @@ class Scale:
 
     def apply(self, raw: "Raw", dtype: "DType") -> int:
         """Multiply; where the factor is not a normal number, divide and multiply apart so that no digit is lost."""
-        from gradclip_cli.kernels import scale
+        from gradclip_cli.arithmetic.kernels import scale
 
         scale(raw, dtype, self.factor, self.numerator, self.denominator)
         return 0
@@ -64,7 +64,7 @@ class Clamp:
 
     def apply(self, raw: "Raw", dtype: "DType") -> int:
         """Replace what is above the limit by the limit, rounded to the dtype."""
-        from gradclip_cli.kernels import clamp
+        from gradclip_cli.arithmetic.kernels import clamp
 
         return clamp(raw, dtype, self.limit, self.keep_infinite)
 
@@ -86,7 +86,7 @@ class Cleaned:
 
     def apply(self, raw: "Raw", dtype: "DType") -> int:
         """Replace, then act."""
-        from gradclip_cli.kernels import zero_nonfinite
+        from gradclip_cli.arithmetic.kernels import zero_nonfinite
 
         zero_nonfinite(raw, dtype)
         return self.action.apply(raw, dtype)

@@ -16,8 +16,9 @@ from cli.running import GRADCLIP
 
 import gradclip_cli
 from faults.scenarios import OLD, environment
-from gradclip_cli import dumps, files
 from gradclip_cli.errors import InputError
+from gradclip_cli.files import positions as files
+from gradclip_cli.inputs import dumps
 
 Change = Callable[[Path], None]
 SUFFIXES = (".safetensors", ".npz", ".h5")
@@ -79,7 +80,7 @@ def between(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, Change], None]:
             change(path)
             return found
 
-        monkeypatch.setattr("gradclip_cli.steps.survey", survey)
+        monkeypatch.setattr("gradclip_cli.inputs.steps.survey", survey)
 
     return between
 

@@ -11,13 +11,13 @@ import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
-from gradclip_cli.dtypes import DType, Raw, from_numpy
-from gradclip_cli.dumps import Dump, Part
-from gradclip_cli.files import copy_at
+from gradclip_cli.arithmetic.dtypes import DType, Raw, from_numpy
+from gradclip_cli.files.positions import copy_at
 from gradclip_cli.formats import by_name, opened
 from gradclip_cli.formats.base import Options, Writer
+from gradclip_cli.inputs.dumps import Dump, Part
+from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.measure import NormTypes, Stats, join, measure_piece
-from gradclip_cli.naming import Naming
 from gradclip_cli.tensors import TensorSpec
 
 ORACLES: dict[str, Any] = {

@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 
-from gradclip_cli.advice import own_thresholds
+from gradclip_cli.choosing.advice import own_thresholds
+from gradclip_cli.choosing.samples import Sample
 from gradclip_cli.plan import Norm, StatsPlan
 from gradclip_cli.report import OwnThreshold, StatsDump
-from gradclip_cli.samples import Sample
 from gradclip_cli.strategies import find
 from gradclip_cli.thresholds import parse_rule
 

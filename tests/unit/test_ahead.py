@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from gradclip_cli import ahead, apply
+from gradclip_cli import apply
+from gradclip_cli.clipping import ahead
 from unit.making import gradients
 
 TENSORS = {

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gradclip_cli.errors import InputError, OutputError
-from gradclip_cli.files import InputFile, copy_at, reopened, write_at
+from gradclip_cli.files.positions import InputFile, copy_at, reopened, write_at
 
 DATA = bytes(range(256)) * 40
 

@@ -14,8 +14,9 @@ import pytest
 from h5py import h5d, h5p, h5s, h5t
 from numpy.typing import NDArray
 
-from gradclip_cli import apply, dtypes
-from gradclip_cli.dtypes import DType, from_numpy
+from gradclip_cli import apply
+from gradclip_cli.arithmetic import dtypes
+from gradclip_cli.arithmetic.dtypes import DType, from_numpy
 from gradclip_cli.errors import InputError, OutputError
 from gradclip_cli.formats import opened
 from gradclip_cli.formats.base import Options

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gradclip_cli import dtypes
-from gradclip_cli.dtypes import DType, from_numpy
+from gradclip_cli.arithmetic import dtypes
+from gradclip_cli.arithmetic.dtypes import DType, from_numpy
 from gradclip_cli.errors import InputError, OutputError
-from gradclip_cli.files import InputFile
+from gradclip_cli.files.positions import InputFile
 from gradclip_cli.formats.base import Options
 from gradclip_cli.formats.npz import crc, npy
 from gradclip_cli.formats.npz import zip as archives

@@ -11,8 +11,8 @@ import safetensors
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from gradclip_cli import dtypes
-from gradclip_cli.dtypes import DType, from_numpy
+from gradclip_cli.arithmetic import dtypes
+from gradclip_cli.arithmetic.dtypes import DType, from_numpy
 from gradclip_cli.errors import InputError, OutputError
 from gradclip_cli.formats import opened
 from gradclip_cli.formats.base import Options

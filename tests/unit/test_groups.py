@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gradclip_cli.dumps import Dump
+from gradclip_cli.clipping.groups import Shared, decide, partition, resolve
 from gradclip_cli.errors import InputError
-from gradclip_cli.groups import Shared, decide, partition, resolve
+from gradclip_cli.inputs.dumps import Dump
 from gradclip_cli.plan import ApplyPlan, Norm, Override, norm_types
 from gradclip_cli.strategies import find
 from gradclip_cli.strategies.actions import KEEP, Clamp, Cleaned

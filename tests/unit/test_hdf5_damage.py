@@ -12,7 +12,7 @@ import pytest
 
 import gradclip_cli
 from gradclip_cli.errors import InputError
-from gradclip_cli.files import InputFile
+from gradclip_cli.files.positions import InputFile
 from gradclip_cli.formats.hdf5 import base
 from gradclip_cli.formats.hdf5.heaps import check
 from gradclip_cli.formats.hdf5.table import Table, filling

@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
-from gradclip_cli import streams
+from gradclip_cli.files import streams
 from gradclip_cli.formats.hdf5.handles import opened
 
 

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from gradclip_cli import layout
-from gradclip_cli.dtypes import Raw, from_numpy
+from gradclip_cli.arithmetic.dtypes import Raw, from_numpy
 from gradclip_cli.layout import Turned, boxes
 from gradclip_cli.tensors import TensorSpec
 

@@ -7,8 +7,8 @@ import threading
 import numpy as np
 import pytest
 
-from gradclip_cli import dtypes, norms
-from gradclip_cli.dtypes import DType, Raw
+from gradclip_cli.arithmetic import dtypes, norms
+from gradclip_cli.arithmetic.dtypes import DType, Raw
 from gradclip_cli.measure import Stats, join, measure, measure_piece, measure_small, merge
 from gradclip_cli.tensors import BLOCK, TensorSpec
 from gradclip_cli.workers import Workers

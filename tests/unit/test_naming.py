@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from gradclip_cli.naming import Naming, natural, step_of
+from gradclip_cli.inputs.naming import Naming, natural, step_of
 
 TABLE = [
     ("lstm.weight_ih_l0", "lstm", "weight_ih_l0"),  # PyTorch

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from gradclip_cli import placing
-from gradclip_cli.atomic import Outputs
 from gradclip_cli.errors import OutputError
-from gradclip_cli.placing import sync_folder, take_name, take_over_mode
+from gradclip_cli.files import placing
+from gradclip_cli.files.atomic import Outputs
+from gradclip_cli.files.placing import sync_folder, take_name, take_over_mode
 
 
 def failing(code: int) -> object:

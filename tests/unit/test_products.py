@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gradclip_cli.differences import Tolerance
-from gradclip_cli.dtypes import FLOAT64
-from gradclip_cli.pairs import Comparison, compare_piece, join
-from gradclip_cli.products import cosine, ratio, together
+from gradclip_cli.arithmetic.dtypes import FLOAT64
+from gradclip_cli.comparing.differences import Tolerance
+from gradclip_cli.comparing.pairs import Comparison, compare_piece, join
+from gradclip_cli.comparing.products import cosine, ratio, together
 from gradclip_cli.tensors import BLOCK
 from unit.making import raw_of
 

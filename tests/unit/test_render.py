@@ -27,7 +27,7 @@ from gradclip_cli.report import (
     StrategyRow,
     Suggestion,
 )
-from gradclip_cli.summary import Samples
+from gradclip_cli.thresholds.summary import Samples
 
 NAME = "[red]lstm.weight_ih_l0" + "x" * 300
 PARAM = ApplyParam(

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from gradclip_cli.replays import AutoClip, History, ZClip, limit
+from gradclip_cli.thresholds.replays import AutoClip, History, ZClip, limit
 
 NORMS = [1.0, 1.2, 0.8, 1.0, 1.1, 5.0, 1.0, 0.0]
 

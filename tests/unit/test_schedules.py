@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pytest
 
+from gradclip_cli.choosing.schedules import Schedule
 from gradclip_cli.report import StatsDump
-from gradclip_cli.schedules import Schedule
 from gradclip_cli.strategies import find
-from gradclip_cli.summary import Samples
 from gradclip_cli.thresholds import REPLAYS, Replay, parse
+from gradclip_cli.thresholds.summary import Samples
 
 GLOBAL = find("clip-by-global-norm")
 NORMS = [1.0, 1.2, 0.8, 1.0, 1.1, 5.0, 1.0, 0.0]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gradclip_cli.errors import InputError
-from gradclip_cli.selection import Selection, expand
+from gradclip_cli.inputs.selection import Selection, expand
 
 
 @pytest.mark.parametrize(

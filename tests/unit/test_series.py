@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradclip_cli.advice import compared, suggest
-from gradclip_cli.dumps import Dump
+from gradclip_cli.choosing.advice import compared, suggest
+from gradclip_cli.choosing.series import collect, in_order, report
 from gradclip_cli.errors import InputError, UsageError
+from gradclip_cli.inputs.dumps import Dump
+from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.plan import Norm, StatsPlan
 from gradclip_cli.report import StatsReport
-from gradclip_cli.selection import Selection
-from gradclip_cli.series import collect, in_order, report
 from gradclip_cli.strategies import find
-from gradclip_cli.summary import Samples
 from gradclip_cli.thresholds import RULES
+from gradclip_cli.thresholds.summary import Samples
 
 from .making import dump_of
 

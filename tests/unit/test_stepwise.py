@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gradclip_cli.clipping.groups import decide, partition
+from gradclip_cli.clipping.stepwise import replayed
 from gradclip_cli.errors import InputError
-from gradclip_cli.groups import decide, partition
 from gradclip_cli.plan import ApplyPlan, Norm, Override, norm_types
-from gradclip_cli.stepwise import replayed
 from gradclip_cli.strategies import find
 from gradclip_cli.thresholds import Threshold, parse
 

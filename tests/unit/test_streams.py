@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gradclip_cli import streams
 from gradclip_cli.errors import InputError, OutputError, UsageError
+from gradclip_cli.files import streams
 
 DATA = bytes(range(256)) * 4096
 

@@ -6,7 +6,7 @@ import statistics
 import numpy as np
 import pytest
 
-from gradclip_cli.summary import Samples, summaries
+from gradclip_cli.thresholds.summary import Samples, summaries
 
 VALUES = [3.0, 0.5, 12.25, 1.0, 7.5, 7.5, 0.0, 2.25, 100.0, 4.0, 9.0]
 

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from gradclip_cli import dtypes
+from gradclip_cli.arithmetic import dtypes
 from gradclip_cli.tensors import BLOCK, PIECE_BYTES, Slab, TensorSpec, cut, in_order
 
 

@@ -6,8 +6,8 @@ import statistics
 import pytest
 
 from gradclip_cli.errors import InputError, UsageError
-from gradclip_cli.summary import Samples
 from gradclip_cli.thresholds import REPLAYS, RULES, Replay, Rule, checked, choose, parse, parse_rule
+from gradclip_cli.thresholds.summary import Samples
 
 
 @pytest.mark.parametrize(

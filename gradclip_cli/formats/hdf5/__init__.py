@@ -7,7 +7,7 @@ chunking, compression and everything else that a framework wrote stay as they we
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
-from gradclip_cli.files import InputFile
+from gradclip_cli.files.positions import InputFile
 from gradclip_cli.formats.base import Options
 from gradclip_cli.tensors import TensorSpec
 

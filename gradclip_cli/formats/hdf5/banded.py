@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from gradclip_cli.dtypes import Raw
-from gradclip_cli.files import InputFile
+from gradclip_cli.arithmetic.dtypes import Raw
+from gradclip_cli.files.positions import InputFile
 from gradclip_cli.formats.hdf5.bands import Band, bands
 from gradclip_cli.formats.hdf5.chunks import aligned, origins, packing_of, parts, word
 from gradclip_cli.formats.hdf5.table import Table, filling

@@ -4,7 +4,7 @@ import os
 from math import prod
 from typing import Any
 
-from gradclip_cli.files import reopened
+from gradclip_cli.files.positions import reopened
 from gradclip_cli.formats.hdf5.types import (
     path_of,  # the module says, before h5py is there, that no plugin may be loaded
 )

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterator
 
 from gradclip_cli.errors import InputError
-from gradclip_cli.files import InputFile
+from gradclip_cli.files.positions import InputFile
 
 _LOCAL, _GLOBAL = b"HEAP\0\0\0\0", b"GCOL\x01\0\0\0"
 _HEAD = 16

@@ -3,9 +3,9 @@
 import os
 from contextlib import ExitStack
 
-from gradclip_cli.dtypes import Raw
+from gradclip_cli.arithmetic.dtypes import Raw
 from gradclip_cli.errors import InputError
-from gradclip_cli.files import InputFile
+from gradclip_cli.files.positions import InputFile
 from gradclip_cli.formats import hdf5
 from gradclip_cli.formats.base import Options, check_declared, read_through
 from gradclip_cli.formats.hdf5 import heaps

@@ -16,8 +16,8 @@ import h5py
 from h5py import h5a, h5d, h5g, h5l, h5o, h5t
 from h5py._objects import phil as lock
 
-from gradclip_cli import dtypes
-from gradclip_cli.dtypes import DType
+from gradclip_cli.arithmetic import dtypes
+from gradclip_cli.arithmetic.dtypes import DType
 from gradclip_cli.errors import InputError, OutputError
 
 _FLOATS = {  # size, (sign, exponent at, exponent bits, mantissa at, mantissa bits), bias

@@ -8,9 +8,9 @@ from typing import IO, Any
 
 import numpy as np
 
-from gradclip_cli.dtypes import Raw, to_numpy
+from gradclip_cli.arithmetic.dtypes import Raw, to_numpy
 from gradclip_cli.errors import OutputError
-from gradclip_cli.files import write_at
+from gradclip_cli.files.positions import write_at
 from gradclip_cli.formats.base import Copy, around
 from gradclip_cli.formats.hdf5.banded import bands_of, selection
 from gradclip_cli.formats.hdf5.bands import Band

@@ -3,9 +3,9 @@
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from gradclip_cli.dtypes import Raw
+from gradclip_cli.arithmetic.dtypes import Raw
 from gradclip_cli.errors import InputError, OutputError
-from gradclip_cli.files import InputFile
+from gradclip_cli.files.positions import InputFile
 from gradclip_cli.formats.base import PICKLE_ADVICE, Options, check_declared
 from gradclip_cli.formats.npz import crc, npy, zip
 from gradclip_cli.formats.npz.deflate import Inflater, check, checksum

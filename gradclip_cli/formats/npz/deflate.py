@@ -5,9 +5,9 @@ from typing import IO
 
 import numpy as np
 
-from gradclip_cli.dtypes import Raw
+from gradclip_cli.arithmetic.dtypes import Raw
 from gradclip_cli.errors import InputError
-from gradclip_cli.files import InputFile
+from gradclip_cli.files.positions import InputFile
 from gradclip_cli.formats.npz.zip import DEFLATED, Member
 
 _PART = 1 << 18

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradclip_cli import dtypes
-from gradclip_cli.dtypes import DType
+from gradclip_cli.arithmetic import dtypes
+from gradclip_cli.arithmetic.dtypes import DType
 from gradclip_cli.tensors import TensorSpec
 
 MAX_HEADER = 10_000

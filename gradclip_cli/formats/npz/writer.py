@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from gradclip_cli.dtypes import Raw
+from gradclip_cli.arithmetic.dtypes import Raw
 from gradclip_cli.errors import OutputError
-from gradclip_cli.files import write_at
+from gradclip_cli.files.positions import write_at
+from gradclip_cli.files.streams import place
 from gradclip_cli.formats.base import Copy
 from gradclip_cli.formats.npz import crc, zip
 from gradclip_cli.formats.npz.deflate import Deflater, checksum
 from gradclip_cli.formats.npz.zip import STORED, Member
 from gradclip_cli.formats.turns import Turns
-from gradclip_cli.streams import place
 from gradclip_cli.tensors import TensorSpec
 
 

@@ -9,8 +9,8 @@ from gradclip_cli.render.grid import Column, Grid, Rows, figure, named, place, s
 from gradclip_cli.render.grids import tries
 from gradclip_cli.render.grids.replays import replays
 from gradclip_cli.report import Candidate, StatsReport, Suggestion
-from gradclip_cli.summary import Summary
 from gradclip_cli.text import printable
+from gradclip_cli.thresholds.summary import Summary
 
 _SUMMARY = {
     "count": 3,

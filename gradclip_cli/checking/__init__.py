@@ -1,0 +1,1 @@
+"""What `check` reads, and what its rules find in it."""

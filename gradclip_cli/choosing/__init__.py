@@ -1,0 +1,1 @@
+"""What `stats` makes of a series: figures, thresholds and advice."""

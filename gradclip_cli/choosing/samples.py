@@ -1,0 +1,61 @@
+"""What is kept of a dump once it has been measured."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradclip_cli.arithmetic import norms
+from gradclip_cli.arithmetic.norms import Clamped, Sums
+from gradclip_cli.comparing.products import Length, cosine
+from gradclip_cli.measure import Stats
+from gradclip_cli.report import StatsDump
+
+Row = NDArray[np.float64]
+
+
+class Cut(NamedTuple):
+    """What is left of each tensor that is clipped element by element: its L2 norm, and its cosine with what it was."""
+
+    lengths: Row
+    cosines: Row
+
+
+class Lengths(NamedTuple):
+    """L2 norms of one dump, and of its layers and tensors; NaN or infinite where elements are."""
+
+    dump: float
+    layers: Row
+    params: Row
+    cuts: Mapping[float, Cut]  # by the threshold
+
+
+class Sample(NamedTuple):
+    """The norms of one dump, one number for each layer and tensor; this is all that is kept of it."""
+
+    dump: StatsDump
+    layers: Row
+    params: Row
+    peaks: Row  # the largest |g| of each tensor
+    lengths: Lengths | None = None  # where something is to be tried
+
+
+def norms_of(parts: Iterable[Stats], sums: Sums, which: float) -> Row:
+    """Return the norm of type `which` of each part, as read."""
+    k = sums.index(which)
+    return np.array([part.as_read(norms.norm(part.powers[k], which)) for part in parts])
+
+
+def lengths(total: Stats, layers: Sequence[Stats], params: Sequence[Stats], sums: Sums) -> Lengths:
+    """Keep the L2 norms, and what each limit among `sums` leaves of the tensors."""
+    limits = [kind.limit for kind in sums if isinstance(kind, Clamped) and kind.squared]
+    rows = [norms_of(parts, sums, 2.0) for parts in ([total], layers, params)]
+    return Lengths(float(rows[0][0]), rows[1], rows[2], {limit: _cut(params, sums, limit) for limit in limits})
+
+
+def _cut(params: Sequence[Stats], sums: Sums, limit: float) -> Cut:
+    whole, dot, square = (sums.index(kind) for kind in (2.0, Clamped(limit, False), Clamped(limit, True)))
+    after = [param.as_read(norms.norm(param.powers[square], 2.0)) for param in params]
+    cosines = [cosine(Length(param.powers[whole]), Length(param.powers[square]), param.powers[dot]) for param in params]
+    return Cut(np.array(after), np.array([1.0 if one is None else one for one in cosines]))

@@ -1,0 +1,183 @@
+"""Norms over the dumps of a series."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradclip_cli.checks import check_taken
+from gradclip_cli.choosing import advice, recommend, tries
+from gradclip_cli.choosing.samples import Sample, lengths, norms_of
+from gradclip_cli.choosing.schedules import Schedule
+from gradclip_cli.errors import GradclipError, InputError, UsageError
+from gradclip_cli.inputs import shards
+from gradclip_cli.inputs.dumps import Dump
+from gradclip_cli.inputs.naming import Place
+from gradclip_cli.measure import merge, merged
+from gradclip_cli.plan import StatsPlan
+from gradclip_cli.report import StatsDump, StatsLayer, StatsParam, StatsReport
+from gradclip_cli.strategies import Group, Strategy
+from gradclip_cli.strategies.clip_norm import GLOBAL
+from gradclip_cli.tensors import TensorSpec
+from gradclip_cli.text import count, listed
+from gradclip_cli.thresholds import RULES, Replay, Rule
+from gradclip_cli.thresholds.summary import Samples, summaries
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What all dumps of a series have in common: their tensors, in the order of the first dump's layers."""
+
+    specs: list[TensorSpec]
+    shapes: list[tuple[int, ...] | None]
+    places: list[Place]
+    layers: list[str]
+    starts: list[int]  # where the tensors of each layer begin; one more at the end
+    labels: dict[str, str]
+    notes: list[str]
+    shared: bool  # whether other dumps may have more tensors than these
+
+    @classmethod
+    def of(cls, dump: Dump, shared: set[str] | None = None) -> "Layout":
+        """Take the layout from a dump; of its tensors only those `shared` by all dumps, where that is asked for."""
+        left = [] if shared is None else [name for name in dump.named if name not in shared]
+        notes = [*dump.notes, *([f"left out, since not in all dumps: {listed(left)}"] if left else [])]
+        named = {name: indices for name, indices in dump.named.items() if shared is None or name in shared}
+        firsts = [indices[0] for indices in named.values()]
+        places = [dump.places[k] for k in firsts]
+        sizes = Counter(place.layer for place in places)
+        starts = np.cumsum([0, *sizes.values()]).tolist()
+        shapes = [dump.shape(indices) for indices in named.values()]
+        return cls(
+            [dump.tensors[k] for k in firsts],
+            shapes,
+            places,
+            list(sizes),
+            starts,
+            dump.labels,
+            notes,
+            shared is not None,
+        )
+
+    def sample(self, dump: Dump, plan: StatsPlan) -> Sample:
+        """Reduce a dump to its norms; raise InputError where its tensors are not those of the first."""
+        types, p = tries.sums(plan), plan.norm.type
+        of = {name: merged([dump.stats[index] for index in indices], types) for name, indices in dump.named.items()}
+        names = [spec.name for spec in self.specs]
+        if not (of.keys() >= set(names) if self.shared else of.keys() == set(names)):
+            self._differs(dump, sorted(set(names) - of.keys()), sorted(of.keys() - set(names)))
+        stats = [of[name] for name in names]
+        layers = [merged(stats[a:b], types) for a, b in zip(self.starts, self.starts[1:], strict=False)]
+        total = merge(stats, types)
+        line = StatsDump(
+            shards.shown(dump.path, dump.path),
+            dump.step,
+            float(norms_of([total], types, p)[0]),
+            total.as_read(total.max_abs),
+            total.nonfinite,
+        )
+        peaks = np.array([s.as_read(s.max_abs) for s in stats])
+        more = lengths(total, layers, stats, types) if plan.tries else None
+        return Sample(line, norms_of(layers, types, p), norms_of(stats, types, p), peaks, more)
+
+    def groups(self, strategy: Strategy) -> list[tuple[str, str | None]]:
+        """Return the layer of each group of a strategy that has several, and the name where it is one tensor."""
+        if strategy.group is Group.LAYER:
+            return [(layer, None) for layer in self.layers]
+        return [(place.layer, spec.name) for spec, place in zip(self.specs, self.places, strict=True)]
+
+    def _differs(self, dump: Dump, missing: list[str], extra: list[str]) -> None:
+        parts = [f"lacks {listed(missing, 4)}"] if missing else []
+        parts += [f"also has {listed(extra, 4)}"] if extra else []
+        raise InputError(f"has other tensors than the first dump: it {' and '.join(parts)}", path=dump.path)
+
+
+def collect(
+    surveys: Iterable[Callable[[], list[Dump]]], plan: StatsPlan, shared: set[str] | None = None
+) -> tuple[Layout, list[Sample], list[GradclipError]]:
+    """Reduce dumps to their norms, one after the other; the first says which tensors the others must have.
+
+    With `keep_going`, what is wrong with a dump is returned in the end, unless no dump could be read.
+    """
+    layout: Layout | None = None
+    samples: list[Sample] = []
+    failed: list[GradclipError] = []
+    for survey in surveys:
+        try:
+            for dump in survey():
+                if layout is None:
+                    check_taken([dump], plan.selection)
+                layout = layout or Layout.of(dump, shared)
+                samples.append(layout.sample(dump, plan))
+        except InputError as error:
+            if not plan.keep_going:
+                raise
+            failed.append(error)
+    if layout is None or not samples:
+        raise failed[0]
+    return layout, samples, failed
+
+
+def report(
+    plan: StatsPlan, layout: Layout, samples: Sequence[Sample], failed: Sequence[GradclipError] = ()
+) -> StatsReport:
+    """Summarise a series."""
+    total = np.array([[sample.dump.norm] for sample in samples])
+    layers = summaries(np.array([sample.layers for sample in samples]))
+    params = summaries(np.array([sample.params for sample in samples]))
+    found = {strategy.name: advice.compared(strategy, samples) for strategy in plan.strategies}
+    rules = {str(rule): rule for rule in (*RULES, plan.rule) if isinstance(rule, Rule)}.values()
+    offers = [
+        advice.offer(strategy, rule, found[strategy.name], plan.norm.epsilon)
+        for strategy in plan.strategies
+        for rule in rules
+    ]
+    chosen = [one for one in offers if one.rule == str(plan.rule)]
+    schedules = _schedules(plan, found)
+    main = schedules.get((plan.strategy or GLOBAL).name)
+    return StatsReport(
+        plan.norm.type,
+        [sample.dump for sample in samples],
+        summaries(total)[0],
+        [StatsLayer(*row) for row in zip(layout.layers, layers, strict=True)],
+        [
+            StatsParam(spec.name, place.layer, place.param, shape, spec.dtype.name, summary)
+            for spec, place, shape, summary in zip(layout.specs, layout.places, layout.shapes, params, strict=True)
+        ],
+        [
+            *(advice.with_advice(one, found[one.strategy]) for one in chosen),
+            *(schedule.suggestion() for schedule in schedules.values()),
+        ],
+        [one for one in offers if any(one.rule == str(rule) for rule in RULES)],
+        layout.labels,
+        np.array([sample.layers for sample in samples]).T.tolist(),
+        layout.notes,
+        list(failed),
+        tries=[tries.tried(one, samples, layout.layers, layout.starts, plan.norm.epsilon) for one in plan.tries]
+        or None,
+        own=advice.own_thresholds(plan, layout.layers, samples),
+        advice=recommend.recommend(plan, samples, layout.layers, [spec.name for spec in layout.specs]),
+        replay=main.steps([sample.dump for sample in samples]) if main else None,
+        replay_groups=main.groups(layout.groups(main.strategy)) if main else None,
+    )
+
+
+def _schedules(plan: StatsPlan, found: Mapping[str, Samples]) -> dict[str, Schedule]:
+    """Replay the rule under each strategy, where its threshold differs from step to step."""
+    rule = plan.rule
+    if not isinstance(rule, Replay):
+        return {}
+    return {one.name: Schedule.of(one, rule, found[one.name], plan.norm.epsilon) for one in plan.strategies}
+
+
+def in_order(samples: Sequence[Sample], skip: int) -> list[Sample]:
+    """Put samples in the order of their steps and leave out the first `skip`; where any has no step, the order stays."""
+    kept = list(samples)
+    if any(sample.dump.step is None for sample in kept):
+        kept = [sample._replace(dump=sample.dump._replace(step=None)) for sample in kept]
+    else:
+        kept.sort(key=lambda sample: sample.dump.step or 0)
+    if skip >= len(kept):
+        raise UsageError(f"--skip-steps {skip} leaves nothing of {count(len(kept), 'dump')}")
+    return kept[skip:]

@@ -1,0 +1,1 @@
+"""What `apply` does once dumps are measured: decide, transform, write, report."""

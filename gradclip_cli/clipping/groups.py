@@ -1,0 +1,120 @@
+"""From numbers to a rule: which tensors share a norm, what they are compared with, and what is done to them."""
+
+import math
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from gradclip_cli.arithmetic import norms
+from gradclip_cli.errors import InputError
+from gradclip_cli.inputs.dumps import Dump
+from gradclip_cli.measure import NormTypes, Stats, merged
+from gradclip_cli.plan import ApplyPlan, norm_types
+from gradclip_cli.strategies import Group, Strategy
+from gradclip_cli.strategies.actions import KEEP, Action, Clamp, Cleaned
+from gradclip_cli.thresholds import Replay, Rule, Threshold, choose
+from gradclip_cli.thresholds.summary import Samples
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """Tensors (indices into a dump) that share one norm, with the strategy and the threshold of their layers."""
+
+    strategy: Strategy
+    threshold: Threshold | None
+    members: tuple[int, ...]
+    stats: Stats
+    key: tuple[object, ...]  # the same in every dump
+
+    def norm(self, types: NormTypes) -> float:
+        """What the strategy compares with its threshold, over the finite elements."""
+        if self.strategy.group is Group.ELEMENT:
+            return self.stats.max_abs
+        which = 0 if self.strategy.takes_norm else len(types) - 1
+        return norms.norm(self.stats.powers[which], types[which])
+
+    def sample(self, plan: ApplyPlan) -> float:
+        """The norm as a rule takes it: not finite where an element is not, unless those are to be replaced by zero."""
+        norm = self.norm(norm_types(plan))
+        return norm if plan.nonfinite == "zero" else self.stats.as_read(norm)
+
+
+def partition(dump: Dump, plan: ApplyPlan) -> list[Shared]:
+    """Put every tensor that counts into its group."""
+    members: dict[tuple[object, ...], list[int]] = {}
+    kinds: dict[tuple[object, ...], tuple[Strategy, Threshold | None]] = {}
+    for layer, indices in dump.layers.items():
+        strategy, threshold = plan.of_layer(layer)
+        for index in indices:
+            key = _key(strategy.group, threshold, layer, dump.tensors[index].name)
+            kinds[key] = strategy, threshold
+            members.setdefault(key, []).append(index)
+    types = norm_types(plan)
+    return [
+        Shared(*kinds[key], tuple(indices), merged([dump.stats[index] for index in indices], types), key)
+        for key, indices in members.items()
+    ]
+
+
+def _key(group: Group, threshold: Threshold | None, layer: str, name: str) -> tuple[object, ...]:
+    if group is Group.DUMP:
+        return group, threshold
+    return (group, layer) if group is Group.LAYER else (group, name)
+
+
+Chosen = dict[tuple[str, Rule | Replay], float]
+"""The threshold of each rule in use, by the strategy's name and the rule; those of a replay stand in the groups themselves."""
+
+
+def resolve(plan: ApplyPlan, partitions: Sequence[list[Shared]]) -> tuple[Chosen, list[str]]:
+    """Choose the thresholds of rules over the norms that are compared with them in all dumps; note what is odd about them."""
+    samples: dict[tuple[str, Rule], list[float]] = {}
+    if not any(partitions) and isinstance(plan.threshold, Rule):
+        samples[
+            plan.strategy.name, plan.threshold
+        ] = []  # nothing to choose from is an error, whatever would be done with it
+    for shared in (shared for groups in partitions for shared in groups):
+        if isinstance(shared.threshold, Rule):
+            key = shared.strategy.name, shared.threshold
+            samples.setdefault(key, []).append(shared.sample(plan))
+    notes = [
+        f"-t {rule}: {name} has only one norm here, so nothing will be clipped"
+        for (name, rule), v in samples.items()
+        if len(v) == 1
+    ]
+    return {(name, rule): choose(rule, Samples(values), name) for (name, rule), values in samples.items()}, notes
+
+
+class Decision(NamedTuple):
+    """What is done to one tensor, and why."""
+
+    strategy: Strategy
+    threshold: float | None
+    action: Action
+
+
+def decide(plan: ApplyPlan, groups: Sequence[Shared], chosen: Chosen) -> Iterator[tuple[Shared, Decision]]:
+    """Turn every group's norm into an action."""
+    for shared in groups:
+        threshold = shared.threshold
+        if isinstance(threshold, Rule | Replay):
+            threshold = chosen[shared.strategy.name, threshold]
+        yield shared, Decision(shared.strategy, threshold, _action(plan, shared, threshold))
+
+
+def _action(plan: ApplyPlan, shared: Shared, threshold: float | None) -> Action:
+    norm = shared.norm(norm_types(plan))
+    if math.isinf(norm):
+        raise InputError(
+            f"the norm of {shared.strategy.group.value} is above {sys.float_info.max:.2g}, the largest float64"
+        )
+    limit = math.inf if threshold is None else threshold
+    epsilon = plan.norm.epsilon if plan.norm and shared.strategy.takes_norm else 0.0
+    if not shared.stats.nonfinite:
+        return shared.strategy.decide(norm, limit, epsilon)
+    if plan.nonfinite == "zero":
+        return Cleaned(shared.strategy.decide(norm, limit, epsilon))
+    if plan.nonfinite == "skip":
+        return Clamp(limit, keep_infinite=True) if shared.strategy.group is Group.ELEMENT else KEEP
+    return shared.strategy.decide(shared.stats.as_read(norm), limit, epsilon)

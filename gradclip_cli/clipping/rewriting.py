@@ -1,0 +1,113 @@
+"""One dump from its input to its output."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from typing import NamedTuple
+
+from gradclip_cli.clipping.ahead import Ahead
+from gradclip_cli.clipping.groups import Decision, Shared
+from gradclip_cli.clipping.transform import After, Transform
+from gradclip_cli.errors import InputError
+from gradclip_cli.files.atomic import Outputs
+from gradclip_cli.files.positions import InputFile, copy_at
+from gradclip_cli.formats.base import Reader
+from gradclip_cli.inputs import shards
+from gradclip_cli.inputs.dumps import Dump, Part, Progress, open_dump
+from gradclip_cli.plan import ApplyPlan, norm_types
+from gradclip_cli.strategies.actions import Action
+from gradclip_cli.workers import Workers
+
+
+class Rewriting(NamedTuple):
+    """What every file of every dump is rewritten with."""
+
+    plan: ApplyPlan
+    workers: Workers
+    staging: Outputs
+    ahead: Ahead
+    progress: Progress
+
+
+class Decided(NamedTuple):
+    """A dump, and what is to be done to each of its groups."""
+
+    dump: Dump
+    decisions: Sequence[tuple[Shared, Decision]]
+
+    @property
+    def actions(self) -> dict[int, Action]:
+        """What is done to each tensor that changes."""
+        return {
+            index: decision.action
+            for shared, decision in self.decisions
+            for index in shared.members
+            if decision.action.touches(self.dump.stats[index])
+        }
+
+
+def rewrite(
+    outputs: Mapping[str, str | None], decided: Sequence[Decided], by: Rewriting
+) -> tuple[dict[str, dict[int, After]], dict[str, list[str]]]:
+    """Write every input as decided for the dumps in it; return, by input, what changed, and what was lost."""
+    after: dict[str, dict[int, After]] = {}
+    lost: dict[str, list[str]] = {}
+    inside: dict[str, list[Decided]] = {path: [] for path in outputs}
+    for one in decided:
+        inside[one.dump.path].append(one)
+    for path, output in outputs.items():
+        actions = {index: action for one in inside[path] for index, action in one.actions.items()}
+        after[path], lost[path] = _rewrite(inside[path][0].dump, output, actions, by)
+    return after, lost
+
+
+def _rewrite(
+    dump: Dump, output: str | None, actions: Mapping[int, Action], by: Rewriting
+) -> tuple[dict[int, After], list[str]]:
+    """Write the files of an input, or only do the arithmetic where there is no output."""
+    targets = [None] * len(dump.parts) if output is None else shards.targets(dump.path, output)
+    after: dict[int, After] = {}
+    notes: list[str] = []
+    for part, target in zip(dump.parts, targets, strict=False):
+        found, said = _rewrite_file(part, target, actions, by)
+        after |= {part.start + index: one for index, one in found.items()}
+        notes += said
+    if len(targets) > len(dump.parts):
+        _copy_index(dump.path, targets[-1] or "", by.staging)
+    return after, notes
+
+
+def _rewrite_file(
+    part: Part, output: str | None, actions: Mapping[int, Action], by: Rewriting
+) -> tuple[dict[int, After], list[str]]:
+    types, plan = norm_types(by.plan), by.plan
+    with open_dump(part.path, plan.selection) as (format, reader):
+        if reader.file.fingerprint != part.fingerprint:
+            raise InputError("changed while it was read; wait until it is complete and run again", path=part.path)
+        own = {k: actions[part.start + k] for k in range(len(reader.tensors)) if part.start + k in actions}
+        if output is None:
+            return Transform(reader, None, -1, "", own, types, by.workers, by.progress).run(), []
+        staged, written = by.ahead.stage(part.path, output)
+        to = plan.format_of(part.path, output, format)
+        if to is format:
+            writer, lost = format.rewrite(reader, own.keys(), staged.fd, output), []
+        else:
+            writer, lost = to.convert(reader.tensors, staged.fd, output), _lost(reader, output)
+        with closing(writer):
+            after = Transform(reader, writer, staged.fd, output, own, types, by.workers, by.progress, written).run()
+            writer.finish()
+        reader.verify()
+        by.staging.complete(staged)
+        return after, [*lost, *writer.notes]
+
+
+def _copy_index(path: str, output: str, staging: Outputs) -> None:
+    """Put the index beside the shards that it names: neither their names nor their sizes have changed."""
+    with InputFile(path) as file:
+        staged = staging.stage(output)
+        copy_at(file, 0, staged.fd, 0, file.size, output)
+        staging.complete(staged)
+
+
+def _lost(reader: Reader, output: str) -> list[str]:
+    """What another format cannot hold."""
+    return [f"{output}: left out, since its format cannot hold it: {what}" for what in reader.extras()]

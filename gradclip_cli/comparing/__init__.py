@@ -1,0 +1,1 @@
+"""What `diff` does: two dumps side by side."""

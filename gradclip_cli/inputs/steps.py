@@ -1,0 +1,69 @@
+"""Series inside one file: a group for each training step, as in `step100/lstm/kernel`."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from gradclip_cli.arithmetic.norms import Sums
+from gradclip_cli.errors import InputError
+from gradclip_cli.inputs.dumps import Dump, Follow, Progress, counted_names, survey
+from gradclip_cli.inputs.naming import Naming, step_named
+from gradclip_cli.inputs.selection import Selection
+from gradclip_cli.workers import Workers
+
+
+def surveyed(
+    path: str, selection: Selection, types: Sums, workers: Workers, progress: Progress, follow: Follow | None = None
+) -> list[Dump]:
+    """Read an input once and measure it; return its dump, or one for each step that is in it."""
+    return split(survey(path, selection, types, workers, progress, follow), selection.naming)
+
+
+def split(dump: Dump, naming: Naming) -> list[Dump]:
+    """Return a dump for each step, in order, where all tensors stand in groups that are named after two steps or more.
+
+    All of them know all tensors of the file, by their names inside the groups, and each counts its own.
+    """
+    groups = [spec.name.partition("/")[0] for spec in dump.tensors]
+    steps = {group: step_named(group) for group in dict.fromkeys(groups)}
+    if len(steps) < 2 or None in steps.values():
+        return [dump]
+    names = [spec.name.partition("/")[2] for spec in dump.tensors]
+    tensors = [replace(spec, name=name) for spec, name in zip(dump.tensors, names, strict=True)]
+    places = naming.places(names)
+    members: dict[str, list[int]] = {group: [] for group in sorted(steps, key=lambda group: steps[group] or 0)}
+    for index, group in enumerate(groups):
+        members[group].append(index)
+    return [
+        replace(
+            dump,
+            step=steps[group],
+            tensors=tensors,
+            places=places,
+            stats={index: dump.stats[index] for index in indices if index in dump.stats},
+            others=dump.others if k == 0 else [],
+            prefix=f"{group}/",
+            members=indices,
+        )
+        for k, (group, indices) in enumerate(members.items())
+    ]
+
+
+def shared_names(paths: Sequence[str], selection: Selection, keep_going: bool) -> set[str]:
+    """Return the names that all dumps have in common, from their headers; of dumps that cannot be read, nothing is asked."""
+    found: list[set[str]] = []
+    for path in paths:
+        try:
+            found += _inside(counted_names(path, selection))
+        except InputError:
+            if not keep_going:
+                raise
+    return set.intersection(*found) if found else set()
+
+
+def _inside(names: Sequence[str]) -> list[set[str]]:
+    """Return the names of the tensors of each dump in a file, from all names in it, as `split` would."""
+    groups: dict[str, set[str]] = {}
+    for name in names:
+        group, _, rest = name.partition("/")
+        groups.setdefault(group, set()).add(rest)
+    return list(groups.values()) if len(groups) > 1 and None not in map(step_named, groups) else [set(names)]
