@@ -15,7 +15,7 @@ demo: $(VENV)/installed
 	$(BIN)/gradclip apply sample_data/dl4j_lstm -o $(DEMO) -s ClipElementWiseAbsoluteValue -t 1 -q
 
 test: $(VENV)/tested
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 # Every system call of every way of writing fails once, and is the last one once; takes half an hour.
 faults: $(VENV)/tested

@@ -1,10 +1,20 @@
-"""What all tests share: a place for large files."""
+"""What all tests share: no waiting for files just written, and a place for large ones."""
 
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from gradclip_cli.files import positions
+
+
+@pytest.fixture(scope="session", autouse=True)
+def unhurried() -> Iterator[None]:
+    """Read files that were written this very moment without waiting for the clock's next tick: no test writes to them again."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(positions, "_TICK_NS", 1)
+        yield
 
 
 @pytest.fixture

@@ -1,12 +1,14 @@
 """Files are read by position, and what is wrong with them is an error of ours."""
 
 import os
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from gradclip_cli.errors import InputError, OutputError
+from gradclip_cli.files import positions
 from gradclip_cli.files.positions import InputFile, copy_at, reopened, write_at
 
 DATA = bytes(range(256)) * 40
@@ -82,6 +84,22 @@ def test_a_changed_file_is_noticed(path: Path, change: str) -> None:
             os.utime(path, ns=(0, 0))
         with pytest.raises(InputError, match="changed while it was read"):
             file.check_unchanged()
+
+
+def test_a_change_within_one_tick_is_waited_for(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two changes within a tick of the clock have one time: a file is read when its last change is older than that."""
+    monkeypatch.setattr(positions, "_TICK_NS", 50_000_000)
+    os.utime(path)
+    with InputFile(str(path)):
+        assert time.time_ns() - path.stat().st_mtime_ns >= 50_000_000
+
+
+def test_a_file_that_is_always_being_written(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waiting has an end."""
+    monkeypatch.setattr(positions, "_TICK_NS", 50_000_000)
+    monkeypatch.setattr(time, "sleep", lambda seconds: os.utime(path))
+    with pytest.raises(InputError, match="is being written to; wait until it is complete and run again"):
+        InputFile(str(path))
 
 
 def test_the_descriptor_is_closed(path: Path) -> None:
