@@ -24,7 +24,7 @@ def apply(plan: ApplyPlan, progress: Progress = silent) -> "ApplyReport":
     """Transform dumps; nothing is written before all are measured, and nothing is replaced before all are written."""
     from gradclip_cli.checks import check_layers, check_taken, refuse_nonfinite
     from gradclip_cli.clipping.ahead import Ahead
-    from gradclip_cli.clipping.applied import Applied, notes_on
+    from gradclip_cli.clipping.applied import Applied
     from gradclip_cli.clipping.groups import decide, partition, resolve
     from gradclip_cli.clipping.rewriting import Decided, Rewriting, rewrite
     from gradclip_cli.clipping.stepwise import replayed
@@ -51,9 +51,10 @@ def apply(plan: ApplyPlan, progress: Progress = silent) -> "ApplyReport":
             Decided(dump, list(decide(plan, shared, chosen))) for dump, shared in zip(dumps, groups, strict=True)
         ]
         after, lost = rewrite(outputs, decided, Rewriting(plan, workers, staging, ahead, progress))
-        reports = [Applied(*one, after[one.dump.path], plan).report(outputs[one.dump.path]) for one in decided]
-        for dump, found in zip(dumps, reports, strict=True):
-            notes += [*dump.notes, *lost.pop(dump.path, ()), *notes_on(dump.path, found)]
+        done = [Applied(*one, after[one.dump.path], plan) for one in decided]
+        reports = [applied.report(outputs[dump.path]) for dump, applied in zip(dumps, done, strict=True)]
+        for dump, applied in zip(dumps, done, strict=True):
+            notes += [*dump.notes, *lost.pop(dump.path, ()), *applied.notes()]
         staging.commit()
     norm, threshold = plan.norm or Norm(), plan.threshold
     if isinstance(threshold, Rule):

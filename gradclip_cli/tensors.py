@@ -13,9 +13,9 @@ PIECE_BYTES = 2 << 20
 """What is read, computed with and written at once, in float32; as many elements of any other dtype."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TensorSpec:
-    """One named array of a dump: what a header says of it.
+    """One named array of a dump: what a header says of it; nobody changes it (freezing a million takes three seconds).
 
     `offset` is where its elements lie in the file, one after the other; None means that they are encoded, and can only be
     read and written in order. `fortran` says that they lie in column-major order.
@@ -30,7 +30,7 @@ class TensorSpec:
     size: int = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "size", math.prod(self.shape))
+        self.size = math.prod(self.shape)
 
     @property
     def nbytes(self) -> int:

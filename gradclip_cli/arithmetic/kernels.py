@@ -2,6 +2,7 @@
 
 import math
 import sys
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -21,7 +22,7 @@ def scale(raw: Raw, dtype: DType, factor: float, numerator: float, denominator: 
     A factor that is no normal number (0, infinite, NaN or subnormal) has lost digits or come from a norm that is not finite:
     there the elements are divided and multiplied instead, which gives what IEEE arithmetic makes of g / n · c.
     """
-    normal = sys.float_info.min <= abs(factor) < math.inf
+    normal = is_normal(factor)
     if normal and dtype.narrow and not dtype.swapped and raw.size >= _TABLE_PAYS:
         words = words_of(raw, dtype)
         np.take(_scaled(dtype, factor), index_of(words), out=words, mode="clip")
@@ -34,6 +35,19 @@ def scale(raw: Raw, dtype: DType, factor: float, numerator: float, denominator: 
             np.divide(wide, denominator, out=wide)
             np.multiply(wide, numerator, out=wide)
     encode(wide, dtype, raw)
+
+
+def scale_each(raw: Raw, dtype: DType, factors: Sequence[float], sizes: Sequence[int]) -> None:
+    """Multiply each of several tensors that lie side by side by its own normal factor, with the same bits as `scale`."""
+    wide = widen(decode(raw, dtype))
+    with np.errstate(all="ignore"):
+        np.multiply(wide, np.repeat(factors, sizes), out=wide)
+    encode(wide, dtype, raw)
+
+
+def is_normal(factor: float) -> bool:
+    """Whether a factor has all its digits: it is not 0, subnormal, infinite or NaN."""
+    return sys.float_info.min <= abs(factor) < math.inf
 
 
 @lru_cache(maxsize=64)

@@ -11,6 +11,7 @@ from gradclip_cli.inputs.dumps import Dump
 from gradclip_cli.measure import NormTypes, Stats, merge, merged
 from gradclip_cli.plan import ApplyPlan, norm_types
 from gradclip_cli.report import ApplyDump, ApplyLayer, ApplyParam, ApplyTotal
+from gradclip_cli.report.rows import Rows
 from gradclip_cli.strategies import Group
 from gradclip_cli.text import count, listed
 
@@ -18,7 +19,7 @@ Value = TypeVar("Value")
 
 
 class Applied:
-    """One dump, before and after."""
+    """One dump, before and after; the rows of its report are made when they are looked at."""
 
     def __init__(
         self, dump: Dump, decisions: Sequence[tuple[Shared, Decision]], after: Mapping[int, After], plan: ApplyPlan
@@ -30,29 +31,66 @@ class Applied:
 
     def report(self, output: str | None) -> ApplyDump:
         """Return the report of this dump; layers in natural order, tensors with their layer, those that do not count last."""
-        dump, layers = self._dump, self._dump.layers
-        params = {name: self._param(indices) for name, indices in dump.named.items()}
-        rows = [self._layer(layer, indices, self._params_of(indices, params)) for layer, indices in layers.items()]
-        total = self._total(list(params.values()))
-        every = [*params.values(), *map(self._left_out, dump.left_out)]
+        dump = self._dump
+        params = [*dump.named.values(), *([index] for index in dump.left_out)]
         written = shards.shown(dump.path, output) if output else None
-        return ApplyDump(shards.shown(dump.path, dump.path), written, dump.step, total, rows, every, dump.labels)
+        return ApplyDump(
+            shards.shown(dump.path, dump.path),
+            written,
+            dump.step,
+            self._total(),
+            Rows(self._layer, list(dump.layers)),
+            Rows(self._param, params),
+            dump.labels,
+        )
+
+    def notes(self) -> list[str]:
+        """What a person should know beside the figures: norms of zero, and elements that were rounded to zero."""
+        path, named = self._dump.path, self._dump.named
+        renormalized = [
+            layer
+            for layer, indices in self._dump.layers.items()
+            if self._of[indices[0]].strategy.name.startswith("renormalize") and self._measured(indices)[2] == 0
+        ]
+        changed = [(name, indices) for name, indices in named.items() if any(index in self._after for index in indices)]
+        lost = {name: self._param(indices).underflowed or 0 for name, indices in changed}
+        underflowed = [self._dump.own_name(named[name][0]) for name, number in lost.items() if number]
+        notes = []
+        if renormalized:
+            notes.append(f"{path}: norm 0, left as it is: {listed(renormalized)}")
+        if underflowed:
+            total = count(sum(lost.values()), "element")
+            notes.append(f"{path}: {total} rounded to zero in {listed(underflowed)}")
+        return notes
 
     def _stats_after(self, index: int) -> Stats:
         return self._after[index].stats if index in self._after else self._dump.stats[index]
 
-    def _params_of(self, indices: Sequence[int], params: Mapping[str, ApplyParam]) -> list[ApplyParam]:
-        return [params[name] for name in dict.fromkeys(self._dump.tensors[index].name for index in indices)]
+    def _measured(self, indices: Sequence[int]) -> tuple[Stats, Stats, float, float]:
+        """Statistics and norms of tensors together, before and after; where nothing has changed they are the same."""
+        strategy = self._of[indices[0]].strategy
+        which = 0 if strategy.takes_norm else len(self._types) - 1
+        before = merged([self._dump.stats[index] for index in indices], self._types)
+        norm = _norm(before, self._types, which)
+        if not any(index in self._after for index in indices):
+            return before, before, norm, norm
+        after = merged([self._stats_after(index) for index in indices], self._types)
+        return before, after, norm, _norm(after, self._types, which)
+
+    def _clipped(self, indices: Sequence[int]) -> int:
+        """How many elements of a tensor were clipped: all, or one by one."""
+        factor = self._of[indices[0]].action.factor
+        if factor is not None and factor != 1:
+            return sum(self._dump.stats[index].elements for index in indices)
+        return sum(self._after[index].clipped for index in indices if index in self._after)
 
     def _param(self, indices: Sequence[int]) -> ApplyParam:
         first = indices[0]
+        if first not in self._of:
+            return self._left_out(first)
         spec, place, decision = self._dump.tensors[first], self._dump.places[first], self._of[first]
-        before = merged([self._dump.stats[index] for index in indices], self._types)
-        after = merged([self._stats_after(index) for index in indices], self._types)
-        factor = decision.action.factor
-        clipped = sum(self._after[index].clipped for index in indices if index in self._after)
-        if factor is not None and factor != 1:
-            clipped = before.elements
+        before, after, norm_before, norm_after = self._measured(indices)
+        factor, clipped = decision.action.factor, self._clipped(indices)
         return ApplyParam(
             self._dump.own_name(first),
             place.layer,
@@ -60,8 +98,8 @@ class Applied:
             self._dump.shape(indices),
             spec.dtype.name,
             before.elements,
-            self._norm(before, decision),
-            self._norm(after, decision),
+            norm_before,
+            norm_after,
             before.as_read(before.max_abs),
             after.as_read(after.max_abs),
             factor,
@@ -100,44 +138,42 @@ class Applied:
             None,
         )
 
-    def _layer(self, layer: str, indices: Sequence[int], params: Sequence[ApplyParam]) -> ApplyLayer:
+    def _layer(self, layer: str) -> ApplyLayer:
+        indices = self._dump.layers[layer]
+        before, _, norm_before, norm_after = self._measured(indices)
         decision = self._of[indices[0]]
-        before = merged([self._dump.stats[index] for index in indices], self._types)
-        after = merged([self._stats_after(index) for index in indices], self._types)
+        factor = _shared([self._of[index].action.factor for index in indices])
         return ApplyLayer(
             layer,
-            len(params),
-            sum(param.elements for param in params),
-            self._norm(before, decision),
-            self._norm(after, decision),
-            _shared([param.factor for param in params]),
-            any(param.clipped for param in params),
+            len({self._dump.tensors[index].name for index in indices}),
+            before.elements,
+            norm_before,
+            norm_after,
+            factor,
+            any(self._of[index].action.factor not in (1, None) or self._clipped([index]) for index in indices),
             decision.strategy.name,
             decision.threshold,
         )
 
-    def _total(self, params: Sequence[ApplyParam]) -> ApplyTotal:
+    def _total(self) -> ApplyTotal:
         before = merge(self._dump.stats.values(), self._types)
-        after = merge((self._stats_after(index) for index in self._dump.stats), self._types)
+        after = merge(map(self._stats_after, self._dump.stats), self._types) if self._after else before
         groups = [
             decision.action.factor for shared, decision in self._decisions if shared.strategy.group is not Group.NONE
         ]
         whole = [factor for factor in groups if factor is not None]
         elementwise = bool(groups) and not whole
         return ApplyTotal(
-            len(params),
-            sum(param.elements for param in params),
+            len(self._dump.named),
+            before.elements,
             _norm(before, self._types, 0),
             _norm(after, self._types, 0),
             before.as_read(before.max_abs),
             after.as_read(after.max_abs),
             None if elementwise else len(whole),
             None if elementwise else sum(factor != 1 for factor in whole),
-            sum(param.clipped_elements for param in params),
+            sum(map(self._clipped, self._dump.named.values())),
         )
-
-    def _norm(self, stats: Stats, decision: Decision) -> float:
-        return _norm(stats, self._types, 0 if decision.strategy.takes_norm else len(self._types) - 1)
 
 
 def _norm(stats: Stats, types: NormTypes, which: int) -> float:
@@ -147,16 +183,3 @@ def _norm(stats: Stats, types: NormTypes, which: int) -> float:
 def _shared(values: Sequence[Value | None]) -> Value | None:
     """Return the value that all have in common, if there is one; by their text, since NaN is not equal to itself."""
     return values[0] if len(values) == 1 or len(set(map(repr, values))) == 1 else None
-
-
-def notes_on(path: str, dump: ApplyDump) -> list[str]:
-    """What a person should know of a dump beside its figures: norms of zero, and elements that were rounded to zero."""
-    renormalized = [row.layer for row in dump.layers if row.strategy.startswith("renormalize") and row.norm_before == 0]
-    underflowed = [param.name for param in dump.params if param.underflowed]
-    notes = []
-    if renormalized:
-        notes.append(f"{path}: norm 0, left as it is: {listed(renormalized)}")
-    if underflowed:
-        total = sum(param.underflowed or 0 for param in dump.params)
-        notes.append(f"{path}: {count(total, 'element')} rounded to zero in {listed(underflowed)}")
-    return notes

@@ -3,7 +3,6 @@
 import math
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from gradclip_cli.arithmetic import norms
@@ -17,8 +16,7 @@ from gradclip_cli.thresholds import Replay, Rule, Threshold, choose
 from gradclip_cli.thresholds.summary import Samples
 
 
-@dataclass(frozen=True, slots=True)
-class Shared:
+class Shared(NamedTuple):
     """Tensors (indices into a dump) that share one norm, with the strategy and the threshold of their layers."""
 
     strategy: Strategy

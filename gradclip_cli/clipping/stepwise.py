@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 from gradclip_cli.clipping.groups import Shared
 from gradclip_cli.plan import ApplyPlan
@@ -35,7 +34,7 @@ def replayed(plan: ApplyPlan, partitions: Sequence[list[Shared]]) -> tuple[list[
                 norms.setdefault(use, {}).setdefault(shared.key, []).append(norm)
                 threshold = histories.setdefault(shared.key, rule.begin()).step(norm)
                 vanished[use] = vanished.get(use, 0) + (norm > 0 >= threshold)
-                settled[-1][k] = replace(shared, threshold=limit(threshold))
+                settled[-1][k] = shared._replace(threshold=limit(threshold))
     for (strategy, rule), found in norms.items():
         require(rule, Samples(norm for row in found.values() for norm in row), strategy.name)
     return settled, [note for use, found in norms.items() for note in _notes(use, found, vanished.get(use, 0))]

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate, groupby
+from itertools import accumulate
 from typing import NamedTuple
 
 from gradclip_cli.arithmetic.dtypes import Raw
 from gradclip_cli.arithmetic.kernels import byteswap
+from gradclip_cli.clipping.neighbours import change
 from gradclip_cli.files.positions import copy_at
 from gradclip_cli.formats.base import Copy, Reader, Writer, besides
 from gradclip_cli.inputs.dumps import Progress
@@ -101,18 +102,13 @@ class Transform:
         return (measure_piece(raw, target.dtype, self.types), clipped) if action is not None else None
 
     def _small(self, slab: Slab) -> dict[int, After]:
-        """Read, change, write and measure small tensors that lie side by side, as many at once as are treated alike."""
+        """Read, change, write and measure small tensors that lie side by side."""
         targets = self._targets(slab)
-        dtype, itemsize = self.reader.tensors[slab.index].dtype, targets[0].dtype.itemsize
+        dtype = self.reader.tensors[slab.index].dtype
         ends = list(accumulate((spec.size for spec in targets), initial=0))
         raw = fetch(self.reader.read, slab, self.reader.tensors)
-        clipped = [0] * slab.count
-        for action, run in groupby(range(slab.count), lambda k: self.actions.get(slab.index + k)):
-            members = list(run)
-            if action is None:
-                continue
-            for few in [members] if action.factor is not None else [[k] for k in members]:
-                clipped[few[0]] = action.apply(raw[ends[few[0]] * itemsize : ends[few[-1] + 1] * itemsize], dtype)
+        actions = [self.actions.get(slab.index + k) for k in range(slab.count)]
+        clipped = change(raw, dtype, [spec.size for spec in targets], actions)
         if dtype.swapped != targets[0].dtype.swapped:
             byteswap(raw, dtype)
         self._write(targets, ends, raw)

@@ -70,6 +70,8 @@ class Dump:
 
     def shape(self, indices: Sequence[int]) -> tuple[int, ...] | None:
         """The shape of a tensor; None where its pieces differ."""
+        if len(indices) == 1:
+            return self.tensors[indices[0]].shape
         shapes = {self.tensors[index].shape for index in indices}
         return shapes.pop() if len(shapes) == 1 else None
 

@@ -1,6 +1,6 @@
 """Grids of text: what tables of any kind show."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -51,23 +51,6 @@ class Grid(NamedTuple):
     records: Iterable[dict[str, Any]] | None = None
     scope: str = ""
     optional: bool = False
-
-
-class Rows(Sequence[tuple[str, ...]]):
-    """The rows of a table, each made when it is looked at: a report may hold a million."""
-
-    def __init__(self, make: Callable[[Any], tuple[str, ...]], source: Sequence[Any]) -> None:
-        self._make, self._source = make, source
-
-    def __len__(self) -> int:
-        return len(self._source)
-
-    def __iter__(self) -> Iterator[tuple[str, ...]]:
-        return map(self._make, self._source)
-
-    def __getitem__(self, index: Any) -> Any:
-        found = self._source[index]
-        return list(map(self._make, found)) if isinstance(index, slice) else self._make(found)
 
 
 def grids(report: "Report", kinds: frozenset[str]) -> list[Grid]:

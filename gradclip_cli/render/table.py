@@ -62,7 +62,7 @@ def _plain(grid: Grid, rule: str) -> Iterator[str]:
     plain = "  ".join(f"{{:{sign}{width}}}" for sign, width in zip(signs, widths, strict=True))
 
     def line(row: tuple[str, ...]) -> str:
-        if all(map(str.isascii, row)):
+        if "".join(row).isascii():
             return plain.format(*row).rstrip() + "\n"
         pads = [width - cells(cell) + len(cell) for cell, width in zip(row, widths, strict=True)]
         return (
@@ -82,6 +82,11 @@ def _widths(rows: Iterable[tuple[str, ...]], more: Iterable[tuple[str, ...]]) ->
     widths: list[int] = []
     every = chain(rows, more)
     while batch := list(islice(every, 4096)):
-        found = [max(map(cells, column)) for column in zip(*batch, strict=True)]
+        found = [_width(column) for column in zip(*batch, strict=True)]
         widths = list(map(max, found, widths or found))
     return widths
+
+
+def _width(column: tuple[str, ...]) -> int:
+    """How wide a column has to be for these cells."""
+    return max(map(len if "".join(column).isascii() else cells, column))

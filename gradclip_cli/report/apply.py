@@ -1,5 +1,6 @@
 """What `apply` did."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 
@@ -61,8 +62,8 @@ class ApplyDump(NamedTuple):
     output: str | list[str] | None
     step: int | None
     total: ApplyTotal
-    layers: list[ApplyLayer]
-    params: list[ApplyParam]
+    layers: Sequence[ApplyLayer]
+    params: Sequence[ApplyParam]
     labels: dict[str, str]
 
 

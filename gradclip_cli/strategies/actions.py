@@ -23,7 +23,7 @@ class Action(Protocol):
         """Change the elements of a piece in place; return how many were clipped one by one."""
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Scale:
     """Multiply by `numerator / denominator`, as one float64 number."""
 

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from gradclip_cli.render.flat import Record, of_dump
-from gradclip_cli.render.grid import Column, Grid, Rows, figure, named, place
+from gradclip_cli.render.grid import Column, Grid, figure, named, place
 from gradclip_cli.report import ApplyDump, ApplyLayer, ApplyParam, ApplyReport
+from gradclip_cli.report.rows import Rows
 from gradclip_cli.text import printable
 
 _FIGURES = (

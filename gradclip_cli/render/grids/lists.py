@@ -1,8 +1,9 @@
 """The tables of `ls` and `strategies`."""
 
 from gradclip_cli.render.flat import records
-from gradclip_cli.render.grid import Column, Grid, Rows, named
+from gradclip_cli.render.grid import Column, Grid, named
 from gradclip_cli.report import LsReport, LsTensor, StrategiesReport, StrategyRow
+from gradclip_cli.report.rows import Rows
 from gradclip_cli.text import printable
 
 

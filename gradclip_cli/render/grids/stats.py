@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from itertools import chain
 
 from gradclip_cli.render.flat import Record, records
-from gradclip_cli.render.grid import Column, Grid, Rows, figure, named, place, share
+from gradclip_cli.render.grid import Column, Grid, figure, named, place, share
 from gradclip_cli.render.grids import tries
 from gradclip_cli.render.grids.replays import replays
 from gradclip_cli.report import Candidate, StatsReport, Suggestion
+from gradclip_cli.report.rows import Rows
 from gradclip_cli.text import printable
 from gradclip_cli.thresholds.summary import Summary
 

@@ -1,0 +1,26 @@
+"""Rows are made when they are looked at, and are otherwise like a list."""
+
+from gradclip_cli.report.rows import Rows
+
+
+def test_rows_are_made_when_they_are_looked_at() -> None:
+    """Nothing is made for a length, and one row for one row."""
+    seen: list[int] = []
+
+    def make(number: int) -> int:
+        seen.append(number)
+        return number * number
+
+    rows = Rows(make, range(1_000_000))
+    assert (len(rows), seen) == (1_000_000, [])
+    assert (rows[-1], seen) == (999_999**2, [999_999])
+    assert rows[2:4] == [4, 9]
+
+
+def test_rows_are_equal_to_the_same_rows() -> None:
+    """Rows are compared by what they are, with other rows and with lists."""
+    rows = Rows(str, [1, 2])
+    assert rows == ["1", "2"] == rows
+    assert rows == Rows(str, [1, 2])
+    assert rows != Rows(str, [1, 3])
+    assert repr(rows) == "['1', '2']"
