@@ -53,7 +53,7 @@ class Applied:
             if self._of[indices[0]].strategy.name.startswith("renormalize") and self._measured(indices)[2] == 0
         ]
         changed = [(name, indices) for name, indices in named.items() if any(index in self._after for index in indices)]
-        lost = {name: self._param(indices).underflowed or 0 for name, indices in changed}
+        lost = {name: self._underflowed(indices, *self._pair(indices)) for name, indices in changed}
         underflowed = [self._dump.own_name(named[name][0]) for name, number in lost.items() if number]
         notes = []
         if renormalized:
@@ -70,12 +70,15 @@ class Applied:
         """Statistics and norms of tensors together, before and after; where nothing has changed they are the same."""
         strategy = self._of[indices[0]].strategy
         which = 0 if strategy.takes_norm else len(self._types) - 1
-        before = merged([self._dump.stats[index] for index in indices], self._types)
+        before, after = self._pair(indices)
         norm = _norm(before, self._types, which)
+        return before, after, norm, norm if after is before else _norm(after, self._types, which)
+
+    def _pair(self, indices: Sequence[int]) -> tuple[Stats, Stats]:
+        before = merged([self._dump.stats[index] for index in indices], self._types)
         if not any(index in self._after for index in indices):
-            return before, before, norm, norm
-        after = merged([self._stats_after(index) for index in indices], self._types)
-        return before, after, norm, _norm(after, self._types, which)
+            return before, before
+        return before, merged([self._stats_after(index) for index in indices], self._types)
 
     def _clipped(self, indices: Sequence[int]) -> int:
         """How many elements of a tensor were clipped: all, or one by one."""
@@ -107,13 +110,14 @@ class Applied:
             clipped,
             before.zeros,
             before.nonfinite,
-            self._underflowed(before, after, factor),
+            self._underflowed(indices, before, after),
             decision.strategy.name,
             decision.threshold,
         )
 
-    def _underflowed(self, before: Stats, after: Stats, factor: float | None) -> int:
+    def _underflowed(self, indices: Sequence[int], before: Stats, after: Stats) -> int:
         """How many elements were rounded to zero; not those that the policy or a factor of 0 or NaN made so."""
+        factor = self._of[indices[0]].action.factor
         if factor is not None and not factor > 0:
             return 0
         return max(0, after.zeros - before.zeros - (before.nonfinite if self._zeroes else 0))

@@ -12,7 +12,7 @@ from gradclip_cli.files.atomic import Outputs
 from gradclip_cli.files.positions import InputFile, copy_at
 from gradclip_cli.formats.base import Reader
 from gradclip_cli.inputs import shards
-from gradclip_cli.inputs.dumps import Dump, Part, Progress, open_dump
+from gradclip_cli.inputs.dumps import Dump, Part, Progress, open_dump, shifted
 from gradclip_cli.plan import ApplyPlan, norm_types
 from gradclip_cli.strategies.actions import Action
 from gradclip_cli.workers import Workers
@@ -69,7 +69,7 @@ def _rewrite(
     notes: list[str] = []
     for part, target in zip(dump.parts, targets, strict=False):
         found, said = _rewrite_file(part, target, actions, by)
-        after |= {part.start + index: one for index, one in found.items()}
+        after |= shifted(found, part.start)
         notes += said
     if len(targets) > len(dump.parts):
         _copy_index(dump.path, targets[-1] or "", by.staging)
@@ -83,7 +83,8 @@ def _rewrite_file(
     with open_dump(part.path, plan.selection) as (format, reader):
         if reader.file.fingerprint != part.fingerprint:
             raise InputError("changed while it was read; wait until it is complete and run again", path=part.path)
-        own = {k: actions[part.start + k] for k in range(len(reader.tensors)) if part.start + k in actions}
+        end = part.start + len(reader.tensors)
+        own = {index - part.start: action for index, action in actions.items() if part.start <= index < end}
         if output is None:
             return Transform(reader, None, -1, "", own, types, by.workers, by.progress).run(), []
         staged, written = by.ahead.stage(part.path, output)

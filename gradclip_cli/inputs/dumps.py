@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from gradclip_cli.arithmetic.dtypes import Raw
 from gradclip_cli.arithmetic.norms import Sums
@@ -20,6 +20,7 @@ from gradclip_cli.tensors import Slab, TensorSpec, in_order
 from gradclip_cli.text import listed
 from gradclip_cli.workers import Workers
 
+Value = TypeVar("Value")
 Progress = Callable[[int, str], None]
 """What is told of bytes that are done, and of the file that they are of."""
 Follow = Callable[[Format, Reader], Seen | None]
@@ -126,7 +127,7 @@ def survey(
             seen = follow(format, reader) if follow is not None else None
             wanted = counted_tensors(shards.named(path, part, reader.tensors), selection, part)
             stats = _measured(reader, wanted, types, workers, progress, seen)
-            found.update((len(tensors) + index, value) for index, value in stats.items())
+            found |= shifted(stats, len(tensors))
             parts.append(Part(part, reader.file.fingerprint, len(tensors)))
             names.append([spec.name for spec in reader.tensors])
             tensors += shards.named(path, part, reader.tensors)
@@ -137,6 +138,11 @@ def survey(
         path, step_of(path if folders.is_folder(path) else parts[0].path), parts, tensors, places, found, others
     )
     return replace(dump, replicas=_replicas(dump, selection)) if shards.is_by_rank(path) else dump
+
+
+def shifted(found: dict[int, Value], start: int) -> dict[int, Value]:
+    """Turn indices into a file into indices into a dump, of which it is the part from `start` on."""
+    return {start + index: value for index, value in found.items()} if start else found
 
 
 def _measured(

@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from sys import intern
 from typing import NamedTuple
 
 WRAPPERS = frozenset({"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"})
@@ -45,7 +46,7 @@ class Naming:
         if len(parts) == 1:
             return Place(parts[0], "")
         keep = len(parts) - 1 if self.depth is None else min(self.depth, len(parts) - 1)
-        return Place(separator.join(parts[:keep]), separator.join(parts[keep:]))
+        return Place(separator.join(parts[:keep]), intern(separator.join(parts[keep:])))
 
 
 def _components(name: str, shared: frozenset[str]) -> tuple[str, list[str]]:

@@ -1,27 +1,17 @@
-"""safetensors: an 8-byte length, a JSON header, then the tensors one after the other.
+"""Reading a safetensors file: its header is checked, and everything that it claims."""
 
-The header is read and checked here rather than by the official library, which knows no float8 in numpy, takes local
-paths only, and cannot write a file piece by piece. Source: https://github.com/huggingface/safetensors#format
-"""
-
-import json
 import math
-from collections.abc import Collection, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple, NoReturn
 
 from gradclip_cli.arithmetic import dtypes
 from gradclip_cli.arithmetic.dtypes import DType, Raw
-from gradclip_cli.errors import InputError, OutputError
-from gradclip_cli.files.positions import InputFile, write_at
+from gradclip_cli.errors import InputError
+from gradclip_cli.files.positions import InputFile
 from gradclip_cli.formats import strict_json
-from gradclip_cli.formats.base import Copy, Options, Reader, around
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import is_unicode, listed
-
-name = "safetensors"
-suffixes = (".safetensors",)
-keeps_places = True
 
 MAX_HEADER = 100_000_000
 """The official library's own limit, in bytes."""
@@ -29,7 +19,7 @@ MAX_HEADER = 100_000_000
 _MOST_SIZES = 63
 """How many sizes above 1 a shape can have: 2^63 bytes are more than any file; without a limit their product takes hours."""
 
-_DTYPES = {
+DTYPES = {
     "F64": dtypes.FLOAT64,
     "F32": dtypes.FLOAT32,
     "F16": dtypes.FLOAT16,
@@ -44,7 +34,6 @@ _DTYPES = {
     for size in (1, 2, 4, 8)
 }
 _ENTRY = {"dtype", "shape", "data_offsets"}
-_CODES = {dtype: code for code, dtype in _DTYPES.items()}
 
 
 class Header(NamedTuple):
@@ -58,11 +47,6 @@ class Header(NamedTuple):
 
 _last: list[Header] = []
 """The header that was read last; to read one of a million tensors takes seconds."""
-
-
-def fits(head: bytes, file: InputFile) -> bool:
-    """Tell by the brace that opens the header."""
-    return head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= max(file.size, MAX_HEADER)
 
 
 class SafetensorsReader:
@@ -116,16 +100,16 @@ class SafetensorsReader:
         if not is_unicode(key):
             self._refuse("its name is not Unicode", key)
         code, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
-        if not isinstance(code, str) or code not in _DTYPES:
+        if not isinstance(code, str) or code not in DTYPES:
             self._refuse(f"dtype {code!r} is not known", key)
         if not _is_sizes(shape) or not _is_sizes(offsets) or len(offsets) != 2:
             self._refuse("shape or data_offsets are not lists of whole numbers", key)
         if len(shape) > _MOST_SIZES < sum(size > 1 for size in shape):
             self._refuse("has more elements than any file can hold", key)
-        dtype = _DTYPES[code]
+        dtype = DTYPES[code]
         if math.prod(shape) * dtype.itemsize != offsets[1] - offsets[0]:
             self._refuse("its data_offsets do not fit its shape", key)
-        return TensorSpec(key, dtype, tuple(shape), self.begin + offsets[0])
+        return TensorSpec(key, dtype, _shape(*shape), self.begin + offsets[0])
 
     def _metadata(self, metadata: object) -> dict[str, str]:
         if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
@@ -148,69 +132,10 @@ class SafetensorsReader:
         raise InputError(message, path=self.file.path, tensor=tensor)
 
 
-class SafetensorsWriter:
-    """A safetensors file whose header stands; tensors go to their offsets in any order."""
-
-    notes: Sequence[str] = ()
-
-    def __init__(
-        self, tensors: Sequence[TensorSpec], pending: Collection[int], copies: Sequence[Copy], fd: int, path: str
-    ) -> None:
-        self.tensors, self.pending, self.copies = tensors, pending, copies
-        self._fd, self._path = fd, path
-
-    def write(self, spec: TensorSpec, start: int, data: Raw) -> None:
-        """Write stored elements from `start` on."""
-        write_at(self._fd, spec.position(start), data.data, self._path)
-
-    def finish(self) -> None:
-        """Everything is in its place already."""
-
-    def close(self) -> None:
-        """Nothing but the descriptor, which is the caller's."""
-
-
-def open(file: InputFile, options: Options) -> SafetensorsReader:
-    """Read and check the header."""
-    return SafetensorsReader(file)
-
-
-def rewrite(reader: Reader, changed: Collection[int], fd: int, path: str) -> SafetensorsWriter:
-    """Begin a copy: same header, same order, same `__metadata__`, byte for byte."""
-    return SafetensorsWriter(reader.tensors, changed, around(reader, changed), fd, path)
-
-
-def convert(tensors: Sequence[TensorSpec], fd: int, path: str) -> SafetensorsWriter:
-    """Begin a new file; wider dtypes come first, as in the official writer, so that all are aligned."""
-    order = sorted(range(len(tensors)), key=lambda k: -tensors[k].dtype.itemsize)
-    header: dict[str, Any] = {}
-    end = 0
-    for k in order:
-        spec = tensors[k]
-        code = _CODES.get(replace(spec.dtype, swapped=False))
-        if not is_unicode(spec.name):
-            raise OutputError("safetensors cannot hold it: its name is not Unicode", path=path, tensor=spec.name)
-        if code is None or spec.name == "__metadata__":
-            message = f"safetensors cannot hold it ({spec.dtype.name}); choose another --output-format"
-            raise OutputError(message, path=path, tensor=spec.name)
-        header[spec.name] = {"dtype": code, "shape": list(spec.shape), "data_offsets": [end, end + spec.nbytes]}
-        end += spec.nbytes
-    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    if len(text) > MAX_HEADER:
-        raise OutputError(f"safetensors cannot hold so many names: a header of {len(text):,} bytes", path=path)
-    write_at(fd, 0, len(text).to_bytes(8, "little") + text, path)
-    begin = 8 + len(text)
-    placed = [
-        replace(
-            spec,
-            offset=begin + header[spec.name]["data_offsets"][0],
-            fortran=False,
-            dtype=replace(spec.dtype, swapped=False),
-        )
-        for spec in tensors
-    ]
-    return SafetensorsWriter(placed, range(len(placed)), (), fd, path)
+@lru_cache
+def _shape(*sizes: int) -> tuple[int, ...]:
+    """One tuple for all tensors of a shape."""
+    return sizes
 
 
 def _is_sizes(values: object) -> bool:
