@@ -20,8 +20,15 @@ def write(grid: Grid, stream: IO[str], width: int, unicode: bool, color: bool) -
     """Write a table; where not even its figures fit, it is as wide as it has to be and the terminal folds it."""
     kept = _fitting(grid, width)
     least = sum(_least(grid, k) + _MARGIN for k in kept)
+    # Without a height, rich takes a terminal that TERM does not name for 80 columns wide, and cuts what is wider.
     console = Console(
-        file=stream, width=max(width, least), markup=False, highlight=False, emoji=False, no_color=not color
+        file=stream,
+        width=max(width, least),
+        height=1,
+        markup=False,
+        highlight=False,
+        emoji=False,
+        no_color=not color,
     )
     console.print(Text(grid.title, style="bold" if color else ""), soft_wrap=True)
     console.print(_table(grid, kept, box.SIMPLE_HEAD if unicode else box.ASCII, color))
