@@ -1,29 +1,29 @@
 """A table in columns as wide as they have to be: nothing is cut or folded."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import chain, islice
 
 from gradclip_cli.render.cells import cells
 from gradclip_cli.render.grid import Grid
 
+GAP = 2
+"""Blanks between two columns."""
+
 
 def lines(grid: Grid, rule: str) -> Iterator[str]:
     """Yield the lines of a table, with `rule` drawn between them."""
     headings = tuple(column.heading.replace("\n", " ") for column in grid.columns)
-    below = [grid.total] if grid.total is not None else []
-    widths = _widths([headings, *below], grid.rows)
+    sizes, gap = widths(grid), " " * GAP
     signs = ["<" if column.text else ">" for column in grid.columns]
-    plain = "  ".join(f"{{:{sign}{width}}}" for sign, width in zip(signs, widths, strict=True))
+    plain = gap.join(f"{{:{sign}{size}}}" for sign, size in zip(signs, sizes, strict=True))
 
     def line(row: tuple[str, ...]) -> str:
         if all(map(str.isascii, row)):
             return plain.format(*row).rstrip() + "\n"
-        pads = [width - cells(cell) + len(cell) for cell, width in zip(row, widths, strict=True)]
-        return (
-            "  ".join(f"{cell:{sign}{pad}}" for cell, sign, pad in zip(row, signs, pads, strict=True)).rstrip() + "\n"
-        )
+        pads = [size - cells(cell) + len(cell) for cell, size in zip(row, sizes, strict=True)]
+        return gap.join(f"{cell:{sign}{pad}}" for cell, sign, pad in zip(row, signs, pads, strict=True)).rstrip() + "\n"
 
-    between = "  ".join(rule * width for width in widths) + "\n"
+    between = gap.join(rule * size for size in sizes) + "\n"
     yield from (f"{grid.title}\n", line(headings), between)
     yield from map(line, grid.rows)
     if grid.total is not None:
@@ -31,11 +31,12 @@ def lines(grid: Grid, rule: str) -> Iterator[str]:
     yield "\n"
 
 
-def _widths(rows: Iterable[tuple[str, ...]], more: Iterable[tuple[str, ...]]) -> list[int]:
-    """How wide each column has to be; a few thousand rows are looked at at once."""
-    widths: list[int] = []
-    every = chain(rows, more)
+def widths(grid: Grid) -> list[int]:
+    """Return how wide each column has to be; a few thousand rows are looked at at once."""
+    headings = tuple(column.heading.replace("\n", " ") for column in grid.columns)
+    found: list[int] = []
+    every = chain([headings, *([grid.total] if grid.total is not None else [])], grid.rows)
     while batch := list(islice(every, 4096)):
-        found = [max(map(cells, column)) for column in zip(*batch, strict=True)]
-        widths = list(map(max, found, widths or found))
-    return widths
+        more = [max(map(cells, column)) for column in zip(*batch, strict=True)]
+        found = list(map(max, more, found or more))
+    return found

@@ -6,6 +6,7 @@ from typing import IO, TYPE_CHECKING, cast
 
 from gradclip_cli.render import plain
 from gradclip_cli.render.arrange import wanted
+from gradclip_cli.render.grid import Grid
 from gradclip_cli.render.view import View
 
 if TYPE_CHECKING:
@@ -25,10 +26,7 @@ def write(report: "Report", stream: IO[str], view: View) -> None:
         if not grid.rows and grid.total is None:
             stream.write(f"{grid.title}\n")  # a table of nothing is its title
         elif stream.isatty() and len(grid.rows) <= _MOST_FITTED:
-            from gradclip_cli.render import terminal
-
-            color = view.color and not (os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb")
-            terminal.write(grid, stream, shutil.get_terminal_size().columns, unicode, color)
+            _fit(grid, stream, view, unicode)
         else:
             stream.writelines(plain.lines(grid, "─" if unicode else "-"))
     if type(report).__name__ == "StatsReport" and not view.chooses:
@@ -41,10 +39,22 @@ def write(report: "Report", stream: IO[str], view: View) -> None:
             stream.writelines(f"{line}\n" for text in found.advice for line in _folded(text, stream))
 
 
+def _fit(grid: Grid, stream: IO[str], view: View, unicode: bool) -> None:
+    """Write a table as a terminal has room for it."""
+    from gradclip_cli.render import below, terminal
+
+    width = shutil.get_terminal_size().columns
+    if below.is_for(grid, width):
+        stream.writelines(below.lines(grid, "─" if unicode else "-", width))
+        return
+    color = view.color and not (os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb")
+    terminal.write(grid, stream, width, unicode, color)
+
+
 def _folded(text: str, stream: IO[str]) -> list[str]:
-    """Fold a sentence between its words for a terminal, but no command that somebody might copy."""
+    """Fold a sentence for a terminal, but no command that somebody might copy."""
     if not stream.isatty() or "gradclip apply " in text:
         return [text]
-    from textwrap import wrap
+    from gradclip_cli.render.below import wrapped
 
-    return wrap(text, max(20, shutil.get_terminal_size().columns), break_long_words=False, break_on_hyphens=False)
+    return wrapped(text, shutil.get_terminal_size().columns)

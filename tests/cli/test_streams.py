@@ -163,6 +163,7 @@ TABLES = {
     "stats": ["stats", "step1.npz", "step2.npz"],
     "check": ["check", "g.safetensors", "--dominated-share", "0.3", "--spread-ratio", "0.5", "--fail-on", "dead"],
     "ls": ["ls", "g.safetensors"],
+    "ls of several": ["ls", "a-run-of-a-long-name.npz", "step1.npz"],
     "strategies": ["strategies"],
 }
 
@@ -176,11 +177,28 @@ def test_table_fits_the_terminal(command: str, columns: int, save: Save) -> None
     save(**tensors)
     for step in (1, 2):
         save(f"step{step}.npz", **tensors)
+    save("a-run-of-a-long-name.npz", **tensors)
     shown = re.sub(r"\x1b\[[0-9;]*m", "", on_terminal(TABLES[command], columns))
     lines = shown.replace("\r\n", "\n").split("\n")
     assert len(lines) > 4
     assert max(map(len, lines)) <= columns
     assert "…" not in shown
+
+
+@pytest.mark.parametrize("term", ["xterm", "dumb"])
+def test_what_is_wrong_is_folded_to_the_width_of_the_terminal(term: str, save: Save) -> None:
+    """On a terminal of 60 columns a finding's sentence stands below its figures, in lines that are mostly full, and is whole."""
+    name = "transformer.h.11.attn.c_attn.weight"
+    save("step1.npz", **{name: np.zeros(4)})
+    shown = on_terminal(["check", "step1.npz", "--fail-on", "spread"], 60, NO_COLOR="1", TERM=term).splitlines()
+    sentence = " ".join(line.strip() for line in shown if line.startswith("    "))
+    piped = subprocess.run([*GRADCLIP, "check", "step1.npz"], capture_output=True, text=True, check=False).stdout
+    message = re.search(r"100 % of 4 elements are 0: .*?(?=  |\n)", piped)
+    assert message
+    assert message[0] in sentence
+    assert "step1.npz" in sentence
+    assert max(map(len, shown)) <= 60
+    assert len(shown) <= 8
 
 
 @pytest.mark.parametrize(("variables", "argv"), [({"NO_COLOR": "1"}, []), ({"TERM": "dumb"}, []), ({}, ["--no-color"])])
