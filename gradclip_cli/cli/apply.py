@@ -7,7 +7,7 @@ import click
 from gradclip_cli import formats
 from gradclip_cli.cli import Command, described
 from gradclip_cli.cli.config import CONFIG, PRINT_CONFIG
-from gradclip_cli.cli.output import progress, show
+from gradclip_cli.cli.output import progress, show, standard_output
 from gradclip_cli.cli.override import OVERRIDE
 from gradclip_cli.cli.toml import written
 from gradclip_cli.files.streams import STANDARD
@@ -84,7 +84,8 @@ def command(inputs: tuple[str, ...], **options: Any) -> None:
     """Turn options into a plan, run it, and show the report."""
     if options["print_config"]:
         planned(options, (), ())
-        click.echo(written(click.get_current_context()), nl=False)
+        with standard_output() as stream:
+            stream.write(written(click.get_current_context()))
         return
     from gradclip_cli import pipeline
 

@@ -6,7 +6,7 @@ import click
 
 from gradclip_cli.cli import Command, described
 from gradclip_cli.cli.config import CONFIG
-from gradclip_cli.cli.output import progress, show
+from gradclip_cli.cli.output import progress, show, standard_output
 from gradclip_cli.errors import InputError
 from gradclip_cli.options import by_rank, norm, norming, reading, selecting, selection, showing, taken, viewed, working
 from gradclip_cli.parameters import RULE, STRATEGY, TRIAL
@@ -83,7 +83,8 @@ def command(inputs: tuple[str, ...], **options: Any) -> None:
     with progress(found, 1, options["quiet"]) as tick:
         report = pipeline.stats(plan, tick)
     if options["print_threshold"]:
-        click.echo(repr(_threshold(report)))
+        with standard_output() as stream:
+            print(repr(_threshold(report)), file=stream)
     else:
         show(report, view)
     if report.failed:
