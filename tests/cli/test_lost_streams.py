@@ -3,7 +3,9 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from subprocess import PIPE
 
 import numpy as np
 import pytest
@@ -43,32 +45,41 @@ def dumps(save: Save) -> None:
     Path("empty.npz").touch()
 
 
-def bash(script: str, **variables: str) -> subprocess.CompletedProcess[str]:
+@pytest.fixture
+def gone() -> Iterator[int]:
+    """Open a pipe whose reader has left."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    yield writer
+    os.close(writer)
+
+
+def bash(script: str, stdout: int = PIPE, stderr: int = PIPE, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run a script in which `$GRADCLIP` is the command."""
     variables = {**os.environ, "GRADCLIP": f"{sys.executable} -m gradclip_cli", **variables}
-    argv = ["bash", "-c", f"set -o pipefail\n{script}"]
-    return subprocess.run(argv, env=variables, capture_output=True, text=True, check=False, timeout=60)
+    argv = ["bash", "-c", script]
+    return subprocess.run(argv, env=variables, stdout=stdout, stderr=stderr, text=True, check=False, timeout=60)
 
 
 @pytest.mark.parametrize("command", CODES)
-@pytest.mark.parametrize("lost", ["2>/dev/full", "2>&-", "2>&1 >/dev/null | true"])
-def test_a_message_that_nobody_reads_changes_no_exit_code(lost: str, command: str) -> None:
+@pytest.mark.parametrize("lost", ["2>/dev/full", "2>&-", ""])
+def test_a_message_that_nobody_reads_changes_no_exit_code(lost: str, command: str, gone: int) -> None:
     """Standard error that is full, closed or a pipe without a reader leaves the exit code as it is."""
-    assert bash(f"$GRADCLIP {command} {lost}").returncode == CODES[command]
+    assert bash(f"$GRADCLIP {command} {lost}", stderr=gone).returncode == CODES[command]
 
 
 @pytest.mark.parametrize("command", CODES)
-def test_a_reader_that_leaves_changes_no_exit_code(command: str) -> None:
+def test_a_reader_that_leaves_changes_no_exit_code(command: str, gone: int) -> None:
     """A pipe whose reader has gone is no error: the exit code is that of the work, and nothing is said of the pipe."""
-    done = bash(f"{{ sleep 0.2; $GRADCLIP {command}; }} | true")
+    done = bash(f"$GRADCLIP {command}", stdout=gone)
     assert done.returncode == CODES[command]
     assert "pipe" not in done.stderr.lower()
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_a_script_of_completion_may_be_cut_short(shell: str) -> None:
+def test_a_script_of_completion_may_be_cut_short(shell: str, gone: int) -> None:
     """The script for a shell goes into a pipe without a reader, too."""
-    done = bash("{ sleep 0.2; $GRADCLIP; } | true", _GRADCLIP_COMPLETE=f"{shell}_source")
+    done = bash("$GRADCLIP", stdout=gone, _GRADCLIP_COMPLETE=f"{shell}_source")
     assert (done.returncode, done.stderr) == (0, "")
 
 
