@@ -10,7 +10,7 @@ from gradclip_cli import formats, render
 from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.files.streams import STANDARD, check_open, unified
 from gradclip_cli.inputs.selection import VOID_DTYPES, Selection
-from gradclip_cli.parameters import COLUMNS, COUNT, ORDER, REAL, TENSORS, WHOLE
+from gradclip_cli.parameters import COLUMNS, COUNT, ORDER, PATH, REAL, TENSORS, WHOLE
 from gradclip_cli.plan import Norm
 from gradclip_cli.planning import naming
 from gradclip_cli.render import flat
@@ -83,10 +83,10 @@ choosing = stacked(_patterns, _opening)
 """The same for commands that know no layers."""
 
 reading = stacked(
-    click.argument("inputs", nargs=-1, metavar="INPUT...", type=click.Path()),
+    click.argument("inputs", nargs=-1, metavar="INPUT...", type=PATH),
     click.option(
         "--files-from",
-        type=click.Path(),
+        type=PATH,
         metavar="FILE",
         help="Read more inputs from a list, one a line; - is standard input.",
     ),

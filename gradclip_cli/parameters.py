@@ -43,6 +43,16 @@ class Parsed(click.ParamType):  # type: ignore[type-arg, unused-ignore]
         return [CompletionItem(text) for text in self._complete(ctx, incomplete) if text.isprintable()]
 
 
+class Place(click.Path):  # type: ignore[type-arg, unused-ignore]
+    """A path, which shells complete; one that is empty is what an unset variable leaves."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse the empty text."""
+        if value == "":
+            self.fail("the path is empty; name a file or a directory", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def _real(text: str) -> float:
     value = real(text)
     if value is None:
@@ -65,6 +75,7 @@ def _count(text: str) -> int:
 
 
 REAL, WHOLE, COUNT = Parsed("number", _real), Parsed("number", _whole), Parsed("number", _count)
+PATH = Place()
 STRATEGY = Parsed("strategy", find, completion.strategies)
 THRESHOLD = Parsed("threshold", parse, completion.rules)
 RULE = Parsed("rule", parse_rule, completion.rules)

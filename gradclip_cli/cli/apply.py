@@ -12,7 +12,7 @@ from gradclip_cli.cli.override import OVERRIDE
 from gradclip_cli.cli.toml import written
 from gradclip_cli.files.streams import STANDARD
 from gradclip_cli.options import by_rank, norm, norming, reading, selecting, selection, showing, taken, viewed, working
-from gradclip_cli.parameters import STRATEGY, THRESHOLD
+from gradclip_cli.parameters import PATH, STRATEGY, THRESHOLD
 from gradclip_cli.plan import NONFINITE, ApplyPlan
 from gradclip_cli.planning import dumps_in, into_folder, outputs_for
 from gradclip_cli.report import ApplyReport
@@ -33,7 +33,7 @@ from gradclip_cli.thresholds import SPELLINGS
 @click.option(
     "-o",
     "--output",
-    type=click.Path(),
+    type=PATH,
     metavar="PATH",
     help="Write here, to standard output if it is -; a directory for several inputs.",
 )

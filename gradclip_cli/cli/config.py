@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from gradclip_cli.errors import InputError, UsageError
+from gradclip_cli.parameters import PATH
 from gradclip_cli.plan import Override
 from gradclip_cli.spelling import with_all
 from gradclip_cli.strategies import find
@@ -89,7 +90,7 @@ def _override(table: dict[str, Any]) -> Override:
 
 CONFIG = click.option(
     "--config",
-    type=click.Path(),
+    type=PATH,
     metavar="FILE",
     is_eager=True,
     expose_value=False,

@@ -7,7 +7,7 @@ import click
 from gradclip_cli.cli import Command, described
 from gradclip_cli.cli.output import progress, show
 from gradclip_cli.options import choosing, selection, showing, viewed, working
-from gradclip_cli.parameters import REAL
+from gradclip_cli.parameters import PATH, REAL
 from gradclip_cli.plan import DiffPlan
 from gradclip_cli.planning import one_dump
 from gradclip_cli.report import DiffReport
@@ -26,8 +26,8 @@ from gradclip_cli.report import DiffReport
         "Exit code 0 if all tensors are equal, 1 if not.",
     ),
 )
-@click.argument("a", type=click.Path())
-@click.argument("b", type=click.Path())
+@click.argument("a", type=PATH)
+@click.argument("b", type=PATH)
 @click.option(
     "--rtol", type=REAL, metavar="RTOL", default=0.0, show_default=True, help="Allow |a-b| of RTOL times |b|."
 )

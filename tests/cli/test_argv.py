@@ -352,3 +352,21 @@ def test_dry_run_writes_nothing(folder: Path, run: Run) -> None:
     assert result.code == 0
     assert "lstm.weight" in result.out
     assert contents(folder.parent) == before
+
+
+EMPTY = [
+    ["ls", ""],
+    ["stats", "g.safetensors", ""],
+    ["diff", "g.safetensors", ""],
+    ["ls", "--files-from", ""],
+    ["apply", "g.safetensors", "-s", "none", "-o", ""],
+    ["apply", "g.safetensors", "-s", "none", "--dry-run", "--config", ""],
+]
+
+
+@pytest.mark.parametrize("argv", EMPTY, ids=" ".join)
+def test_an_empty_path_is_wrong_usage(argv: list[str], folder: Path, run: Run) -> None:
+    """An empty path, as an unset variable of a script leaves it, names no file: the message says that it is empty."""
+    result = run(*argv)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.splitlines()[-1].endswith("the path is empty; name a file or a directory")

@@ -68,6 +68,14 @@ def test_names_of_files_are_escaped(save: Save, run: Run) -> None:
     assert len(refused.err.splitlines()) == 1
 
 
+def test_the_end_of_a_line_in_the_name_of_a_file(save: Save, run: Run) -> None:
+    """A name of two lines is told from one with a blank, in errors and in warnings."""
+    save("a\nb.npz", w=[1.0], n=np.array([True]), s=np.array("text"))
+    assert run("ls", "x\ny.npz").err.startswith("Error: x\\ny.npz: ")
+    warned = run("ls", "a\nb.npz")
+    assert (warned.code, warned.err.startswith("Warning: a\\nb.npz: ")) == (0, True)
+
+
 @pytest.mark.parametrize("name", ["[red]w[/red]", "[/]", ":smile:", "=cmd()", "{x}", "%s", "größe.重み", "\\x1b"])
 @pytest.mark.parametrize("command", [["stats"], ["ls"], ["apply", "--dry-run", "-s", "none"]], ids=lambda argv: argv[0])
 def test_names_are_no_markup(name: str, command: list[str], save: Save, run: Run) -> None:
