@@ -18,7 +18,7 @@ def lines(grid: Grid, rule: str) -> Iterator[str]:
     plain = gap.join(f"{{:{sign}{size}}}" for sign, size in zip(signs, sizes, strict=True))
 
     def line(row: tuple[str, ...]) -> str:
-        if all(map(str.isascii, row)):
+        if "".join(row).isascii():
             return plain.format(*row).rstrip() + "\n"
         pads = [size - cells(cell) + len(cell) for cell, size in zip(row, sizes, strict=True)]
         return gap.join(f"{cell:{sign}{pad}}" for cell, sign, pad in zip(row, signs, pads, strict=True)).rstrip() + "\n"
@@ -37,6 +37,11 @@ def widths(grid: Grid) -> list[int]:
     found: list[int] = []
     every = chain([headings, *([grid.total] if grid.total is not None else [])], grid.rows)
     while batch := list(islice(every, 4096)):
-        more = [max(map(cells, column)) for column in zip(*batch, strict=True)]
+        more = [_width(column) for column in zip(*batch, strict=True)]
         found = list(map(max, more, found or more))
     return found
+
+
+def _width(column: tuple[str, ...]) -> int:
+    """How wide a column has to be for these cells."""
+    return max(map(len if "".join(column).isascii() else cells, column))

@@ -4,7 +4,7 @@ import os
 import shutil
 from typing import IO, TYPE_CHECKING, cast
 
-from gradclip_cli.render import plain
+from gradclip_cli.render import charset, plain
 from gradclip_cli.render.arrange import wanted
 from gradclip_cli.render.grid import Grid
 from gradclip_cli.render.view import View
@@ -22,7 +22,9 @@ _WIDTH, _WIDEST = 80, 200
 def write(report: "Report", stream: IO[str], view: View) -> None:
     """Write the wanted tables of a report, each under its title."""
     unicode = (getattr(stream, "encoding", None) or "ascii").lower().startswith("utf")
-    for grid in wanted(report, view):
+    escape = charset.escape_for(stream)
+    for found in wanted(report, view):
+        grid = found if unicode else charset.escaped(found, escape)
         if not grid.rows and grid.total is None:
             stream.write(f"{grid.title}\n")  # a table of nothing is its title
         elif stream.isatty() and len(grid.rows) <= _MOST_FITTED:
@@ -33,10 +35,10 @@ def write(report: "Report", stream: IO[str], view: View) -> None:
         from gradclip_cli.render.pictures import pictures
 
         width = min(shutil.get_terminal_size().columns, _WIDEST) if stream.isatty() else _WIDTH
-        found = cast("StatsReport", report)
-        stream.writelines(f"{line}\n" for line in pictures(found, view.kinds, width, unicode))
+        stats = cast("StatsReport", report)
+        stream.writelines(f"{line}\n" for line in pictures(stats, view.kinds, width, unicode, escape))
         if "total" in view.kinds:
-            stream.writelines(f"{line}\n" for text in found.advice for line in _folded(text, stream))
+            stream.writelines(f"{line}\n" for text in map(escape, stats.advice) for line in _folded(text, stream))
 
 
 def _fit(grid: Grid, stream: IO[str], view: View, unicode: bool) -> None:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import termios
 import time
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -265,6 +266,26 @@ def test_ascii_terminal(save: Save, spawn: Run) -> None:
         assert result.code == (4 if argv[0] == "apply" else 0)
         assert "gr\\xf6\\xdfe.w" in result.out + result.err
         assert "Traceback" not in result.err
+
+
+def cells(text: str) -> int:
+    """How wide a text is on a terminal, by the tables of Unicode."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "gb18030"])
+def test_columns_stand_in_line_in_any_encoding(encoding: str, save: Save, spawn: Run) -> None:
+    """What an encoding cannot say is escaped before columns are measured, and pictures are drawn in ASCII there."""
+    for step in (1, 2):
+        save(f"step{step}.npz", **{"größe.w": [1.0 * step], "第一层.w": [2.0], "w.w": [3.0]})
+    plain = {**os.environ, "PYTHONIOENCODING": encoding}
+    shown = spawn("stats", "step1.npz", "step2.npz", "--by", "layer", env=plain, encoding=encoding).out
+    table, _, pictures = shown.split("\n\n")[:3]
+    _, head, *rows = table.splitlines()
+    bars = {cells(re.match(r".*?\S {2,}", line)[0]) for line in pictures.splitlines()[1:]}  # type: ignore[index]
+    assert {cells(row) for row in rows} == {len(head)}
+    assert len(bars) == 1
+    assert not set("▁▂▃▄▅▆▇█─") & set(shown)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
