@@ -14,7 +14,7 @@ _HEAD = 3
 
 def is_for(grid: Grid, width: int) -> bool:
     """Whether a table has sentences, and does not fit a terminal beside them."""
-    return len(_fitting(grid, width)) < len(grid.columns) if any(column.below for column in grid.columns) else False
+    return any(column.below for column in grid.columns) and len(_fitting(grid, width)) < len(grid.columns)
 
 
 def lines(grid: Grid, rule: str, width: int) -> Iterator[str]:
@@ -26,8 +26,8 @@ def lines(grid: Grid, rule: str, width: int) -> Iterator[str]:
     yield from islice(beside, _HEAD)
     for row, line in zip(grid.rows, beside, strict=False):
         yield line
-        for k in under:
-            yield from (f"{_INDENT}{part}\n" for part in wrapped(row[k], width - len(_INDENT)))
+        for text in (row[k] for k in under if row[k] not in ("", "-")):
+            yield from (f"{_INDENT}{part}\n" for part in wrapped(text, width - len(_INDENT)))
     yield "\n"
 
 

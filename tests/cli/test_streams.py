@@ -210,6 +210,15 @@ def test_what_is_wrong_is_folded_to_the_width_of_the_terminal(term: str, save: S
     assert len(shown) <= 8
 
 
+@pytest.mark.parametrize("columns", [1, 30, 50])
+def test_an_option_to_be_copied_is_not_cut(columns: int, save: Save) -> None:
+    """The threshold in an option that somebody might copy stands on one line, however narrow the terminal is."""
+    for step in (1, 2):
+        save(f"step{step}.npz", **{"transformer.h.11.attn.weight": [0.123456 * step], "w.w": [1.0]})
+    shown = on_terminal(["stats", "step1.npz", "step2.npz", "--by", "layer"], columns, NO_COLOR="1")
+    assert "'transformer.h.11.attn=:0.1852'" in shown
+
+
 @pytest.mark.parametrize(("variables", "argv"), [({"NO_COLOR": "1"}, []), ({"TERM": "dumb"}, []), ({}, ["--no-color"])])
 def test_colour_can_be_refused(variables: dict[str, str], argv: list[str], save: Save) -> None:
     """NO_COLOR, TERM=dumb and --no-color are obeyed: no colour is set."""
