@@ -10,7 +10,7 @@ from gradclip_cli import formats, render
 from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.files.streams import STANDARD, check_open, unified
 from gradclip_cli.inputs.selection import VOID_DTYPES, Selection
-from gradclip_cli.parameters import COLUMNS, ORDER, TENSORS
+from gradclip_cli.parameters import COLUMNS, COUNT, ORDER, PATH, REAL, TENSORS, WHOLE
 from gradclip_cli.plan import Norm
 from gradclip_cli.planning import naming
 from gradclip_cli.render import flat
@@ -62,7 +62,7 @@ _patterns = stacked(
 )
 
 _grouping = stacked(
-    click.option("--group-depth", type=int, metavar="N", help="Make a layer of the first N components of a name."),
+    click.option("--group-depth", type=WHOLE, metavar="N", help="Make a layer of the first N components of a name."),
     click.option(
         "--layer-regex", metavar="REGEX", help="Find layer and param by the groups (?P<layer>...) and (?P<param>...)."
     ),
@@ -83,10 +83,10 @@ choosing = stacked(_patterns, _opening)
 """The same for commands that know no layers."""
 
 reading = stacked(
-    click.argument("inputs", nargs=-1, metavar="INPUT...", type=click.Path()),
+    click.argument("inputs", nargs=-1, metavar="INPUT...", type=PATH),
     click.option(
         "--files-from",
-        type=click.Path(),
+        type=PATH,
         metavar="FILE",
         help="Read more inputs from a list, one a line; - is standard input.",
     ),
@@ -100,10 +100,10 @@ by_rank = click.option(
 )
 
 norming = stacked(
-    click.option("--norm-type", type=float, metavar="P", help="Take the P-norm: inf, or 0.1 to 64.  [default: 2]"),
+    click.option("--norm-type", type=REAL, metavar="P", help="Take the P-norm: inf, or 0.1 to 64.  [default: 2]"),
     click.option(
         "--epsilon",
-        type=float,
+        type=REAL,
         metavar="E",
         help="Add E to a norm before it is compared; PyTorch's is 1e-6.  [default: 0]",
     ),
@@ -125,7 +125,7 @@ showing = stacked(
     click.option(
         "--sort", type=ORDER, metavar="COLUMN[:desc]", help="Sort rows: numbers as numbers, what is not one last."
     ),
-    click.option("--top", type=click.IntRange(1), metavar="N", help="Show the first N rows of each table or scope."),
+    click.option("--top", type=COUNT, metavar="N", help="Show the first N rows of each table or scope."),
     click.option("--no-headers", is_flag=True, help="Leave out the headings of csv and tsv."),
     click.option("--no-color", is_flag=True, help="Use no colour; NO_COLOR and TERM=dumb are obeyed too."),
 )
@@ -134,7 +134,7 @@ working = stacked(
     click.option(
         "-j",
         "--jobs",
-        type=click.IntRange(1),
+        type=COUNT,
         metavar="N",
         help="Work in N threads.  [default: one for each processor]",
     ),

@@ -7,6 +7,7 @@ import click
 
 from gradclip_cli import completion
 from gradclip_cli.errors import UsageError
+from gradclip_cli.numerals import real, whole
 from gradclip_cli.planning import trial
 from gradclip_cli.render.order import parse_order
 from gradclip_cli.render.view import parse_columns
@@ -42,6 +43,39 @@ class Parsed(click.ParamType):  # type: ignore[type-arg, unused-ignore]
         return [CompletionItem(text) for text in self._complete(ctx, incomplete) if text.isprintable()]
 
 
+class Place(click.Path):  # type: ignore[type-arg, unused-ignore]
+    """A path, which shells complete; one that is empty is what an unset variable leaves."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse the empty text."""
+        if value == "":
+            self.fail("the path is empty; name a file or a directory", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+def _real(text: str) -> float:
+    value = real(text)
+    if value is None:
+        raise UsageError(f"{text!r} is no number, or one beyond float64")
+    return value
+
+
+def _whole(text: str) -> int:
+    value = whole(text)
+    if value is None:
+        raise UsageError(f"{text!r} is no whole number")
+    return value
+
+
+def _count(text: str) -> int:
+    value = _whole(text)
+    if value < 1:
+        raise UsageError(f"{value} is not at least 1")
+    return value
+
+
+REAL, WHOLE, COUNT = Parsed("number", _real), Parsed("number", _whole), Parsed("number", _count)
+PATH = Place()
 STRATEGY = Parsed("strategy", find, completion.strategies)
 THRESHOLD = Parsed("threshold", parse, completion.rules)
 RULE = Parsed("rule", parse_rule, completion.rules)

@@ -19,7 +19,7 @@ def is_unicode(text: str) -> bool:
 
 def one_line(text: str, limit: int = 1400) -> str:
     """Make `text` one printable line of at most `limit` bytes of UTF-8, cut in the middle where it is longer."""
-    line = printable(text.replace("\n", " "))
+    line = printable(text)
     data = line.encode()
     if len(data) <= limit:
         return line

@@ -1,6 +1,5 @@
 """The command line: one module a command, and one place where errors become a line and an exit code."""
 
-import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +32,19 @@ EXIT_CODES = {
 }
 
 
-class Commands(click.Group):
+class _Explained(click.Command):
+    """A command whose own usage is shown with whatever is wrong with it."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the command line; click forgets whose it was where an option lacks its value."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx
+            raise
+
+
+class Commands(_Explained, click.Group):
     """The group of commands; each module is imported when its command is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -68,16 +79,8 @@ class Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; a closed pipe ends it quietly."""
-        try:
-            return super().invoke(ctx)
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the flush at exit has nowhere to go
-            return 0
 
-
-class Command(click.Command):
+class Command(_Explained):
     """A command whose own usage is shown with what we find wrong, too."""
 
     def invoke(self, ctx: click.Context) -> Any:

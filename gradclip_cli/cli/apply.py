@@ -7,12 +7,12 @@ import click
 from gradclip_cli import formats
 from gradclip_cli.cli import Command, described
 from gradclip_cli.cli.config import CONFIG, PRINT_CONFIG
-from gradclip_cli.cli.output import progress, show
+from gradclip_cli.cli.output import progress, show, standard_output
 from gradclip_cli.cli.override import OVERRIDE
 from gradclip_cli.cli.toml import written
 from gradclip_cli.files.streams import STANDARD
 from gradclip_cli.options import by_rank, norm, norming, reading, selecting, selection, showing, taken, viewed, working
-from gradclip_cli.parameters import STRATEGY, THRESHOLD
+from gradclip_cli.parameters import PATH, STRATEGY, THRESHOLD
 from gradclip_cli.plan import NONFINITE, ApplyPlan
 from gradclip_cli.planning import dumps_in, into_folder, outputs_for
 from gradclip_cli.report import ApplyReport
@@ -33,7 +33,7 @@ from gradclip_cli.thresholds import SPELLINGS
 @click.option(
     "-o",
     "--output",
-    type=click.Path(),
+    type=PATH,
     metavar="PATH",
     help="Write here, to standard output if it is -; a directory for several inputs.",
 )
@@ -84,7 +84,8 @@ def command(inputs: tuple[str, ...], **options: Any) -> None:
     """Turn options into a plan, run it, and show the report."""
     if options["print_config"]:
         planned(options, (), ())
-        click.echo(written(click.get_current_context()), nl=False)
+        with standard_output() as stream:
+            stream.write(written(click.get_current_context()))
         return
     from gradclip_cli import pipeline
 

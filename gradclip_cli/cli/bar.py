@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -109,4 +110,5 @@ def _drawn(color: bool, named: bool) -> "Progress":
 
 def _show_cursor() -> None:
     """Undo what a bar does to the terminal: the cursor is hidden, and stands in the bar's line."""
-    os.write(2, b"\r\x1b[2K\x1b[?25h")
+    with suppress(OSError):  # the terminal may be gone
+        os.write(2, b"\r\x1b[2K\x1b[?25h")

@@ -10,7 +10,7 @@ from gradclip_cli.cli.config import CONFIG
 from gradclip_cli.cli.output import progress, show
 from gradclip_cli.errors import InputError
 from gradclip_cli.options import by_rank, reading, selecting, selection, showing, stacked, taken, viewed, working
-from gradclip_cli.parameters import Parsed
+from gradclip_cli.parameters import REAL, WHOLE, Parsed
 from gradclip_cli.plan import CheckPlan
 from gradclip_cli.planning import dumps_in
 from gradclip_cli.report import CheckReport
@@ -30,14 +30,14 @@ NAMES = Parsed("rules", lambda text: parse([text]), _names)
 
 def _option(limit: "Field[Any]") -> Any:
     """Make an option of a limit."""
-    several = isinstance(limit.default, tuple)
+    several, whole = isinstance(limit.default, tuple), isinstance(limit.default, int)
     return click.option(
         "--" + limit.name.replace("_", "-"),
-        type=click.Choice(DTYPES) if several else type(limit.default),
+        type=click.Choice(DTYPES) if several else WHOLE if whole else REAL,
         default=limit.default,
         multiple=several,
         show_default=True,
-        metavar=None if several else "N" if isinstance(limit.default, int) else "X",
+        metavar=None if several else "N" if whole else "X",
         help=limit.metadata["help"],
     )
 

@@ -5,10 +5,11 @@ from typing import Any
 import click
 
 from gradclip_cli.errors import InputError, UsageError
+from gradclip_cli.parameters import PATH
 from gradclip_cli.plan import Override
 from gradclip_cli.spelling import with_all
 from gradclip_cli.strategies import find
-from gradclip_cli.thresholds import checked, parse
+from gradclip_cli.thresholds import parse
 
 _LAYER_KEYS = {"pattern", "strategy", "threshold"}
 
@@ -24,7 +25,7 @@ def _load(ctx: click.Context, param: click.Parameter, path: str | None) -> None:
             table = tomllib.load(file)
     except OSError as error:
         raise InputError((error.strerror or str(error)).lower(), path=path) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # of tomllib, of UTF-8, or of a number too long for Python
         raise InputError(f"is no TOML: {error}", path=path) from error
     try:
         ctx.default_map = {**(ctx.default_map or {}), **_defaults(ctx.command, table)}
@@ -83,13 +84,13 @@ def _override(table: dict[str, Any]) -> Override:
         or isinstance(threshold, bool | list | dict)
     ):
         raise UsageError("[[layer]] needs a pattern, and a strategy, a threshold or both")
-    value = parse(threshold) if isinstance(threshold, str) else None if threshold is None else checked(float(threshold))
+    value = None if threshold is None else parse(str(threshold))
     return Override(pattern, find(strategy) if strategy else None, value)
 
 
 CONFIG = click.option(
     "--config",
-    type=click.Path(),
+    type=PATH,
     metavar="FILE",
     is_eager=True,
     expose_value=False,

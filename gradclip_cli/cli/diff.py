@@ -7,6 +7,7 @@ import click
 from gradclip_cli.cli import Command, described
 from gradclip_cli.cli.output import progress, show
 from gradclip_cli.options import choosing, selection, showing, viewed, working
+from gradclip_cli.parameters import PATH, REAL
 from gradclip_cli.plan import DiffPlan
 from gradclip_cli.planning import one_dump
 from gradclip_cli.report import DiffReport
@@ -25,14 +26,12 @@ from gradclip_cli.report import DiffReport
         "Exit code 0 if all tensors are equal, 1 if not.",
     ),
 )
-@click.argument("a", type=click.Path())
-@click.argument("b", type=click.Path())
+@click.argument("a", type=PATH)
+@click.argument("b", type=PATH)
 @click.option(
-    "--rtol", type=float, metavar="RTOL", default=0.0, show_default=True, help="Allow |a-b| of RTOL times |b|."
+    "--rtol", type=REAL, metavar="RTOL", default=0.0, show_default=True, help="Allow |a-b| of RTOL times |b|."
 )
-@click.option(
-    "--atol", type=float, metavar="ATOL", default=0.0, show_default=True, help="Allow |a-b| of ATOL, besides."
-)
+@click.option("--atol", type=REAL, metavar="ATOL", default=0.0, show_default=True, help="Allow |a-b| of ATOL, besides.")
 @click.option("--all", is_flag=True, help="Show the tensors that are the same in the table, too.")
 @choosing
 @showing

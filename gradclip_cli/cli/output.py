@@ -4,12 +4,12 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import click
 
 from gradclip_cli import render
-from gradclip_cli.errors import OutputError
+from gradclip_cli.files.standard import silence
 from gradclip_cli.files.streams import STANDARD
 from gradclip_cli.inputs import shards
 from gradclip_cli.text import one_line
@@ -22,13 +22,21 @@ if TYPE_CHECKING:
 def show(report: "Report", view: "View", err: bool = False) -> None:
     """Write notes to standard error and the report to standard output, or with `err` to standard error too."""
     warn(report.notes)
-    stream = sys.stderr if err else sys.stdout
-    if stream is None:
-        if err:
-            return
-        raise OutputError("is closed; redirect it to a file or to /dev/null", path="standard output")
-    render.write(report, stream, view)
-    stream.flush()
+    if err:
+        render.write(report, sys.stderr, view)
+        return
+    with standard_output() as stream:
+        render.write(report, stream, view)
+
+
+@contextmanager
+def standard_output() -> Iterator[IO[str]]:
+    """Yield standard output; where its reader leaves, as `head` does, the rest is not written, and the run goes on."""
+    try:
+        yield sys.stdout
+        sys.stdout.flush()
+    except BrokenPipeError:
+        silence(1)
 
 
 def warn(notes: Sequence[str]) -> None:
@@ -40,7 +48,7 @@ def warn(notes: Sequence[str]) -> None:
 @contextmanager
 def progress(inputs: Sequence[str], passes: int, quiet: bool) -> Iterator[Callable[[int, str], None]]:
     """Show how far work has come once it takes long, where standard error is a terminal; yield what is to be told of it."""
-    if quiet or sys.stderr is None or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+    if quiet or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         yield lambda count, path: None
         return
     from gradclip_cli.cli.bar import Bar

@@ -4,7 +4,20 @@ import os
 import re
 from dataclasses import dataclass
 
-from click.shell_completion import BashComplete, CompletionItem, FishComplete, add_completion_class
+from click import Command
+from click.shell_completion import (
+    BashComplete,
+    CompletionItem,
+    FishComplete,
+    add_completion_class,
+    get_completion_class,
+    shell_complete,
+)
+
+from gradclip_cli.errors import UsageError
+from gradclip_cli.files.standard import silence
+
+SHELLS = ("bash", "zsh", "fish")
 
 _PLAIN = re.compile(r"[^\w@%+=:,./-]")
 _IN_DOUBLE_QUOTES = re.compile(r'(["$`\\])')
@@ -108,7 +121,14 @@ class Fish(FishComplete):
         return super().source().replace('string split ","', 'string split --max 1 ","')
 
 
-def install() -> None:
-    """Let click know."""
+def answer(commands: Command, variable: str, instruction: str) -> None:
+    """Answer a shell that asks for its script, or for completion; then nothing is written into the line that is being typed."""
     add_completion_class(Bash)
     add_completion_class(Fish)
+    shell, _, question = instruction.partition("_")
+    if get_completion_class(shell) is None or question not in ("source", "complete"):
+        known = ", ".join(f"{name}_source" for name in SHELLS)
+        raise UsageError(f"{variable} is {instruction!r}, which no shell asks; give one of {known}")
+    if question == "complete":
+        silence(2)
+    shell_complete(commands, {}, "gradclip", variable, instruction)

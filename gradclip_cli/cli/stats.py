@@ -6,10 +6,10 @@ import click
 
 from gradclip_cli.cli import Command, described
 from gradclip_cli.cli.config import CONFIG
-from gradclip_cli.cli.output import progress, show
+from gradclip_cli.cli.output import progress, show, standard_output
 from gradclip_cli.errors import InputError
 from gradclip_cli.options import by_rank, norm, norming, reading, selecting, selection, showing, taken, viewed, working
-from gradclip_cli.parameters import RULE, STRATEGY, TRIAL
+from gradclip_cli.parameters import RULE, STRATEGY, TRIAL, WHOLE
 from gradclip_cli.plan import Norm, StatsPlan
 from gradclip_cli.planning import dumps_in
 from gradclip_cli.render.flat import KINDS
@@ -46,7 +46,9 @@ from gradclip_cli.thresholds import SPELLINGS
     metavar="STRATEGY[:THRESHOLD]",
     help="Show what this would do to the dumps (repeatable); the threshold may be a rule.",
 )
-@click.option("--skip-steps", type=int, default=0, show_default=True, metavar="N", help="Leave out the first N dumps.")
+@click.option(
+    "--skip-steps", type=WHOLE, default=0, show_default=True, metavar="N", help="Leave out the first N dumps."
+)
 @click.option("--allow-missing", is_flag=True, help="Go on with the tensors that all dumps have in common.")
 @click.option(
     "--keep-going", is_flag=True, help="Leave out dumps that cannot be read; the exit code is 3 all the same."
@@ -83,7 +85,8 @@ def command(inputs: tuple[str, ...], **options: Any) -> None:
     with progress(found, 1, options["quiet"]) as tick:
         report = pipeline.stats(plan, tick)
     if options["print_threshold"]:
-        click.echo(repr(_threshold(report)))
+        with standard_output() as stream:
+            print(repr(_threshold(report)), file=stream)
     else:
         show(report, view)
     if report.failed:

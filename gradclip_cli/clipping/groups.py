@@ -67,21 +67,18 @@ Chosen = dict[tuple[str, Rule | Replay], float]
 
 def resolve(plan: ApplyPlan, partitions: Sequence[list[Shared]]) -> tuple[Chosen, list[str]]:
     """Choose the thresholds of rules over the norms that are compared with them in all dumps; note what is odd about them."""
-    samples: dict[tuple[str, Rule], list[float]] = {}
+    samples: dict[tuple[Strategy, Rule], list[float]] = {}
     if not any(partitions) and isinstance(plan.threshold, Rule):
-        samples[
-            plan.strategy.name, plan.threshold
-        ] = []  # nothing to choose from is an error, whatever would be done with it
+        samples[plan.strategy, plan.threshold] = []  # none to choose from is an error, whatever would be done with it
     for shared in (shared for groups in partitions for shared in groups):
         if isinstance(shared.threshold, Rule):
-            key = shared.strategy.name, shared.threshold
-            samples.setdefault(key, []).append(shared.sample(plan))
+            samples.setdefault((shared.strategy, shared.threshold), []).append(shared.sample(plan))
     notes = [
-        f"-t {rule}: {name} has only one norm here, so nothing will be clipped"
-        for (name, rule), v in samples.items()
-        if len(v) == 1
+        f"-t {rule}: {strategy.name} has only one norm here, {plan.of_itself(strategy)}"
+        for (strategy, rule), values in samples.items()
+        if len(values) == 1
     ]
-    return {(name, rule): choose(rule, Samples(values), name) for (name, rule), values in samples.items()}, notes
+    return {(s.name, rule): choose(rule, Samples(values), s.name) for (s, rule), values in samples.items()}, notes
 
 
 class Decision(NamedTuple):

@@ -37,18 +37,19 @@ def replayed(plan: ApplyPlan, partitions: Sequence[list[Shared]]) -> tuple[list[
                 settled[-1][k] = shared._replace(threshold=limit(threshold))
     for (strategy, rule), found in norms.items():
         require(rule, Samples(norm for row in found.values() for norm in row), strategy.name)
-    return settled, [note for use, found in norms.items() for note in _notes(use, found, vanished.get(use, 0))]
+    return settled, [note for use, found in norms.items() for note in _notes(plan, use, found, vanished.get(use, 0))]
 
 
-def _notes(use: Use, norms: dict[object, list[float]], vanished: int) -> list[str]:
+def _notes(plan: ApplyPlan, use: Use, norms: dict[object, list[float]], vanished: int) -> list[str]:
     strategy, rule = use
     steps = max(sum(map(math.isfinite, row)) for row in norms.values())
     notes = []
     if steps <= max(1, rule.warm_up):  # any percentile of one norm is that norm
         each = "" if strategy.group is Group.DUMP else " for each " + _GROUPS[strategy.group]
         few = "only one norm" if steps == 1 else f"only {steps} norms"
-        first = f", and the first {rule.warm_up} clip nothing" if rule.warm_up else ""
-        notes.append(f"-t {rule}: {strategy.name} has {few}{each} here{first}, so nothing will be clipped")
+        first = f"and the first {rule.warm_up} clip nothing, so nothing will be clipped"
+        end = first if rule.warm_up else plan.of_itself(strategy)
+        notes.append(f"-t {rule}: {strategy.name} has {few}{each} here, {end}")
     if vanished:
         left = count(vanished, "norm")
         notes.append(f"-t {rule}: not clipped, since the threshold of {strategy.name} would be 0: {left} above 0")

@@ -1,6 +1,8 @@
 """Standard input and standard output as places of a dump, and devices and FIFOs, which are written to and never replaced."""
 
+import errno
 import os
+import re
 import select
 import stat
 import sys
@@ -11,6 +13,10 @@ STANDARD = "-"
 """Standard input among inputs, standard output as an output; a file of this name is `./-`."""
 
 PIECE = 1 << 20
+
+_NAMES = ("/dev/stdin", STANDARD, "/dev/stderr")
+_OPEN = re.compile(r"/(?:dev|proc/self)/fd/(\d{1,9})")
+"""What a system calls the descriptors of a process."""
 
 
 def unified(path: str, number: int) -> str:
@@ -23,9 +29,21 @@ def unified(path: str, number: int) -> str:
     return STANDARD if path in names else path
 
 
+def descriptor(output: str) -> int | None:
+    """Return the descriptor that an output is a name of, open as it is; None for all other paths.
+
+    >>> descriptor("-"), descriptor("/dev/stderr"), descriptor("/dev/fd/63"), descriptor("out.npz")
+    (1, 2, 63, None)
+    """
+    if output in _NAMES:
+        return _NAMES.index(output)
+    found = _OPEN.fullmatch(output)
+    return int(found[1]) if found else None
+
+
 def is_stream(output: str) -> bool:
-    """Whether an output is standard output, a device or a FIFO."""
-    if output == STANDARD:
+    """Whether an output is an open descriptor, such as standard output, or a device or a FIFO."""
+    if descriptor(output) is not None:
         return True
     try:
         mode = os.stat(output).st_mode
@@ -54,6 +72,8 @@ def check_output(output: str) -> None:
             raise OutputError("is closed; redirect it to a file or to /dev/null", path="standard output")
         if os.isatty(1):
             raise UsageError("standard output is a terminal; send it into a pipe or a file, or give -o FILE")
+    elif (given := descriptor(output)) is not None:
+        _check_given(given, output)
     elif stat.S_ISCHR(os.stat(output).st_mode):
         try:
             fd = os.open(output, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
@@ -63,6 +83,23 @@ def check_output(output: str) -> None:
         os.close(fd)
         if terminal:
             raise UsageError(f"{output} is a terminal; give a file for the output")
+
+
+def _check_given(number: int, output: str) -> None:
+    """Raise where an open descriptor cannot take a dump."""
+    from fcntl import F_GETFL, fcntl
+
+    standard = (sys.__stdin__, sys.__stdout__, sys.__stderr__)
+    try:
+        if number < len(standard) and standard[number] is None:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        writable = fcntl(number, F_GETFL) & os.O_ACCMODE != os.O_RDONLY
+    except OSError as error:
+        raise OutputError("is closed; redirect it to a file or to /dev/null", path=output) from error
+    if not writable:
+        raise OutputError("is open for reading only; redirect it to a file", path=output)
+    if os.isatty(number):
+        raise UsageError(f"{output} is a terminal; give a file for the output")
 
 
 def temporary() -> int:
@@ -80,14 +117,15 @@ def place(output: str) -> str:
 
 def pour(source: int, output: str) -> None:
     """Copy a complete file into a stream from where that stands. Raises OSError; BrokenPipeError where its reader is gone."""
-    fd = 1 if output == STANDARD else os.open(output, os.O_WRONLY | os.O_NOCTTY | os.O_CLOEXEC)
+    given = descriptor(output)
+    fd = given if given is not None else os.open(output, os.O_WRONLY | os.O_NOCTTY | os.O_CLOEXEC)
     try:
         offset = 0
         while part := os.pread(source, PIECE, offset):
             write(fd, part)
             offset += len(part)
     finally:
-        if output != STANDARD:
+        if given is None:
             os.close(fd)
 
 

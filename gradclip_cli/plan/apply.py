@@ -10,6 +10,7 @@ from gradclip_cli.formats import by_name, by_suffix
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.plan.norm import Norm, check_jobs
 from gradclip_cli.strategies import Strategy
+from gradclip_cli.text import printable
 from gradclip_cli.thresholds import Threshold
 
 if TYPE_CHECKING:
@@ -74,8 +75,19 @@ class ApplyPlan:
     def format_of(self, path: str, output: str, found: "Format") -> "Format":
         """The format to be written for an input: as asked for, or by the suffix of the output, or that of the input."""
         if output == path != STANDARD:
+            if self.output_format not in (None, found.name):
+                raise UsageError(
+                    f"{printable(path)} is {found.name} and stays so in its place; leave out "
+                    f"--output-format {self.output_format}, or give -o another file"
+                )
             return found
         return by_name(self.output_format) if self.output_format else by_suffix(output) or found
+
+    def of_itself(self, strategy: Strategy) -> str:
+        """Say what comes of a threshold that is the one norm which is compared with it."""
+        if self.norm is not None and self.norm.epsilon and strategy.takes_norm:
+            return f"so it is clipped by --epsilon {self.norm.epsilon:g} alone"
+        return "so nothing will be clipped"
 
     def _check_threshold(self, override: Override | None) -> None:
         strategy = (override.strategy if override else None) or self.strategy

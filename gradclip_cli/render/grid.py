@@ -22,13 +22,15 @@ _MODULES = {
 class Column(NamedTuple):
     """A heading. `text` is set to the left and may be folded, figures are not; of the highest `rank` is left out first.
 
-    `field` is the column of csv that is shown, where that is not called by the heading.
+    `field` is the column of csv that is shown, where that is not called by the heading. What may stand `below` its row
+    is a sentence, which a terminal gives a line of its own where it does not fit beside the others.
     """
 
     heading: str
     text: bool = False
     rank: int = 0
     field: str = ""
+    below: bool = False
 
     @property
     def name(self) -> str:

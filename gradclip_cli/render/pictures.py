@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from gradclip_cli.render.cells import cells
+from gradclip_cli.render.charset import Escape
 from gradclip_cli.render.grid import figure, named
 from gradclip_cli.report import StatsReport
 
@@ -12,13 +13,15 @@ _NAME = 30
 _HEIGHT = 5
 
 
-def pictures(report: StatsReport, kinds: frozenset[str], width: int, unicode: bool) -> Iterator[str]:
-    """Yield the lines of the pictures that are wanted of a series."""
+def pictures(
+    report: StatsReport, kinds: frozenset[str], width: int, unicode: bool, escape: Escape = str
+) -> Iterator[str]:
+    """Yield the lines of the pictures that are wanted of a series; `escape` makes names what the stream can say."""
     if len(report.dumps) < 2:
         return
     if "layer" in kinds:
         yield "norm of each layer, step by step (log scale; ! is not finite)"
-        yield from _sparklines(report, width, unicode)
+        yield from _sparklines(report, width, unicode, escape)
         yield ""
     norms = [dump.norm for dump in report.dumps if math.isfinite(dump.norm)]
     if "total" in kinds and any(norms):
@@ -62,8 +65,8 @@ def histogram(values: Sequence[float], marks: dict[str, float], width: int, unic
     yield ", ".join(f"{name[0]} {name[1:].strip()} {figure(value)}" for name, value in marks.items())
 
 
-def _sparklines(report: StatsReport, width: int, unicode: bool) -> Iterator[str]:
-    names = [named(row.layer, report.labels) for row in report.layers]
+def _sparklines(report: StatsReport, width: int, unicode: bool, escape: Escape) -> Iterator[str]:
+    names = [escape(named(row.layer, report.labels)) for row in report.layers]
     names = [name if cells(name) <= _NAME else f"{name[: _NAME // 2 - 1]}..{name[1 - _NAME // 2 :]}" for name in names]
     column = max(map(cells, names), default=0)
     for name, values in zip(names, report.series, strict=True):

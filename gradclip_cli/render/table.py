@@ -2,12 +2,10 @@
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator
-from itertools import chain, islice
 from typing import IO, TYPE_CHECKING, cast
 
+from gradclip_cli.render import charset, plain
 from gradclip_cli.render.arrange import wanted
-from gradclip_cli.render.cells import cells
 from gradclip_cli.render.grid import Grid
 from gradclip_cli.render.view import View
 
@@ -24,69 +22,41 @@ _WIDTH, _WIDEST = 80, 200
 def write(report: "Report", stream: IO[str], view: View) -> None:
     """Write the wanted tables of a report, each under its title."""
     unicode = (getattr(stream, "encoding", None) or "ascii").lower().startswith("utf")
-    for grid in wanted(report, view):
+    escape = charset.escape_for(stream)
+    for found in wanted(report, view):
+        grid = found if unicode else charset.escaped(found, escape)
         if not grid.rows and grid.total is None:
             stream.write(f"{grid.title}\n")  # a table of nothing is its title
         elif stream.isatty() and len(grid.rows) <= _MOST_FITTED:
-            from gradclip_cli.render import terminal
-
-            color = view.color and not (os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb")
-            terminal.write(grid, stream, shutil.get_terminal_size().columns, unicode, color)
+            _fit(grid, stream, view, unicode)
         else:
-            stream.writelines(_plain(grid, "─" if unicode else "-"))
+            stream.writelines(plain.lines(grid, "─" if unicode else "-"))
     if type(report).__name__ == "StatsReport" and not view.chooses:
         from gradclip_cli.render.pictures import pictures
 
         width = min(shutil.get_terminal_size().columns, _WIDEST) if stream.isatty() else _WIDTH
-        found = cast("StatsReport", report)
-        stream.writelines(f"{line}\n" for line in pictures(found, view.kinds, width, unicode))
+        stats = cast("StatsReport", report)
+        stream.writelines(f"{line}\n" for line in pictures(stats, view.kinds, width, unicode, escape))
         if "total" in view.kinds:
-            stream.writelines(f"{line}\n" for text in found.advice for line in _folded(text, stream))
+            stream.writelines(f"{line}\n" for text in map(escape, stats.advice) for line in _folded(text, stream))
+
+
+def _fit(grid: Grid, stream: IO[str], view: View, unicode: bool) -> None:
+    """Write a table as a terminal has room for it."""
+    from gradclip_cli.render import below, terminal
+
+    width = shutil.get_terminal_size().columns
+    if below.is_for(grid, width):
+        stream.writelines(below.lines(grid, "─" if unicode else "-", width))
+        return
+    color = view.color and not (os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb")
+    terminal.write(grid, stream, width, unicode, color)
 
 
 def _folded(text: str, stream: IO[str]) -> list[str]:
-    """Fold a sentence between its words for a terminal, but no command that somebody might copy."""
+    """Fold a sentence for a terminal, but no command that somebody might copy."""
     if not stream.isatty() or "gradclip apply " in text:
         return [text]
-    from textwrap import wrap
+    from gradclip_cli.render.below import wrapped
 
-    return wrap(text, max(20, shutil.get_terminal_size().columns), break_long_words=False, break_on_hyphens=False)
-
-
-def _plain(grid: Grid, rule: str) -> Iterator[str]:
-    """Set a table in columns as wide as they have to be; nothing is cut or folded."""
-    headings = tuple(column.heading.replace("\n", " ") for column in grid.columns)
-    below = [grid.total] if grid.total is not None else []
-    widths = _widths([headings, *below], grid.rows)
-    signs = ["<" if column.text else ">" for column in grid.columns]
-    plain = "  ".join(f"{{:{sign}{width}}}" for sign, width in zip(signs, widths, strict=True))
-
-    def line(row: tuple[str, ...]) -> str:
-        if "".join(row).isascii():
-            return plain.format(*row).rstrip() + "\n"
-        pads = [width - cells(cell) + len(cell) for cell, width in zip(row, widths, strict=True)]
-        return (
-            "  ".join(f"{cell:{sign}{pad}}" for cell, sign, pad in zip(row, signs, pads, strict=True)).rstrip() + "\n"
-        )
-
-    between = "  ".join(rule * width for width in widths) + "\n"
-    yield from (f"{grid.title}\n", line(headings), between)
-    yield from map(line, grid.rows)
-    if grid.total is not None:
-        yield from (between, line(grid.total))
-    yield "\n"
-
-
-def _widths(rows: Iterable[tuple[str, ...]], more: Iterable[tuple[str, ...]]) -> list[int]:
-    """How wide each column has to be; a few thousand rows are looked at at once."""
-    widths: list[int] = []
-    every = chain(rows, more)
-    while batch := list(islice(every, 4096)):
-        found = [_width(column) for column in zip(*batch, strict=True)]
-        widths = list(map(max, found, widths or found))
-    return widths
-
-
-def _width(column: tuple[str, ...]) -> int:
-    """How wide a column has to be for these cells."""
-    return max(map(len if "".join(column).isascii() else cells, column))
+    return wrapped(text, shutil.get_terminal_size().columns)

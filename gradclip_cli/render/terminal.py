@@ -11,7 +11,7 @@ from rich.text import Text
 from gradclip_cli.render.grid import Grid
 
 _NAME, _TEXT = 31, 12
-"""What the first column of text is given at least, and the others."""
+"""What the first column of text is given at least, where there is room for it, and the others."""
 
 _MARGIN = 2
 
@@ -19,15 +19,22 @@ _MARGIN = 2
 def write(grid: Grid, stream: IO[str], width: int, unicode: bool, color: bool) -> None:
     """Write a table; where not even its figures fit, it is as wide as it has to be and the terminal folds it."""
     kept = _fitting(grid, width)
-    least = sum(_least(grid, k) + _MARGIN for k in kept)
+    name = _NAME if _needed(grid, kept, _NAME) <= width else _TEXT
+    # Without a height, rich takes a terminal that TERM does not name for 80 columns wide, and cuts what is wider.
     console = Console(
-        file=stream, width=max(width, least), markup=False, highlight=False, emoji=False, no_color=not color
+        file=stream,
+        width=max(width, _needed(grid, kept, name)),
+        height=1,
+        markup=False,
+        highlight=False,
+        emoji=False,
+        no_color=not color,
     )
     console.print(Text(grid.title, style="bold" if color else ""), soft_wrap=True)
-    console.print(_table(grid, kept, box.SIMPLE_HEAD if unicode else box.ASCII, color))
+    console.print(_table(grid, kept, name, box.SIMPLE_HEAD if unicode else box.ASCII, color))
 
 
-def _table(grid: Grid, kept: list[int], lines: box.Box, color: bool) -> Table:
+def _table(grid: Grid, kept: list[int], name: int, lines: box.Box, color: bool) -> Table:
     style = None if color else "none"
     table = Table(
         box=lines,
@@ -47,7 +54,7 @@ def _table(grid: Grid, kept: list[int], lines: box.Box, color: bool) -> Table:
             justify=justify,
             no_wrap=not column.text,
             overflow="fold",
-            min_width=_least(grid, k),
+            min_width=_least(grid, k, name),
         )
     for row in grid.rows:
         table.add_row(*(Text(row[k]) for k in kept))
@@ -57,18 +64,26 @@ def _table(grid: Grid, kept: list[int], lines: box.Box, color: bool) -> Table:
 def _fitting(grid: Grid, width: int) -> list[int]:
     """Leave out the columns of the highest rank until the figures fit beside the texts."""
     kept = list(range(len(grid.columns)))
-    while (rank := max(grid.columns[k].rank for k in kept)) and sum(_least(grid, k) + _MARGIN for k in kept) > width:
+    while (rank := max(grid.columns[k].rank for k in kept)) and _needed(grid, kept, _NAME) > width:
         kept = [k for k in kept if grid.columns[k].rank < rank]
     return kept
 
 
-def _least(grid: Grid, k: int) -> int:
+def _needed(grid: Grid, kept: list[int], name: int) -> int:
+    """The width that columns need, where the first of the texts is given `name`."""
+    return sum(_least(grid, k, name) + _MARGIN for k in kept)
+
+
+def _least(grid: Grid, k: int, name: int) -> int:
     """The width that a column needs: that of its figures, or enough of its texts to read them."""
     first = next((i for i, column in enumerate(grid.columns) if column.text), k)
-    texts = [
-        grid.columns[k].heading,
-        *(row[k] for row in grid.rows),
-        *([grid.total[k]] if grid.total is not None else []),
-    ]
-    widest = max(cell_len(line) for text in texts for line in text.split("\n"))
-    return min(widest, _NAME if k == first else _TEXT) if grid.columns[k].text else widest
+    if not grid.columns[k].text:
+        return _widest(grid, k)
+    return min(_widest(grid, k), name if k == first else _TEXT)
+
+
+def _widest(grid: Grid, k: int) -> int:
+    """The width of a column in which nothing is folded."""
+    texts = [grid.columns[k].heading, *(row[k] for row in grid.rows)]
+    texts += [grid.total[k]] if grid.total is not None else []
+    return max(cell_len(line) for text in texts for line in text.split("\n"))

@@ -1,5 +1,6 @@
 """What of a report is shown: its format, and the choice and the order of columns and rows."""
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -77,7 +78,8 @@ class View:
 
     def arranged(self, rows: Iterable[Row], value: Callable[[Row, str], Any]) -> Iterator[Row]:
         """Sort rows by `value(row, column)`, and keep the first ones."""
-        return islice(rows if self.order is None else ordered(rows, self.order, value), self.top)
+        chosen = rows if self.order is None else ordered(rows, self.order, value)
+        return islice(chosen, None if self.top is None else min(self.top, sys.maxsize))
 
 
 def parse_columns(text: str) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 from gradclip_cli.errors import InputError, UsageError
+from gradclip_cli.numerals import real
 from gradclip_cli.spelling import with_all
 from gradclip_cli.thresholds.replays import AutoClip, History, ZClip
 from gradclip_cli.thresholds.summary import Samples
@@ -28,14 +29,11 @@ class Named:
 
     def given(self, text: str) -> Self:
         """Return this rule with another argument."""
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
+        value = real(text)
         low, high = self.limits
         if self.argument is None:
             raise UsageError(f"the rule {self.name} takes no argument")
-        if not low <= value <= high or math.isinf(value):
+        if value is None or not low <= value <= high or math.isinf(value):
             raise UsageError(f"the rule {self.name} needs a number from {low:g} to {high:g}, not {text!r}")
         return replace(self, argument=value)
 
@@ -122,13 +120,12 @@ def parse_rule(text: str) -> Rule | Replay:
 
 def parse(text: str) -> Threshold:
     """Return a threshold, which is a number > 0 (`inf` clips nothing), or a rule."""
-    try:
-        value = float(text)
-    except ValueError:
-        if text.strip()[:1].isalpha():
-            return parse_rule(text)
-        raise UsageError(f"the threshold {text!r} is neither a number nor a rule; rules are {SPELLINGS}") from None
-    return checked(value)
+    value = real(text)
+    if value is not None:
+        return checked(value)
+    if text.strip()[:1].isalpha():
+        return parse_rule(text)
+    raise UsageError(f"the threshold {text!r} is neither a number nor a rule; rules are {SPELLINGS}")
 
 
 def checked(value: float) -> float:

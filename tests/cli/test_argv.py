@@ -167,6 +167,19 @@ USAGE = {
     f"{G} -s none --group-depth 0": "group-depth",
     f"{G} -s none --layer-regex (": "layer-regex",
     f"{G} -s none --layer-regex .*": "layer-regex",
+    f"{G} -s clip-by-norm -t 1_0 --dry-run": "'1_0' is neither",
+    f"{G} -s clip-by-norm -t ١ --dry-run": "'١' is neither",
+    f"{G} -s clip-by-norm -t 1e400 --dry-run": "'1e400' is neither",
+    f"{G} -s clip-by-norm -t percentile:9_0 --dry-run": "'9_0'",
+    f"{G} -s clip-by-norm -t 1 --epsilon 1e999 --dry-run": "--epsilon",
+    f"{G} -s clip-by-norm -t 1 --norm-type 1_0 --dry-run": "--norm-type",
+    "ls g.safetensors --top 1_0": "--top",
+    "ls g.safetensors --group-depth ١": "--group-depth",
+    "stats g.safetensors --skip-steps 0_0": "--skip-steps",
+    "stats g.safetensors -j 1_0": "--jobs",
+    "diff g.safetensors g.safetensors --rtol 1_0": "--rtol",
+    "check g.safetensors --exploding-factor 1_0": "--exploding-factor",
+    "check g.safetensors --exploding-dumps 1_0": "--exploding-dumps",
     f"{G} -s none --in-place": "--in-place",
     "apply g.safetensors -s none": "-o",
     f"{G} -s none -j 0": "jobs",
@@ -339,3 +352,21 @@ def test_dry_run_writes_nothing(folder: Path, run: Run) -> None:
     assert result.code == 0
     assert "lstm.weight" in result.out
     assert contents(folder.parent) == before
+
+
+EMPTY = [
+    ["ls", ""],
+    ["stats", "g.safetensors", ""],
+    ["diff", "g.safetensors", ""],
+    ["ls", "--files-from", ""],
+    ["apply", "g.safetensors", "-s", "none", "-o", ""],
+    ["apply", "g.safetensors", "-s", "none", "--dry-run", "--config", ""],
+]
+
+
+@pytest.mark.parametrize("argv", EMPTY, ids=" ".join)
+def test_an_empty_path_is_wrong_usage(argv: list[str], folder: Path, run: Run) -> None:
+    """An empty path, as an unset variable of a script leaves it, names no file: the message says that it is empty."""
+    result = run(*argv)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.splitlines()[-1].endswith("the path is empty; name a file or a directory")

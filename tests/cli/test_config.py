@@ -122,3 +122,13 @@ def test_other_commands_read_a_file(command: str, text: str, network: Path, run:
     assert run(command, network, "--config", "c.toml", "-f", "json") == said
     assert said.code in (0, 1)
     assert said != run(command, network, "-f", "json") or command == "check"
+
+
+@pytest.mark.parametrize(
+    ("text", "code"), [("threshold = " + "9" * 5000, 3), ("[[layer]]\npattern = 'lstm'\nthreshold = 1" + "0" * 400, 2)]
+)
+def test_a_number_beyond_all_others(text: str, code: int, network: Path, run: Run) -> None:
+    """A number in the file that no float64 holds, or not even Python reads, is said in one line."""
+    Path("clip.toml").write_text(text)
+    found = run("apply", network, "--dry-run", "-s", "clip-by-norm", "-t", "1", "--config", "clip.toml")
+    assert (found.code, found.err.splitlines()[-1][:7]) == (code, "Error: ")

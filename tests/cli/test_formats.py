@@ -260,3 +260,8 @@ def test_formats_are_imported_when_they_are_asked_for() -> None:
     assert "render.csv" in loaded
     assert not [name for name in ("'rich", "render.table", "render.grid", "render.md", "render.tsv") if name in loaded]
     assert "gradclip_cli.render." not in modules("--help")
+
+
+def test_more_rows_than_any_machine_holds(series: None, run: Run) -> None:
+    """A number of rows beyond all numbers of a machine shows them all."""
+    assert run("ls", "step1.npz", "--top", "9" * 20) == run("ls", "step1.npz", "--top", "9")

@@ -288,3 +288,17 @@ def test_threshold_of_one_sample_warns(command: str, save: Save, run: Run) -> No
     result = run(command, "g.safetensors", "-s", "clip-by-norm", *argv)
     assert result.code == 0
     assert "clipped" in (result.err if command == "apply" else result.out + result.err)
+
+
+@pytest.mark.parametrize("rule", ["mean", "autoclip"])
+def test_an_epsilon_clips_what_is_its_own_threshold(rule: str, save: Save, run: Run) -> None:
+    """With --epsilon a norm that is its own threshold is clipped, and the warning does not say that it is not."""
+    save(w=[3.0, 4.0])
+    result = run(
+        "apply", "g.safetensors", "--dry-run", "-s", "clip-by-norm", "-t", rule, "--epsilon", "5", "-f", "json"
+    )
+    [param] = json.loads(result.out)["dumps"][0]["params"]
+    assert (param["clipped"], param["factor"]) == (True, 0.5)
+    assert "only one norm" in result.err
+    assert "nothing" not in result.err
+    assert "clipped by --epsilon 5" in result.err

@@ -42,6 +42,16 @@ def test_in_place(grads: Path, run: Run) -> None:
     assert names() == ["g.safetensors"]
 
 
+@pytest.mark.parametrize("where", [["--in-place"], ["-o", "g.safetensors", "--overwrite"]])
+def test_in_place_keeps_the_format(where: list[str], grads: Path, run: Run) -> None:
+    """A file that is replaced by itself keeps its format: another one is wrong usage, before anything is written."""
+    refused = run("apply", grads, *where, "--output-format", "npz", *HALVE)
+    assert (refused.code, values(grads), names()) == (2, [3.0, 4.0], ["g.safetensors"])
+    assert refused.err.splitlines()[-1].startswith("Error: g.safetensors is safetensors and stays so in its place; ")
+    assert run("apply", grads, *where, "--output-format", "safetensors", *HALVE).code == 0
+    assert values(grads) == [1.5, 2.0]
+
+
 def test_in_place_follows_links(grads: Path, run: Run) -> None:
     """A symbolic link stays one: the file behind it is replaced."""
     Path("link.safetensors").symlink_to(grads)

@@ -165,6 +165,24 @@ def test_a_file_behind_standard_output(redirection: str, network: Path, shell: S
     assert Path("out").read_bytes() == kept + network.read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("output", "redirection"),
+    [
+        ("/dev/stdout", ">"),
+        ("/dev/stderr", "2>"),
+        ("/dev/fd/2", "2>>"),
+        ("/dev/fd/5", "5>>"),
+        ("/proc/self/fd/7", "7>"),
+    ],
+)
+def test_a_file_behind_any_descriptor(output: str, redirection: str, network: Path, shell: Shell) -> None:
+    """A descriptor that is redirected to a file is a stream: no --overwrite, and what stands there stays where that is asked for."""
+    Path("out").write_bytes(b"head")
+    done = shell(f"gradclip apply {network} -o {output} -s none -q {redirection} out")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert Path("out").read_bytes() == (b"head" if ">>" in redirection else b"") + network.read_bytes()
+
+
 def test_the_same_file_on_both_ends(network: Path, shell: Shell) -> None:
     """A shell that empties the input before it is read leaves an empty file: exit 3."""
     done = shell(f"gradclip apply - -o - -s none < {network} > {network}")
@@ -193,6 +211,8 @@ REFUSED = {
     "gradclip ls - < run": (1, ""),  # Python itself refuses to begin
     "cat bad.npz | gradclip apply - -o - -s none": (4, "-: .*NaN"),
     "gradclip apply g.npz -o - -s none >&-": (5, "standard output: is closed"),
+    "gradclip apply g.npz -o /dev/fd/77 -s none": (5, "/dev/fd/77: is closed"),
+    "gradclip apply g.npz -o /dev/stdin -s none < g.npz": (5, "/dev/stdin: .*reading only"),
     "gradclip apply g.npz -o - -s none > /dev/full": (5, "standard output: no space left"),
     "gradclip apply eight.safetensors -o - --output-format npz -s none": (5, "-: w: .*float8"),
     "(ulimit -f 100; cat large.npz | gradclip stats -)": (3, "-: .*temporary file: file too large; .*TMPDIR"),

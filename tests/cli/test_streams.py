@@ -11,6 +11,7 @@ import subprocess
 import sys
 import termios
 import time
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,14 @@ def test_names_of_files_are_escaped(save: Save, run: Run) -> None:
     assert (shown.code, refused.code) == (0, 3)
     assert is_safe(shown.out + refused.err)
     assert len(refused.err.splitlines()) == 1
+
+
+def test_the_end_of_a_line_in_the_name_of_a_file(save: Save, run: Run) -> None:
+    """A name of two lines is told from one with a blank, in errors and in warnings."""
+    save("a\nb.npz", w=[1.0], n=np.array([True]), s=np.array("text"))
+    assert run("ls", "x\ny.npz").err.startswith("Error: x\\ny.npz: ")
+    warned = run("ls", "a\nb.npz")
+    assert (warned.code, warned.err.startswith("Warning: a\\nb.npz: ")) == (0, True)
 
 
 @pytest.mark.parametrize("name", ["[red]w[/red]", "[/]", ":smile:", "=cmd()", "{x}", "%s", "größe.重み", "\\x1b"])
@@ -163,6 +172,7 @@ TABLES = {
     "stats": ["stats", "step1.npz", "step2.npz"],
     "check": ["check", "g.safetensors", "--dominated-share", "0.3", "--spread-ratio", "0.5", "--fail-on", "dead"],
     "ls": ["ls", "g.safetensors"],
+    "ls of several": ["ls", "a-run-of-a-long-name.npz", "step1.npz"],
     "strategies": ["strategies"],
 }
 
@@ -176,11 +186,37 @@ def test_table_fits_the_terminal(command: str, columns: int, save: Save) -> None
     save(**tensors)
     for step in (1, 2):
         save(f"step{step}.npz", **tensors)
+    save("a-run-of-a-long-name.npz", **tensors)
     shown = re.sub(r"\x1b\[[0-9;]*m", "", on_terminal(TABLES[command], columns))
     lines = shown.replace("\r\n", "\n").split("\n")
     assert len(lines) > 4
     assert max(map(len, lines)) <= columns
     assert "…" not in shown
+
+
+@pytest.mark.parametrize("term", ["xterm", "dumb"])
+def test_what_is_wrong_is_folded_to_the_width_of_the_terminal(term: str, save: Save) -> None:
+    """On a terminal of 60 columns a finding's sentence stands below its figures, in lines that are mostly full, and is whole."""
+    name = "transformer.h.11.attn.c_attn.weight"
+    save("step1.npz", **{name: np.zeros(4)})
+    shown = on_terminal(["check", "step1.npz", "--fail-on", "spread"], 60, NO_COLOR="1", TERM=term).splitlines()
+    sentence = " ".join(line.strip() for line in shown if line.startswith("    "))
+    piped = subprocess.run([*GRADCLIP, "check", "step1.npz"], capture_output=True, text=True, check=False).stdout
+    message = re.search(r"100 % of 4 elements are 0: .*?(?=  |\n)", piped)
+    assert message
+    assert message[0] in sentence
+    assert "step1.npz" in sentence
+    assert max(map(len, shown)) <= 60
+    assert len(shown) <= 8
+
+
+@pytest.mark.parametrize("columns", [1, 30, 50])
+def test_an_option_to_be_copied_is_not_cut(columns: int, save: Save) -> None:
+    """The threshold in an option that somebody might copy stands on one line, however narrow the terminal is."""
+    for step in (1, 2):
+        save(f"step{step}.npz", **{"transformer.h.11.attn.weight": [0.123456 * step], "w.w": [1.0]})
+    shown = on_terminal(["stats", "step1.npz", "step2.npz", "--by", "layer"], columns, NO_COLOR="1")
+    assert "'transformer.h.11.attn=:0.1852'" in shown
 
 
 @pytest.mark.parametrize(("variables", "argv"), [({"NO_COLOR": "1"}, []), ({"TERM": "dumb"}, []), ({}, ["--no-color"])])
@@ -239,6 +275,26 @@ def test_ascii_terminal(save: Save, spawn: Run) -> None:
         assert result.code == (4 if argv[0] == "apply" else 0)
         assert "gr\\xf6\\xdfe.w" in result.out + result.err
         assert "Traceback" not in result.err
+
+
+def cells(text: str) -> int:
+    """How wide a text is on a terminal, by the tables of Unicode."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "gb18030"])
+def test_columns_stand_in_line_in_any_encoding(encoding: str, save: Save, spawn: Run) -> None:
+    """What an encoding cannot say is escaped before columns are measured, and pictures are drawn in ASCII there."""
+    for step in (1, 2):
+        save(f"step{step}.npz", **{"größe.w": [1.0 * step], "第一层.w": [2.0], "w.w": [3.0]})
+    plain = {**os.environ, "PYTHONIOENCODING": encoding}
+    shown = spawn("stats", "step1.npz", "step2.npz", "--by", "layer", env=plain, encoding=encoding).out
+    table, _, pictures = shown.split("\n\n")[:3]
+    _, head, *rows = table.splitlines()
+    bars = {cells(re.match(r".*?\S {2,}", line)[0]) for line in pictures.splitlines()[1:]}  # type: ignore[index]
+    assert {cells(row) for row in rows} == {len(head)}
+    assert len(bars) == 1
+    assert not set("▁▂▃▄▅▆▇█─") & set(shown)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)

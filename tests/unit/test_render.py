@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import re
 import sys
 from typing import Any
 
@@ -62,6 +63,7 @@ STATS = StatsReport(
     [],
 )
 LS = LsReport([LsTensor("a.npz", NAME, "lstm", "w", (), "bfloat16", 2)], {}, ["a note"])
+WIDE = LsReport([LsTensor(f"run/{k}.npz", NAME, NAME, NAME, (), "float32", 10**k) for k in range(9)], {}, [])
 STRATEGIES = StrategiesReport([StrategyRow("none", ("None",), "-", "unchanged", False, "DL4J")], [])
 REPORTS: list[Any] = [APPLY, STATS, LS, STRATEGIES]
 KINDS = frozenset({"total", "layer", "param", "step"})
@@ -215,3 +217,21 @@ def test_json_does_not_need_the_table_library(monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.delitem(sys.modules, module)
     rendered(LS, "json")
     assert "rich" not in sys.modules
+
+
+@pytest.mark.parametrize("term", ["dumb", "unknown", "xterm"])
+@pytest.mark.parametrize("columns", [1, 20, 40, 60, 79, 100])
+@pytest.mark.parametrize("report", [*REPORTS, WIDE], ids=lambda report: type(report).__name__)
+def test_no_figure_is_cut(report: Any, columns: int, term: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal of any width and kind, what looks like a number is one that the full table has."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("TERM", term)
+    monkeypatch.setenv("NO_COLOR", "1")
+    stream = Terminal()
+    render.write(report, stream, View("table", KINDS))
+    shown, full = (
+        {word for word in re.findall(r"[^\s|]+", text) if re.fullmatch(r"-?[\d.,]+(e[-+]\d+)?%?", word)}
+        for text in (stream.getvalue(), rendered(report, "table"))
+    )
+    assert shown <= full
+    assert (full and shown) or not full

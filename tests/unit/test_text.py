@@ -33,6 +33,11 @@ def test_one_line_is_one_line_of_bounded_length(text: str, limit: int) -> None:
     assert len(found.encode()) <= limit
 
 
+def test_the_end_of_a_line_is_shown() -> None:
+    """A name that holds the end of a line is not taken for one that holds a blank."""
+    assert one_line("a\nb c") == "a\\nb c"
+
+
 def test_a_long_line_keeps_both_ends() -> None:
     """A text that is too long loses its middle."""
     assert one_line("begin" + "." * 500 + "finish", 40).startswith("begin")

@@ -14,7 +14,7 @@ PACKAGE = Path(gradclip_cli.__file__).parent
 ROOT = PACKAGE.parent
 
 STAGES: tuple[tuple[str, ...], ...] = (
-    ("text", "signals", "spelling"),
+    ("text", "signals", "spelling", "numerals"),
     ("errors",),
     ("arithmetic",),
     ("tensors",),

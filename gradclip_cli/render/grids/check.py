@@ -11,10 +11,10 @@ _COLUMNS = (
     Column("step"),
     Column("layer", text=True),
     Column("param", text=True),
-    Column("value"),
-    Column("limit", rank=1),
-    Column("message", text=True),
-    Column("input", text=True, rank=2),
+    Column("value", rank=1),
+    Column("limit", rank=2),
+    Column("message", text=True, rank=2, below=True),
+    Column("input", text=True, rank=1, below=True),
 )
 
 

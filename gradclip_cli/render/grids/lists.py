@@ -6,6 +6,9 @@ from gradclip_cli.report import LsReport, LsTensor, StrategiesReport, StrategyRo
 from gradclip_cli.report.rows import Rows
 from gradclip_cli.text import printable
 
+_NAMES = {"input": 0, "name": 0, "layer": 1, "param": 2}
+"""The columns of text with their ranks: what a name gives can be left out beside it."""
+
 
 def grids(report: LsReport | StrategiesReport, kinds: frozenset[str]) -> list[Grid]:
     """Return the one table of either report."""
@@ -14,7 +17,7 @@ def grids(report: LsReport | StrategiesReport, kinds: frozenset[str]) -> list[Gr
 
 def _tensors(report: LsReport) -> Grid:
     several = len({row.input for row in report.tensors}) > 1
-    columns = [Column(name, text=True) for name in ("input", "name", "layer", "param")]
+    columns = [Column(name, text=True, rank=rank) for name, rank in _NAMES.items()]
     columns += [Column("shape"), Column("dtype"), Column("bytes")]
     rows = Rows(lambda row: _tensor(row, report.labels)[not several :], report.tensors)
     return Grid("tensors", columns[not several :], rows, records=records(report))

@@ -18,7 +18,12 @@ _TRIED = (
     Column("clipped most", text=True, rank=2),
     Column("note", text=True),
 )
-_OWN = (Column("layer", text=True), Column("threshold"), Column("clips"), Column("option of apply", text=True))
+_OWN = (
+    Column("layer", text=True),
+    Column("threshold"),
+    Column("clips"),
+    Column("option of apply", text=True, below=True),
+)
 
 
 def tried(rows: Sequence[Tried]) -> Grid:
