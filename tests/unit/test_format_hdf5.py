@@ -21,7 +21,8 @@ from gradclip_cli.errors import InputError, OutputError
 from gradclip_cli.formats import opened
 from gradclip_cli.formats.base import Options
 from gradclip_cli.formats.hdf5.bands import bands
-from gradclip_cli.formats.hdf5.types import dtype_of, walk
+from gradclip_cli.formats.hdf5.types import dtype_of
+from gradclip_cli.formats.hdf5.walk import walk
 from gradclip_cli.tensors import TensorSpec
 
 from .making import converted, gradients, raw_of, read_all, rewritten

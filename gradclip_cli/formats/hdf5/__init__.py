@@ -4,6 +4,7 @@ A copy of a file is made byte for byte, with the elements of the changed tensors
 chunking, compression and everything else that a framework wrote stay as they were.
 """
 
+import os
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,11 @@ from gradclip_cli.tensors import TensorSpec
 if TYPE_CHECKING:
     from gradclip_cli.formats.hdf5.reader import Hdf5Reader
     from gradclip_cli.formats.hdf5.writer import Hdf5Writer
+
+# An unknown filter, or a file that cannot be opened, would make HDF5 load every library where plugins lie; this says,
+# before any module here brings in h5py, that it may load none, and that they lie nowhere.
+os.environ["HDF5_PLUGIN_PRELOAD"] = "::"
+os.environ["HDF5_PLUGIN_PATH"] = ""
 
 name = "hdf5"
 suffixes = (".h5", ".hdf5", ".hdf", ".he5")

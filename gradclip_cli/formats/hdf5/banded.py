@@ -5,16 +5,15 @@ from math import prod
 from typing import Any
 
 import numpy as np
+from h5py import h5d, h5s
 
 from gradclip_cli.arithmetic.dtypes import Raw
 from gradclip_cli.files.positions import InputFile
 from gradclip_cli.formats.hdf5.bands import Band, bands
+from gradclip_cli.formats.hdf5.calls import lock
 from gradclip_cli.formats.hdf5.chunks import aligned, origins, packing_of, parts, word
 from gradclip_cli.formats.hdf5.table import Table, filling
-from gradclip_cli.formats.hdf5.types import lock
 from gradclip_cli.tensors import TensorSpec
-
-from h5py import h5d, h5s  # isort: skip  (after types, which says that no plugin may be loaded)
 
 BAND_BYTES = 4 << 20
 """How much of a chunked dataset is held at once, in whole rows of chunks; a single row may have four times as much."""

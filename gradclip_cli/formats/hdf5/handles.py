@@ -4,13 +4,11 @@ import os
 from math import prod
 from typing import Any
 
-from gradclip_cli.files.positions import reopened
-from gradclip_cli.formats.hdf5.types import (
-    path_of,  # the module says, before h5py is there, that no plugin may be loaded
-)
+import h5py
+from h5py import h5d, h5p
 
-import h5py  # isort: skip
-from h5py import h5d, h5p  # isort: skip
+from gradclip_cli.files.positions import reopened
+from gradclip_cli.formats.hdf5.calls import path_of
 
 _LEAST, _MOST = 1 << 20, 4 << 20
 """How many bytes of a file's structure are kept at hand: as much as HDF5 itself would keep takes up to 200 MB of objects."""

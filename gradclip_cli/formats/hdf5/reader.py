@@ -3,6 +3,8 @@
 import os
 from contextlib import ExitStack
 
+from h5py import h5d, h5o, h5s
+
 from gradclip_cli.arithmetic.dtypes import Raw
 from gradclip_cli.errors import InputError
 from gradclip_cli.files.positions import InputFile
@@ -10,13 +12,12 @@ from gradclip_cli.formats import hdf5
 from gradclip_cli.formats.base import Options, check_declared, read_through
 from gradclip_cli.formats.hdf5 import heaps
 from gradclip_cli.formats.hdf5.banded import BAND_BYTES, BandReader
+from gradclip_cli.formats.hdf5.calls import let_go, lock, mapped, path_of
 from gradclip_cli.formats.hdf5.handles import opened, opened_dataset
-from gradclip_cli.formats.hdf5.types import dtype_of, let_go, lock, mapped, path_of, walk
+from gradclip_cli.formats.hdf5.types import dtype_of
+from gradclip_cli.formats.hdf5.walk import walk
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import listed
-
-from h5py import h5d, h5o, h5s  # isort: skip
-
 
 _MOST_UNPACKED = 64 << 20
 """The largest chunk that is read without asking: a kilobyte may unpack to a megabyte."""

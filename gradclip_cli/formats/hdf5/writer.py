@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import IO, Any
 
 import numpy as np
+from h5py import h5d, h5p, h5z
 
 from gradclip_cli.arithmetic.dtypes import Raw, to_numpy
 from gradclip_cli.errors import OutputError
@@ -14,14 +15,12 @@ from gradclip_cli.files.positions import write_at
 from gradclip_cli.formats.base import Copy, around
 from gradclip_cli.formats.hdf5.banded import bands_of, selection
 from gradclip_cli.formats.hdf5.bands import Band
+from gradclip_cli.formats.hdf5.calls import let_go, lock, mapped, written
 from gradclip_cli.formats.hdf5.chunks import aligned, packed, packing_of
 from gradclip_cli.formats.hdf5.handles import opened, opened_dataset
 from gradclip_cli.formats.hdf5.reader import Hdf5Reader
-from gradclip_cli.formats.hdf5.types import let_go, lock, mapped, written
 from gradclip_cli.formats.turns import Turns
 from gradclip_cli.tensors import TensorSpec
-
-from h5py import h5d, h5p, h5z  # isort: skip
 
 _MOST_DIMENSIONS = 32
 
