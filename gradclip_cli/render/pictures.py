@@ -92,7 +92,8 @@ def _bounds(values: Sequence[float]) -> tuple[float, float]:
 
 def _place(value: float, low: float, high: float, count: int) -> int:
     """Which of `count` places a value has between two others; zeros stand with the smallest."""
-    if value <= low or high <= low:
+    span = math.log(high) - math.log(low)  # 0 for neighbours among the float64 too
+    if value <= low or span <= 0:
         return 0
-    share = (math.log(value) - math.log(low)) / (math.log(high) - math.log(low))
+    share = (math.log(value) - math.log(low)) / span
     return min(count - 1, max(0, round(share * (count - 1))))

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 PERCENTILES = (90.0, 95.0, 99.0)
 
+ALIKE = 1e-5
+"""Norms that differ by so much of themselves are equal but for the rounding of float32 elements."""
+
 
 @dataclass(slots=True)
 class Summary:
@@ -78,9 +81,16 @@ class Samples:
         kept = np.minimum(scaled, threshold / (self.finite.max(initial=0) or 1.0))
         return float(1 - (kept @ kept) / (scaled @ scaled)) if scaled.any() else 0.0
 
+    def at_the_top(self) -> float:
+        """Return the share of several finite samples that are as large as the largest, but for rounding; 0 of a lone one."""
+        top = float(self.finite.max(initial=0))
+        return float((self.finite >= top / (1 + ALIKE)).mean()) if len(self.finite) > 1 and top else 0.0
+
     def longest_run(self, threshold: float, epsilon: float = 0.0) -> int:
-        """Return the most steps on end in each of which something is above `threshold`."""
-        above = self.steps + epsilon > threshold
+        """Return the most steps on end in each of which something finite is above `threshold`."""
+        import numpy as np
+
+        above = np.isfinite(self.steps) & (self.steps + epsilon > threshold)
         steps: list[bool] = [bool(row.any()) for row in above]
         return max((sum(1 for _ in run) for clipped, run in groupby(steps) if clipped), default=0)
 
@@ -111,7 +121,9 @@ def _summarised(matrix: "NDArray[np.float64]", nonfinite: int = 0) -> list[Summa
     ordered = np.sort(scaled, axis=0)
     median = _percentile(ordered, 50.0)
     figures = [
-        scaled.mean(axis=0),
+        np.clip(
+            scaled.mean(axis=0), ordered[0], ordered[-1]
+        ),  # the mean of equal numbers may be rounded away from them
         scaled.std(axis=0),
         median,
         _percentile(np.sort(np.abs(scaled - median), axis=0), 50.0),
@@ -125,8 +137,10 @@ def _summarised(matrix: "NDArray[np.float64]", nonfinite: int = 0) -> list[Summa
 
 def _percentile(ordered: "NDArray[np.float64]", percent: float) -> "NDArray[np.float64]":
     """Interpolate linearly between the two nearest of the sorted rows, as numpy does by default."""
+    import numpy as np
+
     low, high, share = between(len(ordered), percent)
-    found: NDArray[np.float64] = ordered[low] + share * (ordered[high] - ordered[low])
+    found: NDArray[np.float64] = np.minimum(ordered[low] + share * (ordered[high] - ordered[low]), ordered[high])
     return found
 
 

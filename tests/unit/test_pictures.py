@@ -16,6 +16,7 @@ from gradclip_cli.render.pictures import histogram, sparkline
         ([math.nan, 1, math.inf, 2], "!▁!█"),
         ([0, 0], "▁▁"),
         ([1e-300, 1e300], "▁█"),
+        ([7.000000000000001, 7.000000000000002], "▁▁"),
     ],
 )
 def test_bars_grow_with_the_logarithm(values: list[float], bars: str) -> None:
@@ -46,6 +47,15 @@ def test_a_histogram_is_as_wide_as_it_may_be(width: int) -> None:
     assert axis.startswith("1 ")
     assert marks.index("m") < marks.index("T")
     assert legend == "m median 1, T suggested 500"
+
+
+def test_values_whose_logarithms_are_equal_stand_in_one_place() -> None:
+    """Neighbours among the float64 have one logarithm, and so one place."""
+    low = 7.000000000000001
+    high = math.nextafter(low, 8)
+    bars = list(histogram([low, high, low], {"M mean": high}, 20))
+    assert low < high
+    assert [row for row in bars[:5] if row != "█"] == []
 
 
 def test_the_highest_bar_is_full() -> None:

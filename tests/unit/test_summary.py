@@ -86,8 +86,42 @@ def test_energy_is_lost_above_the_threshold() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "groups", "run"), [([1, 5, 5, 1, 5], 1, 2), ([1, 1], 1, 0), ([5, 1, 1, 5, 1, 1, 1, 5], 2, 2), ([], 1, 0)]
+    ("values", "groups", "run"),
+    [
+        ([1, 5, 5, 1, 5], 1, 2),
+        ([1, 1], 1, 0),
+        ([5, 1, 1, 5, 1, 1, 1, 5], 2, 2),
+        ([], 1, 0),
+        ([math.inf, math.inf, 5, math.nan], 1, 1),
+        ([math.inf, 1, 5, 1], 2, 1),
+    ],
 )
 def test_the_longest_run_of_clipped_steps(values: list[float], groups: int, run: int) -> None:
-    """Steps on end in each of which some group is above the threshold."""
+    """Steps on end in each of which some group is above the threshold; what is not finite does not count."""
     assert Samples([float(value) for value in values], groups).longest_run(3.0) == run
+
+
+@pytest.mark.parametrize("value", [0.1, 0.7, 3.3, 1e-310, 7.1e300])
+@pytest.mark.parametrize("count", [3, 7, 10, 999])
+def test_no_figure_leaves_the_range_of_the_samples(value: float, count: int) -> None:
+    """The mean, and every percentile, of equal or nearly equal norms lies between the smallest and the largest of them."""
+    for values in ([value] * count, [value] * (count - 1) + [math.nextafter(value, math.inf)]):
+        found = Samples(values).summary()
+        for name in ("mean", "median", "p90", "p95", "p99"):
+            assert found.min <= getattr(found, name) <= found.max, name
+        assert found.min <= Samples(values).percentile(99.9) <= found.max
+
+
+@pytest.mark.parametrize(
+    ("values", "share"),
+    [
+        ([2.0] * 4, 1.0),
+        ([2.0, 2.0 * (1 - 0.9e-5), 2.0 * (1 - 1.2e-5), 1.0], 0.5),
+        ([2.0], 0.0),
+        ([0.0] * 3, 0.0),
+        ([], 0.0),
+    ],
+)
+def test_how_many_are_as_large_as_the_largest(values: list[float], share: float) -> None:
+    """Norms within 1e-5 of the largest are at the top; a lone norm, and zeros, tell nothing."""
+    assert Samples([*values, math.inf]).at_the_top() == share
