@@ -1,61 +1,65 @@
 """Norms far above those of the rest of the series."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from gradclip_cli.rules.base import Found, percent, places
+from gradclip_cli.rules.explosions import Explosions, explosions
 from gradclip_cli.rules.figures import Figures, Mask, Matrix
 from gradclip_cli.rules.limits import Limits
 
 MEANING = "clip the gradients, or lower the learning rate"
 
-RISE = 3.0
-"""What explodes is also above so many times the lowest norm before it: a run that begins high and comes down does not explode."""
+_LOST = 1e-6
+"""What is below so much of the usual norm of a dump is no more than rounding beside it, and may explode without harm."""
 
 
 def find(figures: Figures, limits: Limits) -> Iterator[Found]:
-    """Find dumps with a norm above `exploding_factor` times the median, and name the tensor that leads each.
+    """Find dumps with a norm above `exploding_factor` times what is usual, and name the tensor that leads each.
 
-    In the other dumps, find tensors whose own norm is as far above their own median, if it is also above what is usual for
-    the norm of the whole dump: what is lost in the sum explodes without harm.
+    In the other dumps, find layers whose own norm is as far above what is usual for them, and in the other layers tensors,
+    if they are also above what is usual for the norm of the whole dump.
     """
-    enough, factor = limits.exploding_dumps, limits.exploding_factor
     total = figures.dump_norms[:, None]
-    usual, medians = _medians(total, ~np.isnan(total), enough), _medians(figures.norm, figures.sound, enough)
-    whole = _above(total, ~np.isnan(total), factor, usual)
-    own = _above(figures.norm, figures.sound, factor, medians) & (figures.norm > usual) & ~whole
-    leads = np.zeros_like(own)
-    if whole.any():
-        leads[whole[:, 0], figures.norm[whole[:, 0]].argmax(axis=1)] = True
-    for rows, column in places(leads):
-        share = figures.norm[rows[0], column] / total[rows[0], 0]
-        led = f"{percent(float(share) ** 2)} of its square in this tensor"
-        yield _found(rows, column, total[:, 0], float(usual[0]), factor, f"the norm of the dump is {{}}, {led}")
-    for rows, column in places(own):
-        yield _found(rows, column, figures.norm[:, column], float(medians[column]), factor, "the norm is {}")
+    whole = _explosions(total, ~np.isnan(total), limits)
+    layers = _explosions(figures.layer_norms, figures.layers_there & ~np.isnan(figures.layer_norms), limits)
+    tensors = _explosions(figures.norm, figures.sound, limits)
+    in_layers = layers.steps & ~whole.steps & (figures.layer_norms > _LOST * whole.usual)
+    rest = tensors.steps & ~whole.steps & ~in_layers[:, figures.layer_of] & (figures.norm > whole.usual)
+    for rows, column in places(_leading(figures, whole.steps[:, 0])):
+        led = _led(figures.norm[rows[0], column], total[rows[0], 0])
+        yield _found(rows, column, total, whole, 0, f"the norm of the dump is {{}}, {led}", limits)
+    for rows, layer in places(in_layers):
+        members = np.flatnonzero(figures.layer_of == layer)
+        column = int(members[figures.norm[rows[0], members].argmax()])
+        led = _led(figures.norm[rows[0], column], figures.layer_norms[rows[0], layer])
+        what = "the norm is {}" if len(members) == 1 else f"the norm of the layer is {{}}, {led}"
+        yield _found(rows, column, figures.layer_norms, layers, layer, what, limits)
+    for rows, column in places(rest):
+        yield _found(rows, column, figures.norm, tensors, column, "the norm is {}", limits)
 
 
-def _found(rows: list[int], column: int, norms: Matrix, median: float, factor: float, what: str) -> Found:
-    value, worst = float(norms[rows[0]]), float(norms[rows].max())
-    times = f"{value / median:.4g} times the median {median:.4g}"
-    most = f" (at worst {worst / median:.4g} times)" if worst > value else ""
-    return Found(rows, value, factor * median, f"{what.format(times + most)}: {MEANING}", column)
+def _explosions(norms: Matrix, taken: Mask, limits: Limits) -> Explosions:
+    return explosions(norms, taken, limits.exploding_factor, limits.exploding_dumps)
 
 
-def _medians(norms: Matrix, taken: Mask, enough: int) -> Matrix:
-    """The median of each column over what is `taken` of it; 0 where that is too little to tell."""
-    found = np.zeros(norms.shape[1])
-    judged = taken.sum(axis=0) >= enough
-    if judged.any():
-        found[judged] = np.nanmedian(np.where(taken, norms, np.nan)[:, judged], axis=0)
+def _leading(figures: Figures, rows: Mask) -> Mask:
+    """Which tensor has the largest norm of each of these dumps."""
+    found = np.zeros_like(figures.sound)
+    if rows.any():
+        found[rows, figures.norm[rows].argmax(axis=1)] = True
     return found
 
 
-def _above(norms: Matrix, taken: Mask, factor: float, medians: Matrix) -> Mask:
-    """What is above `factor` medians, and has risen to that."""
-    known = np.where(taken, norms, np.inf)
-    lowest = np.minimum.accumulate(np.vstack([np.full_like(known[:1], np.inf), known[:-1]]))
-    with np.errstate(invalid="ignore", over="ignore"):
-        found: Mask = taken & (medians > 0) & (norms > factor * medians) & (norms > RISE * lowest)
-    return found
+def _led(norm: float, whole: float) -> str:
+    return f"{percent(float(norm / whole) ** 2)} of its square in this tensor"
+
+
+def _found(
+    rows: Sequence[int], tensor: int, norms: Matrix, by: Explosions, group: int, what: str, limits: Limits
+) -> Found:
+    value, worst, usual = float(norms[rows[0], group]), float(norms[rows, group].max()), float(by.usual[group])
+    times = f"{value / usual:.4g} times the median {usual:.4g}{' of the dumps before' if by.stays[group] else ''}"
+    most = f" (at worst {worst / usual:.4g} times)" if worst > value else ""
+    return Found(rows, value, limits.exploding_factor * usual, f"{what.format(times + most)}: {MEANING}", tensor)

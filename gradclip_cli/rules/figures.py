@@ -66,12 +66,24 @@ class Figures:
         return list(dict.fromkeys(tensor.layer for tensor in self.tensors))
 
     @cached_property
+    def layer_of(self) -> NDArray[np.intp]:
+        """Which of the layers each tensor belongs to."""
+        place = {layer: k for k, layer in enumerate(self.layers)}
+        return np.array([place[tensor.layer] for tensor in self.tensors], np.intp)
+
+    @cached_property
+    def layers_there(self) -> Mask:
+        """Which layers have any element in each dump."""
+        found = np.zeros((len(self.layers), len(self.dumps)), np.bool_)
+        np.logical_or.at(found, self.layer_of, self.elements.T > 0)
+        return found.T
+
+    @cached_property
     def layer_norms(self) -> Matrix:
         """The norm of each layer in each dump; NaN where it is not finite."""
-        place = {layer: k for k, layer in enumerate(self.layers)}
-        found = np.zeros((len(place), len(self.dumps)))
+        found = np.zeros((len(self.layers), len(self.dumps)))
         with np.errstate(over="ignore"):
-            np.hypot.at(found, [place[tensor.layer] for tensor in self.tensors], self._norms_as_read.T)
+            np.hypot.at(found, self.layer_of, self._norms_as_read.T)
         return found.T
 
     @cached_property

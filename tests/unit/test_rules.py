@@ -47,6 +47,30 @@ FOUND: dict[str, tuple[Sequence[Arrays], dict[str, Any], list[Seen]]] = {
         {"ignore": ["unchanged"]},
         [Seen("exploding", 5, "fc", "w")],
     ),
+    "stays exploded": (norms(1, 1.1, 1.2, 1e6, 1e6, 1e6, 1e6, 1e6), {}, [Seen("exploding", 4, "fc", "w")]),
+    "explodes early on": (norms(1, 1.1, 50, 60, 50, 60), {}, [Seen("exploding", 3, "fc", "w")]),
+    "grows": (norms(*(2.0**k for k in range(12))), {}, [Seen("exploding", 7, "fc", "w")]),
+    "alternates": (norms(*(1e3 if k % 2 else 1.0 for k in range(10))), {}, [Seen("exploding", 2, "fc", "w")]),
+    "a small layer in a large dump": (
+        norms(4, 4, 4, 4, 45, **{"big.w": 100.0}),
+        {},
+        [Seen("exploding", 5, "fc", "w")],
+    ),
+    "a layer of two": (
+        [{"a.w": [300.0 + k], "b.w": [1.0 + k * 0.01], "b.b": [30.0 if k == 5 else 1.0]} for k in range(7)],
+        {"ignore": ["dominated", "unchanged"]},
+        [Seen("exploding", 6, "b", "b")],
+    ),
+    "a tensor in a large layer": (
+        [{"a.w": [10.0 + k], "a.b": [40.0 if k == 5 else 1 + k * 0.01]} for k in range(7)],
+        {},
+        [Seen("exploding", 6, "a", "b")],
+    ),
+    "a layer that some dumps lack": (
+        [{"a.w": [100.0 + k], **({"b.w": [30.0 if k == 11 else 1 + k * 0.01]} if k > 5 else {})} for k in range(12)],
+        {"ignore": ["dominated"]},
+        [Seen("exploding", 12, "b", "w")],
+    ),
     "tiny mean": ([{"a.w": [0.9e-7, -0.9e-7], "b.w": [1e-6]}], {}, [Seen("vanishing", 1, "a", "w")]),
     "mean below 1": ([{"a.w": [0.9, -0.9]}], {"vanishing_mean": 1.0}, [Seen("vanishing", 1, "a", "w")]),
     "fading": ([ramp(12, 0.9e-6, 1.0)], {"ignore": ["spread"]}, [Seen("vanishing", 1, "layers.0", None)]),
@@ -80,7 +104,18 @@ SILENT: dict[str, tuple[Sequence[Arrays], dict[str, Any]]] = {
     "10 medians": (norms(1, 1, 1, 1, 10), {}),
     "four dumps": (norms(1, 1, 1, 100), {}),
     "coming down": (norms(1000, 300, 40, 30, 1.2, 1.1, 1.3, 1.2, 1.1, 1.0, 1.1), {}),
-    "a small tensor in a large dump": (norms(4, 4, 4, 4, 45, **{"big.w": 100.0}), {}),
+    "rounding beside a large dump": (
+        norms(4, 4, 4, 4, 90, **{"big.w": 1e8}),
+        {"ignore": ["dominated", "spread", "vanishing", "unchanged"]},
+    ),
+    "coming down from the first steps on": (norms(*(2.0**-k for k in range(12))), {}),
+    "higher at a plateau": (norms(1, 1.1, 1, 9, 9.1, 9, 9, 9), {}),
+    "zeros at first": (norms(0, 0, 1, 1, 1, 1, 1, 1), {"ignore": ["dead"]}),
+    "small at the very first step": (norms(0.01, 1, 1.1, 1, 1, 1.1, 1), {}),
+    "two layers taking turns": (
+        [{"a.w": [4.0 + k % 2], "b.w": [5.0 - k % 2]} for k in range(8)],
+        {"ignore": ["unchanged"]},
+    ),
     "mean at the limit": ([{"a.w": [1e-7, -1e-7]}], {}),
     "few rows of an embedding": ([{"a.w": [*[0.0] * 999, 1e-5]}], {}),
     "a bias in front of a normalisation": ([{"a.w": np.ones((8, 8)), "a.b": np.full(8, 1e-10)}], {}),
@@ -223,3 +258,20 @@ def test_the_defaults_are_those_of_the_contract() -> None:
     assert (limits.vanishing_mean, limits.vanishing_ratio, limits.spread_ratio) == (1e-7, 1e-6, 1e6)
     assert (limits.unchanged_dumps, limits.unchanged_rtol, limits.unchanged_atol) == (3, 1e-5, 1e-8)
     assert (limits.dominated_share, limits.underflow_share, limits.underflow_dtype) == (0.999, 0.5, ("stored",))
+
+
+def test_what_stays_exploded_is_told_by_the_dumps_before(tmp_path: Path) -> None:
+    """Where most dumps explode they are compared with those before them, of which 2 is the median, and all of them are told."""
+    [one] = check(series(tmp_path, norms(1, 2, 3, 80, 90, 100, 90, 80, 85))).findings
+    assert (one.value, one.limit) == (80, 20)
+    assert "40 times the median 2 of the dumps before (at worst 50 times)" in one.message
+    assert one.message.endswith("(in 6 of 9 dumps: step 4 to step 9)")
+
+
+def test_a_dump_that_explodes_is_not_told_again_for_its_layers(tmp_path: Path) -> None:
+    """Layers that explode with the whole dump are no findings of their own; one that explodes in another dump is."""
+    dumps = [{f"{layer}.w": [1 + k * 0.01] for layer in "abc"} for k in range(9)]
+    dumps[5] = {f"{layer}.w": [1e3] for layer in "abc"}
+    dumps[7] = {**dumps[7], "b.w": [11.5]}
+    found = check(series(tmp_path, dumps), exploding_factor=11).findings
+    assert [(one.rule, one.step, one.layer) for one in found] == [("exploding", 6, "a"), ("exploding", 8, "b")]

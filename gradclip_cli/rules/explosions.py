@@ -1,0 +1,73 @@
+"""What it means that norms explode: `check` and the advice of `stats` share this definition."""
+
+from bisect import insort
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from gradclip_cli.rules.figures import Mask, Matrix
+
+RISE = 3.0
+"""What explodes is also above so many times the lowest norm before it: a run that begins high and comes down does not explode."""
+
+_BEGUN = 2
+"""So many norms at least have to stand before those that explode and stay up: the very first may be those of layers of zeros."""
+
+
+class Explosions(NamedTuple):
+    """Which norms explode (steps × groups), the norm that is usual for each group, and whether that is of the steps before only."""
+
+    steps: Mask
+    usual: Matrix
+    stays: Mask
+
+
+def explosions(norms: Matrix, taken: Mask, factor: float, enough: int) -> Explosions:
+    """Find norms above `factor` times what is usual for their group, of groups (columns) with at least `enough` that are `taken`.
+
+    Usual is the median of the group, or of the norms before those of the first half that rise above `factor` times it and stay
+    up there: where a run explodes for good, the median of all of it is one of an explosion.
+    """
+    known = np.where(taken, norms, np.inf)
+    lowest = np.minimum.accumulate(np.vstack([np.full_like(known[:1], np.inf), known[:-1]]))
+    judged = taken.sum(axis=0) >= enough
+    usual, stays = _medians(norms, taken), np.zeros(norms.shape[1], np.bool_)
+    with np.errstate(invalid="ignore", over="ignore"):
+        rising = judged & (taken & (norms > factor * lowest)).any(axis=0)
+        for column in np.flatnonzero(rising).tolist():
+            before = _before_the_rise(norms[taken[:, column], column].tolist(), factor)
+            if before is not None and before < usual[column]:
+                usual[column], stays[column] = before, True
+        steps: Mask = taken & judged & (usual > 0) & (norms > factor * usual) & (norms > RISE * lowest)
+    return Explosions(steps, usual, stays)
+
+
+def _medians(norms: Matrix, taken: Mask) -> Matrix:
+    """The median of each column over what is `taken` of it; 0 of nothing."""
+    found = np.zeros(norms.shape[1])
+    there = taken.any(axis=0)
+    if there.any():
+        found[there] = np.nanmedian(np.where(taken, norms, np.nan)[:, there], axis=0)
+    return found
+
+
+def _before_the_rise(norms: list[float], factor: float) -> float | None:
+    """Return the median of the norms before the first, in the first half, that is above `factor` times it as most after it are."""
+    before = _running_medians(norms)
+    after = _running_medians(reversed(norms))[::-1]
+    for k in range(_BEGUN, len(norms) // 2 + 1):
+        if 0 < factor * before[k - 1] < min(norms[k], after[k]):
+            return before[k - 1]
+    return None
+
+
+def _running_medians(norms: Iterable[float]) -> list[float]:
+    """Return the median of each norm and all that come before it."""
+    ordered: list[float] = []
+    found = []
+    for norm in norms:
+        insort(ordered, norm)
+        low, high = ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2]
+        found.append(low + (high - low) / 2)
+    return found

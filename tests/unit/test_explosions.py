@@ -1,0 +1,57 @@
+"""What explodes is far above what is usual, and has risen to it."""
+
+import math
+import statistics
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from gradclip_cli.rules.explosions import explosions
+
+
+def exploding(*norms: float, enough: int = 5) -> tuple[list[int], float]:
+    """Which of the norms of one group are above ten times the usual one, and that."""
+    column = np.array(norms)[:, None]
+    found = explosions(column, ~np.isnan(column), 10.0, enough)
+    return np.flatnonzero(found.steps[:, 0]).tolist(), float(found.usual[0])
+
+
+@pytest.mark.parametrize(
+    ("norms", "steps"),
+    [
+        ([1, 1, 1, 1, 10], []),
+        ([1, 1, 1, 1, 10.1], [4]),
+        ([1, 1, 1, 10.1], []),
+        ([1, 2, 3, 80, 90, 100, 90], [3, 4, 5, 6]),
+        ([1, 80, 90, 100, 90], []),
+        ([1, 1, 80, 90, 100, 90], [2, 3, 4, 5]),
+        ([1e4, 1e3, 1e2, 1e1, 1, 1, 1, 1, 1, 1], []),
+        ([1e4, 1e3, 1, 1, 1, 1, 1, 1, 1, 50], [9]),
+        ([0, 0, 0, 0, 0, 5], []),
+        ([math.nan, 1, 1, 1, 1, math.nan, 1, 20], [7]),
+        ([1, 1, 1, 1, 1e308], [4]),
+        ([1e-320, 1e-320, 1e-320, 1e308, 1e308, 1e308], [3, 4, 5]),
+        ([math.nan] * 6, []),
+        ([], []),
+    ],
+)
+def test_which_norms_explode(norms: Sequence[float], steps: list[int]) -> None:
+    """Ten times the median, or ten times the median before a rise that lasts; never less than five norms, nor a run coming down."""
+    assert exploding(*norms)[0] == steps
+
+
+@pytest.mark.parametrize("first", [2, 3, 5, 6])
+def test_usual_is_the_median_before_a_rise_that_lasts(first: int) -> None:
+    """Where at least half of the norms are high, what is usual is the median of those before."""
+    low = [1.0, 1.5, 1.2, 1.1, 1.4, 1.3][:first]
+    assert exploding(*low, *[1e3] * 6) == ([*range(first, first + 6)], pytest.approx(statistics.median(low)))
+
+
+def test_groups_are_judged_apart() -> None:
+    """Each column has its own usual norm."""
+    matrix = np.array([[1.0, 100.0]] * 5 + [[1.0, 2000.0], [20.0, 100.0]])
+    found = explosions(matrix, np.isfinite(matrix), 10.0, 5)
+    assert np.argwhere(found.steps).tolist() == [[5, 1], [6, 0]]
+    assert found.usual.tolist() == [1.0, 100.0]
+    assert found.stays.tolist() == [False, False]
