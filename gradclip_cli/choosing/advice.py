@@ -58,6 +58,17 @@ def with_advice(one: Candidate, samples: Samples) -> Suggestion:
     return Suggestion(one.strategy, one.rule, summary.count, one.threshold, one.clip_rate, one.mean_factor, band, note)
 
 
+def already_clipped(samples: Samples) -> str:
+    """Say so where all norms are alike, or most of many are and none is above them: nothing where they are not."""
+    share, top = samples.at_the_top(), float(samples.finite.max(initial=0))
+    if share < 1 and (share <= 0.5 or len(samples.finite) < FEW):
+        return ""
+    which = "all norms are alike" if share == 1 else f"{share:.1%} of the norms are alike and none is larger"
+    return (
+        f"{which}: the series looks as if it had already been clipped at {top:.4g}; look at gradients before clipping"
+    )
+
+
 def own_thresholds(plan: StatsPlan, layers: Sequence[str], samples: Sequence[Sample]) -> list[OwnThreshold]:
     """Choose a threshold for each layer from its own norms, where layers may be clipped apart and there are several steps."""
     rule, apart = plan.rule, any(strategy.group is Group.LAYER for strategy in plan.strategies)
@@ -82,7 +93,9 @@ def _note(one: Candidate, samples: Samples, summary: Summary) -> str | None:
     if summary.count < FEW:
         lone = ", so nothing of it would be clipped" if one.clip_rate == 0 and summary.count == 1 else ""
         notes.append(f"only {count(summary.count, 'sample')}{lone}")
-    if (one.clip_rate or 0) > 0.5:
+    if clipped := already_clipped(samples):
+        notes.append(clipped)
+    elif (one.clip_rate or 0) > 0.5:
         notes.append("clips more than half of the samples: lower the learning rate rather than the threshold")
     if summary.mean > 3 * summary.median:
         robust = (

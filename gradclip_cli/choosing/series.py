@@ -157,7 +157,7 @@ def report(
         tries=[tries.tried(one, samples, layout.layers, layout.starts, plan.norm.epsilon) for one in plan.tries]
         or None,
         own=advice.own_thresholds(plan, layout.layers, samples),
-        advice=recommend.recommend(plan, samples, layout.layers, [spec.name for spec in layout.specs]),
+        advised=recommend.recommend(plan, samples, layout.layers, [spec.name for spec in layout.specs]),
         replay=main.steps([sample.dump for sample in samples]) if main else None,
         replay_groups=main.groups(layout.groups(main.strategy)) if main else None,
     )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gradclip_cli.render.view import View
 
 _PERSONAL = frozenset(
-    {"labels", "series", "notes", "failed", "own", "advice", "energy_lost", "longest_run", "reason"}
+    {"labels", "series", "notes", "failed", "own", "advised", "energy_lost", "longest_run", "reason"}
 ) | {
     *("inputs", "overall", "shape_a", "shape_b", "dtype_a", "dtype_b")  # of diff
 }

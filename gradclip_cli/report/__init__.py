@@ -10,6 +10,7 @@ from gradclip_cli.report.check import CheckReport, Finding
 from gradclip_cli.report.diff import DiffParam, DiffReport
 from gradclip_cli.report.lists import LsReport, LsTensor, StrategiesReport, StrategyRow
 from gradclip_cli.report.stats import (
+    Advised,
     Candidate,
     OwnThreshold,
     ReplayGroup,
@@ -25,6 +26,7 @@ from gradclip_cli.report.stats import (
 Report = ApplyReport | StatsReport | CheckReport | DiffReport | LsReport | StrategiesReport
 
 __all__ = [
+    "Advised",
     "ApplyDump",
     "ApplyLayer",
     "ApplyParam",

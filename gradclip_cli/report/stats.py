@@ -120,6 +120,19 @@ class ReplayGroup(NamedTuple):
     mean_factor: float | None
 
 
+class Advised(NamedTuple):
+    """What a person is told in the end: what to take, None where nothing can be told, and why, in lines of plain words.
+
+    It is `doubtful` where the rule that was asked for is no guide.
+    """
+
+    strategy: str
+    rule: str | None
+    threshold: float | None
+    doubtful: bool
+    lines: Sequence[str]
+
+
 class StatsReport(NamedTuple):
     """What `stats` found; `tries` and the replays are None where nothing of the kind was asked for."""
 
@@ -136,6 +149,11 @@ class StatsReport(NamedTuple):
     failed: list[GradclipError]
     tries: list[Tried] | None = None
     own: Sequence[OwnThreshold] = ()
-    advice: Sequence[str] = ()
+    advised: Advised | None = None
     replay: list[ReplayStep] | None = None
     replay_groups: list[ReplayGroup] | None = None
+
+    @property
+    def advice(self) -> Sequence[str]:
+        """What a person is told in the end, line by line."""
+        return self.advised.lines if self.advised else ()

@@ -45,11 +45,14 @@ def explosions(norms: Matrix, taken: Mask, factor: float, enough: int) -> Explos
 
 def _medians(norms: Matrix, taken: Mask) -> Matrix:
     """The median of each column over what is `taken` of it; 0 of nothing."""
-    found = np.zeros(norms.shape[1])
-    there = taken.any(axis=0)
-    if there.any():
-        found[there] = np.nanmedian(np.where(taken, norms, np.nan)[:, there], axis=0)
-    return found
+    if not len(norms):
+        return np.zeros(norms.shape[1])
+    ordered = np.sort(np.where(taken, norms, np.nan), axis=0)  # NaN last
+    counts = taken.sum(axis=0)
+    low, high = (
+        np.take_along_axis(ordered, middle[None], axis=0)[0] for middle in (np.maximum(counts - 1, 0) // 2, counts // 2)
+    )
+    return np.where(counts > 0, low + (high - low) / 2, 0.0)
 
 
 def _before_the_rise(norms: list[float], factor: float) -> float | None:

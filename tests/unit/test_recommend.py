@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradclip_cli import apply, stats
+from gradclip_cli import apply, check, stats
 
 CALM = [1.0, 1.1, 0.9, 1.2, 1.0, 0.8, 1.0, 1.3, 1.0, 1.1, 0.9, 1.0]
 ONCE = [*CALM[:9], 100.0, *CALM[10:]]
@@ -85,8 +85,90 @@ def test_more_than_half_are_zero(tmp_path: Path) -> None:
 
 def test_more_than_half_would_be_clipped(tmp_path: Path) -> None:
     """A threshold below most norms is no clipping any more: the learning rate is what should change."""
-    line, _ = advice(tmp_path, [1.0, 1.0, *[3.0] * 10])
+    line, _ = advice(tmp_path, [1.0, 1.0, *(3.0 + k / 100 for k in range(10))])
     assert "it would clip 83.3% of the steps, which slows every step down: lower the learning rate instead" in line
+
+
+@pytest.mark.parametrize("wobble", [0.0, 0.9e-6])
+def test_a_series_that_has_been_clipped_already(wobble: float, tmp_path: Path) -> None:
+    """Norms that are all alike, but for the rounding of float32, are those of a threshold that was applied before."""
+    norms = [0.7 * (1 + wobble * (k % 3)) for k in range(12)]
+    (line,) = advice(tmp_path, norms)
+    assert line == (
+        "all norms are alike: the series looks as if it had already been clipped at 0.7; look at gradients before clipping."
+    )
+    found = stats(tmp_path)
+    assert all("learning rate" not in (one.note or "") for one in found.suggestions)
+    assert all("already been clipped at 0.7" in (one.note or "") for one in found.suggestions)
+
+
+def test_most_steps_have_been_clipped_already(tmp_path: Path) -> None:
+    """Where most of many norms stand at the largest, that is a threshold, and no reason to lower the learning rate."""
+    (line,) = advice(tmp_path, [*[1.0] * 8, 0.3, 0.5, 0.7, 0.9])
+    assert line.startswith(
+        "66.7% of the norms are alike and none is larger: the series looks as if it had already been"
+    )
+
+
+def test_a_run_that_stays_exploded(tmp_path: Path) -> None:
+    """Where the median is one of an explosion, the steps before it say what is usual: the mean of 1.0, 1.1 and 0.9."""
+    high = [1000.0 + k for k in range(9)]
+    line, command = advice(tmp_path, [*CALM[:3], *high])
+    assert line == (
+        "take 1 (mean of what does not explode) for clip-by-global-norm: 9 of 12 steps explode (step 11: 1008, 1008 times the"
+        " median before; step 10: 1007, 1007 times the median before; step 9: 1006, 1006 times the median before; and 6 more),"
+        " so the mean is no guide; it would clip 83.3% of the steps, so find out first what happened at step 3."
+    )
+    assert command.endswith("-t 1")
+
+
+@pytest.mark.parametrize("name", ["alternates", "grows"])
+def test_half_of_the_steps_explode(name: str, tmp_path: Path) -> None:
+    """Steps that explode at every other step, or grow and grow, make the mean no guide."""
+    norms = {"alternates": [1.0, 1000.0] * 6, "grows": [2.0**k for k in range(12)]}[name]
+    line, *_ = advice(tmp_path, norms)
+    assert "6 of 12 steps explode" in line
+    assert "so the mean is no guide" in line
+
+
+@pytest.mark.parametrize(
+    ("norms", "told"),
+    [
+        (
+            [1000.0, 300.0, 40.0, 30.0, 1.2, 1.1, 1.3, 1.25, 1.05, 1.0, 1.15],
+            "fall from 40 to 1.125 (medians of the first half and the second), so one threshold fits few steps:"
+            " leave out the first with --skip-steps 4",
+        ),
+        (
+            [1.0, 1.1, 1.05, 8.0, 8.5, 11.0, 11.1, 11.2, 11.3, 11.4],
+            "grow from 1.1 to 11.2 (medians of the first half and the second), so one threshold fits few steps:"
+            " look at those from step 6 on",
+        ),
+        (
+            [1.0, 1.1, 6.0, 50.0, 6.1, 6.2, 1.05, 6.3, 60.0, 6.4],
+            "range from 1.045 to 51 (10th and 90th percentile)",
+        ),
+    ],
+)
+def test_norms_over_orders_of_magnitude(norms: list[float], told: str, tmp_path: Path) -> None:
+    """Norms that fall, grow or vary by more than ten times make the mean no fair guide, and it is said where to look."""
+    line, *_ = advice(tmp_path, norms)
+    assert told in line
+    assert "fair guide" not in line
+    assert "explode" not in line
+
+
+def test_what_falls_explodes_neither_here_nor_there(tmp_path: Path) -> None:
+    """A run that begins high and comes down explodes neither for `stats` nor for `check`."""
+    line, *_ = advice(tmp_path, [10.0 ** (4 - k) if k < 5 else 1.0 + k / 100 for k in range(12)])
+    assert "explode" not in line
+    assert [one.rule for one in check(tmp_path).findings] == []
+
+
+def test_multiples_have_four_digits(tmp_path: Path) -> None:
+    """However large a multiple is, it is short."""
+    line, _ = advice(tmp_path, [*CALM, 1.23456e100])
+    assert "step 12: 1.235e+100, 1.235e+100 times the median" in line
 
 
 def test_few_steps(tmp_path: Path) -> None:
@@ -195,4 +277,4 @@ def test_names_are_no_commands(tmp_path: Path) -> None:
 @pytest.mark.parametrize("norms", [[1e-300] * 11 + [1e200], [1e308] * 12, [0.0] * 11 + [5e-324], [5e-324] * 12])
 def test_norms_at_the_ends_of_their_range(norms: list[float], tmp_path: Path) -> None:
     """Whatever the magnitudes, there is one line of advice, and no arithmetic that fails."""
-    assert re.match(r"take |no threshold can be chosen by ", advice(tmp_path, norms)[0])
+    assert re.match(r"take |no threshold can be chosen by |all norms are alike", advice(tmp_path, norms)[0])
