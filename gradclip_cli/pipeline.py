@@ -44,8 +44,9 @@ def apply(plan: ApplyPlan, progress: Progress = silent) -> "ApplyReport":
         check_layers(dumps, plan.overrides)
         if plan.nonfinite == "error":
             refuse_nonfinite(dumps)
-        groups, notes = replayed(plan, [partition(dump, plan) for dump in dumps])
-        chosen, more = resolve(plan, groups)
+        paths = [dump.parts[0].path for dump in dumps]
+        groups, notes = replayed(plan, [partition(dump, plan) for dump in dumps], paths)
+        chosen, more = resolve(plan, groups, paths)
         notes += more
         decided = [
             Decided(dump, list(decide(plan, shared, chosen))) for dump, shared in zip(dumps, groups, strict=True)

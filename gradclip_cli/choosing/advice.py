@@ -13,6 +13,9 @@ from gradclip_cli.text import count
 from gradclip_cli.thresholds import BAND, ROBUST, Rule, choose
 from gradclip_cli.thresholds.summary import Samples, Summary
 
+LED = ("mean", "zscore")
+"""The rules that a few large norms lead."""
+
 FEW = 10
 """With fewer samples than that a suggestion says so."""
 
@@ -84,8 +87,11 @@ def _own(layer: str, samples: Samples, rule: Rule, epsilon: float) -> OwnThresho
     try:
         threshold = choose(rule, samples, layer)
     except InputError:
-        return OwnThreshold(layer, None, None)
-    return OwnThreshold(layer, threshold, samples.clip_rate(threshold, epsilon))
+        return OwnThreshold(layer, None, None, None)
+    led = _led(samples, samples.summary(), layer) if rule.name in LED else ""
+    return OwnThreshold(
+        layer, threshold, samples.clip_rate(threshold, epsilon), already_clipped(samples) or led or None
+    )
 
 
 def _note(one: Candidate, samples: Samples, summary: Summary) -> str | None:
@@ -97,11 +103,16 @@ def _note(one: Candidate, samples: Samples, summary: Summary) -> str | None:
         notes.append(clipped)
     elif (one.clip_rate or 0) > 0.5:
         notes.append("clips more than half of the samples: lower the learning rate rather than the threshold")
-    if summary.mean > 3 * summary.median:
-        robust = (
-            f"{ROBUST} would be {choose(ROBUST, samples, one.strategy):.4g}" if summary.median else "the median is 0"
-        )
-        notes.append(f"the mean is led by a few large norms; {robust}")
+    if led := _led(samples, summary, one.strategy):
+        notes.append(led)
     if summary.nonfinite:
         notes.append(f"{count(summary.nonfinite, 'NaN or infinite norm')} left out")
     return "; ".join(notes) or None
+
+
+def _led(samples: Samples, summary: Summary, what: str) -> str:
+    """Say so where a few large norms lead the mean."""
+    if summary.mean <= 3 * summary.median:
+        return ""
+    robust = f"{ROBUST} would be {choose(ROBUST, samples, what):.4g}" if summary.median else "the median is 0"
+    return f"the mean is led by a few large norms; {robust}"

@@ -4,7 +4,7 @@ import math
 import shlex
 from collections.abc import Sequence
 
-from gradclip_cli.choosing.advice import FEW, already_clipped, offer
+from gradclip_cli.choosing.advice import FEW, LED, already_clipped, offer
 from gradclip_cli.choosing.effects import compared_by
 from gradclip_cli.choosing.peaks import Peak, Peaks, peaks, step, told
 from gradclip_cli.choosing.samples import Sample
@@ -19,8 +19,6 @@ from gradclip_cli.thresholds.summary import Samples, Summary
 
 _LED = 3.0
 _MOST = 3
-_BY_A_FEW = ("mean", "zscore")
-"""The rules that a few large norms lead."""
 
 _CLIPS = {
     Group.DUMP: "{} of the steps",
@@ -67,7 +65,7 @@ def _of_several(plan: StatsPlan, strategy: Strategy, found: Samples, high: Peaks
     summary, calm = found.summary(), Samples(high.calm)
     led = summary.mean > _LED * min(summary.median, calm.summary().mean)
     rule = plan.rule if isinstance(plan.rule, Rule) else RULES[0]  # a replay has no one threshold that could be taken
-    wanted = ROBUST if led and rule.name in _BY_A_FEW else rule
+    wanted = ROBUST if led and rule.name in LED else rule
     offers = [offer(strategy, rule, found, plan.norm.epsilon) for rule in (wanted, RULES[0])]
     taken = next((one for one in offers if one.threshold is not None), None)
     if taken is None or taken.threshold is None:

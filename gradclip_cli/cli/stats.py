@@ -1,12 +1,13 @@
 """gradclip stats."""
 
+import math
 from typing import Any
 
 import click
 
 from gradclip_cli.cli import Command, described
 from gradclip_cli.cli.config import CONFIG
-from gradclip_cli.cli.output import progress, show, standard_output
+from gradclip_cli.cli.output import progress, show, standard_output, warn
 from gradclip_cli.errors import InputError
 from gradclip_cli.options import by_rank, norm, norming, reading, selecting, selection, showing, taken, viewed, working
 from gradclip_cli.parameters import RULE, STRATEGY, TRIAL, WHOLE
@@ -87,6 +88,8 @@ def command(inputs: tuple[str, ...], **options: Any) -> None:
     if options["print_threshold"]:
         with standard_output() as stream:
             print(repr(_threshold(report)), file=stream)
+        if report.advised and report.advised.doubtful and not options["quiet"]:
+            warn([f"{options['rule']} is no guide here: {report.advised.lines[0]}"])
     else:
         show(report, view)
     if report.failed:
@@ -97,5 +100,8 @@ def _threshold(report: StatsReport) -> float:
     """The one threshold that was suggested."""
     suggestion = report.suggestions[0]
     if suggestion.threshold is None:
-        raise InputError(suggestion.note or "there is no threshold")
+        bad = next((dump.input for dump in report.dumps if not math.isfinite(dump.norm)), None)
+        raise InputError(
+            suggestion.note or "there is no threshold", path=bad if isinstance(bad, str | None) else bad[0]
+        )
     return suggestion.threshold

@@ -3,6 +3,7 @@
 import math
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from typing import NamedTuple
 
 from gradclip_cli.arithmetic import norms
@@ -65,20 +66,30 @@ Chosen = dict[tuple[str, Rule | Replay], float]
 """The threshold of each rule in use, by the strategy's name and the rule; those of a replay stand in the groups themselves."""
 
 
-def resolve(plan: ApplyPlan, partitions: Sequence[list[Shared]]) -> tuple[Chosen, list[str]]:
-    """Choose the thresholds of rules over the norms that are compared with them in all dumps; note what is odd about them."""
+def resolve(plan: ApplyPlan, partitions: Sequence[list[Shared]], paths: Sequence[str] = ()) -> tuple[Chosen, list[str]]:
+    """Choose the thresholds of rules over the norms that are compared with them in all dumps; note what is odd about them.
+
+    `paths` are those of the dumps.
+    """
+    first: dict[tuple[Strategy, Rule], str] = {}
     samples: dict[tuple[Strategy, Rule], list[float]] = {}
     if not any(partitions) and isinstance(plan.threshold, Rule):
         samples[plan.strategy, plan.threshold] = []  # none to choose from is an error, whatever would be done with it
-    for shared in (shared for groups in partitions for shared in groups):
+    for path, shared in ((path, one) for groups, path in zip_longest(partitions, paths) for one in groups):
         if isinstance(shared.threshold, Rule):
-            samples.setdefault((shared.strategy, shared.threshold), []).append(shared.sample(plan))
+            key = shared.strategy, shared.threshold
+            first.setdefault(key, path)
+            samples.setdefault(key, []).append(shared.sample(plan))
+    chosen: Chosen = {
+        (s.name, rule): choose(rule, Samples(values), s.name, first.get((s, rule)))
+        for (s, rule), values in samples.items()
+    }
     notes = [
         f"-t {rule}: {strategy.name} has only one norm here, {plan.of_itself(strategy)}"
         for (strategy, rule), values in samples.items()
         if len(values) == 1
     ]
-    return {(s.name, rule): choose(rule, Samples(values), s.name) for (s, rule), values in samples.items()}, notes
+    return chosen, notes
 
 
 class Decision(NamedTuple):

@@ -15,10 +15,12 @@ Use = tuple[Strategy, Replay]
 """A rule with the strategy that it is used for."""
 
 
-def replayed(plan: ApplyPlan, partitions: Sequence[list[Shared]]) -> tuple[list[list[Shared]], list[str]]:
+def replayed(
+    plan: ApplyPlan, partitions: Sequence[list[Shared]], paths: Sequence[str] = ()
+) -> tuple[list[list[Shared]], list[str]]:
     """Put each step's threshold in the place of its replay; note what is odd about it. Partitions are in step order.
 
-    A group's history is over the dumps that it occurs in. Raises InputError where a rule has no finite norm at all.
+    A group's history is over the dumps that it occurs in; `paths` are theirs. Raises InputError where a rule has no finite norm at all.
     """
     norms: dict[Use, dict[object, list[float]]] = {}
     if not any(partitions) and isinstance(plan.threshold, Replay):
@@ -36,7 +38,7 @@ def replayed(plan: ApplyPlan, partitions: Sequence[list[Shared]]) -> tuple[list[
                 vanished[use] = vanished.get(use, 0) + (norm > 0 >= threshold)
                 settled[-1][k] = shared._replace(threshold=limit(threshold))
     for (strategy, rule), found in norms.items():
-        require(rule, Samples(norm for row in found.values() for norm in row), strategy.name)
+        require(rule, Samples(norm for row in found.values() for norm in row), strategy.name, next(iter(paths), None))
     return settled, [note for use, found in norms.items() for note in _notes(plan, use, found, vanished.get(use, 0))]
 
 

@@ -23,6 +23,8 @@ def write(report: "Report", stream: IO[str], view: View) -> None:
 
 def _lines(grid: Grid, before: str) -> Iterator[str]:
     yield f"{before}## {escaped(grid.title)}\n\n"
+    if not grid.columns:
+        return
     yield _line(escaped(column.heading.replace("\n", " ")) for column in grid.columns)
     yield _line(":---" if column.text else "---:" for column in grid.columns)
     for row in grid.rows:

@@ -7,10 +7,13 @@ from gradclip_cli.render.cells import cells
 from gradclip_cli.render.charset import Escape
 from gradclip_cli.render.grid import figure, named
 from gradclip_cli.report import StatsReport
+from gradclip_cli.text import count
 
 _BARS = {True: "▁▂▃▄▅▆▇█", False: ".:-=+*#@"}
 _NAME = 30
 _HEIGHT = 5
+GLOBAL = "clip-by-global-norm"
+"""The strategy that compares the norms of dumps."""
 
 
 def pictures(
@@ -25,7 +28,7 @@ def pictures(
         yield ""
     norms = [dump.norm for dump in report.dumps if math.isfinite(dump.norm)]
     if "total" in kinds and any(norms):
-        yield f"norms of {len(norms):,} dumps (log scale)"
+        yield f"norms of {count(len(norms), 'dump')} (log scale)"
         yield from histogram(norms, _marks(report), width, unicode)
         yield ""
 
@@ -80,8 +83,13 @@ def _marks(report: StatsReport) -> dict[str, float]:
     """What is marked below the histogram: a letter, and what it stands for."""
     total = report.total
     marks = {"m median": total.median, "9 p90": total.p90, "M mean": total.mean}
-    chosen = next((row.threshold for row in report.suggestions if row.strategy == "clip-by-global-norm"), None)
-    return {**marks, **({"T suggested": chosen} if chosen is not None else {})}
+    chosen = next((row for row in report.suggestions if row.strategy == GLOBAL), None)
+    if chosen is not None and chosen.threshold is not None:
+        marks[f"T threshold by {chosen.rule}"] = chosen.threshold
+    told = report.advised
+    if told is not None and told.threshold is not None and told.doubtful and told.strategy == GLOBAL:
+        marks[f"A advised, {told.rule}"] = told.threshold
+    return marks
 
 
 def _bounds(values: Sequence[float]) -> tuple[float, float]:

@@ -36,6 +36,8 @@ def write(report: "Report", stream: IO[str], view: View) -> None:
 
         width = min(shutil.get_terminal_size().columns, _WIDEST) if stream.isatty() else _WIDTH
         stats = cast("StatsReport", report)
+        if not stats.params:
+            return
         stream.writelines(f"{line}\n" for line in pictures(stats, view.kinds, width, unicode, escape))
         if "total" in view.kinds:
             stream.writelines(f"{line}\n" for text in map(escape, stats.advice) for line in _folded(text, stream))

@@ -65,11 +65,15 @@ class Candidate(NamedTuple):
 
 
 class OwnThreshold(NamedTuple):
-    """The threshold that the norms of one layer suggest for it alone; None, both, where they suggest none."""
+    """The threshold that the norms of one layer suggest for it alone; None, both, where they suggest none.
+
+    `note` says why it is no guide, if it is none.
+    """
 
     layer: str
     threshold: float | None
     clip_rate: float | None
+    note: str | None
 
 
 class Tried(NamedTuple):

@@ -135,9 +135,15 @@ def checked(value: float) -> float:
     return value
 
 
-def choose(rule: Rule, samples: Samples, what: str) -> float:
-    """Return the threshold that `rule` chooses from `samples`, the norms of `what`; raise InputError where it can choose none."""
-    require(rule, samples, what)
+_LOOK = "look at it with `gradclip check`, and leave it out, or clip the rest of it by `apply --nonfinite zero`"
+
+
+def choose(rule: Rule, samples: Samples, what: str, path: str | None = None) -> float:
+    """Return the threshold that `rule` chooses from `samples`, the norms of `what`; raise InputError where it can choose none.
+
+    `path` is the first dump with any of them.
+    """
+    require(rule, samples, what, path)
     value = rule.choose(samples, rule.argument or 0.0)
     if not 0 < value < math.inf:
         raise InputError(
@@ -146,8 +152,10 @@ def choose(rule: Rule, samples: Samples, what: str) -> float:
     return value
 
 
-def require(rule: Rule | Replay, samples: Samples, what: str) -> None:
+def require(rule: Rule | Replay, samples: Samples, what: str, path: str | None = None) -> None:
     """Raise InputError where no norm is finite: no rule can choose from that."""
     if not len(samples.finite):
-        reason = f"all {samples.nonfinite} norms are NaN or infinite" if samples.nonfinite else "there is no norm"
-        raise InputError(f"no threshold can be chosen by {rule} for {what}: {reason}")
+        which = f"all {samples.nonfinite:,} norms are" if samples.nonfinite > 1 else "its one norm is"
+        bad = f"{which} NaN or infinite; {_LOOK}"
+        reason = bad if samples.nonfinite else "there is no norm; give dumps with gradients"
+        raise InputError(f"no threshold can be chosen by {rule} for {what}: {reason}", path=path)

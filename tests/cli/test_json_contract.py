@@ -273,6 +273,21 @@ def test_print_threshold(rule: list[str], save: Save, run: Run) -> None:
     assert parse(used.out)["threshold"] == float(result.out)
 
 
+@pytest.mark.parametrize(("norms", "told"), [([1.0] * 9 + [200.0], "mad:5"), ([3.0] * 10, "already been clipped at 3")])
+def test_print_threshold_warns_where_it_is_no_guide(norms: list[float], told: str, save: Save, run: Run) -> None:
+    """One line on standard error says so where the advice is another; the number stands alone, and -q leaves the line out."""
+    for k, norm in enumerate(norms):
+        save(f"step{k}.npz", w=np.array([norm]))
+    argv = ("stats", ".", "-s", "clip-by-global-norm", "--print-threshold")
+    result = run(*argv)
+    assert (result.code, float(result.out)) == (0, sum(norms) / 10)
+    assert result.err.startswith("Warning: mean is no guide here: ")
+    assert told in result.err
+    assert result.err.count("\n") == 1
+    assert run(*argv, "-q").err == ""
+    assert run(*argv, "-q").out == result.out
+
+
 def test_print_threshold_prints_nothing_where_there_is_none(save: Save, run: Run) -> None:
     """Where no threshold can be chosen, --print-threshold prints nothing: exit 3."""
     save(w=[0.0])

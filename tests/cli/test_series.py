@@ -38,3 +38,22 @@ def test_dumps_that_differ_are_refused(broken_series: None, run: Run) -> None:
     assert result.code == 3
     assert "also has b" in result.err
     assert run("stats", "step_1.npz", "step_3.npz", "--allow-missing").code == 0
+
+
+@pytest.mark.parametrize("argv", ["", "--by layer", "--by total --by step"])
+def test_dumps_without_gradients_are_told_in_one_line(argv: str, save: Save, run: Run) -> None:
+    """Rather than tables of nothing there is one line, in Markdown a heading."""
+    save("g.npz", count=np.array([3]))
+    found = run("stats", "g.npz", *argv.split())
+    assert (found.code, found.out, found.err) == (0, "there is no gradient in these dumps, and nothing to clip\n", "")
+    assert run("stats", "g.npz", *argv.split(), "-f", "md").out.strip() == f"## {found.out.strip()}"
+
+
+def test_what_is_advised_stands_beside_what_is_suggested(save: Save, run: Run) -> None:
+    """Where the advice is another threshold than that of the rule, the row of the suggestion says so; nobody has to compare."""
+    for k, norm in enumerate([1.0, 1.1, 0.9] * 4 + [200.0]):
+        save(f"step_{k}.npz", **{"a.w": [norm]})
+    found = run("stats", ".", "--by", "total", "--by", "layer").out
+    rows = [line for line in found.splitlines() if line.startswith("clip-by-global-norm  ")]
+    assert [line.endswith("mad:5 would be 1.741, as advised below") for line in rows[-1:]] == [True]
+    assert "the mean is led by a few large norms; mad:5 would be 1.741  --layer 'a=:16.31'" in found

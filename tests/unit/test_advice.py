@@ -24,16 +24,26 @@ def own(plan: StatsPlan, steps: list[list[float]] = STEPS) -> list[OwnThreshold]
 
 def test_each_layer_has_its_own_threshold() -> None:
     """The mean of a layer's finite norms, and the share of its finite steps above; a layer of zeros has none."""
-    assert own(StatsPlan(("a",))) == [("a", 3.0, 1 / 3), ("b", 20.0, 0.5), ("c", None, None)]
+    assert own(StatsPlan(("a",))) == [("a", 3.0, 1 / 3, None), ("b", 20.0, 0.5, None), ("c", None, None, None)]
 
 
 def test_the_rule_and_the_epsilon_count() -> None:
     """Another rule chooses, and an epsilon lifts norms above the threshold."""
     found = own(StatsPlan(("a",), rule=parse_rule("median"), norm=Norm(2.0, 0.5)))
-    assert found[:2] == [("a", 2.0, 2 / 3), ("b", 20.0, 0.5)]
+    assert found[:2] == [("a", 2.0, 2 / 3, None), ("b", 20.0, 0.5, None)]
 
 
 def test_only_where_layers_may_be_clipped_apart() -> None:
     """There are none if another strategy was asked for, and none of a single dump, whose norms are their own mean."""
     assert own(StatsPlan(("a",), find("clip-by-global-norm"))) == []
     assert own(StatsPlan(("a",)), STEPS[:1]) == []
+
+
+def test_a_mean_that_is_no_guide_is_noted() -> None:
+    """A layer whose mean a few norms lead, or whose norms are all alike, has a note; a rule that they do not lead has none."""
+    steps = [[1.0 + k / 10, 2.0, 0.0] for k in range(9)] + [[500.0, 2.0, 0.0]]
+    a, b, c = own(StatsPlan(("a",)), steps)
+    assert a.note == "the mean is led by a few large norms; mad:5 would be 3.303"
+    assert "already been clipped at 2" in (b.note or "")
+    assert c.note is None
+    assert own(StatsPlan(("a",), rule=parse_rule("median")), steps)[0].note is None

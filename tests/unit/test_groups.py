@@ -96,8 +96,9 @@ def test_a_rule_over_one_sample_warns(norms: tuple[float, ...], warned: bool) ->
 def test_a_rule_without_a_finite_norm() -> None:
     """Where every norm is NaN or infinite, no threshold can be chosen."""
     made = plan("clip-by-global-norm", RULES[0])
-    with pytest.raises(InputError, match="NaN or infinite"):
-        resolve(made, [partition(dump, made) for dump in dumps(math.nan, math.inf)])
+    with pytest.raises(InputError, match="NaN or infinite; look at it with `gradclip check`") as caught:
+        resolve(made, [partition(dump, made) for dump in dumps(math.nan, math.inf)], ["a.npz", "b.npz"])
+    assert caught.value.path == "a.npz"
 
 
 def factors(made: ApplyPlan, arrays: dict[str, NDArray[Any]]) -> list[float | None]:

@@ -1,10 +1,15 @@
 """Pictures show where norms are large, and are as wide as they may be."""
 
 import math
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import numpy as np
 import pytest
 
-from gradclip_cli.render.pictures import histogram, sparkline
+from gradclip_cli import stats
+from gradclip_cli.render.pictures import histogram, pictures, sparkline
+from gradclip_cli.report import StatsReport
 
 
 @pytest.mark.parametrize(
@@ -63,3 +68,25 @@ def test_the_highest_bar_is_full() -> None:
     bars = list(histogram([1.0] * 8 + [100.0] * 4, {}, 10))[:5]
     assert [row[0] for row in bars] == ["█"] * 5
     assert [row[9:10] for row in bars] == ["", "", "▄", "█", "█"]
+
+
+def report(*norms: float) -> StatsReport:
+    """The report on dumps of one tensor with these norms."""
+    with TemporaryDirectory() as folder:
+        for k, norm in enumerate(norms):
+            np.savez(Path(folder) / f"step_{k}.npz", w=np.array([norm]))
+        return stats(folder)
+
+
+def test_what_is_advised_is_marked() -> None:
+    """Below the histogram stand the threshold of the rule, and the one that is advised where that is another."""
+    *_, legend, _ = pictures(report(*[1.0, 1.1, 0.9] * 4, 200.0), frozenset({"total"}), 60, True)
+    assert legend == "m median 1, 9 p90 1.1, M mean 16.31, T threshold by mean 16.31, A advised, mad:5 1.741"
+    *_, legend, _ = pictures(report(*[1.0, 1.1, 0.9] * 4), frozenset({"total"}), 60, True)
+    assert legend == "m median 1, 9 p90 1.1, M mean 1, T threshold by mean 1"
+
+
+def test_one_finite_dump_is_one() -> None:
+    """Of a single finite norm the heading is in the singular."""
+    heading, *_ = pictures(report(2.0, math.nan), frozenset({"total"}), 60, True)
+    assert heading == "norms of 1 dump (log scale)"

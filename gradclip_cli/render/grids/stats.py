@@ -8,10 +8,13 @@ from gradclip_cli.render.flat import Record, records
 from gradclip_cli.render.grid import Column, Grid, figure, named, place, share
 from gradclip_cli.render.grids import tries
 from gradclip_cli.render.grids.replays import replays
-from gradclip_cli.report import Candidate, StatsReport, Suggestion
+from gradclip_cli.report import Advised, Candidate, StatsReport, Suggestion
 from gradclip_cli.report.rows import Rows
 from gradclip_cli.text import printable
 from gradclip_cli.thresholds.summary import Summary
+
+NOTHING = "there is no gradient in these dumps, and nothing to clip"
+"""What is shown where no tensor counts, rather than tables of nothing."""
 
 _SUMMARY = {
     "count": 3,
@@ -49,6 +52,8 @@ _CANDIDATES = (
 
 def grids(report: StatsReport, kinds: frozenset[str]) -> list[Grid]:
     """Return the tables that are wanted; what is suggested stands last."""
+    if not report.params:
+        return [Grid(NOTHING, (), [])]
     over = f"over {len(report.dumps):,} dumps" if len(report.dumps) > 1 else "in one dump"
     norm, total = f"L{report.norm_type:g} norm", ("total", *_figures(report.total))
     figures = [Column(name, rank=rank) for name, rank in _SUMMARY.items()]
@@ -66,7 +71,7 @@ def grids(report: StatsReport, kinds: frozenset[str]) -> list[Grid]:
         ("total", Grid(f"{norm} {over}", whole, [total], records=records(report, "total"), scope="total")),
         ("total", _candidates(report.candidates)),
         *replays(report),
-        ("total", _suggestions(report.suggestions)),
+        ("total", _suggestions(report)),
         ("total", tries.tried(report.tries or [])),
     ]
     return [grid for kind, grid in found if kind in kinds and (grid.rows or not grid.optional)]
@@ -122,7 +127,7 @@ def _candidates(rows: Sequence[Candidate]) -> Grid:
     return Grid("what each rule would do", _CANDIDATES, lines)
 
 
-def _suggestions(rows: Sequence[Suggestion]) -> Grid:
+def _suggestions(report: StatsReport) -> Grid:
     lines = [
         (
             row.strategy,
@@ -132,8 +137,19 @@ def _suggestions(rows: Sequence[Suggestion]) -> Grid:
             share(row.clip_rate),
             figure(row.mean_factor),
             "-" if row.band is None else f"{figure(row.band[0])} to {figure(row.band[1])}",
-            row.note or "",
+            _noted(row, report.advised),
         )
-        for row in rows
+        for row in report.suggestions
     ]
     return Grid("suggested thresholds", _SUGGESTED, lines)
+
+
+def _noted(row: Suggestion, told: Advised | None) -> str:
+    """Write the note of a suggestion, and where another threshold is advised below that one."""
+    note = row.note or ""
+    if told is None or not told.doubtful or told.threshold is None or told.strategy != row.strategy:
+        return note
+    other = f"{told.rule} would be {figure(told.threshold)}"
+    if other in note:
+        return note.replace(other, f"{other}, as advised below")
+    return "; ".join(filter(None, [note, f"advised below: {figure(told.threshold)} ({told.rule})"]))

@@ -18,12 +18,8 @@ _TRIED = (
     Column("clipped most", text=True, rank=2),
     Column("note", text=True),
 )
-_OWN = (
-    Column("layer", text=True),
-    Column("threshold"),
-    Column("clips"),
-    Column("option of apply", text=True, below=True),
-)
+_OWN = (Column("layer", text=True), Column("threshold"), Column("clips"))
+_OWN_LAST = (Column("note", text=True), Column("option of apply", text=True, below=True))
 
 
 def tried(rows: Sequence[Tried]) -> Grid:
@@ -54,13 +50,20 @@ def _clipped_most(row: Tried) -> str:
 
 
 def own(report: StatsReport) -> Grid:
-    """Return the table of each layer's own threshold, with what `apply` is to be told of it."""
-    rule = report.suggestions[0].rule
+    """Return the table of each layer's own threshold, with what `apply` is to be told of it.
+
+    Notes take room only where there are any.
+    """
+    rule, first = report.suggestions[0].rule, 0 if any(row.note for row in report.own) else 1
     lines = [
-        (named(row.layer, report.labels), figure(row.threshold), share(row.clip_rate), _option(row))
+        (
+            *(named(row.layer, report.labels), figure(row.threshold), share(row.clip_rate)),
+            *(row.note or "", _option(row))[first:],
+        )
         for row in report.own
     ]
-    return Grid(f"each layer's own threshold for clip-l2-per-layer ({rule})", _OWN, lines, optional=True)
+    columns = (*_OWN, *_OWN_LAST[first:])
+    return Grid(f"each layer's own threshold for clip-l2-per-layer ({rule})", columns, lines, optional=True)
 
 
 def _option(row: OwnThreshold) -> str:
