@@ -6,7 +6,7 @@ Each command imports here what it alone needs: for a small dump, starting takes 
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gradclip_cli.inputs import shards
+from gradclip_cli.inputs import ranks, shards
 from gradclip_cli.inputs.dumps import Progress, by_step, open_dump
 from gradclip_cli.inputs.steps import shared_names, surveyed
 from gradclip_cli.plan import ApplyPlan, CheckPlan, DiffPlan, LsPlan, Norm, StatsPlan, norm_types
@@ -61,6 +61,7 @@ def apply(plan: ApplyPlan, progress: Progress = silent) -> "ApplyReport":
     if isinstance(threshold, Rule):
         threshold = chosen.get((plan.strategy.name, threshold))
     threshold = None if isinstance(threshold, Replay) else threshold  # each step has its own
+    notes += ranks.hint(plan.inputs)
     return ApplyReport(plan.strategy.name, threshold, norm.type, norm.epsilon, plan.nonfinite, reports, notes)
 
 
@@ -74,7 +75,8 @@ def stats(plan: StatsPlan, progress: Progress = silent) -> "StatsReport":
     with Workers(plan.jobs) as workers:
         surveys = (partial(surveyed, path, plan.selection, types, workers, progress) for path in plan.inputs)
         layout, samples, failed = series.collect(surveys, plan, shared)
-    return series.report(plan, layout, series.in_order(samples, plan.skip_steps), failed)
+    report = series.report(plan, layout, series.in_order(samples, plan.skip_steps), failed)
+    return report._replace(notes=[*report.notes, *ranks.hint(plan.inputs)])
 
 
 def check(plan: CheckPlan, progress: Progress = silent) -> "CheckReport":
@@ -83,6 +85,7 @@ def check(plan: CheckPlan, progress: Progress = silent) -> "CheckReport":
 
     with Workers(plan.jobs) as workers:
         found = findings.read(plan, workers, progress)
+    found.notes.extend(ranks.hint(plan.inputs))
     return findings.report(plan, found)
 
 

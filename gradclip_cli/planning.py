@@ -8,8 +8,8 @@ from contextlib import suppress
 
 from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.files.streams import STANDARD, check_input, unified
-from gradclip_cli.inputs import folders, shards
-from gradclip_cli.inputs.naming import Naming
+from gradclip_cli.inputs import folders, ranks, shards
+from gradclip_cli.inputs.naming import Naming, step_of
 from gradclip_cli.inputs.selection import expand
 from gradclip_cli.plan import Trial
 from gradclip_cli.spelling import did_you_mean
@@ -44,7 +44,7 @@ def trial(text: str) -> Trial:
 def dumps_in(inputs: Sequence[str], by_rank: bool = False) -> tuple[str, ...]:
     """Replace directories by the dumps in them; raise where there is no input, or one that is not there.
 
-    `-` is standard input. With `by_rank` all files together are one dump, of which each holds pieces.
+    `-` is standard input. With `by_rank` all files of a step together are one dump, of which each holds pieces.
     """
     if not inputs:
         raise UsageError("give at least one dump, or a directory of dumps")
@@ -55,9 +55,7 @@ def dumps_in(inputs: Sequence[str], by_rank: bool = False) -> tuple[str, ...]:
         if path != STANDARD and not os.path.lexists(path):
             raise InputError(f"does not exist; {_near(path)}", path=path)
     found = expand(given)
-    if by_rank and len(found) < 2:
-        raise UsageError("--shards needs the files of two ranks or more")
-    return (shards.by_rank(found),) if by_rank else tuple(found)
+    return ranks.dumps(found) if by_rank else tuple(found)
 
 
 def _near(path: str) -> str:
@@ -106,8 +104,14 @@ def outputs_for(
         raise UsageError("standard input has no name to be written under; apply to it alone, with -o FILE")
     if len(inputs) == 1 and folders.is_folder(inputs[0]):
         return (output,)
-    _distinct([os.path.basename(part) for path in inputs for part in _kept(path)])
-    return tuple(os.path.join(output, os.path.basename(_kept(path)[-1])) for path in inputs)
+    kept = [[os.path.abspath(part) for part in _kept(path)] for path in inputs]
+    names = [[os.path.basename(part) for part in parts] for parts in kept]
+    if not _are_distinct(names) and all(
+        step_of(os.path.basename(os.path.dirname(parts[-1]))) is not None for parts in kept
+    ):
+        names = [[os.path.join(*part.split(os.sep)[-2:]) for part in parts] for parts in kept]
+    _distinct([name for parts in names for name in parts])
+    return tuple(os.path.join(output, parts[-1]) for parts in names)
 
 
 def _kept(path: str) -> tuple[str, ...]:
@@ -123,7 +127,15 @@ def _check_standard_input(inputs: Sequence[str]) -> None:
     check_input()
 
 
+def _are_distinct(names: Sequence[Sequence[str]]) -> bool:
+    every = [name for parts in names for name in parts]
+    return len(set(every)) == len(every)
+
+
 def _distinct(keys: Sequence[str]) -> None:
     name, number = Counter(keys).most_common(1)[0]
     if number > 1:
-        raise UsageError(f"{number} inputs would be written to the same file {printable(name)!r}")
+        what = f"{number} inputs would be written to the same file {printable(name)!r}"
+        raise UsageError(
+            f"{what}; apply to each alone with an output of its own, or call their folders step_1, step_2 .."
+        )
