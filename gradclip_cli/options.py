@@ -96,7 +96,9 @@ reading = stacked(
 )
 
 by_rank = click.option(
-    "--shards", is_flag=True, help="Take all inputs of a step for one dump: equal names in them are pieces of one tensor."
+    "--shards",
+    is_flag=True,
+    help="Take all inputs of a step for one dump: equal names in them are pieces of one tensor.",
 )
 
 norming = stacked(

@@ -6,8 +6,9 @@ Each command imports here what it alone needs: for a small dump, starting takes 
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gradclip_cli.inputs import ranks, shards
+from gradclip_cli.inputs import likeness, ranks, shards
 from gradclip_cli.inputs.dumps import Progress, by_step, open_dump
+from gradclip_cli.inputs.order import in_step_order
 from gradclip_cli.inputs.steps import shared_names, surveyed
 from gradclip_cli.plan import ApplyPlan, CheckPlan, DiffPlan, LsPlan, Norm, StatsPlan, norm_types
 from gradclip_cli.workers import Workers
@@ -61,6 +62,9 @@ def apply(plan: ApplyPlan, progress: Progress = silent) -> "ApplyReport":
     if isinstance(threshold, Rule):
         threshold = chosen.get((plan.strategy.name, threshold))
     threshold = None if isinstance(threshold, Replay) else threshold  # each step has its own
+    if chosen:
+        first = likeness.shapes_of(dumps[0])
+        notes += likeness.notes((dump.path, likeness.unlike(first, dump)) for dump in dumps)
     notes += ranks.hint(plan.inputs)
     return ApplyReport(plan.strategy.name, threshold, norm.type, norm.epsilon, plan.nonfinite, reports, notes)
 
@@ -69,13 +73,14 @@ def stats(plan: StatsPlan, progress: Progress = silent) -> "StatsReport":
     """Measure dumps one after the other; of each only its norms are kept."""
     from gradclip_cli.choosing import series, tries
 
+    paths = [path for path, _ in in_step_order(plan.inputs)]
     types, shared = tries.sums(plan), None
     if plan.allow_missing:
-        shared = shared_names(plan.inputs, plan.selection, plan.keep_going)
+        shared = shared_names(paths, plan.selection, plan.keep_going, plan.skip_steps)
     with Workers(plan.jobs) as workers:
-        surveys = (partial(surveyed, path, plan.selection, types, workers, progress) for path in plan.inputs)
+        surveys = (partial(surveyed, path, plan.selection, types, workers, progress) for path in paths)
         layout, samples, failed = series.collect(surveys, plan, shared)
-    report = series.report(plan, layout, series.in_order(samples, plan.skip_steps), failed)
+    report = series.report(plan, layout, series.in_order(samples), failed)
     return report._replace(notes=[*report.notes, *ranks.hint(plan.inputs)])
 
 

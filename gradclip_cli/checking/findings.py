@@ -9,8 +9,9 @@ from gradclip_cli.checking.losses import Losses
 from gradclip_cli.checks import check_taken
 from gradclip_cli.comparing.differences import Tolerance
 from gradclip_cli.errors import GradclipError, InputError
-from gradclip_cli.inputs import shards
+from gradclip_cli.inputs import likeness, shards
 from gradclip_cli.inputs.dumps import Dump, Progress
+from gradclip_cli.inputs.order import in_step_order
 from gradclip_cli.inputs.steps import surveyed
 from gradclip_cli.plan import CheckPlan
 from gradclip_cli.report import CheckReport, Finding
@@ -35,7 +36,9 @@ def read(plan: CheckPlan, workers: Workers, progress: Progress) -> Read:
     """Reduce dumps to figures; of the elements nothing is kept, and of the dump before only what its header says."""
     found = Read([], [], [])
     before: Dump | None = None
-    for path, step in readings.in_step_order(plan.inputs):
+    first: likeness.Shapes = {}
+    unlike: list[tuple[str, str]] = []
+    for path, step in in_step_order(plan.inputs):
         try:
             losses = Losses(_targets(plan))
             dumps = surveyed(path, plan.selection, sameness.TYPES, workers, progress, losses.follow)
@@ -48,11 +51,14 @@ def read(plan: CheckPlan, workers: Workers, progress: Progress) -> Read:
         if before is None:
             check_taken(dumps, plan.selection)
             found.notes.extend(dumps[0].notes)
+            first = likeness.shapes_of(dumps[0])
+        unlike += [(dump.path, likeness.unlike(first, dump)) for dump in dumps]
         for dump, alike in zip(dumps, same, strict=True):
             found.dumps.append((readings.reading(dump, losses, alike), dump.step if dump.prefix else step))
         before = dumps[-1]
     if not found.dumps:
         raise found.failed[0]
+    found.notes.extend(likeness.notes(unlike))
     return found
 
 

@@ -9,9 +9,9 @@ import numpy as np
 from gradclip_cli.arithmetic import norms
 from gradclip_cli.checking.losses import Losses
 from gradclip_cli.checking.sameness import TYPES
-from gradclip_cli.inputs import shards
 from gradclip_cli.inputs.dumps import Dump
-from gradclip_cli.inputs.naming import natural, step_of
+from gradclip_cli.inputs.naming import natural
+from gradclip_cli.inputs.order import place
 from gradclip_cli.measure import Stats, merged
 from gradclip_cli.rules.figures import Figures, Matrix, Tensor
 from gradclip_cli.text import printable
@@ -59,17 +59,4 @@ def figures(readings: Sequence[Reading], steps: Sequence[int | None], targets: S
 
 
 def _called(path: str, step: int | None) -> str:
-    return f"step {step}" if step is not None else printable(os.path.basename(_place(path)))
-
-
-def in_step_order(paths: Sequence[str]) -> list[tuple[str, int | None]]:
-    """Put dumps in the order of their steps, before any is read; where any has none, the order stays and no step is named."""
-    found = [(path, step_of(_place(path))) for path in paths]
-    if any(step is None for _, step in found):
-        return [(path, None) for path, _ in found]
-    return sorted(found, key=lambda pair: pair[1] or 0)
-
-
-def _place(path: str) -> str:
-    """Where a dump lies: its file, its folder, its index, or the first of its files."""
-    return path if path.endswith(shards.INDEX) or os.path.isdir(path) else shards.parts(path)[0]
+    return f"step {step}" if step is not None else printable(os.path.basename(place(path)))

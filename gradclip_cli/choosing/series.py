@@ -1,7 +1,7 @@
 """Norms over the dumps of a series."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from gradclip_cli.choosing.schedules import Schedule
 from gradclip_cli.errors import GradclipError, InputError, UsageError
 from gradclip_cli.inputs import shards
 from gradclip_cli.inputs.dumps import Dump
+from gradclip_cli.inputs.likeness import unlike
 from gradclip_cli.inputs.naming import Place
 from gradclip_cli.measure import merge, merged
 from gradclip_cli.plan import StatsPlan
@@ -23,6 +24,8 @@ from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import count, listed
 from gradclip_cli.thresholds import RULES, Replay, Rule
 from gradclip_cli.thresholds.summary import Samples, summaries
+
+_DIFFER = "give --allow-missing to go on with what all dumps share, or --shards if these are the files of ranks"
 
 
 @dataclass(frozen=True)
@@ -61,12 +64,13 @@ class Layout:
         )
 
     def sample(self, dump: Dump, plan: StatsPlan) -> Sample:
-        """Reduce a dump to its norms; raise InputError where its tensors are not those of the first."""
+        """Reduce a dump to its norms; raise InputError where its tensors, or their shapes, are not those of the first."""
         types, p = tries.sums(plan), plan.norm.type
         of = {name: merged([dump.stats[index] for index in indices], types) for name, indices in dump.named.items()}
         names = [spec.name for spec in self.specs]
-        if not (of.keys() >= set(names) if self.shared else of.keys() == set(names)):
-            self._differs(dump, sorted(set(names) - of.keys()), sorted(of.keys() - set(names)))
+        what = "" if self.shared else unlike(dict(zip(names, self.shapes, strict=True)), dump)
+        if what or not of.keys() >= set(names):
+            raise InputError(f"{what or 'changed while it was read'}; {_DIFFER}", path=dump.path)
         stats = [of[name] for name in names]
         layers = [merged(stats[a:b], types) for a, b in zip(self.starts, self.starts[1:], strict=False)]
         total = merge(stats, types)
@@ -87,29 +91,26 @@ class Layout:
             return [(layer, None) for layer in self.layers]
         return [(place.layer, spec.name) for spec, place in zip(self.specs, self.places, strict=True)]
 
-    def _differs(self, dump: Dump, missing: list[str], extra: list[str]) -> None:
-        parts = [f"lacks {listed(missing, 4)}"] if missing else []
-        parts += [f"also has {listed(extra, 4)}"] if extra else []
-        raise InputError(f"has other tensors than the first dump: it {' and '.join(parts)}", path=dump.path)
-
 
 def collect(
     surveys: Iterable[Callable[[], list[Dump]]], plan: StatsPlan, shared: set[str] | None = None
 ) -> tuple[Layout, list[Sample], list[GradclipError]]:
     """Reduce dumps to their norms, one after the other; the first says which tensors the others must have.
 
+    Of the first `skip_steps` nothing is asked, whether they can be read or not.
     With `keep_going`, what is wrong with a dump is returned in the end, unless no dump could be read.
     """
     layout: Layout | None = None
     samples: list[Sample] = []
     failed: list[GradclipError] = []
-    for survey in surveys:
+    for found in _after_the_first(surveys, plan.skip_steps):
         try:
-            for dump in survey():
-                if layout is None:
-                    check_taken([dump], plan.selection)
-                layout = layout or Layout.of(dump, shared)
-                samples.append(layout.sample(dump, plan))
+            if isinstance(found, InputError):
+                raise found
+            if layout is None:
+                check_taken([found], plan.selection)
+            layout = layout or Layout.of(found, shared)
+            samples.append(layout.sample(found, plan))
         except InputError as error:
             if not plan.keep_going:
                 raise
@@ -117,6 +118,21 @@ def collect(
     if layout is None or not samples:
         raise failed[0]
     return layout, samples, failed
+
+
+def _after_the_first(surveys: Iterable[Callable[[], list[Dump]]], skip: int) -> Iterator[Dump | InputError]:
+    """Yield all dumps but the first `skip`, and in the place of one that cannot be read what is wrong with it."""
+    seen = 0
+    for survey in surveys:
+        found: list[Dump] | list[InputError]
+        try:
+            found = survey()
+        except InputError as error:
+            found = [error]
+        yield from found[max(0, skip - seen) :]
+        seen += len(found)
+    if skip >= seen:
+        raise UsageError(f"--skip-steps {skip} leaves nothing of {count(seen, 'dump')}")
 
 
 def report(
@@ -171,13 +187,8 @@ def _schedules(plan: StatsPlan, found: Mapping[str, Samples]) -> dict[str, Sched
     return {one.name: Schedule.of(one, rule, found[one.name], plan.norm.epsilon) for one in plan.strategies}
 
 
-def in_order(samples: Sequence[Sample], skip: int) -> list[Sample]:
-    """Put samples in the order of their steps and leave out the first `skip`; where any has no step, the order stays."""
-    kept = list(samples)
-    if any(sample.dump.step is None for sample in kept):
-        kept = [sample._replace(dump=sample.dump._replace(step=None)) for sample in kept]
-    else:
-        kept.sort(key=lambda sample: sample.dump.step or 0)
-    if skip >= len(kept):
-        raise UsageError(f"--skip-steps {skip} leaves nothing of {count(len(kept), 'dump')}")
-    return kept[skip:]
+def in_order(samples: Sequence[Sample]) -> list[Sample]:
+    """Put samples in the order of their steps; where any has no step, the order stays."""
+    if any(sample.dump.step is None for sample in samples):
+        return [sample._replace(dump=sample.dump._replace(step=None)) for sample in samples]
+    return sorted(samples, key=lambda sample: sample.dump.step or 0)

@@ -48,16 +48,21 @@ def split(dump: Dump, naming: Naming) -> list[Dump]:
     ]
 
 
-def shared_names(paths: Sequence[str], selection: Selection, keep_going: bool) -> set[str]:
-    """Return the names that all dumps have in common, from their headers; of dumps that cannot be read, nothing is asked."""
-    found: list[set[str]] = []
+def shared_names(paths: Sequence[str], selection: Selection, keep_going: bool, skip: int = 0) -> set[str]:
+    """Return the names that all dumps but the first `skip` have in common, from their headers.
+
+    Of dumps that cannot be read, nothing is asked.
+    """
+    found: list[set[str] | None] = []
     for path in paths:
         try:
             found += _inside(counted_names(path, selection))
         except InputError:
-            if not keep_going:
+            if not keep_going and len(found) >= skip:
                 raise
-    return set.intersection(*found) if found else set()
+            found.append(None)
+    named = [names for names in found[skip:] if names is not None]
+    return set.intersection(*named) if named else set()
 
 
 def _inside(names: Sequence[str]) -> list[set[str]]:

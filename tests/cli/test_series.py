@@ -57,3 +57,47 @@ def test_what_is_advised_stands_beside_what_is_suggested(save: Save, run: Run) -
     rows = [line for line in found.splitlines() if line.startswith("clip-by-global-norm  ")]
     assert [line.endswith("mad:5 would be 1.741, as advised below") for line in rows[-1:]] == [True]
     assert "the mean is led by a few large norms; mad:5 would be 1.741  --layer 'a=:16.31'" in found
+
+
+@pytest.mark.parametrize("option", ["", "--keep-going", "--allow-missing"])
+def test_a_broken_dump_among_those_skipped(option: str, broken_series: None, run: Run) -> None:
+    """--skip-steps counts dumps, not those that can be read: a broken one among the first is passed over, and no error."""
+    result = run("stats", ".", "--skip-steps", "2", "-f", "json", *option.split())
+    assert (result.code, result.err) == (0, "")
+    assert [dump["step"] for dump in json.loads(result.out)["dumps"]] == [3]
+
+
+def test_the_steps_that_are_skipped_are_the_first_ones(broken_series: None, run: Run) -> None:
+    """In whatever order the dumps are given, the first ones are those of the lowest steps."""
+    result = run("stats", "step_3.npz", "step_2.npz", "step_1.npz", "--skip-steps", "2", "-f", "json")
+    assert [dump["step"] for dump in json.loads(result.out)["dumps"]] == [3]
+
+
+@pytest.mark.parametrize(
+    ("third", "told"),
+    [
+        ({"a.w": [3.0]}, "step_3.npz: has other tensors than the first dump: it lacks b.w"),
+        ({"a.w": [3.0, 1.0], "b.w": [1.5]}, "step_3.npz: has other shapes than the first dump: a.w is (2,), not (1,)"),
+    ],
+)
+def test_dumps_that_differ_are_told_by_every_command(
+    third: dict[str, list[float]], told: str, save: Save, run: Run
+) -> None:
+    """`stats` refuses them; `check`, and `apply` with a rule over all of them, go on and say it in the same words."""
+    for step in (1, 2):
+        save(f"step_{step}.npz", **{"a.w": [1.0 * step], "b.w": [1.0 + step]})
+    save("step_3.npz", **third)
+    result = run("stats", ".")
+    assert (result.code, told in result.err) == (3, True)
+    result = run("check", ".")
+    assert (result.code, result.err.count("Warning"), told in result.err) == (0, 1, True)
+    apply = ("apply", ".", "--dry-run", "-s", "clip-by-global-norm", "-t")
+    result = run(*apply, "mean")
+    assert (result.code, told in result.err) == (0, True)
+    assert run(*apply, "1").err == ""
+
+
+def test_a_step_inside_a_file_is_named(save: Save, run: Run) -> None:
+    """Where a file holds the steps, the error says which of them differs."""
+    save("g.npz", **{"step_1/a/w": [1.0], "step_1/b/w": [1.0], "step_2/a/w": [2.0]})
+    assert "step 2 has other tensors than the first dump: it lacks b/w" in run("stats", "g.npz").err

@@ -188,7 +188,9 @@ def test_norms_of_ranks_add_up(ranks: list[Path]) -> None:
 
 def test_without_the_option_each_rank_is_a_dump(ranks: list[Path]) -> None:
     """Files with the same names are a series unless it is said that they are one dump."""
-    assert len(stats(ranks).dumps) == RANKS
+    with pytest.raises(InputError, match=r"other shapes .*--shards"):
+        stats(ranks)
+    assert len(stats(ranks, allow_missing=True).dumps) == RANKS
 
 
 def test_copies_are_pointed_out(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def series_of(*steps: dict[str, list[float]], plan: StatsPlan | None = None) -> 
     ]
     shared = set.intersection(*(set(step) for step in steps)) if plan.allow_missing else None
     layout, samples, failed = collect(surveys(dumps), plan, shared)
-    return report(plan, layout, in_order(samples, plan.skip_steps), failed)
+    return report(plan, layout, in_order(samples), failed)
 
 
 def surveys(dumps: Iterable[Dump]) -> list[Callable[[], list[Dump]]]:
@@ -171,13 +171,13 @@ def samples_of(*steps: int | None) -> list[Any]:
 
 
 def test_dumps_are_in_the_order_of_their_steps() -> None:
-    """Samples are sorted by step, and the first few are left out on request."""
-    assert [sample.dump.step for sample in in_order(samples_of(10, 2, 7), 1)] == [7, 10]
+    """Samples are sorted by step."""
+    assert [sample.dump.step for sample in in_order(samples_of(10, 2, 7))] == [2, 7, 10]
 
 
 def test_without_a_step_the_order_stays() -> None:
     """Where any dump has no step, no step is named and the order is the one given."""
-    assert [sample.dump.step for sample in in_order(samples_of(10, None, 7), 0)] == [None, None, None]
+    assert [sample.dump.step for sample in in_order(samples_of(10, None, 7))] == [None, None, None]
 
 
 @pytest.mark.parametrize("skip", [2, 5])
@@ -216,3 +216,28 @@ def test_where_all_fails_the_first_error_is_raised() -> None:
 
     with pytest.raises(InputError, match="is broken"):
         collect([broken, broken], StatsPlan(("a",), keep_going=True))
+
+
+def test_other_shapes_than_the_first() -> None:
+    """A dump with a tensor of another shape is refused by name, unless dumps may differ."""
+    steps = {"a": [3.0], "b": [4.0]}, {"a": [3.0], "b": [4.0, 0.0]}
+    with pytest.raises(InputError, match=r"has other shapes than the first dump: b is \(2,\), not \(1,\)"):
+        series_of(*steps)
+    assert len(series_of(*steps, plan=StatsPlan(("a",), allow_missing=True)).dumps) == 2
+
+
+def test_nothing_is_asked_of_what_is_skipped() -> None:
+    """The first dumps are passed over though they are broken or have other tensors: they are counted all the same."""
+
+    def broken() -> list[Dump]:
+        raise InputError("is broken", path="a")
+
+    dumps = [dump_of({name: np.ones(1)}, step=k) for k, name in enumerate("xaa")]
+    given = [broken, *surveys(dumps)]
+    for keep_going in (False, True):
+        layout, samples, failed = collect(given, StatsPlan(("a",), skip_steps=2, keep_going=keep_going))
+        assert ([spec.name for spec in layout.specs], len(samples), failed) == (["a"], 2, [])
+    with pytest.raises(InputError, match="is broken"):
+        collect(given, StatsPlan(("a",)))
+    with pytest.raises(InputError, match="other tensors"):
+        collect(given, StatsPlan(("a",), skip_steps=1))
