@@ -7,8 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gradclip_cli.inputs import likeness, ranks, shards
-from gradclip_cli.inputs.dumps import Progress, by_step, open_dump
-from gradclip_cli.inputs.order import in_step_order
+from gradclip_cli.inputs.dumps import Progress, open_dump
+from gradclip_cli.inputs.order import by_step, in_step_order
 from gradclip_cli.inputs.steps import shared_names, surveyed
 from gradclip_cli.plan import ApplyPlan, CheckPlan, DiffPlan, LsPlan, Norm, StatsPlan, norm_types
 from gradclip_cli.workers import Workers

@@ -50,6 +50,8 @@ class Dump:
     prefix: str = ""  # what stands before the names of its tensors in the file, where that holds a series
     members: Sequence[int] | None = None  # the tensors that are its own, where others are a part of the series
 
+    beside: Sequence[str] = ()  # what keeps a file with groups that are named after steps from being a series
+
     @property
     def left_out(self) -> list[int]:
         """Its tensors that do not count."""
@@ -87,6 +89,9 @@ class Dump:
         """What a person should know of the file."""
         path = shards.parts(self.path)[0]
         notes = [f"{path}: not numbers, left as they are: {listed(self.others)}"] if self.others else []
+        if self.beside:
+            what = f"it holds more than groups that are named after steps: {listed(list(self.beside), 4)}"
+            notes.append(f"{path}: taken for one dump, not for a series, since {what}")
         if self.replicas:
             notes.append(f"{path}: the same in all ranks, so perhaps copies and not pieces: {listed(self.replicas)}")
         return notes
@@ -199,10 +204,3 @@ def counted_tensors(tensors: Sequence[TensorSpec], selection: Selection, path: s
             raise InputError(message, path=path, tensor=spec.name)
         counted.append(index)
     return counted
-
-
-def by_step(dumps: list[Dump]) -> list[Dump]:
-    """Put dumps in the order of their steps; where any has none, the order stays and no step is named."""
-    if any(dump.step is None for dump in dumps):
-        return [replace(dump, step=None) for dump in dumps]
-    return sorted(dumps, key=lambda dump: dump.step or 0)

@@ -25,7 +25,10 @@ def split(dump: Dump, naming: Naming) -> list[Dump]:
     """
     groups = [spec.name.partition("/")[0] for spec in dump.tensors]
     steps = {group: step_named(group) for group in dict.fromkeys(groups)}
-    if len(steps) < 2 or None in steps.values():
+    odd = [spec.name for spec, group in zip(dump.tensors, groups, strict=True) if steps[group] is None]
+    if odd:
+        return [replace(dump, beside=odd)] if len(set(steps.values()) - {None}) > 1 else [dump]
+    if len(steps) < 2:
         return [dump]
     names = [spec.name.partition("/")[2] for spec in dump.tensors]
     tensors = [replace(spec, name=name) for spec, name in zip(dump.tensors, names, strict=True)]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gradclip_cli import apply, check, stats
 from gradclip_cli.errors import InputError
-from gradclip_cli.formats import FORMATS
+from gradclip_cli.formats import FORMATS, by_suffix
 from laws.official import load, save
 
 STEPS = (1, 2, 10)
@@ -102,3 +102,23 @@ def test_what_does_not_count_stays_in_its_step(tmp_path: Path) -> None:
 def test_other_groups_are_layers(names: list[str], tmp_path: Path) -> None:
     """A file whose groups are not all steps, or that has one only, is one dump."""
     assert len(stats(save(tmp_path, "npz", {name: np.ones(2) for name in names})).dumps) == 1
+
+
+def test_what_stands_beside_the_steps_is_named(tmp_path: Path, series: Path) -> None:
+    """One tensor more beside the groups makes the file one dump, and a note names it; beside one group there is no series."""
+    tensors = {f"step_{k}/{name}": array for k in STEPS for name, array in gradients(k).items()}
+    (tmp_path / "more").mkdir()
+    path = save(
+        tmp_path / "more",
+        by_suffix(str(series)).name,
+        {**tensors, "epoch": np.ones(1, "f4")},
+        "more",
+    )
+    reports = stats(path), check(path), apply(path, dry_run=True, strategy="none")
+    assert [len(report.notes) for report in reports] == [1, 1, 1]
+    assert all("taken for one dump, not for a series" in report.notes[0] for report in reports)
+    assert all(report.notes[0].endswith("named after steps: epoch") for report in reports)
+    assert len(reports[0].dumps) == 1
+    few = {name: array for name, array in tensors.items() if name.startswith("step_1/")}
+    path = save(tmp_path / "more", by_suffix(str(series)).name, {**few, "epoch": np.ones(1, "f4")}, "few")
+    assert stats(path).notes == []
