@@ -93,7 +93,7 @@ def test_groups_have_their_own_thresholds() -> None:
         (
             [math.nan],
             "autoclip",
-            "no threshold can be chosen by autoclip:10 for clip-by-global-norm: all 1 norms are NaN",
+            "no threshold can be chosen by autoclip:10 for clip-by-global-norm: its one norm is NaN",
         ),
     ],
 )
