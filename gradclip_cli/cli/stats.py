@@ -89,7 +89,7 @@ def command(inputs: tuple[str, ...], **options: Any) -> None:
         with standard_output() as stream:
             print(repr(_threshold(report)), file=stream)
         if report.advised and report.advised.doubtful and not options["quiet"]:
-            warn([f"{options['rule']} is no guide here: {report.advised.lines[0]}"])
+            warn([f"{options['rule']} may be no guide here: {report.advised.lines[0]}"])
     else:
         show(report, view)
     if report.failed:

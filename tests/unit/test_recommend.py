@@ -158,6 +158,14 @@ def test_norms_over_orders_of_magnitude(norms: list[float], told: str, tmp_path:
     assert "explode" not in line
 
 
+@pytest.mark.parametrize(("falling", "fair"), [(1, True), (2, False)])
+def test_most_layers_have_to_fall(falling: int, fair: bool, tmp_path: Path) -> None:
+    """One layer among three whose norms fall tells nothing of one threshold for all of them; two do."""
+    rows = [[2.0**-k] * falling + [0.3 + k / 100] * (3 - falling) for k in range(12)]
+    line, *_ = advice(tmp_path, rows, strategy="clip-l2-per-layer")
+    assert ("fair guide" in line, "the norms of a fall" in line) == (fair, not fair)
+
+
 def test_what_falls_explodes_neither_here_nor_there(tmp_path: Path) -> None:
     """A run that begins high and comes down explodes neither for `stats` nor for `check`."""
     line, *_ = advice(tmp_path, [10.0 ** (4 - k) if k < 5 else 1.0 + k / 100 for k in range(12)])
