@@ -16,6 +16,9 @@ from gradclip_cli.thresholds.summary import Samples, Summary
 LED = ("mean", "zscore")
 """The rules that a few large norms lead."""
 
+FAR = 10.0
+"""Where any norm is so many times below the others, those have risen rather than been cut down to one threshold."""
+
 FEW = 10
 """With fewer samples than that a suggestion says so."""
 
@@ -62,9 +65,9 @@ def with_advice(one: Candidate, samples: Samples) -> Suggestion:
 
 
 def already_clipped(samples: Samples) -> str:
-    """Say so where all norms are alike, or most of many are and none is above them: nothing where they are not."""
+    """Say so where all norms are alike, or most of many are and none is above them, nor far below: nothing where they are not."""
     share, top = samples.at_the_top(), float(samples.finite.max(initial=0))
-    if share < 1 and (share <= 0.5 or len(samples.finite) < FEW):
+    if share < 1 and (share <= 0.5 or len(samples.finite) < FEW or FAR * samples.finite.min() < top):
         return ""
     which = "all norms are alike" if share == 1 else f"{share:.1%} of the norms are alike and none is larger"
     return (

@@ -122,6 +122,14 @@ def test_a_run_that_stays_exploded(tmp_path: Path) -> None:
     assert command.endswith("-t 1")
 
 
+@pytest.mark.parametrize("high", [1e3, 5e5])
+def test_a_plateau_is_no_threshold(high: float, tmp_path: Path) -> None:
+    """Most norms may be equal because the run has exploded to a plateau: no clipping leaves the others so far below."""
+    line, _ = advice(tmp_path, [1.0, 1.2, 0.9, 1.1, *[high] * 9])
+    assert line.startswith("take 1.05 (mean of what does not explode) for clip-by-global-norm: 9 of 13 steps explode")
+    assert all("already been clipped" not in (one.note or "") for one in stats(tmp_path).suggestions)
+
+
 @pytest.mark.parametrize("name", ["alternates", "grows"])
 def test_half_of_the_steps_explode(name: str, tmp_path: Path) -> None:
     """Steps that explode at every other step, or grow and grow, make the mean no guide."""
