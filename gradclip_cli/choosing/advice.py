@@ -8,6 +8,8 @@ from gradclip_cli.choosing.samples import Sample
 from gradclip_cli.errors import InputError
 from gradclip_cli.plan import StatsPlan
 from gradclip_cli.report import Candidate, OwnThreshold, Suggestion
+from gradclip_cli.rules.explosions import explosions
+from gradclip_cli.rules.limits import Limits
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.text import count
 from gradclip_cli.thresholds import BAND, ROBUST, Rule, choose
@@ -91,7 +93,7 @@ def _own(layer: str, samples: Samples, rule: Rule, epsilon: float) -> OwnThresho
         threshold = choose(rule, samples, layer)
     except InputError:
         return OwnThreshold(layer, None, None, None)
-    led = _led(samples, samples.summary(), layer) if rule.name in LED else ""
+    led = (_led(samples, samples.summary(), layer) if rule.name in LED else "") or _stays(samples)
     return OwnThreshold(
         layer, threshold, samples.clip_rate(threshold, epsilon), already_clipped(samples) or led or None
     )
@@ -119,3 +121,15 @@ def _led(samples: Samples, summary: Summary, what: str) -> str:
         return ""
     robust = f"{ROBUST} would be {choose(ROBUST, samples, what):.4g}" if summary.median else "the median is 0"
     return f"the mean is led by a few large norms; {robust}"
+
+
+def _stays(samples: Samples) -> str:
+    """Say so where norms explode and stay up, so that the median of all of them is one of an explosion."""
+    limits = Limits()
+    high = explosions(
+        samples.finite[:, None],
+        np.ones((len(samples.finite), 1), np.bool_),
+        limits.exploding_factor,
+        limits.exploding_dumps,
+    )
+    return f"it explodes and stays up; the median before is {high.usual[0]:.4g}" if high.stays[0] else ""

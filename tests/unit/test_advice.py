@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pytest
 
 from gradclip_cli.choosing.advice import own_thresholds
 from gradclip_cli.choosing.samples import Sample
@@ -47,3 +48,11 @@ def test_a_mean_that_is_no_guide_is_noted() -> None:
     assert "already been clipped at 2" in (b.note or "")
     assert c.note is None
     assert own(StatsPlan(("a",), rule=parse_rule("median")), steps)[0].note is None
+
+
+@pytest.mark.parametrize("rule", ["mean", "median"])
+def test_a_layer_that_stays_exploded_is_noted(rule: str) -> None:
+    """Where most steps of a layer explode, no rule over all of them is a guide; what was usual before is named."""
+    steps = [[norm, 1.0, 1.0 + k / 10] for k, norm in enumerate([1.0, 2.0, 3.0, *[900.0] * 8])]
+    a, _, c = own(StatsPlan(("a",), rule=parse_rule(rule)), steps)
+    assert (a.note, c.note) == ("it explodes and stays up; the median before is 2", None)
