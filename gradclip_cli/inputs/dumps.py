@@ -49,7 +49,6 @@ class Dump:
     replicas: list[str] = field(default_factory=list)
     prefix: str = ""  # what stands before the names of its tensors in the file, where that holds a series
     members: Sequence[int] | None = None  # the tensors that are its own, where others are a part of the series
-
     beside: Sequence[str] = ()  # what keeps a file with groups that are named after steps from being a series
 
     @property
