@@ -182,16 +182,6 @@ def _digest(dump: Dump, index: int, selection: Selection) -> bytes:
     return digest.digest()
 
 
-def counted_names(path: str, selection: Selection) -> list[str]:
-    """Return the names of the tensors of a dump that count, from its headers."""
-    names: list[str] = []
-    for part in shards.parts(path):
-        with open_dump(part, selection) as (_, reader):
-            tensors = shards.named(path, part, reader.tensors)
-            names += [tensors[index].name for index in counted_tensors(tensors, selection, part)]
-    return names
-
-
 def counted_tensors(tensors: Sequence[TensorSpec], selection: Selection, path: str) -> list[int]:
     """The indices of the tensors that are gradients and were not left out; complex ones are refused."""
     counted = []

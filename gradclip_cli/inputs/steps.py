@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from gradclip_cli.arithmetic.norms import Sums
 from gradclip_cli.errors import InputError
-from gradclip_cli.inputs.dumps import Dump, Follow, Progress, counted_names, survey
+from gradclip_cli.inputs import shards
+from gradclip_cli.inputs.dumps import Dump, Follow, Progress, counted_tensors, open_dump, survey
 from gradclip_cli.inputs.naming import Naming, step_named
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.workers import Workers
@@ -59,13 +60,23 @@ def shared_names(paths: Sequence[str], selection: Selection, keep_going: bool, s
     found: list[set[str] | None] = []
     for path in paths:
         try:
-            found += _inside(counted_names(path, selection))
+            found += _inside(_counted_names(path, selection))
         except InputError:
             if not keep_going and len(found) >= skip:
                 raise
             found.append(None)
     named = [names for names in found[skip:] if names is not None]
     return set.intersection(*named) if named else set()
+
+
+def _counted_names(path: str, selection: Selection) -> list[str]:
+    """Return the names of the tensors of a dump that count, from its headers."""
+    names: list[str] = []
+    for part in shards.parts(path):
+        with open_dump(part, selection) as (_, reader):
+            tensors = shards.named(path, part, reader.tensors)
+            names += [tensors[index].name for index in counted_tensors(tensors, selection, part)]
+    return names
 
 
 def _inside(names: Sequence[str]) -> list[set[str]]:
