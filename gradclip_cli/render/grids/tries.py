@@ -19,7 +19,7 @@ _TRIED = (
     Column("note", text=True),
 )
 _OWN = (Column("layer", text=True), Column("threshold"), Column("clips"))
-_OWN_LAST = (Column("note", text=True), Column("option of apply", text=True, below=True))
+_OWN_LAST = (Column("note", text=True, below=True), Column("option of apply", text=True, below=True))
 
 
 def tried(rows: Sequence[Tried]) -> Grid:
