@@ -17,6 +17,8 @@ def shapes_of(dump: Dump) -> Shapes:
 def unlike(first: Shapes, dump: Dump) -> str:
     """Say how a dump differs from the first one: in its tensors, or else in their shapes; nothing where it does not."""
     own = shapes_of(dump)
+    if own == first:
+        return ""
     which = f"step {dump.step} has" if dump.prefix else "has"
     missing, extra = sorted(first.keys() - own.keys()), sorted(own.keys() - first.keys())
     if missing or extra:
@@ -24,8 +26,6 @@ def unlike(first: Shapes, dump: Dump) -> str:
         parts += [f"also has {listed(extra, 4)}"] if extra else []
         return f"{which} other tensors than the first dump: it {' and '.join(parts)}"
     changed = [name for name, shape in own.items() if shape != first[name]]
-    if not changed:
-        return ""
     name, more = changed[0], f", and {count(len(changed) - 1, 'other')}" if changed[1:] else ""
     return f"{which} other shapes than the first dump: {printable(name)} is {own[name]}, not {first[name]}{more}"
 
