@@ -9,6 +9,7 @@ from gradclip_cli.inputs import shards
 from gradclip_cli.inputs.naming import natural
 from gradclip_cli.inputs.selection import Selection, expand
 from gradclip_cli.planning import naming
+from gradclip_cli.rules import RULES as CHECKS
 from gradclip_cli.spelling import plain
 from gradclip_cli.strategies import STRATEGIES
 from gradclip_cli.thresholds import REPLAYS, RULES
@@ -30,6 +31,12 @@ def strategies(ctx: "Context", typed: str) -> list[str]:
 def rules(ctx: "Context", typed: str) -> list[str]:
     """Return the rules that begin so, with their usual arguments."""
     return [str(rule) for rule in (*RULES, *REPLAYS) if str(rule).startswith(typed)]
+
+
+def checks(ctx: "Context", typed: str) -> list[str]:
+    """Return the last of several names of rules of `check`, behind those before it."""
+    before, comma, last = typed.rpartition(",")
+    return [f"{before}{comma}{rule}" for rule in CHECKS if rule.startswith(last) and rule not in before.split(",")]
 
 
 def trials(ctx: "Context", typed: str) -> list[str]:

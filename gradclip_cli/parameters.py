@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradclip_cli import completion
 from gradclip_cli.errors import UsageError
 from gradclip_cli.numerals import real, whole
 from gradclip_cli.planning import trial
@@ -25,9 +24,9 @@ class Parsed(click.ParamType):  # type: ignore[type-arg, unused-ignore]
         self,
         name: str,
         parse: Callable[[str], Any],
-        complete: Callable[[click.Context, str], list[str]] = lambda ctx, typed: [],
+        completion: str = "",
     ) -> None:
-        self.name, self._parse, self._complete = name, parse, complete
+        self.name, self._parse, self._completion = name, parse, completion
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Parse a text."""
@@ -40,7 +39,10 @@ class Parsed(click.ParamType):  # type: ignore[type-arg, unused-ignore]
         """Offer what the text could become; never what does not print, which a terminal might obey."""
         from click.shell_completion import CompletionItem
 
-        return [CompletionItem(text) for text in self._complete(ctx, incomplete) if text.isprintable()]
+        from gradclip_cli import completion
+
+        offered = getattr(completion, self._completion)(ctx, incomplete) if self._completion else []
+        return [CompletionItem(text) for text in offered if text.isprintable()]
 
 
 class Place(click.Path):  # type: ignore[type-arg, unused-ignore]
@@ -76,10 +78,10 @@ def _count(text: str) -> int:
 
 REAL, WHOLE, COUNT = Parsed("number", _real), Parsed("number", _whole), Parsed("number", _count)
 PATH = Place()
-STRATEGY = Parsed("strategy", find, completion.strategies)
-THRESHOLD = Parsed("threshold", parse, completion.rules)
-RULE = Parsed("rule", parse_rule, completion.rules)
-TENSORS = Parsed("pattern", str, completion.tensors)
+STRATEGY = Parsed("strategy", find, "strategies")
+THRESHOLD = Parsed("threshold", parse, "rules")
+RULE = Parsed("rule", parse_rule, "rules")
+TENSORS = Parsed("pattern", str, "tensors")
 COLUMNS = Parsed("columns", parse_columns)
 ORDER = Parsed("order", parse_order)
-TRIAL = Parsed("trial", trial, completion.trials)
+TRIAL = Parsed("trial", trial, "trials")

@@ -71,10 +71,11 @@ def apply(plan: ApplyPlan, progress: Progress = silent) -> "ApplyReport":
 
 def stats(plan: StatsPlan, progress: Progress = silent) -> "StatsReport":
     """Measure dumps one after the other; of each only its norms are kept."""
-    from gradclip_cli.choosing import series, tries
+    from gradclip_cli.choosing import series
+    from gradclip_cli.choosing.samples import sums
 
     paths = [path for path, _ in in_step_order(plan.inputs)]
-    types, shared = tries.sums(plan), None
+    types, shared = sums(plan), None
     if plan.allow_missing:
         shared = shared_names(paths, plan.selection, plan.keep_going, plan.skip_steps)
     with Workers(plan.jobs) as workers:

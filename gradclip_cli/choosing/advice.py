@@ -8,8 +8,6 @@ from gradclip_cli.choosing.samples import Sample
 from gradclip_cli.errors import InputError
 from gradclip_cli.plan import StatsPlan
 from gradclip_cli.report import Candidate, OwnThreshold, Suggestion
-from gradclip_cli.rules.explosions import explosions
-from gradclip_cli.rules.limits import Limits
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.text import count
 from gradclip_cli.thresholds import BAND, ROBUST, Rule, choose
@@ -125,6 +123,9 @@ def _led(samples: Samples, summary: Summary, what: str) -> str:
 
 def _stays(samples: Samples) -> str:
     """Say so where norms explode and stay up, so that the median of all of them is one of an explosion."""
+    from gradclip_cli.rules.explosions import explosions
+    from gradclip_cli.rules.limits import Limits
+
     limits = Limits()
     high = explosions(
         samples.finite[:, None],

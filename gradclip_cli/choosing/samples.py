@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from gradclip_cli.arithmetic import norms
 from gradclip_cli.arithmetic.norms import Clamped, Sums
-from gradclip_cli.comparing.products import Length, cosine
 from gradclip_cli.measure import Stats
+from gradclip_cli.plan import StatsPlan
 from gradclip_cli.report import StatsDump
+from gradclip_cli.strategies import Group
 
 Row = NDArray[np.float64]
 
@@ -41,6 +42,16 @@ class Sample(NamedTuple):
     lengths: Lengths | None = None  # where something is to be tried
 
 
+def sums(plan: StatsPlan) -> Sums:
+    """What has to be summed over the elements: the norm, and where something is to be tried, what that needs beside it."""
+    if not plan.tries:
+        return (plan.norm.type,)
+    second = () if plan.norm.type == 2.0 else (2.0,)
+    single = (one.threshold for one in plan.tries if one.strategy.group is Group.ELEMENT)
+    limits = dict.fromkeys(limit for limit in single if isinstance(limit, float))
+    return (plan.norm.type, *second, *(Clamped(limit, squared) for limit in limits for squared in (False, True)))
+
+
 def norms_of(parts: Iterable[Stats], sums: Sums, which: float) -> Row:
     """Return the norm of type `which` of each part, as read."""
     k = sums.index(which)
@@ -55,6 +66,8 @@ def lengths(total: Stats, layers: Sequence[Stats], params: Sequence[Stats], sums
 
 
 def _cut(params: Sequence[Stats], sums: Sums, limit: float) -> Cut:
+    from gradclip_cli.comparing.products import Length, cosine
+
     whole, dot, square = (sums.index(kind) for kind in (2.0, Clamped(limit, False), Clamped(limit, True)))
     after = [param.as_read(norms.norm(param.powers[square], 2.0)) for param in params]
     cosines = [cosine(Length(param.powers[whole]), Length(param.powers[square]), param.powers[dot]) for param in params]

@@ -3,13 +3,13 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gradclip_cli.checks import check_taken
-from gradclip_cli.choosing import advice, recommend, tries
-from gradclip_cli.choosing.samples import Sample, lengths, norms_of
-from gradclip_cli.choosing.schedules import Schedule
+from gradclip_cli.choosing import advice, recommend
+from gradclip_cli.choosing.samples import Sample, lengths, norms_of, sums
 from gradclip_cli.errors import GradclipError, InputError, UsageError
 from gradclip_cli.inputs import shards
 from gradclip_cli.inputs.dumps import Dump
@@ -17,7 +17,7 @@ from gradclip_cli.inputs.likeness import unlike
 from gradclip_cli.inputs.naming import Place
 from gradclip_cli.measure import merge, merged
 from gradclip_cli.plan import StatsPlan
-from gradclip_cli.report import StatsDump, StatsLayer, StatsParam, StatsReport
+from gradclip_cli.report import StatsDump, StatsLayer, StatsParam, StatsReport, Tried
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.strategies.clip_norm import GLOBAL
 from gradclip_cli.tensors import TensorSpec
@@ -26,6 +26,9 @@ from gradclip_cli.thresholds import RULES, Replay, Rule
 from gradclip_cli.thresholds.summary import Samples, summaries
 
 _DIFFER = "give --allow-missing to go on with what all dumps share, or --shards if these are the files of ranks"
+
+if TYPE_CHECKING:
+    from gradclip_cli.choosing.schedules import Schedule
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ class Layout:
 
     def sample(self, dump: Dump, plan: StatsPlan) -> Sample:
         """Reduce a dump to its norms; raise InputError where its tensors, or their shapes, are not those of the first."""
-        types, p = tries.sums(plan), plan.norm.type
+        types, p = sums(plan), plan.norm.type
         of = {name: merged([dump.stats[index] for index in indices], types) for name, indices in dump.named.items()}
         names = [spec.name for spec in self.specs]
         what = "" if self.shared else unlike(dict(zip(names, self.shapes, strict=True)), dump)
@@ -170,8 +173,7 @@ def report(
         np.array([sample.layers for sample in samples]).T.tolist(),
         layout.notes,
         list(failed),
-        tries=[tries.tried(one, samples, layout.layers, layout.starts, plan.norm.epsilon) for one in plan.tries]
-        or None,
+        tries=_tries(plan, layout, samples) if plan.tries else None,
         own=advice.own_thresholds(plan, layout.layers, samples),
         advised=recommend.recommend(plan, samples, layout.layers, [spec.name for spec in layout.specs]),
         replay=main.steps([sample.dump for sample in samples]) if main else None,
@@ -179,11 +181,19 @@ def report(
     )
 
 
-def _schedules(plan: StatsPlan, found: Mapping[str, Samples]) -> dict[str, Schedule]:
+def _tries(plan: StatsPlan, layout: Layout, samples: Sequence[Sample]) -> list[Tried]:
+    from gradclip_cli.choosing.tries import tried
+
+    return [tried(one, samples, layout.layers, layout.starts, plan.norm.epsilon) for one in plan.tries]
+
+
+def _schedules(plan: StatsPlan, found: Mapping[str, Samples]) -> "dict[str, Schedule]":
     """Replay the rule under each strategy, where its threshold differs from step to step."""
     rule = plan.rule
     if not isinstance(rule, Replay):
         return {}
+    from gradclip_cli.choosing.schedules import Schedule
+
     return {one.name: Schedule.of(one, rule, found[one.name], plan.norm.epsilon) for one in plan.strategies}
 
 

@@ -1,7 +1,6 @@
 """Norms that no one threshold fits, though none explodes: those that fall, grow or vary over orders of magnitude."""
 
 from collections.abc import Sequence
-from statistics import median
 
 import numpy as np
 
@@ -21,7 +20,7 @@ def trend(samples: Sequence[Sample], matrix: Matrix, names: Sequence[str]) -> st
     """Say how the norms of the group that is spread out most go, and which steps to look at; None unless most groups are."""
     spreads = [_spread(column) for column in matrix.T]
     k = int(np.argmax(spreads)) if spreads else 0
-    if not spreads or median(spreads) <= WIDE:
+    if not spreads or np.median(spreads) <= WIDE:
         return None
     kept = np.flatnonzero(np.isfinite(matrix[:, k]) & (matrix[:, k] > 0))
     norms, dumps = matrix[kept, k], [samples[row].dump for row in kept.tolist()]

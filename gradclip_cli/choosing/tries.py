@@ -6,12 +6,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from gradclip_cli.arithmetic.norms import Clamped, Sums
 from gradclip_cli.choosing.effects import Effect, Matrix, compared_by, effect_of, length
 from gradclip_cli.choosing.samples import Sample
 from gradclip_cli.choosing.schedules import replayed
 from gradclip_cli.errors import InputError
-from gradclip_cli.plan import StatsPlan, Trial
+from gradclip_cli.plan import Trial
 from gradclip_cli.report import Tried
 from gradclip_cli.strategies import Group
 from gradclip_cli.text import count
@@ -22,16 +21,6 @@ MOST = 3
 """So many layers are named."""
 
 UNKNOWN = "give a number to see energy and cosine: that of a rule is known only once all is read"
-
-
-def sums(plan: StatsPlan) -> Sums:
-    """What has to be summed over the elements: the norm, and where something is to be tried, what that needs beside it."""
-    if not plan.tries:
-        return (plan.norm.type,)
-    second = () if plan.norm.type == 2.0 else (2.0,)
-    single = (one.threshold for one in plan.tries if one.strategy.group is Group.ELEMENT)
-    limits = dict.fromkeys(limit for limit in single if isinstance(limit, float))
-    return (plan.norm.type, *second, *(Clamped(limit, squared) for limit in limits for squared in (False, True)))
 
 
 def tried(one: Trial, samples: Sequence[Sample], layers: Sequence[str], starts: Sequence[int], epsilon: float) -> Tried:

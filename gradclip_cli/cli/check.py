@@ -18,14 +18,7 @@ from gradclip_cli.rules import RULES, parse
 from gradclip_cli.rules.limits import DTYPES, Limits
 from gradclip_cli.text import count
 
-
-def _names(ctx: click.Context, typed: str) -> list[str]:
-    """Complete the last of several names."""
-    before, comma, last = typed.rpartition(",")
-    return [f"{before}{comma}{rule}" for rule in RULES if rule.startswith(last) and rule not in before.split(",")]
-
-
-NAMES = Parsed("rules", lambda text: parse([text]), _names)
+NAMES = Parsed("rules", lambda text: parse([text]), "checks")
 
 
 def _option(limit: "Field[Any]") -> Any:

@@ -1,6 +1,5 @@
 """The text of `--layer`."""
 
-from gradclip_cli.completion import overrides
 from gradclip_cli.errors import UsageError
 from gradclip_cli.parameters import Parsed
 from gradclip_cli.plan import Override
@@ -17,4 +16,4 @@ def parse_override(text: str) -> Override:
     return Override(pattern, find(name) if name else None, parse(threshold) if colon else None)
 
 
-OVERRIDE = Parsed("layer", parse_override, overrides)
+OVERRIDE = Parsed("layer", parse_override, "overrides")

@@ -1,0 +1,124 @@
+"""What to take of several steps: a rule that the norms allow, how far the dumps are from it, and a command to try it with."""
+
+import shlex
+from collections.abc import Sequence
+
+from gradclip_cli.choosing.advice import FEW, LED, offer
+from gradclip_cli.choosing.effects import Matrix
+from gradclip_cli.choosing.peaks import Peak, Peaks, peaks, step, told
+from gradclip_cli.choosing.samples import Sample
+from gradclip_cli.choosing.trends import trend
+from gradclip_cli.plan import Norm, StatsPlan
+from gradclip_cli.report import Advised, Candidate, StatsDump
+from gradclip_cli.rules.limits import Limits
+from gradclip_cli.strategies import Group, Strategy
+from gradclip_cli.text import count, printable
+from gradclip_cli.thresholds import ROBUST, RULES, Rule
+from gradclip_cli.thresholds.summary import Samples, Summary
+
+_LED = 3.0
+_MOST = 3
+
+_CLIPS = {
+    Group.DUMP: "{} of the steps",
+    Group.LAYER: "{} of the norms of layers",
+    Group.TENSOR: "{} of the norms of tensors",
+    Group.ELEMENT: "elements in {} of the tensors",
+}
+
+
+def advised(
+    plan: StatsPlan, strategy: Strategy, samples: Sequence[Sample], matrix: Matrix, names: Sequence[str]
+) -> Advised:
+    """Say what to take for a strategy, by its norms (steps × groups, which have `names`), and how far that may be trusted."""
+    found = Samples(matrix, max(1, matrix.shape[1]))
+    return _advised(plan, strategy, found, peaks(samples, matrix, names), trend(samples, matrix, names))
+
+
+def _advised(plan: StatsPlan, strategy: Strategy, found: Samples, high: Peaks, trend: str | None) -> Advised:
+    summary, calm = found.summary(), Samples(high.calm)
+    led = summary.mean > _LED * min(summary.median, calm.summary().mean)
+    rule = plan.rule if isinstance(plan.rule, Rule) else RULES[0]  # a replay has no one threshold that could be taken
+    wanted = ROBUST if led and rule.name in LED else rule
+    offers = [offer(strategy, rule, found, plan.norm.epsilon) for rule in (wanted, RULES[0])]
+    taken = next((one for one in offers if one.threshold is not None), None)
+    if taken is None or taken.threshold is None:
+        return Advised(strategy.name, None, None, doubtful=True, lines=[f"{offers[-1].reason}."])
+    exploded = led and any(peak.explodes for peak in high.steps)
+    if exploded and taken.threshold > Limits().exploding_factor * calm.summary().median > 0:
+        taken = _of_the_calm(taken, offer(strategy, rule, calm, plan.norm.epsilon), found, plan.norm.epsilon)
+    reason = _reason(strategy, summary, high.steps, trend, led=led, taken=taken)
+    few = (
+        f"; only {count(len(high.steps), 'step')}, so measure more before you rely on it"
+        if len(high.steps) < FEW
+        else ""
+    )
+    single = "" if rule is plan.rule else "for one threshold at every step, "
+    clips = _clips(strategy, taken, high.steps)
+    line = f"{single}take {taken.threshold:.4g} ({taken.rule}) for {strategy.name}: {reason}; {clips}{few}."
+    doubtful = rule is plan.rule and (taken.rule != str(rule) or (trend is not None and not exploded))
+    lines = [line, f"Try: {_command(plan, strategy, taken, high.steps)}"]
+    return Advised(strategy.name, taken.rule, taken.threshold, doubtful, lines)
+
+
+def _of_the_calm(taken: Candidate, calm: Candidate, found: Samples, epsilon: float) -> Candidate:
+    """Take the threshold of the norms that do not explode, if there is one, with what it would clip of all."""
+    if calm.threshold is None:
+        return taken
+    rule, rate = f"{calm.rule} of what does not explode", found.clip_rate(calm.threshold, epsilon)
+    return calm._replace(rule=rule, clip_rate=rate)
+
+
+def _clips(strategy: Strategy, taken: Candidate, steps: Sequence[Peak]) -> str:
+    rate = taken.clip_rate or 0.0
+    clips = f"it would clip {_CLIPS[strategy.group].format(f'{rate:.1%}')}"
+    if rate <= 0.5:
+        return clips
+    first = next((peak for peak in steps if peak.explodes), None)
+    if first is not None:
+        return f"{clips}, so find out first what happened at {step(first.dump)}"
+    return f"{clips}, which slows every step down: lower the learning rate instead"
+
+
+def _reason(
+    strategy: Strategy, summary: Summary, steps: Sequence[Peak], trend: str | None, *, led: bool, taken: Candidate
+) -> str:
+    high = sorted((peak for peak in steps if peak.explodes), key=lambda peak: -peak.times)
+    if high:
+        more = f"; and {len(high) - _MOST} more" if len(high) > _MOST else ""
+        verb = "explodes" if len(high) == 1 else "explode"
+        which = f"{len(high)} of {count(len(steps), 'step')} {verb} ({'; '.join(map(told, high[:_MOST]))}{more})"
+        return f"{which}, so the mean is no guide" if led else f"{which}, which moves the mean little"
+    if not summary.median:
+        return "more than half of the norms are 0, so the median is no guide"
+    if trend is not None:
+        return trend
+    if led and strategy.group is not Group.DUMP:
+        return (
+            "some are far larger than others at every step, so the mean is theirs, and one threshold fits few of them"
+        )
+    if led:
+        return f"the mean is {summary.mean / summary.median:.3g} times the median, so it is led by a few large norms"
+    top = max((peak.times for peak in steps), default=1.0)
+    fair = "the mean is a fair guide" if taken.rule == str(RULES[0]) else f"{taken.rule} is as good a guide as the mean"
+    whose = "the median" if strategy.group is Group.DUMP else "its own median"
+    return f"no step explodes (nothing is above {top:.3g} times {whose}), so {fair}"
+
+
+def typed(dump: StatsDump) -> str:
+    """Write the path of a dump for a shell; FILE where it is several, or cannot be typed."""
+    return shlex.quote(dump.input) if isinstance(dump.input, str) and dump.input.isprintable() else "FILE"
+
+
+def _command(plan: StatsPlan, strategy: Strategy, taken: Candidate, steps: Sequence[Peak]) -> str:
+    """Write what shows the threshold at work on the highest of the dumps that `apply` takes, and writes nothing."""
+    whole = [peak for peak in steps if not peak.dump.nonfinite]
+    path = typed(max(whole, key=lambda peak: peak.times).dump) if whole else "FILE"
+    default, patterns = Norm(), plan.selection
+    options = [
+        *([f"--norm-type {plan.norm.type:g}"] if plan.norm.type != default.type else []),
+        *([f"--epsilon {plan.norm.epsilon:g}"] if plan.norm.epsilon != default.epsilon else []),
+        *(f"--include {shlex.quote(printable(pattern))}" for pattern in patterns.include),
+        *(f"--exclude {shlex.quote(printable(pattern))}" for pattern in patterns.exclude),
+    ]
+    return " ".join(["gradclip apply", path, "--dry-run -s", strategy.name, "-t", f"{taken.threshold:.4g}", *options])
