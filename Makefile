@@ -1,4 +1,5 @@
 # What needs a virtual environment makes it; nothing has to be installed by hand but Python 3.11 or newer.
+# Modules are compiled then, as an installer does it, also where Python is told to write no bytecode of its own.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -71,10 +72,12 @@ $(VENV)/python:
 
 $(VENV)/installed: $(VENV)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet -e .
+	$(BIN)/python -m compileall -q gradclip_cli
 	touch $@
 
 $(VENV)/tested: $(VENV)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet -e '.[test]'
+	$(BIN)/python -m compileall -q gradclip_cli
 	touch $@
 
 $(VENV)/linted: $(VENV)/python pyproject.toml

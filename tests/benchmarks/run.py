@@ -7,6 +7,7 @@ disk is measured. Memory is the largest resident set of any run, as the kernel r
 """
 
 import argparse
+import compileall
 import json
 import os
 import platform
@@ -21,6 +22,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import scripts
+
+import gradclip_cli
 
 Command = Sequence[str]
 MADE = ("f32", "bf16", "f16", "h5", "npz", "gzip", "deflated", "tiny", "many", "series")
@@ -187,6 +190,7 @@ def main() -> None:
     parser.add_argument("--large", action="store_true", help="go up to 8 GB (needs 17 GB in the folder)")
     options = parser.parse_args()
     options.folder.mkdir(exist_ok=True)
+    compileall.compile_dir(Path(gradclip_cli.__file__).parent, quiet=1)  # as it is where it has been installed
     try:
         files = {name: make(options.folder, name) for name in MADE}
         figures = []
