@@ -39,7 +39,7 @@ def check_included(names: Sequence[str], selection: Selection) -> None:
 
 def refuse_nonfinite(dumps: Sequence[Dump]) -> None:
     """Raise NonFiniteError if there are NaN or infinities, naming the tensors that hold them."""
-    found = [(dump, dump.own_name(k), stats) for dump in dumps for k, stats in dump.stats.items() if stats.nonfinite]
+    found = [(dump, dump.own_name(k), dump.stats[k]) for dump in dumps for k in dump.stats.with_nonfinite()]
     if not found:
         return
     path = found[0][0].path

@@ -30,7 +30,7 @@ class Losses:
     """
 
     def __init__(self, targets: Sequence[str]) -> None:
-        self._targets = targets
+        self.targets = targets
         self._counts: dict[int, list[tuple[int, int]]] = {}
         self._tensors = 0
         self._lock = threading.Lock()
@@ -43,19 +43,19 @@ class Losses:
         def see(slab: Slab, raw: Raw, piece: Piece | None) -> None:
             self.look(specs, start, slab, raw)
 
-        return see if self._targets else None
+        return see if self.targets else None
 
     def look(self, specs: Sequence[TensorSpec], start: int, slab: Slab, raw: Raw) -> None:
         """Count in a slab that has been read of a file whose tensors are those of the dump from `start` on."""
         for index, part in _tensors(specs, slab, raw):
-            found = [_count(part, specs[index].dtype, target) for target in self._targets]
+            found = [_count(part, specs[index].dtype, target) for target in self.targets]
             with self._lock:
                 known = self._counts.get(start + index)
                 self._counts[start + index] = found if known is None else _added(known, found)
 
     def of(self, indices: Sequence[int]) -> list[tuple[int, int]]:
         """Return the counts of a tensor, all its pieces together, for each target."""
-        return reduce(_added, (self._counts[index] for index in indices)) if self._targets else []
+        return reduce(_added, (self._counts[index] for index in indices)) if self.targets else []
 
 
 class _Words(NamedTuple):

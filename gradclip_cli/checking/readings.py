@@ -6,13 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradclip_cli.arithmetic import norms
 from gradclip_cli.checking.losses import Losses
 from gradclip_cli.checking.sameness import TYPES
 from gradclip_cli.inputs.dumps import Dump
 from gradclip_cli.inputs.naming import natural
 from gradclip_cli.inputs.order import place
-from gradclip_cli.measure import Stats, merged
 from gradclip_cli.rules.figures import Figures, Matrix, Tensor
 from gradclip_cli.text import printable
 
@@ -32,17 +30,17 @@ def reading(dump: Dump, losses: Losses, same: set[str]) -> Reading:
     """Reduce a dump to its figures; pieces of one tensor are one."""
     named = dump.named
     tensors = [Tensor(name, *dump.places[indices[0]]) for name, indices in named.items()]
-    columns = [
-        _column(merged([dump.stats[k] for k in indices], TYPES), losses.of(indices), name in same)
-        for name, indices in named.items()
+    stats = dump.stats.together(list(named.values()), TYPES)
+    lost = np.array([losses.of(indices) for indices in named.values()]).reshape(len(named), len(losses.targets), 2)
+    rows = [
+        *stats.counts.T,
+        stats.max_abs,
+        *(stats.norms(which, p) for which, p in enumerate(TYPES)),
+        [name in same for name in named],
+        *(lost[:, :, 0].T - stats.zeros),
+        *(lost[:, :, 1].T - stats.nonfinite),
     ]
-    return Reading(dump.path, tensors, np.array(columns, np.float64).T)
-
-
-def _column(stats: Stats, lost: Sequence[tuple[int, int]], same: bool) -> list[float]:
-    norm, mass = (norms.norm(power, p) for power, p in zip(stats.powers, TYPES, strict=True))
-    own = [*stats[:5], stats.max_abs, norm, mass, float(same)]
-    return [*own, *(low - stats.zeros for low, _ in lost), *(high - stats.nonfinite for _, high in lost)]
+    return Reading(dump.path, tensors, np.array(rows, np.float64))
 
 
 def figures(readings: Sequence[Reading], steps: Sequence[int | None], targets: Sequence[str]) -> Figures:

@@ -12,7 +12,7 @@ from gradclip_cli.errors import InputError
 from gradclip_cli.formats.base import Reader
 from gradclip_cli.inputs.dumps import Dump, Part, open_dump
 from gradclip_cli.inputs.selection import Selection
-from gradclip_cli.measure import NormTypes, Stats, merged
+from gradclip_cli.measure import NormTypes, Stats
 from gradclip_cli.workers import Workers
 
 TYPES: NormTypes = (2.0, 1.0)
@@ -69,12 +69,15 @@ def could_be(before: Stats, after: Stats, within: Tolerance) -> bool:
 
 def _candidates(before: Dump, after: Dump, within: Tolerance) -> Iterator[tuple[int, int, Tolerance]]:
     """Yield the tensors, or the pieces of them, that could be the same, by index."""
-    known = before.named
-    for name, indices in after.named.items():
-        olds = known.get(name, [])
-        if [before.tensors[k].shape for k in olds] != [after.tensors[k].shape for k in indices]:
-            continue
-        old, new = merged([before.stats[k] for k in olds], TYPES), merged([after.stats[k] for k in indices], TYPES)
+    pairs = [(before.named.get(name, []), indices) for name, indices in after.named.items()]
+    alike = [
+        (olds, indices)
+        for olds, indices in pairs
+        if [before.tensors[k].shape for k in olds] == [after.tensors[k].shape for k in indices]
+    ]
+    left = before.stats.together([olds for olds, _ in alike], TYPES)
+    right = after.stats.together([indices for _, indices in alike], TYPES)
+    for (olds, indices), old, new in zip(alike, left.values(), right.values(), strict=True):
         # Where all of a tensor is below the absolute tolerance, that would call anything the same.
         own = within if old.max_abs > within.atol else within._replace(atol=0.0)
         if could_be(old, new, own):

@@ -1,6 +1,6 @@
 """What is kept of a dump once it has been measured."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from gradclip_cli.arithmetic import norms
 from gradclip_cli.arithmetic.norms import Clamped, Sums
-from gradclip_cli.measure import Stats
+from gradclip_cli.measure import Columns, Stats
 from gradclip_cli.plan import StatsPlan
 from gradclip_cli.report import StatsDump
 from gradclip_cli.strategies import Group
@@ -52,23 +52,20 @@ def sums(plan: StatsPlan) -> Sums:
     return (plan.norm.type, *second, *(Clamped(limit, squared) for limit in limits for squared in (False, True)))
 
 
-def norms_of(parts: Iterable[Stats], sums: Sums, which: float) -> Row:
-    """Return the norm of type `which` of each part, as read."""
-    k = sums.index(which)
-    return np.array([part.as_read(norms.norm(part.powers[k], which)) for part in parts])
-
-
-def lengths(total: Stats, layers: Sequence[Stats], params: Sequence[Stats], sums: Sums) -> Lengths:
+def lengths(total: Stats, layers: Columns, params: Columns, sums: Sums) -> Lengths:
     """Keep the L2 norms, and what each limit among `sums` leaves of the tensors."""
     limits = [kind.limit for kind in sums if isinstance(kind, Clamped) and kind.squared]
-    rows = [norms_of(parts, sums, 2.0) for parts in ([total], layers, params)]
-    return Lengths(float(rows[0][0]), rows[1], rows[2], {limit: _cut(params, sums, limit) for limit in limits})
+    which = sums.index(2.0)
+    by_layer, by_param = (columns.as_read(columns.norms(which, 2.0)) for columns in (layers, params))
+    whole = total.as_read(norms.norm(total.powers[which], 2.0))
+    return Lengths(whole, by_layer, by_param, {limit: _cut(params, sums, limit) for limit in limits})
 
 
-def _cut(params: Sequence[Stats], sums: Sums, limit: float) -> Cut:
+def _cut(params: Columns, sums: Sums, limit: float) -> Cut:
     from gradclip_cli.comparing.products import Length, cosine
 
     whole, dot, square = (sums.index(kind) for kind in (2.0, Clamped(limit, False), Clamped(limit, True)))
-    after = [param.as_read(norms.norm(param.powers[square], 2.0)) for param in params]
-    cosines = [cosine(Length(param.powers[whole]), Length(param.powers[square]), param.powers[dot]) for param in params]
-    return Cut(np.array(after), np.array([1.0 if one is None else one for one in cosines]))
+    powers = [param.powers for param in params.values()]
+    cosines = [cosine(Length(one[whole]), Length(one[square]), one[dot]) for one in powers]
+    after = params.as_read(params.norms(square, 2.0))
+    return Cut(after, np.array([1.0 if one is None else one for one in cosines]))

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gradclip_cli.arithmetic import norms
 from gradclip_cli.checks import check_taken
 from gradclip_cli.choosing import advice, recommend
-from gradclip_cli.choosing.samples import Sample, lengths, norms_of, sums
+from gradclip_cli.choosing.samples import Sample, lengths, sums
 from gradclip_cli.errors import GradclipError, InputError, UsageError
 from gradclip_cli.inputs import shards
 from gradclip_cli.inputs.dumps import Dump
 from gradclip_cli.inputs.likeness import unlike
 from gradclip_cli.inputs.naming import Place
-from gradclip_cli.measure import merge, merged
 from gradclip_cli.plan import StatsPlan
 from gradclip_cli.report import StatsDump, StatsLayer, StatsParam, StatsReport, Tried
 from gradclip_cli.strategies import Group, Strategy
@@ -69,24 +69,23 @@ class Layout:
     def sample(self, dump: Dump, plan: StatsPlan) -> Sample:
         """Reduce a dump to its norms; raise InputError where its tensors, or their shapes, are not those of the first."""
         types, p = sums(plan), plan.norm.type
-        of = {name: merged([dump.stats[index] for index in indices], types) for name, indices in dump.named.items()}
         names = [spec.name for spec in self.specs]
         what = "" if self.shared else unlike(dict(zip(names, self.shapes, strict=True)), dump)
-        if what or not of.keys() >= set(names):
+        if what or not dump.named.keys() >= set(names):
             raise InputError(f"{what or 'changed while it was read'}; {_DIFFER}", path=dump.path)
-        stats = [of[name] for name in names]
-        layers = [merged(stats[a:b], types) for a, b in zip(self.starts, self.starts[1:], strict=False)]
-        total = merge(stats, types)
+        params = dump.stats.together([dump.named[name] for name in names], types)
+        layers = params.together([range(a, b) for a, b in zip(self.starts, self.starts[1:], strict=False)], types)
+        total = params.total(types)
         line = StatsDump(
             shards.shown(dump.path, dump.path),
             dump.step,
-            float(norms_of([total], types, p)[0]),
+            total.as_read(norms.norm(total.powers[0], p)),
             total.as_read(total.max_abs),
             total.nonfinite,
         )
-        peaks = np.array([s.as_read(s.max_abs) for s in stats])
-        more = lengths(total, layers, stats, types) if plan.tries else None
-        return Sample(line, norms_of(layers, types, p), norms_of(stats, types, p), peaks, more)
+        by_layer, by_param = (stats.as_read(stats.norms(0, p)) for stats in (layers, params))
+        more = lengths(total, layers, params, types) if plan.tries else None
+        return Sample(line, by_layer, by_param, params.as_read(params.max_abs), more)
 
     def groups(self, strategy: Strategy) -> list[tuple[str, str | None]]:
         """Return the layer of each group of a strategy that has several, and the name where it is one tensor."""

@@ -1,14 +1,18 @@
 """Assemble the report of `apply` from what was measured before and after."""
 
-from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
+from functools import cached_property
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from gradclip_cli.arithmetic import norms
-from gradclip_cli.clipping.groups import Decision, Shared
+from gradclip_cli.clipping.groups import Decision, Shared, norms_of
 from gradclip_cli.clipping.transform import After
 from gradclip_cli.inputs import shards
 from gradclip_cli.inputs.dumps import Dump
-from gradclip_cli.measure import NormTypes, Stats, merge, merged
+from gradclip_cli.measure import Columns, Stats
 from gradclip_cli.plan import ApplyPlan, norm_types
 from gradclip_cli.report import ApplyDump, ApplyLayer, ApplyParam, ApplyTotal
 from gradclip_cli.report.rows import Rows
@@ -16,113 +20,124 @@ from gradclip_cli.strategies import Group
 from gradclip_cli.text import count, listed
 
 Value = TypeVar("Value")
+Counts = NDArray[np.int64]
+Norms = NDArray[np.float64]
+
+
+class Figures(NamedTuple):
+    """Groups of tensors, before and after; `underflowed` counts the elements that were rounded to zero."""
+
+    groups: Sequence[Sequence[int]]
+    before: Columns
+    norm_before: Norms
+    norm_after: Norms
+    peak_before: Norms
+    peak_after: Norms
+    underflowed: Counts
 
 
 class Applied:
     """One dump, before and after; the rows of its report are made when they are looked at."""
 
-    def __init__(
-        self, dump: Dump, decisions: Sequence[tuple[Shared, Decision]], after: Mapping[int, After], plan: ApplyPlan
-    ) -> None:
-        self._dump, self._decisions, self._after = dump, decisions, after
+    def __init__(self, dump: Dump, decisions: Sequence[tuple[Shared, Decision]], after: After, plan: ApplyPlan) -> None:
+        self._dump, self._decisions = dump, decisions
         self._types = norm_types(plan)
         self._zeroes = plan.nonfinite == "zero"
         self._of = {index: decision for shared, decision in decisions for index in shared.members}
+        self._single = after.clipped
+        self._after = dump.stats.replaced(after.stats)
+        self._left_out = dump.left_out
 
     def report(self, output: str | None) -> ApplyDump:
         """Return the report of this dump; layers in natural order, tensors with their layer, those that do not count last."""
         dump = self._dump
-        params = [*dump.named.values(), *([index] for index in dump.left_out)]
         written = shards.shown(dump.path, output) if output else None
         return ApplyDump(
             shards.shown(dump.path, dump.path),
             written,
             dump.step,
             self._total(),
-            Rows(self._layer, list(dump.layers)),
-            Rows(self._param, params),
+            Rows(self._layer, range(len(dump.layers))),
+            Rows(self._param, range(len(dump.named) + len(self._left_out))),
             dump.labels,
         )
 
     def notes(self) -> list[str]:
         """What a person should know beside the figures: norms of zero, and elements that were rounded to zero."""
-        path, named = self._dump.path, self._dump.named
+        path, names, lost = self._dump.path, list(self._dump.layers), self._params.underflowed
+        none = np.flatnonzero(self._layers.norm_before == 0).tolist()
         renormalized = [
-            layer
-            for layer, indices in self._dump.layers.items()
-            if self._of[indices[0]].strategy.name.startswith("renormalize") and self._measured(indices)[2] == 0
+            names[k] for k in none if self._decision(self._layers, k).strategy.name.startswith("renormalize")
         ]
-        changed = [(name, indices) for name, indices in named.items() if any(index in self._after for index in indices)]
-        lost = {name: self._underflowed(indices, *self._pair(indices)) for name, indices in changed}
-        underflowed = [self._dump.own_name(named[name][0]) for name, number in lost.items() if number]
         notes = []
         if renormalized:
             notes.append(f"{path}: norm 0, left as it is: {listed(renormalized)}")
-        if underflowed:
-            total = count(sum(lost.values()), "element")
-            notes.append(f"{path}: {total} rounded to zero in {listed(underflowed)}")
+        if lost.any():
+            which = [self._dump.own_name(self._params.groups[k][0]) for k in np.flatnonzero(lost).tolist()]
+            notes.append(f"{path}: {count(int(lost.sum()), 'element')} rounded to zero in {listed(which)}")
         return notes
 
-    def _stats_after(self, index: int) -> Stats:
-        return self._after[index].stats if index in self._after else self._dump.stats[index]
+    @cached_property
+    def _params(self) -> Figures:
+        return self._figures(list(self._dump.named.values()))
 
-    def _measured(self, indices: Sequence[int]) -> tuple[Stats, Stats, float, float]:
-        """Statistics and norms of tensors together, before and after; where nothing has changed they are the same."""
-        strategy = self._of[indices[0]].strategy
-        which = 0 if strategy.takes_norm else len(self._types) - 1
-        before, after = self._pair(indices)
-        norm = _norm(before, self._types, which)
-        return before, after, norm, norm if after is before else _norm(after, self._types, which)
+    @cached_property
+    def _layers(self) -> Figures:
+        return self._figures(list(self._dump.layers.values()))
 
-    def _pair(self, indices: Sequence[int]) -> tuple[Stats, Stats]:
-        before = merged([self._dump.stats[index] for index in indices], self._types)
-        if not any(index in self._after for index in indices):
-            return before, before
-        return before, merged([self._stats_after(index) for index in indices], self._types)
+    def _figures(self, groups: Sequence[Sequence[int]]) -> Figures:
+        before, after = (stats.together(groups, self._types) for stats in (self._dump.stats, self._after))
+        decisions = [self._of[indices[0]] for indices in groups]
+        strategies = [decision.strategy for decision in decisions]
+        norm, norm_after = (stats.as_read(norms_of(stats, strategies, self._types)) for stats in (before, after))
+        peak, peak_after = (stats.as_read(stats.max_abs) for stats in (before, after))
+        # What the policy or a factor of 0 or NaN made zero was not rounded.
+        rounded = [(factor := one.action.factor) is None or factor > 0 for one in decisions]
+        lost = after.zeros - before.zeros - (before.nonfinite if self._zeroes else 0)
+        underflowed = np.where(rounded, np.maximum(lost, 0), 0)
+        return Figures(groups, before, norm, norm_after, peak, peak_after, underflowed)
+
+    def _decision(self, figures: Figures, k: int) -> Decision:
+        """What was decided of the first tensor in a group."""
+        return self._of[figures.groups[k][0]]
 
     def _clipped(self, indices: Sequence[int]) -> int:
         """How many elements of a tensor were clipped: all, or one by one."""
         factor = self._of[indices[0]].action.factor
-        if factor is not None and factor != 1:
-            return sum(self._dump.stats[index].elements for index in indices)
-        return sum(self._after[index].clipped for index in indices if index in self._after)
+        if factor is None or factor == 1:
+            return sum(self._single.get(index, 0) for index in indices)
+        return sum(self._dump.tensors[index].size for index in indices)
 
-    def _param(self, indices: Sequence[int]) -> ApplyParam:
-        first = indices[0]
-        if first not in self._of:
-            return self._left_out(first)
-        spec, place, decision = self._dump.tensors[first], self._dump.places[first], self._of[first]
-        before, after, norm_before, norm_after = self._measured(indices)
-        factor, clipped = decision.action.factor, self._clipped(indices)
+    def _param(self, k: int) -> ApplyParam:
+        found = self._params
+        if k >= len(found.groups):
+            return self._beside(self._left_out[k - len(found.groups)])
+        indices, decision = found.groups[k], self._decision(found, k)
+        first, factor, clipped = indices[0], decision.action.factor, self._clipped(indices)
+        place, before = self._dump.places[first], found.before[k]
         return ApplyParam(
             self._dump.own_name(first),
             place.layer,
             place.param,
             self._dump.shape(indices),
-            spec.dtype.name,
+            self._dump.tensors[first].dtype.name,
             before.elements,
-            norm_before,
-            norm_after,
-            before.as_read(before.max_abs),
-            after.as_read(after.max_abs),
+            found.norm_before.item(k),
+            found.norm_after.item(k),
+            found.peak_before.item(k),
+            found.peak_after.item(k),
             factor,
             clipped > 0 or factor not in (1, None),
             clipped,
             before.zeros,
             before.nonfinite,
-            self._underflowed(indices, before, after),
+            found.underflowed.item(k),
             decision.strategy.name,
             decision.threshold,
         )
 
-    def _underflowed(self, indices: Sequence[int], before: Stats, after: Stats) -> int:
-        """How many elements were rounded to zero; not those that the policy or a factor of 0 or NaN made so."""
-        factor = self._of[indices[0]].action.factor
-        if factor is not None and not factor > 0:
-            return 0
-        return max(0, after.zeros - before.zeros - (before.nonfinite if self._zeroes else 0))
-
-    def _left_out(self, index: int) -> ApplyParam:
+    def _beside(self, index: int) -> ApplyParam:
+        """The row of a tensor that does not count."""
         spec, place = self._dump.tensors[index], self._dump.places[index]
         figures = (None,) * 5
         return ApplyParam(
@@ -142,26 +157,24 @@ class Applied:
             None,
         )
 
-    def _layer(self, layer: str) -> ApplyLayer:
-        indices = self._dump.layers[layer]
-        before, _, norm_before, norm_after = self._measured(indices)
-        decision = self._of[indices[0]]
-        factor = _shared([self._of[index].action.factor for index in indices])
+    def _layer(self, k: int) -> ApplyLayer:
+        found = self._layers
+        indices, decision = found.groups[k], self._decision(found, k)
+        factors = [self._of[index].action.factor for index in indices]
         return ApplyLayer(
-            layer,
+            self._dump.places[indices[0]].layer,
             len({self._dump.tensors[index].name for index in indices}),
-            before.elements,
-            norm_before,
-            norm_after,
-            factor,
+            found.before.elements.item(k),
+            found.norm_before.item(k),
+            found.norm_after.item(k),
+            _shared(factors),
             any(self._of[index].action.factor not in (1, None) or self._clipped([index]) for index in indices),
             decision.strategy.name,
             decision.threshold,
         )
 
     def _total(self) -> ApplyTotal:
-        before = merge(self._dump.stats.values(), self._types)
-        after = merge(map(self._stats_after, self._dump.stats), self._types) if self._after else before
+        before, after = (stats.total(self._types) for stats in (self._dump.stats, self._after))
         groups = [
             decision.action.factor for shared, decision in self._decisions if shared.strategy.group is not Group.NONE
         ]
@@ -170,18 +183,18 @@ class Applied:
         return ApplyTotal(
             len(self._dump.named),
             before.elements,
-            _norm(before, self._types, 0),
-            _norm(after, self._types, 0),
+            _norm(before, self._types[0]),
+            _norm(after, self._types[0]),
             before.as_read(before.max_abs),
             after.as_read(after.max_abs),
             None if elementwise else len(whole),
             None if elementwise else sum(factor != 1 for factor in whole),
-            sum(map(self._clipped, self._dump.named.values())),
+            sum(map(self._clipped, self._params.groups)),
         )
 
 
-def _norm(stats: Stats, types: NormTypes, which: int) -> float:
-    return stats.as_read(norms.norm(stats.powers[which], types[which]))
+def _norm(stats: Stats, p: float) -> float:
+    return stats.as_read(norms.norm(stats.powers[0], p))
 
 
 def _shared(values: Sequence[Value | None]) -> Value | None:

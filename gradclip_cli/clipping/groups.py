@@ -6,10 +6,12 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from typing import NamedTuple
 
-from gradclip_cli.arithmetic import norms
+import numpy as np
+from numpy.typing import NDArray
+
 from gradclip_cli.errors import InputError
 from gradclip_cli.inputs.dumps import Dump
-from gradclip_cli.measure import NormTypes, Stats, merged
+from gradclip_cli.measure import Columns, NormTypes
 from gradclip_cli.plan import ApplyPlan, norm_types
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.strategies.actions import KEEP, Action, Clamp, Cleaned
@@ -18,25 +20,23 @@ from gradclip_cli.thresholds.summary import Samples
 
 
 class Shared(NamedTuple):
-    """Tensors (indices into a dump) that share one norm, with the strategy and the threshold of their layers."""
+    """Tensors (indices into a dump) that share one norm, with the strategy and the threshold of their layers.
+
+    `norm` is what the strategy compares with its threshold, over the finite elements; `as_read` is NaN or infinite where
+    an element is.
+    """
 
     strategy: Strategy
     threshold: Threshold | None
-    members: tuple[int, ...]
-    stats: Stats
+    members: Sequence[int]
+    norm: float
+    as_read: float
+    finite: bool
     key: tuple[object, ...]  # the same in every dump
-
-    def norm(self, types: NormTypes) -> float:
-        """What the strategy compares with its threshold, over the finite elements."""
-        if self.strategy.group is Group.ELEMENT:
-            return self.stats.max_abs
-        which = 0 if self.strategy.takes_norm else len(types) - 1
-        return norms.norm(self.stats.powers[which], types[which])
 
     def sample(self, plan: ApplyPlan) -> float:
         """The norm as a rule takes it: not finite where an element is not, unless those are to be replaced by zero."""
-        norm = self.norm(norm_types(plan))
-        return norm if plan.nonfinite == "zero" else self.stats.as_read(norm)
+        return self.norm if plan.nonfinite == "zero" else self.as_read
 
 
 def partition(dump: Dump, plan: ApplyPlan) -> list[Shared]:
@@ -50,10 +50,23 @@ def partition(dump: Dump, plan: ApplyPlan) -> list[Shared]:
             kinds[key] = strategy, threshold
             members.setdefault(key, []).append(index)
     types = norm_types(plan)
+    stats = dump.stats.together(list(members.values()), types)
+    strategies = [strategy for strategy, _ in kinds.values()]
+    single = [strategy.group is Group.ELEMENT for strategy in strategies]
+    norms = np.where(single, stats.max_abs, norms_of(stats, strategies, types))
+    figures = zip(norms.tolist(), stats.as_read(norms).tolist(), (stats.nonfinite == 0).tolist(), strict=True)
     return [
-        Shared(*kinds[key], tuple(indices), merged([dump.stats[index] for index in indices], types), key)
-        for key, indices in members.items()
+        Shared(*kinds[key], indices, *found, key)
+        for (key, indices), found in zip(members.items(), figures, strict=True)
     ]
+
+
+def norms_of(stats: Columns, strategies: Sequence[Strategy], types: NormTypes) -> NDArray[np.float64]:
+    """Return the norms of rows, each of the type that its strategy takes."""
+    found = stats.norms(0, types[0])
+    if len(types) == 1:
+        return found
+    return np.where([strategy.takes_norm for strategy in strategies], found, stats.norms(1, types[1]))
 
 
 def _key(group: Group, threshold: Threshold | None, layer: str, name: str) -> tuple[object, ...]:
@@ -110,17 +123,17 @@ def decide(plan: ApplyPlan, groups: Sequence[Shared], chosen: Chosen) -> Iterato
 
 
 def _action(plan: ApplyPlan, shared: Shared, threshold: float | None) -> Action:
-    norm = shared.norm(norm_types(plan))
+    norm = shared.norm
     if math.isinf(norm):
         raise InputError(
             f"the norm of {shared.strategy.group.value} is above {sys.float_info.max:.2g}, the largest float64"
         )
     limit = math.inf if threshold is None else threshold
     epsilon = plan.norm.epsilon if plan.norm and shared.strategy.takes_norm else 0.0
-    if not shared.stats.nonfinite:
+    if shared.finite:
         return shared.strategy.decide(norm, limit, epsilon)
     if plan.nonfinite == "zero":
         return Cleaned(shared.strategy.decide(norm, limit, epsilon))
     if plan.nonfinite == "skip":
         return Clamp(limit, keep_infinite=True) if shared.strategy.group is Group.ELEMENT else KEEP
-    return shared.strategy.decide(shared.stats.as_read(norm), limit, epsilon)
+    return shared.strategy.decide(shared.as_read, limit, epsilon)

@@ -12,9 +12,9 @@ from gradclip_cli.files.atomic import Outputs
 from gradclip_cli.files.positions import InputFile, copy_at
 from gradclip_cli.formats.base import Reader
 from gradclip_cli.inputs import shards
-from gradclip_cli.inputs.dumps import Dump, Part, Progress, open_dump, shifted
+from gradclip_cli.inputs.dumps import Dump, Part, Progress, open_dump
 from gradclip_cli.plan import ApplyPlan, norm_types
-from gradclip_cli.strategies.actions import Action
+from gradclip_cli.strategies.actions import KEEP, Action
 from gradclip_cli.workers import Workers
 
 
@@ -40,6 +40,7 @@ class Decided(NamedTuple):
         return {
             index: decision.action
             for shared, decision in self.decisions
+            if decision.action is not KEEP
             for index in shared.members
             if decision.action.touches(self.dump.stats[index])
         }
@@ -47,9 +48,9 @@ class Decided(NamedTuple):
 
 def rewrite(
     outputs: Mapping[str, str | None], decided: Sequence[Decided], by: Rewriting
-) -> tuple[dict[str, dict[int, After]], dict[str, list[str]]]:
+) -> tuple[dict[str, After], dict[str, list[str]]]:
     """Write every input as decided for the dumps in it; return, by input, what changed, and what was lost."""
-    after: dict[str, dict[int, After]] = {}
+    after: dict[str, After] = {}
     lost: dict[str, list[str]] = {}
     inside: dict[str, list[Decided]] = {path: [] for path in outputs}
     for one in decided:
@@ -60,25 +61,23 @@ def rewrite(
     return after, lost
 
 
-def _rewrite(
-    dump: Dump, output: str | None, actions: Mapping[int, Action], by: Rewriting
-) -> tuple[dict[int, After], list[str]]:
+def _rewrite(dump: Dump, output: str | None, actions: Mapping[int, Action], by: Rewriting) -> tuple[After, list[str]]:
     """Write the files of an input, or only do the arithmetic where there is no output."""
     targets = [None] * len(dump.parts) if output is None else shards.targets(dump.path, output)
-    after: dict[int, After] = {}
+    after: list[tuple[int, After]] = []
     notes: list[str] = []
     for part, target in zip(dump.parts, targets, strict=False):
         found, said = _rewrite_file(part, target, actions, by)
-        after |= shifted(found, part.start)
+        after.append((part.start, found))
         notes += said
     if len(targets) > len(dump.parts):
         _copy_index(dump.path, targets[-1] or "", by.staging)
-    return after, notes
+    return After.joined(after), notes
 
 
 def _rewrite_file(
     part: Part, output: str | None, actions: Mapping[int, Action], by: Rewriting
-) -> tuple[dict[int, After], list[str]]:
+) -> tuple[After, list[str]]:
     types, plan = norm_types(by.plan), by.plan
     with open_dump(part.path, plan.selection) as (format, reader):
         if reader.file.fingerprint != part.fingerprint:

@@ -12,7 +12,18 @@ from gradclip_cli.files.positions import copy_at
 from gradclip_cli.formats.base import Copy, Reader, Writer, besides
 from gradclip_cli.inputs.dumps import Progress
 from gradclip_cli.layout import TURNED_BYTES, Turned
-from gradclip_cli.measure import NormTypes, Piece, Read, Stats, fetch, join, measure_piece, measure_small
+from gradclip_cli.measure import (
+    Block,
+    Columns,
+    NormTypes,
+    Piece,
+    Read,
+    fetch,
+    join,
+    joined,
+    measure_piece,
+    measure_small,
+)
 from gradclip_cli.strategies.actions import Action
 from gradclip_cli.tensors import Slab, TensorSpec, cut, in_order
 from gradclip_cli.workers import Workers
@@ -21,10 +32,16 @@ _COPIED = 64 << 20
 
 
 class After(NamedTuple):
-    """A tensor as it was written: its statistics, and how many elements were clipped one by one."""
+    """Tensors that changed, as they were written: their statistics, and of each how many elements were clipped one by one."""
 
-    stats: Stats
-    clipped: int
+    stats: Columns
+    clipped: dict[int, int]  # by index, where any were
+
+    @classmethod
+    def joined(cls, parts: Sequence[tuple[int, "After"]]) -> "After":
+        """Put together what became of several files, whose tensors are those of a dump from some index on."""
+        clipped = {start + index: number for start, part in parts for index, number in part.clipped.items()}
+        return cls(joined([(start, part.stats) for start, part in parts]), clipped)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +58,30 @@ class Transform:
     progress: Progress
     written: Sequence[tuple[int, int]] = ()  # bytes of the output that stand there already
 
-    def run(self) -> dict[int, After]:
+    def run(self) -> After:
         """Write every tensor that has to be written; return what became of those that changed."""
         if self.writer is not None:
             # By one thread: the kernel lets only one write to a file at a time.
             for part in _pieces(besides(self.writer.copies, self.written)):
                 self._copy(part)
         pending = sorted(self.writer.pending if self.writer is not None else self.actions)
-        after: dict[int, After] = {}
-        pieces: dict[int, list[tuple[Piece, int]]] = {}
-        for slab, whole, parts in self.workers.map(self._slab, cut(self._sources(), pending)):
-            after.update(whole)
-            if parts:
+        changed = sorted(self.actions)
+        after = After(Columns(changed, Block.empty(len(changed), len(self.types))), {})
+        pieces: dict[int, list[Piece]] = {}
+        for slab, small, parts, clipped in self.workers.map(self._slab, cut(self._sources(), pending)):
+            if small is not None:
+                self._keep(slab, small, after.stats)
+            elif parts:
                 pieces.setdefault(slab.index, []).extend(parts)
-        for index, found in pieces.items():
-            after[index] = After(join([piece for piece, _ in found], self.types), sum(clipped for _, clipped in found))
+            for index, number in clipped.items():
+                after.clipped[index] = after.clipped.get(index, 0) + number
+        after.stats.put(list(pieces), Block.of([join(found, self.types) for found in pieces.values()], len(self.types)))
         return after
+
+    def _keep(self, slab: Slab, small: Block, stats: Columns) -> None:
+        """Keep the statistics of those small tensors that changed."""
+        kept = [k for k in range(slab.count) if slab.index + k in self.actions]
+        stats.put([slab.index + k for k in kept], small.take(kept))
 
     def _sources(self) -> list[TensorSpec]:
         """The tensors as they are to be cut: what is packed on either side stays in one piece, and is done in order."""
@@ -73,17 +98,20 @@ class Transform:
         copy_at(self.reader.file, piece.source, self.fd, piece.target, piece.count, self.output)
         self.progress(piece.count, self.reader.file.path)
 
-    def _slab(self, slab: Slab) -> tuple[Slab, dict[int, After], list[tuple[Piece, int]]]:
-        """Work on a slab; return what became of small tensors that changed, or of the pieces of one that changed."""
+    def _slab(self, slab: Slab) -> tuple[Slab, Block | None, list[Piece], dict[int, int]]:
+        """Work on a slab; return what became of small tensors, or of the pieces of one that changed, and what was clipped."""
         if slab.count > 1:
-            return slab, self._small(slab), []
+            small, clipped = self._small(slab)
+            return slab, small, [], {slab.index + k: number for k, number in enumerate(clipped) if number}
         spec, target = self.reader.tensors[slab.index], self._targets(slab)[0]
         if spec.fortran and not target.fortran:
             with Turned(self.reader.read, spec) as turned:
                 found = [self._piece(piece, target, turned.read) for piece in in_order(slab, spec, TURNED_BYTES)]
         else:
             found = [self._piece(piece, target, self.reader.read) for piece in in_order(slab, spec)]
-        return slab, {}, [one for one in found if one is not None]
+        changed = [one for one in found if one is not None]
+        number = sum(clipped for _, clipped in changed)
+        return slab, None, [piece for piece, _ in changed], {slab.index: number} if number else {}
 
     def _targets(self, slab: Slab) -> Sequence[TensorSpec]:
         specs = self.reader.tensors if self.writer is None else self.writer.tensors
@@ -101,8 +129,8 @@ class Transform:
         self.progress(raw.size, self.reader.file.path)
         return (measure_piece(raw, target.dtype, self.types), clipped) if action is not None else None
 
-    def _small(self, slab: Slab) -> dict[int, After]:
-        """Read, change, write and measure small tensors that lie side by side."""
+    def _small(self, slab: Slab) -> tuple[Block, list[int]]:
+        """Read, change, write and measure small tensors that lie side by side; return how many elements of each were clipped."""
         targets = self._targets(slab)
         dtype = self.reader.tensors[slab.index].dtype
         ends = list(accumulate((spec.size for spec in targets), initial=0))
@@ -113,9 +141,7 @@ class Transform:
             byteswap(raw, dtype)
         self._write(targets, ends, raw)
         self.progress(raw.size, self.reader.file.path)
-        stats = measure_small(raw, targets[0].dtype, [spec.size for spec in targets], self.types)
-        every = enumerate(zip(stats, clipped, strict=True), slab.index)
-        return {index: After(*one) for index, one in every if index in self.actions}
+        return measure_small(raw, targets[0].dtype, [spec.size for spec in targets], self.types), clipped
 
     def _write(self, targets: Sequence[TensorSpec], ends: Sequence[int], raw: Raw) -> None:
         """Write small tensors: all at once where they lie side by side in the output, too."""

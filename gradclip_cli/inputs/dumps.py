@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from gradclip_cli.arithmetic.dtypes import Raw
 from gradclip_cli.arithmetic.norms import Sums
@@ -15,12 +15,11 @@ from gradclip_cli.formats.base import Format, Options, Reader
 from gradclip_cli.inputs import folders, shards
 from gradclip_cli.inputs.naming import Place, natural, step_of
 from gradclip_cli.inputs.selection import Selection
-from gradclip_cli.measure import Seen, Stats, fetch, measure
+from gradclip_cli.measure import Columns, Seen, fetch, joined, measure
 from gradclip_cli.tensors import Slab, TensorSpec, in_order
 from gradclip_cli.text import listed
 from gradclip_cli.workers import Workers
 
-Value = TypeVar("Value")
 Progress = Callable[[int, str], None]
 """What is told of bytes that are done, and of the file that they are of."""
 Follow = Callable[[Format, Reader], Seen | None]
@@ -44,7 +43,7 @@ class Dump:
     parts: list[Part]
     tensors: list[TensorSpec]
     places: list[Place]
-    stats: dict[int, Stats]
+    stats: Columns
     others: list[str] = field(default_factory=list)
     replicas: list[str] = field(default_factory=list)
     prefix: str = ""  # what stands before the names of its tensors in the file, where that holds a series
@@ -122,7 +121,7 @@ def survey(
 ) -> Dump:
     """Read a dump once: measure every tensor that counts, in all of its files."""
     tensors: list[TensorSpec] = []
-    found: dict[int, Stats] = {}
+    found: list[tuple[int, Columns]] = []
     parts: list[Part] = []
     others: list[str] = []
     names: list[list[str]] = []
@@ -130,8 +129,7 @@ def survey(
         with open_dump(part, selection) as (format, reader):
             seen = follow(format, reader) if follow is not None else None
             wanted = counted_tensors(shards.named(path, part, reader.tensors), selection, part)
-            stats = _measured(reader, wanted, types, workers, progress, seen)
-            found |= shifted(stats, len(tensors))
+            found.append((len(tensors), _measured(reader, wanted, types, workers, progress, seen)))
             parts.append(Part(part, reader.file.fingerprint, len(tensors)))
             names.append([spec.name for spec in reader.tensors])
             tensors += shards.named(path, part, reader.tensors)
@@ -139,19 +137,14 @@ def survey(
     shards.check(path, names)
     places = selection.naming.places([spec.name for spec in tensors])
     dump = Dump(
-        path, step_of(path if folders.is_folder(path) else parts[0].path), parts, tensors, places, found, others
+        path, step_of(path if folders.is_folder(path) else parts[0].path), parts, tensors, places, joined(found), others
     )
     return replace(dump, replicas=_replicas(dump, selection)) if shards.is_by_rank(path) else dump
 
 
-def shifted(found: dict[int, Value], start: int) -> dict[int, Value]:
-    """Turn indices into a file into indices into a dump, of which it is the part from `start` on."""
-    return {start + index: value for index, value in found.items()} if start else found
-
-
 def _measured(
     reader: Reader, wanted: list[int], types: Sums, workers: Workers, progress: Progress, seen: Seen | None
-) -> dict[int, Stats]:
+) -> Columns:
     def read(spec: TensorSpec, start: int, out: Raw) -> None:
         reader.read(spec, start, out)
         progress(out.size, reader.file.path)

@@ -43,7 +43,7 @@ def split(dump: Dump, naming: Naming) -> list[Dump]:
             step=steps[group],
             tensors=tensors,
             places=places,
-            stats={index: dump.stats[index] for index in indices if index in dump.stats},
+            stats=dump.stats.only(indices),
             others=dump.others if k == 0 else [],
             prefix=f"{group}/",
             members=indices,

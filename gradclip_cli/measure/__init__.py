@@ -8,12 +8,15 @@ import numpy as np
 from gradclip_cli.arithmetic.buffers import borrow
 from gradclip_cli.arithmetic.dtypes import Raw
 from gradclip_cli.arithmetic.norms import Sums
+from gradclip_cli.measure.columns import Block, Columns, joined
 from gradclip_cli.measure.pieces import measure_piece, measure_small
-from gradclip_cli.measure.stats import Piece, Stats, join, merge, merged
+from gradclip_cli.measure.stats import Piece, Stats, join
 from gradclip_cli.tensors import Slab, TensorSpec, cut, in_order
 from gradclip_cli.workers import Workers
 
 __all__ = [
+    "Block",
+    "Columns",
     "NormTypes",
     "Piece",
     "Read",
@@ -21,11 +24,10 @@ __all__ = [
     "Stats",
     "fetch",
     "join",
+    "joined",
     "measure",
     "measure_piece",
     "measure_small",
-    "merge",
-    "merged",
 ]
 
 NormTypes = tuple[float, ...]
@@ -42,22 +44,23 @@ def measure(
     types: Sums,
     workers: Workers,
     seen: Seen | None = None,
-) -> dict[int, Stats]:
+) -> Columns:
     """Measure the tensors `wanted` (indices into `specs`, ascending); `read` fills raw bytes from an element on."""
-    found: dict[int, Stats] = {}
+    found = Columns(wanted, Block.empty(len(wanted), len(types)))
     pieces: dict[int, list[Piece]] = {}
     task = partial(_measure_slab, specs=specs, read=read, types=types, seen=seen)
-    for slab, parts, whole in workers.map(task, cut(specs, wanted)):
-        found.update(zip(range(slab.index, slab.index + slab.count), whole, strict=False))
-        if parts:
+    for slab, parts, small in workers.map(task, cut(specs, wanted)):
+        if small is not None:
+            found.put(range(slab.index, slab.index + slab.count), small)
+        else:
             pieces.setdefault(slab.index, []).extend(parts)
-    found.update((index, join(parts, types)) for index, parts in pieces.items())
-    return {index: found[index] for index in wanted}
+    found.put(list(pieces), Block.of([join(parts, types) for parts in pieces.values()], len(types)))
+    return found
 
 
 def _measure_slab(
     slab: Slab, specs: Sequence[TensorSpec], read: Read, types: Sums, seen: Seen | None
-) -> tuple[Slab, list[Piece], list[Stats]]:
+) -> tuple[Slab, list[Piece], Block | None]:
     """Measure a slab; return what was found in the pieces of one tensor, or in small ones."""
     dtype = specs[slab.index].dtype
     if slab.count > 1:
@@ -65,14 +68,14 @@ def _measure_slab(
         raw = fetch(read, slab, specs)
         if seen is not None:
             seen(slab, raw, None)
-        return slab, [], list(measure_small(raw, dtype, sizes, types))
+        return slab, [], measure_small(raw, dtype, sizes, types)
     found = []
     for part in in_order(slab, specs[slab.index]):
         raw = fetch(read, part, specs)
         found.append(measure_piece(raw, dtype, types))
         if seen is not None:
             seen(part, raw, found[-1])
-    return slab, found, []
+    return slab, found, None
 
 
 def fetch(read: Read, slab: Slab, specs: Sequence[TensorSpec]) -> Raw:

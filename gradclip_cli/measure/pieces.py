@@ -1,7 +1,7 @@
 """The statistics of a piece of a tensor, and of small tensors side by side."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 
 import numpy as np
@@ -12,7 +12,8 @@ from gradclip_cli.arithmetic.buffers import borrow
 from gradclip_cli.arithmetic.dtypes import DType, Floats, Raw, decode, value_of, widen, words_of
 from gradclip_cli.arithmetic.narrow import magnitudes, overflow_bits
 from gradclip_cli.arithmetic.norms import Sums
-from gradclip_cli.measure.stats import Piece, Stats, join
+from gradclip_cli.measure.columns import Block
+from gradclip_cli.measure.stats import Piece, join
 from gradclip_cli.tensors import BLOCK
 
 
@@ -34,29 +35,28 @@ def measure_piece(raw: Raw, dtype: DType, types: Sums) -> Piece:
     return Piece(counts, peak, exponents, sums)
 
 
-def measure_small(raw: Raw, dtype: DType, sizes: Sequence[int], types: Sums) -> Iterator[Stats]:
+def measure_small(raw: Raw, dtype: DType, sizes: Sequence[int], types: Sums) -> Block:
     """Measure tensors of at most one block each that lie side by side; those of one size in one go, with the same bits."""
-    itemsize, at = dtype.itemsize, 0
+    itemsize, at, blocks = dtype.itemsize, 0, []
     for size, run in groupby(sizes):
         count = sum(1 for _ in run)
         part = raw[at : at + count * size * itemsize]
         at += part.size
-        yield from _measure_rows(part, dtype, count, size, types)
+        blocks.append(_measure_rows(part, dtype, count, size, types))
+    return Block(*(np.concatenate(arrays) for arrays in zip(*blocks, strict=True)))
 
 
-def _measure_rows(raw: Raw, dtype: DType, count: int, size: int, types: Sums) -> Iterator[Stats]:
+def _measure_rows(raw: Raw, dtype: DType, count: int, size: int, types: Sums) -> Block:
     values = decode(raw, dtype)
     if count == 1 or not size or not np.isfinite(values).all():
-        for k in range(count):
-            one = raw[k * size * dtype.itemsize : (k + 1) * size * dtype.itemsize]
-            yield join([measure_piece(one, dtype, types)], types)
-        return
+        each = size * dtype.itemsize
+        parts = (raw[k * each : (k + 1) * each] for k in range(count))
+        return Block.of([join([measure_piece(part, dtype, types)], types) for part in parts], len(types))
     rows = widen(values).reshape(count, size)
-    zeros = np.count_nonzero(rows == 0, axis=1).tolist()
     exponents, sums = _powers(rows, types, dtype)
-    powers = zip(*(zip(e.tolist(), s.tolist(), strict=True) for e, s in zip(exponents, sums, strict=True)), strict=True)
-    for zero, peak, power in zip(zeros, _peaks(rows).tolist(), powers, strict=True):
-        yield Stats(size, zero, 0, 0, 0, peak, power)
+    zeros, nonfinite = np.count_nonzero(rows == 0, axis=1), np.zeros((3, count), np.int64)
+    ints = np.array([np.full(count, size), zeros, *nonfinite, *exponents], np.int64)
+    return Block(ints.T, np.array([_peaks(rows), *sums]).T)
 
 
 def _powers(

@@ -1,7 +1,7 @@
-"""What is measured of tensors, merged exactly: in any order the result is the same."""
+"""What is measured of a tensor, merged exactly from its pieces: in any order the result is the same."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -54,19 +54,3 @@ def join(pieces: Sequence[Piece], types: Sums) -> Stats:
         for k, p in enumerate(types)
     )
     return Stats(elements, zeros, nan, posinf, neginf, max(piece.max_abs for piece in pieces), powers)
-
-
-def merge(parts: Iterable[Stats], types: Sums) -> Stats:
-    """Merge the statistics of several tensors, in any order."""
-    parts = list(parts)
-    if not parts:
-        return Stats(powers=tuple((0, 0.0) for _ in types))
-    counts = [(part.elements, part.zeros, part.nan, part.posinf, part.neginf) for part in parts]
-    elements, zeros, nan, posinf, neginf = (sum(column) for column in zip(*counts, strict=True))
-    powers = tuple(norms.total((part.powers[k] for part in parts), p) for k, p in enumerate(types))
-    return Stats(elements, zeros, nan, posinf, neginf, max(part.max_abs for part in parts), powers)
-
-
-def merged(parts: Sequence[Stats], types: Sums) -> Stats:
-    """Return the one, or merge the several."""
-    return parts[0] if len(parts) == 1 else merge(parts, types)

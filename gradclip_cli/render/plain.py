@@ -1,7 +1,7 @@
 """A table in columns as wide as they have to be: nothing is cut or folded."""
 
-from collections.abc import Iterator
-from itertools import chain, islice
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from gradclip_cli.render.cells import cells
 from gradclip_cli.render.grid import Grid
@@ -9,15 +9,20 @@ from gradclip_cli.render.grid import Grid
 GAP = 2
 """Blanks between two columns."""
 
+_BATCH = 4096
+_CELL = "\0"
+"""What stands between cells that are kept; no text that is shown holds it."""
+
 
 def lines(grid: Grid, rule: str) -> Iterator[str]:
     """Yield the lines of a table, with `rule` drawn between them."""
     headings = tuple(column.heading.replace("\n", " ") for column in grid.columns)
-    sizes, gap = widths(grid), " " * GAP
+    kept, sizes = _kept(grid, headings)
+    gap = " " * GAP
     signs = ["<" if column.text else ">" for column in grid.columns]
     plain = gap.join(f"{{:{sign}{size}}}" for sign, size in zip(signs, sizes, strict=True))
 
-    def line(row: tuple[str, ...]) -> str:
+    def line(row: Sequence[str]) -> str:
         if "".join(row).isascii():
             return plain.format(*row).rstrip() + "\n"
         pads = [size - cells(cell) + len(cell) for cell, size in zip(row, sizes, strict=True)]
@@ -25,21 +30,26 @@ def lines(grid: Grid, rule: str) -> Iterator[str]:
 
     between = gap.join(rule * size for size in sizes) + "\n"
     yield from (f"{grid.title}\n", line(headings), between)
-    yield from map(line, grid.rows)
+    yield from (line(row.split(_CELL)) for row in kept)
     if grid.total is not None:
         yield from (between, line(grid.total))
     yield "\n"
 
 
 def widths(grid: Grid) -> list[int]:
-    """Return how wide each column has to be; a few thousand rows are looked at at once."""
-    headings = tuple(column.heading.replace("\n", " ") for column in grid.columns)
-    found: list[int] = []
-    every = chain([headings, *([grid.total] if grid.total is not None else [])], grid.rows)
-    while batch := list(islice(every, 4096)):
-        more = [_width(column) for column in zip(*batch, strict=True)]
-        found = list(map(max, more, found or more))
-    return found
+    """Return how wide each column has to be."""
+    return _kept(grid, tuple(column.heading.replace("\n", " ") for column in grid.columns))[1]
+
+
+def _kept(grid: Grid, headings: tuple[str, ...]) -> tuple[list[str], list[int]]:
+    """Look at every row once, since to make one takes longer than to print it; return all, packed, and how wide the columns are."""
+    kept: list[str] = []
+    sizes = list(map(_width, zip(headings, *([grid.total] if grid.total is not None else []), strict=True)))
+    every = iter(grid.rows)
+    while batch := list(islice(every, _BATCH)):
+        sizes = list(map(max, sizes, map(_width, zip(*batch, strict=True))))
+        kept += map(_CELL.join, batch)
+    return kept, sizes
 
 
 def _width(column: tuple[str, ...]) -> int:

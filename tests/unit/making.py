@@ -17,7 +17,7 @@ from gradclip_cli.formats import by_name, opened
 from gradclip_cli.formats.base import Options, Writer
 from gradclip_cli.inputs.dumps import Dump, Part
 from gradclip_cli.inputs.naming import Naming
-from gradclip_cli.measure import NormTypes, Stats, join, measure_piece
+from gradclip_cli.measure import Columns, NormTypes, Stats, join, measure_piece
 from gradclip_cli.tensors import TensorSpec
 
 ORACLES: dict[str, Any] = {
@@ -64,7 +64,8 @@ def dump_of(
         for k, (array, spec) in enumerate(zip(arrays.values(), specs, strict=True))
         if spec.dtype.is_float
     }
-    return Dump(path, step, [Part(path, (0, 0, 0, 0), 0)], specs, Naming().places(list(arrays)), stats)
+    columns = Columns.of(stats, len(types))
+    return Dump(path, step, [Part(path, (0, 0, 0, 0), 0)], specs, Naming().places(list(arrays)), columns)
 
 
 def stats_of(array: NDArray[Any], dtype: DType, types: NormTypes = (2.0,)) -> Stats:

@@ -9,7 +9,7 @@ import pytest
 
 from gradclip_cli.arithmetic import dtypes, norms
 from gradclip_cli.arithmetic.dtypes import DType, Raw
-from gradclip_cli.measure import Stats, join, measure, measure_piece, measure_small, merge
+from gradclip_cli.measure import Columns, NormTypes, Stats, join, measure, measure_piece, measure_small
 from gradclip_cli.tensors import BLOCK, TensorSpec
 from gradclip_cli.workers import Workers
 
@@ -17,6 +17,11 @@ from .making import ORACLES, exact_norm, gradients, raw_of, stats_of
 
 TYPES = (0.5, 1.0, 2.0, 3.0, math.inf)
 every = pytest.mark.parametrize("dtype", dtypes.FLOATS, ids=lambda dtype: dtype.name)
+
+
+def small(raw: Raw, dtype: DType, sizes: list[int], types: NormTypes) -> list[Stats]:
+    """Measure tensors that lie side by side."""
+    return list(Columns(range(len(sizes)), measure_small(raw, dtype, sizes, types)).values())
 
 
 @every
@@ -70,14 +75,14 @@ def test_small_tensors_together_are_as_alone(dtype: DType) -> None:
     for size in sizes:
         alone.append(join([measure_piece(raw[at : at + size * dtype.itemsize], dtype, TYPES)], TYPES))
         at += size * dtype.itemsize
-    assert list(measure_small(raw, dtype, sizes, TYPES)) == alone
+    assert small(raw, dtype, sizes, TYPES) == alone
 
 
 @pytest.mark.parametrize("scale", [1e-200, 1e200])
 def test_small_tensors_that_are_scaled_are_as_alone(scale: float) -> None:
     """A tensor beside one of a far larger magnitude keeps the bits that it has alone."""
     rows = gradients(40, "float64").reshape(4, 10) * np.array([[1.0], [scale], [0.0], [1.0]])
-    found = list(measure_small(raw_of(rows), dtypes.FLOAT64, [10] * 4, TYPES))
+    found = small(raw_of(rows), dtypes.FLOAT64, [10] * 4, TYPES)
     assert found == [stats_of(row, dtypes.FLOAT64, TYPES) for row in rows]
 
 
@@ -101,7 +106,7 @@ def test_nonfinite_elements_are_counted_and_left_out(dtype: DType) -> None:
 def test_nonfinite_small_tensors_side_by_side() -> None:
     """A NaN in one of several small tensors leaves the statistics of its neighbours alone."""
     rows = np.float32([[1, 2], [np.nan, 2], [np.inf, -np.inf]])
-    found = list(measure_small(raw_of(rows), dtypes.FLOAT32, [2, 2, 2], (2.0,)))
+    found = small(raw_of(rows), dtypes.FLOAT32, [2, 2, 2], (2.0,))
     assert [(s.nan, s.posinf, s.neginf, s.max_abs) for s in found] == [(0, 0, 0, 2), (1, 0, 0, 2), (0, 1, 1, 0)]
 
 
@@ -125,24 +130,6 @@ def test_as_read(stats: Stats, expected: float) -> None:
 def test_max_abs_counts_negative_numbers() -> None:
     """The largest |g| may be negative."""
     assert stats_of(np.float32([-7, 3]), dtypes.FLOAT32).max_abs == 7
-
-
-@pytest.mark.parametrize("p", [0.5, 1.0, 2.0, 3.0, math.inf])
-def test_merged_tensors_have_the_norm_of_all_their_elements(p: float) -> None:
-    """Statistics of several tensors together are those of their elements, in any order to the bit."""
-    arrays = [gradients(size, "float64", seed=size, scale=10.0**-size) for size in (1, 50, 0, 200)]
-    parts = [stats_of(array, dtypes.FLOAT64, (p,)) for array in arrays]
-    found = merge(parts, (p,))
-    assert merge(parts[::-1], (p,)) == found
-    everything = np.concatenate(arrays)
-    assert (found.elements, found.max_abs) == (everything.size, np.abs(everything).max())
-    assert norms.norm(found.powers[0], p) == pytest.approx(exact_norm(everything.tolist(), p), rel=1e-11, abs=0)
-
-
-def test_nothing_merged_is_nothing() -> None:
-    """No tensor at all has no elements, and norm 0 of each type."""
-    found = merge([], (2.0, 1.0))
-    assert (found.elements, found.max_abs, [norms.norm(power, 2.0) for power in found.powers]) == (0, 0, [0, 0])
 
 
 @pytest.mark.parametrize("jobs", [1, 3])

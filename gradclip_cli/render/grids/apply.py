@@ -2,7 +2,9 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from itertools import chain, groupby
+from operator import attrgetter
+from typing import NamedTuple
 
 from gradclip_cli.render.flat import Record, of_dump
 from gradclip_cli.render.grid import Column, Grid, figure, named, place
@@ -26,17 +28,22 @@ def grids(report: ApplyReport, kinds: frozenset[str]) -> list[Grid]:
     return [grid for dump in report.dumps for grid in _dump(dump)]
 
 
+class Members(NamedTuple):
+    """What the table of layers shows of the params in one: what was clipped of them, and their largest elements."""
+
+    clipped: str
+    max_abs_before: float
+    max_abs_after: float
+
+
 def _dump(dump: ApplyDump) -> list[Grid]:
     step = f"step {dump.step}, " if dump.step is not None else ""
     output = f"to {place(dump.output)}" if dump.output else "nothing written"
     title = f"{place(dump.input)} ({step}{output})"
-    members: dict[str, list[ApplyParam]] = {}
-    for param in dump.params:
-        if param.norm_before is not None:
-            members.setdefault(param.layer, []).append(param)
-    layers = Rows(lambda row: _layer(named(row.layer, dump.labels), row, members[row.layer]), dump.layers)
+    known: dict[str, Members] = {}
+    layers = Rows(lambda row: _layer(named(row.layer, dump.labels), row, _members(dump, known)[row.layer]), dump.layers)
     params = Rows(_param, dump.params)
-    of_layers = chain(_layer_records(dump, members), of_dump(dump, "total"))
+    of_layers = chain(_layer_records(dump, known), of_dump(dump, "total"))
     of_params = chain(of_dump(dump, "param"), of_dump(dump, "total"))
     name = Column("param", text=True, field="name")
     return [
@@ -45,11 +52,20 @@ def _dump(dump: ApplyDump) -> list[Grid]:
     ]
 
 
-def _layer_records(dump: ApplyDump, members: dict[str, list[ApplyParam]]) -> Iterator[Record]:
+def _members(dump: ApplyDump, known: dict[str, Members]) -> dict[str, Members]:
+    """Look at the params of all layers, which stand side by side, once they are asked for."""
+    if not known:
+        counted = (param for param in dump.params if param.norm_before is not None)
+        for layer, found in groupby(counted, attrgetter("layer")):
+            params = list(found)
+            known[layer] = Members(_clipped(params), *(_largest(params, peak) for peak in _PEAKS))
+    return known
+
+
+def _layer_records(dump: ApplyDump, known: dict[str, Members]) -> Iterator[Record]:
     """What the table of layers shows: their largest elements too, which csv has of params only."""
     for record in of_dump(dump, "layer"):
-        params = members[record["layer"]]
-        yield {**record, **{peak: _largest(params, peak) for peak in _PEAKS}}
+        yield {**record, **_members(dump, known)[record["layer"]]._asdict(), "clipped": record["clipped"]}
 
 
 def _total(dump: ApplyDump) -> tuple[str, ...]:
@@ -59,10 +75,9 @@ def _total(dump: ApplyDump) -> tuple[str, ...]:
     return ("total", figure(total.norm_before), figure(total.norm_after), "", clipped, *peaks)
 
 
-def _layer(name: str, row: ApplyLayer, params: Sequence[ApplyParam]) -> tuple[str, ...]:
-    peaks = (figure(_largest(params, peak)) for peak in _PEAKS)
+def _layer(name: str, row: ApplyLayer, members: Members) -> tuple[str, ...]:
     norms = figure(row.norm_before), figure(row.norm_after), figure(row.factor)
-    return (name, *norms, _clipped(params), *peaks)
+    return (name, *norms, members.clipped, figure(members.max_abs_before), figure(members.max_abs_after))
 
 
 def _param(row: ApplyParam) -> tuple[str, ...]:

@@ -1,0 +1,113 @@
+"""Columns of statistics say what their rows would."""
+
+import math
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from gradclip_cli.arithmetic import dtypes, norms
+from gradclip_cli.measure import Block, Columns, NormTypes, Stats, joined
+
+from .making import exact_norm, gradients, stats_of
+
+TYPES = (0.5, 1.0, 2.0, 3.0, math.inf)
+ARRAYS = [gradients(size, "float64", seed=size, scale=10.0**-size) for size in (1, 50, 0, 200, 3)]
+
+
+def columns_of(arrays: list[NDArray[np.float64]], types: NormTypes = TYPES) -> Columns:
+    """Return the statistics of arrays, under the indices 2, 4, 6 and so on."""
+    return Columns.of({2 + 2 * k: stats_of(array, dtypes.FLOAT64, types) for k, array in enumerate(arrays)}, len(types))
+
+
+def test_rows_are_kept() -> None:
+    """What is put in by rows comes out by rows, with and without gaps between the indices."""
+    rows = {k: stats_of(array, dtypes.FLOAT64, TYPES) for k, array in enumerate(ARRAYS)}
+    assert dict(Columns.of(rows, len(TYPES))) == rows
+    assert dict(columns_of(ARRAYS)) == {2 + 2 * k: row for k, row in rows.items()}
+
+
+def test_what_is_not_there() -> None:
+    """A tensor that was not measured is not there, before the first, between and after the last."""
+    found, without_gaps = columns_of(ARRAYS), Columns([5, 6], Block.empty(2, 1))
+    assert [index in found for index in (0, 2, 3, 12)] == [False, True, False, False]
+    assert [without_gaps.row(index) for index in (4, 5, 6, 7)] == [-1, 0, 1, -1]
+    for index in (0, 3, 12):
+        with pytest.raises(KeyError):
+            found[index]
+
+
+@pytest.mark.parametrize("p", TYPES)
+def test_tensors_together_have_the_norm_of_all_their_elements(p: float) -> None:
+    """Statistics of several tensors together are those of their elements, in any order to the bit."""
+    columns = columns_of(ARRAYS, (p,))
+    found, turned = columns.together([[2, 4, 6, 8], [8, 6, 4, 2]], (p,)).values()
+    assert found == turned
+    everything = np.concatenate(ARRAYS[:4])
+    assert (found.elements, found.max_abs) == (everything.size, np.abs(everything).max())
+    assert norms.norm(found.powers[0], p) == pytest.approx(exact_norm(everything.tolist(), p), rel=1e-11, abs=0)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e200])
+def test_groups_are_as_each_alone(scale: float) -> None:
+    """A group of one tensor is that tensor, beside groups of several; powers that were scaled are added as such."""
+    columns = columns_of([array * scale for array in ARRAYS])
+    groups = [[4], [2, 6], [10, 8, 4]]
+    found = columns.together(groups, TYPES)
+    assert found[0] == columns[4]
+    assert list(found.values()) == [next(iter(columns.together([one], TYPES).values())) for one in groups]
+    assert columns.total(TYPES) == columns.together([list(columns)], TYPES)[0]
+
+
+def test_nothing_together_is_nothing() -> None:
+    """No tensor at all has no elements, and norm 0 of each type."""
+    found = Columns([], Block.empty(0, 2)).total((2.0, 1.0))
+    assert (found.elements, found.max_abs, [norms.norm(power, 2.0) for power in found.powers]) == (0, 0, [0, 0])
+    assert not Columns([], Block.empty(0, 2)).together([], (2.0, 1.0))
+
+
+@pytest.mark.parametrize("which", range(len(TYPES)))
+@pytest.mark.parametrize("scale", [1.0, 1e200, 1e-200])
+def test_norms_of_columns_have_the_bits_of_norms_of_rows(which: int, scale: float) -> None:
+    """All norms at once are those that each row has."""
+    columns = columns_of([array * scale for array in ARRAYS])
+    expected = [norms.norm(row.powers[which], TYPES[which]) for row in columns.values()]
+    assert columns.norms(which, TYPES[which]).tolist() == expected
+
+
+def test_figures_as_read() -> None:
+    """A figure as read is NaN where a NaN is, else infinite where an infinity is, as it is of each row."""
+    rows = [Stats(nan=1, posinf=1), Stats(neginf=1), Stats(posinf=1), Stats(elements=3, zeros=2)]
+    columns = Columns.of(dict(enumerate(rows)), 0)
+    assert repr(columns.as_read(np.full(4, 1.5)).tolist()) == repr([row.as_read(1.5) for row in rows])
+    assert columns.nonfinite.tolist() == [row.nonfinite for row in rows] == [2, 1, 1, 0]
+    assert columns.with_nonfinite() == [0, 1, 2]
+    assert (columns.elements.tolist(), columns.zeros.tolist()) == ([0, 0, 0, 3], [0, 0, 0, 2])
+
+
+def test_some_are_replaced() -> None:
+    """Rows of other columns take the place of those that are there too; what was there stays as it was."""
+    before, other = (
+        columns_of(ARRAYS),
+        Columns.of({index: Stats(elements=7, powers=((0, 0.0),) * 5) for index in (4, 5)}, 5),
+    )
+    known = dict(before)
+    found = before.replaced(other)
+    assert dict(found) == known | {4: other[4]}
+    assert dict(before) == known
+
+
+def test_only_some_are_taken() -> None:
+    """Of tensors that are asked for, those that were measured are kept."""
+    columns = columns_of(ARRAYS)
+    assert dict(columns.only([1, 4, 5, 6, 99])) == {4: columns[4], 6: columns[6]}
+
+
+def test_files_are_joined() -> None:
+    """Tensors of several files are counted through."""
+    first, second = columns_of(ARRAYS[:2]), columns_of(ARRAYS[2:])
+    assert dict(joined([(0, first), (10, second)])) == {
+        **first,
+        **{10 + index: row for index, row in second.items()},
+    }
+    assert dict(joined([(0, first)])) == dict(first)
