@@ -18,12 +18,13 @@ from gradclip_cli.inputs.likeness import unlike
 from gradclip_cli.inputs.naming import Place
 from gradclip_cli.plan import StatsPlan
 from gradclip_cli.report import StatsDump, StatsLayer, StatsParam, StatsReport, Tried
+from gradclip_cli.rows import Rows
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.strategies.clip_norm import GLOBAL
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import count, listed
 from gradclip_cli.thresholds import RULES, Replay, Rule
-from gradclip_cli.thresholds.summary import Samples, summaries
+from gradclip_cli.thresholds.summary import Samples, Summary, summaries
 
 _DIFFER = "give --allow-missing to go on with what all dumps share, or --shards if these are the files of ranks"
 
@@ -86,6 +87,11 @@ class Layout:
         by_layer, by_param = (stats.as_read(stats.norms(0, p)) for stats in (layers, params))
         more = lengths(total, layers, params, types) if plan.tries else None
         return Sample(line, by_layer, by_param, params.as_read(params.max_abs), more)
+
+    def param(self, k: int, summary: Summary) -> StatsParam:
+        """The row of a tensor."""
+        spec, place = self.specs[k], self.places[k]
+        return StatsParam(spec.name, place.layer, place.param, self.shapes[k], spec.dtype.name, summary)
 
     def groups(self, strategy: Strategy) -> list[tuple[str, str | None]]:
         """Return the layer of each group of a strategy that has several, and the name where it is one tensor."""
@@ -158,18 +164,15 @@ def report(
         plan.norm.type,
         [sample.dump for sample in samples],
         summaries(total)[0],
-        [StatsLayer(*row) for row in zip(layout.layers, layers, strict=True)],
-        [
-            StatsParam(spec.name, place.layer, place.param, shape, spec.dtype.name, summary)
-            for spec, place, shape, summary in zip(layout.specs, layout.places, layout.shapes, params, strict=True)
-        ],
+        Rows(lambda k: StatsLayer(layout.layers[k], layers[k]), range(len(layers))),
+        Rows(lambda k: layout.param(k, params[k]), range(len(params))),
         [
             *(advice.with_advice(one, found[one.strategy]) for one in chosen),
             *(schedule.suggestion() for schedule in schedules.values()),
         ],
         [one for one in offers if any(one.rule == str(rule) for rule in RULES)],
         layout.labels,
-        np.array([sample.layers for sample in samples]).T.tolist(),
+        Rows(lambda k: [sample.layers.item(k) for sample in samples], range(len(layers))),
         layout.notes,
         list(failed),
         tries=_tries(plan, layout, samples) if plan.tries else None,

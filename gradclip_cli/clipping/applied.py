@@ -15,7 +15,7 @@ from gradclip_cli.inputs.dumps import Dump
 from gradclip_cli.measure import Columns, Stats
 from gradclip_cli.plan import ApplyPlan, norm_types
 from gradclip_cli.report import ApplyDump, ApplyLayer, ApplyParam, ApplyTotal
-from gradclip_cli.report.rows import Rows
+from gradclip_cli.rows import Rows
 from gradclip_cli.strategies import Group
 from gradclip_cli.text import count, listed
 

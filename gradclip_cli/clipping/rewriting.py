@@ -37,12 +37,14 @@ class Decided(NamedTuple):
     @property
     def actions(self) -> dict[int, Action]:
         """What is done to each tensor that changes."""
+        stats = self.dump.stats
+        figures = list(zip(stats.max_abs.tolist(), stats.nan.tolist(), stats.infinite.tolist(), strict=True))
         return {
             index: decision.action
             for shared, decision in self.decisions
             if decision.action is not KEEP
             for index in shared.members
-            if decision.action.touches(self.dump.stats[index])
+            if decision.action.touches(*figures[stats.row(index)])
         }
 
 

@@ -72,6 +72,8 @@ def _components(name: str, shared: frozenset[str]) -> tuple[str, list[str]]:
 
 
 def _unwrapped(parts: list[str]) -> list[str]:
+    if WRAPPERS.isdisjoint(parts):
+        return parts
     kept = [part for part in parts if part not in WRAPPERS]
     return kept or parts
 

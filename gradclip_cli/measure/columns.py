@@ -123,10 +123,19 @@ class Columns(Mapping[int, Stats]):
         return self.block.ints[:, 1]
 
     @property
+    def nan(self) -> Ints:
+        """How many of them are NaN."""
+        return self.block.ints[:, 2]
+
+    @property
+    def infinite(self) -> Ints:
+        """How many of them are infinite."""
+        return self.block.ints[:, 3] + self.block.ints[:, 4]
+
+    @property
     def nonfinite(self) -> Ints:
-        """How many of them are NaN or infinite."""
-        found: Ints = self.block.ints[:, 2:_COUNTS].sum(axis=1)
-        return found
+        """How many of them are either."""
+        return self.nan + self.infinite
 
     def with_nonfinite(self) -> list[int]:
         """Return the tensors in which anything is NaN or infinite."""
@@ -139,8 +148,7 @@ class Columns(Mapping[int, Stats]):
 
     def as_read(self, finite: Floats) -> Floats:
         """Return `nan` where a NaN is, else `inf` where an infinity is, else `finite`."""
-        nan, infinite = self.block.ints[:, 2] > 0, self.block.ints[:, 3:_COUNTS].any(axis=1)
-        return np.where(nan, math.nan, np.where(infinite, math.inf, finite))
+        return np.where(self.nan > 0, math.nan, np.where(self.infinite > 0, math.inf, finite))
 
     def norms(self, which: int, p: float) -> Floats:
         """Return the norm of each that belongs to a sum, the one `which` of those that were taken, over its finite elements."""

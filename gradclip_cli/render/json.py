@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from gradclip_cli import __version__
 from gradclip_cli.report import Report
-from gradclip_cli.report.rows import Rows
+from gradclip_cli.rows import Rows
 from gradclip_cli.thresholds.summary import Summary
 
 if TYPE_CHECKING:

@@ -143,12 +143,12 @@ class StatsReport(NamedTuple):
     norm_type: float
     dumps: list[StatsDump]
     total: Summary
-    layers: list[StatsLayer]
-    params: list[StatsParam]
+    layers: Sequence[StatsLayer]
+    params: Sequence[StatsParam]
     suggestions: list[Suggestion]
     candidates: list[Candidate]
     labels: dict[str, str]
-    series: list[list[float]]
+    series: Sequence[Sequence[float]]  # of each layer its norms
     notes: list[str]
     failed: list[GradclipError]
     tries: list[Tried] | None = None

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from gradclip_cli.arithmetic.dtypes import DType, Raw
-    from gradclip_cli.measure import Stats
 
 
 class Action(Protocol):
@@ -16,8 +15,8 @@ class Action(Protocol):
     def factor(self) -> float | None:
         """What the elements are multiplied by."""
 
-    def touches(self, stats: "Stats") -> bool:
-        """Whether a tensor with these statistics would change at all; what does not is copied bit by bit."""
+    def touches(self, max_abs: float, nan: int, infinite: int) -> bool:
+        """Whether a tensor would change at all, by its largest finite |x| and how many are not finite; if not, it is copied."""
 
     def apply(self, raw: "Raw", dtype: "DType") -> int:
         """Change the elements of a piece in place; return how many were clipped one by one."""
@@ -37,9 +36,9 @@ class Scale:
             return math.nan if not self.numerator else math.inf
         return self.numerator / self.denominator
 
-    def touches(self, stats: "Stats") -> bool:
+    def touches(self, max_abs: float, nan: int, infinite: int) -> bool:
         """Whether the factor is not 1; zeros stay zeros unless it is not finite."""
-        return self.factor != 1 and (stats.max_abs > 0 or stats.nonfinite > 0 or not math.isfinite(self.factor))
+        return self.factor != 1 and (max_abs > 0 or nan > 0 or infinite > 0 or not math.isfinite(self.factor))
 
     def apply(self, raw: "Raw", dtype: "DType") -> int:
         """Multiply; where the factor is not a normal number, divide and multiply apart so that no digit is lost."""
@@ -57,10 +56,9 @@ class Clamp:
     keep_infinite: bool = False
     factor: None = None
 
-    def touches(self, stats: "Stats") -> bool:
+    def touches(self, max_abs: float, nan: int, infinite: int) -> bool:
         """Whether any element is above the limit."""
-        infinite = stats.posinf + stats.neginf > 0 and not self.keep_infinite
-        return math.isfinite(self.limit) and (stats.max_abs > self.limit or infinite)
+        return math.isfinite(self.limit) and (max_abs > self.limit or (infinite > 0 and not self.keep_infinite))
 
     def apply(self, raw: "Raw", dtype: "DType") -> int:
         """Replace what is above the limit by the limit, rounded to the dtype."""
@@ -80,9 +78,9 @@ class Cleaned:
         """The factor of the action itself."""
         return self.action.factor
 
-    def touches(self, stats: "Stats") -> bool:
+    def touches(self, max_abs: float, nan: int, infinite: int) -> bool:
         """Whether there is anything to replace, or the action changes anything."""
-        return stats.nonfinite > 0 or self.action.touches(stats)
+        return nan > 0 or infinite > 0 or self.action.touches(max_abs, nan, infinite)
 
     def apply(self, raw: "Raw", dtype: "DType") -> int:
         """Replace, then act."""

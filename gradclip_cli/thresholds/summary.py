@@ -1,10 +1,13 @@
 """Summaries of samples: mean, spread and percentiles of norms over steps."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
 from typing import TYPE_CHECKING
+
+from gradclip_cli.rows import Rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,7 +23,7 @@ ALIKE = 1e-5
 class Summary:
     """Figures of the finite samples (NaN where there is none); `nonfinite` counts the others, `std` is the population's.
 
-    Nobody changes them; freezing a million takes two seconds.
+    Nobody changes them; to freeze a million takes two seconds.
     """
 
     count: int
@@ -54,13 +57,21 @@ class Samples:
 
     def summary(self) -> Summary:
         """Summarise the samples."""
+        return self._summary
+
+    @cached_property
+    def _summary(self) -> Summary:
         return summaries(self._all[:, None])[0]
 
     def percentile(self, percent: float) -> float:
         """Return a percentile of the finite samples, interpolated linearly."""
+        return float(_percentile(self._ordered, percent))
+
+    @cached_property
+    def _ordered(self) -> "NDArray[np.float64]":
         import numpy as np
 
-        return float(_percentile(np.sort(self.finite), percent))
+        return np.sort(self.finite)
 
     def clip_rate(self, threshold: float, epsilon: float = 0.0) -> float:
         """Return the share of finite samples that are above `threshold` once `epsilon` is added."""
@@ -95,8 +106,8 @@ class Samples:
         return max((sum(1 for _ in run) for clipped, run in groupby(steps) if clipped), default=0)
 
 
-def summaries(matrix: "NDArray[np.float64]") -> list[Summary]:
-    """Summarise each column of `matrix` (samples × columns)."""
+def summaries(matrix: "NDArray[np.float64]") -> Sequence[Summary]:
+    """Summarise each column of `matrix` (samples × columns); summaries are made when they are looked at."""
     import numpy as np
 
     finite = np.isfinite(matrix)
@@ -107,7 +118,7 @@ def summaries(matrix: "NDArray[np.float64]") -> list[Summary]:
     ]
 
 
-def _summarised(matrix: "NDArray[np.float64]", nonfinite: int = 0) -> list[Summary]:
+def _summarised(matrix: "NDArray[np.float64]", nonfinite: int = 0) -> Sequence[Summary]:
     """Summarise columns of finite samples, scaled by a power of two so that no square overflows."""
     import numpy as np
 
@@ -115,7 +126,7 @@ def _summarised(matrix: "NDArray[np.float64]", nonfinite: int = 0) -> list[Summa
     if not count:
         return [Summary(0, nonfinite, *(math.nan,) * 9)] * columns
     if count == 1:
-        return [Summary(1, nonfinite, one, 0.0, one, 0.0, one, one, one, one, one) for one in matrix[0].tolist()]
+        return Rows(lambda k: _of_one(matrix.item(0, k), nonfinite), range(columns))
     _, powers = np.frexp(np.abs(matrix).max(axis=0, initial=0))
     scaled = np.ldexp(matrix, -powers)
     ordered = np.sort(scaled, axis=0)
@@ -131,8 +142,12 @@ def _summarised(matrix: "NDArray[np.float64]", nonfinite: int = 0) -> list[Summa
         ordered[-1],
         *(_percentile(ordered, percent) for percent in PERCENTILES),
     ]
-    rows = np.ldexp(np.array(figures), powers).T.tolist()
-    return [Summary(count, nonfinite, *row) for row in rows]
+    rows = np.ldexp(np.array(figures), powers).T
+    return Rows(lambda k: Summary(count, nonfinite, *rows[k].tolist()), range(columns))
+
+
+def _of_one(value: float, nonfinite: int) -> Summary:
+    return Summary(1, nonfinite, value, 0.0, value, 0.0, value, value, value, value, value)
 
 
 def _percentile(ordered: "NDArray[np.float64]", percent: float) -> "NDArray[np.float64]":

@@ -173,12 +173,23 @@ def write(folder: Path, header: Any, data: bytes, pad: int = 0) -> Path:
     return folder / "hand.safetensors"
 
 
+WHOLE = b'{"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}'
+
 BROKEN: dict[str, tuple[Any, bytes, str]] = {
     "no JSON": (b"{nonsense", b"", "not a safetensors header"),
     "not UTF-8": (b'{"\xff": 1}', b"", "not a safetensors header"),
     "nested too deep": (b'{"a":' + b"[" * 100_000, b"", "not a safetensors header"),
     "a number that is not JSON": (b'{"w": NaN}', b"", "NaN is not JSON"),
-    "a name twice": (b'{"w": 1, "w": 2}', b"", "twice"),
+    "a name twice": (b'{"w": %b, "w": %b}' % (WHOLE, WHOLE), b"abcd", "twice"),
+    "a name twice, escaped": (b'{"w": %b, "\\u0077": %b}' % (WHOLE, WHOLE), b"abcd", "twice"),
+    "a key twice": (b'{"w": %b}' % WHOLE.replace(b'"dtype"', b'"dtype": "F16", "dtype"'), b"abcd", "twice"),
+    "an own word twice": (b'{"__metadata__": {"a": "1", "a": "2"}, "w": %b}' % WHOLE, b"abcd", "twice"),
+    "two tables of own words": (b'{"__metadata__": {}, "__metadata__": {}, "w": %b}' % WHOLE, b"abcd", "twice"),
+    "a key twice in what nobody knows": (
+        b'{"w": %b}' % WHOLE.replace(b"}", b', "x": {"": 1, "": 2}}'),
+        b"abcd",
+        "twice",
+    ),
     "an entry that is no object": ({"w": 3}, b"", "no dtype, shape and data_offsets"),
     "an entry without a shape": (
         {"w": {"dtype": "F32", "data_offsets": [0, 4]}},

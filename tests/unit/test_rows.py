@@ -1,6 +1,6 @@
 """Rows are made when they are looked at, and are otherwise like a list."""
 
-from gradclip_cli.report.rows import Rows
+from gradclip_cli.rows import Rows
 
 
 def test_rows_are_made_when_they_are_looked_at() -> None:

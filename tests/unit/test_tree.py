@@ -14,7 +14,7 @@ PACKAGE = Path(gradclip_cli.__file__).parent
 ROOT = PACKAGE.parent
 
 STAGES: tuple[tuple[str, ...], ...] = (
-    ("text", "signals", "spelling", "numerals"),
+    ("text", "signals", "spelling", "numerals", "rows"),
     ("errors",),
     ("arithmetic",),
     ("tensors",),

@@ -1,6 +1,5 @@
 """Reading a safetensors file: its header is checked, and everything that it claims."""
 
-import math
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, NoReturn
@@ -33,7 +32,10 @@ DTYPES = {
     for letter, word in (("I", "int"), ("U", "uint"))
     for size in (1, 2, 4, 8)
 }
-_ENTRY = {"dtype", "shape", "data_offsets"}
+_TEXTS = 5
+"""Texts in the entry of a tensor: its name, three keys and a dtype."""
+
+_NOT_SIZES = "shape or data_offsets are not lists of whole numbers"
 
 
 class Header(NamedTuple):
@@ -64,9 +66,12 @@ class SafetensorsReader:
         if _last and (_last[0].size, _last[0].data) == (file.size, data):
             self.metadata, self.tensors = _last[0].metadata, _last[0].tensors
             return
-        header = self._parse(data)
+        header = self._parse(data, twice=True)
+        own = int("__metadata__" in header)
         self.metadata = self._metadata(header.pop("__metadata__", {}))
         specs = [self._spec(key, entry) for key, entry in header.items()]
+        if data.count(b'"') != 2 * (own + 2 * len(self.metadata) + _TEXTS * len(specs)):
+            self._parse(data)  # there is more in it than was seen: a name stands twice, or texts hold quotes
         specs.sort(key=lambda spec: (spec.offset, spec.nbytes))
         self.tensors = specs
         self._check_layout()
@@ -87,29 +92,34 @@ class SafetensorsReader:
     def close(self) -> None:
         """Nothing but the descriptor, which is the caller's."""
 
-    def _parse(self, data: bytes) -> dict[str, Any]:
+    def _parse(self, data: bytes, twice: bool = False) -> dict[str, Any]:
         try:
-            header = strict_json.parse(data)
+            header = strict_json.parse(data, twice)
         except (ValueError, RecursionError) as error:
             raise InputError(f"not a safetensors header: {error}", path=self.file.path) from error
         return header
 
-    def _spec(self, key: str, entry: object) -> TensorSpec:
-        if not isinstance(entry, dict) or not entry.keys() >= _ENTRY:
+    def _spec(self, key: str, entry: Any) -> TensorSpec:
+        try:
+            code, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
+        except (TypeError, KeyError):
             self._refuse("its entry has no dtype, shape and data_offsets", key)
         if not is_unicode(key):
             self._refuse("its name is not Unicode", key)
-        code, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
         if not isinstance(code, str) or code not in DTYPES:
             self._refuse(f"dtype {code!r} is not known", key)
-        if not _is_sizes(shape) or not _is_sizes(offsets) or len(offsets) != 2:
-            self._refuse("shape or data_offsets are not lists of whole numbers", key)
-        if len(shape) > _MOST_SIZES < sum(size > 1 for size in shape):
-            self._refuse("has more elements than any file can hold", key)
-        dtype = DTYPES[code]
-        if math.prod(shape) * dtype.itemsize != offsets[1] - offsets[0]:
+        if not (isinstance(shape, list) and isinstance(offsets, list) and len(offsets) == 2):
+            self._refuse(_NOT_SIZES, key)
+        if not (_is_size(offsets[0]) and _is_size(offsets[1])):
+            self._refuse(_NOT_SIZES, key)
+        try:
+            sizes = _shape(*shape)
+        except ValueError as error:
+            self._refuse(str(error), key)
+        spec = TensorSpec(key, DTYPES[code], sizes, self.begin + offsets[0])
+        if spec.nbytes != offsets[1] - offsets[0]:
             self._refuse("its data_offsets do not fit its shape", key)
-        return TensorSpec(key, dtype, _shape(*shape), self.begin + offsets[0])
+        return spec
 
     def _metadata(self, metadata: object) -> dict[str, str]:
         if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
@@ -132,13 +142,22 @@ class SafetensorsReader:
         raise InputError(message, path=self.file.path, tensor=tensor)
 
 
-@lru_cache
-def _shape(*sizes: int) -> tuple[int, ...]:
-    """One tuple for all tensors of a shape."""
+def _shape(*sizes: Any) -> tuple[int, ...]:
+    """Return one tuple for all tensors of a shape; raise ValueError where that is none."""
+    try:
+        return _checked(*sizes)
+    except TypeError as error:  # a list has no hash
+        raise ValueError(_NOT_SIZES) from error
+
+
+@lru_cache(typed=True)
+def _checked(*sizes: Any) -> tuple[int, ...]:
+    if not all(map(_is_size, sizes)):
+        raise ValueError(_NOT_SIZES)
+    if len(sizes) > _MOST_SIZES < sum(size > 1 for size in sizes):
+        raise ValueError("has more elements than any file can hold")
     return sizes
 
 
-def _is_sizes(values: object) -> bool:
-    if not isinstance(values, list) or not set(map(type, values)) <= {int}:
-        return False
-    return not values or (min(values) >= 0 and max(values) < 1 << 63)
+def _is_size(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 1 << 63

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from gradclip_cli.render.flat import Record, of_dump
 from gradclip_cli.render.grid import Column, Grid, figure, named, place
 from gradclip_cli.report import ApplyDump, ApplyLayer, ApplyParam, ApplyReport
-from gradclip_cli.report.rows import Rows
+from gradclip_cli.rows import Rows
 from gradclip_cli.text import printable
 
 _FIGURES = (

@@ -9,7 +9,7 @@ from gradclip_cli.render.grid import Column, Grid, figure, named, place, share
 from gradclip_cli.render.grids import tries
 from gradclip_cli.render.grids.replays import replays
 from gradclip_cli.report import Advised, Candidate, StatsReport, Suggestion
-from gradclip_cli.report.rows import Rows
+from gradclip_cli.rows import Rows
 from gradclip_cli.text import printable
 from gradclip_cli.thresholds.summary import Summary
 
