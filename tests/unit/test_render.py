@@ -235,3 +235,18 @@ def test_no_figure_is_cut(report: Any, columns: int, term: str, monkeypatch: pyt
     )
     assert shown <= full
     assert (full and shown) or not full
+
+
+@pytest.mark.parametrize("columns", [60, 70, 80, 90, 100, 120])
+def test_long_names_leave_room_for_the_figures_behind_them(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long the texts of a table are, its last columns of figures are whole and no line is too wide."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("TERM", "dumb")
+    layer = "model.layers.0.post_attention_layernorm"
+    tensor = LsTensor("a", f"{layer}.weight", layer, "weight", (8, 8), "float32", 256)
+    stream = Terminal()
+    render.write(LsReport([tensor], {}, []), stream, View())
+    heading, _, *rows = stream.getvalue().replace("|", " ").splitlines()[2:]
+    assert heading.split()[-3:] == ["shape", "dtype", "bytes"]
+    assert rows[0].split()[-3:] == ["8x8", "float32", "256"]
+    assert max(map(len, stream.getvalue().splitlines())) <= columns
