@@ -73,8 +73,8 @@ def _sparklines(report: StatsReport, width: int, unicode: bool, escape: Escape) 
     names = [name if cells(name) <= _NAME else f"{name[: _NAME // 2 - 1]}..{name[1 - _NAME // 2 :]}" for name in names]
     column = max(map(cells, names), default=0)
     for name, values in zip(names, report.series, strict=True):
-        low, high = _bounds(values)
-        ends = f"{figure(low)} to {figure(high)}"
+        finite = [value for value in values if math.isfinite(value)]  # zeros too, which have no place of their own
+        ends = f"{figure(min(finite))} to {figure(max(finite))}" if finite else "none is finite"
         bars = sparkline(values, max(10, width - column - len(ends) - 4), unicode)
         yield f"{name}{' ' * (column - cells(name))}  {bars}  {ends}"
 

@@ -90,3 +90,18 @@ def test_one_finite_dump_is_one() -> None:
     """Of a single finite norm the heading is in the singular."""
     heading, *_ = pictures(report(2.0, math.nan), frozenset({"total"}), 60, True)
     assert heading == "norms of 1 dump (log scale)"
+
+
+@pytest.mark.parametrize(
+    ("norms", "line"),
+    [
+        ([0.0, 0.0, 0.0], "w  ▁▁▁  0 to 0"),
+        ([0.0, 1.0, 100.0], "w  ▁▁█  0 to 100"),
+        ([math.nan, math.inf, math.nan], "w  !!!  none is finite"),
+        ([2.0, math.inf, 20.0], "w  ▁!█  2 to 20"),
+    ],
+)
+def test_the_ends_of_a_line_are_norms_of_the_layer(norms: list[float], line: str) -> None:
+    """Behind the bars stand the smallest and the largest finite norm, zeros among them, and nothing that is no norm."""
+    _, found, _ = pictures(report(*norms), frozenset({"layer"}), 60, True)
+    assert found == line
