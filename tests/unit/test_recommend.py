@@ -78,9 +78,33 @@ def test_the_mean_may_be_led_without_an_explosion(tmp_path: Path) -> None:
 
 
 def test_more_than_half_are_zero(tmp_path: Path) -> None:
-    """Where the median and the MAD are 0, the mean is what is left."""
-    line, _ = advice(tmp_path, [0.0] * 9 + [6.0, 6.0, 0.0])
-    assert line.startswith("take 1 (mean) for clip-by-global-norm: more than half of the norms are 0")
+    """Zeros are never clipped: where most norms are 0 the others say what to take, the mean of 6 and 9 rather than 15 / 12."""
+    line, _ = advice(tmp_path, [0.0] * 9 + [6.0, 9.0, 0.0])
+    assert line == (
+        "take 7.5 (mean of what is not 0) for clip-by-global-norm: more than half of the norms are 0 and left out; it would clip"
+        " 8.3% of the steps."
+    )
+
+
+def test_layers_of_zeros_beside_one_that_explodes(tmp_path: Path) -> None:
+    """Frozen layers do not make the mean a guide where another explodes: 1 + 5 · 1.4826 · 0.1 is taken, that of its own norms."""
+    line, command = advice(tmp_path, [[0.0, 0.0, norm] for norm in ONCE], strategy="clip-l2-per-layer")
+    assert line == (
+        "take 1.741 (mad:5 of what is not 0) for clip-l2-per-layer: 1 of 12 steps explodes (step 9: c 100, 100 times its median),"
+        " so the mean is no guide; it would clip 2.8% of the norms of layers."
+    )
+    assert "step_9.npz" in command
+
+
+def test_a_layer_that_explodes_and_dies(tmp_path: Path) -> None:
+    """Of a layer that is mostly 0 nothing is usual, but what is large in it leads the mean, and is what to try."""
+    steps = [[1.0 + k / 10, 500.0 if k == 1 else 0.0, 0.0] for k in range(12)]
+    line, command = advice(tmp_path, steps, strategy="clip-l2-per-layer")
+    assert line.startswith(
+        "take 3.824 (mad:5 of what is not 0) for clip-l2-per-layer: more than half of the norms are 0"
+    )
+    assert "left out, and a few large ones lead the mean of the others" in line
+    assert "step_1.npz" in command
 
 
 def test_more_than_half_would_be_clipped(tmp_path: Path) -> None:
