@@ -122,9 +122,8 @@ def _reason(strategy: Strategy, known: _Known, steps: Sequence[Peak], trend: str
     if trend is not None:
         return trend
     if known.led and strategy.group is not Group.DUMP:
-        return (
-            "some are far larger than others at every step, so the mean is theirs, and one threshold fits few of them"
-        )
+        own = ": --by layer lists one for each" if strategy.group is Group.LAYER else ""
+        return f"some are far larger than others at every step, so the mean is theirs, and one threshold fits few of them{own}"
     if known.led:
         times = known.summary.mean / known.summary.median
         return f"the mean is {times:.3g} times the median, so it is led by a few large norms"

@@ -282,10 +282,13 @@ def test_groups_explode_by_their_own_measure(strategy: str, where: str, share: s
 
 
 def test_layers_of_unlike_sizes_are_no_explosion(tmp_path: Path) -> None:
-    """One layer of a hundred times the norm of the others leads the mean at every step: that is said, and nothing explodes."""
-    line, _ = advice(tmp_path, [[1.0, 1.0, 100.0]] * 12, strategy="clip-l2-per-layer")
+    """One layer of a hundred times the norm of the others leads the mean at every step: that is said, and what fits them."""
+    steps = [[1.0, 1.0, 100.0]] * 12
+    line, _ = advice(tmp_path, steps, strategy="clip-l2-per-layer")
     assert "explode" not in line
     assert "some are far larger than others at every step" in line
+    assert "one threshold fits few of them: --by layer lists one for each; it would clip 33.3%" in line
+    assert "--by layer" not in advice(tmp_path, steps, strategy="clip-by-norm")[0]
 
 
 def test_dumps_without_a_step_are_named_by_file(tmp_path: Path) -> None:
