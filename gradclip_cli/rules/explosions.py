@@ -12,7 +12,10 @@ RISE = 3.0
 """What explodes is also above so many times the lowest norm before it: a run that begins high and comes down does not explode."""
 
 _BEGUN = 2
-"""So many norms at least have to stand before those that explode and stay up: the very first may be those of layers of zeros."""
+"""So many norms have to stand before those that explode and stay up: the very first may be those of layers of near zeros.
+
+Behind a single one they have to rise by the factor twice.
+"""
 
 
 class Explosions(NamedTuple):
@@ -59,8 +62,9 @@ def _before_the_rise(norms: list[float], factor: float) -> float | None:
     """Return the median of the norms before the first, in the first half, that is above `factor` times it as most after it are."""
     before = _running_medians(norms)
     after = _running_medians(reversed(norms))[::-1]
-    for k in range(_BEGUN, len(norms) // 2 + 1):
-        if 0 < factor * before[k - 1] < min(norms[k], after[k]):
+    for k in range(1, len(norms) // 2 + 1):
+        rise = factor if k >= _BEGUN else factor**2
+        if 0 < rise * before[k - 1] < min(norms[k], after[k]):
             return before[k - 1]
     return None
 

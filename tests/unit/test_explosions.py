@@ -25,6 +25,9 @@ def exploding(*norms: float, enough: int = 5) -> tuple[list[int], float]:
         ([1, 1, 1, 10.1], []),
         ([1, 2, 3, 80, 90, 100, 90], [3, 4, 5, 6]),
         ([1, 80, 90, 100, 90], []),
+        ([1, 101, 90, 99, 95], []),
+        ([1, 101, 102, 90, 150], [1, 2, 3, 4]),
+        ([1, 101, 102, 103, 150, 20], [1, 2, 3, 4, 5]),
         ([1, 1, 80, 90, 100, 90], [2, 3, 4, 5]),
         ([1e4, 1e3, 1e2, 1e1, 1, 1, 1, 1, 1, 1], []),
         ([1e4, 1e3, 1, 1, 1, 1, 1, 1, 1, 50], [9]),
@@ -37,7 +40,9 @@ def exploding(*norms: float, enough: int = 5) -> tuple[list[int], float]:
     ],
 )
 def test_which_norms_explode(norms: Sequence[float], steps: list[int]) -> None:
-    """Ten times the median, or ten times the median before a rise that lasts; never less than five norms, nor a run coming down."""
+    """Ten times the median, or that before a rise that lasts (behind a single norm, a hundred times); of five norms at least,
+    and of no run that comes down.
+    """
     assert exploding(*norms)[0] == steps
 
 
