@@ -17,6 +17,9 @@ _BEGUN = 2
 Behind a single one they have to rise by the factor twice.
 """
 
+_START = 11
+"""In so many steps at first a part of a dump has to be above their own median too: as training begins, layers rise and fall."""
+
 
 class Explosions(NamedTuple):
     """Which norms explode (steps × groups), the norm that is usual for each group, and whether that is of the steps before only."""
@@ -26,8 +29,10 @@ class Explosions(NamedTuple):
     stays: Mask
 
 
-def explosions(norms: Matrix, taken: Mask, factor: float, enough: int) -> Explosions:
+def explosions(norms: Matrix, taken: Mask, factor: float, enough: int, *, parts: bool = False) -> Explosions:
     """Find norms above `factor` times what is usual for their group, of groups (columns) with at least `enough` that are `taken`.
+
+    Groups that are `parts` of dumps also have to be far above what they are at first.
 
     Usual is the median of the group, or of the norms before those of the first half that rise above `factor` times it and stay
     up there: where a run explodes for good, the median of all of it is one of an explosion.
@@ -43,6 +48,9 @@ def explosions(norms: Matrix, taken: Mask, factor: float, enough: int) -> Explos
             if before is not None and before < usual[column]:
                 usual[column], stays[column] = before, True
         steps: Mask = taken & judged & (usual > 0) & (norms > factor * usual) & (norms > RISE * lowest)
+        if parts:
+            start = _medians(norms[:_START], taken[:_START])
+            steps[:_START] &= stays | (norms[:_START] > factor * start)
     return Explosions(steps, usual, stays)
 
 

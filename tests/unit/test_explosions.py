@@ -60,3 +60,20 @@ def test_groups_are_judged_apart() -> None:
     assert np.argwhere(found.steps).tolist() == [[5, 1], [6, 0]]
     assert found.usual.tolist() == [1.0, 100.0]
     assert found.stays.tolist() == [False, False]
+
+
+@pytest.mark.parametrize(
+    ("norms", "steps"),
+    [
+        ([3, 7, 23, 10, 4, 5, 2, 2, 2, 6, 2, *[1.0] * 20], []),
+        ([3, 7, 230, 10, 4, 5, 2, 2, 2, 6, 2, *[1.0] * 20], [2]),
+        ([1.0] * 12 + [23] + [1.0] * 12, [12]),
+        ([1, 1, 1, *[50.0] * 6, *[80.0] * 20], [*range(3, 29)]),
+    ],
+)
+def test_parts_may_rise_and_fall_at_first(norms: Sequence[float], steps: list[int]) -> None:
+    """What a layer is far above only once it has come down is no explosion, in the first steps of a long series."""
+    column = np.array(norms, np.float64)[:, None]
+    found = explosions(column, np.isfinite(column), 10.0, 5, parts=True)
+    assert np.flatnonzero(found.steps[:, 0]).tolist() == steps
+    assert exploding(*norms)[0] == (steps or [2])
