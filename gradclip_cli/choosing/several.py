@@ -14,7 +14,7 @@ from gradclip_cli.report import Advised, Candidate, StatsDump
 from gradclip_cli.rules.limits import Limits
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.text import count, printable
-from gradclip_cli.thresholds import ROBUST, RULES, Rule
+from gradclip_cli.thresholds import GENTLE, ROBUST, RULES, Rule
 from gradclip_cli.thresholds.summary import Samples, Summary
 
 _LED = 3.0
@@ -57,7 +57,9 @@ def _advised(plan: StatsPlan, strategy: Strategy, found: Samples, high: Peaks, t
     taken = _taken(strategy, rule, known, plan.norm.epsilon, exploded=exploded)
     if taken.threshold is None:
         return Advised(strategy.name, None, None, doubtful=True, lines=[f"{taken.reason}."])
-    reason = _reason(strategy, known, high.steps, trend, taken)
+    if _is_needless(rule, taken, known, high.steps, trend):
+        taken = offer(strategy, GENTLE, known.all, plan.norm.epsilon)
+    reason = _reason(strategy, known, high.steps, trend, rule, taken)
     few = (
         f"; only {count(len(high.steps), 'step')}, so measure more before you rely on it"
         if len(high.steps) < FEW
@@ -98,6 +100,14 @@ def _taken(strategy: Strategy, rule: Rule, known: _Known, epsilon: float, *, exp
     return taken._replace(rule=f"{taken.rule} of what {' and '.join(which)}", clip_rate=rate)
 
 
+def _is_needless(rule: Rule, taken: Candidate, known: _Known, steps: Sequence[Peak], trend: str | None) -> bool:
+    """Whether the mean would clip most of what needs no clipping: norms that do not explode, and stay where they are."""
+    calm = (
+        len(steps) >= FEW and trend is None and not (known.led or known.zeros or any(peak.explodes for peak in steps))
+    )
+    return calm and rule == RULES[0] and (taken.clip_rate or 0.0) > 0.5
+
+
 def _clips(strategy: Strategy, taken: Candidate, steps: Sequence[Peak]) -> str:
     rate = taken.clip_rate or 0.0
     clips = f"it would clip {_CLIPS[strategy.group].format(f'{rate:.1%}')}"
@@ -106,10 +116,13 @@ def _clips(strategy: Strategy, taken: Candidate, steps: Sequence[Peak]) -> str:
     first = next((peak for peak in steps if peak.explodes), None)
     if first is not None:
         return f"{clips}, so find out first what happened at {step(first.dump)}"
-    return f"{clips}, which slows every step down: lower the learning rate instead"
+    slow = ", which slows every step down: lower the learning rate instead"
+    return clips + slow if len(steps) >= FEW else clips  # two of three steps may well be above their mean
 
 
-def _reason(strategy: Strategy, known: _Known, steps: Sequence[Peak], trend: str | None, taken: Candidate) -> str:
+def _reason(
+    strategy: Strategy, known: _Known, steps: Sequence[Peak], trend: str | None, rule: Rule, taken: Candidate
+) -> str:
     high = sorted((peak for peak in steps if peak.explodes), key=lambda peak: -peak.times)
     if high:
         more = f"; and {len(high) - _MOST} more" if len(high) > _MOST else ""
@@ -128,9 +141,10 @@ def _reason(strategy: Strategy, known: _Known, steps: Sequence[Peak], trend: str
         times = known.summary.mean / known.summary.median
         return f"the mean is {times:.3g} times the median, so it is led by a few large norms"
     top = max((peak.times for peak in steps), default=1.0)
-    fair = "the mean is a fair guide" if taken.rule == str(RULES[0]) else f"{taken.rule} is as good a guide as the mean"
+    fair = "so the mean is a fair guide" if rule == RULES[0] else f"so {rule} is as good a guide as the mean"
+    guide = fair if taken.rule == str(rule) else "but the mean would clip most of them"
     whose = "the median" if strategy.group is Group.DUMP else "its own median"
-    return f"no step explodes (nothing is above {top:.3g} times {whose}), so {fair}"
+    return f"no step explodes (nothing is above {top:.3g} times {whose}), {guide}"
 
 
 def typed(dump: StatsDump) -> str:

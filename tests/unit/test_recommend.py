@@ -108,9 +108,28 @@ def test_a_layer_that_explodes_and_dies(tmp_path: Path) -> None:
 
 
 def test_more_than_half_would_be_clipped(tmp_path: Path) -> None:
-    """A threshold below most norms is no clipping any more: the learning rate is what should change."""
-    line, _ = advice(tmp_path, [1.0, 1.0, *(3.0 + k / 100 for k in range(10))])
-    assert "it would clip 83.3% of the steps, which slows every step down: lower the learning rate instead" in line
+    """Where nothing explodes, and the mean would clip most steps all the same, what clips one in ten is advised."""
+    norms = [1.0, 1.0, *(3.0 + k / 100 for k in range(10))]
+    line, command = advice(tmp_path, norms)
+    assert line == (
+        "take 3.079 (percentile:90) for clip-by-global-norm: no step explodes (nothing is above 1.02 times the median), but the"
+        " mean would clip most of them; it would clip 16.7% of the steps."
+    )
+    assert command.endswith("step_11.npz --dry-run -s clip-by-global-norm -t 3.079")
+    assert advice(tmp_path, norms, rule="percentile:90")[0].startswith("take 3.079 (percentile:90)")
+
+
+def test_most_of_a_few_steps_may_be_above_their_mean(tmp_path: Path) -> None:
+    """Of three steps nothing is concluded from two that would be clipped."""
+    line, _ = advice(tmp_path, [1.0, 2.0, 2.0])
+    assert line.startswith("take 1.667 (mean)")
+    assert line.endswith("it would clip 66.7% of the steps; only 3 steps, so measure more before you rely on it.")
+
+
+def test_a_rule_that_clips_more_than_half(tmp_path: Path) -> None:
+    """A threshold below most norms that was asked for is no clipping any more: the learning rate is what should change."""
+    line, _ = advice(tmp_path, CALM, rule="percentile:20")
+    assert "it would clip 75.0% of the steps, which slows every step down: lower the learning rate instead" in line
 
 
 @pytest.mark.parametrize("wobble", [0.0, 0.9e-6])
@@ -195,7 +214,7 @@ def test_most_layers_have_to_fall(falling: int, fair: bool, tmp_path: Path) -> N
     """One layer among three whose norms fall tells nothing of one threshold for all of them; two do."""
     rows = [[2.0**-k] * falling + [0.3 + k / 100] * (3 - falling) for k in range(12)]
     line, *_ = advice(tmp_path, rows, strategy="clip-l2-per-layer")
-    assert ("fair guide" in line, "the norms of a fall" in line) == (fair, not fair)
+    assert ("no step explodes" in line, "the norms of a fall" in line) == (fair, not fair)
 
 
 def test_what_falls_explodes_neither_here_nor_there(tmp_path: Path) -> None:
