@@ -134,7 +134,7 @@ def _reason(
         return f"more than half of the norms are 0 and left out{led}"
     if trend is not None:
         return trend
-    if known.led and strategy.group is not Group.DUMP:
+    if known.led and strategy.group is not Group.DUMP and len(steps) >= Limits().exploding_dumps:
         own = ": --by layer lists one for each" if strategy.group is Group.LAYER else ""
         return f"some are far larger than others at every step, so the mean is theirs, and one threshold fits few of them{own}"
     if known.led:

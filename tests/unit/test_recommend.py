@@ -277,6 +277,20 @@ def test_one_dump(tmp_path: Path) -> None:
     )
 
 
+def test_two_dumps_that_are_far_apart(tmp_path: Path) -> None:
+    """Of two norms the mean is near the larger, and the median is the mean: neither is a guide before NaN, and neither is advised."""
+    line, bad = advice(tmp_path, [1e8, 1e27, math.nan])
+    assert line == "two steps of 1e+08 and 1e+27 do not tell which of them is usual: give the dumps of 10 or more."
+    assert bad.startswith("1 of 3 steps is not finite and left out; the first is step 2")
+    assert advice(tmp_path, [1.0, 10.0, math.nan])[0].startswith("take 5.5 (mean)")
+
+
+def test_few_steps_are_not_every_step(tmp_path: Path) -> None:
+    """Of four steps one may be large, and not the layers at every step."""
+    rows = [[1.0, 2.0], [1.0, 2.0], [1.0, 90.0], [1.0, 2.0]]
+    assert "every step" not in advice(tmp_path, rows, strategy="clip-l2-per-layer")[0]
+
+
 def test_one_dump_of_several_layers(tmp_path: Path) -> None:
     """For a strategy with more norms than one, the range is around their mean."""
     (line,) = advice(tmp_path, [[3.0, 5.0]], strategy="ClipL2PerLayer")
