@@ -5,11 +5,13 @@ import json
 import math
 import re
 import sys
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from gradclip_cli import __version__, render
+from gradclip_cli import __version__, render, stats
 from gradclip_cli.render.grid import figure
 from gradclip_cli.render.view import View
 from gradclip_cli.report import (
@@ -193,6 +195,21 @@ def test_a_table_fits_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = stream.getvalue().splitlines()
     assert max(map(len, lines)) <= 80
     assert any("mean" in line and "max" in line for line in lines)
+
+
+def test_what_stands_below_a_picture_is_folded_between_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line that says what the marks of a histogram are is no wider than a terminal; into a pipe it is one."""
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("TERM", "dumb")
+    for k, norm in enumerate([1.0, 1.1, 0.9] * 4 + [200.0]):
+        np.savez(tmp_path / f"step_{k}.npz", w=np.array([norm]))
+    report, shown, piped = stats(tmp_path), Terminal(), io.StringIO()
+    for stream in (shown, piped):
+        render.write(report, stream, View("table", frozenset({"total"})))
+    legend = "m median 1, 9 p90 1.1, M mean 16.31, T threshold by mean 16.31, A advised, mad:5 1.741"
+    assert legend in piped.getvalue().splitlines()
+    assert legend in " ".join(shown.getvalue().splitlines())
+    assert max(len(line) for line in shown.getvalue().splitlines() if "gradclip apply" not in line) <= 60
 
 
 @pytest.mark.parametrize(
