@@ -105,3 +105,18 @@ def test_the_ends_of_a_line_are_norms_of_the_layer(norms: list[float], line: str
     """Behind the bars stand the smallest and the largest finite norm, zeros among them, and nothing that is no norm."""
     _, found, _ = pictures(report(*norms), frozenset({"layer"}), 60, True)
     assert found == line
+
+
+def test_long_names_are_told_apart(tmp_path: Path) -> None:
+    """On a terminal long names lose what they have in common, into a pipe they are whole; the bars have the same room."""
+    layers = [
+        f"base_model.model.model.layers.{k}.self_attn.{name}_proj.lora_A.default" for k in (0, 1) for name in "qkv"
+    ]
+    for step in (1, 2):
+        np.savez(tmp_path / f"step_{step}.npz", **{f"{layer}.weight": np.array([step]) * 1.0 for layer in layers})
+    found = stats(tmp_path)
+    _, *cut, _ = pictures(found, frozenset({"layer"}), 60, True)
+    assert [line.split()[0] for line in cut] == [f"..{k}.self_attn.{name}_proj.." for k in (0, 1) for name in "kqv"]
+    _, *whole, _ = pictures(found, frozenset({"layer"}), 60, True, whole=True)
+    assert [line.split()[0] for line in whole] == sorted(layers)
+    assert [line.split()[1:] for line in whole] == [line.split()[1:] for line in cut] == [["▁█", "1", "to", "2"]] * 6
