@@ -212,6 +212,18 @@ def test_what_stands_below_a_picture_is_folded_between_words(tmp_path: Path, mon
     assert max(len(line) for line in shown.getvalue().splitlines() if "gradclip apply" not in line) <= 60
 
 
+def test_an_option_to_be_copied_is_never_folded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long the name of a layer is, the option with its threshold stands on one line."""
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "dumb")
+    layer = "base_model.model.model.layers.0.self_attn.q_proj.lora_A.default"
+    for k in range(3):
+        np.savez(tmp_path / f"step_{k}.npz", **{f"{layer}.weight": np.array([1.5 + k / 8])})
+    stream = Terminal()
+    render.write(stats(tmp_path), stream, View("table", frozenset({"layer"})))
+    assert f"--layer '{layer}=:1.625'" in (line.strip() for line in stream.getvalue().splitlines())
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [(None, "-"), (1137.9918, "1138"), (0.0, "0"), (1e-9, "1e-09"), (math.nan, "nan"), (-math.inf, "-inf")],
