@@ -78,8 +78,9 @@ def _candidates(before: Dump, after: Dump, within: Tolerance) -> Iterator[tuple[
     left = before.stats.together([olds for olds, _ in alike], TYPES)
     right = after.stats.together([indices for _, indices in alike], TYPES)
     for (olds, indices), old, new in zip(alike, left.values(), right.values(), strict=True):
-        # Where all of a tensor is below the absolute tolerance, that would call anything the same.
-        own = within if old.max_abs > within.atol else within._replace(atol=0.0)
+        # Where most of a tensor is below the absolute tolerance, that would call anything the same.
+        mean = norms.norm(old.powers[1], 1.0) / max(1, old.elements)
+        own = within if mean > within.atol else within._replace(atol=0.0)
         if could_be(old, new, own):
             yield from ((a, b, own) for a, b in zip(olds, indices, strict=True))
 

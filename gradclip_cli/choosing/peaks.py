@@ -40,7 +40,7 @@ def peaks(samples: Sequence[Sample], matrix: Matrix, names: Sequence[str]) -> Pe
     What explodes is what explodes for `check`, by its default limits.
     """
     limits, finite = Limits(), np.isfinite(matrix)
-    high = explosions(matrix, finite, limits.exploding_factor, limits.exploding_dumps)
+    high = explosions(matrix, finite, limits.exploding_factor, limits.exploding_dumps, parts=any(names))
     with np.errstate(over="ignore"):
         times = np.divide(matrix, high.usual, out=np.zeros_like(matrix), where=finite & (high.usual > 0))
     found = []

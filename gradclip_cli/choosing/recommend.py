@@ -33,8 +33,8 @@ def recommend(plan: StatsPlan, samples: Sequence[Sample], layers: Sequence[str],
         told = told._replace(lines=[line])
     elif np.isfinite(matrix).any(axis=1).sum() == 1:
         told = told._replace(lines=[_of_one(strategy, summary)])
-    elif clipped := already_clipped(found):
-        told = told._replace(lines=[f"{clipped}."], doubtful=True)
+    elif line := _of_two(samples) or already_clipped(found):
+        told = told._replace(lines=[f"{line}."], doubtful=True)
     else:
         from gradclip_cli.choosing.several import advised
 
@@ -49,6 +49,17 @@ def _of_one(strategy: Strategy, summary: Summary) -> str:
         f"one step does not tell how norms vary: give the dumps of {FEW} or more. Until then {strategy.name} may take"
         f" {low:.4g} to {high:.4g}, {BAND[0]:g} to {BAND[1]:g} times {what}."
     )
+
+
+def _of_two(samples: Sequence[Sample]) -> str:
+    """Say so where there are two steps that are far apart, whose mean is neither: nothing where there are others."""
+    from gradclip_cli.rules.limits import Limits
+
+    norms = sorted(sample.dump.norm for sample in samples if math.isfinite(sample.dump.norm))
+    if len(norms) != 2 or norms[1] <= Limits().exploding_factor * norms[0]:
+        return ""
+    low, high = norms
+    return f"two steps of {low:.4g} and {high:.4g} do not tell which of them is usual: give the dumps of {FEW} or more"
 
 
 def _nonfinite(samples: Sequence[Sample]) -> list[str]:

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from gradclip_cli.choosing.advice import FEW, LED, offer
 from gradclip_cli.choosing.effects import Matrix
@@ -13,7 +14,7 @@ from gradclip_cli.report import Advised, Candidate, StatsDump
 from gradclip_cli.rules.limits import Limits
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.text import count, printable
-from gradclip_cli.thresholds import ROBUST, RULES, Rule
+from gradclip_cli.thresholds import GENTLE, ROBUST, RULES, Rule
 from gradclip_cli.thresholds.summary import Samples, Summary
 
 _LED = 3.0
@@ -27,6 +28,20 @@ _CLIPS = {
 }
 
 
+class _Known(NamedTuple):
+    """The norms of a strategy: all; those above 0, if most are `zeros`, and else all; which of them do not explode.
+
+    `summary` is that of `some`, whose mean is `led` by a few of them or not.
+    """
+
+    all: Samples
+    some: Samples
+    calm: Samples
+    summary: Summary
+    zeros: bool
+    led: bool
+
+
 def advised(
     plan: StatsPlan, strategy: Strategy, samples: Sequence[Sample], matrix: Matrix, names: Sequence[str]
 ) -> Advised:
@@ -36,18 +51,15 @@ def advised(
 
 
 def _advised(plan: StatsPlan, strategy: Strategy, found: Samples, high: Peaks, trend: str | None) -> Advised:
-    summary, calm = found.summary(), Samples(high.calm)
-    led = summary.mean > _LED * min(summary.median, calm.summary().mean)
+    known = _known(found, high)
     rule = plan.rule if isinstance(plan.rule, Rule) else RULES[0]  # a replay has no one threshold that could be taken
-    wanted = ROBUST if led and rule.name in LED else rule
-    offers = [offer(strategy, rule, found, plan.norm.epsilon) for rule in (wanted, RULES[0])]
-    taken = next((one for one in offers if one.threshold is not None), None)
-    if taken is None or taken.threshold is None:
-        return Advised(strategy.name, None, None, doubtful=True, lines=[f"{offers[-1].reason}."])
-    exploded = led and any(peak.explodes for peak in high.steps)
-    if exploded and taken.threshold > Limits().exploding_factor * calm.summary().median > 0:
-        taken = _of_the_calm(taken, offer(strategy, rule, calm, plan.norm.epsilon), found, plan.norm.epsilon)
-    reason = _reason(strategy, summary, high.steps, trend, led=led, taken=taken)
+    exploded = known.led and any(peak.explodes for peak in high.steps)
+    taken = _taken(strategy, rule, known, plan.norm.epsilon, exploded=exploded)
+    if taken.threshold is None:
+        return Advised(strategy.name, None, None, doubtful=True, lines=[f"{taken.reason}."])
+    if _is_needless(rule, taken, known, high.steps, trend):
+        taken = offer(strategy, GENTLE, known.all, plan.norm.epsilon)
+    reason = _reason(strategy, known, high.steps, trend, rule, taken)
     few = (
         f"; only {count(len(high.steps), 'step')}, so measure more before you rely on it"
         if len(high.steps) < FEW
@@ -61,12 +73,39 @@ def _advised(plan: StatsPlan, strategy: Strategy, found: Samples, high: Peaks, t
     return Advised(strategy.name, taken.rule, taken.threshold, doubtful, lines)
 
 
-def _of_the_calm(taken: Candidate, calm: Candidate, found: Samples, epsilon: float) -> Candidate:
-    """Take the threshold of the norms that do not explode, if there is one, with what it would clip of all."""
-    if calm.threshold is None:
+def _known(found: Samples, high: Peaks) -> _Known:
+    zeros, calm = not found.summary().median, Samples(high.calm)
+    some, calm = (_above_zero(found), _above_zero(calm)) if zeros else (found, calm)
+    summary = some.summary()
+    return _Known(found, some, calm, summary, zeros, summary.mean > _LED * min(summary.median, calm.summary().mean))
+
+
+def _above_zero(samples: Samples) -> Samples:
+    return Samples(samples.finite[samples.finite > 0])
+
+
+def _taken(strategy: Strategy, rule: Rule, known: _Known, epsilon: float, *, exploded: bool) -> Candidate:
+    """Choose by the rule, the robust one or the mean; where that would be the threshold of an explosion, by what is calm."""
+    wanted = ROBUST if known.led and rule.name in LED else rule
+    offers = [offer(strategy, one, known.some, epsilon) for one in (wanted, RULES[0])]
+    taken = next((one for one in offers if one.threshold is not None), offers[-1])
+    which = ["is not 0"] if known.zeros else []
+    if exploded and (taken.threshold or 0.0) > Limits().exploding_factor * known.calm.summary().median > 0:
+        calm = offer(strategy, rule, known.calm, epsilon)
+        if calm.threshold is not None:
+            taken, which = calm, ["does not explode", *which]
+    if taken.threshold is None or not which:
         return taken
-    rule, rate = f"{calm.rule} of what does not explode", found.clip_rate(calm.threshold, epsilon)
-    return calm._replace(rule=rule, clip_rate=rate)
+    rate = known.all.clip_rate(taken.threshold, epsilon if strategy.takes_norm else 0.0)
+    return taken._replace(rule=f"{taken.rule} of what {' and '.join(which)}", clip_rate=rate)
+
+
+def _is_needless(rule: Rule, taken: Candidate, known: _Known, steps: Sequence[Peak], trend: str | None) -> bool:
+    """Whether the mean would clip most of what needs no clipping: norms that do not explode, and stay where they are."""
+    calm = (
+        len(steps) >= FEW and trend is None and not (known.led or known.zeros or any(peak.explodes for peak in steps))
+    )
+    return calm and rule == RULES[0] and (taken.clip_rate or 0.0) > 0.5
 
 
 def _clips(strategy: Strategy, taken: Candidate, steps: Sequence[Peak]) -> str:
@@ -77,32 +116,35 @@ def _clips(strategy: Strategy, taken: Candidate, steps: Sequence[Peak]) -> str:
     first = next((peak for peak in steps if peak.explodes), None)
     if first is not None:
         return f"{clips}, so find out first what happened at {step(first.dump)}"
-    return f"{clips}, which slows every step down: lower the learning rate instead"
+    slow = ", which slows every step down: lower the learning rate instead"
+    return clips + slow if len(steps) >= FEW else clips  # two of three steps may well be above their mean
 
 
 def _reason(
-    strategy: Strategy, summary: Summary, steps: Sequence[Peak], trend: str | None, *, led: bool, taken: Candidate
+    strategy: Strategy, known: _Known, steps: Sequence[Peak], trend: str | None, rule: Rule, taken: Candidate
 ) -> str:
     high = sorted((peak for peak in steps if peak.explodes), key=lambda peak: -peak.times)
     if high:
         more = f"; and {len(high) - _MOST} more" if len(high) > _MOST else ""
         verb = "explodes" if len(high) == 1 else "explode"
         which = f"{len(high)} of {count(len(steps), 'step')} {verb} ({'; '.join(map(told, high[:_MOST]))}{more})"
-        return f"{which}, so the mean is no guide" if led else f"{which}, which moves the mean little"
-    if not summary.median:
-        return "more than half of the norms are 0, so the median is no guide"
+        return f"{which}, so the mean is no guide" if known.led else f"{which}, which moves the mean little"
+    if known.zeros:
+        led = ", and a few large ones lead the mean of the others" if known.led else ""
+        return f"more than half of the norms are 0 and left out{led}"
     if trend is not None:
         return trend
-    if led and strategy.group is not Group.DUMP:
-        return (
-            "some are far larger than others at every step, so the mean is theirs, and one threshold fits few of them"
-        )
-    if led:
-        return f"the mean is {summary.mean / summary.median:.3g} times the median, so it is led by a few large norms"
+    if known.led and strategy.group is not Group.DUMP and len(steps) >= Limits().exploding_dumps:
+        own = ": --by layer lists one for each" if strategy.group is Group.LAYER else ""
+        return f"some are far larger than others at every step, so the mean is theirs, and one threshold fits few of them{own}"
+    if known.led:
+        times = known.summary.mean / known.summary.median
+        return f"the mean is {times:.3g} times the median, so it is led by a few large norms"
     top = max((peak.times for peak in steps), default=1.0)
-    fair = "the mean is a fair guide" if taken.rule == str(RULES[0]) else f"{taken.rule} is as good a guide as the mean"
+    fair = "so the mean is a fair guide" if rule == RULES[0] else f"so {rule} is as good a guide as the mean"
+    guide = fair if taken.rule == str(rule) else "but the mean would clip most of them"
     whose = "the median" if strategy.group is Group.DUMP else "its own median"
-    return f"no step explodes (nothing is above {top:.3g} times {whose}), so {fair}"
+    return f"no step explodes (nothing is above {top:.3g} times {whose}), {guide}"
 
 
 def typed(dump: StatsDump) -> str:
@@ -113,7 +155,10 @@ def typed(dump: StatsDump) -> str:
 def _command(plan: StatsPlan, strategy: Strategy, taken: Candidate, steps: Sequence[Peak]) -> str:
     """Write what shows the threshold at work on the highest of the dumps that `apply` takes, and writes nothing."""
     whole = [peak for peak in steps if not peak.dump.nonfinite]
-    path = typed(max(whole, key=lambda peak: peak.times).dump) if whole else "FILE"
+    highest = max(
+        whole, key=lambda peak: (peak.explodes, peak.times if peak.explodes else peak.dump.norm), default=None
+    )
+    path = "FILE" if highest is None else typed(highest.dump)
     default, patterns = Norm(), plan.selection
     options = [
         *([f"--norm-type {plan.norm.type:g}"] if plan.norm.type != default.type else []),

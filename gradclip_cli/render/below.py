@@ -27,7 +27,9 @@ def lines(grid: Grid, rule: str, width: int) -> Iterator[str]:
     for row, line in zip(grid.rows, beside, strict=False):
         yield line
         for text in (row[k] for k in under if row[k] not in ("", "-")):
-            yield from (f"{_INDENT}{part}\n" for part in wrapped(text, width - len(_INDENT)))
+            # an option that somebody might copy stays in one piece, and the terminal folds it
+            parts = [text] if text.startswith("--") else wrapped(text, width - len(_INDENT))
+            yield from (f"{_INDENT}{part}\n" for part in parts)
     yield "\n"
 
 

@@ -17,14 +17,19 @@ GLOBAL = "clip-by-global-norm"
 
 
 def pictures(
-    report: StatsReport, kinds: frozenset[str], width: int, unicode: bool, escape: Escape = str
+    report: StatsReport, kinds: frozenset[str], width: int, unicode: bool, escape: Escape = str, *, whole: bool = False
 ) -> Iterator[str]:
-    """Yield the lines of the pictures that are wanted of a series; `escape` makes names what the stream can say."""
+    """Yield the lines of the pictures that are wanted of a series; `escape` makes names what the stream can say.
+
+    Long names are cut, unless they have to be `whole`.
+    """
     if len(report.dumps) < 2:
         return
     if "layer" in kinds:
         yield "norm of each layer, step by step (log scale; ! is not finite)"
-        yield from _sparklines(report, width, unicode, escape)
+        names = [escape(named(row.layer, report.labels)) for row in report.layers]
+        room = width + max(0, max(map(cells, names), default=0) - _NAME) if whole else width
+        yield from _sparklines(report, names if whole else _cut(names), room, unicode)
         yield ""
     norms = [dump.norm for dump in report.dumps if math.isfinite(dump.norm)]
     if "total" in kinds and any(norms):
@@ -68,15 +73,33 @@ def histogram(values: Sequence[float], marks: dict[str, float], width: int, unic
     yield ", ".join(f"{name[0]} {name[1:].strip()} {figure(value)}" for name, value in marks.items())
 
 
-def _sparklines(report: StatsReport, width: int, unicode: bool, escape: Escape) -> Iterator[str]:
-    names = [escape(named(row.layer, report.labels)) for row in report.layers]
-    names = [name if cells(name) <= _NAME else f"{name[: _NAME // 2 - 1]}..{name[1 - _NAME // 2 :]}" for name in names]
+def _sparklines(report: StatsReport, names: Sequence[str], width: int, unicode: bool) -> Iterator[str]:
     column = max(map(cells, names), default=0)
     for name, values in zip(names, report.series, strict=True):
-        low, high = _bounds(values)
-        ends = f"{figure(low)} to {figure(high)}"
+        finite = [value for value in values if math.isfinite(value)]  # zeros too, which have no place of their own
+        ends = f"{figure(min(finite))} to {figure(max(finite))}" if finite else "none is finite"
         bars = sparkline(values, max(10, width - column - len(ends) - 4), unicode)
         yield f"{name}{' ' * (column - cells(name))}  {bars}  {ends}"
+
+
+def _cut(names: Sequence[str]) -> list[str]:
+    """Leave out of long names what all of them begin and end with, and then the middle.
+
+    >>> _cut(["model.transformer.layers.0.fc.lora.default", "model.transformer.layers.1.fc.lora.default"])
+    ['..0..', '..1..']
+    """
+    if len(names) > 1 and max(map(cells, names)) > _NAME:
+        start = _shared(names)
+        end = _shared([name[start:][::-1] for name in names])
+        names = [f"{'..' if start else ''}{name[start : len(name) - end]}{'..' if end else ''}" for name in names]
+    return [name if cells(name) <= _NAME else f"{name[: _NAME // 2 - 1]}..{name[1 - _NAME // 2 :]}" for name in names]
+
+
+def _shared(names: Sequence[str]) -> int:
+    """Return the length of what all names begin with, up to the last separator in it."""
+    first, last = min(names), max(names)  # what these two begin with, all do
+    same = next((k for k, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+    return max(first.rfind(".", 0, same), first.rfind("/", 0, same)) + 1
 
 
 def _marks(report: StatsReport) -> dict[str, float]:

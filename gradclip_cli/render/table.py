@@ -38,7 +38,8 @@ def write(report: "Report", stream: IO[str], view: View) -> None:
         stats = cast("StatsReport", report)
         if not stats.params:
             return
-        stream.writelines(f"{line}\n" for line in pictures(stats, view.kinds, width, unicode, escape))
+        drawn = pictures(stats, view.kinds, width, unicode, escape, whole=not stream.isatty())
+        stream.writelines(f"{line}\n" for text in drawn for line in _folded(text, stream) or [""])
         if "total" in view.kinds:
             stream.writelines(f"{line}\n" for text in map(escape, stats.advice) for line in _folded(text, stream))
 

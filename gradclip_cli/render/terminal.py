@@ -31,10 +31,11 @@ def write(grid: Grid, stream: IO[str], width: int, unicode: bool, color: bool) -
         no_color=not color,
     )
     console.print(Text(grid.title, style="bold" if color else ""), soft_wrap=True)
-    console.print(_table(grid, kept, name, box.SIMPLE_HEAD if unicode else box.ASCII, color))
+    widths = _widths(grid, kept, name, width)
+    console.print(_table(grid, widths, box.SIMPLE_HEAD if unicode else box.ASCII, color))
 
 
-def _table(grid: Grid, kept: list[int], name: int, lines: box.Box, color: bool) -> Table:
+def _table(grid: Grid, widths: dict[int, int], lines: box.Box, color: bool) -> Table:
     style = None if color else "none"
     table = Table(
         box=lines,
@@ -44,7 +45,7 @@ def _table(grid: Grid, kept: list[int], name: int, lines: box.Box, color: bool) 
         header_style=style,
         footer_style=style,
     )
-    for k in kept:
+    for k, width in widths.items():
         column = grid.columns[k]
         justify: Literal["left", "right"] = "left" if column.text else "right"
         footer = Text(grid.total[k]) if grid.total is not None else ""
@@ -54,10 +55,10 @@ def _table(grid: Grid, kept: list[int], name: int, lines: box.Box, color: bool) 
             justify=justify,
             no_wrap=not column.text,
             overflow="fold",
-            min_width=_least(grid, k, name),
+            width=width,
         )
     for row in grid.rows:
-        table.add_row(*(Text(row[k]) for k in kept))
+        table.add_row(*(Text(row[k]) for k in widths))
     return table
 
 
@@ -67,6 +68,21 @@ def _fitting(grid: Grid, width: int) -> list[int]:
     while (rank := max(grid.columns[k].rank for k in kept)) and _needed(grid, kept, _NAME) > width:
         kept = [k for k in kept if grid.columns[k].rank < rank]
     return kept
+
+
+def _widths(grid: Grid, kept: list[int], name: int, width: int) -> dict[int, int]:
+    """Give every column what it needs, and then the narrowest text that is folded one more, until no room is left.
+
+    Were it left to rich, it would fold texts no narrower than they may be and cut the figures behind them.
+    """
+    widths = {k: _least(grid, k, name) for k in kept}
+    widest = {k: _widest(grid, k) for k in kept}
+    for _ in range(width - _needed(grid, kept, name)):
+        folded = [k for k in kept if widths[k] < widest[k]]
+        if not folded:
+            break
+        widths[min(folded, key=widths.__getitem__)] += 1
+    return widths
 
 
 def _needed(grid: Grid, kept: list[int], name: int) -> int:

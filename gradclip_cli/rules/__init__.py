@@ -5,7 +5,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 from gradclip_cli.errors import UsageError
-from gradclip_cli.spelling import did_you_mean
+from gradclip_cli.spelling import with_all
 
 if TYPE_CHECKING:
     from gradclip_cli.rules.base import Rule
@@ -23,7 +23,7 @@ def checked(name: str) -> str:
     """Return the name of a rule, whatever its case; raise where there is no such rule."""
     if name.lower() in RULES:
         return name.lower()
-    hint = did_you_mean(name, RULES, f"rules are {', '.join(RULES)}")
+    hint = with_all(name, RULES, f"rules are {', '.join(RULES)}")
     raise UsageError(f"there is no rule {name!r}; {hint}")
 
 

@@ -23,8 +23,8 @@ def find(figures: Figures, limits: Limits) -> Iterator[Found]:
     """
     total = figures.dump_norms[:, None]
     whole = _explosions(total, ~np.isnan(total), limits)
-    layers = _explosions(figures.layer_norms, figures.layers_there & ~np.isnan(figures.layer_norms), limits)
-    tensors = _explosions(figures.norm, figures.sound, limits)
+    layers = _explosions(figures.layer_norms, figures.layers_there & ~np.isnan(figures.layer_norms), limits, parts=True)
+    tensors = _explosions(figures.norm, figures.sound, limits, parts=True)
     in_layers = layers.steps & ~whole.steps & (figures.layer_norms > _LOST * whole.usual)
     rest = tensors.steps & ~whole.steps & ~in_layers[:, figures.layer_of] & (figures.norm > whole.usual)
     for rows, column in places(_leading(figures, whole.steps[:, 0])):
@@ -40,8 +40,8 @@ def find(figures: Figures, limits: Limits) -> Iterator[Found]:
         yield _found(rows, column, figures.norm, tensors, column, "the norm is {}", limits)
 
 
-def _explosions(norms: Matrix, taken: Mask, limits: Limits) -> Explosions:
-    return explosions(norms, taken, limits.exploding_factor, limits.exploding_dumps)
+def _explosions(norms: Matrix, taken: Mask, limits: Limits, *, parts: bool = False) -> Explosions:
+    return explosions(norms, taken, limits.exploding_factor, limits.exploding_dumps, parts=parts)
 
 
 def _leading(figures: Figures, rows: Mask) -> Mask:

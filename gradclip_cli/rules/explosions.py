@@ -12,7 +12,13 @@ RISE = 3.0
 """What explodes is also above so many times the lowest norm before it: a run that begins high and comes down does not explode."""
 
 _BEGUN = 2
-"""So many norms at least have to stand before those that explode and stay up: the very first may be those of layers of zeros."""
+"""So many norms have to stand before those that explode and stay up: the very first may be those of layers of near zeros.
+
+Behind a single one they have to rise by the factor twice.
+"""
+
+_START = 11
+"""In so many steps at first a part of a dump has to be above their own median too: as training begins, layers rise and fall."""
 
 
 class Explosions(NamedTuple):
@@ -23,8 +29,10 @@ class Explosions(NamedTuple):
     stays: Mask
 
 
-def explosions(norms: Matrix, taken: Mask, factor: float, enough: int) -> Explosions:
+def explosions(norms: Matrix, taken: Mask, factor: float, enough: int, *, parts: bool = False) -> Explosions:
     """Find norms above `factor` times what is usual for their group, of groups (columns) with at least `enough` that are `taken`.
+
+    Groups that are `parts` of dumps also have to be far above what they are at first.
 
     Usual is the median of the group, or of the norms before those of the first half that rise above `factor` times it and stay
     up there: where a run explodes for good, the median of all of it is one of an explosion.
@@ -40,6 +48,9 @@ def explosions(norms: Matrix, taken: Mask, factor: float, enough: int) -> Explos
             if before is not None and before < usual[column]:
                 usual[column], stays[column] = before, True
         steps: Mask = taken & judged & (usual > 0) & (norms > factor * usual) & (norms > RISE * lowest)
+        if parts:
+            start = _medians(norms[:_START], taken[:_START])
+            steps[:_START] &= stays | (norms[:_START] > factor * start)
     return Explosions(steps, usual, stays)
 
 
@@ -59,8 +70,9 @@ def _before_the_rise(norms: list[float], factor: float) -> float | None:
     """Return the median of the norms before the first, in the first half, that is above `factor` times it as most after it are."""
     before = _running_medians(norms)
     after = _running_medians(reversed(norms))[::-1]
-    for k in range(_BEGUN, len(norms) // 2 + 1):
-        if 0 < factor * before[k - 1] < min(norms[k], after[k]):
+    for k in range(1, len(norms) // 2 + 1):
+        rise = factor if k >= _BEGUN else factor**2
+        if 0 < rise * before[k - 1] < min(norms[k], after[k]):
             return before[k - 1]
     return None
 

@@ -27,7 +27,7 @@ class Limits:
     dead_share: float = _limit(1.0, "Dead: a share of zeros of at least this.")
     unchanged_dumps: int = _limit(3, "Unchanged: the same values in so many dumps in a row.")
     unchanged_rtol: float = _limit(1e-5, "Unchanged: values are the same within so much of the earlier one ...")
-    unchanged_atol: float = _limit(1e-8, "Unchanged: ... plus this, unless no |g| of the tensor is above it.")
+    unchanged_atol: float = _limit(1e-8, "Unchanged: ... plus this, where the mean |g| of the tensor is above it.")
     dominated_share: float = _limit(0.999, "Dominated: a tensor with more than this share of the squared norm.")
     underflow_share: float = _limit(0.5, "Underflow: more than this share of the non-zero values is 0 or subnormal.")
     overflow_share: float = _limit(0.0, "Underflow: more than this share of the non-zero values overflows.")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from gradclip_cli.rules.base import Found, places
+from gradclip_cli.rules.explosions import explosions
 from gradclip_cli.rules.figures import Figures, Mask, Matrix
 from gradclip_cli.rules.limits import Limits
 from gradclip_cli.text import printable
@@ -16,8 +17,9 @@ MEANING = "use a normalisation, skip connections or another activation, or look 
 def find(figures: Figures, limits: Limits) -> Iterator[Found]:
     """Find tensors with a tiny mean |g| (of what is not 0), and stacks of layers whose first norm is tiny beside the last."""
     yield from _tiny(figures, limits.vanishing_mean)
+    usual = _usual(figures, limits)
     for stack in _stacks(figures.layers):
-        yield from _fading(figures, stack, limits.vanishing_ratio)
+        yield from _fading(figures, stack, usual, limits.vanishing_ratio)
 
 
 def _tiny(figures: Figures, limit: float) -> Iterator[Found]:
@@ -56,14 +58,21 @@ def _stacks(layers: list[str]) -> list[list[int]]:
     return stacks or [list(range(len(layers)))]
 
 
-def _fading(figures: Figures, stack: list[int], limit: float) -> Iterator[Found]:
+def _usual(figures: Figures, limits: Limits) -> Mask:
+    """Which layers neither explode nor live among zeros: beside one that does, any other is tiny."""
+    norms, there = figures.layer_norms, figures.layers_there & np.isfinite(figures.layer_norms)
+    high = explosions(norms, there, limits.exploding_factor, limits.exploding_dumps)
+    return ~high.steps & (high.usual > 0)
+
+
+def _fading(figures: Figures, stack: list[int], usual: Mask, limit: float) -> Iterator[Found]:
     """Compare the first layer of a stack with the last, both of those whose norm is finite and not 0."""
     first: dict[int, list[tuple[int, float, str]]] = {}
     for row, norms in enumerate(figures.layer_norms[:, stack]):
         there = [k for k, norm in zip(stack, norms.tolist(), strict=True) if norm > 0]
         if len(there) > 1:
             low, high = (float(figures.layer_norms[row, k]) for k in (there[0], there[-1]))
-            if low / high < limit:
+            if low / high < limit and usual[row, there[-1]]:
                 first.setdefault(there[0], []).append((row, low / high, figures.layers[there[-1]]))
     for layer, dumps in first.items():
         _, ratio, last = dumps[0]

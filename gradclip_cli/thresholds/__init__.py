@@ -95,6 +95,9 @@ RULES: tuple[Rule, ...] = (
 ROBUST = RULES[3]
 """What is suggested beside the mean where a few steps lead it."""
 
+GENTLE = RULES[2]
+"""What is advised instead of the mean where nothing explodes, and the mean would clip most steps all the same."""
+
 REPLAYS: tuple[Replay, ...] = (
     Replay("autoclip", "AutoClip (Seetharaman 2020)", 10.0, (0.0, 100.0), history=AutoClip),
     Replay("zclip", "ZClip (Kumar 2025)", 2.5, history=ZClip),

@@ -25,6 +25,9 @@ def exploding(*norms: float, enough: int = 5) -> tuple[list[int], float]:
         ([1, 1, 1, 10.1], []),
         ([1, 2, 3, 80, 90, 100, 90], [3, 4, 5, 6]),
         ([1, 80, 90, 100, 90], []),
+        ([1, 101, 90, 99, 95], []),
+        ([1, 101, 102, 90, 150], [1, 2, 3, 4]),
+        ([1, 101, 102, 103, 150, 20], [1, 2, 3, 4, 5]),
         ([1, 1, 80, 90, 100, 90], [2, 3, 4, 5]),
         ([1e4, 1e3, 1e2, 1e1, 1, 1, 1, 1, 1, 1], []),
         ([1e4, 1e3, 1, 1, 1, 1, 1, 1, 1, 50], [9]),
@@ -37,7 +40,9 @@ def exploding(*norms: float, enough: int = 5) -> tuple[list[int], float]:
     ],
 )
 def test_which_norms_explode(norms: Sequence[float], steps: list[int]) -> None:
-    """Ten times the median, or ten times the median before a rise that lasts; never less than five norms, nor a run coming down."""
+    """Ten times the median, or that before a rise that lasts (behind a single norm, a hundred times); of five norms at least,
+    and of no run that comes down.
+    """
     assert exploding(*norms)[0] == steps
 
 
@@ -55,3 +60,20 @@ def test_groups_are_judged_apart() -> None:
     assert np.argwhere(found.steps).tolist() == [[5, 1], [6, 0]]
     assert found.usual.tolist() == [1.0, 100.0]
     assert found.stays.tolist() == [False, False]
+
+
+@pytest.mark.parametrize(
+    ("norms", "steps"),
+    [
+        ([3, 7, 23, 10, 4, 5, 2, 2, 2, 6, 2, *[1.0] * 20], []),
+        ([3, 7, 230, 10, 4, 5, 2, 2, 2, 6, 2, *[1.0] * 20], [2]),
+        ([1.0] * 12 + [23] + [1.0] * 12, [12]),
+        ([1, 1, 1, *[50.0] * 6, *[80.0] * 20], [*range(3, 29)]),
+    ],
+)
+def test_parts_may_rise_and_fall_at_first(norms: Sequence[float], steps: list[int]) -> None:
+    """What a layer is far above only once it has come down is no explosion, in the first steps of a long series."""
+    column = np.array(norms, np.float64)[:, None]
+    found = explosions(column, np.isfinite(column), 10.0, 5, parts=True)
+    assert np.flatnonzero(found.steps[:, 0]).tolist() == steps
+    assert exploding(*norms)[0] == (steps or [2])

@@ -90,3 +90,33 @@ def test_one_finite_dump_is_one() -> None:
     """Of a single finite norm the heading is in the singular."""
     heading, *_ = pictures(report(2.0, math.nan), frozenset({"total"}), 60, True)
     assert heading == "norms of 1 dump (log scale)"
+
+
+@pytest.mark.parametrize(
+    ("norms", "line"),
+    [
+        ([0.0, 0.0, 0.0], "w  ▁▁▁  0 to 0"),
+        ([0.0, 1.0, 100.0], "w  ▁▁█  0 to 100"),
+        ([math.nan, math.inf, math.nan], "w  !!!  none is finite"),
+        ([2.0, math.inf, 20.0], "w  ▁!█  2 to 20"),
+    ],
+)
+def test_the_ends_of_a_line_are_norms_of_the_layer(norms: list[float], line: str) -> None:
+    """Behind the bars stand the smallest and the largest finite norm, zeros among them, and nothing that is no norm."""
+    _, found, _ = pictures(report(*norms), frozenset({"layer"}), 60, True)
+    assert found == line
+
+
+def test_long_names_are_told_apart(tmp_path: Path) -> None:
+    """On a terminal long names lose what they have in common, into a pipe they are whole; the bars have the same room."""
+    layers = [
+        f"base_model.model.model.layers.{k}.self_attn.{name}_proj.lora_A.default" for k in (0, 1) for name in "qkv"
+    ]
+    for step in (1, 2):
+        np.savez(tmp_path / f"step_{step}.npz", **{f"{layer}.weight": np.array([step]) * 1.0 for layer in layers})
+    found = stats(tmp_path)
+    _, *cut, _ = pictures(found, frozenset({"layer"}), 60, True)
+    assert [line.split()[0] for line in cut] == [f"..{k}.self_attn.{name}_proj.." for k in (0, 1) for name in "kqv"]
+    _, *whole, _ = pictures(found, frozenset({"layer"}), 60, True, whole=True)
+    assert [line.split()[0] for line in whole] == sorted(layers)
+    assert [line.split()[1:] for line in whole] == [line.split()[1:] for line in cut] == [["▁█", "1", "to", "2"]] * 6

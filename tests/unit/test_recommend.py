@@ -78,15 +78,58 @@ def test_the_mean_may_be_led_without_an_explosion(tmp_path: Path) -> None:
 
 
 def test_more_than_half_are_zero(tmp_path: Path) -> None:
-    """Where the median and the MAD are 0, the mean is what is left."""
-    line, _ = advice(tmp_path, [0.0] * 9 + [6.0, 6.0, 0.0])
-    assert line.startswith("take 1 (mean) for clip-by-global-norm: more than half of the norms are 0")
+    """Zeros are never clipped: where most norms are 0 the others say what to take, the mean of 6 and 9 rather than 15 / 12."""
+    line, _ = advice(tmp_path, [0.0] * 9 + [6.0, 9.0, 0.0])
+    assert line == (
+        "take 7.5 (mean of what is not 0) for clip-by-global-norm: more than half of the norms are 0 and left out; it would clip"
+        " 8.3% of the steps."
+    )
+
+
+def test_layers_of_zeros_beside_one_that_explodes(tmp_path: Path) -> None:
+    """Frozen layers do not make the mean a guide where another explodes: 1 + 5 · 1.4826 · 0.1 is taken, that of its own norms."""
+    line, command = advice(tmp_path, [[0.0, 0.0, norm] for norm in ONCE], strategy="clip-l2-per-layer")
+    assert line == (
+        "take 1.741 (mad:5 of what is not 0) for clip-l2-per-layer: 1 of 12 steps explodes (step 9: c 100, 100 times its median),"
+        " so the mean is no guide; it would clip 2.8% of the norms of layers."
+    )
+    assert "step_9.npz" in command
+
+
+def test_a_layer_that_explodes_and_dies(tmp_path: Path) -> None:
+    """Of a layer that is mostly 0 nothing is usual, but what is large in it leads the mean, and is what to try."""
+    steps = [[1.0 + k / 10, 500.0 if k == 1 else 0.0, 0.0] for k in range(12)]
+    line, command = advice(tmp_path, steps, strategy="clip-l2-per-layer")
+    assert line.startswith(
+        "take 3.824 (mad:5 of what is not 0) for clip-l2-per-layer: more than half of the norms are 0"
+    )
+    assert "left out, and a few large ones lead the mean of the others" in line
+    assert "step_1.npz" in command
 
 
 def test_more_than_half_would_be_clipped(tmp_path: Path) -> None:
-    """A threshold below most norms is no clipping any more: the learning rate is what should change."""
-    line, _ = advice(tmp_path, [1.0, 1.0, *(3.0 + k / 100 for k in range(10))])
-    assert "it would clip 83.3% of the steps, which slows every step down: lower the learning rate instead" in line
+    """Where nothing explodes, and the mean would clip most steps all the same, what clips one in ten is advised."""
+    norms = [1.0, 1.0, *(3.0 + k / 100 for k in range(10))]
+    line, command = advice(tmp_path, norms)
+    assert line == (
+        "take 3.079 (percentile:90) for clip-by-global-norm: no step explodes (nothing is above 1.02 times the median), but the"
+        " mean would clip most of them; it would clip 16.7% of the steps."
+    )
+    assert command.endswith("step_11.npz --dry-run -s clip-by-global-norm -t 3.079")
+    assert advice(tmp_path, norms, rule="percentile:90")[0].startswith("take 3.079 (percentile:90)")
+
+
+def test_most_of_a_few_steps_may_be_above_their_mean(tmp_path: Path) -> None:
+    """Of three steps nothing is concluded from two that would be clipped."""
+    line, _ = advice(tmp_path, [1.0, 2.0, 2.0])
+    assert line.startswith("take 1.667 (mean)")
+    assert line.endswith("it would clip 66.7% of the steps; only 3 steps, so measure more before you rely on it.")
+
+
+def test_a_rule_that_clips_more_than_half(tmp_path: Path) -> None:
+    """A threshold below most norms that was asked for is no clipping any more: the learning rate is what should change."""
+    line, _ = advice(tmp_path, CALM, rule="percentile:20")
+    assert "it would clip 75.0% of the steps, which slows every step down: lower the learning rate instead" in line
 
 
 @pytest.mark.parametrize("wobble", [0.0, 0.9e-6])
@@ -171,7 +214,7 @@ def test_most_layers_have_to_fall(falling: int, fair: bool, tmp_path: Path) -> N
     """One layer among three whose norms fall tells nothing of one threshold for all of them; two do."""
     rows = [[2.0**-k] * falling + [0.3 + k / 100] * (3 - falling) for k in range(12)]
     line, *_ = advice(tmp_path, rows, strategy="clip-l2-per-layer")
-    assert ("fair guide" in line, "the norms of a fall" in line) == (fair, not fair)
+    assert ("no step explodes" in line, "the norms of a fall" in line) == (fair, not fair)
 
 
 def test_what_falls_explodes_neither_here_nor_there(tmp_path: Path) -> None:
@@ -234,6 +277,20 @@ def test_one_dump(tmp_path: Path) -> None:
     )
 
 
+def test_two_dumps_that_are_far_apart(tmp_path: Path) -> None:
+    """Of two norms the mean is near the larger, and the median is the mean: neither is a guide before NaN, and neither is advised."""
+    line, bad = advice(tmp_path, [1e8, 1e27, math.nan])
+    assert line == "two steps of 1e+08 and 1e+27 do not tell which of them is usual: give the dumps of 10 or more."
+    assert bad.startswith("1 of 3 steps is not finite and left out; the first is step 2")
+    assert advice(tmp_path, [1.0, 10.0, math.nan])[0].startswith("take 5.5 (mean)")
+
+
+def test_few_steps_are_not_every_step(tmp_path: Path) -> None:
+    """Of four steps one may be large, and not the layers at every step."""
+    rows = [[1.0, 2.0], [1.0, 2.0], [1.0, 90.0], [1.0, 2.0]]
+    assert "every step" not in advice(tmp_path, rows, strategy="clip-l2-per-layer")[0]
+
+
 def test_one_dump_of_several_layers(tmp_path: Path) -> None:
     """For a strategy with more norms than one, the range is around their mean."""
     (line,) = advice(tmp_path, [[3.0, 5.0]], strategy="ClipL2PerLayer")
@@ -258,10 +315,13 @@ def test_groups_explode_by_their_own_measure(strategy: str, where: str, share: s
 
 
 def test_layers_of_unlike_sizes_are_no_explosion(tmp_path: Path) -> None:
-    """One layer of a hundred times the norm of the others leads the mean at every step: that is said, and nothing explodes."""
-    line, _ = advice(tmp_path, [[1.0, 1.0, 100.0]] * 12, strategy="clip-l2-per-layer")
+    """One layer of a hundred times the norm of the others leads the mean at every step: that is said, and what fits them."""
+    steps = [[1.0, 1.0, 100.0]] * 12
+    line, _ = advice(tmp_path, steps, strategy="clip-l2-per-layer")
     assert "explode" not in line
     assert "some are far larger than others at every step" in line
+    assert "one threshold fits few of them: --by layer lists one for each; it would clip 33.3%" in line
+    assert "--by layer" not in advice(tmp_path, steps, strategy="clip-by-norm")[0]
 
 
 def test_dumps_without_a_step_are_named_by_file(tmp_path: Path) -> None:

@@ -5,11 +5,13 @@ import json
 import math
 import re
 import sys
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from gradclip_cli import __version__, render
+from gradclip_cli import __version__, render, stats
 from gradclip_cli.render.grid import figure
 from gradclip_cli.render.view import View
 from gradclip_cli.report import (
@@ -195,6 +197,33 @@ def test_a_table_fits_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     assert any("mean" in line and "max" in line for line in lines)
 
 
+def test_what_stands_below_a_picture_is_folded_between_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line that says what the marks of a histogram are is no wider than a terminal; into a pipe it is one."""
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("TERM", "dumb")
+    for k, norm in enumerate([1.0, 1.1, 0.9] * 4 + [200.0]):
+        np.savez(tmp_path / f"step_{k}.npz", w=np.array([norm]))
+    report, shown, piped = stats(tmp_path), Terminal(), io.StringIO()
+    for stream in (shown, piped):
+        render.write(report, stream, View("table", frozenset({"total"})))
+    legend = "m median 1, 9 p90 1.1, M mean 16.31, T threshold by mean 16.31, A advised, mad:5 1.741"
+    assert legend in piped.getvalue().splitlines()
+    assert legend in " ".join(shown.getvalue().splitlines())
+    assert max(len(line) for line in shown.getvalue().splitlines() if "gradclip apply" not in line) <= 60
+
+
+def test_an_option_to_be_copied_is_never_folded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long the name of a layer is, the option with its threshold stands on one line."""
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "dumb")
+    layer = "base_model.model.model.layers.0.self_attn.q_proj.lora_A.default"
+    for k in range(3):
+        np.savez(tmp_path / f"step_{k}.npz", **{f"{layer}.weight": np.array([1.5 + k / 8])})
+    stream = Terminal()
+    render.write(stats(tmp_path), stream, View("table", frozenset({"layer"})))
+    assert f"--layer '{layer}=:1.625'" in (line.strip() for line in stream.getvalue().splitlines())
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [(None, "-"), (1137.9918, "1138"), (0.0, "0"), (1e-9, "1e-09"), (math.nan, "nan"), (-math.inf, "-inf")],
@@ -235,3 +264,18 @@ def test_no_figure_is_cut(report: Any, columns: int, term: str, monkeypatch: pyt
     )
     assert shown <= full
     assert (full and shown) or not full
+
+
+@pytest.mark.parametrize("columns", [60, 70, 80, 90, 100, 120])
+def test_long_names_leave_room_for_the_figures_behind_them(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long the texts of a table are, its last columns of figures are whole and no line is too wide."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("TERM", "dumb")
+    layer = "model.layers.0.post_attention_layernorm"
+    tensor = LsTensor("a", f"{layer}.weight", layer, "weight", (8, 8), "float32", 256)
+    stream = Terminal()
+    render.write(LsReport([tensor], {}, []), stream, View())
+    heading, _, *rows = stream.getvalue().replace("|", " ").splitlines()[2:]
+    assert heading.split()[-3:] == ["shape", "dtype", "bytes"]
+    assert rows[0].split()[-3:] == ["8x8", "float32", "256"]
+    assert max(map(len, stream.getvalue().splitlines())) <= columns

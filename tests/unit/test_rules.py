@@ -119,6 +119,14 @@ SILENT: dict[str, tuple[Sequence[Arrays], dict[str, Any]]] = {
     "mean at the limit": ([{"a.w": [1e-7, -1e-7]}], {}),
     "few rows of an embedding": ([{"a.w": [*[0.0] * 999, 1e-5]}], {}),
     "a bias in front of a normalisation": ([{"a.w": np.ones((8, 8)), "a.b": np.full(8, 1e-10)}], {}),
+    "a first layer beside a last one that explodes": (
+        [{"decoder.w": [1.0 + k], "lstm.w": [1e9 if k == 3 else 2.0]} for k in range(6)],
+        {"ignore": ["exploding", "dominated", "spread", "unchanged"]},
+    ),
+    "a first layer beside a last one that has died": (
+        [{"decoder.w": [1.0 + k], "lstm.w": [0.0 if k else 1e9]} for k in range(6)],
+        {"ignore": ["dead", "dominated", "spread"]},
+    ),
     "fading at the limit": ([ramp(12, 1e-6, 1.0)], {}),
     "first and last by number": ([{"layers.10.w": [1.0], "layers.9.w": [1.0], "head.w": [2e-6]}], {}),
     "one value is not 0": ([{"a.w": [0.0, 1e-3]}], {}),
@@ -245,9 +253,9 @@ def test_limits_that_make_no_sense(name: str, value: object, tmp_path: Path) -> 
 
 
 def test_rules_are_found_by_name() -> None:
-    """Every rule has its module, and a name that is nearly right is pointed out."""
+    """Every rule has its module; a name that is nearly right is pointed out, and all are listed in case it is not meant."""
     assert all(callable(rules.by_name(name)) for name in rules.RULES)
-    with pytest.raises(UsageError, match="did you mean vanishing"):
+    with pytest.raises(UsageError, match=r"did you mean vanishing\? rules are nonfinite, exploding, .*spread$"):
         rules.parse(["vanising"])
 
 

@@ -110,6 +110,14 @@ def test_below_the_absolute_tolerance_values_have_to_agree(tmp_path: Path) -> No
     assert same(paths["a"], paths["c"]) == {"w"}
 
 
+def test_a_few_values_above_the_absolute_tolerance_do_not_make_the_others_the_same(tmp_path: Path) -> None:
+    """Gradients that vanish have a few values above it; whether the tensor changes is told by most of them."""
+    arrays = {"a": [3e-9, -4e-9, 12e-9], "b": [-5e-9, 4e-9, 7e-9], "c": [3e-9, -4e-9, 12e-9]}
+    paths = {name: save(tmp_path / f"{name}.npz", {"w": array}) for name, array in arrays.items()}
+    assert same(paths["a"], paths["b"]) == set()
+    assert same(paths["a"], paths["c"]) == {"w"}
+
+
 def test_pieces_of_several_ranks(tmp_path: Path) -> None:
     """A tensor in pieces is the same only if each of its pieces is."""
     with Workers(1) as workers:
