@@ -1,103 +1,26 @@
 """Norms over the dumps of a series."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradclip_cli.arithmetic import norms
 from gradclip_cli.checks import check_taken
 from gradclip_cli.choosing import advice, recommend
-from gradclip_cli.choosing.samples import Sample, lengths, sums
+from gradclip_cli.choosing.layout import Layout
+from gradclip_cli.choosing.samples import Sample
 from gradclip_cli.errors import GradclipError, InputError, UsageError
-from gradclip_cli.inputs import shards
 from gradclip_cli.inputs.dumps import Dump
-from gradclip_cli.inputs.likeness import unlike
-from gradclip_cli.inputs.naming import Place
 from gradclip_cli.plan import StatsPlan
-from gradclip_cli.report import StatsDump, StatsLayer, StatsParam, StatsReport, Tried
+from gradclip_cli.report import StatsLayer, StatsReport, Tried
 from gradclip_cli.rows import Rows
-from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.strategies.clip_norm import GLOBAL
-from gradclip_cli.tensors import TensorSpec
-from gradclip_cli.text import count, listed
+from gradclip_cli.text import count
 from gradclip_cli.thresholds import RULES, Replay, Rule
-from gradclip_cli.thresholds.summary import Samples, Summary, summaries
-
-_DIFFER = "give --allow-missing to go on with what all dumps share, or --shards if these are the files of ranks"
+from gradclip_cli.thresholds.summary import Samples, summaries
 
 if TYPE_CHECKING:
     from gradclip_cli.choosing.schedules import Schedule
-
-
-@dataclass(frozen=True)
-class Layout:
-    """What all dumps of a series have in common: their tensors, in the order of the first dump's layers."""
-
-    specs: list[TensorSpec]
-    shapes: list[tuple[int, ...] | None]
-    places: list[Place]
-    layers: list[str]
-    starts: list[int]  # where the tensors of each layer begin; one more at the end
-    labels: dict[str, str]
-    notes: list[str]
-    shared: bool  # whether other dumps may have more tensors than these
-
-    @classmethod
-    def of(cls, dump: Dump, shared: set[str] | None = None) -> "Layout":
-        """Take the layout from a dump; of its tensors only those `shared` by all dumps, where that is asked for."""
-        left = [] if shared is None else [name for name in dump.named if name not in shared]
-        notes = [*dump.notes, *([f"left out, since not in all dumps: {listed(left)}"] if left else [])]
-        named = {name: indices for name, indices in dump.named.items() if shared is None or name in shared}
-        firsts = [indices[0] for indices in named.values()]
-        places = [dump.places[k] for k in firsts]
-        sizes = Counter(place.layer for place in places)
-        starts = np.cumsum([0, *sizes.values()]).tolist()
-        shapes = [dump.shape(indices) for indices in named.values()]
-        return cls(
-            [dump.tensors[k] for k in firsts],
-            shapes,
-            places,
-            list(sizes),
-            starts,
-            dump.labels,
-            notes,
-            shared is not None,
-        )
-
-    def sample(self, dump: Dump, plan: StatsPlan) -> Sample:
-        """Reduce a dump to its norms; raise InputError where its tensors, or their shapes, are not those of the first."""
-        types, p = sums(plan), plan.norm.type
-        names = [spec.name for spec in self.specs]
-        what = "" if self.shared else unlike(dict(zip(names, self.shapes, strict=True)), dump)
-        if what or not dump.named.keys() >= set(names):
-            raise InputError(f"{what or 'changed while it was read'}; {_DIFFER}", path=dump.path)
-        params = dump.stats.together([dump.named[name] for name in names], types)
-        layers = params.together([range(a, b) for a, b in zip(self.starts, self.starts[1:], strict=False)], types)
-        total = params.total(types)
-        line = StatsDump(
-            shards.shown(dump.path, dump.path),
-            dump.step,
-            total.as_read(norms.norm(total.powers[0], p)),
-            total.as_read(total.max_abs),
-            total.nonfinite,
-        )
-        by_layer, by_param = (stats.as_read(stats.norms(0, p)) for stats in (layers, params))
-        more = lengths(total, layers, params, types) if plan.tries else None
-        return Sample(line, by_layer, by_param, params.as_read(params.max_abs), more)
-
-    def param(self, k: int, summary: Summary) -> StatsParam:
-        """The row of a tensor."""
-        spec, place = self.specs[k], self.places[k]
-        return StatsParam(spec.name, place.layer, place.param, self.shapes[k], spec.dtype.name, summary)
-
-    def groups(self, strategy: Strategy) -> list[tuple[str, str | None]]:
-        """Return the layer of each group of a strategy that has several, and the name where it is one tensor."""
-        if strategy.group is Group.LAYER:
-            return [(layer, None) for layer in self.layers]
-        return [(place.layer, spec.name) for spec, place in zip(self.specs, self.places, strict=True)]
 
 
 def collect(

@@ -2,17 +2,17 @@
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gradclip_cli.arithmetic import norms
-from gradclip_cli.clipping.groups import Decision, Shared, norms_of
+from gradclip_cli.clipping.figures import Figures
+from gradclip_cli.clipping.groups import Decision, Shared
 from gradclip_cli.clipping.transform import After
 from gradclip_cli.inputs import shards
 from gradclip_cli.inputs.dumps import Dump
-from gradclip_cli.measure import Columns, Stats
+from gradclip_cli.measure import Stats
 from gradclip_cli.plan import ApplyPlan, norm_types
 from gradclip_cli.report import ApplyDump, ApplyLayer, ApplyParam, ApplyTotal
 from gradclip_cli.rows import Rows
@@ -20,20 +20,6 @@ from gradclip_cli.strategies import Group
 from gradclip_cli.text import count, listed
 
 Value = TypeVar("Value")
-Counts = NDArray[np.int64]
-Norms = NDArray[np.float64]
-
-
-class Figures(NamedTuple):
-    """Groups of tensors, before and after; `underflowed` counts the elements that were rounded to zero."""
-
-    groups: Sequence[Sequence[int]]
-    before: Columns
-    norm_before: Norms
-    norm_after: Norms
-    peak_before: Norms
-    peak_after: Norms
-    underflowed: Counts
 
 
 class Applied:
@@ -41,8 +27,7 @@ class Applied:
 
     def __init__(self, dump: Dump, decisions: Sequence[tuple[Shared, Decision]], after: After, plan: ApplyPlan) -> None:
         self._dump, self._decisions = dump, decisions
-        self._types = norm_types(plan)
-        self._zeroes = plan.nonfinite == "zero"
+        self._plan, self._types = plan, norm_types(plan)
         self._of = {index: decision for shared, decision in decisions for index in shared.members}
         self._single = after.clipped
         self._after = dump.stats.replaced(after.stats)
@@ -86,16 +71,8 @@ class Applied:
         return self._figures(list(self._dump.layers.values()))
 
     def _figures(self, groups: Sequence[Sequence[int]]) -> Figures:
-        before, after = (stats.together(groups, self._types) for stats in (self._dump.stats, self._after))
         decisions = [self._of[indices[0]] for indices in groups]
-        strategies = [decision.strategy for decision in decisions]
-        norm, norm_after = (stats.as_read(norms_of(stats, strategies, self._types)) for stats in (before, after))
-        peak, peak_after = (stats.as_read(stats.max_abs) for stats in (before, after))
-        # What the policy or a factor of 0 or NaN made zero was not rounded.
-        rounded = [(factor := one.action.factor) is None or factor > 0 for one in decisions]
-        lost = after.zeros - before.zeros - (before.nonfinite if self._zeroes else 0)
-        underflowed = np.where(rounded, np.maximum(lost, 0), 0)
-        return Figures(groups, before, norm, norm_after, peak, peak_after, underflowed)
+        return Figures.of(groups, decisions, self._dump.stats, self._after, self._plan)
 
     def _decision(self, figures: Figures, k: int) -> Decision:
         """What was decided of the first tensor in a group."""

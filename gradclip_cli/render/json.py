@@ -136,7 +136,7 @@ def plain(value: Any) -> Any:
             elif name not in _PERSONAL:
                 tree[name] = plain(item)
         return tree
-    return [plain(item) for item in value] if isinstance(value, list | tuple) else value
+    return [plain(item) for item in value] if isinstance(value, list | tuple | Rows) else value
 
 
 def _figure(value: float) -> float | None:
