@@ -137,17 +137,27 @@ class Applied:
     def _layer(self, k: int) -> ApplyLayer:
         found = self._layers
         indices, decision = found.groups[k], self._decision(found, k)
-        factors = [self._of[index].action.factor for index in indices]
+        params: dict[str, list[int]] = {}
+        for index in indices:
+            params.setdefault(self._dump.tensors[index].name, []).append(index)
+        factors = [self._of[pieces[0]].action.factor for pieces in params.values()]
+        clipped = [self._clipped(pieces) for pieces in params.values()]
+        changed = [number > 0 or factor not in (1, None) for number, factor in zip(clipped, factors, strict=True)]
+        single = any(number and factor is None for number, factor in zip(clipped, factors, strict=True))
         return ApplyLayer(
             self._dump.places[indices[0]].layer,
-            len({self._dump.tensors[index].name for index in indices}),
+            len(params),
             found.before.elements.item(k),
             found.norm_before.item(k),
             found.norm_after.item(k),
             _shared(factors),
-            any(self._of[index].action.factor not in (1, None) or self._clipped([index]) for index in indices),
+            any(changed),
             decision.strategy.name,
             decision.threshold,
+            found.peak_before.item(k),
+            found.peak_after.item(k),
+            sum(changed),
+            sum(clipped) if single else None,
         )
 
     def _total(self) -> ApplyTotal:

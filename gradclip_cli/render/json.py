@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 _PERSONAL = frozenset(
     {"labels", "series", "notes", "failed", "own", "advised", "energy_lost", "longest_run", "reason"}
 ) | {
-    *("inputs", "overall", "shape_a", "shape_b", "dtype_a", "dtype_b")  # of diff
+    *("peak_before", "peak_after", "params_clipped", "limited"),  # of the layers of apply
+    *("inputs", "overall", "shape_a", "shape_b", "dtype_a", "dtype_b"),  # of diff
 }
 _OPTIONAL = frozenset({"tries", "replay", "replay_groups"})
 """Left out where they are None, rather than null."""

@@ -19,7 +19,11 @@ class ApplyTotal(NamedTuple):
 
 
 class ApplyLayer(NamedTuple):
-    """One layer, before and after; `factor` is None unless all its params share it."""
+    """One layer, before and after; `factor` is None unless all its params share it.
+
+    The last four are shown in tables only: the largest |g|, how many params are clipped, and how many of their elements where
+    those are clipped one by one.
+    """
 
     layer: str
     params: int
@@ -30,6 +34,10 @@ class ApplyLayer(NamedTuple):
     clipped: bool
     strategy: str
     threshold: float | None
+    peak_before: float
+    peak_after: float
+    params_clipped: int
+    limited: int | None
 
 
 class ApplyParam(NamedTuple):

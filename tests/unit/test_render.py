@@ -37,7 +37,7 @@ PARAM = ApplyParam(
     NAME, "lstm", "w", (2, 3), "float32", 6, 5.0, 1.0, math.inf, 0.1, 0.2, True, 6, 0, 0, 0, "clip-l2-per-layer", 1.0
 )
 LEFT_OUT = ApplyParam("ids", "ids", "", (2,), "int64", 2, *[None] * 5, False, 0, *[None] * 5)
-LAYER = ApplyLayer("lstm", 1, 6, 5.0, 1.0, 0.2, True, "clip-l2-per-layer", 1.0)
+LAYER = ApplyLayer("lstm", 1, 6, 5.0, 1.0, 0.2, True, "clip-l2-per-layer", 1.0, math.inf, 0.1, 1, None)
 TOTAL = ApplyTotal(1, 6, math.nan, 1.0, -math.inf, 0.1, 1, 1, 6)
 APPLY = ApplyReport(
     "clip-l2-per-layer",

@@ -1,10 +1,7 @@
 """The tables of `apply`: layers and params, before and after."""
 
-import math
-from collections.abc import Iterator, Sequence
-from itertools import chain, groupby
-from operator import attrgetter
-from typing import NamedTuple
+from collections.abc import Iterator
+from itertools import chain
 
 from gradclip_cli.render.flat import Record, of_dump
 from gradclip_cli.render.grid import Column, Grid, figure, named, place
@@ -20,7 +17,6 @@ _FIGURES = (
     Column("max |g|\nbefore", rank=1, field="max_abs_before"),
     Column("max |g|\nafter", rank=2, field="max_abs_after"),
 )
-_PEAKS = ("max_abs_before", "max_abs_after")
 
 
 def grids(report: ApplyReport, kinds: frozenset[str]) -> list[Grid]:
@@ -28,22 +24,13 @@ def grids(report: ApplyReport, kinds: frozenset[str]) -> list[Grid]:
     return [grid for dump in report.dumps for grid in _dump(dump)]
 
 
-class Members(NamedTuple):
-    """What the table of layers shows of the params in one: what was clipped of them, and their largest elements."""
-
-    clipped: str
-    max_abs_before: float
-    max_abs_after: float
-
-
 def _dump(dump: ApplyDump) -> list[Grid]:
     step = f"step {dump.step}, " if dump.step is not None else ""
     output = f"to {place(dump.output)}" if dump.output else "nothing written"
     title = f"{place(dump.input)} ({step}{output})"
-    known: dict[str, Members] = {}
-    layers = Rows(lambda row: _layer(named(row.layer, dump.labels), row, _members(dump, known)[row.layer]), dump.layers)
+    layers = Rows(lambda row: _layer(named(row.layer, dump.labels), row), dump.layers)
     params = Rows(_param, dump.params)
-    of_layers = chain(_layer_records(dump, known), of_dump(dump, "total"))
+    of_layers = chain(_layer_records(dump), of_dump(dump, "total"))
     of_params = chain(of_dump(dump, "param"), of_dump(dump, "total"))
     name = Column("param", text=True, field="name")
     return [
@@ -52,20 +39,10 @@ def _dump(dump: ApplyDump) -> list[Grid]:
     ]
 
 
-def _members(dump: ApplyDump, known: dict[str, Members]) -> dict[str, Members]:
-    """Look at the params of all layers, which stand side by side, once they are asked for."""
-    if not known:
-        counted = (param for param in dump.params if param.norm_before is not None)
-        for layer, found in groupby(counted, attrgetter("layer")):
-            params = list(found)
-            known[layer] = Members(_clipped(params), *(_largest(params, peak) for peak in _PEAKS))
-    return known
-
-
-def _layer_records(dump: ApplyDump, known: dict[str, Members]) -> Iterator[Record]:
+def _layer_records(dump: ApplyDump) -> Iterator[Record]:
     """What the table of layers shows: their largest elements too, which csv has of params only."""
-    for record in of_dump(dump, "layer"):
-        yield {**record, **_members(dump, known)[record["layer"]]._asdict(), "clipped": record["clipped"]}
+    for record, row in zip(of_dump(dump, "layer"), dump.layers, strict=True):
+        yield {**record, "max_abs_before": row.peak_before, "max_abs_after": row.peak_after}
 
 
 def _total(dump: ApplyDump) -> tuple[str, ...]:
@@ -75,27 +52,22 @@ def _total(dump: ApplyDump) -> tuple[str, ...]:
     return ("total", figure(total.norm_before), figure(total.norm_after), "", clipped, *peaks)
 
 
-def _layer(name: str, row: ApplyLayer, members: Members) -> tuple[str, ...]:
+def _layer(name: str, row: ApplyLayer) -> tuple[str, ...]:
     norms = figure(row.norm_before), figure(row.norm_after), figure(row.factor)
-    return (name, *norms, members.clipped, figure(members.max_abs_before), figure(members.max_abs_after))
+    return (name, *norms, _clipped(row), figure(row.peak_before), figure(row.peak_after))
+
+
+def _clipped(row: ApplyLayer) -> str:
+    """Say what was clipped: elements where each is its own group, else tensors."""
+    if row.limited is not None:
+        return f"{row.limited:,}"
+    part = f"{row.params_clipped} of {row.params}" if row.params_clipped < row.params else "yes"
+    return part if row.params_clipped else "no"
 
 
 def _param(row: ApplyParam) -> tuple[str, ...]:
     norms = figure(row.norm_before), figure(row.norm_after), figure(row.factor)
-    clipped = "-" if row.norm_before is None else _clipped([row])
+    clipped = "-" if row.norm_before is None else "no"
+    if row.clipped:
+        clipped = f"{row.clipped_elements:,}" if row.factor is None else "yes"
     return (printable(row.name), *norms, clipped, figure(row.max_abs_before), figure(row.max_abs_after))
-
-
-def _clipped(params: Sequence[ApplyParam]) -> str:
-    """Say what was clipped: elements where each is its own group, else tensors."""
-    clipped = [param for param in params if param.clipped]
-    if not clipped:
-        return "no"
-    if any(param.factor is None for param in clipped):
-        return f"{sum(param.clipped_elements for param in clipped):,}"
-    return "yes" if len(clipped) == len(params) else f"{len(clipped)} of {len(params)}"
-
-
-def _largest(params: Sequence[ApplyParam], peak: str) -> float:
-    known = [value for param in params if (value := getattr(param, peak)) is not None]
-    return math.nan if any(map(math.isnan, known)) else max(known)
