@@ -33,6 +33,7 @@ PACKED: dict[str, dict[str, Any]] = {
     "gzip": {"chunks": (4, 4), "compression": "gzip", "shuffle": True},
     "lzf": {"compression": "lzf", "fletcher32": True},
     "resizable": {"chunks": (4, 8), "maxshape": (None, 20)},
+    "widening": {"chunks": (3, 5), "maxshape": (30, None), "compression": "gzip"},
 }
 
 
@@ -441,6 +442,21 @@ def test_edges_that_are_not_packed(path: Path, tmp_path: Path) -> None:
         dataset = h5d.create(file.id, b"w", h5t.IEEE_F32LE, h5s.create_simple((37, 23)), plan)
         dataset.write(h5s.ALL, h5s.ALL, values)
         assert dataset.get_chunk_info_by_coord((32, 16)).size == 256
+    assert read_all(path)["w"][1] == values.tobytes()
+    out = tmp_path / "out.h5"
+    rewritten(path, out, {"w": (values * 2).tobytes()})
+    with h5py.File(out) as file:
+        np.testing.assert_array_equal(file["w"][()], values * 2)
+
+
+@pytest.mark.parametrize("packed", [{}, {"compression": "gzip"}, {"compression": "lzf"}], ids=str)
+def test_growing_along_an_inner_axis(packed: dict[str, Any], path: Path, tmp_path: Path) -> None:
+    """HDF5 lists the chunks of such a dataset at wrong places: its elements are read, and written, where they are."""
+    values = gradients(8 * 310).reshape(8, 310)
+    values[:, 155:] = 0
+    with h5py.File(path, "w", libver="latest") as file:
+        dataset = file.create_dataset("w", (8, 310), np.float32, chunks=(4, 31), maxshape=(8, None), **packed)
+        dataset[:, :155] = values[:, :155]
     assert read_all(path)["w"][1] == values.tobytes()
     out = tmp_path / "out.h5"
     rewritten(path, out, {"w": (values * 2).tobytes()})

@@ -69,6 +69,10 @@ class FakeDataset:
         """Return what says how large chunks are."""
         return SimpleNamespace(get_chunk=lambda: (2, 3))
 
+    def get_space(self) -> Any:
+        """Return what says how large the dataset may become."""
+        return SimpleNamespace(get_simple_extent_dims=lambda most: self.shape)
+
     def chunk_iter(self, take: Callable[[Any], bool | None]) -> bool | None:
         """Tell of one chunk after the other, as h5py does."""
         for origin, offset, size in self._chunks:

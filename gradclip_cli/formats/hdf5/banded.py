@@ -47,7 +47,7 @@ class BandReader:
             done += part.size
 
     def _load(self, band: Band) -> Raw:
-        if self._chunk is None or self._table is None:
+        if self._chunk is None or self._table is None or not self._table.tells_places:
             return self._read(band)
         held = np.empty(band.count, self._word)
         whole = aligned(band, self._spec.shape, self._chunk)
