@@ -11,7 +11,7 @@ _FIELDS = 4
 
 
 class Table:
-    """The chunks of a dataset that were ever written."""
+    """The chunks of a dataset that were ever written; `extents` says of each where in the file it lies, and its size."""
 
     def __init__(self, dataset: Any, file_size: int) -> None:
         self._shape, self._chunk = tuple(dataset.shape), dataset.get_create_plist().get_chunk()
@@ -26,6 +26,7 @@ class Table:
         ends = np.append(starts[1:], file_size)
         if (sizes <= 0).any() or (starts < 0).any() or (sizes > ends - starts).any():
             raise ValueError("its chunks overlap, or reach past the end of the file")
+        self.extents = rows[:, 1:3].copy()
         self._found = rows[np.argsort(rows[:, 0], kind="stable")]
         if (self._found[1:, 0] == self._found[:-1, 0]).any():
             raise ValueError("two of its chunks are at one place")
