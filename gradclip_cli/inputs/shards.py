@@ -59,13 +59,14 @@ def parts(path: str) -> tuple[str, ...]:
 
 def weight_map(path: str) -> dict[str, str]:
     """Read an index: the file of each tensor, which has to be a plain name beside the index."""
-    try:
-        if os.path.getsize(path) > _LONGEST_INDEX:
+    from gradclip_cli.files.positions import InputFile
+
+    with InputFile(path) as file:
+        if file.size > _LONGEST_INDEX:
             raise InputError("is too long for an index", path=path)
-        with open(path, encoding="utf-8") as file:
-            found = json.load(file)["weight_map"]
-    except OSError as error:
-        raise InputError((error.strerror or str(error)).lower(), path=path) from error
+        data = file.read(0, file.size)
+    try:
+        found = json.loads(data.decode())["weight_map"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError("is not an index of safetensors shards: it has no weight_map", path=path) from error
     if not isinstance(found, dict) or not found or not all(isinstance(name, str) for name in found.values()):
