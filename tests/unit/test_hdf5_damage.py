@@ -1,6 +1,7 @@
 """What HDF5 itself does not bear is seen before it is called."""
 
 import io
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -55,6 +56,28 @@ def test_a_heap_without_an_end(damage: Callable[[bytearray, int], None], user_bl
     path.write_bytes(data)
     with InputFile(str(path)) as file, pytest.raises(InputError, match="heap"):
         check(file, base(file) or 0)
+
+
+def overlapping_global() -> bytes:
+    """Heaps that all reach to the end, each of one piece more than the next."""
+    count = 1 << 13
+    return b"".join(b"GCOL\x01\0\0\0" + struct.pack("<3Q", 32 * (count - k), 1, 16) for k in range(count))
+
+
+def overlapping_local() -> bytes:
+    """Heaps that all have the same long list of free pieces."""
+    count = 1 << 13
+    heads = b"".join(b"HEAP\0\0\0\0" + struct.pack("<3Q", 16 * count, 0, 512 + 32 * count) for _ in range(count))
+    return heads + b"".join(struct.pack("<2Q", 16 * (k + 1), 16) for k in range(count))
+
+
+@pytest.mark.parametrize("heaps", [overlapping_global, overlapping_local], ids=lambda heaps: heaps.__name__)
+def test_heaps_that_overlap(heaps: Callable[[], bytes], tmp_path: Path) -> None:
+    """Heaps on top of each other, over which one could go for hours, are an error at once."""
+    path = tmp_path / "g.h5"
+    path.write_bytes(saved(path)[:16].ljust(512, b"\0") + heaps())
+    with InputFile(str(path)) as file, pytest.raises(InputError, match="heap"):
+        check(file, 0)
 
 
 class FakeDataset:
