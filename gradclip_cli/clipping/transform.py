@@ -105,7 +105,7 @@ class Transform:
             return slab, small, [], {slab.index + k: number for k, number in enumerate(clipped) if number}
         spec, target = self.reader.tensors[slab.index], self._targets(slab)[0]
         if spec.fortran and not target.fortran:
-            with Turned(self.reader.read, spec) as turned:
+            with Turned(self.reader.read, spec, self.reader.file.path) as turned:
                 found = [self._piece(piece, target, turned.read) for piece in in_order(slab, spec, TURNED_BYTES)]
         else:
             found = [self._piece(piece, target, self.reader.read) for piece in in_order(slab, spec)]

@@ -145,7 +145,7 @@ def _chunks(pair: Pair, slab: Slab, tolerance: Tolerance, progress: Progress) ->
 
 def _reading(source: Source, turned: bool, stack: ExitStack) -> Read:
     if turned and source.spec.fortran:
-        return stack.enter_context(Turned(source.reader.read, source.spec)).read
+        return stack.enter_context(Turned(source.reader.read, source.spec, source.reader.file.path)).read
     return source.reader.read
 
 
