@@ -67,7 +67,7 @@ class Outputs:
             streams.check_output(target)
             return
         path = os.path.realpath(target)
-        if not target or os.path.isdir(path):
+        if os.path.basename(target) in ("", ".") or os.path.isdir(path):
             raise OutputError("is a directory; give a file name for the output", path=target)
         if os.path.lexists(path) and not self._overwrite:
             raise OutputError("exists; give --overwrite to replace it", path=target)
