@@ -72,9 +72,23 @@ def weight_map(path: str) -> dict[str, str]:
     if not isinstance(found, dict) or not found or not all(isinstance(name, str) for name in found.values()):
         raise InputError("is not an index of safetensors shards: its weight_map names no files", path=path)
     for name in found.values():
-        if name != os.path.basename(name) or name in ("", ".", ".."):
+        if not _is_plain(name):
             raise InputError(f"names the shard {name!r}, which is not a plain name beside it", path=path)
     return found
+
+
+def _is_plain(name: str) -> bool:
+    """Whether a name in an index can be that of a shard beside it: of a file, and not of an index again."""
+    try:
+        raw = os.fsencode(name)
+    except UnicodeEncodeError:
+        return False
+    return (
+        name == os.path.basename(name)
+        and raw not in (b"", b".", b"..")
+        and b"\0" not in raw
+        and not name.endswith(INDEX)
+    )
 
 
 def combined(paths: Sequence[str]) -> list[str]:
