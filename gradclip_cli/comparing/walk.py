@@ -75,8 +75,9 @@ class Pair(NamedTuple):
 def opened(path: str, selection: Selection) -> Iterator[Opened]:
     """Open all files of a dump; complex tensors are refused, since they have no place in a norm."""
     with ExitStack() as stack:
-        readers = [stack.enter_context(open_dump(part, selection))[1] for part in shards.parts(path)]
-        shards.check(path, [[spec.name for spec in reader.tensors] for reader in readers])
+        found = shards.parts(path)
+        readers = [stack.enter_context(open_dump(part, selection))[1] for part in found]
+        shards.check(path, found, [[spec.name for spec in reader.tensors] for reader in readers])
         files = [(reader, shards.named(path, reader.file.path, reader.tensors)) for reader in readers]
         sources = {
             known.name: Source(reader, spec)

@@ -103,15 +103,22 @@ def combined(paths: Sequence[str]) -> list[str]:
     return found
 
 
-def check(path: str, names: Sequence[Sequence[str]]) -> None:
-    """Raise where the tensors in the shards, `names`, are not each in one shard, or not those of the index."""
+def check_unchanged(path: str, found: Sequence[str]) -> None:
+    """Raise where the files of a dump are not those, `found`, that were read: a folder, or an index, was written to."""
+    if parts(path) != tuple(found):
+        raise InputError("changed while it was read; wait until it is complete and run again", path=path)
+
+
+def check(path: str, found: Sequence[str], names: Sequence[Sequence[str]]) -> None:
+    """Raise where the tensors in the shards, `names` of the files `found`, are not each in one, or not those of the index."""
+    check_unchanged(path, found)
     if is_by_rank(path):
         return
     if folders.is_folder(path):
-        _check_params(path, names)
+        _check_params(found, names)
         return
     holders: dict[str, str] = {}
-    for part, tensors in zip(parts(path), names, strict=True):
+    for part, tensors in zip(found, names, strict=True):
         for tensor in tensors:
             if tensor in holders:
                 raise InputError(f"stands in {os.path.basename(holders[tensor])} too", path=part, tensor=tensor)
@@ -120,10 +127,10 @@ def check(path: str, names: Sequence[Sequence[str]]) -> None:
         _check_index(path, holders)
 
 
-def _check_params(path: str, names: Sequence[Sequence[str]]) -> None:
+def _check_params(found: Sequence[str], names: Sequence[Sequence[str]]) -> None:
     """Raise where a file of a folder of parameters holds more, or where two are of one parameter."""
     holders: dict[str, str] = {}
-    for part, tensors in zip(parts(path), names, strict=True):
+    for part, tensors in zip(found, names, strict=True):
         param = folders.param_of(part)
         if list(tensors) != [folders.KEY]:
             message = f"holds {listed(list(tensors), 4)}; in this folder each file holds one {folders.KEY!r}"
