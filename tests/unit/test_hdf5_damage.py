@@ -10,6 +10,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from fuzz.checksums import seal, sealed
 
 import gradclip_cli
 from gradclip_cli.errors import InputError
@@ -78,6 +79,27 @@ def test_heaps_that_overlap(heaps: Callable[[], bytes], tmp_path: Path) -> None:
     path.write_bytes(saved(path)[:16].ljust(512, b"\0") + heaps())
     with InputFile(str(path)) as file, pytest.raises(InputError, match="heap"):
         check(file, 0)
+
+
+@pytest.mark.parametrize(
+    ("offset", "number"),
+    [(6, 0), (6, 12), (6, 1 << 31), (10, 0), (10, 0xFFFF), (12, 0xFFFF)],
+    ids=["no nodes", "small nodes", "giant nodes", "no records", "giant records", "deep"],
+)
+def test_trees_that_cannot_be(offset: int, number: int, tmp_path: Path) -> None:
+    """A tree from which HDF5 would take gigabytes, or die, is an error before HDF5 is called; its checksum may be right."""
+    path = tmp_path / "g.h5"
+    with h5py.File(path, "w", libver="latest") as file:
+        for k in range(20):
+            file[f"layers/w{k}"] = np.ones(3, np.float32)
+    gradclip_cli.stats(path)
+    data = bytearray(path.read_bytes())
+    places, at = sealed(bytes(data)), data.index(b"BTHD") + offset
+    data[at : at + (4 if offset == 6 else 2)] = number.to_bytes(4 if offset == 6 else 2, "little")
+    seal(data, places)
+    path.write_bytes(data)
+    with pytest.raises(InputError, match="an index is damaged"):
+        gradclip_cli.stats(path)
 
 
 class FakeDataset:

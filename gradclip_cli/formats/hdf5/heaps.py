@@ -9,6 +9,7 @@ from itertools import chain, islice
 
 from gradclip_cli.errors import InputError
 from gradclip_cli.files.positions import InputFile
+from gradclip_cli.formats.hdf5 import trees
 
 _LOCAL, _GLOBAL = b"HEAP\0\0\0\0", b"GCOL\x01\0\0\0"
 _HEAD = 16
@@ -20,8 +21,13 @@ _SEARCHED = 16 << 20
 
 
 def check(file: InputFile, base: int) -> None:
-    """Raise where a heap has pieces without a length, or free ones in a circle; `base` is the size of the user block."""
+    """Raise where a tree cannot be, or a heap has pieces without a length, or free ones in a circle.
+
+    `base` is the size of the user block.
+    """
     data = file.read(0, min(file.size, _SEARCHED))
+    if not trees.are_sound(data):
+        raise InputError("HDF5 cannot read it: an index is damaged", path=file.path)
     head = file.read(base, _HEAD)
     if len(head) < _HEAD or any(head[at] != 8 for at in _WIDTHS.get(head[8], ())):
         return
