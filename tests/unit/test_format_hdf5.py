@@ -449,6 +449,19 @@ def test_edges_that_are_not_packed(path: Path, tmp_path: Path) -> None:
         np.testing.assert_array_equal(file["w"][()], values * 2)
 
 
+LABELS = {"empty": h5py.Empty("S10"), "none": np.array([], "S5"), "several": np.array([b"a", b"b"]), "number": 3}
+
+
+@pytest.mark.parametrize("value", [*LABELS.values()], ids=[*LABELS])
+def test_attributes_that_are_no_labels(value: Any, path: Path) -> None:
+    """An attribute that is called `name` or `dtype`, and holds no text, says nothing of a layer or of elements."""
+    with h5py.File(path, "w") as file:
+        file["layer/w"] = np.ones(3, np.float32)
+        file["layer"].attrs["name"] = file["layer/w"].attrs["dtype"] = value
+    [(spec, _)] = read_all(path).values()
+    assert (spec.name, spec.label) == ("layer/w", None)
+
+
 @pytest.mark.parametrize("packed", [{}, {"compression": "gzip"}, {"compression": "lzf"}], ids=str)
 def test_growing_along_an_inner_axis(packed: dict[str, Any], path: Path, tmp_path: Path) -> None:
     """HDF5 lists the chunks of such a dataset at wrong places: its elements are read, and written, where they are."""

@@ -4,7 +4,7 @@ import sys
 from typing import Any
 
 import h5py
-from h5py import h5a, h5g, h5t
+from h5py import h5a, h5g, h5s, h5t
 
 from gradclip_cli.arithmetic import dtypes
 from gradclip_cli.arithmetic.dtypes import DType
@@ -47,7 +47,9 @@ def attribute(thing: Any, name: bytes) -> str | None:
     if not h5a.exists(thing, name):
         return None
     value = h5a.open(thing, name)
-    if value.get_type().get_class() != h5t.STRING or value.get_storage_size() > 1000 or value.shape != ():
+    if value.get_space().get_simple_extent_type() != h5s.SCALAR:  # of nothing h5py cannot tell the size
+        return None
+    if value.get_type().get_class() != h5t.STRING or value.get_storage_size() > 1000:
         return None
     owner = h5py.Group(thing) if isinstance(thing, h5g.GroupID) else h5py.Dataset(thing)
     text = h5py.AttributeManager(owner).get(name.decode())
