@@ -262,6 +262,18 @@ def test_types(path: Path, kind: Any, expected: DType) -> None:
         assert dtype_of(dataset, None) == expected
 
 
+@pytest.mark.skipif(not hasattr(h5t, "COMPLEX"), reason="HDF5 before 2.0 has no such type")
+@pytest.mark.parametrize(("name", "code"), [("COMPLEX_IEEE_F32LE", "<c8"), ("COMPLEX_IEEE_F64BE", ">c16")])
+def test_complex_numbers_of_their_own_class(name: str, code: str, path: Path) -> None:
+    """Complex numbers are complex, whether HDF5 has a class for them or h5py a pair."""
+    values = np.array([1 + 2j, 3 - 4j], code)
+    with h5py.File(path, "w") as file:
+        dataset = h5d.create(file.id, b"w", getattr(h5t, name), h5s.create_simple((2,)))
+        dataset.write(h5s.ALL, h5s.ALL, values)
+    [(spec, raw)] = read_all(path).values()
+    assert (spec.dtype, raw) == (from_numpy(values.dtype), values.tobytes())
+
+
 def test_an_unknown_float_is_refused(path: Path) -> None:
     """A float of an unusual layout is never taken for a usual one."""
     kind = h5t.IEEE_F32LE.copy()

@@ -15,6 +15,7 @@ _FLOATS = {  # size, (sign, exponent at, exponent bits, mantissa at, mantissa bi
     (4, (31, 23, 8, 0, 23), 127): dtypes.FLOAT32,
     (8, (63, 52, 11, 0, 52), 1023): dtypes.FLOAT64,
 }
+_COMPLEX = getattr(h5t, "COMPLEX", None)  # a class of its own since HDF5 2.0
 _ORDERS = (h5t.ORDER_LE, h5t.ORDER_BE)
 _NATIVE = h5t.ORDER_LE if sys.byteorder == "little" else h5t.ORDER_BE
 
@@ -35,7 +36,7 @@ def dtype_of(dataset: Any, void_dtype: str | None) -> DType:
         if "bfloat16" not in (void_dtype, attribute(dataset, b"dtype")):
             raise ValueError("has 2-byte elements of no type; if they are bfloat16, give --void-dtype bfloat16")
         return dtypes.BFLOAT16
-    if group == h5t.ENUM or (group == h5t.COMPOUND and kind.get_member_offset(0) == 0):
+    if group in (h5t.ENUM, _COMPLEX) or (group == h5t.COMPOUND and kind.get_member_offset(0) == 0):
         plain = dtypes.from_numpy(kind.dtype)
         if plain.kind in ("bool", "complex") and plain.itemsize == size:
             return plain
