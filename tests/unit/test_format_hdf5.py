@@ -461,12 +461,18 @@ def test_edges_that_are_not_packed(path: Path, tmp_path: Path) -> None:
         np.testing.assert_array_equal(file["w"][()], values * 2)
 
 
-LABELS = {"empty": h5py.Empty("S10"), "none": np.array([], "S5"), "several": np.array([b"a", b"b"]), "number": 3}
+LABELS = {
+    "empty": h5py.Empty("S10"),
+    "none": np.array([], "S5"),
+    "several": np.array([b"a", b"b"]),
+    "number": 3,
+    "long": "x" * 1001,
+}
 
 
 @pytest.mark.parametrize("value", [*LABELS.values()], ids=[*LABELS])
 def test_attributes_that_are_no_labels(value: Any, path: Path) -> None:
-    """An attribute that is called `name` or `dtype`, and holds no text, says nothing of a layer or of elements."""
+    """An attribute that is called `name` or `dtype`, and holds no short text, says nothing of a layer or of elements."""
     with h5py.File(path, "w") as file:
         file["layer/w"] = np.ones(3, np.float32)
         file["layer"].attrs["name"] = file["layer/w"].attrs["dtype"] = value

@@ -16,6 +16,7 @@ _FLOATS = {  # size, (sign, exponent at, exponent bits, mantissa at, mantissa bi
     (8, (63, 52, 11, 0, 52), 1023): dtypes.FLOAT64,
 }
 _COMPLEX = getattr(h5t, "COMPLEX", None)  # a class of its own since HDF5 2.0
+_LONGEST_TEXT = 1000
 _ORDERS = (h5t.ORDER_LE, h5t.ORDER_BE)
 _NATIVE = h5t.ORDER_LE if sys.byteorder == "little" else h5t.ORDER_BE
 
@@ -50,8 +51,8 @@ def attribute(thing: Any, name: bytes) -> str | None:
     value = h5a.open(thing, name)
     if value.get_space().get_simple_extent_type() != h5s.SCALAR:  # of nothing h5py cannot tell the size
         return None
-    if value.get_type().get_class() != h5t.STRING or value.get_storage_size() > 1000:
+    if value.get_type().get_class() != h5t.STRING or value.get_storage_size() > _LONGEST_TEXT:
         return None
     owner = h5py.Group(thing) if isinstance(thing, h5g.GroupID) else h5py.Dataset(thing)
     text = h5py.AttributeManager(owner).get(name.decode())
-    return text if isinstance(text, str) else None
+    return text if isinstance(text, str) and len(text) <= _LONGEST_TEXT else None
