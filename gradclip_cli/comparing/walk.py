@@ -23,7 +23,7 @@ from gradclip_cli.layout import TURNED_BYTES, Turned
 from gradclip_cli.measure import Read, measure
 from gradclip_cli.tensors import PIECE_BYTES, Slab, TensorSpec, cut, in_order
 from gradclip_cli.text import listed
-from gradclip_cli.workers import Workers
+from gradclip_cli.workers import Workers, room
 
 
 class Source(NamedTuple):
@@ -135,6 +135,7 @@ def _chunks(pair: Pair, slab: Slab, tolerance: Tolerance, progress: Progress) ->
     """Read a slab of both tensors and compare it; one that is turned is read in the order of the other."""
     dtypes = pair.a.spec.dtype, pair.b.spec.dtype
     with ExitStack() as stack:
+        stack.enter_context(room(sum(source.spec.held for source in pair)))
         reads = [_reading(source, pair.turned, stack) for source in pair]
         for piece in in_order(slab, pair.a.spec, TURNED_BYTES if pair.turned else PIECE_BYTES):
             raws = [

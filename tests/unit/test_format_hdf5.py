@@ -461,6 +461,14 @@ def test_edges_that_are_not_packed(path: Path, tmp_path: Path) -> None:
         np.testing.assert_array_equal(file["w"][()], values * 2)
 
 
+def test_what_is_held_at_once(path: Path) -> None:
+    """A chunk is unpacked in one piece, which a tensor says beforehand."""
+    with h5py.File(path, "w") as file:
+        file.create_dataset("chunked", data=gradients(600).reshape(20, 30), chunks=(5, 30))
+        file["plain"] = gradients(600)
+    assert {name: spec.held for name, (spec, _) in read_all(path).items()} == {"chunked": 600, "plain": 0}
+
+
 LABELS = {
     "empty": h5py.Empty("S10"),
     "none": np.array([], "S5"),

@@ -126,11 +126,12 @@ class Hdf5Reader:
             ):
                 raise InputError("has elements past the end of the file", path=self.file.path, tensor=name)
             if layout == h5d.CHUNKED:
-                self._check_chunk(plan.get_chunk(), spec, options)
+                spec.held = self._check_chunk(plan.get_chunk(), spec, options)
                 self._check_filters([plan.get_filter(k)[0] for k in range(plan.get_nfilters())], name)
             self.tensors.append(spec)
 
-    def _check_chunk(self, chunk: tuple[int, ...], spec: TensorSpec, options: Options) -> None:
+    def _check_chunk(self, chunk: tuple[int, ...], spec: TensorSpec, options: Options) -> int:
+        """Return the size of a chunk; raise where it is larger than it needs to be."""
         nbytes = spec.dtype.itemsize
         for size in chunk:
             nbytes *= size
@@ -142,6 +143,7 @@ class Hdf5Reader:
         if nbytes > _MOST_UNPACKED and not options.allow_huge:
             message = f"has chunks of {nbytes:,} bytes, each unpacked in one piece; give --allow-huge if that is right"
             raise InputError(message, path=self.file.path, tensor=spec.name)
+        return nbytes
 
     def _check_filters(self, filters: list[int], name: str) -> None:
         if len(set(filters)) < len(filters):
