@@ -1,7 +1,7 @@
 """Column-major tensors read in row-major order, without ever holding one whole."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from itertools import product
 from math import prod
 from typing import IO
@@ -10,6 +10,7 @@ import numpy as np
 
 from gradclip_cli.arithmetic.buffers import borrow
 from gradclip_cli.arithmetic.dtypes import Raw
+from gradclip_cli.errors import OutputError
 from gradclip_cli.measure import Read
 from gradclip_cli.tensors import PIECE_BYTES, TensorSpec
 
@@ -22,13 +23,13 @@ _MOST_ROWS = 4096
 
 
 class Turned:
-    """A column-major tensor; one that is packed, or has few rows, is first written to a temporary file beside the output.
+    """A column-major tensor of the file at `path`; one that is packed, or has few rows, first goes to a temporary file.
 
     A packed one has to be read crosswise; of one with few rows, each piece would be read as very many short runs.
     """
 
-    def __init__(self, read: Read, spec: TensorSpec) -> None:
-        self._read, self._spec = read, spec
+    def __init__(self, read: Read, spec: TensorSpec, path: str | None = None) -> None:
+        self._read, self._spec, self._path = read, spec, path
         self._spool: IO[bytes] | None = None
         self._rows = prod(spec.shape[:-1])
         self._wide = 1 < self._rows <= min(_MOST_ROWS, spec.shape[-1] - 1) if spec.shape else False
@@ -38,17 +39,32 @@ class Turned:
         if self._wide or self._spec.offset is None:
             import tempfile
 
-            self._spool = self._stack.enter_context(tempfile.TemporaryFile())
-            itemsize = self._spec.dtype.itemsize
-            step = TURNED_BYTES // itemsize // self._rows * self._rows if self._wide else PIECE_BYTES // itemsize
-            for start in range(0, self._spec.size, step):
-                raw = borrow("turned", min(step, self._spec.size - start) * itemsize, np.uint8)
-                self._read(self._spec, start, raw)
-                if self._wide:
-                    self._turn(self._spool, start // self._rows, raw)
-                else:
-                    self._spool.write(raw.data)
+            with self._kept():
+                self._spool = self._stack.enter_context(tempfile.TemporaryFile())
+                self._fill(self._spool)
         return self
+
+    @contextmanager
+    def _kept(self) -> Iterator[None]:
+        """Say what it was that failed: a temporary file has no name, and neither have its errors."""
+        try:
+            yield
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            message = f"cannot be kept in a temporary file: {reason}; name a roomier directory in TMPDIR"
+            raise OutputError(message, path=self._path, tensor=self._spec.name) from error
+
+    def _fill(self, spool: IO[bytes]) -> None:
+        itemsize = self._spec.dtype.itemsize
+        step = TURNED_BYTES // itemsize // self._rows * self._rows if self._wide else PIECE_BYTES // itemsize
+        for start in range(0, self._spec.size, step):
+            raw = borrow("turned", min(step, self._spec.size - start) * itemsize, np.uint8)
+            self._read(self._spec, start, raw)
+            if self._wide:
+                self._turn(spool, start // self._rows, raw)
+            else:
+                spool.write(raw.data)
+        spool.flush()
 
     def _turn(self, spool: IO[bytes], column: int, raw: Raw) -> None:
         """Write whole columns as parts of rows."""

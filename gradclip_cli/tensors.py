@@ -18,7 +18,8 @@ class TensorSpec:
     """One named array of a dump: what a header says of it; nobody changes it (freezing a million takes three seconds).
 
     `offset` is where its elements lie in the file, one after the other; None means that they are encoded, and can only be
-    read and written in order. `fortran` says that they lie in column-major order.
+    read and written in order. `fortran` says that they lie in column-major order. `held` is how many bytes have to be held
+    at once to read any of it, where it is not read piece by piece.
     """
 
     name: str
@@ -27,6 +28,7 @@ class TensorSpec:
     offset: int | None = None
     fortran: bool = False
     label: str | None = None
+    held: int = 0
     size: int = field(init=False)
 
     def __post_init__(self) -> None:

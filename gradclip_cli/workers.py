@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from queue import SimpleQueue
 from types import TracebackType
@@ -13,10 +14,23 @@ Result = TypeVar("Result")
 Job = tuple[int, Callable[[Any], Any], Any]
 Done = tuple[int, Any, BaseException | None]
 
+_LARGE = 16 << 20
+_two = threading.Semaphore(2)
+
 
 def available() -> int:
     """How many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def room(nbytes: int) -> Iterator[None]:
+    """Let two tasks at most hold so many bytes each, where these are many: memory is not to grow with the processors."""
+    if nbytes <= _LARGE:
+        yield
+        return
+    with _two:
+        yield
 
 
 class Workers:

@@ -65,6 +65,7 @@ def rewrite(
 
 def _rewrite(dump: Dump, output: str | None, actions: Mapping[int, Action], by: Rewriting) -> tuple[After, list[str]]:
     """Write the files of an input, or only do the arithmetic where there is no output."""
+    shards.check_unchanged(dump.path, [part.path for part in dump.parts])
     targets = [None] * len(dump.parts) if output is None else shards.targets(dump.path, output)
     after: list[tuple[int, After]] = []
     notes: list[str] = []
@@ -107,6 +108,7 @@ def _copy_index(path: str, output: str, staging: Outputs) -> None:
     with InputFile(path) as file:
         staged = staging.stage(output)
         copy_at(file, 0, staged.fd, 0, file.size, output)
+        file.check_unchanged()
         staging.complete(staged)
 
 

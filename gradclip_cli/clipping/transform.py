@@ -26,7 +26,7 @@ from gradclip_cli.measure import (
 )
 from gradclip_cli.strategies.actions import Action
 from gradclip_cli.tensors import Slab, TensorSpec, cut, in_order
-from gradclip_cli.workers import Workers
+from gradclip_cli.workers import Workers, room
 
 _COPIED = 64 << 20
 
@@ -105,10 +105,11 @@ class Transform:
             return slab, small, [], {slab.index + k: number for k, number in enumerate(clipped) if number}
         spec, target = self.reader.tensors[slab.index], self._targets(slab)[0]
         if spec.fortran and not target.fortran:
-            with Turned(self.reader.read, spec) as turned:
+            with Turned(self.reader.read, spec, self.reader.file.path) as turned:
                 found = [self._piece(piece, target, turned.read) for piece in in_order(slab, spec, TURNED_BYTES)]
         else:
-            found = [self._piece(piece, target, self.reader.read) for piece in in_order(slab, spec)]
+            with room(spec.held):
+                found = [self._piece(piece, target, self.reader.read) for piece in in_order(slab, spec)]
         changed = [one for one in found if one is not None]
         number = sum(clipped for _, clipped in changed)
         return slab, None, [piece for piece, _ in changed], {slab.index: number} if number else {}

@@ -23,7 +23,7 @@ from gradclip_cli.layout import TURNED_BYTES, Turned
 from gradclip_cli.measure import Read, measure
 from gradclip_cli.tensors import PIECE_BYTES, Slab, TensorSpec, cut, in_order
 from gradclip_cli.text import listed
-from gradclip_cli.workers import Workers
+from gradclip_cli.workers import Workers, room
 
 
 class Source(NamedTuple):
@@ -75,8 +75,9 @@ class Pair(NamedTuple):
 def opened(path: str, selection: Selection) -> Iterator[Opened]:
     """Open all files of a dump; complex tensors are refused, since they have no place in a norm."""
     with ExitStack() as stack:
-        readers = [stack.enter_context(open_dump(part, selection))[1] for part in shards.parts(path)]
-        shards.check(path, [[spec.name for spec in reader.tensors] for reader in readers])
+        found = shards.parts(path)
+        readers = [stack.enter_context(open_dump(part, selection))[1] for part in found]
+        shards.check(path, found, [[spec.name for spec in reader.tensors] for reader in readers])
         files = [(reader, shards.named(path, reader.file.path, reader.tensors)) for reader in readers]
         sources = {
             known.name: Source(reader, spec)
@@ -134,6 +135,7 @@ def _chunks(pair: Pair, slab: Slab, tolerance: Tolerance, progress: Progress) ->
     """Read a slab of both tensors and compare it; one that is turned is read in the order of the other."""
     dtypes = pair.a.spec.dtype, pair.b.spec.dtype
     with ExitStack() as stack:
+        stack.enter_context(room(sum(source.spec.held for source in pair)))
         reads = [_reading(source, pair.turned, stack) for source in pair]
         for piece in in_order(slab, pair.a.spec, TURNED_BYTES if pair.turned else PIECE_BYTES):
             raws = [
@@ -145,7 +147,7 @@ def _chunks(pair: Pair, slab: Slab, tolerance: Tolerance, progress: Progress) ->
 
 def _reading(source: Source, turned: bool, stack: ExitStack) -> Read:
     if turned and source.spec.fortran:
-        return stack.enter_context(Turned(source.reader.read, source.spec)).read
+        return stack.enter_context(Turned(source.reader.read, source.spec, source.reader.file.path)).read
     return source.reader.read
 
 

@@ -44,6 +44,7 @@ class Outputs:
     def __init__(self, overwrite: bool, folder: str | None = None) -> None:
         self._overwrite, self._folder = overwrite, folder
         self._staged: list[Staged] = []
+        self._taken: set[str] = set()
         self._made: list[str] = []
 
     def __enter__(self) -> "Outputs":
@@ -67,7 +68,7 @@ class Outputs:
             streams.check_output(target)
             return
         path = os.path.realpath(target)
-        if not target or os.path.isdir(path):
+        if os.path.basename(target) in ("", ".") or os.path.isdir(path):
             raise OutputError("is a directory; give a file name for the output", path=target)
         if os.path.lexists(path) and not self._overwrite:
             raise OutputError("exists; give --overwrite to replace it", path=target)
@@ -82,8 +83,12 @@ class Outputs:
         """Create the temporary file for a target."""
         self.check(target)
         self._make_folders(target)
-        self._staged.append(_nameless(target) if streams.is_stream(target) else _beside(target))
-        return self._staged[-1]
+        staged = _nameless(target) if streams.is_stream(target) else _beside(target)
+        self._staged.append(staged)
+        if staged.path in self._taken and staged.temporary is not None:
+            raise OutputError("leads to the same file as another output", path=target)
+        self._taken.add(staged.path)
+        return staged
 
     def _make_folders(self, target: str) -> None:
         """Make the directory for several outputs, and that of a target in it, where they are missing.

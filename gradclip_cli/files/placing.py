@@ -6,6 +6,8 @@ import stat
 
 _NO_SUCH_SYNC = (errno.EACCES, errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.EROFS)
 """What file systems say that cannot bring a directory to the disk, and users who may not read it."""
+_NO_GIVING = (errno.EPERM, errno.EACCES, errno.EINVAL)
+"""What is said to users who may not give a file away, and of owners that a container has no number for."""
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV)
 
 
@@ -17,11 +19,21 @@ def take_over_mode(fd: int, path: str) -> None:
         os.fchmod(fd, 0o666 & ~_umask())
         return
     mode = stat.S_IMODE(old.st_mode)
-    try:
-        os.fchown(fd, old.st_uid, old.st_gid)
-    except PermissionError:
+    if not _is_given(fd, old.st_uid, old.st_gid):
+        _is_given(fd, -1, old.st_gid)  # those who share the old one by its group go on sharing it
         mode &= ~(stat.S_ISUID | stat.S_ISGID)  # of another owner than the one who set them
     os.fchmod(fd, mode)
+
+
+def _is_given(fd: int, owner: int, group: int) -> bool:
+    """Give a file to an owner and a group, where that is allowed; -1 leaves it as it is."""
+    try:
+        os.fchown(fd, owner, group)
+    except OSError as error:
+        if error.errno not in _NO_GIVING:
+            raise
+        return False
+    return True
 
 
 def _umask() -> int:

@@ -134,7 +134,7 @@ def survey(
             names.append([spec.name for spec in reader.tensors])
             tensors += shards.named(path, part, reader.tensors)
             others += reader.others
-    shards.check(path, names)
+    shards.check(path, [part.path for part in parts], names)
     places = selection.naming.places([spec.name for spec in tensors])
     dump = Dump(
         path, step_of(path if folders.is_folder(path) else parts[0].path), parts, tensors, places, joined(found), others

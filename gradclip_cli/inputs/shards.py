@@ -59,21 +59,36 @@ def parts(path: str) -> tuple[str, ...]:
 
 def weight_map(path: str) -> dict[str, str]:
     """Read an index: the file of each tensor, which has to be a plain name beside the index."""
-    try:
-        if os.path.getsize(path) > _LONGEST_INDEX:
+    from gradclip_cli.files.positions import InputFile
+
+    with InputFile(path) as file:
+        if file.size > _LONGEST_INDEX:
             raise InputError("is too long for an index", path=path)
-        with open(path, encoding="utf-8") as file:
-            found = json.load(file)["weight_map"]
-    except OSError as error:
-        raise InputError((error.strerror or str(error)).lower(), path=path) from error
+        data = file.read(0, file.size)
+    try:
+        found = json.loads(data.decode())["weight_map"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError("is not an index of safetensors shards: it has no weight_map", path=path) from error
     if not isinstance(found, dict) or not found or not all(isinstance(name, str) for name in found.values()):
         raise InputError("is not an index of safetensors shards: its weight_map names no files", path=path)
     for name in found.values():
-        if name != os.path.basename(name) or name in ("", ".", ".."):
+        if not _is_plain(name):
             raise InputError(f"names the shard {name!r}, which is not a plain name beside it", path=path)
     return found
+
+
+def _is_plain(name: str) -> bool:
+    """Whether a name in an index can be that of a shard beside it: of a file, and not of an index again."""
+    try:
+        raw = os.fsencode(name)
+    except UnicodeEncodeError:
+        return False
+    return (
+        name == os.path.basename(name)
+        and raw not in (b"", b".", b"..")
+        and b"\0" not in raw
+        and not name.endswith(INDEX)
+    )
 
 
 def combined(paths: Sequence[str]) -> list[str]:
@@ -88,15 +103,22 @@ def combined(paths: Sequence[str]) -> list[str]:
     return found
 
 
-def check(path: str, names: Sequence[Sequence[str]]) -> None:
-    """Raise where the tensors in the shards, `names`, are not each in one shard, or not those of the index."""
+def check_unchanged(path: str, found: Sequence[str]) -> None:
+    """Raise where the files of a dump are not those, `found`, that were read: a folder, or an index, was written to."""
+    if parts(path) != tuple(found):
+        raise InputError("changed while it was read; wait until it is complete and run again", path=path)
+
+
+def check(path: str, found: Sequence[str], names: Sequence[Sequence[str]]) -> None:
+    """Raise where the tensors in the shards, `names` of the files `found`, are not each in one, or not those of the index."""
+    check_unchanged(path, found)
     if is_by_rank(path):
         return
     if folders.is_folder(path):
-        _check_params(path, names)
+        _check_params(found, names)
         return
     holders: dict[str, str] = {}
-    for part, tensors in zip(parts(path), names, strict=True):
+    for part, tensors in zip(found, names, strict=True):
         for tensor in tensors:
             if tensor in holders:
                 raise InputError(f"stands in {os.path.basename(holders[tensor])} too", path=part, tensor=tensor)
@@ -105,10 +127,10 @@ def check(path: str, names: Sequence[Sequence[str]]) -> None:
         _check_index(path, holders)
 
 
-def _check_params(path: str, names: Sequence[Sequence[str]]) -> None:
+def _check_params(found: Sequence[str], names: Sequence[Sequence[str]]) -> None:
     """Raise where a file of a folder of parameters holds more, or where two are of one parameter."""
     holders: dict[str, str] = {}
-    for part, tensors in zip(parts(path), names, strict=True):
+    for part, tensors in zip(found, names, strict=True):
         param = folders.param_of(part)
         if list(tensors) != [folders.KEY]:
             message = f"holds {listed(list(tensors), 4)}; in this folder each file holds one {folders.KEY!r}"

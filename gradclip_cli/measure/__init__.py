@@ -12,7 +12,7 @@ from gradclip_cli.measure.columns import Block, Columns, joined
 from gradclip_cli.measure.pieces import measure_piece, measure_small
 from gradclip_cli.measure.stats import Piece, Stats, join
 from gradclip_cli.tensors import Slab, TensorSpec, cut, in_order
-from gradclip_cli.workers import Workers
+from gradclip_cli.workers import Workers, room
 
 __all__ = [
     "Block",
@@ -70,11 +70,12 @@ def _measure_slab(
             seen(slab, raw, None)
         return slab, [], measure_small(raw, dtype, sizes, types)
     found = []
-    for part in in_order(slab, specs[slab.index]):
-        raw = fetch(read, part, specs)
-        found.append(measure_piece(raw, dtype, types))
-        if seen is not None:
-            seen(part, raw, found[-1])
+    with room(specs[slab.index].held):
+        for part in in_order(slab, specs[slab.index]):
+            raw = fetch(read, part, specs)
+            found.append(measure_piece(raw, dtype, types))
+            if seen is not None:
+                seen(part, raw, found[-1])
     return slab, found, None
 
 

@@ -317,3 +317,13 @@ def test_an_epsilon_clips_what_is_its_own_threshold(rule: str, save: Save, run: 
     assert "only one norm" in result.err
     assert "nothing" not in result.err
     assert "clipped by --epsilon 5" in result.err
+
+
+@pytest.mark.parametrize(
+    "command", [["apply", "--dry-run", "-s", "none"], ["stats"], ["check"], ["ls"]], ids=lambda c: c[0]
+)
+def test_a_dump_without_tensors(command: list[str], save: Save, run: Run) -> None:
+    """A dump of nothing is a report of nothing."""
+    done = run(*command, save("empty.npz"), "-f", "json")
+    assert (done.code, done.err) == (0, "")
+    assert json.loads(done.out)["schema"] == f"gradclip.{command[0]}/1"

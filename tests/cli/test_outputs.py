@@ -99,6 +99,18 @@ def test_mode_of_a_new_file(grads: Path, run: Run) -> None:
     assert stat.S_IMODE(Path("out.safetensors").stat().st_mode) == 0o640
 
 
+def test_outputs_that_are_one_file(save: Save, run: Run) -> None:
+    """A link in the directory of outputs that leads to another output is refused: the last would replace the first."""
+    save("a.npz", w=[3.0, 4.0])
+    save("b.npz", w=[6.0, 8.0])
+    Path("out").mkdir()
+    Path("out/a.npz").symlink_to("b.npz")
+    done = run("apply", "a.npz", "b.npz", "-o", "out", "--overwrite", *HALVE)
+    assert done.code == 5
+    assert "the same file" in done.err
+    assert names("out") == ["a.npz"]
+
+
 def test_directory_of_outputs(save: Save, run: Run) -> None:
     """For several inputs -o is a directory, made if missing; base names are kept."""
     save("b.safetensors", w=[6.0, 8.0])

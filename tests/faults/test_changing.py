@@ -1,5 +1,6 @@
 """Inputs that change while they are read: an error, never zeros and never a mixture."""
 
+import json
 import os
 import subprocess
 import threading
@@ -136,6 +137,41 @@ def test_a_change_while_it_is_read(
     with pytest.raises(InputError):
         commands[command]()
     assert sorted(os.listdir(tmp_path)) == [path.name]
+
+
+def add_param(folder: Path) -> None:
+    """Write one more parameter, whose name comes first."""
+    safetensors.numpy.save_file({"gradient": np.ones(3, np.float32)}, folder / "a.safetensors")
+
+
+def forget_shard(index: Path) -> None:
+    """Let an index name the first of two shards only."""
+    index.write_text(json.dumps({"weight_map": {"w0": "0.safetensors"}}))
+
+
+@pytest.fixture(params=[add_param, forget_shard], ids=lambda change: change.__name__)
+def several(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, Change]:
+    """Make a dump of several files, and say how it is to change: a folder of one file a parameter, or an index."""
+    folder, change = tmp_path / "in", request.param
+    folder.mkdir()
+    names = ["gradient"] * 2 if change is add_param else ["w0", "w1"]
+    for k, name in enumerate(names):
+        safetensors.numpy.save_file({name: np.ones(3, np.float32)}, folder / f"{k}.safetensors")
+    if change is add_param:
+        return folder, change
+    index = folder / "g.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {name: f"{k}.safetensors" for k, name in enumerate(names)}}))
+    return index, change
+
+
+@pytest.mark.parametrize("when", ["between", "during"])
+def test_files_that_come_or_go(when: str, several: tuple[Path, Change], request: pytest.FixtureRequest) -> None:
+    """A dump of several files that is of other files before it is written is refused, and nothing is written."""
+    request.getfixturevalue(when)(*several)
+    out = several[0].with_name("out")
+    with pytest.raises(InputError, match="changed while it was read"):
+        gradclip_cli.apply(several[0], out, strategy="clip-by-norm", threshold=1)
+    assert not out.exists()
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

@@ -97,7 +97,7 @@ def _chunks(file: h5py.File) -> None:
 
 
 def _unlimited(file: h5py.File) -> None:
-    for name, limits in (("none", (20, 30)), ("one", (None, 30)), ("two", (None, None))):
+    for name, limits in (("none", (20, 30)), ("one", (None, 30)), ("inner", (20, None)), ("two", (None, None))):
         file.create_dataset(name, data=_normal(20, 30), maxshape=limits, chunks=(4, 4))
     file.create_dataset("packed", data=_normal(20, 30), maxshape=(None, None), compression="gzip")
 

@@ -4,6 +4,7 @@ import contextlib
 import struct
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -29,6 +30,26 @@ def told(name: bytes, old: int, new: int) -> Callable[[Path], Arrays]:
 
 FILES.add("shuffle-of-another-size", "accept", "What a filter was told counts.", told(b"shuffle\0", 4, 8))
 FILES.add("gzip-level-99", "either", "There is no such level.", told(b"deflate\0", 4, 99))
+
+
+def shared(**storage: Any) -> Callable[[Path], None]:
+    """A chunk that lies where the elements of another dataset are."""
+
+    def make(path: Path) -> None:
+        with h5py.File(path, "w") as file:
+            one = file.create_dataset("one", data=np.arange(8, dtype=np.float32), chunks=(8,)).id
+            other = file.create_dataset("other", data=np.arange(16, dtype=np.float32), **storage).id
+            at = other.get_offset() or other.get_chunk_info(0).byte_offset
+            old, new = struct.pack("<Q", one.get_chunk_info(0).byte_offset), struct.pack("<Q", at)
+        data = path.read_bytes()
+        assert data.count(old) == 1
+        path.write_bytes(data.replace(old, new))
+
+    return make
+
+
+FILES.add("chunk-in-a-dataset", "reject", "To change one would change the other.", shared())
+FILES.add("chunk-of-two-datasets", "reject", "To change one would change the other.", shared(chunks=(8,)))
 
 
 def packed_numbers(file: h5py.File) -> Arrays:

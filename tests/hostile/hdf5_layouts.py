@@ -14,6 +14,8 @@ for name, storage in {
     "fletcher32": {"chunks": (8, 8), "fletcher32": True}, "szip": {"chunks": (8, 8), "compression": "szip"},
     "all-filters": {"chunks": (8, 8), "shuffle": True, "compression": "gzip", "fletcher32": True},
     "one-unlimited": {"chunks": (8, 8), "maxshape": (None, 23)}, "two-unlimited": {"chunks": (8, 8), "maxshape": (None, None)},
+    "inner-unlimited": {"chunks": (8, 8), "maxshape": (37, None)},
+    "inner-unlimited-gzip": {"chunks": (8, 8), "maxshape": (40, None), "compression": "gzip"},
 }.items():  # fmt: skip
     for version in ("earliest", "v110", "latest"):
         libver = version if version == "earliest" else (version, "latest")
@@ -65,6 +67,13 @@ def never_written(file: h5py.File) -> Arrays:
     return {"contiguous": np.full(3, 1.5), "chunked": np.full(3, -0.0, np.float32)}
 
 
+def half_written(file: h5py.File) -> Arrays:
+    """A dataset that may grow along its second axis, and was written as far as its middle."""
+    dataset = file.create_dataset("w", (8, 310), "f4", chunks=(4, 31), maxshape=(8, None))
+    dataset[:, :155] = np.arange(8 * 155).reshape(8, 155)
+    return {"w": dataset[()]}
+
+
 def shrunk(file: h5py.File) -> Arrays:
     """A dataset that was larger once."""
     dataset = file.create_dataset("w", data=GRID, chunks=(8, 8), maxshape=(None, None), compression="gzip")
@@ -78,6 +87,8 @@ add("late", "accept", "Space may be taken late.", timed(h5d.ALLOC_TIME_LATE))
 add("by-and-by", "accept", "Space may be taken chunk by chunk.", timed(h5d.ALLOC_TIME_INCR))
 add("filter-mask", "accept", "A chunk may do without the filters.", masked)
 add("never-written", "accept", "What was never written is the fill value, and counts.", never_written)
+for version in ("earliest", "latest"):
+    add(f"half-written-{version}", "accept", "Chunks are where they are.", half_written, libver=version)
 add("shrunk", "accept", "What lies outside the shape does not count.", shrunk)
 add("scale-offset", "accept", "What comes out of a lossy filter is what is there.",
     lambda file: {"w": file.create_dataset("w", data=GRID, chunks=(8, 8), scaleoffset=3) and file["w"][()]})  # fmt: skip

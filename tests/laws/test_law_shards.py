@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +120,30 @@ def test_a_broken_set_is_refused(sharded: Path, tmp_path: Path, what: str, reaso
     with pytest.raises(InputError, match=reason):
         apply(sharded / "model.safetensors.index.json", tmp_path / "out", strategy="none")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["..", "a\0b", "\ud800", "sub/shard.safetensors", "model.safetensors.index.json"], ids=ascii
+)
+def test_an_index_names_files_beside_it(name: str, sharded: Path, tmp_path: Path) -> None:
+    """What is no name of a file, or leads elsewhere or back to the index, is refused in any command."""
+    index = sharded / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {"w": name}}))
+    for command in (stats, partial(apply, output=tmp_path / "out", strategy="none")):
+        with pytest.raises(InputError, match="not a plain name"):
+            command(index)
+
+
+@pytest.mark.parametrize("kind", ["fifo", "device"])
+def test_an_index_is_a_file(kind: str, tmp_path: Path) -> None:
+    """A FIFO, from which nothing may ever come, and a device, which may never end, are no indices."""
+    index = tmp_path / "model.safetensors.index.json"
+    if kind == "fifo":
+        os.mkfifo(index)
+    else:
+        index.symlink_to("/dev/zero")
+    with pytest.raises(InputError, match="not a regular file"):
+        stats(index)
 
 
 def test_a_set_needs_a_directory(sharded: Path, tmp_path: Path) -> None:

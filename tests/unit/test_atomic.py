@@ -132,11 +132,19 @@ def test_an_existing_file_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
-@pytest.mark.parametrize(("name", "reason"), [("", "is a directory"), ("missing/out", "directory does not exist")])
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("", "is a directory"),
+        ("new/", "is a directory"),
+        ("new/.", "is a directory"),
+        ("missing/out", "directory does not exist"),
+    ],
+)
 def test_targets_that_cannot_be(tmp_path: Path, name: str, reason: str, overwrite: bool) -> None:
     """A directory, and a file in a folder that is not there, are refused before anything is read."""
     with pytest.raises(OutputError, match=reason):
-        Outputs(overwrite).check(str(tmp_path / name))
+        Outputs(overwrite).check(f"{tmp_path}/{name}")
 
 
 def test_a_long_name_can_be_written(tmp_path: Path) -> None:

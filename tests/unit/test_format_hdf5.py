@@ -33,6 +33,7 @@ PACKED: dict[str, dict[str, Any]] = {
     "gzip": {"chunks": (4, 4), "compression": "gzip", "shuffle": True},
     "lzf": {"compression": "lzf", "fletcher32": True},
     "resizable": {"chunks": (4, 8), "maxshape": (None, 20)},
+    "widening": {"chunks": (3, 5), "maxshape": (30, None), "compression": "gzip"},
 }
 
 
@@ -261,6 +262,18 @@ def test_types(path: Path, kind: Any, expected: DType) -> None:
         assert dtype_of(dataset, None) == expected
 
 
+@pytest.mark.skipif(not hasattr(h5t, "COMPLEX"), reason="HDF5 before 2.0 has no such type")
+@pytest.mark.parametrize(("name", "code"), [("COMPLEX_IEEE_F32LE", "<c8"), ("COMPLEX_IEEE_F64BE", ">c16")])
+def test_complex_numbers_of_their_own_class(name: str, code: str, path: Path) -> None:
+    """Complex numbers are complex, whether HDF5 has a class for them or h5py a pair."""
+    values = np.array([1 + 2j, 3 - 4j], code)
+    with h5py.File(path, "w") as file:
+        dataset = h5d.create(file.id, b"w", getattr(h5t, name), h5s.create_simple((2,)))
+        dataset.write(h5s.ALL, h5s.ALL, values)
+    [(spec, raw)] = read_all(path).values()
+    assert (spec.dtype, raw) == (from_numpy(values.dtype), values.tobytes())
+
+
 def test_an_unknown_float_is_refused(path: Path) -> None:
     """A float of an unusual layout is never taken for a usual one."""
     kind = h5t.IEEE_F32LE.copy()
@@ -441,6 +454,48 @@ def test_edges_that_are_not_packed(path: Path, tmp_path: Path) -> None:
         dataset = h5d.create(file.id, b"w", h5t.IEEE_F32LE, h5s.create_simple((37, 23)), plan)
         dataset.write(h5s.ALL, h5s.ALL, values)
         assert dataset.get_chunk_info_by_coord((32, 16)).size == 256
+    assert read_all(path)["w"][1] == values.tobytes()
+    out = tmp_path / "out.h5"
+    rewritten(path, out, {"w": (values * 2).tobytes()})
+    with h5py.File(out) as file:
+        np.testing.assert_array_equal(file["w"][()], values * 2)
+
+
+def test_what_is_held_at_once(path: Path) -> None:
+    """A chunk is unpacked in one piece, which a tensor says beforehand."""
+    with h5py.File(path, "w") as file:
+        file.create_dataset("chunked", data=gradients(600).reshape(20, 30), chunks=(5, 30))
+        file["plain"] = gradients(600)
+    assert {name: spec.held for name, (spec, _) in read_all(path).items()} == {"chunked": 600, "plain": 0}
+
+
+LABELS = {
+    "empty": h5py.Empty("S10"),
+    "none": np.array([], "S5"),
+    "several": np.array([b"a", b"b"]),
+    "number": 3,
+    "long": "x" * 1001,
+}
+
+
+@pytest.mark.parametrize("value", [*LABELS.values()], ids=[*LABELS])
+def test_attributes_that_are_no_labels(value: Any, path: Path) -> None:
+    """An attribute that is called `name` or `dtype`, and holds no short text, says nothing of a layer or of elements."""
+    with h5py.File(path, "w") as file:
+        file["layer/w"] = np.ones(3, np.float32)
+        file["layer"].attrs["name"] = file["layer/w"].attrs["dtype"] = value
+    [(spec, _)] = read_all(path).values()
+    assert (spec.name, spec.label) == ("layer/w", None)
+
+
+@pytest.mark.parametrize("packed", [{}, {"compression": "gzip"}, {"compression": "lzf"}], ids=str)
+def test_growing_along_an_inner_axis(packed: dict[str, Any], path: Path, tmp_path: Path) -> None:
+    """HDF5 lists the chunks of such a dataset at wrong places: its elements are read, and written, where they are."""
+    values = gradients(8 * 310).reshape(8, 310)
+    values[:, 155:] = 0
+    with h5py.File(path, "w", libver="latest") as file:
+        dataset = file.create_dataset("w", (8, 310), np.float32, chunks=(4, 31), maxshape=(8, None), **packed)
+        dataset[:, :155] = values[:, :155]
     assert read_all(path)["w"][1] == values.tobytes()
     out = tmp_path / "out.h5"
     rewritten(path, out, {"w": (values * 2).tobytes()})

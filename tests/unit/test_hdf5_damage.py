@@ -1,6 +1,7 @@
 """What HDF5 itself does not bear is seen before it is called."""
 
 import io
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,6 +10,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from fuzz.checksums import seal, sealed
 
 import gradclip_cli
 from gradclip_cli.errors import InputError
@@ -57,6 +59,49 @@ def test_a_heap_without_an_end(damage: Callable[[bytearray, int], None], user_bl
         check(file, base(file) or 0)
 
 
+def overlapping_global() -> bytes:
+    """Heaps that all reach to the end, each of one piece more than the next."""
+    count = 1 << 13
+    return b"".join(b"GCOL\x01\0\0\0" + struct.pack("<3Q", 32 * (count - k), 1, 16) for k in range(count))
+
+
+def overlapping_local() -> bytes:
+    """Heaps that all have the same long list of free pieces."""
+    count = 1 << 13
+    heads = b"".join(b"HEAP\0\0\0\0" + struct.pack("<3Q", 16 * count, 0, 512 + 32 * count) for _ in range(count))
+    return heads + b"".join(struct.pack("<2Q", 16 * (k + 1), 16) for k in range(count))
+
+
+@pytest.mark.parametrize("heaps", [overlapping_global, overlapping_local], ids=lambda heaps: heaps.__name__)
+def test_heaps_that_overlap(heaps: Callable[[], bytes], tmp_path: Path) -> None:
+    """Heaps on top of each other, over which one could go for hours, are an error at once."""
+    path = tmp_path / "g.h5"
+    path.write_bytes(saved(path)[:16].ljust(512, b"\0") + heaps())
+    with InputFile(str(path)) as file, pytest.raises(InputError, match="heap"):
+        check(file, 0)
+
+
+@pytest.mark.parametrize(
+    ("offset", "number"),
+    [(6, 0), (6, 12), (6, 1 << 31), (10, 0), (10, 0xFFFF), (12, 0xFFFF)],
+    ids=["no nodes", "small nodes", "giant nodes", "no records", "giant records", "deep"],
+)
+def test_trees_that_cannot_be(offset: int, number: int, tmp_path: Path) -> None:
+    """A tree from which HDF5 would take gigabytes, or die, is an error before HDF5 is called; its checksum may be right."""
+    path = tmp_path / "g.h5"
+    with h5py.File(path, "w", libver="latest") as file:
+        for k in range(20):
+            file[f"layers/w{k}"] = np.ones(3, np.float32)
+    gradclip_cli.stats(path)
+    data = bytearray(path.read_bytes())
+    places, at = sealed(bytes(data)), data.index(b"BTHD") + offset
+    data[at : at + (4 if offset == 6 else 2)] = number.to_bytes(4 if offset == 6 else 2, "little")
+    seal(data, places)
+    path.write_bytes(data)
+    with pytest.raises(InputError, match="an index is damaged"):
+        gradclip_cli.stats(path)
+
+
 class FakeDataset:
     """A dataset of 4 by 6 in chunks of 2 by 3, with chunks where a test says."""
 
@@ -68,6 +113,10 @@ class FakeDataset:
     def get_create_plist(self) -> Any:
         """Return what says how large chunks are."""
         return SimpleNamespace(get_chunk=lambda: (2, 3))
+
+    def get_space(self) -> Any:
+        """Return what says how large the dataset may become."""
+        return SimpleNamespace(get_simple_extent_dims=lambda most: self.shape)
 
     def chunk_iter(self, take: Callable[[Any], bool | None]) -> bool | None:
         """Tell of one chunk after the other, as h5py does."""

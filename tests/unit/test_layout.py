@@ -1,6 +1,7 @@
 """Column-major tensors are read in row-major order, whatever is asked for at once."""
 
 import random
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from gradclip_cli import layout
 from gradclip_cli.arithmetic.dtypes import Raw, from_numpy
+from gradclip_cli.errors import OutputError
 from gradclip_cli.layout import Turned, boxes
 from gradclip_cli.tensors import TensorSpec
 
@@ -80,3 +82,12 @@ def test_no_more_is_read_at_once_than_is_turned_at_once(monkeypatch: pytest.Monk
     assert out[800:].tobytes() == array[7].tobytes()[800:]
     assert out[:800].tobytes() == array[8, 10:210].tobytes()
     assert max(asked) <= 4000
+
+
+@pytest.mark.parametrize("shape", [(2, 900), (5, 2, 1)])
+def test_no_room_to_turn_it_is_told(shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the temporary file does not fit, the error says so, and what to do, rather than blame an output."""
+    with Path("/dev/full").open("w+b", buffering=0) as full:
+        monkeypatch.setattr("tempfile.TemporaryFile", lambda: full)
+        with pytest.raises(OutputError, match=r"t: cannot be kept in a temporary file: no space .* TMPDIR"):
+            turned(np.zeros(shape), 10, packed=True)

@@ -68,6 +68,22 @@ def test_bits_of_another_owner_are_dropped(made: Path, monkeypatch: pytest.Monke
     assert stat.S_IMODE(made.stat().st_mode) == 0o755
 
 
+@pytest.mark.parametrize("code", [errno.EPERM, errno.EINVAL])
+def test_the_group_is_kept_without_the_owner(code: int, made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who may not give the file away, as to an owner whom a container does not know, keeps its group where that is allowed."""
+    given = []
+
+    def fchown(fd: int, owner: int, group: int) -> None:
+        if owner != -1:
+            raise OSError(code, os.strerror(code))
+        given.append(group)
+
+    monkeypatch.setattr(os, "fchown", fchown)
+    with made.open("r+b") as file:
+        take_over_mode(file.fileno(), str(made))
+    assert given == [made.stat().st_gid]
+
+
 @pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOTSUP])
 def test_directories_that_cannot_be_synced(code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file system that knows no sync of directories is no error."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gradclip_cli.workers import Workers, available
+from gradclip_cli.workers import Workers, available, room
 
 jobs = pytest.mark.parametrize("jobs", [1, 2, 5])
 
@@ -83,3 +83,30 @@ def test_threads_end_with_the_workers() -> None:
     with Workers(3) as workers:
         list(workers.map(lambda item: item, range(20)))
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("gradclip")]
+
+
+@pytest.mark.parametrize(("nbytes", "most"), [(64 << 20, 2), (1 << 20, 8)])
+def test_room_for_two_large_ones(nbytes: int, most: int) -> None:
+    """Tasks that hold much are done two at a time, whatever the number of threads; others all at once."""
+    inside, seen, lock = [0], [0], threading.Lock()
+    together = threading.Barrier(most)
+
+    def task(_: int) -> None:
+        with room(nbytes):
+            with lock:
+                inside[0] += 1
+                seen[0] = max(seen[0], inside[0])
+            together.wait(10)
+            with lock:
+                inside[0] -= 1
+
+    with Workers(8) as workers:
+        list(workers.map(task, range(8)))
+    assert seen == [most]
+
+
+def test_there_is_room_after_an_error() -> None:
+    """A task that fails leaves its room to others."""
+    for _ in range(4):
+        with pytest.raises(ZeroDivisionError), room(64 << 20):
+            raise ZeroDivisionError

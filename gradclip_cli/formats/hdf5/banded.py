@@ -30,7 +30,7 @@ class BandReader:
         self._packing = packing_of(dataset, spec.dtype.itemsize)
         plan = dataset.get_create_plist()
         self._chunk = plan.get_chunk() if plan.get_layout() == h5d.CHUNKED else None
-        self._table = Table(dataset, file.size) if self._chunk is not None else None
+        self.table = Table(dataset, file.size) if self._chunk is not None else None
         self._filling = b""
         self._bands: Iterator[Band] = bands_of(dataset, spec)
         self._held: Raw = np.empty(0, np.uint8)
@@ -47,7 +47,7 @@ class BandReader:
             done += part.size
 
     def _load(self, band: Band) -> Raw:
-        if self._chunk is None or self._table is None:
+        if self._chunk is None or self.table is None or not self.table.tells_places:
             return self._read(band)
         held = np.empty(band.count, self._word)
         whole = aligned(band, self._spec.shape, self._chunk)
@@ -58,7 +58,7 @@ class BandReader:
 
     def _values(self, origin: tuple[int, ...], used: tuple[slice, ...], whole: bool) -> Any:
         """Return the elements `used` of a chunk."""
-        found = self._table.find(origin) if self._table is not None else None
+        found = self.table.find(origin) if self.table is not None else None
         if found is None:
             return np.frombuffer(self._fill(), self._word)[0]
         offset, size, mask = found

@@ -11,6 +11,7 @@ from h5py import h5d, h5z
 
 from gradclip_cli.arithmetic.dtypes import Raw
 from gradclip_cli.formats.hdf5.bands import Band
+from gradclip_cli.formats.hdf5.table import tells_places
 
 _DEFLATES = [(h5z.FILTER_DEFLATE, level) for level in range(10)]
 
@@ -59,7 +60,7 @@ def word(itemsize: int) -> str:
 def packing_of(dataset: Any, itemsize: int) -> Packing | None:
     """Describe the packing of a dataset; None where it is not chunked, or h5py has to pack it."""
     plan = dataset.get_create_plist()
-    if plan.get_layout() != h5d.CHUNKED:
+    if plan.get_layout() != h5d.CHUNKED or not tells_places(dataset):
         return None
     filters = [plan.get_filter(k) for k in range(plan.get_nfilters())]
     kinds = [(found[0], *found[2]) for found in filters]  # with what each filter was told

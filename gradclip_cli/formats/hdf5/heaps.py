@@ -5,9 +5,11 @@ Source: HDF5 File Format Specification 3.0, III.D (local heaps) and III.E (globa
 
 import struct
 from collections.abc import Iterator
+from itertools import chain, islice
 
 from gradclip_cli.errors import InputError
 from gradclip_cli.files.positions import InputFile
+from gradclip_cli.formats.hdf5 import trees
 
 _LOCAL, _GLOBAL = b"HEAP\0\0\0\0", b"GCOL\x01\0\0\0"
 _HEAD = 16
@@ -19,14 +21,22 @@ _SEARCHED = 16 << 20
 
 
 def check(file: InputFile, base: int) -> None:
-    """Raise where a heap has pieces without a length, or free ones in a circle; `base` is the size of the user block."""
+    """Raise where a tree cannot be, or a heap has pieces without a length, or free ones in a circle.
+
+    `base` is the size of the user block.
+    """
     data = file.read(0, min(file.size, _SEARCHED))
+    if not trees.are_sound(data):
+        raise InputError("HDF5 cannot read it: an index is damaged", path=file.path)
     head = file.read(base, _HEAD)
     if len(head) < _HEAD or any(head[at] != 8 for at in _WIDTHS.get(head[8], ())):
         return
-    found = [_is_global_sound(data, at) for at in _places(data, _GLOBAL)]
-    found += [_is_local_sound(file, data[at : at + 32], base) for at in _places(data, _LOCAL)]
-    if not all(found):
+    pieces = chain(
+        chain.from_iterable(_global_pieces(data, at) for at in _places(data, _GLOBAL)),
+        chain.from_iterable(_local_pieces(file, data[at : at + 32], base) for at in _places(data, _LOCAL)),
+    )
+    # Heaps do not overlap, so that sound ones have no more pieces than there is room for.
+    if not all(islice(pieces, len(data) // _HEAD)) or next(pieces, None) is not None:
         raise InputError("HDF5 cannot read it: a heap of names or texts is damaged", path=file.path)
 
 
@@ -37,29 +47,25 @@ def _places(data: bytes, sign: bytes) -> Iterator[int]:
         at = data.find(sign, at + 1)
 
 
-def _is_global_sound(data: bytes, at: int) -> bool:
-    """Whether the pieces of a heap follow each other to its end."""
+def _global_pieces(data: bytes, at: int) -> Iterator[bool]:
+    """Go over the pieces of a heap, which follow each other to its end; yield whether each is sound."""
     end = at + int.from_bytes(data[at + 8 : at + _HEAD], "little")
     at += _HEAD
     while end <= len(data) and end - at >= _HEAD:
         size = int.from_bytes(data[at + 8 : at + _HEAD], "little")
         is_free = data[at : at + 2] == b"\0\0"
         taken = size if is_free else _HEAD + -(-size // 8) * 8
-        if not 0 < taken <= end - at:
-            return False
+        yield 0 < taken <= end - at
         at += taken
-    return True
 
 
-def _is_local_sound(file: InputFile, head: bytes, base: int) -> bool:
-    """Whether the free pieces of a heap come to an end; what else is wrong HDF5 sees itself."""
+def _local_pieces(file: InputFile, head: bytes, base: int) -> Iterator[bool]:
+    """Go over the free pieces of a heap; yield whether each is a new one. What else is wrong HDF5 sees itself."""
     if len(head) < 32:
-        return True
+        return
     size, free, address = struct.unpack_from("<3Q", head, 8)
     seen = set[int]()
     while free != _LAST and free + _HEAD <= size <= file.size and address < file.size:
-        if free in seen:
-            return False
+        yield free not in seen
         seen.add(free)
         free = int.from_bytes(file.read(base + address + free, 8), "little")
-    return True

@@ -3,7 +3,9 @@
 import os
 from contextlib import ExitStack
 
+import numpy as np
 from h5py import h5d, h5o, h5s
+from numpy.typing import NDArray
 
 from gradclip_cli.arithmetic.dtypes import Raw
 from gradclip_cli.errors import InputError
@@ -33,6 +35,7 @@ class Hdf5Reader:
             self.handle = opened(file.fd, "r")
         self.tensors: list[TensorSpec] = []
         self._bands: dict[str, BandReader] = {}
+        self._chunks: dict[str, NDArray[np.int64]] = {}  # where those of each dataset lie
         self._whole: set[str] = set()  # datasets that have been read to their end
         with ExitStack() as unless_sound:
             unless_sound.callback(self.close)
@@ -47,17 +50,24 @@ class Hdf5Reader:
         with mapped(self.file.path, spec.name):
             if start == 0:
                 with lock:
-                    self._bands[spec.name] = BandReader(opened_dataset(self.handle, spec.name), spec, self.file)
+                    self._begin(spec)
             self._bands[spec.name].read_into(out)
             if start + out.size // spec.dtype.itemsize == spec.size:
                 del self._bands[spec.name]
                 self._whole.add(spec.name)
+
+    def _begin(self, spec: TensorSpec) -> None:
+        band = self._bands[spec.name] = BandReader(opened_dataset(self.handle, spec.name), spec, self.file)
+        if band.table is not None:
+            self._chunks[spec.name] = band.table.extents
 
     def verify(self, rest: bool = False) -> None:
         """Raise if the file has changed since it was opened; with `rest`, if a dataset that was not read cannot be."""
         for spec in self.tensors if rest else ():
             if spec.offset is None and spec.size and spec.name not in self._whole:
                 read_through(self, spec)
+        if rest and self._chunks:
+            self._check_chunks()
         self.file.check_unchanged()
 
     def extras(self) -> list[str]:
@@ -116,11 +126,12 @@ class Hdf5Reader:
             ):
                 raise InputError("has elements past the end of the file", path=self.file.path, tensor=name)
             if layout == h5d.CHUNKED:
-                self._check_chunk(plan.get_chunk(), spec, options)
+                spec.held = self._check_chunk(plan.get_chunk(), spec, options)
                 self._check_filters([plan.get_filter(k)[0] for k in range(plan.get_nfilters())], name)
             self.tensors.append(spec)
 
-    def _check_chunk(self, chunk: tuple[int, ...], spec: TensorSpec, options: Options) -> None:
+    def _check_chunk(self, chunk: tuple[int, ...], spec: TensorSpec, options: Options) -> int:
+        """Return the size of a chunk; raise where it is larger than it needs to be."""
         nbytes = spec.dtype.itemsize
         for size in chunk:
             nbytes *= size
@@ -132,6 +143,7 @@ class Hdf5Reader:
         if nbytes > _MOST_UNPACKED and not options.allow_huge:
             message = f"has chunks of {nbytes:,} bytes, each unpacked in one piece; give --allow-huge if that is right"
             raise InputError(message, path=self.file.path, tensor=spec.name)
+        return nbytes
 
     def _check_filters(self, filters: list[int], name: str) -> None:
         if len(set(filters)) < len(filters):
@@ -143,6 +155,19 @@ class Hdf5Reader:
             if spec.position(0) < end:
                 raise InputError("shares its bytes with another dataset", path=self.file.path, tensor=spec.name)
             end = spec.position(spec.size)
+
+    def _check_chunks(self) -> None:
+        """Raise where a chunk lies on top of another dataset: whoever writes to one would change both."""
+        lying = [spec for spec in self.tensors if spec.offset is not None and spec.size]
+        places = {spec.name: np.array([[spec.position(0), spec.nbytes]]) for spec in lying} | self._chunks
+        rows = np.concatenate(list(places.values()))
+        order = np.argsort(rows[:, 0], kind="stable")
+        starts, ends = rows[order, 0], rows[order].sum(axis=1)
+        shared = np.flatnonzero(starts[1:] < ends[:-1])
+        if shared.size:
+            owners = np.repeat(np.arange(len(places)), [len(extents) for extents in places.values()])
+            tensor = list(places)[owners[order[shared[0] + 1]]]
+            raise InputError("shares its bytes with another dataset", path=self.file.path, tensor=tensor)
 
 
 def _label(name: str, labels: dict[str, str]) -> str | None:

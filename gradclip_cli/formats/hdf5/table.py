@@ -11,11 +11,12 @@ _FIELDS = 4
 
 
 class Table:
-    """The chunks of a dataset that were ever written."""
+    """The chunks of a dataset that were ever written; `extents` says of each where in the file it lies, and its size."""
 
     def __init__(self, dataset: Any, file_size: int) -> None:
         self._shape, self._chunk = tuple(dataset.shape), dataset.get_create_plist().get_chunk()
         self._counts = tuple(-(-n // c) for n, c in zip(self._shape, self._chunk, strict=True))
+        self.tells_places = tells_places(dataset)
         self._rows = array("q")
         if prod(self._counts) and dataset.chunk_iter(self._take):
             raise ValueError("its chunks are not those of its shape")
@@ -25,6 +26,7 @@ class Table:
         ends = np.append(starts[1:], file_size)
         if (sizes <= 0).any() or (starts < 0).any() or (sizes > ends - starts).any():
             raise ValueError("its chunks overlap, or reach past the end of the file")
+        self.extents = rows[:, 1:3].copy()
         self._found = rows[np.argsort(rows[:, 0], kind="stable")]
         if (self._found[1:, 0] == self._found[:-1, 0]).any():
             raise ValueError("two of its chunks are at one place")
@@ -41,9 +43,11 @@ class Table:
     def _take(self, info: Any) -> bool | None:
         """Take note of a chunk; end the listing where there are more than can be, or one is where none can be."""
         places = zip(info.chunk_offset, self._shape, self._chunk, strict=True)
-        if any(at >= n or at % c for at, n, c in places) or len(self._rows) >= _FIELDS * prod(self._counts):
+        amiss = self.tells_places and any(at >= n or at % c for at, n, c in places)
+        if amiss or len(self._rows) >= _FIELDS * prod(self._counts):
             return True
-        self._rows.extend((self._number(info.chunk_offset), info.byte_offset, info.size, info.filter_mask))
+        number = self._number(info.chunk_offset) if self.tells_places else len(self._rows)
+        self._rows.extend((number, info.byte_offset, info.size, info.filter_mask))
         return None
 
     def _number(self, origin: tuple[int, ...]) -> int:
@@ -51,6 +55,15 @@ class Table:
         for at, c, count in zip(origin, self._chunk, self._counts, strict=True):
             number = number * count + at // c
         return number
+
+
+def tells_places(dataset: Any) -> bool:
+    """Whether a listing of chunks says where in the dataset they are.
+
+    HDF5 mistakes the places where there is one axis without a limit and it is not the first: those of an extensible array.
+    """
+    limits = dataset.get_space().get_simple_extent_dims(True)
+    return bool(limits.count(h5s.UNLIMITED) != 1 or limits[0] == h5s.UNLIMITED)
 
 
 def filling(dataset: Any) -> bytes:

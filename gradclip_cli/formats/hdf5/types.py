@@ -4,7 +4,7 @@ import sys
 from typing import Any
 
 import h5py
-from h5py import h5a, h5g, h5t
+from h5py import h5a, h5g, h5s, h5t
 
 from gradclip_cli.arithmetic import dtypes
 from gradclip_cli.arithmetic.dtypes import DType
@@ -15,6 +15,8 @@ _FLOATS = {  # size, (sign, exponent at, exponent bits, mantissa at, mantissa bi
     (4, (31, 23, 8, 0, 23), 127): dtypes.FLOAT32,
     (8, (63, 52, 11, 0, 52), 1023): dtypes.FLOAT64,
 }
+_COMPLEX = getattr(h5t, "COMPLEX", None)  # a class of its own since HDF5 2.0
+_LONGEST_TEXT = 1000
 _ORDERS = (h5t.ORDER_LE, h5t.ORDER_BE)
 _NATIVE = h5t.ORDER_LE if sys.byteorder == "little" else h5t.ORDER_BE
 
@@ -35,7 +37,7 @@ def dtype_of(dataset: Any, void_dtype: str | None) -> DType:
         if "bfloat16" not in (void_dtype, attribute(dataset, b"dtype")):
             raise ValueError("has 2-byte elements of no type; if they are bfloat16, give --void-dtype bfloat16")
         return dtypes.BFLOAT16
-    if group == h5t.ENUM or (group == h5t.COMPOUND and kind.get_member_offset(0) == 0):
+    if group in (h5t.ENUM, _COMPLEX) or (group == h5t.COMPOUND and kind.get_member_offset(0) == 0):
         plain = dtypes.from_numpy(kind.dtype)
         if plain.kind in ("bool", "complex") and plain.itemsize == size:
             return plain
@@ -47,8 +49,10 @@ def attribute(thing: Any, name: bytes) -> str | None:
     if not h5a.exists(thing, name):
         return None
     value = h5a.open(thing, name)
-    if value.get_type().get_class() != h5t.STRING or value.get_storage_size() > 1000 or value.shape != ():
+    if value.get_space().get_simple_extent_type() != h5s.SCALAR:  # of nothing h5py cannot tell the size
+        return None
+    if value.get_type().get_class() != h5t.STRING or value.get_storage_size() > _LONGEST_TEXT:
         return None
     owner = h5py.Group(thing) if isinstance(thing, h5g.GroupID) else h5py.Dataset(thing)
     text = h5py.AttributeManager(owner).get(name.decode())
-    return text if isinstance(text, str) else None
+    return text if isinstance(text, str) and len(text) <= _LONGEST_TEXT else None

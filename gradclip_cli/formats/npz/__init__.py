@@ -18,7 +18,6 @@ name = "npz"
 suffixes = (".npz",)
 keeps_places = False
 
-_MOST_DIMENSIONS = 64  # numpy's own limit
 _LONGEST_NAME = 0xFFFF - len(".npy")
 
 
@@ -169,8 +168,8 @@ def _unfit(spec: TensorSpec, names: set[str]) -> str | None:
         return f"numpy has no {spec.dtype.name}"
     if f"{spec.name}.npy" in names:
         return f"numpy takes it for '{spec.name}.npy'"
-    if len(spec.shape) > _MOST_DIMENSIONS:
-        return f"{len(spec.shape)} dimensions; numpy has at most {_MOST_DIMENSIONS}"
+    if len(spec.shape) > npy.MOST_DIMENSIONS:
+        return f"{len(spec.shape)} dimensions; numpy has at most {npy.MOST_DIMENSIONS}"
     if not is_unicode(spec.name):
         return "its name is not Unicode"
     if "\0" in spec.name or len(spec.name.encode()) > _LONGEST_NAME:

@@ -20,6 +20,9 @@ MAX_HEADER = 10_000
 
 LONGEST = 12 + MAX_HEADER
 
+MOST_DIMENSIONS = 64
+"""numpy's own limit."""
+
 
 @dataclass(frozen=True, slots=True)
 class Header:
@@ -70,6 +73,8 @@ def _layout(fields: dict[str, object]) -> tuple[tuple[int, ...], bool]:
     shape, fortran = fields["shape"], fields["fortran_order"]
     if not isinstance(shape, tuple) or not all(type(size) is int and 0 <= size < 1 << 63 for size in shape):
         raise ValueError(f"has the shape {str(shape)[:80]}")
+    if len(shape) > MOST_DIMENSIONS:
+        raise ValueError(f"has {len(shape):,} dimensions; numpy has at most {MOST_DIMENSIONS}")
     if type(fortran) is not bool:
         raise ValueError("has a fortran_order that is neither True nor False")
     return shape, fortran and len(shape) > 1
