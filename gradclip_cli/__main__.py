@@ -25,7 +25,7 @@ def main() -> None:
     standard.furnish()
     # Threads of our own are enough; this has to be said before numpy is imported.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    gc.set_threshold(200_000, 100, 100)  # a header may hold a million entries, none of them in a cycle
+    gc.set_threshold(2_000_000, 100, 100)  # a header may hold a million entries, none of them in a cycle
     code = run()
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):

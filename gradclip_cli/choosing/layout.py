@@ -11,7 +11,7 @@ from gradclip_cli.choosing.samples import Sample, lengths, sums
 from gradclip_cli.errors import InputError
 from gradclip_cli.inputs import shards
 from gradclip_cli.inputs.dumps import Dump
-from gradclip_cli.inputs.likeness import unlike
+from gradclip_cli.inputs.likeness import Shapes, shapes_of, unlike
 from gradclip_cli.inputs.naming import Place
 from gradclip_cli.plan import StatsPlan
 from gradclip_cli.report import StatsDump, StatsParam
@@ -28,7 +28,7 @@ class Layout:
     """What all dumps of a series have in common: their tensors, in the order of the first dump's layers."""
 
     specs: list[TensorSpec]
-    shapes: list[tuple[int, ...] | None]
+    shapes: Shapes
     places: list[Place]
     layers: list[str]
     starts: list[int]  # where the tensors of each layer begin; one more at the end
@@ -41,31 +41,20 @@ class Layout:
         """Take the layout from a dump; of its tensors only those `shared` by all dumps, where that is asked for."""
         left = [] if shared is None else [name for name in dump.named if name not in shared]
         notes = [*dump.notes, *([f"left out, since not in all dumps: {listed(left)}"] if left else [])]
-        named = {name: indices for name, indices in dump.named.items() if shared is None or name in shared}
-        firsts = [indices[0] for indices in named.values()]
+        shapes = shapes_of(dump)
+        if left:
+            shapes = {name: shape for name, shape in shapes.items() if name not in set(left)}
+        firsts = [dump.named[name][0] for name in shapes]
         places = [dump.places[k] for k in firsts]
         sizes = Counter(place.layer for place in places)
         starts = np.cumsum([0, *sizes.values()]).tolist()
-        shapes = [dump.shape(indices) for indices in named.values()]
-        return cls(
-            [dump.tensors[k] for k in firsts],
-            shapes,
-            places,
-            list(sizes),
-            starts,
-            dump.labels,
-            notes,
-            shared is not None,
-        )
+        specs = [dump.tensors[k] for k in firsts]
+        return cls(specs, shapes, places, list(sizes), starts, dump.labels, notes, shared is not None)
 
     def sample(self, dump: Dump, plan: StatsPlan) -> Sample:
         """Reduce a dump to its norms; raise InputError where its tensors, or their shapes, are not those of the first."""
         types, p = sums(plan), plan.norm.type
-        names = [spec.name for spec in self.specs]
-        what = "" if self.shared else unlike(dict(zip(names, self.shapes, strict=True)), dump)
-        if what or not dump.named.keys() >= set(names):
-            raise InputError(f"{what or 'changed while it was read'}; {_DIFFER}", path=dump.path)
-        params = dump.stats.together([dump.named[name] for name in names], types)
+        params = dump.stats.together(self._of(dump), types)
         layers = params.together([range(a, b) for a, b in pairwise(self.starts)], types)
         total = params.total(types)
         line = StatsDump(
@@ -79,10 +68,17 @@ class Layout:
         more = lengths(total, layers, params, types) if plan.tries else None
         return Sample(line, by_layer, by_param, params.as_read(params.max_abs), more)
 
+    def _of(self, dump: Dump) -> list[list[int]]:
+        """Return the tensors of a dump that are in all dumps, or else raise InputError."""
+        what = "" if self.shared else unlike(self.shapes, dump)
+        if what or not dump.named.keys() >= self.shapes.keys():
+            raise InputError(f"{what or 'changed while it was read'}; {_DIFFER}", path=dump.path)
+        return [dump.named[name] for name in self.shapes]
+
     def param(self, k: int, summary: Summary) -> StatsParam:
         """The row of a tensor."""
         spec, place = self.specs[k], self.places[k]
-        return StatsParam(spec.name, place.layer, place.param, self.shapes[k], spec.dtype.name, summary)
+        return StatsParam(spec.name, place.layer, place.param, self.shapes[spec.name], spec.dtype.name, summary)
 
     def groups(self, strategy: Strategy) -> list[tuple[str, str | None]]:
         """Return the layer of each group of a strategy that has several, and the name where it is one tensor."""

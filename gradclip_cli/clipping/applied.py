@@ -82,8 +82,8 @@ class Applied:
         """How many elements of a tensor were clipped: all, or one by one."""
         factor = self._of[indices[0]].action.factor
         if factor is None or factor == 1:
-            return sum(self._single.get(index, 0) for index in indices)
-        return sum(self._dump.tensors[index].size for index in indices)
+            return sum([self._single.get(index, 0) for index in indices]) if self._single else 0
+        return sum([self._dump.tensors[index].size for index in indices])
 
     def _param(self, k: int) -> ApplyParam:
         found = self._params
@@ -137,13 +137,11 @@ class Applied:
     def _layer(self, k: int) -> ApplyLayer:
         found = self._layers
         indices, decision = found.groups[k], self._decision(found, k)
-        params: dict[str, list[int]] = {}
-        for index in indices:
-            params.setdefault(self._dump.tensors[index].name, []).append(index)
-        factors = [self._of[pieces[0]].action.factor for pieces in params.values()]
-        clipped = [self._clipped(pieces) for pieces in params.values()]
+        params = [indices] if len(indices) == 1 else self._by_name(indices)
+        factors = [self._of[pieces[0]].action.factor for pieces in params]
+        clipped = [self._clipped(pieces) for pieces in params]
         changed = [number > 0 or factor not in (1, None) for number, factor in zip(clipped, factors, strict=True)]
-        single = any(number and factor is None for number, factor in zip(clipped, factors, strict=True))
+        single = None in factors and any(number for number, one in zip(clipped, factors, strict=True) if one is None)
         return ApplyLayer(
             self._dump.places[indices[0]].layer,
             len(params),
@@ -159,6 +157,12 @@ class Applied:
             sum(changed),
             sum(clipped) if single else None,
         )
+
+    def _by_name(self, indices: Sequence[int]) -> list[list[int]]:
+        params: dict[str, list[int]] = {}
+        for index in indices:
+            params.setdefault(self._dump.tensors[index].name, []).append(index)
+        return list(params.values())
 
     def _total(self) -> ApplyTotal:
         before, after = (stats.total(self._types) for stats in (self._dump.stats, self._after))

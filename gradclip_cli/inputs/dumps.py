@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import chain
 from typing import NamedTuple
 
 from gradclip_cli.arithmetic.dtypes import Raw
@@ -64,9 +65,13 @@ class Dump:
     def named(self) -> dict[str, list[int]]:
         """The tensors that count, by name, in the order of their layers: pieces of one tensor have one name."""
         found: dict[str, list[int]] = {}
-        for indices in self.layers.values():
-            for index in indices:
-                found.setdefault(self.tensors[index].name, []).append(index)
+        tensors = self.tensors
+        for index in chain.from_iterable(self.layers.values()):
+            name = tensors[index].name
+            if name in found:
+                found[name].append(index)
+            else:
+                found[name] = [index]
         return found
 
     def shape(self, indices: Sequence[int]) -> tuple[int, ...] | None:
@@ -98,8 +103,13 @@ class Dump:
     def layers(self) -> dict[str, list[int]]:
         """The tensors that count, by layer, in natural order."""
         found: dict[str, list[int]] = {}
+        places = self.places
         for index in self.stats:
-            found.setdefault(self.places[index].layer, []).append(index)
+            layer = places[index].layer
+            if layer in found:
+                found[layer].append(index)
+            else:
+                found[layer] = [index]
         return {layer: found[layer] for layer in sorted(found, key=natural)}
 
 

@@ -101,7 +101,7 @@ def step_named(name: str) -> int | None:
     >>> step_named("step100"), step_named("global_step_7"), step_named("lstm_step1")
     (100, 7, None)
     """
-    found = _STEP.fullmatch(name)
+    found = _STEP.fullmatch(name) if name[-1:].isdecimal() else None
     return int(found[1]) if found else None
 
 

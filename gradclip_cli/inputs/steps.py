@@ -26,6 +26,8 @@ def split(dump: Dump, naming: Naming) -> list[Dump]:
     """
     groups = [spec.name.partition("/")[0] for spec in dump.tensors]
     steps = {group: step_named(group) for group in dict.fromkeys(groups)}
+    if not any(step is not None for step in steps.values()):
+        return [dump]
     odd = [spec.name for spec, group in zip(dump.tensors, groups, strict=True) if steps[group] is None]
     if odd:
         return [replace(dump, beside=odd)] if len(set(steps.values()) - {None}) > 1 else [dump]

@@ -6,6 +6,7 @@ from typing import IO, TYPE_CHECKING
 
 from gradclip_cli.render.arrange import wanted
 from gradclip_cli.render.grid import Grid
+from gradclip_cli.render.lines import write_lines
 from gradclip_cli.render.view import View
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ _EDGES = re.compile(r"^ +| +$")
 def write(report: "Report", stream: IO[str], view: View) -> None:
     """Write the wanted tables of a report, each under its heading; a total is the last row."""
     for number, grid in enumerate(wanted(report, view)):
-        stream.writelines(_lines(grid, "\n" if number else ""))
+        write_lines(stream, _lines(grid, "\n" if number else ""))
 
 
 def _lines(grid: Grid, before: str) -> Iterator[str]:

@@ -20,11 +20,11 @@ def lines(grid: Grid, rule: str) -> Iterator[str]:
     kept, sizes = _kept(grid, headings)
     gap = " " * GAP
     signs = ["<" if column.text else ">" for column in grid.columns]
-    plain = gap.join(f"{{:{sign}{size}}}" for sign, size in zip(signs, sizes, strict=True))
+    plain = gap.join(f"%{'-' * (sign == '<')}{size}s" for sign, size in zip(signs, sizes, strict=True))
 
     def line(row: Sequence[str]) -> str:
         if "".join(row).isascii():
-            return plain.format(*row).rstrip() + "\n"
+            return (plain % tuple(row)).rstrip() + "\n"
         pads = [size - cells(cell) + len(cell) for cell, size in zip(row, sizes, strict=True)]
         return gap.join(f"{cell:{sign}{pad}}" for cell, sign, pad in zip(row, signs, pads, strict=True)).rstrip() + "\n"
 

@@ -7,6 +7,7 @@ from typing import IO, TYPE_CHECKING, cast
 from gradclip_cli.render import charset, plain
 from gradclip_cli.render.arrange import wanted
 from gradclip_cli.render.grid import Grid
+from gradclip_cli.render.lines import write_lines
 from gradclip_cli.render.view import View
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def write(report: "Report", stream: IO[str], view: View) -> None:
         elif stream.isatty() and len(grid.rows) <= _MOST_FITTED:
             _fit(grid, stream, view, unicode)
         else:
-            stream.writelines(plain.lines(grid, "─" if unicode else "-"))
+            write_lines(stream, plain.lines(grid, "─" if unicode else "-"))
     if type(report).__name__ == "StatsReport" and not view.chooses:
         from gradclip_cli.render.pictures import pictures
 

@@ -2,6 +2,7 @@
 
 from typing import IO, TYPE_CHECKING, Any
 
+from gradclip_cli.render.lines import write_lines
 from gradclip_cli.render.spreadsheet import cell
 from gradclip_cli.render.view import View
 
@@ -14,7 +15,8 @@ def write(report: "Report", stream: IO[str], view: View) -> None:
     names = view.names(type(report))
     if view.headers:
         stream.write("\t".join(names) + "\n")
-    stream.writelines("\t".join(_cell(row.get(name)) for name in names) + "\n" for row in view.rows(report))
+    rows = view.rows(report)
+    write_lines(stream, ("\t".join(_cell(row.get(name)) for name in names) + "\n" for row in rows))
 
 
 def _cell(value: Any) -> str:

@@ -2,10 +2,9 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gradclip_cli.rows import Rows
 
@@ -19,14 +18,10 @@ ALIKE = 1e-5
 """Norms that differ by so much of themselves are equal but for the rounding of float32 elements."""
 
 
-@dataclass(slots=True)
-class Summary:
-    """Figures of the finite samples (NaN where there is none); `nonfinite` counts the others, `std` is the population's.
+class Summary(NamedTuple):
+    """Figures of the finite samples (NaN where there is none); `nonfinite` counts the others, `std` is the population's."""
 
-    Nobody changes them; to freeze a million takes two seconds.
-    """
-
-    count: int
+    count: int  # type: ignore[assignment]  # nobody counts the figures that are equal
     nonfinite: int
     mean: float
     std: float
