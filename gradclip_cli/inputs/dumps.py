@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import chain
 from typing import NamedTuple
 
 from gradclip_cli.arithmetic.dtypes import Raw
@@ -66,12 +65,12 @@ class Dump:
         """The tensors that count, by name, in the order of their layers: pieces of one tensor have one name."""
         found: dict[str, list[int]] = {}
         tensors = self.tensors
-        for index in chain.from_iterable(self.layers.values()):
-            name = tensors[index].name
-            if name in found:
-                found[name].append(index)
-            else:
-                found[name] = [index]
+        for indices in self.layers.values():
+            if len(indices) == 1:  # the list itself, since all pieces of a tensor are of one layer
+                found[tensors[indices[0]].name] = indices
+                continue
+            for index in indices:
+                found.setdefault(tensors[index].name, []).append(index)
         return found
 
     def shape(self, indices: Sequence[int]) -> tuple[int, ...] | None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradclip_cli.arithmetic import norms
-from gradclip_cli.arithmetic.norms import Sums
+from gradclip_cli.arithmetic.norms import Power, Sum, Sums
 from gradclip_cli.measure.stats import Stats
 
 Floats = NDArray[np.float64]
@@ -169,14 +169,22 @@ class Columns(Mapping[int, Stats]):
         block.ints[:, :_COUNTS] = np.add.reduceat(taken.ints[:, :_COUNTS], starts[:-1])
         block.floats[:, 0] = np.maximum.reduceat(taken.floats[:, 0], starts[:-1])
         for k, p in enumerate(types):
-            pairs = list(zip(taken.ints[:, _COUNTS + k].tolist(), taken.floats[:, 1 + k].tolist(), strict=True))
-            sums = [norms.total(pairs[a:b], p) for a, b in pairwise(starts)]
+            sums = _added(taken.ints[:, _COUNTS + k], taken.floats[:, 1 + k], starts, p)
             block.ints[:, _COUNTS + k], block.floats[:, 1 + k] = zip(*sums, strict=True)
         return Columns(range(len(groups)), block)
 
     def total(self, types: Sums) -> Stats:
         """Return the statistics of all of them together."""
         return self.together([self.indices], types)[0] if self.indices else Stats(powers=tuple((0, 0.0) for _ in types))
+
+
+def _added(exponents: Ints, values: Floats, starts: Sequence[int], p: Sum) -> list[Power]:
+    """Add sums of powers from each start to the next; the fast way where no sum was scaled."""
+    if p != math.inf and not exponents.any():
+        plain = values.tolist()
+        return [(0, math.fsum(plain[a:b])) for a, b in pairwise(starts)]
+    pairs = list(zip(exponents.tolist(), values.tolist(), strict=True))
+    return [norms.total(pairs[a:b], p) for a, b in pairwise(starts)]
 
 
 def joined(parts: Sequence[tuple[int, Columns]]) -> Columns:
