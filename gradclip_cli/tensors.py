@@ -13,6 +13,10 @@ PIECE_BYTES = 2 << 20
 """What is read, computed with and written at once, in float32; as many elements of any other dtype."""
 
 
+_HEAVY = 16
+"""A tensor with more than this part of all elements that are encoded is a large one."""
+
+
 @dataclass(slots=True)
 class TensorSpec:
     """One named array of a dump: what a header says of it; nobody changes it (freezing a million takes three seconds).
@@ -62,7 +66,7 @@ def cut(specs: Sequence[TensorSpec], wanted: Iterable[int], piece_bytes: int = P
     Neighbours of at most a block each are taken together. A tensor without an offset stays whole: see `in_order`.
     """
     run: Slab | None = None
-    for index in wanted:
+    for index in _heavy_first(specs, wanted):
         spec = specs[index]
         if run is not None and _continues(specs, run, index, piece_bytes):
             run = Slab(run.index, run.count + 1, 0, run.stop + spec.size)
@@ -78,6 +82,16 @@ def cut(specs: Sequence[TensorSpec], wanted: Iterable[int], piece_bytes: int = P
             run = Slab(index, 1, 0, spec.size)
     if run is not None:
         yield run
+
+
+def _heavy_first(specs: Sequence[TensorSpec], wanted: Iterable[int]) -> Sequence[int]:
+    """Put the largest of the encoded tensors first: each is done by one thread, and for one begun last all others would wait."""
+    wanted = list(wanted)
+    encoded = [index for index in wanted if specs[index].offset is None]
+    least = sum(specs[index].size for index in encoded) / _HEAVY
+    heavy = {index for index in encoded if specs[index].size > least}
+    first = sorted(heavy, key=lambda index: -specs[index].size)
+    return [*first, *(index for index in wanted if index not in heavy)] if heavy else wanted
 
 
 def in_order(slab: Slab, spec: TensorSpec, piece_bytes: int = PIECE_BYTES) -> Iterator[Slab]:

@@ -76,9 +76,9 @@ def test_a_run_is_no_larger_than_a_piece() -> None:
 
 def test_packed_tensors_stay_whole() -> None:
     """A tensor without an offset is one slab however large it is, and never joined with another."""
-    assert list(cut(specs(3, 9 * BLOCK, packed=True), range(2), 4 * BLOCK)) == [
-        Slab(0, 1, 0, 3),
-        Slab(1, 1, 0, 9 * BLOCK),
+    assert list(cut(specs(9 * BLOCK, 3, packed=True), range(2), 4 * BLOCK)) == [
+        Slab(0, 1, 0, 9 * BLOCK),
+        Slab(1, 1, 0, 3),
     ]
 
 
@@ -95,3 +95,10 @@ def test_pieces_in_order_of_a_part() -> None:
     slab = Slab(0, 1, BLOCK, 3 * BLOCK + 5)
     found = [(piece.start, piece.stop) for piece in in_order(slab, specs(9 * BLOCK)[0], 4 * BLOCK)]
     assert found == [(BLOCK, 2 * BLOCK), (2 * BLOCK, 3 * BLOCK), (3 * BLOCK, 3 * BLOCK + 5)]
+
+
+def test_the_largest_of_the_packed_tensors_come_first() -> None:
+    """What one thread has to do alone is begun first, the largest of it before all; small ones stay in order."""
+    sizes = [*[10] * 20, 900, *[10] * 20, 5000]
+    found = [slab.index for slab in cut(specs(*sizes, packed=True), range(len(sizes)))]
+    assert found == [41, 20, *range(20), *range(21, 41)]
