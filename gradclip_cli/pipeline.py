@@ -6,7 +6,7 @@ Each command imports here what it alone needs: for a small dump, starting takes 
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gradclip_cli.inputs import likeness, ranks, shards
+from gradclip_cli.inputs import ranks, shards
 from gradclip_cli.inputs.dumps import Progress, open_dump
 from gradclip_cli.inputs.order import by_step, in_step_order
 from gradclip_cli.inputs.steps import shared_names, surveyed
@@ -23,15 +23,12 @@ def silent(_: int, path: str) -> None:
 
 def apply(plan: ApplyPlan, progress: Progress = silent) -> "ApplyReport":
     """Transform dumps; nothing is written before all are measured, and nothing is replaced before all are written."""
-    from gradclip_cli.checks import check_layers, check_taken, refuse_nonfinite
     from gradclip_cli.clipping.ahead import Ahead
     from gradclip_cli.clipping.applied import Applied
-    from gradclip_cli.clipping.groups import decide, partition, resolve
-    from gradclip_cli.clipping.rewriting import Decided, Rewriting, rewrite
-    from gradclip_cli.clipping.stepwise import replayed
+    from gradclip_cli.clipping.deciding import decisions
+    from gradclip_cli.clipping.rewriting import Rewriting, rewrite
     from gradclip_cli.files.atomic import Outputs
     from gradclip_cli.report import ApplyReport
-    from gradclip_cli.thresholds import Replay, Rule
 
     outputs = dict(zip(plan.inputs, plan.outputs, strict=True))
     with Workers(plan.jobs) as workers, Outputs(plan.overwrite, plan.folder) as staging:
@@ -40,32 +37,16 @@ def apply(plan: ApplyPlan, progress: Progress = silent) -> "ApplyReport":
                 staging.check(target)
         ahead, types = Ahead(plan, staging), norm_types(plan)
         read = partial(surveyed, selection=plan.selection, types=types, workers=workers, progress=progress)
-        dumps = by_step([dump for path in plan.inputs for dump in read(path, follow=ahead.follow)])
-        check_taken(dumps, plan.selection)
-        check_layers(dumps, plan.overrides)
-        if plan.nonfinite == "error":
-            refuse_nonfinite(dumps)
-        paths = [dump.parts[0].path for dump in dumps]
-        groups, notes = replayed(plan, [partition(dump, plan) for dump in dumps], paths)
-        chosen, more = resolve(plan, groups, paths)
-        notes += more
-        decided = [
-            Decided(dump, list(decide(plan, shared, chosen))) for dump, shared in zip(dumps, groups, strict=True)
-        ]
-        after, lost = rewrite(outputs, decided, Rewriting(plan, workers, staging, ahead, progress))
-        done = [Applied(*one, after[one.dump.path], plan) for one in decided]
-        reports = [applied.report(outputs[dump.path]) for dump, applied in zip(dumps, done, strict=True)]
-        for dump, applied in zip(dumps, done, strict=True):
-            notes += [*dump.notes, *lost.pop(dump.path, ()), *applied.notes()]
+        made = decisions(plan, by_step([dump for path in plan.inputs for dump in read(path, follow=ahead.follow)]))
+        after, lost = rewrite(outputs, made.decided, Rewriting(plan, workers, staging, ahead, progress))
+        reports, notes = [], made.notes
+        for one in made.decided:
+            applied = Applied(*one, after[one.dump.path], plan)
+            reports.append(applied.report(outputs[one.dump.path]))
+            notes += [*one.dump.notes, *lost.pop(one.dump.path, ()), *applied.notes()]
         staging.commit()
-    norm, threshold = plan.norm or Norm(), plan.threshold
-    if isinstance(threshold, Rule):
-        threshold = chosen.get((plan.strategy.name, threshold))
-    threshold = None if isinstance(threshold, Replay) else threshold  # each step has its own
-    if chosen:
-        first = likeness.shapes_of(dumps[0])
-        notes += likeness.notes((dump.path, likeness.unlike(first, dump)) for dump in dumps)
-    notes += ranks.hint(plan.inputs)
+    norm, threshold = plan.norm or Norm(), made.threshold(plan)
+    notes += [*made.unlike(), *ranks.hint(plan.inputs)]
     return ApplyReport(plan.strategy.name, threshold, norm.type, norm.epsilon, plan.nonfinite, reports, notes)
 
 
