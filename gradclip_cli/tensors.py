@@ -50,7 +50,7 @@ class TensorSpec:
         return self.offset + start * self.dtype.itemsize
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Slab:
     """Elements `start` to `stop` of tensor `index`, or the whole of `count` small tensors that lie side by side."""
 
@@ -65,21 +65,32 @@ def cut(specs: Sequence[TensorSpec], wanted: Iterable[int], piece_bytes: int = P
 
     Neighbours of at most a block each are taken together. A tensor without an offset stays whole: see `in_order`.
     """
-    run: Slab | None = None
+    run: Slab | None = None  # small tensors that lie side by side
+    end = 0  # where the last of them ends
     for index in _heavy_first(specs, wanted):
         spec = specs[index]
-        if run is not None and _continues(specs, run, index, piece_bytes):
-            run = Slab(run.index, run.count + 1, 0, run.stop + spec.size)
+        nbytes = spec.nbytes
+        if (
+            run is not None
+            and index == run.index + run.count
+            and spec.offset == end
+            and spec.size <= BLOCK
+            and spec.dtype is specs[run.index].dtype
+            and (run.stop + spec.size) * spec.dtype.itemsize <= piece_bytes
+        ):
+            run.count += 1
+            run.stop += spec.size
+            end += nbytes
             continue
         if run is not None:
             yield run
-        run = None
-        if spec.offset is not None and spec.size > BLOCK:
-            yield from in_order(Slab(index, 1, 0, spec.size), spec, piece_bytes)
-        elif spec.offset is None:
-            yield Slab(index, 1, 0, spec.size)
+        whole, run = Slab(index, 1, 0, spec.size), None
+        if spec.offset is None:
+            yield whole
+        elif spec.size > BLOCK:
+            yield from in_order(whole, spec, piece_bytes)
         else:
-            run = Slab(index, 1, 0, spec.size)
+            run, end = whole, spec.offset + nbytes
     if run is not None:
         yield run
 
@@ -101,15 +112,3 @@ def in_order(slab: Slab, spec: TensorSpec, piece_bytes: int = PIECE_BYTES) -> It
         yield Slab(slab.index, 1, start, min(start + step, slab.stop))
     if slab.count > 1 or not slab.stop:
         yield slab
-
-
-def _continues(specs: Sequence[TensorSpec], run: Slab, index: int, piece_bytes: int) -> bool:
-    spec, last, first = specs[index], specs[run.index + run.count - 1], specs[run.index]
-    return (
-        index == run.index + run.count
-        and spec.dtype is first.dtype
-        and spec.size <= BLOCK
-        and last.offset is not None
-        and spec.offset == last.offset + last.nbytes
-        and (run.stop + spec.size) * spec.dtype.itemsize <= piece_bytes
-    )

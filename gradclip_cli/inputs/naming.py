@@ -9,7 +9,7 @@ from sys import intern
 from typing import NamedTuple
 
 WRAPPERS = frozenset({"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"})
-"""Components that torch.compile, FSDP and activation checkpointing put into names."""
+"""Components that torch.compile, FSDP and activation checkpointing put into names; all have `mod` in them, as DDP's `module` has."""
 
 _NUMBER = re.compile(r"\d+")
 _STEP = re.compile(r"(?<![a-z])(?:global_?step|step|iteration|iter|checkpoint|ckpt)[-_= .]?(\d{1,18})", re.IGNORECASE)
@@ -42,6 +42,10 @@ class Naming:
         if self.regex is not None:
             found = self.regex.search(name)
             return Place(found["layer"] or "", found["param"] or "") if found else Place(name, "")
+        if self.depth is None and "/" not in name and "mod" not in name:
+            layer, dot, param = name.rpartition(".")
+            if dot:  # most names of most dumps, without looking for wrappers in them
+                return Place(layer, intern(param))
         separator, parts = _components(name, shared)
         if len(parts) == 1:
             return Place(parts[0], "")
