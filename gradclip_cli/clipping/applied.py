@@ -91,14 +91,14 @@ class Applied:
             return self._beside(self._left_out[k - len(found.groups)])
         indices, decision = found.groups[k], self._decision(found, k)
         first, factor, clipped = indices[0], decision.action.factor, self._clipped(indices)
-        place, before = self._dump.places[first], found.before[k]
+        place = self._dump.places[first]
         return ApplyParam(
             self._dump.own_name(first),
             place.layer,
             place.param,
             self._dump.shape(indices),
             self._dump.tensors[first].dtype.name,
-            before.elements,
+            found.elements.item(k),
             found.norm_before.item(k),
             found.norm_after.item(k),
             found.peak_before.item(k),
@@ -106,8 +106,8 @@ class Applied:
             factor,
             clipped > 0 or factor not in (1, None),
             clipped,
-            before.zeros,
-            before.nonfinite,
+            found.zeros.item(k),
+            found.nonfinite.item(k),
             found.underflowed.item(k),
             decision.strategy.name,
             decision.threshold,
@@ -145,7 +145,7 @@ class Applied:
         return ApplyLayer(
             self._dump.places[indices[0]].layer,
             len(params),
-            found.before.elements.item(k),
+            found.elements.item(k),
             found.norm_before.item(k),
             found.norm_after.item(k),
             _shared(factors),

@@ -10,19 +10,25 @@ from gradclip_cli.clipping.groups import Decision, norms_of
 from gradclip_cli.measure import Columns
 from gradclip_cli.plan import ApplyPlan, norm_types
 
+Counts = NDArray[np.int64]
 Norms = NDArray[np.float64]
 
 
 class Figures(NamedTuple):
-    """Groups (indices into a dump) and a number for each; `underflowed` counts the elements that were rounded to zero."""
+    """Groups (indices into a dump) and a number for each: counts of elements before, and norms and largest |g| of both.
+
+    `underflowed` counts the elements that were rounded to zero.
+    """
 
     groups: Sequence[Sequence[int]]
-    before: Columns
+    elements: Counts
+    zeros: Counts
+    nonfinite: Counts
     norm_before: Norms
     norm_after: Norms
     peak_before: Norms
     peak_after: Norms
-    underflowed: NDArray[np.int64]
+    underflowed: Counts
 
     @classmethod
     def of(
@@ -42,4 +48,6 @@ class Figures(NamedTuple):
         # What the policy or a factor of 0 or NaN made zero was not rounded.
         rounded = [(factor := one.action.factor) is None or factor > 0 for one in decisions]
         lost = new.zeros - old.zeros - (old.nonfinite if plan.nonfinite == "zero" else 0)
-        return cls(groups, old, norm, norm_after, peak, peak_after, np.where(rounded, np.maximum(lost, 0), 0))
+        underflowed = np.where(rounded, np.maximum(lost, 0), 0)
+        counts = old.elements, old.zeros, old.nonfinite
+        return cls(groups, *counts, norm, norm_after, peak, peak_after, underflowed)
