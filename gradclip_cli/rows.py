@@ -21,6 +21,10 @@ class Rows(Sequence[Row], Generic[Row]):
     def __repr__(self) -> str:
         return repr(list(self))
 
+    def __reduce__(self) -> Any:
+        """Pickle and copy the rows themselves, and not what they are made from."""
+        return list, (list(self),)
+
     def __len__(self) -> int:
         return len(self._source)
 

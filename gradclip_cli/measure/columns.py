@@ -103,7 +103,9 @@ class Columns(Mapping[int, Stats]):
     def replaced(self, other: "Columns") -> "Columns":
         """Return the same tensors, with the rows of those that are in `other` too."""
         found = Columns(self.indices, Block(self.block.ints.copy(), self.block.floats.copy()))
-        shared = [index for index in other if index in self]
+        # `other` may be of all the steps in a file, or a few of many tensors.
+        few, many = sorted((self, other), key=len)
+        shared = [index for index in few if index in many]
         found.put(shared, other.block.take(other._places(shared)))
         return found
 

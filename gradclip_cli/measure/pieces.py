@@ -71,7 +71,7 @@ def _powers(
 
 def _peaks(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     """The largest |x| of each row."""
-    peaks: NDArray[np.float64] = np.maximum(rows.max(axis=1, initial=0), -rows.min(axis=1, initial=0))
+    peaks: NDArray[np.float64] = np.abs(np.maximum(rows.max(axis=1, initial=0), -rows.min(axis=1, initial=0)))
     return peaks
 
 
@@ -87,7 +87,7 @@ def _looked_at(raw: Raw, dtype: DType) -> tuple[Floats, float, int, bool]:
     low, high = float(values.min(initial=0)), float(values.max(initial=0))
     zero = borrow("is zero", values.size, np.bool_)
     np.equal(values, 0, out=zero)
-    return values, max(high, -low), int(np.count_nonzero(zero)), math.isfinite(low) and math.isfinite(high)
+    return values, abs(max(high, -low)), int(np.count_nonzero(zero)), math.isfinite(low) and math.isfinite(high)
 
 
 def _nonfinite(values: Floats) -> tuple[int, int, int]:

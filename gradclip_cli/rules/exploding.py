@@ -1,5 +1,6 @@
 """Norms far above those of the rest of the series."""
 
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -53,6 +54,8 @@ def _leading(figures: Figures, rows: Mask) -> Mask:
 
 
 def _led(norm: float, whole: float) -> str:
+    if math.isinf(whole):  # no float64 holds it, and perhaps not that of the tensor either
+        return "the largest part of it in this tensor"
     return f"{percent(float(norm / whole) ** 2)} of its square in this tensor"
 
 

@@ -63,7 +63,9 @@ def _medians(norms: Matrix, taken: Mask) -> Matrix:
     low, high = (
         np.take_along_axis(ordered, middle[None], axis=0)[0] for middle in (np.maximum(counts - 1, 0) // 2, counts // 2)
     )
-    return np.where(counts > 0, low + (high - low) / 2, 0.0)
+    with np.errstate(invalid="ignore"):  # where both are infinite
+        middles = np.where(low == high, low, low + (high - low) / 2)
+    return np.where(counts > 0, middles, 0.0)
 
 
 def _before_the_rise(norms: list[float], factor: float) -> float | None:

@@ -97,6 +97,12 @@ def test_some_are_replaced() -> None:
     assert dict(before) == known
 
 
+def test_few_of_very_many_are_replaced() -> None:
+    """A step of a series in one file is looked up in what became of the whole file, which is not gone through for each step."""
+    step, every = columns_of(ARRAYS), Columns(range(10**12), Block.empty(13, 5))
+    assert list(step.replaced(every).values()) == [every[0]] * len(step)
+
+
 def test_only_some_are_taken() -> None:
     """Of tensors that are asked for, those that were measured are kept."""
     columns = columns_of(ARRAYS)

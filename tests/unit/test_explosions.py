@@ -36,6 +36,8 @@ def exploding(*norms: float, enough: int = 5) -> tuple[list[int], float]:
         ([1, 1, 1, 1, 1e308], [4]),
         ([1e-320, 1e-320, 1e-320, 1e308, 1e308, 1e308], [3, 4, 5]),
         ([math.nan] * 6, []),
+        ([math.inf] * 6, []),
+        ([1, 1, 1, 1, math.inf], [4]),
         ([], []),
     ],
 )

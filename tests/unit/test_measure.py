@@ -132,6 +132,16 @@ def test_max_abs_counts_negative_numbers() -> None:
     assert stats_of(np.float32([-7, 3]), dtypes.FLOAT32).max_abs == 7
 
 
+@pytest.mark.parametrize("code", ["float16", "float32", ">f4", "float64"])
+@pytest.mark.parametrize("zero", [0.0, -0.0])
+def test_the_largest_of_zeros_has_no_sign(code: str, zero: float) -> None:
+    """Where all is -0 the largest |g| is 0 all the same, in one tensor as in several side by side."""
+    values = np.full(4, zero, code)
+    dtype = dtypes.from_numpy(values.dtype)
+    found = [stats_of(values, dtype), *small(raw_of(values), dtype, [2, 2], (2.0, math.inf))]
+    assert {repr(one.max_abs) for one in found} == {"0.0"}
+
+
 @pytest.mark.parametrize("jobs", [1, 3])
 def test_a_whole_file_is_measured_by_index(jobs: int) -> None:
     """Small, large and empty tensors of a file are measured each under its own index, by any number of threads."""

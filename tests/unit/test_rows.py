@@ -1,5 +1,8 @@
 """Rows are made when they are looked at, and are otherwise like a list."""
 
+import copy
+import pickle
+
 from gradclip_cli.rows import Rows
 
 
@@ -24,3 +27,9 @@ def test_rows_are_equal_to_the_same_rows() -> None:
     assert rows == Rows(str, [1, 2])
     assert rows != Rows(str, [1, 3])
     assert repr(rows) == "['1', '2']"
+
+
+def test_rows_are_pickled_and_copied() -> None:
+    """Another process is given the rows, whatever they are made by."""
+    rows = Rows(lambda number: number * number, range(3))
+    assert pickle.loads(pickle.dumps(rows)) == [0, 1, 4] == copy.deepcopy(rows)

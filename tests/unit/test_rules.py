@@ -1,5 +1,6 @@
 """Each rule finds what is beyond its limit, is silent at the limit and below, and is not misled by what is healthy."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -197,6 +198,14 @@ def test_an_explosion_names_what_leads_it(tmp_path: Path) -> None:
     assert (one.step, one.layer, one.value) == (3, "b", 50.0)
     assert "64 % of its square" in one.message
     assert one.message.endswith("(in 2 of 6 dumps: step 3, step 6)")
+
+
+def test_an_explosion_above_the_largest_number_has_no_share(tmp_path: Path) -> None:
+    """Where no float64 holds the norm of a dump, or even that of a tensor, its share is left out, and nothing warns."""
+    calm, wild = {"a.w": [1.0], "b.w": [1.1, 1.1]}, {"a.w": [1.0], "b.w": [1.7e308, 1.7e308]}
+    [one] = [one for one in check(series(tmp_path, [calm] * 4 + [wild])).findings if one.rule == "exploding"]
+    assert (one.layer, one.value) == ("b", math.inf)
+    assert "inf times the median 1.849, the largest part of it in this tensor" in one.message
 
 
 def test_a_dump_with_nan_counts_in_no_median(tmp_path: Path) -> None:
