@@ -28,6 +28,12 @@ def steps(folder: str) -> list[str]:
     return [path for path in _listed(folder) if os.path.isdir(path) and step_of(os.path.basename(path)) is not None]
 
 
+def with_dumps(folder: str) -> list[str]:
+    """Name the folders in a folder that hold dumps, as far as they can be read."""
+    inner = [path for path in _listed(folder) if os.path.isdir(path) and os.access(path, os.R_OK | os.X_OK)]
+    return [os.path.basename(path) for path in inner if files(path)]
+
+
 def is_by_param(paths: Sequence[str]) -> bool:
     """Whether files hold one parameter each, by the first of them."""
     from gradclip_cli.formats.base import Options

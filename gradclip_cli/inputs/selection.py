@@ -8,6 +8,7 @@ from gradclip_cli import formats
 from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.inputs import folders, shards
 from gradclip_cli.inputs.naming import Naming
+from gradclip_cli.text import listed
 
 VOID_DTYPES = ("bfloat16",)
 """What 2-byte elements of no type may be taken for."""
@@ -50,4 +51,6 @@ def _inside(folder: str) -> list[str]:
         return [folder] if folders.is_by_param(found) else found
     if found := [path for step in folders.steps(folder) for path in _inside(step)]:
         return found
+    if others := folders.with_dumps(folder):
+        raise InputError(f"no dump in this directory itself; give one of those in it: {listed(others)}", path=folder)
     raise InputError(f"no dump in this directory; dumps end in {', '.join(formats.suffixes())}", path=folder)

@@ -53,11 +53,17 @@ def search(format: str, first: int, enough: Enough) -> Iterator[Finding]:
 
 def _batch(format: str, first: int, enough: Enough) -> tuple[int, list[tuple[int, str]], str | None]:
     """Try some mutants in a child; return the last one's number, what was found, and what ended the child too early."""
+    # Of the parent, since the child may die without a word.
+    with tempfile.TemporaryDirectory(prefix="gradclip-fuzz-", dir=_memory()) as folder:
+        return _batch_in(Path(folder), format, first, enough)
+
+
+def _batch_in(folder: Path, format: str, first: int, enough: Enough) -> tuple[int, list[tuple[int, str]], str | None]:
     source, sink = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(source)
-        _live(format, first, enough, sink)
+        _live(folder, format, first, enough, sink)
     os.close(sink)
     with os.fdopen(source, encoding="utf-8") as lines:
         told = [line.rstrip("\n").split(" ", 2) for line in lines]
@@ -68,23 +74,22 @@ def _batch(format: str, first: int, enough: Enough) -> tuple[int, list[tuple[int
     return last, findings, None if ended == 0 else _reason(ended)
 
 
-def _live(format: str, first: int, enough: Enough, sink: int) -> None:
+def _live(folder: Path, format: str, first: int, enough: Enough, sink: int) -> None:
     """Try mutants until it is enough, and tell of each before it is tried; never returns."""
     code = 1
     try:
         faulthandler.disable()
         resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        with tempfile.TemporaryDirectory(prefix="gradclip-fuzz-", dir=_memory()) as folder:
-            for number in range(first, first + BATCH):
-                _tell(sink, "try", number, "")
-                signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)  # what it brings, SIGPROF, ends the process
-                signal.alarm(SECONDS)
-                found = wrong_with(format.removesuffix(SEALED), mutant(format, number), number, Path(folder))
-                if found is not None:
-                    _tell(sink, "found", number, found)
-                if found is not None or enough(number + 1):  # what was found may have left its traces
-                    break
+        for number in range(first, first + BATCH):
+            _tell(sink, "try", number, "")
+            signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)  # what it brings, SIGPROF, ends the process
+            signal.alarm(SECONDS)
+            found = wrong_with(format.removesuffix(SEALED), mutant(format, number), number, folder)
+            if found is not None:
+                _tell(sink, "found", number, found)
+            if found is not None or enough(number + 1):  # what was found may have left its traces
+                break
         code = 0
     finally:
         os._exit(code)

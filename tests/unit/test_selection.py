@@ -43,3 +43,14 @@ def test_a_directory_without_dumps_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no dump.*\.safetensors.*\.h5.*\.npz") as caught:
         expand([str(tmp_path)])
     assert caught.value.path == str(tmp_path)
+
+
+def test_a_directory_of_directories_names_those_with_dumps(tmp_path: Path) -> None:
+    """Where dumps lie one directory deeper, the error says in which."""
+    for name in ("run1", "run2", "logs"):
+        (tmp_path / name).mkdir()
+    for name in ("run1", "run2"):
+        (tmp_path / name / "grads.npz").touch()
+    with pytest.raises(InputError, match=r"no dump in this directory itself.*: run1, run2$") as caught:
+        expand([str(tmp_path)])
+    assert caught.value.path == str(tmp_path)
