@@ -104,6 +104,11 @@ def outputs_for(
         raise UsageError("standard input has no name to be written under; apply to it alone, with -o FILE")
     if len(inputs) == 1 and folders.is_folder(inputs[0]):
         return (output,)
+    return tuple(os.path.join(output, name) for name in _kept_names(inputs))
+
+
+def _kept_names(inputs: Sequence[str]) -> list[str]:
+    """Name the outputs in a directory: as the inputs, with the folders of their steps where it takes those to tell them apart."""
     kept = [[os.path.abspath(part) for part in _kept(path)] for path in inputs]
     names = [[os.path.basename(part) for part in parts] for parts in kept]
     if not _are_distinct(names) and all(
@@ -111,7 +116,7 @@ def outputs_for(
     ):
         names = [[os.path.join(*part.split(os.sep)[-2:]) for part in parts] for parts in kept]
     _distinct([name for parts in names for name in parts])
-    return tuple(os.path.join(output, parts[-1]) for parts in names)
+    return [parts[-1] for parts in names]
 
 
 def _kept(path: str) -> tuple[str, ...]:

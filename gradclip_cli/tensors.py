@@ -65,32 +65,36 @@ def cut(specs: Sequence[TensorSpec], wanted: Iterable[int], piece_bytes: int = P
 
     Neighbours of at most a block each are taken together. A tensor without an offset stays whole: see `in_order`.
     """
-    run: Slab | None = None  # small tensors that lie side by side
-    end = 0  # where the last of them ends
+    for slab in _runs(specs, wanted, piece_bytes):
+        first = specs[slab.index]
+        if first.offset is None:
+            yield slab
+        else:
+            yield from in_order(slab, first, piece_bytes)
+
+
+def _runs(specs: Sequence[TensorSpec], wanted: Iterable[int], piece_bytes: int) -> Iterator[Slab]:
+    """Take small tensors that lie side by side together, and every other one whole."""
+    run: Slab | None = None
+    end = -1  # where the next small one has to begin
     for index in _heavy_first(specs, wanted):
         spec = specs[index]
-        nbytes = spec.nbytes
         if (
             run is not None
-            and index == run.index + run.count
             and spec.offset == end
             and spec.size <= BLOCK
+            and index == run.index + run.count
             and spec.dtype is specs[run.index].dtype
             and (run.stop + spec.size) * spec.dtype.itemsize <= piece_bytes
         ):
             run.count += 1
             run.stop += spec.size
-            end += nbytes
+            end += spec.nbytes
             continue
         if run is not None:
             yield run
-        whole, run = Slab(index, 1, 0, spec.size), None
-        if spec.offset is None:
-            yield whole
-        elif spec.size > BLOCK:
-            yield from in_order(whole, spec, piece_bytes)
-        else:
-            run, end = whole, spec.offset + nbytes
+        run = Slab(index, 1, 0, spec.size)
+        end = spec.offset + spec.nbytes if spec.offset is not None and spec.size <= BLOCK else -1
     if run is not None:
         yield run
 

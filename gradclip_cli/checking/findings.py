@@ -52,10 +52,10 @@ def read(plan: CheckPlan, workers: Workers, progress: Progress) -> Read:
             check_taken(dumps, plan.selection)
             found.notes.extend(dumps[0].notes)
             first = likeness.shapes_of(dumps[0])
-        unlike += [(dump.path, likeness.unlike(first, dump)) for dump in dumps]
-        for dump, alike in zip(dumps, same, strict=True):
-            found.dumps.append((readings.reading(dump, losses, alike), dump.step if dump.prefix else step))
         before = dumps[-1]
+        for dump, alike in zip(dumps, same, strict=True):
+            unlike.append((dump.path, likeness.unlike(first, dump)))
+            found.dumps.append((readings.reading(dump, losses, alike), dump.step if dump.prefix else step))
     if not found.dumps:
         raise found.failed[0]
     found.notes.extend(likeness.notes(unlike))

@@ -41,9 +41,7 @@ class Layout:
         """Take the layout from a dump; of its tensors only those `shared` by all dumps, where that is asked for."""
         left = [] if shared is None else [name for name in dump.named if name not in shared]
         notes = [*dump.notes, *([f"left out, since not in all dumps: {listed(left)}"] if left else [])]
-        shapes = shapes_of(dump)
-        if left:
-            shapes = {name: shape for name, shape in shapes.items() if name not in set(left)}
+        shapes = {name: shape for name, shape in shapes_of(dump).items() if shared is None or name in shared}
         firsts = [dump.named[name][0] for name in shapes]
         places = [dump.places[k] for k in firsts]
         sizes = Counter(place.layer for place in places)

@@ -12,7 +12,7 @@ from gradclip_cli.choosing.samples import Sample
 from gradclip_cli.errors import GradclipError, InputError, UsageError
 from gradclip_cli.inputs.dumps import Dump
 from gradclip_cli.plan import StatsPlan
-from gradclip_cli.report import StatsLayer, StatsReport, Tried
+from gradclip_cli.report import Candidate, StatsLayer, StatsReport, Tried
 from gradclip_cli.rows import Rows
 from gradclip_cli.strategies.clip_norm import GLOBAL
 from gradclip_cli.text import count
@@ -74,14 +74,7 @@ def report(
     layers = summaries(np.array([sample.layers for sample in samples]))
     params = summaries(np.array([sample.params for sample in samples]))
     found = {strategy.name: advice.compared(strategy, samples) for strategy in plan.strategies}
-    rules = {str(rule): rule for rule in (*RULES, plan.rule) if isinstance(rule, Rule)}.values()
-    offers = [
-        advice.offer(strategy, rule, found[strategy.name], plan.norm.epsilon)
-        for strategy in plan.strategies
-        for rule in rules
-    ]
-    chosen = [one for one in offers if one.rule == str(plan.rule)]
-    schedules = _schedules(plan, found)
+    offers, schedules = _offers(plan, found), _schedules(plan, found)
     main = schedules.get((plan.strategy or GLOBAL).name)
     return StatsReport(
         plan.norm.type,
@@ -90,7 +83,7 @@ def report(
         Rows(lambda k: StatsLayer(layout.layers[k], layers[k]), range(len(layers))),
         Rows(lambda k: layout.param(k, params[k]), range(len(params))),
         [
-            *(advice.with_advice(one, found[one.strategy]) for one in chosen),
+            *(advice.with_advice(one, found[one.strategy]) for one in offers if one.rule == str(plan.rule)),
             *(schedule.suggestion() for schedule in schedules.values()),
         ],
         [one for one in offers if any(one.rule == str(rule) for rule in RULES)],
@@ -104,6 +97,16 @@ def report(
         replay=main.steps([sample.dump for sample in samples]) if main else None,
         replay_groups=main.groups(layout.groups(main.strategy)) if main else None,
     )
+
+
+def _offers(plan: StatsPlan, found: Mapping[str, Samples]) -> list[Candidate]:
+    """What each rule would choose under each strategy; the plan's own beside the usual ones, where it is another."""
+    rules = {str(rule): rule for rule in (*RULES, plan.rule) if isinstance(rule, Rule)}.values()
+    return [
+        advice.offer(strategy, rule, found[strategy.name], plan.norm.epsilon)
+        for strategy in plan.strategies
+        for rule in rules
+    ]
 
 
 def _tries(plan: StatsPlan, layout: Layout, samples: Sequence[Sample]) -> list[Tried]:

@@ -14,6 +14,7 @@ from gradclip_cli.parameters import RULE, STRATEGY, TRIAL, WHOLE
 from gradclip_cli.plan import Norm, StatsPlan
 from gradclip_cli.planning import dumps_in
 from gradclip_cli.render.flat import KINDS
+from gradclip_cli.render.view import View
 from gradclip_cli.report import StatsReport
 from gradclip_cli.text import count
 from gradclip_cli.thresholds import SPELLINGS
@@ -66,10 +67,8 @@ def command(inputs: tuple[str, ...], **options: Any) -> None:
     from gradclip_cli import pipeline
 
     given, view = taken(inputs, options), viewed(options, StatsReport, options["by"] or KINDS)
-    if options["print_threshold"] and options["strategy"] is None:
-        raise click.UsageError("--print-threshold needs -s STRATEGY")
-    if options["print_threshold"] and view.chooses:
-        raise click.UsageError("--print-threshold prints no table to choose from")
+    if options["print_threshold"]:
+        _check_threshold(options, view)
     found = dumps_in(given, options["shards"])
     plan = StatsPlan(
         found,
@@ -86,14 +85,25 @@ def command(inputs: tuple[str, ...], **options: Any) -> None:
     with progress(found, 1, options["quiet"]) as tick:
         report = pipeline.stats(plan, tick)
     if options["print_threshold"]:
-        with standard_output() as stream:
-            print(repr(_threshold(report)), file=stream)
-        if report.advised and report.advised.doubtful and not options["quiet"]:
-            warn([f"{options['rule']} may be no guide here: {report.advised.lines[0]}"])
+        _print_threshold(report, options)
     else:
         show(report, view)
     if report.failed:
         raise InputError(f"{len(report.failed)} of {count(len(found), 'dump')} left out; the first: {report.failed[0]}")
+
+
+def _check_threshold(options: dict[str, Any], view: View) -> None:
+    if options["strategy"] is None:
+        raise click.UsageError("--print-threshold needs -s STRATEGY")
+    if view.chooses:
+        raise click.UsageError("--print-threshold prints no table to choose from")
+
+
+def _print_threshold(report: StatsReport, options: dict[str, Any]) -> None:
+    with standard_output() as stream:
+        print(repr(_threshold(report)), file=stream)
+    if report.advised and report.advised.doubtful and not options["quiet"]:
+        warn([f"{options['rule']} may be no guide here: {report.advised.lines[0]}"])
 
 
 def _threshold(report: StatsReport) -> float:

@@ -49,18 +49,21 @@ class Applied:
 
     def notes(self) -> list[str]:
         """What a person should know beside the figures: norms of zero, and elements that were rounded to zero."""
-        path, names, lost = self._dump.path, list(self._dump.layers), self._params.underflowed
-        none = np.flatnonzero(self._layers.norm_before == 0).tolist()
-        renormalized = [
-            names[k] for k in none if self._decision(self._layers, k).strategy.name.startswith("renormalize")
-        ]
-        notes = []
-        if renormalized:
+        path, lost, notes = self._dump.path, self._params.underflowed, []
+        if renormalized := self._renormalized():
             notes.append(f"{path}: norm 0, left as it is: {listed(renormalized)}")
         if lost.any():
             which = [self._dump.own_name(self._params.groups[k][0]) for k in np.flatnonzero(lost).tolist()]
             notes.append(f"{path}: {count(int(lost.sum()), 'element')} rounded to zero in {listed(which)}")
         return notes
+
+    def _renormalized(self) -> list[str]:
+        """The layers that were to be divided by a norm of 0."""
+        if not any(shared.strategy.name.startswith("renormalize") for shared, _ in self._decisions):
+            return []
+        names, found = list(self._dump.layers), self._layers
+        none = np.flatnonzero(found.norm_before == 0).tolist()
+        return [names[k] for k in none if self._decision(found, k).strategy.name.startswith("renormalize")]
 
     @cached_property
     def _params(self) -> Figures:
@@ -91,11 +94,9 @@ class Applied:
             return self._beside(self._left_out[k - len(found.groups)])
         indices, decision = found.groups[k], self._decision(found, k)
         first, factor, clipped = indices[0], decision.action.factor, self._clipped(indices)
-        place = self._dump.places[first]
         return ApplyParam(
             self._dump.own_name(first),
-            place.layer,
-            place.param,
+            *self._dump.places[first],
             self._dump.shape(indices),
             self._dump.tensors[first].dtype.name,
             found.elements.item(k),
@@ -115,12 +116,10 @@ class Applied:
 
     def _beside(self, index: int) -> ApplyParam:
         """The row of a tensor that does not count."""
-        spec, place = self._dump.tensors[index], self._dump.places[index]
-        figures = (None,) * 5
+        spec, figures = self._dump.tensors[index], (None,) * 5
         return ApplyParam(
             self._dump.own_name(index),
-            place.layer,
-            place.param,
+            *self._dump.places[index],
             spec.shape,
             spec.dtype.name,
             spec.size,

@@ -1,6 +1,6 @@
 """Series inside one file: a group for each training step, as in `step100/lstm/kernel`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from gradclip_cli.arithmetic.norms import Sums
@@ -31,8 +31,11 @@ def split(dump: Dump, naming: Naming) -> list[Dump]:
     odd = [spec.name for spec, group in zip(dump.tensors, groups, strict=True) if steps[group] is None]
     if odd:
         return [replace(dump, beside=odd)] if len(set(steps.values()) - {None}) > 1 else [dump]
-    if len(steps) < 2:
-        return [dump]
+    return _divided(dump, groups, steps, naming) if len(steps) > 1 else [dump]
+
+
+def _divided(dump: Dump, groups: Sequence[str], steps: Mapping[str, int | None], naming: Naming) -> list[Dump]:
+    """Return the dump of each step; `groups` are those of its tensors."""
     names = [spec.name.partition("/")[2] for spec in dump.tensors]
     tensors = [replace(spec, name=name) for spec, name in zip(dump.tensors, names, strict=True)]
     places = naming.places(names)

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from gradclip_cli.inputs.naming import Naming, natural, step_of
+from gradclip_cli.inputs.naming import WRAPPERS, Naming, natural, step_of
 
 TABLE = [
     ("lstm.weight_ih_l0", "lstm", "weight_ih_l0"),  # PyTorch
@@ -139,3 +139,8 @@ def test_natural_order(ordered: list[str]) -> None:
 def test_the_step_in_a_path(path: str, step: int | None) -> None:
     """The step is read from the file's name, or else from its parent folder's, and from nowhere else."""
     assert step_of(path) == step
+
+
+def test_wrappers_are_told_from_other_names_at_a_glance() -> None:
+    """A name without `mod` is not searched for wrappers."""
+    assert all("mod" in wrapper for wrapper in {"module", *WRAPPERS})

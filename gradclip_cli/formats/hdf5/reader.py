@@ -2,6 +2,7 @@
 
 import os
 from contextlib import ExitStack
+from typing import NoReturn
 
 import numpy as np
 from h5py import h5d, h5o, h5s
@@ -108,13 +109,11 @@ class Hdf5Reader:
             plan = dataset.get_create_plist()
             layout = plan.get_layout()
             if layout == h5d.VIRTUAL or plan.get_external_count():
-                raise InputError(
-                    "has its elements in other files, which are not opened", path=self.file.path, tensor=name
-                )
+                self._refuse("has its elements in other files, which are not opened", name)
             try:
                 dtype = dtype_of(dataset, options.void_dtype)
             except ValueError as error:
-                raise InputError(str(error), path=self.file.path, tensor=name) from error
+                self._refuse(str(error), name)
             if dtype.kind == "other" or dataset.get_space().get_simple_extent_type() == h5s.NULL:
                 self.others.append(name)
                 return
@@ -124,7 +123,7 @@ class Hdf5Reader:
             if offset is not None and (
                 offset + spec.nbytes > self.file.size or dataset.get_storage_size() != spec.nbytes
             ):
-                raise InputError("has elements past the end of the file", path=self.file.path, tensor=name)
+                self._refuse("has elements past the end of the file", name)
             if layout == h5d.CHUNKED:
                 spec.held = self._check_chunk(plan.get_chunk(), spec, options)
                 self._check_filters([plan.get_filter(k)[0] for k in range(plan.get_nfilters())], name)
@@ -136,24 +135,21 @@ class Hdf5Reader:
         for size in chunk:
             nbytes *= size
         if nbytes > max(4 * BAND_BYTES, 2 * spec.nbytes) or len(chunk) != len(spec.shape):
-            raise InputError(
-                f"has chunks of {nbytes:,} bytes for {spec.nbytes:,}", path=self.file.path, tensor=spec.name
-            )
-
+            self._refuse(f"has chunks of {nbytes:,} bytes for {spec.nbytes:,}", spec.name)
         if nbytes > _MOST_UNPACKED and not options.allow_huge:
             message = f"has chunks of {nbytes:,} bytes, each unpacked in one piece; give --allow-huge if that is right"
-            raise InputError(message, path=self.file.path, tensor=spec.name)
+            self._refuse(message, spec.name)
         return nbytes
 
     def _check_filters(self, filters: list[int], name: str) -> None:
         if len(set(filters)) < len(filters):
-            raise InputError("is packed twice by the same filter", path=self.file.path, tensor=name)
+            self._refuse("is packed twice by the same filter", name)
 
     def _check_overlap(self) -> None:
         end = 0
         for spec in sorted((s for s in self.tensors if s.offset is not None and s.size), key=lambda s: s.position(0)):
             if spec.position(0) < end:
-                raise InputError("shares its bytes with another dataset", path=self.file.path, tensor=spec.name)
+                self._refuse("shares its bytes with another dataset", spec.name)
             end = spec.position(spec.size)
 
     def _check_chunks(self) -> None:
@@ -167,7 +163,10 @@ class Hdf5Reader:
         if shared.size:
             owners = np.repeat(np.arange(len(places)), [len(extents) for extents in places.values()])
             tensor = list(places)[owners[order[shared[0] + 1]]]
-            raise InputError("shares its bytes with another dataset", path=self.file.path, tensor=tensor)
+            self._refuse("shares its bytes with another dataset", tensor)
+
+    def _refuse(self, message: str, tensor: str) -> NoReturn:
+        raise InputError(message, path=self.file.path, tensor=tensor)
 
 
 def _label(name: str, labels: dict[str, str]) -> str | None:

@@ -98,10 +98,7 @@ def _directory(file: InputFile) -> tuple[int, int, int, int]:
 
 def _member(file: InputFile, fields: tuple[int, ...], raw_name: bytes, extra: bytes) -> Member:
     _, _, needed, flags, method, _, _, crc, packed, size, _, _, _, disk, _, _, local_at = fields
-    try:
-        name = raw_name.decode("utf-8" if flags & _UTF8 else "cp437")
-    except UnicodeDecodeError as error:
-        raise InputError(f"a member's name is not UTF-8: {error}", path=file.path) from error
+    name = _name(file, raw_name, flags)
     if "\0" in name:
         _refuse(file, "has a NUL in its name, where other readers end it", name)
     if needed > _NEWEST or flags & _PATCH:
@@ -123,6 +120,13 @@ def _member(file: InputFile, fields: tuple[int, ...], raw_name: bytes, extra: by
     if method == STORED and packed != size:
         _refuse(file, f"is stored, yet {packed:,} bytes for {size:,}", name)
     return Member(name, method, crc, packed, size, local_at + _LOCAL.size + name_length + extra_length, local_at)
+
+
+def _name(file: InputFile, raw: bytes, flags: int) -> str:
+    try:
+        return raw.decode("utf-8" if flags & _UTF8 else "cp437")
+    except UnicodeDecodeError as error:
+        raise InputError(f"a member's name is not UTF-8: {error}", path=file.path) from error
 
 
 def _agree(local: list[int], central: list[int]) -> bool:

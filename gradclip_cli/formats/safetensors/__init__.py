@@ -62,7 +62,27 @@ def rewrite(reader: Reader, changed: Collection[int], fd: int, path: str) -> Saf
 
 
 def convert(tensors: Sequence[TensorSpec], fd: int, path: str) -> SafetensorsWriter:
-    """Begin a new file; wider dtypes come first, as in the official writer, so that all are aligned."""
+    """Begin a new file, of elements in the byte order of this machine."""
+    header = _header(tensors, path)
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    if len(text) > MAX_HEADER:
+        raise OutputError(f"safetensors cannot hold so many names: a header of {len(text):,} bytes", path=path)
+    write_at(fd, 0, len(text).to_bytes(8, "little") + text, path)
+    placed = [
+        replace(
+            spec,
+            offset=8 + len(text) + header[spec.name]["data_offsets"][0],
+            fortran=False,
+            dtype=replace(spec.dtype, swapped=False),
+        )
+        for spec in tensors
+    ]
+    return SafetensorsWriter(placed, range(len(placed)), (), fd, path)
+
+
+def _header(tensors: Sequence[TensorSpec], path: str) -> dict[str, Any]:
+    """Describe what is to be written; wider dtypes come first, as in the official writer, so that all are aligned."""
     order = sorted(range(len(tensors)), key=lambda k: -tensors[k].dtype.itemsize)
     header: dict[str, Any] = {}
     end = 0
@@ -76,19 +96,4 @@ def convert(tensors: Sequence[TensorSpec], fd: int, path: str) -> SafetensorsWri
             raise OutputError(message, path=path, tensor=spec.name)
         header[spec.name] = {"dtype": code, "shape": list(spec.shape), "data_offsets": [end, end + spec.nbytes]}
         end += spec.nbytes
-    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    if len(text) > MAX_HEADER:
-        raise OutputError(f"safetensors cannot hold so many names: a header of {len(text):,} bytes", path=path)
-    write_at(fd, 0, len(text).to_bytes(8, "little") + text, path)
-    begin = 8 + len(text)
-    placed = [
-        replace(
-            spec,
-            offset=begin + header[spec.name]["data_offsets"][0],
-            fortran=False,
-            dtype=replace(spec.dtype, swapped=False),
-        )
-        for spec in tensors
-    ]
-    return SafetensorsWriter(placed, range(len(placed)), (), fd, path)
+    return header

@@ -108,9 +108,7 @@ class SafetensorsReader:
             self._refuse("its name is not Unicode", key)
         if not isinstance(code, str) or code not in DTYPES:
             self._refuse(f"dtype {code!r} is not known", key)
-        if not (isinstance(shape, list) and isinstance(offsets, list) and len(offsets) == 2):
-            self._refuse(_NOT_SIZES, key)
-        if not (_is_size(offsets[0]) and _is_size(offsets[1])):
+        if not (isinstance(shape, list) and _is_range(offsets)):
             self._refuse(_NOT_SIZES, key)
         try:
             sizes = _shape(*shape)
@@ -157,6 +155,10 @@ def _checked(*sizes: Any) -> tuple[int, ...]:
     if len(sizes) > _MOST_SIZES < sum(size > 1 for size in sizes):
         raise ValueError("has more elements than any file can hold")
     return sizes
+
+
+def _is_range(values: Any) -> bool:
+    return isinstance(values, list) and len(values) == 2 and _is_size(values[0]) and _is_size(values[1])
 
 
 def _is_size(value: Any) -> bool:
