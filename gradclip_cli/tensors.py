@@ -112,7 +112,8 @@ def _heavy_first(specs: Sequence[TensorSpec], wanted: Iterable[int]) -> Sequence
 def in_order(slab: Slab, spec: TensorSpec, piece_bytes: int = PIECE_BYTES) -> Iterator[Slab]:
     """Cut one slab into pieces, first to last."""
     step = max(1, piece_bytes // (4 * BLOCK)) * BLOCK
-    for start in range(slab.start, slab.stop, step) if slab.count == 1 and slab.stop else ():
-        yield Slab(slab.index, 1, start, min(start + step, slab.stop))
-    if slab.count > 1 or not slab.stop:
+    if slab.count > 1 or slab.stop - slab.start <= step:
         yield slab
+        return
+    for start in range(slab.start, slab.stop, step):
+        yield Slab(slab.index, 1, start, min(start + step, slab.stop))

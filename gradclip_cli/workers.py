@@ -3,9 +3,9 @@
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext, suppress
 from itertools import islice
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -16,6 +16,7 @@ Done = tuple[int, Any, BaseException | None]
 
 _LARGE = 16 << 20
 _two = threading.Semaphore(2)
+_free = nullcontext()
 
 
 def available() -> int:
@@ -23,18 +24,13 @@ def available() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-@contextmanager
-def room(nbytes: int) -> Iterator[None]:
+def room(nbytes: int) -> AbstractContextManager[object]:
     """Let two tasks at most hold so many bytes each, where these are many: memory is not to grow with the processors."""
-    if nbytes <= _LARGE:
-        yield
-        return
-    with _two:
-        yield
+    return _two if nbytes > _LARGE else _free
 
 
 class Workers:
-    """`jobs` threads that work on pieces side by side; numpy and the system calls let go of Python's lock meanwhile.
+    """`jobs` threads, this one among them, that work on pieces side by side; numpy and the system calls let go of Python's lock.
 
     (`concurrent.futures` does the same, but takes as long to import as a small dump takes to read.)
     """
@@ -73,7 +69,7 @@ class Workers:
                 sent += 1
             while taken < sent:
                 while taken not in early:
-                    found = self._done.get()
+                    found = self._one_more()
                     early[found[0]] = found
                 _, result, error = early.pop(taken)
                 taken += 1
@@ -87,19 +83,32 @@ class Workers:
             self._drain(sent - taken - len(early))
 
     def _start(self) -> None:
-        while len(self._threads) < self.jobs:
+        while len(self._threads) < self.jobs - 1:
             self._threads.append(threading.Thread(target=self._work, daemon=True))
             self._threads[-1].start()
 
     def _work(self) -> None:
         while (job := self._todo.get()) is not None:
-            number, task, item = job
-            try:
-                self._done.put((number, task(item), None))
-            except BaseException as error:
-                self._done.put((number, None, error))
+            self._done.put(_do(job))
+
+    def _one_more(self) -> Done:
+        """Return what another thread has done, or else do something; only where nothing is left to do wait for the others."""
+        with suppress(Empty):
+            return self._done.get_nowait()
+        with suppress(Empty):
+            if (job := self._todo.get_nowait()) is not None:
+                return _do(job)
+        return self._done.get()
 
     def _drain(self, running: int) -> None:
         """Wait for what is under way and forget it: nothing may go on after an error, or mix with the next map."""
         for _ in range(running):
             self._done.get()
+
+
+def _do(job: Job) -> Done:
+    number, task, item = job
+    try:
+        return number, task(item), None
+    except BaseException as error:
+        return number, None, error

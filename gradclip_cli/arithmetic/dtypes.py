@@ -106,12 +106,14 @@ def decode(raw: Raw, dtype: DType) -> Floats:
 
 
 def widen(values: Floats) -> NDArray[np.float64]:
-    """Return `values` as float64: themselves, or a copy that is good until this thread's next call."""
+    """Return `values` as float64: themselves, or a copy that is good until this thread's next call.
+
+    A signalling NaN among them is an invalid operation; whether that warns is left to who calls.
+    """
     if values.dtype == np.float64:
         return values
     out = borrow("float64", values.size, np.float64)
-    with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN like any other
-        np.copyto(out, values)
+    np.copyto(out, values)
     return out
 
 
@@ -144,5 +146,5 @@ def constant(value: float, dtype: DType) -> NDArray[Any]:
 def value_of(word: int, dtype: DType) -> float:
     """Return the number that one stored word of a narrow float stands for."""
     if dtype.name == "bfloat16":
-        return float((np.array([word], np.uint32) << 16).view(np.float32)[0])
+        return float(np.uint32(int(word) << 16).view(np.float32))
     return float(values_of(dtype)[word])

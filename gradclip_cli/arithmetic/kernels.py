@@ -27,8 +27,8 @@ def scale(raw: Raw, dtype: DType, factor: float, numerator: float, denominator: 
         words = words_of(raw, dtype)
         np.take(_scaled(dtype, factor), index_of(words), out=words, mode="clip")
         return
-    wide = widen(decode(raw, dtype))
     with np.errstate(all="ignore"):
+        wide = widen(decode(raw, dtype))
         if normal:
             np.multiply(wide, factor, out=wide)
         else:
@@ -39,8 +39,8 @@ def scale(raw: Raw, dtype: DType, factor: float, numerator: float, denominator: 
 
 def scale_each(raw: Raw, dtype: DType, factors: Sequence[float], sizes: Sequence[int]) -> None:
     """Multiply each of several tensors that lie side by side by its own normal factor, with the same bits as `scale`."""
-    wide = widen(decode(raw, dtype))
     with np.errstate(all="ignore"):
+        wide = widen(decode(raw, dtype))
         np.multiply(wide, np.repeat(factors, sizes), out=wide)
     encode(wide, dtype, raw)
 

@@ -41,15 +41,18 @@ _SAFE = 480
 
 
 def block_powers(
-    rows: NDArray[np.float64], p: Sum, peaks: NDArray[Any]
+    rows: NDArray[np.float64], p: Sum, peaks: NDArray[Any] | None
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return exponents and values of Σ|x|^P for each row; `peaks` holds the largest |x| of each, all finite.
 
-    For P = inf the values are the peaks themselves.
+    None stands for peaks that need not be known: P is 1 or 2, and all are in the range of float32. For P = inf the values
+    are the peaks themselves.
     """
+    exponents = np.zeros(len(rows), np.int64)
+    if peaks is None:
+        return exponents, _sum_powers(rows, p)
     if isinstance(p, Clamped):
         return _clamped(rows, p, peaks)
-    exponents = np.zeros(len(rows), np.int64)
     if p == math.inf:
         return exponents, peaks.astype(np.float64)
     _, scales = np.frexp(peaks)
@@ -60,7 +63,7 @@ def block_powers(
     return exponents, _sum_powers(np.ldexp(rows, -exponents[:, None]), p)
 
 
-def _sum_powers(rows: NDArray[np.float64], p: float) -> NDArray[np.float64]:
+def _sum_powers(rows: NDArray[np.float64], p: Sum) -> NDArray[np.float64]:
     if p == 2.0:
         squares: NDArray[np.float64] = np.vecdot(rows, rows)
         return squares

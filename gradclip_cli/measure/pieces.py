@@ -16,6 +16,11 @@ from gradclip_cli.measure.columns import Block
 from gradclip_cli.measure.stats import Piece, join
 from gradclip_cli.tensors import BLOCK
 
+Powers = tuple[list[NDArray[np.int64]], list[NDArray[np.float64]]]
+"""Exponents and values of sums: of each sum taken, those of all rows."""
+
+_PLAIN = frozenset({1.0, 2.0})
+
 
 def measure_piece(raw: Raw, dtype: DType, types: Sums) -> Piece:
     """Measure consecutive elements of one tensor, beginning at a whole number of blocks."""
@@ -26,13 +31,8 @@ def measure_piece(raw: Raw, dtype: DType, types: Sums) -> Piece:
         counts = (values.size, zeros, *_nonfinite(values))
         values = np.where(np.isfinite(values), values, values.dtype.type(0))
         peak = float(np.abs(values).max(initial=0))
-    wide = widen(values)
-    full = wide.size - wide.size % BLOCK
-    rows = [wide[:full].reshape(-1, BLOCK), wide[full:].reshape(1, -1)]
-    found = [_powers(part, types, dtype) for part in rows if part.size or not values.size]
-    exponents = tuple(np.concatenate(arrays) for arrays in zip(*(exponents for exponents, _ in found), strict=True))
-    sums = tuple(np.concatenate(arrays) for arrays in zip(*(sums for _, sums in found), strict=True))
-    return Piece(counts, peak, exponents, sums)
+    exponents, sums = _by_block(widen(values), types, dtype)
+    return Piece(counts, peak, tuple(exponents), tuple(sums))
 
 
 def measure_small(raw: Raw, dtype: DType, sizes: Sequence[int], types: Sums) -> Block:
@@ -59,12 +59,22 @@ def _measure_rows(raw: Raw, dtype: DType, count: int, size: int, types: Sums) ->
     return Block(ints.T, np.array([_peaks(rows), *sums]).T)
 
 
-def _powers(
-    rows: NDArray[np.float64], types: Sums, dtype: DType
-) -> tuple[list[NDArray[np.int64]], list[NDArray[np.float64]]]:
-    """Return exponents and sums of each row for each sum taken; peaks are looked for only where the norm needs them."""
-    plain = dtype.itemsize < 8
-    peaks = np.ones(len(rows)) if plain and all(p in (1.0, 2.0) for p in types) else _peaks(rows)
+def _by_block(values: NDArray[np.float64], types: Sums, dtype: DType) -> Powers:
+    """Return exponents and sums of each block of a piece; the last one may be shorter."""
+    full = values.size - values.size % BLOCK
+    if full == values.size > 0:
+        return _powers(values.reshape(-1, BLOCK), types, dtype)
+    last = _powers(values[full:].reshape(1, -1), types, dtype)
+    if not full:
+        return last
+    found = zip(_powers(values[:full].reshape(-1, BLOCK), types, dtype), last, strict=True)
+    exponents, sums = ([np.concatenate(both) for both in zip(*pair, strict=True)] for pair in found)
+    return exponents, sums
+
+
+def _powers(rows: NDArray[np.float64], types: Sums, dtype: DType) -> Powers:
+    """Return exponents and sums of each row for each sum taken; peaks are looked for only where a sum needs them."""
+    peaks = None if dtype.itemsize < 8 and _PLAIN.issuperset(types) else _peaks(rows)
     found = [norms.block_powers(rows, p, peaks) for p in types]
     return [exponents for exponents, _ in found], [sums for _, sums in found]
 
