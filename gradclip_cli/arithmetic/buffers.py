@@ -17,3 +17,11 @@ def borrow(name: str, count: int, dtype: type[T]) -> NDArray[T]:
     if array is None or array.size < count or array.dtype != dtype:
         array = arrays[name] = np.empty(count, dtype)
     return array[:count]
+
+
+def scratch(count: int, dtype: type[T]) -> NDArray[T]:
+    """Return `count` elements of at most 8 bytes in the memory that `widen` fills: they are good until it, or this, is called again.
+
+    What is needed one after the other lies in one place, which then stays in the processor's cache.
+    """
+    return borrow("scratch", count, np.float64).view(dtype)[:count]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradclip_cli.arithmetic.buffers import borrow
+from gradclip_cli.arithmetic.buffers import borrow, scratch
 from gradclip_cli.arithmetic.narrow import index_of, round_bits, values_of
 
 Raw = NDArray[np.uint8]
@@ -112,7 +112,7 @@ def widen(values: Floats) -> NDArray[np.float64]:
     """
     if values.dtype == np.float64:
         return values
-    out = borrow("float64", values.size, np.float64)
+    out = scratch(values.size, np.float64)
     np.copyto(out, values)
     return out
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gradclip_cli.arithmetic.buffers import borrow
+from gradclip_cli.arithmetic.buffers import borrow, scratch
 
 
 class Narrow(Hashable, Protocol):
@@ -119,7 +119,8 @@ def magnitudes(words: NDArray[Any], dtype: Narrow) -> NDArray[Any]:
     """Return the numbers whose bits, without a sign, are `words`; infinities and NaN come out wrong, as some other number.
 
     Good until this thread's next call. Float16 is done without a table, and without letting the processor see a subnormal:
-    with an exponent one too high a normal number comes out doubled, and a subnormal one too large by 2^-14.
+    with an exponent one too high a normal number comes out doubled, but a subnormal one too large by just 2^-14. The smaller
+    of what both corrections make is right.
     """
     if dtype.itemsize == 1:
         found: NDArray[np.float64] = values_of(dtype)[words]
@@ -129,16 +130,16 @@ def magnitudes(words: NDArray[Any], dtype: Narrow) -> NDArray[Any]:
     if dtype.exponent == 8:
         return np.left_shift(bits, 16, out=bits).view(np.float32)
     np.left_shift(bits, 13, out=bits)
+    normal = np.add(bits, np.uint32(112 << 23), out=scratch(words.size, np.uint32))
     np.add(bits, np.uint32(113 << 23), out=bits)
     values = bits.view(np.float32)
-    halved = borrow("halved", words.size, np.float32)
-    np.multiply(values, np.float32(0.5), out=halved)
     np.subtract(values, np.float32(2.0**-14), out=values)
-    return np.minimum(values, halved, out=values)
+    np.minimum(bits, normal, out=bits)  # of two numbers that are not negative the smaller one has the smaller bits
+    return values
 
 
 def index_of(words: NDArray[Any]) -> NDArray[np.intp]:
-    """Return stored words as indices into a table of all values, good until this thread's next call."""
-    index = borrow("index", words.size, np.intp)
+    """Return stored words as indices into a table of all values, in scratch memory."""
+    index = scratch(words.size, np.intp)
     np.copyto(index, words)
     return index

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradclip_cli.arithmetic import norms
-from gradclip_cli.arithmetic.buffers import borrow
+from gradclip_cli.arithmetic.buffers import scratch
 from gradclip_cli.arithmetic.dtypes import DType, Floats, Raw, decode, value_of, widen, words_of
 from gradclip_cli.arithmetic.narrow import magnitudes, overflow_bits
 from gradclip_cli.arithmetic.norms import Sums
@@ -64,12 +64,14 @@ def _by_block(values: NDArray[np.float64], types: Sums, dtype: DType) -> Powers:
     full = values.size - values.size % BLOCK
     if full == values.size > 0:
         return _powers(values.reshape(-1, BLOCK), types, dtype)
-    last = _powers(values[full:].reshape(1, -1), types, dtype)
+    exponents, sums = _powers(values[full:].reshape(1, -1), types, dtype)
     if not full:
-        return last
-    found = zip(_powers(values[:full].reshape(-1, BLOCK), types, dtype), last, strict=True)
-    exponents, sums = ([np.concatenate(both) for both in zip(*pair, strict=True)] for pair in found)
-    return exponents, sums
+        return exponents, sums
+    before = _powers(values[:full].reshape(-1, BLOCK), types, dtype)
+    return (
+        [np.concatenate(both) for both in zip(before[0], exponents, strict=True)],
+        [np.concatenate(both) for both in zip(before[1], sums, strict=True)],
+    )
 
 
 def _powers(rows: NDArray[np.float64], types: Sums, dtype: DType) -> Powers:
@@ -89,13 +91,13 @@ def _looked_at(raw: Raw, dtype: DType) -> tuple[Floats, float, int, bool]:
     """Return the elements (of narrow floats without their sign), the largest |x|, the number of zeros, and if all is finite."""
     if dtype.narrow and not dtype.swapped:
         words = words_of(raw, dtype)
-        size = borrow("size", words.size, words.dtype.type)
+        size = scratch(words.size, words.dtype.type)
         np.bitwise_and(words, (1 << (8 * dtype.itemsize - 1)) - 1, out=size)
         top, zeros = size.max(initial=0), size.size - int(np.count_nonzero(size))
         return magnitudes(size, dtype), value_of(top, dtype), zeros, bool(top < overflow_bits(dtype))
     values = decode(raw, dtype)
     low, high = float(values.min(initial=0)), float(values.max(initial=0))
-    zero = borrow("is zero", values.size, np.bool_)
+    zero = scratch(values.size, np.bool_)
     np.equal(values, 0, out=zero)
     return values, abs(max(high, -low)), int(np.count_nonzero(zero)), math.isfinite(low) and math.isfinite(high)
 
