@@ -8,7 +8,10 @@ from gradclip_cli import pipeline
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.inputs.selection import Selection
-from gradclip_cli.plan import NONFINITE, ApplyPlan, CheckPlan, DiffPlan, Norm, Override, StatsPlan
+from gradclip_cli.plan.apply import NONFINITE, ApplyPlan, Override
+from gradclip_cli.plan.lists import CheckPlan, DiffPlan
+from gradclip_cli.plan.norm import Norm
+from gradclip_cli.plan.stats import StatsPlan
 from gradclip_cli.planning import dumps_in, into_folder, naming, one_dump, outputs_for, trial
 from gradclip_cli.report import ApplyReport, CheckReport, DiffReport, StatsReport
 from gradclip_cli.rules import RULES

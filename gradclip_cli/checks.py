@@ -7,7 +7,7 @@ from gradclip_cli.errors import NonFiniteError, UsageError
 from gradclip_cli.inputs.dumps import Dump
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.measure import Stats
-from gradclip_cli.plan import Override
+from gradclip_cli.plan.apply import Override
 from gradclip_cli.spelling import did_you_mean
 from gradclip_cli.text import printable
 

@@ -11,7 +11,7 @@ from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.files.streams import STANDARD, check_open, unified
 from gradclip_cli.inputs.selection import VOID_DTYPES, Selection
 from gradclip_cli.parameters import COLUMNS, COUNT, ORDER, PATH, REAL, TENSORS, WHOLE
-from gradclip_cli.plan import Norm
+from gradclip_cli.plan.norm import Norm
 from gradclip_cli.planning import naming
 from gradclip_cli.render import flat
 from gradclip_cli.render.view import View

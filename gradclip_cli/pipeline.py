@@ -10,10 +10,12 @@ from gradclip_cli.inputs import ranks, shards
 from gradclip_cli.inputs.dumps import Progress, open_dump
 from gradclip_cli.inputs.order import by_step, in_step_order
 from gradclip_cli.inputs.steps import shared_names, surveyed
-from gradclip_cli.plan import ApplyPlan, CheckPlan, DiffPlan, LsPlan, Norm, StatsPlan, norm_types
 from gradclip_cli.workers import Workers
 
 if TYPE_CHECKING:
+    from gradclip_cli.plan.apply import ApplyPlan
+    from gradclip_cli.plan.lists import CheckPlan, DiffPlan, LsPlan
+    from gradclip_cli.plan.stats import StatsPlan
     from gradclip_cli.report import ApplyReport, CheckReport, DiffReport, LsReport, StatsReport
 
 
@@ -21,13 +23,15 @@ def silent(_: int, path: str) -> None:
     """Show no progress."""
 
 
-def apply(plan: ApplyPlan, progress: Progress = silent) -> "ApplyReport":
+def apply(plan: "ApplyPlan", progress: Progress = silent) -> "ApplyReport":
     """Transform dumps; nothing is written before all are measured, and nothing is replaced before all are written."""
     from gradclip_cli.clipping.ahead import Ahead
     from gradclip_cli.clipping.applied import Applied
     from gradclip_cli.clipping.deciding import decisions
     from gradclip_cli.clipping.rewriting import Rewriting, rewrite
     from gradclip_cli.files.atomic import Outputs
+    from gradclip_cli.plan.apply import norm_types
+    from gradclip_cli.plan.norm import Norm
     from gradclip_cli.report import ApplyReport
 
     outputs = dict(zip(plan.inputs, plan.outputs, strict=True))
@@ -50,7 +54,7 @@ def apply(plan: ApplyPlan, progress: Progress = silent) -> "ApplyReport":
     return ApplyReport(plan.strategy.name, threshold, norm.type, norm.epsilon, plan.nonfinite, reports, notes)
 
 
-def stats(plan: StatsPlan, progress: Progress = silent) -> "StatsReport":
+def stats(plan: "StatsPlan", progress: Progress = silent) -> "StatsReport":
     """Measure dumps one after the other; of each only its norms are kept."""
     from gradclip_cli.choosing import series
     from gradclip_cli.choosing.samples import sums
@@ -66,7 +70,7 @@ def stats(plan: StatsPlan, progress: Progress = silent) -> "StatsReport":
     return report._replace(notes=[*report.notes, *ranks.hint(plan.inputs)])
 
 
-def check(plan: CheckPlan, progress: Progress = silent) -> "CheckReport":
+def check(plan: "CheckPlan", progress: Progress = silent) -> "CheckReport":
     """Read dumps one after the other, and apply the rules to their figures."""
     from gradclip_cli.checking import findings
 
@@ -76,7 +80,7 @@ def check(plan: CheckPlan, progress: Progress = silent) -> "CheckReport":
     return findings.report(plan, found)
 
 
-def diff(plan: DiffPlan, progress: Progress = silent) -> "DiffReport":
+def diff(plan: "DiffPlan", progress: Progress = silent) -> "DiffReport":
     """Compare two dumps; both are read once, side by side."""
     from gradclip_cli.checks import check_included
     from gradclip_cli.comparing import diffed
@@ -92,7 +96,7 @@ def diff(plan: DiffPlan, progress: Progress = silent) -> "DiffReport":
         return diffed.report(a, b, compared, others)
 
 
-def ls(plan: LsPlan) -> "LsReport":
+def ls(plan: "LsPlan") -> "LsReport":
     """List the tensors of dumps; only headers are read."""
     from gradclip_cli.checks import check_included
     from gradclip_cli.inputs.naming import natural

@@ -5,17 +5,20 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.files.streams import STANDARD, check_input, unified
 from gradclip_cli.inputs import folders, ranks, shards
 from gradclip_cli.inputs.naming import Naming, step_of
 from gradclip_cli.inputs.selection import expand
-from gradclip_cli.plan import Trial
 from gradclip_cli.spelling import did_you_mean
 from gradclip_cli.strategies import find
 from gradclip_cli.text import printable
 from gradclip_cli.thresholds import parse
+
+if TYPE_CHECKING:
+    from gradclip_cli.plan.stats import Trial
 
 
 def naming(layer_regex: str | None, group_depth: int | None) -> Naming:
@@ -35,8 +38,10 @@ def naming(layer_regex: str | None, group_depth: int | None) -> Naming:
     return Naming(regex)
 
 
-def trial(text: str) -> Trial:
+def trial(text: str) -> "Trial":
     """Parse `STRATEGY:THRESHOLD`, or `STRATEGY` where it takes none; cut at the first `:`, since rules may hold another."""
+    from gradclip_cli.plan.stats import Trial
+
     name, colon, threshold = text.partition(":")
     return Trial(find(name), parse(threshold) if colon else None)
 

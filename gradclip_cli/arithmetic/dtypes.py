@@ -4,9 +4,8 @@ Stored elements are raw bytes. `decode` makes them float32 or float64, always ex
 nearest even.
 """
 
-from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +17,7 @@ Raw = NDArray[np.uint8]
 Floats = NDArray[Any]  # float32 or float64
 
 
-@dataclass(frozen=True)
-class DType:
+class DType(NamedTuple):
     """An element type as it lies in a file.
 
     `kind` is `float`, `int`, `bool`, `complex` or `other` (kept, never computed with); `swapped` says that the bytes are
@@ -61,7 +59,7 @@ FLOATS = (FLOAT64, FLOAT32, FLOAT16, BFLOAT16, FLOAT8_E4M3FN, FLOAT8_E5M2)
 @cache
 def swapped(dtype: DType) -> DType:
     """Return `dtype` with its bytes in the other order."""
-    return replace(dtype, swapped=True)
+    return dtype._replace(swapped=True)
 
 
 _KINDS = {"f": "float", "i": "int", "u": "int", "b": "bool", "c": "complex"}

@@ -13,7 +13,7 @@ from gradclip_cli.inputs import likeness, shards
 from gradclip_cli.inputs.dumps import Dump, Progress
 from gradclip_cli.inputs.order import in_step_order
 from gradclip_cli.inputs.steps import surveyed
-from gradclip_cli.plan import CheckPlan
+from gradclip_cli.plan.lists import CheckPlan
 from gradclip_cli.report import CheckReport, Finding
 from gradclip_cli.rules.base import Found
 from gradclip_cli.rules.figures import Figures

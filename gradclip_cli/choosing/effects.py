@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradclip_cli.choosing.samples import Lengths, Sample
-from gradclip_cli.plan import Trial
+from gradclip_cli.plan.stats import Trial
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.strategies.actions import Scale
 from gradclip_cli.thresholds import Rule

@@ -1,8 +1,8 @@
 """What the dumps of a series have in common, and what is kept of each."""
 
 from collections import Counter
-from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from gradclip_cli.inputs import shards
 from gradclip_cli.inputs.dumps import Dump
 from gradclip_cli.inputs.likeness import Shapes, shapes_of, unlike
 from gradclip_cli.inputs.naming import Place
-from gradclip_cli.plan import StatsPlan
+from gradclip_cli.plan.stats import StatsPlan
 from gradclip_cli.report import StatsDump, StatsParam
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.tensors import TensorSpec
@@ -23,8 +23,7 @@ from gradclip_cli.thresholds.summary import Summary
 _DIFFER = "give --allow-missing to go on with what all dumps share, or --shards if these are the files of ranks"
 
 
-@dataclass(frozen=True)
-class Layout:
+class Layout(NamedTuple):
     """What all dumps of a series have in common: their tensors, in the order of the first dump's layers."""
 
     specs: list[TensorSpec]

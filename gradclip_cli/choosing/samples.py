@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from gradclip_cli.arithmetic import norms
 from gradclip_cli.arithmetic.norms import Clamped, Sums
 from gradclip_cli.measure import Columns, Stats
-from gradclip_cli.plan import StatsPlan
+from gradclip_cli.plan.stats import StatsPlan
 from gradclip_cli.report import StatsDump
 from gradclip_cli.strategies import Group
 

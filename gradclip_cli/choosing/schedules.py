@@ -1,7 +1,7 @@
 """What a replay would have done to a series: the threshold of every step, and what it would have clipped."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +28,7 @@ def replayed(rule: Replay, norms: Matrix) -> Matrix:
     return np.array(columns).T.reshape(norms.shape)
 
 
-@dataclass(frozen=True)
-class Schedule:
+class Schedule(NamedTuple):
     """The norms that one strategy compares, and with what: inf where a step has no threshold."""
 
     strategy: Strategy

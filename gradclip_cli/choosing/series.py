@@ -11,7 +11,7 @@ from gradclip_cli.choosing.layout import Layout
 from gradclip_cli.choosing.samples import Sample
 from gradclip_cli.errors import GradclipError, InputError, UsageError
 from gradclip_cli.inputs.dumps import Dump
-from gradclip_cli.plan import StatsPlan
+from gradclip_cli.plan.stats import StatsPlan
 from gradclip_cli.report import Candidate, StatsLayer, StatsReport, Tried
 from gradclip_cli.rows import Rows
 from gradclip_cli.strategies.clip_norm import GLOBAL

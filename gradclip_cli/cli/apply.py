@@ -13,7 +13,7 @@ from gradclip_cli.cli.toml import written
 from gradclip_cli.files.streams import STANDARD
 from gradclip_cli.options import by_rank, norm, norming, reading, selecting, selection, showing, taken, viewed, working
 from gradclip_cli.parameters import PATH, STRATEGY, THRESHOLD
-from gradclip_cli.plan import NONFINITE, ApplyPlan
+from gradclip_cli.plan.apply import NONFINITE, ApplyPlan
 from gradclip_cli.planning import dumps_in, into_folder, outputs_for
 from gradclip_cli.report import ApplyReport
 from gradclip_cli.thresholds import SPELLINGS

@@ -6,7 +6,7 @@ import click
 
 from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.parameters import PATH
-from gradclip_cli.plan import Override
+from gradclip_cli.plan.apply import Override
 from gradclip_cli.spelling import with_all
 from gradclip_cli.strategies import find
 from gradclip_cli.thresholds import parse

@@ -2,7 +2,7 @@
 
 from gradclip_cli.errors import UsageError
 from gradclip_cli.parameters import Parsed
-from gradclip_cli.plan import Override
+from gradclip_cli.plan.apply import Override
 from gradclip_cli.strategies import find
 from gradclip_cli.thresholds import parse
 

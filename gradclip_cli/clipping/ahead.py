@@ -11,7 +11,7 @@ from gradclip_cli.files.positions import write_at
 from gradclip_cli.formats.base import Format, Reader
 from gradclip_cli.inputs import shards
 from gradclip_cli.measure import Piece, Seen
-from gradclip_cli.plan import ApplyPlan, norm_types
+from gradclip_cli.plan.apply import ApplyPlan, norm_types
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.tensors import Slab
 from gradclip_cli.thresholds import Threshold

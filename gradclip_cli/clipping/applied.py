@@ -13,7 +13,7 @@ from gradclip_cli.clipping.transform import After
 from gradclip_cli.inputs import shards
 from gradclip_cli.inputs.dumps import Dump
 from gradclip_cli.measure import Stats
-from gradclip_cli.plan import ApplyPlan, norm_types
+from gradclip_cli.plan.apply import ApplyPlan, norm_types
 from gradclip_cli.report import ApplyDump, ApplyLayer, ApplyParam, ApplyTotal
 from gradclip_cli.rows import Rows
 from gradclip_cli.strategies import Group

@@ -9,7 +9,7 @@ from gradclip_cli.clipping.rewriting import Decided
 from gradclip_cli.clipping.stepwise import replayed
 from gradclip_cli.inputs import likeness
 from gradclip_cli.inputs.dumps import Dump
-from gradclip_cli.plan import ApplyPlan
+from gradclip_cli.plan.apply import ApplyPlan
 from gradclip_cli.thresholds import Replay, Rule
 
 

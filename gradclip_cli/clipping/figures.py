@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from gradclip_cli.clipping.groups import Decision, norms_of
 from gradclip_cli.measure import Columns
-from gradclip_cli.plan import ApplyPlan, norm_types
+from gradclip_cli.plan.apply import ApplyPlan, norm_types
 
 Counts = NDArray[np.int64]
 Norms = NDArray[np.float64]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gradclip_cli.errors import InputError
 from gradclip_cli.inputs.dumps import Dump
 from gradclip_cli.measure import Columns, NormTypes
-from gradclip_cli.plan import ApplyPlan, norm_types
+from gradclip_cli.plan.apply import ApplyPlan, norm_types
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.strategies.actions import KEEP, Action, Clamp, Cleaned
 from gradclip_cli.thresholds import Replay, Rule, Threshold, choose

@@ -13,7 +13,7 @@ from gradclip_cli.files.positions import InputFile, copy_at
 from gradclip_cli.formats.base import Reader
 from gradclip_cli.inputs import shards
 from gradclip_cli.inputs.dumps import Dump, Part, Progress, open_dump
-from gradclip_cli.plan import ApplyPlan, norm_types
+from gradclip_cli.plan.apply import ApplyPlan, norm_types
 from gradclip_cli.strategies.actions import KEEP, Action
 from gradclip_cli.workers import Workers
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from gradclip_cli.clipping.groups import Shared
-from gradclip_cli.plan import ApplyPlan
+from gradclip_cli.plan.apply import ApplyPlan
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.text import count
 from gradclip_cli.thresholds import Replay, require

@@ -1,7 +1,7 @@
 """The second reading of a dump: every piece is read, changed, written and measured again."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -44,8 +44,7 @@ class After(NamedTuple):
         return cls(joined([(start, part.stats) for start, part in parts]), clipped)
 
 
-@dataclass(frozen=True, slots=True)
-class Transform:
+class Transform(NamedTuple):
     """One dump on its way from a reader to a writer; without a writer everything is done but the writing."""
 
     reader: Reader
@@ -95,8 +94,8 @@ class Transform:
         ]
 
     def _copy(self, piece: Copy) -> None:
-        copy_at(self.reader.file, piece.source, self.fd, piece.target, piece.count, self.output)
-        self.progress(piece.count, self.reader.file.path)
+        copy_at(self.reader.file, piece.source, self.fd, piece.target, piece.nbytes, self.output)
+        self.progress(piece.nbytes, self.reader.file.path)
 
     def _slab(self, slab: Slab) -> tuple[Slab, Block | None, list[Piece], dict[int, int]]:
         """Work on a slab; return what became of small tensors, or of the pieces of one that changed, and what was clipped."""
@@ -159,5 +158,5 @@ class Transform:
 def _pieces(copies: Iterable[Copy]) -> Iterator[Copy]:
     """Cut what is copied into parts that several threads can copy."""
     for copy in copies:
-        for start in range(0, copy.count, _COPIED):
-            yield Copy(copy.source + start, copy.target + start, min(_COPIED, copy.count - start))
+        for start in range(0, copy.nbytes, _COPIED):
+            yield Copy(copy.source + start, copy.target + start, min(_COPIED, copy.nbytes - start))

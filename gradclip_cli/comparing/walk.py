@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain, groupby
 from operator import itemgetter
 from typing import NamedTuple
@@ -33,8 +33,7 @@ class Source(NamedTuple):
     spec: TensorSpec
 
 
-@dataclass(frozen=True)
-class Opened:
+class Opened(NamedTuple):
     """A dump whose headers have been read: its files, and those of its tensors that count."""
 
     path: str

@@ -1,7 +1,6 @@
 """What a file format is: a reader and a writer that share the knowledge of one layout."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
 from typing import NamedTuple, Protocol
@@ -23,13 +22,12 @@ class Options(NamedTuple):
     allow_huge: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Copy:
-    """`count` bytes of the input that stand in the output unchanged."""
+class Copy(NamedTuple):
+    """`nbytes` bytes of the input that stand in the output unchanged."""
 
     source: int
     target: int
-    count: int
+    nbytes: int
 
 
 class Reader(Protocol):
@@ -146,12 +144,12 @@ def besides(copies: Iterable[Copy], written: Iterable[tuple[int, int]]) -> Itera
     """What is left of `copies`, ascending, where the byte ranges `written` of the output stand there already.
 
     >>> list(besides([Copy(0, 0, 10)], [(6, 8), (2, 6)]))
-    [Copy(source=0, target=0, count=2), Copy(source=8, target=8, count=2)]
+    [Copy(source=0, target=0, nbytes=2), Copy(source=8, target=8, nbytes=2)]
     """
     ranges = iter(sorted(written))
     start, stop = next(ranges, (0, 0))
     for copy in copies:
-        at, end, shift = copy.target, copy.target + copy.count, copy.source - copy.target
+        at, end, shift = copy.target, copy.target + copy.nbytes, copy.source - copy.target
         while at < end:
             while stop <= at and (following := next(ranges, None)):
                 start, stop = following

@@ -4,7 +4,6 @@ import os
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from sys import intern
 from typing import NamedTuple
 
@@ -22,8 +21,7 @@ class Place(NamedTuple):
     param: str
 
 
-@dataclass(frozen=True, slots=True)
-class Naming:
+class Naming(NamedTuple):
     """How names become layers: `regex` (with groups `layer` and `param`) replaces the rules, `depth` keeps the first components."""
 
     regex: re.Pattern[str] | None = None

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gradclip_cli.errors import UsageError
 from gradclip_cli.files.streams import STANDARD
@@ -48,8 +48,7 @@ class CheckPlan:
         check_jobs(self.jobs)
 
 
-@dataclass(frozen=True)
-class LsPlan:
+class LsPlan(NamedTuple):
     """A request to list what dumps hold."""
 
     inputs: tuple[str, ...]

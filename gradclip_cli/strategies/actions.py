@@ -1,8 +1,7 @@
 """What is done to the stored elements of a tensor, piece by piece and in place."""
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from gradclip_cli.arithmetic.dtypes import DType, Raw
@@ -22,8 +21,7 @@ class Action(Protocol):
         """Change the elements of a piece in place; return how many were clipped one by one."""
 
 
-@dataclass(slots=True)
-class Scale:
+class Scale(NamedTuple):
     """Multiply by `numerator / denominator`, as one float64 number."""
 
     numerator: float = 1.0
@@ -48,8 +46,7 @@ class Scale:
         return 0
 
 
-@dataclass(frozen=True)
-class Clamp:
+class Clamp(NamedTuple):
     """Limit every element to [-limit, limit]; NaN stays, and so do infinities where `keep_infinite` says so."""
 
     limit: float
@@ -67,8 +64,7 @@ class Clamp:
         return clamp(raw, dtype, self.limit, self.keep_infinite)
 
 
-@dataclass(frozen=True)
-class Cleaned:
+class Cleaned(NamedTuple):
     """Replace NaN and infinities by zero, then do `action`."""
 
     action: Action

@@ -1,8 +1,8 @@
 """What a strategy is: the rule from the norm of a group to what is done to its tensors."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from gradclip_cli.strategies.actions import Action
 
@@ -21,8 +21,7 @@ Decide = Callable[[float, float, float], Action]
 """norm of the group, threshold (inf where the strategy takes none), epsilon → action"""
 
 
-@dataclass(frozen=True)
-class Strategy:
+class Strategy(NamedTuple):
     """A rule that turns gradients into gradients; `rule` and `source` are what `gradclip strategies` shows."""
 
     name: str

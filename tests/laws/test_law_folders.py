@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 from gradclip_cli import apply, stats
 from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.pipeline import ls
-from gradclip_cli.plan import LsPlan
+from gradclip_cli.plan.lists import LsPlan
 from gradclip_cli.planning import dumps_in
 from laws.official import load
 

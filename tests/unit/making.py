@@ -91,7 +91,7 @@ def rewritten(source: Path, target: Path, changed: Mapping[str, bytes], options:
         indices = {k for k, spec in enumerate(reader.tensors) if spec.name in changed}
         writer = format.rewrite(reader, indices, fd, str(target))
         for copy in writer.copies:
-            copy_at(reader.file, copy.source, fd, copy.target, copy.count, str(target))
+            copy_at(reader.file, copy.source, fd, copy.target, copy.nbytes, str(target))
         _fill(writer, changed)
 
 

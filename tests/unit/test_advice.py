@@ -7,7 +7,8 @@ import pytest
 
 from gradclip_cli.choosing.advice import own_thresholds
 from gradclip_cli.choosing.samples import Sample
-from gradclip_cli.plan import Norm, StatsPlan
+from gradclip_cli.plan.norm import Norm
+from gradclip_cli.plan.stats import StatsPlan
 from gradclip_cli.report import OwnThreshold, StatsDump
 from gradclip_cli.strategies import find
 from gradclip_cli.thresholds import parse_rule

@@ -7,7 +7,7 @@ import pytest
 
 from gradclip_cli.clipping.deciding import Decisions, decisions
 from gradclip_cli.errors import NonFiniteError, UsageError
-from gradclip_cli.plan import ApplyPlan, Override
+from gradclip_cli.plan.apply import ApplyPlan, Override
 from gradclip_cli.strategies import find
 from gradclip_cli.thresholds import parse
 

@@ -11,7 +11,8 @@ from gradclip_cli.clipping.groups import Shared, decide, partition, resolve
 from gradclip_cli.clipping.rewriting import Decided
 from gradclip_cli.errors import InputError
 from gradclip_cli.inputs.dumps import Dump
-from gradclip_cli.plan import ApplyPlan, Norm, Override, norm_types
+from gradclip_cli.plan.apply import ApplyPlan, Override, norm_types
+from gradclip_cli.plan.norm import Norm
 from gradclip_cli.strategies import find
 from gradclip_cli.strategies.actions import KEEP, Clamp, Cleaned
 from gradclip_cli.thresholds import RULES, Threshold

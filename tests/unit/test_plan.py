@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from gradclip_cli.errors import UsageError
-from gradclip_cli.plan import ApplyPlan, Norm, Override, StatsPlan, norm_types
+from gradclip_cli.plan.apply import ApplyPlan, Override, norm_types
+from gradclip_cli.plan.norm import Norm
+from gradclip_cli.plan.stats import StatsPlan
 from gradclip_cli.strategies import STRATEGIES, find
 from gradclip_cli.thresholds import RULES
 

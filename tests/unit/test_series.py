@@ -14,7 +14,8 @@ from gradclip_cli.choosing.series import collect, in_order, report
 from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.inputs.dumps import Dump
 from gradclip_cli.inputs.selection import Selection
-from gradclip_cli.plan import Norm, StatsPlan
+from gradclip_cli.plan.norm import Norm
+from gradclip_cli.plan.stats import StatsPlan
 from gradclip_cli.report import StatsReport
 from gradclip_cli.strategies import find
 from gradclip_cli.thresholds import RULES

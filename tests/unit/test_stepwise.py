@@ -9,7 +9,8 @@ import pytest
 from gradclip_cli.clipping.groups import decide, partition
 from gradclip_cli.clipping.stepwise import replayed
 from gradclip_cli.errors import InputError
-from gradclip_cli.plan import ApplyPlan, Norm, Override, norm_types
+from gradclip_cli.plan.apply import ApplyPlan, Override, norm_types
+from gradclip_cli.plan.norm import Norm
 from gradclip_cli.strategies import find
 from gradclip_cli.thresholds import Threshold, parse
 

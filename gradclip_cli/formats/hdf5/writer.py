@@ -164,7 +164,7 @@ def convert(tensors: Sequence[TensorSpec], fd: int, path: str) -> Hdf5Writer:
         file = opened(fd, "w")
         at_last.callback(let_go, file)
         for spec in tensors:
-            placed.append(_create(file, replace(spec, dtype=replace(spec.dtype, swapped=False), fortran=False)))
+            placed.append(_create(file, replace(spec, dtype=spec.dtype._replace(swapped=False), fortran=False)))
         file.close()  # what cannot be written is an error here, and is not in the end
     return Hdf5Writer(placed, range(len(placed)), (), fd, path)
 

@@ -152,7 +152,7 @@ def convert(tensors: Sequence[TensorSpec], fd: int, path: str) -> NpzWriter:
             raise OutputError(
                 f"npz cannot hold it: {reason}; choose another --output-format", path=path, tensor=spec.name
             )
-    plain = [replace(spec, fortran=False, dtype=replace(spec.dtype, swapped=False)) for spec in tensors]
+    plain = [replace(spec, fortran=False, dtype=spec.dtype._replace(swapped=False)) for spec in tensors]
     entries = [Entry(f"{spec.name}.npy", STORED, npy.header(spec), k) for k, spec in enumerate(plain)]
     writer = NpzWriter(entries, plain, fd, path)
     if halves := sum(spec.dtype.name == "bfloat16" for spec in tensors):

@@ -7,7 +7,7 @@ import ast
 import io
 import math
 import warnings
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,8 +24,7 @@ MOST_DIMENSIONS = 64
 """numpy's own limit."""
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """A parsed header; `raw` holds its bytes, so that a copy is the same to the byte."""
 
     raw: bytes

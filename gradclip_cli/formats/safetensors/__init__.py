@@ -74,7 +74,7 @@ def convert(tensors: Sequence[TensorSpec], fd: int, path: str) -> SafetensorsWri
             spec,
             offset=8 + len(text) + header[spec.name]["data_offsets"][0],
             fortran=False,
-            dtype=replace(spec.dtype, swapped=False),
+            dtype=spec.dtype._replace(swapped=False),
         )
         for spec in tensors
     ]
@@ -88,7 +88,7 @@ def _header(tensors: Sequence[TensorSpec], path: str) -> dict[str, Any]:
     end = 0
     for k in order:
         spec = tensors[k]
-        code = _CODES.get(replace(spec.dtype, swapped=False))
+        code = _CODES.get(spec.dtype._replace(swapped=False))
         if not is_unicode(spec.name):
             raise OutputError("safetensors cannot hold it: its name is not Unicode", path=path, tensor=spec.name)
         if code is None or spec.name == "__metadata__":
