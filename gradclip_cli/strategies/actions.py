@@ -1,6 +1,7 @@
 """What is done to the stored elements of a tensor, piece by piece and in place."""
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ class Action(Protocol):
         """Change the elements of a piece in place; return how many were clipped one by one."""
 
 
-class Scale(NamedTuple):
+@dataclass(slots=True)
+class Scale:
     """Multiply by `numerator / denominator`, as one float64 number."""
 
     numerator: float = 1.0
