@@ -71,9 +71,7 @@ def apply(
                 Override(pattern, find(name) if name else None, _threshold(value))
                 for pattern, (name, value) in (layers or {}).items()
             ),
-            norm=None
-            if norm_type is None and epsilon is None
-            else Norm(2.0 if norm_type is None else norm_type, epsilon or 0.0),
+            norm=Norm.asked(norm_type, epsilon),
             nonfinite=nonfinite,
             selection=Selection(
                 tuple(include), tuple(exclude), naming(layer_regex, group_depth), input_format, void_dtype, allow_huge

@@ -169,8 +169,7 @@ def selection(options: dict[str, Any]) -> Selection:
 
 def norm(options: dict[str, Any]) -> Norm | None:
     """Take the values of `norming` out of a command's options; None where neither was given."""
-    kind, epsilon = options.pop("norm_type"), options.pop("epsilon")
-    return None if kind is None and epsilon is None else Norm(2.0 if kind is None else kind, epsilon or 0.0)
+    return Norm.asked(options.pop("norm_type"), options.pop("epsilon"))
 
 
 def viewed(options: dict[str, Any], report: type, kinds: Sequence[str] = flat.KINDS) -> View:

@@ -30,8 +30,6 @@ def apply(plan: "ApplyPlan", progress: Progress = silent) -> "ApplyReport":
     from gradclip_cli.clipping.deciding import decisions
     from gradclip_cli.clipping.rewriting import Rewriting, rewrite
     from gradclip_cli.files.atomic import Outputs
-    from gradclip_cli.plan.apply import norm_types
-    from gradclip_cli.plan.norm import Norm
     from gradclip_cli.report import ApplyReport
 
     outputs = dict(zip(plan.inputs, plan.outputs, strict=True))
@@ -39,8 +37,8 @@ def apply(plan: "ApplyPlan", progress: Progress = silent) -> "ApplyReport":
         for path, output in outputs.items():
             for target in shards.targets(path, output) if output else ():
                 staging.check(target)
-        ahead, types = Ahead(plan, staging), norm_types(plan)
-        read = partial(surveyed, selection=plan.selection, types=types, workers=workers, progress=progress)
+        ahead = Ahead(plan, staging)
+        read = partial(surveyed, selection=plan.selection, types=plan.norm_types, workers=workers, progress=progress)
         made = decisions(plan, by_step([dump for path in plan.inputs for dump in read(path, follow=ahead.follow)]))
         after, lost = rewrite(outputs, made.decided, Rewriting(plan, workers, staging, ahead, progress))
         reports, notes = [], made.notes
@@ -49,7 +47,7 @@ def apply(plan: "ApplyPlan", progress: Progress = silent) -> "ApplyReport":
             reports.append(applied.report(outputs[one.dump.path]))
             notes += [*one.dump.notes, *lost.pop(one.dump.path, ()), *applied.notes()]
         staging.commit()
-    norm, threshold = plan.norm or Norm(), made.threshold(plan)
+    norm, threshold = plan.measured, made.threshold(plan)
     notes += [*made.unlike(), *ranks.hint(plan.inputs)]
     return ApplyReport(plan.strategy.name, threshold, norm.type, norm.epsilon, plan.nonfinite, reports, notes)
 

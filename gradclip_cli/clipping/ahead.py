@@ -11,7 +11,7 @@ from gradclip_cli.files.positions import write_at
 from gradclip_cli.formats.base import Format, Reader
 from gradclip_cli.inputs import shards
 from gradclip_cli.measure import Piece, Seen
-from gradclip_cli.plan.apply import ApplyPlan, norm_types
+from gradclip_cli.plan.apply import ApplyPlan
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.tensors import Slab
 from gradclip_cli.thresholds import Threshold
@@ -63,7 +63,7 @@ class Begun:
     def _norm(self, strategy: Strategy, piece: Piece) -> tuple[float, float]:
         if strategy.group is Group.ELEMENT:
             return piece.max_abs, 1.0
-        types = norm_types(self._plan)
+        types = self._plan.norm_types
         which = 0 if strategy.takes_norm else len(types) - 1
         power = norms.total_blocks([piece.exponents[which]], [piece.sums[which]], types[which])
         return norms.norm(power, types[which]), types[which]

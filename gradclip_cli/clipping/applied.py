@@ -13,7 +13,7 @@ from gradclip_cli.clipping.transform import After
 from gradclip_cli.inputs import shards
 from gradclip_cli.inputs.dumps import Dump
 from gradclip_cli.measure import Stats
-from gradclip_cli.plan.apply import ApplyPlan, norm_types
+from gradclip_cli.plan.apply import ApplyPlan
 from gradclip_cli.report import ApplyDump, ApplyLayer, ApplyParam, ApplyTotal
 from gradclip_cli.rows import Rows
 from gradclip_cli.strategies import Group
@@ -27,7 +27,7 @@ class Applied:
 
     def __init__(self, dump: Dump, decisions: Sequence[tuple[Shared, Decision]], after: After, plan: ApplyPlan) -> None:
         self._dump, self._decisions = dump, decisions
-        self._plan, self._types = plan, norm_types(plan)
+        self._plan, self._types = plan, plan.norm_types
         self._of = {index: decision for shared, decision in decisions for index in shared.members}
         self._single = after.clipped
         self._after = dump.stats.replaced(after.stats)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from gradclip_cli.clipping.groups import Decision, norms_of
 from gradclip_cli.measure import Columns
-from gradclip_cli.plan.apply import ApplyPlan, norm_types
+from gradclip_cli.plan.apply import ApplyPlan
 
 Counts = NDArray[np.int64]
 Norms = NDArray[np.float64]
@@ -40,7 +40,7 @@ class Figures(NamedTuple):
         plan: ApplyPlan,
     ) -> "Figures":
         """Compare what tensors were with what they are; `decisions` are those of the groups."""
-        types = norm_types(plan)
+        types = plan.norm_types
         old, new = (stats.together(groups, types) for stats in (before, after))
         strategies = [decision.strategy for decision in decisions]
         norm, norm_after = (stats.as_read(norms_of(stats, strategies, types)) for stats in (old, new))

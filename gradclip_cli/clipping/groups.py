@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gradclip_cli.errors import InputError
 from gradclip_cli.inputs.dumps import Dump
 from gradclip_cli.measure import Columns, NormTypes
-from gradclip_cli.plan.apply import ApplyPlan, norm_types
+from gradclip_cli.plan.apply import ApplyPlan
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.strategies.actions import KEEP, Action, Clamp, Cleaned
 from gradclip_cli.thresholds import Replay, Rule, Threshold, choose
@@ -49,7 +49,7 @@ def partition(dump: Dump, plan: ApplyPlan) -> list[Shared]:
             key = _key(strategy.group, threshold, layer, dump.tensors[index].name)
             kinds[key] = strategy, threshold
             members.setdefault(key, []).append(index)
-    types = norm_types(plan)
+    types = plan.norm_types
     stats = dump.stats.together(list(members.values()), types)
     strategies = [strategy for strategy, _ in kinds.values()]
     single = [strategy.group is Group.ELEMENT for strategy in strategies]

@@ -13,7 +13,7 @@ from gradclip_cli.files.positions import InputFile, copy_at
 from gradclip_cli.formats.base import Reader
 from gradclip_cli.inputs import shards
 from gradclip_cli.inputs.dumps import Dump, Part, Progress, open_dump
-from gradclip_cli.plan.apply import ApplyPlan, norm_types
+from gradclip_cli.plan.apply import ApplyPlan
 from gradclip_cli.strategies.actions import KEEP, Action
 from gradclip_cli.workers import Workers
 
@@ -81,7 +81,7 @@ def _rewrite(dump: Dump, output: str | None, actions: Mapping[int, Action], by: 
 def _rewrite_file(
     part: Part, output: str | None, actions: Mapping[int, Action], by: Rewriting
 ) -> tuple[After, list[str]]:
-    types, plan = norm_types(by.plan), by.plan
+    types, plan = by.plan.norm_types, by.plan
     with open_dump(part.path, plan.selection) as (format, reader):
         if reader.file.fingerprint != part.fingerprint:
             raise InputError("changed while it was read; wait until it is complete and run again", path=part.path)

@@ -63,6 +63,18 @@ class ApplyPlan:
         for override in bare:
             self._check_threshold(override)
 
+    @property
+    def measured(self) -> Norm:
+        """The norm that is shown, and compared by strategies that take one."""
+        return self.norm or Norm()
+
+    @property
+    def norm_types(self) -> tuple[float, ...]:
+        """The norm types to be measured: the plan's own, and 2 beside it where a strategy always uses that."""
+        wanted = self.measured.type
+        always = [s for s in (self.strategy, *(o.strategy for o in self.overrides)) if s and not s.takes_norm]
+        return (wanted, 2.0) if always and wanted != 2.0 else (wanted,)
+
     def of_layer(self, layer: str) -> tuple[Strategy, Threshold | None]:
         """Return the strategy and the threshold of a layer: the last pattern that matches wins."""
         for override in reversed(self.overrides):
@@ -97,10 +109,3 @@ class ApplyPlan:
             raise UsageError(f"{strategy.name} takes no threshold; leave it out{where}")
         if strategy.takes_threshold and own is None and self.threshold is None:
             raise UsageError(f"{strategy.name} needs a threshold{where}: a number or a rule such as mean")
-
-
-def norm_types(plan: ApplyPlan) -> tuple[float, ...]:
-    """The norm types to be measured: the plan's own, and 2 beside it where a strategy always uses that."""
-    wanted = plan.norm.type if plan.norm else 2.0
-    always = [s for s in (plan.strategy, *(o.strategy for o in plan.overrides)) if s and not s.takes_norm]
-    return (wanted, 2.0) if always and wanted != 2.0 else (wanted,)

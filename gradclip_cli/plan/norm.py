@@ -19,6 +19,11 @@ class Norm:
         if not 0 <= self.epsilon < math.inf:
             raise UsageError(f"epsilon must be a number of at least 0, not {self.epsilon:g}")
 
+    @classmethod
+    def asked(cls, type: float | None, epsilon: float | None) -> "Norm | None":
+        """Return the norm that a user asked for; None where neither of its parts was given."""
+        return None if type is None and epsilon is None else cls(2.0 if type is None else type, epsilon or 0.0)
+
 
 def check_jobs(jobs: int | None) -> None:
     """Raise UsageError for a number of threads that cannot be."""

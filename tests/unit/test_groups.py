@@ -11,7 +11,7 @@ from gradclip_cli.clipping.groups import Shared, decide, partition, resolve
 from gradclip_cli.clipping.rewriting import Decided
 from gradclip_cli.errors import InputError
 from gradclip_cli.inputs.dumps import Dump
-from gradclip_cli.plan.apply import ApplyPlan, Override, norm_types
+from gradclip_cli.plan.apply import ApplyPlan, Override
 from gradclip_cli.plan.norm import Norm
 from gradclip_cli.strategies import find
 from gradclip_cli.strategies.actions import KEEP, Clamp, Cleaned
@@ -34,7 +34,7 @@ def plan(strategy: str, threshold: Threshold | None = 1.0, **rest: Any) -> Apply
 
 def groups_of(plan: ApplyPlan, arrays: dict[str, NDArray[Any]] = ARRAYS) -> list[Shared]:
     """The groups of a dump of arrays."""
-    return partition(dump_of(arrays, norm_types(plan)), plan)
+    return partition(dump_of(arrays, plan.norm_types), plan)
 
 
 @pytest.mark.parametrize(

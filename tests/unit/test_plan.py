@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from gradclip_cli.errors import UsageError
-from gradclip_cli.plan.apply import ApplyPlan, Override, norm_types
+from gradclip_cli.plan.apply import ApplyPlan, Override
 from gradclip_cli.plan.norm import Norm
 from gradclip_cli.plan.stats import StatsPlan
 from gradclip_cli.strategies import STRATEGIES, find
@@ -124,7 +124,7 @@ def test_norms_that_are_measured(
     strategy: str, p: float | None, overrides: tuple[Override, ...], expected: tuple[float, ...]
 ) -> None:
     """The plan's own norm is measured first, and L2 beside it for the strategies that always use that."""
-    assert norm_types(plan(strategy, norm=None if p is None else Norm(p), overrides=overrides)) == expected
+    assert plan(strategy, norm=None if p is None else Norm(p), overrides=overrides).norm_types == expected
 
 
 def test_stats_suggests_for_every_strategy_with_a_threshold() -> None:

@@ -9,7 +9,7 @@ import pytest
 from gradclip_cli.clipping.groups import decide, partition
 from gradclip_cli.clipping.stepwise import replayed
 from gradclip_cli.errors import InputError
-from gradclip_cli.plan.apply import ApplyPlan, Override, norm_types
+from gradclip_cli.plan.apply import ApplyPlan, Override
 from gradclip_cli.plan.norm import Norm
 from gradclip_cli.strategies import find
 from gradclip_cli.thresholds import Threshold, parse
@@ -24,7 +24,7 @@ def played(
 ) -> tuple[list[list[Threshold | None]], list[str]]:
     """The thresholds of the groups of each step, and the notes."""
     plan = ApplyPlan(("a",), (None,), find(strategy), parse(threshold), **rest)
-    dumps = [dump_of({name: np.array(v, float) for name, v in step.items()}, norm_types(plan)) for step in steps]
+    dumps = [dump_of({name: np.array(v, float) for name, v in step.items()}, plan.norm_types) for step in steps]
     settled, notes = replayed(plan, [partition(dump, plan) for dump in dumps])
     assert [len(list(decide(plan, groups, {}))) for groups in settled] == [len(groups) for groups in settled]
     return [[shared.threshold for shared in groups] for groups in settled], notes
