@@ -17,27 +17,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
 import scripts
+from rows import MADE, SCALED, Command, Row, apply, rows
 
 import gradclip_cli
-
-Command = Sequence[str]
-MADE = ("f32", "bf16", "f16", "h5", "npz", "gzip", "deflated", "tiny", "many", "series")
-GRADCLIP = [sys.executable, "-m", "gradclip_cli"]
-
-
-class Row(NamedTuple):
-    """One thing to measure: what is done, what it is compared to, and the most that the ratio of their times may be."""
-
-    work: str
-    compared: str
-    most: float
-    ours: Command
-    theirs: Command
 
 
 class Figures(NamedTuple):
@@ -50,81 +36,6 @@ class Figures(NamedTuple):
     ratio: float
     most: float
     peak_mib: float
-
-
-def apply(source: Path, *options: str) -> list[str]:
-    """Return a command that transforms a dump quietly."""
-    return [
-        *GRADCLIP,
-        "apply",
-        str(source),
-        "-o",
-        str(source.with_name(f"out{source.suffix}")),
-        "--overwrite",
-        "-q",
-        *options,
-    ]
-
-
-def rows(files: dict[str, Path]) -> list[Row]:
-    """Return everything that is measured."""
-    f32, bf16, f16 = files["f32"], files["bf16"], files["f16"]
-    scaled = ("-s", "clip-by-global-norm", "-t", "0.1")
-    found = [
-        Row("apply, float32, everything scaled", "cp", 1.8, apply(f32, *scaled), copy(f32)),
-        Row(
-            "apply, float32, nothing to clip",
-            "cp",
-            1.5,
-            apply(f32, "-s", "clip-by-global-norm", "-t", "1e9"),
-            copy(f32),
-        ),
-        Row("apply, bfloat16, per layer", "cp", 4, apply(bf16, "-s", "clip-l2-per-layer", "-t", "0.1"), copy(bf16)),
-        Row("apply, float16, a third subnormal", "cp", 5, apply(f16, *scaled), copy(f16)),
-        Row("apply, contiguous HDF5", "cp", 2.5, apply(files["h5"], *scaled), copy(files["h5"])),
-        Row("apply, stored npz", "cp", 3.5, apply(files["npz"], *scaled), copy(files["npz"])),
-        Row("apply, gzip HDF5", "h5py script", 1, apply(files["gzip"], *scaled), script("h5py_clip", files["gzip"])),
-        Row(
-            "apply, deflated npz",
-            "numpy script",
-            1,
-            apply(files["deflated"], *scaled),
-            script("numpy_clip", files["deflated"]),
-        ),
-        Row("stats, float32", "cat | cat", 0.5, stats(f32), ["sh", "-c", f"cat {f32} | cat > /dev/null"]),
-        Row(
-            "stats, a tiny file",
-            "import numpy, click",
-            1.6,
-            stats(files["tiny"]),
-            [sys.executable, "-c", "import numpy, click"],
-        ),
-        Row("--help", "import click", 1.5, [*GRADCLIP, "--help"], [sys.executable, "-c", "import click"]),
-        Row("stats, 100 000 tensors", "load_file", 6, stats(files["many"]), script("load_files", files["many"])),
-        Row("stats, 1 000 dumps", "load_file", 5, stats(files["series"]), script("load_files", files["series"])),
-    ]
-    if find_spec("torch") and find_spec("safetensors"):
-        for name, most in (("f32", 0.1), ("bf16", 0.25), ("f16", 0.25)):
-            path = files[name]
-            found.append(
-                Row(f"apply, {name}", "PyTorch script", most, apply(path, *scaled), script("torch_clip", path))
-            )
-    return found
-
-
-def stats(path: Path) -> list[str]:
-    """Return a command that measures a dump or a folder of dumps."""
-    return [*GRADCLIP, "stats", "-f", "json", str(path)]
-
-
-def copy(path: Path) -> list[str]:
-    """Return the command that a dump is copied with."""
-    return ["cp", str(path), str(path.with_name("copy"))]
-
-
-def script(name: str, path: Path) -> list[str]:
-    """Return a command that does the work with one of the short scripts."""
-    return [sys.executable, scripts.__file__, name, str(path)]
 
 
 def timed(command: Command, folder: Path) -> tuple[float, float]:
@@ -159,22 +70,31 @@ def make(folder: Path, name: str, scale: float = 1.0) -> Path:
     return Path(subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip())
 
 
+def table(folder: Path, only: str, rounds: int) -> list[Figures]:
+    """Measure and print every row whose text holds `only`."""
+    files = {name: make(folder, name) for name in MADE}
+    figures = []
+    for row in rows(files):
+        if only in row.work:
+            figures.append(measure(row, rounds if row.most != 1 else 2, folder))
+            show(figures[-1])
+    for path in files.values():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return figures
+
+
 def flatness(folder: Path, sizes: Sequence[float], rounds: int) -> list[dict[str, float]]:
     """Time `apply` on float32 dumps of several sizes: seconds for each gigabyte, and memory, should not depend on the size."""
     found = []
     for scale in sizes:
         path = make(folder, "f32", scale)
-        command = apply(path, "-s", "clip-by-global-norm", "-t", "0.1")
+        command = apply(path, *SCALED)
         runs = [timed(command, folder) for _ in range(rounds + 1)][1:]
         gigabytes = path.stat().st_size / 1e9
         seconds = statistics.median(run[0] for run in runs)
-        found.append(
-            {
-                "gigabytes": gigabytes,
-                "seconds_per_gigabyte": seconds / gigabytes,
-                "peak_mib": max(run[1] for run in runs),
-            }
-        )
+        peak = max(run[1] for run in runs)
+        found.append({"gigabytes": gigabytes, "seconds_per_gigabyte": seconds / gigabytes, "peak_mib": peak})
+        print(f"{gigabytes:5.2f} GB: {seconds / gigabytes:.2f} s/GB, {peak:.0f} MiB", flush=True)
         path.unlink()
     return found
 
@@ -192,24 +112,14 @@ def main() -> None:
     options.folder.mkdir(exist_ok=True)
     compileall.compile_dir(Path(gradclip_cli.__file__).parent, quiet=1)  # as it is where it has been installed
     try:
-        files = {name: make(options.folder, name) for name in MADE}
-        figures = []
-        for row in rows(files):
-            if options.only in row.work:
-                figures.append(measure(row, options.rounds if row.most != 1 else 2, options.folder))
-                show(figures[-1])
-        for path in files.values():
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        figures = table(options.folder, options.only, options.rounds)
         flat = [] if options.only else flatness(options.folder, (0.1, 1, 8) if options.large else (0.1, 1, 2), 3)
-        for line in flat:
-            print("{gigabytes:5.2f} GB: {seconds_per_gigabyte:.2f} s/GB, {peak_mib:.0f} MiB".format(**line))
     finally:
         shutil.rmtree(options.folder)
     if options.json:
         machine = {"machine": platform.machine(), "python": platform.python_version(), "processors": os.cpu_count()}
-        options.json.write_text(
-            json.dumps({**machine, "rows": [row._asdict() for row in figures], "sizes": flat}, indent=2) + "\n"
-        )
+        found = {**machine, "rows": [row._asdict() for row in figures], "sizes": flat}
+        options.json.write_text(json.dumps(found, indent=2) + "\n")
 
 
 if __name__ == "__main__":
