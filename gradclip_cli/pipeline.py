@@ -6,6 +6,8 @@ Each command imports here what it alone needs: for a small dump, starting takes 
 from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from gradclip_cli.inputs import ranks, shards
 from gradclip_cli.inputs.dumps import Progress, open_dump
 from gradclip_cli.inputs.order import by_step, in_step_order
@@ -19,10 +21,15 @@ if TYPE_CHECKING:
     from gradclip_cli.report import ApplyReport, CheckReport, DiffReport, LsReport, StatsReport
 
 
+usual = np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")
+"""What numpy does about odd results unless it is told otherwise; a caller may have told it to raise."""
+
+
 def silent(_: int, path: str) -> None:
     """Show no progress."""
 
 
+@usual
 def apply(plan: "ApplyPlan", progress: Progress = silent) -> "ApplyReport":
     """Transform dumps; nothing is written before all are measured, and nothing is replaced before all are written."""
     from gradclip_cli.clipping.ahead import Ahead
@@ -52,6 +59,7 @@ def apply(plan: "ApplyPlan", progress: Progress = silent) -> "ApplyReport":
     return ApplyReport(plan.strategy.name, threshold, norm.type, norm.epsilon, plan.nonfinite, reports, notes)
 
 
+@usual
 def stats(plan: "StatsPlan", progress: Progress = silent) -> "StatsReport":
     """Measure dumps one after the other; of each only its norms are kept."""
     from gradclip_cli.choosing import series
@@ -68,6 +76,7 @@ def stats(plan: "StatsPlan", progress: Progress = silent) -> "StatsReport":
     return report._replace(notes=[*report.notes, *ranks.hint(plan.inputs)])
 
 
+@usual
 def check(plan: "CheckPlan", progress: Progress = silent) -> "CheckReport":
     """Read dumps one after the other, and apply the rules to their figures."""
     from gradclip_cli.checking import findings
@@ -78,6 +87,7 @@ def check(plan: "CheckPlan", progress: Progress = silent) -> "CheckReport":
     return findings.report(plan, found)
 
 
+@usual
 def diff(plan: "DiffPlan", progress: Progress = silent) -> "DiffReport":
     """Compare two dumps; both are read once, side by side."""
     from gradclip_cli.checks import check_included

@@ -17,26 +17,26 @@ def install() -> None:
             signal.signal(number, _end)
 
 
-_held: list[int] | None = None
+_holding: list[None] = []  # one for each thread that must not be stopped now
+_waiting: list[int] = []
 
 
 @contextmanager
 def held() -> Iterator[None]:
-    """Let signals wait until something short is done that is not to be done by half."""
-    global _held  # noqa: PLW0603 (there is one process to be ended)
-    _held = []
+    """Let signals wait until something short is done that is not to be done by half; several threads may be at it."""
+    _holding.append(None)
     try:
         yield
     finally:
-        waiting, _held = _held, None
-        for number in waiting[:1]:
-            _end(number, None)
+        _holding.pop()
+        if _waiting and not _holding:
+            _end(_waiting.pop(0), None)
 
 
 def _end(number: int, frame: FrameType | None) -> None:
     """Clean up, and end as if the signal had not been caught."""
-    if _held is not None:
-        _held.append(number)
+    if _holding:
+        _waiting.append(number)
         return
     for clean in before_the_end:
         clean()

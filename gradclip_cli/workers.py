@@ -47,10 +47,7 @@ class Workers:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for _ in self._threads:
-            self._todo.put(None)
-        for thread in self._threads:
-            thread.join()
+        self._stop()
 
     def map(self, task: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """Yield `task(item)` for each item, in order, a few items ahead; one item alone is done in this thread."""
@@ -60,13 +57,13 @@ class Workers:
             yield from map(task, ahead)
             yield from map(task, waiting)
             return
-        self._start()
         sent = taken = 0
         early: dict[int, Done] = {}
         try:
             for item in [*ahead, *islice(waiting, 3 * self.jobs)]:
                 self._todo.put((sent, task, item))
                 sent += 1
+            self._start(sent)
             while taken < sent:
                 while taken not in early:
                     found = self._one_more()
@@ -79,17 +76,19 @@ class Workers:
                     self._todo.put((sent, task, item))
                     sent += 1
                 yield result
-        finally:
-            self._drain(sent - taken - len(early))
+        except BaseException:
+            self._stop()
+            raise
 
-    def _start(self) -> None:
-        while len(self._threads) < self.jobs - 1:
-            self._threads.append(threading.Thread(target=self._work, daemon=True))
-            self._threads[-1].start()
-
-    def _work(self) -> None:
-        while (job := self._todo.get()) is not None:
-            self._done.put(_do(job))
+    def _start(self, tasks: int) -> None:
+        """Start threads beside this one, no more than there is to do."""
+        while len(self._threads) < min(self.jobs, tasks) - 1:
+            self._threads.append(threading.Thread(target=_work, args=(self._todo, self._done), daemon=True))
+            try:
+                self._threads[-1].start()
+            except RuntimeError:  # the system allows no more of them
+                self._threads.pop()
+                return
 
     def _one_more(self) -> Done:
         """Return what another thread has done, or else do something; only where nothing is left to do wait for the others."""
@@ -97,18 +96,34 @@ class Workers:
             return self._done.get_nowait()
         with suppress(Empty):
             if (job := self._todo.get_nowait()) is not None:
-                return _do(job)
+                return _do(job, Exception)
         return self._done.get()
 
-    def _drain(self, running: int) -> None:
-        """Wait for what is under way and forget it: nothing may go on after an error, or mix with the next map."""
-        for _ in range(running):
-            self._done.get()
+    def _stop(self) -> None:
+        """Drop what has not begun, and wait for what is under way: nothing may go on after an error, or mix with the next map.
+
+        Nothing is counted: an interrupt may have come between any two steps.
+        """
+        with suppress(Empty):
+            while True:
+                self._todo.get_nowait()
+        for _ in self._threads:
+            self._todo.put(None)
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join()
+        self._threads, self._todo, self._done = [], SimpleQueue(), SimpleQueue()
 
 
-def _do(job: Job) -> Done:
+def _work(todo: "SimpleQueue[Job | None]", done: "SimpleQueue[Done]") -> None:
+    while (job := todo.get()) is not None:
+        done.put(_do(job, BaseException))
+
+
+def _do(job: Job, kept: type[BaseException]) -> Done:
+    """Do a job; errors of a kind are kept for whoever asks for the result, an interrupt of the main thread is not."""
     number, task, item = job
     try:
         return number, task(item), None
-    except BaseException as error:
+    except kept as error:
         return number, None, error

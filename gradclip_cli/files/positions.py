@@ -115,6 +115,14 @@ def write_at(fd: int, offset: int, data: memoryview | bytes, path: str) -> None:
         raise OutputError(_reason(error) + streams.place(path), path=path) from error
 
 
+def extend(fd: int, size: int, path: str) -> None:
+    """Make a new file as long as it is going to be."""
+    try:
+        os.ftruncate(fd, size)
+    except OSError as error:
+        raise OutputError(_reason(error) + streams.place(path), path=path) from error
+
+
 def copy_at(source: InputFile, offset: int, fd: int, to: int, count: int, path: str) -> None:
     """Copy bytes between files inside the kernel where it can; where the file system shares blocks, nothing is moved."""
     done = 0

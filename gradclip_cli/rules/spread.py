@@ -19,7 +19,7 @@ def find(figures: Figures, limits: Limits) -> Iterator[Found]:
         taken = np.flatnonzero(norms > 0)
         if taken.size > 1:
             low, high = (int(taken[pick(norms[taken])]) for pick in (np.argmin, np.argmax))
-            with np.errstate(over="ignore"):
+            with np.errstate(over="ignore", invalid="ignore"):  # both may be above float64
                 ratio = float(norms[high] / norms[low])
             if ratio > limits.spread_ratio:
                 wrong.append((row, ratio, low, high))

@@ -2,6 +2,7 @@
 
 import math
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -246,3 +247,35 @@ def test_a_name_that_is_not_there() -> None:
     """The package has the names that it exports and no others."""
     with pytest.raises(AttributeError, match="nonsense"):
         _ = gradclip_cli.nonsense
+
+
+def test_what_numpy_was_told_does_not_matter(dump: Path, tmp_path: Path) -> None:
+    """A caller that has numpy raise at every underflow gets the same results."""
+    np.savez(tmp_path / "small.npz", **{"a.w": np.float32([1e-40, 1, 3]), "b.w": np.float16([6e-8, 1, 3])})
+    expected = apply(tmp_path / "small.npz", dry_run=True, strategy="clip-by-global-norm", threshold=0.1)
+    with np.errstate(all="raise"):
+        assert apply(tmp_path / "small.npz", dry_run=True, strategy="clip-by-global-norm", threshold=0.1) == expected
+        assert stats(tmp_path / "small.npz").dumps[0].norm == expected.dumps[0].total.norm_before
+        assert gradclip_cli.diff(dump, dump).equal
+        assert gradclip_cli.check(dump).findings == []
+
+
+def test_calls_in_several_threads(dump: Path, tmp_path: Path) -> None:
+    """Calls with outputs of their own do not disturb each other."""
+    failed: list[BaseException] = []
+
+    def work(number: int) -> None:
+        try:
+            for _ in range(30):
+                apply(
+                    dump, tmp_path / f"{number}.npz", strategy="ClipL2PerLayer", threshold=1.0, overwrite=True, jobs=1
+                )
+        except BaseException as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []

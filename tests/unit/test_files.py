@@ -9,7 +9,7 @@ import pytest
 
 from gradclip_cli.errors import InputError, OutputError
 from gradclip_cli.files import positions
-from gradclip_cli.files.positions import InputFile, copy_at, reopened, write_at
+from gradclip_cli.files.positions import InputFile, copy_at, extend, reopened, write_at
 
 DATA = bytes(range(256)) * 40
 
@@ -150,3 +150,11 @@ def test_a_renamed_file_is_opened_again(path: Path) -> None:
     with InputFile(str(path)) as file:
         path.rename(path.with_name("other"))
         assert Path(reopened(file.fd)).read_bytes() == DATA
+
+
+def test_a_file_that_cannot_become_so_long(path: Path) -> None:
+    """A limit on the size of files is an error of the output, which it names."""
+    fd = os.open(path, os.O_RDONLY)
+    with pytest.raises(OutputError, match=r"^out: "):
+        extend(fd, 1 << 20, "out")
+    os.close(fd)

@@ -143,6 +143,10 @@ SILENT: dict[str, tuple[Sequence[Arrays], dict[str, Any]]] = {
     "less than 99.9 %": ([{"a.w": [31.0], "b.w": [1.0]}], {}),
     "half is subnormal": ([{"a.w": np.array([2.0**-15, 0.0, 0.0, 1.0], np.float16)}], {}),
     "float32 is no float16": ([{"a.w": np.array([1e-6, 1e-6], np.float32)}], {}),
+    "two norms above float64": (
+        [{"a.w": [1.7e308] * 4, "b.w": [1.7e308] * 4}],
+        {"ignore": ["dominated"]},
+    ),
     "spread at the limit": ([{"a.w": [1e3], "b.w": [1e-3]}], {"ignore": ["dominated"]}),
 }
 

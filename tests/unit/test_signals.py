@@ -37,3 +37,12 @@ def test_nothing_is_held_without_a_signal(ended: list[str]) -> None:
     with signals.held():
         pass
     assert ended == []
+
+
+def test_a_signal_waits_for_whoever_holds_it(ended: list[str]) -> None:
+    """Where several threads hold signals, one comes when the last of them is done."""
+    with signals.held():
+        with signals.held():
+            signals._end(signal.SIGTERM, None)
+        assert ended == []
+    assert ended == ["cleaned", "SIGTERM"]

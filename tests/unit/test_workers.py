@@ -1,11 +1,14 @@
 """Workers yield results in order, a few ahead, with any number of threads."""
 
+import itertools
 import os
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+import gradclip_cli.workers as workers_module
 from gradclip_cli.workers import Workers, available, room
 
 jobs = pytest.mark.parametrize("jobs", [1, 2, 5])
@@ -110,3 +113,60 @@ def test_there_is_room_after_an_error() -> None:
     for _ in range(4):
         with pytest.raises(ZeroDivisionError), room(64 << 20):
             raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("at", range(1, 40, 3))
+def test_an_interrupt_leaves_nothing_behind(at: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whenever the main thread is interrupted, between a job and its result too, the interrupt comes through and nothing hangs."""
+    real, main, calls = workers_module._do, threading.get_ident(), [0]
+
+    def interrupted(job: Any, kept: type[BaseException]) -> Any:
+        if threading.get_ident() == main:
+            calls[0] += 1
+            if calls[0] == at:
+                raise KeyboardInterrupt
+        return real(job, kept)
+
+    monkeypatch.setattr(workers_module, "_do", interrupted)
+    with Workers(3) as workers:
+        with pytest.raises(KeyboardInterrupt):
+            list(workers.map(lambda item: item, itertools.count()))
+        assert list(workers.map(lambda item: item + 1, range(20))) == list(range(1, 21))
+
+
+def test_an_interrupt_within_a_task_comes_at_once() -> None:
+    """An interrupt of the main thread is no result that waits for its turn."""
+    main = threading.get_ident()
+
+    def task(item: int) -> int:
+        if threading.get_ident() == main and item > 3:
+            raise KeyboardInterrupt
+        return item
+
+    with Workers(2) as workers, pytest.raises(KeyboardInterrupt):
+        list(workers.map(task, itertools.count()))
+
+
+def test_threads_that_cannot_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system allows no more threads, those that there are do the work."""
+    started: list[threading.Thread] = []
+    real = threading.Thread.start
+
+    def start(thread: threading.Thread) -> None:
+        if len(started) == 1:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        real(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with Workers(8) as workers:
+        assert list(workers.map(lambda item: item, range(50))) == list(range(50))
+    assert len(started) == 1
+
+
+def test_no_more_threads_than_tasks() -> None:
+    """A hundred thousand jobs for three tasks take two threads beside this one."""
+    before = threading.active_count()
+    with Workers(100_000) as workers:
+        assert list(workers.map(lambda item: item, range(3))) == [0, 1, 2]
+        assert threading.active_count() <= before + 2

@@ -1,6 +1,5 @@
 """Writing HDF5: a byte-for-byte copy with new elements, or a new file of contiguous datasets."""
 
-import os
 from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -11,7 +10,7 @@ from h5py import h5d, h5p, h5z
 
 from gradclip_cli.arithmetic.dtypes import Raw, to_numpy
 from gradclip_cli.errors import OutputError
-from gradclip_cli.files.positions import write_at
+from gradclip_cli.files.positions import extend, write_at
 from gradclip_cli.formats.base import Copy, around
 from gradclip_cli.formats.hdf5.banded import bands_of, selection
 from gradclip_cli.formats.hdf5.bands import Band
@@ -141,7 +140,7 @@ def rewrite(reader: Hdf5Reader, changed: Collection[int], fd: int, path: str) ->
     """Begin a copy, byte for byte but for the elements of `changed`."""
     for index in changed:
         _check_lossless(reader, reader.tensors[index], path)
-    os.ftruncate(fd, reader.file.size)  # HDF5 opens no file that is shorter than it should be
+    extend(fd, reader.file.size, path)  # HDF5 opens no file that is shorter than it should be
     return Hdf5Writer(reader.tensors, changed, around(reader, changed), fd, path, reader.handle)
 
 
