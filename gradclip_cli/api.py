@@ -18,7 +18,7 @@ from gradclip_cli.rules import RULES
 from gradclip_cli.rules import parse as parse_rules
 from gradclip_cli.rules.limits import Limits
 from gradclip_cli.strategies import find
-from gradclip_cli.thresholds import Threshold, checked, parse, parse_rule
+from gradclip_cli.thresholds import parse_rule, threshold_of
 
 Path = str | os.PathLike[str]
 Layers = Mapping[str, tuple[str | None, float | str | None]]
@@ -66,11 +66,8 @@ def apply(
             inputs=found,
             outputs=outputs_for(found, target, in_place=in_place, dry_run=dry_run, directory=directory),
             strategy=find(strategy),
-            threshold=_threshold(threshold),
-            overrides=tuple(
-                Override(pattern, find(name) if name else None, _threshold(value))
-                for pattern, (name, value) in (layers or {}).items()
-            ),
+            threshold=threshold_of(threshold),
+            overrides=_overrides(layers or {}),
             norm=Norm.asked(norm_type, epsilon),
             nonfinite=nonfinite,
             selection=Selection(
@@ -195,5 +192,8 @@ def _paths(inputs: Path | Sequence[Path]) -> list[str]:
     return [os.fspath(path) for path in several]
 
 
-def _threshold(value: float | str | None) -> Threshold | None:
-    return parse(value) if isinstance(value, str) else None if value is None else checked(float(value))
+def _overrides(layers: Layers) -> tuple[Override, ...]:
+    return tuple(
+        Override(pattern, find(name) if name else None, threshold_of(value))
+        for pattern, (name, value) in layers.items()
+    )

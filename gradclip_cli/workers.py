@@ -4,7 +4,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext, suppress
-from itertools import islice
+from itertools import chain, islice
 from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any, TypeVar
@@ -57,28 +57,34 @@ class Workers:
             yield from map(task, ahead)
             yield from map(task, waiting)
             return
-        sent = taken = 0
-        early: dict[int, Done] = {}
         try:
-            for item in [*ahead, *islice(waiting, 3 * self.jobs)]:
-                self._todo.put((sent, task, item))
-                sent += 1
-            self._start(sent)
-            while taken < sent:
-                while taken not in early:
-                    found = self._one_more()
-                    early[found[0]] = found
-                _, result, error = early.pop(taken)
-                taken += 1
-                if error is not None:
-                    raise error
-                for item in islice(waiting, 1):
-                    self._todo.put((sent, task, item))
-                    sent += 1
-                yield result
+            yield from self._in_order((number, task, item) for number, item in enumerate(chain(ahead, waiting)))
         except BaseException:
             self._stop()
             raise
+
+    def _in_order(self, jobs: Iterator[Job]) -> Iterator[Any]:
+        """Hand out jobs, a few ahead, and yield their results in order."""
+        sent, taken, early = self._send(islice(jobs, 2 + 3 * self.jobs)), 0, dict[int, Done]()
+        self._start(sent)
+        while taken < sent:
+            while taken not in early:
+                found = self._one_more()
+                early[found[0]] = found
+            _, result, error = early.pop(taken)
+            if error is not None:
+                raise error
+            taken += 1
+            sent += self._send(islice(jobs, 1))
+            yield result
+
+    def _send(self, jobs: Iterable[Job]) -> int:
+        """Hand out jobs; return how many there were."""
+        count = 0
+        for job in jobs:
+            self._todo.put(job)
+            count += 1
+        return count
 
     def _start(self, tasks: int) -> None:
         """Start threads beside this one, no more than there is to do."""

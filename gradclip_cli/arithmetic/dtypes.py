@@ -118,7 +118,7 @@ def widen(values: Floats) -> NDArray[np.float64]:
 def encode(values: Floats, dtype: DType, raw: Raw) -> None:
     """Round `values` to `dtype`, to nearest even, into `raw`; narrow floats are rounded from float32."""
     words = words_of(raw, dtype)
-    with np.errstate(all="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         if dtype.narrow:
             single = borrow("single", values.size, np.float32)
             np.copyto(single, values, casting="same_kind")

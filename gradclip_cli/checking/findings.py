@@ -40,9 +40,7 @@ def read(plan: CheckPlan, workers: Workers, progress: Progress) -> Read:
     unlike: list[tuple[str, str]] = []
     for path, step in in_step_order(plan.inputs):
         try:
-            losses = Losses(_targets(plan))
-            dumps = surveyed(path, plan.selection, sameness.TYPES, workers, progress, losses.follow)
-            same = [_same(one, other, plan, workers) for one, other in zip([before, *dumps], dumps, strict=False)]
+            losses, dumps, same = _read_one(path, before, plan, workers, progress)
         except InputError as error:
             if not plan.keep_going:
                 raise
@@ -60,6 +58,16 @@ def read(plan: CheckPlan, workers: Workers, progress: Progress) -> Read:
         raise found.failed[0]
     found.notes.extend(likeness.notes(unlike))
     return found
+
+
+def _read_one(
+    path: str, before: Dump | None, plan: CheckPlan, workers: Workers, progress: Progress
+) -> tuple[Losses, list[Dump], list[set[str]]]:
+    """Measure the dumps in a file; return what is lost in each, and what is the same in each as in the one before it."""
+    losses = Losses(_targets(plan))
+    dumps = surveyed(path, plan.selection, sameness.TYPES, workers, progress, losses.follow)
+    same = [_same(one, other, plan, workers) for one, other in zip([before, *dumps], dumps, strict=False)]
+    return losses, dumps, same
 
 
 def _targets(plan: CheckPlan) -> tuple[str, ...]:

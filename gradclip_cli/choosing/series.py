@@ -12,7 +12,7 @@ from gradclip_cli.choosing.samples import Sample
 from gradclip_cli.errors import GradclipError, InputError, UsageError
 from gradclip_cli.inputs.dumps import Dump
 from gradclip_cli.plan.stats import StatsPlan
-from gradclip_cli.report import Candidate, StatsLayer, StatsReport, Tried
+from gradclip_cli.report import Candidate, StatsLayer, StatsReport, Suggestion, Tried
 from gradclip_cli.rows import Rows
 from gradclip_cli.strategies.clip_norm import GLOBAL
 from gradclip_cli.text import count
@@ -82,10 +82,7 @@ def report(
         summaries(total)[0],
         Rows(lambda k: StatsLayer(layout.layers[k], layers[k]), range(len(layers))),
         Rows(lambda k: layout.param(k, params[k]), range(len(params))),
-        [
-            *(advice.with_advice(one, found[one.strategy]) for one in offers if one.rule == str(plan.rule)),
-            *(schedule.suggestion() for schedule in schedules.values()),
-        ],
+        _suggestions(plan, found, offers, schedules),
         [one for one in offers if any(one.rule == str(rule) for rule in RULES)],
         layout.labels,
         Rows(lambda k: [sample.layers.item(k) for sample in samples], range(len(layers))),
@@ -107,6 +104,14 @@ def _offers(plan: StatsPlan, found: Mapping[str, Samples]) -> list[Candidate]:
         for strategy in plan.strategies
         for rule in rules
     ]
+
+
+def _suggestions(
+    plan: StatsPlan, found: Mapping[str, Samples], offers: Sequence[Candidate], schedules: "Mapping[str, Schedule]"
+) -> list[Suggestion]:
+    """What the plan's own rule suggests under each strategy: one threshold, or one for each step."""
+    offered = [advice.with_advice(one, found[one.strategy]) for one in offers if one.rule == str(plan.rule)]
+    return [*offered, *(schedule.suggestion() for schedule in schedules.values())]
 
 
 def _tries(plan: StatsPlan, layout: Layout, samples: Sequence[Sample]) -> list[Tried]:

@@ -71,8 +71,20 @@ def command(inputs: tuple[str, ...], **options: Any) -> None:
     if options["print_threshold"]:
         _check_threshold(options, view)
     found = dumps_in(given, options["shards"])
-    plan = StatsPlan(
-        found,
+    plan = _plan(found, options)
+    with progress(found, 1, options["quiet"]) as tick:
+        report = pipeline.stats(plan, tick)
+    if options["print_threshold"]:
+        _print_threshold(report, options)
+    else:
+        show(report, view)
+    if report.failed:
+        raise InputError(f"{len(report.failed)} of {count(len(found), 'dump')} left out; the first: {report.failed[0]}")
+
+
+def _plan(inputs: tuple[str, ...], options: dict[str, Any]) -> StatsPlan:
+    return StatsPlan(
+        inputs,
         options["strategy"],
         options["rule"],
         norm(options) or Norm(),
@@ -83,14 +95,6 @@ def command(inputs: tuple[str, ...], **options: Any) -> None:
         options["jobs"],
         options["try"],
     )
-    with progress(found, 1, options["quiet"]) as tick:
-        report = pipeline.stats(plan, tick)
-    if options["print_threshold"]:
-        _print_threshold(report, options)
-    else:
-        show(report, view)
-    if report.failed:
-        raise InputError(f"{len(report.failed)} of {count(len(found), 'dump')} left out; the first: {report.failed[0]}")
 
 
 def _check_threshold(options: dict[str, Any], view: View) -> None:

@@ -138,6 +138,11 @@ def checked(value: float) -> float:
     return value
 
 
+def threshold_of(value: float | str | None) -> Threshold | None:
+    """Return a threshold that is given as a number or as a text; None where there is none."""
+    return parse(value) if isinstance(value, str) else None if value is None else checked(float(value))
+
+
 _LOOK = "look at it with `gradclip check`, and leave it out, or clip the rest of it by `apply --nonfinite zero`"
 
 

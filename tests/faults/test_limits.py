@@ -53,6 +53,7 @@ def test_a_limit_of_file_sizes(source: str, suffix: str, tmp_path: Path) -> None
     limit = limited(resource.RLIMIT_FSIZE, 4096)
     done = gradclip(tmp_path, "apply", f"g{source}", "-o", f"out{suffix}", *HALVE, preexec_fn=limit)
     assert is_refused(done), done
+    assert done.stderr.startswith(f"Error: out{suffix}: "), done.stderr
     assert (tmp_path / f"out{suffix}").read_bytes() == OLD
     assert len(os.listdir(tmp_path)) == 2
 
