@@ -6,8 +6,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from gradclip_cli import signals
-from gradclip_cli.files import standard
+from gradclip_cli.storage import interrupts, stdio
 from gradclip_cli.text import one_line
 
 if TYPE_CHECKING:
@@ -21,8 +20,8 @@ COMPLETING = "_GRADCLIP_COMPLETE"
 
 def main() -> None:
     """Run `gradclip` and exit."""
-    signals.install()
-    standard.furnish()
+    interrupts.install()
+    stdio.furnish()
     # Threads of our own are enough; this has to be said before numpy is imported.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     gc.set_threshold(2_000_000, 100, 100)  # a header may hold a million entries, none of them in a cycle
@@ -48,7 +47,7 @@ def run() -> int:
         _complain(error)
         return error.exit_code
     except BrokenPipeError:  # who reads standard output may leave, as `head` does
-        standard.silence(1)
+        stdio.silence(1)
         return 0
     except OSError as error:
         failure = _told(error)
@@ -81,7 +80,7 @@ def _told(error: OSError) -> "GradclipError":
     reason = error.strerror or str(error)
     if error.filename is not None:
         return InputError(reason.lower(), path=str(error.filename))
-    standard.silence(1)
+    stdio.silence(1)
     return OutputError(reason.lower(), path="standard output")
 
 

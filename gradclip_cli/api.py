@@ -5,12 +5,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gradclip_cli import pipeline
+from gradclip_cli.commands.apply.plan import NONFINITE, ApplyPlan, Override
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.inputs.selection import Selection
-from gradclip_cli.plan.apply import NONFINITE, ApplyPlan, Override
 from gradclip_cli.plan.lists import CheckPlan, DiffPlan
-from gradclip_cli.plan.norm import Norm
 from gradclip_cli.plan.stats import StatsPlan
 from gradclip_cli.planning import dumps_in, into_folder, naming, one_dump, outputs_for, trial
 from gradclip_cli.report import ApplyReport, CheckReport, DiffReport, StatsReport
@@ -18,6 +17,7 @@ from gradclip_cli.rules import RULES
 from gradclip_cli.rules import parse as parse_rules
 from gradclip_cli.rules.limits import Limits
 from gradclip_cli.strategies import find
+from gradclip_cli.strategies.norm import Norm
 from gradclip_cli.thresholds import parse_rule, threshold_of
 
 Path = str | os.PathLike[str]

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gradclip_cli.engine.executors import Workers
+from gradclip_cli.engine.series import by_step, shared_names, surveyed
+from gradclip_cli.engine.survey import Progress, open_dump
 from gradclip_cli.inputs import ranks, shards
-from gradclip_cli.inputs.dumps import Progress, open_dump
-from gradclip_cli.inputs.order import by_step, in_step_order
-from gradclip_cli.inputs.steps import shared_names, surveyed
-from gradclip_cli.workers import Workers
+from gradclip_cli.inputs.order import in_step_order
 
 if TYPE_CHECKING:
-    from gradclip_cli.plan.apply import ApplyPlan
+    from gradclip_cli.commands.apply.plan import ApplyPlan
     from gradclip_cli.plan.lists import CheckPlan, DiffPlan, LsPlan
     from gradclip_cli.plan.stats import StatsPlan
     from gradclip_cli.report import ApplyReport, CheckReport, DiffReport, LsReport, StatsReport
@@ -32,12 +32,12 @@ def silent(_: int, path: str) -> None:
 @usual
 def apply(plan: "ApplyPlan", progress: Progress = silent) -> "ApplyReport":
     """Transform dumps; nothing is written before all are measured, and nothing is replaced before all are written."""
-    from gradclip_cli.clipping.ahead import Ahead
-    from gradclip_cli.clipping.applied import Applied
-    from gradclip_cli.clipping.deciding import decisions
-    from gradclip_cli.clipping.rewriting import Rewriting, rewrite
-    from gradclip_cli.files.atomic import Outputs
+    from gradclip_cli.commands.apply.copy_ahead import Ahead
+    from gradclip_cli.commands.apply.decisions import decisions
+    from gradclip_cli.commands.apply.report import Applied
+    from gradclip_cli.commands.apply.rewrite import Rewriting, rewrite
     from gradclip_cli.report import ApplyReport
+    from gradclip_cli.storage.atomic import Outputs
 
     outputs = dict(zip(plan.inputs, plan.outputs, strict=True))
     with Workers(plan.jobs) as workers, Outputs(plan.overwrite, plan.folder) as staging:
@@ -90,10 +90,10 @@ def check(plan: "CheckPlan", progress: Progress = silent) -> "CheckReport":
 @usual
 def diff(plan: "DiffPlan", progress: Progress = silent) -> "DiffReport":
     """Compare two dumps; both are read once, side by side."""
-    from gradclip_cli.checks import check_included
-    from gradclip_cli.comparing import diffed
-    from gradclip_cli.comparing.differences import Tolerance
-    from gradclip_cli.comparing.walk import compare, lengths, opened
+    from gradclip_cli.commands import diff as diffed
+    from gradclip_cli.engine.compare import compare, lengths, opened
+    from gradclip_cli.inputs.selection import check_included
+    from gradclip_cli.numerics.differences import Tolerance
 
     with opened(plan.a, plan.selection) as a, opened(plan.b, plan.selection) as b, Workers(plan.jobs) as workers:
         check_included([*a.tensors, *b.tensors], plan.selection)
@@ -106,8 +106,8 @@ def diff(plan: "DiffPlan", progress: Progress = silent) -> "DiffReport":
 
 def ls(plan: "LsPlan") -> "LsReport":
     """List the tensors of dumps; only headers are read."""
-    from gradclip_cli.checks import check_included
     from gradclip_cli.inputs.naming import natural
+    from gradclip_cli.inputs.selection import check_included
     from gradclip_cli.report import LsReport, LsTensor
     from gradclip_cli.text import listed
 

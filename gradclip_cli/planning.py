@@ -8,13 +8,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from gradclip_cli.errors import InputError, UsageError
-from gradclip_cli.files.streams import STANDARD, check_input, unified
 from gradclip_cli.inputs import folders, ranks, shards
 from gradclip_cli.inputs.naming import Naming, step_of
 from gradclip_cli.inputs.selection import expand
-from gradclip_cli.spelling import did_you_mean
+from gradclip_cli.storage.streams import STANDARD, check_input, unified
 from gradclip_cli.strategies import find
-from gradclip_cli.text import printable
+from gradclip_cli.text import did_you_mean, printable
 from gradclip_cli.thresholds import parse
 
 if TYPE_CHECKING:

@@ -4,10 +4,8 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from gradclip_cli.arithmetic.dtypes import DType
-
-BLOCK = 8192
-"""Sums are taken over so many consecutive elements, whatever is read at once; a piece is a whole number of blocks."""
+from gradclip_cli.numerics.dtypes import DType
+from gradclip_cli.numerics.norms import BLOCK
 
 PIECE_BYTES = 2 << 20
 """What is read, computed with and written at once, in float32; as many elements of any other dtype."""

@@ -1,5 +1,9 @@
 """Names and messages from files, made safe to print."""
 
+import math
+import re
+from collections.abc import Iterable
+
 
 def printable(text: str) -> str:
     r"""Escape everything that does not print: control, bidirectional and zero-width characters, lone surrogates.
@@ -44,3 +48,54 @@ def listed(names: list[str], most: int = 8) -> str:
     """
     shown = ", ".join(printable(name) for name in names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
+def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
+    """Name the known word that is nearest, or else say what to do otherwise.
+
+    >>> did_you_mean("treshold", ["strategy", "threshold"])
+    'did you mean threshold?'
+    """
+    from difflib import get_close_matches
+
+    spelled = {plain(name): name for name in known}
+    near = get_close_matches(plain(word[:100]), spelled, 1, 0.5)
+    return f"did you mean {spelled[near[0]]}?" if near else otherwise
+
+
+def with_all(word: str, known: Iterable[str], all_of_them: str) -> str:
+    """Name the known word that is nearest, if any is near, and then all of them."""
+    return f"{did_you_mean(word, known)} {all_of_them}".lstrip()
+
+
+def plain(word: str) -> str:
+    """Drop what spellings of a name differ in: case, `-` and `_`."""
+    return word.lower().replace("-", "").replace("_", "")
+
+
+_REAL = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+_WHOLE = re.compile(r"[+-]?\d{1,4000}", re.ASCII)
+_NAMED = ("inf", "infinity", "nan")
+
+
+def real(text: str) -> float | None:
+    """Return the float64 that a text stands for; None where it is no number, or too large for one.
+
+    >>> real("1e-3"), real("-inf"), real("1_0"), real("1e400")
+    (0.001, -inf, None, None)
+    """
+    text = text.strip()
+    if text.lower().lstrip("+-") in _NAMED and not text.startswith(("++", "--", "+-", "-+")):
+        return float(text)
+    value = float(text) if _REAL.fullmatch(text) else math.inf
+    return value if math.isfinite(value) else None
+
+
+def whole(text: str) -> int | None:
+    """Return the whole number that a text stands for; None where it is none.
+
+    >>> whole("12"), whole("1_2"), whole("1.0")
+    (12, None, None)
+    """
+    text = text.strip()
+    return int(text) if _WHOLE.fullmatch(text) else None

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gradclip_cli.files import positions
+from gradclip_cli.storage import random_access
 
 for number in (signal.SIGINT, signal.SIGHUP):
     if signal.getsignal(number) is signal.SIG_IGN:  # as behind `nohup`; what tests start would ignore it, too
@@ -18,7 +18,7 @@ for number in (signal.SIGINT, signal.SIGHUP):
 def unhurried() -> Iterator[None]:
     """Read files that were written this very moment without waiting for the clock's next tick: no test writes to them again."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(positions, "_TICK_NS", 1)
+        patch.setattr(random_access, "_TICK_NS", 1)
         yield
 
 

@@ -6,19 +6,19 @@ from typing import NamedTuple
 from gradclip_cli import rules
 from gradclip_cli.checking import readings, sameness
 from gradclip_cli.checking.losses import Losses
-from gradclip_cli.checks import check_taken
-from gradclip_cli.comparing.differences import Tolerance
+from gradclip_cli.engine import same_tensors
+from gradclip_cli.engine.executors import Workers
+from gradclip_cli.engine.series import check_taken, surveyed
+from gradclip_cli.engine.survey import Dump, Progress
 from gradclip_cli.errors import GradclipError, InputError
-from gradclip_cli.inputs import likeness, shards
-from gradclip_cli.inputs.dumps import Dump, Progress
+from gradclip_cli.inputs import shards
 from gradclip_cli.inputs.order import in_step_order
-from gradclip_cli.inputs.steps import surveyed
+from gradclip_cli.numerics.differences import Tolerance
 from gradclip_cli.plan.lists import CheckPlan
 from gradclip_cli.report import CheckReport, Finding
 from gradclip_cli.rules.base import Found
 from gradclip_cli.rules.figures import Figures
 from gradclip_cli.text import count
-from gradclip_cli.workers import Workers
 
 _FEW = 4
 """So many dumps are named one by one."""
@@ -36,7 +36,7 @@ def read(plan: CheckPlan, workers: Workers, progress: Progress) -> Read:
     """Reduce dumps to figures; of the elements nothing is kept, and of the dump before only what its header says."""
     found = Read([], [], [])
     before: Dump | None = None
-    first: likeness.Shapes = {}
+    first: same_tensors.Shapes = {}
     unlike: list[tuple[str, str]] = []
     for path, step in in_step_order(plan.inputs):
         try:
@@ -49,14 +49,14 @@ def read(plan: CheckPlan, workers: Workers, progress: Progress) -> Read:
         if before is None:
             check_taken(dumps, plan.selection)
             found.notes.extend(dumps[0].notes)
-            first = likeness.shapes_of(dumps[0])
+            first = same_tensors.shapes_of(dumps[0])
         before = dumps[-1]
         for dump, alike in zip(dumps, same, strict=True):
-            unlike.append((dump.path, likeness.unlike(first, dump)))
+            unlike.append((dump.path, same_tensors.unlike(first, dump)))
             found.dumps.append((readings.reading(dump, losses, alike), dump.step if dump.prefix else step))
     if not found.dumps:
         raise found.failed[0]
-    found.notes.extend(likeness.notes(unlike))
+    found.notes.extend(same_tensors.notes(unlike))
     return found
 
 

@@ -11,11 +11,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradclip_cli.arithmetic.buffers import borrow
-from gradclip_cli.arithmetic.dtypes import FLOATS, DType, Raw, words_of
-from gradclip_cli.arithmetic.narrow import overflow_bits, values_of
+from gradclip_cli.engine.measure import Seen
 from gradclip_cli.formats.base import Format, Reader
-from gradclip_cli.measure import Piece, Seen
+from gradclip_cli.numerics.dtypes import FLOATS, DType, Raw, words_of
+from gradclip_cli.numerics.narrow_floats import overflow_bits, values_of
+from gradclip_cli.numerics.statistics import Piece
+from gradclip_cli.numerics.workspace import borrow
 from gradclip_cli.rules.limits import STORED
 from gradclip_cli.tensors import Slab, TensorSpec
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from gradclip_cli.checking.losses import Losses
 from gradclip_cli.checking.sameness import TYPES
-from gradclip_cli.inputs.dumps import Dump
+from gradclip_cli.engine.survey import Dump
 from gradclip_cli.inputs.naming import natural
 from gradclip_cli.inputs.order import place
 from gradclip_cli.rules.figures import Figures, Matrix, Tensor

@@ -5,15 +5,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from gradclip_cli.arithmetic import norms
-from gradclip_cli.comparing.differences import Tolerance
-from gradclip_cli.comparing.walk import Opened, Source, compare
+from gradclip_cli.engine.compare import Opened, Source, compare
+from gradclip_cli.engine.executors import Workers
+from gradclip_cli.engine.measure import NormTypes
+from gradclip_cli.engine.survey import Dump, Part, open_dump
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats.base import Reader
-from gradclip_cli.inputs.dumps import Dump, Part, open_dump
 from gradclip_cli.inputs.selection import Selection
-from gradclip_cli.measure import NormTypes, Stats
-from gradclip_cli.workers import Workers
+from gradclip_cli.numerics import norms
+from gradclip_cli.numerics.differences import Tolerance
+from gradclip_cli.numerics.statistics import Stats
 
 TYPES: NormTypes = (2.0, 1.0)
 """The norms that have to be measured to tell."""

@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradclip_cli.arithmetic import norms
 from gradclip_cli.choosing.samples import Sample, lengths, sums
+from gradclip_cli.engine.same_tensors import Shapes, shapes_of, unlike
+from gradclip_cli.engine.survey import Dump
 from gradclip_cli.errors import InputError
 from gradclip_cli.inputs import shards
-from gradclip_cli.inputs.dumps import Dump
-from gradclip_cli.inputs.likeness import Shapes, shapes_of, unlike
 from gradclip_cli.inputs.naming import Place
+from gradclip_cli.numerics import norms
 from gradclip_cli.plan.stats import StatsPlan
 from gradclip_cli.report import StatsDump, StatsParam
 from gradclip_cli.strategies import Group, Strategy

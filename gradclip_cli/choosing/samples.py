@@ -6,9 +6,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gradclip_cli.arithmetic import norms
-from gradclip_cli.arithmetic.norms import Clamped, Sums
-from gradclip_cli.measure import Columns, Stats
+from gradclip_cli.numerics import norms
+from gradclip_cli.numerics.norms import Clamped, Sums
+from gradclip_cli.numerics.statistics import Stats
+from gradclip_cli.numerics.statistics_table import Columns
 from gradclip_cli.plan.stats import StatsPlan
 from gradclip_cli.report import StatsDump
 from gradclip_cli.strategies import Group
@@ -62,7 +63,7 @@ def lengths(total: Stats, layers: Columns, params: Columns, sums: Sums) -> Lengt
 
 
 def _cut(params: Columns, sums: Sums, limit: float) -> Cut:
-    from gradclip_cli.comparing.products import Length, cosine
+    from gradclip_cli.numerics.products import Length, cosine
 
     whole, dot, square = (sums.index(kind) for kind in (2.0, Clamped(limit, False), Clamped(limit, True)))
     powers = [param.powers for param in params.values()]

@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradclip_cli.checks import check_taken
 from gradclip_cli.choosing import advice, recommend
 from gradclip_cli.choosing.layout import Layout
 from gradclip_cli.choosing.samples import Sample
+from gradclip_cli.engine.series import check_taken
+from gradclip_cli.engine.survey import Dump
 from gradclip_cli.errors import GradclipError, InputError, UsageError
-from gradclip_cli.inputs.dumps import Dump
+from gradclip_cli.lazy_rows import Rows
 from gradclip_cli.plan.stats import StatsPlan
 from gradclip_cli.report import Candidate, StatsLayer, StatsReport, Suggestion, Tried
-from gradclip_cli.rows import Rows
 from gradclip_cli.strategies.clip_norm import GLOBAL
 from gradclip_cli.text import count
 from gradclip_cli.thresholds import RULES, Replay, Rule

@@ -7,7 +7,7 @@ import click
 
 from gradclip_cli import __version__
 from gradclip_cli.errors import UsageError
-from gradclip_cli.spelling import did_you_mean
+from gradclip_cli.text import did_you_mean
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem

@@ -7,15 +7,26 @@ import click
 from gradclip_cli import formats
 from gradclip_cli.cli import Command, described
 from gradclip_cli.cli.config import CONFIG, PRINT_CONFIG
+from gradclip_cli.cli.options import (
+    by_rank,
+    norm,
+    norming,
+    reading,
+    selecting,
+    selection,
+    showing,
+    taken,
+    viewed,
+    working,
+)
 from gradclip_cli.cli.output import progress, show, standard_output
 from gradclip_cli.cli.override import OVERRIDE
 from gradclip_cli.cli.toml import written
-from gradclip_cli.files.streams import STANDARD
-from gradclip_cli.options import by_rank, norm, norming, reading, selecting, selection, showing, taken, viewed, working
-from gradclip_cli.parameters import PATH, STRATEGY, THRESHOLD
-from gradclip_cli.plan.apply import NONFINITE, ApplyPlan
+from gradclip_cli.cli.types import PATH, STRATEGY, THRESHOLD
+from gradclip_cli.commands.apply.plan import NONFINITE, ApplyPlan
 from gradclip_cli.planning import dumps_in, into_folder, outputs_for
 from gradclip_cli.report import ApplyReport
+from gradclip_cli.storage.streams import STANDARD
 from gradclip_cli.thresholds import SPELLINGS
 
 

@@ -7,10 +7,10 @@ import click
 
 from gradclip_cli.cli import Command, described
 from gradclip_cli.cli.config import CONFIG
+from gradclip_cli.cli.options import by_rank, reading, selecting, selection, showing, stacked, taken, viewed, working
 from gradclip_cli.cli.output import progress, show
+from gradclip_cli.cli.types import REAL, WHOLE, Parsed
 from gradclip_cli.errors import InputError
-from gradclip_cli.options import by_rank, reading, selecting, selection, showing, stacked, taken, viewed, working
-from gradclip_cli.parameters import REAL, WHOLE, Parsed
 from gradclip_cli.plan.lists import CheckPlan
 from gradclip_cli.planning import dumps_in
 from gradclip_cli.report import CheckReport

@@ -4,11 +4,11 @@ from typing import Any
 
 import click
 
+from gradclip_cli.cli.types import PATH
+from gradclip_cli.commands.apply.plan import Override
 from gradclip_cli.errors import InputError, UsageError
-from gradclip_cli.parameters import PATH
-from gradclip_cli.plan.apply import Override
-from gradclip_cli.spelling import with_all
 from gradclip_cli.strategies import find
+from gradclip_cli.text import with_all
 from gradclip_cli.thresholds import parse
 
 _LAYER_KEYS = {"pattern", "strategy", "threshold"}

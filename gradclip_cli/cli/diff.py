@@ -5,9 +5,9 @@ from typing import Any
 import click
 
 from gradclip_cli.cli import Command, described
+from gradclip_cli.cli.options import choosing, selection, showing, viewed, working
 from gradclip_cli.cli.output import progress, show
-from gradclip_cli.options import choosing, selection, showing, viewed, working
-from gradclip_cli.parameters import PATH, REAL
+from gradclip_cli.cli.types import PATH, REAL
 from gradclip_cli.plan.lists import DiffPlan
 from gradclip_cli.planning import one_dump
 from gradclip_cli.report import DiffReport

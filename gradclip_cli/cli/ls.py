@@ -5,8 +5,8 @@ from typing import Any
 import click
 
 from gradclip_cli.cli import Command, described
+from gradclip_cli.cli.options import reading, selecting, selection, showing, taken, viewed
 from gradclip_cli.cli.output import show
-from gradclip_cli.options import reading, selecting, selection, showing, taken, viewed
 from gradclip_cli.plan.lists import LsPlan
 from gradclip_cli.planning import dumps_in
 from gradclip_cli.report import LsReport

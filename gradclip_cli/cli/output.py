@@ -9,9 +9,9 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from gradclip_cli import render
-from gradclip_cli.files.standard import silence
-from gradclip_cli.files.streams import STANDARD
 from gradclip_cli.inputs import shards
+from gradclip_cli.storage.stdio import silence
+from gradclip_cli.storage.streams import STANDARD
 from gradclip_cli.text import one_line
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def progress(inputs: Sequence[str], passes: int, quiet: bool) -> Iterator[Callab
     if quiet or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         yield lambda count, path: None
         return
-    from gradclip_cli.cli.bar import Bar
+    from gradclip_cli.cli.progress import Bar
 
     sizes = {part: passes * _size(part) for path in inputs for part in shards.parts(path)}
     with Bar(sizes, color=not click.get_current_context().params.get("no_color")) as bar:

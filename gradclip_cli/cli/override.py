@@ -1,8 +1,8 @@
 """The text of `--layer`."""
 
+from gradclip_cli.cli.types import Parsed
+from gradclip_cli.commands.apply.plan import Override
 from gradclip_cli.errors import UsageError
-from gradclip_cli.parameters import Parsed
-from gradclip_cli.plan.apply import Override
 from gradclip_cli.strategies import find
 from gradclip_cli.thresholds import parse
 

@@ -15,7 +15,7 @@ from click.shell_completion import (
 )
 
 from gradclip_cli.errors import UsageError
-from gradclip_cli.files.standard import silence
+from gradclip_cli.storage.stdio import silence
 
 SHELLS = ("bash", "zsh", "fish")
 

@@ -7,16 +7,27 @@ import click
 
 from gradclip_cli.cli import Command, described
 from gradclip_cli.cli.config import CONFIG
+from gradclip_cli.cli.options import (
+    by_rank,
+    norm,
+    norming,
+    reading,
+    selecting,
+    selection,
+    showing,
+    taken,
+    viewed,
+    working,
+)
 from gradclip_cli.cli.output import progress, show, standard_output, warn
+from gradclip_cli.cli.types import RULE, STRATEGY, TRIAL, WHOLE
 from gradclip_cli.errors import InputError
-from gradclip_cli.options import by_rank, norm, norming, reading, selecting, selection, showing, taken, viewed, working
-from gradclip_cli.parameters import RULE, STRATEGY, TRIAL, WHOLE
-from gradclip_cli.plan.norm import Norm
 from gradclip_cli.plan.stats import StatsPlan
 from gradclip_cli.planning import dumps_in
 from gradclip_cli.render.flat import KINDS
 from gradclip_cli.render.view import View
 from gradclip_cli.report import StatsReport
+from gradclip_cli.strategies.norm import Norm
 from gradclip_cli.text import count
 from gradclip_cli.thresholds import SPELLINGS
 

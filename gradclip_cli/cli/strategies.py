@@ -5,8 +5,8 @@ from typing import Any
 import click
 
 from gradclip_cli.cli import Command, described
+from gradclip_cli.cli.options import showing, viewed
 from gradclip_cli.cli.output import show
-from gradclip_cli.options import showing, viewed
 from gradclip_cli.report import StrategiesReport, StrategyRow
 from gradclip_cli.strategies import STRATEGIES
 

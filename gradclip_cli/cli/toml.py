@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from gradclip_cli.cli.config import key_of
+from gradclip_cli.commands.apply.plan import Override
 from gradclip_cli.errors import UsageError
-from gradclip_cli.plan.apply import Override
 from gradclip_cli.strategies import Strategy
 
 PLACES = frozenset({"files_from", "null", "output", "in_place", "config", "print_config"})

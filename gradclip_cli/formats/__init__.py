@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, cast
 from gradclip_cli.errors import InputError, UsageError
 
 if TYPE_CHECKING:
-    from gradclip_cli.files.positions import InputFile
     from gradclip_cli.formats.base import Format, Options, Reader
+    from gradclip_cli.storage.random_access import InputFile
 
 FORMATS = ("safetensors", "hdf5", "npz")
 """The modules of this package that are formats; each is imported when it is first needed."""
@@ -39,8 +39,8 @@ def by_suffix(path: str) -> "Format | None":
 @contextmanager
 def opened(path: str, options: "Options", name: str | None = None) -> Iterator[tuple["Format", "Reader"]]:
     """Open a dump, as format `name` or as what its first bytes say it is."""
-    from gradclip_cli.files.positions import InputFile
     from gradclip_cli.formats.base import check_shapes
+    from gradclip_cli.storage.random_access import InputFile
 
     with InputFile(path) as file:
         format = by_name(name) if name else _recognised(file)

@@ -7,9 +7,9 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from gradclip_cli.arithmetic.dtypes import Raw
 from gradclip_cli.errors import InputError
-from gradclip_cli.files.positions import InputFile
+from gradclip_cli.numerics.dtypes import Raw
+from gradclip_cli.storage.random_access import InputFile
 from gradclip_cli.tensors import Slab, TensorSpec, in_order
 
 PICKLE_ADVICE = "a pickle is never loaded: save the gradients with safetensors.torch.save_file instead"

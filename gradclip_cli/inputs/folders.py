@@ -4,9 +4,9 @@ import os
 from collections.abc import Sequence
 
 from gradclip_cli.errors import InputError
-from gradclip_cli.files.streams import STANDARD
 from gradclip_cli.formats import opened, suffixes
 from gradclip_cli.inputs.naming import natural, step_of
+from gradclip_cli.storage.streams import STANDARD
 
 KEY = "gradient"
 """What the one tensor of each file is called, which is named after its file."""

@@ -2,10 +2,8 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 
 from gradclip_cli.inputs import shards
-from gradclip_cli.inputs.dumps import Dump
 from gradclip_cli.inputs.naming import step_of
 
 
@@ -20,10 +18,3 @@ def in_step_order(paths: Sequence[str]) -> list[tuple[str, int | None]]:
 def place(path: str) -> str:
     """Where a dump lies: its file, its folder, its index, or the first of its files."""
     return path if path.endswith(shards.INDEX) or os.path.isdir(path) else shards.parts(path)[0]
-
-
-def by_step(dumps: list[Dump]) -> list[Dump]:
-    """Put dumps in the order of their steps; where any has none, the order stays and no step is named."""
-    if any(dump.step is None for dump in dumps):
-        return [replace(dump, step=None) for dump in dumps]
-    return sorted(dumps, key=lambda dump: dump.step or 0)

@@ -59,7 +59,7 @@ def parts(path: str) -> tuple[str, ...]:
 
 def weight_map(path: str) -> dict[str, str]:
     """Read an index: the file of each tensor, which has to be a plain name beside the index."""
-    from gradclip_cli.files.positions import InputFile
+    from gradclip_cli.storage.random_access import InputFile
 
     with InputFile(path) as file:
         if file.size > _LONGEST_INDEX:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from gradclip_cli.errors import UsageError
-from gradclip_cli.files.streams import STANDARD
 from gradclip_cli.inputs.selection import Selection
-from gradclip_cli.plan.norm import check_jobs
+from gradclip_cli.storage.streams import STANDARD
+from gradclip_cli.strategies.norm import check_jobs
 
 if TYPE_CHECKING:
     from gradclip_cli.rules.limits import Limits

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.selection import Selection
-from gradclip_cli.plan.norm import Norm, check_jobs
 from gradclip_cli.strategies import STRATEGIES, Strategy
+from gradclip_cli.strategies.norm import Norm, check_jobs
 from gradclip_cli.thresholds import RULES, Replay, Rule, Threshold
 
 

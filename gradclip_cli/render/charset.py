@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import IO
 
+from gradclip_cli.lazy_rows import Rows
 from gradclip_cli.render.grid import Grid
-from gradclip_cli.rows import Rows
 
 Escape = Callable[[str], str]
 

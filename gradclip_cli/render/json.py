@@ -8,9 +8,9 @@ from json.encoder import encode_basestring_ascii
 from typing import IO, TYPE_CHECKING, Any
 
 from gradclip_cli import __version__
+from gradclip_cli.lazy_rows import Rows
 from gradclip_cli.render.lines import write_lines
 from gradclip_cli.report import Report
-from gradclip_cli.rows import Rows
 from gradclip_cli.thresholds.summary import Summary
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from gradclip_cli.errors import UsageError
 from gradclip_cli.render import flat
 from gradclip_cli.render.order import Order, ordered
 from gradclip_cli.report import ApplyReport
-from gradclip_cli.spelling import with_all
+from gradclip_cli.text import with_all
 
 if TYPE_CHECKING:
     from gradclip_cli.report import Report

@@ -5,7 +5,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 from gradclip_cli.errors import UsageError
-from gradclip_cli.spelling import with_all
+from gradclip_cli.text import with_all
 
 if TYPE_CHECKING:
     from gradclip_cli.rules.base import Rule

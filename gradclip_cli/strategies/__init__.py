@@ -1,9 +1,9 @@
 """The strategies: one entry each, found by any of their spellings."""
 
 from gradclip_cli.errors import UsageError
-from gradclip_cli.spelling import did_you_mean, plain
 from gradclip_cli.strategies import clip_norm, clip_value, renormalize, untouched
 from gradclip_cli.strategies.base import Group, Strategy
+from gradclip_cli.text import did_you_mean, plain
 
 STRATEGIES: tuple[Strategy, ...] = (
     untouched.NONE,

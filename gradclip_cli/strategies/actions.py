@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from gradclip_cli.arithmetic.dtypes import DType, Raw
+    from gradclip_cli.numerics.dtypes import DType, Raw
 
 
 class Action(Protocol):
@@ -42,7 +42,7 @@ class Scale:
 
     def apply(self, raw: "Raw", dtype: "DType") -> int:
         """Multiply; where the factor is not a normal number, divide and multiply apart so that no digit is lost."""
-        from gradclip_cli.arithmetic.kernels import scale
+        from gradclip_cli.numerics.transforms import scale
 
         scale(raw, dtype, self.factor, self.numerator, self.denominator)
         return 0
@@ -61,7 +61,7 @@ class Clamp(NamedTuple):
 
     def apply(self, raw: "Raw", dtype: "DType") -> int:
         """Replace what is above the limit by the limit, rounded to the dtype."""
-        from gradclip_cli.arithmetic.kernels import clamp
+        from gradclip_cli.numerics.transforms import clamp
 
         return clamp(raw, dtype, self.limit, self.keep_infinite)
 
@@ -82,7 +82,7 @@ class Cleaned(NamedTuple):
 
     def apply(self, raw: "Raw", dtype: "DType") -> int:
         """Replace, then act."""
-        from gradclip_cli.arithmetic.kernels import zero_nonfinite
+        from gradclip_cli.numerics.transforms import zero_nonfinite
 
         zero_nonfinite(raw, dtype)
         return self.action.apply(raw, dtype)

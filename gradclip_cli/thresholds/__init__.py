@@ -6,8 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 from gradclip_cli.errors import InputError, UsageError
-from gradclip_cli.numerals import real
-from gradclip_cli.spelling import with_all
+from gradclip_cli.text import real, with_all
 from gradclip_cli.thresholds.replays import AutoClip, History, ZClip
 from gradclip_cli.thresholds.summary import Samples
 

@@ -6,7 +6,7 @@ from functools import cached_property
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
-from gradclip_cli.rows import Rows
+from gradclip_cli.lazy_rows import Rows
 
 if TYPE_CHECKING:
     import numpy as np

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from cli.running import GRADCLIP
-from gradclip_cli.cli.bar import Bar
+from gradclip_cli.cli.progress import Bar
 
 IMPATIENT = "import sys; from gradclip_cli.cli import bar; bar.PATIENCE = float(sys.argv.pop(1)); "
 RUN = IMPATIENT + "from gradclip_cli.__main__ import main; main()"

@@ -17,9 +17,9 @@ from cli.running import GRADCLIP
 
 import gradclip_cli
 from faults.scenarios import OLD, environment
+from gradclip_cli.engine import survey as dumps
 from gradclip_cli.errors import InputError
-from gradclip_cli.files import positions as files
-from gradclip_cli.inputs import dumps
+from gradclip_cli.storage import random_access as files
 
 Change = Callable[[Path], None]
 SUFFIXES = (".safetensors", ".npz", ".h5")
@@ -81,7 +81,7 @@ def between(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, Change], None]:
             change(path)
             return found
 
-        monkeypatch.setattr("gradclip_cli.inputs.steps.survey", survey)
+        monkeypatch.setattr("gradclip_cli.engine.series.survey", survey)
 
     return between
 

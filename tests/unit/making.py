@@ -11,13 +11,16 @@ import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
-from gradclip_cli.arithmetic.dtypes import DType, Raw, from_numpy
-from gradclip_cli.files.positions import copy_at
+from gradclip_cli.engine.measure import NormTypes
+from gradclip_cli.engine.survey import Dump, Part
 from gradclip_cli.formats import by_name, opened
 from gradclip_cli.formats.base import Options, Writer
-from gradclip_cli.inputs.dumps import Dump, Part
 from gradclip_cli.inputs.naming import Naming
-from gradclip_cli.measure import Columns, NormTypes, Stats, join, measure_piece
+from gradclip_cli.numerics.dtypes import DType, Raw, from_numpy
+from gradclip_cli.numerics.measuring import measure_piece
+from gradclip_cli.numerics.statistics import Stats, join
+from gradclip_cli.numerics.statistics_table import Columns
+from gradclip_cli.storage.random_access import copy_at
 from gradclip_cli.tensors import TensorSpec
 
 ORACLES: dict[str, Any] = {

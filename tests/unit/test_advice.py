@@ -7,10 +7,10 @@ import pytest
 
 from gradclip_cli.choosing.advice import own_thresholds
 from gradclip_cli.choosing.samples import Sample
-from gradclip_cli.plan.norm import Norm
 from gradclip_cli.plan.stats import StatsPlan
 from gradclip_cli.report import OwnThreshold, StatsDump
 from gradclip_cli.strategies import find
+from gradclip_cli.strategies.norm import Norm
 from gradclip_cli.thresholds import parse_rule
 
 STEPS = [[1.0, 10.0, 0.0], [2.0, math.nan, 0.0], [6.0, 30.0, 0.0]]

@@ -8,7 +8,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from gradclip_cli import apply
-from gradclip_cli.clipping import ahead
+from gradclip_cli.commands.apply import copy_ahead
 from unit.making import gradients
 
 TENSORS = {
@@ -34,7 +34,7 @@ def test_it_changes_no_byte(
     source = tmp_path / "g.safetensors"
     save_file(TENSORS, source)
     for name in ("ahead", "after"):
-        monkeypatch.setattr(ahead, "_MOST_FILES", 64 if name == "ahead" else 0)
+        monkeypatch.setattr(copy_ahead, "_MOST_FILES", 64 if name == "ahead" else 0)
         apply(source, tmp_path / f"{name}.safetensors", strategy=strategy, threshold=threshold, **options)
     assert (tmp_path / "ahead.safetensors").read_bytes() == (tmp_path / "after.safetensors").read_bytes()
 
@@ -44,13 +44,13 @@ def test_one_reading_is_enough_where_nothing_is_clipped(tmp_path: Path, monkeypa
     source = tmp_path / "g.safetensors"
     save_file({"a.w": TENSORS["a.w"]}, source)
     copied: list[int] = []
-    real = ahead.Begun.see
+    real = copy_ahead.Begun.see
 
     def see(begun: Any, slab: Any, raw: Any, piece: Any) -> None:
         real(begun, slab, raw, piece)
         copied.append(sum(stop - start for start, stop in begun.written))
 
-    monkeypatch.setattr(ahead.Begun, "see", see)
+    monkeypatch.setattr(copy_ahead.Begun, "see", see)
     apply(source, tmp_path / "out.safetensors", strategy="clip-by-global-norm", threshold=1e9)
     assert max(copied) == TENSORS["a.w"].nbytes
 
@@ -59,7 +59,7 @@ def test_rules_wait_until_all_is_measured(tmp_path: Path, monkeypatch: pytest.Mo
     """Nothing is written ahead of a threshold that is not known, or of a strategy that changes whatever it is given."""
     source = tmp_path / "g.safetensors"
     save_file({"a.w": TENSORS["a.w"]}, source)
-    monkeypatch.setattr(ahead.Begun, "see", lambda *_: pytest.fail("written ahead"))
+    monkeypatch.setattr(copy_ahead.Begun, "see", lambda *_: pytest.fail("written ahead"))
     apply(source, tmp_path / "a.safetensors", strategy="clip-by-global-norm", threshold="mean")
     apply(source, tmp_path / "b.safetensors", strategy="renormalize-l2-per-layer")
     apply(source, tmp_path / "c.npz", strategy="clip-by-global-norm", threshold=1e9)

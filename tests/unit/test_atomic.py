@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gradclip_cli.errors import OutputError
-from gradclip_cli.files.atomic import Outputs, discard_unfinished
+from gradclip_cli.storage.atomic import Outputs, discard_unfinished
 
 
 def write(target: Path, data: bytes = b"new", overwrite: bool = True) -> None:

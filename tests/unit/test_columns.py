@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gradclip_cli.arithmetic import dtypes, norms
-from gradclip_cli.measure import Block, Columns, NormTypes, Stats, joined
+from gradclip_cli.engine.measure import NormTypes
+from gradclip_cli.numerics import dtypes, norms
+from gradclip_cli.numerics.statistics import Stats
+from gradclip_cli.numerics.statistics_table import Block, Columns, joined
 
 from .making import exact_norm, gradients, stats_of
 

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradclip_cli.clipping.deciding import Decisions, decisions
+from gradclip_cli.commands.apply.decisions import Decisions, decisions
+from gradclip_cli.commands.apply.plan import ApplyPlan, Override
 from gradclip_cli.errors import NonFiniteError, UsageError
-from gradclip_cli.plan.apply import ApplyPlan, Override
 from gradclip_cli.strategies import find
 from gradclip_cli.thresholds import parse
 

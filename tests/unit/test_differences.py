@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gradclip_cli.arithmetic.dtypes import FLOAT64, from_numpy
-from gradclip_cli.comparing.differences import Difference, Tolerance, difference, numbers, worst
+from gradclip_cli.numerics.differences import Difference, Tolerance, difference, numbers, worst
+from gradclip_cli.numerics.dtypes import FLOAT64, from_numpy
 from unit.making import raw_of
 
 NAN, INF = math.nan, math.inf

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gradclip_cli.arithmetic import dtypes
-from gradclip_cli.arithmetic.dtypes import DType
+from gradclip_cli.numerics import dtypes
+from gradclip_cli.numerics.dtypes import DType
 
 from .making import ORACLES, raw_of
 

@@ -15,14 +15,14 @@ from h5py import h5d, h5p, h5s, h5t
 from numpy.typing import NDArray
 
 from gradclip_cli import apply
-from gradclip_cli.arithmetic import dtypes
-from gradclip_cli.arithmetic.dtypes import DType, from_numpy
 from gradclip_cli.errors import InputError, OutputError
 from gradclip_cli.formats import opened
 from gradclip_cli.formats.base import Options
 from gradclip_cli.formats.hdf5.bands import bands
 from gradclip_cli.formats.hdf5.types import dtype_of
 from gradclip_cli.formats.hdf5.walk import walk
+from gradclip_cli.numerics import dtypes
+from gradclip_cli.numerics.dtypes import DType, from_numpy
 from gradclip_cli.tensors import TensorSpec
 
 from .making import converted, gradients, raw_of, read_all, rewritten

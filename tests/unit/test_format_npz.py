@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gradclip_cli.arithmetic import dtypes
-from gradclip_cli.arithmetic.dtypes import DType, from_numpy
 from gradclip_cli.errors import InputError, OutputError
-from gradclip_cli.files.positions import InputFile
 from gradclip_cli.formats.base import Options
+from gradclip_cli.formats.npz import archive as archives
 from gradclip_cli.formats.npz import crc, npy
-from gradclip_cli.formats.npz import zip as archives
 from gradclip_cli.formats.npz.deflate import Deflater, Inflater
+from gradclip_cli.numerics import dtypes
+from gradclip_cli.numerics.dtypes import DType, from_numpy
+from gradclip_cli.storage.random_access import InputFile
 from gradclip_cli.tensors import TensorSpec
 
 from .making import converted, gradients, raw_of, read_all, rewritten

@@ -11,11 +11,11 @@ import safetensors
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from gradclip_cli.arithmetic import dtypes
-from gradclip_cli.arithmetic.dtypes import DType, from_numpy
 from gradclip_cli.errors import InputError, OutputError
 from gradclip_cli.formats import opened
 from gradclip_cli.formats.base import Options
+from gradclip_cli.numerics import dtypes
+from gradclip_cli.numerics.dtypes import DType, from_numpy
 from gradclip_cli.tensors import TensorSpec
 
 from .making import ORACLES, converted, gradients, raw_of, read_all, rewritten

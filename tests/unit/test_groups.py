@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gradclip_cli.clipping.groups import Shared, decide, partition, resolve
-from gradclip_cli.clipping.rewriting import Decided
+from gradclip_cli.commands.apply.groups import Shared, decide, partition, resolve
+from gradclip_cli.commands.apply.plan import ApplyPlan, Override
+from gradclip_cli.commands.apply.rewrite import Decided
+from gradclip_cli.engine.survey import Dump
 from gradclip_cli.errors import InputError
-from gradclip_cli.inputs.dumps import Dump
-from gradclip_cli.plan.apply import ApplyPlan, Override
-from gradclip_cli.plan.norm import Norm
 from gradclip_cli.strategies import find
 from gradclip_cli.strategies.actions import KEEP, Clamp, Cleaned
+from gradclip_cli.strategies.norm import Norm
 from gradclip_cli.thresholds import RULES, Threshold
 
 from .making import dump_of

@@ -7,8 +7,8 @@ import h5py
 import numpy as np
 import pytest
 
-from gradclip_cli.files import streams
 from gradclip_cli.formats.hdf5.handles import opened
+from gradclip_cli.storage import streams
 
 
 def test_a_file_without_a_name() -> None:

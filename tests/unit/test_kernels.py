@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gradclip_cli.arithmetic import dtypes
-from gradclip_cli.arithmetic.dtypes import DType, from_numpy
-from gradclip_cli.arithmetic.kernels import byteswap, clamp, scale, zero_nonfinite
+from gradclip_cli.numerics import dtypes
+from gradclip_cli.numerics.dtypes import DType, from_numpy
+from gradclip_cli.numerics.transforms import byteswap, clamp, scale, zero_nonfinite
 
 from .making import ORACLES, gradients, raw_of
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gradclip_cli import layout
-from gradclip_cli.arithmetic.dtypes import Raw, from_numpy
+from gradclip_cli.engine import row_major
+from gradclip_cli.engine.row_major import Turned, boxes
 from gradclip_cli.errors import OutputError
-from gradclip_cli.layout import Turned, boxes
+from gradclip_cli.numerics.dtypes import Raw, from_numpy
 from gradclip_cli.tensors import TensorSpec
 
 SHAPES = [(2, 900), (2, 3, 50), (4, 6), (1, 7), (7, 1), (3, 4, 5), (2, 1, 3, 2), (5, 2, 1)]
@@ -67,7 +67,7 @@ def test_boxes_cover_a_range_once(shape: tuple[int, ...]) -> None:
 
 def test_no_more_is_read_at_once_than_is_turned_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A column that spans the whole array is read in parts, however far apart its elements lie."""
-    monkeypatch.setattr(layout, "TURNED_BYTES", 4000)
+    monkeypatch.setattr(row_major, "TURNED_BYTES", 4000)
     array = np.arange(50 * 300, dtype=np.float32).reshape(50, 300)
     data, spec, asked = array.tobytes("F"), TensorSpec("t", from_numpy(array.dtype), array.shape, 0, fortran=True), []
 

@@ -7,11 +7,15 @@ import threading
 import numpy as np
 import pytest
 
-from gradclip_cli.arithmetic import dtypes, norms
-from gradclip_cli.arithmetic.dtypes import DType, Raw
-from gradclip_cli.measure import Columns, NormTypes, Stats, join, measure, measure_piece, measure_small
-from gradclip_cli.tensors import BLOCK, TensorSpec
-from gradclip_cli.workers import Workers
+from gradclip_cli.engine.executors import Workers
+from gradclip_cli.engine.measure import NormTypes, measure
+from gradclip_cli.numerics import dtypes, norms
+from gradclip_cli.numerics.dtypes import DType, Raw
+from gradclip_cli.numerics.measuring import measure_piece, measure_small
+from gradclip_cli.numerics.norms import BLOCK
+from gradclip_cli.numerics.statistics import Stats, join
+from gradclip_cli.numerics.statistics_table import Columns
+from gradclip_cli.tensors import TensorSpec
 
 from .making import ORACLES, exact_norm, gradients, raw_of, stats_of
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gradclip_cli.arithmetic import norms
-from gradclip_cli.arithmetic.norms import Power
+from gradclip_cli.numerics import norms
+from gradclip_cli.numerics.norms import Power
 
 from .making import exact_norm
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from gradclip_cli.numerals import real, whole
+from gradclip_cli.text import real, whole
 
 NONE = [
     "",

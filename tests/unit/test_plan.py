@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
+from gradclip_cli.commands.apply.plan import ApplyPlan, Override
 from gradclip_cli.errors import UsageError
-from gradclip_cli.plan.apply import ApplyPlan, Override
-from gradclip_cli.plan.norm import Norm
 from gradclip_cli.plan.stats import StatsPlan
 from gradclip_cli.strategies import STRATEGIES, find
+from gradclip_cli.strategies.norm import Norm
 from gradclip_cli.thresholds import RULES
 
 CLIP, VALUE, NONE, RENORM = (

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gradclip_cli.arithmetic.dtypes import FLOAT64
-from gradclip_cli.comparing.differences import Tolerance
-from gradclip_cli.comparing.pairs import Comparison, compare_piece, join
-from gradclip_cli.comparing.products import cosine, ratio, together
-from gradclip_cli.tensors import BLOCK
+from gradclip_cli.numerics.comparison import Comparison, compare_piece, join
+from gradclip_cli.numerics.differences import Tolerance
+from gradclip_cli.numerics.dtypes import FLOAT64
+from gradclip_cli.numerics.norms import BLOCK
+from gradclip_cli.numerics.products import cosine, ratio, together
 from unit.making import raw_of
 
 Wide = NDArray[np.float64]

@@ -3,7 +3,7 @@
 import copy
 import pickle
 
-from gradclip_cli.rows import Rows
+from gradclip_cli.lazy_rows import Rows
 
 
 def test_rows_are_made_when_they_are_looked_at() -> None:

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from gradclip_cli.arithmetic.dtypes import FLOAT64
 from gradclip_cli.checking import sameness
 from gradclip_cli.checking.sameness import could_be
-from gradclip_cli.comparing.differences import Tolerance
-from gradclip_cli.inputs.dumps import survey
+from gradclip_cli.engine.executors import Workers
+from gradclip_cli.engine.survey import survey
 from gradclip_cli.inputs.selection import Selection
+from gradclip_cli.numerics.differences import Tolerance
+from gradclip_cli.numerics.dtypes import FLOAT64
 from gradclip_cli.pipeline import silent
-from gradclip_cli.workers import Workers
 from unit.checking import save
 from unit.making import gradients, stats_of
 

@@ -11,13 +11,13 @@ import pytest
 
 from gradclip_cli.choosing.advice import compared, suggest
 from gradclip_cli.choosing.series import collect, in_order, report
+from gradclip_cli.engine.survey import Dump
 from gradclip_cli.errors import InputError, UsageError
-from gradclip_cli.inputs.dumps import Dump
 from gradclip_cli.inputs.selection import Selection
-from gradclip_cli.plan.norm import Norm
 from gradclip_cli.plan.stats import StatsPlan
 from gradclip_cli.report import StatsReport
 from gradclip_cli.strategies import find
+from gradclip_cli.strategies.norm import Norm
 from gradclip_cli.thresholds import RULES
 from gradclip_cli.thresholds.summary import Samples
 

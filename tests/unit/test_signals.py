@@ -5,14 +5,14 @@ import signal
 
 import pytest
 
-from gradclip_cli import signals
+from gradclip_cli.storage import interrupts
 
 
 @pytest.fixture
 def ended(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What is done instead of ending this process."""
     done: list[str] = []
-    monkeypatch.setattr(signals, "before_the_end", [lambda: done.append("cleaned")])
+    monkeypatch.setattr(interrupts, "before_the_end", [lambda: done.append("cleaned")])
     monkeypatch.setattr(os, "kill", lambda _, number: done.append(signal.Signals(number).name))
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     return done
@@ -20,29 +20,29 @@ def ended(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_a_signal_cleans_up_and_comes_again(ended: list[str]) -> None:
     """A signal is raised once more after the cleaning, so that it ends the process as it would have."""
-    signals._end(signal.SIGTERM, None)
+    interrupts._end(signal.SIGTERM, None)
     assert ended == ["cleaned", "SIGTERM"]
 
 
 def test_a_held_signal_comes_afterwards(ended: list[str]) -> None:
     """A signal waits for what must not be done by half, and ends the process then."""
-    with signals.held():
-        signals._end(signal.SIGINT, None)
+    with interrupts.held():
+        interrupts._end(signal.SIGINT, None)
         assert ended == []
     assert ended == ["cleaned", "SIGINT"]
 
 
 def test_nothing_is_held_without_a_signal(ended: list[str]) -> None:
     """Where no signal came, nothing is ended."""
-    with signals.held():
+    with interrupts.held():
         pass
     assert ended == []
 
 
 def test_a_signal_waits_for_whoever_holds_it(ended: list[str]) -> None:
     """Where several threads hold signals, one comes when the last of them is done."""
-    with signals.held():
-        with signals.held():
-            signals._end(signal.SIGTERM, None)
+    with interrupts.held():
+        with interrupts.held():
+            interrupts._end(signal.SIGTERM, None)
         assert ended == []
     assert ended == ["cleaned", "SIGTERM"]

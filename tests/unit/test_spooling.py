@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from gradclip_cli.errors import InputError
-from gradclip_cli.files import streams
-from gradclip_cli.files.spooling import Spool
+from gradclip_cli.storage import streams
+from gradclip_cli.storage.spooling import Spool
 
 DATA = os.urandom(3 * streams.PIECE + 17)
 

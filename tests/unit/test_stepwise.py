@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradclip_cli.clipping.groups import decide, partition
-from gradclip_cli.clipping.stepwise import replayed
+from gradclip_cli.commands.apply.adaptive import replayed
+from gradclip_cli.commands.apply.groups import decide, partition
+from gradclip_cli.commands.apply.plan import ApplyPlan, Override
 from gradclip_cli.errors import InputError
-from gradclip_cli.plan.apply import ApplyPlan, Override
-from gradclip_cli.plan.norm import Norm
 from gradclip_cli.strategies import find
+from gradclip_cli.strategies.norm import Norm
 from gradclip_cli.thresholds import Threshold, parse
 
 from .making import dump_of

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from gradclip_cli.errors import UsageError
-from gradclip_cli.measure import Stats
+from gradclip_cli.numerics.statistics import Stats
 from gradclip_cli.strategies import STRATEGIES, Group, Strategy, find
 from gradclip_cli.strategies.actions import KEEP, Clamp, Cleaned, Scale
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gradclip_cli.errors import InputError, OutputError, UsageError
-from gradclip_cli.files import streams
+from gradclip_cli.storage import streams
 
 DATA = bytes(range(256)) * 4096
 

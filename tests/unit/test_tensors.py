@@ -4,8 +4,9 @@ from itertools import pairwise
 
 import pytest
 
-from gradclip_cli.arithmetic import dtypes
-from gradclip_cli.tensors import BLOCK, PIECE_BYTES, Slab, TensorSpec, cut, in_order
+from gradclip_cli.numerics import dtypes
+from gradclip_cli.numerics.norms import BLOCK
+from gradclip_cli.tensors import PIECE_BYTES, Slab, TensorSpec, cut, in_order
 
 
 def specs(*sizes: int, gap: int = 0, packed: bool = False) -> list[TensorSpec]:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-import gradclip_cli.workers as workers_module
-from gradclip_cli.workers import Workers, available, room
+import gradclip_cli.engine.executors as workers_module
+from gradclip_cli.engine.executors import Workers, available, room
 
 jobs = pytest.mark.parametrize("jobs", [1, 2, 5])
 

@@ -8,8 +8,8 @@ import os
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
-from gradclip_cli.files.positions import InputFile
 from gradclip_cli.formats.base import Options
+from gradclip_cli.storage.random_access import InputFile
 from gradclip_cli.tensors import TensorSpec
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from h5py import h5d, h5s
 
-from gradclip_cli.arithmetic.dtypes import Raw
-from gradclip_cli.files.positions import InputFile
 from gradclip_cli.formats.hdf5.bands import Band, bands
 from gradclip_cli.formats.hdf5.calls import lock
 from gradclip_cli.formats.hdf5.chunks import aligned, origins, packing_of, parts, word
 from gradclip_cli.formats.hdf5.table import Table, filling
+from gradclip_cli.numerics.dtypes import Raw
+from gradclip_cli.storage.random_access import InputFile
 from gradclip_cli.tensors import TensorSpec
 
 BAND_BYTES = 4 << 20

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from h5py import h5d, h5z
 
-from gradclip_cli.arithmetic.dtypes import Raw
 from gradclip_cli.formats.hdf5.bands import Band
 from gradclip_cli.formats.hdf5.table import tells_places
+from gradclip_cli.numerics.dtypes import Raw
 
 _DEFLATES = [(h5z.FILTER_DEFLATE, level) for level in range(10)]
 

@@ -7,8 +7,8 @@ from typing import Any
 import h5py
 from h5py import h5d, h5p
 
-from gradclip_cli.files.positions import reopened
 from gradclip_cli.formats.hdf5.calls import path_of
+from gradclip_cli.storage.random_access import reopened
 
 _LEAST, _MOST = 1 << 20, 4 << 20
 """How many bytes of a file's structure are kept at hand: as much as HDF5 itself would keep takes up to 200 MB of objects."""

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from itertools import chain, islice
 
 from gradclip_cli.errors import InputError
-from gradclip_cli.files.positions import InputFile
 from gradclip_cli.formats.hdf5 import trees
+from gradclip_cli.storage.random_access import InputFile
 
 _LOCAL, _GLOBAL = b"HEAP\0\0\0\0", b"GCOL\x01\0\0\0"
 _HEAD = 16

@@ -8,9 +8,7 @@ import numpy as np
 from h5py import h5d, h5o, h5s
 from numpy.typing import NDArray
 
-from gradclip_cli.arithmetic.dtypes import Raw
 from gradclip_cli.errors import InputError
-from gradclip_cli.files.positions import InputFile
 from gradclip_cli.formats import hdf5
 from gradclip_cli.formats.base import Options, check_declared, read_through
 from gradclip_cli.formats.hdf5 import heaps
@@ -19,6 +17,8 @@ from gradclip_cli.formats.hdf5.calls import let_go, lock, mapped, path_of
 from gradclip_cli.formats.hdf5.handles import opened, opened_dataset
 from gradclip_cli.formats.hdf5.types import dtype_of
 from gradclip_cli.formats.hdf5.walk import walk
+from gradclip_cli.numerics.dtypes import Raw
+from gradclip_cli.storage.random_access import InputFile
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import listed
 

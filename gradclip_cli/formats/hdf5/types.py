@@ -6,8 +6,8 @@ from typing import Any
 import h5py
 from h5py import h5a, h5g, h5s, h5t
 
-from gradclip_cli.arithmetic import dtypes
-from gradclip_cli.arithmetic.dtypes import DType
+from gradclip_cli.numerics import dtypes
+from gradclip_cli.numerics.dtypes import DType
 
 _FLOATS = {  # size, (sign, exponent at, exponent bits, mantissa at, mantissa bits), bias
     (2, (15, 10, 5, 0, 10), 15): dtypes.FLOAT16,

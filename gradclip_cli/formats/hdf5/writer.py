@@ -8,9 +8,7 @@ from typing import IO, Any
 import numpy as np
 from h5py import h5d, h5p, h5z
 
-from gradclip_cli.arithmetic.dtypes import Raw, to_numpy
 from gradclip_cli.errors import OutputError
-from gradclip_cli.files.positions import extend, write_at
 from gradclip_cli.formats.base import Copy, around
 from gradclip_cli.formats.hdf5.banded import bands_of, selection
 from gradclip_cli.formats.hdf5.bands import Band
@@ -18,7 +16,9 @@ from gradclip_cli.formats.hdf5.calls import let_go, lock, mapped, written
 from gradclip_cli.formats.hdf5.chunks import aligned, packed, packing_of
 from gradclip_cli.formats.hdf5.handles import opened, opened_dataset
 from gradclip_cli.formats.hdf5.reader import Hdf5Reader
-from gradclip_cli.formats.turns import Turns
+from gradclip_cli.formats.ordered_output import Turns
+from gradclip_cli.numerics.dtypes import Raw, to_numpy
+from gradclip_cli.storage.random_access import extend, write_at
 from gradclip_cli.tensors import TensorSpec
 
 _MOST_DIMENSIONS = 32

@@ -3,14 +3,14 @@
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from gradclip_cli.arithmetic.dtypes import Raw
 from gradclip_cli.errors import InputError, OutputError
-from gradclip_cli.files.positions import InputFile
 from gradclip_cli.formats.base import PICKLE_ADVICE, Options, check_declared
-from gradclip_cli.formats.npz import crc, npy, zip
+from gradclip_cli.formats.npz import archive, crc, npy
+from gradclip_cli.formats.npz.archive import DEFLATED, STORED, Member
 from gradclip_cli.formats.npz.deflate import Inflater, check, checksum
 from gradclip_cli.formats.npz.writer import Entry, NpzWriter
-from gradclip_cli.formats.npz.zip import DEFLATED, STORED, Member
+from gradclip_cli.numerics.dtypes import Raw
+from gradclip_cli.storage.random_access import InputFile
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import is_unicode, listed
 
@@ -31,7 +31,7 @@ class NpzReader:
 
     def __init__(self, file: InputFile, options: Options) -> None:
         self.file = file
-        self.members = zip.members(file)
+        self.members = archive.members(file)
         check_declared(file, sum(member.size for member in self.members), options)
         self._void_dtype = options.void_dtype
         self.entries: list[tuple[Member, npy.Header | None]] = [
@@ -84,7 +84,7 @@ class NpzReader:
     def extras(self) -> list[str]:
         """Name the members that are no arrays of numbers, and the archive's comment."""
         found = [f"members that are not numbers ({listed(self.others)})"] if self.others else []
-        return [*found, "the archive's comment"] if zip.comment(self.file) else found
+        return [*found, "the archive's comment"] if archive.comment(self.file) else found
 
     def close(self) -> None:
         """Nothing but the descriptor, which is the caller's."""
@@ -141,7 +141,7 @@ def rewrite(reader: NpzReader, changed: Collection[int], fd: int, path: str) -> 
             entries.append(Entry(member.name, member.method, copied=member))
         else:
             entries.append(Entry(member.name, member.method, header.raw, k))
-    return NpzWriter(entries, reader.tensors, fd, path, zip.comment(reader.file))
+    return NpzWriter(entries, reader.tensors, fd, path, archive.comment(reader.file))
 
 
 def convert(tensors: Sequence[TensorSpec], fd: int, path: str) -> NpzWriter:

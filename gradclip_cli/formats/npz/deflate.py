@@ -5,10 +5,10 @@ from typing import IO
 
 import numpy as np
 
-from gradclip_cli.arithmetic.dtypes import Raw
 from gradclip_cli.errors import InputError
-from gradclip_cli.files.positions import InputFile
-from gradclip_cli.formats.npz.zip import DEFLATED, Member
+from gradclip_cli.formats.npz.archive import DEFLATED, Member
+from gradclip_cli.numerics.dtypes import Raw
+from gradclip_cli.storage.random_access import InputFile
 
 _PART = 1 << 18
 

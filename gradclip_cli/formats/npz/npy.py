@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradclip_cli.arithmetic import dtypes
-from gradclip_cli.arithmetic.dtypes import DType
+from gradclip_cli.numerics import dtypes
+from gradclip_cli.numerics.dtypes import DType
 from gradclip_cli.tensors import TensorSpec
 
 MAX_HEADER = 10_000

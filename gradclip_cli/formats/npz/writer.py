@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from gradclip_cli.arithmetic.dtypes import Raw
 from gradclip_cli.errors import OutputError
-from gradclip_cli.files.positions import write_at
-from gradclip_cli.files.streams import place
 from gradclip_cli.formats.base import Copy
-from gradclip_cli.formats.npz import crc, zip
+from gradclip_cli.formats.npz import archive, crc
+from gradclip_cli.formats.npz.archive import STORED, Member
 from gradclip_cli.formats.npz.deflate import Deflater, checksum
-from gradclip_cli.formats.npz.zip import STORED, Member
-from gradclip_cli.formats.turns import Turns
+from gradclip_cli.formats.ordered_output import Turns
+from gradclip_cli.numerics.dtypes import Raw
+from gradclip_cli.storage.random_access import write_at
+from gradclip_cli.storage.streams import place
 from gradclip_cli.tensors import TensorSpec
 
 
@@ -70,7 +70,7 @@ class NpzWriter:
                 found, size = crc.joined(self._sums[entry.index])
                 self._seal(entry, found, size, size)
         placed = [(self._members[entry.name], self._at[entry.name]) for entry in self._entries]
-        write_at(self._fd, self._end, zip.directory(placed, self._end, self._comment), self._path)
+        write_at(self._fd, self._end, archive.directory(placed, self._end, self._comment), self._path)
 
     def close(self) -> None:
         """Let go of what was packed and has no place yet."""
@@ -78,7 +78,7 @@ class NpzWriter:
 
     def _place(self, entry: Entry) -> None:
         """Give an entry its place, where its size is known."""
-        head = len(zip.local_header(entry.name, entry.method))
+        head = len(archive.local_header(entry.name, entry.method))
         if entry.copied is not None:
             member = entry.copied
             self._reserve(entry, head + member.packed)
@@ -99,7 +99,7 @@ class NpzWriter:
 
     def _seal(self, entry: Entry, found: int, packed: int, size: int) -> None:
         self._members[entry.name] = Member(entry.name, entry.method, found, packed, size, 0)
-        header = zip.sealed_header(entry.name, entry.method, found, packed, size)
+        header = archive.sealed_header(entry.name, entry.method, found, packed, size)
         write_at(self._fd, self._at[entry.name], header, self._path)
 
     def _pack(self, entry: Entry, start: int, data: Raw) -> None:
@@ -109,7 +109,7 @@ class NpzWriter:
         self._packing[entry.index].write(data.data)
 
     def _append(self, entry: Entry, packer: Deflater) -> None:
-        head = len(zip.local_header(entry.name, entry.method))
+        head = len(archive.local_header(entry.name, entry.method))
         at = self._end + head
         self._reserve(entry, head + packer.packed)
         with packer.spool as spool:

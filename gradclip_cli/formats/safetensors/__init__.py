@@ -9,11 +9,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
-from gradclip_cli.arithmetic.dtypes import Raw
 from gradclip_cli.errors import OutputError
-from gradclip_cli.files.positions import InputFile, write_at
 from gradclip_cli.formats.base import Copy, Options, Reader, around
 from gradclip_cli.formats.safetensors.reader import DTYPES, MAX_HEADER, SafetensorsReader
+from gradclip_cli.numerics.dtypes import Raw
+from gradclip_cli.storage.random_access import InputFile, write_at
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import is_unicode
 

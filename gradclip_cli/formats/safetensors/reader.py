@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, NoReturn
 
-from gradclip_cli.arithmetic import dtypes
-from gradclip_cli.arithmetic.dtypes import DType, Raw
 from gradclip_cli.errors import InputError
-from gradclip_cli.files.positions import InputFile
-from gradclip_cli.formats import strict_json
+from gradclip_cli.formats.safetensors import strict_json
+from gradclip_cli.numerics import dtypes
+from gradclip_cli.numerics.dtypes import DType, Raw
+from gradclip_cli.storage.random_access import InputFile
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import is_unicode, listed
 

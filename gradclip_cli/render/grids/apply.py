@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from itertools import chain
 
+from gradclip_cli.lazy_rows import Rows
 from gradclip_cli.render.flat import Record, of_dump
 from gradclip_cli.render.grid import Column, Grid, figure, named, place
 from gradclip_cli.report import ApplyDump, ApplyLayer, ApplyParam, ApplyReport
-from gradclip_cli.rows import Rows
 from gradclip_cli.text import printable
 
 _FIGURES = (

@@ -1,9 +1,9 @@
 """The tables of `ls` and `strategies`."""
 
+from gradclip_cli.lazy_rows import Rows
 from gradclip_cli.render.flat import records
 from gradclip_cli.render.grid import Column, Grid, named
 from gradclip_cli.report import LsReport, LsTensor, StrategiesReport, StrategyRow
-from gradclip_cli.rows import Rows
 from gradclip_cli.text import printable
 
 _NAMES = {"input": 0, "name": 0, "layer": 1, "param": 2}

@@ -4,12 +4,12 @@ import math
 from collections.abc import Sequence
 from itertools import chain
 
+from gradclip_cli.lazy_rows import Rows
 from gradclip_cli.render.flat import Record, records
 from gradclip_cli.render.grid import Column, Grid, figure, named, place, share
 from gradclip_cli.render.grids import tries
 from gradclip_cli.render.grids.replays import replays
 from gradclip_cli.report import Advised, Candidate, StatsReport, Suggestion
-from gradclip_cli.rows import Rows
 from gradclip_cli.text import printable
 from gradclip_cli.thresholds.summary import Summary
 

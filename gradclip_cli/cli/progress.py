@@ -1,0 +1,114 @@
+"""A bar on a terminal, for work that takes longer than a second."""
+
+import os
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from gradclip_cli.storage.interrupts import before_the_end
+from gradclip_cli.text import printable
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+PATIENCE = 1.0
+"""Seconds of work before a bar is drawn."""
+
+_INTERVAL = 0.1
+
+
+class Bar:
+    """Counts bytes done; a thread of its own draws them, so that counting is all that the work has to wait for.
+
+    `sizes` are the bytes to be done of each file; what is read of one beyond that, since it is packed, does not count.
+    """
+
+    def __init__(self, sizes: Mapping[str, int], color: bool = True) -> None:
+        self._sizes, self._color = sizes, color
+        self._done: dict[str, int] = {}
+        self._path = ""
+        self._start = time.monotonic()
+        self._lock, self._over = threading.Lock(), threading.Event()
+        self._painter = threading.Thread(target=self._paint, daemon=True)
+
+    def __enter__(self) -> "Bar":
+        self._start = time.monotonic()
+        self._painter.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._painter.join()
+
+    def tell(self, count: int, path: str) -> None:
+        """Take note of `count` bytes of a file; from any thread."""
+        with self._lock:
+            self._done[path] = self._done.get(path, 0) + count
+            self._path = path
+
+    @property
+    def done(self) -> int:
+        """The bytes done so far."""
+        with self._lock:
+            return sum(min(count, self._sizes.get(path) or count) for path, count in self._done.items())
+
+    @property
+    def total(self) -> int | None:
+        """All bytes to be done; None where that is not known, as of a pipe."""
+        return sum(self._sizes.values()) if all(self._sizes.values()) else None
+
+    def _paint(self) -> None:
+        if self._over.wait(PATIENCE):
+            return
+        before_the_end.append(_show_cursor)
+        with _drawn(self._color, named=len(self._sizes) > 1) as bar:
+            task = bar.add_task("", total=self.total, file="", pace="")
+            while True:
+                done, file = self.done, printable(os.path.basename(self._path))
+                pace = paced(done, self.total, time.monotonic() - self._start)
+                bar.update(task, completed=done, file=file, pace=pace)
+                if self._over.wait(_INTERVAL):
+                    break
+        before_the_end.remove(_show_cursor)
+
+
+def paced(done: int, total: int | None, seconds: float) -> str:
+    """Say how fast work went since its start, also before the bar was drawn, and how long it will still take at that rate.
+
+    >>> paced(1_500_000, 4_500_000, 2.0)
+    '750 kB/s 0:00:04'
+    """
+    if not done:
+        return ""
+    rate = done / seconds
+    size = f"{rate / 1e6:,.0f} MB/s" if rate >= 1e6 else f"{rate / 1e3:,.0f} kB/s"
+    return size if total is None else f"{size} {timedelta(seconds=round((total - done) / rate))}"
+
+
+def _drawn(color: bool, named: bool) -> "Progress":
+    """Lay out a bar: how much, how fast, how long still, and of several files, which."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+    from rich.table import Column
+
+    name = TextColumn("{task.fields[file]}", markup=False, table_column=Column(no_wrap=True, ratio=1))
+    return Progress(
+        BarColumn(20),
+        DownloadColumn(),
+        TextColumn("[red]{task.fields[pace]}[/]"),
+        *([name] if named else []),
+        console=Console(stderr=True, no_color=True if not color else None),
+        transient=True,
+        expand=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
+
+
+def _show_cursor() -> None:
+    """Undo what a bar does to the terminal: the cursor is hidden, and stands in the bar's line."""
+    with suppress(OSError):  # the terminal may be gone
+        os.write(2, b"\r\x1b[2K\x1b[?25h")

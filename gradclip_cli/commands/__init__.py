@@ -1,0 +1,1 @@
+"""The five use cases: plan, work, report; no click, no printing."""

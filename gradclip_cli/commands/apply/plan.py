@@ -1,0 +1,111 @@
+"""The plan of `apply`."""
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from gradclip_cli.errors import UsageError
+from gradclip_cli.formats import by_name, by_suffix
+from gradclip_cli.inputs.selection import Selection
+from gradclip_cli.storage.streams import STANDARD
+from gradclip_cli.strategies import Strategy
+from gradclip_cli.strategies.norm import Norm, check_jobs
+from gradclip_cli.text import printable
+from gradclip_cli.thresholds import Threshold
+
+if TYPE_CHECKING:
+    from gradclip_cli.formats.base import Format
+
+NONFINITE = ("error", "zero", "skip", "propagate")
+"""What `apply` may do with NaN and infinities."""
+
+
+@dataclass(frozen=True)
+class Override:
+    """A strategy, a threshold, or both, for the layers that match a pattern; None falls back to the command's own."""
+
+    pattern: str
+    strategy: Strategy | None = None
+    threshold: Threshold | None = None
+
+    def __post_init__(self) -> None:
+        if self.strategy is None and self.threshold is None:
+            raise UsageError(f"the layer pattern {self.pattern!r} needs a strategy, a threshold, or both")
+        if self.strategy is not None and self.threshold is not None and not self.strategy.takes_threshold:
+            raise UsageError(f"{self.strategy.name} takes no threshold; leave it out for the layers {self.pattern!r}")
+
+
+@dataclass(frozen=True)
+class ApplyPlan:
+    """A request to transform dumps; `outputs` holds a path for each input, or None where nothing is to be written."""
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str | None, ...]
+    strategy: Strategy
+    threshold: Threshold | None = None
+    overrides: tuple[Override, ...] = ()
+    norm: Norm | None = None  # None where the user said nothing
+    nonfinite: str = "error"
+    selection: Selection = Selection()
+    output_format: str | None = None
+    overwrite: bool = False
+    folder: str | None = None  # the directory of several outputs, made if it is missing
+    jobs: int | None = None
+
+    def __post_init__(self) -> None:
+        check_jobs(self.jobs)
+        used = [self.strategy, *(override.strategy for override in self.overrides if override.strategy)]
+        if self.threshold is not None and not any(strategy.takes_threshold for strategy in used):
+            raise UsageError(f"{self.strategy.name} takes no threshold; leave out -t")
+        if self.norm is not None and not any(strategy.takes_norm for strategy in used):
+            raise UsageError(f"{self.strategy.name} uses neither --norm-type nor --epsilon; leave them out")
+        bare = [*([None] if self.strategy.takes_threshold else []), *self.overrides]
+        for override in bare:
+            self._check_threshold(override)
+
+    @property
+    def measured(self) -> Norm:
+        """The norm that is shown, and compared by strategies that take one."""
+        return self.norm or Norm()
+
+    @property
+    def norm_types(self) -> tuple[float, ...]:
+        """The norm types to be measured: the plan's own, and 2 beside it where a strategy always uses that."""
+        wanted = self.measured.type
+        always = [s for s in (self.strategy, *(o.strategy for o in self.overrides)) if s and not s.takes_norm]
+        return (wanted, 2.0) if always and wanted != 2.0 else (wanted,)
+
+    def of_layer(self, layer: str) -> tuple[Strategy, Threshold | None]:
+        """Return the strategy and the threshold of a layer: the last pattern that matches wins."""
+        for override in reversed(self.overrides):
+            if fnmatchcase(layer, override.pattern):
+                strategy = override.strategy or self.strategy
+                threshold = override.threshold if override.threshold is not None else self.threshold
+                return strategy, threshold if strategy.takes_threshold else None
+        return self.strategy, self.threshold if self.strategy.takes_threshold else None
+
+    def format_of(self, path: str, output: str, found: "Format") -> "Format":
+        """The format to be written for an input: as asked for, or by the suffix of the output, or that of the input."""
+        if output == path != STANDARD:
+            if self.output_format not in (None, found.name):
+                raise UsageError(
+                    f"{printable(path)} is {found.name} and stays so in its place; leave out "
+                    f"--output-format {self.output_format}, or give -o another file"
+                )
+            return found
+        return by_name(self.output_format) if self.output_format else by_suffix(output) or found
+
+    def of_itself(self, strategy: Strategy) -> str:
+        """Say what comes of a threshold that is the one norm which is compared with it."""
+        if self.norm is not None and self.norm.epsilon and strategy.takes_norm:
+            return f"so it is clipped by --epsilon {self.norm.epsilon:g} alone"
+        return "so nothing will be clipped"
+
+    def _check_threshold(self, override: Override | None) -> None:
+        strategy = (override.strategy if override else None) or self.strategy
+        own = override.threshold if override else None
+        where = f" for the layers {override.pattern!r}" if override else ""
+        if own is not None and not strategy.takes_threshold:
+            raise UsageError(f"{strategy.name} takes no threshold; leave it out{where}")
+        if strategy.takes_threshold and own is None and self.threshold is None:
+            raise UsageError(f"{strategy.name} needs a threshold{where}: a number or a rule such as mean")

@@ -1,1 +1,0 @@
-"""What `diff` does: two dumps side by side."""

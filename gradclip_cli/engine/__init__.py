@@ -1,0 +1,1 @@
+"""Passes over elements: split, measure, rewrite and compare tensors piece by piece."""

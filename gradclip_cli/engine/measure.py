@@ -1,0 +1,71 @@
+"""Statistics of tensors: taken piece by piece, in one reading."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+
+from gradclip_cli.engine.executors import Workers, room
+from gradclip_cli.numerics.dtypes import Raw
+from gradclip_cli.numerics.measuring import measure_piece, measure_small
+from gradclip_cli.numerics.norms import Sums
+from gradclip_cli.numerics.statistics import Piece, join
+from gradclip_cli.numerics.statistics_table import Block, Columns
+from gradclip_cli.numerics.workspace import borrow
+from gradclip_cli.tensors import Slab, TensorSpec, cut, in_order
+
+NormTypes = tuple[float, ...]
+Read = Callable[[TensorSpec, int, Raw], None]
+
+Seen = Callable[[Slab, Raw, Piece | None], None]
+"""What is told of every slab once it is read: its stored elements, and what was found in a piece; None for small tensors."""
+
+
+def measure(
+    specs: Sequence[TensorSpec],
+    wanted: Sequence[int],
+    read: Read,
+    types: Sums,
+    workers: Workers,
+    seen: Seen | None = None,
+) -> Columns:
+    """Measure the tensors `wanted` (indices into `specs`, ascending); `read` fills raw bytes from an element on."""
+    found = Columns(wanted, Block.empty(len(wanted), len(types)))
+    pieces: dict[int, list[Piece]] = {}
+    task = partial(_measure_slab, specs=specs, read=read, types=types, seen=seen)
+    for slab, parts, small in workers.map(task, cut(specs, wanted)):
+        if small is not None:
+            found.put(range(slab.index, slab.index + slab.count), small)
+        else:
+            pieces.setdefault(slab.index, []).extend(parts)
+    found.put(list(pieces), Block.of([join(parts, types) for parts in pieces.values()], len(types)))
+    return found
+
+
+def _measure_slab(
+    slab: Slab, specs: Sequence[TensorSpec], read: Read, types: Sums, seen: Seen | None
+) -> tuple[Slab, list[Piece], Block | None]:
+    """Measure a slab; return what was found in the pieces of one tensor, or in small ones."""
+    dtype = specs[slab.index].dtype
+    if slab.count > 1:
+        sizes = [spec.size for spec in specs[slab.index : slab.index + slab.count]]
+        raw = fetch(read, slab, specs)
+        if seen is not None:
+            seen(slab, raw, None)
+        return slab, [], measure_small(raw, dtype, sizes, types)
+    found = []
+    with room(specs[slab.index].held):
+        for part in in_order(slab, specs[slab.index]):
+            raw = fetch(read, part, specs)
+            found.append(measure_piece(raw, dtype, types))
+            if seen is not None:
+                seen(part, raw, found[-1])
+    return slab, found, None
+
+
+def fetch(read: Read, slab: Slab, specs: Sequence[TensorSpec]) -> Raw:
+    """Read a slab into a reused array, good until the next call in this thread."""
+    first = specs[slab.index]
+    raw = borrow("raw", (slab.stop - slab.start) * first.dtype.itemsize, np.uint8)
+    read(first, slab.start, raw)
+    return raw

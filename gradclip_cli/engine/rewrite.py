@@ -1,0 +1,154 @@
+"""The second reading of a dump: every piece is read, changed, written and measured again."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import accumulate
+from typing import NamedTuple
+
+from gradclip_cli.engine.executors import Workers, room
+from gradclip_cli.engine.measure import NormTypes, Read, fetch
+from gradclip_cli.engine.neighbours import change
+from gradclip_cli.engine.row_major import TURNED_BYTES, Turned
+from gradclip_cli.engine.survey import Progress
+from gradclip_cli.formats.base import Copy, Reader, Writer, besides
+from gradclip_cli.numerics.dtypes import Raw
+from gradclip_cli.numerics.measuring import measure_piece, measure_small
+from gradclip_cli.numerics.statistics import Piece, join
+from gradclip_cli.numerics.statistics_table import Block, Columns, joined
+from gradclip_cli.numerics.transforms import byteswap
+from gradclip_cli.storage.random_access import copy_at
+from gradclip_cli.strategies.actions import Action
+from gradclip_cli.tensors import Slab, TensorSpec, cut, in_order
+
+_COPIED = 64 << 20
+
+
+class After(NamedTuple):
+    """Tensors that changed, as they were written: their statistics, and of each how many elements were clipped one by one."""
+
+    stats: Columns
+    clipped: dict[int, int]  # by index, where any were
+
+    @classmethod
+    def joined(cls, parts: Sequence[tuple[int, "After"]]) -> "After":
+        """Put together what became of several files, whose tensors are those of a dump from some index on."""
+        clipped = {start + index: number for start, part in parts for index, number in part.clipped.items()}
+        return cls(joined([(start, part.stats) for start, part in parts]), clipped)
+
+
+class Transform(NamedTuple):
+    """One dump on its way from a reader to a writer; without a writer everything is done but the writing."""
+
+    reader: Reader
+    writer: Writer | None
+    fd: int
+    output: str
+    actions: Mapping[int, Action]  # of the tensors that change
+    types: NormTypes
+    workers: Workers
+    progress: Progress
+    written: Sequence[tuple[int, int]] = ()  # bytes of the output that stand there already
+
+    def run(self) -> After:
+        """Write every tensor that has to be written; return what became of those that changed."""
+        if self.writer is not None:
+            # By one thread: the kernel lets only one write to a file at a time.
+            for part in _pieces(besides(self.writer.copies, self.written)):
+                self._copy(part)
+        pending = sorted(self.writer.pending if self.writer is not None else self.actions)
+        changed = sorted(self.actions)
+        after = After(Columns(changed, Block.empty(len(changed), len(self.types))), {})
+        pieces: dict[int, list[Piece]] = {}
+        for slab, small, parts, clipped in self.workers.map(self._slab, cut(self._sources(), pending)):
+            if small is not None:
+                self._keep(slab, small, after.stats)
+            elif parts:
+                pieces.setdefault(slab.index, []).extend(parts)
+            for index, number in clipped.items():
+                after.clipped[index] = after.clipped.get(index, 0) + number
+        after.stats.put(list(pieces), Block.of([join(found, self.types) for found in pieces.values()], len(self.types)))
+        return after
+
+    def _keep(self, slab: Slab, small: Block, stats: Columns) -> None:
+        """Keep the statistics of those small tensors that changed."""
+        kept = [k for k in range(slab.count) if slab.index + k in self.actions]
+        stats.put([slab.index + k for k in kept], small.take(kept))
+
+    def _sources(self) -> list[TensorSpec]:
+        """The tensors as they are to be cut: what is packed on either side stays in one piece, and is done in order."""
+        specs = self.reader.tensors
+        if self.writer is None:
+            return list(specs)
+        targets = self.writer.tensors
+        return [
+            spec if target.offset is not None and spec.fortran == target.fortran else replace(spec, offset=None)
+            for spec, target in zip(specs, targets, strict=True)
+        ]
+
+    def _copy(self, piece: Copy) -> None:
+        copy_at(self.reader.file, piece.source, self.fd, piece.target, piece.nbytes, self.output)
+        self.progress(piece.nbytes, self.reader.file.path)
+
+    def _slab(self, slab: Slab) -> tuple[Slab, Block | None, list[Piece], dict[int, int]]:
+        """Work on a slab; return what became of small tensors, or of the pieces of one that changed, and what was clipped."""
+        if slab.count > 1:
+            small, clipped = self._small(slab)
+            return slab, small, [], {slab.index + k: number for k, number in enumerate(clipped) if number}
+        spec, target = self.reader.tensors[slab.index], self._targets(slab)[0]
+        if spec.fortran and not target.fortran:
+            with Turned(self.reader.read, spec, self.reader.file.path) as turned:
+                found = [self._piece(piece, target, turned.read) for piece in in_order(slab, spec, TURNED_BYTES)]
+        else:
+            with room(spec.held):
+                found = [self._piece(piece, target, self.reader.read) for piece in in_order(slab, spec)]
+        changed = [one for one in found if one is not None]
+        number = sum(clipped for _, clipped in changed)
+        return slab, None, [piece for piece, _ in changed], {slab.index: number} if number else {}
+
+    def _targets(self, slab: Slab) -> Sequence[TensorSpec]:
+        specs = self.reader.tensors if self.writer is None else self.writer.tensors
+        return specs[slab.index : slab.index + slab.count]
+
+    def _piece(self, slab: Slab, target: TensorSpec, read: Read) -> tuple[Piece, int] | None:
+        """Read, change, write and measure one piece; None for one that has not changed."""
+        spec, action = self.reader.tensors[slab.index], self.actions.get(slab.index)
+        raw = fetch(read, slab, self.reader.tensors)
+        clipped = action.apply(raw, spec.dtype) if action is not None else 0
+        if spec.dtype.swapped != target.dtype.swapped:
+            byteswap(raw, spec.dtype)
+        if self.writer is not None:
+            self.writer.write(target, slab.start, raw)
+        self.progress(raw.size, self.reader.file.path)
+        return (measure_piece(raw, target.dtype, self.types), clipped) if action is not None else None
+
+    def _small(self, slab: Slab) -> tuple[Block, list[int]]:
+        """Read, change, write and measure small tensors that lie side by side; return how many elements of each were clipped."""
+        targets = self._targets(slab)
+        dtype = self.reader.tensors[slab.index].dtype
+        ends = list(accumulate((spec.size for spec in targets), initial=0))
+        raw = fetch(self.reader.read, slab, self.reader.tensors)
+        actions = [self.actions.get(slab.index + k) for k in range(slab.count)]
+        clipped = change(raw, dtype, [spec.size for spec in targets], actions)
+        if dtype.swapped != targets[0].dtype.swapped:
+            byteswap(raw, dtype)
+        self._write(targets, ends, raw)
+        self.progress(raw.size, self.reader.file.path)
+        return measure_small(raw, targets[0].dtype, [spec.size for spec in targets], self.types), clipped
+
+    def _write(self, targets: Sequence[TensorSpec], ends: Sequence[int], raw: Raw) -> None:
+        """Write small tensors: all at once where they lie side by side in the output, too."""
+        if self.writer is None:
+            return
+        itemsize, first = targets[0].dtype.itemsize, targets[0].position(0)
+        if all(spec.position(0) == first + end * itemsize for spec, end in zip(targets, ends, strict=False)):
+            self.writer.write(targets[0], 0, raw)
+            return
+        for spec, start, stop in zip(targets, ends, ends[1:], strict=False):
+            self.writer.write(spec, 0, raw[start * itemsize : stop * itemsize])
+
+
+def _pieces(copies: Iterable[Copy]) -> Iterator[Copy]:
+    """Cut what is copied into parts that several threads can copy."""
+    for copy in copies:
+        for start in range(0, copy.nbytes, _COPIED):
+            yield Copy(copy.source + start, copy.target + start, min(_COPIED, copy.nbytes - start))

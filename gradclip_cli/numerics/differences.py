@@ -1,0 +1,131 @@
+"""How far apart the elements of two tensors are.
+
+Elements are numbers, whatever they are stored as. NaN equals NaN, +0 equals -0, an infinity equals itself only, and any
+other two are equal if |a - b| <= atol + rtol·|b|, as in `numpy.isclose`.
+"""
+
+import math
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradclip_cli.numerics.dtypes import DType, Raw, decode, words_of
+from gradclip_cli.numerics.workspace import borrow
+
+Wide = NDArray[np.float64]
+
+_EXACT = 1 << 53
+"""Whole numbers up to here are float64 numbers."""
+
+
+class Tolerance(NamedTuple):
+    """How far apart equal elements may be."""
+
+    rtol: float = 0.0
+    atol: float = 0.0
+
+
+class Difference(NamedTuple):
+    """Whether elements are equal, and how far apart they are at most.
+
+    `max_abs` is the largest |a - b|, `max_rel` the largest |a - b| / |b| over the elements where b is not 0, None if it is
+    0 everywhere. A number against NaN is NaN apart, against an infinity infinitely far.
+    """
+
+    same: bool = True
+    max_abs: float = 0.0
+    max_rel: float | None = None
+
+
+class Numbers(NamedTuple):
+    """Elements as float64; for whole numbers that float64 does not hold, `rest` is what has to be added."""
+
+    values: Wide
+    rest: Wide | None = None
+
+
+def numbers(raw: Raw, dtype: DType, name: str) -> Numbers:
+    """Return the numbers that are stored, exactly, good until the next call for this `name` in this thread."""
+    values = borrow(name, raw.size // dtype.itemsize, np.float64)
+    if dtype.kind == "int" and dtype.itemsize == 8:
+        return _large(decode(raw, dtype), values)
+    with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN like any other
+        np.copyto(values, words_of(raw, dtype) != 0 if dtype.kind == "bool" else decode(raw, dtype))
+    return Numbers(values)
+
+
+def difference(a: Numbers, b: Numbers, tolerance: Tolerance) -> Difference:
+    """Compare elements, at least one."""
+    with np.errstate(all="ignore"):
+        apart = np.subtract(a.values, b.values, out=borrow("apart", a.values.size, np.float64))
+        if a.rest is not None or b.rest is not None:
+            apart += _or_zero(a.rest) - _or_zero(b.rest)
+        np.abs(apart, out=apart)
+        size = np.abs(b.values, out=borrow("size of b", b.values.size, np.float64))
+        if math.isfinite(apart.max()):
+            return _measured(apart, size, tolerance)
+        return _with_nonfinite(a.values, b.values, apart, tolerance)
+
+
+def worst(parts: Iterable[Difference]) -> Difference:
+    """Merge what was found in several pieces, in any order."""
+    found = list(parts)
+    ratios = [part.max_rel for part in found if part.max_rel is not None]
+    return Difference(
+        all(part.same for part in found),
+        _largest([part.max_abs for part in found]),
+        _largest(ratios) if ratios else None,
+    )
+
+
+def _large(whole: NDArray[Any], values: Wide) -> Numbers:
+    np.copyto(values, whole)
+    if not whole.size or max(int(whole.max()), -int(whole.min())) <= _EXACT:
+        return Numbers(values)
+    high, low = (whole >> 32).astype(np.float64) * 2.0**32, (whole & 0xFFFFFFFF).astype(np.float64)
+    return Numbers(values, (high - values) + low)  # exact: |high| is 0 or larger than low (Dekker 1971)
+
+
+def _or_zero(rest: Wide | None) -> Wide | float:
+    return 0.0 if rest is None else rest
+
+
+def _measured(apart: Wide, size: Wide, tolerance: Tolerance) -> Difference:
+    """Compare by |a - b| and |b|, where both are finite; `size` is used up."""
+    rtol, atol = tolerance
+    most = float(apart.max())
+    same = most <= atol or (rtol > 0 and bool((apart <= atol + rtol * size).all()))
+    if not size.any():
+        return Difference(same, most)
+    np.copyto(size, math.inf, where=size == 0)
+    return Difference(same, most, float(np.divide(apart, size, out=size).max()))
+
+
+def _with_nonfinite(a: Wide, b: Wide, apart: Wide, tolerance: Tolerance) -> Difference:
+    """Compare where there are NaN or infinities, or finite numbers whose difference is not in the range of float64."""
+    usual = np.isfinite(apart)
+    far = ~usual & np.isfinite(a) & np.isfinite(b)
+    odd = ~usual & ~far
+    parts = [_measured(apart[usual], np.abs(b[usual]), tolerance)] if usual.any() else []
+    if far.any():
+        quarter = np.abs(b[far] / 4)
+        found = _measured(np.abs(a[far] / 4 - b[far] / 4), quarter, Tolerance(tolerance.rtol, tolerance.atol / 4))
+        parts.append(found._replace(max_abs=math.inf))
+    if odd.any():
+        parts.append(_odd(a[odd], b[odd]))
+    return worst(parts)
+
+
+def _odd(a: Wide, b: Wide) -> Difference:
+    """Compare elements of which one at least is NaN or infinite."""
+    same = (a == b) | (np.isnan(a) & np.isnan(b))
+    apart = np.where(same, 0.0, np.where(np.isnan(a) | np.isnan(b), math.nan, math.inf))
+    known = apart[b != 0]
+    return Difference(bool(same.all()), float(apart.max()), float(known.max()) if known.size else None)
+
+
+def _largest(values: list[float]) -> float:
+    """The largest number; NaN if there is one."""
+    return math.nan if any(map(math.isnan, values)) else max(values, default=0.0)

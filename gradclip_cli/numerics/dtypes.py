@@ -1,0 +1,148 @@
+"""How numbers lie in files, and how they are computed with.
+
+Stored elements are raw bytes. `decode` makes them float32 or float64, always exactly; `encode` rounds them back, to
+nearest even.
+"""
+
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradclip_cli.numerics.narrow_floats import index_of, round_bits, values_of
+from gradclip_cli.numerics.workspace import borrow, scratch
+
+Raw = NDArray[np.uint8]
+Floats = NDArray[Any]  # float32 or float64
+
+
+class DType(NamedTuple):
+    """An element type as it lies in a file.
+
+    `kind` is `float`, `int`, `bool`, `complex` or `other` (kept, never computed with); `swapped` says that the bytes are
+    in the other order than this machine's. `exponent` and `mantissa` are the bits of a float narrower than float32.
+    """
+
+    name: str
+    itemsize: int
+    kind: str
+    swapped: bool = False
+    exponent: int = 0
+    mantissa: int = 0
+
+    @property
+    def is_float(self) -> bool:
+        """Whether elements of this type are gradients."""
+        return self.kind == "float"
+
+    @property
+    def narrow(self) -> bool:
+        """Whether this is a float of 16 or 8 bits."""
+        return self.mantissa > 0
+
+    @property
+    def eps(self) -> float:
+        """The distance from 1 to the next larger number."""
+        return float(2.0**-self.mantissa) if self.mantissa else float(np.finfo(self.name).eps)
+
+
+FLOAT64 = DType("float64", 8, "float")
+FLOAT32 = DType("float32", 4, "float")
+FLOAT16 = DType("float16", 2, "float", exponent=5, mantissa=10)
+BFLOAT16 = DType("bfloat16", 2, "float", exponent=8, mantissa=7)
+FLOAT8_E4M3FN = DType("float8_e4m3fn", 1, "float", exponent=4, mantissa=3)
+FLOAT8_E5M2 = DType("float8_e5m2", 1, "float", exponent=5, mantissa=2)
+FLOATS = (FLOAT64, FLOAT32, FLOAT16, BFLOAT16, FLOAT8_E4M3FN, FLOAT8_E5M2)
+
+
+@cache
+def swapped(dtype: DType) -> DType:
+    """Return `dtype` with its bytes in the other order."""
+    return dtype._replace(swapped=True)
+
+
+_KINDS = {"f": "float", "i": "int", "u": "int", "b": "bool", "c": "complex"}
+_NAMED = {dtype.name: dtype for dtype in FLOATS}
+
+
+@cache
+def from_numpy(dtype: np.dtype[Any]) -> DType:
+    """Describe a numpy dtype; what is not a number becomes `other`."""
+    if named := _NAMED.get(dtype.name):
+        return named if dtype.isnative else swapped(named)
+    kind = _KINDS.get(dtype.kind, "other")
+    if kind == "float":  # numpy's long double: wider than float64, so no norm of it could be right
+        kind = "other"
+    return DType(dtype.name, dtype.itemsize, kind, not dtype.isnative)
+
+
+def to_numpy(dtype: DType) -> np.dtype[Any]:
+    """Return the numpy dtype whose bytes are those of `dtype`; bfloat16 and float8 are opaque bytes there."""
+    if dtype.narrow and dtype.name != "float16":
+        return np.dtype(f"V{dtype.itemsize}")
+    plain = np.dtype(dtype.name)
+    return plain.newbyteorder() if dtype.swapped else plain
+
+
+def decode(raw: Raw, dtype: DType) -> Floats:
+    """Return the numbers in `raw`, exactly, as float32 or float64.
+
+    What is stored as either in this machine's order is a view of `raw`; anything else is good until this thread's next call.
+    """
+    words = words_of(raw, dtype)
+    if dtype.swapped:
+        words = words.byteswap()
+    if not dtype.narrow:
+        return words.view(dtype.name)
+    if dtype.name == "bfloat16":
+        bits = borrow("bfloat16", words.size, np.uint32)
+        np.copyto(bits, words)
+        return np.left_shift(bits, 16, out=bits).view(np.float32)
+    out = borrow("decoded", words.size, np.float64)
+    return np.take(values_of(dtype), index_of(words), out=out, mode="clip")
+
+
+def widen(values: Floats) -> NDArray[np.float64]:
+    """Return `values` as float64: themselves, or a copy that is good until this thread's next call.
+
+    A signalling NaN among them is an invalid operation; whether that warns is left to who calls.
+    """
+    if values.dtype == np.float64:
+        return values
+    out = scratch(values.size, np.float64)
+    np.copyto(out, values)
+    return out
+
+
+def encode(values: Floats, dtype: DType, raw: Raw) -> None:
+    """Round `values` to `dtype`, to nearest even, into `raw`; narrow floats are rounded from float32."""
+    words = words_of(raw, dtype)
+    with np.errstate(over="ignore", invalid="ignore"):
+        if dtype.narrow:
+            single = borrow("single", values.size, np.float32)
+            np.copyto(single, values, casting="same_kind")
+            np.copyto(words, round_bits(single, dtype), casting="unsafe")
+        elif not np.may_share_memory(words, values):
+            np.copyto(words.view(dtype.name), values, casting="same_kind")
+    if dtype.swapped:
+        words.byteswap(inplace=True)
+
+
+def words_of(raw: Raw, dtype: DType) -> NDArray[Any]:
+    """Return stored elements as unsigned integers."""
+    return raw.view(f"u{dtype.itemsize}")
+
+
+def constant(value: float, dtype: DType) -> NDArray[Any]:
+    """Return `value` rounded to `dtype`, as one stored word."""
+    raw = np.empty(dtype.itemsize, np.uint8)
+    encode(np.array([value]), dtype, raw)
+    return words_of(raw, dtype)
+
+
+def value_of(word: int, dtype: DType) -> float:
+    """Return the number that one stored word of a narrow float stands for."""
+    if dtype.name == "bfloat16":
+        return float(np.uint32(int(word) << 16).view(np.float32))
+    return float(values_of(dtype)[word])

@@ -1,0 +1,145 @@
+"""Floats of 16 and 8 bits: tables of their values, and rounding by integer arithmetic.
+
+The usual casts take 50 to 100 ns for each subnormal, and gradients are full of them.
+"""
+
+from collections.abc import Hashable
+from functools import cache
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradclip_cli.numerics.workspace import borrow, scratch
+
+
+class Narrow(Hashable, Protocol):
+    """What has to be known of a narrow float."""
+
+    @property
+    def name(self) -> str:
+        """Its name; e4m3fn has no infinity."""
+
+    @property
+    def itemsize(self) -> int:
+        """Its size in bytes."""
+
+    @property
+    def exponent(self) -> int:
+        """The bits of its exponent."""
+
+    @property
+    def mantissa(self) -> int:
+        """The bits of its mantissa that are stored."""
+
+
+def round_bits(single: NDArray[np.float32], dtype: Narrow) -> NDArray[np.uint32]:
+    """Round float32 to the bits of a narrower float, in place; the classic arithmetic of hardware half converters."""
+    if dtype.exponent == 8:
+        return _round_bfloat16(single)
+    drop = 23 - dtype.mantissa
+    bits = single.view(np.uint32)
+    sign = borrow("sign", bits.size, np.uint32)
+    np.right_shift(bits, 31, out=sign)
+    np.left_shift(sign, dtype.exponent + dtype.mantissa, out=sign)
+    np.bitwise_and(bits, 0x7FFFFFFF, out=bits)
+    nan = np.isnan(single) if np.isnan(single.max(initial=0)) else None
+    fixed = _fixed_point(single, dtype)
+    # Rebias the exponent, one too low: what is subnormal in the narrow type wraps around to more than any fixed point.
+    rebias = ((1 << (dtype.exponent - 1)) - 2 - 127) << 23
+    _round_up(bits, drop, rebias)
+    np.right_shift(bits, drop, out=bits)
+    np.add(bits, np.uint32(1 << dtype.mantissa), out=bits)
+    np.minimum(bits, fixed, out=bits)
+    np.minimum(bits, overflow_bits(dtype), out=bits)
+    if nan is not None:
+        bits[nan] = overflow_bits(dtype) | np.uint32(1 << (dtype.mantissa - 1))
+    return np.bitwise_or(bits, sign, out=bits)
+
+
+def _round_bfloat16(single: NDArray[np.float32]) -> NDArray[np.uint32]:
+    """Round float32 to bfloat16, which has its exponent: half of the last kept bit is added, the sign stays where it is."""
+    bits = single.view(np.uint32)
+    nan = np.isnan(single) if np.isnan(single.max(initial=0)) else None
+    _round_up(bits, 16, 0)
+    np.right_shift(bits, 16, out=bits)
+    if nan is not None:
+        bits[nan] = 0x7FC0
+    return bits
+
+
+def _round_up(bits: NDArray[np.uint32], drop: int, rebias: int) -> None:
+    """Add just under half of the last kept bit, and the whole half where that bit is odd."""
+    odd = borrow("odd", bits.size, np.uint32)
+    np.right_shift(bits, drop, out=odd)
+    np.bitwise_and(odd, 1, out=odd)
+    np.add(odd, np.uint32((rebias + (1 << (drop - 1)) - 1) & 0xFFFFFFFF), out=odd)
+    np.add(bits, odd, out=bits)
+
+
+def _fixed_point(size: NDArray[np.float32], dtype: Narrow) -> NDArray[np.uint32]:
+    """Round to a multiple of the smallest subnormal: the bits of what is subnormal, and more than the bits of what is not.
+
+    Adding a power of two makes the processor round at the place of its last bit.
+    """
+    bias = (1 << (dtype.exponent - 1)) - 1
+    shifted = borrow("fixed", size.size, np.float32)
+    magic = np.float32(2.0 ** (1 - bias - dtype.mantissa + 23))
+    np.add(size, magic, out=shifted)
+    words = shifted.view(np.uint32)
+    return np.subtract(words, magic.view(np.uint32), out=words)
+
+
+def overflow_bits(dtype: Narrow) -> np.uint32:
+    """The bits that stand for what is too large: infinity, or NaN in e4m3fn, which has no infinity."""
+    if dtype.name == "float8_e4m3fn":
+        return np.uint32(0x7F)
+    return np.uint32(((1 << dtype.exponent) - 1) << dtype.mantissa)
+
+
+@cache
+def values_of(dtype: Narrow) -> NDArray[np.float64]:
+    """Every value of a float of 8 or 16 bits, by its bits."""
+    bits = np.arange(1 << (8 * dtype.itemsize), dtype=np.int64)
+    fraction = bits & ((1 << dtype.mantissa) - 1)
+    power = (bits >> dtype.mantissa) & ((1 << dtype.exponent) - 1)
+    bias = (1 << (dtype.exponent - 1)) - 1
+    whole = fraction + (np.minimum(power, 1) << dtype.mantissa)
+    values = np.ldexp(whole.astype(np.float64), np.maximum(power, 1) - bias - dtype.mantissa)
+    top = (1 << dtype.exponent) - 1
+    if dtype.name == "float8_e4m3fn":
+        values[(bits & 0x7F) == 0x7F] = np.nan
+    else:
+        values[power == top] = np.where(fraction[power == top] == 0, np.inf, np.nan)
+    signed: NDArray[np.float64] = np.where(bits >> (dtype.exponent + dtype.mantissa), -values, values)
+    return signed
+
+
+def magnitudes(words: NDArray[Any], dtype: Narrow) -> NDArray[Any]:
+    """Return the numbers whose bits, without a sign, are `words`; infinities and NaN come out wrong, as some other number.
+
+    Good until this thread's next call. Float16 is done without a table, and without letting the processor see a subnormal:
+    with an exponent one too high a normal number comes out doubled, but a subnormal one too large by just 2^-14. The smaller
+    of what both corrections make is right.
+    """
+    if dtype.itemsize == 1:
+        found: NDArray[np.float64] = values_of(dtype)[words]
+        return found
+    bits = borrow("magnitudes", words.size, np.uint32)
+    np.copyto(bits, words)
+    if dtype.exponent == 8:
+        return np.left_shift(bits, 16, out=bits).view(np.float32)
+    np.left_shift(bits, 13, out=bits)
+    normal = np.add(bits, np.uint32(112 << 23), out=scratch(words.size, np.uint32))
+    np.add(bits, np.uint32(113 << 23), out=bits)
+    values = bits.view(np.float32)
+    np.subtract(values, np.float32(2.0**-14), out=values)
+    np.minimum(bits, normal, out=bits)  # of two numbers that are not negative the smaller one has the smaller bits
+    return values
+
+
+def index_of(words: NDArray[Any]) -> NDArray[np.intp]:
+    """Return stored words as indices into a table of all values, in scratch memory."""
+    index = scratch(words.size, np.intp)
+    np.copyto(index, words)
+    return index

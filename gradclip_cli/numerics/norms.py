@@ -1,0 +1,133 @@
+"""Sums of powers |x|^P in float64 that neither overflow nor depend on the order in which they are added.
+
+A sum is kept as `(exponent, value)` and stands for Σ|x|^P = value · 2^(P·exponent). The exponent is 0 but where the
+powers would leave the range of float64: the elements are then scaled by a power of two first.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradclip_cli.numerics.workspace import borrow
+
+BLOCK = 8192
+"""Sums are taken over so many consecutive elements, whatever is read at once; a piece is a whole number of blocks."""
+
+Power = tuple[int, float]
+
+
+class Clamped(NamedTuple):
+    """A sum over elements limited to ±c: Σ min(|x|, c) · |x|, or Σ min(|x|, c)² where it is `squared`.
+
+    Its exponents count once in the first (value · 2^exponent), twice in the second, as those of other squares do.
+    """
+
+    limit: float
+    squared: bool
+
+    @property
+    def degree(self) -> float:
+        """How often the exponent counts."""
+        return 2.0 if self.squared else 1.0
+
+
+Sum = float | Clamped
+"""What is summed: |x|^P, by its P, or what is left of elements that are clipped one by one."""
+
+Sums = tuple[Sum, ...]
+
+_SAFE = 480
+"""Squares of numbers between 2^-480 and 2^480, and sums of 8,192 of them, are in the range of float64."""
+
+
+def block_powers(
+    rows: NDArray[np.float64], p: Sum, peaks: NDArray[Any] | None
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return exponents and values of Σ|x|^P for each row; `peaks` holds the largest |x| of each, all finite.
+
+    None stands for peaks that need not be known: P is 1 or 2, and all are in the range of float32. For P = inf the values
+    are the peaks themselves.
+    """
+    exponents = np.zeros(len(rows), np.int64)
+    if peaks is None:
+        return exponents, _sum_powers(rows, p)
+    if isinstance(p, Clamped):
+        return _clamped(rows, p, peaks)
+    if p == math.inf:
+        return exponents, peaks.astype(np.float64)
+    _, scales = np.frexp(peaks)
+    outside = (np.abs(scales) > _SAFE) & (peaks > 0) if p in (1.0, 2.0) else peaks > 0
+    if not outside.any():
+        return exponents, _sum_powers(rows, p)
+    exponents[outside] = scales[outside]
+    return exponents, _sum_powers(np.ldexp(rows, -exponents[:, None]), p)
+
+
+def _sum_powers(rows: NDArray[np.float64], p: Sum) -> NDArray[np.float64]:
+    if p == 2.0:
+        squares: NDArray[np.float64] = np.vecdot(rows, rows)
+        return squares
+    size = np.abs(rows)
+    if p != 1.0:
+        np.power(size, p, out=size)
+    powers: NDArray[np.float64] = np.vecdot(size, np.ones(rows.shape[1]))
+    return powers
+
+
+def _clamped(
+    rows: NDArray[np.float64], kind: Clamped, peaks: NDArray[Any]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Scale before and after the limit each by its own power of two: 1e200 may be limited to 1e-200."""
+    before, after = _outside(peaks), _outside(np.minimum(peaks, kind.limit))
+    limited = borrow("limited", rows.size, np.float64).reshape(rows.shape)
+    np.clip(rows, -kind.limit, kind.limit, out=limited)
+    if after.any():
+        np.ldexp(limited, -after[:, None], out=limited)
+    if kind.squared:
+        return after, np.vecdot(limited, limited)
+    whole = np.ldexp(rows, -before[:, None]) if before.any() else rows
+    return before + after, np.vecdot(whole, limited)
+
+
+def _outside(peaks: NDArray[Any]) -> NDArray[np.int64]:
+    """The exponents of peaks whose squares may leave the range of float64, 0 for the others."""
+    _, scales = np.frexp(peaks)
+    found: NDArray[np.int64] = np.where(np.abs(scales) > _SAFE, scales, 0).astype(np.int64)
+    return found
+
+
+def total(parts: Iterable[Power], p: Sum) -> Power:
+    """Add sums of powers exactly, rounding once: in any order the result is the same."""
+    kept = [part for part in parts if part[1]]
+    if p == math.inf:
+        return 0, max((value for _, value in kept), default=0.0)
+    top = max((exponent for exponent, _ in kept), default=0)
+    if all(exponent == top for exponent, _ in kept):
+        return top, math.fsum(value for _, value in kept)
+    degree = p.degree if isinstance(p, Clamped) else p
+    return top, math.fsum(value * 2.0 ** (degree * (exponent - top)) for exponent, value in kept)
+
+
+def total_blocks(exponents: Sequence[NDArray[np.int64]], values: Sequence[NDArray[np.float64]], p: Sum) -> Power:
+    """Add the sums of the blocks of one tensor; the fast way where no block was scaled."""
+    if p == math.inf or any(part.any() for part in exponents):
+        pairs = zip(np.concatenate(exponents).tolist(), np.concatenate(values).tolist(), strict=True)
+        return total(pairs, p)
+    return 0, math.fsum(value for part in values for value in part.tolist())
+
+
+def norm(power: Power, p: float) -> float:
+    """Return (Σ|x|^P)^(1/P); infinite where it is above the range of float64.
+
+    >>> norm((0, 25.0), 2.0), norm((600, 25.0), 2.0) == 5 * 2.0 ** 600, norm((0, 7.0), 1.0)
+    (5.0, True, 7.0)
+    """
+    exponent, value = power
+    root = math.sqrt(value) if p == 2.0 else value if p in (1.0, math.inf) else value ** (1.0 / p)
+    try:
+        return math.ldexp(root, exponent)
+    except OverflowError:
+        return math.inf

@@ -1,0 +1,122 @@
+"""Squares and products of two tensors, summed over fixed blocks as norms are: what norms, their ratio and the cosine come from."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradclip_cli.numerics import norms
+from gradclip_cli.numerics.dtypes import DType
+from gradclip_cli.numerics.norms import Power
+
+Rows = NDArray[np.float64]
+
+
+class Sums(NamedTuple):
+    """One sum for each block, each to be multiplied by a power of two."""
+
+    exponents: NDArray[np.int64]
+    values: Rows
+
+
+class Squares(NamedTuple):
+    """The squares of the finite elements of consecutive blocks, and whether there are others."""
+
+    sums: Sums
+    nan: bool = False
+    infinite: bool = False
+
+
+class Length(NamedTuple):
+    """The sum of the squares of the finite elements of a tensor, and whether there are others."""
+
+    square: Power
+    nan: bool = False
+    infinite: bool = False
+
+    @property
+    def finite(self) -> bool:
+        """Whether all elements are finite."""
+        return not (self.nan or self.infinite)
+
+    @property
+    def norm(self) -> float:
+        """The L2 norm: `nan` if there is a NaN, else `inf` if there is an infinity."""
+        return math.nan if self.nan else math.inf if self.infinite else norms.norm(self.square, 2.0)
+
+
+def squares(rows: Rows, dtype: DType) -> tuple[Squares, Rows]:
+    """Return the squares of each row, and the rows with zeros for what is not finite."""
+    if dtype.itemsize < 8:  # the sum of the squares is in the range of float64, whatever the elements
+        sums = Sums(np.zeros(len(rows), np.int64), np.vecdot(rows, rows))
+        finite = np.isfinite(sums.values).all()
+    else:
+        peaks = np.maximum(rows.max(axis=1, initial=0), -rows.min(axis=1, initial=0))
+        if finite := np.isfinite(peaks).all():
+            sums = Sums(*norms.block_powers(rows, 2.0, peaks))
+    if finite:
+        return Squares(sums), rows
+    clean = np.where(np.isfinite(rows), rows, 0.0)
+    found, _ = squares(clean, dtype)
+    return Squares(found.sums, bool(np.isnan(rows).any()), bool(np.isinf(rows).any())), clean
+
+
+def products(a: Rows, b: Rows, squares_a: Squares, squares_b: Squares) -> Sums:
+    """Return Σa·b of each row, scaled as its squares are."""
+    exponents = squares_a.sums.exponents, squares_b.sums.exponents
+    a, b = (
+        np.ldexp(rows, -scale[:, None]) if scale.any() else rows for rows, scale in zip((a, b), exponents, strict=True)
+    )
+    return Sums(exponents[0] + exponents[1], np.vecdot(a, b))
+
+
+def concatenated(parts: Sequence[Sums]) -> Sums:
+    """Put the sums of consecutive pieces into one array each, which takes less memory."""
+    return Sums(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+
+
+def length(parts: Sequence[Squares]) -> Length:
+    """Add the squares of the pieces of a tensor, in any order."""
+    return Length(_total([part.sums for part in parts], 2.0), any(p.nan for p in parts), any(p.infinite for p in parts))
+
+
+def product(parts: Sequence[Sums]) -> Power:
+    """Add the products of the pieces of a tensor, in any order; exponents count once, as those of a 1-norm."""
+    return _total(parts, 1.0)
+
+
+def together(lengths: Sequence[Length]) -> Length:
+    """Return the length of several tensors as one vector."""
+    square = norms.total((one.square for one in lengths), 2.0)
+    return Length(square, any(one.nan for one in lengths), any(one.infinite for one in lengths))
+
+
+def ratio(a: Length, b: Length) -> float | None:
+    """Return |b| / |a|; None where a is zero or either is not finite."""
+    if not (a.finite and b.finite and a.square[1]):
+        return None
+    try:
+        return math.ldexp(math.sqrt(b.square[1]) / math.sqrt(a.square[1]), b.square[0] - a.square[0])
+    except OverflowError:
+        return math.inf
+
+
+def cosine(a: Length, b: Length, product: Power) -> float | None:
+    """Return Σa·b / (|a|·|b|), between -1 and 1; None where a or b is zero or not finite.
+
+    The root is taken of the product of the squares, scaled to lie near 1, so that the cosine of a tensor and itself is 1.
+    """
+    if not (a.finite and b.finite and a.square[1] and b.square[1]):
+        return None
+    (mantissa_a, exponent_a), (mantissa_b, exponent_b) = math.frexp(a.square[1]), math.frexp(b.square[1])
+    odd = (exponent_a + exponent_b) % 2
+    root = math.sqrt(math.ldexp(mantissa_a, odd) * mantissa_b)
+    exponent = (exponent_a + exponent_b - odd) // 2 + a.square[0] + b.square[0]
+    mantissa, exponent_ab = math.frexp(product[1])
+    return max(-1.0, min(1.0, math.ldexp(mantissa / root, exponent_ab + product[0] - exponent)))
+
+
+def _total(parts: Sequence[Sums], p: float) -> Power:
+    return norms.total_blocks([part.exponents for part in parts], [part.values for part in parts], p)

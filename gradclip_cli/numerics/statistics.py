@@ -1,0 +1,56 @@
+"""What is measured of a tensor, merged exactly from its pieces: in any order the result is the same."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradclip_cli.numerics import norms
+from gradclip_cli.numerics.norms import Power, Sums
+
+
+class Stats(NamedTuple):
+    """What is known of a tensor, or of several together.
+
+    `zeros`, `nan`, `posinf`, `neginf` count elements; `max_abs` and `powers` (one for each sum taken) are over the finite ones.
+    """
+
+    elements: int = 0
+    zeros: int = 0
+    nan: int = 0
+    posinf: int = 0
+    neginf: int = 0
+    max_abs: float = 0.0
+    powers: tuple[Power, ...] = ()
+
+    @property
+    def nonfinite(self) -> int:
+        """How many elements are NaN or infinite."""
+        return self.nan + self.posinf + self.neginf
+
+    def as_read(self, finite: float) -> float:
+        """Return `nan` if a NaN is there, else `inf` if an infinity is, else `finite`."""
+        return math.nan if self.nan else math.inf if self.posinf or self.neginf else finite
+
+
+class Piece(NamedTuple):
+    """Statistics of a piece of one tensor; `exponents` and `sums` hold one array for each sum taken, one number for each block."""
+
+    counts: tuple[int, int, int, int, int]  # elements, zeros, nan, posinf, neginf
+    max_abs: float
+    exponents: tuple[NDArray[np.int64], ...]
+    sums: tuple[NDArray[np.float64], ...]
+
+
+def join(pieces: Sequence[Piece], types: Sums) -> Stats:
+    """Merge the pieces of one tensor, in any order."""
+    elements, zeros, nan, posinf, neginf = (
+        sum(column) for column in zip(*(piece.counts for piece in pieces), strict=True)
+    )
+    powers = tuple(
+        norms.total_blocks([piece.exponents[k] for piece in pieces], [piece.sums[k] for piece in pieces], p)
+        for k, p in enumerate(types)
+    )
+    return Stats(elements, zeros, nan, posinf, neginf, max(piece.max_abs for piece in pieces), powers)

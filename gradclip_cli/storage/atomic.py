@@ -1,0 +1,200 @@
+"""Files that are written whole or not at all."""
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from types import TracebackType
+
+from gradclip_cli.errors import OutputError
+from gradclip_cli.storage import streams
+from gradclip_cli.storage.interrupts import before_the_end, held
+from gradclip_cli.storage.replacing import sync_folder, take_name, take_over_mode
+from gradclip_cli.text import listed
+
+_unfinished: set[str] = set()
+_made: list[str] = []
+
+
+def discard_unfinished() -> None:
+    """Remove temporary files, and directories made for them; safe to call from a signal handler."""
+    for path in tuple(_unfinished):
+        with suppress(OSError):
+            os.unlink(path)
+    for folder in reversed(_made):
+        with suppress(OSError):
+            os.rmdir(folder)
+
+
+before_the_end.append(discard_unfinished)
+
+
+@dataclass
+class Staged:
+    """An output being written beside its target, under a name that does not grow with the target's; a stream's has no name."""
+
+    target: str  # as the user gave it
+    path: str  # the file that will be replaced: links are followed
+    temporary: str | None
+    fd: int
+
+
+class Outputs:
+    """Several outputs that replace their targets together, once all of them are complete."""
+
+    def __init__(self, overwrite: bool, folder: str | None = None) -> None:
+        self._overwrite, self._folder = overwrite, folder
+        self._staged: list[Staged] = []
+        self._taken: set[str] = set()
+        self._made: list[str] = []
+
+    def __enter__(self) -> "Outputs":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for staged in self._staged:
+            with suppress(OSError):
+                _close(staged)
+            _remove(staged)
+        for folder in reversed(self._made) if kind is not None else ():
+            with suppress(OSError):
+                os.rmdir(folder)
+        _made[:] = [folder for folder in _made if folder not in self._made]
+
+    def check(self, target: str) -> None:
+        """Raise where a target cannot be written: before anything is read."""
+        if streams.is_stream(target):
+            streams.check_output(target)
+            return
+        path = os.path.realpath(target)
+        if os.path.basename(target) in ("", ".") or os.path.isdir(path):
+            raise OutputError("is a directory; give a file name for the output", path=target)
+        if os.path.lexists(path) and not self._overwrite:
+            raise OutputError("exists; give --overwrite to replace it", path=target)
+        folder = os.path.dirname(target) if self._folder is None else self._folder
+        if os.path.lexists(folder) and not os.path.isdir(folder):
+            raise OutputError("is not a directory", path=folder)
+        there = os.path.dirname(path) if self._folder is None else os.path.dirname(os.path.realpath(self._folder))
+        if not os.path.isdir(there):
+            raise OutputError("its directory does not exist", path=target if self._folder is None else folder)
+
+    def stage(self, target: str) -> Staged:
+        """Create the temporary file for a target."""
+        self.check(target)
+        self._make_folders(target)
+        staged = _nameless(target) if streams.is_stream(target) else _beside(target)
+        self._staged.append(staged)
+        if staged.path in self._taken and staged.temporary is not None:
+            raise OutputError("leads to the same file as another output", path=target)
+        self._taken.add(staged.path)
+        return staged
+
+    def _make_folders(self, target: str) -> None:
+        """Make the directory for several outputs, and that of a target in it, where they are missing.
+
+        They go again if nothing comes of the outputs.
+        """
+        for folder in (self._folder, os.path.dirname(target)) if self._folder is not None else ():
+            if folder is None or os.path.isdir(folder):
+                continue
+            try:
+                os.mkdir(folder)
+            except OSError as error:
+                raise _failed(error, folder) from error
+            self._made.append(folder)
+            _made.append(folder)
+
+    def complete(self, staged: Staged) -> None:
+        """Bring a staged file to the disk; it only has to be renamed then."""
+        try:
+            if staged.temporary is not None:
+                take_over_mode(staged.fd, staged.path)
+                os.fsync(staged.fd)
+                _close(staged)
+        except OSError as error:
+            raise _failed(error, staged.target) from error
+
+    def commit(self) -> None:
+        """Put every staged file in the place of its target; no signal comes between two of them."""
+        finished: list[str] = []
+        for staged in self._staged:
+            if staged.temporary is None:
+                self._put(staged, finished)
+        with held():
+            for staged in self._staged:
+                if staged.target not in finished:
+                    self._put(staged, finished)
+            self._sync()
+
+    def _sync(self) -> None:
+        new = [staged.path for staged in self._staged if staged.temporary is not None]
+        new += [os.path.realpath(folder) for folder in self._made]
+        for folder in sorted({os.path.dirname(path) for path in new}):
+            try:
+                sync_folder(folder)
+            except OSError as error:
+                message = f"{_reason(error)}; the outputs are in place, but may be lost if the system stops now"
+                raise OutputError(message, path=folder) from error
+
+    def _put(self, staged: Staged, finished: list[str]) -> None:
+        try:
+            if staged.temporary is None:
+                streams.pour(staged.fd, staged.path)
+            elif self._overwrite:
+                os.replace(staged.temporary, staged.path)
+            else:
+                take_name(staged.temporary, staged.path)
+        except OSError as error:
+            standard = staged.path == streams.STANDARD
+            if standard and isinstance(error, BrokenPipeError):
+                raise  # who reads standard output may leave, as `head` does
+            several = f"; {len(finished)} of {len(self._staged)} outputs are in place" if self._staged[1:] else ""
+            names = f": {listed(finished)}" if finished else ""
+            path = "standard output" if standard else staged.target
+            raise OutputError(f"{_reason(error)}{several}{names}", path=path) from error
+        finished.append(staged.target)
+
+
+def _nameless(target: str) -> Staged:
+    """Create the temporary file for a stream."""
+    try:
+        return Staged(target, target, None, streams.temporary())
+    except OSError as error:
+        raise OutputError(_reason(error) + streams.place(target), path=target) from error
+
+
+def _beside(target: str) -> Staged:
+    """Create the temporary file for a file."""
+    path = os.path.realpath(target)
+    temporary = os.path.join(os.path.dirname(path), f".gradclip-{os.urandom(8).hex()}")
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    _unfinished.add(temporary)
+    try:
+        return Staged(target, path, temporary, os.open(temporary, flags, 0o600))
+    except OSError as error:
+        _unfinished.discard(temporary)
+        raise _failed(error, target) from error
+
+
+def _remove(staged: Staged) -> None:
+    if staged.temporary is not None:
+        for _ in range(2):  # an error of the moment leaves nothing behind
+            with suppress(OSError):
+                os.unlink(staged.temporary)
+                break
+        _unfinished.discard(staged.temporary)
+
+
+def _close(staged: Staged) -> None:
+    if staged.fd >= 0:
+        fd, staged.fd = staged.fd, -1
+        os.close(fd)
+
+
+def _failed(error: OSError, target: str) -> OutputError:
+    return OutputError(_reason(error), path=target)
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()

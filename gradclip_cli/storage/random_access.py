@@ -1,0 +1,146 @@
+"""Files read by position from one descriptor, never mapped: a file that shrinks is an error, not a signal."""
+
+import os
+import stat
+import time
+from contextlib import suppress
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradclip_cli.errors import InputError, OutputError
+from gradclip_cli.storage import streams
+from gradclip_cli.storage.spooling import standard_input
+
+Fingerprint = tuple[int, int, int, int]
+
+
+_CLOCK = getattr(time, "CLOCK_REALTIME_COARSE", None)  # Linux's file systems go by it
+_TICK_NS = int(2e9 * time.clock_getres(_CLOCK)) if _CLOCK is not None else 20_000_000
+"""Two changes of a file within less than this may get the same time."""
+_PATIENCE = 50
+_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+
+
+class InputFile:
+    """A regular file, opened once for reading; `-` is standard input."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._spool = standard_input() if path == streams.STANDARD else None
+        try:
+            self.fd = os.dup(self._spool.fd) if self._spool else os.open(path, _FLAGS)
+        except (OSError, ValueError) as error:
+            raise InputError(_reason(error), path=path) from error
+        found = os.fstat(self.fd)
+        if not stat.S_ISREG(found.st_mode):
+            os.close(self.fd)
+            kind = "a directory" if stat.S_ISDIR(found.st_mode) else "not a regular file"
+            raise InputError(f"is {kind}; give a gradient dump", path=path)
+        self.fingerprint = self._settled() if self._spool is None else self._look()
+        self.size = self.fingerprint[2]
+
+    def __enter__(self) -> "InputFile":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with suppress(OSError):  # of a file that was only read nothing is lost
+            os.close(self.fd)
+
+    def complete(self) -> None:
+        """Wait for the end of what comes through a pipe: until then only its beginning is here."""
+        if self._spool is not None:
+            self._spool.complete()
+            self.fingerprint = self._look()
+            self.size = self.fingerprint[2]
+
+    def read(self, offset: int, count: int) -> bytes:
+        """Return `count` bytes at `offset`, or fewer where the file ends; both may be any number that a file claims."""
+        if offset + count >= 1 << 63:
+            return b""
+        try:
+            return os.pread(self.fd, count, offset)
+        except OSError as error:
+            raise InputError(_reason(error), path=self.path) from error
+
+    def read_into(self, offset: int, out: NDArray[np.uint8]) -> None:
+        """Fill `out` from `offset` on."""
+        view, done = out.data, 0
+        try:
+            while done < len(view):
+                got = os.preadv(self.fd, [view[done:]], offset + done)
+                if not got:
+                    raise InputError("ends early: it was cut short while it was read", path=self.path)
+                done += got
+        except OSError as error:
+            raise InputError(_reason(error), path=self.path) from error
+
+    def check_unchanged(self) -> None:
+        """Raise if the file was written to since it was opened: what was read of it may be a mixture."""
+        if self._look() != self.fingerprint:
+            raise InputError("changed while it was read; wait until it is complete and run again", path=self.path)
+
+    def _settled(self) -> Fingerprint:
+        """Wait until a further change would get another time, and what is under way is over."""
+        for _ in range(_PATIENCE):
+            found = self._look()
+            age = time.time_ns() - found[3]
+            if not 0 <= age < _TICK_NS:
+                return found
+            time.sleep((_TICK_NS - age) / 1e9)
+        os.close(self.fd)
+        raise InputError("is being written to; wait until it is complete and run again", path=self.path)
+
+    def _look(self) -> Fingerprint:
+        found = os.fstat(self.fd)
+        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def reopened(fd: int) -> str:
+    """A path that opens the very file behind a descriptor, whatever has been renamed since."""
+    path = f"/proc/self/fd/{fd}"
+    return path if os.path.exists(path) else f"/dev/fd/{fd}"
+
+
+def write_at(fd: int, offset: int, data: memoryview | bytes, path: str) -> None:
+    """Write all of `data` at `offset`."""
+    view, done = memoryview(data), 0
+    try:
+        while done < len(view):
+            done += os.pwrite(fd, view[done:], offset + done)
+    except OSError as error:
+        raise OutputError(_reason(error) + streams.place(path), path=path) from error
+
+
+def extend(fd: int, size: int, path: str) -> None:
+    """Make a new file as long as it is going to be."""
+    try:
+        os.ftruncate(fd, size)
+    except OSError as error:
+        raise OutputError(_reason(error) + streams.place(path), path=path) from error
+
+
+def copy_at(source: InputFile, offset: int, fd: int, to: int, count: int, path: str) -> None:
+    """Copy bytes between files inside the kernel where it can; where the file system shares blocks, nothing is moved."""
+    done = 0
+    while done < count:
+        try:
+            got = os.copy_file_range(source.fd, fd, min(count - done, 1 << 30), offset + done, to + done)
+        except OSError:
+            break
+        if not got:
+            break
+        done += got
+    while done < count:
+        part = source.read(offset + done, min(count - done, 1 << 20))
+        if not part:
+            raise InputError("ends early: it was cut short while it was read", path=source.path)
+        write_at(fd, to + done, part, path)
+        done += len(part)
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)

@@ -1,0 +1,59 @@
+"""Standard input kept so that it can be read by position, and twice."""
+
+import os
+import stat
+from functools import cache
+
+from gradclip_cli.errors import InputError
+from gradclip_cli.storage import streams
+
+
+class Spool:
+    """What a descriptor brings, in a temporary file without a name; a file that is at its beginning is taken as it is."""
+
+    def __init__(self, source: int) -> None:
+        self._source, self._ended = source, _is_whole_file(source)
+        try:
+            self.fd = os.dup(source) if self._ended else streams.temporary()
+        except OSError as error:
+            raise _unkept(error) from error
+        self._fill(streams.PIECE)
+
+    def complete(self) -> None:
+        """Take in all that is still to come."""
+        self._fill(None)
+
+    def _fill(self, most: int | None) -> None:
+        taken = 0
+        while not self._ended and (most is None or taken < most):
+            try:
+                data = streams.read(self._source)
+            except OSError as error:
+                raise InputError(_reason(error), path=streams.STANDARD) from error
+            try:
+                streams.write(self.fd, data)
+            except OSError as error:
+                raise _unkept(error) from error
+            taken += len(data)
+            self._ended = not data
+
+
+@cache
+def standard_input() -> Spool:
+    """Return the spool of standard input, of which a process has one: what a pipe brings comes only once."""
+    return Spool(0)
+
+
+def _is_whole_file(fd: int) -> bool:
+    return stat.S_ISREG(os.fstat(fd).st_mode) and os.lseek(fd, 0, os.SEEK_CUR) == 0
+
+
+def _unkept(error: OSError) -> InputError:
+    return InputError(
+        f"cannot be kept in a temporary file: {_reason(error)}; name a roomier directory in TMPDIR",
+        path=streams.STANDARD,
+    )
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
