@@ -10,7 +10,8 @@ from gradclip_cli.engine.measure import NormTypes, Read, fetch
 from gradclip_cli.engine.neighbours import change
 from gradclip_cli.engine.row_major import TURNED_BYTES, Turned
 from gradclip_cli.engine.survey import Progress
-from gradclip_cli.formats.base import Copy, Reader, Writer, besides
+from gradclip_cli.formats.base import Reader, Writer
+from gradclip_cli.formats.copy_ranges import Copy, subtract_ranges
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.numerics.measuring import measure_piece, measure_small
 from gradclip_cli.numerics.statistics import Piece, join
@@ -53,7 +54,7 @@ class Transform(NamedTuple):
         """Write every tensor that has to be written; return what became of those that changed."""
         if self.writer is not None:
             # By one thread: the kernel lets only one write to a file at a time.
-            for part in _pieces(besides(self.writer.copies, self.written)):
+            for part in _pieces(subtract_ranges(self.writer.copies, self.written)):
                 self._copy(part)
         pending = sorted(self.writer.pending if self.writer is not None else self.actions)
         changed = sorted(self.actions)

@@ -1,13 +1,13 @@
 """What a file format is: a reader and a writer that share the knowledge of one layout."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Collection, Sequence
 from math import prod
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from gradclip_cli.errors import InputError
+from gradclip_cli.formats.copy_ranges import Copy
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.storage.random_access import InputFile
 from gradclip_cli.tensors import Slab, TensorSpec, in_order
@@ -20,14 +20,6 @@ class Options(NamedTuple):
 
     void_dtype: str | None = None
     allow_huge: bool = False
-
-
-class Copy(NamedTuple):
-    """`nbytes` bytes of the input that stand in the output unchanged."""
-
-    source: int
-    target: int
-    nbytes: int
 
 
 class Reader(Protocol):
@@ -127,33 +119,3 @@ def check_shapes(reader: Reader) -> None:
     for spec in reader.tensors:
         if not spec.size and prod(size for size in spec.shape if size) * spec.dtype.itemsize >= 1 << 63:
             raise InputError("has sizes whose product no library can hold", path=reader.file.path, tensor=spec.name)
-
-
-def around(reader: Reader, changed: Collection[int]) -> list[Copy]:
-    """The byte ranges of a file outside the elements of the tensors `changed`."""
-    spans = sorted(
-        (spec.offset, spec.offset + spec.nbytes)
-        for k, spec in enumerate(reader.tensors)
-        if k in changed and spec.offset is not None and spec.size
-    )
-    edges = [(0, 0), *spans, (reader.file.size, reader.file.size)]
-    return [Copy(end, end, start - end) for (_, end), (start, _) in pairwise(edges) if start > end]
-
-
-def besides(copies: Iterable[Copy], written: Iterable[tuple[int, int]]) -> Iterator[Copy]:
-    """What is left of `copies`, ascending, where the byte ranges `written` of the output stand there already.
-
-    >>> list(besides([Copy(0, 0, 10)], [(6, 8), (2, 6)]))
-    [Copy(source=0, target=0, nbytes=2), Copy(source=8, target=8, nbytes=2)]
-    """
-    ranges = iter(sorted(written))
-    start, stop = next(ranges, (0, 0))
-    for copy in copies:
-        at, end, shift = copy.target, copy.target + copy.nbytes, copy.source - copy.target
-        while at < end:
-            while stop <= at and (following := next(ranges, None)):
-                start, stop = following
-            until = end if stop <= at else max(at, min(start, end))
-            if until > at:
-                yield Copy(at + shift, at, until - at)
-            at = until if stop <= until else stop

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from gradclip_cli.errors import InputError, OutputError
 from gradclip_cli.formats.base import Options
 from gradclip_cli.formats.npz import archive as archives
-from gradclip_cli.formats.npz import crc, npy
+from gradclip_cli.formats.npz import deflate, npy
 from gradclip_cli.formats.npz.deflate import Deflater, Inflater
 from gradclip_cli.numerics import dtypes
 from gradclip_cli.numerics.dtypes import DType, from_numpy
@@ -393,18 +393,18 @@ def test_checksums_of_parts_are_joined(cuts: tuple[int, ...]) -> None:
     data = gradients(2500).tobytes()
     edges = sorted({0, *cuts, len(data)})
     parts = {a: (zlib.crc32(data[a:b]), b - a) for a, b in pairwise(edges)}
-    assert crc.joined(dict(reversed(parts.items()))) == (zlib.crc32(data), len(data))
+    assert deflate.crc_of_pieces(dict(reversed(parts.items()))) == (zlib.crc32(data), len(data))
 
 
 def test_checksums_stop_at_a_gap() -> None:
     """Parts behind a gap are not counted."""
-    assert crc.joined({0: (zlib.crc32(b"ab"), 2), 3: (zlib.crc32(b"d"), 1)}) == (zlib.crc32(b"ab"), 2)
+    assert deflate.crc_of_pieces({0: (zlib.crc32(b"ab"), 2), 3: (zlib.crc32(b"d"), 1)}) == (zlib.crc32(b"ab"), 2)
 
 
 @pytest.mark.parametrize("second", [b"", b"x", bytes(100_000)])
 def test_two_checksums_are_combined(second: bytes) -> None:
     """The CRC of two runs follows from each and the length of the second."""
-    assert crc.combine(zlib.crc32(b"grad"), zlib.crc32(second), len(second)) == zlib.crc32(b"grad" + second)
+    assert deflate.combine_crc(zlib.crc32(b"grad"), zlib.crc32(second), len(second)) == zlib.crc32(b"grad" + second)
 
 
 @pytest.mark.parametrize("step", [1, 77, 10**6])

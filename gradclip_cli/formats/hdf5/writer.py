@@ -9,7 +9,7 @@ import numpy as np
 from h5py import h5d, h5p, h5z
 
 from gradclip_cli.errors import OutputError
-from gradclip_cli.formats.base import Copy, around
+from gradclip_cli.formats.copy_ranges import Copy, unchanged_ranges
 from gradclip_cli.formats.hdf5.banded import bands_of, selection
 from gradclip_cli.formats.hdf5.bands import Band
 from gradclip_cli.formats.hdf5.calls import let_go, lock, mapped, written
@@ -141,7 +141,7 @@ def rewrite(reader: Hdf5Reader, changed: Collection[int], fd: int, path: str) ->
     for index in changed:
         _check_lossless(reader, reader.tensors[index], path)
     extend(fd, reader.file.size, path)  # HDF5 opens no file that is shorter than it should be
-    return Hdf5Writer(reader.tensors, changed, around(reader, changed), fd, path, reader.handle)
+    return Hdf5Writer(reader.tensors, changed, unchanged_ranges(reader, changed), fd, path, reader.handle)
 
 
 def _check_lossless(reader: Hdf5Reader, spec: TensorSpec, path: str) -> None:

@@ -1,6 +1,10 @@
-"""Deflated members of an archive, unpacked and packed piece by piece."""
+"""Deflated members of an archive, unpacked and packed piece by piece, and the CRC-32 of pieces summed in any order.
+
+The last is zlib's `crc32_combine`, which Python does not show.
+"""
 
 import zlib
+from functools import cache
 from typing import IO
 
 import numpy as np
@@ -11,6 +15,8 @@ from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.storage.random_access import InputFile
 
 _PART = 1 << 18
+_POLYNOMIAL = 0xEDB88320
+"""Of CRC-32, its bits reversed."""
 
 
 def checksum(data: memoryview | bytes, value: int = 0) -> int:
@@ -110,3 +116,54 @@ class Deflater:
     def _keep(self, packed: bytes) -> None:
         self.spool.write(packed)
         self.packed += len(packed)
+
+
+def combine_crc(first: int, second: int, length: int) -> int:
+    """Return the CRC of two runs of bytes from the CRC of each and the length of the second.
+
+    >>> import zlib
+    >>> combine_crc(zlib.crc32(b"grad"), zlib.crc32(b"clip"), 4) == zlib.crc32(b"gradclip")
+    True
+    """
+    power = 0
+    while length:
+        if length & 1:
+            first = _times(_zeros(power), first)
+        length >>= 1
+        power += 1
+    return first ^ second
+
+
+def crc_of_pieces(pieces: dict[int, tuple[int, int]]) -> tuple[int, int]:
+    """Return the CRC and the length of a run of bytes, from `(CRC, length)` of its pieces by where they start.
+
+    The length is that of the pieces which follow each other without a gap.
+    """
+    crc = end = 0
+    for start in sorted(pieces):
+        if start != end:
+            break
+        part, length = pieces[start]
+        crc, end = combine_crc(crc, part, length), end + length
+    return crc, end
+
+
+@cache
+def _zeros(power: int) -> tuple[int, ...]:
+    """The matrix, over bits, that appends 2^power zero bytes."""
+    if power == 0:
+        matrix: tuple[int, ...] = (_POLYNOMIAL, *(1 << k for k in range(31)))
+        for _ in range(3):
+            matrix = tuple(_times(matrix, row) for row in matrix)
+        return matrix
+    half = _zeros(power - 1)
+    return tuple(_times(half, row) for row in half)
+
+
+def _times(matrix: tuple[int, ...], vector: int) -> int:
+    result = 0
+    for row in matrix:
+        if vector & 1:
+            result ^= row
+        vector >>= 1
+    return result

@@ -1,18 +1,22 @@
 """An npz archive that is being written: stored arrays at their offsets in any order, deflated ones behind them in turn."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from gradclip_cli.errors import OutputError
-from gradclip_cli.formats.base import Copy
-from gradclip_cli.formats.npz import archive, crc
+from gradclip_cli.formats.copy_ranges import Copy
+from gradclip_cli.formats.npz import archive, deflate, npy
 from gradclip_cli.formats.npz.archive import STORED, Member
 from gradclip_cli.formats.npz.deflate import Deflater, checksum
+from gradclip_cli.formats.npz.reader import NpzReader
 from gradclip_cli.formats.ordered_output import Turns
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.storage.random_access import write_at
 from gradclip_cli.storage.streams import place
 from gradclip_cli.tensors import TensorSpec
+from gradclip_cli.text import is_unicode
+
+_LONGEST_NAME = 0xFFFF - len(".npy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,7 @@ class NpzWriter:
         """Write the local headers and the central directory."""
         for entry in self._entries:
             if entry.index in self._sums:
-                found, size = crc.joined(self._sums[entry.index])
+                found, size = deflate.crc_of_pieces(self._sums[entry.index])
                 self._seal(entry, found, size, size)
         placed = [(self._members[entry.name], self._at[entry.name]) for entry in self._entries]
         write_at(self._fd, self._end, archive.directory(placed, self._end, self._comment), self._path)
@@ -117,3 +121,49 @@ class NpzWriter:
                 write_at(self._fd, at, part, self._path)
                 at += len(part)
         self._seal(entry, packer.crc, packer.packed, packer.size)
+
+
+def rewrite(reader: NpzReader, changed: Collection[int], fd: int, path: str) -> NpzWriter:
+    """Begin a copy: same members in the same order, each packed as it was; what is unchanged is not unpacked."""
+    index = {spec.name: k for k, spec in enumerate(reader.tensors)}
+    entries = []
+    for member, header in reader.entries:
+        k = index.get(member.name.removesuffix(".npy")) if header is not None else None
+        if header is None or k is None or k not in changed:
+            entries.append(Entry(member.name, member.method, copied=member))
+        else:
+            entries.append(Entry(member.name, member.method, header.raw, k))
+    return NpzWriter(entries, reader.tensors, fd, path, archive.comment(reader.file))
+
+
+def convert(tensors: Sequence[TensorSpec], fd: int, path: str) -> NpzWriter:
+    """Begin a new archive of stored arrays, as `numpy.savez` would write it."""
+    names = {spec.name for spec in tensors}
+    for spec in tensors:
+        if reason := _unfit(spec, names):
+            raise OutputError(
+                f"npz cannot hold it: {reason}; choose another --output-format", path=path, tensor=spec.name
+            )
+    plain = [replace(spec, fortran=False, dtype=spec.dtype._replace(swapped=False)) for spec in tensors]
+    entries = [Entry(f"{spec.name}.npy", STORED, npy.header(spec), k) for k, spec in enumerate(plain)]
+    writer = NpzWriter(entries, plain, fd, path)
+    if halves := sum(spec.dtype.name == "bfloat16" for spec in tensors):
+        writer.notes = [
+            f"npz has no bfloat16: {halves} tensors are written as |V2; read them with --void-dtype bfloat16"
+        ]
+    return writer
+
+
+def _unfit(spec: TensorSpec, names: set[str]) -> str | None:
+    """Say why numpy could not read `spec` back from an archive."""
+    if spec.dtype.itemsize == 1 and spec.dtype.is_float:
+        return f"numpy has no {spec.dtype.name}"
+    if f"{spec.name}.npy" in names:
+        return f"numpy takes it for '{spec.name}.npy'"
+    if len(spec.shape) > npy.MOST_DIMENSIONS:
+        return f"{len(spec.shape)} dimensions; numpy has at most {npy.MOST_DIMENSIONS}"
+    if not is_unicode(spec.name):
+        return "its name is not Unicode"
+    if "\0" in spec.name or len(spec.name.encode()) > _LONGEST_NAME:
+        return "its name is too long, or has a NUL in it"
+    return None

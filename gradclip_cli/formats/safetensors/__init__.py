@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import Any
 
 from gradclip_cli.errors import OutputError
-from gradclip_cli.formats.base import Copy, Options, Reader, around
+from gradclip_cli.formats.base import Options, Reader
+from gradclip_cli.formats.copy_ranges import Copy, unchanged_ranges
 from gradclip_cli.formats.safetensors.reader import DTYPES, MAX_HEADER, SafetensorsReader
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.storage.random_access import InputFile, write_at
@@ -58,7 +59,7 @@ def open(file: InputFile, options: Options) -> SafetensorsReader:
 
 def rewrite(reader: Reader, changed: Collection[int], fd: int, path: str) -> SafetensorsWriter:
     """Begin a copy: same header, same order, same `__metadata__`, byte for byte."""
-    return SafetensorsWriter(reader.tensors, changed, around(reader, changed), fd, path)
+    return SafetensorsWriter(reader.tensors, changed, unchanged_ranges(reader, changed), fd, path)
 
 
 def convert(tensors: Sequence[TensorSpec], fd: int, path: str) -> SafetensorsWriter:

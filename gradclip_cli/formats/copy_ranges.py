@@ -1,0 +1,57 @@
+"""Ranges of bytes that a copy takes over from its source as they are."""
+
+from collections.abc import Collection, Iterable, Iterator
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from gradclip_cli.formats.base import Reader
+
+
+class Copy(NamedTuple):
+    """`nbytes` bytes of the input that stand in the output unchanged."""
+
+    source: int
+    target: int
+    nbytes: int
+
+
+def unchanged_ranges(reader: "Reader", changed: Collection[int]) -> list[Copy]:
+    """Return the byte ranges of a file outside the elements of the tensors `changed` (indices)."""
+    spans = sorted(
+        (spec.offset, spec.offset + spec.nbytes)
+        for k, spec in enumerate(reader.tensors)
+        if k in changed and spec.offset is not None and spec.size
+    )
+    edges = [(0, 0), *spans, (reader.file.size, reader.file.size)]
+    return [Copy(end, end, start - end) for (_, end), (start, _) in pairwise(edges) if start > end]
+
+
+def subtract_ranges(copies: Iterable[Copy], written: Iterable[tuple[int, int]]) -> Iterator[Copy]:
+    """Yield what is left to copy where the byte ranges `written` (start, stop) of the output already stand there.
+
+    `copies` ascend by target and do not overlap. Takes O(n log n) for n ranges.
+
+    >>> list(subtract_ranges([Copy(0, 0, 10)], [(6, 8), (2, 6)]))
+    [Copy(source=0, target=0, nbytes=2), Copy(source=8, target=8, nbytes=2)]
+    """
+    holes = sorted(written)
+    first = 0
+    for copy in copies:
+        start, stop = copy.target, copy.target + copy.nbytes
+        while first < len(holes) and holes[first][1] <= start:  # before this copy, so before all that follow
+            first += 1
+        for hole in range(first, len(holes)):
+            begin, end = holes[hole]
+            if begin >= stop:
+                break
+            if begin > start:
+                yield _part(copy, start, begin)
+            start = max(start, end)
+        if start < stop:
+            yield _part(copy, start, stop)
+
+
+def _part(copy: Copy, start: int, stop: int) -> Copy:
+    """Return the part of a copy between two positions in the output."""
+    return Copy(start - copy.target + copy.source, start, stop - start)

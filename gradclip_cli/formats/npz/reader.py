@@ -1,0 +1,116 @@
+"""Reading an npz archive: a stored array lies at its offset, a deflated one is read from its start."""
+
+from gradclip_cli.errors import InputError
+from gradclip_cli.formats.base import PICKLE_ADVICE, Options, check_declared
+from gradclip_cli.formats.npz import archive, deflate, npy
+from gradclip_cli.formats.npz.archive import DEFLATED, STORED, Member
+from gradclip_cli.formats.npz.deflate import Inflater, check, checksum
+from gradclip_cli.numerics.dtypes import Raw
+from gradclip_cli.storage.random_access import InputFile
+from gradclip_cli.tensors import TensorSpec
+from gradclip_cli.text import listed
+
+
+class NpzReader:
+    """An opened npz archive; a stored array is read at its offset, a deflated one from its start."""
+
+    def __init__(self, file: InputFile, options: Options) -> None:
+        self.file = file
+        self.members = archive.members(file)
+        check_declared(file, sum(member.size for member in self.members), options)
+        self._void_dtype = options.void_dtype
+        self.entries: list[tuple[Member, npy.Header | None]] = [
+            (member, self._header(member)) for member in self.members
+        ]
+        self.of: dict[str, tuple[Member, npy.Header]] = {}
+        self._seen: set[str] = set()
+        for member, header in self.entries:
+            self._add(member, header)
+        if self.members and all(header is None for _, header in self.entries):
+            raise InputError(f"is a zip archive without arrays; {PICKLE_ADVICE}", path=file.path)
+        if self.members and not self.of:
+            raise InputError("holds no array of numbers", path=file.path)
+        self.tensors = [_spec(key, member, header) for key, (member, header) in self.of.items()]
+        self.others = [member.name for member, header in self.entries if header is None or header.dtype.kind == "other"]
+        self._sums: dict[str, dict[int, tuple[int, int]]] = {}
+        self._streams: dict[str, Inflater] = {}
+        self._whole: set[str] = set()  # members that have been read whole, and were right
+
+    def read(self, spec: TensorSpec, start: int, out: Raw) -> None:
+        """Fill `out` with stored elements from `start` on, and take note of their checksum."""
+        member, header = self.of[spec.name]
+        if spec.offset is None:
+            if start == 0:
+                self._streams[spec.name] = Inflater(self.file, member)
+                self._streams[spec.name].skip(len(header.raw))
+            self._streams[spec.name].read_into(out)
+            if start + out.size // spec.dtype.itemsize == spec.size:
+                self._streams.pop(spec.name).finish()
+                self._whole.add(member.name)
+            return
+        self.file.read_into(spec.position(start), out)
+        sums = self._sums.setdefault(spec.name, {0: (checksum(header.raw), len(header.raw))})
+        sums[len(header.raw) + start * spec.dtype.itemsize] = checksum(out.data), out.size
+
+    def verify(self, rest: bool = False) -> None:
+        """Raise if an array that has been read whole does not have the CRC of the directory, or if the file has changed."""
+        for key, sums in self._sums.items():
+            member, _ = self.of[key]
+            found, length = deflate.crc_of_pieces(sums)
+            if length == member.size and found != member.crc:
+                raise InputError("its CRC is wrong: the file is damaged", path=self.file.path, tensor=key)
+            if length == member.size:
+                self._whole.add(member.name)
+        for member, _ in self.entries if rest else ():
+            if member.name not in self._whole and member.method in (STORED, DEFLATED):
+                check(self.file, member)
+        self.file.check_unchanged()
+
+    def extras(self) -> list[str]:
+        """Name the members that are no arrays of numbers, and the archive's comment."""
+        found = [f"members that are not numbers ({listed(self.others)})"] if self.others else []
+        return [*found, "the archive's comment"] if archive.comment(self.file) else found
+
+    def close(self) -> None:
+        """Nothing but the descriptor, which is the caller's."""
+
+    def _header(self, member: Member) -> npy.Header | None:
+        """Parse the header of a member; None for one that is no array, which is kept as it is."""
+        if not member.name.endswith(".npy"):
+            return None
+        if member.method not in (STORED, DEFLATED):
+            raise self._refused(member, f"is packed by zip method {member.method}; save it with numpy.savez_compressed")
+        if member.method == STORED:
+            data = self.file.read(member.offset, min(npy.LONGEST, member.size))
+        else:
+            data = Inflater(self.file, member).take(npy.LONGEST)
+        try:
+            header = npy.parse(data, self._void_dtype)
+        except ValueError as error:
+            raise self._refused(member, str(error)) from error
+        if len(header.raw) + header.nbytes != member.size:
+            raise self._refused(
+                member, f"declares {header.nbytes:,} bytes of elements, {member.size - len(header.raw):,} are there"
+            )
+        return header
+
+    def _add(self, member: Member, header: npy.Header | None) -> None:
+        key = member.name.removesuffix(".npy")
+        if member.name in self._seen or (key in self._seen if header else f"{key}.npy" in self._seen):
+            raise self._refused(member, "stands twice in the archive, or as both 'x' and 'x.npy'")
+        self._seen.add(member.name)
+        if header is not None and header.dtype.kind != "other":
+            self.of[key] = member, header
+
+    def _refused(self, member: Member, message: str) -> InputError:
+        return InputError(message, path=self.file.path, tensor=member.name)
+
+
+def _spec(key: str, member: Member, header: npy.Header) -> TensorSpec:
+    offset = member.offset + len(header.raw) if member.method == STORED else None
+    return TensorSpec(key, header.dtype, header.shape, offset, header.fortran)
+
+
+def open(file: InputFile, options: Options) -> NpzReader:
+    """Read and check the directory and the header of every array."""
+    return NpzReader(file, options)
