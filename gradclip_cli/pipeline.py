@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradclip_cli.engine.executors import Workers
+from gradclip_cli.engine.executors import Threads
 from gradclip_cli.engine.series import by_step, shared_names, surveyed
 from gradclip_cli.engine.survey import Progress, open_dump
 from gradclip_cli.inputs import ranks, shards
@@ -40,7 +40,7 @@ def apply(plan: "ApplyPlan", progress: Progress = silent) -> "ApplyReport":
     from gradclip_cli.storage.atomic import Outputs
 
     outputs = dict(zip(plan.inputs, plan.outputs, strict=True))
-    with Workers(plan.jobs) as workers, Outputs(plan.overwrite, plan.folder) as staging:
+    with Threads(plan.jobs) as workers, Outputs(plan.overwrite, plan.folder) as staging:
         for path, output in outputs.items():
             for target in shards.targets(path, output) if output else ():
                 staging.check(target)
@@ -69,7 +69,7 @@ def stats(plan: "StatsPlan", progress: Progress = silent) -> "StatsReport":
     types, shared = sums(plan), None
     if plan.allow_missing:
         shared = shared_names(paths, plan.selection, plan.keep_going, plan.skip_steps)
-    with Workers(plan.jobs) as workers:
+    with Threads(plan.jobs) as workers:
         surveys = (partial(surveyed, path, plan.selection, types, workers, progress) for path in paths)
         layout, samples, failed = series.collect(surveys, plan, shared)
     report = series.report(plan, layout, series.in_order(samples), failed)
@@ -81,7 +81,7 @@ def check(plan: "CheckPlan", progress: Progress = silent) -> "CheckReport":
     """Read dumps one after the other, and apply the rules to their figures."""
     from gradclip_cli.checking import findings
 
-    with Workers(plan.jobs) as workers:
+    with Threads(plan.jobs) as workers:
         found = findings.read(plan, workers, progress)
     found.notes.extend(ranks.hint(plan.inputs))
     return findings.report(plan, found)
@@ -95,7 +95,7 @@ def diff(plan: "DiffPlan", progress: Progress = silent) -> "DiffReport":
     from gradclip_cli.inputs.selection import check_included
     from gradclip_cli.numerics.differences import Tolerance
 
-    with opened(plan.a, plan.selection) as a, opened(plan.b, plan.selection) as b, Workers(plan.jobs) as workers:
+    with opened(plan.a, plan.selection) as a, opened(plan.b, plan.selection) as b, Threads(plan.jobs) as workers:
         check_included([*a.tensors, *b.tensors], plan.selection)
         compared = compare(a, b, Tolerance(plan.rtol, plan.atol), workers, progress)
         others = lengths(a, compared, workers, progress), lengths(b, compared, workers, progress)

@@ -7,7 +7,7 @@ from gradclip_cli import rules
 from gradclip_cli.checking import readings, sameness
 from gradclip_cli.checking.losses import Losses
 from gradclip_cli.engine import same_tensors
-from gradclip_cli.engine.executors import Workers
+from gradclip_cli.engine.executors import Executor
 from gradclip_cli.engine.series import check_taken, surveyed
 from gradclip_cli.engine.survey import Dump, Progress
 from gradclip_cli.errors import GradclipError, InputError
@@ -32,7 +32,7 @@ class Read(NamedTuple):
     failed: list[GradclipError]
 
 
-def read(plan: CheckPlan, workers: Workers, progress: Progress) -> Read:
+def read(plan: CheckPlan, workers: Executor, progress: Progress) -> Read:
     """Reduce dumps to figures; of the elements nothing is kept, and of the dump before only what its header says."""
     found = Read([], [], [])
     before: Dump | None = None
@@ -61,7 +61,7 @@ def read(plan: CheckPlan, workers: Workers, progress: Progress) -> Read:
 
 
 def _read_one(
-    path: str, before: Dump | None, plan: CheckPlan, workers: Workers, progress: Progress
+    path: str, before: Dump | None, plan: CheckPlan, workers: Executor, progress: Progress
 ) -> tuple[Losses, list[Dump], list[set[str]]]:
     """Measure the dumps in a file; return what is lost in each, and what is the same in each as in the one before it."""
     losses = Losses(_targets(plan))
@@ -74,7 +74,7 @@ def _targets(plan: CheckPlan) -> tuple[str, ...]:
     return plan.limits.underflow_dtype if "underflow" in plan.rules else ()
 
 
-def _same(before: Dump | None, dump: Dump, plan: CheckPlan, workers: Workers) -> set[str]:
+def _same(before: Dump | None, dump: Dump, plan: CheckPlan, workers: Executor) -> set[str]:
     if before is None or "unchanged" not in plan.rules:
         return set()
     within = Tolerance(plan.limits.unchanged_rtol, plan.limits.unchanged_atol)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from gradclip_cli.engine.compare import Opened, Source, compare
-from gradclip_cli.engine.executors import Workers
+from gradclip_cli.engine.executors import Executor
 from gradclip_cli.engine.measure import NormTypes
 from gradclip_cli.engine.survey import Dump, Part, open_dump
 from gradclip_cli.errors import InputError
@@ -30,7 +30,7 @@ class _Files(NamedTuple):
     within: Tolerance
 
 
-def unchanged(before: Dump, after: Dump, within: Tolerance, selection: Selection, workers: Workers) -> set[str]:
+def unchanged(before: Dump, after: Dump, within: Tolerance, selection: Selection, workers: Executor) -> set[str]:
     """Name the tensors of `after` with the values that they have in `before`; all zeros, or any NaN, do not count.
 
     Of a tensor in pieces, each has to be the same.

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradclip_cli.engine.executors import Workers, room
+from gradclip_cli.engine.executors import Executor, room
 from gradclip_cli.engine.measure import Read, measure
 from gradclip_cli.engine.row_major import TURNED_BYTES, Turned
 from gradclip_cli.engine.survey import Progress, open_dump
@@ -91,7 +91,7 @@ def opened(path: str, selection: Selection) -> Iterator[Opened]:
         yield Opened(path, files, sources)
 
 
-def compare(a: Opened, b: Opened, tolerance: Tolerance, workers: Workers, progress: Progress) -> dict[str, Comparison]:
+def compare(a: Opened, b: Opened, tolerance: Tolerance, workers: Executor, progress: Progress) -> dict[str, Comparison]:
     """Compare the tensors that both dumps have in one shape, by name; each is read once."""
     shared = {
         name: Pair(source, b.tensors[name])
@@ -114,7 +114,7 @@ def compare(a: Opened, b: Opened, tolerance: Tolerance, workers: Workers, progre
     return found
 
 
-def lengths(dump: Opened, compared: dict[str, Comparison], workers: Workers, progress: Progress) -> dict[str, Length]:
+def lengths(dump: Opened, compared: dict[str, Comparison], workers: Executor, progress: Progress) -> dict[str, Length]:
     """Measure the floats of a dump that were not compared, by name."""
     found = {}
     for reader, specs in dump.files:

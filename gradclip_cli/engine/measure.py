@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from gradclip_cli.engine.executors import Workers, room
+from gradclip_cli.engine.executors import Executor, room
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.numerics.measuring import measure_piece, measure_small
 from gradclip_cli.numerics.norms import Sums
@@ -26,7 +26,7 @@ def measure(
     wanted: Sequence[int],
     read: Read,
     types: Sums,
-    workers: Workers,
+    workers: Executor,
     seen: Seen | None = None,
 ) -> Columns:
     """Measure the tensors `wanted` (indices into `specs`, ascending); `read` fills raw bytes from an element on."""

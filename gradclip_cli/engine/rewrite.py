@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import accumulate
 from typing import NamedTuple
 
-from gradclip_cli.engine.executors import Workers, room
+from gradclip_cli.engine.executors import Executor, room
 from gradclip_cli.engine.measure import NormTypes, Read, fetch
 from gradclip_cli.engine.neighbours import change
 from gradclip_cli.engine.row_major import TURNED_BYTES, Turned
@@ -46,7 +46,7 @@ class Transform(NamedTuple):
     output: str
     actions: Mapping[int, Action]  # of the tensors that change
     types: NormTypes
-    workers: Workers
+    workers: Executor
     progress: Progress
     written: Sequence[tuple[int, int]] = ()  # bytes of the output that stand there already
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from gradclip_cli.engine.executors import Workers
+from gradclip_cli.engine.executors import Executor
 from gradclip_cli.engine.survey import Dump, Follow, Progress, counted_tensors, open_dump, survey
 from gradclip_cli.errors import InputError
 from gradclip_cli.inputs import shards
@@ -13,7 +13,7 @@ from gradclip_cli.numerics.norms import Sums
 
 
 def surveyed(
-    path: str, selection: Selection, types: Sums, workers: Workers, progress: Progress, follow: Follow | None = None
+    path: str, selection: Selection, types: Sums, workers: Executor, progress: Progress, follow: Follow | None = None
 ) -> list[Dump]:
     """Read an input once and measure it; return its dump, or one for each step that is in it."""
     return split(survey(path, selection, types, workers, progress, follow), selection.naming)

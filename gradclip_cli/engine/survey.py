@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 
-from gradclip_cli.engine.executors import Workers
+from gradclip_cli.engine.executors import Executor
 from gradclip_cli.engine.measure import Seen, fetch, measure
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats import opened
@@ -125,7 +125,7 @@ def survey(
     path: str,
     selection: Selection,
     types: Sums,
-    workers: Workers,
+    workers: Executor,
     progress: Progress,
     follow: Follow | None = None,
 ) -> Dump:
@@ -153,7 +153,7 @@ def survey(
 
 
 def _measured(
-    reader: Reader, wanted: list[int], types: Sums, workers: Workers, progress: Progress, seen: Seen | None
+    reader: Reader, wanted: list[int], types: Sums, workers: Executor, progress: Progress, seen: Seen | None
 ) -> Columns:
     def read(spec: TensorSpec, start: int, out: Raw) -> None:
         reader.read(spec, start, out)

@@ -9,7 +9,7 @@ import numpy as np
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats.copy_ranges import Copy
 from gradclip_cli.numerics.dtypes import Raw
-from gradclip_cli.storage.random_access import InputFile
+from gradclip_cli.storage.random_access import RandomAccess
 from gradclip_cli.tensors import Slab, TensorSpec, in_order
 
 PICKLE_ADVICE = "a pickle is never loaded: save the gradients with safetensors.torch.save_file instead"
@@ -26,7 +26,7 @@ class Reader(Protocol):
     """A dump that has been opened: its header is read and checked, its elements are not."""
 
     @property
-    def file(self) -> InputFile:
+    def file(self) -> RandomAccess:
         """The file behind it."""
 
     @property
@@ -86,10 +86,10 @@ class Format(Protocol):
     keeps_places: bool
     """Whether, in a copy of a file, every byte stands where it stood."""
 
-    def fits(self, head: bytes, file: InputFile) -> bool:
+    def fits(self, head: bytes, file: RandomAccess) -> bool:
         """Tell from the first bytes whether a file is of this format."""
 
-    def open(self, file: InputFile, options: Options) -> Reader:
+    def open(self, file: RandomAccess, options: Options) -> Reader:
         """Read and check the header."""
 
     def rewrite(self, reader: Reader, changed: Collection[int], fd: int, path: str) -> Writer:
@@ -99,7 +99,7 @@ class Format(Protocol):
         """Begin a new file that holds `tensors`, in C order."""
 
 
-def check_declared(file: InputFile, declared: int, options: Options) -> None:
+def check_declared(file: RandomAccess, declared: int, options: Options) -> None:
     """Refuse a small file that claims to hold very much: reading it could take hours and fill the disk."""
     if declared > 4 << 30 and declared > 1000 * file.size and not options.allow_huge:
         raise InputError(

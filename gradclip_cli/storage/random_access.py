@@ -1,10 +1,12 @@
 """Files read by position from one descriptor, never mapped: a file that shrinks is an error, not a signal."""
 
+import errno
 import os
 import stat
 import time
 from contextlib import suppress
 from types import TracebackType
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,35 @@ from gradclip_cli.storage import streams
 from gradclip_cli.storage.spooling import standard_input
 
 Fingerprint = tuple[int, int, int, int]
+"""What tells one state of a file from another: device, inode, size in bytes, and time of the last change in ns."""
+
+
+class RandomAccess(Protocol):
+    """Bytes at positions, all that formats ask of a file; a file behind a network can stand here as well as a local one."""
+
+    @property
+    def path(self) -> str:
+        """Its name as the user gave it, for messages."""
+
+    @property
+    def size(self) -> int:
+        """How many bytes it has."""
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """Its state when it was opened."""
+
+    def read(self, offset: int, count: int) -> bytes:
+        """Return `count` bytes at `offset`, or fewer where the file ends; both may be any number that a file claims."""
+
+    def read_into(self, offset: int, out: NDArray[np.uint8]) -> None:
+        """Fill `out` from `offset` on; raise InputError where the file ends early."""
+
+    def copy_inside(self, offset: int, fd: int, to: int, count: int) -> int:
+        """Copy bytes to a descriptor without reading them, as far as the system can; return how many were copied."""
+
+    def check_unchanged(self) -> None:
+        """Raise InputError if the file was written to since it was opened."""
 
 
 _CLOCK = getattr(time, "CLOCK_REALTIME_COARSE", None)  # Linux's file systems go by it
@@ -21,6 +52,17 @@ _TICK_NS = int(2e9 * time.clock_getres(_CLOCK)) if _CLOCK is not None else 20_00
 """Two changes of a file within less than this may get the same time."""
 _PATIENCE = 50
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+_NOT_INSIDE = (
+    errno.EXDEV,
+    errno.EINVAL,
+    errno.ENOSYS,
+    errno.EOPNOTSUPP,
+    errno.EPERM,
+    errno.EBADF,
+    errno.ETXTBSY,
+    errno.EIO,
+)
+"""What the kernel says where it cannot copy between two files; after EIO, reading or writing says which of them failed."""
 
 
 class InputFile:
@@ -78,6 +120,24 @@ class InputFile:
         except OSError as error:
             raise InputError(_reason(error), path=self.path) from error
 
+    def copy_inside(self, offset: int, fd: int, to: int, count: int) -> int:
+        """Copy bytes inside the kernel; where the file system shares blocks, nothing is moved.
+
+        Raises OSError where the output has no room.
+        """
+        done = 0
+        while done < count and hasattr(os, "copy_file_range"):  # Linux has it
+            try:
+                got = os.copy_file_range(self.fd, fd, min(count - done, 1 << 30), offset + done, to + done)
+            except OSError as error:
+                if error.errno in _NOT_INSIDE:
+                    break
+                raise
+            if not got:
+                break
+            done += got
+        return done
+
     def check_unchanged(self) -> None:
         """Raise if the file was written to since it was opened: what was read of it may be a mixture."""
         if self._look() != self.fingerprint:
@@ -123,17 +183,12 @@ def extend(fd: int, size: int, path: str) -> None:
         raise OutputError(_reason(error) + streams.place(path), path=path) from error
 
 
-def copy_at(source: InputFile, offset: int, fd: int, to: int, count: int, path: str) -> None:
-    """Copy bytes between files inside the kernel where it can; where the file system shares blocks, nothing is moved."""
-    done = 0
-    while done < count:
-        try:
-            got = os.copy_file_range(source.fd, fd, min(count - done, 1 << 30), offset + done, to + done)
-        except OSError:
-            break
-        if not got:
-            break
-        done += got
+def copy_at(source: RandomAccess, offset: int, fd: int, to: int, count: int, path: str) -> None:
+    """Copy `count` bytes of a file to a position of the output at `path`: inside the system where it can, else by reading."""
+    try:
+        done = source.copy_inside(offset, fd, to, count)
+    except OSError as error:
+        raise OutputError(_reason(error) + streams.place(path), path=path) from error
     while done < count:
         part = source.read(offset + done, min(count - done, 1 << 20))
         if not part:

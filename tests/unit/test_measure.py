@@ -7,7 +7,7 @@ import threading
 import numpy as np
 import pytest
 
-from gradclip_cli.engine.executors import Workers
+from gradclip_cli.engine.executors import Threads
 from gradclip_cli.engine.measure import NormTypes, measure
 from gradclip_cli.numerics import dtypes, norms
 from gradclip_cli.numerics.dtypes import DType, Raw
@@ -158,7 +158,7 @@ def test_a_whole_file_is_measured_by_index(jobs: int) -> None:
     def read(spec: TensorSpec, start: int, out: Raw) -> None:
         out[:] = np.frombuffer(data, np.uint8, out.size, spec.position(start))
 
-    with Workers(jobs) as workers:
+    with Threads(jobs) as workers:
         found = measure(specs, [0, 1, 2, 3, 5], read, TYPES, workers)
     assert found == {k: stats_of(arrays[k], dtypes.FLOAT32, TYPES) for k in (0, 1, 2, 3, 5)}
 

@@ -10,7 +10,7 @@ import safetensors.numpy
 
 from gradclip_cli.checking import sameness
 from gradclip_cli.checking.sameness import could_be
-from gradclip_cli.engine.executors import Workers
+from gradclip_cli.engine.executors import Threads
 from gradclip_cli.engine.survey import survey
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.numerics.differences import Tolerance
@@ -26,7 +26,7 @@ LONG = 600_000
 
 def same(before: Path, after: Path, within: Tolerance = WITHIN, jobs: int = 1) -> set[str]:
     """Survey two dumps and compare them."""
-    with Workers(jobs) as workers:
+    with Threads(jobs) as workers:
         old, new = (survey(str(path), Selection(), sameness.TYPES, workers, silent) for path in (before, after))
         return sameness.unchanged(old, new, within, Selection(), workers)
 
@@ -120,7 +120,7 @@ def test_a_few_values_above_the_absolute_tolerance_do_not_make_the_others_the_sa
 
 def test_pieces_of_several_ranks(tmp_path: Path) -> None:
     """A tensor in pieces is the same only if each of its pieces is."""
-    with Workers(1) as workers:
+    with Threads(1) as workers:
         dumps = []
         for step, second in ((1, 2.0), (2, 2.0), (3, -2.0)):
             paths = [

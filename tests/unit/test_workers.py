@@ -1,4 +1,4 @@
-"""Workers yield results in order, a few ahead, with any number of threads."""
+"""Threads yield results in order, a few ahead, with any number of threads."""
 
 import itertools
 import os
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import gradclip_cli.engine.executors as workers_module
-from gradclip_cli.engine.executors import Workers, available, room
+from gradclip_cli.engine.executors import Threads, available, room
 
 jobs = pytest.mark.parametrize("jobs", [1, 2, 5])
 
@@ -21,27 +21,27 @@ def test_available_processors() -> None:
 
 def test_by_default_there_is_a_thread_for_each_processor() -> None:
     """Without a number, as many threads as processors are used."""
-    assert Workers().jobs == available()
+    assert Threads().jobs == available()
 
 
 @jobs
 @pytest.mark.parametrize("count", [0, 1, 2, 100])
 def test_results_come_in_order(jobs: int, count: int) -> None:
     """Results are in the order of the items, none lost, whatever the number of threads."""
-    with Workers(jobs) as workers:
+    with Threads(jobs) as workers:
         assert list(workers.map(lambda item: item * item, range(count))) == [k * k for k in range(count)]
 
 
 def test_one_item_is_done_in_this_thread() -> None:
     """No thread is started for a single item."""
-    with Workers(4) as workers:
+    with Threads(4) as workers:
         assert list(workers.map(lambda _: threading.get_ident(), [0])) == [threading.get_ident()]
 
 
 def test_several_items_are_done_in_threads() -> None:
     """With two jobs, two items are worked on at the same time."""
     barrier = threading.Barrier(2, timeout=30)
-    with Workers(2) as workers:
+    with Threads(2) as workers:
         assert sorted(workers.map(lambda _: barrier.wait(), range(2))) == [0, 1]
 
 
@@ -54,7 +54,7 @@ def test_only_a_few_items_are_taken_ahead() -> None:
             taken.append(k)
             yield k
 
-    with Workers(2) as workers:
+    with Threads(2) as workers:
         results = workers.map(lambda item: item, items())
         assert next(results) == 0
         assert len(taken) < 50
@@ -70,20 +70,20 @@ def test_an_error_reaches_the_caller(jobs: int) -> None:
             raise KeyError("seven")
         return item
 
-    with Workers(jobs) as workers, pytest.raises(KeyError, match="seven"):
+    with Threads(jobs) as workers, pytest.raises(KeyError, match="seven"):
         list(workers.map(task, range(50)))
 
 
 @jobs
 def test_workers_can_be_used_again(jobs: int) -> None:
     """The same threads serve one map after the other."""
-    with Workers(jobs) as workers:
+    with Threads(jobs) as workers:
         assert [sum(workers.map(lambda item: item + 1, range(10))) for _ in range(3)] == [55, 55, 55]
 
 
 def test_threads_end_with_the_workers() -> None:
     """After the context no thread of ours is left."""
-    with Workers(3) as workers:
+    with Threads(3) as workers:
         list(workers.map(lambda item: item, range(20)))
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("gradclip")]
 
@@ -103,7 +103,7 @@ def test_room_for_two_large_ones(nbytes: int, most: int) -> None:
             with lock:
                 inside[0] -= 1
 
-    with Workers(8) as workers:
+    with Threads(8) as workers:
         list(workers.map(task, range(8)))
     assert seen == [most]
 
@@ -128,7 +128,7 @@ def test_an_interrupt_leaves_nothing_behind(at: int, monkeypatch: pytest.MonkeyP
         return real(job, kept)
 
     monkeypatch.setattr(workers_module, "_do", interrupted)
-    with Workers(3) as workers:
+    with Threads(3) as workers:
         with pytest.raises(KeyboardInterrupt):
             list(workers.map(lambda item: item, itertools.count()))
         assert list(workers.map(lambda item: item + 1, range(20))) == list(range(1, 21))
@@ -143,7 +143,7 @@ def test_an_interrupt_within_a_task_comes_at_once() -> None:
             raise KeyboardInterrupt
         return item
 
-    with Workers(2) as workers, pytest.raises(KeyboardInterrupt):
+    with Threads(2) as workers, pytest.raises(KeyboardInterrupt):
         list(workers.map(task, itertools.count()))
 
 
@@ -159,7 +159,7 @@ def test_threads_that_cannot_be_started(monkeypatch: pytest.MonkeyPatch) -> None
         real(thread)
 
     monkeypatch.setattr(threading.Thread, "start", start)
-    with Workers(8) as workers:
+    with Threads(8) as workers:
         assert list(workers.map(lambda item: item, range(50))) == list(range(50))
     assert len(started) == 1
 
@@ -167,6 +167,6 @@ def test_threads_that_cannot_be_started(monkeypatch: pytest.MonkeyPatch) -> None
 def test_no_more_threads_than_tasks() -> None:
     """A hundred thousand jobs for three tasks take two threads beside this one."""
     before = threading.active_count()
-    with Workers(100_000) as workers:
+    with Threads(100_000) as workers:
         assert list(workers.map(lambda item: item, range(3))) == [0, 1, 2]
         assert threading.active_count() <= before + 2

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from gradclip_cli.commands.apply.copy_ahead import Ahead
 from gradclip_cli.commands.apply.groups import Decision, Shared
 from gradclip_cli.commands.apply.plan import ApplyPlan
-from gradclip_cli.engine.executors import Workers
+from gradclip_cli.engine.executors import Executor
 from gradclip_cli.engine.rewrite import After, Transform
 from gradclip_cli.engine.survey import Dump, Part, Progress, open_dump
 from gradclip_cli.errors import InputError
@@ -22,7 +22,7 @@ class Rewriting(NamedTuple):
     """What every file of every dump is rewritten with."""
 
     plan: ApplyPlan
-    workers: Workers
+    workers: Executor
     staging: Outputs
     ahead: Ahead
     progress: Progress

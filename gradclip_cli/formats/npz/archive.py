@@ -8,7 +8,7 @@ import struct
 from typing import NamedTuple, NoReturn
 
 from gradclip_cli.errors import InputError
-from gradclip_cli.storage.random_access import InputFile
+from gradclip_cli.storage.random_access import RandomAccess
 
 STORED, DEFLATED = 0, 8
 _CENTRAL = struct.Struct("<4s6H3I5H2I")
@@ -35,7 +35,7 @@ class Member(NamedTuple):
     local_at: int = 0
 
 
-def members(file: InputFile) -> list[Member]:
+def members(file: RandomAccess) -> list[Member]:
     """Read the central directory and check every member against its local header."""
     count, length, start, limit = _directory(file)
     data = file.read(start, length)
@@ -57,13 +57,13 @@ def members(file: InputFile) -> list[Member]:
     return found
 
 
-def comment(file: InputFile) -> bytes:
+def comment(file: RandomAccess) -> bytes:
     """Return the comment of an archive, which stands at its very end."""
     at, _ = _end_record(file)
     return file.read(at + _END.size, 0xFFFF)
 
 
-def _end_record(file: InputFile) -> tuple[int, tuple[int, ...]]:
+def _end_record(file: RandomAccess) -> tuple[int, tuple[int, ...]]:
     """Find the end record, which the comment follows; return where it is, and its numbers."""
     tail_at = max(0, file.size - _END.size - 0xFFFF)
     tail = file.read(tail_at, file.size - tail_at)
@@ -75,7 +75,7 @@ def _end_record(file: InputFile) -> tuple[int, tuple[int, ...]]:
     return tail_at + at, _END.unpack_from(tail, at)[1:]
 
 
-def _directory(file: InputFile) -> tuple[int, int, int, int]:
+def _directory(file: RandomAccess) -> tuple[int, int, int, int]:
     """Return count, length and offset of the directory, and where members must end."""
     end, (disk, first, here, count, length, start, _) = _end_record(file)
     locator = file.read(max(0, end - _LOCATOR.size), _LOCATOR.size)
@@ -96,7 +96,7 @@ def _directory(file: InputFile) -> tuple[int, int, int, int]:
     return count, length, start, start
 
 
-def _member(file: InputFile, fields: tuple[int, ...], raw_name: bytes, extra: bytes) -> Member:
+def _member(file: RandomAccess, fields: tuple[int, ...], raw_name: bytes, extra: bytes) -> Member:
     _, _, needed, flags, method, _, _, crc, packed, size, _, _, _, disk, _, _, local_at = fields
     name = _name(file, raw_name, flags)
     if "\0" in name:
@@ -122,7 +122,7 @@ def _member(file: InputFile, fields: tuple[int, ...], raw_name: bytes, extra: by
     return Member(name, method, crc, packed, size, local_at + _LOCAL.size + name_length + extra_length, local_at)
 
 
-def _name(file: InputFile, raw: bytes, flags: int) -> str:
+def _name(file: RandomAccess, raw: bytes, flags: int) -> str:
     try:
         return raw.decode("utf-8" if flags & _UTF8 else "cp437")
     except UnicodeDecodeError as error:
@@ -134,7 +134,7 @@ def _agree(local: list[int], central: list[int]) -> bool:
     return all(mine in (theirs, _TOP32) for mine, theirs in zip(local, central, strict=True))
 
 
-def _zip64(file: InputFile, name: str, extra: bytes, sizes: tuple[int, int, int]) -> tuple[int, int, int]:
+def _zip64(file: RandomAccess, name: str, extra: bytes, sizes: tuple[int, int, int]) -> tuple[int, int, int]:
     """Take sizes that do not fit in 32 bits from the extra field."""
     if _TOP32 not in sizes:
         return sizes
@@ -149,7 +149,7 @@ def _zip64(file: InputFile, name: str, extra: bytes, sizes: tuple[int, int, int]
     raise InputError("has a zip64 size and no zip64 field", path=file.path, tensor=name)
 
 
-def _check_overlap(file: InputFile, found: list[Member], limit: int) -> None:
+def _check_overlap(file: RandomAccess, found: list[Member], limit: int) -> None:
     end = 0
     for member in sorted(found, key=lambda member: (member.offset, member.packed)):
         if member.local_at < end or member.offset + member.packed > limit:
@@ -195,5 +195,5 @@ def _encoded(name: str) -> tuple[bytes, int]:
     return (name.encode("ascii"), 0) if name.isascii() else (name.encode(), _UTF8)
 
 
-def _refuse(file: InputFile, message: str, member: str | None = None) -> NoReturn:
+def _refuse(file: RandomAccess, message: str, member: str | None = None) -> NoReturn:
     raise InputError(message, path=file.path, tensor=member)

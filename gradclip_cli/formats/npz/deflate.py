@@ -12,7 +12,7 @@ import numpy as np
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats.npz.archive import DEFLATED, Member
 from gradclip_cli.numerics.dtypes import Raw
-from gradclip_cli.storage.random_access import InputFile
+from gradclip_cli.storage.random_access import RandomAccess
 
 _PART = 1 << 18
 _POLYNOMIAL = 0xEDB88320
@@ -27,7 +27,7 @@ def checksum(data: memoryview | bytes, value: int = 0) -> int:
 class Inflater:
     """A deflated member, read from its start to its end; nothing is unpacked that was not asked for."""
 
-    def __init__(self, file: InputFile, member: Member) -> None:
+    def __init__(self, file: RandomAccess, member: Member) -> None:
         self._file, self._member = file, member
         self._stream = zlib.decompressobj(-zlib.MAX_WBITS)
         self._packed = self._size = self._crc = 0
@@ -79,7 +79,7 @@ class Inflater:
         return InputError(f"cannot be unpacked: {reason}", path=self._file.path, tensor=self._member.name)
 
 
-def check(file: InputFile, member: Member) -> None:
+def check(file: RandomAccess, member: Member) -> None:
     """Read a member through, and raise where it does not have the size and the CRC of the directory."""
     if member.method == DEFLATED:
         stream = Inflater(file, member)

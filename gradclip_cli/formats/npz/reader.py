@@ -6,7 +6,7 @@ from gradclip_cli.formats.npz import archive, deflate, npy
 from gradclip_cli.formats.npz.archive import DEFLATED, STORED, Member
 from gradclip_cli.formats.npz.deflate import Inflater, check, checksum
 from gradclip_cli.numerics.dtypes import Raw
-from gradclip_cli.storage.random_access import InputFile
+from gradclip_cli.storage.random_access import RandomAccess
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import listed
 
@@ -14,7 +14,7 @@ from gradclip_cli.text import listed
 class NpzReader:
     """An opened npz archive; a stored array is read at its offset, a deflated one from its start."""
 
-    def __init__(self, file: InputFile, options: Options) -> None:
+    def __init__(self, file: RandomAccess, options: Options) -> None:
         self.file = file
         self.members = archive.members(file)
         check_declared(file, sum(member.size for member in self.members), options)
@@ -111,6 +111,6 @@ def _spec(key: str, member: Member, header: npy.Header) -> TensorSpec:
     return TensorSpec(key, header.dtype, header.shape, offset, header.fortran)
 
 
-def open(file: InputFile, options: Options) -> NpzReader:
+def open(file: RandomAccess, options: Options) -> NpzReader:
     """Read and check the directory and the header of every array."""
     return NpzReader(file, options)

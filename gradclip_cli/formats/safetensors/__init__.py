@@ -14,7 +14,7 @@ from gradclip_cli.formats.base import Options, Reader
 from gradclip_cli.formats.copy_ranges import Copy, unchanged_ranges
 from gradclip_cli.formats.safetensors.reader import DTYPES, MAX_HEADER, SafetensorsReader
 from gradclip_cli.numerics.dtypes import Raw
-from gradclip_cli.storage.random_access import InputFile, write_at
+from gradclip_cli.storage.random_access import RandomAccess, write_at
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import is_unicode
 
@@ -25,7 +25,7 @@ keeps_places = True
 _CODES = {dtype: code for code, dtype in DTYPES.items()}
 
 
-def fits(head: bytes, file: InputFile) -> bool:
+def fits(head: bytes, file: RandomAccess) -> bool:
     """Tell by the brace that opens the header."""
     return head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= max(file.size, MAX_HEADER)
 
@@ -52,7 +52,7 @@ class SafetensorsWriter:
         """Nothing but the descriptor, which is the caller's."""
 
 
-def open(file: InputFile, options: Options) -> SafetensorsReader:
+def open(file: RandomAccess, options: Options) -> SafetensorsReader:
     """Read and check the header."""
     return SafetensorsReader(file)
 

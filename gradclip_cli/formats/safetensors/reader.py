@@ -8,7 +8,7 @@ from gradclip_cli.errors import InputError
 from gradclip_cli.formats.safetensors import strict_json
 from gradclip_cli.numerics import dtypes
 from gradclip_cli.numerics.dtypes import DType, Raw
-from gradclip_cli.storage.random_access import InputFile
+from gradclip_cli.storage.random_access import RandomAccess
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import is_unicode, listed
 
@@ -56,7 +56,7 @@ class SafetensorsReader:
 
     others: Sequence[str] = ()
 
-    def __init__(self, file: InputFile) -> None:
+    def __init__(self, file: RandomAccess) -> None:
         self.file = file
         length = int.from_bytes(file.read(0, 8), "little")
         if length > min(MAX_HEADER, file.size - 8):
