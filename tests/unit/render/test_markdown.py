@@ -8,8 +8,7 @@ import pytest
 from gradclip_cli.render.tables.arrange import wanted
 from gradclip_cli.render.view import Order, View
 from unit.parsing import markdown_shown, markdown_source
-from unit.render.test_records import HOSTILE, of_names, written
-from unit.render.test_tables import APPLY, LS, NAME, REPORTS
+from unit.render.made import APPLY, HOSTILE, LS, NAME, REPORTS, of_names, written
 
 LINKS = [
     "http://evil.example",

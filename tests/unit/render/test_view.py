@@ -9,8 +9,7 @@ from gradclip_cli.errors import UsageError
 from gradclip_cli.render.tables.arrange import wanted
 from gradclip_cli.render.view import Order, View, ordered, parse_columns, parse_order
 from gradclip_cli.reports import ApplyReport, LsReport, StatsReport, StrategiesReport
-from unit.render.test_records import of_names, written
-from unit.render.test_tables import APPLY, LAYER, STATS
+from unit.render.made import APPLY, LAYER, STATS, of_names, written
 
 
 def sorted_values(values: list[Any], descending: bool = False) -> list[Any]:
