@@ -12,7 +12,7 @@ from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.plan.lists import CheckPlan, DiffPlan
 from gradclip_cli.plan.stats import StatsPlan
 from gradclip_cli.planning import dumps_in, into_folder, naming, one_dump, outputs_for, trial
-from gradclip_cli.report import ApplyReport, CheckReport, DiffReport, StatsReport
+from gradclip_cli.reports import ApplyReport, CheckReport, DiffReport, StatsReport
 from gradclip_cli.rules import RULES
 from gradclip_cli.rules import parse as parse_rules
 from gradclip_cli.rules.limits import Limits

@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeVar
 Row = TypeVar("Row")
 
 
-class Rows(Sequence[Row], Generic[Row]):
+class LazyRows(Sequence[Row], Generic[Row]):
     """`make` of every item of `source`, each time anew."""
 
     def __init__(self, make: Callable[[Any], Row], source: Sequence[Any]) -> None:

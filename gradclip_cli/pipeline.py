@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gradclip_cli.commands.apply.plan import ApplyPlan
     from gradclip_cli.plan.lists import CheckPlan, DiffPlan, LsPlan
     from gradclip_cli.plan.stats import StatsPlan
-    from gradclip_cli.report import ApplyReport, CheckReport, DiffReport, LsReport, StatsReport
+    from gradclip_cli.reports import ApplyReport, CheckReport, DiffReport, LsReport, StatsReport
 
 
 usual = np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")
@@ -36,7 +36,7 @@ def apply(plan: "ApplyPlan", progress: Progress = silent) -> "ApplyReport":
     from gradclip_cli.commands.apply.decisions import decisions
     from gradclip_cli.commands.apply.report import Applied
     from gradclip_cli.commands.apply.rewrite import Rewriting, rewrite
-    from gradclip_cli.report import ApplyReport
+    from gradclip_cli.reports import ApplyReport
     from gradclip_cli.storage.atomic import Outputs
 
     outputs = dict(zip(plan.inputs, plan.outputs, strict=True))
@@ -108,7 +108,7 @@ def ls(plan: "LsPlan") -> "LsReport":
     """List the tensors of dumps; only headers are read."""
     from gradclip_cli.inputs.naming import natural
     from gradclip_cli.inputs.selection import check_included
-    from gradclip_cli.report import LsReport, LsTensor
+    from gradclip_cli.reports import LsReport, LsTensor
     from gradclip_cli.text import listed
 
     rows, names, labels, notes = [], list[str](), dict[str, str](), []

@@ -15,7 +15,7 @@ from gradclip_cli.inputs import shards
 from gradclip_cli.inputs.order import in_step_order
 from gradclip_cli.numerics.differences import Tolerance
 from gradclip_cli.plan.lists import CheckPlan
-from gradclip_cli.report import CheckReport, Finding
+from gradclip_cli.reports import CheckReport, Finding
 from gradclip_cli.rules.base import Found
 from gradclip_cli.rules.figures import Figures
 from gradclip_cli.text import count

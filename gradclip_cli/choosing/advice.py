@@ -7,7 +7,7 @@ import numpy as np
 from gradclip_cli.choosing.samples import Sample
 from gradclip_cli.errors import InputError
 from gradclip_cli.plan.stats import StatsPlan
-from gradclip_cli.report import Candidate, OwnThreshold, Suggestion
+from gradclip_cli.reports import Candidate, OwnThreshold, Suggestion
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.text import count
 from gradclip_cli.thresholds import BAND, ROBUST, Rule, choose

@@ -14,7 +14,7 @@ from gradclip_cli.inputs import shards
 from gradclip_cli.inputs.naming import Place
 from gradclip_cli.numerics import norms
 from gradclip_cli.plan.stats import StatsPlan
-from gradclip_cli.report import StatsDump, StatsParam
+from gradclip_cli.reports import StatsDump, StatsParam
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import listed

@@ -7,7 +7,7 @@ import numpy as np
 
 from gradclip_cli.choosing.effects import Matrix
 from gradclip_cli.choosing.samples import Sample
-from gradclip_cli.report import StatsDump
+from gradclip_cli.reports import StatsDump
 from gradclip_cli.rules.explosions import explosions
 from gradclip_cli.rules.limits import Limits
 from gradclip_cli.text import printable

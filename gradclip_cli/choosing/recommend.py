@@ -9,7 +9,7 @@ from gradclip_cli.choosing.advice import FEW, already_clipped
 from gradclip_cli.choosing.effects import compared_by
 from gradclip_cli.choosing.samples import Sample
 from gradclip_cli.plan.stats import StatsPlan
-from gradclip_cli.report import Advised
+from gradclip_cli.reports import Advised
 from gradclip_cli.strategies import Group, Strategy, find
 from gradclip_cli.text import count
 from gradclip_cli.thresholds import BAND

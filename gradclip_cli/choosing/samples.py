@@ -11,7 +11,7 @@ from gradclip_cli.numerics.norms import Clamped, Sums
 from gradclip_cli.numerics.statistics import Stats
 from gradclip_cli.numerics.statistics_table import Columns
 from gradclip_cli.plan.stats import StatsPlan
-from gradclip_cli.report import StatsDump
+from gradclip_cli.reports import StatsDump
 from gradclip_cli.strategies import Group
 
 Row = NDArray[np.float64]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from gradclip_cli.choosing.advice import FEW
 from gradclip_cli.errors import InputError
-from gradclip_cli.report import ReplayGroup, ReplayStep, StatsDump, Suggestion
+from gradclip_cli.reports import ReplayGroup, ReplayStep, StatsDump, Suggestion
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.text import count
 from gradclip_cli.thresholds import BAND, Replay, require

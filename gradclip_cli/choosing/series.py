@@ -11,9 +11,9 @@ from gradclip_cli.choosing.samples import Sample
 from gradclip_cli.engine.series import check_taken
 from gradclip_cli.engine.survey import Dump
 from gradclip_cli.errors import GradclipError, InputError, UsageError
-from gradclip_cli.lazy_rows import Rows
+from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.plan.stats import StatsPlan
-from gradclip_cli.report import Candidate, StatsLayer, StatsReport, Suggestion, Tried
+from gradclip_cli.reports import Candidate, StatsLayer, StatsReport, Suggestion, Tried
 from gradclip_cli.strategies.clip_norm import GLOBAL
 from gradclip_cli.text import count
 from gradclip_cli.thresholds import RULES, Replay, Rule
@@ -80,12 +80,12 @@ def report(
         plan.norm.type,
         [sample.dump for sample in samples],
         summaries(total)[0],
-        Rows(lambda k: StatsLayer(layout.layers[k], layers[k]), range(len(layers))),
-        Rows(lambda k: layout.param(k, params[k]), range(len(params))),
+        LazyRows(lambda k: StatsLayer(layout.layers[k], layers[k]), range(len(layers))),
+        LazyRows(lambda k: layout.param(k, params[k]), range(len(params))),
         _suggestions(plan, found, offers, schedules),
         [one for one in offers if any(one.rule == str(rule) for rule in RULES)],
         layout.labels,
-        Rows(lambda k: [sample.layers.item(k) for sample in samples], range(len(layers))),
+        LazyRows(lambda k: [sample.layers.item(k) for sample in samples], range(len(layers))),
         layout.notes,
         list(failed),
         tries=_tries(plan, layout, samples) if plan.tries else None,

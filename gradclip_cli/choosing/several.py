@@ -10,7 +10,7 @@ from gradclip_cli.choosing.peaks import Peak, Peaks, peaks, step, told
 from gradclip_cli.choosing.samples import Sample
 from gradclip_cli.choosing.trends import trend
 from gradclip_cli.plan.stats import StatsPlan
-from gradclip_cli.report import Advised, Candidate, StatsDump
+from gradclip_cli.reports import Advised, Candidate, StatsDump
 from gradclip_cli.rules.limits import Limits
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.strategies.norm import Norm

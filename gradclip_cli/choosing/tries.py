@@ -11,7 +11,7 @@ from gradclip_cli.choosing.samples import Sample
 from gradclip_cli.choosing.schedules import replayed
 from gradclip_cli.errors import InputError
 from gradclip_cli.plan.stats import Trial
-from gradclip_cli.report import Tried
+from gradclip_cli.reports import Tried
 from gradclip_cli.strategies import Group
 from gradclip_cli.text import count
 from gradclip_cli.thresholds import Replay, Rule, choose, require

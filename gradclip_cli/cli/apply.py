@@ -25,7 +25,7 @@ from gradclip_cli.cli.toml import written
 from gradclip_cli.cli.types import PATH, STRATEGY, THRESHOLD
 from gradclip_cli.commands.apply.plan import NONFINITE, ApplyPlan
 from gradclip_cli.planning import dumps_in, into_folder, outputs_for
-from gradclip_cli.report import ApplyReport
+from gradclip_cli.reports import ApplyReport
 from gradclip_cli.storage.streams import STANDARD
 from gradclip_cli.thresholds import SPELLINGS
 

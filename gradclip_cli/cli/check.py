@@ -13,7 +13,7 @@ from gradclip_cli.cli.types import REAL, WHOLE, Parsed
 from gradclip_cli.errors import InputError
 from gradclip_cli.plan.lists import CheckPlan
 from gradclip_cli.planning import dumps_in
-from gradclip_cli.report import CheckReport
+from gradclip_cli.reports import CheckReport
 from gradclip_cli.rules import RULES, parse
 from gradclip_cli.rules.limits import DTYPES, Limits
 from gradclip_cli.text import count

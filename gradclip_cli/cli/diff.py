@@ -10,7 +10,7 @@ from gradclip_cli.cli.output import progress, show
 from gradclip_cli.cli.types import PATH, REAL
 from gradclip_cli.plan.lists import DiffPlan
 from gradclip_cli.planning import one_dump
-from gradclip_cli.report import DiffReport
+from gradclip_cli.reports import DiffReport
 
 
 @click.command(

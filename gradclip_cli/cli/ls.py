@@ -9,7 +9,7 @@ from gradclip_cli.cli.options import reading, selecting, selection, showing, tak
 from gradclip_cli.cli.output import show
 from gradclip_cli.plan.lists import LsPlan
 from gradclip_cli.planning import dumps_in
-from gradclip_cli.report import LsReport
+from gradclip_cli.reports import LsReport
 
 
 @click.command(

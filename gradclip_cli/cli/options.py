@@ -11,7 +11,7 @@ from gradclip_cli.cli.types import COLUMNS, COUNT, ORDER, PATH, REAL, TENSORS, W
 from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.inputs.selection import VOID_DTYPES, Selection
 from gradclip_cli.planning import naming
-from gradclip_cli.render import flat
+from gradclip_cli.render import records
 from gradclip_cli.render.view import View
 from gradclip_cli.storage.streams import STANDARD, check_open, unified
 from gradclip_cli.strategies.norm import Norm
@@ -172,7 +172,7 @@ def norm(options: dict[str, Any]) -> Norm | None:
     return Norm.asked(options.pop("norm_type"), options.pop("epsilon"))
 
 
-def viewed(options: dict[str, Any], report: type, kinds: Sequence[str] = flat.KINDS) -> View:
+def viewed(options: dict[str, Any], report: type, kinds: Sequence[str] = records.KINDS) -> View:
     """Take the values of `showing` out of a command's options, and check them against the kind of its report."""
     view = View(
         options.pop("format"),

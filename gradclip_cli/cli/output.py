@@ -16,7 +16,7 @@ from gradclip_cli.text import one_line
 
 if TYPE_CHECKING:
     from gradclip_cli.render.view import View
-    from gradclip_cli.report import Report
+    from gradclip_cli.reports import Report
 
 
 def show(report: "Report", view: "View", err: bool = False) -> None:

@@ -7,7 +7,7 @@ import click
 from gradclip_cli.cli import Command, described
 from gradclip_cli.cli.options import showing, viewed
 from gradclip_cli.cli.output import show
-from gradclip_cli.report import StrategiesReport, StrategyRow
+from gradclip_cli.reports import StrategiesReport, StrategyRow
 from gradclip_cli.strategies import STRATEGIES
 
 

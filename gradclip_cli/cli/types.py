@@ -7,8 +7,7 @@ import click
 
 from gradclip_cli.errors import UsageError
 from gradclip_cli.planning import trial
-from gradclip_cli.render.order import parse_order
-from gradclip_cli.render.view import parse_columns
+from gradclip_cli.render.view import parse_columns, parse_order
 from gradclip_cli.strategies import find
 from gradclip_cli.text import real, whole
 from gradclip_cli.thresholds import parse, parse_rule

@@ -9,7 +9,7 @@ from gradclip_cli.numerics.comparison import Comparison
 from gradclip_cli.numerics.differences import worst
 from gradclip_cli.numerics.norms import total
 from gradclip_cli.numerics.products import Length
-from gradclip_cli.report import DiffParam, DiffReport
+from gradclip_cli.reports import DiffParam, DiffReport
 
 Lengths = Mapping[str, Length]
 

@@ -1,19 +1,17 @@
-"""What of a report is shown: its format, and the choice and the order of columns and rows."""
+"""What is shown of a report: its format, and the choice and the order of columns and rows."""
 
+import math
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from gradclip_cli.errors import UsageError
-from gradclip_cli.render import flat
-from gradclip_cli.render.order import Order, ordered
-from gradclip_cli.report import ApplyReport
+from gradclip_cli.inputs.naming import natural
+from gradclip_cli.render.records import COMMON, KINDS, Record, columns, records, scopes
+from gradclip_cli.reports import ApplyReport, Report
 from gradclip_cli.text import with_all
-
-if TYPE_CHECKING:
-    from gradclip_cli.report import Report
 
 Row = TypeVar("Row")
 
@@ -24,12 +22,22 @@ SEPARATED = ("csv", "tsv")
 """Formats that have a line of headings which can be left out."""
 
 
+class Order(NamedTuple):
+    """A column to sort by."""
+
+    column: str
+    descending: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.column}:desc" if self.descending else self.column
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """What is shown: tables of some `kinds`, all columns where none is named, and the first `top` rows in some order."""
 
     format: str = "table"
-    kinds: frozenset[str] = frozenset(flat.KINDS)
+    kinds: frozenset[str] = frozenset(KINDS)
     columns: tuple[str, ...] = ()
     order: Order | None = None
     top: int | None = None
@@ -49,9 +57,9 @@ class View:
         """Whether not everything is shown as it comes."""
         return bool(self.columns or self.order or self.top)
 
-    def check(self, kind: type) -> None:
+    def check(self, kind: type[Report]) -> None:
         """Raise UsageError where a kind of report has no such columns, or no table that has them all."""
-        known = flat.columns(kind, self.kinds)
+        known = columns(kind, self.kinds)
         for column in (*self.columns, *([self.order.column] if self.order else [])):
             if column not in known:
                 raise UsageError(_unknown(column, known))
@@ -59,21 +67,21 @@ class View:
             raise UsageError("--columns names a column twice")
         if self.format in ("table", "md") and not any(
             set(self.columns) <= set(fields)
-            for scope, fields in flat.scopes(kind, self.kinds).items()
+            for scope, fields in scopes(kind, self.kinds).items()
             if not (kind is ApplyReport and scope == "total")  # which stands below the others
         ):
             raise UsageError(f"no table has all of the columns {', '.join(self.columns)}; csv, tsv and ndjson do")
 
-    def names(self, kind: type) -> tuple[str, ...]:
+    def names(self, kind: type[Report]) -> tuple[str, ...]:
         """Return the columns of the one table of csv, tsv and ndjson."""
-        return self.columns or flat.columns(kind, self.kinds)
+        return self.columns or columns(kind, self.kinds)
 
-    def rows(self, report: "Report") -> Iterator[flat.Record]:
+    def rows(self, report: Report) -> Iterator[Record]:
         """Yield the rows of that table; scopes that have none of the columns are left out."""
-        own = set(self.columns) - set(flat.COMMON) or set(self.columns)
-        for scope, fields in flat.scopes(type(report), self.kinds).items():
+        own = set(self.columns) - set(COMMON) or set(self.columns)
+        for scope, fields in scopes(type(report), self.kinds).items():
             if not own or own & set(fields):
-                rows = flat.records(report, scope)
+                rows = records(report, scope)
                 yield from rows if scope == "total" else self.arranged(rows, dict.get)
 
     def arranged(self, rows: Iterable[Row], value: Callable[[Row, str], Any]) -> Iterator[Row]:
@@ -85,6 +93,42 @@ class View:
 def parse_columns(text: str) -> tuple[str, ...]:
     """Parse names of columns with commas between them."""
     return tuple(name.strip() for name in text.split(","))
+
+
+def parse_order(text: str) -> Order:
+    """Parse `COLUMN` or `COLUMN:desc`.
+
+    >>> parse_order("norm:desc")
+    Order(column='norm', descending=True)
+    """
+    column, colon, direction = text.partition(":")
+    if colon and direction != "desc":
+        raise UsageError(f"{text!r} is not COLUMN or COLUMN:desc")
+    return Order(column.strip(), bool(colon))
+
+
+def ordered(rows: Iterable[Row], order: Order, value: Callable[[Row, str], Any]) -> list[Row]:
+    """Sort rows by `value(row, column)`: numbers as numbers, text in natural order; rows of equal values keep their order.
+
+    >>> ordered(["w10", None, "w2"], Order("name"), lambda row, column: row)
+    ['w2', 'w10', None]
+    """
+    keyed = [(_key(value(row, order.column)), row) for row in rows]
+    known = [(key, row) for key, row in keyed if key is not None]
+    known.sort(key=lambda pair: pair[0], reverse=order.descending)
+    return [row for _, row in known] + [row for key, row in keyed if key is None]
+
+
+def _key(value: Any) -> tuple[int, Any] | None:
+    """Return what a value is compared by; numbers come before text, and what is not a number compares with nothing."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return None
+    if isinstance(value, int | float):
+        return 0, value
+    items = [value] if isinstance(value, str) else list(value)
+    if all(isinstance(item, str) for item in items):
+        return 1, [natural(item) for item in items]
+    return 2, items
 
 
 def _unknown(column: str, known: tuple[str, ...]) -> str:

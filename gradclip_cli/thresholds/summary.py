@@ -6,7 +6,7 @@ from functools import cached_property
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
-from gradclip_cli.lazy_rows import Rows
+from gradclip_cli.lazy_rows import LazyRows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -121,7 +121,7 @@ def _summarised(matrix: "NDArray[np.float64]", nonfinite: int = 0) -> Sequence[S
     if not count:
         return [Summary(0, nonfinite, *(math.nan,) * 9)] * columns
     if count == 1:
-        return Rows(lambda k: _of_one(matrix.item(0, k), nonfinite), range(columns))
+        return LazyRows(lambda k: _of_one(matrix.item(0, k), nonfinite), range(columns))
     _, powers = np.frexp(np.abs(matrix).max(axis=0, initial=0))
     scaled = np.ldexp(matrix, -powers)
     ordered = np.sort(scaled, axis=0)
@@ -138,7 +138,7 @@ def _summarised(matrix: "NDArray[np.float64]", nonfinite: int = 0) -> Sequence[S
         *(_percentile(ordered, percent) for percent in PERCENTILES),
     ]
     rows = np.ldexp(np.array(figures), powers).T
-    return Rows(lambda k: Summary(count, nonfinite, *rows[k].tolist()), range(columns))
+    return LazyRows(lambda k: Summary(count, nonfinite, *rows[k].tolist()), range(columns))
 
 
 def _of_one(value: float, nonfinite: int) -> Summary:

@@ -257,8 +257,12 @@ def test_formats_are_imported_when_they_are_asked_for() -> None:
         return done.stderr
 
     loaded = modules("ls", "step1.npz", "-f", "csv")
-    assert "render.csv" in loaded
-    assert not [name for name in ("'rich", "render.table", "render.grid", "render.md", "render.tsv") if name in loaded]
+    assert "render.delimited" in loaded
+    assert not [
+        name
+        for name in ("'rich", "render.tables", "render.charts", "render.markdown", "render.json_report")
+        if name in loaded
+    ]
     assert "gradclip_cli.render." not in modules("--help")
 
 

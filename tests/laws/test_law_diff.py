@@ -13,7 +13,7 @@ from numpy.typing import DTypeLike
 import gradclip_cli
 from gradclip_cli import GradclipError, apply
 from gradclip_cli.formats import FORMATS
-from gradclip_cli.report import DiffParam, DiffReport
+from gradclip_cli.reports import DiffParam, DiffReport
 from laws.official import BFLOAT16, E4M3FN, E5M2, FLOATS, Array, Tensors, save, save_deflated, save_hdf5
 from laws.oracle import is_gradient
 

@@ -7,7 +7,7 @@ import pytest
 import safetensors.numpy
 
 from gradclip_cli import apply
-from gradclip_cli.report import ApplyReport
+from gradclip_cli.reports import ApplyReport
 
 Series = dict[int, dict[str, np.ndarray]]
 STEPS = 32

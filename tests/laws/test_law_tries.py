@@ -9,7 +9,7 @@ import pytest
 
 from gradclip_cli import stats
 from gradclip_cli.formats import FORMATS
-from gradclip_cli.report import Tried
+from gradclip_cli.reports import Tried
 from gradclip_cli.strategies import STRATEGIES
 from laws.official import FLOATS, Tensors, beside, clip, load, save
 from laws.oracle import is_gradient

@@ -8,7 +8,7 @@ import pytest
 from gradclip_cli.choosing.advice import own_thresholds
 from gradclip_cli.choosing.samples import Sample
 from gradclip_cli.plan.stats import StatsPlan
-from gradclip_cli.report import OwnThreshold, StatsDump
+from gradclip_cli.reports import OwnThreshold, StatsDump
 from gradclip_cli.strategies import find
 from gradclip_cli.strategies.norm import Norm
 from gradclip_cli.thresholds import parse_rule

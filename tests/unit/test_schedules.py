@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gradclip_cli.choosing.schedules import Schedule
-from gradclip_cli.report import StatsDump
+from gradclip_cli.reports import StatsDump
 from gradclip_cli.strategies import find
 from gradclip_cli.thresholds import REPLAYS, Replay, parse
 from gradclip_cli.thresholds.summary import Samples

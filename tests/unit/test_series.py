@@ -15,7 +15,7 @@ from gradclip_cli.engine.survey import Dump
 from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.plan.stats import StatsPlan
-from gradclip_cli.report import StatsReport
+from gradclip_cli.reports import StatsReport
 from gradclip_cli.strategies import find
 from gradclip_cli.strategies.norm import Norm
 from gradclip_cli.thresholds import RULES

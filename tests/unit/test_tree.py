@@ -42,7 +42,7 @@ RANK = {name: rank for rank, names in enumerate(STAGES) for name in names}
 
 HEAVY = {
     "click": ("cli/", "__main__.py"),
-    "rich": ("render/cells.py", "render/terminal.py", "cli/progress.py"),
+    "rich": ("render/tables/plain.py", "render/tables/terminal.py", "cli/progress.py"),
     "h5py": ("formats/hdf5/",),
     "torch": (),
     "safetensors": (),

@@ -12,10 +12,10 @@ from gradclip_cli.commands.apply.plan import ApplyPlan
 from gradclip_cli.engine.rewrite import After
 from gradclip_cli.engine.survey import Dump
 from gradclip_cli.inputs import shards
-from gradclip_cli.lazy_rows import Rows
+from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.numerics import norms
 from gradclip_cli.numerics.statistics import Stats
-from gradclip_cli.report import ApplyDump, ApplyLayer, ApplyParam, ApplyTotal
+from gradclip_cli.reports import ApplyDump, ApplyLayer, ApplyParam, ApplyTotal
 from gradclip_cli.strategies import Group
 from gradclip_cli.text import count, listed
 
@@ -42,8 +42,8 @@ class Applied:
             written,
             dump.step,
             self._total(),
-            Rows(self._layer, range(len(dump.layers))),
-            Rows(self._param, range(len(dump.named) + len(self._left_out))),
+            LazyRows(self._layer, range(len(dump.layers))),
+            LazyRows(self._param, range(len(dump.named) + len(self._left_out))),
             dump.labels,
         )
 

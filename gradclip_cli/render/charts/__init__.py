@@ -1,0 +1,1 @@
+"""Norms as charts: what is drawn (`data`), and how characters draw it."""

@@ -1,0 +1,102 @@
+"""Charts drawn with characters: a line of bars for each layer, and a histogram of the dumps."""
+
+import math
+from collections.abc import Iterator, Sequence
+
+from gradclip_cli.render.charts.data import LogScale, bars, bins, marks
+from gradclip_cli.render.tables.grid import figure, named
+from gradclip_cli.render.tables.plain import Escape, cells
+from gradclip_cli.reports import StatsReport
+from gradclip_cli.text import count
+
+_BARS = {True: "▁▂▃▄▅▆▇█", False: ".:-=+*#@"}
+"""Characters for bars of growing height, in Unicode and in ASCII."""
+
+_NAME = 30
+"""How long names may be before they are cut, in cells."""
+
+_HEIGHT = 5
+"""Lines of a histogram."""
+
+
+def lines(
+    report: StatsReport, kinds: frozenset[str], width: int, unicode: bool, escape: Escape = str, *, whole: bool = False
+) -> Iterator[str]:
+    """Yield the lines of the charts of the given kinds, each at most `width` wide; a single dump has none.
+
+    `escape` makes names ones that the stream can encode. Long names are cut, unless they have to be `whole`.
+    """
+    if len(report.dumps) < 2:
+        return
+    if "layer" in kinds:
+        yield "norm of each layer, step by step (log scale; ! is not finite)"
+        names = [escape(named(row.layer, report.labels)) for row in report.layers]
+        room = width + max(0, max(map(cells, names), default=0) - _NAME) if whole else width
+        yield from _sparklines(report, names if whole else _cut(names), room, unicode)
+        yield ""
+    norms = [dump.norm for dump in report.dumps if math.isfinite(dump.norm)]
+    if "total" in kinds and any(norms):
+        yield f"norms of {count(len(norms), 'dump')} (log scale)"
+        yield from histogram(norms, marks(report), width, unicode)
+        yield ""
+
+
+def sparkline(values: Sequence[float], width: int, unicode: bool = True) -> str:
+    """Draw values as bars on a log scale; of more values than fit, each bar is the largest of several.
+
+    >>> sparkline([1, 10, 100, float("nan"), 1], 80)
+    '▁▅█!▁'
+    """
+    signs, scale = _BARS[unicode], LogScale.of(values)
+    found = bars(values, width)
+    return "".join("!" if value is None else signs[scale.place(value, len(signs))] for value in found)
+
+
+def histogram(values: Sequence[float], marked: dict[str, float], width: int, unicode: bool = True) -> Iterator[str]:
+    """Draw how often values occur, on a log scale, with marks below it; each line but the last is at most `width` wide."""
+    scale = LogScale.of([*values, *marked.values()])
+    yield from _columns(bins(values, scale, width), _BARS[unicode])
+    left, right = map(figure, scale)
+    yield f"{left} {('─' if unicode else '-') * (width - len(left) - len(right) - 2)} {right}"
+    line = [" "] * width
+    for name, value in marked.items():
+        line[scale.place(value, width)] = name[0]
+    yield "".join(line).rstrip()
+    yield ", ".join(f"{name[0]} {name[1:].strip()} {figure(value)}" for name, value in marked.items())
+
+
+def _columns(counts: Sequence[int], signs: str) -> Iterator[str]:
+    """Draw counts as columns, from the top line to the bottom line; the highest count is full."""
+    top = max(counts)
+    for row in reversed(range(_HEIGHT)):
+        heights = [math.ceil(count * _HEIGHT * len(signs) / top) - row * len(signs) for count in counts]
+        yield "".join(" " if k <= 0 else signs[min(k, len(signs)) - 1] for k in heights).rstrip()
+
+
+def _sparklines(report: StatsReport, names: Sequence[str], width: int, unicode: bool) -> Iterator[str]:
+    column = max(map(cells, names), default=0)
+    for name, values in zip(names, report.series, strict=True):
+        finite = [value for value in values if math.isfinite(value)]  # zeros too, which have no place of their own
+        ends = f"{figure(min(finite))} to {figure(max(finite))}" if finite else "none is finite"
+        line = sparkline(values, max(10, width - column - len(ends) - 4), unicode)
+        yield f"{name}{' ' * (column - cells(name))}  {line}  {ends}"
+
+
+def _cut(names: Sequence[str]) -> list[str]:
+    """Leave out of long names what all of them begin and end with, and then the middle.
+
+    >>> _cut(["model.transformer.layers.0.fc.lora.default", "model.transformer.layers.1.fc.lora.default"])
+    ['..0..', '..1..']
+    """
+    if len(names) > 1 and max(map(cells, names)) > _NAME:
+        start = _shared(names)
+        end = _shared([name[start:][::-1] for name in names])
+        names = [f"{'..' if start else ''}{name[start : len(name) - end]}{'..' if end else ''}" for name in names]
+    return [name if cells(name) <= _NAME else f"{name[: _NAME // 2 - 1]}..{name[1 - _NAME // 2 :]}" for name in names]
+
+
+def _shared(names: Sequence[str]) -> int:
+    """Return the length of what all names begin with, up to the last separator in it."""
+    first, last = min(names), max(names)  # what these two begin with, all do
+    same = next((k for k, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+    return max(first.rfind(".", 0, same), first.rfind("/", 0, same)) + 1

@@ -1,0 +1,59 @@
+"""What the charts of `stats` show: bars of norms, a histogram of dumps and its marks, all on log scales."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from gradclip_cli.reports import StatsReport
+
+GLOBAL = "clip-by-global-norm"
+"""The strategy that compares the norms of dumps."""
+
+
+class LogScale(NamedTuple):
+    """The smallest and the largest value that a log scale shows."""
+
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "LogScale":
+        """Return the scale of values; zeros and what is not finite have no place of their own on it."""
+        placed = [value for value in values if 0 < value < math.inf]
+        return cls(min(placed, default=1.0), max(placed, default=1.0))
+
+    def place(self, value: float, count: int) -> int:
+        """Return which of `count` places a value has; zeros stand with the smallest."""
+        span = math.log(self.high) - math.log(self.low)  # 0 for neighbours among the float64 too
+        if value <= self.low or span <= 0:
+            return 0
+        share = (math.log(value) - math.log(self.low)) / span
+        return min(count - 1, max(0, round(share * (count - 1))))
+
+
+def bars(values: Sequence[float], most: int) -> list[float | None]:
+    """Return at most `most` bars, each the largest of as many neighbours; None where one of them is not finite."""
+    size = math.ceil(len(values) / max(1, most))
+    buckets = [values[k : k + size] for k in range(0, len(values), size)]
+    return [max(bucket) if all(map(math.isfinite, bucket)) else None for bucket in buckets]
+
+
+def bins(values: Sequence[float], scale: LogScale, count: int) -> list[int]:
+    """Count how many values stand in each of `count` places of a scale."""
+    found = [0] * count
+    for value in values:
+        found[scale.place(value, count)] += 1
+    return found
+
+
+def marks(report: StatsReport) -> dict[str, float]:
+    """Return what a histogram of dumps marks: a letter and what it stands for, with its value."""
+    total = report.total
+    found = {"m median": total.median, "9 p90": total.p90, "M mean": total.mean}
+    chosen = next((row for row in report.suggestions if row.strategy == GLOBAL), None)
+    if chosen is not None and chosen.threshold is not None:
+        found[f"T threshold by {chosen.rule}"] = chosen.threshold
+    advised = report.advised
+    if advised is not None and advised.threshold is not None and advised.doubtful and advised.strategy == GLOBAL:
+        found[f"A advised, {advised.rule}"] = advised.threshold
+    return found

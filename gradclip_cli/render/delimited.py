@@ -1,0 +1,55 @@
+"""Comma-separated and tab-separated values: numbers read back the same, and no spreadsheet takes a text for a formula."""
+
+import csv
+from typing import IO, Any
+
+from gradclip_cli.render.lines import write_lines
+from gradclip_cli.render.records import joined
+from gradclip_cli.render.view import View
+from gradclip_cli.reports import Report
+from gradclip_cli.text import printable
+
+_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+"""What a formula begins with, in wide forms too; tab and CR, which some drop before they look, are escaped by then."""
+
+
+def write_csv(report: Report, stream: IO[str], view: View) -> None:
+    """Write a report as one table after RFC 4180, row by row, with line ends of one character."""
+    names = view.names(type(report))
+    writer = csv.writer(stream, lineterminator="\n")
+    if view.headers:
+        writer.writerow(names)
+    writer.writerows([cell(row.get(name)) for name in names] for row in view.rows(report))
+
+
+def write_tsv(report: Report, stream: IO[str], view: View) -> None:
+    """Write a report as one table without quoting, row by row, for `cut` and `awk`; escaped texts hold no tab and no line end."""
+    names = view.names(type(report))
+    if view.headers:
+        stream.write("\t".join(names) + "\n")
+    rows = view.rows(report)
+    write_lines(stream, ("\t".join(_tsv_cell(row.get(name)) for name in names) + "\n" for row in rows))
+
+
+def _tsv_cell(value: Any) -> str:
+    """Write a cell; a quote at its beginning would open a quoted one for spreadsheets, and hide a formula."""
+    text = cell(value)
+    return f"'{text}" if text.startswith('"') else text
+
+
+def cell(value: Any) -> str:
+    """Write a value: None is empty, an array's shape `2x3`, and text that begins like a formula stands behind a `'`.
+
+    >>> cell(None), cell(1 / 3), cell(True), cell((2, 3)), cell("=1+1")
+    ('', '0.3333333333333333', 'true', '2x3', "'=1+1")
+    """
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return float.__repr__(value) if isinstance(value, float) else str(value)
+    if isinstance(value, str) or not all(isinstance(item, int) for item in value):
+        text = printable(joined(value))
+        return f"'{text}" if text.startswith(_FORMULA) else text
+    return joined(value)

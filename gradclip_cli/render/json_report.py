@@ -1,0 +1,123 @@
+"""Strict JSON: what is not finite is a text, numbers are the shortest that read back as the same float64."""
+
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from json.encoder import encode_basestring_ascii
+from typing import IO, Any
+
+from gradclip_cli import __version__
+from gradclip_cli.lazy_rows import LazyRows
+from gradclip_cli.render.lines import write_lines
+from gradclip_cli.render.records import figures, plain
+from gradclip_cli.render.view import View
+from gradclip_cli.reports import Report
+from gradclip_cli.reports.base import has_rows, json_fields
+from gradclip_cli.thresholds.summary import Summary
+
+_encode = json.JSONEncoder(allow_nan=False).encode
+
+
+def write(report: Report, stream: IO[str], view: View) -> None:
+    """Write the whole report, whatever the view chooses: one line a row, all in ASCII, which no terminal obeys."""
+    head = [("schema", report.schema), ("version", __version__)]
+    write_lines(stream, _object([*head, *_items(report)], " "))
+    stream.write("\n")
+
+
+def write_records(report: Report, stream: IO[str], view: View) -> None:
+    """Write a report as one table: one object a row, each with the same keys, all in ASCII."""
+    names = view.names(type(report))
+    template = _template(names) + "\n"
+    write_lines(stream, (template % tuple([_atom(row.get(name)) for name in names]) for row in view.rows(report)))
+
+
+def encode_row(row: Any) -> str:
+    """Encode a row as `json` encodes `plain(row)`, several times as fast: the library is told of each row anew."""
+    template, kept = _template_of(row.__class__)
+    return template % tuple([encoded(row[k]) for k, encoded in kept])
+
+
+def _items(row: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the names and values of a report or a row that belong in JSON."""
+    for field in json_fields(row.__class__):
+        value = row[field.at]
+        if value is not None or not field.section:
+            yield field.name, value
+
+
+def _object(items: Iterable[tuple[str, Any]], indent: str) -> Iterator[str]:
+    """Yield the text of an object, in parts: there may be a million rows in it."""
+    start = "{"
+    for name, value in items:
+        yield f"{start}{_encode(name)}: "
+        yield from _value(value, indent + " ")
+        start = f",\n{indent}"
+    yield "}"
+
+
+def _value(value: Any, indent: str) -> Iterator[str]:
+    """Yield the text of a value; rows stand one below the other."""
+    if not isinstance(value, list | LazyRows) or not value or not hasattr(value[0], "_fields"):
+        yield _atom(value)
+        return
+    start = f"[\n{indent}"
+    for row in value:
+        yield start
+        if has_rows(row.__class__):
+            yield from _object(_items(row), indent + " ")
+        else:
+            yield encode_row(row)
+        start = f",\n{indent}"
+    yield "]"
+
+
+@cache
+def _template_of(kind: Any) -> tuple[str, list[tuple[int, Callable[[Any], str]]]]:
+    """Return the text of a row with gaps for its values, and of each value its index and what encodes it."""
+    kept = json_fields(kind)
+    parts = ["%s" if field.inlined else _template((field.name,))[1:-1] for field in kept]
+    return f"{{{', '.join(parts)}}}", [(field.at, _figures if field.inlined else _atom) for field in kept]
+
+
+def _template(names: tuple[str, ...]) -> str:
+    """Return the text of an object with gaps for its values.
+
+    >>> _template(("norm", "step"))
+    '{"norm": %s, "step": %s}'
+    """
+    return f"{{{', '.join(f'{_encode(name)}: %s' for name in names)}}}"
+
+
+def _atom(value: Any) -> str:
+    return _ATOMS.get(type(value), _other)(value)
+
+
+def _float(value: float) -> str:
+    return repr(value) if math.isfinite(value) else f'"{value}"'
+
+
+def _tuple(value: tuple[Any, ...]) -> str:
+    return str(list(value)) if set(map(type, value)) <= {int} else _other(value)
+
+
+def _figures(summary: Summary) -> str:
+    """Encode figures without the braces around them; of one sample nearly all are the same."""
+    if summary.count == 1:
+        one = _float(summary.mean)
+        return _SUMMARY % (1, summary.nonfinite, one, "0.0", one, "0.0", one, one, one, one, one)
+    return _SUMMARY % tuple([_atom(value) for value in figures(summary).values()])
+
+
+def _other(value: Any) -> str:
+    return _encode(plain(value))
+
+
+_SUMMARY = _template(Summary._fields)[1:-1]
+_ATOMS: dict[type, Callable[[Any], str]] = {
+    str: encode_basestring_ascii,
+    float: _float,
+    int: str,
+    tuple: _tuple,
+}

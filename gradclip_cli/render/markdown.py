@@ -1,0 +1,45 @@
+"""Tables as GitHub shows them in Markdown; names are shown as they are, and make no markup and no links."""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import IO
+
+from gradclip_cli.render.lines import write_lines
+from gradclip_cli.render.tables.arrange import wanted
+from gradclip_cli.render.tables.grid import Grid
+from gradclip_cli.render.view import View
+from gradclip_cli.reports import Report
+
+_MARKUP = re.compile(r"[\\`*_\[\]<>|~$&#]|:(?=//)|(?<=www)\.", re.IGNORECASE)
+_EDGES = re.compile(r"^ +| +$")
+
+
+def write(report: Report, stream: IO[str], view: View) -> None:
+    """Write the wanted tables of a report, each under its heading; a total is the last row."""
+    for number, grid in enumerate(wanted(report, view)):
+        write_lines(stream, _lines(grid, "\n" if number else ""))
+
+
+def _lines(grid: Grid, before: str) -> Iterator[str]:
+    yield f"{before}## {escaped(grid.title)}\n\n"
+    if not grid.columns:
+        return
+    yield _line(escaped(column.heading.replace("\n", " ")) for column in grid.columns)
+    yield _line(":---" if column.text else "---:" for column in grid.columns)
+    for row in grid.rows:
+        yield _line(map(escaped, row))
+    if grid.total is not None:
+        yield _line(map(escaped, grid.total))
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |\n"
+
+
+def escaped(text: str) -> str:
+    r"""Escape what Markdown would take for markup or for a link; spaces at the edges would be dropped.
+
+    >>> escaped("a_b|`c`")
+    'a\\_b\\|\\`c\\`'
+    """
+    return _EDGES.sub(lambda found: "&#32;" * len(found[0]), _MARKUP.sub(r"\\\g<0>", text))

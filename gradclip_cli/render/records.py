@@ -1,0 +1,111 @@
+"""Reports as one rectangular table: records under the names of the JSON, scope by scope, totals last."""
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import Any
+
+from gradclip_cli.lazy_rows import LazyRows
+from gradclip_cli.reports import Report
+from gradclip_cli.reports.base import json_fields, rows_at
+from gradclip_cli.thresholds.summary import Summary
+
+Record = dict[str, Any]
+"""The values of one row by the names of their columns."""
+
+KINDS = ("total", "layer", "param", "step")
+COMMON = ("scope", "input", "step")
+"""The first columns of reports whose rows are of several scopes."""
+
+
+def scopes(kind: type[Report], kinds: frozenset[str] = frozenset(KINDS)) -> dict[str, tuple[str, ...]]:
+    """Return the columns of each wanted scope of a kind of report; the only scope of a report has no name."""
+    if len(kind.scopes) == 1:
+        return {scope: names(rows_at(kind, path)[-1]) for scope, path in kind.scopes.items()}
+    return {scope: _columns(*rows_at(kind, path)) for scope, path in kind.scopes.items() if scope in kinds}
+
+
+def _columns(*kinds: Any) -> tuple[str, ...]:
+    """Return the columns of rows: the scope, what they have of the dump that holds them, and their own."""
+    *holders, row = kinds
+    held = [name for holder in holders for name in names(holder) if name in COMMON]
+    return tuple(dict.fromkeys(("scope", *held, *names(row))))
+
+
+def columns(kind: type[Report], kinds: frozenset[str] = frozenset(KINDS)) -> tuple[str, ...]:
+    """Return the columns of all wanted scopes, each once."""
+    first = COMMON if len(kind.scopes) > 1 else ()
+    return tuple(dict.fromkeys(chain(first, *scopes(kind, kinds).values())))
+
+
+def records(report: Report, scope: str = "") -> Iterator[Record]:
+    """Yield the rows of one scope of a report."""
+    holder, _, name = report.scopes[scope].rpartition(".")
+    for held in getattr(report, holder) if holder else [report]:
+        yield from _held(held, scope, name, bool(holder))
+
+
+def records_of(report: Report, dump: Any, scope: str) -> Iterator[Record]:
+    """Yield the rows of one scope that one dump of a report holds."""
+    return _held(dump, scope, report.scopes[scope].rpartition(".")[2], True)
+
+
+def _held(holder: Any, scope: str, name: str, is_dump: bool) -> Iterator[Record]:
+    common = {"scope": scope} if scope else {}
+    if is_dump:
+        common |= {column: getattr(holder, column) for column in COMMON if column in holder._fields}
+    found = getattr(holder, name)
+    return ({**common, **record(row)} for row in ([found] if hasattr(found, "_fields") else found))
+
+
+def record(row: Any) -> Record:
+    """Return the values of a row as they are; a figure of no samples is None, as in JSON."""
+    if isinstance(row, Summary):
+        return figures(row)
+    values: Record = row._asdict()
+    for field in json_fields(row.__class__):
+        if field.inlined:
+            values |= figures(values.pop(field.name))
+    return values
+
+
+def names(kind: Any) -> tuple[str, ...]:
+    """Return the names under which JSON has the values of a kind of row."""
+    return tuple(chain.from_iterable(f.row._fields if f.inlined else (f.name,) for f in json_fields(kind)))
+
+
+def plain(value: Any) -> Any:
+    """Turn a report, or a part of one, into what JSON knows: what is not finite becomes a text."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, Summary):
+        return {name: plain(figure) for name, figure in figures(value).items()}
+    if hasattr(value, "_fields"):
+        return _tree(value)
+    return [plain(item) for item in value] if isinstance(value, list | tuple | LazyRows) else value
+
+
+def _tree(row: Any) -> Record:
+    tree: Record = {}
+    for field in json_fields(row.__class__):
+        found = plain(row[field.at])
+        tree |= found if field.inlined else {field.name: found}
+    return tree
+
+
+def figures(summary: Summary) -> Record:
+    """Return the figures of a summary by their names; a figure of no samples is no number, and None says so."""
+    return {name: None if math.isnan(value) else value for name, value in summary._asdict().items()}
+
+
+def joined(value: str | Sequence[Any]) -> str:
+    """Write a text, a shape, or the paths of a dump in shards.
+
+    >>> joined((2, 3)), joined(()), joined(["a.npz", "b.npz"])
+    ('2x3', 'scalar', 'a.npz;b.npz')
+    """
+    if isinstance(value, str):
+        return value
+    if all(isinstance(item, int) for item in value):
+        return "x".join(map(str, value)) or ("scalar" if isinstance(value, tuple) else "")
+    return ";".join(map(str, value))

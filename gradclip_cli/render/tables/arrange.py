@@ -1,0 +1,63 @@
+"""The tables of a report with the rows and the columns that a view chooses."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from gradclip_cli.render.records import Record, joined, scopes
+from gradclip_cli.render.tables import TABLES
+from gradclip_cli.render.tables.grid import Column, Grid, figure
+from gradclip_cli.render.view import View
+from gradclip_cli.reports import Report
+from gradclip_cli.text import printable
+
+
+def wanted(report: Report, view: View) -> list[Grid]:
+    """Return the tables of a report that a view shows; where it names columns, those tables that have all of them."""
+    found = TABLES[report.schema]()(report, view.kinds)
+    if not view.chooses:
+        return found
+    fields = scopes(type(report))
+    arranged = (_arranged(grid, view, fields.get(grid.scope, ())) for grid in found)
+    return [grid for grid in arranged if grid is not None]
+
+
+def _arranged(grid: Grid, view: View, fields: Sequence[str]) -> Grid | None:
+    """Arrange a table; one that is no list of the report's rows stays as it is, unless columns are chosen."""
+    if grid.records is None:
+        return None if view.columns else grid
+    if not set(view.columns) <= {*fields, *(column.name for column in grid.columns)}:
+        return None
+    records = list(grid.records)
+    lines = list(view.arranged(zip(grid.rows, records, strict=False), lambda line, column: line[1].get(column)))
+    rows, total = [row for row, _ in lines], grid.total
+    if not view.columns:
+        return grid._replace(rows=rows)
+    below = [] if total is None else [(total, records[-1])]
+    cells = [_column(grid, name, [*lines, *below]) for name in view.columns]
+    chosen = list(zip(*(texts for _, texts in cells), strict=True))
+    return grid._replace(
+        columns=[column for column, _ in cells],
+        rows=chosen[: len(rows)],
+        total=None if total is None else chosen[-1],
+    )
+
+
+def _column(grid: Grid, name: str, lines: Sequence[tuple[tuple[str, ...], Record]]) -> tuple[Column, list[str]]:
+    """Return a column of a table, or make one from its records."""
+    for k, column in enumerate(grid.columns):
+        if column.name == name:
+            return column._replace(rank=0), [row[k] for row, _ in lines]
+    values = [record.get(name) for _, record in lines]
+    text = any(isinstance(value, str | list) for value in values)
+    return Column(name.replace("_", " "), text=text, field=name), [_shown(value) for value in values]
+
+
+def _shown(value: Any) -> str:
+    """Write a value for a person."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if value is None or isinstance(value, float):
+        return figure(value)
+    return printable(joined(value))

@@ -1,0 +1,46 @@
+"""The table of `check`: one finding a line, under a line that sums them up."""
+
+from collections import Counter
+
+from gradclip_cli.render.tables.grid import Column, Grid, figure, place
+from gradclip_cli.reports import CheckReport, Finding
+from gradclip_cli.text import count, printable
+
+_COLUMNS = (
+    Column("rule", text=True),
+    Column("step"),
+    Column("layer", text=True),
+    Column("param", text=True),
+    Column("value", rank=1),
+    Column("limit", rank=2),
+    Column("message", text=True, rank=2, below=True),
+    Column("input", text=True, rank=1, below=True),
+)
+
+
+def grids(report: CheckReport, kinds: frozenset[str]) -> list[Grid]:
+    """Return the one table."""
+    records = (finding._asdict() for finding in report.findings)
+    return [Grid(summary(report), _COLUMNS, [_row(finding) for finding in report.findings], records=records)]
+
+
+def summary(report: CheckReport) -> str:
+    """Write how many findings there are, and of which rules."""
+    dumps = count(report.dumps, "dump")
+    if not report.findings:
+        return f"no findings in {dumps}"
+    rules = sorted(Counter(finding.rule for finding in report.findings).items())
+    return f"{count(len(report.findings), 'finding')} in {dumps}: {', '.join(f'{rule} {n:,}' for rule, n in rules)}"
+
+
+def _row(finding: Finding) -> tuple[str, ...]:
+    return (
+        finding.rule,
+        "-" if finding.step is None else str(finding.step),
+        "-" if finding.layer is None else printable(finding.layer),
+        "-" if finding.param is None else printable(finding.param),
+        f"{finding.value:,}" if isinstance(finding.value, int) else figure(finding.value),
+        figure(finding.limit),
+        finding.message,
+        place(finding.input),
+    )

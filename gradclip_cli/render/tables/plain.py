@@ -1,0 +1,90 @@
+"""A table as lines of text in columns as wide as they have to be: nothing is cut or folded."""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import IO
+
+from gradclip_cli.lazy_rows import LazyRows
+from gradclip_cli.render.tables.grid import Grid
+
+Escape = Callable[[str], str]
+"""Makes a text one that a stream can encode."""
+
+GAP = 2
+"""Blanks between two columns."""
+
+_BATCH = 4096
+_CELL = "\0"
+"""What stands between cells that are kept; no text that is shown holds it."""
+
+
+def lines(grid: Grid, rule: str) -> Iterator[str]:
+    """Yield the lines of a table, with `rule` drawn between them."""
+    headings = tuple(column.heading.replace("\n", " ") for column in grid.columns)
+    kept, sizes = _kept(grid, headings)
+    gap = " " * GAP
+    signs = ["<" if column.text else ">" for column in grid.columns]
+    plain = gap.join(f"%{'-' * (sign == '<')}{size}s" for sign, size in zip(signs, sizes, strict=True))
+
+    def line(row: Sequence[str]) -> str:
+        if "".join(row).isascii():
+            return (plain % tuple(row)).rstrip() + "\n"
+        pads = [size - cells(cell) + len(cell) for cell, size in zip(row, sizes, strict=True)]
+        return gap.join(f"{cell:{sign}{pad}}" for cell, sign, pad in zip(row, signs, pads, strict=True)).rstrip() + "\n"
+
+    between = gap.join(rule * size for size in sizes) + "\n"
+    yield from (f"{grid.title}\n", line(headings), between)
+    yield from (line(row.split(_CELL)) for row in kept)
+    if grid.total is not None:
+        yield from (between, line(grid.total))
+    yield "\n"
+
+
+def widths(grid: Grid) -> list[int]:
+    """Return how wide each column has to be."""
+    return _kept(grid, tuple(column.heading.replace("\n", " ") for column in grid.columns))[1]
+
+
+def _kept(grid: Grid, headings: tuple[str, ...]) -> tuple[list[str], list[int]]:
+    """Return all rows, packed, and how wide the columns are; each row is made once, which takes longer than to print it."""
+    kept: list[str] = []
+    sizes = list(map(_width, zip(headings, *([grid.total] if grid.total is not None else []), strict=True)))
+    every = iter(grid.rows)
+    while batch := list(islice(every, _BATCH)):
+        sizes = list(map(max, sizes, map(_width, zip(*batch, strict=True))))
+        kept += map(_CELL.join, batch)
+    return kept, sizes
+
+
+def _width(column: tuple[str, ...]) -> int:
+    """Return how wide a column has to be for these cells."""
+    return max(map(len if "".join(column).isascii() else cells, column))
+
+
+def cells(text: str) -> int:
+    """Return how many cells of a terminal a text takes; Chinese characters take two."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def escape_for(stream: IO[str]) -> Escape:
+    """Return what escapes characters that a stream cannot encode; a stream without an encoding can encode everything."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+
+    def escape(text: str) -> str:
+        return text if text.isascii() else text.encode(encoding, "backslashreplace").decode(encoding)
+
+    return escape
+
+
+def escaped(grid: Grid, escape: Escape) -> Grid:
+    """Escape all texts of a table, before its columns are measured."""
+
+    def line(row: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(escape, row))
+
+    total = None if grid.total is None else line(grid.total)
+    return grid._replace(title=escape(grid.title), rows=LazyRows(line, grid.rows), total=total)

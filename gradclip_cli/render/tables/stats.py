@@ -1,0 +1,154 @@
+"""The tables of `stats`: norms of steps, params and layers, and the thresholds that they suggest."""
+
+import math
+from collections.abc import Sequence
+from itertools import chain
+
+from gradclip_cli.lazy_rows import LazyRows
+from gradclip_cli.render.records import Record, records
+from gradclip_cli.render.tables import thresholds
+from gradclip_cli.render.tables.grid import Column, Grid, figure, named, place, share
+from gradclip_cli.reports import Advised, Candidate, StatsReport, Suggestion
+from gradclip_cli.text import printable
+from gradclip_cli.thresholds.summary import Summary
+
+NOTHING = "there is no gradient in these dumps, and nothing to clip"
+"""The only title where no tensor counts."""
+
+_SUMMARY = {
+    "count": 3,
+    "mean": 0,
+    "std": 2,
+    "median": 0,
+    "mad": 4,
+    "min": 2,
+    "max": 0,
+    "p90": 1,
+    "p95": 4,
+    "p99": 1,
+    "nonfinite": 3,
+}
+_SUGGESTED = (
+    Column("strategy", text=True),
+    Column("rule", rank=1),
+    Column("samples", rank=2),
+    Column("threshold"),
+    Column("clips"),
+    Column("mean\nfactor", rank=1),
+    Column("band", rank=1),
+    Column("note", text=True),
+)
+_CANDIDATES = (
+    Column("strategy", text=True),
+    Column("rule"),
+    Column("threshold"),
+    Column("clips"),
+    Column("mean\nfactor", rank=1),
+    Column("energy\nlost"),
+    Column("longest\nrun", rank=1),
+)
+
+
+def grids(report: StatsReport, kinds: frozenset[str]) -> list[Grid]:
+    """Return the tables of the given kinds; suggested thresholds stand last."""
+    if not report.params:
+        return [Grid(NOTHING, (), [])]
+    over = f"over {len(report.dumps):,} dumps" if len(report.dumps) > 1 else "in one dump"
+    norm, total = f"L{report.norm_type:g} norm", ("total", *_figures(report.total))
+    figures = [Column(name, rank=rank) for name, rank in _SUMMARY.items()]
+    params = LazyRows(lambda row: (printable(row.name), *_figures(row.summary)), report.params)
+    layers = LazyRows(lambda row: (named(row.layer, report.labels), *_figures(row.summary)), report.layers)
+    param, layer, whole = (
+        [Column(heading, text=True, field=field), *figures]
+        for heading, field in (("param", "name"), ("layer", "layer"), ("", "scope"))
+    )
+    found = [
+        ("step", _steps(report, norm)),
+        ("param", Grid(f"{norm} of each param {over}", param, params, total, _above(report, "param"), "param")),
+        ("layer", Grid(f"{norm} of each layer {over}", layer, layers, total, _above(report, "layer"), "layer")),
+        ("layer", thresholds.own(report)),
+        ("total", Grid(f"{norm} {over}", whole, [total], records=records(report, "total"), scope="total")),
+        ("total", _candidates(report.candidates)),
+        *thresholds.replays(report),
+        ("total", _suggestions(report)),
+        ("total", thresholds.tried(report.tries or [])),
+    ]
+    return [grid for kind, grid in found if kind in kinds and (grid.rows or not grid.optional)]
+
+
+def _above(report: StatsReport, scope: str) -> chain[Record]:
+    """Return the records of one scope, and that of the total."""
+    return chain(records(report, scope), records(report, "total"))
+
+
+def _figures(summary: Summary) -> tuple[str, ...]:
+    if summary.count == 1:
+        one = figure(summary.mean)
+        return ("1", one, "0", one, "0", *(one,) * 5, str(summary.nonfinite))
+    values = [getattr(summary, name) for name in _SUMMARY]
+    return tuple(figure(None if math.isnan(value) else value) for value in values)
+
+
+def _steps(report: StatsReport, norm: str) -> Grid:
+    columns = (
+        Column("step"),
+        Column("norm"),
+        Column("max |g|", field="max_abs"),
+        Column("nonfinite"),
+        Column("input", text=True),
+    )
+    rows = [
+        (
+            "-" if row.step is None else str(row.step),
+            figure(row.norm),
+            figure(row.max_abs),
+            f"{row.nonfinite:,}",
+            place(row.input),
+        )
+        for row in report.dumps
+    ]
+    return Grid(f"{norm} of each dump", columns, rows, records=records(report, "step"), scope="step")
+
+
+def _candidates(rows: Sequence[Candidate]) -> Grid:
+    lines = [
+        (
+            row.strategy,
+            row.rule,
+            figure(row.threshold),
+            share(row.clip_rate),
+            figure(row.mean_factor),
+            share(row.lost_energy),
+            "-" if row.longest_run is None else f"{row.longest_run:,}",
+        )
+        for row in rows
+    ]
+    return Grid("what each rule would do", _CANDIDATES, lines)
+
+
+def _suggestions(report: StatsReport) -> Grid:
+    lines = [
+        (
+            row.strategy,
+            row.rule,
+            f"{row.samples:,}",
+            figure(row.threshold),
+            share(row.clip_rate),
+            figure(row.mean_factor),
+            "-" if row.band is None else f"{figure(row.band[0])} to {figure(row.band[1])}",
+            _noted(row, report.advised),
+        )
+        for row in report.suggestions
+    ]
+    return Grid("suggested thresholds", _SUGGESTED, lines)
+
+
+def _noted(row: Suggestion, advised: Advised | None) -> str:
+    """Write the note of a suggestion, and the threshold of the advice where that is another."""
+    note = row.note or ""
+    if advised is None or not advised.doubtful or advised.threshold is None or advised.strategy != row.strategy:
+        return note
+    other = f"{advised.rule} would be {figure(advised.threshold)}"
+    if other in note:
+        return note.replace(other, f"{other}, as advised below")
+    return "; ".join(filter(None, [note, f"advised below: {figure(advised.threshold)} ({advised.rule})"]))

@@ -1,0 +1,72 @@
+"""Tables for a person: as wide as the terminal, or as wide as they need to be where they go into a pipe."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from typing import IO
+
+from gradclip_cli.render.lines import write_lines
+from gradclip_cli.render.tables import plain
+from gradclip_cli.render.tables.arrange import wanted
+from gradclip_cli.render.tables.grid import Grid
+from gradclip_cli.render.view import View
+from gradclip_cli.reports import Report, StatsReport
+
+_MOST_FITTED = 2000
+"""Rows up to which a table is fitted to a terminal: longer ones are written as into a pipe, a hundred times as fast."""
+
+_WIDTH, _WIDEST = 80, 200
+"""How wide charts are in a pipe, and at most, in characters."""
+
+
+def write(report: Report, stream: IO[str], view: View) -> None:
+    """Write the tables of a report that a view shows, each under its title, and the charts and the advice of `stats`."""
+    unicode = (getattr(stream, "encoding", None) or "ascii").lower().startswith("utf")
+    for grid in wanted(report, view):
+        _write_grid(grid if unicode else plain.escaped(grid, plain.escape_for(stream)), stream, view, unicode)
+    if isinstance(report, StatsReport) and report.params and not view.chooses:
+        lines = _below_tables(report, stream, view, unicode)
+        stream.writelines(f"{line}\n" for text in lines for line in _wrapped(text, stream))
+
+
+def _write_grid(grid: Grid, stream: IO[str], view: View, unicode: bool) -> None:
+    if not grid.rows and grid.total is None:
+        stream.write(f"{grid.title}\n")  # a table of nothing is its title
+    elif stream.isatty() and len(grid.rows) <= _MOST_FITTED:
+        _fit(grid, stream, view, unicode)
+    else:
+        write_lines(stream, plain.lines(grid, "─" if unicode else "-"))
+
+
+def _fit(grid: Grid, stream: IO[str], view: View, unicode: bool) -> None:
+    """Write a table in the columns and lines that a terminal has room for."""
+    from gradclip_cli.render.tables import folded
+
+    width = shutil.get_terminal_size().columns
+    if folded.is_needed(grid, width):
+        stream.writelines(folded.lines(grid, "─" if unicode else "-", width))
+        return
+    from gradclip_cli.render.tables import terminal
+
+    color = view.color and not (os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb")
+    terminal.write(grid, stream, width, unicode, color)
+
+
+def _below_tables(report: StatsReport, stream: IO[str], view: View, unicode: bool) -> Iterator[str]:
+    """Yield the lines of the charts and of the advice."""
+    from gradclip_cli.render.charts.characters import lines
+
+    width = min(shutil.get_terminal_size().columns, _WIDEST) if stream.isatty() else _WIDTH
+    escape = plain.escape_for(stream)
+    yield from lines(report, view.kinds, width, unicode, escape, whole=not stream.isatty())
+    if "total" in view.kinds:
+        yield from map(escape, report.advice)
+
+
+def _wrapped(text: str, stream: IO[str]) -> list[str]:
+    """Fold a sentence for a terminal, but no command that somebody might copy."""
+    if not text or not stream.isatty() or "gradclip apply " in text:
+        return [text]
+    from gradclip_cli.render.tables.folded import wrapped
+
+    return wrapped(text, shutil.get_terminal_size().columns)

@@ -1,0 +1,95 @@
+"""What `apply` did."""
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, NamedTuple
+
+from gradclip_cli.reports.base import TableOnly
+
+
+class ApplyTotal(NamedTuple):
+    """A whole dump, before and after; group figures are None where every element is its own group."""
+
+    tensors: int
+    elements: int
+    norm_before: float
+    norm_after: float
+    max_abs_before: float
+    max_abs_after: float
+    groups: int | None
+    clipped_groups: int | None
+    clipped_elements: int
+
+
+class ApplyLayer(NamedTuple):
+    """One layer, before and after; `factor` is None unless all its params share it.
+
+    `peak_before` and `peak_after` are the largest |g|. `limited` counts the clipped elements where elements are clipped one
+    by one, and is None elsewhere.
+    """
+
+    layer: str
+    params: int
+    elements: int
+    norm_before: float
+    norm_after: float
+    factor: float | None
+    clipped: bool
+    strategy: str
+    threshold: float | None
+    peak_before: TableOnly[float]
+    peak_after: TableOnly[float]
+    params_clipped: TableOnly[int]
+    limited: TableOnly[int | None]
+
+
+class ApplyParam(NamedTuple):
+    """One tensor, before and after; None stands for what was not measured, since the tensor does not count."""
+
+    name: str
+    layer: str
+    param: str
+    shape: tuple[int, ...] | None
+    dtype: str
+    elements: int
+    norm_before: float | None
+    norm_after: float | None
+    max_abs_before: float | None
+    max_abs_after: float | None
+    factor: float | None
+    clipped: bool
+    clipped_elements: int
+    zeros: int | None
+    nonfinite: int | None
+    underflowed: int | None
+    strategy: str | None
+    threshold: float | None
+
+
+class ApplyDump(NamedTuple):
+    """One input and its output, which is None where nothing was written; a dump in shards is its index, or their list."""
+
+    input: str | list[str]
+    output: str | list[str] | None
+    step: int | None
+    total: ApplyTotal
+    layers: Sequence[ApplyLayer]
+    params: Sequence[ApplyParam]
+    labels: TableOnly[dict[str, str]]
+
+
+class _ApplyReport(NamedTuple):
+    strategy: str
+    threshold: float | None
+    norm_type: float
+    epsilon: float
+    nonfinite: str
+    dumps: list[ApplyDump]
+    notes: TableOnly[list[str]]
+
+
+class ApplyReport(_ApplyReport):
+    """What `apply` did."""
+
+    __slots__ = ()
+    schema: ClassVar[str] = "gradclip.apply/1"
+    scopes: ClassVar[Mapping[str, str]] = {"param": "dumps.params", "layer": "dumps.layers", "total": "dumps.total"}

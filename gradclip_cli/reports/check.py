@@ -1,0 +1,35 @@
+"""What `check` found."""
+
+from collections.abc import Mapping
+from typing import ClassVar, NamedTuple
+
+from gradclip_cli.errors import GradclipError
+from gradclip_cli.reports.base import TableOnly
+
+
+class Finding(NamedTuple):
+    """One problem, at the first step that shows it; `layer` and `param` are None where it concerns more than one."""
+
+    rule: str
+    input: str | list[str]
+    step: int | None
+    layer: str | None
+    param: str | None
+    value: float
+    limit: float
+    message: str
+
+
+class _CheckReport(NamedTuple):
+    findings: list[Finding]
+    dumps: int
+    notes: TableOnly[list[str]]
+    failed: TableOnly[list[GradclipError]]
+
+
+class CheckReport(_CheckReport):
+    """What `check` found, rule by rule; `failed` are the errors of dumps that were left out."""
+
+    __slots__ = ()
+    schema: ClassVar[str] = "gradclip.check/1"
+    scopes: ClassVar[Mapping[str, str]] = {"": "findings"}

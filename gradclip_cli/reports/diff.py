@@ -1,0 +1,44 @@
+"""What `diff` found."""
+
+from collections.abc import Mapping
+from typing import ClassVar, NamedTuple
+
+from gradclip_cli.reports.base import TableOnly
+
+
+class DiffParam(NamedTuple):
+    """One tensor in both dumps; a figure is None where a side is missing, is no gradient, or leaves it undefined.
+
+    `norm_ratio` is norm_b / norm_a, None unless both are finite and norm_a is above 0. `cosine` is that of the angle between
+    them, None where either is zero or not finite. `max_rel_diff` is the largest |a - b| / |b| over the elements where b is
+    not 0, None if there is no such element.
+    """
+
+    name: str
+    status: str
+    norm_a: float | None = None
+    norm_b: float | None = None
+    norm_ratio: float | None = None
+    cosine: float | None = None
+    max_abs_diff: float | None = None
+    max_rel_diff: float | None = None
+    shape_a: TableOnly[tuple[int, ...] | None] = None
+    shape_b: TableOnly[tuple[int, ...] | None] = None
+    dtype_a: TableOnly[str | None] = None
+    dtype_b: TableOnly[str | None] = None
+
+
+class _DiffReport(NamedTuple):
+    equal: bool
+    params: list[DiffParam]
+    inputs: TableOnly[tuple[str, str]]
+    overall: TableOnly[DiffParam]
+    notes: TableOnly[list[str]]
+
+
+class DiffReport(_DiffReport):
+    """What `diff` found; `overall` compares all gradients that both dumps have, as one vector."""
+
+    __slots__ = ()
+    schema: ClassVar[str] = "gradclip.diff/1"
+    scopes: ClassVar[Mapping[str, str]] = {"": "params"}

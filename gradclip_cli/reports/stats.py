@@ -1,0 +1,174 @@
+"""What `stats` found."""
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, NamedTuple
+
+from gradclip_cli.errors import GradclipError
+from gradclip_cli.reports.base import Inlined, Section, TableOnly
+from gradclip_cli.thresholds.summary import Summary
+
+
+class StatsDump(NamedTuple):
+    """The norm of one dump; `nonfinite` counts elements."""
+
+    input: str | list[str]
+    step: int | None
+    norm: float
+    max_abs: float
+    nonfinite: int
+
+
+class StatsLayer(NamedTuple):
+    """The norms of one layer over the dumps."""
+
+    layer: str
+    summary: Inlined[Summary]
+
+
+class StatsParam(NamedTuple):
+    """The norms of one tensor over the dumps."""
+
+    name: str
+    layer: str
+    param: str
+    shape: tuple[int, ...] | None
+    dtype: str
+    summary: Inlined[Summary]
+
+
+class Suggestion(NamedTuple):
+    """A threshold for one strategy, and what it would do to the dumps."""
+
+    strategy: str
+    rule: str
+    samples: int
+    threshold: float | None
+    clip_rate: float | None
+    mean_factor: float | None
+    band: tuple[float, float] | None
+    note: str | None
+
+
+class Candidate(NamedTuple):
+    """What one rule would choose under one strategy, and what that would do; `reason` says why it can choose nothing."""
+
+    strategy: str
+    rule: str
+    threshold: float | None
+    clip_rate: float | None
+    mean_factor: float | None
+    lost_energy: TableOnly[float | None]
+    longest_run: TableOnly[int | None]
+    reason: TableOnly[str | None]
+
+
+class OwnThreshold(NamedTuple):
+    """The threshold that the norms of one layer suggest for that layer alone.
+
+    `threshold` and `clip_rate` are None where the norms suggest none; `note` says why a threshold is no guide.
+    """
+
+    layer: str
+    threshold: float | None
+    clip_rate: float | None
+    note: str | None
+
+
+class Tried(NamedTuple):
+    """What a strategy would do to the dumps; a figure is None where nobody can tell, and `note` says why.
+
+    `lost_energy` is 1 - Σ after² / Σ before² over all finite norms. `cosine` is the mean over the steps of the cosine
+    between the gradients before and after, `least_cosine` the smallest. `layers` names the most clipped layers, each with
+    the share of the steps that would clip something of it; it is empty for a strategy that treats the whole dump alike.
+    """
+
+    strategy: str
+    rule: str | None
+    threshold: float | None
+    clip_rate: float | None
+    mean_factor: float | None
+    lost_energy: float | None
+    cosine: float | None
+    least_cosine: float | None
+    layers: dict[str, float]
+    note: str | None
+
+
+class ReplayStep(NamedTuple):
+    """What a rule with a threshold for each step does to a dump.
+
+    `threshold` is inf where there is none yet; `factor` and `clipped` are None where the norm is not finite.
+    """
+
+    strategy: str
+    input: str | list[str]
+    step: int | None
+    norm: float
+    threshold: float
+    factor: float | None
+    clipped: bool | None
+
+
+class ReplayGroup(NamedTuple):
+    """What a rule with a threshold for each step does to a layer or a tensor; `name` is None for a layer.
+
+    `norm` and `threshold` are those of the last step, the other figures are over the finite norms.
+    """
+
+    strategy: str
+    layer: str
+    name: str | None
+    samples: int
+    norm: float
+    threshold: float
+    clip_rate: float | None
+    mean_factor: float | None
+
+
+class Advised(NamedTuple):
+    """The threshold that is advised, None where there is none, and the reasons, in sentences.
+
+    `doubtful` says that the rule which the user asked for is no guide.
+    """
+
+    strategy: str
+    rule: str | None
+    threshold: float | None
+    doubtful: bool
+    lines: Sequence[str]
+
+
+class _StatsReport(NamedTuple):
+    norm_type: float
+    dumps: list[StatsDump]
+    total: Summary
+    layers: Sequence[StatsLayer]
+    params: Sequence[StatsParam]
+    suggestions: list[Suggestion]
+    candidates: list[Candidate]
+    labels: TableOnly[dict[str, str]]
+    series: TableOnly[Sequence[Sequence[float]]]
+    notes: TableOnly[list[str]]
+    failed: TableOnly[list[GradclipError]]
+    tries: Section[list[Tried]] = None
+    own: TableOnly[Sequence[OwnThreshold]] = ()
+    advised: TableOnly[Advised | None] = None
+    replay: Section[list[ReplayStep]] = None
+    replay_groups: Section[list[ReplayGroup]] = None
+
+
+class StatsReport(_StatsReport):
+    """What `stats` found.
+
+    `labels` are what a framework calls layers, `series` are the norms of each layer, step by step. `tries` and the replays
+    are None where the user asked for none; `failed` are the errors of dumps that were left out.
+    """
+
+    __slots__ = ()
+    schema: ClassVar[str] = "gradclip.stats/1"
+    scopes: ClassVar[Mapping[str, str]] = {"param": "params", "layer": "layers", "step": "dumps", "total": "total"}
+
+    @property
+    def advice(self) -> Sequence[str]:
+        """The reasons for what is advised, line by line."""
+        return self.advised.lines if self.advised else ()

@@ -1,0 +1,1 @@
+"""Tests of the package gradclip_cli.reports."""
