@@ -27,7 +27,7 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("rules",),
     ("plan",),
     ("planning",),
-    ("report",),
+    ("reports",),
     ("commands",),
     ("choosing", "checking"),
     ("pipeline",),
