@@ -54,7 +54,7 @@ def block_powers(
     """
     exponents = np.zeros(len(rows), np.int64)
     if peaks is None:
-        return exponents, sum_powers(rows, p)
+        return exponents, sum_powers(rows, 2.0 if p == 2.0 else 1.0)
     if isinstance(p, Clamped):
         return _clamped(rows, p, peaks)
     if p == math.inf:
