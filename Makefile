@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO := $(VENV)/demo
 
-.PHONY: demo test faults fuzz lint types ci docs man wheel-test bench torch samples clean
+.PHONY: demo test faults fuzz golden lint types ci docs man wheel-test bench torch samples clean
 
 demo: $(VENV)/installed
 	$(BIN)/gradclip stats sample_data/char_lstm --by layer --by total
@@ -25,6 +25,10 @@ faults: $(VENV)/tested
 # Damaged dumps for so many minutes a format; FORMAT="npz hdf5" for some only, FIRST=7 COUNT=1 for one that was found.
 fuzz: $(VENV)/tested
 	PYTHONPATH=tests $(BIN)/python -m fuzz $(FORMAT) --minutes $(or $(MINUTES),1) $(if $(FIRST),--first $(FIRST)) $(if $(COUNT),--count $(COUNT))
+
+# The sums that every machine has to find: to be written anew only where what is summed, or how, is meant to change.
+golden: $(VENV)/tested
+	PYTHONPATH=tests $(BIN)/python -m golden.sums
 
 lint: $(VENV)/linted
 	$(BIN)/ruff check .

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gradclip_cli.numerics.sums import sum_powers, sum_products
 from gradclip_cli.numerics.workspace import borrow
 
 BLOCK = 8192
@@ -53,7 +54,7 @@ def block_powers(
     """
     exponents = np.zeros(len(rows), np.int64)
     if peaks is None:
-        return exponents, _sum_powers(rows, p)
+        return exponents, sum_powers(rows, 2.0 if p == 2.0 else 1.0)
     if isinstance(p, Clamped):
         return _clamped(rows, p, peaks)
     if p == math.inf:
@@ -61,20 +62,9 @@ def block_powers(
     _, scales = np.frexp(peaks)
     outside = (np.abs(scales) > _SAFE) & (peaks > 0) if p in (1.0, 2.0) else peaks > 0
     if not outside.any():
-        return exponents, _sum_powers(rows, p)
+        return exponents, sum_powers(rows, p)
     exponents[outside] = scales[outside]
-    return exponents, _sum_powers(np.ldexp(rows, -exponents[:, None]), p)
-
-
-def _sum_powers(rows: NDArray[np.float64], p: Sum) -> NDArray[np.float64]:
-    if p == 2.0:
-        squares: NDArray[np.float64] = np.vecdot(rows, rows)
-        return squares
-    size = np.abs(rows)
-    if p != 1.0:
-        np.power(size, p, out=size)
-    powers: NDArray[np.float64] = np.vecdot(size, np.ones(rows.shape[1]))
-    return powers
+    return exponents, sum_powers(np.ldexp(rows, -exponents[:, None]), p)
 
 
 def _clamped(
@@ -87,9 +77,9 @@ def _clamped(
     if after.any():
         np.ldexp(limited, -after[:, None], out=limited)
     if kind.squared:
-        return after, np.vecdot(limited, limited)
+        return after, sum_products(limited, limited)
     whole = np.ldexp(rows, -before[:, None]) if before.any() else rows
-    return before + after, np.vecdot(whole, limited)
+    return before + after, sum_products(whole, limited)
 
 
 def _outside(peaks: NDArray[Any]) -> NDArray[np.int64]:

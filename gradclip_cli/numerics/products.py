@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from gradclip_cli.numerics import norms
 from gradclip_cli.numerics.dtypes import DType
 from gradclip_cli.numerics.norms import Power
+from gradclip_cli.numerics.sums import sum_products
 
 Rows = NDArray[np.float64]
 
@@ -50,7 +51,7 @@ class Length(NamedTuple):
 def squares(rows: Rows, dtype: DType) -> tuple[Squares, Rows]:
     """Return the squares of each row, and the rows with zeros for what is not finite."""
     if dtype.itemsize < 8:  # the sum of the squares is in the range of float64, whatever the elements
-        sums = Sums(np.zeros(len(rows), np.int64), np.vecdot(rows, rows))
+        sums = Sums(np.zeros(len(rows), np.int64), sum_products(rows, rows))
         finite = np.isfinite(sums.values).all()
     else:
         peaks = np.maximum(rows.max(axis=1, initial=0), -rows.min(axis=1, initial=0))
@@ -69,7 +70,7 @@ def products(a: Rows, b: Rows, squares_a: Squares, squares_b: Squares) -> Sums:
     a, b = (
         np.ldexp(rows, -scale[:, None]) if scale.any() else rows for rows, scale in zip((a, b), exponents, strict=True)
     )
-    return Sums(exponents[0] + exponents[1], np.vecdot(a, b))
+    return Sums(exponents[0] + exponents[1], sum_products(a, b))
 
 
 def concatenated(parts: Sequence[Sums]) -> Sums:

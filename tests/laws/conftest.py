@@ -1,14 +1,14 @@
 """Dumps that the laws are tried on, and pieces of any size."""
 
-import sys
 from collections.abc import Callable
-from types import FunctionType
+from functools import partial
 
 import numpy as np
 import pytest
 from numpy.typing import DTypeLike
 
 from laws.official import BFLOAT16, Array, Tensors
+from laws.pieces import patch_pieces
 
 
 @pytest.fixture
@@ -36,19 +36,4 @@ def gradients() -> Tensors:
 def piece_bytes(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Let a test say how much of a tensor is read at once, wherever the package says so."""
 
-    def patch(size: int) -> None:
-        functions = []
-        for name, module in list(sys.modules.items()):
-            if not name.startswith("gradclip_cli"):
-                continue
-            for key, value in vars(module).items():
-                if key.endswith("_BYTES"):
-                    monkeypatch.setattr(module, key, size)
-                elif isinstance(value, FunctionType) and "piece_bytes" in value.__code__.co_varnames:
-                    functions.append(value)
-        found = {function for function in functions if function.__defaults__}
-        assert {function.__name__ for function in found} >= {"cut", "in_order"}
-        for function in found:
-            monkeypatch.setattr(function, "__defaults__", (size,))
-
-    return patch
+    return partial(patch_pieces, monkeypatch)

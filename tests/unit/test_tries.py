@@ -75,7 +75,8 @@ def cosine(x: Mapping[str, Wide], y: Mapping[str, Wide]) -> float:
     """The cosine between two dumps, each scaled by its largest element."""
     a, b = (np.concatenate([step[name] for name in x]) for step in (x, y))
     a, b = a / np.abs(a).max(), b / np.abs(b).max()
-    return float(a @ b / np.sqrt(a @ a) / np.sqrt(b @ b))
+    ab, aa, bb = (math.fsum((x * y).tolist()) for x, y in ((a, b), (a, a), (b, b)))
+    return ab / math.sqrt(aa) / math.sqrt(bb)
 
 
 def lost(steps: Sequence[Step], strategy: str, c: float, **options: float) -> float:

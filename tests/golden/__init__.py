@@ -1,0 +1,1 @@
+"""Numbers that were computed once, and are held against what is computed now."""
