@@ -5,12 +5,13 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from json.encoder import encode_basestring_ascii
+from types import NoneType
 from typing import IO, Any
 
 from gradclip_cli import __version__
 from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.render.lines import write_lines
-from gradclip_cli.render.records import figures, plain
+from gradclip_cli.render.records import Record, plain
 from gradclip_cli.render.view import View
 from gradclip_cli.reports import Report
 from gradclip_cli.reports.base import has_rows, json_fields
@@ -29,14 +30,22 @@ def write(report: Report, stream: IO[str], view: View) -> None:
 def write_records(report: Report, stream: IO[str], view: View) -> None:
     """Write a report as one table: one object a row, each with the same keys, all in ASCII."""
     names = view.names(type(report))
-    template = _template(names) + "\n"
-    write_lines(stream, (template % tuple([_atom(row.get(name)) for name in names]) for row in view.rows(report)))
+    rows = view.rows(report)
+    write_lines(stream, (_encode_record({name: row.get(name) for name in names}) + "\n" for row in rows))
 
 
 def encode_row(row: Any) -> str:
     """Encode a row as `json` encodes `plain(row)`, several times as fast: the library is told of each row anew."""
     template, kept = _template_of(row.__class__)
-    return template % tuple([encoded(row[k]) for k, encoded in kept])
+    return template % tuple([_atom(row[k]) for k in kept])
+
+
+def _encode_record(record: Record) -> str:
+    """Encode values under their names; of so many columns the library is faster than `encode_row`."""
+    try:
+        return _encode(record)
+    except ValueError:  # some value is not finite
+        return _encode({name: plain(value) for name, value in record.items()})
 
 
 def _items(row: Any) -> Iterator[tuple[str, Any]]:
@@ -60,25 +69,25 @@ def _object(items: Iterable[tuple[str, Any]], indent: str) -> Iterator[str]:
 def _value(value: Any, indent: str) -> Iterator[str]:
     """Yield the text of a value; rows stand one below the other."""
     if not isinstance(value, list | LazyRows) or not value or not hasattr(value[0], "_fields"):
-        yield _atom(value)
+        yield _encode(plain(value))
         return
-    start = f"[\n{indent}"
+    start, nested = f"[\n{indent}", has_rows(value[0].__class__)
     for row in value:
-        yield start
-        if has_rows(row.__class__):
+        if nested:
+            yield start
             yield from _object(_items(row), indent + " ")
         else:
-            yield encode_row(row)
+            yield start + encode_row(row)
         start = f",\n{indent}"
     yield "]"
 
 
 @cache
-def _template_of(kind: Any) -> tuple[str, list[tuple[int, Callable[[Any], str]]]]:
-    """Return the text of a row with gaps for its values, and of each value its index and what encodes it."""
+def _template_of(kind: Any) -> tuple[str, list[int]]:
+    """Return the text of a row with gaps for its values, and the indices of those values."""
     kept = json_fields(kind)
     parts = ["%s" if field.inlined else _template((field.name,))[1:-1] for field in kept]
-    return f"{{{', '.join(parts)}}}", [(field.at, _figures if field.inlined else _atom) for field in kept]
+    return f"{{{', '.join(parts)}}}", [field.at for field in kept]
 
 
 def _template(names: tuple[str, ...]) -> str:
@@ -107,7 +116,7 @@ def _figures(summary: Summary) -> str:
     if summary.count == 1:
         one = _float(summary.mean)
         return _SUMMARY % (1, summary.nonfinite, one, "0.0", one, "0.0", one, one, one, one, one)
-    return _SUMMARY % tuple([_atom(value) for value in figures(summary).values()])
+    return _SUMMARY % tuple(["null" if math.isnan(value) else _atom(value) for value in summary])
 
 
 def _other(value: Any) -> str:
@@ -119,5 +128,9 @@ _ATOMS: dict[type, Callable[[Any], str]] = {
     str: encode_basestring_ascii,
     float: _float,
     int: str,
+    bool: {True: "true", False: "false"}.__getitem__,
+    NoneType: lambda _: "null",
     tuple: _tuple,
+    Summary: _figures,
 }
+"""What encodes the values of rows by their exact types; summaries are inlined."""

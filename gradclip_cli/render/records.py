@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import chain
 from typing import Any
 
@@ -63,10 +64,15 @@ def record(row: Any) -> Record:
     if isinstance(row, Summary):
         return figures(row)
     values: Record = row._asdict()
-    for field in json_fields(row.__class__):
-        if field.inlined:
-            values |= figures(values.pop(field.name))
+    for name in _inlined(row.__class__):
+        values |= figures(values.pop(name))
     return values
+
+
+@cache
+def _inlined(kind: Any) -> tuple[str, ...]:
+    """Return the names of the fields whose own fields stand among those of their row."""
+    return tuple(field.name for field in json_fields(kind) if field.inlined)
 
 
 def names(kind: Any) -> tuple[str, ...]:
