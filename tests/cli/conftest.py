@@ -12,8 +12,8 @@ from unittest import mock
 import numpy as np
 import pytest
 import safetensors.numpy
+from support.command import GRADCLIP, Result, Run, Save
 
-from cli.running import GRADCLIP, Result, Run, Save
 from gradclip_cli.__main__ import main
 
 HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -8,8 +8,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 import safetensors.numpy
-
-from cli.running import Run, Save
+from support.command import Run, Save
 
 UNWRITABLE = "/proc/self/fdinfo/out.safetensors"
 """A place where not even root can make a file."""

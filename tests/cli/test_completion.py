@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.command import Run, Save
+from support.shell import furnish, shell
 
-from cli.running import Run, Save
-from cli.shelling import furnish, shell
 from gradclip_cli.cli import COMMANDS
 from gradclip_cli.cli.shells import quoted, typed
 from gradclip_cli.strategies import STRATEGIES

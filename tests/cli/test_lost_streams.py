@@ -9,8 +9,7 @@ from subprocess import PIPE
 
 import numpy as np
 import pytest
-
-from cli.running import Save
+from support.command import Save
 
 ADVICE = "make room for it, or write it elsewhere"
 CLOSED = "Error: standard output: is closed; redirect it to a file or to /dev/null\n"

@@ -16,8 +16,8 @@ import ml_dtypes
 import numpy as np
 import pytest
 import safetensors.numpy
+from support.command import GRADCLIP, Save
 
-from cli.running import GRADCLIP, Save
 from gradclip_cli.cli import COMMANDS
 
 Shell = Callable[..., subprocess.CompletedProcess[str]]

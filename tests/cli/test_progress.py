@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.command import GRADCLIP
 
-from cli.running import GRADCLIP
 from gradclip_cli.cli.progress import Bar
 
 IMPATIENT = "import sys; from gradclip_cli.cli import bar; bar.PATIENCE = float(sys.argv.pop(1)); "

@@ -16,8 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from cli.running import GRADCLIP, Run, Save
+from support.command import GRADCLIP, Run, Save
 
 NASTY = {
     "escape": "w\x1b[31mred",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cli.running import GRADCLIP
+from support.command import GRADCLIP
 
 from faults.scenarios import OLD, environment
 

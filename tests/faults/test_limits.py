@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import safetensors.numpy
-from cli.running import GRADCLIP
+from support.command import GRADCLIP
 
 from faults.scenarios import OLD, environment, save
 

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from cli.running import GRADCLIP
+from support.command import GRADCLIP
 
 from faults.scenarios import environment, save
 

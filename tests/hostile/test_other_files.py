@@ -13,11 +13,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from support.command import GRADCLIP
 
 from hostile.hdf5_elsewhere import renumbered
 from hostile.npz_making import archive, npy
 
-GRADCLIP = [sys.executable, "-m", "gradclip_cli"]
 OPENED = 0x20  # IN_OPEN of inotify(7)
 
 

@@ -7,8 +7,7 @@ from types import FunctionType
 import numpy as np
 import pytest
 from numpy.typing import DTypeLike
-
-from laws.official import BFLOAT16, Array, Tensors
+from support.official import BFLOAT16, Array, Tensors
 
 
 @pytest.fixture

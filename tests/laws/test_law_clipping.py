@@ -5,11 +5,11 @@ from pathlib import Path
 import ml_dtypes
 import numpy as np
 import pytest
+from support.official import BFLOAT16, FLOATS, Tensors, all_bits, beside, clip, load, save, ulps
+from support.oracle import is_gradient, layer_of, norm_of
 
 from gradclip_cli.formats import FORMATS
 from gradclip_cli.strategies import STRATEGIES, Group
-from laws.official import BFLOAT16, FLOATS, Tensors, all_bits, beside, clip, load, save, ulps
-from laws.oracle import is_gradient, layer_of, norm_of
 
 NAMES = [strategy.name for strategy in STRATEGIES]
 WITH_THRESHOLD = [strategy.name for strategy in STRATEGIES if strategy.takes_threshold]

@@ -9,13 +9,13 @@ import h5py
 import numpy as np
 import pytest
 from numpy.typing import DTypeLike
+from support.official import BFLOAT16, E4M3FN, E5M2, FLOATS, Array, Tensors, save, save_deflated, save_hdf5
+from support.oracle import is_gradient
 
 import gradclip_cli
 from gradclip_cli import GradclipError, apply
 from gradclip_cli.formats import FORMATS
 from gradclip_cli.report import DiffParam, DiffReport
-from laws.official import BFLOAT16, E4M3FN, E5M2, FLOATS, Array, Tensors, save, save_deflated, save_hdf5
-from laws.oracle import is_gradient
 
 WHOLE = tuple(np.dtype(code) for code in ("i1", "u2", "i4", "i8", "u8", "?"))
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.official import BFLOAT16, FLOATS, Array, Tensors, all_bits, beside, clip, load, save, ulps
+from support.oracle import expected, layer_of
 
 import gradclip_cli
 from gradclip_cli import GradclipError
 from gradclip_cli.formats import FORMATS
 from gradclip_cli.strategies import STRATEGIES, Group
-from laws.official import BFLOAT16, FLOATS, Array, Tensors, all_bits, beside, clip, load, save, ulps
-from laws.oracle import expected, layer_of
 
 NAMES = [strategy.name for strategy in STRATEGIES]
 WITH_THRESHOLD = [strategy.name for strategy in STRATEGIES if strategy.takes_threshold]

@@ -6,12 +6,12 @@ from pathlib import Path
 import ml_dtypes
 import numpy as np
 import pytest
+from support.official import BFLOAT16, E4M3FN, E5M2, FLOATS, Array, Tensors, beside, clip, load, save, spacing, ulps
+from support.oracle import expected, is_gradient, layer_of, norm_of
 
 import gradclip_cli
 from gradclip_cli.formats import FORMATS
 from gradclip_cli.strategies import STRATEGIES
-from laws.official import BFLOAT16, E4M3FN, E5M2, FLOATS, Array, Tensors, beside, clip, load, save, spacing, ulps
-from laws.oracle import expected, is_gradient, layer_of, norm_of
 
 NAMES = [strategy.name for strategy in STRATEGIES]
 WITH_THRESHOLD = [strategy.name for strategy in STRATEGIES if strategy.takes_threshold]

@@ -6,10 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-
-from gradclip_cli import GradclipError
-from gradclip_cli.formats import FORMATS
-from laws.official import (
+from support.official import (
     BFLOAT16,
     E4M3FN,
     E5M2,
@@ -23,6 +20,9 @@ from laws.official import (
     save_deflated,
     save_hdf5,
 )
+
+from gradclip_cli import GradclipError
+from gradclip_cli.formats import FORMATS
 
 PAIRS = [pytest.param(source, target, id=f"{source}-{target}") for source in FORMATS for target in FORMATS]
 VALUES = np.array([[1.5, -0.0, 3e-7], [-2.25, 0.375, 6e4]])

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
+from support.tensors import gradients
 
 from gradclip_cli import apply
 from gradclip_cli.commands.apply import copy_ahead
-from unit.making import gradients
 
 TENSORS = {
     "a.w": gradients(530_000, seed=1),

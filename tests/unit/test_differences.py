@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from support.tensors import raw_of
 
 from gradclip_cli.numerics.differences import Difference, Tolerance, difference, numbers, worst
 from gradclip_cli.numerics.dtypes import FLOAT64, from_numpy
-from unit.making import raw_of
 
 NAN, INF = math.nan, math.inf
 BIG = float(np.finfo(np.float64).max)

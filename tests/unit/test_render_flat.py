@@ -5,13 +5,13 @@ import math
 from typing import Any, NamedTuple
 
 import pytest
+from support.parsing import csv_rows, strict, tsv_rows
 
 from gradclip_cli import render
 from gradclip_cli.render.flat import columns
 from gradclip_cli.render.order import Order
 from gradclip_cli.render.view import View
 from gradclip_cli.report import LsReport, LsTensor
-from unit.parsing import csv_rows, strict, tsv_rows
 from unit.test_render import APPLY, LS, NAME, REPORTS, STATS, STRATEGIES
 
 HOSTILE = [

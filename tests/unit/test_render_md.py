@@ -4,11 +4,11 @@ import re
 from typing import Any
 
 import pytest
+from support.parsing import markdown_shown, markdown_source
 
 from gradclip_cli.render.arrange import wanted
 from gradclip_cli.render.order import Order
 from gradclip_cli.render.view import View
-from unit.parsing import markdown_shown, markdown_source
 from unit.test_render import APPLY, LS, NAME, REPORTS
 from unit.test_render_flat import HOSTILE, of_names, written
 

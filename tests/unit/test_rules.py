@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.findings import Arrays, Seen, seen, series
 
 from gradclip_cli import check, rules
 from gradclip_cli.errors import UsageError
 from gradclip_cli.rules.limits import Limits
-from unit.checking import Arrays, Seen, seen, series
 
 SUFFIXES = (".safetensors", ".h5", ".npz")
 TINY16 = np.array([2.0**-15, 2.0**-15, 2.0**-15, 1.0], np.float16)  # subnormal below 2^-14
