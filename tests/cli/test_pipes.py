@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 from support.command import GRADCLIP, Save
+from support.matrices import crossed
 
 from gradclip_cli.cli import COMMANDS
 
@@ -44,21 +45,29 @@ def shell(save: Save, tmp_path_factory: pytest.TempPathFactory) -> Shell:
 
 
 @pytest.fixture
-def dumps(save: Save) -> dict[str, Path]:
+def dumps(save: Save, written: Path) -> dict[str, Path]:
+    """Put one dump of each format into the working directory."""
+    for path in written.iterdir():
+        shutil.copy(path, path.name)
+    return {format: Path(f"g{suffix}") for format, suffix in SUFFIX.items()}
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write one dump in each format: one tensor is larger than what is read at once, one is packed where that is possible."""
+    folder = tmp_path_factory.mktemp("written")
     noise = np.random.default_rng(0).standard_normal((600, 1000)).astype(np.float32)
     tensors = {"lstm/weight": noise, "lstm/bias": noise[0], "count": np.arange(3)}
-    paths = {format: Path(f"g{suffix}") for format, suffix in SUFFIX.items()}
+    paths = {format: folder / f"g{suffix}" for format, suffix in SUFFIX.items()}
     safetensors.numpy.save_file(tensors, paths["safetensors"])
     np.savez_compressed(paths["npz"], **tensors)
     with h5py.File(paths["hdf5"], "w") as file:
         for name, array in tensors.items():
             file.create_dataset(name, data=array, compression="gzip" if array.ndim > 1 else None)
-    return paths
+    return folder
 
 
-@pytest.mark.parametrize("output", SUFFIX)
-@pytest.mark.parametrize("source", SUFFIX)
+@pytest.mark.parametrize(("source", "output"), crossed(SUFFIX, SUFFIX, rounds=2))
 def test_a_pipeline_writes_what_files_get(source: str, output: str, dumps: dict[str, Path], shell: Shell) -> None:
     """From standard input to standard output come the very bytes that a file would get from a file, in all formats."""
     path = dumps[source]
@@ -340,8 +349,8 @@ def test_nothing_goes_out_before_the_input_is_known_to_be_good(save: Save, shell
 
 
 ARGUMENTS = {
-    "apply": "many.npz --dry-run -s none",
-    "diff": "many.npz many.npz --all",
+    "apply": "many.safetensors --dry-run -s none",
+    "diff": "many.safetensors many.safetensors --all",
     "strategies": "",
 }
 
@@ -349,8 +358,8 @@ ARGUMENTS = {
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_first_line_of_every_table(command: str, save: Save, shell: Shell) -> None:
     """`| head -1` after any command shows its first line and ends quietly."""
-    save("many.npz", **{f"layer{k}.weight": np.ones(1, np.float32) for k in range(3000)})
-    done = shell(f"gradclip {command} {ARGUMENTS.get(command, 'many.npz')} | head -1")
+    save("many.safetensors", **{f"layer{k}.weight": np.ones(1, np.float32) for k in range(3000)})
+    done = shell(f"gradclip {command} {ARGUMENTS.get(command, 'many.safetensors')} | head -1")
     assert (done.returncode, len(done.stdout.splitlines()), done.stderr) == (0, 1, "")
 
 

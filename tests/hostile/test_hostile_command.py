@@ -34,7 +34,7 @@ def test_a_bad_file_is_one_line(case: Case, suffix: str, tmp_path: Path) -> None
         "-t",
         "1",
     ]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (3, ""), case.reason
     assert done.stderr.startswith(f"Error: {path}: ")
     assert done.stderr.endswith("\n")
