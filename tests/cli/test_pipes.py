@@ -16,7 +16,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 import safetensors.numpy
-from support.command import GRADCLIP, Save
+from support.command import GRADCLIP, Run, Save
 from support.matrices import crossed
 
 from gradclip_cli.cli import COMMANDS
@@ -265,14 +265,14 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_what_is_broken_is_refused_as_in_a_file(name: str, dumps: dict[str, Path], shell: Shell) -> None:
+def test_what_is_broken_is_refused_as_in_a_file(name: str, dumps: dict[str, Path], run: Run, shell: Shell) -> None:
     """A broken dump in a pipe is refused with the words that it would get as a file."""
     intact = next((path.read_bytes() for path in dumps.values() if path.suffix == Path(name).suffix), b"")
     Path(name).write_bytes(BROKEN[name](intact))
-    file = shell(f"gradclip stats {name}")
+    file = run("stats", name)
     piped = shell(f"cat {name} | gradclip stats -")
-    assert (file.returncode, piped.returncode, piped.stdout) == (3, 3, "")
-    assert piped.stderr == file.stderr.replace(f"Error: {name}: ", "Error: -: ")
+    assert (file.code, piped.returncode, piped.stdout) == (3, 3, "")
+    assert piped.stderr == file.err.replace(f"Error: {name}: ", "Error: -: ")
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,16 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.matrices import heavy
 
 from hostile.cases import Case
 from hostile.every import CASES
 
 REJECTED = [(case, suffix) for case, suffix in CASES if case.expected == "reject"]
-SAMPLE = [pytest.param(case, suffix, id=f"{suffix[1:]}-{case.name}") for case, suffix in REJECTED[::29]]
+SAMPLE = [
+    pytest.param(case, suffix, id=f"{suffix[1:]}-{case.name}", marks=heavy if k % 2 else [])
+    for k, (case, suffix) in enumerate(REJECTED[::29])
+]
 
 
 @pytest.mark.parametrize(("case", "suffix"), SAMPLE)

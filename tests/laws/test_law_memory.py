@@ -10,6 +10,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from support.matrices import heavy
 
 import gradclip_cli
 from gradclip_cli.formats import FORMATS, by_name
@@ -107,7 +108,7 @@ def test_checking_is_bounded(roomy: Path) -> None:
     assert peak < CEILING
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", [pytest.param(format, marks=heavy if k else []) for k, format in enumerate(FORMATS)])
 def test_memory_is_bounded_in_a_pipeline(format: str, roomy: Path) -> None:
     """What comes through a pipe, and goes into one, is held on the disk: the same 160 MiB are enough."""
     gradclip = [sys.executable, "-m", "gradclip_cli", "apply", "-", "-o", "-", "-s", "clip-by-norm", "-t", "1", "-q"]
