@@ -26,6 +26,13 @@ heavy = pytest.mark.heavy
 
 
 def _sample(sizes: Sequence[int], rounds: int) -> set[tuple[int, ...]]:
+    """Choose cells of a matrix.
+
+    >>> sorted(_sample([3, 2], 1))
+    [(0, 0), (1, 1), (2, 0)]
+    >>> len(_sample([3, 2], 2))
+    6
+    """
     longest = max(sizes)
     return {
         tuple((k + place * turn) % size for place, size in enumerate(sizes))
