@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO := $(VENV)/demo
 
-.PHONY: demo test faults fuzz golden lint types ci docs man wheel-test bench torch samples clean
+.PHONY: demo test test-all faults fuzz golden lint types ci docs man wheel-test bench torch samples clean
 
 demo: $(VENV)/installed
 	$(BIN)/gradclip stats sample_data/char_lstm --by layer --by total
@@ -16,11 +16,15 @@ demo: $(VENV)/installed
 	$(BIN)/gradclip apply sample_data/dl4j_lstm -o $(DEMO) -s ClipElementWiseAbsoluteValue -t 1 -q
 
 test: $(VENV)/tested
-	$(BIN)/python -m pytest -n auto --dist worksteal
+	$(BIN)/python -m pytest -n auto --dist worksteal --durations=15 --durations-min=1
+
+# The heavy ones, too: every cell of the matrices of which `make test` takes a sample.
+test-all: $(VENV)/tested
+	$(BIN)/python -m pytest -n auto --dist worksteal --durations=15 --durations-min=1 -m ""
 
 # Every system call of every way of writing fails once, and is the last one once; takes half an hour.
 faults: $(VENV)/tested
-	FAULTS=all $(BIN)/python -m pytest tests/faults
+	FAULTS=all $(BIN)/python -m pytest -m "" tests/faults
 
 # Damaged dumps for so many minutes a format; FORMAT="npz hdf5" for some only, FIRST=7 COUNT=1 for one that was found.
 fuzz: $(VENV)/tested

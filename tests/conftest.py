@@ -1,11 +1,11 @@
 """What all tests share: no waiting for files just written, and a place for large ones."""
 
 import signal
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.folders import memory_folder
 
 from gradclip_cli.storage import random_access
 
@@ -23,11 +23,7 @@ def unhurried() -> Iterator[None]:
 
 
 @pytest.fixture
-def roomy(tmp_path: Path) -> Iterator[Path]:
+def roomy() -> Iterator[Path]:
     """Provide a folder for large files: in memory, where the system has a place for that."""
-    memory = Path("/dev/shm")
-    if not memory.is_dir():
-        yield tmp_path
-        return
-    with tempfile.TemporaryDirectory(dir=memory, prefix="gradclip-test-") as folder:
-        yield Path(folder)
+    with memory_folder() as folder:
+        yield folder

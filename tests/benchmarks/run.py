@@ -66,7 +66,13 @@ def show(row: Figures) -> None:
 
 def make(folder: Path, name: str, scale: float = 1.0) -> Path:
     """Make a dump in a process of its own: the memory of this one would count as that of its children."""
-    command = [sys.executable, str(Path(scripts.__file__).with_name("dumps.py")), str(folder), name, str(scale)]
+    command = [
+        sys.executable,
+        str(Path(scripts.__file__).parent.with_name("support") / "transformer.py"),
+        str(folder),
+        name,
+        str(scale),
+    ]
     return Path(subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip())
 
 

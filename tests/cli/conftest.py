@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import numpy as np
 import pytest
-import safetensors.numpy
+from support.command import GRADCLIP, NETWORK, Result, Run, Save, save_here
 
-from cli.running import GRADCLIP, Result, Run, Save
 from gradclip_cli.__main__ import main
 
 HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -60,26 +58,10 @@ def spawn() -> Run:
 def save(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Save:
     """Write dumps into the working directory, which is an empty folder."""
     monkeypatch.chdir(tmp_path)
-
-    def save(name: str = "g.safetensors", /, **tensors: Any) -> Path:
-        arrays = {key: np.asarray(value, dtype=getattr(value, "dtype", np.float32)) for key, value in tensors.items()}
-        path = Path(name)
-        if path.suffix == ".npz":
-            np.savez(path, **arrays)
-        else:
-            safetensors.numpy.save_file(arrays, path)
-        return path
-
-    return save
+    return save_here
 
 
 @pytest.fixture
 def network(save: Save) -> Path:
     """Write `g.safetensors`: layers `lstm`, of norm 13, and `head`, of norm 0.5, and a counter."""
-    tensors = {
-        "lstm.weight": np.array([[3, 0], [0, 4]], np.float32),
-        "lstm.bias": np.array([12, 0], np.float32),
-        "head.weight": np.array([0.3, 0.4], np.float32),
-        "step.count": np.array([7]),
-    }
-    return save("g.safetensors", **tensors)
+    return save("g.safetensors", **NETWORK)

@@ -1,6 +1,8 @@
 """One table: what is typed, the exit code, and what stands on the two streams."""
 
 import re
+import shutil
+from contextlib import chdir
 from pathlib import Path
 
 import h5py
@@ -8,16 +10,32 @@ import ml_dtypes
 import numpy as np
 import pytest
 import safetensors.numpy
-
-from cli.running import Run, Save
+from support.command import NETWORK, Run
+from support.command import save_here as save
 
 UNWRITABLE = "/proc/self/fdinfo/out.safetensors"
 """A place where not even root can make a file."""
 
 
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write dumps, broken and otherwise, once."""
+    with chdir(tmp_path_factory.mktemp("filled")):
+        fill()
+        return Path.cwd()
+
+
 @pytest.fixture
-def folder(network: Path, save: Save) -> Path:
-    """Fill the working directory with dumps, broken and otherwise."""
+def folder(filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Fill the working directory with copies of the dumps."""
+    shutil.copytree(filled, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return Path("g.safetensors")
+
+
+def fill() -> None:
+    """Write every dump into the working directory."""
+    network = save("g.safetensors", **NETWORK)
     save("bad.safetensors", w=[1.0, np.nan, np.inf], v=[-np.inf], u=[1.0])
     save("zero.safetensors", w=[0.0, 0.0])
     save("whole.safetensors", count=np.arange(3))
@@ -47,7 +65,6 @@ def folder(network: Path, save: Save) -> Path:
     Path("kind.toml").write_text("overwrite = 3")
     Path("below.toml").write_text("threshold = -1")
     Path("layer.toml").write_text("[[layer]]\npattern = 'lstm'\nlimit = 1")
-    return network
 
 
 RIGHT = [

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from cli.running import Result, Run, Save
+from support.command import Result, Run, Save
 
 
 @pytest.fixture

@@ -5,12 +5,14 @@ import shlex
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
+from support.command import Run, Save
+from support.folders import memory_folder
+from support.shell import furnish, shell
 
-from cli.running import Run, Save
-from cli.shelling import furnish, shell
 from gradclip_cli.cli import COMMANDS
 from gradclip_cli.cli.shells import quoted, typed
 from gradclip_cli.strategies import STRATEGIES
@@ -25,7 +27,7 @@ ODD = [
 """Names that a shell would read something into."""
 
 COMPLETE = """
-eval "$(_GRADCLIP_COMPLETE=bash_source gradclip)"
+eval "$SCRIPT"
 compopt() { printf 'compopt %s\\n' "$*"; }
 COMP_LINE=$LINE COMP_POINT=${#LINE}
 _gradclip_completion gradclip
@@ -33,9 +35,16 @@ _gradclip_completion gradclip
 """
 
 
+@cache
+def bash_script() -> str:
+    """Return what bash is given once, when it starts."""
+    with memory_folder() as folder:
+        return shell("gradclip", folder, _GRADCLIP_COMPLETE="bash_source").stdout
+
+
 def completed(line: str, folder: Path) -> list[str]:
     """Return what bash is offered for a line."""
-    done = shell(COMPLETE, folder, LINE=line, COMP_WORDBREAKS=BREAKS)
+    done = shell(COMPLETE, folder, SCRIPT=bash_script(), LINE=line, COMP_WORDBREAKS=BREAKS)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.splitlines()
 
@@ -91,12 +100,11 @@ def test_what_bash_is_offered(line: str, furnished: Path) -> None:
 
 
 @pytest.mark.parametrize("quote", ["", "'", '"'], ids=["bare", "single", "double"])
-@pytest.mark.parametrize("name", ODD)
-def test_odd_names_are_safe_in_bash(name: str, quote: str, tmp_path: Path) -> None:
+def test_odd_names_are_safe_in_bash(quote: str) -> None:
     """What is put into a line is read by bash as the very pattern that matches the name and nothing else."""
-    text = quote + quoted(name, quote) + quote
-    done = subprocess.run(["bash", "-c", f"printf %s {text}"], capture_output=True, text=True, check=True)
-    assert done.stdout == name
+    script = "\n".join(f"printf '%s\\n' {quote}{quoted(name, quote)}{quote}" for name in ODD)
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n") == [*ODD, ""]
 
 
 def test_a_completed_name_chooses_its_tensor(save: Save, tmp_path: Path) -> None:

@@ -4,8 +4,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-
-from cli.running import Run
+from support.command import Run
 
 SHOWN = ("-f", "json", "--dry-run")
 

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from cli.running import Run, Save
+from support.command import Run, Save
 
 
 @pytest.fixture

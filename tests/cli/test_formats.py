@@ -9,9 +9,9 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from unit.parsing import csv_rows, markdown_shown, markdown_source, strict, tsv_rows
+from support.command import GRADCLIP, Run, Save
+from support.parsing import csv_rows, markdown_shown, markdown_source, strict, tsv_rows
 
-from cli.running import GRADCLIP, Run, Save
 from gradclip_cli.cli import COMMANDS
 from gradclip_cli.render import FORMATS
 

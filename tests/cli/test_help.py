@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
+from support.command import Run
+from support.shell import furnish, shell
 
-from cli.running import Run
-from cli.shelling import furnish, shell
 from gradclip_cli.cli import COMMANDS, EXIT_CODES
 
 HELP = [[], *([name] for name in COMMANDS)]

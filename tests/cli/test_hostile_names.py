@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hostile.safetensors_tensors import NAMES, entry, file
+from support.command import Run
 
-from cli.running import Run
 from gradclip_cli.render import FORMATS
 
 COMMANDS = (["stats"], ["ls"], ["apply", "-s", "clip-by-norm", "-t", "1", "--dry-run"])

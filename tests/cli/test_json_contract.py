@@ -7,9 +7,9 @@ from typing import Any, NoReturn
 
 import numpy as np
 import pytest
+from support.command import Run, Save
 
 import gradclip_cli
-from cli.running import Run, Save
 from gradclip_cli.strategies import STRATEGIES
 
 Tree = dict[str, Any]

@@ -9,8 +9,8 @@ from subprocess import PIPE
 
 import numpy as np
 import pytest
-
-from cli.running import Save
+from support.command import Run, Save
+from support.matrices import crossed
 
 ADVICE = "make room for it, or write it elsewhere"
 CLOSED = "Error: standard output: is closed; redirect it to a file or to /dev/null\n"
@@ -61,8 +61,7 @@ def bash(script: str, stdout: int = PIPE, stderr: int = PIPE, **variables: str) 
     return subprocess.run(argv, env=variables, stdout=stdout, stderr=stderr, text=True, check=False, timeout=60)
 
 
-@pytest.mark.parametrize("command", CODES)
-@pytest.mark.parametrize("lost", ["2>/dev/full", "2>&-", ""])
+@pytest.mark.parametrize(("lost", "command"), crossed(["2>/dev/full", "2>&-", ""], CODES))
 def test_a_message_that_nobody_reads_changes_no_exit_code(lost: str, command: str, gone: int) -> None:
     """Standard error that is full, closed or a pipe without a reader leaves the exit code as it is."""
     assert bash(f"$GRADCLIP {command} {lost}", stderr=gone).returncode == CODES[command]
@@ -107,25 +106,26 @@ def test_a_run_that_says_nothing_needs_no_output() -> None:
 
 
 @pytest.mark.parametrize("asked", ["foo_source", "bash_nosuch", "bash", "foo_complete"])
-def test_a_shell_that_is_not_known(asked: str) -> None:
+def test_a_shell_that_is_not_known(asked: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Completion for a shell that there is none for is wrong usage, said in one line."""
-    done = bash("$GRADCLIP", _GRADCLIP_COMPLETE=asked)
-    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
-    assert f"'{asked}'" in done.stderr
-    assert "bash_source" in done.stderr
+    monkeypatch.setenv("_GRADCLIP_COMPLETE", asked)
+    result = run()
+    assert (result.code, result.out, len(result.err.splitlines())) == (2, "", 1)
+    assert f"'{asked}'" in result.err
+    assert "bash_source" in result.err
 
 
 @pytest.mark.parametrize(
     "command",
     ["ls g.npz -f", "ls --top", "ls -f xml g.npz", "ls --nosuch", "--nosuch", "nosuch", "diff g.npz", "stats"],
 )
-def test_wrong_usage_has_one_form(command: str) -> None:
+def test_wrong_usage_has_one_form(command: str, run: Run) -> None:
     """Whatever is wrong with the usage, click's lines on the usage of the very command come first, and then one line."""
-    done = bash(f"$GRADCLIP {command}")
-    usage, hint, empty, error = done.stderr.splitlines()
+    result = run(*command.split())
+    usage, hint, empty, error = result.err.splitlines()
     name = command.split(maxsplit=1)[0]
     of = f"gradclip {name}" if name in ("ls", "diff", "stats") else "gradclip"
-    assert done.returncode == 2
+    assert result.code == 2
     assert usage.startswith(f"Usage: {of} [OPTIONS]")
     assert hint == f"Try '{of} --help' for help."
     assert (empty, error[:7]) == ("", "Error: ")

@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import safetensors.numpy
-
-from cli.running import Run, Save
+from support.command import Run, Save
 
 HALVE = ["-s", "clip-by-norm", "-t", "2.5", "-q"]
 """Halves [3, 4]."""

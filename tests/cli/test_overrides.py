@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import safetensors.numpy
-
-from cli.running import Run, Save
+from support.command import Run, Save
 
 Clip = Callable[..., dict[str, tuple[str, float | None]]]
 

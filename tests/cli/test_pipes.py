@@ -16,8 +16,9 @@ import ml_dtypes
 import numpy as np
 import pytest
 import safetensors.numpy
+from support.command import GRADCLIP, Run, Save
+from support.matrices import crossed
 
-from cli.running import GRADCLIP, Save
 from gradclip_cli.cli import COMMANDS
 
 Shell = Callable[..., subprocess.CompletedProcess[str]]
@@ -44,21 +45,29 @@ def shell(save: Save, tmp_path_factory: pytest.TempPathFactory) -> Shell:
 
 
 @pytest.fixture
-def dumps(save: Save) -> dict[str, Path]:
+def dumps(save: Save, written: Path) -> dict[str, Path]:
+    """Put one dump of each format into the working directory."""
+    for path in written.iterdir():
+        shutil.copy(path, path.name)
+    return {format: Path(f"g{suffix}") for format, suffix in SUFFIX.items()}
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write one dump in each format: one tensor is larger than what is read at once, one is packed where that is possible."""
+    folder = tmp_path_factory.mktemp("written")
     noise = np.random.default_rng(0).standard_normal((600, 1000)).astype(np.float32)
     tensors = {"lstm/weight": noise, "lstm/bias": noise[0], "count": np.arange(3)}
-    paths = {format: Path(f"g{suffix}") for format, suffix in SUFFIX.items()}
+    paths = {format: folder / f"g{suffix}" for format, suffix in SUFFIX.items()}
     safetensors.numpy.save_file(tensors, paths["safetensors"])
     np.savez_compressed(paths["npz"], **tensors)
     with h5py.File(paths["hdf5"], "w") as file:
         for name, array in tensors.items():
             file.create_dataset(name, data=array, compression="gzip" if array.ndim > 1 else None)
-    return paths
+    return folder
 
 
-@pytest.mark.parametrize("output", SUFFIX)
-@pytest.mark.parametrize("source", SUFFIX)
+@pytest.mark.parametrize(("source", "output"), crossed(SUFFIX, SUFFIX, rounds=2))
 def test_a_pipeline_writes_what_files_get(source: str, output: str, dumps: dict[str, Path], shell: Shell) -> None:
     """From standard input to standard output come the very bytes that a file would get from a file, in all formats."""
     path = dumps[source]
@@ -256,14 +265,14 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_what_is_broken_is_refused_as_in_a_file(name: str, dumps: dict[str, Path], shell: Shell) -> None:
+def test_what_is_broken_is_refused_as_in_a_file(name: str, dumps: dict[str, Path], run: Run, shell: Shell) -> None:
     """A broken dump in a pipe is refused with the words that it would get as a file."""
     intact = next((path.read_bytes() for path in dumps.values() if path.suffix == Path(name).suffix), b"")
     Path(name).write_bytes(BROKEN[name](intact))
-    file = shell(f"gradclip stats {name}")
+    file = run("stats", name)
     piped = shell(f"cat {name} | gradclip stats -")
-    assert (file.returncode, piped.returncode, piped.stdout) == (3, 3, "")
-    assert piped.stderr == file.stderr.replace(f"Error: {name}: ", "Error: -: ")
+    assert (file.code, piped.returncode, piped.stdout) == (3, 3, "")
+    assert piped.stderr == file.err.replace(f"Error: {name}: ", "Error: -: ")
 
 
 @pytest.mark.parametrize(
@@ -340,8 +349,8 @@ def test_nothing_goes_out_before_the_input_is_known_to_be_good(save: Save, shell
 
 
 ARGUMENTS = {
-    "apply": "many.npz --dry-run -s none",
-    "diff": "many.npz many.npz --all",
+    "apply": "many.safetensors --dry-run -s none",
+    "diff": "many.safetensors many.safetensors --all",
     "strategies": "",
 }
 
@@ -349,8 +358,8 @@ ARGUMENTS = {
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_first_line_of_every_table(command: str, save: Save, shell: Shell) -> None:
     """`| head -1` after any command shows its first line and ends quietly."""
-    save("many.npz", **{f"layer{k}.weight": np.ones(1, np.float32) for k in range(3000)})
-    done = shell(f"gradclip {command} {ARGUMENTS.get(command, 'many.npz')} | head -1")
+    save("many.safetensors", **{f"layer{k}.weight": np.ones(1, np.float32) for k in range(3000)})
+    done = shell(f"gradclip {command} {ARGUMENTS.get(command, 'many.safetensors')} | head -1")
     assert (done.returncode, len(done.stdout.splitlines()), done.stderr) == (0, 1, "")
 
 

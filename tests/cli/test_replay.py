@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from cli.running import Run, Save
+from support.command import Run, Save
 
 NORMS = [1.0, 1.2, 0.8, 1.0, 1.1, 5.0, 1.0, 0.0]
 TENTHS = [1, 1.02, 0.84, 0.86, 0.88, 0.9, 0.92, 0.56]

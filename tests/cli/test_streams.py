@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from cli.running import GRADCLIP, Run, Save
+from support.command import GRADCLIP, Run, Save
+from support.matrices import crossed
 
 NASTY = {
     "escape": "w\x1b[31mred",
@@ -177,8 +177,7 @@ TABLES = {
 }
 
 
-@pytest.mark.parametrize("columns", [80, 120])
-@pytest.mark.parametrize("command", TABLES)
+@pytest.mark.parametrize(("columns", "command"), crossed([80, 120], TABLES))
 def test_table_fits_the_terminal(command: str, columns: int, save: Save) -> None:
     """On a terminal of 80 columns a table fits 80 columns, and no figure ends in `…`."""
     names = ["transformer.h.11.attn.c_attn.weight", "transformer.h.11.attn.c_attn.bias", "short"]
@@ -231,7 +230,7 @@ def test_colour_can_be_refused(variables: dict[str, str], argv: list[str], save:
 @pytest.fixture
 def many(save: Save) -> Path:
     """Write a dump of so many tensors that no pipe holds its table."""
-    return save("many.npz", **{f"layer{k}.weight": np.ones(1, np.float32) for k in range(3000)})
+    return save("many.safetensors", **{f"layer{k}.weight": np.ones(1, np.float32) for k in range(3000)})
 
 
 @pytest.mark.parametrize(
@@ -297,11 +296,18 @@ def test_columns_stand_in_line_in_any_encoding(encoding: str, save: Save, spawn:
     assert not set("▁▂▃▄▅▆▇█─") & set(shown)
 
 
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write a dump that takes a second to unpack and to pack again."""
+    path = tmp_path_factory.mktemp("packed") / "g.npz"
+    np.savez_compressed(path, w=np.random.default_rng(0).standard_normal(6_000_000).astype(np.float32))
+    return path
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
-def test_signal_leaves_no_file(number: signal.Signals, tmp_path: Path) -> None:
+def test_signal_leaves_no_file(number: signal.Signals, packed: Path, tmp_path: Path) -> None:
     """Ctrl-C and its like end a run as the signal itself would, 130 to a shell, and leave no file behind."""
-    noise = np.random.default_rng(0).standard_normal(6_000_000).astype(np.float32)
-    np.savez_compressed(tmp_path / "g.npz", w=noise)
+    (tmp_path / "g.npz").symlink_to(packed)
     argv = ["apply", "g.npz", "-o", "out.npz", "-s", "clip-by-norm", "-t", "1"]
     process = subprocess.Popen([*GRADCLIP, *argv], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     while process.poll() is None and len(os.listdir(tmp_path)) == 1:

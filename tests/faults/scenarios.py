@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 import pytest
 import safetensors.numpy
-from cli.running import GRADCLIP
+from support.command import GRADCLIP
 
 OLD = b"the old file"
 CLIP = ["-s", "clip-by-global-norm", "-t", "1", "-q", "-j", "1"]

@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 import pytest
 import safetensors.numpy
-from cli.running import GRADCLIP
+from support.command import GRADCLIP
 
 import gradclip_cli
 from faults.scenarios import OLD, environment

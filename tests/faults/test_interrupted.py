@@ -2,14 +2,18 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
-from cli.running import GRADCLIP
+from support.command import GRADCLIP
 
 from faults.scenarios import OLD, environment
 
@@ -23,13 +27,55 @@ WAYS = {
 }
 
 
-@pytest.fixture
-def dumps(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two dumps that take a while."""
+    folder = tmp_path_factory.mktemp("sources")
     noise = np.random.default_rng(0).standard_normal(200_000).astype(np.float32)
     for name in ("a", "b"):
-        np.savez_compressed(tmp_path / f"{name}.npz", w=noise)
+        np.savez_compressed(folder / f"{name}.npz", w=noise)
+    return folder
+
+
+@pytest.fixture
+def dumps(sources: Path, tmp_path: Path) -> Path:
+    """Copies of the two dumps."""
+    for path in sources.iterdir():
+        shutil.copy(path, tmp_path)
     return tmp_path
+
+
+class Undisturbed(NamedTuple):
+    """A run that nothing disturbs: its seconds, and the files after it."""
+
+    seconds: float
+    files: dict[str, bytes]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(sources: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Undisturbed]:
+    """Run each way once, from a folder of its own."""
+
+    @cache
+    def undisturbed(way: str) -> Undisturbed:
+        folder = tmp_path_factory.mktemp("undisturbed")
+        for path in sources.iterdir():
+            shutil.copy(path, folder)
+        start = time.monotonic()
+        assert run(folder, WAYS[way][0], None, 0) == (0, b"")
+        return Undisturbed(time.monotonic() - start, listing(folder))
+
+    return undisturbed
+
+
+def begin(folder: Path, way: str) -> None:
+    """Put the targets of a way back to what they are before a run."""
+    for name in WAYS[way][1]:
+        (folder / name).unlink(missing_ok=True)
+    if way != "several":
+        (folder / WAYS[way][1][0]).write_bytes(OLD)
+    elif (folder / "out").is_dir():
+        (folder / "out").rmdir()
 
 
 def listing(folder: Path) -> dict[str, bytes]:
@@ -66,39 +112,33 @@ def run(folder: Path, argv: list[str], number: signal.Signals | None, after: flo
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL], ids=lambda n: n.name)
-def test_a_signal_at_any_moment(number: signal.Signals, way: str, dumps: Path) -> None:
+def test_a_signal_at_any_moment(
+    number: signal.Signals, way: str, dumps: Path, undisturbed: Callable[[str], Undisturbed]
+) -> None:
     """A run ends by its signal, or had ended before; old files are whole, all outputs are there or none, and nothing else."""
     argv, targets = WAYS[way]
-    if way != "several":
-        (dumps / targets[0]).write_bytes(OLD)
+    lasted, done = undisturbed(way)
+    begin(dumps, way)
     before = listing(dumps)
-    start = time.monotonic()
-    assert run(dumps, argv, None, 0) == (0, b"")
-    lasted = time.monotonic() - start
-    done = listing(dumps)
     chance = random.Random(f"{number} {way}")
     for _ in range(ROUNDS):
-        for name in targets:
-            (dumps / name).unlink(missing_ok=True)
-        (dumps / "out").rmdir() if way == "several" else (dumps / targets[0]).write_bytes(OLD)
+        begin(dumps, way)
         code, errors = run(dumps, argv, number, chance.uniform(0, 1) * lasted)
         found = listing(dumps)
         if number is signal.SIGKILL:
             for path in (path for path in dumps.rglob(".gradclip-*") if path.is_file()):
                 path.unlink()
             assert all(found.get(name) in (before.get(name), done[name], None) for name in targets)
-            (dumps / "out").mkdir(exist_ok=True) if way == "several" else None
             continue
         assert (code, errors) in ((-number, b""), (0, b"")), errors
         assert found in ((before, done) if code else (done,))
-        (dumps / "out").mkdir(exist_ok=True) if way == "several" else None
 
 
 def test_a_signal_that_is_ignored_stays_so(dumps: Path) -> None:
     """What was started with `nohup` is not ended by a hang-up."""
     argv = [*GRADCLIP, "apply", *WAYS["packed"][0], *CLIP]
     process = subprocess.Popen(["sh", "-c", 'trap "" HUP; exec "$@"', "sh", *argv], cwd=dumps, env=environment())
-    time.sleep(0.3)
+    wait_for_handlers(process)
     process.send_signal(signal.SIGHUP)
     assert process.wait(timeout=60) == 0
     assert (dumps / "out.npz").is_file()

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 import safetensors.numpy
-from cli.running import GRADCLIP
+from support.command import GRADCLIP
 
 from faults.scenarios import OLD, environment, save
+from gradclip_cli import apply
 
 HALVE = ["-s", "clip-by-global-norm", "-t", "1", "-q", "--overwrite"]
 SUFFIXES = (".safetensors", ".npz", ".h5")
@@ -105,7 +106,7 @@ def test_a_full_disk(source: str, suffix: str, tmp_path: Path, small_disk: Path)
         np.savez_compressed(tmp_path / "g.npz", w=noise)
     else:
         safetensors.numpy.save_file({"w": noise}, tmp_path / "g.safetensors")
-        gradclip(tmp_path, "apply", "g.safetensors", "-o", f"g{source}", "-s", "none", "-q", "--overwrite")
+        apply(tmp_path / "g.safetensors", tmp_path / f"g{source}", strategy="none", overwrite=True)
     (small_disk / f"out{suffix}").write_bytes(OLD)
     done = gradclip(tmp_path, "apply", f"g{source}", "-o", f"disk/out{suffix}", *HALVE)
     assert is_refused(done), done
@@ -168,7 +169,7 @@ def test_an_output_that_is_the_input_by_another_name(name: str, tmp_path: Path) 
     (tmp_path / "dir").mkdir()
     os.link(tmp_path / "g.npz", tmp_path / "hard.npz")
     (tmp_path / "soft.npz").symlink_to("g.npz")
-    assert gradclip(tmp_path, "apply", "g.npz", "-o", "wanted.npz", *HALVE).returncode == 0
+    apply(tmp_path / "g.npz", tmp_path / "wanted.npz", strategy="clip-by-global-norm", threshold=1)
     assert gradclip(tmp_path, "apply", "g.npz", "-o", name, *HALVE).returncode == 0
     assert (tmp_path / name).read_bytes() == (tmp_path / "wanted.npz").read_bytes()
     assert (tmp_path / "soft.npz").is_symlink()

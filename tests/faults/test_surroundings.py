@@ -7,7 +7,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from cli.running import GRADCLIP
+from support.command import GRADCLIP
+from support.matrices import crossed
 
 from faults.scenarios import environment, save
 
@@ -36,8 +37,7 @@ def dumps(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("closed", CLOSED, ids=str)
-@pytest.mark.parametrize("command", ["apply", "wrong"])
+@pytest.mark.parametrize(("command", "closed"), crossed(["apply", "wrong"], CLOSED), ids=str)
 def test_closed_streams(command: str, closed: tuple[int, ...], dumps: Path) -> None:
     """Without some of its standard streams a run does the same, and no file of its own takes their place."""
     shell = '"$@" ' + " ".join(f"{number}{'<' if number == 0 else '>'}&-" for number in closed)
@@ -56,8 +56,7 @@ def test_closed_streams(command: str, closed: tuple[int, ...], dumps: Path) -> N
     assert not [name for name in os.listdir(dumps) if name.startswith(".")]
 
 
-@pytest.mark.parametrize("place", BARE)
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(("command", "place"), crossed(COMMANDS, BARE))
 def test_bare_places(command: str, place: str, dumps: Path) -> None:
     """Whatever the environment lacks, a run gives the same figures and says the same."""
     variables = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}

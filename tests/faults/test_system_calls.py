@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from support.matrices import heavy
 
 from faults import tracing
 from faults.scenarios import SCENARIOS, Scenario, each_scenario, environment, files, fresh, is_whole, undisturbed
@@ -51,14 +52,19 @@ def spread(found: list[Call], number: int, first: int) -> list[Call]:
     return [each[(first * number + k) % len(each)] for k in range(number)]
 
 
+each_share = pytest.mark.parametrize("share", [0, pytest.param(1, marks=heavy)])
+"""Which half of the calls that are tried by default."""
+
+
+@each_share
 @each_scenario
-def test_every_error_is_told_and_leaves_nothing(scenario: Scenario, tmp_path: Path, sound: Path) -> None:
+def test_every_error_is_told_and_leaves_nothing(scenario: Scenario, share: int, tmp_path: Path, sound: Path) -> None:
     """A call that fails ends in one line and exit 3 or 5, or does no harm; targets are old or new, and nothing else is left."""
     wanted = undisturbed(scenario, sound / scenario.name)
     traced = tracing.calls_of(scenario, sound / f"{scenario.name}-traced")
     inside = [call for call in traced if call.inside and call.name in ERRORS]
     wrong = []
-    for call in inside if ALL else spread(inside, 2, SCENARIOS.index(scenario)):
+    for call in (inside if ALL else spread(inside, 2, SCENARIOS.index(scenario)))[share::2]:
         errors = ERRORS[call.name]
         for error in errors if ALL else errors[call.ordinal % len(errors) :][:1]:
             wrong += errors_of(scenario, tmp_path / "run", sound, call, error)
@@ -88,8 +94,9 @@ def errors_of(scenario: Scenario, folder: Path, sound: Path, call: Call, error: 
     return [f"{error} at {call}: {problem}" for problem in problems]
 
 
+@each_share
 @each_scenario
-def test_a_kill_leaves_the_old_file_or_the_new_one(scenario: Scenario, tmp_path: Path, sound: Path) -> None:
+def test_a_kill_leaves_the_old_file_or_the_new_one(scenario: Scenario, share: int, tmp_path: Path, sound: Path) -> None:
     """Killed at any call, a run leaves each target byte for byte as it was or as it was to be, and its inputs as they were."""
     wanted = undisturbed(scenario, sound / scenario.name)
     traced = tracing.calls_of(scenario, sound / f"{scenario.name}-traced")
@@ -97,7 +104,7 @@ def test_a_kill_leaves_the_old_file_or_the_new_one(scenario: Scenario, tmp_path:
     others = [call for call in traced if not call.inside][::20]  # between two of these nothing becomes different
     chosen = inside + others if ALL else spread(inside, 2, SCENARIOS.index(scenario))
     wrong = []
-    for call in chosen:
+    for call in chosen[share::2]:
         folder = fresh(scenario, tmp_path / "run")
         done = tracing.injected(scenario.command, folder, call, "signal=KILL")
         assert done.code in (-9, 137)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from faults.scenarios import Scenario, environment, fresh, undisturbed
+from faults.scenarios import Scenario, environment, fresh
 
 _LINE = re.compile(r"^(?:\d+ +)?(?P<name>[a-z0-9_]+)\((?P<rest>.*)$")
 
@@ -38,8 +38,7 @@ def missing() -> str:
 
 @cache
 def calls_of(scenario: Scenario, folder: Path) -> list[Call]:
-    """Return the system calls of a scenario, which are the same each time."""
-    undisturbed(scenario, folder.with_name(f"{folder.name}-before"))  # Python compiles new modules the first time only
+    """Return the system calls of a scenario that was run before: they are the same each time from then on."""
     return calls(scenario.command, fresh(scenario, folder))
 
 

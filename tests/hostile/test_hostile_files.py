@@ -9,7 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from laws.official import BFLOAT16, bits, load_safetensors
+from support.official import BFLOAT16, bits, load_safetensors
 
 import gradclip_cli
 from gradclip_cli import GradclipError

@@ -6,8 +6,8 @@ from functools import partial
 import numpy as np
 import pytest
 from numpy.typing import DTypeLike
+from support.official import BFLOAT16, Array, Tensors
 
-from laws.official import BFLOAT16, Array, Tensors
 from laws.pieces import patch_pieces
 
 

@@ -15,14 +15,14 @@ import ml_dtypes
 import numpy as np
 import pytest
 from golden.fixed import numbers
+from support.official import Tensors, beside, save
 
 import gradclip_cli
 from gradclip_cli.formats import FORMATS
-from gradclip_cli.render import json as as_json
+from gradclip_cli.render import json_report
 from gradclip_cli.render.view import View
-from gradclip_cli.report import Report
+from gradclip_cli.reports import Report
 from gradclip_cli.strategies import STRATEGIES
-from laws.official import Tensors, beside, save
 from laws.pieces import patch_pieces
 
 TYPES = (1.0, 2.0, float("inf"))
@@ -121,7 +121,7 @@ def _applied(paths: list[Path], strategy: Any, p: float, told: dict[str, Any]) -
 def digest(report: Report) -> str:
     """Hash the text of a report without what the way may change: the names of files, and the order of rows."""
     text = io.StringIO()
-    as_json.write(report, text, View())
+    json_report.write(report, text, View())
     return hashlib.sha256(json.dumps(_settled(json.loads(text.getvalue()))).encode()).hexdigest()
 
 

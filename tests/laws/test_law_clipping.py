@@ -5,11 +5,12 @@ from pathlib import Path
 import ml_dtypes
 import numpy as np
 import pytest
+from support.matrices import crossed
+from support.official import BFLOAT16, FLOATS, Tensors, all_bits, beside, clip, load, save, ulps
+from support.oracle import is_gradient, layer_of, norm_of
 
 from gradclip_cli.formats import FORMATS
 from gradclip_cli.strategies import STRATEGIES, Group
-from laws.official import BFLOAT16, FLOATS, Tensors, all_bits, beside, clip, load, save, ulps
-from laws.oracle import is_gradient, layer_of, norm_of
 
 NAMES = [strategy.name for strategy in STRATEGIES]
 WITH_THRESHOLD = [strategy.name for strategy in STRATEGIES if strategy.takes_threshold]
@@ -22,9 +23,9 @@ def threshold_of(strategy: str) -> float | None:
     return 0.7 if strategy in WITH_THRESHOLD else None
 
 
-@pytest.mark.parametrize("threshold", [1e300, float("inf")])
-@pytest.mark.parametrize("strategy", WITH_THRESHOLD)
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize(
+    ("strategy", "format", "threshold"), crossed(WITH_THRESHOLD, FORMATS, [1e300, float("inf")], rounds=3)
+)
 def test_large_threshold_changes_no_bit(
     format: str, strategy: str, threshold: float, gradients: Tensors, tmp_path: Path
 ) -> None:
@@ -41,9 +42,7 @@ def test_large_threshold_changes_no_bit(
     assert all_bits(load(out)) == all_bits(tensors)
 
 
-@pytest.mark.parametrize("dtype", FLOATS, ids=str)
-@pytest.mark.parametrize("strategy", NAMES)
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize(("strategy", "dtype", "format"), crossed(NAMES, FLOATS, FORMATS, rounds=4), ids=str)
 def test_twice_is_once(format: str, strategy: str, dtype: np.dtype, gradients: Tensors, tmp_path: Path) -> None:
     """Clipping twice equals clipping once, to one step of the dtype an element; in float64 the factor's own rounding adds some."""
     tensors = {name: array.astype(dtype) for name, array in gradients.items()}
@@ -56,9 +55,9 @@ def test_twice_is_once(format: str, strategy: str, dtype: np.dtype, gradients: T
     assert max(ulps(second[name], first[name]) for name in tensors) <= (4 if dtype == np.float64 else 1)
 
 
-@pytest.mark.parametrize("p", [1.0, 2.0, float("inf")])
-@pytest.mark.parametrize("dtype", FLOATS, ids=str)
-@pytest.mark.parametrize("strategy", BY_NORM)
+@pytest.mark.parametrize(
+    ("strategy", "dtype", "p"), crossed(BY_NORM, FLOATS, [1.0, 2.0, float("inf")], rounds=3), ids=str
+)
 def test_norm_after_is_at_most_the_threshold(strategy: str, dtype: np.dtype, p: float, tmp_path: Path) -> None:
     """After clipping no group has a norm above c · (1 + eps of the dtype); in float64 the factor's own rounding adds one eps."""
     rng, c = np.random.default_rng(11), 0.7
@@ -106,8 +105,7 @@ def test_after_means_after(strategy: str, gradients: Tensors, tmp_path: Path) ->
             assert peak == wide.max(initial=0)
 
 
-@pytest.mark.parametrize("strategy", NAMES)
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize(("strategy", "format"), crossed(NAMES, FORMATS))
 def test_dump_without_gradients(format: str, strategy: str, tmp_path: Path) -> None:
     """A dump of integers and bools only is valid, has norm 0, and is written unchanged."""
     tensors = {"step.count": np.arange(3), "step.mask": np.array([True, False])}

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,14 @@ import h5py
 import numpy as np
 import pytest
 from numpy.typing import DTypeLike
+from support.matrices import crossed
+from support.official import BFLOAT16, E4M3FN, E5M2, FLOATS, Array, Tensors, save, save_deflated, save_hdf5
+from support.oracle import is_gradient
 
 import gradclip_cli
 from gradclip_cli import GradclipError, apply
 from gradclip_cli.formats import FORMATS
 from gradclip_cli.reports import DiffParam, DiffReport
-from laws.official import BFLOAT16, E4M3FN, E5M2, FLOATS, Array, Tensors, save, save_deflated, save_hdf5
-from laws.oracle import is_gradient
 
 WHOLE = tuple(np.dtype(code) for code in ("i1", "u2", "i4", "i8", "u8", "?"))
 
@@ -70,12 +72,10 @@ def two(shape: tuple[int, ...], dtypes: tuple[DTypeLike, DTypeLike], seed: int =
     return x.astype(dtypes[0]), y.astype(dtypes[1])
 
 
-@pytest.mark.parametrize("of_b", [*FLOATS, *WHOLE], ids=str)
-@pytest.mark.parametrize("of_a", [*FLOATS, *WHOLE], ids=str)
-@pytest.mark.parametrize("format", FORMATS)
-def test_dtypes(format: str, of_a: np.dtype[Any], of_b: np.dtype[Any], tmp_path: Path) -> None:
+@pytest.mark.parametrize(("dtypes", "format"), crossed(product((*FLOATS, *WHOLE), repeat=2), FORMATS), ids=str)
+def test_dtypes(dtypes: tuple[np.dtype[Any], np.dtype[Any]], format: str, tmp_path: Path) -> None:
     """Numbers of any two types are compared as what they are; of whole numbers there is no norm."""
-    a, b = two((37, 501), (of_a, of_b))
+    a, b = two((37, 501), dtypes)
     paths = save(tmp_path, format, {"w": a}, "a"), save(tmp_path, format, {"w": b}, "b")
     assert agrees(row_of(*paths), expected(a, b))
     assert agrees(row_of(*paths, rtol=0.25, atol=4.0), expected(a, b, 0.25, 4.0))

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.official import Array, Tensors, all_bits, beside, clip, load, save
 
 from gradclip_cli.formats import FORMATS
-from laws.official import Array, Tensors, all_bits, beside, clip, load, save
 
 NETWORK: Tensors = {
     "0_W": np.array([[3.0, 0.0], [0.0, 4.0]]),

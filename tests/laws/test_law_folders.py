@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
+from support.official import load
 
 from gradclip_cli import apply, stats
 from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.pipeline import ls
 from gradclip_cli.plan.lists import LsPlan
 from gradclip_cli.planning import dumps_in
-from laws.official import load
 
 STEPS = (1, 2, 10)
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.official import BFLOAT16, Array, Tensors, all_bits, beside, clip, load, save, ulps
 
 import gradclip_cli
 from gradclip_cli import GradclipError
 from gradclip_cli.strategies import STRATEGIES
-from laws.official import BFLOAT16, Array, Tensors, all_bits, beside, clip, load, save, ulps
 
 RECORDS: list[dict[str, Any]] = json.loads(
     (Path(__file__).parent.parent / "golden" / "frameworks.json").read_text(encoding="utf-8")

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.matrices import crossed
+from support.official import BFLOAT16, FLOATS, Array, Tensors, all_bits, beside, clip, load, save, ulps
+from support.oracle import expected, layer_of
 
 import gradclip_cli
 from gradclip_cli import GradclipError
 from gradclip_cli.formats import FORMATS
 from gradclip_cli.strategies import STRATEGIES, Group
-from laws.official import BFLOAT16, FLOATS, Array, Tensors, all_bits, beside, clip, load, save, ulps
-from laws.oracle import expected, layer_of
 
 NAMES = [strategy.name for strategy in STRATEGIES]
 WITH_THRESHOLD = [strategy.name for strategy in STRATEGIES if strategy.takes_threshold]
@@ -50,9 +51,7 @@ def agree(found: Tensors, wanted: Tensors) -> None:
         assert ulps(found[name][finite], array[finite]) <= 1, name
 
 
-@pytest.mark.parametrize("dtype", FLOATS, ids=str)
-@pytest.mark.parametrize("odd", ODD)
-@pytest.mark.parametrize("strategy", NAMES)
+@pytest.mark.parametrize(("strategy", "odd", "dtype"), crossed(NAMES, ODD, FLOATS, rounds=5), ids=str)
 def test_propagate(strategy: str, odd: str, dtype: np.dtype, tmp_path: Path) -> None:
     """`propagate` does what the formula gives in IEEE arithmetic: an infinity makes the factor 0, a NaN the group NaN."""
     tensors = dump_with(*ODD[odd], dtype=dtype)
@@ -89,8 +88,7 @@ def test_skip(strategy: str, odd: str, tmp_path: Path) -> None:
     agree(run(tensors, strategy, "skip", tmp_path), skipped(strategy, tensors))
 
 
-@pytest.mark.parametrize("format", FORMATS)
-@pytest.mark.parametrize("strategy", NAMES)
+@pytest.mark.parametrize(("strategy", "format"), crossed(NAMES, FORMATS))
 def test_error(strategy: str, format: str, tmp_path: Path) -> None:
     """`error`, the default, refuses, names tensors with their counts, and writes nothing."""
     tensors = {**dump_with(NAN, NAN, INF), "even.odd": np.array([-INF, 1.0], np.float32)}

@@ -6,12 +6,13 @@ from pathlib import Path
 import ml_dtypes
 import numpy as np
 import pytest
+from support.matrices import crossed
+from support.official import BFLOAT16, E4M3FN, E5M2, FLOATS, Array, Tensors, beside, clip, load, save, spacing, ulps
+from support.oracle import expected, is_gradient, layer_of, norm_of
 
 import gradclip_cli
 from gradclip_cli.formats import FORMATS
 from gradclip_cli.strategies import STRATEGIES
-from laws.official import BFLOAT16, E4M3FN, E5M2, FLOATS, Array, Tensors, beside, clip, load, save, spacing, ulps
-from laws.oracle import expected, is_gradient, layer_of, norm_of
 
 NAMES = [strategy.name for strategy in STRATEGIES]
 WITH_THRESHOLD = [strategy.name for strategy in STRATEGIES if strategy.takes_threshold]
@@ -29,9 +30,7 @@ def agree(found: Tensors, wanted: Tensors) -> None:
             assert ulps(found[name], array) <= 1, name
 
 
-@pytest.mark.parametrize("threshold", [0.05, 0.7, 3.0])
-@pytest.mark.parametrize("strategy", NAMES)
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize(("strategy", "format", "threshold"), crossed(NAMES, FORMATS, [0.05, 0.7, 3.0], rounds=3))
 def test_strategy(format: str, strategy: str, threshold: float, gradients: Tensors, tmp_path: Path) -> None:
     """Every strategy does over its groups what its rule says."""
     c = threshold if strategy in WITH_THRESHOLD else None
@@ -40,9 +39,10 @@ def test_strategy(format: str, strategy: str, threshold: float, gradients: Tenso
     agree(load(out), expected(strategy, gradients, c))
 
 
-@pytest.mark.parametrize("epsilon", [0.0, 1e-6, 0.5])
-@pytest.mark.parametrize("p", [0.1, 1.0, 1.5, 2.0, 3.0, 64.0, INF])
-@pytest.mark.parametrize("strategy", BY_NORM)
+POWERS = (0.1, 1.0, 1.5, 2.0, 3.0, 64.0, INF)
+
+
+@pytest.mark.parametrize(("strategy", "p", "epsilon"), crossed(BY_NORM, POWERS, [0.0, 1e-6, 0.5], rounds=3))
 def test_norm_type_and_epsilon(strategy: str, p: float, epsilon: float, gradients: Tensors, tmp_path: Path) -> None:
     """With --norm-type P and --epsilon the factor is min(1, c / (n + epsilon)), n being the P-norm."""
     path = save(tmp_path, "safetensors", gradients)

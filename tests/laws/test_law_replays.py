@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import safetensors.numpy
+from support.matrices import crossed
 
 from gradclip_cli import apply
 from gradclip_cli.reports import ApplyReport
@@ -39,9 +40,9 @@ def thresholds(report: ApplyReport) -> list[dict[str, float | None]]:
     return [{row.layer: row.threshold for row in dump.layers} for dump in report.dumps]
 
 
-@pytest.mark.parametrize("epsilon", [None, 0.25])
-@pytest.mark.parametrize("rule", ["autoclip:30", "zclip"])
-@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize(
+    ("strategy", "rule", "epsilon"), crossed(STRATEGIES, ["autoclip:30", "zclip"], [None, 0.25], rounds=2)
+)
 def test_each_step_is_clipped_as_by_its_number(
     strategy: str, rule: str, epsilon: float | None, series: Series, tmp_path: Path
 ) -> None:

@@ -8,12 +8,24 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from support.official import (
+    BFLOAT16,
+    FLOATS,
+    Tensors,
+    all_bits,
+    beside,
+    clip,
+    load,
+    save,
+    save_deflated,
+    save_hdf5,
+    ulps,
+)
 
 import gradclip_cli
 from gradclip_cli import apply
 from gradclip_cli.formats import FORMATS
 from gradclip_cli.strategies import STRATEGIES
-from laws.official import BFLOAT16, FLOATS, Tensors, all_bits, beside, clip, load, save, save_deflated, save_hdf5, ulps
 
 THRESHOLDS = {strategy.name: 1.0 if strategy.takes_threshold else None for strategy in STRATEGIES}
 Outcome = tuple[Any, ...]

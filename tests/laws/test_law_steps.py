@@ -7,11 +7,11 @@ import h5py
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from support.official import load, save
 
 from gradclip_cli import apply, check, stats
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats import FORMATS, by_suffix
-from laws.official import load, save
 
 STEPS = (1, 2, 10)
 Step = dict[str, NDArray[np.float32]]

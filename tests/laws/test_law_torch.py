@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from laws.official import Array, all_bits, beside, clip, load, ulps
+from support.official import Array, all_bits, beside, clip, load, ulps
 
 torch = pytest.importorskip("torch")
 save_file = pytest.importorskip("safetensors.torch").save_file

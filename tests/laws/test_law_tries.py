@@ -7,13 +7,13 @@ from pathlib import Path
 import ml_dtypes
 import numpy as np
 import pytest
+from support.official import FLOATS, Tensors, beside, clip, load, save
+from support.oracle import is_gradient
 
 from gradclip_cli import stats
 from gradclip_cli.formats import FORMATS
 from gradclip_cli.reports import Tried
 from gradclip_cli.strategies import STRATEGIES
-from laws.official import FLOATS, Tensors, beside, clip, load, save
-from laws.oracle import is_gradient
 
 TRIES = tuple(f"{s.name}:0.4" if s.takes_threshold else s.name for s in STRATEGIES)
 

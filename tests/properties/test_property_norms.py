@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from laws.official import bits, spacing
 from numpy.typing import NDArray
-from unit.making import exact_norm
+from support.folders import memory_folder
+from support.generated import CODES, FLOATS, Dump, arrays, dumps, few, read, write
+from support.official import bits, spacing
+from support.tensors import exact_norm
 
 import gradclip_cli
-from properties.dumps import CODES, FLOATS, Dump, arrays, dumps, few, folder, read, write
 
 LARGEST = 1e300
 """What finite elements are limited to, so that their norm is finite too."""
@@ -38,7 +39,7 @@ def test_norms_are_those_of_exact_sums(p: float, dump: Dump) -> None:
     """The norm of a dump, and of each tensor, agrees with an exact sum to 1e-12, from subnormals to the largest."""
     dump = {name: finite(array) for name, array in dump.items()}
     exact = {name: exact_norm(array.astype(np.float64).ravel().tolist(), p) for name, array in dump.items()}
-    with folder() as at:
+    with memory_folder() as at:
         write(at / "a.safetensors", dump)
         report = gradclip_cli.stats(at / "a.safetensors", norm_type=p)
     every = [x for array in dump.values() for x in array.astype(np.float64).ravel().tolist()]
@@ -53,7 +54,7 @@ def test_elements_that_are_not_finite_are_counted(dump: Dump) -> None:
     """NaN and infinities are counted whatever their payload, in floats only."""
     with np.errstate(invalid="ignore"):
         wide = [array.astype(np.float64) for array in dump.values() if array.dtype != np.int32]
-    with folder() as at:
+    with memory_folder() as at:
         write(at / "a.safetensors", dump)
         report = gradclip_cli.stats(at / "a.safetensors")
     assert report.dumps[0].nonfinite == sum(int(np.count_nonzero(~np.isfinite(array))) for array in wide)
@@ -66,7 +67,7 @@ def test_a_scaled_element_is_rounded_once(array: NDArray[Any], share: float) -> 
     array = finite(array)
     norm = exact_norm(array.astype(np.float64).ravel().tolist(), 2.0)
     assume(norm * share > 1e-290)
-    with folder() as at:
+    with memory_folder() as at:
         write(at / "a.safetensors", {"w": array})
         options = {"strategy": "clip-by-global-norm", "threshold": norm * share}
         [dump] = gradclip_cli.apply(at / "a.safetensors", at / "b.safetensors", **options).dumps
@@ -86,7 +87,7 @@ def test_a_scaled_element_is_rounded_once(array: NDArray[Any], share: float) -> 
 def test_a_norm_at_the_threshold_changes_nothing(array: NDArray[Any]) -> None:
     """A group is clipped if its norm is above the threshold: at the norm itself nothing happens, one step below it is clipped."""
     array = finite(array)
-    with folder() as at:
+    with memory_folder() as at:
         write(at / "a.safetensors", {"w": array})
         norm = float(gradclip_cli.stats(at / "a.safetensors").dumps[0].norm)
         assume(norm > 1e-300)

@@ -6,11 +6,12 @@ import h5py
 import numpy as np
 import pytest
 from hypothesis import given
-from laws.official import BFLOAT16, all_bits, bits
+from support.folders import memory_folder
+from support.generated import CODES, Dump, dumps, few, read, write
+from support.official import BFLOAT16, all_bits, bits
 
 import gradclip_cli
 from gradclip_cli import GradclipError
-from properties.dumps import CODES, Dump, dumps, few, folder, read, write
 
 SUFFIXES = {"hdf5": ".h5", "npz": ".npz"}
 NOTHING = [{"strategy": "none"}, {"strategy": "clip-by-global-norm", "threshold": float("inf")}]
@@ -53,7 +54,7 @@ def look(path: Path, dump: Dump) -> Dump:
 @few(100)
 def test_the_same_format_keeps_every_bit(options: dict[str, str | float], dump: Dump) -> None:
     """Without a strategy, and with a threshold of infinity, a file is copied as it is."""
-    with folder() as at:
+    with memory_folder() as at:
         write(at / "a.safetensors", dump)
         gradclip_cli.apply(at / "a.safetensors", at / "b.safetensors", nonfinite="skip", **options)
         assert (at / "b.safetensors").read_bytes() == (at / "a.safetensors").read_bytes()
@@ -64,7 +65,7 @@ def test_the_same_format_keeps_every_bit(options: dict[str, str | float], dump: 
 @few(120)
 def test_another_format_keeps_every_bit_or_refuses(format: str, dump: Dump) -> None:
     """A conversion holds the same names, shapes, dtypes and bits, there and back; what has no place there is refused, exit 5."""
-    with folder() as at:
+    with memory_folder() as at:
         source, target, back = at / "a.safetensors", at / f"b{SUFFIXES[format]}", at / "c.safetensors"
         write(source, dump)
         if not FITS[format](dump):
@@ -84,7 +85,7 @@ def test_another_format_keeps_every_bit_or_refuses(format: str, dump: Dump) -> N
 @few(80)
 def test_a_copy_of_another_format_keeps_every_bit(format: str, dump: Dump) -> None:
     """A file of any format that is not changed is the same file again."""
-    with folder() as at:
+    with memory_folder() as at:
         source, first, second = at / "a.safetensors", at / f"b{SUFFIXES[format]}", at / f"c{SUFFIXES[format]}"
         write(source, {f"n{k}": array for k, array in enumerate(dump.values())})
         gradclip_cli.apply(source, first, strategy="none", nonfinite="skip")

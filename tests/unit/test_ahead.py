@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
+from support.matrices import crossed
+from support.tensors import gradients
 
 from gradclip_cli import apply
 from gradclip_cli.commands.apply import copy_ahead
-from unit.making import gradients
 
 TENSORS = {
     "a.w": gradients(530_000, seed=1),
@@ -21,18 +22,32 @@ TENSORS = {
 LONE = [np.linalg.norm(array.astype(np.float64)) for array in TENSORS.values()]
 
 
-@pytest.mark.parametrize("strategy", ["clip-by-global-norm", "clip-l2-per-layer", "clip-l2-per-param-type", "none"])
-@pytest.mark.parametrize("share", [1e-3, 0.5, 0.999, 1e9])
-@pytest.mark.parametrize("options", [{}, {"norm_type": 1.0}, {"layers": {"c": (None, 1.0)}}, {"exclude": ["c.w"]}])
+SHARES = (1e-3, 0.5, 0.999, 1e9)
+NAMES = ("clip-by-global-norm", "clip-l2-per-layer", "clip-l2-per-param-type", "none")
+OPTIONS = ({}, {"norm_type": 1.0}, {"layers": {"c": (None, 1.0)}}, {"exclude": ["c.w"]})
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write the tensors once."""
+    path = tmp_path_factory.mktemp("source") / "g.safetensors"
+    save_file(TENSORS, path)
+    return path
+
+
+@pytest.mark.parametrize(("strategy", "share", "options"), crossed(NAMES, SHARES, OPTIONS, rounds=4), ids=str)
 def test_it_changes_no_byte(
-    strategy: str, share: float, options: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    strategy: str,
+    share: float,
+    options: dict[str, Any],
+    source: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Whenever a threshold is passed, at the first piece, at a later one or never, the output is the same."""
     if strategy == "none":
         options = {key: value for key, value in options.items() if key == "exclude"}
     threshold = None if strategy == "none" else share * float(np.sqrt(np.square(LONE[:3]).sum()))
-    source = tmp_path / "g.safetensors"
-    save_file(TENSORS, source)
     for name in ("ahead", "after"):
         monkeypatch.setattr(copy_ahead, "_MOST_FILES", 64 if name == "ahead" else 0)
         apply(source, tmp_path / f"{name}.safetensors", strategy=strategy, threshold=threshold, **options)

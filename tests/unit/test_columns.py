@@ -5,13 +5,12 @@ import math
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from support.tensors import exact_norm, gradients, stats_of
 
 from gradclip_cli.engine.measure import NormTypes
 from gradclip_cli.numerics import dtypes, norms
 from gradclip_cli.numerics.statistics import Stats
 from gradclip_cli.numerics.statistics_table import Block, Columns, joined
-
-from .making import exact_norm, gradients, stats_of
 
 TYPES = (0.5, 1.0, 2.0, 3.0, math.inf)
 ARRAYS = [gradients(size, "float64", seed=size, scale=10.0**-size) for size in (1, 50, 0, 200, 3)]

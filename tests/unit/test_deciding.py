@@ -4,14 +4,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.tensors import dump_of
 
 from gradclip_cli.commands.apply.decisions import Decisions, decisions
 from gradclip_cli.commands.apply.plan import ApplyPlan, Override
 from gradclip_cli.errors import NonFiniteError, UsageError
 from gradclip_cli.strategies import find
 from gradclip_cli.thresholds import parse
-
-from .making import dump_of
 
 NORMS = (3.0, 4.0, 8.0)
 

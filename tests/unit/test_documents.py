@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli.shelling import furnish, shell
+from support.shell import furnish, shell
 
 import gradclip_cli
 from gradclip_cli import formats

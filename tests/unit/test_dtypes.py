@@ -6,11 +6,10 @@ import ml_dtypes
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from support.tensors import ORACLES, raw_of
 
 from gradclip_cli.numerics import dtypes
 from gradclip_cli.numerics.dtypes import DType
-
-from .making import ORACLES, raw_of
 
 NARROW = [dtype for dtype in dtypes.FLOATS if dtype.itemsize < 4]
 narrow = pytest.mark.parametrize("dtype", NARROW, ids=lambda dtype: dtype.name)

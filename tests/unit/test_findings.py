@@ -4,12 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.findings import Seen, seen, series
+from support.official import save_as
+from support.tensors import gradients
 
 import gradclip_cli
 from gradclip_cli import check
 from gradclip_cli.errors import InputError, UsageError
-from unit.checking import Seen, save, seen, series
-from unit.making import gradients
 
 SAMPLES = Path(gradclip_cli.__file__).parent.parent / "sample_data"
 CALM = [1, 2, 3, 4, 6, 7, 8, 10, 11, 12, 13, 14]
@@ -44,7 +45,8 @@ def seen_in(paths: list[Path]) -> list[str]:
 def test_dumps_are_taken_in_the_order_of_their_steps(tmp_path: Path) -> None:
     """The first step to go bad is the lowest, in whatever order the dumps are given."""
     paths = [
-        save(tmp_path / f"step_{step}.npz", {"w": [np.nan if step > 8 else step + 0.5]}) for step in (11, 2, 9, 10, 1)
+        save_as(tmp_path / f"step_{step}.npz", {"w": [np.nan if step > 8 else step + 0.5]})
+        for step in (11, 2, 9, 10, 1)
     ]
     [one] = check(paths).findings
     assert (one.step, one.input) == (9, str(tmp_path / "step_9.npz"))
@@ -52,7 +54,7 @@ def test_dumps_are_taken_in_the_order_of_their_steps(tmp_path: Path) -> None:
 
 def test_without_steps_the_order_is_the_one_given(tmp_path: Path) -> None:
     """Where one dump has no step none is named, and messages call dumps by their files."""
-    paths = [save(tmp_path / name, {"w": [np.nan]}) for name in ("b.npz", "step_1.npz")]
+    paths = [save_as(tmp_path / name, {"w": [np.nan]}) for name in ("b.npz", "step_1.npz")]
     [one] = check(paths).findings
     assert (one.step, one.input) == (None, str(paths[0]))
     assert one.message.endswith("(in 2 of 2 dumps: b.npz, step_1.npz)")
@@ -91,7 +93,7 @@ def test_the_number_of_threads_changes_nothing(suffix: str, tmp_path: Path) -> N
 
 def test_shards_are_one_dump(tmp_path: Path) -> None:
     """Pieces of one tensor in the files of several ranks are judged together."""
-    paths = [save(tmp_path / f"rank{k}.npz", {"a.w": value, "b.w": [1.0]}) for k, value in enumerate(([2.0], [0.0]))]
+    paths = [save_as(tmp_path / f"rank{k}.npz", {"a.w": value, "b.w": [1.0]}) for k, value in enumerate(([2.0], [0.0]))]
     report = check(paths, shards=True)
     assert (report.findings, report.dumps) == ([], 1)
     assert seen_in(paths) == ["dead"]
@@ -105,7 +107,7 @@ def test_folders_of_one_file_a_parameter(tmp_path: Path) -> None:
         folder.mkdir()
         arrays = {"a.w": np.ones(4), "b.w": np.ones(4) * step, "c.w": tiny * step, "d.w": [np.nan if step > 1 else 1.0]}
         for name, array in arrays.items():
-            save(folder / f"{name}.npz", {"gradient": array})
+            save_as(folder / f"{name}.npz", {"gradient": array})
     report = check(tmp_path)
     assert report.dumps == 3
     assert [(one.rule, one.step, one.layer) for one in report.findings] == [

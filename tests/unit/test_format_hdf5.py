@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from h5py import h5d, h5p, h5s, h5t
 from numpy.typing import NDArray
+from support.tensors import converted, gradients, raw_of, read_all, rewritten
 
 from gradclip_cli import apply
 from gradclip_cli.errors import InputError, OutputError
@@ -24,8 +25,6 @@ from gradclip_cli.formats.hdf5.walk import walk
 from gradclip_cli.numerics import dtypes
 from gradclip_cli.numerics.dtypes import DType, from_numpy
 from gradclip_cli.tensors import TensorSpec
-
-from .making import converted, gradients, raw_of, read_all, rewritten
 
 PACKED: dict[str, dict[str, Any]] = {
     "contiguous": {},

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from support.tensors import converted, gradients, raw_of, read_all, rewritten
 
 from gradclip_cli.errors import InputError, OutputError
 from gradclip_cli.formats.base import Options
@@ -22,8 +23,6 @@ from gradclip_cli.numerics import dtypes
 from gradclip_cli.numerics.dtypes import DType, from_numpy
 from gradclip_cli.storage.random_access import InputFile
 from gradclip_cli.tensors import TensorSpec
-
-from .making import converted, gradients, raw_of, read_all, rewritten
 
 ARRAYS: dict[str, NDArray[Any]] = {
     "z": gradients(5),

@@ -10,6 +10,7 @@ import pytest
 import safetensors
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
+from support.tensors import ORACLES, converted, gradients, raw_of, read_all, rewritten
 
 from gradclip_cli.errors import InputError, OutputError
 from gradclip_cli.formats import opened
@@ -17,8 +18,6 @@ from gradclip_cli.formats.base import Options
 from gradclip_cli.numerics import dtypes
 from gradclip_cli.numerics.dtypes import DType, from_numpy
 from gradclip_cli.tensors import TensorSpec
-
-from .making import ORACLES, converted, gradients, raw_of, read_all, rewritten
 
 CODES = {
     "float64": "F64",

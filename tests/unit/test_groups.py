@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from support.tensors import dump_of
 
 from gradclip_cli.commands.apply.groups import Shared, decide, partition, resolve
 from gradclip_cli.commands.apply.plan import ApplyPlan, Override
@@ -16,8 +17,6 @@ from gradclip_cli.strategies import find
 from gradclip_cli.strategies.actions import KEEP, Clamp, Cleaned
 from gradclip_cli.strategies.norm import Norm
 from gradclip_cli.thresholds import RULES, Threshold
-
-from .making import dump_of
 
 ARRAYS: dict[str, NDArray[Any]] = {
     "a.w": np.float32([3, 4]),

@@ -6,12 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from support.tensors import ORACLES, gradients, raw_of
 
 from gradclip_cli.numerics import dtypes
 from gradclip_cli.numerics.dtypes import DType, from_numpy
 from gradclip_cli.numerics.transforms import byteswap, clamp, scale, zero_nonfinite
-
-from .making import ORACLES, gradients, raw_of
 
 every = pytest.mark.parametrize("dtype", dtypes.FLOATS, ids=lambda dtype: dtype.name)
 wide = pytest.mark.parametrize("dtype", [dtypes.FLOAT64, dtypes.FLOAT32], ids=lambda dtype: dtype.name)

@@ -5,12 +5,12 @@ import itertools
 import ml_dtypes
 import numpy as np
 import pytest
+from support.tensors import ORACLES, raw_of
 
 from gradclip_cli.checking.losses import Losses
 from gradclip_cli.numerics.dtypes import FLOATS, from_numpy, swapped
 from gradclip_cli.rules.limits import DTYPES
 from gradclip_cli.tensors import Slab, TensorSpec
-from unit.making import ORACLES, raw_of
 
 NAMES = [dtype.name for dtype in FLOATS]
 

@@ -7,11 +7,10 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from support.tensors import exact_norm
 
 from gradclip_cli.numerics import norms
 from gradclip_cli.numerics.norms import Power
-
-from .making import exact_norm
 
 TYPES = (0.1, 0.5, 1.0, 1.5, 2.0, 3.0, 64.0, math.inf)
 types = pytest.mark.parametrize("p", TYPES)

@@ -7,13 +7,13 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from support.tensors import raw_of
 
 from gradclip_cli.numerics.comparison import Comparison, compare_piece, join
 from gradclip_cli.numerics.differences import Tolerance
 from gradclip_cli.numerics.dtypes import FLOAT64
 from gradclip_cli.numerics.norms import BLOCK
 from gradclip_cli.numerics.products import cosine, ratio, together
-from unit.making import raw_of
 
 Wide = NDArray[np.float64]
 

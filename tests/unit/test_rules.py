@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.findings import Arrays, Seen, seen, series
+from support.matrices import crossed
 
 from gradclip_cli import check, rules
 from gradclip_cli.errors import UsageError
 from gradclip_cli.rules.limits import Limits
-from unit.checking import Arrays, Seen, seen, series
 
 SUFFIXES = (".safetensors", ".h5", ".npz")
 TINY16 = np.array([2.0**-15, 2.0**-15, 2.0**-15, 1.0], np.float16)  # subnormal below 2^-14
@@ -151,16 +152,14 @@ SILENT: dict[str, tuple[Sequence[Arrays], dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
-@pytest.mark.parametrize("case", FOUND)
+@pytest.mark.parametrize(("case", "suffix"), crossed(FOUND, SUFFIXES))
 def test_found(case: str, suffix: str, tmp_path: Path) -> None:
     """What is beyond a limit is found, once, at the first step and with the tensor's name; nothing else is."""
     dumps, options, expected = FOUND[case]
     assert seen(series(tmp_path, dumps, suffix), **options) == expected
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
-@pytest.mark.parametrize("case", SILENT)
+@pytest.mark.parametrize(("case", "suffix"), crossed(SILENT, SUFFIXES))
 def test_silent(case: str, suffix: str, tmp_path: Path) -> None:
     """What is at a limit, and what only looks wrong, is not found."""
     dumps, options = SILENT[case]

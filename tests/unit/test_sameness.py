@@ -7,6 +7,8 @@ import ml_dtypes
 import numpy as np
 import pytest
 import safetensors.numpy
+from support.official import save_as
+from support.tensors import gradients, stats_of
 
 from gradclip_cli.checking import sameness
 from gradclip_cli.checking.sameness import could_be
@@ -16,8 +18,6 @@ from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.numerics.differences import Tolerance
 from gradclip_cli.numerics.dtypes import FLOAT64
 from gradclip_cli.pipeline import silent
-from unit.checking import save
-from unit.making import gradients, stats_of
 
 WITHIN = Tolerance(1e-5, 1e-8)
 LONG = 600_000
@@ -37,7 +37,7 @@ def test_as_allclose(seed: int, tmp_path: Path) -> None:
     rng = np.random.default_rng(seed)
     before = rng.standard_normal(5) * 10.0 ** rng.integers(-5, 3)
     after = before + (WITHIN.atol + WITHIN.rtol * np.abs(before)) * rng.uniform(-1.05, 1.05, 5)
-    paths = save(tmp_path / "a.npz", {"w": before}), save(tmp_path / "b.npz", {"w": after})
+    paths = save_as(tmp_path / "a.npz", {"w": before}), save_as(tmp_path / "b.npz", {"w": after})
     assert (same(*paths) == {"w"}) == np.allclose(after, before, WITHIN.rtol, WITHIN.atol)
 
 
@@ -59,8 +59,8 @@ def test_every_element_is_compared(suffix: str, place: int, jobs: int, tmp_path:
     values = gradients(LONG, "float64")
     other = values.copy()
     other[place] = -other[place]
-    before = save(tmp_path / f"a{suffix}", {"w": values, "v": values})
-    after = save(tmp_path / f"b{suffix}", {"w": other, "v": values})
+    before = save_as(tmp_path / f"a{suffix}", {"w": values, "v": values})
+    after = save_as(tmp_path / f"b{suffix}", {"w": other, "v": values})
     assert same(before, after, jobs=jobs) == {"v"}
 
 
@@ -70,11 +70,11 @@ def test_whatever_the_format_and_the_order(tmp_path: Path) -> None:
     arrays: dict[str, Any] = {"w": np.asfortranarray(values), "v": values.astype(np.float64)}
     np.savez_compressed(tmp_path / "a.npz", **arrays)
     np.savez(tmp_path / "b.npz", **arrays)
-    plain = save(tmp_path / "c.safetensors", {"w": values, "v": values})
+    plain = save_as(tmp_path / "c.safetensors", {"w": values, "v": values})
     assert same(tmp_path / "a.npz", plain) == {"v", "w"}
     assert same(plain, tmp_path / "b.npz") == {"v", "w"}
     assert same(tmp_path / "a.npz", tmp_path / "b.npz") == {"v", "w"}
-    turned = save(tmp_path / "d.safetensors", {"w": np.ascontiguousarray(values[::-1]), "v": values})
+    turned = save_as(tmp_path / "d.safetensors", {"w": np.ascontiguousarray(values[::-1]), "v": values})
     assert same(tmp_path / "a.npz", turned) == {"v"}
 
 
@@ -92,20 +92,20 @@ def test_narrow_floats(tmp_path: Path) -> None:
 @pytest.mark.parametrize("value", [0.0, np.nan, np.inf])
 def test_what_does_not_count(value: float, tmp_path: Path) -> None:
     """Zeros are dead rather than unchanged, and NaN and infinities are not the same as anything."""
-    path = save(tmp_path / "a.npz", {"w": [value, value]})
+    path = save_as(tmp_path / "a.npz", {"w": [value, value]})
     assert same(path, path) == set()
 
 
 def test_other_shapes_are_not_the_same(tmp_path: Path) -> None:
     """The same elements in another shape are another tensor."""
-    before, after = save(tmp_path / "a.npz", {"w": np.ones(6)}), save(tmp_path / "b.npz", {"w": np.ones((2, 3))})
+    before, after = save_as(tmp_path / "a.npz", {"w": np.ones(6)}), save_as(tmp_path / "b.npz", {"w": np.ones((2, 3))})
     assert same(before, after) == set()
 
 
 def test_below_the_absolute_tolerance_values_have_to_agree(tmp_path: Path) -> None:
     """Where all of a tensor is below the absolute tolerance, only the relative one counts."""
     arrays = {"a": [1e-9, 2e-9], "b": [1.1e-9, 2e-9], "c": [1e-9 * (1 + 1e-6), 2e-9]}
-    paths = {name: save(tmp_path / f"{name}.npz", {"w": array}) for name, array in arrays.items()}
+    paths = {name: save_as(tmp_path / f"{name}.npz", {"w": array}) for name, array in arrays.items()}
     assert same(paths["a"], paths["b"]) == set()
     assert same(paths["a"], paths["c"]) == {"w"}
 
@@ -113,7 +113,7 @@ def test_below_the_absolute_tolerance_values_have_to_agree(tmp_path: Path) -> No
 def test_a_few_values_above_the_absolute_tolerance_do_not_make_the_others_the_same(tmp_path: Path) -> None:
     """Gradients that vanish have a few values above it; whether the tensor changes is told by most of them."""
     arrays = {"a": [3e-9, -4e-9, 12e-9], "b": [-5e-9, 4e-9, 7e-9], "c": [3e-9, -4e-9, 12e-9]}
-    paths = {name: save(tmp_path / f"{name}.npz", {"w": array}) for name, array in arrays.items()}
+    paths = {name: save_as(tmp_path / f"{name}.npz", {"w": array}) for name, array in arrays.items()}
     assert same(paths["a"], paths["b"]) == set()
     assert same(paths["a"], paths["c"]) == {"w"}
 
@@ -124,7 +124,7 @@ def test_pieces_of_several_ranks(tmp_path: Path) -> None:
         dumps = []
         for step, second in ((1, 2.0), (2, 2.0), (3, -2.0)):
             paths = [
-                save(tmp_path / f"step_{step}-rank{rank}.npz", {"w": [value, rank + 1.0]})
+                save_as(tmp_path / f"step_{step}-rank{rank}.npz", {"w": [value, rank + 1.0]})
                 for rank, value in enumerate((1.0, second))
             ]
             path = "\0".join(map(str, paths))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.tensors import dump_of
 
 from gradclip_cli.choosing.advice import compared, suggest
 from gradclip_cli.choosing.series import collect, in_order, report
@@ -20,8 +21,6 @@ from gradclip_cli.strategies import find
 from gradclip_cli.strategies.norm import Norm
 from gradclip_cli.thresholds import RULES
 from gradclip_cli.thresholds.summary import Samples
-
-from .making import dump_of
 
 MEAN = RULES[0]
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.tensors import dump_of
 
 from gradclip_cli.commands.apply.adaptive import replayed
 from gradclip_cli.commands.apply.groups import decide, partition
@@ -13,8 +14,6 @@ from gradclip_cli.errors import InputError
 from gradclip_cli.strategies import find
 from gradclip_cli.strategies.norm import Norm
 from gradclip_cli.thresholds import Threshold, parse
-
-from .making import dump_of
 
 INF = math.inf
 

@@ -40,7 +40,7 @@ def test_one_item_is_done_in_this_thread() -> None:
 
 def test_several_items_are_done_in_threads() -> None:
     """With two jobs, two items are worked on at the same time."""
-    barrier = threading.Barrier(2, timeout=30)
+    barrier = threading.Barrier(2, timeout=60)
     with Threads(2) as workers:
         assert sorted(workers.map(lambda _: barrier.wait(), range(2))) == [0, 1]
 

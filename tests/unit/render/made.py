@@ -4,6 +4,8 @@ import io
 import math
 from typing import Any, NamedTuple
 
+from support.parsing import strict
+
 from gradclip_cli import render
 from gradclip_cli.render.view import View
 from gradclip_cli.reports import (
@@ -24,7 +26,6 @@ from gradclip_cli.reports import (
 )
 from gradclip_cli.reports.base import TableOnly
 from gradclip_cli.thresholds.summary import Samples
-from unit.parsing import strict
 
 NAME = "[red]lstm.weight_ih_l0" + "x" * 300
 

@@ -4,10 +4,10 @@ import io
 from typing import Any
 
 import pytest
+from support.parsing import csv_rows, tsv_rows
 
 from gradclip_cli import render
 from gradclip_cli.render.view import View
-from unit.parsing import csv_rows, tsv_rows
 from unit.render.made import APPLY, FINDINGS, HOSTILE, LS, NAME, STRATEGIES, Finding, of_names, rows, written
 
 

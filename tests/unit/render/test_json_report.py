@@ -6,6 +6,7 @@ from itertools import product
 from typing import Any
 
 import pytest
+from support.parsing import strict
 
 from gradclip_cli import __version__
 from gradclip_cli.render.json_report import encode_row
@@ -13,7 +14,6 @@ from gradclip_cli.render.records import plain
 from gradclip_cli.render.view import View
 from gradclip_cli.reports import DiffParam, StatsLayer
 from gradclip_cli.thresholds.summary import Samples
-from unit.parsing import strict
 from unit.render.made import (
     APPLY,
     EMPTY,

@@ -4,10 +4,10 @@ import re
 from typing import Any
 
 import pytest
+from support.parsing import markdown_shown, markdown_source
 
 from gradclip_cli.render.tables.arrange import wanted
 from gradclip_cli.render.view import Order, View
-from unit.parsing import markdown_shown, markdown_source
 from unit.render.made import APPLY, HOSTILE, LS, NAME, REPORTS, of_names, written
 
 LINKS = [

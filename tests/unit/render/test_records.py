@@ -4,10 +4,10 @@ import math
 from typing import Any
 
 import pytest
+from support.parsing import csv_rows, tsv_rows
 
 from gradclip_cli.render.records import columns
 from gradclip_cli.render.view import Order, View
-from unit.parsing import csv_rows, tsv_rows
 from unit.render.made import APPLY, FINDINGS, NAME, REPORTS, STATS, rows, written
 
 

@@ -4,11 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import h5py
-import numpy as np
-import safetensors.numpy
-
 from gradclip_cli import check
+from support.official import save_as
 
 Arrays = Mapping[str, Any]
 
@@ -22,24 +19,10 @@ class Seen(NamedTuple):
     param: str | None
 
 
-def save(path: Path, arrays: Arrays) -> Path:
-    """Write one dump, with the official library of the format that its name says; what has no dtype is float64."""
-    tensors = {name: np.asarray(array) for name, array in arrays.items()}
-    if path.suffix == ".npz":
-        np.savez(path, **tensors)
-    elif path.suffix == ".h5":
-        with h5py.File(path, "w") as file:
-            for name, array in tensors.items():
-                file[name] = array
-    else:
-        safetensors.numpy.save_file(tensors, path)
-    return path
-
-
 def series(folder: Path, dumps: Sequence[Arrays], suffix: str = ".npz") -> Path:
     """Write dumps as the steps 1, 2, 3 ... of a folder."""
     for step, arrays in enumerate(dumps, 1):
-        save(folder / f"step_{step}{suffix}", arrays)
+        save_as(folder / f"step_{step}{suffix}", arrays)
     return folder
 
 

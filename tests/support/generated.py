@@ -2,30 +2,20 @@
 
 import json
 import math
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes
 from numpy.typing import NDArray
 
+from support.official import CODES as EVERY_CODE
+
 Dump = dict[str, NDArray[Any]]
 
-CODES = {
-    "F64": np.dtype(np.float64),
-    "F32": np.dtype(np.float32),
-    "F16": np.dtype(np.float16),
-    "BF16": np.dtype(ml_dtypes.bfloat16),
-    "F8_E4M3": np.dtype(ml_dtypes.float8_e4m3fn),
-    "F8_E5M2": np.dtype(ml_dtypes.float8_e5m2),
-    "BOOL": np.dtype(bool),
-} | {f"{letter}{8 * size}": np.dtype(f"{letter.lower()}{size}") for letter in "IU" for size in (1, 2, 4, 8)}
+CODES = {code: dtype for code, dtype in EVERY_CODE.items() if dtype.kind != "c"}
 FLOATS = [CODES[code] for code in ("F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2")]
 
 shapes = array_shapes(min_dims=0, max_dims=6, min_side=0, max_side=3)
@@ -51,14 +41,6 @@ def arrays(draw: st.DrawFn, dtypes: list[np.dtype[Any]]) -> NDArray[Any]:
 def dumps(dtypes: list[np.dtype[Any]]) -> st.SearchStrategy[Dump]:
     """A few arrays by any names; one name is the format's own."""
     return st.dictionaries(names.filter(lambda name: name != "__metadata__"), arrays(dtypes), max_size=4)
-
-
-@contextmanager
-def folder() -> Iterator[Path]:
-    """Provide an empty folder, in memory where the system has a place for that."""
-    memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None, prefix="gradclip-test-") as name:
-        yield Path(name)
 
 
 def write(path: Path, dump: Dump) -> None:

@@ -9,7 +9,7 @@ import ml_dtypes
 import numpy as np
 import safetensors
 import safetensors.numpy
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 import gradclip_cli
 from gradclip_cli.formats import by_name, by_suffix
@@ -24,17 +24,34 @@ E5M2 = np.dtype(ml_dtypes.float8_e5m2)
 FLOATS = (np.dtype(np.float64), np.dtype(np.float32), np.dtype(np.float16), BFLOAT16)
 """The types of gradients that every format can hold."""
 
-_CODES = {"BF16": BFLOAT16, "F8_E4M3": E4M3FN, "F8_E5M2": E5M2, "BOOL": np.dtype(bool)}
-_LETTERS = {"F": "f", "I": "i", "U": "u", "C": "c"}
+CODES: dict[str, np.dtype[Any]] = {
+    "BF16": BFLOAT16,
+    "F8_E4M3": E4M3FN,
+    "F8_E5M2": E5M2,
+    "BOOL": np.dtype(bool),
+    "C64": np.dtype(np.complex64),
+} | {
+    f"{letter}{8 * size}": np.dtype(f"{letter.lower()}{size}")
+    for letter, sizes in {"F": (2, 4, 8), "I": (1, 2, 4, 8), "U": (1, 2, 4, 8)}.items()
+    for size in sizes
+}
+"""The types by the names that safetensors has for them."""
 
 
 def save(folder: Path, format: str, tensors: Tensors, name: str = "g") -> Path:
     """Write a dump with the format's own library; a format without one here is converted to from safetensors."""
     path = folder / f"{name}{by_name(format).suffixes[0]}"
     if format in _WRITERS:
-        _WRITERS[format](path, tensors)
-    else:
-        gradclip_cli.apply(save(folder, "safetensors", tensors, f"{name}-source"), path, strategy="none")
+        return save_as(path, tensors)
+    gradclip_cli.apply(save(folder, "safetensors", tensors, f"{name}-source"), path, strategy="none")
+    return path
+
+
+def save_as(path: Path, tensors: Mapping[str, ArrayLike]) -> Path:
+    """Write a dump with the library of the format that its suffix names; numbers without a dtype are float64."""
+    format = by_suffix(str(path))
+    assert format is not None
+    _WRITERS[format.name](path, {name: np.asarray(array) for name, array in tensors.items()})
     return path
 
 
@@ -97,9 +114,7 @@ def load_safetensors(path: Path) -> dict[str, Array]:
     """Read the header and the bytes with safetensors: its numpy side knows neither bfloat16 nor float8."""
     found = {}
     for name, entry in safetensors.deserialize(path.read_bytes()):
-        code = entry["dtype"]
-        dtype = _CODES.get(code) or np.dtype(f"{_LETTERS[code[0]]}{int(code[1:]) // 8}")
-        found[name] = np.frombuffer(bytes(entry["data"]), dtype).reshape(entry["shape"])
+        found[name] = np.frombuffer(bytes(entry["data"]), CODES[entry["dtype"]]).reshape(entry["shape"])
     return found
 
 
