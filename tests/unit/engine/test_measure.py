@@ -16,8 +16,7 @@ from gradclip_cli.numerics.norms import BLOCK
 from gradclip_cli.numerics.statistics import Stats, join
 from gradclip_cli.numerics.statistics_table import Columns
 from gradclip_cli.tensors import TensorSpec
-
-from .making import ORACLES, exact_norm, gradients, raw_of, stats_of
+from unit.making import ORACLES, exact_norm, gradients, raw_of, stats_of
 
 TYPES = (0.5, 1.0, 2.0, 3.0, math.inf)
 every = pytest.mark.parametrize("dtype", dtypes.FLOATS, ids=lambda dtype: dtype.name)
