@@ -5,13 +5,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gradclip_cli import pipeline
+from gradclip_cli.commands.apply.outputs import into_folder, outputs_for
 from gradclip_cli.commands.apply.plan import NONFINITE, ApplyPlan, Override
+from gradclip_cli.commands.diff import DiffPlan
 from gradclip_cli.errors import UsageError
+from gradclip_cli.inputs.discovery import find_dumps, find_one
 from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.inputs.selection import Selection
-from gradclip_cli.plan.lists import CheckPlan, DiffPlan
+from gradclip_cli.plan.lists import CheckPlan
 from gradclip_cli.plan.stats import StatsPlan
-from gradclip_cli.planning import dumps_in, into_folder, naming, one_dump, outputs_for, trial
+from gradclip_cli.planning import naming, trial
 from gradclip_cli.reports import ApplyReport, CheckReport, DiffReport, StatsReport
 from gradclip_cli.rules import RULES
 from gradclip_cli.rules import parse as parse_rules
@@ -58,7 +61,7 @@ def apply(
     if nonfinite not in NONFINITE:
         raise UsageError(f"nonfinite must be one of {', '.join(NONFINITE)}, not {nonfinite!r}")
     paths = _paths(inputs)
-    found = dumps_in(paths, shards)
+    found = find_dumps(paths, shards)
     directory = into_folder(paths, found, output_format)
     target = None if output is None else os.fspath(output)
     return pipeline.apply(
@@ -110,7 +113,7 @@ def stats(
     """
     return pipeline.stats(
         StatsPlan(
-            inputs=dumps_in(_paths(inputs), shards),
+            inputs=find_dumps(_paths(inputs), shards),
             strategy=find(strategy) if strategy else None,
             rule=parse_rule(rule),
             norm=Norm(norm_type, epsilon),
@@ -149,7 +152,7 @@ def check(
     ignored = parse_rules(ignore)
     return pipeline.check(
         CheckPlan(
-            inputs=dumps_in(_paths(inputs), shards),
+            inputs=find_dumps(_paths(inputs), shards),
             rules=tuple(rule for rule in RULES if rule not in ignored),
             limits=Limits.of(limits),
             selection=Selection(
@@ -177,8 +180,8 @@ def diff(
     """Compare two dumps tensor by tensor; elements are equal if |a - b| <= atol + rtol·|b|. Raises `GradclipError`."""
     return pipeline.diff(
         DiffPlan(
-            one_dump(os.fspath(a)),
-            one_dump(os.fspath(b)),
+            find_one(os.fspath(a)),
+            find_one(os.fspath(b)),
             rtol,
             atol,
             Selection(tuple(include), tuple(exclude), Naming(), input_format, void_dtype, allow_huge),

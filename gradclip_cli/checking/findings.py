@@ -7,12 +7,12 @@ from gradclip_cli import rules
 from gradclip_cli.checking import readings, sameness
 from gradclip_cli.checking.losses import Losses
 from gradclip_cli.engine import same_tensors
-from gradclip_cli.engine.executors import Executor
-from gradclip_cli.engine.series import check_taken, surveyed
-from gradclip_cli.engine.survey import Dump, Progress
+from gradclip_cli.engine.run import Run
+from gradclip_cli.engine.series import check_taken, measure_series
+from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.errors import GradclipError, InputError
-from gradclip_cli.inputs import shards
-from gradclip_cli.inputs.order import in_step_order
+from gradclip_cli.inputs.discovery import in_step_order
+from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.numerics.differences import Tolerance
 from gradclip_cli.plan.lists import CheckPlan
 from gradclip_cli.reports import CheckReport, Finding
@@ -32,15 +32,15 @@ class Read(NamedTuple):
     failed: list[GradclipError]
 
 
-def read(plan: CheckPlan, workers: Executor, progress: Progress) -> Read:
+def read(plan: CheckPlan, run: Run) -> Read:
     """Reduce dumps to figures; of the elements nothing is kept, and of the dump before only what its header says."""
     found = Read([], [], [])
-    before: Dump | None = None
+    before: MeasuredDump | None = None
     first: same_tensors.Shapes = {}
     unlike: list[tuple[str, str]] = []
-    for path, step in in_step_order(plan.inputs):
+    for source, step in in_step_order(plan.inputs):
         try:
-            losses, dumps, same = _read_one(path, before, plan, workers, progress)
+            losses, dumps, same = _read_one(source, before, plan, run)
         except InputError as error:
             if not plan.keep_going:
                 raise
@@ -52,7 +52,7 @@ def read(plan: CheckPlan, workers: Executor, progress: Progress) -> Read:
             first = same_tensors.shapes_of(dumps[0])
         before = dumps[-1]
         for dump, alike in zip(dumps, same, strict=True):
-            unlike.append((dump.path, same_tensors.unlike(first, dump)))
+            unlike.append((source.location, same_tensors.difference(first, dump)))
             found.dumps.append((readings.reading(dump, losses, alike), dump.step if dump.prefix else step))
     if not found.dumps:
         raise found.failed[0]
@@ -61,12 +61,12 @@ def read(plan: CheckPlan, workers: Executor, progress: Progress) -> Read:
 
 
 def _read_one(
-    path: str, before: Dump | None, plan: CheckPlan, workers: Executor, progress: Progress
-) -> tuple[Losses, list[Dump], list[set[str]]]:
+    source: DumpSource, before: MeasuredDump | None, plan: CheckPlan, run: Run
+) -> tuple[Losses, list[MeasuredDump], list[set[str]]]:
     """Measure the dumps in a file; return what is lost in each, and what is the same in each as in the one before it."""
     losses = Losses(_targets(plan))
-    dumps = surveyed(path, plan.selection, sameness.TYPES, workers, progress, losses.follow)
-    same = [_same(one, other, plan, workers) for one, other in zip([before, *dumps], dumps, strict=False)]
+    dumps = measure_series(source, sameness.TYPES, run, losses.follow)
+    same = [_same(one, other, plan, run) for one, other in zip([before, *dumps], dumps, strict=False)]
     return losses, dumps, same
 
 
@@ -74,18 +74,18 @@ def _targets(plan: CheckPlan) -> tuple[str, ...]:
     return plan.limits.underflow_dtype if "underflow" in plan.rules else ()
 
 
-def _same(before: Dump | None, dump: Dump, plan: CheckPlan, workers: Executor) -> set[str]:
+def _same(before: MeasuredDump | None, dump: MeasuredDump, plan: CheckPlan, run: Run) -> set[str]:
     if before is None or "unchanged" not in plan.rules:
         return set()
     within = Tolerance(plan.limits.unchanged_rtol, plan.limits.unchanged_atol)
-    return sameness.unchanged(before, dump, within, plan.selection, workers)
+    return sameness.unchanged(before, dump, within, run)
 
 
 def report(plan: CheckPlan, found: Read) -> CheckReport:
     """Apply the rules to what was read."""
     steps = [step for _, step in found.dumps]
     figures = readings.figures([reading for reading, _ in found.dumps], steps, _targets(plan))
-    inputs = [shards.shown(reading.path, reading.path) for reading, _ in found.dumps]
+    inputs = [reading.source.label for reading, _ in found.dumps]
     rows = [
         Finding(
             rule,

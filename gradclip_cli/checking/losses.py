@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradclip_cli.engine.measure import Seen
+from gradclip_cli.engine.measure import PieceObserver
 from gradclip_cli.formats.base import Format, Reader
 from gradclip_cli.numerics.dtypes import FLOATS, DType, Raw, words_of
 from gradclip_cli.numerics.narrow_floats import overflow_bits, values_of
@@ -36,7 +36,7 @@ class Losses:
         self._tensors = 0
         self._lock = threading.Lock()
 
-    def follow(self, format: Format, reader: Reader) -> Seen | None:
+    def follow(self, format: Format, reader: Reader) -> PieceObserver | None:
         """Count in all that is read of a file, if there is anything to be counted."""
         specs, start = reader.tensors, self._tensors
         self._tensors += len(specs)

@@ -8,9 +8,9 @@ import numpy as np
 
 from gradclip_cli.checking.losses import Losses
 from gradclip_cli.checking.sameness import TYPES
-from gradclip_cli.engine.survey import Dump
+from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.inputs.naming import natural
-from gradclip_cli.inputs.order import place
+from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.rules.figures import Figures, Matrix, Tensor
 from gradclip_cli.text import printable
 
@@ -21,12 +21,12 @@ _OWN = 9
 class Reading(NamedTuple):
     """The figures of one dump: a row for each of them, and a column for each tensor."""
 
-    path: str
+    source: DumpSource
     tensors: list[Tensor]
     rows: Matrix
 
 
-def reading(dump: Dump, losses: Losses, same: set[str]) -> Reading:
+def reading(dump: MeasuredDump, losses: Losses, same: set[str]) -> Reading:
     """Reduce a dump to its figures; pieces of one tensor are one."""
     named = dump.named
     tensors = [Tensor(name, *dump.places[indices[0]]) for name, indices in named.items()]
@@ -40,7 +40,7 @@ def reading(dump: Dump, losses: Losses, same: set[str]) -> Reading:
         *(lost[:, :, 0].T - stats.zeros),
         *(lost[:, :, 1].T - stats.nonfinite),
     ]
-    return Reading(dump.path, tensors, np.array(rows, np.float64))
+    return Reading(dump.source, tensors, np.array(rows, np.float64))
 
 
 def figures(readings: Sequence[Reading], steps: Sequence[int | None], targets: Sequence[str]) -> Figures:
@@ -52,9 +52,9 @@ def figures(readings: Sequence[Reading], steps: Sequence[int | None], targets: S
     for k, one in enumerate(readings):
         if one.tensors:
             cube[:, k, [place[tensor.name] for tensor in one.tensors]] = one.rows
-    dumps = [_called(one.path, step) for one, step in zip(readings, steps, strict=True)]
+    dumps = [_called(one.source, step) for one, step in zip(readings, steps, strict=True)]
     return Figures(dumps, tensors, targets, *cube[:_OWN], *cube[_OWN:].reshape(2, len(targets), *cube.shape[1:]))
 
 
-def _called(path: str, step: int | None) -> str:
-    return f"step {step}" if step is not None else printable(os.path.basename(place(path)))
+def _called(source: DumpSource, step: int | None) -> str:
+    return f"step {step}" if step is not None else printable(os.path.basename(source.location))

@@ -2,16 +2,14 @@
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import NamedTuple
 
-from gradclip_cli.engine.compare import Opened, Source, compare
-from gradclip_cli.engine.executors import Executor
+from gradclip_cli.engine.compare import StoredTensor, compare
 from gradclip_cli.engine.measure import NormTypes
-from gradclip_cli.engine.survey import Dump, Part, open_dump
-from gradclip_cli.errors import InputError
+from gradclip_cli.engine.run import Run
+from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.formats.base import Reader
-from gradclip_cli.inputs.selection import Selection
+from gradclip_cli.inputs.opened import DumpFile
 from gradclip_cli.numerics import norms
 from gradclip_cli.numerics.differences import Tolerance
 from gradclip_cli.numerics.statistics import Stats
@@ -25,12 +23,12 @@ _ROUNDING = 1 + 1e-9
 class _Files(NamedTuple):
     """A file of either dump, and the tolerance for tensors in them."""
 
-    before: Part
-    after: Part
+    before: DumpFile
+    after: DumpFile
     within: Tolerance
 
 
-def unchanged(before: Dump, after: Dump, within: Tolerance, selection: Selection, workers: Executor) -> set[str]:
+def unchanged(before: MeasuredDump, after: MeasuredDump, within: Tolerance, run: Run) -> set[str]:
     """Name the tensors of `after` with the values that they have in `before`; all zeros, or any NaN, do not count.
 
     Of a tensor in pieces, each has to be the same.
@@ -38,15 +36,15 @@ def unchanged(before: Dump, after: Dump, within: Tolerance, selection: Selection
     files: dict[_Files, list[tuple[int, int]]] = {}
     names, changed = set(), set()
     for old, new, own in _candidates(before, after, within):
-        files.setdefault(_Files(_part(before, old), _part(after, new), own), []).append((old, new))
+        files.setdefault(_Files(before.file_of(old), after.file_of(new), own), []).append((old, new))
         names.add(after.tensors[new].name)
     for (left, right, own), pairs in files.items():
-        with _opened(left, selection) as a, _opened(right, selection) as b:
+        with run.reopen(left) as (_, a), run.reopen(right) as (_, b):
             olds, news = (
                 _only(a, left, before, [old for old, _ in pairs]),
                 _only(b, right, after, [new for _, new in pairs]),
             )
-            found = compare(news, olds, own, workers, lambda count, path: None)
+            found = compare(news, olds, own, run.workers)
             a.verify()
             b.verify()
             changed |= {name for name, comparison in found.items() if not comparison.difference.same}
@@ -68,7 +66,7 @@ def could_be(before: Stats, after: Stats, within: Tolerance) -> bool:
     )
 
 
-def _candidates(before: Dump, after: Dump, within: Tolerance) -> Iterator[tuple[int, int, Tolerance]]:
+def _candidates(before: MeasuredDump, after: MeasuredDump, within: Tolerance) -> Iterator[tuple[int, int, Tolerance]]:
     """Yield the tensors, or the pieces of them, that could be the same, by index."""
     pairs = [(before.named.get(name, []), indices) for name, indices in after.named.items()]
     alike = [
@@ -86,19 +84,6 @@ def _candidates(before: Dump, after: Dump, within: Tolerance) -> Iterator[tuple[
             yield from ((a, b, own) for a, b in zip(olds, indices, strict=True))
 
 
-def _part(dump: Dump, index: int) -> Part:
-    return next(part for part in reversed(dump.parts) if part.start <= index)
-
-
-@contextmanager
-def _opened(part: Part, selection: Selection) -> Iterator[Reader]:
-    with open_dump(part.path, selection) as (_, reader):
-        if reader.file.fingerprint != part.fingerprint:
-            raise InputError("changed while it was read; wait until it is complete and run again", path=part.path)
-        yield reader
-
-
-def _only(reader: Reader, part: Part, dump: Dump, indices: list[int]) -> Opened:
+def _only(reader: Reader, file: DumpFile, dump: MeasuredDump, indices: list[int]) -> dict[str, StoredTensor]:
     """Take some tensors of a file, by the names that they have in the dump."""
-    tensors = {dump.tensors[k].name: Source(reader, reader.tensors[k - part.start]) for k in indices}
-    return Opened(part.path, [(reader, list(reader.tensors))], tensors)
+    return {dump.tensors[k].name: StoredTensor(reader, reader.tensors[k - file.start]) for k in indices}

@@ -7,10 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from gradclip_cli.choosing.samples import Sample, lengths, sums
-from gradclip_cli.engine.same_tensors import Shapes, shapes_of, unlike
-from gradclip_cli.engine.survey import Dump
+from gradclip_cli.engine.same_tensors import Shapes, difference, shapes_of
+from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.errors import InputError
-from gradclip_cli.inputs import shards
 from gradclip_cli.inputs.naming import Place
 from gradclip_cli.numerics import norms
 from gradclip_cli.plan.stats import StatsPlan
@@ -36,7 +35,7 @@ class Layout(NamedTuple):
     shared: bool  # whether other dumps may have more tensors than these
 
     @classmethod
-    def of(cls, dump: Dump, shared: set[str] | None = None) -> "Layout":
+    def of(cls, dump: MeasuredDump, shared: set[str] | None = None) -> "Layout":
         """Take the layout from a dump; of its tensors only those `shared` by all dumps, where that is asked for."""
         left = [] if shared is None else [name for name in dump.named if name not in shared]
         notes = [*dump.notes, *([f"left out, since not in all dumps: {listed(left)}"] if left else [])]
@@ -48,14 +47,14 @@ class Layout(NamedTuple):
         specs = [dump.tensors[k] for k in firsts]
         return cls(specs, shapes, places, list(sizes), starts, dump.labels, notes, shared is not None)
 
-    def sample(self, dump: Dump, plan: StatsPlan) -> Sample:
+    def sample(self, dump: MeasuredDump, plan: StatsPlan) -> Sample:
         """Reduce a dump to its norms; raise InputError where its tensors, or their shapes, are not those of the first."""
         types, p = sums(plan), plan.norm.type
         params = dump.stats.together(self._of(dump), types)
         layers = params.together([range(a, b) for a, b in pairwise(self.starts)], types)
         total = params.total(types)
         line = StatsDump(
-            shards.shown(dump.path, dump.path),
+            dump.source.label,
             dump.step,
             total.as_read(norms.norm(total.powers[0], p)),
             total.as_read(total.max_abs),
@@ -65,11 +64,11 @@ class Layout(NamedTuple):
         more = lengths(total, layers, params, types) if plan.tries else None
         return Sample(line, by_layer, by_param, params.as_read(params.max_abs), more)
 
-    def _of(self, dump: Dump) -> list[list[int]]:
+    def _of(self, dump: MeasuredDump) -> list[list[int]]:
         """Return the tensors of a dump that are in all dumps, or else raise InputError."""
-        what = "" if self.shared else unlike(self.shapes, dump)
+        what = "" if self.shared else difference(self.shapes, dump)
         if what or not dump.named.keys() >= self.shapes.keys():
-            raise InputError(f"{what or 'changed while it was read'}; {_DIFFER}", path=dump.path)
+            raise InputError(f"{what or 'changed while it was read'}; {_DIFFER}", path=dump.source.location)
         return [dump.named[name] for name in self.shapes]
 
     def param(self, k: int, summary: Summary) -> StatsParam:

@@ -9,7 +9,7 @@ from gradclip_cli.choosing import advice, recommend
 from gradclip_cli.choosing.layout import Layout
 from gradclip_cli.choosing.samples import Sample
 from gradclip_cli.engine.series import check_taken
-from gradclip_cli.engine.survey import Dump
+from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.errors import GradclipError, InputError, UsageError
 from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.plan.stats import StatsPlan
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def collect(
-    surveys: Iterable[Callable[[], list[Dump]]], plan: StatsPlan, shared: set[str] | None = None
+    surveys: Iterable[Callable[[], list[MeasuredDump]]], plan: StatsPlan, shared: set[str] | None = None
 ) -> tuple[Layout, list[Sample], list[GradclipError]]:
     """Reduce dumps to their norms, one after the other; the first says which tensors the others must have.
 
@@ -51,11 +51,13 @@ def collect(
     return layout, samples, failed
 
 
-def _after_the_first(surveys: Iterable[Callable[[], list[Dump]]], skip: int) -> Iterator[Dump | InputError]:
+def _after_the_first(
+    surveys: Iterable[Callable[[], list[MeasuredDump]]], skip: int
+) -> Iterator[MeasuredDump | InputError]:
     """Yield all dumps but the first `skip`, and in the place of one that cannot be read what is wrong with it."""
     seen = 0
     for survey in surveys:
-        found: list[Dump] | list[InputError]
+        found: list[MeasuredDump] | list[InputError]
         try:
             found = survey()
         except InputError as error:

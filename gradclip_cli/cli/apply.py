@@ -23,10 +23,11 @@ from gradclip_cli.cli.output import progress, show, standard_output
 from gradclip_cli.cli.override import OVERRIDE
 from gradclip_cli.cli.toml import written
 from gradclip_cli.cli.types import PATH, STRATEGY, THRESHOLD
+from gradclip_cli.commands.apply.outputs import into_folder, outputs_for
 from gradclip_cli.commands.apply.plan import NONFINITE, ApplyPlan
-from gradclip_cli.planning import dumps_in, into_folder, outputs_for
+from gradclip_cli.inputs.discovery import find_dumps
+from gradclip_cli.inputs.source import DumpSource, Placed
 from gradclip_cli.reports import ApplyReport
-from gradclip_cli.storage.streams import STANDARD
 from gradclip_cli.thresholds import SPELLINGS
 
 
@@ -101,7 +102,7 @@ def command(inputs: tuple[str, ...], **options: Any) -> None:
     from gradclip_cli import pipeline
 
     given, view = taken(inputs, options), viewed(options, ApplyReport)
-    found = dumps_in(given, options["shards"])
+    found = find_dumps(given, options["shards"])
     directory = into_folder(given, found, options["output_format"])
     places = {"in_place": options["in_place"], "dry_run": options["dry_run"], "directory": directory}
     outputs = outputs_for(found, options["output"], **places)
@@ -109,11 +110,14 @@ def command(inputs: tuple[str, ...], **options: Any) -> None:
     with progress(found, 2, options["quiet"]) as tick:
         report = pipeline.apply(plan, tick)
     if not options["quiet"]:
-        show(report, view, err=plan.outputs == (STANDARD,))
+        show(report, view, err=plan.is_piped)
 
 
 def planned(
-    options: dict[str, Any], inputs: tuple[str, ...], outputs: tuple[str | None, ...], folder: str | None = None
+    options: dict[str, Any],
+    inputs: tuple[DumpSource, ...],
+    outputs: tuple[Placed | None, ...],
+    folder: str | None = None,
 ) -> ApplyPlan:
     """Make the plan, which checks whether options fit together."""
     return ApplyPlan(

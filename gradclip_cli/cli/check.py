@@ -11,8 +11,8 @@ from gradclip_cli.cli.options import by_rank, reading, selecting, selection, sho
 from gradclip_cli.cli.output import progress, show
 from gradclip_cli.cli.types import REAL, WHOLE, Parsed
 from gradclip_cli.errors import InputError
+from gradclip_cli.inputs.discovery import find_dumps
 from gradclip_cli.plan.lists import CheckPlan
-from gradclip_cli.planning import dumps_in
 from gradclip_cli.reports import CheckReport
 from gradclip_cli.rules import RULES, parse
 from gradclip_cli.rules.limits import DTYPES, Limits
@@ -65,7 +65,7 @@ def command(inputs: tuple[str, ...], **options: Any) -> int:
     from gradclip_cli import pipeline
 
     view = viewed(options, CheckReport)
-    found = dumps_in(taken(inputs, options), options["shards"])
+    found = find_dumps(taken(inputs, options), options["shards"])
     ignored, fail_on = ({rule for rules in options[name] for rule in rules} for name in ("ignore", "fail_on"))
     if both := sorted(ignored & fail_on):
         raise click.UsageError(f"--ignore and --fail-on exclude each other: {', '.join(both)}")

@@ -5,9 +5,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from gradclip_cli.errors import GradclipError
-from gradclip_cli.inputs import shards
+from gradclip_cli.inputs.discovery import find_dumps
 from gradclip_cli.inputs.naming import natural
-from gradclip_cli.inputs.selection import Selection, expand
+from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.planning import naming
 from gradclip_cli.rules import RULES as CHECKS
 from gradclip_cli.strategies import STRATEGIES
@@ -101,13 +101,11 @@ def _layers(ctx: "Context") -> list[str]:
 def _headers(ctx: "Context", selection: Selection) -> Iterator[list["TensorSpec"]]:
     """Yield the tensors of the dumps typed so far; of what cannot be read there are none. Standard input is left alone."""
     for path in [path for path in _typed(ctx) if path != "-"][:_MOST_DUMPS]:
-        from gradclip_cli.engine.survey import open_dump
+        from gradclip_cli.inputs.opened import OpenDump
 
-        with suppress(GradclipError, OSError, ValueError):
-            dump = expand([path])[0]
-            for part in shards.parts(dump):
-                with open_dump(part, selection) as (_, reader):
-                    yield list(shards.named(dump, part, reader.tensors))
+        with suppress(GradclipError, OSError, ValueError), OpenDump(find_dumps([path])[0], selection) as dump:
+            for file in dump.each():
+                yield list(file.tensors)
 
 
 def _typed(ctx: "Context") -> list[str]:

@@ -8,8 +8,7 @@ from gradclip_cli.cli import Command, described
 from gradclip_cli.cli.options import choosing, selection, showing, viewed, working
 from gradclip_cli.cli.output import progress, show
 from gradclip_cli.cli.types import PATH, REAL
-from gradclip_cli.plan.lists import DiffPlan
-from gradclip_cli.planning import one_dump
+from gradclip_cli.inputs.discovery import find_one
 from gradclip_cli.reports import DiffReport
 
 
@@ -39,9 +38,10 @@ from gradclip_cli.reports import DiffReport
 def command(a: str, b: str, **options: Any) -> int:
     """Turn options into a plan, run it, show the report, and return the exit code."""
     from gradclip_cli import pipeline
+    from gradclip_cli.commands.diff import DiffPlan
 
     view = viewed(options, DiffReport, ("all",) if options["all"] else ())
-    inputs = one_dump(a), one_dump(b)
+    inputs = find_one(a), find_one(b)
     plan = DiffPlan(*inputs, options["rtol"], options["atol"], selection(options), options["jobs"])
     with progress(inputs, 1, options["quiet"]) as tick:
         report = pipeline.diff(plan, tick)

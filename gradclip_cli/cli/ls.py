@@ -7,8 +7,7 @@ import click
 from gradclip_cli.cli import Command, described
 from gradclip_cli.cli.options import reading, selecting, selection, showing, taken, viewed
 from gradclip_cli.cli.output import show
-from gradclip_cli.plan.lists import LsPlan
-from gradclip_cli.planning import dumps_in
+from gradclip_cli.inputs.discovery import find_dumps
 from gradclip_cli.reports import LsReport
 
 
@@ -27,6 +26,7 @@ from gradclip_cli.reports import LsReport
 def command(inputs: tuple[str, ...], **options: Any) -> None:
     """Turn options into a plan, run it, and show the report."""
     from gradclip_cli import pipeline
+    from gradclip_cli.commands.ls import LsPlan
 
     given, view = taken(inputs, options), viewed(options, LsReport)
-    show(pipeline.ls(LsPlan(dumps_in(given), selection(options))), view)
+    show(pipeline.ls(LsPlan(find_dumps(given), selection(options))), view)

@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from gradclip_cli import render
-from gradclip_cli.inputs import shards
+from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.storage.stdio import silence
 from gradclip_cli.storage.streams import STANDARD
 from gradclip_cli.text import one_line
@@ -46,14 +46,14 @@ def warn(notes: Sequence[str]) -> None:
 
 
 @contextmanager
-def progress(inputs: Sequence[str], passes: int, quiet: bool) -> Iterator[Callable[[int, str], None]]:
+def progress(inputs: Sequence[DumpSource], passes: int, quiet: bool) -> Iterator[Callable[[int, str], None]]:
     """Show how far work has come once it takes long, where standard error is a terminal; yield what is to be told of it."""
     if quiet or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         yield lambda count, path: None
         return
     from gradclip_cli.cli.progress import Bar
 
-    sizes = {part: passes * _size(part) for path in inputs for part in shards.parts(path)}
+    sizes = {file: passes * _size(file) for source in inputs for file in source.files}
     with Bar(sizes, color=not click.get_current_context().params.get("no_color")) as bar:
         yield bar.tell
 

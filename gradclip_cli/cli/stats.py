@@ -22,8 +22,9 @@ from gradclip_cli.cli.options import (
 from gradclip_cli.cli.output import progress, show, standard_output, warn
 from gradclip_cli.cli.types import RULE, STRATEGY, TRIAL, WHOLE
 from gradclip_cli.errors import InputError
+from gradclip_cli.inputs.discovery import find_dumps
+from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.plan.stats import StatsPlan
-from gradclip_cli.planning import dumps_in
 from gradclip_cli.render.records import KINDS
 from gradclip_cli.render.view import View
 from gradclip_cli.reports import StatsReport
@@ -81,7 +82,7 @@ def command(inputs: tuple[str, ...], **options: Any) -> None:
     given, view = taken(inputs, options), viewed(options, StatsReport, options["by"] or KINDS)
     if options["print_threshold"]:
         _check_threshold(options, view)
-    found = dumps_in(given, options["shards"])
+    found = find_dumps(given, options["shards"])
     plan = _plan(found, options)
     with progress(found, 1, options["quiet"]) as tick:
         report = pipeline.stats(plan, tick)
@@ -93,7 +94,7 @@ def command(inputs: tuple[str, ...], **options: Any) -> None:
         raise InputError(f"{len(report.failed)} of {count(len(found), 'dump')} left out; the first: {report.failed[0]}")
 
 
-def _plan(inputs: tuple[str, ...], options: dict[str, Any]) -> StatsPlan:
+def _plan(inputs: tuple[DumpSource, ...], options: dict[str, Any]) -> StatsPlan:
     return StatsPlan(
         inputs,
         options["strategy"],

@@ -1,29 +1,74 @@
-"""The report of two dumps that were compared."""
+"""`diff`: two dumps, read once, side by side."""
 
+import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-from gradclip_cli.engine.compare import Opened, Source
+from gradclip_cli.engine.compare import ComparedDump, StoredTensor, compare, lengths, opened
+from gradclip_cli.engine.run import Run
+from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.naming import natural
+from gradclip_cli.inputs.selection import Selection, check_included
+from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.numerics import products
 from gradclip_cli.numerics.comparison import Comparison
-from gradclip_cli.numerics.differences import worst
+from gradclip_cli.numerics.differences import Tolerance, worst
 from gradclip_cli.numerics.norms import total
 from gradclip_cli.numerics.products import Length
 from gradclip_cli.reports import DiffParam, DiffReport
+from gradclip_cli.storage.streams import STANDARD
+from gradclip_cli.strategies.norm import check_jobs
 
 Lengths = Mapping[str, Length]
 
 
-def report(a: Opened, b: Opened, compared: Mapping[str, Comparison], others: tuple[Lengths, Lengths]) -> DiffReport:
+@dataclass(frozen=True)
+class DiffPlan:
+    """A request to compare two dumps; elements are equal if |a - b| <= atol + rtol·|b|."""
+
+    a: DumpSource
+    b: DumpSource
+    rtol: float = 0.0
+    atol: float = 0.0
+    selection: Selection = Selection()
+    jobs: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in (("rtol", self.rtol), ("atol", self.atol)):
+            if not 0 <= value < math.inf:
+                raise UsageError(f"{name} must be a number of at least 0, not {value:g}")
+        if self.a.location == self.b.location == STANDARD:
+            raise UsageError("standard input can be read only once; give - once")
+        check_jobs(self.jobs)
+
+
+def diff(plan: DiffPlan, run: Run) -> DiffReport:
+    """Compare the tensors of two dumps; those of one alone are only measured."""
+    with opened(plan.a, run) as a, opened(plan.b, run) as b:
+        check_included([*a.tensors, *b.tensors], plan.selection)
+        compared = compare(a.tensors, b.tensors, Tolerance(plan.rtol, plan.atol), run.workers, run.progress)
+        others = lengths(a, compared, run), lengths(b, compared, run)
+        a.verify()
+        b.verify()
+        return report(a, b, compared, others)
+
+
+def report(
+    a: ComparedDump, b: ComparedDump, compared: Mapping[str, Comparison], others: tuple[Lengths, Lengths]
+) -> DiffReport:
     """List every tensor of both dumps in natural order; `others` are the lengths of those that were not compared."""
     names = sorted(a.tensors.keys() | b.tensors.keys(), key=natural)
     params = [_param(name, (a, b), compared.get(name), others) for name in names]
     equal = all(param.status == "same" for param in params)
-    return DiffReport(equal, params, (a.path, b.path), _overall(compared), [*a.notes, *b.notes])
+    locations = a.source.location, b.source.location
+    return DiffReport(equal, params, locations, _overall(compared), [*a.notes, *b.notes])
 
 
 def _param(
-    name: str, dumps: tuple[Opened, Opened], compared: Comparison | None, others: tuple[Lengths, Lengths]
+    name: str,
+    dumps: tuple[ComparedDump, ComparedDump],
+    compared: Comparison | None,
+    others: tuple[Lengths, Lengths],
 ) -> DiffParam:
     a, b = (dump.tensors.get(name) for dump in dumps)
     if compared is not None:
@@ -62,9 +107,9 @@ def _overall(compared: Mapping[str, Comparison]) -> DiffParam:
     return _figures("total", "same" if whole.difference.same else "differs", whole)
 
 
-def _shape(source: Source | None) -> tuple[int, ...] | None:
-    return source.spec.shape if source is not None else None
+def _shape(stored: StoredTensor | None) -> tuple[int, ...] | None:
+    return stored.spec.shape if stored is not None else None
 
 
-def _dtype(source: Source | None) -> str | None:
-    return source.spec.dtype.name if source is not None else None
+def _dtype(stored: StoredTensor | None) -> str | None:
+    return stored.spec.dtype.name if stored is not None else None

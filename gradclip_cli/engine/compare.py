@@ -1,6 +1,6 @@
 """Two dumps read side by side."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from itertools import chain, groupby
@@ -12,11 +12,11 @@ import numpy as np
 from gradclip_cli.engine.executors import Executor, room
 from gradclip_cli.engine.measure import Read, measure
 from gradclip_cli.engine.row_major import TURNED_BYTES, Turned
-from gradclip_cli.engine.survey import Progress, open_dump
+from gradclip_cli.engine.run import Progress, Run, silent
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats.base import Reader
-from gradclip_cli.inputs import shards
-from gradclip_cli.inputs.selection import Selection
+from gradclip_cli.inputs.opened import OpenFile
+from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.numerics.comparison import Chunk, Comparison, compare_piece, join
 from gradclip_cli.numerics.differences import Tolerance
 from gradclip_cli.numerics.dtypes import Raw
@@ -26,37 +26,37 @@ from gradclip_cli.tensors import PIECE_BYTES, Slab, TensorSpec, cut, in_order
 from gradclip_cli.text import listed
 
 
-class Source(NamedTuple):
-    """A tensor, and the file that it lies in."""
+class StoredTensor(NamedTuple):
+    """A tensor, and the open file that it lies in."""
 
     reader: Reader
     spec: TensorSpec
 
 
-class Opened(NamedTuple):
-    """A dump whose headers have been read: its files, and those of its tensors that count."""
+class ComparedDump(NamedTuple):
+    """A dump that is open: its files, and those of its tensors that are compared, by name."""
 
-    path: str
-    files: list[tuple[Reader, list[TensorSpec]]]
-    tensors: dict[str, Source]
+    source: DumpSource
+    files: list[OpenFile]
+    tensors: dict[str, StoredTensor]
 
     @property
     def notes(self) -> list[str]:
         """What a person should know of the files."""
-        others = [name for reader, _ in self.files for name in reader.others]
-        return [f"{self.path}: not numbers, not compared: {listed(others)}"] if others else []
+        others = [name for file in self.files for name in file.reader.others]
+        return [f"{self.source.location}: not numbers, not compared: {listed(others)}"] if others else []
 
     def verify(self) -> None:
         """Raise if what was read does not agree with a file's own checksums, or if one has changed."""
-        for reader, _ in self.files:
-            reader.verify()
+        for file in self.files:
+            file.reader.verify()
 
 
 class Pair(NamedTuple):
     """Two tensors of one name and shape."""
 
-    a: Source
-    b: Source
+    a: StoredTensor
+    b: StoredTensor
 
     @property
     def turned(self) -> bool:
@@ -71,32 +71,35 @@ class Pair(NamedTuple):
 
 
 @contextmanager
-def opened(path: str, selection: Selection) -> Iterator[Opened]:
+def opened(source: DumpSource, run: Run) -> Iterator[ComparedDump]:
     """Open all files of a dump; complex tensors are refused, since they have no place in a norm."""
-    with ExitStack() as stack:
-        found = shards.parts(path)
-        readers = [stack.enter_context(open_dump(part, selection))[1] for part in found]
-        shards.check(path, found, [[spec.name for spec in reader.tensors] for reader in readers])
-        files = [(reader, shards.named(path, reader.file.path, reader.tensors)) for reader in readers]
-        sources = {
-            known.name: Source(reader, spec)
-            for reader, specs in files
-            for known, spec in zip(specs, reader.tensors, strict=True)
-            if selection.takes(known.name)
+    with run.open(source) as dump:
+        files = dump.all()
+        tensors = {
+            known.name: StoredTensor(file.reader, spec)
+            for file in files
+            for known, spec in zip(file.tensors, file.reader.tensors, strict=True)
+            if run.selection.takes(known.name)
         }
-        for reader, spec in sources.values():
+        for reader, spec in tensors.values():
             if spec.dtype.kind == "complex":
                 message = f"is {spec.dtype.name}, which diff does not compare; leave it out with --exclude"
                 raise InputError(message, path=reader.file.path, tensor=spec.name)
-        yield Opened(path, files, sources)
+        yield ComparedDump(source, files, tensors)
 
 
-def compare(a: Opened, b: Opened, tolerance: Tolerance, workers: Executor, progress: Progress) -> dict[str, Comparison]:
-    """Compare the tensors that both dumps have in one shape, by name; each is read once."""
+def compare(
+    a: Mapping[str, StoredTensor],
+    b: Mapping[str, StoredTensor],
+    tolerance: Tolerance,
+    workers: Executor,
+    progress: Progress = silent,
+) -> dict[str, Comparison]:
+    """Compare the tensors that are on both sides in one shape, by name; each is read once."""
     shared = {
-        name: Pair(source, b.tensors[name])
-        for name, source in a.tensors.items()
-        if name in b.tensors and source.spec.shape == b.tensors[name].spec.shape
+        name: Pair(stored, b[name])
+        for name, stored in a.items()
+        if name in b and stored.spec.shape == b[name].spec.shape
     }
     names, pairs = list(shared), list(shared.values())
 
@@ -109,21 +112,21 @@ def compare(a: Opened, b: Opened, tolerance: Tolerance, workers: Executor, progr
     chunks = chain.from_iterable(workers.map(task, cut([pair.laid for pair in pairs], range(len(pairs)))))
     found = {}
     for index, group in groupby(chunks, key=itemgetter(0)):  # they come tensor by tensor
-        a_spec, b_spec = (source.spec for source in pairs[index])
+        a_spec, b_spec = (stored.spec for stored in pairs[index])
         found[names[index]] = join([chunk for _, chunk in group], (a_spec.dtype, b_spec.dtype))
     return found
 
 
-def lengths(dump: Opened, compared: dict[str, Comparison], workers: Executor, progress: Progress) -> dict[str, Length]:
+def lengths(dump: ComparedDump, compared: Mapping[str, Comparison], run: Run) -> dict[str, Length]:
     """Measure the floats of a dump that were not compared, by name."""
     found = {}
-    for reader, specs in dump.files:
+    for _, reader, specs in dump.files:
         wanted = [
             k
             for k, spec in enumerate(specs)
             if spec.name in dump.tensors and spec.name not in compared and spec.dtype.is_float
         ]
-        measured = measure(reader.tensors, wanted, _told(reader.read, reader, progress), (2.0,), workers)
+        measured = measure(reader.tensors, wanted, _told(reader.read, reader, run.progress), (2.0,), run.workers)
         for k, stats in measured.items():
             infinite = bool(stats.posinf or stats.neginf)
             found[specs[k].name] = Length(stats.powers[0], bool(stats.nan), infinite)
@@ -134,20 +137,20 @@ def _chunks(pair: Pair, slab: Slab, tolerance: Tolerance, progress: Progress) ->
     """Read a slab of both tensors and compare it; one that is turned is read in the order of the other."""
     dtypes = pair.a.spec.dtype, pair.b.spec.dtype
     with ExitStack() as stack:
-        stack.enter_context(room(sum(source.spec.held for source in pair)))
-        reads = [_reading(source, pair.turned, stack) for source in pair]
+        stack.enter_context(room(sum(stored.spec.held for stored in pair)))
+        reads = [_reading(stored, pair.turned, stack) for stored in pair]
         for piece in in_order(slab, pair.a.spec, TURNED_BYTES if pair.turned else PIECE_BYTES):
             raws = [
-                _fetched(_told(read, source.reader, progress), source.spec, piece, name)
-                for read, source, name in zip(reads, pair, ("raw a", "raw b"), strict=True)
+                _fetched(_told(read, stored.reader, progress), stored.spec, piece, name)
+                for read, stored, name in zip(reads, pair, ("raw a", "raw b"), strict=True)
             ]
             yield compare_piece(raws[0], raws[1], dtypes, tolerance)
 
 
-def _reading(source: Source, turned: bool, stack: ExitStack) -> Read:
-    if turned and source.spec.fortran:
-        return stack.enter_context(Turned(source.reader.read, source.spec, source.reader.file.path)).read
-    return source.reader.read
+def _reading(stored: StoredTensor, turned: bool, stack: ExitStack) -> Read:
+    if turned and stored.spec.fortran:
+        return stack.enter_context(Turned(stored.reader.read, stored.spec, stored.reader.file.path)).read
+    return stored.reader.read
 
 
 def _told(read: Read, reader: Reader, progress: Progress) -> Read:

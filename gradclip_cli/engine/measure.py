@@ -17,7 +17,7 @@ from gradclip_cli.tensors import Slab, TensorSpec, cut, in_order
 NormTypes = tuple[float, ...]
 Read = Callable[[TensorSpec, int, Raw], None]
 
-Seen = Callable[[Slab, Raw, Piece | None], None]
+PieceObserver = Callable[[Slab, Raw, Piece | None], None]
 """What is told of every slab once it is read: its stored elements, and what was found in a piece; None for small tensors."""
 
 
@@ -27,12 +27,12 @@ def measure(
     read: Read,
     types: Sums,
     workers: Executor,
-    seen: Seen | None = None,
+    observe: PieceObserver | None = None,
 ) -> Columns:
     """Measure the tensors `wanted` (indices into `specs`, ascending); `read` fills raw bytes from an element on."""
     found = Columns(wanted, Block.empty(len(wanted), len(types)))
     pieces: dict[int, list[Piece]] = {}
-    task = partial(_measure_slab, specs=specs, read=read, types=types, seen=seen)
+    task = partial(_measure_slab, specs=specs, read=read, types=types, observe=observe)
     for slab, parts, small in workers.map(task, cut(specs, wanted)):
         if small is not None:
             found.put(range(slab.index, slab.index + slab.count), small)
@@ -43,23 +43,23 @@ def measure(
 
 
 def _measure_slab(
-    slab: Slab, specs: Sequence[TensorSpec], read: Read, types: Sums, seen: Seen | None
+    slab: Slab, specs: Sequence[TensorSpec], read: Read, types: Sums, observe: PieceObserver | None
 ) -> tuple[Slab, list[Piece], Block | None]:
     """Measure a slab; return what was found in the pieces of one tensor, or in small ones."""
     dtype = specs[slab.index].dtype
     if slab.count > 1:
         sizes = [spec.size for spec in specs[slab.index : slab.index + slab.count]]
         raw = fetch(read, slab, specs)
-        if seen is not None:
-            seen(slab, raw, None)
+        if observe is not None:
+            observe(slab, raw, None)
         return slab, [], measure_small(raw, dtype, sizes, types)
     found = []
     with room(specs[slab.index].held):
         for part in in_order(slab, specs[slab.index]):
             raw = fetch(read, part, specs)
             found.append(measure_piece(raw, dtype, types))
-            if seen is not None:
-                seen(part, raw, found[-1])
+            if observe is not None:
+                observe(part, raw, found[-1])
     return slab, found, None
 
 

@@ -9,7 +9,7 @@ from gradclip_cli.engine.executors import Executor, room
 from gradclip_cli.engine.measure import NormTypes, Read, fetch
 from gradclip_cli.engine.neighbours import change
 from gradclip_cli.engine.row_major import TURNED_BYTES, Turned
-from gradclip_cli.engine.survey import Progress
+from gradclip_cli.engine.run import Progress
 from gradclip_cli.formats.base import Reader, Writer
 from gradclip_cli.formats.copy_ranges import Copy, subtract_ranges
 from gradclip_cli.numerics.dtypes import Raw
@@ -24,20 +24,20 @@ from gradclip_cli.tensors import Slab, TensorSpec, cut, in_order
 _COPIED = 64 << 20
 
 
-class After(NamedTuple):
+class Rewritten(NamedTuple):
     """Tensors that changed, as they were written: their statistics, and of each how many elements were clipped one by one."""
 
     stats: Columns
     clipped: dict[int, int]  # by index, where any were
 
     @classmethod
-    def joined(cls, parts: Sequence[tuple[int, "After"]]) -> "After":
+    def joined(cls, parts: Sequence[tuple[int, "Rewritten"]]) -> "Rewritten":
         """Put together what became of several files, whose tensors are those of a dump from some index on."""
         clipped = {start + index: number for start, part in parts for index, number in part.clipped.items()}
         return cls(joined([(start, part.stats) for start, part in parts]), clipped)
 
 
-class Transform(NamedTuple):
+class Rewriter(NamedTuple):
     """One dump on its way from a reader to a writer; without a writer everything is done but the writing."""
 
     reader: Reader
@@ -50,7 +50,7 @@ class Transform(NamedTuple):
     progress: Progress
     written: Sequence[tuple[int, int]] = ()  # bytes of the output that stand there already
 
-    def run(self) -> After:
+    def run(self) -> Rewritten:
         """Write every tensor that has to be written; return what became of those that changed."""
         if self.writer is not None:
             # By one thread: the kernel lets only one write to a file at a time.
@@ -58,7 +58,7 @@ class Transform(NamedTuple):
                 self._copy(part)
         pending = sorted(self.writer.pending if self.writer is not None else self.actions)
         changed = sorted(self.actions)
-        after = After(Columns(changed, Block.empty(len(changed), len(self.types))), {})
+        after = Rewritten(Columns(changed, Block.empty(len(changed), len(self.types))), {})
         pieces: dict[int, list[Piece]] = {}
         for slab, small, parts, clipped in self.workers.map(self._slab, cut(self._sources(), pending)):
             if small is not None:

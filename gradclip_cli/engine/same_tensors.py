@@ -2,19 +2,19 @@
 
 from collections.abc import Iterable, Mapping
 
-from gradclip_cli.engine.survey import Dump
+from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.text import count, listed, printable
 
 Shapes = Mapping[str, tuple[int, ...] | None]
 """The shapes of the tensors that count, by name; None where the pieces of one differ."""
 
 
-def shapes_of(dump: Dump) -> Shapes:
+def shapes_of(dump: MeasuredDump) -> Shapes:
     """Return the shapes of the tensors of a dump."""
     return {name: dump.shape(indices) for name, indices in dump.named.items()}
 
 
-def unlike(first: Shapes, dump: Dump) -> str:
+def difference(first: Shapes, dump: MeasuredDump) -> str:
     """Say how a dump differs from the first one: in its tensors, or else in their shapes; nothing where it does not."""
     own = shapes_of(dump)
     if own == first:

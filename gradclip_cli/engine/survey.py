@@ -1,55 +1,41 @@
 """A dump as it is known after its first reading: names, layers and statistics, and no elements."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from bisect import bisect
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import NamedTuple
 
-from gradclip_cli.engine.executors import Executor
-from gradclip_cli.engine.measure import Seen, fetch, measure
-from gradclip_cli.errors import InputError
-from gradclip_cli.formats import opened
-from gradclip_cli.formats.base import Format, Options, Reader
-from gradclip_cli.inputs import folders, shards
-from gradclip_cli.inputs.naming import Place, natural, step_of
-from gradclip_cli.inputs.selection import Selection
+from gradclip_cli.engine.measure import PieceObserver, fetch, measure
+from gradclip_cli.engine.run import Run
+from gradclip_cli.formats.base import Format, Reader
+from gradclip_cli.inputs.naming import Place, natural
+from gradclip_cli.inputs.opened import DumpFile, OpenDump, OpenFile
+from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.numerics.norms import Sums
 from gradclip_cli.numerics.statistics_table import Columns, joined
-from gradclip_cli.storage.random_access import Fingerprint
 from gradclip_cli.tensors import Slab, TensorSpec, in_order
 from gradclip_cli.text import listed
 
-Progress = Callable[[int, str], None]
-"""What is told of bytes that are done, and of the file that they are of."""
-Follow = Callable[[Format, Reader], Seen | None]
+ObserverFor = Callable[[Format, Reader], PieceObserver | None]
 """What is asked, of each file that is measured, whether somebody wants to see what is read."""
 
 
-class Part(NamedTuple):
-    """One file of a dump; its tensors are those of the dump from `start` on."""
-
-    path: str
-    fingerprint: Fingerprint
-    start: int
-
-
 @dataclass(frozen=True)
-class Dump:
-    """One input, of one file or of several: its tensors, their places, and the statistics of those that count, by index."""
+class MeasuredDump:
+    """One input, or one step of it: its tensors, their places, and the statistics of those that count, by index."""
 
-    path: str
+    source: DumpSource
     step: int | None
-    parts: list[Part]
+    files: list[DumpFile]
     tensors: list[TensorSpec]
     places: list[Place]
     stats: Columns
-    others: list[str] = field(default_factory=list)
+    non_numeric: list[str] = field(default_factory=list)
     replicas: list[str] = field(default_factory=list)
     prefix: str = ""  # what stands before the names of its tensors in the file, where that holds a series
     members: Sequence[int] | None = None  # the tensors that are its own, where others are a part of the series
-    beside: Sequence[str] = ()  # what keeps a file with groups that are named after steps from being a series
+    outside_steps: Sequence[str] = ()  # what keeps a file with groups that are named after steps from being a series
 
     @property
     def left_out(self) -> list[int]:
@@ -60,6 +46,14 @@ class Dump:
     def own_name(self, index: int) -> str:
         """The name of a tensor in its file."""
         return self.prefix + self.tensors[index].name
+
+    def file_of(self, index: int) -> DumpFile:
+        """The file that a tensor lies in."""
+        return self.files[bisect(self._starts, index) - 1]
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return [file.start for file in self.files]
 
     @cached_property
     def named(self) -> dict[str, list[int]]:
@@ -90,10 +84,11 @@ class Dump:
     @property
     def notes(self) -> list[str]:
         """What a person should know of the file."""
-        path = shards.parts(self.path)[0]
-        notes = [f"{path}: not numbers, left as they are: {listed(self.others)}"] if self.others else []
-        if self.beside:
-            what = f"it holds more than groups that are named after steps: {listed(list(self.beside), 4)}"
+        path = self.source.files[0]
+        others = listed(self.non_numeric)
+        notes = [f"{path}: not numbers, left as they are: {others}"] if self.non_numeric else []
+        if self.outside_steps:
+            what = f"it holds more than groups that are named after steps: {listed(list(self.outside_steps), 4)}"
             notes.append(f"{path}: taken for one dump, not for a series, since {what}")
         if self.replicas:
             notes.append(f"{path}: the same in all ranks, so perhaps copies and not pieces: {listed(self.replicas)}")
@@ -113,86 +108,53 @@ class Dump:
         return {layer: found[layer] for layer in sorted(found, key=natural)}
 
 
-@contextmanager
-def open_dump(path: str, selection: Selection) -> Iterator[tuple[Format, Reader]]:
-    """Open one input as the selection says."""
-    options = Options(selection.void_dtype, selection.allow_huge)
-    with opened(path, options, selection.input_format) as (format, reader):
-        yield format, reader
+def measure_dump(source: DumpSource, sums: Sums, run: Run, observer_for: ObserverFor | None = None) -> MeasuredDump:
+    """Read a dump once, and measure every tensor that counts, in all of its files."""
+    with run.open(source) as dump:
+        stats = [_measure_file(dump, file, sums, run, observer_for) for file in dump.each()]
+        dump.check()
+    found = joined(list(zip([file.start for file in dump.files], stats, strict=True)))
+    measured = MeasuredDump(source, source.step, dump.files, dump.tensors, dump.places, found, dump.non_numeric)
+    return replace(measured, replicas=_replicas(measured, run)) if source.layout.in_pieces else measured
 
 
-def survey(
-    path: str,
-    selection: Selection,
-    types: Sums,
-    workers: Executor,
-    progress: Progress,
-    follow: Follow | None = None,
-) -> Dump:
-    """Read a dump once: measure every tensor that counts, in all of its files."""
-    tensors: list[TensorSpec] = []
-    found: list[tuple[int, Columns]] = []
-    parts: list[Part] = []
-    others: list[str] = []
-    names: list[list[str]] = []
-    for part in shards.parts(path):
-        with open_dump(part, selection) as (format, reader):
-            seen = follow(format, reader) if follow is not None else None
-            wanted = counted_tensors(shards.named(path, part, reader.tensors), selection, part)
-            found.append((len(tensors), _measured(reader, wanted, types, workers, progress, seen)))
-            parts.append(Part(part, reader.file.fingerprint, len(tensors)))
-            names.append([spec.name for spec in reader.tensors])
-            tensors += shards.named(path, part, reader.tensors)
-            others += reader.others
-    shards.check(path, [part.path for part in parts], names)
-    places = selection.naming.places([spec.name for spec in tensors])
-    dump = Dump(
-        path, step_of(path if folders.is_folder(path) else parts[0].path), parts, tensors, places, joined(found), others
-    )
-    return replace(dump, replicas=_replicas(dump, selection)) if shards.is_by_rank(path) else dump
-
-
-def _measured(
-    reader: Reader, wanted: list[int], types: Sums, workers: Executor, progress: Progress, seen: Seen | None
+def _measure_file(
+    dump: OpenDump, file: OpenFile, sums: Sums, run: Run, observer_for: ObserverFor | None = None
 ) -> Columns:
+    reader = file.reader
+    observe = observer_for(file.format, reader) if observer_for is not None else None
+
     def read(spec: TensorSpec, start: int, out: Raw) -> None:
         reader.read(spec, start, out)
-        progress(out.size, reader.file.path)
+        run.progress(out.size, file.path)
 
-    found = measure(reader.tensors, wanted, read, types, workers, seen)
+    found = measure(reader.tensors, dump.counted(file), read, sums, run.workers, observe)
     reader.verify(rest=True)
     return found
 
 
-def _replicas(dump: Dump, selection: Selection) -> list[str]:
+def _replicas(dump: MeasuredDump, run: Run) -> list[str]:
     """Name the tensors whose pieces are identical byte for byte: norms would count copies more than once."""
-    alike = [
-        (name, indices)
+    alike = {
+        name: indices
         for name, indices in dump.named.items()
         if len(indices) > 1 and dump.shape(indices) and len({dump.stats[index] for index in indices}) == 1
-    ]
-    return [name for name, indices in alike if len({_digest(dump, index, selection) for index in indices}) == 1]
+    }
+    digests = _digests(dump, sorted(index for indices in alike.values() for index in indices), run)
+    return [name for name, indices in alike.items() if len({digests[index] for index in indices}) == 1]
 
 
-def _digest(dump: Dump, index: int, selection: Selection) -> bytes:
+def _digests(dump: MeasuredDump, indices: Iterable[int], run: Run) -> dict[int, bytes]:
+    """Return a digest of the elements of tensors; each of their files is opened once."""
     import hashlib
+    from itertools import groupby
 
-    part = next(part for part in reversed(dump.parts) if part.start <= index)
-    spec, digest = dump.tensors[index], hashlib.sha256()
-    with open_dump(part.path, selection) as (_, reader):
-        for piece in in_order(Slab(0, 1, 0, spec.size), spec):
-            digest.update(fetch(reader.read, piece, [spec]).data)
-    return digest.digest()
-
-
-def counted_tensors(tensors: Sequence[TensorSpec], selection: Selection, path: str) -> list[int]:
-    """The indices of the tensors that are gradients and were not left out; complex ones are refused."""
-    counted = []
-    for index, spec in enumerate(tensors):
-        if spec.dtype.kind not in ("float", "complex") or not selection.takes(spec.name):
-            continue
-        if spec.dtype.kind == "complex":
-            message = f"is {spec.dtype.name}, which has no place in a norm; leave it out with --exclude"
-            raise InputError(message, path=path, tensor=spec.name)
-        counted.append(index)
-    return counted
+    found = {}
+    for file, members in groupby(indices, dump.file_of):
+        with run.reopen(file) as (_, reader):
+            for index in members:
+                spec, digest = dump.tensors[index], hashlib.sha256()
+                for piece in in_order(Slab(0, 1, 0, spec.size), spec):
+                    digest.update(fetch(reader.read, piece, [spec]).data)
+                found[index] = digest.digest()
+    return found

@@ -10,7 +10,7 @@ from gradclip_cli.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from gradclip_cli.formats.base import Format, Options, Reader
-    from gradclip_cli.storage.random_access import InputFile
+    from gradclip_cli.storage.random_access import Fingerprint, InputFile
 
 FORMATS = ("safetensors", "hdf5", "npz")
 """The modules of this package that are formats; each is imported when it is first needed."""
@@ -37,14 +37,18 @@ def by_suffix(path: str) -> "Format | None":
 
 
 @contextmanager
-def opened(path: str, options: "Options", name: str | None = None) -> Iterator[tuple["Format", "Reader"]]:
-    """Open a dump, as format `name` or as what its first bytes say it is."""
+def opened(
+    path: str, options: "Options", name: str | None = None, fingerprint: "Fingerprint | None" = None
+) -> Iterator[tuple["Format", "Reader"]]:
+    """Open a file, as format `name` or as what its first bytes say it is; with a fingerprint, only what still has that."""
     from gradclip_cli.formats.base import check_shapes
-    from gradclip_cli.storage.random_access import InputFile
+    from gradclip_cli.storage.random_access import InputFile, changed
 
     with InputFile(path) as file:
         format = by_name(name) if name else _recognised(file)
         file.complete()  # only now: what is no dump may never end
+        if fingerprint not in (None, file.fingerprint):
+            raise changed(path)
         reader = format.open(file, options)
         try:
             check_shapes(reader)

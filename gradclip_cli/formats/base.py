@@ -8,6 +8,7 @@ import numpy as np
 
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats.copy_ranges import Copy
+from gradclip_cli.formats.headers import Headers
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.storage.random_access import RandomAccess
 from gradclip_cli.tensors import Slab, TensorSpec, in_order
@@ -16,10 +17,11 @@ PICKLE_ADVICE = "a pickle is never loaded: save the gradients with safetensors.t
 
 
 class Options(NamedTuple):
-    """What a user may say about how files are read."""
+    """What a user may say about how files are read, and the headers that are known already."""
 
     void_dtype: str | None = None
     allow_huge: bool = False
+    headers: Headers | None = None
 
 
 class Reader(Protocol):

@@ -1,14 +1,12 @@
-"""Which files are read, and which of their tensors count."""
+"""Which tensors of the inputs count, and how they are read."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from gradclip_cli import formats
-from gradclip_cli.errors import InputError, UsageError
-from gradclip_cli.inputs import folders, shards
+from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.naming import Naming
-from gradclip_cli.text import did_you_mean, listed
+from gradclip_cli.text import did_you_mean
 
 VOID_DTYPES = ("bfloat16",)
 """What 2-byte elements of no type may be taken for."""
@@ -35,25 +33,6 @@ class Selection:
         """Whether the tensor `name` counts."""
         included = not self.include or any(fnmatchcase(name, pattern) for pattern in self.include)
         return included and not any(fnmatchcase(name, pattern) for pattern in self.exclude)
-
-
-def expand(inputs: Sequence[str]) -> list[str]:
-    """Replace each directory by the dumps in it, in natural order, and shards by the sets that they belong to."""
-    return shards.combined(
-        [found for path in inputs for found in (_inside(path) if folders.is_folder(path) else [path])]
-    )
-
-
-def _inside(folder: str) -> list[str]:
-    """Return the dumps in a folder: its files, itself where each is of one parameter, or those in the folders of its steps."""
-    found = folders.files(folder, [shards.INDEX])
-    if found:
-        return [folder] if folders.is_by_param(found) else found
-    if found := [path for step in folders.steps(folder) for path in _inside(step)]:
-        return found
-    if others := folders.with_dumps(folder):
-        raise InputError(f"no dump in this directory itself; give one of those in it: {listed(others)}", path=folder)
-    raise InputError(f"no dump in this directory; dumps end in {', '.join(formats.suffixes())}", path=folder)
 
 
 def check_included(names: Sequence[str], selection: Selection) -> None:

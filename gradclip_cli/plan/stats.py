@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.selection import Selection
+from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.strategies import STRATEGIES, Strategy
 from gradclip_cli.strategies.norm import Norm, check_jobs
 from gradclip_cli.thresholds import RULES, Replay, Rule, Threshold
@@ -28,7 +29,7 @@ class Trial:
 class StatsPlan:
     """A request for norm statistics; `strategy` limits the suggestion to one."""
 
-    inputs: tuple[str, ...]
+    inputs: tuple[DumpSource, ...]
     strategy: Strategy | None = None
     rule: Rule | Replay = RULES[0]
     norm: Norm = Norm()

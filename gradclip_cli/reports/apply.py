@@ -51,18 +51,18 @@ class ApplyParam(NamedTuple):
     shape: tuple[int, ...] | None
     dtype: str
     elements: int
-    norm_before: float | None
-    norm_after: float | None
-    max_abs_before: float | None
-    max_abs_after: float | None
-    factor: float | None
-    clipped: bool
-    clipped_elements: int
-    zeros: int | None
-    nonfinite: int | None
-    underflowed: int | None
-    strategy: str | None
-    threshold: float | None
+    norm_before: float | None = None
+    norm_after: float | None = None
+    max_abs_before: float | None = None
+    max_abs_after: float | None = None
+    factor: float | None = None
+    clipped: bool = False
+    clipped_elements: int = 0
+    zeros: int | None = None
+    nonfinite: int | None = None
+    underflowed: int | None = None
+    strategy: str | None = None
+    threshold: float | None = None
 
 
 class ApplyDump(NamedTuple):

@@ -141,7 +141,7 @@ class InputFile:
     def check_unchanged(self) -> None:
         """Raise if the file was written to since it was opened: what was read of it may be a mixture."""
         if self._look() != self.fingerprint:
-            raise InputError("changed while it was read; wait until it is complete and run again", path=self.path)
+            raise changed(self.path)
 
     def _settled(self) -> Fingerprint:
         """Wait until a further change would get another time, and what is under way is over."""
@@ -155,8 +155,24 @@ class InputFile:
         raise InputError("is being written to; wait until it is complete and run again", path=self.path)
 
     def _look(self) -> Fingerprint:
-        found = os.fstat(self.fd)
-        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+        return _fingerprint(os.fstat(self.fd))
+
+
+def fingerprint_of(path: str) -> Fingerprint:
+    """Return the fingerprint of the file that has a name now, without opening it."""
+    try:
+        return _fingerprint(os.stat(path))
+    except OSError as error:
+        raise InputError(_reason(error), path=path) from error
+
+
+def changed(path: str) -> InputError:
+    """Say that a dump is not what it was when it was first looked at: what was read of it may be a mixture."""
+    return InputError("changed while it was read; wait until it is complete and run again", path=path)
+
+
+def _fingerprint(found: os.stat_result) -> Fingerprint:
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def reopened(fd: int) -> str:

@@ -74,14 +74,14 @@ def between(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, Change], None]:
     """Let a file change between its first reading and its second."""
 
     def between(path: Path, change: Change) -> None:
-        original = dumps.survey
+        original = dumps.measure_dump
 
-        def survey(*args: Any) -> Any:
+        def measure_dump(*args: Any) -> Any:
             found = original(*args)
             change(path)
             return found
 
-        monkeypatch.setattr("gradclip_cli.engine.series.survey", survey)
+        monkeypatch.setattr("gradclip_cli.engine.series.measure_dump", measure_dump)
 
     return between
 

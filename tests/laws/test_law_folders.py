@@ -10,10 +10,10 @@ from safetensors.numpy import save_file
 from support.official import load
 
 from gradclip_cli import apply, stats
+from gradclip_cli.commands.ls import LsPlan
 from gradclip_cli.errors import InputError, UsageError
+from gradclip_cli.inputs.discovery import find_dumps
 from gradclip_cli.pipeline import ls
-from gradclip_cli.plan.lists import LsPlan
-from gradclip_cli.planning import dumps_in
 
 STEPS = (1, 2, 10)
 
@@ -122,5 +122,5 @@ def test_selectors_see_the_names_of_the_files(run: Path) -> None:
 
 def test_ls_names_them_too(run: Path) -> None:
     """Each file is listed with the name of its parameter."""
-    rows = ls(LsPlan(dumps_in([str(run / "step1")]))).tensors
+    rows = ls(LsPlan(find_dumps([str(run / "step1")]))).tensors
     assert {row.name for row in rows} == set(params(1))

@@ -12,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradclip_cli.engine.measure import NormTypes
-from gradclip_cli.engine.survey import Dump, Part
+from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.formats import by_name, opened
 from gradclip_cli.formats.base import Options, Writer
+from gradclip_cli.inputs.layouts.single import single
 from gradclip_cli.inputs.naming import Naming
+from gradclip_cli.inputs.opened import DumpFile
 from gradclip_cli.numerics.dtypes import DType, Raw, from_numpy
 from gradclip_cli.numerics.measuring import measure_piece
 from gradclip_cli.numerics.statistics import Stats, join
@@ -59,7 +61,7 @@ def gradients(count: int, dtype: str = "float32", seed: int = 0, scale: float = 
 
 def dump_of(
     arrays: Mapping[str, NDArray[Any]], types: NormTypes = (2.0,), path: str = "dump.npz", step: int | None = None
-) -> Dump:
+) -> MeasuredDump:
     """Return a dump of native numpy arrays, as it is known after its first reading."""
     specs = [TensorSpec(name, from_numpy(array.dtype), array.shape) for name, array in arrays.items()]
     stats = {
@@ -68,7 +70,8 @@ def dump_of(
         if spec.dtype.is_float
     }
     columns = Columns.of(stats, len(types))
-    return Dump(path, step, [Part(path, (0, 0, 0, 0), 0)], specs, Naming().places(list(arrays)), columns)
+    files = [DumpFile(path, (0, 0, 0, 0), 0)]
+    return MeasuredDump(single(path), step, files, specs, Naming().places(list(arrays)), columns)
 
 
 def stats_of(array: NDArray[Any], dtype: DType, types: NormTypes = (2.0,)) -> Stats:

@@ -13,11 +13,13 @@ from support.tensors import gradients, stats_of
 from gradclip_cli.checking import sameness
 from gradclip_cli.checking.sameness import could_be
 from gradclip_cli.engine.executors import Threads
-from gradclip_cli.engine.survey import survey
+from gradclip_cli.engine.run import Run
+from gradclip_cli.engine.survey import measure_dump
+from gradclip_cli.inputs.layouts.ranks import by_rank
+from gradclip_cli.inputs.layouts.single import single
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.numerics.differences import Tolerance
 from gradclip_cli.numerics.dtypes import FLOAT64
-from gradclip_cli.pipeline import silent
 
 WITHIN = Tolerance(1e-5, 1e-8)
 LONG = 600_000
@@ -27,8 +29,9 @@ LONG = 600_000
 def same(before: Path, after: Path, within: Tolerance = WITHIN, jobs: int = 1) -> set[str]:
     """Survey two dumps and compare them."""
     with Threads(jobs) as workers:
-        old, new = (survey(str(path), Selection(), sameness.TYPES, workers, silent) for path in (before, after))
-        return sameness.unchanged(old, new, within, Selection(), workers)
+        run = Run(Selection(), workers)
+        old, new = (measure_dump(single(str(path)), sameness.TYPES, run) for path in (before, after))
+        return sameness.unchanged(old, new, within, run)
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -121,13 +124,13 @@ def test_a_few_values_above_the_absolute_tolerance_do_not_make_the_others_the_sa
 def test_pieces_of_several_ranks(tmp_path: Path) -> None:
     """A tensor in pieces is the same only if each of its pieces is."""
     with Threads(1) as workers:
-        dumps = []
+        run, dumps = Run(Selection(), workers), []
         for step, second in ((1, 2.0), (2, 2.0), (3, -2.0)):
             paths = [
                 save_as(tmp_path / f"step_{step}-rank{rank}.npz", {"w": [value, rank + 1.0]})
                 for rank, value in enumerate((1.0, second))
             ]
-            path = "\0".join(map(str, paths))
-            dumps.append(survey(path, Selection(), sameness.TYPES, workers, silent))
-        assert sameness.unchanged(dumps[0], dumps[1], WITHIN, Selection(), workers) == {"w"}
-        assert sameness.unchanged(dumps[1], dumps[2], WITHIN, Selection(), workers) == set()
+            (source,) = by_rank([single(str(path)) for path in paths])
+            dumps.append(measure_dump(source, sameness.TYPES, run))
+        assert sameness.unchanged(dumps[0], dumps[1], WITHIN, run) == {"w"}
+        assert sameness.unchanged(dumps[1], dumps[2], WITHIN, run) == set()

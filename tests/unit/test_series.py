@@ -12,7 +12,7 @@ from support.tensors import dump_of
 
 from gradclip_cli.choosing.advice import compared, suggest
 from gradclip_cli.choosing.series import collect, in_order, report
-from gradclip_cli.engine.survey import Dump
+from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.plan.stats import StatsPlan
@@ -38,7 +38,7 @@ def series_of(*steps: dict[str, list[float]], plan: StatsPlan | None = None) -> 
     return report(plan, layout, in_order(samples), failed)
 
 
-def surveys(dumps: Iterable[Dump]) -> list[Callable[[], list[Dump]]]:
+def surveys(dumps: Iterable[MeasuredDump]) -> list[Callable[[], list[MeasuredDump]]]:
     """What gives dumps that have been measured already."""
     return [partial(lambda dump: [dump], dump) for dump in dumps]
 
@@ -211,7 +211,7 @@ def test_what_fails_is_left_out_and_told() -> None:
 def test_where_all_fails_the_first_error_is_raised() -> None:
     """Nothing is worth having of no dump."""
 
-    def broken() -> Dump:
+    def broken() -> MeasuredDump:
         raise InputError("is broken", path="a")
 
     with pytest.raises(InputError, match="is broken"):
@@ -229,7 +229,7 @@ def test_other_shapes_than_the_first() -> None:
 def test_nothing_is_asked_of_what_is_skipped() -> None:
     """The first dumps are passed over though they are broken or have other tensors: they are counted all the same."""
 
-    def broken() -> list[Dump]:
+    def broken() -> list[MeasuredDump]:
         raise InputError("is broken", path="a")
 
     dumps = [dump_of({name: np.ones(1)}, step=k) for k, name in enumerate("xaa")]

@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 import pytest
-from gradclip_cli.numerics.sums import sum_powers, sum_products
 from numpy.typing import NDArray
+
+from gradclip_cli.numerics.sums import sum_powers, sum_products
 
 WIDTHS = (1, 2, 7, 8, 9, 127, 128, 129, 136, 257, 1000, 4097, 8191, 8192)
 widths = pytest.mark.parametrize("width", WIDTHS)

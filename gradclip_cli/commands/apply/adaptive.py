@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from gradclip_cli.commands.apply.groups import Shared
+from gradclip_cli.commands.apply.groups import NormGroup
 from gradclip_cli.commands.apply.plan import ApplyPlan
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.text import count
@@ -16,8 +16,8 @@ Use = tuple[Strategy, Replay]
 
 
 def replayed(
-    plan: ApplyPlan, partitions: Sequence[list[Shared]], paths: Sequence[str] = ()
-) -> tuple[list[list[Shared]], list[str]]:
+    plan: ApplyPlan, partitions: Sequence[list[NormGroup]], paths: Sequence[str] = ()
+) -> tuple[list[list[NormGroup]], list[str]]:
     """Put each step's threshold in the place of its replay; note what is odd about it. Partitions are in step order.
 
     A group's history is over the dumps that it occurs in; `paths` are theirs. Raises InputError where a rule has no finite norm at all.
@@ -30,13 +30,13 @@ def replayed(
     settled = []
     for groups in partitions:
         settled.append(list(groups))
-        for k, shared in enumerate(groups):
-            if isinstance(rule := shared.threshold, Replay):
-                use, norm = (shared.strategy, rule), shared.sample(plan)
-                norms.setdefault(use, {}).setdefault(shared.key, []).append(norm)
-                threshold = histories.setdefault(shared.key, rule.begin()).step(norm)
+        for k, group in enumerate(groups):
+            if isinstance(rule := group.threshold, Replay):
+                use, norm = (group.strategy, rule), group.sample(plan)
+                norms.setdefault(use, {}).setdefault(group.key, []).append(norm)
+                threshold = histories.setdefault(group.key, rule.begin()).step(norm)
                 vanished[use] = vanished.get(use, 0) + (norm > 0 >= threshold)
-                settled[-1][k] = shared._replace(threshold=limit(threshold))
+                settled[-1][k] = group._replace(threshold=limit(threshold))
     for (strategy, rule), found in norms.items():
         require(rule, Samples(norm for row in found.values() for norm in row), strategy.name, next(iter(paths), None))
     return settled, [note for use, found in norms.items() for note in _notes(plan, use, found, vanished.get(use, 0))]

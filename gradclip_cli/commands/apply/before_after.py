@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gradclip_cli.commands.apply.groups import Decision, norms_of
+from gradclip_cli.commands.apply.decisions import Decision
+from gradclip_cli.commands.apply.groups import group_norms
 from gradclip_cli.commands.apply.plan import ApplyPlan
 from gradclip_cli.numerics.statistics_table import Columns
 
@@ -14,7 +15,7 @@ Counts = NDArray[np.int64]
 Norms = NDArray[np.float64]
 
 
-class Figures(NamedTuple):
+class BeforeAfter(NamedTuple):
     """Groups (indices into a dump) and a number for each: counts of elements before, and norms and largest |g| of both.
 
     `underflowed` counts the elements that were rounded to zero.
@@ -38,12 +39,12 @@ class Figures(NamedTuple):
         before: Columns,
         after: Columns,
         plan: ApplyPlan,
-    ) -> "Figures":
+    ) -> "BeforeAfter":
         """Compare what tensors were with what they are; `decisions` are those of the groups."""
         types = plan.norm_types
         old, new = (stats.together(groups, types) for stats in (before, after))
         strategies = [decision.strategy for decision in decisions]
-        norm, norm_after = (stats.as_read(norms_of(stats, strategies, types)) for stats in (old, new))
+        norm, norm_after = (stats.as_read(group_norms(stats, strategies, types)) for stats in (old, new))
         peak, peak_after = (stats.as_read(stats.max_abs) for stats in (old, new))
         # What the policy or a factor of 0 or NaN made zero was not rounded.
         rounded = [(factor := one.action.factor) is None or factor > 0 for one in decisions]

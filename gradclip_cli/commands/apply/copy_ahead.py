@@ -1,20 +1,22 @@
 """Writing while measuring: where nothing is above its threshold, one reading of a dump is enough.
 
 What is read to be measured goes to the output as it is, until a group is seen to be above its threshold; of what does not
-change in the end, what has been written need not be copied again.
+change in the end, what has been written need not be copied again. A wrong guess only costs time: the second pass writes
+whatever changes, wherever it stands.
 """
 
+from collections.abc import Sequence
+
 from gradclip_cli.commands.apply.plan import ApplyPlan
-from gradclip_cli.engine.measure import Seen
+from gradclip_cli.engine.measure import PieceObserver
 from gradclip_cli.formats.base import Format, Reader
-from gradclip_cli.inputs import shards
 from gradclip_cli.numerics import norms
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.numerics.statistics import Piece
 from gradclip_cli.storage.atomic import Outputs, Staged
 from gradclip_cli.storage.random_access import write_at
 from gradclip_cli.strategies import Group, Strategy
-from gradclip_cli.tensors import Slab
+from gradclip_cli.tensors import Slab, TensorSpec
 from gradclip_cli.thresholds import Threshold
 
 _MOST_FILES = 64
@@ -23,41 +25,30 @@ _MOST_FILES = 64
 Range = tuple[int, int]
 
 
-class Begun:
-    """One output, written while its input is measured; `written` are the bytes that stand there already."""
+class ChangeGuess:
+    """Whether something in a file is going to change, as far as the pieces seen so far tell."""
 
-    def __init__(self, plan: ApplyPlan, reader: Reader, staged: Staged) -> None:
-        self.staged = staged
-        self.written: list[Range] = []
-        self._plan, self._tensors = plan, reader.tensors
+    def __init__(self, plan: ApplyPlan, tensors: Sequence[TensorSpec]) -> None:
+        self._plan = plan
         self._layers: list[str] = []
         if plan.overrides:
-            self._layers = [
-                place.layer for place in plan.selection.naming.places([spec.name for spec in reader.tensors])
-            ]
-        self._filled: dict[object, float] = {}
-        self._over = False
+            self._layers = [place.layer for place in plan.selection.naming.places([spec.name for spec in tensors])]
+        self._filled: dict[tuple[float, int | None], float] = {}  # Σ (norm / threshold)^P, by threshold and tensor
+        self.changes = False
 
-    def see(self, slab: Slab, raw: Raw, piece: Piece | None) -> None:
-        """Write a piece, unless what has been seen so far says that its group, or another, is going to change."""
-        spec = self._tensors[slab.index]
-        if self._over or piece is None or spec.offset is None:
-            return
-        self._over = any(piece.counts[2:]) or self._is_over(slab.index, piece)
-        if not self._over:
-            at = spec.position(slab.start)
-            write_at(self.staged.fd, at, raw.data, self.staged.target)
-            self.written.append((at, at + raw.size))
+    def add(self, index: int, piece: Piece) -> None:
+        """Take a piece of a tensor into account."""
+        self.changes = self.changes or any(piece.counts[2:]) or self._is_over(index, piece)
 
     def _is_over(self, index: int, piece: Piece) -> bool:
-        """Whether the pieces seen so far are above a threshold; a guess that is wrong only costs time."""
+        """Whether the pieces seen so far are above a threshold: those of the tensor alone, where it is not of the whole dump."""
         strategy, threshold = self._plan.of_layer(self._layers[index] if self._layers else "")
         if not isinstance(threshold, int | float):
             return False
         norm, p = self._norm(strategy, piece)
         if norm > threshold or strategy.group is Group.ELEMENT:
             return norm > threshold
-        key = threshold if strategy.group is Group.DUMP else (index,)
+        key = threshold, None if strategy.group is Group.DUMP else index
         self._filled[key] = self._filled.get(key, 0.0) + (norm / threshold) ** p
         return self._filled[key] > 1
 
@@ -70,33 +61,54 @@ class Begun:
         return norms.norm(power, types[which]), types[which]
 
 
-class Ahead:
+class EarlyOutput:
+    """One output, written while its input is measured; `written` are the bytes that stand there already."""
+
+    def __init__(self, plan: ApplyPlan, tensors: Sequence[TensorSpec], staged: Staged) -> None:
+        self.staged = staged
+        self.written: list[Range] = []
+        self._tensors = tensors
+        self._guess = ChangeGuess(plan, tensors)
+
+    def observe(self, slab: Slab, raw: Raw, piece: Piece | None) -> None:
+        """Write a piece, unless what has been seen so far says that its group, or another, is going to change."""
+        spec = self._tensors[slab.index]
+        if self._guess.changes or piece is None or spec.offset is None:
+            return
+        self._guess.add(slab.index, piece)
+        if not self._guess.changes:
+            at = spec.position(slab.start)
+            write_at(self.staged.fd, at, raw.data, self.staged.target)
+            self.written.append((at, at + raw.size))
+
+
+class CopyAhead:
     """The outputs that are begun before it is known what they will be."""
 
-    def __init__(self, plan: ApplyPlan, staging: Outputs) -> None:
-        self._plan, self._staging = plan, staging
+    def __init__(self, plan: ApplyPlan, outputs: Outputs) -> None:
+        self._plan, self._outputs = plan, outputs
         pairs = [
             pair
-            for path, output in zip(plan.inputs, plan.outputs, strict=True)
-            if output is not None
-            for pair in zip(shards.parts(path), shards.targets(path, output), strict=False)
+            for source, placed in zip(plan.inputs, plan.outputs, strict=True)
+            if placed is not None
+            for pair in zip(source.files, placed.files, strict=True)
         ]
         self._targets = dict(pairs) if len(pairs) <= _most_files() and _is_settled(plan) else {}
-        self._begun: dict[str, Begun] = {}
+        self._begun: dict[str, EarlyOutput] = {}
 
-    def follow(self, format: Format, reader: Reader) -> Seen | None:
+    def observer_for(self, format: Format, reader: Reader) -> PieceObserver | None:
         """Begin the output of a file that is about to be measured, where it could become a copy of it."""
         path = reader.file.path
         target = self._targets.get(path)
         if target is None or not format.keeps_places or self._plan.format_of(path, target, format) is not format:
             return None
-        begun = self._begun[path] = Begun(self._plan, reader, self._staging.stage(target))
-        return begun.see
+        begun = self._begun[path] = EarlyOutput(self._plan, reader.tensors, self._outputs.stage(target))
+        return begun.observe
 
     def stage(self, path: str, output: str) -> tuple[Staged, list[Range]]:
         """Return the output of the file at `path`, and which bytes of it stand there already."""
         begun = self._begun.get(path)
-        return (begun.staged, begun.written) if begun is not None else (self._staging.stage(output), [])
+        return (begun.staged, begun.written) if begun is not None else (self._outputs.stage(output), [])
 
 
 def _most_files() -> int:

@@ -1,23 +1,65 @@
 """What is to be done to the dumps of a plan, once all of them are measured."""
 
+import math
+import sys
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from itertools import zip_longest
 from typing import NamedTuple
 
 from gradclip_cli.commands.apply.adaptive import replayed
-from gradclip_cli.commands.apply.groups import Chosen, decide, partition, resolve
-from gradclip_cli.commands.apply.plan import ApplyPlan
-from gradclip_cli.commands.apply.refusals import check_layers, refuse_nonfinite
-from gradclip_cli.commands.apply.rewrite import Decided
+from gradclip_cli.commands.apply.groups import NormGroup, norm_groups
+from gradclip_cli.commands.apply.plan import ApplyPlan, Override
 from gradclip_cli.engine import same_tensors
 from gradclip_cli.engine.series import check_taken
-from gradclip_cli.engine.survey import Dump
-from gradclip_cli.thresholds import Replay, Rule
+from gradclip_cli.engine.survey import MeasuredDump
+from gradclip_cli.errors import InputError, NonFiniteError, UsageError
+from gradclip_cli.numerics.statistics import Stats
+from gradclip_cli.strategies import Group, Strategy
+from gradclip_cli.strategies.actions import KEEP, Action, Clamp, Cleaned
+from gradclip_cli.text import did_you_mean, printable
+from gradclip_cli.thresholds import Replay, Rule, choose
+from gradclip_cli.thresholds.summary import Samples
+
+Chosen = dict[tuple[str, Rule | Replay], float]
+"""The threshold of each rule in use, by the strategy's name and the rule; those of a replay stand in the groups themselves."""
+
+_MOST = 8
+"""So many tensors with NaN or infinities are named."""
+
+
+class Decision(NamedTuple):
+    """What is done to one group, and why."""
+
+    strategy: Strategy
+    threshold: float | None
+    action: Action
+
+
+class DumpDecisions(NamedTuple):
+    """A dump, and what is to be done to each of its groups."""
+
+    dump: MeasuredDump
+    decisions: Sequence[tuple[NormGroup, Decision]]
+
+    @property
+    def actions(self) -> dict[int, Action]:
+        """What is done to each tensor that changes."""
+        stats = self.dump.stats
+        figures = list(zip(stats.max_abs.tolist(), stats.nan.tolist(), stats.infinite.tolist(), strict=True))
+        return {
+            index: decision.action
+            for group, decision in self.decisions
+            if decision.action is not KEEP
+            for index in group.members
+            if decision.action.touches(*figures[stats.row(index)])
+        }
 
 
 class Decisions(NamedTuple):
     """What is done to each dump, the thresholds that rules chose for it, and what is odd about those."""
 
-    decided: list[Decided]
+    dumps: list[DumpDecisions]
     chosen: Chosen
     notes: list[str]
 
@@ -27,23 +69,115 @@ class Decisions(NamedTuple):
             return self.chosen.get((plan.strategy.name, plan.threshold))
         return None if isinstance(plan.threshold, Replay) else plan.threshold
 
-    def unlike(self) -> list[str]:
+    def different_dumps(self) -> list[str]:
         """Note dumps of other shapes than the first, where one rule chose for all of them."""
         if not self.chosen:
             return []
-        dumps = [one.dump for one in self.decided]
+        dumps = [one.dump for one in self.dumps]
         first = same_tensors.shapes_of(dumps[0])
-        return same_tensors.notes((dump.path, same_tensors.unlike(first, dump)) for dump in dumps)
+        return same_tensors.notes((dump.source.location, same_tensors.difference(first, dump)) for dump in dumps)
 
 
-def decisions(plan: ApplyPlan, dumps: Sequence[Dump]) -> Decisions:
+def decide(plan: ApplyPlan, dumps: Sequence[MeasuredDump]) -> Decisions:
     """Decide for all dumps, in the order of their steps; raise where the plan does not fit them."""
     check_taken(dumps, plan.selection)
     check_layers(dumps, plan.overrides)
     if plan.nonfinite == "error":
         refuse_nonfinite(dumps)
-    paths = [dump.parts[0].path for dump in dumps]
-    groups, notes = replayed(plan, [partition(dump, plan) for dump in dumps], paths)
-    chosen, more = resolve(plan, groups, paths)
-    decided = [Decided(dump, list(decide(plan, shared, chosen))) for dump, shared in zip(dumps, groups, strict=True)]
+    paths = [dump.source.files[0] for dump in dumps]
+    groups, notes = replayed(plan, [norm_groups(dump, plan) for dump in dumps], paths)
+    chosen, more = choose_thresholds(plan, groups, paths)
+    decided = [DumpDecisions(dump, decide_groups(plan, own, chosen)) for dump, own in zip(dumps, groups, strict=True)]
     return Decisions(decided, chosen, [*notes, *more])
+
+
+def check_layers(dumps: Sequence[MeasuredDump], overrides: Sequence[Override]) -> None:
+    """Raise where a pattern matches no layer of any dump."""
+    layers = {layer for dump in dumps for layer in dump.layers} if overrides else set()
+    for override in overrides:
+        if not any(fnmatchcase(layer, override.pattern) for layer in layers):
+            hint = did_you_mean(override.pattern, layers, "`gradclip ls` lists the layers")
+            raise UsageError(f"no layer matches {override.pattern!r}; {hint}")
+
+
+def refuse_nonfinite(dumps: Sequence[MeasuredDump]) -> None:
+    """Raise NonFiniteError if there are NaN or infinities, naming the tensors that hold them."""
+    found = [(dump, dump.own_name(k), dump.stats[k]) for dump in dumps for k in dump.stats.with_nonfinite()]
+    if not found:
+        return
+    path = found[0][0].source.location
+    parts = [
+        f"{'' if dump.source.location == path else printable(dump.source.location) + ': '}"
+        f"{_shortened(name)} ({_counts(stats)})"
+        for dump, name, stats in found[:_MOST]
+    ]
+    more = f" and {len(found) - _MOST} more" if len(found) > _MOST else ""
+    raise NonFiniteError(
+        f"{', '.join(parts)}{more}; choose what to do with --nonfinite zero, skip or propagate", path=path
+    )
+
+
+def choose_thresholds(
+    plan: ApplyPlan, groups: Sequence[list[NormGroup]], paths: Sequence[str] = ()
+) -> tuple[Chosen, list[str]]:
+    """Choose the thresholds of rules over the norms that are compared with them in all dumps; note what is odd about them.
+
+    `groups` are those of each dump, `paths` those of the dumps.
+    """
+    first: dict[tuple[Strategy, Rule], str] = {}
+    samples: dict[tuple[Strategy, Rule], list[float]] = {}
+    if not any(groups) and isinstance(plan.threshold, Rule):
+        samples[plan.strategy, plan.threshold] = []  # none to choose from is an error, whatever would be done with it
+    for path, group in ((path, one) for own, path in zip_longest(groups, paths) for one in own):
+        if isinstance(group.threshold, Rule):
+            key = group.strategy, group.threshold
+            first.setdefault(key, path)
+            samples.setdefault(key, []).append(group.sample(plan))
+    chosen: Chosen = {
+        (s.name, rule): choose(rule, Samples(values), s.name, first.get((s, rule)))
+        for (s, rule), values in samples.items()
+    }
+    notes = [
+        f"-t {rule}: {strategy.name} has only one norm here, {plan.of_itself(strategy)}"
+        for (strategy, rule), values in samples.items()
+        if len(values) == 1
+    ]
+    return chosen, notes
+
+
+def decide_groups(plan: ApplyPlan, groups: Sequence[NormGroup], chosen: Chosen) -> list[tuple[NormGroup, Decision]]:
+    """Turn every group's norm into an action."""
+    found = []
+    for group in groups:
+        threshold = group.threshold
+        if isinstance(threshold, Rule | Replay):
+            threshold = chosen[group.strategy.name, threshold]
+        found.append((group, Decision(group.strategy, threshold, _action(plan, group, threshold))))
+    return found
+
+
+def _action(plan: ApplyPlan, group: NormGroup, threshold: float | None) -> Action:
+    norm = group.norm
+    if math.isinf(norm):
+        raise InputError(
+            f"the norm of {group.strategy.group.value} is above {sys.float_info.max:.2g}, the largest float64"
+        )
+    limit = math.inf if threshold is None else threshold
+    epsilon = plan.norm.epsilon if plan.norm and group.strategy.takes_norm else 0.0
+    if group.finite:
+        return group.strategy.decide(norm, limit, epsilon)
+    if plan.nonfinite == "zero":
+        return Cleaned(group.strategy.decide(norm, limit, epsilon))
+    if plan.nonfinite == "skip":
+        return Clamp(limit, keep_infinite=True) if group.strategy.group is Group.ELEMENT else KEEP
+    return group.strategy.decide(group.as_read, limit, epsilon)
+
+
+def _counts(stats: Stats) -> str:
+    counted = ((stats.nan, "NaN"), (stats.posinf, "+Inf"), (stats.neginf, "-Inf"))
+    return ", ".join(f"{number} {word}" for number, word in counted if number)
+
+
+def _shortened(name: str) -> str:
+    text = printable(name)
+    return text if len(text) <= 60 else f"{text[:28]} .. {text[-28:]}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from gradclip_cli.errors import UsageError
 from gradclip_cli.formats import by_name, by_suffix
 from gradclip_cli.inputs.selection import Selection
+from gradclip_cli.inputs.source import DumpSource, Placed
 from gradclip_cli.storage.streams import STANDARD
 from gradclip_cli.strategies import Strategy
 from gradclip_cli.strategies.norm import Norm, check_jobs
@@ -37,10 +38,10 @@ class Override:
 
 @dataclass(frozen=True)
 class ApplyPlan:
-    """A request to transform dumps; `outputs` holds a path for each input, or None where nothing is to be written."""
+    """A request to transform dumps; `outputs` holds a place for each input, or None where nothing is to be written."""
 
-    inputs: tuple[str, ...]
-    outputs: tuple[str | None, ...]
+    inputs: tuple[DumpSource, ...]
+    outputs: tuple[Placed | None, ...]
     strategy: Strategy
     threshold: Threshold | None = None
     overrides: tuple[Override, ...] = ()
@@ -62,6 +63,16 @@ class ApplyPlan:
         bare = [*([None] if self.strategy.takes_threshold else []), *self.overrides]
         for override in bare:
             self._check_threshold(override)
+
+    @property
+    def targets(self) -> list[str]:
+        """Every file that is to be written."""
+        return [target for placed in self.outputs if placed for target in (*placed.files, *placed.companions)]
+
+    @property
+    def is_piped(self) -> bool:
+        """Whether the output is standard output, so that nothing else can go there."""
+        return self.targets == [STANDARD]
 
     @property
     def measured(self) -> Norm:

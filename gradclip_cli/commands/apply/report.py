@@ -1,55 +1,78 @@
 """Assemble the report of `apply` from what was measured before and after."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
 
-from gradclip_cli.commands.apply.before_after import Figures
-from gradclip_cli.commands.apply.groups import Decision, Shared
+from gradclip_cli.commands.apply.before_after import BeforeAfter
+from gradclip_cli.commands.apply.decisions import Decision, Decisions, DumpDecisions
 from gradclip_cli.commands.apply.plan import ApplyPlan
-from gradclip_cli.engine.rewrite import After
-from gradclip_cli.engine.survey import Dump
-from gradclip_cli.inputs import shards
+from gradclip_cli.commands.apply.rewrite import Written
+from gradclip_cli.engine.rewrite import Rewritten
+from gradclip_cli.inputs.layouts import ranks
+from gradclip_cli.inputs.source import DumpSource, Placed
 from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.numerics import norms
 from gradclip_cli.numerics.statistics import Stats
-from gradclip_cli.reports import ApplyDump, ApplyLayer, ApplyParam, ApplyTotal
+from gradclip_cli.reports import ApplyDump, ApplyLayer, ApplyParam, ApplyReport, ApplyTotal
 from gradclip_cli.strategies import Group
 from gradclip_cli.text import count, listed
 
 Value = TypeVar("Value")
 
 
-class Applied:
+def summarize(plan: ApplyPlan, decided: Decisions, written: Mapping[DumpSource, Written]) -> ApplyReport:
+    """Return the report of all dumps, with the notes on them: those on an output stand with the first dump in it."""
+    outputs = dict(zip(plan.inputs, plan.outputs, strict=True))
+    dumps, notes, told = [], list(decided.notes), set[DumpSource]()
+    for one in decided.dumps:
+        source = one.dump.source
+        summary = ApplySummary(one, written[source].rewritten, plan)
+        dumps.append(summary.report(outputs[source]))
+        notes += [*one.dump.notes, *(() if source in told else written[source].notes), *summary.notes()]
+        told.add(source)
+    notes += [*decided.different_dumps(), *ranks.hint(plan.inputs)]
+    norm = plan.measured
+    return ApplyReport(
+        strategy=plan.strategy.name,
+        threshold=decided.threshold(plan),
+        norm_type=norm.type,
+        epsilon=norm.epsilon,
+        nonfinite=plan.nonfinite,
+        dumps=dumps,
+        notes=notes,
+    )
+
+
+class ApplySummary:
     """One dump, before and after; the rows of its report are made when they are looked at."""
 
-    def __init__(self, dump: Dump, decisions: Sequence[tuple[Shared, Decision]], after: After, plan: ApplyPlan) -> None:
-        self._dump, self._decisions = dump, decisions
+    def __init__(self, decided: DumpDecisions, after: Rewritten, plan: ApplyPlan) -> None:
+        self._dump, self._decisions = decided
         self._plan, self._types = plan, plan.norm_types
-        self._of = {index: decision for shared, decision in decisions for index in shared.members}
+        self._of = {index: decision for group, decision in self._decisions for index in group.members}
         self._single = after.clipped
-        self._after = dump.stats.replaced(after.stats)
-        self._left_out = dump.left_out
+        self._after = self._dump.stats.replaced(after.stats)
+        self._left_out = self._dump.left_out
 
-    def report(self, output: str | None) -> ApplyDump:
+    def report(self, placed: Placed | None) -> ApplyDump:
         """Return the report of this dump; layers in natural order, tensors with their layer, those that do not count last."""
-        dump = self._dump
-        written = shards.shown(dump.path, output) if output else None
+        dump, layout = self._dump, self._dump.source.layout
         return ApplyDump(
-            shards.shown(dump.path, dump.path),
-            written,
-            dump.step,
-            self._total(),
-            LazyRows(self._layer, range(len(dump.layers))),
-            LazyRows(self._param, range(len(dump.named) + len(self._left_out))),
-            dump.labels,
+            input=dump.source.label,
+            output=layout.label(placed.location, placed.files) if placed else None,
+            step=dump.step,
+            total=self._total(),
+            layers=LazyRows(self._layer, range(len(dump.layers))),
+            params=LazyRows(self._param, range(len(dump.named) + len(self._left_out))),
+            labels=dump.labels,
         )
 
     def notes(self) -> list[str]:
         """What a person should know beside the figures: norms of zero, and elements that were rounded to zero."""
-        path, lost, notes = self._dump.path, self._params.underflowed, []
+        path, lost, notes = self._dump.source.location, self._params.underflowed, []
         if renormalized := self._renormalized():
             notes.append(f"{path}: norm 0, left as it is: {listed(renormalized)}")
         if lost.any():
@@ -59,25 +82,25 @@ class Applied:
 
     def _renormalized(self) -> list[str]:
         """The layers that were to be divided by a norm of 0."""
-        if not any(shared.strategy.name.startswith("renormalize") for shared, _ in self._decisions):
+        if not any(group.strategy.name.startswith("renormalize") for group, _ in self._decisions):
             return []
         names, found = list(self._dump.layers), self._layers
         none = np.flatnonzero(found.norm_before == 0).tolist()
         return [names[k] for k in none if self._decision(found, k).strategy.name.startswith("renormalize")]
 
     @cached_property
-    def _params(self) -> Figures:
+    def _params(self) -> BeforeAfter:
         return self._figures(list(self._dump.named.values()))
 
     @cached_property
-    def _layers(self) -> Figures:
+    def _layers(self) -> BeforeAfter:
         return self._figures(list(self._dump.layers.values()))
 
-    def _figures(self, groups: Sequence[Sequence[int]]) -> Figures:
+    def _figures(self, groups: Sequence[Sequence[int]]) -> BeforeAfter:
         decisions = [self._of[indices[0]] for indices in groups]
-        return Figures.of(groups, decisions, self._dump.stats, self._after, self._plan)
+        return BeforeAfter.of(groups, decisions, self._dump.stats, self._after, self._plan)
 
-    def _decision(self, figures: Figures, k: int) -> Decision:
+    def _decision(self, figures: BeforeAfter, k: int) -> Decision:
         """What was decided of the first tensor in a group."""
         return self._of[figures.groups[k][0]]
 
@@ -91,46 +114,41 @@ class Applied:
     def _param(self, k: int) -> ApplyParam:
         found = self._params
         if k >= len(found.groups):
-            return self._beside(self._left_out[k - len(found.groups)])
+            return self._excluded_param(self._left_out[k - len(found.groups)])
         indices, decision = found.groups[k], self._decision(found, k)
         first, factor, clipped = indices[0], decision.action.factor, self._clipped(indices)
+        place = self._dump.places[first]
         return ApplyParam(
-            self._dump.own_name(first),
-            *self._dump.places[first],
-            self._dump.shape(indices),
-            self._dump.tensors[first].dtype.name,
-            found.elements.item(k),
-            found.norm_before.item(k),
-            found.norm_after.item(k),
-            found.peak_before.item(k),
-            found.peak_after.item(k),
-            factor,
-            clipped > 0 or factor not in (1, None),
-            clipped,
-            found.zeros.item(k),
-            found.nonfinite.item(k),
-            found.underflowed.item(k),
-            decision.strategy.name,
-            decision.threshold,
+            name=self._dump.own_name(first),
+            layer=place.layer,
+            param=place.param,
+            shape=self._dump.shape(indices),
+            dtype=self._dump.tensors[first].dtype.name,
+            elements=found.elements.item(k),
+            norm_before=found.norm_before.item(k),
+            norm_after=found.norm_after.item(k),
+            max_abs_before=found.peak_before.item(k),
+            max_abs_after=found.peak_after.item(k),
+            factor=factor,
+            clipped=clipped > 0 or factor not in (1, None),
+            clipped_elements=clipped,
+            zeros=found.zeros.item(k),
+            nonfinite=found.nonfinite.item(k),
+            underflowed=found.underflowed.item(k),
+            strategy=decision.strategy.name,
+            threshold=decision.threshold,
         )
 
-    def _beside(self, index: int) -> ApplyParam:
+    def _excluded_param(self, index: int) -> ApplyParam:
         """The row of a tensor that does not count."""
-        spec, figures = self._dump.tensors[index], (None,) * 5
+        spec, place = self._dump.tensors[index], self._dump.places[index]
         return ApplyParam(
-            self._dump.own_name(index),
-            *self._dump.places[index],
-            spec.shape,
-            spec.dtype.name,
-            spec.size,
-            *figures,
-            False,
-            0,
-            None,
-            None,
-            None,
-            None,
-            None,
+            name=self._dump.own_name(index),
+            layer=place.layer,
+            param=place.param,
+            shape=spec.shape,
+            dtype=spec.dtype.name,
+            elements=spec.size,
         )
 
     def _layer(self, k: int) -> ApplyLayer:
@@ -142,19 +160,19 @@ class Applied:
         changed = [number > 0 or factor not in (1, None) for number, factor in zip(clipped, factors, strict=True)]
         single = None in factors and any(number for number, one in zip(clipped, factors, strict=True) if one is None)
         return ApplyLayer(
-            self._dump.places[indices[0]].layer,
-            len(params),
-            found.elements.item(k),
-            found.norm_before.item(k),
-            found.norm_after.item(k),
-            _shared(factors),
-            any(changed),
-            decision.strategy.name,
-            decision.threshold,
-            found.peak_before.item(k),
-            found.peak_after.item(k),
-            sum(changed),
-            sum(clipped) if single else None,
+            layer=self._dump.places[indices[0]].layer,
+            params=len(params),
+            elements=found.elements.item(k),
+            norm_before=found.norm_before.item(k),
+            norm_after=found.norm_after.item(k),
+            factor=_in_common(factors),
+            clipped=any(changed),
+            strategy=decision.strategy.name,
+            threshold=decision.threshold,
+            peak_before=found.peak_before.item(k),
+            peak_after=found.peak_after.item(k),
+            params_clipped=sum(changed),
+            limited=sum(clipped) if single else None,
         )
 
     def _by_name(self, indices: Sequence[int]) -> list[list[int]]:
@@ -166,20 +184,20 @@ class Applied:
     def _total(self) -> ApplyTotal:
         before, after = (stats.total(self._types) for stats in (self._dump.stats, self._after))
         groups = [
-            decision.action.factor for shared, decision in self._decisions if shared.strategy.group is not Group.NONE
+            decision.action.factor for group, decision in self._decisions if group.strategy.group is not Group.NONE
         ]
         whole = [factor for factor in groups if factor is not None]
         elementwise = bool(groups) and not whole
         return ApplyTotal(
-            len(self._dump.named),
-            before.elements,
-            _norm(before, self._types[0]),
-            _norm(after, self._types[0]),
-            before.as_read(before.max_abs),
-            after.as_read(after.max_abs),
-            None if elementwise else len(whole),
-            None if elementwise else sum(factor != 1 for factor in whole),
-            sum(map(self._clipped, self._params.groups)),
+            tensors=len(self._dump.named),
+            elements=before.elements,
+            norm_before=_norm(before, self._types[0]),
+            norm_after=_norm(after, self._types[0]),
+            max_abs_before=before.as_read(before.max_abs),
+            max_abs_after=after.as_read(after.max_abs),
+            groups=None if elementwise else len(whole),
+            clipped_groups=None if elementwise else sum(factor != 1 for factor in whole),
+            clipped_elements=sum(map(self._clipped, self._params.groups)),
         )
 
 
@@ -187,6 +205,6 @@ def _norm(stats: Stats, p: float) -> float:
     return stats.as_read(norms.norm(stats.powers[0], p))
 
 
-def _shared(values: Sequence[Value | None]) -> Value | None:
+def _in_common(values: Sequence[Value | None]) -> Value | None:
     """Return the value that all have in common, if there is one; by their text, since NaN is not equal to itself."""
     return values[0] if len(values) == 1 or len(set(map(repr, values))) == 1 else None

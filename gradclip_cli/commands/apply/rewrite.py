@@ -1,117 +1,98 @@
-"""One dump from its input to its output."""
+"""The second pass: each input is read again, changed as decided, and written."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import NamedTuple
 
-from gradclip_cli.commands.apply.copy_ahead import Ahead
-from gradclip_cli.commands.apply.groups import Decision, Shared
+from gradclip_cli.commands.apply.copy_ahead import CopyAhead
+from gradclip_cli.commands.apply.decisions import DumpDecisions
 from gradclip_cli.commands.apply.plan import ApplyPlan
-from gradclip_cli.engine.executors import Executor
-from gradclip_cli.engine.rewrite import After, Transform
-from gradclip_cli.engine.survey import Dump, Part, Progress, open_dump
-from gradclip_cli.errors import InputError
-from gradclip_cli.formats.base import Reader
-from gradclip_cli.inputs import shards
+from gradclip_cli.engine.rewrite import Rewriter, Rewritten
+from gradclip_cli.engine.run import Run
+from gradclip_cli.engine.survey import MeasuredDump
+from gradclip_cli.formats.base import Format, Reader
+from gradclip_cli.inputs.opened import DumpFile
+from gradclip_cli.inputs.source import DumpSource, Placed
 from gradclip_cli.storage.atomic import Outputs
 from gradclip_cli.storage.random_access import InputFile, copy_at
-from gradclip_cli.strategies.actions import KEEP, Action
+from gradclip_cli.strategies.actions import Action
 
 
-class Rewriting(NamedTuple):
-    """What every file of every dump is rewritten with."""
+class Written(NamedTuple):
+    """What became of an input: the tensors that changed, and what a person should know of its output."""
 
-    plan: ApplyPlan
-    workers: Executor
-    staging: Outputs
-    ahead: Ahead
-    progress: Progress
+    rewritten: Rewritten
+    notes: list[str]
 
 
-class Decided(NamedTuple):
-    """A dump, and what is to be done to each of its groups."""
+class DumpRewriter:
+    """Writes inputs as a plan says, or only does the arithmetic where there is no output."""
 
-    dump: Dump
-    decisions: Sequence[tuple[Shared, Decision]]
+    def __init__(self, plan: ApplyPlan, run: Run, outputs: Outputs, ahead: CopyAhead) -> None:
+        self._plan, self._run, self._outputs, self._ahead = plan, run, outputs, ahead
 
-    @property
-    def actions(self) -> dict[int, Action]:
-        """What is done to each tensor that changes."""
-        stats = self.dump.stats
-        figures = list(zip(stats.max_abs.tolist(), stats.nan.tolist(), stats.infinite.tolist(), strict=True))
+    def rewrite(self, decided: Sequence[DumpDecisions]) -> dict[DumpSource, Written]:
+        """Write every input as decided for the dumps in it."""
+        inside: dict[DumpSource, list[DumpDecisions]] = {}
+        for one in decided:
+            inside.setdefault(one.dump.source, []).append(one)
         return {
-            index: decision.action
-            for shared, decision in self.decisions
-            if decision.action is not KEEP
-            for index in shared.members
-            if decision.action.touches(*figures[stats.row(index)])
+            source: self._input(inside[source][0].dump, placed, _actions(inside[source]))
+            for source, placed in dict(zip(self._plan.inputs, self._plan.outputs, strict=True)).items()
         }
 
+    def _input(self, dump: MeasuredDump, placed: Placed | None, actions: Mapping[int, Action]) -> Written:
+        """Write the files of an input, and copy what goes with them."""
+        source = dump.source
+        source.layout.check_unchanged(source)
+        targets = [None] * len(dump.files) if placed is None else placed.files
+        files = [self._file(file, target, actions) for file, target in zip(dump.files, targets, strict=True)]
+        if placed is not None and placed.companions:
+            for path, target in zip(source.layout.companions(source), placed.companions, strict=True):
+                self._copy(path, target)
+            source.layout.check_unchanged(source)
+        rewritten = Rewritten.joined([(file.start, one.rewritten) for file, one in zip(dump.files, files, strict=True)])
+        return Written(rewritten, [note for one in files for note in one.notes])
 
-def rewrite(
-    outputs: Mapping[str, str | None], decided: Sequence[Decided], by: Rewriting
-) -> tuple[dict[str, After], dict[str, list[str]]]:
-    """Write every input as decided for the dumps in it; return, by input, what changed, and what was lost."""
-    after: dict[str, After] = {}
-    lost: dict[str, list[str]] = {}
-    inside: dict[str, list[Decided]] = {path: [] for path in outputs}
-    for one in decided:
-        inside[one.dump.path].append(one)
-    for path, output in outputs.items():
-        actions = {index: action for one in inside[path] for index, action in one.actions.items()}
-        after[path], lost[path] = _rewrite(inside[path][0].dump, output, actions, by)
-    return after, lost
+    def _file(self, file: DumpFile, target: str | None, actions: Mapping[int, Action]) -> Written:
+        with self._run.reopen(file) as (format, reader):
+            end = file.start + len(reader.tensors)
+            own = {index - file.start: action for index, action in actions.items() if file.start <= index < end}
+            if target is None:
+                return Written(self._rewriter(reader, own).run(), [])
+            return self._write(format, reader, target, own)
 
-
-def _rewrite(dump: Dump, output: str | None, actions: Mapping[int, Action], by: Rewriting) -> tuple[After, list[str]]:
-    """Write the files of an input, or only do the arithmetic where there is no output."""
-    shards.check_unchanged(dump.path, [part.path for part in dump.parts])
-    targets = [None] * len(dump.parts) if output is None else shards.targets(dump.path, output)
-    after: list[tuple[int, After]] = []
-    notes: list[str] = []
-    for part, target in zip(dump.parts, targets, strict=False):
-        found, said = _rewrite_file(part, target, actions, by)
-        after.append((part.start, found))
-        notes += said
-    if len(targets) > len(dump.parts):
-        _copy_index(dump.path, targets[-1] or "", by.staging)
-    return After.joined(after), notes
-
-
-def _rewrite_file(
-    part: Part, output: str | None, actions: Mapping[int, Action], by: Rewriting
-) -> tuple[After, list[str]]:
-    types, plan = by.plan.norm_types, by.plan
-    with open_dump(part.path, plan.selection) as (format, reader):
-        if reader.file.fingerprint != part.fingerprint:
-            raise InputError("changed while it was read; wait until it is complete and run again", path=part.path)
-        end = part.start + len(reader.tensors)
-        own = {index - part.start: action for index, action in actions.items() if part.start <= index < end}
-        if output is None:
-            return Transform(reader, None, -1, "", own, types, by.workers, by.progress).run(), []
-        staged, written = by.ahead.stage(part.path, output)
-        to = plan.format_of(part.path, output, format)
+    def _write(self, format: Format, reader: Reader, target: str, actions: Mapping[int, Action]) -> Written:
+        staged, written = self._ahead.stage(reader.file.path, target)
+        to = self._plan.format_of(reader.file.path, target, format)
         if to is format:
-            writer, lost = format.rewrite(reader, own.keys(), staged.fd, output), []
+            writer, lost = format.rewrite(reader, actions.keys(), staged.fd, target), []
         else:
-            writer, lost = to.convert(reader.tensors, staged.fd, output), _lost(reader, output)
+            writer, lost = to.convert(reader.tensors, staged.fd, target), _not_convertible(reader, target)
+        rewriter = self._rewriter(reader, actions)
         with closing(writer):
-            after = Transform(reader, writer, staged.fd, output, own, types, by.workers, by.progress, written).run()
+            rewritten = rewriter._replace(writer=writer, fd=staged.fd, output=target, written=written).run()
             writer.finish()
         reader.verify()
-        by.staging.complete(staged)
-        return after, [*lost, *writer.notes]
+        self._outputs.complete(staged)
+        return Written(rewritten, [*lost, *writer.notes])
+
+    def _rewriter(self, reader: Reader, actions: Mapping[int, Action]) -> Rewriter:
+        return Rewriter(reader, None, -1, "", actions, self._plan.norm_types, self._run.workers, self._run.progress)
+
+    def _copy(self, path: str, target: str) -> None:
+        """Copy a file as it is."""
+        with InputFile(path) as file:
+            staged = self._outputs.stage(target)
+            copy_at(file, 0, staged.fd, 0, file.size, target)
+            file.check_unchanged()
+            self._outputs.complete(staged)
 
 
-def _copy_index(path: str, output: str, staging: Outputs) -> None:
-    """Put the index beside the shards that it names: neither their names nor their sizes have changed."""
-    with InputFile(path) as file:
-        staged = staging.stage(output)
-        copy_at(file, 0, staged.fd, 0, file.size, output)
-        file.check_unchanged()
-        staging.complete(staged)
+def _actions(decided: Sequence[DumpDecisions]) -> dict[int, Action]:
+    return {index: action for one in decided for index, action in one.actions.items()}
 
 
-def _lost(reader: Reader, output: str) -> list[str]:
-    """What another format cannot hold."""
+def _not_convertible(reader: Reader, output: str) -> list[str]:
+    """Name what another format cannot hold."""
     return [f"{output}: left out, since its format cannot hold it: {what}" for what in reader.extras()]

@@ -54,7 +54,7 @@ class SafetensorsWriter:
 
 def open(file: RandomAccess, options: Options) -> SafetensorsReader:
     """Read and check the header."""
-    return SafetensorsReader(file)
+    return SafetensorsReader(file, options.headers)
 
 
 def rewrite(reader: Reader, changed: Collection[int], fd: int, path: str) -> SafetensorsWriter:

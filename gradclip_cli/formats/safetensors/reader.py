@@ -5,10 +5,10 @@ from functools import lru_cache
 from typing import Any, NamedTuple, NoReturn
 
 from gradclip_cli.errors import InputError
+from gradclip_cli.formats.headers import Headers
 from gradclip_cli.formats.safetensors import strict_json
 from gradclip_cli.numerics import dtypes
 from gradclip_cli.numerics.dtypes import DType, Raw
-from gradclip_cli.storage.random_access import RandomAccess
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import is_unicode, listed
 
@@ -39,16 +39,11 @@ _NOT_SIZES = "shape or data_offsets are not lists of whole numbers"
 
 
 class Header(NamedTuple):
-    """What was read from a header: the dumps of a series have the same, and `apply` reads each twice."""
+    """What was read from a header."""
 
-    size: int  # of the file
-    data: bytes
+    begin: int  # where the data begins
     metadata: dict[str, str]
     tensors: list[TensorSpec]
-
-
-_last: list[Header] = []
-"""The header that was read last; to read one of a million tensors takes seconds."""
 
 
 class SafetensorsReader:
@@ -56,26 +51,37 @@ class SafetensorsReader:
 
     others: Sequence[str] = ()
 
-    def __init__(self, file: RandomAccess) -> None:
+    def __init__(self, file: RandomAccess, headers: Headers | None = None) -> None:
         self.file = file
-        length = int.from_bytes(file.read(0, 8), "little")
-        if length > min(MAX_HEADER, file.size - 8):
-            self._refuse(f"header of {length:,} bytes, in a file of {file.size:,}")
+        known: Header | None = headers.of_file(file.fingerprint) if headers is not None else None
+        header = known or self._header(headers)
+        self.begin, self.metadata, self.tensors = header.begin, header.metadata, header.tensors
+
+    def _header(self, headers: Headers | None) -> Header:
+        """Read the header, and parse it unless it is known."""
+        length = int.from_bytes(self.file.read(0, 8), "little")
+        if length > min(MAX_HEADER, self.file.size - 8):
+            self._refuse(f"header of {length:,} bytes, in a file of {self.file.size:,}")
         self.begin = 8 + length
-        data = file.read(8, length)
-        if _last and (_last[0].size, _last[0].data) == (file.size, data):
-            self.metadata, self.tensors = _last[0].metadata, _last[0].tensors
-            return
+        data = self.file.read(8, length)
+        key = self.file.size, data
+        header: Header | None = headers.of_bytes(key) if headers is not None else None
+        if header is None:
+            header = self._parsed(data)
+        if headers is not None:
+            headers.add(self.file.fingerprint, key, header)
+        return header
+
+    def _parsed(self, data: bytes) -> Header:
         header = self._parse(data, twice=True)
         own = int("__metadata__" in header)
-        self.metadata = self._metadata(header.pop("__metadata__", {}))
+        metadata = self._metadata(header.pop("__metadata__", {}))
         specs = [self._spec(key, entry) for key, entry in header.items()]
-        if data.count(b'"') != 2 * (own + 2 * len(self.metadata) + _TEXTS * len(specs)):
+        if data.count(b'"') != 2 * (own + 2 * len(metadata) + _TEXTS * len(specs)):
             self._parse(data)  # there is more in it than was seen: a name stands twice, or texts hold quotes
         specs.sort(key=lambda spec: (spec.offset, spec.nbytes))
-        self.tensors = specs
-        self._check_layout()
-        _last[:] = [Header(file.size, data, self.metadata, specs)]
+        self._check_layout(specs)
+        return Header(self.begin, metadata, specs)
 
     def read(self, spec: TensorSpec, start: int, out: Raw) -> None:
         """Fill `out` with stored elements from `start` on."""
@@ -126,9 +132,9 @@ class SafetensorsReader:
             self._refuse("__metadata__ is not Unicode")
         return metadata
 
-    def _check_layout(self) -> None:
-        ends = [self.begin, *((spec.offset or 0) + spec.nbytes for spec in self.tensors)]
-        for spec, end in zip(self.tensors, ends, strict=False):
+    def _check_layout(self, specs: Sequence[TensorSpec]) -> None:
+        ends = [self.begin, *((spec.offset or 0) + spec.nbytes for spec in specs)]
+        for spec, end in zip(specs, ends, strict=False):
             if spec.offset != end:
                 self._refuse(f"begins at byte {spec.offset}, not at {end} where the one before it ends", spec.name)
         if ends[-1] != self.file.size:

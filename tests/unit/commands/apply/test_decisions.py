@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from support.tensors import dump_of
 
-from gradclip_cli.commands.apply.decisions import Decisions, decisions
+from gradclip_cli.commands.apply.decisions import Decisions, decide
 from gradclip_cli.commands.apply.plan import ApplyPlan, Override
 from gradclip_cli.errors import NonFiniteError, UsageError
 from gradclip_cli.strategies import find
@@ -19,7 +19,7 @@ def decided(threshold: str, norms: tuple[float, ...] = NORMS, **rest: Any) -> tu
     """A plan, and what it makes of dumps of one tensor with these norms."""
     plan = ApplyPlan(("a",), (None,), find("clip-by-global-norm"), parse(threshold), **rest)
     dumps = [dump_of({"l.w": np.array([norm, 0.0])}, path=f"step{k}.npz", step=k) for k, norm in enumerate(norms)]
-    return plan, decisions(plan, dumps)
+    return plan, decide(plan, dumps)
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def test_the_threshold_of_all_dumps(threshold: str, shown: float | None, factors
     """A number and a rule are one threshold for all dumps; with a replay each step has its own, and none is shown."""
     plan, made = decided(threshold)
     assert made.threshold(plan) == shown
-    assert [decision.action.factor for one in made.decided for _, decision in one.decisions] == factors
+    assert [decision.action.factor for one in made.dumps for _, decision in one.decisions] == factors
 
 
 def test_dumps_unlike_the_first_are_noted_where_a_rule_chose() -> None:
@@ -38,7 +38,7 @@ def test_dumps_unlike_the_first_are_noted_where_a_rule_chose() -> None:
     for threshold, notes in (("mean", 1), ("2", 0)):
         plan = ApplyPlan(("a",), (None,), find("clip-by-global-norm"), parse(threshold))
         dumps = [dump_of({"l.w": np.ones(size)}, path=f"step{size}.npz") for size in (2, 3)]
-        assert len(decisions(plan, dumps).unlike()) == notes
+        assert len(decide(plan, dumps).different_dumps()) == notes
 
 
 def test_a_plan_that_does_not_fit() -> None:
@@ -48,4 +48,4 @@ def test_a_plan_that_does_not_fit() -> None:
         decided("2", overrides=(override,))
     with pytest.raises(NonFiniteError):
         decided("2", (float("nan"),))
-    assert decided("2", (float("nan"),), nonfinite="skip")[1].decided
+    assert decided("2", (float("nan"),), nonfinite="skip")[1].dumps

@@ -3,32 +3,46 @@
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from gradclip_cli.errors import UsageError
-from gradclip_cli.inputs import shards
-from gradclip_cli.inputs.naming import step_of
+from gradclip_cli.inputs.layouts.numbered import Numbered
+from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.text import count, printable
 
 _RANK = re.compile(r"rank[-_=]?\d+", re.IGNORECASE)
 
 
-def dumps(paths: Sequence[str]) -> tuple[str, ...]:
+@dataclass(frozen=True)
+class Ranks(Numbered):
+    """Several files with the same tensors, of which each holds a piece."""
+
+    in_pieces = True
+
+    def check(self, source: DumpSource, names: Sequence[Sequence[str]]) -> None:
+        """Pieces of a tensor may be in any of the files."""
+
+
+RANKS = Ranks()
+
+
+def by_rank(sources: Sequence[DumpSource]) -> tuple[DumpSource, ...]:
     """Return the dumps whose pieces are these files: one, or one for each step that the files or their folders are named after."""
-    for path in paths:
-        if shards.is_sharded(path):
-            what = f"{printable(path)} is one dump with all its files already; leave it out"
+    for source in sources:
+        if not source.layout.single:
+            what = f"{printable(source.location)} is one dump with all its files already; leave it out"
             raise UsageError(f"--shards is for files of ranks, which hold pieces of the same tensors; {what}")
-    if len(paths) < 2:
+    if len(sources) < 2:
         raise UsageError("--shards needs the files of two ranks or more")
     steps: dict[int | None, list[str]] = {}
-    for path in paths:
-        steps.setdefault(step_of(path), []).append(path)
+    for source in sources:
+        steps.setdefault(source.step, []).extend(source.files)
     if len(steps) > 1:
-        _check(steps)
-    return tuple(shards.by_rank(files) for files in steps.values())
+        _check_steps(steps)
+    return tuple(DumpSource(files[0], tuple(files), RANKS, step) for step, files in steps.items())
 
 
-def _check(steps: dict[int | None, list[str]]) -> None:
+def _check_steps(steps: dict[int | None, list[str]]) -> None:
     """Raise where the files of several steps are not those of the same number of ranks."""
     if None in steps:
         lone = printable(steps[None][0])
@@ -41,12 +55,12 @@ def _check(steps: dict[int | None, list[str]]) -> None:
         raise UsageError(f"--shards makes a dump of each step, but {' and '.join(sizes)}; give the files of all ranks")
 
 
-def hint(paths: Sequence[str]) -> list[str]:
+def hint(sources: Sequence[DumpSource]) -> list[str]:
     """Return a note where files of one step differ in their ranks only, and each is a dump of its own."""
     found: dict[str, list[str]] = {}
-    for path in paths:
+    for path in [source.location for source in sources if not source.layout.in_pieces]:
         folder, name = os.path.split(path)
-        if not shards.is_by_rank(path) and _RANK.search(name):
+        if _RANK.search(name):
             found.setdefault(os.path.join(folder, _RANK.sub("", name)), []).append(path)
     alike = next((files for files in found.values() if len(files) > 1), None)
     if alike is None:

@@ -8,7 +8,8 @@ import pytest
 from support.tensors import dump_of
 
 from gradclip_cli.commands.apply.adaptive import replayed
-from gradclip_cli.commands.apply.groups import decide, partition
+from gradclip_cli.commands.apply.decisions import decide_groups
+from gradclip_cli.commands.apply.groups import norm_groups
 from gradclip_cli.commands.apply.plan import ApplyPlan, Override
 from gradclip_cli.errors import InputError
 from gradclip_cli.strategies import find
@@ -24,8 +25,8 @@ def played(
     """The thresholds of the groups of each step, and the notes."""
     plan = ApplyPlan(("a",), (None,), find(strategy), parse(threshold), **rest)
     dumps = [dump_of({name: np.array(v, float) for name, v in step.items()}, plan.norm_types) for step in steps]
-    settled, notes = replayed(plan, [partition(dump, plan) for dump in dumps])
-    assert [len(list(decide(plan, groups, {}))) for groups in settled] == [len(groups) for groups in settled]
+    settled, notes = replayed(plan, [norm_groups(dump, plan) for dump in dumps])
+    assert [len(decide_groups(plan, groups, {})) for groups in settled] == [len(groups) for groups in settled]
     return [[shared.threshold for shared in groups] for groups in settled], notes
 
 

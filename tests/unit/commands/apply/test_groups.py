@@ -8,10 +8,10 @@ import pytest
 from numpy.typing import NDArray
 from support.tensors import dump_of
 
-from gradclip_cli.commands.apply.groups import Shared, decide, partition, resolve
+from gradclip_cli.commands.apply.decisions import DumpDecisions, choose_thresholds, decide_groups
+from gradclip_cli.commands.apply.groups import NormGroup, norm_groups
 from gradclip_cli.commands.apply.plan import ApplyPlan, Override
-from gradclip_cli.commands.apply.rewrite import Decided
-from gradclip_cli.engine.survey import Dump
+from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.errors import InputError
 from gradclip_cli.strategies import find
 from gradclip_cli.strategies.actions import KEEP, Clamp, Cleaned
@@ -31,9 +31,9 @@ def plan(strategy: str, threshold: Threshold | None = 1.0, **rest: Any) -> Apply
     return ApplyPlan(("a",), (None,), find(strategy), threshold, **rest)
 
 
-def groups_of(plan: ApplyPlan, arrays: dict[str, NDArray[Any]] = ARRAYS) -> list[Shared]:
+def groups_of(plan: ApplyPlan, arrays: dict[str, NDArray[Any]] = ARRAYS) -> list[NormGroup]:
     """The groups of a dump of arrays."""
-    return partition(dump_of(arrays, plan.norm_types), plan)
+    return norm_groups(dump_of(arrays, plan.norm_types), plan)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_norm_of_another_type() -> None:
     assert (first.norm, second.norm) == (7, 5)
 
 
-def dumps(*norms: float) -> list[Dump]:
+def dumps(*norms: float) -> list[MeasuredDump]:
     """Dumps of one tensor with the norms given."""
     return [dump_of({"a.w": np.array([norm])}) for norm in norms]
 
@@ -75,14 +75,14 @@ def dumps(*norms: float) -> list[Dump]:
 def test_a_rule_is_chosen_over_all_dumps() -> None:
     """The threshold of a rule comes from the groups of all dumps, those that are not finite left out."""
     made = plan("clip-l2-per-layer", RULES[0])
-    chosen, _ = resolve(made, [partition(dump, made) for dump in dumps(1.0, 2.0, 6.0, math.inf)])
+    chosen, _ = choose_thresholds(made, [norm_groups(dump, made) for dump in dumps(1.0, 2.0, 6.0, math.inf)])
     assert chosen == {("clip-l2-per-layer", RULES[0]): 3.0}
 
 
 def test_a_rule_is_over_the_strategys_own_groups() -> None:
     """A layer's rule does not count the layers of other strategies."""
     made = plan("clip-l2-per-layer", RULES[0], overrides=(Override("b", find("clip-by-value"), RULES[0]),))
-    chosen, _ = resolve(made, [groups_of(made, {"a.w": np.float32([3, 4]), "b.w": np.float32([-8, 2])})])
+    chosen, _ = choose_thresholds(made, [groups_of(made, {"a.w": np.float32([3, 4]), "b.w": np.float32([-8, 2])})])
     assert chosen == {("clip-l2-per-layer", RULES[0]): 5.0, ("clip-elementwise-absolute-value", RULES[0]): 8.0}
 
 
@@ -90,7 +90,7 @@ def test_a_rule_is_over_the_strategys_own_groups() -> None:
 def test_a_rule_over_one_sample_warns(norms: tuple[float, ...], warned: bool) -> None:
     """A rule that has only one norm to choose from notes that nothing will be clipped."""
     made = plan("clip-by-global-norm", RULES[0])
-    _, notes = resolve(made, [partition(dump, made) for dump in dumps(*norms)])
+    _, notes = choose_thresholds(made, [norm_groups(dump, made) for dump in dumps(*norms)])
     assert any("nothing will be clipped" in note for note in notes) is warned
 
 
@@ -98,14 +98,14 @@ def test_a_rule_without_a_finite_norm() -> None:
     """Where every norm is NaN or infinite, no threshold can be chosen."""
     made = plan("clip-by-global-norm", RULES[0])
     with pytest.raises(InputError, match="NaN or infinite; look at it with `gradclip check`") as caught:
-        resolve(made, [partition(dump, made) for dump in dumps(math.nan, math.inf)], ["a.npz", "b.npz"])
+        choose_thresholds(made, [norm_groups(dump, made) for dump in dumps(math.nan, math.inf)], ["a.npz", "b.npz"])
     assert caught.value.path == "a.npz"
 
 
 def factors(made: ApplyPlan, arrays: dict[str, NDArray[Any]]) -> list[float | None]:
     """What each group is multiplied by."""
     groups = groups_of(made, arrays)
-    return [decision.action.factor for _, decision in decide(made, groups, resolve(made, [groups])[0])]
+    return [decision.action.factor for _, decision in decide_groups(made, groups, choose_thresholds(made, [groups])[0])]
 
 
 def test_a_group_is_scaled_by_its_own_norm() -> None:
@@ -155,7 +155,7 @@ def test_policies_for_what_is_not_finite(policy: str, expected: list[float]) -> 
 def test_actions_on_what_is_not_finite(strategy: str, policy: str, kind: object) -> None:
     """Element by element `skip` keeps infinities and clips the rest, `propagate` clips them, `zero` cleans first."""
     made = plan(strategy, 1.0 if strategy != "none" else None, nonfinite=policy)
-    (found,) = decide(made, groups_of(made, {"b.w": BROKEN["b.w"]}), {})
+    (found,) = decide_groups(made, groups_of(made, {"b.w": BROKEN["b.w"]}), {})
     assert found[1].action == kind
 
 
@@ -164,13 +164,13 @@ def test_one_nan_reaches_every_tensor_of_its_group() -> None:
     arrays = {"a.w": np.float32([np.nan, 1]), "a.b": np.zeros(3, np.float32)}
     made = plan("clip-l2-per-layer", 1.0, nonfinite="propagate")
     dump = dump_of(arrays)
-    ((shared, decision),) = decide(made, partition(dump, made), {})
-    assert Decided(dump, [(shared, decision)]).actions == dict.fromkeys(shared.members, decision.action)
+    ((group, decision),) = decide_groups(made, norm_groups(dump, made), {})
+    assert DumpDecisions(dump, [(group, decision)]).actions == dict.fromkeys(group.members, decision.action)
 
 
 def test_a_rule_takes_the_norms_that_are_compared() -> None:
     """Under `zero` a norm is that of the finite elements; else a group that holds a NaN is no sample."""
     for policy, threshold in (("zero", 17 / 3), ("skip", 2.0)):
         made = plan("clip-l2-per-layer", RULES[0], nonfinite=policy)
-        chosen, _ = resolve(made, [groups_of(made, BROKEN)])
+        chosen, _ = choose_thresholds(made, [groups_of(made, BROKEN)])
         assert chosen == {("clip-l2-per-layer", RULES[0]): pytest.approx(threshold, rel=1e-15)}

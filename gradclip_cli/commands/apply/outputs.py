@@ -1,0 +1,83 @@
+"""Where the outputs of `apply` go, and what they are called."""
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+
+from gradclip_cli.errors import UsageError
+from gradclip_cli.inputs.listing import is_folder
+from gradclip_cli.inputs.naming import step_of
+from gradclip_cli.inputs.source import DumpSource, Placed
+from gradclip_cli.storage.streams import STANDARD, unified
+from gradclip_cli.text import printable
+
+
+def into_folder(inputs: Sequence[str], found: Sequence[DumpSource], output_format: str | None = None) -> bool:
+    """Whether outputs go into a directory: those of several dumps, of a directory (`inputs` are as given), or of a dump in shards."""
+    sharded = not all(source.layout.single for source in found)
+    if sharded and output_format not in (None, "safetensors"):
+        raise UsageError("a dump in shards keeps its format; leave out --output-format")
+    return sharded or len(found) > 1 or is_folder(inputs[0])
+
+
+def outputs_for(
+    sources: Sequence[DumpSource], output: str | None, *, in_place: bool, dry_run: bool, directory: bool
+) -> tuple[Placed | None, ...]:
+    """Name the output of each dump; several go into a directory, which is made if it is missing; `-` is standard output."""
+    piped = any(STANDARD in source.files for source in sources)
+    if piped and in_place:
+        raise UsageError("standard input cannot be replaced; give -o OUTPUT rather than --in-place")
+    if dry_run:
+        return (None,) * len(sources)
+    if in_place == (output is not None):
+        raise UsageError("give either -o OUTPUT, --in-place or --dry-run")
+    if output is None:
+        _check_distinct([os.path.realpath(file) for source in sources for file in source.files])
+        return tuple(map(_in_place, sources))
+    if not directory:
+        return (sources[0].layout.output_files(sources[0], unified(output, 1)),)
+    if unified(output, 1) == STANDARD:
+        raise UsageError("standard output takes one dump in one file; give -o DIRECTORY for several, or for shards")
+    if piped:
+        raise UsageError("standard input has no name to be written under; apply to it alone, with -o FILE")
+    return _in_folder(sources, output)
+
+
+def _in_place(source: DumpSource) -> Placed:
+    return Placed(source.location, source.files, source.layout.companions(source))
+
+
+def _in_folder(sources: Sequence[DumpSource], folder: str) -> tuple[Placed, ...]:
+    """Name the outputs in a directory; a directory that is the only dump becomes that one."""
+    if len(sources) == 1 and is_folder(sources[0].location):
+        return (sources[0].layout.output_files(sources[0], folder),)
+    return tuple(
+        source.layout.output_files(source, os.path.join(folder, name))
+        for source, name in zip(sources, _kept_names(sources), strict=True)
+    )
+
+
+def _kept_names(sources: Sequence[DumpSource]) -> list[str]:
+    """Name the outputs in a directory: as the inputs, with the folders of their steps where it takes those to tell them apart."""
+    kept = [[os.path.abspath(path) for path in source.layout.output_names(source)] for source in sources]
+    names = [[os.path.basename(path) for path in paths] for paths in kept]
+    if not _are_distinct(names) and all(
+        step_of(os.path.basename(os.path.dirname(paths[-1]))) is not None for paths in kept
+    ):
+        names = [[os.path.join(*path.split(os.sep)[-2:]) for path in paths] for paths in kept]
+    _check_distinct([name for paths in names for name in paths])
+    return [paths[-1] for paths in names]
+
+
+def _are_distinct(names: Sequence[Sequence[str]]) -> bool:
+    every = [name for paths in names for name in paths]
+    return len(set(every)) == len(every)
+
+
+def _check_distinct(keys: Sequence[str]) -> None:
+    name, number = Counter(keys).most_common(1)[0]
+    if number > 1:
+        what = f"{number} inputs would be written to the same file {printable(name)!r}"
+        raise UsageError(
+            f"{what}; apply to each alone with an output of its own, or call their folders step_1, step_2 .."
+        )

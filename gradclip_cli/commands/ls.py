@@ -1,0 +1,42 @@
+"""`ls`: the tensors of dumps, from their headers."""
+
+from typing import NamedTuple
+
+from gradclip_cli.engine.run import Run
+from gradclip_cli.inputs.naming import natural
+from gradclip_cli.inputs.opened import OpenFile
+from gradclip_cli.inputs.selection import Selection, check_included
+from gradclip_cli.inputs.source import DumpSource
+from gradclip_cli.reports import LsReport, LsTensor
+from gradclip_cli.text import listed
+
+
+class LsPlan(NamedTuple):
+    """A request to list what dumps hold."""
+
+    inputs: tuple[DumpSource, ...]
+    selection: Selection = Selection()
+
+
+def ls(plan: LsPlan, run: Run) -> LsReport:
+    """List the tensors of every file, by themselves: also where the files of a dump do not belong together."""
+    report, names = LsReport([], {}, []), list[str]()
+    for source in plan.inputs:
+        with run.open(source) as dump:
+            for file in dump.each():
+                _list(file, plan.selection, report)
+            names += [spec.name for spec in dump.tensors] if plan.selection.include else []
+    check_included(names, plan.selection)
+    return report
+
+
+def _list(file: OpenFile, selection: Selection, report: LsReport) -> None:
+    """Add the tensors of a file that were not left out to the report, by layers in natural order."""
+    places = selection.naming.places([spec.name for spec in file.tensors])
+    taken = [pair for pair in zip(file.tensors, places, strict=True) if selection.takes(pair[0].name)]
+    for spec, place in sorted(taken, key=lambda pair: natural(pair[1].layer)):
+        report.tensors.append(LsTensor(file.path, spec.name, *place, spec.shape, spec.dtype.name, spec.nbytes))
+        if spec.label is not None:
+            report.labels[place.layer] = spec.label
+    if others := file.reader.others:
+        report.notes.append(f"{file.path}: not numbers: {listed(list(others))}")

@@ -1,0 +1,92 @@
+"""A folder that is one dump: a file for each parameter, with one tensor called `gradient`."""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from gradclip_cli.errors import InputError
+from gradclip_cli.inputs.layouts.single import Single
+from gradclip_cli.inputs.listing import dump_files, is_folder
+from gradclip_cli.inputs.naming import step_of
+from gradclip_cli.inputs.source import DumpSource, Found, Placed
+from gradclip_cli.text import listed
+
+KEY = "gradient"
+"""What the one tensor of each file is called, which is named after its file."""
+
+
+@dataclass(frozen=True)
+class Params(Single):
+    """A folder whose files are parameters."""
+
+    single = False
+
+    def tensor_names(self, file: str, names: Sequence[str]) -> Sequence[str]:
+        """The tensor of a file is called like the file."""
+        return [param_of(file)] * len(names)
+
+    def output_files(self, source: DumpSource, location: str) -> Placed:
+        """The location is a folder, and files keep their names in it."""
+        return Placed(location, tuple(os.path.join(location, os.path.basename(file)) for file in source.files))
+
+    def output_names(self, source: DumpSource) -> tuple[str, ...]:
+        """The folder keeps its name, also where it was given as `.`."""
+        return (os.path.realpath(source.location),)
+
+    def check(self, source: DumpSource, names: Sequence[Sequence[str]]) -> None:
+        """Raise where a file holds more than its parameter, or where two are of one parameter."""
+        self.check_unchanged(source)
+        holders: dict[str, str] = {}
+        for file, tensors in zip(source.files, names, strict=True):
+            param = param_of(file)
+            if list(tensors) != [KEY]:
+                message = f"holds {listed(list(tensors), 4)}; in this folder each file holds one {KEY!r}"
+                raise InputError(message, path=file)
+            if param in holders:
+                raise InputError(f"stands in {os.path.basename(holders[param])} too", path=file, tensor=param)
+            holders[param] = file
+
+    def check_unchanged(self, source: DumpSource) -> None:
+        """Raise where files have come or gone since the folder was listed."""
+        from gradclip_cli.storage.random_access import changed
+
+        if tuple(dump_files(source.location)) != source.files:
+            raise changed(source.location)
+
+
+class ParamsFinder:
+    """Takes folders: of others only their files are among the paths."""
+
+    endings: tuple[str, ...] = ()
+
+    def find(self, paths: Sequence[str]) -> Iterator[Found]:
+        """Yield each folder once."""
+        positions: dict[str, list[int]] = {}
+        for position, path in enumerate(paths):
+            if is_folder(path):
+                positions.setdefault(path, []).append(position)
+        for path, places in positions.items():
+            yield Found(DumpSource(path, tuple(dump_files(path)), PARAMS, step_of(path)), places)
+
+
+PARAMS = Params()
+FINDER = ParamsFinder()
+
+
+def is_by_param(paths: Sequence[str]) -> bool:
+    """Whether files hold one parameter each, by the first of them."""
+    from gradclip_cli.inputs.opened import tensor_names
+
+    try:
+        return bool(paths) and tensor_names(paths[0]) == [KEY]
+    except InputError:
+        return False
+
+
+def param_of(path: str) -> str:
+    """Return the name of the parameter in a file.
+
+    >>> param_of("step100/lstm.weight_ih_l0.safetensors")
+    'lstm.weight_ih_l0'
+    """
+    return os.path.splitext(os.path.basename(path))[0]

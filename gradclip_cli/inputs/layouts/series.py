@@ -1,0 +1,38 @@
+"""A series inside one file: a group for each training step, as in `step100/lstm/kernel`."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from gradclip_cli.inputs.naming import step_named
+
+
+class StepGroups(NamedTuple):
+    """The groups of a series in the order of their steps, with the tensors (indices) of each; none where a file is one dump.
+
+    `names` are those of the tensors inside their groups; `outside` keep a file with such groups from being a series.
+    """
+
+    groups: dict[str, list[int]]
+    names: list[str]
+    outside: list[str]
+
+
+def step_groups(names: Sequence[str]) -> StepGroups:
+    """Tell from the names of all its tensors whether a file is a series: all stand in groups named after two steps or more.
+
+    >>> step_groups(["step2/w", "step1/w"])
+    StepGroups(groups={'step1': [1], 'step2': [0]}, names=['w', 'w'], outside=[])
+    >>> step_groups(["step2/w", "step1/w", "scale"])
+    StepGroups(groups={}, names=[], outside=['scale'])
+    """
+    groups = [name.partition("/")[0] for name in names]
+    steps = {group: step_named(group) for group in dict.fromkeys(groups)}
+    if len(steps) < 2 or not any(step is not None for step in steps.values()):
+        return StepGroups({}, [], [])
+    if None in steps.values():
+        outside = [name for name, group in zip(names, groups, strict=True) if steps[group] is None]
+        return StepGroups({}, [], outside if len(set(steps.values())) > 2 else [])
+    members: dict[str, list[int]] = {group: [] for group in sorted(steps, key=lambda group: steps[group] or 0)}
+    for index, group in enumerate(groups):
+        members[group].append(index)
+    return StepGroups(members, [name.partition("/")[2] for name in names], [])

@@ -1,0 +1,124 @@
+"""Dumps whose headers have been read: the only place where dumps are opened."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from types import TracebackType
+from typing import NamedTuple
+
+from gradclip_cli.errors import InputError
+from gradclip_cli.formats import opened
+from gradclip_cli.formats.base import Format, Options, Reader
+from gradclip_cli.formats.headers import Headers
+from gradclip_cli.inputs.naming import Place
+from gradclip_cli.inputs.selection import Selection
+from gradclip_cli.inputs.source import DumpSource
+from gradclip_cli.storage.random_access import Fingerprint
+from gradclip_cli.tensors import TensorSpec
+
+
+class DumpFile(NamedTuple):
+    """One file of a dump, as it was when its header was read; its tensors are those of the dump from `start` on."""
+
+    path: str
+    fingerprint: Fingerprint
+    start: int
+
+
+class OpenFile(NamedTuple):
+    """One file of a dump that is open; `tensors` have the names that they have in the dump."""
+
+    format: Format
+    reader: Reader
+    tensors: Sequence[TensorSpec]
+
+    @property
+    def path(self) -> str:
+        """Where it lies."""
+        return self.reader.file.path
+
+
+class OpenDump:
+    """A dump that is being opened, file by file: each header is read once, and elements by the readers of the files.
+
+    `files`, `tensors` (under their names in the dump) and `non_numeric` are of the files that were opened so far.
+    """
+
+    def __init__(self, source: DumpSource, selection: Selection, headers: Headers | None = None) -> None:
+        self.source, self._selection, self._headers = source, selection, headers
+        self.files: list[DumpFile] = []
+        self.tensors: list[TensorSpec] = []
+        self.non_numeric: list[str] = []
+        self._names: list[list[str]] = []  # of each file, as they are in it
+        self._open = ExitStack()
+
+    def __enter__(self) -> "OpenDump":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.__exit__(kind, error, trace)
+
+    def each(self) -> Iterator[OpenFile]:
+        """Open the files one after the other, and close each before the next: there may be more of them than can be open."""
+        for path in self.source.files:
+            yield self._opened(path)
+            self._open.close()
+
+    def all(self) -> list[OpenFile]:
+        """Open all files, and leave them open; raise InputError where they are not one dump."""
+        files = [self._opened(path) for path in self.source.files]
+        self.check()
+        return files
+
+    def _opened(self, path: str) -> OpenFile:
+        format, reader = self._open.enter_context(opened(path, *_how(self._selection, self._headers)))
+        names = [spec.name for spec in reader.tensors]
+        own = self.source.layout.tensor_names(path, names)
+        tensors = reader.tensors
+        if own is not names:
+            tensors = [replace(spec, name=name) for spec, name in zip(tensors, own, strict=True)]
+        self.files.append(DumpFile(path, reader.file.fingerprint, len(self.tensors)))
+        self.tensors += tensors
+        self.non_numeric += reader.others
+        self._names.append(names)
+        return OpenFile(format, reader, tensors)
+
+    def check(self) -> None:
+        """Raise InputError where the files, all of which were opened, are not one dump, or are not its files any more."""
+        self.source.layout.check(self.source, self._names)
+
+    @property
+    def places(self) -> list[Place]:
+        """The layer and the param of each tensor: these depend on all names of a dump."""
+        return self._selection.naming.places([spec.name for spec in self.tensors])
+
+    def counted(self, file: OpenFile) -> list[int]:
+        """The tensors of a file that are gradients and were not left out, by index; complex ones are refused."""
+        counted, takes = [], self._selection.takes
+        for index, spec in enumerate(file.tensors):
+            if spec.dtype.kind not in ("float", "complex") or not takes(spec.name):
+                continue
+            if spec.dtype.kind == "complex":
+                message = f"is {spec.dtype.name}, which has no place in a norm; leave it out with --exclude"
+                raise InputError(message, path=file.path, tensor=spec.name)
+            counted.append(index)
+        return counted
+
+
+@contextmanager
+def reopened(file: DumpFile, selection: Selection, headers: Headers | None = None) -> Iterator[tuple[Format, Reader]]:
+    """Open a file again for another pass; raise InputError where it is not the file any more that it was."""
+    with opened(file.path, *_how(selection, headers), file.fingerprint) as (format, reader):
+        yield format, reader
+
+
+def tensor_names(path: str) -> list[str]:
+    """Return the names of the tensors in a file, whatever a user says about inputs."""
+    with opened(path, Options()) as (_, reader):
+        return [spec.name for spec in reader.tensors]
+
+
+def _how(selection: Selection, headers: Headers | None) -> tuple[Options, str | None]:
+    return Options(selection.void_dtype, selection.allow_huge, headers), selection.input_format

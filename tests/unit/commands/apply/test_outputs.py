@@ -1,0 +1,78 @@
+"""Outputs are named after the inputs, or it is wrong usage with its reason."""
+
+from pathlib import Path
+
+import pytest
+
+from gradclip_cli.commands.apply.outputs import outputs_for
+from gradclip_cli.errors import UsageError
+from gradclip_cli.inputs.layouts.ranks import RANKS
+from gradclip_cli.inputs.layouts.single import single
+from gradclip_cli.inputs.source import DumpSource
+
+
+def outputs(
+    *inputs: str, output: str | None = None, in_place: bool = False, dry_run: bool = False, directory: bool = False
+) -> tuple[str | None, ...]:
+    """Name the outputs of inputs."""
+    sources = [single(path) for path in inputs]
+    found = outputs_for(sources, output, in_place=in_place, dry_run=dry_run, directory=directory)
+    return tuple(placed.location if placed else None for placed in found)
+
+
+def test_a_dry_run_writes_nothing() -> None:
+    """Without writing there is no output for any input."""
+    assert outputs("a", "b", dry_run=True) == (None, None)
+
+
+@pytest.mark.parametrize(("output", "in_place"), [(None, False), ("x", True)])
+def test_one_way_of_writing_is_chosen(output: str | None, in_place: bool) -> None:
+    """Exactly one of -o and --in-place is asked for."""
+    with pytest.raises(UsageError, match="-o OUTPUT, --in-place or --dry-run"):
+        outputs("a", output=output, in_place=in_place)
+
+
+def test_one_file_goes_to_the_output() -> None:
+    """For one input -o is the file itself."""
+    assert outputs("dir/a.npz", output="b.npz") == ("b.npz",)
+
+
+def test_several_go_into_a_directory(tmp_path: Path) -> None:
+    """Several outputs keep their base names, in a directory."""
+    folder = str(tmp_path / "new")
+    assert outputs("x/a.npz", "y/b.npz", output=folder, directory=True) == (f"{folder}/a.npz", f"{folder}/b.npz")
+
+
+def test_equal_base_names_are_wrong_usage(tmp_path: Path) -> None:
+    """Two inputs of one base name would overwrite each other, and nothing is made."""
+    with pytest.raises(UsageError, match=r"2 inputs.*'a\.npz'"):
+        outputs("x/a.npz", "y/a.npz", output=str(tmp_path / "new"), directory=True)
+    assert not (tmp_path / "new").exists()
+
+
+def test_in_place_each_file_is_its_own_output(tmp_path: Path) -> None:
+    """In place, two names of one file are wrong usage; other files are their own output."""
+    (tmp_path / "a").touch()
+    (tmp_path / "b").symlink_to("a")
+    first, second = str(tmp_path / "a"), str(tmp_path / "b")
+    assert outputs(first, in_place=True) == (first,)
+    with pytest.raises(UsageError, match="2 inputs"):
+        outputs(first, second, in_place=True)
+
+
+@pytest.mark.parametrize("name", ["-", "/dev/stdout"])
+def test_standard_output_takes_one_dump(name: str) -> None:
+    """`-` as an output is standard output, which takes the dump of one file, and no directory."""
+    assert outputs("-", output=name) == ("-",)
+    assert outputs("a", "b", output=name, dry_run=True, directory=True) == (None, None)
+    with pytest.raises(UsageError, match="-o DIRECTORY"):
+        outputs("a", "b", output=name, directory=True)
+
+
+def test_standard_input_has_no_place_of_its_own() -> None:
+    """What comes from standard input can neither be replaced nor be written under a name of its own, a piece of a dump too."""
+    for piped in (single("-"), DumpSource("a", ("a", "-"), RANKS)):
+        with pytest.raises(UsageError, match="--in-place"):
+            outputs_for([piped], None, in_place=True, dry_run=False, directory=False)
+        with pytest.raises(UsageError, match="-o FILE"):
+            outputs_for([single("b"), piped], "out", in_place=False, dry_run=False, directory=True)

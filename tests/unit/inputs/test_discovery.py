@@ -1,0 +1,85 @@
+"""What users type stands for dumps, each found once, in an order that does not depend on the file system."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from gradclip_cli.commands.apply.outputs import into_folder
+from gradclip_cli.errors import InputError, UsageError
+from gradclip_cli.inputs.discovery import combined, find_dumps
+from gradclip_cli.inputs.layouts.single import single
+
+
+def test_no_input_is_wrong_usage() -> None:
+    """Without an input there is nothing to do."""
+    with pytest.raises(UsageError, match="at least one dump"):
+        find_dumps([])
+
+
+def test_a_missing_input_is_named(tmp_path: Path) -> None:
+    """An input that is not there is an error of the input, with its path."""
+    with pytest.raises(InputError, match="does not exist") as caught:
+        find_dumps([str(tmp_path), str(tmp_path / "none.npz")])
+    assert caught.value.path == str(tmp_path / "none.npz")
+
+
+def test_directories_are_expanded(tmp_path: Path) -> None:
+    """The dumps in a directory stand for it, of every format."""
+    for name in ("a.npz", "b.h5", "c.safetensors", "d.txt"):
+        (tmp_path / name).touch()
+    assert [os.path.basename(source.location) for source in find_dumps([str(tmp_path)])] == [
+        "a.npz",
+        "b.h5",
+        "c.safetensors",
+    ]
+
+
+@pytest.mark.parametrize("given", [("-", "-"), ("a.npz", "-", "/dev/stdin")])
+def test_standard_input_comes_once(given: tuple[str, ...]) -> None:
+    """Standard input twice among the inputs, under whatever names, is wrong usage."""
+    with pytest.raises(UsageError, match="only once"):
+        find_dumps(given)
+
+
+def test_standard_input_among_inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`-` is an input like others, whatever lies in the working directory."""
+    (tmp_path / "-").mkdir()
+    (tmp_path / "a.npz").touch()
+    monkeypatch.chdir(tmp_path)
+    assert [source.location for source in find_dumps(["a.npz", "-"])] == ["a.npz", "-"]
+    assert find_dumps(["/dev/stdin"]) == (single("-"),)
+    assert not into_folder(["-"], (single("-"),))
+
+
+def test_files_stay_as_given(tmp_path: Path) -> None:
+    """Paths that are no directories keep their order, whatever their names end in."""
+    assert combined(["b.bin", "a.npz"]) == (single("b.bin"), single("a.npz"))
+
+
+def test_a_directory_is_its_dumps_in_natural_order(tmp_path: Path) -> None:
+    """Of a directory, the files with a dump's suffix in any case are taken, hidden ones and others are not."""
+    for name in ("step10.npz", "step9.npz", "STEP2.NPZ", "notes.txt", ".hidden.npz", "x.safetensors"):
+        (tmp_path / name).touch()
+    first = tmp_path / "first.txt"
+    first.touch()
+    found = [Path(source.location).name for source in find_dumps([str(first), str(tmp_path)])]
+    assert found == ["first.txt", "STEP2.NPZ", "step9.npz", "step10.npz", "x.safetensors"]
+
+
+def test_a_directory_without_dumps_is_an_error(tmp_path: Path) -> None:
+    """A directory that holds no dump is refused, with the suffixes that are looked for."""
+    with pytest.raises(InputError, match=r"no dump.*\.safetensors.*\.h5.*\.npz") as caught:
+        find_dumps([str(tmp_path)])
+    assert caught.value.path == str(tmp_path)
+
+
+def test_a_directory_of_directories_names_those_with_dumps(tmp_path: Path) -> None:
+    """Where dumps lie one directory deeper, the error says in which."""
+    for name in ("run1", "run2", "logs"):
+        (tmp_path / name).mkdir()
+    for name in ("run1", "run2"):
+        (tmp_path / name / "grads.npz").touch()
+    with pytest.raises(InputError, match=r"no dump in this directory itself.*: run1, run2$") as caught:
+        find_dumps([str(tmp_path)])
+    assert caught.value.path == str(tmp_path)
