@@ -11,6 +11,7 @@ import numpy as np
 from gradclip_cli.engine.executors import Workers
 from gradclip_cli.engine.series import by_step, shared_names, surveyed
 from gradclip_cli.engine.survey import Progress, open_dump
+from gradclip_cli.formats import one_call
 from gradclip_cli.inputs import ranks, shards
 from gradclip_cli.inputs.order import in_step_order
 
@@ -30,6 +31,7 @@ def silent(_: int, path: str) -> None:
 
 
 @usual
+@one_call()
 def apply(plan: "ApplyPlan", progress: Progress = silent) -> "ApplyReport":
     """Transform dumps; nothing is written before all are measured, and nothing is replaced before all are written."""
     from gradclip_cli.commands.apply.copy_ahead import Ahead
@@ -60,6 +62,7 @@ def apply(plan: "ApplyPlan", progress: Progress = silent) -> "ApplyReport":
 
 
 @usual
+@one_call()
 def stats(plan: "StatsPlan", progress: Progress = silent) -> "StatsReport":
     """Measure dumps one after the other; of each only its norms are kept."""
     from gradclip_cli.choosing import series
@@ -77,6 +80,7 @@ def stats(plan: "StatsPlan", progress: Progress = silent) -> "StatsReport":
 
 
 @usual
+@one_call()
 def check(plan: "CheckPlan", progress: Progress = silent) -> "CheckReport":
     """Read dumps one after the other, and apply the rules to their figures."""
     from gradclip_cli.checking import findings
@@ -88,6 +92,7 @@ def check(plan: "CheckPlan", progress: Progress = silent) -> "CheckReport":
 
 
 @usual
+@one_call()
 def diff(plan: "DiffPlan", progress: Progress = silent) -> "DiffReport":
     """Compare two dumps; both are read once, side by side."""
     from gradclip_cli.commands import diff as diffed
@@ -104,6 +109,7 @@ def diff(plan: "DiffPlan", progress: Progress = silent) -> "DiffReport":
         return diffed.report(a, b, compared, others)
 
 
+@one_call()
 def ls(plan: "LsPlan") -> "LsReport":
     """List the tensors of dumps; only headers are read."""
     from gradclip_cli.inputs.naming import natural

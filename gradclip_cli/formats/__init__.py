@@ -37,6 +37,15 @@ def by_suffix(path: str) -> "Format | None":
 
 
 @contextmanager
+def one_call() -> Iterator[None]:
+    """Share between all files opened inside what a format starts for the first of them."""
+    from gradclip_cli.formats.hdf5.sharing import one_child
+
+    with one_child():
+        yield
+
+
+@contextmanager
 def opened(path: str, options: "Options", name: str | None = None) -> Iterator[tuple["Format", "Reader"]]:
     """Open a dump, as format `name` or as what its first bytes say it is."""
     from gradclip_cli.formats.base import check_shapes

@@ -14,9 +14,7 @@ from fuzz.checksums import seal, sealed
 
 import gradclip_cli
 from gradclip_cli.errors import InputError
-from gradclip_cli.formats.hdf5 import base
-from gradclip_cli.formats.hdf5.heaps import check
-from gradclip_cli.formats.hdf5.table import Table, filling
+from gradclip_cli.formats.hdf5.datasets import filling
 from gradclip_cli.storage.random_access import InputFile
 
 

@@ -4,7 +4,6 @@ A copy of a file is made byte for byte, with the elements of the changed tensors
 chunking, compression and everything else that a framework wrote stay as they were.
 """
 
-import os
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
@@ -16,11 +15,6 @@ if TYPE_CHECKING:
     from gradclip_cli.formats.hdf5.reader import Hdf5Reader
     from gradclip_cli.formats.hdf5.writer import Hdf5Writer
 
-# An unknown filter, or a file that cannot be opened, would make HDF5 load every library where plugins lie; this says,
-# before any module here brings in h5py, that it may load none, and that they lie nowhere.
-os.environ["HDF5_PLUGIN_PRELOAD"] = "::"
-os.environ["HDF5_PLUGIN_PATH"] = ""
-
 name = "hdf5"
 suffixes = (".h5", ".hdf5", ".hdf", ".he5")
 keeps_places = True
@@ -30,11 +24,11 @@ _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 def fits(head: bytes, file: InputFile) -> bool:
     """Tell by the signature, which may also stand behind a user block of 512, 1024, 2048 ... bytes."""
-    return head[:8] == _SIGNATURE or base(file) is not None
+    return head[:8] == _SIGNATURE or user_block(file) is not None
 
 
-def base(file: InputFile) -> int | None:
-    """Return where the signature stands: the size of the user block."""
+def user_block(file: InputFile) -> int | None:
+    """Return where the signature stands, which is the size of the user block; None where there is none."""
     at = 0
     while at + 8 <= file.size:
         if file.read(at, 8) == _SIGNATURE:
@@ -44,7 +38,7 @@ def base(file: InputFile) -> int | None:
 
 
 def open(file: InputFile, options: Options) -> "Hdf5Reader":
-    """Walk the file and check every dataset."""
+    """Walk over the file and check every dataset."""
     from gradclip_cli.formats.hdf5.reader import Hdf5Reader
 
     return Hdf5Reader(file, options)
@@ -59,6 +53,6 @@ def rewrite(reader: "Hdf5Reader", changed: Collection[int], fd: int, path: str) 
 
 def convert(tensors: Sequence[TensorSpec], fd: int, path: str) -> "Hdf5Writer":
     """Begin a new file; `/` in a name makes groups."""
-    from gradclip_cli.formats.hdf5.writer import convert
+    from gradclip_cli.formats.hdf5.new_file import convert
 
     return convert(tensors, fd, path)
