@@ -16,9 +16,7 @@ class BandReader:
     """A dataset read a band at a time: chunks that deflate packed are read and unpacked here, all else by the child."""
 
     def __init__(self, dataset: Dataset, walker: Walker) -> None:
-        assert dataset.dtype is not None
-        self._dataset, self._walker = dataset, walker
-        self._itemsize = dataset.dtype.itemsize
+        self._dataset, self._walker, self._itemsize = dataset, walker, dataset.itemsize
         self._packing: Packing | None = None
         self.table: ChunkTable | None = None
         if dataset.chunk is not None:

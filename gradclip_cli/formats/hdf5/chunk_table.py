@@ -58,7 +58,7 @@ def listed(dataset: Any, counts: tuple[int, ...], chunk: tuple[int, ...], places
         rows.extend((number, info.byte_offset, info.size, info.filter_mask))
         return None
 
-    if most and dataset.chunk_iter(take):
+    if chunk and most and dataset.chunk_iter(take):
         raise DamagedError("its chunks are not those of its shape")
     return np.frombuffer(rows, np.int64).reshape(-1, FIELDS)
 

@@ -38,12 +38,12 @@ class OpenDataset:
             return packing_of(self._dataset, self._itemsize)
 
     def rows(self) -> Rows:
-        """List the chunks."""
-        assert self.chunk is not None
+        """List the chunks; none where the dataset has no chunks."""
+        chunk = self.chunk or ()
+        counts = counts_of(self._shape, chunk) if chunk else ()
         with reading(tensor=self._name):
-            counts = counts_of(self._shape, self.chunk)
-            rows = listed(self._dataset, counts, self.chunk, self.places)
-            self._table = ChunkTable(rows, counts, self.chunk, self._file_size)
+            rows = listed(self._dataset, counts, chunk, self.places)
+        self._table = ChunkTable(rows, counts, chunk, self._file_size)
         return rows
 
     def read(self, band: Band) -> Raw:

@@ -5,7 +5,8 @@ serves all files of a call (see `sharing`).
 """
 
 import itertools
-from functools import cache
+import threading
+from collections.abc import Iterator
 from math import prod
 from typing import Any, NamedTuple
 
@@ -39,6 +40,11 @@ class Dataset(NamedTuple):
     filters: tuple[int, ...] = ()
     problem: str | None = None
 
+    @property
+    def itemsize(self) -> int:
+        """The size of an element in bytes."""
+        return self.dtype.itemsize if self.dtype is not None else 1
+
 
 class Contents(NamedTuple):
     """What a walk over a file came upon: datasets at the first name that leads there, other names and what they lead to."""
@@ -65,7 +71,7 @@ class Walker:
     def contents(self, void_dtype: str | None) -> Contents:
         """Walk over the file."""
         datasets, *others = self._link.ask("walk", void_dtype).value
-        return Contents([_dataset(*fields) for fields in datasets], *others)
+        return Contents(list(_datasets(datasets)), *others)
 
     def packing(self, name: str) -> tuple[Packing | None, bool]:
         """Say how a dataset is packed (None: read it through the child), and whether a table tells where its chunks are."""
@@ -82,9 +88,8 @@ class Walker:
 
     def read(self, dataset: Dataset, band: Band) -> Raw:
         """Return the elements of a band, unpacked by the library."""
-        itemsize = dataset.dtype.itemsize if dataset.dtype else 1
-        expected = (band.stop - band.start) * itemsize
-        nbytes = 4 * expected + 6 * prod(dataset.chunk or ()) * itemsize
+        expected = (band.stop - band.start) * dataset.itemsize
+        nbytes = 4 * expected + 6 * prod(dataset.chunk or ()) * dataset.itemsize
         found = self._link.ask("read", dataset.name, *_plain(band), tensor=dataset.name, nbytes=nbytes).payload
         if len(found) != expected:
             raise InputError("HDF5 cannot read it: the file is damaged", path=self.file.path, tensor=dataset.name)
@@ -134,11 +139,10 @@ class Link:
 
     def __init__(self, fd: int, mode: str, size: int, source: str, path: str) -> None:
         self._fd, self._mode, self._size, self._source, self._path = fd, mode, size, source, path
-        self._key, self._child = next(_keys), None
+        self._key, self._lock = next(_keys), threading.Lock()
+        self._child: Child | None = None
         sharing.join()
         self._joined = True
-
-    _child: Child | None
 
     def ask(
         self, request: str, *arguments: Any, tensor: str | None = None, nbytes: int = 0, payload: bytes = b""
@@ -146,12 +150,13 @@ class Link:
         """Return the child's answer; a child that ends is an error of the input."""
         size = self._size + nbytes
         limits = Limits(min(_SECONDS + size // _BYTES_A_SECOND, _MOST_SECONDS), _ROOM + 2 * self._size + nbytes)
-        child = sharing.child()
-        opening, files = (None, ()) if self._child is child else ([self._mode, self._size], (self._fd,))
-        self._child = child
         try:
-            sent = [self._key, opening, child.forgotten(), *arguments]
-            return child.ask(request, sent, limits, Message(None, payload, files))
+            with self._lock:  # two threads may ask first
+                child = sharing.child()
+                opening, files = (None, ()) if self._child is child else ([self._mode, self._size], (self._fd,))
+                self._child = child
+                sent = [self._key, opening, child.forgotten(), *arguments]
+                return child.ask(request, sent, limits, Message(None, payload, files))
         except EndedError as ended:
             message = f"HDF5 cannot read it: the file is damaged ({ended})"
             raise InputError(message, path=self._source, tensor=tensor) from ended
@@ -173,16 +178,10 @@ def _plain(band: Band) -> tuple[Any, ...]:
     return band.start, band.stop, band.origin, band.count
 
 
-@cache
-def _dtype(*fields: Any) -> DType:
-    """Make one value of a type, however many datasets have it: neighbours of the very same type are read together."""
-    return DType(*fields)
-
-
-def _dataset(name: str, dtype: list[Any] | None, shape: list[int], *rest: Any) -> Dataset:
-    """Make a dataset of the lists that a message holds."""
-    offset, storage, chunk, filters, problem = rest
-    known = None if dtype is None else _dtype(*dtype)
-    return Dataset(
-        name, known, tuple(shape), offset, storage, None if chunk is None else tuple(chunk), tuple(filters), problem
-    )
+def _datasets(rows: list[list[Any]]) -> Iterator[Dataset]:
+    """Make datasets of the lists that a message holds; neighbours of the very same type are read together."""
+    types: dict[tuple[Any, ...], DType] = {}
+    for name, kind, shape, offset, storage, chunk, filters, problem in rows:
+        dtype = None if kind is None else types.setdefault(tuple(kind), DType(*kind))
+        chunks = None if chunk is None else tuple(chunk)
+        yield Dataset(name, dtype, tuple(shape), offset, storage, chunks, tuple(filters), problem)

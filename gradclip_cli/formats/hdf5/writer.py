@@ -62,25 +62,30 @@ class Hdf5Writer:
             self._editor.close()
 
     def _packer(self, name: str) -> "BandPacker":
-        assert self._source is not None, "new files have contiguous datasets only"
-        dataset = self._source.datasets[name]
-        packing, _ = self._source.walker.packing(name) if dataset.chunk is not None else (None, False)
+        source = self._copied()
+        dataset = source.datasets[name]
+        packing, _ = source.walker.packing(name) if dataset.chunk is not None else (None, False)
         return BandPacker(dataset, packing, self._turns.spool(self._path))
 
     def _opened(self) -> Editor:
         """Open the copy, in the turn of its first dataset: whatever HDF5 does to a file, it does in the same order each time."""
-        assert self._source is not None
         if self._editor is None:
-            self._editor = Editor(self._fd, self._source.file.size, self._source.file.path, self._path)
+            source = self._copied().file
+            self._editor = Editor(self._fd, source.size, source.path, self._path)
         return self._editor
+
+    def _copied(self) -> Hdf5Reader:
+        """Return what is copied; only a copy has datasets that are not contiguous."""
+        if self._source is None:
+            raise TypeError("a new file has contiguous datasets only")
+        return self._source
 
 
 class BandPacker:
     """A dataset packed from first to last, a band at a time, beside the file until its turn comes."""
 
     def __init__(self, dataset: Dataset, packing: Packing | None, held: IO[bytes]) -> None:
-        assert dataset.dtype is not None
-        self._dataset, self._itemsize, self._spool = dataset, dataset.dtype.itemsize, held
+        self._dataset, self._itemsize, self._spool = dataset, dataset.itemsize, held
         self._packing = packing
         self._bands = bands_of(dataset.shape, self._itemsize, dataset.chunk)
         self._placed: list[tuple[Band | tuple[int, ...], int]] = []
