@@ -1,5 +1,6 @@
 """Write HDF5: contiguous datasets at their offsets, others through a child process in their turn."""
 
+import os
 from collections.abc import Collection, Sequence
 from typing import IO
 
@@ -17,9 +18,9 @@ from gradclip_cli.tensors import TensorSpec
 
 
 class Hdf5Writer:
-    """An HDF5 file whose structure stands: a new one of contiguous datasets, or a copy of what `source` reads.
+    """An HDF5 file whose structure stands: a new one, or a copy of what `source` reads.
 
-    In a copy, datasets that are not contiguous are put into it by the child, since it has the structure of a foreign file.
+    Datasets whose elements do not lie in one piece are put into it by the child: a copy has the structure of a foreign file.
     """
 
     def __init__(
@@ -44,7 +45,7 @@ class Hdf5Writer:
             write_at(self._fd, spec.position(start), data.data, self._path)
         elif spec.size:
             if start == 0:
-                self._packers[spec.name] = self._packer(spec.name)
+                self._packers[spec.name] = self._packer(spec)
             self._packers[spec.name].write(data)
             if start + data.size // spec.dtype.itemsize == spec.size:
                 packer = self._packers.pop(spec.name)
@@ -61,24 +62,19 @@ class Hdf5Writer:
         if self._editor is not None:
             self._editor.close()
 
-    def _packer(self, name: str) -> "BandPacker":
-        source = self._copied()
-        dataset = source.datasets[name]
-        packing, _ = source.walker.packing(name) if dataset.chunk is not None else (None, False)
+    def _packer(self, spec: TensorSpec) -> "BandPacker":
+        source, packing = self._source, None
+        dataset = Dataset(spec.name, spec.dtype, spec.shape) if source is None else source.datasets[spec.name]
+        if source is not None and dataset.chunk is not None:
+            packing, _ = source.walker.packing(spec.name)
         return BandPacker(dataset, packing, self._turns.spool(self._path))
 
     def _opened(self) -> Editor:
-        """Open the copy, in the turn of its first dataset: whatever HDF5 does to a file, it does in the same order each time."""
+        """Open the file, in the turn of its first dataset: whatever HDF5 does to it, it does in the same order each time."""
         if self._editor is None:
-            source = self._copied().file
-            self._editor = Editor(self._fd, source.size, source.path, self._path)
+            source = self._path if self._source is None else self._source.file.path
+            self._editor = Editor(self._fd, os.fstat(self._fd).st_size, source, self._path)
         return self._editor
-
-    def _copied(self) -> Hdf5Reader:
-        """Return what is copied; only a copy has datasets that are not contiguous."""
-        if self._source is None:
-            raise TypeError("a new file has contiguous datasets only")
-        return self._source
 
 
 class BandPacker:
