@@ -124,7 +124,8 @@ def _live(theirs: socket.socket, parent: int, service: str, mask: set[Any]) -> N
 
 
 def _spawn(theirs: socket.socket, service: str) -> int:
-    code = _SPAWNED.format(_SERVING, os.getpid(), service)
+    lasting = threading.current_thread() is threading.main_thread()
+    code = _SPAWNED.format(_SERVING, os.getpid() if lasting else 0, service)
     nothing = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (1, 2)]
     actions = [(os.POSIX_SPAWN_DUP2, theirs.fileno(), 0), *nothing]
     argv = [sys.executable, "-c", code, json.dumps(sys.path)]

@@ -26,13 +26,16 @@ class Limits(NamedTuple):
 
 
 def settle(parent: int) -> None:
-    """Make this process end with its parent, and without a core file; leave signals from terminals to the parent."""
+    """Make this process end with its parent, and without a core file; leave signals from terminals to the parent.
+
+    Linux means the very thread that started this process; 0 says that it may end earlier than its process.
+    """
     for number in _FROM_TERMINALS:
         signal.signal(number, signal.SIG_IGN)
     for number in (signal.SIGALRM, signal.SIGXCPU):
         signal.signal(number, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-    if sys.platform == "linux":
+    if parent and sys.platform == "linux":
         ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
         if os.getppid() != parent:  # it ended before this was said
             os._exit(1)

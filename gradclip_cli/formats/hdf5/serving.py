@@ -19,8 +19,7 @@ Service = Callable[[str, list[Any], Message], tuple[Any, Any]]
 def serve(parent: int, service: str) -> None:
     """Answer what comes through descriptor 0 until its other end is closed; `service` is `module:function`."""
     settle(parent)
-    gc.disable()
-    gc.freeze()
+    gc.freeze()  # what the parent had is not looked through again, which would copy it
     module, _, name = service.partition(":")
     start: Callable[[], Service] = getattr(import_module(module), name)
     channel, answer = socket.socket(fileno=0), start()

@@ -24,7 +24,7 @@ from gradclip_cli.storage.random_access import InputFile
 
 _SECONDS, _MOST_SECONDS = 5, 600
 _BYTES_A_SECOND = 1 << 20
-_ROOM = 256 << 20
+_ROOM, _MOST_ROOM = 256 << 20, 8 << 30
 """How much processor time and memory a request may take: so much for the smallest file, and more with its size."""
 
 
@@ -149,7 +149,9 @@ class Link:
     ) -> Message:
         """Return the child's answer; a child that ends is an error of the input."""
         size = self._size + nbytes
-        limits = Limits(min(_SECONDS + size // _BYTES_A_SECOND, _MOST_SECONDS), _ROOM + 2 * self._size + nbytes)
+        limits = Limits(
+            min(_SECONDS + size // _BYTES_A_SECOND, _MOST_SECONDS), _ROOM + min(8 * self._size, _MOST_ROOM) + nbytes
+        )
         try:
             with self._lock:  # two threads may ask first
                 child = sharing.child()
