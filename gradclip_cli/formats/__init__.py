@@ -1,4 +1,4 @@
-"""The file formats: one module each, found by a file's content, never by its name."""
+"""The file formats: one package each with a `Format` value, found by a file's content, never by its name."""
 
 import os
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from gradclip_cli.storage.random_access import InputFile
 
 FORMATS = ("safetensors", "hdf5", "npz")
-"""The modules of this package that are formats; each is imported when it is first needed."""
+"""The packages that hold formats, each under its own name in capitals; each is imported when it is first needed."""
 
 _PICKLED = (".pt", ".pth", ".ckpt", ".bin", ".pkl", ".pickle")
 
@@ -22,7 +22,7 @@ def by_name(name: str) -> "Format":
     """Return the format called `name`."""
     if name not in FORMATS:
         raise UsageError(f"there is no format {name!r}; formats are {', '.join(FORMATS)}")
-    return cast("Format", import_module(f"{__name__}.{name}"))
+    return cast("Format", getattr(import_module(f"{__name__}.{name}"), name.upper()))
 
 
 def suffixes() -> tuple[str, ...]:
@@ -54,7 +54,7 @@ def opened(path: str, options: "Options", name: str | None = None) -> Iterator[t
     with InputFile(path) as file:
         format = by_name(name) if name else _recognised(file)
         file.complete()  # only now: what is no dump may never end
-        reader = format.open(file, options)
+        reader = format.open_reader(file, options)
         try:
             check_shapes(reader)
             yield format, reader
@@ -65,7 +65,7 @@ def opened(path: str, options: "Options", name: str | None = None) -> Iterator[t
 def _recognised(file: "InputFile") -> "Format":
     head = file.read(0, 64)
     for name in FORMATS:
-        if by_name(name).fits(head, file):
+        if by_name(name).matches(head, file):
             return by_name(name)
     raise InputError(f"is none of {', '.join(FORMATS)}; {_advice(head, file.path)}", path=file.path)
 

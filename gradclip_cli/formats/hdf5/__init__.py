@@ -7,7 +7,7 @@ chunking, compression and everything else that a framework wrote stay as they we
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
-from gradclip_cli.formats.base import Options
+from gradclip_cli.formats.base import Format, Options
 from gradclip_cli.storage.random_access import InputFile
 from gradclip_cli.tensors import TensorSpec
 
@@ -15,14 +15,10 @@ if TYPE_CHECKING:
     from gradclip_cli.formats.hdf5.reader import Hdf5Reader
     from gradclip_cli.formats.hdf5.writer import Hdf5Writer
 
-name = "hdf5"
-suffixes = (".h5", ".hdf5", ".hdf", ".he5")
-keeps_places = True
-
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
-def fits(head: bytes, file: InputFile) -> bool:
+def _matches(head: bytes, file: InputFile) -> bool:
     """Tell by the signature, which may also stand behind a user block of 512, 1024, 2048 ... bytes."""
     return head[:8] == _SIGNATURE or user_block(file) is not None
 
@@ -37,22 +33,25 @@ def user_block(file: InputFile) -> int | None:
     return None
 
 
-def open(file: InputFile, options: Options) -> "Hdf5Reader":
+def _open_reader(file: InputFile, options: Options) -> "Hdf5Reader":
     """Walk over the file and check every dataset."""
     from gradclip_cli.formats.hdf5.reader import Hdf5Reader
 
     return Hdf5Reader(file, options)
 
 
-def rewrite(reader: "Hdf5Reader", changed: Collection[int], fd: int, path: str) -> "Hdf5Writer":
+def _rewrite(reader: "Hdf5Reader", changed: Collection[int], fd: int, path: str) -> "Hdf5Writer":
     """Begin a copy, byte for byte but for the elements of `changed`."""
     from gradclip_cli.formats.hdf5.writer import rewrite
 
     return rewrite(reader, changed, fd, path)
 
 
-def convert(tensors: Sequence[TensorSpec], fd: int, path: str) -> "Hdf5Writer":
+def _convert(tensors: Sequence[TensorSpec], fd: int, path: str) -> "Hdf5Writer":
     """Begin a new file; `/` in a name makes groups."""
     from gradclip_cli.formats.hdf5.new_file import convert
 
     return convert(tensors, fd, path)
+
+
+HDF5 = Format("hdf5", (".h5", ".hdf5", ".hdf", ".he5"), True, _matches, _open_reader, _rewrite, _convert)

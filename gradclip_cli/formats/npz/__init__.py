@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from gradclip_cli.errors import InputError, OutputError
-from gradclip_cli.formats.base import PICKLE_ADVICE, Options, check_declared
+from gradclip_cli.formats.base import PICKLE_ADVICE, Format, Options, check_declared
 from gradclip_cli.formats.npz import archive, crc, npy
 from gradclip_cli.formats.npz.archive import DEFLATED, STORED, Member
 from gradclip_cli.formats.npz.deflate import Inflater, check, checksum
@@ -14,14 +14,10 @@ from gradclip_cli.storage.random_access import InputFile
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import is_unicode, listed
 
-name = "npz"
-suffixes = (".npz",)
-keeps_places = False
-
 _LONGEST_NAME = 0xFFFF - len(".npy")
 
 
-def fits(head: bytes, file: InputFile) -> bool:
+def _matches(head: bytes, file: InputFile) -> bool:
     """Tell by the signature of a zip archive."""
     return head[:4] in (b"PK\x03\x04", b"PK\x05\x06")
 
@@ -126,12 +122,12 @@ def _spec(key: str, member: Member, header: npy.Header) -> TensorSpec:
     return TensorSpec(key, header.dtype, header.shape, offset, header.fortran)
 
 
-def open(file: InputFile, options: Options) -> NpzReader:
+def _open_reader(file: InputFile, options: Options) -> NpzReader:
     """Read and check the directory and the header of every array."""
     return NpzReader(file, options)
 
 
-def rewrite(reader: NpzReader, changed: Collection[int], fd: int, path: str) -> NpzWriter:
+def _rewrite(reader: NpzReader, changed: Collection[int], fd: int, path: str) -> NpzWriter:
     """Begin a copy: same members in the same order, each packed as it was; what is unchanged is not unpacked."""
     index = {spec.name: k for k, spec in enumerate(reader.tensors)}
     entries = []
@@ -144,7 +140,7 @@ def rewrite(reader: NpzReader, changed: Collection[int], fd: int, path: str) -> 
     return NpzWriter(entries, reader.tensors, fd, path, archive.comment(reader.file))
 
 
-def convert(tensors: Sequence[TensorSpec], fd: int, path: str) -> NpzWriter:
+def _convert(tensors: Sequence[TensorSpec], fd: int, path: str) -> NpzWriter:
     """Begin a new archive of stored arrays, as `numpy.savez` would write it."""
     names = {spec.name for spec in tensors}
     for spec in tensors:
@@ -175,3 +171,6 @@ def _unfit(spec: TensorSpec, names: set[str]) -> str | None:
     if "\0" in spec.name or len(spec.name.encode()) > _LONGEST_NAME:
         return "its name is too long, or has a NUL in it"
     return None
+
+
+NPZ = Format("npz", (".npz",), False, _matches, _open_reader, _rewrite, _convert)

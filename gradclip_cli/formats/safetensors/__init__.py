@@ -10,21 +10,17 @@ from dataclasses import replace
 from typing import Any
 
 from gradclip_cli.errors import OutputError
-from gradclip_cli.formats.base import Copy, Options, Reader, around
+from gradclip_cli.formats.base import Copy, Format, Options, Reader, around
 from gradclip_cli.formats.safetensors.reader import DTYPES, MAX_HEADER, SafetensorsReader
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.storage.random_access import InputFile, write_at
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import is_unicode
 
-name = "safetensors"
-suffixes = (".safetensors",)
-keeps_places = True
-
 _CODES = {dtype: code for code, dtype in DTYPES.items()}
 
 
-def fits(head: bytes, file: InputFile) -> bool:
+def _matches(head: bytes, file: InputFile) -> bool:
     """Tell by the brace that opens the header."""
     return head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= max(file.size, MAX_HEADER)
 
@@ -51,17 +47,17 @@ class SafetensorsWriter:
         """Nothing but the descriptor, which is the caller's."""
 
 
-def open(file: InputFile, options: Options) -> SafetensorsReader:
+def _open_reader(file: InputFile, options: Options) -> SafetensorsReader:
     """Read and check the header."""
     return SafetensorsReader(file)
 
 
-def rewrite(reader: Reader, changed: Collection[int], fd: int, path: str) -> SafetensorsWriter:
+def _rewrite(reader: Reader, changed: Collection[int], fd: int, path: str) -> SafetensorsWriter:
     """Begin a copy: same header, same order, same `__metadata__`, byte for byte."""
     return SafetensorsWriter(reader.tensors, changed, around(reader, changed), fd, path)
 
 
-def convert(tensors: Sequence[TensorSpec], fd: int, path: str) -> SafetensorsWriter:
+def _convert(tensors: Sequence[TensorSpec], fd: int, path: str) -> SafetensorsWriter:
     """Begin a new file, of elements in the byte order of this machine."""
     header = _header(tensors, path)
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
@@ -97,3 +93,6 @@ def _header(tensors: Sequence[TensorSpec], path: str) -> dict[str, Any]:
         header[spec.name] = {"dtype": code, "shape": list(spec.shape), "data_offsets": [end, end + spec.nbytes]}
         end += spec.nbytes
     return header
+
+
+SAFETENSORS = Format("safetensors", (".safetensors",), True, _matches, _open_reader, _rewrite, _convert)
