@@ -5,9 +5,12 @@ chunking, compression and everything else that a framework wrote stay as they we
 """
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from gradclip_cli.errors import InputError
 from gradclip_cli.formats.base import Format, Options
+from gradclip_cli.formats.hdf5.sharing import one_child, sharing
 from gradclip_cli.storage.random_access import InputFile
 from gradclip_cli.tensors import TensorSpec
 
@@ -35,9 +38,12 @@ def user_block(file: InputFile) -> int | None:
 
 def _open_reader(file: InputFile, options: Options) -> "Hdf5Reader":
     """Walk over the file and check every dataset."""
-    from gradclip_cli.formats.hdf5.reader import Hdf5Reader
+    with one_child():
+        with suppress(InputError):  # which comes again, with the name of the file, when something is asked
+            sharing.child()  # it starts while modules are imported here
+        from gradclip_cli.formats.hdf5.reader import Hdf5Reader
 
-    return Hdf5Reader(file, options)
+        return Hdf5Reader(file, options)
 
 
 def _rewrite(reader: "Hdf5Reader", changed: Collection[int], fd: int, path: str) -> "Hdf5Writer":
