@@ -24,6 +24,8 @@ def main() -> None:
     stdio.furnish()
     # Threads of our own are enough; this has to be said before numpy is imported.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # HDF5 loads no library from where its plugins lie: this is said before h5py is imported, anywhere in this process.
+    os.environ["HDF5_PLUGIN_PRELOAD"], os.environ["HDF5_PLUGIN_PATH"] = "::", ""
     gc.set_threshold(2_000_000, 100, 100)  # a header may hold a million entries, none of them in a cycle
     code = run()
     for stream in (sys.stdout, sys.stderr):

@@ -10,6 +10,7 @@ import numpy as np
 from gradclip_cli.engine.executors import Threads
 from gradclip_cli.engine.run import Progress, Run, silent
 from gradclip_cli.engine.series import by_step, measure_series, shared_names
+from gradclip_cli.formats.opening import one_call
 from gradclip_cli.inputs.layouts import ranks
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ usual = np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")
 
 
 @usual
+@one_call()
 def apply(plan: "ApplyPlan", progress: Progress = silent) -> "ApplyReport":
     """Transform dumps; nothing is written before all are measured, and nothing is replaced before all are written."""
     from gradclip_cli.commands.apply.copy_ahead import CopyAhead
@@ -49,6 +51,7 @@ def apply(plan: "ApplyPlan", progress: Progress = silent) -> "ApplyReport":
 
 
 @usual
+@one_call()
 def stats(plan: "StatsPlan", progress: Progress = silent) -> "StatsReport":
     """Measure dumps one after the other; of each only its norms are kept."""
     from functools import partial
@@ -70,6 +73,7 @@ def stats(plan: "StatsPlan", progress: Progress = silent) -> "StatsReport":
 
 
 @usual
+@one_call()
 def check(plan: "CheckPlan", progress: Progress = silent) -> "CheckReport":
     """Read dumps one after the other, and apply the rules to their figures."""
     from gradclip_cli.checking import findings
@@ -81,6 +85,7 @@ def check(plan: "CheckPlan", progress: Progress = silent) -> "CheckReport":
 
 
 @usual
+@one_call()
 def diff(plan: "DiffPlan", progress: Progress = silent) -> "DiffReport":
     """Compare two dumps; both are read once, side by side."""
     from gradclip_cli.commands import diff as command
@@ -89,6 +94,7 @@ def diff(plan: "DiffPlan", progress: Progress = silent) -> "DiffReport":
         return command.diff(plan, Run(plan.selection, workers, progress))
 
 
+@one_call()
 def ls(plan: "LsPlan") -> "LsReport":
     """List the tensors of dumps; only headers are read."""
     from gradclip_cli.commands import ls as command

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from support.folders import memory_folder
 
+from gradclip_cli.formats.opening import one_call
 from gradclip_cli.storage import random_access
 
 for number in (signal.SIGINT, signal.SIGHUP):
@@ -19,6 +20,13 @@ def unhurried() -> Iterator[None]:
     """Read files that were written this very moment without waiting for the clock's next tick: no test writes to them again."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(random_access, "_TICK_NS", 1)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_child() -> Iterator[None]:
+    """Keep what a call starts for the first HDF5 file from test to test."""
+    with one_call():
         yield
 
 

@@ -1,28 +1,44 @@
-"""The file formats: one module each, found by a file's content, never by its name."""
+"""The file formats: a package and a line of the registry each; a file's content tells its format, never its name."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from importlib import import_module
-from typing import TYPE_CHECKING, cast
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from gradclip_cli.errors import InputError, UsageError
+from gradclip_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from gradclip_cli.formats.base import Format, Options, Reader
-    from gradclip_cli.storage.random_access import Fingerprint, InputFile
+    from gradclip_cli.formats.base import Format
 
-FORMATS = ("safetensors", "hdf5", "npz")
-"""The modules of this package that are formats; each is imported when it is first needed."""
 
-_PICKLED = (".pt", ".pth", ".ckpt", ".bin", ".pkl", ".pickle")
+def _safetensors() -> "Format":
+    from gradclip_cli.formats.safetensors import SAFETENSORS
+
+    return SAFETENSORS
+
+
+def _hdf5() -> "Format":
+    from gradclip_cli.formats.hdf5 import HDF5
+
+    return HDF5
+
+
+def _npz() -> "Format":
+    from gradclip_cli.formats.npz import NPZ
+
+    return NPZ
+
+
+_LOADERS: dict[str, Callable[[], "Format"]] = {"safetensors": _safetensors, "hdf5": _hdf5, "npz": _npz}
+
+FORMATS = tuple(_LOADERS)
+"""The names of the formats, in the order in which a file is held against them."""
 
 
 def by_name(name: str) -> "Format":
-    """Return the format called `name`."""
-    if name not in FORMATS:
+    """Return the format called `name`; raise UsageError where there is none."""
+    if name not in _LOADERS:
         raise UsageError(f"there is no format {name!r}; formats are {', '.join(FORMATS)}")
-    return cast("Format", import_module(f"{__name__}.{name}"))
+    return _LOADERS[name]()
 
 
 def suffixes() -> tuple[str, ...]:
@@ -34,44 +50,3 @@ def by_suffix(path: str) -> "Format | None":
     """Return the format that a file name promises, if any does."""
     suffix = os.path.splitext(path)[1].lower()
     return next((by_name(name) for name in FORMATS if suffix in by_name(name).suffixes), None)
-
-
-@contextmanager
-def opened(
-    path: str, options: "Options", name: str | None = None, fingerprint: "Fingerprint | None" = None
-) -> Iterator[tuple["Format", "Reader"]]:
-    """Open a file, as format `name` or as what its first bytes say it is; with a fingerprint, only what still has that."""
-    from gradclip_cli.formats.base import check_shapes
-    from gradclip_cli.storage.random_access import InputFile, changed
-
-    with InputFile(path) as file:
-        format = by_name(name) if name else _recognised(file)
-        file.complete()  # only now: what is no dump may never end
-        if fingerprint not in (None, file.fingerprint):
-            raise changed(path)
-        reader = format.open(file, options)
-        try:
-            check_shapes(reader)
-            yield format, reader
-        finally:
-            reader.close()
-
-
-def _recognised(file: "InputFile") -> "Format":
-    head = file.read(0, 64)
-    for name in FORMATS:
-        if by_name(name).fits(head, file):
-            return by_name(name)
-    raise InputError(f"is none of {', '.join(FORMATS)}; {_advice(head, file.path)}", path=file.path)
-
-
-def _advice(head: bytes, path: str) -> str:
-    from gradclip_cli.formats.base import PICKLE_ADVICE
-
-    if head[:2] == b"\x80\x02" or os.path.splitext(path)[1].lower() in _PICKLED:
-        return PICKLE_ADVICE
-    if head.startswith(b"version https://git-lfs"):
-        return "it is a Git LFS pointer: fetch the file itself with `git lfs pull`"
-    if not head:
-        return "it is empty"
-    return "save the gradients with one of their libraries"

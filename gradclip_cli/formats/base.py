@@ -1,8 +1,8 @@
 """What a file format is: a reader and a writer that share the knowledge of one layout."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from math import prod
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -61,14 +61,24 @@ class Reader(Protocol):
 class Writer(Protocol):
     """A dump that is being written to a descriptor.
 
-    `copies` are the byte ranges to be taken over from the input, `pending` the tensors (indices) that `write` must fill,
-    `tensors` where they go; in what order is up to the caller, but a tensor without an offset is written in order.
+    In what order tensors are written is up to the caller, but one without an offset is written from first to last.
     """
 
-    copies: Sequence[Copy]
-    pending: Collection[int]
-    tensors: Sequence[TensorSpec]
-    notes: Sequence[str]
+    @property
+    def copies(self) -> Sequence[Copy]:
+        """The byte ranges to be taken over from the input."""
+
+    @property
+    def pending(self) -> Collection[int]:
+        """The tensors (indices) that `write` must fill."""
+
+    @property
+    def tensors(self) -> Sequence[TensorSpec]:
+        """Where tensors go."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What a person should know of how the output differs."""
 
     def write(self, spec: TensorSpec, start: int, data: Raw) -> None:
         """Write stored elements from element `start` on, past the end of the tensor where its neighbour adjoins."""
@@ -80,25 +90,21 @@ class Writer(Protocol):
         """Let go of everything but the descriptor, whether the file is complete or not."""
 
 
-class Format(Protocol):
+class Format(NamedTuple):
     """A file format, as the registry knows it."""
 
     name: str
     suffixes: tuple[str, ...]
-    keeps_places: bool
+    copy_keeps_offsets: bool
     """Whether, in a copy of a file, every byte stands where it stood."""
-
-    def fits(self, head: bytes, file: RandomAccess) -> bool:
-        """Tell from the first bytes whether a file is of this format."""
-
-    def open(self, file: RandomAccess, options: Options) -> Reader:
-        """Read and check the header."""
-
-    def rewrite(self, reader: Reader, changed: Collection[int], fd: int, path: str) -> Writer:
-        """Begin a copy of `reader`'s file, of this same format, in which the elements of the tensors `changed` are replaced."""
-
-    def convert(self, tensors: Sequence[TensorSpec], fd: int, path: str) -> Writer:
-        """Begin a new file that holds `tensors`, in C order."""
+    matches: Callable[[bytes, RandomAccess], bool]
+    """Tell from the first bytes whether a file is of this format."""
+    open_reader: Callable[[RandomAccess, Options], Reader]
+    """Read and check the header."""
+    rewrite: Callable[[Any, Collection[int], int, str], Writer]
+    """Begin a copy of a reader's file, of this same format, in which the elements of the tensors `changed` are replaced."""
+    convert: Callable[[Sequence[TensorSpec], int, str], Writer]
+    """Begin a new file that holds the tensors, in C order."""
 
 
 def check_declared(file: RandomAccess, declared: int, options: Options) -> None:

@@ -7,9 +7,9 @@ from types import TracebackType
 from typing import NamedTuple
 
 from gradclip_cli.errors import InputError
-from gradclip_cli.formats import opened
 from gradclip_cli.formats.base import Format, Options, Reader
 from gradclip_cli.formats.headers import Headers
+from gradclip_cli.formats.opening import opened
 from gradclip_cli.inputs.naming import Place
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpSource

@@ -27,6 +27,10 @@ class RandomAccess(Protocol):
         """Its name as the user gave it, for messages."""
 
     @property
+    def fd(self) -> int:
+        """The descriptor of a local file, for a process of ours to read by; raises InputError where there is none."""
+
+    @property
     def size(self) -> int:
         """How many bytes it has."""
 

@@ -14,8 +14,9 @@ import safetensors
 
 import gradclip_cli
 from gradclip_cli.errors import GradclipError
-from gradclip_cli.formats import by_name, opened
+from gradclip_cli.formats import by_name
 from gradclip_cli.formats.base import Options
+from gradclip_cli.formats.opening import opened
 
 MOST_MEMORY = 240 << 20
 """Beside the 60 MiB that the libraries take."""

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from gradclip_cli.engine.measure import NormTypes
 from gradclip_cli.engine.survey import MeasuredDump
-from gradclip_cli.formats import by_name, opened
+from gradclip_cli.formats import by_name
 from gradclip_cli.formats.base import Options, Writer
+from gradclip_cli.formats.opening import opened
 from gradclip_cli.inputs.layouts.single import single
 from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.inputs.opened import DumpFile

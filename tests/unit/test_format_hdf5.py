@@ -17,11 +17,10 @@ from support.tensors import converted, gradients, raw_of, read_all, rewritten
 
 from gradclip_cli import apply
 from gradclip_cli.errors import InputError, OutputError
-from gradclip_cli.formats import opened
 from gradclip_cli.formats.base import Options
-from gradclip_cli.formats.hdf5.bands import bands
-from gradclip_cli.formats.hdf5.types import dtype_of
-from gradclip_cli.formats.hdf5.walk import walk
+from gradclip_cli.formats.hdf5.chunks import bands
+from gradclip_cli.formats.hdf5.contents import Walk, dtype_of
+from gradclip_cli.formats.opening import opened
 from gradclip_cli.numerics import dtypes
 from gradclip_cli.numerics.dtypes import DType, from_numpy
 from gradclip_cli.tensors import TensorSpec
@@ -179,8 +178,8 @@ def test_hard_links_in_a_circle_end(path: Path) -> None:
     with h5py.File(path, "w") as file:
         file["a/w"] = numbers()
         file["a/again"] = file["a"]
-        found = walk(file, "f")
-    assert (found.datasets, found.aliases) == (["a/w"], [("a/again", "a")])
+        found = Walk(None).over(file.id)
+    assert ([one.name for one in found.datasets], found.aliases) == (["a/w"], [("a/again", "a")])
 
 
 def test_what_we_write_h5py_reads(path: Path) -> None:

@@ -13,8 +13,8 @@ from safetensors.numpy import save_file
 from support.tensors import ORACLES, converted, gradients, raw_of, read_all, rewritten
 
 from gradclip_cli.errors import InputError, OutputError
-from gradclip_cli.formats import opened
 from gradclip_cli.formats.base import Options
+from gradclip_cli.formats.opening import opened
 from gradclip_cli.numerics import dtypes
 from gradclip_cli.numerics.dtypes import DType, from_numpy
 from gradclip_cli.tensors import TensorSpec

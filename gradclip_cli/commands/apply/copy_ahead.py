@@ -100,7 +100,7 @@ class CopyAhead:
         """Begin the output of a file that is about to be measured, where it could become a copy of it."""
         path = reader.file.path
         target = self._targets.get(path)
-        if target is None or not format.keeps_places or self._plan.format_of(path, target, format) is not format:
+        if target is None or not format.copy_keeps_offsets or self._plan.format_of(path, target, format) is not format:
             return None
         begun = self._begun[path] = EarlyOutput(self._plan, reader.tensors, self._outputs.stage(target))
         return begun.observe

@@ -1,19 +1,78 @@
-"""Chunks packed by deflate, with or without shuffle, handled outside h5py, which does all under one lock."""
+"""Cut chunked arrays into bands, and pack and unpack chunks by deflate, with or without shuffle.
+
+A band is a box that is contiguous in C order, so that what is chunked can be read from first to last. Chunks are unpacked
+here where that is possible: HDF5 does all under one lock.
+"""
 
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import product
 from math import prod
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from h5py import h5d, h5z
 
-from gradclip_cli.formats.hdf5.bands import Band
-from gradclip_cli.formats.hdf5.table import tells_places
+from gradclip_cli.formats.hdf5.chunk_table import DamagedError
 from gradclip_cli.numerics.dtypes import Raw
 
-_DEFLATES = [(h5z.FILTER_DEFLATE, level) for level in range(10)]
+BAND_BYTES = 4 << 20
+"""How much of a chunked dataset is held at once, in whole rows of chunks; a single row may have four times as much."""
+_MOST_CHUNKS = 1024
+"""How many chunks a band has, or four times as many: HDF5 takes some 8 kB for each that a call has to do with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """Elements `start` to `stop` in C order, which are the box at `origin` with extents `count`."""
+
+    start: int
+    stop: int
+    origin: tuple[int, ...]
+    count: tuple[int, ...]
+
+
+def bands(shape: tuple[int, ...], chunk: tuple[int, ...], most: int, ceiling: int = 0) -> Iterator[Band]:
+    """Yield the bands of an array, in order, of about `most` elements each and never more than `ceiling`, where that is more.
+
+    A band is as many whole rows of chunks as fit, but at least one. Where not even one fits under the ceiling, the leading
+    axes are taken one index at a time: memory stays bounded, and some chunks are read more than once.
+    """
+    if not prod(shape):
+        return
+    ceiling = max(most, ceiling)
+    axis = _axis(shape, chunk, ceiling)
+    inner = prod(shape[axis + 1 :])
+    length, unit = (shape[axis], chunk[axis]) if shape else (1, 1)
+    if unit * inner > ceiling:
+        unit = 1
+    rows = unit * max(1, most // (unit * inner))
+    start = 0
+    for outer in product(*(range(size) for size in shape[:axis])):
+        for first in range(0, length, rows):
+            taken = min(rows, length - first)
+            stop = start + taken * inner
+            rest = shape[axis + 1 :]
+            here = ((first,), (taken,)) if shape else ((), ())
+            yield Band(start, stop, (*outer, *here[0], *(0 for _ in rest)), (*(1 for _ in outer), *here[1], *rest))
+            start = stop
+
+
+def _axis(shape: tuple[int, ...], chunk: tuple[int, ...], most: int) -> int:
+    """Find the first axis along which a row of chunks fits, or else one index does."""
+    for extents in (chunk, (1,) * len(shape)):
+        for axis in range(len(shape)):
+            if prod(shape[axis + 1 :]) * extents[axis] <= most:
+                return axis
+    return 0
+
+
+def bands_of(shape: tuple[int, ...], itemsize: int, chunk: tuple[int, ...] | None) -> Iterator[Band]:
+    """Yield the bands in which a dataset is read and written."""
+    most = BAND_BYTES // itemsize
+    if chunk is None:
+        return bands(shape, (1,) * len(shape), most, 4 * most)
+    return bands(shape, chunk, min(most, _MOST_CHUNKS * prod(chunk)), 4 * min(most, _MOST_CHUNKS * prod(chunk)))
 
 
 class Packing(NamedTuple):
@@ -30,18 +89,18 @@ class Packing(NamedTuple):
         return prod(self.chunk) * self.itemsize
 
     def unpack(self, data: bytes) -> Raw:
-        """Return the elements of a chunk; raise ValueError where it is damaged."""
+        """Return the elements of a chunk; raise DamagedError where it is not what it should be."""
         if self.level is None:
             if len(data) != self.nbytes:
-                raise ValueError("a chunk does not have the size that it should have")
+                raise DamagedError("a chunk does not have the size that it should have")
             return np.frombuffer(data, np.uint8)
         stream = zlib.decompressobj()
         try:
             plain = stream.decompress(data, self.nbytes + 1)
         except zlib.error as error:
-            raise ValueError(f"a chunk cannot be unpacked: {error}") from error
+            raise DamagedError(f"a chunk cannot be unpacked: {error}") from error
         if len(plain) != self.nbytes or not stream.eof:
-            raise ValueError("a chunk does not have the size that it should have")
+            raise DamagedError("a chunk does not have the size that it should have")
         raw = np.frombuffer(plain, np.uint8)
         return raw.reshape(self.itemsize, -1).T.reshape(-1) if self.shuffle else raw
 
@@ -55,30 +114,6 @@ class Packing(NamedTuple):
 def word(itemsize: int) -> str:
     """Return a numpy dtype of the size of an element; integers are moved about faster than bytes of no type."""
     return f"u{itemsize}" if itemsize in (1, 2, 4, 8) else f"V{itemsize}"
-
-
-def packing_of(dataset: Any, itemsize: int) -> Packing | None:
-    """Describe the packing of a dataset; None where it is not chunked, or h5py has to pack it."""
-    plan = dataset.get_create_plist()
-    if plan.get_layout() != h5d.CHUNKED or not tells_places(dataset):
-        return None
-    filters = [plan.get_filter(k) for k in range(plan.get_nfilters())]
-    kinds = [(found[0], *found[2]) for found in filters]  # with what each filter was told
-    if not kinds:
-        return Packing(plan.get_chunk(), itemsize, False, None)
-    if kinds[-1] not in _DEFLATES or kinds[:-1] not in ([], [(h5z.FILTER_SHUFFLE, itemsize)]):
-        return None
-    packing = Packing(plan.get_chunk(), itemsize, len(kinds) > 1, kinds[-1][1])
-    return packing if _edges_packed(dataset, packing) else None
-
-
-def _edges_packed(dataset: Any, packing: Packing) -> bool:
-    """Whether chunks at the edges are packed as well: a file can say, where h5py cannot see it, that they are not."""
-    corner = tuple((size - 1) // c * c for size, c in zip(dataset.shape, packing.chunk, strict=True))
-    if not prod(dataset.shape) or all(size % c == 0 for size, c in zip(dataset.shape, packing.chunk, strict=True)):
-        return True
-    info = dataset.get_chunk_info_by_coord(corner)
-    return info.byte_offset is not None and info.size != packing.nbytes
 
 
 def origins(band: Band, chunk: tuple[int, ...]) -> Iterator[tuple[int, ...]]:

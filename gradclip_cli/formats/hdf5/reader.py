@@ -1,40 +1,38 @@
-"""Reading HDF5: headers through h5py, contiguous elements past it, chunked ones band by band."""
+"""Read HDF5: what is in a file through a child process, contiguous elements from the file, chunked ones band by band."""
 
 import os
 from contextlib import ExitStack
 from typing import NoReturn
 
 import numpy as np
-from h5py import h5d, h5o, h5s
 from numpy.typing import NDArray
 
 from gradclip_cli.errors import InputError
-from gradclip_cli.formats import hdf5
 from gradclip_cli.formats.base import Options, check_declared, read_through
-from gradclip_cli.formats.hdf5 import heaps
-from gradclip_cli.formats.hdf5.banded import BAND_BYTES, BandReader
-from gradclip_cli.formats.hdf5.calls import let_go, lock, mapped, path_of
-from gradclip_cli.formats.hdf5.handles import opened, opened_dataset
-from gradclip_cli.formats.hdf5.types import dtype_of
-from gradclip_cli.formats.hdf5.walk import walk
+from gradclip_cli.formats.hdf5 import user_block
+from gradclip_cli.formats.hdf5.band_reader import BandReader
+from gradclip_cli.formats.hdf5.chunk_table import DamagedError
+from gradclip_cli.formats.hdf5.chunks import BAND_BYTES
+from gradclip_cli.formats.hdf5.walker import Dataset, Walker
 from gradclip_cli.numerics.dtypes import Raw
-from gradclip_cli.storage.random_access import InputFile
+from gradclip_cli.storage.random_access import RandomAccess
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import listed
 
 _MOST_UNPACKED = 64 << 20
 """The largest chunk that is read without asking: a kilobyte may unpack to a megabyte."""
+_OWN_FILTERS = {1: "deflate", 2: "shuffle", 3: "fletcher32", 4: "szip", 5: "nbit", 6: "scale-offset", 32000: "lzf"}
+"""The filters that HDF5 and h5py have of their own; for any other HDF5 would load a library that it finds somewhere."""
+SCALE_OFFSET = 6
 
 
 class Hdf5Reader:
     """An opened HDF5 file; datasets in the order of their names, each at one name."""
 
-    def __init__(self, file: InputFile, options: Options) -> None:
-        self.file = file
-        heaps.check(file, hdf5.base(file) or 0)
-        with mapped(file.path), lock:
-            self.handle = opened(file.fd, "r")
+    def __init__(self, file: RandomAccess, options: Options) -> None:
+        self.file, self.walker = file, Walker(file)
         self.tensors: list[TensorSpec] = []
+        self.datasets: dict[str, Dataset] = {}  # those of numbers
         self._bands: dict[str, BandReader] = {}
         self._chunks: dict[str, NDArray[np.int64]] = {}  # where those of each dataset lie
         self._whole: set[str] = set()  # datasets that have been read to their end
@@ -48,19 +46,29 @@ class Hdf5Reader:
         if spec.offset is not None:
             self.file.read_into(spec.position(start), out)
             return
-        with mapped(self.file.path, spec.name):
+        try:
             if start == 0:
-                with lock:
-                    self._begin(spec)
+                self._begin(spec.name)
             self._bands[spec.name].read_into(out)
-            if start + out.size // spec.dtype.itemsize == spec.size:
-                del self._bands[spec.name]
-                self._whole.add(spec.name)
+        except DamagedError as error:
+            raise InputError(f"HDF5 cannot read it: {error}", path=self.file.path, tensor=spec.name) from error
+        if start + out.size // spec.dtype.itemsize == spec.size:
+            del self._bands[spec.name]
+            self._whole.add(spec.name)
+            self.walker.leave(spec.name)
 
-    def _begin(self, spec: TensorSpec) -> None:
-        band = self._bands[spec.name] = BandReader(opened_dataset(self.handle, spec.name), spec, self.file)
+    def _begin(self, name: str) -> None:
+        """Prepare for reading a dataset from its start."""
+        dataset = self.datasets[name]
+        for number in dataset.filters:
+            if number not in _OWN_FILTERS:
+                message = (
+                    f"is packed by filter {number}, which is none of HDF5's own; repack it, as by h5repack -f GZIP=4"
+                )
+                self._refuse(message, name)
+        band = self._bands[name] = BandReader(dataset, self.walker)
         if band.table is not None:
-            self._chunks[spec.name] = band.table.extents
+            self._chunks[name] = band.table.extents
 
     def verify(self, rest: bool = False) -> None:
         """Raise if the file has changed since it was opened; with `rest`, if a dataset that was not read cannot be."""
@@ -73,7 +81,7 @@ class Hdf5Reader:
 
     def extras(self) -> list[str]:
         """Name the links, the attributes' owners, groups without datasets, a user block, and what is not numbers."""
-        full = {name[:at] for name in self._found.datasets for at, c in enumerate(name) if c == "/"}
+        full = {name[:at] for name, *_ in self._found.datasets for at, c in enumerate(name) if c == "/"}
         kinds = (
             ("links", [name for name, _ in self._found.aliases]),
             ("attributes of", self._found.attributed),
@@ -81,53 +89,42 @@ class Hdf5Reader:
             ("not numbers", list(self.others)),
         )
         found = [f"{kind} {listed(names)}" for kind, names in kinds if names]
-        with lock:
-            block = self.handle.userblock_size
+        block = user_block(self.file)
         return [*found, f"a user block of {block:,} bytes"] if block else found
 
     def close(self) -> None:
-        """Close h5py's own handle."""
-        let_go(self.handle)
+        """Close the file in the child."""
+        self.walker.close()
 
     def _look(self, options: Options) -> None:
-        """Walk the file and check what is in it."""
+        """Walk over the file and check what is in it."""
         file = self.file
-        with mapped(file.path), lock:
-            found = walk(self.handle, file.path)
-        self._found = found
+        self._found = found = self.walker.contents(options.void_dtype)
         self.others = found.others
-        for name in found.datasets:
-            self._add(name, found.labels, options)
+        for dataset in found.datasets:
+            self._add(dataset, found.labels, options)
         if found.others and not self.tensors:
             raise InputError("holds no dataset of numbers", path=file.path)
         check_declared(file, sum(spec.nbytes for spec in self.tensors), options)
         self._check_overlap()
 
-    def _add(self, name: str, labels: dict[str, str], options: Options) -> None:
-        with mapped(self.file.path, name), lock:
-            dataset = h5o.open(self.handle.id, path_of(name))
-            plan = dataset.get_create_plist()
-            layout = plan.get_layout()
-            if layout == h5d.VIRTUAL or plan.get_external_count():
-                self._refuse("has its elements in other files, which are not opened", name)
-            try:
-                dtype = dtype_of(dataset, options.void_dtype)
-            except ValueError as error:
-                self._refuse(str(error), name)
-            if dtype.kind == "other" or dataset.get_space().get_simple_extent_type() == h5s.NULL:
-                self.others.append(name)
-                return
-            # Where nothing was ever written, the offset is undefined, and h5py adds the size of a user block to that.
-            offset = dataset.get_offset() if layout == h5d.CONTIGUOUS and dataset.get_storage_size() else None
-            spec = TensorSpec(name, dtype, tuple(dataset.shape), offset, label=_label(name, labels))
-            if offset is not None and (
-                offset + spec.nbytes > self.file.size or dataset.get_storage_size() != spec.nbytes
-            ):
-                self._refuse("has elements past the end of the file", name)
-            if layout == h5d.CHUNKED:
-                spec.held = self._check_chunk(plan.get_chunk(), spec, options)
-                self._check_filters([plan.get_filter(k)[0] for k in range(plan.get_nfilters())], name)
-            self.tensors.append(spec)
+    def _add(self, dataset: Dataset, labels: dict[str, str], options: Options) -> None:
+        """Make a tensor of a dataset of numbers; raise where it cannot be one."""
+        name, dtype, shape, offset, storage, chunk, filters, problem = dataset
+        if problem is not None:
+            self._refuse(problem, name)
+        if dtype is None:
+            self.others.append(name)
+            return
+        spec = TensorSpec(name, dtype, shape, offset, label=_label(name, labels))
+        if offset is not None and (offset + spec.nbytes > self.file.size or storage != spec.nbytes):
+            self._refuse("has elements past the end of the file", name)
+        if chunk is not None:
+            spec.held = self._check_chunk(chunk, spec, options)
+            if len(set(filters)) < len(filters):
+                self._refuse("is packed twice by the same filter", name)
+        self.datasets[name] = dataset
+        self.tensors.append(spec)
 
     def _check_chunk(self, chunk: tuple[int, ...], spec: TensorSpec, options: Options) -> int:
         """Return the size of a chunk; raise where it is larger than it needs to be."""
@@ -140,10 +137,6 @@ class Hdf5Reader:
             message = f"has chunks of {nbytes:,} bytes, each unpacked in one piece; give --allow-huge if that is right"
             self._refuse(message, spec.name)
         return nbytes
-
-    def _check_filters(self, filters: list[int], name: str) -> None:
-        if len(set(filters)) < len(filters):
-            self._refuse("is packed twice by the same filter", name)
 
     def _check_overlap(self) -> None:
         end = 0
@@ -170,7 +163,7 @@ class Hdf5Reader:
 
 
 def _label(name: str, labels: dict[str, str]) -> str | None:
-    """The `name` attribute of the nearest group around a dataset: Keras 3 writes a layer's own name there."""
+    """Return the `name` attribute of the nearest group around a dataset: Keras 3 writes a layer's own name there."""
     while name := os.path.dirname(name):
         if name in labels:
             return labels[name]

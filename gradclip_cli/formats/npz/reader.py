@@ -11,6 +11,11 @@ from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import listed
 
 
+def matches(head: bytes, file: RandomAccess) -> bool:
+    """Tell by the signature of a zip archive."""
+    return head[:4] in (b"PK\x03\x04", b"PK\x05\x06")
+
+
 class NpzReader:
     """An opened npz archive; a stored array is read at its offset, a deflated one from its start."""
 
@@ -109,8 +114,3 @@ class NpzReader:
 def _spec(key: str, member: Member, header: npy.Header) -> TensorSpec:
     offset = member.offset + len(header.raw) if member.method == STORED else None
     return TensorSpec(key, header.dtype, header.shape, offset, header.fortran)
-
-
-def open(file: RandomAccess, options: Options) -> NpzReader:
-    """Read and check the directory and the header of every array."""
-    return NpzReader(file, options)

@@ -1,0 +1,64 @@
+"""Read a dataset that does not lie in one piece from first to last, a band at a time."""
+
+from collections.abc import Iterator
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from gradclip_cli.formats.hdf5.chunk_table import ChunkTable, counts_of
+from gradclip_cli.formats.hdf5.chunks import Band, Packing, aligned, bands_of, origins, parts, word
+from gradclip_cli.formats.hdf5.walker import Dataset, Walker
+from gradclip_cli.numerics.dtypes import Raw
+
+
+class BandReader:
+    """A dataset read a band at a time: chunks that deflate packed are read and unpacked here, all else by the child."""
+
+    def __init__(self, dataset: Dataset, walker: Walker) -> None:
+        self._dataset, self._walker, self._itemsize = dataset, walker, dataset.itemsize
+        self._packing: Packing | None = None
+        self.table: ChunkTable | None = None
+        if dataset.chunk is not None:
+            self._packing, _ = walker.packing(dataset.name)
+            counts = counts_of(dataset.shape, dataset.chunk)
+            self.table = ChunkTable(walker.rows(dataset.name), counts, dataset.chunk, walker.file.size)
+        self._filling = b""
+        self._bands: Iterator[Band] = bands_of(dataset.shape, self._itemsize, dataset.chunk)
+        self._held: Raw = np.empty(0, np.uint8)
+
+    def read_into(self, out: Raw) -> None:
+        """Fill `out` with the next elements."""
+        done = 0
+        while done < out.size:
+            if not self._held.size:
+                self._held = self._load(next(self._bands))
+            part = self._held[: out.size - done]
+            out[done : done + part.size] = part
+            self._held = self._held[part.size :]
+            done += part.size
+
+    def _load(self, band: Band) -> Raw:
+        packing, table = self._packing, self.table
+        if packing is None or table is None or not aligned(band, self._dataset.shape, packing.chunk):
+            return self._walker.read(self._dataset, band)
+        held = np.empty(band.count, word(self._itemsize))
+        for origin in origins(band, packing.chunk):
+            inside, used = parts(band, origin, packing.chunk)
+            held[inside] = self._values(packing, table.find(origin), origin, used)
+        return held.reshape(-1).view(np.uint8)
+
+    def _values(
+        self, packing: Packing, found: tuple[int, int, int] | None, origin: tuple[int, ...], used: tuple[slice, ...]
+    ) -> Any:
+        """Return the elements `used` of a chunk, or the one that stands for all of them."""
+        if found is None:
+            self._filling = self._filling or self._walker.filling(self._dataset.name)
+            return np.frombuffer(self._filling, word(self._itemsize))[0]
+        offset, size, mask = found
+        if not mask:
+            raw = packing.unpack(self._walker.file.read(offset, size))
+            return raw.view(word(self._itemsize)).reshape(packing.chunk)[used]
+        count = tuple(part.stop - part.start for part in used)  # of whole chunks, from the origin on
+        raw = self._walker.read(self._dataset, Band(0, prod(count), origin, count))
+        return raw.view(word(self._itemsize)).reshape(count)

@@ -1,0 +1,153 @@
+"""Read and write the elements of datasets through the HDF5 library, and say how they are packed.
+
+Runs in the child process.
+"""
+
+from math import prod
+from typing import Any
+
+import numpy as np
+from h5py import h5d, h5f, h5p, h5s, h5z
+
+from gradclip_cli.formats.hdf5.chunk_table import ChunkTable, Rows, counts_of, listed
+from gradclip_cli.formats.hdf5.chunks import Band, Packing, origins, parts, word
+from gradclip_cli.formats.hdf5.library import open_dataset, reading, writing
+from gradclip_cli.numerics.dtypes import Raw
+
+_DEFLATES = [(h5z.FILTER_DEFLATE, level) for level in range(10)]
+
+
+class OpenDataset:
+    """A dataset whose elements are read, chunk by chunk where it has chunks, or written."""
+
+    def __init__(self, file: Any, name: str, file_size: int) -> None:
+        with reading(tensor=name):
+            self._dataset = open_dataset(file, name)
+            plan = self._dataset.get_create_plist()
+            self.chunk: tuple[int, ...] | None = plan.get_chunk() if plan.get_layout() == h5d.CHUNKED else None
+            self.places = tells_places(self._dataset)
+            self._kind = self._dataset.get_type()
+            self._shape, self._itemsize = tuple(self._dataset.shape), self._kind.get_size()
+        self._name, self._file_size = name, file_size
+        self._table: ChunkTable | None = None
+        self._filling = b""
+
+    def packing(self) -> Packing | None:
+        """Say how the chunks are packed; None where there are none, or HDF5 has to pack them."""
+        with reading(tensor=self._name):
+            return packing_of(self._dataset, self._itemsize)
+
+    def rows(self) -> Rows:
+        """List the chunks; none where the dataset has no chunks."""
+        chunk = self.chunk or ()
+        counts = counts_of(self._shape, chunk) if chunk else ()
+        with reading(tensor=self._name):
+            rows = listed(self._dataset, counts, chunk, self.places)
+        self._table = ChunkTable(rows, counts, chunk, self._file_size)
+        return rows
+
+    def read(self, band: Band) -> Raw:
+        """Return the elements of a band; of chunks, only those that exist are asked for."""
+        if self.chunk is None or not self.places:
+            return self._read(band)
+        if self._table is None:
+            self.rows()
+        held = np.empty(band.count, word(self._itemsize))
+        for origin in origins(band, self.chunk):
+            inside, used = parts(band, origin, self.chunk)
+            held[inside] = self._values(origin, used)
+        return held.reshape(-1).view(np.uint8)
+
+    def _values(self, origin: tuple[int, ...], used: tuple[slice, ...]) -> Any:
+        """Return the elements `used` of a chunk."""
+        if self._table is not None and self._table.find(origin) is None:
+            return np.frombuffer(self.filling(), word(self._itemsize))[0]
+        first = tuple(at + part.start for at, part in zip(origin, used, strict=True))
+        count = tuple(part.stop - part.start for part in used)
+        return self._read(Band(0, prod(count), first, count)).view(word(self._itemsize)).reshape(count)
+
+    def _read(self, band: Band) -> Raw:
+        raw = np.empty((band.stop - band.start) * self._itemsize, np.uint8)
+        with reading(tensor=self._name):
+            self._dataset.read(*selection(self._dataset, band), raw, self._kind)
+        return raw
+
+    def filling(self) -> bytes:
+        """Return the element that stands for those never written."""
+        if not self._filling:
+            with reading(tensor=self._name):
+                self._filling = filling(self._dataset)
+        return self._filling
+
+    def write(self, band: Band, data: Raw) -> None:
+        """Put the elements of a band into the file."""
+        with writing(tensor=self._name):
+            self._dataset.write(*selection(self._dataset, band), data, self._kind)
+
+    def write_chunk(self, origin: tuple[int, ...], data: Any) -> None:
+        """Put a chunk that is packed already into the file."""
+        with writing(tensor=self._name):
+            self._dataset.write_direct_chunk(origin, data)
+
+    def flush(self) -> None:
+        """Bring everything to the file now, and not when it is closed, whenever that is."""
+        with writing(tensor=self._name):
+            self._dataset.flush()
+
+
+def tells_places(dataset: Any) -> bool:
+    """Whether a listing of chunks says where in the dataset they are.
+
+    HDF5 mistakes the places where there is one axis without a limit and it is not the first: those of an extensible array.
+    """
+    limits = dataset.get_space().get_simple_extent_dims(True)
+    return bool(limits.count(h5s.UNLIMITED) != 1 or limits[0] == h5s.UNLIMITED)
+
+
+def filling(dataset: Any) -> bytes:
+    """Return the element, as it is stored, that stands for all that were never written."""
+    plan = dataset.get_create_plist().copy()
+    plan.set_layout(h5d.CONTIGUOUS)
+    plan.remove_filter(h5z.FILTER_ALL)
+    plan.set_fill_time(h5d.FILL_TIME_ALLOC)
+    access = h5p.create(h5p.FILE_ACCESS)
+    access.set_fapl_core(1 << 16, False)
+    memory = h5f.create(b"filling", h5f.ACC_TRUNC, fapl=access)
+    kind = dataset.get_type().copy()
+    one = h5d.create(memory, b"one", kind, h5s.create_simple((1,)), plan)
+    raw = np.empty(kind.get_size(), np.uint8)
+    one.read(h5s.ALL, h5s.ALL, raw, kind)
+    return raw.tobytes()
+
+
+def packing_of(dataset: Any, itemsize: int) -> Packing | None:
+    """Describe the packing of a dataset; None where it is not chunked, or HDF5 has to pack it."""
+    plan = dataset.get_create_plist()
+    if plan.get_layout() != h5d.CHUNKED or not tells_places(dataset):
+        return None
+    filters = [plan.get_filter(k) for k in range(plan.get_nfilters())]
+    kinds = [(found[0], *found[2]) for found in filters]  # with what each filter was told
+    if not kinds:
+        return Packing(plan.get_chunk(), itemsize, False, None)
+    if kinds[-1] not in _DEFLATES or kinds[:-1] not in ([], [(h5z.FILTER_SHUFFLE, itemsize)]):
+        return None
+    packing = Packing(plan.get_chunk(), itemsize, len(kinds) > 1, kinds[-1][1])
+    return packing if _edges_packed(dataset, packing) else None
+
+
+def _edges_packed(dataset: Any, packing: Packing) -> bool:
+    """Whether chunks at the edges are packed as well: a file can say, where h5py cannot see it, that they are not."""
+    corner = tuple((size - 1) // c * c for size, c in zip(dataset.shape, packing.chunk, strict=True))
+    if not prod(dataset.shape) or all(size % c == 0 for size, c in zip(dataset.shape, packing.chunk, strict=True)):
+        return True
+    info = dataset.get_chunk_info_by_coord(corner)
+    return info.byte_offset is not None and info.size != packing.nbytes
+
+
+def selection(dataset: Any, band: Band) -> tuple[Any, Any]:
+    """Return the memory space and the file space of a band."""
+    space = dataset.get_space()
+    if not band.count:
+        return h5s.create(h5s.SCALAR), space
+    space.select_hyperslab(band.origin, band.count)
+    return h5s.create_simple(band.count), space

@@ -1,0 +1,48 @@
+"""Answer the requests of a parent process, one after the other, each within limits."""
+
+import gc
+import os
+import socket
+import traceback
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from gradclip_cli.errors import GradclipError, OutputError
+from gradclip_cli.formats.hdf5.limits import Limits, limit, rest, settle
+from gradclip_cli.formats.hdf5.messages import Message, receive, send
+
+Service = Callable[[str, list[Any], Message], tuple[Any, Any]]
+"""Answer a request by its name and arguments: with a plain value, and raw bytes."""
+
+
+def serve(parent: int, service: str) -> None:
+    """Answer what comes through descriptor 0 until its other end is closed; `service` is `module:function`."""
+    settle(parent)
+    gc.freeze()  # what the parent had is not looked through again, which would copy it
+    module, _, name = service.partition(":")
+    start: Callable[[], Service] = getattr(import_module(module), name)
+    channel, answer = socket.socket(fileno=0), start()
+    while (message := receive(channel)) is not None:
+        request, arguments, seconds, nbytes = message.value
+        limit(Limits(seconds, nbytes))
+        reply = _answered(answer, request, arguments, message)
+        rest()
+        send(channel, reply)
+
+
+def _answered(answer: Service, request: str, arguments: list[Any], message: Message) -> Message:
+    """Answer a request, or say what is wrong; what nobody foresaw comes with its traceback."""
+    try:
+        value, payload = answer(request, arguments, message)
+        return Message(["done", value], payload)
+    except GradclipError as error:
+        kind = "output" if isinstance(error, OutputError) else "input"
+        return Message([kind, [error.message, error.tensor]])
+    except MemoryError:
+        return Message(["memory", None])
+    except Exception:  # the parent raises it
+        return Message(["bug", traceback.format_exc()])
+    finally:
+        for fd in message.files:
+            os.close(fd)

@@ -1,0 +1,189 @@
+"""Ask a child process what a file holds: all that walks foreign structure happens there, and only plain values come back.
+
+The HDF5 library dies, hangs, or takes all memory on some damaged files, in ways that no list of checks foresees. One child
+serves all files of a call (see `sharing`).
+"""
+
+import itertools
+import threading
+from collections.abc import Iterator
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gradclip_cli.errors import InputError, OutputError
+from gradclip_cli.formats.hdf5.child import Child, EndedError
+from gradclip_cli.formats.hdf5.chunk_table import FIELDS, Rows
+from gradclip_cli.formats.hdf5.chunks import Band, Packing
+from gradclip_cli.formats.hdf5.limits import Limits
+from gradclip_cli.formats.hdf5.messages import Message
+from gradclip_cli.formats.hdf5.sharing import sharing
+from gradclip_cli.numerics.dtypes import DType, Raw
+from gradclip_cli.storage.random_access import RandomAccess
+
+_SECONDS, _MOST_SECONDS = 5, 600
+_BYTES_A_SECOND = 1 << 20
+_ROOM, _MOST_ROOM = 256 << 20, 8 << 30
+"""How much processor time and memory a request may take: so much for the smallest file, and more with its size."""
+
+
+class Dataset(NamedTuple):
+    """A dataset of numbers and how it is stored; one of other things has no dtype, one that must be refused a problem."""
+
+    name: str
+    dtype: DType | None = None
+    shape: tuple[int, ...] = ()
+    offset: int | None = None
+    storage: int = 0  # bytes in the file
+    chunk: tuple[int, ...] | None = None
+    filters: tuple[int, ...] = ()
+    problem: str | None = None
+
+    @property
+    def itemsize(self) -> int:
+        """The size of an element in bytes."""
+        return self.dtype.itemsize if self.dtype is not None else 1
+
+
+class Contents(NamedTuple):
+    """What a walk over a file came upon: datasets at the first name that leads there, other names and what they lead to."""
+
+    datasets: list[Dataset]
+    aliases: list[tuple[str, str]]
+    labels: dict[str, str]  # of groups
+    others: list[str]
+    groups: list[str]
+    attributed: list[str]
+
+
+_keys = itertools.count()
+"""Numbers for files, never the same twice."""
+
+
+class Walker:
+    """A file as the child sees it: `file` is open here, and its descriptor is what the child opens."""
+
+    def __init__(self, file: RandomAccess) -> None:
+        self.file = file
+        self._link = Link(file.fd, "r", file.size, file.path, file.path)
+
+    def contents(self, void_dtype: str | None) -> Contents:
+        """Walk over the file."""
+        datasets, *others = self._link.ask("walk", void_dtype).value
+        return Contents(list(_datasets(datasets)), *others)
+
+    def packing(self, name: str) -> tuple[Packing | None, bool]:
+        """Say how a dataset is packed (None: read it through the child), and whether a table tells where its chunks are."""
+        found, places = self._link.ask("packing", name, tensor=name).value
+        return (Packing(tuple(found[0]), *found[1:]) if found else None), bool(places)
+
+    def rows(self, name: str) -> Rows:
+        """List the chunks of a dataset."""
+        return np.frombuffer(self._link.ask("rows", name, tensor=name).payload, np.int64).reshape(-1, FIELDS)
+
+    def filling(self, name: str) -> bytes:
+        """Return the element, as it is stored, that stands for those never written."""
+        return bytes(self._link.ask("filling", name, tensor=name).payload)
+
+    def read(self, dataset: Dataset, band: Band) -> Raw:
+        """Return the elements of a band, unpacked by the library."""
+        expected = (band.stop - band.start) * dataset.itemsize
+        nbytes = 4 * expected + 6 * prod(dataset.chunk or ()) * dataset.itemsize
+        found = self._link.ask("read", dataset.name, *_plain(band), tensor=dataset.name, nbytes=nbytes).payload
+        if len(found) != expected:
+            raise InputError("HDF5 cannot read it: the file is damaged", path=self.file.path, tensor=dataset.name)
+        return np.frombuffer(found, np.uint8)
+
+    def leave(self, name: str) -> None:
+        """Say that a dataset has been read."""
+        self._link.ask("leave", name, tensor=name)
+
+    def close(self) -> None:
+        """Close the file in the child."""
+        self._link.close()
+
+
+class Editor:
+    """A copy of a file that was walked without harm, in which the child puts new elements; `fd` is open for writing."""
+
+    def __init__(self, fd: int, size: int, source: str, path: str) -> None:
+        self._link = Link(fd, "r+", size, source, path)
+
+    def write(self, name: str, where: Band | tuple[int, ...], data: bytes) -> None:
+        """Put the elements of a band, or a packed chunk by its origin, into a dataset."""
+        nbytes = 6 * len(data)
+        if isinstance(where, Band):
+            self._link.ask("write", name, *_plain(where), tensor=name, nbytes=nbytes, payload=data)
+        else:
+            self._link.ask("write_chunk", name, where, tensor=name, nbytes=nbytes, payload=data)
+
+    def flush(self, name: str) -> None:
+        """Complete a dataset."""
+        self._link.ask("flush", name, tensor=name)
+
+    def finish(self) -> None:
+        """Complete the file."""
+        self._link.ask("finish")
+
+    def close(self) -> None:
+        """Let go of the file, complete or not."""
+        self._link.close()
+
+
+class Link:
+    """A file that a child has open; after its child has died another one opens it again.
+
+    `source` is whose structure it has, which is at fault where the child dies; `path` is the file itself.
+    """
+
+    def __init__(self, fd: int, mode: str, size: int, source: str, path: str) -> None:
+        self._fd, self._mode, self._size, self._source, self._path = fd, mode, size, source, path
+        self._key, self._lock = next(_keys), threading.Lock()
+        self._child: Child | None = None
+        sharing.join()
+        self._joined = True
+
+    def ask(
+        self, request: str, *arguments: Any, tensor: str | None = None, nbytes: int = 0, payload: bytes = b""
+    ) -> Message:
+        """Return the child's answer; a child that ends is an error of the input."""
+        size = self._size + nbytes
+        limits = Limits(
+            min(_SECONDS + size // _BYTES_A_SECOND, _MOST_SECONDS), _ROOM + min(8 * self._size, _MOST_ROOM) + nbytes
+        )
+        try:
+            with self._lock:  # two threads may ask first
+                child = sharing.child()
+                opening, files = (None, ()) if self._child is child else ([self._mode, self._size], (self._fd,))
+                self._child = child
+                sent = [self._key, opening, child.forgotten(), *arguments]
+                return child.ask(request, sent, limits, Message(None, payload, files))
+        except EndedError as ended:
+            message = f"HDF5 cannot read it: the file is damaged ({ended})"
+            raise InputError(message, path=self._source, tensor=tensor) from ended
+        except (InputError, OutputError) as error:
+            error.path = error.path or (self._path if isinstance(error, OutputError) else self._source)
+            error.tensor = error.tensor or tensor
+            raise
+
+    def close(self) -> None:
+        """Let the child close the file, with the next request."""
+        if self._joined:
+            self._joined = False
+            if self._child is not None:
+                self._child.forget(self._key)
+            sharing.leave()
+
+
+def _plain(band: Band) -> tuple[Any, ...]:
+    return band.start, band.stop, band.origin, band.count
+
+
+def _datasets(rows: list[list[Any]]) -> Iterator[Dataset]:
+    """Make datasets of the lists that a message holds; neighbours of the very same type are read together."""
+    types: dict[tuple[Any, ...], DType] = {}
+    for name, kind, shape, offset, storage, chunk, filters, problem in rows:
+        dtype = None if kind is None else types.setdefault(tuple(kind), DType(*kind))
+        chunks = None if chunk is None else tuple(chunk)
+        yield Dataset(name, dtype, tuple(shape), offset, storage, chunks, tuple(filters), problem)

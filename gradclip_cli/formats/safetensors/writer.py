@@ -1,0 +1,82 @@
+"""Writing a safetensors file: the header first, then tensors at their offsets in any order."""
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from typing import Any
+
+from gradclip_cli.errors import OutputError
+from gradclip_cli.formats.base import Reader
+from gradclip_cli.formats.copy_ranges import Copy, unchanged_ranges
+from gradclip_cli.formats.safetensors.header import DTYPES, MAX_HEADER
+from gradclip_cli.numerics.dtypes import Raw
+from gradclip_cli.storage.random_access import write_at
+from gradclip_cli.tensors import TensorSpec
+from gradclip_cli.text import is_unicode
+
+_CODES = {dtype: code for code, dtype in DTYPES.items()}
+
+
+class SafetensorsWriter:
+    """A safetensors file whose header stands; tensors go to their offsets in any order."""
+
+    notes: Sequence[str] = ()
+
+    def __init__(
+        self, tensors: Sequence[TensorSpec], pending: Collection[int], copies: Sequence[Copy], fd: int, path: str
+    ) -> None:
+        self.tensors, self.pending, self.copies = tensors, pending, copies
+        self._fd, self._path = fd, path
+
+    def write(self, spec: TensorSpec, start: int, data: Raw) -> None:
+        """Write stored elements from `start` on."""
+        write_at(self._fd, spec.position(start), data.data, self._path)
+
+    def finish(self) -> None:
+        """Everything is in its place already."""
+
+    def close(self) -> None:
+        """Nothing but the descriptor, which is the caller's."""
+
+
+def rewrite(reader: Reader, changed: Collection[int], fd: int, path: str) -> SafetensorsWriter:
+    """Begin a copy: same header, same order, same `__metadata__`, byte for byte."""
+    return SafetensorsWriter(reader.tensors, changed, unchanged_ranges(reader, changed), fd, path)
+
+
+def convert(tensors: Sequence[TensorSpec], fd: int, path: str) -> SafetensorsWriter:
+    """Begin a new file, of elements in the byte order of this machine."""
+    header = describe(tensors, path)
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    if len(text) > MAX_HEADER:
+        raise OutputError(f"safetensors cannot hold so many names: a header of {len(text):,} bytes", path=path)
+    write_at(fd, 0, len(text).to_bytes(8, "little") + text, path)
+    placed = [
+        replace(
+            spec,
+            offset=8 + len(text) + header[spec.name]["data_offsets"][0],
+            fortran=False,
+            dtype=spec.dtype._replace(swapped=False),
+        )
+        for spec in tensors
+    ]
+    return SafetensorsWriter(placed, range(len(placed)), (), fd, path)
+
+
+def describe(tensors: Sequence[TensorSpec], path: str) -> dict[str, Any]:
+    """Describe what is to be written; wider dtypes come first, as in the official writer, so that all are aligned."""
+    order = sorted(range(len(tensors)), key=lambda k: -tensors[k].dtype.itemsize)
+    header: dict[str, Any] = {}
+    end = 0
+    for k in order:
+        spec = tensors[k]
+        code = _CODES.get(spec.dtype._replace(swapped=False))
+        if not is_unicode(spec.name):
+            raise OutputError("safetensors cannot hold it: its name is not Unicode", path=path, tensor=spec.name)
+        if code is None or spec.name == "__metadata__":
+            message = f"safetensors cannot hold it ({spec.dtype.name}); choose another --output-format"
+            raise OutputError(message, path=path, tensor=spec.name)
+        header[spec.name] = {"dtype": code, "shape": list(spec.shape), "data_offsets": [end, end + spec.nbytes]}
+        end += spec.nbytes
+    return header
