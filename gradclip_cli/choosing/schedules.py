@@ -12,6 +12,7 @@ from gradclip_cli.report import ReplayGroup, ReplayStep, StatsDump, Suggestion
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.text import count
 from gradclip_cli.thresholds import BAND, Replay, require
+from gradclip_cli.thresholds.exact_sums import exact_sum
 from gradclip_cli.thresholds.replays import limit
 from gradclip_cli.thresholds.summary import Samples
 
@@ -106,4 +107,6 @@ def _clipped(factor: float) -> tuple[float | None, bool | None]:
 def _effect(factors: Matrix) -> tuple[float | None, float | None]:
     """Clip rate and mean factor of the norms that are finite."""
     finite = factors[np.isfinite(factors)]
-    return (float((finite != 1).mean()), float(finite.mean())) if finite.size else (None, None)
+    if not finite.size:
+        return None, None
+    return np.count_nonzero(finite != 1) / finite.size, exact_sum(finite) / finite.size

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gradclip_cli.thresholds.exact_sums import group_norms
+
 Matrix = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
@@ -81,17 +83,16 @@ class Figures:
     @cached_property
     def layer_norms(self) -> Matrix:
         """The norm of each layer in each dump; NaN where it is not finite."""
-        found = np.zeros((len(self.layers), len(self.dumps)))
-        with np.errstate(over="ignore"):
-            np.hypot.at(found, self.layer_of, self._norms_as_read.T)
-        return found.T
+        order = np.argsort(self.layer_of, kind="stable")
+        starts = np.flatnonzero(np.diff(self.layer_of[order], prepend=-1)).tolist()
+        return group_norms(self._norms_as_read[:, order], starts)
 
     @cached_property
     def dump_norms(self) -> Matrix:
         """The norm of each dump; NaN where it is not finite."""
-        with np.errstate(over="ignore"):
-            found: Matrix = np.hypot.reduce(self._norms_as_read, axis=1, initial=0.0)
-        return found
+        if not self.tensors:
+            return np.zeros(len(self.dumps))
+        return group_norms(self._norms_as_read, [0])[:, 0]
 
     @cached_property
     def _norms_as_read(self) -> Matrix:

@@ -89,7 +89,7 @@ class ZClip:
         count = len(self._first)
         if count == self.warm_up:
             # Divided before they are added: a sum of the largest float64 would overflow.
-            self._mean = sum(first / count for first in self._first)
+            self._mean = math.fsum(first / count for first in self._first)
             self._std = math.hypot(*(first - self._mean for first in self._first)) / math.sqrt(count)
 
     def _threshold(self, norm: float) -> float:

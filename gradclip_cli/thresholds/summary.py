@@ -70,27 +70,40 @@ class Samples:
 
     def clip_rate(self, threshold: float, epsilon: float = 0.0) -> float:
         """Return the share of finite samples that are above `threshold` once `epsilon` is added."""
-        return float((self.finite + epsilon > threshold).mean())
+        import numpy as np
+
+        return np.count_nonzero(self.finite + epsilon > threshold) / len(self.finite)
 
     def mean_factor(self, threshold: float, epsilon: float = 0.0) -> float:
         """Return the mean of min(1, c / (n + epsilon)) over the finite samples."""
         import numpy as np
 
+        from gradclip_cli.thresholds.exact_sums import exact_sum
+
         lengths = self.finite + epsilon
-        return float((threshold / np.maximum(lengths, threshold)).mean())
+        return exact_sum(threshold / np.maximum(lengths, threshold)) / len(lengths)
 
     def energy_lost(self, threshold: float) -> float:
         """Return 1 - Σ min(n, c)² / Σ n² over the finite samples: the share of the squared norm that is clipped away."""
         import numpy as np
 
-        scaled = self.finite / (self.finite.max(initial=0) or 1.0)
-        kept = np.minimum(scaled, threshold / (self.finite.max(initial=0) or 1.0))
-        return float(1 - (kept @ kept) / (scaled @ scaled)) if scaled.any() else 0.0
+        from gradclip_cli.thresholds.exact_sums import exact_sum
+
+        top = self.finite.max(initial=0)
+        if not top:
+            return 0.0
+        scaled = self.finite / top
+        kept = np.minimum(scaled, threshold / top)
+        return 1 - exact_sum(np.square(kept)) / exact_sum(np.square(scaled))
 
     def at_the_top(self) -> float:
         """Return the share of several finite samples that are as large as the largest, but for rounding; 0 of a lone one."""
         top = float(self.finite.max(initial=0))
-        return float((self.finite >= top / (1 + ALIKE)).mean()) if len(self.finite) > 1 and top else 0.0
+        if len(self.finite) < 2 or not top:
+            return 0.0
+        import numpy as np
+
+        return np.count_nonzero(self.finite >= top / (1 + ALIKE)) / len(self.finite)
 
     def longest_run(self, threshold: float, epsilon: float = 0.0) -> int:
         """Return the most steps on end in each of which something finite is above `threshold`."""
@@ -114,8 +127,13 @@ def summaries(matrix: "NDArray[np.float64]") -> Sequence[Summary]:
 
 
 def _summarised(matrix: "NDArray[np.float64]", nonfinite: int = 0) -> Sequence[Summary]:
-    """Summarise columns of finite samples, scaled by a power of two so that no square overflows."""
+    """Summarise columns of finite samples, scaled by a power of two so that no square overflows.
+
+    Sums are those of `column_sums`; the mean is rounded, and so are deviations from it and their squares.
+    """
     import numpy as np
+
+    from gradclip_cli.thresholds.exact_sums import column_sums
 
     count, columns = matrix.shape
     if not count:
@@ -126,11 +144,11 @@ def _summarised(matrix: "NDArray[np.float64]", nonfinite: int = 0) -> Sequence[S
     scaled = np.ldexp(matrix, -powers)
     ordered = np.sort(scaled, axis=0)
     median = _percentile(ordered, 50.0)
+    # The mean of equal numbers may be rounded away from them.
+    mean = np.clip(column_sums(ordered) / count, ordered[0], ordered[-1])
     figures = [
-        np.clip(
-            scaled.mean(axis=0), ordered[0], ordered[-1]
-        ),  # the mean of equal numbers may be rounded away from them
-        scaled.std(axis=0),
+        mean,
+        np.sqrt(column_sums(np.square(ordered - mean)) / count),
         median,
         _percentile(np.sort(np.abs(scaled - median), axis=0), 50.0),
         ordered[0],
