@@ -16,8 +16,9 @@ from gradclip_cli.inputs.order import in_step_order
 
 if TYPE_CHECKING:
     from gradclip_cli.commands.apply.plan import ApplyPlan
-    from gradclip_cli.plan.lists import CheckPlan, DiffPlan, LsPlan
-    from gradclip_cli.plan.stats import StatsPlan
+    from gradclip_cli.commands.check.plan import CheckPlan
+    from gradclip_cli.commands.stats.plan import StatsPlan
+    from gradclip_cli.plan.lists import DiffPlan, LsPlan
     from gradclip_cli.report import ApplyReport, CheckReport, DiffReport, LsReport, StatsReport
 
 
@@ -62,29 +63,29 @@ def apply(plan: "ApplyPlan", progress: Progress = silent) -> "ApplyReport":
 @usual
 def stats(plan: "StatsPlan", progress: Progress = silent) -> "StatsReport":
     """Measure dumps one after the other; of each only its norms are kept."""
-    from gradclip_cli.choosing import series
-    from gradclip_cli.choosing.samples import sums
+    from gradclip_cli.commands.stats.collect import collect
+    from gradclip_cli.commands.stats.dump_norms import sums_for
+    from gradclip_cli.commands.stats.report import report
 
     paths = [path for path, _ in in_step_order(plan.inputs)]
-    types, shared = sums(plan), None
+    types, shared = sums_for(plan), None
     if plan.allow_missing:
         shared = shared_names(paths, plan.selection, plan.keep_going, plan.skip_steps)
     with Workers(plan.jobs) as workers:
         surveys = (partial(surveyed, path, plan.selection, types, workers, progress) for path in paths)
-        layout, samples, failed = series.collect(surveys, plan, shared)
-    report = series.report(plan, layout, series.in_order(samples), failed)
-    return report._replace(notes=[*report.notes, *ranks.hint(plan.inputs)])
+        collected = collect(surveys, plan, shared)
+    return report(plan, collected, ranks.hint(plan.inputs))
 
 
 @usual
 def check(plan: "CheckPlan", progress: Progress = silent) -> "CheckReport":
     """Read dumps one after the other, and apply the rules to their figures."""
-    from gradclip_cli.checking import findings
+    from gradclip_cli.commands.check.collect import collect
+    from gradclip_cli.commands.check.report import report
 
     with Workers(plan.jobs) as workers:
-        found = findings.read(plan, workers, progress)
-    found.notes.extend(ranks.hint(plan.inputs))
-    return findings.report(plan, found)
+        collected = collect(plan, workers, progress)
+    return report(plan, collected, ranks.hint(plan.inputs))
 
 
 @usual
@@ -92,8 +93,8 @@ def diff(plan: "DiffPlan", progress: Progress = silent) -> "DiffReport":
     """Compare two dumps; both are read once, side by side."""
     from gradclip_cli.commands import diff as diffed
     from gradclip_cli.engine.compare import compare, lengths, opened
-    from gradclip_cli.inputs.selection import check_included
     from gradclip_cli.numerics.differences import Tolerance
+    from gradclip_cli.refusals import check_included
 
     with opened(plan.a, plan.selection) as a, opened(plan.b, plan.selection) as b, Workers(plan.jobs) as workers:
         check_included([*a.tensors, *b.tensors], plan.selection)
@@ -107,7 +108,7 @@ def diff(plan: "DiffPlan", progress: Progress = silent) -> "DiffReport":
 def ls(plan: "LsPlan") -> "LsReport":
     """List the tensors of dumps; only headers are read."""
     from gradclip_cli.inputs.naming import natural
-    from gradclip_cli.inputs.selection import check_included
+    from gradclip_cli.refusals import check_included
     from gradclip_cli.report import LsReport, LsTensor
     from gradclip_cli.text import listed
 

@@ -5,19 +5,13 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.inputs import folders, ranks, shards
 from gradclip_cli.inputs.naming import Naming, step_of
 from gradclip_cli.inputs.selection import expand
 from gradclip_cli.storage.streams import STANDARD, check_input, unified
-from gradclip_cli.strategies import find
 from gradclip_cli.text import did_you_mean, printable
-from gradclip_cli.thresholds import parse
-
-if TYPE_CHECKING:
-    from gradclip_cli.plan.stats import Trial
 
 
 def naming(layer_regex: str | None, group_depth: int | None) -> Naming:
@@ -35,14 +29,6 @@ def naming(layer_regex: str | None, group_depth: int | None) -> Naming:
     if not {"layer", "param"} <= regex.groupindex.keys():
         raise UsageError("--layer-regex needs the groups (?P<layer>...) and (?P<param>...)")
     return Naming(regex)
-
-
-def trial(text: str) -> "Trial":
-    """Parse `STRATEGY:THRESHOLD`, or `STRATEGY` where it takes none; cut at the first `:`, since rules may hold another."""
-    from gradclip_cli.plan.stats import Trial
-
-    name, colon, threshold = text.partition(":")
-    return Trial(find(name), parse(threshold) if colon else None)
 
 
 def dumps_in(inputs: Sequence[str], by_rank: bool = False) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ from gradclip_cli.commands.apply.plan import NONFINITE, ApplyPlan
 from gradclip_cli.planning import dumps_in, into_folder, outputs_for
 from gradclip_cli.report import ApplyReport
 from gradclip_cli.storage.streams import STANDARD
-from gradclip_cli.thresholds import SPELLINGS
+from gradclip_cli.thresholds.rules import SPELLINGS
 
 
 @click.command(

@@ -8,7 +8,7 @@ from gradclip_cli.engine.survey import Dump, Follow, Progress, counted_tensors, 
 from gradclip_cli.errors import InputError
 from gradclip_cli.inputs import shards
 from gradclip_cli.inputs.naming import Naming, step_named
-from gradclip_cli.inputs.selection import Selection, check_included
+from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.numerics.norms import Sums
 
 
@@ -94,13 +94,6 @@ def _inside(names: Sequence[str]) -> list[set[str]]:
 
 
 def by_step(dumps: list[Dump]) -> list[Dump]:
-    """Put dumps in the order of their steps; where any has none, the order stays and no step is named."""
-    if any(dump.step is None for dump in dumps):
-        return [replace(dump, step=None) for dump in dumps]
-    return sorted(dumps, key=lambda dump: dump.step or 0)
-
-
-def check_taken(dumps: Sequence[Dump], selection: Selection) -> None:
-    """Raise where --include was given and matches no tensor of any dump."""
-    if selection.include:
-        check_included([spec.name for dump in dumps for spec in dump.tensors], selection)
+    """Put dumps that have been read in the order of their steps."""
+    ordered = in_order(dumps, lambda dump: dump.step)
+    return [dump if dump.step == step else replace(dump, step=step) for dump, step in ordered]

@@ -8,7 +8,7 @@ from gradclip_cli import formats
 from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.inputs import folders, shards
 from gradclip_cli.inputs.naming import Naming
-from gradclip_cli.text import did_you_mean, listed
+from gradclip_cli.text import listed
 
 VOID_DTYPES = ("bfloat16",)
 """What 2-byte elements of no type may be taken for."""
@@ -54,11 +54,3 @@ def _inside(folder: str) -> list[str]:
     if others := folders.with_dumps(folder):
         raise InputError(f"no dump in this directory itself; give one of those in it: {listed(others)}", path=folder)
     raise InputError(f"no dump in this directory; dumps end in {', '.join(formats.suffixes())}", path=folder)
-
-
-def check_included(names: Sequence[str], selection: Selection) -> None:
-    """Raise where a pattern of --include matches none of the names."""
-    for pattern in selection.include:
-        if not any(fnmatchcase(name, pattern) for name in names):
-            hint = did_you_mean(pattern, names, "`gradclip ls` lists the tensors")
-            raise UsageError(f"no tensor matches --include {pattern!r}; {hint}")

@@ -1,16 +1,13 @@
-"""The plans of `diff`, `check` and `ls`."""
+"""The plans of `diff` and `ls`."""
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.storage.streams import STANDARD
 from gradclip_cli.strategies.norm import check_jobs
-
-if TYPE_CHECKING:
-    from gradclip_cli.rules.limits import Limits
 
 
 @dataclass(frozen=True)
@@ -30,21 +27,6 @@ class DiffPlan:
                 raise UsageError(f"{name} must be a number of at least 0, not {value:g}")
         if self.a == self.b == STANDARD:
             raise UsageError("standard input can be read only once; give - once")
-        check_jobs(self.jobs)
-
-
-@dataclass(frozen=True)
-class CheckPlan:
-    """A request to find what is wrong with dumps; `rules` are names."""
-
-    inputs: tuple[str, ...]
-    rules: tuple[str, ...]
-    limits: "Limits"
-    selection: Selection = Selection()
-    keep_going: bool = False
-    jobs: int | None = None
-
-    def __post_init__(self) -> None:
         check_jobs(self.jobs)
 
 

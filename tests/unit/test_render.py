@@ -30,7 +30,7 @@ from gradclip_cli.report import (
     StrategyRow,
     Suggestion,
 )
-from gradclip_cli.thresholds.summary import Samples
+from gradclip_cli.thresholds.samples import NormSamples
 
 NAME = "[red]lstm.weight_ih_l0" + "x" * 300
 PARAM = ApplyParam(
@@ -48,8 +48,8 @@ APPLY = ApplyReport(
     [ApplyDump("in.npz", None, 7, TOTAL, [LAYER], [PARAM, LEFT_OUT], {})],
     ["a note"],
 )
-SUMMARY = Samples([1.0, 2.0, math.nan]).summary()
-EMPTY = Samples([math.nan]).summary()
+SUMMARY = NormSamples([1.0, 2.0, math.nan]).summary()
+EMPTY = NormSamples([math.nan]).summary()
 SUGGESTION = Suggestion("clip-by-global-norm", "mean", 2, 1.5, 0.5, 0.875, (0.75, 15.0), "a hint")
 STATS = StatsReport(
     2.0,

@@ -6,12 +6,12 @@ from typing import NamedTuple
 from gradclip_cli.commands.apply.adaptive import replayed
 from gradclip_cli.commands.apply.groups import Chosen, decide, partition, resolve
 from gradclip_cli.commands.apply.plan import ApplyPlan
-from gradclip_cli.commands.apply.refusals import check_layers, refuse_nonfinite
 from gradclip_cli.commands.apply.rewrite import Decided
 from gradclip_cli.engine import same_tensors
-from gradclip_cli.engine.series import check_taken
 from gradclip_cli.engine.survey import Dump
-from gradclip_cli.thresholds import Replay, Rule
+from gradclip_cli.refusals import check_layers, check_taken, refuse_nonfinite
+from gradclip_cli.thresholds.adaptive import AdaptiveRule
+from gradclip_cli.thresholds.rules import Rule
 
 
 class Decisions(NamedTuple):
@@ -25,7 +25,7 @@ class Decisions(NamedTuple):
         """The plan's own threshold, None where each step has another."""
         if isinstance(plan.threshold, Rule):
             return self.chosen.get((plan.strategy.name, plan.threshold))
-        return None if isinstance(plan.threshold, Replay) else plan.threshold
+        return None if isinstance(plan.threshold, AdaptiveRule) else plan.threshold
 
     def unlike(self) -> list[str]:
         """Note dumps of other shapes than the first, where one rule chose for all of them."""

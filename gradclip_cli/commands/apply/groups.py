@@ -15,9 +15,10 @@ from gradclip_cli.engine.survey import Dump
 from gradclip_cli.errors import InputError
 from gradclip_cli.numerics.statistics_table import Columns
 from gradclip_cli.strategies import Group, Strategy
-from gradclip_cli.strategies.actions import KEEP, Action, Clamp, Cleaned
-from gradclip_cli.thresholds import Replay, Rule, Threshold, choose
-from gradclip_cli.thresholds.summary import Samples
+from gradclip_cli.strategies.base import UNCHANGED, Action, Clamp, ZeroNonfinite
+from gradclip_cli.thresholds.adaptive import AdaptiveRule
+from gradclip_cli.thresholds.rules import Rule, Threshold, choose
+from gradclip_cli.thresholds.samples import NormSamples
 
 
 class Shared(NamedTuple):
@@ -76,7 +77,7 @@ def _key(group: Group, threshold: Threshold | None, layer: str, name: str) -> tu
     return (group, layer) if group is Group.LAYER else (group, name)
 
 
-Chosen = dict[tuple[str, Rule | Replay], float]
+Chosen = dict[tuple[str, Rule | AdaptiveRule], float]
 """The threshold of each rule in use, by the strategy's name and the rule; those of a replay stand in the groups themselves."""
 
 
@@ -95,7 +96,7 @@ def resolve(plan: ApplyPlan, partitions: Sequence[list[Shared]], paths: Sequence
             first.setdefault(key, path)
             samples.setdefault(key, []).append(shared.sample(plan))
     chosen: Chosen = {
-        (s.name, rule): choose(rule, Samples(values), s.name, first.get((s, rule)))
+        (s.name, rule): choose(rule, NormSamples(values), s.name, first.get((s, rule)))
         for (s, rule), values in samples.items()
     }
     notes = [
@@ -118,7 +119,7 @@ def decide(plan: ApplyPlan, groups: Sequence[Shared], chosen: Chosen) -> Iterato
     """Turn every group's norm into an action."""
     for shared in groups:
         threshold = shared.threshold
-        if isinstance(threshold, Rule | Replay):
+        if isinstance(threshold, Rule | AdaptiveRule):
             threshold = chosen[shared.strategy.name, threshold]
         yield shared, Decision(shared.strategy, threshold, _action(plan, shared, threshold))
 
@@ -134,7 +135,7 @@ def _action(plan: ApplyPlan, shared: Shared, threshold: float | None) -> Action:
     if shared.finite:
         return shared.strategy.decide(norm, limit, epsilon)
     if plan.nonfinite == "zero":
-        return Cleaned(shared.strategy.decide(norm, limit, epsilon))
+        return ZeroNonfinite(shared.strategy.decide(norm, limit, epsilon))
     if plan.nonfinite == "skip":
-        return Clamp(limit, keep_infinite=True) if shared.strategy.group is Group.ELEMENT else KEEP
+        return Clamp(limit, keep_infinite=True) if shared.strategy.group is Group.ELEMENT else UNCHANGED
     return shared.strategy.decide(shared.as_read, limit, epsilon)

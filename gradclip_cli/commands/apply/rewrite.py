@@ -15,7 +15,7 @@ from gradclip_cli.formats.base import Reader
 from gradclip_cli.inputs import shards
 from gradclip_cli.storage.atomic import Outputs
 from gradclip_cli.storage.random_access import InputFile, copy_at
-from gradclip_cli.strategies.actions import KEEP, Action
+from gradclip_cli.strategies.base import UNCHANGED, Action
 
 
 class Rewriting(NamedTuple):
@@ -42,9 +42,9 @@ class Decided(NamedTuple):
         return {
             index: decision.action
             for shared, decision in self.decisions
-            if decision.action is not KEEP
+            if decision.action is not UNCHANGED
             for index in shared.members
-            if decision.action.touches(*figures[stats.row(index)])
+            if decision.action.changes(*figures[stats.row(index)])
         }
 
 
