@@ -99,13 +99,11 @@ def _summarised(matrix: Matrix, nonfinite: int = 0) -> Sequence[Summary]:
     median = _percentile(ordered, 50.0)
     # The mean of equal numbers may be rounded away from them.
     mean = np.clip(column_sums(ordered) / count, ordered[0], ordered[-1])
+    std = np.sqrt(column_sums(np.square(ordered - mean)) / count)
     figures = [
-        mean,
-        np.sqrt(column_sums(np.square(ordered - mean)) / count),
-        median,
+        *(mean, std, median),
         _percentile(np.sort(np.abs(scaled - median), axis=0), 50.0),
-        ordered[0],
-        ordered[-1],
+        *(ordered[0], ordered[-1]),
         *(_percentile(ordered, percent) for percent in PERCENTILES),
     ]
     rows = np.ldexp(np.array(figures), powers).T

@@ -47,8 +47,7 @@ def collect(plan: CheckPlan, workers: Workers, progress: Progress) -> Collected:
     """Reduce dumps to figures; of the dump before only what its header says is kept."""
     found = Collected([], [], [])
     before: Dump | None = None
-    first: same_tensors.Shapes = {}
-    unlike: list[tuple[str, str]] = []
+    first, unlike = dict[str, tuple[int, ...] | None](), list[tuple[str, str]]()
     for path, step in in_step_order(plan.inputs):
         try:
             counts, dumps, same = _measure(path, before, plan, workers, progress)
@@ -60,10 +59,10 @@ def collect(plan: CheckPlan, workers: Workers, progress: Progress) -> Collected:
         if before is None:
             check_taken(dumps, plan.selection)
             found.notes.extend(dumps[0].notes)
-            first = same_tensors.shapes_of(dumps[0])
+            first = dict(same_tensors.shapes_of(dumps[0]))
         before = dumps[-1]
+        unlike += [(dump.path, same_tensors.unlike(first, dump)) for dump in dumps]
         for dump, names in zip(dumps, same, strict=True):
-            unlike.append((dump.path, same_tensors.unlike(first, dump)))
             found.dumps.append(_reduce(dump, dump.step if dump.prefix else step, counts, names))
     if not found.dumps:
         raise found.failed[0]

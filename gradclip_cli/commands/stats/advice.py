@@ -7,53 +7,20 @@ from typing import NamedTuple
 import numpy as np
 
 from gradclip_cli.commands.stats import wording
+from gradclip_cli.commands.stats.choice import Choice, Known, choice_of, choose_threshold
 from gradclip_cli.commands.stats.plan import StatsPlan
 from gradclip_cli.commands.stats.spikes import Spike, Spikes, spikes, trend
-from gradclip_cli.errors import InputError
 from gradclip_cli.report import Advised, Candidate
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.strategies.builtin import GLOBAL
 from gradclip_cli.text import count
 from gradclip_cli.thresholds.base import EXPLODING_DUMPS, EXPLODING_FACTOR
 from gradclip_cli.thresholds.norm_table import NormTable, SeriesNorms
-from gradclip_cli.thresholds.rules import GENTLE, OUTLIER_SENSITIVE, ROBUST, RULES, Rule, choose
-from gradclip_cli.thresholds.samples import NormSamples
-from gradclip_cli.thresholds.summary import Summary
+from gradclip_cli.thresholds.rules import GENTLE, RULES, Rule
 
-_LED = 3.0
 _MOST = 3
 
 Candidates = Sequence[Candidate]
-
-
-class _Known(NamedTuple):
-    """The norms of a strategy: all; those above 0, if most are `zeros`, and else all; which of them do not explode.
-
-    `summary` is that of `some`, whose mean is `led` by a few of them or not.
-    """
-
-    all: NormSamples
-    some: NormSamples
-    calm: NormSamples
-    summary: Summary
-    zeros: bool
-    led: bool
-
-    @classmethod
-    def of(cls, every: NormSamples, calm: NormSamples) -> "_Known":
-        zeros = not every.summary().median
-        some, calm = (every.above_zero(), calm.above_zero()) if zeros else (every, calm)
-        summary = some.summary()
-        return cls(every, some, calm, summary, zeros, summary.mean > _LED * min(summary.median, calm.summary().mean))
-
-
-class _Choice(NamedTuple):
-    """A threshold that was chosen, by which rule and of which norms; `reason` says why there is none."""
-
-    rule: str
-    threshold: float | None
-    clip_rate: float
-    reason: str = ""
 
 
 class _Case(NamedTuple):
@@ -61,11 +28,11 @@ class _Case(NamedTuple):
 
     strategy: Strategy
     rule: Rule
-    known: _Known
+    known: Known
     steps: Sequence[Spike]
     exploding: Sequence[Spike]
     trend: str | None
-    chosen: _Choice
+    chosen: Choice
 
 
 def recommend(plan: StatsPlan, norms: SeriesNorms, candidates: Candidates) -> Advised:
@@ -137,50 +104,13 @@ def _case(
     trend: str | None,
     offered: Mapping[str, Candidate],
 ) -> _Case:
-    known = _Known.of(table.samples, high.without_spikes)
+    known = Known.of(table.samples, high.without_spikes)
     rule = plan.rule if isinstance(plan.rule, Rule) else RULES[0]  # an adaptive one has no threshold to be taken
     exploding = sorted((spike for spike in high.steps if spike.explodes), key=lambda spike: -spike.times)
     epsilon = plan.norm.epsilon if strategy.takes_norm else 0.0
-    chosen = _chosen(strategy, rule, known, epsilon, offered, exploded=known.led and bool(exploding))
+    chosen = choose_threshold(strategy, rule, known, epsilon, offered, exploded=known.led and bool(exploding))
     case = _Case(strategy, rule, known, high.steps, exploding, trend, chosen)
-    return case._replace(chosen=_offered(offered[str(GENTLE)])) if _is_needless(case) else case
-
-
-def _offered(one: Candidate) -> _Choice:
-    return _Choice(one.rule, one.threshold, one.clip_rate or 0.0, one.reason or "")
-
-
-def _choose(strategy: Strategy, rule: Rule, samples: NormSamples, known: _Known, epsilon: float, which: str) -> _Choice:
-    """Choose by a rule from some of the norms, and say how many of all are clipped."""
-    try:
-        threshold = choose(rule, samples, strategy.name)
-    except InputError as error:
-        return _Choice(str(rule), None, 0.0, error.message)
-    return _Choice(f"{rule} of what {which}", threshold, known.all.clip_rate(threshold, epsilon))
-
-
-def _chosen(
-    strategy: Strategy,
-    rule: Rule,
-    known: _Known,
-    epsilon: float,
-    offered: Mapping[str, Candidate],
-    *,
-    exploded: bool,
-) -> _Choice:
-    """Choose by the rule, the robust one or the mean; where that would be the threshold of an explosion, by what is calm."""
-    wanted = ROBUST if known.led and rule.name in OUTLIER_SENSITIVE else rule
-    zeros = "is not 0"
-    choices = [
-        _choose(strategy, one, known.some, known, epsilon, zeros) if known.zeros else _offered(offered[str(one)])
-        for one in (wanted, RULES[0])
-    ]
-    chosen = next((one for one in choices if one.threshold is not None), choices[-1])
-    if exploded and (chosen.threshold or 0.0) > EXPLODING_FACTOR * known.calm.summary().median > 0:
-        which = f"does not explode and {zeros}" if known.zeros else "does not explode"
-        calm = _choose(strategy, rule, known.calm, known, epsilon, which)
-        return chosen if calm.threshold is None else calm
-    return chosen
+    return case._replace(chosen=choice_of(offered[str(GENTLE)])) if _is_needless(case) else case
 
 
 def _is_needless(case: _Case) -> bool:

@@ -25,7 +25,7 @@ MOST = 3
 UNKNOWN = "give a number to see energy and cosine: that of a rule is known only once all is read"
 
 
-class WhatIf(NamedTuple):
+class Effect(NamedTuple):
     """What is done to each group of each step: its factor, and its L2 norms.
 
     `finite` says which groups count; `after` and `cosines`, those of each group with itself before, are None where they were
@@ -73,7 +73,7 @@ def _threshold(one: Trial, table: NormTable) -> float | Matrix | None:
     return one.threshold
 
 
-def _effect(one: Trial, threshold: float | Matrix, norms: SeriesNorms, epsilon: float) -> WhatIf:
+def _effect(one: Trial, threshold: float | Matrix, norms: SeriesNorms, epsilon: float) -> Effect:
     """Do to the norms what the strategy does to gradients; `threshold` is inf where it takes none, or one for each group."""
     if norms.l2 is None:
         raise ValueError("nothing was measured for what is to be tried")
@@ -83,10 +83,10 @@ def _effect(one: Trial, threshold: float | Matrix, norms: SeriesNorms, epsilon: 
         numerators, denominators = one.strategy.ratios(table.norms, threshold, epsilon)
         with np.errstate(all="ignore"):  # divided first, since the factor alone may be too small for a number
             factors, after = numerators / denominators, before / denominators * numerators
-        return WhatIf(finite, factors, before, np.where(factors == 1, before, after), np.ones_like(before))
+        return Effect(finite, factors, before, np.where(factors == 1, before, after), np.ones_like(before))
     factors = one.strategy.factors(table.norms, threshold, epsilon)
     clipped = norms.l2.clipped.get(threshold) if isinstance(threshold, float) and threshold == one.threshold else None
-    return WhatIf(finite, factors, before, *(clipped or (None, None)))
+    return Effect(finite, factors, before, *(clipped or (None, None)))
 
 
 def _mean(values: Sequence[float]) -> float | None:
@@ -101,7 +101,7 @@ def _l2_norm(values: Matrix) -> float:
     return top * math.sqrt(math.fsum(np.square(values / top).reshape(-1).tolist())) if top else 0.0
 
 
-def _lost_energy(effect: WhatIf) -> float | None:
+def _lost_energy(effect: Effect) -> float | None:
     """Return 1 - Σ after² / Σ before² over the groups that are finite."""
     if effect.after is None or not effect.finite.any():
         return None
@@ -110,7 +110,7 @@ def _lost_energy(effect: WhatIf) -> float | None:
     return 1.0 - ratio * ratio
 
 
-def _cosines(effect: WhatIf) -> Iterator[float]:
+def _cosines(effect: Effect) -> Iterator[float]:
     """Yield the cosine between before and after of each step that is finite and not zero: Σ b a cos / (|b| |a|)."""
     if effect.after is None or effect.cosines is None:
         return
@@ -121,7 +121,7 @@ def _cosines(effect: WhatIf) -> Iterator[float]:
             yield min(1.0, dot / square * (_l2_norm(a) / _l2_norm(b)))
 
 
-def _most_clipped(effect: WhatIf, groups: Sequence[GroupName]) -> dict[str, float]:
+def _most_clipped(effect: Effect, groups: Sequence[GroupName]) -> dict[str, float]:
     """Return the layers that are clipped in the largest share of their finite steps, the first ones where shares are equal."""
     clipped = (effect.factors != 1) & effect.finite
     found, last = dict[str, float](), 0
@@ -133,7 +133,7 @@ def _most_clipped(effect: WhatIf, groups: Sequence[GroupName]) -> dict[str, floa
     return {layer: found[layer] for layer in most if found[layer]}
 
 
-def _note(effect: WhatIf, stepwise: bool) -> str | None:
+def _note(effect: Effect, stepwise: bool) -> str | None:
     notes = ["each step has its own threshold"] if stepwise else []
     notes += [UNKNOWN] if effect.after is None else []
     if left := int(np.count_nonzero(~effect.finite.all(axis=1))):
