@@ -5,23 +5,22 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gradclip_cli import pipeline
+from gradclip_cli.checks import CHECKS, parse_names
+from gradclip_cli.checks.limits import Limits
 from gradclip_cli.commands.apply.outputs import into_folder, outputs_for
 from gradclip_cli.commands.apply.plan import NONFINITE, ApplyPlan, Override
+from gradclip_cli.commands.check.plan import CheckPlan
 from gradclip_cli.commands.diff import DiffPlan
+from gradclip_cli.commands.stats.plan import StatsPlan, Trial
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.discovery import find_dumps, find_one
 from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.inputs.selection import Selection
-from gradclip_cli.plan.lists import CheckPlan
-from gradclip_cli.plan.stats import StatsPlan
-from gradclip_cli.planning import naming, trial
+from gradclip_cli.planning import naming
 from gradclip_cli.reports import ApplyReport, CheckReport, DiffReport, StatsReport
-from gradclip_cli.rules import RULES
-from gradclip_cli.rules import parse as parse_rules
-from gradclip_cli.rules.limits import Limits
 from gradclip_cli.strategies import find
-from gradclip_cli.strategies.norm import Norm
-from gradclip_cli.thresholds import parse_rule, threshold_of
+from gradclip_cli.strategies.base import Norm
+from gradclip_cli.thresholds.rules import parse_rule, threshold_of
 
 Path = str | os.PathLike[str]
 Layers = Mapping[str, tuple[str | None, float | str | None]]
@@ -124,7 +123,7 @@ def stats(
             allow_missing=allow_missing,
             keep_going=keep_going,
             jobs=jobs,
-            tries=tuple(map(trial, tries)),
+            tries=tuple(map(Trial.parse, tries)),
         )
     )
 
@@ -149,11 +148,11 @@ def check(
 
     `ignore` names rules; `limits` are those of the command line, such as `exploding_factor=20`. Raises `GradclipError`.
     """
-    ignored = parse_rules(ignore)
+    ignored = parse_names(ignore)
     return pipeline.check(
         CheckPlan(
             inputs=find_dumps(_paths(inputs), shards),
-            rules=tuple(rule for rule in RULES if rule not in ignored),
+            rules=tuple(rule for rule in CHECKS if rule not in ignored),
             limits=Limits.of(limits),
             selection=Selection(
                 tuple(include), tuple(exclude), naming(layer_regex, group_depth), input_format, void_dtype, allow_huge

@@ -15,10 +15,10 @@ from gradclip_cli.inputs.layouts import ranks
 
 if TYPE_CHECKING:
     from gradclip_cli.commands.apply.plan import ApplyPlan
+    from gradclip_cli.commands.check.plan import CheckPlan
     from gradclip_cli.commands.diff import DiffPlan
     from gradclip_cli.commands.ls import LsPlan
-    from gradclip_cli.plan.lists import CheckPlan
-    from gradclip_cli.plan.stats import StatsPlan
+    from gradclip_cli.commands.stats.plan import StatsPlan
     from gradclip_cli.reports import ApplyReport, CheckReport, DiffReport, LsReport, StatsReport
 
 
@@ -56,32 +56,32 @@ def stats(plan: "StatsPlan", progress: Progress = silent) -> "StatsReport":
     """Measure dumps one after the other; of each only its norms are kept."""
     from functools import partial
 
-    from gradclip_cli.choosing import series
-    from gradclip_cli.choosing.samples import sums
+    from gradclip_cli.commands.stats.collect import collect
+    from gradclip_cli.commands.stats.dump_norms import sums_for
+    from gradclip_cli.commands.stats.report import report
     from gradclip_cli.inputs.discovery import in_step_order
 
     sources = [source for source, _ in in_step_order(plan.inputs)]
-    types, shared = sums(plan), None
+    types, shared = sums_for(plan), None
     with Threads(plan.jobs) as workers:
         run = Run(plan.selection, workers, progress)
         if plan.allow_missing:
             shared = shared_names(sources, run, plan.keep_going, plan.skip_steps)
         surveys = (partial(measure_series, source, types, run) for source in sources)
-        layout, samples, failed = series.collect(surveys, plan, shared)
-    report = series.report(plan, layout, series.in_order(samples), failed)
-    return report._replace(notes=[*report.notes, *ranks.hint(plan.inputs)])
+        collected = collect(surveys, plan, shared)
+    return report(plan, collected, ranks.hint(plan.inputs))
 
 
 @usual
 @one_call()
 def check(plan: "CheckPlan", progress: Progress = silent) -> "CheckReport":
     """Read dumps one after the other, and apply the rules to their figures."""
-    from gradclip_cli.checking import findings
+    from gradclip_cli.commands.check.collect import collect
+    from gradclip_cli.commands.check.report import report
 
     with Threads(plan.jobs) as workers:
-        found = findings.read(plan, Run(plan.selection, workers, progress))
-    found.notes.extend(ranks.hint(plan.inputs))
-    return findings.report(plan, found)
+        collected = collect(plan, Run(plan.selection, workers, progress))
+    return report(plan, collected, ranks.hint(plan.inputs))
 
 
 @usual

@@ -1,15 +1,9 @@
 """From what a user asked for to parts of a plan."""
 
 import re
-from typing import TYPE_CHECKING
 
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.naming import Naming
-from gradclip_cli.strategies import find
-from gradclip_cli.thresholds import parse
-
-if TYPE_CHECKING:
-    from gradclip_cli.plan.stats import Trial
 
 
 def naming(layer_regex: str | None, group_depth: int | None) -> Naming:
@@ -27,11 +21,3 @@ def naming(layer_regex: str | None, group_depth: int | None) -> Naming:
     if not {"layer", "param"} <= regex.groupindex.keys():
         raise UsageError("--layer-regex needs the groups (?P<layer>...) and (?P<param>...)")
     return Naming(regex)
-
-
-def trial(text: str) -> "Trial":
-    """Parse `STRATEGY:THRESHOLD`, or `STRATEGY` where it takes none; cut at the first `:`, since rules may hold another."""
-    from gradclip_cli.plan.stats import Trial
-
-    name, colon, threshold = text.partition(":")
-    return Trial(find(name), parse(threshold) if colon else None)

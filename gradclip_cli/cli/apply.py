@@ -28,7 +28,7 @@ from gradclip_cli.commands.apply.plan import NONFINITE, ApplyPlan
 from gradclip_cli.inputs.discovery import find_dumps
 from gradclip_cli.inputs.source import DumpSource, Placed
 from gradclip_cli.reports import ApplyReport
-from gradclip_cli.thresholds import SPELLINGS
+from gradclip_cli.thresholds.rules import SPELLINGS
 
 
 @click.command(

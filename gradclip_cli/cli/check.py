@@ -5,20 +5,20 @@ from typing import Any
 
 import click
 
+from gradclip_cli.checks import CHECKS, parse_names
+from gradclip_cli.checks.limits import DTYPES, Limits
 from gradclip_cli.cli import Command, described
 from gradclip_cli.cli.config import CONFIG
 from gradclip_cli.cli.options import by_rank, reading, selecting, selection, showing, stacked, taken, viewed, working
 from gradclip_cli.cli.output import progress, show
 from gradclip_cli.cli.types import REAL, WHOLE, Parsed
+from gradclip_cli.commands.check.plan import CheckPlan
 from gradclip_cli.errors import InputError
 from gradclip_cli.inputs.discovery import find_dumps
-from gradclip_cli.plan.lists import CheckPlan
 from gradclip_cli.reports import CheckReport
-from gradclip_cli.rules import RULES, parse
-from gradclip_cli.rules.limits import DTYPES, Limits
 from gradclip_cli.text import count
 
-NAMES = Parsed("rules", lambda text: parse([text]), "checks")
+NAMES = Parsed("rules", lambda text: parse_names([text]), "checks")
 
 
 def _option(limit: "Field[Any]") -> Any:
@@ -43,7 +43,7 @@ def _option(limit: "Field[Any]") -> Any:
         "gradclip check run/",
         "gradclip check run/ --ignore dead,spread --fail-on nonfinite",
         "",
-        "Rules: " + ", ".join(RULES) + ".",
+        "Rules: " + ", ".join(CHECKS) + ".",
     ),
 )
 @reading
@@ -71,7 +71,7 @@ def command(inputs: tuple[str, ...], **options: Any) -> int:
         raise click.UsageError(f"--ignore and --fail-on exclude each other: {', '.join(both)}")
     plan = CheckPlan(
         found,
-        tuple(rule for rule in RULES if rule not in ignored),
+        tuple(rule for rule in CHECKS if rule not in ignored),
         Limits(**{limit.name: options[limit.name] for limit in fields(Limits)}),
         selection(options),
         options["keep_going"],

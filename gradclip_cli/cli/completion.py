@@ -4,15 +4,16 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from gradclip_cli.checks import CHECKS
 from gradclip_cli.errors import GradclipError
 from gradclip_cli.inputs.discovery import find_dumps
 from gradclip_cli.inputs.naming import natural
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.planning import naming
-from gradclip_cli.rules import RULES as CHECKS
 from gradclip_cli.strategies import STRATEGIES
 from gradclip_cli.text import plain
-from gradclip_cli.thresholds import REPLAYS, RULES
+from gradclip_cli.thresholds.adaptive import ADAPTIVE_RULES
+from gradclip_cli.thresholds.rules import RULES
 
 if TYPE_CHECKING:
     from click import Context
@@ -30,7 +31,7 @@ def strategies(ctx: "Context", typed: str) -> list[str]:
 
 def rules(ctx: "Context", typed: str) -> list[str]:
     """Return the rules that begin so, with their usual arguments."""
-    return [str(rule) for rule in (*RULES, *REPLAYS) if str(rule).startswith(typed)]
+    return [str(rule) for rule in (*RULES, *ADAPTIVE_RULES) if str(rule).startswith(typed)]
 
 
 def checks(ctx: "Context", typed: str) -> list[str]:

@@ -9,7 +9,7 @@ from gradclip_cli.commands.apply.plan import Override
 from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.strategies import find
 from gradclip_cli.text import with_all
-from gradclip_cli.thresholds import parse
+from gradclip_cli.thresholds.rules import parse
 
 _LAYER_KEYS = {"pattern", "strategy", "threshold"}
 

@@ -14,7 +14,7 @@ from gradclip_cli.planning import naming
 from gradclip_cli.render import records
 from gradclip_cli.render.view import View
 from gradclip_cli.storage.streams import STANDARD, check_open, unified
-from gradclip_cli.strategies.norm import Norm
+from gradclip_cli.strategies.base import Norm
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

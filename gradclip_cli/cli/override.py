@@ -4,7 +4,7 @@ from gradclip_cli.cli.types import Parsed
 from gradclip_cli.commands.apply.plan import Override
 from gradclip_cli.errors import UsageError
 from gradclip_cli.strategies import find
-from gradclip_cli.thresholds import parse
+from gradclip_cli.thresholds.rules import parse
 
 
 def parse_override(text: str) -> Override:

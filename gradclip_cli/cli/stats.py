@@ -21,16 +21,16 @@ from gradclip_cli.cli.options import (
 )
 from gradclip_cli.cli.output import progress, show, standard_output, warn
 from gradclip_cli.cli.types import RULE, STRATEGY, TRIAL, WHOLE
+from gradclip_cli.commands.stats.plan import StatsPlan
 from gradclip_cli.errors import InputError
 from gradclip_cli.inputs.discovery import find_dumps
 from gradclip_cli.inputs.source import DumpSource
-from gradclip_cli.plan.stats import StatsPlan
 from gradclip_cli.render.records import KINDS
 from gradclip_cli.render.view import View
 from gradclip_cli.reports import StatsReport
-from gradclip_cli.strategies.norm import Norm
+from gradclip_cli.strategies.base import Norm
 from gradclip_cli.text import count
-from gradclip_cli.thresholds import SPELLINGS
+from gradclip_cli.thresholds.rules import SPELLINGS
 
 
 @click.command(

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gradclip_cli.commands.stats.plan import Trial
 from gradclip_cli.errors import UsageError
-from gradclip_cli.planning import trial
 from gradclip_cli.render.view import parse_columns, parse_order
 from gradclip_cli.strategies import find
 from gradclip_cli.text import real, whole
-from gradclip_cli.thresholds import parse, parse_rule
+from gradclip_cli.thresholds.rules import parse, parse_rule
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -83,4 +83,4 @@ RULE = Parsed("rule", parse_rule, "rules")
 TENSORS = Parsed("pattern", str, "tensors")
 COLUMNS = Parsed("columns", parse_columns)
 ORDER = Parsed("order", parse_order)
-TRIAL = Parsed("trial", trial, "trials")
+TRIAL = Parsed("trial", Trial.parse, "trials")

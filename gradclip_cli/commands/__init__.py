@@ -1,1 +1,1 @@
-"""The five use cases: plan, work, report; no click, no printing."""
+"""The use cases: each makes a plan, does the work and returns a report; no click, no printing."""

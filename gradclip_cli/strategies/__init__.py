@@ -1,18 +1,18 @@
 """The strategies: one entry each, found by any of their spellings."""
 
 from gradclip_cli.errors import UsageError
-from gradclip_cli.strategies import clip_norm, clip_value, renormalize, untouched
+from gradclip_cli.strategies import builtin
 from gradclip_cli.strategies.base import Group, Strategy
 from gradclip_cli.text import did_you_mean, plain
 
 STRATEGIES: tuple[Strategy, ...] = (
-    untouched.NONE,
-    renormalize.PER_LAYER,
-    renormalize.PER_PARAM_TYPE,
-    clip_value.ELEMENTWISE,
-    clip_norm.PER_LAYER,
-    clip_norm.PER_PARAM_TYPE,
-    clip_norm.GLOBAL,
+    builtin.NONE,
+    builtin.RENORMALIZE_PER_LAYER,
+    builtin.RENORMALIZE_PER_PARAM_TYPE,
+    builtin.ELEMENTWISE,
+    builtin.CLIP_PER_LAYER,
+    builtin.CLIP_PER_PARAM_TYPE,
+    builtin.GLOBAL,
 )
 
 __all__ = ["STRATEGIES", "Group", "Strategy", "find"]

@@ -16,7 +16,8 @@ from support.shell import furnish, shell
 from gradclip_cli.cli import COMMANDS
 from gradclip_cli.cli.shells import quoted, typed
 from gradclip_cli.strategies import STRATEGIES
-from gradclip_cli.thresholds import REPLAYS, RULES
+from gradclip_cli.thresholds.adaptive import ADAPTIVE_RULES
+from gradclip_cli.thresholds.rules import RULES
 
 BREAKS = " \t\n\"'><=;|&(:"
 NAMES = [strategy.name for strategy in STRATEGIES]
@@ -57,7 +58,7 @@ OFFERED = {
     "gradclip apply -s ClipL2": ["clip-l2-per-layer", "clip-l2-per-param-type"],
     "gradclip apply --strategy=no": ["none"],
     "gradclip apply --thr": ["--threshold"],
-    "gradclip apply -t m": [str(rule) for rule in (*RULES, *REPLAYS) if str(rule).startswith("m")],
+    "gradclip apply -t m": [str(rule) for rule in (*RULES, *ADAPTIVE_RULES) if str(rule).startswith("m")],
     "gradclip stats --rule percentile:": ["90"],
     "gradclip stats --by la": ["layer"],
     "gradclip check --ignore dead,sp": ["dead,spread"],

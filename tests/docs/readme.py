@@ -13,7 +13,8 @@ import click
 
 from gradclip_cli.cli import COMMANDS, EXIT_CODES, main
 from gradclip_cli.strategies import STRATEGIES
-from gradclip_cli.thresholds import REPLAYS, RULES
+from gradclip_cli.thresholds.adaptive import ADAPTIVE_RULES
+from gradclip_cli.thresholds.rules import RULES
 
 README = Path(__file__).parents[2] / "README.md"
 SESSION = re.compile(r"^```console\n\$ gradclip (.*?)\n.*?^```$", re.MULTILINE | re.DOTALL)
@@ -57,7 +58,7 @@ def strategies() -> str:
 
 def rules() -> str:
     """Return the table of rules that choose a threshold."""
-    return table(("rule", "source"), [(f"`{rule}`", rule.source) for rule in (*RULES, *REPLAYS)])
+    return table(("rule", "source"), [(f"`{rule}`", rule.source) for rule in (*RULES, *ADAPTIVE_RULES)])
 
 
 def exit_codes() -> str:

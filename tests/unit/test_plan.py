@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from gradclip_cli.commands.apply.plan import ApplyPlan, Override
+from gradclip_cli.commands.stats.plan import StatsPlan
 from gradclip_cli.errors import UsageError
-from gradclip_cli.plan.stats import StatsPlan
 from gradclip_cli.strategies import STRATEGIES, find
-from gradclip_cli.strategies.norm import Norm
-from gradclip_cli.thresholds import RULES
+from gradclip_cli.strategies.base import Norm
+from gradclip_cli.thresholds.rules import RULES
 
 CLIP, VALUE, NONE, RENORM = (
     find(name) for name in ("clip-l2-per-layer", "clip-by-value", "none", "renormalize-l2-per-layer")

@@ -1,50 +1,71 @@
-"""Replays over the groups of a series: every group of every dump gets the threshold of its own step."""
+"""Adaptive rules over the groups of a series: every group of every dump gets the threshold of its own step."""
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from gradclip_cli.commands.apply.groups import NormGroup
 from gradclip_cli.commands.apply.plan import ApplyPlan
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.text import count
-from gradclip_cli.thresholds import Replay, require
-from gradclip_cli.thresholds.replays import History, limit
-from gradclip_cli.thresholds.summary import Samples
+from gradclip_cli.thresholds.adaptive import AdaptiveRule, limit, replay
+from gradclip_cli.thresholds.base import require
+from gradclip_cli.thresholds.samples import NormSamples
 
-Use = tuple[Strategy, Replay]
+Use = tuple[Strategy, AdaptiveRule]
 """A rule with the strategy that it is used for."""
+
+
+class _Place(NamedTuple):
+    """A group of one dump: which dump and which of its groups, and its norm as a rule takes it."""
+
+    dump: int
+    group: int
+    norm: float
+
+
+Histories = dict[object, list[_Place]]
+"""The norms of each group, by its key, over the dumps that it occurs in."""
 
 
 def replayed(
     plan: ApplyPlan, partitions: Sequence[list[NormGroup]], paths: Sequence[str] = ()
 ) -> tuple[list[list[NormGroup]], list[str]]:
-    """Put each step's threshold in the place of its replay; note what is odd about it. Partitions are in step order.
+    """Put each step's threshold in the place of its rule; note what is odd about it. Partitions are in step order.
 
     A group's history is over the dumps that it occurs in; `paths` are theirs. Raises InputError where a rule has no finite norm at all.
     """
-    norms: dict[Use, dict[object, list[float]]] = {}
-    if not any(partitions) and isinstance(plan.threshold, Replay):
-        norms[plan.strategy, plan.threshold] = {}
-    histories: dict[object, History] = {}
-    vanished: dict[Use, int] = {}
-    settled = []
-    for groups in partitions:
-        settled.append(list(groups))
-        for k, group in enumerate(groups):
-            if isinstance(rule := group.threshold, Replay):
-                use, norm = (group.strategy, rule), group.sample(plan)
-                norms.setdefault(use, {}).setdefault(group.key, []).append(norm)
-                threshold = histories.setdefault(group.key, rule.begin()).step(norm)
-                vanished[use] = vanished.get(use, 0) + (norm > 0 >= threshold)
-                settled[-1][k] = group._replace(threshold=limit(threshold))
-    for (strategy, rule), found in norms.items():
-        require(rule, Samples(norm for row in found.values() for norm in row), strategy.name, next(iter(paths), None))
-    return settled, [note for use, found in norms.items() for note in _notes(plan, use, found, vanished.get(use, 0))]
+    settled, notes = [list(groups) for groups in partitions], []
+    for (strategy, rule), histories in _histories(plan, partitions).items():
+        samples = NormSamples(place.norm for places in histories.values() for place in places)
+        require(rule, samples, strategy.name, next(iter(paths), None))
+        vanished = 0
+        for places in histories.values():
+            thresholds = replay(rule, [place.norm for place in places])
+            for place, threshold in zip(places, thresholds, strict=True):
+                vanished += place.norm > 0 >= threshold
+                shared = settled[place.dump][place.group]
+                settled[place.dump][place.group] = shared._replace(threshold=limit(threshold))
+        notes += _notes(plan, (strategy, rule), histories, vanished)
+    return settled, notes
 
 
-def _notes(plan: ApplyPlan, use: Use, norms: dict[object, list[float]], vanished: int) -> list[str]:
+def _histories(plan: ApplyPlan, partitions: Sequence[list[NormGroup]]) -> dict[Use, Histories]:
+    """Gather the norms of each group, by the rule that they are for."""
+    found: dict[Use, Histories] = {}
+    if not any(partitions) and isinstance(plan.threshold, AdaptiveRule):
+        found[plan.strategy, plan.threshold] = {}
+    for dump, groups in enumerate(partitions):
+        for group, shared in enumerate(groups):
+            if isinstance(rule := shared.threshold, AdaptiveRule):
+                histories = found.setdefault((shared.strategy, rule), {})
+                histories.setdefault(shared.key, []).append(_Place(dump, group, shared.sample(plan)))
+    return found
+
+
+def _notes(plan: ApplyPlan, use: Use, histories: Histories, vanished: int) -> list[str]:
     strategy, rule = use
-    steps = max(sum(map(math.isfinite, row)) for row in norms.values())
+    steps = max(sum(math.isfinite(place.norm) for place in places) for places in histories.values())
     notes = []
     if steps <= max(1, rule.warm_up):  # any percentile of one norm is that norm
         each = "" if strategy.group is Group.DUMP else " for each " + _GROUPS[strategy.group]

@@ -17,7 +17,7 @@ from gradclip_cli.storage.atomic import Outputs, Staged
 from gradclip_cli.storage.random_access import write_at
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.tensors import Slab, TensorSpec
-from gradclip_cli.thresholds import Threshold
+from gradclip_cli.thresholds.rules import Threshold
 
 _MOST_FILES = 64
 """Outputs that are begun stay open until all dumps are measured; they take at most a quarter of the descriptors."""

@@ -16,13 +16,14 @@ from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.errors import InputError, NonFiniteError, UsageError
 from gradclip_cli.numerics.statistics import Stats
 from gradclip_cli.strategies import Group, Strategy
-from gradclip_cli.strategies.actions import KEEP, Action, Clamp, Cleaned
+from gradclip_cli.strategies.base import UNCHANGED, Action, Clamp, ZeroNonfinite
 from gradclip_cli.text import did_you_mean, printable
-from gradclip_cli.thresholds import Replay, Rule, choose
-from gradclip_cli.thresholds.summary import Samples
+from gradclip_cli.thresholds.adaptive import AdaptiveRule
+from gradclip_cli.thresholds.rules import Rule, choose
+from gradclip_cli.thresholds.samples import NormSamples
 
-Chosen = dict[tuple[str, Rule | Replay], float]
-"""The threshold of each rule in use, by the strategy's name and the rule; those of a replay stand in the groups themselves."""
+Chosen = dict[tuple[str, Rule | AdaptiveRule], float]
+"""The threshold of each rule in use, by the strategy's name and the rule; those of an adaptive rule stand in the groups themselves."""
 
 _MOST = 8
 """So many tensors with NaN or infinities are named."""
@@ -50,9 +51,9 @@ class DumpDecisions(NamedTuple):
         return {
             index: decision.action
             for group, decision in self.decisions
-            if decision.action is not KEEP
+            if decision.action is not UNCHANGED
             for index in group.members
-            if decision.action.touches(*figures[stats.row(index)])
+            if decision.action.changes(*figures[stats.row(index)])
         }
 
 
@@ -67,7 +68,7 @@ class Decisions(NamedTuple):
         """The plan's own threshold, None where each step has another."""
         if isinstance(plan.threshold, Rule):
             return self.chosen.get((plan.strategy.name, plan.threshold))
-        return None if isinstance(plan.threshold, Replay) else plan.threshold
+        return None if isinstance(plan.threshold, AdaptiveRule) else plan.threshold
 
     def different_dumps(self) -> list[str]:
         """Note dumps of other shapes than the first, where one rule chose for all of them."""
@@ -134,7 +135,7 @@ def choose_thresholds(
             first.setdefault(key, path)
             samples.setdefault(key, []).append(group.sample(plan))
     chosen: Chosen = {
-        (s.name, rule): choose(rule, Samples(values), s.name, first.get((s, rule)))
+        (s.name, rule): choose(rule, NormSamples(values), s.name, first.get((s, rule)))
         for (s, rule), values in samples.items()
     }
     notes = [
@@ -150,7 +151,7 @@ def decide_groups(plan: ApplyPlan, groups: Sequence[NormGroup], chosen: Chosen) 
     found = []
     for group in groups:
         threshold = group.threshold
-        if isinstance(threshold, Rule | Replay):
+        if isinstance(threshold, Rule | AdaptiveRule):
             threshold = chosen[group.strategy.name, threshold]
         found.append((group, Decision(group.strategy, threshold, _action(plan, group, threshold))))
     return found
@@ -167,9 +168,9 @@ def _action(plan: ApplyPlan, group: NormGroup, threshold: float | None) -> Actio
     if group.finite:
         return group.strategy.decide(norm, limit, epsilon)
     if plan.nonfinite == "zero":
-        return Cleaned(group.strategy.decide(norm, limit, epsilon))
+        return ZeroNonfinite(group.strategy.decide(norm, limit, epsilon))
     if plan.nonfinite == "skip":
-        return Clamp(limit, keep_infinite=True) if group.strategy.group is Group.ELEMENT else KEEP
+        return Clamp(limit, keep_infinite=True) if group.strategy.group is Group.ELEMENT else UNCHANGED
     return group.strategy.decide(group.as_read, limit, epsilon)
 
 

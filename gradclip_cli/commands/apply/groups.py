@@ -11,7 +11,7 @@ from gradclip_cli.engine.measure import NormTypes
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.numerics.statistics_table import Columns
 from gradclip_cli.strategies import Group, Strategy
-from gradclip_cli.thresholds import Threshold
+from gradclip_cli.thresholds.rules import Threshold
 
 
 class NormGroup(NamedTuple):

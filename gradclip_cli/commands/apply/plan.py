@@ -10,9 +10,10 @@ from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpSource, Placed
 from gradclip_cli.storage.streams import STANDARD
 from gradclip_cli.strategies import Strategy
-from gradclip_cli.strategies.norm import Norm, check_jobs
+from gradclip_cli.strategies.base import Norm
+from gradclip_cli.strategies.norm import check_jobs
 from gradclip_cli.text import printable
-from gradclip_cli.thresholds import Threshold
+from gradclip_cli.thresholds.rules import Threshold
 
 if TYPE_CHECKING:
     from gradclip_cli.formats.base import Format

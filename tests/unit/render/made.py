@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from support.parsing import strict
 
+from gradclip_cli.thresholds.samples import NormSamples
 from gradclip_cli import render
 from gradclip_cli.render.view import View
 from gradclip_cli.reports import (
@@ -25,7 +26,6 @@ from gradclip_cli.reports import (
     Suggestion,
 )
 from gradclip_cli.reports.base import TableOnly
-from gradclip_cli.thresholds.summary import Samples
 
 NAME = "[red]lstm.weight_ih_l0" + "x" * 300
 
@@ -49,9 +49,9 @@ APPLY = ApplyReport(
     ["a note"],
 )
 
-SUMMARY = Samples([1.0, 2.0, math.nan]).summary()
+SUMMARY = NormSamples([1.0, 2.0, math.nan]).summary()
 
-EMPTY = Samples([math.nan]).summary()
+EMPTY = NormSamples([math.nan]).summary()
 
 SUGGESTION = Suggestion("clip-by-global-norm", "mean", 2, 1.5, 0.5, 0.875, (0.75, 15.0), "a hint")
 

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from support.parsing import strict
 
+from gradclip_cli.thresholds.samples import NormSamples
 from gradclip_cli import __version__
 from gradclip_cli.render.json_report import encode_row
 from gradclip_cli.render.records import plain
 from gradclip_cli.render.view import View
 from gradclip_cli.reports import DiffParam, StatsLayer
-from gradclip_cli.thresholds.summary import Samples
 from unit.render.made import (
     APPLY,
     EMPTY,
@@ -53,7 +53,7 @@ VALUES: list[Any] = [
 ROWS: list[Any] = [
     *(Finding("r", 1, value, [value]) for value in VALUES),
     *(PARAM._replace(name=name, norm_before=value) for name, value in zip(TEXTS, FLOATS, strict=False)),
-    *(StatsLayer(name, summary) for name, summary in product(TEXTS, (SUMMARY, EMPTY, Samples([2.0]).summary()))),
+    *(StatsLayer(name, summary) for name, summary in product(TEXTS, (SUMMARY, EMPTY, NormSamples([2.0]).summary()))),
     *(row for report in (STATS, LS, STRATEGIES) for row in report[1 if report is STATS else 0]),
     *(LAYER, *STATS.params, *STATS.suggestions, DiffParam("w", "same"), DiffParam("w", "differs", 1.0, shape_a=(2,))),
 ]

@@ -13,8 +13,8 @@ from gradclip_cli.commands.apply.groups import norm_groups
 from gradclip_cli.commands.apply.plan import ApplyPlan, Override
 from gradclip_cli.errors import InputError
 from gradclip_cli.strategies import find
-from gradclip_cli.strategies.norm import Norm
-from gradclip_cli.thresholds import Threshold, parse
+from gradclip_cli.strategies.base import Norm
+from gradclip_cli.thresholds.rules import Threshold, parse
 
 INF = math.inf
 

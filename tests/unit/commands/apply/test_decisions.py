@@ -10,7 +10,7 @@ from gradclip_cli.commands.apply.decisions import Decisions, decide
 from gradclip_cli.commands.apply.plan import ApplyPlan, Override
 from gradclip_cli.errors import NonFiniteError, UsageError
 from gradclip_cli.strategies import find
-from gradclip_cli.thresholds import parse
+from gradclip_cli.thresholds.rules import parse
 
 NORMS = (3.0, 4.0, 8.0)
 

@@ -14,9 +14,8 @@ from gradclip_cli.commands.apply.plan import ApplyPlan, Override
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.errors import InputError
 from gradclip_cli.strategies import find
-from gradclip_cli.strategies.actions import KEEP, Clamp, Cleaned
-from gradclip_cli.strategies.norm import Norm
-from gradclip_cli.thresholds import RULES, Threshold
+from gradclip_cli.strategies.base import UNCHANGED, Clamp, Norm, ZeroNonfinite
+from gradclip_cli.thresholds.rules import RULES, Threshold
 
 ARRAYS: dict[str, NDArray[Any]] = {
     "a.w": np.float32([3, 4]),
@@ -147,9 +146,9 @@ def test_policies_for_what_is_not_finite(policy: str, expected: list[float]) -> 
     [
         ("clip-by-value", "skip", Clamp(1.0, keep_infinite=True)),
         ("clip-by-value", "propagate", Clamp(1.0)),
-        ("clip-by-value", "zero", Cleaned(Clamp(1.0))),
-        ("none", "zero", Cleaned(KEEP)),
-        ("none", "propagate", KEEP),
+        ("clip-by-value", "zero", ZeroNonfinite(Clamp(1.0))),
+        ("none", "zero", ZeroNonfinite(UNCHANGED)),
+        ("none", "propagate", UNCHANGED),
     ],
 )
 def test_actions_on_what_is_not_finite(strategy: str, policy: str, kind: object) -> None:

@@ -1,1 +1,0 @@
-"""What `check` reads, and what its rules find in it."""

@@ -1,0 +1,45 @@
+"""Parts of a dump that are worlds apart: one tensor that makes up nearly all of it, and layers of very different norms."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from gradclip_cli.checks.base import Figures, Found, percent, places
+from gradclip_cli.checks.limits import Limits
+from gradclip_cli.text import printable
+
+DOMINATED_ADVICE = "a global norm sees nothing else: clip by layer or by tensor, or scale its input"
+SPREAD_ADVICE = "no one learning rate or threshold fits both"
+
+
+def find_dominated(figures: Figures, limits: Limits) -> Iterator[Found]:
+    """Find tensors above `dominated_share` of the squared norm of a finite dump, of which two layers or more are not 0.
+
+    Beside nothing but its own bias, any weight may be as large as it is.
+    """
+    total = figures.dump_norms[:, None]
+    judged = np.isfinite(total) & ((figures.layer_norms > 0).sum(axis=1) > 1)[:, None]
+    shares = np.divide(figures.norm, total, out=np.zeros_like(figures.norm), where=judged) ** 2
+    for rows, column in places(shares > limits.dominated_share):
+        share = float(shares[rows[0], column])
+        message = f"{percent(share)} of the squared norm of the dump; {DOMINATED_ADVICE}"
+        yield Found(rows, share, limits.dominated_share, message, column)
+
+
+def find_spread(figures: Figures, limits: Limits) -> Iterator[Found]:
+    """Find the first dump whose largest layer norm is above `spread_ratio` times the smallest that is not 0."""
+    wrong = []
+    for row, norms in enumerate(figures.layer_norms):
+        taken = np.flatnonzero(norms > 0)
+        if taken.size > 1:
+            low, high = (int(taken[pick(norms[taken])]) for pick in (np.argmin, np.argmax))
+            with np.errstate(over="ignore", invalid="ignore"):  # both may be above float64
+                ratio = float(norms[high] / norms[low])
+            if ratio > limits.spread_ratio:
+                wrong.append((row, ratio, low, high))
+    rows = [row for row, *_ in wrong]
+    for row, ratio, low, high in wrong[:1]:
+        norms = figures.layer_norms[row]
+        names = [f"{printable(figures.layers[k])} {norms[k]:.4g}" for k in (high, low)]
+        message = f"the norm of {f' is {ratio:.4g} times that of '.join(names)}: {SPREAD_ADVICE}"
+        yield Found(rows, ratio, limits.spread_ratio, message)

@@ -1,0 +1,65 @@
+"""The limits of the rules: each is defined here, with its default and its help, and nowhere else."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from gradclip_cli.errors import UsageError
+from gradclip_cli.thresholds.base import EXPLODING_DUMPS, EXPLODING_FACTOR
+
+STORED = "stored"
+DTYPES = (STORED, "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")
+"""What `underflow` may ask of: the dtype that a tensor is stored in, or one that it might be stored in."""
+
+
+def _limit(default: Any, help: str) -> Any:
+    return field(default=default, metadata={"help": help})
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is still healthy; shares are from 0 to 1."""
+
+    exploding_factor: float = _limit(
+        EXPLODING_FACTOR, "Exploding: a norm above so many times the median of the series."
+    )
+    exploding_dumps: int = _limit(EXPLODING_DUMPS, "Exploding: judge only series of so many finite norms.")
+    vanishing_mean: float = _limit(1e-7, "Vanishing: a mean |g| of the non-zero values below this.")
+    vanishing_ratio: float = _limit(1e-6, "Vanishing: a norm of the first layer below so much of the last layer's.")
+    dead_share: float = _limit(1.0, "Dead: a share of zeros of at least this.")
+    unchanged_dumps: int = _limit(3, "Unchanged: the same values in so many dumps in a row.")
+    unchanged_rtol: float = _limit(1e-5, "Unchanged: values are the same within so much of the earlier one ...")
+    unchanged_atol: float = _limit(1e-8, "Unchanged: ... plus this, where the mean |g| of the tensor is above it.")
+    dominated_share: float = _limit(0.999, "Dominated: a tensor with more than this share of the squared norm.")
+    underflow_share: float = _limit(0.5, "Underflow: more than this share of the non-zero values is 0 or subnormal.")
+    overflow_share: float = _limit(0.0, "Underflow: more than this share of the non-zero values overflows.")
+    underflow_dtype: tuple[str, ...] = _limit((STORED,), "Underflow: in this dtype (repeatable).")
+    spread_ratio: float = _limit(1e6, "Spread: a largest layer norm above so many times the smallest.")
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            option = "--" + name.replace("_", "-")
+            if name == "underflow_dtype":
+                _check_dtypes(option, value)
+            elif not value >= 0:
+                raise UsageError(f"{option} must be a number of at least 0, not {value:g}")
+            elif name.endswith("_share") and value > 1:
+                raise UsageError(f"{option} must be a share from 0 to 1, not {value:g}")
+            elif name.endswith("_dumps") and value < 2:
+                raise UsageError(f"{option} must be at least 2, not {value}")
+            elif name.endswith("tol") and value == math.inf:
+                raise UsageError(f"{option} must be finite")
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> "Limits":
+        """Make limits of those that are given by name; raise where there is no such limit."""
+        names = [one.name for one in fields(cls)]
+        if unknown := given.keys() - set(names):
+            raise UsageError(f"there is no limit {min(unknown)!r}; limits are {', '.join(names)}")
+        return cls(**given)
+
+
+def _check_dtypes(option: str, names: tuple[str, ...]) -> None:
+    if isinstance(names, str) or not names or not set(names) <= set(DTYPES):
+        raise UsageError(f"{option} must name some of {', '.join(DTYPES)}, not {names!r}")

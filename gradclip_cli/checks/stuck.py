@@ -1,0 +1,47 @@
+"""Tensors that do not learn: all zeros, or the same values in dump after dump."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from gradclip_cli.checks.base import Figures, Found, percent, places
+from gradclip_cli.checks.limits import Limits
+from gradclip_cli.thresholds.samples import Mask
+
+DEAD_ADVICE = "frozen, not used, or behind units that are never active"
+UNCHANGED_ADVICE = "gradients that are not computed anew, or the same dump more than once"
+
+
+def find_dead(figures: Figures, limits: Limits) -> Iterator[Found]:
+    """Find tensors with a share of zeros of at least `dead_share`.
+
+    What is dead in the first dump alone is not: behind an output layer that begins as zeros, the first gradients are 0.
+    """
+    there = figures.elements > 0
+    shares = np.divide(figures.zeros, figures.elements, out=np.zeros_like(figures.zeros), where=there)
+    dead = there & (shares >= limits.dead_share)
+    woken = ~dead[1:].any(axis=0) & there[1:].any(axis=0)
+    dead[:1] &= ~woken
+    for rows, column in places(dead):
+        share, size = float(shares[rows[0], column]), figures.elements[rows[0], column]
+        message = f"{percent(share)} of {size:,.0f} elements are 0: {DEAD_ADVICE}"
+        yield Found(rows, share, limits.dead_share, message, column)
+
+
+def find_unchanged(figures: Figures, limits: Limits) -> Iterator[Found]:
+    """Find tensors with the same values in `unchanged_dumps` dumps in a row, from the first of them on."""
+    pairs = limits.unchanged_dumps - 1
+    found = []
+    for column in np.flatnonzero(figures.same.sum(axis=0) >= pairs).tolist():
+        runs = [run for run in _runs(figures.same[:, column] > 0) if run[1] >= pairs]
+        found += [(row, column, length) for row, length in runs[:1]]
+    for row, column, length in sorted(found):
+        last = figures.dumps[row + length]
+        message = f"the same values in {length + 1} dumps in a row, up to {last}: {UNCHANGED_ADVICE}"
+        yield Found([row], length + 1, limits.unchanged_dumps, message, column)
+
+
+def _runs(same: Mask) -> list[tuple[int, int]]:
+    """Return runs of dumps that are the same as the one before: where each begins, with that one, and its length."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], same.astype(np.int8), [0]])))
+    return [(start - 1, stop - start) for start, stop in edges.reshape(-1, 2).tolist()]

@@ -1,1 +1,0 @@
-"""What `stats` makes of a series: figures, thresholds and advice."""

@@ -1,0 +1,126 @@
+"""A series of dumps, read one after the other in the order of their steps, and reduced to the figures that checks look at."""
+
+import os
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from gradclip_cli.checks.base import Figures, Tensor
+from gradclip_cli.commands.check.out_of_range import RangeCounts
+from gradclip_cli.commands.check.plan import CheckPlan
+from gradclip_cli.commands.check.unchanged import TYPES, unchanged
+from gradclip_cli.engine import same_tensors
+from gradclip_cli.engine.run import Run
+from gradclip_cli.engine.series import check_taken, measure_series
+from gradclip_cli.engine.survey import MeasuredDump
+from gradclip_cli.errors import GradclipError, InputError
+from gradclip_cli.inputs.discovery import in_step_order
+from gradclip_cli.inputs.naming import natural
+from gradclip_cli.inputs.source import DumpSource
+from gradclip_cli.numerics.differences import Tolerance
+from gradclip_cli.text import printable
+from gradclip_cli.thresholds.samples import Matrix
+
+_OWN = 9
+"""Figures of a tensor before those for each dtype: the matrices of `Figures` from `elements` to `same`."""
+
+
+class DumpFigures(NamedTuple):
+    """The figures of one dump: a row for each of them, and a column for each tensor; of the elements nothing is kept."""
+
+    source: DumpSource
+    step: int | None
+    tensors: list[Tensor]
+    rows: Matrix
+
+
+class Collected(NamedTuple):
+    """The figures of the dumps that could be read, and what was wrong with the others."""
+
+    dumps: list[DumpFigures]
+    notes: list[str]
+    failed: list[GradclipError]
+
+
+def collect(plan: CheckPlan, run: Run) -> Collected:
+    """Reduce dumps to figures; of the dump before only what its header says is kept."""
+    found = Collected([], [], [])
+    before: MeasuredDump | None = None
+    first, unlike = dict[str, tuple[int, ...] | None](), list[tuple[str, str]]()
+    for source, step in in_step_order(plan.inputs):
+        try:
+            counts, dumps, same = _measure(source, before, plan, run)
+        except InputError as error:
+            if not plan.keep_going:
+                raise
+            found.failed.append(error)
+            continue
+        if before is None:
+            check_taken(dumps, plan.selection)
+            found.notes.extend(dumps[0].notes)
+            first = dict(same_tensors.shapes_of(dumps[0]))
+        before = dumps[-1]
+        unlike += [(source.location, same_tensors.difference(first, dump)) for dump in dumps]
+        for dump, names in zip(dumps, same, strict=True):
+            found.dumps.append(_reduce(dump, dump.step if dump.prefix else step, counts, names))
+    if not found.dumps:
+        raise found.failed[0]
+    found.notes.extend(same_tensors.notes(unlike))
+    return found
+
+
+def _measure(
+    source: DumpSource, before: MeasuredDump | None, plan: CheckPlan, run: Run
+) -> tuple[RangeCounts, list[MeasuredDump], list[set[str]]]:
+    """Measure the dumps in a file; return what is out of range in each, and what is the same in each as in the one before it."""
+    counts = RangeCounts(targets(plan))
+    dumps = measure_series(source, TYPES, run, counts.observer_for)
+    same = [_same(one, other, plan, run) for one, other in zip([before, *dumps], dumps, strict=False)]
+    return counts, dumps, same
+
+
+def targets(plan: CheckPlan) -> tuple[str, ...]:
+    """Return the dtypes in which values are to be counted that leave their range."""
+    return plan.limits.underflow_dtype if "underflow" in plan.rules else ()
+
+
+def _same(before: MeasuredDump | None, dump: MeasuredDump, plan: CheckPlan, run: Run) -> set[str]:
+    if before is None or "unchanged" not in plan.rules:
+        return set()
+    within = Tolerance(plan.limits.unchanged_rtol, plan.limits.unchanged_atol)
+    return unchanged(before, dump, within, run)
+
+
+def _reduce(dump: MeasuredDump, step: int | None, counts: RangeCounts, same: set[str]) -> DumpFigures:
+    """Reduce a dump to its figures; pieces of one tensor are one."""
+    named = dump.named
+    tensors = [Tensor(name, *dump.places[indices[0]]) for name, indices in named.items()]
+    stats = dump.stats.together(list(named.values()), TYPES)
+    outside = np.array([counts.of(indices) for indices in named.values()]).reshape(len(named), len(counts.targets), 2)
+    rows = [
+        *stats.counts.T,
+        stats.max_abs,
+        *(stats.norms(which, p) for which, p in enumerate(TYPES)),
+        [name in same for name in named],
+        *(outside[:, :, 0].T - stats.zeros),
+        *(outside[:, :, 1].T - stats.nonfinite),
+    ]
+    return DumpFigures(dump.source, step, tensors, np.array(rows, np.float64))
+
+
+def series_figures(dumps: Sequence[DumpFigures], targets: Sequence[str]) -> Figures:
+    """Put the figures of dumps together; tensors are matched by name, and any dump may lack some."""
+    known = {tensor.name: tensor for one in reversed(dumps) for tensor in one.tensors}
+    tensors = sorted(known.values(), key=lambda tensor: (natural(tensor.layer), natural(tensor.name)))
+    column = {tensor.name: k for k, tensor in enumerate(tensors)}
+    cube = np.zeros((_OWN + 2 * len(targets), len(dumps), len(tensors)))
+    for k, one in enumerate(dumps):
+        if one.tensors:
+            cube[:, k, [column[tensor.name] for tensor in one.tensors]] = one.rows
+    names = [_name(one.source, one.step) for one in dumps]
+    return Figures(names, tensors, targets, *cube[:_OWN], *cube[_OWN:].reshape(2, len(targets), *cube.shape[1:]))
+
+
+def _name(source: DumpSource, step: int | None) -> str:
+    return f"step {step}" if step is not None else printable(os.path.basename(source.location))

@@ -1,0 +1,53 @@
+"""The report of `check`: what each check finds in the figures of a series."""
+
+from collections.abc import Iterator, Sequence
+
+from gradclip_cli import checks
+from gradclip_cli.checks.base import Figures, Found
+from gradclip_cli.commands.check.collect import Collected, series_figures, targets
+from gradclip_cli.commands.check.plan import CheckPlan
+from gradclip_cli.reports import CheckReport, Finding
+from gradclip_cli.text import count
+
+_FEW = 4
+"""So many dumps are named one by one."""
+
+
+def report(plan: CheckPlan, collected: Collected, notes: Sequence[str] = ()) -> CheckReport:
+    """Apply the checks to what was read; `notes` are those on the inputs."""
+    dumps = collected.dumps
+    figures = series_figures(dumps, targets(plan))
+    inputs = [one.source.label for one in dumps]
+    rows = [
+        Finding(
+            check,
+            inputs[one.dumps[0]],
+            dumps[one.dumps[0]].step,
+            *_place(one, figures),
+            one.value,
+            one.limit,
+            one.message + _often(one.dumps, figures.dumps),
+        )
+        for check, one in _found(plan, figures)
+    ]
+    return CheckReport(rows, len(inputs), [*collected.notes, *notes], collected.failed)
+
+
+def _found(plan: CheckPlan, figures: Figures) -> Iterator[tuple[str, Found]]:
+    for name in plan.rules:
+        yield from ((name, one) for one in checks.by_name(name)(figures, plan.limits))
+
+
+def _place(one: Found, figures: Figures) -> tuple[str | None, str | None]:
+    if one.tensor is None:
+        return one.layer, None
+    return figures.tensors[one.tensor].layer, figures.tensors[one.tensor].param
+
+
+def _often(rows: Sequence[int], dumps: Sequence[str]) -> str:
+    """Say in how many dumps the same was found."""
+    if len(rows) == 1:
+        return ""
+    names = [dumps[row] for row in rows]
+    which = ", ".join(names) if len(rows) <= _FEW else f"{names[0]} to {names[-1]}"
+    return f" (in {len(rows):,} of {count(len(dumps), 'dump')}: {which})"

@@ -1,0 +1,89 @@
+"""Which tensors of a dump have the values of the dump before: told by their norms, and by their elements only where those agree."""
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from gradclip_cli.engine.compare import StoredTensor, compare
+from gradclip_cli.engine.measure import NormTypes
+from gradclip_cli.engine.run import Run
+from gradclip_cli.engine.survey import MeasuredDump
+from gradclip_cli.formats.base import Reader
+from gradclip_cli.inputs.opened import DumpFile
+from gradclip_cli.numerics import norms
+from gradclip_cli.numerics.differences import Tolerance
+from gradclip_cli.numerics.statistics import Stats
+
+TYPES: NormTypes = (2.0, 1.0)
+"""The norms that have to be measured to tell."""
+
+_ROUNDING = 1 + 1e-9
+
+
+class _Files(NamedTuple):
+    """A file of either dump, and the tolerance for tensors in them."""
+
+    before: DumpFile
+    after: DumpFile
+    within: Tolerance
+
+
+def unchanged(before: MeasuredDump, after: MeasuredDump, within: Tolerance, run: Run) -> set[str]:
+    """Name the tensors of `after` with the values that they have in `before`; all zeros, or any NaN, do not count.
+
+    Of a tensor in pieces, each has to be the same.
+    """
+    files: dict[_Files, list[tuple[int, int]]] = {}
+    names, changed = set(), set()
+    for old, new, own in _candidates(before, after, within):
+        files.setdefault(_Files(before.file_of(old), after.file_of(new), own), []).append((old, new))
+        names.add(after.tensors[new].name)
+    for (left, right, own), pairs in files.items():
+        with run.reopen(left) as (_, a), run.reopen(right) as (_, b):
+            olds, news = (
+                _only(a, left, before, [old for old, _ in pairs]),
+                _only(b, right, after, [new for _, new in pairs]),
+            )
+            found = compare(news, olds, own, run.workers)
+            a.verify()
+            b.verify()
+            changed |= {name for name, comparison in found.items() if not comparison.difference.same}
+    return names - changed
+
+
+def may_be_equal(before: Stats, after: Stats, within: Tolerance) -> bool:
+    """Tell from norms if two tensors could have the same values: norms differ at most as much as what lies between does."""
+    if before.elements != after.elements or before.nonfinite or after.nonfinite or not before.max_abs:
+        return False
+    size = before.elements
+    figures = [
+        (before.max_abs, after.max_abs, 1.0),
+        (norms.norm(before.powers[0], 2.0), norms.norm(after.powers[0], 2.0), math.sqrt(size)),
+        (norms.norm(before.powers[1], 1.0), norms.norm(after.powers[1], 1.0), float(size)),
+    ]
+    return all(
+        abs(b - a) <= (within.atol * ones + within.rtol * a) * _ROUNDING + 1e-12 * a or a == b for a, b, ones in figures
+    )
+
+
+def _candidates(before: MeasuredDump, after: MeasuredDump, within: Tolerance) -> Iterator[tuple[int, int, Tolerance]]:
+    """Yield the tensors, or the pieces of them, that could be the same, by index."""
+    pairs = [(before.named.get(name, []), indices) for name, indices in after.named.items()]
+    alike = [
+        (olds, indices)
+        for olds, indices in pairs
+        if [before.tensors[k].shape for k in olds] == [after.tensors[k].shape for k in indices]
+    ]
+    left = before.stats.together([olds for olds, _ in alike], TYPES)
+    right = after.stats.together([indices for _, indices in alike], TYPES)
+    for (olds, indices), old, new in zip(alike, left.values(), right.values(), strict=True):
+        # Where most of a tensor is below the absolute tolerance, that would call anything the same.
+        mean = norms.norm(old.powers[1], 1.0) / max(1, old.elements)
+        own = within if mean > within.atol else within._replace(atol=0.0)
+        if may_be_equal(old, new, own):
+            yield from ((a, b, own) for a, b in zip(olds, indices, strict=True))
+
+
+def _only(reader: Reader, file: DumpFile, dump: MeasuredDump, indices: list[int]) -> dict[str, StoredTensor]:
+    """Take some tensors of a file, by the names that they have in the dump."""
+    return {dump.tensors[k].name: StoredTensor(reader, reader.tensors[k - file.start]) for k in indices}

@@ -1,0 +1,105 @@
+"""What an adaptive rule would have done to a series: the threshold of every step, and what it would have clipped."""
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+
+from gradclip_cli.commands.stats.wording import MIN_STEPS
+from gradclip_cli.errors import InputError
+from gradclip_cli.reports import ReplayGroup, ReplayStep, Suggestion
+from gradclip_cli.strategies import Group, Strategy
+from gradclip_cli.text import count
+from gradclip_cli.thresholds.adaptive import AdaptiveRule, replay
+from gradclip_cli.thresholds.base import require
+from gradclip_cli.thresholds.exact_sums import exact_sum
+from gradclip_cli.thresholds.norm_table import NormTable, Step
+from gradclip_cli.thresholds.rules import BAND
+from gradclip_cli.thresholds.samples import Matrix
+
+
+def thresholds(rule: AdaptiveRule, table: NormTable) -> Matrix:
+    """Return the threshold of every step of every group, each of which has a history of its own; inf where there is none."""
+    columns = [replay(rule, column) for column in table.norms.T.tolist()]
+    found = np.array(columns).T.reshape(table.norms.shape)
+    return np.where(found > 0, found, np.inf)
+
+
+class AdaptiveRun:
+    """The norms that one strategy compares, and with what: inf where a step has no threshold."""
+
+    def __init__(self, strategy: Strategy, rule: AdaptiveRule, table: NormTable, epsilon: float) -> None:
+        self._strategy, self._rule, self._table = strategy, rule, table
+        self._thresholds = thresholds(rule, table)
+        self._epsilon = epsilon
+
+    @cached_property
+    def _factors(self) -> Matrix:
+        """The factor of each norm; NaN where it is not finite."""
+        factors = self._strategy.factors(self._table.norms, self._thresholds, self._epsilon)
+        return np.where(self._table.finite, factors, np.nan)
+
+    def suggestion(self) -> Suggestion:
+        """Say what the rule would have done, and with one group only which threshold the last step has."""
+        samples, name, rule = self._table.samples, self._strategy.name, str(self._rule)
+        try:
+            require(self._rule, samples, name)
+        except InputError as error:
+            return Suggestion(name, rule, 0, None, None, None, None, error.message)
+        summary, last = samples.summary(), self._thresholds[-1]
+        threshold = float(last[0]) if len(last) == 1 and np.isfinite(last[0]) else None
+        band = None if threshold is None else (BAND[0] * summary.mean, BAND[1] * summary.mean)
+        note = "; ".join(self._notes())
+        return Suggestion(name, rule, summary.count, threshold, *_rate_and_mean(self._factors), band, note)
+
+    def steps(self, steps: Sequence[Step]) -> list[ReplayStep]:
+        """Say step by step what became of the only group; of several groups there is too much to say."""
+        if self._strategy.group is not Group.DUMP:
+            return []
+        columns = (matrix[:, 0].tolist() for matrix in (self._table.norms, self._thresholds, self._factors))
+        return [
+            ReplayStep(self._strategy.name, step.input, step.number, norm, threshold, *_clipped(factor))
+            for step, norm, threshold, factor in zip(steps, *columns, strict=True)
+        ]
+
+    def groups(self) -> list[ReplayGroup]:
+        """Say of every layer or tensor what the last step has, and what became of all of its steps."""
+        if self._strategy.group is Group.DUMP or not self._table.groups:
+            return []
+        finite = self._table.finite.sum(axis=0).tolist()
+        last = zip(self._table.norms[-1].tolist(), self._thresholds[-1].tolist(), strict=True)
+        return [
+            ReplayGroup(self._strategy.name, *name, steps, *pair, *_rate_and_mean(factors))
+            for name, steps, pair, factors in zip(self._table.groups, finite, last, self._factors.T, strict=True)
+        ]
+
+    def _notes(self) -> list[str]:
+        notes = [self._of_the_last_step()]
+        if len(self._thresholds) < MIN_STEPS:
+            notes.append(f"only {count(len(self._thresholds), 'step')}")
+        if self._table.samples.nonfinite:
+            notes.append(f"{count(self._table.samples.nonfinite, 'NaN or infinite norm')} left out")
+        return notes
+
+    def _of_the_last_step(self) -> str:
+        """Say what a person should know of the threshold that is given, or why there is none."""
+        steps = int(self._table.finite.sum(axis=0).max())
+        if np.isinf(self._thresholds).all() and steps <= self._rule.warm_up:
+            return f"no threshold yet: nothing is clipped in the warm-up of {count(self._rule.warm_up, 'step')}"
+        if self._thresholds.shape[1] > 1:
+            return "no single threshold: each group has its own at each step"
+        if np.isinf(self._thresholds[-1, 0]):
+            return "no threshold in the last step: it would be 0"
+        return "the threshold is that of the last step; each has its own"
+
+
+def _clipped(factor: float) -> tuple[float | None, bool | None]:
+    return (None, None) if np.isnan(factor) else (factor, factor != 1)
+
+
+def _rate_and_mean(factors: Matrix) -> tuple[float | None, float | None]:
+    """Return clip rate and mean factor of the norms that are finite."""
+    finite = factors[np.isfinite(factors)]
+    if not finite.size:
+        return None, None
+    return np.count_nonzero(finite != 1) / finite.size, exact_sum(finite) / finite.size

@@ -1,0 +1,84 @@
+"""Which threshold to take of a series: by which rule, and of which of its norms."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from gradclip_cli.errors import InputError
+from gradclip_cli.reports import Candidate
+from gradclip_cli.strategies import Strategy
+from gradclip_cli.thresholds.base import EXPLODING_FACTOR
+from gradclip_cli.thresholds.rules import OUTLIER_SENSITIVE, ROBUST, RULES, Rule, choose
+from gradclip_cli.thresholds.samples import NormSamples
+from gradclip_cli.thresholds.summary import Summary
+
+_LED = 3.0
+"""A few norms lead the mean where it is above so many times the median, or the mean of what does not explode."""
+
+
+class Known(NamedTuple):
+    """The norms of a strategy: all; those above 0, if most are `zeros`, and else all; which of them do not explode.
+
+    `summary` is that of `some`, whose mean is `led` by a few of them or not.
+    """
+
+    all: NormSamples
+    some: NormSamples
+    calm: NormSamples
+    summary: Summary
+    zeros: bool
+    led: bool
+
+    @classmethod
+    def of(cls, every: NormSamples, calm: NormSamples) -> "Known":
+        """Tell what is known from all norms, and from those that do not explode."""
+        zeros = not every.summary().median
+        some, calm = (every.above_zero(), calm.above_zero()) if zeros else (every, calm)
+        summary = some.summary()
+        return cls(every, some, calm, summary, zeros, summary.mean > _LED * min(summary.median, calm.summary().mean))
+
+
+class Choice(NamedTuple):
+    """A threshold that was chosen, by which rule and of which norms; `reason` says why there is none."""
+
+    rule: str
+    threshold: float | None
+    clip_rate: float
+    reason: str = ""
+
+
+def choice_of(one: Candidate) -> Choice:
+    """Return what a rule has been found to choose from all norms."""
+    return Choice(one.rule, one.threshold, one.clip_rate or 0.0, one.reason or "")
+
+
+def _choose(strategy: Strategy, rule: Rule, samples: NormSamples, known: Known, epsilon: float, which: str) -> Choice:
+    """Choose by a rule from some of the norms, and say how many of all are clipped."""
+    try:
+        threshold = choose(rule, samples, strategy.name)
+    except InputError as error:
+        return Choice(str(rule), None, 0.0, error.message)
+    return Choice(f"{rule} of what {which}", threshold, known.all.clip_rate(threshold, epsilon))
+
+
+def choose_threshold(
+    strategy: Strategy,
+    rule: Rule,
+    known: Known,
+    epsilon: float,
+    offered: Mapping[str, Candidate],
+    *,
+    exploded: bool,
+) -> Choice:
+    """Choose by the rule, the robust one or the mean; where that would be the threshold of an explosion, by what is calm."""
+    wanted = ROBUST if known.led and rule.name in OUTLIER_SENSITIVE else rule
+    zeros = "is not 0"
+    choices = [
+        _choose(strategy, one, known.some, known, epsilon, zeros) if known.zeros else choice_of(offered[str(one)])
+        for one in (wanted, RULES[0])
+    ]
+    chosen = next((one for one in choices if one.threshold is not None), choices[-1])
+    if exploded and (chosen.threshold or 0.0) > EXPLODING_FACTOR * known.calm.summary().median > 0:
+        which = f"does not explode and {zeros}" if known.zeros else "does not explode"
+        calm = _choose(strategy, rule, known.calm, known, epsilon, which)
+        return chosen if calm.threshold is None else calm
+    return chosen

@@ -1,0 +1,81 @@
+"""What is kept of a dump once it has been measured: its norms, and where something is to be tried, what that needs beside them."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradclip_cli.commands.stats.plan import StatsPlan
+from gradclip_cli.numerics import norms
+from gradclip_cli.numerics.norms import Clamped, Sums
+from gradclip_cli.numerics.statistics import Stats
+from gradclip_cli.numerics.statistics_table import Columns
+from gradclip_cli.strategies import Group
+from gradclip_cli.thresholds.norm_table import Step
+
+Row = NDArray[np.float64]
+
+
+class DumpL2(NamedTuple):
+    """L2 norms of one dump, NaN or infinite where elements are; of `clipped` tensors the norms and cosines, by the limit."""
+
+    total: float
+    layers: Row
+    params: Row
+    clipped: Mapping[float, tuple[Row, Row]]
+
+
+class DumpNorms(NamedTuple):
+    """The norms of one dump, one number for each layer and tensor; this is all that is kept of it."""
+
+    step: Step
+    total: float
+    layers: Row
+    params: Row
+    max_abs: Row  # of each tensor
+    l2: DumpL2 | None = None  # where something is to be tried
+
+
+def sums_for(plan: StatsPlan) -> Sums:
+    """Return what has to be summed over the elements: the norm, and what the trials of a plan need beside it."""
+    if not plan.tries:
+        return (plan.norm.type,)
+    second = () if plan.norm.type == 2.0 else (2.0,)
+    single = (one.threshold for one in plan.tries if one.strategy.group is Group.ELEMENT)
+    limits = dict.fromkeys(limit for limit in single if isinstance(limit, float))
+    return (plan.norm.type, *second, *(Clamped(limit, squared) for limit in limits for squared in (False, True)))
+
+
+def dump_norms(step: Step, layers: Columns, params: Columns, plan: StatsPlan) -> DumpNorms:
+    """Reduce what was measured of a dump, put together by tensor and by layer, to its norms."""
+    types, p = sums_for(plan), plan.norm.type
+    total = params.total(types)
+    by_layer, by_param = (stats.as_read(stats.norms(0, p)) for stats in (layers, params))
+    return DumpNorms(
+        step._replace(nonfinite=total.nonfinite),
+        total.as_read(norms.norm(total.powers[0], p)),
+        by_layer,
+        by_param,
+        params.as_read(params.max_abs),
+        _l2(total, layers, params, types) if plan.tries else None,
+    )
+
+
+def _l2(total: Stats, layers: Columns, params: Columns, sums: Sums) -> DumpL2:
+    """Keep the L2 norms, and what each limit among `sums` leaves of the tensors."""
+    limits = [kind.limit for kind in sums if isinstance(kind, Clamped) and kind.squared]
+    which = sums.index(2.0)
+    by_layer, by_param = (columns.as_read(columns.norms(which, 2.0)) for columns in (layers, params))
+    whole = total.as_read(norms.norm(total.powers[which], 2.0))
+    return DumpL2(whole, by_layer, by_param, {limit: _clipped(params, sums, limit) for limit in limits})
+
+
+def _clipped(params: Columns, sums: Sums, limit: float) -> tuple[Row, Row]:
+    from gradclip_cli.numerics.products import Length, cosine
+
+    whole, dot, square = (sums.index(kind) for kind in (2.0, Clamped(limit, False), Clamped(limit, True)))
+    powers = [param.powers for param in params.values()]
+    cosines = [cosine(Length(one[whole]), Length(one[square]), one[dot]) for one in powers]
+    after = params.as_read(params.norms(square, 2.0))
+    return after, np.array([1.0 if one is None else one for one in cosines])

@@ -1,0 +1,67 @@
+"""The plan of `stats`, and what it is asked to try out."""
+
+from dataclasses import dataclass
+
+from gradclip_cli.errors import UsageError
+from gradclip_cli.inputs.selection import Selection
+from gradclip_cli.inputs.source import DumpSource
+from gradclip_cli.strategies import STRATEGIES, Strategy, find
+from gradclip_cli.strategies.base import Norm
+from gradclip_cli.strategies.norm import check_jobs
+from gradclip_cli.thresholds.adaptive import AdaptiveRule
+from gradclip_cli.thresholds.rules import RULES, Rule, Threshold, parse
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What `stats` is asked to try out: a strategy, and a threshold where it takes one."""
+
+    strategy: Strategy
+    threshold: Threshold | None = None
+
+    def __post_init__(self) -> None:
+        name = self.strategy.name
+        if self.threshold is not None and not self.strategy.takes_threshold:
+            raise UsageError(f"{name} takes no threshold; try {name} alone")
+        if self.threshold is None and self.strategy.takes_threshold:
+            raise UsageError(f"{name} needs a threshold, such as {name}:1 or {name}:{RULES[0]}")
+
+    @classmethod
+    def parse(cls, text: str) -> "Trial":
+        """Parse `STRATEGY:THRESHOLD`, or `STRATEGY` where it takes none; cut at the first `:`, since rules may hold another.
+
+        >>> str(Trial.parse("clip-by-norm:percentile:95").threshold)
+        'percentile:95'
+        """
+        name, colon, threshold = text.partition(":")
+        return cls(find(name), parse(threshold) if colon else None)
+
+
+@dataclass(frozen=True)
+class StatsPlan:
+    """A request for norm statistics; `strategy` limits the suggestion to one."""
+
+    inputs: tuple[DumpSource, ...]
+    strategy: Strategy | None = None
+    rule: Rule | AdaptiveRule = RULES[0]
+    norm: Norm = Norm()
+    selection: Selection = Selection()
+    skip_steps: int = 0
+    allow_missing: bool = False
+    keep_going: bool = False
+    jobs: int | None = None
+    tries: tuple[Trial, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.strategy is not None and not self.strategy.takes_threshold:
+            raise UsageError(f"{self.strategy.name} has no threshold to suggest")
+        if self.strategy is not None and not self.strategy.takes_norm and self.norm != Norm():
+            raise UsageError(f"{self.strategy.name} uses neither --norm-type nor --epsilon; leave them out")
+        check_jobs(self.jobs)
+        if self.skip_steps < 0:
+            raise UsageError("--skip-steps must be at least 0")
+
+    @property
+    def strategies(self) -> tuple[Strategy, ...]:
+        """The strategies that get a suggestion: one for each kind of group, unless one was asked for."""
+        return (self.strategy,) if self.strategy else tuple(s for s in STRATEGIES if s.takes_threshold)

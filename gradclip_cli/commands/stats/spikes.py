@@ -1,0 +1,91 @@
+"""Which steps stand out of a series, by which of their groups, and how norms go that no one threshold fits though none explodes."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from gradclip_cli.commands.stats.wording import step_name
+from gradclip_cli.text import printable
+from gradclip_cli.thresholds.base import EXPLODING_DUMPS, EXPLODING_FACTOR
+from gradclip_cli.thresholds.explosions import explosions
+from gradclip_cli.thresholds.norm_table import NormTable, SeriesNorms, Step
+from gradclip_cli.thresholds.samples import NormSamples
+
+WIDE = 10.0
+"""Norms are spread out where the 90th percentile of a group is so many times its 10th, the zeros left out."""
+
+_ENOUGH = 5
+
+
+class Spike(NamedTuple):
+    """The group of one step that is farthest above what is usual for it; `where` is empty if the group is the dump.
+
+    `norm` is that of the whole dump; `before` says that what is usual is the median of the steps before, where the run stays up.
+    """
+
+    step: Step
+    norm: float
+    where: str
+    value: float
+    times: float
+    explodes: bool
+    before: bool
+
+
+class Spikes(NamedTuple):
+    """One spike for each step that has a finite norm, and all norms but those that explode."""
+
+    steps: list[Spike]
+    without_spikes: NormSamples
+
+
+def spikes(norms: SeriesNorms, table: NormTable) -> Spikes:
+    """Compare each norm with what is usual for its group; where that is 0, nothing can be told.
+
+    What explodes is what explodes for `check`, by its default limits.
+    """
+    matrix, finite = table.norms, table.finite
+    high = explosions(matrix, finite, EXPLODING_FACTOR, EXPLODING_DUMPS, parts=any(map(str, table.groups)))
+    with np.errstate(over="ignore"):
+        times = np.divide(matrix, high.usual, out=np.zeros_like(matrix), where=finite & (high.usual > 0))
+    found = []
+    for row in np.flatnonzero(finite.any(axis=1)).tolist():
+        explodes, ratios = high.steps[row], times[row]
+        k = int((np.where(explodes, ratios, 0) if explodes.any() else ratios).argmax())
+        figures = float(matrix[row, k]), float(ratios[k]), bool(explodes[k]), bool(high.stays[k])
+        found.append(Spike(norms.steps[row], norms.total.norms.item(row, 0), str(table.groups[k]), *figures))
+    return Spikes(found, NormSamples(matrix[finite & ~high.steps]))
+
+
+def trend(norms: SeriesNorms, table: NormTable) -> str | None:
+    """Say how the norms of the group that is spread out most go, and which steps to look at; None unless most groups are."""
+    taken = table.finite & (table.norms > 0)
+    spreads = [_spread(NormSamples(column[kept])) for column, kept in zip(table.norms.T, taken.T, strict=True)]
+    if not spreads or np.median(spreads) <= WIDE:
+        return None
+    k = int(np.argmax(spreads))
+    kept = np.flatnonzero(taken[:, k])
+    column, steps = table.norms[kept, k], [norms.steps[row] for row in kept.tolist()]
+    whose = f"of {printable(str(table.groups[k]))} " if str(table.groups[k]) else ""
+    first, second = (NormSamples(half).percentile(50) for half in np.split(column, [len(column) // 2]))
+    halves = f"from {first:.4g} to {second:.4g} (medians of the first half and the second)"
+    if first > WIDE * second:
+        rows = int(kept[np.flatnonzero(column > WIDE * second)[-1]]) + 1
+        return f"the norms {whose}fall {halves}, so one threshold fits few steps: leave out the first with --skip-steps {rows}"
+    if second > WIDE * first:
+        start = step_name(steps[int(np.flatnonzero(column > WIDE * first)[0])])
+        return f"the norms {whose}grow {halves}, so one threshold fits few steps: look at those from {start} on"
+    low, high = (NormSamples(column).percentile(percent) for percent in (10, 90))
+    return (
+        f"the norms {whose}range from {low:.4g} to {high:.4g} (10th and 90th percentile), so one threshold fits few steps:"
+        f" look at {step_name(steps[int(column.argmax())])}, the highest"
+    )
+
+
+def _spread(samples: NormSamples) -> float:
+    """Return the 90th percentile over the 10th; 0 of too few norms."""
+    if len(samples.finite) < _ENOUGH:
+        return 0.0
+    low, high = (samples.percentile(percent) for percent in (10, 90))
+    with np.errstate(over="ignore"):
+        return float(np.divide(high, low))

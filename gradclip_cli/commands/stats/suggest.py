@@ -1,0 +1,110 @@
+"""What each rule would choose for each strategy, what that threshold would do, and what a person should know of it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from gradclip_cli.commands.stats.plan import StatsPlan
+from gradclip_cli.commands.stats.wording import MIN_STEPS, already_clipped, shortage
+from gradclip_cli.errors import InputError
+from gradclip_cli.reports import Candidate, OwnThreshold, Suggestion
+from gradclip_cli.strategies import Group, Strategy
+from gradclip_cli.text import count
+from gradclip_cli.thresholds.base import EXPLODING_DUMPS, EXPLODING_FACTOR
+from gradclip_cli.thresholds.exact_sums import exact_sum
+from gradclip_cli.thresholds.explosions import explosions
+from gradclip_cli.thresholds.norm_table import NormTable, SeriesNorms
+from gradclip_cli.thresholds.rules import BAND, OUTLIER_SENSITIVE, ROBUST, RULES, Rule, choose
+from gradclip_cli.thresholds.samples import NormSamples
+from gradclip_cli.thresholds.summary import Summary
+
+
+def candidates(plan: StatsPlan, norms: SeriesNorms) -> list[Candidate]:
+    """Evaluate each rule under each strategy; the plan's own beside the usual ones, where it is another."""
+    rules = {str(rule): rule for rule in (*RULES, plan.rule) if isinstance(rule, Rule)}.values()
+    return [
+        evaluate(strategy, rule, norms.compared(strategy), plan.norm.epsilon)
+        for strategy in plan.strategies
+        for rule in rules
+    ]
+
+
+def evaluate(strategy: Strategy, rule: Rule, table: NormTable, epsilon: float) -> Candidate:
+    """Choose a threshold for a strategy from the norms that it compares, and say what it would do to them."""
+    samples = table.samples
+    try:
+        threshold = choose(rule, samples, strategy.name)
+    except InputError as error:
+        return Candidate(strategy.name, str(rule), None, None, None, None, None, error.message)
+    factors = strategy.factors(samples.finite, threshold, epsilon)
+    return Candidate(
+        strategy.name,
+        str(rule),
+        threshold,
+        np.count_nonzero(factors != 1) / len(factors),
+        exact_sum(factors) / len(factors),
+        samples.energy_lost(threshold),
+        table.longest_run(threshold, epsilon if strategy.takes_norm else 0.0),
+        None,
+    )
+
+
+def annotated(one: Candidate, samples: NormSamples) -> Suggestion:
+    """Add to what was chosen how many samples there were, the band, and what a person should know."""
+    summary = samples.summary()
+    band = None if one.threshold is None else (BAND[0] * summary.mean, BAND[1] * summary.mean)
+    note = one.reason if one.threshold is None else _note(one, samples, summary)
+    return Suggestion(one.strategy, one.rule, summary.count, one.threshold, one.clip_rate, one.mean_factor, band, note)
+
+
+def own_thresholds(plan: StatsPlan, layers: NormTable) -> list[OwnThreshold]:
+    """Choose a threshold for each layer from its own norms, where layers may be clipped apart and there are several steps."""
+    rule, apart = plan.rule, any(strategy.group is Group.LAYER for strategy in plan.strategies)
+    if len(layers.norms) < 2 or not apart or not isinstance(rule, Rule):
+        return []
+    return [_own(str(group), layers.column(k), rule, plan.norm.epsilon) for k, group in enumerate(layers.groups)]
+
+
+def _own(layer: str, samples: NormSamples, rule: Rule, epsilon: float) -> OwnThreshold:
+    try:
+        threshold = choose(rule, samples, layer)
+    except InputError:
+        return OwnThreshold(layer, None, None, None)
+    led = (_outlier_led(samples, layer) if rule.name in OUTLIER_SENSITIVE else "") or _stays_up(samples)
+    return OwnThreshold(
+        layer, threshold, samples.clip_rate(threshold, epsilon), already_clipped(samples) or led or None
+    )
+
+
+def _note(one: Candidate, samples: NormSamples, summary: Summary) -> str | None:
+    notes: list[str] = []
+    if summary.count < MIN_STEPS:
+        notes.append(shortage(summary.count, clips=one.clip_rate != 0))
+    if clipped := already_clipped(samples):
+        notes.append(clipped)
+    elif (one.clip_rate or 0) > 0.5:
+        notes.append("clips more than half of the samples: lower the learning rate rather than the threshold")
+    notes += _if_any(_outlier_led(samples, one.strategy))
+    if summary.nonfinite:
+        notes.append(f"{count(summary.nonfinite, 'NaN or infinite norm')} left out")
+    return "; ".join(notes) or None
+
+
+def _if_any(text: str) -> Sequence[str]:
+    return [text] if text else []
+
+
+def _outlier_led(samples: NormSamples, what: str) -> str:
+    """Say so where a few large norms lead the mean."""
+    summary = samples.summary()
+    if summary.mean <= 3 * summary.median:
+        return ""
+    robust = f"{ROBUST} would be {choose(ROBUST, samples, what):.4g}" if summary.median else "the median is 0"
+    return f"the mean is led by a few large norms; {robust}"
+
+
+def _stays_up(samples: NormSamples) -> str:
+    """Say so where norms explode and stay up, so that the median of all of them is one of an explosion."""
+    column = samples.finite[:, None]
+    high = explosions(column, np.ones(column.shape, np.bool_), EXPLODING_FACTOR, EXPLODING_DUMPS)
+    return f"it explodes and stays up; the median before is {high.usual[0]:.4g}" if high.stays[0] else ""

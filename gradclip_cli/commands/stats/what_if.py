@@ -1,0 +1,141 @@
+"""What if: figures of what strategies and thresholds that were named would do to the dumps of a series."""
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import NamedTuple
+
+import numpy as np
+
+from gradclip_cli.commands.stats.adaptive import thresholds
+from gradclip_cli.commands.stats.plan import Trial
+from gradclip_cli.errors import InputError
+from gradclip_cli.reports import Tried
+from gradclip_cli.strategies import Group
+from gradclip_cli.text import count
+from gradclip_cli.thresholds.adaptive import AdaptiveRule
+from gradclip_cli.thresholds.base import require
+from gradclip_cli.thresholds.norm_table import GroupName, NormTable, SeriesNorms
+from gradclip_cli.thresholds.rules import Rule, choose
+from gradclip_cli.thresholds.samples import Mask, Matrix
+
+MOST = 3
+"""So many layers are named."""
+
+UNKNOWN = "give a number to see energy and cosine: that of a rule is known only once all is read"
+
+
+class Effect(NamedTuple):
+    """What is done to each group of each step: its factor, and its L2 norms.
+
+    `finite` says which groups count; `after` and `cosines`, those of each group with itself before, are None where they were
+    not measured.
+    """
+
+    finite: Mask
+    factors: Matrix
+    before: Matrix
+    after: Matrix | None
+    cosines: Matrix | None
+
+
+def what_if(one: Trial, norms: SeriesNorms, epsilon: float) -> Tried:
+    """Say what a strategy would do to a series."""
+    table = norms.compared(one.strategy)
+    rule = str(one.threshold) if isinstance(one.threshold, Rule | AdaptiveRule) else None
+    try:
+        threshold = _threshold(one, table)
+    except InputError as error:
+        return Tried(one.strategy.name, rule, None, *(None,) * 5, {}, error.message)
+    effect = _effect(one, math.inf if threshold is None else threshold, norms, epsilon)
+    factors, cosines = effect.factors[effect.finite], list(_cosines(effect))
+    apart = one.strategy.group not in (Group.DUMP, Group.NONE)
+    return Tried(
+        one.strategy.name,
+        rule,
+        threshold if isinstance(threshold, float) else None,
+        _mean((factors != 1).tolist()),
+        _mean(factors.tolist()),
+        _lost_energy(effect),
+        _mean(cosines),
+        min(cosines, default=None),
+        _most_clipped(effect, table.groups) if apart else {},
+        _note(effect, isinstance(threshold, np.ndarray)),
+    )
+
+
+def _threshold(one: Trial, table: NormTable) -> float | Matrix | None:
+    if isinstance(one.threshold, Rule):
+        return choose(one.threshold, table.samples, one.strategy.name)
+    if isinstance(one.threshold, AdaptiveRule):
+        require(one.threshold, table.samples, one.strategy.name)
+        return thresholds(one.threshold, table)
+    return one.threshold
+
+
+def _effect(one: Trial, threshold: float | Matrix, norms: SeriesNorms, epsilon: float) -> Effect:
+    """Do to the norms what the strategy does to gradients; `threshold` is inf where it takes none, or one for each group."""
+    if norms.l2 is None:
+        raise ValueError("nothing was measured for what is to be tried")
+    table, l2 = norms.compared(one.strategy), norms.l2.of(one.strategy.group)
+    finite, before = table.finite & l2.finite, l2.norms
+    if one.strategy.group is not Group.ELEMENT:
+        numerators, denominators = one.strategy.ratios(table.norms, threshold, epsilon)
+        with np.errstate(all="ignore"):  # divided first, since the factor alone may be too small for a number
+            factors, after = numerators / denominators, before / denominators * numerators
+        return Effect(finite, factors, before, np.where(factors == 1, before, after), np.ones_like(before))
+    factors = one.strategy.factors(table.norms, threshold, epsilon)
+    clipped = norms.l2.clipped.get(threshold) if isinstance(threshold, float) and threshold == one.threshold else None
+    return Effect(finite, factors, before, *(clipped or (None, None)))
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    """Return the mean, scaled by a power of two so that the sum stays in the range of float64."""
+    _, scale = math.frexp(max(values, default=0.0))
+    return math.ldexp(math.fsum(math.ldexp(value, -scale) for value in values) / len(values), scale) if values else None
+
+
+def _l2_norm(values: Matrix) -> float:
+    """Return the L2 norm of norms, scaled so that no square leaves the range of float64; in any order the same bits."""
+    top = float(values.max(initial=0))
+    return top * math.sqrt(math.fsum(np.square(values / top).reshape(-1).tolist())) if top else 0.0
+
+
+def _lost_energy(effect: Effect) -> float | None:
+    """Return 1 - Σ after² / Σ before² over the groups that are finite."""
+    if effect.after is None or not effect.finite.any():
+        return None
+    before, after = _l2_norm(effect.before[effect.finite]), _l2_norm(effect.after[effect.finite])
+    ratio = after / before if before else 1.0
+    return 1.0 - ratio * ratio
+
+
+def _cosines(effect: Effect) -> Iterator[float]:
+    """Yield the cosine between before and after of each step that is finite and not zero: Σ b a cos / (|b| |a|)."""
+    if effect.after is None or effect.cosines is None:
+        return
+    for finite, before, after, cosines in zip(effect.finite, effect.before, effect.after, effect.cosines, strict=True):
+        if finite.all() and before.any() and after.any():
+            b, a = before / before.max(), after / after.max()
+            dot, square = math.fsum((b * a * cosines).tolist()), math.fsum((a * a).tolist())
+            yield min(1.0, dot / square * (_l2_norm(a) / _l2_norm(b)))
+
+
+def _most_clipped(effect: Effect, groups: Sequence[GroupName]) -> dict[str, float]:
+    """Return the layers that are clipped in the largest share of their finite steps, the first ones where shares are equal."""
+    clipped = (effect.factors != 1) & effect.finite
+    found, last = dict[str, float](), 0
+    for layer, members in groupby(group.layer for group in groups):
+        first, last = last, last + sum(1 for _ in members)
+        steps = np.count_nonzero(effect.finite[:, first:last].any(axis=1))
+        found[layer] = np.count_nonzero(clipped[:, first:last].any(axis=1)) / steps if steps else 0.0
+    most = sorted(found, key=lambda layer: -found[layer])[:MOST]
+    return {layer: found[layer] for layer in most if found[layer]}
+
+
+def _note(effect: Effect, stepwise: bool) -> str | None:
+    notes = ["each step has its own threshold"] if stepwise else []
+    notes += [UNKNOWN] if effect.after is None else []
+    if left := int(np.count_nonzero(~effect.finite.all(axis=1))):
+        notes.append(f"NaN and infinities left out of {count(left, 'step')}")
+    return "; ".join(notes) or None

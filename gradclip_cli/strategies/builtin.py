@@ -1,0 +1,105 @@
+"""The strategies that every installation has: clipping by norm and by value, DL4J's renormalizing, and none."""
+
+from typing import TYPE_CHECKING
+
+from gradclip_cli.strategies.base import Group, Strategy
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from gradclip_cli.strategies.base import Number
+
+    Kept = bool | NDArray[np.bool_]
+
+
+def _clipped(norm: "Number", threshold: "Number", epsilon: float) -> "tuple[Number, Number]":
+    """c / (n + epsilon). A NaN for a norm is no reason to keep anything: the whole group becomes NaN."""
+    return threshold, norm + epsilon
+
+
+def _is_below(denominator: "Number", threshold: "Number") -> "Kept":
+    return denominator <= threshold
+
+
+def _clamped(norm: "Number", threshold: "Number", epsilon: float) -> "tuple[Number, Number]":
+    """c / max |g|, the factor of the largest element; there is no epsilon."""
+    return threshold, norm
+
+
+def _renormalized(norm: "Number", threshold: "Number", epsilon: float) -> "tuple[Number, Number]":
+    """1 / n."""
+    return 1.0, norm
+
+
+def _is_zero(denominator: "Number", threshold: "Number") -> "Kept":
+    """A group of zeros stays as it is, as under DL4J's guard."""
+    return denominator == 0
+
+
+def _unchanged(norm: "Number", threshold: "Number", epsilon: float) -> "tuple[Number, Number]":
+    return 1.0, 1.0
+
+
+def _always(denominator: "Number", threshold: "Number") -> "Kept":
+    return True
+
+
+_RULE = "g * c/n if n > c, else g"
+
+NONE = Strategy("none", ("None",), Group.NONE, "unchanged", "DL4J", _unchanged, _always)
+RENORMALIZE_PER_LAYER = Strategy(
+    "renormalize-l2-per-layer", ("RenormalizeL2PerLayer",), Group.LAYER, "g / n", "DL4J", _renormalized, _is_zero
+)
+RENORMALIZE_PER_PARAM_TYPE = Strategy(
+    "renormalize-l2-per-param-type",
+    ("RenormalizeL2PerParamType",),
+    Group.TENSOR,
+    "g / n",
+    "DL4J",
+    _renormalized,
+    _is_zero,
+)
+ELEMENTWISE = Strategy(
+    "clip-elementwise-absolute-value",
+    ("ClipElementWiseAbsoluteValue", "clip-by-value"),
+    Group.ELEMENT,
+    "min(max(g, -c), c)",
+    "DL4J; Mikolov 2012; TensorFlow clip_by_value; Keras clipvalue",
+    _clamped,
+    _is_below,
+    takes_threshold=True,
+)
+CLIP_PER_LAYER = Strategy(
+    "clip-l2-per-layer",
+    ("ClipL2PerLayer",),
+    Group.LAYER,
+    _RULE,
+    "DL4J; Pascanu et al. 2012",
+    _clipped,
+    _is_below,
+    takes_threshold=True,
+    takes_norm=True,
+)
+CLIP_PER_PARAM_TYPE = Strategy(
+    "clip-l2-per-param-type",
+    ("ClipL2PerParamType", "clip-by-norm"),
+    Group.TENSOR,
+    _RULE,
+    "DL4J; TensorFlow clip_by_norm; Keras clipnorm",
+    _clipped,
+    _is_below,
+    takes_threshold=True,
+    takes_norm=True,
+)
+GLOBAL = Strategy(
+    "clip-by-global-norm",
+    ("clip-global-norm",),
+    Group.DUMP,
+    _RULE,
+    "TensorFlow clip_by_global_norm; PyTorch clip_grad_norm_; optax; Keras global_clipnorm",
+    _clipped,
+    _is_below,
+    takes_threshold=True,
+    takes_norm=True,
+)

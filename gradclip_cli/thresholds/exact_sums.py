@@ -1,0 +1,78 @@
+"""Add float64 numbers so that the order, the processor and the BLAS library do not matter."""
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+_MANY = 1 << 12
+"""From so many numbers on, adding their binary digits by numpy is faster than `math.fsum`; both return the same bits."""
+
+_WIDE = 64
+"""From so many columns on, adding rows is faster than adding columns one by one."""
+
+_DIGITS = 32
+"""Binary digits of each number that are added at a time: in int64, 2^31 numbers cannot overflow."""
+
+
+def exact_sum(values: NDArray[np.float64]) -> float:
+    """Return the sum of a vector of numbers from 0 to 1, as `math.fsum` does.
+
+    >>> exact_sum(np.array([1.0, 2.0**-60, 2.0**-60])) == 1.0
+    True
+    """
+    return math.fsum(values.tolist()) if len(values) < _MANY else _sum_of_digits(values)
+
+
+def column_sums(ordered: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the sum of each column of numbers from 0 to 1, whose order is that of the samples: exact, or compensated."""
+    rows, columns = ordered.shape
+    if columns >= _WIDE:
+        return _compensated(ordered)
+    sums = map(math.fsum, ordered.T.tolist()) if rows < _MANY else map(exact_sum, ordered.T)
+    return np.fromiter(sums, np.float64, columns)
+
+
+def group_norms(norms: NDArray[np.float64], starts: Sequence[int]) -> NDArray[np.float64]:
+    """Return the L2 norm of each group of adjacent columns, from each start to the next; inf where it is above float64.
+
+    An infinite norm makes that of its group infinite, or else a NaN makes it NaN.
+    """
+    if not starts:
+        return np.zeros((len(norms), 0))
+    tops = np.fmax.reduceat(norms, starts, axis=1)
+    _, powers = np.frexp(np.where(np.isfinite(tops), tops, 0.0))
+    sizes = np.diff([*starts, norms.shape[1]])
+    squares = np.square(np.ldexp(norms, -np.repeat(powers, sizes, axis=1)))
+    bounds = list(pairwise([*starts, norms.shape[1]]))
+    sums = [[math.fsum(row[a:b]) for a, b in bounds] for row in squares.tolist()]
+    with np.errstate(over="ignore"):
+        found: NDArray[np.float64] = np.ldexp(np.sqrt(sums), powers)
+    return np.where(np.isinf(tops), np.inf, found)
+
+
+def _compensated(ordered: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Add rows one by one, with what each addition rounds away (Knuth's TwoSum): in a fixed order always the same bits."""
+    total, lost = np.zeros(ordered.shape[1]), np.zeros(ordered.shape[1])
+    for row in ordered:
+        added = total + row
+        part = added - total
+        lost += (total - (added - part)) + (row - part)
+        total = added
+    return total + lost
+
+
+def _sum_of_digits(values: NDArray[np.float64]) -> float:
+    """Add the leading digits of all numbers as integers, then the next ones of what is left, until nothing is left."""
+    total, scale = 0, 1
+    rest = values[values > 0]
+    while len(rest):
+        rest = rest * 2.0**_DIGITS
+        digits = np.floor(rest)
+        total = (total << _DIGITS) + int(digits.astype(np.int64).sum())
+        scale <<= _DIGITS
+        rest = rest - digits
+        rest = rest[rest > 0]
+    return total / scale

@@ -1,0 +1,117 @@
+"""The rules that choose one threshold from the norms that a strategy would compare with it, and how any rule is written."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from gradclip_cli.errors import InputError, UsageError
+from gradclip_cli.text import real, with_all
+from gradclip_cli.thresholds.adaptive import ADAPTIVE_RULES, AdaptiveRule
+from gradclip_cli.thresholds.base import Named, require
+
+if TYPE_CHECKING:
+    from gradclip_cli.thresholds.samples import NormSamples
+
+BAND = (0.5, 10.0)
+"""Multiples of the mean norm between which training still converges, as Pascanu, Mikolov and Bengio (2012) report."""
+
+
+@dataclass(frozen=True)
+class Rule(Named):
+    """A way to choose one threshold from all norms."""
+
+    choose: Callable[["NormSamples", float], float] = field(kw_only=True)
+
+
+def _percentile(samples: "NormSamples", percent: float) -> float:
+    return samples.percentile(percent)
+
+
+def _mad(samples: "NormSamples", times: float) -> float:
+    """Return median + K · 1.4826 · MAD: for normal samples, 1.4826 MAD is a standard deviation."""
+    summary = samples.summary()
+    return summary.median + times * 1.4826 * summary.mad
+
+
+def _zscore(samples: "NormSamples", times: float) -> float:
+    """Return mean + Z · std."""
+    summary = samples.summary()
+    return summary.mean + times * summary.std
+
+
+RULES: tuple[Rule, ...] = (
+    Rule("mean", "the usual first guess", choose=lambda samples, _: samples.summary().mean),
+    Rule("median", "robust where a few steps explode", choose=lambda samples, _: samples.summary().median),
+    Rule(
+        "percentile",
+        "AutoClip (Seetharaman 2020); Google's tuning playbook starts at 90",
+        90.0,
+        (0.0, 100.0),
+        choose=_percentile,
+    ),
+    Rule("mad", "robust spread", 5.0, choose=_mad),
+    Rule("zscore", "ZClip's first step (Kumar 2025)", 3.0, choose=_zscore),
+)
+"""The rules, each with its default argument; the first is the default."""
+
+ROBUST = RULES[3]
+"""What is suggested beside the mean where a few steps lead it."""
+
+GENTLE = RULES[2]
+"""What is advised instead of the mean where nothing explodes, and the mean would clip most steps all the same."""
+
+OUTLIER_SENSITIVE = ("mean", "zscore")
+"""The rules that a few large norms lead."""
+
+SPELLINGS = ", ".join(map(str, (*RULES, *ADAPTIVE_RULES)))
+"""All rules as one writes them."""
+
+Threshold = float | Rule | AdaptiveRule
+
+
+def parse_rule(text: str) -> Rule | AdaptiveRule:
+    """Return the rule that `text` names, such as `median` or `percentile:95`."""
+    name, colon, argument = text.strip().lower().partition(":")
+    rules: tuple[Rule | AdaptiveRule, ...] = (*RULES, *ADAPTIVE_RULES)
+    for rule in rules:
+        if rule.name == name:
+            return rule.given(argument) if colon else rule
+    hint = with_all(name, [rule.name for rule in rules], f"rules are {SPELLINGS}")
+    raise UsageError(f"there is no rule {text!r}; {hint}")
+
+
+def parse(text: str) -> Threshold:
+    """Return a threshold, which is a number > 0 (`inf` clips nothing), or a rule."""
+    value = real(text)
+    if value is not None:
+        return checked(value)
+    if text.strip()[:1].isalpha():
+        return parse_rule(text)
+    raise UsageError(f"the threshold {text!r} is neither a number nor a rule; rules are {SPELLINGS}")
+
+
+def checked(value: float) -> float:
+    """Return `value` if it can be a threshold."""
+    if not value > 0:
+        raise UsageError(f"the threshold must be a number above 0, not {value:g}")
+    return value
+
+
+def threshold_of(value: float | str | None) -> Threshold | None:
+    """Return a threshold that is given as a number or as a text; None where there is none."""
+    return parse(value) if isinstance(value, str) else None if value is None else checked(float(value))
+
+
+def choose(rule: Rule, samples: "NormSamples", what: str, path: str | None = None) -> float:
+    """Return the threshold that `rule` chooses from `samples`, the norms of `what`; raise InputError where it can choose none.
+
+    `path` is the first dump with any of them.
+    """
+    require(rule, samples, what, path)
+    value = rule.choose(samples, rule.argument or 0.0)
+    if not 0 < value < math.inf:
+        raise InputError(
+            f"no threshold can be chosen by {rule} for {what}: it would be {value:g}; give a number with -t"
+        )
+    return value

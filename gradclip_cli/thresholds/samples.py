@@ -1,0 +1,121 @@
+"""Norms that a strategy would compare with its threshold, whichever step and group each is of, and their summaries."""
+
+import math
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradclip_cli.lazy_rows import LazyRows
+from gradclip_cli.thresholds.exact_sums import column_sums, exact_sum
+from gradclip_cli.thresholds.summary import PERCENTILES, Summary, between
+
+Matrix = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+ALIKE = 1e-5
+"""Norms that differ by so much of themselves are equal but for the rounding of float32 elements."""
+
+
+class NormSamples:
+    """Norms of one group or of several, in no order that matters; those that are not finite are only counted."""
+
+    def __init__(self, values: Iterable[float] | Matrix) -> None:
+        every = np.asarray(values if isinstance(values, np.ndarray) else list(values), np.float64).reshape(-1)
+        self.finite = every[np.isfinite(every)]
+        self.nonfinite = len(every) - len(self.finite)
+
+    def summary(self) -> Summary:
+        """Summarise the samples."""
+        return self._summary
+
+    @cached_property
+    def _summary(self) -> Summary:
+        return _summarised(self.finite[:, None], self.nonfinite)[0]
+
+    def percentile(self, percent: float) -> float:
+        """Return a percentile of the finite samples, interpolated linearly."""
+        return float(_percentile(self._ordered, percent))
+
+    @cached_property
+    def _ordered(self) -> Matrix:
+        return np.sort(self.finite)
+
+    @cached_property
+    def _top(self) -> float:
+        return float(self.finite.max(initial=0))
+
+    @cached_property
+    def _squares(self) -> float:
+        """Σ n² over the finite samples, each divided by the largest."""
+        return exact_sum(np.square(self.finite / self._top))
+
+    def above_zero(self) -> "NormSamples":
+        """Return the finite samples that are not 0."""
+        return NormSamples(self.finite[self.finite > 0])
+
+    def clip_rate(self, threshold: float, epsilon: float = 0.0) -> float:
+        """Return the share of finite samples that are above `threshold` once `epsilon` is added."""
+        return np.count_nonzero(self.finite + epsilon > threshold) / len(self.finite)
+
+    def energy_lost(self, threshold: float) -> float:
+        """Return 1 - Σ min(n, c)² / Σ n² over the finite samples: the share of the squared norm that is clipped away."""
+        if not self._top:
+            return 0.0
+        kept = np.minimum(self.finite / self._top, threshold / self._top)
+        return 1 - exact_sum(np.square(kept)) / self._squares
+
+    def at_the_top(self) -> float:
+        """Return the share of several finite samples that are as large as the largest, but for rounding; 0 of a lone one."""
+        if len(self.finite) < 2 or not self._top:
+            return 0.0
+        return np.count_nonzero(self.finite >= self._top / (1 + ALIKE)) / len(self.finite)
+
+
+def summaries(matrix: Matrix) -> Sequence[Summary]:
+    """Summarise each column of `matrix` (samples × columns); summaries are made when they are looked at."""
+    finite = np.isfinite(matrix)
+    if finite.all():
+        return _summarised(matrix)
+    return [
+        _summarised(column[kept, None], int((~kept).sum()))[0] for column, kept in zip(matrix.T, finite.T, strict=True)
+    ]
+
+
+def _summarised(matrix: Matrix, nonfinite: int = 0) -> Sequence[Summary]:
+    """Summarise columns of finite samples, scaled by a power of two so that no square overflows.
+
+    Sums are those of `column_sums`; the mean is rounded, and so are deviations from it and their squares.
+    """
+    count, columns = matrix.shape
+    if not count:
+        return [Summary(0, nonfinite, *(math.nan,) * 9)] * columns
+    if count == 1:
+        return LazyRows(lambda k: _of_one(matrix.item(0, k), nonfinite), range(columns))
+    _, powers = np.frexp(np.abs(matrix).max(axis=0, initial=0))
+    scaled = np.ldexp(matrix, -powers)
+    ordered = np.sort(scaled, axis=0)
+    median = _percentile(ordered, 50.0)
+    # The mean of equal numbers may be rounded away from them.
+    mean = np.clip(column_sums(ordered) / count, ordered[0], ordered[-1])
+    std = np.sqrt(column_sums(np.square(ordered - mean)) / count)
+    figures = [
+        *(mean, std, median),
+        _percentile(np.sort(np.abs(scaled - median), axis=0), 50.0),
+        *(ordered[0], ordered[-1]),
+        *(_percentile(ordered, percent) for percent in PERCENTILES),
+    ]
+    rows = np.ldexp(np.array(figures), powers).T
+    return LazyRows(lambda k: Summary(count, nonfinite, *rows[k].tolist()), range(columns))
+
+
+def _of_one(value: float, nonfinite: int) -> Summary:
+    return Summary(1, nonfinite, value, 0.0, value, 0.0, value, value, value, value, value)
+
+
+def _percentile(ordered: Matrix, percent: float) -> Matrix:
+    """Interpolate linearly between the two nearest of the sorted rows, as numpy does by default."""
+    low, high, share = between(len(ordered), percent)
+    found: Matrix = np.minimum(ordered[low] + share * (ordered[high] - ordered[low]), ordered[high])
+    return found

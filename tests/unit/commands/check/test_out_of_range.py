@@ -1,0 +1,71 @@
+"""What a dtype would lose is counted as casting to it would lose it."""
+
+import itertools
+
+import ml_dtypes
+import numpy as np
+import pytest
+from support.tensors import ORACLES, raw_of
+
+from gradclip_cli.checks.limits import DTYPES
+from gradclip_cli.commands.check.out_of_range import RangeCounts
+from gradclip_cli.numerics.dtypes import FLOATS, from_numpy, swapped
+from gradclip_cli.tensors import Slab, TensorSpec
+
+NAMES = [dtype.name for dtype in FLOATS]
+
+
+def lost(values: np.ndarray, target: str) -> tuple[int, int]:
+    """Cast with ml_dtypes, and count what was not 0 and is 0 or subnormal, and what was finite and is not."""
+    to = values.dtype if target == "stored" else np.dtype(ORACLES[target])
+    wide = values.astype(np.float64)
+    with np.errstate(over="ignore"):
+        cast = values.astype(to).astype(np.float64)
+    small = (wide != 0) & (np.abs(cast) < float(ml_dtypes.finfo(to).smallest_normal))
+    return int(small.sum()), int((np.isfinite(wide) & ~np.isfinite(cast)).sum())
+
+
+def edges(name: str, target: str) -> np.ndarray:
+    """Return numbers of one dtype around the limits of another, of both signs."""
+    dtype, to = np.dtype(ORACLES[name]), np.dtype(ORACLES[name if target == "stored" else target])
+    found = ml_dtypes.finfo(to)
+    places = [float(found.smallest_normal), float(found.max), float(found.smallest_subnormal)]
+    factors = [1 - 2.0**-k for k in range(1, 13)] + [1 + 2.0**-k for k in range(1, 13)] + [1.0]
+    with np.errstate(over="ignore"):
+        values = np.array([place * factor for place, factor in itertools.product(places, factors)]).astype(dtype)
+    values = values[np.isfinite(values.astype(np.float64))]
+    return np.concatenate([values, -values, np.zeros(3, dtype)])
+
+
+@pytest.mark.parametrize("target", DTYPES)
+@pytest.mark.parametrize("name", NAMES)
+def test_counts_are_those_of_a_cast(name: str, target: str) -> None:
+    """Around the limits of each target, counts for each dtype are those of a cast, whatever the sign; zeros are not lost."""
+    values = edges(name, target)
+    counts = RangeCounts([target])
+    spec = TensorSpec("w", from_numpy(values.dtype), values.shape)
+    counts.count([spec], 0, Slab(0, 1, 0, values.size), raw_of(values))
+    [(low, high)] = counts.of([0])
+    assert (low - np.count_nonzero(values == 0), high) == lost(values, target)
+
+
+@pytest.mark.parametrize("target", ["stored", "float16"])
+def test_bytes_in_the_other_order(target: str) -> None:
+    """Big-endian values count like others, and NaN and infinities among what overflows."""
+    values = np.array([1e-6, 1.0, 1e6, np.inf, np.nan, -1e-41], np.float32)
+    counts = RangeCounts([target])
+    spec = TensorSpec("w", swapped(from_numpy(values.dtype)), values.shape)
+    counts.count([spec], 0, Slab(0, 1, 0, 6), raw_of(values.astype(">f4")))
+    assert counts.of([0]) == [(1, 2)] if target == "stored" else [(2, 3)]
+
+
+def test_small_tensors_side_by_side() -> None:
+    """A slab of several tensors is counted for each of them; pieces of one tensor add up, in one file and in several."""
+    sizes = (2, 0, 3)
+    specs = [TensorSpec(f"t{k}", from_numpy(np.dtype(np.float32)), (size,), 0) for k, size in enumerate(sizes)]
+    raw = raw_of(np.array([1e-9, 1.0, 1e-9, 1e-9, 1e9], np.float32))
+    counts = RangeCounts(["float16"])
+    for _ in range(2):
+        counts.count(specs, 7, Slab(0, 3, 0, 5), raw)
+    assert [counts.of([k]) for k in (7, 8, 9)] == [[(2, 0)], [(0, 0)], [(4, 2)]]
+    assert counts.of([7, 9]) == [(6, 2)]

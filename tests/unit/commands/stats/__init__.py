@@ -1,0 +1,1 @@
+"""Norms over a series, and the thresholds that they suggest."""

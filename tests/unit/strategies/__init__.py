@@ -1,0 +1,1 @@
+"""What clipping does to a group."""

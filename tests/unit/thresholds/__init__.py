@@ -1,0 +1,1 @@
+"""Norms over steps, and the rules that choose a threshold from them."""
