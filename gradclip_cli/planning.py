@@ -1,7 +1,6 @@
 """From what a user asked for to a plan."""
 
 import os
-import re
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.inputs import folders, ranks, shards
-from gradclip_cli.inputs.naming import Naming, step_of
+from gradclip_cli.inputs.naming import step_of
 from gradclip_cli.inputs.selection import expand
 from gradclip_cli.storage.streams import STANDARD, check_input, unified
 from gradclip_cli.strategies import find
@@ -18,23 +17,6 @@ from gradclip_cli.thresholds import parse
 
 if TYPE_CHECKING:
     from gradclip_cli.plan.stats import Trial
-
-
-def naming(layer_regex: str | None, group_depth: int | None) -> Naming:
-    """Check how names are to become layers."""
-    if group_depth is not None and group_depth < 1:
-        raise UsageError("--group-depth must be at least 1")
-    if layer_regex is None:
-        return Naming(None, group_depth)
-    if group_depth is not None:
-        raise UsageError("--layer-regex and --group-depth exclude each other")
-    try:
-        regex = re.compile(layer_regex)
-    except re.error as error:
-        raise UsageError(f"--layer-regex {layer_regex!r} is no regular expression: {error}") from error
-    if not {"layer", "param"} <= regex.groupindex.keys():
-        raise UsageError("--layer-regex needs the groups (?P<layer>...) and (?P<param>...)")
-    return Naming(regex)
 
 
 def trial(text: str) -> "Trial":

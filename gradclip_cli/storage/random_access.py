@@ -9,7 +9,7 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
-from gradclip_cli.errors import InputError, OutputError
+from gradclip_cli.errors import InputError, OutputError, reason
 from gradclip_cli.storage import streams
 from gradclip_cli.storage.spooling import standard_input
 
@@ -32,7 +32,7 @@ class InputFile:
         try:
             self.fd = os.dup(self._spool.fd) if self._spool else os.open(path, _FLAGS)
         except (OSError, ValueError) as error:
-            raise InputError(_reason(error), path=path) from error
+            raise InputError(reason(error), path=path) from error
         found = os.fstat(self.fd)
         if not stat.S_ISREG(found.st_mode):
             os.close(self.fd)
@@ -64,7 +64,7 @@ class InputFile:
         try:
             return os.pread(self.fd, count, offset)
         except OSError as error:
-            raise InputError(_reason(error), path=self.path) from error
+            raise InputError(reason(error), path=self.path) from error
 
     def read_into(self, offset: int, out: NDArray[np.uint8]) -> None:
         """Fill `out` from `offset` on."""
@@ -76,7 +76,7 @@ class InputFile:
                     raise InputError("ends early: it was cut short while it was read", path=self.path)
                 done += got
         except OSError as error:
-            raise InputError(_reason(error), path=self.path) from error
+            raise InputError(reason(error), path=self.path) from error
 
     def check_unchanged(self) -> None:
         """Raise if the file was written to since it was opened: what was read of it may be a mixture."""
@@ -112,7 +112,7 @@ def write_at(fd: int, offset: int, data: memoryview | bytes, path: str) -> None:
         while done < len(view):
             done += os.pwrite(fd, view[done:], offset + done)
     except OSError as error:
-        raise OutputError(_reason(error) + streams.place(path), path=path) from error
+        raise OutputError(reason(error) + streams.place(path), path=path) from error
 
 
 def extend(fd: int, size: int, path: str) -> None:
@@ -120,7 +120,7 @@ def extend(fd: int, size: int, path: str) -> None:
     try:
         os.ftruncate(fd, size)
     except OSError as error:
-        raise OutputError(_reason(error) + streams.place(path), path=path) from error
+        raise OutputError(reason(error) + streams.place(path), path=path) from error
 
 
 def copy_at(source: InputFile, offset: int, fd: int, to: int, count: int, path: str) -> None:
@@ -140,7 +140,3 @@ def copy_at(source: InputFile, offset: int, fd: int, to: int, count: int, path: 
             raise InputError("ends early: it was cut short while it was read", path=source.path)
         write_at(fd, to + done, part, path)
         done += len(part)
-
-
-def _reason(error: OSError | ValueError) -> str:
-    return (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)

@@ -15,7 +15,7 @@ import pytest
 from cli.running import GRADCLIP
 from gradclip_cli.cli.progress import Bar
 
-IMPATIENT = "import sys; from gradclip_cli.cli import bar; bar.PATIENCE = float(sys.argv.pop(1)); "
+IMPATIENT = "import sys; from gradclip_cli.cli import progress; progress.PATIENCE = float(sys.argv.pop(1)); "
 RUN = IMPATIENT + "from gradclip_cli.__main__ import main; main()"
 
 

@@ -8,10 +8,10 @@ from gradclip_cli.errors import UsageError
 from gradclip_cli.formats import by_name, by_suffix
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.storage.streams import STANDARD
-from gradclip_cli.strategies import Strategy
+from gradclip_cli.strategies import Strategy, find
 from gradclip_cli.strategies.norm import Norm, check_jobs
 from gradclip_cli.text import printable
-from gradclip_cli.thresholds import Threshold
+from gradclip_cli.thresholds import Threshold, threshold_of
 
 if TYPE_CHECKING:
     from gradclip_cli.formats.base import Format
@@ -33,6 +33,20 @@ class Override:
             raise UsageError(f"the layer pattern {self.pattern!r} needs a strategy, a threshold, or both")
         if self.strategy is not None and self.threshold is not None and not self.strategy.takes_threshold:
             raise UsageError(f"{self.strategy.name} takes no threshold; leave it out for the layers {self.pattern!r}")
+
+    @classmethod
+    def of(cls, pattern: str, strategy: str | None = None, threshold: float | str | None = None) -> "Override":
+        """Make an override of names and texts; an empty name of a strategy is none."""
+        return cls(pattern, find(strategy) if strategy else None, threshold_of(threshold))
+
+    @classmethod
+    def parse(cls, text: str) -> "Override":
+        """Parse `PATTERN=[STRATEGY][:THRESHOLD]`: cut at the last `=`, then at the first `:`, since rules may hold another."""
+        pattern, equals, rest = text.rpartition("=")
+        if not equals or not pattern:
+            raise UsageError(f"{text!r} is not PATTERN=STRATEGY, PATTERN=STRATEGY:THRESHOLD or PATTERN=:THRESHOLD")
+        name, colon, threshold = rest.partition(":")
+        return cls.of(pattern, name, threshold if colon else None)
 
 
 @dataclass(frozen=True)
