@@ -26,7 +26,7 @@ from gradclip_cli.thresholds import Replay, Rule, parse_rule, threshold_of
 
 Path = str | os.PathLike[str]
 Paths = Path | Iterable[Path]
-Layers = Mapping[str, tuple[str | None, float | str | None]] | Iterable[Override]
+Layers = Mapping[str, tuple[str | None, float | str | None]] | Sequence[Override]
 
 
 @runtime_checkable

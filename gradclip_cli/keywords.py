@@ -6,7 +6,7 @@ mypy sees the same annotations, so there is no second list of types.
 import os
 import sys
 import types
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
 from inspect import signature
 from numbers import Integral, Real
@@ -52,7 +52,7 @@ def checked(function: Callable[P, T]) -> Callable[P, T]:
 def _taken(name: str, value: Any, hint: Any) -> Any:
     """Return the value of an argument; raise UsageError where its type is none of the annotated ones."""
     kinds = _kinds(hint)
-    several = any(get_origin(kind) is Iterable for kind in kinds)
+    several = any(get_origin(kind) in (Iterable, Sequence) for kind in kinds)
     if several and isinstance(value, Iterable) and not isinstance(value, str | Mapping | os.PathLike):
         value = tuple(value)
     if not _fits(value, hint):
@@ -94,7 +94,7 @@ def _holds(value: Any, kind: Any, inner: tuple[Any, ...]) -> bool:
         return isinstance(value, Mapping) and all(_holds(pair, tuple, inner) for pair in value.items())
     if not isinstance(value, tuple | list):
         return False
-    return all(_fits(item, inner[0]) for item in value) if kind is Iterable else _fits_each(value, inner)
+    return all(_fits(item, inner[0]) for item in value) if kind in (Iterable, Sequence) else _fits_each(value, inner)
 
 
 def _fits_each(values: Any, hints: tuple[Any, ...]) -> bool:
@@ -109,7 +109,7 @@ def _described(hint: Any) -> str:
 
 def _word(kind: Any) -> str:
     origin, inner = get_origin(kind) or kind, get_args(kind)
-    if origin is Iterable:
+    if origin in (Iterable, Sequence):
         return f"a list of which each item is {_described(inner[0])}"
     if origin is Mapping:
         return f"a mapping from {_described(inner[0])} to {_described(inner[1])}"

@@ -119,7 +119,7 @@ def _plain(value: Any) -> Any:
     """Return a value as TOML has it: what the command line parsed becomes its text again."""
     if isinstance(value, bool | int | float):
         return value
-    if isinstance(value, tuple):
+    if type(value) is tuple:  # and not a named one, such as an order
         return [_plain(item) for item in value]
     text = value.name if isinstance(value, Strategy) else str(value)
     if not is_unicode(text):

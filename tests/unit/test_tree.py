@@ -16,6 +16,7 @@ ROOT = PACKAGE.parent
 STAGES: tuple[tuple[str, ...], ...] = (
     ("text", "lazy_rows"),
     ("errors",),
+    ("keywords",),
     ("numerics",),
     ("tensors",),
     ("storage",),
