@@ -6,13 +6,12 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from gradclip_cli.errors import ClosedPipeError, GradclipError, InputError, OutputError, reason
 from gradclip_cli.storage import interrupts, stdio
 from gradclip_cli.text import one_line
 
 if TYPE_CHECKING:
     import click
-
-    from gradclip_cli.errors import GradclipError
 
 COMPLETING = "_GRADCLIP_COMPLETE"
 """The variable by which a shell asks for completion."""
@@ -35,8 +34,6 @@ def main() -> None:
 def run() -> int:
     """Run a command and return its exit code."""
     import click
-
-    from gradclip_cli.errors import ClosedPipeError, GradclipError
 
     try:
         return _commanded()
@@ -73,13 +70,11 @@ def _commanded() -> int:
         return ended.exit_code
 
 
-def _told(error: OSError) -> "GradclipError":
+def _told(error: OSError) -> GradclipError:
     """Name what failed where no module of ours did.
 
     It is a file that Python itself opens, a temporary one or, for want of descriptors, a module; or else standard output.
     """
-    from gradclip_cli.errors import InputError, OutputError, reason
-
     if error.filename is None:
         stdio.silence(1)
         return OutputError(reason(error), path="standard output")

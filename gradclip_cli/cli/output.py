@@ -3,21 +3,19 @@
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 import click
 
 from gradclip_cli import render
 from gradclip_cli.errors import GradclipError, InputError
+from gradclip_cli.render.view import View
+from gradclip_cli.report import Report
 from gradclip_cli.storage.stdio import silence
 from gradclip_cli.text import count, one_line
 
-if TYPE_CHECKING:
-    from gradclip_cli.render.view import View
-    from gradclip_cli.report import Report
 
-
-def show(report: "Report", view: "View", err: bool = False) -> None:
+def show(report: Report, view: View, err: bool = False) -> None:
     """Write notes to standard error and the report to standard output, or with `err` to standard error too."""
     warn(report.notes)
     if err:

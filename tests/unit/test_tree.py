@@ -45,6 +45,7 @@ HEAVY = {
     "click": ("cli/", "__main__.py"),
     "rich": ("render/cells.py", "render/terminal.py", "cli/progress.py"),
     "h5py": ("formats/hdf5/",),
+    "tomli_w": ("cli/config.py",),
     "torch": (),
     "safetensors": (),
     "ml_dtypes": (),
