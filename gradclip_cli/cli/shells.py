@@ -138,7 +138,6 @@ function %(complete_func)s;
 end;
 
 complete --no-files --command %(prog_name)s --arguments "(%(complete_func)s)";
-
 """
 
 
