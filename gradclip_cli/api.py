@@ -7,18 +7,16 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
-from gradclip_cli import pipeline
-from gradclip_cli.commands.apply.plan import NONFINITE, ApplyPlan, Override
-from gradclip_cli.errors import UsageError
+from gradclip_cli import pipeline, rules
+from gradclip_cli.commands.apply.plan import ApplyPlan, Override
 from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.inputs.selection import Selection
+from gradclip_cli.inputs.shards import parts
 from gradclip_cli.keywords import checked
 from gradclip_cli.plan.lists import CheckPlan, DiffPlan, LsPlan
 from gradclip_cli.plan.stats import StatsPlan, Trial
 from gradclip_cli.planning import dumps_in, into_folder, one_dump, outputs_for, trial
 from gradclip_cli.report import ApplyReport, CheckReport, DiffReport, LsReport, StatsReport
-from gradclip_cli.rules import RULES
-from gradclip_cli.rules import parse as parse_rules
 from gradclip_cli.rules.limits import Limits
 from gradclip_cli.strategies import Strategy, find
 from gradclip_cli.strategies.norm import Norm
@@ -33,8 +31,8 @@ Layers = Mapping[str, tuple[str | None, float | str | None]] | Sequence[Override
 class Progress(Protocol):
     """What is told how far a call has come."""
 
-    def start(self, dumps: Sequence[str], passes: int) -> None:
-        """Take note of the dumps that are about to be read, and of how often each is."""
+    def start(self, dumps: int, files: Iterable[str], passes: int) -> None:
+        """Take note of how many dumps are about to be read, of which files, and of how often each is read."""
 
     def advance(self, count: int, path: str) -> None:
         """Take note of `count` more bytes of a file; called from any thread."""
@@ -73,8 +71,6 @@ def apply(
     command line; "-" is the standard input, or the standard output, of the process. Raises `GradclipError`, of which
     `ClosedPipeError` says that the reader of standard output has left.
     """
-    if nonfinite not in NONFINITE:
-        raise UsageError(f"nonfinite must be one of {', '.join(NONFINITE)}, not {nonfinite!r}")
     paths = _paths(inputs)
     found = dumps_in(paths, shards)
     directory = into_folder(paths, found, output_format)
@@ -177,11 +173,11 @@ def check(
 
     `ignore` names rules; what they find healthy is said by the limits, of which each has its rule's name. Raises `GradclipError`.
     """
-    ignored, found = parse_rules(tuple(ignore)), dumps_in(_paths(inputs), shards)
+    ignored, found = rules.parse(tuple(ignore)), dumps_in(_paths(inputs), shards)
     naming = Naming.parse(layer_regex, group_depth)
     plan = CheckPlan(
         inputs=found,
-        rules=tuple(rule for rule in RULES if rule not in ignored),
+        rules=tuple(rule for rule in rules.RULES if rule not in ignored),
         limits=Limits(
             exploding_factor=exploding_factor,
             exploding_dumps=exploding_dumps,
@@ -247,13 +243,12 @@ def ls(
 def _begun(progress: Progress | None, dumps: Sequence[str], passes: int) -> Callable[[int, str], None]:
     if progress is None:
         return pipeline.silent
-    progress.start(dumps, passes)
+    progress.start(len(dumps), (file for dump in dumps for file in parts(dump)), passes)
     return progress.advance
 
 
 def _paths(inputs: Paths) -> list[str]:
-    several = [inputs] if isinstance(inputs, str | os.PathLike) else inputs
-    return [os.fspath(path) for path in several]
+    return [os.fspath(path) for path in ([inputs] if isinstance(inputs, str | os.PathLike) else inputs)]
 
 
 def _strategy(given: str | Strategy) -> Strategy:

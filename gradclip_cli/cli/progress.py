@@ -4,14 +4,13 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import click
 
-from gradclip_cli.inputs import shards
 from gradclip_cli.storage.interrupts import before_the_end
 from gradclip_cli.storage.streams import STANDARD
 from gradclip_cli.text import printable
@@ -32,11 +31,11 @@ class Watched:
         self.dumps = 0
         self._stack, self._bar = stack, None if quiet or not _can_draw() else Bar(color=_is_coloured())
 
-    def start(self, dumps: Sequence[str], passes: int) -> None:
-        """Count the dumps, and the bytes that are to be read of them."""
-        self.dumps = len(dumps)
+    def start(self, dumps: int, files: Iterable[str], passes: int) -> None:
+        """Take note of the number of dumps, and of the bytes that are to be read."""
+        self.dumps = dumps
         if self._bar is not None:
-            self._bar.sizes = {part: passes * _size(part) for path in dumps for part in shards.parts(path)}
+            self._bar.sizes = {file: passes * _size(file) for file in files}
             self._stack.enter_context(self._bar)
 
     def advance(self, count: int, path: str) -> None:

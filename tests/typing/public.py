@@ -1,6 +1,6 @@
 """What a typed caller writes: checked by mypy, and never run."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import gradclip_cli
@@ -20,9 +20,9 @@ from gradclip_cli import (
 class Printed:
     """A progress of the caller's own."""
 
-    def start(self, dumps: Sequence[str], passes: int) -> None:
+    def start(self, dumps: int, files: Iterable[str], passes: int) -> None:
         """Say how much there is to do."""
-        print(len(dumps) * passes)
+        print(dumps, passes, *files)
 
     def advance(self, count: int, path: str) -> None:
         """Say how far it has come."""

@@ -4,7 +4,7 @@ import inspect
 import math
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import fields, replace
 from pathlib import Path
@@ -351,14 +351,14 @@ def test_progress_is_told_of_dumps_and_bytes(dump: Path) -> None:
     told: list[tuple[Any, ...]] = []
 
     class Progress:
-        def start(self, dumps: Sequence[str], passes: int) -> None:
-            told.append((list(dumps), passes))
+        def start(self, dumps: int, files: Iterable[str], passes: int) -> None:
+            told.append((dumps, list(files), passes))
 
         def advance(self, count: int, path: str) -> None:
             told.append((count, path))
 
     stats(dump, progress=Progress())
-    assert told[0] == ([str(dump)], 1)
+    assert told[0] == (1, [str(dump)], 1)
     assert sum(count for count, path in told[1:] if path == str(dump)) >= sum(
         array.nbytes for name, array in ARRAYS.items() if name != "ids"
     )

@@ -68,6 +68,8 @@ class ApplyPlan:
 
     def __post_init__(self) -> None:
         check_jobs(self.jobs)
+        if self.nonfinite not in NONFINITE:
+            raise UsageError(f"nonfinite must be one of {', '.join(NONFINITE)}, not {self.nonfinite!r}")
         used = [self.strategy, *(override.strategy for override in self.overrides if override.strategy)]
         if self.threshold is not None and not any(strategy.takes_threshold for strategy in used):
             raise UsageError(f"{self.strategy.name} takes no threshold; leave out -t")

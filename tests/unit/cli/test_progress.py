@@ -12,7 +12,7 @@ from gradclip_cli.cli.progress import Bar, Watched, progress
 def test_dumps_are_counted_where_nothing_is_drawn(tmp_path: Path) -> None:
     """How many dumps there are is known afterwards, on a terminal or not."""
     with progress(quiet=True) as watched:
-        watched.start([str(tmp_path / "a"), str(tmp_path / "b")], 2)
+        watched.start(2, [str(tmp_path / "a"), str(tmp_path / "b")], 2)
         watched.advance(10, str(tmp_path / "a"))
     assert watched.dumps == 2
 
@@ -26,7 +26,7 @@ def test_every_pass_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(Bar, "__enter__", lambda bar: started.append(bar) or bar)
     monkeypatch.setattr(Bar, "__exit__", lambda *_: None)
     with click.Context(click.Command("x")), progress(quiet=False) as watched:
-        watched.start([str(tmp_path / "a.npz"), str(tmp_path / "gone.npz")], 2)
+        watched.start(2, [str(tmp_path / "a.npz"), str(tmp_path / "gone.npz")], 2)
         watched.advance(30, str(tmp_path / "a.npz"))
     assert isinstance(watched, Watched)
     assert [dict(bar.sizes) for bar in started] == [{str(tmp_path / "a.npz"): 200, str(tmp_path / "gone.npz"): 0}]
