@@ -66,10 +66,10 @@ def apply(
 ) -> ApplyReport:
     """Transform gradient dumps and return what became of them.
 
-    `threshold` is a number above 0, a rule such as "mean", or one with a threshold for each step, "autoclip:10" or "zclip";
-    `layers` maps patterns to (strategy, threshold), either of which may be None, in order. Everything else is as on the
-    command line; "-" is the standard input, or the standard output, of the process. Raises `GradclipError`, of which
-    `ClosedPipeError` says that the reader of standard output has left.
+    `threshold` is a number above 0, a rule such as "mean", or one with a threshold for each step, "autoclip:10" or "zclip".
+    `layers` maps patterns to (strategy, threshold), either of which may be None; the last match wins. Everything else is as
+    on the command line; "-" is standard input, or standard output. Raises `GradclipError`; `ClosedPipeError` says that the
+    reader of standard output has left.
     """
     paths = _paths(inputs)
     found = dumps_in(paths, shards)
@@ -118,9 +118,8 @@ def stats(
 ) -> StatsReport:
     """Measure the norms of one dump or of a series and suggest thresholds.
 
-    `tries` holds texts such as "clip-l2-per-layer:mad:5", as after `--try`. Of a rule with a threshold for each step, such as
-    "autoclip:10", `replay` says what it does under the strategy: step by step where that clips whole dumps, and
-    `replay_groups` layer by layer or tensor by tensor where it does not. Raises `GradclipError`.
+    `tries` holds texts as after `--try`, such as "clip-l2-per-layer:mad:5". Under a rule with a threshold for each step, such as
+    "autoclip:10", `replay` goes step by step, or `replay_groups` layer by layer or tensor by tensor. Raises `GradclipError`.
     """
     found = dumps_in(_paths(inputs), shards)
     naming = Naming.parse(layer_regex, group_depth)
@@ -171,7 +170,7 @@ def check(
 ) -> CheckReport:
     """Find what is wrong with one dump or with a series.
 
-    `ignore` names rules; what they find healthy is said by the limits, of which each has its rule's name. Raises `GradclipError`.
+    `ignore` names rules to leave out; each limit begins with the name of its rule. Raises `GradclipError`.
     """
     ignored, found = rules.parse(tuple(ignore)), dumps_in(_paths(inputs), shards)
     naming = Naming.parse(layer_regex, group_depth)
