@@ -1,22 +1,93 @@
 """Inspect and clip saved gradients: the work of the `gradclip` command, for use from Python.
 
-`apply`, `stats`, `check` and `diff` take the same names as the command line, print nothing, and return the reports that it renders.
+`apply`, `stats`, `check`, `diff` and `ls` take the same names as the command line, print nothing, and return the reports that it
+renders. What they raise is a `GradclipError`. The modules behind these names may change; the names do not.
 """
 
 from typing import TYPE_CHECKING, Any
 
-from gradclip_cli.errors import GradclipError
+from gradclip_cli._version import __version__
+from gradclip_cli.errors import (
+    ClosedPipeError,
+    GradclipError,
+    InputError,
+    NonFiniteError,
+    OutputError,
+    UsageError,
+)
 
 if TYPE_CHECKING:
-    from gradclip_cli.api import apply, check, diff, stats
+    from gradclip_cli.api import Progress, apply, check, diff, ls, stats
+    from gradclip_cli.commands.apply.plan import Override
+    from gradclip_cli.reports import (
+        Advised,
+        ApplyDump,
+        ApplyLayer,
+        ApplyParam,
+        ApplyReport,
+        ApplyTotal,
+        Candidate,
+        CheckReport,
+        DiffParam,
+        DiffReport,
+        Finding,
+        LsReport,
+        LsTensor,
+        OwnThreshold,
+        ReplayGroup,
+        ReplayStep,
+        StatsDump,
+        StatsLayer,
+        StatsParam,
+        StatsReport,
+        Suggestion,
+        Tried,
+    )
 
-__version__ = "0.1.0"
-__all__ = ["GradclipError", "__version__", "apply", "check", "diff", "stats"]
+__all__ = [
+    "Advised",
+    "ApplyDump",
+    "ApplyLayer",
+    "ApplyParam",
+    "ApplyReport",
+    "ApplyTotal",
+    "Candidate",
+    "CheckReport",
+    "ClosedPipeError",
+    "DiffParam",
+    "DiffReport",
+    "Finding",
+    "GradclipError",
+    "InputError",
+    "LsReport",
+    "LsTensor",
+    "NonFiniteError",
+    "OutputError",
+    "Override",
+    "OwnThreshold",
+    "Progress",
+    "ReplayGroup",
+    "ReplayStep",
+    "StatsDump",
+    "StatsLayer",
+    "StatsParam",
+    "StatsReport",
+    "Suggestion",
+    "Tried",
+    "UsageError",
+    "__version__",
+    "apply",
+    "check",
+    "diff",
+    "ls",
+    "stats",
+]
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("apply", "check", "diff", "stats"):  # numpy is imported only where there is work for it
-        from gradclip_cli import api
+    """Import what is public when it is first asked for: numpy comes only where there is work for it."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from gradclip_cli import api, reports
 
-        return getattr(api, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(api, name) if hasattr(api, name) else getattr(reports, name)

@@ -6,13 +6,12 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from gradclip_cli.errors import ClosedPipeError, GradclipError, InputError, OutputError, reason
 from gradclip_cli.storage import interrupts, stdio
 from gradclip_cli.text import one_line
 
 if TYPE_CHECKING:
     import click
-
-    from gradclip_cli.errors import GradclipError
 
 COMPLETING = "_GRADCLIP_COMPLETE"
 """The variable by which a shell asks for completion."""
@@ -38,19 +37,17 @@ def run() -> int:
     """Run a command and return its exit code."""
     import click
 
-    from gradclip_cli.errors import GradclipError
-
     try:
         return _commanded()
     except click.ClickException as error:
         _explain(error)
         return error.exit_code
+    except (ClosedPipeError, BrokenPipeError):  # who reads standard output may leave, as `head` does
+        stdio.silence(1)
+        return 0
     except GradclipError as error:
         _complain(error)
         return error.exit_code
-    except BrokenPipeError:  # who reads standard output may leave, as `head` does
-        stdio.silence(1)
-        return 0
     except OSError as error:
         failure = _told(error)
         _complain(failure)
@@ -75,15 +72,18 @@ def _commanded() -> int:
         return ended.exit_code
 
 
-def _told(error: OSError) -> "GradclipError":
-    """Name what failed: a file that no module of ours opened, as one of Python's own for want of descriptors, or standard output."""
-    from gradclip_cli.errors import InputError, OutputError
+def _told(error: OSError) -> GradclipError:
+    """Name what failed where no module of ours did.
 
-    reason = error.strerror or str(error)
-    if error.filename is not None:
-        return InputError(reason.lower(), path=str(error.filename))
-    stdio.silence(1)
-    return OutputError(reason.lower(), path="standard output")
+    It is a file that Python itself opens, a temporary one or, for want of descriptors, a module; or else standard output.
+    """
+    if error.filename is None:
+        stdio.silence(1)
+        return OutputError(reason(error), path="standard output")
+    path = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(error.filename)
+    if os.path.dirname(path) == getattr(sys.modules.get("tempfile"), "tempdir", None):
+        return OutputError(f"{reason(error)}; name a roomier directory for temporary files in TMPDIR", path=path)
+    return InputError(reason(error), path=path)
 
 
 def _explain(error: "click.ClickException") -> None:

@@ -5,19 +5,27 @@ GradclipError          the root: one line for a person, and an exit code
 ├── InputError         3  an input is missing, unreadable, or not what it claims to be
 ├── NonFiniteError     4  NaN or infinities among the gradients, refused
 └── OutputError        5  the output cannot be written
+    └── ClosedPipeError   who reads standard output has left, as `head` does
 """
+
+from typing import ClassVar
 
 from gradclip_cli.text import one_line
 
 
 class GradclipError(Exception):
-    """Something a user can mend; `str()` is one printable line: `FILE: TENSOR: what is wrong; what to do`."""
+    """Something a user can mend; `str()` is one printable line: `FILE: TENSOR: what is wrong; what to do`.
 
-    exit_code = 1
-    advice = ""
+    Only its subclasses are raised: each has an exit code.
+    """
+
+    exit_code: ClassVar[int]
+    advice: ClassVar[str] = ""
     """What to do, where the message itself does not say it behind a `;`."""
 
     def __init__(self, message: str, *, path: str | None = None, tensor: str | None = None) -> None:
+        if type(self) is GradclipError:
+            raise TypeError("GradclipError is abstract; raise one of its subclasses")
         super().__init__(message)
         self.message, self.path, self.tensor = message, path, tensor
 
@@ -51,3 +59,18 @@ class OutputError(GradclipError):
 
     exit_code = 5
     advice = "make room for it, or write it elsewhere"
+
+
+class ClosedPipeError(OutputError):
+    """The reader of standard output has left; the command line ends quietly then."""
+
+
+def reason(error: OSError | ValueError) -> str:
+    """Return what the system says is wrong, as the middle of a message.
+
+    >>> reason(FileNotFoundError(2, "No such file or directory", "g.npz"))
+    'no such file or directory'
+    """
+    if isinstance(error, OSError):
+        return (error.strerror or str(error)).lower()
+    return str(error)

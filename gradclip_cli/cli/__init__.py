@@ -1,11 +1,14 @@
-"""The command line: one module a command, and one place where errors become a line and an exit code."""
+"""The command line: click parses options, `gradclip_cli.api` does the work, and `render` shows its report.
 
-from importlib import import_module
+A command is a module here, a line in `COMMANDS` and one in `_LOADERS`.
+"""
+
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradclip_cli import __version__
+from gradclip_cli._version import __version__
 from gradclip_cli.errors import UsageError
 from gradclip_cli.text import did_you_mean
 
@@ -32,6 +35,53 @@ EXIT_CODES = {
 }
 
 
+def _apply() -> click.Command:
+    from gradclip_cli.cli.apply import command
+
+    return command
+
+
+def _stats() -> click.Command:
+    from gradclip_cli.cli.stats import command
+
+    return command
+
+
+def _check() -> click.Command:
+    from gradclip_cli.cli.check import command
+
+    return command
+
+
+def _diff() -> click.Command:
+    from gradclip_cli.cli.diff import command
+
+    return command
+
+
+def _ls() -> click.Command:
+    from gradclip_cli.cli.listing import ls
+
+    return ls
+
+
+def _strategies() -> click.Command:
+    from gradclip_cli.cli.listing import strategies
+
+    return strategies
+
+
+_LOADERS: Mapping[str, Callable[[], click.Command]] = {
+    "apply": _apply,
+    "stats": _stats,
+    "check": _check,
+    "diff": _diff,
+    "ls": _ls,
+    "strategies": _strategies,
+}
+"""Each imports its command when that is asked for, so that the others cost no time."""
+
+
 class _Explained(click.Command):
     """A command whose own usage is shown with whatever is wrong with it."""
 
@@ -53,10 +103,7 @@ class Commands(_Explained, click.Group):
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         """Import a command."""
-        if name not in COMMANDS:
-            return None
-        command: click.Command = import_module(f"{__name__}.{name}").command
-        return command
+        return _LOADERS[name]() if name in COMMANDS else None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

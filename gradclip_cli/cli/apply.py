@@ -4,30 +4,30 @@ from typing import Any
 
 import click
 
+import gradclip_cli
 from gradclip_cli import formats
 from gradclip_cli.cli import Command, described
-from gradclip_cli.cli.config import CONFIG, PRINT_CONFIG
+from gradclip_cli.cli.config import CONFIG, PRINT_CONFIG, as_toml
 from gradclip_cli.cli.options import (
-    by_rank,
-    norm,
-    norming,
-    reading,
-    selecting,
-    selection,
-    showing,
-    taken,
-    viewed,
-    working,
+    InputOptions,
+    JobOptions,
+    ViewOptions,
+    input_options,
+    job_options,
+    norm_options,
+    pattern_options,
+    shards_option,
+    view_options,
 )
-from gradclip_cli.cli.output import progress, show, standard_output
-from gradclip_cli.cli.override import OVERRIDE
-from gradclip_cli.cli.toml import written
-from gradclip_cli.cli.types import PATH, STRATEGY, THRESHOLD
-from gradclip_cli.commands.apply.outputs import into_folder, outputs_for
+from gradclip_cli.cli.output import show, standard_output
+from gradclip_cli.cli.progress import progress
+from gradclip_cli.cli.types import OVERRIDE, PATH, STRATEGY, THRESHOLD
 from gradclip_cli.commands.apply.plan import NONFINITE, ApplyPlan
-from gradclip_cli.inputs.discovery import find_dumps
-from gradclip_cli.inputs.source import DumpSource, Placed
+from gradclip_cli.inputs.naming import Naming
+from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.reports import ApplyReport
+from gradclip_cli.storage.streams import STANDARD
+from gradclip_cli.strategies.base import Norm
 from gradclip_cli.thresholds.rules import SPELLINGS
 
 
@@ -40,8 +40,8 @@ from gradclip_cli.thresholds.rules import SPELLINGS
         "gradclip apply steps/ -o clipped/ -s ClipL2PerLayer -t mean --layer 'decoder=:0.5'",
     ),
 )
-@reading
-@by_rank
+@input_options
+@shards_option
 @click.option(
     "-o",
     "--output",
@@ -66,12 +66,14 @@ from gradclip_cli.thresholds.rules import SPELLINGS
 )
 @click.option(
     "--layer",
+    "layers",
+    envvar="GRADCLIP_APPLY_LAYER",
     type=OVERRIDE,
     multiple=True,
     metavar="PATTERN=[STRATEGY][:THRESHOLD]",
     help="Another strategy or threshold for layers that match; the last match wins.",
 )
-@norming
+@norm_options
 @click.option(
     "--nonfinite",
     type=click.Choice(NONFINITE),
@@ -82,7 +84,7 @@ from gradclip_cli.thresholds.rules import SPELLINGS
 @click.option("--in-place", is_flag=True, help="Replace the inputs.")
 @click.option("--overwrite", is_flag=True, help="Replace an output that exists.")
 @click.option("--dry-run", is_flag=True, help="Show the tables and write nothing.")
-@selecting
+@pattern_options
 @click.option(
     "--output-format",
     type=click.Choice(formats.FORMATS),
@@ -90,47 +92,25 @@ from gradclip_cli.thresholds.rules import SPELLINGS
 )
 @CONFIG
 @PRINT_CONFIG
-@showing
-@working
-def command(inputs: tuple[str, ...], **options: Any) -> None:
-    """Turn options into a plan, run it, and show the report."""
-    if options["print_config"]:
-        planned(options, (), ())
-        with standard_output() as stream:
-            stream.write(written(click.get_current_context()))
+@view_options
+@job_options
+def command(given: InputOptions, shown: ViewOptions, work: JobOptions, print_config: bool, **keywords: Any) -> None:
+    """Do what `gradclip_cli.apply` does with the same keywords, and show its report."""
+    if print_config:
+        _print_config(**keywords)
         return
-    from gradclip_cli import pipeline
-
-    given, view = taken(inputs, options), viewed(options, ApplyReport)
-    found = find_dumps(given, options["shards"])
-    directory = into_folder(given, found, options["output_format"])
-    places = {"in_place": options["in_place"], "dry_run": options["dry_run"], "directory": directory}
-    outputs = outputs_for(found, options["output"], **places)
-    plan = planned(options, found, outputs, options["output"] if directory else None)
-    with progress(found, 2, options["quiet"]) as tick:
-        report = pipeline.apply(plan, tick)
-    if not options["quiet"]:
-        show(report, view, err=plan.is_piped)
+    paths, view = given.input_paths(), shown.view(ApplyReport)
+    with progress(work.quiet) as watched:
+        report = gradclip_cli.apply(paths, jobs=work.jobs, progress=watched, **keywords)
+    if not work.quiet:
+        show(report, view, err=any(dump.output == STANDARD for dump in report.dumps))
 
 
-def planned(
-    options: dict[str, Any],
-    inputs: tuple[DumpSource, ...],
-    outputs: tuple[Placed | None, ...],
-    folder: str | None = None,
-) -> ApplyPlan:
-    """Make the plan, which checks whether options fit together."""
-    return ApplyPlan(
-        inputs,
-        outputs,
-        options["strategy"],
-        options["threshold"],
-        options["layer"],
-        norm(options),
-        options["nonfinite"],
-        selection(options),
-        options["output_format"],
-        options["overwrite"] or options["in_place"],
-        folder,
-        options["jobs"],
-    )
+def _print_config(
+    layer_regex: str | None, group_depth: int | None, norm_type: float | None, epsilon: float | None, **keywords: Any
+) -> None:
+    """Print the options of this call once a plan for no dumps has shown that they fit together."""
+    norm, selection = Norm.asked(norm_type, epsilon), Selection(naming=Naming.parse(layer_regex, group_depth))
+    ApplyPlan((), (), keywords["strategy"], keywords["threshold"], keywords["layers"], norm, selection=selection)
+    with standard_output() as stream:
+        stream.write(as_toml(click.get_current_context()))

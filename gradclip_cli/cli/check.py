@@ -1,24 +1,32 @@
 """gradclip check."""
 
 from dataclasses import Field, fields
+from itertools import chain
 from typing import Any
 
 import click
 
-from gradclip_cli.checks import CHECKS, parse_names
+import gradclip_cli
+from gradclip_cli.checks import CHECKS as CHECK_NAMES
 from gradclip_cli.checks.limits import DTYPES, Limits
 from gradclip_cli.cli import Command, described
 from gradclip_cli.cli.config import CONFIG
-from gradclip_cli.cli.options import by_rank, reading, selecting, selection, showing, stacked, taken, viewed, working
-from gradclip_cli.cli.output import progress, show
-from gradclip_cli.cli.types import REAL, WHOLE, Parsed
-from gradclip_cli.commands.check.plan import CheckPlan
-from gradclip_cli.errors import InputError
-from gradclip_cli.inputs.discovery import find_dumps
+from gradclip_cli.cli.options import (
+    InputOptions,
+    JobOptions,
+    ViewOptions,
+    combined,
+    input_options,
+    job_options,
+    keep_going_option,
+    pattern_options,
+    shards_option,
+    view_options,
+)
+from gradclip_cli.cli.output import refuse_left_out, show
+from gradclip_cli.cli.progress import progress
+from gradclip_cli.cli.types import CHECKS, REAL, WHOLE
 from gradclip_cli.reports import CheckReport
-from gradclip_cli.text import count
-
-NAMES = Parsed("rules", lambda text: parse_names([text]), "checks")
 
 
 def _option(limit: "Field[Any]") -> Any:
@@ -43,44 +51,37 @@ def _option(limit: "Field[Any]") -> Any:
         "gradclip check run/",
         "gradclip check run/ --ignore dead,spread --fail-on nonfinite",
         "",
-        "Rules: " + ", ".join(CHECKS) + ".",
+        "Rules: " + ", ".join(CHECK_NAMES) + ".",
     ),
 )
-@reading
-@by_rank
-@click.option("--ignore", type=NAMES, multiple=True, metavar="RULE,...", help="Leave out these rules (repeatable).")
+@input_options
+@shards_option
+@click.option("--ignore", type=CHECKS, multiple=True, metavar="RULE,...", help="Leave out these rules (repeatable).")
 @click.option(
-    "--fail-on", type=NAMES, multiple=True, metavar="RULE,...", help="Exit with 1 for these rules only (repeatable)."
+    "--fail-on", type=CHECKS, multiple=True, metavar="RULE,...", help="Exit with 1 for these rules only (repeatable)."
 )
-@stacked(*map(_option, fields(Limits)))
-@click.option(
-    "--keep-going", is_flag=True, help="Leave out dumps that cannot be read; the exit code is 3 all the same."
-)
-@selecting
+@combined(*map(_option, fields(Limits)))
+@keep_going_option
+@pattern_options
 @CONFIG
-@showing
-@working
-def command(inputs: tuple[str, ...], **options: Any) -> int:
-    """Turn options into a plan, run it, show the report, and return the exit code."""
-    from gradclip_cli import pipeline
-
-    view = viewed(options, CheckReport)
-    found = find_dumps(taken(inputs, options), options["shards"])
-    ignored, fail_on = ({rule for rules in options[name] for rule in rules} for name in ("ignore", "fail_on"))
-    if both := sorted(ignored & fail_on):
+@view_options
+@job_options
+def command(
+    given: InputOptions,
+    shown: ViewOptions,
+    work: JobOptions,
+    ignore: tuple[tuple[str, ...], ...],
+    fail_on: tuple[tuple[str, ...], ...],
+    **keywords: Any,
+) -> int:
+    """Do what `gradclip_cli.check` does with the same keywords, show its report, and return the exit code."""
+    view, paths = shown.view(CheckReport), given.input_paths()
+    ignored, failing = set(chain(*ignore)), set(chain(*fail_on))
+    if both := sorted(ignored & failing):
         raise click.UsageError(f"--ignore and --fail-on exclude each other: {', '.join(both)}")
-    plan = CheckPlan(
-        found,
-        tuple(rule for rule in CHECKS if rule not in ignored),
-        Limits(**{limit.name: options[limit.name] for limit in fields(Limits)}),
-        selection(options),
-        options["keep_going"],
-        options["jobs"],
-    )
-    with progress(found, 1, options["quiet"]) as tick:
-        report = pipeline.check(plan, tick)
-    if not options["quiet"]:
+    with progress(work.quiet) as watched:
+        report = gradclip_cli.check(paths, ignore=ignored, jobs=work.jobs, progress=watched, **keywords)
+    if not work.quiet:
         show(report, view)
-    if report.failed:
-        raise InputError(f"{len(report.failed)} of {count(len(found), 'dump')} left out; the first: {report.failed[0]}")
-    return int(any(not fail_on or finding.rule in fail_on for finding in report.findings))
+    refuse_left_out(report.failed, watched.dumps)
+    return int(any(not failing or finding.rule in failing for finding in report.findings))

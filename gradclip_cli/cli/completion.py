@@ -1,15 +1,15 @@
-"""What could stand where a person is typing: from the registries, and from the headers of dumps typed before."""
+"""Complete what a user is typing from the registries, and from the headers of the dumps typed so far."""
 
 from collections.abc import Iterator
 from contextlib import suppress
+from glob import escape
 from typing import TYPE_CHECKING
 
 from gradclip_cli.checks import CHECKS
 from gradclip_cli.errors import GradclipError
 from gradclip_cli.inputs.discovery import find_dumps
-from gradclip_cli.inputs.naming import natural
+from gradclip_cli.inputs.naming import Naming, natural
 from gradclip_cli.inputs.selection import Selection
-from gradclip_cli.planning import naming
 from gradclip_cli.strategies import STRATEGIES
 from gradclip_cli.text import plain
 from gradclip_cli.thresholds.adaptive import ADAPTIVE_RULES
@@ -21,27 +21,27 @@ if TYPE_CHECKING:
     from gradclip_cli.tensors import TensorSpec
 
 _MOST_DUMPS = 4
-"""Of a series, so many dumps are asked for names; the others have the same."""
+"""How many dumps of a series are opened for their names; the others have the same."""
 
 
 def strategies(ctx: "Context", typed: str) -> list[str]:
-    """Return the strategies that begin so, without regard to case, `-` and `_`."""
+    """Return the strategies whose names begin with a text, without regard to case, `-` and `_`."""
     return [strategy.name for strategy in STRATEGIES if plain(strategy.name).startswith(plain(typed))]
 
 
 def rules(ctx: "Context", typed: str) -> list[str]:
-    """Return the rules that begin so, with their usual arguments."""
+    """Return the rules that begin with a text, with their usual arguments."""
     return [str(rule) for rule in (*RULES, *ADAPTIVE_RULES) if str(rule).startswith(typed)]
 
 
 def checks(ctx: "Context", typed: str) -> list[str]:
-    """Return the last of several names of rules of `check`, behind those before it."""
+    """Complete the last of several names of rules of `check`; those before it are kept, and not offered again."""
     before, comma, last = typed.rpartition(",")
     return [f"{before}{comma}{rule}" for rule in CHECKS if rule.startswith(last) and rule not in before.split(",")]
 
 
 def trials(ctx: "Context", typed: str) -> list[str]:
-    """Return texts of `--try`: strategies, then rules that choose one threshold."""
+    """Complete a text of `--try`: a strategy, then a rule that chooses one threshold."""
     name, colon, threshold = typed.partition(":")
     if not colon:
         return strategies(ctx, typed)
@@ -49,12 +49,12 @@ def trials(ctx: "Context", typed: str) -> list[str]:
 
 
 def overrides(ctx: "Context", typed: str) -> list[str]:
-    """Return texts of `--layer`: layers of the dumps, then strategies, then rules.
+    """Complete a text of `--layer`: a layer of the dumps, then a strategy, then a rule.
 
     Where only one layer is left, its strategies are offered at once, so that no shell takes `LAYER=` for a whole word.
     """
     pattern, equals, rest = typed.rpartition("=")
-    found = [layer for layer in map(escaped, _layers(ctx)) if layer.startswith(typed)]
+    found = [layer for layer in map(escape, _layers(ctx)) if layer.startswith(typed)]
     if not equals and len(found) != 1:
         return [f"{layer}=" for layer in found]
     if not equals:
@@ -66,29 +66,20 @@ def overrides(ctx: "Context", typed: str) -> list[str]:
 
 
 def tensors(ctx: "Context", typed: str) -> list[str]:
-    """Return patterns for the tensors of the dumps that begin so."""
+    """Return the patterns that begin with a text and match one tensor of the dumps each."""
     selection = Selection(void_dtype=ctx.params.get("void_dtype"), input_format=ctx.params.get("input_format"))
-    names = dict.fromkeys(escaped(spec.name) for specs in _headers(ctx, selection) for spec in specs)
+    names = dict.fromkeys(escape(spec.name) for specs in _headers(ctx, selection) for spec in specs)
     return [name for name in names if name.startswith(typed)]
 
 
-def escaped(name: str) -> str:
-    """Return the pattern that matches a name and nothing else.
-
-    >>> escaped("w[0]*")
-    'w[[]0][*]'
-    """
-    return "".join(f"[{c}]" if c in "*?[" else c for c in name)
-
-
 def _layers(ctx: "Context") -> list[str]:
-    """Return the layers that an override could match, in natural order."""
+    """Return the layers that an override may match, in natural order."""
     options, found = ctx.params, set()
     with suppress(GradclipError):
         selection = Selection(
             options.get("include") or (),
             options.get("exclude") or (),
-            naming(options.get("layer_regex"), options.get("group_depth")),
+            Naming.parse(options.get("layer_regex"), options.get("group_depth")),
             options.get("input_format"),
             options.get("void_dtype"),
         )
@@ -100,7 +91,7 @@ def _layers(ctx: "Context") -> list[str]:
 
 
 def _headers(ctx: "Context", selection: Selection) -> Iterator[list["TensorSpec"]]:
-    """Yield the tensors of the dumps typed so far; of what cannot be read there are none. Standard input is left alone."""
+    """Yield the tensors of each dump typed so far; skip what cannot be read, and standard input."""
     for path in [path for path in _typed(ctx) if path != "-"][:_MOST_DUMPS]:
         from gradclip_cli.inputs.opened import OpenDump
 
@@ -110,7 +101,7 @@ def _headers(ctx: "Context", selection: Selection) -> Iterator[list["TensorSpec"
 
 
 def _typed(ctx: "Context") -> list[str]:
-    """The arguments before the cursor; click puts them elsewhere while an option still lacks its value."""
+    """Return the arguments before the cursor; click puts them elsewhere while an option still lacks its value."""
     named = [param.name or "" for param in ctx.command.params if param.param_type_name == "argument"]
     values = [ctx.params.get(name) or () for name in named]
     return [*(path for value in values for path in ([value] if isinstance(value, str) else value)), *ctx.args]

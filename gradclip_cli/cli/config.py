@@ -1,17 +1,19 @@
-"""The TOML file of `--config`: the long option names, with `_`, and `[[layer]]` tables."""
+"""The TOML file that `--config` reads and `--print-config` writes: the long option names, with `_`, and `[[layer]]` tables."""
 
 from typing import Any
 
 import click
 
-from gradclip_cli.cli.types import PATH
+from gradclip_cli.cli.types import COLUMNS, OVERRIDE, PATH
 from gradclip_cli.commands.apply.plan import Override
-from gradclip_cli.errors import InputError, UsageError
-from gradclip_cli.strategies import find
-from gradclip_cli.text import with_all
-from gradclip_cli.thresholds.rules import parse
+from gradclip_cli.errors import InputError, UsageError, reason
+from gradclip_cli.strategies import Strategy
+from gradclip_cli.text import is_unicode, with_all
 
 _LAYER_KEYS = {"pattern", "strategy", "threshold"}
+
+_PLACES = frozenset({"files_from", "null", "output", "in_place", "config", "print_config"})
+"""Options that say what is read and written: they belong to a call, as its arguments do, and not into a file."""
 
 
 def _load(ctx: click.Context, param: click.Parameter, path: str | None) -> None:
@@ -24,7 +26,7 @@ def _load(ctx: click.Context, param: click.Parameter, path: str | None) -> None:
         with open(path, "rb") as file:
             table = tomllib.load(file)
     except OSError as error:
-        raise InputError((error.strerror or str(error)).lower(), path=path) from error
+        raise InputError(reason(error), path=path) from error
     except ValueError as error:  # of tomllib, of UTF-8, or of a number too long for Python
         raise InputError(f"is no TOML: {error}", path=path) from error
     try:
@@ -84,8 +86,45 @@ def _override(table: dict[str, Any]) -> Override:
         or isinstance(threshold, bool | list | dict)
     ):
         raise UsageError("[[layer]] needs a pattern, and a strategy, a threshold or both")
-    value = None if threshold is None else parse(str(threshold))
-    return Override(pattern, find(strategy) if strategy else None, value)
+    return Override.of(pattern, strategy, None if threshold is None else str(threshold))
+
+
+def as_toml(ctx: click.Context) -> str:
+    """Return the options of a call that differ from the defaults, as a file for `--config`.
+
+    Tables stand last, since whatever follows one would belong to it. Raises UsageError for bytes that are no text.
+    """
+    import tomli_w
+
+    options, tables = dict[str, Any](), list[dict[str, Any]]()
+    defaults = ctx.command.make_context(None, [], resilient_parsing=True).params
+    for option in ctx.command.params:
+        value = ctx.params.get(option.name or "")
+        if not isinstance(option, click.Option) or option.name in _PLACES or value == defaults[option.name or ""]:
+            continue
+        if option.type is OVERRIDE:
+            tables = [_table(override) for override in value or ()]
+        else:
+            options[key_of(option)] = _plain(",".join(value or ()) if option.type is COLUMNS else value)
+    return "\n[[layer]]\n".join([tomli_w.dumps(options), *map(tomli_w.dumps, tables)])
+
+
+def _table(override: Override) -> dict[str, Any]:
+    """Return an override as the table that `_override` reads."""
+    entries = {"pattern": override.pattern, "strategy": override.strategy, "threshold": override.threshold}
+    return {key: _plain(value) for key, value in entries.items() if value is not None}
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as TOML has it: what the command line parsed becomes its text again."""
+    if isinstance(value, bool | int | float):
+        return value
+    if type(value) is tuple:  # and not a named one, such as an order
+        return [_plain(item) for item in value]
+    text = value.name if isinstance(value, Strategy) else str(value)
+    if not is_unicode(text):
+        raise UsageError(f"{text!r} is no Unicode text, which TOML cannot hold; give it on the command line")
+    return text
 
 
 CONFIG = click.option(

@@ -4,11 +4,12 @@ from typing import Any
 
 import click
 
+import gradclip_cli
 from gradclip_cli.cli import Command, described
-from gradclip_cli.cli.options import choosing, selection, showing, viewed, working
-from gradclip_cli.cli.output import progress, show
+from gradclip_cli.cli.options import JobOptions, ViewOptions, job_options, tensor_options, view_options
+from gradclip_cli.cli.output import show
+from gradclip_cli.cli.progress import progress
 from gradclip_cli.cli.types import PATH, REAL
-from gradclip_cli.inputs.discovery import find_one
 from gradclip_cli.reports import DiffReport
 
 
@@ -31,20 +32,21 @@ from gradclip_cli.reports import DiffReport
     "--rtol", type=REAL, metavar="RTOL", default=0.0, show_default=True, help="Allow |a-b| of RTOL times |b|."
 )
 @click.option("--atol", type=REAL, metavar="ATOL", default=0.0, show_default=True, help="Allow |a-b| of ATOL, besides.")
-@click.option("--all", is_flag=True, help="Show the tensors that are the same in the table, too.")
-@choosing
-@showing
-@working
-def command(a: str, b: str, **options: Any) -> int:
-    """Turn options into a plan, run it, show the report, and return the exit code."""
-    from gradclip_cli import pipeline
-    from gradclip_cli.commands.diff import DiffPlan
-
-    view = viewed(options, DiffReport, ("all",) if options["all"] else ())
-    inputs = find_one(a), find_one(b)
-    plan = DiffPlan(*inputs, options["rtol"], options["atol"], selection(options), options["jobs"])
-    with progress(inputs, 1, options["quiet"]) as tick:
-        report = pipeline.diff(plan, tick)
-    if not options["quiet"]:
+@click.option(
+    "--all",
+    "whole",
+    envvar="GRADCLIP_DIFF_ALL",
+    is_flag=True,
+    help="Show the tensors that are the same in the table, too.",
+)
+@tensor_options
+@view_options
+@job_options
+def command(a: str, b: str, shown: ViewOptions, work: JobOptions, whole: bool, **keywords: Any) -> int:
+    """Do what `gradclip_cli.diff` does with the same keywords, show its report, and return the exit code."""
+    view = shown.view(DiffReport, ("all",) if whole else ())
+    with progress(work.quiet) as watched:
+        report = gradclip_cli.diff(a, b, jobs=work.jobs, progress=watched, **keywords)
+    if not work.quiet:
         show(report, view)
     return 0 if report.equal else 1

@@ -1,40 +1,30 @@
-"""Options that several commands share, each defined once."""
+"""Options that several commands share, each defined once.
+
+Some mean something to the command line alone: a frozen dataclass declares them as its fields, and its decorator fills it.
+The others are keywords of the functions in `gradclip_cli.api`, under the same names, and commands hand them on as they are.
+"""
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
+from functools import wraps
 from typing import Any, TypeVar
 
 import click
 
 from gradclip_cli import formats, render
 from gradclip_cli.cli.types import COLUMNS, COUNT, ORDER, PATH, REAL, TENSORS, WHOLE
-from gradclip_cli.errors import InputError, UsageError
-from gradclip_cli.inputs.selection import VOID_DTYPES, Selection
-from gradclip_cli.planning import naming
+from gradclip_cli.errors import InputError, UsageError, reason
+from gradclip_cli.inputs.selection import VOID_DTYPES
 from gradclip_cli.render import records
-from gradclip_cli.render.view import View
+from gradclip_cli.render.view import Order, View
 from gradclip_cli.storage.streams import STANDARD, check_open, unified
-from gradclip_cli.strategies.base import Norm
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def read_list(path: str | None, separator: str = "\n") -> tuple[str, ...]:
-    """Read a list of paths from a file, or from standard input where that is `-`; empty lines do not count."""
-    if path is None:
-        return ()
-    if path == STANDARD:
-        check_open()
-    try:
-        with click.open_file(path, "rb") as file:
-            text = os.fsdecode(file.read())
-    except OSError as error:
-        raise InputError((error.strerror or str(error)).lower(), path=path) from error
-    return tuple(line for line in text.split(separator) if line)
-
-
-def stacked(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
-    """Return several options as one decorator, shown in this order."""
+def combined(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Combine several options into one decorator, shown in this order."""
 
     def decorate(command: Command) -> Command:
         for option in reversed(options):
@@ -44,7 +34,160 @@ def stacked(*options: Callable[[Command], Command]) -> Callable[[Command], Comma
     return decorate
 
 
-_patterns = stacked(
+def _field(declaration: Callable[[Any], Any]) -> Any:
+    """Declare a field of a dataclass to be filled by an option."""
+    return field(metadata={"declaration": declaration})
+
+
+def _filled(kind: type[Any], name: str) -> Callable[[Command], Command]:
+    """Return a decorator whose command gets the options of a dataclass as one value, under `name`."""
+    names = [one.name for one in fields(kind)]
+
+    def decorate(command: Command) -> Command:
+        @wraps(command)
+        def gathered(**options: Any) -> Any:
+            value = kind(**{one: options.pop(one) for one in names})
+            return command(**{name: value}, **options)
+
+        declared: Command = combined(*(one.metadata["declaration"] for one in fields(kind)))(gathered)
+        return declared
+
+    return decorate
+
+
+@dataclass(frozen=True)
+class InputOptions:
+    """Which dumps are read."""
+
+    inputs: tuple[str, ...] = _field(click.argument("inputs", nargs=-1, metavar="INPUT...", type=PATH))
+    files_from: str | None = _field(
+        click.option(
+            "--files-from",
+            type=PATH,
+            metavar="FILE",
+            help="Read more inputs from a list, one a line; - is standard input.",
+        )
+    )
+    null: bool = _field(
+        click.option(
+            "-0", "--null", is_flag=True, help="The list of --files-from is separated by NUL, as of find -print0."
+        )
+    )
+
+    def input_paths(self) -> tuple[str, ...]:
+        """Return the paths on the command line, then those of the list."""
+        paths = self.inputs + _read_list(self.files_from, "\0" if self.null else "\n")
+        if self.files_from == STANDARD and STANDARD in (unified(path, 0) for path in paths):
+            raise UsageError("--files-from - reads standard input, so - cannot be a dump; a file of that name is ./-")
+        return paths
+
+
+def _read_list(path: str | None, separator: str) -> tuple[str, ...]:
+    """Read a list of paths from a file, or from standard input where that is `-`; empty lines do not count."""
+    if path is None:
+        return ()
+    if path == STANDARD:
+        check_open()
+    try:
+        with click.open_file(path, "rb") as file:
+            text = os.fsdecode(file.read())
+    except OSError as error:
+        raise InputError(reason(error), path=path) from error
+    return tuple(line for line in text.split(separator) if line)
+
+
+@dataclass(frozen=True)
+class ViewOptions:
+    """How a report is shown."""
+
+    format: str = _field(
+        click.option(
+            "-f",
+            "--format",
+            "format",
+            type=click.Choice(render.FORMATS),
+            default="table",
+            show_default=True,
+            help="Show the report as.",
+        )
+    )
+    columns: tuple[str, ...] | None = _field(
+        click.option(
+            "--columns",
+            type=COLUMNS,
+            metavar="A,B,...",
+            help="Show these columns in this order, under the names of csv.",
+        )
+    )
+    sort: Order | None = _field(
+        click.option(
+            "--sort", type=ORDER, metavar="COLUMN[:desc]", help="Sort rows: numbers as numbers, what is not one last."
+        )
+    )
+    top: int | None = _field(
+        click.option("--top", type=COUNT, metavar="N", help="Show the first N rows of each table or scope.")
+    )
+    no_headers: bool = _field(click.option("--no-headers", is_flag=True, help="Leave out the headings of csv and tsv."))
+    no_color: bool = _field(
+        click.option("--no-color", is_flag=True, help="Use no colour; NO_COLOR and TERM=dumb are obeyed too.")
+    )
+
+    def view(self, report: type, kinds: Sequence[str] = records.KINDS) -> View:
+        """Return what of a report is shown; raise UsageError where a report of this type has no such columns."""
+        view = View(
+            self.format,
+            frozenset(kinds),
+            self.columns or (),
+            self.sort,
+            self.top,
+            headers=not self.no_headers,
+            color=not self.no_color,
+        )
+        view.check(report)
+        return view
+
+
+@dataclass(frozen=True)
+class JobOptions:
+    """How the work is done, and whether it is talked about."""
+
+    jobs: int | None = _field(
+        click.option(
+            "-j", "--jobs", type=COUNT, metavar="N", help="Work in N threads.  [default: one for each processor]"
+        )
+    )
+    quiet: bool = _field(
+        click.option(
+            "-q", "--quiet", is_flag=True, help="Show no progress and no tables of apply, check and diff; errors only."
+        )
+    )
+
+
+input_options = _filled(InputOptions, "given")
+view_options = _filled(ViewOptions, "shown")
+job_options = _filled(JobOptions, "work")
+
+shards_option = click.option(
+    "--shards",
+    is_flag=True,
+    help="Take all inputs of a step for one dump: equal names in them are pieces of one tensor.",
+)
+
+keep_going_option = click.option(
+    "--keep-going", is_flag=True, help="Leave out dumps that cannot be read; the exit code is 3 all the same."
+)
+
+norm_options = combined(
+    click.option("--norm-type", type=REAL, metavar="P", help="Take the P-norm: inf, or 0.1 to 64.  [default: 2]"),
+    click.option(
+        "--epsilon",
+        type=REAL,
+        metavar="E",
+        help="Add E to a norm before it is compared; PyTorch's is 1e-6.  [default: 0]",
+    ),
+)
+
+_name_options = combined(
     click.option(
         "--include",
         type=TENSORS,
@@ -61,14 +204,14 @@ _patterns = stacked(
     ),
 )
 
-_grouping = stacked(
+_layer_options = combined(
     click.option("--group-depth", type=WHOLE, metavar="N", help="Make a layer of the first N components of a name."),
     click.option(
         "--layer-regex", metavar="REGEX", help="Find layer and param by the groups (?P<layer>...) and (?P<param>...)."
     ),
 )
 
-_opening = stacked(
+_file_options = combined(
     click.option(
         "--input-format",
         type=click.Choice(formats.FORMATS),
@@ -78,110 +221,6 @@ _opening = stacked(
     click.option("--allow-huge", is_flag=True, help="Read files that declare far more data than they hold."),
 )
 
-selecting = stacked(_patterns, _grouping, _opening)
-choosing = stacked(_patterns, _opening)
+pattern_options = combined(_name_options, _layer_options, _file_options)
+tensor_options = combined(_name_options, _file_options)
 """The same for commands that know no layers."""
-
-reading = stacked(
-    click.argument("inputs", nargs=-1, metavar="INPUT...", type=PATH),
-    click.option(
-        "--files-from",
-        type=PATH,
-        metavar="FILE",
-        help="Read more inputs from a list, one a line; - is standard input.",
-    ),
-    click.option(
-        "-0", "--null", is_flag=True, help="The list of --files-from is separated by NUL, as of find -print0."
-    ),
-)
-
-by_rank = click.option(
-    "--shards",
-    is_flag=True,
-    help="Take all inputs of a step for one dump: equal names in them are pieces of one tensor.",
-)
-
-norming = stacked(
-    click.option("--norm-type", type=REAL, metavar="P", help="Take the P-norm: inf, or 0.1 to 64.  [default: 2]"),
-    click.option(
-        "--epsilon",
-        type=REAL,
-        metavar="E",
-        help="Add E to a norm before it is compared; PyTorch's is 1e-6.  [default: 0]",
-    ),
-)
-
-showing = stacked(
-    click.option(
-        "-f",
-        "--format",
-        "format",
-        type=click.Choice(render.FORMATS),
-        default="table",
-        show_default=True,
-        help="Show the report as.",
-    ),
-    click.option(
-        "--columns", type=COLUMNS, metavar="A,B,...", help="Show these columns in this order, under the names of csv."
-    ),
-    click.option(
-        "--sort", type=ORDER, metavar="COLUMN[:desc]", help="Sort rows: numbers as numbers, what is not one last."
-    ),
-    click.option("--top", type=COUNT, metavar="N", help="Show the first N rows of each table or scope."),
-    click.option("--no-headers", is_flag=True, help="Leave out the headings of csv and tsv."),
-    click.option("--no-color", is_flag=True, help="Use no colour; NO_COLOR and TERM=dumb are obeyed too."),
-)
-
-working = stacked(
-    click.option(
-        "-j",
-        "--jobs",
-        type=COUNT,
-        metavar="N",
-        help="Work in N threads.  [default: one for each processor]",
-    ),
-    click.option(
-        "-q", "--quiet", is_flag=True, help="Show no progress and no tables of apply, check and diff; errors only."
-    ),
-)
-
-
-def taken(given: tuple[str, ...], options: dict[str, Any]) -> tuple[str, ...]:
-    """Take the values of `reading` out of a command's options."""
-    files_from = options.pop("files_from")
-    paths = given + read_list(files_from, "\0" if options.pop("null") else "\n")
-    if files_from == STANDARD and STANDARD in (unified(path, 0) for path in paths):
-        raise UsageError("--files-from - reads standard input, so - cannot be a dump; a file of that name is ./-")
-    return paths
-
-
-def selection(options: dict[str, Any]) -> Selection:
-    """Take the values of `selecting` out of a command's options."""
-    return Selection(
-        options.pop("include"),
-        options.pop("exclude"),
-        naming(options.pop("layer_regex", None), options.pop("group_depth", None)),
-        options.pop("input_format"),
-        options.pop("void_dtype"),
-        options.pop("allow_huge"),
-    )
-
-
-def norm(options: dict[str, Any]) -> Norm | None:
-    """Take the values of `norming` out of a command's options; None where neither was given."""
-    return Norm.asked(options.pop("norm_type"), options.pop("epsilon"))
-
-
-def viewed(options: dict[str, Any], report: type, kinds: Sequence[str] = records.KINDS) -> View:
-    """Take the values of `showing` out of a command's options, and check them against the kind of its report."""
-    view = View(
-        options.pop("format"),
-        frozenset(kinds),
-        options.pop("columns") or (),
-        options.pop("sort"),
-        options.pop("top"),
-        headers=not options.pop("no_headers"),
-        color=not options.pop("no_color"),
-    )
-    view.check(report)
-    return view

@@ -1,25 +1,21 @@
-"""Where reports, notes and progress go."""
+"""Write reports to standard output, and notes to standard error."""
 
-import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from typing import IO, TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import IO
 
 import click
 
 from gradclip_cli import render
-from gradclip_cli.inputs.source import DumpSource
+from gradclip_cli.errors import GradclipError, InputError
+from gradclip_cli.render.view import View
+from gradclip_cli.reports import Report
 from gradclip_cli.storage.stdio import silence
-from gradclip_cli.storage.streams import STANDARD
-from gradclip_cli.text import one_line
-
-if TYPE_CHECKING:
-    from gradclip_cli.render.view import View
-    from gradclip_cli.reports import Report
+from gradclip_cli.text import count, one_line
 
 
-def show(report: "Report", view: "View", err: bool = False) -> None:
+def show(report: Report, view: View, err: bool = False) -> None:
     """Write notes to standard error and the report to standard output, or with `err` to standard error too."""
     warn(report.notes)
     if err:
@@ -45,20 +41,7 @@ def warn(notes: Sequence[str]) -> None:
         click.echo(f"Warning: {one_line(note)}", err=True)
 
 
-@contextmanager
-def progress(inputs: Sequence[DumpSource], passes: int, quiet: bool) -> Iterator[Callable[[int, str], None]]:
-    """Show how far work has come once it takes long, where standard error is a terminal; yield what is to be told of it."""
-    if quiet or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
-        yield lambda count, path: None
-        return
-    from gradclip_cli.cli.progress import Bar
-
-    sizes = {file: passes * _size(file) for source in inputs for file in source.files}
-    with Bar(sizes, color=not click.get_current_context().params.get("no_color")) as bar:
-        yield bar.tell
-
-
-def _size(path: str) -> int:
-    with suppress(OSError):
-        return os.fstat(0).st_size if path == STANDARD else os.path.getsize(path)
-    return 0
+def refuse_left_out(failed: Sequence[GradclipError], dumps: int) -> None:
+    """Raise where `--keep-going` left out some of the dumps: what is shown then is not about all of them."""
+    if failed:
+        raise InputError(f"{len(failed)} of {count(dumps, 'dump')} left out; the first: {failed[0]}")

@@ -1,14 +1,18 @@
-"""A bar on a terminal, for work that takes longer than a second."""
+"""Show how far work has come: a bar on a terminal, for work that takes longer than a second."""
 
 import os
+import sys
 import threading
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import click
+
 from gradclip_cli.storage.interrupts import before_the_end
+from gradclip_cli.storage.streams import STANDARD
 from gradclip_cli.text import printable
 
 if TYPE_CHECKING:
@@ -20,14 +24,56 @@ PATIENCE = 1.0
 _INTERVAL = 0.1
 
 
+class Watched:
+    """What the functions of the API tell their progress; a bar shows it where standard error is a terminal."""
+
+    def __init__(self, stack: ExitStack, quiet: bool) -> None:
+        self.dumps = 0
+        self._stack, self._bar = stack, None if quiet or not _can_draw() else Bar(color=_is_coloured())
+
+    def start(self, dumps: int, files: Iterable[str], passes: int) -> None:
+        """Take note of the number of dumps, and of the bytes that are to be read."""
+        self.dumps = dumps
+        if self._bar is not None:
+            self._bar.sizes = {file: passes * _size(file) for file in files}
+            self._stack.enter_context(self._bar)
+
+    def advance(self, count: int, path: str) -> None:
+        """Take note of `count` bytes of a file; from any thread."""
+        if self._bar is not None:
+            self._bar.tell(count, path)
+
+
+@contextmanager
+def progress(quiet: bool) -> Iterator[Watched]:
+    """Yield what is to be told of the progress of one call; whatever it draws is gone at the end."""
+    with ExitStack() as stack:
+        yield Watched(stack, quiet)
+
+
+def _can_draw() -> bool:
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def _is_coloured() -> bool:
+    return not click.get_current_context().params.get("no_color")
+
+
+def _size(path: str) -> int:
+    """Return the size of a file in bytes; 0 where it is not known, as of a pipe."""
+    with suppress(OSError):
+        return os.fstat(0).st_size if path == STANDARD else os.path.getsize(path)
+    return 0
+
+
 class Bar:
-    """Counts bytes done; a thread of its own draws them, so that counting is all that the work has to wait for.
+    """Counts bytes done; a thread of its own draws them, so that the work only has to count.
 
     `sizes` are the bytes to be done of each file; what is read of one beyond that, since it is packed, does not count.
     """
 
-    def __init__(self, sizes: Mapping[str, int], color: bool = True) -> None:
-        self._sizes, self._color = sizes, color
+    def __init__(self, sizes: Mapping[str, int] | None = None, color: bool = True) -> None:
+        self.sizes, self._color = sizes or {}, color
         self._done: dict[str, int] = {}
         self._path = ""
         self._start = time.monotonic()
@@ -51,20 +97,20 @@ class Bar:
 
     @property
     def done(self) -> int:
-        """The bytes done so far."""
+        """Return the bytes done so far."""
         with self._lock:
-            return sum(min(count, self._sizes.get(path) or count) for path, count in self._done.items())
+            return sum(min(count, self.sizes.get(path) or count) for path, count in self._done.items())
 
     @property
     def total(self) -> int | None:
-        """All bytes to be done; None where that is not known, as of a pipe."""
-        return sum(self._sizes.values()) if all(self._sizes.values()) else None
+        """Return the bytes to be done; None where that is not known, as of a pipe."""
+        return sum(self.sizes.values()) if all(self.sizes.values()) else None
 
     def _paint(self) -> None:
         if self._over.wait(PATIENCE):
             return
         before_the_end.append(_show_cursor)
-        with _drawn(self._color, named=len(self._sizes) > 1) as bar:
+        with _drawn(self._color, named=len(self.sizes) > 1) as bar:
             task = bar.add_task("", total=self.total, file="", pace="")
             while True:
                 done, file = self.done, printable(os.path.basename(self._path))

@@ -1,4 +1,8 @@
-"""Completion in shells: click's own, but safe for names that a shell would read something into."""
+"""Complete in bash, zsh and fish by click's protocol, but safely for names that a shell would read something into.
+
+click's own script for bash cuts words at `=` and `:` and quotes nothing, and its script for fish cuts names at commas. What is
+here to mend that goes as soon as click does it.
+"""
 
 import os
 import re
@@ -114,11 +118,27 @@ complete -o nosort -F %(complete_func)s %(prog_name)s
 
 
 class Fish(FishComplete):
-    """Names may hold commas."""
+    """Reads what click writes for fish; names may hold commas, so its script cuts an answer at the first comma alone."""
 
-    def source(self) -> str:
-        """Return click's script, which cuts a completion at every comma, made to cut at the first."""
-        return super().source().replace('string split ","', 'string split --max 1 ","')
+    source_template = """\
+function %(complete_func)s;
+    set -l response (env %(complete_var)s=fish_complete COMP_WORDS=(commandline -cp) COMP_CWORD=(commandline -t) %(prog_name)s);
+
+    for completion in $response;
+        set -l metadata (string split --max 1 "," $completion);
+
+        if test $metadata[1] = "dir";
+            __fish_complete_directories $metadata[2];
+        else if test $metadata[1] = "file";
+            __fish_complete_path $metadata[2];
+        else if test $metadata[1] = "plain";
+            echo $metadata[2];
+        end;
+    end;
+end;
+
+complete --no-files --command %(prog_name)s --arguments "(%(complete_func)s)";
+"""
 
 
 def answer(commands: Command, variable: str, instruction: str) -> None:

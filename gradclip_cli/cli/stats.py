@@ -5,32 +5,31 @@ from typing import Any
 
 import click
 
+import gradclip_cli
 from gradclip_cli.cli import Command, described
 from gradclip_cli.cli.config import CONFIG
 from gradclip_cli.cli.options import (
-    by_rank,
-    norm,
-    norming,
-    reading,
-    selecting,
-    selection,
-    showing,
-    taken,
-    viewed,
-    working,
+    InputOptions,
+    JobOptions,
+    ViewOptions,
+    input_options,
+    job_options,
+    keep_going_option,
+    norm_options,
+    pattern_options,
+    shards_option,
+    view_options,
 )
-from gradclip_cli.cli.output import progress, show, standard_output, warn
+from gradclip_cli.cli.output import refuse_left_out, show, standard_output, warn
+from gradclip_cli.cli.progress import progress
 from gradclip_cli.cli.types import RULE, STRATEGY, TRIAL, WHOLE
-from gradclip_cli.commands.stats.plan import StatsPlan
 from gradclip_cli.errors import InputError
-from gradclip_cli.inputs.discovery import find_dumps
-from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.render.records import KINDS
 from gradclip_cli.render.view import View
 from gradclip_cli.reports import StatsReport
-from gradclip_cli.strategies.base import Norm
-from gradclip_cli.text import count
-from gradclip_cli.thresholds.rules import SPELLINGS
+from gradclip_cli.strategies import Strategy
+from gradclip_cli.thresholds.adaptive import AdaptiveRule
+from gradclip_cli.thresholds.rules import SPELLINGS, Rule
 
 
 @click.command(
@@ -43,8 +42,8 @@ from gradclip_cli.thresholds.rules import SPELLINGS
         'gradclip apply g.npz -o out.npz -s clip-by-norm -t "$(gradclip stats run/ -s clip-by-norm --print-threshold)"',
     ),
 )
-@reading
-@by_rank
+@input_options
+@shards_option
 @click.option("-s", "--strategy", type=STRATEGY, metavar="NAME", help="Suggest a threshold for this strategy only.")
 @click.option(
     "--rule",
@@ -56,6 +55,8 @@ from gradclip_cli.thresholds.rules import SPELLINGS
 )
 @click.option(
     "--try",
+    "tries",
+    envvar="GRADCLIP_STATS_TRY",
     type=TRIAL,
     multiple=True,
     metavar="STRATEGY[:THRESHOLD]",
@@ -65,66 +66,53 @@ from gradclip_cli.thresholds.rules import SPELLINGS
     "--skip-steps", type=WHOLE, default=0, show_default=True, metavar="N", help="Leave out the first N dumps."
 )
 @click.option("--allow-missing", is_flag=True, help="Go on with the tensors that all dumps have in common.")
-@click.option(
-    "--keep-going", is_flag=True, help="Leave out dumps that cannot be read; the exit code is 3 all the same."
-)
+@keep_going_option
 @click.option("--print-threshold", is_flag=True, help="Print the suggested threshold and nothing else; needs -s.")
 @click.option("--by", type=click.Choice(KINDS), multiple=True, help="Show only these tables (repeatable).")
-@norming
-@selecting
+@norm_options
+@pattern_options
 @CONFIG
-@showing
-@working
-def command(inputs: tuple[str, ...], **options: Any) -> None:
-    """Turn options into a plan, run it, and show the report."""
-    from gradclip_cli import pipeline
-
-    given, view = taken(inputs, options), viewed(options, StatsReport, options["by"] or KINDS)
-    if options["print_threshold"]:
-        _check_threshold(options, view)
-    found = find_dumps(given, options["shards"])
-    plan = _plan(found, options)
-    with progress(found, 1, options["quiet"]) as tick:
-        report = pipeline.stats(plan, tick)
-    if options["print_threshold"]:
-        _print_threshold(report, options)
+@view_options
+@job_options
+def command(
+    given: InputOptions,
+    shown: ViewOptions,
+    work: JobOptions,
+    strategy: Strategy | None,
+    rule: Rule | AdaptiveRule,
+    print_threshold: bool,
+    by: tuple[str, ...],
+    **keywords: Any,
+) -> None:
+    """Do what `gradclip_cli.stats` does with the same keywords, and show its report or the one threshold."""
+    paths, view = given.input_paths(), shown.view(StatsReport, by or KINDS)
+    if print_threshold:
+        _check_threshold(strategy, view)
+    with progress(work.quiet) as watched:
+        report = gradclip_cli.stats(paths, strategy=strategy, rule=rule, jobs=work.jobs, progress=watched, **keywords)
+    if print_threshold:
+        _print_threshold(report, rule, work.quiet)
     else:
         show(report, view)
-    if report.failed:
-        raise InputError(f"{len(report.failed)} of {count(len(found), 'dump')} left out; the first: {report.failed[0]}")
+    refuse_left_out(report.failed, watched.dumps)
 
 
-def _plan(inputs: tuple[DumpSource, ...], options: dict[str, Any]) -> StatsPlan:
-    return StatsPlan(
-        inputs,
-        options["strategy"],
-        options["rule"],
-        norm(options) or Norm(),
-        selection(options),
-        options["skip_steps"],
-        options["allow_missing"],
-        options["keep_going"],
-        options["jobs"],
-        options["try"],
-    )
-
-
-def _check_threshold(options: dict[str, Any], view: View) -> None:
-    if options["strategy"] is None:
+def _check_threshold(strategy: Strategy | None, view: View) -> None:
+    if strategy is None:
         raise click.UsageError("--print-threshold needs -s STRATEGY")
     if view.chooses:
         raise click.UsageError("--print-threshold prints no table to choose from")
 
 
-def _print_threshold(report: StatsReport, options: dict[str, Any]) -> None:
+def _print_threshold(report: StatsReport, rule: Rule | AdaptiveRule, quiet: bool) -> None:
     with standard_output() as stream:
         print(repr(_threshold(report)), file=stream)
-    if report.advised and report.advised.doubtful and not options["quiet"]:
-        warn([f"{options['rule']} may be no guide here: {report.advised.lines[0]}"])
+    if report.advised and report.advised.doubtful and not quiet:
+        warn([f"{rule} may be no guide here: {report.advised.lines[0]}"])
 
 
 def _threshold(report: StatsReport) -> float:
-    """The one threshold that was suggested."""
+    """Return the one threshold that was suggested."""
     suggestion = report.suggestions[0]
     if suggestion.threshold is None:
         bad = next((dump.input for dump in report.dumps if not math.isfinite(dump.norm)), None)

@@ -1,10 +1,13 @@
-"""The types of options: how a text becomes a value, and how one that is begun can be completed."""
+"""The types of options: each parses a text once, and completes one that is begun."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from gradclip_cli.checks import parse_names
+from gradclip_cli.cli import completion
+from gradclip_cli.commands.apply.plan import Override
 from gradclip_cli.commands.stats.plan import Trial
 from gradclip_cli.errors import UsageError
 from gradclip_cli.render.view import parse_columns, parse_order
@@ -16,16 +19,19 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 
-class Parsed(click.ParamType):  # type: ignore[type-arg, unused-ignore]
-    """A type whose values are parsed by a function that raises UsageError; values that are no text are taken as they are."""
+Complete = Callable[[click.Context, str], list[str]]
+"""Returns the texts that a text which is begun may become."""
 
-    def __init__(
-        self,
-        name: str,
-        parse: Callable[[str], Any],
-        completion: str = "",
-    ) -> None:
-        self.name, self._parse, self._completion = name, parse, completion
+
+def _nothing(ctx: click.Context, typed: str) -> list[str]:
+    return []
+
+
+class Parsed(click.ParamType):  # type: ignore[type-arg, unused-ignore]
+    """A type whose values are parsed by a function that raises UsageError; a value that is no text is kept as it is."""
+
+    def __init__(self, name: str, parse: Callable[[str], Any], complete: Complete = _nothing) -> None:
+        self.name, self._parse, self._complete = name, parse, complete
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Parse a text."""
@@ -38,14 +44,11 @@ class Parsed(click.ParamType):  # type: ignore[type-arg, unused-ignore]
         """Offer what the text could become; never what does not print, which a terminal might obey."""
         from click.shell_completion import CompletionItem
 
-        from gradclip_cli.cli import completion
-
-        offered = getattr(completion, self._completion)(ctx, incomplete) if self._completion else []
-        return [CompletionItem(text) for text in offered if text.isprintable()]
+        return [CompletionItem(text) for text in self._complete(ctx, incomplete) if text.isprintable()]
 
 
-class Place(click.Path):  # type: ignore[type-arg, unused-ignore]
-    """A path, which shells complete; one that is empty is what an unset variable leaves."""
+class NonEmptyPath(click.Path):  # type: ignore[type-arg, unused-ignore]
+    """A path, which shells complete; an empty one is what an unset variable leaves, and is refused."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Refuse the empty text."""
@@ -76,11 +79,13 @@ def _count(text: str) -> int:
 
 
 REAL, WHOLE, COUNT = Parsed("number", _real), Parsed("number", _whole), Parsed("number", _count)
-PATH = Place()
-STRATEGY = Parsed("strategy", find, "strategies")
-THRESHOLD = Parsed("threshold", parse, "rules")
-RULE = Parsed("rule", parse_rule, "rules")
-TENSORS = Parsed("pattern", str, "tensors")
+PATH = NonEmptyPath()
+STRATEGY = Parsed("strategy", find, completion.strategies)
+THRESHOLD = Parsed("threshold", parse, completion.rules)
+RULE = Parsed("rule", parse_rule, completion.rules)
+TENSORS = Parsed("pattern", str, completion.tensors)
 COLUMNS = Parsed("columns", parse_columns)
 ORDER = Parsed("order", parse_order)
-TRIAL = Parsed("trial", Trial.parse, "trials")
+TRIAL = Parsed("trial", Trial.parse, completion.trials)
+OVERRIDE = Parsed("layer", Override.parse, completion.overrides)
+CHECKS = Parsed("rules", lambda text: parse_names([text]), completion.checks)

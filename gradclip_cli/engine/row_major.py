@@ -9,7 +9,7 @@ from typing import IO
 import numpy as np
 
 from gradclip_cli.engine.measure import Read
-from gradclip_cli.errors import OutputError
+from gradclip_cli.errors import OutputError, reason
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.numerics.workspace import borrow
 from gradclip_cli.tensors import PIECE_BYTES, TensorSpec
@@ -50,8 +50,7 @@ class Turned:
         try:
             yield
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            message = f"cannot be kept in a temporary file: {reason}; name a roomier directory in TMPDIR"
+            message = f"cannot be kept in a temporary file: {reason(error)}; name a roomier directory in TMPDIR"
             raise OutputError(message, path=self._path, tensor=self._spec.name) from error
 
     def _fill(self, spool: IO[bytes]) -> None:

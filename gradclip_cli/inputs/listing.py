@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 
-from gradclip_cli.errors import InputError
+from gradclip_cli.errors import InputError, reason
 from gradclip_cli.formats import suffixes
 from gradclip_cli.inputs.naming import natural, step_of
 from gradclip_cli.storage.streams import STANDARD
@@ -35,5 +35,5 @@ def _listed(folder: str) -> list[str]:
     try:
         names = sorted(os.listdir(folder), key=natural)
     except OSError as error:
-        raise InputError((error.strerror or str(error)).lower(), path=folder) from error
+        raise InputError(reason(error), path=folder) from error
     return [os.path.join(folder, name) for name in names if name[0] != "."]

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from sys import intern
 from typing import NamedTuple
 
+from gradclip_cli.errors import UsageError
+
 WRAPPERS = frozenset({"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"})
 """Components that torch.compile, FSDP and activation checkpointing put into names; all have `mod` in them, as DDP's `module` has."""
 
@@ -26,6 +28,23 @@ class Naming(NamedTuple):
 
     regex: re.Pattern[str] | None = None
     depth: int | None = None
+
+    @classmethod
+    def parse(cls, layer_regex: str | None, group_depth: int | None) -> "Naming":
+        """Make a naming of what a user gives; at most one of both. Raise UsageError where it cannot be."""
+        if group_depth is not None and group_depth < 1:
+            raise UsageError("--group-depth must be at least 1")
+        if layer_regex is None:
+            return cls(None, group_depth)
+        if group_depth is not None:
+            raise UsageError("--layer-regex and --group-depth exclude each other")
+        try:
+            regex = re.compile(layer_regex)
+        except (re.error, OverflowError, RecursionError) as error:
+            raise UsageError(f"--layer-regex {layer_regex!r} is no regular expression: {error}") from error
+        if not {"layer", "param"} <= regex.groupindex.keys():
+            raise UsageError("--layer-regex needs the groups (?P<layer>...) and (?P<param>...)")
+        return cls(regex)
 
     def places(self, names: Sequence[str]) -> list[Place]:
         """Name the layer and the param of each tensor of one dump.

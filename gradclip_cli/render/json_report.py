@@ -8,7 +8,7 @@ from json.encoder import encode_basestring_ascii
 from types import NoneType
 from typing import IO, Any
 
-from gradclip_cli import __version__
+from gradclip_cli._version import __version__
 from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.render.lines import write_lines
 from gradclip_cli.render.records import Record, plain

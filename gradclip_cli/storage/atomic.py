@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 
-from gradclip_cli.errors import OutputError
+from gradclip_cli.errors import ClosedPipeError, OutputError, reason
 from gradclip_cli.storage import streams
 from gradclip_cli.storage.interrupts import before_the_end, held
 from gradclip_cli.storage.replacing import sync_folder, take_name, take_over_mode
@@ -134,7 +134,7 @@ class Outputs:
             try:
                 sync_folder(folder)
             except OSError as error:
-                message = f"{_reason(error)}; the outputs are in place, but may be lost if the system stops now"
+                message = f"{reason(error)}; the outputs are in place, but may be lost if the system stops now"
                 raise OutputError(message, path=folder) from error
 
     def _put(self, staged: Staged, finished: list[str]) -> None:
@@ -148,11 +148,11 @@ class Outputs:
         except OSError as error:
             standard = staged.path == streams.STANDARD
             if standard and isinstance(error, BrokenPipeError):
-                raise  # who reads standard output may leave, as `head` does
+                raise ClosedPipeError("is closed at its other end", path="standard output") from error
             several = f"; {len(finished)} of {len(self._staged)} outputs are in place" if self._staged[1:] else ""
             names = f": {listed(finished)}" if finished else ""
             path = "standard output" if standard else staged.target
-            raise OutputError(f"{_reason(error)}{several}{names}", path=path) from error
+            raise OutputError(f"{reason(error)}{several}{names}", path=path) from error
         finished.append(staged.target)
 
 
@@ -161,7 +161,7 @@ def _nameless(target: str) -> Staged:
     try:
         return Staged(target, target, None, streams.temporary())
     except OSError as error:
-        raise OutputError(_reason(error) + streams.place(target), path=target) from error
+        raise OutputError(reason(error) + streams.place(target), path=target) from error
 
 
 def _beside(target: str) -> Staged:
@@ -193,8 +193,4 @@ def _close(staged: Staged) -> None:
 
 
 def _failed(error: OSError, target: str) -> OutputError:
-    return OutputError(_reason(error), path=target)
-
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()
+    return OutputError(reason(error), path=target)

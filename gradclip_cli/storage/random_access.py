@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gradclip_cli.errors import InputError, OutputError
+from gradclip_cli.errors import InputError, OutputError, reason
 from gradclip_cli.storage import streams
 from gradclip_cli.storage.spooling import standard_input
 
@@ -78,7 +78,7 @@ class InputFile:
         try:
             self.fd = os.dup(self._spool.fd) if self._spool else os.open(path, _FLAGS)
         except (OSError, ValueError) as error:
-            raise InputError(_reason(error), path=path) from error
+            raise InputError(reason(error), path=path) from error
         found = os.fstat(self.fd)
         if not stat.S_ISREG(found.st_mode):
             os.close(self.fd)
@@ -110,7 +110,7 @@ class InputFile:
         try:
             return os.pread(self.fd, count, offset)
         except OSError as error:
-            raise InputError(_reason(error), path=self.path) from error
+            raise InputError(reason(error), path=self.path) from error
 
     def read_into(self, offset: int, out: NDArray[np.uint8]) -> None:
         """Fill `out` from `offset` on."""
@@ -122,7 +122,7 @@ class InputFile:
                     raise InputError("ends early: it was cut short while it was read", path=self.path)
                 done += got
         except OSError as error:
-            raise InputError(_reason(error), path=self.path) from error
+            raise InputError(reason(error), path=self.path) from error
 
     def copy_inside(self, offset: int, fd: int, to: int, count: int) -> int:
         """Copy bytes inside the kernel; where the file system shares blocks, nothing is moved.
@@ -167,7 +167,7 @@ def fingerprint_of(path: str) -> Fingerprint:
     try:
         return _fingerprint(os.stat(path))
     except OSError as error:
-        raise InputError(_reason(error), path=path) from error
+        raise InputError(reason(error), path=path) from error
 
 
 def changed(path: str) -> InputError:
@@ -192,7 +192,7 @@ def write_at(fd: int, offset: int, data: memoryview | bytes, path: str) -> None:
         while done < len(view):
             done += os.pwrite(fd, view[done:], offset + done)
     except OSError as error:
-        raise OutputError(_reason(error) + streams.place(path), path=path) from error
+        raise OutputError(reason(error) + streams.place(path), path=path) from error
 
 
 def extend(fd: int, size: int, path: str) -> None:
@@ -200,7 +200,7 @@ def extend(fd: int, size: int, path: str) -> None:
     try:
         os.ftruncate(fd, size)
     except OSError as error:
-        raise OutputError(_reason(error) + streams.place(path), path=path) from error
+        raise OutputError(reason(error) + streams.place(path), path=path) from error
 
 
 def copy_at(source: RandomAccess, offset: int, fd: int, to: int, count: int, path: str) -> None:
@@ -208,14 +208,10 @@ def copy_at(source: RandomAccess, offset: int, fd: int, to: int, count: int, pat
     try:
         done = source.copy_inside(offset, fd, to, count)
     except OSError as error:
-        raise OutputError(_reason(error) + streams.place(path), path=path) from error
+        raise OutputError(reason(error) + streams.place(path), path=path) from error
     while done < count:
         part = source.read(offset + done, min(count - done, 1 << 20))
         if not part:
             raise InputError("ends early: it was cut short while it was read", path=source.path)
         write_at(fd, to + done, part, path)
         done += len(part)
-
-
-def _reason(error: OSError | ValueError) -> str:
-    return (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)

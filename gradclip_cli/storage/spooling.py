@@ -4,7 +4,7 @@ import os
 import stat
 from functools import cache
 
-from gradclip_cli.errors import InputError
+from gradclip_cli.errors import InputError, reason
 from gradclip_cli.storage import streams
 
 
@@ -29,7 +29,7 @@ class Spool:
             try:
                 data = streams.read(self._source)
             except OSError as error:
-                raise InputError(_reason(error), path=streams.STANDARD) from error
+                raise InputError(reason(error), path=streams.STANDARD) from error
             try:
                 streams.write(self.fd, data)
             except OSError as error:
@@ -50,10 +50,6 @@ def _is_whole_file(fd: int) -> bool:
 
 def _unkept(error: OSError) -> InputError:
     return InputError(
-        f"cannot be kept in a temporary file: {_reason(error)}; name a roomier directory in TMPDIR",
+        f"cannot be kept in a temporary file: {reason(error)}; name a roomier directory in TMPDIR",
         path=streams.STANDARD,
     )
-
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()

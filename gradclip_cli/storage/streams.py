@@ -7,7 +7,7 @@ import select
 import stat
 import sys
 
-from gradclip_cli.errors import InputError, OutputError, UsageError
+from gradclip_cli.errors import InputError, OutputError, UsageError, reason
 
 STANDARD = "-"
 """Standard input among inputs, standard output as an output; a file of this name is `./-`."""
@@ -78,7 +78,7 @@ def check_output(output: str) -> None:
         try:
             fd = os.open(output, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
         except OSError as error:
-            raise OutputError((error.strerror or str(error)).lower(), path=output) from error
+            raise OutputError(reason(error), path=output) from error
         terminal = os.isatty(fd)
         os.close(fd)
         if terminal:

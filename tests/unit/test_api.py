@@ -1,8 +1,12 @@
 """The functions for Python do what the command line does, and return reports."""
 
+import inspect
 import math
 import os
 import threading
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +15,11 @@ import pytest
 from numpy.typing import NDArray
 
 import gradclip_cli
-from gradclip_cli import GradclipError, apply, stats
+from gradclip_cli import GradclipError, UsageError, apply, pipeline, stats
+from gradclip_cli.checks.limits import Limits
+from gradclip_cli.commands.check.plan import CheckPlan
+from gradclip_cli.strategies import find
+from gradclip_cli.thresholds.rules import RULES
 
 ARRAYS: dict[str, NDArray[Any]] = {
     "a.w": np.float32([[3, 4]]),
@@ -279,3 +287,99 @@ def test_calls_in_several_threads(dump: Path, tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert failed == []
+
+
+FUNCTIONS = {
+    "apply": {"inputs": "step3.npz", "output": "out.npz", "strategy": "clip-by-norm", "threshold": 1},
+    "stats": {"inputs": "step3.npz"},
+    "check": {"inputs": "step3.npz"},
+    "diff": {"a": "step3.npz", "b": "step3.npz"},
+    "ls": {"inputs": "step3.npz"},
+}
+"""The functions, and what they need."""
+
+KEYWORDS = [
+    (name, keyword) for name in FUNCTIONS for keyword in inspect.signature(getattr(gradclip_cli, name)).parameters
+]
+NO_TYPES = [object(), b"x", 1j, [object()], {b"x": 1}, (b"x", None)]
+ODD_TEXTS = ["", "\0", "\udcff", "-1", "(", "9" * 5000, "a\nb" * 2000]
+
+
+@pytest.mark.parametrize(("function", "keyword"), KEYWORDS)
+def test_a_wrong_type_is_wrong_usage(function: str, keyword: str, dump: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is given for whichever argument, a type that it cannot have is an error of ours that names it."""
+    monkeypatch.chdir(dump.parent)
+    for value in NO_TYPES:
+        with pytest.raises(UsageError, match=f"^{keyword} must be "):
+            getattr(gradclip_cli, function)(**{**FUNCTIONS[function], keyword: value})
+
+
+@pytest.mark.parametrize(("function", "keyword"), [pair for pair in KEYWORDS if pair[1] not in ("progress", "jobs")])
+def test_an_odd_text_brings_no_traceback(
+    function: str, keyword: str, dump: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A text that is no path, no pattern and no name is refused by an error of ours, or does what it says."""
+    monkeypatch.chdir(dump.parent)
+    for value in ODD_TEXTS:
+        with suppress(GradclipError):
+            getattr(gradclip_cli, function)(**{**FUNCTIONS[function], keyword: value})
+        with suppress(GradclipError):
+            getattr(gradclip_cli, function)(**{**FUNCTIONS[function], keyword: [value]})
+
+
+def test_values_that_are_parsed_already(dump: Path) -> None:
+    """Strategies, rules and overrides may be given as the values that their names stand for."""
+    named = apply(dump, strategy="clip-l2-per-layer", threshold="mean", layers={"b": ("none", None)}, dry_run=True)
+    layers = [gradclip_cli.Override.parse("b=none")]
+    parsed = apply(dump, strategy=find("clip-l2-per-layer"), threshold=RULES[0], layers=layers, dry_run=True)
+    assert parsed == named
+
+
+@pytest.mark.parametrize("name", [one.name for one in fields(Limits)])
+def test_every_limit_reaches_the_rules(name: str, dump: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each limit is a keyword, and what is given for it is what the rules see."""
+    seen: list[CheckPlan] = []
+    monkeypatch.setattr(pipeline, "check", lambda plan, progress: seen.append(plan))
+    value = ("float16",) if name == "underflow_dtype" else 3 if name.endswith("dumps") else 0.25
+    check: Any = gradclip_cli.check
+    check(dump, **{name: value})
+    assert seen[0].limits == replace(Limits(), **{name: value})
+
+
+def test_progress_is_told_of_dumps_and_bytes(dump: Path) -> None:
+    """The progress learns which dumps there are, how often they are read, and of every byte of each time."""
+    told: list[tuple[Any, ...]] = []
+
+    class Progress:
+        def start(self, dumps: int, files: Iterable[str], passes: int) -> None:
+            told.append((dumps, list(files), passes))
+
+        def advance(self, count: int, path: str) -> None:
+            told.append((count, path))
+
+    stats(dump, progress=Progress())
+    assert told[0] == (1, [str(dump)], 1)
+    assert sum(count for count, path in told[1:] if path == str(dump)) >= sum(
+        array.nbytes for name, array in ARRAYS.items() if name != "ids"
+    )
+
+
+def test_paths_may_come_from_a_glob(dump: Path) -> None:
+    """Whatever yields paths does as inputs."""
+    assert stats(dump.parent.glob("*.npz")) == stats([dump])
+
+
+def test_the_tensors_of_a_dump_are_listed(dump: Path) -> None:
+    """`ls` returns the report of the command."""
+    found = gradclip_cli.ls(dump, include=["a.*"])
+    assert [(row.name, row.layer, row.param, row.shape) for row in found.tensors] == [
+        ("a.w", "a", "w", (1, 2)),
+        ("a.b", "a", "b", (1,)),
+    ]
+
+
+@pytest.mark.parametrize("name", gradclip_cli.__all__)
+def test_every_public_name_is_there(name: str) -> None:
+    """What is exported can be imported, and reports and their rows are types."""
+    value = getattr(gradclip_cli, name)
+    assert isinstance(value, type) or callable(value) or name == "__version__"

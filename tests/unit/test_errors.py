@@ -3,7 +3,15 @@
 import pytest
 
 from gradclip_cli import errors
-from gradclip_cli.errors import GradclipError, InputError, NonFiniteError, OutputError, UsageError
+from gradclip_cli.errors import (
+    ClosedPipeError,
+    GradclipError,
+    InputError,
+    NonFiniteError,
+    OutputError,
+    UsageError,
+    reason,
+)
 
 
 @pytest.mark.parametrize(("kind", "code"), [(UsageError, 2), (InputError, 3), (NonFiniteError, 4), (OutputError, 5)])
@@ -46,3 +54,30 @@ def test_a_message_is_one_short_line() -> None:
     text = str(InputError("a\nb\x1b[2J" * 999, path="/dir\n/" + "层" * 999, tensor="\udcff" * 999))
     assert text.isprintable()
     assert len(text.encode()) < 1500
+
+
+def test_the_root_is_abstract() -> None:
+    """The root has no exit code, so it is never raised itself."""
+    assert not hasattr(GradclipError, "exit_code")
+    with pytest.raises(TypeError, match="abstract"):
+        GradclipError("is bad")
+
+
+def test_a_closed_pipe_is_an_output_that_cannot_be_written() -> None:
+    """Whoever catches errors of outputs catches this one, too."""
+    assert issubclass(ClosedPipeError, OutputError)
+    assert "ClosedPipeError" in (errors.__doc__ or "")
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (FileNotFoundError(2, "No such file or directory", "A.npz"), "no such file or directory"),
+        (OSError("It is Cut Short"), "it is cut short"),
+        (ValueError("embedded NUL"), "embedded NUL"),
+    ],
+    ids=["of the system", "of a library", "no error of the system"],
+)
+def test_what_the_system_says(error: OSError | ValueError, expected: str) -> None:
+    """The reason is what the system says, without number and path."""
+    assert reason(error) == expected

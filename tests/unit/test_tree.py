@@ -16,6 +16,7 @@ ROOT = PACKAGE.parent
 STAGES: tuple[tuple[str, ...], ...] = (
     ("text", "lazy_rows"),
     ("errors",),
+    ("keywords",),
     ("numerics",),
     ("tensors",),
     ("storage",),
@@ -44,6 +45,7 @@ HEAVY = {
     "click": ("cli/", "__main__.py"),
     "rich": ("render/tables/plain.py", "render/tables/terminal.py", "cli/progress.py"),
     "h5py": ("formats/hdf5/",),
+    "tomli_w": ("cli/config.py",),
     "torch": (),
     "safetensors": (),
     "ml_dtypes": (),

@@ -9,11 +9,11 @@ from gradclip_cli.formats import by_name, by_suffix
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpSource, Placed
 from gradclip_cli.storage.streams import STANDARD
-from gradclip_cli.strategies import Strategy
+from gradclip_cli.strategies import Strategy, find
 from gradclip_cli.strategies.base import Norm
 from gradclip_cli.strategies.norm import check_jobs
 from gradclip_cli.text import printable
-from gradclip_cli.thresholds.rules import Threshold
+from gradclip_cli.thresholds.rules import Threshold, threshold_of
 
 if TYPE_CHECKING:
     from gradclip_cli.formats.base import Format
@@ -36,6 +36,20 @@ class Override:
         if self.strategy is not None and self.threshold is not None and not self.strategy.takes_threshold:
             raise UsageError(f"{self.strategy.name} takes no threshold; leave it out for the layers {self.pattern!r}")
 
+    @classmethod
+    def of(cls, pattern: str, strategy: str | None = None, threshold: float | str | None = None) -> "Override":
+        """Make an override of names and texts; an empty name of a strategy is none."""
+        return cls(pattern, find(strategy) if strategy else None, threshold_of(threshold))
+
+    @classmethod
+    def parse(cls, text: str) -> "Override":
+        """Parse `PATTERN=[STRATEGY][:THRESHOLD]`: cut at the last `=`, then at the first `:`, since rules may hold another."""
+        pattern, equals, rest = text.rpartition("=")
+        if not equals or not pattern:
+            raise UsageError(f"{text!r} is not PATTERN=STRATEGY, PATTERN=STRATEGY:THRESHOLD or PATTERN=:THRESHOLD")
+        name, colon, threshold = rest.partition(":")
+        return cls.of(pattern, name, threshold if colon else None)
+
 
 @dataclass(frozen=True)
 class ApplyPlan:
@@ -56,6 +70,8 @@ class ApplyPlan:
 
     def __post_init__(self) -> None:
         check_jobs(self.jobs)
+        if self.nonfinite not in NONFINITE:
+            raise UsageError(f"nonfinite must be one of {', '.join(NONFINITE)}, not {self.nonfinite!r}")
         used = [self.strategy, *(override.strategy for override in self.overrides if override.strategy)]
         if self.threshold is not None and not any(strategy.takes_threshold for strategy in used):
             raise UsageError(f"{self.strategy.name} takes no threshold; leave out -t")

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from gradclip_cli.errors import OutputError
+from gradclip_cli.errors import OutputError, reason
 from gradclip_cli.formats.copy_ranges import Copy
 from gradclip_cli.formats.npz import archive, deflate, npy
 from gradclip_cli.formats.npz.archive import STORED, Member
@@ -65,7 +65,7 @@ class NpzWriter:
                 packer.finish()
                 self._turns.take(entry.name, lambda: self._append(entry, packer))
         except OSError as error:
-            raise OutputError(f"{error.strerror or error}".lower() + place(self._path), path=self._path) from error
+            raise OutputError(reason(error) + place(self._path), path=self._path) from error
 
     def finish(self) -> None:
         """Write the local headers and the central directory."""

@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.naming import WRAPPERS, Naming, natural, step_of
 
 TABLE = [
@@ -144,3 +145,27 @@ def test_the_step_in_a_path(path: str, step: int | None) -> None:
 def test_wrappers_are_told_from_other_names_at_a_glance() -> None:
     """A name without `mod` is not searched for wrappers."""
     assert all("mod" in wrapper for wrapper in {"module", *WRAPPERS})
+
+
+@pytest.mark.parametrize(
+    ("regex", "depth", "reason"),
+    [
+        (None, 0, "at least 1"),
+        (None, -3, "at least 1"),
+        ("(", None, "no regular expression"),
+        ("(?P<layer>x)", None, r"needs the groups"),
+        ("(?P<layer>x)(?P<param>y)", 2, "exclude each other"),
+    ],
+)
+def test_rules_of_naming_that_cannot_be(regex: str | None, depth: int | None, reason: str) -> None:
+    """A depth below 1, a broken regex, one without its groups, and both together are wrong usage."""
+    with pytest.raises(UsageError, match=reason):
+        Naming.parse(regex, depth)
+
+
+def test_rules_of_naming() -> None:
+    """Depth and regex arrive where names are cut."""
+    assert Naming.parse(None, 3).depth == 3
+    regex = Naming.parse("(?P<layer>.)(?P<param>.)", None).regex
+    assert regex is not None
+    assert regex.pattern == "(?P<layer>.)(?P<param>.)"

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 from support.parsing import strict
 
-from gradclip_cli.thresholds.samples import NormSamples
 from gradclip_cli import render
 from gradclip_cli.render.view import View
 from gradclip_cli.reports import (
@@ -26,6 +25,7 @@ from gradclip_cli.reports import (
     Suggestion,
 )
 from gradclip_cli.reports.base import TableOnly
+from gradclip_cli.thresholds.samples import NormSamples
 
 NAME = "[red]lstm.weight_ih_l0" + "x" * 300
 

@@ -1,0 +1,47 @@
+"""gradclip ls, and gradclip strategies."""
+
+from typing import Any
+
+import click
+
+import gradclip_cli
+from gradclip_cli.cli import Command, described
+from gradclip_cli.cli.options import InputOptions, ViewOptions, input_options, pattern_options, view_options
+from gradclip_cli.cli.output import show
+from gradclip_cli.reports import LsReport, StrategiesReport, StrategyRow
+from gradclip_cli.strategies import STRATEGIES
+
+
+@click.command(
+    "ls",
+    cls=Command,
+    help=described(
+        "ls",
+        "gradclip ls g.safetensors",
+        "gradclip ls steps/*.npz -f json",
+    ),
+)
+@input_options
+@pattern_options
+@view_options
+def ls(given: InputOptions, shown: ViewOptions, **keywords: Any) -> None:
+    """Do what `gradclip_cli.ls` does with the same keywords, and show its report."""
+    paths, view = given.input_paths(), shown.view(LsReport)
+    show(gradclip_cli.ls(paths, **keywords), view)
+
+
+@click.command(
+    "strategies",
+    cls=Command,
+    help=described(
+        "strategies",
+        "gradclip strategies",
+        "gradclip strategies -f json",
+    ),
+)
+@view_options
+def strategies(shown: ViewOptions) -> None:
+    """Show the registry of strategies; no dump is read."""
+    view = shown.view(StrategiesReport)
+    rows = [StrategyRow(s.name, s.aliases, s.group.value, s.rule, s.takes_threshold, s.source) for s in STRATEGIES]
+    show(StrategiesReport(rows, []), view)

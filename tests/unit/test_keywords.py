@@ -1,0 +1,98 @@
+"""A wrong type of an argument is wrong usage."""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gradclip_cli.errors import UsageError
+from gradclip_cli.keywords import checked
+
+Where = str | os.PathLike[str]
+
+
+@checked
+def called(
+    where: Where | Iterable[Where] = (),
+    *,
+    number: float | str | None = None,
+    whole: int = 1,
+    flag: bool = False,
+    pairs: Mapping[str, tuple[str | None, float]] | Iterable[str] = (),
+) -> tuple[Any, ...]:
+    """Return what has come in."""
+    return where, number, whole, flag, pairs
+
+
+@pytest.mark.parametrize(
+    "right",
+    [
+        {"where": "a"},
+        {"where": Path("a")},
+        {"where": ["a", Path("b")]},
+        {"number": 1},
+        {"number": "mean"},
+        {"number": np.float32(0.5)},
+        {"whole": np.int64(3)},
+        {"flag": True},
+        {"pairs": {"a": (None, 1)}},
+        {"pairs": {"a": ["b", 1.5]}},
+        {"pairs": ["a"]},
+    ],
+    ids=str,
+)
+def test_right_types_are_taken(right: dict[str, Any]) -> None:
+    """Numbers of numpy are numbers, paths are paths, and lists do where tuples do."""
+    assert called(**right) is not None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (
+            {"where": 1},
+            "where must be a text, a path or a list of which each item is a text or a path, not of type int",
+        ),
+        ({"where": [1]}, "where must be"),
+        ({"where": None}, "where must be"),
+        ({"where": b"a"}, "where must be"),
+        ({"number": [1.0]}, "number must be a number, a text or None, not of type list"),
+        ({"number": True}, "number must be"),
+        ({"number": 10**400}, "number is beyond float64"),
+        ({"whole": "1"}, "whole must be a whole number, not of type str"),
+        ({"whole": 1.0}, "whole must be"),
+        ({"whole": True}, "whole must be"),
+        ({"whole": 10**30}, "whole must be a whole number of at most"),
+        ({"flag": 1}, "flag must be True or False"),
+        ({"flag": "yes"}, "flag must be"),
+        ({"pairs": "abc"}, "pairs must be"),
+        ({"pairs": {"a": 1}}, "pairs must be"),
+        ({"pairs": {"a": ("b", "c")}}, "pairs must be"),
+        ({"pairs": {1: ("b", 1)}}, "pairs must be"),
+    ],
+    ids=str,
+)
+def test_wrong_types_are_wrong_usage(wrong: dict[str, Any], said: str) -> None:
+    """The message names the argument and what it must be."""
+    with pytest.raises(UsageError) as caught:
+        called(**wrong)
+    assert str(caught.value).startswith(said)
+
+
+def test_an_iterator_can_be_read_twice() -> None:
+    """What can be walked only once, as the paths of a glob, becomes a tuple."""
+    assert called(iter(["a", "b"]))[0] == ("a", "b")
+
+
+def test_numbers_become_pythons_own() -> None:
+    """A narrow number of numpy does not make later sums narrow."""
+    assert type(called(number=np.float16(0.5))[1]) is float
+
+
+def test_a_call_that_python_refuses_is_pythons_error() -> None:
+    """A name that no argument has is a mistake in the caller's program, as for any function."""
+    with pytest.raises(TypeError, match="nonsense"):
+        called(nonsense=1)  # type: ignore[call-arg]
