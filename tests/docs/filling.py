@@ -22,14 +22,15 @@ PARTS: dict[str, Callable[[], str]] = {
     "exit codes": command_line.exit_codes,
     "limits": command_line.limits,
     "json": schemas.reference,
+    "report types": schemas.report_types,
 }
-PART = re.compile(r"(?P<begin><!-- begin (?P<name>[\w ]+) -->\n).*?(?P<end>\n<!-- end (?P=name) -->)", re.DOTALL)
+PART = re.compile(r"(?P<begin><!-- begin (?P<name>[\w ]+) -->\n)(?:.*?\n)?(?P<end><!-- end (?P=name) -->)", re.DOTALL)
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 
 
 def filled(text: str) -> str:
     """Return a page with its parts and outputs as they have to be; raise `ExampleError` where an example fails."""
-    text = PART.sub(lambda found: f"{found['begin']}{PARTS[found['name']]()}{found['end']}", text)
+    text = PART.sub(lambda found: f"{found['begin']}{PARTS[found['name']]()}\n{found['end']}", text)
     if not any(found["kind"] in ("console", "sh", "python", "toml") for found in BLOCK.finditer(text)):
         return text
     with tempfile.TemporaryDirectory(prefix="gradclip-docs-") as folder:

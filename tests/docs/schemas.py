@@ -135,6 +135,14 @@ def reference() -> str:
     return "\n\n".join(_section(command) for command in CALLS)
 
 
+def report_types() -> str:
+    """Return the directives that document the types of the reports, in the order of their module's `__all__`."""
+    names = importlib.import_module(REPORTS).__all__
+    kinds = [name for name in names if isinstance(getattr(importlib.import_module(REPORTS), name), type)]
+    lines = [f".. autoclass:: {name}\n   :no-members:" for name in kinds]
+    return "\n\n".join([f"```{{eval-rst}}\n.. currentmodule:: {REPORTS}", *lines]) + "\n```"
+
+
 def _section(command: str) -> str:
     rows = [(f"`{row.path}`", row.type, row.meaning) for row in _rows(schema(command), "")]
     link = f"[`{command}.schema.json`](schemas/{command}.schema.json)"

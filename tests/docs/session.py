@@ -59,8 +59,8 @@ class Session:
                 raise ExampleError(f"{command}\nended with {result.code}:\n{result.text}")
 
     def python(self, block: str) -> None:
-        """Execute a `python` block; the names that it defines are there for the next one."""
-        with chdir(self._folder):
+        """Execute a `python` block; the names that it defines are there for the next one, what it prints is not looked at."""
+        with chdir(self._folder), redirect_stdout(io.StringIO()):
             exec(compile(block, "<example>", "exec"), self._globals)
 
     def _run(self, command: str) -> Shown:
