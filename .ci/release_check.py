@@ -55,11 +55,12 @@ def package_version() -> str:
 def tags_here() -> list[str]:
     """Return the tags of the commit that is checked out."""
     argv = ["git", "tag", "--points-at", "HEAD"]
-    return subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    return subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()  # noqa: S603: nothing in it comes from outside
 
 
 def _wheel_problems(path: Path) -> Iterator[str]:
-    names = set(zipfile.ZipFile(path).namelist())
+    with zipfile.ZipFile(path) as archive:
+        names = set(archive.namelist())
     sources = {found.relative_to(ROOT).as_posix() for found in (ROOT / "gradclip_cli").rglob("*.py")}
     for name in sorted((WANTED | sources) - names):
         yield f"{path.name} lacks {name}"
@@ -69,7 +70,8 @@ def _wheel_problems(path: Path) -> Iterator[str]:
 
 
 def _sdist_problems(path: Path, top: str) -> Iterator[str]:
-    names = set(tarfile.open(path).getnames())
+    with tarfile.open(path) as archive:
+        names = set(archive.getnames())
     for name in SOURCES:
         if top + name not in names:
             yield f"{path.name} lacks {name}"

@@ -1,5 +1,6 @@
 """Draw the picture of the README: what a real run shows on a terminal with colours, as SVG."""
 
+import io
 import os
 import pty
 import select
@@ -48,9 +49,8 @@ _FRAME = """\
 
 def picture() -> str:
     """Return the SVG."""
-    console = Console(
-        record=True, width=COLUMNS, file=open(os.devnull, "w"), force_terminal=True, color_system="truecolor"
-    )  # noqa: SIM115
+    sink = io.StringIO()
+    console = Console(record=True, width=COLUMNS, file=sink, force_terminal=True, color_system="truecolor")
     console.print(Text.from_ansi(f"$ {COMMAND}\n{screen()}"), no_wrap=True, overflow="crop")
     return console.export_svg(title=COMMAND, code_format=_FRAME.replace("COMMAND", COMMAND), unique_id="gradclip")
 

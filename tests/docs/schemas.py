@@ -54,12 +54,7 @@ def outputs(command: str) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory(prefix="gradclip-docs-") as folder:
         Path(folder, "sample_data").symlink_to(SAMPLES)
         np.savez(Path(folder, "counter.npz"), steps=np.array([7]), weight=np.ones(2, np.float32))
-        return [json.loads(_plain(f"{call} -f json", Path(folder))) for call in CALLS[command]]
-
-
-def _plain(call: str, folder: Path) -> str:
-    shown = in_process(call.split(), folder)
-    return shown.text.removeprefix(shown.errors)
+        return [json.loads(in_process([*call.split(), "-f", "json"], Path(folder)).output) for call in CALLS[command]]
 
 
 def schema(command: str) -> dict[str, Any]:

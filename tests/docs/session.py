@@ -23,10 +23,11 @@ COLUMNS = "100"
 
 
 class Shown(NamedTuple):
-    """What a command left on the screen, and its exit code; `errors` is the part that went to standard error."""
+    """What a command left on the screen, and its exit code; `output` and `errors` are its two streams apart."""
 
     code: int
     text: str
+    output: str
     errors: str
 
 
@@ -65,15 +66,27 @@ class Session:
 
     def _run(self, command: str) -> Shown:
         if command == "echo $?":
-            return Shown(0, f"{self._code}\n", "")
-        bare = re.sub(r"'[^']*'", "", command)
-        if command.startswith("gradclip ") and not NEEDS_A_SHELL.search(bare):
-            result = in_process(shlex.split(command, comments=True)[1:], self._folder)
+            return Shown(0, f"{self._code}\n", f"{self._code}\n", "")
+        first, bar, rest = command.partition(" | ")
+        if not _is_plain(first):
+            result = self._bash(command)
+        elif not bar:
+            result = self._gradclip(first)
+        elif "gradclip" in rest:
+            result = self._bash(command)
         else:
-            done = shell(command, self._folder, COLUMNS=COLUMNS)
-            result = Shown(done.returncode, done.stdout + done.stderr, done.stderr)
+            begun = self._gradclip(first)
+            ended = self._bash(rest, begun.output)
+            result = ended._replace(text=begun.errors + ended.text, errors=begun.errors + ended.errors)
         self._code = result.code
         return result
+
+    def _gradclip(self, command: str) -> Shown:
+        return in_process(shlex.split(command, comments=True)[1:], self._folder)
+
+    def _bash(self, command: str, given: str = "") -> Shown:
+        done = shell(command, self._folder, given, COLUMNS=COLUMNS)
+        return Shown(done.returncode, done.stdout + done.stderr, done.stdout, done.stderr)
 
     @staticmethod
     def _check_codes(shown: list[tuple[str, Shown]]) -> None:
@@ -84,14 +97,19 @@ class Session:
                 raise ExampleError(f"{command}\nended with {result.code}, which the page does not show:\n{result.text}")
 
 
+def _is_plain(command: str) -> bool:
+    """Whether a command is one of gradclip alone, with nothing that a shell has to do for it."""
+    return command.startswith("gradclip ") and not NEEDS_A_SHELL.search(re.sub(r"'[^']*'", "", command))
+
+
 def in_process(arguments: list[str], folder: Path) -> Shown:
     """Run `gradclip` in this process, as it behaves in a pipe."""
-    screen, errors = _Stream(), _Stream()
-    with chdir(folder), _quiet_environment(), redirect_stdout(screen), redirect_stderr(_Both(screen, errors)):
+    screen, output, errors = _Stream(), _Stream(), _Stream()
+    streams = _Both(screen, output), _Both(screen, errors)
+    with chdir(folder), _quiet_environment(), redirect_stdout(streams[0]), redirect_stderr(streams[1]):
         with mock.patch.object(sys, "argv", ["gradclip", *arguments]):
             code = run_command()
-        screen.flush()
-    return Shown(code, screen.text(), errors.text())
+    return Shown(code, screen.text(), output.text(), errors.text())
 
 
 class _Stream(io.TextIOWrapper):
@@ -101,17 +119,19 @@ class _Stream(io.TextIOWrapper):
         super().__init__(io.BytesIO(), encoding="utf-8", write_through=True)
 
     def text(self) -> str:
+        """Return what was written."""
         return self.buffer.getvalue().decode()  # type: ignore[attr-defined, no-any-return]
 
 
 class _Both(io.TextIOWrapper):
-    """Standard error: shown on the screen, and kept apart as well."""
+    """Standard output or error: shown on the screen, and kept apart as well."""
 
     def __init__(self, screen: _Stream, errors: _Stream) -> None:
         super().__init__(io.BytesIO(), encoding="utf-8", write_through=True)
         self._targets = (screen, errors)
 
     def write(self, text: str) -> int:
+        """Write to both."""
         for target in self._targets:
             target.write(text)
         return len(text)
