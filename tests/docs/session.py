@@ -106,9 +106,9 @@ def in_process(arguments: list[str], folder: Path) -> Shown:
     """Run `gradclip` in this process, as it behaves in a pipe."""
     screen, output, errors = _Stream(), _Stream(), _Stream()
     streams = _Both(screen, output), _Both(screen, errors)
-    with chdir(folder), _quiet_environment(), redirect_stdout(streams[0]), redirect_stderr(streams[1]):
-        with mock.patch.object(sys, "argv", ["gradclip", *arguments]):
-            code = run_command()
+    argv = mock.patch.object(sys, "argv", ["gradclip", *arguments])
+    with chdir(folder), _quiet_environment(), argv, redirect_stdout(streams[0]), redirect_stderr(streams[1]):
+        code = run_command()
     return Shown(code, screen.text(), output.text(), errors.text())
 
 
