@@ -65,21 +65,32 @@ class Session:
             exec(compile(block, "<example>", "exec"), self._globals)
 
     def _run(self, command: str) -> Shown:
+        """Run a command; in this process even where its output goes to a file, or to programs that are not ours."""
         if command == "echo $?":
             return Shown(0, f"{self._code}\n", f"{self._code}\n", "")
-        first, bar, rest = command.partition(" | ")
-        if not _is_plain(first):
-            result = self._bash(command)
-        elif not bar:
-            result = self._gradclip(first)
-        elif "gradclip" in rest:
-            result = self._bash(command)
-        else:
-            begun = self._gradclip(first)
-            ended = self._bash(rest, begun.output)
-            result = ended._replace(text=begun.errors + ended.text, errors=begun.errors + ended.errors)
+        result = self._to_file(command) or self._into_pipe(command) or self._bash(command)
         self._code = result.code
         return result
+
+    def _to_file(self, command: str) -> Shown | None:
+        """Run `gradclip ... > FILE`; None if the command is of another form."""
+        call, redirection, file = command.partition(" > ")
+        if not redirection or not _is_plain(call) or not re.fullmatch(r"[\w.]+", file):
+            return None
+        result = self._gradclip(call)
+        (self._folder / file).write_text(result.output, encoding="utf-8")
+        return result._replace(text=result.errors)
+
+    def _into_pipe(self, command: str) -> Shown | None:
+        """Run `gradclip ...`, or `gradclip ... | PROGRAM` where the program is not ours; None if the command is of another form."""
+        call, bar, rest = command.partition(" | ")
+        if not _is_plain(call) or "gradclip" in rest:
+            return None
+        begun = self._gradclip(call)
+        if not bar:
+            return begun
+        ended = self._bash(rest, begun.output)
+        return Shown(ended.code or begun.code, begun.errors + ended.text, ended.output, begun.errors + ended.errors)
 
     def _gradclip(self, command: str) -> Shown:
         return in_process(shlex.split(command, comments=True)[1:], self._folder)
