@@ -4,10 +4,15 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO := $(VENV)/demo
+DOCS_VENV ?= .venv-docs
 
-.PHONY: demo test test-all faults fuzz golden lint types ci docs man wheel-test bench torch samples clean
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all check format format-check lint types imports spelling cov lowest faults fuzz golden ci docs docs-serve docs-source wheel-test release-check bench torch samples clean
 
-demo: $(VENV)/installed
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/installed ## Run stats and apply on the sample data.
 	$(BIN)/gradclip stats sample_data/char_lstm --by layer --by total
 	rm -rf $(DEMO)
 	$(BIN)/gradclip apply sample_data/char_lstm/step_00009.safetensors -o $(VENV)/clipped.safetensors --overwrite \
@@ -15,43 +20,66 @@ demo: $(VENV)/installed
 	$(BIN)/gradclip apply sample_data/char_lstm_hdf5 -o $(DEMO) -s ClipL2PerLayer -t mean -q
 	$(BIN)/gradclip apply sample_data/dl4j_lstm -o $(DEMO) -s ClipElementWiseAbsoluteValue -t 1 -q
 
-test: $(VENV)/tested
+test: $(VENV)/tested ## Run the tests, and print what was slow.
 	$(BIN)/python -m pytest -n auto --dist worksteal --durations=15 --durations-min=1
 
-# The heavy ones, too: every cell of the matrices of which `make test` takes a sample.
-test-all: $(VENV)/tested
+test-all: $(VENV)/tested ## Run the heavy tests, too: every cell of the matrices of which `make test` takes a sample.
 	$(BIN)/python -m pytest -n auto --dist worksteal --durations=15 --durations-min=1 -m ""
 
-# Every system call of every way of writing fails once, and is the last one once; takes half an hour.
-faults: $(VENV)/tested
-	FAULTS=all $(BIN)/python -m pytest -m "" tests/faults
+check: format-check lint types imports test docs ## Do everything that has to pass before a commit.
 
-# Damaged dumps for so many minutes a format; FORMAT="npz hdf5" for some only, FIRST=7 COUNT=1 for one that was found.
-fuzz: $(VENV)/tested
-	PYTHONPATH=tests $(BIN)/python -m fuzz $(FORMAT) --minutes $(or $(MINUTES),1) $(if $(FIRST),--first $(FIRST)) $(if $(COUNT),--count $(COUNT))
+format: $(VENV)/linted ## Format the code, and mend what the linter can mend.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
 
-# The sums that every machine has to find: to be written anew only where what is summed, or how, is meant to change.
-golden: $(VENV)/tested
+# To be written anew only where what is summed, or how, is meant to change.
+golden: $(VENV)/tested ## Write the sums that every machine has to find.
 	PYTHONPATH=tests $(BIN)/python -m golden.sums
 
-lint: $(VENV)/linted
-	$(BIN)/ruff check .
+format-check: $(VENV)/linted ## See whether the code is formatted.
 	$(BIN)/ruff format --check .
 
-types: $(VENV)/linted
+lint: format-check imports spelling ## Run the linter, check pyproject.toml, the imports and the spelling.
+	$(BIN)/ruff check .
+	$(BIN)/validate-pyproject pyproject.toml
+
+types: $(VENV)/linted ## Check the types.
 	$(BIN)/mypy
 
-ci: test lint types
+imports: $(VENV)/linted ## See whether imports go down the floors only.
+	$(BIN)/lint-imports
 
-# What the README and the manual page take from the program.
-docs: man
-	$(BIN)/python tests/docs/readme.py
+spelling: $(VENV)/linted ## Look for misspelt words.
+	$(BIN)/codespell
 
-man: $(VENV)/installed
-	$(BIN)/python tests/docs/man.py
+cov: $(VENV)/covered ## Run the tests and fail where they reach too little of the code.
+	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term --ignore tests/faults --ignore tests/fuzz
+
+# The fast part of the tests: the units and the laws.
+lowest: $(VENV)/lowest/installed ## Test with the oldest dependencies that pyproject.toml allows.
+	$(VENV)/lowest/bin/python -m pytest -q -n auto --dist worksteal tests/unit tests/laws
+
+# Every system call of every way of writing fails once, and is the last one once; takes half an hour.
+faults: $(VENV)/tested ## Let every system call fail once.
+	FAULTS=all $(BIN)/python -m pytest -m "" tests/faults
+
+# FORMAT="npz hdf5" for some formats only, FIRST=7 COUNT=1 for a dump that was found.
+fuzz: $(VENV)/tested ## Read damaged dumps for MINUTES minutes a format.
+	PYTHONPATH=tests $(BIN)/python -m fuzz $(FORMAT) --minutes $(or $(MINUTES),1) $(if $(FIRST),--first $(FIRST)) $(if $(COUNT),--count $(COUNT))
+
+ci: test lint types docs ## Do what CI does.
+
+docs: $(DOCS_VENV)/installed ## Build the documentation; a warning is an error.
+	$(DOCS_VENV)/bin/python -m sphinx -W --keep-going -n -q -b html docs docs/_build/html
+
+docs-serve: docs ## Build the documentation and serve it on http://localhost:8000.
+	$(DOCS_VENV)/bin/python -m http.server --directory docs/_build/html 8000
+
+docs-source: $(VENV)/tested ## Write what README, docs and manual page take from the program, and the pictures.
+	PYTHONPATH=tests $(BIN)/python -m docs
 
 # The wheel as others will have it: in a virtual environment of its own, tested from a folder that is not this one.
-wheel-test: $(VENV)/python
+wheel-test: $(VENV)/python ## Build the wheel, install it and test it elsewhere.
 	rm -rf $(VENV)/wheel
 	$(BIN)/python -m pip wheel --quiet --no-deps -w $(VENV)/wheel .
 	$(PYTHON) -m venv $(VENV)/wheel/venv
@@ -61,18 +89,22 @@ wheel-test: $(VENV)/python
 	cp -r tests pyproject.toml $(VENV)/wheel/
 	cd $(VENV)/wheel && venv/bin/python -P -m pytest -q -p no:cacheprovider tests/cli
 
+release-check: $(VENV)/released ## See whether version, changelog, tag, wheel and sdist agree.
+	rm -rf $(VENV)/dist
+	$(BIN)/python -m build --outdir $(VENV)/dist . > $(VENV)/build.log
+	$(BIN)/python .ci/release_check.py $(VENV)/dist
+
 # Under ten minutes; compares with PyTorch where the virtual environment has it (`make torch`).
-bench: $(VENV)/tested
+bench: $(VENV)/tested ## Measure times and memory.
 	$(BIN)/python tests/benchmarks/run.py --json $(VENV)/bench.json
 
-torch: $(VENV)/trained
+torch: $(VENV)/trained ## Install PyTorch into the virtual environment.
 
-# Trains the two small models again; needs the `torch` extra.
-samples: $(VENV)/trained
+samples: $(VENV)/trained ## Train the small models of sample_data/ again.
 	$(BIN)/python sample_data/make_samples.py
 
-clean:
-	rm -rf $(VENV)
+clean: ## Delete the virtual environments and what was built.
+	rm -rf $(VENV) $(DOCS_VENV) docs/_build
 
 $(VENV)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -94,4 +126,26 @@ $(VENV)/linted: $(VENV)/python pyproject.toml
 
 $(VENV)/trained: $(VENV)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet -e '.[test,torch]'
+	touch $@
+
+$(VENV)/covered: $(VENV)/tested
+	$(BIN)/python -m pip install --quiet -e '.[test,cov]'
+	touch $@
+
+$(VENV)/released: $(VENV)/python
+	$(BIN)/python -m pip install --quiet build
+	touch $@
+
+$(VENV)/lowest/installed: pyproject.toml .ci/lowest.py
+	rm -rf $(VENV)/lowest
+	$(PYTHON) -m venv $(VENV)/lowest
+	$(PYTHON) .ci/lowest.py > $(VENV)/lowest/requirements.txt
+	$(VENV)/lowest/bin/python -m pip install --quiet -r $(VENV)/lowest/requirements.txt
+	$(VENV)/lowest/bin/python -m pip install --quiet --no-deps -e .
+	$(VENV)/lowest/bin/python -m compileall -q gradclip_cli
+	touch $@
+
+$(DOCS_VENV)/installed: pyproject.toml
+	$(PYTHON) -m venv $(DOCS_VENV)
+	$(DOCS_VENV)/bin/python -m pip install --quiet -e '.[docs]'
 	touch $@

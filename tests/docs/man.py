@@ -2,14 +2,15 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import click
 
+from docs.command_line import commands
+from docs.places import ROOT
 from gradclip_cli import __version__
-from gradclip_cli.cli import COMMANDS, EXIT_CODES, main
+from gradclip_cli.cli import EXIT_CODES, main
 
-PAGE = Path(__file__).parents[2] / "gradclip_cli" / "gradclip.1"
+PAGE = ROOT / "gradclip_cli" / "gradclip.1"
 
 
 def page() -> str:
@@ -18,17 +19,14 @@ def page() -> str:
 
 
 def _lines() -> Iterator[str]:
-    context = main.make_context("gradclip", [], resilient_parsing=True)
     yield f'.TH GRADCLIP 1 "" "gradclip {__version__}" "User Commands"'
     yield from (".SH NAME", r"gradclip \- inspect and clip saved gradients")
     yield from (".SH SYNOPSIS", r".B gradclip", r"\fICOMMAND\fR [\fIOPTIONS\fR] \fIARGUMENTS\fR")
     yield ".SH DESCRIPTION"
     yield from _text(main.help or "")
     yield ".SH COMMANDS"
-    for name in COMMANDS:
-        command = main.get_command(context, name)
-        if command is not None:
-            yield from _command(command, click.Context(command, context, name))
+    for command, context in commands():
+        yield from _command(command, context)
     yield from (".SH ENVIRONMENT", ".TP", r".B GRADCLIP_\fICOMMAND\fB_\fIOPTION\fR")
     yield from _text(
         "The value of an option of a command, such as GRADCLIP_APPLY_STRATEGY; several are separated by spaces."
@@ -66,7 +64,3 @@ def escaped(text: str) -> str:
     """
     plain = re.sub(r"\s+", " ", text).replace("\\", r"\e").replace("-", r"\-")
     return rf"\&{plain}" if plain[:1] in (".", "'") else plain
-
-
-if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")

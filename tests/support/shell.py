@@ -45,12 +45,13 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
     return {**kept, "PATH": f"{place}:{os.environ['PATH']}", "PYTHONPATH": source, "COLUMNS": "80", **more}
 
 
-def shell(script: str, folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
-    """Run a script in a folder."""
+def shell(script: str, folder: Path, given: str = "", **more: str) -> subprocess.CompletedProcess[str]:
+    """Run a script in a folder; `given` stands on its standard input."""
     return subprocess.run(
         [BASH, "-o", "pipefail", "-c", script],
         cwd=folder,
         env=environment(folder, **more),
+        input=given,
         capture_output=True,
         text=True,
         timeout=60,
