@@ -16,7 +16,7 @@ from docs.fields import MEANINGS
 from docs.places import DOCS, SAMPLES
 from docs.session import in_process
 
-REPORTS = "gradclip_cli.reports" if importlib.util.find_spec("gradclip_cli.reports") else "gradclip_cli.reports"
+REPORTS = "gradclip_cli.reports"
 """The package that defines the report types."""
 
 SUMMARY = "Summary"
