@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from gradclip_cli.numerics import norms
 from gradclip_cli.numerics.norms import Clamped, Sums
-from gradclip_cli.numerics.statistics import Stats
-from gradclip_cli.numerics.statistics_table import Columns
+from gradclip_cli.numerics.statistics import TensorStats
+from gradclip_cli.numerics.statistics_table import StatsTable
 from gradclip_cli.plan.stats import StatsPlan
 from gradclip_cli.report import StatsDump
 from gradclip_cli.strategies import Group
@@ -53,7 +53,7 @@ def sums(plan: StatsPlan) -> Sums:
     return (plan.norm.type, *second, *(Clamped(limit, squared) for limit in limits for squared in (False, True)))
 
 
-def lengths(total: Stats, layers: Columns, params: Columns, sums: Sums) -> Lengths:
+def lengths(total: TensorStats, layers: StatsTable, params: StatsTable, sums: Sums) -> Lengths:
     """Keep the L2 norms, and what each limit among `sums` leaves of the tensors."""
     limits = [kind.limit for kind in sums if isinstance(kind, Clamped) and kind.squared]
     which = sums.index(2.0)
@@ -62,7 +62,7 @@ def lengths(total: Stats, layers: Columns, params: Columns, sums: Sums) -> Lengt
     return Lengths(whole, by_layer, by_param, {limit: _cut(params, sums, limit) for limit in limits})
 
 
-def _cut(params: Columns, sums: Sums, limit: float) -> Cut:
+def _cut(params: StatsTable, sums: Sums, limit: float) -> Cut:
     from gradclip_cli.numerics.products import Length, cosine
 
     whole, dot, square = (sums.index(kind) for kind in (2.0, Clamped(limit, False), Clamped(limit, True)))

@@ -15,7 +15,7 @@ from gradclip_cli.inputs.layouts import ranks
 from gradclip_cli.inputs.source import DumpSource, Placed
 from gradclip_cli.lazy_rows import Rows
 from gradclip_cli.numerics import norms
-from gradclip_cli.numerics.statistics import Stats
+from gradclip_cli.numerics.statistics import TensorStats
 from gradclip_cli.report import ApplyDump, ApplyLayer, ApplyParam, ApplyReport, ApplyTotal
 from gradclip_cli.strategies import Group
 from gradclip_cli.text import count, listed
@@ -54,7 +54,7 @@ class ApplySummary:
         self._plan, self._types = plan, plan.norm_types
         self._of = {index: decision for group, decision in self._decisions for index in group.members}
         self._single = after.clipped
-        self._after = self._dump.stats.replaced(after.stats)
+        self._after = self._dump.stats.updated_by(after.stats)
         self._left_out = self._dump.left_out
 
     def report(self, placed: Placed | None) -> ApplyDump:
@@ -201,7 +201,7 @@ class ApplySummary:
         )
 
 
-def _norm(stats: Stats, p: float) -> float:
+def _norm(stats: TensorStats, p: float) -> float:
     return stats.as_read(norms.norm(stats.powers[0], p))
 
 

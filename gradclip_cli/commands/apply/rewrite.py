@@ -51,7 +51,9 @@ class DumpRewriter:
             for path, target in zip(source.layout.companions(source), placed.companions, strict=True):
                 self._copy(path, target)
             source.layout.check_unchanged(source)
-        rewritten = Rewritten.joined([(file.start, one.rewritten) for file, one in zip(dump.files, files, strict=True)])
+        rewritten = Rewritten.concatenate(
+            [(file.start, one.rewritten) for file, one in zip(dump.files, files, strict=True)]
+        )
         return Written(rewritten, [note for one in files for note in one.notes])
 
     def _file(self, file: DumpFile, target: str | None, actions: Mapping[int, Action]) -> Written:
