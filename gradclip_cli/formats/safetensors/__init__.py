@@ -53,7 +53,7 @@ class SafetensorsWriter:
 
 def open(file: InputFile, options: Options) -> SafetensorsReader:
     """Read and check the header."""
-    return SafetensorsReader(file, options.headers)
+    return SafetensorsReader(file, options)
 
 
 def rewrite(reader: Reader, changed: Collection[int], fd: int, path: str) -> SafetensorsWriter:

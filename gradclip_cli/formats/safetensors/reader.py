@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple, NoReturn
 
 from gradclip_cli.errors import InputError
+from gradclip_cli.formats.base import Options
 from gradclip_cli.formats.headers import Headers
 from gradclip_cli.formats.safetensors import strict_json
 from gradclip_cli.numerics import dtypes
@@ -52,19 +53,22 @@ class SafetensorsReader:
 
     others: Sequence[str] = ()
 
-    def __init__(self, file: InputFile, headers: Headers | None = None) -> None:
+    def __init__(self, file: InputFile, options: Options) -> None:
         self.file = file
+        headers = options.headers
         known: Header | None = headers.of_file(file.fingerprint) if headers is not None else None
-        header = known or self._header(headers)
+        header = known or self._header(headers, options.most_tensors)
         self.begin, self.metadata, self.tensors = header.begin, header.metadata, header.tensors
 
-    def _header(self, headers: Headers | None) -> Header:
+    def _header(self, headers: Headers | None, most: int | None) -> Header:
         """Read the header, and parse it unless it is known."""
         length = int.from_bytes(self.file.read(0, 8), "little")
         if length > min(MAX_HEADER, self.file.size - 8):
             self._refuse(f"header of {length:,} bytes, in a file of {self.file.size:,}")
         self.begin = 8 + length
         data = self.file.read(8, length)
+        if most is not None and data.count(b'"data_offsets"') > most:
+            self._refuse(f"holds more tensors than {most}")
         key = self.file.size, data
         header: Header | None = headers.of_bytes(key) if headers is not None else None
         if header is None:

@@ -78,7 +78,7 @@ def is_by_param(paths: Sequence[str]) -> bool:
     from gradclip_cli.inputs.opened import tensor_names
 
     try:
-        return bool(paths) and tensor_names(paths[0]) == [KEY]
+        return bool(paths) and tensor_names(paths[0], most=1) == [KEY]
     except InputError:
         return False
 
