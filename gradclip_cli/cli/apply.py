@@ -26,7 +26,7 @@ from gradclip_cli.cli.types import PATH, STRATEGY, THRESHOLD
 from gradclip_cli.commands.apply.outputs import into_folder, outputs_for
 from gradclip_cli.commands.apply.plan import NONFINITE, ApplyPlan
 from gradclip_cli.inputs.discovery import find_dumps
-from gradclip_cli.inputs.source import DumpSource, Placed
+from gradclip_cli.inputs.source import DumpOutput, DumpSource
 from gradclip_cli.report import ApplyReport
 from gradclip_cli.thresholds import SPELLINGS
 
@@ -116,7 +116,7 @@ def command(inputs: tuple[str, ...], **options: Any) -> None:
 def planned(
     options: dict[str, Any],
     inputs: tuple[DumpSource, ...],
-    outputs: tuple[Placed | None, ...],
+    outputs: tuple[DumpOutput | None, ...],
     folder: str | None = None,
 ) -> ApplyPlan:
     """Make the plan, which checks whether options fit together."""

@@ -89,9 +89,9 @@ class CopyAhead:
         self._plan, self._outputs = plan, outputs
         pairs = [
             pair
-            for source, placed in zip(plan.inputs, plan.outputs, strict=True)
-            if placed is not None
-            for pair in zip(source.files, placed.files, strict=True)
+            for source, output in zip(plan.inputs, plan.outputs, strict=True)
+            if output is not None
+            for pair in zip(source.files, output.files, strict=True)
         ]
         self._targets = dict(pairs) if len(pairs) <= _most_files() and _is_settled(plan) else {}
         self._begun: dict[str, EarlyOutput] = {}

@@ -12,7 +12,7 @@ from gradclip_cli.commands.apply.plan import ApplyPlan
 from gradclip_cli.commands.apply.rewrite import Written
 from gradclip_cli.engine.rewrite import Rewritten
 from gradclip_cli.inputs.layouts import ranks
-from gradclip_cli.inputs.source import DumpSource, Placed
+from gradclip_cli.inputs.source import DumpOutput, DumpSource
 from gradclip_cli.lazy_rows import Rows
 from gradclip_cli.numerics import norms
 from gradclip_cli.numerics.statistics import TensorStats
@@ -57,12 +57,12 @@ class ApplySummary:
         self._after = self._dump.stats.updated_by(after.stats)
         self._left_out = self._dump.left_out
 
-    def report(self, placed: Placed | None) -> ApplyDump:
+    def report(self, output: DumpOutput | None) -> ApplyDump:
         """Return the report of this dump; layers in natural order, tensors with their layer, those that do not count last."""
         dump, layout = self._dump, self._dump.source.layout
         return ApplyDump(
             input=dump.source.label,
-            output=layout.label(placed.location, placed.files) if placed else None,
+            output=layout.label(output.location, output.files) if output else None,
             step=dump.step,
             total=self._total(),
             layers=Rows(self._layer, range(len(dump.layers))),

@@ -41,9 +41,9 @@ def test_its_own_step_comes_before_that_of_its_shards(tmp_path: Path) -> None:
 
 def test_outputs_go_beside_the_index(source: DumpSource) -> None:
     """Shards keep their names, and the index goes with them."""
-    placed = source.layout.output_files(source, "out/g.safetensors.index.json")
-    assert placed.files == ("out/a.st", "out/b.st")
-    assert placed.companions == ("out/g.safetensors.index.json",)
+    output = source.layout.output_files(source, "out/g.safetensors.index.json")
+    assert output.files == ("out/a.st", "out/b.st")
+    assert output.companions == ("out/g.safetensors.index.json",)
     assert source.layout.companions(source) == (source.location,)
 
 

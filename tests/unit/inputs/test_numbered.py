@@ -27,9 +27,9 @@ def test_a_set_is_found_once() -> None:
 def test_outputs_keep_their_numbers() -> None:
     """All files go to the folder of the output."""
     ((source, _),) = numbered.FINDER.find([SET[0]])
-    placed = source.layout.output_files(source, "out/m-3-of-3.safetensors")
-    assert placed.files == tuple(path.replace("run/", "out/") for path in SET)
-    assert source.layout.label(placed.location, placed.files) == list(placed.files)
+    output = source.layout.output_files(source, "out/m-3-of-3.safetensors")
+    assert output.files == tuple(path.replace("run/", "out/") for path in SET)
+    assert source.layout.label(output.location, output.files) == list(output.files)
 
 
 def test_no_tensor_is_in_two_files() -> None:

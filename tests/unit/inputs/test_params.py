@@ -61,5 +61,5 @@ def test_a_folder_of_other_files_is_none(tmp_path: Path) -> None:
 
 def test_outputs_keep_the_names_of_the_files(source: DumpSource) -> None:
     """The output is a folder with the same files."""
-    placed = source.layout.output_files(source, "out")
-    assert (placed.location, placed.files) == ("out", ("out/a.w.safetensors", "out/b.w.safetensors"))
+    output = source.layout.output_files(source, "out")
+    assert (output.location, output.files) == ("out", ("out/a.w.safetensors", "out/b.w.safetensors"))
