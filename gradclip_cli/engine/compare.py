@@ -17,7 +17,7 @@ from gradclip_cli.errors import InputError
 from gradclip_cli.formats.base import Reader
 from gradclip_cli.inputs.opened import OpenFile
 from gradclip_cli.inputs.source import DumpSource
-from gradclip_cli.numerics.comparison import Chunk, Comparison, compare_piece, join
+from gradclip_cli.numerics.comparison import Chunk, Comparison, compare_piece, merge
 from gradclip_cli.numerics.differences import Tolerance
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.numerics.products import Length
@@ -113,7 +113,7 @@ def compare(
     found = {}
     for index, group in groupby(chunks, key=itemgetter(0)):  # they come tensor by tensor
         a_spec, b_spec = (stored.spec for stored in pairs[index])
-        found[names[index]] = join([chunk for _, chunk in group], (a_spec.dtype, b_spec.dtype))
+        found[names[index]] = merge([chunk for _, chunk in group], (a_spec.dtype, b_spec.dtype))
     return found
 
 

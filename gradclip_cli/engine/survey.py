@@ -13,7 +13,7 @@ from gradclip_cli.inputs.opened import DumpFile, OpenDump, OpenFile
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.numerics.norms import Sums
-from gradclip_cli.numerics.statistics_table import Columns, joined
+from gradclip_cli.numerics.statistics_table import StatsTable, concatenate
 from gradclip_cli.tensors import Slab, TensorSpec, in_order
 from gradclip_cli.text import listed
 
@@ -30,7 +30,7 @@ class MeasuredDump:
     files: list[DumpFile]
     tensors: list[TensorSpec]
     places: list[Place]
-    stats: Columns
+    stats: StatsTable
     non_numeric: list[str] = field(default_factory=list)
     replicas: list[str] = field(default_factory=list)
     prefix: str = ""  # what stands before the names of its tensors in the file, where that holds a series
@@ -113,14 +113,14 @@ def measure_dump(source: DumpSource, sums: Sums, run: Run, observer_for: Observe
     with run.open(source) as dump:
         stats = [_measure_file(dump, file, sums, run, observer_for) for file in dump.each()]
         dump.check()
-    found = joined(list(zip([file.start for file in dump.files], stats, strict=True)))
+    found = concatenate(list(zip([file.start for file in dump.files], stats, strict=True)))
     measured = MeasuredDump(source, source.step, dump.files, dump.tensors, dump.places, found, dump.non_numeric)
     return replace(measured, replicas=_replicas(measured, run)) if source.layout.in_pieces else measured
 
 
 def _measure_file(
     dump: OpenDump, file: OpenFile, sums: Sums, run: Run, observer_for: ObserverFor | None = None
-) -> Columns:
+) -> StatsTable:
     reader = file.reader
     observe = observer_for(file.format, reader) if observer_for is not None else None
 

@@ -17,11 +17,15 @@ PICKLE_ADVICE = "a pickle is never loaded: save the gradients with safetensors.t
 
 
 class Options(NamedTuple):
-    """What a user may say about how files are read, and the headers that are known already."""
+    """What a user may say about how files are read, and what the caller knows: headers, and how many tensors are too many.
+
+    A file of more than `most_tensors` may be refused without a look at them, where its format tells.
+    """
 
     void_dtype: str | None = None
     allow_huge: bool = False
     headers: Headers | None = None
+    most_tensors: int | None = None
 
 
 class Reader(Protocol):

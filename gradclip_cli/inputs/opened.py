@@ -114,9 +114,9 @@ def reopened(file: DumpFile, selection: Selection, headers: Headers | None = Non
         yield format, reader
 
 
-def tensor_names(path: str) -> list[str]:
-    """Return the names of the tensors in a file, whatever a user says about inputs."""
-    with opened(path, Options()) as (_, reader):
+def tensor_names(path: str, most: int) -> list[str]:
+    """Return the names of the tensors in a file, whatever a user says about inputs; one of more than `most` may be refused."""
+    with opened(path, Options(most_tensors=most)) as (_, reader):
         return [spec.name for spec in reader.tensors]
 
 

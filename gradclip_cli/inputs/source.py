@@ -23,7 +23,7 @@ class DumpSource:
         return self.layout.label(self.location, self.files)
 
 
-class Placed(NamedTuple):
+class DumpOutput(NamedTuple):
     """Where a dump is written: a target for each of its files, and for each companion of those."""
 
     location: str
@@ -54,7 +54,7 @@ class Layout(Protocol):
     def companions(self, source: DumpSource) -> tuple[str, ...]:
         """The files that belong to a dump, hold no tensor, and are copied as they are."""
 
-    def output_files(self, source: DumpSource, location: str) -> Placed:
+    def output_files(self, source: DumpSource, location: str) -> DumpOutput:
         """Where the files go, if the dump itself goes to `location`."""
 
     def output_names(self, source: DumpSource) -> tuple[str, ...]:

@@ -47,7 +47,7 @@ def compare_piece(a: Raw, b: Raw, dtypes: tuple[DType, DType], tolerance: Tolera
     return chunks[0] if len(chunks) == 1 else _merged(chunks)
 
 
-def join(chunks: Sequence[Chunk], dtypes: tuple[DType, DType]) -> Comparison:
+def merge(chunks: Sequence[Chunk], dtypes: tuple[DType, DType]) -> Comparison:
     """Merge the pieces of two tensors of these dtypes, in any order."""
     floats = [dtype.is_float for dtype in dtypes]
     return Comparison(

@@ -11,8 +11,8 @@ from gradclip_cli.numerics import norms
 from gradclip_cli.numerics.dtypes import DType, Floats, Raw, decode, value_of, widen, words_of
 from gradclip_cli.numerics.narrow_floats import magnitudes, overflow_bits
 from gradclip_cli.numerics.norms import BLOCK, Sums
-from gradclip_cli.numerics.statistics import Piece, join
-from gradclip_cli.numerics.statistics_table import Block
+from gradclip_cli.numerics.statistics import PieceStats, merge
+from gradclip_cli.numerics.statistics_table import StatsArrays
 from gradclip_cli.numerics.workspace import scratch
 
 Powers = tuple[list[NDArray[np.int64]], list[NDArray[np.float64]]]
@@ -21,7 +21,7 @@ Powers = tuple[list[NDArray[np.int64]], list[NDArray[np.float64]]]
 _PLAIN = frozenset({1.0, 2.0})
 
 
-def measure_piece(raw: Raw, dtype: DType, types: Sums) -> Piece:
+def measure_piece(raw: Raw, dtype: DType, types: Sums) -> PieceStats:
     """Measure consecutive elements of one tensor, beginning at a whole number of blocks."""
     values, peak, zeros, finite = _looked_at(raw, dtype)
     counts = (values.size, zeros, 0, 0, 0)
@@ -31,10 +31,10 @@ def measure_piece(raw: Raw, dtype: DType, types: Sums) -> Piece:
         values = np.where(np.isfinite(values), values, values.dtype.type(0))
         peak = float(np.abs(values).max(initial=0))
     exponents, sums = _by_block(widen(values), types, dtype)
-    return Piece(counts, peak, tuple(exponents), tuple(sums))
+    return PieceStats(counts, peak, tuple(exponents), tuple(sums))
 
 
-def measure_small(raw: Raw, dtype: DType, sizes: Sequence[int], types: Sums) -> Block:
+def measure_small(raw: Raw, dtype: DType, sizes: Sequence[int], types: Sums) -> StatsArrays:
     """Measure tensors of at most one block each that lie side by side; those of one size in one go, with the same bits."""
     itemsize, at, blocks = dtype.itemsize, 0, []
     for size, run in groupby(sizes):
@@ -42,20 +42,20 @@ def measure_small(raw: Raw, dtype: DType, sizes: Sequence[int], types: Sums) -> 
         part = raw[at : at + count * size * itemsize]
         at += part.size
         blocks.append(_measure_rows(part, dtype, count, size, types))
-    return Block(*(np.concatenate(arrays) for arrays in zip(*blocks, strict=True)))
+    return StatsArrays(*(np.concatenate(arrays) for arrays in zip(*blocks, strict=True)))
 
 
-def _measure_rows(raw: Raw, dtype: DType, count: int, size: int, types: Sums) -> Block:
+def _measure_rows(raw: Raw, dtype: DType, count: int, size: int, types: Sums) -> StatsArrays:
     values = decode(raw, dtype)
     if count == 1 or not size or not np.isfinite(values).all():
         each = size * dtype.itemsize
         parts = (raw[k * each : (k + 1) * each] for k in range(count))
-        return Block.of([join([measure_piece(part, dtype, types)], types) for part in parts], len(types))
+        return StatsArrays.of([merge([measure_piece(part, dtype, types)], types) for part in parts], len(types))
     rows = widen(values).reshape(count, size)
     exponents, sums = _powers(rows, types, dtype)
     zeros, nonfinite = np.count_nonzero(rows == 0, axis=1), np.zeros((3, count), np.int64)
     ints = np.array([np.full(count, size), zeros, *nonfinite, *exponents], np.int64)
-    return Block(ints.T, np.array([_peaks(rows), *sums]).T)
+    return StatsArrays(ints.T, np.array([_peaks(rows), *sums]).T)
 
 
 def _by_block(values: NDArray[np.float64], types: Sums, dtype: DType) -> Powers:

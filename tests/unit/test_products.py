@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from support.tensors import raw_of
 
-from gradclip_cli.numerics.comparison import Comparison, compare_piece, join
+from gradclip_cli.numerics.comparison import Comparison, compare_piece, merge
 from gradclip_cli.numerics.differences import Tolerance
 from gradclip_cli.numerics.dtypes import FLOAT64
 from gradclip_cli.numerics.norms import BLOCK
@@ -23,7 +23,7 @@ def compared(a: Wide, b: Wide, pieces: int = 1) -> Comparison:
     step = -(-a.size // (BLOCK * pieces)) * BLOCK or 1
     parts = [slice(start, start + step) for start in range(0, max(a.size, 1), step)]
     both = FLOAT64, FLOAT64
-    return join([compare_piece(raw_of(a[part]), raw_of(b[part]), both, Tolerance()) for part in parts], both)
+    return merge([compare_piece(raw_of(a[part]), raw_of(b[part]), both, Tolerance()) for part in parts], both)
 
 
 def cosine_of(a: Wide, b: Wide) -> float | None:

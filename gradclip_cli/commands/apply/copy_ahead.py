@@ -12,7 +12,7 @@ from gradclip_cli.engine.measure import PieceObserver
 from gradclip_cli.formats.base import Format, Reader
 from gradclip_cli.numerics import norms
 from gradclip_cli.numerics.dtypes import Raw
-from gradclip_cli.numerics.statistics import Piece
+from gradclip_cli.numerics.statistics import PieceStats
 from gradclip_cli.storage.atomic import Outputs, Staged
 from gradclip_cli.storage.random_access import write_at
 from gradclip_cli.strategies import Group, Strategy
@@ -36,11 +36,11 @@ class ChangeGuess:
         self._filled: dict[tuple[float, int | None], float] = {}  # Σ (norm / threshold)^P, by threshold and tensor
         self.changes = False
 
-    def add(self, index: int, piece: Piece) -> None:
+    def add(self, index: int, piece: PieceStats) -> None:
         """Take a piece of a tensor into account."""
         self.changes = self.changes or any(piece.counts[2:]) or self._is_over(index, piece)
 
-    def _is_over(self, index: int, piece: Piece) -> bool:
+    def _is_over(self, index: int, piece: PieceStats) -> bool:
         """Whether the pieces seen so far are above a threshold: those of the tensor alone, where it is not of the whole dump."""
         strategy, threshold = self._plan.of_layer(self._layers[index] if self._layers else "")
         if not isinstance(threshold, int | float):
@@ -52,7 +52,7 @@ class ChangeGuess:
         self._filled[key] = self._filled.get(key, 0.0) + (norm / threshold) ** p
         return self._filled[key] > 1
 
-    def _norm(self, strategy: Strategy, piece: Piece) -> tuple[float, float]:
+    def _norm(self, strategy: Strategy, piece: PieceStats) -> tuple[float, float]:
         if strategy.group is Group.ELEMENT:
             return piece.max_abs, 1.0
         types = self._plan.norm_types
@@ -70,7 +70,7 @@ class EarlyOutput:
         self._tensors = tensors
         self._guess = ChangeGuess(plan, tensors)
 
-    def observe(self, slab: Slab, raw: Raw, piece: Piece | None) -> None:
+    def observe(self, slab: Slab, raw: Raw, piece: PieceStats | None) -> None:
         """Write a piece, unless what has been seen so far says that its group, or another, is going to change."""
         spec = self._tensors[slab.index]
         if self._guess.changes or piece is None or spec.offset is None:
@@ -89,9 +89,9 @@ class CopyAhead:
         self._plan, self._outputs = plan, outputs
         pairs = [
             pair
-            for source, placed in zip(plan.inputs, plan.outputs, strict=True)
-            if placed is not None
-            for pair in zip(source.files, placed.files, strict=True)
+            for source, output in zip(plan.inputs, plan.outputs, strict=True)
+            if output is not None
+            for pair in zip(source.files, output.files, strict=True)
         ]
         self._targets = dict(pairs) if len(pairs) <= _most_files() and _is_settled(plan) else {}
         self._begun: dict[str, EarlyOutput] = {}

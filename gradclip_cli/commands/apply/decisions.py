@@ -14,7 +14,7 @@ from gradclip_cli.engine import same_tensors
 from gradclip_cli.engine.series import check_taken
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.errors import InputError, NonFiniteError, UsageError
-from gradclip_cli.numerics.statistics import Stats
+from gradclip_cli.numerics.statistics import TensorStats
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.strategies.base import UNCHANGED, Action, Clamp, ZeroNonfinite
 from gradclip_cli.text import did_you_mean, printable
@@ -174,7 +174,7 @@ def _action(plan: ApplyPlan, group: NormGroup, threshold: float | None) -> Actio
     return group.strategy.decide(group.as_read, limit, epsilon)
 
 
-def _counts(stats: Stats) -> str:
+def _counts(stats: TensorStats) -> str:
     counted = ((stats.nan, "NaN"), (stats.posinf, "+Inf"), (stats.neginf, "-Inf"))
     return ", ".join(f"{number} {word}" for number, word in counted if number)
 

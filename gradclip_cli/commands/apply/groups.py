@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from gradclip_cli.commands.apply.plan import ApplyPlan
 from gradclip_cli.engine.measure import NormTypes
 from gradclip_cli.engine.survey import MeasuredDump
-from gradclip_cli.numerics.statistics_table import Columns
+from gradclip_cli.numerics.statistics_table import StatsTable
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.thresholds.rules import Threshold
 
@@ -45,7 +45,7 @@ def norm_groups(dump: MeasuredDump, plan: ApplyPlan) -> list[NormGroup]:
             kinds[key] = strategy, threshold
             members.setdefault(key, []).append(index)
     types = plan.norm_types
-    stats = dump.stats.together(list(members.values()), types)
+    stats = dump.stats.merge_groups(list(members.values()), types)
     strategies = [strategy for strategy, _ in kinds.values()]
     single = [strategy.group is Group.ELEMENT for strategy in strategies]
     norms = np.where(single, stats.max_abs, group_norms(stats, strategies, types))
@@ -56,7 +56,7 @@ def norm_groups(dump: MeasuredDump, plan: ApplyPlan) -> list[NormGroup]:
     ]
 
 
-def group_norms(stats: Columns, strategies: Sequence[Strategy], types: NormTypes) -> NDArray[np.float64]:
+def group_norms(stats: StatsTable, strategies: Sequence[Strategy], types: NormTypes) -> NDArray[np.float64]:
     """Return the norms of rows, each of the type that its strategy takes."""
     found = stats.norms(0, types[0])
     if len(types) == 1:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.listing import is_folder
 from gradclip_cli.inputs.naming import step_of
-from gradclip_cli.inputs.source import DumpSource, Placed
+from gradclip_cli.inputs.source import DumpOutput, DumpSource
 from gradclip_cli.storage.streams import STANDARD, unified
 from gradclip_cli.text import printable
 
@@ -22,7 +22,7 @@ def into_folder(inputs: Sequence[str], found: Sequence[DumpSource], output_forma
 
 def outputs_for(
     sources: Sequence[DumpSource], output: str | None, *, in_place: bool, dry_run: bool, directory: bool
-) -> tuple[Placed | None, ...]:
+) -> tuple[DumpOutput | None, ...]:
     """Name the output of each dump; several go into a directory, which is made if it is missing; `-` is standard output."""
     piped = any(STANDARD in source.files for source in sources)
     if piped and in_place:
@@ -43,11 +43,11 @@ def outputs_for(
     return _in_folder(sources, output)
 
 
-def _in_place(source: DumpSource) -> Placed:
-    return Placed(source.location, source.files, source.layout.companions(source))
+def _in_place(source: DumpSource) -> DumpOutput:
+    return DumpOutput(source.location, source.files, source.layout.companions(source))
 
 
-def _in_folder(sources: Sequence[DumpSource], folder: str) -> tuple[Placed, ...]:
+def _in_folder(sources: Sequence[DumpSource], folder: str) -> tuple[DumpOutput, ...]:
     """Name the outputs in a directory; a directory that is the only dump becomes that one."""
     if len(sources) == 1 and is_folder(sources[0].location):
         return (sources[0].layout.output_files(sources[0], folder),)

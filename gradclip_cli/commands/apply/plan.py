@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from gradclip_cli.errors import UsageError
 from gradclip_cli.formats import by_name, by_suffix
 from gradclip_cli.inputs.selection import Selection
-from gradclip_cli.inputs.source import DumpSource, Placed
+from gradclip_cli.inputs.source import DumpOutput, DumpSource
 from gradclip_cli.storage.streams import STANDARD
 from gradclip_cli.strategies import Strategy, find
 from gradclip_cli.strategies.base import Norm
@@ -56,7 +56,7 @@ class ApplyPlan:
     """A request to transform dumps; `outputs` holds a place for each input, or None where nothing is to be written."""
 
     inputs: tuple[DumpSource, ...]
-    outputs: tuple[Placed | None, ...]
+    outputs: tuple[DumpOutput | None, ...]
     strategy: Strategy
     threshold: Threshold | None = None
     overrides: tuple[Override, ...] = ()
@@ -84,7 +84,7 @@ class ApplyPlan:
     @property
     def targets(self) -> list[str]:
         """Every file that is to be written."""
-        return [target for placed in self.outputs if placed for target in (*placed.files, *placed.companions)]
+        return [target for output in self.outputs if output for target in (*output.files, *output.companions)]
 
     @property
     def is_piped(self) -> bool:

@@ -12,10 +12,10 @@ from gradclip_cli.commands.apply.plan import ApplyPlan
 from gradclip_cli.commands.apply.rewrite import Written
 from gradclip_cli.engine.rewrite import Rewritten
 from gradclip_cli.inputs.layouts import ranks
-from gradclip_cli.inputs.source import DumpSource, Placed
+from gradclip_cli.inputs.source import DumpOutput, DumpSource
 from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.numerics import norms
-from gradclip_cli.numerics.statistics import Stats
+from gradclip_cli.numerics.statistics import TensorStats
 from gradclip_cli.reports import ApplyDump, ApplyLayer, ApplyParam, ApplyReport, ApplyTotal
 from gradclip_cli.strategies import Group
 from gradclip_cli.text import count, listed
@@ -54,15 +54,15 @@ class ApplySummary:
         self._plan, self._types = plan, plan.norm_types
         self._of = {index: decision for group, decision in self._decisions for index in group.members}
         self._single = after.clipped
-        self._after = self._dump.stats.replaced(after.stats)
+        self._after = self._dump.stats.updated_by(after.stats)
         self._left_out = self._dump.left_out
 
-    def report(self, placed: Placed | None) -> ApplyDump:
+    def report(self, output: DumpOutput | None) -> ApplyDump:
         """Return the report of this dump; layers in natural order, tensors with their layer, those that do not count last."""
         dump, layout = self._dump, self._dump.source.layout
         return ApplyDump(
             input=dump.source.label,
-            output=layout.label(placed.location, placed.files) if placed else None,
+            output=layout.label(output.location, output.files) if output else None,
             step=dump.step,
             total=self._total(),
             layers=LazyRows(self._layer, range(len(dump.layers))),
@@ -201,7 +201,7 @@ class ApplySummary:
         )
 
 
-def _norm(stats: Stats, p: float) -> float:
+def _norm(stats: TensorStats, p: float) -> float:
     return stats.as_read(norms.norm(stats.powers[0], p))
 
 

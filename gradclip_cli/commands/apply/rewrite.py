@@ -12,7 +12,7 @@ from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.formats.base import Format, Reader
 from gradclip_cli.inputs.opened import DumpFile
-from gradclip_cli.inputs.source import DumpSource, Placed
+from gradclip_cli.inputs.source import DumpOutput, DumpSource
 from gradclip_cli.storage.atomic import Outputs
 from gradclip_cli.storage.random_access import InputFile, copy_at
 from gradclip_cli.strategies.base import Action
@@ -37,21 +37,23 @@ class DumpRewriter:
         for one in decided:
             inside.setdefault(one.dump.source, []).append(one)
         return {
-            source: self._input(inside[source][0].dump, placed, _actions(inside[source]))
-            for source, placed in dict(zip(self._plan.inputs, self._plan.outputs, strict=True)).items()
+            source: self._input(inside[source][0].dump, output, _actions(inside[source]))
+            for source, output in dict(zip(self._plan.inputs, self._plan.outputs, strict=True)).items()
         }
 
-    def _input(self, dump: MeasuredDump, placed: Placed | None, actions: Mapping[int, Action]) -> Written:
+    def _input(self, dump: MeasuredDump, output: DumpOutput | None, actions: Mapping[int, Action]) -> Written:
         """Write the files of an input, and copy what goes with them."""
         source = dump.source
         source.layout.check_unchanged(source)
-        targets = [None] * len(dump.files) if placed is None else placed.files
+        targets = [None] * len(dump.files) if output is None else output.files
         files = [self._file(file, target, actions) for file, target in zip(dump.files, targets, strict=True)]
-        if placed is not None and placed.companions:
-            for path, target in zip(source.layout.companions(source), placed.companions, strict=True):
+        if output is not None and output.companions:
+            for path, target in zip(source.layout.companions(source), output.companions, strict=True):
                 self._copy(path, target)
             source.layout.check_unchanged(source)
-        rewritten = Rewritten.joined([(file.start, one.rewritten) for file, one in zip(dump.files, files, strict=True)])
+        rewritten = Rewritten.concatenate(
+            [(file.start, one.rewritten) for file, one in zip(dump.files, files, strict=True)]
+        )
         return Written(rewritten, [note for one in files for note in one.notes])
 
     def _file(self, file: DumpFile, target: str | None, actions: Mapping[int, Action]) -> Written:

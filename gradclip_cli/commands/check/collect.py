@@ -96,7 +96,7 @@ def _reduce(dump: MeasuredDump, step: int | None, counts: RangeCounts, same: set
     """Reduce a dump to its figures; pieces of one tensor are one."""
     named = dump.named
     tensors = [Tensor(name, *dump.places[indices[0]]) for name, indices in named.items()]
-    stats = dump.stats.together(list(named.values()), TYPES)
+    stats = dump.stats.merge_groups(list(named.values()), TYPES)
     outside = np.array([counts.of(indices) for indices in named.values()]).reshape(len(named), len(counts.targets), 2)
     rows = [
         *stats.counts.T,

@@ -16,7 +16,7 @@ from gradclip_cli.engine.measure import PieceObserver
 from gradclip_cli.formats.base import Format, Reader
 from gradclip_cli.numerics.dtypes import FLOATS, DType, Raw, words_of
 from gradclip_cli.numerics.narrow_floats import overflow_bits, values_of
-from gradclip_cli.numerics.statistics import Piece
+from gradclip_cli.numerics.statistics import PieceStats
 from gradclip_cli.numerics.workspace import borrow
 from gradclip_cli.tensors import Slab, TensorSpec
 
@@ -41,7 +41,7 @@ class RangeCounts:
         specs, start = reader.tensors, self._tensors
         self._tensors += len(specs)
 
-        def observe(slab: Slab, raw: Raw, piece: Piece | None) -> None:
+        def observe(slab: Slab, raw: Raw, piece: PieceStats | None) -> None:
             self.count(specs, start, slab, raw)
 
         return observe if self.targets else None

@@ -53,8 +53,8 @@ class SeriesLayout(NamedTuple):
     def reduce(self, dump: MeasuredDump, plan: StatsPlan) -> DumpNorms:
         """Reduce a dump to its norms; raise InputError where its tensors, or their shapes, are not those of the first."""
         types = sums_for(plan)
-        params = dump.stats.together(self._of(dump), types)
-        layers = params.together([range(a, b) for a, b in pairwise(self.starts)], types)
+        params = dump.stats.merge_groups(self._of(dump), types)
+        layers = params.merge_groups([range(a, b) for a, b in pairwise(self.starts)], types)
         return dump_norms(Step(dump.source.label, dump.step), layers, params, plan)
 
     def _of(self, dump: MeasuredDump) -> list[list[int]]:

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from gradclip_cli.commands.stats.plan import StatsPlan
 from gradclip_cli.numerics import norms
 from gradclip_cli.numerics.norms import Clamped, Sums
-from gradclip_cli.numerics.statistics import Stats
-from gradclip_cli.numerics.statistics_table import Columns
+from gradclip_cli.numerics.statistics import TensorStats
+from gradclip_cli.numerics.statistics_table import StatsTable
 from gradclip_cli.strategies import Group
 from gradclip_cli.thresholds.norm_table import Step
 
@@ -47,7 +47,7 @@ def sums_for(plan: StatsPlan) -> Sums:
     return (plan.norm.type, *second, *(Clamped(limit, squared) for limit in limits for squared in (False, True)))
 
 
-def dump_norms(step: Step, layers: Columns, params: Columns, plan: StatsPlan) -> DumpNorms:
+def dump_norms(step: Step, layers: StatsTable, params: StatsTable, plan: StatsPlan) -> DumpNorms:
     """Reduce what was measured of a dump, put together by tensor and by layer, to its norms."""
     types, p = sums_for(plan), plan.norm.type
     total = params.total(types)
@@ -62,7 +62,7 @@ def dump_norms(step: Step, layers: Columns, params: Columns, plan: StatsPlan) ->
     )
 
 
-def _l2(total: Stats, layers: Columns, params: Columns, sums: Sums) -> DumpL2:
+def _l2(total: TensorStats, layers: StatsTable, params: StatsTable, sums: Sums) -> DumpL2:
     """Keep the L2 norms, and what each limit among `sums` leaves of the tensors."""
     limits = [kind.limit for kind in sums if isinstance(kind, Clamped) and kind.squared]
     which = sums.index(2.0)
@@ -71,7 +71,7 @@ def _l2(total: Stats, layers: Columns, params: Columns, sums: Sums) -> DumpL2:
     return DumpL2(whole, by_layer, by_param, {limit: _clipped(params, sums, limit) for limit in limits})
 
 
-def _clipped(params: Columns, sums: Sums, limit: float) -> tuple[Row, Row]:
+def _clipped(params: StatsTable, sums: Sums, limit: float) -> tuple[Row, Row]:
     from gradclip_cli.numerics.products import Length, cosine
 
     whole, dot, square = (sums.index(kind) for kind in (2.0, Clamped(limit, False), Clamped(limit, True)))

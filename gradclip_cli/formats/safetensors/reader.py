@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats.base import Options
-from gradclip_cli.formats.headers import Headers
 from gradclip_cli.formats.safetensors.header import MAX_HEADER, Header, parse_header
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.storage.random_access import RandomAccess
@@ -26,7 +25,7 @@ class SafetensorsReader:
         self.file = file
         headers = options.headers
         known: Header | None = headers.of_file(file.fingerprint) if headers is not None else None
-        header = known or _read_header(file, headers)
+        header = known or _read_header(file, options)
         self.begin, self.metadata, self.tensors = header
 
     def read(self, spec: TensorSpec, start: int, out: Raw) -> None:
@@ -45,12 +44,15 @@ class SafetensorsReader:
         """Nothing but the descriptor, which is the caller's."""
 
 
-def _read_header(file: RandomAccess, headers: Headers | None) -> Header:
+def _read_header(file: RandomAccess, options: Options) -> Header:
     """Read the header, and parse it unless the same bytes were parsed before."""
+    headers, most = options.headers, options.most_tensors
     length = int.from_bytes(file.read(0, 8), "little")
     if length > min(MAX_HEADER, file.size - 8):
         raise InputError(f"header of {length:,} bytes, in a file of {file.size:,}", path=file.path)
     data = file.read(8, length)
+    if most is not None and data.count(b'"data_offsets"') > most:
+        raise InputError(f"holds more tensors than {most}", path=file.path)
     key = file.size, data
     header: Header | None = headers.of_bytes(key) if headers is not None else None
     if header is None:

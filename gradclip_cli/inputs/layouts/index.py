@@ -10,7 +10,7 @@ from gradclip_cli.errors import InputError
 from gradclip_cli.inputs.layouts.numbered import Numbered, holders
 from gradclip_cli.inputs.layouts.single import Single
 from gradclip_cli.inputs.naming import step_of
-from gradclip_cli.inputs.source import DumpSource, Found, Placed
+from gradclip_cli.inputs.source import DumpOutput, DumpSource, Found
 
 if TYPE_CHECKING:
     from gradclip_cli.storage.random_access import Fingerprint
@@ -35,9 +35,9 @@ class Index(Numbered):
         """The index is copied: neither the names of the shards nor their sizes change."""
         return (source.location,)
 
-    def output_files(self, source: DumpSource, location: str) -> Placed:
+    def output_files(self, source: DumpSource, location: str) -> DumpOutput:
         """The shards keep their names, beside the index."""
-        return Placed(location, super().output_files(source, location).files, (location,))
+        return DumpOutput(location, super().output_files(source, location).files, (location,))
 
     def output_names(self, source: DumpSource) -> tuple[str, ...]:
         """The shards and the index keep their names."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from gradclip_cli.errors import InputError
 from gradclip_cli.inputs.layouts.single import Single
 from gradclip_cli.inputs.naming import step_of
-from gradclip_cli.inputs.source import DumpSource, Found, Placed
+from gradclip_cli.inputs.source import DumpOutput, DumpSource, Found
 
 _NUMBERED = re.compile(r"(?P<head>.*-)(?P<number>\d{1,9})-of-(?P<of>\d{1,9})(?P<tail>\.safetensors)", re.DOTALL)
 _MOST_FILES = 100_000
@@ -24,11 +24,11 @@ class Numbered(Single):
         """What a report calls a dump: the list of its files."""
         return list(files)
 
-    def output_files(self, source: DumpSource, location: str) -> Placed:
+    def output_files(self, source: DumpSource, location: str) -> DumpOutput:
         """The files keep their names, in the folder of the location."""
         folder = os.path.dirname(location)
         files = tuple(os.path.join(folder, os.path.basename(file)) for file in source.files)
-        return Placed(files[0], files)
+        return DumpOutput(files[0], files)
 
     def check(self, source: DumpSource, names: Sequence[Sequence[str]]) -> None:
         """Raise where a tensor stands in two files."""

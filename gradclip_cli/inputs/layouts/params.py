@@ -8,7 +8,7 @@ from gradclip_cli.errors import InputError
 from gradclip_cli.inputs.layouts.single import Single
 from gradclip_cli.inputs.listing import dump_files, is_folder
 from gradclip_cli.inputs.naming import step_of
-from gradclip_cli.inputs.source import DumpSource, Found, Placed
+from gradclip_cli.inputs.source import DumpOutput, DumpSource, Found
 from gradclip_cli.text import listed
 
 KEY = "gradient"
@@ -25,9 +25,9 @@ class Params(Single):
         """The tensor of a file is called like the file."""
         return [param_of(file)] * len(names)
 
-    def output_files(self, source: DumpSource, location: str) -> Placed:
+    def output_files(self, source: DumpSource, location: str) -> DumpOutput:
         """The location is a folder, and files keep their names in it."""
-        return Placed(location, tuple(os.path.join(location, os.path.basename(file)) for file in source.files))
+        return DumpOutput(location, tuple(os.path.join(location, os.path.basename(file)) for file in source.files))
 
     def output_names(self, source: DumpSource) -> tuple[str, ...]:
         """The folder keeps its name, also where it was given as `.`."""
@@ -78,7 +78,7 @@ def is_by_param(paths: Sequence[str]) -> bool:
     from gradclip_cli.inputs.opened import tensor_names
 
     try:
-        return bool(paths) and tensor_names(paths[0]) == [KEY]
+        return bool(paths) and tensor_names(paths[0], most=1) == [KEY]
     except InputError:
         return False
 

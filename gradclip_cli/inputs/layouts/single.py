@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from gradclip_cli.inputs.naming import step_of
-from gradclip_cli.inputs.source import DumpSource, Found, Placed
+from gradclip_cli.inputs.source import DumpOutput, DumpSource, Found
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class Single:
         """Nothing goes with it."""
         return ()
 
-    def output_files(self, source: DumpSource, location: str) -> Placed:
+    def output_files(self, source: DumpSource, location: str) -> DumpOutput:
         """Its file goes to the location itself."""
-        return Placed(location, (location,))
+        return DumpOutput(location, (location,))
 
     def output_names(self, source: DumpSource) -> tuple[str, ...]:
         """Outputs keep the names of the files."""

@@ -130,6 +130,14 @@ def test_dumps_of_a_series_have_one_header(tmp_path: Path, parsed: list[int]) ->
     assert len(parsed) == 3
 
 
+def test_a_folder_is_told_without_parsing_a_long_header(tmp_path: Path, parsed: list[int]) -> None:
+    """Where the first file of a folder holds several tensors, its header is parsed once, when it is read as a dump."""
+    for k in range(2):
+        save_file({"a.w": np.float32([k]), "b.w": np.float32([1])}, tmp_path / f"step{k}.safetensors")
+    stats(tmp_path)
+    assert len(parsed) == 1
+
+
 def test_what_is_known_of_a_file_is_not_taken_for_another(tmp_path: Path) -> None:
     """The tensors of a file that was replaced by one of the same size are those of the new one."""
     headers, path = Headers(keep=True), tmp_path / "g.safetensors"

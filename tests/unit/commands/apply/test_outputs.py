@@ -17,7 +17,7 @@ def outputs(
     """Name the outputs of inputs."""
     sources = [single(path) for path in inputs]
     found = outputs_for(sources, output, in_place=in_place, dry_run=dry_run, directory=directory)
-    return tuple(placed.location if placed else None for placed in found)
+    return tuple(output.location if output else None for output in found)
 
 
 def test_a_dry_run_writes_nothing() -> None:

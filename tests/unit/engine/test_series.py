@@ -1,0 +1,64 @@
+"""A file with a group for each step is a series; dumps stand in the order of their steps."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.tensors import dump_of
+
+from gradclip_cli.engine.executors import Threads
+from gradclip_cli.engine.run import Run
+from gradclip_cli.engine.series import by_step, measure_series, shared_names, split
+from gradclip_cli.errors import InputError
+from gradclip_cli.inputs.discovery import in_step_order
+from gradclip_cli.inputs.layouts.single import single
+from gradclip_cli.inputs.naming import Naming
+from gradclip_cli.inputs.selection import Selection
+
+ONE = np.ones(1)
+
+
+def test_each_step_counts_its_own_tensors() -> None:
+    """Dumps are in the order of their steps, and their tensors are named without the groups."""
+    dump = dump_of({"step10/l/w": ONE, "step2/l/w": 2 * ONE, "step10/l/b": ONE})
+    found = split(dump, Naming())
+    assert [(one.step, one.prefix, list(one.named)) for one in found] == [
+        (2, "step2/", ["l/w"]),
+        (10, "step10/", ["l/w", "l/b"]),
+    ]
+    assert [one.stats[index].max_abs for one in found for index in one.named["l/w"]] == [2, 1]
+
+
+@pytest.mark.parametrize("names", [("step1/w", "w"), ("step1/w", "step2/w", "lr")])
+def test_what_stands_outside_of_steps_makes_a_file_one_dump(names: tuple[str, ...]) -> None:
+    """Where there are steps beside it, a note says so."""
+    (dump,) = split(dump_of(dict.fromkeys(names, ONE)), Naming())
+    assert len(dump.named) == len(names)
+    assert [("lr" in note) for note in dump.notes] == [True] * (len(names) - 2)
+
+
+def test_shared_names_are_those_of_each_dump_in_a_file(tmp_path: Path) -> None:
+    """Names inside the groups of steps, of tensors that count; whole numbers outside keep a file from being a series."""
+    np.savez(tmp_path / "a.npz", **{"step1/w": ONE, "step2/w": ONE, "step2/v": ONE, "step1/ids": np.arange(2)})
+    np.savez(tmp_path / "b.npz", w=ONE, u=ONE)
+    np.savez(tmp_path / "c.npz", **{"step1/w": ONE, "step2/w": ONE, "ids": np.arange(2)})
+    a, b, c = (single(str(tmp_path / f"{name}.npz")) for name in "abc")
+    with Threads(1) as workers:
+        run = Run(Selection(), workers)
+        assert shared_names([a], run, keep_going=False) == {"w"}
+        assert shared_names([a, b], run, keep_going=False) == {"w"}
+        assert shared_names([a], run, keep_going=False, skip=1) == {"w", "v"}
+        assert shared_names([c], run, keep_going=False) == {"step1/w", "step2/w"}
+        assert len(measure_series(c, (2.0,), run)) == 1
+        gone = single(str(tmp_path / "gone.npz"))
+        assert shared_names([gone, b], run, keep_going=True) == {"w", "u"}
+        with pytest.raises(InputError):
+            shared_names([gone, b], run, keep_going=False)
+
+
+def test_steps_count_only_where_all_dumps_have_one() -> None:
+    """Dumps, and inputs before they are read, stand by one rule: in the order of their steps, or as they were given."""
+    for steps, expected in (([2, 1], [1, 2]), ([2, None, 1], [None] * 3)):
+        assert [dump.step for dump in by_step([dump_of({"w": ONE}, step=step) for step in steps])] == expected
+        sources = [single("g.npz" if step is None else f"step_{step}.npz") for step in steps]
+        assert [step for _, step in in_step_order(sources)] == expected
