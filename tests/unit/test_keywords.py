@@ -94,7 +94,7 @@ def test_numbers_become_pythons_own() -> None:
 
 def test_a_name_that_no_argument_has_is_wrong_usage() -> None:
     """A keyword that is not known is named, and an argument too many is wrong usage, too."""
-    with pytest.raises(UsageError, match="^called: got an unexpected keyword argument 'nonsense'"):
+    with pytest.raises(UsageError, match=r"^called: got an unexpected keyword argument 'nonsense'"):
         called(nonsense=1)  # type: ignore[call-arg]
     with pytest.raises(UsageError, match="too many"):
         called("a", "b")  # type: ignore[call-arg, misc]
