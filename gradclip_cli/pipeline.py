@@ -19,7 +19,11 @@ if TYPE_CHECKING:
     from gradclip_cli.commands.diff import DiffPlan
     from gradclip_cli.commands.ls import LsPlan
     from gradclip_cli.commands.stats.plan import StatsPlan
-    from gradclip_cli.reports import ApplyReport, CheckReport, DiffReport, LsReport, StatsReport
+    from gradclip_cli.reports.apply import ApplyReport
+    from gradclip_cli.reports.check import CheckReport
+    from gradclip_cli.reports.diff import DiffReport
+    from gradclip_cli.reports.listing import LsReport
+    from gradclip_cli.reports.stats import StatsReport
 
 
 usual = np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")

@@ -25,7 +25,7 @@ from gradclip_cli.cli.types import OVERRIDE, PATH, STRATEGY, THRESHOLD
 from gradclip_cli.commands.apply.plan import NONFINITE, ApplyPlan
 from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.inputs.selection import Selection
-from gradclip_cli.reports import ApplyReport
+from gradclip_cli.reports.apply import ApplyReport
 from gradclip_cli.storage.streams import STANDARD
 from gradclip_cli.strategies.base import Norm
 from gradclip_cli.thresholds.rules import SPELLINGS

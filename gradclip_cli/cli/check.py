@@ -26,7 +26,7 @@ from gradclip_cli.cli.options import (
 from gradclip_cli.cli.output import refuse_left_out, show
 from gradclip_cli.cli.progress import progress
 from gradclip_cli.cli.types import CHECKS, REAL, WHOLE
-from gradclip_cli.reports import CheckReport
+from gradclip_cli.reports.check import CheckReport
 
 
 def _option(limit: "Field[Any]") -> Any:

@@ -26,7 +26,7 @@ from gradclip_cli.cli.types import RULE, STRATEGY, TRIAL, WHOLE
 from gradclip_cli.errors import InputError
 from gradclip_cli.render.records import KINDS
 from gradclip_cli.render.view import View
-from gradclip_cli.reports import StatsReport
+from gradclip_cli.reports.stats import StatsReport
 from gradclip_cli.strategies import Strategy
 from gradclip_cli.thresholds.adaptive import AdaptiveRule
 from gradclip_cli.thresholds.rules import SPELLINGS, Rule

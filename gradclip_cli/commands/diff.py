@@ -15,7 +15,7 @@ from gradclip_cli.numerics.comparison import Comparison
 from gradclip_cli.numerics.differences import Tolerance, worst
 from gradclip_cli.numerics.norms import total
 from gradclip_cli.numerics.products import Length
-from gradclip_cli.reports import DiffParam, DiffReport
+from gradclip_cli.reports.diff import DiffParam, DiffReport
 from gradclip_cli.storage.streams import STANDARD
 from gradclip_cli.strategies.norm import check_jobs
 

@@ -6,7 +6,7 @@ from typing import Any
 import click
 import pytest
 
-from gradclip_cli import api
+import gradclip_cli
 from gradclip_cli.cli import COMMANDS, main
 
 COMMAND_LINE_ONLY = {"files_from", "null", "config", "print_config", "quiet", "print_threshold", "by", "fail_on", "whole"} | {
@@ -25,7 +25,7 @@ def params(command: str) -> dict[str, click.Parameter]:
 
 def keywords(command: str) -> dict[str, inspect.Parameter]:
     """Return the arguments of the function of a command, but for its progress."""
-    found = dict(inspect.signature(getattr(api, command)).parameters)
+    found = dict(inspect.signature(getattr(gradclip_cli, command)).parameters)
     found.pop("progress", None)
     return found
 

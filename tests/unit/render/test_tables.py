@@ -12,7 +12,7 @@ import pytest
 from gradclip_cli import render, stats
 from gradclip_cli.render.tables.grid import figure
 from gradclip_cli.render.view import View
-from gradclip_cli.reports import LsReport, LsTensor
+from gradclip_cli.reports.listing import LsReport, LsTensor
 from unit.render.made import KINDS, LS, NAME, REPORTS, STATS, STRATEGIES, WIDE, Terminal, rendered
 
 

@@ -14,7 +14,7 @@ from gradclip_cli.commands.stats.report import report
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.inputs.selection import Selection
-from gradclip_cli.reports import StatsReport
+from gradclip_cli.reports.stats import StatsReport
 from gradclip_cli.strategies import find
 from gradclip_cli.strategies.base import Norm
 from gradclip_cli.thresholds.rules import RULES
