@@ -64,7 +64,7 @@ def _read_one(
     path: str, before: Dump | None, plan: CheckPlan, workers: Executor, progress: Progress
 ) -> tuple[Losses, list[Dump], list[set[str]]]:
     """Measure the dumps in a file; return what is lost in each, and what is the same in each as in the one before it."""
-    losses = Losses(_targets(plan))
+    losses = Losses(_targets(plan), workers.work)
     dumps = surveyed(path, plan.selection, sameness.TYPES, workers, progress, losses.follow)
     same = [_same(one, other, plan, workers) for one, other in zip([before, *dumps], dumps, strict=False)]
     return losses, dumps, same

@@ -21,7 +21,7 @@ from gradclip_cli.numerics.comparison import Chunk, Comparison, compare_piece, j
 from gradclip_cli.numerics.differences import Tolerance
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.numerics.products import Length
-from gradclip_cli.numerics.workspace import borrow
+from gradclip_cli.numerics.workspace import Buffer, Workspace
 from gradclip_cli.tensors import PIECE_BYTES, Slab, TensorSpec, cut, in_order
 from gradclip_cli.text import listed
 
@@ -104,7 +104,11 @@ def compare(a: Opened, b: Opened, tolerance: Tolerance, workers: Executor, progr
         slabs = [slab]
         if slab.count > 1:
             slabs = [Slab(k, 1, 0, pairs[k].a.spec.size) for k in range(slab.index, slab.index + slab.count)]
-        return [(one.index, chunk) for one in slabs for chunk in _chunks(pairs[one.index], one, tolerance, progress)]
+        return [
+            (one.index, chunk)
+            for one in slabs
+            for chunk in _chunks(pairs[one.index], one, tolerance, progress, workers.work)
+        ]
 
     chunks = chain.from_iterable(workers.map(task, cut([pair.laid for pair in pairs], range(len(pairs)))))
     found = {}
@@ -130,23 +134,23 @@ def lengths(dump: Opened, compared: dict[str, Comparison], workers: Executor, pr
     return found
 
 
-def _chunks(pair: Pair, slab: Slab, tolerance: Tolerance, progress: Progress) -> Iterator[Chunk]:
+def _chunks(pair: Pair, slab: Slab, tolerance: Tolerance, progress: Progress, work: Workspace) -> Iterator[Chunk]:
     """Read a slab of both tensors and compare it; one that is turned is read in the order of the other."""
     dtypes = pair.a.spec.dtype, pair.b.spec.dtype
     with ExitStack() as stack:
         stack.enter_context(room(sum(source.spec.held for source in pair)))
-        reads = [_reading(source, pair.turned, stack) for source in pair]
+        reads = [_reading(source, pair.turned, stack, work) for source in pair]
         for piece in in_order(slab, pair.a.spec, TURNED_BYTES if pair.turned else PIECE_BYTES):
             raws = [
-                _fetched(_told(read, source.reader, progress), source.spec, piece, name)
-                for read, source, name in zip(reads, pair, ("raw a", "raw b"), strict=True)
+                _fetched(_told(read, source.reader, progress), source.spec, piece, buffer)
+                for read, source, buffer in zip(reads, pair, (work.raw, work.raw_b), strict=True)
             ]
-            yield compare_piece(raws[0], raws[1], dtypes, tolerance)
+            yield compare_piece(raws[0], raws[1], dtypes, tolerance, work)
 
 
-def _reading(source: Source, turned: bool, stack: ExitStack) -> Read:
+def _reading(source: Source, turned: bool, stack: ExitStack, work: Workspace) -> Read:
     if turned and source.spec.fortran:
-        return stack.enter_context(Turned(source.reader.read, source.spec, source.reader.file.path)).read
+        return stack.enter_context(Turned(source.reader.read, source.spec, work, source.reader.file.path)).read
     return source.reader.read
 
 
@@ -160,8 +164,8 @@ def _told(read: Read, reader: Reader, progress: Progress) -> Read:
     return tell
 
 
-def _fetched(read: Read, spec: TensorSpec, piece: Slab, name: str) -> Raw:
-    """Read a piece into a reused array, good until the next call for this `name` in this thread."""
-    raw = borrow(name, (piece.stop - piece.start) * spec.dtype.itemsize, np.uint8)
+def _fetched(read: Read, spec: TensorSpec, piece: Slab, buffer: Buffer) -> Raw:
+    """Read a piece into memory that is used again."""
+    raw = buffer.take((piece.stop - piece.start) * spec.dtype.itemsize, np.uint8)
     read(spec, piece.start, raw)
     return raw

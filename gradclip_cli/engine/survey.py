@@ -17,6 +17,7 @@ from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.numerics.norms import Sums
 from gradclip_cli.numerics.statistics_table import Columns, joined
+from gradclip_cli.numerics.workspace import Workspace
 from gradclip_cli.storage.random_access import Fingerprint
 from gradclip_cli.tensors import Slab, TensorSpec, in_order
 from gradclip_cli.text import listed
@@ -149,7 +150,7 @@ def survey(
     dump = Dump(
         path, step_of(path if folders.is_folder(path) else parts[0].path), parts, tensors, places, joined(found), others
     )
-    return replace(dump, replicas=_replicas(dump, selection)) if shards.is_by_rank(path) else dump
+    return replace(dump, replicas=_replicas(dump, selection, workers.work)) if shards.is_by_rank(path) else dump
 
 
 def _measured(
@@ -164,24 +165,24 @@ def _measured(
     return found
 
 
-def _replicas(dump: Dump, selection: Selection) -> list[str]:
+def _replicas(dump: Dump, selection: Selection, work: Workspace) -> list[str]:
     """Name the tensors whose pieces are identical byte for byte: norms would count copies more than once."""
     alike = [
         (name, indices)
         for name, indices in dump.named.items()
         if len(indices) > 1 and dump.shape(indices) and len({dump.stats[index] for index in indices}) == 1
     ]
-    return [name for name, indices in alike if len({_digest(dump, index, selection) for index in indices}) == 1]
+    return [name for name, indices in alike if len({_digest(dump, index, selection, work) for index in indices}) == 1]
 
 
-def _digest(dump: Dump, index: int, selection: Selection) -> bytes:
+def _digest(dump: Dump, index: int, selection: Selection, work: Workspace) -> bytes:
     import hashlib
 
     part = next(part for part in reversed(dump.parts) if part.start <= index)
     spec, digest = dump.tensors[index], hashlib.sha256()
     with open_dump(part.path, selection) as (_, reader):
         for piece in in_order(Slab(0, 1, 0, spec.size), spec):
-            digest.update(fetch(reader.read, piece, [spec]).data)
+            digest.update(fetch(reader.read, piece, [spec], work).data)
     return digest.digest()
 
 

@@ -9,6 +9,7 @@ from gradclip_cli.numerics.differences import Difference, Numbers, Tolerance, di
 from gradclip_cli.numerics.dtypes import DType, Raw
 from gradclip_cli.numerics.norms import BLOCK, Power
 from gradclip_cli.numerics.products import Length, Squares, Sums, concatenated, length, product, products, squares
+from gradclip_cli.numerics.workspace import Workspace
 
 _CHUNK = 4 * BLOCK
 """What is computed with at once, so that all that is made of it stays in the cache of a core."""
@@ -32,7 +33,7 @@ class Comparison(NamedTuple):
     product: Power | None = None
 
 
-def compare_piece(a: Raw, b: Raw, dtypes: tuple[DType, DType], tolerance: Tolerance) -> Chunk:
+def compare_piece(a: Raw, b: Raw, dtypes: tuple[DType, DType], tolerance: Tolerance, work: Workspace) -> Chunk:
     """Compare consecutive elements of two tensors, beginning at a whole number of blocks."""
     of_a, of_b = dtypes
     chunks = []
@@ -40,10 +41,10 @@ def compare_piece(a: Raw, b: Raw, dtypes: tuple[DType, DType], tolerance: Tolera
         part_a = a[start * of_a.itemsize : stop * of_a.itemsize]
         part_b = b[start * of_b.itemsize : stop * of_b.itemsize]
         if of_a == of_b and np.array_equal(part_a, part_b):
-            chunks.append(_twin(part_a, of_a, width))
+            chunks.append(_twin(part_a, of_a, width, work))
         else:
-            pair = numbers(part_a, of_a, "numbers a"), numbers(part_b, of_b, "numbers b")
-            chunks.append(_chunk(difference(*pair, tolerance), pair, dtypes, width))
+            pair = numbers(part_a, of_a, work.numbers_a, work), numbers(part_b, of_b, work.numbers_b, work)
+            chunks.append(_chunk(difference(*pair, tolerance, work), pair, dtypes, width, work))
     return chunks[0] if len(chunks) == 1 else _merged(chunks)
 
 
@@ -58,23 +59,25 @@ def join(chunks: Sequence[Chunk], dtypes: tuple[DType, DType]) -> Comparison:
     )
 
 
-def _twin(raw: Raw, dtype: DType, width: int) -> Chunk:
+def _twin(raw: Raw, dtype: DType, width: int, work: Workspace) -> Chunk:
     """Measure elements that are the same, bit for bit, in both."""
     if not dtype.is_float:
         return Chunk(Difference(max_rel=0.0 if raw.any() else None))
-    found, _ = squares(numbers(raw, dtype, "numbers a").values.reshape(-1, width), dtype)
+    found, _ = squares(numbers(raw, dtype, work.numbers_a, work).values.reshape(-1, width), dtype, work)
     some = found.nan or found.infinite or bool(found.sums.values.any())
     exponents, values = found.sums
     return Chunk(Difference(max_rel=0.0 if some else None), found, found, Sums(2 * exponents, values))
 
 
-def _chunk(found: Difference, pair: tuple[Numbers, Numbers], dtypes: tuple[DType, DType], width: int) -> Chunk:
+def _chunk(
+    found: Difference, pair: tuple[Numbers, Numbers], dtypes: tuple[DType, DType], width: int, work: Workspace
+) -> Chunk:
     measured = [
-        squares(side.values.reshape(-1, width), dtype) if dtype.is_float else None
+        squares(side.values.reshape(-1, width), dtype, work) if dtype.is_float else None
         for side, dtype in zip(pair, dtypes, strict=True)
     ]
     a, b = measured
-    dot = products(a[1], b[1], a[0], b[0]) if a is not None and b is not None else None
+    dot = products(a[1], b[1], a[0], b[0], work) if a is not None and b is not None else None
     return Chunk(found, a and a[0], b and b[0], dot)
 
 

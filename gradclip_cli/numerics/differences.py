@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradclip_cli.numerics.dtypes import DType, Raw, decode, words_of
-from gradclip_cli.numerics.workspace import borrow
+from gradclip_cli.numerics.workspace import Buffer, Workspace
 
 Wide = NDArray[np.float64]
 
@@ -46,24 +46,24 @@ class Numbers(NamedTuple):
     rest: Wide | None = None
 
 
-def numbers(raw: Raw, dtype: DType, name: str) -> Numbers:
-    """Return the numbers that are stored, exactly, good until the next call for this `name` in this thread."""
-    values = borrow(name, raw.size // dtype.itemsize, np.float64)
+def numbers(raw: Raw, dtype: DType, out: Buffer, work: Workspace) -> Numbers:
+    """Return the numbers that are stored, exactly, in `out`."""
+    values = out.take(raw.size // dtype.itemsize, np.float64)
     if dtype.kind == "int" and dtype.itemsize == 8:
-        return _large(decode(raw, dtype), values)
+        return _large(decode(raw, dtype, work), values)
     with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN like any other
-        np.copyto(values, words_of(raw, dtype) != 0 if dtype.kind == "bool" else decode(raw, dtype))
+        np.copyto(values, words_of(raw, dtype) != 0 if dtype.kind == "bool" else decode(raw, dtype, work))
     return Numbers(values)
 
 
-def difference(a: Numbers, b: Numbers, tolerance: Tolerance) -> Difference:
+def difference(a: Numbers, b: Numbers, tolerance: Tolerance, work: Workspace) -> Difference:
     """Compare elements, at least one."""
     with np.errstate(all="ignore"):
-        apart = np.subtract(a.values, b.values, out=borrow("apart", a.values.size, np.float64))
+        apart = np.subtract(a.values, b.values, out=work.distance.take(a.values.size, np.float64))
         if a.rest is not None or b.rest is not None:
             apart += _or_zero(a.rest) - _or_zero(b.rest)
         np.abs(apart, out=apart)
-        size = np.abs(b.values, out=borrow("size of b", b.values.size, np.float64))
+        size = np.abs(b.values, out=work.size_b.take(b.values.size, np.float64))
         if math.isfinite(apart.max()):
             return _measured(apart, size, tolerance)
         return _with_nonfinite(a.values, b.values, apart, tolerance)

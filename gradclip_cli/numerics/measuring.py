@@ -13,7 +13,7 @@ from gradclip_cli.numerics.narrow_floats import magnitudes, overflow_bits
 from gradclip_cli.numerics.norms import BLOCK, Sums
 from gradclip_cli.numerics.statistics import Piece, join
 from gradclip_cli.numerics.statistics_table import Block
-from gradclip_cli.numerics.workspace import scratch
+from gradclip_cli.numerics.workspace import Workspace
 
 Powers = tuple[list[NDArray[np.int64]], list[NDArray[np.float64]]]
 """Exponents and values of sums: of each sum taken, those of all rows."""
@@ -21,62 +21,62 @@ Powers = tuple[list[NDArray[np.int64]], list[NDArray[np.float64]]]
 _PLAIN = frozenset({1.0, 2.0})
 
 
-def measure_piece(raw: Raw, dtype: DType, types: Sums) -> Piece:
+def measure_piece(raw: Raw, dtype: DType, types: Sums, work: Workspace) -> Piece:
     """Measure consecutive elements of one tensor, beginning at a whole number of blocks."""
-    values, peak, zeros, finite = _looked_at(raw, dtype)
+    values, peak, zeros, finite = _looked_at(raw, dtype, work)
     counts = (values.size, zeros, 0, 0, 0)
     if not finite:
-        values = decode(raw, dtype)
+        values = decode(raw, dtype, work)
         counts = (values.size, zeros, *_nonfinite(values))
         values = np.where(np.isfinite(values), values, values.dtype.type(0))
         peak = float(np.abs(values).max(initial=0))
-    exponents, sums = _by_block(widen(values), types, dtype)
+    exponents, sums = _by_block(widen(values, work), types, dtype, work)
     return Piece(counts, peak, tuple(exponents), tuple(sums))
 
 
-def measure_small(raw: Raw, dtype: DType, sizes: Sequence[int], types: Sums) -> Block:
+def measure_small(raw: Raw, dtype: DType, sizes: Sequence[int], types: Sums, work: Workspace) -> Block:
     """Measure tensors of at most one block each that lie side by side; those of one size in one go, with the same bits."""
     itemsize, at, blocks = dtype.itemsize, 0, []
     for size, run in groupby(sizes):
         count = sum(1 for _ in run)
         part = raw[at : at + count * size * itemsize]
         at += part.size
-        blocks.append(_measure_rows(part, dtype, count, size, types))
+        blocks.append(_measure_rows(part, dtype, count, size, types, work))
     return Block(*(np.concatenate(arrays) for arrays in zip(*blocks, strict=True)))
 
 
-def _measure_rows(raw: Raw, dtype: DType, count: int, size: int, types: Sums) -> Block:
-    values = decode(raw, dtype)
+def _measure_rows(raw: Raw, dtype: DType, count: int, size: int, types: Sums, work: Workspace) -> Block:
+    values = decode(raw, dtype, work)
     if count == 1 or not size or not np.isfinite(values).all():
         each = size * dtype.itemsize
         parts = (raw[k * each : (k + 1) * each] for k in range(count))
-        return Block.of([join([measure_piece(part, dtype, types)], types) for part in parts], len(types))
-    rows = widen(values).reshape(count, size)
-    exponents, sums = _powers(rows, types, dtype)
+        return Block.of([join([measure_piece(part, dtype, types, work)], types) for part in parts], len(types))
+    rows = widen(values, work).reshape(count, size)
+    exponents, sums = _powers(rows, types, dtype, work)
     zeros, nonfinite = np.count_nonzero(rows == 0, axis=1), np.zeros((3, count), np.int64)
     ints = np.array([np.full(count, size), zeros, *nonfinite, *exponents], np.int64)
     return Block(ints.T, np.array([_peaks(rows), *sums]).T)
 
 
-def _by_block(values: NDArray[np.float64], types: Sums, dtype: DType) -> Powers:
+def _by_block(values: NDArray[np.float64], types: Sums, dtype: DType, work: Workspace) -> Powers:
     """Return exponents and sums of each block of a piece; the last one may be shorter."""
     full = values.size - values.size % BLOCK
     if full == values.size > 0:
-        return _powers(values.reshape(-1, BLOCK), types, dtype)
-    exponents, sums = _powers(values[full:].reshape(1, -1), types, dtype)
+        return _powers(values.reshape(-1, BLOCK), types, dtype, work)
+    exponents, sums = _powers(values[full:].reshape(1, -1), types, dtype, work)
     if not full:
         return exponents, sums
-    before = _powers(values[:full].reshape(-1, BLOCK), types, dtype)
+    before = _powers(values[:full].reshape(-1, BLOCK), types, dtype, work)
     return (
         [np.concatenate(both) for both in zip(before[0], exponents, strict=True)],
         [np.concatenate(both) for both in zip(before[1], sums, strict=True)],
     )
 
 
-def _powers(rows: NDArray[np.float64], types: Sums, dtype: DType) -> Powers:
+def _powers(rows: NDArray[np.float64], types: Sums, dtype: DType, work: Workspace) -> Powers:
     """Return exponents and sums of each row for each sum taken; peaks are looked for only where a sum needs them."""
     peaks = None if dtype.itemsize < 8 and _PLAIN.issuperset(types) else _peaks(rows)
-    found = [norms.block_powers(rows, p, peaks) for p in types]
+    found = [norms.block_powers(rows, p, peaks, work) for p in types]
     return [exponents for exponents, _ in found], [sums for _, sums in found]
 
 
@@ -86,17 +86,17 @@ def _peaks(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     return peaks
 
 
-def _looked_at(raw: Raw, dtype: DType) -> tuple[Floats, float, int, bool]:
+def _looked_at(raw: Raw, dtype: DType, work: Workspace) -> tuple[Floats, float, int, bool]:
     """Return the elements (of narrow floats without their sign), the largest |x|, the number of zeros, and if all is finite."""
     if dtype.narrow and not dtype.swapped:
         words = words_of(raw, dtype)
-        size = scratch(words.size, words.dtype.type)
+        size = work.unsigned.take(words.size, words.dtype.type)
         np.bitwise_and(words, (1 << (8 * dtype.itemsize - 1)) - 1, out=size)
         top, zeros = size.max(initial=0), size.size - int(np.count_nonzero(size))
-        return magnitudes(size, dtype), value_of(top, dtype), zeros, bool(top < overflow_bits(dtype))
-    values = decode(raw, dtype)
+        return magnitudes(size, dtype, work), value_of(top, dtype), zeros, bool(top < overflow_bits(dtype))
+    values = decode(raw, dtype, work)
     low, high = float(values.min(initial=0)), float(values.max(initial=0))
-    zero = scratch(values.size, np.bool_)
+    zero = work.is_zero.take(values.size, np.bool_)
     np.equal(values, 0, out=zero)
     return values, abs(max(high, -low)), int(np.count_nonzero(zero)), math.isfinite(low) and math.isfinite(high)
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradclip_cli.numerics.sums import sum_powers, sum_products
-from gradclip_cli.numerics.workspace import borrow
+from gradclip_cli.numerics.workspace import Workspace
 
 BLOCK = 8192
 """Sums are taken over so many consecutive elements, whatever is read at once; a piece is a whole number of blocks."""
@@ -45,7 +45,7 @@ _SAFE = 480
 
 
 def block_powers(
-    rows: NDArray[np.float64], p: Sum, peaks: NDArray[Any] | None
+    rows: NDArray[np.float64], p: Sum, peaks: NDArray[Any] | None, work: Workspace
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return exponents and values of Σ|x|^P for each row; `peaks` holds the largest |x| of each, all finite.
 
@@ -54,32 +54,32 @@ def block_powers(
     """
     exponents = np.zeros(len(rows), np.int64)
     if peaks is None:
-        return exponents, sum_powers(rows, 2.0 if p == 2.0 else 1.0)
+        return exponents, sum_powers(rows, 2.0 if p == 2.0 else 1.0, work)
     if isinstance(p, Clamped):
-        return _clamped(rows, p, peaks)
+        return _clamped(rows, p, peaks, work)
     if p == math.inf:
         return exponents, peaks.astype(np.float64)
     _, scales = np.frexp(peaks)
     outside = (np.abs(scales) > _SAFE) & (peaks > 0) if p in (1.0, 2.0) else peaks > 0
     if not outside.any():
-        return exponents, sum_powers(rows, p)
+        return exponents, sum_powers(rows, p, work)
     exponents[outside] = scales[outside]
-    return exponents, sum_powers(np.ldexp(rows, -exponents[:, None]), p)
+    return exponents, sum_powers(np.ldexp(rows, -exponents[:, None]), p, work)
 
 
 def _clamped(
-    rows: NDArray[np.float64], kind: Clamped, peaks: NDArray[Any]
+    rows: NDArray[np.float64], kind: Clamped, peaks: NDArray[Any], work: Workspace
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Scale before and after the limit each by its own power of two: 1e200 may be limited to 1e-200."""
     before, after = _outside(peaks), _outside(np.minimum(peaks, kind.limit))
-    limited = borrow("limited", rows.size, np.float64).reshape(rows.shape)
+    limited = work.limited.take(rows.size, np.float64).reshape(rows.shape)
     np.clip(rows, -kind.limit, kind.limit, out=limited)
     if after.any():
         np.ldexp(limited, -after[:, None], out=limited)
     if kind.squared:
-        return after, sum_products(limited, limited)
+        return after, sum_products(limited, limited, work)
     whole = np.ldexp(rows, -before[:, None]) if before.any() else rows
-    return before + after, sum_products(whole, limited)
+    return before + after, sum_products(whole, limited, work)
 
 
 def _outside(peaks: NDArray[Any]) -> NDArray[np.int64]:

@@ -11,6 +11,7 @@ from gradclip_cli.numerics import norms
 from gradclip_cli.numerics.dtypes import DType
 from gradclip_cli.numerics.norms import Power
 from gradclip_cli.numerics.sums import sum_products
+from gradclip_cli.numerics.workspace import Workspace
 
 Rows = NDArray[np.float64]
 
@@ -48,29 +49,29 @@ class Length(NamedTuple):
         return math.nan if self.nan else math.inf if self.infinite else norms.norm(self.square, 2.0)
 
 
-def squares(rows: Rows, dtype: DType) -> tuple[Squares, Rows]:
+def squares(rows: Rows, dtype: DType, work: Workspace) -> tuple[Squares, Rows]:
     """Return the squares of each row, and the rows with zeros for what is not finite."""
     if dtype.itemsize < 8:  # the sum of the squares is in the range of float64, whatever the elements
-        sums = Sums(np.zeros(len(rows), np.int64), sum_products(rows, rows))
+        sums = Sums(np.zeros(len(rows), np.int64), sum_products(rows, rows, work))
         finite = np.isfinite(sums.values).all()
     else:
         peaks = np.maximum(rows.max(axis=1, initial=0), -rows.min(axis=1, initial=0))
         if finite := np.isfinite(peaks).all():
-            sums = Sums(*norms.block_powers(rows, 2.0, peaks))
+            sums = Sums(*norms.block_powers(rows, 2.0, peaks, work))
     if finite:
         return Squares(sums), rows
     clean = np.where(np.isfinite(rows), rows, 0.0)
-    found, _ = squares(clean, dtype)
+    found, _ = squares(clean, dtype, work)
     return Squares(found.sums, bool(np.isnan(rows).any()), bool(np.isinf(rows).any())), clean
 
 
-def products(a: Rows, b: Rows, squares_a: Squares, squares_b: Squares) -> Sums:
+def products(a: Rows, b: Rows, squares_a: Squares, squares_b: Squares, work: Workspace) -> Sums:
     """Return Σa·b of each row, scaled as its squares are."""
     exponents = squares_a.sums.exponents, squares_b.sums.exponents
     a, b = (
         np.ldexp(rows, -scale[:, None]) if scale.any() else rows for rows, scale in zip((a, b), exponents, strict=True)
     )
-    return Sums(exponents[0] + exponents[1], sum_products(a, b))
+    return Sums(exponents[0] + exponents[1], sum_products(a, b, work))
 
 
 def concatenated(parts: Sequence[Sums]) -> Sums:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from gradclip_cli.numerics.workspace import borrow
+from gradclip_cli.numerics.workspace import Workspace
 
 Rows = NDArray[np.float64]
 Make = Callable[[slice, Rows | None], Rows]
@@ -22,35 +22,35 @@ _FEW = 1 << 12
 """Up to so many terms fresh memory costs less than what it takes to reuse some: a dump may have 100,000 small tensors."""
 
 
-def sum_products(a: Rows, b: Rows) -> Rows:
+def sum_products(a: Rows, b: Rows, work: Workspace) -> Rows:
     """Return Σa·b of each row of two arrays of one shape."""
 
     def make(part: slice, out: Rows | None) -> Rows:
         return np.multiply(a[part], b[part], out=out, order="C")
 
-    return _sum_terms(a.shape, make)
+    return _sum_terms(a.shape, make, work)
 
 
-def sum_powers(rows: Rows, p: float) -> Rows:
+def sum_powers(rows: Rows, p: float, work: Workspace) -> Rows:
     """Return Σ|x|^P of each row, for a finite P; for any but 1 and 2 the powers are those of this processor."""
     if p == 2.0:
-        return sum_products(rows, rows)
+        return sum_products(rows, rows, work)
 
     def make(part: slice, out: Rows | None) -> Rows:
         terms: Rows = np.abs(rows[part], out=out, order="C")
         return terms if p == 1.0 else np.power(terms, p, out=terms)
 
-    return _sum_terms(rows.shape, make)
+    return _sum_terms(rows.shape, make, work)
 
 
-def _sum_terms(shape: tuple[int, ...], make: Make) -> Rows:
+def _sum_terms(shape: tuple[int, ...], make: Make, work: Workspace) -> Rows:
     """Add the terms of each row along the contiguous axis of a C-ordered array, the only layout whose order is fixed."""
     count, width = shape
     if count * width <= _FEW:
         few: Rows = np.add.reduce(make(slice(count), None), axis=1)
         return few
     step = max(1, min(count, _TERMS // width))
-    terms = borrow("terms", step * width, np.float64).reshape(step, width)
+    terms = work.terms.take(step * width, np.float64).reshape(step, width)
     found = np.empty(count)
     for start in range(0, count, step):
         part = slice(start, min(start + step, count))

@@ -14,6 +14,7 @@ from gradclip_cli.numerics.dtypes import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, FL
 from gradclip_cli.numerics.measuring import measure_piece
 from gradclip_cli.numerics.norms import Clamped, Sums
 from gradclip_cli.numerics.statistics import join
+from gradclip_cli.numerics.workspace import Workspace
 
 FILE = Path(__file__).with_name("sums.json")
 
@@ -46,10 +47,10 @@ def cases() -> Iterator[Case]:
 def record(case: Case) -> dict[str, Any]:
     """Measure two tensors; floats are written in hexadecimal, each sum with the power of two that it was scaled by."""
     a, b = (stored(case.count, seed, case.dtype, case.kind) for seed in (10, 20))
-    piece = measure_piece(a, case.dtype, TYPES)
+    piece = measure_piece(a, case.dtype, TYPES, Workspace())
     stats = join([piece], TYPES)
     dtypes = case.dtype, case.dtype
-    pair = joined_pair([compare_piece(a, b, dtypes, Tolerance())], dtypes)
+    pair = joined_pair([compare_piece(a, b, dtypes, Tolerance(), Workspace())], dtypes)
     if pair.a is None or pair.b is None or pair.product is None:
         raise TypeError(f"{case.name}: not gradients")
     cosine = products.cosine(pair.a, pair.b, pair.product)

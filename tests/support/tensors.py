@@ -20,6 +20,7 @@ from gradclip_cli.numerics.dtypes import DType, Raw, from_numpy
 from gradclip_cli.numerics.measuring import measure_piece
 from gradclip_cli.numerics.statistics import Stats, join
 from gradclip_cli.numerics.statistics_table import Columns
+from gradclip_cli.numerics.workspace import Workspace
 from gradclip_cli.storage.random_access import copy_at
 from gradclip_cli.tensors import TensorSpec
 
@@ -73,7 +74,7 @@ def dump_of(
 
 def stats_of(array: NDArray[Any], dtype: DType, types: NormTypes = (2.0,)) -> Stats:
     """Measure an array in one piece."""
-    return join([measure_piece(raw_of(array), dtype, types)], types)
+    return join([measure_piece(raw_of(array), dtype, types, Workspace())], types)
 
 
 def read_all(path: Path, options: Options = PLAIN, name: str | None = None) -> dict[str, tuple[TensorSpec, bytes]]:

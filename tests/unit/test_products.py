@@ -14,6 +14,9 @@ from gradclip_cli.numerics.differences import Tolerance
 from gradclip_cli.numerics.dtypes import FLOAT64
 from gradclip_cli.numerics.norms import BLOCK
 from gradclip_cli.numerics.products import cosine, ratio, together
+from gradclip_cli.numerics.workspace import Workspace
+
+WORK = Workspace()
 
 Wide = NDArray[np.float64]
 
@@ -23,7 +26,7 @@ def compared(a: Wide, b: Wide, pieces: int = 1) -> Comparison:
     step = -(-a.size // (BLOCK * pieces)) * BLOCK or 1
     parts = [slice(start, start + step) for start in range(0, max(a.size, 1), step)]
     both = FLOAT64, FLOAT64
-    return join([compare_piece(raw_of(a[part]), raw_of(b[part]), both, Tolerance()) for part in parts], both)
+    return join([compare_piece(raw_of(a[part]), raw_of(b[part]), both, Tolerance(), WORK) for part in parts], both)
 
 
 def cosine_of(a: Wide, b: Wide) -> float | None:
