@@ -118,9 +118,14 @@ def test_nothing_adds_up_to_zero(shape: tuple[int, int]) -> None:
     assert sum_powers(np.zeros(shape), 1.0, WORK).tolist() == [0.0] * shape[0]
 
 
-def test_sums_outlive_the_next_call() -> None:
+@pytest.mark.parametrize("width", [3, 8192])
+def test_sums_outlive_the_next_call(width: int) -> None:
     """What is returned does not lie in memory that is used again."""
-    first = sum_products(np.ones((2, 3)), np.ones((2, 3)), WORK)
-    sum_products(np.zeros((2, 3)), np.zeros((2, 3)), WORK)
-    assert first.tolist() == [3.0, 3.0]
+    first = sum_products(np.ones((2, width)), np.ones((2, width)), WORK)
+    sum_products(np.zeros((2, width)), np.zeros((2, width)), WORK)
+    assert first.tolist() == [width, width]
+
+
+def test_nan_is_not_lost() -> None:
+    """A NaN makes the sum of its row NaN."""
     assert math.isnan(sum_products(np.array([[math.nan]]), np.ones((1, 1)), WORK)[0])
