@@ -15,7 +15,7 @@ from gradclip_cli.engine.measure import Seen
 from gradclip_cli.formats.base import Format, Reader
 from gradclip_cli.numerics.dtypes import FLOATS, DType, Raw, words_of
 from gradclip_cli.numerics.narrow_floats import overflow_bits, values_of
-from gradclip_cli.numerics.statistics import Piece
+from gradclip_cli.numerics.statistics import PieceStats
 from gradclip_cli.numerics.workspace import Workspace
 from gradclip_cli.rules.limits import STORED
 from gradclip_cli.tensors import Slab, TensorSpec
@@ -42,7 +42,7 @@ class Losses:
         specs, start = reader.tensors, self._tensors
         self._tensors += len(specs)
 
-        def see(slab: Slab, raw: Raw, piece: Piece | None) -> None:
+        def see(slab: Slab, raw: Raw, piece: PieceStats | None) -> None:
             self.look(specs, start, slab, raw)
 
         return see if self.targets else None

@@ -30,7 +30,7 @@ def reading(dump: Dump, losses: Losses, same: set[str]) -> Reading:
     """Reduce a dump to its figures; pieces of one tensor are one."""
     named = dump.named
     tensors = [Tensor(name, *dump.places[indices[0]]) for name, indices in named.items()]
-    stats = dump.stats.together(list(named.values()), TYPES)
+    stats = dump.stats.merge_groups(list(named.values()), TYPES)
     lost = np.array([losses.of(indices) for indices in named.values()]).reshape(len(named), len(losses.targets), 2)
     rows = [
         *stats.counts.T,

@@ -14,7 +14,7 @@ from gradclip_cli.formats.base import Reader
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.numerics import norms
 from gradclip_cli.numerics.differences import Tolerance
-from gradclip_cli.numerics.statistics import Stats
+from gradclip_cli.numerics.statistics import TensorStats
 
 TYPES: NormTypes = (2.0, 1.0)
 """The norms that have to be measured to tell."""
@@ -53,7 +53,7 @@ def unchanged(before: Dump, after: Dump, within: Tolerance, selection: Selection
     return names - changed
 
 
-def could_be(before: Stats, after: Stats, within: Tolerance) -> bool:
+def could_be(before: TensorStats, after: TensorStats, within: Tolerance) -> bool:
     """Tell from norms if two tensors could have the same values: norms differ at most as much as what lies between does."""
     if before.elements != after.elements or before.nonfinite or after.nonfinite or not before.max_abs:
         return False
@@ -76,8 +76,8 @@ def _candidates(before: Dump, after: Dump, within: Tolerance) -> Iterator[tuple[
         for olds, indices in pairs
         if [before.tensors[k].shape for k in olds] == [after.tensors[k].shape for k in indices]
     ]
-    left = before.stats.together([olds for olds, _ in alike], TYPES)
-    right = after.stats.together([indices for _, indices in alike], TYPES)
+    left = before.stats.merge_groups([olds for olds, _ in alike], TYPES)
+    right = after.stats.merge_groups([indices for _, indices in alike], TYPES)
     for (olds, indices), old, new in zip(alike, left.values(), right.values(), strict=True):
         # Where most of a tensor is below the absolute tolerance, that would call anything the same.
         mean = norms.norm(old.powers[1], 1.0) / max(1, old.elements)

@@ -51,8 +51,8 @@ class Layout(NamedTuple):
     def sample(self, dump: Dump, plan: StatsPlan) -> Sample:
         """Reduce a dump to its norms; raise InputError where its tensors, or their shapes, are not those of the first."""
         types, p = sums(plan), plan.norm.type
-        params = dump.stats.together(self._of(dump), types)
-        layers = params.together([range(a, b) for a, b in pairwise(self.starts)], types)
+        params = dump.stats.merge_groups(self._of(dump), types)
+        layers = params.merge_groups([range(a, b) for a, b in pairwise(self.starts)], types)
         total = params.total(types)
         line = StatsDump(
             shards.shown(dump.path, dump.path),

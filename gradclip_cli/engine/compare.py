@@ -17,10 +17,10 @@ from gradclip_cli.errors import InputError
 from gradclip_cli.formats.base import Reader
 from gradclip_cli.inputs import shards
 from gradclip_cli.inputs.selection import Selection
-from gradclip_cli.numerics.comparison import Chunk, Comparison, compare_piece, join
+from gradclip_cli.numerics.comparison import Chunk, Comparison, compare_piece, merge
 from gradclip_cli.numerics.differences import Tolerance
 from gradclip_cli.numerics.dtypes import Raw
-from gradclip_cli.numerics.products import Length
+from gradclip_cli.numerics.products import L2Norm
 from gradclip_cli.numerics.workspace import Buffer, Workspace
 from gradclip_cli.tensors import PIECE_BYTES, Slab, TensorSpec, cut, in_order
 from gradclip_cli.text import listed
@@ -114,11 +114,11 @@ def compare(a: Opened, b: Opened, tolerance: Tolerance, workers: Executor, progr
     found = {}
     for index, group in groupby(chunks, key=itemgetter(0)):  # they come tensor by tensor
         a_spec, b_spec = (source.spec for source in pairs[index])
-        found[names[index]] = join([chunk for _, chunk in group], (a_spec.dtype, b_spec.dtype))
+        found[names[index]] = merge([chunk for _, chunk in group], (a_spec.dtype, b_spec.dtype))
     return found
 
 
-def lengths(dump: Opened, compared: dict[str, Comparison], workers: Executor, progress: Progress) -> dict[str, Length]:
+def lengths(dump: Opened, compared: dict[str, Comparison], workers: Executor, progress: Progress) -> dict[str, L2Norm]:
     """Measure the floats of a dump that were not compared, by name."""
     found = {}
     for reader, specs in dump.files:
@@ -130,7 +130,7 @@ def lengths(dump: Opened, compared: dict[str, Comparison], workers: Executor, pr
         measured = measure(reader.tensors, wanted, _told(reader.read, reader, progress), (2.0,), workers)
         for k, stats in measured.items():
             infinite = bool(stats.posinf or stats.neginf)
-            found[specs[k].name] = Length(stats.powers[0], bool(stats.nan), infinite)
+            found[specs[k].name] = L2Norm(stats.powers[0], bool(stats.nan), infinite)
     return found
 
 

@@ -8,16 +8,16 @@ import numpy as np
 from gradclip_cli.engine.executors import Executor, room
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.numerics.measuring import measure_piece, measure_small
-from gradclip_cli.numerics.norms import Sums
-from gradclip_cli.numerics.statistics import Piece, join
-from gradclip_cli.numerics.statistics_table import Block, Columns
+from gradclip_cli.numerics.norms import SumKinds
+from gradclip_cli.numerics.statistics import PieceStats, merge
+from gradclip_cli.numerics.statistics_table import StatsArrays, StatsTable
 from gradclip_cli.numerics.workspace import Workspace
 from gradclip_cli.tensors import Slab, TensorSpec, cut, in_order
 
 NormTypes = tuple[float, ...]
 Read = Callable[[TensorSpec, int, Raw], None]
 
-Seen = Callable[[Slab, Raw, Piece | None], None]
+Seen = Callable[[Slab, Raw, PieceStats | None], None]
 """What is told of every slab once it is read: its stored elements, and what was found in a piece; None for small tensors."""
 
 
@@ -25,26 +25,26 @@ def measure(
     specs: Sequence[TensorSpec],
     wanted: Sequence[int],
     read: Read,
-    types: Sums,
+    types: SumKinds,
     workers: Executor,
     seen: Seen | None = None,
-) -> Columns:
+) -> StatsTable:
     """Measure the tensors `wanted` (indices into `specs`, ascending); `read` fills raw bytes from an element on."""
-    found = Columns(wanted, Block.empty(len(wanted), len(types)))
-    pieces: dict[int, list[Piece]] = {}
+    found = StatsTable(wanted, StatsArrays.empty(len(wanted), len(types)))
+    pieces: dict[int, list[PieceStats]] = {}
     task = partial(_measure_slab, specs=specs, read=read, types=types, seen=seen, work=workers.work)
     for slab, parts, small in workers.map(task, cut(specs, wanted)):
         if small is not None:
             found.put(range(slab.index, slab.index + slab.count), small)
         else:
             pieces.setdefault(slab.index, []).extend(parts)
-    found.put(list(pieces), Block.of([join(parts, types) for parts in pieces.values()], len(types)))
+    found.put(list(pieces), StatsArrays.of([merge(parts, types) for parts in pieces.values()], len(types)))
     return found
 
 
 def _measure_slab(
-    slab: Slab, specs: Sequence[TensorSpec], read: Read, types: Sums, seen: Seen | None, work: Workspace
-) -> tuple[Slab, list[Piece], Block | None]:
+    slab: Slab, specs: Sequence[TensorSpec], read: Read, types: SumKinds, seen: Seen | None, work: Workspace
+) -> tuple[Slab, list[PieceStats], StatsArrays | None]:
     """Measure a slab; return what was found in the pieces of one tensor, or in small ones."""
     dtype = specs[slab.index].dtype
     if slab.count > 1:

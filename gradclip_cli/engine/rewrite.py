@@ -14,8 +14,8 @@ from gradclip_cli.formats.base import Reader, Writer
 from gradclip_cli.formats.copy_ranges import Copy, subtract_ranges
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.numerics.measuring import measure_piece, measure_small
-from gradclip_cli.numerics.statistics import Piece, join
-from gradclip_cli.numerics.statistics_table import Block, Columns, joined
+from gradclip_cli.numerics.statistics import PieceStats, merge
+from gradclip_cli.numerics.statistics_table import StatsArrays, StatsTable, concatenate
 from gradclip_cli.numerics.transforms import byteswap
 from gradclip_cli.storage.random_access import copy_at
 from gradclip_cli.strategies.actions import Action
@@ -27,14 +27,14 @@ _COPIED = 64 << 20
 class After(NamedTuple):
     """Tensors that changed, as they were written: their statistics, and of each how many elements were clipped one by one."""
 
-    stats: Columns
+    stats: StatsTable
     clipped: dict[int, int]  # by index, where any were
 
     @classmethod
-    def joined(cls, parts: Sequence[tuple[int, "After"]]) -> "After":
+    def concatenate(cls, parts: Sequence[tuple[int, "After"]]) -> "After":
         """Put together what became of several files, whose tensors are those of a dump from some index on."""
         clipped = {start + index: number for start, part in parts for index, number in part.clipped.items()}
-        return cls(joined([(start, part.stats) for start, part in parts]), clipped)
+        return cls(concatenate([(start, part.stats) for start, part in parts]), clipped)
 
 
 class Transform(NamedTuple):
@@ -58,8 +58,8 @@ class Transform(NamedTuple):
                 self._copy(part)
         pending = sorted(self.writer.pending if self.writer is not None else self.actions)
         changed = sorted(self.actions)
-        after = After(Columns(changed, Block.empty(len(changed), len(self.types))), {})
-        pieces: dict[int, list[Piece]] = {}
+        after = After(StatsTable(changed, StatsArrays.empty(len(changed), len(self.types))), {})
+        pieces: dict[int, list[PieceStats]] = {}
         for slab, small, parts, clipped in self.workers.map(self._slab, cut(self._sources(), pending)):
             if small is not None:
                 self._keep(slab, small, after.stats)
@@ -67,10 +67,12 @@ class Transform(NamedTuple):
                 pieces.setdefault(slab.index, []).extend(parts)
             for index, number in clipped.items():
                 after.clipped[index] = after.clipped.get(index, 0) + number
-        after.stats.put(list(pieces), Block.of([join(found, self.types) for found in pieces.values()], len(self.types)))
+        after.stats.put(
+            list(pieces), StatsArrays.of([merge(found, self.types) for found in pieces.values()], len(self.types))
+        )
         return after
 
-    def _keep(self, slab: Slab, small: Block, stats: Columns) -> None:
+    def _keep(self, slab: Slab, small: StatsArrays, stats: StatsTable) -> None:
         """Keep the statistics of those small tensors that changed."""
         kept = [k for k in range(slab.count) if slab.index + k in self.actions]
         stats.put([slab.index + k for k in kept], small.take(kept))
@@ -90,7 +92,7 @@ class Transform(NamedTuple):
         copy_at(self.reader.file, piece.source, self.fd, piece.target, piece.nbytes, self.output)
         self.progress(piece.nbytes, self.reader.file.path)
 
-    def _slab(self, slab: Slab) -> tuple[Slab, Block | None, list[Piece], dict[int, int]]:
+    def _slab(self, slab: Slab) -> tuple[Slab, StatsArrays | None, list[PieceStats], dict[int, int]]:
         """Work on a slab; return what became of small tensors, or of the pieces of one that changed, and what was clipped."""
         if slab.count > 1:
             small, clipped = self._small(slab)
@@ -110,7 +112,7 @@ class Transform(NamedTuple):
         specs = self.reader.tensors if self.writer is None else self.writer.tensors
         return specs[slab.index : slab.index + slab.count]
 
-    def _piece(self, slab: Slab, target: TensorSpec, read: Read) -> tuple[Piece, int] | None:
+    def _piece(self, slab: Slab, target: TensorSpec, read: Read) -> tuple[PieceStats, int] | None:
         """Read, change, write and measure one piece; None for one that has not changed."""
         spec, action = self.reader.tensors[slab.index], self.actions.get(slab.index)
         work = self.workers.work
@@ -123,7 +125,7 @@ class Transform(NamedTuple):
         self.progress(raw.size, self.reader.file.path)
         return (measure_piece(raw, target.dtype, self.types, work), clipped) if action is not None else None
 
-    def _small(self, slab: Slab) -> tuple[Block, list[int]]:
+    def _small(self, slab: Slab) -> tuple[StatsArrays, list[int]]:
         """Read, change, write and measure small tensors that lie side by side; return how many elements of each were clipped."""
         targets = self._targets(slab)
         dtype = self.reader.tensors[slab.index].dtype

@@ -9,11 +9,16 @@ from gradclip_cli.errors import InputError
 from gradclip_cli.inputs import shards
 from gradclip_cli.inputs.naming import Naming, step_named
 from gradclip_cli.inputs.selection import Selection, check_included
-from gradclip_cli.numerics.norms import Sums
+from gradclip_cli.numerics.norms import SumKinds
 
 
 def surveyed(
-    path: str, selection: Selection, types: Sums, workers: Executor, progress: Progress, follow: Follow | None = None
+    path: str,
+    selection: Selection,
+    types: SumKinds,
+    workers: Executor,
+    progress: Progress,
+    follow: Follow | None = None,
 ) -> list[Dump]:
     """Read an input once and measure it; return its dump, or one for each step that is in it."""
     return split(survey(path, selection, types, workers, progress, follow), selection.naming)

@@ -15,8 +15,8 @@ from gradclip_cli.inputs import folders, shards
 from gradclip_cli.inputs.naming import Place, natural, step_of
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.numerics.dtypes import Raw
-from gradclip_cli.numerics.norms import Sums
-from gradclip_cli.numerics.statistics_table import Columns, joined
+from gradclip_cli.numerics.norms import SumKinds
+from gradclip_cli.numerics.statistics_table import StatsTable, concatenate
 from gradclip_cli.numerics.workspace import Workspace
 from gradclip_cli.storage.random_access import Fingerprint
 from gradclip_cli.tensors import Slab, TensorSpec, in_order
@@ -45,7 +45,7 @@ class Dump:
     parts: list[Part]
     tensors: list[TensorSpec]
     places: list[Place]
-    stats: Columns
+    stats: StatsTable
     others: list[str] = field(default_factory=list)
     replicas: list[str] = field(default_factory=list)
     prefix: str = ""  # what stands before the names of its tensors in the file, where that holds a series
@@ -125,14 +125,14 @@ def open_dump(path: str, selection: Selection) -> Iterator[tuple[Format, Reader]
 def survey(
     path: str,
     selection: Selection,
-    types: Sums,
+    types: SumKinds,
     workers: Executor,
     progress: Progress,
     follow: Follow | None = None,
 ) -> Dump:
     """Read a dump once: measure every tensor that counts, in all of its files."""
     tensors: list[TensorSpec] = []
-    found: list[tuple[int, Columns]] = []
+    found: list[tuple[int, StatsTable]] = []
     parts: list[Part] = []
     others: list[str] = []
     names: list[list[str]] = []
@@ -148,14 +148,20 @@ def survey(
     shards.check(path, [part.path for part in parts], names)
     places = selection.naming.places([spec.name for spec in tensors])
     dump = Dump(
-        path, step_of(path if folders.is_folder(path) else parts[0].path), parts, tensors, places, joined(found), others
+        path,
+        step_of(path if folders.is_folder(path) else parts[0].path),
+        parts,
+        tensors,
+        places,
+        concatenate(found),
+        others,
     )
     return replace(dump, replicas=_replicas(dump, selection, workers.work)) if shards.is_by_rank(path) else dump
 
 
 def _measured(
-    reader: Reader, wanted: list[int], types: Sums, workers: Executor, progress: Progress, seen: Seen | None
-) -> Columns:
+    reader: Reader, wanted: list[int], types: SumKinds, workers: Executor, progress: Progress, seen: Seen | None
+) -> StatsTable:
     def read(spec: TensorSpec, start: int, out: Raw) -> None:
         reader.read(spec, start, out)
         progress(out.size, reader.file.path)

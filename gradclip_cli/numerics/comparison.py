@@ -7,8 +7,17 @@ import numpy as np
 
 from gradclip_cli.numerics.differences import Difference, Numbers, Tolerance, difference, numbers, worst
 from gradclip_cli.numerics.dtypes import DType, Raw
-from gradclip_cli.numerics.norms import BLOCK, Power
-from gradclip_cli.numerics.products import Length, Squares, Sums, concatenated, length, product, products, squares
+from gradclip_cli.numerics.norms import BLOCK, ScaledSum
+from gradclip_cli.numerics.products import (
+    BlockSquares,
+    BlockSums,
+    L2Norm,
+    concatenate,
+    l2_norm,
+    product,
+    products,
+    squares,
+)
 from gradclip_cli.numerics.workspace import Workspace
 
 _CHUNK = 4 * BLOCK
@@ -19,18 +28,18 @@ class Chunk(NamedTuple):
     """What a few blocks of two tensors have to do with each other; squares are of floats only, products if both are."""
 
     difference: Difference
-    a: Squares | None = None
-    b: Squares | None = None
-    products: Sums | None = None
+    a: BlockSquares | None = None
+    b: BlockSquares | None = None
+    products: BlockSums | None = None
 
 
 class Comparison(NamedTuple):
     """What two tensors have to do with each other; lengths are of floats only, the product (Σa·b) if both are."""
 
     difference: Difference
-    a: Length | None = None
-    b: Length | None = None
-    product: Power | None = None
+    a: L2Norm | None = None
+    b: L2Norm | None = None
+    product: ScaledSum | None = None
 
 
 def compare_piece(a: Raw, b: Raw, dtypes: tuple[DType, DType], tolerance: Tolerance, work: Workspace) -> Chunk:
@@ -48,13 +57,13 @@ def compare_piece(a: Raw, b: Raw, dtypes: tuple[DType, DType], tolerance: Tolera
     return chunks[0] if len(chunks) == 1 else _merged(chunks)
 
 
-def join(chunks: Sequence[Chunk], dtypes: tuple[DType, DType]) -> Comparison:
+def merge(chunks: Sequence[Chunk], dtypes: tuple[DType, DType]) -> Comparison:
     """Merge the pieces of two tensors of these dtypes, in any order."""
     floats = [dtype.is_float for dtype in dtypes]
     return Comparison(
         worst(chunk.difference for chunk in chunks),
-        length([chunk.a for chunk in chunks if chunk.a is not None]) if floats[0] else None,
-        length([chunk.b for chunk in chunks if chunk.b is not None]) if floats[1] else None,
+        l2_norm([chunk.a for chunk in chunks if chunk.a is not None]) if floats[0] else None,
+        l2_norm([chunk.b for chunk in chunks if chunk.b is not None]) if floats[1] else None,
         product([chunk.products for chunk in chunks if chunk.products is not None]) if all(floats) else None,
     )
 
@@ -66,7 +75,7 @@ def _twin(raw: Raw, dtype: DType, width: int, work: Workspace) -> Chunk:
     found, _ = squares(numbers(raw, dtype, work.numbers_a, work).values.reshape(-1, width), dtype, work)
     some = found.nan or found.infinite or bool(found.sums.values.any())
     exponents, values = found.sums
-    return Chunk(Difference(max_rel=0.0 if some else None), found, found, Sums(2 * exponents, values))
+    return Chunk(Difference(max_rel=0.0 if some else None), found, found, BlockSums(2 * exponents, values))
 
 
 def _chunk(
@@ -86,15 +95,15 @@ def _merged(chunks: Sequence[Chunk]) -> Chunk:
     squares_a, squares_b = _united([chunk.a for chunk in chunks]), _united([chunk.b for chunk in chunks])
     dots = [chunk.products for chunk in chunks if chunk.products is not None]
     found = worst(chunk.difference for chunk in chunks)
-    return Chunk(found, squares_a, squares_b, concatenated(dots) if dots else None)
+    return Chunk(found, squares_a, squares_b, concatenate(dots) if dots else None)
 
 
-def _united(parts: Sequence[Squares | None]) -> Squares | None:
+def _united(parts: Sequence[BlockSquares | None]) -> BlockSquares | None:
     known = [part for part in parts if part is not None]
     if not known:
         return None
-    sums = concatenated([part.sums for part in known])
-    return Squares(sums, any(part.nan for part in known), any(part.infinite for part in known))
+    sums = concatenate([part.sums for part in known])
+    return BlockSquares(sums, any(part.nan for part in known), any(part.infinite for part in known))
 
 
 def _cut(size: int) -> Iterator[tuple[int, int, int]]:

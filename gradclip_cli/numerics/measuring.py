@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from gradclip_cli.numerics import norms
 from gradclip_cli.numerics.dtypes import DType, Floats, Raw, decode, value_of, widen, words_of
 from gradclip_cli.numerics.narrow_floats import magnitudes, overflow_bits
-from gradclip_cli.numerics.norms import BLOCK, Sums
-from gradclip_cli.numerics.statistics import Piece, join
-from gradclip_cli.numerics.statistics_table import Block
+from gradclip_cli.numerics.norms import BLOCK, SumKinds
+from gradclip_cli.numerics.statistics import PieceStats, merge
+from gradclip_cli.numerics.statistics_table import StatsArrays
 from gradclip_cli.numerics.workspace import Workspace
 
 Powers = tuple[list[NDArray[np.int64]], list[NDArray[np.float64]]]
@@ -21,9 +21,9 @@ Powers = tuple[list[NDArray[np.int64]], list[NDArray[np.float64]]]
 _PLAIN = frozenset({1.0, 2.0})
 
 
-def measure_piece(raw: Raw, dtype: DType, types: Sums, work: Workspace) -> Piece:
+def measure_piece(raw: Raw, dtype: DType, types: SumKinds, work: Workspace) -> PieceStats:
     """Measure consecutive elements of one tensor, beginning at a whole number of blocks."""
-    values, peak, zeros, finite = _looked_at(raw, dtype, work)
+    values, peak, zeros, finite = _inspect(raw, dtype, work)
     counts = (values.size, zeros, 0, 0, 0)
     if not finite:
         values = decode(raw, dtype, work)
@@ -31,10 +31,10 @@ def measure_piece(raw: Raw, dtype: DType, types: Sums, work: Workspace) -> Piece
         values = np.where(np.isfinite(values), values, values.dtype.type(0))
         peak = float(np.abs(values).max(initial=0))
     exponents, sums = _by_block(widen(values, work), types, dtype, work)
-    return Piece(counts, peak, tuple(exponents), tuple(sums))
+    return PieceStats(counts, peak, tuple(exponents), tuple(sums))
 
 
-def measure_small(raw: Raw, dtype: DType, sizes: Sequence[int], types: Sums, work: Workspace) -> Block:
+def measure_small(raw: Raw, dtype: DType, sizes: Sequence[int], types: SumKinds, work: Workspace) -> StatsArrays:
     """Measure tensors of at most one block each that lie side by side; those of one size in one go, with the same bits."""
     itemsize, at, blocks = dtype.itemsize, 0, []
     for size, run in groupby(sizes):
@@ -42,23 +42,23 @@ def measure_small(raw: Raw, dtype: DType, sizes: Sequence[int], types: Sums, wor
         part = raw[at : at + count * size * itemsize]
         at += part.size
         blocks.append(_measure_rows(part, dtype, count, size, types, work))
-    return Block(*(np.concatenate(arrays) for arrays in zip(*blocks, strict=True)))
+    return StatsArrays(*(np.concatenate(arrays) for arrays in zip(*blocks, strict=True)))
 
 
-def _measure_rows(raw: Raw, dtype: DType, count: int, size: int, types: Sums, work: Workspace) -> Block:
+def _measure_rows(raw: Raw, dtype: DType, count: int, size: int, types: SumKinds, work: Workspace) -> StatsArrays:
     values = decode(raw, dtype, work)
     if count == 1 or not size or not np.isfinite(values).all():
         each = size * dtype.itemsize
         parts = (raw[k * each : (k + 1) * each] for k in range(count))
-        return Block.of([join([measure_piece(part, dtype, types, work)], types) for part in parts], len(types))
+        return StatsArrays.of([merge([measure_piece(part, dtype, types, work)], types) for part in parts], len(types))
     rows = widen(values, work).reshape(count, size)
     exponents, sums = _powers(rows, types, dtype, work)
     zeros, nonfinite = np.count_nonzero(rows == 0, axis=1), np.zeros((3, count), np.int64)
     ints = np.array([np.full(count, size), zeros, *nonfinite, *exponents], np.int64)
-    return Block(ints.T, np.array([_peaks(rows), *sums]).T)
+    return StatsArrays(ints.T, np.array([_peaks(rows), *sums]).T)
 
 
-def _by_block(values: NDArray[np.float64], types: Sums, dtype: DType, work: Workspace) -> Powers:
+def _by_block(values: NDArray[np.float64], types: SumKinds, dtype: DType, work: Workspace) -> Powers:
     """Return exponents and sums of each block of a piece; the last one may be shorter."""
     full = values.size - values.size % BLOCK
     if full == values.size > 0:
@@ -73,7 +73,7 @@ def _by_block(values: NDArray[np.float64], types: Sums, dtype: DType, work: Work
     )
 
 
-def _powers(rows: NDArray[np.float64], types: Sums, dtype: DType, work: Workspace) -> Powers:
+def _powers(rows: NDArray[np.float64], types: SumKinds, dtype: DType, work: Workspace) -> Powers:
     """Return exponents and sums of each row for each sum taken; peaks are looked for only where a sum needs them."""
     peaks = None if dtype.itemsize < 8 and _PLAIN.issuperset(types) else _peaks(rows)
     found = [norms.block_powers(rows, p, peaks, work) for p in types]
@@ -86,7 +86,7 @@ def _peaks(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     return peaks
 
 
-def _looked_at(raw: Raw, dtype: DType, work: Workspace) -> tuple[Floats, float, int, bool]:
+def _inspect(raw: Raw, dtype: DType, work: Workspace) -> tuple[Floats, float, int, bool]:
     """Return the elements (of narrow floats without their sign), the largest |x|, the number of zeros, and if all is finite."""
     if dtype.narrow and not dtype.swapped:
         words = words_of(raw, dtype)

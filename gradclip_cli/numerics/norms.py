@@ -17,10 +17,10 @@ from gradclip_cli.numerics.workspace import Workspace
 BLOCK = 8192
 """Sums are taken over so many consecutive elements, whatever is read at once; a piece is a whole number of blocks."""
 
-Power = tuple[int, float]
+ScaledSum = tuple[int, float]
 
 
-class Clamped(NamedTuple):
+class ClippedSum(NamedTuple):
     """A sum over elements limited to ±c: Σ min(|x|, c) · |x|, or Σ min(|x|, c)² where it is `squared`.
 
     Its exponents count once in the first (value · 2^exponent), twice in the second, as those of other squares do.
@@ -35,17 +35,17 @@ class Clamped(NamedTuple):
         return 2.0 if self.squared else 1.0
 
 
-Sum = float | Clamped
+SumKind = float | ClippedSum
 """What is summed: |x|^P, by its P, or what is left of elements that are clipped one by one."""
 
-Sums = tuple[Sum, ...]
+SumKinds = tuple[SumKind, ...]
 
 _SAFE = 480
 """Squares of numbers between 2^-480 and 2^480, and sums of 8,192 of them, are in the range of float64."""
 
 
 def block_powers(
-    rows: NDArray[np.float64], p: Sum, peaks: NDArray[Any] | None, work: Workspace
+    rows: NDArray[np.float64], p: SumKind, peaks: NDArray[Any] | None, work: Workspace
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return exponents and values of Σ|x|^P for each row; `peaks` holds the largest |x| of each, all finite.
 
@@ -55,8 +55,8 @@ def block_powers(
     exponents = np.zeros(len(rows), np.int64)
     if peaks is None:
         return exponents, sum_powers(rows, 2.0 if p == 2.0 else 1.0, work)
-    if isinstance(p, Clamped):
-        return _clamped(rows, p, peaks, work)
+    if isinstance(p, ClippedSum):
+        return _clipped(rows, p, peaks, work)
     if p == math.inf:
         return exponents, peaks.astype(np.float64)
     _, scales = np.frexp(peaks)
@@ -67,8 +67,8 @@ def block_powers(
     return exponents, sum_powers(np.ldexp(rows, -exponents[:, None]), p, work)
 
 
-def _clamped(
-    rows: NDArray[np.float64], kind: Clamped, peaks: NDArray[Any], work: Workspace
+def _clipped(
+    rows: NDArray[np.float64], kind: ClippedSum, peaks: NDArray[Any], work: Workspace
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Scale before and after the limit each by its own power of two: 1e200 may be limited to 1e-200."""
     before, after = _outside(peaks), _outside(np.minimum(peaks, kind.limit))
@@ -89,7 +89,7 @@ def _outside(peaks: NDArray[Any]) -> NDArray[np.int64]:
     return found
 
 
-def total(parts: Iterable[Power], p: Sum) -> Power:
+def total(parts: Iterable[ScaledSum], p: SumKind) -> ScaledSum:
     """Add sums of powers exactly, rounding once: in any order the result is the same."""
     kept = [part for part in parts if part[1]]
     if p == math.inf:
@@ -97,11 +97,13 @@ def total(parts: Iterable[Power], p: Sum) -> Power:
     top = max((exponent for exponent, _ in kept), default=0)
     if all(exponent == top for exponent, _ in kept):
         return top, math.fsum(value for _, value in kept)
-    degree = p.degree if isinstance(p, Clamped) else p
+    degree = p.degree if isinstance(p, ClippedSum) else p
     return top, math.fsum(value * 2.0 ** (degree * (exponent - top)) for exponent, value in kept)
 
 
-def total_blocks(exponents: Sequence[NDArray[np.int64]], values: Sequence[NDArray[np.float64]], p: Sum) -> Power:
+def total_blocks(
+    exponents: Sequence[NDArray[np.int64]], values: Sequence[NDArray[np.float64]], p: SumKind
+) -> ScaledSum:
     """Add the sums of the blocks of one tensor; the fast way where no block was scaled."""
     if p == math.inf or any(part.any() for part in exponents):
         pairs = zip(np.concatenate(exponents).tolist(), np.concatenate(values).tolist(), strict=True)
@@ -109,7 +111,7 @@ def total_blocks(exponents: Sequence[NDArray[np.int64]], values: Sequence[NDArra
     return 0, math.fsum(value for part in values for value in part.tolist())
 
 
-def norm(power: Power, p: float) -> float:
+def norm(power: ScaledSum, p: float) -> float:
     """Return (Σ|x|^P)^(1/P); infinite where it is above the range of float64.
 
     >>> norm((0, 25.0), 2.0), norm((600, 25.0), 2.0) == 5 * 2.0 ** 600, norm((0, 7.0), 1.0)

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradclip_cli.numerics import norms
-from gradclip_cli.numerics.norms import Power, Sums
+from gradclip_cli.numerics.norms import ScaledSum, SumKinds
 
 
-class Stats(NamedTuple):
+class TensorStats(NamedTuple):
     """What is known of a tensor, or of several together.
 
     `zeros`, `nan`, `posinf`, `neginf` count elements; `max_abs` and `powers` (one for each sum taken) are over the finite ones.
@@ -23,7 +23,7 @@ class Stats(NamedTuple):
     posinf: int = 0
     neginf: int = 0
     max_abs: float = 0.0
-    powers: tuple[Power, ...] = ()
+    powers: tuple[ScaledSum, ...] = ()
 
     @property
     def nonfinite(self) -> int:
@@ -35,7 +35,7 @@ class Stats(NamedTuple):
         return math.nan if self.nan else math.inf if self.posinf or self.neginf else finite
 
 
-class Piece(NamedTuple):
+class PieceStats(NamedTuple):
     """Statistics of a piece of one tensor; `exponents` and `sums` hold one array for each sum taken, one number for each block."""
 
     counts: tuple[int, int, int, int, int]  # elements, zeros, nan, posinf, neginf
@@ -44,7 +44,7 @@ class Piece(NamedTuple):
     sums: tuple[NDArray[np.float64], ...]
 
 
-def join(pieces: Sequence[Piece], types: Sums) -> Stats:
+def merge(pieces: Sequence[PieceStats], types: SumKinds) -> TensorStats:
     """Merge the pieces of one tensor, in any order."""
     elements, zeros, nan, posinf, neginf = (
         sum(column) for column in zip(*(piece.counts for piece in pieces), strict=True)
@@ -53,4 +53,4 @@ def join(pieces: Sequence[Piece], types: Sums) -> Stats:
         norms.total_blocks([piece.exponents[k] for piece in pieces], [piece.sums[k] for piece in pieces], p)
         for k, p in enumerate(types)
     )
-    return Stats(elements, zeros, nan, posinf, neginf, max(piece.max_abs for piece in pieces), powers)
+    return TensorStats(elements, zeros, nan, posinf, neginf, max(piece.max_abs for piece in pieces), powers)

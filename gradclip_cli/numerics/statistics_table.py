@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradclip_cli.numerics import norms
-from gradclip_cli.numerics.norms import Power, Sum, Sums
-from gradclip_cli.numerics.statistics import Stats
+from gradclip_cli.numerics.norms import ScaledSum, SumKind, SumKinds
+from gradclip_cli.numerics.statistics import TensorStats
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -19,19 +19,19 @@ _COUNTS = 5
 """Columns of whole numbers before the exponents: elements, zeros, nan, posinf, neginf."""
 
 
-class Block(NamedTuple):
+class StatsArrays(NamedTuple):
     """Rows of figures: `ints` are counts and the exponents of sums, `floats` are max_abs and the sums."""
 
     ints: Ints
     floats: Floats
 
     @classmethod
-    def empty(cls, rows: int, sums: int) -> "Block":
+    def empty(cls, rows: int, sums: int) -> "StatsArrays":
         """Return rows of zeros, for so many sums taken."""
         return cls(np.zeros((rows, _COUNTS + sums), np.int64), np.zeros((rows, 1 + sums)))
 
     @classmethod
-    def of(cls, rows: Sequence[Stats], sums: int) -> "Block":
+    def of(cls, rows: Sequence[TensorStats], sums: int) -> "StatsArrays":
         """Return the rows of some statistics."""
         block = cls.empty(len(rows), sums)
         for k, one in enumerate(rows):
@@ -39,15 +39,15 @@ class Block(NamedTuple):
             block.floats[k] = (one.max_abs, *(value for _, value in one.powers))
         return block
 
-    def take(self, rows: "Sequence[int] | Ints") -> "Block":
+    def take(self, rows: "Sequence[int] | Ints") -> "StatsArrays":
         """Return some of the rows."""
-        return Block(self.ints[rows], self.floats[rows])
+        return StatsArrays(self.ints[rows], self.floats[rows])
 
 
-class Columns(Mapping[int, Stats]):
+class StatsTable(Mapping[int, TensorStats]):
     """The statistics of tensors by their index in a dump, ascending; a row is made when it is asked for."""
 
-    def __init__(self, indices: Sequence[int], block: Block) -> None:
+    def __init__(self, indices: Sequence[int], block: StatsArrays) -> None:
         first, size = indices[0] if indices else 0, len(indices)
         whole = not size or indices[-1] - first == size - 1
         self.indices: Sequence[int] = range(first, first + size) if whole else indices
@@ -55,18 +55,18 @@ class Columns(Mapping[int, Stats]):
         self.block = block
 
     @classmethod
-    def of(cls, rows: Mapping[int, Stats], sums: int) -> "Columns":
+    def of(cls, rows: Mapping[int, TensorStats], sums: int) -> "StatsTable":
         """Return the columns of statistics by index."""
-        return cls(sorted(rows), Block.of([rows[index] for index in sorted(rows)], sums))
+        return cls(sorted(rows), StatsArrays.of([rows[index] for index in sorted(rows)], sums))
 
-    def __getitem__(self, index: int) -> Stats:
+    def __getitem__(self, index: int) -> TensorStats:
         row = self.row(index)
         if row < 0:
             raise KeyError(index)
         ints, floats = self.block.ints[row].tolist(), self.block.floats[row].tolist()
         elements, zeros, nan, posinf, neginf, *exponents = ints
         peak, *sums = floats
-        return Stats(elements, zeros, nan, posinf, neginf, peak, tuple(zip(exponents, sums, strict=True)))
+        return TensorStats(elements, zeros, nan, posinf, neginf, peak, tuple(zip(exponents, sums, strict=True)))
 
     def __iter__(self) -> Iterator[int]:
         return iter(self.indices)
@@ -83,7 +83,7 @@ class Columns(Mapping[int, Stats]):
             return self._rows.get(index, -1)
         return index - self.indices[0] if index in self.indices else -1
 
-    def put(self, indices: Sequence[int], block: Block) -> None:
+    def put(self, indices: Sequence[int], block: StatsArrays) -> None:
         """Fill the rows of some tensors."""
         rows = self._places(indices)
         self.block.ints[rows], self.block.floats[rows] = block
@@ -95,14 +95,14 @@ class Columns(Mapping[int, Stats]):
         rows: Ints = np.fromiter(indices, np.int64) - (self.indices[0] if self.indices else 0)
         return rows
 
-    def only(self, indices: Iterable[int]) -> "Columns":
+    def only(self, indices: Iterable[int]) -> "StatsTable":
         """Return the columns of those of some tensors that are here."""
         kept = [index for index in indices if index in self]
-        return Columns(kept, self.block.take(self._places(kept)))
+        return StatsTable(kept, self.block.take(self._places(kept)))
 
-    def replaced(self, other: "Columns") -> "Columns":
+    def updated_by(self, other: "StatsTable") -> "StatsTable":
         """Return the same tensors, with the rows of those that are in `other` too."""
-        found = Columns(self.indices, Block(self.block.ints.copy(), self.block.floats.copy()))
+        found = StatsTable(self.indices, StatsArrays(self.block.ints.copy(), self.block.floats.copy()))
         # `other` may be of all the steps in a file, or a few of many tensors.
         few, many = sorted((self, other), key=len)
         shared = [index for index in few if index in many]
@@ -160,27 +160,31 @@ class Columns(Mapping[int, Stats]):
         pairs = zip(exponents.tolist(), values.tolist(), strict=True)
         return np.array([norms.norm(pair, p) for pair in pairs], np.float64)
 
-    def together(self, groups: Sequence[Sequence[int]], types: Sums) -> "Columns":
+    def merge_groups(self, groups: Sequence[Sequence[int]], types: SumKinds) -> "StatsTable":
         """Return the statistics of groups of tensors, none of them empty, merged exactly."""
         sizes = list(map(len, groups))
         taken = self.block.take(self._places(chain.from_iterable(groups)))
         if max(sizes, default=1) == 1:
-            return Columns(range(len(groups)), taken)
+            return StatsTable(range(len(groups)), taken)
         starts = list(accumulate(sizes, initial=0))
-        block = Block.empty(len(groups), len(types))
+        block = StatsArrays.empty(len(groups), len(types))
         block.ints[:, :_COUNTS] = np.add.reduceat(taken.ints[:, :_COUNTS], starts[:-1])
         block.floats[:, 0] = np.maximum.reduceat(taken.floats[:, 0], starts[:-1])
         for k, p in enumerate(types):
-            sums = _added(taken.ints[:, _COUNTS + k], taken.floats[:, 1 + k], starts, p)
+            sums = _add_groups(taken.ints[:, _COUNTS + k], taken.floats[:, 1 + k], starts, p)
             block.ints[:, _COUNTS + k], block.floats[:, 1 + k] = zip(*sums, strict=True)
-        return Columns(range(len(groups)), block)
+        return StatsTable(range(len(groups)), block)
 
-    def total(self, types: Sums) -> Stats:
+    def total(self, types: SumKinds) -> TensorStats:
         """Return the statistics of all of them together."""
-        return self.together([self.indices], types)[0] if self.indices else Stats(powers=tuple((0, 0.0) for _ in types))
+        return (
+            self.merge_groups([self.indices], types)[0]
+            if self.indices
+            else TensorStats(powers=tuple((0, 0.0) for _ in types))
+        )
 
 
-def _added(exponents: Ints, values: Floats, starts: Sequence[int], p: Sum) -> list[Power]:
+def _add_groups(exponents: Ints, values: Floats, starts: Sequence[int], p: SumKind) -> list[ScaledSum]:
     """Add sums of powers from each start to the next; the fast way where no sum was scaled."""
     if p != math.inf and not exponents.any():
         plain = values.tolist()
@@ -189,11 +193,11 @@ def _added(exponents: Ints, values: Floats, starts: Sequence[int], p: Sum) -> li
     return [norms.total(pairs[a:b], p) for a, b in pairwise(starts)]
 
 
-def joined(parts: Sequence[tuple[int, Columns]]) -> Columns:
+def concatenate(parts: Sequence[tuple[int, StatsTable]]) -> StatsTable:
     """Put the columns of several files together; of each, the indices are counted from where it starts in the dump."""
     if len(parts) == 1 and not parts[0][0]:
         return parts[0][1]
     indices = [start + index for start, columns in parts for index in columns]
     blocks = [columns.block for _, columns in parts]
     ints, floats = (np.concatenate(arrays) for arrays in zip(*blocks, strict=True))
-    return Columns(indices, Block(ints, floats))
+    return StatsTable(indices, StatsArrays(ints, floats))

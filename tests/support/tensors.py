@@ -18,8 +18,8 @@ from gradclip_cli.formats.base import Options, Writer
 from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.numerics.dtypes import DType, Raw, from_numpy
 from gradclip_cli.numerics.measuring import measure_piece
-from gradclip_cli.numerics.statistics import Stats, join
-from gradclip_cli.numerics.statistics_table import Columns
+from gradclip_cli.numerics.statistics import TensorStats, merge
+from gradclip_cli.numerics.statistics_table import StatsTable
 from gradclip_cli.numerics.workspace import Workspace
 from gradclip_cli.storage.random_access import copy_at
 from gradclip_cli.tensors import TensorSpec
@@ -68,13 +68,13 @@ def dump_of(
         for k, (array, spec) in enumerate(zip(arrays.values(), specs, strict=True))
         if spec.dtype.is_float
     }
-    columns = Columns.of(stats, len(types))
+    columns = StatsTable.of(stats, len(types))
     return Dump(path, step, [Part(path, (0, 0, 0, 0), 0)], specs, Naming().places(list(arrays)), columns)
 
 
-def stats_of(array: NDArray[Any], dtype: DType, types: NormTypes = (2.0,)) -> Stats:
+def stats_of(array: NDArray[Any], dtype: DType, types: NormTypes = (2.0,)) -> TensorStats:
     """Measure an array in one piece."""
-    return join([measure_piece(raw_of(array), dtype, types, Workspace())], types)
+    return merge([measure_piece(raw_of(array), dtype, types, Workspace())], types)
 
 
 def read_all(path: Path, options: Options = PLAIN, name: str | None = None) -> dict[str, tuple[TensorSpec, bytes]]:

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from gradclip_cli.errors import UsageError
-from gradclip_cli.numerics.statistics import Stats
+from gradclip_cli.numerics.statistics import TensorStats
 from gradclip_cli.strategies import STRATEGIES, Group, Strategy, find
 from gradclip_cli.strategies.actions import KEEP, Clamp, Cleaned, Scale
 
@@ -124,22 +124,22 @@ def test_the_factor_of_a_scale(numerator: float, denominator: float, expected: f
 @pytest.mark.parametrize(
     ("action", "stats", "touched"),
     [
-        (KEEP, Stats(max_abs=1.0), False),
-        (Scale(1.0, 2.0), Stats(max_abs=1.0), True),
-        (Scale(1.0, 2.0), Stats(elements=5), False),
-        (Scale(1.0, 2.0), Stats(nan=1), True),
-        (Scale(1.0, math.nan), Stats(elements=5, zeros=5), True),
-        (Clamp(1.0), Stats(max_abs=1.0), False),
-        (Clamp(1.0), Stats(max_abs=1.5), True),
-        (Clamp(1.0), Stats(posinf=1), True),
-        (Clamp(1.0, keep_infinite=True), Stats(neginf=1), False),
-        (Clamp(1.0), Stats(nan=1, max_abs=0.5), False),
-        (Clamp(math.inf), Stats(posinf=1), False),
-        (Cleaned(KEEP), Stats(nan=1), True),
-        (Cleaned(KEEP), Stats(max_abs=9.0), False),
-        (Cleaned(Scale(1.0, 2.0)), Stats(max_abs=9.0), True),
+        (KEEP, TensorStats(max_abs=1.0), False),
+        (Scale(1.0, 2.0), TensorStats(max_abs=1.0), True),
+        (Scale(1.0, 2.0), TensorStats(elements=5), False),
+        (Scale(1.0, 2.0), TensorStats(nan=1), True),
+        (Scale(1.0, math.nan), TensorStats(elements=5, zeros=5), True),
+        (Clamp(1.0), TensorStats(max_abs=1.0), False),
+        (Clamp(1.0), TensorStats(max_abs=1.5), True),
+        (Clamp(1.0), TensorStats(posinf=1), True),
+        (Clamp(1.0, keep_infinite=True), TensorStats(neginf=1), False),
+        (Clamp(1.0), TensorStats(nan=1, max_abs=0.5), False),
+        (Clamp(math.inf), TensorStats(posinf=1), False),
+        (Cleaned(KEEP), TensorStats(nan=1), True),
+        (Cleaned(KEEP), TensorStats(max_abs=9.0), False),
+        (Cleaned(Scale(1.0, 2.0)), TensorStats(max_abs=9.0), True),
     ],
 )
-def test_what_an_action_touches(action: Scale | Clamp | Cleaned, stats: Stats, touched: bool) -> None:
+def test_what_an_action_touches(action: Scale | Clamp | Cleaned, stats: TensorStats, touched: bool) -> None:
     """Only a tensor of which at least one bit would change is touched; a NaN factor changes zeros as well."""
     assert action.touches(stats.max_abs, stats.nan, stats.posinf + stats.neginf) is touched

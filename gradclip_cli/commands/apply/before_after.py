@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from gradclip_cli.commands.apply.groups import Decision, norms_of
 from gradclip_cli.commands.apply.plan import ApplyPlan
-from gradclip_cli.numerics.statistics_table import Columns
+from gradclip_cli.numerics.statistics_table import StatsTable
 
 Counts = NDArray[np.int64]
 Norms = NDArray[np.float64]
@@ -35,13 +35,13 @@ class Figures(NamedTuple):
         cls,
         groups: Sequence[Sequence[int]],
         decisions: Sequence[Decision],
-        before: Columns,
-        after: Columns,
+        before: StatsTable,
+        after: StatsTable,
         plan: ApplyPlan,
     ) -> "Figures":
         """Compare what tensors were with what they are; `decisions` are those of the groups."""
         types = plan.norm_types
-        old, new = (stats.together(groups, types) for stats in (before, after))
+        old, new = (stats.merge_groups(groups, types) for stats in (before, after))
         strategies = [decision.strategy for decision in decisions]
         norm, norm_after = (stats.as_read(norms_of(stats, strategies, types)) for stats in (old, new))
         peak, peak_after = (stats.as_read(stats.max_abs) for stats in (old, new))

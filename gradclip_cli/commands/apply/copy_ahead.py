@@ -10,7 +10,7 @@ from gradclip_cli.formats.base import Format, Reader
 from gradclip_cli.inputs import shards
 from gradclip_cli.numerics import norms
 from gradclip_cli.numerics.dtypes import Raw
-from gradclip_cli.numerics.statistics import Piece
+from gradclip_cli.numerics.statistics import PieceStats
 from gradclip_cli.storage.atomic import Outputs, Staged
 from gradclip_cli.storage.random_access import write_at
 from gradclip_cli.strategies import Group, Strategy
@@ -38,7 +38,7 @@ class Begun:
         self._filled: dict[object, float] = {}
         self._over = False
 
-    def see(self, slab: Slab, raw: Raw, piece: Piece | None) -> None:
+    def see(self, slab: Slab, raw: Raw, piece: PieceStats | None) -> None:
         """Write a piece, unless what has been seen so far says that its group, or another, is going to change."""
         spec = self._tensors[slab.index]
         if self._over or piece is None or spec.offset is None:
@@ -49,7 +49,7 @@ class Begun:
             write_at(self.staged.fd, at, raw.data, self.staged.target)
             self.written.append((at, at + raw.size))
 
-    def _is_over(self, index: int, piece: Piece) -> bool:
+    def _is_over(self, index: int, piece: PieceStats) -> bool:
         """Whether the pieces seen so far are above a threshold; a guess that is wrong only costs time."""
         strategy, threshold = self._plan.of_layer(self._layers[index] if self._layers else "")
         if not isinstance(threshold, int | float):
@@ -61,7 +61,7 @@ class Begun:
         self._filled[key] = self._filled.get(key, 0.0) + (norm / threshold) ** p
         return self._filled[key] > 1
 
-    def _norm(self, strategy: Strategy, piece: Piece) -> tuple[float, float]:
+    def _norm(self, strategy: Strategy, piece: PieceStats) -> tuple[float, float]:
         if strategy.group is Group.ELEMENT:
             return piece.max_abs, 1.0
         types = self._plan.norm_types

@@ -13,7 +13,7 @@ from gradclip_cli.commands.apply.plan import ApplyPlan
 from gradclip_cli.engine.measure import NormTypes
 from gradclip_cli.engine.survey import Dump
 from gradclip_cli.errors import InputError
-from gradclip_cli.numerics.statistics_table import Columns
+from gradclip_cli.numerics.statistics_table import StatsTable
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.strategies.actions import KEEP, Action, Clamp, Cleaned
 from gradclip_cli.thresholds import Replay, Rule, Threshold, choose
@@ -51,7 +51,7 @@ def partition(dump: Dump, plan: ApplyPlan) -> list[Shared]:
             kinds[key] = strategy, threshold
             members.setdefault(key, []).append(index)
     types = plan.norm_types
-    stats = dump.stats.together(list(members.values()), types)
+    stats = dump.stats.merge_groups(list(members.values()), types)
     strategies = [strategy for strategy, _ in kinds.values()]
     single = [strategy.group is Group.ELEMENT for strategy in strategies]
     norms = np.where(single, stats.max_abs, norms_of(stats, strategies, types))
@@ -62,7 +62,7 @@ def partition(dump: Dump, plan: ApplyPlan) -> list[Shared]:
     ]
 
 
-def norms_of(stats: Columns, strategies: Sequence[Strategy], types: NormTypes) -> NDArray[np.float64]:
+def norms_of(stats: StatsTable, strategies: Sequence[Strategy], types: NormTypes) -> NDArray[np.float64]:
     """Return the norms of rows, each of the type that its strategy takes."""
     found = stats.norms(0, types[0])
     if len(types) == 1:

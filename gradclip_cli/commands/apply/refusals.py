@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from gradclip_cli.commands.apply.plan import Override
 from gradclip_cli.engine.survey import Dump
 from gradclip_cli.errors import NonFiniteError, UsageError
-from gradclip_cli.numerics.statistics import Stats
+from gradclip_cli.numerics.statistics import TensorStats
 from gradclip_cli.text import did_you_mean, printable
 
 _MOST = 8
@@ -37,7 +37,7 @@ def refuse_nonfinite(dumps: Sequence[Dump]) -> None:
     )
 
 
-def _counts(stats: Stats) -> str:
+def _counts(stats: TensorStats) -> str:
     counted = ((stats.nan, "NaN"), (stats.posinf, "+Inf"), (stats.neginf, "-Inf"))
     return ", ".join(f"{number} {word}" for number, word in counted if number)
 

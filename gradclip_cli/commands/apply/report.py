@@ -14,7 +14,7 @@ from gradclip_cli.engine.survey import Dump
 from gradclip_cli.inputs import shards
 from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.numerics import norms
-from gradclip_cli.numerics.statistics import Stats
+from gradclip_cli.numerics.statistics import TensorStats
 from gradclip_cli.reports import ApplyDump, ApplyLayer, ApplyParam, ApplyTotal
 from gradclip_cli.strategies import Group
 from gradclip_cli.text import count, listed
@@ -30,7 +30,7 @@ class Applied:
         self._plan, self._types = plan, plan.norm_types
         self._of = {index: decision for shared, decision in decisions for index in shared.members}
         self._single = after.clipped
-        self._after = dump.stats.replaced(after.stats)
+        self._after = dump.stats.updated_by(after.stats)
         self._left_out = dump.left_out
 
     def report(self, output: str | None) -> ApplyDump:
@@ -183,7 +183,7 @@ class Applied:
         )
 
 
-def _norm(stats: Stats, p: float) -> float:
+def _norm(stats: TensorStats, p: float) -> float:
     return stats.as_read(norms.norm(stats.powers[0], p))
 
 

@@ -75,7 +75,7 @@ def _rewrite(dump: Dump, output: str | None, actions: Mapping[int, Action], by: 
         notes += said
     if len(targets) > len(dump.parts):
         _copy_index(dump.path, targets[-1] or "", by.staging)
-    return After.joined(after), notes
+    return After.concatenate(after), notes
 
 
 def _rewrite_file(

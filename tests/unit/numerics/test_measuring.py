@@ -12,8 +12,8 @@ from gradclip_cli.numerics import dtypes, norms
 from gradclip_cli.numerics.dtypes import DType, Raw
 from gradclip_cli.numerics.measuring import measure_piece, measure_small
 from gradclip_cli.numerics.norms import BLOCK
-from gradclip_cli.numerics.statistics import Stats, join
-from gradclip_cli.numerics.statistics_table import Columns
+from gradclip_cli.numerics.statistics import TensorStats, merge
+from gradclip_cli.numerics.statistics_table import StatsTable
 from gradclip_cli.numerics.workspace import Workspace
 
 WORK = Workspace()
@@ -22,9 +22,9 @@ TYPES = (0.5, 1.0, 2.0, 3.0, math.inf)
 every = pytest.mark.parametrize("dtype", dtypes.FLOATS, ids=lambda dtype: dtype.name)
 
 
-def small(raw: Raw, dtype: DType, sizes: list[int], types: NormTypes) -> list[Stats]:
+def small(raw: Raw, dtype: DType, sizes: list[int], types: NormTypes) -> list[TensorStats]:
     """Measure tensors that lie side by side."""
-    return list(Columns(range(len(sizes)), measure_small(raw, dtype, sizes, types, WORK)).values())
+    return list(StatsTable(range(len(sizes)), measure_small(raw, dtype, sizes, types, WORK)).values())
 
 
 @every
@@ -66,7 +66,7 @@ def test_the_size_and_order_of_pieces_change_no_bit(dtype: DType, blocks: int) -
     step = blocks * BLOCK * dtype.itemsize
     pieces = [measure_piece(raw[at : at + step], dtype, TYPES, WORK) for at in range(0, raw.size, step)]
     random.Random(blocks).shuffle(pieces)
-    assert join(pieces, TYPES) == join([measure_piece(raw, dtype, TYPES, WORK)], TYPES)
+    assert merge(pieces, TYPES) == merge([measure_piece(raw, dtype, TYPES, WORK)], TYPES)
 
 
 @every
@@ -76,7 +76,7 @@ def test_small_tensors_together_are_as_alone(dtype: DType) -> None:
     raw = raw_of(gradients(sum(sizes), dtype.name, seed=6))
     alone, at = [], 0
     for size in sizes:
-        alone.append(join([measure_piece(raw[at : at + size * dtype.itemsize], dtype, TYPES, WORK)], TYPES))
+        alone.append(merge([measure_piece(raw[at : at + size * dtype.itemsize], dtype, TYPES, WORK)], TYPES))
         at += size * dtype.itemsize
     assert small(raw, dtype, sizes, TYPES) == alone
 
@@ -117,7 +117,7 @@ def test_nonfinite_small_tensors_side_by_side() -> None:
 def test_signalling_nan_is_counted_without_a_warning(code: str, bits: int) -> None:
     """A NaN of any payload is a NaN and nothing else."""
     raw = raw_of(np.array([bits, 0], code))
-    found = join([measure_piece(raw, dtypes.FLOAT32 if code == "u4" else dtypes.FLOAT64, (2.0,), WORK)], (2.0,))
+    found = merge([measure_piece(raw, dtypes.FLOAT32 if code == "u4" else dtypes.FLOAT64, (2.0,), WORK)], (2.0,))
     assert (found.nan, found.zeros, found.nonfinite) == (1, 1, 1)
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from support.tensors import exact_norm
 
 from gradclip_cli.numerics import norms
-from gradclip_cli.numerics.norms import Power
+from gradclip_cli.numerics.norms import ScaledSum
 from gradclip_cli.numerics.workspace import Workspace
 
 WORK = Workspace()
@@ -19,7 +19,7 @@ TYPES = (0.1, 0.5, 1.0, 1.5, 2.0, 3.0, 64.0, math.inf)
 types = pytest.mark.parametrize("p", TYPES)
 
 
-def power_of(rows: NDArray[np.float64], p: float) -> Power:
+def power_of(rows: NDArray[np.float64], p: float) -> ScaledSum:
     """The sum of powers over all rows."""
     peaks = np.abs(rows).max(axis=1, initial=0)
     return norms.total_blocks(*([part] for part in norms.block_powers(rows, p, peaks, WORK)), p)
@@ -113,7 +113,7 @@ def test_a_norm_above_the_range_is_infinite() -> None:
 @pytest.mark.parametrize("squared", [False, True])
 def test_sums_of_limited_elements(squared: bool, scale: float, limit: float) -> None:
     """Σ min(|x|, c) · |x| and Σ min(|x|, c)² are exact to 1e-12, though squares leave the range of float64."""
-    kind = norms.Clamped(limit, squared)
+    kind = norms.ClippedSum(limit, squared)
     rows = np.random.default_rng(1).standard_normal((3, 500)) * scale
     exponents, values = norms.block_powers(rows, kind, np.abs(rows).max(axis=1), WORK)
     exponent, value = norms.total(zip(exponents.tolist(), values.tolist(), strict=True), kind)

@@ -4,13 +4,18 @@ import math
 
 import pytest
 
-from gradclip_cli.numerics.statistics import Stats
+from gradclip_cli.numerics.statistics import TensorStats
 
 
 @pytest.mark.parametrize(
     ("stats", "expected"),
-    [(Stats(nan=1, posinf=1), math.nan), (Stats(neginf=1), math.inf), (Stats(posinf=1), math.inf), (Stats(), 1.5)],
+    [
+        (TensorStats(nan=1, posinf=1), math.nan),
+        (TensorStats(neginf=1), math.inf),
+        (TensorStats(posinf=1), math.inf),
+        (TensorStats(), 1.5),
+    ],
 )
-def test_as_read(stats: Stats, expected: float) -> None:
+def test_as_read(stats: TensorStats, expected: float) -> None:
     """A figure of a tensor as read is NaN if a NaN is there, else infinite if an infinity is, else that of the finite elements."""
     assert repr(stats.as_read(1.5)) == repr(expected)

@@ -9,28 +9,30 @@ from support.tensors import exact_norm, gradients, stats_of
 
 from gradclip_cli.engine.measure import NormTypes
 from gradclip_cli.numerics import dtypes, norms
-from gradclip_cli.numerics.statistics import Stats
-from gradclip_cli.numerics.statistics_table import Block, Columns, joined
+from gradclip_cli.numerics.statistics import TensorStats
+from gradclip_cli.numerics.statistics_table import StatsArrays, StatsTable, concatenate
 
 TYPES = (0.5, 1.0, 2.0, 3.0, math.inf)
 ARRAYS = [gradients(size, "float64", seed=size, scale=10.0**-size) for size in (1, 50, 0, 200, 3)]
 
 
-def columns_of(arrays: list[NDArray[np.float64]], types: NormTypes = TYPES) -> Columns:
+def columns_of(arrays: list[NDArray[np.float64]], types: NormTypes = TYPES) -> StatsTable:
     """Return the statistics of arrays, under the indices 2, 4, 6 and so on."""
-    return Columns.of({2 + 2 * k: stats_of(array, dtypes.FLOAT64, types) for k, array in enumerate(arrays)}, len(types))
+    return StatsTable.of(
+        {2 + 2 * k: stats_of(array, dtypes.FLOAT64, types) for k, array in enumerate(arrays)}, len(types)
+    )
 
 
 def test_rows_are_kept() -> None:
     """What is put in by rows comes out by rows, with and without gaps between the indices."""
     rows = {k: stats_of(array, dtypes.FLOAT64, TYPES) for k, array in enumerate(ARRAYS)}
-    assert dict(Columns.of(rows, len(TYPES))) == rows
+    assert dict(StatsTable.of(rows, len(TYPES))) == rows
     assert dict(columns_of(ARRAYS)) == {2 + 2 * k: row for k, row in rows.items()}
 
 
 def test_what_is_not_there() -> None:
     """A tensor that was not measured is not there, before the first, between and after the last."""
-    found, without_gaps = columns_of(ARRAYS), Columns([5, 6], Block.empty(2, 1))
+    found, without_gaps = columns_of(ARRAYS), StatsTable([5, 6], StatsArrays.empty(2, 1))
     assert [index in found for index in (0, 2, 3, 12)] == [False, True, False, False]
     assert [without_gaps.row(index) for index in (4, 5, 6, 7)] == [-1, 0, 1, -1]
     for index in (0, 3, 12):
@@ -42,7 +44,7 @@ def test_what_is_not_there() -> None:
 def test_tensors_together_have_the_norm_of_all_their_elements(p: float) -> None:
     """Statistics of several tensors together are those of their elements, in any order to the bit."""
     columns = columns_of(ARRAYS, (p,))
-    found, turned = columns.together([[2, 4, 6, 8], [8, 6, 4, 2]], (p,)).values()
+    found, turned = columns.merge_groups([[2, 4, 6, 8], [8, 6, 4, 2]], (p,)).values()
     assert found == turned
     everything = np.concatenate(ARRAYS[:4])
     assert (found.elements, found.max_abs) == (everything.size, np.abs(everything).max())
@@ -54,17 +56,17 @@ def test_groups_are_as_each_alone(scale: float) -> None:
     """A group of one tensor is that tensor, beside groups of several; powers that were scaled are added as such."""
     columns = columns_of([array * scale for array in ARRAYS])
     groups = [[4], [2, 6], [10, 8, 4]]
-    found = columns.together(groups, TYPES)
+    found = columns.merge_groups(groups, TYPES)
     assert found[0] == columns[4]
-    assert list(found.values()) == [next(iter(columns.together([one], TYPES).values())) for one in groups]
-    assert columns.total(TYPES) == columns.together([list(columns)], TYPES)[0]
+    assert list(found.values()) == [next(iter(columns.merge_groups([one], TYPES).values())) for one in groups]
+    assert columns.total(TYPES) == columns.merge_groups([list(columns)], TYPES)[0]
 
 
 def test_nothing_together_is_nothing() -> None:
     """No tensor at all has no elements, and norm 0 of each type."""
-    found = Columns([], Block.empty(0, 2)).total((2.0, 1.0))
+    found = StatsTable([], StatsArrays.empty(0, 2)).total((2.0, 1.0))
     assert (found.elements, found.max_abs, [norms.norm(power, 2.0) for power in found.powers]) == (0, 0, [0, 0])
-    assert not Columns([], Block.empty(0, 2)).together([], (2.0, 1.0))
+    assert not StatsTable([], StatsArrays.empty(0, 2)).merge_groups([], (2.0, 1.0))
 
 
 @pytest.mark.parametrize("which", range(len(TYPES)))
@@ -78,8 +80,13 @@ def test_norms_of_columns_have_the_bits_of_norms_of_rows(which: int, scale: floa
 
 def test_figures_as_read() -> None:
     """A figure as read is NaN where a NaN is, else infinite where an infinity is, as it is of each row."""
-    rows = [Stats(nan=1, posinf=1), Stats(neginf=1), Stats(posinf=1), Stats(elements=3, zeros=2)]
-    columns = Columns.of(dict(enumerate(rows)), 0)
+    rows = [
+        TensorStats(nan=1, posinf=1),
+        TensorStats(neginf=1),
+        TensorStats(posinf=1),
+        TensorStats(elements=3, zeros=2),
+    ]
+    columns = StatsTable.of(dict(enumerate(rows)), 0)
     assert repr(columns.as_read(np.full(4, 1.5)).tolist()) == repr([row.as_read(1.5) for row in rows])
     assert columns.nonfinite.tolist() == [row.nonfinite for row in rows] == [2, 1, 1, 0]
     assert columns.with_nonfinite() == [0, 1, 2]
@@ -90,18 +97,18 @@ def test_some_are_replaced() -> None:
     """Rows of other columns take the place of those that are there too; what was there stays as it was."""
     before, other = (
         columns_of(ARRAYS),
-        Columns.of({index: Stats(elements=7, powers=((0, 0.0),) * 5) for index in (4, 5)}, 5),
+        StatsTable.of({index: TensorStats(elements=7, powers=((0, 0.0),) * 5) for index in (4, 5)}, 5),
     )
     known = dict(before)
-    found = before.replaced(other)
+    found = before.updated_by(other)
     assert dict(found) == known | {4: other[4]}
     assert dict(before) == known
 
 
 def test_few_of_very_many_are_replaced() -> None:
     """A step of a series in one file is looked up in what became of the whole file, which is not gone through for each step."""
-    step, every = columns_of(ARRAYS), Columns(range(10**12), Block.empty(13, 5))
-    assert list(step.replaced(every).values()) == [every[0]] * len(step)
+    step, every = columns_of(ARRAYS), StatsTable(range(10**12), StatsArrays.empty(13, 5))
+    assert list(step.updated_by(every).values()) == [every[0]] * len(step)
 
 
 def test_only_some_are_taken() -> None:
@@ -113,8 +120,8 @@ def test_only_some_are_taken() -> None:
 def test_files_are_joined() -> None:
     """Tensors of several files are counted through."""
     first, second = columns_of(ARRAYS[:2]), columns_of(ARRAYS[2:])
-    assert dict(joined([(0, first), (10, second)])) == {
+    assert dict(concatenate([(0, first), (10, second)])) == {
         **first,
         **{10 + index: row for index, row in second.items()},
     }
-    assert dict(joined([(0, first)])) == dict(first)
+    assert dict(concatenate([(0, first)])) == dict(first)

@@ -24,14 +24,14 @@ from gradclip_cli.numerics.comparison import compare_piece
 from gradclip_cli.numerics.differences import Tolerance
 from gradclip_cli.numerics.dtypes import DType, Raw
 from gradclip_cli.numerics.measuring import measure_piece, measure_small
-from gradclip_cli.numerics.norms import BLOCK, Clamped, Sums
+from gradclip_cli.numerics.norms import BLOCK, ClippedSum, SumKinds
 from gradclip_cli.numerics.transforms import clamp, scale, scale_each, zero_nonfinite
 from gradclip_cli.numerics.workspace import Buffer, T, Workspace
 from gradclip_cli.render import json_report
 from gradclip_cli.render.view import View
 from gradclip_cli.reports import Report
 
-TYPES: Sums = (1.0, 2.0, 3.0, math.inf, Clamped(0.25, squared=False), Clamped(0.25, squared=True))
+TYPES: SumKinds = (1.0, 2.0, 3.0, math.inf, ClippedSum(0.25, squared=False), ClippedSum(0.25, squared=True))
 SIZES = [7, 7, 7, 0, 1, 100, 100, BLOCK, 3]
 EVERY = [dtype for plain in dtypes.FLOATS for dtype in {plain, dtypes.swapped(plain) if plain.itemsize > 1 else plain}]
 
