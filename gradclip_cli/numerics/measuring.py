@@ -30,7 +30,9 @@ def measure_piece(raw: Raw, dtype: DType, types: SumKinds, work: Workspace) -> P
         counts = (values.size, zeros, *_nonfinite(values))
         values = np.where(np.isfinite(values), values, values.dtype.type(0))
         peak = float(np.abs(values).max(initial=0))
-    exponents, sums = _by_block(widen(values, work), types, dtype, work)
+    if not _needs_no_peaks(types, dtype):
+        values = widen(values, work)
+    exponents, sums = _by_block(values, types, dtype, work)
     return PieceStats(counts, peak, tuple(exponents), tuple(sums))
 
 
@@ -58,7 +60,7 @@ def _measure_rows(raw: Raw, dtype: DType, count: int, size: int, types: SumKinds
     return StatsArrays(ints.T, np.array([_peaks(rows), *sums]).T)
 
 
-def _by_block(values: NDArray[np.float64], types: SumKinds, dtype: DType, work: Workspace) -> Powers:
+def _by_block(values: Floats, types: SumKinds, dtype: DType, work: Workspace) -> Powers:
     """Return exponents and sums of each block of a piece; the last one may be shorter."""
     full = values.size - values.size % BLOCK
     if full == values.size > 0:
@@ -73,11 +75,16 @@ def _by_block(values: NDArray[np.float64], types: SumKinds, dtype: DType, work: 
     )
 
 
-def _powers(rows: NDArray[np.float64], types: SumKinds, dtype: DType, work: Workspace) -> Powers:
-    """Return exponents and sums of each row for each sum taken; peaks are looked for only where a sum needs them."""
-    peaks = None if dtype.itemsize < 8 and _PLAIN.issuperset(types) else _peaks(rows)
+def _powers(rows: Floats, types: SumKinds, dtype: DType, work: Workspace) -> Powers:
+    """Return exponents and sums of each row for each sum taken; rows may be float32 where peaks are not needed."""
+    peaks = None if _needs_no_peaks(types, dtype) else _peaks(rows)
     found = [norms.block_powers(rows, p, peaks, work) for p in types]
     return [exponents for exponents, _ in found], [sums for _, sums in found]
+
+
+def _needs_no_peaks(types: SumKinds, dtype: DType) -> bool:
+    """Whether no sum can leave the range of float64, so that nothing is scaled by the largest |x| of its block."""
+    return dtype.itemsize < 8 and _PLAIN.issuperset(types)
 
 
 def _peaks(rows: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -18,6 +18,7 @@ BLOCK = 8192
 """Sums are taken over so many consecutive elements, whatever is read at once; a piece is a whole number of blocks."""
 
 ScaledSum = tuple[int, float]
+"""An exponent and a value, which stand for value · 2^(P·exponent)."""
 
 
 class ClippedSum(NamedTuple):
@@ -45,12 +46,12 @@ _SAFE = 480
 
 
 def block_powers(
-    rows: NDArray[np.float64], p: SumKind, peaks: NDArray[Any] | None, work: Workspace
+    rows: NDArray[Any], p: SumKind, peaks: NDArray[Any] | None, work: Workspace
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return exponents and values of Σ|x|^P for each row; `peaks` holds the largest |x| of each, all finite.
 
-    None stands for peaks that need not be known: P is 1 or 2, and all are in the range of float32. For P = inf the values
-    are the peaks themselves.
+    None stands for peaks that need not be known: P is 1 or 2, and all are in the range of float32; then the rows may be
+    float32 themselves. For P = inf the values are the peaks.
     """
     exponents = np.zeros(len(rows), np.int64)
     if peaks is None:

@@ -5,6 +5,7 @@ the pairwise order that its source fixes for contiguous float64 (Higham 1993), w
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from gradclip_cli.numerics.workspace import Workspace
 
 Rows = NDArray[np.float64]
+Floats = NDArray[Any]  # float32 or float64
 Make = Callable[[slice, Rows | None], Rows]
 """What makes the terms of some of the rows in C order, in an array that it is given or in a new one."""
 
@@ -31,16 +33,27 @@ def sum_products(a: Rows, b: Rows, work: Workspace) -> Rows:
     return _sum_terms(a.shape, make, work)
 
 
-def sum_powers(rows: Rows, p: float, work: Workspace) -> Rows:
-    """Return Σ|x|^P of each row, for a finite P; for any but 1 and 2 the powers are those of this processor."""
-    if p == 2.0:
+def sum_powers(rows: Floats, p: float, work: Workspace) -> Rows:
+    """Return Σ|x|^P of each row of float32 or float64, for a finite P; for any but 1 and 2 the powers are those of this processor."""
+    if p == 2.0 and rows.dtype == np.float64:
         return sum_products(rows, rows, work)
 
     def make(part: slice, out: Rows | None) -> Rows:
-        terms: Rows = np.abs(rows[part], out=out, order="C")
+        terms = _widen(rows[part], out)
+        if p == 2.0:
+            return np.multiply(terms, terms, out=terms)
+        np.abs(terms, out=terms)
         return terms if p == 1.0 else np.power(terms, p, out=terms)
 
     return _sum_terms(rows.shape, make, work)
+
+
+def _widen(rows: Floats, out: Rows | None) -> Rows:
+    """Copy rows to float64 in C order, a few at a time: the copy stays in the processor's cache."""
+    if out is None:
+        return rows.astype(np.float64, order="C")
+    np.copyto(out, rows)
+    return out
 
 
 def _sum_terms(shape: tuple[int, ...], make: Make, work: Workspace) -> Rows:

@@ -12,22 +12,27 @@ T = TypeVar("T", bound=np.generic)
 class Buffer:
     """Memory of one thread for one purpose; it grows to the largest array that was asked for."""
 
-    __slots__ = ("_view",)
+    __slots__ = ("_memory", "_views")
 
     def __init__(self) -> None:
-        self._view: NDArray[Any] = np.empty(0, np.float64)
+        self._memory = np.empty(0, np.float64)
+        self._views: dict[type[np.generic], NDArray[Any]] = {}
 
     def take(self, count: int, dtype: type[T]) -> NDArray[T]:
         """Return `count` elements of at most 8 bytes, not initialised; this ends the life of what was taken before."""
-        view = self._view
-        if view.dtype != dtype or view.size < count:
-            view = self._view = self._memory(count * np.dtype(dtype).itemsize).view(dtype)
+        view = self._views.get(dtype)
+        if view is None or view.size < count:
+            view = self._view(count, dtype)
         return view[:count]
 
-    def _memory(self, nbytes: int) -> NDArray[Any]:
-        """Return at least so many bytes: those that are here, or else new ones."""
-        whole = self._view if self._view.base is None else self._view.base
-        return whole if whole.nbytes >= nbytes else np.empty(-(-nbytes // 8), np.float64)
+    def _view(self, count: int, dtype: type[T]) -> NDArray[T]:
+        """View the memory as elements of a type, in new memory where there is too little."""
+        nbytes = count * np.dtype(dtype).itemsize
+        if self._memory.nbytes < nbytes:
+            self._memory, self._views = np.empty(-(-nbytes // 8), np.float64), {}
+        view: NDArray[T] = self._memory.view(dtype)
+        self._views[dtype] = view
+        return view
 
 
 class Workspace(threading.local):

@@ -100,6 +100,16 @@ def test_the_layout_changes_no_bit(lay: str, count: int) -> None:
     assert sum_powers(laid, 1.0, WORK).tolist() == sum_powers(rows, 1.0, WORK).tolist()
 
 
+@widths
+@pytest.mark.parametrize("p", [1.0, 2.0, 3.0])
+def test_float32_is_widened_first(p: float, width: int) -> None:
+    """Rows of float32, few or many, have the sums of the same numbers as float64, and are left as they are."""
+    rows = steep(70 if width > 1000 else 3, width).astype(np.float32)
+    before, wide = rows.copy(), rows.astype(np.float64)
+    assert sum_powers(rows, p, WORK).tolist() == sum_powers(wide, p, WORK).tolist()
+    np.testing.assert_array_equal(rows, before)
+
+
 @pytest.mark.parametrize("size", [16, 1 << 12, 1 << 20])
 def test_the_size_of_numpys_buffers_changes_no_bit(size: int) -> None:
     """A program that has set numpy's buffers gets the same sums."""

@@ -43,9 +43,9 @@ class PoisonedBuffer(Buffer):
 
     def take(self, count: int, dtype: type[T]) -> NDArray[T]:
         """Fill the memory with ones, which are a NaN of any float and no index into any table."""
-        self._view.view(np.uint8).fill(0xFF)
+        self._memory.view(np.uint8).fill(0xFF)
         found = super().take(count, dtype)
-        self._view.view(np.uint8).fill(0xFF)
+        self._memory.view(np.uint8).fill(0xFF)
         return found
 
 
