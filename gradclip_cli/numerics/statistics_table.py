@@ -15,8 +15,11 @@ from gradclip_cli.numerics.statistics import TensorStats
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-_COUNTS = 5
-"""Columns of whole numbers before the exponents: elements, zeros, nan, posinf, neginf."""
+# Columns of `StatsArrays.ints`: counts of elements, and from `_EXPONENTS` on the exponents of sums.
+_ELEMENTS, _ZEROS, _NAN, _POSINF, _NEGINF, _EXPONENTS = range(6)
+
+# Columns of `StatsArrays.floats`: the largest |x|, and from `_SUMS` on the values of sums.
+_MAX_ABS, _SUMS = range(2)
 
 
 class StatsArrays(NamedTuple):
@@ -28,14 +31,14 @@ class StatsArrays(NamedTuple):
     @classmethod
     def empty(cls, rows: int, sums: int) -> "StatsArrays":
         """Return rows of zeros, for so many sums taken."""
-        return cls(np.zeros((rows, _COUNTS + sums), np.int64), np.zeros((rows, 1 + sums)))
+        return cls(np.zeros((rows, _EXPONENTS + sums), np.int64), np.zeros((rows, _SUMS + sums)))
 
     @classmethod
     def of(cls, rows: Sequence[TensorStats], sums: int) -> "StatsArrays":
         """Return the rows of some statistics."""
         block = cls.empty(len(rows), sums)
         for k, one in enumerate(rows):
-            block.ints[k] = (*one[:_COUNTS], *(exponent for exponent, _ in one.powers))
+            block.ints[k] = (*one[:_EXPONENTS], *(exponent for exponent, _ in one.powers))
             block.floats[k] = (one.max_abs, *(value for _, value in one.powers))
         return block
 
@@ -112,27 +115,27 @@ class StatsTable(Mapping[int, TensorStats]):
     @property
     def counts(self) -> Ints:
         """Elements, zeros, nan, posinf and neginf of each."""
-        return self.block.ints[:, :_COUNTS]
+        return self.block.ints[:, :_EXPONENTS]
 
     @property
     def elements(self) -> Ints:
         """How many elements each has."""
-        return self.block.ints[:, 0]
+        return self.block.ints[:, _ELEMENTS]
 
     @property
     def zeros(self) -> Ints:
         """How many of them are zero."""
-        return self.block.ints[:, 1]
+        return self.block.ints[:, _ZEROS]
 
     @property
     def nan(self) -> Ints:
         """How many of them are NaN."""
-        return self.block.ints[:, 2]
+        return self.block.ints[:, _NAN]
 
     @property
     def infinite(self) -> Ints:
         """How many of them are infinite."""
-        return self.block.ints[:, 3] + self.block.ints[:, 4]
+        return self.block.ints[:, _POSINF] + self.block.ints[:, _NEGINF]
 
     @property
     def nonfinite(self) -> Ints:
@@ -146,7 +149,7 @@ class StatsTable(Mapping[int, TensorStats]):
     @property
     def max_abs(self) -> Floats:
         """The largest |x| of the finite ones."""
-        return self.block.floats[:, 0]
+        return self.block.floats[:, _MAX_ABS]
 
     def as_read(self, finite: Floats) -> Floats:
         """Return `nan` where a NaN is, else `inf` where an infinity is, else `finite`."""
@@ -154,7 +157,7 @@ class StatsTable(Mapping[int, TensorStats]):
 
     def norms(self, which: int, p: float) -> Floats:
         """Return the norm of each that belongs to a sum, the one `which` of those that were taken, over its finite elements."""
-        exponents, values = self.block.ints[:, _COUNTS + which], self.block.floats[:, 1 + which]
+        exponents, values = self.block.ints[:, _EXPONENTS + which], self.block.floats[:, _SUMS + which]
         if p == 2.0 and not exponents.any():
             return np.sqrt(values)
         pairs = zip(exponents.tolist(), values.tolist(), strict=True)
@@ -168,11 +171,11 @@ class StatsTable(Mapping[int, TensorStats]):
             return StatsTable(range(len(groups)), taken)
         starts = list(accumulate(sizes, initial=0))
         block = StatsArrays.empty(len(groups), len(types))
-        block.ints[:, :_COUNTS] = np.add.reduceat(taken.ints[:, :_COUNTS], starts[:-1])
-        block.floats[:, 0] = np.maximum.reduceat(taken.floats[:, 0], starts[:-1])
+        block.ints[:, :_EXPONENTS] = np.add.reduceat(taken.ints[:, :_EXPONENTS], starts[:-1])
+        block.floats[:, _MAX_ABS] = np.maximum.reduceat(taken.floats[:, _MAX_ABS], starts[:-1])
         for k, p in enumerate(types):
-            sums = _add_groups(taken.ints[:, _COUNTS + k], taken.floats[:, 1 + k], starts, p)
-            block.ints[:, _COUNTS + k], block.floats[:, 1 + k] = zip(*sums, strict=True)
+            sums = _add_groups(taken.ints[:, _EXPONENTS + k], taken.floats[:, _SUMS + k], starts, p)
+            block.ints[:, _EXPONENTS + k], block.floats[:, _SUMS + k] = zip(*sums, strict=True)
         return StatsTable(range(len(groups)), block)
 
     def total(self, types: SumKinds) -> TensorStats:
