@@ -1,4 +1,4 @@
-"""How numbers lie in files, and how they are computed with.
+"""Element types as they are stored in files, and their conversion to numbers and back.
 
 Stored elements are raw bytes. `decode` makes them float32 or float64, always exactly; `encode` rounds them back, to
 nearest even.
@@ -18,7 +18,7 @@ Floats = NDArray[Any]  # float32 or float64
 
 
 class DType(NamedTuple):
-    """An element type as it lies in a file.
+    """An element type as it is stored in a file.
 
     `kind` is `float`, `int`, `bool`, `complex` or `other` (kept, never computed with); `swapped` says that the bytes are
     in the other order than this machine's. `exponent` and `mantissa` are the bits of a float narrower than float32.
@@ -33,7 +33,7 @@ class DType(NamedTuple):
 
     @property
     def is_float(self) -> bool:
-        """Whether elements of this type are gradients."""
+        """Whether elements of this type can be gradients."""
         return self.kind == "float"
 
     @property
@@ -142,7 +142,7 @@ def constant(value: float, dtype: DType, work: Workspace) -> NDArray[Any]:
 
 
 def value_of(word: int, dtype: DType) -> float:
-    """Return the number that one stored word of a narrow float stands for."""
+    """Return the value of one stored word of a narrow float."""
     if dtype.name == "bfloat16":
         return float(np.uint32(int(word) << 16).view(np.float32))
     return float(values_of(dtype)[word])

@@ -1,4 +1,4 @@
-"""The statistics of a piece of a tensor, and of small tensors side by side."""
+"""Measure a piece of a tensor, or small tensors that lie side by side."""
 
 import math
 from collections.abc import Sequence
@@ -16,13 +16,14 @@ from gradclip_cli.numerics.statistics_table import StatsArrays
 from gradclip_cli.numerics.workspace import Workspace
 
 Powers = tuple[list[NDArray[np.int64]], list[NDArray[np.float64]]]
-"""Exponents and values of sums: of each sum taken, those of all rows."""
+"""Exponents and values of sums: for each kind of sum one array each, of shape (rows,)."""
 
 _PLAIN = frozenset({1.0, 2.0})
+"""The kinds of sums that stay in the range of float64 for all elements narrower than float64."""
 
 
 def measure_piece(raw: Raw, dtype: DType, types: SumKinds, work: Workspace) -> PieceStats:
-    """Measure consecutive elements of one tensor, beginning at a whole number of blocks."""
+    """Measure consecutive elements of one tensor, from a block boundary on."""
     values, peak, zeros, finite = _inspect(raw, dtype, work)
     counts = (values.size, zeros, 0, 0, 0)
     if not finite:
@@ -37,7 +38,7 @@ def measure_piece(raw: Raw, dtype: DType, types: SumKinds, work: Workspace) -> P
 
 
 def measure_small(raw: Raw, dtype: DType, sizes: Sequence[int], types: SumKinds, work: Workspace) -> StatsArrays:
-    """Measure tensors of at most one block each that lie side by side; those of one size in one go, with the same bits."""
+    """Measure adjacent tensors of at most one block each; neighbours of one size at once, with the bits that each has alone."""
     itemsize, at, blocks = dtype.itemsize, 0, []
     for size, run in groupby(sizes):
         count = sum(1 for _ in run)
@@ -48,6 +49,7 @@ def measure_small(raw: Raw, dtype: DType, sizes: Sequence[int], types: SumKinds,
 
 
 def _measure_rows(raw: Raw, dtype: DType, count: int, size: int, types: SumKinds, work: Workspace) -> StatsArrays:
+    """Measure `count` adjacent tensors of `size` elements each."""
     values = decode(raw, dtype, work)
     if count == 1 or not size or not np.isfinite(values).all():
         each = size * dtype.itemsize
@@ -61,7 +63,7 @@ def _measure_rows(raw: Raw, dtype: DType, count: int, size: int, types: SumKinds
 
 
 def _by_block(values: Floats, types: SumKinds, dtype: DType, work: Workspace) -> Powers:
-    """Return exponents and sums of each block of a piece; the last one may be shorter."""
+    """Sum each block of a piece; the last one may be shorter."""
     full = values.size - values.size % BLOCK
     if full == values.size > 0:
         return _powers(values.reshape(-1, BLOCK), types, dtype, work)
@@ -76,25 +78,25 @@ def _by_block(values: Floats, types: SumKinds, dtype: DType, work: Workspace) ->
 
 
 def _powers(rows: Floats, types: SumKinds, dtype: DType, work: Workspace) -> Powers:
-    """Return exponents and sums of each row for each sum taken; rows may be float32 where peaks are not needed."""
+    """Take each kind of sum of each row; rows may be float32 where peaks are not needed."""
     peaks = None if _needs_no_peaks(types, dtype) else _peaks(rows)
     found = [norms.block_powers(rows, p, peaks, work) for p in types]
     return [exponents for exponents, _ in found], [sums for _, sums in found]
 
 
 def _needs_no_peaks(types: SumKinds, dtype: DType) -> bool:
-    """Whether no sum can leave the range of float64, so that nothing is scaled by the largest |x| of its block."""
+    """Return whether no sum can leave the range of float64, so that no block has to be scaled by its largest |x|."""
     return dtype.itemsize < 8 and _PLAIN.issuperset(types)
 
 
 def _peaks(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The largest |x| of each row."""
+    """Return the largest |x| of each row."""
     peaks: NDArray[np.float64] = np.abs(np.maximum(rows.max(axis=1, initial=0), -rows.min(axis=1, initial=0)))
     return peaks
 
 
 def _inspect(raw: Raw, dtype: DType, work: Workspace) -> tuple[Floats, float, int, bool]:
-    """Return the elements (of narrow floats without their sign), the largest |x|, the number of zeros, and if all is finite."""
+    """Return the elements (narrow floats without their sign), the largest |x|, the count of zeros, and whether all are finite."""
     if dtype.narrow and not dtype.swapped:
         words = words_of(raw, dtype)
         size = work.unsigned.take(words.size, words.dtype.type)

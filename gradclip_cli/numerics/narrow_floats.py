@@ -1,4 +1,4 @@
-"""Floats of 16 and 8 bits: tables of their values, and rounding by integer arithmetic.
+"""Convert floats of 16 and 8 bits: by tables of their values, and by rounding in integer arithmetic.
 
 The usual casts take 50 to 100 ns for each subnormal, and gradients are full of them.
 """
@@ -14,23 +14,23 @@ from gradclip_cli.numerics.workspace import Workspace
 
 
 class Narrow(Hashable, Protocol):
-    """What has to be known of a narrow float."""
+    """The format of a narrow float."""
 
     @property
     def name(self) -> str:
-        """Its name; e4m3fn has no infinity."""
+        """Its name; float8_e4m3fn has no infinity."""
 
     @property
     def itemsize(self) -> int:
-        """Its size in bytes."""
+        """The size of an element in bytes."""
 
     @property
     def exponent(self) -> int:
-        """The bits of its exponent."""
+        """The number of bits of its exponent."""
 
     @property
     def mantissa(self) -> int:
-        """The bits of its mantissa that are stored."""
+        """The number of bits of its mantissa that are stored."""
 
 
 def round_bits(single: NDArray[np.float32], dtype: Narrow, work: Workspace) -> NDArray[np.uint32]:
@@ -91,7 +91,7 @@ def _fixed_point(size: NDArray[np.float32], dtype: Narrow, work: Workspace) -> N
 
 
 def overflow_bits(dtype: Narrow) -> np.uint32:
-    """The bits that stand for what is too large: infinity, or NaN in e4m3fn, which has no infinity."""
+    """Return the word for what is too large: infinity, or NaN in float8_e4m3fn, which has no infinity."""
     if dtype.name == "float8_e4m3fn":
         return np.uint32(0x7F)
     return np.uint32(((1 << dtype.exponent) - 1) << dtype.mantissa)
@@ -99,7 +99,7 @@ def overflow_bits(dtype: Narrow) -> np.uint32:
 
 @cache
 def values_of(dtype: Narrow) -> NDArray[np.float64]:
-    """Every value of a float of 8 or 16 bits, by its bits."""
+    """Return a table of every value of a float of 8 or 16 bits, by its word."""
     bits = np.arange(1 << (8 * dtype.itemsize), dtype=np.int64)
     fraction = bits & ((1 << dtype.mantissa) - 1)
     power = (bits >> dtype.mantissa) & ((1 << dtype.exponent) - 1)

@@ -1,4 +1,4 @@
-"""Sums of powers |x|^P in float64 that neither overflow nor depend on the order in which they are added.
+"""Sum powers |x|^P in float64 without overflow, and with the same bits in whatever order blocks are added.
 
 A sum is kept as `(exponent, value)` and stands for Σ|x|^P = value · 2^(P·exponent). The exponent is 0 but where the
 powers would leave the range of float64: the elements are then scaled by a power of two first.
@@ -15,7 +15,7 @@ from gradclip_cli.numerics.sums import sum_powers, sum_products
 from gradclip_cli.numerics.workspace import Workspace
 
 BLOCK = 8192
-"""Sums are taken over so many consecutive elements, whatever is read at once; a piece is a whole number of blocks."""
+"""Sums are taken over so many consecutive elements, however many are read at once; a piece is a whole number of blocks."""
 
 ScaledSum = tuple[int, float]
 """An exponent and a value, which stand for value · 2^(P·exponent)."""
@@ -37,7 +37,7 @@ class ClippedSum(NamedTuple):
 
 
 SumKind = float | ClippedSum
-"""What is summed: |x|^P, by its P, or what is left of elements that are clipped one by one."""
+"""What is summed: |x|^P, given by its P, or what clipping leaves of each element."""
 
 SumKinds = tuple[SumKind, ...]
 
@@ -84,14 +84,14 @@ def _clipped(
 
 
 def _outside(peaks: NDArray[Any]) -> NDArray[np.int64]:
-    """The exponents of peaks whose squares may leave the range of float64, 0 for the others."""
+    """Return the exponents of the peaks whose squares may leave the range of float64, 0 for the others."""
     _, scales = np.frexp(peaks)
     found: NDArray[np.int64] = np.where(np.abs(scales) > _SAFE, scales, 0).astype(np.int64)
     return found
 
 
 def total(parts: Iterable[ScaledSum], p: SumKind) -> ScaledSum:
-    """Add sums of powers exactly, rounding once: in any order the result is the same."""
+    """Add sums exactly and round once, so that their order does not change a bit."""
     kept = [part for part in parts if part[1]]
     if p == math.inf:
         return 0, max((value for _, value in kept), default=0.0)

@@ -1,4 +1,4 @@
-"""Squares and products of two tensors, summed over fixed blocks as norms are: what norms, their ratio and the cosine come from."""
+"""Norms of two tensors, their ratio and their cosine, from squares and products that are summed over fixed blocks."""
 
 import math
 from collections.abc import Sequence
@@ -17,14 +17,14 @@ Rows = NDArray[np.float64]
 
 
 class BlockSums(NamedTuple):
-    """One sum for each block, each to be multiplied by a power of two."""
+    """One sum for each block: `values` · 2^`exponents`, or 2^(2·`exponents`) for sums of squares; both of shape (blocks,)."""
 
     exponents: NDArray[np.int64]
     values: Rows
 
 
 class BlockSquares(NamedTuple):
-    """The squares of the finite elements of consecutive blocks, and whether there are others."""
+    """The sums of the squares of the finite elements of consecutive blocks, and whether any element is not finite."""
 
     sums: BlockSums
     nan: bool = False
@@ -32,7 +32,7 @@ class BlockSquares(NamedTuple):
 
 
 class L2Norm(NamedTuple):
-    """The sum of the squares of the finite elements of a tensor, and whether there are others."""
+    """The sum of the squares of the finite elements of a tensor, and whether any element is not finite."""
 
     square: ScaledSum
     nan: bool = False
@@ -50,7 +50,7 @@ class L2Norm(NamedTuple):
 
 
 def squares(rows: Rows, dtype: DType, work: Workspace) -> tuple[BlockSquares, Rows]:
-    """Return the squares of each row, and the rows with zeros for what is not finite."""
+    """Sum the squares of each row; return them, and the rows with zeros in place of NaN and infinities."""
     if dtype.itemsize < 8:  # the sum of the squares is in the range of float64, whatever the elements
         sums = BlockSums(np.zeros(len(rows), np.int64), sum_products(rows, rows, work))
         finite = np.isfinite(sums.values).all()
@@ -66,7 +66,7 @@ def squares(rows: Rows, dtype: DType, work: Workspace) -> tuple[BlockSquares, Ro
 
 
 def products(a: Rows, b: Rows, squares_a: BlockSquares, squares_b: BlockSquares, work: Workspace) -> BlockSums:
-    """Return Σa·b of each row, scaled as its squares are."""
+    """Return Σa·b of each row, scaled by the powers of two of both squares."""
     exponents = squares_a.sums.exponents, squares_b.sums.exponents
     a, b = (
         np.ldexp(rows, -scale[:, None]) if scale.any() else rows for rows, scale in zip((a, b), exponents, strict=True)
@@ -75,24 +75,24 @@ def products(a: Rows, b: Rows, squares_a: BlockSquares, squares_b: BlockSquares,
 
 
 def concatenate(parts: Sequence[BlockSums]) -> BlockSums:
-    """Put the sums of consecutive pieces into one array each, which takes less memory."""
+    """Concatenate the sums of consecutive pieces, which takes less memory than many small arrays."""
     return BlockSums(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
 
 def l2_norm(parts: Sequence[BlockSquares]) -> L2Norm:
-    """Add the squares of the pieces of a tensor, in any order."""
+    """Add the squares of the pieces of a tensor, given in any order."""
     return L2Norm(_total([part.sums for part in parts], 2.0), any(p.nan for p in parts), any(p.infinite for p in parts))
 
 
 def product(parts: Sequence[BlockSums]) -> ScaledSum:
-    """Add the products of the pieces of a tensor, in any order; exponents count once, as those of a 1-norm."""
+    """Add the products of the pieces of a tensor, given in any order; value · 2^exponent, as for a 1-norm."""
     return _total(parts, 1.0)
 
 
-def total(lengths: Sequence[L2Norm]) -> L2Norm:
-    """Return the length of several tensors as one vector."""
-    square = norms.total((one.square for one in lengths), 2.0)
-    return L2Norm(square, any(one.nan for one in lengths), any(one.infinite for one in lengths))
+def total(norms_of_tensors: Sequence[L2Norm]) -> L2Norm:
+    """Return the norm of several tensors taken as one vector."""
+    square = norms.total((one.square for one in norms_of_tensors), 2.0)
+    return L2Norm(square, any(one.nan for one in norms_of_tensors), any(one.infinite for one in norms_of_tensors))
 
 
 def ratio(a: L2Norm, b: L2Norm) -> float | None:

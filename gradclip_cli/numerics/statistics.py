@@ -1,4 +1,4 @@
-"""What is measured of a tensor, merged exactly from its pieces: in any order the result is the same."""
+"""Statistics of a tensor, merged exactly from those of its pieces: their order does not change a bit."""
 
 import math
 from collections.abc import Sequence
@@ -12,9 +12,9 @@ from gradclip_cli.numerics.norms import ScaledSum, SumKinds
 
 
 class TensorStats(NamedTuple):
-    """What is known of a tensor, or of several together.
+    """Statistics of a tensor, or of several taken together.
 
-    `zeros`, `nan`, `posinf`, `neginf` count elements; `max_abs` and `powers` (one for each sum taken) are over the finite ones.
+    `zeros`, `nan`, `posinf`, `neginf` count elements; `max_abs` and `powers` (one for each kind of sum) are over the finite ones.
     """
 
     elements: int = 0
@@ -27,16 +27,16 @@ class TensorStats(NamedTuple):
 
     @property
     def nonfinite(self) -> int:
-        """How many elements are NaN or infinite."""
+        """The number of elements that are NaN or infinite."""
         return self.nan + self.posinf + self.neginf
 
     def as_read(self, finite: float) -> float:
-        """Return `nan` if a NaN is there, else `inf` if an infinity is, else `finite`."""
+        """Return `nan` if any element is NaN, else `inf` if any is infinite, else `finite`."""
         return math.nan if self.nan else math.inf if self.posinf or self.neginf else finite
 
 
 class PieceStats(NamedTuple):
-    """Statistics of a piece of one tensor; `exponents` and `sums` hold one array for each sum taken, one number for each block."""
+    """Statistics of a piece of one tensor; `exponents` and `sums` hold, for each kind of sum, an array of shape (blocks,)."""
 
     counts: tuple[int, int, int, int, int]  # elements, zeros, nan, posinf, neginf
     max_abs: float
@@ -45,7 +45,7 @@ class PieceStats(NamedTuple):
 
 
 def merge(pieces: Sequence[PieceStats], types: SumKinds) -> TensorStats:
-    """Merge the pieces of one tensor, in any order."""
+    """Merge the pieces of one tensor, given in any order."""
     elements, zeros, nan, posinf, neginf = (
         sum(column) for column in zip(*(piece.counts for piece in pieces), strict=True)
     )

@@ -1,4 +1,4 @@
-"""Statistics of many tensors, a column for each figure: a million rows would take half a gigabyte."""
+"""Statistics of many tensors in two arrays, a column for each figure: a million objects would take half a gigabyte."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,19 +23,22 @@ _MAX_ABS, _SUMS = range(2)
 
 
 class StatsArrays(NamedTuple):
-    """Rows of figures: `ints` are counts and the exponents of sums, `floats` are max_abs and the sums."""
+    """A row of figures for each tensor.
+
+    `ints` (tensors, 5 + sums) are counts and the exponents of sums, `floats` (tensors, 1 + sums) are max_abs and the sums.
+    """
 
     ints: Ints
     floats: Floats
 
     @classmethod
     def empty(cls, rows: int, sums: int) -> "StatsArrays":
-        """Return rows of zeros, for so many sums taken."""
+        """Return rows of zeros, for so many kinds of sums."""
         return cls(np.zeros((rows, _EXPONENTS + sums), np.int64), np.zeros((rows, _SUMS + sums)))
 
     @classmethod
     def of(cls, rows: Sequence[TensorStats], sums: int) -> "StatsArrays":
-        """Return the rows of some statistics."""
+        """Return a row for each of some statistics."""
         block = cls.empty(len(rows), sums)
         for k, one in enumerate(rows):
             block.ints[k] = (*one[:_EXPONENTS], *(exponent for exponent, _ in one.powers))
@@ -48,7 +51,7 @@ class StatsArrays(NamedTuple):
 
 
 class StatsTable(Mapping[int, TensorStats]):
-    """The statistics of tensors by their index in a dump, ascending; a row is made when it is asked for."""
+    """Map the indices of tensors in a dump, ascending, to their statistics, which are made when they are asked for."""
 
     def __init__(self, indices: Sequence[int], block: StatsArrays) -> None:
         first, size = indices[0] if indices else 0, len(indices)
@@ -59,7 +62,7 @@ class StatsTable(Mapping[int, TensorStats]):
 
     @classmethod
     def of(cls, rows: Mapping[int, TensorStats], sums: int) -> "StatsTable":
-        """Return the columns of statistics by index."""
+        """Make a table of statistics by index."""
         return cls(sorted(rows), StatsArrays.of([rows[index] for index in sorted(rows)], sums))
 
     def __getitem__(self, index: int) -> TensorStats:
@@ -99,12 +102,12 @@ class StatsTable(Mapping[int, TensorStats]):
         return rows
 
     def only(self, indices: Iterable[int]) -> "StatsTable":
-        """Return the columns of those of some tensors that are here."""
+        """Return the table of those of some tensors that are here."""
         kept = [index for index in indices if index in self]
         return StatsTable(kept, self.block.take(self._places(kept)))
 
     def updated_by(self, other: "StatsTable") -> "StatsTable":
-        """Return the same tensors, with the rows of those that are in `other` too."""
+        """Return a table of the same tensors, with the rows of `other` for those that are in both."""
         found = StatsTable(self.indices, StatsArrays(self.block.ints.copy(), self.block.floats.copy()))
         # `other` may be of all the steps in a file, or a few of many tensors.
         few, many = sorted((self, other), key=len)
@@ -114,49 +117,49 @@ class StatsTable(Mapping[int, TensorStats]):
 
     @property
     def counts(self) -> Ints:
-        """Elements, zeros, nan, posinf and neginf of each."""
+        """Elements, zeros, nan, posinf and neginf of each, of shape (tensors, 5)."""
         return self.block.ints[:, :_EXPONENTS]
 
     @property
     def elements(self) -> Ints:
-        """How many elements each has."""
+        """The number of elements of each."""
         return self.block.ints[:, _ELEMENTS]
 
     @property
     def zeros(self) -> Ints:
-        """How many of them are zero."""
+        """The number of zeros in each."""
         return self.block.ints[:, _ZEROS]
 
     @property
     def nan(self) -> Ints:
-        """How many of them are NaN."""
+        """The number of NaN in each."""
         return self.block.ints[:, _NAN]
 
     @property
     def infinite(self) -> Ints:
-        """How many of them are infinite."""
+        """The number of infinities in each."""
         return self.block.ints[:, _POSINF] + self.block.ints[:, _NEGINF]
 
     @property
     def nonfinite(self) -> Ints:
-        """How many of them are either."""
+        """The number of NaN and infinities in each."""
         return self.nan + self.infinite
 
     def with_nonfinite(self) -> list[int]:
-        """Return the tensors in which anything is NaN or infinite."""
+        """Return the indices of the tensors with any NaN or infinity."""
         return [self.indices[row] for row in np.flatnonzero(self.nonfinite).tolist()]
 
     @property
     def max_abs(self) -> Floats:
-        """The largest |x| of the finite ones."""
+        """The largest |x| of the finite elements of each."""
         return self.block.floats[:, _MAX_ABS]
 
     def as_read(self, finite: Floats) -> Floats:
-        """Return `nan` where a NaN is, else `inf` where an infinity is, else `finite`."""
+        """Return `nan` for each tensor with a NaN, else `inf` for each with an infinity, else its `finite`."""
         return np.where(self.nan > 0, math.nan, np.where(self.infinite > 0, math.inf, finite))
 
     def norms(self, which: int, p: float) -> Floats:
-        """Return the norm of each that belongs to a sum, the one `which` of those that were taken, over its finite elements."""
+        """Return the P-norm of the finite elements of each, from the sum at place `which` of those that were taken."""
         exponents, values = self.block.ints[:, _EXPONENTS + which], self.block.floats[:, _SUMS + which]
         if p == 2.0 and not exponents.any():
             return np.sqrt(values)
@@ -164,7 +167,7 @@ class StatsTable(Mapping[int, TensorStats]):
         return np.array([norms.norm(pair, p) for pair in pairs], np.float64)
 
     def merge_groups(self, groups: Sequence[Sequence[int]], types: SumKinds) -> "StatsTable":
-        """Return the statistics of groups of tensors, none of them empty, merged exactly."""
+        """Merge each group of tensors exactly; return a row for each group. No group may be empty."""
         sizes = list(map(len, groups))
         taken = self.block.take(self._places(chain.from_iterable(groups)))
         if max(sizes, default=1) == 1:
@@ -179,7 +182,7 @@ class StatsTable(Mapping[int, TensorStats]):
         return StatsTable(range(len(groups)), block)
 
     def total(self, types: SumKinds) -> TensorStats:
-        """Return the statistics of all of them together."""
+        """Merge all tensors."""
         return (
             self.merge_groups([self.indices], types)[0]
             if self.indices
@@ -188,7 +191,7 @@ class StatsTable(Mapping[int, TensorStats]):
 
 
 def _add_groups(exponents: Ints, values: Floats, starts: Sequence[int], p: SumKind) -> list[ScaledSum]:
-    """Add sums of powers from each start to the next; the fast way where no sum was scaled."""
+    """Add the sums from each start to the next; the fast way where no sum was scaled."""
     if p != math.inf and not exponents.any():
         plain = values.tolist()
         return [(0, math.fsum(plain[a:b])) for a, b in pairwise(starts)]
@@ -197,7 +200,7 @@ def _add_groups(exponents: Ints, values: Floats, starts: Sequence[int], p: SumKi
 
 
 def concatenate(parts: Sequence[tuple[int, StatsTable]]) -> StatsTable:
-    """Put the columns of several files together; of each, the indices are counted from where it starts in the dump."""
+    """Concatenate the tables of several files; the indices of each are counted from its start in the dump."""
     if len(parts) == 1 and not parts[0][0]:
         return parts[0][1]
     indices = [start + index for start, columns in parts for index in columns]

@@ -1,4 +1,4 @@
-"""Sums along rows that have the same bits on every processor.
+"""Sum along rows with the same bits on every processor.
 
 BLAS adds in an order of its own on each kind of processor. Here elements are multiplied one by one, and added by numpy in
 the pairwise order that its source fixes for contiguous float64 (Higham 1993), whatever vector units there are.
@@ -15,7 +15,7 @@ from gradclip_cli.numerics.workspace import Workspace
 Rows = NDArray[np.float64]
 Floats = NDArray[Any]  # float32 or float64
 Make = Callable[[slice, Rows | None], Rows]
-"""What makes the terms of some of the rows in C order, in an array that it is given or in a new one."""
+"""A function that computes the terms of a slice of the rows in C order, into the given array or into a new one."""
 
 _TERMS = 1 << 16
 """How many terms are made at once: eight blocks, which stay in the processor's cache."""
@@ -25,7 +25,7 @@ _FEW = 1 << 12
 
 
 def sum_products(a: Rows, b: Rows, work: Workspace) -> Rows:
-    """Return Σa·b of each row of two arrays of one shape."""
+    """Return Σa·b of each row of two arrays of one shape (rows, width)."""
 
     def make(part: slice, out: Rows | None) -> Rows:
         return np.multiply(a[part], b[part], out=out, order="C")

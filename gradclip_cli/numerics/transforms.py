@@ -1,4 +1,4 @@
-"""The arithmetic on stored elements: scale, clamp, and replace what is not finite."""
+"""Change stored elements in place: scale, clamp, and replace NaN and infinities."""
 
 import math
 import sys
@@ -14,7 +14,7 @@ from gradclip_cli.numerics.narrow_floats import index_of
 from gradclip_cli.numerics.workspace import Workspace
 
 _TABLE_PAYS = 1 << 19
-"""From so many bytes on, looking narrow floats up is faster than computing with them, the making of the table included."""
+"""From so many bytes on, making a table of narrow floats and looking them up is faster than computing with them."""
 
 
 def scale(raw: Raw, dtype: DType, factor: float, numerator: float, denominator: float, work: Workspace) -> None:
@@ -39,7 +39,7 @@ def scale(raw: Raw, dtype: DType, factor: float, numerator: float, denominator: 
 
 
 def scale_each(raw: Raw, dtype: DType, factors: Sequence[float], sizes: Sequence[int], work: Workspace) -> None:
-    """Multiply each of several tensors that lie side by side by its own normal factor, with the same bits as `scale`."""
+    """Multiply each of several adjacent tensors by its own normal factor, with the bits that `scale` gives."""
     with np.errstate(all="ignore"):
         wide = widen(decode(raw, dtype, work), work)
         np.multiply(wide, np.repeat(factors, sizes), out=wide)
@@ -47,13 +47,13 @@ def scale_each(raw: Raw, dtype: DType, factors: Sequence[float], sizes: Sequence
 
 
 def is_normal(factor: float) -> bool:
-    """Whether a factor has all its digits: it is not 0, subnormal, infinite or NaN."""
+    """Return whether a factor has all its digits: it is not 0, subnormal, infinite or NaN."""
     return sys.float_info.min <= abs(factor) < math.inf
 
 
 @lru_cache(maxsize=64)
 def _scaled(dtype: DType, factor: float) -> NDArray[Any]:
-    """What becomes of each value of a narrow float when it is scaled."""
+    """Return the scaled word of each word of a narrow float, as a table."""
     raw = np.arange(1 << (8 * dtype.itemsize), dtype=f"u{dtype.itemsize}").view(np.uint8)
     scale(raw, dtype, factor, factor, 1.0, Workspace())  # not the run's, which the cache would keep
     return words_of(raw, dtype)
@@ -78,7 +78,7 @@ def zero_nonfinite(raw: Raw, dtype: DType, work: Workspace) -> None:
 
 
 def byteswap(raw: Raw, dtype: DType) -> None:
-    """Turn the bytes of each element (of each part of a complex one) around, in place."""
+    """Reverse the bytes of each element (of each part of a complex one), in place."""
     size = dtype.itemsize // 2 if dtype.kind == "complex" else dtype.itemsize
     if size > 1:
         raw.view(f"u{size}").byteswap(inplace=True)

@@ -33,7 +33,7 @@ from gradclip_cli.reports import Report
 
 TYPES: SumKinds = (1.0, 2.0, 3.0, math.inf, ClippedSum(0.25, squared=False), ClippedSum(0.25, squared=True))
 SIZES = [7, 7, 7, 0, 1, 100, 100, BLOCK, 3]
-EVERY = [dtype for plain in dtypes.FLOATS for dtype in {plain, dtypes.swapped(plain) if plain.itemsize > 1 else plain}]
+EVERY = [*dtypes.FLOATS, *(dtypes.swapped(dtype) for dtype in dtypes.FLOATS if dtype.itemsize > 1)]
 
 
 class PoisonedBuffer(Buffer):
