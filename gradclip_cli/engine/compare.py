@@ -20,8 +20,8 @@ from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.numerics.comparison import Chunk, Comparison, compare_piece, merge
 from gradclip_cli.numerics.differences import Tolerance
 from gradclip_cli.numerics.dtypes import Raw
-from gradclip_cli.numerics.products import Length
-from gradclip_cli.numerics.workspace import borrow
+from gradclip_cli.numerics.products import L2Norm
+from gradclip_cli.numerics.workspace import Buffer, Workspace
 from gradclip_cli.tensors import PIECE_BYTES, Slab, TensorSpec, cut, in_order
 from gradclip_cli.text import listed
 
@@ -107,7 +107,11 @@ def compare(
         slabs = [slab]
         if slab.count > 1:
             slabs = [Slab(k, 1, 0, pairs[k].a.spec.size) for k in range(slab.index, slab.index + slab.count)]
-        return [(one.index, chunk) for one in slabs for chunk in _chunks(pairs[one.index], one, tolerance, progress)]
+        return [
+            (one.index, chunk)
+            for one in slabs
+            for chunk in _chunks(pairs[one.index], one, tolerance, progress, workers.work)
+        ]
 
     chunks = chain.from_iterable(workers.map(task, cut([pair.laid for pair in pairs], range(len(pairs)))))
     found = {}
@@ -117,7 +121,7 @@ def compare(
     return found
 
 
-def lengths(dump: ComparedDump, compared: Mapping[str, Comparison], run: Run) -> dict[str, Length]:
+def lengths(dump: ComparedDump, compared: Mapping[str, Comparison], run: Run) -> dict[str, L2Norm]:
     """Measure the floats of a dump that were not compared, by name."""
     found = {}
     for _, reader, specs in dump.files:
@@ -129,27 +133,27 @@ def lengths(dump: ComparedDump, compared: Mapping[str, Comparison], run: Run) ->
         measured = measure(reader.tensors, wanted, _told(reader.read, reader, run.progress), (2.0,), run.workers)
         for k, stats in measured.items():
             infinite = bool(stats.posinf or stats.neginf)
-            found[specs[k].name] = Length(stats.powers[0], bool(stats.nan), infinite)
+            found[specs[k].name] = L2Norm(stats.powers[0], bool(stats.nan), infinite)
     return found
 
 
-def _chunks(pair: Pair, slab: Slab, tolerance: Tolerance, progress: Progress) -> Iterator[Chunk]:
+def _chunks(pair: Pair, slab: Slab, tolerance: Tolerance, progress: Progress, work: Workspace) -> Iterator[Chunk]:
     """Read a slab of both tensors and compare it; one that is turned is read in the order of the other."""
     dtypes = pair.a.spec.dtype, pair.b.spec.dtype
     with ExitStack() as stack:
         stack.enter_context(room(sum(stored.spec.held for stored in pair)))
-        reads = [_reading(stored, pair.turned, stack) for stored in pair]
+        reads = [_reading(stored, pair.turned, stack, work) for stored in pair]
         for piece in in_order(slab, pair.a.spec, TURNED_BYTES if pair.turned else PIECE_BYTES):
             raws = [
-                _fetched(_told(read, stored.reader, progress), stored.spec, piece, name)
-                for read, stored, name in zip(reads, pair, ("raw a", "raw b"), strict=True)
+                _fetched(_told(read, stored.reader, progress), stored.spec, piece, buffer)
+                for read, stored, buffer in zip(reads, pair, (work.raw, work.raw_b), strict=True)
             ]
-            yield compare_piece(raws[0], raws[1], dtypes, tolerance)
+            yield compare_piece(raws[0], raws[1], dtypes, tolerance, work)
 
 
-def _reading(stored: StoredTensor, turned: bool, stack: ExitStack) -> Read:
+def _reading(stored: StoredTensor, turned: bool, stack: ExitStack, work: Workspace) -> Read:
     if turned and stored.spec.fortran:
-        return stack.enter_context(Turned(stored.reader.read, stored.spec, stored.reader.file.path)).read
+        return stack.enter_context(Turned(stored.reader.read, stored.spec, work, stored.reader.file.path)).read
     return stored.reader.read
 
 
@@ -163,8 +167,8 @@ def _told(read: Read, reader: Reader, progress: Progress) -> Read:
     return tell
 
 
-def _fetched(read: Read, spec: TensorSpec, piece: Slab, name: str) -> Raw:
-    """Read a piece into a reused array, good until the next call for this `name` in this thread."""
-    raw = borrow(name, (piece.stop - piece.start) * spec.dtype.itemsize, np.uint8)
+def _fetched(read: Read, spec: TensorSpec, piece: Slab, buffer: Buffer) -> Raw:
+    """Read a piece into memory that is used again."""
+    raw = buffer.take((piece.stop - piece.start) * spec.dtype.itemsize, np.uint8)
     read(spec, piece.start, raw)
     return raw

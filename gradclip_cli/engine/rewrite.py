@@ -99,7 +99,7 @@ class Rewriter(NamedTuple):
             return slab, small, [], {slab.index + k: number for k, number in enumerate(clipped) if number}
         spec, target = self.reader.tensors[slab.index], self._targets(slab)[0]
         if spec.fortran and not target.fortran:
-            with Turned(self.reader.read, spec, self.reader.file.path) as turned:
+            with Turned(self.reader.read, spec, self.workers.work, self.reader.file.path) as turned:
                 found = [self._piece(piece, target, turned.read) for piece in in_order(slab, spec, TURNED_BYTES)]
         else:
             with room(spec.held):
@@ -115,28 +115,30 @@ class Rewriter(NamedTuple):
     def _piece(self, slab: Slab, target: TensorSpec, read: Read) -> tuple[PieceStats, int] | None:
         """Read, change, write and measure one piece; None for one that has not changed."""
         spec, action = self.reader.tensors[slab.index], self.actions.get(slab.index)
-        raw = fetch(read, slab, self.reader.tensors)
-        clipped = action.apply(raw, spec.dtype) if action is not None else 0
+        work = self.workers.work
+        raw = fetch(read, slab, self.reader.tensors, work)
+        clipped = action.apply(raw, spec.dtype, work) if action is not None else 0
         if spec.dtype.swapped != target.dtype.swapped:
             byteswap(raw, spec.dtype)
         if self.writer is not None:
             self.writer.write(target, slab.start, raw)
         self.progress(raw.size, self.reader.file.path)
-        return (measure_piece(raw, target.dtype, self.types), clipped) if action is not None else None
+        return (measure_piece(raw, target.dtype, self.types, work), clipped) if action is not None else None
 
     def _small(self, slab: Slab) -> tuple[StatsArrays, list[int]]:
         """Read, change, write and measure small tensors that lie side by side; return how many elements of each were clipped."""
         targets = self._targets(slab)
         dtype = self.reader.tensors[slab.index].dtype
         ends = list(accumulate((spec.size for spec in targets), initial=0))
-        raw = fetch(self.reader.read, slab, self.reader.tensors)
+        work = self.workers.work
+        raw = fetch(self.reader.read, slab, self.reader.tensors, work)
         actions = [self.actions.get(slab.index + k) for k in range(slab.count)]
-        clipped = change(raw, dtype, [spec.size for spec in targets], actions)
+        clipped = change(raw, dtype, [spec.size for spec in targets], actions, work)
         if dtype.swapped != targets[0].dtype.swapped:
             byteswap(raw, dtype)
         self._write(targets, ends, raw)
         self.progress(raw.size, self.reader.file.path)
-        return measure_small(raw, targets[0].dtype, [spec.size for spec in targets], self.types), clipped
+        return measure_small(raw, targets[0].dtype, [spec.size for spec in targets], self.types, work), clipped
 
     def _write(self, targets: Sequence[TensorSpec], ends: Sequence[int], raw: Raw) -> None:
         """Write small tensors: all at once where they lie side by side in the output, too."""

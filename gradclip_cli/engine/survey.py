@@ -12,7 +12,7 @@ from gradclip_cli.inputs.naming import Place, natural
 from gradclip_cli.inputs.opened import DumpFile, OpenDump, OpenFile
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.numerics.dtypes import Raw
-from gradclip_cli.numerics.norms import Sums
+from gradclip_cli.numerics.norms import SumKinds
 from gradclip_cli.numerics.statistics_table import StatsTable, concatenate
 from gradclip_cli.tensors import Slab, TensorSpec, in_order
 from gradclip_cli.text import listed
@@ -108,7 +108,7 @@ class MeasuredDump:
         return {layer: found[layer] for layer in sorted(found, key=natural)}
 
 
-def measure_dump(source: DumpSource, sums: Sums, run: Run, observer_for: ObserverFor | None = None) -> MeasuredDump:
+def measure_dump(source: DumpSource, sums: SumKinds, run: Run, observer_for: ObserverFor | None = None) -> MeasuredDump:
     """Read a dump once, and measure every tensor that counts, in all of its files."""
     with run.open(source) as dump:
         stats = [_measure_file(dump, file, sums, run, observer_for) for file in dump.each()]
@@ -119,7 +119,7 @@ def measure_dump(source: DumpSource, sums: Sums, run: Run, observer_for: Observe
 
 
 def _measure_file(
-    dump: OpenDump, file: OpenFile, sums: Sums, run: Run, observer_for: ObserverFor | None = None
+    dump: OpenDump, file: OpenFile, sums: SumKinds, run: Run, observer_for: ObserverFor | None = None
 ) -> StatsTable:
     reader = file.reader
     observe = observer_for(file.format, reader) if observer_for is not None else None
@@ -155,6 +155,6 @@ def _digests(dump: MeasuredDump, indices: Iterable[int], run: Run) -> dict[int, 
             for index in members:
                 spec, digest = dump.tensors[index], hashlib.sha256()
                 for piece in in_order(Slab(0, 1, 0, spec.size), spec):
-                    digest.update(fetch(reader.read, piece, [spec]).data)
+                    digest.update(fetch(reader.read, piece, [spec], run.workers.work).data)
                 found[index] = digest.digest()
     return found
