@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 
 from gradclip_cli.engine.executors import Executor
 from gradclip_cli.formats.base import Format, Reader
@@ -19,14 +18,14 @@ def silent(_: int, path: str) -> None:
     """Show no progress."""
 
 
-@dataclass(frozen=True)
 class Run:
     """What a user says about inputs, the threads that work, who is told of it, and the headers that are known already."""
 
-    selection: Selection
-    workers: Executor
-    progress: Progress = silent
-    headers: Headers = field(default_factory=Headers)
+    def __init__(
+        self, selection: Selection, workers: Executor, progress: Progress = silent, *, keep_headers: bool = False
+    ) -> None:
+        self.selection, self.workers, self.progress = selection, workers, progress
+        self.headers = Headers(keep_headers)
 
     def open(self, source: DumpSource) -> OpenDump:
         """Open a dump."""

@@ -67,6 +67,8 @@ class Outputs:
         if streams.is_stream(target):
             streams.check_output(target)
             return
+        if "\0" in target:
+            raise OutputError("holds a NUL, which no path can; give another name", path=target)
         path = os.path.realpath(target)
         if os.path.basename(target) in ("", ".") or os.path.isdir(path):
             raise OutputError("is a directory; give a file name for the output", path=target)

@@ -289,7 +289,7 @@ def test_calls_in_several_threads(dump: Path, tmp_path: Path) -> None:
     assert failed == []
 
 
-FUNCTIONS = {
+FUNCTIONS: dict[str, dict[str, Any]] = {
     "apply": {"inputs": "step3.npz", "output": "out.npz", "strategy": "clip-by-norm", "threshold": 1},
     "stats": {"inputs": "step3.npz"},
     "check": {"inputs": "step3.npz"},
@@ -301,7 +301,7 @@ FUNCTIONS = {
 KEYWORDS = [
     (name, keyword) for name in FUNCTIONS for keyword in inspect.signature(getattr(gradclip_cli, name)).parameters
 ]
-NO_TYPES = [object(), b"x", 1j, [object()], {b"x": 1}, (b"x", None)]
+NO_TYPES: list[Any] = [object(), b"x", 1j, [object()], {b"x": 1}, (b"x", None)]
 ODD_TEXTS = ["", "\0", "\udcff", "-1", "(", "9" * 5000, "a\nb" * 2000]
 
 
@@ -340,7 +340,7 @@ def test_every_limit_reaches_the_rules(name: str, dump: Path, monkeypatch: pytes
     """Each limit is a keyword, and what is given for it is what the rules see."""
     seen: list[CheckPlan] = []
     monkeypatch.setattr(pipeline, "check", lambda plan, progress: seen.append(plan))
-    value = ("float16",) if name == "underflow_dtype" else 3 if name.endswith("dumps") else 0.25
+    value: Any = ("float16",) if name == "underflow_dtype" else 3 if name.endswith("dumps") else 0.25
     check: Any = gradclip_cli.check
     check(dump, **{name: value})
     assert seen[0].limits == replace(Limits(), **{name: value})

@@ -14,7 +14,7 @@ PACKAGE = Path(gradclip_cli.__file__).parent
 ROOT = PACKAGE.parent
 
 STAGES: tuple[tuple[str, ...], ...] = (
-    ("text", "lazy_rows"),
+    ("text", "lazy_rows", "_version"),
     ("errors",),
     ("keywords",),
     ("numerics",),
@@ -25,12 +25,9 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("thresholds",),
     ("inputs",),
     ("engine",),
-    ("rules",),
-    ("plan",),
-    ("planning",),
+    ("checks",),
     ("reports",),
     ("commands",),
-    ("choosing", "checking"),
     ("pipeline",),
     ("render",),
     ("api",),

@@ -42,7 +42,7 @@ def test_defaults_are_the_same(command: str) -> None:
     context = main.make_context("gradclip", [], resilient_parsing=True)
     found = main.get_command(context, command)
     assert found is not None
-    given = found.make_context(command, [], resilient_parsing=True).params
+    given = found.make_context(command, [], parent=context, resilient_parsing=True).params
     for name, keyword in keywords(command).items():
         default: Any = keyword.default
         if default is not inspect.Parameter.empty and name not in ("inputs", "a", "b"):

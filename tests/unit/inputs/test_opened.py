@@ -14,8 +14,9 @@ from safetensors.numpy import save_file
 from gradclip_cli import apply, check, diff, stats
 from gradclip_cli.commands.ls import LsPlan
 from gradclip_cli.errors import InputError
-from gradclip_cli.formats import safetensors as format_module
 from gradclip_cli.formats.headers import Headers
+from gradclip_cli.formats.safetensors import reader as format_module
+from gradclip_cli.formats.safetensors.header import Header
 from gradclip_cli.inputs.discovery import find_dumps
 from gradclip_cli.inputs.layouts.single import single
 from gradclip_cli.inputs.opened import OpenDump, reopened
@@ -102,13 +103,13 @@ def test_a_series_opens_each_dump_once(tmp_path: Path, opens: Counter[str]) -> N
 def parsed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Count the safetensors headers that are parsed, by their size."""
     sizes: list[int] = []
-    real = format_module.SafetensorsReader._parsed
+    real = format_module.parse_header
 
-    def parse(reader: Any, data: bytes) -> Any:
+    def parse(data: bytes, size: int, path: str) -> Header:
         sizes.append(len(data))
-        return real(reader, data)
+        return real(data, size, path)
 
-    monkeypatch.setattr(format_module.SafetensorsReader, "_parsed", parse)
+    monkeypatch.setattr(format_module, "parse_header", parse)
     return sizes
 
 
