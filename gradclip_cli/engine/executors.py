@@ -22,7 +22,7 @@ _free = nullcontext()
 class Executor(Protocol):
     """Works on items side by side; threads do so here, and processes or a cluster can stand behind the same method.
 
-    A task that holds nothing but values can be pickled, and so be sent anywhere.
+    The tasks of `measure`, `rewrite` (without a writer) and `compare` can be pickled, and so be sent anywhere.
     """
 
     jobs: int
