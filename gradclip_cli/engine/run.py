@@ -4,9 +4,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from gradclip_cli.engine.executors import Executor
-from gradclip_cli.formats.base import Format, Reader
 from gradclip_cli.formats.headers import Headers
-from gradclip_cli.inputs.opened import DumpFile, OpenDump, reopened
+from gradclip_cli.inputs.opened import DumpFile, OpenDump, OpenFile, reopened
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpSource
 
@@ -31,6 +30,6 @@ class Run:
         """Open a dump."""
         return OpenDump(source, self.selection, self.headers)
 
-    def reopen(self, file: DumpFile) -> AbstractContextManager[tuple[Format, Reader]]:
+    def reopen(self, file: DumpFile) -> AbstractContextManager[OpenFile]:
         """Open a file of a dump again; raise InputError where it has changed."""
         return reopened(file, self.selection, self.headers)
