@@ -1,13 +1,13 @@
 """Transform gradient dumps."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from gradclip_cli import pipeline
-from gradclip_cli.api.arguments import Layers, Path, Paths, Progress, begin, overrides_of, paths_of, strategy_of
+from gradclip_cli.api.arguments import Path, Paths, Progress, begin, paths_of, strategy_of
 from gradclip_cli.api.keywords import checked
 from gradclip_cli.commands.apply.outputs import into_folder, outputs_for
-from gradclip_cli.commands.apply.plan import ApplyPlan
+from gradclip_cli.commands.apply.plan import ApplyPlan, Override
 from gradclip_cli.inputs.discovery import find_dumps
 from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.inputs.selection import Selection
@@ -16,6 +16,8 @@ from gradclip_cli.strategies import Strategy
 from gradclip_cli.strategies.base import Norm
 from gradclip_cli.thresholds.adaptive import AdaptiveRule
 from gradclip_cli.thresholds.rules import Rule, threshold_of
+
+Layers = Mapping[str, tuple[str | None, float | str | None]] | Sequence[Override]
 
 
 @checked
@@ -61,7 +63,7 @@ def apply(
         outputs=outputs_for(found, target, in_place=in_place, dry_run=dry_run, directory=directory),
         strategy=strategy_of(strategy),
         threshold=threshold if isinstance(threshold, Rule | AdaptiveRule) else threshold_of(threshold),
-        overrides=overrides_of(layers),
+        overrides=_overrides(layers),
         norm=Norm.asked(norm_type, epsilon),
         nonfinite=nonfinite,
         selection=Selection(tuple(include), tuple(exclude), naming, input_format, void_dtype, allow_huge),
@@ -71,3 +73,10 @@ def apply(
         jobs=jobs,
     )
     return pipeline.apply(plan, begin(progress, found, 2))
+
+
+def _overrides(layers: Layers) -> tuple[Override, ...]:
+    """Return overrides, also of a mapping from patterns to strategy and threshold."""
+    if isinstance(layers, Mapping):
+        return tuple(Override.of(pattern, *given) for pattern, given in layers.items())
+    return tuple(layers)

@@ -1,17 +1,15 @@
-"""What the public functions take, and how it is read: paths, strategies, overrides, and whoever is told of progress."""
+"""What the public functions take, and how it is read: paths, strategies, and whoever is told of progress."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol, runtime_checkable
 
-from gradclip_cli.commands.apply.plan import Override
 from gradclip_cli.engine.run import silent
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.strategies import Strategy, find
 
 Path = str | os.PathLike[str]
 Paths = Path | Iterable[Path]
-Layers = Mapping[str, tuple[str | None, float | str | None]] | Sequence[Override]
 
 
 @runtime_checkable
@@ -41,10 +39,3 @@ def paths_of(inputs: Paths) -> list[str]:
 def strategy_of(given: str | Strategy) -> Strategy:
     """Return a strategy that is given by itself or by name."""
     return find(given) if isinstance(given, str) else given
-
-
-def overrides_of(layers: Layers) -> tuple[Override, ...]:
-    """Return overrides, also of a mapping from patterns to strategy and threshold."""
-    if isinstance(layers, Mapping):
-        return tuple(Override.of(pattern, *given) for pattern, given in layers.items())
-    return tuple(layers)

@@ -16,8 +16,8 @@ import gradclip_cli
 from gradclip_cli.errors import GradclipError
 from gradclip_cli.formats import by_name
 from gradclip_cli.formats.base import Options
-from gradclip_cli.formats.hdf5.sharing import sharing
 from gradclip_cli.formats.opening import opened
+from gradclip_cli.formats.sharing import sharing
 
 MOST_MEMORY = 240 << 20
 """Beside the 60 MiB that the libraries take."""
