@@ -9,6 +9,7 @@ from gradclip_cli.cli.check import NAMES
 from gradclip_cli.cli.layers import OVERRIDE
 from gradclip_cli.cli.types import COUNT, PATH, REAL, STRATEGY, WHOLE, Parsed
 from gradclip_cli.commands.apply.plan import Override
+from gradclip_cli.commands.stats.plan import Trial
 from gradclip_cli.strategies import find
 
 
