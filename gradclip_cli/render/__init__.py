@@ -11,7 +11,7 @@ Renderer = Callable[["Report", IO[str], "View"], None]
 
 
 def _table() -> Renderer:
-    from gradclip_cli.render.tables.write import write
+    from gradclip_cli.render.table_report import write
 
     return write
 
