@@ -7,8 +7,7 @@ from typing import Any
 import click
 
 import gradclip_cli
-from gradclip_cli.checks import CHECKS as CHECK_NAMES
-from gradclip_cli.checks.limits import DTYPES, Limits
+from gradclip_cli.checks.limits import DTYPES, NAMES, Limits
 from gradclip_cli.cli import Command, described
 from gradclip_cli.cli.config import CONFIG
 from gradclip_cli.cli.options import (
@@ -51,7 +50,7 @@ def _option(limit: "Field[Any]") -> Any:
         "gradclip check run/",
         "gradclip check run/ --ignore dead,spread --fail-on nonfinite",
         "",
-        "Rules: " + ", ".join(CHECK_NAMES) + ".",
+        "Rules: " + ", ".join(NAMES) + ".",
     ),
 )
 @input_options
