@@ -6,6 +6,7 @@ import re
 import select
 import stat
 import sys
+from fcntl import F_GETFL, fcntl
 
 from gradclip_cli.errors import InputError, OutputError, UsageError, reason
 
@@ -87,8 +88,6 @@ def check_output(output: str) -> None:
 
 def _check_given(number: int, output: str) -> None:
     """Raise where an open descriptor cannot take a dump."""
-    from fcntl import F_GETFL, fcntl
-
     standard = (sys.__stdin__, sys.__stdout__, sys.__stderr__)
     try:
         if number < len(standard) and standard[number] is None:
