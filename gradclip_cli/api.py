@@ -8,13 +8,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from gradclip_cli import pipeline
-from gradclip_cli.checks import CHECKS, parse_names
-from gradclip_cli.checks.limits import Limits
+from gradclip_cli.checks.limits import NAMES, Limits, parse_names
 from gradclip_cli.commands.apply.outputs import into_folder, outputs_for
 from gradclip_cli.commands.apply.plan import ApplyPlan, Override
-from gradclip_cli.commands.check.plan import CheckPlan
-from gradclip_cli.commands.diff import DiffPlan
-from gradclip_cli.commands.ls import LsPlan
+from gradclip_cli.commands.plans import CheckPlan, DiffPlan, LsPlan
 from gradclip_cli.commands.stats.plan import StatsPlan, Trial
 from gradclip_cli.engine.run import silent
 from gradclip_cli.inputs.discovery import find_dumps, find_one
@@ -182,7 +179,7 @@ def check(
     naming = Naming.parse(layer_regex, group_depth)
     plan = CheckPlan(
         inputs=found,
-        rules=tuple(rule for rule in CHECKS if rule not in ignored),
+        rules=tuple(rule for rule in NAMES if rule not in ignored),
         limits=Limits(
             exploding_factor=exploding_factor,
             exploding_dumps=exploding_dumps,
