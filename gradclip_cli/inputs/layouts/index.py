@@ -4,16 +4,13 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from gradclip_cli.errors import InputError
 from gradclip_cli.inputs.layouts.numbered import Numbered, holders
 from gradclip_cli.inputs.layouts.single import Single
 from gradclip_cli.inputs.naming import step_of
 from gradclip_cli.inputs.source import DumpOutput, DumpSource, Found
-
-if TYPE_CHECKING:
-    from gradclip_cli.storage.random_access import Fingerprint
+from gradclip_cli.storage.fingerprint import Fingerprint, check_same
 
 ENDING = ".safetensors.index.json"
 _LONGEST = 100_000_000
@@ -25,7 +22,7 @@ class Index(Numbered):
     """An index as it was read: the file of each tensor, all of them beside it."""
 
     weight_map: Mapping[str, str] = field(compare=False, repr=False)
-    fingerprint: "Fingerprint"
+    fingerprint: Fingerprint
 
     def label(self, location: str, files: Sequence[str]) -> str | list[str]:
         """What a report calls a dump: its index."""
@@ -56,10 +53,7 @@ class Index(Numbered):
 
     def check_unchanged(self, source: DumpSource) -> None:
         """Raise where the index was written to since it was read."""
-        from gradclip_cli.storage.random_access import changed, fingerprint_of
-
-        if fingerprint_of(source.location) != self.fingerprint:
-            raise changed(source.location)
+        check_same(source.location, self.fingerprint)
 
 
 class IndexFinder:
