@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from gradclip_cli.render.records import Record, joined, scopes
-from gradclip_cli.render.tables import TABLES
 from gradclip_cli.render.tables.grid import Column, Grid, figure
+from gradclip_cli.render.tables.registry import TABLES
 from gradclip_cli.render.view import View
 from gradclip_cli.reports import Report
 from gradclip_cli.text import printable
@@ -13,7 +13,7 @@ from gradclip_cli.text import printable
 
 def wanted(report: Report, view: View) -> list[Grid]:
     """Return the tables of a report that a view shows; where it names columns, those tables that have all of them."""
-    found = TABLES[report.schema]()(report, view.kinds)
+    found = TABLES[report.schema](report, view.kinds)
     if not view.chooses:
         return found
     fields = scopes(type(report))
