@@ -17,8 +17,9 @@ from gradclip_cli.errors import (
 )
 
 if TYPE_CHECKING:
-    from gradclip_cli.api import Progress, apply, check, diff, ls, stats
+    from gradclip_cli.api import apply, check, diff, ls, stats
     from gradclip_cli.commands.apply.plan import Override
+    from gradclip_cli.commands.arguments import Progress
     from gradclip_cli.reports import (
         Advised,
         ApplyDump,

@@ -5,12 +5,12 @@ The command line calls these, too, so an option means the same in both. The only
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Protocol, runtime_checkable
 
 from gradclip_cli import pipeline
 from gradclip_cli.checks.limits import NAMES, Limits, parse_names
 from gradclip_cli.commands.apply.outputs import into_folder, outputs_for
 from gradclip_cli.commands.apply.plan import ApplyPlan, Override
+from gradclip_cli.commands.arguments import Path, Paths, Progress, checked, paths_of
 from gradclip_cli.commands.plans import CheckPlan, DiffPlan, LsPlan
 from gradclip_cli.commands.stats.plan import StatsPlan, Trial
 from gradclip_cli.engine.run import silent
@@ -18,27 +18,13 @@ from gradclip_cli.inputs.discovery import find_dumps, find_one
 from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpSource
-from gradclip_cli.keywords import checked
 from gradclip_cli.reports import ApplyReport, CheckReport, DiffReport, LsReport, StatsReport
 from gradclip_cli.strategies import Strategy, find
 from gradclip_cli.strategies.base import Norm
 from gradclip_cli.thresholds.adaptive import AdaptiveRule
 from gradclip_cli.thresholds.rules import Rule, parse_rule, threshold_of
 
-Path = str | os.PathLike[str]
-Paths = Path | Iterable[Path]
 Layers = Mapping[str, tuple[str | None, float | str | None]] | Sequence[Override]
-
-
-@runtime_checkable
-class Progress(Protocol):
-    """What is told how far a call has come."""
-
-    def start(self, dumps: int, files: Iterable[str], passes: int) -> None:
-        """Take note of how many dumps are about to be read, of which files, and of how often each is read."""
-
-    def advance(self, count: int, path: str) -> None:
-        """Take note of `count` more bytes of a file; called from any thread."""
 
 
 @checked
@@ -74,7 +60,7 @@ def apply(
     on the command line; "-" is standard input, or standard output. Raises `GradclipError`; `ClosedPipeError` says that the
     reader of standard output has left.
     """
-    paths = _paths(inputs)
+    paths = paths_of(inputs)
     found = find_dumps(paths, shards)
     directory = into_folder(paths, found, output_format)
     target = None if output is None else os.fspath(output)
@@ -124,7 +110,7 @@ def stats(
     `tries` holds texts as after `--try`, such as "clip-l2-per-layer:mad:5". Under a rule with a threshold for each step, such as
     "autoclip:10", `replay` goes step by step, or `replay_groups` layer by layer or tensor by tensor. Raises `GradclipError`.
     """
-    found = find_dumps(_paths(inputs), shards)
+    found = find_dumps(paths_of(inputs), shards)
     naming = Naming.parse(layer_regex, group_depth)
     plan = StatsPlan(
         inputs=found,
@@ -175,7 +161,7 @@ def check(
 
     `ignore` names rules to leave out; each limit begins with the name of its rule. Raises `GradclipError`.
     """
-    ignored, found = parse_names(tuple(ignore)), find_dumps(_paths(inputs), shards)
+    ignored, found = parse_names(tuple(ignore)), find_dumps(paths_of(inputs), shards)
     naming = Naming.parse(layer_regex, group_depth)
     plan = CheckPlan(
         inputs=found,
@@ -236,7 +222,7 @@ def ls(
     input_format: str | None = None,
 ) -> LsReport:
     """List the tensors of dumps with their layers, shapes and dtypes; only headers are read. Raises `GradclipError`."""
-    found = find_dumps(_paths(inputs))
+    found = find_dumps(paths_of(inputs))
     naming = Naming.parse(layer_regex, group_depth)
     selection = Selection(tuple(include), tuple(exclude), naming, input_format, void_dtype, allow_huge)
     return pipeline.ls(LsPlan(found, selection))
@@ -247,10 +233,6 @@ def _begun(progress: Progress | None, dumps: Sequence[DumpSource], passes: int) 
         return silent
     progress.start(len(dumps), (file for dump in dumps for file in dump.files), passes)
     return progress.advance
-
-
-def _paths(inputs: Paths) -> list[str]:
-    return [os.fspath(path) for path in ([inputs] if isinstance(inputs, str | os.PathLike) else inputs)]
 
 
 def _strategy(given: str | Strategy) -> Strategy:

@@ -1,4 +1,4 @@
-"""Reports as text: one line of the registry an output format."""
+"""Reports as text: a new output format is a module with a function that writes any report, and a line in the registry here."""
 
 from collections.abc import Callable
 from typing import IO, TYPE_CHECKING

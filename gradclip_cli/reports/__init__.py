@@ -1,4 +1,7 @@
-"""What each command found, as plain data that knows its schema; the fields have the names of the JSON's keys."""
+"""What each command found, as plain data that knows its schema; the fields have the names of the JSON's keys.
+
+A new report is a named tuple with a `schema` and its `scopes` in a module here, and a line in `render/tables/registry.py`.
+"""
 
 from gradclip_cli.reports.apply import ApplyDump, ApplyLayer, ApplyParam, ApplyReport, ApplyTotal
 from gradclip_cli.reports.base import Report

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gradclip_cli.commands.arguments import checked
 from gradclip_cli.errors import UsageError
-from gradclip_cli.keywords import checked
 
 Where = str | os.PathLike[str]
 
