@@ -48,10 +48,10 @@ def stats(plan: "StatsPlan", progress: Progress = silent) -> "StatsReport":
 @one_call()
 def check(plan: "CheckPlan", progress: Progress = silent) -> "CheckReport":
     """Find what is wrong with dumps."""
-    from gradclip_cli.commands.check import flow
+    from gradclip_cli.commands.check import report
 
     with Threads(plan.jobs) as workers:
-        return flow.check(plan, Run(plan.selection, workers, progress))
+        return report.check(plan, Run(plan.selection, workers, progress))
 
 
 @usual

@@ -1,6 +1,6 @@
 """What each command found, as plain data that knows its schema; the fields have the names of the JSON's keys.
 
-A new report is a named tuple with a `schema` and its `scopes` in a module here, and a line in `render/tables/registry.py`.
+A new report is a named tuple with a `schema` and its `scopes` in a module here, and a line in `render/tables/arrange.py`.
 """
 
 from gradclip_cli.reports.apply import ApplyDump, ApplyLayer, ApplyParam, ApplyReport, ApplyTotal

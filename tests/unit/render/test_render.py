@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from gradclip_cli import render, reports
-from gradclip_cli.render.tables.registry import TABLES
+from gradclip_cli.render.tables.arrange import TABLES
 from unit.render.made import LS, REPORTS, rendered
 
 
