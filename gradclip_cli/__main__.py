@@ -39,6 +39,8 @@ def run() -> int:
 
     try:
         return _commanded()
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
     except click.ClickException as error:
         _explain(error)
         return error.exit_code
@@ -56,8 +58,6 @@ def run() -> int:
 
 def _commanded() -> int:
     """Do what the command line says, or answer a shell that completes one."""
-    import click
-
     from gradclip_cli.cli import main as commands
 
     if instruction := os.environ.get(COMPLETING):
@@ -65,11 +65,8 @@ def _commanded() -> int:
 
         answer(commands, COMPLETING, instruction)
         return 0
-    try:
-        with commands.make_context("gradclip", sys.argv[1:]) as context:
-            return int(commands.invoke(context) or 0)
-    except click.exceptions.Exit as ended:
-        return ended.exit_code
+    with commands.make_context("gradclip", sys.argv[1:]) as context:
+        return int(commands.invoke(context) or 0)
 
 
 def _told(error: OSError) -> GradclipError:

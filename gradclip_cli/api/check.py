@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from gradclip_cli import pipeline
 from gradclip_cli.api.arguments import Paths, Progress, begin, paths_of
 from gradclip_cli.api.keywords import checked
-from gradclip_cli.checks import CHECKS, parse_names
-from gradclip_cli.checks.limits import Limits
-from gradclip_cli.commands.check.plan import CheckPlan
+from gradclip_cli.checks import NAMES
+from gradclip_cli.checks.limits import Limits, parse_names
+from gradclip_cli.commands.plans import CheckPlan
 from gradclip_cli.inputs.discovery import find_dumps
 from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.inputs.selection import Selection
@@ -52,7 +52,7 @@ def check(
     naming = Naming.parse(layer_regex, group_depth)
     plan = CheckPlan(
         inputs=found,
-        rules=tuple(rule for rule in CHECKS if rule not in ignored),
+        rules=tuple(rule for rule in NAMES if rule not in ignored),
         limits=Limits(
             exploding_factor=exploding_factor,
             exploding_dumps=exploding_dumps,

@@ -1,4 +1,4 @@
-"""Check the arguments of public functions against their annotations: a wrong type is wrong usage, and no traceback.
+"""What public functions take, checked against their annotations: a wrong type is wrong usage, and no traceback.
 
 mypy sees the same annotations, so there is no second list of types.
 """
@@ -10,11 +10,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
 from inspect import signature
 from numbers import Integral, Real
-from typing import Any, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, ParamSpec, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints, runtime_checkable
 
 import numpy as np
 
 from gradclip_cli.errors import UsageError
+
+Path = str | os.PathLike[str]
+Paths = Path | Iterable[Path]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -29,6 +32,22 @@ _WORDS: Mapping[Any, str] = {
 }
 _NUMBERS: Mapping[Any, type] = {int: Integral, float: Real}
 _BOOLS = (bool, np.bool_)
+
+
+@runtime_checkable
+class Progress(Protocol):
+    """What is told how far a call has come."""
+
+    def start(self, dumps: int, files: Iterable[str], passes: int) -> None:
+        """Take note of how many dumps are about to be read, of which files, and of how often each is read."""
+
+    def advance(self, count: int, path: str) -> None:
+        """Take note of `count` more bytes of a file; called from any thread."""
+
+
+def paths_of(inputs: Paths) -> list[str]:
+    """Return one path or several as texts."""
+    return [os.fspath(path) for path in ([inputs] if isinstance(inputs, str | os.PathLike) else inputs)]
 
 
 def checked(function: Callable[P, T]) -> Callable[P, T]:

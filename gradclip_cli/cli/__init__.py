@@ -35,51 +35,45 @@ EXIT_CODES = {
 }
 
 
-def _apply() -> click.Command:
+def _apply() -> dict[str, click.Command]:
     from gradclip_cli.cli.apply import command
 
-    return command
+    return {"apply": command}
 
 
-def _stats() -> click.Command:
+def _stats() -> dict[str, click.Command]:
     from gradclip_cli.cli.stats import command
 
-    return command
+    return {"stats": command}
 
 
-def _check() -> click.Command:
+def _check() -> dict[str, click.Command]:
     from gradclip_cli.cli.check import command
 
-    return command
+    return {"check": command}
 
 
-def _diff() -> click.Command:
+def _diff() -> dict[str, click.Command]:
     from gradclip_cli.cli.diff import command
 
-    return command
+    return {"diff": command}
 
 
-def _ls() -> click.Command:
-    from gradclip_cli.cli.listing import ls
+def _listing() -> dict[str, click.Command]:
+    from gradclip_cli.cli.listing import ls, strategies
 
-    return ls
-
-
-def _strategies() -> click.Command:
-    from gradclip_cli.cli.listing import strategies
-
-    return strategies
+    return {"ls": ls, "strategies": strategies}
 
 
-_LOADERS: Mapping[str, Callable[[], click.Command]] = {
+_LOADERS: Mapping[str, Callable[[], dict[str, click.Command]]] = {
     "apply": _apply,
     "stats": _stats,
     "check": _check,
     "diff": _diff,
-    "ls": _ls,
-    "strategies": _strategies,
+    "ls": _listing,
+    "strategies": _listing,
 }
-"""Each imports its command when that is asked for, so that the others cost no time."""
+"""Each imports the module of its command when that is asked for, so that the others cost no time."""
 
 
 class _Explained(click.Command):
@@ -103,7 +97,7 @@ class Commands(_Explained, click.Group):
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         """Import a command."""
-        return _LOADERS[name]() if name in COMMANDS else None
+        return _LOADERS[name]()[name] if name in COMMANDS else None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

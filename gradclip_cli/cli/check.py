@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 import gradclip_cli
-from gradclip_cli.checks import CHECKS, parse_names
-from gradclip_cli.checks.limits import DTYPES, Limits
+from gradclip_cli.checks import NAMES
+from gradclip_cli.checks.limits import DTYPES, Limits, parse_names
 from gradclip_cli.cli import Command, completion, described
 from gradclip_cli.cli.config import CONFIG
 from gradclip_cli.cli.options import (
@@ -28,7 +28,7 @@ from gradclip_cli.cli.progress import progress
 from gradclip_cli.cli.types import REAL, WHOLE, Parsed
 from gradclip_cli.reports.check import CheckReport
 
-NAMES = Parsed("rules", lambda text: parse_names([text]), completion.checks)
+RULES = Parsed("rules", lambda text: parse_names([text]), completion.checks)
 
 
 def _option(limit: "Field[Any]") -> Any:
@@ -53,14 +53,14 @@ def _option(limit: "Field[Any]") -> Any:
         "gradclip check run/",
         "gradclip check run/ --ignore dead,spread --fail-on nonfinite",
         "",
-        "Rules: " + ", ".join(CHECKS) + ".",
+        "Rules: " + ", ".join(NAMES) + ".",
     ),
 )
 @input_options
 @shards_option
-@click.option("--ignore", type=NAMES, multiple=True, metavar="RULE,...", help="Leave out these rules (repeatable).")
+@click.option("--ignore", type=RULES, multiple=True, metavar="RULE,...", help="Leave out these rules (repeatable).")
 @click.option(
-    "--fail-on", type=NAMES, multiple=True, metavar="RULE,...", help="Exit with 1 for these rules only (repeatable)."
+    "--fail-on", type=RULES, multiple=True, metavar="RULE,...", help="Exit with 1 for these rules only (repeatable)."
 )
 @combined(*map(_option, fields(Limits)))
 @keep_going_option

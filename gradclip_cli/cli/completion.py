@@ -5,7 +5,7 @@ from contextlib import suppress
 from glob import escape
 from typing import TYPE_CHECKING
 
-from gradclip_cli.checks import CHECKS
+from gradclip_cli.checks import NAMES
 from gradclip_cli.errors import GradclipError
 from gradclip_cli.inputs.discovery import find_dumps
 from gradclip_cli.inputs.naming import Naming, natural
@@ -37,7 +37,7 @@ def rules(ctx: "Context", typed: str) -> list[str]:
 def checks(ctx: "Context", typed: str) -> list[str]:
     """Complete the last of several names of rules of `check`; those before it are kept, and not offered again."""
     before, comma, last = typed.rpartition(",")
-    return [f"{before}{comma}{rule}" for rule in CHECKS if rule.startswith(last) and rule not in before.split(",")]
+    return [f"{before}{comma}{rule}" for rule in NAMES if rule.startswith(last) and rule not in before.split(",")]
 
 
 def trials(ctx: "Context", typed: str) -> list[str]:

@@ -7,16 +7,12 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 import click
 
 from gradclip_cli.storage.interrupts import before_the_end
 from gradclip_cli.storage.streams import STANDARD
 from gradclip_cli.text import printable
-
-if TYPE_CHECKING:
-    from rich.progress import Progress
 
 PATIENCE = 1.0
 """Seconds of work before a bar is drawn."""
@@ -109,8 +105,10 @@ class Bar:
     def _paint(self) -> None:
         if self._over.wait(PATIENCE):
             return
+        from gradclip_cli.cli.bar import drawn
+
         before_the_end.append(_show_cursor)
-        with _drawn(self._color, named=len(self.sizes) > 1) as bar:
+        with drawn(self._color, named=len(self.sizes) > 1) as bar:
             task = bar.add_task("", total=self.total, file="", pace="")
             while True:
                 done, file = self.done, printable(os.path.basename(self._path))
@@ -132,26 +130,6 @@ def paced(done: int, total: int | None, seconds: float) -> str:
     rate = done / seconds
     size = f"{rate / 1e6:,.0f} MB/s" if rate >= 1e6 else f"{rate / 1e3:,.0f} kB/s"
     return size if total is None else f"{size} {timedelta(seconds=round((total - done) / rate))}"
-
-
-def _drawn(color: bool, named: bool) -> "Progress":
-    """Lay out a bar: how much, how fast, how long still, and of several files, which."""
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
-    from rich.table import Column
-
-    name = TextColumn("{task.fields[file]}", markup=False, table_column=Column(no_wrap=True, ratio=1))
-    return Progress(
-        BarColumn(20),
-        DownloadColumn(),
-        TextColumn("[red]{task.fields[pace]}[/]"),
-        *([name] if named else []),
-        console=Console(stderr=True, no_color=True if not color else None),
-        transient=True,
-        expand=True,
-        redirect_stdout=False,
-        redirect_stderr=False,
-    )
 
 
 def _show_cursor() -> None:

@@ -1,45 +1,20 @@
 """`diff`: two dumps, read once, side by side."""
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from gradclip_cli.commands.plans import DiffPlan
 from gradclip_cli.engine.compare import ComparedDump, StoredTensor, compare, lengths, opened
 from gradclip_cli.engine.run import Run
-from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.naming import natural
-from gradclip_cli.inputs.selection import Selection, check_included
-from gradclip_cli.inputs.source import DumpSource
+from gradclip_cli.inputs.selection import check_included
 from gradclip_cli.numerics import products
 from gradclip_cli.numerics.comparison import Comparison
 from gradclip_cli.numerics.differences import Tolerance, worst
 from gradclip_cli.numerics.norms import total
 from gradclip_cli.numerics.products import L2Norm
 from gradclip_cli.reports.diff import DiffParam, DiffReport
-from gradclip_cli.storage.streams import STANDARD
-from gradclip_cli.strategies.norm import check_jobs
 
 Lengths = Mapping[str, L2Norm]
-
-
-@dataclass(frozen=True)
-class DiffPlan:
-    """A request to compare two dumps; elements are equal if |a - b| <= atol + rtol·|b|."""
-
-    a: DumpSource
-    b: DumpSource
-    rtol: float = 0.0
-    atol: float = 0.0
-    selection: Selection = Selection()
-    jobs: int | None = None
-
-    def __post_init__(self) -> None:
-        for name, value in (("rtol", self.rtol), ("atol", self.atol)):
-            if not 0 <= value < math.inf:
-                raise UsageError(f"{name} must be a number of at least 0, not {value:g}")
-        if self.a.location == self.b.location == STANDARD:
-            raise UsageError("standard input can be read only once; give - once")
-        check_jobs(self.jobs)
 
 
 def diff(plan: DiffPlan, run: Run) -> DiffReport:

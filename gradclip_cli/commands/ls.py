@@ -1,21 +1,12 @@
 """`ls`: the tensors of dumps, from their headers."""
 
-from typing import NamedTuple
-
+from gradclip_cli.commands.plans import LsPlan
 from gradclip_cli.engine.run import Run
 from gradclip_cli.inputs.naming import natural
 from gradclip_cli.inputs.opened import OpenFile
 from gradclip_cli.inputs.selection import Selection, check_included
-from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.reports.listing import LsReport, LsTensor
 from gradclip_cli.text import listed
-
-
-class LsPlan(NamedTuple):
-    """A request to list what dumps hold."""
-
-    inputs: tuple[DumpSource, ...]
-    selection: Selection = Selection()
 
 
 def ls(plan: LsPlan, run: Run) -> LsReport:

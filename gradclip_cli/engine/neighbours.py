@@ -6,7 +6,7 @@ from itertools import accumulate, groupby
 from gradclip_cli.numerics.dtypes import DType, Raw
 from gradclip_cli.numerics.transforms import is_normal, scale, scale_each
 from gradclip_cli.numerics.workspace import Workspace
-from gradclip_cli.strategies.base import Action, Scale
+from gradclip_cli.strategies.actions import Action, Scale
 
 
 def change(

@@ -20,7 +20,7 @@ from gradclip_cli.numerics.statistics_table import StatsArrays, StatsTable, conc
 from gradclip_cli.numerics.transforms import byteswap
 from gradclip_cli.numerics.workspace import Workspace
 from gradclip_cli.storage.random_access import copy_at
-from gradclip_cli.strategies.base import Action
+from gradclip_cli.strategies.actions import Action
 from gradclip_cli.tensors import Slab, TensorSpec, cut, in_order
 
 _COPIED = 64 << 20

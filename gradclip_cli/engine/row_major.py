@@ -12,6 +12,7 @@ from gradclip_cli.engine.measure import Read
 from gradclip_cli.errors import OutputError, reason
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.numerics.workspace import Workspace
+from gradclip_cli.storage.streams import temporary_file
 from gradclip_cli.tensors import PIECE_BYTES, TensorSpec
 
 TURNED_BYTES = 8 * PIECE_BYTES
@@ -37,10 +38,8 @@ class Turned:
 
     def __enter__(self) -> "Turned":
         if self._wide or self._spec.offset is None:
-            import tempfile
-
             with self._kept():
-                self._spool = self._stack.enter_context(tempfile.TemporaryFile())
+                self._spool = self._stack.enter_context(temporary_file())
                 self._fill(self._spool)
         return self
 

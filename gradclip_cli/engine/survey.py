@@ -4,6 +4,7 @@ from bisect import bisect
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import groupby
 
 from gradclip_cli.engine.measure import FileRead, PieceObserver, fetch, measure
 from gradclip_cli.engine.run import Run
@@ -141,7 +142,6 @@ def _replicas(dump: MeasuredDump, run: Run) -> list[str]:
 def _digests(dump: MeasuredDump, indices: Iterable[int], run: Run) -> dict[int, bytes]:
     """Return a digest of the elements of tensors; each of their files is opened once."""
     import hashlib
-    from itertools import groupby
 
     found = {}
     for file, members in groupby(indices, dump.file_of):

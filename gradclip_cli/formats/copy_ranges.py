@@ -1,11 +1,10 @@
 """Ranges of bytes that a copy takes over from its source as they are."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from gradclip_cli.formats.base import Reader
+from gradclip_cli.tensors import TensorSpec
 
 
 class Copy(NamedTuple):
@@ -16,14 +15,12 @@ class Copy(NamedTuple):
     nbytes: int
 
 
-def unchanged_ranges(reader: "Reader", changed: Collection[int]) -> list[Copy]:
-    """Return the byte ranges of a file outside the elements of the tensors `changed` (indices)."""
+def unchanged_ranges(size: int, changed: Iterable[TensorSpec]) -> list[Copy]:
+    """Return the byte ranges of a file of `size` bytes outside the elements of the tensors that change."""
     spans = sorted(
-        (spec.offset, spec.offset + spec.nbytes)
-        for k, spec in enumerate(reader.tensors)
-        if k in changed and spec.offset is not None and spec.size
+        (spec.offset, spec.offset + spec.nbytes) for spec in changed if spec.offset is not None and spec.size
     )
-    edges = [(0, 0), *spans, (reader.file.size, reader.file.size)]
+    edges = [(0, 0), *spans, (size, size)]
     return [Copy(end, end, start - end) for (_, end), (start, _) in pairwise(edges) if start > end]
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gradclip_cli.storage.random_access import Fingerprint
+from gradclip_cli.storage.fingerprint import Fingerprint
 
 
 class Headers:

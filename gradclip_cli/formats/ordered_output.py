@@ -5,19 +5,15 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import IO
 
-from gradclip_cli.storage.streams import is_stream
+from gradclip_cli.storage.streams import is_stream, temporary_file
 
 _IN_MEMORY = 1 << 20
 
 
 def spool(path: str) -> IO[bytes]:
     """Return a temporary file without a name, once it is larger than a megabyte on the disk of `path`, or in TMPDIR for a stream."""
-    import tempfile
-
     folder = os.path.dirname(path) or "."
-    return tempfile.SpooledTemporaryFile(
-        _IN_MEMORY, dir=None if is_stream(path) or not os.path.isdir(folder) else folder
-    )
+    return temporary_file(None if is_stream(path) or not os.path.isdir(folder) else folder, _IN_MEMORY)
 
 
 class Turns:

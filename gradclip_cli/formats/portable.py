@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats.base import Format, Options, Reader
 from gradclip_cli.formats.opening import one_call, opened
-from gradclip_cli.storage.random_access import Fingerprint
+from gradclip_cli.storage.fingerprint import Fingerprint
 from gradclip_cli.storage.streams import STANDARD
 
 How = tuple[str, Options, str, Fingerprint]

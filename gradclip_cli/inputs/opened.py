@@ -14,7 +14,7 @@ from gradclip_cli.formats.portable import PortableReader
 from gradclip_cli.inputs.naming import Place
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpSource
-from gradclip_cli.storage.random_access import Fingerprint
+from gradclip_cli.storage.fingerprint import Fingerprint
 from gradclip_cli.tensors import TensorSpec
 
 

@@ -1,1 +1,1 @@
-"""Stored elements in, numbers out: dtypes, exact norms, statistics, scaling and comparing. Only numpy, no files."""
+"""How numbers lie in files, and the arithmetic on them: arrays in, numbers out, no files; a new dtype is a line in `dtypes`."""

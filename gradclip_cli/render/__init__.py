@@ -1,4 +1,4 @@
-"""Reports as text: one line of the registry an output format."""
+"""Reports as text: a new output format is a module with a function that writes any report, and a line in the registry here."""
 
 from collections.abc import Callable
 from typing import IO, TYPE_CHECKING
@@ -10,48 +10,36 @@ if TYPE_CHECKING:
 Renderer = Callable[["Report", IO[str], "View"], None]
 
 
-def _table() -> Renderer:
-    from gradclip_cli.render.tables.write import write
+def _table(format: str) -> Renderer:
+    from gradclip_cli.render.table_report import write
 
     return write
 
 
-def _json() -> Renderer:
-    from gradclip_cli.render.json_report import write
+def _json(format: str) -> Renderer:
+    from gradclip_cli.render.json_report import write, write_records
 
-    return write
-
-
-def _ndjson() -> Renderer:
-    from gradclip_cli.render.json_report import write_records
-
-    return write_records
+    return write if format == "json" else write_records
 
 
-def _csv() -> Renderer:
-    from gradclip_cli.render.delimited import write_csv
+def _delimited(format: str) -> Renderer:
+    from gradclip_cli.render.delimited import write_csv, write_tsv
 
-    return write_csv
-
-
-def _tsv() -> Renderer:
-    from gradclip_cli.render.delimited import write_tsv
-
-    return write_tsv
+    return write_csv if format == "csv" else write_tsv
 
 
-def _markdown() -> Renderer:
+def _markdown(format: str) -> Renderer:
     from gradclip_cli.render.markdown import write
 
     return write
 
 
-RENDERERS: dict[str, Callable[[], Renderer]] = {
+RENDERERS: dict[str, Callable[[str], Renderer]] = {
     "table": _table,
     "json": _json,
-    "ndjson": _ndjson,
-    "csv": _csv,
-    "tsv": _tsv,
+    "ndjson": _json,
+    "csv": _delimited,
+    "tsv": _delimited,
     "md": _markdown,
 }
 """The output formats, each with what imports its renderer."""
@@ -61,4 +49,4 @@ FORMATS = tuple(RENDERERS)
 
 def write(report: "Report", stream: IO[str], view: "View") -> None:
     """Write to a stream what a view shows of a report."""
-    RENDERERS[view.format]()(report, stream, view)
+    RENDERERS[view.format](view.format)(report, stream, view)

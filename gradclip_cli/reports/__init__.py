@@ -1,4 +1,5 @@
-"""What each command found, as plain data that knows its schema: a module a command; the fields have the names of the JSON's keys.
+"""What each command found, as plain data that knows its schema; the fields have the names of the JSON's keys.
 
-A new figure is a field; a new kind of row is a class, and a line in `gradclip_cli.__init__` where users may name it.
+A new report is a named tuple with a `schema` and its `scopes` in a module here, a line in `render/tables/arrange.py`, and one in
+`gradclip_cli.__init__` where users may name it.
 """

@@ -13,10 +13,8 @@ from numpy.typing import NDArray
 
 from gradclip_cli.errors import InputError, OutputError, reason
 from gradclip_cli.storage import streams
+from gradclip_cli.storage.fingerprint import Fingerprint, changed, fingerprint_of
 from gradclip_cli.storage.spooling import standard_input
-
-Fingerprint = tuple[int, int, int, int]
-"""What tells one state of a file from another: device, inode, size in bytes, and time of the last change in ns."""
 
 
 class RandomAccess(Protocol):
@@ -159,24 +157,7 @@ class InputFile:
         raise InputError("is being written to; wait until it is complete and run again", path=self.path)
 
     def _look(self) -> Fingerprint:
-        return _fingerprint(os.fstat(self.fd))
-
-
-def fingerprint_of(path: str) -> Fingerprint:
-    """Return the fingerprint of the file that has a name now, without opening it."""
-    try:
-        return _fingerprint(os.stat(path))
-    except OSError as error:
-        raise InputError(reason(error), path=path) from error
-
-
-def changed(path: str) -> InputError:
-    """Say that a dump is not what it was when it was first looked at: what was read of it may be a mixture."""
-    return InputError("changed while it was read; wait until it is complete and run again", path=path)
-
-
-def _fingerprint(found: os.stat_result) -> Fingerprint:
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+        return fingerprint_of(self.fd)
 
 
 def reopened(fd: int) -> str:

@@ -6,6 +6,8 @@ import re
 import select
 import stat
 import sys
+from fcntl import F_GETFL, fcntl
+from typing import IO
 
 from gradclip_cli.errors import InputError, OutputError, UsageError, reason
 
@@ -87,8 +89,6 @@ def check_output(output: str) -> None:
 
 def _check_given(number: int, output: str) -> None:
     """Raise where an open descriptor cannot take a dump."""
-    from fcntl import F_GETFL, fcntl
-
     standard = (sys.__stdin__, sys.__stdout__, sys.__stderr__)
     try:
         if number < len(standard) and standard[number] is None:
@@ -104,10 +104,15 @@ def _check_given(number: int, output: str) -> None:
 
 def temporary() -> int:
     """Return the descriptor of a new temporary file without a name, in TMPDIR; it goes when the process does, however that ends."""
-    import tempfile
-
-    with tempfile.TemporaryFile() as file:
+    with temporary_file() as file:
         return os.dup(file.fileno())
+
+
+def temporary_file(folder: str | None = None, in_memory: int = 0) -> IO[bytes]:
+    """Return a new temporary file without a name, in TMPDIR or a folder; in memory up to so many bytes."""
+    from tempfile import SpooledTemporaryFile, TemporaryFile  # they take a tenth of what a small dump takes
+
+    return SpooledTemporaryFile(in_memory, dir=folder) if in_memory else TemporaryFile(dir=folder)
 
 
 def place(output: str) -> str:

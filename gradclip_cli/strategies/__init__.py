@@ -1,4 +1,4 @@
-"""The strategies: one entry each, found by any of their spellings."""
+"""The strategies, found by any of their spellings: a new one is a `Strategy` value in the file of its family, and a line here."""
 
 from gradclip_cli.errors import UsageError
 from gradclip_cli.strategies import builtin

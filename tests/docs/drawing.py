@@ -13,12 +13,9 @@ FLOORS: tuple[tuple[tuple[str, str], ...], ...] = (
     (("engine", "passes over elements, in threads"), ("render", "reports as text")),
     (("inputs", "paths → dumps: layouts, names, headers"),),
     (("formats", "readers and writers"), ("checks", "what is wrong"), ("reports", "what was found, as data")),
-    (
-        ("storage", "bytes at positions; whole or not"),
-        ("strategies", "what clipping does"),
-        ("thresholds", "norms → threshold"),
-    ),
-    (("errors", "one line, one exit code"), ("tensors", "specs and pieces"), ("lazy_rows", "rows made when read")),
+    (("storage", "bytes at positions; whole or not"), ("thresholds", "norms → threshold")),
+    (("tensors", "specs and pieces"), ("strategies", "what clipping does"), ("lazy_rows", "rows made when read")),
+    (("errors", "one line, one exit code"),),
     (("numerics", "exact norms, dtypes, scaling"), ("text", "words and numbers"), ("_version", "the version, once")),
 )
 """From the roof down: names, and a few words about each."""

@@ -10,7 +10,7 @@ from safetensors.numpy import save_file
 from support.official import load
 
 from gradclip_cli import apply, stats
-from gradclip_cli.commands.ls import LsPlan
+from gradclip_cli.commands.plans import LsPlan
 from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.inputs.discovery import find_dumps
 from gradclip_cli.pipeline import ls

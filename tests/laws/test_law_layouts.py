@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gradclip_cli import apply, stats
-from gradclip_cli.commands.ls import LsPlan
+from gradclip_cli.commands.plans import LsPlan
 from gradclip_cli.inputs import layouts
 from gradclip_cli.inputs.discovery import find_dumps
 from gradclip_cli.pipeline import ls

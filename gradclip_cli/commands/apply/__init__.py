@@ -1,1 +1,1 @@
-"""What `apply` does once dumps are measured: decide, transform, write, report."""
+"""`apply`: measure, decide by groups, rewrite and report, in the order of `flow`; what is to be said of a dump goes into `report`."""

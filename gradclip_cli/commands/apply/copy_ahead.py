@@ -6,6 +6,7 @@ whatever changes, wherever it stands.
 """
 
 from collections.abc import Sequence
+from resource import RLIMIT_NOFILE, getrlimit
 
 from gradclip_cli.commands.apply.plan import ApplyPlan
 from gradclip_cli.engine.measure import PieceObserver
@@ -112,8 +113,6 @@ class CopyAhead:
 
 
 def _most_files() -> int:
-    from resource import RLIMIT_NOFILE, getrlimit
-
     most = getrlimit(RLIMIT_NOFILE)[0]
     return min(_MOST_FILES, most // 4) if most > 0 else _MOST_FILES
 

@@ -16,7 +16,7 @@ from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.errors import InputError, NonFiniteError, UsageError
 from gradclip_cli.numerics.statistics import TensorStats
 from gradclip_cli.strategies import Group, Strategy
-from gradclip_cli.strategies.base import UNCHANGED, Action, Clamp, ZeroNonfinite
+from gradclip_cli.strategies.actions import UNCHANGED, Action, Clamp, ZeroNonfinite, action_for
 from gradclip_cli.text import did_you_mean, printable
 from gradclip_cli.thresholds.adaptive import AdaptiveRule
 from gradclip_cli.thresholds.rules import Rule, choose
@@ -166,12 +166,12 @@ def _action(plan: ApplyPlan, group: NormGroup, threshold: float | None) -> Actio
     limit = math.inf if threshold is None else threshold
     epsilon = plan.norm.epsilon if plan.norm and group.strategy.takes_norm else 0.0
     if group.finite:
-        return group.strategy.decide(norm, limit, epsilon)
+        return action_for(group.strategy, norm, limit, epsilon)
     if plan.nonfinite == "zero":
-        return ZeroNonfinite(group.strategy.decide(norm, limit, epsilon))
+        return ZeroNonfinite(action_for(group.strategy, norm, limit, epsilon))
     if plan.nonfinite == "skip":
         return Clamp(limit, keep_infinite=True) if group.strategy.group is Group.ELEMENT else UNCHANGED
-    return group.strategy.decide(group.as_read, limit, epsilon)
+    return action_for(group.strategy, group.as_read, limit, epsilon)
 
 
 def _counts(stats: TensorStats) -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from gradclip_cli.commands.plans import check_jobs
 from gradclip_cli.errors import UsageError
 from gradclip_cli.formats import by_name, by_suffix
 from gradclip_cli.inputs.selection import Selection
@@ -11,7 +12,6 @@ from gradclip_cli.inputs.source import DumpOutput, DumpSource
 from gradclip_cli.storage.streams import STANDARD
 from gradclip_cli.strategies import Strategy, find
 from gradclip_cli.strategies.base import Norm
-from gradclip_cli.strategies.norm import check_jobs
 from gradclip_cli.text import printable
 from gradclip_cli.thresholds.rules import Threshold, threshold_of
 

@@ -117,11 +117,9 @@ class ApplySummary:
             return self._excluded_param(self._left_out[k - len(found.groups)])
         indices, decision = found.groups[k], self._decision(found, k)
         first, factor, clipped = indices[0], decision.action.factor, self._clipped(indices)
-        place = self._dump.places[first]
         return ApplyParam(
-            name=self._dump.own_name(first),
-            layer=place.layer,
-            param=place.param,
+            self._dump.own_name(first),
+            *self._dump.places[first],
             shape=self._dump.shape(indices),
             dtype=self._dump.tensors[first].dtype.name,
             elements=found.elements.item(k),

@@ -15,7 +15,7 @@ from gradclip_cli.inputs.opened import DumpFile, OpenFile
 from gradclip_cli.inputs.source import DumpOutput, DumpSource
 from gradclip_cli.storage.atomic import Outputs
 from gradclip_cli.storage.random_access import InputFile, copy_at
-from gradclip_cli.strategies.base import Action
+from gradclip_cli.strategies.actions import Action
 
 
 class Written(NamedTuple):

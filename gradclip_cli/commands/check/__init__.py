@@ -1,1 +1,1 @@
-"""What is wrong with a series: dumps are measured, reduced to figures, and handed to the checks."""
+"""`check`: `collect` reduces dumps to figures, and `report` asks the checks about them; a new figure is a column of `collect`."""

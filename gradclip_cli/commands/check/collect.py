@@ -8,8 +8,8 @@ import numpy as np
 
 from gradclip_cli.checks.base import Figures, Tensor
 from gradclip_cli.commands.check.out_of_range import RangeCounts
-from gradclip_cli.commands.check.plan import CheckPlan
 from gradclip_cli.commands.check.unchanged import TYPES, unchanged
+from gradclip_cli.commands.plans import CheckPlan
 from gradclip_cli.engine import same_tensors
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.series import check_taken, measure_series

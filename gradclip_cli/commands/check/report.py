@@ -1,16 +1,23 @@
-"""The report of `check`: what each check finds in the figures of a series."""
+"""`check`: reduce a series to figures, and report what each check finds in them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from gradclip_cli import checks
 from gradclip_cli.checks.base import Figures, Found
-from gradclip_cli.commands.check.collect import Collected, series_figures, targets
-from gradclip_cli.commands.check.plan import CheckPlan
+from gradclip_cli.checks.registry import findings
+from gradclip_cli.commands.check.collect import Collected, collect, series_figures, targets
+from gradclip_cli.commands.plans import CheckPlan
+from gradclip_cli.engine.run import Run
+from gradclip_cli.inputs.layouts import ranks
 from gradclip_cli.reports.check import CheckReport, Finding
 from gradclip_cli.text import count
 
 _FEW = 4
 """So many dumps are named one by one."""
+
+
+def check(plan: CheckPlan, run: Run) -> CheckReport:
+    """Read dumps one after the other, and apply the checks to their figures."""
+    return report(plan, collect(plan, run), ranks.hint(plan.inputs))
 
 
 def report(plan: CheckPlan, collected: Collected, notes: Sequence[str] = ()) -> CheckReport:
@@ -28,14 +35,9 @@ def report(plan: CheckPlan, collected: Collected, notes: Sequence[str] = ()) -> 
             one.limit,
             one.message + _often(one.dumps, figures.dumps),
         )
-        for check, one in _found(plan, figures)
+        for check, one in findings(plan.rules, figures, plan.limits)
     ]
     return CheckReport(rows, len(inputs), [*collected.notes, *notes], collected.failed)
-
-
-def _found(plan: CheckPlan, figures: Figures) -> Iterator[tuple[str, Found]]:
-    for name in plan.rules:
-        yield from ((name, one) for one in checks.by_name(name)(figures, plan.limits))
 
 
 def _place(one: Found, figures: Figures) -> tuple[str | None, str | None]:

@@ -1,1 +1,1 @@
-"""Norms over the dumps of a series, and the thresholds that they suggest: `collect` alone knows dumps, the rest a `NormTable`."""
+"""`stats`: `collect` alone knows dumps, the rest norm tables; a new figure of a series is a module here, and a line in `report`."""

@@ -9,6 +9,7 @@ from gradclip_cli.commands.stats.wording import MIN_STEPS
 from gradclip_cli.errors import InputError
 from gradclip_cli.reports.stats import ReplayGroup, ReplayStep, Suggestion
 from gradclip_cli.strategies import Group, Strategy
+from gradclip_cli.strategies.actions import group_factors
 from gradclip_cli.text import count
 from gradclip_cli.thresholds.adaptive import AdaptiveRule, replay
 from gradclip_cli.thresholds.base import require
@@ -36,7 +37,7 @@ class AdaptiveRun:
     @cached_property
     def _factors(self) -> Matrix:
         """The factor of each norm; NaN where it is not finite."""
-        factors = self._strategy.factors(self._table.norms, self._thresholds, self._epsilon)
+        factors = group_factors(self._strategy, self._table.norms, self._thresholds, self._epsilon)
         return np.where(self._table.finite, factors, np.nan)
 
     def suggestion(self) -> Suggestion:

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
+from gradclip_cli.commands.plans import check_jobs
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.strategies import STRATEGIES, Strategy, find
 from gradclip_cli.strategies.base import Norm
-from gradclip_cli.strategies.norm import check_jobs
 from gradclip_cli.thresholds.adaptive import AdaptiveRule
 from gradclip_cli.thresholds.rules import RULES, Rule, Threshold, parse
 

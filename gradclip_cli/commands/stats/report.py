@@ -1,23 +1,21 @@
 """The report of `stats`, put together from the norms of a series."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gradclip_cli.commands.stats.adaptive import AdaptiveRun
 from gradclip_cli.commands.stats.advice import recommend
 from gradclip_cli.commands.stats.collect import Collected
 from gradclip_cli.commands.stats.plan import StatsPlan
 from gradclip_cli.commands.stats.suggest import annotated, candidates, own_thresholds
+from gradclip_cli.commands.stats.what_if import what_if
 from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.reports.stats import Candidate, StatsDump, StatsLayer, StatsReport, Suggestion, Tried
 from gradclip_cli.strategies.builtin import GLOBAL
 from gradclip_cli.thresholds.adaptive import AdaptiveRule
 from gradclip_cli.thresholds.norm_table import SeriesNorms
 from gradclip_cli.thresholds.rules import RULES
-
-if TYPE_CHECKING:
-    from gradclip_cli.commands.stats.adaptive import AdaptiveRun
 
 
 def report(plan: StatsPlan, collected: Collected, notes: Sequence[str] = ()) -> StatsReport:
@@ -56,7 +54,7 @@ def _dumps(norms: SeriesNorms) -> list[StatsDump]:
 
 
 def _suggestions(
-    plan: StatsPlan, norms: SeriesNorms, offers: Sequence[Candidate], runs: "Mapping[str, AdaptiveRun]"
+    plan: StatsPlan, norms: SeriesNorms, offers: Sequence[Candidate], runs: Mapping[str, AdaptiveRun]
 ) -> list[Suggestion]:
     """Say what the plan's own rule suggests under each strategy: one threshold, or one for each step."""
     samples = {strategy.name: norms.compared(strategy).samples for strategy in plan.strategies}
@@ -65,16 +63,12 @@ def _suggestions(
 
 
 def _tries(plan: StatsPlan, norms: SeriesNorms) -> list[Tried]:
-    from gradclip_cli.commands.stats.what_if import what_if
-
     return [what_if(one, norms, plan.norm.epsilon) for one in plan.tries]
 
 
-def _adaptive_runs(plan: StatsPlan, norms: SeriesNorms) -> "dict[str, AdaptiveRun]":
+def _adaptive_runs(plan: StatsPlan, norms: SeriesNorms) -> dict[str, AdaptiveRun]:
     """Replay the rule under each strategy, where its threshold differs from step to step."""
     rule = plan.rule
     if not isinstance(rule, AdaptiveRule):
         return {}
-    from gradclip_cli.commands.stats.adaptive import AdaptiveRun
-
     return {one.name: AdaptiveRun(one, rule, norms.compared(one), plan.norm.epsilon) for one in plan.strategies}

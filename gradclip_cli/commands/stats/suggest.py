@@ -9,6 +9,7 @@ from gradclip_cli.commands.stats.wording import MIN_STEPS, already_clipped, shor
 from gradclip_cli.errors import InputError
 from gradclip_cli.reports.stats import Candidate, OwnThreshold, Suggestion
 from gradclip_cli.strategies import Group, Strategy
+from gradclip_cli.strategies.actions import group_factors
 from gradclip_cli.text import count
 from gradclip_cli.thresholds.base import EXPLODING_DUMPS, EXPLODING_FACTOR
 from gradclip_cli.thresholds.exact_sums import exact_sum
@@ -36,7 +37,7 @@ def evaluate(strategy: Strategy, rule: Rule, table: NormTable, epsilon: float) -
         threshold = choose(rule, samples, strategy.name)
     except InputError as error:
         return Candidate(strategy.name, str(rule), None, None, None, None, None, error.message)
-    factors = strategy.factors(samples.finite, threshold, epsilon)
+    factors = group_factors(strategy, samples.finite, threshold, epsilon)
     return Candidate(
         strategy.name,
         str(rule),

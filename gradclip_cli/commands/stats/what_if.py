@@ -12,6 +12,7 @@ from gradclip_cli.commands.stats.plan import Trial
 from gradclip_cli.errors import InputError
 from gradclip_cli.reports.stats import Tried
 from gradclip_cli.strategies import Group
+from gradclip_cli.strategies.actions import group_factors, group_ratios
 from gradclip_cli.text import count
 from gradclip_cli.thresholds.adaptive import AdaptiveRule
 from gradclip_cli.thresholds.base import require
@@ -80,11 +81,11 @@ def _effect(one: Trial, threshold: float | Matrix, norms: SeriesNorms, epsilon: 
     table, l2 = norms.compared(one.strategy), norms.l2.of(one.strategy.group)
     finite, before = table.finite & l2.finite, l2.norms
     if one.strategy.group is not Group.ELEMENT:
-        numerators, denominators = one.strategy.ratios(table.norms, threshold, epsilon)
+        numerators, denominators = group_ratios(one.strategy, table.norms, threshold, epsilon)
         with np.errstate(all="ignore"):  # divided first, since the factor alone may be too small for a number
             factors, after = numerators / denominators, before / denominators * numerators
         return Effect(finite, factors, before, np.where(factors == 1, before, after), np.ones_like(before))
-    factors = one.strategy.factors(table.norms, threshold, epsilon)
+    factors = group_factors(one.strategy, table.norms, threshold, epsilon)
     clipped = norms.l2.clipped.get(threshold) if isinstance(threshold, float) and threshold == one.threshold else None
     return Effect(finite, factors, before, *(clipped or (None, None)))
 

@@ -130,7 +130,8 @@ def rewrite(reader: Hdf5Reader, changed: Collection[int], fd: int, path: str) ->
     for index in changed:
         _check_lossless(reader, reader.tensors[index], path)
     extend(fd, reader.file.size, path)  # HDF5 opens no file that is shorter than it should be
-    return Hdf5Writer(reader.tensors, changed, unchanged_ranges(reader, changed), fd, path, reader)
+    copies = unchanged_ranges(reader.file.size, (reader.tensors[k] for k in changed))
+    return Hdf5Writer(reader.tensors, changed, copies, fd, path, reader)
 
 
 def _check_lossless(reader: Hdf5Reader, spec: TensorSpec, path: str) -> None:

@@ -41,7 +41,8 @@ class SafetensorsWriter:
 
 def rewrite(reader: Reader, changed: Collection[int], fd: int, path: str) -> SafetensorsWriter:
     """Begin a copy: same header, same order, same `__metadata__`, byte for byte."""
-    return SafetensorsWriter(reader.tensors, changed, unchanged_ranges(reader, changed), fd, path)
+    copies = unchanged_ranges(reader.file.size, (reader.tensors[k] for k in changed))
+    return SafetensorsWriter(reader.tensors, changed, copies, fd, path)
 
 
 def convert(tensors: Sequence[TensorSpec], fd: int, path: str) -> SafetensorsWriter:

@@ -3,16 +3,13 @@
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from gradclip_cli.errors import InputError
 from gradclip_cli.inputs.layouts.numbered import Numbered, holders
 from gradclip_cli.inputs.layouts.single import Single
 from gradclip_cli.inputs.naming import step_of
 from gradclip_cli.inputs.source import DumpOutput, DumpSource, Found
-
-if TYPE_CHECKING:
-    from gradclip_cli.storage.random_access import Fingerprint
+from gradclip_cli.storage.fingerprint import Fingerprint, check_same
 
 ENDING = ".safetensors.index.json"
 _LONGEST = 100_000_000
@@ -60,10 +57,7 @@ class Index(Numbered):
 
     def check_unchanged(self, source: DumpSource) -> None:
         """Raise where the index was written to since it was read."""
-        from gradclip_cli.storage.random_access import changed, fingerprint_of
-
-        if fingerprint_of(source.location) != self.fingerprint:
-            raise changed(source.location)
+        check_same(source.location, self.fingerprint)
 
 
 class IndexFinder:

@@ -8,6 +8,7 @@ from gradclip_cli.inputs.layouts.single import Single
 from gradclip_cli.inputs.listing import dump_files, is_folder
 from gradclip_cli.inputs.naming import step_of
 from gradclip_cli.inputs.source import DumpOutput, DumpSource, Found
+from gradclip_cli.storage.fingerprint import changed
 from gradclip_cli.text import listed
 
 KEY = "gradient"
@@ -46,8 +47,6 @@ class Params(Single):
 
     def check_unchanged(self, source: DumpSource) -> None:
         """Raise where files have come or gone since the folder was listed."""
-        from gradclip_cli.storage.random_access import changed
-
         if tuple(dump_files(source.location)) != source.files:
             raise changed(source.location)
 

@@ -1,19 +1,37 @@
 """The tables of a report with the rows and the columns that a view chooses."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from gradclip_cli.render.records import Record, joined, scopes
-from gradclip_cli.render.tables import TABLES
+from gradclip_cli.render.tables import apply, check, diff, listing, stats
 from gradclip_cli.render.tables.grid import Column, Grid, figure
 from gradclip_cli.render.view import View
+from gradclip_cli.reports.apply import ApplyReport
 from gradclip_cli.reports.base import Report
+from gradclip_cli.reports.check import CheckReport
+from gradclip_cli.reports.diff import DiffReport
+from gradclip_cli.reports.listing import LsReport, StrategiesReport
+from gradclip_cli.reports.stats import StatsReport
 from gradclip_cli.text import printable
+
+Tables = Callable[[Any, frozenset[str]], list[Grid]]
+"""Makes the tables of the given kinds of a report."""
+
+TABLES: Mapping[str, Tables] = {
+    ApplyReport.schema: apply.grids,
+    StatsReport.schema: stats.grids,
+    CheckReport.schema: check.grids,
+    DiffReport.schema: diff.grids,
+    LsReport.schema: listing.grids,
+    StrategiesReport.schema: listing.grids,
+}
+"""The tables of each report, by its schema."""
 
 
 def wanted(report: Report, view: View) -> list[Grid]:
     """Return the tables of a report that a view shows; where it names columns, those tables that have all of them."""
-    found = TABLES[report.schema]()(report, view.kinds)
+    found = TABLES[report.schema](report, view.kinds)
     if not view.chooses:
         return found
     fields = scopes(type(report))

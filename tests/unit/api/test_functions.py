@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 import gradclip_cli
 from gradclip_cli import GradclipError, UsageError, apply, pipeline, stats
 from gradclip_cli.checks.limits import Limits
-from gradclip_cli.commands.check.plan import CheckPlan
+from gradclip_cli.commands.plans import CheckPlan
 from gradclip_cli.strategies import find
 from gradclip_cli.thresholds.rules import RULES
 

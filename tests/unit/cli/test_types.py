@@ -5,7 +5,7 @@ import pytest
 from click.shell_completion import CompletionItem
 
 from gradclip_cli.cli import completion
-from gradclip_cli.cli.check import NAMES
+from gradclip_cli.cli.check import RULES
 from gradclip_cli.cli.layers import OVERRIDE
 from gradclip_cli.cli.types import COUNT, PATH, REAL, STRATEGY, WHOLE, Parsed
 from gradclip_cli.commands.apply.plan import Override
@@ -25,7 +25,7 @@ def offered(items: list[CompletionItem]) -> list[str]:
         (WHOLE, "-3", -3),
         (COUNT, "2", 2),
         (STRATEGY, "ClipL2PerLayer", find("clip-l2-per-layer")),
-        (NAMES, "Dead,spread", ("dead", "spread")),
+        (RULES, "Dead,spread", ("dead", "spread")),
         (OVERRIDE, "a=b=:0.5", Override("a=b", None, 0.5)),
         (OVERRIDE, "a=none", Override("a", find("none"))),
         (OVERRIDE, "a=:mad:5", Override.of("a", None, "mad:5")),
@@ -45,7 +45,7 @@ def test_a_text_becomes_a_value(kind: Parsed, text: str, value: object) -> None:
         (WHOLE, "1.0", "no whole number"),
         (COUNT, "0", "not at least 1"),
         (STRATEGY, "nosuch", "no strategy"),
-        (NAMES, "ded", "did you mean dead"),
+        (RULES, "ded", "did you mean dead"),
         (OVERRIDE, "=none", "is not PATTERN="),
         (OVERRIDE, "a=", "needs a strategy, a threshold, or both"),
         (Parsed("trial", Trial.parse, completion.trials), "none:1", "takes no threshold"),

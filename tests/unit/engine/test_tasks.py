@@ -28,7 +28,7 @@ from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.numerics.differences import Tolerance
 from gradclip_cli.numerics.norms import ClippedSum, SumKinds
 from gradclip_cli.numerics.workspace import Workspace
-from gradclip_cli.strategies.base import Clamp, Scale, ZeroNonfinite
+from gradclip_cli.strategies.actions import Clamp, Scale, ZeroNonfinite
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -12,7 +12,7 @@ from laws.layouts import WRITERS, Given
 from safetensors.numpy import save_file
 
 from gradclip_cli import apply, check, diff, stats
-from gradclip_cli.commands.ls import LsPlan
+from gradclip_cli.commands.plans import LsPlan
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats.headers import Headers
 from gradclip_cli.formats.safetensors import reader as format_module

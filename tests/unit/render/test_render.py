@@ -6,7 +6,7 @@ import pytest
 from support.report_types import report_kinds
 
 from gradclip_cli import render
-from gradclip_cli.render.tables import TABLES
+from gradclip_cli.render.tables.arrange import TABLES
 from unit.render.made import LS, REPORTS, rendered
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from gradclip_cli.strategies import find
+from gradclip_cli.strategies.actions import group_factors
 from gradclip_cli.thresholds.exact_sums import column_sums, exact_sum, group_norms
 from gradclip_cli.thresholds.samples import NormSamples, summaries
 
@@ -42,7 +43,7 @@ def test_the_order_of_samples_changes_no_bit(shape: tuple[int, int]) -> None:
         assert list(summaries(rng.permuted(matrix, axis=0))) == usual
     assert mixed.summary() == samples.summary()
     assert mixed.energy_lost(1.5) == samples.energy_lost(1.5)
-    factors = [find("clip-by-norm").factors(one.finite, 1.5, 0.0) for one in (mixed, samples)]
+    factors = [group_factors(find("clip-by-norm"), one.finite, 1.5, 0.0) for one in (mixed, samples)]
     assert exact_sum(factors[0]) == exact_sum(factors[1])
 
 

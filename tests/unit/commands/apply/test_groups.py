@@ -14,7 +14,8 @@ from gradclip_cli.commands.apply.plan import ApplyPlan, Override
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.errors import InputError
 from gradclip_cli.strategies import find
-from gradclip_cli.strategies.base import UNCHANGED, Clamp, Norm, ZeroNonfinite
+from gradclip_cli.strategies.actions import UNCHANGED, Clamp, ZeroNonfinite
+from gradclip_cli.strategies.base import Norm
 from gradclip_cli.thresholds.rules import RULES, Threshold
 
 ARRAYS: dict[str, NDArray[Any]] = {

@@ -8,7 +8,7 @@ import pytest
 from gradclip_cli.errors import UsageError
 from gradclip_cli.numerics.statistics import TensorStats
 from gradclip_cli.strategies import STRATEGIES, Group, Strategy, find
-from gradclip_cli.strategies.base import UNCHANGED, Clamp, Scale, ZeroNonfinite
+from gradclip_cli.strategies.actions import UNCHANGED, Clamp, Scale, ZeroNonfinite, action_for, group_factors
 
 CLIPS = [strategy for strategy in STRATEGIES if strategy.takes_norm]
 RENORMS = [strategy for strategy in STRATEGIES if strategy.name.startswith("renormalize")]
@@ -64,7 +64,7 @@ def test_the_registry_has_the_documented_groups() -> None:
 )
 def test_above_the_threshold_the_factor_is_c_over_n(strategy: Strategy, norm: float, threshold: float) -> None:
     """A norm above c, by however little, is scaled by c / n."""
-    assert strategy.decide(norm, threshold, 0.0).factor == threshold / norm
+    assert action_for(strategy, norm, threshold, 0.0).factor == threshold / norm
 
 
 @clips
@@ -73,44 +73,44 @@ def test_above_the_threshold_the_factor_is_c_over_n(strategy: Strategy, norm: fl
 )
 def test_at_or_below_the_threshold_nothing_changes(strategy: Strategy, norm: float, threshold: float) -> None:
     """A norm of at most c leaves the group as it is; an infinite threshold always does."""
-    assert strategy.decide(norm, threshold, 0.0) == UNCHANGED
+    assert action_for(strategy, norm, threshold, 0.0) == UNCHANGED
 
 
 @clips
 def test_epsilon_is_added_to_the_norm(strategy: Strategy) -> None:
     """With an epsilon the factor is min(1, c / (n + epsilon))."""
-    assert strategy.decide(1.0, 1.0, 1e-6).factor == 1.0 / (1.0 + 1e-6)
-    assert strategy.decide(0.5, 1.0, 0.5).factor == 1
+    assert action_for(strategy, 1.0, 1.0, 1e-6).factor == 1.0 / (1.0 + 1e-6)
+    assert action_for(strategy, 0.5, 1.0, 0.5).factor == 1
 
 
 @clips
 def test_a_norm_that_is_not_finite(strategy: Strategy) -> None:
     """An infinite norm gives the factor 0, a NaN gives NaN."""
-    assert strategy.decide(math.inf, 2.0, 0.0).factor == 0
-    assert math.isnan(strategy.decide(math.nan, 2.0, 0.0).factor or 0.0)
+    assert action_for(strategy, math.inf, 2.0, 0.0).factor == 0
+    assert math.isnan(action_for(strategy, math.nan, 2.0, 0.0).factor or 0.0)
 
 
 @renorms
 @pytest.mark.parametrize("norm", [4.0, 0.25, 1.0, 3e-310])
 def test_renormalizing_divides_by_the_norm(strategy: Strategy, norm: float) -> None:
     """The factor is 1 / n whatever the norm."""
-    assert strategy.decide(norm, math.inf, 0.0).factor == 1 / norm
+    assert action_for(strategy, norm, math.inf, 0.0).factor == 1 / norm
 
 
 @renorms
 def test_renormalizing_zeros_keeps_them(strategy: Strategy) -> None:
     """A group of norm 0 is left as it is, as under DL4J's guard."""
-    assert strategy.decide(0.0, math.inf, 0.0) == UNCHANGED
+    assert action_for(strategy, 0.0, math.inf, 0.0) == UNCHANGED
 
 
 def test_none_keeps_everything() -> None:
     """The strategy `none` never changes anything."""
-    assert find("none").decide(1e300, math.inf, 0.0) == UNCHANGED
+    assert action_for(find("none"), 1e300, math.inf, 0.0) == UNCHANGED
 
 
 def test_elementwise_limits_by_the_threshold() -> None:
     """The element-wise strategy limits to the threshold, whatever the norm."""
-    assert find("clip-by-value").decide(7.0, 0.5, 0.0) == Clamp(0.5)
+    assert action_for(find("clip-by-value"), 7.0, 0.5, 0.0) == Clamp(0.5)
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_many_factors_are_those_of_one_after_the_other(strategy: Strategy, thres
         expected = [threshold / norm if norm > threshold else 1.0 for norm in norms[:-1]]
         norms.pop()
     else:
-        expected = [strategy.decide(norm, threshold, epsilon).factor or 0.0 for norm in norms]
-    found = strategy.factors(np.array(norms), threshold, epsilon).tolist()
+        expected = [action_for(strategy, norm, threshold, epsilon).factor or 0.0 for norm in norms]
+    found = group_factors(strategy, np.array(norms), threshold, epsilon).tolist()
     assert list(map(repr, found)) == list(map(repr, expected))
-    assert strategy.factors(np.array(norms), np.full(len(norms), threshold), epsilon).tolist()[:-1] == found[:-1]
+    assert group_factors(strategy, np.array(norms), np.full(len(norms), threshold), epsilon).tolist()[:-1] == found[:-1]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import IO
 
 from gradclip_cli.render.lines import write_lines
-from gradclip_cli.render.tables import plain
+from gradclip_cli.render.tables import folded, plain
 from gradclip_cli.render.tables.arrange import wanted
 from gradclip_cli.render.tables.grid import Grid
 from gradclip_cli.render.view import View
@@ -41,8 +41,6 @@ def _write_grid(grid: Grid, stream: IO[str], view: View, unicode: bool) -> None:
 
 def _fit(grid: Grid, stream: IO[str], view: View, unicode: bool) -> None:
     """Write a table in the columns and lines that a terminal has room for."""
-    from gradclip_cli.render.tables import folded
-
     width = shutil.get_terminal_size().columns
     if folded.is_needed(grid, width):
         stream.writelines(folded.lines(grid, "─" if unicode else "-", width))
@@ -68,6 +66,4 @@ def _wrapped(text: str, stream: IO[str]) -> list[str]:
     """Fold a sentence for a terminal, but no command that somebody might copy."""
     if not text or not stream.isatty() or "gradclip apply " in text:
         return [text]
-    from gradclip_cli.render.tables.folded import wrapped
-
-    return wrapped(text, shutil.get_terminal_size().columns)
+    return folded.wrapped(text, shutil.get_terminal_size().columns)

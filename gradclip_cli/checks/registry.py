@@ -1,0 +1,28 @@
+"""Every check by its name: `limits` has the names, in the order in which findings are shown, and a test that both agree."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from gradclip_cli.checks.base import Check, Figures, Found
+from gradclip_cli.checks.exploding import find_exploding
+from gradclip_cli.checks.imbalance import find_dominated, find_spread
+from gradclip_cli.checks.limits import Limits
+from gradclip_cli.checks.number_range import find_nonfinite, find_underflow
+from gradclip_cli.checks.stuck import find_dead, find_unchanged
+from gradclip_cli.checks.vanishing import find_vanishing
+
+CHECKS: Mapping[str, Check] = {
+    "nonfinite": find_nonfinite,
+    "exploding": find_exploding,
+    "vanishing": find_vanishing,
+    "dead": find_dead,
+    "unchanged": find_unchanged,
+    "dominated": find_dominated,
+    "underflow": find_underflow,
+    "spread": find_spread,
+}
+
+
+def findings(names: Sequence[str], figures: Figures, limits: Limits) -> Iterator[tuple[str, Found]]:
+    """Yield what the named checks find, each with the name of its check."""
+    for name in names:
+        yield from ((name, found) for found in CHECKS[name](figures, limits))

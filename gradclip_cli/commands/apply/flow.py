@@ -1,0 +1,26 @@
+"""`apply`: measure, decide, rewrite, report."""
+
+from gradclip_cli.commands.apply.copy_ahead import CopyAhead
+from gradclip_cli.commands.apply.decisions import decide
+from gradclip_cli.commands.apply.plan import ApplyPlan
+from gradclip_cli.commands.apply.report import summarize
+from gradclip_cli.commands.apply.rewrite import DumpRewriter
+from gradclip_cli.engine.run import Run
+from gradclip_cli.engine.series import by_step, measure_series
+from gradclip_cli.reports.apply import ApplyReport
+from gradclip_cli.storage.atomic import Outputs
+
+
+def apply(plan: ApplyPlan, run: Run) -> ApplyReport:
+    """Transform dumps; nothing is written before all are measured, and nothing is replaced before all are written."""
+    with Outputs(plan.overwrite, plan.folder) as outputs:
+        for target in plan.targets:
+            outputs.check(target)
+        ahead = CopyAhead(plan, outputs)
+        types, observer_for = plan.norm_types, ahead.observer_for
+        dumps = by_step([dump for source in plan.inputs for dump in measure_series(source, types, run, observer_for)])
+        decided = decide(plan, dumps)
+        written = DumpRewriter(plan, run, outputs, ahead).rewrite(decided.dumps)
+        report = summarize(plan, decided, written)
+        outputs.commit()
+    return report

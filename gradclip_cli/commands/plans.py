@@ -1,0 +1,61 @@
+"""The plans of `check`, `diff` and `ls`, and what all plans check alike; those of `apply` and `stats` stand in their packages."""
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from gradclip_cli.errors import UsageError
+from gradclip_cli.inputs.selection import Selection
+from gradclip_cli.inputs.source import DumpSource
+from gradclip_cli.storage.streams import STANDARD
+
+if TYPE_CHECKING:
+    from gradclip_cli.checks.limits import Limits
+
+
+def check_jobs(jobs: int | None) -> None:
+    """Raise UsageError for a number of threads that cannot be."""
+    if jobs is not None and jobs < 1:
+        raise UsageError(f"jobs must be at least 1, not {jobs}")
+
+
+@dataclass(frozen=True)
+class CheckPlan:
+    """A request to find what is wrong with dumps; `rules` are the names of checks."""
+
+    inputs: tuple[DumpSource, ...]
+    rules: tuple[str, ...]
+    limits: "Limits"
+    selection: Selection = Selection()
+    keep_going: bool = False
+    jobs: int | None = None
+
+    def __post_init__(self) -> None:
+        check_jobs(self.jobs)
+
+
+@dataclass(frozen=True)
+class DiffPlan:
+    """A request to compare two dumps; elements are equal if |a - b| <= atol + rtol·|b|."""
+
+    a: DumpSource
+    b: DumpSource
+    rtol: float = 0.0
+    atol: float = 0.0
+    selection: Selection = Selection()
+    jobs: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in (("rtol", self.rtol), ("atol", self.atol)):
+            if not 0 <= value < math.inf:
+                raise UsageError(f"{name} must be a number of at least 0, not {value:g}")
+        if self.a.location == self.b.location == STANDARD:
+            raise UsageError("standard input can be read only once; give - once")
+        check_jobs(self.jobs)
+
+
+class LsPlan(NamedTuple):
+    """A request to list what dumps hold."""
+
+    inputs: tuple[DumpSource, ...]
+    selection: Selection = Selection()
