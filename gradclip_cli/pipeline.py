@@ -10,7 +10,7 @@ import numpy as np
 from gradclip_cli.commands.ls import ls as list_tensors
 from gradclip_cli.engine.executors import Threads
 from gradclip_cli.engine.run import Progress, Run, silent
-from gradclip_cli.formats.opening import one_call
+from gradclip_cli.formats.sharing import one_call
 
 if TYPE_CHECKING:
     from gradclip_cli.commands.apply.plan import ApplyPlan
@@ -41,10 +41,10 @@ def apply(plan: "ApplyPlan", progress: Progress = silent) -> "ApplyReport":
 @one_call()
 def stats(plan: "StatsPlan", progress: Progress = silent) -> "StatsReport":
     """Measure dumps, and choose thresholds from their norms."""
-    from gradclip_cli.commands.stats import flow
+    from gradclip_cli.commands.stats import report
 
     with Threads(plan.jobs) as workers:
-        return flow.stats(plan, Run(plan.selection, workers, progress))
+        return report.stats(plan, Run(plan.selection, workers, progress))
 
 
 @usual

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.folders import memory_folder
 
-from gradclip_cli.formats.opening import one_call
+from gradclip_cli.formats.sharing import one_call
 from gradclip_cli.storage import random_access
 
 for number in (signal.SIGINT, signal.SIGHUP):

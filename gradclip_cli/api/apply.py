@@ -4,8 +4,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 
 from gradclip_cli import pipeline
-from gradclip_cli.api.arguments import Path, Paths, Progress, begin, paths_of, strategy_of
-from gradclip_cli.api.keywords import checked
+from gradclip_cli.api.arguments import Path, Paths, Progress, begin, checked, paths_of, strategy_of
 from gradclip_cli.commands.apply.outputs import into_folder, outputs_for
 from gradclip_cli.commands.apply.plan import ApplyPlan, Override
 from gradclip_cli.inputs.discovery import find_dumps

@@ -3,8 +3,7 @@
 from collections.abc import Iterable
 
 from gradclip_cli import pipeline
-from gradclip_cli.api.arguments import Paths, Progress, begin, paths_of
-from gradclip_cli.api.keywords import checked
+from gradclip_cli.api.arguments import Paths, Progress, begin, checked, paths_of
 from gradclip_cli.checks import NAMES
 from gradclip_cli.checks.limits import Limits, parse_names
 from gradclip_cli.commands.plans import CheckPlan

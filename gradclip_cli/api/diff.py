@@ -4,8 +4,7 @@ import os
 from collections.abc import Iterable
 
 from gradclip_cli import pipeline
-from gradclip_cli.api.arguments import Path, Progress, begin
-from gradclip_cli.api.keywords import checked
+from gradclip_cli.api.arguments import Path, Progress, begin, checked
 from gradclip_cli.commands.plans import DiffPlan
 from gradclip_cli.inputs.discovery import find_one
 from gradclip_cli.inputs.naming import Naming

@@ -3,8 +3,7 @@
 from collections.abc import Iterable
 
 from gradclip_cli import pipeline
-from gradclip_cli.api.arguments import Paths, paths_of
-from gradclip_cli.api.keywords import checked
+from gradclip_cli.api.arguments import Paths, checked, paths_of
 from gradclip_cli.commands.plans import LsPlan
 from gradclip_cli.inputs.discovery import find_dumps
 from gradclip_cli.inputs.naming import Naming

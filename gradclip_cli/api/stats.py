@@ -3,8 +3,7 @@
 from collections.abc import Iterable
 
 from gradclip_cli import pipeline
-from gradclip_cli.api.arguments import Paths, Progress, begin, paths_of, strategy_of
-from gradclip_cli.api.keywords import checked
+from gradclip_cli.api.arguments import Paths, Progress, begin, checked, paths_of, strategy_of
 from gradclip_cli.commands.stats.plan import StatsPlan, Trial
 from gradclip_cli.inputs.discovery import find_dumps
 from gradclip_cli.inputs.naming import Naming

@@ -6,9 +6,8 @@ import click
 
 import gradclip_cli
 from gradclip_cli import formats
-from gradclip_cli.cli import Command, described
+from gradclip_cli.cli import Command, completion, described
 from gradclip_cli.cli.config import CONFIG, PRINT_CONFIG, as_toml
-from gradclip_cli.cli.layers import OVERRIDE
 from gradclip_cli.cli.options import (
     InputOptions,
     JobOptions,
@@ -22,14 +21,40 @@ from gradclip_cli.cli.options import (
 )
 from gradclip_cli.cli.output import show, standard_output
 from gradclip_cli.cli.progress import progress
-from gradclip_cli.cli.types import PATH, STRATEGY, THRESHOLD
-from gradclip_cli.commands.apply.plan import NONFINITE, ApplyPlan
+from gradclip_cli.cli.types import PATH, STRATEGY, THRESHOLD, Tabular
+from gradclip_cli.commands.apply.plan import NONFINITE, ApplyPlan, Override
+from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.reports.apply import ApplyReport
 from gradclip_cli.storage.streams import STANDARD
 from gradclip_cli.strategies.base import Norm
 from gradclip_cli.thresholds.rules import SPELLINGS
+
+_KEYS = {"pattern", "strategy", "threshold"}
+
+
+def _read(table: dict[str, Any]) -> Override:
+    """Make an override of a table."""
+    if unknown := table.keys() - _KEYS:
+        raise UsageError(f"unknown key {sorted(unknown)[0]!r} in [[layer]]; keys are {', '.join(sorted(_KEYS))}")
+    pattern, strategy, threshold = table.get("pattern"), table.get("strategy"), table.get("threshold")
+    if (
+        not isinstance(pattern, str)
+        or not isinstance(strategy, str | None)
+        or isinstance(threshold, bool | list | dict)
+    ):
+        raise UsageError("[[layer]] needs a pattern, and a strategy, a threshold or both")
+    return Override.of(pattern, strategy, None if threshold is None else str(threshold))
+
+
+def _write(override: Override) -> dict[str, Any]:
+    """Make a table of an override."""
+    entries = {"pattern": override.pattern, "strategy": override.strategy, "threshold": override.threshold}
+    return {key: value for key, value in entries.items() if value is not None}
+
+
+OVERRIDE = Tabular("layer", Override.parse, completion.overrides, _read, _write)
 
 
 @click.command(

@@ -2,25 +2,24 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import accumulate
+from itertools import accumulate, groupby
 from typing import NamedTuple
 
 from gradclip_cli.engine.executors import Executor, room
 from gradclip_cli.engine.measure import NormTypes, Read, fetch
-from gradclip_cli.engine.neighbours import change
 from gradclip_cli.engine.row_major import TURNED_BYTES, Turned
 from gradclip_cli.engine.run import Progress, silent
 from gradclip_cli.formats.base import Writer
 from gradclip_cli.formats.copy_ranges import Copy, subtract_ranges
 from gradclip_cli.formats.portable import PortableReader
-from gradclip_cli.numerics.dtypes import Raw
+from gradclip_cli.numerics.dtypes import DType, Raw
 from gradclip_cli.numerics.measuring import measure_piece, measure_small
 from gradclip_cli.numerics.statistics import PieceStats, merge
 from gradclip_cli.numerics.statistics_table import StatsArrays, StatsTable, concatenate
-from gradclip_cli.numerics.transforms import byteswap
+from gradclip_cli.numerics.transforms import byteswap, is_normal, scale, scale_each
 from gradclip_cli.numerics.workspace import Workspace
 from gradclip_cli.storage.random_access import copy_at
-from gradclip_cli.strategies.actions import Action
+from gradclip_cli.strategies.actions import Action, Scale
 from gradclip_cli.tensors import Slab, TensorSpec, cut, in_order
 
 _COPIED = 64 << 20
@@ -176,3 +175,33 @@ def _pieces(copies: Iterable[Copy]) -> Iterator[Copy]:
     for copy in copies:
         for start in range(0, copy.nbytes, _COPIED):
             yield Copy(copy.source + start, copy.target + start, min(_COPIED, copy.nbytes - start))
+
+
+def change(
+    raw: Raw, dtype: DType, sizes: Sequence[int], actions: Sequence[Action | None], work: Workspace
+) -> list[int]:
+    """Change tensors of so many elements in place; return how many of each were clipped one by one."""
+    ends = list(accumulate((size * dtype.itemsize for size in sizes), initial=0))
+    clipped = [0] * len(sizes)
+    for scaled, run in groupby(range(len(sizes)), lambda k: _only_scales(actions[k])):
+        members = list(run)
+        if scaled:
+            first, last = members[0], members[-1] + 1
+            _scale(raw[ends[first] : ends[last]], dtype, actions[first:last], sizes[first:last], work)
+            continue
+        for k in members:
+            if action := actions[k]:
+                clipped[k] = action.apply(raw[ends[k] : ends[k + 1]], dtype, work)
+    return clipped
+
+
+def _only_scales(action: Action | None) -> bool:
+    return isinstance(action, Scale) and is_normal(action.factor)
+
+
+def _scale(raw: Raw, dtype: DType, actions: Sequence[Action | None], sizes: Sequence[int], work: Workspace) -> None:
+    factors = [action.factor for action in actions if isinstance(action, Scale)]
+    if len(set(factors)) == 1:
+        scale(raw, dtype, factors[0], factors[0], 1.0, work)
+    else:
+        scale_each(raw, dtype, factors, sizes, work)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from gradclip_cli.engine.executors import Executor
-from gradclip_cli.formats.headers import Headers
+from gradclip_cli.formats.base import Headers
 from gradclip_cli.inputs.opened import DumpFile, OpenDump, OpenFile, reopened
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpSource

@@ -1,6 +1,6 @@
-"""Series of dumps, in files of their own or inside one: read in turn, in the order of their steps."""
+"""Series of dumps, in files of their own or inside one: read in turn by step, and held against the first of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from gradclip_cli.engine.run import Run
@@ -12,6 +12,10 @@ from gradclip_cli.inputs.naming import Naming, step_named
 from gradclip_cli.inputs.selection import Selection, check_included
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.numerics.norms import SumKinds
+from gradclip_cli.text import count, listed, printable
+
+Shapes = Mapping[str, tuple[int, ...] | None]
+"""The shapes of the tensors that count, by name; None where the pieces of one differ."""
 
 
 def measure_series(
@@ -88,3 +92,31 @@ def check_taken(dumps: Sequence[MeasuredDump], selection: Selection) -> None:
     """Raise where --include was given and matches no tensor of any dump."""
     if selection.include:
         check_included([spec.name for dump in dumps for spec in dump.tensors], selection)
+
+
+def shapes_of(dump: MeasuredDump) -> Shapes:
+    """Return the shapes of the tensors of a dump."""
+    return {name: dump.shape(indices) for name, indices in dump.named.items()}
+
+
+def tensor_difference(first: Shapes, dump: MeasuredDump) -> str:
+    """Say how a dump differs from the first one: in its tensors, or else in their shapes; nothing where it does not."""
+    own = shapes_of(dump)
+    if own == first:
+        return ""
+    which = f"step {dump.step} has" if dump.prefix else "has"
+    missing, extra = sorted(first.keys() - own.keys()), sorted(own.keys() - first.keys())
+    if missing or extra:
+        parts = [f"lacks {listed(missing, 4)}"] if missing else []
+        parts += [f"also has {listed(extra, 4)}"] if extra else []
+        return f"{which} other tensors than the first dump: it {' and '.join(parts)}"
+    changed = [name for name, shape in own.items() if shape != first[name]]
+    name, more = changed[0], f", and {count(len(changed) - 1, 'other')}" if changed[1:] else ""
+    return f"{which} other shapes than the first dump: {printable(name)} is {own[name]}, not {first[name]}{more}"
+
+
+def difference_notes(dumps: Iterable[tuple[str, str]]) -> list[str]:
+    """Return a note on dumps, given by path and by how each differs from the first: the first of them, and how many more."""
+    found = [f"{path}: {what}" for path, what in dumps if what]
+    more = f" (and {count(len(found) - 1, 'more dump')})" if found[1:] else ""
+    return [f"{found[0]}{more}"] if found else []

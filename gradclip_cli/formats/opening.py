@@ -7,19 +7,11 @@ from contextlib import contextmanager
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats import FORMATS, by_name
 from gradclip_cli.formats.base import PICKLE_ADVICE, Format, Options, Reader, check_shapes
-from gradclip_cli.formats.sharing import one_child
 from gradclip_cli.storage.fingerprint import Fingerprint, changed
 from gradclip_cli.storage.random_access import InputFile, RandomAccess
 
 _HEAD = 64
 _PICKLED = (".pt", ".pth", ".ckpt", ".bin", ".pkl", ".pickle")
-
-
-@contextmanager
-def one_call() -> Iterator[None]:
-    """Let all files opened inside share what a format starts for the first of them: HDF5 a child process."""
-    with one_child():
-        yield
 
 
 @contextmanager

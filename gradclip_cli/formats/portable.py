@@ -6,7 +6,8 @@ from contextlib import ExitStack
 
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats.base import Format, Options, Reader
-from gradclip_cli.formats.opening import one_call, opened
+from gradclip_cli.formats.opening import opened
+from gradclip_cli.formats.sharing import one_call
 from gradclip_cli.storage.fingerprint import Fingerprint
 from gradclip_cli.storage.streams import STANDARD
 

@@ -1,57 +1,47 @@
-"""Share one child process between all HDF5 files of a call, from when the first is read until the call is over.
+"""What all files of a call share, such as a child process, from when the first needs it until the last call is over.
 
 Nothing heavy is imported here: every call, of dumps of any format, asks for it.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from gradclip_cli.formats.hdf5.child import Child
-
-_SERVICE = "gradclip_cli.formats.hdf5.answers:start"
 
 
-class Sharing:
-    """A child that is there while it has users; it starts when the first of them asks something."""
+class Calls:
+    """Counts the calls under way, of any thread; the last one ends what they share."""
 
     def __init__(self) -> None:
-        self._lock, self._users = threading.Lock(), 0
-        self._child: Child | None = None
+        self._lock, self._under_way = threading.Lock(), 0
+        self._ends: list[Callable[[], object]] = []
 
-    def child(self) -> "Child":
-        """Return the child, a new one where there is none, or the last one has ended."""
-        from gradclip_cli.formats.hdf5.child import Child
-
+    def at_the_end(self, end: Callable[[], object]) -> None:
+        """Take note of what ends something that is shared."""
         with self._lock:
-            if self._child is None or not self._child.is_ours:
-                self._child = Child(_SERVICE)
-            return self._child
+            self._ends.append(end)
 
     def join(self) -> None:
-        """Count one more user."""
+        """Count one more call."""
         with self._lock:
-            self._users += 1
+            self._under_way += 1
 
     def leave(self) -> None:
-        """Count one user less; the last one ends the child."""
+        """Count one call less; the last one ends what was shared."""
         with self._lock:
-            self._users -= 1
-            if not self._users and self._child is not None:
-                self._child.stop()
-                self._child = None
+            self._under_way -= 1
+            ends, self._ends = ([], self._ends) if self._under_way else (self._ends, [])
+        for end in ends:
+            end()
 
 
-sharing = Sharing()
+calls = Calls()
 
 
 @contextmanager
-def one_child() -> Iterator[None]:
-    """Let one child serve all files that are opened inside."""
-    sharing.join()
+def one_call() -> Iterator[None]:
+    """Let all files that are opened inside share what a format starts for the first of them: HDF5 a child process."""
+    calls.join()
     try:
         yield
     finally:
-        sharing.leave()
+        calls.leave()

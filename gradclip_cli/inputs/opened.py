@@ -7,8 +7,7 @@ from types import TracebackType
 from typing import NamedTuple
 
 from gradclip_cli.errors import InputError
-from gradclip_cli.formats.base import Format, Options, Reader
-from gradclip_cli.formats.headers import Headers
+from gradclip_cli.formats.base import Format, Headers, Options, Reader
 from gradclip_cli.formats.opening import opened
 from gradclip_cli.formats.portable import PortableReader
 from gradclip_cli.inputs.naming import Place

@@ -3,8 +3,7 @@
 import csv
 from typing import IO, Any
 
-from gradclip_cli.render.lines import write_lines
-from gradclip_cli.render.records import joined
+from gradclip_cli.render.records import joined, write_lines
 from gradclip_cli.render.view import View
 from gradclip_cli.reports.base import Report
 from gradclip_cli.text import printable

@@ -10,11 +10,10 @@ from typing import IO, Any
 
 from gradclip_cli._version import __version__
 from gradclip_cli.lazy_rows import LazyRows
-from gradclip_cli.render.lines import write_lines
-from gradclip_cli.render.records import Record, plain
+from gradclip_cli.render.records import Record, plain, write_lines
 from gradclip_cli.render.view import View
 from gradclip_cli.reports.base import Report, has_rows, json_fields
-from gradclip_cli.thresholds.summary import Summary
+from gradclip_cli.thresholds.base import Summary
 
 _encode = json.JSONEncoder(allow_nan=False).encode
 

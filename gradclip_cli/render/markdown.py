@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import IO
 
-from gradclip_cli.render.lines import write_lines
+from gradclip_cli.render.records import write_lines
 from gradclip_cli.render.tables.arrange import wanted
 from gradclip_cli.render.tables.grid import Grid
 from gradclip_cli.render.view import View

@@ -1,14 +1,14 @@
 """Reports as one rectangular table: records under the names of the JSON, scope by scope, totals last."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
-from itertools import chain
-from typing import Any
+from itertools import chain, islice
+from typing import IO, Any
 
 from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.reports.base import Report, json_fields, rows_at
-from gradclip_cli.thresholds.summary import Summary
+from gradclip_cli.thresholds.base import Summary
 
 Record = dict[str, Any]
 """The values of one row by the names of their columns."""
@@ -114,3 +114,13 @@ def joined(value: str | Sequence[Any]) -> str:
     if all(isinstance(item, int) for item in value):
         return "x".join(map(str, value)) or ("scalar" if isinstance(value, tuple) else "")
     return ";".join(map(str, value))
+
+
+_AT_ONCE = 1000
+
+
+def write_lines(stream: IO[str], lines: Iterable[str]) -> None:
+    """Write lines, each with its end, or other parts of a text, many at once: a stream takes each by itself for a long time."""
+    rest = iter(lines)
+    while some := list(islice(rest, _AT_ONCE)):
+        stream.write("".join(some))

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterator
 from typing import IO
 
-from gradclip_cli.render.lines import write_lines
+from gradclip_cli.render.records import write_lines
 from gradclip_cli.render.tables import folded, plain
 from gradclip_cli.render.tables.arrange import wanted
 from gradclip_cli.render.tables.grid import Grid

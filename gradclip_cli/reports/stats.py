@@ -5,7 +5,7 @@ from typing import ClassVar, NamedTuple
 
 from gradclip_cli.errors import GradclipError
 from gradclip_cli.reports.base import Inlined, Section, TableOnly
-from gradclip_cli.thresholds.summary import Summary
+from gradclip_cli.thresholds.base import Summary
 
 
 class StatsDump(NamedTuple):

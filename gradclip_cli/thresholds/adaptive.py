@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
-from gradclip_cli.thresholds.base import Named
-from gradclip_cli.thresholds.summary import between
+from gradclip_cli.thresholds.base import Named, between
 
 
 class History(Protocol):

@@ -1,14 +1,12 @@
 """What one may write for a threshold in place of a number, and what any rule needs to choose from."""
 
 import math
+from collections.abc import Sized
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Self
+from typing import NamedTuple, Protocol, Self
 
 from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.text import real
-
-if TYPE_CHECKING:
-    from gradclip_cli.thresholds.samples import NormSamples
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,17 @@ class Named:
 _LOOK = "look at it with `gradclip check`, and leave it out, or clip the rest of it by `apply --nonfinite zero`"
 
 
-def require(rule: Named, samples: "NormSamples", what: str, path: str | None = None) -> None:
+class Samples(Protocol):
+    """Norms to choose from, as far as is asked whether there are any."""
+
+    nonfinite: int
+
+    @property
+    def finite(self) -> Sized:
+        """Those that are neither NaN nor infinite."""
+
+
+def require(rule: Named, samples: Samples, what: str, path: str | None = None) -> None:
     """Raise InputError where no norm is finite: no rule can choose from that."""
     if not len(samples.finite):
         which = f"all {samples.nonfinite:,} norms are" if samples.nonfinite > 1 else "its one norm is"
@@ -51,3 +59,33 @@ EXPLODING_FACTOR = 10.0
 
 EXPLODING_DUMPS = 5
 """Of fewer finite norms nothing is said to explode, unless a user says otherwise."""
+
+
+PERCENTILES = (90.0, 95.0, 99.0)
+
+
+class Summary(NamedTuple):
+    """Figures of the finite samples (NaN where there is none); `nonfinite` counts the others, `std` is the population's."""
+
+    count: int  # type: ignore[assignment]  # nobody counts the figures that are equal
+    nonfinite: int
+    mean: float
+    std: float
+    median: float
+    mad: float
+    min: float
+    max: float
+    p90: float
+    p95: float
+    p99: float
+
+
+def between(count: int, percent: float) -> tuple[int, int, float]:
+    """Return between which two of `count` sorted samples a percentile lies, and how far from the first to the second.
+
+    >>> between(5, 90.0)
+    (3, 4, 0.6000000000000001)
+    """
+    at = percent / 100 * (count - 1)
+    low = int(at)
+    return low, min(low + 1, count - 1), at - low

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from gradclip_cli.strategies.base import Group, Strategy
+from gradclip_cli.thresholds.base import Summary
 from gradclip_cli.thresholds.samples import Mask, Matrix, NormSamples, summaries
-from gradclip_cli.thresholds.summary import Summary
 
 
 class Step(NamedTuple):

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradclip_cli.lazy_rows import LazyRows
+from gradclip_cli.thresholds.base import PERCENTILES, Summary, between
 from gradclip_cli.thresholds.exact_sums import column_sums, exact_sum
-from gradclip_cli.thresholds.summary import PERCENTILES, Summary, between
 
 Matrix = NDArray[np.float64]
 Mask = NDArray[np.bool_]

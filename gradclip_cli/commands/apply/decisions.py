@@ -10,8 +10,7 @@ from typing import NamedTuple
 from gradclip_cli.commands.apply.adaptive import replayed
 from gradclip_cli.commands.apply.groups import NormGroup, norm_groups
 from gradclip_cli.commands.apply.plan import ApplyPlan, Override
-from gradclip_cli.engine import same_tensors
-from gradclip_cli.engine.series import check_taken
+from gradclip_cli.engine.series import check_taken, difference_notes, shapes_of, tensor_difference
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.errors import InputError, NonFiniteError, UsageError
 from gradclip_cli.numerics.statistics import TensorStats
@@ -75,8 +74,8 @@ class Decisions(NamedTuple):
         if not self.chosen:
             return []
         dumps = [one.dump for one in self.dumps]
-        first = same_tensors.shapes_of(dumps[0])
-        return same_tensors.notes((dump.source.location, same_tensors.difference(first, dump)) for dump in dumps)
+        first = shapes_of(dumps[0])
+        return difference_notes((dump.source.location, tensor_difference(first, dump)) for dump in dumps)
 
 
 def decide(plan: ApplyPlan, dumps: Sequence[MeasuredDump]) -> Decisions:

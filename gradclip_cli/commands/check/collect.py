@@ -10,9 +10,8 @@ from gradclip_cli.checks.base import Figures, Tensor
 from gradclip_cli.commands.check.out_of_range import RangeCounts
 from gradclip_cli.commands.check.unchanged import TYPES, unchanged
 from gradclip_cli.commands.plans import CheckPlan
-from gradclip_cli.engine import same_tensors
 from gradclip_cli.engine.run import Run
-from gradclip_cli.engine.series import check_taken, measure_series
+from gradclip_cli.engine.series import check_taken, difference_notes, measure_series, shapes_of, tensor_difference
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.errors import GradclipError, InputError
 from gradclip_cli.inputs.discovery import in_step_order
@@ -59,14 +58,14 @@ def collect(plan: CheckPlan, run: Run) -> Collected:
         if before is None:
             check_taken(dumps, plan.selection)
             found.notes.extend(dumps[0].notes)
-            first = dict(same_tensors.shapes_of(dumps[0]))
+            first = dict(shapes_of(dumps[0]))
         before = dumps[-1]
-        unlike += [(source.location, same_tensors.difference(first, dump)) for dump in dumps]
+        unlike += [(source.location, tensor_difference(first, dump)) for dump in dumps]
         for dump, names in zip(dumps, same, strict=True):
             found.dumps.append(_reduce(dump, dump.step if dump.prefix else step, counts, names))
     if not found.dumps:
         raise found.failed[0]
-    found.notes.extend(same_tensors.notes(unlike))
+    found.notes.extend(difference_notes(unlike))
     return found
 
 

@@ -6,10 +6,9 @@ from typing import NamedTuple
 from gradclip_cli.errors import InputError
 from gradclip_cli.reports.stats import Candidate
 from gradclip_cli.strategies import Strategy
-from gradclip_cli.thresholds.base import EXPLODING_FACTOR
+from gradclip_cli.thresholds.base import EXPLODING_FACTOR, Summary
 from gradclip_cli.thresholds.rules import OUTLIER_SENSITIVE, ROBUST, RULES, Rule, choose
 from gradclip_cli.thresholds.samples import NormSamples
-from gradclip_cli.thresholds.summary import Summary
 
 _LED = 3.0
 """A few norms lead the mean where it is above so many times the median, or the mean of what does not explode."""

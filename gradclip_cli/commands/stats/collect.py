@@ -9,8 +9,7 @@ import numpy as np
 
 from gradclip_cli.commands.stats.dump_norms import DumpL2, DumpNorms, dump_norms, sums_for
 from gradclip_cli.commands.stats.plan import StatsPlan
-from gradclip_cli.engine.same_tensors import Shapes, difference, shapes_of
-from gradclip_cli.engine.series import check_taken
+from gradclip_cli.engine.series import Shapes, check_taken, shapes_of, tensor_difference
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.errors import GradclipError, InputError, UsageError
 from gradclip_cli.inputs.discovery import by_step
@@ -19,8 +18,8 @@ from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.reports.stats import StatsParam
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import count, listed
+from gradclip_cli.thresholds.base import Summary
 from gradclip_cli.thresholds.norm_table import ClippedElements, GroupName, L2Norms, NormTable, SeriesNorms, Step
-from gradclip_cli.thresholds.summary import Summary
 
 _DIFFER = "give --allow-missing to go on with what all dumps share, or --shards if these are the files of ranks"
 
@@ -59,7 +58,7 @@ class SeriesLayout(NamedTuple):
 
     def _of(self, dump: MeasuredDump) -> list[list[int]]:
         """Return the tensors of a dump that are in all dumps, or else raise InputError."""
-        what = "" if self.shared else difference(self.shapes, dump)
+        what = "" if self.shared else tensor_difference(self.shapes, dump)
         if what or not dump.named.keys() >= self.shapes.keys():
             raise InputError(f"{what or 'changed while it was read'}; {_DIFFER}", path=dump.source.location)
         return [dump.named[name] for name in self.shapes]

@@ -1,15 +1,21 @@
 """The report of `stats`, put together from the norms of a series."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
 from gradclip_cli.commands.stats.adaptive import AdaptiveRun
 from gradclip_cli.commands.stats.advice import recommend
-from gradclip_cli.commands.stats.collect import Collected
+from gradclip_cli.commands.stats.collect import Collected, collect
+from gradclip_cli.commands.stats.dump_norms import sums_for
 from gradclip_cli.commands.stats.plan import StatsPlan
 from gradclip_cli.commands.stats.suggest import annotated, candidates, own_thresholds
 from gradclip_cli.commands.stats.what_if import what_if
+from gradclip_cli.engine.run import Run
+from gradclip_cli.engine.series import measure_series, shared_names
+from gradclip_cli.inputs.discovery import in_step_order
+from gradclip_cli.inputs.layouts import ranks
 from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.reports.stats import Candidate, StatsDump, StatsLayer, StatsReport, Suggestion, Tried
 from gradclip_cli.strategies.builtin import GLOBAL
@@ -72,3 +78,11 @@ def _adaptive_runs(plan: StatsPlan, norms: SeriesNorms) -> dict[str, AdaptiveRun
     if not isinstance(rule, AdaptiveRule):
         return {}
     return {one.name: AdaptiveRun(one, rule, norms.compared(one), plan.norm.epsilon) for one in plan.strategies}
+
+
+def stats(plan: StatsPlan, run: Run) -> StatsReport:
+    """Measure dumps one after the other; of each only its norms are kept."""
+    sources, types = [source for source, _ in in_step_order(plan.inputs)], sums_for(plan)
+    shared = shared_names(sources, run, plan.keep_going, plan.skip_steps) if plan.allow_missing else None
+    collected = collect((partial(measure_series, source, types, run) for source in sources), plan, shared)
+    return report(plan, collected, ranks.hint(plan.inputs))

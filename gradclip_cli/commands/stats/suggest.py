@@ -11,13 +11,12 @@ from gradclip_cli.reports.stats import Candidate, OwnThreshold, Suggestion
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.strategies.actions import group_factors
 from gradclip_cli.text import count
-from gradclip_cli.thresholds.base import EXPLODING_DUMPS, EXPLODING_FACTOR
+from gradclip_cli.thresholds.base import EXPLODING_DUMPS, EXPLODING_FACTOR, Summary
 from gradclip_cli.thresholds.exact_sums import exact_sum
 from gradclip_cli.thresholds.explosions import explosions
 from gradclip_cli.thresholds.norm_table import NormTable, SeriesNorms
 from gradclip_cli.thresholds.rules import BAND, OUTLIER_SENSITIVE, ROBUST, RULES, Rule, choose
 from gradclip_cli.thresholds.samples import NormSamples
-from gradclip_cli.thresholds.summary import Summary
 
 
 def candidates(plan: StatsPlan, norms: SeriesNorms) -> list[Candidate]:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.strategies.base import Norm
 from gradclip_cli.text import count, printable
+from gradclip_cli.thresholds.base import Summary
 from gradclip_cli.thresholds.norm_table import Step
 from gradclip_cli.thresholds.rules import BAND
 from gradclip_cli.thresholds.samples import NormSamples
-from gradclip_cli.thresholds.summary import Summary
 
 MIN_STEPS = 10
 """With fewer steps, or samples, than that a person is told so."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats.base import Format, Options
-from gradclip_cli.formats.sharing import one_child, sharing
+from gradclip_cli.formats.sharing import one_call
 from gradclip_cli.storage.random_access import RandomAccess
 from gradclip_cli.tensors import TensorSpec
 
@@ -38,9 +38,11 @@ def user_block(file: RandomAccess) -> int | None:
 
 def _open_reader(file: RandomAccess, options: Options) -> "Hdf5Reader":
     """Walk over the file and check every dataset."""
-    with one_child():
+    from gradclip_cli.formats.hdf5.child import shared
+
+    with one_call():
         with suppress(InputError):  # which comes again, with the name of the file, when something is asked
-            sharing.child()  # it starts while modules are imported here
+            shared.get()  # it starts while modules are imported here
         from gradclip_cli.formats.hdf5.reader import Hdf5Reader
 
         return Hdf5Reader(file, options)

@@ -17,6 +17,7 @@ from typing import Any
 from gradclip_cli.errors import InputError, OutputError
 from gradclip_cli.formats.hdf5.limits import Limits
 from gradclip_cli.formats.hdf5.messages import Message, receive, send
+from gradclip_cli.formats.sharing import calls
 
 _SPAWNED = "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from {0} import serve; serve({1}, {2!r})"
 _SERVING = "gradclip_cli.formats.hdf5.serving"
@@ -25,6 +26,10 @@ _HELD_BACK = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 class EndedError(Exception):
     """The child has ended, or did not keep to the rules; says how."""
+
+
+_SERVICE = "gradclip_cli.formats.hdf5.answers:start"
+"""What a child runs, as module and function."""
 
 
 class Child:
@@ -160,3 +165,29 @@ def _checked(reply: Message) -> Message:
     if kind == "bug":
         raise RuntimeError(f"in the child process:\n{value}")
     raise (OutputError if kind == "output" else InputError)(value[0], tensor=value[1])
+
+
+class _Shared:
+    """The child that all HDF5 files of the calls under way share; it starts when the first of them asks something."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._child: Child | None = None
+
+    def get(self) -> Child:
+        """Return the child, a new one where there is none, or the last one has ended."""
+        with self._lock:
+            if self._child is None or not self._child.is_ours:
+                if self._child is None:
+                    calls.at_the_end(self._stop)
+                self._child = Child(_SERVICE)
+            return self._child
+
+    def _stop(self) -> None:
+        with self._lock:
+            child, self._child = self._child, None
+        if child is not None:
+            child.stop()
+
+
+shared = _Shared()

@@ -1,7 +1,7 @@
 """Ask a child process what a file holds: all that walks foreign structure happens there, and only plain values come back.
 
 The HDF5 library dies, hangs, or takes all memory on some damaged files, in ways that no list of checks foresees. One child
-serves all files of a call (see `sharing`).
+serves all files of a call (see `child.shared`).
 """
 
 import itertools
@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradclip_cli.errors import InputError, OutputError
-from gradclip_cli.formats.hdf5.child import Child, EndedError
+from gradclip_cli.formats.hdf5.child import Child, EndedError, shared
 from gradclip_cli.formats.hdf5.chunk_table import FIELDS, Rows
 from gradclip_cli.formats.hdf5.chunks import Band, Packing
 from gradclip_cli.formats.hdf5.limits import Limits
 from gradclip_cli.formats.hdf5.messages import Message
-from gradclip_cli.formats.sharing import sharing
+from gradclip_cli.formats.sharing import calls
 from gradclip_cli.numerics.dtypes import DType, Raw
 from gradclip_cli.storage.random_access import RandomAccess
 
@@ -141,7 +141,7 @@ class Link:
         self._fd, self._mode, self._size, self._source, self._path = fd, mode, size, source, path
         self._key, self._lock = next(_keys), threading.Lock()
         self._child: Child | None = None
-        sharing.join()
+        calls.join()
         self._joined = True
 
     def ask(
@@ -154,7 +154,7 @@ class Link:
         )
         try:
             with self._lock:  # two threads may ask first
-                child = sharing.child()
+                child = shared.get()
                 opening, files = (None, ()) if self._child is child else ([self._mode, self._size], (self._fd,))
                 self._child = child
                 sent = [self._key, opening, child.forgotten(), *arguments]
@@ -173,7 +173,7 @@ class Link:
             self._joined = False
             if self._child is not None:
                 self._child.forget(self._key)
-            sharing.leave()
+            calls.leave()
 
 
 def _plain(band: Band) -> tuple[Any, ...]:

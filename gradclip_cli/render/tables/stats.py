@@ -10,7 +10,7 @@ from gradclip_cli.render.tables import thresholds
 from gradclip_cli.render.tables.grid import Column, Grid, figure, named, place, share
 from gradclip_cli.reports.stats import Advised, Candidate, StatsReport, Suggestion
 from gradclip_cli.text import printable
-from gradclip_cli.thresholds.summary import Summary
+from gradclip_cli.thresholds.base import Summary
 
 NOTHING = "there is no gradient in these dumps, and nothing to clip"
 """The only title where no tensor counts."""

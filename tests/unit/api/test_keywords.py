@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradclip_cli.api.keywords import checked
+from gradclip_cli.api.arguments import checked
 from gradclip_cli.errors import UsageError
 
 Where = str | os.PathLike[str]

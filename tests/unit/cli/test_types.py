@@ -5,8 +5,8 @@ import pytest
 from click.shell_completion import CompletionItem
 
 from gradclip_cli.cli import completion
+from gradclip_cli.cli.apply import OVERRIDE
 from gradclip_cli.cli.check import RULES
-from gradclip_cli.cli.layers import OVERRIDE
 from gradclip_cli.cli.types import COUNT, PATH, REAL, STRATEGY, WHOLE, Parsed
 from gradclip_cli.commands.apply.plan import Override
 from gradclip_cli.commands.stats.plan import Trial

@@ -21,7 +21,7 @@ from gradclip_cli.engine.rewrite import Rewriter, RewriteTask
 from gradclip_cli.engine.run import Run, silent
 from gradclip_cli.engine.survey import measure_dump
 from gradclip_cli.formats import FORMATS, by_name
-from gradclip_cli.formats.opening import one_call
+from gradclip_cli.formats.sharing import one_call
 from gradclip_cli.inputs.layouts.single import single
 from gradclip_cli.inputs.opened import OpenDump
 from gradclip_cli.inputs.selection import Selection

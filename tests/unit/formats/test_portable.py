@@ -11,10 +11,10 @@ from support.official import BFLOAT16, save
 
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats import FORMATS
-from gradclip_cli.formats.base import Options
-from gradclip_cli.formats.headers import Headers
-from gradclip_cli.formats.opening import one_call, opened
+from gradclip_cli.formats.base import Headers, Options
+from gradclip_cli.formats.opening import opened
 from gradclip_cli.formats.portable import PortableReader
+from gradclip_cli.formats.sharing import one_call
 
 ARRAYS = {"w": np.array([[1, 2], [3, 4]], np.float32), "b": np.array([5], np.float32)}
 

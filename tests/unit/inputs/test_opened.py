@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 from gradclip_cli import apply, check, diff, stats
 from gradclip_cli.commands.plans import LsPlan
 from gradclip_cli.errors import InputError
-from gradclip_cli.formats.headers import Headers
+from gradclip_cli.formats.base import Headers
 from gradclip_cli.formats.safetensors import reader as format_module
 from gradclip_cli.formats.safetensors.header import Header
 from gradclip_cli.inputs.discovery import find_dumps

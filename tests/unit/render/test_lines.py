@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from gradclip_cli.render.lines import write_lines
+from gradclip_cli.render.records import write_lines
 
 
 @pytest.mark.parametrize("count", [0, 1, 999, 1000, 1001, 5003])
