@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from laws.test_law_memory import MEASURE
+from laws.test_memory import MEASURE
 
 from hostile.hdf5_elsewhere import BOMBS
 

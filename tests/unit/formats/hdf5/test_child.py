@@ -22,7 +22,7 @@ from gradclip_cli.formats.hdf5.child import Child, EndedError
 from gradclip_cli.formats.hdf5.limits import Limits
 from gradclip_cli.formats.hdf5.messages import Message
 
-SERVICE = "unit.misbehaving:start"
+SERVICE = "unit.formats.hdf5.misbehaving:start"
 FEW = Limits(1, 64 << 20)
 NOTHING = Message(None)
 linux = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")

@@ -3,10 +3,7 @@
 import io
 import os
 import time
-from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import h5py
 import numpy as np
@@ -15,8 +12,6 @@ from fuzz.checksums import seal, sealed
 
 import gradclip_cli
 from gradclip_cli.errors import InputError
-from gradclip_cli.formats.hdf5.chunk_table import ChunkTable, counts_of, listed
-from gradclip_cli.formats.hdf5.datasets import filling
 
 
 def saved(path: Path, user_block: int = 0) -> bytearray:
@@ -138,83 +133,3 @@ def test_trees_that_cannot_be(offset: int, number: int, tmp_path: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(InputError, match="HDF5 cannot read it"):
         gradclip_cli.stats(path)
-
-
-class FakeDataset:
-    """A dataset of 4 by 6 in chunks of 2 by 3, with chunks where a test says."""
-
-    shape = (4, 6)
-
-    def __init__(self, *chunks: tuple[tuple[int, int], int, int]) -> None:
-        self._chunks = chunks
-
-    def chunk_iter(self, take: Callable[[Any], bool | None]) -> bool | None:
-        """Tell of one chunk after the other, as h5py does."""
-        for origin, offset, size in self._chunks:
-            if take(SimpleNamespace(chunk_offset=origin, byte_offset=offset, size=size, filter_mask=0)):
-                return True
-        return None
-
-
-def table(dataset: FakeDataset) -> ChunkTable:
-    """List the chunks of a dataset in a file of 1,000 bytes."""
-    counts = counts_of(dataset.shape, (2, 3))
-    return ChunkTable(listed(dataset, counts, (2, 3), True), counts, (2, 3), 1000)
-
-
-def test_chunks_are_found() -> None:
-    """A chunk is found at its origin; one that was never written is not."""
-    found = table(FakeDataset(((2, 3), 100, 24), ((0, 0), 50, 24)))
-    assert found.find((2, 3)) == (100, 24, 0)
-    assert found.find((0, 0)) == (50, 24, 0)
-    assert found.find((0, 3)) is None
-
-
-@pytest.mark.parametrize(
-    "chunks",
-    [
-        [((4, 0), 0, 24)],
-        [((0, 6), 0, 24)],
-        [((1, 0), 0, 24)],
-        [((0, 0), 0, 24), ((0, 3), 20, 24)],
-        [((0, 0), 990, 24)],
-        [((0, 0), -8, 24)],
-        [((0, 0), 0, 0)],
-        [((0, 0), 0, 24), ((0, 0), 50, 24)],
-        [((0, 0), 30 * k, 24) for k in range(5)],
-    ],
-    ids=["below", "beside", "between", "overlapping", "past the end", "before", "empty", "twice", "too many"],
-)
-def test_chunks_that_cannot_be(chunks: list[tuple[tuple[int, int], int, int]]) -> None:
-    """Chunks outside the shape, on top of each other, past the end of the file or twice are an error."""
-    with pytest.raises(ValueError, match="chunks"):
-        table(FakeDataset(*chunks))
-
-
-@pytest.mark.parametrize(("dtype", "fill"), [("<f4", 2.5), (">f8", -1.0), ("<f2", 0.0), ("V2", None)], ids=str)
-def test_what_was_never_written_is_the_filling(dtype: str, fill: float | None, tmp_path: Path) -> None:
-    """The element that stands for unwritten ones is the dataset's own, as its bytes are stored."""
-    path = tmp_path / "g.h5"
-    with h5py.File(path, "w") as file:
-        dataset = file.create_dataset("w", (8, 8), dtype, chunks=(2, 2), fillvalue=fill, compression="gzip")
-        wanted = np.zeros((), dtype) if fill is None else np.full((), fill, dtype)
-        assert filling(dataset.id) == wanted.tobytes()
-
-
-def test_partly_written_datasets_are_read(tmp_path: Path) -> None:
-    """A dataset of which only some chunks were written has its filling in the others."""
-    path = tmp_path / "g.h5"
-    with h5py.File(path, "w") as file:
-        for name, options in {
-            "a": {},
-            "b": {"compression": "lzf"},
-            "c": {"compression": "gzip", "fletcher32": True},
-        }.items():
-            dataset = file.create_dataset(name, (7, 5), np.float32, chunks=(2, 2), fillvalue=2, **options)
-            dataset[:3, :3] = 5
-        wanted = float(np.linalg.norm(file["a"][()].astype(np.float64)))
-    assert [param.summary.mean for param in gradclip_cli.stats(path).params] == pytest.approx([wanted] * 3, rel=1e-12)
-    gradclip_cli.apply(path, tmp_path / "out.h5", strategy="clip-by-norm", threshold=wanted / 2)
-    with h5py.File(path) as file, h5py.File(tmp_path / "out.h5") as out:
-        for name in "abc":
-            np.testing.assert_allclose(out[name][()], file[name][()] / 2, rtol=1e-7)
