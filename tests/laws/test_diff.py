@@ -226,8 +226,18 @@ def figures(a: Path, b: Path, **options: Any) -> str:
 @pytest.mark.parametrize("format", FORMATS)
 def test_names_and_shapes(format: str, tmp_path: Path) -> None:
     """Tensors of one side only, or of other shapes, are differences; their norms are given."""
-    a = {"layers.10": np.float32([3, 4]), "layers.2": np.float32([1]), "ids": np.arange(3), "flat": np.ones((2, 2))}
-    b = {"layers.10": np.float32([[3, 4]]), "layers.2": np.float32([1]), "flat": np.ones((4, 1)), "new": np.ones(9)}
+    a = {
+        "layers.10": np.array([3, 4], np.float32),
+        "layers.2": np.array([1], np.float32),
+        "ids": np.arange(3),
+        "flat": np.ones((2, 2)),
+    }
+    b = {
+        "layers.10": np.array([[3, 4]], np.float32),
+        "layers.2": np.array([1], np.float32),
+        "flat": np.ones((4, 1)),
+        "new": np.ones(9),
+    }
     paths = save(tmp_path, format, a, "a"), save(tmp_path, format, b, "b")
     report = diff(*paths)
     assert not report.equal

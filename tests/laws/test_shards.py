@@ -222,8 +222,8 @@ def test_without_the_option_each_rank_is_a_dump(ranks: list[Path]) -> None:
 def test_copies_are_pointed_out(tmp_path: Path) -> None:
     """Pieces that are the same byte for byte may be copies, whose squares should not add up."""
     for rank in (0, 1):
-        values = np.float32([1, 2]) * (1 + rank)
-        save_file({"copied": np.float32([3, 4]), "sharded": values}, tmp_path / f"rank{rank}.safetensors")
+        values = np.array([1, 2], np.float32) * (1 + rank)
+        save_file({"copied": np.array([3, 4], np.float32), "sharded": values}, tmp_path / f"rank{rank}.safetensors")
     report = stats([tmp_path / f"rank{rank}.safetensors" for rank in (0, 1)], shards=True)
     (note,) = report.notes
     assert "copies" in note

@@ -22,10 +22,10 @@ from gradclip_cli.strategies import find
 from gradclip_cli.thresholds.rules import RULES
 
 ARRAYS: dict[str, NDArray[Any]] = {
-    "a.w": np.float32([[3, 4]]),
-    "a.b": np.float32([12]),
-    "b.w": np.float64([0.5, -0.25]),
-    "ids": np.int64([1, 2]),
+    "a.w": np.array([[3, 4]], np.float32),
+    "a.b": np.array([12], np.float32),
+    "b.w": np.array([0.5, -0.25], np.float64),
+    "ids": np.array([1, 2], np.int64),
 }
 
 
@@ -259,7 +259,10 @@ def test_a_name_that_is_not_there() -> None:
 
 def test_what_numpy_was_told_does_not_matter(dump: Path, tmp_path: Path) -> None:
     """A caller that has numpy raise at every underflow gets the same results."""
-    np.savez(tmp_path / "small.npz", **{"a.w": np.float32([1e-40, 1, 3]), "b.w": np.float16([6e-8, 1, 3])})
+    np.savez(
+        tmp_path / "small.npz",
+        **{"a.w": np.array([1e-40, 1, 3], np.float32), "b.w": np.array([6e-8, 1, 3], np.float16)},
+    )
     expected = apply(tmp_path / "small.npz", dry_run=True, strategy="clip-by-global-norm", threshold=0.1)
     with np.errstate(all="raise"):
         assert apply(tmp_path / "small.npz", dry_run=True, strategy="clip-by-global-norm", threshold=0.1) == expected

@@ -7,6 +7,7 @@ import pytest
 
 from gradclip_cli.commands.apply.plan import ApplyPlan, Override
 from gradclip_cli.errors import UsageError
+from gradclip_cli.inputs.layouts.single import single
 from gradclip_cli.strategies import STRATEGIES, find
 from gradclip_cli.strategies.base import Norm
 
@@ -17,7 +18,7 @@ CLIP, VALUE, NONE, RENORM = (
 
 def plan(strategy: str = "clip-l2-per-layer", threshold: float | None = 1.0, **rest: Any) -> ApplyPlan:
     """A request over one dump."""
-    return ApplyPlan(("a",), (None,), find(strategy), threshold, **rest)
+    return ApplyPlan((single("a"),), (None,), find(strategy), threshold, **rest)
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda strategy: strategy.name)

@@ -6,6 +6,7 @@ import pytest
 
 from gradclip_cli.commands.stats.plan import StatsPlan
 from gradclip_cli.errors import UsageError
+from gradclip_cli.inputs.layouts.single import single
 from gradclip_cli.strategies import STRATEGIES, find
 from gradclip_cli.strategies.base import Norm
 from gradclip_cli.thresholds.rules import RULES
@@ -17,9 +18,11 @@ CLIP, VALUE, NONE, RENORM = (
 
 def test_stats_suggests_for_every_strategy_with_a_threshold() -> None:
     """Without -s there is a suggestion for each strategy that has a threshold, with -s for that one."""
-    assert StatsPlan(("a",)).strategies == tuple(strategy for strategy in STRATEGIES if strategy.takes_threshold)
-    assert StatsPlan(("a",), CLIP).strategies == (CLIP,)
-    assert StatsPlan(("a",)).rule is RULES[0]
+    assert StatsPlan((single("a"),)).strategies == tuple(
+        strategy for strategy in STRATEGIES if strategy.takes_threshold
+    )
+    assert StatsPlan((single("a"),), CLIP).strategies == (CLIP,)
+    assert StatsPlan((single("a"),)).rule is RULES[0]
 
 
 @pytest.mark.parametrize(
@@ -34,4 +37,4 @@ def test_stats_suggests_for_every_strategy_with_a_threshold() -> None:
 def test_stats_plans_that_contradict_themselves(rest: dict[str, Any], reason: str) -> None:
     """A strategy without threshold, a norm that is not used and a negative number of steps are wrong usage."""
     with pytest.raises(UsageError, match=reason):
-        StatsPlan(("a",), **rest)
+        StatsPlan((single("a"),), **rest)

@@ -20,8 +20,8 @@ def test_a_dataset_that_was_never_written(path: Path, tmp_path: Path) -> None:
     """A dataset without storage reads as its fill value, and can be written in a copy."""
     with h5py.File(path, "w") as file:
         file.create_dataset("w", (3,), "f4", fillvalue=1.5)
-    assert read_all(path)["w"][1] == np.float32([1.5] * 3).tobytes()
-    rewritten(path, tmp_path / "b.h5", {"w": np.float32([1, 2, 3]).tobytes()})
+    assert read_all(path)["w"][1] == np.array([1.5] * 3, np.float32).tobytes()
+    rewritten(path, tmp_path / "b.h5", {"w": np.array([1, 2, 3], np.float32).tobytes()})
     with h5py.File(tmp_path / "b.h5") as file:
         assert file["w"][:].tolist() == [1, 2, 3]
 

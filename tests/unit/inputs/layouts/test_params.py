@@ -18,7 +18,7 @@ def source(tmp_path: Path) -> DumpSource:
     folder = tmp_path / "step3"
     folder.mkdir()
     for name in ("b.w", "a.w"):
-        save_file({"gradient": np.float32([1])}, folder / f"{name}.safetensors")
+        save_file({"gradient": np.array([1], np.float32)}, folder / f"{name}.safetensors")
     (found,) = find_dumps([str(folder)])
     return found
 
@@ -52,7 +52,7 @@ def test_a_file_holds_one_gradient(source: DumpSource, names: list[str], reason:
 
 def test_a_folder_of_other_files_is_none(tmp_path: Path) -> None:
     """Files with tensors of other names, or that cannot be read, are dumps of their own."""
-    save_file({"gradient": np.float32([1]), "w": np.float32([1])}, tmp_path / "a.safetensors")
+    save_file({"gradient": np.array([1], np.float32), "w": np.array([1], np.float32)}, tmp_path / "a.safetensors")
     (tmp_path / "b.npz").touch()
     assert not params.is_by_param([str(tmp_path / "a.safetensors")])
     assert not params.is_by_param([str(tmp_path / "b.npz")])
