@@ -1,9 +1,6 @@
 """What a summary of norms says: mean, spread and percentiles."""
 
-from typing import TYPE_CHECKING, NamedTuple
-
-if TYPE_CHECKING:
-    pass
+from typing import NamedTuple
 
 PERCENTILES = (90.0, 95.0, 99.0)
 

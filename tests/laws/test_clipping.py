@@ -1,5 +1,6 @@
 """Laws that hold for every strategy, whatever it computes."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import ml_dtypes
@@ -64,7 +65,8 @@ def test_norm_after_is_at_most_the_threshold(strategy: str, dtype: np.dtype, p: 
     tensors = {f"{layer}.{k}": rng.standard_normal((50, 3 + k)).astype(dtype) for layer in "ab" for k in range(3)}
     path = save(tmp_path, "safetensors", tensors)
     clip(path, out := beside(path, "safetensors"), strategy=strategy, threshold=c, norm_type=p)
-    key = {Group.DUMP: lambda _: "", Group.LAYER: layer_of, Group.TENSOR: str}[GROUP[strategy]]
+    keys: dict[Group, Callable[[str], str]] = {Group.DUMP: lambda _: "", Group.LAYER: layer_of, Group.TENSOR: str}
+    key = keys[GROUP[strategy]]
     found = load(out)
     norms = [norm_of([a for name, a in found.items() if key(name) == group], p) for group in {key(n) for n in found}]
     steps = 2 if dtype == np.float64 else 1

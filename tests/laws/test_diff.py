@@ -117,7 +117,7 @@ def test_the_same_bytes_may_be_other_numbers(code: str, other: DTypeLike, tmp_pa
 def tensors() -> Tensors:
     """Provide tensors of all kinds, longer than a piece of the smallest size, with what is not finite in some."""
     rng = np.random.default_rng(11)
-    found = {
+    found: dict[str, Array] = {
         "wide": rng.standard_normal((3, 30_001)),
         "single": rng.standard_normal((700, 101)).astype(np.float32),
         "half": rng.standard_normal(40_000).astype(np.float16),
@@ -226,13 +226,13 @@ def figures(a: Path, b: Path, **options: Any) -> str:
 @pytest.mark.parametrize("format", FORMATS)
 def test_names_and_shapes(format: str, tmp_path: Path) -> None:
     """Tensors of one side only, or of other shapes, are differences; their norms are given."""
-    a = {
+    a: dict[str, Array] = {
         "layers.10": np.array([3, 4], np.float32),
         "layers.2": np.array([1], np.float32),
         "ids": np.arange(3),
         "flat": np.ones((2, 2)),
     }
-    b = {
+    b: dict[str, Array] = {
         "layers.10": np.array([[3, 4]], np.float32),
         "layers.2": np.array([1], np.float32),
         "flat": np.ones((4, 1)),

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ KERNELS = {"Prescott": "SSE3", "Nehalem": "SSE42", "Sandybridge": "AVX", "Haswel
 TESTS = Path(__file__).parent.parent
 
 
-UNITS = np._core._multiarray_umath
+UNITS: Any = vars(np)["_core"]._multiarray_umath
 """Where numpy says which vector units there are, and which it chooses by."""
 
 
@@ -48,7 +49,8 @@ def digests(folder: Path, size: str, changed: dict[str, str]) -> dict[str, str]:
     command = [sys.executable, "-m", "laws.everywhere", str(folder), size]
     ended = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
-    return json.loads(ended.stdout)
+    found: dict[str, str] = json.loads(ended.stdout)
+    return found
 
 
 def agree(folder: Path, size: str) -> None:

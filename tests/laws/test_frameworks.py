@@ -150,7 +150,7 @@ def test_integers_pass_through(strategy: str, tmp_path: Path) -> None:
 
 def test_mixed_dtypes(tmp_path: Path) -> None:
     """Where TensorFlow refuses float16 beside float32, the two share one norm."""
-    tensors = {"a": np.array([3.0], np.float16), "b": np.array([4.0], np.float32)}
+    tensors: Tensors = {"a": np.array([3.0], np.float16), "b": np.array([4.0], np.float32)}
     found = clipped(tensors, tmp_path, "clip-by-global-norm", 1.0)
     assert ulps(found["a"], np.array([0.6], np.float16)) <= 1
     np.testing.assert_allclose(found["b"], np.float32(0.8), rtol=1e-7)
@@ -164,7 +164,7 @@ def test_infinity_under_a_global_norm(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found["b"], [0.0, 0.0])
 
 
-VALUES = {
+VALUES: dict[str, tuple[str, float, list[Any], list[Any]]] = {
     "tf-clip-by-value": ("clip-by-value", 4.4, [[[-5, 2, 3], [4, 5, 6]]], [[[-4.4, 2, 3], [4, 4.4, 4.4]]]),
     "tf-clip-by-value-odd": ("clip-by-value", 4, [[math.nan, math.inf, -math.inf]], [[math.nan, 4, -4]]),
     "tf-clip-by-norm": ("clip-by-norm", 4, [[[-3, 0, 0], [4, 0, 0]]], [[[-2.4, 0, 0], [3.2, 0, 0]]]),

@@ -10,7 +10,8 @@ from golden import fixed, sums
 @pytest.fixture(scope="module")
 def golden() -> dict[str, Any]:
     """Provide what was found once."""
-    return json.loads(sums.FILE.read_text(encoding="utf-8"))
+    found: dict[str, Any] = json.loads(sums.FILE.read_text(encoding="utf-8"))
+    return found
 
 
 @pytest.mark.parametrize("case", list(sums.cases()), ids=lambda case: case.name)

@@ -99,7 +99,7 @@ def test_clipping_twice_is_clipping_once(given: Given, tmp_path: Path) -> None:
         folder.mkdir()
     first = target(given, once)
     report = apply(given.paths, first, strategy="clip-by-global-norm", threshold=1.0, **given.options)
-    made = [dump.output for dump in report.dumps]
+    made = [dump.output or [] for dump in report.dumps]
     paths = [path for one in made for path in ([one] if isinstance(one, str) else one)]
     second = target(given, twice)
     apply(list(dict.fromkeys(paths)), second, strategy="clip-by-global-norm", threshold=1.001, **given.options)

@@ -80,7 +80,20 @@ def test_memory_is_bounded(format: str, roomy: Path) -> None:
     """Clipping a tensor of 240 MB takes less than 160 MiB, whatever the format."""
     path = large(roomy, format)
     out = path.with_name(f"out{path.suffix}")
-    gradclip = [sys.executable, "-m", "gradclip_cli", "apply", path, "-o", out, "-s", "clip-by-norm", "-t", "1", "-q"]
+    gradclip = [
+        sys.executable,
+        "-m",
+        "gradclip_cli",
+        "apply",
+        str(path),
+        "-o",
+        str(out),
+        "-s",
+        "clip-by-norm",
+        "-t",
+        "1",
+        "-q",
+    ]
     run = subprocess.run([sys.executable, "-c", MEASURE, *gradclip], capture_output=True, text=True, check=True)
     code, peak = map(int, run.stdout.split())
     assert (code, run.stderr) == (0, "")
@@ -91,7 +104,7 @@ def test_memory_is_bounded(format: str, roomy: Path) -> None:
 def test_comparing_takes_no_more(roomy: Path) -> None:
     """Comparing two tensors of 240 MB, of which one is in another format, takes less than 160 MiB."""
     paths = large(roomy, "safetensors"), large(roomy, "npz")
-    gradclip = [sys.executable, "-m", "gradclip_cli", "diff", *paths, "-q"]
+    gradclip = [sys.executable, "-m", "gradclip_cli", "diff", *map(str, paths), "-q"]
     run = subprocess.run([sys.executable, "-c", MEASURE, *gradclip], capture_output=True, text=True, check=True)
     code, peak = map(int, run.stdout.split())
     assert (code, run.stderr) == (0, "")
@@ -101,7 +114,7 @@ def test_comparing_takes_no_more(roomy: Path) -> None:
 def test_checking_is_bounded(roomy: Path) -> None:
     """Comparing a tensor of 240 MB with that of the dump before takes no more."""
     path = large(roomy, "safetensors")
-    gradclip = [sys.executable, "-m", "gradclip_cli", "check", path, path, "--unchanged-dumps", "2", "-q"]
+    gradclip = [sys.executable, "-m", "gradclip_cli", "check", str(path), str(path), "--unchanged-dumps", "2", "-q"]
     run = subprocess.run([sys.executable, "-c", MEASURE, *gradclip], capture_output=True, text=True, check=True)
     code, peak = map(int, run.stdout.split())
     assert (code, run.stderr) == (1, "")
@@ -112,7 +125,7 @@ def test_checking_is_bounded(roomy: Path) -> None:
 def test_memory_is_bounded_in_a_pipeline(format: str, roomy: Path) -> None:
     """What comes through a pipe, and goes into one, is held on the disk: the same 160 MiB are enough."""
     gradclip = [sys.executable, "-m", "gradclip_cli", "apply", "-", "-o", "-", "-s", "clip-by-norm", "-t", "1", "-q"]
-    pipeline = ["bash", "-c", 'set -o pipefail; cat "$0" | "$@" | wc -c', large(roomy, format), *gradclip]
+    pipeline = ["bash", "-c", 'set -o pipefail; cat "$0" | "$@" | wc -c', str(large(roomy, format)), *gradclip]
     run = subprocess.run(
         [sys.executable, "-c", MEASURE, *pipeline],
         env={**os.environ, "TMPDIR": str(roomy)},

@@ -1,6 +1,7 @@
 """NaN and infinities under each policy, for every strategy, against IEEE arithmetic in numpy."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -46,8 +47,8 @@ def agree(found: Tensors, wanted: Tensors) -> None:
     assert found.keys() == wanted.keys()
     for name, array in wanted.items():
         finite = np.isfinite(array.astype(np.float64))
-        odd = [part[~finite].astype(np.float64) for part in (found[name], array)]
-        np.testing.assert_array_equal(*odd, err_msg=name)
+        got, expected_there = (part[~finite].astype(np.float64) for part in (found[name], array))
+        np.testing.assert_array_equal(got, expected_there, err_msg=name)
         assert ulps(found[name][finite], array[finite]) <= 1, name
 
 
@@ -74,7 +75,8 @@ def skipped(strategy: str, tensors: Tensors) -> dict[str, Array]:
             name: np.where(np.isfinite(array), np.clip(array, -1, 1), array).astype(array.dtype)
             for name, array in tensors.items()
         }
-    key = {Group.LAYER: layer_of, Group.TENSOR: str}.get(GROUP[strategy], lambda _: "")
+    keys: dict[Group, Callable[[str], str]] = {Group.LAYER: layer_of, Group.TENSOR: str}
+    key = keys.get(GROUP[strategy], lambda _: "")
     odd = {key(name) for name, array in tensors.items() if not np.isfinite(array).all()}
     rest = {name: array for name, array in tensors.items() if key(name) not in odd}
     return {**tensors, **(expected(strategy, rest, 1.0) if rest else {})}

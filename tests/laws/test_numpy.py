@@ -7,7 +7,21 @@ import ml_dtypes
 import numpy as np
 import pytest
 from support.matrices import crossed
-from support.official import BFLOAT16, E4M3FN, E5M2, FLOATS, Array, Tensors, beside, clip, load, save, spacing, ulps
+from support.official import (
+    BFLOAT16,
+    E4M3FN,
+    E5M2,
+    FLOATS,
+    Array,
+    Tensors,
+    beside,
+    clip,
+    factor_of,
+    load,
+    save,
+    spacing,
+    ulps,
+)
 from support.oracle import expected, is_gradient, layer_of, norm_of
 
 import gradclip_cli
@@ -133,7 +147,7 @@ def test_rounded_once(dtype: np.dtype, factor: float, tmp_path: Path) -> None:
     before = before.astype(dtype)
     path = save(tmp_path, "safetensors", {"w": before})
     dump = clip(path, out := beside(path, "safetensors"), strategy="clip-by-norm", threshold=c)
-    used = dump.params[0].factor
+    used = factor_of(dump)
     assert used == pytest.approx(factor, rel=1e-12)
     with np.errstate(under="ignore"):
         exact = (before.astype(np.float64) * used).astype(dtype)
@@ -148,7 +162,7 @@ def test_narrow_floats_are_rounded_to_nearest(dtype: np.dtype, factor: float, si
     before = steep(dtype, size)
     path = save(tmp_path, "safetensors", {"w": before})
     dump = clip(path, out := beside(path, "safetensors"), strategy="clip-by-norm", threshold=factor * norm_of([before]))
-    exact = before.astype(np.float64) * dump.params[0].factor
+    exact = before.astype(np.float64) * factor_of(dump)
     error = np.abs(load(out)["w"].astype(np.float64) - exact)
     assert (error / spacing(exact, dtype)).max() <= 0.51
 

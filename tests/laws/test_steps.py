@@ -28,6 +28,13 @@ def norm(step: Step) -> float:
     return math.sqrt(sum(float((array.astype(np.float64) ** 2).sum()) for array in step.values()))
 
 
+def format_of(path: Path) -> str:
+    """Return the name of the format that a suffix stands for."""
+    format = by_suffix(str(path))
+    assert format is not None
+    return format.name
+
+
 @pytest.fixture(params=FORMATS)
 def series(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     """A file of three steps."""
@@ -110,7 +117,7 @@ def test_what_stands_beside_the_steps_is_named(tmp_path: Path, series: Path) -> 
     (tmp_path / "more").mkdir()
     path = save(
         tmp_path / "more",
-        by_suffix(str(series)).name,
+        format_of(series),
         {**tensors, "epoch": np.ones(1, "f4")},
         "more",
     )
@@ -120,5 +127,5 @@ def test_what_stands_beside_the_steps_is_named(tmp_path: Path, series: Path) -> 
     assert all(report.notes[0].endswith("named after steps: epoch") for report in reports)
     assert len(reports[0].dumps) == 1
     few = {name: array for name, array in tensors.items() if name.startswith("step_1/")}
-    path = save(tmp_path / "more", by_suffix(str(series)).name, {**few, "epoch": np.ones(1, "f4")}, "few")
+    path = save(tmp_path / "more", format_of(series), {**few, "epoch": np.ones(1, "f4")}, "few")
     assert stats(path).notes == []

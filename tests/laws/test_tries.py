@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import ml_dtypes
 import numpy as np
@@ -35,7 +36,7 @@ def cosine(a: np.ndarray, b: np.ndarray) -> float:
     return dot(a, b) / math.sqrt(dot(a, a)) / math.sqrt(dot(b, b))
 
 
-def one(path: Path, text: str, **options: object) -> Tried:
+def one(path: Path, text: str, **options: Any) -> Tried:
     """Try out one thing on one dump."""
     report = stats(path, tries=[text], void_dtype="bfloat16", **options)
     assert report.tries is not None

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from support.folders import memory_folder
 from support.generated import CODES, FLOATS, Dump, arrays, dumps, few, read, write
-from support.official import bits, spacing
+from support.official import bits, factor_of, spacing
 from support.tensors import exact_norm
 
 import gradclip_cli
@@ -69,10 +69,10 @@ def test_a_scaled_element_is_rounded_once(array: NDArray[Any], share: float) -> 
     assume(norm * share > 1e-290)
     with memory_folder() as at:
         write(at / "a.safetensors", {"w": array})
-        options = {"strategy": "clip-by-global-norm", "threshold": norm * share}
+        options: dict[str, Any] = {"strategy": "clip-by-global-norm", "threshold": norm * share}
         [dump] = gradclip_cli.apply(at / "a.safetensors", at / "b.safetensors", **options).dumps
         found = read(at / "b.safetensors")["w"]
-    factor = dump.params[0].factor
+    factor = factor_of(dump)
     assert factor == pytest.approx(share, rel=1e-12)
     product = array.astype(np.float64) * factor
     if array.dtype in (np.float64, np.float32):
@@ -93,7 +93,7 @@ def test_a_norm_at_the_threshold_changes_nothing(array: NDArray[Any]) -> None:
         assume(norm > 1e-300)
         clipped = []
         for threshold in (norm, float(np.nextafter(norm, 0))):
-            options = {"strategy": "clip-by-norm", "threshold": threshold, "overwrite": True}
+            options: dict[str, Any] = {"strategy": "clip-by-norm", "threshold": threshold, "overwrite": True}
             [dump] = gradclip_cli.apply(at / "a.safetensors", at / "b.safetensors", **options).dumps
             clipped.append(dump.params[0].clipped)
     assert clipped == [False, True]

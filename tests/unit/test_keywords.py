@@ -89,7 +89,8 @@ def test_an_iterator_can_be_read_twice() -> None:
 
 def test_numbers_become_pythons_own() -> None:
     """A narrow number of numpy does not make later sums narrow."""
-    assert type(called(number=np.float16(0.5))[1]) is float
+    float16: Any = np.float16(0.5)
+    assert type(called(number=float16)[1]) is float
 
 
 def test_a_call_that_python_refuses_is_pythons_error() -> None:

@@ -258,7 +258,7 @@ def test_ignored_rules_are_not_applied(tmp_path: Path) -> None:
         ("nosuch", 1),
     ],
 )
-def test_limits_that_make_no_sense(name: str, value: object, tmp_path: Path) -> None:
+def test_limits_that_make_no_sense(name: str, value: Any, tmp_path: Path) -> None:
     """A limit that no value could pass sensibly, or that there is not, is wrong usage."""
     with pytest.raises(UsageError, match=name.replace("_", "[-_]")):
         check(series(tmp_path, [{"a": [1.0]}]), **{name: value})

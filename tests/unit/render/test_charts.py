@@ -6,6 +6,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
+from support.official import savez
 
 from gradclip_cli import stats
 from gradclip_cli.render.charts.characters import histogram, lines, sparkline
@@ -113,7 +114,7 @@ def test_long_names_are_told_apart(tmp_path: Path) -> None:
         f"base_model.model.model.layers.{k}.self_attn.{name}_proj.lora_A.default" for k in (0, 1) for name in "qkv"
     ]
     for step in (1, 2):
-        np.savez(tmp_path / f"step_{step}.npz", **{f"{layer}.weight": np.array([step]) * 1.0 for layer in layers})
+        savez(tmp_path / f"step_{step}.npz", **{f"{layer}.weight": np.array([step]) * 1.0 for layer in layers})
     found = stats(tmp_path)
     _, *cut, _ = lines(found, frozenset({"layer"}), 60, True)
     assert [line.split()[0] for line in cut] == [f"..{k}.self_attn.{name}_proj.." for k in (0, 1) for name in "kqv"]

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.official import savez
 
 from gradclip_cli import render, stats
 from gradclip_cli.render.tables.grid import figure
@@ -80,7 +81,7 @@ def test_an_option_to_be_copied_is_never_folded(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("TERM", "dumb")
     layer = "base_model.model.model.layers.0.self_attn.q_proj.lora_A.default"
     for k in range(3):
-        np.savez(tmp_path / f"step_{k}.npz", **{f"{layer}.weight": np.array([1.5 + k / 8])})
+        savez(tmp_path / f"step_{k}.npz", **{f"{layer}.weight": np.array([1.5 + k / 8])})
     stream = Terminal()
     render.write(stats(tmp_path), stream, View("table", frozenset({"layer"})))
     assert f"--layer '{layer}=:1.625'" in (line.strip() for line in stream.getvalue().splitlines())

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from gradclip_cli.errors import OutputError
-from gradclip_cli.storage import replacing
 from gradclip_cli.storage.atomic import Outputs
 from gradclip_cli.storage.replacing import sync_folder, take_name, take_over_mode
 
@@ -95,7 +94,7 @@ def test_a_directory_that_fails_to_be_synced(tmp_path: Path, monkeypatch: pytest
     """Where the new name may not be on the disk, that is an error which says that the output is there."""
     with Outputs(overwrite=False) as outputs:
         outputs.complete(outputs.stage(str(tmp_path / "out")))
-        monkeypatch.setattr(replacing.os, "fsync", failing(errno.EIO))
+        monkeypatch.setattr(os, "fsync", failing(errno.EIO))
         with pytest.raises(OutputError, match="in place, but may be lost"):
             outputs.commit()
     assert os.listdir(tmp_path) == ["out"]

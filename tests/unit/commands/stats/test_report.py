@@ -173,7 +173,7 @@ def test_what_fails_is_left_out_and_told() -> None:
 def test_where_all_fails_the_first_error_is_raised() -> None:
     """Nothing is worth having of no dump."""
 
-    def broken() -> MeasuredDump:
+    def broken() -> list[MeasuredDump]:
         raise InputError("is broken", path="a")
 
     with pytest.raises(InputError, match="is broken"):

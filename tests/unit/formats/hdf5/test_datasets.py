@@ -1,6 +1,7 @@
 """Datasets of which not every chunk was written have their filling elsewhere."""
 
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -24,11 +25,12 @@ def test_partly_written_datasets_are_read(tmp_path: Path) -> None:
     """A dataset of which only some chunks were written has its filling in the others."""
     path = tmp_path / "g.h5"
     with h5py.File(path, "w") as file:
-        for name, options in {
+        storages: dict[str, dict[str, Any]] = {
             "a": {},
             "b": {"compression": "lzf"},
             "c": {"compression": "gzip", "fletcher32": True},
-        }.items():
+        }
+        for name, options in storages.items():
             dataset = file.create_dataset(name, (7, 5), np.float32, chunks=(2, 2), fillvalue=2, **options)
             dataset[:3, :3] = 5
         wanted = float(np.linalg.norm(file["a"][()].astype(np.float64)))
