@@ -1,7 +1,7 @@
 """The limits of the rules: each is defined here, with its default and its help, and nowhere else."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -60,6 +60,6 @@ class Limits:
         return cls(**given)
 
 
-def _check_dtypes(option: str, names: tuple[str, ...]) -> None:
+def _check_dtypes(option: str, names: Sequence[str]) -> None:
     if isinstance(names, str) or not names or not set(names) <= set(DTYPES):
         raise UsageError(f"{option} must name some of {', '.join(DTYPES)}, not {names!r}")

@@ -180,7 +180,7 @@ def _fingerprint(found: os.stat_result) -> Fingerprint:
 
 
 def reopened(fd: int) -> str:
-    """A path that opens the very file behind a descriptor, whatever has been renamed since."""
+    """Return a path that opens the very file behind a descriptor, whatever has been renamed since."""
     path = f"/proc/self/fd/{fd}"
     return path if os.path.exists(path) else f"/dev/fd/{fd}"
 

@@ -33,7 +33,7 @@ def _renormalized(norm: "Number", threshold: "Number", epsilon: float) -> "tuple
 
 
 def _is_zero(denominator: "Number", threshold: "Number") -> "Kept":
-    """A group of zeros stays as it is, as under DL4J's guard."""
+    """Leave a group of zeros as it is, as DL4J's guard does."""
     return denominator == 0
 
 
