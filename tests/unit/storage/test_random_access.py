@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from gradclip_cli.errors import InputError, OutputError
-from gradclip_cli.storage import random_access
 from gradclip_cli.storage.random_access import InputFile, copy_at, extend, reopened, write_at
 
 DATA = bytes(range(256)) * 40
@@ -90,7 +89,7 @@ def test_a_changed_file_is_noticed(path: Path, change: str) -> None:
 
 def test_a_change_within_one_tick_is_waited_for(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two changes within a tick of the clock have one time: a file is read when its last change is older than that."""
-    monkeypatch.setattr(random_access, "_TICK_NS", 50_000_000)
+    monkeypatch.setattr(InputFile, "tick_ns", 50_000_000)
     os.utime(path)
     with InputFile(str(path)):
         assert time.time_ns() - path.stat().st_mtime_ns >= 50_000_000
@@ -98,7 +97,7 @@ def test_a_change_within_one_tick_is_waited_for(path: Path, monkeypatch: pytest.
 
 def test_a_file_that_is_always_being_written(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Waiting has an end."""
-    monkeypatch.setattr(random_access, "_TICK_NS", 50_000_000)
+    monkeypatch.setattr(InputFile, "tick_ns", 50_000_000)
     monkeypatch.setattr(time, "sleep", lambda seconds: os.utime(path))
     with pytest.raises(InputError, match="is being written to; wait until it is complete and run again"):
         InputFile(str(path))
