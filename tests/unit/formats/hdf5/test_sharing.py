@@ -1,5 +1,7 @@
 """One child serves a call: it starts when it is first asked for, and ends with the last of its users."""
 
+from typing import cast
+
 import pytest
 
 from gradclip_cli.formats.hdf5 import child as children
@@ -26,9 +28,7 @@ def sharing(monkeypatch: pytest.MonkeyPatch) -> Sharing:
 
 def asked(sharing: Sharing) -> FakeChild:
     """Ask for the child."""
-    found = sharing.child()
-    assert isinstance(found, FakeChild)
-    return found
+    return cast("FakeChild", sharing.child())
 
 
 def test_all_users_have_the_same_child(sharing: Sharing) -> None:
