@@ -4,6 +4,7 @@
 renders. What they raise is a `GradclipError`. The modules behind these names may change; the names do not.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from gradclip_cli._version import __version__
@@ -17,22 +18,20 @@ from gradclip_cli.errors import (
 )
 
 if TYPE_CHECKING:
-    from gradclip_cli.api import Progress, apply, check, diff, ls, stats
+    from gradclip_cli.api.apply import apply
+    from gradclip_cli.api.arguments import Progress
+    from gradclip_cli.api.check import check
+    from gradclip_cli.api.diff import diff
+    from gradclip_cli.api.ls import ls
+    from gradclip_cli.api.stats import stats
     from gradclip_cli.commands.apply.plan import Override
-    from gradclip_cli.reports import (
+    from gradclip_cli.reports.apply import ApplyDump, ApplyLayer, ApplyParam, ApplyReport, ApplyTotal
+    from gradclip_cli.reports.check import CheckReport, Finding
+    from gradclip_cli.reports.diff import DiffParam, DiffReport
+    from gradclip_cli.reports.listing import LsReport, LsTensor
+    from gradclip_cli.reports.stats import (
         Advised,
-        ApplyDump,
-        ApplyLayer,
-        ApplyParam,
-        ApplyReport,
-        ApplyTotal,
         Candidate,
-        CheckReport,
-        DiffParam,
-        DiffReport,
-        Finding,
-        LsReport,
-        LsTensor,
         OwnThreshold,
         ReplayGroup,
         ReplayStep,
@@ -84,10 +83,42 @@ __all__ = [
 ]
 
 
+_HOMES = {
+    "Advised": "reports.stats",
+    "ApplyDump": "reports.apply",
+    "ApplyLayer": "reports.apply",
+    "ApplyParam": "reports.apply",
+    "ApplyReport": "reports.apply",
+    "ApplyTotal": "reports.apply",
+    "Candidate": "reports.stats",
+    "CheckReport": "reports.check",
+    "DiffParam": "reports.diff",
+    "DiffReport": "reports.diff",
+    "Finding": "reports.check",
+    "LsReport": "reports.listing",
+    "LsTensor": "reports.listing",
+    "Override": "commands.apply.plan",
+    "OwnThreshold": "reports.stats",
+    "Progress": "api.arguments",
+    "ReplayGroup": "reports.stats",
+    "ReplayStep": "reports.stats",
+    "StatsDump": "reports.stats",
+    "StatsLayer": "reports.stats",
+    "StatsParam": "reports.stats",
+    "StatsReport": "reports.stats",
+    "Suggestion": "reports.stats",
+    "Tried": "reports.stats",
+    "apply": "api.apply",
+    "check": "api.check",
+    "diff": "api.diff",
+    "ls": "api.ls",
+    "stats": "api.stats",
+}
+"""Where the public names that are imported late stand."""
+
+
 def __getattr__(name: str) -> Any:
     """Import what is public when it is first asked for: numpy comes only where there is work for it."""
-    if name not in __all__:
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from gradclip_cli import api, reports
-
-    return getattr(api, name) if hasattr(api, name) else getattr(reports, name)
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -19,7 +19,11 @@ if TYPE_CHECKING:
     from gradclip_cli.commands.diff import DiffPlan
     from gradclip_cli.commands.ls import LsPlan
     from gradclip_cli.commands.stats.plan import StatsPlan
-    from gradclip_cli.reports import ApplyReport, CheckReport, DiffReport, LsReport, StatsReport
+    from gradclip_cli.reports.apply import ApplyReport
+    from gradclip_cli.reports.check import CheckReport
+    from gradclip_cli.reports.diff import DiffReport
+    from gradclip_cli.reports.listing import LsReport
+    from gradclip_cli.reports.stats import StatsReport
 
 
 usual = np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")
@@ -34,13 +38,12 @@ def apply(plan: "ApplyPlan", progress: Progress = silent) -> "ApplyReport":
     from gradclip_cli.commands.apply.decisions import decide
     from gradclip_cli.commands.apply.report import summarize
     from gradclip_cli.commands.apply.rewrite import DumpRewriter
-    from gradclip_cli.formats.headers import Headers
     from gradclip_cli.storage.atomic import Outputs
 
     with Threads(plan.jobs) as workers, Outputs(plan.overwrite, plan.folder) as outputs:
         for target in plan.targets:
             outputs.check(target)
-        run, ahead = Run(plan.selection, workers, progress, Headers(keep=True)), CopyAhead(plan, outputs)
+        run, ahead = Run(plan.selection, workers, progress, keep_headers=True), CopyAhead(plan, outputs)
         types, observer_for = plan.norm_types, ahead.observer_for
         dumps = by_step([dump for source in plan.inputs for dump in measure_series(source, types, run, observer_for)])
         decided = decide(plan, dumps)

@@ -8,6 +8,7 @@ import gradclip_cli
 from gradclip_cli import formats
 from gradclip_cli.cli import Command, described
 from gradclip_cli.cli.config import CONFIG, PRINT_CONFIG, as_toml
+from gradclip_cli.cli.layers import OVERRIDE
 from gradclip_cli.cli.options import (
     InputOptions,
     JobOptions,
@@ -21,11 +22,11 @@ from gradclip_cli.cli.options import (
 )
 from gradclip_cli.cli.output import show, standard_output
 from gradclip_cli.cli.progress import progress
-from gradclip_cli.cli.types import OVERRIDE, PATH, STRATEGY, THRESHOLD
+from gradclip_cli.cli.types import PATH, STRATEGY, THRESHOLD
 from gradclip_cli.commands.apply.plan import NONFINITE, ApplyPlan
 from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.inputs.selection import Selection
-from gradclip_cli.reports import ApplyReport
+from gradclip_cli.reports.apply import ApplyReport
 from gradclip_cli.storage.streams import STANDARD
 from gradclip_cli.strategies.base import Norm
 from gradclip_cli.thresholds.rules import SPELLINGS

@@ -7,9 +7,9 @@ from typing import Any
 import click
 
 import gradclip_cli
-from gradclip_cli.checks import CHECKS as CHECK_NAMES
+from gradclip_cli.checks import CHECKS, parse_names
 from gradclip_cli.checks.limits import DTYPES, Limits
-from gradclip_cli.cli import Command, described
+from gradclip_cli.cli import Command, completion, described
 from gradclip_cli.cli.config import CONFIG
 from gradclip_cli.cli.options import (
     InputOptions,
@@ -25,8 +25,10 @@ from gradclip_cli.cli.options import (
 )
 from gradclip_cli.cli.output import refuse_left_out, show
 from gradclip_cli.cli.progress import progress
-from gradclip_cli.cli.types import CHECKS, REAL, WHOLE
-from gradclip_cli.reports import CheckReport
+from gradclip_cli.cli.types import REAL, WHOLE, Parsed
+from gradclip_cli.reports.check import CheckReport
+
+NAMES = Parsed("rules", lambda text: parse_names([text]), completion.checks)
 
 
 def _option(limit: "Field[Any]") -> Any:
@@ -51,14 +53,14 @@ def _option(limit: "Field[Any]") -> Any:
         "gradclip check run/",
         "gradclip check run/ --ignore dead,spread --fail-on nonfinite",
         "",
-        "Rules: " + ", ".join(CHECK_NAMES) + ".",
+        "Rules: " + ", ".join(CHECKS) + ".",
     ),
 )
 @input_options
 @shards_option
-@click.option("--ignore", type=CHECKS, multiple=True, metavar="RULE,...", help="Leave out these rules (repeatable).")
+@click.option("--ignore", type=NAMES, multiple=True, metavar="RULE,...", help="Leave out these rules (repeatable).")
 @click.option(
-    "--fail-on", type=CHECKS, multiple=True, metavar="RULE,...", help="Exit with 1 for these rules only (repeatable)."
+    "--fail-on", type=NAMES, multiple=True, metavar="RULE,...", help="Exit with 1 for these rules only (repeatable)."
 )
 @combined(*map(_option, fields(Limits)))
 @keep_going_option

@@ -4,13 +4,10 @@ from typing import Any
 
 import click
 
-from gradclip_cli.cli.types import COLUMNS, OVERRIDE, PATH
-from gradclip_cli.commands.apply.plan import Override
+from gradclip_cli.cli.types import COLUMNS, PATH, Tabular
 from gradclip_cli.errors import InputError, UsageError, reason
 from gradclip_cli.strategies import Strategy
 from gradclip_cli.text import is_unicode, with_all
-
-_LAYER_KEYS = {"pattern", "strategy", "threshold"}
 
 _PLACES = frozenset({"files_from", "null", "output", "in_place", "config", "print_config"})
 """Options that say what is read and written: they belong to a call, as its arguments do, and not into a file."""
@@ -47,7 +44,7 @@ def _defaults(command: click.Command, table: dict[str, Any]) -> dict[str, Any]:
         if key not in names:
             known = f"keys are {', '.join(sorted(names))}"
             raise UsageError(f"unknown key {key!r}; {with_all(key, names, known)}")
-        found[names[key].name or ""] = _layers(value) if key == "layer" else _checked(names[key], key, value)
+        found[names[key].name or ""] = _value(names[key], key, value)
     return found
 
 
@@ -70,23 +67,13 @@ def _checked(param: click.Option, key: str, value: Any) -> Any:
     return value if param.is_flag or param.multiple else str(value)
 
 
-def _layers(tables: Any) -> list[Override]:
-    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        raise UsageError("layer must be [[layer]] tables with pattern, strategy and threshold")
-    return [_override(table) for table in tables]
-
-
-def _override(table: dict[str, Any]) -> Override:
-    if unknown := table.keys() - _LAYER_KEYS:
-        raise UsageError(f"unknown key {sorted(unknown)[0]!r} in [[layer]]; keys are {', '.join(sorted(_LAYER_KEYS))}")
-    pattern, strategy, threshold = table.get("pattern"), table.get("strategy"), table.get("threshold")
-    if (
-        not isinstance(pattern, str)
-        or not isinstance(strategy, str | None)
-        or isinstance(threshold, bool | list | dict)
-    ):
-        raise UsageError("[[layer]] needs a pattern, and a strategy, a threshold or both")
-    return Override.of(pattern, strategy, None if threshold is None else str(threshold))
+def _value(param: click.Option, key: str, value: Any) -> Any:
+    """Return the value of a key: of tables, or one whose text is checked where the command line's would be."""
+    if not isinstance(param.type, Tabular):
+        return _checked(param, key, value)
+    if not isinstance(value, list) or not all(isinstance(table, dict) for table in value):
+        raise UsageError(f"{key} must be [[{key}]] tables with pattern, strategy and threshold")
+    return [param.type.read(table) for table in value]
 
 
 def as_toml(ctx: click.Context) -> str:
@@ -102,17 +89,11 @@ def as_toml(ctx: click.Context) -> str:
         value = ctx.params.get(option.name or "")
         if not isinstance(option, click.Option) or option.name in _PLACES or value == defaults[option.name or ""]:
             continue
-        if option.type is OVERRIDE:
-            tables = [_table(override) for override in value or ()]
+        if isinstance(option.type, Tabular):
+            tables = [{key: _plain(one) for key, one in option.type.write(item).items()} for item in value or ()]
         else:
             options[key_of(option)] = _plain(",".join(value or ()) if option.type is COLUMNS else value)
     return "\n[[layer]]\n".join([tomli_w.dumps(options), *map(tomli_w.dumps, tables)])
-
-
-def _table(override: Override) -> dict[str, Any]:
-    """Return an override as the table that `_override` reads."""
-    entries = {"pattern": override.pattern, "strategy": override.strategy, "threshold": override.threshold}
-    return {key: _plain(value) for key, value in entries.items() if value is not None}
 
 
 def _plain(value: Any) -> Any:

@@ -10,7 +10,7 @@ from gradclip_cli.cli.options import JobOptions, ViewOptions, job_options, tenso
 from gradclip_cli.cli.output import show
 from gradclip_cli.cli.progress import progress
 from gradclip_cli.cli.types import PATH, REAL
-from gradclip_cli.reports import DiffReport
+from gradclip_cli.reports.diff import DiffReport
 
 
 @click.command(

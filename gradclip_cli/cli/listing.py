@@ -8,7 +8,7 @@ import gradclip_cli
 from gradclip_cli.cli import Command, described
 from gradclip_cli.cli.options import InputOptions, ViewOptions, input_options, pattern_options, view_options
 from gradclip_cli.cli.output import show
-from gradclip_cli.reports import LsReport, StrategiesReport, StrategyRow
+from gradclip_cli.reports.listing import LsReport, StrategiesReport, StrategyRow
 from gradclip_cli.strategies import STRATEGIES
 
 

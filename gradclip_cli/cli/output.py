@@ -10,7 +10,7 @@ import click
 from gradclip_cli import render
 from gradclip_cli.errors import GradclipError, InputError
 from gradclip_cli.render.view import View
-from gradclip_cli.reports import Report
+from gradclip_cli.reports.base import Report
 from gradclip_cli.storage.stdio import silence
 from gradclip_cli.text import count, one_line
 

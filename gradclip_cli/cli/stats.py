@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 import gradclip_cli
-from gradclip_cli.cli import Command, described
+from gradclip_cli.cli import Command, completion, described
 from gradclip_cli.cli.config import CONFIG
 from gradclip_cli.cli.options import (
     InputOptions,
@@ -22,11 +22,12 @@ from gradclip_cli.cli.options import (
 )
 from gradclip_cli.cli.output import refuse_left_out, show, standard_output, warn
 from gradclip_cli.cli.progress import progress
-from gradclip_cli.cli.types import RULE, STRATEGY, TRIAL, WHOLE
+from gradclip_cli.cli.types import RULE, STRATEGY, WHOLE, Parsed
+from gradclip_cli.commands.stats.plan import Trial
 from gradclip_cli.errors import InputError
 from gradclip_cli.render.records import KINDS
 from gradclip_cli.render.view import View
-from gradclip_cli.reports import StatsReport
+from gradclip_cli.reports.stats import StatsReport
 from gradclip_cli.strategies import Strategy
 from gradclip_cli.thresholds.adaptive import AdaptiveRule
 from gradclip_cli.thresholds.rules import SPELLINGS, Rule
@@ -57,7 +58,7 @@ from gradclip_cli.thresholds.rules import SPELLINGS, Rule
     "--try",
     "tries",
     envvar="GRADCLIP_STATS_TRY",
-    type=TRIAL,
+    type=Parsed("trial", Trial.parse, completion.trials),
     multiple=True,
     metavar="STRATEGY[:THRESHOLD]",
     help="Show what this would do to the dumps (repeatable); the threshold may be a rule.",

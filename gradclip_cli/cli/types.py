@@ -5,10 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradclip_cli.checks import parse_names
 from gradclip_cli.cli import completion
-from gradclip_cli.commands.apply.plan import Override
-from gradclip_cli.commands.stats.plan import Trial
 from gradclip_cli.errors import UsageError
 from gradclip_cli.render.view import parse_columns, parse_order
 from gradclip_cli.strategies import find
@@ -45,6 +42,21 @@ class Parsed(click.ParamType):  # type: ignore[type-arg, unused-ignore]
         from click.shell_completion import CompletionItem
 
         return [CompletionItem(text) for text in self._complete(ctx, incomplete) if text.isprintable()]
+
+
+class Tabular(Parsed):
+    """A type whose values are tables in a configuration file; `read` makes a value of a table, `write` a table of a value."""
+
+    def __init__(
+        self,
+        name: str,
+        parse: Callable[[str], Any],
+        complete: Complete,
+        read: Callable[[dict[str, Any]], Any],
+        write: Callable[[Any], dict[str, Any]],
+    ) -> None:
+        super().__init__(name, parse, complete)
+        self.read, self.write = read, write
 
 
 class NonEmptyPath(click.Path):  # type: ignore[type-arg, unused-ignore]
@@ -86,6 +98,3 @@ RULE = Parsed("rule", parse_rule, completion.rules)
 TENSORS = Parsed("pattern", str, completion.tensors)
 COLUMNS = Parsed("columns", parse_columns)
 ORDER = Parsed("order", parse_order)
-TRIAL = Parsed("trial", Trial.parse, completion.trials)
-OVERRIDE = Parsed("layer", Override.parse, completion.overrides)
-CHECKS = Parsed("rules", lambda text: parse_names([text]), completion.checks)

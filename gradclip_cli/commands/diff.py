@@ -14,12 +14,12 @@ from gradclip_cli.numerics import products
 from gradclip_cli.numerics.comparison import Comparison
 from gradclip_cli.numerics.differences import Tolerance, worst
 from gradclip_cli.numerics.norms import total
-from gradclip_cli.numerics.products import Length
-from gradclip_cli.reports import DiffParam, DiffReport
+from gradclip_cli.numerics.products import L2Norm
+from gradclip_cli.reports.diff import DiffParam, DiffReport
 from gradclip_cli.storage.streams import STANDARD
 from gradclip_cli.strategies.norm import check_jobs
 
-Lengths = Mapping[str, Length]
+Lengths = Mapping[str, L2Norm]
 
 
 @dataclass(frozen=True)
@@ -100,8 +100,8 @@ def _overall(compared: Mapping[str, Comparison]) -> DiffParam:
     floats = [one for one in compared.values() if one.product is not None]
     whole = Comparison(
         worst(one.difference for one in floats),
-        products.together([one.a for one in floats if one.a is not None]),
-        products.together([one.b for one in floats if one.b is not None]),
+        products.total([one.a for one in floats if one.a is not None]),
+        products.total([one.b for one in floats if one.b is not None]),
         total((one.product for one in floats if one.product is not None), 1.0),
     )
     return _figures("total", "same" if whole.difference.same else "differs", whole)

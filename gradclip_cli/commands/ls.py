@@ -7,7 +7,7 @@ from gradclip_cli.inputs.naming import natural
 from gradclip_cli.inputs.opened import OpenFile
 from gradclip_cli.inputs.selection import Selection, check_included
 from gradclip_cli.inputs.source import DumpSource
-from gradclip_cli.reports import LsReport, LsTensor
+from gradclip_cli.reports.listing import LsReport, LsTensor
 from gradclip_cli.text import listed
 
 

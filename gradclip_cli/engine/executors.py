@@ -9,6 +9,8 @@ from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol, TypeVar
 
+from gradclip_cli.numerics.workspace import Workspace
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -20,11 +22,13 @@ _free = nullcontext()
 class Executor(Protocol):
     """Works on items side by side; threads do so here, and processes or a cluster can stand behind the same method.
 
-    A task that holds nothing but values can be pickled, and so be sent anywhere.
+    The tasks of `measure`, `rewrite` (without a writer) and `compare` can be pickled, and so be sent anywhere.
     """
 
     jobs: int
     """How many items are worked on at once."""
+    work: Workspace
+    """Where tasks keep their arrays: each thread its own, and none longer than the executor."""
 
     def map(self, task: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """Yield `task(item)` for each item, in the order of the items; what a task raises is raised here."""
@@ -65,6 +69,7 @@ class Threads:
 
     def __init__(self, jobs: int | None = None) -> None:
         self.jobs = jobs or available()
+        self.work = Workspace()
         self._threads: list[threading.Thread] = []
         self._todo: SimpleQueue[Job | None] = SimpleQueue()
         self._done: SimpleQueue[Outcome] = SimpleQueue()

@@ -9,14 +9,16 @@ from gradclip_cli.engine.executors import Executor, room
 from gradclip_cli.engine.measure import NormTypes, Read, fetch
 from gradclip_cli.engine.neighbours import change
 from gradclip_cli.engine.row_major import TURNED_BYTES, Turned
-from gradclip_cli.engine.run import Progress
-from gradclip_cli.formats.base import Reader, Writer
+from gradclip_cli.engine.run import Progress, silent
+from gradclip_cli.formats.base import Writer
 from gradclip_cli.formats.copy_ranges import Copy, subtract_ranges
+from gradclip_cli.formats.portable import PortableReader
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.numerics.measuring import measure_piece, measure_small
 from gradclip_cli.numerics.statistics import PieceStats, merge
 from gradclip_cli.numerics.statistics_table import StatsArrays, StatsTable, concatenate
 from gradclip_cli.numerics.transforms import byteswap
+from gradclip_cli.numerics.workspace import Workspace
 from gradclip_cli.storage.random_access import copy_at
 from gradclip_cli.strategies.base import Action
 from gradclip_cli.tensors import Slab, TensorSpec, cut, in_order
@@ -40,7 +42,7 @@ class Rewritten(NamedTuple):
 class Rewriter(NamedTuple):
     """One dump on its way from a reader to a writer; without a writer everything is done but the writing."""
 
-    reader: Reader
+    source: PortableReader
     writer: Writer | None
     fd: int
     output: str
@@ -60,7 +62,8 @@ class Rewriter(NamedTuple):
         changed = sorted(self.actions)
         after = Rewritten(StatsTable(changed, StatsArrays.empty(len(changed), len(self.types))), {})
         pieces: dict[int, list[PieceStats]] = {}
-        for slab, small, parts, clipped in self.workers.map(self._slab, cut(self._sources(), pending)):
+        task = RewriteTask(self.source, self.writer, self.actions, self.types, self.workers.work, self.progress)
+        for slab, small, parts, clipped in self.workers.map(task.rewrite, cut(self._sources(), pending)):
             if small is not None:
                 self._keep(slab, small, after.stats)
             elif parts:
@@ -79,7 +82,7 @@ class Rewriter(NamedTuple):
 
     def _sources(self) -> list[TensorSpec]:
         """List the tensors as they are to be cut: what is packed on either side stays in one piece, and is done in order."""
-        specs = self.reader.tensors
+        specs = self.source.reader.tensors
         if self.writer is None:
             return list(specs)
         targets = self.writer.tensors
@@ -89,54 +92,67 @@ class Rewriter(NamedTuple):
         ]
 
     def _copy(self, piece: Copy) -> None:
-        copy_at(self.reader.file, piece.source, self.fd, piece.target, piece.nbytes, self.output)
-        self.progress(piece.nbytes, self.reader.file.path)
+        copy_at(self.source.reader.file, piece.source, self.fd, piece.target, piece.nbytes, self.output)
+        self.progress(piece.nbytes, self.source.path)
 
-    def _slab(self, slab: Slab) -> tuple[Slab, StatsArrays | None, list[PieceStats], dict[int, int]]:
-        """Work on a slab; return what became of small tensors, or of the pieces of one that changed, and what was clipped."""
+
+class RewriteTask(NamedTuple):
+    """Reads, changes, writes and measures slabs; without a writer it can be pickled, and then nobody is told of bytes."""
+
+    source: PortableReader
+    writer: Writer | None
+    actions: Mapping[int, Action]
+    types: NormTypes
+    work: Workspace
+    progress: Progress = silent
+
+    def rewrite(self, slab: Slab) -> tuple[Slab, StatsArrays | None, list[PieceStats], dict[int, int]]:
+        """Return what became of small tensors, or of the pieces of one that changed, and what was clipped."""
         if slab.count > 1:
             small, clipped = self._small(slab)
             return slab, small, [], {slab.index + k: number for k, number in enumerate(clipped) if number}
-        spec, target = self.reader.tensors[slab.index], self._targets(slab)[0]
+        reader, target = self.source.reader, self._targets(slab)[0]
+        spec = reader.tensors[slab.index]
         if spec.fortran and not target.fortran:
-            with Turned(self.reader.read, spec, self.reader.file.path) as turned:
+            with Turned(reader.read, spec, self.work, self.source.path) as turned:
                 found = [self._piece(piece, target, turned.read) for piece in in_order(slab, spec, TURNED_BYTES)]
         else:
             with room(spec.held):
-                found = [self._piece(piece, target, self.reader.read) for piece in in_order(slab, spec)]
+                found = [self._piece(piece, target, reader.read) for piece in in_order(slab, spec)]
         changed = [one for one in found if one is not None]
         number = sum(clipped for _, clipped in changed)
         return slab, None, [piece for piece, _ in changed], {slab.index: number} if number else {}
 
     def _targets(self, slab: Slab) -> Sequence[TensorSpec]:
-        specs = self.reader.tensors if self.writer is None else self.writer.tensors
+        specs = self.source.reader.tensors if self.writer is None else self.writer.tensors
         return specs[slab.index : slab.index + slab.count]
 
     def _piece(self, slab: Slab, target: TensorSpec, read: Read) -> tuple[PieceStats, int] | None:
         """Read, change, write and measure one piece; None for one that has not changed."""
-        spec, action = self.reader.tensors[slab.index], self.actions.get(slab.index)
-        raw = fetch(read, slab, self.reader.tensors)
-        clipped = action.apply(raw, spec.dtype) if action is not None else 0
+        specs, action = self.source.reader.tensors, self.actions.get(slab.index)
+        spec = specs[slab.index]
+        raw = fetch(read, slab, specs, self.work)
+        clipped = action.apply(raw, spec.dtype, self.work) if action is not None else 0
         if spec.dtype.swapped != target.dtype.swapped:
             byteswap(raw, spec.dtype)
         if self.writer is not None:
             self.writer.write(target, slab.start, raw)
-        self.progress(raw.size, self.reader.file.path)
-        return (measure_piece(raw, target.dtype, self.types), clipped) if action is not None else None
+        self.progress(raw.size, self.source.path)
+        return (measure_piece(raw, target.dtype, self.types, self.work), clipped) if action is not None else None
 
     def _small(self, slab: Slab) -> tuple[StatsArrays, list[int]]:
         """Read, change, write and measure small tensors that lie side by side; return how many elements of each were clipped."""
-        targets = self._targets(slab)
-        dtype = self.reader.tensors[slab.index].dtype
+        reader, targets = self.source.reader, self._targets(slab)
+        dtype = reader.tensors[slab.index].dtype
         ends = list(accumulate((spec.size for spec in targets), initial=0))
-        raw = fetch(self.reader.read, slab, self.reader.tensors)
+        raw = fetch(reader.read, slab, reader.tensors, self.work)
         actions = [self.actions.get(slab.index + k) for k in range(slab.count)]
-        clipped = change(raw, dtype, [spec.size for spec in targets], actions)
+        clipped = change(raw, dtype, [spec.size for spec in targets], actions, self.work)
         if dtype.swapped != targets[0].dtype.swapped:
             byteswap(raw, dtype)
         self._write(targets, ends, raw)
-        self.progress(raw.size, self.reader.file.path)
-        return measure_small(raw, targets[0].dtype, [spec.size for spec in targets], self.types), clipped
+        self.progress(raw.size, self.source.path)
+        return measure_small(raw, targets[0].dtype, [spec.size for spec in targets], self.types, self.work), clipped
 
     def _write(self, targets: Sequence[TensorSpec], ends: Sequence[int], raw: Raw) -> None:
         """Write small tensors: all at once where they lie side by side in the output, too."""
@@ -148,6 +164,11 @@ class Rewriter(NamedTuple):
             return
         for spec, start, stop in zip(targets, ends, ends[1:], strict=False):
             self.writer.write(spec, 0, raw[start * itemsize : stop * itemsize])
+
+    def __reduce__(self) -> tuple[type["RewriteTask"], tuple[object, ...]]:
+        if self.writer is not None:
+            raise TypeError("a writer stays in the process that began the output")
+        return RewriteTask, (self.source, None, self.actions, self.types, self.work)
 
 
 def _pieces(copies: Iterable[Copy]) -> Iterator[Copy]:

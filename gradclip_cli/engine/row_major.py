@@ -11,7 +11,7 @@ import numpy as np
 from gradclip_cli.engine.measure import Read
 from gradclip_cli.errors import OutputError, reason
 from gradclip_cli.numerics.dtypes import Raw
-from gradclip_cli.numerics.workspace import borrow
+from gradclip_cli.numerics.workspace import Workspace
 from gradclip_cli.tensors import PIECE_BYTES, TensorSpec
 
 TURNED_BYTES = 8 * PIECE_BYTES
@@ -28,8 +28,8 @@ class Turned:
     A packed one has to be read crosswise; of one with few rows, each piece would be read as very many short runs.
     """
 
-    def __init__(self, read: Read, spec: TensorSpec, path: str | None = None) -> None:
-        self._read, self._spec, self._path = read, spec, path
+    def __init__(self, read: Read, spec: TensorSpec, work: Workspace, path: str | None = None) -> None:
+        self._read, self._spec, self._work, self._path = read, spec, work, path
         self._spool: IO[bytes] | None = None
         self._rows = prod(spec.shape[:-1])
         self._wide = 1 < self._rows <= min(_MOST_ROWS, spec.shape[-1] - 1) if spec.shape else False
@@ -57,7 +57,7 @@ class Turned:
         itemsize = self._spec.dtype.itemsize
         step = TURNED_BYTES // itemsize // self._rows * self._rows if self._wide else PIECE_BYTES // itemsize
         for start in range(0, self._spec.size, step):
-            raw = borrow("turned", min(step, self._spec.size - start) * itemsize, np.uint8)
+            raw = self._work.columns.take(min(step, self._spec.size - start) * itemsize, np.uint8)
             self._read(self._spec, start, raw)
             if self._wide:
                 self._turn(spool, start // self._rows, raw)
@@ -100,7 +100,7 @@ class Turned:
 
     def _run(self, first: int, count: int) -> Raw:
         itemsize = self._spec.dtype.itemsize
-        raw = borrow("run", count * itemsize, np.uint8)
+        raw = self._work.run.take(count * itemsize, np.uint8)
         if self._spool is None:
             self._read(self._spec, first, raw)
         else:

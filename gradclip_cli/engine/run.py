@@ -2,12 +2,10 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 
 from gradclip_cli.engine.executors import Executor
-from gradclip_cli.formats.base import Format, Reader
 from gradclip_cli.formats.headers import Headers
-from gradclip_cli.inputs.opened import DumpFile, OpenDump, reopened
+from gradclip_cli.inputs.opened import DumpFile, OpenDump, OpenFile, reopened
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpSource
 
@@ -19,19 +17,19 @@ def silent(_: int, path: str) -> None:
     """Show no progress."""
 
 
-@dataclass(frozen=True)
 class Run:
     """What a user says about inputs, the threads that work, who is told of it, and the headers that are known already."""
 
-    selection: Selection
-    workers: Executor
-    progress: Progress = silent
-    headers: Headers = field(default_factory=Headers)
+    def __init__(
+        self, selection: Selection, workers: Executor, progress: Progress = silent, *, keep_headers: bool = False
+    ) -> None:
+        self.selection, self.workers, self.progress = selection, workers, progress
+        self.headers = Headers(keep_headers)
 
     def open(self, source: DumpSource) -> OpenDump:
         """Open a dump."""
         return OpenDump(source, self.selection, self.headers)
 
-    def reopen(self, file: DumpFile) -> AbstractContextManager[tuple[Format, Reader]]:
+    def reopen(self, file: DumpFile) -> AbstractContextManager[OpenFile]:
         """Open a file of a dump again; raise InputError where it has changed."""
         return reopened(file, self.selection, self.headers)

@@ -11,11 +11,11 @@ from gradclip_cli.inputs.layouts.series import step_groups
 from gradclip_cli.inputs.naming import Naming, step_named
 from gradclip_cli.inputs.selection import Selection, check_included
 from gradclip_cli.inputs.source import DumpSource
-from gradclip_cli.numerics.norms import Sums
+from gradclip_cli.numerics.norms import SumKinds
 
 
 def measure_series(
-    source: DumpSource, sums: Sums, run: Run, observer_for: ObserverFor | None = None
+    source: DumpSource, sums: SumKinds, run: Run, observer_for: ObserverFor | None = None
 ) -> list[MeasuredDump]:
     """Read an input once and measure it; return its dump, or one for each step that is in it."""
     return split(measure_dump(source, sums, run, observer_for), run.selection.naming)

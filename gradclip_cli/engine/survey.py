@@ -5,14 +5,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from gradclip_cli.engine.measure import PieceObserver, fetch, measure
+from gradclip_cli.engine.measure import FileRead, PieceObserver, fetch, measure
 from gradclip_cli.engine.run import Run
 from gradclip_cli.formats.base import Format, Reader
 from gradclip_cli.inputs.naming import Place, natural
 from gradclip_cli.inputs.opened import DumpFile, OpenDump, OpenFile
 from gradclip_cli.inputs.source import DumpSource
-from gradclip_cli.numerics.dtypes import Raw
-from gradclip_cli.numerics.norms import Sums
+from gradclip_cli.numerics.norms import SumKinds
 from gradclip_cli.numerics.statistics_table import StatsTable, concatenate
 from gradclip_cli.tensors import Slab, TensorSpec, in_order
 from gradclip_cli.text import listed
@@ -108,7 +107,7 @@ class MeasuredDump:
         return {layer: found[layer] for layer in sorted(found, key=natural)}
 
 
-def measure_dump(source: DumpSource, sums: Sums, run: Run, observer_for: ObserverFor | None = None) -> MeasuredDump:
+def measure_dump(source: DumpSource, sums: SumKinds, run: Run, observer_for: ObserverFor | None = None) -> MeasuredDump:
     """Read a dump once, and measure every tensor that counts, in all of its files."""
     with run.open(source) as dump:
         stats = [_measure_file(dump, file, sums, run, observer_for) for file in dump.each()]
@@ -119,15 +118,10 @@ def measure_dump(source: DumpSource, sums: Sums, run: Run, observer_for: Observe
 
 
 def _measure_file(
-    dump: OpenDump, file: OpenFile, sums: Sums, run: Run, observer_for: ObserverFor | None = None
+    dump: OpenDump, file: OpenFile, sums: SumKinds, run: Run, observer_for: ObserverFor | None = None
 ) -> StatsTable:
-    reader = file.reader
+    reader, read = file.reader, FileRead(file.portable, run.progress).read
     observe = observer_for(file.format, reader) if observer_for is not None else None
-
-    def read(spec: TensorSpec, start: int, out: Raw) -> None:
-        reader.read(spec, start, out)
-        run.progress(out.size, file.path)
-
     found = measure(reader.tensors, dump.counted(file), read, sums, run.workers, observe)
     reader.verify(rest=True)
     return found
@@ -151,10 +145,10 @@ def _digests(dump: MeasuredDump, indices: Iterable[int], run: Run) -> dict[int, 
 
     found = {}
     for file, members in groupby(indices, dump.file_of):
-        with run.reopen(file) as (_, reader):
+        with run.reopen(file) as opened:
             for index in members:
                 spec, digest = dump.tensors[index], hashlib.sha256()
                 for piece in in_order(Slab(0, 1, 0, spec.size), spec):
-                    digest.update(fetch(reader.read, piece, [spec]).data)
+                    digest.update(fetch(opened.reader.read, piece, [spec], run.workers.work).data)
                 found[index] = digest.digest()
     return found

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats import FORMATS, by_name
 from gradclip_cli.formats.base import PICKLE_ADVICE, Format, Options, Reader, check_shapes
+from gradclip_cli.formats.sharing import one_child
 from gradclip_cli.storage.random_access import Fingerprint, InputFile, RandomAccess, changed
 
 _HEAD = 64
@@ -16,8 +17,6 @@ _PICKLED = (".pt", ".pth", ".ckpt", ".bin", ".pkl", ".pickle")
 @contextmanager
 def one_call() -> Iterator[None]:
     """Let all files opened inside share what a format starts for the first of them: HDF5 a child process."""
-    from gradclip_cli.formats.hdf5.sharing import one_child
-
     with one_child():
         yield
 

@@ -10,6 +10,7 @@ from gradclip_cli.errors import InputError
 from gradclip_cli.formats.base import Format, Options, Reader
 from gradclip_cli.formats.headers import Headers
 from gradclip_cli.formats.opening import opened
+from gradclip_cli.formats.portable import PortableReader
 from gradclip_cli.inputs.naming import Place
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpSource
@@ -31,6 +32,7 @@ class OpenFile(NamedTuple):
     format: Format
     reader: Reader
     tensors: Sequence[TensorSpec]
+    portable: PortableReader  # the same reader, for tasks
 
     @property
     def path(self) -> str:
@@ -73,7 +75,8 @@ class OpenDump:
         return files
 
     def _opened(self, path: str) -> OpenFile:
-        format, reader = self._open.enter_context(opened(path, *_how(self._selection, self._headers)))
+        options, name = _how(self._selection, self._headers)
+        format, reader = self._open.enter_context(opened(path, options, name))
         names = [spec.name for spec in reader.tensors]
         own = self.source.layout.tensor_names(path, names)
         tensors = reader.tensors
@@ -83,7 +86,7 @@ class OpenDump:
         self.tensors += tensors
         self.non_numeric += reader.others
         self._names.append(names)
-        return OpenFile(format, reader, tensors)
+        return OpenFile(format, reader, tensors, PortableReader.of(format, reader, options))
 
     def check(self) -> None:
         """Raise InputError where the files, all of which were opened, are not one dump, or are not its files any more."""
@@ -108,10 +111,11 @@ class OpenDump:
 
 
 @contextmanager
-def reopened(file: DumpFile, selection: Selection, headers: Headers | None = None) -> Iterator[tuple[Format, Reader]]:
-    """Open a file again for another pass; raise InputError where it is not the file any more that it was."""
-    with opened(file.path, *_how(selection, headers), file.fingerprint) as (format, reader):
-        yield format, reader
+def reopened(file: DumpFile, selection: Selection, headers: Headers | None = None) -> Iterator[OpenFile]:
+    """Open a file again, with the names of its own; raise InputError where it is not the file any more that it was."""
+    options, name = _how(selection, headers)
+    with opened(file.path, options, name, file.fingerprint) as (format, reader):
+        yield OpenFile(format, reader, reader.tensors, PortableReader.of(format, reader, options))
 
 
 def tensor_names(path: str, most: int) -> list[str]:

@@ -1,12 +1,10 @@
 """What one dump is made of: a value that is made once, when the inputs are found, and carried by every plan."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 
-@dataclass(frozen=True)
-class DumpSource:
+class DumpSource(NamedTuple):
     """Files that are one dump, in their order, and the layout that says how they belong together.
 
     `location` is what the dump goes by: its only file, its index, its folder, or else the first of its files.

@@ -1,1 +1,1 @@
-"""How numbers lie in files, and the arithmetic on them."""
+"""Stored elements in, numbers out: dtypes, exact norms, statistics, scaling and comparing. Only numpy, no files."""

@@ -1,4 +1,4 @@
-"""Two tensors of one shape compared piece by piece."""
+"""Compare two tensors of one shape, piece by piece."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -7,95 +7,110 @@ import numpy as np
 
 from gradclip_cli.numerics.differences import Difference, Numbers, Tolerance, difference, numbers, worst
 from gradclip_cli.numerics.dtypes import DType, Raw
-from gradclip_cli.numerics.norms import BLOCK, Power
-from gradclip_cli.numerics.products import Length, Squares, Sums, concatenated, length, product, products, squares
+from gradclip_cli.numerics.norms import BLOCK, ScaledSum
+from gradclip_cli.numerics.products import (
+    BlockSquares,
+    BlockSums,
+    L2Norm,
+    concatenate,
+    l2_norm,
+    product,
+    products,
+    squares,
+)
+from gradclip_cli.numerics.workspace import Workspace
 
 _CHUNK = 4 * BLOCK
-"""What is computed with at once, so that all that is made of it stays in the cache of a core."""
+"""How many elements are compared at once: few enough for all intermediate arrays to stay in the cache of a core."""
 
 
 class Chunk(NamedTuple):
-    """What a few blocks of two tensors have to do with each other; squares are of floats only, products if both are."""
+    """The comparison of a few blocks of two tensors; `a` and `b` are None unless they are floats, `products` unless both are."""
 
     difference: Difference
-    a: Squares | None = None
-    b: Squares | None = None
-    products: Sums | None = None
+    a: BlockSquares | None = None
+    b: BlockSquares | None = None
+    products: BlockSums | None = None
 
 
 class Comparison(NamedTuple):
-    """What two tensors have to do with each other; lengths are of floats only, the product (Σa·b) if both are."""
+    """The comparison of two tensors; `a` and `b` are None unless they are floats, `product` (Σa·b) unless both are."""
 
     difference: Difference
-    a: Length | None = None
-    b: Length | None = None
-    product: Power | None = None
+    a: L2Norm | None = None
+    b: L2Norm | None = None
+    product: ScaledSum | None = None
 
 
-def compare_piece(a: Raw, b: Raw, dtypes: tuple[DType, DType], tolerance: Tolerance) -> Chunk:
-    """Compare consecutive elements of two tensors, beginning at a whole number of blocks."""
+def compare_piece(a: Raw, b: Raw, dtypes: tuple[DType, DType], tolerance: Tolerance, work: Workspace) -> Chunk:
+    """Compare consecutive elements of two tensors, from a block boundary on; `a` and `b` are their bytes, of any two dtypes."""
     of_a, of_b = dtypes
     chunks = []
-    for start, stop, width in _cut(a.size // of_a.itemsize):
+    for start, stop, width in _split(a.size // of_a.itemsize):
         part_a = a[start * of_a.itemsize : stop * of_a.itemsize]
         part_b = b[start * of_b.itemsize : stop * of_b.itemsize]
         if of_a == of_b and np.array_equal(part_a, part_b):
-            chunks.append(_twin(part_a, of_a, width))
+            chunks.append(_compare_identical(part_a, of_a, width, work))
         else:
-            pair = numbers(part_a, of_a, "numbers a"), numbers(part_b, of_b, "numbers b")
-            chunks.append(_chunk(difference(*pair, tolerance), pair, dtypes, width))
-    return chunks[0] if len(chunks) == 1 else _merged(chunks)
+            pair = numbers(part_a, of_a, work.numbers_a, work), numbers(part_b, of_b, work.numbers_b, work)
+            chunks.append(_compare_chunk(difference(*pair, tolerance, work), pair, dtypes, width, work))
+    return chunks[0] if len(chunks) == 1 else _concatenate_chunks(chunks)
 
 
 def merge(chunks: Sequence[Chunk], dtypes: tuple[DType, DType]) -> Comparison:
-    """Merge the pieces of two tensors of these dtypes, in any order."""
+    """Merge the pieces of two tensors of these dtypes, given in any order."""
     floats = [dtype.is_float for dtype in dtypes]
     return Comparison(
         worst(chunk.difference for chunk in chunks),
-        length([chunk.a for chunk in chunks if chunk.a is not None]) if floats[0] else None,
-        length([chunk.b for chunk in chunks if chunk.b is not None]) if floats[1] else None,
+        l2_norm([chunk.a for chunk in chunks if chunk.a is not None]) if floats[0] else None,
+        l2_norm([chunk.b for chunk in chunks if chunk.b is not None]) if floats[1] else None,
         product([chunk.products for chunk in chunks if chunk.products is not None]) if all(floats) else None,
     )
 
 
-def _twin(raw: Raw, dtype: DType, width: int) -> Chunk:
-    """Measure elements that are the same, bit for bit, in both."""
+def _compare_identical(raw: Raw, dtype: DType, width: int, work: Workspace) -> Chunk:
+    """Compare elements that are identical bit for bit, by measuring them once."""
     if not dtype.is_float:
         return Chunk(Difference(max_rel=0.0 if raw.any() else None))
-    found, _ = squares(numbers(raw, dtype, "numbers a").values.reshape(-1, width), dtype)
+    found, _ = squares(numbers(raw, dtype, work.numbers_a, work).values.reshape(-1, width), dtype, work)
     some = found.nan or found.infinite or bool(found.sums.values.any())
     exponents, values = found.sums
-    return Chunk(Difference(max_rel=0.0 if some else None), found, found, Sums(2 * exponents, values))
+    return Chunk(Difference(max_rel=0.0 if some else None), found, found, BlockSums(2 * exponents, values))
 
 
-def _chunk(found: Difference, pair: tuple[Numbers, Numbers], dtypes: tuple[DType, DType], width: int) -> Chunk:
+def _compare_chunk(
+    found: Difference, pair: tuple[Numbers, Numbers], dtypes: tuple[DType, DType], width: int, work: Workspace
+) -> Chunk:
     measured = [
-        squares(side.values.reshape(-1, width), dtype) if dtype.is_float else None
+        squares(side.values.reshape(-1, width), dtype, work) if dtype.is_float else None
         for side, dtype in zip(pair, dtypes, strict=True)
     ]
     a, b = measured
-    dot = products(a[1], b[1], a[0], b[0]) if a is not None and b is not None else None
+    dot = products(a[1], b[1], a[0], b[0], work) if a is not None and b is not None else None
     return Chunk(found, a and a[0], b and b[0], dot)
 
 
-def _merged(chunks: Sequence[Chunk]) -> Chunk:
-    """Make one of the chunks of a piece."""
-    squares_a, squares_b = _united([chunk.a for chunk in chunks]), _united([chunk.b for chunk in chunks])
+def _concatenate_chunks(chunks: Sequence[Chunk]) -> Chunk:
+    """Make one chunk of the consecutive chunks of a piece."""
+    squares_a, squares_b = (
+        _concatenate_squares([chunk.a for chunk in chunks]),
+        _concatenate_squares([chunk.b for chunk in chunks]),
+    )
     dots = [chunk.products for chunk in chunks if chunk.products is not None]
     found = worst(chunk.difference for chunk in chunks)
-    return Chunk(found, squares_a, squares_b, concatenated(dots) if dots else None)
+    return Chunk(found, squares_a, squares_b, concatenate(dots) if dots else None)
 
 
-def _united(parts: Sequence[Squares | None]) -> Squares | None:
+def _concatenate_squares(parts: Sequence[BlockSquares | None]) -> BlockSquares | None:
     known = [part for part in parts if part is not None]
     if not known:
         return None
-    sums = concatenated([part.sums for part in known])
-    return Squares(sums, any(part.nan for part in known), any(part.infinite for part in known))
+    sums = concatenate([part.sums for part in known])
+    return BlockSquares(sums, any(part.nan for part in known), any(part.infinite for part in known))
 
 
-def _cut(size: int) -> Iterator[tuple[int, int, int]]:
-    """Yield where each chunk begins and ends, and how wide its rows are: a block, or what is left of one."""
+def _split(size: int) -> Iterator[tuple[int, int, int]]:
+    """Yield the start and stop of each chunk, in elements, and the width of its rows: a block, or the rest at the end."""
     full = size - size % BLOCK
     for start in range(0, full, _CHUNK):
         yield start, min(start + _CHUNK, full), BLOCK

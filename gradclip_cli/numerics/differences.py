@@ -1,6 +1,6 @@
-"""How far apart the elements of two tensors are.
+"""Measure how far apart the elements of two tensors are.
 
-Elements are numbers, whatever they are stored as. NaN equals NaN, +0 equals -0, an infinity equals itself only, and any
+Elements are compared as numbers, whatever their dtypes. NaN equals NaN, +0 equals -0, an infinity equals itself only, and any
 other two are equal if |a - b| <= atol + rtol·|b|, as in `numpy.isclose`.
 """
 
@@ -12,16 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradclip_cli.numerics.dtypes import DType, Raw, decode, words_of
-from gradclip_cli.numerics.workspace import borrow
+from gradclip_cli.numerics.workspace import Buffer, Workspace
 
 Wide = NDArray[np.float64]
 
 _EXACT = 1 << 53
-"""Whole numbers up to here are float64 numbers."""
+"""Float64 holds every whole number up to here."""
 
 
 class Tolerance(NamedTuple):
-    """How far apart equal elements may be."""
+    """How far apart two elements may be and still count as equal."""
 
     rtol: float = 0.0
     atol: float = 0.0
@@ -40,37 +40,37 @@ class Difference(NamedTuple):
 
 
 class Numbers(NamedTuple):
-    """Elements as float64; for whole numbers that float64 does not hold, `rest` is what has to be added."""
+    """Elements as float64; where float64 cannot hold a whole number, its exact value is `values + rest`."""
 
     values: Wide
     rest: Wide | None = None
 
 
-def numbers(raw: Raw, dtype: DType, name: str) -> Numbers:
-    """Return the numbers that are stored, exactly, good until the next call for this `name` in this thread."""
-    values = borrow(name, raw.size // dtype.itemsize, np.float64)
+def numbers(raw: Raw, dtype: DType, out: Buffer, work: Workspace) -> Numbers:
+    """Decode stored elements of any dtype but complex, exactly, into memory of `out`."""
+    values = out.take(raw.size // dtype.itemsize, np.float64)
     if dtype.kind == "int" and dtype.itemsize == 8:
-        return _large(decode(raw, dtype), values)
+        return _split_int64(decode(raw, dtype, work), values)
     with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN like any other
-        np.copyto(values, words_of(raw, dtype) != 0 if dtype.kind == "bool" else decode(raw, dtype))
+        np.copyto(values, words_of(raw, dtype) != 0 if dtype.kind == "bool" else decode(raw, dtype, work))
     return Numbers(values)
 
 
-def difference(a: Numbers, b: Numbers, tolerance: Tolerance) -> Difference:
-    """Compare elements, at least one."""
+def difference(a: Numbers, b: Numbers, tolerance: Tolerance, work: Workspace) -> Difference:
+    """Compare two equally long, nonempty arrays of elements."""
     with np.errstate(all="ignore"):
-        apart = np.subtract(a.values, b.values, out=borrow("apart", a.values.size, np.float64))
+        apart = np.subtract(a.values, b.values, out=work.distance.take(a.values.size, np.float64))
         if a.rest is not None or b.rest is not None:
             apart += _or_zero(a.rest) - _or_zero(b.rest)
         np.abs(apart, out=apart)
-        size = np.abs(b.values, out=borrow("size of b", b.values.size, np.float64))
+        size = np.abs(b.values, out=work.size_b.take(b.values.size, np.float64))
         if math.isfinite(apart.max()):
-            return _measured(apart, size, tolerance)
-        return _with_nonfinite(a.values, b.values, apart, tolerance)
+            return _compare_finite(apart, size, tolerance)
+        return _compare_mixed(a.values, b.values, apart, tolerance)
 
 
 def worst(parts: Iterable[Difference]) -> Difference:
-    """Merge what was found in several pieces, in any order."""
+    """Merge the differences of several pieces, given in any order."""
     found = list(parts)
     ratios = [part.max_rel for part in found if part.max_rel is not None]
     return Difference(
@@ -80,7 +80,8 @@ def worst(parts: Iterable[Difference]) -> Difference:
     )
 
 
-def _large(whole: NDArray[Any], values: Wide) -> Numbers:
+def _split_int64(whole: NDArray[Any], values: Wide) -> Numbers:
+    """Return 64-bit whole numbers as float64 and the rest that float64 cannot hold."""
     np.copyto(values, whole)
     if not whole.size or max(int(whole.max()), -int(whole.min())) <= _EXACT:
         return Numbers(values)
@@ -92,8 +93,8 @@ def _or_zero(rest: Wide | None) -> Wide | float:
     return 0.0 if rest is None else rest
 
 
-def _measured(apart: Wide, size: Wide, tolerance: Tolerance) -> Difference:
-    """Compare by |a - b| and |b|, where both are finite; `size` is used up."""
+def _compare_finite(apart: Wide, size: Wide, tolerance: Tolerance) -> Difference:
+    """Compare finite elements by `apart` = |a - b| and `size` = |b|; `size` is overwritten."""
     rtol, atol = tolerance
     most = float(apart.max())
     same = most <= atol or (rtol > 0 and bool((apart <= atol + rtol * size).all()))
@@ -103,23 +104,23 @@ def _measured(apart: Wide, size: Wide, tolerance: Tolerance) -> Difference:
     return Difference(same, most, float(np.divide(apart, size, out=size).max()))
 
 
-def _with_nonfinite(a: Wide, b: Wide, apart: Wide, tolerance: Tolerance) -> Difference:
-    """Compare where there are NaN or infinities, or finite numbers whose difference is not in the range of float64."""
+def _compare_mixed(a: Wide, b: Wide, apart: Wide, tolerance: Tolerance) -> Difference:
+    """Compare elements some of which are NaN, infinite, or finite but farther apart than float64 can hold."""
     usual = np.isfinite(apart)
     far = ~usual & np.isfinite(a) & np.isfinite(b)
     odd = ~usual & ~far
-    parts = [_measured(apart[usual], np.abs(b[usual]), tolerance)] if usual.any() else []
+    parts = [_compare_finite(apart[usual], np.abs(b[usual]), tolerance)] if usual.any() else []
     if far.any():
         quarter = np.abs(b[far] / 4)
-        found = _measured(np.abs(a[far] / 4 - b[far] / 4), quarter, Tolerance(tolerance.rtol, tolerance.atol / 4))
+        found = _compare_finite(np.abs(a[far] / 4 - b[far] / 4), quarter, Tolerance(tolerance.rtol, tolerance.atol / 4))
         parts.append(found._replace(max_abs=math.inf))
     if odd.any():
-        parts.append(_odd(a[odd], b[odd]))
+        parts.append(_compare_nonfinite(a[odd], b[odd]))
     return worst(parts)
 
 
-def _odd(a: Wide, b: Wide) -> Difference:
-    """Compare elements of which one at least is NaN or infinite."""
+def _compare_nonfinite(a: Wide, b: Wide) -> Difference:
+    """Compare pairs of elements in each of which at least one is NaN or infinite."""
     same = (a == b) | (np.isnan(a) & np.isnan(b))
     apart = np.where(same, 0.0, np.where(np.isnan(a) | np.isnan(b), math.nan, math.inf))
     known = apart[b != 0]
@@ -127,5 +128,5 @@ def _odd(a: Wide, b: Wide) -> Difference:
 
 
 def _largest(values: list[float]) -> float:
-    """The largest number; NaN if there is one."""
+    """Return the largest number, NaN if there is any."""
     return math.nan if any(map(math.isnan, values)) else max(values, default=0.0)

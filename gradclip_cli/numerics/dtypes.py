@@ -1,4 +1,4 @@
-"""How numbers lie in files, and how they are computed with.
+"""Element types as they are stored in files, and their conversion to numbers and back.
 
 Stored elements are raw bytes. `decode` makes them float32 or float64, always exactly; `encode` rounds them back, to
 nearest even.
@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradclip_cli.numerics.narrow_floats import index_of, round_bits, values_of
-from gradclip_cli.numerics.workspace import borrow, scratch
+from gradclip_cli.numerics.workspace import Workspace
 
 Raw = NDArray[np.uint8]
 Floats = NDArray[Any]  # float32 or float64
 
 
 class DType(NamedTuple):
-    """An element type as it lies in a file.
+    """An element type as it is stored in a file.
 
     `kind` is `float`, `int`, `bool`, `complex` or `other` (kept, never computed with); `swapped` says that the bytes are
     in the other order than this machine's. `exponent` and `mantissa` are the bits of a float narrower than float32.
@@ -33,7 +33,7 @@ class DType(NamedTuple):
 
     @property
     def is_float(self) -> bool:
-        """Whether elements of this type are gradients."""
+        """Whether elements of this type can be gradients."""
         return self.kind == "float"
 
     @property
@@ -85,10 +85,10 @@ def to_numpy(dtype: DType) -> np.dtype[Any]:
     return plain.newbyteorder() if dtype.swapped else plain
 
 
-def decode(raw: Raw, dtype: DType) -> Floats:
+def decode(raw: Raw, dtype: DType, work: Workspace) -> Floats:
     """Return the numbers in `raw`, exactly, as float32 or float64.
 
-    What is stored as either in this machine's order is a view of `raw`; anything else is good until this thread's next call.
+    What is stored as either is a view of `raw`, or of a copy in this machine's order; anything else lies in `work.decoded`.
     """
     words = words_of(raw, dtype)
     if dtype.swapped:
@@ -96,33 +96,33 @@ def decode(raw: Raw, dtype: DType) -> Floats:
     if not dtype.narrow:
         return words.view(dtype.name)
     if dtype.name == "bfloat16":
-        bits = borrow("bfloat16", words.size, np.uint32)
+        bits = work.decoded.take(words.size, np.uint32)
         np.copyto(bits, words)
         return np.left_shift(bits, 16, out=bits).view(np.float32)
-    out = borrow("decoded", words.size, np.float64)
-    return np.take(values_of(dtype), index_of(words), out=out, mode="clip")
+    out = work.decoded.take(words.size, np.float64)
+    return np.take(values_of(dtype), index_of(words, work), out=out, mode="clip")
 
 
-def widen(values: Floats) -> NDArray[np.float64]:
-    """Return `values` as float64: themselves, or a copy that is good until this thread's next call.
+def widen(values: Floats, work: Workspace) -> NDArray[np.float64]:
+    """Return `values` as float64: themselves, or a copy in `work.widened`.
 
     A signalling NaN among them is an invalid operation; whether that warns is left to who calls.
     """
     if values.dtype == np.float64:
         return values
-    out = scratch(values.size, np.float64)
+    out = work.widened.take(values.size, np.float64)
     np.copyto(out, values)
     return out
 
 
-def encode(values: Floats, dtype: DType, raw: Raw) -> None:
+def encode(values: Floats, dtype: DType, raw: Raw, work: Workspace) -> None:
     """Round `values` to `dtype`, to nearest even, into `raw`; narrow floats are rounded from float32."""
     words = words_of(raw, dtype)
     with np.errstate(over="ignore", invalid="ignore"):
         if dtype.narrow:
-            single = borrow("single", values.size, np.float32)
+            single = work.single.take(values.size, np.float32)
             np.copyto(single, values, casting="same_kind")
-            np.copyto(words, round_bits(single, dtype), casting="unsafe")
+            np.copyto(words, round_bits(single, dtype, work), casting="unsafe")
         elif not np.may_share_memory(words, values):
             np.copyto(words.view(dtype.name), values, casting="same_kind")
     if dtype.swapped:
@@ -134,15 +134,15 @@ def words_of(raw: Raw, dtype: DType) -> NDArray[Any]:
     return raw.view(f"u{dtype.itemsize}")
 
 
-def constant(value: float, dtype: DType) -> NDArray[Any]:
+def constant(value: float, dtype: DType, work: Workspace) -> NDArray[Any]:
     """Return `value` rounded to `dtype`, as one stored word."""
     raw = np.empty(dtype.itemsize, np.uint8)
-    encode(np.array([value]), dtype, raw)
+    encode(np.array([value]), dtype, raw, work)
     return words_of(raw, dtype)
 
 
 def value_of(word: int, dtype: DType) -> float:
-    """Return the number that one stored word of a narrow float stands for."""
+    """Return the value of one stored word of a narrow float."""
     if dtype.name == "bfloat16":
         return float(np.uint32(int(word) << 16).view(np.float32))
     return float(values_of(dtype)[word])

@@ -1,4 +1,4 @@
-"""The statistics of a piece of a tensor, and of small tensors side by side."""
+"""Measure a piece of a tensor, or small tensors that lie side by side."""
 
 import math
 from collections.abc import Sequence
@@ -10,93 +10,102 @@ from numpy.typing import NDArray
 from gradclip_cli.numerics import norms
 from gradclip_cli.numerics.dtypes import DType, Floats, Raw, decode, value_of, widen, words_of
 from gradclip_cli.numerics.narrow_floats import magnitudes, overflow_bits
-from gradclip_cli.numerics.norms import BLOCK, Sums
+from gradclip_cli.numerics.norms import BLOCK, SumKinds
 from gradclip_cli.numerics.statistics import PieceStats, merge
 from gradclip_cli.numerics.statistics_table import StatsArrays
-from gradclip_cli.numerics.workspace import scratch
+from gradclip_cli.numerics.workspace import Workspace
 
 Powers = tuple[list[NDArray[np.int64]], list[NDArray[np.float64]]]
-"""Exponents and values of sums: of each sum taken, those of all rows."""
+"""Exponents and values of sums: for each kind of sum one array each, of shape (rows,)."""
 
 _PLAIN = frozenset({1.0, 2.0})
+"""The kinds of sums that stay in the range of float64 for all elements narrower than float64."""
 
 
-def measure_piece(raw: Raw, dtype: DType, types: Sums) -> PieceStats:
-    """Measure consecutive elements of one tensor, beginning at a whole number of blocks."""
-    values, peak, zeros, finite = _looked_at(raw, dtype)
+def measure_piece(raw: Raw, dtype: DType, types: SumKinds, work: Workspace) -> PieceStats:
+    """Measure consecutive elements of one tensor, from a block boundary on."""
+    values, peak, zeros, finite = _inspect(raw, dtype, work)
     counts = (values.size, zeros, 0, 0, 0)
     if not finite:
-        values = decode(raw, dtype)
+        values = decode(raw, dtype, work)
         counts = (values.size, zeros, *_nonfinite(values))
         values = np.where(np.isfinite(values), values, values.dtype.type(0))
         peak = float(np.abs(values).max(initial=0))
-    exponents, sums = _by_block(widen(values), types, dtype)
+    if not _needs_no_peaks(types, dtype):
+        values = widen(values, work)
+    exponents, sums = _by_block(values, types, dtype, work)
     return PieceStats(counts, peak, tuple(exponents), tuple(sums))
 
 
-def measure_small(raw: Raw, dtype: DType, sizes: Sequence[int], types: Sums) -> StatsArrays:
-    """Measure tensors of at most one block each that lie side by side; those of one size in one go, with the same bits."""
+def measure_small(raw: Raw, dtype: DType, sizes: Sequence[int], types: SumKinds, work: Workspace) -> StatsArrays:
+    """Measure adjacent tensors of at most one block each; neighbours of one size at once, with the bits that each has alone."""
     itemsize, at, blocks = dtype.itemsize, 0, []
     for size, run in groupby(sizes):
         count = sum(1 for _ in run)
         part = raw[at : at + count * size * itemsize]
         at += part.size
-        blocks.append(_measure_rows(part, dtype, count, size, types))
+        blocks.append(_measure_rows(part, dtype, count, size, types, work))
     return StatsArrays(*(np.concatenate(arrays) for arrays in zip(*blocks, strict=True)))
 
 
-def _measure_rows(raw: Raw, dtype: DType, count: int, size: int, types: Sums) -> StatsArrays:
-    values = decode(raw, dtype)
+def _measure_rows(raw: Raw, dtype: DType, count: int, size: int, types: SumKinds, work: Workspace) -> StatsArrays:
+    """Measure `count` adjacent tensors of `size` elements each."""
+    values = decode(raw, dtype, work)
     if count == 1 or not size or not np.isfinite(values).all():
         each = size * dtype.itemsize
         parts = (raw[k * each : (k + 1) * each] for k in range(count))
-        return StatsArrays.of([merge([measure_piece(part, dtype, types)], types) for part in parts], len(types))
-    rows = widen(values).reshape(count, size)
-    exponents, sums = _powers(rows, types, dtype)
+        return StatsArrays.of([merge([measure_piece(part, dtype, types, work)], types) for part in parts], len(types))
+    rows = widen(values, work).reshape(count, size)
+    exponents, sums = _powers(rows, types, dtype, work)
     zeros, nonfinite = np.count_nonzero(rows == 0, axis=1), np.zeros((3, count), np.int64)
     ints = np.array([np.full(count, size), zeros, *nonfinite, *exponents], np.int64)
     return StatsArrays(ints.T, np.array([_peaks(rows), *sums]).T)
 
 
-def _by_block(values: NDArray[np.float64], types: Sums, dtype: DType) -> Powers:
-    """Return exponents and sums of each block of a piece; the last one may be shorter."""
+def _by_block(values: Floats, types: SumKinds, dtype: DType, work: Workspace) -> Powers:
+    """Sum each block of a piece; the last one may be shorter."""
     full = values.size - values.size % BLOCK
     if full == values.size > 0:
-        return _powers(values.reshape(-1, BLOCK), types, dtype)
-    exponents, sums = _powers(values[full:].reshape(1, -1), types, dtype)
+        return _powers(values.reshape(-1, BLOCK), types, dtype, work)
+    exponents, sums = _powers(values[full:].reshape(1, -1), types, dtype, work)
     if not full:
         return exponents, sums
-    before = _powers(values[:full].reshape(-1, BLOCK), types, dtype)
+    before = _powers(values[:full].reshape(-1, BLOCK), types, dtype, work)
     return (
         [np.concatenate(both) for both in zip(before[0], exponents, strict=True)],
         [np.concatenate(both) for both in zip(before[1], sums, strict=True)],
     )
 
 
-def _powers(rows: NDArray[np.float64], types: Sums, dtype: DType) -> Powers:
-    """Return exponents and sums of each row for each sum taken; peaks are looked for only where a sum needs them."""
-    peaks = None if dtype.itemsize < 8 and _PLAIN.issuperset(types) else _peaks(rows)
-    found = [norms.block_powers(rows, p, peaks) for p in types]
+def _powers(rows: Floats, types: SumKinds, dtype: DType, work: Workspace) -> Powers:
+    """Take each kind of sum of each row; rows may be float32 where peaks are not needed."""
+    peaks = None if _needs_no_peaks(types, dtype) else _peaks(rows)
+    found = [norms.block_powers(rows, p, peaks, work) for p in types]
     return [exponents for exponents, _ in found], [sums for _, sums in found]
 
 
+def _needs_no_peaks(types: SumKinds, dtype: DType) -> bool:
+    """Return whether no sum can leave the range of float64, so that no block has to be scaled by its largest |x|."""
+    return dtype.itemsize < 8 and _PLAIN.issuperset(types)
+
+
 def _peaks(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The largest |x| of each row."""
+    """Return the largest |x| of each row."""
     peaks: NDArray[np.float64] = np.abs(np.maximum(rows.max(axis=1, initial=0), -rows.min(axis=1, initial=0)))
     return peaks
 
 
-def _looked_at(raw: Raw, dtype: DType) -> tuple[Floats, float, int, bool]:
-    """Return the elements (of narrow floats without their sign), the largest |x|, the number of zeros, and if all is finite."""
+def _inspect(raw: Raw, dtype: DType, work: Workspace) -> tuple[Floats, float, int, bool]:
+    """Return the elements (narrow floats without their sign), the largest |x|, the count of zeros, and whether all are finite."""
     if dtype.narrow and not dtype.swapped:
         words = words_of(raw, dtype)
-        size = scratch(words.size, words.dtype.type)
+        size = work.unsigned.take(words.size, words.dtype.type)
         np.bitwise_and(words, (1 << (8 * dtype.itemsize - 1)) - 1, out=size)
         top, zeros = size.max(initial=0), size.size - int(np.count_nonzero(size))
-        return magnitudes(size, dtype), value_of(top, dtype), zeros, bool(top < overflow_bits(dtype))
-    values = decode(raw, dtype)
+        return magnitudes(size, dtype, work), value_of(top, dtype), zeros, bool(top < overflow_bits(dtype))
+    values = decode(raw, dtype, work)
     low, high = float(values.min(initial=0)), float(values.max(initial=0))
-    zero = scratch(values.size, np.bool_)
+    zero = work.is_zero.take(values.size, np.bool_)
     np.equal(values, 0, out=zero)
     return values, abs(max(high, -low)), int(np.count_nonzero(zero)), math.isfinite(low) and math.isfinite(high)
 

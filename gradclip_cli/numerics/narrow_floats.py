@@ -1,4 +1,4 @@
-"""Floats of 16 and 8 bits: tables of their values, and rounding by integer arithmetic.
+"""Convert floats of 16 and 8 bits: by tables of their values, and by rounding in integer arithmetic.
 
 The usual casts take 50 to 100 ns for each subnormal, and gradients are full of them.
 """
@@ -10,44 +10,44 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gradclip_cli.numerics.workspace import borrow, scratch
+from gradclip_cli.numerics.workspace import Workspace
 
 
 class Narrow(Hashable, Protocol):
-    """What has to be known of a narrow float."""
+    """The format of a narrow float."""
 
     @property
     def name(self) -> str:
-        """Its name; e4m3fn has no infinity."""
+        """Its name; float8_e4m3fn has no infinity."""
 
     @property
     def itemsize(self) -> int:
-        """Its size in bytes."""
+        """The size of an element in bytes."""
 
     @property
     def exponent(self) -> int:
-        """The bits of its exponent."""
+        """The number of bits of its exponent."""
 
     @property
     def mantissa(self) -> int:
-        """The bits of its mantissa that are stored."""
+        """The number of bits of its mantissa that are stored."""
 
 
-def round_bits(single: NDArray[np.float32], dtype: Narrow) -> NDArray[np.uint32]:
+def round_bits(single: NDArray[np.float32], dtype: Narrow, work: Workspace) -> NDArray[np.uint32]:
     """Round float32 to the bits of a narrower float, in place; the classic arithmetic of hardware half converters."""
     if dtype.exponent == 8:
-        return _round_bfloat16(single)
+        return _round_bfloat16(single, work)
     drop = 23 - dtype.mantissa
     bits = single.view(np.uint32)
-    sign = borrow("sign", bits.size, np.uint32)
+    sign = work.sign.take(bits.size, np.uint32)
     np.right_shift(bits, 31, out=sign)
     np.left_shift(sign, dtype.exponent + dtype.mantissa, out=sign)
     np.bitwise_and(bits, 0x7FFFFFFF, out=bits)
     nan = np.isnan(single) if np.isnan(single.max(initial=0)) else None
-    fixed = _fixed_point(single, dtype)
+    fixed = _fixed_point(single, dtype, work)
     # Rebias the exponent, one too low: what is subnormal in the narrow type wraps around to more than any fixed point.
     rebias = ((1 << (dtype.exponent - 1)) - 2 - 127) << 23
-    _round_up(bits, drop, rebias)
+    _round_up(bits, drop, rebias, work)
     np.right_shift(bits, drop, out=bits)
     np.add(bits, np.uint32(1 << dtype.mantissa), out=bits)
     np.minimum(bits, fixed, out=bits)
@@ -57,33 +57,33 @@ def round_bits(single: NDArray[np.float32], dtype: Narrow) -> NDArray[np.uint32]
     return np.bitwise_or(bits, sign, out=bits)
 
 
-def _round_bfloat16(single: NDArray[np.float32]) -> NDArray[np.uint32]:
+def _round_bfloat16(single: NDArray[np.float32], work: Workspace) -> NDArray[np.uint32]:
     """Round float32 to bfloat16, which has its exponent: half of the last kept bit is added, the sign stays where it is."""
     bits = single.view(np.uint32)
     nan = np.isnan(single) if np.isnan(single.max(initial=0)) else None
-    _round_up(bits, 16, 0)
+    _round_up(bits, 16, 0, work)
     np.right_shift(bits, 16, out=bits)
     if nan is not None:
         bits[nan] = 0x7FC0
     return bits
 
 
-def _round_up(bits: NDArray[np.uint32], drop: int, rebias: int) -> None:
+def _round_up(bits: NDArray[np.uint32], drop: int, rebias: int, work: Workspace) -> None:
     """Add just under half of the last kept bit, and the whole half where that bit is odd."""
-    odd = borrow("odd", bits.size, np.uint32)
+    odd = work.odd.take(bits.size, np.uint32)
     np.right_shift(bits, drop, out=odd)
     np.bitwise_and(odd, 1, out=odd)
     np.add(odd, np.uint32((rebias + (1 << (drop - 1)) - 1) & 0xFFFFFFFF), out=odd)
     np.add(bits, odd, out=bits)
 
 
-def _fixed_point(size: NDArray[np.float32], dtype: Narrow) -> NDArray[np.uint32]:
+def _fixed_point(size: NDArray[np.float32], dtype: Narrow, work: Workspace) -> NDArray[np.uint32]:
     """Round to a multiple of the smallest subnormal: the bits of what is subnormal, and more than the bits of what is not.
 
     Adding a power of two makes the processor round at the place of its last bit.
     """
     bias = (1 << (dtype.exponent - 1)) - 1
-    shifted = borrow("fixed", size.size, np.float32)
+    shifted = work.fixed_point.take(size.size, np.float32)
     magic = np.float32(2.0 ** (1 - bias - dtype.mantissa + 23))
     np.add(size, magic, out=shifted)
     words = shifted.view(np.uint32)
@@ -91,7 +91,7 @@ def _fixed_point(size: NDArray[np.float32], dtype: Narrow) -> NDArray[np.uint32]
 
 
 def overflow_bits(dtype: Narrow) -> np.uint32:
-    """The bits that stand for what is too large: infinity, or NaN in e4m3fn, which has no infinity."""
+    """Return the word for what is too large: infinity, or NaN in float8_e4m3fn, which has no infinity."""
     if dtype.name == "float8_e4m3fn":
         return np.uint32(0x7F)
     return np.uint32(((1 << dtype.exponent) - 1) << dtype.mantissa)
@@ -99,7 +99,7 @@ def overflow_bits(dtype: Narrow) -> np.uint32:
 
 @cache
 def values_of(dtype: Narrow) -> NDArray[np.float64]:
-    """Every value of a float of 8 or 16 bits, by its bits."""
+    """Return a table of every value of a float of 8 or 16 bits, by its word."""
     bits = np.arange(1 << (8 * dtype.itemsize), dtype=np.int64)
     fraction = bits & ((1 << dtype.mantissa) - 1)
     power = (bits >> dtype.mantissa) & ((1 << dtype.exponent) - 1)
@@ -115,22 +115,22 @@ def values_of(dtype: Narrow) -> NDArray[np.float64]:
     return signed
 
 
-def magnitudes(words: NDArray[Any], dtype: Narrow) -> NDArray[Any]:
+def magnitudes(words: NDArray[Any], dtype: Narrow, work: Workspace) -> NDArray[Any]:
     """Return the numbers whose bits, without a sign, are `words`; infinities and NaN come out wrong, as some other number.
 
-    Good until this thread's next call. Float16 is done without a table, and without letting the processor see a subnormal:
-    with an exponent one too high a normal number comes out doubled, but a subnormal one too large by just 2^-14. The smaller
-    of what both corrections make is right.
+    The result lies in `work.magnitudes`; `words` may lie in `work.unsigned`, and are lost then. Float16 is done without a
+    table, and without letting the processor see a subnormal: with an exponent one too high a normal number comes out doubled,
+    but a subnormal one too large by just 2^-14. The smaller of what both corrections make is right.
     """
     if dtype.itemsize == 1:
         found: NDArray[np.float64] = values_of(dtype)[words]
         return found
-    bits = borrow("magnitudes", words.size, np.uint32)
+    bits = work.magnitudes.take(words.size, np.uint32)
     np.copyto(bits, words)
     if dtype.exponent == 8:
         return np.left_shift(bits, 16, out=bits).view(np.float32)
     np.left_shift(bits, 13, out=bits)
-    normal = np.add(bits, np.uint32(112 << 23), out=scratch(words.size, np.uint32))
+    normal = np.add(bits, np.uint32(112 << 23), out=work.normal.take(words.size, np.uint32))
     np.add(bits, np.uint32(113 << 23), out=bits)
     values = bits.view(np.float32)
     np.subtract(values, np.float32(2.0**-14), out=values)
@@ -138,8 +138,8 @@ def magnitudes(words: NDArray[Any], dtype: Narrow) -> NDArray[Any]:
     return values
 
 
-def index_of(words: NDArray[Any]) -> NDArray[np.intp]:
-    """Return stored words as indices into a table of all values, in scratch memory."""
-    index = scratch(words.size, np.intp)
+def index_of(words: NDArray[Any], work: Workspace) -> NDArray[np.intp]:
+    """Return stored words as indices into a table of all values, in `work.table_index`."""
+    index = work.table_index.take(words.size, np.intp)
     np.copyto(index, words)
     return index

@@ -1,4 +1,4 @@
-"""Sums of powers |x|^P in float64 that neither overflow nor depend on the order in which they are added.
+"""Sum powers |x|^P in float64 without overflow, and with the same bits in whatever order blocks are added.
 
 A sum is kept as `(exponent, value)` and stands for Σ|x|^P = value · 2^(P·exponent). The exponent is 0 but where the
 powers would leave the range of float64: the elements are then scaled by a power of two first.
@@ -12,15 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradclip_cli.numerics.sums import sum_powers, sum_products
-from gradclip_cli.numerics.workspace import borrow
+from gradclip_cli.numerics.workspace import Workspace
 
 BLOCK = 8192
-"""Sums are taken over so many consecutive elements, whatever is read at once; a piece is a whole number of blocks."""
+"""Sums are taken over so many consecutive elements, however many are read at once; a piece is a whole number of blocks."""
 
-Power = tuple[int, float]
+ScaledSum = tuple[int, float]
+"""An exponent and a value, which stand for value · 2^(P·exponent)."""
 
 
-class Clamped(NamedTuple):
+class ClippedSum(NamedTuple):
     """A sum over elements limited to ±c: Σ min(|x|, c) · |x|, or Σ min(|x|, c)² where it is `squared`.
 
     Its exponents count once in the first (value · 2^exponent), twice in the second, as those of other squares do.
@@ -35,73 +36,75 @@ class Clamped(NamedTuple):
         return 2.0 if self.squared else 1.0
 
 
-Sum = float | Clamped
-"""What is summed: |x|^P, by its P, or what is left of elements that are clipped one by one."""
+SumKind = float | ClippedSum
+"""What is summed: |x|^P, given by its P, or what clipping leaves of each element."""
 
-Sums = tuple[Sum, ...]
+SumKinds = tuple[SumKind, ...]
 
 _SAFE = 480
 """Squares of numbers between 2^-480 and 2^480, and sums of 8,192 of them, are in the range of float64."""
 
 
 def block_powers(
-    rows: NDArray[np.float64], p: Sum, peaks: NDArray[Any] | None
+    rows: NDArray[Any], p: SumKind, peaks: NDArray[Any] | None, work: Workspace
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return exponents and values of Σ|x|^P for each row; `peaks` holds the largest |x| of each, all finite.
 
-    None stands for peaks that need not be known: P is 1 or 2, and all are in the range of float32. For P = inf the values
-    are the peaks themselves.
+    None stands for peaks that need not be known: P is 1 or 2, and all are in the range of float32; then the rows may be
+    float32 themselves. For P = inf the values are the peaks.
     """
     exponents = np.zeros(len(rows), np.int64)
     if peaks is None:
-        return exponents, sum_powers(rows, 2.0 if p == 2.0 else 1.0)
-    if isinstance(p, Clamped):
-        return _clamped(rows, p, peaks)
+        return exponents, sum_powers(rows, 2.0 if p == 2.0 else 1.0, work)
+    if isinstance(p, ClippedSum):
+        return _clipped(rows, p, peaks, work)
     if p == math.inf:
         return exponents, peaks.astype(np.float64)
     _, scales = np.frexp(peaks)
     outside = (np.abs(scales) > _SAFE) & (peaks > 0) if p in (1.0, 2.0) else peaks > 0
     if not outside.any():
-        return exponents, sum_powers(rows, p)
+        return exponents, sum_powers(rows, p, work)
     exponents[outside] = scales[outside]
-    return exponents, sum_powers(np.ldexp(rows, -exponents[:, None]), p)
+    return exponents, sum_powers(np.ldexp(rows, -exponents[:, None]), p, work)
 
 
-def _clamped(
-    rows: NDArray[np.float64], kind: Clamped, peaks: NDArray[Any]
+def _clipped(
+    rows: NDArray[np.float64], kind: ClippedSum, peaks: NDArray[Any], work: Workspace
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Scale before and after the limit each by its own power of two: 1e200 may be limited to 1e-200."""
     before, after = _outside(peaks), _outside(np.minimum(peaks, kind.limit))
-    limited = borrow("limited", rows.size, np.float64).reshape(rows.shape)
+    limited = work.limited.take(rows.size, np.float64).reshape(rows.shape)
     np.clip(rows, -kind.limit, kind.limit, out=limited)
     if after.any():
         np.ldexp(limited, -after[:, None], out=limited)
     if kind.squared:
-        return after, sum_products(limited, limited)
+        return after, sum_products(limited, limited, work)
     whole = np.ldexp(rows, -before[:, None]) if before.any() else rows
-    return before + after, sum_products(whole, limited)
+    return before + after, sum_products(whole, limited, work)
 
 
 def _outside(peaks: NDArray[Any]) -> NDArray[np.int64]:
-    """The exponents of peaks whose squares may leave the range of float64, 0 for the others."""
+    """Return the exponents of the peaks whose squares may leave the range of float64, 0 for the others."""
     _, scales = np.frexp(peaks)
     found: NDArray[np.int64] = np.where(np.abs(scales) > _SAFE, scales, 0).astype(np.int64)
     return found
 
 
-def total(parts: Iterable[Power], p: Sum) -> Power:
-    """Add sums of powers exactly, rounding once: in any order the result is the same."""
+def total(parts: Iterable[ScaledSum], p: SumKind) -> ScaledSum:
+    """Add sums exactly and round once, so that their order does not change a bit."""
     kept = [part for part in parts if part[1]]
     if p == math.inf:
         return 0, max((value for _, value in kept), default=0.0)
     top = max((exponent for exponent, _ in kept), default=0)
     if all(exponent == top for exponent, _ in kept):
         return top, math.fsum(value for _, value in kept)
-    degree = p.degree if isinstance(p, Clamped) else p
+    degree = p.degree if isinstance(p, ClippedSum) else p
     return top, math.fsum(value * 2.0 ** (degree * (exponent - top)) for exponent, value in kept)
 
 
-def total_blocks(exponents: Sequence[NDArray[np.int64]], values: Sequence[NDArray[np.float64]], p: Sum) -> Power:
+def total_blocks(
+    exponents: Sequence[NDArray[np.int64]], values: Sequence[NDArray[np.float64]], p: SumKind
+) -> ScaledSum:
     """Add the sums of the blocks of one tensor; the fast way where no block was scaled."""
     if p == math.inf or any(part.any() for part in exponents):
         pairs = zip(np.concatenate(exponents).tolist(), np.concatenate(values).tolist(), strict=True)
@@ -109,7 +112,7 @@ def total_blocks(exponents: Sequence[NDArray[np.int64]], values: Sequence[NDArra
     return 0, math.fsum(value for part in values for value in part.tolist())
 
 
-def norm(power: Power, p: float) -> float:
+def norm(power: ScaledSum, p: float) -> float:
     """Return (Σ|x|^P)^(1/P); infinite where it is above the range of float64.
 
     >>> norm((0, 25.0), 2.0), norm((600, 25.0), 2.0) == 5 * 2.0 ** 600, norm((0, 7.0), 1.0)

@@ -1,4 +1,4 @@
-"""Squares and products of two tensors, summed over fixed blocks as norms are: what norms, their ratio and the cosine come from."""
+"""Norms of two tensors, their ratio and their cosine, from squares and products that are summed over fixed blocks."""
 
 import math
 from collections.abc import Sequence
@@ -9,31 +9,32 @@ from numpy.typing import NDArray
 
 from gradclip_cli.numerics import norms
 from gradclip_cli.numerics.dtypes import DType
-from gradclip_cli.numerics.norms import Power
+from gradclip_cli.numerics.norms import ScaledSum
 from gradclip_cli.numerics.sums import sum_products
+from gradclip_cli.numerics.workspace import Workspace
 
 Rows = NDArray[np.float64]
 
 
-class Sums(NamedTuple):
-    """One sum for each block, each to be multiplied by a power of two."""
+class BlockSums(NamedTuple):
+    """One sum for each block: `values` · 2^`exponents`, or 2^(2·`exponents`) for sums of squares; both of shape (blocks,)."""
 
     exponents: NDArray[np.int64]
     values: Rows
 
 
-class Squares(NamedTuple):
-    """The squares of the finite elements of consecutive blocks, and whether there are others."""
+class BlockSquares(NamedTuple):
+    """The sums of the squares of the finite elements of consecutive blocks, and whether any element is not finite."""
 
-    sums: Sums
+    sums: BlockSums
     nan: bool = False
     infinite: bool = False
 
 
-class Length(NamedTuple):
-    """The sum of the squares of the finite elements of a tensor, and whether there are others."""
+class L2Norm(NamedTuple):
+    """The sum of the squares of the finite elements of a tensor, and whether any element is not finite."""
 
-    square: Power
+    square: ScaledSum
     nan: bool = False
     infinite: bool = False
 
@@ -48,53 +49,53 @@ class Length(NamedTuple):
         return math.nan if self.nan else math.inf if self.infinite else norms.norm(self.square, 2.0)
 
 
-def squares(rows: Rows, dtype: DType) -> tuple[Squares, Rows]:
-    """Return the squares of each row, and the rows with zeros for what is not finite."""
+def squares(rows: Rows, dtype: DType, work: Workspace) -> tuple[BlockSquares, Rows]:
+    """Sum the squares of each row; return them, and the rows with zeros in place of NaN and infinities."""
     if dtype.itemsize < 8:  # the sum of the squares is in the range of float64, whatever the elements
-        sums = Sums(np.zeros(len(rows), np.int64), sum_products(rows, rows))
+        sums = BlockSums(np.zeros(len(rows), np.int64), sum_products(rows, rows, work))
         finite = np.isfinite(sums.values).all()
     else:
         peaks = np.maximum(rows.max(axis=1, initial=0), -rows.min(axis=1, initial=0))
         if finite := np.isfinite(peaks).all():
-            sums = Sums(*norms.block_powers(rows, 2.0, peaks))
+            sums = BlockSums(*norms.block_powers(rows, 2.0, peaks, work))
     if finite:
-        return Squares(sums), rows
+        return BlockSquares(sums), rows
     clean = np.where(np.isfinite(rows), rows, 0.0)
-    found, _ = squares(clean, dtype)
-    return Squares(found.sums, bool(np.isnan(rows).any()), bool(np.isinf(rows).any())), clean
+    found, _ = squares(clean, dtype, work)
+    return BlockSquares(found.sums, bool(np.isnan(rows).any()), bool(np.isinf(rows).any())), clean
 
 
-def products(a: Rows, b: Rows, squares_a: Squares, squares_b: Squares) -> Sums:
-    """Return Σa·b of each row, scaled as its squares are."""
+def products(a: Rows, b: Rows, squares_a: BlockSquares, squares_b: BlockSquares, work: Workspace) -> BlockSums:
+    """Return Σa·b of each row, scaled by the powers of two of both squares."""
     exponents = squares_a.sums.exponents, squares_b.sums.exponents
     a, b = (
         np.ldexp(rows, -scale[:, None]) if scale.any() else rows for rows, scale in zip((a, b), exponents, strict=True)
     )
-    return Sums(exponents[0] + exponents[1], sum_products(a, b))
+    return BlockSums(exponents[0] + exponents[1], sum_products(a, b, work))
 
 
-def concatenated(parts: Sequence[Sums]) -> Sums:
-    """Put the sums of consecutive pieces into one array each, which takes less memory."""
-    return Sums(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+def concatenate(parts: Sequence[BlockSums]) -> BlockSums:
+    """Concatenate the sums of consecutive pieces, which takes less memory than many small arrays."""
+    return BlockSums(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
 
-def length(parts: Sequence[Squares]) -> Length:
-    """Add the squares of the pieces of a tensor, in any order."""
-    return Length(_total([part.sums for part in parts], 2.0), any(p.nan for p in parts), any(p.infinite for p in parts))
+def l2_norm(parts: Sequence[BlockSquares]) -> L2Norm:
+    """Add the squares of the pieces of a tensor, given in any order."""
+    return L2Norm(_total([part.sums for part in parts], 2.0), any(p.nan for p in parts), any(p.infinite for p in parts))
 
 
-def product(parts: Sequence[Sums]) -> Power:
-    """Add the products of the pieces of a tensor, in any order; exponents count once, as those of a 1-norm."""
+def product(parts: Sequence[BlockSums]) -> ScaledSum:
+    """Add the products of the pieces of a tensor, given in any order; value · 2^exponent, as for a 1-norm."""
     return _total(parts, 1.0)
 
 
-def together(lengths: Sequence[Length]) -> Length:
-    """Return the length of several tensors as one vector."""
-    square = norms.total((one.square for one in lengths), 2.0)
-    return Length(square, any(one.nan for one in lengths), any(one.infinite for one in lengths))
+def total(norms_of_tensors: Sequence[L2Norm]) -> L2Norm:
+    """Return the norm of several tensors taken as one vector."""
+    square = norms.total((one.square for one in norms_of_tensors), 2.0)
+    return L2Norm(square, any(one.nan for one in norms_of_tensors), any(one.infinite for one in norms_of_tensors))
 
 
-def ratio(a: Length, b: Length) -> float | None:
+def ratio(a: L2Norm, b: L2Norm) -> float | None:
     """Return |b| / |a|; None where a is zero or either is not finite."""
     if not (a.finite and b.finite and a.square[1]):
         return None
@@ -104,7 +105,7 @@ def ratio(a: Length, b: Length) -> float | None:
         return math.inf
 
 
-def cosine(a: Length, b: Length, product: Power) -> float | None:
+def cosine(a: L2Norm, b: L2Norm, product: ScaledSum) -> float | None:
     """Return Σa·b / (|a|·|b|), between -1 and 1; None where a or b is zero or not finite.
 
     The root is taken of the product of the squares, scaled to lie near 1, so that the cosine of a tensor and itself is 1.
@@ -119,5 +120,5 @@ def cosine(a: Length, b: Length, product: Power) -> float | None:
     return max(-1.0, min(1.0, math.ldexp(mantissa / root, exponent_ab + product[0] - exponent)))
 
 
-def _total(parts: Sequence[Sums], p: float) -> Power:
+def _total(parts: Sequence[BlockSums], p: float) -> ScaledSum:
     return norms.total_blocks([part.exponents for part in parts], [part.values for part in parts], p)

@@ -1,4 +1,4 @@
-"""What is measured of a tensor, merged exactly from its pieces: in any order the result is the same."""
+"""Statistics of a tensor, merged exactly from those of its pieces: their order does not change a bit."""
 
 import math
 from collections.abc import Sequence
@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradclip_cli.numerics import norms
-from gradclip_cli.numerics.norms import Power, Sums
+from gradclip_cli.numerics.norms import ScaledSum, SumKinds
 
 
 class TensorStats(NamedTuple):
-    """What is known of a tensor, or of several together.
+    """Statistics of a tensor, or of several taken together.
 
-    `zeros`, `nan`, `posinf`, `neginf` count elements; `max_abs` and `powers` (one for each sum taken) are over the finite ones.
+    `zeros`, `nan`, `posinf`, `neginf` count elements; `max_abs` and `powers` (one for each kind of sum) are over the finite ones.
     """
 
     elements: int = 0
@@ -23,20 +23,20 @@ class TensorStats(NamedTuple):
     posinf: int = 0
     neginf: int = 0
     max_abs: float = 0.0
-    powers: tuple[Power, ...] = ()
+    powers: tuple[ScaledSum, ...] = ()
 
     @property
     def nonfinite(self) -> int:
-        """How many elements are NaN or infinite."""
+        """The number of elements that are NaN or infinite."""
         return self.nan + self.posinf + self.neginf
 
     def as_read(self, finite: float) -> float:
-        """Return `nan` if a NaN is there, else `inf` if an infinity is, else `finite`."""
+        """Return `nan` if any element is NaN, else `inf` if any is infinite, else `finite`."""
         return math.nan if self.nan else math.inf if self.posinf or self.neginf else finite
 
 
 class PieceStats(NamedTuple):
-    """Statistics of a piece of one tensor; `exponents` and `sums` hold one array for each sum taken, one number for each block."""
+    """Statistics of a piece of one tensor; `exponents` and `sums` hold, for each kind of sum, an array of shape (blocks,)."""
 
     counts: tuple[int, int, int, int, int]  # elements, zeros, nan, posinf, neginf
     max_abs: float
@@ -44,8 +44,8 @@ class PieceStats(NamedTuple):
     sums: tuple[NDArray[np.float64], ...]
 
 
-def merge(pieces: Sequence[PieceStats], types: Sums) -> TensorStats:
-    """Merge the pieces of one tensor, in any order."""
+def merge(pieces: Sequence[PieceStats], types: SumKinds) -> TensorStats:
+    """Merge the pieces of one tensor, given in any order."""
     elements, zeros, nan, posinf, neginf = (
         sum(column) for column in zip(*(piece.counts for piece in pieces), strict=True)
     )

@@ -1,4 +1,4 @@
-"""Statistics of many tensors, a column for each figure: a million rows would take half a gigabyte."""
+"""Statistics of many tensors in two arrays, a column for each figure: a million objects would take half a gigabyte."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -9,33 +9,39 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradclip_cli.numerics import norms
-from gradclip_cli.numerics.norms import Power, Sum, Sums
+from gradclip_cli.numerics.norms import ScaledSum, SumKind, SumKinds
 from gradclip_cli.numerics.statistics import TensorStats
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-_COUNTS = 5
-"""Columns of whole numbers before the exponents: elements, zeros, nan, posinf, neginf."""
+# Columns of `StatsArrays.ints`: counts of elements, and from `_EXPONENTS` on the exponents of sums.
+_ELEMENTS, _ZEROS, _NAN, _POSINF, _NEGINF, _EXPONENTS = range(6)
+
+# Columns of `StatsArrays.floats`: the largest |x|, and from `_SUMS` on the values of sums.
+_MAX_ABS, _SUMS = range(2)
 
 
 class StatsArrays(NamedTuple):
-    """Rows of figures: `ints` are counts and the exponents of sums, `floats` are max_abs and the sums."""
+    """A row of figures for each tensor.
+
+    `ints` (tensors, 5 + sums) are counts and the exponents of sums, `floats` (tensors, 1 + sums) are max_abs and the sums.
+    """
 
     ints: Ints
     floats: Floats
 
     @classmethod
     def empty(cls, rows: int, sums: int) -> "StatsArrays":
-        """Return rows of zeros, for so many sums taken."""
-        return cls(np.zeros((rows, _COUNTS + sums), np.int64), np.zeros((rows, 1 + sums)))
+        """Return rows of zeros, for so many kinds of sums."""
+        return cls(np.zeros((rows, _EXPONENTS + sums), np.int64), np.zeros((rows, _SUMS + sums)))
 
     @classmethod
     def of(cls, rows: Sequence[TensorStats], sums: int) -> "StatsArrays":
-        """Return the rows of some statistics."""
+        """Return a row for each of some statistics."""
         block = cls.empty(len(rows), sums)
         for k, one in enumerate(rows):
-            block.ints[k] = (*one[:_COUNTS], *(exponent for exponent, _ in one.powers))
+            block.ints[k] = (*one[:_EXPONENTS], *(exponent for exponent, _ in one.powers))
             block.floats[k] = (one.max_abs, *(value for _, value in one.powers))
         return block
 
@@ -45,7 +51,7 @@ class StatsArrays(NamedTuple):
 
 
 class StatsTable(Mapping[int, TensorStats]):
-    """The statistics of tensors by their index in a dump, ascending; a row is made when it is asked for."""
+    """Map the indices of tensors in a dump, ascending, to their statistics, which are made when they are asked for."""
 
     def __init__(self, indices: Sequence[int], block: StatsArrays) -> None:
         first, size = indices[0] if indices else 0, len(indices)
@@ -56,7 +62,7 @@ class StatsTable(Mapping[int, TensorStats]):
 
     @classmethod
     def of(cls, rows: Mapping[int, TensorStats], sums: int) -> "StatsTable":
-        """Return the columns of statistics by index."""
+        """Make a table of statistics by index."""
         return cls(sorted(rows), StatsArrays.of([rows[index] for index in sorted(rows)], sums))
 
     def __getitem__(self, index: int) -> TensorStats:
@@ -96,12 +102,12 @@ class StatsTable(Mapping[int, TensorStats]):
         return rows
 
     def only(self, indices: Iterable[int]) -> "StatsTable":
-        """Return the columns of those of some tensors that are here."""
+        """Return the table of those of some tensors that are here."""
         kept = [index for index in indices if index in self]
         return StatsTable(kept, self.block.take(self._places(kept)))
 
     def updated_by(self, other: "StatsTable") -> "StatsTable":
-        """Return the same tensors, with the rows of those that are in `other` too."""
+        """Return a table of the same tensors, with the rows of `other` for those that are in both."""
         found = StatsTable(self.indices, StatsArrays(self.block.ints.copy(), self.block.floats.copy()))
         # `other` may be of all the steps in a file, or a few of many tensors.
         few, many = sorted((self, other), key=len)
@@ -111,72 +117,72 @@ class StatsTable(Mapping[int, TensorStats]):
 
     @property
     def counts(self) -> Ints:
-        """Elements, zeros, nan, posinf and neginf of each."""
-        return self.block.ints[:, :_COUNTS]
+        """Elements, zeros, nan, posinf and neginf of each, of shape (tensors, 5)."""
+        return self.block.ints[:, :_EXPONENTS]
 
     @property
     def elements(self) -> Ints:
-        """How many elements each has."""
-        return self.block.ints[:, 0]
+        """The number of elements of each."""
+        return self.block.ints[:, _ELEMENTS]
 
     @property
     def zeros(self) -> Ints:
-        """How many of them are zero."""
-        return self.block.ints[:, 1]
+        """The number of zeros in each."""
+        return self.block.ints[:, _ZEROS]
 
     @property
     def nan(self) -> Ints:
-        """How many of them are NaN."""
-        return self.block.ints[:, 2]
+        """The number of NaN in each."""
+        return self.block.ints[:, _NAN]
 
     @property
     def infinite(self) -> Ints:
-        """How many of them are infinite."""
-        return self.block.ints[:, 3] + self.block.ints[:, 4]
+        """The number of infinities in each."""
+        return self.block.ints[:, _POSINF] + self.block.ints[:, _NEGINF]
 
     @property
     def nonfinite(self) -> Ints:
-        """How many of them are either."""
+        """The number of NaN and infinities in each."""
         return self.nan + self.infinite
 
     def with_nonfinite(self) -> list[int]:
-        """Return the tensors in which anything is NaN or infinite."""
+        """Return the indices of the tensors with any NaN or infinity."""
         return [self.indices[row] for row in np.flatnonzero(self.nonfinite).tolist()]
 
     @property
     def max_abs(self) -> Floats:
-        """The largest |x| of the finite ones."""
-        return self.block.floats[:, 0]
+        """The largest |x| of the finite elements of each."""
+        return self.block.floats[:, _MAX_ABS]
 
     def as_read(self, finite: Floats) -> Floats:
-        """Return `nan` where a NaN is, else `inf` where an infinity is, else `finite`."""
+        """Return `nan` for each tensor with a NaN, else `inf` for each with an infinity, else its `finite`."""
         return np.where(self.nan > 0, math.nan, np.where(self.infinite > 0, math.inf, finite))
 
     def norms(self, which: int, p: float) -> Floats:
-        """Return the norm of each that belongs to a sum, the one `which` of those that were taken, over its finite elements."""
-        exponents, values = self.block.ints[:, _COUNTS + which], self.block.floats[:, 1 + which]
+        """Return the P-norm of the finite elements of each, from the sum at place `which` of those that were taken."""
+        exponents, values = self.block.ints[:, _EXPONENTS + which], self.block.floats[:, _SUMS + which]
         if p == 2.0 and not exponents.any():
             return np.sqrt(values)
         pairs = zip(exponents.tolist(), values.tolist(), strict=True)
         return np.array([norms.norm(pair, p) for pair in pairs], np.float64)
 
-    def merge_groups(self, groups: Sequence[Sequence[int]], types: Sums) -> "StatsTable":
-        """Return the statistics of groups of tensors, none of them empty, merged exactly."""
+    def merge_groups(self, groups: Sequence[Sequence[int]], types: SumKinds) -> "StatsTable":
+        """Merge each group of tensors exactly; return a row for each group. No group may be empty."""
         sizes = list(map(len, groups))
         taken = self.block.take(self._places(chain.from_iterable(groups)))
         if max(sizes, default=1) == 1:
             return StatsTable(range(len(groups)), taken)
         starts = list(accumulate(sizes, initial=0))
         block = StatsArrays.empty(len(groups), len(types))
-        block.ints[:, :_COUNTS] = np.add.reduceat(taken.ints[:, :_COUNTS], starts[:-1])
-        block.floats[:, 0] = np.maximum.reduceat(taken.floats[:, 0], starts[:-1])
+        block.ints[:, :_EXPONENTS] = np.add.reduceat(taken.ints[:, :_EXPONENTS], starts[:-1])
+        block.floats[:, _MAX_ABS] = np.maximum.reduceat(taken.floats[:, _MAX_ABS], starts[:-1])
         for k, p in enumerate(types):
-            sums = _added(taken.ints[:, _COUNTS + k], taken.floats[:, 1 + k], starts, p)
-            block.ints[:, _COUNTS + k], block.floats[:, 1 + k] = zip(*sums, strict=True)
+            sums = _add_groups(taken.ints[:, _EXPONENTS + k], taken.floats[:, _SUMS + k], starts, p)
+            block.ints[:, _EXPONENTS + k], block.floats[:, _SUMS + k] = zip(*sums, strict=True)
         return StatsTable(range(len(groups)), block)
 
-    def total(self, types: Sums) -> TensorStats:
-        """Return the statistics of all of them together."""
+    def total(self, types: SumKinds) -> TensorStats:
+        """Merge all tensors."""
         return (
             self.merge_groups([self.indices], types)[0]
             if self.indices
@@ -184,8 +190,8 @@ class StatsTable(Mapping[int, TensorStats]):
         )
 
 
-def _added(exponents: Ints, values: Floats, starts: Sequence[int], p: Sum) -> list[Power]:
-    """Add sums of powers from each start to the next; the fast way where no sum was scaled."""
+def _add_groups(exponents: Ints, values: Floats, starts: Sequence[int], p: SumKind) -> list[ScaledSum]:
+    """Add the sums from each start to the next; the fast way where no sum was scaled."""
     if p != math.inf and not exponents.any():
         plain = values.tolist()
         return [(0, math.fsum(plain[a:b])) for a, b in pairwise(starts)]
@@ -194,7 +200,7 @@ def _added(exponents: Ints, values: Floats, starts: Sequence[int], p: Sum) -> li
 
 
 def concatenate(parts: Sequence[tuple[int, StatsTable]]) -> StatsTable:
-    """Put the columns of several files together; of each, the indices are counted from where it starts in the dump."""
+    """Concatenate the tables of several files; the indices of each are counted from its start in the dump."""
     if len(parts) == 1 and not parts[0][0]:
         return parts[0][1]
     indices = [start + index for start, columns in parts for index in columns]

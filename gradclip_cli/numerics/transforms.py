@@ -1,4 +1,4 @@
-"""The arithmetic on stored elements: scale, clamp, and replace what is not finite."""
+"""Change stored elements in place: scale, clamp, and replace NaN and infinities."""
 
 import math
 import sys
@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from gradclip_cli.numerics.dtypes import DType, Raw, constant, decode, encode, widen, words_of
 from gradclip_cli.numerics.narrow_floats import index_of
+from gradclip_cli.numerics.workspace import Workspace
 
 _TABLE_PAYS = 1 << 19
-"""From so many bytes on, looking narrow floats up is faster than computing with them, the making of the table included."""
+"""From so many bytes on, making a table of narrow floats and looking them up is faster than computing with them."""
 
 
-def scale(raw: Raw, dtype: DType, factor: float, numerator: float, denominator: float) -> None:
+def scale(raw: Raw, dtype: DType, factor: float, numerator: float, denominator: float, work: Workspace) -> None:
     """Multiply by `factor` in float64 and round once.
 
     A factor that is no normal number (0, infinite, NaN or subnormal) has lost digits or come from a norm that is not finite:
@@ -25,59 +26,59 @@ def scale(raw: Raw, dtype: DType, factor: float, numerator: float, denominator: 
     normal = is_normal(factor)
     if normal and dtype.narrow and not dtype.swapped and raw.size >= _TABLE_PAYS:
         words = words_of(raw, dtype)
-        np.take(_scaled(dtype, factor), index_of(words), out=words, mode="clip")
+        np.take(_scaled(dtype, factor), index_of(words, work), out=words, mode="clip")
         return
     with np.errstate(all="ignore"):
-        wide = widen(decode(raw, dtype))
+        wide = widen(decode(raw, dtype, work), work)
         if normal:
             np.multiply(wide, factor, out=wide)
         else:
             np.divide(wide, denominator, out=wide)
             np.multiply(wide, numerator, out=wide)
-    encode(wide, dtype, raw)
+    encode(wide, dtype, raw, work)
 
 
-def scale_each(raw: Raw, dtype: DType, factors: Sequence[float], sizes: Sequence[int]) -> None:
-    """Multiply each of several tensors that lie side by side by its own normal factor, with the same bits as `scale`."""
+def scale_each(raw: Raw, dtype: DType, factors: Sequence[float], sizes: Sequence[int], work: Workspace) -> None:
+    """Multiply each of several adjacent tensors by its own normal factor, with the bits that `scale` gives."""
     with np.errstate(all="ignore"):
-        wide = widen(decode(raw, dtype))
+        wide = widen(decode(raw, dtype, work), work)
         np.multiply(wide, np.repeat(factors, sizes), out=wide)
-    encode(wide, dtype, raw)
+    encode(wide, dtype, raw, work)
 
 
 def is_normal(factor: float) -> bool:
-    """Whether a factor has all its digits: it is not 0, subnormal, infinite or NaN."""
+    """Return whether a factor has all its digits: it is not 0, subnormal, infinite or NaN."""
     return sys.float_info.min <= abs(factor) < math.inf
 
 
 @lru_cache(maxsize=64)
 def _scaled(dtype: DType, factor: float) -> NDArray[Any]:
-    """What becomes of each value of a narrow float when it is scaled."""
+    """Return the scaled word of each word of a narrow float, as a table."""
     raw = np.arange(1 << (8 * dtype.itemsize), dtype=f"u{dtype.itemsize}").view(np.uint8)
-    scale(raw, dtype, factor, factor, 1.0)
+    scale(raw, dtype, factor, factor, 1.0, Workspace())  # not the run's, which the cache would keep
     return words_of(raw, dtype)
 
 
-def clamp(raw: Raw, dtype: DType, limit: float, keep_infinite: bool) -> int:
+def clamp(raw: Raw, dtype: DType, limit: float, keep_infinite: bool, work: Workspace) -> int:
     """Replace |g| > limit by ±limit, rounded to `dtype`; return how many were replaced."""
-    values, words = decode(raw, dtype), words_of(raw, dtype)
+    values, words = decode(raw, dtype, work), words_of(raw, dtype)
     with np.errstate(invalid="ignore"):
         above, below = np.greater(values, np.float64(limit)), np.less(values, np.float64(-limit))
     if keep_infinite:
         above &= values != math.inf
         below &= values != -math.inf
-    np.copyto(words, constant(limit, dtype), where=above)
-    np.copyto(words, constant(-limit, dtype), where=below)
+    np.copyto(words, constant(limit, dtype, work), where=above)
+    np.copyto(words, constant(-limit, dtype, work), where=below)
     return int(np.count_nonzero(above) + np.count_nonzero(below))
 
 
-def zero_nonfinite(raw: Raw, dtype: DType) -> None:
+def zero_nonfinite(raw: Raw, dtype: DType, work: Workspace) -> None:
     """Replace NaN and infinities by zero."""
-    np.copyto(words_of(raw, dtype), 0, where=~np.isfinite(decode(raw, dtype)))
+    np.copyto(words_of(raw, dtype), 0, where=~np.isfinite(decode(raw, dtype, work)))
 
 
 def byteswap(raw: Raw, dtype: DType) -> None:
-    """Turn the bytes of each element (of each part of a complex one) around, in place."""
+    """Reverse the bytes of each element (of each part of a complex one), in place."""
     size = dtype.itemsize // 2 if dtype.kind == "complex" else dtype.itemsize
     if size > 1:
         raw.view(f"u{size}").byteswap(inplace=True)

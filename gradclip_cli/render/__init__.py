@@ -5,7 +5,7 @@ from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gradclip_cli.render.view import View
-    from gradclip_cli.reports import Report
+    from gradclip_cli.reports.base import Report
 
 Renderer = Callable[["Report", IO[str], "View"], None]
 

@@ -6,7 +6,7 @@ from typing import IO, Any
 from gradclip_cli.render.lines import write_lines
 from gradclip_cli.render.records import joined
 from gradclip_cli.render.view import View
-from gradclip_cli.reports import Report
+from gradclip_cli.reports.base import Report
 from gradclip_cli.text import printable
 
 _FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")

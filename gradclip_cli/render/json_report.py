@@ -13,8 +13,7 @@ from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.render.lines import write_lines
 from gradclip_cli.render.records import Record, plain
 from gradclip_cli.render.view import View
-from gradclip_cli.reports import Report
-from gradclip_cli.reports.base import has_rows, json_fields
+from gradclip_cli.reports.base import Report, has_rows, json_fields
 from gradclip_cli.thresholds.summary import Summary
 
 _encode = json.JSONEncoder(allow_nan=False).encode

@@ -8,7 +8,7 @@ from gradclip_cli.render.lines import write_lines
 from gradclip_cli.render.tables.arrange import wanted
 from gradclip_cli.render.tables.grid import Grid
 from gradclip_cli.render.view import View
-from gradclip_cli.reports import Report
+from gradclip_cli.reports.base import Report
 
 _MARKUP = re.compile(r"[\\`*_\[\]<>|~$&#]|:(?=//)|(?<=www)\.", re.IGNORECASE)
 _EDGES = re.compile(r"^ +| +$")

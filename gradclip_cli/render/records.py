@@ -7,8 +7,7 @@ from itertools import chain
 from typing import Any
 
 from gradclip_cli.lazy_rows import LazyRows
-from gradclip_cli.reports import Report
-from gradclip_cli.reports.base import json_fields, rows_at
+from gradclip_cli.reports.base import Report, json_fields, rows_at
 from gradclip_cli.thresholds.summary import Summary
 
 Record = dict[str, Any]

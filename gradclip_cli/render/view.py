@@ -10,7 +10,8 @@ from typing import Any, NamedTuple, TypeVar
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.naming import natural
 from gradclip_cli.render.records import COMMON, KINDS, Record, columns, records, scopes
-from gradclip_cli.reports import ApplyReport, Report
+from gradclip_cli.reports.apply import ApplyReport
+from gradclip_cli.reports.base import Report
 from gradclip_cli.text import with_all
 
 Row = TypeVar("Row")

@@ -67,10 +67,9 @@ class Outputs:
         if streams.is_stream(target):
             streams.check_output(target)
             return
-        try:
-            path = os.path.realpath(target)
-        except ValueError as error:  # there is a NUL in it
-            raise _failed(error, target) from error
+        if "\0" in target:
+            raise OutputError("holds a NUL, which no path can; give another name", path=target)
+        path = os.path.realpath(target)
         if os.path.basename(target) in ("", ".") or os.path.isdir(path):
             raise OutputError("is a directory; give a file name for the output", path=target)
         if os.path.lexists(path) and not self._overwrite:
@@ -195,5 +194,5 @@ def _close(staged: Staged) -> None:
         os.close(fd)
 
 
-def _failed(error: OSError | ValueError, target: str) -> OutputError:
+def _failed(error: OSError, target: str) -> OutputError:
     return OutputError(reason(error), path=target)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gradclip_cli.numerics.dtypes import DType, Raw
+    from gradclip_cli.numerics.workspace import Workspace
 
     Floats = NDArray[np.float64]
     Number = float | Floats
@@ -53,7 +54,7 @@ class Action(Protocol):
     def changes(self, max_abs: float, nan: int, infinite: int) -> bool:
         """Whether a tensor would change at all, by its largest finite |x| and how many are not finite; if not, it is copied."""
 
-    def apply(self, raw: "Raw", dtype: "DType") -> int:
+    def apply(self, raw: "Raw", dtype: "DType", work: "Workspace") -> int:
         """Change the elements of a piece in place; return how many were clipped one by one."""
 
 
@@ -75,11 +76,11 @@ class Scale:
         """Whether the factor is not 1; zeros stay zeros unless it is not finite."""
         return self.factor != 1 and (max_abs > 0 or nan > 0 or infinite > 0 or not math.isfinite(self.factor))
 
-    def apply(self, raw: "Raw", dtype: "DType") -> int:
+    def apply(self, raw: "Raw", dtype: "DType", work: "Workspace") -> int:
         """Multiply; where the factor is not a normal number, divide and multiply apart so that no digit is lost."""
         from gradclip_cli.numerics.transforms import scale
 
-        scale(raw, dtype, self.factor, self.numerator, self.denominator)
+        scale(raw, dtype, self.factor, self.numerator, self.denominator, work)
         return 0
 
 
@@ -94,11 +95,11 @@ class Clamp(NamedTuple):
         """Whether any element is above the limit."""
         return math.isfinite(self.limit) and (max_abs > self.limit or (infinite > 0 and not self.keep_infinite))
 
-    def apply(self, raw: "Raw", dtype: "DType") -> int:
+    def apply(self, raw: "Raw", dtype: "DType", work: "Workspace") -> int:
         """Replace what is above the limit by the limit, rounded to the dtype."""
         from gradclip_cli.numerics.transforms import clamp
 
-        return clamp(raw, dtype, self.limit, self.keep_infinite)
+        return clamp(raw, dtype, self.limit, self.keep_infinite, work)
 
 
 class ZeroNonfinite(NamedTuple):
@@ -115,12 +116,12 @@ class ZeroNonfinite(NamedTuple):
         """Whether there is anything to replace, or the action changes anything."""
         return nan > 0 or infinite > 0 or self.action.changes(max_abs, nan, infinite)
 
-    def apply(self, raw: "Raw", dtype: "DType") -> int:
+    def apply(self, raw: "Raw", dtype: "DType", work: "Workspace") -> int:
         """Replace, then act."""
         from gradclip_cli.numerics.transforms import zero_nonfinite
 
-        zero_nonfinite(raw, dtype)
-        return self.action.apply(raw, dtype)
+        zero_nonfinite(raw, dtype, work)
+        return self.action.apply(raw, dtype, work)
 
 
 UNCHANGED = Scale()

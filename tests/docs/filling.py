@@ -22,7 +22,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "exit codes": command_line.exit_codes,
     "limits": command_line.limits,
     "json": schemas.reference,
-    "report types": schemas.report_types,
+    "report types": schemas.type_directives,
 }
 PART = re.compile(r"(?P<begin><!-- begin (?P<name>[\w ]+) -->\n)(?:.*?\n)?(?P<end><!-- end (?P=name) -->)", re.DOTALL)
 HAS_TORCH = importlib.util.find_spec("torch") is not None

@@ -1,6 +1,5 @@
 """The JSON of the reports as JSON Schema: keys from what the program writes, types and texts from the report types."""
 
-import importlib.util
 import json
 import tempfile
 import types
@@ -10,14 +9,13 @@ from pathlib import Path
 from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
+from support.report_types import report_types
 
+import gradclip_cli
 from docs.command_line import table
 from docs.fields import MEANINGS
 from docs.places import DOCS, SAMPLES
 from docs.session import in_process
-
-REPORTS = "gradclip_cli.reports"
-"""The package that defines the report types."""
 
 SUMMARY = "Summary"
 """The type whose fields stand among those of the row that has one."""
@@ -59,7 +57,7 @@ def outputs(command: str) -> list[dict[str, Any]]:
 
 def schema(command: str) -> dict[str, Any]:
     """Return the JSON Schema of the report of a command."""
-    kind = getattr(importlib.import_module(REPORTS), f"{command.capitalize()}Report")
+    kind = report_types()[f"{command.capitalize()}Report"]
     body = _object(kind, outputs(command))
     body["properties"]["schema"] = {"const": f"gradclip.{command}/1"}
     return {
@@ -130,12 +128,14 @@ def reference() -> str:
     return "\n\n".join(_section(command) for command in CALLS)
 
 
-def report_types() -> str:
-    """Return the directives that document the types of the reports, in the order of their module's `__all__`."""
-    names = importlib.import_module(REPORTS).__all__
-    kinds = [name for name in names if isinstance(getattr(importlib.import_module(REPORTS), name), type)]
-    lines = [f".. autoclass:: {name}\n   :no-members:" for name in kinds]
-    return "\n\n".join([f"```{{eval-rst}}\n.. currentmodule:: {REPORTS}", *lines]) + "\n```"
+def type_directives() -> str:
+    """Return the directives that document the types of the reports."""
+    lines = [
+        f".. autoclass:: {kind.__module__}.{name}\n   :no-members:"
+        for name, kind in report_types().items()
+        if name in gradclip_cli.__all__
+    ]
+    return "\n\n".join(["```{eval-rst}", *lines]) + "\n```"
 
 
 def _section(command: str) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradclip_cli.numerics.dtypes import DType, Raw, decode
+from gradclip_cli.numerics.workspace import Workspace
 
 _STEP, _FIRST, _SECOND = (np.uint64(word) for word in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
 
@@ -48,5 +49,5 @@ def stored(count: int, seed: int, dtype: DType, kind: str = "usual") -> Raw:
 def _of_any_bits(count: int, seed: int, dtype: DType) -> Raw:
     """Take the lowest bits of the words as elements; NaN and infinities become zero."""
     elements = words(count, seed).astype(f"u{dtype.itemsize}")
-    elements[~np.isfinite(decode(elements.view(np.uint8), dtype))] = 0
+    elements[~np.isfinite(decode(elements.view(np.uint8), dtype, Workspace()))] = 0
     return elements.view(np.uint8)

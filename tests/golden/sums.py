@@ -12,13 +12,14 @@ from gradclip_cli.numerics.comparison import merge as merge_pair
 from gradclip_cli.numerics.differences import Tolerance
 from gradclip_cli.numerics.dtypes import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, FLOATS, DType
 from gradclip_cli.numerics.measuring import measure_piece
-from gradclip_cli.numerics.norms import Clamped, Sums
+from gradclip_cli.numerics.norms import ClippedSum, SumKinds
 from gradclip_cli.numerics.statistics import merge
+from gradclip_cli.numerics.workspace import Workspace
 
 FILE = Path(__file__).with_name("sums.json")
 
 SIZES = (1, 3, 130, 8191, 8192, 20_011)
-TYPES: Sums = (1.0, 2.0, float("inf"), Clamped(0.25, squared=False), Clamped(0.25, squared=True))
+TYPES: SumKinds = (1.0, 2.0, float("inf"), ClippedSum(0.25, squared=False), ClippedSum(0.25, squared=True))
 NAMES = ("1", "2", "inf", "clamped", "clamped squares")
 
 
@@ -46,10 +47,10 @@ def cases() -> Iterator[Case]:
 def record(case: Case) -> dict[str, Any]:
     """Measure two tensors; floats are written in hexadecimal, each sum with the power of two that it was scaled by."""
     a, b = (stored(case.size, seed, case.dtype, case.kind) for seed in (10, 20))
-    piece = measure_piece(a, case.dtype, TYPES)
+    piece = measure_piece(a, case.dtype, TYPES, Workspace())
     stats = merge([piece], TYPES)
     dtypes = case.dtype, case.dtype
-    pair = merge_pair([compare_piece(a, b, dtypes, Tolerance())], dtypes)
+    pair = merge_pair([compare_piece(a, b, dtypes, Tolerance(), Workspace())], dtypes)
     if pair.a is None or pair.b is None or pair.product is None:
         raise TypeError(f"{case.name}: not gradients")
     cosine = products.cosine(pair.a, pair.b, pair.product)

@@ -21,7 +21,7 @@ import gradclip_cli
 from gradclip_cli.formats import FORMATS
 from gradclip_cli.render import json_report
 from gradclip_cli.render.view import View
-from gradclip_cli.reports import Report
+from gradclip_cli.reports.base import Report
 from gradclip_cli.strategies import STRATEGIES
 from laws.pieces import patch_pieces
 

@@ -17,7 +17,7 @@ from support.oracle import is_gradient
 import gradclip_cli
 from gradclip_cli import GradclipError, apply
 from gradclip_cli.formats import FORMATS
-from gradclip_cli.reports import DiffParam, DiffReport
+from gradclip_cli.reports.diff import DiffParam, DiffReport
 
 WHOLE = tuple(np.dtype(code) for code in ("i1", "u2", "i4", "i8", "u8", "?"))
 

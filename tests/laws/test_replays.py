@@ -8,7 +8,7 @@ import safetensors.numpy
 from support.matrices import crossed
 
 from gradclip_cli import apply
-from gradclip_cli.reports import ApplyReport
+from gradclip_cli.reports.apply import ApplyReport
 
 Series = dict[int, dict[str, np.ndarray]]
 STEPS = 32

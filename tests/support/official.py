@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 import gradclip_cli
 from gradclip_cli.formats import by_name, by_suffix
-from gradclip_cli.reports import ApplyDump
+from gradclip_cli.reports.apply import ApplyDump
 
 Array = NDArray[Any]
 Tensors = Mapping[str, Array]

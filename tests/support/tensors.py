@@ -23,6 +23,7 @@ from gradclip_cli.numerics.dtypes import DType, Raw, from_numpy
 from gradclip_cli.numerics.measuring import measure_piece
 from gradclip_cli.numerics.statistics import TensorStats, merge
 from gradclip_cli.numerics.statistics_table import StatsTable
+from gradclip_cli.numerics.workspace import Workspace
 from gradclip_cli.storage.random_access import copy_at
 from gradclip_cli.tensors import TensorSpec
 
@@ -77,7 +78,7 @@ def dump_of(
 
 def stats_of(array: NDArray[Any], dtype: DType, types: NormTypes = (2.0,)) -> TensorStats:
     """Measure an array in one piece."""
-    return merge([measure_piece(raw_of(array), dtype, types)], types)
+    return merge([measure_piece(raw_of(array), dtype, types, Workspace())], types)
 
 
 def read_all(path: Path, options: Options = PLAIN, name: str | None = None) -> dict[str, tuple[TensorSpec, bytes]]:

@@ -16,7 +16,7 @@ from gradclip_cli.inputs.source import DumpOutput, DumpSource
 from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.numerics import norms
 from gradclip_cli.numerics.statistics import TensorStats
-from gradclip_cli.reports import ApplyDump, ApplyLayer, ApplyParam, ApplyReport, ApplyTotal
+from gradclip_cli.reports.apply import ApplyDump, ApplyLayer, ApplyParam, ApplyReport, ApplyTotal
 from gradclip_cli.strategies import Group
 from gradclip_cli.text import count, listed
 

@@ -10,8 +10,8 @@ from gradclip_cli.commands.apply.plan import ApplyPlan
 from gradclip_cli.engine.rewrite import Rewriter, Rewritten
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.survey import MeasuredDump
-from gradclip_cli.formats.base import Format, Reader
-from gradclip_cli.inputs.opened import DumpFile
+from gradclip_cli.formats.base import Reader
+from gradclip_cli.inputs.opened import DumpFile, OpenFile
 from gradclip_cli.inputs.source import DumpOutput, DumpSource
 from gradclip_cli.storage.atomic import Outputs
 from gradclip_cli.storage.random_access import InputFile, copy_at
@@ -57,21 +57,22 @@ class DumpRewriter:
         return Written(rewritten, [note for one in files for note in one.notes])
 
     def _file(self, file: DumpFile, target: str | None, actions: Mapping[int, Action]) -> Written:
-        with self._run.reopen(file) as (format, reader):
-            end = file.start + len(reader.tensors)
+        with self._run.reopen(file) as opened:
+            end = file.start + len(opened.tensors)
             own = {index - file.start: action for index, action in actions.items() if file.start <= index < end}
             if target is None:
-                return Written(self._rewriter(reader, own).run(), [])
-            return self._write(format, reader, target, own)
+                return Written(self._rewriter(opened, own).run(), [])
+            return self._write(opened, target, own)
 
-    def _write(self, format: Format, reader: Reader, target: str, actions: Mapping[int, Action]) -> Written:
-        staged, written = self._ahead.stage(reader.file.path, target)
-        to = self._plan.format_of(reader.file.path, target, format)
+    def _write(self, opened: OpenFile, target: str, actions: Mapping[int, Action]) -> Written:
+        format, reader = opened.format, opened.reader
+        staged, written = self._ahead.stage(opened.path, target)
+        to = self._plan.format_of(opened.path, target, format)
         if to is format:
             writer, lost = format.rewrite(reader, actions.keys(), staged.fd, target), []
         else:
             writer, lost = to.convert(reader.tensors, staged.fd, target), _not_convertible(reader, target)
-        rewriter = self._rewriter(reader, actions)
+        rewriter = self._rewriter(opened, actions)
         with closing(writer):
             rewritten = rewriter._replace(writer=writer, fd=staged.fd, output=target, written=written).run()
             writer.finish()
@@ -79,8 +80,9 @@ class DumpRewriter:
         self._outputs.complete(staged)
         return Written(rewritten, [*lost, *writer.notes])
 
-    def _rewriter(self, reader: Reader, actions: Mapping[int, Action]) -> Rewriter:
-        return Rewriter(reader, None, -1, "", actions, self._plan.norm_types, self._run.workers, self._run.progress)
+    def _rewriter(self, opened: OpenFile, actions: Mapping[int, Action]) -> Rewriter:
+        types, run = self._plan.norm_types, self._run
+        return Rewriter(opened.portable, None, -1, "", actions, types, run.workers, run.progress)
 
     def _copy(self, path: str, target: str) -> None:
         """Copy a file as it is."""

@@ -74,7 +74,7 @@ def _measure(
     source: DumpSource, before: MeasuredDump | None, plan: CheckPlan, run: Run
 ) -> tuple[RangeCounts, list[MeasuredDump], list[set[str]]]:
     """Measure the dumps in a file; return what is out of range in each, and what is the same in each as in the one before it."""
-    counts = RangeCounts(targets(plan))
+    counts = RangeCounts(targets(plan), run.workers.work)
     dumps = measure_series(source, TYPES, run, counts.observer_for)
     same = [_same(one, other, plan, run) for one, other in zip([before, *dumps], dumps, strict=False)]
     return counts, dumps, same

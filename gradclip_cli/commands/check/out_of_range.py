@@ -17,7 +17,7 @@ from gradclip_cli.formats.base import Format, Reader
 from gradclip_cli.numerics.dtypes import FLOATS, DType, Raw, words_of
 from gradclip_cli.numerics.narrow_floats import overflow_bits, values_of
 from gradclip_cli.numerics.statistics import PieceStats
-from gradclip_cli.numerics.workspace import borrow
+from gradclip_cli.numerics.workspace import Workspace
 from gradclip_cli.tensors import Slab, TensorSpec
 
 _NAMED = {dtype.name: dtype for dtype in FLOATS}
@@ -30,8 +30,9 @@ class RangeCounts:
     overflows. It follows the files of the dump one after the other, and is told of pieces by several threads, in any order.
     """
 
-    def __init__(self, targets: Sequence[str]) -> None:
+    def __init__(self, targets: Sequence[str], work: Workspace) -> None:
         self.targets = targets
+        self._work = work
         self._counts: dict[int, list[tuple[int, int]]] = {}
         self._tensors = 0
         self._lock = threading.Lock()
@@ -49,7 +50,7 @@ class RangeCounts:
     def count(self, specs: Sequence[TensorSpec], start: int, slab: Slab, raw: Raw) -> None:
         """Count in a slab that has been read of a file whose tensors are those of the dump from `start` on."""
         for index, part in _tensors(specs, slab, raw):
-            found = [_count(part, specs[index].dtype, target) for target in self.targets]
+            found = [_count(part, specs[index].dtype, target, self._work) for target in self.targets]
             with self._lock:
                 known = self._counts.get(start + index)
                 self._counts[start + index] = found if known is None else _added(known, found)
@@ -118,9 +119,9 @@ def _tensors(specs: Sequence[TensorSpec], slab: Slab, raw: Raw) -> Iterator[tupl
         at += specs[index].nbytes
 
 
-def _count(raw: Raw, dtype: DType, target: str) -> tuple[int, int]:
+def _count(raw: Raw, dtype: DType, target: str, work: Workspace) -> tuple[int, int]:
     bits = words_of(raw, dtype)
-    size = borrow("magnitude", bits.size, bits.dtype.type)
+    size = work.unsigned_bits.take(bits.size, bits.dtype.type)
     if dtype.swapped:
         bits = bits.byteswap()
     np.bitwise_and(bits, (1 << (8 * dtype.itemsize - 1)) - 1, out=size)

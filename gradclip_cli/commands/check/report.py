@@ -6,7 +6,7 @@ from gradclip_cli import checks
 from gradclip_cli.checks.base import Figures, Found
 from gradclip_cli.commands.check.collect import Collected, series_figures, targets
 from gradclip_cli.commands.check.plan import CheckPlan
-from gradclip_cli.reports import CheckReport, Finding
+from gradclip_cli.reports.check import CheckReport, Finding
 from gradclip_cli.text import count
 
 _FEW = 4

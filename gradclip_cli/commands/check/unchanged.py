@@ -8,8 +8,7 @@ from gradclip_cli.engine.compare import StoredTensor, compare
 from gradclip_cli.engine.measure import NormTypes
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.survey import MeasuredDump
-from gradclip_cli.formats.base import Reader
-from gradclip_cli.inputs.opened import DumpFile
+from gradclip_cli.inputs.opened import DumpFile, OpenFile
 from gradclip_cli.numerics import norms
 from gradclip_cli.numerics.differences import Tolerance
 from gradclip_cli.numerics.statistics import TensorStats
@@ -39,14 +38,14 @@ def unchanged(before: MeasuredDump, after: MeasuredDump, within: Tolerance, run:
         files.setdefault(_Files(before.file_of(old), after.file_of(new), own), []).append((old, new))
         names.add(after.tensors[new].name)
     for (left, right, own), pairs in files.items():
-        with run.reopen(left) as (_, a), run.reopen(right) as (_, b):
+        with run.reopen(left) as a, run.reopen(right) as b:
             olds, news = (
                 _only(a, left, before, [old for old, _ in pairs]),
                 _only(b, right, after, [new for _, new in pairs]),
             )
             found = compare(news, olds, own, run.workers)
-            a.verify()
-            b.verify()
+            a.reader.verify()
+            b.reader.verify()
             changed |= {name for name, comparison in found.items() if not comparison.difference.same}
     return names - changed
 
@@ -84,6 +83,7 @@ def _candidates(before: MeasuredDump, after: MeasuredDump, within: Tolerance) ->
             yield from ((a, b, own) for a, b in zip(olds, indices, strict=True))
 
 
-def _only(reader: Reader, file: DumpFile, dump: MeasuredDump, indices: list[int]) -> dict[str, StoredTensor]:
+def _only(opened: OpenFile, file: DumpFile, dump: MeasuredDump, indices: list[int]) -> dict[str, StoredTensor]:
     """Take some tensors of a file, by the names that they have in the dump."""
-    return {dump.tensors[k].name: StoredTensor(reader, reader.tensors[k - file.start]) for k in indices}
+    own = opened.tensors
+    return {dump.tensors[k].name: StoredTensor(opened.portable, own[k - file.start]) for k in indices}

@@ -7,7 +7,7 @@ import numpy as np
 
 from gradclip_cli.commands.stats.wording import MIN_STEPS
 from gradclip_cli.errors import InputError
-from gradclip_cli.reports import ReplayGroup, ReplayStep, Suggestion
+from gradclip_cli.reports.stats import ReplayGroup, ReplayStep, Suggestion
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.text import count
 from gradclip_cli.thresholds.adaptive import AdaptiveRule, replay

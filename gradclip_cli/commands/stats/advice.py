@@ -10,7 +10,7 @@ from gradclip_cli.commands.stats import wording
 from gradclip_cli.commands.stats.choice import Choice, Known, choice_of, choose_threshold
 from gradclip_cli.commands.stats.plan import StatsPlan
 from gradclip_cli.commands.stats.spikes import Spike, Spikes, spikes, trend
-from gradclip_cli.reports import Advised, Candidate
+from gradclip_cli.reports.stats import Advised, Candidate
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.strategies.builtin import GLOBAL
 from gradclip_cli.text import count

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from gradclip_cli.errors import InputError
-from gradclip_cli.reports import Candidate
+from gradclip_cli.reports.stats import Candidate
 from gradclip_cli.strategies import Strategy
 from gradclip_cli.thresholds.base import EXPLODING_FACTOR
 from gradclip_cli.thresholds.rules import OUTLIER_SENSITIVE, ROBUST, RULES, Rule, choose

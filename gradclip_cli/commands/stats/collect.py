@@ -16,7 +16,7 @@ from gradclip_cli.errors import GradclipError, InputError, UsageError
 from gradclip_cli.inputs.discovery import by_step
 from gradclip_cli.inputs.naming import Place
 from gradclip_cli.lazy_rows import LazyRows
-from gradclip_cli.reports import StatsParam
+from gradclip_cli.reports.stats import StatsParam
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import count, listed
 from gradclip_cli.thresholds.norm_table import ClippedElements, GroupName, L2Norms, NormTable, SeriesNorms, Step

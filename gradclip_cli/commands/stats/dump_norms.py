@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from gradclip_cli.commands.stats.plan import StatsPlan
 from gradclip_cli.numerics import norms
-from gradclip_cli.numerics.norms import Clamped, Sums
+from gradclip_cli.numerics.norms import ClippedSum, SumKinds
 from gradclip_cli.numerics.statistics import TensorStats
 from gradclip_cli.numerics.statistics_table import StatsTable
 from gradclip_cli.strategies import Group
@@ -37,14 +37,14 @@ class DumpNorms(NamedTuple):
     l2: DumpL2 | None = None  # where something is to be tried
 
 
-def sums_for(plan: StatsPlan) -> Sums:
+def sums_for(plan: StatsPlan) -> SumKinds:
     """Return what has to be summed over the elements: the norm, and what the trials of a plan need beside it."""
     if not plan.tries:
         return (plan.norm.type,)
     second = () if plan.norm.type == 2.0 else (2.0,)
     single = (one.threshold for one in plan.tries if one.strategy.group is Group.ELEMENT)
     limits = dict.fromkeys(limit for limit in single if isinstance(limit, float))
-    return (plan.norm.type, *second, *(Clamped(limit, squared) for limit in limits for squared in (False, True)))
+    return (plan.norm.type, *second, *(ClippedSum(limit, squared) for limit in limits for squared in (False, True)))
 
 
 def dump_norms(step: Step, layers: StatsTable, params: StatsTable, plan: StatsPlan) -> DumpNorms:
@@ -62,20 +62,20 @@ def dump_norms(step: Step, layers: StatsTable, params: StatsTable, plan: StatsPl
     )
 
 
-def _l2(total: TensorStats, layers: StatsTable, params: StatsTable, sums: Sums) -> DumpL2:
+def _l2(total: TensorStats, layers: StatsTable, params: StatsTable, sums: SumKinds) -> DumpL2:
     """Keep the L2 norms, and what each limit among `sums` leaves of the tensors."""
-    limits = [kind.limit for kind in sums if isinstance(kind, Clamped) and kind.squared]
+    limits = [kind.limit for kind in sums if isinstance(kind, ClippedSum) and kind.squared]
     which = sums.index(2.0)
     by_layer, by_param = (columns.as_read(columns.norms(which, 2.0)) for columns in (layers, params))
     whole = total.as_read(norms.norm(total.powers[which], 2.0))
     return DumpL2(whole, by_layer, by_param, {limit: _clipped(params, sums, limit) for limit in limits})
 
 
-def _clipped(params: StatsTable, sums: Sums, limit: float) -> tuple[Row, Row]:
-    from gradclip_cli.numerics.products import Length, cosine
+def _clipped(params: StatsTable, sums: SumKinds, limit: float) -> tuple[Row, Row]:
+    from gradclip_cli.numerics.products import L2Norm, cosine
 
-    whole, dot, square = (sums.index(kind) for kind in (2.0, Clamped(limit, False), Clamped(limit, True)))
+    whole, dot, square = (sums.index(kind) for kind in (2.0, ClippedSum(limit, False), ClippedSum(limit, True)))
     powers = [param.powers for param in params.values()]
-    cosines = [cosine(Length(one[whole]), Length(one[square]), one[dot]) for one in powers]
+    cosines = [cosine(L2Norm(one[whole]), L2Norm(one[square]), one[dot]) for one in powers]
     after = params.as_read(params.norms(square, 2.0))
     return after, np.array([1.0 if one is None else one for one in cosines])

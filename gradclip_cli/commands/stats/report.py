@@ -10,7 +10,7 @@ from gradclip_cli.commands.stats.collect import Collected
 from gradclip_cli.commands.stats.plan import StatsPlan
 from gradclip_cli.commands.stats.suggest import annotated, candidates, own_thresholds
 from gradclip_cli.lazy_rows import LazyRows
-from gradclip_cli.reports import Candidate, StatsDump, StatsLayer, StatsReport, Suggestion, Tried
+from gradclip_cli.reports.stats import Candidate, StatsDump, StatsLayer, StatsReport, Suggestion, Tried
 from gradclip_cli.strategies.builtin import GLOBAL
 from gradclip_cli.thresholds.adaptive import AdaptiveRule
 from gradclip_cli.thresholds.norm_table import SeriesNorms

@@ -7,7 +7,7 @@ import numpy as np
 from gradclip_cli.commands.stats.plan import StatsPlan
 from gradclip_cli.commands.stats.wording import MIN_STEPS, already_clipped, shortage
 from gradclip_cli.errors import InputError
-from gradclip_cli.reports import Candidate, OwnThreshold, Suggestion
+from gradclip_cli.reports.stats import Candidate, OwnThreshold, Suggestion
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.text import count
 from gradclip_cli.thresholds.base import EXPLODING_DUMPS, EXPLODING_FACTOR

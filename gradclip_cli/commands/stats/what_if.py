@@ -10,7 +10,7 @@ import numpy as np
 from gradclip_cli.commands.stats.adaptive import thresholds
 from gradclip_cli.commands.stats.plan import Trial
 from gradclip_cli.errors import InputError
-from gradclip_cli.reports import Tried
+from gradclip_cli.reports.stats import Tried
 from gradclip_cli.strategies import Group
 from gradclip_cli.text import count
 from gradclip_cli.thresholds.adaptive import AdaptiveRule

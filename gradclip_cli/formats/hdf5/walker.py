@@ -18,7 +18,7 @@ from gradclip_cli.formats.hdf5.chunk_table import FIELDS, Rows
 from gradclip_cli.formats.hdf5.chunks import Band, Packing
 from gradclip_cli.formats.hdf5.limits import Limits
 from gradclip_cli.formats.hdf5.messages import Message
-from gradclip_cli.formats.hdf5.sharing import sharing
+from gradclip_cli.formats.sharing import sharing
 from gradclip_cli.numerics.dtypes import DType, Raw
 from gradclip_cli.storage.random_access import RandomAccess
 

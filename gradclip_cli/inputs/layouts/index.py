@@ -3,7 +3,6 @@
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gradclip_cli.errors import InputError
@@ -20,12 +19,17 @@ _LONGEST = 100_000_000
 """The largest index that is read, in bytes."""
 
 
-@dataclass(frozen=True)
 class Index(Numbered):
     """An index as it was read: the file of each tensor, all of them beside it."""
 
-    weight_map: Mapping[str, str] = field(compare=False, repr=False)
-    fingerprint: "Fingerprint"
+    def __init__(self, weight_map: Mapping[str, str], fingerprint: "Fingerprint") -> None:
+        self.weight_map, self.fingerprint = weight_map, fingerprint
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Index) and self.fingerprint == other.fingerprint
+
+    def __hash__(self) -> int:
+        return hash(self.fingerprint)
 
     def label(self, location: str, files: Sequence[str]) -> str | list[str]:
         """What a report calls a dump: its index."""

@@ -3,18 +3,16 @@
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from gradclip_cli.errors import InputError
 from gradclip_cli.inputs.layouts.single import Single
 from gradclip_cli.inputs.naming import step_of
 from gradclip_cli.inputs.source import DumpOutput, DumpSource, Found
 
-_NUMBERED = re.compile(r"(?P<head>.*-)(?P<number>\d{1,9})-of-(?P<of>\d{1,9})(?P<tail>\.safetensors)", re.DOTALL)
+_NUMBERED = r"(?P<head>.*-)(?P<number>\d{1,9})-of-(?P<of>\d{1,9})(?P<tail>\.safetensors)"
 _MOST_FILES = 100_000
 
 
-@dataclass(frozen=True)
 class Numbered(Single):
     """Several files beside each other; no tensor is in two of them."""
 
@@ -61,7 +59,8 @@ def files_of_set(path: str) -> tuple[str, ...]:
     ('run/m-1-of-3.safetensors', 'run/m-2-of-3.safetensors', 'run/m-3-of-3.safetensors')
     """
     folder, name = os.path.split(path)
-    found = _NUMBERED.fullmatch(name)
+    # Most names say at once that they are not numbered; only for others is the pattern compiled.
+    found = re.fullmatch(_NUMBERED, name, re.DOTALL) if "-of-" in name else None
     if found is None or not 1 < int(found["of"]) <= _MOST_FILES:
         return ()
     width = len(found["number"])

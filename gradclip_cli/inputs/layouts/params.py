@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from gradclip_cli.errors import InputError
 from gradclip_cli.inputs.layouts.single import Single
@@ -15,7 +14,6 @@ KEY = "gradient"
 """What the one tensor of each file is called, which is named after its file."""
 
 
-@dataclass(frozen=True)
 class Params(Single):
     """A folder whose files are parameters."""
 

@@ -3,17 +3,15 @@
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.layouts.numbered import Numbered
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.text import count, printable
 
-_RANK = re.compile(r"rank[-_=]?\d+", re.IGNORECASE)
+_RANK = r"(?i)rank[-_=]?\d+"
 
 
-@dataclass(frozen=True)
 class Ranks(Numbered):
     """Several files with the same tensors, of which each holds a piece."""
 
@@ -57,11 +55,13 @@ def _check_steps(steps: dict[int | None, list[str]]) -> None:
 
 def hint(sources: Sequence[DumpSource]) -> list[str]:
     """Return a note where files of one step differ in their ranks only, and each is a dump of its own."""
+    if len(sources) < 2:
+        return []
     found: dict[str, list[str]] = {}
     for path in [source.location for source in sources if not source.layout.in_pieces]:
         folder, name = os.path.split(path)
-        if _RANK.search(name):
-            found.setdefault(os.path.join(folder, _RANK.sub("", name)), []).append(path)
+        if re.search(_RANK, name):
+            found.setdefault(os.path.join(folder, re.sub(_RANK, "", name)), []).append(path)
     alike = next((files for files in found.values() if len(files) > 1), None)
     if alike is None:
         return []

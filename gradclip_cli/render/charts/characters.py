@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from gradclip_cli.render.charts.data import LogScale, bars, bins, marks
 from gradclip_cli.render.tables.grid import figure, named
 from gradclip_cli.render.tables.plain import Escape, cells
-from gradclip_cli.reports import StatsReport
+from gradclip_cli.reports.stats import StatsReport
 from gradclip_cli.text import count
 
 _BARS = {True: "▁▂▃▄▅▆▇█", False: ".:-=+*#@"}

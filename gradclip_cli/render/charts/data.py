@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from gradclip_cli.reports import StatsReport
+from gradclip_cli.reports.stats import StatsReport
 
 GLOBAL = "clip-by-global-norm"
 """The strategy that compares the norms of dumps."""

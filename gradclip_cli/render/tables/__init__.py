@@ -3,7 +3,11 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from gradclip_cli.reports import ApplyReport, CheckReport, DiffReport, LsReport, StatsReport, StrategiesReport
+from gradclip_cli.reports.apply import ApplyReport
+from gradclip_cli.reports.check import CheckReport
+from gradclip_cli.reports.diff import DiffReport
+from gradclip_cli.reports.listing import LsReport, StrategiesReport
+from gradclip_cli.reports.stats import StatsReport
 
 if TYPE_CHECKING:
     from gradclip_cli.render.tables.grid import Grid

@@ -6,7 +6,7 @@ from itertools import chain
 from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.render.records import Record, records_of
 from gradclip_cli.render.tables.grid import Column, Grid, figure, named, place
-from gradclip_cli.reports import ApplyDump, ApplyLayer, ApplyParam, ApplyReport
+from gradclip_cli.reports.apply import ApplyDump, ApplyLayer, ApplyParam, ApplyReport
 from gradclip_cli.text import printable
 
 _FIGURES = (

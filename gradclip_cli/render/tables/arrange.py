@@ -7,7 +7,7 @@ from gradclip_cli.render.records import Record, joined, scopes
 from gradclip_cli.render.tables import TABLES
 from gradclip_cli.render.tables.grid import Column, Grid, figure
 from gradclip_cli.render.view import View
-from gradclip_cli.reports import Report
+from gradclip_cli.reports.base import Report
 from gradclip_cli.text import printable
 
 

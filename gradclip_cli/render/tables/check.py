@@ -3,7 +3,7 @@
 from collections import Counter
 
 from gradclip_cli.render.tables.grid import Column, Grid, figure, place
-from gradclip_cli.reports import CheckReport, Finding
+from gradclip_cli.reports.check import CheckReport, Finding
 from gradclip_cli.text import count, printable
 
 _COLUMNS = (

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from gradclip_cli.render.tables.grid import Column, Grid, figure
-from gradclip_cli.reports import DiffParam, DiffReport
+from gradclip_cli.reports.diff import DiffParam, DiffReport
 from gradclip_cli.text import count, printable
 
 _COLUMNS = (

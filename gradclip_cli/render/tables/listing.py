@@ -3,7 +3,7 @@
 from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.render.records import records
 from gradclip_cli.render.tables.grid import Column, Grid, named
-from gradclip_cli.reports import LsReport, LsTensor, StrategiesReport, StrategyRow
+from gradclip_cli.reports.listing import LsReport, LsTensor, StrategiesReport, StrategyRow
 from gradclip_cli.text import printable
 
 _NAMES = {"input": 0, "name": 0, "layer": 1, "param": 2}

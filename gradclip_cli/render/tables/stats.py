@@ -8,7 +8,7 @@ from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.render.records import Record, records
 from gradclip_cli.render.tables import thresholds
 from gradclip_cli.render.tables.grid import Column, Grid, figure, named, place, share
-from gradclip_cli.reports import Advised, Candidate, StatsReport, Suggestion
+from gradclip_cli.reports.stats import Advised, Candidate, StatsReport, Suggestion
 from gradclip_cli.text import printable
 from gradclip_cli.thresholds.summary import Summary
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from glob import escape
 
 from gradclip_cli.render.tables.grid import Column, Grid, figure, named, place, share
-from gradclip_cli.reports import OwnThreshold, ReplayGroup, ReplayStep, StatsReport, Tried
+from gradclip_cli.reports.stats import OwnThreshold, ReplayGroup, ReplayStep, StatsReport, Tried
 from gradclip_cli.text import printable
 
 _TRIED = (

@@ -10,7 +10,8 @@ from gradclip_cli.render.tables import plain
 from gradclip_cli.render.tables.arrange import wanted
 from gradclip_cli.render.tables.grid import Grid
 from gradclip_cli.render.view import View
-from gradclip_cli.reports import Report, StatsReport
+from gradclip_cli.reports.base import Report
+from gradclip_cli.reports.stats import StatsReport
 
 _MOST_FITTED = 2000
 """Rows up to which a table is fitted to a terminal: longer ones are written as into a pipe, a hundred times as fast."""

@@ -2,7 +2,6 @@
 
 import tomllib
 
-import click
 import pytest
 
 from gradclip_cli.cli import main
@@ -12,9 +11,10 @@ from gradclip_cli.errors import UsageError
 
 def printed(*argv: str) -> str:
     """Return the options of a call of `apply` as TOML."""
-    command = main.get_command(click.Context(main), "apply")
+    context = main.make_context("gradclip", [], resilient_parsing=True)
+    command = main.get_command(context, "apply")
     assert command is not None
-    return as_toml(command.make_context("apply", list(argv)))
+    return as_toml(command.make_context("apply", list(argv), parent=context))
 
 
 def test_options_come_before_tables() -> None:

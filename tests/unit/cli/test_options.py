@@ -6,7 +6,7 @@ from typing import Any
 import click
 import pytest
 
-from gradclip_cli import api
+import gradclip_cli
 from gradclip_cli.cli import COMMANDS, main
 
 COMMAND_LINE_ONLY = {"files_from", "null", "config", "print_config", "quiet", "print_threshold", "by", "fail_on", "whole"} | {
@@ -25,7 +25,7 @@ def params(command: str) -> dict[str, click.Parameter]:
 
 def keywords(command: str) -> dict[str, inspect.Parameter]:
     """Return the arguments of the function of a command, but for its progress."""
-    found = dict(inspect.signature(getattr(api, command)).parameters)
+    found = dict(inspect.signature(getattr(gradclip_cli, command)).parameters)
     found.pop("progress", None)
     return found
 
@@ -42,7 +42,7 @@ def test_defaults_are_the_same(command: str) -> None:
     context = main.make_context("gradclip", [], resilient_parsing=True)
     found = main.get_command(context, command)
     assert found is not None
-    given = found.make_context(command, [], resilient_parsing=True).params
+    given = found.make_context(command, [], parent=context, resilient_parsing=True).params
     for name, keyword in keywords(command).items():
         default: Any = keyword.default
         if default is not inspect.Parameter.empty and name not in ("inputs", "a", "b"):

@@ -8,7 +8,7 @@ import pytest
 from gradclip_cli.cli import output
 from gradclip_cli.errors import InputError
 from gradclip_cli.render.view import View
-from gradclip_cli.reports import LsReport, LsTensor
+from gradclip_cli.reports.listing import LsReport, LsTensor
 
 REPORT = LsReport([LsTensor("a.npz", "fc.w", "fc", "w", (2,), "float32", 8)], {}, ["a\nb"])
 

@@ -23,12 +23,7 @@ def test_every_pass_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     started: list[Bar] = []
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     monkeypatch.setenv("TERM", "xterm")
-
-    def enter(bar: Bar) -> Bar:
-        started.append(bar)
-        return bar
-
-    monkeypatch.setattr(Bar, "__enter__", enter)
+    monkeypatch.setattr(Bar, "__enter__", started.append)
     monkeypatch.setattr(Bar, "__exit__", lambda *_: None)
     with click.Context(click.Command("x")), progress(quiet=False) as watched:
         watched.start(2, [str(tmp_path / "a.npz"), str(tmp_path / "gone.npz")], 2)

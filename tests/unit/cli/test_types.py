@@ -4,8 +4,12 @@ import click
 import pytest
 from click.shell_completion import CompletionItem
 
-from gradclip_cli.cli.types import CHECKS, COUNT, OVERRIDE, PATH, REAL, STRATEGY, TRIAL, WHOLE, Parsed
+from gradclip_cli.cli import completion
+from gradclip_cli.cli.check import NAMES
+from gradclip_cli.cli.layers import OVERRIDE
+from gradclip_cli.cli.types import COUNT, PATH, REAL, STRATEGY, WHOLE, Parsed
 from gradclip_cli.commands.apply.plan import Override
+from gradclip_cli.commands.stats.plan import Trial
 from gradclip_cli.strategies import find
 
 
@@ -21,7 +25,7 @@ def offered(items: list[CompletionItem]) -> list[str]:
         (WHOLE, "-3", -3),
         (COUNT, "2", 2),
         (STRATEGY, "ClipL2PerLayer", find("clip-l2-per-layer")),
-        (CHECKS, "Dead,spread", ("dead", "spread")),
+        (NAMES, "Dead,spread", ("dead", "spread")),
         (OVERRIDE, "a=b=:0.5", Override("a=b", None, 0.5)),
         (OVERRIDE, "a=none", Override("a", find("none"))),
         (OVERRIDE, "a=:mad:5", Override.of("a", None, "mad:5")),
@@ -41,10 +45,10 @@ def test_a_text_becomes_a_value(kind: Parsed, text: str, value: object) -> None:
         (WHOLE, "1.0", "no whole number"),
         (COUNT, "0", "not at least 1"),
         (STRATEGY, "nosuch", "no strategy"),
-        (CHECKS, "ded", "did you mean dead"),
+        (NAMES, "ded", "did you mean dead"),
         (OVERRIDE, "=none", "is not PATTERN="),
         (OVERRIDE, "a=", "needs a strategy, a threshold, or both"),
-        (TRIAL, "none:1", "takes no threshold"),
+        (Parsed("trial", Trial.parse, completion.trials), "none:1", "takes no threshold"),
         (PATH, "", "the path is empty"),
     ],
 )

@@ -14,7 +14,7 @@ from gradclip_cli.engine.run import Run
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.layouts.single import single
 from gradclip_cli.inputs.selection import Selection
-from gradclip_cli.reports import LsReport
+from gradclip_cli.reports.listing import LsReport
 
 
 def listed(*paths: Path, selection: Selection | None = None) -> LsReport:

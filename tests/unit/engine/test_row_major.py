@@ -12,6 +12,7 @@ from gradclip_cli.engine import row_major
 from gradclip_cli.engine.row_major import Turned, boxes
 from gradclip_cli.errors import OutputError
 from gradclip_cli.numerics.dtypes import Raw, from_numpy
+from gradclip_cli.numerics.workspace import Workspace
 from gradclip_cli.tensors import TensorSpec
 
 SHAPES = [(2, 900), (2, 3, 50), (4, 6), (1, 7), (7, 1), (3, 4, 5), (2, 1, 3, 2), (5, 2, 1)]
@@ -26,7 +27,7 @@ def turned(array: NDArray[Any], step: int, packed: bool = False) -> bytes:
         out[:] = np.frombuffer(data, np.uint8, out.size, start * spec.dtype.itemsize)
 
     parts = []
-    with Turned(read, spec) as reader:
+    with Turned(read, spec, Workspace()) as reader:
         for start in range(0, array.size, step):
             out = np.empty(min(step, array.size - start) * spec.dtype.itemsize, np.uint8)
             reader.read(spec, start, out)
@@ -76,7 +77,7 @@ def test_no_more_is_read_at_once_than_is_turned_at_once(monkeypatch: pytest.Monk
         out[:] = np.frombuffer(data, np.uint8, out.size, start * 4)
 
     out = np.empty(1200, np.uint8)
-    with Turned(read, spec) as reader:
+    with Turned(read, spec, Workspace()) as reader:
         reader.read(spec, 300 * 7, out)
         reader.read(spec, 300 * 8 + 10, out[:800])
     assert out[800:].tobytes() == array[7].tobytes()[800:]

@@ -15,7 +15,7 @@ from gradclip_cli import apply, check, diff, stats
 from gradclip_cli.commands.ls import LsPlan
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats.headers import Headers
-from gradclip_cli.formats.safetensors import reader as safetensors_reader
+from gradclip_cli.formats.safetensors import reader as format_module
 from gradclip_cli.formats.safetensors.header import Header, parse_header
 from gradclip_cli.inputs.discovery import find_dumps
 from gradclip_cli.inputs.layouts.single import single
@@ -108,7 +108,7 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         sizes.append(len(data))
         return parse_header(data, size, path)
 
-    monkeypatch.setattr(safetensors_reader, "parse_header", parse)
+    monkeypatch.setattr(format_module, "parse_header", parse)
     return sizes
 
 

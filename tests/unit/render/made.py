@@ -9,23 +9,10 @@ from support.parsing import strict
 
 from gradclip_cli import render
 from gradclip_cli.render.view import View
-from gradclip_cli.reports import (
-    ApplyDump,
-    ApplyLayer,
-    ApplyParam,
-    ApplyReport,
-    ApplyTotal,
-    LsReport,
-    LsTensor,
-    StatsDump,
-    StatsLayer,
-    StatsParam,
-    StatsReport,
-    StrategiesReport,
-    StrategyRow,
-    Suggestion,
-)
+from gradclip_cli.reports.apply import ApplyDump, ApplyLayer, ApplyParam, ApplyReport, ApplyTotal
 from gradclip_cli.reports.base import TableOnly
+from gradclip_cli.reports.listing import LsReport, LsTensor, StrategiesReport, StrategyRow
+from gradclip_cli.reports.stats import StatsDump, StatsLayer, StatsParam, StatsReport, Suggestion
 from gradclip_cli.thresholds.samples import NormSamples
 
 NAME = "[red]lstm.weight_ih_l0" + "x" * 300

@@ -3,8 +3,9 @@
 import sys
 
 import pytest
+from support.report_types import report_kinds
 
-from gradclip_cli import render, reports
+from gradclip_cli import render
 from gradclip_cli.render.tables import TABLES
 from unit.render.made import LS, REPORTS, rendered
 
@@ -28,5 +29,4 @@ def test_json_does_not_need_the_table_library(monkeypatch: pytest.MonkeyPatch) -
 
 def test_every_report_has_its_tables() -> None:
     """The registry of tables knows the schema of each report, and no other."""
-    kinds = [getattr(reports, name) for name in reports.__all__ if name.endswith("Report") and name != "Report"]
-    assert set(TABLES) == {kind.schema for kind in kinds}
+    assert set(TABLES) == {kind.schema for kind in report_kinds()}

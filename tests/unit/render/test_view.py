@@ -8,7 +8,9 @@ import pytest
 from gradclip_cli.errors import UsageError
 from gradclip_cli.render.tables.arrange import wanted
 from gradclip_cli.render.view import Order, View, ordered, parse_columns, parse_order
-from gradclip_cli.reports import ApplyReport, LsReport, StatsReport, StrategiesReport
+from gradclip_cli.reports.apply import ApplyReport
+from gradclip_cli.reports.listing import LsReport, StrategiesReport
+from gradclip_cli.reports.stats import StatsReport
 from unit.render.made import APPLY, LAYER, STATS, of_names, written
 
 

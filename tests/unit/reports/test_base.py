@@ -5,14 +5,15 @@ import pickle
 from typing import Any, NamedTuple
 
 import pytest
+from support.report_types import report_kinds
 
-from gradclip_cli import reports
 from gradclip_cli.lazy_rows import LazyRows
-from gradclip_cli.reports import ApplyDump, ApplyLayer, ApplyReport, StatsParam, StatsReport
+from gradclip_cli.reports.apply import ApplyDump, ApplyLayer, ApplyReport
 from gradclip_cli.reports.base import Inlined, Section, TableOnly, fields, has_rows, json_fields, rows_at
+from gradclip_cli.reports.stats import StatsParam, StatsReport
 from unit.render.made import APPLY, REPORTS
 
-KINDS = [getattr(reports, name) for name in reports.__all__ if name.endswith("Report") and name != "Report"]
+KINDS = report_kinds()
 
 
 class Inner(NamedTuple):

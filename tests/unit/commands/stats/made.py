@@ -11,7 +11,7 @@ from gradclip_cli.commands.stats.plan import StatsPlan
 from gradclip_cli.commands.stats.report import report
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.inputs.layouts.single import single
-from gradclip_cli.reports import StatsReport
+from gradclip_cli.reports.stats import StatsReport
 
 
 def series_of(*steps: dict[str, list[float]], plan: StatsPlan | None = None) -> StatsReport:

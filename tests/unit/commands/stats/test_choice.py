@@ -4,7 +4,7 @@ import pytest
 
 from gradclip_cli.commands.stats.choice import Choice, Known, choice_of, choose_threshold
 from gradclip_cli.errors import InputError
-from gradclip_cli.reports import Candidate
+from gradclip_cli.reports.stats import Candidate
 from gradclip_cli.strategies import find
 from gradclip_cli.thresholds.rules import RULES, Rule, choose, parse_rule
 from gradclip_cli.thresholds.samples import NormSamples

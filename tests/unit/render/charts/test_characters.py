@@ -10,7 +10,7 @@ from support.official import savez
 
 from gradclip_cli import stats
 from gradclip_cli.render.charts.characters import histogram, lines, sparkline
-from gradclip_cli.reports import StatsReport
+from gradclip_cli.reports.stats import StatsReport
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 from gradclip_cli import render
 from gradclip_cli.render.view import View
-from gradclip_cli.reports import LsReport
+from gradclip_cli.reports.listing import LsReport
 from unit.render.made import KINDS, LS, NAME, REPORTS, STATS, STRATEGIES, rendered
 
 

@@ -13,7 +13,10 @@ from gradclip_cli.numerics.comparison import Comparison, compare_piece, merge
 from gradclip_cli.numerics.differences import Tolerance
 from gradclip_cli.numerics.dtypes import FLOAT64
 from gradclip_cli.numerics.norms import BLOCK
-from gradclip_cli.numerics.products import cosine, ratio, together
+from gradclip_cli.numerics.products import cosine, ratio, total
+from gradclip_cli.numerics.workspace import Workspace
+
+WORK = Workspace()
 
 Wide = NDArray[np.float64]
 
@@ -23,7 +26,7 @@ def compared(a: Wide, b: Wide, pieces: int = 1) -> Comparison:
     step = -(-a.size // (BLOCK * pieces)) * BLOCK or 1
     parts = [slice(start, start + step) for start in range(0, max(a.size, 1), step)]
     both = FLOAT64, FLOAT64
-    return merge([compare_piece(raw_of(a[part]), raw_of(b[part]), both, Tolerance()) for part in parts], both)
+    return merge([compare_piece(raw_of(a[part]), raw_of(b[part]), both, Tolerance(), WORK) for part in parts], both)
 
 
 def cosine_of(a: Wide, b: Wide) -> float | None:
@@ -141,6 +144,6 @@ def test_several_tensors_as_one_vector() -> None:
     """The norm of several tensors is that of all their elements."""
     parts = [compared(np.array(values), np.array(values)).a for values in ([3.0], [4.0, 12.0], [1e200])]
     lengths = [part for part in parts if part is not None]
-    assert together(lengths[:2]).norm == 13.0
-    assert together(lengths).norm == 1e200
-    assert together([]).norm == 0.0
+    assert total(lengths[:2]).norm == 13.0
+    assert total(lengths).norm == 1e200
+    assert total([]).norm == 0.0

@@ -305,7 +305,7 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
 KEYWORDS = [
     (name, keyword) for name in FUNCTIONS for keyword in inspect.signature(getattr(gradclip_cli, name)).parameters
 ]
-NO_TYPES = [object(), b"x", 1j, [object()], {b"x": 1}, (b"x", None)]
+NO_TYPES: list[Any] = [object(), b"x", 1j, [object()], {b"x": 1}, (b"x", None)]
 ODD_TEXTS = ["", "\0", "\udcff", "-1", "(", "9" * 5000, "a\nb" * 2000]
 
 

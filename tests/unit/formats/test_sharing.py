@@ -5,7 +5,7 @@ from typing import cast
 import pytest
 
 from gradclip_cli.formats.hdf5 import child as children
-from gradclip_cli.formats.hdf5.sharing import Sharing
+from gradclip_cli.formats.sharing import Sharing
 
 
 class FakeChild:

@@ -11,6 +11,9 @@ from support.tensors import ORACLES, gradients, raw_of
 from gradclip_cli.numerics import dtypes
 from gradclip_cli.numerics.dtypes import DType, from_numpy
 from gradclip_cli.numerics.transforms import byteswap, clamp, scale, zero_nonfinite
+from gradclip_cli.numerics.workspace import Workspace
+
+WORK = Workspace()
 
 every = pytest.mark.parametrize("dtype", dtypes.FLOATS, ids=lambda dtype: dtype.name)
 wide = pytest.mark.parametrize("dtype", [dtypes.FLOAT64, dtypes.FLOAT32], ids=lambda dtype: dtype.name)
@@ -24,7 +27,7 @@ def scaled(
 ) -> NDArray[Any]:
     """The values as `scale` leaves them."""
     raw = raw_of(values)
-    scale(raw, dtype, factor, numerator, denominator)
+    scale(raw, dtype, factor, numerator, denominator, WORK)
     return raw.view(values.dtype)
 
 
@@ -113,7 +116,7 @@ def test_big_values_are_limited(dtype: DType) -> None:
     values = gradients(2000, dtype.name)
     exact = values.astype(np.float64)
     raw = raw_of(values)
-    count = clamp(raw, dtype, 0.7, keep_infinite=False)
+    count = clamp(raw, dtype, 0.7, keep_infinite=False, work=WORK)
     expected = np.where(np.abs(exact) > 0.7, np.sign(exact) * 0.7, exact).astype(ORACLES[dtype.name])
     assert raw.tobytes() == expected.tobytes()
     assert count == int((np.abs(exact) > 0.7).sum())
@@ -124,14 +127,14 @@ def test_the_limit_itself_is_not_clipped(dtype: DType) -> None:
     """An element equal to the limit is left as it is, and one just above it is not."""
     above = np.nextafter(np.array(1.5, dtype.name), np.array(2, dtype.name))
     raw = raw_of(np.array([1.5, -1.5, above, -above], dtype.name))
-    assert clamp(raw, dtype, 1.5, keep_infinite=False) == 2
+    assert clamp(raw, dtype, 1.5, keep_infinite=False, work=WORK) == 2
     assert raw.view(dtype.name).tolist() == [1.5, -1.5, 1.5, -1.5]
 
 
 def test_the_limit_is_compared_in_float64() -> None:
     """An element above a limit that float32 cannot hold is clipped, though it rounds to the same float32."""
     raw = raw_of(np.array([0.1], np.float32))
-    assert clamp(raw, dtypes.FLOAT32, 0.1, keep_infinite=False) == 1
+    assert clamp(raw, dtypes.FLOAT32, 0.1, keep_infinite=False, work=WORK) == 1
 
 
 @pytest.mark.parametrize(
@@ -140,7 +143,7 @@ def test_the_limit_is_compared_in_float64() -> None:
 def test_infinities_are_limited_or_kept(keep: bool, expected: list[float], count: int) -> None:
     """Infinities become ±c unless they are to be kept; NaN stays in either case."""
     raw = raw_of(np.array([np.inf, -np.inf, 1, 9, np.nan]))
-    assert clamp(raw, dtypes.FLOAT64, 2.0, keep) == count
+    assert clamp(raw, dtypes.FLOAT64, 2.0, keep, WORK) == count
     found = raw.view(np.float64)
     assert found[:4].tolist() == expected
     assert math.isnan(found[4])
@@ -150,13 +153,13 @@ def test_infinities_are_limited_or_kept(keep: bool, expected: list[float], count
 def test_nan_is_never_limited(dtype: DType) -> None:
     """NaN is neither above nor below a limit, without a warning whatever its payload."""
     raw = raw_of(np.full(3, np.nan).astype(ORACLES[dtype.name]))
-    assert clamp(raw, dtype, 0.5, keep_infinite=False) == 0
+    assert clamp(raw, dtype, 0.5, keep_infinite=False, work=WORK) == 0
 
 
 def test_a_signalling_nan_is_limited_without_a_warning() -> None:
     """bfloat16's signalling NaN, which gradients may hold, is compared quietly."""
     raw = raw_of(np.array([0x7F81, 0x4000], np.uint16))
-    assert clamp(raw, dtypes.BFLOAT16, 1.0, keep_infinite=False) == 1
+    assert clamp(raw, dtypes.BFLOAT16, 1.0, keep_infinite=False, work=WORK) == 1
 
 
 @every
@@ -164,7 +167,7 @@ def test_nonfinite_elements_become_zero(dtype: DType) -> None:
     """NaN and infinities become +0, everything else keeps its bits."""
     values = np.array([1.5, np.nan, -np.inf, np.inf, -0.0, -2]).astype(ORACLES[dtype.name])
     raw = raw_of(values)
-    zero_nonfinite(raw, dtype)
+    zero_nonfinite(raw, dtype, WORK)
     expected = np.array([1.5, 0, 0, 0, -0.0, -2]).astype(ORACLES[dtype.name])
     assert raw.tobytes() == expected.tobytes()
 
@@ -174,7 +177,7 @@ def test_big_endian_elements_are_scaled_in_place(code: str) -> None:
     """Elements in the other byte order are scaled as numbers and stay in that order."""
     values = np.array([1.5, -2, 300]).astype(code)
     raw = raw_of(values)
-    scale(raw, from_numpy(values.dtype), 0.5, 0.5, 1.0)
+    scale(raw, from_numpy(values.dtype), 0.5, 0.5, 1.0, WORK)
     assert raw.tobytes() == (values * 0.5).astype(code).tobytes()
 
 
@@ -182,7 +185,7 @@ def test_big_endian_elements_are_scaled_in_place(code: str) -> None:
 def test_big_endian_elements_are_limited_in_place(code: str) -> None:
     """The limit is written in the byte order of its neighbours."""
     raw = raw_of(np.array([1.5, -20, 0.1]).astype(code))
-    assert clamp(raw, from_numpy(np.dtype(code)), 1.0, keep_infinite=False) == 2
+    assert clamp(raw, from_numpy(np.dtype(code)), 1.0, keep_infinite=False, work=WORK) == 2
     assert raw.view(code).tolist() == np.array([1, -1, 0.1]).astype(code).tolist()
 
 

@@ -10,16 +10,19 @@ from numpy.typing import NDArray
 from support.tensors import exact_norm
 
 from gradclip_cli.numerics import norms
-from gradclip_cli.numerics.norms import Power
+from gradclip_cli.numerics.norms import ScaledSum
+from gradclip_cli.numerics.workspace import Workspace
+
+WORK = Workspace()
 
 TYPES = (0.1, 0.5, 1.0, 1.5, 2.0, 3.0, 64.0, math.inf)
 types = pytest.mark.parametrize("p", TYPES)
 
 
-def power_of(rows: NDArray[np.float64], p: float) -> Power:
+def power_of(rows: NDArray[np.float64], p: float) -> ScaledSum:
     """The sum of powers over all rows."""
     peaks = np.abs(rows).max(axis=1, initial=0)
-    exponents, sums = norms.block_powers(rows, p, peaks)
+    exponents, sums = norms.block_powers(rows, p, peaks, WORK)
     return norms.total_blocks([exponents], [sums], p)
 
 
@@ -89,9 +92,9 @@ def test_a_block_is_the_same_beside_others(p: float) -> None:
     """What a block adds does not depend on the blocks that are computed with it."""
     rows = np.random.default_rng(4).standard_normal((6, 111)) * np.array([[1], [1e-200], [1], [1e200], [0], [1e-310]])
     peaks = np.abs(rows).max(axis=1)
-    exponents, values = norms.block_powers(rows, p, peaks)
+    exponents, values = norms.block_powers(rows, p, peaks, WORK)
     for k, row in enumerate(rows):
-        one = norms.block_powers(row[None].copy(), p, peaks[k : k + 1])
+        one = norms.block_powers(row[None].copy(), p, peaks[k : k + 1], WORK)
         assert (int(exponents[k]), float(values[k])) == (int(one[0][0]), float(one[1][0]))
 
 
@@ -111,9 +114,9 @@ def test_a_norm_above_the_range_is_infinite() -> None:
 @pytest.mark.parametrize("squared", [False, True])
 def test_sums_of_limited_elements(squared: bool, scale: float, limit: float) -> None:
     """Σ min(|x|, c) · |x| and Σ min(|x|, c)² are exact to 1e-12, though squares leave the range of float64."""
-    kind = norms.Clamped(limit, squared)
+    kind = norms.ClippedSum(limit, squared)
     rows = np.random.default_rng(1).standard_normal((3, 500)) * scale
-    exponents, values = norms.block_powers(rows, kind, np.abs(rows).max(axis=1))
+    exponents, values = norms.block_powers(rows, kind, np.abs(rows).max(axis=1), WORK)
     exponent, value = norms.total(zip(exponents.tolist(), values.tolist(), strict=True), kind)
     sizes = [Fraction(float(x)) for x in np.abs(rows).flat]
     cut = [min(x, Fraction(limit)) if limit < math.inf else x for x in sizes]

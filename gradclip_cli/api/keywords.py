@@ -41,7 +41,10 @@ def checked(function: Callable[P, T]) -> Callable[P, T]:
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> T:
         hints = get_type_hints(function)
-        given = parameters.bind(*args, **kwargs)
+        try:
+            given = parameters.bind(*args, **kwargs)
+        except TypeError as error:  # a name that no argument has, or one argument too many or too few
+            raise UsageError(f"{function.__name__}: {error}") from None
         for name, value in given.arguments.items():
             given.arguments[name] = _taken(name, value, hints[name])
         return function(*given.args, **given.kwargs)

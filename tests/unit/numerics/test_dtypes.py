@@ -10,6 +10,9 @@ from support.tensors import ORACLES, raw_of
 
 from gradclip_cli.numerics import dtypes
 from gradclip_cli.numerics.dtypes import DType
+from gradclip_cli.numerics.workspace import Workspace
+
+WORK = Workspace()
 
 NARROW = [dtype for dtype in dtypes.FLOATS if dtype.itemsize < 4]
 narrow = pytest.mark.parametrize("dtype", NARROW, ids=lambda dtype: dtype.name)
@@ -31,7 +34,7 @@ def values_of(dtype: DType) -> NDArray[np.float32]:
 def encoded(values: NDArray[Any], dtype: DType) -> NDArray[Any]:
     """The bits that `encode` makes."""
     raw = np.empty(values.size * dtype.itemsize, np.uint8)
-    dtypes.encode(values, dtype, raw)
+    dtypes.encode(values, dtype, raw, WORK)
     return raw.view(f"u{dtype.itemsize}")
 
 
@@ -47,7 +50,7 @@ def assert_rounded(values: NDArray[np.float32], dtype: DType) -> None:
 @narrow
 def test_every_pattern_decodes_exactly(dtype: DType) -> None:
     """Every pattern of a 16-bit or 8-bit float decodes to the value and the sign that the oracle gives it."""
-    expected, found = values_of(dtype), dtypes.decode(raw_of(patterns(dtype)), dtype)
+    expected, found = values_of(dtype), dtypes.decode(raw_of(patterns(dtype)), dtype, WORK)
     np.testing.assert_array_equal(found, expected)
     kept = ~np.isnan(expected)
     np.testing.assert_array_equal(np.signbit(found[kept]), np.signbit(expected[kept]))
@@ -57,14 +60,14 @@ def test_every_pattern_decodes_exactly(dtype: DType) -> None:
 def test_swapped_patterns_decode_to_the_same(dtype: DType) -> None:
     """Bytes in the other order decode to the same numbers."""
     swapped = DType(dtype.name, dtype.itemsize, "float", True, dtype.exponent, dtype.mantissa)
-    np.testing.assert_array_equal(dtypes.decode(raw_of(patterns(dtype).byteswap()), swapped), values_of(dtype))
+    np.testing.assert_array_equal(dtypes.decode(raw_of(patterns(dtype).byteswap()), swapped, WORK), values_of(dtype))
 
 
 @narrow
 def test_encoding_what_was_decoded_is_the_identity(dtype: DType) -> None:
     """A number that the type holds is encoded to its own bits, minus zero too."""
     kept = patterns(dtype)[~np.isnan(values_of(dtype))]
-    np.testing.assert_array_equal(encoded(dtypes.decode(raw_of(kept), dtype).copy(), dtype), kept)
+    np.testing.assert_array_equal(encoded(dtypes.decode(raw_of(kept), dtype, WORK).copy(), dtype), kept)
 
 
 @narrow
@@ -133,9 +136,9 @@ def test_big_endian_is_written_big_endian(dtype: DType, code: str) -> None:
     swapped = dtypes.from_numpy(np.dtype(f">{code}"))
     values = np.array([1.5, -2.25, 1e-7, 3.0])
     raw = np.empty(values.size * dtype.itemsize, np.uint8)
-    dtypes.encode(values, swapped, raw)
+    dtypes.encode(values, swapped, raw, WORK)
     assert raw.tobytes() == values.astype(f">{code}").tobytes()
-    np.testing.assert_array_equal(dtypes.decode(raw, swapped), values.astype(code))
+    np.testing.assert_array_equal(dtypes.decode(raw, swapped, WORK), values.astype(code))
 
 
 @every
@@ -185,10 +188,10 @@ def test_what_numpy_has_not_is_opaque(dtype: DType) -> None:
 def test_a_constant_is_rounded_once(dtype: DType, value: float) -> None:
     """A threshold becomes the one stored word that the oracle makes of it."""
     expected = np.array([value]).astype(ORACLES[dtype.name]).view(f"u{dtype.itemsize}")
-    np.testing.assert_array_equal(dtypes.constant(value, dtype), expected)
+    np.testing.assert_array_equal(dtypes.constant(value, dtype, WORK), expected)
 
 
 def test_widening_is_exact() -> None:
     """Float32 values keep their value as float64."""
     values = np.array([0.1, -3e38, 1e-45], np.float32)
-    np.testing.assert_array_equal(dtypes.widen(values), [float(value) for value in values])
+    np.testing.assert_array_equal(dtypes.widen(values, WORK), [float(value) for value in values])

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gradclip_cli.api.keywords import checked
 from gradclip_cli.errors import UsageError
-from gradclip_cli.keywords import checked
 
 Where = str | os.PathLike[str]
 
@@ -89,11 +89,13 @@ def test_an_iterator_can_be_read_twice() -> None:
 
 def test_numbers_become_pythons_own() -> None:
     """A narrow number of numpy does not make later sums narrow."""
-    float16: Any = np.float16(0.5)
-    assert type(called(number=float16)[1]) is float
+    narrow: Any = np.float16(0.5)
+    assert type(called(number=narrow)[1]) is float
 
 
-def test_a_call_that_python_refuses_is_pythons_error() -> None:
-    """A name that no argument has is a mistake in the caller's program, as for any function."""
-    with pytest.raises(TypeError, match="nonsense"):
+def test_a_name_that_no_argument_has_is_wrong_usage() -> None:
+    """A keyword that is not known is named, and an argument too many is wrong usage, too."""
+    with pytest.raises(UsageError, match=r"^called: got an unexpected keyword argument 'nonsense'"):
         called(nonsense=1)  # type: ignore[call-arg]
+    with pytest.raises(UsageError, match="too many"):
+        called("a", "b")  # type: ignore[call-arg]

@@ -11,7 +11,9 @@ from support.tensors import raw_of
 
 from gradclip_cli.numerics.differences import Difference, Tolerance, difference, numbers, worst
 from gradclip_cli.numerics.dtypes import FLOAT64, from_numpy
+from gradclip_cli.numerics.workspace import Buffer, Workspace
 
+WORK = Workspace()
 NAN, INF = math.nan, math.inf
 BIG = float(np.finfo(np.float64).max)
 TINY = 5e-324
@@ -19,8 +21,8 @@ TINY = 5e-324
 
 def compared(a: NDArray[Any], b: NDArray[Any], rtol: float = 0.0, atol: float = 0.0) -> Difference:
     """Compare two arrays of native dtypes."""
-    x, y = (numbers(raw_of(array), from_numpy(array.dtype), name) for array, name in ((a, "x"), (b, "y")))
-    return difference(x, y, Tolerance(rtol, atol))
+    x, y = (numbers(raw_of(array), from_numpy(array.dtype), Buffer(), WORK) for array in (a, b))
+    return difference(x, y, Tolerance(rtol, atol), WORK)
 
 
 def of_floats(a: list[float], b: list[float], rtol: float = 0.0, atol: float = 0.0) -> Difference:
@@ -133,7 +135,7 @@ def test_whole_numbers_against_floats(whole: int) -> None:
 def test_bools_are_0_and_1() -> None:
     """A stored bool of any other byte than 0 is 1."""
     raw = np.array([0, 1, 2, 255], np.uint8)
-    assert numbers(raw, from_numpy(np.dtype(bool)), "x").values.tolist() == [0, 1, 1, 1]
+    assert numbers(raw, from_numpy(np.dtype(bool)), Buffer(), WORK).values.tolist() == [0, 1, 1, 1]
 
 
 def test_swapped_bytes_are_the_same_numbers() -> None:
@@ -158,6 +160,6 @@ def test_worst_of_several() -> None:
 def test_operands_are_left_alone() -> None:
     """Comparing changes neither side."""
     a, b = np.array([1.0, -2.0]), np.array([0.0, -3.0])
-    x, y = (numbers(raw_of(array), FLOAT64, name) for array, name in ((a, "x"), (b, "y")))
-    difference(x, y, Tolerance())
+    x, y = (numbers(raw_of(array), FLOAT64, Buffer(), WORK) for array in (a, b))
+    difference(x, y, Tolerance(), WORK)
     assert [x.values.tolist(), y.values.tolist()] == [a.tolist(), b.tolist()]

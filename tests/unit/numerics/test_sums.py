@@ -7,6 +7,9 @@ import pytest
 from numpy.typing import NDArray
 
 from gradclip_cli.numerics.sums import sum_powers, sum_products
+from gradclip_cli.numerics.workspace import Workspace
+
+WORK = Workspace()
 
 WIDTHS = (1, 2, 7, 8, 9, 127, 128, 129, 136, 257, 1000, 4097, 8191, 8192)
 widths = pytest.mark.parametrize("width", WIDTHS)
@@ -52,14 +55,14 @@ def test_products_are_added_in_the_order_written_here(width: int) -> None:
     expected = [
         pairwise([x * y for x, y in zip(*rows, strict=True)]) for rows in zip(a.tolist(), b.tolist(), strict=True)
     ]
-    assert sum_products(a, b).tolist() == expected
+    assert sum_products(a, b, WORK).tolist() == expected
 
 
 @widths
 def test_absolute_values_are_added_in_the_same_order(width: int) -> None:
     """The 1-norm of a row is added pairwise."""
     rows = steep(3, width)
-    assert sum_powers(rows, 1.0).tolist() == [pairwise([abs(x) for x in row]) for row in rows.tolist()]
+    assert sum_powers(rows, 1.0, WORK).tolist() == [pairwise([abs(x) for x in row]) for row in rows.tolist()]
 
 
 def test_the_order_matters() -> None:
@@ -73,9 +76,9 @@ def test_the_order_matters() -> None:
 def test_a_row_is_the_same_beside_others(p: float, width: int) -> None:
     """The sum of a row does not depend on how many are added at once."""
     rows = steep(70 if width > 1000 else 300, width)
-    alone = [sum_powers(row[None], p)[0] for row in rows]
-    assert sum_powers(rows, p).tolist() == alone
-    assert sum_powers(rows[5:], p).tolist() == alone[5:]
+    alone = [sum_powers(row[None], p, WORK)[0] for row in rows]
+    assert sum_powers(rows, p, WORK).tolist() == alone
+    assert sum_powers(rows[5:], p, WORK).tolist() == alone[5:]
 
 
 @pytest.mark.parametrize("count", [4, 9])
@@ -93,17 +96,27 @@ def test_the_layout_changes_no_bit(lay: str, count: int) -> None:
         "unaligned": shifted,
         "reversed": np.ascontiguousarray(rows[::-1, ::-1])[::-1, ::-1],
     }[lay]
-    assert sum_products(laid, laid).tolist() == sum_products(rows, rows).tolist()
-    assert sum_powers(laid, 1.0).tolist() == sum_powers(rows, 1.0).tolist()
+    assert sum_products(laid, laid, WORK).tolist() == sum_products(rows, rows, WORK).tolist()
+    assert sum_powers(laid, 1.0, WORK).tolist() == sum_powers(rows, 1.0, WORK).tolist()
+
+
+@widths
+@pytest.mark.parametrize("p", [1.0, 2.0, 3.0])
+def test_float32_is_widened_first(p: float, width: int) -> None:
+    """Rows of float32, few or many, have the sums of the same numbers as float64, and are left as they are."""
+    rows = steep(70 if width > 1000 else 3, width).astype(np.float32)
+    before, wide = rows.copy(), rows.astype(np.float64)
+    assert sum_powers(rows, p, WORK).tolist() == sum_powers(wide, p, WORK).tolist()
+    np.testing.assert_array_equal(rows, before)
 
 
 @pytest.mark.parametrize("size", [16, 1 << 12, 1 << 20])
 def test_the_size_of_numpys_buffers_changes_no_bit(size: int) -> None:
     """A program that has set numpy's buffers gets the same sums."""
     rows = steep(9, 8192)
-    usual, before = sum_products(rows, rows).tolist(), np.setbufsize(size)
+    usual, before = sum_products(rows, rows, WORK).tolist(), np.setbufsize(size)
     try:
-        assert sum_products(rows, rows).tolist() == usual
+        assert sum_products(rows, rows, WORK).tolist() == usual
     finally:
         np.setbufsize(before)
 
@@ -111,13 +124,18 @@ def test_the_size_of_numpys_buffers_changes_no_bit(size: int) -> None:
 @pytest.mark.parametrize("shape", [(0, 5), (3, 0), (0, 0)])
 def test_nothing_adds_up_to_zero(shape: tuple[int, int]) -> None:
     """Rows without elements have the sum 0, and no rows have no sums."""
-    assert sum_products(np.zeros(shape), np.zeros(shape)).tolist() == [0.0] * shape[0]
-    assert sum_powers(np.zeros(shape), 1.0).tolist() == [0.0] * shape[0]
+    assert sum_products(np.zeros(shape), np.zeros(shape), WORK).tolist() == [0.0] * shape[0]
+    assert sum_powers(np.zeros(shape), 1.0, WORK).tolist() == [0.0] * shape[0]
 
 
-def test_sums_outlive_the_next_call() -> None:
+@pytest.mark.parametrize("width", [3, 8192])
+def test_sums_outlive_the_next_call(width: int) -> None:
     """What is returned does not lie in memory that is used again."""
-    first = sum_products(np.ones((2, 3)), np.ones((2, 3)))
-    sum_products(np.zeros((2, 3)), np.zeros((2, 3)))
-    assert first.tolist() == [3.0, 3.0]
-    assert math.isnan(sum_products(np.array([[math.nan]]), np.ones((1, 1)))[0])
+    first = sum_products(np.ones((2, width)), np.ones((2, width)), WORK)
+    sum_products(np.zeros((2, width)), np.zeros((2, width)), WORK)
+    assert first.tolist() == [width, width]
+
+
+def test_nan_is_not_lost() -> None:
+    """A NaN makes the sum of its row NaN."""
+    assert math.isnan(sum_products(np.array([[math.nan]]), np.ones((1, 1)), WORK)[0])

@@ -1,0 +1,82 @@
+"""Transform gradient dumps."""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+
+from gradclip_cli import pipeline
+from gradclip_cli.api.arguments import Path, Paths, Progress, begin, paths_of, strategy_of
+from gradclip_cli.api.keywords import checked
+from gradclip_cli.commands.apply.outputs import into_folder, outputs_for
+from gradclip_cli.commands.apply.plan import ApplyPlan, Override
+from gradclip_cli.inputs.discovery import find_dumps
+from gradclip_cli.inputs.naming import Naming
+from gradclip_cli.inputs.selection import Selection
+from gradclip_cli.reports.apply import ApplyReport
+from gradclip_cli.strategies import Strategy
+from gradclip_cli.strategies.base import Norm
+from gradclip_cli.thresholds.adaptive import AdaptiveRule
+from gradclip_cli.thresholds.rules import Rule, threshold_of
+
+Layers = Mapping[str, tuple[str | None, float | str | None]] | Sequence[Override]
+
+
+@checked
+def apply(
+    inputs: Paths,
+    output: Path | None = None,
+    *,
+    strategy: str | Strategy,
+    threshold: float | str | Rule | AdaptiveRule | None = None,
+    layers: Layers = (),
+    norm_type: float | None = None,
+    epsilon: float | None = None,
+    nonfinite: str = "error",
+    include: Iterable[str] = (),
+    exclude: Iterable[str] = (),
+    group_depth: int | None = None,
+    layer_regex: str | None = None,
+    void_dtype: str | None = None,
+    allow_huge: bool = False,
+    input_format: str | None = None,
+    output_format: str | None = None,
+    in_place: bool = False,
+    overwrite: bool = False,
+    dry_run: bool = False,
+    shards: bool = False,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+) -> ApplyReport:
+    """Transform gradient dumps and return what became of them.
+
+    `threshold` is a number above 0, a rule such as "mean", or one with a threshold for each step, "autoclip:10" or "zclip".
+    `layers` maps patterns to (strategy, threshold), either of which may be None; the last match wins. Everything else is as
+    on the command line; "-" is standard input, or standard output. Raises `GradclipError`; `ClosedPipeError` says that the
+    reader of standard output has left.
+    """
+    paths = paths_of(inputs)
+    found = find_dumps(paths, shards)
+    directory = into_folder(paths, found, output_format)
+    target = None if output is None else os.fspath(output)
+    naming = Naming.parse(layer_regex, group_depth)
+    plan = ApplyPlan(
+        inputs=found,
+        outputs=outputs_for(found, target, in_place=in_place, dry_run=dry_run, directory=directory),
+        strategy=strategy_of(strategy),
+        threshold=threshold if isinstance(threshold, Rule | AdaptiveRule) else threshold_of(threshold),
+        overrides=_overrides(layers),
+        norm=Norm.asked(norm_type, epsilon),
+        nonfinite=nonfinite,
+        selection=Selection(tuple(include), tuple(exclude), naming, input_format, void_dtype, allow_huge),
+        output_format=output_format,
+        overwrite=overwrite or in_place,
+        folder=target if directory else None,
+        jobs=jobs,
+    )
+    return pipeline.apply(plan, begin(progress, found, 2))
+
+
+def _overrides(layers: Layers) -> tuple[Override, ...]:
+    """Return overrides, also of a mapping from patterns to strategy and threshold."""
+    if isinstance(layers, Mapping):
+        return tuple(Override.of(pattern, *given) for pattern, given in layers.items())
+    return tuple(layers)

@@ -1,0 +1,75 @@
+"""Find what is wrong with gradients."""
+
+from collections.abc import Iterable
+
+from gradclip_cli import pipeline
+from gradclip_cli.api.arguments import Paths, Progress, begin, paths_of
+from gradclip_cli.api.keywords import checked
+from gradclip_cli.checks import CHECKS, parse_names
+from gradclip_cli.checks.limits import Limits
+from gradclip_cli.commands.check.plan import CheckPlan
+from gradclip_cli.inputs.discovery import find_dumps
+from gradclip_cli.inputs.naming import Naming
+from gradclip_cli.inputs.selection import Selection
+from gradclip_cli.reports.check import CheckReport
+
+
+@checked
+def check(
+    inputs: Paths,
+    *,
+    ignore: Iterable[str] = (),
+    exploding_factor: float = Limits.exploding_factor,
+    exploding_dumps: int = Limits.exploding_dumps,
+    vanishing_mean: float = Limits.vanishing_mean,
+    vanishing_ratio: float = Limits.vanishing_ratio,
+    dead_share: float = Limits.dead_share,
+    unchanged_dumps: int = Limits.unchanged_dumps,
+    unchanged_rtol: float = Limits.unchanged_rtol,
+    unchanged_atol: float = Limits.unchanged_atol,
+    dominated_share: float = Limits.dominated_share,
+    underflow_share: float = Limits.underflow_share,
+    overflow_share: float = Limits.overflow_share,
+    underflow_dtype: Iterable[str] = Limits.underflow_dtype,
+    spread_ratio: float = Limits.spread_ratio,
+    include: Iterable[str] = (),
+    exclude: Iterable[str] = (),
+    group_depth: int | None = None,
+    layer_regex: str | None = None,
+    void_dtype: str | None = None,
+    allow_huge: bool = False,
+    input_format: str | None = None,
+    keep_going: bool = False,
+    shards: bool = False,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+) -> CheckReport:
+    """Find what is wrong with one dump or with a series.
+
+    `ignore` names rules to leave out; each limit begins with the name of its rule. Raises `GradclipError`.
+    """
+    ignored, found = parse_names(tuple(ignore)), find_dumps(paths_of(inputs), shards)
+    naming = Naming.parse(layer_regex, group_depth)
+    plan = CheckPlan(
+        inputs=found,
+        rules=tuple(rule for rule in CHECKS if rule not in ignored),
+        limits=Limits(
+            exploding_factor=exploding_factor,
+            exploding_dumps=exploding_dumps,
+            vanishing_mean=vanishing_mean,
+            vanishing_ratio=vanishing_ratio,
+            dead_share=dead_share,
+            unchanged_dumps=unchanged_dumps,
+            unchanged_rtol=unchanged_rtol,
+            unchanged_atol=unchanged_atol,
+            dominated_share=dominated_share,
+            underflow_share=underflow_share,
+            overflow_share=overflow_share,
+            underflow_dtype=tuple(underflow_dtype),
+            spread_ratio=spread_ratio,
+        ),
+        selection=Selection(tuple(include), tuple(exclude), naming, input_format, void_dtype, allow_huge),
+        keep_going=keep_going,
+        jobs=jobs,
+    )
+    return pipeline.check(plan, begin(progress, found, 1))

@@ -1,0 +1,31 @@
+"""List what dumps hold."""
+
+from collections.abc import Iterable
+
+from gradclip_cli import pipeline
+from gradclip_cli.api.arguments import Paths, paths_of
+from gradclip_cli.api.keywords import checked
+from gradclip_cli.commands.ls import LsPlan
+from gradclip_cli.inputs.discovery import find_dumps
+from gradclip_cli.inputs.naming import Naming
+from gradclip_cli.inputs.selection import Selection
+from gradclip_cli.reports.listing import LsReport
+
+
+@checked
+def ls(
+    inputs: Paths,
+    *,
+    include: Iterable[str] = (),
+    exclude: Iterable[str] = (),
+    group_depth: int | None = None,
+    layer_regex: str | None = None,
+    void_dtype: str | None = None,
+    allow_huge: bool = False,
+    input_format: str | None = None,
+) -> LsReport:
+    """List the tensors of dumps with their layers, shapes and dtypes; only headers are read. Raises `GradclipError`."""
+    found = find_dumps(paths_of(inputs))
+    naming = Naming.parse(layer_regex, group_depth)
+    selection = Selection(tuple(include), tuple(exclude), naming, input_format, void_dtype, allow_huge)
+    return pipeline.ls(LsPlan(found, selection))

@@ -1,0 +1,61 @@
+"""Measure the norms of dumps, and suggest thresholds."""
+
+from collections.abc import Iterable
+
+from gradclip_cli import pipeline
+from gradclip_cli.api.arguments import Paths, Progress, begin, paths_of, strategy_of
+from gradclip_cli.api.keywords import checked
+from gradclip_cli.commands.stats.plan import StatsPlan, Trial
+from gradclip_cli.inputs.discovery import find_dumps
+from gradclip_cli.inputs.naming import Naming
+from gradclip_cli.inputs.selection import Selection
+from gradclip_cli.reports.stats import StatsReport
+from gradclip_cli.strategies import Strategy
+from gradclip_cli.strategies.base import Norm
+from gradclip_cli.thresholds.adaptive import AdaptiveRule
+from gradclip_cli.thresholds.rules import Rule, parse_rule
+
+
+@checked
+def stats(
+    inputs: Paths,
+    *,
+    strategy: str | Strategy | None = None,
+    rule: str | Rule | AdaptiveRule = "mean",
+    tries: Iterable[str | Trial] = (),
+    norm_type: float | None = None,
+    epsilon: float | None = None,
+    include: Iterable[str] = (),
+    exclude: Iterable[str] = (),
+    group_depth: int | None = None,
+    layer_regex: str | None = None,
+    void_dtype: str | None = None,
+    allow_huge: bool = False,
+    input_format: str | None = None,
+    skip_steps: int = 0,
+    allow_missing: bool = False,
+    keep_going: bool = False,
+    shards: bool = False,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+) -> StatsReport:
+    """Measure the norms of one dump or of a series and suggest thresholds.
+
+    `tries` holds texts as after `--try`, such as "clip-l2-per-layer:mad:5". Under a rule with a threshold for each step, such as
+    "autoclip:10", `replay` goes step by step, or `replay_groups` layer by layer or tensor by tensor. Raises `GradclipError`.
+    """
+    found = find_dumps(paths_of(inputs), shards)
+    naming = Naming.parse(layer_regex, group_depth)
+    plan = StatsPlan(
+        inputs=found,
+        strategy=strategy_of(strategy) if strategy else None,
+        rule=parse_rule(rule) if isinstance(rule, str) else rule,
+        norm=Norm.asked(norm_type, epsilon) or Norm(),
+        selection=Selection(tuple(include), tuple(exclude), naming, input_format, void_dtype, allow_huge),
+        skip_steps=skip_steps,
+        allow_missing=allow_missing,
+        keep_going=keep_going,
+        jobs=jobs,
+        tries=tuple(Trial.parse(text) if isinstance(text, str) else text for text in tries),
+    )
+    return pipeline.stats(plan, begin(progress, found, 1))

@@ -1,0 +1,1 @@
+"""Stored elements in, numbers out."""
