@@ -12,6 +12,7 @@ from fuzz.checksums import seal, sealed
 
 import gradclip_cli
 from gradclip_cli.errors import InputError
+from gradclip_cli.formats.hdf5 import walker
 
 
 def saved(path: Path, user_block: int = 0) -> bytearray:
@@ -71,6 +72,12 @@ def giant_text(data: bytearray, user_block: int) -> None:
     at = data.index(b"a fixed name") - 100
     size = data.index((12).to_bytes(4, "little"), at)
     data[size : size + 4] = b"\xff\xff\xff\x7f"
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give a damaged file one second of processor time: what never ends does not end in five either."""
+    monkeypatch.setattr(walker, "_SECONDS", 1)
 
 
 DAMAGES = (circle, no_length, self_child, neighbour, continuation, giant_text)
