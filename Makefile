@@ -43,7 +43,7 @@ lint: format-check imports spelling ## Run the linter, check pyproject.toml, the
 	$(BIN)/ruff check .
 	$(BIN)/validate-pyproject pyproject.toml
 
-types: $(VENV)/linted ## Check the types.
+types: $(VENV)/linted $(VENV)/tested ## Check the types, of the tests too.
 	$(BIN)/mypy
 
 imports: $(VENV)/linted ## See whether imports go down the floors only.

@@ -8,7 +8,7 @@ import pytest
 from support.folders import memory_folder
 
 from gradclip_cli.formats.sharing import one_call
-from gradclip_cli.storage import random_access
+from gradclip_cli.storage.random_access import InputFile
 
 for number in (signal.SIGINT, signal.SIGHUP):
     if signal.getsignal(number) is signal.SIG_IGN:  # as behind `nohup`; what tests start would ignore it, too
@@ -19,7 +19,7 @@ for number in (signal.SIGINT, signal.SIGHUP):
 def unhurried() -> Iterator[None]:
     """Read files that were written this very moment without waiting for the clock's next tick: no test writes to them again."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(random_access, "_TICK_NS", 1)
+        patch.setattr(InputFile, "tick_ns", 1)
         yield
 
 

@@ -62,7 +62,7 @@ class Limits:
         return cls(**given)
 
 
-def _check_dtypes(option: str, names: tuple[str, ...]) -> None:
+def _check_dtypes(option: str, names: Sequence[str]) -> None:
     if isinstance(names, str) or not names or not set(names) <= set(DTYPES):
         raise UsageError(f"{option} must name some of {', '.join(DTYPES)}, not {names!r}")
 

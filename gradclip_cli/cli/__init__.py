@@ -150,4 +150,4 @@ def main() -> None:
     \b
     gradclip stats run/    # which threshold?
     gradclip apply g.safetensors -o out.safetensors -s clip-by-global-norm -t 1
-    """
+    """  # noqa: D301 (click's sign for a paragraph that is not wrapped)

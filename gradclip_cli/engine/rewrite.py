@@ -80,7 +80,7 @@ class Rewriter(NamedTuple):
         stats.put([slab.index + k for k in kept], small.take(kept))
 
     def _sources(self) -> list[TensorSpec]:
-        """The tensors as they are to be cut: what is packed on either side stays in one piece, and is done in order."""
+        """List the tensors as they are to be cut: what is packed on either side stays in one piece, and is done in order."""
         specs = self.source.reader.tensors
         if self.writer is None:
             return list(specs)

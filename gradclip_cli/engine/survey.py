@@ -44,11 +44,11 @@ class MeasuredDump:
         return [index for index in every if index not in self.stats]
 
     def own_name(self, index: int) -> str:
-        """The name of a tensor in its file."""
+        """Return the name of a tensor in its file."""
         return self.prefix + self.tensors[index].name
 
     def file_of(self, index: int) -> DumpFile:
-        """The file that a tensor lies in."""
+        """Find the file that a tensor lies in."""
         return self.files[bisect(self._starts, index) - 1]
 
     @cached_property
@@ -69,7 +69,7 @@ class MeasuredDump:
         return found
 
     def shape(self, indices: Sequence[int]) -> tuple[int, ...] | None:
-        """The shape of a tensor; None where its pieces differ."""
+        """Return the shape of a tensor; None where its pieces differ."""
         if len(indices) == 1:
             return self.tensors[indices[0]].shape
         shapes = {self.tensors[index].shape for index in indices}

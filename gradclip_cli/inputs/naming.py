@@ -100,7 +100,7 @@ def _unwrapped(parts: list[str]) -> list[str]:
 
 
 def _shared_prefixes(names: Sequence[str]) -> frozenset[str]:
-    """What stands before the last `_` of two plain names or more."""
+    """Return what stands before the last `_` of two plain names or more."""
     plain = Counter(name.rpartition("_")[0] for name in set(names) if "/" not in name and "." not in name)
     return frozenset(prefix for prefix, number in plain.items() if number > 1)
 

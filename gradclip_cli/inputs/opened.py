@@ -97,7 +97,7 @@ class OpenDump:
         return self._selection.naming.places([spec.name for spec in self.tensors])
 
     def counted(self, file: OpenFile) -> list[int]:
-        """The tensors of a file that are gradients and were not left out, by index; complex ones are refused."""
+        """Return the tensors of a file that are gradients and were not left out, by index; complex ones are refused."""
         counted, takes = [], self._selection.takes
         for index, spec in enumerate(file.tensors):
             if spec.dtype.kind not in ("float", "complex") or not takes(spec.name):

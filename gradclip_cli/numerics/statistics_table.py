@@ -112,7 +112,7 @@ class StatsTable(Mapping[int, TensorStats]):
         # `other` may be of all the steps in a file, or a few of many tensors.
         few, many = sorted((self, other), key=len)
         shared = [index for index in few if index in many]
-        found.put(shared, other.block.take(other._places(shared)))
+        found.put(shared, other.block.take(other._places(shared)))  # noqa: SLF001 (a table of its own kind)
         return found
 
     @property

@@ -33,7 +33,7 @@ def held() -> Iterator[None]:
             _end(_waiting.pop(0), None)
 
 
-def _end(number: int, frame: FrameType | None) -> None:
+def _end(number: int, _: FrameType | None) -> None:
     """Clean up, and end as if the signal had not been caught."""
     if _holding:
         _waiting.append(number)

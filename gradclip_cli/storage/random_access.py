@@ -6,7 +6,7 @@ import stat
 import time
 from contextlib import suppress
 from types import TracebackType
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,8 +50,6 @@ class RandomAccess(Protocol):
 
 
 _CLOCK = getattr(time, "CLOCK_REALTIME_COARSE", None)  # Linux's file systems go by it
-_TICK_NS = int(2e9 * time.clock_getres(_CLOCK)) if _CLOCK is not None else 20_000_000
-"""Two changes of a file within less than this may get the same time."""
 _PATIENCE = 50
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 _NOT_INSIDE = (
@@ -69,6 +67,12 @@ _NOT_INSIDE = (
 
 class InputFile:
     """A regular file, opened once for reading; `-` is standard input."""
+
+    tick_ns: ClassVar[int] = int(2e9 * time.clock_getres(_CLOCK)) if _CLOCK is not None else 20_000_000
+    """Two changes of a file within less than this many nanoseconds may get the same time.
+
+    Opening waits until a file is older than that. Who knows that nobody writes to the files may set it to 1.
+    """
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -150,9 +154,9 @@ class InputFile:
         for _ in range(_PATIENCE):
             found = self._look()
             age = time.time_ns() - found[3]
-            if not 0 <= age < _TICK_NS:
+            if not 0 <= age < self.tick_ns:
                 return found
-            time.sleep((_TICK_NS - age) / 1e9)
+            time.sleep((self.tick_ns - age) / 1e9)
         os.close(self.fd)
         raise InputError("is being written to; wait until it is complete and run again", path=self.path)
 
@@ -161,7 +165,7 @@ class InputFile:
 
 
 def reopened(fd: int) -> str:
-    """A path that opens the very file behind a descriptor, whatever has been renamed since."""
+    """Return a path that opens the very file behind a descriptor, whatever has been renamed since."""
     path = f"/proc/self/fd/{fd}"
     return path if os.path.exists(path) else f"/dev/fd/{fd}"
 

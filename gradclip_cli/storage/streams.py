@@ -92,7 +92,7 @@ def _check_given(number: int, output: str) -> None:
     standard = (sys.__stdin__, sys.__stdout__, sys.__stderr__)
     try:
         if number < len(standard) and standard[number] is None:
-            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))  # noqa: TRY301 (as fcntl says it of a closed one)
         writable = fcntl(number, F_GETFL) & os.O_ACCMODE != os.O_RDONLY
     except OSError as error:
         raise OutputError("is closed; redirect it to a file or to /dev/null", path=output) from error

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def _clipped(norm: "Number", threshold: "Number", epsilon: float) -> "tuple[Number, Number]":
-    """c / (n + epsilon). A NaN for a norm is no reason to keep anything: the whole group becomes NaN."""
+    """C / (n + epsilon). A NaN for a norm is no reason to keep anything: the whole group becomes NaN."""
     return threshold, norm + epsilon
 
 
@@ -23,7 +23,7 @@ def _is_below(denominator: "Number", threshold: "Number") -> "Kept":
 
 
 def _clamped(norm: "Number", threshold: "Number", epsilon: float) -> "tuple[Number, Number]":
-    """c / max |g|, the factor of the largest element; there is no epsilon."""
+    """C / max |g|, the factor of the largest element; there is no epsilon."""
     return threshold, norm
 
 
@@ -33,7 +33,7 @@ def _renormalized(norm: "Number", threshold: "Number", epsilon: float) -> "tuple
 
 
 def _is_zero(denominator: "Number", threshold: "Number") -> "Kept":
-    """A group of zeros stays as it is, as under DL4J's guard."""
+    """Leave a group of zeros as it is, as DL4J's guard does."""
     return denominator == 0
 
 

@@ -55,7 +55,7 @@ def explosions(norms: Matrix, taken: Mask, factor: float, enough: int, *, parts:
 
 
 def _medians(norms: Matrix, taken: Mask) -> Matrix:
-    """The median of each column over what is `taken` of it; 0 of nothing."""
+    """Return the median of each column over what is `taken` of it; 0 of nothing."""
     if not len(norms):
         return np.zeros(norms.shape[1])
     ordered = np.sort(np.where(taken, norms, np.nan), axis=0)  # NaN last

@@ -159,7 +159,7 @@ def test_names_are_untrusted(save: Save, run: Run) -> None:
 def test_what_is_not_numbers_is_named(save: Save, run: Run) -> None:
     """Datasets that are not numbers are not compared, and standard error says so."""
     with h5py.File(save("a.npz", w=[1.0]).with_suffix(".h5"), "w") as file:
-        file["w"] = np.float32([1.0])
+        file["w"] = np.array([1.0], np.float32)
         file["text"] = "hello"
     result = run("diff", "a.h5", "a.npz")
     assert result.code == 0

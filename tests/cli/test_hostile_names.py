@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hostile.safetensors_tensors import NAMES, entry, file
+from hostile.safetensors_headers import entry, file
+from hostile.safetensors_tensors import NAMES
 from support.command import Run
 
 from gradclip_cli.render import FORMATS

@@ -18,7 +18,10 @@ def run_of_eight(save: Save) -> None:
     """Eight dumps of two layers, of which `a` holds a norm of 0.6 and `b` of 0.8 of the whole."""
     Path("run").mkdir()
     for step, norm in enumerate(NORMS, 1):
-        save(f"run/step_{step}.npz", **{"a.w": np.float64([0.6 * norm]), "b.w": np.float64([0.8 * norm])})
+        save(
+            f"run/step_{step}.npz",
+            **{"a.w": np.array([0.6 * norm], np.float64), "b.w": np.array([0.8 * norm], np.float64)},
+        )
 
 
 def tree(run: Run, *argv: str) -> Any:

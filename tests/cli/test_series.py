@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.command import Run, Save
+from support.official import savez
 
 
 @pytest.fixture
 def broken_series(save: Save) -> None:
     """Three steps in the working directory, of which the second is cut short."""
     for step in (1, 2, 3):
-        np.savez(f"step_{step}.npz", a=np.float32([3 * step]), **({"b": np.ones(2)} if step == 3 else {}))
+        savez(f"step_{step}.npz", a=np.array([3 * step], np.float32), **({"b": np.ones(2)} if step == 3 else {}))
     Path("step_2.npz").write_bytes(Path("step_2.npz").read_bytes()[:-30])
 
 

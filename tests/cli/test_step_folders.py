@@ -16,7 +16,7 @@ def checkpoints(save: Save) -> None:
     """Three folders with a dump of the same name each, of the norms 5, 10 and 15."""
     for step in (1, 2, 3):
         Path(f"run/checkpoint-{step}").mkdir(parents=True)
-        save(f"run/checkpoint-{step}/g.safetensors", **{"a.w": np.float32([3 * step, 4 * step])})
+        save(f"run/checkpoint-{step}/g.safetensors", **{"a.w": np.array([3 * step, 4 * step], np.float32)})
 
 
 def test_outputs_keep_their_step_folder(checkpoints: None, run: Run) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import pytest
+from support.official import savez
 
 from docs import schemas
 from docs.places import README
@@ -28,8 +29,8 @@ CALLS = {
 @pytest.fixture
 def dumps(tmp_path: Path) -> Path:
     """Write a dump, and one of other tensors with NaN, infinity and nothing."""
-    np.savez(tmp_path / "calm.npz", **{"a.w": np.ones(3, np.float32), "b.w": np.ones((2, 2)), "count": np.array(3)})
-    np.savez(tmp_path / "bad.npz", **{"a.w": np.array([np.nan, np.inf, 1]), "c.w": np.zeros(0, np.float32)})
+    savez(tmp_path / "calm.npz", **{"a.w": np.ones(3, np.float32), "b.w": np.ones((2, 2)), "count": np.array(3)})
+    savez(tmp_path / "bad.npz", **{"a.w": np.array([np.nan, np.inf, 1]), "c.w": np.zeros(0, np.float32)})
     return tmp_path
 
 

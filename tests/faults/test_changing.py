@@ -5,7 +5,7 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -87,11 +87,12 @@ def between(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, Change], None]:
 
 
 @pytest.fixture
-def during(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path, Change], None]]:
+def during(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, Change], None]:
     """Let a file change after the first piece of its elements was read."""
 
     def during(path: Path, change: Change) -> None:
-        original, changed = files.InputFile.read_into, []
+        original = files.InputFile.read_into
+        changed: list[bool] = []
 
         def read_into(self: Any, offset: int, out: Any) -> None:
             original(self, offset, out)

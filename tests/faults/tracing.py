@@ -45,7 +45,7 @@ def calls_of(scenario: Scenario, folder: Path) -> list[Call]:
 def calls(command: list[str], folder: Path) -> list[Call]:
     """Run a command in a folder and return its system calls from the first on that has to do with a file there."""
     log = folder.with_suffix(".strace")
-    tracer = ["strace", "-f", "-y", "-qqq", "-s", "256", "-o", log]
+    tracer = ["strace", "-f", "-y", "-qqq", "-s", "256", "-o", str(log)]
     subprocess.run([*tracer, *command], cwd=folder, env=environment(), check=True, capture_output=True)
     counts: dict[str, int] = {}
     found: list[Call] = []
@@ -81,7 +81,7 @@ def injected(command: list[str], folder: Path, call: Call, what: str) -> Ended:
     """Run a command in a folder, and let one of its system calls fail (`error=EIO`), or be its last (`signal=KILL`)."""
     log = folder.with_suffix(".injected")
     fast = ["--seccomp-bpf"] if what.startswith("error") else []  # strace 6.1 sends no signal with it
-    tracer = ["strace", "-f", "-qqq", *fast, "-e", f"trace={call.name}", "-o", log]
+    tracer = ["strace", "-f", "-qqq", *fast, "-e", f"trace={call.name}", "-o", str(log)]
     inject = ["-e", f"inject={call.name}:{what}:when={call.ordinal}"]
     done = subprocess.run(
         [*tracer, *inject, *command],

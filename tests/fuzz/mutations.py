@@ -6,6 +6,7 @@ import struct
 import zlib
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 from fuzz.checksums import Sealed, seal, sealed
 from fuzz.seeds import seeds
@@ -26,7 +27,7 @@ _NUMBERS = (
     1 << 63,
     (1 << 64) - 1,
 )
-_VALUES = (
+_VALUES: tuple[Any, ...] = (
     0,
     1,
     -1,

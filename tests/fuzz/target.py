@@ -39,10 +39,11 @@ def wrong_with(format: str, data: bytes, number: int, folder: Path) -> str | Non
     forget_peak()
     usual = peak_memory()
     shown: list[str] = []
-    sys.excepthook = sys.unraisablehook = lambda *what: shown.append(str(what))  # what h5py cannot raise, it prints
+    sys.excepthook = lambda *what: shown.append(str(what))
+    sys.unraisablehook = lambda what: shown.append(str(what))  # what h5py cannot raise, it prints
     try:
         found = _run(path, out, number)
-    except Exception:
+    except Exception:  # noqa: BLE001 (what is no error of ours is what is looked for)
         return traceback.format_exc()
     finally:
         left = {*os.listdir(folder)} - {path.name, out.name}

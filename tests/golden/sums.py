@@ -28,12 +28,12 @@ class Case(NamedTuple):
 
     dtype: DType
     kind: str
-    count: int
+    size: int
 
     @property
     def name(self) -> str:
         """What the record in the file is called."""
-        return f"{self.dtype.name}, {self.kind}, {self.count}"
+        return f"{self.dtype.name}, {self.kind}, {self.size}"
 
 
 def cases() -> Iterator[Case]:
@@ -46,7 +46,7 @@ def cases() -> Iterator[Case]:
 
 def record(case: Case) -> dict[str, Any]:
     """Measure two tensors; floats are written in hexadecimal, each sum with the power of two that it was scaled by."""
-    a, b = (stored(case.count, seed, case.dtype, case.kind) for seed in (10, 20))
+    a, b = (stored(case.size, seed, case.dtype, case.kind) for seed in (10, 20))
     piece = measure_piece(a, case.dtype, TYPES, Workspace())
     stats = merge([piece], TYPES)
     dtypes = case.dtype, case.dtype

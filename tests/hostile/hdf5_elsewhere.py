@@ -8,7 +8,8 @@ import h5py
 import numpy as np
 from h5py import h5d, h5p, h5s, h5t, h5z
 
-from hostile.hdf5_making import FILES, ONE, Arrays, Fill, W, add
+from hostile.cases import Arrays
+from hostile.hdf5_making import FILES, ONE, Fill, W, add
 
 
 def elsewhere(name: str, size: int = 8) -> Fill:

@@ -1,12 +1,15 @@
 """HDF5 files whose elements are laid out in every way there is."""
 
+from typing import Any
+
 import h5py
 import numpy as np
 from h5py import h5d, h5p, h5s, h5t
 
-from hostile.hdf5_making import GRID, ONE, Arrays, Fill, W, add, stored
+from hostile.cases import Arrays
+from hostile.hdf5_making import GRID, ONE, Fill, W, add, stored
 
-for name, storage in {
+STORAGES: dict[str, dict[str, Any]] = {
     "contiguous": {}, "chunked": {"chunks": (8, 8)}, "chunks-of-one": {"chunks": (1, 1)}, "one-chunk": {"chunks": (37, 23)},
     "chunk-larger": {"chunks": (64, 64), "maxshape": (None, None)}, "gzip": {"chunks": (8, 8), "compression": "gzip"},
     "gzip-0": {"chunks": (8, 8), "compression": "gzip", "compression_opts": 0}, "lzf": {"chunks": (8, 8), "compression": "lzf"},
@@ -16,7 +19,8 @@ for name, storage in {
     "one-unlimited": {"chunks": (8, 8), "maxshape": (None, 23)}, "two-unlimited": {"chunks": (8, 8), "maxshape": (None, None)},
     "inner-unlimited": {"chunks": (8, 8), "maxshape": (37, None)},
     "inner-unlimited-gzip": {"chunks": (8, 8), "maxshape": (40, None), "compression": "gzip"},
-}.items():  # fmt: skip
+}  # fmt: skip
+for name, storage in STORAGES.items():
     for version in ("earliest", "v110", "latest"):
         libver = version if version == "earliest" else (version, "latest")
         add(

@@ -6,7 +6,8 @@ import h5py
 import numpy as np
 from h5py import h5d, h5s, h5t
 
-from hostile.hdf5_making import GRID, ONE, Arrays, Fill, W, add
+from hostile.cases import Arrays
+from hostile.hdf5_making import GRID, ONE, Fill, W, add
 
 
 def linked(*links: tuple[str, Any]) -> Fill:

@@ -7,7 +7,8 @@ import ml_dtypes
 import numpy as np
 from h5py import h5d, h5p, h5s, h5t, h5z
 
-from hostile.hdf5_making import ONE, Arrays, W, add, changed, created, stored
+from hostile.cases import Arrays
+from hostile.hdf5_making import ONE, W, add, changed, created, stored
 
 for code in ("<f8", "<f4", "<f2", ">f8", ">f4", ">f2", "<i8", ">i4", "|i1", "<u2", ">u8", "|u1", "|b1"):
     values = np.array([[1, 0, 5], [2, 3, 4]], code)

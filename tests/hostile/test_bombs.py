@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from laws.test_law_memory import MEASURE
+from laws.test_memory import MEASURE
 
 from hostile.hdf5_elsewhere import BOMBS
 
@@ -58,9 +58,9 @@ def test_memory_has_a_ceiling(name: str, roomy: Path) -> None:
         "-m",
         "gradclip_cli",
         "apply",
-        roomy / name,
+        str(roomy / name),
         "-o",
-        roomy / "out.safetensors",
+        str(roomy / "out.safetensors"),
         "-s",
         "none",
         "-q",

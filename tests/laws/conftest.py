@@ -35,5 +35,4 @@ def gradients() -> Tensors:
 @pytest.fixture
 def piece_bytes(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Let a test say how much of a tensor is read at once, wherever the package says so."""
-
     return partial(patch_pieces, monkeypatch)

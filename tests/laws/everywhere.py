@@ -86,7 +86,7 @@ def make(folder: Path) -> None:
         (folder / order_of(turned)).mkdir(parents=True)
         for step in range(STEPS):
             found = tensors(step)
-            listed = dict(reversed(found.items())) if turned else found
+            listed = dict(reversed([*found.items()])) if turned else found
             for format in FORMATS:
                 save(folder / order_of(turned), format, listed, f"step_{step}")
 

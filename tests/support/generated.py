@@ -34,8 +34,9 @@ def arrays(draw: st.DrawFn, dtypes: list[np.dtype[Any]]) -> NDArray[Any]:
     """An array of any shape and of any bits: NaN with payloads, subnormals, zeros of both signs."""
     dtype, shape = draw(st.sampled_from(dtypes)), draw(shapes)
     size = math.prod(shape) * dtype.itemsize
-    raw = np.frombuffer(draw(st.binary(min_size=size, max_size=size)), np.uint8)
-    return (raw & 1 if dtype.kind == "b" else raw).view(dtype).reshape(shape)
+    raw: NDArray[Any] = np.frombuffer(draw(st.binary(min_size=size, max_size=size)), np.uint8)
+    found: NDArray[Any] = (raw & 1 if dtype.kind == "b" else raw).view(dtype).reshape(shape)
+    return found
 
 
 def dumps(dtypes: list[np.dtype[Any]]) -> st.SearchStrategy[Dump]:

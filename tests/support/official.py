@@ -24,6 +24,10 @@ E5M2 = np.dtype(ml_dtypes.float8_e5m2)
 FLOATS = (np.dtype(np.float64), np.dtype(np.float32), np.dtype(np.float16), BFLOAT16)
 """The types of gradients that every format can hold."""
 
+savez: Callable[..., None] = np.savez
+savez_compressed: Callable[..., None] = np.savez_compressed
+"""numpy's own, whose types take the arrays of a table for options."""
+
 CODES: dict[str, np.dtype[Any]] = {
     "BF16": BFLOAT16,
     "F8_E4M3": E4M3FN,
@@ -72,6 +76,13 @@ def clip(source: Path, target: Path, **options: Any) -> ApplyDump:
     return dump
 
 
+def factor_of(dump: ApplyDump) -> float:
+    """Return what the first tensor of a dump was multiplied by."""
+    factor = dump.params[0].factor
+    assert factor is not None
+    return factor
+
+
 def beside(source: Path, format: str, name: str = "out") -> Path:
     """Name an output of a format in the folder of a dump."""
     return source.with_name(f"{name}{by_name(format).suffixes[0]}")
@@ -93,7 +104,7 @@ def ulps(found: Array, expected: Array) -> int:
     assert found.dtype == expected.dtype
     assert found.shape == expected.shape
     size = 8 * found.dtype.itemsize
-    words = [np.atleast_1d(a).view(f"i{size // 8}").astype(object) for a in (found, expected)]
+    words: list[NDArray[Any]] = [np.atleast_1d(a).view(f"i{size // 8}").astype(object) for a in (found, expected)]
     steps = [np.where(w < 0, -(w + (1 << (size - 1))), w) for w in words]
     return int(np.abs(steps[0] - steps[1]).max(initial=0))
 
@@ -102,7 +113,8 @@ def spacing(values: NDArray[np.float64], dtype: np.dtype[Any]) -> NDArray[np.flo
     """Return the distance between neighbours of `dtype` around each value."""
     info = ml_dtypes.finfo(dtype)
     _, exponents = np.frexp(values)
-    return np.ldexp(1.0, np.maximum(exponents - 1, int(info.minexp)) - int(info.nmant))
+    found: NDArray[np.float64] = np.ldexp(1.0, np.maximum(exponents - 1, int(info.minexp)) - int(info.nmant))
+    return found
 
 
 def save_safetensors(path: Path, tensors: Tensors) -> None:

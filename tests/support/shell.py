@@ -11,6 +11,7 @@ import numpy as np
 import safetensors.numpy
 
 import gradclip_cli
+from support.official import savez
 
 BASH = "/bin/bash"
 
@@ -24,13 +25,13 @@ def furnish(folder: Path) -> None:
         safetensors.numpy.save_file(dumps[0], folder / f"{name}.safetensors")
     (folder / "g.safetensors.gz").write_bytes(gzip.compress((folder / "g.safetensors").read_bytes()))
     for name in ("a", "b", "g"):
-        np.savez(folder / f"{name}.npz", **dumps[0])
+        savez(folder / f"{name}.npz", **dumps[0])
     with h5py.File(folder / "after.h5", "w") as file:
         file.update(dumps[0])
     for name in ("steps", "run"):
         (folder / name).mkdir()
         for step, dump in enumerate(dumps):
-            np.savez(folder / name / f"step{step}.npz", **dump)
+            savez(folder / name / f"step{step}.npz", **dump)
 
 
 def environment(folder: Path, **more: str) -> dict[str, str]:

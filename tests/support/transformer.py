@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
+from support.official import savez, savez_compressed
+
 LAYERS, WIDTH, VOCABULARY, POSITIONS = 12, 1024, 40_000, 1024
 
 
@@ -50,9 +52,7 @@ def make(folder: Path, name: str, scale: float = 1.0) -> Path:
     elif name in ("npz", "deflated"):
         path = path.with_suffix(".npz")
         with open(path, "wb") as file:
-            (np.savez if name == "npz" else np.savez_compressed)(
-                file, **dict(gradients(1.0 if name == "npz" else 0.06))
-            )
+            (savez if name == "npz" else savez_compressed)(file, **dict(gradients(1.0 if name == "npz" else 0.06)))
     elif name in ("h5", "gzip"):
         path = path.with_suffix(".h5")
         packing: dict[str, Any] = {"compression": "gzip", "chunks": True} if name == "gzip" else {}

@@ -7,6 +7,7 @@ whatever changes, wherever it stands.
 
 from collections.abc import Sequence
 from resource import RLIMIT_NOFILE, getrlimit
+from typing import TYPE_CHECKING
 
 from gradclip_cli.commands.apply.plan import ApplyPlan
 from gradclip_cli.engine.measure import PieceObserver
@@ -18,7 +19,9 @@ from gradclip_cli.storage.atomic import Outputs, Staged
 from gradclip_cli.storage.random_access import write_at
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.tensors import Slab, TensorSpec
-from gradclip_cli.thresholds.rules import Threshold
+
+if TYPE_CHECKING:
+    from gradclip_cli.thresholds.rules import Threshold
 
 _MOST_FILES = 64
 """Outputs that are begun stay open until all dumps are measured; they take at most a quarter of the descriptors."""

@@ -64,7 +64,7 @@ class Decisions(NamedTuple):
     notes: list[str]
 
     def threshold(self, plan: ApplyPlan) -> float | None:
-        """The plan's own threshold, None where each step has another."""
+        """Return the plan's own threshold, None where each step has another."""
         if isinstance(plan.threshold, Rule):
             return self.chosen.get((plan.strategy.name, plan.threshold))
         return None if isinstance(plan.threshold, AdaptiveRule) else plan.threshold

@@ -30,7 +30,7 @@ class NormGroup(NamedTuple):
     key: tuple[object, ...]  # the same in every dump
 
     def sample(self, plan: ApplyPlan) -> float:
-        """The norm as a rule takes it: not finite where an element is not, unless those are to be replaced by zero."""
+        """Return the norm as a rule takes it: not finite where an element is not, unless those are to be replaced by zero."""
         return self.norm if plan.nonfinite == "zero" else self.as_read
 
 

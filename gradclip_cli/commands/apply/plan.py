@@ -113,7 +113,7 @@ class ApplyPlan:
         return self.strategy, self.threshold if self.strategy.takes_threshold else None
 
     def format_of(self, path: str, output: str, found: "Format") -> "Format":
-        """The format to be written for an input: as asked for, or by the suffix of the output, or that of the input."""
+        """Return the format to write for an input: as asked for, or by the suffix of the output, or that of the input."""
         if output == path != STANDARD:
             if self.output_format not in (None, found.name):
                 raise UsageError(

@@ -71,7 +71,7 @@ class ApplySummary:
         )
 
     def notes(self) -> list[str]:
-        """What a person should know beside the figures: norms of zero, and elements that were rounded to zero."""
+        """Say what a person should know beside the figures: norms of zero, and elements that were rounded to zero."""
         path, lost, notes = self._dump.source.location, self._params.underflowed, []
         if renormalized := self._renormalized():
             notes.append(f"{path}: norm 0, left as it is: {listed(renormalized)}")
@@ -81,7 +81,7 @@ class ApplySummary:
         return notes
 
     def _renormalized(self) -> list[str]:
-        """The layers that were to be divided by a norm of 0."""
+        """Note the layers that were to be divided by a norm of 0."""
         if not any(group.strategy.name.startswith("renormalize") for group, _ in self._decisions):
             return []
         names, found = list(self._dump.layers), self._layers
@@ -101,7 +101,7 @@ class ApplySummary:
         return BeforeAfter.of(groups, decisions, self._dump.stats, self._after, self._plan)
 
     def _decision(self, figures: BeforeAfter, k: int) -> Decision:
-        """What was decided of the first tensor in a group."""
+        """Return what was decided of the first tensor in a group."""
         return self._of[figures.groups[k][0]]
 
     def _clipped(self, indices: Sequence[int]) -> int:
@@ -138,7 +138,7 @@ class ApplySummary:
         )
 
     def _excluded_param(self, index: int) -> ApplyParam:
-        """The row of a tensor that does not count."""
+        """Make the row of a tensor that does not count."""
         spec, place = self._dump.tensors[index], self._dump.places[index]
         return ApplyParam(
             name=self._dump.own_name(index),

@@ -84,7 +84,7 @@ def words(dtype: DType, target: str) -> _Words:
 
 
 def _first(value: float, dtype: DType) -> int:
-    """The bits of the smallest number of a dtype that is at least `value`; those of infinity if there is none."""
+    """Return the bits of the smallest number of a dtype that is at least `value`; those of infinity if there is none."""
     if dtype.narrow:
         return int(np.searchsorted(values_of(dtype)[: _infinite(dtype)], value))
     kind = np.dtype(dtype.name).type

@@ -167,7 +167,7 @@ CASES: tuple[tuple[Callable[[_Case], bool], Callable[[_Case], str]], ...] = (
         lambda case: case.known.led,
         lambda case: wording.led_by_some_steps(case.known.summary.mean / case.known.summary.median),
     ),
-    (lambda case: True, _calm),
+    (lambda _: True, _calm),
 )
 """When a sentence holds, and the sentence; the first that holds is told."""
 

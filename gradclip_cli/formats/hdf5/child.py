@@ -11,13 +11,14 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 from gradclip_cli.errors import InputError, OutputError
 from gradclip_cli.formats.hdf5.limits import Limits
 from gradclip_cli.formats.hdf5.messages import Message, receive, send
-from gradclip_cli.formats.sharing import calls
+from gradclip_cli.formats.sharing import Calls, calls
 
 _SPAWNED = "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from {0} import serve; serve({1}, {2!r})"
 _SERVING = "gradclip_cli.formats.hdf5.serving"
@@ -167,11 +168,11 @@ def _checked(reply: Message) -> Message:
     raise (OutputError if kind == "output" else InputError)(value[0], tensor=value[1])
 
 
-class _Shared:
+class SharedChild:
     """The child that all HDF5 files of the calls under way share; it starts when the first of them asks something."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
+    def __init__(self, calls: Calls, start: Callable[[], Child]) -> None:
+        self._calls, self._start, self._lock = calls, start, threading.Lock()
         self._child: Child | None = None
 
     def get(self) -> Child:
@@ -179,8 +180,8 @@ class _Shared:
         with self._lock:
             if self._child is None or not self._child.is_ours:
                 if self._child is None:
-                    calls.at_the_end(self._stop)
-                self._child = Child(_SERVICE)
+                    self._calls.at_the_end(self._stop)
+                self._child = self._start()
             return self._child
 
     def _stop(self) -> None:
@@ -190,4 +191,4 @@ class _Shared:
             child.stop()
 
 
-shared = _Shared()
+shared = SharedChild(calls, lambda: Child(_SERVICE))

@@ -24,12 +24,12 @@ _MOST_DIMENSIONS = 32
 def convert(tensors: Sequence[TensorSpec], fd: int, path: str) -> Hdf5Writer:
     """Begin a new file of contiguous datasets whose places are known before they are filled."""
     _check_names(tensors, path)
-    placed = []
     with writing(path), lock, ExitStack() as at_last:
         file = create_file(fd)
         at_last.callback(_let_go, file)
-        for spec in tensors:
-            placed.append(_create(file, replace(spec, dtype=spec.dtype._replace(swapped=False), fortran=False)))
+        placed = [
+            _create(file, replace(spec, dtype=spec.dtype._replace(swapped=False), fortran=False)) for spec in tensors
+        ]
         file.close()  # what cannot be written is an error here, and is not in the end
     return Hdf5Writer(placed, range(len(placed)), (), fd, path)
 

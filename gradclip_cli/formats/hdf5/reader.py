@@ -2,10 +2,9 @@
 
 import os
 from contextlib import ExitStack
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats.base import Options, check_declared, read_through
@@ -18,6 +17,9 @@ from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.storage.random_access import RandomAccess
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import listed
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _MOST_UNPACKED = 64 << 20
 """The largest chunk that is read without asking: a kilobyte may unpack to a megabyte."""

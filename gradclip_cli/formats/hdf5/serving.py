@@ -41,7 +41,7 @@ def _answered(answer: Service, request: str, arguments: list[Any], message: Mess
         return Message([kind, [error.message, error.tensor]])
     except MemoryError:
         return Message(["memory", None])
-    except Exception:  # the parent raises it
+    except Exception:  # noqa: BLE001 (the parent raises it)
         return Message(["bug", traceback.format_exc()])
     finally:
         for fd in message.files:

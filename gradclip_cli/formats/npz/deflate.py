@@ -150,7 +150,7 @@ def crc_of_pieces(pieces: dict[int, tuple[int, int]]) -> tuple[int, int]:
 
 @cache
 def _zeros(power: int) -> tuple[int, ...]:
-    """The matrix, over bits, that appends 2^power zero bytes."""
+    """Return the matrix, over bits, that appends 2^power zero bytes."""
     if power == 0:
         matrix: tuple[int, ...] = (_POLYNOMIAL, *(1 << k for k in range(31)))
         for _ in range(3):

@@ -89,6 +89,6 @@ def test_no_more_is_read_at_once_than_is_turned_at_once(monkeypatch: pytest.Monk
 def test_no_room_to_turn_it_is_told(shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the temporary file does not fit, the error says so, and what to do, rather than blame an output."""
     with Path("/dev/full").open("w+b", buffering=0) as full:
-        monkeypatch.setattr("tempfile.TemporaryFile", lambda dir: full)
+        monkeypatch.setattr("tempfile.TemporaryFile", lambda **_: full)
         with pytest.raises(OutputError, match=r"t: cannot be kept in a temporary file: no space .* TMPDIR"):
             turned(np.zeros(shape), 10, packed=True)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.official import savez
 from support.tensors import dump_of
 
 from gradclip_cli.engine.executors import Threads
@@ -39,9 +40,9 @@ def test_what_stands_outside_of_steps_makes_a_file_one_dump(names: tuple[str, ..
 
 def test_shared_names_are_those_of_each_dump_in_a_file(tmp_path: Path) -> None:
     """Names inside the groups of steps, of tensors that count; whole numbers outside keep a file from being a series."""
-    np.savez(tmp_path / "a.npz", **{"step1/w": ONE, "step2/w": ONE, "step2/v": ONE, "step1/ids": np.arange(2)})
+    savez(tmp_path / "a.npz", **{"step1/w": ONE, "step2/w": ONE, "step2/v": ONE, "step1/ids": np.arange(2)})
     np.savez(tmp_path / "b.npz", w=ONE, u=ONE)
-    np.savez(tmp_path / "c.npz", **{"step1/w": ONE, "step2/w": ONE, "ids": np.arange(2)})
+    savez(tmp_path / "c.npz", **{"step1/w": ONE, "step2/w": ONE, "ids": np.arange(2)})
     a, b, c = (single(str(tmp_path / f"{name}.npz")) for name in "abc")
     with Threads(1) as workers:
         run = Run(Selection(), workers)

@@ -16,7 +16,7 @@ from gradclip_cli.commands.plans import LsPlan
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats.base import Headers
 from gradclip_cli.formats.safetensors import reader as format_module
-from gradclip_cli.formats.safetensors.header import Header
+from gradclip_cli.formats.safetensors.header import Header, parse_header
 from gradclip_cli.inputs.discovery import find_dumps
 from gradclip_cli.inputs.layouts.single import single
 from gradclip_cli.inputs.opened import OpenDump, reopened
@@ -90,7 +90,7 @@ def test_a_series_opens_each_dump_once(tmp_path: Path, opens: Counter[str]) -> N
     """Of several dumps each is opened once, and where names are to be shared, once more for its header."""
     paths = [tmp_path / f"step{k}.safetensors" for k in range(4)]
     for k, path in enumerate(paths):
-        save_file({"a.w": np.float32([k, 1]), **({"b.w": np.ones(2, np.float32)} if k else {})}, path)
+        save_file({"a.w": np.array([k, 1], np.float32), **({"b.w": np.ones(2, np.float32)} if k else {})}, path)
     opens.clear()
     stats(paths, allow_missing=True)
     assert opens == {path.name: 2 for path in paths}
@@ -103,11 +103,10 @@ def test_a_series_opens_each_dump_once(tmp_path: Path, opens: Counter[str]) -> N
 def parsed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Count the safetensors headers that are parsed, by their size."""
     sizes: list[int] = []
-    real = format_module.parse_header
 
     def parse(data: bytes, size: int, path: str) -> Header:
         sizes.append(len(data))
-        return real(data, size, path)
+        return parse_header(data, size, path)
 
     monkeypatch.setattr(format_module, "parse_header", parse)
     return sizes
@@ -126,7 +125,7 @@ def test_dumps_of_a_series_have_one_header(tmp_path: Path, parsed: list[int]) ->
     """A header with the bytes of the one before it is not parsed again; another one is."""
     paths = [tmp_path / f"step{k}.safetensors" for k in range(4)]
     for k, path in enumerate(paths):
-        save_file({"a.w": np.float32([k, 1])}, path, {"odd": "1"} if k == 2 else None)
+        save_file({"a.w": np.array([k, 1], np.float32)}, path, {"odd": "1"} if k == 2 else None)
     stats(paths)
     assert len(parsed) == 3
 
@@ -134,7 +133,9 @@ def test_dumps_of_a_series_have_one_header(tmp_path: Path, parsed: list[int]) ->
 def test_a_folder_is_told_without_parsing_a_long_header(tmp_path: Path, parsed: list[int]) -> None:
     """Where the first file of a folder holds several tensors, its header is parsed once, when it is read as a dump."""
     for k in range(2):
-        save_file({"a.w": np.float32([k]), "b.w": np.float32([1])}, tmp_path / f"step{k}.safetensors")
+        save_file(
+            {"a.w": np.array([k], np.float32), "b.w": np.array([1], np.float32)}, tmp_path / f"step{k}.safetensors"
+        )
     stats(tmp_path)
     assert len(parsed) == 1
 
@@ -143,7 +144,7 @@ def test_what_is_known_of_a_file_is_not_taken_for_another(tmp_path: Path) -> Non
     """The tensors of a file that was replaced by one of the same size are those of the new one."""
     headers, path = Headers(keep=True), tmp_path / "g.safetensors"
     for name in ("a.w", "b.w"):
-        save_file({name: np.float32([1])}, tmp_path / "new")
+        save_file({name: np.array([1], np.float32)}, tmp_path / "new")
         (tmp_path / "new").replace(path)
         with OpenDump(single(str(path)), Selection(), headers) as dump:
             (file,) = dump.all()
@@ -153,10 +154,10 @@ def test_what_is_known_of_a_file_is_not_taken_for_another(tmp_path: Path) -> Non
 def test_a_file_that_changed_is_not_opened_again(tmp_path: Path) -> None:
     """For another pass a file has to be what it was."""
     path = tmp_path / "g.safetensors"
-    save_file({"a.w": np.float32([1])}, path)
+    save_file({"a.w": np.array([1], np.float32)}, path)
     with OpenDump(single(str(path)), Selection()) as dump:
         assert dump.all()[0].path == str(path)
-    save_file({"a.w": np.float32([2, 3])}, path)
+    save_file({"a.w": np.array([2, 3], np.float32)}, path)
     with pytest.raises(InputError, match="changed while it was read"), reopened(dump.files[0], Selection()):
         pytest.fail("opened")
 

@@ -21,8 +21,8 @@ TINY = 5e-324
 
 def compared(a: NDArray[Any], b: NDArray[Any], rtol: float = 0.0, atol: float = 0.0) -> Difference:
     """Compare two arrays of native dtypes."""
-    sides = [numbers(raw_of(array), from_numpy(array.dtype), Buffer(), WORK) for array in (a, b)]
-    return difference(*sides, Tolerance(rtol, atol), WORK)
+    x, y = (numbers(raw_of(array), from_numpy(array.dtype), Buffer(), WORK) for array in (a, b))
+    return difference(x, y, Tolerance(rtol, atol), WORK)
 
 
 def of_floats(a: list[float], b: list[float], rtol: float = 0.0, atol: float = 0.0) -> Difference:
@@ -160,6 +160,6 @@ def test_worst_of_several() -> None:
 def test_operands_are_left_alone() -> None:
     """Comparing changes neither side."""
     a, b = np.array([1.0, -2.0]), np.array([0.0, -3.0])
-    sides = [numbers(raw_of(x), FLOAT64, Buffer(), WORK) for x in (a, b)]
-    difference(*sides, Tolerance(), WORK)
-    assert [side.values.tolist() for side in sides] == [a.tolist(), b.tolist()]
+    x, y = (numbers(raw_of(array), FLOAT64, Buffer(), WORK) for array in (a, b))
+    difference(x, y, Tolerance(), WORK)
+    assert [x.values.tolist(), y.values.tolist()] == [a.tolist(), b.tolist()]

@@ -95,11 +95,11 @@ def test_what_is_too_large_overflows_as_in_the_oracle(dtype: DType) -> None:
     top = float(ml_dtypes.finfo(ORACLES[dtype.name]).max)
     step = np.float32(top * dtype.eps / (2 - dtype.eps))
     edge = (
-        np.float32(top) + np.float32([0, 0.49, 0.5, 0.51, 1, 2]) * step
+        np.float32(top) + np.array([0, 0.49, 0.5, 0.51, 1, 2], np.float32) * step
         if dtype.name != "bfloat16"
-        else np.float32([top, 3.4e38])
+        else np.array([top, 3.4e38], np.float32)
     )
-    assert_rounded(np.concatenate([edge, -edge, np.float32([np.inf, -np.inf])]), dtype)
+    assert_rounded(np.concatenate([edge, -edge, np.array([np.inf, -np.inf], np.float32)]), dtype)
 
 
 @every
@@ -193,5 +193,5 @@ def test_a_constant_is_rounded_once(dtype: DType, value: float) -> None:
 
 def test_widening_is_exact() -> None:
     """Float32 values keep their value as float64."""
-    values = np.float32([0.1, -3e38, 1e-45])
+    values = np.array([0.1, -3e38, 1e-45], np.float32)
     np.testing.assert_array_equal(dtypes.widen(values, WORK), [float(value) for value in values])

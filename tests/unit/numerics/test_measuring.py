@@ -108,7 +108,7 @@ def test_nonfinite_elements_are_counted_and_left_out(dtype: DType) -> None:
 
 def test_nonfinite_small_tensors_side_by_side() -> None:
     """A NaN in one of several small tensors leaves the statistics of its neighbours alone."""
-    rows = np.float32([[1, 2], [np.nan, 2], [np.inf, -np.inf]])
+    rows = np.array([[1, 2], [np.nan, 2], [np.inf, -np.inf]], np.float32)
     found = small(raw_of(rows), dtypes.FLOAT32, [2, 2, 2], (2.0,))
     assert [(s.nan, s.posinf, s.neginf, s.max_abs) for s in found] == [(0, 0, 0, 2), (1, 0, 0, 2), (0, 1, 1, 0)]
 
@@ -123,7 +123,7 @@ def test_signalling_nan_is_counted_without_a_warning(code: str, bits: int) -> No
 
 def test_max_abs_counts_negative_numbers() -> None:
     """The largest |g| may be negative."""
-    assert stats_of(np.float32([-7, 3]), dtypes.FLOAT32).max_abs == 7
+    assert stats_of(np.array([-7, 3], np.float32), dtypes.FLOAT32).max_abs == 7
 
 
 @pytest.mark.parametrize("code", ["float16", "float32", ">f4", "float64"])

@@ -22,7 +22,8 @@ types = pytest.mark.parametrize("p", TYPES)
 def power_of(rows: NDArray[np.float64], p: float) -> ScaledSum:
     """The sum of powers over all rows."""
     peaks = np.abs(rows).max(axis=1, initial=0)
-    return norms.total_blocks(*([part] for part in norms.block_powers(rows, p, peaks, WORK)), p)
+    exponents, sums = norms.block_powers(rows, p, peaks, WORK)
+    return norms.total_blocks([exponents], [sums], p)
 
 
 def norm_of(values: NDArray[np.float64], p: float) -> float:

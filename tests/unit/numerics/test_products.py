@@ -58,7 +58,7 @@ def exact_ratio(a: Wide, b: Wide) -> float:
     """Return |b| / |a| to 60 digits, rounded once."""
     with localcontext() as context:
         context.prec = 60
-        first, second = (sum(Decimal(float(value)) ** 2 for value in side) for side in (a, b))
+        first, second = (sum((Decimal(float(value)) ** 2 for value in side), Decimal()) for side in (a, b))
         return float((second / first).sqrt())
 
 

@@ -54,7 +54,7 @@ def test_wide_elements_are_rounded_once(dtype: DType, factor: float) -> None:
 
 def test_the_factor_is_not_rounded_to_float32() -> None:
     """A factor between two float32 numbers counts with all its digits."""
-    factor, values = 1 + 2.0**-30, np.float32([1, 2.0**23 + 1, -16777215])
+    factor, values = 1 + 2.0**-30, np.array([1, 2.0**23 + 1, -16777215], np.float32)
     expected = [float(np.float32(float(value) * factor)) for value in values]
     assert scaled(values, dtypes.FLOAT32, factor).tolist() == expected
 
@@ -133,7 +133,7 @@ def test_the_limit_itself_is_not_clipped(dtype: DType) -> None:
 
 def test_the_limit_is_compared_in_float64() -> None:
     """An element above a limit that float32 cannot hold is clipped, though it rounds to the same float32."""
-    raw = raw_of(np.float32([0.1]))
+    raw = raw_of(np.array([0.1], np.float32))
     assert clamp(raw, dtypes.FLOAT32, 0.1, keep_infinite=False, work=WORK) == 1
 
 

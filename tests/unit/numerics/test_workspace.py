@@ -85,11 +85,11 @@ def test_nothing_is_read_after_its_lifetime(dtype: DType, nonfinite: bool, monke
     a, b = (gradients(17 * BLOCK + 5, dtype.name, seed=seed) for seed in (1, 2))
     if nonfinite:
         a[[3, BLOCK]] = np.nan
-    words = [raw_of(side.view(f"u{dtype.itemsize}").byteswap() if dtype.swapped else side) for side in (a, b)]
+    x, y = (raw_of(side.view(f"u{dtype.itemsize}").byteswap() if dtype.swapped else side) for side in (a, b))
     poisoned = Poisoned()
-    for found, again in zip(steps(*words, dtype, poisoned), steps(*words, dtype, poisoned), strict=True):
+    for found, again in zip(steps(x, y, dtype, poisoned), steps(x, y, dtype, poisoned), strict=True):
         np.testing.assert_equal(again, found)
-    for found, expected in zip(steps(*words, dtype, poisoned), steps(*words, dtype, Workspace()), strict=True):
+    for found, expected in zip(steps(x, y, dtype, poisoned), steps(x, y, dtype, Workspace()), strict=True):
         np.testing.assert_equal(found, expected)
 
 

@@ -2,7 +2,8 @@
 
 import io
 import math
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple
 
 from support.parsing import strict
 
@@ -20,7 +21,9 @@ PARAM = ApplyParam(
     NAME, "lstm", "w", (2, 3), "float32", 6, 5.0, 1.0, math.inf, 0.1, 0.2, True, 6, 0, 0, 0, "clip-l2-per-layer", 1.0
 )
 
-LEFT_OUT = ApplyParam("ids", "ids", "", (2,), "int64", 2, *[None] * 5, False, 0, *[None] * 5)
+LEFT_OUT = ApplyParam(
+    "ids", "ids", "", (2,), "int64", 2, None, None, None, None, None, False, 0, None, None, None, None, None
+)
 
 LAYER = ApplyLayer("lstm", 1, 6, 5.0, 1.0, 0.2, True, "clip-l2-per-layer", 1.0, math.inf, 0.1, 1, None)
 
@@ -99,13 +102,17 @@ class Finding(NamedTuple):
     flags: list[bool]
 
 
-class FindingsReport(NamedTuple):
+class FindingsFields(NamedTuple):
     findings: list[Finding]
     dumps: int
     labels: TableOnly[dict[str, str]]
     notes: TableOnly[list[str]]
-    schema = "gradclip.findings/1"
-    scopes = {"": "findings"}  # noqa: RUF012
+
+
+class FindingsReport(FindingsFields):
+    __slots__ = ()
+    schema: ClassVar[str] = "gradclip.findings/1"
+    scopes: ClassVar[Mapping[str, str]] = {"": "findings"}
 
 
 FINDINGS: Any = FindingsReport([Finding("dead", 3, -math.inf, []), Finding("spread", None, math.nan, [])], 2, {}, [])

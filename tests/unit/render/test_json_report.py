@@ -51,11 +51,12 @@ VALUES: list[Any] = [
     [],
     {"l": 0.5},
 ]
+_TABLES: tuple[Any, ...] = (STATS[1], LS[0], STRATEGIES[0])
 ROWS: list[Any] = [
     *(Finding("r", 1, value, [value]) for value in VALUES),
     *(PARAM._replace(name=name, norm_before=value) for name, value in zip(TEXTS, FLOATS, strict=False)),
     *(StatsLayer(name, summary) for name, summary in product(TEXTS, (SUMMARY, EMPTY, NormSamples([2.0]).summary()))),
-    *(row for report in (STATS, LS, STRATEGIES) for row in report[1 if report is STATS else 0]),
+    *(row for rows in _TABLES for row in rows),
     *(LAYER, *STATS.params, *STATS.suggestions, DiffParam("w", "same"), DiffParam("w", "differs", 1.0, shape_a=(2,))),
 ]
 

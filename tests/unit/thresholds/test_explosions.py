@@ -42,8 +42,9 @@ def exploding(*norms: float, enough: int = 5) -> tuple[list[int], float]:
     ],
 )
 def test_which_norms_explode(norms: Sequence[float], steps: list[int]) -> None:
-    """Ten times the median, or that before a rise that lasts (behind a single norm, a hundred times); of five norms at least,
-    and of no run that comes down.
+    """Ten times the median, or that before a rise that lasts (a hundred times behind a single norm), of five norms at least.
+
+    A run that comes down has none.
     """
     assert exploding(*norms)[0] == steps
 

@@ -12,6 +12,7 @@ from gradclip_cli.commands.apply.decisions import decide_groups
 from gradclip_cli.commands.apply.groups import norm_groups
 from gradclip_cli.commands.apply.plan import ApplyPlan, Override
 from gradclip_cli.errors import InputError
+from gradclip_cli.inputs.layouts.single import single
 from gradclip_cli.strategies import find
 from gradclip_cli.strategies.base import Norm
 from gradclip_cli.thresholds.rules import Threshold, parse
@@ -23,7 +24,7 @@ def played(
     steps: list[dict[str, list[float]]], strategy: str, threshold: str, **rest: Any
 ) -> tuple[list[list[Threshold | None]], list[str]]:
     """The thresholds of the groups of each step, and the notes."""
-    plan = ApplyPlan(("a",), (None,), find(strategy), parse(threshold), **rest)
+    plan = ApplyPlan((single("a"),), (None,), find(strategy), parse(threshold), **rest)
     dumps = [dump_of({name: np.array(v, float) for name, v in step.items()}, plan.norm_types) for step in steps]
     settled, notes = replayed(plan, [norm_groups(dump, plan) for dump in dumps])
     assert [len(decide_groups(plan, groups, {})) for groups in settled] == [len(groups) for groups in settled]

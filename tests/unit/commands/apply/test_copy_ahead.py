@@ -24,7 +24,7 @@ LONE = [np.linalg.norm(array.astype(np.float64)) for array in TENSORS.values()]
 
 SHARES = (1e-3, 0.5, 0.999, 1e9)
 NAMES = ("clip-by-global-norm", "clip-l2-per-layer", "clip-l2-per-param-type", "none")
-OPTIONS = ({}, {"norm_type": 1.0}, {"layers": {"c": (None, 1.0)}}, {"exclude": ["c.w"]})
+OPTIONS: tuple[dict[str, Any], ...] = ({}, {"norm_type": 1.0}, {"layers": {"c": (None, 1.0)}}, {"exclude": ["c.w"]})
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from support.tensors import dump_of
 from gradclip_cli.commands.apply.decisions import Decisions, decide
 from gradclip_cli.commands.apply.plan import ApplyPlan, Override
 from gradclip_cli.errors import NonFiniteError, UsageError
+from gradclip_cli.inputs.layouts.single import single
 from gradclip_cli.strategies import find
 from gradclip_cli.thresholds.rules import parse
 
@@ -17,7 +18,7 @@ NORMS = (3.0, 4.0, 8.0)
 
 def decided(threshold: str, norms: tuple[float, ...] = NORMS, **rest: Any) -> tuple[ApplyPlan, Decisions]:
     """A plan, and what it makes of dumps of one tensor with these norms."""
-    plan = ApplyPlan(("a",), (None,), find("clip-by-global-norm"), parse(threshold), **rest)
+    plan = ApplyPlan((single("a"),), (None,), find("clip-by-global-norm"), parse(threshold), **rest)
     dumps = [dump_of({"l.w": np.array([norm, 0.0])}, path=f"step{k}.npz", step=k) for k, norm in enumerate(norms)]
     return plan, decide(plan, dumps)
 
@@ -36,7 +37,7 @@ def test_the_threshold_of_all_dumps(threshold: str, shown: float | None, factors
 def test_dumps_unlike_the_first_are_noted_where_a_rule_chose() -> None:
     """Norms of other shapes are no samples of one thing; to a number that does not matter."""
     for threshold, notes in (("mean", 1), ("2", 0)):
-        plan = ApplyPlan(("a",), (None,), find("clip-by-global-norm"), parse(threshold))
+        plan = ApplyPlan((single("a"),), (None,), find("clip-by-global-norm"), parse(threshold))
         dumps = [dump_of({"l.w": np.ones(size)}, path=f"step{size}.npz") for size in (2, 3)]
         assert len(decide(plan, dumps).different_dumps()) == notes
 

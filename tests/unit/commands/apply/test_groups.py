@@ -13,22 +13,23 @@ from gradclip_cli.commands.apply.groups import NormGroup, norm_groups
 from gradclip_cli.commands.apply.plan import ApplyPlan, Override
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.errors import InputError
+from gradclip_cli.inputs.layouts.single import single
 from gradclip_cli.strategies import find
 from gradclip_cli.strategies.actions import UNCHANGED, Clamp, ZeroNonfinite
 from gradclip_cli.strategies.base import Norm
 from gradclip_cli.thresholds.rules import RULES, Threshold
 
 ARRAYS: dict[str, NDArray[Any]] = {
-    "a.w": np.float32([3, 4]),
-    "b.w": np.float32([12]),
-    "a.b": np.float32([[12]]),
-    "ids": np.int64([9]),
+    "a.w": np.array([3, 4], np.float32),
+    "b.w": np.array([12], np.float32),
+    "a.b": np.array([[12]], np.float32),
+    "ids": np.array([9], np.int64),
 }
 
 
 def plan(strategy: str, threshold: Threshold | None = 1.0, **rest: Any) -> ApplyPlan:
     """A request over one dump."""
-    return ApplyPlan(("a",), (None,), find(strategy), threshold, **rest)
+    return ApplyPlan((single("a"),), (None,), find(strategy), threshold, **rest)
 
 
 def groups_of(plan: ApplyPlan, arrays: dict[str, NDArray[Any]] = ARRAYS) -> list[NormGroup]:
@@ -55,7 +56,7 @@ def test_who_shares_a_norm(strategy: str, members: list[tuple[int, ...]], norms:
 
 def test_global_layers_form_one_group_for_each_threshold() -> None:
     """Layers clipped by the global norm share it with all others of the same threshold."""
-    arrays = {f"{layer}.w": np.float32([1]) for layer in "abcd"}
+    arrays = {f"{layer}.w": np.array([1], np.float32) for layer in "abcd"}
     found = groups_of(plan("clip-by-global-norm", overrides=(Override("[bd]", None, 2.0),)), arrays)
     assert [(tuple(shared.members), shared.threshold) for shared in found] == [((0, 2), 1.0), ((1, 3), 2.0)]
 
@@ -63,7 +64,7 @@ def test_global_layers_form_one_group_for_each_threshold() -> None:
 def test_a_norm_of_another_type() -> None:
     """Strategies that take a norm use the plan's type, the others L2."""
     made = plan("clip-l2-per-layer", norm=Norm(1.0), overrides=(Override("b", find("renormalize-l2-per-layer")),))
-    first, second = groups_of(made, {"a.w": np.float32([3, 4]), "b.w": np.float32([3, 4])})
+    first, second = groups_of(made, {"a.w": np.array([3, 4], np.float32), "b.w": np.array([3, 4], np.float32)})
     assert (first.norm, second.norm) == (7, 5)
 
 
@@ -82,7 +83,9 @@ def test_a_rule_is_chosen_over_all_dumps() -> None:
 def test_a_rule_is_over_the_strategys_own_groups() -> None:
     """A layer's rule does not count the layers of other strategies."""
     made = plan("clip-l2-per-layer", RULES[0], overrides=(Override("b", find("clip-by-value"), RULES[0]),))
-    chosen, _ = choose_thresholds(made, [groups_of(made, {"a.w": np.float32([3, 4]), "b.w": np.float32([-8, 2])})])
+    chosen, _ = choose_thresholds(
+        made, [groups_of(made, {"a.w": np.array([3, 4], np.float32), "b.w": np.array([-8, 2], np.float32)})]
+    )
     assert chosen == {("clip-l2-per-layer", RULES[0]): 5.0, ("clip-elementwise-absolute-value", RULES[0]): 8.0}
 
 
@@ -128,9 +131,9 @@ def test_epsilon_counts_only_where_a_norm_is_compared() -> None:
 
 
 BROKEN: dict[str, NDArray[Any]] = {
-    "a.w": np.float32([3, np.nan, 4]),
-    "b.w": np.float32([6, np.inf, 8]),
-    "c.w": np.float32([2]),
+    "a.w": np.array([3, np.nan, 4], np.float32),
+    "b.w": np.array([6, np.inf, 8], np.float32),
+    "c.w": np.array([2], np.float32),
 }
 
 
@@ -161,7 +164,7 @@ def test_actions_on_what_is_not_finite(strategy: str, policy: str, kind: object)
 
 def test_one_nan_reaches_every_tensor_of_its_group() -> None:
     """Under `propagate` a NaN makes the whole group NaN: its tensors of zeros are touched as well."""
-    arrays = {"a.w": np.float32([np.nan, 1]), "a.b": np.zeros(3, np.float32)}
+    arrays = {"a.w": np.array([np.nan, 1], np.float32), "a.b": np.zeros(3, np.float32)}
     made = plan("clip-l2-per-layer", 1.0, nonfinite="propagate")
     dump = dump_of(arrays)
     ((group, decision),) = decide_groups(made, norm_groups(dump, made), {})

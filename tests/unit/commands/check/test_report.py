@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import ArrayLike
 from support.findings import Seen, seen, series
 from support.official import save_as
 from support.tensors import gradients
@@ -105,7 +106,12 @@ def test_folders_of_one_file_a_parameter(tmp_path: Path) -> None:
     for step in (1, 2, 3):
         folder = tmp_path / f"step{step}"
         folder.mkdir()
-        arrays = {"a.w": np.ones(4), "b.w": np.ones(4) * step, "c.w": tiny * step, "d.w": [np.nan if step > 1 else 1.0]}
+        arrays: dict[str, ArrayLike] = {
+            "a.w": np.ones(4),
+            "b.w": np.ones(4) * step,
+            "c.w": tiny * step,
+            "d.w": [np.nan if step > 1 else 1.0],
+        }
         for name, array in arrays.items():
             save_as(folder / f"{name}.npz", {"gradient": array})
     report = check(tmp_path)

@@ -51,7 +51,7 @@ def test_the_norms_never_hide_what_is_the_same(seed: int) -> None:
     before = rng.standard_normal(100) * 10.0 ** rng.integers(-9, 3)
     after = before + (WITHIN.atol + WITHIN.rtol * np.abs(before)) * rng.choice([-1, 1]) * 0.999
     assert np.allclose(after, before, WITHIN.rtol, WITHIN.atol)
-    assert may_be_equal(*(stats_of(array, FLOAT64, unchanged.TYPES) for array in (before, after)), WITHIN)
+    assert may_be_equal(stats_of(before, FLOAT64, unchanged.TYPES), stats_of(after, FLOAT64, unchanged.TYPES), WITHIN)
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".h5", ".npz"])
@@ -88,8 +88,8 @@ def test_narrow_floats(tmp_path: Path) -> None:
     flipped[3] = -flipped[3]
     for name, array in (("a", values), ("b", values), ("c", flipped)):
         safetensors.numpy.save_file({"w": array.astype(ml_dtypes.bfloat16)}, tmp_path / f"{name}.safetensors")
-    paths = [tmp_path / f"{name}.safetensors" for name in "abc"]
-    assert (same(*paths[:2]), same(*paths[1:])) == ({"w"}, set())
+    a, b, c = (tmp_path / f"{name}.safetensors" for name in "abc")
+    assert (same(a, b), same(b, c)) == ({"w"}, set())
 
 
 @pytest.mark.parametrize("value", [0.0, np.nan, np.inf])

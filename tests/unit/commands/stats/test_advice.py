@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.official import savez
 
 from gradclip_cli import apply, check, stats
 
@@ -22,7 +23,7 @@ def advice(folder: Path, norms: Sequence[float | Sequence[float]], name: str = "
     for k, step in enumerate(norms):
         row = step if isinstance(step, Sequence) else [step]
         tensors = {f"{layer}.w": np.array([x]) for layer, x in zip("abc", row, strict=False)}
-        np.savez(folder / f"{name.format(k)}.npz", **tensors)
+        savez(folder / f"{name.format(k)}.npz", **tensors)
     return list(stats(folder, **options).advice)
 
 

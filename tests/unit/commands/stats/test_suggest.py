@@ -8,6 +8,7 @@ import pytest
 
 from gradclip_cli.commands.stats.plan import StatsPlan
 from gradclip_cli.commands.stats.suggest import annotated, evaluate, own_thresholds
+from gradclip_cli.inputs.layouts.single import single
 from gradclip_cli.reports.stats import OwnThreshold, Suggestion
 from gradclip_cli.strategies import find
 from gradclip_cli.strategies.base import Norm
@@ -24,36 +25,36 @@ def own(plan: StatsPlan, steps: list[list[float]] = STEPS) -> list[OwnThreshold]
 
 def test_each_layer_has_its_own_threshold() -> None:
     """The mean of a layer's finite norms, and the share of its finite steps above; a layer of zeros has none."""
-    assert own(StatsPlan(("a",))) == [("a", 3.0, 1 / 3, None), ("b", 20.0, 0.5, None), ("c", None, None, None)]
+    assert own(StatsPlan((single("a"),))) == [("a", 3.0, 1 / 3, None), ("b", 20.0, 0.5, None), ("c", None, None, None)]
 
 
 def test_the_rule_and_the_epsilon_count() -> None:
     """Another rule chooses, and an epsilon lifts norms above the threshold."""
-    found = own(StatsPlan(("a",), rule=parse_rule("median"), norm=Norm(2.0, 0.5)))
+    found = own(StatsPlan((single("a"),), rule=parse_rule("median"), norm=Norm(2.0, 0.5)))
     assert found[:2] == [("a", 2.0, 2 / 3, None), ("b", 20.0, 0.5, None)]
 
 
 def test_only_where_layers_may_be_clipped_apart() -> None:
     """There are none if another strategy was asked for, and none of a single dump, whose norms are their own mean."""
-    assert own(StatsPlan(("a",), find("clip-by-global-norm"))) == []
-    assert own(StatsPlan(("a",)), STEPS[:1]) == []
+    assert own(StatsPlan((single("a"),), find("clip-by-global-norm"))) == []
+    assert own(StatsPlan((single("a"),)), STEPS[:1]) == []
 
 
 def test_a_mean_that_is_no_guide_is_noted() -> None:
     """A layer whose mean a few norms lead, or whose norms are all alike, has a note; a rule that they do not lead has none."""
     steps = [[1.0 + k / 10, 2.0, 0.0] for k in range(9)] + [[500.0, 2.0, 0.0]]
-    a, b, c = own(StatsPlan(("a",)), steps)
+    a, b, c = own(StatsPlan((single("a"),)), steps)
     assert a.note == "the mean is led by a few large norms; mad:5 would be 3.303"
     assert "already been clipped at 2" in (b.note or "")
     assert c.note is None
-    assert own(StatsPlan(("a",), rule=parse_rule("median")), steps)[0].note is None
+    assert own(StatsPlan((single("a"),), rule=parse_rule("median")), steps)[0].note is None
 
 
 @pytest.mark.parametrize("rule", ["mean", "median"])
 def test_a_layer_that_stays_exploded_is_noted(rule: str) -> None:
     """Where most steps of a layer explode, no rule over all of them is a guide; what was usual before is named."""
     steps = [[norm, 1.0, 1.0 + k / 10] for k, norm in enumerate([1.0, 2.0, 3.0, *[900.0] * 8])]
-    a, _, c = own(StatsPlan(("a",), rule=parse_rule(rule)), steps)
+    a, _, c = own(StatsPlan((single("a"),), rule=parse_rule(rule)), steps)
     assert (a.note, c.note) == ("it explodes and stays up; the median before is 2", None)
 
 

@@ -9,6 +9,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from support.official import savez
 
 from gradclip_cli import stats
 from gradclip_cli.commands.stats.plan import Trial
@@ -25,7 +26,7 @@ def series(folder: Path, steps: Sequence[Step]) -> Path:
     """Write dumps of steps 0, 1, 2 and so on; what has no name in numpy as two opaque bytes."""
     for k, step in enumerate(steps):
         arrays = {name: a.view("V2") if a.dtype == ml_dtypes.bfloat16 else a for name, a in step.items()}
-        np.savez(folder / f"step_{k}.npz", **arrays)
+        savez(folder / f"step_{k}.npz", **arrays)
     return folder
 
 
@@ -60,7 +61,7 @@ def after(strategy: str, step: Step, c: float, p: float = 2.0, epsilon: float = 
         layer = name.partition(".")[0]
         key = name if "param" in strategy else layer if "layer" in strategy else ""
         groups.setdefault(key, []).append(name)
-    found = {}
+    found: dict[str, NDArray[Any]] = {}
     for names in groups.values():
         if strategy.startswith("renormalize"):
             n, limit = norm([before[name] for name in names]), 1.0

@@ -1,0 +1,139 @@
+"""No more than a few pieces of a tensor are ever held."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from support.matrices import heavy
+
+import gradclip_cli
+from gradclip_cli.formats import FORMATS, by_name
+
+ROWS, WIDTH = 240, 250_000
+CEILING = 160 << 20
+MEASURE = """
+import resource, subprocess, sys
+code = subprocess.run(sys.argv[1:]).returncode
+peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+print(code, peak * (1 if sys.platform == "darwin" else 1024))
+"""
+"""The peak is measured of a grandchild, since a child's begins with the memory of the process that it was forked from."""
+
+
+def rows() -> np.ndarray:
+    """Return one megabyte of a tensor that is 240 times as large."""
+    return np.random.default_rng(0).standard_normal(WIDTH).astype(np.float32)
+
+
+def stream_safetensors(path: Path) -> None:
+    """Write the header and then row after row."""
+    header = f'{{"w":{{"dtype":"F32","shape":[{ROWS},{WIDTH}],"data_offsets":[0,{4 * ROWS * WIDTH}]}}}}'.encode()
+    with path.open("wb") as file:
+        file.write(len(header).to_bytes(8, "little") + header)
+        file.writelines([rows().data] * ROWS)
+
+
+def stream_hdf5(path: Path) -> None:
+    """Write row after row into one dataset."""
+    with h5py.File(path, "w") as file:
+        dataset = file.create_dataset("w", (ROWS, WIDTH), np.float32)
+        row = rows()
+        for k in range(ROWS):
+            dataset[k] = row
+
+
+def stream_npz(path: Path) -> None:
+    """Write the header and then row after row into a stored member."""
+    fields = {"descr": "<f4", "fortran_order": False, "shape": (ROWS, WIDTH)}
+    with zipfile.ZipFile(path, "w") as archive, archive.open("w.npy", "w", force_zip64=True) as member:
+        np.lib.format.write_array_header_1_0(member, fields)
+        row = rows()
+        for _ in range(ROWS):
+            member.write(row.data)
+
+
+STREAMS: dict[str, Callable[[Path], None]] = {
+    "safetensors": stream_safetensors,
+    "hdf5": stream_hdf5,
+    "npz": stream_npz,
+}
+
+
+def large(folder: Path, format: str) -> Path:
+    """Write a tensor of 240 MB; into a format without a stream here it is converted."""
+    path = folder / f"g{by_name(format).suffixes[0]}"
+    if format in STREAMS:
+        STREAMS[format](path)
+    else:
+        gradclip_cli.apply(large(folder, "safetensors"), path, strategy="none")
+    return path
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_memory_is_bounded(format: str, roomy: Path) -> None:
+    """Clipping a tensor of 240 MB takes less than 160 MiB, whatever the format."""
+    path = large(roomy, format)
+    out = path.with_name(f"out{path.suffix}")
+    gradclip = [
+        sys.executable,
+        "-m",
+        "gradclip_cli",
+        "apply",
+        str(path),
+        "-o",
+        str(out),
+        "-s",
+        "clip-by-norm",
+        "-t",
+        "1",
+        "-q",
+    ]
+    run = subprocess.run([sys.executable, "-c", MEASURE, *gradclip], capture_output=True, text=True, check=True)
+    code, peak = map(int, run.stdout.split())
+    assert (code, run.stderr) == (0, "")
+    assert out.stat().st_size >= 4 * ROWS * WIDTH
+    assert peak < CEILING
+
+
+def test_comparing_takes_no_more(roomy: Path) -> None:
+    """Comparing two tensors of 240 MB, of which one is in another format, takes less than 160 MiB."""
+    paths = large(roomy, "safetensors"), large(roomy, "npz")
+    gradclip = [sys.executable, "-m", "gradclip_cli", "diff", *map(str, paths), "-q"]
+    run = subprocess.run([sys.executable, "-c", MEASURE, *gradclip], capture_output=True, text=True, check=True)
+    code, peak = map(int, run.stdout.split())
+    assert (code, run.stderr) == (0, "")
+    assert peak < CEILING
+
+
+def test_checking_is_bounded(roomy: Path) -> None:
+    """Comparing a tensor of 240 MB with that of the dump before takes no more."""
+    path = large(roomy, "safetensors")
+    gradclip = [sys.executable, "-m", "gradclip_cli", "check", str(path), str(path), "--unchanged-dumps", "2", "-q"]
+    run = subprocess.run([sys.executable, "-c", MEASURE, *gradclip], capture_output=True, text=True, check=True)
+    code, peak = map(int, run.stdout.split())
+    assert (code, run.stderr) == (1, "")
+    assert peak < CEILING
+
+
+@pytest.mark.parametrize("format", [pytest.param(format, marks=heavy if k else []) for k, format in enumerate(FORMATS)])
+def test_memory_is_bounded_in_a_pipeline(format: str, roomy: Path) -> None:
+    """What comes through a pipe, and goes into one, is held on the disk: the same 160 MiB are enough."""
+    gradclip = [sys.executable, "-m", "gradclip_cli", "apply", "-", "-o", "-", "-s", "clip-by-norm", "-t", "1", "-q"]
+    pipeline = ["bash", "-c", 'set -o pipefail; cat "$0" | "$@" | wc -c', str(large(roomy, format)), *gradclip]
+    run = subprocess.run(
+        [sys.executable, "-c", MEASURE, *pipeline],
+        env={**os.environ, "TMPDIR": str(roomy)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    written, code, peak = map(int, run.stdout.split())
+    assert (code, run.stderr) == (0, "")
+    assert written >= 4 * ROWS * WIDTH
+    assert peak < CEILING

@@ -1,0 +1,133 @@
+"""Norms far above what is usual are found once, with what leads them; what comes down, or is at the limit, is not."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support.findings import Arrays, Seen, seen, series
+from support.matrices import crossed
+
+from gradclip_cli import check
+from unit.checks.made import SUFFIXES, norms
+
+FOUND: dict[str, tuple[Sequence[Arrays], dict[str, Any], list[Seen]]] = {
+    "above 10 medians": (norms(1, 1, 1, 1, 10.1), {}, [Seen("exploding", 5, "fc", "w")]),
+    "above 2 medians": (norms(1, 1, 1, 3.1, 1), {"exploding_factor": 2.0}, [Seen("exploding", 4, "fc", "w")]),
+    "three dumps": (norms(1, 11, 1), {"exploding_dumps": 3}, [Seen("exploding", 2, "fc", "w")]),
+    "one of ten": (
+        norms(1, 1, 1, 1, 20, **{f"l{k}.w": 1.0 for k in range(9)}),
+        {"ignore": ["unchanged"]},
+        [Seen("exploding", 5, "fc", "w")],
+    ),
+    "stays exploded": (norms(1, 1.1, 1.2, 1e6, 1e6, 1e6, 1e6, 1e6), {}, [Seen("exploding", 4, "fc", "w")]),
+    "explodes early on": (norms(1, 1.1, 50, 60, 50, 60), {}, [Seen("exploding", 3, "fc", "w")]),
+    "grows": (norms(*(2.0**k for k in range(12))), {}, [Seen("exploding", 7, "fc", "w")]),
+    "alternates": (norms(*(1e3 if k % 2 else 1.0 for k in range(10))), {}, [Seen("exploding", 2, "fc", "w")]),
+    "a small layer in a large dump": (
+        norms(4, 4, 4, 4, 45, **{"big.w": 100.0}),
+        {},
+        [Seen("exploding", 5, "fc", "w")],
+    ),
+    "a layer of two": (
+        [{"a.w": [300.0 + k], "b.w": [1.0 + k * 0.01], "b.b": [30.0 if k == 5 else 1.0]} for k in range(7)],
+        {"ignore": ["dominated", "unchanged"]},
+        [Seen("exploding", 6, "b", "b")],
+    ),
+    "a tensor in a large layer": (
+        [{"a.w": [10.0 + k], "a.b": [40.0 if k == 5 else 1 + k * 0.01]} for k in range(7)],
+        {},
+        [Seen("exploding", 6, "a", "b")],
+    ),
+    "a layer that some dumps lack": (
+        [{"a.w": [100.0 + k], **({"b.w": [30.0 if k == 11 else 1 + k * 0.01]} if k > 5 else {})} for k in range(12)],
+        {"ignore": ["dominated"]},
+        [Seen("exploding", 12, "b", "w")],
+    ),
+}
+
+SILENT: dict[str, tuple[Sequence[Arrays], dict[str, Any]]] = {
+    "10 medians": (norms(1, 1, 1, 1, 10), {}),
+    "four dumps": (norms(1, 1, 1, 100), {}),
+    "coming down": (norms(1000, 300, 40, 30, 1.2, 1.1, 1.3, 1.2, 1.1, 1.0, 1.1), {}),
+    "rounding beside a large dump": (
+        norms(4, 4, 4, 4, 90, **{"big.w": 1e8}),
+        {"ignore": ["dominated", "spread", "vanishing", "unchanged"]},
+    ),
+    "coming down from the first steps on": (norms(*(2.0**-k for k in range(12))), {}),
+    "higher at a plateau": (norms(1, 1.1, 1, 9, 9.1, 9, 9, 9), {}),
+    "zeros at first": (norms(0, 0, 1, 1, 1, 1, 1, 1), {"ignore": ["dead"]}),
+    "small at the very first step": (norms(0.01, 1, 1.1, 1, 1, 1.1, 1), {}),
+    "two layers taking turns": (
+        [{"a.w": [4.0 + k % 2], "b.w": [5.0 - k % 2]} for k in range(8)],
+        {"ignore": ["unchanged"]},
+    ),
+}
+
+
+@pytest.mark.parametrize(("case", "suffix"), crossed(FOUND, SUFFIXES))
+def test_found(case: str, suffix: str, tmp_path: Path) -> None:
+    """What is beyond a limit is found, once, at the first step and with the tensor's name; nothing else is."""
+    dumps, options, expected = FOUND[case]
+    assert seen(series(tmp_path, dumps, suffix), **options) == expected
+
+
+@pytest.mark.parametrize(("case", "suffix"), crossed(SILENT, SUFFIXES))
+def test_silent(case: str, suffix: str, tmp_path: Path) -> None:
+    """What is at a limit, and what only looks wrong, is not found."""
+    dumps, options = SILENT[case]
+    assert seen(series(tmp_path, dumps, suffix), **options) == []
+
+
+def test_values_and_limits(tmp_path: Path) -> None:
+    """A finding tells the value that was judged and the limit that it was judged by."""
+    [one] = check(series(tmp_path, norms(1, 2, 3, 4, 60))).findings
+    assert (one.value, one.limit) == (60.0, 30.0)
+    assert "20 times the median 3" in one.message
+
+
+def test_an_explosion_names_what_leads_it(tmp_path: Path) -> None:
+    """A dump that explodes is one finding, of the tensor with the largest norm, with all steps at which that leads."""
+    calm = {"a.w": [1.0], "b.w": [1.1]}
+    wild = {"a.w": [30.0], "b.w": [40.0]}
+    [one] = check(series(tmp_path, [calm, calm, wild, calm, calm, wild]), ignore=["unchanged"]).findings
+    assert (one.step, one.layer, one.value) == (3, "b", 50.0)
+    assert "64 % of its square" in one.message
+    assert one.message.endswith("(in 2 of 6 dumps: step 3, step 6)")
+
+
+def test_an_explosion_above_the_largest_number_has_no_share(tmp_path: Path) -> None:
+    """Where no float64 holds the norm of a dump, or even that of a tensor, its share is left out, and nothing warns."""
+    calm, wild = {"a.w": [1.0], "b.w": [1.1, 1.1]}, {"a.w": [1.0], "b.w": [1.7e308, 1.7e308]}
+    [one] = [one for one in check(series(tmp_path, [calm] * 4 + [wild])).findings if one.rule == "exploding"]
+    assert (one.layer, one.value) == ("b", math.inf)
+    assert "inf times the median 1.849, the largest part of it in this tensor" in one.message
+
+
+def test_a_dump_with_nan_counts_in_no_median(tmp_path: Path) -> None:
+    """Norms that are not finite are left out of the median, and of the number of dumps that it needs."""
+    values = [1, 1, 1, 1, np.nan, 11]
+    assert [one.rule for one in seen(series(tmp_path, norms(*values)))] == [
+        "nonfinite",
+        "exploding",
+    ]
+    assert [one.rule for one in seen(tmp_path, exploding_dumps=6)] == ["nonfinite"]
+
+
+def test_what_stays_exploded_is_told_by_the_dumps_before(tmp_path: Path) -> None:
+    """Where most dumps explode they are compared with those before them, of which 2 is the median, and all of them are told."""
+    [one] = check(series(tmp_path, norms(1, 2, 3, 80, 90, 100, 90, 80, 85))).findings
+    assert (one.value, one.limit) == (80, 20)
+    assert "40 times the median 2 of the dumps before (at worst 50 times)" in one.message
+    assert one.message.endswith("(in 6 of 9 dumps: step 4 to step 9)")
+
+
+def test_a_dump_that_explodes_is_not_told_again_for_its_layers(tmp_path: Path) -> None:
+    """Layers that explode with the whole dump are no findings of their own; one that explodes in another dump is."""
+    dumps = [{f"{layer}.w": [1 + k * 0.01] for layer in "abc"} for k in range(9)]
+    dumps[5] = {f"{layer}.w": [1e3] for layer in "abc"}
+    dumps[7] = {**dumps[7], "b.w": [11.5]}
+    found = check(series(tmp_path, dumps), exploding_factor=11).findings
+    assert [(one.rule, one.step, one.layer) for one in found] == [("exploding", 6, "a"), ("exploding", 8, "b")]

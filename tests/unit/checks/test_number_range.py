@@ -1,0 +1,87 @@
+"""What is not finite, or lost in a dtype, is found and told; what is at a limit is not."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support.findings import Arrays, Seen, seen, series
+from support.matrices import crossed
+
+from gradclip_cli import check
+from unit.checks.made import SUFFIXES
+
+TINY16 = np.array([2.0**-15, 2.0**-15, 2.0**-15, 1.0], np.float16)  # subnormal below 2^-14
+
+
+FOUND: dict[str, tuple[Sequence[Arrays], dict[str, Any], list[Seen]]] = {
+    "NaN": ([{"a.w": [1.0]}, {"a.w": [np.nan]}], {}, [Seen("nonfinite", 2, "a", "w")]),
+    "-Inf": ([{"a.w": [1.0, -np.inf]}], {}, [Seen("nonfinite", 1, "a", "w")]),
+    "subnormal": ([{"a.w": TINY16}], {}, [Seen("underflow", 1, "a", "w")]),
+    "would be 0": (
+        [{"a.w": np.array([1e-9, 1e-6, 0.1], np.float32)}],
+        {"underflow_dtype": ("float16",)},
+        [Seen("underflow", 1, "a", "w")],
+    ),
+    "would overflow": (
+        [{"a.w": np.array([7e4, 1.0, 1.0], np.float32)}],
+        {"underflow_dtype": ("float16",)},
+        [Seen("underflow", 1, "a", "w")],
+    ),
+}
+
+SILENT: dict[str, tuple[Sequence[Arrays], dict[str, Any]]] = {
+    "finite": ([{"a.w": [1.0, -1e300]}], {}),
+    "no elements": ([{"a.w": np.zeros((0, 3)), "b.w": [1.0]}] * 2, {}),
+    "no gradients": ([{"ids": np.zeros(3, np.int64)}] * 5, {}),
+    "no tensors": ([{}] * 5, {}),
+    "half is subnormal": ([{"a.w": np.array([2.0**-15, 0.0, 0.0, 1.0], np.float16)}], {}),
+    "float32 is no float16": ([{"a.w": np.array([1e-6, 1e-6], np.float32)}], {}),
+    "two norms above float64": (
+        [{"a.w": [1.7e308] * 4, "b.w": [1.7e308] * 4}],
+        {"ignore": ["dominated"]},
+    ),
+}
+
+
+@pytest.mark.parametrize(("case", "suffix"), crossed(FOUND, SUFFIXES))
+def test_found(case: str, suffix: str, tmp_path: Path) -> None:
+    """What is beyond a limit is found, once, at the first step and with the tensor's name; nothing else is."""
+    dumps, options, expected = FOUND[case]
+    assert seen(series(tmp_path, dumps, suffix), **options) == expected
+
+
+@pytest.mark.parametrize(("case", "suffix"), crossed(SILENT, SUFFIXES))
+def test_silent(case: str, suffix: str, tmp_path: Path) -> None:
+    """What is at a limit, and what only looks wrong, is not found."""
+    dumps, options = SILENT[case]
+    assert seen(series(tmp_path, dumps, suffix), **options) == []
+
+
+def test_which_went_bad_first(tmp_path: Path) -> None:
+    """NaN and infinities are counted apart, the first tensor to go bad stands first, and the others name it."""
+    good = {"a.w": np.ones(4), "b.w": np.ones(4), "c.w": np.ones(4)}
+    bad = {"b.w": [1.0, np.inf, -np.inf, np.nan]}
+    folder = series(tmp_path, [good, {**good, **bad}, {**good, **bad, "a.w": [np.nan] * 4}])
+    first, second = check(folder, ignore=["unchanged"]).findings
+    assert (first.step, first.layer, first.value) == (2, "b", 3)
+    assert first.message.startswith("1 NaN, 1 +Inf, 1 -Inf of 4 elements; the first to go bad")
+    assert first.message.endswith("(in 2 of 3 dumps: step 2, step 3)")
+    assert (second.step, second.layer) == (3, "a")
+    assert second.message == "4 NaN of 4 elements; after b.w at step 2"
+
+
+def test_several_go_bad_at_once(tmp_path: Path) -> None:
+    """Of tensors that go bad in one dump none is called the first."""
+    folder = series(tmp_path, [{f"l{k}.w": [np.nan] for k in range(3)}])
+    messages = [one.message for one in check(folder).findings]
+    assert all("one of 3 that went bad first" in message for message in messages)
+
+
+def test_targets_are_judged_one_by_one(tmp_path: Path) -> None:
+    """Each dtype asked for is a finding of its own."""
+    folder = series(tmp_path, [{"a.w": np.array([1e-5, 1e5, 1e-5], np.float32)}])
+    found = check(folder, underflow_dtype=("stored", "bfloat16", "float16")).findings
+    assert [(one.rule, one.value, one.limit) for one in found] == [("underflow", 2 / 3, 0.5), ("underflow", 1 / 3, 0.0)]
+    assert all("float16" in one.message and "bfloat16" not in one.message for one in found)

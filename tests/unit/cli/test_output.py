@@ -1,0 +1,54 @@
+"""Notes go to standard error, reports to standard output, and a reader that leaves ends no run."""
+
+import io
+import sys
+
+import pytest
+
+from gradclip_cli.cli import output
+from gradclip_cli.errors import InputError
+from gradclip_cli.render.view import View
+from gradclip_cli.reports.listing import LsReport, LsTensor
+
+REPORT = LsReport([LsTensor("a.npz", "fc.w", "fc", "w", (2,), "float32", 8)], {}, ["a\nb"])
+
+
+def test_a_report_and_its_notes(capsys: pytest.CaptureFixture[str]) -> None:
+    """A note is one line, whatever is in it; the report stands alone on standard output."""
+    output.show(REPORT, View("csv"))
+    found = capsys.readouterr()
+    assert found.err == "Warning: a\\nb\n"
+    assert found.out.splitlines()[1].split(",")[:2] == ["a.npz", "fc.w"]
+
+
+def test_all_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where standard output is taken by a dump, the report is on standard error, too."""
+    output.show(REPORT, View("csv"), err=True)
+    found = capsys.readouterr()
+    assert found.out == ""
+    assert "fc.w" in found.err
+
+
+class Left(io.StringIO):
+    """A stream whose reader has left."""
+
+    def flush(self) -> None:
+        """Fail as a pipe does."""
+        raise BrokenPipeError
+
+
+def test_a_reader_that_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nobody reads any more goes nowhere, also what is still held when the process ends, and the run goes on."""
+    silenced: list[int] = []
+    monkeypatch.setattr(output, "silence", silenced.append)
+    monkeypatch.setattr(sys, "stdout", Left())
+    with output.standard_output() as out:
+        out.write("x")
+    assert silenced == [1]
+
+
+def test_what_was_left_out_is_an_error_in_the_end() -> None:
+    """A run that went on without some dumps ends with their number and the first of them."""
+    output.refuse_left_out([], 3)
+    with pytest.raises(InputError, match=r"2 of 3 dumps left out; the first: b\.npz: is broken"):
+        output.refuse_left_out([InputError("is broken", path="b.npz"), InputError("too", path="c.npz")], 3)

@@ -1,0 +1,119 @@
+"""Sentences say what holds, in the singular and the plural, and never what a file's name says to a shell."""
+
+import pytest
+
+from gradclip_cli.commands.stats import wording
+from gradclip_cli.strategies import Group, find
+from gradclip_cli.strategies.base import Norm
+from gradclip_cli.thresholds.norm_table import Step
+from gradclip_cli.thresholds.samples import NormSamples
+
+
+@pytest.mark.parametrize(
+    ("step", "name"),
+    [(Step("a.npz", 7), "step 7"), (Step("a\n.npz", None), "a\\n.npz"), (Step(["r0.npz", "r1.npz"], None), "r0.npz")],
+)
+def test_steps_go_by_their_numbers_or_files(step: Step, name: str) -> None:
+    """A step without a number is called by its file, the first of several, escaped."""
+    assert wording.step_name(step) == name
+
+
+@pytest.mark.parametrize(
+    ("path", "typed"),
+    [
+        ("run/a.npz", "run/a.npz"),
+        ("a b.npz", "'a b.npz'"),
+        ("$(rm).npz", "'$(rm).npz'"),
+        ("a\x1b.npz", "FILE"),
+        (["r0", "r1"], "FILE"),
+    ],
+)
+def test_paths_are_typed_as_one_word(path: str | list[str], typed: str) -> None:
+    """What is copied into a shell is one word of it; what cannot be typed is left to the person."""
+    assert wording.shell_path(Step(path, 1)) == typed
+
+
+@pytest.mark.parametrize(
+    ("norms", "told"),
+    [
+        ([2.0] * 3, "all norms are alike: the series looks as if it had already been clipped at 2"),
+        ([2.0] * 6 + [1.0] * 4, "60.0% of the norms are alike and none is larger: the series looks"),
+        ([2.0] * 5 + [1.0] * 4, ""),  # fewer than ten
+        ([2.0] * 5 + [1.0] * 5, ""),  # no more than half
+        ([2.0] * 9 + [0.1], ""),  # one is far below: the others have risen
+    ],
+)
+def test_what_has_been_clipped_already(norms: list[float], told: str) -> None:
+    """Norms that are cut off at one value look clipped; norms of a plateau do not."""
+    found = wording.already_clipped(NormSamples(norms))
+    assert found.startswith(told) if told else found == ""
+
+
+def test_few_samples() -> None:
+    """One sample is told of as one, and that nothing of it would be clipped."""
+    assert wording.shortage(1, clips=False) == "only 1 sample, so nothing of it would be clipped"
+    assert wording.shortage(1, clips=True) == "only 1 sample"
+    assert wording.shortage(4, clips=False) == "only 4 samples"
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [
+        (1, "1 of 9 steps is not finite and left out; the first is step 0: look at it with `gradclip check s0.npz`"),
+        (3, "3 of 9 steps are not finite and left out; the first is step 0: look at it with `gradclip check s0.npz`"),
+    ],
+)
+def test_steps_that_are_not_finite(count: int, expected: str) -> None:
+    """The first of them is named, with what to do."""
+    bad = [Step(f"s{k}.npz", k) for k in range(count)]
+    assert wording.nonfinite_steps(bad, 9) == f"{expected}, or at all with --by step."
+
+
+@pytest.mark.parametrize(
+    ("explosions", "led", "expected"),
+    [
+        (1, True, "1 of 12 steps explodes (high), so the mean is no guide"),
+        (4, False, "4 of 12 steps explode (high; and 3 more), which moves the mean little"),
+    ],
+)
+def test_explosions(explosions: int, led: bool, expected: str) -> None:
+    """The highest are named, and the others counted."""
+    assert wording.exploding(["high"], explosions, 12, led=led) == expected
+
+
+def test_a_spike_says_what_it_is_held_against() -> None:
+    """A layer is held against its own median, a whole dump against that of the run, or of the steps before."""
+    step = Step("a.npz", 3)
+    assert wording.spike(step, "fc", 60.0, 20.0, before=False) == "step 3: fc 60, 20 times its median"
+    assert wording.spike(step, "", 60.0, 20.0, before=True) == "step 3: 60, 20 times the median before"
+
+
+@pytest.mark.parametrize(
+    ("group", "what"),
+    [
+        (Group.DUMP, "12.5% of the steps"),
+        (Group.LAYER, "12.5% of the norms of layers"),
+        (Group.TENSOR, "12.5% of the norms of tensors"),
+        (Group.ELEMENT, "elements in 12.5% of the tensors"),
+    ],
+)
+def test_what_would_be_clipped(group: Group, what: str) -> None:
+    """A share is of what the strategy compares."""
+    assert wording.clipping(group, 0.125) == f"it would clip {what}"
+
+
+def test_the_command_names_what_is_not_the_default() -> None:
+    """Options stand in a command only where they change something, and patterns are quoted."""
+    strategy = find("clip-by-global-norm")
+    plain = wording.command("a.npz", strategy, 1.0, Norm(), [])
+    assert plain == "gradclip apply a.npz --dry-run -s clip-by-global-norm -t 1"
+    told = wording.command("a.npz", strategy, 12345.678, Norm(1.0, 0.5), [("--exclude", "a *")])
+    assert told.endswith("-t 1.235e+04 --norm-type 1 --epsilon 0.5 --exclude 'a *'")
+
+
+def test_one_step_gives_a_band() -> None:
+    """From one step a person may choose between half its norm and ten times that."""
+    summary = NormSamples([2.0]).summary()
+    told = wording.one_step(find("clip-by-global-norm"), summary)
+    assert "clip-by-global-norm may take 1 to 20, 0.5 to 10 times its norm." in told
+    assert "0.5 to 10 times the mean of its 1 sample." in wording.one_step(find("clip-l2-per-layer"), summary)

@@ -1,0 +1,56 @@
+"""Tables fit a terminal without losing a figure."""
+
+import re
+from typing import Any
+
+import pytest
+
+from gradclip_cli import render
+from gradclip_cli.render.view import View
+from gradclip_cli.reports.listing import LsReport, LsTensor
+from unit.render.made import KINDS, REPORTS, STATS, WIDE, Terminal, rendered
+
+
+def test_a_table_fits_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal no line is wider than it, and the norms are still there."""
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("TERM", "dumb")
+    stream = Terminal()
+    render.write(STATS, stream, View("table", frozenset({"layer"})))
+    lines = stream.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert any("mean" in line and "max" in line for line in lines)
+
+
+@pytest.mark.parametrize("term", ["dumb", "unknown", "xterm"])
+@pytest.mark.parametrize("columns", [1, 20, 40, 60, 79, 100])
+@pytest.mark.parametrize("report", [*REPORTS, WIDE], ids=lambda report: type(report).__name__)
+def test_no_figure_is_cut(report: Any, columns: int, term: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal of any width and kind, what looks like a number is one that the full table has."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("TERM", term)
+    monkeypatch.setenv("NO_COLOR", "1")
+    stream = Terminal()
+    render.write(report, stream, View("table", KINDS))
+    shown, full = (
+        {word for word in re.findall(r"[^\s|]+", text) if re.fullmatch(r"-?[\d.,]+(e[-+]\d+)?%?", word)}
+        for text in (stream.getvalue(), rendered(report, "table"))
+    )
+    assert shown <= full
+    assert (full and shown) or not full
+
+
+@pytest.mark.parametrize("columns", [60, 70, 80, 90, 100, 120])
+def test_long_names_leave_room_for_the_figures_behind_them(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long the texts of a table are, its last columns of figures are whole and no line is too wide."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("TERM", "dumb")
+    layer = "model.layers.0.post_attention_layernorm"
+    tensor = LsTensor("a", f"{layer}.weight", layer, "weight", (8, 8), "float32", 256)
+    stream = Terminal()
+    render.write(LsReport([tensor], {}, []), stream, View())
+    heading, _, *rows = stream.getvalue().replace("|", " ").splitlines()[2:]
+    assert heading.split()[-3:] == ["shape", "dtype", "bytes"]
+    assert rows[0].split()[-3:] == ["8x8", "float32", "256"]
+    assert max(map(len, stream.getvalue().splitlines())) <= columns
