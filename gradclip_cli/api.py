@@ -7,7 +7,8 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from gradclip_cli import pipeline
-from gradclip_cli.checks.limits import NAMES, Limits, parse_names
+from gradclip_cli.checks import NAMES, parse_names
+from gradclip_cli.checks.limits import Limits
 from gradclip_cli.commands.apply.outputs import into_folder, outputs_for
 from gradclip_cli.commands.apply.plan import ApplyPlan, Override
 from gradclip_cli.commands.arguments import Path, Paths, Progress, checked, paths_of

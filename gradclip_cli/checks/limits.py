@@ -5,12 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from gradclip_cli.checks import NAMES
 from gradclip_cli.errors import UsageError
 from gradclip_cli.text import with_all
 from gradclip_cli.thresholds.base import EXPLODING_DUMPS, EXPLODING_FACTOR
-
-NAMES = ("nonfinite", "exploding", "vanishing", "dead", "unchanged", "dominated", "underflow", "spread")
-"""The checks, in the order in which their findings are shown."""
 
 STORED = "stored"
 DTYPES = (STORED, "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")

@@ -5,7 +5,7 @@ from contextlib import suppress
 from glob import escape
 from typing import TYPE_CHECKING
 
-from gradclip_cli.checks.limits import NAMES
+from gradclip_cli.checks import NAMES
 from gradclip_cli.errors import GradclipError
 from gradclip_cli.inputs.discovery import find_dumps
 from gradclip_cli.inputs.naming import Naming, natural

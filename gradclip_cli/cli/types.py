@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradclip_cli.checks.limits import parse_names
+from gradclip_cli.checks import parse_names
 from gradclip_cli.cli import completion
 from gradclip_cli.commands.apply.plan import Override
 from gradclip_cli.commands.stats.plan import Trial

@@ -11,7 +11,8 @@ from support.findings import Arrays, Seen, seen, series
 from support.matrices import crossed
 
 from gradclip_cli import check
-from gradclip_cli.checks.limits import NAMES, Limits, parse_names
+from gradclip_cli.checks import NAMES, parse_names
+from gradclip_cli.checks.limits import Limits
 from gradclip_cli.checks.registry import CHECKS
 from gradclip_cli.errors import UsageError
 
