@@ -10,6 +10,7 @@ import numpy as np
 from gradclip_cli.commands.ls import ls as list_tensors
 from gradclip_cli.engine.executors import Threads
 from gradclip_cli.engine.run import Progress, Run, silent
+from gradclip_cli.errors import UsageError
 from gradclip_cli.formats.sharing import one_call
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def apply(plan: "ApplyPlan", progress: Progress = silent) -> "ApplyReport":
     """Transform dumps."""
     from gradclip_cli.commands.apply import flow
 
-    with Threads(plan.jobs) as workers:
+    with _threads(plan.jobs) as workers:
         return flow.apply(plan, Run(plan.selection, workers, progress, keep_headers=True))
 
 
@@ -43,7 +44,7 @@ def stats(plan: "StatsPlan", progress: Progress = silent) -> "StatsReport":
     """Measure dumps, and choose thresholds from their norms."""
     from gradclip_cli.commands.stats import report
 
-    with Threads(plan.jobs) as workers:
+    with _threads(plan.jobs) as workers:
         return report.stats(plan, Run(plan.selection, workers, progress))
 
 
@@ -53,7 +54,7 @@ def check(plan: "CheckPlan", progress: Progress = silent) -> "CheckReport":
     """Find what is wrong with dumps."""
     from gradclip_cli.commands.check import report
 
-    with Threads(plan.jobs) as workers:
+    with _threads(plan.jobs) as workers:
         return report.check(plan, Run(plan.selection, workers, progress))
 
 
@@ -63,7 +64,7 @@ def diff(plan: "DiffPlan", progress: Progress = silent) -> "DiffReport":
     """Compare two dumps."""
     from gradclip_cli.commands import diff as command
 
-    with Threads(plan.jobs) as workers:
+    with _threads(plan.jobs) as workers:
         return command.diff(plan, Run(plan.selection, workers, progress))
 
 
@@ -72,3 +73,10 @@ def ls(plan: "LsPlan") -> "LsReport":
     """List the tensors of dumps."""
     with Threads(1) as workers:
         return list_tensors(plan, Run(plan.selection, workers))
+
+
+def _threads(jobs: int | None) -> Threads:
+    """Return the threads that were asked for; raise UsageError for a number of them that cannot be."""
+    if jobs is not None and jobs < 1:
+        raise UsageError(f"jobs must be at least 1, not {jobs}")
+    return Threads(jobs)

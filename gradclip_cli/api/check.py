@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from gradclip_cli import pipeline
 from gradclip_cli.api.arguments import Paths, Progress, begin, checked, paths_of
-from gradclip_cli.checks import NAMES
-from gradclip_cli.checks.limits import Limits, parse_names
+from gradclip_cli.checks import NAMES, parse_names
+from gradclip_cli.checks.limits import Limits
 from gradclip_cli.commands.plans import CheckPlan
 from gradclip_cli.inputs.discovery import find_dumps
 from gradclip_cli.inputs.naming import Naming

@@ -1,4 +1,4 @@
-"""Every check by its name: `limits` has the names, in the order in which findings are shown, and a test that both agree."""
+"""Every check by its name: the package has the names, and a test holds both together."""
 
 from collections.abc import Iterator, Mapping, Sequence
 

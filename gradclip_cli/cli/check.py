@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 import gradclip_cli
-from gradclip_cli.checks import NAMES
-from gradclip_cli.checks.limits import DTYPES, Limits, parse_names
+from gradclip_cli.checks import NAMES, parse_names
+from gradclip_cli.checks.limits import DTYPES, Limits
 from gradclip_cli.cli import Command, completion, described
 from gradclip_cli.cli.config import CONFIG
 from gradclip_cli.cli.options import (

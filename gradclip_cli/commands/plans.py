@@ -1,4 +1,4 @@
-"""The plans of `check`, `diff` and `ls`, and what all plans check alike; those of `apply` and `stats` stand in their packages."""
+"""The plans of `check`, `diff` and `ls`; those of `apply` and `stats` stand in their packages."""
 
 import math
 from dataclasses import dataclass
@@ -13,12 +13,6 @@ if TYPE_CHECKING:
     from gradclip_cli.checks.limits import Limits
 
 
-def check_jobs(jobs: int | None) -> None:
-    """Raise UsageError for a number of threads that cannot be."""
-    if jobs is not None and jobs < 1:
-        raise UsageError(f"jobs must be at least 1, not {jobs}")
-
-
 @dataclass(frozen=True)
 class CheckPlan:
     """A request to find what is wrong with dumps; `rules` are the names of checks."""
@@ -29,9 +23,6 @@ class CheckPlan:
     selection: Selection = Selection()
     keep_going: bool = False
     jobs: int | None = None
-
-    def __post_init__(self) -> None:
-        check_jobs(self.jobs)
 
 
 @dataclass(frozen=True)
@@ -51,7 +42,6 @@ class DiffPlan:
                 raise UsageError(f"{name} must be a number of at least 0, not {value:g}")
         if self.a.location == self.b.location == STANDARD:
             raise UsageError("standard input can be read only once; give - once")
-        check_jobs(self.jobs)
 
 
 class LsPlan(NamedTuple):

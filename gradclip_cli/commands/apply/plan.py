@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from gradclip_cli.commands.plans import check_jobs
 from gradclip_cli.errors import UsageError
 from gradclip_cli.formats import by_name, by_suffix
 from gradclip_cli.inputs.selection import Selection
@@ -69,7 +68,6 @@ class ApplyPlan:
     jobs: int | None = None
 
     def __post_init__(self) -> None:
-        check_jobs(self.jobs)
         if self.nonfinite not in NONFINITE:
             raise UsageError(f"nonfinite must be one of {', '.join(NONFINITE)}, not {self.nonfinite!r}")
         used = [self.strategy, *(override.strategy for override in self.overrides if override.strategy)]

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from gradclip_cli.commands.plans import check_jobs
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpSource
@@ -57,7 +56,6 @@ class StatsPlan:
             raise UsageError(f"{self.strategy.name} has no threshold to suggest")
         if self.strategy is not None and not self.strategy.takes_norm and self.norm != Norm():
             raise UsageError(f"{self.strategy.name} uses neither --norm-type nor --epsilon; leave them out")
-        check_jobs(self.jobs)
         if self.skip_steps < 0:
             raise UsageError("--skip-steps must be at least 0")
 

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 from support.findings import seen, series
 
-from gradclip_cli.checks import NAMES
-from gradclip_cli.checks.limits import parse_names
+from gradclip_cli.checks import NAMES, parse_names
 from gradclip_cli.checks.registry import CHECKS
 from gradclip_cli.errors import UsageError
 
