@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradclip_cli.commands.ls import ls as list_tensors
 from gradclip_cli.engine.executors import Threads
 from gradclip_cli.engine.run import Progress, Run, silent
 from gradclip_cli.errors import UsageError
@@ -71,8 +70,10 @@ def diff(plan: "DiffPlan", progress: Progress = silent) -> "DiffReport":
 @one_call()
 def ls(plan: "LsPlan") -> "LsReport":
     """List the tensors of dumps."""
+    from gradclip_cli.commands import ls as command
+
     with Threads(1) as workers:
-        return list_tensors(plan, Run(plan.selection, workers))
+        return command.ls(plan, Run(plan.selection, workers))
 
 
 def _threads(jobs: int | None) -> Threads:
