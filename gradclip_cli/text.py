@@ -31,19 +31,19 @@ def one_line(text: str, limit: int = 1400) -> str:
     return data[:keep].decode(errors="ignore") + " ... " + data[-keep:].decode(errors="ignore")
 
 
-def count(number: int, noun: str) -> str:
+def plural(number: int, noun: str) -> str:
     """Write a number with its noun.
 
-    >>> count(1, "tensor"), count(1200, "tensor")
+    >>> plural(1, "tensor"), plural(1200, "tensor")
     ('1 tensor', '1,200 tensors')
     """
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def listed(names: list[str], most: int = 8) -> str:
+def shortlist(names: list[str], most: int = 8) -> str:
     """Join names, at most `most` of them.
 
-    >>> listed(["a", "b", "c"], most=2)
+    >>> shortlist(["a", "b", "c"], most=2)
     'a, b and 1 more'
     """
     shown = ", ".join(printable(name) for name in names[:most])

@@ -12,7 +12,7 @@ from gradclip_cli.errors import GradclipError, InputError
 from gradclip_cli.render.view import View
 from gradclip_cli.reports.base import Report
 from gradclip_cli.storage.stdio import silence
-from gradclip_cli.text import count, one_line
+from gradclip_cli.text import one_line, plural
 
 
 def show(report: Report, view: View, err: bool = False) -> None:
@@ -44,4 +44,4 @@ def warn(notes: Sequence[str]) -> None:
 def refuse_left_out(failed: Sequence[GradclipError], dumps: int) -> None:
     """Raise where `--keep-going` left out some of the dumps: what is shown then is not about all of them."""
     if failed:
-        raise InputError(f"{len(failed)} of {count(dumps, 'dump')} left out; the first: {failed[0]}")
+        raise InputError(f"{len(failed)} of {plural(dumps, 'dump')} left out; the first: {failed[0]}")

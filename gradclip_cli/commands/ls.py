@@ -6,7 +6,7 @@ from gradclip_cli.inputs.naming import natural
 from gradclip_cli.inputs.opened import OpenFile
 from gradclip_cli.inputs.selection import Selection, check_included
 from gradclip_cli.reports.listing import LsReport, LsTensor
-from gradclip_cli.text import listed
+from gradclip_cli.text import shortlist
 
 
 def ls(plan: LsPlan, run: Run) -> LsReport:
@@ -30,4 +30,4 @@ def _list(file: OpenFile, selection: Selection, report: LsReport) -> None:
         if spec.label is not None:
             report.labels[place.layer] = spec.label
     if others := file.reader.others:
-        report.notes.append(f"{file.path}: not numbers: {listed(list(others))}")
+        report.notes.append(f"{file.path}: not numbers: {shortlist(list(others))}")

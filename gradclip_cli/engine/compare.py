@@ -23,7 +23,7 @@ from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.numerics.products import L2Norm
 from gradclip_cli.numerics.workspace import Buffer, Workspace
 from gradclip_cli.tensors import PIECE_BYTES, Slab, TensorSpec, cut, in_order
-from gradclip_cli.text import listed
+from gradclip_cli.text import shortlist
 
 
 class StoredTensor(NamedTuple):
@@ -44,7 +44,7 @@ class ComparedDump(NamedTuple):
     def notes(self) -> list[str]:
         """What a person should know of the files."""
         others = [name for file in self.files for name in file.reader.others]
-        return [f"{self.source.location}: not numbers, not compared: {listed(others)}"] if others else []
+        return [f"{self.source.location}: not numbers, not compared: {shortlist(others)}"] if others else []
 
     def verify(self) -> None:
         """Raise if what was read does not agree with a file's own checksums, or if one has changed."""

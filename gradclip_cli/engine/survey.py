@@ -15,7 +15,7 @@ from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.numerics.norms import SumKinds
 from gradclip_cli.numerics.statistics_table import StatsTable, concatenate
 from gradclip_cli.tensors import Slab, TensorSpec, in_order
-from gradclip_cli.text import listed
+from gradclip_cli.text import shortlist
 
 ObserverFor = Callable[[Format, Reader], PieceObserver | None]
 """What is asked, of each file that is measured, whether somebody wants to see what is read."""
@@ -85,13 +85,13 @@ class MeasuredDump:
     def notes(self) -> list[str]:
         """What a person should know of the file."""
         path = self.source.files[0]
-        others = listed(self.non_numeric)
+        others = shortlist(self.non_numeric)
         notes = [f"{path}: not numbers, left as they are: {others}"] if self.non_numeric else []
         if self.outside_steps:
-            what = f"it holds more than groups that are named after steps: {listed(list(self.outside_steps), 4)}"
+            what = f"it holds more than groups that are named after steps: {shortlist(list(self.outside_steps), 4)}"
             notes.append(f"{path}: taken for one dump, not for a series, since {what}")
         if self.replicas:
-            notes.append(f"{path}: the same in all ranks, so perhaps copies and not pieces: {listed(self.replicas)}")
+            notes.append(f"{path}: the same in all ranks, so perhaps copies and not pieces: {shortlist(self.replicas)}")
         return notes
 
     @cached_property

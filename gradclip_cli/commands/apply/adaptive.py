@@ -7,7 +7,7 @@ from typing import NamedTuple
 from gradclip_cli.commands.apply.groups import NormGroup
 from gradclip_cli.commands.apply.plan import ApplyPlan
 from gradclip_cli.strategies import Group, Strategy
-from gradclip_cli.text import count
+from gradclip_cli.text import plural
 from gradclip_cli.thresholds.adaptive import AdaptiveRule, limit, replay
 from gradclip_cli.thresholds.base import require
 from gradclip_cli.thresholds.samples import NormSamples
@@ -74,7 +74,7 @@ def _notes(plan: ApplyPlan, use: Use, histories: Histories, vanished: int) -> li
         end = first if rule.warm_up else plan.of_itself(strategy)
         notes.append(f"-t {rule}: {strategy.name} has {few}{each} here, {end}")
     if vanished:
-        left = count(vanished, "norm")
+        left = plural(vanished, "norm")
         notes.append(f"-t {rule}: not clipped, since the threshold of {strategy.name} would be 0: {left} above 0")
     return notes
 

@@ -18,7 +18,7 @@ from gradclip_cli.numerics import norms
 from gradclip_cli.numerics.statistics import TensorStats
 from gradclip_cli.reports.apply import ApplyDump, ApplyLayer, ApplyParam, ApplyReport, ApplyTotal
 from gradclip_cli.strategies import Group
-from gradclip_cli.text import count, listed
+from gradclip_cli.text import plural, shortlist
 
 Value = TypeVar("Value")
 
@@ -74,10 +74,10 @@ class ApplySummary:
         """Say what a person should know beside the figures: norms of zero, and elements that were rounded to zero."""
         path, lost, notes = self._dump.source.location, self._params.underflowed, []
         if renormalized := self._renormalized():
-            notes.append(f"{path}: norm 0, left as it is: {listed(renormalized)}")
+            notes.append(f"{path}: norm 0, left as it is: {shortlist(renormalized)}")
         if lost.any():
             which = [self._dump.own_name(self._params.groups[k][0]) for k in np.flatnonzero(lost).tolist()]
-            notes.append(f"{path}: {count(int(lost.sum()), 'element')} rounded to zero in {listed(which)}")
+            notes.append(f"{path}: {plural(int(lost.sum()), 'element')} rounded to zero in {shortlist(which)}")
         return notes
 
     def _renormalized(self) -> list[str]:

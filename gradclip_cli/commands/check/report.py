@@ -9,7 +9,7 @@ from gradclip_cli.commands.plans import CheckPlan
 from gradclip_cli.engine.run import Run
 from gradclip_cli.inputs.layouts import ranks
 from gradclip_cli.reports.check import CheckReport, Finding
-from gradclip_cli.text import count
+from gradclip_cli.text import plural
 
 _FEW = 4
 """So many dumps are named one by one."""
@@ -52,4 +52,4 @@ def _often(rows: Sequence[int], dumps: Sequence[str]) -> str:
         return ""
     names = [dumps[row] for row in rows]
     which = ", ".join(names) if len(rows) <= _FEW else f"{names[0]} to {names[-1]}"
-    return f" (in {len(rows):,} of {count(len(dumps), 'dump')}: {which})"
+    return f" (in {len(rows):,} of {plural(len(dumps), 'dump')}: {which})"

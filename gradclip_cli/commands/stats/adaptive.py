@@ -10,7 +10,7 @@ from gradclip_cli.errors import InputError
 from gradclip_cli.reports.stats import ReplayGroup, ReplayStep, Suggestion
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.strategies.actions import group_factors
-from gradclip_cli.text import count
+from gradclip_cli.text import plural
 from gradclip_cli.thresholds.adaptive import AdaptiveRule, replay
 from gradclip_cli.thresholds.base import require
 from gradclip_cli.thresholds.exact_sums import exact_sum
@@ -77,16 +77,16 @@ class AdaptiveRun:
     def _notes(self) -> list[str]:
         notes = [self._of_the_last_step()]
         if len(self._thresholds) < MIN_STEPS:
-            notes.append(f"only {count(len(self._thresholds), 'step')}")
+            notes.append(f"only {plural(len(self._thresholds), 'step')}")
         if self._table.samples.nonfinite:
-            notes.append(f"{count(self._table.samples.nonfinite, 'NaN or infinite norm')} left out")
+            notes.append(f"{plural(self._table.samples.nonfinite, 'NaN or infinite norm')} left out")
         return notes
 
     def _of_the_last_step(self) -> str:
         """Say what a person should know of the threshold that is given, or why there is none."""
         steps = int(self._table.finite.sum(axis=0).max())
         if np.isinf(self._thresholds).all() and steps <= self._rule.warm_up:
-            return f"no threshold yet: nothing is clipped in the warm-up of {count(self._rule.warm_up, 'step')}"
+            return f"no threshold yet: nothing is clipped in the warm-up of {plural(self._rule.warm_up, 'step')}"
         if self._thresholds.shape[1] > 1:
             return "no single threshold: each group has its own at each step"
         if np.isinf(self._thresholds[-1, 0]):

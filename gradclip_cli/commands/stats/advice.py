@@ -13,7 +13,7 @@ from gradclip_cli.commands.stats.spikes import Spike, Spikes, spikes, trend
 from gradclip_cli.reports.stats import Advised, Candidate
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.strategies.builtin import GLOBAL
-from gradclip_cli.text import count
+from gradclip_cli.text import plural
 from gradclip_cli.thresholds.base import EXPLODING_DUMPS, EXPLODING_FACTOR
 from gradclip_cli.thresholds.norm_table import NormTable, SeriesNorms
 from gradclip_cli.thresholds.rules import GENTLE, RULES, Rule
@@ -88,7 +88,7 @@ def _advised(
     chosen = case.chosen
     if chosen.threshold is None:
         return Advised(strategy.name, None, None, doubtful=True, lines=[f"{chosen.reason}.", *nonfinite])
-    few = f"; only {count(len(high.steps), 'step')}, so measure more before you rely on it"
+    few = f"; only {plural(len(high.steps), 'step')}, so measure more before you rely on it"
     single = "" if case.rule is plan.rule else "for one threshold at every step, "
     line = f"{single}take {chosen.threshold:.4g} ({chosen.rule}) for {strategy.name}: {_reason(case)}; {_clips(case)}"
     doubtful = chosen.rule != str(case.rule) or (case.trend is not None and not (case.known.led and case.exploding))

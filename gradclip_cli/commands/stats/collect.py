@@ -17,7 +17,7 @@ from gradclip_cli.inputs.naming import Place
 from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.reports.stats import StatsParam
 from gradclip_cli.tensors import TensorSpec
-from gradclip_cli.text import count, listed
+from gradclip_cli.text import plural, shortlist
 from gradclip_cli.thresholds.base import Summary
 from gradclip_cli.thresholds.norm_table import ClippedElements, GroupName, L2Norms, NormTable, SeriesNorms, Step
 
@@ -40,7 +40,7 @@ class SeriesLayout(NamedTuple):
     def of(cls, dump: MeasuredDump, shared: set[str] | None = None) -> "SeriesLayout":
         """Take the layout from a dump; of its tensors only those `shared` by all dumps, where that is asked for."""
         left = [] if shared is None else [name for name in dump.named if name not in shared]
-        notes = [*dump.notes, *([f"left out, since not in all dumps: {listed(left)}"] if left else [])]
+        notes = [*dump.notes, *([f"left out, since not in all dumps: {shortlist(left)}"] if left else [])]
         shapes = {name: shape for name, shape in shapes_of(dump).items() if shared is None or name in shared}
         firsts = [dump.named[name][0] for name in shapes]
         places = [dump.places[k] for k in firsts]
@@ -160,7 +160,7 @@ def collect(
         for dump in dumps:
             taken.take(dump)
     if plan.skip_steps >= taken.number:
-        raise UsageError(f"--skip-steps {plan.skip_steps} leaves nothing of {count(taken.number, 'dump')}")
+        raise UsageError(f"--skip-steps {plan.skip_steps} leaves nothing of {plural(taken.number, 'dump')}")
     if taken.layout is None or not taken.rows:
         raise taken.failed[0]
     return Collected(taken.layout, taken.layout.norms(taken.rows), taken.failed)

@@ -10,7 +10,7 @@ from gradclip_cli.errors import InputError
 from gradclip_cli.reports.stats import Candidate, OwnThreshold, Suggestion
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.strategies.actions import group_factors
-from gradclip_cli.text import count
+from gradclip_cli.text import plural
 from gradclip_cli.thresholds.base import EXPLODING_DUMPS, EXPLODING_FACTOR, Summary
 from gradclip_cli.thresholds.exact_sums import exact_sum
 from gradclip_cli.thresholds.explosions import explosions
@@ -86,7 +86,7 @@ def _note(one: Candidate, samples: NormSamples, summary: Summary) -> str | None:
         notes.append("clips more than half of the samples: lower the learning rate rather than the threshold")
     notes += _if_any(_outlier_led(samples, one.strategy))
     if summary.nonfinite:
-        notes.append(f"{count(summary.nonfinite, 'NaN or infinite norm')} left out")
+        notes.append(f"{plural(summary.nonfinite, 'NaN or infinite norm')} left out")
     return "; ".join(notes) or None
 
 

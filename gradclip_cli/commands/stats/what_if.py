@@ -13,7 +13,7 @@ from gradclip_cli.errors import InputError
 from gradclip_cli.reports.stats import Tried
 from gradclip_cli.strategies import Group
 from gradclip_cli.strategies.actions import group_factors, group_ratios
-from gradclip_cli.text import count
+from gradclip_cli.text import plural
 from gradclip_cli.thresholds.adaptive import AdaptiveRule
 from gradclip_cli.thresholds.base import require
 from gradclip_cli.thresholds.norm_table import GroupName, NormTable, SeriesNorms
@@ -138,5 +138,5 @@ def _note(effect: Effect, stepwise: bool) -> str | None:
     notes = ["each step has its own threshold"] if stepwise else []
     notes += [UNKNOWN] if effect.after is None else []
     if left := int(np.count_nonzero(~effect.finite.all(axis=1))):
-        notes.append(f"NaN and infinities left out of {count(left, 'step')}")
+        notes.append(f"NaN and infinities left out of {plural(left, 'step')}")
     return "; ".join(notes) or None

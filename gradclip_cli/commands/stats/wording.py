@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.strategies.base import Norm
-from gradclip_cli.text import count, printable
+from gradclip_cli.text import plural, printable
 from gradclip_cli.thresholds.base import Summary
 from gradclip_cli.thresholds.norm_table import Step
 from gradclip_cli.thresholds.rules import BAND
@@ -53,13 +53,13 @@ def already_clipped(samples: NormSamples) -> str:
 
 def shortage(samples: int, *, clips: bool) -> str:
     """Say that there are few samples, and of a lone one that nothing of it would be clipped."""
-    return f"only {count(samples, 'sample')}{'' if clips or samples != 1 else ', so nothing of it would be clipped'}"
+    return f"only {plural(samples, 'sample')}{'' if clips or samples != 1 else ', so nothing of it would be clipped'}"
 
 
 def one_step(strategy: Strategy, summary: Summary) -> str:
     """Say between which thresholds a person may choose as long as there is one step only."""
     low, high = (times * summary.mean for times in BAND)
-    what = "its norm" if strategy.group is Group.DUMP else f"the mean of its {count(summary.count, 'sample')}"
+    what = "its norm" if strategy.group is Group.DUMP else f"the mean of its {plural(summary.count, 'sample')}"
     return (
         f"one step does not tell how norms vary: give the dumps of {MIN_STEPS} or more. Until then {strategy.name} may take"
         f" {low:.4g} to {high:.4g}, {BAND[0]:g} to {BAND[1]:g} times {what}."
@@ -76,7 +76,7 @@ def two_steps(low: float, high: float) -> str:
 
 def nonfinite_steps(bad: Sequence[Step], steps: int) -> str:
     """Say how many steps are not finite, and which is the first of them."""
-    told = f"{len(bad)} of {count(steps, 'step')} {'is' if len(bad) == 1 else 'are'} not finite and left out"
+    told = f"{len(bad)} of {plural(steps, 'step')} {'is' if len(bad) == 1 else 'are'} not finite and left out"
     first = f"{step_name(bad[0])}: look at it with `gradclip check {shell_path(bad[0])}`"
     return f"{told}; the first is {first}, or at all with --by step."
 
@@ -92,7 +92,7 @@ def exploding(highest: Sequence[str], explosions: int, steps: int, *, led: bool)
     """Say how many steps explode, by how much the highest, and what that means for the mean."""
     more = f"; and {explosions - len(highest)} more" if explosions > len(highest) else ""
     verb = "explodes" if explosions == 1 else "explode"
-    which = f"{explosions} of {count(steps, 'step')} {verb} ({'; '.join(highest)}{more})"
+    which = f"{explosions} of {plural(steps, 'step')} {verb} ({'; '.join(highest)}{more})"
     return f"{which}, so the mean is no guide" if led else f"{which}, which moves the mean little"
 
 
