@@ -1,4 +1,4 @@
-"""gradclip check."""
+"""The command `gradclip check`."""
 
 from dataclasses import Field, fields
 from itertools import chain
@@ -32,7 +32,7 @@ RULES = Parsed("rules", lambda text: parse_names([text]), completion.checks)
 
 
 def _option(limit: "Field[Any]") -> Any:
-    """Make an option of a limit."""
+    """Declare the option of a limit."""
     several, whole = isinstance(limit.default, tuple), isinstance(limit.default, int)
     return click.option(
         "--" + limit.name.replace("_", "-"),
@@ -76,7 +76,7 @@ def command(
     fail_on: tuple[tuple[str, ...], ...],
     **keywords: Any,
 ) -> int:
-    """Do what `gradclip_cli.check` does with the same keywords, show its report, and return the exit code."""
+    """Call `gradclip_cli.check` with the same keywords, show its report, and return the exit code."""
     view, paths = shown.view(CheckReport), given.input_paths()
     ignored, failing = set(chain(*ignore)), set(chain(*fail_on))
     if both := sorted(ignored & failing):

@@ -1,4 +1,4 @@
-"""gradclip diff."""
+"""The command `gradclip diff`."""
 
 from typing import Any
 
@@ -43,7 +43,7 @@ from gradclip_cli.reports.diff import DiffReport
 @view_options
 @job_options
 def command(a: str, b: str, shown: ViewOptions, work: JobOptions, whole: bool, **keywords: Any) -> int:
-    """Do what `gradclip_cli.diff` does with the same keywords, show its report, and return the exit code."""
+    """Call `gradclip_cli.diff` with the same keywords, show its report, and return the exit code."""
     view = shown.view(DiffReport, ("all",) if whole else ())
     with progress(work.quiet) as watched:
         report = gradclip_cli.diff(a, b, jobs=work.jobs, progress=watched, **keywords)

@@ -1,4 +1,4 @@
-"""gradclip ls, and gradclip strategies."""
+"""The commands `gradclip ls` and `gradclip strategies`."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ from gradclip_cli.strategies import STRATEGIES
 @pattern_options
 @view_options
 def ls(given: InputOptions, shown: ViewOptions, **keywords: Any) -> None:
-    """Do what `gradclip_cli.ls` does with the same keywords, and show its report."""
+    """Call `gradclip_cli.ls` with the same keywords, and show its report."""
     paths, view = given.input_paths(), shown.view(LsReport)
     show(gradclip_cli.ls(paths, **keywords), view)
 
@@ -41,7 +41,7 @@ def ls(given: InputOptions, shown: ViewOptions, **keywords: Any) -> None:
 )
 @view_options
 def strategies(shown: ViewOptions) -> None:
-    """Show the registry of strategies; no dump is read."""
+    """Show the registry of strategies, without reading a dump."""
     view = shown.view(StrategiesReport)
     rows = [StrategyRow(s.name, s.aliases, s.group.value, s.rule, s.takes_threshold, s.source) for s in STRATEGIES]
     show(StrategiesReport(rows, []), view)
