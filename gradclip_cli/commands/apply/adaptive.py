@@ -1,4 +1,4 @@
-"""Adaptive rules over the groups of a series: every group of every dump gets the threshold of its own step."""
+"""Adaptive rules in `apply`: give every group of every dump the threshold of its own step."""
 
 import math
 from collections.abc import Sequence
@@ -13,11 +13,11 @@ from gradclip_cli.thresholds.base import require
 from gradclip_cli.thresholds.samples import NormSamples
 
 Use = tuple[Strategy, AdaptiveRule]
-"""A rule with the strategy that it is used for."""
+"""An adaptive rule, and the strategy that uses its thresholds."""
 
 
 class _Place(NamedTuple):
-    """A group of one dump: which dump and which of its groups, and its norm as a rule takes it."""
+    """One entry in the history of a group: the index of its dump, its index there, and the norm that the rule takes."""
 
     dump: int
     group: int
@@ -25,15 +25,16 @@ class _Place(NamedTuple):
 
 
 Histories = dict[object, list[_Place]]
-"""The norms of each group, by its key, over the dumps that it occurs in."""
+"""The norms of each group, by its key, in the order of the dumps that contain it."""
 
 
 def replayed(
     plan: ApplyPlan, partitions: Sequence[list[NormGroup]], paths: Sequence[str] = ()
 ) -> tuple[list[list[NormGroup]], list[str]]:
-    """Put each step's threshold in the place of its rule; note what is odd about it. Partitions are in step order.
+    """Replace each adaptive rule by the threshold of its step; return the groups of each dump, and notes for the user.
 
-    A group's history is over the dumps that it occurs in; `paths` are theirs. Raises InputError where a rule has no finite norm at all.
+    `partitions` holds the groups of each dump, in the order of steps, and `paths` the files to name in errors. A group's history
+    covers the dumps that contain it. Raises InputError where a rule has no finite norm at all.
     """
     settled, notes = [list(groups) for groups in partitions], []
     for (strategy, rule), histories in _histories(plan, partitions).items():
@@ -51,7 +52,7 @@ def replayed(
 
 
 def _histories(plan: ApplyPlan, partitions: Sequence[list[NormGroup]]) -> dict[Use, Histories]:
-    """Gather the norms of each group, by the rule that they are for."""
+    """Collect the norms of each group, by the strategy and the rule that take them."""
     found: dict[Use, Histories] = {}
     if not any(partitions) and isinstance(plan.threshold, AdaptiveRule):
         found[plan.strategy, plan.threshold] = {}

@@ -12,16 +12,16 @@ from gradclip_cli.reports.check import CheckReport, Finding
 from gradclip_cli.text import plural
 
 _FEW = 4
-"""So many dumps are named one by one."""
+"""The most dumps that a finding names one by one."""
 
 
 def check(plan: CheckPlan, run: Run) -> CheckReport:
-    """Read dumps one after the other, and apply the checks to their figures."""
+    """Reduce dumps to figures, and apply the checks to them."""
     return report(plan, collect(plan, run), ranks.hint(plan.inputs))
 
 
 def report(plan: CheckPlan, collected: Collected, notes: Sequence[str] = ()) -> CheckReport:
-    """Apply the checks to what was read; `notes` are those on the inputs."""
+    """Apply the checks to the figures of a series; `notes` are those on the inputs."""
     dumps = collected.dumps
     figures = series_figures(dumps, targets(plan))
     inputs = [one.source.label for one in dumps]
@@ -47,7 +47,7 @@ def _place(one: Found, figures: Figures) -> tuple[str | None, str | None]:
 
 
 def _often(rows: Sequence[int], dumps: Sequence[str]) -> str:
-    """Say in how many dumps the same was found."""
+    """Say in how many dumps the same problem was found; empty for one."""
     if len(rows) == 1:
         return ""
     names = [dumps[row] for row in rows]

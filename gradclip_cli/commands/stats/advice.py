@@ -1,4 +1,4 @@
-"""What to take, and how far that may be trusted: which case holds of a series, for somebody who has never chosen a threshold."""
+"""Recommend a threshold to a user who has never chosen one, and say how far to trust it."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +24,7 @@ Candidates = Sequence[Candidate]
 
 
 class _Case(NamedTuple):
-    """What is known of a series when a sentence is chosen."""
+    """The facts about a series from which the reason of a recommendation is chosen."""
 
     strategy: Strategy
     rule: Rule
@@ -36,7 +36,7 @@ class _Case(NamedTuple):
 
 
 def recommend(plan: StatsPlan, norms: SeriesNorms, candidates: Candidates) -> Advised:
-    """Say what to take for the plan's strategy, or for the global norm, and which steps are not finite."""
+    """Recommend a threshold for the plan's strategy, or for the global norm, and name the steps that are not finite."""
     strategy = plan.strategy or GLOBAL
     table = norms.compared(strategy)
     nonfinite = _nonfinite(norms)
@@ -49,7 +49,7 @@ def recommend(plan: StatsPlan, norms: SeriesNorms, candidates: Candidates) -> Ad
 
 
 def _too_little(strategy: Strategy, norms: SeriesNorms, table: NormTable) -> str:
-    """Say so where there is nothing to choose from, or one step only."""
+    """Say that there is nothing to choose from, or only one step; return an empty text otherwise."""
     summary = table.samples.summary()
     if not len(norms.params.groups):
         return wording.NO_GRADIENT
@@ -61,7 +61,7 @@ def _too_little(strategy: Strategy, norms: SeriesNorms, table: NormTable) -> str
 
 
 def _two_steps(norms: SeriesNorms) -> str:
-    """Say so where there are two steps that are far apart, whose mean is neither: nothing where there are others."""
+    """Say that the only two steps are far apart, so that their mean is typical of neither; empty otherwise."""
     found = sorted(norms.total.samples.finite.tolist())
     if len(found) != 2 or found[1] <= EXPLODING_FACTOR * found[0]:
         return ""
@@ -82,7 +82,7 @@ def _advised(
     offered: Mapping[str, Candidate],
     nonfinite: Sequence[str],
 ) -> Advised:
-    """Say what to take for a strategy of several steps, why, how much it clips, and how to try it."""
+    """Recommend a threshold from several steps: why, how much it clips, and how to try it."""
     high = spikes(norms, table)
     case = _case(plan, strategy, table, high, trend(norms, table), offered)
     chosen = case.chosen
@@ -105,7 +105,9 @@ def _case(
     offered: Mapping[str, Candidate],
 ) -> _Case:
     known = Known.of(table.samples, high.without_spikes)
-    rule = plan.rule if isinstance(plan.rule, Rule) else RULES[0]  # an adaptive one has no threshold to be taken
+    rule = (
+        plan.rule if isinstance(plan.rule, Rule) else RULES[0]
+    )  # an adaptive rule has no single threshold to recommend
     exploding = sorted((spike for spike in high.steps if spike.explodes), key=lambda spike: -spike.times)
     epsilon = plan.norm.epsilon if strategy.takes_norm else 0.0
     chosen = choose_threshold(strategy, rule, known, epsilon, offered, exploded=known.led and bool(exploding))
@@ -114,7 +116,7 @@ def _case(
 
 
 def _is_needless(case: _Case) -> bool:
-    """Whether the mean would clip most of what needs no clipping: norms that do not explode, and stay where they are."""
+    """Return whether the mean would clip most of a steady series, one that does not explode and has no trend."""
     unsteady = case.known.led or case.known.zeros or case.exploding or case.trend is not None
     return (
         len(case.steps) >= wording.MIN_STEPS
@@ -126,7 +128,7 @@ def _is_needless(case: _Case) -> bool:
 
 
 def _clips(case: _Case) -> str:
-    """Say how much would be clipped, and what to do instead where that is most of it."""
+    """Say how much would be clipped and, where that is more than half, what to do instead."""
     clips = wording.clipping(case.strategy.group, case.chosen.clip_rate)
     if case.chosen.clip_rate <= 0.5:
         return clips
@@ -134,7 +136,7 @@ def _clips(case: _Case) -> str:
     if first is not None:
         return f"{clips}, so find out first what happened at {wording.step_name(first.step)}"
     slow = ", which slows every step down: lower the learning rate instead"
-    # Two of three steps may well be above their mean.
+    # In a short series, such as two of three steps, more than half may well be above the mean.
     return clips + slow if len(case.steps) >= wording.MIN_STEPS else clips
 
 
@@ -169,7 +171,7 @@ CASES: tuple[tuple[Callable[[_Case], bool], Callable[[_Case], str]], ...] = (
     ),
     (lambda _: True, _calm),
 )
-"""When a sentence holds, and the sentence; the first that holds is told."""
+"""Conditions with the sentence for each; the first condition that holds gives the reason."""
 
 
 def _reason(case: _Case) -> str:
@@ -177,7 +179,7 @@ def _reason(case: _Case) -> str:
 
 
 def _command(plan: StatsPlan, case: _Case) -> str:
-    """Write what shows the threshold at work on the highest of the dumps that `apply` takes."""
+    """Write a command that tries the threshold on the highest dump without NaN or infinities, which `apply` refuses."""
     whole = [spike for spike in case.steps if not spike.step.nonfinite]
     highest = max(
         whole, key=lambda spike: (spike.explodes, spike.times if spike.explodes else spike.norm), default=None

@@ -1,4 +1,4 @@
-"""Which threshold to take of a series: by which rule, and of which of its norms."""
+"""Choose the threshold to recommend: by which rule, and from which norms."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -11,13 +11,14 @@ from gradclip_cli.thresholds.rules import OUTLIER_SENSITIVE, ROBUST, RULES, Rule
 from gradclip_cli.thresholds.samples import NormSamples
 
 _LED = 3.0
-"""A few norms lead the mean where it is above so many times the median, or the mean of what does not explode."""
+"""A few norms lead the mean where it is above this multiple of the median, or of the mean without explosions."""
 
 
 class Known(NamedTuple):
-    """The norms of a strategy: all; those above 0, if most are `zeros`, and else all; which of them do not explode.
+    """The norms of a strategy, and facts about them.
 
-    `summary` is that of `some`, whose mean is `led` by a few of them or not.
+    `zeros`: more than half are 0, and then `some` and `calm` leave zeros out. `some` holds the norms to choose from, `calm` those
+    that do not explode, `summary` describes `some`. `led`: a few norms lead the mean of `some`.
     """
 
     all: NormSamples
@@ -29,7 +30,7 @@ class Known(NamedTuple):
 
     @classmethod
     def of(cls, every: NormSamples, calm: NormSamples) -> "Known":
-        """Tell what is known from all norms, and from those that do not explode."""
+        """Derive the facts from all norms, and from those that do not explode."""
         zeros = not every.summary().median
         some, calm = (every.above_zero(), calm.above_zero()) if zeros else (every, calm)
         summary = some.summary()
@@ -37,7 +38,7 @@ class Known(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """A threshold that was chosen, by which rule and of which norms; `reason` says why there is none."""
+    """A chosen threshold; `rule` names the rule and the norms it was applied to, `reason` says why there is no threshold."""
 
     rule: str
     threshold: float | None
@@ -46,12 +47,12 @@ class Choice(NamedTuple):
 
 
 def choice_of(one: Candidate) -> Choice:
-    """Return what a rule has been found to choose from all norms."""
+    """Convert a candidate, which a rule has chosen from all norms."""
     return Choice(one.rule, one.threshold, one.clip_rate or 0.0, one.reason or "")
 
 
 def _choose(strategy: Strategy, rule: Rule, samples: NormSamples, known: Known, epsilon: float, which: str) -> Choice:
-    """Choose by a rule from some of the norms, and say how many of all are clipped."""
+    """Choose by a rule from the norms `samples`, described by `which`; the clip rate is that of all norms."""
     try:
         threshold = choose(rule, samples, strategy.name)
     except InputError as error:
@@ -68,7 +69,10 @@ def choose_threshold(
     *,
     exploded: bool,
 ) -> Choice:
-    """Choose by the rule, the robust one or the mean; where that would be the threshold of an explosion, by what is calm."""
+    """Choose by the rule, by the robust one where outliers lead the mean, or else by the mean.
+
+    Where that gives the threshold of an explosion, choose by the rule from the norms that do not explode.
+    """
     wanted = ROBUST if known.led and rule.name in OUTLIER_SENSITIVE else rule
     zeros = "is not 0"
     choices = [
