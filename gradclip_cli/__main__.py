@@ -38,25 +38,25 @@ def run() -> int:
     import click
 
     try:
-        return _commanded()
+        return _dispatch()
     except click.exceptions.Exit as ended:
         return ended.exit_code
     except click.ClickException as error:
-        _explain(error)
+        _print_usage_error(error)
         return error.exit_code
     except (ClosedPipeError, BrokenPipeError):  # the reader of standard output may close it, as `head` does
         stdio.silence(1)
         return 0
     except GradclipError as error:
-        _complain(error)
+        _print_error(error)
         return error.exit_code
     except OSError as error:
-        failure = _told(error)
-        _complain(failure)
+        failure = _as_gradclip_error(error)
+        _print_error(failure)
         return failure.exit_code
 
 
-def _commanded() -> int:
+def _dispatch() -> int:
     """Run the command line, or answer a shell that asks for completion."""
     from gradclip_cli.cli import main as commands
 
@@ -69,7 +69,7 @@ def _commanded() -> int:
         return int(commands.invoke(context) or 0)
 
 
-def _told(error: OSError) -> GradclipError:
+def _as_gradclip_error(error: OSError) -> GradclipError:
     """Convert an OSError that no module of gradclip has caught into one that names the file.
 
     The file is one that Python opens itself: a temporary file, a module when descriptors run out, or else standard output.
@@ -83,7 +83,7 @@ def _told(error: OSError) -> GradclipError:
     return InputError(reason(error), path=path)
 
 
-def _explain(error: "click.ClickException") -> None:
+def _print_usage_error(error: "click.ClickException") -> None:
     """Print the usage, as click does, and then the error in one line."""
     context = getattr(error, "ctx", None)
     if type(error).__name__ == "NoArgsIsHelpError":  # its message is the full help text
@@ -92,10 +92,10 @@ def _explain(error: "click.ClickException") -> None:
     if context is not None:
         print(context.get_usage(), file=sys.stderr)
         print(f"Try '{context.command_path} --help' for help.\n", file=sys.stderr)
-    _complain(one_line(error.format_message()))
+    _print_error(one_line(error.format_message()))
 
 
-def _complain(error: object) -> None:
+def _print_error(error: object) -> None:
     print(f"Error: {error}", file=sys.stderr)
 
 

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from gradclip_cli.reports.stats import StatsReport
 
 
-usual = np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")
+default_errstate = np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")
 """numpy's default handling of floating-point errors, restored because a caller may have made them raise."""
 
 
-@usual
+@default_errstate
 @one_call()
 def apply(plan: "ApplyPlan", progress: Progress = silent) -> "ApplyReport":
     """Transform dumps, and report norms before and after."""
@@ -38,7 +38,7 @@ def apply(plan: "ApplyPlan", progress: Progress = silent) -> "ApplyReport":
         return flow.apply(plan, Run(plan.selection, workers, progress, keep_headers=True))
 
 
-@usual
+@default_errstate
 @one_call()
 def stats(plan: "StatsPlan", progress: Progress = silent) -> "StatsReport":
     """Measure dumps, and choose thresholds from their norms."""
@@ -48,7 +48,7 @@ def stats(plan: "StatsPlan", progress: Progress = silent) -> "StatsReport":
         return report.stats(plan, Run(plan.selection, workers, progress))
 
 
-@usual
+@default_errstate
 @one_call()
 def check(plan: "CheckPlan", progress: Progress = silent) -> "CheckReport":
     """Find problems in dumps."""
@@ -58,7 +58,7 @@ def check(plan: "CheckPlan", progress: Progress = silent) -> "CheckReport":
         return report.check(plan, Run(plan.selection, workers, progress))
 
 
-@usual
+@default_errstate
 @one_call()
 def diff(plan: "DiffPlan", progress: Progress = silent) -> "DiffReport":
     """Compare two dumps."""

@@ -58,17 +58,17 @@ class Slab:
     stop: int
 
 
-def cut(specs: Sequence[TensorSpec], wanted: Iterable[int], piece_bytes: int = PIECE_BYTES) -> Iterator[Slab]:
+def split(specs: Sequence[TensorSpec], wanted: Iterable[int], piece_bytes: int = PIECE_BYTES) -> Iterator[Slab]:
     """Split the tensors `wanted` (ascending indices) into slabs that can be processed in any order.
 
-    Adjacent tensors of at most one block each share a slab. An encoded tensor stays whole: see `in_order`.
+    Adjacent tensors of at most one block each share a slab. An encoded tensor stays whole: see `pieces_in_order`.
     """
     for slab in _runs(specs, wanted, piece_bytes):
         first = specs[slab.index]
         if first.offset is None:
             yield slab
         else:
-            yield from in_order(slab, first, piece_bytes)
+            yield from pieces_in_order(slab, first, piece_bytes)
 
 
 def _runs(specs: Sequence[TensorSpec], wanted: Iterable[int], piece_bytes: int) -> Iterator[Slab]:
@@ -107,7 +107,7 @@ def _heavy_first(specs: Sequence[TensorSpec], wanted: Iterable[int]) -> Sequence
     return [*first, *(index for index in wanted if index not in heavy)] if heavy else wanted
 
 
-def in_order(slab: Slab, spec: TensorSpec, piece_bytes: int = PIECE_BYTES) -> Iterator[Slab]:
+def pieces_in_order(slab: Slab, spec: TensorSpec, piece_bytes: int = PIECE_BYTES) -> Iterator[Slab]:
     """Split one slab into pieces of whole blocks, from first to last."""
     step = max(1, piece_bytes // (4 * BLOCK)) * BLOCK
     if slab.count > 1 or slab.stop - slab.start <= step:

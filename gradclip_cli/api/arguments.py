@@ -82,13 +82,13 @@ def checked(function: Callable[P, T]) -> Callable[P, T]:
         except TypeError as error:  # an unknown keyword, or too many or too few arguments
             raise UsageError(f"{function.__name__}: {error}") from None
         for name, value in given.arguments.items():
-            given.arguments[name] = _taken(name, value, hints[name])
+            given.arguments[name] = _converted(name, value, hints[name])
         return function(*given.args, **given.kwargs)
 
     return call
 
 
-def _taken(name: str, value: Any, hint: Any) -> Any:
+def _converted(name: str, value: Any, hint: Any) -> Any:
     """Return the converted value of an argument; raise UsageError where its type or its range does not fit."""
     kinds = _kinds(hint)
     several = any(get_origin(kind) in (Iterable, Sequence) for kind in kinds)
@@ -98,10 +98,10 @@ def _taken(name: str, value: Any, hint: Any) -> Any:
         raise UsageError(f"{name} must be {_described(hint)}, not of type {type(value).__name__}")
     if isinstance(value, Integral) and int in kinds and abs(int(value)) > sys.maxsize:
         raise UsageError(f"{name} must be a whole number of at most {sys.maxsize}")
-    return _own(name, value) if float in kinds and isinstance(value, Real) else value
+    return _as_float(name, value) if float in kinds and isinstance(value, Real) else value
 
 
-def _own(name: str, value: Real) -> float:
+def _as_float(name: str, value: Real) -> float:
     """Convert a number to float, since arithmetic with a narrow numpy type gives other results."""
     try:
         return float(value)
@@ -119,18 +119,18 @@ def _fits(value: Any, hint: Any) -> bool:
     if len(kinds) > 1:
         return any(_fits(value, kind) for kind in kinds)
     if get_args(hint):
-        return _holds(value, get_origin(hint), get_args(hint))
+        return _fits_generic(value, get_origin(hint), get_args(hint))
     if hint in _NUMBERS:
         return isinstance(value, _NUMBERS[hint]) and not isinstance(value, _BOOLS)
     return isinstance(value, hint)
 
 
-def _holds(value: Any, kind: Any, inner: tuple[Any, ...]) -> bool:
+def _fits_generic(value: Any, kind: Any, inner: tuple[Any, ...]) -> bool:
     """Return whether a value is of the generic type `kind`, and its items are of the types `inner`."""
     if kind is os.PathLike:
         return isinstance(value, os.PathLike) and isinstance(os.fspath(value), str)
     if kind is Mapping:
-        return isinstance(value, Mapping) and all(_holds(pair, tuple, inner) for pair in value.items())
+        return isinstance(value, Mapping) and all(_fits_generic(pair, tuple, inner) for pair in value.items())
     if not isinstance(value, tuple | list):
         return False
     return all(_fits(item, inner[0]) for item in value) if kind in (Iterable, Sequence) else _fits_each(value, inner)

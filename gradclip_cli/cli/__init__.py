@@ -132,7 +132,7 @@ class Command(_Explained):
             raise click.UsageError(str(error), ctx) from error
 
 
-def described(name: str, *examples: str) -> str:
+def help_text(name: str, *examples: str) -> str:
     """Return the help text of a command: its summary, and examples that run as they are."""
     return "\n".join([COMMANDS[name], "", "\b", *examples])
 

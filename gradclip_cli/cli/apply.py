@@ -6,7 +6,7 @@ import click
 
 import gradclip_cli
 from gradclip_cli import formats
-from gradclip_cli.cli import Command, completion, described
+from gradclip_cli.cli import Command, completion, help_text
 from gradclip_cli.cli.config import CONFIG, PRINT_CONFIG, as_toml
 from gradclip_cli.cli.options import (
     InputOptions,
@@ -60,7 +60,7 @@ OVERRIDE = Tabular("layer", Override.parse, completion.overrides, _read, _write)
 @click.command(
     "apply",
     cls=Command,
-    help=described(
+    help=help_text(
         "apply",
         "gradclip apply g.safetensors -o out.safetensors -s clip-by-global-norm -t 1.0",
         "gradclip apply steps/ -o clipped/ -s ClipL2PerLayer -t mean --layer 'decoder=:0.5'",

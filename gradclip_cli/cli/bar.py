@@ -5,7 +5,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from rich.table import Column
 
 
-def drawn(color: bool, named: bool) -> Progress:
+def make_bar(color: bool, named: bool) -> Progress:
     """Lay out a bar: bytes done, speed, time left, and the current file where there are several."""
     name = TextColumn("{task.fields[file]}", markup=False, table_column=Column(no_wrap=True, ratio=1))
     return Progress(

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 import gradclip_cli
-from gradclip_cli.cli import Command, described
+from gradclip_cli.cli import Command, help_text
 from gradclip_cli.cli.options import JobOptions, ViewOptions, job_options, tensor_options, view_options
 from gradclip_cli.cli.output import show
 from gradclip_cli.cli.progress import progress
@@ -16,7 +16,7 @@ from gradclip_cli.reports.diff import DiffReport
 @click.command(
     "diff",
     cls=Command,
-    help=described(
+    help=help_text(
         "diff",
         "gradclip diff before.safetensors after.h5 --rtol 1e-6",
         "gradclip diff a.npz b.npz -q && echo equal",

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 import gradclip_cli
-from gradclip_cli.cli import Command, described
+from gradclip_cli.cli import Command, help_text
 from gradclip_cli.cli.options import InputOptions, ViewOptions, input_options, pattern_options, view_options
 from gradclip_cli.cli.output import show
 from gradclip_cli.reports.listing import LsReport, StrategiesReport, StrategyRow
@@ -15,7 +15,7 @@ from gradclip_cli.strategies import STRATEGIES
 @click.command(
     "ls",
     cls=Command,
-    help=described(
+    help=help_text(
         "ls",
         "gradclip ls g.safetensors",
         "gradclip ls steps/*.npz -f json",
@@ -33,7 +33,7 @@ def ls(given: InputOptions, shown: ViewOptions, **keywords: Any) -> None:
 @click.command(
     "strategies",
     cls=Command,
-    help=described(
+    help=help_text(
         "strategies",
         "gradclip strategies",
         "gradclip strategies -f json",

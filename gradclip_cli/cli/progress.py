@@ -105,10 +105,10 @@ class Bar:
     def _paint(self) -> None:
         if self._over.wait(PATIENCE):
             return
-        from gradclip_cli.cli.bar import drawn
+        from gradclip_cli.cli.bar import make_bar
 
         before_the_end.append(_show_cursor)
-        with drawn(self._color, named=len(self.sizes) > 1) as bar:
+        with make_bar(self._color, named=len(self.sizes) > 1) as bar:
             task = bar.add_task("", total=self.total, file="", pace="")
             while True:
                 done, file = self.done, printable(os.path.basename(self._path))

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 import gradclip_cli
-from gradclip_cli.cli import Command, completion, described
+from gradclip_cli.cli import Command, completion, help_text
 from gradclip_cli.cli.config import CONFIG
 from gradclip_cli.cli.options import (
     InputOptions,
@@ -36,7 +36,7 @@ from gradclip_cli.thresholds.rules import SPELLINGS, Rule
 @click.command(
     "stats",
     cls=Command,
-    help=described(
+    help=help_text(
         "stats",
         "gradclip stats run/",
         "gradclip stats run/ --try clip-by-global-norm:1 --try clip-l2-per-layer:mad:5",

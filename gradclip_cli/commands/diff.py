@@ -14,7 +14,7 @@ from gradclip_cli.numerics.norms import total
 from gradclip_cli.numerics.products import L2Norm
 from gradclip_cli.reports.diff import DiffParam, DiffReport
 
-Lengths = Mapping[str, L2Norm]
+Norms = Mapping[str, L2Norm]
 
 
 def diff(plan: DiffPlan, run: Run) -> DiffReport:
@@ -29,7 +29,7 @@ def diff(plan: DiffPlan, run: Run) -> DiffReport:
 
 
 def report(
-    a: ComparedDump, b: ComparedDump, compared: Mapping[str, Comparison], others: tuple[Lengths, Lengths]
+    a: ComparedDump, b: ComparedDump, compared: Mapping[str, Comparison], others: tuple[Norms, Norms]
 ) -> DiffReport:
     """Report every tensor of both dumps in natural order; `others` holds the L2 norms of those not compared."""
     names = sorted(a.tensors.keys() | b.tensors.keys(), key=natural)
@@ -43,7 +43,7 @@ def _param(
     name: str,
     dumps: tuple[ComparedDump, ComparedDump],
     compared: Comparison | None,
-    others: tuple[Lengths, Lengths],
+    others: tuple[Norms, Norms],
 ) -> DiffParam:
     a, b = (dump.tensors.get(name) for dump in dumps)
     if compared is not None:

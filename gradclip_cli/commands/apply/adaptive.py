@@ -28,7 +28,7 @@ Histories = dict[object, list[_Place]]
 """The norms of each group, by its key, in the order of the dumps that contain it."""
 
 
-def replayed(
+def resolve_adaptive(
     plan: ApplyPlan, partitions: Sequence[list[NormGroup]], paths: Sequence[str] = ()
 ) -> tuple[list[list[NormGroup]], list[str]]:
     """Replace each adaptive rule by the threshold of its step; return the groups of each dump, and notes for the user.
@@ -72,7 +72,7 @@ def _notes(plan: ApplyPlan, use: Use, histories: Histories, vanished: int) -> li
         each = "" if strategy.group is Group.DUMP else " for each " + _GROUPS[strategy.group]
         few = "only one norm" if steps == 1 else f"only {steps} norms"
         first = f"and the first {rule.warm_up} clip nothing, so nothing will be clipped"
-        end = first if rule.warm_up else plan.of_itself(strategy)
+        end = first if rule.warm_up else plan.with_single_norm(strategy)
         notes.append(f"-t {rule}: {strategy.name} has {few}{each} here, {end}")
     if vanished:
         left = plural(vanished, "norm")

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from itertools import zip_longest
 from typing import NamedTuple
 
-from gradclip_cli.commands.apply.adaptive import replayed
+from gradclip_cli.commands.apply.adaptive import resolve_adaptive
 from gradclip_cli.commands.apply.groups import NormGroup, norm_groups
 from gradclip_cli.commands.apply.plan import ApplyPlan, Override
 from gradclip_cli.engine.series import check_taken, difference_notes, shapes_of, tensor_difference
@@ -85,7 +85,7 @@ def decide(plan: ApplyPlan, dumps: Sequence[MeasuredDump]) -> Decisions:
     if plan.nonfinite == "error":
         refuse_nonfinite(dumps)
     paths = [dump.source.files[0] for dump in dumps]
-    groups, notes = replayed(plan, [norm_groups(dump, plan) for dump in dumps], paths)
+    groups, notes = resolve_adaptive(plan, [norm_groups(dump, plan) for dump in dumps], paths)
     chosen, more = choose_thresholds(plan, groups, paths)
     decided = [DumpDecisions(dump, decide_groups(plan, own, chosen)) for dump, own in zip(dumps, groups, strict=True)]
     return Decisions(decided, chosen, [*notes, *more])
@@ -140,7 +140,7 @@ def choose_thresholds(
         for (s, rule), values in samples.items()
     }
     notes = [
-        f"-t {rule}: {strategy.name} has only one norm here, {plan.of_itself(strategy)}"
+        f"-t {rule}: {strategy.name} has only one norm here, {plan.with_single_norm(strategy)}"
         for (strategy, rule), values in samples.items()
         if len(values) == 1
     ]

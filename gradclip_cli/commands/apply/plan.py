@@ -121,7 +121,7 @@ class ApplyPlan:
             return found
         return by_name(self.output_format) if self.output_format else by_suffix(output) or found
 
-    def of_itself(self, strategy: Strategy) -> str:
+    def with_single_norm(self, strategy: Strategy) -> str:
         """Say what a threshold does where it was chosen from a single norm, and so equals it."""
         if self.norm is not None and self.norm.epsilon and strategy.takes_norm:
             return f"so it is clipped by --epsilon {self.norm.epsilon:g} alone"

@@ -26,13 +26,13 @@ Value = TypeVar("Value")
 def summarize(plan: ApplyPlan, decided: Decisions, written: Mapping[DumpSource, Written]) -> ApplyReport:
     """Report all dumps, with notes; those on an output come after those on the first dump in it."""
     outputs = dict(zip(plan.inputs, plan.outputs, strict=True))
-    dumps, notes, told = [], list(decided.notes), set[DumpSource]()
+    dumps, notes, seen = [], list(decided.notes), set[DumpSource]()
     for one in decided.dumps:
         source = one.dump.source
         summary = ApplySummary(one, written[source].rewritten, plan)
         dumps.append(summary.report(outputs[source]))
-        notes += [*one.dump.notes, *(() if source in told else written[source].notes), *summary.notes()]
-        told.add(source)
+        notes += [*one.dump.notes, *(() if source in seen else written[source].notes), *summary.notes()]
+        seen.add(source)
     notes += [*decided.different_dumps(), *ranks.hint(plan.inputs)]
     norm = plan.measured
     return ApplyReport(

@@ -69,16 +69,16 @@ class DumpRewriter:
         staged, written = self._ahead.stage(opened.path, target)
         to = self._plan.format_of(opened.path, target, format)
         if to is format:
-            writer, lost = format.rewrite(reader, actions.keys(), staged.fd, target), []
+            writer, not_convertible = format.rewrite(reader, actions.keys(), staged.fd, target), []
         else:
-            writer, lost = to.convert(reader.tensors, staged.fd, target), _not_convertible(reader, target)
+            writer, not_convertible = to.convert(reader.tensors, staged.fd, target), _not_convertible(reader, target)
         rewriter = self._rewriter(opened, actions)
         with closing(writer):
             rewritten = rewriter._replace(writer=writer, fd=staged.fd, output=target, written=written).run()
             writer.finish()
         reader.verify()
         self._outputs.complete(staged)
-        return Written(rewritten, [*lost, *writer.notes])
+        return Written(rewritten, [*not_convertible, *writer.notes])
 
     def _rewriter(self, opened: OpenFile, actions: Mapping[int, Action]) -> Rewriter:
         types, run = self._plan.norm_types, self._run

@@ -50,18 +50,18 @@ class RangeCounts:
 
     def count(self, specs: Sequence[TensorSpec], start: int, slab: Slab, raw: Raw) -> None:
         """Count in a slab of a file; the tensors of the file are those of the dump from index `start` on."""
-        for index, part in _tensors(specs, slab, raw):
+        for index, part in _split(specs, slab, raw):
             found = [_count(part, specs[index].dtype, target, self._work) for target in self.targets]
             with self._lock:
                 known = self._counts.get(start + index)
-                self._counts[start + index] = found if known is None else _added(known, found)
+                self._counts[start + index] = found if known is None else _add_counts(known, found)
 
     def of(self, indices: Sequence[int]) -> list[tuple[int, int]]:
         """Return the counts (below, overflow) of a tensor for each target, summed over its pieces."""
-        return reduce(_added, (self._counts[index] for index in indices)) if self.targets else []
+        return reduce(_add_counts, (self._counts[index] for index in indices)) if self.targets else []
 
 
-class _Words(NamedTuple):
+class _RangeBits(NamedTuple):
     """Stored bits, without the sign, of the smallest value that is normal in a target, and of the smallest that overflows."""
 
     low: int
@@ -69,11 +69,11 @@ class _Words(NamedTuple):
 
 
 @cache
-def words(dtype: DType, target: str) -> _Words:
+def range_bits(dtype: DType, target: str) -> _RangeBits:
     """Return the bits at which values of `dtype` leave the range of `target`."""
     to = dtype if target == STORED else _NAMED[target]
     if to.name == dtype.name:
-        return _Words(1 << _mantissa(dtype), _infinite(dtype))
+        return _RangeBits(1 << _mantissa(dtype), _infinite(dtype))
     bias = (1 << (to.exponent - 1)) - 1
     low = math.ldexp(1 - 2.0 ** (-to.mantissa - 1), 1 - bias)
     top = int(overflow_bits(to)) - 1
@@ -81,7 +81,7 @@ def words(dtype: DType, target: str) -> _Words:
     high = float(values_of(to)[top]) + step / 2
     if top % 2 == 0:  # a tie rounds to even, which here is the finite value
         high = math.nextafter(high, math.inf)
-    return _Words(_first(low, dtype), _first(high, dtype))
+    return _RangeBits(_first(low, dtype), _first(high, dtype))
 
 
 def _first(value: float, dtype: DType) -> int:
@@ -105,11 +105,11 @@ def _infinite(dtype: DType) -> int:
     return int(np.array(np.inf, dtype.name).view(f"u{dtype.itemsize}"))
 
 
-def _added(a: list[tuple[int, int]], b: list[tuple[int, int]]) -> list[tuple[int, int]]:
+def _add_counts(a: list[tuple[int, int]], b: list[tuple[int, int]]) -> list[tuple[int, int]]:
     return [(low_a + low_b, high_a + high_b) for (low_a, high_a), (low_b, high_b) in zip(a, b, strict=True)]
 
 
-def _tensors(specs: Sequence[TensorSpec], slab: Slab, raw: Raw) -> Iterator[tuple[int, Raw]]:
+def _split(specs: Sequence[TensorSpec], slab: Slab, raw: Raw) -> Iterator[tuple[int, Raw]]:
     """Yield the index and the bytes of each tensor in a slab."""
     if slab.count == 1:
         yield slab.index, raw
@@ -126,5 +126,5 @@ def _count(raw: Raw, dtype: DType, target: str, work: Workspace) -> tuple[int, i
     if dtype.swapped:
         bits = bits.byteswap()
     np.bitwise_and(bits, (1 << (8 * dtype.itemsize - 1)) - 1, out=size)
-    low, high = words(dtype, target)
+    low, high = range_bits(dtype, target)
     return int(np.count_nonzero(size < low)), int(np.count_nonzero(size >= high))

@@ -152,12 +152,12 @@ def _is_led_by_groups(case: _Case) -> bool:
     return case.known.led and case.strategy.group is not Group.DUMP and len(case.steps) >= EXPLODING_DUMPS
 
 
-def _calm(case: _Case) -> str:
+def _steady(case: _Case) -> str:
     top = max((spike.times for spike in case.steps), default=1.0)
     mean = case.rule == RULES[0]
     fair = "so the mean is a fair guide" if mean else f"so {case.rule} is as good a guide as the mean"
     guide = fair if case.chosen.rule == str(case.rule) else "but the mean would clip most of them"
-    return wording.calm(top, case.strategy.group, guide)
+    return wording.steady(top, case.strategy.group, guide)
 
 
 CASES: tuple[tuple[Callable[[_Case], bool], Callable[[_Case], str]], ...] = (
@@ -169,7 +169,7 @@ CASES: tuple[tuple[Callable[[_Case], bool], Callable[[_Case], str]], ...] = (
         lambda case: case.known.led,
         lambda case: wording.led_by_some_steps(case.known.summary.mean / case.known.summary.median),
     ),
-    (lambda _: True, _calm),
+    (lambda _: True, _steady),
 )
 """Conditions with the sentence for each; the first condition that holds gives the reason."""
 

@@ -10,31 +10,32 @@ from gradclip_cli.thresholds.base import EXPLODING_FACTOR, Summary
 from gradclip_cli.thresholds.rules import OUTLIER_SENSITIVE, ROBUST, RULES, Rule, choose
 from gradclip_cli.thresholds.samples import NormSamples
 
-_LED = 3.0
+_OUTLIER_RATIO = 3.0
 """A few norms lead the mean where it is above this multiple of the median, or of the mean without explosions."""
 
 
 class Known(NamedTuple):
     """The norms of a strategy, and facts about them.
 
-    `zeros`: more than half are 0, and then `some` and `calm` leave zeros out. `some` holds the norms to choose from, `calm` those
-    that do not explode, `summary` describes `some`. `led`: a few norms lead the mean of `some`.
+    `zeros`: more than half are 0, and `some` and `without_spikes` leave zeros out. `some` holds the norms to choose from,
+    `without_spikes` those that do not explode, `summary` describes `some`. `led`: a few norms lead the mean of `some`.
     """
 
     all: NormSamples
     some: NormSamples
-    calm: NormSamples
+    without_spikes: NormSamples
     summary: Summary
     zeros: bool
     led: bool
 
     @classmethod
-    def of(cls, every: NormSamples, calm: NormSamples) -> "Known":
+    def of(cls, every: NormSamples, without_spikes: NormSamples) -> "Known":
         """Derive the facts from all norms, and from those that do not explode."""
         zeros = not every.summary().median
-        some, calm = (every.above_zero(), calm.above_zero()) if zeros else (every, calm)
+        some, quiet = (part.above_zero() if zeros else part for part in (every, without_spikes))
         summary = some.summary()
-        return cls(every, some, calm, summary, zeros, summary.mean > _LED * min(summary.median, calm.summary().mean))
+        led = summary.mean > _OUTLIER_RATIO * min(summary.median, quiet.summary().mean)
+        return cls(every, some, quiet, summary, zeros, led)
 
 
 class Choice(NamedTuple):
@@ -80,8 +81,8 @@ def choose_threshold(
         for one in (wanted, RULES[0])
     ]
     chosen = next((one for one in choices if one.threshold is not None), choices[-1])
-    if exploded and (chosen.threshold or 0.0) > EXPLODING_FACTOR * known.calm.summary().median > 0:
+    if exploded and (chosen.threshold or 0.0) > EXPLODING_FACTOR * known.without_spikes.summary().median > 0:
         which = f"does not explode and {zeros}" if known.zeros else "does not explode"
-        calm = _choose(strategy, rule, known.calm, known, epsilon, which)
+        calm = _choose(strategy, rule, known.without_spikes, known, epsilon, which)
         return chosen if calm.threshold is None else calm
     return chosen

@@ -62,10 +62,12 @@ def own_thresholds(plan: StatsPlan, layers: NormTable) -> list[OwnThreshold]:
     rule, apart = plan.rule, any(strategy.group is Group.LAYER for strategy in plan.strategies)
     if len(layers.norms) < 2 or not apart or not isinstance(rule, Rule):
         return []
-    return [_own(str(group), layers.column(k), rule, plan.norm.epsilon) for k, group in enumerate(layers.groups)]
+    return [
+        _own_threshold(str(group), layers.column(k), rule, plan.norm.epsilon) for k, group in enumerate(layers.groups)
+    ]
 
 
-def _own(layer: str, samples: NormSamples, rule: Rule, epsilon: float) -> OwnThreshold:
+def _own_threshold(layer: str, samples: NormSamples, rule: Rule, epsilon: float) -> OwnThreshold:
     try:
         threshold = choose(rule, samples, layer)
     except InputError:

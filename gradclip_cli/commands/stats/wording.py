@@ -79,9 +79,9 @@ def two_steps(low: float, high: float) -> str:
 
 def nonfinite_steps(bad: Sequence[Step], steps: int) -> str:
     """Say how many steps are not finite, and name the first."""
-    told = f"{len(bad)} of {plural(steps, 'step')} {'is' if len(bad) == 1 else 'are'} not finite and left out"
+    share = f"{len(bad)} of {plural(steps, 'step')} {'is' if len(bad) == 1 else 'are'} not finite and left out"
     first = f"{step_name(bad[0])}: look at it with `gradclip check {shell_path(bad[0])}`"
-    return f"{told}; the first is {first}, or at all with --by step."
+    return f"{share}; the first is {first}, or at all with --by step."
 
 
 def spike(step: Step, where: str, value: float, times: float, *, before: bool) -> str:
@@ -118,7 +118,7 @@ def led_by_some_steps(times: float) -> str:
     return f"the mean is {times:.3g} times the median, so it is led by a few large norms"
 
 
-def calm(top: float, group: Group, guide: str) -> str:
+def steady(top: float, group: Group, guide: str) -> str:
     """Say that nothing explodes, and which guide to use."""
     whose = "the median" if group is Group.DUMP else "its own median"
     return f"no step explodes (nothing is above {top:.3g} times {whose}), {guide}"
