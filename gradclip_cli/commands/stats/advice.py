@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gradclip_cli.commands.stats import wording
-from gradclip_cli.commands.stats.choice import Choice, Known, choice_of, choose_threshold
+from gradclip_cli.commands.stats.choice import Choice, NormFacts, choice_of, choose_threshold
 from gradclip_cli.commands.stats.plan import StatsPlan
 from gradclip_cli.commands.stats.spikes import Spike, Spikes, spikes, trend
 from gradclip_cli.reports.stats import Advised, Candidate
@@ -28,7 +28,7 @@ class _Case(NamedTuple):
 
     strategy: Strategy
     rule: Rule
-    known: Known
+    facts: NormFacts
     steps: Sequence[Spike]
     exploding: Sequence[Spike]
     trend: str | None
@@ -91,7 +91,7 @@ def _advised(
     few = f"; only {plural(len(high.steps), 'step')}, so measure more before you rely on it"
     single = "" if case.rule is plan.rule else "for one threshold at every step, "
     line = f"{single}take {chosen.threshold:.4g} ({chosen.rule}) for {strategy.name}: {_reason(case)}; {_clips(case)}"
-    doubtful = chosen.rule != str(case.rule) or (case.trend is not None and not (case.known.led and case.exploding))
+    doubtful = chosen.rule != str(case.rule) or (case.trend is not None and not (case.facts.led and case.exploding))
     lines = [f"{line}{few if len(high.steps) < wording.MIN_STEPS else ''}.", f"Try: {_command(plan, case)}", *nonfinite]
     return Advised(strategy.name, chosen.rule, chosen.threshold, case.rule is plan.rule and doubtful, lines)
 
@@ -104,20 +104,20 @@ def _case(
     trend: str | None,
     offered: Mapping[str, Candidate],
 ) -> _Case:
-    known = Known.of(table.samples, high.without_spikes)
+    facts = NormFacts.of(table.samples, high.without_spikes)
     rule = (
         plan.rule if isinstance(plan.rule, Rule) else RULES[0]
     )  # an adaptive rule has no single threshold to recommend
     exploding = sorted((spike for spike in high.steps if spike.explodes), key=lambda spike: -spike.times)
     epsilon = plan.norm.epsilon if strategy.takes_norm else 0.0
-    chosen = choose_threshold(strategy, rule, known, epsilon, offered, exploded=known.led and bool(exploding))
-    case = _Case(strategy, rule, known, high.steps, exploding, trend, chosen)
-    return case._replace(chosen=choice_of(offered[str(GENTLE)])) if _is_needless(case) else case
+    chosen = choose_threshold(strategy, rule, facts, epsilon, offered, exploded=facts.led and bool(exploding))
+    case = _Case(strategy, rule, facts, high.steps, exploding, trend, chosen)
+    return case._replace(chosen=choice_of(offered[str(GENTLE)])) if _clips_steady_series(case) else case
 
 
-def _is_needless(case: _Case) -> bool:
+def _clips_steady_series(case: _Case) -> bool:
     """Return whether the mean would clip most of a steady series, one that does not explode and has no trend."""
-    unsteady = case.known.led or case.known.zeros or case.exploding or case.trend is not None
+    unsteady = case.facts.led or case.facts.zeros or case.exploding or case.trend is not None
     return (
         len(case.steps) >= wording.MIN_STEPS
         and not unsteady
@@ -145,11 +145,11 @@ def _explosions(case: _Case) -> str:
         wording.spike(spike.step, spike.where, spike.value, spike.times, before=spike.before)
         for spike in case.exploding[:_MOST]
     ]
-    return wording.exploding(highest, len(case.exploding), len(case.steps), led=case.known.led)
+    return wording.exploding(highest, len(case.exploding), len(case.steps), led=case.facts.led)
 
 
 def _is_led_by_groups(case: _Case) -> bool:
-    return case.known.led and case.strategy.group is not Group.DUMP and len(case.steps) >= EXPLODING_DUMPS
+    return case.facts.led and case.strategy.group is not Group.DUMP and len(case.steps) >= EXPLODING_DUMPS
 
 
 def _steady(case: _Case) -> str:
@@ -162,12 +162,12 @@ def _steady(case: _Case) -> str:
 
 CASES: tuple[tuple[Callable[[_Case], bool], Callable[[_Case], str]], ...] = (
     (lambda case: bool(case.exploding), _explosions),
-    (lambda case: case.known.zeros, lambda case: wording.mostly_zero(led=case.known.led)),
+    (lambda case: case.facts.zeros, lambda case: wording.mostly_zero(led=case.facts.led)),
     (lambda case: case.trend is not None, lambda case: case.trend or ""),
     (_is_led_by_groups, lambda case: wording.led_by_some_groups(case.strategy.group)),
     (
-        lambda case: case.known.led,
-        lambda case: wording.led_by_some_steps(case.known.summary.mean / case.known.summary.median),
+        lambda case: case.facts.led,
+        lambda case: wording.led_by_some_steps(case.facts.summary.mean / case.facts.summary.median),
     ),
     (lambda _: True, _steady),
 )

@@ -14,7 +14,7 @@ _OUTLIER_RATIO = 3.0
 """A few norms lead the mean where it is above this multiple of the median, or of the mean without explosions."""
 
 
-class Known(NamedTuple):
+class NormFacts(NamedTuple):
     """The norms of a strategy, and facts about them.
 
     `zeros`: more than half are 0, and `some` and `without_spikes` leave zeros out. `some` holds the norms to choose from,
@@ -29,7 +29,7 @@ class Known(NamedTuple):
     led: bool
 
     @classmethod
-    def of(cls, every: NormSamples, without_spikes: NormSamples) -> "Known":
+    def of(cls, every: NormSamples, without_spikes: NormSamples) -> "NormFacts":
         """Derive the facts from all norms, and from those that do not explode."""
         zeros = not every.summary().median
         some, quiet = (part.above_zero() if zeros else part for part in (every, without_spikes))
@@ -52,19 +52,21 @@ def choice_of(one: Candidate) -> Choice:
     return Choice(one.rule, one.threshold, one.clip_rate or 0.0, one.reason or "")
 
 
-def _choose(strategy: Strategy, rule: Rule, samples: NormSamples, known: Known, epsilon: float, which: str) -> Choice:
+def _choose(
+    strategy: Strategy, rule: Rule, samples: NormSamples, facts: NormFacts, epsilon: float, which: str
+) -> Choice:
     """Choose by a rule from the norms `samples`, described by `which`; the clip rate is that of all norms."""
     try:
         threshold = choose(rule, samples, strategy.name)
     except InputError as error:
         return Choice(str(rule), None, 0.0, error.message)
-    return Choice(f"{rule} of what {which}", threshold, known.all.clip_rate(threshold, epsilon))
+    return Choice(f"{rule} of what {which}", threshold, facts.all.clip_rate(threshold, epsilon))
 
 
 def choose_threshold(
     strategy: Strategy,
     rule: Rule,
-    known: Known,
+    facts: NormFacts,
     epsilon: float,
     offered: Mapping[str, Candidate],
     *,
@@ -74,15 +76,15 @@ def choose_threshold(
 
     Where that gives the threshold of an explosion, choose by the rule from the norms that do not explode.
     """
-    wanted = ROBUST if known.led and rule.name in OUTLIER_SENSITIVE else rule
+    wanted = ROBUST if facts.led and rule.name in OUTLIER_SENSITIVE else rule
     zeros = "is not 0"
     choices = [
-        _choose(strategy, one, known.some, known, epsilon, zeros) if known.zeros else choice_of(offered[str(one)])
+        _choose(strategy, one, facts.some, facts, epsilon, zeros) if facts.zeros else choice_of(offered[str(one)])
         for one in (wanted, RULES[0])
     ]
     chosen = next((one for one in choices if one.threshold is not None), choices[-1])
-    if exploded and (chosen.threshold or 0.0) > EXPLODING_FACTOR * known.without_spikes.summary().median > 0:
-        which = f"does not explode and {zeros}" if known.zeros else "does not explode"
-        calm = _choose(strategy, rule, known.without_spikes, known, epsilon, which)
+    if exploded and (chosen.threshold or 0.0) > EXPLODING_FACTOR * facts.without_spikes.summary().median > 0:
+        which = f"does not explode and {zeros}" if facts.zeros else "does not explode"
+        calm = _choose(strategy, rule, facts.without_spikes, facts, epsilon, which)
         return chosen if calm.threshold is None else calm
     return chosen

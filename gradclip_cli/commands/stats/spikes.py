@@ -1,4 +1,4 @@
-"""Find the steps that stand out of a series, and trends in norms that are too spread out for one threshold."""
+"""Find the steps that stand out in a series, and trends in norms that are too spread out for one threshold."""
 
 from typing import NamedTuple
 
