@@ -1,7 +1,7 @@
-"""Inspect and clip saved gradients: the work of the `gradclip` command, for use from Python.
+"""Inspect and clip saved gradients from Python, as the `gradclip` command does.
 
 `apply`, `stats`, `check`, `diff` and `ls` take the same names as the command line, print nothing, and return the reports that it
-renders. What they raise is a `GradclipError`. The modules behind these names may change; the names do not.
+renders. Every error they raise is a `GradclipError`. The modules behind these names may change; the names do not.
 """
 
 from importlib import import_module
@@ -114,11 +114,11 @@ _HOMES = {
     "ls": "api.ls",
     "stats": "api.stats",
 }
-"""Where the public names that are imported late stand."""
+"""The modules that define the public names, which are imported on first use."""
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is public when it is first asked for: numpy comes only where there is work for it."""
+    """Import a public name when it is first used, so that importing the package does not import numpy."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,4 +1,4 @@
-"""The entry point: signals first, then the command line, then one line for whatever went wrong."""
+"""The entry point: install signal handlers, run the command line, and report any failure in one line."""
 
 import gc
 import os
@@ -14,23 +14,23 @@ if TYPE_CHECKING:
     import click
 
 COMPLETING = "_GRADCLIP_COMPLETE"
-"""The variable by which a shell asks for completion."""
+"""The environment variable that a shell sets to ask for completion."""
 
 
 def main() -> None:
     """Run `gradclip` and exit."""
     interrupts.install()
     stdio.furnish()
-    # Threads of our own are enough; this has to be said before numpy is imported.
+    # gradclip uses threads of its own; OpenBLAS reads this when numpy is imported.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    # HDF5 loads no library from where its plugins lie: this is said before h5py is imported, anywhere in this process.
+    # Keep HDF5 from loading plugins, which are foreign code; it reads these variables when h5py is imported.
     os.environ["HDF5_PLUGIN_PRELOAD"], os.environ["HDF5_PLUGIN_PATH"] = "::", ""
-    gc.set_threshold(2_000_000, 100, 100)  # a header may hold a million entries, none of them in a cycle
+    gc.set_threshold(2_000_000, 100, 100)  # a header may make a million objects, none of them in a cycle
     code = run()
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):
             stream.flush()
-    os._exit(code)  # what is left to do is to take numpy apart, which takes 20 ms
+    os._exit(code)  # skip the interpreter's shutdown: unloading numpy alone takes 20 ms
 
 
 def run() -> int:
@@ -38,26 +38,26 @@ def run() -> int:
     import click
 
     try:
-        return _commanded()
+        return _dispatch()
     except click.exceptions.Exit as ended:
         return ended.exit_code
     except click.ClickException as error:
-        _explain(error)
+        _print_usage_error(error)
         return error.exit_code
-    except (ClosedPipeError, BrokenPipeError):  # who reads standard output may leave, as `head` does
+    except (ClosedPipeError, BrokenPipeError):  # the reader of standard output may close it, as `head` does
         stdio.silence(1)
         return 0
     except GradclipError as error:
-        _complain(error)
+        _print_error(error)
         return error.exit_code
     except OSError as error:
-        failure = _told(error)
-        _complain(failure)
+        failure = _as_gradclip_error(error)
+        _print_error(failure)
         return failure.exit_code
 
 
-def _commanded() -> int:
-    """Do what the command line says, or answer a shell that completes one."""
+def _dispatch() -> int:
+    """Run the command line, or answer a shell that asks for completion."""
     from gradclip_cli.cli import main as commands
 
     if instruction := os.environ.get(COMPLETING):
@@ -69,10 +69,10 @@ def _commanded() -> int:
         return int(commands.invoke(context) or 0)
 
 
-def _told(error: OSError) -> GradclipError:
-    """Name what failed where no module of ours did.
+def _as_gradclip_error(error: OSError) -> GradclipError:
+    """Convert an OSError that no module of gradclip has caught into one that names the file.
 
-    It is a file that Python itself opens, a temporary one or, for want of descriptors, a module; or else standard output.
+    The file is one that Python opens itself: a temporary file, a module when descriptors run out, or else standard output.
     """
     if error.filename is None:
         stdio.silence(1)
@@ -83,19 +83,19 @@ def _told(error: OSError) -> GradclipError:
     return InputError(reason(error), path=path)
 
 
-def _explain(error: "click.ClickException") -> None:
-    """Show what is wrong with the usage, in one line behind click's own."""
+def _print_usage_error(error: "click.ClickException") -> None:
+    """Print the usage, as click does, and then the error in one line."""
     context = getattr(error, "ctx", None)
-    if type(error).__name__ == "NoArgsIsHelpError":  # its message is the whole help
+    if type(error).__name__ == "NoArgsIsHelpError":  # its message is the full help text
         print(error.format_message(), file=sys.stderr)
         return
     if context is not None:
         print(context.get_usage(), file=sys.stderr)
         print(f"Try '{context.command_path} --help' for help.\n", file=sys.stderr)
-    _complain(one_line(error.format_message()))
+    _print_error(one_line(error.format_message()))
 
 
-def _complain(error: object) -> None:
+def _print_error(error: object) -> None:
     print(f"Error: {error}", file=sys.stderr)
 
 

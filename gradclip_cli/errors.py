@@ -1,13 +1,13 @@
-"""Every error that gradclip raises on purpose::
+"""The errors that gradclip raises on purpose::
 
     GradclipError          the root: one line for a person, and an exit code
     ├── UsageError         2  the request contradicts itself or names what is not there
     ├── InputError         3  an input is missing, unreadable, or not what it claims to be
     ├── NonFiniteError     4  NaN or infinities among the gradients, refused
     └── OutputError        5  the output cannot be written
-        └── ClosedPipeError   who reads standard output has left, as `head` does
+        └── ClosedPipeError   the reader of standard output has closed it, as `head` does
 
-Anything else that is raised is a bug, and keeps its traceback.
+Any other exception is a bug, and keeps its traceback.
 """
 
 from typing import ClassVar
@@ -16,14 +16,14 @@ from gradclip_cli.text import one_line
 
 
 class GradclipError(Exception):
-    """Something a user can mend; `str()` is one printable line: `FILE: TENSOR: what is wrong; what to do`.
+    """An error that the user can fix; `str()` is one printable line: `FILE: TENSOR: what is wrong; what to do`.
 
     Only its subclasses are raised: each has an exit code.
     """
 
     exit_code: ClassVar[int]
     advice: ClassVar[str] = ""
-    """What to do, where the message itself does not say it behind a `;`."""
+    """What to do about it, added unless the message has a `; ` and says so itself."""
 
     def __init__(self, message: str, *, path: str | None = None, tensor: str | None = None) -> None:
         if type(self) is GradclipError:
@@ -51,7 +51,7 @@ class InputError(GradclipError):
 
 
 class NonFiniteError(GradclipError):
-    """There are NaN or infinite gradients, and the policy is to refuse them."""
+    """Gradients are NaN or infinite, and the policy is to refuse them."""
 
     exit_code = 4
 
@@ -64,11 +64,11 @@ class OutputError(GradclipError):
 
 
 class ClosedPipeError(OutputError):
-    """The reader of standard output has left; the command line ends quietly then."""
+    """The reader of standard output has closed it; the command line then ends without an error."""
 
 
 def reason(error: OSError | ValueError) -> str:
-    """Return what the system says is wrong, as the middle of a message.
+    """Return the reason that the system gives for an error, to be put into a message.
 
     >>> reason(FileNotFoundError(2, "No such file or directory", "g.npz"))
     'no such file or directory'

@@ -1,4 +1,4 @@
-"""Rows that are made when they are looked at: a dump may hold a million tensors, and most of them nobody asks for."""
+"""Rows that are made on access: a dump may hold a million tensors, and few of their rows are ever shown."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
@@ -7,13 +7,13 @@ Row = TypeVar("Row")
 
 
 class LazyRows(Sequence[Row], Generic[Row]):
-    """`make` of every item of `source`, each time anew."""
+    """A read-only sequence whose row `k` is `make(source[k])`, made again on every access."""
 
     def __init__(self, make: Callable[[Any], Row], source: Sequence[Any]) -> None:
         self._make, self._source = make, source
 
     def __eq__(self, other: object) -> bool:
-        """Whether the rows are those of another sequence."""
+        """Compare the rows with those of another sequence."""
         return isinstance(other, Sequence) and list(self) == list(other)
 
     __hash__ = None  # type: ignore[assignment]
@@ -22,7 +22,7 @@ class LazyRows(Sequence[Row], Generic[Row]):
         return repr(list(self))
 
     def __reduce__(self) -> Any:
-        """Pickle and copy the rows themselves, and not what they are made from."""
+        """Pickle and copy the rows as a list, without the source they are made from."""
         return list, (list(self),)
 
     def __len__(self) -> int:

@@ -1,6 +1,6 @@
-"""The whole program on one screen: what a plan asks for is done by its command, with threads that end when it does.
+"""The whole program on one screen: run each plan with its command, in threads that end with it.
 
-Each command is imported when it is asked for: for a small dump, starting takes longer than the work.
+Each command is imported when it is called, since for a small dump the imports take longer than the work.
 """
 
 from typing import TYPE_CHECKING
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
     from gradclip_cli.reports.stats import StatsReport
 
 
-usual = np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")
-"""What numpy does about odd results unless it is told otherwise; a caller may have told it to raise."""
+default_errstate = np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")
+"""numpy's default handling of floating-point errors, restored because a caller may have made them raise."""
 
 
-@usual
+@default_errstate
 @one_call()
 def apply(plan: "ApplyPlan", progress: Progress = silent) -> "ApplyReport":
-    """Transform dumps."""
+    """Transform dumps, and report norms before and after."""
     from gradclip_cli.commands.apply import flow
 
     with _threads(plan.jobs) as workers:
         return flow.apply(plan, Run(plan.selection, workers, progress, keep_headers=True))
 
 
-@usual
+@default_errstate
 @one_call()
 def stats(plan: "StatsPlan", progress: Progress = silent) -> "StatsReport":
     """Measure dumps, and choose thresholds from their norms."""
@@ -47,17 +47,17 @@ def stats(plan: "StatsPlan", progress: Progress = silent) -> "StatsReport":
         return report.stats(plan, Run(plan.selection, workers, progress))
 
 
-@usual
+@default_errstate
 @one_call()
 def check(plan: "CheckPlan", progress: Progress = silent) -> "CheckReport":
-    """Find what is wrong with dumps."""
+    """Find problems in dumps."""
     from gradclip_cli.commands.check import report
 
     with _threads(plan.jobs) as workers:
         return report.check(plan, Run(plan.selection, workers, progress))
 
 
-@usual
+@default_errstate
 @one_call()
 def diff(plan: "DiffPlan", progress: Progress = silent) -> "DiffReport":
     """Compare two dumps."""
@@ -77,7 +77,7 @@ def ls(plan: "LsPlan") -> "LsReport":
 
 
 def _threads(jobs: int | None) -> Threads:
-    """Return the threads that were asked for; raise UsageError for a number of them that cannot be."""
+    """Return `jobs` worker threads, by default one for each processor; raise UsageError where `jobs` is below 1."""
     if jobs is not None and jobs < 1:
         raise UsageError(f"jobs must be at least 1, not {jobs}")
     return Threads(jobs)

@@ -1,4 +1,4 @@
-"""Tensors as they lie in a file, and the only place where they are cut into pieces."""
+"""Describe tensors as they are stored in a file, and split them into pieces."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,20 +8,20 @@ from gradclip_cli.numerics.dtypes import DType
 from gradclip_cli.numerics.norms import BLOCK
 
 PIECE_BYTES = 2 << 20
-"""What is read, computed with and written at once, in float32; as many elements of any other dtype."""
+"""Bytes of float32 that are read, processed and written at once; other dtypes take as many elements."""
 
 
 _HEAVY = 16
-"""A tensor with more than this part of all elements that are encoded is a large one."""
+"""An encoded tensor is heavy where it holds more than 1/16 of all encoded elements."""
 
 
 @dataclass(slots=True)
 class TensorSpec:
-    """One named array of a dump: what a header says of it; nobody changes it (freezing a million takes three seconds).
+    """One named array of a dump, as its header describes it. Treat it as immutable: freezing a million takes three seconds.
 
-    `offset` is where its elements lie in the file, one after the other; None means that they are encoded, and can only be
-    read and written in order. `fortran` says that they lie in column-major order. `held` is how many bytes have to be held
-    at once to read any of it, where it is not read piece by piece.
+    `offset` is the position of the first of its contiguous elements in the file, in bytes; None where they are encoded, and
+    can only be read and written in order. `fortran` means column-major order. `held` is the number of bytes that must be in
+    memory at once to read any of it, where it cannot be read in pieces.
     """
 
     name: str
@@ -42,7 +42,7 @@ class TensorSpec:
         return self.size * self.dtype.itemsize
 
     def position(self, start: int) -> int:
-        """Where element `start` lies in the file, for a tensor that is not encoded."""
+        """Return the position of element `start` in the file, in bytes; raise TypeError for an encoded tensor."""
         if self.offset is None:
             raise TypeError(f"{self.name} is encoded and has no positions")
         return self.offset + start * self.dtype.itemsize
@@ -50,7 +50,7 @@ class TensorSpec:
 
 @dataclass(slots=True)
 class Slab:
-    """Elements `start` to `stop` of tensor `index`, or the whole of `count` small tensors that lie side by side."""
+    """Elements `start` to `stop` of tensor `index`, or all of `count` small tensors that are adjacent in the file."""
 
     index: int
     count: int
@@ -58,23 +58,23 @@ class Slab:
     stop: int
 
 
-def cut(specs: Sequence[TensorSpec], wanted: Iterable[int], piece_bytes: int = PIECE_BYTES) -> Iterator[Slab]:
-    """Cut the tensors `wanted` (ascending indices) into slabs that can be worked on in any order.
+def split(specs: Sequence[TensorSpec], wanted: Iterable[int], piece_bytes: int = PIECE_BYTES) -> Iterator[Slab]:
+    """Split the tensors `wanted` (ascending indices) into slabs that can be processed in any order.
 
-    Neighbours of at most a block each are taken together. A tensor without an offset stays whole: see `in_order`.
+    Adjacent tensors of at most one block each share a slab. An encoded tensor stays whole: see `pieces_in_order`.
     """
     for slab in _runs(specs, wanted, piece_bytes):
         first = specs[slab.index]
         if first.offset is None:
             yield slab
         else:
-            yield from in_order(slab, first, piece_bytes)
+            yield from pieces_in_order(slab, first, piece_bytes)
 
 
 def _runs(specs: Sequence[TensorSpec], wanted: Iterable[int], piece_bytes: int) -> Iterator[Slab]:
-    """Take small tensors that lie side by side together, and every other one whole."""
+    """Yield a slab for each run of small adjacent tensors, and one for every other tensor."""
     run: Slab | None = None
-    end = -1  # where the next small one has to begin
+    end = -1  # where the next small tensor has to begin to join the run
     for index in _heavy_first(specs, wanted):
         spec = specs[index]
         if (
@@ -98,7 +98,7 @@ def _runs(specs: Sequence[TensorSpec], wanted: Iterable[int], piece_bytes: int) 
 
 
 def _heavy_first(specs: Sequence[TensorSpec], wanted: Iterable[int]) -> Sequence[int]:
-    """Put the largest of the encoded tensors first: each is done by one thread, and for one begun last all others would wait."""
+    """Move the largest encoded tensors to the front: one thread does each, and all others would wait for one begun last."""
     wanted = list(wanted)
     encoded = [index for index in wanted if specs[index].offset is None]
     least = sum(specs[index].size for index in encoded) / _HEAVY
@@ -107,8 +107,8 @@ def _heavy_first(specs: Sequence[TensorSpec], wanted: Iterable[int]) -> Sequence
     return [*first, *(index for index in wanted if index not in heavy)] if heavy else wanted
 
 
-def in_order(slab: Slab, spec: TensorSpec, piece_bytes: int = PIECE_BYTES) -> Iterator[Slab]:
-    """Cut one slab into pieces, first to last."""
+def pieces_in_order(slab: Slab, spec: TensorSpec, piece_bytes: int = PIECE_BYTES) -> Iterator[Slab]:
+    """Split one slab into pieces of whole blocks, from first to last."""
     step = max(1, piece_bytes // (4 * BLOCK)) * BLOCK
     if slab.count > 1 or slab.stop - slab.start <= step:
         yield slab

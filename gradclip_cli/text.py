@@ -1,4 +1,4 @@
-"""Names and messages from files, made safe to print."""
+"""Make names and messages printable, and parse numbers strictly."""
 
 import math
 import re
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 def printable(text: str) -> str:
-    r"""Escape everything that does not print: control, bidirectional and zero-width characters, lone surrogates.
+    r"""Escape all characters that do not print: control, bidirectional and zero-width ones, and lone surrogates.
 
     >>> printable("w\x1b[31m\u202e")
     'w\\x1b[31m\\u202e'
@@ -17,12 +17,12 @@ def printable(text: str) -> str:
 
 
 def is_unicode(text: str) -> bool:
-    """Whether a text can be written as UTF-8: lone surrogates, which stand for bytes that are none, cannot."""
+    """Return whether a text can be encoded in UTF-8: lone surrogates, which stand for undecodable bytes, cannot."""
     return text.isascii() or not any("\ud800" <= c <= "\udfff" for c in text)
 
 
 def one_line(text: str, limit: int = 1400) -> str:
-    """Make `text` one printable line of at most `limit` bytes of UTF-8, cut in the middle where it is longer."""
+    """Return `text` as one printable line of at most `limit` bytes of UTF-8; the middle of a longer one is left out."""
     line = printable(text)
     data = line.encode()
     if len(data) <= limit:
@@ -31,19 +31,19 @@ def one_line(text: str, limit: int = 1400) -> str:
     return data[:keep].decode(errors="ignore") + " ... " + data[-keep:].decode(errors="ignore")
 
 
-def count(number: int, noun: str) -> str:
-    """Write a number with its noun.
+def plural(number: int, noun: str) -> str:
+    """Write a number with its noun, in the plural unless it is 1.
 
-    >>> count(1, "tensor"), count(1200, "tensor")
+    >>> plural(1, "tensor"), plural(1200, "tensor")
     ('1 tensor', '1,200 tensors')
     """
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def listed(names: list[str], most: int = 8) -> str:
-    """Join names, at most `most` of them.
+def shortlist(names: list[str], most: int = 8) -> str:
+    """List at most `most` names, and say how many more there are.
 
-    >>> listed(["a", "b", "c"], most=2)
+    >>> shortlist(["a", "b", "c"], most=2)
     'a, b and 1 more'
     """
     shown = ", ".join(printable(name) for name in names[:most])
@@ -51,7 +51,7 @@ def listed(names: list[str], most: int = 8) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
-    """Name the known word that is nearest, or else say what to do otherwise.
+    """Suggest the nearest known word; return `otherwise` where none is near.
 
     >>> did_you_mean("treshold", ["strategy", "threshold"])
     'did you mean threshold?'
@@ -64,12 +64,12 @@ def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
 
 
 def with_all(word: str, known: Iterable[str], all_of_them: str) -> str:
-    """Name the known word that is nearest, if any is near, and then all of them."""
+    """Suggest the nearest known word, if any is near, and append the text that lists them all."""
     return f"{did_you_mean(word, known)} {all_of_them}".lstrip()
 
 
 def plain(word: str) -> str:
-    """Drop what spellings of a name differ in: case, `-` and `_`."""
+    """Normalize a name for comparison: ignore case, `-` and `_`."""
     return word.lower().replace("-", "").replace("_", "")
 
 
@@ -79,7 +79,7 @@ _NAMED = ("inf", "infinity", "nan")
 
 
 def real(text: str) -> float | None:
-    """Return the float64 that a text stands for; None where it is no number, or too large for one.
+    """Parse a float64; return None where the text is not a number, or is beyond the range of float64.
 
     >>> real("1e-3"), real("-inf"), real("1_0"), real("1e400")
     (0.001, -inf, None, None)
@@ -92,7 +92,7 @@ def real(text: str) -> float | None:
 
 
 def whole(text: str) -> int | None:
-    """Return the whole number that a text stands for; None where it is none.
+    """Parse a whole number; return None where the text is not one.
 
     >>> whole("12"), whole("1_2"), whole("1.0")
     (12, None, None)

@@ -1,5 +1,5 @@
-"""The public functions, a module each: keywords become a plan, the pipeline does it, and a report comes back.
+"""The public functions, one in each module: make a plan from keywords, run it in the pipeline, and return its report.
 
-The command line calls these too, so that an option means the same in both; nothing else makes plans. A new option is a keyword
-here and an option of the same name there.
+The command line calls them too, so that an option means the same in both; nothing else makes plans. To add an option, add a
+keyword here and an option of the same name there.
 """

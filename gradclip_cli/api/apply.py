@@ -1,4 +1,4 @@
-"""Transform gradient dumps."""
+"""The function `apply`: transform dumps."""
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -45,12 +45,12 @@ def apply(
     jobs: int | None = None,
     progress: Progress | None = None,
 ) -> ApplyReport:
-    """Transform gradient dumps and return what became of them.
+    """Transform gradient dumps, and report norms before and after.
 
     `threshold` is a number above 0, a rule such as "mean", or one with a threshold for each step, "autoclip:10" or "zclip".
     `layers` maps patterns to (strategy, threshold), either of which may be None; the last match wins. Everything else is as
-    on the command line; "-" is standard input, or standard output. Raises `GradclipError`; `ClosedPipeError` says that the
-    reader of standard output has left.
+    on the command line; "-" is standard input, or standard output. Raises `GradclipError`; `ClosedPipeError` means
+    that the reader of standard output has closed it.
     """
     paths = paths_of(inputs)
     found = find_dumps(paths, shards)
@@ -75,7 +75,7 @@ def apply(
 
 
 def _overrides(layers: Layers) -> tuple[Override, ...]:
-    """Return overrides, also of a mapping from patterns to strategy and threshold."""
+    """Return overrides, converted where they are given as a mapping from patterns to (strategy, threshold)."""
     if isinstance(layers, Mapping):
         return tuple(Override.of(pattern, *given) for pattern, given in layers.items())
     return tuple(layers)

@@ -1,6 +1,6 @@
-"""What the public functions take: their arguments are checked against the annotations, and read.
+"""Check the arguments of the public functions against their annotations, and convert them.
 
-A wrong type is wrong usage, and no traceback. mypy sees the same annotations, so there is no second list of types.
+An argument of the wrong type raises UsageError. mypy reads the same annotations, so there is no second list of types.
 """
 
 import os
@@ -25,17 +25,17 @@ Paths = Path | Iterable[Path]
 
 @runtime_checkable
 class Progress(Protocol):
-    """What is told how far a call has come."""
+    """An object that a call informs of its progress."""
 
     def start(self, dumps: int, files: Iterable[str], passes: int) -> None:
-        """Take note of how many dumps are about to be read, of which files, and of how often each is read."""
+        """Note that `dumps` dumps are about to be read, from these files, each `passes` times."""
 
     def advance(self, count: int, path: str) -> None:
-        """Take note of `count` more bytes of a file; called from any thread."""
+        """Note that `count` more bytes of a file have been read; called from any thread."""
 
 
 def begin(progress: Progress | None, dumps: Sequence[DumpSource], passes: int) -> Callable[[int, str], None]:
-    """Tell of the files that are about to be read, and return what is told of bytes that are."""
+    """Announce the files to be read, and return the function to call with the bytes read and the path of their file."""
     if progress is None:
         return silent
     progress.start(len(dumps), (file for dump in dumps for file in dump.files), passes)
@@ -43,12 +43,12 @@ def begin(progress: Progress | None, dumps: Sequence[DumpSource], passes: int) -
 
 
 def paths_of(inputs: Paths) -> list[str]:
-    """Return paths as texts."""
+    """Return one path or several as a list of strings."""
     return [os.fspath(path) for path in ([inputs] if isinstance(inputs, str | os.PathLike) else inputs)]
 
 
 def strategy_of(given: str | Strategy) -> Strategy:
-    """Return a strategy that is given by itself or by name."""
+    """Return a strategy that is given itself or by its name."""
     return find(given) if isinstance(given, str) else given
 
 
@@ -68,9 +68,9 @@ _BOOLS = (bool, np.bool_)
 
 
 def checked(function: Callable[P, T]) -> Callable[P, T]:
-    """Make a function raise UsageError for an argument whose type is not the annotated one.
+    """Wrap a function to raise UsageError for an argument whose type is not the annotated one.
 
-    An iterable becomes a tuple, so that it can be read more than once.
+    Iterables become tuples, so that they can be iterated more than once.
     """
     parameters = signature(function)
 
@@ -79,17 +79,17 @@ def checked(function: Callable[P, T]) -> Callable[P, T]:
         hints = get_type_hints(function)
         try:
             given = parameters.bind(*args, **kwargs)
-        except TypeError as error:  # a name that no argument has, or one argument too many or too few
+        except TypeError as error:  # an unknown keyword, or too many or too few arguments
             raise UsageError(f"{function.__name__}: {error}") from None
         for name, value in given.arguments.items():
-            given.arguments[name] = _taken(name, value, hints[name])
+            given.arguments[name] = _converted(name, value, hints[name])
         return function(*given.args, **given.kwargs)
 
     return call
 
 
-def _taken(name: str, value: Any, hint: Any) -> Any:
-    """Return the value of an argument; raise UsageError where its type is none of the annotated ones."""
+def _converted(name: str, value: Any, hint: Any) -> Any:
+    """Return the converted value of an argument; raise UsageError where its type or its range does not fit."""
     kinds = _kinds(hint)
     several = any(get_origin(kind) in (Iterable, Sequence) for kind in kinds)
     if several and isinstance(value, Iterable) and not isinstance(value, str | Mapping | os.PathLike):
@@ -98,11 +98,11 @@ def _taken(name: str, value: Any, hint: Any) -> Any:
         raise UsageError(f"{name} must be {_described(hint)}, not of type {type(value).__name__}")
     if isinstance(value, Integral) and int in kinds and abs(int(value)) > sys.maxsize:
         raise UsageError(f"{name} must be a whole number of at most {sys.maxsize}")
-    return _own(name, value) if float in kinds and isinstance(value, Real) else value
+    return _as_float(name, value) if float in kinds and isinstance(value, Real) else value
 
 
-def _own(name: str, value: Real) -> float:
-    """Return a number as Python's own float, so that a narrow one of numpy counts no other way."""
+def _as_float(name: str, value: Real) -> float:
+    """Convert a number to float, since arithmetic with a narrow numpy type gives other results."""
     try:
         return float(value)
     except OverflowError:
@@ -114,23 +114,23 @@ def _kinds(hint: Any) -> tuple[Any, ...]:
 
 
 def _fits(value: Any, hint: Any) -> bool:
-    """Tell whether a value is of an annotated type; numpy's numbers are numbers, and truth values are none."""
+    """Return whether a value is of an annotated type; numpy's numbers count as numbers, booleans do not."""
     kinds = _kinds(hint)
     if len(kinds) > 1:
         return any(_fits(value, kind) for kind in kinds)
     if get_args(hint):
-        return _holds(value, get_origin(hint), get_args(hint))
+        return _fits_generic(value, get_origin(hint), get_args(hint))
     if hint in _NUMBERS:
         return isinstance(value, _NUMBERS[hint]) and not isinstance(value, _BOOLS)
     return isinstance(value, hint)
 
 
-def _holds(value: Any, kind: Any, inner: tuple[Any, ...]) -> bool:
-    """Tell whether a value is of a generic type, and what it holds is of the types `inner`."""
+def _fits_generic(value: Any, kind: Any, inner: tuple[Any, ...]) -> bool:
+    """Return whether a value is of the generic type `kind`, and its items are of the types `inner`."""
     if kind is os.PathLike:
         return isinstance(value, os.PathLike) and isinstance(os.fspath(value), str)
     if kind is Mapping:
-        return isinstance(value, Mapping) and all(_holds(pair, tuple, inner) for pair in value.items())
+        return isinstance(value, Mapping) and all(_fits_generic(pair, tuple, inner) for pair in value.items())
     if not isinstance(value, tuple | list):
         return False
     return all(_fits(item, inner[0]) for item in value) if kind in (Iterable, Sequence) else _fits_each(value, inner)
@@ -141,7 +141,7 @@ def _fits_each(values: Any, hints: tuple[Any, ...]) -> bool:
 
 
 def _described(hint: Any) -> str:
-    """Write an annotation in words."""
+    """Describe an annotation in words, for an error message."""
     words = [_word(kind) for kind in _kinds(hint)]
     return " or ".join([", ".join(words[:-1]), words[-1]]) if words[1:] else words[0]
 

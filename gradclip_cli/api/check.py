@@ -1,4 +1,4 @@
-"""Find what is wrong with gradients."""
+"""The function `check`: find problems in gradients."""
 
 from collections.abc import Iterable
 
@@ -43,9 +43,9 @@ def check(
     jobs: int | None = None,
     progress: Progress | None = None,
 ) -> CheckReport:
-    """Find what is wrong with one dump or with a series.
+    """Find problems in one dump or in a series.
 
-    `ignore` names rules to leave out; each limit begins with the name of its rule. Raises `GradclipError`.
+    `ignore` names the rules to leave out; the name of each limit begins with its rule. Raises `GradclipError`.
     """
     ignored, found = parse_names(tuple(ignore)), find_dumps(paths_of(inputs), shards)
     naming = Naming.parse(layer_regex, group_depth)

@@ -1,4 +1,4 @@
-"""Compare two dumps."""
+"""The function `diff`: compare two dumps."""
 
 import os
 from collections.abc import Iterable

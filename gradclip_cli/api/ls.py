@@ -1,4 +1,4 @@
-"""List what dumps hold."""
+"""The function `ls`: list the tensors of dumps."""
 
 from collections.abc import Iterable
 
@@ -23,7 +23,7 @@ def ls(
     allow_huge: bool = False,
     input_format: str | None = None,
 ) -> LsReport:
-    """List the tensors of dumps with their layers, shapes and dtypes; only headers are read. Raises `GradclipError`."""
+    """List the tensors of dumps with their layers, shapes and dtypes, reading headers only. Raises `GradclipError`."""
     found = find_dumps(paths_of(inputs))
     naming = Naming.parse(layer_regex, group_depth)
     selection = Selection(tuple(include), tuple(exclude), naming, input_format, void_dtype, allow_huge)

@@ -1,4 +1,4 @@
-"""Measure the norms of dumps, and suggest thresholds."""
+"""The function `stats`: measure norms, and suggest thresholds."""
 
 from collections.abc import Iterable
 
@@ -40,8 +40,9 @@ def stats(
 ) -> StatsReport:
     """Measure the norms of one dump or of a series and suggest thresholds.
 
-    `tries` holds texts as after `--try`, such as "clip-l2-per-layer:mad:5". Under a rule with a threshold for each step, such as
-    "autoclip:10", `replay` goes step by step, or `replay_groups` layer by layer or tensor by tensor. Raises `GradclipError`.
+    `tries` holds values of `--try`, such as "clip-l2-per-layer:mad:5". Under a rule with a threshold for each step, such as
+    "autoclip:10", the report's `replay` has a row for each step, or `replay_groups` one for each layer or tensor.
+    Raises `GradclipError`.
     """
     found = find_dumps(paths_of(inputs), shards)
     naming = Naming.parse(layer_regex, group_depth)

@@ -1,6 +1,6 @@
 """The command line: click parses options, `gradclip_cli.api` does the work, and `render` shows its report.
 
-A command is a module here, a line in `COMMANDS` and one in `_LOADERS`.
+To add a command, add a module here, a line in `COMMANDS` and one in `_LOADERS`.
 """
 
 from collections.abc import Callable, Mapping
@@ -73,14 +73,14 @@ _LOADERS: Mapping[str, Callable[[], dict[str, click.Command]]] = {
     "ls": _listing,
     "strategies": _listing,
 }
-"""Each imports the module of its command when that is asked for, so that the others cost no time."""
+"""Functions that import the module of a command on demand, so that start-up does not pay for the others."""
 
 
 class _Explained(click.Command):
-    """A command whose own usage is shown with whatever is wrong with it."""
+    """A command whose usage errors show its own usage."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse the command line; click forgets whose it was where an option lacks its value."""
+        """Parse the command line; add the context that click omits where an option lacks its value."""
         try:
             return super().parse_args(ctx, args)
         except click.UsageError as error:
@@ -89,10 +89,10 @@ class _Explained(click.Command):
 
 
 class Commands(_Explained, click.Group):
-    """The group of commands; each module is imported when its command is asked for."""
+    """The group of commands, each imported when it is first needed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the commands in the order in which they are explained."""
+        """Return the names of the commands in the order of the help text."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
@@ -102,14 +102,14 @@ class Commands(_Explained, click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command that is named, or say which one is perhaps meant."""
+        """Find a command by its name; fail with a suggestion where there is none."""
         if not ctx.resilient_parsing and args[0] not in COMMANDS and args[0][:1] != "-":
             hint = did_you_mean(args[0], COMMANDS, f"commands are {', '.join(COMMANDS)}")
             ctx.fail(f"there is no command {args[0]!r}; {hint}")
         return super().resolve_command(ctx, args)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
-        """Offer the commands without importing them, or the options."""
+        """Complete commands, without importing them, and options."""
         from click.shell_completion import CompletionItem
 
         commands = [CompletionItem(name, help=COMMANDS[name]) for name in COMMANDS if name.startswith(incomplete)]
@@ -122,18 +122,18 @@ class Commands(_Explained, click.Group):
 
 
 class Command(_Explained):
-    """A command whose own usage is shown with what we find wrong, too."""
+    """A command that shows its usage for a UsageError, too."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command."""
+        """Run the command; turn a UsageError into one of click."""
         try:
             return super().invoke(ctx)
         except UsageError as error:
             raise click.UsageError(str(error), ctx) from error
 
 
-def described(name: str, *examples: str) -> str:
-    """Return the help of a command: what it does, and examples that run."""
+def help_text(name: str, *examples: str) -> str:
+    """Return the help text of a command: its summary, and examples that run as they are."""
     return "\n".join([COMMANDS[name], "", "\b", *examples])
 
 

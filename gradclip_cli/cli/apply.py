@@ -1,4 +1,4 @@
-"""gradclip apply."""
+"""The command `gradclip apply`."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import click
 
 import gradclip_cli
 from gradclip_cli import formats
-from gradclip_cli.cli import Command, completion, described
+from gradclip_cli.cli import Command, completion, help_text
 from gradclip_cli.cli.config import CONFIG, PRINT_CONFIG, as_toml
 from gradclip_cli.cli.options import (
     InputOptions,
@@ -35,7 +35,7 @@ _KEYS = {"pattern", "strategy", "threshold"}
 
 
 def _read(table: dict[str, Any]) -> Override:
-    """Make an override of a table."""
+    """Convert a [[layer]] table into an override; raise UsageError for an unknown key or a value of the wrong type."""
     if unknown := table.keys() - _KEYS:
         raise UsageError(f"unknown key {sorted(unknown)[0]!r} in [[layer]]; keys are {', '.join(sorted(_KEYS))}")
     pattern, strategy, threshold = table.get("pattern"), table.get("strategy"), table.get("threshold")
@@ -49,7 +49,7 @@ def _read(table: dict[str, Any]) -> Override:
 
 
 def _write(override: Override) -> dict[str, Any]:
-    """Make a table of an override."""
+    """Convert an override into a [[layer]] table."""
     entries = {"pattern": override.pattern, "strategy": override.strategy, "threshold": override.threshold}
     return {key: value for key, value in entries.items() if value is not None}
 
@@ -60,7 +60,7 @@ OVERRIDE = Tabular("layer", Override.parse, completion.overrides, _read, _write)
 @click.command(
     "apply",
     cls=Command,
-    help=described(
+    help=help_text(
         "apply",
         "gradclip apply g.safetensors -o out.safetensors -s clip-by-global-norm -t 1.0",
         "gradclip apply steps/ -o clipped/ -s ClipL2PerLayer -t mean --layer 'decoder=:0.5'",
@@ -121,7 +121,7 @@ OVERRIDE = Tabular("layer", Override.parse, completion.overrides, _read, _write)
 @view_options
 @job_options
 def command(given: InputOptions, shown: ViewOptions, work: JobOptions, print_config: bool, **keywords: Any) -> None:
-    """Do what `gradclip_cli.apply` does with the same keywords, and show its report."""
+    """Call `gradclip_cli.apply` with the same keywords, and show its report."""
     if print_config:
         _print_config(**keywords)
         return
@@ -135,7 +135,7 @@ def command(given: InputOptions, shown: ViewOptions, work: JobOptions, print_con
 def _print_config(
     layer_regex: str | None, group_depth: int | None, norm_type: float | None, epsilon: float | None, **keywords: Any
 ) -> None:
-    """Print the options of this call once a plan for no dumps has shown that they fit together."""
+    """Print the options of this call as TOML, after making a plan without dumps to check that they agree."""
     norm, selection = Norm.asked(norm_type, epsilon), Selection(naming=Naming.parse(layer_regex, group_depth))
     ApplyPlan((), (), keywords["strategy"], keywords["threshold"], keywords["layers"], norm, selection=selection)
     with standard_output() as stream:

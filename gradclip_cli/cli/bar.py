@@ -1,12 +1,12 @@
-"""How the progress bar looks: rich draws it, and is imported only for work that takes long enough for a bar."""
+"""Draw the progress bar with rich, which is imported only when work takes long enough to need a bar."""
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from rich.table import Column
 
 
-def drawn(color: bool, named: bool) -> Progress:
-    """Lay out a bar: how much, how fast, how long still, and of several files, which."""
+def make_bar(color: bool, named: bool) -> Progress:
+    """Lay out a bar: bytes done, speed, time left, and the current file where there are several."""
     name = TextColumn("{task.fields[file]}", markup=False, table_column=Column(no_wrap=True, ratio=1))
     return Progress(
         BarColumn(20),

@@ -1,4 +1,4 @@
-"""gradclip check."""
+"""The command `gradclip check`."""
 
 from dataclasses import Field, fields
 from itertools import chain
@@ -9,7 +9,7 @@ import click
 import gradclip_cli
 from gradclip_cli.checks import NAMES, parse_names
 from gradclip_cli.checks.limits import DTYPES, Limits
-from gradclip_cli.cli import Command, completion, described
+from gradclip_cli.cli import Command, completion, help_text
 from gradclip_cli.cli.config import CONFIG
 from gradclip_cli.cli.options import (
     InputOptions,
@@ -32,7 +32,7 @@ RULES = Parsed("rules", lambda text: parse_names([text]), completion.checks)
 
 
 def _option(limit: "Field[Any]") -> Any:
-    """Make an option of a limit."""
+    """Declare the option of a limit."""
     several, whole = isinstance(limit.default, tuple), isinstance(limit.default, int)
     return click.option(
         "--" + limit.name.replace("_", "-"),
@@ -48,7 +48,7 @@ def _option(limit: "Field[Any]") -> Any:
 @click.command(
     "check",
     cls=Command,
-    help=described(
+    help=help_text(
         "check",
         "gradclip check run/",
         "gradclip check run/ --ignore dead,spread --fail-on nonfinite",
@@ -76,7 +76,7 @@ def command(
     fail_on: tuple[tuple[str, ...], ...],
     **keywords: Any,
 ) -> int:
-    """Do what `gradclip_cli.check` does with the same keywords, show its report, and return the exit code."""
+    """Call `gradclip_cli.check` with the same keywords, show its report, and return the exit code."""
     view, paths = shown.view(CheckReport), given.input_paths()
     ignored, failing = set(chain(*ignore)), set(chain(*fail_on))
     if both := sorted(ignored & failing):

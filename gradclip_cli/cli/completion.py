@@ -21,27 +21,27 @@ if TYPE_CHECKING:
     from gradclip_cli.tensors import TensorSpec
 
 _MOST_DUMPS = 4
-"""How many dumps of a series are opened for their names; the others have the same."""
+"""Dumps of a series that are opened for their names; the others are expected to have the same."""
 
 
 def strategies(ctx: "Context", typed: str) -> list[str]:
-    """Return the strategies whose names begin with a text, without regard to case, `-` and `_`."""
+    """Complete the name of a strategy, ignoring case, `-` and `_`."""
     return [strategy.name for strategy in STRATEGIES if plain(strategy.name).startswith(plain(typed))]
 
 
 def rules(ctx: "Context", typed: str) -> list[str]:
-    """Return the rules that begin with a text, with their usual arguments."""
+    """Complete a rule, with its usual arguments."""
     return [str(rule) for rule in (*RULES, *ADAPTIVE_RULES) if str(rule).startswith(typed)]
 
 
 def checks(ctx: "Context", typed: str) -> list[str]:
-    """Complete the last of several names of rules of `check`; those before it are kept, and not offered again."""
+    """Complete the last of several comma-separated checks; keep those before it, and do not offer them again."""
     before, comma, last = typed.rpartition(",")
     return [f"{before}{comma}{rule}" for rule in NAMES if rule.startswith(last) and rule not in before.split(",")]
 
 
 def trials(ctx: "Context", typed: str) -> list[str]:
-    """Complete a text of `--try`: a strategy, then a rule that chooses one threshold."""
+    """Complete the value of `--try`: a strategy, then a rule that chooses one threshold."""
     name, colon, threshold = typed.partition(":")
     if not colon:
         return strategies(ctx, typed)
@@ -49,9 +49,9 @@ def trials(ctx: "Context", typed: str) -> list[str]:
 
 
 def overrides(ctx: "Context", typed: str) -> list[str]:
-    """Complete a text of `--layer`: a layer of the dumps, then a strategy, then a rule.
+    """Complete the value of `--layer`: a layer of the dumps, then a strategy, then a rule.
 
-    Where only one layer is left, its strategies are offered at once, so that no shell takes `LAYER=` for a whole word.
+    Where only one layer is left, offer its strategies at once: a shell would take a lone `LAYER=` for a finished word.
     """
     pattern, equals, rest = typed.rpartition("=")
     found = [layer for layer in map(escape, _layers(ctx)) if layer.startswith(typed)]
@@ -66,14 +66,14 @@ def overrides(ctx: "Context", typed: str) -> list[str]:
 
 
 def tensors(ctx: "Context", typed: str) -> list[str]:
-    """Return the patterns that begin with a text and match one tensor of the dumps each."""
+    """Complete the name of a tensor in the dumps, escaped so that as a pattern it matches itself alone."""
     selection = Selection(void_dtype=ctx.params.get("void_dtype"), input_format=ctx.params.get("input_format"))
     names = dict.fromkeys(escape(spec.name) for specs in _headers(ctx, selection) for spec in specs)
     return [name for name in names if name.startswith(typed)]
 
 
 def _layers(ctx: "Context") -> list[str]:
-    """Return the layers that an override may match, in natural order."""
+    """Return the layers of the dumps that an override may match, in natural order."""
     options, found = ctx.params, set()
     with suppress(GradclipError):
         selection = Selection(
@@ -91,7 +91,7 @@ def _layers(ctx: "Context") -> list[str]:
 
 
 def _headers(ctx: "Context", selection: Selection) -> Iterator[list["TensorSpec"]]:
-    """Yield the tensors of each dump typed so far; skip what cannot be read, and standard input."""
+    """Yield the tensors of each file of the dumps typed so far; skip standard input and files that cannot be read."""
     for path in [path for path in _typed(ctx) if path != "-"][:_MOST_DUMPS]:
         from gradclip_cli.inputs.opened import OpenDump
 
@@ -101,7 +101,7 @@ def _headers(ctx: "Context", selection: Selection) -> Iterator[list["TensorSpec"
 
 
 def _typed(ctx: "Context") -> list[str]:
-    """Return the arguments before the cursor; click puts them elsewhere while an option still lacks its value."""
+    """Return the arguments before the cursor, which click keeps in `ctx.args` while an option still lacks its value."""
     named = [param.name or "" for param in ctx.command.params if param.param_type_name == "argument"]
     values = [ctx.params.get(name) or () for name in named]
     return [*(path for value in values for path in ([value] if isinstance(value, str) else value)), *ctx.args]

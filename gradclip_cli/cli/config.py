@@ -1,4 +1,4 @@
-"""The TOML file that `--config` reads and `--print-config` writes: the long option names, with `_`, and `[[layer]]` tables."""
+"""Read the TOML file of `--config` and write that of `--print-config`: long option names, with `_`, and `[[layer]]` tables."""
 
 from typing import Any
 
@@ -10,11 +10,11 @@ from gradclip_cli.strategies import Strategy
 from gradclip_cli.text import is_unicode, with_all
 
 _PLACES = frozenset({"files_from", "null", "output", "in_place", "config", "print_config"})
-"""Options that say what is read and written: they belong to a call, as its arguments do, and not into a file."""
+"""Options that name inputs and outputs: like arguments, they belong to one call and not into a file."""
 
 
 def _load(ctx: click.Context, param: click.Parameter, path: str | None) -> None:
-    """Make the file's values the defaults of this command: what is given on the command line or in the environment wins."""
+    """Use the file's values as defaults of this command; the command line and the environment override them."""
     if path is None:
         return
     import tomllib
@@ -24,7 +24,7 @@ def _load(ctx: click.Context, param: click.Parameter, path: str | None) -> None:
             table = tomllib.load(file)
     except OSError as error:
         raise InputError(reason(error), path=path) from error
-    except ValueError as error:  # of tomllib, of UTF-8, or of a number too long for Python
+    except ValueError as error:  # bad TOML, bad UTF-8, or a number too long for Python
         raise InputError(f"is no TOML: {error}", path=path) from error
     try:
         ctx.default_map = {**(ctx.default_map or {}), **_defaults(ctx.command, table)}
@@ -33,7 +33,7 @@ def _load(ctx: click.Context, param: click.Parameter, path: str | None) -> None:
 
 
 def _defaults(command: click.Command, table: dict[str, Any]) -> dict[str, Any]:
-    """Turn the file's keys into the names of parameters."""
+    """Map the file's keys to the names of parameters; raise UsageError for an unknown key or a value of the wrong type."""
     names = {
         key_of(param): param
         for param in command.params
@@ -49,12 +49,12 @@ def _defaults(command: click.Command, table: dict[str, Any]) -> dict[str, Any]:
 
 
 def key_of(param: click.Option) -> str:
-    """Return the key of an option: its long name, with `_`."""
+    """Return the key of an option in the file: its long name, with `_`."""
     return max(param.opts, key=len).lstrip("-").replace("-", "_")
 
 
 def _checked(param: click.Option, key: str, value: Any) -> Any:
-    """Check the kind of a value; its text is checked where the command line's would be."""
+    """Check the type of a value; click checks its text as it does on the command line."""
     if param.is_flag:
         fits = isinstance(value, bool)
     elif param.multiple:
@@ -68,7 +68,7 @@ def _checked(param: click.Option, key: str, value: Any) -> Any:
 
 
 def _value(param: click.Option, key: str, value: Any) -> Any:
-    """Return the value of a key: of tables, or one whose text is checked where the command line's would be."""
+    """Return the value of a key, converting tables where the option takes them."""
     if not isinstance(param.type, Tabular):
         return _checked(param, key, value)
     if not isinstance(value, list) or not all(isinstance(table, dict) for table in value):
@@ -77,9 +77,9 @@ def _value(param: click.Option, key: str, value: Any) -> Any:
 
 
 def as_toml(ctx: click.Context) -> str:
-    """Return the options of a call that differ from the defaults, as a file for `--config`.
+    """Return the options of a call that differ from the defaults, as the text of a file for `--config`.
 
-    Tables stand last, since whatever follows one would belong to it. Raises UsageError for bytes that are no text.
+    Tables come last, since TOML takes any key after a table for a part of it. Raises UsageError for bytes that are not text.
     """
     import tomli_w
 
@@ -97,10 +97,10 @@ def as_toml(ctx: click.Context) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as TOML has it: what the command line parsed becomes its text again."""
+    """Return a value that TOML can hold: turn what the command line has parsed back into its text."""
     if isinstance(value, bool | int | float):
         return value
-    if type(value) is tuple:  # and not a named one, such as an order
+    if type(value) is tuple:  # not a named tuple, such as Order
         return [_plain(item) for item in value]
     text = value.name if isinstance(value, Strategy) else str(value)
     if not is_unicode(text):

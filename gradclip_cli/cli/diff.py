@@ -1,11 +1,11 @@
-"""gradclip diff."""
+"""The command `gradclip diff`."""
 
 from typing import Any
 
 import click
 
 import gradclip_cli
-from gradclip_cli.cli import Command, described
+from gradclip_cli.cli import Command, help_text
 from gradclip_cli.cli.options import JobOptions, ViewOptions, job_options, tensor_options, view_options
 from gradclip_cli.cli.output import show
 from gradclip_cli.cli.progress import progress
@@ -16,7 +16,7 @@ from gradclip_cli.reports.diff import DiffReport
 @click.command(
     "diff",
     cls=Command,
-    help=described(
+    help=help_text(
         "diff",
         "gradclip diff before.safetensors after.h5 --rtol 1e-6",
         "gradclip diff a.npz b.npz -q && echo equal",
@@ -43,7 +43,7 @@ from gradclip_cli.reports.diff import DiffReport
 @view_options
 @job_options
 def command(a: str, b: str, shown: ViewOptions, work: JobOptions, whole: bool, **keywords: Any) -> int:
-    """Do what `gradclip_cli.diff` does with the same keywords, show its report, and return the exit code."""
+    """Call `gradclip_cli.diff` with the same keywords, show its report, and return the exit code."""
     view = shown.view(DiffReport, ("all",) if whole else ())
     with progress(work.quiet) as watched:
         report = gradclip_cli.diff(a, b, jobs=work.jobs, progress=watched, **keywords)

@@ -1,11 +1,11 @@
-"""gradclip ls, and gradclip strategies."""
+"""The commands `gradclip ls` and `gradclip strategies`."""
 
 from typing import Any
 
 import click
 
 import gradclip_cli
-from gradclip_cli.cli import Command, described
+from gradclip_cli.cli import Command, help_text
 from gradclip_cli.cli.options import InputOptions, ViewOptions, input_options, pattern_options, view_options
 from gradclip_cli.cli.output import show
 from gradclip_cli.reports.listing import LsReport, StrategiesReport, StrategyRow
@@ -15,7 +15,7 @@ from gradclip_cli.strategies import STRATEGIES
 @click.command(
     "ls",
     cls=Command,
-    help=described(
+    help=help_text(
         "ls",
         "gradclip ls g.safetensors",
         "gradclip ls steps/*.npz -f json",
@@ -25,7 +25,7 @@ from gradclip_cli.strategies import STRATEGIES
 @pattern_options
 @view_options
 def ls(given: InputOptions, shown: ViewOptions, **keywords: Any) -> None:
-    """Do what `gradclip_cli.ls` does with the same keywords, and show its report."""
+    """Call `gradclip_cli.ls` with the same keywords, and show its report."""
     paths, view = given.input_paths(), shown.view(LsReport)
     show(gradclip_cli.ls(paths, **keywords), view)
 
@@ -33,7 +33,7 @@ def ls(given: InputOptions, shown: ViewOptions, **keywords: Any) -> None:
 @click.command(
     "strategies",
     cls=Command,
-    help=described(
+    help=help_text(
         "strategies",
         "gradclip strategies",
         "gradclip strategies -f json",
@@ -41,7 +41,7 @@ def ls(given: InputOptions, shown: ViewOptions, **keywords: Any) -> None:
 )
 @view_options
 def strategies(shown: ViewOptions) -> None:
-    """Show the registry of strategies; no dump is read."""
+    """Show the registry of strategies, without reading a dump."""
     view = shown.view(StrategiesReport)
     rows = [StrategyRow(s.name, s.aliases, s.group.value, s.rule, s.takes_threshold, s.source) for s in STRATEGIES]
     show(StrategiesReport(rows, []), view)

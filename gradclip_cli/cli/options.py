@@ -1,7 +1,7 @@
 """Options that several commands share, each defined once.
 
-Some mean something to the command line alone: a frozen dataclass declares them as its fields, and its decorator fills it.
-The others are keywords of the functions in `gradclip_cli.api`, under the same names, and commands hand them on as they are.
+Options that only the command line knows are fields of frozen dataclasses, each filled by a decorator. The others are keywords
+of the functions in `gradclip_cli.api`, under the same names, and commands pass them on unchanged.
 """
 
 import os
@@ -24,7 +24,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def combined(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
-    """Combine several options into one decorator, shown in this order."""
+    """Combine options into one decorator; the help text lists them in this order."""
 
     def decorate(command: Command) -> Command:
         for option in reversed(options):
@@ -35,12 +35,12 @@ def combined(*options: Callable[[Command], Command]) -> Callable[[Command], Comm
 
 
 def _field(declaration: Callable[[Any], Any]) -> Any:
-    """Declare a field of a dataclass to be filled by an option."""
+    """Declare a field of a dataclass that an option fills."""
     return field(metadata={"declaration": declaration})
 
 
 def _filled(kind: type[Any], name: str) -> Callable[[Command], Command]:
-    """Return a decorator whose command gets the options of a dataclass as one value, under `name`."""
+    """Return a decorator that adds the options of a dataclass to a command, and passes them as one value under `name`."""
     names = [one.name for one in fields(kind)]
 
     def decorate(command: Command) -> Command:
@@ -75,7 +75,7 @@ class InputOptions:
     )
 
     def input_paths(self) -> tuple[str, ...]:
-        """Return the paths on the command line, then those of the list."""
+        """Return the paths on the command line, then those of the list; raise UsageError where both are standard input."""
         paths = self.inputs + _read_list(self.files_from, "\0" if self.null else "\n")
         if self.files_from == STANDARD and STANDARD in (unified(path, 0) for path in paths):
             raise UsageError("--files-from - reads standard input, so - cannot be a dump; a file of that name is ./-")
@@ -83,7 +83,7 @@ class InputOptions:
 
 
 def _read_list(path: str | None, separator: str) -> tuple[str, ...]:
-    """Read a list of paths from a file, or from standard input where that is `-`; empty lines do not count."""
+    """Read a list of paths from a file, or from standard input where `path` is `-`; skip empty lines."""
     if path is None:
         return ()
     if path == STANDARD:
@@ -133,7 +133,7 @@ class ViewOptions:
     )
 
     def view(self, report: type, kinds: Sequence[str] = records.KINDS) -> View:
-        """Return what of a report is shown; raise UsageError where a report of this type has no such columns."""
+        """Return the view of a report that the options ask for; raise UsageError where its type lacks a column."""
         view = View(
             self.format,
             frozenset(kinds),
@@ -149,7 +149,7 @@ class ViewOptions:
 
 @dataclass(frozen=True)
 class JobOptions:
-    """How the work is done, and whether it is talked about."""
+    """How many threads work, and whether progress and tables are shown."""
 
     jobs: int | None = _field(
         click.option(
@@ -223,4 +223,4 @@ _file_options = combined(
 
 pattern_options = combined(_name_options, _layer_options, _file_options)
 tensor_options = combined(_name_options, _file_options)
-"""The same for commands that know no layers."""
+"""The options of `pattern_options`, but for those about layers."""

@@ -12,11 +12,11 @@ from gradclip_cli.errors import GradclipError, InputError
 from gradclip_cli.render.view import View
 from gradclip_cli.reports.base import Report
 from gradclip_cli.storage.stdio import silence
-from gradclip_cli.text import count, one_line
+from gradclip_cli.text import one_line, plural
 
 
 def show(report: Report, view: View, err: bool = False) -> None:
-    """Write notes to standard error and the report to standard output, or with `err` to standard error too."""
+    """Write notes to standard error, and the report to standard output or, with `err`, to standard error too."""
     warn(report.notes)
     if err:
         render.write(report, sys.stderr, view)
@@ -27,7 +27,7 @@ def show(report: Report, view: View, err: bool = False) -> None:
 
 @contextmanager
 def standard_output() -> Iterator[IO[str]]:
-    """Yield standard output; where its reader leaves, as `head` does, the rest is not written, and the run goes on."""
+    """Yield standard output; where its reader closes it, as `head` does, discard the rest and go on."""
     try:
         yield sys.stdout
         sys.stdout.flush()
@@ -36,12 +36,12 @@ def standard_output() -> Iterator[IO[str]]:
 
 
 def warn(notes: Sequence[str]) -> None:
-    """Write one line a note to standard error."""
+    """Write each note as one line to standard error."""
     for note in notes:
         click.echo(f"Warning: {one_line(note)}", err=True)
 
 
 def refuse_left_out(failed: Sequence[GradclipError], dumps: int) -> None:
-    """Raise where `--keep-going` left out some of the dumps: what is shown then is not about all of them."""
+    """Raise InputError where `--keep-going` has left out dumps, so that the report does not cover all of them."""
     if failed:
-        raise InputError(f"{len(failed)} of {count(dumps, 'dump')} left out; the first: {failed[0]}")
+        raise InputError(f"{len(failed)} of {plural(dumps, 'dump')} left out; the first: {failed[0]}")

@@ -1,4 +1,4 @@
-"""Show how far work has come: a bar on a terminal, for work that takes longer than a second."""
+"""Show progress: a bar on a terminal, for work that takes longer than a second."""
 
 import os
 import sys
@@ -21,14 +21,14 @@ _INTERVAL = 0.1
 
 
 class Watched:
-    """What the functions of the API tell their progress; a bar shows it where standard error is a terminal."""
+    """The `Progress` that commands pass to the API; it draws a bar where standard error is a terminal."""
 
     def __init__(self, stack: ExitStack, quiet: bool) -> None:
         self.dumps = 0
         self._stack, self._bar = stack, None if quiet or not _can_draw() else Bar(color=_is_coloured())
 
     def start(self, dumps: int, files: Iterable[str], passes: int) -> None:
-        """Take note of the number of dumps, and of the bytes that are to be read."""
+        """Record the number of dumps and the bytes to be read, and start the bar."""
         self.dumps = dumps
         if self._bar is not None:
             self._bar.sizes = {file: passes * _size(file) for file in files}
@@ -42,7 +42,7 @@ class Watched:
 
 @contextmanager
 def progress(quiet: bool) -> Iterator[Watched]:
-    """Yield what is to be told of the progress of one call; whatever it draws is gone at the end."""
+    """Yield the progress of one call, and clear what it has drawn at the end."""
     with ExitStack() as stack:
         yield Watched(stack, quiet)
 
@@ -56,16 +56,16 @@ def _is_coloured() -> bool:
 
 
 def _size(path: str) -> int:
-    """Return the size of a file in bytes; 0 where it is not known, as of a pipe."""
+    """Return the size of a file in bytes; 0 where it is unknown, as for a pipe."""
     with suppress(OSError):
         return os.fstat(0).st_size if path == STANDARD else os.path.getsize(path)
     return 0
 
 
 class Bar:
-    """Counts bytes done; a thread of its own draws them, so that the work only has to count.
+    """Count the bytes done, and draw them in a thread of its own, so that the work only has to count.
 
-    `sizes` are the bytes to be done of each file; what is read of one beyond that, since it is packed, does not count.
+    `sizes` holds the bytes to be read of each file; no file counts for more, even if it unpacks to more.
     """
 
     def __init__(self, sizes: Mapping[str, int] | None = None, color: bool = True) -> None:
@@ -99,16 +99,16 @@ class Bar:
 
     @property
     def total(self) -> int | None:
-        """Return the bytes to be done; None where that is not known, as of a pipe."""
+        """Return the bytes to be read in all; None where that is unknown, as for a pipe."""
         return sum(self.sizes.values()) if all(self.sizes.values()) else None
 
     def _paint(self) -> None:
         if self._over.wait(PATIENCE):
             return
-        from gradclip_cli.cli.bar import drawn
+        from gradclip_cli.cli.bar import make_bar
 
         before_the_end.append(_show_cursor)
-        with drawn(self._color, named=len(self.sizes) > 1) as bar:
+        with make_bar(self._color, named=len(self.sizes) > 1) as bar:
             task = bar.add_task("", total=self.total, file="", pace="")
             while True:
                 done, file = self.done, printable(os.path.basename(self._path))
@@ -120,7 +120,7 @@ class Bar:
 
 
 def paced(done: int, total: int | None, seconds: float) -> str:
-    """Say how fast work went since its start, also before the bar was drawn, and how long it will still take at that rate.
+    """Write the average speed since the start of the work, and the time left at that speed.
 
     >>> paced(1_500_000, 4_500_000, 2.0)
     '750 kB/s 0:00:04'
@@ -133,6 +133,6 @@ def paced(done: int, total: int | None, seconds: float) -> str:
 
 
 def _show_cursor() -> None:
-    """Undo what a bar does to the terminal: the cursor is hidden, and stands in the bar's line."""
+    """Show the cursor, which the bar hides, and clear the bar's line."""
     with suppress(OSError):  # the terminal may be gone
         os.write(2, b"\r\x1b[2K\x1b[?25h")

@@ -1,7 +1,7 @@
-"""Complete in bash, zsh and fish by click's protocol, but safely for names that a shell would read something into.
+"""Complete in bash, zsh and fish by click's protocol, and quote names that hold characters special to a shell.
 
-click's own script for bash cuts words at `=` and `:` and quotes nothing, and its script for fish cuts names at commas. What is
-here to mend that goes as soon as click does it.
+click's own script for bash splits words at `=` and `:` and quotes nothing, and its script for fish splits names at commas.
+This module can go as soon as click handles both.
 """
 
 import os
@@ -29,9 +29,9 @@ _IN_DOUBLE_QUOTES = re.compile(r'(["$`\\])')
 
 @dataclass
 class Typed:
-    """A command line as far as the cursor: whole words, the one that is begun, and what of that the shell will keep.
+    """A command line up to the cursor: the complete words, and the `word` being typed, without its quotes.
 
-    `word` is without its quotes; `quote` is the one still open; of `word`, bash replaces what comes after `kept` characters.
+    `quote` is the quote still open; bash keeps the first `kept` characters of `word`, and replaces the others.
     """
 
     words: list[str]
@@ -41,7 +41,7 @@ class Typed:
 
 
 def typed(line: str, breaks: str) -> Typed:
-    """Split a line as bash does; `breaks` are the characters at which it begins what it replaces.
+    """Split a line as bash does; `breaks` is its COMP_WORDBREAKS, after which it begins to replace a word.
 
     >>> typed("ls 'my file' --layer lstm=cl", "=:")
     Typed(words=['ls', 'my file', '--layer'], word='lstm=cl', quote='', kept=5)
@@ -68,7 +68,7 @@ def typed(line: str, breaks: str) -> Typed:
 
 
 def quoted(text: str, quote: str) -> str:
-    r"""Write a text so that bash reads it as it is, behind an open quote or behind none.
+    r"""Quote a text for bash, after the open quote `quote`, or after none.
 
     >>> print(quoted("my w$", ""), quoted("it's", "'"))
     my\ w\$ it'\''s
@@ -76,12 +76,12 @@ def quoted(text: str, quote: str) -> str:
     if quote == "'":
         return text.replace("'", "'\\''")
     if quote:
-        return _IN_DOUBLE_QUOTES.sub(r"\\\1", text).replace("!", '"\\!"')  # or bash would look into its history
+        return _IN_DOUBLE_QUOTES.sub(r"\\\1", text).replace("!", '"\\!"')  # or bash would expand its history
     return _PLAIN.sub(r"\\\g<0>", text)
 
 
 class Bash(BashComplete):
-    """Completes the line as it is typed: bash itself cuts words at `=` and `:`, and takes what comes back for shell text."""
+    """Complete the raw line: bash splits words at `=` and `:`, and inserts answers as unquoted shell text."""
 
     source_template = r"""
 %(complete_func)s() {
@@ -100,7 +100,7 @@ complete -o nosort -F %(complete_func)s %(prog_name)s
 """
 
     def get_completion_args(self) -> tuple[list[str], str]:
-        """Return the words before the cursor, and the one that is begun."""
+        """Return the complete words before the cursor, and the one being typed."""
         line = os.environ.get("COMP_LINE")
         if line is None:
             self._typed = None
@@ -109,7 +109,7 @@ complete -o nosort -F %(complete_func)s %(prog_name)s
         return self._typed.words[1:], self._typed.word
 
     def format_completion(self, item: CompletionItem) -> str:
-        """Return what replaces the part of the word that bash replaces."""
+        """Return the text that bash inserts for the part of the word that it replaces."""
         if self._typed is None or item.type != "plain":
             return super().format_completion(item)
         option, equals, _ = self._typed.word.partition("=")
@@ -118,7 +118,7 @@ complete -o nosort -F %(complete_func)s %(prog_name)s
 
 
 class Fish(FishComplete):
-    """Reads what click writes for fish; names may hold commas, so its script cuts an answer at the first comma alone."""
+    """Complete in fish; the script splits an answer at its first comma only, since names may hold others."""
 
     source_template = """\
 function %(complete_func)s;
@@ -142,7 +142,7 @@ complete --no-files --command %(prog_name)s --arguments "(%(complete_func)s)";
 
 
 def answer(commands: Command, variable: str, instruction: str) -> None:
-    """Answer a shell that asks for its script, or for completion; then nothing is written into the line that is being typed."""
+    """Answer a shell that asks for its script or for completions; in the latter case write no error into the user's line."""
     add_completion_class(Bash)
     add_completion_class(Fish)
     shell, _, question = instruction.partition("_")

@@ -1,4 +1,4 @@
-"""gradclip stats."""
+"""The command `gradclip stats`."""
 
 import math
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 import gradclip_cli
-from gradclip_cli.cli import Command, completion, described
+from gradclip_cli.cli import Command, completion, help_text
 from gradclip_cli.cli.config import CONFIG
 from gradclip_cli.cli.options import (
     InputOptions,
@@ -36,7 +36,7 @@ from gradclip_cli.thresholds.rules import SPELLINGS, Rule
 @click.command(
     "stats",
     cls=Command,
-    help=described(
+    help=help_text(
         "stats",
         "gradclip stats run/",
         "gradclip stats run/ --try clip-by-global-norm:1 --try clip-l2-per-layer:mad:5",
@@ -85,7 +85,7 @@ def command(
     by: tuple[str, ...],
     **keywords: Any,
 ) -> None:
-    """Do what `gradclip_cli.stats` does with the same keywords, and show its report or the one threshold."""
+    """Call `gradclip_cli.stats` with the same keywords, and show its report or, if asked for, only the threshold."""
     paths, view = given.input_paths(), shown.view(StatsReport, by or KINDS)
     if print_threshold:
         _check_threshold(strategy, view)
@@ -113,7 +113,7 @@ def _print_threshold(report: StatsReport, rule: Rule | AdaptiveRule, quiet: bool
 
 
 def _threshold(report: StatsReport) -> float:
-    """Return the one threshold that was suggested."""
+    """Return the one threshold suggested; raise InputError where there is none."""
     suggestion = report.suggestions[0]
     if suggestion.threshold is None:
         bad = next((dump.input for dump in report.dumps if not math.isfinite(dump.norm)), None)

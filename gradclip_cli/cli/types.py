@@ -1,4 +1,4 @@
-"""The types of options: each parses a text once, and completes one that is begun."""
+"""The types of options: each parses a text, and completes one that is being typed."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 Complete = Callable[[click.Context, str], list[str]]
-"""Returns the texts that a text which is begun may become."""
+"""A function that returns the completions of the text typed so far."""
 
 
 def _nothing(ctx: click.Context, typed: str) -> list[str]:
@@ -25,7 +25,7 @@ def _nothing(ctx: click.Context, typed: str) -> list[str]:
 
 
 class Parsed(click.ParamType):  # type: ignore[type-arg, unused-ignore]
-    """A type whose values are parsed by a function that raises UsageError; a value that is no text is kept as it is."""
+    """A type that a function parses, raising UsageError; a value that is already parsed is kept."""
 
     def __init__(self, name: str, parse: Callable[[str], Any], complete: Complete = _nothing) -> None:
         self.name, self._parse, self._complete = name, parse, complete
@@ -38,14 +38,14 @@ class Parsed(click.ParamType):  # type: ignore[type-arg, unused-ignore]
             self.fail(error.message, param, ctx)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> "list[CompletionItem]":
-        """Offer what the text could become; never what does not print, which a terminal might obey."""
+        """Complete a text; leave out names that do not print, since a terminal might obey them."""
         from click.shell_completion import CompletionItem
 
         return [CompletionItem(text) for text in self._complete(ctx, incomplete) if text.isprintable()]
 
 
 class Tabular(Parsed):
-    """A type whose values are tables in a configuration file; `read` makes a value of a table, `write` a table of a value."""
+    """A type whose values are tables in a configuration file; `read` converts a table into a value, `write` the reverse."""
 
     def __init__(
         self,
@@ -60,10 +60,10 @@ class Tabular(Parsed):
 
 
 class NonEmptyPath(click.Path):  # type: ignore[type-arg, unused-ignore]
-    """A path, which shells complete; an empty one is what an unset variable leaves, and is refused."""
+    """A path, which shells complete. It must not be empty, as where a variable in a script is unset."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Refuse the empty text."""
+        """Return the path; fail where it is empty."""
         if value == "":
             self.fail("the path is empty; name a file or a directory", param, ctx)
         return super().convert(value, param, ctx)

@@ -1,5 +1,5 @@
-"""The use cases: each makes a plan, does the work and returns a report; no click, no printing.
+"""The use cases: each takes a plan, does the work and returns a report, without click and without printing.
 
-A new command is a plan, a flow and a report here that know no other command, a function in `pipeline` and one in `api`, and
+To add a command, add a plan, a flow and a report here that import no other command, a function in `pipeline` and in `api`, and
 a module in `cli`.
 """

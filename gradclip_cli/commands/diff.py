@@ -1,4 +1,4 @@
-"""`diff`: two dumps, read once, side by side."""
+"""`diff`: read two dumps once, side by side, and compare their tensors."""
 
 from collections.abc import Mapping
 
@@ -14,11 +14,11 @@ from gradclip_cli.numerics.norms import total
 from gradclip_cli.numerics.products import L2Norm
 from gradclip_cli.reports.diff import DiffParam, DiffReport
 
-Lengths = Mapping[str, L2Norm]
+Norms = Mapping[str, L2Norm]
 
 
 def diff(plan: DiffPlan, run: Run) -> DiffReport:
-    """Compare the tensors of two dumps; those of one alone are only measured."""
+    """Compare the tensors of two dumps; only measure those that the other dump lacks or has in another shape."""
     with opened(plan.a, run) as a, opened(plan.b, run) as b:
         check_included([*a.tensors, *b.tensors], plan.selection)
         compared = compare(a.tensors, b.tensors, Tolerance(plan.rtol, plan.atol), run.workers, run.progress)
@@ -29,9 +29,9 @@ def diff(plan: DiffPlan, run: Run) -> DiffReport:
 
 
 def report(
-    a: ComparedDump, b: ComparedDump, compared: Mapping[str, Comparison], others: tuple[Lengths, Lengths]
+    a: ComparedDump, b: ComparedDump, compared: Mapping[str, Comparison], others: tuple[Norms, Norms]
 ) -> DiffReport:
-    """List every tensor of both dumps in natural order; `others` are the lengths of those that were not compared."""
+    """Report every tensor of both dumps in natural order; `others` holds the L2 norms of those not compared."""
     names = sorted(a.tensors.keys() | b.tensors.keys(), key=natural)
     params = [_param(name, (a, b), compared.get(name), others) for name in names]
     equal = all(param.status == "same" for param in params)
@@ -43,7 +43,7 @@ def _param(
     name: str,
     dumps: tuple[ComparedDump, ComparedDump],
     compared: Comparison | None,
-    others: tuple[Lengths, Lengths],
+    others: tuple[Norms, Norms],
 ) -> DiffParam:
     a, b = (dump.tensors.get(name) for dump in dumps)
     if compared is not None:
@@ -71,7 +71,7 @@ def _figures(name: str, status: str, found: Comparison) -> DiffParam:
 
 
 def _overall(compared: Mapping[str, Comparison]) -> DiffParam:
-    """Compare all gradients that are in both, as one vector."""
+    """Compare all floating-point tensors that are in both dumps, as one vector."""
     floats = [one for one in compared.values() if one.product is not None]
     whole = Comparison(
         worst(one.difference for one in floats),

@@ -1,4 +1,4 @@
-"""`ls`: the tensors of dumps, from their headers."""
+"""`ls`: list the tensors of dumps from their headers."""
 
 from gradclip_cli.commands.plans import LsPlan
 from gradclip_cli.engine.run import Run
@@ -6,11 +6,11 @@ from gradclip_cli.inputs.naming import natural
 from gradclip_cli.inputs.opened import OpenFile
 from gradclip_cli.inputs.selection import Selection, check_included
 from gradclip_cli.reports.listing import LsReport, LsTensor
-from gradclip_cli.text import listed
+from gradclip_cli.text import shortlist
 
 
 def ls(plan: LsPlan, run: Run) -> LsReport:
-    """List the tensors of every file, by themselves: also where the files of a dump do not belong together."""
+    """List the tensors of each file by itself, even where the files of a dump do not fit together."""
     report, names = LsReport([], {}, []), list[str]()
     for source in plan.inputs:
         with run.open(source) as dump:
@@ -22,7 +22,7 @@ def ls(plan: LsPlan, run: Run) -> LsReport:
 
 
 def _list(file: OpenFile, selection: Selection, report: LsReport) -> None:
-    """Add the tensors of a file that were not left out to the report, by layers in natural order."""
+    """Add the selected tensors of a file to the report, by layers in natural order."""
     places = selection.naming.places([spec.name for spec in file.tensors])
     taken = [pair for pair in zip(file.tensors, places, strict=True) if selection.takes(pair[0].name)]
     for spec, place in sorted(taken, key=lambda pair: natural(pair[1].layer)):
@@ -30,4 +30,4 @@ def _list(file: OpenFile, selection: Selection, report: LsReport) -> None:
         if spec.label is not None:
             report.labels[place.layer] = spec.label
     if others := file.reader.others:
-        report.notes.append(f"{file.path}: not numbers: {listed(list(others))}")
+        report.notes.append(f"{file.path}: not numbers: {shortlist(list(others))}")

@@ -1,4 +1,4 @@
-"""The plans of `check`, `diff` and `ls`; those of `apply` and `stats` stand in their packages."""
+"""The plans of `check`, `diff` and `ls`; those of `apply` and `stats` are in their packages."""
 
 import math
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CheckPlan:
-    """A request to find what is wrong with dumps; `rules` are the names of checks."""
+    """A request to find problems in dumps; `rules` are the names of checks."""
 
     inputs: tuple[DumpSource, ...]
     rules: tuple[str, ...]
@@ -45,7 +45,7 @@ class DiffPlan:
 
 
 class LsPlan(NamedTuple):
-    """A request to list what dumps hold."""
+    """A request to list the tensors of dumps."""
 
     inputs: tuple[DumpSource, ...]
     selection: Selection = Selection()

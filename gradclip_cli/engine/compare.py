@@ -22,8 +22,8 @@ from gradclip_cli.numerics.differences import Tolerance
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.numerics.products import L2Norm
 from gradclip_cli.numerics.workspace import Buffer, Workspace
-from gradclip_cli.tensors import PIECE_BYTES, Slab, TensorSpec, cut, in_order
-from gradclip_cli.text import listed
+from gradclip_cli.tensors import PIECE_BYTES, Slab, TensorSpec, pieces_in_order, split
+from gradclip_cli.text import shortlist
 
 
 class StoredTensor(NamedTuple):
@@ -44,7 +44,7 @@ class ComparedDump(NamedTuple):
     def notes(self) -> list[str]:
         """What a person should know of the files."""
         others = [name for file in self.files for name in file.reader.others]
-        return [f"{self.source.location}: not numbers, not compared: {listed(others)}"] if others else []
+        return [f"{self.source.location}: not numbers, not compared: {shortlist(others)}"] if others else []
 
     def verify(self) -> None:
         """Raise if what was read does not agree with a file's own checksums, or if one has changed."""
@@ -91,7 +91,7 @@ class CompareTask(NamedTuple):
         with ExitStack() as stack:
             stack.enter_context(room(sum(stored.spec.held for stored in pair)))
             reads = [self._reading(stored, pair.turned, stack) for stored in pair]
-            for piece in in_order(slab, pair.a.spec, TURNED_BYTES if pair.turned else PIECE_BYTES):
+            for piece in pieces_in_order(slab, pair.a.spec, TURNED_BYTES if pair.turned else PIECE_BYTES):
                 raws = [
                     self._fetch(read, stored, piece, buffer)
                     for read, stored, buffer in zip(reads, pair, (self.work.raw, self.work.raw_b), strict=True)
@@ -149,7 +149,7 @@ def compare(
     names, pairs = list(shared), list(shared.values())
 
     task = CompareTask(pairs, tolerance, workers.work, progress)
-    chunks = chain.from_iterable(workers.map(task.compare, cut([pair.laid for pair in pairs], range(len(pairs)))))
+    chunks = chain.from_iterable(workers.map(task.compare, split([pair.laid for pair in pairs], range(len(pairs)))))
     found = {}
     for index, group in groupby(chunks, key=itemgetter(0)):  # they come tensor by tensor
         a_spec, b_spec = (stored.spec for stored in pairs[index])

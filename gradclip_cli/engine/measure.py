@@ -14,7 +14,7 @@ from gradclip_cli.numerics.norms import SumKinds
 from gradclip_cli.numerics.statistics import PieceStats, merge
 from gradclip_cli.numerics.statistics_table import StatsArrays, StatsTable
 from gradclip_cli.numerics.workspace import Workspace
-from gradclip_cli.tensors import Slab, TensorSpec, cut, in_order
+from gradclip_cli.tensors import Slab, TensorSpec, pieces_in_order, split
 
 NormTypes = tuple[float, ...]
 Read = Callable[[TensorSpec, int, Raw], None]
@@ -57,7 +57,7 @@ class MeasureTask(NamedTuple):
                 self.observe(slab, raw, None)
             return slab, [], measure_small(raw, spec.dtype, sizes, self.sums, self.work)
         with room(spec.held):
-            return slab, [self._piece(part) for part in in_order(slab, spec)], None
+            return slab, [self._piece(part) for part in pieces_in_order(slab, spec)], None
 
     def _piece(self, slab: Slab) -> PieceStats:
         raw = fetch(self.read, slab, self.specs, self.work)
@@ -82,7 +82,7 @@ def measure(
     found = StatsTable(wanted, StatsArrays.empty(len(wanted), len(types)))
     pieces: dict[int, list[PieceStats]] = {}
     task = MeasureTask(specs, read, types, workers.work, observe)
-    for slab, parts, small in workers.map(task.measure, cut(specs, wanted)):
+    for slab, parts, small in workers.map(task.measure, split(specs, wanted)):
         if small is not None:
             found.put(range(slab.index, slab.index + slab.count), small)
         else:

@@ -20,7 +20,7 @@ from gradclip_cli.numerics.transforms import byteswap, is_normal, scale, scale_e
 from gradclip_cli.numerics.workspace import Workspace
 from gradclip_cli.storage.random_access import copy_at
 from gradclip_cli.strategies.actions import Action, Scale
-from gradclip_cli.tensors import Slab, TensorSpec, cut, in_order
+from gradclip_cli.tensors import Slab, TensorSpec, pieces_in_order, split
 
 _COPIED = 64 << 20
 
@@ -62,7 +62,7 @@ class Rewriter(NamedTuple):
         after = Rewritten(StatsTable(changed, StatsArrays.empty(len(changed), len(self.types))), {})
         pieces: dict[int, list[PieceStats]] = {}
         task = RewriteTask(self.source, self.writer, self.actions, self.types, self.workers.work, self.progress)
-        for slab, small, parts, clipped in self.workers.map(task.rewrite, cut(self._sources(), pending)):
+        for slab, small, parts, clipped in self.workers.map(task.rewrite, split(self._sources(), pending)):
             if small is not None:
                 self._keep(slab, small, after.stats)
             elif parts:
@@ -114,10 +114,10 @@ class RewriteTask(NamedTuple):
         spec = reader.tensors[slab.index]
         if spec.fortran and not target.fortran:
             with Turned(reader.read, spec, self.work, self.source.path) as turned:
-                found = [self._piece(piece, target, turned.read) for piece in in_order(slab, spec, TURNED_BYTES)]
+                found = [self._piece(piece, target, turned.read) for piece in pieces_in_order(slab, spec, TURNED_BYTES)]
         else:
             with room(spec.held):
-                found = [self._piece(piece, target, reader.read) for piece in in_order(slab, spec)]
+                found = [self._piece(piece, target, reader.read) for piece in pieces_in_order(slab, spec)]
         changed = [one for one in found if one is not None]
         number = sum(clipped for _, clipped in changed)
         return slab, None, [piece for piece, _ in changed], {slab.index: number} if number else {}

@@ -12,7 +12,7 @@ from gradclip_cli.inputs.naming import Naming, step_named
 from gradclip_cli.inputs.selection import Selection, check_included
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.numerics.norms import SumKinds
-from gradclip_cli.text import count, listed, printable
+from gradclip_cli.text import plural, printable, shortlist
 
 Shapes = Mapping[str, tuple[int, ...] | None]
 """The shapes of the tensors that count, by name; None where the pieces of one differ."""
@@ -107,16 +107,16 @@ def tensor_difference(first: Shapes, dump: MeasuredDump) -> str:
     which = f"step {dump.step} has" if dump.prefix else "has"
     missing, extra = sorted(first.keys() - own.keys()), sorted(own.keys() - first.keys())
     if missing or extra:
-        parts = [f"lacks {listed(missing, 4)}"] if missing else []
-        parts += [f"also has {listed(extra, 4)}"] if extra else []
+        parts = [f"lacks {shortlist(missing, 4)}"] if missing else []
+        parts += [f"also has {shortlist(extra, 4)}"] if extra else []
         return f"{which} other tensors than the first dump: it {' and '.join(parts)}"
     changed = [name for name, shape in own.items() if shape != first[name]]
-    name, more = changed[0], f", and {count(len(changed) - 1, 'other')}" if changed[1:] else ""
+    name, more = changed[0], f", and {plural(len(changed) - 1, 'other')}" if changed[1:] else ""
     return f"{which} other shapes than the first dump: {printable(name)} is {own[name]}, not {first[name]}{more}"
 
 
 def difference_notes(dumps: Iterable[tuple[str, str]]) -> list[str]:
     """Return a note on dumps, given by path and by how each differs from the first: the first of them, and how many more."""
     found = [f"{path}: {what}" for path, what in dumps if what]
-    more = f" (and {count(len(found) - 1, 'more dump')})" if found[1:] else ""
+    more = f" (and {plural(len(found) - 1, 'more dump')})" if found[1:] else ""
     return [f"{found[0]}{more}"] if found else []

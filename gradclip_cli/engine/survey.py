@@ -14,8 +14,8 @@ from gradclip_cli.inputs.opened import DumpFile, OpenDump, OpenFile
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.numerics.norms import SumKinds
 from gradclip_cli.numerics.statistics_table import StatsTable, concatenate
-from gradclip_cli.tensors import Slab, TensorSpec, in_order
-from gradclip_cli.text import listed
+from gradclip_cli.tensors import Slab, TensorSpec, pieces_in_order
+from gradclip_cli.text import shortlist
 
 ObserverFor = Callable[[Format, Reader], PieceObserver | None]
 """What is asked, of each file that is measured, whether somebody wants to see what is read."""
@@ -85,13 +85,13 @@ class MeasuredDump:
     def notes(self) -> list[str]:
         """What a person should know of the file."""
         path = self.source.files[0]
-        others = listed(self.non_numeric)
+        others = shortlist(self.non_numeric)
         notes = [f"{path}: not numbers, left as they are: {others}"] if self.non_numeric else []
         if self.outside_steps:
-            what = f"it holds more than groups that are named after steps: {listed(list(self.outside_steps), 4)}"
+            what = f"it holds more than groups that are named after steps: {shortlist(list(self.outside_steps), 4)}"
             notes.append(f"{path}: taken for one dump, not for a series, since {what}")
         if self.replicas:
-            notes.append(f"{path}: the same in all ranks, so perhaps copies and not pieces: {listed(self.replicas)}")
+            notes.append(f"{path}: the same in all ranks, so perhaps copies and not pieces: {shortlist(self.replicas)}")
         return notes
 
     @cached_property
@@ -148,7 +148,7 @@ def _digests(dump: MeasuredDump, indices: Iterable[int], run: Run) -> dict[int, 
         with run.reopen(file) as opened:
             for index in members:
                 spec, digest = dump.tensors[index], hashlib.sha256()
-                for piece in in_order(Slab(0, 1, 0, spec.size), spec):
+                for piece in pieces_in_order(Slab(0, 1, 0, spec.size), spec):
                     digest.update(fetch(opened.reader.read, piece, [spec], run.workers.work).data)
                 found[index] = digest.digest()
     return found

@@ -11,7 +11,7 @@ from gradclip_cli.inputs.layouts import FINDERS, params, ranks
 from gradclip_cli.inputs.listing import dump_files, folders_with_dumps, is_folder, step_folders
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.storage.streams import STANDARD, check_input, unified
-from gradclip_cli.text import did_you_mean, listed, printable
+from gradclip_cli.text import did_you_mean, printable, shortlist
 
 Item = TypeVar("Item")
 
@@ -84,7 +84,7 @@ def _inside(folder: str) -> list[str]:
     if found := [path for step in step_folders(folder) for path in _inside(step)]:
         return found
     if others := folders_with_dumps(folder):
-        raise InputError(f"no dump in this directory itself; give one of those in it: {listed(others)}", path=folder)
+        raise InputError(f"no dump in this directory itself; give one of those in it: {shortlist(others)}", path=folder)
     raise InputError(f"no dump in this directory; dumps end in {', '.join(suffixes())}", path=folder)
 
 

@@ -9,7 +9,7 @@ from gradclip_cli.errors import ClosedPipeError, OutputError, reason
 from gradclip_cli.storage import streams
 from gradclip_cli.storage.interrupts import before_the_end, held
 from gradclip_cli.storage.replacing import sync_folder, take_name, take_over_mode
-from gradclip_cli.text import listed
+from gradclip_cli.text import shortlist
 
 _unfinished: set[str] = set()
 _made: list[str] = []
@@ -152,7 +152,7 @@ class Outputs:
             if standard and isinstance(error, BrokenPipeError):
                 raise ClosedPipeError("is closed at its other end", path="standard output") from error
             several = f"; {len(finished)} of {len(self._staged)} outputs are in place" if self._staged[1:] else ""
-            names = f": {listed(finished)}" if finished else ""
+            names = f": {shortlist(finished)}" if finished else ""
             path = "standard output" if standard else staged.target
             raise OutputError(f"{reason(error)}{several}{names}", path=path) from error
         finished.append(staged.target)

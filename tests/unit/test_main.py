@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 from gradclip_cli import ClosedPipeError, apply
-from gradclip_cli.__main__ import _told
+from gradclip_cli.__main__ import _as_gradclip_error
 
 
 def test_a_temporary_file_is_an_output(monkeypatch: pytest.MonkeyPatch) -> None:
     """A directory for temporary files that is full or gone is nothing that the inputs could mend."""
     monkeypatch.setattr(tempfile, "tempdir", "/scratch")
-    told = _told(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/scratch/tmpabc"))
+    told = _as_gradclip_error(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/scratch/tmpabc"))
     assert (told.exit_code, str(told)) == (
         5,
         "/scratch/tmpabc: no space left on device; name a roomier directory for temporary files in TMPDIR",
@@ -27,7 +27,7 @@ def test_a_temporary_file_is_an_output(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_any_other_file_is_an_input() -> None:
     """A file that Python opens itself, as a module for want of descriptors, is named."""
-    told = _told(OSError(errno.EMFILE, os.strerror(errno.EMFILE), "/lib/re.py"))
+    told = _as_gradclip_error(OSError(errno.EMFILE, os.strerror(errno.EMFILE), "/lib/re.py"))
     assert (told.exit_code, told.path, told.message) == (3, "/lib/re.py", "too many open files")
 
 

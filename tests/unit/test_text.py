@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from gradclip_cli.text import count, listed, one_line, printable, real, whole
+from gradclip_cli.text import one_line, plural, printable, real, shortlist, whole
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_a_long_line_keeps_both_ends() -> None:
 )
 def test_a_number_with_its_noun(number: int, expected: str) -> None:
     """One thing is singular, any other number is plural, and thousands are grouped."""
-    assert count(number, "file") == expected
+    assert plural(number, "file") == expected
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_a_number_with_its_noun(number: int, expected: str) -> None:
 )
 def test_a_list_of_names(names: list[str], expected: str) -> None:
     """At most so many names are shown, made printable, and the rest is counted."""
-    assert listed(names, 2) == expected
+    assert shortlist(names, 2) == expected
 
 
 NONE = [

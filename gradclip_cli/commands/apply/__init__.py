@@ -1,1 +1,1 @@
-"""`apply`: measure, decide by groups, rewrite and report, in the order of `flow`; what is to be said of a dump goes into `report`."""
+"""`apply`: measure, decide by groups, rewrite and report, in the order of `flow`. To report a new figure, add it in `report`."""

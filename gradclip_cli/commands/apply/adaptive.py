@@ -1,4 +1,4 @@
-"""Adaptive rules over the groups of a series: every group of every dump gets the threshold of its own step."""
+"""Adaptive rules in `apply`: give every group of every dump the threshold of its own step."""
 
 import math
 from collections.abc import Sequence
@@ -7,17 +7,17 @@ from typing import NamedTuple
 from gradclip_cli.commands.apply.groups import NormGroup
 from gradclip_cli.commands.apply.plan import ApplyPlan
 from gradclip_cli.strategies import Group, Strategy
-from gradclip_cli.text import count
+from gradclip_cli.text import plural
 from gradclip_cli.thresholds.adaptive import AdaptiveRule, limit, replay
 from gradclip_cli.thresholds.base import require
 from gradclip_cli.thresholds.samples import NormSamples
 
 Use = tuple[Strategy, AdaptiveRule]
-"""A rule with the strategy that it is used for."""
+"""An adaptive rule, and the strategy that uses its thresholds."""
 
 
 class _Place(NamedTuple):
-    """A group of one dump: which dump and which of its groups, and its norm as a rule takes it."""
+    """One entry in the history of a group: the index of its dump, its index there, and the norm that the rule takes."""
 
     dump: int
     group: int
@@ -25,15 +25,16 @@ class _Place(NamedTuple):
 
 
 Histories = dict[object, list[_Place]]
-"""The norms of each group, by its key, over the dumps that it occurs in."""
+"""The norms of each group, by its key, in the order of the dumps that contain it."""
 
 
-def replayed(
+def resolve_adaptive(
     plan: ApplyPlan, partitions: Sequence[list[NormGroup]], paths: Sequence[str] = ()
 ) -> tuple[list[list[NormGroup]], list[str]]:
-    """Put each step's threshold in the place of its rule; note what is odd about it. Partitions are in step order.
+    """Replace each adaptive rule by the threshold of its step; return the groups of each dump, and notes for the user.
 
-    A group's history is over the dumps that it occurs in; `paths` are theirs. Raises InputError where a rule has no finite norm at all.
+    `partitions` holds the groups of each dump, in the order of steps, and `paths` the files to name in errors. A group's history
+    covers the dumps that contain it. Raises InputError where a rule has no finite norm at all.
     """
     settled, notes = [list(groups) for groups in partitions], []
     for (strategy, rule), histories in _histories(plan, partitions).items():
@@ -51,7 +52,7 @@ def replayed(
 
 
 def _histories(plan: ApplyPlan, partitions: Sequence[list[NormGroup]]) -> dict[Use, Histories]:
-    """Gather the norms of each group, by the rule that they are for."""
+    """Collect the norms of each group, by the strategy and the rule that take them."""
     found: dict[Use, Histories] = {}
     if not any(partitions) and isinstance(plan.threshold, AdaptiveRule):
         found[plan.strategy, plan.threshold] = {}
@@ -71,10 +72,10 @@ def _notes(plan: ApplyPlan, use: Use, histories: Histories, vanished: int) -> li
         each = "" if strategy.group is Group.DUMP else " for each " + _GROUPS[strategy.group]
         few = "only one norm" if steps == 1 else f"only {steps} norms"
         first = f"and the first {rule.warm_up} clip nothing, so nothing will be clipped"
-        end = first if rule.warm_up else plan.of_itself(strategy)
+        end = first if rule.warm_up else plan.with_single_norm(strategy)
         notes.append(f"-t {rule}: {strategy.name} has {few}{each} here, {end}")
     if vanished:
-        left = count(vanished, "norm")
+        left = plural(vanished, "norm")
         notes.append(f"-t {rule}: not clipped, since the threshold of {strategy.name} would be 0: {left} above 0")
     return notes
 

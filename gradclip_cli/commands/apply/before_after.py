@@ -1,4 +1,4 @@
-"""Groups of tensors, before and after: their figures, all at once."""
+"""Compare groups of tensors before and after, all groups at once in arrays."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -16,7 +16,7 @@ Norms = NDArray[np.float64]
 
 
 class BeforeAfter(NamedTuple):
-    """Groups (indices into a dump) and a number for each: counts of elements before, and norms and largest |g| of both.
+    """Groups (indices into a dump), and columns with one figure for each: counts before, norms and largest |g| before and after.
 
     `underflowed` counts the elements that were rounded to zero.
     """
@@ -40,13 +40,13 @@ class BeforeAfter(NamedTuple):
         after: StatsTable,
         plan: ApplyPlan,
     ) -> "BeforeAfter":
-        """Compare what tensors were with what they are; `decisions` are those of the groups."""
+        """Compare the statistics of tensors before and after; `decisions` holds one for each group."""
         types = plan.norm_types
         old, new = (stats.merge_groups(groups, types) for stats in (before, after))
         strategies = [decision.strategy for decision in decisions]
         norm, norm_after = (stats.as_read(group_norms(stats, strategies, types)) for stats in (old, new))
         peak, peak_after = (stats.as_read(stats.max_abs) for stats in (old, new))
-        # What the policy or a factor of 0 or NaN made zero was not rounded.
+        # Elements that the policy for NaN, or a factor of 0 or NaN, made zero were not rounded.
         rounded = [(factor := one.action.factor) is None or factor > 0 for one in decisions]
         lost = new.zeros - old.zeros - (old.nonfinite if plan.nonfinite == "zero" else 0)
         underflowed = np.where(rounded, np.maximum(lost, 0), 0)

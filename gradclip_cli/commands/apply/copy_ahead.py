@@ -1,8 +1,7 @@
-"""Writing while measuring: where nothing is above its threshold, one reading of a dump is enough.
+"""Copy pieces to the output while measuring, so that a dump with nothing above a threshold is read only once.
 
-What is read to be measured goes to the output as it is, until a group is seen to be above its threshold; of what does not
-change in the end, what has been written need not be copied again. A wrong guess only costs time: the second pass writes
-whatever changes, wherever it stands.
+Pieces are copied unchanged until a group turns out to be above its threshold. The second pass then need not copy again what is
+written already and does not change. A wrong guess only costs time: the second pass writes everything that changes.
 """
 
 from collections.abc import Sequence
@@ -24,13 +23,13 @@ if TYPE_CHECKING:
     from gradclip_cli.thresholds.rules import Threshold
 
 _MOST_FILES = 64
-"""Outputs that are begun stay open until all dumps are measured; they take at most a quarter of the descriptors."""
+"""The most outputs to begin early: they stay open until all dumps are measured, in at most 1/4 of the file descriptors."""
 
 Range = tuple[int, int]
 
 
 class ChangeGuess:
-    """Whether something in a file is going to change, as far as the pieces seen so far tell."""
+    """Guess from the pieces seen so far whether anything in a file is going to change."""
 
     def __init__(self, plan: ApplyPlan, tensors: Sequence[TensorSpec]) -> None:
         self._plan = plan
@@ -41,11 +40,11 @@ class ChangeGuess:
         self.changes = False
 
     def add(self, index: int, piece: PieceStats) -> None:
-        """Take a piece of a tensor into account."""
+        """Update the guess with a piece of a tensor."""
         self.changes = self.changes or any(piece.counts[2:]) or self._is_over(index, piece)
 
     def _is_over(self, index: int, piece: PieceStats) -> bool:
-        """Whether the pieces seen so far are above a threshold: those of the tensor alone, where it is not of the whole dump."""
+        """Return whether the pieces seen so far exceed the threshold: those of the dump, or for smaller groups of this tensor."""
         strategy, threshold = self._plan.of_layer(self._layers[index] if self._layers else "")
         if not isinstance(threshold, int | float):
             return False
@@ -66,7 +65,7 @@ class ChangeGuess:
 
 
 class EarlyOutput:
-    """One output, written while its input is measured; `written` are the bytes that stand there already."""
+    """An output written while its input is measured; `written` holds the byte ranges that are complete."""
 
     def __init__(self, plan: ApplyPlan, tensors: Sequence[TensorSpec], staged: Staged) -> None:
         self.staged = staged
@@ -75,7 +74,7 @@ class EarlyOutput:
         self._guess = ChangeGuess(plan, tensors)
 
     def observe(self, slab: Slab, raw: Raw, piece: PieceStats | None) -> None:
-        """Write a piece, unless what has been seen so far says that its group, or another, is going to change."""
+        """Write a piece, unless the pieces seen so far show that something in the file is going to change."""
         spec = self._tensors[slab.index]
         if self._guess.changes or piece is None or spec.offset is None:
             return
@@ -87,7 +86,7 @@ class EarlyOutput:
 
 
 class CopyAhead:
-    """The outputs that are begun before it is known what they will be."""
+    """The outputs that are begun before any decision is made."""
 
     def __init__(self, plan: ApplyPlan, outputs: Outputs) -> None:
         self._plan, self._outputs = plan, outputs
@@ -101,7 +100,7 @@ class CopyAhead:
         self._begun: dict[str, EarlyOutput] = {}
 
     def observer_for(self, format: Format, reader: Reader) -> PieceObserver | None:
-        """Begin the output of a file that is about to be measured, where it could become a copy of it."""
+        """Begin the output of a file about to be measured, and return its observer; None where a copy is of no use."""
         path = reader.file.path
         target = self._targets.get(path)
         if target is None or not format.copy_keeps_offsets or self._plan.format_of(path, target, format) is not format:
@@ -110,7 +109,7 @@ class CopyAhead:
         return begun.observe
 
     def stage(self, path: str, output: str) -> tuple[Staged, list[Range]]:
-        """Return the output of the file at `path`, and which bytes of it stand there already."""
+        """Return the output of the file at `path`, and the byte ranges that are already written."""
         begun = self._begun.get(path)
         return (begun.staged, begun.written) if begun is not None else (self._outputs.stage(output), [])
 
@@ -121,7 +120,7 @@ def _most_files() -> int:
 
 
 def _is_settled(plan: ApplyPlan) -> bool:
-    """Whether what is below its threshold stays as it is, and all thresholds are known."""
+    """Return whether all thresholds are numbers, and strategies leave what is below them unchanged."""
     rules: list[tuple[Strategy | None, Threshold | None]] = [
         (plan.strategy, plan.threshold),
         *((override.strategy, override.threshold) for override in plan.overrides),

@@ -1,4 +1,4 @@
-"""What is to be done to the dumps of a plan, once all of them are measured."""
+"""Decide what to do to the dumps of a plan, once all of them are measured."""
 
 import math
 import sys
@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from itertools import zip_longest
 from typing import NamedTuple
 
-from gradclip_cli.commands.apply.adaptive import replayed
+from gradclip_cli.commands.apply.adaptive import resolve_adaptive
 from gradclip_cli.commands.apply.groups import NormGroup, norm_groups
 from gradclip_cli.commands.apply.plan import ApplyPlan, Override
 from gradclip_cli.engine.series import check_taken, difference_notes, shapes_of, tensor_difference
@@ -22,14 +22,14 @@ from gradclip_cli.thresholds.rules import Rule, choose
 from gradclip_cli.thresholds.samples import NormSamples
 
 Chosen = dict[tuple[str, Rule | AdaptiveRule], float]
-"""The threshold of each rule in use, by the strategy's name and the rule; those of an adaptive rule stand in the groups themselves."""
+"""The threshold that each rule has chosen, by strategy name and rule; groups hold those of adaptive rules themselves."""
 
 _MOST = 8
-"""So many tensors with NaN or infinities are named."""
+"""The most tensors with NaN or infinities that an error names."""
 
 
 class Decision(NamedTuple):
-    """What is done to one group, and why."""
+    """What is done to one group, and by which strategy and threshold."""
 
     strategy: Strategy
     threshold: float | None
@@ -37,14 +37,14 @@ class Decision(NamedTuple):
 
 
 class DumpDecisions(NamedTuple):
-    """A dump, and what is to be done to each of its groups."""
+    """A dump, and the decision for each of its groups."""
 
     dump: MeasuredDump
     decisions: Sequence[tuple[NormGroup, Decision]]
 
     @property
     def actions(self) -> dict[int, Action]:
-        """What is done to each tensor that changes."""
+        """The action for each tensor that changes, by its index."""
         stats = self.dump.stats
         figures = list(zip(stats.max_abs.tolist(), stats.nan.tolist(), stats.infinite.tolist(), strict=True))
         return {
@@ -57,20 +57,20 @@ class DumpDecisions(NamedTuple):
 
 
 class Decisions(NamedTuple):
-    """What is done to each dump, the thresholds that rules chose for it, and what is odd about those."""
+    """The decisions for all dumps, the thresholds that rules have chosen, and notes on those for the user."""
 
     dumps: list[DumpDecisions]
     chosen: Chosen
     notes: list[str]
 
     def threshold(self, plan: ApplyPlan) -> float | None:
-        """Return the plan's own threshold, None where each step has another."""
+        """Return the threshold of the plan's own strategy; None where each step has its own."""
         if isinstance(plan.threshold, Rule):
             return self.chosen.get((plan.strategy.name, plan.threshold))
         return None if isinstance(plan.threshold, AdaptiveRule) else plan.threshold
 
     def different_dumps(self) -> list[str]:
-        """Note dumps of other shapes than the first, where one rule chose for all of them."""
+        """Note the dumps whose tensors differ from the first, where one rule chose a threshold for all of them."""
         if not self.chosen:
             return []
         dumps = [one.dump for one in self.dumps]
@@ -79,20 +79,20 @@ class Decisions(NamedTuple):
 
 
 def decide(plan: ApplyPlan, dumps: Sequence[MeasuredDump]) -> Decisions:
-    """Decide for all dumps, in the order of their steps; raise where the plan does not fit them."""
+    """Decide for all dumps, in the order of their steps; raise a GradclipError where the plan does not fit them."""
     check_taken(dumps, plan.selection)
     check_layers(dumps, plan.overrides)
     if plan.nonfinite == "error":
         refuse_nonfinite(dumps)
     paths = [dump.source.files[0] for dump in dumps]
-    groups, notes = replayed(plan, [norm_groups(dump, plan) for dump in dumps], paths)
+    groups, notes = resolve_adaptive(plan, [norm_groups(dump, plan) for dump in dumps], paths)
     chosen, more = choose_thresholds(plan, groups, paths)
     decided = [DumpDecisions(dump, decide_groups(plan, own, chosen)) for dump, own in zip(dumps, groups, strict=True)]
     return Decisions(decided, chosen, [*notes, *more])
 
 
 def check_layers(dumps: Sequence[MeasuredDump], overrides: Sequence[Override]) -> None:
-    """Raise where a pattern matches no layer of any dump."""
+    """Raise UsageError where the pattern of an override matches no layer of any dump."""
     layers = {layer for dump in dumps for layer in dump.layers} if overrides else set()
     for override in overrides:
         if not any(fnmatchcase(layer, override.pattern) for layer in layers):
@@ -101,7 +101,7 @@ def check_layers(dumps: Sequence[MeasuredDump], overrides: Sequence[Override]) -
 
 
 def refuse_nonfinite(dumps: Sequence[MeasuredDump]) -> None:
-    """Raise NonFiniteError if there are NaN or infinities, naming the tensors that hold them."""
+    """Raise NonFiniteError where any tensor holds NaN or infinities, and name the first few."""
     found = [(dump, dump.own_name(k), dump.stats[k]) for dump in dumps for k in dump.stats.with_nonfinite()]
     if not found:
         return
@@ -120,14 +120,16 @@ def refuse_nonfinite(dumps: Sequence[MeasuredDump]) -> None:
 def choose_thresholds(
     plan: ApplyPlan, groups: Sequence[list[NormGroup]], paths: Sequence[str] = ()
 ) -> tuple[Chosen, list[str]]:
-    """Choose the thresholds of rules over the norms that are compared with them in all dumps; note what is odd about them.
+    """Choose the threshold of each rule from the norms of all dumps that it limits; return notes on them, too.
 
-    `groups` are those of each dump, `paths` those of the dumps.
+    `groups` holds the groups of each dump, `paths` the file of each to name in errors.
     """
     first: dict[tuple[Strategy, Rule], str] = {}
     samples: dict[tuple[Strategy, Rule], list[float]] = {}
     if not any(groups) and isinstance(plan.threshold, Rule):
-        samples[plan.strategy, plan.threshold] = []  # none to choose from is an error, whatever would be done with it
+        samples[
+            plan.strategy, plan.threshold
+        ] = []  # having no norm to choose from is an error, even where there is nothing to clip
     for path, group in ((path, one) for own, path in zip_longest(groups, paths) for one in own):
         if isinstance(group.threshold, Rule):
             key = group.strategy, group.threshold
@@ -138,7 +140,7 @@ def choose_thresholds(
         for (s, rule), values in samples.items()
     }
     notes = [
-        f"-t {rule}: {strategy.name} has only one norm here, {plan.of_itself(strategy)}"
+        f"-t {rule}: {strategy.name} has only one norm here, {plan.with_single_norm(strategy)}"
         for (strategy, rule), values in samples.items()
         if len(values) == 1
     ]
@@ -146,7 +148,7 @@ def choose_thresholds(
 
 
 def decide_groups(plan: ApplyPlan, groups: Sequence[NormGroup], chosen: Chosen) -> list[tuple[NormGroup, Decision]]:
-    """Turn every group's norm into an action."""
+    """Decide for each group what to do, from its norm and its threshold."""
     found = []
     for group in groups:
         threshold = group.threshold

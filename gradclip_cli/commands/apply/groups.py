@@ -1,4 +1,4 @@
-"""Which tensors share a norm, and what that norm is."""
+"""Group the tensors that share a norm, and compute that norm."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -17,8 +17,8 @@ from gradclip_cli.thresholds.rules import Threshold
 class NormGroup(NamedTuple):
     """Tensors (indices into a dump) that share one norm, with the strategy and the threshold of their layers.
 
-    `norm` is what the strategy compares with its threshold, over the finite elements; `as_read` is NaN or infinite where
-    an element is.
+    The strategy compares `norm`, which covers the finite elements only, with its threshold; `as_read` is that norm, but NaN
+    or infinite where an element is.
     """
 
     strategy: Strategy
@@ -30,12 +30,12 @@ class NormGroup(NamedTuple):
     key: tuple[object, ...]  # the same in every dump
 
     def sample(self, plan: ApplyPlan) -> float:
-        """Return the norm as a rule takes it: not finite where an element is not, unless those are to be replaced by zero."""
+        """Return the norm that a rule takes: NaN or infinite where an element is, unless the plan replaces those by zero."""
         return self.norm if plan.nonfinite == "zero" else self.as_read
 
 
 def norm_groups(dump: MeasuredDump, plan: ApplyPlan) -> list[NormGroup]:
-    """Put every tensor that counts into its group."""
+    """Return the groups of a dump; each floating-point tensor that is selected is in one."""
     members: dict[tuple[object, ...], list[int]] = {}
     kinds: dict[tuple[object, ...], tuple[Strategy, Threshold | None]] = {}
     for layer, indices in dump.layers.items():
@@ -57,7 +57,7 @@ def norm_groups(dump: MeasuredDump, plan: ApplyPlan) -> list[NormGroup]:
 
 
 def group_norms(stats: StatsTable, strategies: Sequence[Strategy], types: NormTypes) -> NDArray[np.float64]:
-    """Return the norms of rows, each of the type that its strategy takes."""
+    """Return the norm of each row, float64, in the norm type of its strategy."""
     found = stats.norms(0, types[0])
     if len(types) == 1:
         return found

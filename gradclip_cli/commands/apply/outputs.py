@@ -1,4 +1,4 @@
-"""Where the outputs of `apply` go, and what they are called."""
+"""Choose where the outputs of `apply` go, and their names."""
 
 import os
 from collections import Counter
@@ -13,7 +13,7 @@ from gradclip_cli.text import printable
 
 
 def into_folder(inputs: Sequence[str], found: Sequence[DumpSource], output_format: str | None = None) -> bool:
-    """Whether outputs go into a directory: those of several dumps, of a directory (`inputs` are as given), or of a dump in shards."""
+    """Return whether outputs go into a directory: for several dumps, a directory (in `inputs` as given) or a dump in shards."""
     sharded = not all(source.layout.single for source in found)
     if sharded and output_format not in (None, "safetensors"):
         raise UsageError("a dump in shards keeps its format; leave out --output-format")
@@ -23,7 +23,7 @@ def into_folder(inputs: Sequence[str], found: Sequence[DumpSource], output_forma
 def outputs_for(
     sources: Sequence[DumpSource], output: str | None, *, in_place: bool, dry_run: bool, directory: bool
 ) -> tuple[DumpOutput | None, ...]:
-    """Name the output of each dump; several go into a directory, which is made if it is missing; `-` is standard output."""
+    """Return the output of each dump, None in a dry run; `-` is standard output. Raise UsageError where options disagree."""
     piped = any(STANDARD in source.files for source in sources)
     if piped and in_place:
         raise UsageError("standard input cannot be replaced; give -o OUTPUT rather than --in-place")
@@ -48,7 +48,7 @@ def _in_place(source: DumpSource) -> DumpOutput:
 
 
 def _in_folder(sources: Sequence[DumpSource], folder: str) -> tuple[DumpOutput, ...]:
-    """Name the outputs in a directory; a directory that is the only dump becomes that one."""
+    """Name the outputs in a directory; where the only dump is a directory, `folder` itself is its output."""
     if len(sources) == 1 and is_folder(sources[0].location):
         return (sources[0].layout.output_files(sources[0], folder),)
     return tuple(
@@ -58,7 +58,7 @@ def _in_folder(sources: Sequence[DumpSource], folder: str) -> tuple[DumpOutput, 
 
 
 def _kept_names(sources: Sequence[DumpSource]) -> list[str]:
-    """Name the outputs in a directory: as the inputs, with the folders of their steps where it takes those to tell them apart."""
+    """Name outputs after their inputs, together with the folders of their steps where names alone are not distinct."""
     kept = [[os.path.abspath(path) for path in source.layout.output_names(source)] for source in sources]
     names = [[os.path.basename(path) for path in paths] for paths in kept]
     if not _are_distinct(names) and all(

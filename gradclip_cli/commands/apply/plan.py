@@ -1,4 +1,4 @@
-"""The plan of `apply`."""
+"""The plan of `apply`, and its overrides by layer."""
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from gradclip_cli.formats.base import Format
 
 NONFINITE = ("error", "zero", "skip", "propagate")
-"""What `apply` may do with NaN and infinities."""
+"""The policies of `apply` for NaN and infinities."""
 
 
 @dataclass(frozen=True)
 class Override:
-    """A strategy, a threshold, or both, for the layers that match a pattern; None falls back to the command's own."""
+    """A strategy, a threshold, or both, for the layers that match a pattern; None means that of the plan."""
 
     pattern: str
     strategy: Strategy | None = None
@@ -37,12 +37,12 @@ class Override:
 
     @classmethod
     def of(cls, pattern: str, strategy: str | None = None, threshold: float | str | None = None) -> "Override":
-        """Make an override of names and texts; an empty name of a strategy is none."""
+        """Make an override from names and texts; an empty name means no strategy of its own."""
         return cls(pattern, find(strategy) if strategy else None, threshold_of(threshold))
 
     @classmethod
     def parse(cls, text: str) -> "Override":
-        """Parse `PATTERN=[STRATEGY][:THRESHOLD]`: cut at the last `=`, then at the first `:`, since rules may hold another."""
+        """Parse `PATTERN=[STRATEGY][:THRESHOLD]`: split at the last `=`, then at the first `:`, since a rule may hold a `:`."""
         pattern, equals, rest = text.rpartition("=")
         if not equals or not pattern:
             raise UsageError(f"{text!r} is not PATTERN=STRATEGY, PATTERN=STRATEGY:THRESHOLD or PATTERN=:THRESHOLD")
@@ -52,14 +52,14 @@ class Override:
 
 @dataclass(frozen=True)
 class ApplyPlan:
-    """A request to transform dumps; `outputs` holds a place for each input, or None where nothing is to be written."""
+    """A request to transform dumps; `outputs` holds the output of each input, or None in a dry run."""
 
     inputs: tuple[DumpSource, ...]
     outputs: tuple[DumpOutput | None, ...]
     strategy: Strategy
     threshold: Threshold | None = None
     overrides: tuple[Override, ...] = ()
-    norm: Norm | None = None  # None where the user said nothing
+    norm: Norm | None = None  # None unless the user has set it
     nonfinite: str = "error"
     selection: Selection = Selection()
     output_format: str | None = None
@@ -81,22 +81,22 @@ class ApplyPlan:
 
     @property
     def targets(self) -> list[str]:
-        """Every file that is to be written."""
+        """The paths of all files to be written."""
         return [target for output in self.outputs if output for target in (*output.files, *output.companions)]
 
     @property
     def is_piped(self) -> bool:
-        """Whether the output is standard output, so that nothing else can go there."""
+        """Whether the only output is standard output."""
         return self.targets == [STANDARD]
 
     @property
     def measured(self) -> Norm:
-        """The norm that is shown, and compared by strategies that take one."""
+        """The norm that the report shows, and that strategies compare unless they fix their own."""
         return self.norm or Norm()
 
     @property
     def norm_types(self) -> tuple[float, ...]:
-        """The norm types to be measured: the plan's own, and 2 beside it where a strategy always uses that."""
+        """The norm types to measure: the plan's own, and 2 as well where a strategy always uses the L2 norm."""
         wanted = self.measured.type
         always = [s for s in (self.strategy, *(o.strategy for o in self.overrides)) if s and not s.takes_norm]
         return (wanted, 2.0) if always and wanted != 2.0 else (wanted,)
@@ -111,7 +111,7 @@ class ApplyPlan:
         return self.strategy, self.threshold if self.strategy.takes_threshold else None
 
     def format_of(self, path: str, output: str, found: "Format") -> "Format":
-        """Return the format to write for an input: as asked for, or by the suffix of the output, or that of the input."""
+        """Return the format to write: the one asked for, or that of the output's suffix, or that of the input."""
         if output == path != STANDARD:
             if self.output_format not in (None, found.name):
                 raise UsageError(
@@ -121,8 +121,8 @@ class ApplyPlan:
             return found
         return by_name(self.output_format) if self.output_format else by_suffix(output) or found
 
-    def of_itself(self, strategy: Strategy) -> str:
-        """Say what comes of a threshold that is the one norm which is compared with it."""
+    def with_single_norm(self, strategy: Strategy) -> str:
+        """Say what a threshold does where it was chosen from a single norm, and so equals it."""
         if self.norm is not None and self.norm.epsilon and strategy.takes_norm:
             return f"so it is clipped by --epsilon {self.norm.epsilon:g} alone"
         return "so nothing will be clipped"

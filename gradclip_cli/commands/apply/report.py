@@ -1,4 +1,4 @@
-"""Assemble the report of `apply` from what was measured before and after."""
+"""Assemble the report of `apply` from the statistics before and after."""
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -18,21 +18,21 @@ from gradclip_cli.numerics import norms
 from gradclip_cli.numerics.statistics import TensorStats
 from gradclip_cli.reports.apply import ApplyDump, ApplyLayer, ApplyParam, ApplyReport, ApplyTotal
 from gradclip_cli.strategies import Group
-from gradclip_cli.text import count, listed
+from gradclip_cli.text import plural, shortlist
 
 Value = TypeVar("Value")
 
 
 def summarize(plan: ApplyPlan, decided: Decisions, written: Mapping[DumpSource, Written]) -> ApplyReport:
-    """Return the report of all dumps, with the notes on them: those on an output stand with the first dump in it."""
+    """Report all dumps, with notes; those on an output come after those on the first dump in it."""
     outputs = dict(zip(plan.inputs, plan.outputs, strict=True))
-    dumps, notes, told = [], list(decided.notes), set[DumpSource]()
+    dumps, notes, seen = [], list(decided.notes), set[DumpSource]()
     for one in decided.dumps:
         source = one.dump.source
         summary = ApplySummary(one, written[source].rewritten, plan)
         dumps.append(summary.report(outputs[source]))
-        notes += [*one.dump.notes, *(() if source in told else written[source].notes), *summary.notes()]
-        told.add(source)
+        notes += [*one.dump.notes, *(() if source in seen else written[source].notes), *summary.notes()]
+        seen.add(source)
     notes += [*decided.different_dumps(), *ranks.hint(plan.inputs)]
     norm = plan.measured
     return ApplyReport(
@@ -47,7 +47,7 @@ def summarize(plan: ApplyPlan, decided: Decisions, written: Mapping[DumpSource, 
 
 
 class ApplySummary:
-    """One dump, before and after; the rows of its report are made when they are looked at."""
+    """One dump before and after; the rows of its report are made on access."""
 
     def __init__(self, decided: DumpDecisions, after: Rewritten, plan: ApplyPlan) -> None:
         self._dump, self._decisions = decided
@@ -58,7 +58,7 @@ class ApplySummary:
         self._left_out = self._dump.left_out
 
     def report(self, output: DumpOutput | None) -> ApplyDump:
-        """Return the report of this dump; layers in natural order, tensors with their layer, those that do not count last."""
+        """Report this dump: layers in natural order, tensors by layer, and last the tensors that are left out."""
         dump, layout = self._dump, self._dump.source.layout
         return ApplyDump(
             input=dump.source.label,
@@ -71,17 +71,17 @@ class ApplySummary:
         )
 
     def notes(self) -> list[str]:
-        """Say what a person should know beside the figures: norms of zero, and elements that were rounded to zero."""
+        """Note what figures do not show: layers of norm 0 that stay as they are, and elements rounded to zero."""
         path, lost, notes = self._dump.source.location, self._params.underflowed, []
         if renormalized := self._renormalized():
-            notes.append(f"{path}: norm 0, left as it is: {listed(renormalized)}")
+            notes.append(f"{path}: norm 0, left as it is: {shortlist(renormalized)}")
         if lost.any():
             which = [self._dump.own_name(self._params.groups[k][0]) for k in np.flatnonzero(lost).tolist()]
-            notes.append(f"{path}: {count(int(lost.sum()), 'element')} rounded to zero in {listed(which)}")
+            notes.append(f"{path}: {plural(int(lost.sum()), 'element')} rounded to zero in {shortlist(which)}")
         return notes
 
     def _renormalized(self) -> list[str]:
-        """Note the layers that were to be divided by a norm of 0."""
+        """Return the layers that a strategy should have divided by their norm, which is 0."""
         if not any(group.strategy.name.startswith("renormalize") for group, _ in self._decisions):
             return []
         names, found = list(self._dump.layers), self._layers
@@ -101,11 +101,11 @@ class ApplySummary:
         return BeforeAfter.of(groups, decisions, self._dump.stats, self._after, self._plan)
 
     def _decision(self, figures: BeforeAfter, k: int) -> Decision:
-        """Return what was decided of the first tensor in a group."""
+        """Return the decision for group `k`, which is that for its first tensor."""
         return self._of[figures.groups[k][0]]
 
     def _clipped(self, indices: Sequence[int]) -> int:
-        """How many elements of a tensor were clipped: all, or one by one."""
+        """Count the clipped elements of a tensor: all or none of them where it has a factor."""
         factor = self._of[indices[0]].action.factor
         if factor is None or factor == 1:
             return sum([self._single.get(index, 0) for index in indices]) if self._single else 0
@@ -138,7 +138,7 @@ class ApplySummary:
         )
 
     def _excluded_param(self, index: int) -> ApplyParam:
-        """Make the row of a tensor that does not count."""
+        """Make the row of a tensor that is left out, without figures."""
         spec, place = self._dump.tensors[index], self._dump.places[index]
         return ApplyParam(
             name=self._dump.own_name(index),
@@ -204,5 +204,5 @@ def _norm(stats: TensorStats, p: float) -> float:
 
 
 def _in_common(values: Sequence[Value | None]) -> Value | None:
-    """Return the value that all have in common, if there is one; by their text, since NaN is not equal to itself."""
+    """Return the value that all share, or None; compare by repr, since NaN does not equal itself."""
     return values[0] if len(values) == 1 or len(set(map(repr, values))) == 1 else None

@@ -1,4 +1,4 @@
-"""The second pass: each input is read again, changed as decided, and written."""
+"""The second pass: read each input again, change it as decided, and write it."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -19,20 +19,20 @@ from gradclip_cli.strategies.actions import Action
 
 
 class Written(NamedTuple):
-    """What became of an input: the tensors that changed, and what a person should know of its output."""
+    """The result for one input: the tensors that changed, and notes on the output for the user."""
 
     rewritten: Rewritten
     notes: list[str]
 
 
 class DumpRewriter:
-    """Writes inputs as a plan says, or only does the arithmetic where there is no output."""
+    """Rewrite inputs as a plan says; in a dry run do the arithmetic only."""
 
     def __init__(self, plan: ApplyPlan, run: Run, outputs: Outputs, ahead: CopyAhead) -> None:
         self._plan, self._run, self._outputs, self._ahead = plan, run, outputs, ahead
 
     def rewrite(self, decided: Sequence[DumpDecisions]) -> dict[DumpSource, Written]:
-        """Write every input as decided for the dumps in it."""
+        """Rewrite each input by the decisions for its dumps; return the result for each."""
         inside: dict[DumpSource, list[DumpDecisions]] = {}
         for one in decided:
             inside.setdefault(one.dump.source, []).append(one)
@@ -42,7 +42,7 @@ class DumpRewriter:
         }
 
     def _input(self, dump: MeasuredDump, output: DumpOutput | None, actions: Mapping[int, Action]) -> Written:
-        """Write the files of an input, and copy what goes with them."""
+        """Rewrite the files of an input, and copy its companion files."""
         source = dump.source
         source.layout.check_unchanged(source)
         targets = [None] * len(dump.files) if output is None else output.files
@@ -69,23 +69,23 @@ class DumpRewriter:
         staged, written = self._ahead.stage(opened.path, target)
         to = self._plan.format_of(opened.path, target, format)
         if to is format:
-            writer, lost = format.rewrite(reader, actions.keys(), staged.fd, target), []
+            writer, not_convertible = format.rewrite(reader, actions.keys(), staged.fd, target), []
         else:
-            writer, lost = to.convert(reader.tensors, staged.fd, target), _not_convertible(reader, target)
+            writer, not_convertible = to.convert(reader.tensors, staged.fd, target), _not_convertible(reader, target)
         rewriter = self._rewriter(opened, actions)
         with closing(writer):
             rewritten = rewriter._replace(writer=writer, fd=staged.fd, output=target, written=written).run()
             writer.finish()
         reader.verify()
         self._outputs.complete(staged)
-        return Written(rewritten, [*lost, *writer.notes])
+        return Written(rewritten, [*not_convertible, *writer.notes])
 
     def _rewriter(self, opened: OpenFile, actions: Mapping[int, Action]) -> Rewriter:
         types, run = self._plan.norm_types, self._run
         return Rewriter(opened.portable, None, -1, "", actions, types, run.workers, run.progress)
 
     def _copy(self, path: str, target: str) -> None:
-        """Copy a file as it is."""
+        """Copy a file unchanged."""
         with InputFile(path) as file:
             staged = self._outputs.stage(target)
             copy_at(file, 0, staged.fd, 0, file.size, target)
@@ -98,5 +98,5 @@ def _actions(decided: Sequence[DumpDecisions]) -> dict[int, Action]:
 
 
 def _not_convertible(reader: Reader, output: str) -> list[str]:
-    """Name what another format cannot hold."""
+    """Note what the format of the output cannot hold."""
     return [f"{output}: left out, since its format cannot hold it: {what}" for what in reader.extras()]

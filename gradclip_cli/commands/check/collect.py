@@ -1,4 +1,4 @@
-"""A series of dumps, read one after the other in the order of their steps, and reduced to the figures that checks look at."""
+"""Read the dumps of a series in the order of their steps, and reduce each to the figures that checks use."""
 
 import os
 from collections.abc import Sequence
@@ -22,11 +22,11 @@ from gradclip_cli.text import printable
 from gradclip_cli.thresholds.samples import Matrix
 
 _OWN = 9
-"""Figures of a tensor before those for each dtype: the matrices of `Figures` from `elements` to `same`."""
+"""Figures of a tensor that precede those for each target dtype: the matrices `elements` to `same` of `Figures`."""
 
 
 class DumpFigures(NamedTuple):
-    """The figures of one dump: a row for each of them, and a column for each tensor; of the elements nothing is kept."""
+    """The figures of one dump, float64: a row for each figure, a column for each tensor."""
 
     source: DumpSource
     step: int | None
@@ -35,7 +35,7 @@ class DumpFigures(NamedTuple):
 
 
 class Collected(NamedTuple):
-    """The figures of the dumps that could be read, and what was wrong with the others."""
+    """The figures of the dumps that could be read, and the errors of the others."""
 
     dumps: list[DumpFigures]
     notes: list[str]
@@ -43,7 +43,7 @@ class Collected(NamedTuple):
 
 
 def collect(plan: CheckPlan, run: Run) -> Collected:
-    """Reduce dumps to figures; of the dump before only what its header says is kept."""
+    """Reduce dumps to figures; keep no elements, and statistics of the previous dump only."""
     found = Collected([], [], [])
     before: MeasuredDump | None = None
     first, unlike = dict[str, tuple[int, ...] | None](), list[tuple[str, str]]()
@@ -72,7 +72,7 @@ def collect(plan: CheckPlan, run: Run) -> Collected:
 def _measure(
     source: DumpSource, before: MeasuredDump | None, plan: CheckPlan, run: Run
 ) -> tuple[RangeCounts, list[MeasuredDump], list[set[str]]]:
-    """Measure the dumps in a file; return what is out of range in each, and what is the same in each as in the one before it."""
+    """Measure the dumps of a source; return values out of range, the dumps, and the tensors unchanged since the one before."""
     counts = RangeCounts(targets(plan), run.workers.work)
     dumps = measure_series(source, TYPES, run, counts.observer_for)
     same = [_same(one, other, plan, run) for one, other in zip([before, *dumps], dumps, strict=False)]
@@ -80,7 +80,7 @@ def _measure(
 
 
 def targets(plan: CheckPlan) -> tuple[str, ...]:
-    """Return the dtypes in which values are to be counted that leave their range."""
+    """Return the dtypes whose range values are to be checked against."""
     return plan.limits.underflow_dtype if "underflow" in plan.rules else ()
 
 
@@ -92,7 +92,7 @@ def _same(before: MeasuredDump | None, dump: MeasuredDump, plan: CheckPlan, run:
 
 
 def _reduce(dump: MeasuredDump, step: int | None, counts: RangeCounts, same: set[str]) -> DumpFigures:
-    """Reduce a dump to its figures; pieces of one tensor are one."""
+    """Reduce a dump to its figures, merging the pieces of each tensor."""
     named = dump.named
     tensors = [Tensor(name, *dump.places[indices[0]]) for name, indices in named.items()]
     stats = dump.stats.merge_groups(list(named.values()), TYPES)
@@ -109,7 +109,7 @@ def _reduce(dump: MeasuredDump, step: int | None, counts: RangeCounts, same: set
 
 
 def series_figures(dumps: Sequence[DumpFigures], targets: Sequence[str]) -> Figures:
-    """Put the figures of dumps together; tensors are matched by name, and any dump may lack some."""
+    """Stack the figures of dumps, matching tensors by name; a tensor that a dump lacks has zeros there."""
     known = {tensor.name: tensor for one in reversed(dumps) for tensor in one.tensors}
     tensors = sorted(known.values(), key=lambda tensor: (natural(tensor.layer), natural(tensor.name)))
     column = {tensor.name: k for k, tensor in enumerate(tensors)}

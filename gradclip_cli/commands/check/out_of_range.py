@@ -1,6 +1,7 @@
-"""How many values a narrower dtype would lose: counted on stored bits, which are in the order of the magnitudes.
+"""Count the values that underflow or overflow in a narrower dtype.
 
-Values are rounded to nearest even, as frameworks do, so what is just below the smallest normal number becomes that.
+Counts compare the stored bits without the sign, which sort as the magnitudes do. Values round to nearest even, as in frameworks,
+so one just below the smallest normal number becomes that number.
 """
 
 import math
@@ -24,10 +25,10 @@ _NAMED = {dtype.name: dtype for dtype in FLOATS}
 
 
 class RangeCounts:
-    """Counts for each tensor of a dump and target: values below the smallest normal number, zeros too, and values that overflow.
+    """Counts for each tensor of a dump and each target: values below the smallest normal number, and values that overflow.
 
-    A target is the name of a dtype, or `stored` for the one that a tensor is stored in. Infinities and NaN count among what
-    overflows. It follows the files of the dump one after the other, and is told of pieces by several threads, in any order.
+    A target is the name of a dtype, or `stored` for that of the tensor. Zeros count as below, infinities and NaN as overflow.
+    Files must be observed in the order of the dump; their pieces may come in any order, from several threads.
     """
 
     def __init__(self, targets: Sequence[str], work: Workspace) -> None:
@@ -38,7 +39,7 @@ class RangeCounts:
         self._lock = threading.Lock()
 
     def observer_for(self, format: Format, reader: Reader) -> PieceObserver | None:
-        """Count in all that is read of a file, if there is anything to be counted."""
+        """Return the observer that counts in the pieces of a file; None where there are no targets."""
         specs, start = reader.tensors, self._tensors
         self._tensors += len(specs)
 
@@ -48,43 +49,43 @@ class RangeCounts:
         return observe if self.targets else None
 
     def count(self, specs: Sequence[TensorSpec], start: int, slab: Slab, raw: Raw) -> None:
-        """Count in a slab that has been read of a file whose tensors are those of the dump from `start` on."""
-        for index, part in _tensors(specs, slab, raw):
+        """Count in a slab of a file; the tensors of the file are those of the dump from index `start` on."""
+        for index, part in _split(specs, slab, raw):
             found = [_count(part, specs[index].dtype, target, self._work) for target in self.targets]
             with self._lock:
                 known = self._counts.get(start + index)
-                self._counts[start + index] = found if known is None else _added(known, found)
+                self._counts[start + index] = found if known is None else _add_counts(known, found)
 
     def of(self, indices: Sequence[int]) -> list[tuple[int, int]]:
-        """Return the counts of a tensor, all its pieces together, for each target."""
-        return reduce(_added, (self._counts[index] for index in indices)) if self.targets else []
+        """Return the counts (below, overflow) of a tensor for each target, summed over its pieces."""
+        return reduce(_add_counts, (self._counts[index] for index in indices)) if self.targets else []
 
 
-class _Words(NamedTuple):
-    """Stored bits, without the sign: of the smallest normal number of a target, and of the first to overflow there."""
+class _RangeBits(NamedTuple):
+    """Stored bits, without the sign, of the smallest value that is normal in a target, and of the smallest that overflows."""
 
     low: int
     high: int
 
 
 @cache
-def words(dtype: DType, target: str) -> _Words:
-    """Return where the values of `dtype` leave the range of `target`."""
+def range_bits(dtype: DType, target: str) -> _RangeBits:
+    """Return the bits at which values of `dtype` leave the range of `target`."""
     to = dtype if target == STORED else _NAMED[target]
     if to.name == dtype.name:
-        return _Words(1 << _mantissa(dtype), _infinite(dtype))
+        return _RangeBits(1 << _mantissa(dtype), _infinite(dtype))
     bias = (1 << (to.exponent - 1)) - 1
     low = math.ldexp(1 - 2.0 ** (-to.mantissa - 1), 1 - bias)
     top = int(overflow_bits(to)) - 1
     step = float(values_of(to)[top] - values_of(to)[top - 1])
     high = float(values_of(to)[top]) + step / 2
-    if top % 2 == 0:  # a tie is rounded to what is even, and here that is finite
+    if top % 2 == 0:  # a tie rounds to even, which here is the finite value
         high = math.nextafter(high, math.inf)
-    return _Words(_first(low, dtype), _first(high, dtype))
+    return _RangeBits(_first(low, dtype), _first(high, dtype))
 
 
 def _first(value: float, dtype: DType) -> int:
-    """Return the bits of the smallest number of a dtype that is at least `value`; those of infinity if there is none."""
+    """Return the bits of the smallest number of a dtype that is at least `value`, or of infinity where there is none."""
     if dtype.narrow:
         return int(np.searchsorted(values_of(dtype)[: _infinite(dtype)], value))
     kind = np.dtype(dtype.name).type
@@ -104,12 +105,12 @@ def _infinite(dtype: DType) -> int:
     return int(np.array(np.inf, dtype.name).view(f"u{dtype.itemsize}"))
 
 
-def _added(a: list[tuple[int, int]], b: list[tuple[int, int]]) -> list[tuple[int, int]]:
+def _add_counts(a: list[tuple[int, int]], b: list[tuple[int, int]]) -> list[tuple[int, int]]:
     return [(low_a + low_b, high_a + high_b) for (low_a, high_a), (low_b, high_b) in zip(a, b, strict=True)]
 
 
-def _tensors(specs: Sequence[TensorSpec], slab: Slab, raw: Raw) -> Iterator[tuple[int, Raw]]:
-    """Cut what was read of small tensors that lie side by side; yield them by index."""
+def _split(specs: Sequence[TensorSpec], slab: Slab, raw: Raw) -> Iterator[tuple[int, Raw]]:
+    """Yield the index and the bytes of each tensor in a slab."""
     if slab.count == 1:
         yield slab.index, raw
         return
@@ -125,5 +126,5 @@ def _count(raw: Raw, dtype: DType, target: str, work: Workspace) -> tuple[int, i
     if dtype.swapped:
         bits = bits.byteswap()
     np.bitwise_and(bits, (1 << (8 * dtype.itemsize - 1)) - 1, out=size)
-    low, high = words(dtype, target)
+    low, high = range_bits(dtype, target)
     return int(np.count_nonzero(size < low)), int(np.count_nonzero(size >= high))

@@ -9,19 +9,19 @@ from gradclip_cli.commands.plans import CheckPlan
 from gradclip_cli.engine.run import Run
 from gradclip_cli.inputs.layouts import ranks
 from gradclip_cli.reports.check import CheckReport, Finding
-from gradclip_cli.text import count
+from gradclip_cli.text import plural
 
-_FEW = 4
-"""So many dumps are named one by one."""
+_MOST = 4
+"""The most dumps that a finding names one by one."""
 
 
 def check(plan: CheckPlan, run: Run) -> CheckReport:
-    """Read dumps one after the other, and apply the checks to their figures."""
+    """Reduce dumps to figures, and apply the checks to them."""
     return report(plan, collect(plan, run), ranks.hint(plan.inputs))
 
 
 def report(plan: CheckPlan, collected: Collected, notes: Sequence[str] = ()) -> CheckReport:
-    """Apply the checks to what was read; `notes` are those on the inputs."""
+    """Apply the checks to the figures of a series; `notes` are those on the inputs."""
     dumps = collected.dumps
     figures = series_figures(dumps, targets(plan))
     inputs = [one.source.label for one in dumps]
@@ -33,7 +33,7 @@ def report(plan: CheckPlan, collected: Collected, notes: Sequence[str] = ()) -> 
             *_place(one, figures),
             one.value,
             one.limit,
-            one.message + _often(one.dumps, figures.dumps),
+            one.message + _recurrence(one.dumps, figures.dumps),
         )
         for check, one in findings(plan.rules, figures, plan.limits)
     ]
@@ -46,10 +46,10 @@ def _place(one: Found, figures: Figures) -> tuple[str | None, str | None]:
     return figures.tensors[one.tensor].layer, figures.tensors[one.tensor].param
 
 
-def _often(rows: Sequence[int], dumps: Sequence[str]) -> str:
-    """Say in how many dumps the same was found."""
+def _recurrence(rows: Sequence[int], dumps: Sequence[str]) -> str:
+    """Say in how many dumps the same problem was found; empty for one."""
     if len(rows) == 1:
         return ""
     names = [dumps[row] for row in rows]
-    which = ", ".join(names) if len(rows) <= _FEW else f"{names[0]} to {names[-1]}"
-    return f" (in {len(rows):,} of {count(len(dumps), 'dump')}: {which})"
+    which = ", ".join(names) if len(rows) <= _MOST else f"{names[0]} to {names[-1]}"
+    return f" (in {len(rows):,} of {plural(len(dumps), 'dump')}: {which})"

@@ -1,4 +1,4 @@
-"""Which tensors of a dump have the values of the dump before: told by their norms, and by their elements only where those agree."""
+"""Find the tensors that have the same values as in the previous dump; compare elements only where their norms agree."""
 
 import math
 from collections.abc import Iterator
@@ -14,13 +14,13 @@ from gradclip_cli.numerics.differences import Tolerance
 from gradclip_cli.numerics.statistics import TensorStats
 
 TYPES: NormTypes = (2.0, 1.0)
-"""The norms that have to be measured to tell."""
+"""The norm types that must be measured for this comparison."""
 
 _ROUNDING = 1 + 1e-9
 
 
 class _Files(NamedTuple):
-    """A file of either dump, and the tolerance for tensors in them."""
+    """A file of each dump, and the tolerance for the tensors in them."""
 
     before: DumpFile
     after: DumpFile
@@ -28,9 +28,9 @@ class _Files(NamedTuple):
 
 
 def unchanged(before: MeasuredDump, after: MeasuredDump, within: Tolerance, run: Run) -> set[str]:
-    """Name the tensors of `after` with the values that they have in `before`; all zeros, or any NaN, do not count.
+    """Return the names of the tensors of `after` that have the same values in `before`; all zeros, or any NaN, do not count.
 
-    Of a tensor in pieces, each has to be the same.
+    All pieces of a tensor must be the same.
     """
     files: dict[_Files, list[tuple[int, int]]] = {}
     names, changed = set(), set()
@@ -51,7 +51,7 @@ def unchanged(before: MeasuredDump, after: MeasuredDump, within: Tolerance, run:
 
 
 def may_be_equal(before: TensorStats, after: TensorStats, within: Tolerance) -> bool:
-    """Tell from norms if two tensors could have the same values: norms differ at most as much as what lies between does."""
+    """Return whether two tensors may have the same values, by norms: |‖b‖ - ‖a‖| is at most ‖b - a‖ (triangle inequality)."""
     if before.elements != after.elements or before.nonfinite or after.nonfinite or not before.max_abs:
         return False
     size = before.elements
@@ -66,7 +66,7 @@ def may_be_equal(before: TensorStats, after: TensorStats, within: Tolerance) -> 
 
 
 def _candidates(before: MeasuredDump, after: MeasuredDump, within: Tolerance) -> Iterator[tuple[int, int, Tolerance]]:
-    """Yield the tensors, or the pieces of them, that could be the same, by index."""
+    """Yield the pairs of tensors or pieces that may be equal, by index in each dump, with their tolerance."""
     pairs = [(before.named.get(name, []), indices) for name, indices in after.named.items()]
     alike = [
         (olds, indices)
@@ -76,7 +76,7 @@ def _candidates(before: MeasuredDump, after: MeasuredDump, within: Tolerance) ->
     left = before.stats.merge_groups([olds for olds, _ in alike], TYPES)
     right = after.stats.merge_groups([indices for _, indices in alike], TYPES)
     for (olds, indices), old, new in zip(alike, left.values(), right.values(), strict=True):
-        # Where most of a tensor is below the absolute tolerance, that would call anything the same.
+        # An absolute tolerance above most elements of a tensor would call any values the same.
         mean = norms.norm(old.powers[1], 1.0) / max(1, old.elements)
         own = within if mean > within.atol else within._replace(atol=0.0)
         if may_be_equal(old, new, own):
@@ -84,6 +84,6 @@ def _candidates(before: MeasuredDump, after: MeasuredDump, within: Tolerance) ->
 
 
 def _only(opened: OpenFile, file: DumpFile, dump: MeasuredDump, indices: list[int]) -> dict[str, StoredTensor]:
-    """Take some tensors of a file, by the names that they have in the dump."""
+    """Return some tensors of a file, by their names in the dump."""
     own = opened.tensors
     return {dump.tensors[k].name: StoredTensor(opened.portable, own[k - file.start]) for k in indices}

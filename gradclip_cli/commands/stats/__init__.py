@@ -1,1 +1,1 @@
-"""`stats`: `collect` alone knows dumps, the rest norm tables; a new figure of a series is a module here, and a line in `report`."""
+"""`stats`: only `collect` reads dumps, the rest works on norm tables. To add a figure, add a module and a line in `report`."""

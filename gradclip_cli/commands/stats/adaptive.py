@@ -1,4 +1,4 @@
-"""What an adaptive rule would have done to a series: the threshold of every step, and what it would have clipped."""
+"""Replay an adaptive rule over a series: the threshold of each step, and what it would have clipped."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -10,7 +10,7 @@ from gradclip_cli.errors import InputError
 from gradclip_cli.reports.stats import ReplayGroup, ReplayStep, Suggestion
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.strategies.actions import group_factors
-from gradclip_cli.text import count
+from gradclip_cli.text import plural
 from gradclip_cli.thresholds.adaptive import AdaptiveRule, replay
 from gradclip_cli.thresholds.base import require
 from gradclip_cli.thresholds.exact_sums import exact_sum
@@ -20,14 +20,14 @@ from gradclip_cli.thresholds.samples import Matrix
 
 
 def thresholds(rule: AdaptiveRule, table: NormTable) -> Matrix:
-    """Return the threshold of every step of every group, each of which has a history of its own; inf where there is none."""
+    """Return the thresholds of a rule, steps × groups; inf where there is none. Each group has a history of its own."""
     columns = [replay(rule, column) for column in table.norms.T.tolist()]
     found = np.array(columns).T.reshape(table.norms.shape)
     return np.where(found > 0, found, np.inf)
 
 
 class AdaptiveRun:
-    """The norms that one strategy compares, and with what: inf where a step has no threshold."""
+    """An adaptive rule replayed for one strategy: its norms and thresholds (inf where there is none), steps × groups."""
 
     def __init__(self, strategy: Strategy, rule: AdaptiveRule, table: NormTable, epsilon: float) -> None:
         self._strategy, self._rule, self._table = strategy, rule, table
@@ -41,7 +41,7 @@ class AdaptiveRun:
         return np.where(self._table.finite, factors, np.nan)
 
     def suggestion(self) -> Suggestion:
-        """Say what the rule would have done, and with one group only which threshold the last step has."""
+        """Report what the rule would have done and, where there is only one group, the threshold of the last step."""
         samples, name, rule = self._table.samples, self._strategy.name, str(self._rule)
         try:
             require(self._rule, samples, name)
@@ -54,7 +54,7 @@ class AdaptiveRun:
         return Suggestion(name, rule, summary.count, threshold, *_rate_and_mean(self._factors), band, note)
 
     def steps(self, steps: Sequence[Step]) -> list[ReplayStep]:
-        """Say step by step what became of the only group; of several groups there is too much to say."""
+        """Return a row for each step of the only group; nothing where there are several groups."""
         if self._strategy.group is not Group.DUMP:
             return []
         columns = (matrix[:, 0].tolist() for matrix in (self._table.norms, self._thresholds, self._factors))
@@ -64,7 +64,7 @@ class AdaptiveRun:
         ]
 
     def groups(self) -> list[ReplayGroup]:
-        """Say of every layer or tensor what the last step has, and what became of all of its steps."""
+        """Return a row for each layer or tensor: its last norm and threshold, and its clip rate over all steps."""
         if self._strategy.group is Group.DUMP or not self._table.groups:
             return []
         finite = self._table.finite.sum(axis=0).tolist()
@@ -77,16 +77,16 @@ class AdaptiveRun:
     def _notes(self) -> list[str]:
         notes = [self._of_the_last_step()]
         if len(self._thresholds) < MIN_STEPS:
-            notes.append(f"only {count(len(self._thresholds), 'step')}")
+            notes.append(f"only {plural(len(self._thresholds), 'step')}")
         if self._table.samples.nonfinite:
-            notes.append(f"{count(self._table.samples.nonfinite, 'NaN or infinite norm')} left out")
+            notes.append(f"{plural(self._table.samples.nonfinite, 'NaN or infinite norm')} left out")
         return notes
 
     def _of_the_last_step(self) -> str:
-        """Say what a person should know of the threshold that is given, or why there is none."""
+        """Explain the threshold of the last step, or why there is none."""
         steps = int(self._table.finite.sum(axis=0).max())
         if np.isinf(self._thresholds).all() and steps <= self._rule.warm_up:
-            return f"no threshold yet: nothing is clipped in the warm-up of {count(self._rule.warm_up, 'step')}"
+            return f"no threshold yet: nothing is clipped in the warm-up of {plural(self._rule.warm_up, 'step')}"
         if self._thresholds.shape[1] > 1:
             return "no single threshold: each group has its own at each step"
         if np.isinf(self._thresholds[-1, 0]):
@@ -99,7 +99,7 @@ def _clipped(factor: float) -> tuple[float | None, bool | None]:
 
 
 def _rate_and_mean(factors: Matrix) -> tuple[float | None, float | None]:
-    """Return clip rate and mean factor of the norms that are finite."""
+    """Return the clip rate and the mean factor of the finite norms; None where there are none."""
     finite = factors[np.isfinite(factors)]
     if not finite.size:
         return None, None

@@ -1,4 +1,4 @@
-"""Which threshold to take of a series: by which rule, and of which of its norms."""
+"""Choose the threshold to recommend: by which rule, and from which norms."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -10,34 +10,36 @@ from gradclip_cli.thresholds.base import EXPLODING_FACTOR, Summary
 from gradclip_cli.thresholds.rules import OUTLIER_SENSITIVE, ROBUST, RULES, Rule, choose
 from gradclip_cli.thresholds.samples import NormSamples
 
-_LED = 3.0
-"""A few norms lead the mean where it is above so many times the median, or the mean of what does not explode."""
+_OUTLIER_RATIO = 3.0
+"""A few norms lead the mean where it is above this multiple of the median, or of the mean without explosions."""
 
 
-class Known(NamedTuple):
-    """The norms of a strategy: all; those above 0, if most are `zeros`, and else all; which of them do not explode.
+class NormFacts(NamedTuple):
+    """The norms of a strategy, and facts about them.
 
-    `summary` is that of `some`, whose mean is `led` by a few of them or not.
+    `zeros`: more than half are 0, and `some` and `without_spikes` leave zeros out. `some` holds the norms to choose from,
+    `without_spikes` those that do not explode, `summary` describes `some`. `led`: a few norms lead the mean of `some`.
     """
 
     all: NormSamples
     some: NormSamples
-    calm: NormSamples
+    without_spikes: NormSamples
     summary: Summary
     zeros: bool
     led: bool
 
     @classmethod
-    def of(cls, every: NormSamples, calm: NormSamples) -> "Known":
-        """Tell what is known from all norms, and from those that do not explode."""
+    def of(cls, every: NormSamples, without_spikes: NormSamples) -> "NormFacts":
+        """Derive the facts from all norms, and from those that do not explode."""
         zeros = not every.summary().median
-        some, calm = (every.above_zero(), calm.above_zero()) if zeros else (every, calm)
+        some, quiet = (part.above_zero() if zeros else part for part in (every, without_spikes))
         summary = some.summary()
-        return cls(every, some, calm, summary, zeros, summary.mean > _LED * min(summary.median, calm.summary().mean))
+        led = summary.mean > _OUTLIER_RATIO * min(summary.median, quiet.summary().mean)
+        return cls(every, some, quiet, summary, zeros, led)
 
 
 class Choice(NamedTuple):
-    """A threshold that was chosen, by which rule and of which norms; `reason` says why there is none."""
+    """A chosen threshold; `rule` names the rule and the norms it was applied to, `reason` says why there is no threshold."""
 
     rule: str
     threshold: float | None
@@ -46,38 +48,43 @@ class Choice(NamedTuple):
 
 
 def choice_of(one: Candidate) -> Choice:
-    """Return what a rule has been found to choose from all norms."""
+    """Convert a candidate, which a rule has chosen from all norms."""
     return Choice(one.rule, one.threshold, one.clip_rate or 0.0, one.reason or "")
 
 
-def _choose(strategy: Strategy, rule: Rule, samples: NormSamples, known: Known, epsilon: float, which: str) -> Choice:
-    """Choose by a rule from some of the norms, and say how many of all are clipped."""
+def _choose(
+    strategy: Strategy, rule: Rule, samples: NormSamples, facts: NormFacts, epsilon: float, which: str
+) -> Choice:
+    """Choose by a rule from the norms `samples`, described by `which`; the clip rate is that of all norms."""
     try:
         threshold = choose(rule, samples, strategy.name)
     except InputError as error:
         return Choice(str(rule), None, 0.0, error.message)
-    return Choice(f"{rule} of what {which}", threshold, known.all.clip_rate(threshold, epsilon))
+    return Choice(f"{rule} of what {which}", threshold, facts.all.clip_rate(threshold, epsilon))
 
 
 def choose_threshold(
     strategy: Strategy,
     rule: Rule,
-    known: Known,
+    facts: NormFacts,
     epsilon: float,
     offered: Mapping[str, Candidate],
     *,
     exploded: bool,
 ) -> Choice:
-    """Choose by the rule, the robust one or the mean; where that would be the threshold of an explosion, by what is calm."""
-    wanted = ROBUST if known.led and rule.name in OUTLIER_SENSITIVE else rule
+    """Choose by the rule, by the robust one where outliers lead the mean, or else by the mean.
+
+    Where that gives the threshold of an explosion, choose by the rule from the norms that do not explode.
+    """
+    wanted = ROBUST if facts.led and rule.name in OUTLIER_SENSITIVE else rule
     zeros = "is not 0"
     choices = [
-        _choose(strategy, one, known.some, known, epsilon, zeros) if known.zeros else choice_of(offered[str(one)])
+        _choose(strategy, one, facts.some, facts, epsilon, zeros) if facts.zeros else choice_of(offered[str(one)])
         for one in (wanted, RULES[0])
     ]
     chosen = next((one for one in choices if one.threshold is not None), choices[-1])
-    if exploded and (chosen.threshold or 0.0) > EXPLODING_FACTOR * known.calm.summary().median > 0:
-        which = f"does not explode and {zeros}" if known.zeros else "does not explode"
-        calm = _choose(strategy, rule, known.calm, known, epsilon, which)
+    if exploded and (chosen.threshold or 0.0) > EXPLODING_FACTOR * facts.without_spikes.summary().median > 0:
+        which = f"does not explode and {zeros}" if facts.zeros else "does not explode"
+        calm = _choose(strategy, rule, facts.without_spikes, facts, epsilon, which)
         return chosen if calm.threshold is None else calm
     return chosen

@@ -1,4 +1,4 @@
-"""From the dumps of a series to its norms: the only part of `stats` that knows dumps."""
+"""Reduce the dumps of a series to its norms; the only part of `stats` that reads dumps."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -17,7 +17,7 @@ from gradclip_cli.inputs.naming import Place
 from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.reports.stats import StatsParam
 from gradclip_cli.tensors import TensorSpec
-from gradclip_cli.text import count, listed
+from gradclip_cli.text import plural, shortlist
 from gradclip_cli.thresholds.base import Summary
 from gradclip_cli.thresholds.norm_table import ClippedElements, GroupName, L2Norms, NormTable, SeriesNorms, Step
 
@@ -25,22 +25,22 @@ _DIFFER = "give --allow-missing to go on with what all dumps share, or --shards 
 
 
 class SeriesLayout(NamedTuple):
-    """What all dumps of a series have in common: their tensors, in the order of the first dump's layers."""
+    """The tensors that all dumps of a series share, in the order of the first dump's layers."""
 
     specs: list[TensorSpec]
     shapes: Shapes
     places: list[Place]
     layers: list[str]
-    starts: list[int]  # where the tensors of each layer begin; one more at the end
+    starts: list[int]  # the first tensor of each layer, and the number of tensors at the end
     labels: dict[str, str]
     notes: list[str]
     shared: bool  # whether other dumps may have more tensors than these
 
     @classmethod
     def of(cls, dump: MeasuredDump, shared: set[str] | None = None) -> "SeriesLayout":
-        """Take the layout from a dump; of its tensors only those `shared` by all dumps, where that is asked for."""
+        """Take the layout from a dump; with `shared`, keep only those of its tensors."""
         left = [] if shared is None else [name for name in dump.named if name not in shared]
-        notes = [*dump.notes, *([f"left out, since not in all dumps: {listed(left)}"] if left else [])]
+        notes = [*dump.notes, *([f"left out, since not in all dumps: {shortlist(left)}"] if left else [])]
         shapes = {name: shape for name, shape in shapes_of(dump).items() if shared is None or name in shared}
         firsts = [dump.named[name][0] for name in shapes]
         places = [dump.places[k] for k in firsts]
@@ -50,26 +50,26 @@ class SeriesLayout(NamedTuple):
         return cls(specs, shapes, places, list(sizes), starts, dump.labels, notes, shared is not None)
 
     def reduce(self, dump: MeasuredDump, plan: StatsPlan) -> DumpNorms:
-        """Reduce a dump to its norms; raise InputError where its tensors, or their shapes, are not those of the first."""
+        """Reduce a dump to its norms; raise InputError where its tensors or shapes differ from those of the first dump."""
         types = sums_for(plan)
         params = dump.stats.merge_groups(self._of(dump), types)
         layers = params.merge_groups([range(a, b) for a, b in pairwise(self.starts)], types)
         return dump_norms(Step(dump.source.label, dump.step), layers, params, plan)
 
     def _of(self, dump: MeasuredDump) -> list[list[int]]:
-        """Return the tensors of a dump that are in all dumps, or else raise InputError."""
+        """Return the pieces of each shared tensor, by index; raise InputError where the dump differs from the first."""
         what = "" if self.shared else tensor_difference(self.shapes, dump)
         if what or not dump.named.keys() >= self.shapes.keys():
             raise InputError(f"{what or 'changed while it was read'}; {_DIFFER}", path=dump.source.location)
         return [dump.named[name] for name in self.shapes]
 
     def param(self, k: int, summary: Summary) -> StatsParam:
-        """Return the row of a tensor."""
+        """Return the row of tensor `k` in the report."""
         spec, place = self.specs[k], self.places[k]
         return StatsParam(spec.name, place.layer, place.param, self.shapes[spec.name], spec.dtype.name, summary)
 
     def norms(self, rows: Iterable[DumpNorms]) -> SeriesNorms:
-        """Stack the norms of dumps in the order of their steps; where any has no step, the order stays."""
+        """Stack the norms of dumps in the order of their steps; keep the given order where any dump has no step."""
         dumps, counts = by_step(list(rows), lambda row: row.step.number)
         steps = [row.step if counts else row.step._replace(number=None) for row in dumps]
         layers = [GroupName(layer) for layer in self.layers]
@@ -99,7 +99,7 @@ def _l2_norms(rows: Sequence[DumpL2], layers: Sequence[GroupName], params: Seque
 
 
 class Collected(NamedTuple):
-    """The norms of a series, what its dumps have in common, and what was wrong with those that are left out."""
+    """The layout of a series, its norms, and the errors of the dumps that are left out."""
 
     layout: SeriesLayout
     norms: SeriesNorms
@@ -107,7 +107,7 @@ class Collected(NamedTuple):
 
 
 class _Collector:
-    """Takes the dumps of a series one after the other; the first that is not skipped says which tensors the others must have."""
+    """Collect the dumps of a series one by one; the first that is not skipped sets the layout for the others."""
 
     def __init__(self, plan: StatsPlan, shared: set[str] | None) -> None:
         self.layout: SeriesLayout | None = None
@@ -117,7 +117,7 @@ class _Collector:
         self._plan, self._shared = plan, shared
 
     def take(self, dump: MeasuredDump) -> None:
-        """Reduce a dump to its norms."""
+        """Reduce a dump to its norms, unless it is skipped."""
         if self._skips():
             return
         try:
@@ -129,7 +129,7 @@ class _Collector:
             self._leave_out(error)
 
     def fail(self, error: InputError) -> None:
-        """Leave out a dump that cannot be read; of the first `skip_steps` nothing is asked, whether they can or not."""
+        """Leave out a dump that cannot be read, or raise the error; ignore it among the first `skip_steps` dumps."""
         if not self._skips():
             self._leave_out(error)
 
@@ -146,9 +146,9 @@ class _Collector:
 def collect(
     surveys: Iterable[Callable[[], list[MeasuredDump]]], plan: StatsPlan, shared: set[str] | None = None
 ) -> Collected:
-    """Measure the dumps of a series and keep their norms.
+    """Measure the dumps of a series, and keep their norms only; each of `surveys` measures the dumps of one source.
 
-    With `keep_going`, what is wrong with a dump is returned in the end, unless no dump could be read.
+    With `keep_going`, return the errors of dumps with the result; raise the first one where no dump could be read.
     """
     taken = _Collector(plan, shared)
     for survey in surveys:
@@ -160,7 +160,7 @@ def collect(
         for dump in dumps:
             taken.take(dump)
     if plan.skip_steps >= taken.number:
-        raise UsageError(f"--skip-steps {plan.skip_steps} leaves nothing of {count(taken.number, 'dump')}")
+        raise UsageError(f"--skip-steps {plan.skip_steps} leaves nothing of {plural(taken.number, 'dump')}")
     if taken.layout is None or not taken.rows:
         raise taken.failed[0]
     return Collected(taken.layout, taken.layout.norms(taken.rows), taken.failed)

@@ -1,4 +1,4 @@
-"""What is kept of a dump once it has been measured: its norms, and where something is to be tried, what that needs beside them."""
+"""Keep of a measured dump only its norms, and the L2 norms that trials need."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -18,7 +18,7 @@ Row = NDArray[np.float64]
 
 
 class DumpL2(NamedTuple):
-    """L2 norms of one dump, NaN or infinite where elements are; of `clipped` tensors the norms and cosines, by the limit."""
+    """L2 norms of one dump, NaN or infinite where elements are; `clipped` maps limits to norms and cosines of clipped tensors."""
 
     total: float
     layers: Row
@@ -27,18 +27,18 @@ class DumpL2(NamedTuple):
 
 
 class DumpNorms(NamedTuple):
-    """The norms of one dump, one number for each layer and tensor; this is all that is kept of it."""
+    """The norms of one dump: one for the dump, and one for each layer and tensor."""
 
     step: Step
     total: float
     layers: Row
     params: Row
     max_abs: Row  # of each tensor
-    l2: DumpL2 | None = None  # where something is to be tried
+    l2: DumpL2 | None = None  # only where there are trials
 
 
 def sums_for(plan: StatsPlan) -> SumKinds:
-    """Return what has to be summed over the elements: the norm, and what the trials of a plan need beside it."""
+    """Return the sums over elements that a plan needs: for its norm, then for the L2 norms and clipping of its trials."""
     if not plan.tries:
         return (plan.norm.type,)
     second = () if plan.norm.type == 2.0 else (2.0,)
@@ -48,7 +48,7 @@ def sums_for(plan: StatsPlan) -> SumKinds:
 
 
 def dump_norms(step: Step, layers: StatsTable, params: StatsTable, plan: StatsPlan) -> DumpNorms:
-    """Reduce what was measured of a dump, put together by tensor and by layer, to its norms."""
+    """Reduce the statistics of a dump, merged by layer and by tensor, to its norms."""
     types, p = sums_for(plan), plan.norm.type
     total = params.total(types)
     by_layer, by_param = (stats.as_read(stats.norms(0, p)) for stats in (layers, params))
@@ -63,7 +63,7 @@ def dump_norms(step: Step, layers: StatsTable, params: StatsTable, plan: StatsPl
 
 
 def _l2(total: TensorStats, layers: StatsTable, params: StatsTable, sums: SumKinds) -> DumpL2:
-    """Keep the L2 norms, and what each limit among `sums` leaves of the tensors."""
+    """Return the L2 norms of a dump, and those of its tensors clipped at each limit among `sums`."""
     limits = [kind.limit for kind in sums if isinstance(kind, ClippedSum) and kind.squared]
     which = sums.index(2.0)
     by_layer, by_param = (columns.as_read(columns.norms(which, 2.0)) for columns in (layers, params))

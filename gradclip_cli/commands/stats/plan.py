@@ -1,4 +1,4 @@
-"""The plan of `stats`, and what it is asked to try out."""
+"""The plan of `stats`, and the trials in it."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from gradclip_cli.thresholds.rules import RULES, Rule, Threshold, parse
 
 @dataclass(frozen=True)
 class Trial:
-    """What `stats` is asked to try out: a strategy, and a threshold where it takes one."""
+    """A strategy to try out, with a threshold where it takes one."""
 
     strategy: Strategy
     threshold: Threshold | None = None
@@ -27,7 +27,7 @@ class Trial:
 
     @classmethod
     def parse(cls, text: str) -> "Trial":
-        """Parse `STRATEGY:THRESHOLD`, or `STRATEGY` where it takes none; cut at the first `:`, since rules may hold another.
+        """Parse `STRATEGY[:THRESHOLD]`: split at the first `:`, since a rule may hold another.
 
         >>> str(Trial.parse("clip-by-norm:percentile:95").threshold)
         'percentile:95'
@@ -38,7 +38,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class StatsPlan:
-    """A request for norm statistics; `strategy` limits the suggestion to one."""
+    """A request for norm statistics; `strategy`, where given, is the only one to get a suggestion."""
 
     inputs: tuple[DumpSource, ...]
     strategy: Strategy | None = None

@@ -1,4 +1,4 @@
-"""The report of `stats`, put together from the norms of a series."""
+"""Assemble the report of `stats` from the norms of a series."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -62,7 +62,7 @@ def _dumps(norms: SeriesNorms) -> list[StatsDump]:
 def _suggestions(
     plan: StatsPlan, norms: SeriesNorms, offers: Sequence[Candidate], runs: Mapping[str, AdaptiveRun]
 ) -> list[Suggestion]:
-    """Say what the plan's own rule suggests under each strategy: one threshold, or one for each step."""
+    """Suggest a threshold by the plan's rule for each strategy: one for all steps, or one for each."""
     samples = {strategy.name: norms.compared(strategy).samples for strategy in plan.strategies}
     offered = [annotated(one, samples[one.strategy]) for one in offers if one.rule == str(plan.rule)]
     return [*offered, *(run.suggestion() for run in runs.values())]
@@ -73,7 +73,7 @@ def _tries(plan: StatsPlan, norms: SeriesNorms) -> list[Tried]:
 
 
 def _adaptive_runs(plan: StatsPlan, norms: SeriesNorms) -> dict[str, AdaptiveRun]:
-    """Replay the rule under each strategy, where its threshold differs from step to step."""
+    """Replay the plan's rule for each strategy, where it is adaptive."""
     rule = plan.rule
     if not isinstance(rule, AdaptiveRule):
         return {}
@@ -81,7 +81,7 @@ def _adaptive_runs(plan: StatsPlan, norms: SeriesNorms) -> dict[str, AdaptiveRun
 
 
 def stats(plan: StatsPlan, run: Run) -> StatsReport:
-    """Measure dumps one after the other; of each only its norms are kept."""
+    """Measure dumps one by one, keep only the norms of each, and report them."""
     sources, types = [source for source, _ in in_step_order(plan.inputs)], sums_for(plan)
     shared = shared_names(sources, run, plan.keep_going, plan.skip_steps) if plan.allow_missing else None
     collected = collect((partial(measure_series, source, types, run) for source in sources), plan, shared)

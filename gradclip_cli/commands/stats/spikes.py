@@ -1,4 +1,4 @@
-"""Which steps stand out of a series, by which of their groups, and how norms go that no one threshold fits though none explodes."""
+"""Find the steps that stand out in a series, and trends in norms that are too spread out for one threshold."""
 
 from typing import NamedTuple
 
@@ -12,15 +12,15 @@ from gradclip_cli.thresholds.norm_table import NormTable, SeriesNorms, Step
 from gradclip_cli.thresholds.samples import NormSamples
 
 WIDE = 10.0
-"""Norms are spread out where the 90th percentile of a group is so many times its 10th, the zeros left out."""
+"""The norms of a group are spread out where their 90th percentile is above this multiple of the 10th, zeros left out."""
 
 _ENOUGH = 5
 
 
 class Spike(NamedTuple):
-    """The group of one step that is farthest above what is usual for it; `where` is empty if the group is the dump.
+    """The group of one step that is farthest above its median; `where` is empty if the group is the whole dump.
 
-    `norm` is that of the whole dump; `before` says that what is usual is the median of the steps before, where the run stays up.
+    `norm` is that of the whole dump. `before` means that the median is that of earlier steps only, since norms stay up.
     """
 
     step: Step
@@ -33,16 +33,16 @@ class Spike(NamedTuple):
 
 
 class Spikes(NamedTuple):
-    """One spike for each step that has a finite norm, and all norms but those that explode."""
+    """The spike of each step that has a finite norm, and all finite norms except those that explode."""
 
     steps: list[Spike]
     without_spikes: NormSamples
 
 
 def spikes(norms: SeriesNorms, table: NormTable) -> Spikes:
-    """Compare each norm with what is usual for its group; where that is 0, nothing can be told.
+    """Compare each norm with the median of its group; ignore groups whose median is 0.
 
-    What explodes is what explodes for `check`, by its default limits.
+    Explosions are those that `check` finds with its default limits.
     """
     matrix, finite = table.norms, table.finite
     high = explosions(matrix, finite, EXPLODING_FACTOR, EXPLODING_DUMPS, parts=any(map(str, table.groups)))
@@ -58,7 +58,7 @@ def spikes(norms: SeriesNorms, table: NormTable) -> Spikes:
 
 
 def trend(norms: SeriesNorms, table: NormTable) -> str | None:
-    """Say how the norms of the group that is spread out most go, and which steps to look at; None unless most groups are."""
+    """Describe the trend of the group whose norms are spread out most; None unless most groups are spread out."""
     taken = table.finite & (table.norms > 0)
     spreads = [_spread(NormSamples(column[kept])) for column, kept in zip(table.norms.T, taken.T, strict=True)]
     if not spreads or np.median(spreads) <= WIDE:
@@ -83,7 +83,7 @@ def trend(norms: SeriesNorms, table: NormTable) -> str | None:
 
 
 def _spread(samples: NormSamples) -> float:
-    """Return the 90th percentile over the 10th; 0 of too few norms."""
+    """Return the ratio of the 90th percentile to the 10th; 0 where there are too few norms."""
     if len(samples.finite) < _ENOUGH:
         return 0.0
     low, high = (samples.percentile(percent) for percent in (10, 90))

@@ -1,4 +1,4 @@
-"""What each rule would choose for each strategy, what that threshold would do, and what a person should know of it."""
+"""Choose a threshold by each rule for each strategy, and evaluate what it would do."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from gradclip_cli.errors import InputError
 from gradclip_cli.reports.stats import Candidate, OwnThreshold, Suggestion
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.strategies.actions import group_factors
-from gradclip_cli.text import count
+from gradclip_cli.text import plural
 from gradclip_cli.thresholds.base import EXPLODING_DUMPS, EXPLODING_FACTOR, Summary
 from gradclip_cli.thresholds.exact_sums import exact_sum
 from gradclip_cli.thresholds.explosions import explosions
@@ -20,7 +20,7 @@ from gradclip_cli.thresholds.samples import NormSamples
 
 
 def candidates(plan: StatsPlan, norms: SeriesNorms) -> list[Candidate]:
-    """Evaluate each rule under each strategy; the plan's own beside the usual ones, where it is another."""
+    """Evaluate the usual rules, and the plan's own where it is another, for each strategy."""
     rules = {str(rule): rule for rule in (*RULES, plan.rule) if isinstance(rule, Rule)}.values()
     return [
         evaluate(strategy, rule, norms.compared(strategy), plan.norm.epsilon)
@@ -30,7 +30,7 @@ def candidates(plan: StatsPlan, norms: SeriesNorms) -> list[Candidate]:
 
 
 def evaluate(strategy: Strategy, rule: Rule, table: NormTable, epsilon: float) -> Candidate:
-    """Choose a threshold for a strategy from the norms that it compares, and say what it would do to them."""
+    """Choose a threshold for a strategy from its norms, and compute what it would do to them."""
     samples = table.samples
     try:
         threshold = choose(rule, samples, strategy.name)
@@ -50,7 +50,7 @@ def evaluate(strategy: Strategy, rule: Rule, table: NormTable, epsilon: float) -
 
 
 def annotated(one: Candidate, samples: NormSamples) -> Suggestion:
-    """Add to what was chosen how many samples there were, the band, and what a person should know."""
+    """Turn a candidate into a suggestion: add the number of samples, the band, and notes for the user."""
     summary = samples.summary()
     band = None if one.threshold is None else (BAND[0] * summary.mean, BAND[1] * summary.mean)
     note = one.reason if one.threshold is None else _note(one, samples, summary)
@@ -58,14 +58,16 @@ def annotated(one: Candidate, samples: NormSamples) -> Suggestion:
 
 
 def own_thresholds(plan: StatsPlan, layers: NormTable) -> list[OwnThreshold]:
-    """Choose a threshold for each layer from its own norms, where layers may be clipped apart and there are several steps."""
+    """Choose a threshold for each layer from its own norms; none for a single step, or where no strategy clips layers."""
     rule, apart = plan.rule, any(strategy.group is Group.LAYER for strategy in plan.strategies)
     if len(layers.norms) < 2 or not apart or not isinstance(rule, Rule):
         return []
-    return [_own(str(group), layers.column(k), rule, plan.norm.epsilon) for k, group in enumerate(layers.groups)]
+    return [
+        _own_threshold(str(group), layers.column(k), rule, plan.norm.epsilon) for k, group in enumerate(layers.groups)
+    ]
 
 
-def _own(layer: str, samples: NormSamples, rule: Rule, epsilon: float) -> OwnThreshold:
+def _own_threshold(layer: str, samples: NormSamples, rule: Rule, epsilon: float) -> OwnThreshold:
     try:
         threshold = choose(rule, samples, layer)
     except InputError:
@@ -86,7 +88,7 @@ def _note(one: Candidate, samples: NormSamples, summary: Summary) -> str | None:
         notes.append("clips more than half of the samples: lower the learning rate rather than the threshold")
     notes += _if_any(_outlier_led(samples, one.strategy))
     if summary.nonfinite:
-        notes.append(f"{count(summary.nonfinite, 'NaN or infinite norm')} left out")
+        notes.append(f"{plural(summary.nonfinite, 'NaN or infinite norm')} left out")
     return "; ".join(notes) or None
 
 
@@ -95,7 +97,7 @@ def _if_any(text: str) -> Sequence[str]:
 
 
 def _outlier_led(samples: NormSamples, what: str) -> str:
-    """Say so where a few large norms lead the mean."""
+    """Say that a few large norms lead the mean; empty where they do not."""
     summary = samples.summary()
     if summary.mean <= 3 * summary.median:
         return ""
@@ -104,7 +106,7 @@ def _outlier_led(samples: NormSamples, what: str) -> str:
 
 
 def _stays_up(samples: NormSamples) -> str:
-    """Say so where norms explode and stay up, so that the median of all of them is one of an explosion."""
+    """Say that norms explode and stay up, which spoils the median of all of them; empty where they do not."""
     column = samples.finite[:, None]
     high = explosions(column, np.ones(column.shape, np.bool_), EXPLODING_FACTOR, EXPLODING_DUMPS)
     return f"it explodes and stays up; the median before is {high.usual[0]:.4g}" if high.stays[0] else ""

@@ -1,4 +1,4 @@
-"""What if: figures of what strategies and thresholds that were named would do to the dumps of a series."""
+"""Compute what the strategies and thresholds of `--try` would do to the dumps of a series."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ from gradclip_cli.errors import InputError
 from gradclip_cli.reports.stats import Tried
 from gradclip_cli.strategies import Group
 from gradclip_cli.strategies.actions import group_factors, group_ratios
-from gradclip_cli.text import count
+from gradclip_cli.text import plural
 from gradclip_cli.thresholds.adaptive import AdaptiveRule
 from gradclip_cli.thresholds.base import require
 from gradclip_cli.thresholds.norm_table import GroupName, NormTable, SeriesNorms
@@ -21,16 +21,16 @@ from gradclip_cli.thresholds.rules import Rule, choose
 from gradclip_cli.thresholds.samples import Mask, Matrix
 
 MOST = 3
-"""So many layers are named."""
+"""The most layers that are named."""
 
 UNKNOWN = "give a number to see energy and cosine: that of a rule is known only once all is read"
 
 
 class Effect(NamedTuple):
-    """What is done to each group of each step: its factor, and its L2 norms.
+    """The effect on each group of each step, as matrices of steps × groups: factors, and L2 norms before and after.
 
-    `finite` says which groups count; `after` and `cosines`, those of each group with itself before, are None where they were
-    not measured.
+    `finite` marks the groups that count. `cosines` are between a group before and after. It and `after` are None where they
+    were not measured.
     """
 
     finite: Mask
@@ -41,7 +41,7 @@ class Effect(NamedTuple):
 
 
 def what_if(one: Trial, norms: SeriesNorms, epsilon: float) -> Tried:
-    """Say what a strategy would do to a series."""
+    """Compute what a strategy would do to a series."""
     table = norms.compared(one.strategy)
     rule = str(one.threshold) if isinstance(one.threshold, Rule | AdaptiveRule) else None
     try:
@@ -75,14 +75,14 @@ def _threshold(one: Trial, table: NormTable) -> float | Matrix | None:
 
 
 def _effect(one: Trial, threshold: float | Matrix, norms: SeriesNorms, epsilon: float) -> Effect:
-    """Do to the norms what the strategy does to gradients; `threshold` is inf where it takes none, or one for each group."""
+    """Apply a strategy to norms as it applies to gradients; `threshold` is inf where it takes none, or steps × groups."""
     if norms.l2 is None:
         raise ValueError("nothing was measured for what is to be tried")
     table, l2 = norms.compared(one.strategy), norms.l2.of(one.strategy.group)
     finite, before = table.finite & l2.finite, l2.norms
     if one.strategy.group is not Group.ELEMENT:
         numerators, denominators = group_ratios(one.strategy, table.norms, threshold, epsilon)
-        with np.errstate(all="ignore"):  # divided first, since the factor alone may be too small for a number
+        with np.errstate(all="ignore"):  # divide first, since the factor alone may underflow
             factors, after = numerators / denominators, before / denominators * numerators
         return Effect(finite, factors, before, np.where(factors == 1, before, after), np.ones_like(before))
     factors = group_factors(one.strategy, table.norms, threshold, epsilon)
@@ -91,19 +91,19 @@ def _effect(one: Trial, threshold: float | Matrix, norms: SeriesNorms, epsilon: 
 
 
 def _mean(values: Sequence[float]) -> float | None:
-    """Return the mean, scaled by a power of two so that the sum stays in the range of float64."""
+    """Return the mean, computed from values scaled by a power of two so that their sum does not overflow."""
     _, scale = math.frexp(max(values, default=0.0))
     return math.ldexp(math.fsum(math.ldexp(value, -scale) for value in values) / len(values), scale) if values else None
 
 
 def _l2_norm(values: Matrix) -> float:
-    """Return the L2 norm of norms, scaled so that no square leaves the range of float64; in any order the same bits."""
+    """Return the L2 norm of norms, scaled so that no square overflows; it does not depend on their order."""
     top = float(values.max(initial=0))
     return top * math.sqrt(math.fsum(np.square(values / top).reshape(-1).tolist())) if top else 0.0
 
 
 def _lost_energy(effect: Effect) -> float | None:
-    """Return 1 - Σ after² / Σ before² over the groups that are finite."""
+    """Return the lost share of the energy, 1 - Σ after² / Σ before², over the finite groups."""
     if effect.after is None or not effect.finite.any():
         return None
     before, after = _l2_norm(effect.before[effect.finite]), _l2_norm(effect.after[effect.finite])
@@ -112,7 +112,7 @@ def _lost_energy(effect: Effect) -> float | None:
 
 
 def _cosines(effect: Effect) -> Iterator[float]:
-    """Yield the cosine between before and after of each step that is finite and not zero: Σ b a cos / (|b| |a|)."""
+    """Yield Σ b a cos / (|b| |a|), the cosine between before and after, for each step that is finite and not zero."""
     if effect.after is None or effect.cosines is None:
         return
     for finite, before, after, cosines in zip(effect.finite, effect.before, effect.after, effect.cosines, strict=True):
@@ -123,7 +123,7 @@ def _cosines(effect: Effect) -> Iterator[float]:
 
 
 def _most_clipped(effect: Effect, groups: Sequence[GroupName]) -> dict[str, float]:
-    """Return the layers that are clipped in the largest share of their finite steps, the first ones where shares are equal."""
+    """Return the layers clipped in the largest share of their finite steps, with the share; ties keep their order."""
     clipped = (effect.factors != 1) & effect.finite
     found, last = dict[str, float](), 0
     for layer, members in groupby(group.layer for group in groups):
@@ -138,5 +138,5 @@ def _note(effect: Effect, stepwise: bool) -> str | None:
     notes = ["each step has its own threshold"] if stepwise else []
     notes += [UNKNOWN] if effect.after is None else []
     if left := int(np.count_nonzero(~effect.finite.all(axis=1))):
-        notes.append(f"NaN and infinities left out of {count(left, 'step')}")
+        notes.append(f"NaN and infinities left out of {plural(left, 'step')}")
     return "; ".join(notes) or None

@@ -1,21 +1,21 @@
-"""The sentences in which `stats` tells a person about norms; what holds is decided elsewhere."""
+"""Write the sentences of `stats` about norms; other modules decide which of them hold."""
 
 import shlex
 from collections.abc import Sequence
 
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.strategies.base import Norm
-from gradclip_cli.text import count, printable
+from gradclip_cli.text import plural, printable
 from gradclip_cli.thresholds.base import Summary
 from gradclip_cli.thresholds.norm_table import Step
 from gradclip_cli.thresholds.rules import BAND
 from gradclip_cli.thresholds.samples import NormSamples
 
 MIN_STEPS = 10
-"""With fewer steps, or samples, than that a person is told so."""
+"""Fewer steps, or samples, than this call for a caveat."""
 
 CALM_RANGE = 10.0
-"""Where any norm is so many times below the others, those have risen rather than been cut down to one threshold."""
+"""Where norms range over more than this factor, equal ones at the top are no sign of clipping."""
 
 NO_GRADIENT = "there is no gradient in these dumps, and nothing to clip."
 NO_FINITE_NORM = "there is no finite norm to choose a threshold from."
@@ -30,18 +30,21 @@ _CLIPS = {
 
 
 def step_name(step: Step) -> str:
-    """Call a step by its number, or else by its file."""
+    """Name a step by its number, or else by its file."""
     path = step.input if isinstance(step.input, str) else step.input[0]
     return printable(path) if step.number is None else f"step {step.number}"
 
 
 def shell_path(step: Step) -> str:
-    """Write the path of a dump for a shell; FILE where it is several, or cannot be typed."""
+    """Quote the path of a dump for a shell; FILE where there are several paths, or it is not printable."""
     return shlex.quote(step.input) if isinstance(step.input, str) and step.input.isprintable() else "FILE"
 
 
 def already_clipped(samples: NormSamples) -> str:
-    """Say so where all norms are alike, or most of many are and none is above them, nor far below: nothing where they are not."""
+    """Say that norms look already clipped: all are alike, or most of many are, with none above and none far below.
+
+    Returns an empty text where they do not.
+    """
     share, top = samples.at_the_top(), float(samples.finite.max(initial=0))
     if share < 1 and (share <= 0.5 or len(samples.finite) < MIN_STEPS or CALM_RANGE * samples.finite.min() < top):
         return ""
@@ -52,14 +55,14 @@ def already_clipped(samples: NormSamples) -> str:
 
 
 def shortage(samples: int, *, clips: bool) -> str:
-    """Say that there are few samples, and of a lone one that nothing of it would be clipped."""
-    return f"only {count(samples, 'sample')}{'' if clips or samples != 1 else ', so nothing of it would be clipped'}"
+    """Say that there are few samples and, where there is one only and it is not clipped, that as well."""
+    return f"only {plural(samples, 'sample')}{'' if clips or samples != 1 else ', so nothing of it would be clipped'}"
 
 
 def one_step(strategy: Strategy, summary: Summary) -> str:
-    """Say between which thresholds a person may choose as long as there is one step only."""
+    """Give the range of thresholds to choose from while there is only one step."""
     low, high = (times * summary.mean for times in BAND)
-    what = "its norm" if strategy.group is Group.DUMP else f"the mean of its {count(summary.count, 'sample')}"
+    what = "its norm" if strategy.group is Group.DUMP else f"the mean of its {plural(summary.count, 'sample')}"
     return (
         f"one step does not tell how norms vary: give the dumps of {MIN_STEPS} or more. Until then {strategy.name} may take"
         f" {low:.4g} to {high:.4g}, {BAND[0]:g} to {BAND[1]:g} times {what}."
@@ -67,7 +70,7 @@ def one_step(strategy: Strategy, summary: Summary) -> str:
 
 
 def two_steps(low: float, high: float) -> str:
-    """Say that neither of two norms that are far apart is known to be usual."""
+    """Say that of two norms that are far apart, either may be the usual one."""
     return (
         f"two steps of {low:.4g} and {high:.4g} do not tell which of them is usual:"
         f" give the dumps of {MIN_STEPS} or more"
@@ -75,29 +78,29 @@ def two_steps(low: float, high: float) -> str:
 
 
 def nonfinite_steps(bad: Sequence[Step], steps: int) -> str:
-    """Say how many steps are not finite, and which is the first of them."""
-    told = f"{len(bad)} of {count(steps, 'step')} {'is' if len(bad) == 1 else 'are'} not finite and left out"
+    """Say how many steps are not finite, and name the first."""
+    share = f"{len(bad)} of {plural(steps, 'step')} {'is' if len(bad) == 1 else 'are'} not finite and left out"
     first = f"{step_name(bad[0])}: look at it with `gradclip check {shell_path(bad[0])}`"
-    return f"{told}; the first is {first}, or at all with --by step."
+    return f"{share}; the first is {first}, or at all with --by step."
 
 
 def spike(step: Step, where: str, value: float, times: float, *, before: bool) -> str:
-    """Say where a spike is, and how high; `before` where it is held against the steps before it."""
+    """Say where a spike is, and how high; `before` means relative to the median of earlier steps."""
     group = f"{printable(where)} " if where else ""
     whose = f"{'its' if group else 'the'} median{' before' if before else ''}"
     return f"{step_name(step)}: {group}{value:.4g}, {times:.4g} times {whose}"
 
 
 def exploding(highest: Sequence[str], explosions: int, steps: int, *, led: bool) -> str:
-    """Say how many steps explode, by how much the highest, and what that means for the mean."""
+    """Say how many steps explode, how high they are, and whether the mean is still a guide."""
     more = f"; and {explosions - len(highest)} more" if explosions > len(highest) else ""
     verb = "explodes" if explosions == 1 else "explode"
-    which = f"{explosions} of {count(steps, 'step')} {verb} ({'; '.join(highest)}{more})"
+    which = f"{explosions} of {plural(steps, 'step')} {verb} ({'; '.join(highest)}{more})"
     return f"{which}, so the mean is no guide" if led else f"{which}, which moves the mean little"
 
 
 def mostly_zero(*, led: bool) -> str:
-    """Say that zeros are left out, and whether the mean of the others is a guide."""
+    """Say that zeros are left out, and whether a few large norms lead the mean of the others."""
     others = ", and a few large ones lead the mean of the others" if led else ""
     return f"more than half of the norms are 0 and left out{others}"
 
@@ -115,8 +118,8 @@ def led_by_some_steps(times: float) -> str:
     return f"the mean is {times:.3g} times the median, so it is led by a few large norms"
 
 
-def calm(top: float, group: Group, guide: str) -> str:
-    """Say that nothing explodes, and what a fair guide is then."""
+def steady(top: float, group: Group, guide: str) -> str:
+    """Say that nothing explodes, and which guide to use."""
     whose = "the median" if group is Group.DUMP else "its own median"
     return f"no step explodes (nothing is above {top:.3g} times {whose}), {guide}"
 
@@ -127,7 +130,7 @@ def clipping(group: Group, rate: float) -> str:
 
 
 def command(path: str, strategy: Strategy, threshold: float, norm: Norm, patterns: Sequence[tuple[str, str]]) -> str:
-    """Write the command that shows a threshold at work on a dump, and writes nothing."""
+    """Write the command that tries a threshold on a dump, as a dry run."""
     default = Norm()
     options = [
         *([f"--norm-type {norm.type:g}"] if norm.type != default.type else []),

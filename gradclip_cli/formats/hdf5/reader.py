@@ -16,7 +16,7 @@ from gradclip_cli.formats.hdf5.walker import Dataset, Walker
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.storage.random_access import RandomAccess
 from gradclip_cli.tensors import TensorSpec
-from gradclip_cli.text import listed
+from gradclip_cli.text import shortlist
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -90,7 +90,7 @@ class Hdf5Reader:
             ("groups without datasets", [name for name in self._found.groups if name not in full]),
             ("not numbers", list(self.others)),
         )
-        found = [f"{kind} {listed(names)}" for kind, names in kinds if names]
+        found = [f"{kind} {shortlist(names)}" for kind, names in kinds if names]
         block = user_block(self.file)
         return [*found, f"a user block of {block:,} bytes"] if block else found
 

@@ -8,7 +8,7 @@ from gradclip_cli.formats.npz.deflate import Inflater, check, checksum
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.storage.random_access import RandomAccess
 from gradclip_cli.tensors import TensorSpec
-from gradclip_cli.text import listed
+from gradclip_cli.text import shortlist
 
 
 def matches(head: bytes, file: RandomAccess) -> bool:
@@ -73,7 +73,7 @@ class NpzReader:
 
     def extras(self) -> list[str]:
         """Name the members that are no arrays of numbers, and the archive's comment."""
-        found = [f"members that are not numbers ({listed(self.others)})"] if self.others else []
+        found = [f"members that are not numbers ({shortlist(self.others)})"] if self.others else []
         return [*found, "the archive's comment"] if archive.comment(self.file) else found
 
     def close(self) -> None:

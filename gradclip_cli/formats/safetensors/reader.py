@@ -8,7 +8,7 @@ from gradclip_cli.formats.safetensors.header import MAX_HEADER, Header, parse_he
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.storage.random_access import RandomAccess
 from gradclip_cli.tensors import TensorSpec
-from gradclip_cli.text import listed
+from gradclip_cli.text import shortlist
 
 
 def matches(head: bytes, file: RandomAccess) -> bool:
@@ -38,7 +38,7 @@ class SafetensorsReader:
 
     def extras(self) -> list[str]:
         """Name the keys of `__metadata__`."""
-        return [f"__metadata__ ({listed(list(self.metadata))})"] if self.metadata else []
+        return [f"__metadata__ ({shortlist(list(self.metadata))})"] if self.metadata else []
 
     def close(self) -> None:
         """Nothing but the descriptor, which is the caller's."""

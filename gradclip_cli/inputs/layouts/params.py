@@ -9,7 +9,7 @@ from gradclip_cli.inputs.listing import dump_files, is_folder
 from gradclip_cli.inputs.naming import step_of
 from gradclip_cli.inputs.source import DumpOutput, DumpSource, Found
 from gradclip_cli.storage.fingerprint import changed
-from gradclip_cli.text import listed
+from gradclip_cli.text import shortlist
 
 KEY = "gradient"
 """What the one tensor of each file is called, which is named after its file."""
@@ -39,7 +39,7 @@ class Params(Single):
         for file, tensors in zip(source.files, names, strict=True):
             param = param_of(file)
             if list(tensors) != [KEY]:
-                message = f"holds {listed(list(tensors), 4)}; in this folder each file holds one {KEY!r}"
+                message = f"holds {shortlist(list(tensors), 4)}; in this folder each file holds one {KEY!r}"
                 raise InputError(message, path=file)
             if param in holders:
                 raise InputError(f"stands in {os.path.basename(holders[param])} too", path=file, tensor=param)

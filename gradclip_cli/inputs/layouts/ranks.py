@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.layouts.numbered import Numbered
 from gradclip_cli.inputs.source import DumpSource
-from gradclip_cli.text import count, printable
+from gradclip_cli.text import plural, printable
 
 _RANK = r"(?i)rank[-_=]?\d+"
 
@@ -49,7 +49,7 @@ def _check_steps(steps: dict[int | None, list[str]]) -> None:
         )
     most, least = (pick(steps, key=lambda step: len(steps[step])) for pick in (max, min))
     if len(steps[least]) < 2 or len(steps[least]) < len(steps[most]):
-        sizes = [f"step {step} has {count(len(steps[step]), 'file')}" for step in dict.fromkeys((least, most))]
+        sizes = [f"step {step} has {plural(len(steps[step]), 'file')}" for step in dict.fromkeys((least, most))]
         raise UsageError(f"--shards makes a dump of each step, but {' and '.join(sizes)}; give the files of all ranks")
 
 

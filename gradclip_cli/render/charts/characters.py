@@ -7,7 +7,7 @@ from gradclip_cli.render.charts.data import LogScale, bars, bins, marks
 from gradclip_cli.render.tables.grid import figure, named
 from gradclip_cli.render.tables.plain import Escape, cells
 from gradclip_cli.reports.stats import StatsReport
-from gradclip_cli.text import count
+from gradclip_cli.text import plural
 
 _BARS = {True: "▁▂▃▄▅▆▇█", False: ".:-=+*#@"}
 """Characters for bars of growing height, in Unicode and in ASCII."""
@@ -36,7 +36,7 @@ def lines(
         yield ""
     norms = [dump.norm for dump in report.dumps if math.isfinite(dump.norm)]
     if "total" in kinds and any(norms):
-        yield f"norms of {count(len(norms), 'dump')} (log scale)"
+        yield f"norms of {plural(len(norms), 'dump')} (log scale)"
         yield from histogram(norms, marks(report), width, unicode)
         yield ""
 

@@ -4,7 +4,7 @@ from collections import Counter
 
 from gradclip_cli.render.tables.grid import Column, Grid, figure, place
 from gradclip_cli.reports.check import CheckReport, Finding
-from gradclip_cli.text import count, printable
+from gradclip_cli.text import plural, printable
 
 _COLUMNS = (
     Column("rule", text=True),
@@ -26,11 +26,11 @@ def grids(report: CheckReport, kinds: frozenset[str]) -> list[Grid]:
 
 def summary(report: CheckReport) -> str:
     """Write how many findings there are, and of which rules."""
-    dumps = count(report.dumps, "dump")
+    dumps = plural(report.dumps, "dump")
     if not report.findings:
         return f"no findings in {dumps}"
     rules = sorted(Counter(finding.rule for finding in report.findings).items())
-    return f"{count(len(report.findings), 'finding')} in {dumps}: {', '.join(f'{rule} {n:,}' for rule, n in rules)}"
+    return f"{plural(len(report.findings), 'finding')} in {dumps}: {', '.join(f'{rule} {n:,}' for rule, n in rules)}"
 
 
 def _row(finding: Finding) -> tuple[str, ...]:

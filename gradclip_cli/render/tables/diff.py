@@ -4,7 +4,7 @@ from collections import Counter
 
 from gradclip_cli.render.tables.grid import Column, Grid, figure
 from gradclip_cli.reports.diff import DiffParam, DiffReport
-from gradclip_cli.text import count, printable
+from gradclip_cli.text import plural, printable
 
 _COLUMNS = (
     Column("param", text=True, field="name"),
@@ -34,7 +34,7 @@ def _summary(report: DiffReport) -> str:
     number = Counter(param.status for param in report.params)
     both = number["same"] + number["differs"] + number["reshaped"]
     if report.equal:
-        return f"{count(both, 'tensor')}, all the same"
+        return f"{plural(both, 'tensor')}, all the same"
     parts = [f"{number['differs']:,} of {both:,} tensors differ" if both else "no tensor in both"]
     parts += [f"{number['reshaped']:,} of another shape"] if number["reshaped"] else []
     parts += [f"{number[f'only-{side}']:,} only in {side}" for side in "ab" if number[f"only-{side}"]]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from support.tensors import dump_of
 
-from gradclip_cli.commands.apply.adaptive import replayed
+from gradclip_cli.commands.apply.adaptive import resolve_adaptive
 from gradclip_cli.commands.apply.decisions import decide_groups
 from gradclip_cli.commands.apply.groups import norm_groups
 from gradclip_cli.commands.apply.plan import ApplyPlan, Override
@@ -26,7 +26,7 @@ def played(
     """The thresholds of the groups of each step, and the notes."""
     plan = ApplyPlan((single("a"),), (None,), find(strategy), parse(threshold), **rest)
     dumps = [dump_of({name: np.array(v, float) for name, v in step.items()}, plan.norm_types) for step in steps]
-    settled, notes = replayed(plan, [norm_groups(dump, plan) for dump in dumps])
+    settled, notes = resolve_adaptive(plan, [norm_groups(dump, plan) for dump in dumps])
     assert [len(decide_groups(plan, groups, {})) for groups in settled] == [len(groups) for groups in settled]
     return [[shared.threshold for shared in groups] for groups in settled], notes
 

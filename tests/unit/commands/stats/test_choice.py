@@ -2,7 +2,7 @@
 
 import pytest
 
-from gradclip_cli.commands.stats.choice import Choice, Known, choice_of, choose_threshold
+from gradclip_cli.commands.stats.choice import Choice, NormFacts, choice_of, choose_threshold
 from gradclip_cli.errors import InputError
 from gradclip_cli.reports.stats import Candidate
 from gradclip_cli.strategies import find
@@ -13,9 +13,9 @@ GLOBAL = find("clip-by-global-norm")
 CALM = [1.0, 1.1, 0.9, 1.2, 1.0, 0.8, 1.0, 1.3, 1.0, 1.1]
 
 
-def known(norms: list[float], calm: list[float]) -> Known:
+def known(norms: list[float], calm: list[float]) -> NormFacts:
     """Say what is known of norms, of which some do not explode."""
-    return Known.of(NormSamples(norms), NormSamples(calm))
+    return NormFacts.of(NormSamples(norms), NormSamples(calm))
 
 
 def candidate(rule: Rule, samples: NormSamples) -> Candidate:
