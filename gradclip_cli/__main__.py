@@ -20,7 +20,7 @@ COMPLETING = "_GRADCLIP_COMPLETE"
 def main() -> None:
     """Run `gradclip` and exit."""
     interrupts.install()
-    stdio.furnish()
+    stdio.prepare_streams()
     # Threads of our own are enough; this has to be said before numpy is imported.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # HDF5 loads no library from where its plugins lie: this is said before h5py is imported, anywhere in this process.

@@ -10,7 +10,7 @@ from typing import TextIO
 from gradclip_cli.storage import streams
 
 
-def furnish() -> None:
+def prepare_streams() -> None:
     """Open what is closed of the three standard descriptors, so that no file of ours takes its place; escape what cannot be shown."""
     for number in range(3):
         try:

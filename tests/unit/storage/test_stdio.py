@@ -11,9 +11,9 @@ from gradclip_cli.storage.stdio import silence
 
 FURNISHED = """
 import os, sys
-from gradclip_cli.storage.stdio import furnish
+from gradclip_cli.storage.stdio import prepare_streams
 
-furnish()
+prepare_streams()
 assert all(os.fstat(number) for number in range(3))
 print("läuft \\udc80", file=sys.stderr)
 try:
