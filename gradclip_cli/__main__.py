@@ -45,7 +45,7 @@ def run() -> int:
         _explain(error)
         return error.exit_code
     except (ClosedPipeError, BrokenPipeError):  # who reads standard output may leave, as `head` does
-        stdio.silence(1)
+        stdio.discard(1)
         return 0
     except GradclipError as error:
         _complain(error)
@@ -75,7 +75,7 @@ def _told(error: OSError) -> GradclipError:
     It is a file that Python itself opens, a temporary one or, for want of descriptors, a module; or else standard output.
     """
     if error.filename is None:
-        stdio.silence(1)
+        stdio.discard(1)
         return OutputError(reason(error), path="standard output")
     path = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(error.filename)
     if os.path.dirname(path) == getattr(sys.modules.get("tempfile"), "tempdir", None):

@@ -25,7 +25,7 @@ def prepare_streams() -> None:
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
 
 
-def silence(number: int) -> None:
+def discard(number: int) -> None:
     """Let what is still written to a descriptor go nowhere."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, number)
