@@ -142,7 +142,7 @@ class Outputs:
     def _put(self, staged: Staged, finished: list[str]) -> None:
         try:
             if staged.temporary is None:
-                streams.pour(staged.fd, staged.path)
+                streams.copy_to_stream(staged.fd, staged.path)
             elif self._overwrite:
                 os.replace(staged.temporary, staged.path)
             else:

@@ -120,7 +120,7 @@ def place(output: str) -> str:
     return " in the directory for temporary files; name a roomier one in TMPDIR" if is_stream(output) else ""
 
 
-def pour(source: int, output: str) -> None:
+def copy_to_stream(source: int, output: str) -> None:
     """Copy a complete file into a stream from where that stands. Raises OSError; BrokenPipeError where its reader is gone."""
     given = descriptor(output)
     fd = given if given is not None else os.open(output, os.O_WRONLY | os.O_NOCTTY | os.O_CLOEXEC)

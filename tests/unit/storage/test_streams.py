@@ -105,7 +105,7 @@ def test_a_file_is_poured_into_a_fifo(tmp_path: Path) -> None:
     os.write(fd, DATA)
     reader = threading.Thread(target=lambda: got.append(fifo.read_bytes()))
     reader.start()
-    streams.pour(fd, str(fifo))
+    streams.copy_to_stream(fd, str(fifo))
     reader.join()
     os.close(fd)
     assert got == [DATA]
