@@ -10,7 +10,7 @@ from gradclip_cli.formats import suffixes
 from gradclip_cli.inputs.layouts import FINDERS, params, ranks
 from gradclip_cli.inputs.listing import dump_files, folders_with_dumps, is_folder, step_folders
 from gradclip_cli.inputs.source import DumpSource
-from gradclip_cli.storage.streams import STANDARD, check_input, unified
+from gradclip_cli.storage.streams import STANDARD, check_input, stream_name
 from gradclip_cli.text import did_you_mean, listed, printable
 
 Item = TypeVar("Item")
@@ -25,7 +25,7 @@ def find_dumps(paths: Sequence[str], by_rank: bool = False) -> tuple[DumpSource,
     """
     if not paths:
         raise UsageError("give at least one dump, or a directory of dumps")
-    given = [unified(path, 0) for path in paths]
+    given = [stream_name(path, 0) for path in paths]
     if STANDARD in given:
         _check_standard_input(given)
     for path in given:

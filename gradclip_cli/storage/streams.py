@@ -21,10 +21,10 @@ _OPEN = re.compile(r"/(?:dev|proc/self)/fd/(\d{1,9})")
 """What a system calls the descriptors of a process."""
 
 
-def unified(path: str, number: int) -> str:
+def stream_name(path: str, number: int) -> str:
     """Return `-` for the names that a system has for its descriptor `number`, 0 or 1; any other path as it is.
 
-    >>> unified("/dev/stdout", 1), unified("/dev/stdout", 0), unified("./-", 1)
+    >>> stream_name("/dev/stdout", 1), stream_name("/dev/stdout", 0), stream_name("./-", 1)
     ('-', '/dev/stdout', './-')
     """
     names = (f"/dev/{('stdin', 'stdout')[number]}", f"/dev/fd/{number}", f"/proc/self/fd/{number}")

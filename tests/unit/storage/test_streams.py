@@ -39,7 +39,7 @@ def pipe() -> Iterator[tuple[int, int]]:
 )
 def test_other_names_of_standard_streams(path: str, number: int, expected: str) -> None:
     """A system's own names for standard input and output are `-`, each on its own side only."""
-    assert streams.unified(path, number) == expected
+    assert streams.stream_name(path, number) == expected
 
 
 def test_what_is_a_stream(tmp_path: Path) -> None:
