@@ -7,7 +7,7 @@ from types import TracebackType
 
 from gradclip_cli.errors import ClosedPipeError, OutputError, reason
 from gradclip_cli.storage import streams
-from gradclip_cli.storage.interrupts import before_the_end, held
+from gradclip_cli.storage.interrupts import before_the_end, deferred
 from gradclip_cli.storage.replacing import sync_folder, take_name, take_over_mode
 from gradclip_cli.text import listed
 
@@ -123,7 +123,7 @@ class Outputs:
         for staged in self._staged:
             if staged.temporary is None:
                 self._put(staged, finished)
-        with held():
+        with deferred():
             for staged in self._staged:
                 if staged.target not in finished:
                     self._put(staged, finished)

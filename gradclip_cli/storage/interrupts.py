@@ -22,7 +22,7 @@ _waiting: list[int] = []
 
 
 @contextmanager
-def held() -> Iterator[None]:
+def deferred() -> Iterator[None]:
     """Let signals wait until something short is done that is not to be done by half; several threads may be at it."""
     _holding.append(None)
     try:
