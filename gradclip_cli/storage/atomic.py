@@ -7,7 +7,7 @@ from types import TracebackType
 
 from gradclip_cli.errors import ClosedPipeError, OutputError, reason
 from gradclip_cli.storage import streams
-from gradclip_cli.storage.interrupts import before_the_end, deferred
+from gradclip_cli.storage.interrupts import cleanups, deferred
 from gradclip_cli.storage.replacing import sync_folder, take_name, take_over_mode
 from gradclip_cli.text import listed
 
@@ -25,7 +25,7 @@ def discard_unfinished() -> None:
             os.rmdir(folder)
 
 
-before_the_end.append(discard_unfinished)
+cleanups.append(discard_unfinished)
 
 
 @dataclass

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-before_the_end: list[Callable[[], None]] = []
+cleanups: list[Callable[[], None]] = []
 """What leaves things in order; called from a signal handler, so it must neither wait nor raise."""
 
 
@@ -38,7 +38,7 @@ def _end(number: int, _: FrameType | None) -> None:
     if _holding:
         _waiting.append(number)
         return
-    for clean in before_the_end:
+    for clean in cleanups:
         clean()
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)

@@ -12,7 +12,7 @@ from gradclip_cli.storage import interrupts
 def ended(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What is done instead of ending this process."""
     done: list[str] = []
-    monkeypatch.setattr(interrupts, "before_the_end", [lambda: done.append("cleaned")])
+    monkeypatch.setattr(interrupts, "cleanups", [lambda: done.append("cleaned")])
     monkeypatch.setattr(os, "kill", lambda _, number: done.append(signal.Signals(number).name))
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     return done
