@@ -8,7 +8,7 @@ from types import TracebackType
 from gradclip_cli.errors import ClosedPipeError, OutputError, reason
 from gradclip_cli.storage import streams
 from gradclip_cli.storage.interrupts import cleanups, deferred
-from gradclip_cli.storage.replacing import sync_folder, take_name, take_over_mode
+from gradclip_cli.storage.replacing import sync_folder, claim_name, take_over_mode
 from gradclip_cli.text import listed
 
 _unfinished: set[str] = set()
@@ -146,7 +146,7 @@ class Outputs:
             elif self._overwrite:
                 os.replace(staged.temporary, staged.path)
             else:
-                take_name(staged.temporary, staged.path)
+                claim_name(staged.temporary, staged.path)
         except OSError as error:
             standard = staged.path == streams.STANDARD
             if standard and isinstance(error, BrokenPipeError):

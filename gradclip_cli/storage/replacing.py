@@ -42,7 +42,7 @@ def _umask() -> int:
     return mask
 
 
-def take_name(temporary: str, path: str) -> None:
+def claim_name(temporary: str, path: str) -> None:
     """Give a file its name unless another has come by that name meanwhile."""
     try:
         os.link(temporary, path)
