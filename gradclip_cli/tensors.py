@@ -49,7 +49,7 @@ class TensorSpec:
 
 
 @dataclass(slots=True)
-class Slab:
+class Piece:
     """Elements `start` to `stop` of tensor `index`, or the whole of `count` small tensors that lie side by side."""
 
     index: int
@@ -58,22 +58,22 @@ class Slab:
     stop: int
 
 
-def cut(specs: Sequence[TensorSpec], wanted: Iterable[int], piece_bytes: int = PIECE_BYTES) -> Iterator[Slab]:
-    """Cut the tensors `wanted` (ascending indices) into slabs that can be worked on in any order.
+def cut(specs: Sequence[TensorSpec], wanted: Iterable[int], piece_bytes: int = PIECE_BYTES) -> Iterator[Piece]:
+    """Cut the tensors `wanted` (ascending indices) into pieces that can be worked on in any order.
 
     Neighbours of at most a block each are taken together. A tensor without an offset stays whole: see `in_order`.
     """
-    for slab in _runs(specs, wanted, piece_bytes):
-        first = specs[slab.index]
+    for piece in _runs(specs, wanted, piece_bytes):
+        first = specs[piece.index]
         if first.offset is None:
-            yield slab
+            yield piece
         else:
-            yield from in_order(slab, first, piece_bytes)
+            yield from in_order(piece, first, piece_bytes)
 
 
-def _runs(specs: Sequence[TensorSpec], wanted: Iterable[int], piece_bytes: int) -> Iterator[Slab]:
+def _runs(specs: Sequence[TensorSpec], wanted: Iterable[int], piece_bytes: int) -> Iterator[Piece]:
     """Take small tensors that lie side by side together, and every other one whole."""
-    run: Slab | None = None
+    run: Piece | None = None
     end = -1  # where the next small one has to begin
     for index in _heavy_first(specs, wanted):
         spec = specs[index]
@@ -91,7 +91,7 @@ def _runs(specs: Sequence[TensorSpec], wanted: Iterable[int], piece_bytes: int) 
             continue
         if run is not None:
             yield run
-        run = Slab(index, 1, 0, spec.size)
+        run = Piece(index, 1, 0, spec.size)
         end = spec.offset + spec.nbytes if spec.offset is not None and spec.size <= BLOCK else -1
     if run is not None:
         yield run
@@ -107,11 +107,11 @@ def _heavy_first(specs: Sequence[TensorSpec], wanted: Iterable[int]) -> Sequence
     return [*first, *(index for index in wanted if index not in heavy)] if heavy else wanted
 
 
-def in_order(slab: Slab, spec: TensorSpec, piece_bytes: int = PIECE_BYTES) -> Iterator[Slab]:
-    """Cut one slab into pieces, first to last."""
+def in_order(piece: Piece, spec: TensorSpec, piece_bytes: int = PIECE_BYTES) -> Iterator[Piece]:
+    """Cut one piece into pieces, first to last."""
     step = max(1, piece_bytes // (4 * BLOCK)) * BLOCK
-    if slab.count > 1 or slab.stop - slab.start <= step:
-        yield slab
+    if piece.count > 1 or piece.stop - piece.start <= step:
+        yield piece
         return
-    for start in range(slab.start, slab.stop, step):
-        yield Slab(slab.index, 1, start, min(start + step, slab.stop))
+    for start in range(piece.start, piece.stop, step):
+        yield Piece(piece.index, 1, start, min(start + step, piece.stop))

@@ -22,7 +22,7 @@ from gradclip_cli.numerics.differences import Tolerance
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.numerics.products import L2Norm
 from gradclip_cli.numerics.workspace import Buffer, Workspace
-from gradclip_cli.tensors import PIECE_BYTES, Slab, TensorSpec, cut, in_order
+from gradclip_cli.tensors import PIECE_BYTES, Piece, TensorSpec, cut, in_order
 from gradclip_cli.text import listed
 
 
@@ -71,29 +71,29 @@ class Pair(NamedTuple):
 
 
 class CompareTask(NamedTuple):
-    """Compares slabs of pairs of tensors; of what another process compares, nobody is told."""
+    """Compares pieces of pairs of tensors; of what another process compares, nobody is told."""
 
     pairs: Sequence[Pair]
     tolerance: Tolerance
     work: Workspace
     progress: Progress = silent
 
-    def compare(self, slab: Slab) -> list[tuple[int, Chunk]]:
+    def compare(self, piece: Piece) -> list[tuple[int, Chunk]]:
         """Return what is found in each piece, with the number of its pair."""
-        slabs = [slab]
-        if slab.count > 1:
-            slabs = [Slab(k, 1, 0, self.pairs[k].a.spec.size) for k in range(slab.index, slab.index + slab.count)]
-        return [(one.index, chunk) for one in slabs for chunk in self._chunks(self.pairs[one.index], one)]
+        pieces = [piece]
+        if piece.count > 1:
+            pieces = [Piece(k, 1, 0, self.pairs[k].a.spec.size) for k in range(piece.index, piece.index + piece.count)]
+        return [(one.index, chunk) for one in pieces for chunk in self._chunks(self.pairs[one.index], one)]
 
-    def _chunks(self, pair: Pair, slab: Slab) -> Iterator[Chunk]:
-        """Read a slab of both tensors and compare it; one that is turned is read in the order of the other."""
+    def _chunks(self, pair: Pair, piece: Piece) -> Iterator[Chunk]:
+        """Read a piece of both tensors and compare it; one that is turned is read in the order of the other."""
         dtypes = pair.a.spec.dtype, pair.b.spec.dtype
         with ExitStack() as stack:
             stack.enter_context(room(sum(stored.spec.held for stored in pair)))
             reads = [self._reading(stored, pair.turned, stack) for stored in pair]
-            for piece in in_order(slab, pair.a.spec, TURNED_BYTES if pair.turned else PIECE_BYTES):
+            for part in in_order(piece, pair.a.spec, TURNED_BYTES if pair.turned else PIECE_BYTES):
                 raws = [
-                    self._fetch(read, stored, piece, buffer)
+                    self._fetch(read, stored, part, buffer)
                     for read, stored, buffer in zip(reads, pair, (self.work.raw, self.work.raw_b), strict=True)
                 ]
                 yield compare_piece(raws[0], raws[1], dtypes, self.tolerance, self.work)
@@ -104,7 +104,7 @@ class CompareTask(NamedTuple):
             return stack.enter_context(Turned(read, stored.spec, self.work, stored.file.path)).read
         return read
 
-    def _fetch(self, read: Read, stored: StoredTensor, piece: Slab, buffer: Buffer) -> Raw:
+    def _fetch(self, read: Read, stored: StoredTensor, piece: Piece, buffer: Buffer) -> Raw:
         """Read a piece into memory that is used again."""
         raw = buffer.take((piece.stop - piece.start) * stored.spec.dtype.itemsize, np.uint8)
         read(stored.spec, piece.start, raw)

@@ -20,7 +20,7 @@ from gradclip_cli.numerics.transforms import byteswap, is_normal, scale, scale_e
 from gradclip_cli.numerics.workspace import Workspace
 from gradclip_cli.storage.random_access import copy_at
 from gradclip_cli.strategies.actions import Action, Scale
-from gradclip_cli.tensors import Slab, TensorSpec, cut, in_order
+from gradclip_cli.tensors import Piece, TensorSpec, cut, in_order
 
 _COPIED = 64 << 20
 
@@ -62,11 +62,11 @@ class Rewriter(NamedTuple):
         after = Rewritten(StatsTable(changed, StatsArrays.empty(len(changed), len(self.types))), {})
         pieces: dict[int, list[PieceStats]] = {}
         task = RewriteTask(self.source, self.writer, self.actions, self.types, self.workers.work, self.progress)
-        for slab, small, parts, clipped in self.workers.map(task.rewrite, cut(self._sources(), pending)):
+        for piece, small, parts, clipped in self.workers.map(task.rewrite, cut(self._sources(), pending)):
             if small is not None:
-                self._keep(slab, small, after.stats)
+                self._keep(piece, small, after.stats)
             elif parts:
-                pieces.setdefault(slab.index, []).extend(parts)
+                pieces.setdefault(piece.index, []).extend(parts)
             for index, number in clipped.items():
                 after.clipped[index] = after.clipped.get(index, 0) + number
         after.stats.put(
@@ -74,10 +74,10 @@ class Rewriter(NamedTuple):
         )
         return after
 
-    def _keep(self, slab: Slab, small: StatsArrays, stats: StatsTable) -> None:
+    def _keep(self, piece: Piece, small: StatsArrays, stats: StatsTable) -> None:
         """Keep the statistics of those small tensors that changed."""
-        kept = [k for k in range(slab.count) if slab.index + k in self.actions]
-        stats.put([slab.index + k for k in kept], small.take(kept))
+        kept = [k for k in range(piece.count) if piece.index + k in self.actions]
+        stats.put([piece.index + k for k in kept], small.take(kept))
 
     def _sources(self) -> list[TensorSpec]:
         """List the tensors as they are to be cut: what is packed on either side stays in one piece, and is done in order."""
@@ -96,7 +96,7 @@ class Rewriter(NamedTuple):
 
 
 class RewriteTask(NamedTuple):
-    """Reads, changes, writes and measures slabs; without a writer it can be pickled, and then nobody is told of bytes."""
+    """Reads, changes, writes and measures pieces; without a writer it can be pickled, and then nobody is told of bytes."""
 
     source: PortableReader
     writer: Writer | None
@@ -105,47 +105,47 @@ class RewriteTask(NamedTuple):
     work: Workspace
     progress: Progress = silent
 
-    def rewrite(self, slab: Slab) -> tuple[Slab, StatsArrays | None, list[PieceStats], dict[int, int]]:
+    def rewrite(self, piece: Piece) -> tuple[Piece, StatsArrays | None, list[PieceStats], dict[int, int]]:
         """Return what became of small tensors, or of the pieces of one that changed, and what was clipped."""
-        if slab.count > 1:
-            small, clipped = self._small(slab)
-            return slab, small, [], {slab.index + k: number for k, number in enumerate(clipped) if number}
-        reader, target = self.source.reader, self._targets(slab)[0]
-        spec = reader.tensors[slab.index]
+        if piece.count > 1:
+            small, clipped = self._small(piece)
+            return piece, small, [], {piece.index + k: number for k, number in enumerate(clipped) if number}
+        reader, target = self.source.reader, self._targets(piece)[0]
+        spec = reader.tensors[piece.index]
         if spec.fortran and not target.fortran:
             with Turned(reader.read, spec, self.work, self.source.path) as turned:
-                found = [self._piece(piece, target, turned.read) for piece in in_order(slab, spec, TURNED_BYTES)]
+                found = [self._piece(part, target, turned.read) for part in in_order(piece, spec, TURNED_BYTES)]
         else:
             with room(spec.held):
-                found = [self._piece(piece, target, reader.read) for piece in in_order(slab, spec)]
+                found = [self._piece(part, target, reader.read) for part in in_order(piece, spec)]
         changed = [one for one in found if one is not None]
         number = sum(clipped for _, clipped in changed)
-        return slab, None, [piece for piece, _ in changed], {slab.index: number} if number else {}
+        return piece, None, [stats for stats, _ in changed], {piece.index: number} if number else {}
 
-    def _targets(self, slab: Slab) -> Sequence[TensorSpec]:
+    def _targets(self, piece: Piece) -> Sequence[TensorSpec]:
         specs = self.source.reader.tensors if self.writer is None else self.writer.tensors
-        return specs[slab.index : slab.index + slab.count]
+        return specs[piece.index : piece.index + piece.count]
 
-    def _piece(self, slab: Slab, target: TensorSpec, read: Read) -> tuple[PieceStats, int] | None:
+    def _piece(self, piece: Piece, target: TensorSpec, read: Read) -> tuple[PieceStats, int] | None:
         """Read, change, write and measure one piece; None for one that has not changed."""
-        specs, action = self.source.reader.tensors, self.actions.get(slab.index)
-        spec = specs[slab.index]
-        raw = fetch(read, slab, specs, self.work)
+        specs, action = self.source.reader.tensors, self.actions.get(piece.index)
+        spec = specs[piece.index]
+        raw = fetch(read, piece, specs, self.work)
         clipped = action.apply(raw, spec.dtype, self.work) if action is not None else 0
         if spec.dtype.swapped != target.dtype.swapped:
             byteswap(raw, spec.dtype)
         if self.writer is not None:
-            self.writer.write(target, slab.start, raw)
+            self.writer.write(target, piece.start, raw)
         self.progress(raw.size, self.source.path)
         return (measure_piece(raw, target.dtype, self.types, self.work), clipped) if action is not None else None
 
-    def _small(self, slab: Slab) -> tuple[StatsArrays, list[int]]:
+    def _small(self, piece: Piece) -> tuple[StatsArrays, list[int]]:
         """Read, change, write and measure small tensors that lie side by side; return how many elements of each were clipped."""
-        reader, targets = self.source.reader, self._targets(slab)
-        dtype = reader.tensors[slab.index].dtype
+        reader, targets = self.source.reader, self._targets(piece)
+        dtype = reader.tensors[piece.index].dtype
         ends = list(accumulate((spec.size for spec in targets), initial=0))
-        raw = fetch(reader.read, slab, reader.tensors, self.work)
-        actions = [self.actions.get(slab.index + k) for k in range(slab.count)]
+        raw = fetch(reader.read, piece, reader.tensors, self.work)
+        actions = [self.actions.get(piece.index + k) for k in range(piece.count)]
         clipped = change(raw, dtype, [spec.size for spec in targets], actions, self.work)
         if dtype.swapped != targets[0].dtype.swapped:
             byteswap(raw, dtype)

@@ -18,7 +18,7 @@ from gradclip_cli.numerics.dtypes import FLOATS, DType, Raw, words_of
 from gradclip_cli.numerics.narrow_floats import overflow_bits, values_of
 from gradclip_cli.numerics.statistics import PieceStats
 from gradclip_cli.numerics.workspace import Workspace
-from gradclip_cli.tensors import Slab, TensorSpec
+from gradclip_cli.tensors import Piece, TensorSpec
 
 _NAMED = {dtype.name: dtype for dtype in FLOATS}
 
@@ -42,14 +42,14 @@ class RangeCounts:
         specs, start = reader.tensors, self._tensors
         self._tensors += len(specs)
 
-        def observe(slab: Slab, raw: Raw, piece: PieceStats | None) -> None:
-            self.count(specs, start, slab, raw)
+        def observe(piece: Piece, raw: Raw, stats: PieceStats | None) -> None:
+            self.count(specs, start, piece, raw)
 
         return observe if self.targets else None
 
-    def count(self, specs: Sequence[TensorSpec], start: int, slab: Slab, raw: Raw) -> None:
-        """Count in a slab that has been read of a file whose tensors are those of the dump from `start` on."""
-        for index, part in _tensors(specs, slab, raw):
+    def count(self, specs: Sequence[TensorSpec], start: int, piece: Piece, raw: Raw) -> None:
+        """Count in a piece that has been read of a file whose tensors are those of the dump from `start` on."""
+        for index, part in _tensors(specs, piece, raw):
             found = [_count(part, specs[index].dtype, target, self._work) for target in self.targets]
             with self._lock:
                 known = self._counts.get(start + index)
@@ -108,13 +108,13 @@ def _added(a: list[tuple[int, int]], b: list[tuple[int, int]]) -> list[tuple[int
     return [(low_a + low_b, high_a + high_b) for (low_a, high_a), (low_b, high_b) in zip(a, b, strict=True)]
 
 
-def _tensors(specs: Sequence[TensorSpec], slab: Slab, raw: Raw) -> Iterator[tuple[int, Raw]]:
+def _tensors(specs: Sequence[TensorSpec], piece: Piece, raw: Raw) -> Iterator[tuple[int, Raw]]:
     """Cut what was read of small tensors that lie side by side; yield them by index."""
-    if slab.count == 1:
-        yield slab.index, raw
+    if piece.count == 1:
+        yield piece.index, raw
         return
     at = 0
-    for index in range(slab.index, slab.index + slab.count):
+    for index in range(piece.index, piece.index + piece.count):
         yield index, raw[at : at + specs[index].nbytes]
         at += specs[index].nbytes
 
