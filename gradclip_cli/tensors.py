@@ -58,7 +58,7 @@ class Piece:
     stop: int
 
 
-def cut(specs: Sequence[TensorSpec], wanted: Iterable[int], piece_bytes: int = PIECE_BYTES) -> Iterator[Piece]:
+def split(specs: Sequence[TensorSpec], wanted: Iterable[int], piece_bytes: int = PIECE_BYTES) -> Iterator[Piece]:
     """Cut the tensors `wanted` (ascending indices) into pieces that can be worked on in any order.
 
     Neighbours of at most a block each are taken together. A tensor without an offset stays whole: see `in_order`.

@@ -22,7 +22,7 @@ from gradclip_cli.numerics.differences import Tolerance
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.numerics.products import L2Norm
 from gradclip_cli.numerics.workspace import Buffer, Workspace
-from gradclip_cli.tensors import PIECE_BYTES, Piece, TensorSpec, cut, in_order
+from gradclip_cli.tensors import PIECE_BYTES, Piece, TensorSpec, split, in_order
 from gradclip_cli.text import listed
 
 
@@ -149,7 +149,7 @@ def compare(
     names, pairs = list(shared), list(shared.values())
 
     task = CompareTask(pairs, tolerance, workers.work, progress)
-    chunks = chain.from_iterable(workers.map(task.compare, cut([pair.laid for pair in pairs], range(len(pairs)))))
+    chunks = chain.from_iterable(workers.map(task.compare, split([pair.laid for pair in pairs], range(len(pairs)))))
     found = {}
     for index, group in groupby(chunks, key=itemgetter(0)):  # they come tensor by tensor
         a_spec, b_spec = (stored.spec for stored in pairs[index])

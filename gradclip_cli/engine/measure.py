@@ -14,7 +14,7 @@ from gradclip_cli.numerics.norms import SumKinds
 from gradclip_cli.numerics.statistics import PieceStats, merge
 from gradclip_cli.numerics.statistics_table import StatsArrays, StatsTable
 from gradclip_cli.numerics.workspace import Workspace
-from gradclip_cli.tensors import Piece, TensorSpec, cut, in_order
+from gradclip_cli.tensors import Piece, TensorSpec, split, in_order
 
 NormTypes = tuple[float, ...]
 Read = Callable[[TensorSpec, int, Raw], None]
@@ -82,7 +82,7 @@ def measure(
     found = StatsTable(wanted, StatsArrays.empty(len(wanted), len(types)))
     pieces: dict[int, list[PieceStats]] = {}
     task = MeasureTask(specs, read, types, workers.work, observe)
-    for piece, parts, small in workers.map(task.measure, cut(specs, wanted)):
+    for piece, parts, small in workers.map(task.measure, split(specs, wanted)):
         if small is not None:
             found.put(range(piece.index, piece.index + piece.count), small)
         else:

@@ -20,7 +20,7 @@ from gradclip_cli.numerics.transforms import byteswap, is_normal, scale, scale_e
 from gradclip_cli.numerics.workspace import Workspace
 from gradclip_cli.storage.random_access import copy_at
 from gradclip_cli.strategies.actions import Action, Scale
-from gradclip_cli.tensors import Piece, TensorSpec, cut, in_order
+from gradclip_cli.tensors import Piece, TensorSpec, split, in_order
 
 _COPIED = 64 << 20
 
@@ -62,7 +62,7 @@ class Rewriter(NamedTuple):
         after = Rewritten(StatsTable(changed, StatsArrays.empty(len(changed), len(self.types))), {})
         pieces: dict[int, list[PieceStats]] = {}
         task = RewriteTask(self.source, self.writer, self.actions, self.types, self.workers.work, self.progress)
-        for piece, small, parts, clipped in self.workers.map(task.rewrite, cut(self._sources(), pending)):
+        for piece, small, parts, clipped in self.workers.map(task.rewrite, split(self._sources(), pending)):
             if small is not None:
                 self._keep(piece, small, after.stats)
             elif parts:
