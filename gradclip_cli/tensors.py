@@ -61,14 +61,14 @@ class Piece:
 def split(specs: Sequence[TensorSpec], wanted: Iterable[int], piece_bytes: int = PIECE_BYTES) -> Iterator[Piece]:
     """Cut the tensors `wanted` (ascending indices) into pieces that can be worked on in any order.
 
-    Neighbours of at most a block each are taken together. A tensor without an offset stays whole: see `in_order`.
+    Neighbours of at most a block each are taken together. A tensor without an offset stays whole: see `pieces_in_order`.
     """
     for piece in _runs(specs, wanted, piece_bytes):
         first = specs[piece.index]
         if first.offset is None:
             yield piece
         else:
-            yield from in_order(piece, first, piece_bytes)
+            yield from pieces_in_order(piece, first, piece_bytes)
 
 
 def _runs(specs: Sequence[TensorSpec], wanted: Iterable[int], piece_bytes: int) -> Iterator[Piece]:
@@ -107,7 +107,7 @@ def _heavy_first(specs: Sequence[TensorSpec], wanted: Iterable[int]) -> Sequence
     return [*first, *(index for index in wanted if index not in heavy)] if heavy else wanted
 
 
-def in_order(piece: Piece, spec: TensorSpec, piece_bytes: int = PIECE_BYTES) -> Iterator[Piece]:
+def pieces_in_order(piece: Piece, spec: TensorSpec, piece_bytes: int = PIECE_BYTES) -> Iterator[Piece]:
     """Cut one piece into pieces, first to last."""
     step = max(1, piece_bytes // (4 * BLOCK)) * BLOCK
     if piece.count > 1 or piece.stop - piece.start <= step:

@@ -22,7 +22,7 @@ from gradclip_cli.numerics.differences import Tolerance
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.numerics.products import L2Norm
 from gradclip_cli.numerics.workspace import Buffer, Workspace
-from gradclip_cli.tensors import PIECE_BYTES, Piece, TensorSpec, split, in_order
+from gradclip_cli.tensors import PIECE_BYTES, Piece, TensorSpec, split, pieces_in_order
 from gradclip_cli.text import listed
 
 
@@ -91,7 +91,7 @@ class CompareTask(NamedTuple):
         with ExitStack() as stack:
             stack.enter_context(room(sum(stored.spec.held for stored in pair)))
             reads = [self._reading(stored, pair.turned, stack) for stored in pair]
-            for part in in_order(piece, pair.a.spec, TURNED_BYTES if pair.turned else PIECE_BYTES):
+            for part in pieces_in_order(piece, pair.a.spec, TURNED_BYTES if pair.turned else PIECE_BYTES):
                 raws = [
                     self._fetch(read, stored, part, buffer)
                     for read, stored, buffer in zip(reads, pair, (self.work.raw, self.work.raw_b), strict=True)

@@ -14,7 +14,7 @@ from gradclip_cli.numerics.norms import SumKinds
 from gradclip_cli.numerics.statistics import PieceStats, merge
 from gradclip_cli.numerics.statistics_table import StatsArrays, StatsTable
 from gradclip_cli.numerics.workspace import Workspace
-from gradclip_cli.tensors import Piece, TensorSpec, split, in_order
+from gradclip_cli.tensors import Piece, TensorSpec, split, pieces_in_order
 
 NormTypes = tuple[float, ...]
 Read = Callable[[TensorSpec, int, Raw], None]
@@ -57,7 +57,7 @@ class MeasureTask(NamedTuple):
                 self.observe(piece, raw, None)
             return piece, [], measure_small(raw, spec.dtype, sizes, self.sums, self.work)
         with room(spec.held):
-            return piece, [self._piece(part) for part in in_order(piece, spec)], None
+            return piece, [self._piece(part) for part in pieces_in_order(piece, spec)], None
 
     def _piece(self, piece: Piece) -> PieceStats:
         raw = fetch(self.read, piece, self.specs, self.work)

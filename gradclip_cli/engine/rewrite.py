@@ -20,7 +20,7 @@ from gradclip_cli.numerics.transforms import byteswap, is_normal, scale, scale_e
 from gradclip_cli.numerics.workspace import Workspace
 from gradclip_cli.storage.random_access import copy_at
 from gradclip_cli.strategies.actions import Action, Scale
-from gradclip_cli.tensors import Piece, TensorSpec, split, in_order
+from gradclip_cli.tensors import Piece, TensorSpec, split, pieces_in_order
 
 _COPIED = 64 << 20
 
@@ -114,10 +114,10 @@ class RewriteTask(NamedTuple):
         spec = reader.tensors[piece.index]
         if spec.fortran and not target.fortran:
             with Turned(reader.read, spec, self.work, self.source.path) as turned:
-                found = [self._piece(part, target, turned.read) for part in in_order(piece, spec, TURNED_BYTES)]
+                found = [self._piece(part, target, turned.read) for part in pieces_in_order(piece, spec, TURNED_BYTES)]
         else:
             with room(spec.held):
-                found = [self._piece(part, target, reader.read) for part in in_order(piece, spec)]
+                found = [self._piece(part, target, reader.read) for part in pieces_in_order(piece, spec)]
         changed = [one for one in found if one is not None]
         number = sum(clipped for _, clipped in changed)
         return piece, None, [stats for stats, _ in changed], {piece.index: number} if number else {}

@@ -14,7 +14,7 @@ from gradclip_cli.inputs.opened import DumpFile, OpenDump, OpenFile
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.numerics.norms import SumKinds
 from gradclip_cli.numerics.statistics_table import StatsTable, concatenate
-from gradclip_cli.tensors import Piece, TensorSpec, in_order
+from gradclip_cli.tensors import Piece, TensorSpec, pieces_in_order
 from gradclip_cli.text import listed
 
 ObserverFor = Callable[[Format, Reader], PieceObserver | None]
@@ -148,7 +148,7 @@ def _digests(dump: MeasuredDump, indices: Iterable[int], run: Run) -> dict[int, 
         with run.reopen(file) as opened:
             for index in members:
                 spec, digest = dump.tensors[index], hashlib.sha256()
-                for piece in in_order(Piece(0, 1, 0, spec.size), spec):
+                for piece in pieces_in_order(Piece(0, 1, 0, spec.size), spec):
                     digest.update(fetch(opened.reader.read, piece, [spec], run.workers.work).data)
                 found[index] = digest.digest()
     return found

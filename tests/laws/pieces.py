@@ -18,6 +18,6 @@ def patch_pieces(patch: pytest.MonkeyPatch, size: int) -> None:
             elif isinstance(value, FunctionType) and "piece_bytes" in value.__code__.co_varnames:
                 functions.append(value)
     found = {function for function in functions if function.__defaults__}
-    assert {function.__name__ for function in found} >= {"split", "in_order"}
+    assert {function.__name__ for function in found} >= {"split", "pieces_in_order"}
     for function in found:
         patch.setattr(function, "__defaults__", (size,))
