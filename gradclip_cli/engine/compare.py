@@ -11,7 +11,7 @@ import numpy as np
 
 from gradclip_cli.engine.executors import Executor, room
 from gradclip_cli.engine.measure import FileRead, Read, measure
-from gradclip_cli.engine.row_major import TURNED_BYTES, Turned
+from gradclip_cli.engine.row_major import TURNED_BYTES, RowMajorReader
 from gradclip_cli.engine.run import Progress, Run, silent
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats.portable import PortableReader
@@ -101,7 +101,7 @@ class CompareTask(NamedTuple):
     def _reading(self, stored: StoredTensor, turned: bool, stack: ExitStack) -> Read:
         read = stored.file.reader.read
         if turned and stored.spec.fortran:
-            return stack.enter_context(Turned(read, stored.spec, self.work, stored.file.path)).read
+            return stack.enter_context(RowMajorReader(read, stored.spec, self.work, stored.file.path)).read
         return read
 
     def _fetch(self, read: Read, stored: StoredTensor, piece: Piece, buffer: Buffer) -> Raw:

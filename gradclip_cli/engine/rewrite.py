@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from gradclip_cli.engine.executors import Executor, room
 from gradclip_cli.engine.measure import NormTypes, Read, fetch
-from gradclip_cli.engine.row_major import TURNED_BYTES, Turned
+from gradclip_cli.engine.row_major import TURNED_BYTES, RowMajorReader
 from gradclip_cli.engine.run import Progress, silent
 from gradclip_cli.formats.base import Writer
 from gradclip_cli.formats.copy_ranges import Copy, subtract_ranges
@@ -113,8 +113,8 @@ class RewriteTask(NamedTuple):
         reader, target = self.source.reader, self._targets(piece)[0]
         spec = reader.tensors[piece.index]
         if spec.fortran and not target.fortran:
-            with Turned(reader.read, spec, self.work, self.source.path) as turned:
-                found = [self._piece(part, target, turned.read) for part in pieces_in_order(piece, spec, TURNED_BYTES)]
+            with RowMajorReader(reader.read, spec, self.work, self.source.path) as row_major:
+                found = [self._piece(part, target, row_major.read) for part in pieces_in_order(piece, spec, TURNED_BYTES)]
         else:
             with room(spec.held):
                 found = [self._piece(part, target, reader.read) for part in pieces_in_order(piece, spec)]

@@ -23,7 +23,7 @@ _MOST_ROWS = 4096
 """A tensor of so few rows (and of more columns) is turned on its way into a temporary file, a range of columns at a time."""
 
 
-class Turned:
+class RowMajorReader:
     """A column-major tensor of the file at `path`; one that is packed, or has few rows, first goes to a temporary file.
 
     A packed one has to be read crosswise; of one with few rows, each piece would be read as very many short runs.
@@ -36,7 +36,7 @@ class Turned:
         self._wide = 1 < self._rows <= min(_MOST_ROWS, spec.shape[-1] - 1) if spec.shape else False
         self._stack = ExitStack()
 
-    def __enter__(self) -> "Turned":
+    def __enter__(self) -> "RowMajorReader":
         if self._wide or self._spec.offset is None:
             with self._kept():
                 self._spool = self._stack.enter_context(temporary_file())
