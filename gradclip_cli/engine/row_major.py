@@ -84,7 +84,7 @@ class RowMajorReader:
             out[:] = np.frombuffer(self._spool.read(out.size), np.uint8)
             return
         words = out.view(f"V{spec.dtype.itemsize}")
-        for at, origin, axis, count in boxes(spec.shape, start, start + words.size):
+        for at, origin, axis, count in row_major_boxes(spec.shape, start, start + words.size):
             inner = spec.shape[axis + 1 :]
             target = words[at - start : at - start + count * prod(inner)].reshape(count, -1)
             stride = prod(spec.shape[:axis])
@@ -108,7 +108,7 @@ class RowMajorReader:
         return raw.view(f"V{itemsize}")
 
 
-def boxes(shape: tuple[int, ...], start: int, stop: int) -> Iterator[tuple[int, int, int, int]]:
+def row_major_boxes(shape: tuple[int, ...], start: int, stop: int) -> Iterator[tuple[int, int, int, int]]:
     """Cut a row-major range into boxes that are whole in all axes after one.
 
     Yield where a box begins in row-major order, where in column-major order, its axis, and its extent along that axis.

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from gradclip_cli.engine import row_major
-from gradclip_cli.engine.row_major import RowMajorReader, boxes
+from gradclip_cli.engine.row_major import RowMajorReader, row_major_boxes
 from gradclip_cli.errors import OutputError
 from gradclip_cli.numerics.dtypes import Raw, from_numpy
 from gradclip_cli.numerics.workspace import Workspace
@@ -58,7 +58,7 @@ def test_boxes_cover_a_range_once(shape: tuple[int, ...]) -> None:
     for seed in range(20):
         start, stop = sorted(random.Random(seed).sample(range(size + 1), 2))
         at = start
-        for begin, origin, axis, count in boxes(shape, start, stop):
+        for begin, origin, axis, count in row_major_boxes(shape, start, stop):
             assert begin == at
             assert count > 0
             assert np.unravel_index(begin, shape) == np.unravel_index(origin, shape, order="F")
