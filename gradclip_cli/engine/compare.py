@@ -22,7 +22,7 @@ from gradclip_cli.numerics.differences import Tolerance
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.numerics.products import L2Norm
 from gradclip_cli.numerics.workspace import Buffer, Workspace
-from gradclip_cli.tensors import PIECE_BYTES, Piece, TensorSpec, split, pieces_in_order
+from gradclip_cli.tensors import PIECE_BYTES, Piece, TensorSpec, pieces_in_order, split
 from gradclip_cli.text import listed
 
 

@@ -14,7 +14,7 @@ from gradclip_cli.numerics.norms import SumKinds
 from gradclip_cli.numerics.statistics import PieceStats, merge
 from gradclip_cli.numerics.statistics_table import StatsArrays, StatsTable
 from gradclip_cli.numerics.workspace import Workspace
-from gradclip_cli.tensors import Piece, TensorSpec, split, pieces_in_order
+from gradclip_cli.tensors import Piece, TensorSpec, pieces_in_order, split
 
 NormTypes = tuple[float, ...]
 Read = Callable[[TensorSpec, int, Raw], None]

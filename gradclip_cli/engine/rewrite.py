@@ -20,7 +20,7 @@ from gradclip_cli.numerics.transforms import byteswap, is_normal, scale, scale_e
 from gradclip_cli.numerics.workspace import Workspace
 from gradclip_cli.storage.random_access import copy_at
 from gradclip_cli.strategies.actions import Action, Scale
-from gradclip_cli.tensors import Piece, TensorSpec, split, pieces_in_order
+from gradclip_cli.tensors import Piece, TensorSpec, pieces_in_order, split
 
 _COPIED = 64 << 20
 
@@ -114,7 +114,9 @@ class RewriteTask(NamedTuple):
         spec = reader.tensors[piece.index]
         if spec.fortran and not target.fortran:
             with RowMajorReader(reader.read, spec, self.work, self.source.path) as row_major:
-                found = [self._piece(part, target, row_major.read) for part in pieces_in_order(piece, spec, TURNED_BYTES)]
+                found = [
+                    self._piece(part, target, row_major.read) for part in pieces_in_order(piece, spec, TURNED_BYTES)
+                ]
         else:
             with room(spec.held):
                 found = [self._piece(part, target, reader.read) for part in pieces_in_order(piece, spec)]

@@ -8,7 +8,7 @@ from types import TracebackType
 from gradclip_cli.errors import ClosedPipeError, OutputError, reason
 from gradclip_cli.storage import streams
 from gradclip_cli.storage.interrupts import cleanups, deferred
-from gradclip_cli.storage.replacing import sync_folder, claim_name, take_over_mode
+from gradclip_cli.storage.replacing import claim_name, sync_folder, take_over_mode
 from gradclip_cli.text import listed
 
 _unfinished: set[str] = set()

@@ -6,7 +6,7 @@ import pytest
 
 from gradclip_cli.numerics import dtypes
 from gradclip_cli.numerics.norms import BLOCK
-from gradclip_cli.tensors import PIECE_BYTES, Piece, TensorSpec, split, pieces_in_order
+from gradclip_cli.tensors import PIECE_BYTES, Piece, TensorSpec, pieces_in_order, split
 
 
 def specs(*sizes: int, gap: int = 0, packed: bool = False) -> list[TensorSpec]:

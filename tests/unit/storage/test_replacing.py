@@ -9,7 +9,7 @@ import pytest
 
 from gradclip_cli.errors import OutputError
 from gradclip_cli.storage.atomic import Outputs
-from gradclip_cli.storage.replacing import sync_folder, claim_name, take_over_mode
+from gradclip_cli.storage.replacing import claim_name, sync_folder, take_over_mode
 
 
 def failing(code: int) -> object:
