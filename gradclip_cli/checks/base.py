@@ -98,7 +98,7 @@ class Figures:
         return np.where(self.nonfinite > 0, np.nan, self.norm)
 
 
-class Found(NamedTuple):
+class Problem(NamedTuple):
     """One thing that is wrong: the dumps where it shows, of which the first is meant by the other fields.
 
     It is of a tensor (its column), of a layer, or of the dump as a whole.
@@ -112,7 +112,7 @@ class Found(NamedTuple):
     layer: str | None = None
 
 
-Check = Callable[[Figures, Limits], Iterable[Found]]
+Check = Callable[[Figures, Limits], Iterable[Problem]]
 
 
 def places(wrong: Mask) -> list[tuple[list[int], int]]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from gradclip_cli.checks.base import Figures, Found, percent, places
+from gradclip_cli.checks.base import Figures, Problem, percent, places
 from gradclip_cli.checks.limits import Limits
 from gradclip_cli.thresholds.explosions import Explosions, explosions
 from gradclip_cli.thresholds.samples import Mask, Matrix
@@ -16,7 +16,7 @@ _LOST = 1e-6
 """What is below so much of the usual norm of a dump is no more than rounding beside it, and may explode without harm."""
 
 
-def find_exploding(figures: Figures, limits: Limits) -> Iterator[Found]:
+def find_exploding(figures: Figures, limits: Limits) -> Iterator[Problem]:
     """Find dumps with a norm above `exploding_factor` times what is usual, and name the tensor that leads each.
 
     In the other dumps, find layers whose own norm is as far above what is usual for them, and in the other layers tensors,
@@ -61,8 +61,8 @@ def _led(norm: float, whole: float) -> str:
 
 def _found(
     rows: Sequence[int], tensor: int, norms: Matrix, by: Explosions, group: int, what: str, limits: Limits
-) -> Found:
+) -> Problem:
     value, worst, usual = float(norms[rows[0], group]), float(norms[rows, group].max()), float(by.usual[group])
     times = f"{value / usual:.4g} times the median {usual:.4g}{' of the dumps before' if by.stays[group] else ''}"
     most = f" (at worst {worst / usual:.4g} times)" if worst > value else ""
-    return Found(rows, value, limits.exploding_factor * usual, f"{what.format(times + most)}: {ADVICE}", tensor)
+    return Problem(rows, value, limits.exploding_factor * usual, f"{what.format(times + most)}: {ADVICE}", tensor)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gradclip_cli.checks.base import Figures, Found, percent, places
+from gradclip_cli.checks.base import Figures, Problem, percent, places
 from gradclip_cli.checks.limits import Limits
 from gradclip_cli.text import printable
 
@@ -12,7 +12,7 @@ DOMINATED_ADVICE = "a global norm sees nothing else: clip by layer or by tensor,
 SPREAD_ADVICE = "no one learning rate or threshold fits both"
 
 
-def find_dominated(figures: Figures, limits: Limits) -> Iterator[Found]:
+def find_dominated(figures: Figures, limits: Limits) -> Iterator[Problem]:
     """Find tensors above `dominated_share` of the squared norm of a finite dump, of which two layers or more are not 0.
 
     Beside nothing but its own bias, any weight may be as large as it is.
@@ -23,10 +23,10 @@ def find_dominated(figures: Figures, limits: Limits) -> Iterator[Found]:
     for rows, column in places(shares > limits.dominated_share):
         share = float(shares[rows[0], column])
         message = f"{percent(share)} of the squared norm of the dump; {DOMINATED_ADVICE}"
-        yield Found(rows, share, limits.dominated_share, message, column)
+        yield Problem(rows, share, limits.dominated_share, message, column)
 
 
-def find_spread(figures: Figures, limits: Limits) -> Iterator[Found]:
+def find_spread(figures: Figures, limits: Limits) -> Iterator[Problem]:
     """Find the first dump whose largest layer norm is above `spread_ratio` times the smallest that is not 0."""
     wrong = []
     for row, norms in enumerate(figures.layer_norms):
@@ -42,4 +42,4 @@ def find_spread(figures: Figures, limits: Limits) -> Iterator[Found]:
         norms = figures.layer_norms[row]
         names = [f"{printable(figures.layers[k])} {norms[k]:.4g}" for k in (high, low)]
         message = f"the norm of {f' is {ratio:.4g} times that of '.join(names)}: {SPREAD_ADVICE}"
-        yield Found(rows, ratio, limits.spread_ratio, message)
+        yield Problem(rows, ratio, limits.spread_ratio, message)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gradclip_cli.checks.base import Figures, Found, percent, places
+from gradclip_cli.checks.base import Figures, Problem, percent, places
 from gradclip_cli.checks.limits import STORED, Limits
 from gradclip_cli.text import printable
 from gradclip_cli.thresholds.samples import Matrix
@@ -12,7 +12,7 @@ from gradclip_cli.thresholds.samples import Matrix
 NONFINITE_ADVICE = "usually a division by 0, a log of 0, or an overflow after gradients have exploded"
 
 
-def find_nonfinite(figures: Figures, limits: Limits) -> Iterator[Found]:
+def find_nonfinite(figures: Figures, limits: Limits) -> Iterator[Problem]:
     """Find tensors with any element that is not finite, the first to go bad first."""
     bad = places(figures.nonfinite > 0)
     first = [column for rows, column in bad if rows[0] == bad[0][0][0]]
@@ -24,7 +24,7 @@ def find_nonfinite(figures: Figures, limits: Limits) -> Iterator[Found]:
             message += f"; the first to go bad: {NONFINITE_ADVICE}"
         else:
             message += f"; one of {len(first)} that went bad first: {NONFINITE_ADVICE}"
-        yield Found(rows, int(figures.nonfinite[rows[0], column]), 0, message, column)
+        yield Problem(rows, int(figures.nonfinite[rows[0], column]), 0, message, column)
 
 
 def _counts(figures: Figures, row: int, column: int) -> str:
@@ -40,7 +40,7 @@ def _beside(figures: Figures, first: list[int], start: int, column: int) -> str:
     return f"after {printable(figures.tensors[first[0]].name)}{more} at {figures.dumps[start]}"
 
 
-def find_underflow(figures: Figures, limits: Limits) -> Iterator[Found]:
+def find_underflow(figures: Figures, limits: Limits) -> Iterator[Problem]:
     """Find tensors of whose values that are not 0 too many would be 0, subnormal, or infinite."""
     for dtype, small, large in zip(figures.dtypes, figures.small, figures.large, strict=True):
         where = "the dtype they are stored in" if dtype == STORED else dtype
@@ -50,8 +50,8 @@ def find_underflow(figures: Figures, limits: Limits) -> Iterator[Found]:
         yield from _above(figures, large, limits.overflow_share, high)
 
 
-def _above(figures: Figures, counts: Matrix, limit: float, what: str) -> Iterator[Found]:
+def _above(figures: Figures, counts: Matrix, limit: float, what: str) -> Iterator[Problem]:
     shares = np.divide(counts, figures.nonzero, out=np.zeros_like(counts), where=figures.nonzero > 0)
     for rows, column in places(shares > limit):
         share = float(shares[rows[0], column])
-        yield Found(rows, share, limit, f"{percent(share)} of the non-zero values {what}", column)
+        yield Problem(rows, share, limit, f"{percent(share)} of the non-zero values {what}", column)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gradclip_cli.checks.base import Figures, Found, places
+from gradclip_cli.checks.base import Figures, Problem, places
 from gradclip_cli.checks.limits import Limits
 from gradclip_cli.text import printable
 from gradclip_cli.thresholds.explosions import explosions
@@ -14,7 +14,7 @@ from gradclip_cli.thresholds.samples import Mask, Matrix
 ADVICE = "use a normalisation, skip connections or another activation, or look at the initial weights"
 
 
-def find_vanishing(figures: Figures, limits: Limits) -> Iterator[Found]:
+def find_vanishing(figures: Figures, limits: Limits) -> Iterator[Problem]:
     """Find tensors with a tiny mean |g| (of what is not 0), and stacks of layers whose first norm is tiny beside the last."""
     yield from _tiny(figures, limits.vanishing_mean)
     usual = _usual(figures, limits)
@@ -22,14 +22,14 @@ def find_vanishing(figures: Figures, limits: Limits) -> Iterator[Found]:
         yield from _fading(figures, stack, usual, limits.vanishing_ratio)
 
 
-def _tiny(figures: Figures, limit: float) -> Iterator[Found]:
+def _tiny(figures: Figures, limit: float) -> Iterator[Problem]:
     judged = figures.sound & (figures.nonzero > 0)
     means = np.divide(figures.mass, figures.nonzero, out=np.zeros_like(figures.mass), where=judged)
     tiny = judged & (means < limit)
     tiny &= ~_beside_a_larger(figures, judged & ~tiny)
     for rows, column in places(tiny):
         mean = float(means[rows[0], column])
-        yield Found(rows, mean, limit, f"mean |g| of the non-zero values is {mean:.4g}: {ADVICE}", column)
+        yield Problem(rows, mean, limit, f"mean |g| of the non-zero values is {mean:.4g}: {ADVICE}", column)
 
 
 def _beside_a_larger(figures: Figures, healthy: Mask) -> Mask:
@@ -65,7 +65,7 @@ def _usual(figures: Figures, limits: Limits) -> Mask:
     return ~high.steps & (high.usual > 0)
 
 
-def _fading(figures: Figures, stack: list[int], usual: Mask, limit: float) -> Iterator[Found]:
+def _fading(figures: Figures, stack: list[int], usual: Mask, limit: float) -> Iterator[Problem]:
     """Compare the first layer of a stack with the last, both of those whose norm is finite and not 0."""
     first: dict[int, list[tuple[int, float, str]]] = {}
     for row, norms in enumerate(figures.layer_norms[:, stack]):
@@ -77,4 +77,4 @@ def _fading(figures: Figures, stack: list[int], usual: Mask, limit: float) -> It
     for layer, dumps in first.items():
         _, ratio, last = dumps[0]
         message = f"its norm is {ratio:.4g} of that of {printable(last)}, the last layer: {ADVICE}"
-        yield Found([row for row, *_ in dumps], ratio, limit, message, layer=figures.layers[layer])
+        yield Problem([row for row, *_ in dumps], ratio, limit, message, layer=figures.layers[layer])
