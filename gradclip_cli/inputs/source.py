@@ -71,11 +71,11 @@ class Finder(Protocol):
     endings: tuple[str, ...]
     """The endings of files, besides those of the formats, that stand for a dump of this layout."""
 
-    def find(self, paths: Sequence[str]) -> "Iterator[Found]":
+    def find(self, paths: Sequence[str]) -> "Iterator[FoundDump]":
         """Yield the dumps of this layout, each with the paths, by position, that are accounted for by it."""
 
 
-class Found(NamedTuple):
+class FoundDump(NamedTuple):
     """A dump, and the paths (positions in a list) that it stands for; it takes the place of the first of them."""
 
     source: DumpSource

@@ -8,7 +8,7 @@ from gradclip_cli.errors import InputError
 from gradclip_cli.inputs.layouts.numbered import Numbered, holders
 from gradclip_cli.inputs.layouts.single import Single
 from gradclip_cli.inputs.naming import step_of
-from gradclip_cli.inputs.source import DumpOutput, DumpSource, Found
+from gradclip_cli.inputs.source import DumpOutput, DumpSource, FoundDump
 from gradclip_cli.storage.fingerprint import Fingerprint, check_same
 
 ENDING = ".safetensors.index.json"
@@ -65,7 +65,7 @@ class IndexFinder:
 
     endings: tuple[str, ...] = (ENDING,)
 
-    def find(self, paths: Sequence[str]) -> Iterator[Found]:
+    def find(self, paths: Sequence[str]) -> Iterator[FoundDump]:
         """Yield each index once."""
         positions: dict[str, list[int]] = {}
         for position, path in enumerate(paths):
@@ -73,7 +73,7 @@ class IndexFinder:
         for path in [path for path in positions if path.endswith(ENDING)]:
             source = read(path)
             shards = [position for file in source.files for position in positions.get(file, ())]
-            yield Found(source, [*positions[path], *shards])
+            yield FoundDump(source, [*positions[path], *shards])
 
 
 FINDER = IndexFinder()

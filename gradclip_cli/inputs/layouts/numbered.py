@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from gradclip_cli.errors import InputError
 from gradclip_cli.inputs.layouts.single import Single
 from gradclip_cli.inputs.naming import step_of
-from gradclip_cli.inputs.source import DumpOutput, DumpSource, Found
+from gradclip_cli.inputs.source import DumpOutput, DumpSource, FoundDump
 
 _NUMBERED = r"(?P<head>.*-)(?P<number>\d{1,9})-of-(?P<of>\d{1,9})(?P<tail>\.safetensors)"
 _MOST_FILES = 100_000
@@ -38,14 +38,14 @@ class NumberedFinder:
 
     endings: tuple[str, ...] = ()
 
-    def find(self, paths: Sequence[str]) -> Iterator[Found]:
+    def find(self, paths: Sequence[str]) -> Iterator[FoundDump]:
         """Yield each set once, wherever it was named."""
         sets: dict[tuple[str, ...], list[int]] = {}
         for position, path in enumerate(paths):
             if files := files_of_set(path):
                 sets.setdefault(files, []).append(position)
         for files, positions in sets.items():
-            yield Found(DumpSource(files[0], files, NUMBERED, step_of(files[0])), positions)
+            yield FoundDump(DumpSource(files[0], files, NUMBERED, step_of(files[0])), positions)
 
 
 NUMBERED = Numbered()

@@ -7,7 +7,7 @@ from gradclip_cli.errors import InputError
 from gradclip_cli.inputs.layouts.single import Single
 from gradclip_cli.inputs.listing import dump_files, is_folder
 from gradclip_cli.inputs.naming import step_of
-from gradclip_cli.inputs.source import DumpOutput, DumpSource, Found
+from gradclip_cli.inputs.source import DumpOutput, DumpSource, FoundDump
 from gradclip_cli.storage.fingerprint import changed
 from gradclip_cli.text import listed
 
@@ -56,14 +56,14 @@ class ParamsFinder:
 
     endings: tuple[str, ...] = ()
 
-    def find(self, paths: Sequence[str]) -> Iterator[Found]:
+    def find(self, paths: Sequence[str]) -> Iterator[FoundDump]:
         """Yield each folder once."""
         positions: dict[str, list[int]] = {}
         for position, path in enumerate(paths):
             if is_folder(path):
                 positions.setdefault(path, []).append(position)
         for path, places in positions.items():
-            yield Found(DumpSource(path, tuple(dump_files(path)), PARAMS, step_of(path)), places)
+            yield FoundDump(DumpSource(path, tuple(dump_files(path)), PARAMS, step_of(path)), places)
 
 
 PARAMS = Params()

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from gradclip_cli.inputs.naming import step_of
-from gradclip_cli.inputs.source import DumpOutput, DumpSource, Found
+from gradclip_cli.inputs.source import DumpOutput, DumpSource, FoundDump
 
 
 class Single:
@@ -50,9 +50,9 @@ class SingleFinder:
 
     endings: tuple[str, ...] = ()
 
-    def find(self, paths: Sequence[str]) -> Iterator[Found]:
+    def find(self, paths: Sequence[str]) -> Iterator[FoundDump]:
         """Yield a dump for each path."""
-        return (Found(single(path), (k,)) for k, path in enumerate(paths))
+        return (FoundDump(single(path), (k,)) for k, path in enumerate(paths))
 
 
 SINGLE = Single()
