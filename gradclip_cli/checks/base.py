@@ -25,7 +25,7 @@ class Tensor(NamedTuple):
 class Figures:
     """Figures of a series: matrices with a row for each dump and a column for each tensor, all 0 where a dump lacks it.
 
-    `peak`, `norm` (L2) and `mass` (Σ|g|) are over the finite elements; `same` says that a tensor has the values of the dump
+    `max_abs`, `norm` (L2) and `mass` (Σ|g|) are over the finite elements; `same` says that a tensor has the values of the dump
     before. `small` and `large` have one matrix for each of `dtypes`: how many values are not 0 but would be 0 or
     subnormal there, and how many finite ones would overflow. Tensors are in natural order.
     """
@@ -38,7 +38,7 @@ class Figures:
     nan: Matrix
     posinf: Matrix
     neginf: Matrix
-    peak: Matrix
+    max_abs: Matrix
     norm: Matrix
     mass: Matrix
     same: Matrix
