@@ -9,7 +9,7 @@ from itertools import groupby
 from gradclip_cli.engine.measure import FileRead, PieceObserver, fetch, measure
 from gradclip_cli.engine.run import Run
 from gradclip_cli.formats.base import Format, Reader
-from gradclip_cli.inputs.naming import Place, natural
+from gradclip_cli.inputs.naming import LayerParam, natural
 from gradclip_cli.inputs.opened import DumpFile, OpenDump, OpenFile
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.numerics.norms import SumKinds
@@ -29,7 +29,7 @@ class MeasuredDump:
     step: int | None
     files: list[DumpFile]
     tensors: list[TensorSpec]
-    places: list[Place]
+    places: list[LayerParam]
     stats: StatsTable
     non_numeric: list[str] = field(default_factory=list)
     replicas: list[str] = field(default_factory=list)

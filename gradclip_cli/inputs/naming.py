@@ -16,7 +16,7 @@ _NUMBER = re.compile(r"\d+")
 _STEP = re.compile(r"(?<![a-z])(?:global_?step|step|iteration|iter|checkpoint|ckpt)[-_= .]?(\d{1,18})", re.IGNORECASE)
 
 
-class Place(NamedTuple):
+class LayerParam(NamedTuple):
     """The layer that a tensor belongs to, and what it is called there (DL4J's param type)."""
 
     layer: str
@@ -46,28 +46,28 @@ class Naming(NamedTuple):
             raise UsageError("--layer-regex needs the groups (?P<layer>...) and (?P<param>...)")
         return cls(regex)
 
-    def places(self, names: Sequence[str]) -> list[Place]:
+    def places(self, names: Sequence[str]) -> list[LayerParam]:
         """Name the layer and the param of each tensor of one dump.
 
         >>> Naming().places(["module.lstm.weight_ih_l0", "dense/dense/kernel:0", "0_W"])
-        [Place(layer='lstm', param='weight_ih_l0'), Place(layer='dense', param='kernel'), Place(layer='0', param='W')]
+        [LayerParam(layer='lstm', param='weight_ih_l0'), LayerParam(layer='dense', param='kernel'), LayerParam(layer='0', param='W')]
         """
         shared = _shared_prefixes(names)
         return [self._place(name, shared) for name in names]
 
-    def _place(self, name: str, shared: frozenset[str]) -> Place:
+    def _place(self, name: str, shared: frozenset[str]) -> LayerParam:
         if self.regex is not None:
             found = self.regex.search(name)
-            return Place(found["layer"] or "", found["param"] or "") if found else Place(name, "")
+            return LayerParam(found["layer"] or "", found["param"] or "") if found else LayerParam(name, "")
         if self.depth is None and "/" not in name and "mod" not in name:
             layer, dot, param = name.rpartition(".")
             if dot:  # most names of most dumps, without looking for wrappers in them
-                return Place(layer, intern(param))
+                return LayerParam(layer, intern(param))
         separator, parts = _components(name, shared)
         if len(parts) == 1:
-            return Place(parts[0], "")
+            return LayerParam(parts[0], "")
         keep = len(parts) - 1 if self.depth is None else min(self.depth, len(parts) - 1)
-        return Place(separator.join(parts[:keep]), intern(separator.join(parts[keep:])))
+        return LayerParam(separator.join(parts[:keep]), intern(separator.join(parts[keep:])))
 
 
 def _components(name: str, shared: frozenset[str]) -> tuple[str, list[str]]:

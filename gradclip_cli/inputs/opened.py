@@ -10,7 +10,7 @@ from gradclip_cli.errors import InputError
 from gradclip_cli.formats.base import Format, Headers, Options, Reader
 from gradclip_cli.formats.opening import opened
 from gradclip_cli.formats.portable import PortableReader
-from gradclip_cli.inputs.naming import Place
+from gradclip_cli.inputs.naming import LayerParam
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.storage.fingerprint import Fingerprint
@@ -92,7 +92,7 @@ class OpenDump:
         self.source.layout.check(self.source, self._names)
 
     @property
-    def places(self) -> list[Place]:
+    def places(self) -> list[LayerParam]:
         """The layer and the param of each tensor: these depend on all names of a dump."""
         return self._selection.naming.places([spec.name for spec in self.tensors])
 
