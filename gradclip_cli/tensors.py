@@ -1,4 +1,4 @@
-"""Tensors as they lie in a file, and the only place where they are cut into pieces."""
+"""Describe tensors as they lie in a file, and split them into pieces; nothing else splits tensors."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,20 +8,20 @@ from gradclip_cli.numerics.dtypes import DType
 from gradclip_cli.numerics.norms import BLOCK
 
 PIECE_BYTES = 2 << 20
-"""What is read, computed with and written at once, in float32; as many elements of any other dtype."""
+"""The size of a piece in bytes of float32; a piece of any other dtype has the same number of elements."""
 
 
 _HEAVY = 16
-"""A tensor with more than this part of all elements that are encoded is a large one."""
+"""An encoded tensor is heavy if it has more than one in so many of all encoded elements."""
 
 
 @dataclass(slots=True)
 class TensorSpec:
-    """One named array of a dump: what a header says of it; nobody changes it (freezing a million takes three seconds).
+    """One named array of a dump, as the header describes it; treat it as immutable (freezing a million takes three seconds).
 
-    `offset` is where its elements lie in the file, one after the other; None means that they are encoded, and can only be
-    read and written in order. `fortran` says that they lie in column-major order. `held` is how many bytes have to be held
-    at once to read any of it, where it is not read piece by piece.
+    `offset` is the position of its first element in the file, in bytes; None means that the elements are encoded, and can
+    only be read and written in order. `fortran` means column-major order. `held` is the memory in bytes that reading any part
+    of it takes, where it cannot be read piece by piece; otherwise 0.
     """
 
     name: str
@@ -42,7 +42,7 @@ class TensorSpec:
         return self.size * self.dtype.itemsize
 
     def position(self, start: int) -> int:
-        """Where element `start` lies in the file, for a tensor that is not encoded."""
+        """Return the position of element `start` in the file, in bytes; raise TypeError for an encoded tensor."""
         if self.offset is None:
             raise TypeError(f"{self.name} is encoded and has no positions")
         return self.offset + start * self.dtype.itemsize
@@ -50,7 +50,7 @@ class TensorSpec:
 
 @dataclass(slots=True)
 class Piece:
-    """Elements `start` to `stop` of tensor `index`, or the whole of `count` small tensors that lie side by side."""
+    """Elements `start` to `stop` of tensor `index`, or all elements of `count` small adjacent tensors from `index` on."""
 
     index: int
     count: int
@@ -59,9 +59,9 @@ class Piece:
 
 
 def split(specs: Sequence[TensorSpec], wanted: Iterable[int], piece_bytes: int = PIECE_BYTES) -> Iterator[Piece]:
-    """Cut the tensors `wanted` (ascending indices) into pieces that can be worked on in any order.
+    """Split the tensors `wanted` (ascending indices) into pieces that can be processed in any order.
 
-    Neighbours of at most a block each are taken together. A tensor without an offset stays whole: see `pieces_in_order`.
+    Adjacent tensors of at most a block each share a piece. An encoded tensor stays whole: see `pieces_in_order`.
     """
     for piece in _runs(specs, wanted, piece_bytes):
         first = specs[piece.index]
@@ -72,9 +72,9 @@ def split(specs: Sequence[TensorSpec], wanted: Iterable[int], piece_bytes: int =
 
 
 def _runs(specs: Sequence[TensorSpec], wanted: Iterable[int], piece_bytes: int) -> Iterator[Piece]:
-    """Take small tensors that lie side by side together, and every other one whole."""
+    """Yield one piece for each run of small adjacent tensors, and one for each other tensor."""
     run: Piece | None = None
-    end = -1  # where the next small one has to begin
+    end = -1  # where the next small tensor must begin to join the run
     for index in _heavy_first(specs, wanted):
         spec = specs[index]
         if (
@@ -98,7 +98,7 @@ def _runs(specs: Sequence[TensorSpec], wanted: Iterable[int], piece_bytes: int) 
 
 
 def _heavy_first(specs: Sequence[TensorSpec], wanted: Iterable[int]) -> Sequence[int]:
-    """Put the largest of the encoded tensors first: each is done by one thread, and for one begun last all others would wait."""
+    """Put the largest encoded tensors first: each takes one thread, and all others would wait for one that began last."""
     wanted = list(wanted)
     encoded = [index for index in wanted if specs[index].offset is None]
     least = sum(specs[index].size for index in encoded) / _HEAVY
@@ -108,7 +108,7 @@ def _heavy_first(specs: Sequence[TensorSpec], wanted: Iterable[int]) -> Sequence
 
 
 def pieces_in_order(piece: Piece, spec: TensorSpec, piece_bytes: int = PIECE_BYTES) -> Iterator[Piece]:
-    """Cut one piece into pieces, first to last."""
+    """Split one piece into smaller ones of whole blocks, to be processed from first to last."""
     step = max(1, piece_bytes // (4 * BLOCK)) * BLOCK
     if piece.count > 1 or piece.stop - piece.start <= step:
         yield piece

@@ -1,4 +1,4 @@
-"""What is done before a signal ends the program; nothing heavy is imported here, since this has to stand first."""
+"""Clean up before a signal ends the program. Imports nothing heavy, because it has to be installed first."""
 
 import os
 import signal
@@ -7,23 +7,23 @@ from contextlib import contextmanager
 from types import FrameType
 
 cleanups: list[Callable[[], None]] = []
-"""What leaves things in order; called from a signal handler, so it must neither wait nor raise."""
+"""Functions to call before the program ends; they run in a signal handler, so they must neither wait nor raise."""
 
 
 def install() -> None:
-    """Handle the signals by which a person or a system ends a program, unless they are ignored."""
+    """Handle SIGINT, SIGTERM and SIGHUP, except those that the parent process set to be ignored."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _end)
 
 
-_holding: list[None] = []  # one for each thread that must not be stopped now
+_holding: list[None] = []  # one entry for each active `deferred` block
 _waiting: list[int] = []
 
 
 @contextmanager
 def deferred() -> Iterator[None]:
-    """Let signals wait until something short is done that is not to be done by half; several threads may be at it."""
+    """Defer signals until a short step that must not be left half done is complete; several threads may do so at once."""
     _holding.append(None)
     try:
         yield
@@ -34,7 +34,7 @@ def deferred() -> Iterator[None]:
 
 
 def _end(number: int, _: FrameType | None) -> None:
-    """Clean up, and end as if the signal had not been caught."""
+    """Run the cleanups, then end the process as if the signal had not been caught; only note the signal if deferred."""
     if _holding:
         _waiting.append(number)
         return
