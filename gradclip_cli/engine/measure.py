@@ -1,4 +1,4 @@
-"""Statistics of tensors: taken piece by piece, in one reading."""
+"""Measure the statistics of tensors piece by piece, reading each once."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -20,17 +20,17 @@ NormTypes = tuple[float, ...]
 Read = Callable[[TensorSpec, int, Raw], None]
 
 PieceObserver = Callable[[Piece, Raw, PieceStats | None], None]
-"""What is told of every piece once it is read: its stored elements, and what was found in a piece; None for small tensors."""
+"""Called with every piece after it is read: the piece, its stored elements, and its statistics (None for small tensors)."""
 
 
 class FileRead(NamedTuple):
-    """Reads elements of a file and tells of their bytes; of what another process reads, nobody is told."""
+    """Reads elements of a file and reports the bytes as progress; a pickled one reports none."""
 
     file: PortableReader
     progress: Progress = silent
 
     def read(self, spec: TensorSpec, start: int, out: Raw) -> None:
-        """Fill `out` with stored elements from `start` on."""
+        """Fill `out` with the stored bytes of a tensor from element `start` on."""
         self.file.reader.read(spec, start, out)
         self.progress(out.size, self.file.path)
 
@@ -39,7 +39,7 @@ class FileRead(NamedTuple):
 
 
 class MeasureTask(NamedTuple):
-    """Measures pieces of a file; where it is pickled, its observer stays behind."""
+    """Measures pieces of a file; a pickled task has no observer."""
 
     specs: Sequence[TensorSpec]
     read: Read
@@ -48,7 +48,7 @@ class MeasureTask(NamedTuple):
     observe: PieceObserver | None = None
 
     def measure(self, piece: Piece) -> tuple[Piece, list[PieceStats], StatsArrays | None]:
-        """Return what is found in the pieces of one tensor, or in small ones."""
+        """Return the piece with the statistics of its parts, or those of its small tensors, one row each."""
         spec = self.specs[piece.index]
         if piece.count > 1:
             sizes = [spec.size for spec in self.specs[piece.index : piece.index + piece.count]]
@@ -78,7 +78,7 @@ def measure(
     workers: Executor,
     observe: PieceObserver | None = None,
 ) -> StatsTable:
-    """Measure the tensors `wanted` (indices into `specs`, ascending); `read` fills raw bytes from an element on."""
+    """Return the statistics of the tensors `wanted` (ascending indices into `specs`); `read` fills raw bytes from an element on."""
     found = StatsTable(wanted, StatsArrays.empty(len(wanted), len(types)))
     pieces: dict[int, list[PieceStats]] = {}
     task = MeasureTask(specs, read, types, workers.work, observe)

@@ -34,7 +34,9 @@ class Staged:
 
     target: str  # as the user gave it
     path: str  # the file that will be replaced, with links resolved
-    temporary: str | None  # None for a stream; as long for any target, so that long names are no problem
+    temporary: (
+        str | None
+    )  # None for a stream; its length does not depend on the target's, which may be the longest allowed
     fd: int
 
 

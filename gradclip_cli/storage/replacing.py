@@ -21,7 +21,7 @@ def take_over_mode(fd: int, path: str) -> None:
     mode = stat.S_IMODE(old.st_mode)
     if not _is_given(fd, old.st_uid, old.st_gid):
         _is_given(fd, -1, old.st_gid)  # whoever had access through the group keeps it
-        mode &= ~(stat.S_ISUID | stat.S_ISGID)  # another owner set them, for programs of their own
+        mode &= ~(stat.S_ISUID | stat.S_ISGID)  # another owner set them
     os.fchmod(fd, mode)
 
 
