@@ -55,7 +55,7 @@ class Rewriter(NamedTuple):
         """Copy unchanged bytes and write all other tensors; return the results of those that changed."""
         if self.writer is not None:
             # In one thread: the kernel lets only one thread write to a file at a time.
-            for part in _pieces(subtract_ranges(self.writer.copies, self.written)):
+            for part in _parts(subtract_ranges(self.writer.copies, self.written)):
                 self._copy(part)
         pending = sorted(self.writer.pending if self.writer is not None else self.actions)
         changed = sorted(self.actions)
@@ -172,8 +172,8 @@ class RewriteTask(NamedTuple):
         return RewriteTask, (self.source, None, self.actions, self.types, self.work)
 
 
-def _pieces(copies: Iterable[Copy]) -> Iterator[Copy]:
-    """Split copies into parts of at most 64 MiB, so that progress is shown and an interrupt is noticed."""
+def _parts(copies: Iterable[Copy]) -> Iterator[Copy]:
+    """Split copies into parts of at most `_COPIED` bytes: progress is reported after each."""
     for copy in copies:
         for start in range(0, copy.nbytes, _COPIED):
             yield Copy(copy.source + start, copy.target + start, min(_COPIED, copy.nbytes - start))

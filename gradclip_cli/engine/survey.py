@@ -35,7 +35,7 @@ class MeasuredDump:
     replicas: list[str] = field(default_factory=list)
     prefix: str = ""  # of its tensor names in the file, if that holds a series
     members: Sequence[int] | None = None  # its own tensors, if others belong to other steps
-    outside_steps: Sequence[str] = ()  # tensors outside step groups: with any, a file is no series
+    outside_steps: Sequence[str] = ()  # names outside the step groups, which keep a file from being a series
 
     @property
     def left_out(self) -> list[int]:
