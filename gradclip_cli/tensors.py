@@ -12,7 +12,7 @@ PIECE_BYTES = 2 << 20
 
 
 _HEAVY = 16
-"""An encoded tensor is heavy if it has more than one in so many of all encoded elements."""
+"""An encoded tensor is heavy if it holds more than 1 / `_HEAVY` of all encoded elements."""
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""Parts of a dump that are worlds apart: one tensor that makes up nearly all of it, and layers of very different norms."""
+"""Find dumps out of balance: with one tensor that makes up nearly all of the norm, or with layers of very different norms."""
 
 from collections.abc import Iterator
 
@@ -13,9 +13,9 @@ SPREAD_ADVICE = "no one learning rate or threshold fits both"
 
 
 def find_dominated(figures: Figures, limits: Limits) -> Iterator[Problem]:
-    """Find tensors above `dominated_share` of the squared norm of a finite dump, of which two layers or more are not 0.
+    """Find tensors with more than `dominated_share` of the squared norm of a finite dump with two or more layers that are not 0.
 
-    Beside nothing but its own bias, any weight may be as large as it is.
+    In a single layer, a weight may well dominate: only its bias is beside it.
     """
     total = figures.dump_norms[:, None]
     judged = np.isfinite(total) & ((figures.layer_norms > 0).sum(axis=1) > 1)[:, None]
@@ -33,7 +33,7 @@ def find_spread(figures: Figures, limits: Limits) -> Iterator[Problem]:
         taken = np.flatnonzero(norms > 0)
         if taken.size > 1:
             low, high = (int(taken[pick(norms[taken])]) for pick in (np.argmin, np.argmax))
-            with np.errstate(over="ignore", invalid="ignore"):  # both may be above float64
+            with np.errstate(over="ignore", invalid="ignore"):  # either may be above float64
                 ratio = float(norms[high] / norms[low])
             if ratio > limits.spread_ratio:
                 wrong.append((row, ratio, low, high))

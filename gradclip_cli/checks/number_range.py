@@ -1,4 +1,4 @@
-"""Values that no number, or no number of a narrow dtype, can hold: NaN, infinities, underflow and overflow."""
+"""Find values outside the range of numbers, or of a narrow dtype: NaN, infinities, underflow and overflow."""
 
 from collections.abc import Iterator
 
@@ -13,13 +13,13 @@ NONFINITE_ADVICE = "usually a division by 0, a log of 0, or an overflow after gr
 
 
 def find_nonfinite(figures: Figures, limits: Limits) -> Iterator[Problem]:
-    """Find tensors with any element that is not finite, the first to go bad first."""
+    """Find tensors with elements that are not finite; the first to go bad come first."""
     bad = places(figures.nonfinite > 0)
     first = [column for rows, column in bad if rows[0] == bad[0][0][0]]
     for rows, column in bad:
         message = f"{_counts(figures, rows[0], column)} of {figures.elements[rows[0], column]:,.0f} elements"
         if column not in first[:1]:
-            message += f"; {_beside(figures, first, bad[0][0][0], column)}"
+            message += f"; {_gone_bad_before(figures, first, bad[0][0][0], column)}"
         elif len(first) == 1:
             message += f"; the first to go bad: {NONFINITE_ADVICE}"
         else:
@@ -32,8 +32,8 @@ def _counts(figures: Figures, row: int, column: int) -> str:
     return ", ".join(f"{kind[row, column]:,.0f} {word}" for kind, word in kinds if kind[row, column])
 
 
-def _beside(figures: Figures, first: list[int], start: int, column: int) -> str:
-    """Say what went bad before, or that nothing did."""
+def _gone_bad_before(figures: Figures, first: list[int], start: int, column: int) -> str:
+    """Name the tensor that went bad first, or say that this is one of the first."""
     if column in first:
         return f"one of {len(first)} that went bad first"
     more = f" and {len(first) - 1} more" if len(first) > 1 else ""
@@ -41,7 +41,7 @@ def _beside(figures: Figures, first: list[int], start: int, column: int) -> str:
 
 
 def find_underflow(figures: Figures, limits: Limits) -> Iterator[Problem]:
-    """Find tensors of whose values that are not 0 too many would be 0, subnormal, or infinite."""
+    """Find tensors with too many non-zero values that would be 0, subnormal or infinite in a dtype."""
     for dtype, small, large in zip(figures.dtypes, figures.small, figures.large, strict=True):
         where = "the dtype they are stored in" if dtype == STORED else dtype
         low = f"are 0 or subnormal in {where}: scale the loss up, or keep gradients in a wider dtype"

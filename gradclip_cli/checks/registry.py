@@ -1,4 +1,4 @@
-"""Every check by its name: the package has the names, and a test holds both together."""
+"""Look up checks by name; a test makes sure that the names are those of the package."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -23,6 +23,6 @@ CHECKS: Mapping[str, Check] = {
 
 
 def findings(names: Sequence[str], figures: Figures, limits: Limits) -> Iterator[tuple[str, Problem]]:
-    """Yield what the named checks find, each with the name of its check."""
+    """Yield the problems that the named checks find, each with the name of its check."""
     for name in names:
         yield from ((name, found) for found in CHECKS[name](figures, limits))

@@ -1,4 +1,4 @@
-"""Tensors that do not learn: all zeros, or the same values in dump after dump."""
+"""Find tensors that do not learn: all zeros, or the same values in dump after dump."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ UNCHANGED_ADVICE = "gradients that are not computed anew, or the same dump more 
 def find_dead(figures: Figures, limits: Limits) -> Iterator[Problem]:
     """Find tensors with a share of zeros of at least `dead_share`.
 
-    What is dead in the first dump alone is not: behind an output layer that begins as zeros, the first gradients are 0.
+    Leave out tensors that are dead in the first dump only: if the output layer starts as zeros, the first gradients are 0.
     """
     there = figures.elements > 0
     shares = np.divide(figures.zeros, figures.elements, out=np.zeros_like(figures.zeros), where=there)
@@ -29,7 +29,7 @@ def find_dead(figures: Figures, limits: Limits) -> Iterator[Problem]:
 
 
 def find_unchanged(figures: Figures, limits: Limits) -> Iterator[Problem]:
-    """Find tensors with the same values in `unchanged_dumps` dumps in a row, from the first of them on."""
+    """Find tensors with the same values in at least `unchanged_dumps` dumps in a row; report the first such run of each."""
     pairs = limits.unchanged_dumps - 1
     found = []
     for column in np.flatnonzero(figures.same.sum(axis=0) >= pairs).tolist():
@@ -42,6 +42,6 @@ def find_unchanged(figures: Figures, limits: Limits) -> Iterator[Problem]:
 
 
 def _runs(same: Mask) -> list[tuple[int, int]]:
-    """Return runs of dumps that are the same as the one before: where each begins, with that one, and its length."""
+    """Return the runs of True in `same`: the dump before the run, which has the same values, and the length of the run."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], same.astype(np.int8), [0]])))
     return [(start - 1, stop - start) for start, stop in edges.reshape(-1, 2).tolist()]

@@ -1,4 +1,4 @@
-"""Gradients that fade away on their way to the first layers."""
+"""Find gradients that vanish on their way back to the first layers."""
 
 import re
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ ADVICE = "use a normalisation, skip connections or another activation, or look a
 
 
 def find_vanishing(figures: Figures, limits: Limits) -> Iterator[Problem]:
-    """Find tensors with a tiny mean |g| (of what is not 0), and stacks of layers whose first norm is tiny beside the last."""
+    """Find tensors with a tiny mean |g| of the non-zero values, and stacks whose first layer has a tiny norm beside the last."""
     yield from _tiny(figures, limits.vanishing_mean)
     usual = _usual(figures, limits)
     for stack in _stacks(figures.layers):
@@ -33,9 +33,9 @@ def _tiny(figures: Figures, limit: float) -> Iterator[Problem]:
 
 
 def _beside_a_larger(figures: Figures, healthy: Mask) -> Mask:
-    """Which tensors have a healthy one of more elements in their layer.
+    """Mark tensors whose layer has a healthy tensor with more elements (dumps × tensors).
 
-    The gradient of a bias in front of a normalisation or a softmax is 0 but for rounding, and nothing is wrong with that.
+    The gradient of a bias before a normalisation or a softmax is 0 except for rounding, which is not a problem.
     """
     largest: dict[str, Matrix] = {}
     for column, tensor in enumerate(figures.tensors):
@@ -47,9 +47,9 @@ def _beside_a_larger(figures: Figures, healthy: Mask) -> Mask:
 
 
 def _stacks(layers: list[str]) -> list[list[int]]:
-    """Group layers whose names differ in numbers only, each group in natural order; if there are none, take all together.
+    """Group layers (indices) whose names differ only in numbers, in natural order; if there are none, group all layers.
 
-    Where names have no numbers, their order is a guess at the order of the network.
+    The natural order of names without numbers is only a guess at the order in the network.
     """
     found: dict[str, list[int]] = {}
     for k, layer in enumerate(layers):
@@ -59,14 +59,14 @@ def _stacks(layers: list[str]) -> list[list[int]]:
 
 
 def _usual(figures: Figures, limits: Limits) -> Mask:
-    """Which layers neither explode nor live among zeros: beside one that does, any other is tiny."""
+    """Mark layers that neither explode nor are usually 0 (dumps × layers): beside an exploding one, any other is tiny."""
     norms, there = figures.layer_norms, figures.layers_there & np.isfinite(figures.layer_norms)
     high = explosions(norms, there, limits.exploding_factor, limits.exploding_dumps)
     return ~high.steps & (high.usual > 0)
 
 
 def _fading(figures: Figures, stack: list[int], usual: Mask, limit: float) -> Iterator[Problem]:
-    """Compare the first layer of a stack with the last, both of those whose norm is finite and not 0."""
+    """Compare the first and the last layer of a stack among those with a norm that is finite and not 0."""
     first: dict[int, list[tuple[int, float, str]]] = {}
     for row, norms in enumerate(figures.layer_norms[:, stack]):
         there = [k for k, norm in zip(stack, norms.tolist(), strict=True) if norm > 0]
