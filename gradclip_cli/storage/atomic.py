@@ -30,13 +30,14 @@ cleanups.append(discard_unfinished)
 
 @dataclass
 class Staged:
-    """An output that is being written: to a temporary file beside its target, or to one without a name for a stream."""
+    """An output that is being written: to a temporary file beside its target, or to an unnamed one for a stream.
+
+    The length of the temporary name does not depend on the target's, which may be the longest that is allowed.
+    """
 
     target: str  # as the user gave it
     path: str  # the file that will be replaced, with links resolved
-    temporary: (
-        str | None
-    )  # None for a stream; its length does not depend on the target's, which may be the longest allowed
+    temporary: str | None  # None for a stream
     fd: int
 
 
