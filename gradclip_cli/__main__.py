@@ -20,8 +20,8 @@ COMPLETING = "_GRADCLIP_COMPLETE"
 def main() -> None:
     """Run `gradclip` and exit."""
     interrupts.install()
-    stdio.furnish()
-    # gradclip uses threads of its own; OpenBLAS reads this when numpy is imported.
+    stdio.prepare_streams()
+    # Threads of our own are enough; this has to be said before numpy is imported.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # Keep HDF5 from loading plugins, which are foreign code; it reads these variables when h5py is imported.
     os.environ["HDF5_PLUGIN_PRELOAD"], os.environ["HDF5_PLUGIN_PATH"] = "::", ""
@@ -44,8 +44,8 @@ def run() -> int:
     except click.ClickException as error:
         _print_usage_error(error)
         return error.exit_code
-    except (ClosedPipeError, BrokenPipeError):  # the reader of standard output may close it, as `head` does
-        stdio.silence(1)
+    except (ClosedPipeError, BrokenPipeError):  # who reads standard output may leave, as `head` does
+        stdio.discard(1)
         return 0
     except GradclipError as error:
         _print_error(error)
@@ -75,7 +75,7 @@ def _as_gradclip_error(error: OSError) -> GradclipError:
     The file is one that Python opens itself: a temporary file, a module when descriptors run out, or else standard output.
     """
     if error.filename is None:
-        stdio.silence(1)
+        stdio.discard(1)
         return OutputError(reason(error), path="standard output")
     path = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(error.filename)
     if os.path.dirname(path) == getattr(sys.modules.get("tempfile"), "tempdir", None):

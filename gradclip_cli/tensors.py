@@ -1,4 +1,4 @@
-"""Describe tensors as they are stored in a file, and split them into pieces."""
+"""Describe tensors as they lie in a file, and split them into pieces; nothing else splits tensors."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,20 +8,20 @@ from gradclip_cli.numerics.dtypes import DType
 from gradclip_cli.numerics.norms import BLOCK
 
 PIECE_BYTES = 2 << 20
-"""Bytes of float32 that are read, processed and written at once; other dtypes take as many elements."""
+"""The size of a piece in bytes of float32; a piece of any other dtype has the same number of elements."""
 
 
 _HEAVY = 16
-"""An encoded tensor is heavy where it holds more than 1/16 of all encoded elements."""
+"""An encoded tensor is heavy if it holds more than 1 / `_HEAVY` of all encoded elements."""
 
 
 @dataclass(slots=True)
 class TensorSpec:
-    """One named array of a dump, as its header describes it. Treat it as immutable: freezing a million takes three seconds.
+    """One named array of a dump, as the header describes it; treat it as immutable (freezing a million takes three seconds).
 
-    `offset` is the position of the first of its contiguous elements in the file, in bytes; None where they are encoded, and
-    can only be read and written in order. `fortran` means column-major order. `held` is the number of bytes that must be in
-    memory at once to read any of it, where it cannot be read in pieces.
+    `offset` is the position of its first element in the file, in bytes; None means that the elements are encoded, and can
+    only be read and written in order. `fortran` means column-major order. `held` is the memory in bytes that reading any part
+    of it takes, where it cannot be read piece by piece; otherwise 0.
     """
 
     name: str
@@ -49,8 +49,8 @@ class TensorSpec:
 
 
 @dataclass(slots=True)
-class Slab:
-    """Elements `start` to `stop` of tensor `index`, or all of `count` small tensors that are adjacent in the file."""
+class Piece:
+    """Elements `start` to `stop` of tensor `index`, or all elements of `count` small adjacent tensors from `index` on."""
 
     index: int
     count: int
@@ -58,23 +58,23 @@ class Slab:
     stop: int
 
 
-def split(specs: Sequence[TensorSpec], wanted: Iterable[int], piece_bytes: int = PIECE_BYTES) -> Iterator[Slab]:
-    """Split the tensors `wanted` (ascending indices) into slabs that can be processed in any order.
+def split(specs: Sequence[TensorSpec], wanted: Iterable[int], piece_bytes: int = PIECE_BYTES) -> Iterator[Piece]:
+    """Split the tensors `wanted` (ascending indices) into pieces that can be processed in any order.
 
-    Adjacent tensors of at most one block each share a slab. An encoded tensor stays whole: see `pieces_in_order`.
+    Adjacent tensors of at most a block each share a piece. An encoded tensor stays whole: see `pieces_in_order`.
     """
-    for slab in _runs(specs, wanted, piece_bytes):
-        first = specs[slab.index]
+    for piece in _runs(specs, wanted, piece_bytes):
+        first = specs[piece.index]
         if first.offset is None:
-            yield slab
+            yield piece
         else:
-            yield from pieces_in_order(slab, first, piece_bytes)
+            yield from pieces_in_order(piece, first, piece_bytes)
 
 
-def _runs(specs: Sequence[TensorSpec], wanted: Iterable[int], piece_bytes: int) -> Iterator[Slab]:
-    """Yield a slab for each run of small adjacent tensors, and one for every other tensor."""
-    run: Slab | None = None
-    end = -1  # where the next small tensor has to begin to join the run
+def _runs(specs: Sequence[TensorSpec], wanted: Iterable[int], piece_bytes: int) -> Iterator[Piece]:
+    """Yield one piece for each run of small adjacent tensors, and one for each other tensor."""
+    run: Piece | None = None
+    end = -1  # where the next small tensor must begin to join the run
     for index in _heavy_first(specs, wanted):
         spec = specs[index]
         if (
@@ -91,14 +91,14 @@ def _runs(specs: Sequence[TensorSpec], wanted: Iterable[int], piece_bytes: int) 
             continue
         if run is not None:
             yield run
-        run = Slab(index, 1, 0, spec.size)
+        run = Piece(index, 1, 0, spec.size)
         end = spec.offset + spec.nbytes if spec.offset is not None and spec.size <= BLOCK else -1
     if run is not None:
         yield run
 
 
 def _heavy_first(specs: Sequence[TensorSpec], wanted: Iterable[int]) -> Sequence[int]:
-    """Move the largest encoded tensors to the front: one thread does each, and all others would wait for one begun last."""
+    """Put the largest encoded tensors first: each takes one thread, and all others would wait for one that began last."""
     wanted = list(wanted)
     encoded = [index for index in wanted if specs[index].offset is None]
     least = sum(specs[index].size for index in encoded) / _HEAVY
@@ -107,11 +107,11 @@ def _heavy_first(specs: Sequence[TensorSpec], wanted: Iterable[int]) -> Sequence
     return [*first, *(index for index in wanted if index not in heavy)] if heavy else wanted
 
 
-def pieces_in_order(slab: Slab, spec: TensorSpec, piece_bytes: int = PIECE_BYTES) -> Iterator[Slab]:
-    """Split one slab into pieces of whole blocks, from first to last."""
+def pieces_in_order(piece: Piece, spec: TensorSpec, piece_bytes: int = PIECE_BYTES) -> Iterator[Piece]:
+    """Split one piece into smaller ones of whole blocks, to be processed from first to last."""
     step = max(1, piece_bytes // (4 * BLOCK)) * BLOCK
-    if slab.count > 1 or slab.stop - slab.start <= step:
-        yield slab
+    if piece.count > 1 or piece.stop - piece.start <= step:
+        yield piece
         return
-    for start in range(slab.start, slab.stop, step):
-        yield Slab(slab.index, 1, start, min(start + step, slab.stop))
+    for start in range(piece.start, piece.stop, step):
+        yield Piece(piece.index, 1, start, min(start + step, piece.stop))

@@ -1,7 +1,7 @@
-"""What may be wrong with a series; here are the names of the checks, which the command line asks for.
+"""Find what may be wrong with a series; this file has the names of the checks, which the command line needs.
 
-A new check is a pure function from figures to findings in a file of its own, its limits in `limits`, its name here and a line
-in `registry`.
+To add a check, write a pure function from figures to problems, declare its limits in `limits`, and list it here and in
+`registry`.
 """
 
 from collections.abc import Sequence
@@ -10,11 +10,11 @@ from gradclip_cli.errors import UsageError
 from gradclip_cli.text import with_all
 
 NAMES = ("nonfinite", "exploding", "vanishing", "dead", "unchanged", "dominated", "underflow", "spread")
-"""The checks, in the order in which their findings are shown."""
+"""The checks, in the order in which their problems are shown."""
 
 
 def checked(name: str) -> str:
-    """Return the name of a check, whatever its case; raise where there is no such check."""
+    """Return the name of a check in lower case; raise UsageError if there is no such check."""
     if name.lower() in NAMES:
         return name.lower()
     hint = with_all(name, NAMES, f"rules are {', '.join(NAMES)}")
@@ -22,7 +22,7 @@ def checked(name: str) -> str:
 
 
 def parse_names(lists: Sequence[str]) -> tuple[str, ...]:
-    """Read names of checks from several lists with commas between them.
+    """Return the names in several comma-separated lists of checks, each once; raise UsageError for an unknown one.
 
     >>> parse_names(["dead,Spread", "dead"])
     ('dead', 'spread')

@@ -1,4 +1,4 @@
-"""What a check sees of a series, one number for each dump and tensor and no elements, and what it finds."""
+"""Define what a check is given (figures for each dump and tensor, no elements) and what it returns (problems)."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from gradclip_cli.thresholds.samples import Mask, Matrix
 
 
 class Tensor(NamedTuple):
-    """A tensor of the series, and what it is called in its layer."""
+    """A tensor of the series; `param` is its name within its layer."""
 
     name: str
     layer: str
@@ -23,14 +23,14 @@ class Tensor(NamedTuple):
 
 @dataclass(frozen=True)
 class Figures:
-    """Figures of a series: matrices with a row for each dump and a column for each tensor, all 0 where a dump lacks it.
+    """The figures of a series: float64 matrices, dumps × tensors, with 0 where a dump lacks a tensor.
 
-    `peak`, `norm` (L2) and `mass` (Σ|g|) are over the finite elements; `same` says that a tensor has the values of the dump
-    before. `small` and `large` have one matrix for each of `dtypes`: how many values are not 0 but would be 0 or
-    subnormal there, and how many finite ones would overflow. Tensors are in natural order.
+    `max_abs`, `norm` (L2) and `mass` (Σ|g|) are over the finite elements. `same` is 1 where a tensor has the same values as in
+    the dump before. `small` and `large` have one matrix for each of `dtypes`: how many values are not 0 but would be 0 or
+    subnormal in that dtype, and how many finite ones would overflow. Tensors are in natural order.
     """
 
-    dumps: Sequence[str]  # as a message calls them: "step 7", or a file
+    dumps: Sequence[str]  # as messages name them: "step 7", or a path
     tensors: Sequence[Tensor]
     dtypes: Sequence[str]
     elements: Matrix
@@ -38,7 +38,7 @@ class Figures:
     nan: Matrix
     posinf: Matrix
     neginf: Matrix
-    peak: Matrix
+    max_abs: Matrix
     norm: Matrix
     mass: Matrix
     same: Matrix
@@ -47,17 +47,17 @@ class Figures:
 
     @cached_property
     def nonfinite(self) -> Matrix:
-        """How many elements are NaN or infinite."""
+        """The number of elements that are NaN or infinite."""
         return self.nan + self.posinf + self.neginf
 
     @cached_property
     def nonzero(self) -> Matrix:
-        """How many elements are finite and not 0."""
+        """The number of elements that are finite and not 0."""
         return self.elements - self.zeros - self.nonfinite
 
     @cached_property
     def sound(self) -> Mask:
-        """Which tensors are there, and finite throughout."""
+        """Which tensors are present and have finite elements only."""
         found: Mask = (self.elements > 0) & (self.nonfinite == 0)
         return found
 
@@ -68,27 +68,27 @@ class Figures:
 
     @cached_property
     def layer_of(self) -> NDArray[np.intp]:
-        """Which of the layers each tensor belongs to."""
+        """The index in `layers` of the layer of each tensor."""
         place = {layer: k for k, layer in enumerate(self.layers)}
         return np.array([place[tensor.layer] for tensor in self.tensors], np.intp)
 
     @cached_property
     def layers_there(self) -> Mask:
-        """Which layers have any element in each dump."""
+        """Which layers have any elements in each dump (dumps × layers)."""
         found = np.zeros((len(self.layers), len(self.dumps)), np.bool_)
         np.logical_or.at(found, self.layer_of, self.elements.T > 0)
         return found.T
 
     @cached_property
     def layer_norms(self) -> Matrix:
-        """The norm of each layer in each dump; NaN where it is not finite."""
+        """The L2 norm of each layer in each dump (dumps × layers); NaN if any element is not finite."""
         order = np.argsort(self.layer_of, kind="stable")
         starts = np.flatnonzero(np.diff(self.layer_of[order], prepend=-1)).tolist()
         return group_norms(self._norms_as_read[:, order], starts)
 
     @cached_property
     def dump_norms(self) -> Matrix:
-        """The norm of each dump; NaN where it is not finite."""
+        """The L2 norm of each dump; NaN if any element is not finite."""
         if not self.tensors:
             return np.zeros(len(self.dumps))
         return group_norms(self._norms_as_read, [0])[:, 0]
@@ -98,10 +98,10 @@ class Figures:
         return np.where(self.nonfinite > 0, np.nan, self.norm)
 
 
-class Found(NamedTuple):
-    """One thing that is wrong: the dumps where it shows, of which the first is meant by the other fields.
+class Problem(NamedTuple):
+    """One problem, and the dumps (rows) that have it; the other fields describe the first of them.
 
-    It is of a tensor (its column), of a layer, or of the dump as a whole.
+    It concerns a tensor (its column), a layer, or else the whole dump.
     """
 
     dumps: Sequence[int]
@@ -112,17 +112,17 @@ class Found(NamedTuple):
     layer: str | None = None
 
 
-Check = Callable[[Figures, Limits], Iterable[Found]]
+Check = Callable[[Figures, Limits], Iterable[Problem]]
 
 
 def places(wrong: Mask) -> list[tuple[list[int], int]]:
-    """Return for each column with any True the rows where it is and the column; the earliest first."""
+    """Return the rows and the column of the True values of each column that has any, sorted by first row."""
     columns = np.flatnonzero(wrong.any(axis=0)).tolist()
     return sorted(((np.flatnonzero(wrong[:, k]).tolist(), k) for k in columns), key=lambda pair: (pair[0][0], pair[1]))
 
 
 def percent(share: float) -> str:
-    """Write a share so that it is never rounded to all or nothing.
+    """Format a share from 0 to 1 in percent; never round it to 0 % or 100 %.
 
     >>> percent(0.99951), percent(1.0), percent(0.5), percent(0.0000123)
     ('99.95 %', '100 %', '50 %', '0.00123 %')

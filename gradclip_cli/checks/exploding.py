@@ -1,11 +1,11 @@
-"""Norms far above those of the rest of the series."""
+"""Find norms far above those of the rest of the series."""
 
 import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from gradclip_cli.checks.base import Figures, Found, percent, places
+from gradclip_cli.checks.base import Figures, Problem, percent, places
 from gradclip_cli.checks.limits import Limits
 from gradclip_cli.thresholds.explosions import Explosions, explosions
 from gradclip_cli.thresholds.samples import Mask, Matrix
@@ -13,14 +13,14 @@ from gradclip_cli.thresholds.samples import Mask, Matrix
 ADVICE = "clip the gradients, or lower the learning rate"
 
 _LOST = 1e-6
-"""What is below so much of the usual norm of a dump is no more than rounding beside it, and may explode without harm."""
+"""A layer norm below this share of the usual norm of a dump is no more than rounding, so it may explode without harm."""
 
 
-def find_exploding(figures: Figures, limits: Limits) -> Iterator[Found]:
-    """Find dumps with a norm above `exploding_factor` times what is usual, and name the tensor that leads each.
+def find_exploding(figures: Figures, limits: Limits) -> Iterator[Problem]:
+    """Find dumps with a norm above `exploding_factor` times the usual one, and name the largest tensor of each.
 
-    In the other dumps, find layers whose own norm is as far above what is usual for them, and in the other layers tensors,
-    if they are also above what is usual for the norm of the whole dump.
+    In the other dumps, find layers whose norm is as far above their own usual one; in the other layers, find tensors whose norm
+    is, if it is also above the usual norm of the whole dump.
     """
     total = figures.dump_norms[:, None]
     whole = _explosions(total, ~np.isnan(total), limits)
@@ -46,7 +46,7 @@ def _explosions(norms: Matrix, taken: Mask, limits: Limits, *, parts: bool = Fal
 
 
 def _leading(figures: Figures, rows: Mask) -> Mask:
-    """Which tensor has the largest norm of each of these dumps."""
+    """Mark the tensor with the largest norm in each of the dumps `rows` (dumps × tensors)."""
     found = np.zeros_like(figures.sound)
     if rows.any():
         found[rows, figures.norm[rows].argmax(axis=1)] = True
@@ -54,15 +54,15 @@ def _leading(figures: Figures, rows: Mask) -> Mask:
 
 
 def _led(norm: float, whole: float) -> str:
-    if math.isinf(whole):  # no float64 holds it, and perhaps not that of the tensor either
+    if math.isinf(whole):  # above float64, and perhaps the tensor's norm is as well
         return "the largest part of it in this tensor"
     return f"{percent(float(norm / whole) ** 2)} of its square in this tensor"
 
 
 def _found(
     rows: Sequence[int], tensor: int, norms: Matrix, by: Explosions, group: int, what: str, limits: Limits
-) -> Found:
+) -> Problem:
     value, worst, usual = float(norms[rows[0], group]), float(norms[rows, group].max()), float(by.usual[group])
     times = f"{value / usual:.4g} times the median {usual:.4g}{' of the dumps before' if by.stays[group] else ''}"
     most = f" (at worst {worst / usual:.4g} times)" if worst > value else ""
-    return Found(rows, value, limits.exploding_factor * usual, f"{what.format(times + most)}: {ADVICE}", tensor)
+    return Problem(rows, value, limits.exploding_factor * usual, f"{what.format(times + most)}: {ADVICE}", tensor)

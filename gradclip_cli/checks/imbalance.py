@@ -1,10 +1,10 @@
-"""Parts of a dump that are worlds apart: one tensor that makes up nearly all of it, and layers of very different norms."""
+"""Find dumps out of balance: with one tensor that makes up nearly all of the norm, or with layers of very different norms."""
 
 from collections.abc import Iterator
 
 import numpy as np
 
-from gradclip_cli.checks.base import Figures, Found, percent, places
+from gradclip_cli.checks.base import Figures, Problem, percent, places
 from gradclip_cli.checks.limits import Limits
 from gradclip_cli.text import printable
 
@@ -12,10 +12,10 @@ DOMINATED_ADVICE = "a global norm sees nothing else: clip by layer or by tensor,
 SPREAD_ADVICE = "no one learning rate or threshold fits both"
 
 
-def find_dominated(figures: Figures, limits: Limits) -> Iterator[Found]:
-    """Find tensors above `dominated_share` of the squared norm of a finite dump, of which two layers or more are not 0.
+def find_dominated(figures: Figures, limits: Limits) -> Iterator[Problem]:
+    """Find tensors with more than `dominated_share` of the squared norm of a finite dump with two or more layers that are not 0.
 
-    Beside nothing but its own bias, any weight may be as large as it is.
+    In a single layer, a weight may well dominate: only its bias is beside it.
     """
     total = figures.dump_norms[:, None]
     judged = np.isfinite(total) & ((figures.layer_norms > 0).sum(axis=1) > 1)[:, None]
@@ -23,17 +23,17 @@ def find_dominated(figures: Figures, limits: Limits) -> Iterator[Found]:
     for rows, column in places(shares > limits.dominated_share):
         share = float(shares[rows[0], column])
         message = f"{percent(share)} of the squared norm of the dump; {DOMINATED_ADVICE}"
-        yield Found(rows, share, limits.dominated_share, message, column)
+        yield Problem(rows, share, limits.dominated_share, message, column)
 
 
-def find_spread(figures: Figures, limits: Limits) -> Iterator[Found]:
+def find_spread(figures: Figures, limits: Limits) -> Iterator[Problem]:
     """Find the first dump whose largest layer norm is above `spread_ratio` times the smallest that is not 0."""
     wrong = []
     for row, norms in enumerate(figures.layer_norms):
         taken = np.flatnonzero(norms > 0)
         if taken.size > 1:
             low, high = (int(taken[pick(norms[taken])]) for pick in (np.argmin, np.argmax))
-            with np.errstate(over="ignore", invalid="ignore"):  # both may be above float64
+            with np.errstate(over="ignore", invalid="ignore"):  # either may be above float64
                 ratio = float(norms[high] / norms[low])
             if ratio > limits.spread_ratio:
                 wrong.append((row, ratio, low, high))
@@ -42,4 +42,4 @@ def find_spread(figures: Figures, limits: Limits) -> Iterator[Found]:
         norms = figures.layer_norms[row]
         names = [f"{printable(figures.layers[k])} {norms[k]:.4g}" for k in (high, low)]
         message = f"the norm of {f' is {ratio:.4g} times that of '.join(names)}: {SPREAD_ADVICE}"
-        yield Found(rows, ratio, limits.spread_ratio, message)
+        yield Problem(rows, ratio, limits.spread_ratio, message)

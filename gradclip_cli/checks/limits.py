@@ -1,4 +1,4 @@
-"""The names of the checks, and their limits: each is defined here, with its default and its help, and nowhere else."""
+"""The limits of the checks: each is defined here once, with its default and its help."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from gradclip_cli.thresholds.base import EXPLODING_DUMPS, EXPLODING_FACTOR
 
 STORED = "stored"
 DTYPES = (STORED, "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")
-"""What `underflow` may ask of: the dtype that a tensor is stored in, or one that it might be stored in."""
+"""The dtypes that `underflow` can judge: the stored dtype of a tensor, or another that it might be stored in."""
 
 
 def _limit(default: Any, help: str) -> Any:
@@ -21,7 +21,7 @@ def _limit(default: Any, help: str) -> Any:
 
 @dataclass(frozen=True)
 class Limits:
-    """What is still healthy; shares are from 0 to 1."""
+    """The limits of what is healthy; shares are from 0 to 1."""
 
     exploding_factor: float = _limit(
         EXPLODING_FACTOR, "Exploding: a norm above so many times the median of the series."
@@ -55,7 +55,7 @@ class Limits:
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> "Limits":
-        """Make limits of those that are given by name; raise where there is no such limit."""
+        """Make limits from values by name, and defaults for the others; raise UsageError for an unknown or bad one."""
         names = [one.name for one in fields(cls)]
         if unknown := given.keys() - set(names):
             raise UsageError(f"there is no limit {min(unknown)!r}; limits are {', '.join(names)}")

@@ -1,10 +1,10 @@
-"""Values that no number, or no number of a narrow dtype, can hold: NaN, infinities, underflow and overflow."""
+"""Find values outside the range of numbers, or of a narrow dtype: NaN, infinities, underflow and overflow."""
 
 from collections.abc import Iterator
 
 import numpy as np
 
-from gradclip_cli.checks.base import Figures, Found, percent, places
+from gradclip_cli.checks.base import Figures, Problem, percent, places
 from gradclip_cli.checks.limits import STORED, Limits
 from gradclip_cli.text import printable
 from gradclip_cli.thresholds.samples import Matrix
@@ -12,19 +12,19 @@ from gradclip_cli.thresholds.samples import Matrix
 NONFINITE_ADVICE = "usually a division by 0, a log of 0, or an overflow after gradients have exploded"
 
 
-def find_nonfinite(figures: Figures, limits: Limits) -> Iterator[Found]:
-    """Find tensors with any element that is not finite, the first to go bad first."""
+def find_nonfinite(figures: Figures, limits: Limits) -> Iterator[Problem]:
+    """Find tensors with elements that are not finite; the first to go bad come first."""
     bad = places(figures.nonfinite > 0)
     first = [column for rows, column in bad if rows[0] == bad[0][0][0]]
     for rows, column in bad:
         message = f"{_counts(figures, rows[0], column)} of {figures.elements[rows[0], column]:,.0f} elements"
         if column not in first[:1]:
-            message += f"; {_beside(figures, first, bad[0][0][0], column)}"
+            message += f"; {_gone_bad_before(figures, first, bad[0][0][0], column)}"
         elif len(first) == 1:
             message += f"; the first to go bad: {NONFINITE_ADVICE}"
         else:
             message += f"; one of {len(first)} that went bad first: {NONFINITE_ADVICE}"
-        yield Found(rows, int(figures.nonfinite[rows[0], column]), 0, message, column)
+        yield Problem(rows, int(figures.nonfinite[rows[0], column]), 0, message, column)
 
 
 def _counts(figures: Figures, row: int, column: int) -> str:
@@ -32,16 +32,16 @@ def _counts(figures: Figures, row: int, column: int) -> str:
     return ", ".join(f"{kind[row, column]:,.0f} {word}" for kind, word in kinds if kind[row, column])
 
 
-def _beside(figures: Figures, first: list[int], start: int, column: int) -> str:
-    """Say what went bad before, or that nothing did."""
+def _gone_bad_before(figures: Figures, first: list[int], start: int, column: int) -> str:
+    """Name the tensor that went bad first, or say that this is one of the first."""
     if column in first:
         return f"one of {len(first)} that went bad first"
     more = f" and {len(first) - 1} more" if len(first) > 1 else ""
     return f"after {printable(figures.tensors[first[0]].name)}{more} at {figures.dumps[start]}"
 
 
-def find_underflow(figures: Figures, limits: Limits) -> Iterator[Found]:
-    """Find tensors of whose values that are not 0 too many would be 0, subnormal, or infinite."""
+def find_underflow(figures: Figures, limits: Limits) -> Iterator[Problem]:
+    """Find tensors with too many non-zero values that would be 0, subnormal or infinite in a dtype."""
     for dtype, small, large in zip(figures.dtypes, figures.small, figures.large, strict=True):
         where = "the dtype they are stored in" if dtype == STORED else dtype
         low = f"are 0 or subnormal in {where}: scale the loss up, or keep gradients in a wider dtype"
@@ -50,8 +50,8 @@ def find_underflow(figures: Figures, limits: Limits) -> Iterator[Found]:
         yield from _above(figures, large, limits.overflow_share, high)
 
 
-def _above(figures: Figures, counts: Matrix, limit: float, what: str) -> Iterator[Found]:
+def _above(figures: Figures, counts: Matrix, limit: float, what: str) -> Iterator[Problem]:
     shares = np.divide(counts, figures.nonzero, out=np.zeros_like(counts), where=figures.nonzero > 0)
     for rows, column in places(shares > limit):
         share = float(shares[rows[0], column])
-        yield Found(rows, share, limit, f"{percent(share)} of the non-zero values {what}", column)
+        yield Problem(rows, share, limit, f"{percent(share)} of the non-zero values {what}", column)

@@ -1,8 +1,8 @@
-"""Every check by its name: the package has the names, and a test holds both together."""
+"""Look up checks by name; a test makes sure that the names are those of the package."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from gradclip_cli.checks.base import Check, Figures, Found
+from gradclip_cli.checks.base import Check, Figures, Problem
 from gradclip_cli.checks.exploding import find_exploding
 from gradclip_cli.checks.imbalance import find_dominated, find_spread
 from gradclip_cli.checks.limits import Limits
@@ -22,7 +22,7 @@ CHECKS: Mapping[str, Check] = {
 }
 
 
-def findings(names: Sequence[str], figures: Figures, limits: Limits) -> Iterator[tuple[str, Found]]:
-    """Yield what the named checks find, each with the name of its check."""
+def findings(names: Sequence[str], figures: Figures, limits: Limits) -> Iterator[tuple[str, Problem]]:
+    """Yield the problems that the named checks find, each with the name of its check."""
     for name in names:
         yield from ((name, found) for found in CHECKS[name](figures, limits))

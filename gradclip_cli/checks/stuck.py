@@ -1,10 +1,10 @@
-"""Tensors that do not learn: all zeros, or the same values in dump after dump."""
+"""Find tensors that do not learn: all zeros, or the same values in dump after dump."""
 
 from collections.abc import Iterator
 
 import numpy as np
 
-from gradclip_cli.checks.base import Figures, Found, percent, places
+from gradclip_cli.checks.base import Figures, Problem, percent, places
 from gradclip_cli.checks.limits import Limits
 from gradclip_cli.thresholds.samples import Mask
 
@@ -12,10 +12,10 @@ DEAD_ADVICE = "frozen, not used, or behind units that are never active"
 UNCHANGED_ADVICE = "gradients that are not computed anew, or the same dump more than once"
 
 
-def find_dead(figures: Figures, limits: Limits) -> Iterator[Found]:
+def find_dead(figures: Figures, limits: Limits) -> Iterator[Problem]:
     """Find tensors with a share of zeros of at least `dead_share`.
 
-    What is dead in the first dump alone is not: behind an output layer that begins as zeros, the first gradients are 0.
+    Leave out tensors that are dead in the first dump only: if the output layer starts as zeros, the first gradients are 0.
     """
     there = figures.elements > 0
     shares = np.divide(figures.zeros, figures.elements, out=np.zeros_like(figures.zeros), where=there)
@@ -25,11 +25,11 @@ def find_dead(figures: Figures, limits: Limits) -> Iterator[Found]:
     for rows, column in places(dead):
         share, size = float(shares[rows[0], column]), figures.elements[rows[0], column]
         message = f"{percent(share)} of {size:,.0f} elements are 0: {DEAD_ADVICE}"
-        yield Found(rows, share, limits.dead_share, message, column)
+        yield Problem(rows, share, limits.dead_share, message, column)
 
 
-def find_unchanged(figures: Figures, limits: Limits) -> Iterator[Found]:
-    """Find tensors with the same values in `unchanged_dumps` dumps in a row, from the first of them on."""
+def find_unchanged(figures: Figures, limits: Limits) -> Iterator[Problem]:
+    """Find tensors with the same values in at least `unchanged_dumps` dumps in a row; report the first such run of each."""
     pairs = limits.unchanged_dumps - 1
     found = []
     for column in np.flatnonzero(figures.same.sum(axis=0) >= pairs).tolist():
@@ -38,10 +38,10 @@ def find_unchanged(figures: Figures, limits: Limits) -> Iterator[Found]:
     for row, column, length in sorted(found):
         last = figures.dumps[row + length]
         message = f"the same values in {length + 1} dumps in a row, up to {last}: {UNCHANGED_ADVICE}"
-        yield Found([row], length + 1, limits.unchanged_dumps, message, column)
+        yield Problem([row], length + 1, limits.unchanged_dumps, message, column)
 
 
 def _runs(same: Mask) -> list[tuple[int, int]]:
-    """Return runs of dumps that are the same as the one before: where each begins, with that one, and its length."""
+    """Return the runs of True in `same`: the dump before the run, which has the same values, and the length of the run."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], same.astype(np.int8), [0]])))
     return [(start - 1, stop - start) for start, stop in edges.reshape(-1, 2).tolist()]

@@ -1,11 +1,11 @@
-"""Gradients that fade away on their way to the first layers."""
+"""Find gradients that vanish on their way back to the first layers."""
 
 import re
 from collections.abc import Iterator
 
 import numpy as np
 
-from gradclip_cli.checks.base import Figures, Found, places
+from gradclip_cli.checks.base import Figures, Problem, places
 from gradclip_cli.checks.limits import Limits
 from gradclip_cli.text import printable
 from gradclip_cli.thresholds.explosions import explosions
@@ -14,28 +14,28 @@ from gradclip_cli.thresholds.samples import Mask, Matrix
 ADVICE = "use a normalisation, skip connections or another activation, or look at the initial weights"
 
 
-def find_vanishing(figures: Figures, limits: Limits) -> Iterator[Found]:
-    """Find tensors with a tiny mean |g| (of what is not 0), and stacks of layers whose first norm is tiny beside the last."""
+def find_vanishing(figures: Figures, limits: Limits) -> Iterator[Problem]:
+    """Find tensors with a tiny mean |g| of the non-zero values, and stacks whose first layer has a tiny norm beside the last."""
     yield from _tiny(figures, limits.vanishing_mean)
     usual = _usual(figures, limits)
     for stack in _stacks(figures.layers):
         yield from _fading(figures, stack, usual, limits.vanishing_ratio)
 
 
-def _tiny(figures: Figures, limit: float) -> Iterator[Found]:
+def _tiny(figures: Figures, limit: float) -> Iterator[Problem]:
     judged = figures.sound & (figures.nonzero > 0)
     means = np.divide(figures.mass, figures.nonzero, out=np.zeros_like(figures.mass), where=judged)
     tiny = judged & (means < limit)
     tiny &= ~_beside_a_larger(figures, judged & ~tiny)
     for rows, column in places(tiny):
         mean = float(means[rows[0], column])
-        yield Found(rows, mean, limit, f"mean |g| of the non-zero values is {mean:.4g}: {ADVICE}", column)
+        yield Problem(rows, mean, limit, f"mean |g| of the non-zero values is {mean:.4g}: {ADVICE}", column)
 
 
 def _beside_a_larger(figures: Figures, healthy: Mask) -> Mask:
-    """Which tensors have a healthy one of more elements in their layer.
+    """Mark tensors whose layer has a healthy tensor with more elements (dumps × tensors).
 
-    The gradient of a bias in front of a normalisation or a softmax is 0 but for rounding, and nothing is wrong with that.
+    The gradient of a bias before a normalisation or a softmax is 0 except for rounding, which is not a problem.
     """
     largest: dict[str, Matrix] = {}
     for column, tensor in enumerate(figures.tensors):
@@ -47,9 +47,9 @@ def _beside_a_larger(figures: Figures, healthy: Mask) -> Mask:
 
 
 def _stacks(layers: list[str]) -> list[list[int]]:
-    """Group layers whose names differ in numbers only, each group in natural order; if there are none, take all together.
+    """Group layers (indices) whose names differ only in numbers, in natural order; if there are none, group all layers.
 
-    Where names have no numbers, their order is a guess at the order of the network.
+    The natural order of names without numbers is only a guess at the order in the network.
     """
     found: dict[str, list[int]] = {}
     for k, layer in enumerate(layers):
@@ -59,14 +59,14 @@ def _stacks(layers: list[str]) -> list[list[int]]:
 
 
 def _usual(figures: Figures, limits: Limits) -> Mask:
-    """Which layers neither explode nor live among zeros: beside one that does, any other is tiny."""
+    """Mark layers that neither explode nor are usually 0 (dumps × layers): beside an exploding one, any other is tiny."""
     norms, there = figures.layer_norms, figures.layers_there & np.isfinite(figures.layer_norms)
     high = explosions(norms, there, limits.exploding_factor, limits.exploding_dumps)
     return ~high.steps & (high.usual > 0)
 
 
-def _fading(figures: Figures, stack: list[int], usual: Mask, limit: float) -> Iterator[Found]:
-    """Compare the first layer of a stack with the last, both of those whose norm is finite and not 0."""
+def _fading(figures: Figures, stack: list[int], usual: Mask, limit: float) -> Iterator[Problem]:
+    """Compare the first and the last layer of a stack among those with a norm that is finite and not 0."""
     first: dict[int, list[tuple[int, float, str]]] = {}
     for row, norms in enumerate(figures.layer_norms[:, stack]):
         there = [k for k, norm in zip(stack, norms.tolist(), strict=True) if norm > 0]
@@ -77,4 +77,4 @@ def _fading(figures: Figures, stack: list[int], usual: Mask, limit: float) -> It
     for layer, dumps in first.items():
         _, ratio, last = dumps[0]
         message = f"its norm is {ratio:.4g} of that of {printable(last)}, the last layer: {ADVICE}"
-        yield Found([row for row, *_ in dumps], ratio, limit, message, layer=figures.layers[layer])
+        yield Problem([row for row, *_ in dumps], ratio, limit, message, layer=figures.layers[layer])

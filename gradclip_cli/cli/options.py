@@ -18,7 +18,7 @@ from gradclip_cli.errors import InputError, UsageError, reason
 from gradclip_cli.inputs.selection import VOID_DTYPES
 from gradclip_cli.render import records
 from gradclip_cli.render.view import Order, View
-from gradclip_cli.storage.streams import STANDARD, check_open, unified
+from gradclip_cli.storage.streams import STANDARD, check_open, stream_name
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -77,7 +77,7 @@ class InputOptions:
     def input_paths(self) -> tuple[str, ...]:
         """Return the paths on the command line, then those of the list; raise UsageError where both are standard input."""
         paths = self.inputs + _read_list(self.files_from, "\0" if self.null else "\n")
-        if self.files_from == STANDARD and STANDARD in (unified(path, 0) for path in paths):
+        if self.files_from == STANDARD and STANDARD in (stream_name(path, 0) for path in paths):
             raise UsageError("--files-from - reads standard input, so - cannot be a dump; a file of that name is ./-")
         return paths
 

@@ -11,7 +11,7 @@ from gradclip_cli import render
 from gradclip_cli.errors import GradclipError, InputError
 from gradclip_cli.render.view import View
 from gradclip_cli.reports.base import Report
-from gradclip_cli.storage.stdio import silence
+from gradclip_cli.storage.stdio import discard
 from gradclip_cli.text import one_line, plural
 
 
@@ -32,7 +32,7 @@ def standard_output() -> Iterator[IO[str]]:
         yield sys.stdout
         sys.stdout.flush()
     except BrokenPipeError:
-        silence(1)
+        discard(1)
 
 
 def warn(notes: Sequence[str]) -> None:

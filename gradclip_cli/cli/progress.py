@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import click
 
-from gradclip_cli.storage.interrupts import before_the_end
+from gradclip_cli.storage.interrupts import cleanups
 from gradclip_cli.storage.streams import STANDARD
 from gradclip_cli.text import printable
 
@@ -107,7 +107,7 @@ class Bar:
             return
         from gradclip_cli.cli.bar import make_bar
 
-        before_the_end.append(_show_cursor)
+        cleanups.append(_show_cursor)
         with make_bar(self._color, named=len(self.sizes) > 1) as bar:
             task = bar.add_task("", total=self.total, file="", pace="")
             while True:
@@ -116,7 +116,7 @@ class Bar:
                 bar.update(task, completed=done, file=file, pace=pace)
                 if self._over.wait(_INTERVAL):
                     break
-        before_the_end.remove(_show_cursor)
+        cleanups.remove(_show_cursor)
 
 
 def paced(done: int, total: int | None, seconds: float) -> str:

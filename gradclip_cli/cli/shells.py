@@ -19,7 +19,7 @@ from click.shell_completion import (
 )
 
 from gradclip_cli.errors import UsageError
-from gradclip_cli.storage.stdio import silence
+from gradclip_cli.storage.stdio import discard
 
 SHELLS = ("bash", "zsh", "fish")
 
@@ -150,5 +150,5 @@ def answer(commands: Command, variable: str, instruction: str) -> None:
         known = ", ".join(f"{name}_source" for name in SHELLS)
         raise UsageError(f"{variable} is {instruction!r}, which no shell asks; give one of {known}")
     if question == "complete":
-        silence(2)
+        discard(2)
     shell_complete(commands, {}, "gradclip", variable, instruction)

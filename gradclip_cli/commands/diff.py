@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from gradclip_cli.commands.plans import DiffPlan
-from gradclip_cli.engine.compare import ComparedDump, StoredTensor, compare, lengths, opened
+from gradclip_cli.engine.compare import ComparedDump, StoredTensor, compare, opened, uncompared_norms
 from gradclip_cli.engine.run import Run
 from gradclip_cli.inputs.naming import natural
 from gradclip_cli.inputs.selection import check_included
@@ -22,7 +22,7 @@ def diff(plan: DiffPlan, run: Run) -> DiffReport:
     with opened(plan.a, run) as a, opened(plan.b, run) as b:
         check_included([*a.tensors, *b.tensors], plan.selection)
         compared = compare(a.tensors, b.tensors, Tolerance(plan.rtol, plan.atol), run.workers, run.progress)
-        others = lengths(a, compared, run), lengths(b, compared, run)
+        others = uncompared_norms(a, compared, run), uncompared_norms(b, compared, run)
         a.verify()
         b.verify()
         return report(a, b, compared, others)
@@ -31,7 +31,7 @@ def diff(plan: DiffPlan, run: Run) -> DiffReport:
 def report(
     a: ComparedDump, b: ComparedDump, compared: Mapping[str, Comparison], others: tuple[Norms, Norms]
 ) -> DiffReport:
-    """Report every tensor of both dumps in natural order; `others` holds the L2 norms of those not compared."""
+    """List every tensor of both dumps in natural order; `others` are the L2 norms of those that were not compared."""
     names = sorted(a.tensors.keys() | b.tensors.keys(), key=natural)
     params = [_param(name, (a, b), compared.get(name), others) for name in names]
     equal = all(param.status == "same" for param in params)

@@ -1,4 +1,4 @@
-"""Two dumps read side by side."""
+"""Compare two dumps, tensor by tensor and piece by piece."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -11,7 +11,7 @@ import numpy as np
 
 from gradclip_cli.engine.executors import Executor, room
 from gradclip_cli.engine.measure import FileRead, Read, measure
-from gradclip_cli.engine.row_major import TURNED_BYTES, Turned
+from gradclip_cli.engine.row_major import TURNED_BYTES, RowMajorReader
 from gradclip_cli.engine.run import Progress, Run, silent
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats.portable import PortableReader
@@ -22,19 +22,19 @@ from gradclip_cli.numerics.differences import Tolerance
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.numerics.products import L2Norm
 from gradclip_cli.numerics.workspace import Buffer, Workspace
-from gradclip_cli.tensors import PIECE_BYTES, Slab, TensorSpec, pieces_in_order, split
+from gradclip_cli.tensors import PIECE_BYTES, Piece, TensorSpec, pieces_in_order, split
 from gradclip_cli.text import shortlist
 
 
 class StoredTensor(NamedTuple):
-    """A tensor, and the open file that it lies in."""
+    """A tensor and the open file that holds it."""
 
     file: PortableReader
     spec: TensorSpec
 
 
 class ComparedDump(NamedTuple):
-    """A dump that is open: its files, and those of its tensors that are compared, by name."""
+    """An open dump: its files, and the selected tensors by name."""
 
     source: DumpSource
     files: list[OpenFile]
@@ -42,58 +42,58 @@ class ComparedDump(NamedTuple):
 
     @property
     def notes(self) -> list[str]:
-        """What a person should know of the files."""
-        others = [name for file in self.files for name in file.reader.others]
-        return [f"{self.source.location}: not numbers, not compared: {shortlist(others)}"] if others else []
+        """Notes for the user on tensors that are not compared."""
+        names = [name for file in self.files for name in file.reader.others]
+        return [f"{self.source.location}: not numbers, not compared: {shortlist(names)}"] if names else []
 
     def verify(self) -> None:
-        """Raise if what was read does not agree with a file's own checksums, or if one has changed."""
+        """Raise InputError if a file's own checksums do not match, or if a file has changed."""
         for file in self.files:
             file.reader.verify()
 
 
 class Pair(NamedTuple):
-    """Two tensors of one name and shape."""
+    """Two tensors with the same name and shape."""
 
     a: StoredTensor
     b: StoredTensor
 
     @property
     def turned(self) -> bool:
-        """Whether only one of them lies in column-major order."""
+        """Whether one is in row-major order and the other in column-major order."""
         return self.a.spec.fortran != self.b.spec.fortran
 
     @property
     def laid(self) -> TensorSpec:
-        """The first as it is to be cut: what is packed or turned on either side stays in one piece, and is done in order."""
+        """The spec to split by: without an offset, so in one piece, if either tensor is encoded or their orders differ."""
         whole = self.turned or self.b.spec.offset is None
         return replace(self.a.spec, offset=None) if whole else self.a.spec
 
 
 class CompareTask(NamedTuple):
-    """Compares slabs of pairs of tensors; of what another process compares, nobody is told."""
+    """Compares pieces of pairs of tensors; a pickled task reports no progress."""
 
     pairs: Sequence[Pair]
     tolerance: Tolerance
     work: Workspace
     progress: Progress = silent
 
-    def compare(self, slab: Slab) -> list[tuple[int, Chunk]]:
-        """Return what is found in each piece, with the number of its pair."""
-        slabs = [slab]
-        if slab.count > 1:
-            slabs = [Slab(k, 1, 0, self.pairs[k].a.spec.size) for k in range(slab.index, slab.index + slab.count)]
-        return [(one.index, chunk) for one in slabs for chunk in self._chunks(self.pairs[one.index], one)]
+    def compare(self, piece: Piece) -> list[tuple[int, Chunk]]:
+        """Return the results of a piece, each with the index of its pair."""
+        pieces = [piece]
+        if piece.count > 1:
+            pieces = [Piece(k, 1, 0, self.pairs[k].a.spec.size) for k in range(piece.index, piece.index + piece.count)]
+        return [(one.index, chunk) for one in pieces for chunk in self._chunks(self.pairs[one.index], one)]
 
-    def _chunks(self, pair: Pair, slab: Slab) -> Iterator[Chunk]:
-        """Read a slab of both tensors and compare it; one that is turned is read in the order of the other."""
+    def _chunks(self, pair: Pair, piece: Piece) -> Iterator[Chunk]:
+        """Compare a piece of both tensors; where their orders differ, the column-major one is read in row-major order."""
         dtypes = pair.a.spec.dtype, pair.b.spec.dtype
         with ExitStack() as stack:
             stack.enter_context(room(sum(stored.spec.held for stored in pair)))
             reads = [self._reading(stored, pair.turned, stack) for stored in pair]
-            for piece in pieces_in_order(slab, pair.a.spec, TURNED_BYTES if pair.turned else PIECE_BYTES):
+            for part in pieces_in_order(piece, pair.a.spec, TURNED_BYTES if pair.turned else PIECE_BYTES):
                 raws = [
-                    self._fetch(read, stored, piece, buffer)
+                    self._fetch(read, stored, part, buffer)
                     for read, stored, buffer in zip(reads, pair, (self.work.raw, self.work.raw_b), strict=True)
                 ]
                 yield compare_piece(raws[0], raws[1], dtypes, self.tolerance, self.work)
@@ -101,11 +101,11 @@ class CompareTask(NamedTuple):
     def _reading(self, stored: StoredTensor, turned: bool, stack: ExitStack) -> Read:
         read = stored.file.reader.read
         if turned and stored.spec.fortran:
-            return stack.enter_context(Turned(read, stored.spec, self.work, stored.file.path)).read
+            return stack.enter_context(RowMajorReader(read, stored.spec, self.work, stored.file.path)).read
         return read
 
-    def _fetch(self, read: Read, stored: StoredTensor, piece: Slab, buffer: Buffer) -> Raw:
-        """Read a piece into memory that is used again."""
+    def _fetch(self, read: Read, stored: StoredTensor, piece: Piece, buffer: Buffer) -> Raw:
+        """Read a piece into a buffer that later pieces use again."""
         raw = buffer.take((piece.stop - piece.start) * stored.spec.dtype.itemsize, np.uint8)
         read(stored.spec, piece.start, raw)
         self.progress(raw.size, stored.file.path)
@@ -117,7 +117,7 @@ class CompareTask(NamedTuple):
 
 @contextmanager
 def opened(source: DumpSource, run: Run) -> Iterator[ComparedDump]:
-    """Open all files of a dump; complex tensors are refused, since they have no place in a norm."""
+    """Open all files of a dump; raise InputError for complex tensors, which no norm is defined for here."""
     with run.open(source) as dump:
         files = dump.all()
         tensors = {
@@ -140,7 +140,7 @@ def compare(
     workers: Executor,
     progress: Progress = silent,
 ) -> dict[str, Comparison]:
-    """Compare the tensors that are on both sides in one shape, by name; each is read once."""
+    """Compare the tensors that both dumps have with the same shape; return the results by name. Each tensor is read once."""
     shared = {
         name: Pair(stored, b[name])
         for name, stored in a.items()
@@ -151,14 +151,14 @@ def compare(
     task = CompareTask(pairs, tolerance, workers.work, progress)
     chunks = chain.from_iterable(workers.map(task.compare, split([pair.laid for pair in pairs], range(len(pairs)))))
     found = {}
-    for index, group in groupby(chunks, key=itemgetter(0)):  # they come tensor by tensor
+    for index, group in groupby(chunks, key=itemgetter(0)):  # results arrive tensor by tensor
         a_spec, b_spec = (stored.spec for stored in pairs[index])
         found[names[index]] = merge([chunk for _, chunk in group], (a_spec.dtype, b_spec.dtype))
     return found
 
 
-def lengths(dump: ComparedDump, compared: Mapping[str, Comparison], run: Run) -> dict[str, L2Norm]:
-    """Measure the floats of a dump that were not compared, by name."""
+def uncompared_norms(dump: ComparedDump, compared: Mapping[str, Comparison], run: Run) -> dict[str, L2Norm]:
+    """Return the L2 norms of the float tensors of a dump that were not compared, by name."""
     found = {}
     for _, reader, specs, portable in dump.files:
         wanted = [

@@ -1,4 +1,4 @@
-"""Executors: how many pieces are worked on at once, and by what, is decided here and nowhere else."""
+"""Run tasks on many items at once. Only this module decides how many run at a time, and on what."""
 
 import os
 import threading
@@ -20,22 +20,22 @@ _free = nullcontext()
 
 
 class Executor(Protocol):
-    """Works on items side by side; threads do so here, and processes or a cluster can stand behind the same method.
+    """Runs a task on many items in parallel: on threads here, or on processes or a cluster behind the same method.
 
-    The tasks of `measure`, `rewrite` (without a writer) and `compare` can be pickled, and so be sent anywhere.
+    The tasks of `measure`, `rewrite` (without a writer) and `compare` can be pickled, so they can run in another process.
     """
 
     jobs: int
-    """How many items are worked on at once."""
+    """How many items are processed at the same time."""
     work: Workspace
-    """Where tasks keep their arrays: each thread its own, and none longer than the executor."""
+    """The buffers of the tasks: each thread has its own, and they are freed with the executor."""
 
     def map(self, task: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        """Yield `task(item)` for each item, in the order of the items; what a task raises is raised here."""
+        """Yield `task(item)` for each item, in the order of the items; raise what a task raises."""
 
 
 class Job(NamedTuple):
-    """What one thread does next: a task on the item of this number."""
+    """A task to run on one item; `number` is the position of the item."""
 
     number: int
     task: Callable[[Any], Any]
@@ -43,7 +43,7 @@ class Job(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What became of the job of this number: its result, or the error that it ended with."""
+    """The result of the job with this number, or the error that ended it."""
 
     number: int
     result: Any
@@ -51,20 +51,20 @@ class Outcome(NamedTuple):
 
 
 def available() -> int:
-    """Return how many processors this process may use."""
+    """Return the number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def room(nbytes: int) -> AbstractContextManager[object]:
-    """Let two tasks at most hold so many bytes each, where these are many: memory is not to grow with the processors."""
+    """Let at most two tasks at a time hold `nbytes` bytes if that is much, so that memory does not grow with the processors."""
     return _two if nbytes > _LARGE else _free
 
 
 class Threads:
-    """An executor of `jobs` threads, this one among them; numpy and the system calls let go of Python's lock.
+    """Runs tasks on `jobs` threads, including the calling one; numpy and system calls release Python's lock.
 
-    The pool of `concurrent.futures` would leave this thread idle, which costs a tenth of the time on two processors, and
-    takes 7 ms to import, a tenth of what a small dump takes.
+    A `concurrent.futures` pool would leave the calling thread idle, which costs a tenth of the time on two processors. It
+    also takes 7 ms to import, a tenth of the time of a small dump.
     """
 
     def __init__(self, jobs: int | None = None) -> None:
@@ -83,7 +83,7 @@ class Threads:
         self._stop()
 
     def map(self, task: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        """Yield `task(item)` for each item, in order, a few items ahead; one item alone is done in this thread."""
+        """Yield `task(item)` for each item, in order, working a few items ahead; a single item runs in this thread."""
         waiting = iter(items)
         ahead = list(islice(waiting, 2))
         if self.jobs == 1 or len(ahead) < 2:
@@ -92,12 +92,12 @@ class Threads:
             return
         try:
             yield from self._in_order(Job(number, task, item) for number, item in enumerate(chain(ahead, waiting)))
-        except BaseException:  # an interrupt, or a caller who takes no more, ends the threads as an error does
+        except BaseException:  # an interrupt, or a caller that stops early, must also end the threads
             self._stop()
             raise
 
     def _in_order(self, jobs: Iterator[Job]) -> Iterator[Any]:
-        """Hand out jobs, a few ahead, and yield their results in order."""
+        """Queue jobs a few ahead, and yield their results in order."""
         sent, taken, early = self._send(islice(jobs, 2 + 3 * self.jobs)), 0, dict[int, Outcome]()
         self._start(sent)
         while taken < sent:
@@ -112,7 +112,7 @@ class Threads:
             yield outcome.result
 
     def _send(self, jobs: Iterable[Job]) -> int:
-        """Hand out jobs; return how many there were."""
+        """Queue jobs; return how many there were."""
         count = 0
         for job in jobs:
             self._todo.put(job)
@@ -120,17 +120,17 @@ class Threads:
         return count
 
     def _start(self, tasks: int) -> None:
-        """Start threads beside this one, no more than there is to do."""
+        """Start the other threads, no more than there are tasks for."""
         while len(self._threads) < min(self.jobs, tasks) - 1:
             self._threads.append(threading.Thread(target=_work, args=(self._todo, self._done), daemon=True))
             try:
                 self._threads[-1].start()
-            except RuntimeError:  # the system allows no more of them
+            except RuntimeError:  # the system allows no more threads: go on with those there are
                 self._threads.pop()
                 return
 
     def _one_more(self) -> Outcome:
-        """Return what another thread has done, or else do something; only where nothing is left to do wait for the others."""
+        """Return a finished outcome, or else run a job in this thread; wait for other threads only if no job is left."""
         with suppress(Empty):
             return self._done.get_nowait()
         with suppress(Empty):
@@ -139,9 +139,9 @@ class Threads:
         return self._done.get()
 
     def _stop(self) -> None:
-        """Drop what has not begun, and wait for what is under way: nothing may go on after an error, or mix with the next map.
+        """Drop queued jobs and wait for running ones, so that none goes on after an error or mixes with the next `map`.
 
-        Nothing is counted: an interrupt may have come between any two steps.
+        It relies on no counters: an interrupt may have come between any two steps.
         """
         with suppress(Empty):
             while True:
@@ -155,13 +155,13 @@ class Threads:
 
 
 def _work(todo: "SimpleQueue[Job | None]", done: "SimpleQueue[Outcome]") -> None:
-    """Do jobs until there is none; an interrupt in a thread, too, is for whoever asks for the result."""
+    """Run jobs until None arrives; pass on every error, interrupts included, as an outcome."""
     while (job := todo.get()) is not None:
         done.put(_do(job, BaseException))
 
 
 def _do(job: Job, kept: type[BaseException]) -> Outcome:
-    """Do a job; errors of a kind are kept for whoever asks for the result, an interrupt of the main thread is not."""
+    """Run a job; return errors of the kind `kept` in its outcome, and raise others, such as interrupts of the main thread."""
     try:
         return Outcome(job.number, job.task(job.item))
     except kept as error:

@@ -1,4 +1,4 @@
-"""Statistics of tensors: taken piece by piece, in one reading."""
+"""Measure the statistics of tensors piece by piece, reading each once."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -14,23 +14,23 @@ from gradclip_cli.numerics.norms import SumKinds
 from gradclip_cli.numerics.statistics import PieceStats, merge
 from gradclip_cli.numerics.statistics_table import StatsArrays, StatsTable
 from gradclip_cli.numerics.workspace import Workspace
-from gradclip_cli.tensors import Slab, TensorSpec, pieces_in_order, split
+from gradclip_cli.tensors import Piece, TensorSpec, pieces_in_order, split
 
 NormTypes = tuple[float, ...]
 Read = Callable[[TensorSpec, int, Raw], None]
 
-PieceObserver = Callable[[Slab, Raw, PieceStats | None], None]
-"""What is told of every slab once it is read: its stored elements, and what was found in a piece; None for small tensors."""
+PieceObserver = Callable[[Piece, Raw, PieceStats | None], None]
+"""Called with every piece after it is read: the piece, its stored elements, and its statistics (None for small tensors)."""
 
 
 class FileRead(NamedTuple):
-    """Reads elements of a file and tells of their bytes; of what another process reads, nobody is told."""
+    """Reads elements of a file and reports the bytes as progress; a pickled one reports none."""
 
     file: PortableReader
     progress: Progress = silent
 
     def read(self, spec: TensorSpec, start: int, out: Raw) -> None:
-        """Fill `out` with stored elements from `start` on."""
+        """Fill `out` with the stored bytes of a tensor from element `start` on."""
         self.file.reader.read(spec, start, out)
         self.progress(out.size, self.file.path)
 
@@ -39,7 +39,7 @@ class FileRead(NamedTuple):
 
 
 class MeasureTask(NamedTuple):
-    """Measures slabs of a file; where it is pickled, its observer stays behind."""
+    """Measures pieces of a file; a pickled task has no observer."""
 
     specs: Sequence[TensorSpec]
     read: Read
@@ -47,23 +47,23 @@ class MeasureTask(NamedTuple):
     work: Workspace
     observe: PieceObserver | None = None
 
-    def measure(self, slab: Slab) -> tuple[Slab, list[PieceStats], StatsArrays | None]:
-        """Return what is found in the pieces of one tensor, or in small ones."""
-        spec = self.specs[slab.index]
-        if slab.count > 1:
-            sizes = [spec.size for spec in self.specs[slab.index : slab.index + slab.count]]
-            raw = fetch(self.read, slab, self.specs, self.work)
+    def measure(self, piece: Piece) -> tuple[Piece, list[PieceStats], StatsArrays | None]:
+        """Return the piece with the statistics of its parts, or those of its small tensors, one row each."""
+        spec = self.specs[piece.index]
+        if piece.count > 1:
+            sizes = [spec.size for spec in self.specs[piece.index : piece.index + piece.count]]
+            raw = fetch(self.read, piece, self.specs, self.work)
             if self.observe is not None:
-                self.observe(slab, raw, None)
-            return slab, [], measure_small(raw, spec.dtype, sizes, self.sums, self.work)
+                self.observe(piece, raw, None)
+            return piece, [], measure_small(raw, spec.dtype, sizes, self.sums, self.work)
         with room(spec.held):
-            return slab, [self._piece(part) for part in pieces_in_order(slab, spec)], None
+            return piece, [self._piece(part) for part in pieces_in_order(piece, spec)], None
 
-    def _piece(self, slab: Slab) -> PieceStats:
-        raw = fetch(self.read, slab, self.specs, self.work)
-        found = measure_piece(raw, self.specs[slab.index].dtype, self.sums, self.work)
+    def _piece(self, piece: Piece) -> PieceStats:
+        raw = fetch(self.read, piece, self.specs, self.work)
+        found = measure_piece(raw, self.specs[piece.index].dtype, self.sums, self.work)
         if self.observe is not None:
-            self.observe(slab, raw, found)
+            self.observe(piece, raw, found)
         return found
 
     def __reduce__(self) -> tuple[type["MeasureTask"], tuple[object, ...]]:
@@ -78,22 +78,22 @@ def measure(
     workers: Executor,
     observe: PieceObserver | None = None,
 ) -> StatsTable:
-    """Measure the tensors `wanted` (indices into `specs`, ascending); `read` fills raw bytes from an element on."""
+    """Return the statistics of the tensors `wanted` (ascending indices into `specs`); `read` fills raw bytes from an element on."""
     found = StatsTable(wanted, StatsArrays.empty(len(wanted), len(types)))
     pieces: dict[int, list[PieceStats]] = {}
     task = MeasureTask(specs, read, types, workers.work, observe)
-    for slab, parts, small in workers.map(task.measure, split(specs, wanted)):
+    for piece, parts, small in workers.map(task.measure, split(specs, wanted)):
         if small is not None:
-            found.put(range(slab.index, slab.index + slab.count), small)
+            found.put(range(piece.index, piece.index + piece.count), small)
         else:
-            pieces.setdefault(slab.index, []).extend(parts)
+            pieces.setdefault(piece.index, []).extend(parts)
     found.put(list(pieces), StatsArrays.of([merge(parts, types) for parts in pieces.values()], len(types)))
     return found
 
 
-def fetch(read: Read, slab: Slab, specs: Sequence[TensorSpec], work: Workspace) -> Raw:
-    """Read a slab into `work.raw`."""
-    first = specs[slab.index]
-    raw = work.raw.take((slab.stop - slab.start) * first.dtype.itemsize, np.uint8)
-    read(first, slab.start, raw)
+def fetch(read: Read, piece: Piece, specs: Sequence[TensorSpec], work: Workspace) -> Raw:
+    """Read a piece into `work.raw`."""
+    first = specs[piece.index]
+    raw = work.raw.take((piece.stop - piece.start) * first.dtype.itemsize, np.uint8)
+    read(first, piece.start, raw)
     return raw

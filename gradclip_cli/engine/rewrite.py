@@ -1,4 +1,4 @@
-"""The second reading of a dump: every piece is read, changed, written and measured again."""
+"""Rewrite a dump in its second reading: read, change, write and measure every piece."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from gradclip_cli.engine.executors import Executor, room
 from gradclip_cli.engine.measure import NormTypes, Read, fetch
-from gradclip_cli.engine.row_major import TURNED_BYTES, Turned
+from gradclip_cli.engine.row_major import TURNED_BYTES, RowMajorReader
 from gradclip_cli.engine.run import Progress, silent
 from gradclip_cli.formats.base import Writer
 from gradclip_cli.formats.copy_ranges import Copy, subtract_ranges
@@ -20,53 +20,53 @@ from gradclip_cli.numerics.transforms import byteswap, is_normal, scale, scale_e
 from gradclip_cli.numerics.workspace import Workspace
 from gradclip_cli.storage.random_access import copy_at
 from gradclip_cli.strategies.actions import Action, Scale
-from gradclip_cli.tensors import Slab, TensorSpec, pieces_in_order, split
+from gradclip_cli.tensors import Piece, TensorSpec, pieces_in_order, split
 
 _COPIED = 64 << 20
 
 
 class Rewritten(NamedTuple):
-    """Tensors that changed, as they were written: their statistics, and of each how many elements were clipped one by one."""
+    """The changed tensors as they were written: their statistics, and how many elements of each were clipped one by one."""
 
     stats: StatsTable
-    clipped: dict[int, int]  # by index, where any were
+    clipped: dict[int, int]  # by index; only tensors with clipped elements
 
     @classmethod
     def concatenate(cls, parts: Sequence[tuple[int, "Rewritten"]]) -> "Rewritten":
-        """Put together what became of several files, whose tensors are those of a dump from some index on."""
+        """Join the results of several files; each comes with the index in the dump of its first tensor."""
         clipped = {start + index: number for start, part in parts for index, number in part.clipped.items()}
         return cls(concatenate([(start, part.stats) for start, part in parts]), clipped)
 
 
 class Rewriter(NamedTuple):
-    """One dump on its way from a reader to a writer; without a writer everything is done but the writing."""
+    """Rewrites one file of a dump from a reader to a writer; without a writer it does everything but write."""
 
     source: PortableReader
     writer: Writer | None
     fd: int
     output: str
-    actions: Mapping[int, Action]  # of the tensors that change
+    actions: Mapping[int, Action]  # by index, of the tensors that change
     types: NormTypes
     workers: Executor
     progress: Progress
-    written: Sequence[tuple[int, int]] = ()  # bytes of the output that stand there already
+    written: Sequence[tuple[int, int]] = ()  # ranges of bytes that the output already has
 
     def run(self) -> Rewritten:
-        """Write every tensor that has to be written; return what became of those that changed."""
+        """Copy unchanged bytes and write all other tensors; return the results of those that changed."""
         if self.writer is not None:
-            # By one thread: the kernel lets only one write to a file at a time.
-            for part in _pieces(subtract_ranges(self.writer.copies, self.written)):
+            # In one thread: the kernel lets only one thread write to a file at a time.
+            for part in _parts(subtract_ranges(self.writer.copies, self.written)):
                 self._copy(part)
         pending = sorted(self.writer.pending if self.writer is not None else self.actions)
         changed = sorted(self.actions)
         after = Rewritten(StatsTable(changed, StatsArrays.empty(len(changed), len(self.types))), {})
         pieces: dict[int, list[PieceStats]] = {}
         task = RewriteTask(self.source, self.writer, self.actions, self.types, self.workers.work, self.progress)
-        for slab, small, parts, clipped in self.workers.map(task.rewrite, split(self._sources(), pending)):
+        for piece, small, parts, clipped in self.workers.map(task.rewrite, split(self._sources(), pending)):
             if small is not None:
-                self._keep(slab, small, after.stats)
+                self._keep(piece, small, after.stats)
             elif parts:
-                pieces.setdefault(slab.index, []).extend(parts)
+                pieces.setdefault(piece.index, []).extend(parts)
             for index, number in clipped.items():
                 after.clipped[index] = after.clipped.get(index, 0) + number
         after.stats.put(
@@ -74,13 +74,13 @@ class Rewriter(NamedTuple):
         )
         return after
 
-    def _keep(self, slab: Slab, small: StatsArrays, stats: StatsTable) -> None:
-        """Keep the statistics of those small tensors that changed."""
-        kept = [k for k in range(slab.count) if slab.index + k in self.actions]
-        stats.put([slab.index + k for k in kept], small.take(kept))
+    def _keep(self, piece: Piece, small: StatsArrays, stats: StatsTable) -> None:
+        """Store the statistics of the small tensors that changed."""
+        kept = [k for k in range(piece.count) if piece.index + k in self.actions]
+        stats.put([piece.index + k for k in kept], small.take(kept))
 
     def _sources(self) -> list[TensorSpec]:
-        """List the tensors as they are to be cut: what is packed on either side stays in one piece, and is done in order."""
+        """Return the specs to split by: a tensor that is encoded on either side, or changes its order, stays in one piece."""
         specs = self.source.reader.tensors
         if self.writer is None:
             return list(specs)
@@ -96,7 +96,7 @@ class Rewriter(NamedTuple):
 
 
 class RewriteTask(NamedTuple):
-    """Reads, changes, writes and measures slabs; without a writer it can be pickled, and then nobody is told of bytes."""
+    """Reads, changes, writes and measures pieces; it can be pickled if it has no writer, and then reports no progress."""
 
     source: PortableReader
     writer: Writer | None
@@ -105,47 +105,49 @@ class RewriteTask(NamedTuple):
     work: Workspace
     progress: Progress = silent
 
-    def rewrite(self, slab: Slab) -> tuple[Slab, StatsArrays | None, list[PieceStats], dict[int, int]]:
-        """Return what became of small tensors, or of the pieces of one that changed, and what was clipped."""
-        if slab.count > 1:
-            small, clipped = self._small(slab)
-            return slab, small, [], {slab.index + k: number for k, number in enumerate(clipped) if number}
-        reader, target = self.source.reader, self._targets(slab)[0]
-        spec = reader.tensors[slab.index]
+    def rewrite(self, piece: Piece) -> tuple[Piece, StatsArrays | None, list[PieceStats], dict[int, int]]:
+        """Return the piece, the statistics of its small tensors or of its changed parts, and the clipped elements by index."""
+        if piece.count > 1:
+            small, clipped = self._small(piece)
+            return piece, small, [], {piece.index + k: number for k, number in enumerate(clipped) if number}
+        reader, target = self.source.reader, self._targets(piece)[0]
+        spec = reader.tensors[piece.index]
         if spec.fortran and not target.fortran:
-            with Turned(reader.read, spec, self.work, self.source.path) as turned:
-                found = [self._piece(piece, target, turned.read) for piece in pieces_in_order(slab, spec, TURNED_BYTES)]
+            with RowMajorReader(reader.read, spec, self.work, self.source.path) as row_major:
+                found = [
+                    self._piece(part, target, row_major.read) for part in pieces_in_order(piece, spec, TURNED_BYTES)
+                ]
         else:
             with room(spec.held):
-                found = [self._piece(piece, target, reader.read) for piece in pieces_in_order(slab, spec)]
+                found = [self._piece(part, target, reader.read) for part in pieces_in_order(piece, spec)]
         changed = [one for one in found if one is not None]
         number = sum(clipped for _, clipped in changed)
-        return slab, None, [piece for piece, _ in changed], {slab.index: number} if number else {}
+        return piece, None, [stats for stats, _ in changed], {piece.index: number} if number else {}
 
-    def _targets(self, slab: Slab) -> Sequence[TensorSpec]:
+    def _targets(self, piece: Piece) -> Sequence[TensorSpec]:
         specs = self.source.reader.tensors if self.writer is None else self.writer.tensors
-        return specs[slab.index : slab.index + slab.count]
+        return specs[piece.index : piece.index + piece.count]
 
-    def _piece(self, slab: Slab, target: TensorSpec, read: Read) -> tuple[PieceStats, int] | None:
-        """Read, change, write and measure one piece; None for one that has not changed."""
-        specs, action = self.source.reader.tensors, self.actions.get(slab.index)
-        spec = specs[slab.index]
-        raw = fetch(read, slab, specs, self.work)
+    def _piece(self, piece: Piece, target: TensorSpec, read: Read) -> tuple[PieceStats, int] | None:
+        """Read, change, write and measure one piece; return None if its tensor does not change."""
+        specs, action = self.source.reader.tensors, self.actions.get(piece.index)
+        spec = specs[piece.index]
+        raw = fetch(read, piece, specs, self.work)
         clipped = action.apply(raw, spec.dtype, self.work) if action is not None else 0
         if spec.dtype.swapped != target.dtype.swapped:
             byteswap(raw, spec.dtype)
         if self.writer is not None:
-            self.writer.write(target, slab.start, raw)
+            self.writer.write(target, piece.start, raw)
         self.progress(raw.size, self.source.path)
         return (measure_piece(raw, target.dtype, self.types, self.work), clipped) if action is not None else None
 
-    def _small(self, slab: Slab) -> tuple[StatsArrays, list[int]]:
-        """Read, change, write and measure small tensors that lie side by side; return how many elements of each were clipped."""
-        reader, targets = self.source.reader, self._targets(slab)
-        dtype = reader.tensors[slab.index].dtype
+    def _small(self, piece: Piece) -> tuple[StatsArrays, list[int]]:
+        """Read, change, write and measure small adjacent tensors; return how many elements of each were clipped, too."""
+        reader, targets = self.source.reader, self._targets(piece)
+        dtype = reader.tensors[piece.index].dtype
         ends = list(accumulate((spec.size for spec in targets), initial=0))
-        raw = fetch(reader.read, slab, reader.tensors, self.work)
-        actions = [self.actions.get(slab.index + k) for k in range(slab.count)]
+        raw = fetch(reader.read, piece, reader.tensors, self.work)
+        actions = [self.actions.get(piece.index + k) for k in range(piece.count)]
         clipped = change(raw, dtype, [spec.size for spec in targets], actions, self.work)
         if dtype.swapped != targets[0].dtype.swapped:
             byteswap(raw, dtype)
@@ -154,7 +156,7 @@ class RewriteTask(NamedTuple):
         return measure_small(raw, targets[0].dtype, [spec.size for spec in targets], self.types, self.work), clipped
 
     def _write(self, targets: Sequence[TensorSpec], ends: Sequence[int], raw: Raw) -> None:
-        """Write small tensors: all at once where they lie side by side in the output, too."""
+        """Write small tensors, all at once if they are adjacent in the output as well."""
         if self.writer is None:
             return
         itemsize, first = targets[0].dtype.itemsize, targets[0].position(0)
@@ -170,8 +172,8 @@ class RewriteTask(NamedTuple):
         return RewriteTask, (self.source, None, self.actions, self.types, self.work)
 
 
-def _pieces(copies: Iterable[Copy]) -> Iterator[Copy]:
-    """Cut what is copied into parts that several threads can copy."""
+def _parts(copies: Iterable[Copy]) -> Iterator[Copy]:
+    """Split copies into parts of at most `_COPIED` bytes: progress is reported after each."""
     for copy in copies:
         for start in range(0, copy.nbytes, _COPIED):
             yield Copy(copy.source + start, copy.target + start, min(_COPIED, copy.nbytes - start))
@@ -180,7 +182,7 @@ def _pieces(copies: Iterable[Copy]) -> Iterator[Copy]:
 def change(
     raw: Raw, dtype: DType, sizes: Sequence[int], actions: Sequence[Action | None], work: Workspace
 ) -> list[int]:
-    """Change tensors of so many elements in place; return how many of each were clipped one by one."""
+    """Change adjacent tensors of `sizes` elements in place; return how many elements of each were clipped one by one."""
     ends = list(accumulate((size * dtype.itemsize for size in sizes), initial=0))
     clipped = [0] * len(sizes)
     for scaled, run in groupby(range(len(sizes)), lambda k: _only_scales(actions[k])):

@@ -1,4 +1,4 @@
-"""Column-major tensors read in row-major order, without ever holding one whole."""
+"""Read column-major tensors in row-major order, without holding a whole one in memory."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,17 +16,17 @@ from gradclip_cli.storage.streams import temporary_file
 from gradclip_cli.tensors import PIECE_BYTES, TensorSpec
 
 TURNED_BYTES = 8 * PIECE_BYTES
-"""The size of a piece that is turned at once: the larger, the longer the runs that are read."""
+"""The bytes that are reordered at once: the more, the longer the runs that are read."""
 
 
 _MOST_ROWS = 4096
-"""A tensor of so few rows (and of more columns) is turned on its way into a temporary file, a range of columns at a time."""
+"""A tensor with at most so many rows (and more columns) is reordered into a temporary file, some columns at a time."""
 
 
-class Turned:
-    """A column-major tensor of the file at `path`; one that is packed, or has few rows, first goes to a temporary file.
+class RowMajorReader:
+    """Reads a column-major tensor of the file at `path` in row-major order; an encoded or wide one through a temporary file.
 
-    A packed one has to be read crosswise; of one with few rows, each piece would be read as very many short runs.
+    An encoded tensor can only be read in its own order; a wide one, with few rows, would be read in very many short runs.
     """
 
     def __init__(self, read: Read, spec: TensorSpec, work: Workspace, path: str | None = None) -> None:
@@ -36,7 +36,7 @@ class Turned:
         self._wide = 1 < self._rows <= min(_MOST_ROWS, spec.shape[-1] - 1) if spec.shape else False
         self._stack = ExitStack()
 
-    def __enter__(self) -> "Turned":
+    def __enter__(self) -> "RowMajorReader":
         if self._wide or self._spec.offset is None:
             with self._kept():
                 self._spool = self._stack.enter_context(temporary_file())
@@ -45,7 +45,7 @@ class Turned:
 
     @contextmanager
     def _kept(self) -> Iterator[None]:
-        """Say what it was that failed: a temporary file has no name, and neither have its errors."""
+        """Turn errors of the temporary file into OutputError with the tensor's name: it has no name of its own."""
         try:
             yield
         except OSError as error:
@@ -65,7 +65,7 @@ class Turned:
         spool.flush()
 
     def _turn(self, spool: IO[bytes], column: int, raw: Raw) -> None:
-        """Write whole columns as parts of rows."""
+        """Write whole columns from `column` on to their places in the rows of the temporary file."""
         *rows, width = self._spec.shape
         itemsize = self._spec.dtype.itemsize
         columns = raw.view(f"V{itemsize}").reshape(-1, *reversed(rows))
@@ -78,13 +78,13 @@ class Turned:
         self._stack.close()
 
     def read(self, spec: TensorSpec, start: int, out: Raw) -> None:
-        """Fill `out` with the elements from `start` on in row-major order."""
+        """Fill `out` with the elements from `start` on, counted in row-major order."""
         if self._wide and self._spool is not None:
             self._spool.seek(start * spec.dtype.itemsize)
             out[:] = np.frombuffer(self._spool.read(out.size), np.uint8)
             return
         words = out.view(f"V{spec.dtype.itemsize}")
-        for at, origin, axis, count in boxes(spec.shape, start, start + words.size):
+        for at, origin, axis, count in row_major_boxes(spec.shape, start, start + words.size):
             inner = spec.shape[axis + 1 :]
             target = words[at - start : at - start + count * prod(inner)].reshape(count, -1)
             stride = prod(spec.shape[:axis])
@@ -108,10 +108,10 @@ class Turned:
         return raw.view(f"V{itemsize}")
 
 
-def boxes(shape: tuple[int, ...], start: int, stop: int) -> Iterator[tuple[int, int, int, int]]:
-    """Cut a row-major range into boxes that are whole in all axes after one.
+def row_major_boxes(shape: tuple[int, ...], start: int, stop: int) -> Iterator[tuple[int, int, int, int]]:
+    """Split a row-major range of elements into boxes; each spans all axes after one axis, and part of that axis.
 
-    Yield where a box begins in row-major order, where in column-major order, its axis, and its extent along that axis.
+    Yield the start of a box in row-major order, its start in column-major order, the axis, and the extent along that axis.
     """
     while start < stop:
         for axis in range(len(shape)):

@@ -1,4 +1,4 @@
-"""What all readings of one call share."""
+"""Share the selection, threads, progress and headers among all passes of one call."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -10,7 +10,7 @@ from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpSource
 
 Progress = Callable[[int, str], None]
-"""What is told of bytes that are done, and of the file that they are of."""
+"""Called with a number of bytes that are done and the path of their file."""
 
 
 def silent(_: int, path: str) -> None:
@@ -18,7 +18,7 @@ def silent(_: int, path: str) -> None:
 
 
 class Run:
-    """What a user says about inputs, the threads that work, who is told of it, and the headers that are known already."""
+    """The context of one call: the user's selection, the executor, the progress callback, and the headers read so far."""
 
     def __init__(
         self, selection: Selection, workers: Executor, progress: Progress = silent, *, keep_headers: bool = False
@@ -31,5 +31,5 @@ class Run:
         return OpenDump(source, self.selection, self.headers)
 
     def reopen(self, file: DumpFile) -> AbstractContextManager[OpenFile]:
-        """Open a file of a dump again; raise InputError where it has changed."""
+        """Open a file of a dump again; raise InputError if it has changed."""
         return reopened(file, self.selection, self.headers)

@@ -1,4 +1,4 @@
-"""Series of dumps, in files of their own or inside one: read in turn by step, and held against the first of them."""
+"""Read series of dumps, in separate files or in one, in the order of their steps, and compare them with the first."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -15,20 +15,20 @@ from gradclip_cli.numerics.norms import SumKinds
 from gradclip_cli.text import plural, printable, shortlist
 
 Shapes = Mapping[str, tuple[int, ...] | None]
-"""The shapes of the tensors that count, by name; None where the pieces of one differ."""
+"""The shapes of the measured tensors, by name; None if the pieces of a tensor differ in shape."""
 
 
 def measure_series(
     source: DumpSource, sums: SumKinds, run: Run, observer_for: ObserverFor | None = None
 ) -> list[MeasuredDump]:
-    """Read an input once and measure it; return its dump, or one for each step that is in it."""
+    """Read and measure an input once; return its dump, or one dump for each step in it."""
     return split(measure_dump(source, sums, run, observer_for), run.selection.naming)
 
 
 def split(dump: MeasuredDump, naming: Naming) -> list[MeasuredDump]:
-    """Return a dump for each step, in order, where all tensors stand in groups that are named after two steps or more.
+    """Return a dump for each step, in order, if all tensors are in groups named after two or more steps; else the dump.
 
-    All of them know all tensors of the file, by their names inside the groups, and each counts its own.
+    Each of them lists all tensors of the file, by their names inside the groups, but has the statistics of its own only.
     """
     found = step_groups([spec.name for spec in dump.tensors])
     if not found.groups:
@@ -51,9 +51,9 @@ def split(dump: MeasuredDump, naming: Naming) -> list[MeasuredDump]:
 
 
 def shared_names(sources: Sequence[DumpSource], run: Run, keep_going: bool, skip: int = 0) -> set[str]:
-    """Return the names that all dumps but the first `skip` have in common, from their headers.
+    """Return the tensor names that all dumps after the first `skip` have in common, from their headers.
 
-    Of dumps that cannot be read, nothing is asked.
+    With `keep_going`, dumps that cannot be read are left out.
     """
     found: list[set[str] | None] = []
     for source in sources:
@@ -68,7 +68,7 @@ def shared_names(sources: Sequence[DumpSource], run: Run, keep_going: bool, skip
 
 
 def _counted_names(source: DumpSource, run: Run) -> list[set[str]]:
-    """Return the names of the tensors that count, of each dump in an input, from its headers."""
+    """Return the names of the selected gradients in each dump of an input, from its headers."""
     counted: list[int] = []
     with run.open(source) as dump:
         for file in dump.each():
@@ -83,24 +83,24 @@ def _counted_names(source: DumpSource, run: Run) -> list[set[str]]:
 
 
 def by_step(dumps: Sequence[MeasuredDump]) -> list[MeasuredDump]:
-    """Put dumps in the order of their steps; where any has none, the order stays and no step is named."""
+    """Sort dumps by step; if any has no step, keep the order and drop all steps."""
     found, counts = discovery.by_step(dumps, lambda dump: dump.step)
     return found if counts else [replace(dump, step=None) for dump in found]
 
 
 def check_taken(dumps: Sequence[MeasuredDump], selection: Selection) -> None:
-    """Raise where --include was given and matches no tensor of any dump."""
+    """Raise UsageError if a pattern of --include matches no tensor of any dump."""
     if selection.include:
         check_included([spec.name for dump in dumps for spec in dump.tensors], selection)
 
 
 def shapes_of(dump: MeasuredDump) -> Shapes:
-    """Return the shapes of the tensors of a dump."""
+    """Return the shapes of the measured tensors of a dump."""
     return {name: dump.shape(indices) for name, indices in dump.named.items()}
 
 
 def tensor_difference(first: Shapes, dump: MeasuredDump) -> str:
-    """Say how a dump differs from the first one: in its tensors, or else in their shapes; nothing where it does not."""
+    """Describe how a dump differs from the first in its tensors, or else in their shapes; empty if it does not."""
     own = shapes_of(dump)
     if own == first:
         return ""
@@ -116,7 +116,7 @@ def tensor_difference(first: Shapes, dump: MeasuredDump) -> str:
 
 
 def difference_notes(dumps: Iterable[tuple[str, str]]) -> list[str]:
-    """Return a note on dumps, given by path and by how each differs from the first: the first of them, and how many more."""
+    """Return a note on the first dump that differs and how many more do; `dumps` are paths and differences, "" for none."""
     found = [f"{path}: {what}" for path, what in dumps if what]
     more = f" (and {plural(len(found) - 1, 'more dump')})" if found[1:] else ""
     return [f"{found[0]}{more}"] if found else []

@@ -1,4 +1,4 @@
-"""A dump as it is known after its first reading: names, layers and statistics, and no elements."""
+"""Measure a dump in its first reading: keep names, layers and statistics, but no elements."""
 
 from bisect import bisect
 from collections.abc import Callable, Iterable, Sequence
@@ -9,37 +9,37 @@ from itertools import groupby
 from gradclip_cli.engine.measure import FileRead, PieceObserver, fetch, measure
 from gradclip_cli.engine.run import Run
 from gradclip_cli.formats.base import Format, Reader
-from gradclip_cli.inputs.naming import Place, natural
+from gradclip_cli.inputs.naming import LayerParam, natural
 from gradclip_cli.inputs.opened import DumpFile, OpenDump, OpenFile
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.numerics.norms import SumKinds
 from gradclip_cli.numerics.statistics_table import StatsTable, concatenate
-from gradclip_cli.tensors import Slab, TensorSpec, pieces_in_order
+from gradclip_cli.tensors import Piece, TensorSpec, pieces_in_order
 from gradclip_cli.text import shortlist
 
 ObserverFor = Callable[[Format, Reader], PieceObserver | None]
-"""What is asked, of each file that is measured, whether somebody wants to see what is read."""
+"""Called for each file before it is measured; returns an observer for its pieces, or None."""
 
 
 @dataclass(frozen=True)
 class MeasuredDump:
-    """One input, or one step of it: its tensors, their places, and the statistics of those that count, by index."""
+    """One input, or one step of it: its tensors, their layers and params, and the statistics of the measured ones, by index."""
 
     source: DumpSource
     step: int | None
     files: list[DumpFile]
     tensors: list[TensorSpec]
-    places: list[Place]
+    places: list[LayerParam]
     stats: StatsTable
     non_numeric: list[str] = field(default_factory=list)
     replicas: list[str] = field(default_factory=list)
-    prefix: str = ""  # what stands before the names of its tensors in the file, where that holds a series
-    members: Sequence[int] | None = None  # the tensors that are its own, where others are a part of the series
-    outside_steps: Sequence[str] = ()  # what keeps a file with groups that are named after steps from being a series
+    prefix: str = ""  # of its tensor names in the file, if that holds a series
+    members: Sequence[int] | None = None  # its own tensors, if others belong to other steps
+    outside_steps: Sequence[str] = ()  # names outside the step groups, which keep a file from being a series
 
     @property
     def left_out(self) -> list[int]:
-        """Its tensors that do not count."""
+        """The indices of its tensors that were not measured."""
         every = range(len(self.tensors)) if self.members is None else self.members
         return [index for index in every if index not in self.stats]
 
@@ -48,7 +48,7 @@ class MeasuredDump:
         return self.prefix + self.tensors[index].name
 
     def file_of(self, index: int) -> DumpFile:
-        """Find the file that a tensor lies in."""
+        """Return the file that holds a tensor."""
         return self.files[bisect(self._starts, index) - 1]
 
     @cached_property
@@ -57,11 +57,11 @@ class MeasuredDump:
 
     @cached_property
     def named(self) -> dict[str, list[int]]:
-        """The tensors that count, by name, in the order of their layers: pieces of one tensor have one name."""
+        """The indices of measured tensors by name, in the order of their layers; all pieces of a tensor have one name."""
         found: dict[str, list[int]] = {}
         tensors = self.tensors
         for indices in self.layers.values():
-            if len(indices) == 1:  # the list itself, since all pieces of a tensor are of one layer
+            if len(indices) == 1:  # safe to share the list: all pieces of a tensor are in one layer
                 found[tensors[indices[0]].name] = indices
                 continue
             for index in indices:
@@ -69,7 +69,7 @@ class MeasuredDump:
         return found
 
     def shape(self, indices: Sequence[int]) -> tuple[int, ...] | None:
-        """Return the shape of a tensor; None where its pieces differ."""
+        """Return the shape of a tensor; None if its pieces differ in shape."""
         if len(indices) == 1:
             return self.tensors[indices[0]].shape
         shapes = {self.tensors[index].shape for index in indices}
@@ -77,16 +77,15 @@ class MeasuredDump:
 
     @property
     def labels(self) -> dict[str, str]:
-        """What frameworks call layers beside their names in the file."""
+        """The labels that frameworks give to layers, by the layer's name in the file."""
         pairs = zip(self.tensors, self.places, strict=True)
         return {place.layer: spec.label for spec, place in pairs if spec.label is not None}
 
     @property
     def notes(self) -> list[str]:
-        """What a person should know of the file."""
+        """Notes for the user on how the dump was read."""
         path = self.source.files[0]
-        others = shortlist(self.non_numeric)
-        notes = [f"{path}: not numbers, left as they are: {others}"] if self.non_numeric else []
+        notes = [f"{path}: not numbers, left as they are: {shortlist(self.non_numeric)}"] if self.non_numeric else []
         if self.outside_steps:
             what = f"it holds more than groups that are named after steps: {shortlist(list(self.outside_steps), 4)}"
             notes.append(f"{path}: taken for one dump, not for a series, since {what}")
@@ -96,7 +95,7 @@ class MeasuredDump:
 
     @cached_property
     def layers(self) -> dict[str, list[int]]:
-        """The tensors that count, by layer, in natural order."""
+        """The indices of measured tensors by layer; layers are in natural order."""
         found: dict[str, list[int]] = {}
         places = self.places
         for index in self.stats:
@@ -109,7 +108,7 @@ class MeasuredDump:
 
 
 def measure_dump(source: DumpSource, sums: SumKinds, run: Run, observer_for: ObserverFor | None = None) -> MeasuredDump:
-    """Read a dump once, and measure every tensor that counts, in all of its files."""
+    """Read a dump once and measure the selected gradients in all of its files."""
     with run.open(source) as dump:
         stats = [_measure_file(dump, file, sums, run, observer_for) for file in dump.each()]
         dump.check()
@@ -129,7 +128,7 @@ def _measure_file(
 
 
 def _replicas(dump: MeasuredDump, run: Run) -> list[str]:
-    """Name the tensors whose pieces are identical byte for byte: norms would count copies more than once."""
+    """Return the tensors whose pieces are identical byte for byte: if they are copies, norms count them more than once."""
     alike = {
         name: indices
         for name, indices in dump.named.items()
@@ -140,7 +139,7 @@ def _replicas(dump: MeasuredDump, run: Run) -> list[str]:
 
 
 def _digests(dump: MeasuredDump, indices: Iterable[int], run: Run) -> dict[int, bytes]:
-    """Return a digest of the elements of tensors; each of their files is opened once."""
+    """Return the SHA-256 digest of each tensor's elements, by index; each file is opened once."""
     import hashlib
 
     found = {}
@@ -148,7 +147,7 @@ def _digests(dump: MeasuredDump, indices: Iterable[int], run: Run) -> dict[int, 
         with run.reopen(file) as opened:
             for index in members:
                 spec, digest = dump.tensors[index], hashlib.sha256()
-                for piece in pieces_in_order(Slab(0, 1, 0, spec.size), spec):
+                for piece in pieces_in_order(Piece(0, 1, 0, spec.size), spec):
                     digest.update(fetch(opened.reader.read, piece, [spec], run.workers.work).data)
                 found[index] = digest.digest()
     return found

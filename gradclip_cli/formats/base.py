@@ -11,7 +11,7 @@ from gradclip_cli.formats.copy_ranges import Copy
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.storage.fingerprint import Fingerprint
 from gradclip_cli.storage.random_access import RandomAccess
-from gradclip_cli.tensors import Slab, TensorSpec, pieces_in_order
+from gradclip_cli.tensors import Piece, TensorSpec, pieces_in_order
 
 PICKLE_ADVICE = "a pickle is never loaded: save the gradients with safetensors.torch.save_file instead"
 
@@ -148,7 +148,7 @@ def check_declared(file: RandomAccess, declared: int, options: Options) -> None:
 
 def read_through(reader: Reader, spec: TensorSpec) -> None:
     """Read a tensor to its end for nothing but the errors that this may show."""
-    for piece in pieces_in_order(Slab(0, 1, 0, spec.size), spec):
+    for piece in pieces_in_order(Piece(0, 1, 0, spec.size), spec):
         reader.read(spec, piece.start, np.empty((piece.stop - piece.start) * spec.dtype.itemsize, np.uint8))
 
 

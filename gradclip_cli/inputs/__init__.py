@@ -1,4 +1,5 @@
-"""From what a user typed to opened dumps: discovery, layouts, names of layers, selection; headers only, never an element.
+"""Turn the paths that a user typed into open dumps: discovery, layouts, names of layers, selection. Reads headers only.
 
-A layout is a module in `layouts/` and a line in its registry; a `DumpSource` is made once, and `OpenDump` is what opens it.
+A `DumpSource` is made once, and only `OpenDump` opens it. To add a layout, write a module in `layouts/` and add a line to its
+registry.
 """

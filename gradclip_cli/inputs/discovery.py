@@ -1,4 +1,4 @@
-"""From the paths that a user typed to dumps, and the order in which those are read."""
+"""Find the dumps that the paths of a user stand for, and put them in the order of their steps."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ from gradclip_cli.formats import suffixes
 from gradclip_cli.inputs.layouts import FINDERS, params, ranks
 from gradclip_cli.inputs.listing import dump_files, folders_with_dumps, is_folder, step_folders
 from gradclip_cli.inputs.source import DumpSource
-from gradclip_cli.storage.streams import STANDARD, check_input, unified
+from gradclip_cli.storage.streams import STANDARD, check_input, stream_name
 from gradclip_cli.text import did_you_mean, printable, shortlist
 
 Item = TypeVar("Item")
@@ -19,13 +19,14 @@ _ENDINGS = tuple(ending for finder in FINDERS for ending in finder.endings)
 
 
 def find_dumps(paths: Sequence[str], by_rank: bool = False) -> tuple[DumpSource, ...]:
-    """Return the dumps that paths stand for, directories for those in them; raise where there is none, or a path that is not there.
+    """Return the dumps that paths stand for; a directory stands for the dumps in it, `-` for standard input.
 
-    `-` is standard input. With `by_rank` all files of a step together are one dump, of which each holds pieces.
+    With `by_rank`, all files of a step are one dump, and each holds pieces of its tensors. Raise InputError if a path does not
+    exist or a directory holds no dump, and UsageError if no path is given.
     """
     if not paths:
         raise UsageError("give at least one dump, or a directory of dumps")
-    given = [unified(path, 0) for path in paths]
+    given = [stream_name(path, 0) for path in paths]
     if STANDARD in given:
         _check_standard_input(given)
     for path in given:
@@ -36,7 +37,7 @@ def find_dumps(paths: Sequence[str], by_rank: bool = False) -> tuple[DumpSource,
 
 
 def find_one(path: str) -> DumpSource:
-    """Return the one dump that a path stands for: itself, or the only one of a directory."""
+    """Return the one dump that a path stands for: a file, or the only dump of a directory; raise UsageError for several."""
     found = find_dumps([path])
     if len(found) > 1:
         example = printable(found[0].location)
@@ -45,7 +46,7 @@ def find_one(path: str) -> DumpSource:
 
 
 def combined(paths: Sequence[str]) -> tuple[DumpSource, ...]:
-    """Put files and folders together to dumps: each layout takes what it recognises of what those before it left."""
+    """Group files and folders into dumps: each layout takes what it recognises among the paths that earlier ones left."""
     left, found = list(range(len(paths))), dict[int, DumpSource]()
     for finder in FINDERS:
         taken: set[int] = set()
@@ -57,15 +58,13 @@ def combined(paths: Sequence[str]) -> tuple[DumpSource, ...]:
 
 
 def in_step_order(sources: Sequence[DumpSource]) -> list[tuple[DumpSource, int | None]]:
-    """Put dumps in the order of their steps, before any is read; where any has none, no step is named."""
+    """Sort dumps by step, before any is read; return each with its step, or all with None if any has no step."""
     found, counts = by_step(sources, lambda source: source.step)
     return [(source, source.step if counts else None) for source in found]
 
 
 def by_step(items: Sequence[Item], step: Callable[[Item], int | None]) -> tuple[list[Item], bool]:
-    """Put items in the order of their training steps; where any has none, the order stays.
-
-    Return also whether the steps count, that is, whether all have one.
+    """Sort items by training step, and return whether all have one; if any has none, keep the order.
 
     >>> by_step(["b3", "a1"], lambda name: int(name[1])), by_step(["b3", "a"], lambda name: None)
     ((['a1', 'b3'], True), (['b3', 'a'], False))
@@ -76,9 +75,9 @@ def by_step(items: Sequence[Item], step: Callable[[Item], int | None]) -> tuple[
 
 
 def _inside(folder: str) -> list[str]:
-    """Return the dumps in a folder: its files, itself where each is of one parameter, or those in the folders of its steps."""
+    """Return the dumps in a folder: its files, the folder itself if each holds one parameter, or those in its step folders."""
     if found := dump_files(folder, _ENDINGS):
-        # What stands for a dump by its ending decides, and nothing has to be opened.
+        # A file whose ending marks a whole dump decides without opening any file.
         named = any(path.endswith(_ENDINGS) for path in found)
         return [folder] if not named and params.is_by_param(found) else found
     if found := [path for step in step_folders(folder) for path in _inside(step)]:
@@ -89,7 +88,7 @@ def _inside(folder: str) -> list[str]:
 
 
 def _near(path: str) -> str:
-    """Name the file that is perhaps meant."""
+    """Suggest an existing file with a similar name."""
     folder, name = os.path.split(path)
     with suppress(OSError):
         return did_you_mean(name, os.listdir(folder or "."), "check the path")

@@ -1,4 +1,4 @@
-"""What lies in a folder: dumps, and folders named after training steps."""
+"""List the dumps in a folder, and the folders that are named after training steps."""
 
 import os
 from collections.abc import Sequence
@@ -10,12 +10,12 @@ from gradclip_cli.storage.streams import STANDARD
 
 
 def is_folder(path: str) -> bool:
-    """Whether an input or an output is a folder; `-` is a standard stream, whatever has that name here."""
+    """Whether an input or output is a folder; `-` is a standard stream even if a folder has that name."""
     return path != STANDARD and os.path.isdir(path)
 
 
 def dump_files(folder: str, endings: Sequence[str] = ()) -> list[str]:
-    """Return the dumps in a folder by their endings (and `endings`), in natural order; hidden files do not count."""
+    """Return the files in a folder that end like a dump or in `endings`, in natural order, without hidden files."""
     wanted = (*suffixes(), *endings)
     return [path for path in _listed(folder) if path.lower().endswith(wanted) and os.path.isfile(path)]
 
@@ -26,7 +26,7 @@ def step_folders(folder: str) -> list[str]:
 
 
 def folders_with_dumps(folder: str) -> list[str]:
-    """Name the folders in a folder that hold dumps, as far as they can be read."""
+    """Return the names of the readable folders in a folder that hold dumps."""
     inner = [path for path in _listed(folder) if os.path.isdir(path) and os.access(path, os.R_OK | os.X_OK)]
     return [os.path.basename(path) for path in inner if dump_files(path)]
 

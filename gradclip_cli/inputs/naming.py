@@ -1,4 +1,4 @@
-"""Tensor name → layer and param; natural order of names; the training step in a path."""
+"""Read layer and param from tensor names, and training steps from paths; sort names in natural order."""
 
 import os
 import re
@@ -10,28 +10,28 @@ from typing import NamedTuple
 from gradclip_cli.errors import UsageError
 
 WRAPPERS = frozenset({"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"})
-"""Components that torch.compile, FSDP and activation checkpointing put into names; all have `mod` in them, as DDP's `module` has."""
+"""Components that torch.compile, FSDP and activation checkpointing add to names; like DDP's `module`, all contain `mod`."""
 
 _NUMBER = re.compile(r"\d+")
 _STEP = re.compile(r"(?<![a-z])(?:global_?step|step|iteration|iter|checkpoint|ckpt)[-_= .]?(\d{1,18})", re.IGNORECASE)
 
 
-class Place(NamedTuple):
-    """The layer that a tensor belongs to, and what it is called there (DL4J's param type)."""
+class LayerParam(NamedTuple):
+    """The layer of a tensor, and its name within that layer (DL4J's param type)."""
 
     layer: str
     param: str
 
 
 class Naming(NamedTuple):
-    """How names become layers: `regex` (with groups `layer` and `param`) replaces the rules, `depth` keeps the first components."""
+    """How names are split into layer and param: by rules, by `regex` (groups `layer` and `param`), or after `depth` components."""
 
     regex: re.Pattern[str] | None = None
     depth: int | None = None
 
     @classmethod
     def parse(cls, layer_regex: str | None, group_depth: int | None) -> "Naming":
-        """Make a naming of what a user gives; at most one of both. Raise UsageError where it cannot be."""
+        """Make a naming from the values of --layer-regex and --group-depth; raise UsageError for both or for a bad one."""
         if group_depth is not None and group_depth < 1:
             raise UsageError("--group-depth must be at least 1")
         if layer_regex is None:
@@ -46,39 +46,39 @@ class Naming(NamedTuple):
             raise UsageError("--layer-regex needs the groups (?P<layer>...) and (?P<param>...)")
         return cls(regex)
 
-    def places(self, names: Sequence[str]) -> list[Place]:
-        """Name the layer and the param of each tensor of one dump.
+    def places(self, names: Sequence[str]) -> list[LayerParam]:
+        """Return the layer and param of each tensor of one dump.
 
         >>> Naming().places(["module.lstm.weight_ih_l0", "dense/dense/kernel:0", "0_W"])
-        [Place(layer='lstm', param='weight_ih_l0'), Place(layer='dense', param='kernel'), Place(layer='0', param='W')]
+        [LayerParam(layer='lstm', param='weight_ih_l0'), LayerParam(layer='dense', param='kernel'), LayerParam(layer='0', param='W')]
         """
         shared = _shared_prefixes(names)
         return [self._place(name, shared) for name in names]
 
-    def _place(self, name: str, shared: frozenset[str]) -> Place:
+    def _place(self, name: str, shared: frozenset[str]) -> LayerParam:
         if self.regex is not None:
             found = self.regex.search(name)
-            return Place(found["layer"] or "", found["param"] or "") if found else Place(name, "")
+            return LayerParam(found["layer"] or "", found["param"] or "") if found else LayerParam(name, "")
         if self.depth is None and "/" not in name and "mod" not in name:
             layer, dot, param = name.rpartition(".")
-            if dot:  # most names of most dumps, without looking for wrappers in them
-                return Place(layer, intern(param))
+            if dot:  # the usual case: there cannot be a wrapper in the name
+                return LayerParam(layer, intern(param))
         separator, parts = _components(name, shared)
         if len(parts) == 1:
-            return Place(parts[0], "")
+            return LayerParam(parts[0], "")
         keep = len(parts) - 1 if self.depth is None else min(self.depth, len(parts) - 1)
-        return Place(separator.join(parts[:keep]), intern(separator.join(parts[keep:])))
+        return LayerParam(separator.join(parts[:keep]), intern(separator.join(parts[keep:])))
 
 
 def _components(name: str, shared: frozenset[str]) -> tuple[str, list[str]]:
-    """Drop the wrappers, and cut a name at the separator of the first rule that fits."""
+    """Drop wrappers, and split a name by the first rule that fits; return the separator and the components."""
     if "/" in name:
         parts = _unwrapped(name.split("/"))
         if parts[0] == "params" and len(parts) > 1:
             parts = parts[1:]
         if len(parts) > 2 and parts[0] == parts[1]:
             parts = parts[1:]
-        if len(parts) > 2 and parts[-2] == "vars":  # Keras 3 numbers the variables of a layer below this word
+        if len(parts) > 2 and parts[-2] == "vars":  # Keras 3 puts the variables of a layer into this group
             parts = [*parts[:-2], parts[-1]]
         return "/", [*parts[:-1], parts[-1].removesuffix(":0")]
     parts = _unwrapped(name.split("."))
@@ -100,24 +100,24 @@ def _unwrapped(parts: list[str]) -> list[str]:
 
 
 def _shared_prefixes(names: Sequence[str]) -> frozenset[str]:
-    """Return what stands before the last `_` of two plain names or more."""
+    """Return the prefixes before the last `_` that two or more names without `.` and `/` share."""
     plain = Counter(name.rpartition("_")[0] for name in set(names) if "/" not in name and "." not in name)
     return frozenset(prefix for prefix, number in plain.items() if number > 1)
 
 
 def natural(name: str) -> str:
-    """Return a sort key that puts `layers.2` before `layers.10`; numbers of any length, compared as numbers."""
+    """Return a sort key that compares numbers of any length as numbers: `layers.2` comes before `layers.10`."""
     return _NUMBER.sub(_sized, name)
 
 
 def _sized(number: re.Match[str]) -> str:
-    """Write a number behind its length, and both behind what stands before any text."""
+    """Put the number's length before it, and NUL before both, so that numbers sort by value and before text."""
     digits = number[0].lstrip("0")
     return f"\0{chr(len(digits))}{digits}"
 
 
 def step_named(name: str) -> int | None:
-    """Read the training step from a name that says nothing else.
+    """Return the training step of a name that consists of nothing else; None for other names.
 
     >>> step_named("step100"), step_named("global_step_7"), step_named("lstm_step1")
     (100, 7, None)
@@ -127,7 +127,7 @@ def step_named(name: str) -> int | None:
 
 
 def step_of(path: str) -> int | None:
-    """Read the training step from the file's name, or else from its folder's.
+    """Return the training step in a file's name, or else in its folder's name; None if there is none.
 
     >>> step_of("run/step_00042.npz"), step_of("global_step7/rank0.safetensors"), step_of("grads.npz")
     (42, 7, None)

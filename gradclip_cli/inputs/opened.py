@@ -1,4 +1,4 @@
-"""Dumps whose headers have been read: the only place where dumps are opened."""
+"""Open dumps and read their headers; no other module opens dumps."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -10,7 +10,7 @@ from gradclip_cli.errors import InputError
 from gradclip_cli.formats.base import Format, Headers, Options, Reader
 from gradclip_cli.formats.opening import opened
 from gradclip_cli.formats.portable import PortableReader
-from gradclip_cli.inputs.naming import Place
+from gradclip_cli.inputs.naming import LayerParam
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.storage.fingerprint import Fingerprint
@@ -18,7 +18,7 @@ from gradclip_cli.tensors import TensorSpec
 
 
 class DumpFile(NamedTuple):
-    """One file of a dump, as it was when its header was read; its tensors are those of the dump from `start` on."""
+    """One file of a dump, as it was when its header was read; `start` is the index in the dump of its first tensor."""
 
     path: str
     fingerprint: Fingerprint
@@ -26,7 +26,7 @@ class DumpFile(NamedTuple):
 
 
 class OpenFile(NamedTuple):
-    """One file of a dump that is open; `tensors` have the names that they have in the dump."""
+    """One open file of a dump; `tensors` have their names in the dump, which may differ from those in the file."""
 
     format: Format
     reader: Reader
@@ -35,14 +35,14 @@ class OpenFile(NamedTuple):
 
     @property
     def path(self) -> str:
-        """Where it lies."""
+        """The path of the file."""
         return self.reader.file.path
 
 
 class OpenDump:
-    """A dump that is being opened, file by file: each header is read once, and elements by the readers of the files.
+    """A dump that is opened file by file; each header is read once, and the readers of the files read the elements.
 
-    `files`, `tensors` (under their names in the dump) and `non_numeric` are of the files that were opened so far.
+    `files`, `tensors` (with their names in the dump) and `non_numeric` cover the files that were opened so far.
     """
 
     def __init__(self, source: DumpSource, selection: Selection, headers: Headers | None = None) -> None:
@@ -50,7 +50,7 @@ class OpenDump:
         self.files: list[DumpFile] = []
         self.tensors: list[TensorSpec] = []
         self.non_numeric: list[str] = []
-        self._names: list[list[str]] = []  # of each file, as they are in it
+        self._names: list[list[str]] = []  # the tensor names in each file
         self._open = ExitStack()
 
     def __enter__(self) -> "OpenDump":
@@ -62,13 +62,13 @@ class OpenDump:
         self._open.__exit__(kind, error, trace)
 
     def each(self) -> Iterator[OpenFile]:
-        """Open the files one after the other, and close each before the next: there may be more of them than can be open."""
+        """Open the files one after the other, closing each before the next: there may be too many to keep open."""
         for path in self.source.files:
             yield self._opened(path)
             self._open.close()
 
     def all(self) -> list[OpenFile]:
-        """Open all files, and leave them open; raise InputError where they are not one dump."""
+        """Open all files and keep them open; raise InputError if they are not one dump."""
         files = [self._opened(path) for path in self.source.files]
         self.check()
         return files
@@ -88,16 +88,16 @@ class OpenDump:
         return OpenFile(format, reader, tensors, PortableReader.of(format, reader, options))
 
     def check(self) -> None:
-        """Raise InputError where the files, all of which were opened, are not one dump, or are not its files any more."""
+        """Raise InputError if the files are not one dump, or no longer its files; call it after all were opened."""
         self.source.layout.check(self.source, self._names)
 
     @property
-    def places(self) -> list[Place]:
-        """The layer and the param of each tensor: these depend on all names of a dump."""
+    def places(self) -> list[LayerParam]:
+        """The layer and param of each tensor; they depend on all tensor names of the dump."""
         return self._selection.naming.places([spec.name for spec in self.tensors])
 
     def counted(self, file: OpenFile) -> list[int]:
-        """Return the tensors of a file that are gradients and were not left out, by index; complex ones are refused."""
+        """Return the indices of the selected float tensors of a file; raise InputError if a selected tensor is complex."""
         counted, takes = [], self._selection.takes
         for index, spec in enumerate(file.tensors):
             if spec.dtype.kind not in ("float", "complex") or not takes(spec.name):
@@ -111,14 +111,14 @@ class OpenDump:
 
 @contextmanager
 def reopened(file: DumpFile, selection: Selection, headers: Headers | None = None) -> Iterator[OpenFile]:
-    """Open a file again, with the names of its own; raise InputError where it is not the file any more that it was."""
+    """Open a file again, with its own tensor names; raise InputError if it has changed."""
     options, name = _how(selection, headers)
     with opened(file.path, options, name, file.fingerprint) as (format, reader):
         yield OpenFile(format, reader, reader.tensors, PortableReader.of(format, reader, options))
 
 
 def tensor_names(path: str, most: int) -> list[str]:
-    """Return the names of the tensors in a file, whatever a user says about inputs; one of more than `most` may be refused."""
+    """Return the names of all tensors in a file; raise InputError if it cannot be read or, in some formats, has more than `most`."""
     with opened(path, Options(most_tensors=most)) as (_, reader):
         return [spec.name for spec in reader.tensors]
 

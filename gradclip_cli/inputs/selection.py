@@ -1,4 +1,4 @@
-"""Which tensors of the inputs count, and how they are read."""
+"""Select the tensors of the inputs that are used, and say how they are read."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.text import did_you_mean
 
 VOID_DTYPES = ("bfloat16",)
-"""What 2-byte elements of no type may be taken for."""
+"""Dtypes that untyped 2-byte elements may be read as."""
 
 
 @dataclass(frozen=True)
 class Selection:
-    """What a user says about inputs: `include` and `exclude` are shell-style patterns over the tensors' own names."""
+    """The user's options for inputs; `include` and `exclude` are shell-style patterns for the names of tensors."""
 
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
@@ -30,13 +30,13 @@ class Selection:
             )
 
     def takes(self, name: str) -> bool:
-        """Whether the tensor `name` counts."""
+        """Whether the tensor `name` is selected."""
         included = not self.include or any(fnmatchcase(name, pattern) for pattern in self.include)
         return included and not any(fnmatchcase(name, pattern) for pattern in self.exclude)
 
 
 def check_included(names: Sequence[str], selection: Selection) -> None:
-    """Raise where a pattern of --include matches none of the names."""
+    """Raise UsageError if a pattern of --include matches none of the names."""
     for pattern in selection.include:
         if not any(fnmatchcase(name, pattern) for name in names):
             hint = did_you_mean(pattern, names, "`gradclip ls` lists the tensors")

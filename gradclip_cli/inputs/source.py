@@ -1,13 +1,13 @@
-"""What one dump is made of: a value that is made once, when the inputs are found, and carried by every plan."""
+"""Describe the files of a dump and their layout, as values that are made once, when inputs are found, and kept in plans."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 
 class DumpSource(NamedTuple):
-    """Files that are one dump, in their order, and the layout that says how they belong together.
+    """The files of one dump, in order, and the layout that says how they belong together.
 
-    `location` is what the dump goes by: its only file, its index, its folder, or else the first of its files.
+    `location` identifies the dump: it is its only file, its index, its folder, or else the first of its files.
     """
 
     location: str
@@ -17,12 +17,12 @@ class DumpSource(NamedTuple):
 
     @property
     def label(self) -> str | list[str]:
-        """What a report calls the dump."""
+        """The name of the dump in reports."""
         return self.layout.label(self.location, self.files)
 
 
 class DumpOutput(NamedTuple):
-    """Where a dump is written: a target for each of its files, and for each companion of those."""
+    """The targets of a dump that is written: one for each of its files, and one for each companion file."""
 
     location: str
     files: tuple[str, ...]
@@ -30,53 +30,53 @@ class DumpOutput(NamedTuple):
 
 
 class Layout(Protocol):
-    """One way in which files are a dump; a layout may hold what it read when the dump was found, such as an index.
+    """One way in which files form a dump; a layout may keep what it read when the dump was found, such as an index.
 
-    Layouts are asked in the order of their registry which of the paths that a user gave are theirs.
+    The finders of the layouts are asked in the order of their registry which paths are theirs.
     """
 
     @property
     def single(self) -> bool:
-        """Whether a dump is one file, which can be written to a file or a stream; all others go into a directory."""
+        """Whether a dump is one file, which can be written to a file or stream; other dumps are written to a directory."""
 
     @property
     def in_pieces(self) -> bool:
-        """Whether equal names in several files are pieces of one tensor."""
+        """Whether tensors with the same name in several files are pieces of one tensor."""
 
     def label(self, location: str, files: Sequence[str]) -> str | list[str]:
-        """What a report calls a dump that lies, or is written, there."""
+        """Return the name in reports of a dump at this location, read or written."""
 
     def tensor_names(self, file: str, names: Sequence[str]) -> Sequence[str]:
-        """What the tensors of a file are called in the dump; `names` themselves where that is the same."""
+        """Return the names in the dump of a file's tensors; the object `names` itself if they are the same."""
 
     def companions(self, source: DumpSource) -> tuple[str, ...]:
-        """The files that belong to a dump, hold no tensor, and are copied as they are."""
+        """Return the files of a dump that hold no tensors and are copied unchanged."""
 
     def output_files(self, source: DumpSource, location: str) -> DumpOutput:
-        """Where the files go, if the dump itself goes to `location`."""
+        """Return the targets of the files if the dump is written to `location`."""
 
     def output_names(self, source: DumpSource) -> tuple[str, ...]:
-        """The paths whose last components name the outputs in a directory; the last is the one that the dump goes by."""
+        """Return paths whose last components name the outputs in a directory; the last path identifies the dump."""
 
     def check(self, source: DumpSource, names: Sequence[Sequence[str]]) -> None:
-        """Raise InputError where `names`, those of the tensors of each file, are not those of one dump."""
+        """Raise InputError if `names`, the tensor names of each file, are not those of one dump."""
 
     def check_unchanged(self, source: DumpSource) -> None:
-        """Raise InputError where the dump is of other files now than when it was found."""
+        """Raise InputError if the dump no longer consists of the files that were found."""
 
 
 class Finder(Protocol):
-    """What recognises the dumps of one layout among paths."""
+    """Recognises the dumps of one layout among paths."""
 
     endings: tuple[str, ...]
-    """The endings of files, besides those of the formats, that stand for a dump of this layout."""
+    """File endings that mark a dump of this layout, besides the endings of the formats."""
 
-    def find(self, paths: Sequence[str]) -> "Iterator[Found]":
-        """Yield the dumps of this layout, each with the paths, by position, that are accounted for by it."""
+    def find(self, paths: Sequence[str]) -> "Iterator[FoundDump]":
+        """Yield the dumps of this layout, each with the positions of the paths that belong to it."""
 
 
-class Found(NamedTuple):
-    """A dump, and the paths (positions in a list) that it stands for; it takes the place of the first of them."""
+class FoundDump(NamedTuple):
+    """A dump and the positions of its paths in the list; it is listed at the first of them."""
 
     source: DumpSource
     positions: Sequence[int]

@@ -1,1 +1,1 @@
-"""Files and streams: read by position, and written whole or not at all; another kind of storage is another `RandomAccess`."""
+"""Files and streams: read by position, written completely or not at all. To add a kind of storage, implement `RandomAccess`."""

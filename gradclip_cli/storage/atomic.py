@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Write files completely or not at all."""
 
 import os
 from contextlib import suppress
@@ -7,8 +7,8 @@ from types import TracebackType
 
 from gradclip_cli.errors import ClosedPipeError, OutputError, reason
 from gradclip_cli.storage import streams
-from gradclip_cli.storage.interrupts import before_the_end, held
-from gradclip_cli.storage.replacing import sync_folder, take_name, take_over_mode
+from gradclip_cli.storage.interrupts import cleanups, deferred
+from gradclip_cli.storage.replacing import claim_name, sync_folder, take_over_mode
 from gradclip_cli.text import shortlist
 
 _unfinished: set[str] = set()
@@ -16,7 +16,7 @@ _made: list[str] = []
 
 
 def discard_unfinished() -> None:
-    """Remove temporary files, and directories made for them; safe to call from a signal handler."""
+    """Remove unfinished files and the directories made for them; safe to call from a signal handler."""
     for path in tuple(_unfinished):
         with suppress(OSError):
             os.unlink(path)
@@ -25,21 +25,24 @@ def discard_unfinished() -> None:
             os.rmdir(folder)
 
 
-before_the_end.append(discard_unfinished)
+cleanups.append(discard_unfinished)
 
 
 @dataclass
 class Staged:
-    """An output being written beside its target, under a name that does not grow with the target's; a stream's has no name."""
+    """An output that is being written: to a temporary file beside its target, or to an unnamed one for a stream.
+
+    The length of the temporary name does not depend on the target's, which may be the longest that is allowed.
+    """
 
     target: str  # as the user gave it
-    path: str  # the file that will be replaced: links are followed
-    temporary: str | None
+    path: str  # the file that will be replaced, with links resolved
+    temporary: str | None  # None for a stream
     fd: int
 
 
 class Outputs:
-    """Several outputs that replace their targets together, once all of them are complete."""
+    """Several outputs that replace their targets together, after all of them are complete."""
 
     def __init__(self, overwrite: bool, folder: str | None = None) -> None:
         self._overwrite, self._folder = overwrite, folder
@@ -63,7 +66,7 @@ class Outputs:
         _made[:] = [folder for folder in _made if folder not in self._made]
 
     def check(self, target: str) -> None:
-        """Raise where a target cannot be written: before anything is read."""
+        """Raise OutputError or UsageError if a target cannot be written; called before anything is read."""
         if streams.is_stream(target):
             streams.check_output(target)
             return
@@ -82,7 +85,7 @@ class Outputs:
             raise OutputError("its directory does not exist", path=target if self._folder is None else folder)
 
     def stage(self, target: str) -> Staged:
-        """Create the temporary file for a target."""
+        """Check a target and create its temporary file; raise OutputError if two targets are one file."""
         self.check(target)
         self._make_folders(target)
         staged = _nameless(target) if streams.is_stream(target) else _beside(target)
@@ -93,9 +96,9 @@ class Outputs:
         return staged
 
     def _make_folders(self, target: str) -> None:
-        """Make the directory for several outputs, and that of a target in it, where they are missing.
+        """Create the output directory and the target's directory inside it if they are missing.
 
-        They go again if nothing comes of the outputs.
+        They are removed again if the outputs fail.
         """
         for folder in (self._folder, os.path.dirname(target)) if self._folder is not None else ():
             if folder is None or os.path.isdir(folder):
@@ -108,7 +111,7 @@ class Outputs:
             _made.append(folder)
 
     def complete(self, staged: Staged) -> None:
-        """Bring a staged file to the disk; it only has to be renamed then."""
+        """Set the mode of a staged file and sync it to disk, so that only the rename is left to do."""
         try:
             if staged.temporary is not None:
                 take_over_mode(staged.fd, staged.path)
@@ -118,12 +121,12 @@ class Outputs:
             raise _failed(error, staged.target) from error
 
     def commit(self) -> None:
-        """Put every staged file in the place of its target; no signal comes between two of them."""
+        """Write the streams, then rename every staged file to its target; signals wait until all are renamed."""
         finished: list[str] = []
         for staged in self._staged:
             if staged.temporary is None:
                 self._put(staged, finished)
-        with held():
+        with deferred():
             for staged in self._staged:
                 if staged.target not in finished:
                     self._put(staged, finished)
@@ -142,11 +145,11 @@ class Outputs:
     def _put(self, staged: Staged, finished: list[str]) -> None:
         try:
             if staged.temporary is None:
-                streams.pour(staged.fd, staged.path)
+                streams.copy_to_stream(staged.fd, staged.path)
             elif self._overwrite:
                 os.replace(staged.temporary, staged.path)
             else:
-                take_name(staged.temporary, staged.path)
+                claim_name(staged.temporary, staged.path)
         except OSError as error:
             standard = staged.path == streams.STANDARD
             if standard and isinstance(error, BrokenPipeError):
@@ -159,7 +162,7 @@ class Outputs:
 
 
 def _nameless(target: str) -> Staged:
-    """Create the temporary file for a stream."""
+    """Create the unnamed temporary file for a stream."""
     try:
         return Staged(target, target, None, streams.temporary())
     except OSError as error:
@@ -167,7 +170,7 @@ def _nameless(target: str) -> Staged:
 
 
 def _beside(target: str) -> Staged:
-    """Create the temporary file for a file."""
+    """Create the temporary file beside a target; the name is random, readable by its owner only."""
     path = os.path.realpath(target)
     temporary = os.path.join(os.path.dirname(path), f".gradclip-{os.urandom(8).hex()}")
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -181,7 +184,7 @@ def _beside(target: str) -> Staged:
 
 def _remove(staged: Staged) -> None:
     if staged.temporary is not None:
-        for _ in range(2):  # an error of the moment leaves nothing behind
+        for _ in range(2):  # twice: a passing error must not leave the file behind
             with suppress(OSError):
                 os.unlink(staged.temporary)
                 break

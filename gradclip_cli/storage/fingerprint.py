@@ -1,24 +1,21 @@
-"""Whether a file is still what it was: its state as a value, which is compared each time when the file is opened again."""
+"""Detect files that change between two readings, by a fingerprint that is compared each time a file is opened again."""
 
 import os
 
 from gradclip_cli.errors import InputError, reason
 
 Fingerprint = tuple[int, int, int, int]
-"""What tells one state of a file from another: device, inode, size in bytes, and time of the last change in ns."""
+"""The state of a file: device, inode, size in bytes, and time of the last change in ns."""
 
 
 def fingerprint_of(file: str | int) -> Fingerprint:
-    """Return the state of the file that has a name now, without opening it, or of the one behind a descriptor.
-
-    Raises OSError.
-    """
+    """Return the fingerprint of the file at a path, without opening it, or behind a descriptor. Raises OSError."""
     found = os.stat(file)
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def check_same(path: str, fingerprint: Fingerprint) -> None:
-    """Raise InputError where the file that has this name now is in another state."""
+    """Raise InputError if the file at `path` no longer has this fingerprint."""
     try:
         found = fingerprint_of(path)
     except OSError as error:
@@ -28,5 +25,5 @@ def check_same(path: str, fingerprint: Fingerprint) -> None:
 
 
 def changed(path: str) -> InputError:
-    """Say that a dump is not what it was when it was first looked at: what was read of it may be a mixture."""
+    """Return the error for a dump that changed while it was read: the data may be a mixture of old and new."""
     return InputError("changed while it was read; wait until it is complete and run again", path=path)

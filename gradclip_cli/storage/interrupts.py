@@ -1,4 +1,4 @@
-"""What is done before a signal ends the program; nothing heavy is imported here, since this has to stand first."""
+"""Clean up before a signal ends the program. Imports nothing heavy, because it has to be installed first."""
 
 import os
 import signal
@@ -6,24 +6,24 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-before_the_end: list[Callable[[], None]] = []
-"""What leaves things in order; called from a signal handler, so it must neither wait nor raise."""
+cleanups: list[Callable[[], None]] = []
+"""Functions to call before the program ends; they run in a signal handler, so they must neither wait nor raise."""
 
 
 def install() -> None:
-    """Handle the signals by which a person or a system ends a program, unless they are ignored."""
+    """Handle SIGINT, SIGTERM and SIGHUP, except those that the parent process set to be ignored."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _end)
 
 
-_holding: list[None] = []  # one for each thread that must not be stopped now
+_holding: list[None] = []  # one entry for each active `deferred` block
 _waiting: list[int] = []
 
 
 @contextmanager
-def held() -> Iterator[None]:
-    """Let signals wait until something short is done that is not to be done by half; several threads may be at it."""
+def deferred() -> Iterator[None]:
+    """Defer signals until a short step that must not be left half done is complete; several threads may do so at once."""
     _holding.append(None)
     try:
         yield
@@ -34,11 +34,11 @@ def held() -> Iterator[None]:
 
 
 def _end(number: int, _: FrameType | None) -> None:
-    """Clean up, and end as if the signal had not been caught."""
+    """Run the cleanups, then end the process as if the signal had not been caught; only note the signal if deferred."""
     if _holding:
         _waiting.append(number)
         return
-    for clean in before_the_end:
+    for clean in cleanups:
         clean()
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)

@@ -1,4 +1,4 @@
-"""Files read by position from one descriptor, never mapped: a file that shrinks is an error, not a signal."""
+"""Read files by position. They are never mapped into memory: a file that shrinks then gives an error, not a fatal signal."""
 
 import errno
 import os
@@ -18,38 +18,38 @@ from gradclip_cli.storage.spooling import standard_input
 
 
 class RandomAccess(Protocol):
-    """Bytes at positions, all that formats ask of a file; a file behind a network can stand here as well as a local one."""
+    """What formats need of a file: bytes at positions. A remote file can implement this as well as a local one."""
 
     @property
     def path(self) -> str:
-        """Its name as the user gave it, for messages."""
+        """The path as the user gave it, for messages."""
 
     @property
     def fd(self) -> int:
-        """The descriptor of a local file, for a process of ours to read by; raises InputError where there is none."""
+        """The descriptor of a local file, which a child process can read from; raises InputError if there is none."""
 
     @property
     def size(self) -> int:
-        """How many bytes it has."""
+        """The size in bytes."""
 
     @property
     def fingerprint(self) -> Fingerprint:
-        """Its state when it was opened."""
+        """The state of the file when it was opened."""
 
     def read(self, offset: int, count: int) -> bytes:
         """Return `count` bytes at `offset`, or fewer where the file ends; both may be any number that a file claims."""
 
     def read_into(self, offset: int, out: NDArray[np.uint8]) -> None:
-        """Fill `out` from `offset` on; raise InputError where the file ends early."""
+        """Fill `out` with the bytes from `offset` on; raise InputError if the file ends early."""
 
     def copy_inside(self, offset: int, fd: int, to: int, count: int) -> int:
-        """Copy bytes to a descriptor without reading them, as far as the system can; return how many were copied."""
+        """Copy bytes to a descriptor inside the system, as far as it can; return how many were copied."""
 
     def check_unchanged(self) -> None:
         """Raise InputError if the file was written to since it was opened."""
 
 
-_CLOCK = getattr(time, "CLOCK_REALTIME_COARSE", None)  # Linux's file systems go by it
+_CLOCK = getattr(time, "CLOCK_REALTIME_COARSE", None)  # the clock that Linux file systems use
 _PATIENCE = 50
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 _NOT_INSIDE = (
@@ -62,16 +62,16 @@ _NOT_INSIDE = (
     errno.ETXTBSY,
     errno.EIO,
 )
-"""What the kernel says where it cannot copy between two files; after EIO, reading or writing says which of them failed."""
+"""Errors of a kernel that cannot copy between two files; after EIO, reading and writing show which of them failed."""
 
 
 class InputFile:
-    """A regular file, opened once for reading; `-` is standard input."""
+    """A regular file that is open for reading; `-` is standard input."""
 
     tick_ns: ClassVar[int] = int(2e9 * time.clock_getres(_CLOCK)) if _CLOCK is not None else 20_000_000
-    """Two changes of a file within less than this many nanoseconds may get the same time.
+    """Two changes of a file less than this many nanoseconds apart may get the same time.
 
-    Opening waits until a file is older than that. Who knows that nobody writes to the files may set it to 1.
+    Opening waits until a file is older than that. Set it to 1 if it is known that nobody writes to the files.
     """
 
     def __init__(self, path: str) -> None:
@@ -95,11 +95,11 @@ class InputFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with suppress(OSError):  # of a file that was only read nothing is lost
+        with suppress(OSError):  # the file was only read, so nothing is lost
             os.close(self.fd)
 
     def complete(self) -> None:
-        """Wait for the end of what comes through a pipe: until then only its beginning is here."""
+        """Read a pipe to its end; before this, only its beginning can be read."""
         if self._spool is not None:
             self._spool.complete()
             self.fingerprint = self._look()
@@ -115,7 +115,7 @@ class InputFile:
             raise InputError(reason(error), path=self.path) from error
 
     def read_into(self, offset: int, out: NDArray[np.uint8]) -> None:
-        """Fill `out` from `offset` on."""
+        """Fill `out` with the bytes from `offset` on; raise InputError if the file ends early."""
         view, done = out.data, 0
         try:
             while done < len(view):
@@ -127,12 +127,12 @@ class InputFile:
             raise InputError(reason(error), path=self.path) from error
 
     def copy_inside(self, offset: int, fd: int, to: int, count: int) -> int:
-        """Copy bytes inside the kernel; where the file system shares blocks, nothing is moved.
+        """Copy bytes inside the kernel, without moving any if the file system can share blocks; return how many were copied.
 
-        Raises OSError where the output has no room.
+        Raises OSError if the output has no room.
         """
         done = 0
-        while done < count and hasattr(os, "copy_file_range"):  # Linux has it
+        while done < count and hasattr(os, "copy_file_range"):  # only on Linux
             try:
                 got = os.copy_file_range(self.fd, fd, min(count - done, 1 << 30), offset + done, to + done)
             except OSError as error:
@@ -145,12 +145,12 @@ class InputFile:
         return done
 
     def check_unchanged(self) -> None:
-        """Raise if the file was written to since it was opened: what was read of it may be a mixture."""
+        """Raise InputError if the file changed since it was opened: the data may be a mixture of old and new."""
         if self._look() != self.fingerprint:
             raise changed(self.path)
 
     def _settled(self) -> Fingerprint:
-        """Wait until a further change would get another time, and what is under way is over."""
+        """Wait until the file is old enough that any further change gets another time; return its fingerprint then."""
         for _ in range(_PATIENCE):
             found = self._look()
             age = time.time_ns() - found[3]
@@ -165,13 +165,13 @@ class InputFile:
 
 
 def reopened(fd: int) -> str:
-    """Return a path that opens the very file behind a descriptor, whatever has been renamed since."""
+    """Return a path that opens the file behind a descriptor, even if that file has been renamed."""
     path = f"/proc/self/fd/{fd}"
     return path if os.path.exists(path) else f"/dev/fd/{fd}"
 
 
 def write_at(fd: int, offset: int, data: memoryview | bytes, path: str) -> None:
-    """Write all of `data` at `offset`."""
+    """Write all of `data` at `offset`; raise OutputError if that fails."""
     view, done = memoryview(data), 0
     try:
         while done < len(view):
@@ -181,7 +181,7 @@ def write_at(fd: int, offset: int, data: memoryview | bytes, path: str) -> None:
 
 
 def extend(fd: int, size: int, path: str) -> None:
-    """Make a new file as long as it is going to be."""
+    """Give a new file its final size in bytes."""
     try:
         os.ftruncate(fd, size)
     except OSError as error:
@@ -189,7 +189,7 @@ def extend(fd: int, size: int, path: str) -> None:
 
 
 def copy_at(source: RandomAccess, offset: int, fd: int, to: int, count: int, path: str) -> None:
-    """Copy `count` bytes of a file to a position of the output at `path`: inside the system where it can, else by reading."""
+    """Copy `count` bytes of a file to position `to` of the output at `path`, inside the system if it can."""
     try:
         done = source.copy_inside(offset, fd, to, count)
     except OSError as error:

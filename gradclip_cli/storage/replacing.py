@@ -1,18 +1,18 @@
-"""How a complete file takes its place: with the mode and the owner of its forerunner, by its name, for good."""
+"""Give a complete file the mode, owner and name of the file that it replaces, and make that durable."""
 
 import errno
 import os
 import stat
 
 _NO_SUCH_SYNC = (errno.EACCES, errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.EROFS)
-"""What file systems say that cannot bring a directory to the disk, and users who may not read it."""
+"""Errors of a directory that cannot be synced: the file system cannot do it, or the user may not read the directory."""
 _NO_GIVING = (errno.EPERM, errno.EACCES, errno.EINVAL)
-"""What is said to users who may not give a file away, and of owners that a container has no number for."""
+"""Errors of a file that cannot be given away: the user may not, or the container does not know the owner."""
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV)
 
 
 def take_over_mode(fd: int, path: str) -> None:
-    """Give a file the mode and, where that is allowed, the owner of the one that it replaces."""
+    """Give a file the mode and, if allowed, the owner and group of the file at `path`, which it replaces."""
     try:
         old = os.stat(path)
     except FileNotFoundError:
@@ -20,13 +20,13 @@ def take_over_mode(fd: int, path: str) -> None:
         return
     mode = stat.S_IMODE(old.st_mode)
     if not _is_given(fd, old.st_uid, old.st_gid):
-        _is_given(fd, -1, old.st_gid)  # those who share the old one by its group go on sharing it
-        mode &= ~(stat.S_ISUID | stat.S_ISGID)  # of another owner than the one who set them
+        _is_given(fd, -1, old.st_gid)  # whoever had access through the group keeps it
+        mode &= ~(stat.S_ISUID | stat.S_ISGID)  # another owner set them
     os.fchmod(fd, mode)
 
 
 def _is_given(fd: int, owner: int, group: int) -> bool:
-    """Give a file to an owner and a group, where that is allowed; -1 leaves it as it is."""
+    """Set the owner and group of a file, -1 for unchanged; return whether that was allowed."""
     try:
         os.fchown(fd, owner, group)
     except OSError as error:
@@ -42,8 +42,8 @@ def _umask() -> int:
     return mask
 
 
-def take_name(temporary: str, path: str) -> None:
-    """Give a file its name unless another has come by that name meanwhile."""
+def claim_name(temporary: str, path: str) -> None:
+    """Rename a file to `path` unless that exists by now; raise OSError if it does."""
     try:
         os.link(temporary, path)
     except FileExistsError as error:
@@ -55,7 +55,7 @@ def take_name(temporary: str, path: str) -> None:
 
 
 def sync_folder(folder: str) -> None:
-    """Bring the new names in a directory to the disk, where that can be done."""
+    """Sync the new names in a directory to disk, if the file system can."""
     try:
         fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:

@@ -1,4 +1,4 @@
-"""Standard input kept so that it can be read by position, and twice."""
+"""Keep standard input in a temporary file, so that it can be read by position and more than once."""
 
 import os
 import stat
@@ -9,7 +9,7 @@ from gradclip_cli.storage import streams
 
 
 class Spool:
-    """What a descriptor brings, in a temporary file without a name; a file that is at its beginning is taken as it is."""
+    """The data of a descriptor, in an unnamed temporary file; a regular file at its beginning is used directly."""
 
     def __init__(self, source: int) -> None:
         self._source, self._ended = source, _is_whole_file(source)
@@ -20,7 +20,7 @@ class Spool:
         self._fill(streams.PIECE)
 
     def complete(self) -> None:
-        """Take in all that is still to come."""
+        """Read the source to its end."""
         self._fill(None)
 
     def _fill(self, most: int | None) -> None:
@@ -40,7 +40,7 @@ class Spool:
 
 @cache
 def standard_input() -> Spool:
-    """Return the spool of standard input, of which a process has one: what a pipe brings comes only once."""
+    """Return the one spool of standard input of this process: a pipe can be read only once."""
     return Spool(0)
 
 

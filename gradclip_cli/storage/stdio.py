@@ -1,4 +1,4 @@
-"""The standard streams made fit to run with: what is closed says so when it is written to, and no message ends a run."""
+"""Prepare the standard streams: writing to a closed one gives a clear error, and a failed message never ends a run."""
 
 import errno
 import io
@@ -10,8 +10,8 @@ from typing import TextIO
 from gradclip_cli.storage import streams
 
 
-def furnish() -> None:
-    """Open what is closed of the three standard descriptors, so that no file of ours takes its place; escape what cannot be shown."""
+def prepare_streams() -> None:
+    """Open closed standard descriptors, so that no file of ours gets their numbers; escape text that cannot be encoded."""
     for number in range(3):
         try:
             os.fstat(number)
@@ -25,30 +25,30 @@ def furnish() -> None:
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
 
 
-def silence(number: int) -> None:
-    """Let what is still written to a descriptor go nowhere."""
+def discard(number: int) -> None:
+    """Redirect a descriptor to the null device, so that anything still written to it is dropped."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, number)
     os.close(null)
 
 
 class _Closed(io.RawIOBase):
-    """Standard output where there is none: writing to it fails as on a full disk, rather than being lost without a word."""
+    """Stands in for a closed standard output: writing to it fails, as on a full disk, instead of losing text silently."""
 
     def writable(self) -> bool:
-        """Let text be written, up to the moment when it would go out."""
+        """Accept text into the buffer; flushing it fails."""
         return True
 
     def write(self, data: object) -> int:
-        """Raise OSError."""
+        """Raise OSError: there is nothing to write to."""
         raise OSError(errno.EBADF, "is closed; redirect it to a file or to /dev/null")
 
 
 class _Unfailing(io.FileIO):
-    """Standard error: what is said there may be lost, but the exit code of a run depends on its work alone."""
+    """Standard error that never fails: messages may be lost, but the exit code depends on the work alone."""
 
     def write(self, data: object) -> int:
-        """Write what can be written."""
+        """Write as much as can be written, and report all of it as written."""
         view = memoryview(data)  # type: ignore[arg-type]
         with suppress(OSError):
             streams.write(self.fileno(), bytes(view))

@@ -1,4 +1,4 @@
-"""Standard input and standard output as places of a dump, and devices and FIFOs, which are written to and never replaced."""
+"""Use standard input and output, devices and FIFOs for dumps; streams are written to, never replaced."""
 
 import errno
 import os
@@ -12,19 +12,19 @@ from typing import IO
 from gradclip_cli.errors import InputError, OutputError, UsageError, reason
 
 STANDARD = "-"
-"""Standard input among inputs, standard output as an output; a file of this name is `./-`."""
+"""Standard input as an input, standard output as an output; a file with this name is written `./-`."""
 
 PIECE = 1 << 20
 
 _NAMES = ("/dev/stdin", STANDARD, "/dev/stderr")
 _OPEN = re.compile(r"/(?:dev|proc/self)/fd/(\d{1,9})")
-"""What a system calls the descriptors of a process."""
+"""Paths by which a system names the open descriptors of a process."""
 
 
-def unified(path: str, number: int) -> str:
-    """Return `-` for the names that a system has for its descriptor `number`, 0 or 1; any other path as it is.
+def stream_name(path: str, number: int) -> str:
+    """Return `-` for any system path of standard input (`number` 0) or output (1); any other path unchanged.
 
-    >>> unified("/dev/stdout", 1), unified("/dev/stdout", 0), unified("./-", 1)
+    >>> stream_name("/dev/stdout", 1), stream_name("/dev/stdout", 0), stream_name("./-", 1)
     ('-', '/dev/stdout', './-')
     """
     names = (f"/dev/{('stdin', 'stdout')[number]}", f"/dev/fd/{number}", f"/proc/self/fd/{number}")
@@ -32,7 +32,7 @@ def unified(path: str, number: int) -> str:
 
 
 def descriptor(output: str) -> int | None:
-    """Return the descriptor that an output is a name of, open as it is; None for all other paths.
+    """Return the open descriptor that an output names; None for any other path.
 
     >>> descriptor("-"), descriptor("/dev/stderr"), descriptor("/dev/fd/63"), descriptor("out.npz")
     (1, 2, 63, None)
@@ -44,7 +44,7 @@ def descriptor(output: str) -> int | None:
 
 
 def is_stream(output: str) -> bool:
-    """Whether an output is an open descriptor, such as standard output, or a device or a FIFO."""
+    """Whether an output is an open descriptor (such as standard output), a device or a FIFO."""
     if descriptor(output) is not None:
         return True
     try:
@@ -55,20 +55,20 @@ def is_stream(output: str) -> bool:
 
 
 def check_open() -> None:
-    """Raise where standard input is closed."""
+    """Raise InputError if standard input is closed."""
     if sys.__stdin__ is None:
         raise InputError("standard input is closed; pipe something into it, or name a file", path=STANDARD)
 
 
 def check_input() -> None:
-    """Raise where standard input cannot hold a dump: before anything is read."""
+    """Raise if standard input is closed or a terminal; called before anything is read."""
     check_open()
     if os.isatty(0):
         raise UsageError("standard input is a terminal; pipe a dump into it, or name a file")
 
 
 def check_output(output: str) -> None:
-    """Raise where a stream cannot take a dump: before anything is read. No dump is written to a terminal."""
+    """Raise if a stream is closed, cannot be written to or is a terminal; called before anything is read."""
     if output == STANDARD:
         if sys.__stdout__ is None:
             raise OutputError("is closed; redirect it to a file or to /dev/null", path="standard output")
@@ -88,11 +88,11 @@ def check_output(output: str) -> None:
 
 
 def _check_given(number: int, output: str) -> None:
-    """Raise where an open descriptor cannot take a dump."""
+    """Raise if an open descriptor is read-only or a terminal."""
     standard = (sys.__stdin__, sys.__stdout__, sys.__stderr__)
     try:
         if number < len(standard) and standard[number] is None:
-            raise OSError(errno.EBADF, os.strerror(errno.EBADF))  # noqa: TRY301 (as fcntl says it of a closed one)
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))  # noqa: TRY301 (the same error as from fcntl for a closed descriptor)
         writable = fcntl(number, F_GETFL) & os.O_ACCMODE != os.O_RDONLY
     except OSError as error:
         raise OutputError("is closed; redirect it to a file or to /dev/null", path=output) from error
@@ -103,25 +103,25 @@ def _check_given(number: int, output: str) -> None:
 
 
 def temporary() -> int:
-    """Return the descriptor of a new temporary file without a name, in TMPDIR; it goes when the process does, however that ends."""
+    """Return the descriptor of a new unnamed file in TMPDIR; it is gone when the process ends, even if killed."""
     with temporary_file() as file:
         return os.dup(file.fileno())
 
 
 def temporary_file(folder: str | None = None, in_memory: int = 0) -> IO[bytes]:
-    """Return a new temporary file without a name, in TMPDIR or a folder; in memory up to so many bytes."""
-    from tempfile import SpooledTemporaryFile, TemporaryFile  # they take a tenth of what a small dump takes
+    """Return a new unnamed temporary file in `folder`, by default TMPDIR; it stays in memory up to `in_memory` bytes."""
+    from tempfile import SpooledTemporaryFile, TemporaryFile  # importing them takes a tenth of the time of a small dump
 
     return SpooledTemporaryFile(in_memory, dir=folder) if in_memory else TemporaryFile(dir=folder)
 
 
 def place(output: str) -> str:
-    """Where a stream's file lies until it is complete, as the end of a message; empty for an output that is a file."""
+    """End a message by where the output of a stream is kept until it is complete; empty for a file."""
     return " in the directory for temporary files; name a roomier one in TMPDIR" if is_stream(output) else ""
 
 
-def pour(source: int, output: str) -> None:
-    """Copy a complete file into a stream from where that stands. Raises OSError; BrokenPipeError where its reader is gone."""
+def copy_to_stream(source: int, output: str) -> None:
+    """Copy a complete file into a stream, at its current position. Raises OSError, or BrokenPipeError if its reader is gone."""
     given = descriptor(output)
     fd = given if given is not None else os.open(output, os.O_WRONLY | os.O_NOCTTY | os.O_CLOEXEC)
     try:
@@ -135,7 +135,7 @@ def pour(source: int, output: str) -> None:
 
 
 def read(fd: int) -> bytes:
-    """Return the next bytes of a stream, none at its end; wait for them also where the other end has asked not to wait."""
+    """Return the next bytes of a stream, none at its end; wait for them even if the descriptor is non-blocking."""
     while True:
         try:
             return os.read(fd, PIECE)
@@ -144,7 +144,7 @@ def read(fd: int) -> bytes:
 
 
 def write(fd: int, data: bytes) -> None:
-    """Write all of `data` to a stream, and wait as `read` does."""
+    """Write all of `data` to a stream; wait as `read` does."""
     view = memoryview(data)
     while view:
         try:

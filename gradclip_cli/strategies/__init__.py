@@ -1,4 +1,4 @@
-"""The strategies, found by any of their spellings: a new one is a `Strategy` value in the file of its family, and a line here."""
+"""The strategies, found by any spelling. To add one, define a `Strategy` in the module of its family and list it here."""
 
 from gradclip_cli.errors import UsageError
 from gradclip_cli.strategies import builtin
@@ -19,7 +19,7 @@ __all__ = ["STRATEGIES", "Group", "Strategy", "find"]
 
 
 def find(text: str) -> Strategy:
-    """Return the strategy called `text`, without regard to case, `-` and `_`.
+    """Return the strategy called `text`, ignoring case, `-` and `_`; raise UsageError if there is none.
 
     >>> find("ClipL2PerLayer").name
     'clip-l2-per-layer'

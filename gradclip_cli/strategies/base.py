@@ -1,4 +1,4 @@
-"""What a strategy is: a formula for the factor of the tensors that share a norm; numbers only, `actions` carry it out."""
+"""Define strategies: each is a formula for the factor of the tensors that share a norm; `actions` applies it to elements."""
 
 import math
 from collections.abc import Callable
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     Number = float | Floats
 
 Ratio = Callable[["Number", "Number", float], "tuple[Number, Number]"]
-"""norm, threshold, epsilon → numerator and denominator of the factor; numbers, or arrays of one shape"""
+"""(norm, threshold, epsilon) → (numerator, denominator) of the factor; numbers, or arrays of one shape."""
 
 Keeps = Callable[["Number", "Number"], "bool | NDArray[np.bool_]"]
-"""denominator, threshold → whether a group stays as it is, bit by bit"""
+"""(denominator, threshold) → whether a group stays as it is, bit for bit."""
 
 
 @dataclass(frozen=True)
 class Norm:
-    """The norm that is measured: `type` P of (Σ|g|^P)^(1/P), and what is added to it before it is compared."""
+    """The norm (Σ|g|^P)^(1/P), where `type` is P; `epsilon` is added to it before it is compared with a threshold."""
 
     type: float = 2.0
     epsilon: float = 0.0
@@ -37,12 +37,12 @@ class Norm:
 
     @classmethod
     def asked(cls, type: float | None, epsilon: float | None) -> "Norm | None":
-        """Return the norm that a user asked for; None where neither of its parts was given."""
+        """Return the norm that a user asked for; None if neither type nor epsilon was given."""
         return None if type is None and epsilon is None else cls(2.0 if type is None else type, epsilon or 0.0)
 
 
 class Group(Enum):
-    """Which tensors share one norm."""
+    """The tensors that share one norm."""
 
     NONE = "-"
     DUMP = "dump"
@@ -52,7 +52,7 @@ class Group(Enum):
 
 
 class Strategy(NamedTuple):
-    """A rule that turns gradients into gradients; `rule` and `source` are what `gradclip strategies` shows."""
+    """A rule that changes gradients; `gradclip strategies` shows `rule` and `source`."""
 
     name: str
     aliases: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""The strategies that every installation has: clipping by norm and by value, DL4J's renormalizing, and none."""
+"""The built-in strategies: clipping by norm and by value, DL4J's renormalization, and none."""
 
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def _clipped(norm: "Number", threshold: "Number", epsilon: float) -> "tuple[Number, Number]":
-    """C / (n + epsilon). A NaN for a norm is no reason to keep anything: the whole group becomes NaN."""
+    """C / (n + epsilon). A group whose norm is NaN is not kept: all of it becomes NaN."""
     return threshold, norm + epsilon
 
 
@@ -23,7 +23,7 @@ def _is_below(denominator: "Number", threshold: "Number") -> "Kept":
 
 
 def _clamped(norm: "Number", threshold: "Number", epsilon: float) -> "tuple[Number, Number]":
-    """C / max |g|, the factor of the largest element; there is no epsilon."""
+    """C / max |g|, the factor of the largest element, without epsilon."""
     return threshold, norm
 
 
@@ -33,7 +33,7 @@ def _renormalized(norm: "Number", threshold: "Number", epsilon: float) -> "tuple
 
 
 def _is_zero(denominator: "Number", threshold: "Number") -> "Kept":
-    """Leave a group of zeros as it is, as DL4J's guard does."""
+    """Keep a group of zeros, as DL4J's guard does."""
     return denominator == 0
 
 

@@ -1,1 +1,1 @@
-"""Norms over steps, and the rules that choose a threshold from them: a new rule is an entry of `rules` or of `adaptive`."""
+"""Norms over steps, and the rules that choose thresholds from them. To add a rule, list it in `rules` or `adaptive`."""

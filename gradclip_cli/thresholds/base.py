@@ -1,4 +1,4 @@
-"""What one may write for a threshold in place of a number, and what any rule needs to choose from."""
+"""Share what all rules need: their names and arguments, and the summary of the norms that they choose from."""
 
 import math
 from collections.abc import Sized
@@ -11,7 +11,7 @@ from gradclip_cli.text import real
 
 @dataclass(frozen=True)
 class Named:
-    """What one may write after `-t` or `--rule`, which `str()` gives back."""
+    """A rule as a user writes it after `-t` or `--rule`, such as `percentile:90`; `str()` returns this text."""
 
     name: str
     source: str
@@ -22,7 +22,7 @@ class Named:
         return self.name if self.argument is None else f"{self.name}:{self.argument!r}".removesuffix(".0")
 
     def given(self, text: str) -> Self:
-        """Return this rule with another argument."""
+        """Return this rule with the argument in `text`; raise UsageError if it takes none or not this one."""
         value = real(text)
         low, high = self.limits
         if self.argument is None:
@@ -36,17 +36,17 @@ _LOOK = "look at it with `gradclip check`, and leave it out, or clip the rest of
 
 
 class Samples(Protocol):
-    """Norms to choose from, as far as is asked whether there are any."""
+    """Norms that a rule chooses from; `require` needs only these two attributes."""
 
     nonfinite: int
 
     @property
     def finite(self) -> Sized:
-        """Those that are neither NaN nor infinite."""
+        """The norms that are neither NaN nor infinite."""
 
 
 def require(rule: Named, samples: Samples, what: str, path: str | None = None) -> None:
-    """Raise InputError where no norm is finite: no rule can choose from that."""
+    """Raise InputError if no norm is finite, since no rule can choose a threshold then."""
     if not len(samples.finite):
         which = f"all {samples.nonfinite:,} norms are" if samples.nonfinite > 1 else "its one norm is"
         bad = f"{which} NaN or infinite; {_LOOK}"
@@ -55,19 +55,19 @@ def require(rule: Named, samples: Samples, what: str, path: str | None = None) -
 
 
 EXPLODING_FACTOR = 10.0
-"""A norm above so many times what is usual for its group explodes, unless a user says otherwise."""
+"""Default factor: a norm explodes if it is above so many times the usual norm of its group."""
 
 EXPLODING_DUMPS = 5
-"""Of fewer finite norms nothing is said to explode, unless a user says otherwise."""
+"""Default number of finite norms below which a series is not judged."""
 
 
 PERCENTILES = (90.0, 95.0, 99.0)
 
 
 class Summary(NamedTuple):
-    """Figures of the finite samples (NaN where there is none); `nonfinite` counts the others, `std` is the population's."""
+    """Figures of the finite samples, NaN if there are none; `nonfinite` counts the others, `std` is of the population."""
 
-    count: int  # type: ignore[assignment]  # nobody counts the figures that are equal
+    count: int  # type: ignore[assignment]  # hides `tuple.count`, which nobody calls
     nonfinite: int
     mean: float
     std: float
@@ -81,7 +81,7 @@ class Summary(NamedTuple):
 
 
 def between(count: int, percent: float) -> tuple[int, int, float]:
-    """Return between which two of `count` sorted samples a percentile lies, and how far from the first to the second.
+    """Return the indices of the two sorted samples (of `count`) around a percentile, and its position between them (0 to 1).
 
     >>> between(5, 90.0)
     (3, 4, 0.6000000000000001)

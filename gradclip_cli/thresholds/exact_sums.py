@@ -1,4 +1,4 @@
-"""Add float64 numbers so that the order, the processor and the BLAS library do not matter."""
+"""Add float64 numbers so that the result does not depend on the order, the processor or the BLAS library."""
 
 import math
 from collections.abc import Sequence
@@ -8,17 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 _MANY = 1 << 12
-"""From so many numbers on, adding their binary digits by numpy is faster than `math.fsum`; both return the same bits."""
+"""The count from which adding binary digits in numpy is faster than `math.fsum`; both return the same bits."""
 
 _WIDE = 64
-"""From so many columns on, adding rows is faster than adding columns one by one."""
+"""The number of columns from which adding rows is faster than adding columns one by one."""
 
 _DIGITS = 32
-"""Binary digits of each number that are added at a time: in int64, 2^31 numbers cannot overflow."""
+"""The binary digits of each number that are added at a time: 2^31 such integers cannot overflow int64."""
 
 
 def exact_sum(values: NDArray[np.float64]) -> float:
-    """Return the sum of a vector of numbers from 0 to 1, as `math.fsum` does.
+    """Return the correctly rounded sum of a vector of numbers from 0 to 1, as `math.fsum` does.
 
     >>> exact_sum(np.array([1.0, 2.0**-60, 2.0**-60])) == 1.0
     True
@@ -27,7 +27,7 @@ def exact_sum(values: NDArray[np.float64]) -> float:
 
 
 def column_sums(ordered: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the sum of each column of numbers from 0 to 1, whose order is that of the samples: exact, or compensated."""
+    """Return the sum of each column of numbers from 0 to 1, in an order fixed by their values: exact, or compensated."""
     rows, columns = ordered.shape
     if columns >= _WIDE:
         return _compensated(ordered)
@@ -36,9 +36,9 @@ def column_sums(ordered: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def group_norms(norms: NDArray[np.float64], starts: Sequence[int]) -> NDArray[np.float64]:
-    """Return the L2 norm of each group of adjacent columns, from each start to the next; inf where it is above float64.
+    """Return the L2 norm of each group of adjacent columns (rows × groups); a group is the columns from a start to the next.
 
-    An infinite norm makes that of its group infinite, or else a NaN makes it NaN.
+    A norm above float64 is inf. An infinite norm makes its group's norm infinite; otherwise, a NaN makes it NaN.
     """
     if not starts:
         return np.zeros((len(norms), 0))
@@ -54,7 +54,7 @@ def group_norms(norms: NDArray[np.float64], starts: Sequence[int]) -> NDArray[np
 
 
 def _compensated(ordered: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Add rows one by one, with what each addition rounds away (Knuth's TwoSum): in a fixed order always the same bits."""
+    """Add rows one by one, and add up the rounding errors (Knuth's TwoSum); the same order always gives the same bits."""
     total, lost = np.zeros(ordered.shape[1]), np.zeros(ordered.shape[1])
     for row in ordered:
         added = total + row
@@ -65,7 +65,7 @@ def _compensated(ordered: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _sum_of_digits(values: NDArray[np.float64]) -> float:
-    """Add the leading digits of all numbers as integers, then the next ones of what is left, until nothing is left."""
+    """Add the leading digits of all numbers as integers, then the next digits, until none are left."""
     total, scale = 0, 1
     rest = values[values > 0]
     while len(rest):

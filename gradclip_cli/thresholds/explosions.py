@@ -1,4 +1,4 @@
-"""What it means that norms explode: `check` and the advice of `stats` share this definition."""
+"""Define when norms explode, for `check` and for the advice of `stats`."""
 
 from bisect import insort
 from collections.abc import Iterable
@@ -9,20 +9,20 @@ import numpy as np
 from gradclip_cli.thresholds.samples import Mask, Matrix
 
 RISE = 3.0
-"""What explodes is also above so many times the lowest norm before it: a run that begins high and comes down does not explode."""
+"""An exploding norm is also above so many times the lowest norm before it: a run that starts high and falls does not explode."""
 
 _BEGUN = 2
-"""So many norms have to stand before those that explode and stay up: the very first may be those of layers of near zeros.
+"""The number of norms required before a rise that lasts: the very first norms may be tiny, since layers may start near 0.
 
-Behind a single one they have to rise by the factor twice.
+After a single norm, a rise must be by the square of the factor.
 """
 
 _START = 11
-"""In so many steps at first a part of a dump has to be above their own median too: as training begins, layers rise and fall."""
+"""In so many first steps, a part of a dump must be far above the median of these, too: layers rise and fall at the start."""
 
 
 class Explosions(NamedTuple):
-    """Which norms explode (steps × groups), the norm that is usual for each group, and whether that is of the steps before only."""
+    """Which norms explode (steps × groups), the usual norm of each group, and whether that is of the steps before a rise only."""
 
     steps: Mask
     usual: Matrix
@@ -30,12 +30,13 @@ class Explosions(NamedTuple):
 
 
 def explosions(norms: Matrix, taken: Mask, factor: float, enough: int, *, parts: bool = False) -> Explosions:
-    """Find norms above `factor` times what is usual for their group, of groups (columns) with at least `enough` that are `taken`.
+    """Find norms (steps × groups) above `factor` times the usual norm of their group.
 
-    Groups that are `parts` of dumps also have to be far above what they are at first.
+    Only the norms in `taken` are used, and only groups with at least `enough` of them are judged. If the groups are `parts` of
+    dumps, their first norms must also be far above the median of those.
 
-    Usual is the median of the group, or of the norms before those of the first half that rise above `factor` times it and stay
-    up there: where a run explodes for good, the median of all of it is one of an explosion.
+    The usual norm is the median of the group. If the norms rise above `factor` times their median in the first half of the run
+    and stay there, it is the median before that rise: the median of the whole run would be that of the explosion.
     """
     known = np.where(taken, norms, np.inf)
     lowest = np.minimum.accumulate(np.vstack([np.full_like(known[:1], np.inf), known[:-1]]))
@@ -55,21 +56,21 @@ def explosions(norms: Matrix, taken: Mask, factor: float, enough: int, *, parts:
 
 
 def _medians(norms: Matrix, taken: Mask) -> Matrix:
-    """Return the median of each column over what is `taken` of it; 0 of nothing."""
+    """Return the median of the `taken` norms of each column; 0 if there are none."""
     if not len(norms):
         return np.zeros(norms.shape[1])
-    ordered = np.sort(np.where(taken, norms, np.nan), axis=0)  # NaN last
+    ordered = np.sort(np.where(taken, norms, np.nan), axis=0)  # NaN is sorted last
     counts = taken.sum(axis=0)
     low, high = (
         np.take_along_axis(ordered, middle[None], axis=0)[0] for middle in (np.maximum(counts - 1, 0) // 2, counts // 2)
     )
-    with np.errstate(invalid="ignore"):  # where both are infinite
+    with np.errstate(invalid="ignore"):  # if both are infinite
         middles = np.where(low == high, low, low + (high - low) / 2)
     return np.where(counts > 0, middles, 0.0)
 
 
 def _before_the_rise(norms: list[float], factor: float) -> float | None:
-    """Return the median of the norms before the first, in the first half, that is above `factor` times it as most after it are."""
+    """Return the median of the norms before a lasting rise above `factor` times it in the first half; None if there is none."""
     before = _running_medians(norms)
     after = _running_medians(reversed(norms))[::-1]
     for k in range(1, len(norms) // 2 + 1):
@@ -80,7 +81,7 @@ def _before_the_rise(norms: list[float], factor: float) -> float | None:
 
 
 def _running_medians(norms: Iterable[float]) -> list[float]:
-    """Return the median of each norm and all that come before it."""
+    """Return, for each norm, the median of it and all norms before it."""
     ordered: list[float] = []
     found = []
     for norm in norms:

@@ -1,4 +1,4 @@
-"""The norms of a series, steps × groups: what rules choose from, and what strategies compare with their thresholds."""
+"""Hold the norms of a series (steps × groups), from which rules choose and which strategies compare with thresholds."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from gradclip_cli.thresholds.samples import Mask, Matrix, NormSamples, summaries
 
 
 class Step(NamedTuple):
-    """One step of a series: where its norms are from, its number where all steps have one, and how many elements are not finite."""
+    """One step of a series: its input, its number if all steps have one, and how many of its elements are not finite."""
 
     input: str | list[str]
     number: int | None
@@ -22,7 +22,7 @@ class Step(NamedTuple):
 
 
 class GroupName(NamedTuple):
-    """The tensors of a column: a layer, one tensor of it, or the whole dump, which has no name."""
+    """The name of a column: a layer, one tensor of it, or the whole dump, whose name is empty."""
 
     layer: str = ""
     tensor: str | None = None
@@ -33,7 +33,7 @@ class GroupName(NamedTuple):
 
 @dataclass(frozen=True)
 class NormTable:
-    """Norms, steps × groups: NaN or infinite where a group is not finite, and of no meaning where `absent` says it is not there."""
+    """Norms, steps × groups: NaN or infinite if a group is not finite, and meaningless where `absent` is True."""
 
     groups: Sequence[GroupName]
     norms: Matrix
@@ -41,46 +41,46 @@ class NormTable:
 
     @cached_property
     def present(self) -> Mask:
-        """Which groups each step has."""
+        """Which groups each step has (steps × groups)."""
         return np.ones(self.norms.shape, np.bool_) if self.absent is None else ~self.absent
 
     @cached_property
     def finite(self) -> Mask:
-        """Which norms count: those that are there and finite."""
+        """Which norms are present and finite (steps × groups)."""
         found: Mask = self.present & np.isfinite(self.norms)
         return found
 
     @cached_property
     def samples(self) -> NormSamples:
-        """All norms that are there."""
+        """All norms that are present."""
         return NormSamples(self.norms if self.absent is None else self.norms[self.present])
 
     def column(self, k: int) -> NormSamples:
-        """Return the norms of one group."""
+        """Return the norms of group `k` that are present."""
         return NormSamples(self.norms[:, k] if self.absent is None else self.norms[self.present[:, k], k])
 
     def summaries(self) -> Sequence[Summary]:
-        """Summarise each group; the summaries are made when they are looked at."""
+        """Summarise each group; summaries are computed when they are accessed."""
         if self.absent is None:
             return summaries(self.norms)
         return [self.column(k).summary() for k in range(self.norms.shape[1])]
 
     def longest_run(self, threshold: float, epsilon: float = 0.0) -> int:
-        """Return the most steps on end in each of which something finite is above `threshold`."""
+        """Return the length of the longest run of steps with any finite norm above `threshold` once `epsilon` is added."""
         above = self.finite & (self.norms + epsilon > threshold)
         steps: list[bool] = np.logical_or.reduce(above, axis=1).tolist()
         return max((sum(1 for _ in run) for clipped, run in groupby(steps) if clipped), default=0)
 
 
 class ClippedElements(NamedTuple):
-    """What is left of each tensor (steps × tensors) that is clipped element by element: L2 norm, and cosine with what it was."""
+    """Tensors after elementwise clipping (steps × tensors): their L2 norms, and their cosines with the unclipped tensors."""
 
     norms: Matrix
     cosines: Matrix
 
 
 class L2Norms(NamedTuple):
-    """L2 norms of a series, for what strategies would do to it; `clipped` by the limit on elements."""
+    """The L2 norms of a series, to try strategies on; `clipped` maps limits on |g| to the clipped tensors."""
 
     total: NormTable
     layers: NormTable
@@ -88,22 +88,22 @@ class L2Norms(NamedTuple):
     clipped: Mapping[float, ClippedElements]
 
     def of(self, group: Group) -> NormTable:
-        """Return the L2 norms of the tensors that share a norm."""
+        """Return the L2 norms of this kind of group."""
         return _of_group(group, self.total, self.layers, self.params)
 
 
 class SeriesNorms(NamedTuple):
-    """The norms of a series, in the order of its steps; `max_abs` has the largest |g| of each tensor."""
+    """The norms of a series in the order of its steps, for each kind of group; `max_abs` has the largest |g| of each tensor."""
 
     steps: Sequence[Step]
     total: NormTable
     layers: NormTable
     params: NormTable
     max_abs: NormTable
-    l2: L2Norms | None = None  # where something is to be tried
+    l2: L2Norms | None = None  # only if strategies are tried
 
     def compared(self, strategy: Strategy) -> NormTable:
-        """Return what a strategy compares with its threshold or divides by: norms of the type asked for, L2 norms, or max |g|."""
+        """Return the norms that a strategy compares or divides by: of the type that the user chose, L2 norms, or max |g|."""
         if strategy.group is Group.ELEMENT:
             return self.max_abs
         if not strategy.takes_norm and self.l2 is not None:

@@ -1,4 +1,4 @@
-"""The rules that choose one threshold from the norms that a strategy would compare with it, and how any rule is written."""
+"""Choose one threshold from the norms that a strategy compares with it, and parse thresholds and rules."""
 
 import math
 from collections.abc import Callable
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from gradclip_cli.thresholds.samples import NormSamples
 
 BAND = (0.5, 10.0)
-"""Multiples of the mean norm between which training still converges, as Pascanu, Mikolov and Bengio (2012) report."""
+"""The range in multiples of the mean norm in which training converges, according to Pascanu, Mikolov and Bengio (2012)."""
 
 
 @dataclass(frozen=True)
 class Rule(Named):
-    """A way to choose one threshold from all norms."""
+    """A rule that chooses one threshold from all norms."""
 
     choose: Callable[["NormSamples", float], float] = field(kw_only=True)
 
@@ -29,7 +29,7 @@ def _percentile(samples: "NormSamples", percent: float) -> float:
 
 
 def _mad(samples: "NormSamples", times: float) -> float:
-    """Return median + K · 1.4826 · MAD: for normal samples, 1.4826 MAD is a standard deviation."""
+    """Return median + K · 1.4826 · MAD; 1.4826 MAD is the standard deviation of normally distributed samples."""
     summary = samples.summary()
     return summary.median + times * 1.4826 * summary.mad
 
@@ -53,25 +53,25 @@ RULES: tuple[Rule, ...] = (
     Rule("mad", "robust spread", 5.0, choose=_mad),
     Rule("zscore", "ZClip's first step (Kumar 2025)", 3.0, choose=_zscore),
 )
-"""The rules, each with its default argument; the first is the default."""
+"""All rules that choose one threshold, with their default arguments; the first is the default rule."""
 
 ROBUST = RULES[3]
-"""What is suggested beside the mean where a few steps lead it."""
+"""The rule suggested besides the mean if a few large norms dominate the mean."""
 
 GENTLE = RULES[2]
-"""What is advised instead of the mean where nothing explodes, and the mean would clip most steps all the same."""
+"""The rule advised instead of the mean if nothing explodes but the mean would clip most steps."""
 
 OUTLIER_SENSITIVE = ("mean", "zscore")
-"""The rules that a few large norms lead."""
+"""The names of rules that a few large norms can dominate."""
 
 SPELLINGS = ", ".join(map(str, (*RULES, *ADAPTIVE_RULES)))
-"""All rules as one writes them."""
+"""All rules as a user writes them, for messages."""
 
 Threshold = float | Rule | AdaptiveRule
 
 
 def parse_rule(text: str) -> Rule | AdaptiveRule:
-    """Return the rule that `text` names, such as `median` or `percentile:95`."""
+    """Return the rule that `text` names, such as `median` or `percentile:95`; raise UsageError if there is none."""
     name, colon, argument = text.strip().lower().partition(":")
     rules: tuple[Rule | AdaptiveRule, ...] = (*RULES, *ADAPTIVE_RULES)
     for rule in rules:
@@ -82,7 +82,7 @@ def parse_rule(text: str) -> Rule | AdaptiveRule:
 
 
 def parse(text: str) -> Threshold:
-    """Return a threshold, which is a number > 0 (`inf` clips nothing), or a rule."""
+    """Return the threshold in `text`: a number > 0 (`inf` clips nothing) or a rule; raise UsageError for anything else."""
     value = real(text)
     if value is not None:
         return checked(value)
@@ -92,21 +92,21 @@ def parse(text: str) -> Threshold:
 
 
 def checked(value: float) -> float:
-    """Return `value` if it can be a threshold."""
+    """Return `value`; raise UsageError if it is not above 0."""
     if not value > 0:
         raise UsageError(f"the threshold must be a number above 0, not {value:g}")
     return value
 
 
 def threshold_of(value: float | str | None) -> Threshold | None:
-    """Return a threshold that is given as a number or as a text; None where there is none."""
+    """Return a threshold given as a number or as text; None if none is given."""
     return parse(value) if isinstance(value, str) else None if value is None else checked(float(value))
 
 
 def choose(rule: Rule, samples: "NormSamples", what: str, path: str | None = None) -> float:
-    """Return the threshold that `rule` chooses from `samples`, the norms of `what`; raise InputError where it can choose none.
+    """Return the threshold that `rule` chooses from `samples`; raise InputError if it cannot choose one.
 
-    `path` is the first dump with any of them.
+    `what` names the norms in that message, and `path` is the first dump that has any of them.
     """
     require(rule, samples, what, path)
     value = rule.choose(samples, rule.argument or 0.0)

@@ -1,4 +1,4 @@
-"""Norms that a strategy would compare with its threshold, whichever step and group each is of, and their summaries."""
+"""Summarise samples of norms, of one group or of several."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -15,11 +15,11 @@ Matrix = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 ALIKE = 1e-5
-"""Norms that differ by so much of themselves are equal but for the rounding of float32 elements."""
+"""Norms with a relative difference up to this are equal except for the rounding of float32 elements."""
 
 
 class NormSamples:
-    """Norms of one group or of several, in no order that matters; those that are not finite are only counted."""
+    """Norms of one or more groups, whose order does not matter; `finite` holds the finite ones, the others are only counted."""
 
     def __init__(self, values: Iterable[float] | Matrix) -> None:
         every = np.asarray(values if isinstance(values, np.ndarray) else list(values), np.float64).reshape(-1)
@@ -27,7 +27,7 @@ class NormSamples:
         self.nonfinite = len(every) - len(self.finite)
 
     def summary(self) -> Summary:
-        """Summarise the samples."""
+        """Return the summary of the samples, which is computed once."""
         return self._summary
 
     @cached_property
@@ -35,7 +35,7 @@ class NormSamples:
         return _summarised(self.finite[:, None], self.nonfinite)[0]
 
     def percentile(self, percent: float) -> float:
-        """Return a percentile of the finite samples, interpolated linearly."""
+        """Return a percentile (0 to 100) of the finite samples, interpolated linearly."""
         return float(_percentile(self._ordered, percent))
 
     @cached_property
@@ -48,11 +48,11 @@ class NormSamples:
 
     @cached_property
     def _squares(self) -> float:
-        """Σ n² over the finite samples, each divided by the largest."""
+        """Σ (n / max n)² over the finite samples: scaled, so that no square overflows."""
         return exact_sum(np.square(self.finite / self._top))
 
     def above_zero(self) -> "NormSamples":
-        """Return the finite samples that are not 0."""
+        """Return the finite samples above 0."""
         return NormSamples(self.finite[self.finite > 0])
 
     def clip_rate(self, threshold: float, epsilon: float = 0.0) -> float:
@@ -60,21 +60,21 @@ class NormSamples:
         return np.count_nonzero(self.finite + epsilon > threshold) / len(self.finite)
 
     def energy_lost(self, threshold: float) -> float:
-        """Return 1 - Σ min(n, c)² / Σ n² over the finite samples: the share of the squared norm that is clipped away."""
+        """Return 1 - Σ min(n, c)² / Σ n² over the finite samples, c the threshold: the share of squared norm that clipping removes."""
         if not self._top:
             return 0.0
         kept = np.minimum(self.finite / self._top, threshold / self._top)
         return 1 - exact_sum(np.square(kept)) / self._squares
 
     def at_the_top(self) -> float:
-        """Return the share of several finite samples that are as large as the largest, but for rounding; 0 of a lone one."""
+        """Return the share of finite samples that equal the largest except for rounding; 0 if there are fewer than two."""
         if len(self.finite) < 2 or not self._top:
             return 0.0
         return np.count_nonzero(self.finite >= self._top / (1 + ALIKE)) / len(self.finite)
 
 
 def summaries(matrix: Matrix) -> Sequence[Summary]:
-    """Summarise each column of `matrix` (samples × columns); summaries are made when they are looked at."""
+    """Summarise each column of `matrix` (samples × columns); summaries are computed when they are accessed."""
     finite = np.isfinite(matrix)
     if finite.all():
         return _summarised(matrix)
@@ -86,7 +86,7 @@ def summaries(matrix: Matrix) -> Sequence[Summary]:
 def _summarised(matrix: Matrix, nonfinite: int = 0) -> Sequence[Summary]:
     """Summarise columns of finite samples, scaled by a power of two so that no square overflows.
 
-    Sums are those of `column_sums`; the mean is rounded, and so are deviations from it and their squares.
+    `column_sums` adds; the mean, the deviations from it and their squares are rounded.
     """
     count, columns = matrix.shape
     if not count:
@@ -97,7 +97,7 @@ def _summarised(matrix: Matrix, nonfinite: int = 0) -> Sequence[Summary]:
     scaled = np.ldexp(matrix, -powers)
     ordered = np.sort(scaled, axis=0)
     median = _percentile(ordered, 50.0)
-    # The mean of equal numbers may be rounded away from them.
+    # Rounding may put the mean of equal numbers outside their range.
     mean = np.clip(column_sums(ordered) / count, ordered[0], ordered[-1])
     std = np.sqrt(column_sums(np.square(ordered - mean)) / count)
     figures = [
@@ -115,7 +115,7 @@ def _of_one(value: float, nonfinite: int) -> Summary:
 
 
 def _percentile(ordered: Matrix, percent: float) -> Matrix:
-    """Interpolate linearly between the two nearest of the sorted rows, as numpy does by default."""
+    """Interpolate linearly between the two nearest sorted rows, as numpy does by default."""
     low, high, share = between(len(ordered), percent)
     found: Matrix = np.minimum(ordered[low] + share * (ordered[high] - ordered[low]), ordered[high])
     return found

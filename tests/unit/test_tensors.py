@@ -1,4 +1,4 @@
-"""Tensors are cut into slabs that cover them once, along whole blocks."""
+"""Tensors are cut into pieces that cover them once, along whole blocks."""
 
 from itertools import pairwise
 
@@ -6,7 +6,7 @@ import pytest
 
 from gradclip_cli.numerics import dtypes
 from gradclip_cli.numerics.norms import BLOCK
-from gradclip_cli.tensors import PIECE_BYTES, Slab, TensorSpec, pieces_in_order, split
+from gradclip_cli.tensors import PIECE_BYTES, Piece, TensorSpec, pieces_in_order, split
 
 
 def specs(*sizes: int, gap: int = 0, packed: bool = False) -> list[TensorSpec]:
@@ -40,66 +40,66 @@ def test_a_packed_tensor_has_no_positions() -> None:
 @pytest.mark.parametrize("size", [BLOCK + 1, 2 * BLOCK, 5 * BLOCK + 17])
 def test_pieces_cover_a_tensor_once(size: int, piece_bytes: int) -> None:
     """The pieces of a large tensor follow each other without gap or overlap, and begin at whole blocks."""
-    slabs = list(split(specs(size), [0], piece_bytes))
-    assert (slabs[0].start, slabs[-1].stop) == (0, size)
-    assert all(a.stop == b.start for a, b in pairwise(slabs))
-    assert all(slab.start % BLOCK == 0 and slab.count == 1 for slab in slabs)
-    assert all((slab.stop - slab.start) * 4 <= max(piece_bytes, 4 * BLOCK) for slab in slabs)
+    pieces = list(split(specs(size), [0], piece_bytes))
+    assert (pieces[0].start, pieces[-1].stop) == (0, size)
+    assert all(a.stop == b.start for a, b in pairwise(pieces))
+    assert all(piece.start % BLOCK == 0 and piece.count == 1 for piece in pieces)
+    assert all((piece.stop - piece.start) * 4 <= max(piece_bytes, 4 * BLOCK) for piece in pieces)
 
 
 def test_small_neighbours_are_taken_together() -> None:
-    """Tensors of at most a block each that adjoin in the file make one slab."""
-    assert list(split(specs(3, BLOCK, 0, 5), range(4))) == [Slab(0, 4, 0, BLOCK + 8)]
+    """Tensors of at most a block each that adjoin in the file make one piece."""
+    assert list(split(specs(3, BLOCK, 0, 5), range(4))) == [Piece(0, 4, 0, BLOCK + 8)]
 
 
 def test_a_gap_parts_neighbours() -> None:
     """Tensors with other bytes between them are not read in one go."""
-    assert list(split(specs(3, 5, gap=4), range(2))) == [Slab(0, 1, 0, 3), Slab(1, 1, 0, 5)]
+    assert list(split(specs(3, 5, gap=4), range(2))) == [Piece(0, 1, 0, 3), Piece(1, 1, 0, 5)]
 
 
 def test_what_is_left_out_parts_neighbours() -> None:
     """A tensor that is not wanted between two others keeps them apart."""
-    assert [slab.index for slab in split(specs(3, 5, 7), [0, 2])] == [0, 2]
+    assert [piece.index for piece in split(specs(3, 5, 7), [0, 2])] == [0, 2]
 
 
 def test_another_dtype_parts_neighbours() -> None:
-    """Tensors of two dtypes are never one slab."""
+    """Tensors of two dtypes are never one piece."""
     first = TensorSpec("a", dtypes.FLOAT32, (4,), 0)
     second = TensorSpec("b", dtypes.FLOAT16, (4,), 16)
-    assert [slab.count for slab in split([first, second], range(2))] == [1, 1]
+    assert [piece.count for piece in split([first, second], range(2))] == [1, 1]
 
 
 def test_a_run_is_no_larger_than_a_piece() -> None:
     """Small tensors are joined only while they fit in one piece."""
-    slabs = list(split(specs(*[1000] * 10), range(10), piece_bytes=12_000))
-    assert [slab.count for slab in slabs] == [3, 3, 3, 1]
+    pieces = list(split(specs(*[1000] * 10), range(10), piece_bytes=12_000))
+    assert [piece.count for piece in pieces] == [3, 3, 3, 1]
 
 
 def test_packed_tensors_stay_whole() -> None:
-    """A tensor without an offset is one slab however large it is, and never joined with another."""
+    """A tensor without an offset is one piece however large it is, and never joined with another."""
     assert list(split(specs(9 * BLOCK, 3, packed=True), range(2), 4 * BLOCK)) == [
-        Slab(0, 1, 0, 9 * BLOCK),
-        Slab(1, 1, 0, 3),
+        Piece(0, 1, 0, 9 * BLOCK),
+        Piece(1, 1, 0, 3),
     ]
 
 
 @pytest.mark.parametrize("packed", [False, True])
 def test_an_empty_tensor_has_one_slab(packed: bool) -> None:
     """A tensor without elements still comes by once, so that it is measured and written."""
-    (slab,) = split(specs(0, packed=packed), [0])
-    assert slab == Slab(0, 1, 0, 0)
-    assert list(pieces_in_order(slab, specs(0)[0])) == [slab]
+    (piece,) = split(specs(0, packed=packed), [0])
+    assert piece == Piece(0, 1, 0, 0)
+    assert list(pieces_in_order(piece, specs(0)[0])) == [piece]
 
 
 def test_pieces_in_order_of_a_part() -> None:
-    """A slab in the midst of a tensor is cut from its own start to its own end."""
-    slab = Slab(0, 1, BLOCK, 3 * BLOCK + 5)
-    found = [(piece.start, piece.stop) for piece in pieces_in_order(slab, specs(9 * BLOCK)[0], 4 * BLOCK)]
+    """A piece in the midst of a tensor is cut from its own start to its own end."""
+    piece = Piece(0, 1, BLOCK, 3 * BLOCK + 5)
+    found = [(part.start, part.stop) for part in pieces_in_order(piece, specs(9 * BLOCK)[0], 4 * BLOCK)]
     assert found == [(BLOCK, 2 * BLOCK), (2 * BLOCK, 3 * BLOCK), (3 * BLOCK, 3 * BLOCK + 5)]
 
 
 def test_the_largest_of_the_packed_tensors_come_first() -> None:
     """What one thread has to do alone is begun first, the largest of it before all; small ones stay in order."""
     sizes = [*[10] * 20, 900, *[10] * 20, 5000]
-    found = [slab.index for slab in split(specs(*sizes, packed=True), range(len(sizes)))]
+    found = [piece.index for piece in split(specs(*sizes, packed=True), range(len(sizes)))]
     assert found == [41, 20, *range(20), *range(21, 41)]

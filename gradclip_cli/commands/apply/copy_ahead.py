@@ -17,7 +17,7 @@ from gradclip_cli.numerics.statistics import PieceStats
 from gradclip_cli.storage.atomic import Outputs, Staged
 from gradclip_cli.storage.random_access import write_at
 from gradclip_cli.strategies import Group, Strategy
-from gradclip_cli.tensors import Slab, TensorSpec
+from gradclip_cli.tensors import Piece, TensorSpec
 
 if TYPE_CHECKING:
     from gradclip_cli.thresholds.rules import Threshold
@@ -73,14 +73,14 @@ class EarlyOutput:
         self._tensors = tensors
         self._guess = ChangeGuess(plan, tensors)
 
-    def observe(self, slab: Slab, raw: Raw, piece: PieceStats | None) -> None:
-        """Write a piece, unless the pieces seen so far show that something in the file is going to change."""
-        spec = self._tensors[slab.index]
-        if self._guess.changes or piece is None or spec.offset is None:
+    def observe(self, piece: Piece, raw: Raw, stats: PieceStats | None) -> None:
+        """Write a piece, unless what has been seen so far says that its group, or another, is going to change."""
+        spec = self._tensors[piece.index]
+        if self._guess.changes or stats is None or spec.offset is None:
             return
-        self._guess.add(slab.index, piece)
+        self._guess.add(piece.index, stats)
         if not self._guess.changes:
-            at = spec.position(slab.start)
+            at = spec.position(piece.start)
             write_at(self.staged.fd, at, raw.data, self.staged.target)
             self.written.append((at, at + raw.size))
 

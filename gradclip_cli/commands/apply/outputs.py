@@ -8,7 +8,7 @@ from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.listing import is_folder
 from gradclip_cli.inputs.naming import step_of
 from gradclip_cli.inputs.source import DumpOutput, DumpSource
-from gradclip_cli.storage.streams import STANDARD, unified
+from gradclip_cli.storage.streams import STANDARD, stream_name
 from gradclip_cli.text import printable
 
 
@@ -35,8 +35,8 @@ def outputs_for(
         _check_distinct([os.path.realpath(file) for source in sources for file in source.files])
         return tuple(map(_in_place, sources))
     if not directory:
-        return (sources[0].layout.output_files(sources[0], unified(output, 1)),)
-    if unified(output, 1) == STANDARD:
+        return (sources[0].layout.output_files(sources[0], stream_name(output, 1)),)
+    if stream_name(output, 1) == STANDARD:
         raise UsageError("standard output takes one dump in one file; give -o DIRECTORY for several, or for shards")
     if piped:
         raise UsageError("standard input has no name to be written under; apply to it alone, with -o FILE")

@@ -19,7 +19,7 @@ from gradclip_cli.numerics.dtypes import FLOATS, DType, Raw, words_of
 from gradclip_cli.numerics.narrow_floats import overflow_bits, values_of
 from gradclip_cli.numerics.statistics import PieceStats
 from gradclip_cli.numerics.workspace import Workspace
-from gradclip_cli.tensors import Slab, TensorSpec
+from gradclip_cli.tensors import Piece, TensorSpec
 
 _NAMED = {dtype.name: dtype for dtype in FLOATS}
 
@@ -43,14 +43,14 @@ class RangeCounts:
         specs, start = reader.tensors, self._tensors
         self._tensors += len(specs)
 
-        def observe(slab: Slab, raw: Raw, piece: PieceStats | None) -> None:
-            self.count(specs, start, slab, raw)
+        def observe(piece: Piece, raw: Raw, stats: PieceStats | None) -> None:
+            self.count(specs, start, piece, raw)
 
         return observe if self.targets else None
 
-    def count(self, specs: Sequence[TensorSpec], start: int, slab: Slab, raw: Raw) -> None:
-        """Count in a slab of a file; the tensors of the file are those of the dump from index `start` on."""
-        for index, part in _split(specs, slab, raw):
+    def count(self, specs: Sequence[TensorSpec], start: int, piece: Piece, raw: Raw) -> None:
+        """Count in a piece that has been read of a file whose tensors are those of the dump from `start` on."""
+        for index, part in _tensors(specs, piece, raw):
             found = [_count(part, specs[index].dtype, target, self._work) for target in self.targets]
             with self._lock:
                 known = self._counts.get(start + index)
@@ -109,13 +109,13 @@ def _add_counts(a: list[tuple[int, int]], b: list[tuple[int, int]]) -> list[tupl
     return [(low_a + low_b, high_a + high_b) for (low_a, high_a), (low_b, high_b) in zip(a, b, strict=True)]
 
 
-def _split(specs: Sequence[TensorSpec], slab: Slab, raw: Raw) -> Iterator[tuple[int, Raw]]:
-    """Yield the index and the bytes of each tensor in a slab."""
-    if slab.count == 1:
-        yield slab.index, raw
+def _tensors(specs: Sequence[TensorSpec], piece: Piece, raw: Raw) -> Iterator[tuple[int, Raw]]:
+    """Cut what was read of small tensors that lie side by side; yield them by index."""
+    if piece.count == 1:
+        yield piece.index, raw
         return
     at = 0
-    for index in range(slab.index, slab.index + slab.count):
+    for index in range(piece.index, piece.index + piece.count):
         yield index, raw[at : at + specs[index].nbytes]
         at += specs[index].nbytes
 

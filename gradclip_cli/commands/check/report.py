@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from gradclip_cli.checks.base import Figures, Found
+from gradclip_cli.checks.base import Figures, Problem
 from gradclip_cli.checks.registry import findings
 from gradclip_cli.commands.check.collect import Collected, collect, series_figures, targets
 from gradclip_cli.commands.plans import CheckPlan
@@ -40,7 +40,7 @@ def report(plan: CheckPlan, collected: Collected, notes: Sequence[str] = ()) -> 
     return CheckReport(rows, len(inputs), [*collected.notes, *notes], collected.failed)
 
 
-def _place(one: Found, figures: Figures) -> tuple[str | None, str | None]:
+def _place(one: Problem, figures: Figures) -> tuple[str | None, str | None]:
     if one.tensor is None:
         return one.layer, None
     return figures.tensors[one.tensor].layer, figures.tensors[one.tensor].param

@@ -13,7 +13,7 @@ from gradclip_cli.engine.series import Shapes, check_taken, shapes_of, tensor_di
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.errors import GradclipError, InputError, UsageError
 from gradclip_cli.inputs.discovery import by_step
-from gradclip_cli.inputs.naming import Place
+from gradclip_cli.inputs.naming import LayerParam
 from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.reports.stats import StatsParam
 from gradclip_cli.tensors import TensorSpec
@@ -29,7 +29,7 @@ class SeriesLayout(NamedTuple):
 
     specs: list[TensorSpec]
     shapes: Shapes
-    places: list[Place]
+    places: list[LayerParam]
     layers: list[str]
     starts: list[int]  # the first tensor of each layer, and the number of tensors at the end
     labels: dict[str, str]

@@ -1,7 +1,7 @@
-"""The ways in which files are one dump: a module each, and a line here, in the order in which they are asked.
+"""The layouts: ways in which files form one dump, in the order in which their finders are asked.
 
-To add one, write a module with a `Finder` and a `Layout` (`inputs/source.py`), and name its finder before `single`, which takes
-whatever is left.
+To add one, write a module with a `Finder` and a `Layout` (`inputs/source.py`), and list its finder before `single`, which takes
+all paths that are left.
 """
 
 from gradclip_cli.inputs.layouts import index, numbered, params, single

@@ -1,4 +1,4 @@
-"""A dump in shards that a safetensors index names, as Hugging Face writes them."""
+"""Read dumps in shards with a safetensors index, as Hugging Face writes them."""
 
 import json
 import os
@@ -8,16 +8,16 @@ from gradclip_cli.errors import InputError
 from gradclip_cli.inputs.layouts.numbered import Numbered, holders
 from gradclip_cli.inputs.layouts.single import Single
 from gradclip_cli.inputs.naming import step_of
-from gradclip_cli.inputs.source import DumpOutput, DumpSource, Found
+from gradclip_cli.inputs.source import DumpOutput, DumpSource, FoundDump
 from gradclip_cli.storage.fingerprint import Fingerprint, check_same
 
 ENDING = ".safetensors.index.json"
 _LONGEST = 100_000_000
-"""The largest index that is read, in bytes."""
+"""The size limit of an index in bytes."""
 
 
 class Index(Numbered):
-    """An index as it was read: the file of each tensor, all of them beside it."""
+    """An index as it was read: the name of each tensor's file, which is in the same folder."""
 
     def __init__(self, weight_map: Mapping[str, str], fingerprint: "Fingerprint") -> None:
         self.weight_map, self.fingerprint = weight_map, fingerprint
@@ -29,23 +29,23 @@ class Index(Numbered):
         return hash(self.fingerprint)
 
     def label(self, location: str, files: Sequence[str]) -> str | list[str]:
-        """What a report calls a dump: its index."""
+        """Return the path of the index."""
         return Single.label(self, location, files)
 
     def companions(self, source: DumpSource) -> tuple[str, ...]:
-        """The index is copied: neither the names of the shards nor their sizes change."""
+        """Return the index: it stays valid as a copy, since neither the names nor the sizes of the shards change."""
         return (source.location,)
 
     def output_files(self, source: DumpSource, location: str) -> DumpOutput:
-        """The shards keep their names, beside the index."""
+        """Return targets beside the new index; the shards keep their names."""
         return DumpOutput(location, super().output_files(source, location).files, (location,))
 
     def output_names(self, source: DumpSource) -> tuple[str, ...]:
-        """The shards and the index keep their names."""
+        """Return the paths of the shards and the index, which keep their names."""
         return (*source.files, source.location)
 
     def check(self, source: DumpSource, names: Sequence[Sequence[str]]) -> None:
-        """Raise where a tensor stands in two files, or not in the one that the index names."""
+        """Raise InputError if a tensor is in two files, or not in the one that the index names."""
         self.check_unchanged(source)
         found = holders(source, names)
         for tensor, name in self.weight_map.items():
@@ -56,16 +56,16 @@ class Index(Numbered):
                 raise InputError("is not named by the index of the shards", path=file, tensor=tensor)
 
     def check_unchanged(self, source: DumpSource) -> None:
-        """Raise where the index was written to since it was read."""
+        """Raise InputError if the index has changed since it was read."""
         check_same(source.location, self.fingerprint)
 
 
 class IndexFinder:
-    """Recognises an index by its name; the shards that it names are accounted for by it."""
+    """Recognises an index by its name; the shards that it lists belong to it."""
 
     endings: tuple[str, ...] = (ENDING,)
 
-    def find(self, paths: Sequence[str]) -> Iterator[Found]:
+    def find(self, paths: Sequence[str]) -> Iterator[FoundDump]:
         """Yield each index once."""
         positions: dict[str, list[int]] = {}
         for position, path in enumerate(paths):
@@ -73,14 +73,14 @@ class IndexFinder:
         for path in [path for path in positions if path.endswith(ENDING)]:
             source = read(path)
             shards = [position for file in source.files for position in positions.get(file, ())]
-            yield Found(source, [*positions[path], *shards])
+            yield FoundDump(source, [*positions[path], *shards])
 
 
 FINDER = IndexFinder()
 
 
 def read(path: str) -> DumpSource:
-    """Read an index: the file of each tensor, which has to be a plain name beside the index."""
+    """Read an index; raise InputError if it is not one, or names a shard that is not a plain file name."""
     from gradclip_cli.storage.random_access import InputFile
 
     with InputFile(path) as file:
@@ -108,7 +108,7 @@ def _weight_map(data: bytes, path: str) -> dict[str, str]:
 
 
 def _is_plain(name: str) -> bool:
-    """Whether a name in an index can be that of a shard beside it: of a file, and not of an index again."""
+    """Whether a name in an index can be a shard in the same folder: a file name, but not that of another index."""
     try:
         raw = os.fsencode(name)
     except UnicodeEncodeError:

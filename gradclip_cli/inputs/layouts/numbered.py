@@ -1,4 +1,4 @@
-"""A dump in files numbered `-00001-of-00003`: each holds other tensors."""
+"""Read dumps in files numbered like `-00001-of-00003`, each with different tensors."""
 
 import os
 import re
@@ -7,45 +7,45 @@ from collections.abc import Iterator, Sequence
 from gradclip_cli.errors import InputError
 from gradclip_cli.inputs.layouts.single import Single
 from gradclip_cli.inputs.naming import step_of
-from gradclip_cli.inputs.source import DumpOutput, DumpSource, Found
+from gradclip_cli.inputs.source import DumpOutput, DumpSource, FoundDump
 
 _NUMBERED = r"(?P<head>.*-)(?P<number>\d{1,9})-of-(?P<of>\d{1,9})(?P<tail>\.safetensors)"
 _MOST_FILES = 100_000
 
 
 class Numbered(Single):
-    """Several files beside each other; no tensor is in two of them."""
+    """Several files in one folder; no tensor is in two of them."""
 
     single = False
 
     def label(self, location: str, files: Sequence[str]) -> str | list[str]:
-        """What a report calls a dump: the list of its files."""
+        """Return the list of the files."""
         return list(files)
 
     def output_files(self, source: DumpSource, location: str) -> DumpOutput:
-        """The files keep their names, in the folder of the location."""
+        """Return targets in the folder of the location; the files keep their names."""
         folder = os.path.dirname(location)
         files = tuple(os.path.join(folder, os.path.basename(file)) for file in source.files)
         return DumpOutput(files[0], files)
 
     def check(self, source: DumpSource, names: Sequence[Sequence[str]]) -> None:
-        """Raise where a tensor stands in two files."""
+        """Raise InputError if a tensor is in two files."""
         holders(source, names)
 
 
 class NumberedFinder:
-    """Recognises a set by any of its files."""
+    """Recognises a numbered set by any of its files."""
 
     endings: tuple[str, ...] = ()
 
-    def find(self, paths: Sequence[str]) -> Iterator[Found]:
-        """Yield each set once, wherever it was named."""
+    def find(self, paths: Sequence[str]) -> Iterator[FoundDump]:
+        """Yield each set once, even if several of its files are given."""
         sets: dict[tuple[str, ...], list[int]] = {}
         for position, path in enumerate(paths):
             if files := files_of_set(path):
                 sets.setdefault(files, []).append(position)
         for files, positions in sets.items():
-            yield Found(DumpSource(files[0], files, NUMBERED, step_of(files[0])), positions)
+            yield FoundDump(DumpSource(files[0], files, NUMBERED, step_of(files[0])), positions)
 
 
 NUMBERED = Numbered()
@@ -53,13 +53,13 @@ FINDER = NumberedFinder()
 
 
 def files_of_set(path: str) -> tuple[str, ...]:
-    """Return all files of the set that a path is one of; none if it is of no set.
+    """Return all files of the numbered set that a path belongs to; none if it belongs to no set.
 
     >>> files_of_set("run/m-2-of-3.safetensors")
     ('run/m-1-of-3.safetensors', 'run/m-2-of-3.safetensors', 'run/m-3-of-3.safetensors')
     """
     folder, name = os.path.split(path)
-    # Most names say at once that they are not numbered; only for others is the pattern compiled.
+    # Most names are clearly not numbered; compile the pattern only for the others.
     found = re.fullmatch(_NUMBERED, name, re.DOTALL) if "-of-" in name else None
     if found is None or not 1 < int(found["of"]) <= _MOST_FILES:
         return ()
@@ -69,7 +69,7 @@ def files_of_set(path: str) -> tuple[str, ...]:
 
 
 def holders(source: DumpSource, names: Sequence[Sequence[str]]) -> dict[str, str]:
-    """Return the file of each tensor; raise InputError where that is not one."""
+    """Return the file of each tensor by name; raise InputError if a tensor is in two files."""
     found: dict[str, str] = {}
     for file, tensors in zip(source.files, names, strict=True):
         for tensor in tensors:

@@ -1,4 +1,4 @@
-"""A folder that is one dump: a file for each parameter, with one tensor called `gradient`."""
+"""Read folders that are one dump: a file for each parameter, with one tensor called `gradient`."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -7,12 +7,12 @@ from gradclip_cli.errors import InputError
 from gradclip_cli.inputs.layouts.single import Single
 from gradclip_cli.inputs.listing import dump_files, is_folder
 from gradclip_cli.inputs.naming import step_of
-from gradclip_cli.inputs.source import DumpOutput, DumpSource, Found
+from gradclip_cli.inputs.source import DumpOutput, DumpSource, FoundDump
 from gradclip_cli.storage.fingerprint import changed
 from gradclip_cli.text import shortlist
 
 KEY = "gradient"
-"""What the one tensor of each file is called, which is named after its file."""
+"""The name of the one tensor in each file; in the dump, the tensor has the name of its file."""
 
 
 class Params(Single):
@@ -21,19 +21,19 @@ class Params(Single):
     single = False
 
     def tensor_names(self, file: str, names: Sequence[str]) -> Sequence[str]:
-        """The tensor of a file is called like the file."""
+        """Return the file's name without its ending, as the name of its tensor."""
         return [param_of(file)] * len(names)
 
     def output_files(self, source: DumpSource, location: str) -> DumpOutput:
-        """The location is a folder, and files keep their names in it."""
+        """Return targets in the folder `location`; the files keep their names."""
         return DumpOutput(location, tuple(os.path.join(location, os.path.basename(file)) for file in source.files))
 
     def output_names(self, source: DumpSource) -> tuple[str, ...]:
-        """The folder keeps its name, also where it was given as `.`."""
+        """Return the real path of the folder, so that it keeps its name even if it was given as `.`."""
         return (os.path.realpath(source.location),)
 
     def check(self, source: DumpSource, names: Sequence[Sequence[str]]) -> None:
-        """Raise where a file holds more than its parameter, or where two are of one parameter."""
+        """Raise InputError if a file holds anything but its parameter, or if two files are of one parameter."""
         self.check_unchanged(source)
         holders: dict[str, str] = {}
         for file, tensors in zip(source.files, names, strict=True):
@@ -46,24 +46,24 @@ class Params(Single):
             holders[param] = file
 
     def check_unchanged(self, source: DumpSource) -> None:
-        """Raise where files have come or gone since the folder was listed."""
+        """Raise InputError if files were added or removed since the folder was listed."""
         if tuple(dump_files(source.location)) != source.files:
             raise changed(source.location)
 
 
 class ParamsFinder:
-    """Takes folders: of others only their files are among the paths."""
+    """Takes every folder among the paths: all other folders were replaced by their files before."""
 
     endings: tuple[str, ...] = ()
 
-    def find(self, paths: Sequence[str]) -> Iterator[Found]:
+    def find(self, paths: Sequence[str]) -> Iterator[FoundDump]:
         """Yield each folder once."""
         positions: dict[str, list[int]] = {}
         for position, path in enumerate(paths):
             if is_folder(path):
                 positions.setdefault(path, []).append(position)
         for path, places in positions.items():
-            yield Found(DumpSource(path, tuple(dump_files(path)), PARAMS, step_of(path)), places)
+            yield FoundDump(DumpSource(path, tuple(dump_files(path)), PARAMS, step_of(path)), places)
 
 
 PARAMS = Params()
@@ -71,7 +71,7 @@ FINDER = ParamsFinder()
 
 
 def is_by_param(paths: Sequence[str]) -> bool:
-    """Whether files hold one parameter each, by the first of them."""
+    """Whether files hold one parameter each, judged by the first of them."""
     from gradclip_cli.inputs.opened import tensor_names
 
     try:

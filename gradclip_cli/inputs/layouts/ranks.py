@@ -1,4 +1,4 @@
-"""Files of the ranks of a distributed run: which of them are one dump, and which only look as if they were."""
+"""Combine the files of the ranks of a distributed run into dumps, and hint at files that may be such pieces."""
 
 import os
 import re
@@ -13,19 +13,19 @@ _RANK = r"(?i)rank[-_=]?\d+"
 
 
 class Ranks(Numbered):
-    """Several files with the same tensors, of which each holds a piece."""
+    """Several files with the same tensors; each holds a piece of every tensor."""
 
     in_pieces = True
 
     def check(self, source: DumpSource, names: Sequence[Sequence[str]]) -> None:
-        """Pieces of a tensor may be in any of the files."""
+        """Accept any names: pieces of a tensor may be in any of the files."""
 
 
 RANKS = Ranks()
 
 
 def by_rank(sources: Sequence[DumpSource]) -> tuple[DumpSource, ...]:
-    """Return the dumps whose pieces are these files: one, or one for each step that the files or their folders are named after."""
+    """Combine files of ranks into one dump, or into one for each step that the files or their folders are named after."""
     for source in sources:
         if not source.layout.single:
             what = f"{printable(source.location)} is one dump with all its files already; leave it out"
@@ -41,7 +41,7 @@ def by_rank(sources: Sequence[DumpSource]) -> tuple[DumpSource, ...]:
 
 
 def _check_steps(steps: dict[int | None, list[str]]) -> None:
-    """Raise where the files of several steps are not those of the same number of ranks."""
+    """Raise UsageError if the steps do not have the same number of files, at least two each."""
     if None in steps:
         lone = printable(steps[None][0])
         raise UsageError(
@@ -54,7 +54,7 @@ def _check_steps(steps: dict[int | None, list[str]]) -> None:
 
 
 def hint(sources: Sequence[DumpSource]) -> list[str]:
-    """Return a note where files of one step differ in their ranks only, and each is a dump of its own."""
+    """Return a note if the names of two dumps differ only in their ranks: they may be pieces of one dump."""
     if len(sources) < 2:
         return []
     found: dict[str, list[str]] = {}

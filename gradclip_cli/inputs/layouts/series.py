@@ -1,4 +1,4 @@
-"""A series inside one file: a group for each training step, as in `step100/lstm/kernel`."""
+"""Recognise a series inside one file: a group for each training step, as in `step100/lstm/kernel`."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,9 +7,10 @@ from gradclip_cli.inputs.naming import step_named
 
 
 class StepGroups(NamedTuple):
-    """The groups of a series in the order of their steps, with the tensors (indices) of each; none where a file is one dump.
+    """The groups of a series in the order of their steps, with the indices of their tensors; empty if a file is one dump.
 
-    `names` are those of the tensors inside their groups; `outside` keep a file with such groups from being a series.
+    `names` are the names of the tensors inside their groups. `outside` are tensors outside all groups, which keep a file with
+    step groups from being a series.
     """
 
     groups: dict[str, list[int]]
@@ -18,7 +19,7 @@ class StepGroups(NamedTuple):
 
 
 def step_groups(names: Sequence[str]) -> StepGroups:
-    """Tell from the names of all its tensors whether a file is a series: all stand in groups named after two steps or more.
+    """Return the step groups of a file by its tensor names: all tensors must be in groups named after two or more steps.
 
     >>> step_groups(["step2/w", "step1/w"])
     StepGroups(groups={'step1': [1], 'step2': [0]}, names=['w', 'w'], outside=[])

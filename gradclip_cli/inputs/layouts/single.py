@@ -1,13 +1,13 @@
-"""A dump in one file."""
+"""Read dumps in one file."""
 
 from collections.abc import Iterator, Sequence
 
 from gradclip_cli.inputs.naming import step_of
-from gradclip_cli.inputs.source import DumpOutput, DumpSource, Found
+from gradclip_cli.inputs.source import DumpOutput, DumpSource, FoundDump
 
 
 class Single:
-    """One file, which holds every tensor; what any other layout has in common with it is taken from here."""
+    """One file that holds every tensor; the base of the other layouts."""
 
     single = True
     in_pieces = False
@@ -19,40 +19,40 @@ class Single:
         return hash(type(self))
 
     def label(self, location: str, files: Sequence[str]) -> str | list[str]:
-        """What a report calls a dump: where it lies."""
+        """Return the location."""
         return location
 
     def tensor_names(self, file: str, names: Sequence[str]) -> Sequence[str]:
-        """Names are those in the file."""
+        """Return the names in the file."""
         return names
 
     def companions(self, source: DumpSource) -> tuple[str, ...]:
-        """Nothing goes with it."""
+        """Return no companions."""
         return ()
 
     def output_files(self, source: DumpSource, location: str) -> DumpOutput:
-        """Its file goes to the location itself."""
+        """Return the location as the target of the file."""
         return DumpOutput(location, (location,))
 
     def output_names(self, source: DumpSource) -> tuple[str, ...]:
-        """Outputs keep the names of the files."""
+        """Return the paths of the files, whose names the outputs keep."""
         return source.files
 
     def check(self, source: DumpSource, names: Sequence[Sequence[str]]) -> None:
-        """A format has names that differ."""
+        """Accept any names: the format has checked that they are unique."""
 
     def check_unchanged(self, source: DumpSource) -> None:
-        """A file is one file."""
+        """Accept the file: its fingerprint is checked whenever it is opened again."""
 
 
 class SingleFinder:
-    """Takes every path for a dump of its own."""
+    """Takes every path as a dump of its own."""
 
     endings: tuple[str, ...] = ()
 
-    def find(self, paths: Sequence[str]) -> Iterator[Found]:
+    def find(self, paths: Sequence[str]) -> Iterator[FoundDump]:
         """Yield a dump for each path."""
-        return (Found(single(path), (k,)) for k, path in enumerate(paths))
+        return (FoundDump(single(path), (k,)) for k, path in enumerate(paths))
 
 
 SINGLE = Single()

@@ -39,12 +39,12 @@ class Left(io.StringIO):
 
 def test_a_reader_that_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
     """What nobody reads any more goes nowhere, also what is still held when the process ends, and the run goes on."""
-    silenced: list[int] = []
-    monkeypatch.setattr(output, "silence", silenced.append)
+    discarded: list[int] = []
+    monkeypatch.setattr(output, "discard", discarded.append)
     monkeypatch.setattr(sys, "stdout", Left())
     with output.standard_output() as out:
         out.write("x")
-    assert silenced == [1]
+    assert discarded == [1]
 
 
 def test_what_was_left_out_is_an_error_in_the_end() -> None:

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from gradclip_cli.engine import row_major
-from gradclip_cli.engine.row_major import Turned, boxes
+from gradclip_cli.engine.row_major import RowMajorReader, row_major_boxes
 from gradclip_cli.errors import OutputError
 from gradclip_cli.numerics.dtypes import Raw, from_numpy
 from gradclip_cli.numerics.workspace import Workspace
@@ -19,7 +19,7 @@ SHAPES = [(2, 900), (2, 3, 50), (4, 6), (1, 7), (7, 1), (3, 4, 5), (2, 1, 3, 2),
 
 
 def turned(array: NDArray[Any], step: int, packed: bool = False) -> bytes:
-    """Read a column-major array through `Turned`, `step` elements at a time."""
+    """Read a column-major array through `RowMajorReader`, `step` elements at a time."""
     data = array.tobytes("F")
     spec = TensorSpec("t", from_numpy(array.dtype), array.shape, None if packed else 0, fortran=True)
 
@@ -27,7 +27,7 @@ def turned(array: NDArray[Any], step: int, packed: bool = False) -> bytes:
         out[:] = np.frombuffer(data, np.uint8, out.size, start * spec.dtype.itemsize)
 
     parts = []
-    with Turned(read, spec, Workspace()) as reader:
+    with RowMajorReader(read, spec, Workspace()) as reader:
         for start in range(0, array.size, step):
             out = np.empty(min(step, array.size - start) * spec.dtype.itemsize, np.uint8)
             reader.read(spec, start, out)
@@ -58,7 +58,7 @@ def test_boxes_cover_a_range_once(shape: tuple[int, ...]) -> None:
     for seed in range(20):
         start, stop = sorted(random.Random(seed).sample(range(size + 1), 2))
         at = start
-        for begin, origin, axis, count in boxes(shape, start, stop):
+        for begin, origin, axis, count in row_major_boxes(shape, start, stop):
             assert begin == at
             assert count > 0
             assert np.unravel_index(begin, shape) == np.unravel_index(origin, shape, order="F")
@@ -77,7 +77,7 @@ def test_no_more_is_read_at_once_than_is_turned_at_once(monkeypatch: pytest.Monk
         out[:] = np.frombuffer(data, np.uint8, out.size, start * 4)
 
     out = np.empty(1200, np.uint8)
-    with Turned(read, spec, Workspace()) as reader:
+    with RowMajorReader(read, spec, Workspace()) as reader:
         reader.read(spec, 300 * 7, out)
         reader.read(spec, 300 * 8 + 10, out[:800])
     assert out[800:].tobytes() == array[7].tobytes()[800:]

@@ -131,7 +131,7 @@ def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 def measured(path: Path, workers: Executor) -> dict[str, object]:
     """Measure a dump; there is an observer that cannot be pickled, and so is the progress."""
     run = Run(Selection(), workers, lambda count, path: None)
-    dump = measure_dump(single(str(path)), SUMS, run, lambda format, reader: lambda slab, raw, piece: None)
+    dump = measure_dump(single(str(path)), SUMS, run, lambda format, reader: lambda piece, raw, stats: None)
     return {dump.tensors[index].name: stats for index, stats in dump.stats.items()}
 
 
@@ -149,7 +149,7 @@ def compared(a: Path, b: Path, workers: Executor) -> dict[str, object]:
     run = Run(Selection(), workers, lambda count, path: None)
     with compare.opened(single(str(a)), run) as left, compare.opened(single(str(b)), run) as right:
         found = compare.compare(left.tensors, right.tensors, Tolerance(1e-3, 0.0), workers, run.progress)
-        return {**found, **compare.lengths(left, found, run)}
+        return {**found, **compare.uncompared_norms(left, found, run)}
 
 
 def test_measuring(path: Path, elsewhere: Executor) -> None:
@@ -184,7 +184,7 @@ def test_progress_and_observers_stay_here(tmp_path: Path) -> None:
 
     def measure(workers: Executor) -> None:
         run = Run(Selection(), workers, lambda count, path: told.append(count))
-        measure_dump(single(str(path)), SUMS, run, lambda format, reader: lambda slab, raw, piece: seen.append(slab))
+        measure_dump(single(str(path)), SUMS, run, lambda format, reader: lambda piece, raw, stats: seen.append(piece))
 
     measure(Pickles())
     assert (told, seen) == ([], [])

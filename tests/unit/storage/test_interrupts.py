@@ -12,7 +12,7 @@ from gradclip_cli.storage import interrupts
 def ended(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What is done instead of ending this process."""
     done: list[str] = []
-    monkeypatch.setattr(interrupts, "before_the_end", [lambda: done.append("cleaned")])
+    monkeypatch.setattr(interrupts, "cleanups", [lambda: done.append("cleaned")])
     monkeypatch.setattr(os, "kill", lambda _, number: done.append(signal.Signals(number).name))
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     return done
@@ -26,7 +26,7 @@ def test_a_signal_cleans_up_and_comes_again(ended: list[str]) -> None:
 
 def test_a_held_signal_comes_afterwards(ended: list[str]) -> None:
     """A signal waits for what must not be done by half, and ends the process then."""
-    with interrupts.held():
+    with interrupts.deferred():
         interrupts._end(signal.SIGINT, None)
         assert ended == []
     assert ended == ["cleaned", "SIGINT"]
@@ -34,15 +34,15 @@ def test_a_held_signal_comes_afterwards(ended: list[str]) -> None:
 
 def test_nothing_is_held_without_a_signal(ended: list[str]) -> None:
     """Where no signal came, nothing is ended."""
-    with interrupts.held():
+    with interrupts.deferred():
         pass
     assert ended == []
 
 
 def test_a_signal_waits_for_whoever_holds_it(ended: list[str]) -> None:
     """Where several threads hold signals, one comes when the last of them is done."""
-    with interrupts.held():
-        with interrupts.held():
+    with interrupts.deferred():
+        with interrupts.deferred():
             interrupts._end(signal.SIGTERM, None)
         assert ended == []
     assert ended == ["cleaned", "SIGTERM"]

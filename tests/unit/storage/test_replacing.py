@@ -9,7 +9,7 @@ import pytest
 
 from gradclip_cli.errors import OutputError
 from gradclip_cli.storage.atomic import Outputs
-from gradclip_cli.storage.replacing import sync_folder, take_name, take_over_mode
+from gradclip_cli.storage.replacing import claim_name, sync_folder, take_over_mode
 
 
 def failing(code: int) -> object:
@@ -30,7 +30,7 @@ def made(tmp_path: Path) -> Path:
 
 def test_a_name_that_is_free_is_taken(made: Path) -> None:
     """A file gets a name that no other has."""
-    take_name(str(made), str(made.with_name("out")))
+    claim_name(str(made), str(made.with_name("out")))
     assert made.with_name("out").read_bytes() == b"new"
 
 
@@ -38,14 +38,14 @@ def test_a_name_that_came_meanwhile_is_left(made: Path) -> None:
     """A file that came by the name meanwhile stays, and the way out is named."""
     made.with_name("out").write_bytes(b"another's")
     with pytest.raises(OSError, match="--overwrite"):
-        take_name(str(made), str(made.with_name("out")))
+        claim_name(str(made), str(made.with_name("out")))
     assert made.with_name("out").read_bytes() == b"another's"
 
 
 def test_without_links_a_file_is_renamed(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a file system has no links, the file is renamed."""
     monkeypatch.setattr(os, "link", failing(errno.EPERM))
-    take_name(str(made), str(made.with_name("out")))
+    claim_name(str(made), str(made.with_name("out")))
     assert os.listdir(made.parent) == ["out"]
 
 
@@ -53,7 +53,7 @@ def test_other_errors_of_links_are_errors(made: Path, monkeypatch: pytest.Monkey
     """A disk that fails is told."""
     monkeypatch.setattr(os, "link", failing(errno.EIO))
     with pytest.raises(OSError, match="Input/output"):
-        take_name(str(made), str(made.with_name("out")))
+        claim_name(str(made), str(made.with_name("out")))
 
 
 def test_bits_of_another_owner_are_dropped(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:

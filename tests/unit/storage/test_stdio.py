@@ -7,13 +7,13 @@ import sys
 
 import pytest
 
-from gradclip_cli.storage.stdio import silence
+from gradclip_cli.storage.stdio import discard
 
 FURNISHED = """
 import os, sys
-from gradclip_cli.storage.stdio import furnish
+from gradclip_cli.storage.stdio import prepare_streams
 
-furnish()
+prepare_streams()
 assert all(os.fstat(number) for number in range(3))
 print("läuft \\udc80", file=sys.stderr)
 try:
@@ -51,14 +51,14 @@ def test_a_closed_output_is_an_error() -> None:
     assert furnished(">&-").returncode == errno.EBADF
 
 
-def test_silence() -> None:
-    """A descriptor that is silenced takes everything, though nobody reads it."""
+def test_discard() -> None:
+    """A descriptor whose output is discarded takes everything, though nobody reads it."""
     reading, writing = os.pipe()
     os.close(reading)
     try:
         with pytest.raises(BrokenPipeError):
             os.write(writing, b"x")
-        silence(writing)
+        discard(writing)
         assert os.write(writing, b"x") == 1
     finally:
         os.close(writing)

@@ -39,7 +39,7 @@ def pipe() -> Iterator[tuple[int, int]]:
 )
 def test_other_names_of_standard_streams(path: str, number: int, expected: str) -> None:
     """A system's own names for standard input and output are `-`, each on its own side only."""
-    assert streams.unified(path, number) == expected
+    assert streams.stream_name(path, number) == expected
 
 
 def test_what_is_a_stream(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_a_file_is_poured_into_a_fifo(tmp_path: Path) -> None:
     os.write(fd, DATA)
     reader = threading.Thread(target=lambda: got.append(fifo.read_bytes()))
     reader.start()
-    streams.pour(fd, str(fifo))
+    streams.copy_to_stream(fd, str(fifo))
     reader.join()
     os.close(fd)
     assert got == [DATA]

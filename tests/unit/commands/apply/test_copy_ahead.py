@@ -61,8 +61,8 @@ def test_one_reading_is_enough_where_nothing_is_clipped(tmp_path: Path, monkeypa
     copied: list[int] = []
     real = copy_ahead.EarlyOutput.observe
 
-    def observe(begun: Any, slab: Any, raw: Any, piece: Any) -> None:
-        real(begun, slab, raw, piece)
+    def observe(begun: Any, piece: Any, raw: Any, stats: Any) -> None:
+        real(begun, piece, raw, stats)
         copied.append(sum(stop - start for start, stop in begun.written))
 
     monkeypatch.setattr(copy_ahead.EarlyOutput, "observe", observe)

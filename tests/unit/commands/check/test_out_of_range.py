@@ -11,7 +11,7 @@ from gradclip_cli.checks.limits import DTYPES
 from gradclip_cli.commands.check.out_of_range import RangeCounts
 from gradclip_cli.numerics.dtypes import FLOATS, from_numpy, swapped
 from gradclip_cli.numerics.workspace import Workspace
-from gradclip_cli.tensors import Slab, TensorSpec
+from gradclip_cli.tensors import Piece, TensorSpec
 
 NAMES = [dtype.name for dtype in FLOATS]
 
@@ -45,7 +45,7 @@ def test_counts_are_those_of_a_cast(name: str, target: str) -> None:
     values = edges(name, target)
     counts = RangeCounts([target], Workspace())
     spec = TensorSpec("w", from_numpy(values.dtype), values.shape)
-    counts.count([spec], 0, Slab(0, 1, 0, values.size), raw_of(values))
+    counts.count([spec], 0, Piece(0, 1, 0, values.size), raw_of(values))
     [(low, high)] = counts.of([0])
     assert (low - np.count_nonzero(values == 0), high) == lost(values, target)
 
@@ -56,17 +56,17 @@ def test_bytes_in_the_other_order(target: str) -> None:
     values = np.array([1e-6, 1.0, 1e6, np.inf, np.nan, -1e-41], np.float32)
     counts = RangeCounts([target], Workspace())
     spec = TensorSpec("w", swapped(from_numpy(values.dtype)), values.shape)
-    counts.count([spec], 0, Slab(0, 1, 0, 6), raw_of(values.astype(">f4")))
+    counts.count([spec], 0, Piece(0, 1, 0, 6), raw_of(values.astype(">f4")))
     assert counts.of([0]) == [(1, 2)] if target == "stored" else [(2, 3)]
 
 
 def test_small_tensors_side_by_side() -> None:
-    """A slab of several tensors is counted for each of them; pieces of one tensor add up, in one file and in several."""
+    """A piece of several tensors is counted for each of them; pieces of one tensor add up, in one file and in several."""
     sizes = (2, 0, 3)
     specs = [TensorSpec(f"t{k}", from_numpy(np.dtype(np.float32)), (size,), 0) for k, size in enumerate(sizes)]
     raw = raw_of(np.array([1e-9, 1.0, 1e-9, 1e-9, 1e9], np.float32))
     counts = RangeCounts(["float16"], Workspace())
     for _ in range(2):
-        counts.count(specs, 7, Slab(0, 3, 0, 5), raw)
+        counts.count(specs, 7, Piece(0, 3, 0, 5), raw)
     assert [counts.of([k]) for k in (7, 8, 9)] == [[(2, 0)], [(0, 0)], [(4, 2)]]
     assert counts.of([7, 9]) == [(6, 2)]
