@@ -24,8 +24,8 @@ def serve(parent: int, service: str) -> None:
     start: Callable[[], Service] = getattr(import_module(module), name)
     channel, answer = socket.socket(fileno=0), start()
     while (message := receive(channel)) is not None:
-        request, arguments, seconds, nbytes = message.value
-        limit(Limits(seconds, nbytes))
+        request, arguments, *limits = message.value
+        limit(Limits(*limits))
         reply = _answered(answer, request, arguments, message)
         rest()
         send(channel, reply)

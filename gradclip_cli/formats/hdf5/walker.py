@@ -22,11 +22,6 @@ from gradclip_cli.formats.sharing import calls
 from gradclip_cli.numerics.dtypes import DType, Raw
 from gradclip_cli.storage.random_access import RandomAccess
 
-_SECONDS, _MOST_SECONDS = 5, 600
-_BYTES_A_SECOND = 1 << 20
-_ROOM, _MOST_ROOM = 256 << 20, 8 << 30
-"""How much processor time and memory a request may take: so much for the smallest file, and more with its size."""
-
 
 class Dataset(NamedTuple):
     """A dataset of numbers and how it is stored; one of other things has no dtype, one that must be refused a problem."""
@@ -148,10 +143,7 @@ class Link:
         self, request: str, *arguments: Any, tensor: str | None = None, nbytes: int = 0, payload: bytes = b""
     ) -> Message:
         """Return the child's answer; a child that ends is an error of the input."""
-        size = self._size + nbytes
-        limits = Limits(
-            min(_SECONDS + size // _BYTES_A_SECOND, _MOST_SECONDS), _ROOM + min(8 * self._size, _MOST_ROOM) + nbytes
-        )
+        limits = Limits.for_request(self._size, nbytes)
         try:
             with self._lock:  # two threads may ask first
                 child = shared.get()

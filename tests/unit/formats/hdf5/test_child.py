@@ -17,13 +17,12 @@ import pytest
 import gradclip_cli
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats.hdf5 import child as children
-from gradclip_cli.formats.hdf5 import limits
 from gradclip_cli.formats.hdf5.child import Child, EndedError
 from gradclip_cli.formats.hdf5.limits import Limits
 from gradclip_cli.formats.hdf5.messages import Message
 
 SERVICE = "unit.formats.hdf5.misbehaving:start"
-FEW = Limits(1, 64 << 20)
+FEW = Limits(1, 6, 64 << 20)
 NOTHING = Message(None)
 linux = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
 
@@ -92,12 +91,25 @@ def test_work_without_an_end(child: Child) -> None:
     assert time.monotonic() - start < 60
 
 
-def test_waiting_without_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_without_an_end(child: Child) -> None:
     """A child that waits for nothing is ended by the clock."""
-    monkeypatch.setattr(limits, "_CLOCK", 1)
-    started = Child(SERVICE, forked=True)
     with pytest.raises(EndedError, match="does not come to an end"):
-        asked(started, "hang")
+        child.ask("hang", [], FEW._replace(clock=1), NOTHING)
+
+
+@pytest.mark.parametrize("nbytes", [0, 4 << 20, 640 << 20])
+def test_a_small_file_ends_soon(nbytes: int) -> None:
+    """A request about a file below a megabyte has at most 8 s on the clock, whatever it unpacks to; larger files have more."""
+    small = Limits.for_request((1 << 20) - 1, nbytes)
+    assert small.seconds <= small.clock <= 8
+    larger = Limits.for_request(100 << 20, nbytes)
+    assert (larger.seconds, larger.clock) == (small.seconds + 100, small.clock + 600)
+    assert Limits.for_request(1 << 40, nbytes).seconds == 600
+
+
+def test_huge_chunks_have_more_time() -> None:
+    """What only `--allow-huge` reads has time to be unpacked, however small its file is."""
+    assert Limits.for_request(1000, 10 << 30).seconds > 100
 
 
 @linux
@@ -192,10 +204,9 @@ def test_no_child_outlives_its_parent(tmp_path: Path) -> None:
 import sys
 sys.path[:] = {sys.path!r}
 from gradclip_cli.formats.hdf5.child import Child
-from gradclip_cli.formats.hdf5.limits import Limits
 from gradclip_cli.formats.hdf5.messages import Message, send
 child = Child({SERVICE!r})
-send(child._channel, Message(["work", [], 60, 1 << 30]))
+send(child._channel, Message(["work", [], 60, 360, 1 << 30]))
 print(child.pid, flush=True)
 sys.stdin.read()
 """
