@@ -11,7 +11,7 @@ from gradclip_cli.formats.copy_ranges import Copy, unchanged_ranges
 from gradclip_cli.formats.hdf5.chunks import Band, Packing, aligned, bands_of, packed
 from gradclip_cli.formats.hdf5.reader import SCALE_OFFSET, Hdf5Reader
 from gradclip_cli.formats.hdf5.walker import Dataset, Editor
-from gradclip_cli.formats.ordered_output import Turns
+from gradclip_cli.formats.ordered_output import OrderedOutput
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.storage.random_access import extend, write_at
 from gradclip_cli.tensors import TensorSpec
@@ -37,7 +37,9 @@ class Hdf5Writer:
         self._fd, self._path, self._source = fd, path, source
         self._editor: Editor | None = None
         self._packers: dict[str, BandPacker] = {}
-        self._turns = Turns([tensors[k].name for k in sorted(pending) if tensors[k].offset is None and tensors[k].size])
+        self._output = OrderedOutput(
+            [tensors[k].name for k in sorted(pending) if tensors[k].offset is None and tensors[k].size]
+        )
 
     def write(self, spec: TensorSpec, start: int, data: Raw) -> None:
         """Write stored elements from `start` on."""
@@ -49,7 +51,7 @@ class Hdf5Writer:
             self._packers[spec.name].write(data)
             if start + data.size // spec.dtype.itemsize == spec.size:
                 packer = self._packers.pop(spec.name)
-                self._turns.take(spec.name, lambda: packer.place(self._opened()))
+                self._output.submit(spec.name, lambda: packer.place(self._opened()))
 
     def finish(self) -> None:
         """Complete the file in the child, where that has it open."""
@@ -58,7 +60,7 @@ class Hdf5Writer:
 
     def close(self) -> None:
         """Let go of everything, also where an error came before the end."""
-        self._turns.close()
+        self._output.close()
         if self._editor is not None:
             self._editor.close()
 
@@ -67,7 +69,7 @@ class Hdf5Writer:
         dataset = Dataset(spec.name, spec.dtype, spec.shape) if source is None else source.datasets[spec.name]
         if source is not None and dataset.chunk is not None:
             packing, _ = source.walker.packing(spec.name)
-        return BandPacker(dataset, packing, self._turns.spool(self._path))
+        return BandPacker(dataset, packing, self._output.spool(self._path))
 
     def _opened(self) -> Editor:
         """Open the file, in the turn of its first dataset: whatever HDF5 does to it, it does in the same order each time."""

@@ -9,7 +9,7 @@ from gradclip_cli.formats.npz import archive, deflate, npy
 from gradclip_cli.formats.npz.archive import STORED, Member
 from gradclip_cli.formats.npz.deflate import Deflater, checksum
 from gradclip_cli.formats.npz.reader import NpzReader
-from gradclip_cli.formats.ordered_output import Turns
+from gradclip_cli.formats.ordered_output import OrderedOutput
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.storage.random_access import write_at
 from gradclip_cli.storage.streams import place
@@ -48,7 +48,9 @@ class NpzWriter:
         for entry in entries:
             self._place(entry)
         self.pending = [entry.index for entry in entries if entry.copied is None]
-        self._turns = Turns([entry.name for entry in entries if entry.copied is None and entry.method != STORED])
+        self._output = OrderedOutput(
+            [entry.name for entry in entries if entry.copied is None and entry.method != STORED]
+        )
         self._of = {self.tensors[entry.index].name: entry for entry in entries if entry.copied is None}
 
     def write(self, spec: TensorSpec, start: int, data: Raw) -> None:
@@ -63,7 +65,7 @@ class NpzWriter:
             if start + data.size // spec.dtype.itemsize == spec.size:
                 packer = self._packing.pop(entry.index)
                 packer.finish()
-                self._turns.take(entry.name, lambda: self._append(entry, packer))
+                self._output.submit(entry.name, lambda: self._append(entry, packer))
         except OSError as error:
             raise OutputError(reason(error) + place(self._path), path=self._path) from error
 
@@ -78,7 +80,7 @@ class NpzWriter:
 
     def close(self) -> None:
         """Let go of what was packed and has no place yet."""
-        self._turns.close()
+        self._output.close()
 
     def _place(self, entry: Entry) -> None:
         """Give an entry its place, where its size is known."""
@@ -108,7 +110,7 @@ class NpzWriter:
 
     def _pack(self, entry: Entry, start: int, data: Raw) -> None:
         if start == 0:
-            self._packing[entry.index] = Deflater(self._turns.spool(self._path))
+            self._packing[entry.index] = Deflater(self._output.spool(self._path))
             self._packing[entry.index].write(entry.header)
         self._packing[entry.index].write(data.data)
 
