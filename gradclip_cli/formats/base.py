@@ -81,7 +81,7 @@ class Reader(Protocol):
         With `rest`, what is packed or has a checksum and was not read is gone through as well: it may be copied as it is.
         """
 
-    def extras(self) -> list[str]:
+    def not_convertible(self) -> list[str]:
         """Name what the file holds beside tensors, and other formats cannot hold."""
 
     def close(self) -> None:

@@ -81,7 +81,7 @@ class Hdf5Reader:
             self._check_chunks()
         self.file.check_unchanged()
 
-    def extras(self) -> list[str]:
+    def not_convertible(self) -> list[str]:
         """Name the links, the attributes' owners, groups without datasets, a user block, and what is not numbers."""
         full = {name[:at] for name, *_ in self._found.datasets for at, c in enumerate(name) if c == "/"}
         kinds = (

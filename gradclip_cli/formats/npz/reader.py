@@ -71,7 +71,7 @@ class NpzReader:
                 check(self.file, member)
         self.file.check_unchanged()
 
-    def extras(self) -> list[str]:
+    def not_convertible(self) -> list[str]:
         """Name the members that are no arrays of numbers, and the archive's comment."""
         found = [f"members that are not numbers ({listed(self.others)})"] if self.others else []
         return [*found, "the archive's comment"] if archive.comment(self.file) else found

@@ -36,7 +36,7 @@ class SafetensorsReader:
         """Raise if the file has changed since it was opened."""
         self.file.check_unchanged()
 
-    def extras(self) -> list[str]:
+    def not_convertible(self) -> list[str]:
         """Name the keys of `__metadata__`."""
         return [f"__metadata__ ({listed(list(self.metadata))})"] if self.metadata else []
 
