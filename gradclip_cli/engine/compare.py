@@ -43,8 +43,8 @@ class ComparedDump(NamedTuple):
     @property
     def notes(self) -> list[str]:
         """What a person should know of the files."""
-        others = [name for file in self.files for name in file.reader.others]
-        return [f"{self.source.location}: not numbers, not compared: {listed(others)}"] if others else []
+        names = [name for file in self.files for name in file.reader.non_numeric]
+        return [f"{self.source.location}: not numbers, not compared: {listed(names)}"] if names else []
 
     def verify(self) -> None:
         """Raise if what was read does not agree with a file's own checksums, or if one has changed."""

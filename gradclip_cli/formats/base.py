@@ -66,7 +66,7 @@ class Reader(Protocol):
         """What is in it, in the order of the file."""
 
     @property
-    def others(self) -> Sequence[str]:
+    def non_numeric(self) -> Sequence[str]:
         """What is in it and is not numbers."""
 
     def read(self, spec: TensorSpec, start: int, out: Raw) -> None:

@@ -93,7 +93,7 @@ class Walk:
             with reading(tensor=name):
                 self.found.datasets.append(described(thing, name, self._void_dtype))
         else:
-            self.found.others.append(name)
+            self.found.non_numeric.append(name)
         return isinstance(thing, h5g.GroupID)
 
 

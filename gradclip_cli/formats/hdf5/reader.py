@@ -88,7 +88,7 @@ class Hdf5Reader:
             ("links", [name for name, _ in self._found.aliases]),
             ("attributes of", self._found.attributed),
             ("groups without datasets", [name for name in self._found.groups if name not in full]),
-            ("not numbers", list(self.others)),
+            ("not numbers", list(self.non_numeric)),
         )
         found = [f"{kind} {listed(names)}" for kind, names in kinds if names]
         block = user_block(self.file)
@@ -102,10 +102,10 @@ class Hdf5Reader:
         """Walk over the file and check what is in it."""
         file = self.file
         self._found = found = self.walker.contents(options.void_dtype)
-        self.others = found.others
+        self.non_numeric = found.non_numeric
         for dataset in found.datasets:
             self._add(dataset, found.labels, options)
-        if found.others and not self.tensors:
+        if found.non_numeric and not self.tensors:
             raise InputError("holds no dataset of numbers", path=file.path)
         check_declared(file, sum(spec.nbytes for spec in self.tensors), options)
         self._check_overlap()
@@ -116,7 +116,7 @@ class Hdf5Reader:
         if problem is not None:
             self._refuse(problem, name)
         if dtype is None:
-            self.others.append(name)
+            self.non_numeric.append(name)
             return
         spec = TensorSpec(name, dtype, shape, offset, label=_label(name, labels))
         if offset is not None and (offset + spec.nbytes > self.file.size or storage != spec.nbytes):

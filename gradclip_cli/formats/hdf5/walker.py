@@ -47,7 +47,7 @@ class Contents(NamedTuple):
     datasets: list[Dataset]
     aliases: list[tuple[str, str]]
     labels: dict[str, str]  # of groups
-    others: list[str]
+    non_numeric: list[str]
     groups: list[str]
     attributed: list[str]
 

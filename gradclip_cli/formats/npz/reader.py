@@ -36,7 +36,9 @@ class NpzReader:
         if self.members and not self.of:
             raise InputError("holds no array of numbers", path=file.path)
         self.tensors = [_spec(key, member, header) for key, (member, header) in self.of.items()]
-        self.others = [member.name for member, header in self.entries if header is None or header.dtype.kind == "other"]
+        self.non_numeric = [
+            member.name for member, header in self.entries if header is None or header.dtype.kind == "other"
+        ]
         self._sums: dict[str, dict[int, tuple[int, int]]] = {}
         self._streams: dict[str, Inflater] = {}
         self._whole: set[str] = set()  # members that have been read whole, and were right
@@ -73,7 +75,7 @@ class NpzReader:
 
     def not_convertible(self) -> list[str]:
         """Name the members that are no arrays of numbers, and the archive's comment."""
-        found = [f"members that are not numbers ({listed(self.others)})"] if self.others else []
+        found = [f"members that are not numbers ({listed(self.non_numeric)})"] if self.non_numeric else []
         return [*found, "the archive's comment"] if archive.comment(self.file) else found
 
     def close(self) -> None:

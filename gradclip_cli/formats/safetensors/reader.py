@@ -19,7 +19,7 @@ def matches(head: bytes, file: RandomAccess) -> bool:
 class SafetensorsReader:
     """An opened safetensors file; tensors in the order of their data."""
 
-    others: Sequence[str] = ()
+    non_numeric: Sequence[str] = ()
 
     def __init__(self, file: RandomAccess, options: Options) -> None:
         self.file = file

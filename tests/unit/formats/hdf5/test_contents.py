@@ -22,7 +22,7 @@ def test_hard_links_are_one_tensor(sample: Path) -> None:
     """A dataset that has two names is one tensor, links are none, and what is no number is named apart."""
     assert sorted(read_all(sample)) == sorted([*(f"{storage}/kernel" for storage in PACKED), "scalar", "steps"])
     with opened(str(sample), Options()) as (_, reader):
-        assert sorted(reader.others) == ["vector", "words"]
+        assert sorted(reader.non_numeric) == ["vector", "words"]
 
 
 def test_what_other_formats_lose_is_named(sample: Path) -> None:
