@@ -157,7 +157,7 @@ def compare(
     return found
 
 
-def lengths(dump: ComparedDump, compared: Mapping[str, Comparison], run: Run) -> dict[str, L2Norm]:
+def l2_norms(dump: ComparedDump, compared: Mapping[str, Comparison], run: Run) -> dict[str, L2Norm]:
     """Measure the floats of a dump that were not compared, by name."""
     found = {}
     for _, reader, specs, portable in dump.files:

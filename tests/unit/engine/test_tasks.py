@@ -149,7 +149,7 @@ def compared(a: Path, b: Path, workers: Executor) -> dict[str, object]:
     run = Run(Selection(), workers, lambda count, path: None)
     with compare.opened(single(str(a)), run) as left, compare.opened(single(str(b)), run) as right:
         found = compare.compare(left.tensors, right.tensors, Tolerance(1e-3, 0.0), workers, run.progress)
-        return {**found, **compare.lengths(left, found, run)}
+        return {**found, **compare.l2_norms(left, found, run)}
 
 
 def test_measuring(path: Path, elsewhere: Executor) -> None:
