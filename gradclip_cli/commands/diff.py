@@ -9,7 +9,7 @@ from gradclip_cli.inputs.naming import natural
 from gradclip_cli.inputs.selection import check_included
 from gradclip_cli.numerics import products
 from gradclip_cli.numerics.comparison import Comparison
-from gradclip_cli.numerics.differences import Tolerance, worst
+from gradclip_cli.numerics.differences import Tolerance, merge_differences
 from gradclip_cli.numerics.norms import total
 from gradclip_cli.numerics.products import L2Norm
 from gradclip_cli.reports.diff import DiffParam, DiffReport
@@ -74,7 +74,7 @@ def _overall(compared: Mapping[str, Comparison]) -> DiffParam:
     """Compare all gradients that are in both, as one vector."""
     floats = [one for one in compared.values() if one.product is not None]
     whole = Comparison(
-        worst(one.difference for one in floats),
+        merge_differences(one.difference for one in floats),
         products.total([one.a for one in floats if one.a is not None]),
         products.total([one.b for one in floats if one.b is not None]),
         total((one.product for one in floats if one.product is not None), 1.0),

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradclip_cli.numerics.differences import Difference, Numbers, Tolerance, difference, numbers, worst
+from gradclip_cli.numerics.differences import Difference, Numbers, Tolerance, difference, merge_differences, numbers
 from gradclip_cli.numerics.dtypes import DType, Raw
 from gradclip_cli.numerics.norms import BLOCK, ScaledSum
 from gradclip_cli.numerics.products import (
@@ -61,7 +61,7 @@ def merge(chunks: Sequence[Chunk], dtypes: tuple[DType, DType]) -> Comparison:
     """Merge the pieces of two tensors of these dtypes, given in any order."""
     floats = [dtype.is_float for dtype in dtypes]
     return Comparison(
-        worst(chunk.difference for chunk in chunks),
+        merge_differences(chunk.difference for chunk in chunks),
         l2_norm([chunk.a for chunk in chunks if chunk.a is not None]) if floats[0] else None,
         l2_norm([chunk.b for chunk in chunks if chunk.b is not None]) if floats[1] else None,
         product([chunk.products for chunk in chunks if chunk.products is not None]) if all(floats) else None,
@@ -97,7 +97,7 @@ def _concatenate_chunks(chunks: Sequence[Chunk]) -> Chunk:
         _concatenate_squares([chunk.b for chunk in chunks]),
     )
     dots = [chunk.products for chunk in chunks if chunk.products is not None]
-    found = worst(chunk.difference for chunk in chunks)
+    found = merge_differences(chunk.difference for chunk in chunks)
     return Chunk(found, squares_a, squares_b, concatenate(dots) if dots else None)
 
 

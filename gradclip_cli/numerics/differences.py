@@ -69,7 +69,7 @@ def difference(a: Numbers, b: Numbers, tolerance: Tolerance, work: Workspace) ->
         return _compare_mixed(a.values, b.values, apart, tolerance)
 
 
-def worst(parts: Iterable[Difference]) -> Difference:
+def merge_differences(parts: Iterable[Difference]) -> Difference:
     """Merge the differences of several pieces, given in any order."""
     found = list(parts)
     ratios = [part.max_rel for part in found if part.max_rel is not None]
@@ -116,7 +116,7 @@ def _compare_mixed(a: Wide, b: Wide, apart: Wide, tolerance: Tolerance) -> Diffe
         parts.append(found._replace(max_abs=math.inf))
     if odd.any():
         parts.append(_compare_nonfinite(a[odd], b[odd]))
-    return worst(parts)
+    return merge_differences(parts)
 
 
 def _compare_nonfinite(a: Wide, b: Wide) -> Difference:
