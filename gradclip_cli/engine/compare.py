@@ -17,7 +17,7 @@ from gradclip_cli.errors import InputError
 from gradclip_cli.formats.portable import PortableReader
 from gradclip_cli.inputs.opened import OpenFile
 from gradclip_cli.inputs.source import DumpSource
-from gradclip_cli.numerics.comparison import Chunk, Comparison, compare_piece, merge
+from gradclip_cli.numerics.comparison import Comparison, PieceComparison, compare_piece, merge
 from gradclip_cli.numerics.differences import Tolerance
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.numerics.products import L2Norm
@@ -78,14 +78,14 @@ class CompareTask(NamedTuple):
     work: Workspace
     progress: Progress = silent
 
-    def compare(self, slab: Slab) -> list[tuple[int, Chunk]]:
+    def compare(self, slab: Slab) -> list[tuple[int, PieceComparison]]:
         """Return what is found in each piece, with the number of its pair."""
         slabs = [slab]
         if slab.count > 1:
             slabs = [Slab(k, 1, 0, self.pairs[k].a.spec.size) for k in range(slab.index, slab.index + slab.count)]
         return [(one.index, chunk) for one in slabs for chunk in self._chunks(self.pairs[one.index], one)]
 
-    def _chunks(self, pair: Pair, slab: Slab) -> Iterator[Chunk]:
+    def _chunks(self, pair: Pair, slab: Slab) -> Iterator[PieceComparison]:
         """Read a slab of both tensors and compare it; one that is turned is read in the order of the other."""
         dtypes = pair.a.spec.dtype, pair.b.spec.dtype
         with ExitStack() as stack:

@@ -49,7 +49,7 @@ class L2Norm(NamedTuple):
         return math.nan if self.nan else math.inf if self.infinite else norms.norm(self.square, 2.0)
 
 
-def squares(rows: Rows, dtype: DType, work: Workspace) -> tuple[BlockSquares, Rows]:
+def block_squares(rows: Rows, dtype: DType, work: Workspace) -> tuple[BlockSquares, Rows]:
     """Sum the squares of each row; return them, and the rows with zeros in place of NaN and infinities."""
     if dtype.itemsize < 8:  # the sum of the squares is in the range of float64, whatever the elements
         sums = BlockSums(np.zeros(len(rows), np.int64), sum_products(rows, rows, work))
@@ -61,11 +61,11 @@ def squares(rows: Rows, dtype: DType, work: Workspace) -> tuple[BlockSquares, Ro
     if finite:
         return BlockSquares(sums), rows
     clean = np.where(np.isfinite(rows), rows, 0.0)
-    found, _ = squares(clean, dtype, work)
+    found, _ = block_squares(clean, dtype, work)
     return BlockSquares(found.sums, bool(np.isnan(rows).any()), bool(np.isinf(rows).any())), clean
 
 
-def products(a: Rows, b: Rows, squares_a: BlockSquares, squares_b: BlockSquares, work: Workspace) -> BlockSums:
+def block_products(a: Rows, b: Rows, squares_a: BlockSquares, squares_b: BlockSquares, work: Workspace) -> BlockSums:
     """Return Σa·b of each row, scaled by the powers of two of both squares."""
     exponents = squares_a.sums.exponents, squares_b.sums.exponents
     a, b = (
@@ -84,7 +84,7 @@ def l2_norm(parts: Sequence[BlockSquares]) -> L2Norm:
     return L2Norm(_total([part.sums for part in parts], 2.0), any(p.nan for p in parts), any(p.infinite for p in parts))
 
 
-def product(parts: Sequence[BlockSums]) -> ScaledSum:
+def dot_product(parts: Sequence[BlockSums]) -> ScaledSum:
     """Add the products of the pieces of a tensor, given in any order; value · 2^exponent, as for a 1-norm."""
     return _total(parts, 1.0)
 
