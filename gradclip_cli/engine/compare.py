@@ -169,5 +169,5 @@ def l2_norms(dump: ComparedDump, compared: Mapping[str, Comparison], run: Run) -
         measured = measure(reader.tensors, wanted, FileRead(portable, run.progress).read, (2.0,), run.workers)
         for k, stats in measured.items():
             infinite = bool(stats.posinf or stats.neginf)
-            found[specs[k].name] = L2Norm(stats.powers[0], bool(stats.nan), infinite)
+            found[specs[k].name] = L2Norm(stats.sums[0], bool(stats.nan), infinite)
     return found

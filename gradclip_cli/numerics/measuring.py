@@ -15,7 +15,7 @@ from gradclip_cli.numerics.statistics import PieceStats, merge
 from gradclip_cli.numerics.statistics_table import StatsArrays
 from gradclip_cli.numerics.workspace import Workspace
 
-Powers = tuple[list[NDArray[np.int64]], list[NDArray[np.float64]]]
+SumArrays = tuple[list[NDArray[np.int64]], list[NDArray[np.float64]]]
 """Exponents and values of sums: for each kind of sum one array each, of shape (rows,)."""
 
 _PLAIN = frozenset({1.0, 2.0})
@@ -56,31 +56,31 @@ def _measure_rows(raw: Raw, dtype: DType, count: int, size: int, types: SumKinds
         parts = (raw[k * each : (k + 1) * each] for k in range(count))
         return StatsArrays.of([merge([measure_piece(part, dtype, types, work)], types) for part in parts], len(types))
     rows = widen(values, work).reshape(count, size)
-    exponents, sums = _powers(rows, types, dtype, work)
+    exponents, sums = _row_sums(rows, types, dtype, work)
     zeros, nonfinite = np.count_nonzero(rows == 0, axis=1), np.zeros((3, count), np.int64)
     ints = np.array([np.full(count, size), zeros, *nonfinite, *exponents], np.int64)
     return StatsArrays(ints.T, np.array([_peaks(rows), *sums]).T)
 
 
-def _by_block(values: Floats, types: SumKinds, dtype: DType, work: Workspace) -> Powers:
+def _by_block(values: Floats, types: SumKinds, dtype: DType, work: Workspace) -> SumArrays:
     """Sum each block of a piece; the last one may be shorter."""
     full = values.size - values.size % BLOCK
     if full == values.size > 0:
-        return _powers(values.reshape(-1, BLOCK), types, dtype, work)
-    exponents, sums = _powers(values[full:].reshape(1, -1), types, dtype, work)
+        return _row_sums(values.reshape(-1, BLOCK), types, dtype, work)
+    exponents, sums = _row_sums(values[full:].reshape(1, -1), types, dtype, work)
     if not full:
         return exponents, sums
-    before = _powers(values[:full].reshape(-1, BLOCK), types, dtype, work)
+    before = _row_sums(values[:full].reshape(-1, BLOCK), types, dtype, work)
     return (
         [np.concatenate(both) for both in zip(before[0], exponents, strict=True)],
         [np.concatenate(both) for both in zip(before[1], sums, strict=True)],
     )
 
 
-def _powers(rows: Floats, types: SumKinds, dtype: DType, work: Workspace) -> Powers:
+def _row_sums(rows: Floats, types: SumKinds, dtype: DType, work: Workspace) -> SumArrays:
     """Take each kind of sum of each row; rows may be float32 where peaks are not needed."""
     peaks = None if _needs_no_peaks(types, dtype) else _peaks(rows)
-    found = [norms.block_powers(rows, p, peaks, work) for p in types]
+    found = [norms.block_sums(rows, p, peaks, work) for p in types]
     return [exponents for exponents, _ in found], [sums for _, sums in found]
 
 

@@ -45,7 +45,7 @@ _SAFE = 480
 """Squares of numbers between 2^-480 and 2^480, and sums of 8,192 of them, are in the range of float64."""
 
 
-def block_powers(
+def block_sums(
     rows: NDArray[Any], p: SumKind, peaks: NDArray[Any] | None, work: Workspace
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return exponents and values of Σ|x|^P for each row; `peaks` holds the largest |x| of each, all finite.
@@ -112,13 +112,13 @@ def total_blocks(
     return 0, math.fsum(value for part in values for value in part.tolist())
 
 
-def norm(power: ScaledSum, p: float) -> float:
+def norm(scaled: ScaledSum, p: float) -> float:
     """Return (Σ|x|^P)^(1/P); infinite where it is above the range of float64.
 
     >>> norm((0, 25.0), 2.0), norm((600, 25.0), 2.0) == 5 * 2.0 ** 600, norm((0, 7.0), 1.0)
     (5.0, True, 7.0)
     """
-    exponent, value = power
+    exponent, value = scaled
     root = math.sqrt(value) if p == 2.0 else value if p in (1.0, math.inf) else value ** (1.0 / p)
     try:
         return math.ldexp(root, exponent)

@@ -57,7 +57,7 @@ def block_squares(rows: Rows, dtype: DType, work: Workspace) -> tuple[BlockSquar
     else:
         peaks = np.maximum(rows.max(axis=1, initial=0), -rows.min(axis=1, initial=0))
         if finite := np.isfinite(peaks).all():
-            sums = BlockSums(*norms.block_powers(rows, 2.0, peaks, work))
+            sums = BlockSums(*norms.block_sums(rows, 2.0, peaks, work))
     if finite:
         return BlockSquares(sums), rows
     clean = np.where(np.isfinite(rows), rows, 0.0)

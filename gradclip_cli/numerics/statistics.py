@@ -14,7 +14,7 @@ from gradclip_cli.numerics.norms import ScaledSum, SumKinds
 class TensorStats(NamedTuple):
     """Statistics of a tensor, or of several taken together.
 
-    `zeros`, `nan`, `posinf`, `neginf` count elements; `max_abs` and `powers` (one for each kind of sum) are over the finite ones.
+    `zeros`, `nan`, `posinf`, `neginf` count elements; `max_abs` and `sums` (one for each kind of sum) are over the finite ones.
     """
 
     elements: int = 0
@@ -23,7 +23,7 @@ class TensorStats(NamedTuple):
     posinf: int = 0
     neginf: int = 0
     max_abs: float = 0.0
-    powers: tuple[ScaledSum, ...] = ()
+    sums: tuple[ScaledSum, ...] = ()
 
     @property
     def nonfinite(self) -> int:
@@ -49,8 +49,8 @@ def merge(pieces: Sequence[PieceStats], types: SumKinds) -> TensorStats:
     elements, zeros, nan, posinf, neginf = (
         sum(column) for column in zip(*(piece.counts for piece in pieces), strict=True)
     )
-    powers = tuple(
+    sums = tuple(
         norms.total_blocks([piece.exponents[k] for piece in pieces], [piece.sums[k] for piece in pieces], p)
         for k, p in enumerate(types)
     )
-    return TensorStats(elements, zeros, nan, posinf, neginf, max(piece.max_abs for piece in pieces), powers)
+    return TensorStats(elements, zeros, nan, posinf, neginf, max(piece.max_abs for piece in pieces), sums)

@@ -41,8 +41,8 @@ class StatsArrays(NamedTuple):
         """Return a row for each of some statistics."""
         block = cls.empty(len(rows), sums)
         for k, one in enumerate(rows):
-            block.ints[k] = (*one[:_EXPONENTS], *(exponent for exponent, _ in one.powers))
-            block.floats[k] = (one.max_abs, *(value for _, value in one.powers))
+            block.ints[k] = (*one[:_EXPONENTS], *(exponent for exponent, _ in one.sums))
+            block.floats[k] = (one.max_abs, *(value for _, value in one.sums))
         return block
 
     def take(self, rows: "Sequence[int] | Ints") -> "StatsArrays":
@@ -186,7 +186,7 @@ class StatsTable(Mapping[int, TensorStats]):
         return (
             self.merge_groups([self.indices], types)[0]
             if self.indices
-            else TensorStats(powers=tuple((0, 0.0) for _ in types))
+            else TensorStats(sums=tuple((0, 0.0) for _ in types))
         )
 
 
