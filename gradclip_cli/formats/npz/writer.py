@@ -1,4 +1,4 @@
-"""An npz archive that is being written: stored arrays at their offsets in any order, deflated ones behind them in turn."""
+"""Write an npz archive: stored arrays at their offsets in any order, then deflated ones in a fixed order."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ _LONGEST_NAME = 0xFFFF - len(".npy")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A member to be: `copied` as it is packed in the input, or `header` and the elements of tensor `index`."""
+    """A member of the output: either `copied` from the input as it is packed, or `header` and the elements of tensor `index`."""
 
     name: str
     method: int
@@ -31,7 +31,7 @@ class Entry:
 
 
 class NpzWriter:
-    """Lays out all members at once; CRCs and the sizes of deflated members are filled in when they are known."""
+    """An npz archive whose layout is fixed at the start; CRCs and deflated sizes are filled in when they are known."""
 
     def __init__(
         self, entries: Sequence[Entry], tensors: Sequence[TensorSpec], fd: int, path: str, comment: bytes = b""
@@ -54,7 +54,7 @@ class NpzWriter:
         self._of = {self.tensors[entry.index].name: entry for entry in entries if entry.copied is None}
 
     def write(self, spec: TensorSpec, start: int, data: Raw) -> None:
-        """Write stored elements from `start` on, and take note of their checksum."""
+        """Write stored elements from `start` on, and keep their checksum."""
         entry = self._of[spec.name]
         if entry.method == STORED:
             write_at(self._fd, spec.position(start), data.data, self._path)
@@ -79,11 +79,11 @@ class NpzWriter:
         write_at(self._fd, self._end, archive.directory(placed, self._end, self._comment), self._path)
 
     def close(self) -> None:
-        """Let go of what was packed and has no place yet."""
+        """Close the temporary files of deflated members."""
         self._output.close()
 
     def _place(self, entry: Entry) -> None:
-        """Give an entry its place, where its size is known."""
+        """Reserve the place of an entry whose size is known: a copied or stored one."""
         head = len(archive.local_header(entry.name, entry.method))
         if entry.copied is not None:
             member = entry.copied
@@ -126,7 +126,7 @@ class NpzWriter:
 
 
 def rewrite(reader: NpzReader, changed: Collection[int], fd: int, path: str) -> NpzWriter:
-    """Begin a copy: same members in the same order, each packed as it was; what is unchanged is not unpacked."""
+    """Begin a copy with the same members in the same order, packed as before; unchanged members are copied as they are."""
     index = {spec.name: k for k, spec in enumerate(reader.tensors)}
     entries = []
     for member, header in reader.entries:
@@ -139,7 +139,7 @@ def rewrite(reader: NpzReader, changed: Collection[int], fd: int, path: str) -> 
 
 
 def convert(tensors: Sequence[TensorSpec], fd: int, path: str) -> NpzWriter:
-    """Begin a new archive of stored arrays, as `numpy.savez` would write it."""
+    """Begin a new archive of stored arrays, as `numpy.savez` writes it."""
     names = {spec.name for spec in tensors}
     for spec in tensors:
         if reason := _unfit(spec, names):
@@ -157,7 +157,7 @@ def convert(tensors: Sequence[TensorSpec], fd: int, path: str) -> NpzWriter:
 
 
 def _unfit(spec: TensorSpec, names: set[str]) -> str | None:
-    """Say why numpy could not read `spec` back from an archive."""
+    """Return the reason why numpy could not read `spec` from an archive, or None."""
     if spec.dtype.itemsize == 1 and spec.dtype.is_float:
         return f"numpy has no {spec.dtype.name}"
     if f"{spec.name}.npy" in names:

@@ -134,7 +134,7 @@ def test_a_signal_while_the_library_hangs(number: signal.Signals, tmp_path: Path
     no_length(data, 0)
     path.write_bytes(data)
     os.truncate(path, 1 << 30)  # so large a file may take ten minutes
-    command = [*GRADCLIP, "apply", path, "-o", tmp_path / "out.h5", "-s", "clip-by-norm", "-t", "1"]
+    command = [*GRADCLIP, "apply", str(path), "-o", str(tmp_path / "out.h5"), "-s", "clip-by-norm", "-t", "1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as run:
         child = _busy_child(run)
         run.send_signal(number)
