@@ -21,11 +21,14 @@ from gradclip_cli.numerics.products import (
 from gradclip_cli.numerics.workspace import Workspace
 
 _CHUNK = 4 * BLOCK
-"""How many elements are compared at once: few enough for all intermediate arrays to stay in the cache of a core."""
+"""The number of elements compared at once: few enough for all intermediate arrays to stay in the cache of a core."""
 
 
 class PieceComparison(NamedTuple):
-    """The comparison of a few blocks of two tensors; `a` and `b` are None unless they are floats, `products` unless both are."""
+    """The comparison of consecutive blocks of two tensors.
+
+    `a` and `b` are None unless that tensor is of floats, `products` (Σa·b of each block) is None unless both are.
+    """
 
     difference: Difference
     a: BlockSquares | None = None
@@ -34,7 +37,10 @@ class PieceComparison(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """The comparison of two tensors; `a` and `b` are None unless they are floats, `product` (Σa·b) unless both are."""
+    """The comparison of two tensors.
+
+    `a` and `b` are None unless that tensor is of floats, `product` (Σa·b) is None unless both are.
+    """
 
     difference: Difference
     a: L2Norm | None = None
@@ -45,7 +51,7 @@ class Comparison(NamedTuple):
 def compare_piece(
     a: Raw, b: Raw, dtypes: tuple[DType, DType], tolerance: Tolerance, work: Workspace
 ) -> PieceComparison:
-    """Compare consecutive elements of two tensors, from a block boundary on; `a` and `b` are their bytes, of any two dtypes."""
+    """Compare consecutive elements of two tensors from a block boundary on; `a` and `b` are their stored bytes."""
     of_a, of_b = dtypes
     chunks = []
     for start, stop, width in _split(a.size // of_a.itemsize):
@@ -71,7 +77,7 @@ def merge(chunks: Sequence[PieceComparison], dtypes: tuple[DType, DType]) -> Com
 
 
 def _compare_identical(raw: Raw, dtype: DType, width: int, work: Workspace) -> PieceComparison:
-    """Compare elements that are identical bit for bit, by measuring them once."""
+    """Compare elements that are identical bit for bit: measure them once."""
     if not dtype.is_float:
         return PieceComparison(Difference(max_rel=0.0 if raw.any() else None))
     found, _ = block_squares(numbers(raw, dtype, work.numbers_a, work).values.reshape(-1, width), dtype, work)
@@ -93,7 +99,7 @@ def _compare_chunk(
 
 
 def _concatenate_chunks(chunks: Sequence[PieceComparison]) -> PieceComparison:
-    """Make one chunk of the consecutive chunks of a piece."""
+    """Make one comparison of those of consecutive chunks."""
     squares_a, squares_b = (
         _concatenate_squares([chunk.a for chunk in chunks]),
         _concatenate_squares([chunk.b for chunk in chunks]),
