@@ -1,4 +1,4 @@
-"""Tables as GitHub shows them in Markdown; names are shown as they are, and make no markup and no links."""
+"""Write tables in GitHub's Markdown; names are escaped, so that they make no markup and no links."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -15,7 +15,7 @@ _EDGES = re.compile(r"^ +| +$")
 
 
 def write(report: Report, stream: IO[str], view: View) -> None:
-    """Write the wanted tables of a report, each under its heading; a total is the last row."""
+    """Write the tables that a view shows, each under a heading; a total is the last row."""
     for number, grid in enumerate(wanted(report, view)):
         write_lines(stream, _lines(grid, "\n" if number else ""))
 
@@ -37,7 +37,7 @@ def _line(cells: Iterable[str]) -> str:
 
 
 def escaped(text: str) -> str:
-    r"""Escape what Markdown would take for markup or for a link; spaces at the edges would be dropped.
+    r"""Escape what Markdown takes for markup or for a link, and spaces at the edges, which it drops.
 
     >>> escaped("a_b|`c`")
     'a\\_b\\|\\`c\\`'

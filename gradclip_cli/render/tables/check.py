@@ -1,4 +1,4 @@
-"""The table of `check`: one finding a line, under a line that sums them up."""
+"""Make the table of `check`: one finding a line, under a summary."""
 
 from collections import Counter
 
@@ -25,7 +25,7 @@ def grids(report: CheckReport, kinds: frozenset[str]) -> list[Grid]:
 
 
 def summary(report: CheckReport) -> str:
-    """Write how many findings there are, and of which rules."""
+    """Return the number of findings, in all and by rule, as text."""
     dumps = count(report.dumps, "dump")
     if not report.findings:
         return f"no findings in {dumps}"

@@ -1,4 +1,4 @@
-"""The tables of `ls` and `strategies`."""
+"""Make the tables of `ls` and `strategies`."""
 
 from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.render.records import records
@@ -7,7 +7,7 @@ from gradclip_cli.reports.listing import LsReport, LsTensor, StrategiesReport, S
 from gradclip_cli.text import printable
 
 _NAMES = {"input": 0, "name": 0, "layer": 1, "param": 2}
-"""The columns of text with their ranks: what a name gives can be left out beside it."""
+"""The columns of text with their ranks: layer and param repeat the name, and can be left out."""
 
 
 def grids(report: LsReport | StrategiesReport, kinds: frozenset[str]) -> list[Grid]:

@@ -1,4 +1,4 @@
-"""The tables of `stats`: norms of steps, params and layers, and the thresholds that they suggest."""
+"""Make the tables of `stats`: norms of steps, params and layers, and the thresholds that they suggest."""
 
 import math
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from gradclip_cli.text import printable
 from gradclip_cli.thresholds.base import Summary
 
 NOTHING = "there is no gradient in these dumps, and nothing to clip"
-"""The only title where no tensor counts."""
+"""The only title if there are no gradients."""
 
 _SUMMARY = {
     "count": 3,
@@ -50,7 +50,7 @@ _CANDIDATES = (
 
 
 def grids(report: StatsReport, kinds: frozenset[str]) -> list[Grid]:
-    """Return the tables of the given kinds; suggested thresholds stand last."""
+    """Return the tables of the given kinds; suggested thresholds come last."""
     if not report.params:
         return [Grid(NOTHING, (), [])]
     over = f"over {len(report.dumps):,} dumps" if len(report.dumps) > 1 else "in one dump"
@@ -77,7 +77,7 @@ def grids(report: StatsReport, kinds: frozenset[str]) -> list[Grid]:
 
 
 def _above(report: StatsReport, scope: str) -> chain[Record]:
-    """Return the records of one scope, and that of the total."""
+    """Return the records of one scope, followed by that of the total."""
     return chain(records(report, scope), records(report, "total"))
 
 
@@ -144,7 +144,7 @@ def _suggestions(report: StatsReport) -> Grid:
 
 
 def _noted(row: Suggestion, advised: Advised | None) -> str:
-    """Write the note of a suggestion, and the threshold of the advice where that is another."""
+    """Return the note of a suggestion, and the advised threshold if that is another one."""
     note = row.note or ""
     if advised is None or not advised.doubtful or advised.threshold is None or advised.strategy != row.strategy:
         return note

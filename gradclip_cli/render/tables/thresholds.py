@@ -1,4 +1,4 @@
-"""The tables of thresholds in `stats`: strategies to try, each layer's own threshold, and rules with one for each step."""
+"""Make the tables of thresholds in `stats`: strategies to try, thresholds of single layers, and adaptive rules."""
 
 from collections.abc import Sequence
 from glob import escape
@@ -39,7 +39,7 @@ _ADAPTIVE_GROUPS = (
 
 
 def tried(rows: Sequence[Tried]) -> Grid:
-    """Return the table of the strategies to try; its column of notes is there only where there are notes."""
+    """Return the table of the strategies to try; it has a column of notes only if there are notes."""
     lines = [
         (
             row.strategy,
@@ -68,7 +68,7 @@ def _clipped_most(row: Tried) -> str:
 def own(report: StatsReport) -> Grid:
     """Return the table of each layer's own threshold, with the option that gives it to `apply`.
 
-    Its column of notes is there only where there are notes.
+    It has a column of notes only if there are notes.
     """
     rule, first = report.suggestions[0].rule, 0 if any(row.note for row in report.own) else 1
     lines = [
@@ -83,7 +83,7 @@ def own(report: StatsReport) -> Grid:
 
 
 def _option(row: OwnThreshold) -> str:
-    """Write the option for a shell; a dash where nobody can type the name of the layer."""
+    """Format the option for a shell; return a dash if the name of the layer cannot be typed."""
     if row.threshold is None or not row.layer.isprintable():
         return "-"
     text = f"{escape(row.layer)}=:{row.threshold:.4g}".replace("'", "'\\''")
@@ -91,7 +91,7 @@ def _option(row: OwnThreshold) -> str:
 
 
 def replays(report: StatsReport) -> list[tuple[str, Grid]]:
-    """Return the tables of a rule that has a threshold for each step, each with its kind."""
+    """Return the tables of an adaptive rule, which has a threshold for each step, each with its kind."""
     if report.replay:
         return [("step", _adaptive_steps(report, report.replay))]
     if report.replay_groups:
