@@ -21,25 +21,25 @@ def write(report: Report, stream: IO[str], view: View) -> None:
 
 
 def _lines(grid: Grid, before: str) -> Iterator[str]:
-    yield f"{before}## {escaped(grid.title)}\n\n"
+    yield f"{before}## {escape_markup(grid.title)}\n\n"
     if not grid.columns:
         return
-    yield _line(escaped(column.heading.replace("\n", " ")) for column in grid.columns)
+    yield _line(escape_markup(column.heading.replace("\n", " ")) for column in grid.columns)
     yield _line(":---" if column.text else "---:" for column in grid.columns)
     for row in grid.rows:
-        yield _line(map(escaped, row))
+        yield _line(map(escape_markup, row))
     if grid.total is not None:
-        yield _line(map(escaped, grid.total))
+        yield _line(map(escape_markup, grid.total))
 
 
 def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |\n"
 
 
-def escaped(text: str) -> str:
+def escape_markup(text: str) -> str:
     r"""Escape what Markdown takes for markup or for a link, and spaces at the edges, which it drops.
 
-    >>> escaped("a_b|`c`")
+    >>> escape_markup("a_b|`c`")
     'a\\_b\\|\\`c\\`'
     """
     return _EDGES.sub(lambda found: "&#32;" * len(found[0]), _MARKUP.sub(r"\\\g<0>", text))

@@ -24,7 +24,7 @@ def write(report: Report, stream: IO[str], view: View) -> None:
     """Write the tables of a report that a view shows, each under its title, then the charts and the advice of `stats`."""
     unicode = (getattr(stream, "encoding", None) or "ascii").lower().startswith("utf")
     for grid in wanted(report, view):
-        _write_grid(grid if unicode else plain.escaped(grid, plain.escape_for(stream)), stream, view, unicode)
+        _write_grid(grid if unicode else plain.escape_grid(grid, plain.escape_for(stream)), stream, view, unicode)
     if isinstance(report, StatsReport) and report.params and not view.chooses:
         lines = _below_tables(report, stream, view, unicode)
         stream.writelines(f"{line}\n" for text in lines for line in _wrapped(text, stream))

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from gradclip_cli.render.charts.data import LogScale, bars, bins, marks
-from gradclip_cli.render.tables.grid import figure, named
+from gradclip_cli.render.tables.grid import figure, layer_name
 from gradclip_cli.render.tables.plain import Escape, cells
 from gradclip_cli.reports.stats import StatsReport
 from gradclip_cli.text import count
@@ -30,7 +30,7 @@ def lines(
         return
     if "layer" in kinds:
         yield "norm of each layer, step by step (log scale; ! is not finite)"
-        names = [escape(named(row.layer, report.labels)) for row in report.layers]
+        names = [escape(layer_name(row.layer, report.labels)) for row in report.layers]
         room = width + max(0, max(map(cells, names), default=0) - _NAME) if whole else width
         yield from _sparklines(report, names if whole else _cut(names), room, unicode)
         yield ""
@@ -76,9 +76,7 @@ def _columns(counts: Sequence[int], signs: str) -> Iterator[str]:
 def _sparklines(report: StatsReport, names: Sequence[str], width: int, unicode: bool) -> Iterator[str]:
     column = max(map(cells, names), default=0)
     for name, values in zip(names, report.series, strict=True):
-        finite = [
-            value for value in values if math.isfinite(value)
-        ]  # zeros too, although a log scale has no place for them
+        finite = [value for value in values if math.isfinite(value)]  # zeros too, which a log scale cannot show
         ends = f"{figure(min(finite))} to {figure(max(finite))}" if finite else "none is finite"
         line = sparkline(values, max(10, width - column - len(ends) - 4), unicode)
         yield f"{name}{' ' * (column - cells(name))}  {line}  {ends}"

@@ -5,7 +5,7 @@ from itertools import chain
 
 from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.render.records import Record, records_of
-from gradclip_cli.render.tables.grid import Column, Grid, figure, named, place
+from gradclip_cli.render.tables.grid import Column, Grid, figure, layer_name, location
 from gradclip_cli.reports.apply import ApplyDump, ApplyLayer, ApplyParam, ApplyReport
 from gradclip_cli.text import printable
 
@@ -26,9 +26,9 @@ def grids(report: ApplyReport, kinds: frozenset[str]) -> list[Grid]:
 
 def _dump(report: ApplyReport, dump: ApplyDump) -> list[Grid]:
     step = f"step {dump.step}, " if dump.step is not None else ""
-    output = f"to {place(dump.output)}" if dump.output else "nothing written"
-    title = f"{place(dump.input)} ({step}{output})"
-    layers = LazyRows(lambda row: _layer(named(row.layer, dump.labels), row), dump.layers)
+    output = f"to {location(dump.output)}" if dump.output else "nothing written"
+    title = f"{location(dump.input)} ({step}{output})"
+    layers = LazyRows(lambda row: _layer(layer_name(row.layer, dump.labels), row), dump.layers)
     params = LazyRows(_param, dump.params)
     of_layers = chain(_layer_records(report, dump), records_of(report, dump, "total"))
     of_params = chain(records_of(report, dump, "param"), records_of(report, dump, "total"))

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from gradclip_cli.render.tables.grid import Column, Grid, figure, place
+from gradclip_cli.render.tables.grid import Column, Grid, figure, location
 from gradclip_cli.reports.check import CheckReport, Finding
 from gradclip_cli.text import count, printable
 
@@ -42,5 +42,5 @@ def _row(finding: Finding) -> tuple[str, ...]:
         f"{finding.value:,}" if isinstance(finding.value, int) else figure(finding.value),
         figure(finding.limit),
         finding.message,
-        place(finding.input),
+        location(finding.input),
     )

@@ -41,13 +41,13 @@ class Grid(NamedTuple):
     optional: bool = False
 
 
-def named(layer: str, labels: dict[str, str]) -> str:
+def layer_name(layer: str, labels: dict[str, str]) -> str:
     """Format the name of a layer, with its label if its framework gives it another name."""
     label = labels.get(layer)
     return printable(layer) if label is None or label == layer else printable(f"{layer} ({label})")
 
 
-def place(path: str | list[str]) -> str:
+def location(path: str | list[str]) -> str:
     """Format the location of a dump: its file, or the first of its shards."""
     return printable(path) if isinstance(path, str) else f"{printable(path[0])} and {len(path) - 1} more"
 

@@ -2,7 +2,7 @@
 
 from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.render.records import records
-from gradclip_cli.render.tables.grid import Column, Grid, named
+from gradclip_cli.render.tables.grid import Column, Grid, layer_name
 from gradclip_cli.reports.listing import LsReport, LsTensor, StrategiesReport, StrategyRow
 from gradclip_cli.text import printable
 
@@ -24,7 +24,7 @@ def _tensors(report: LsReport) -> Grid:
 
 
 def _tensor(row: LsTensor, labels: dict[str, str]) -> tuple[str, ...]:
-    names = printable(row.input), printable(row.name), named(row.layer, labels), printable(row.param)
+    names = printable(row.input), printable(row.name), layer_name(row.layer, labels), printable(row.param)
     return (*names, "x".join(map(str, row.shape)) or "scalar", row.dtype, f"{row.bytes:,}")
 
 

@@ -80,7 +80,7 @@ def escape_for(stream: IO[str]) -> Escape:
     return escape
 
 
-def escaped(grid: Grid, escape: Escape) -> Grid:
+def escape_grid(grid: Grid, escape: Escape) -> Grid:
     """Escape all texts of a table; do this before its columns are measured."""
 
     def line(row: tuple[str, ...]) -> tuple[str, ...]:

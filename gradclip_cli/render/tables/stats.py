@@ -7,7 +7,7 @@ from itertools import chain
 from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.render.records import Record, records
 from gradclip_cli.render.tables import thresholds
-from gradclip_cli.render.tables.grid import Column, Grid, figure, named, place, share
+from gradclip_cli.render.tables.grid import Column, Grid, figure, layer_name, location, share
 from gradclip_cli.reports.stats import Advised, Candidate, StatsReport, Suggestion
 from gradclip_cli.text import printable
 from gradclip_cli.thresholds.base import Summary
@@ -57,7 +57,7 @@ def grids(report: StatsReport, kinds: frozenset[str]) -> list[Grid]:
     norm, total = f"L{report.norm_type:g} norm", ("total", *_figures(report.total))
     figures = [Column(name, rank=rank) for name, rank in _SUMMARY.items()]
     params = LazyRows(lambda row: (printable(row.name), *_figures(row.summary)), report.params)
-    layers = LazyRows(lambda row: (named(row.layer, report.labels), *_figures(row.summary)), report.layers)
+    layers = LazyRows(lambda row: (layer_name(row.layer, report.labels), *_figures(row.summary)), report.layers)
     param, layer, whole = (
         [Column(heading, text=True, field=field), *figures]
         for heading, field in (("param", "name"), ("layer", "layer"), ("", "scope"))
@@ -69,9 +69,9 @@ def grids(report: StatsReport, kinds: frozenset[str]) -> list[Grid]:
         ("layer", thresholds.own(report)),
         ("total", Grid(f"{norm} {over}", whole, [total], records=records(report, "total"), scope="total")),
         ("total", _candidates(report.candidates)),
-        *thresholds.replays(report),
+        *thresholds.adaptive(report),
         ("total", _suggestions(report)),
-        ("total", thresholds.tried(report.tries or [])),
+        ("total", thresholds.what_if(report.tries or [])),
     ]
     return [grid for kind, grid in found if kind in kinds and (grid.rows or not grid.optional)]
 
@@ -103,7 +103,7 @@ def _steps(report: StatsReport, norm: str) -> Grid:
             figure(row.norm),
             figure(row.max_abs),
             f"{row.nonfinite:,}",
-            place(row.input),
+            location(row.input),
         )
         for row in report.dumps
     ]

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from glob import escape
 
-from gradclip_cli.render.tables.grid import Column, Grid, figure, named, place, share
+from gradclip_cli.render.tables.grid import Column, Grid, figure, layer_name, location, share
 from gradclip_cli.reports.stats import OwnThreshold, ReplayGroup, ReplayStep, StatsReport, Tried
 from gradclip_cli.text import printable
 
-_TRIED = (
+_WHAT_IF = (
     Column("strategy", text=True),
     Column("rule", rank=4),
     Column("threshold"),
@@ -38,7 +38,7 @@ _ADAPTIVE_GROUPS = (
 )
 
 
-def tried(rows: Sequence[Tried]) -> Grid:
+def what_if(rows: Sequence[Tried]) -> Grid:
     """Return the table of the strategies to try; it has a column of notes only if there are notes."""
     lines = [
         (
@@ -55,8 +55,8 @@ def tried(rows: Sequence[Tried]) -> Grid:
         )
         for row in rows
     ]
-    shown = len(_TRIED) if any(row.note for row in rows) else -1
-    return Grid("what if", _TRIED[:shown], [line[:shown] for line in lines], optional=True)
+    shown = len(_WHAT_IF) if any(row.note for row in rows) else -1
+    return Grid("what if", _WHAT_IF[:shown], [line[:shown] for line in lines], optional=True)
 
 
 def _clipped_most(row: Tried) -> str:
@@ -73,7 +73,7 @@ def own(report: StatsReport) -> Grid:
     rule, first = report.suggestions[0].rule, 0 if any(row.note for row in report.own) else 1
     lines = [
         (
-            *(named(row.layer, report.labels), figure(row.threshold), share(row.clip_rate)),
+            *(layer_name(row.layer, report.labels), figure(row.threshold), share(row.clip_rate)),
             *(row.note or "", _option(row))[first:],
         )
         for row in report.own
@@ -90,7 +90,7 @@ def _option(row: OwnThreshold) -> str:
     return f"--layer '{text}'"
 
 
-def replays(report: StatsReport) -> list[tuple[str, Grid]]:
+def adaptive(report: StatsReport) -> list[tuple[str, Grid]]:
     """Return the tables of an adaptive rule, which has a threshold for each step, each with its kind."""
     if report.replay:
         return [("step", _adaptive_steps(report, report.replay))]
@@ -107,7 +107,7 @@ def _adaptive_steps(report: StatsReport, rows: Sequence[ReplayStep]) -> Grid:
             figure(row.threshold),
             figure(row.factor),
             "-" if row.clipped is None else "yes" if row.clipped else "no",
-            place(row.input),
+            location(row.input),
         )
         for row in rows
     ]
@@ -118,7 +118,7 @@ def _adaptive_groups(report: StatsReport, rows: Sequence[ReplayGroup]) -> tuple[
     kind = "layer" if rows[0].name is None else "param"
     lines = [
         (
-            named(row.layer, report.labels) if row.name is None else printable(row.name),
+            layer_name(row.layer, report.labels) if row.name is None else printable(row.name),
             f"{row.samples:,}",
             figure(row.norm),
             figure(row.threshold),
