@@ -99,9 +99,7 @@ def can_fork() -> bool:
 
 def _fork(theirs: socket.socket, service: str) -> int:
     parent = os.getpid()
-    before = signal.pthread_sigmask(
-        signal.SIG_BLOCK, _HELD_BACK
-    )  # otherwise a handler of the parent could run in the child
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)  # a handler of the parent could run in the child
     try:
         pid = os.fork()
         if pid == 0:
