@@ -97,21 +97,6 @@ def test_waiting_without_an_end(child: Child) -> None:
         child.ask("hang", [], FEW._replace(clock=1), NOTHING)
 
 
-@pytest.mark.parametrize("nbytes", [0, 4 << 20, 640 << 20])
-def test_a_small_file_ends_soon(nbytes: int) -> None:
-    """A request about a file below a megabyte has at most 8 s on the clock, whatever it unpacks to; larger files have more."""
-    small = Limits.for_request((1 << 20) - 1, nbytes)
-    assert small.seconds <= small.clock <= 8
-    larger = Limits.for_request(100 << 20, nbytes)
-    assert (larger.seconds, larger.clock) == (small.seconds + 100, small.clock + 600)
-    assert Limits.for_request(1 << 40, nbytes).seconds == 600
-
-
-def test_huge_chunks_have_more_time() -> None:
-    """What only `--allow-huge` reads has time to be unpacked, however small its file is."""
-    assert Limits.for_request(1000, 10 << 30).seconds > 100
-
-
 @linux
 def test_memory_has_a_limit(child: Child) -> None:
     """A child gets no more memory than it may have; what it may have it gets."""
