@@ -17,6 +17,7 @@ _SECONDS, _CLOCK = 5, 8
 _MORE_CLOCK = 6
 """Seconds on the clock for each further second of processor time: a machine may be busy, or a disk slow."""
 _MOST_MORE = 595
+"""The most seconds of processor time that the size of a file adds."""
 _ORDINARY = 640 << 20
 """The most bytes that a request handles without `--allow-huge`: a chunk of 64 MB, counted ten times."""
 _ROOM, _MOST_ROOM = 256 << 20, 8 << 30
@@ -36,7 +37,7 @@ class Limits(NamedTuple):
     def for_request(cls, file_size: int, nbytes: int) -> "Limits":
         """Return the limits of a request that handles `nbytes` bytes of elements from a file of `file_size` bytes.
 
-        Time grows by a second of processor time for each megabyte of the file.
+        Processor time grows by a second for each megabyte of the file, and for every 32 MB that only `--allow-huge` reads.
         """
         more = min((file_size >> 20) + (max(0, nbytes - _ORDINARY) >> 25), _MOST_MORE)
         room = _ROOM + min(8 * file_size, _MOST_ROOM) + nbytes
@@ -46,7 +47,7 @@ class Limits(NamedTuple):
 def settle(parent: int) -> None:
     """Make this process end with its parent and write no core file; leave signals from terminals to the parent.
 
-    On Linux it ends with the thread that started it. `parent` is 0 where that thread may end before its process does.
+    On Linux it ends with the thread that started it. `parent` is 0 if that thread may end before its process.
     """
     for number in _FROM_TERMINALS:
         signal.signal(number, signal.SIG_IGN)
@@ -79,7 +80,7 @@ def _lower(kind: int, soft: int) -> None:
 
 
 def _mapped() -> int:
-    """Return the size of this process's address space in bytes; 0 where the system does not tell."""
+    """Return the size of this process's address space in bytes; 0 if the system does not tell."""
     fd = _statm()
     return 0 if fd is None else int(os.pread(fd, 64, 0).split()[0]) * _PAGE
 

@@ -135,9 +135,9 @@ def combine_crc(first: int, second: int, length: int) -> int:
 
 
 def crc_of_pieces(pieces: dict[int, tuple[int, int]]) -> tuple[int, int]:
-    """Return the CRC and the length of a run of bytes, from `(CRC, length)` of its pieces by where they start.
+    """Return the CRC and the length of a run of bytes from those of its pieces, `(CRC, length)` by offset.
 
-    The length is that of the pieces which follow each other without a gap.
+    The run ends at the first gap between pieces.
     """
     crc = end = 0
     for start in sorted(pieces):
