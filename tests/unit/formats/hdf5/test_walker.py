@@ -156,9 +156,9 @@ def _runs(pid: int) -> bool:
 
 
 def _busy_child(run: subprocess.Popen[bytes]) -> int:
-    """Wait until the child of a run has had two seconds of processor time, far more than it takes to start; return its id."""
+    """Wait until the child of a run has had a second of processor time, far more than it takes to start; return its id."""
     children = Path(f"/proc/{run.pid}/task/{run.pid}/children")
-    ticks = 2 * os.sysconf("SC_CLK_TCK")
+    ticks = os.sysconf("SC_CLK_TCK")
     while run.poll() is None:
         for child in map(int, children.read_text(encoding="ascii").split()):
             if int(Path(f"/proc/{child}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[11]) >= ticks:
