@@ -9,7 +9,7 @@ from gradclip_cli.inputs.naming import natural
 from gradclip_cli.inputs.selection import check_included
 from gradclip_cli.numerics import products
 from gradclip_cli.numerics.comparison import Comparison
-from gradclip_cli.numerics.differences import Tolerance, worst
+from gradclip_cli.numerics.differences import Tolerance, merge_differences
 from gradclip_cli.numerics.norms import total
 from gradclip_cli.numerics.products import L2Norm
 from gradclip_cli.reports.diff import DiffParam, DiffReport
@@ -22,18 +22,18 @@ def diff(plan: DiffPlan, run: Run) -> DiffReport:
     with opened(plan.a, run) as a, opened(plan.b, run) as b:
         check_included([*a.tensors, *b.tensors], plan.selection)
         compared = compare(a.tensors, b.tensors, Tolerance(plan.rtol, plan.atol), run.workers, run.progress)
-        others = uncompared_norms(a, compared, run), uncompared_norms(b, compared, run)
+        rest = uncompared_norms(a, compared, run), uncompared_norms(b, compared, run)
         a.verify()
         b.verify()
-        return report(a, b, compared, others)
+        return report(a, b, compared, rest)
 
 
 def report(
-    a: ComparedDump, b: ComparedDump, compared: Mapping[str, Comparison], others: tuple[Norms, Norms]
+    a: ComparedDump, b: ComparedDump, compared: Mapping[str, Comparison], rest: tuple[Norms, Norms]
 ) -> DiffReport:
-    """List every tensor of both dumps in natural order; `others` are the L2 norms of those that were not compared."""
+    """List every tensor of both dumps in natural order; `rest` holds the norms of those that were not compared."""
     names = sorted(a.tensors.keys() | b.tensors.keys(), key=natural)
-    params = [_param(name, (a, b), compared.get(name), others) for name in names]
+    params = [_param(name, (a, b), compared.get(name), rest) for name in names]
     equal = all(param.status == "same" for param in params)
     locations = a.source.location, b.source.location
     return DiffReport(equal, params, locations, _overall(compared), [*a.notes, *b.notes])
@@ -43,13 +43,13 @@ def _param(
     name: str,
     dumps: tuple[ComparedDump, ComparedDump],
     compared: Comparison | None,
-    others: tuple[Norms, Norms],
+    rest: tuple[Norms, Norms],
 ) -> DiffParam:
     a, b = (dump.tensors.get(name) for dump in dumps)
     if compared is not None:
         row = _figures(name, "same" if compared.difference.same else "differs", compared)
     else:
-        norm_a, norm_b = (found[name].norm if name in found else None for found in others)
+        norm_a, norm_b = (found[name].norm if name in found else None for found in rest)
         row = DiffParam(name, "only-b" if a is None else "only-a" if b is None else "reshaped", norm_a, norm_b)
     return row._replace(shape_a=_shape(a), shape_b=_shape(b), dtype_a=_dtype(a), dtype_b=_dtype(b))
 
@@ -74,7 +74,7 @@ def _overall(compared: Mapping[str, Comparison]) -> DiffParam:
     """Compare all floating-point tensors that are in both dumps, as one vector."""
     floats = [one for one in compared.values() if one.product is not None]
     whole = Comparison(
-        worst(one.difference for one in floats),
+        merge_differences(one.difference for one in floats),
         products.total([one.a for one in floats if one.a is not None]),
         products.total([one.b for one in floats if one.b is not None]),
         total((one.product for one in floats if one.product is not None), 1.0),

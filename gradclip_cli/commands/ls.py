@@ -29,5 +29,5 @@ def _list(file: OpenFile, selection: Selection, report: LsReport) -> None:
         report.tensors.append(LsTensor(file.path, spec.name, *place, spec.shape, spec.dtype.name, spec.nbytes))
         if spec.label is not None:
             report.labels[place.layer] = spec.label
-    if others := file.reader.others:
-        report.notes.append(f"{file.path}: not numbers: {shortlist(list(others))}")
+    if names := file.reader.non_numeric:
+        report.notes.append(f"{file.path}: not numbers: {shortlist(list(names))}")

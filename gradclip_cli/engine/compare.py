@@ -17,7 +17,7 @@ from gradclip_cli.errors import InputError
 from gradclip_cli.formats.portable import PortableReader
 from gradclip_cli.inputs.opened import OpenFile
 from gradclip_cli.inputs.source import DumpSource
-from gradclip_cli.numerics.comparison import Chunk, Comparison, compare_piece, merge
+from gradclip_cli.numerics.comparison import Comparison, PieceComparison, compare_piece, merge
 from gradclip_cli.numerics.differences import Tolerance
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.numerics.products import L2Norm
@@ -43,7 +43,7 @@ class ComparedDump(NamedTuple):
     @property
     def notes(self) -> list[str]:
         """Notes for the user on tensors that are not compared."""
-        names = [name for file in self.files for name in file.reader.others]
+        names = [name for file in self.files for name in file.reader.non_numeric]
         return [f"{self.source.location}: not numbers, not compared: {shortlist(names)}"] if names else []
 
     def verify(self) -> None:
@@ -78,14 +78,14 @@ class CompareTask(NamedTuple):
     work: Workspace
     progress: Progress = silent
 
-    def compare(self, piece: Piece) -> list[tuple[int, Chunk]]:
+    def compare(self, piece: Piece) -> list[tuple[int, PieceComparison]]:
         """Return the results of a piece, each with the index of its pair."""
         pieces = [piece]
         if piece.count > 1:
             pieces = [Piece(k, 1, 0, self.pairs[k].a.spec.size) for k in range(piece.index, piece.index + piece.count)]
         return [(one.index, chunk) for one in pieces for chunk in self._chunks(self.pairs[one.index], one)]
 
-    def _chunks(self, pair: Pair, piece: Piece) -> Iterator[Chunk]:
+    def _chunks(self, pair: Pair, piece: Piece) -> Iterator[PieceComparison]:
         """Compare a piece of both tensors; where their orders differ, the column-major one is read in row-major order."""
         dtypes = pair.a.spec.dtype, pair.b.spec.dtype
         with ExitStack() as stack:
@@ -169,5 +169,5 @@ def uncompared_norms(dump: ComparedDump, compared: Mapping[str, Comparison], run
         measured = measure(reader.tensors, wanted, FileRead(portable, run.progress).read, (2.0,), run.workers)
         for k, stats in measured.items():
             infinite = bool(stats.posinf or stats.neginf)
-            found[specs[k].name] = L2Norm(stats.powers[0], bool(stats.nan), infinite)
+            found[specs[k].name] = L2Norm(stats.sums[0], bool(stats.nan), infinite)
     return found

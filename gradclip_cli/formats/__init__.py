@@ -1,4 +1,4 @@
-"""The file formats: a package and a line of the registry each; a file's content tells its format, never its name."""
+"""The file formats: each is a package here and a line in the registry. A file is recognised by its content, not its name."""
 
 import os
 from collections.abc import Callable
@@ -31,22 +31,22 @@ def _npz() -> "Format":
 _LOADERS: dict[str, Callable[[], "Format"]] = {"safetensors": _safetensors, "hdf5": _hdf5, "npz": _npz}
 
 FORMATS = tuple(_LOADERS)
-"""The names of the formats, in the order in which a file is held against them."""
+"""The names of the formats, in the order in which they are tried on a file."""
 
 
 def by_name(name: str) -> "Format":
-    """Return the format called `name`; raise UsageError where there is none."""
+    """Return the format called `name`; raise UsageError if there is none."""
     if name not in _LOADERS:
         raise UsageError(f"there is no format {name!r}; formats are {', '.join(FORMATS)}")
     return _LOADERS[name]()
 
 
 def suffixes() -> tuple[str, ...]:
-    """Return the endings of file names that dumps have."""
+    """Return the suffixes of the file names of dumps."""
     return tuple(suffix for name in FORMATS for suffix in by_name(name).suffixes)
 
 
 def by_suffix(path: str) -> "Format | None":
-    """Return the format that a file name promises, if any does."""
+    """Return the format that the suffix of a file name stands for, or None."""
     suffix = os.path.splitext(path)[1].lower()
     return next((by_name(name) for name in FORMATS if suffix in by_name(name).suffixes), None)

@@ -1,4 +1,4 @@
-"""What a file format is: a reader and a writer that share the knowledge of one layout."""
+"""The interface of a file format: a reader and a writer for one layout."""
 
 from collections.abc import Callable, Collection, Sequence
 from math import prod
@@ -17,9 +17,9 @@ PICKLE_ADVICE = "a pickle is never loaded: save the gradients with safetensors.t
 
 
 class Headers:
-    """What formats parsed: of every file by its fingerprint where `keep` is set, and of the last file by the bytes of its header.
+    """Cache parsed headers: the last one by its bytes and, if `keep` is set, every one by the fingerprint of its file.
 
-    It belongs to one call, and to the thread that opens its dumps.
+    A cache belongs to one call, and to the thread that opens the dumps.
     """
 
     def __init__(self, keep: bool = False) -> None:
@@ -28,24 +28,24 @@ class Headers:
         self._last: tuple[object, Any] | None = None
 
     def of_file(self, fingerprint: Fingerprint) -> Any | None:
-        """Return what was parsed of this very file."""
+        """Return the parsed header of the file with this fingerprint, or None."""
         return self._of.get(fingerprint)
 
     def of_bytes(self, data: object) -> Any | None:
-        """Return what was parsed of the last header, if that was the same; of a million tensors it takes seconds."""
+        """Return the last parsed header if its bytes were the same: parsing a million tensors takes seconds."""
         return self._last[1] if self._last is not None and self._last[0] == data else None
 
     def add(self, fingerprint: Fingerprint, data: object, header: Any) -> None:
-        """Take note of what was parsed of a file, and from what."""
+        """Remember the parsed header of a file, and the bytes that it was parsed from."""
         self._last = data, header
         if self._keep:
             self._of[fingerprint] = header
 
 
 class Options(NamedTuple):
-    """What a user may say about how files are read, and what the caller knows: headers, and how many tensors are too many.
+    """How to read files: what the user asked for, and what the caller knows.
 
-    A file of more than `most_tensors` may be refused without a look at them, where its format tells.
+    A format may refuse a file of more than `most_tensors` tensors before it parses them.
     """
 
     void_dtype: str | None = None
@@ -55,90 +55,90 @@ class Options(NamedTuple):
 
 
 class Reader(Protocol):
-    """A dump that has been opened: its header is read and checked, its elements are not."""
+    """An open file: its header is read and checked, its elements are not."""
 
     @property
     def file(self) -> RandomAccess:
-        """The file behind it."""
+        """The file that is read."""
 
     @property
     def tensors(self) -> Sequence[TensorSpec]:
-        """What is in it, in the order of the file."""
+        """The tensors, in the order of the file."""
 
     @property
-    def others(self) -> Sequence[str]:
-        """What is in it and is not numbers."""
+    def non_numeric(self) -> Sequence[str]:
+        """The names of entries that are not numbers."""
 
     def read(self, spec: TensorSpec, start: int, out: Raw) -> None:
         """Fill `out` with stored elements from element `start` on, past the end of the tensor if its neighbour adjoins.
 
-        Of a tensor without an offset, pieces are asked for in order, all in one thread.
+        The pieces of a tensor without an offset must be read in order, by one thread.
         """
 
     def verify(self, rest: bool = False) -> None:
-        """Raise if what has been read so far does not agree with the file's own checksums, or if the file has changed.
+        """Raise InputError if what was read does not match the checksums in the file, or if the file has changed.
 
-        With `rest`, what is packed or has a checksum and was not read is gone through as well: it may be copied as it is.
+        With `rest`, also read everything else that is packed or has a checksum, since it may be copied unread.
         """
 
-    def extras(self) -> list[str]:
-        """Name what the file holds beside tensors, and other formats cannot hold."""
+    def not_convertible(self) -> list[str]:
+        """Describe what the file holds besides tensors and would be lost in another format."""
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Release the file."""
 
 
 class Writer(Protocol):
-    """A dump that is being written to a descriptor.
+    """A file that is being written to a descriptor.
 
-    In what order tensors are written is up to the caller, but one without an offset is written from first to last.
+    Tensors may be written in any order, but one without an offset must be written from first element to last.
     """
 
     @property
     def copies(self) -> Sequence[Copy]:
-        """The byte ranges to be taken over from the input."""
+        """The byte ranges to copy from the input."""
 
     @property
     def pending(self) -> Collection[int]:
-        """The tensors (indices) that `write` must fill."""
+        """The indices of the tensors that `write` must fill."""
 
     @property
     def tensors(self) -> Sequence[TensorSpec]:
-        """Where tensors go."""
+        """The tensors, with their offsets in the output."""
 
     @property
     def notes(self) -> Sequence[str]:
-        """What a person should know of how the output differs."""
+        """How the output differs from the input, in sentences for the user."""
 
     def write(self, spec: TensorSpec, start: int, data: Raw) -> None:
-        """Write stored elements from element `start` on, past the end of the tensor where its neighbour adjoins."""
+        """Write stored elements from element `start` on, past the end of the tensor if its neighbour adjoins."""
 
     def finish(self) -> None:
-        """Complete the file once everything is written."""
+        """Complete the file after everything is written."""
 
     def close(self) -> None:
-        """Let go of everything but the descriptor, whether the file is complete or not."""
+        """Release everything but the descriptor, whether or not the file is complete."""
 
 
 class Format(NamedTuple):
-    """A file format, as the registry knows it."""
+    """An entry of the registry of formats."""
 
     name: str
     suffixes: tuple[str, ...]
     copy_keeps_offsets: bool
-    """Whether, in a copy of a file, every byte stands where it stood."""
+    """Whether a copy of a file keeps every byte at its offset."""
     matches: Callable[[bytes, RandomAccess], bool]
-    """Tell from the first bytes whether a file is of this format."""
+    """Tell from its first bytes whether a file has this format."""
     open_reader: Callable[[RandomAccess, Options], Reader]
     """Read and check the header."""
     rewrite: Callable[[Any, Collection[int], int, str], Writer]
-    """Begin a copy of a reader's file, of this same format, in which the elements of the tensors `changed` are replaced."""
+    """Begin a copy of a reader's file, in the same format, with new elements for the tensors `changed`."""
     convert: Callable[[Sequence[TensorSpec], int, str], Writer]
-    """Begin a new file that holds the tensors, in C order."""
+    """Begin a new file that holds the given tensors in C order."""
 
 
 def check_declared(file: RandomAccess, declared: int, options: Options) -> None:
-    """Refuse a small file that claims to hold very much: reading it could take hours and fill the disk."""
+    """Raise InputError if a small file declares very large tensors: reading them could take hours and fill the disk."""
     if declared > 4 << 30 and declared > 1000 * file.size and not options.allow_huge:
         raise InputError(
             f"declares {declared:,} bytes of tensors in a file of {file.size:,}; give --allow-huge if that is right",
@@ -147,13 +147,13 @@ def check_declared(file: RandomAccess, declared: int, options: Options) -> None:
 
 
 def read_through(reader: Reader, spec: TensorSpec) -> None:
-    """Read a tensor to its end for nothing but the errors that this may show."""
+    """Read a whole tensor and discard it, to find out whether it can be read."""
     for piece in pieces_in_order(Piece(0, 1, 0, spec.size), spec):
         reader.read(spec, piece.start, np.empty((piece.stop - piece.start) * spec.dtype.itemsize, np.uint8))
 
 
 def check_shapes(reader: Reader) -> None:
-    """Refuse arrays without elements that no library can hold nevertheless, since all of them multiply the other sizes."""
+    """Raise InputError for an empty array whose other sizes multiply to more than any library can hold."""
     for spec in reader.tensors:
         if not spec.size and prod(size for size in spec.shape if size) * spec.dtype.itemsize >= 1 << 63:
             raise InputError("has sizes whose product no library can hold", path=reader.file.path, tensor=spec.name)

@@ -1,4 +1,4 @@
-"""Ranges of bytes that a copy takes over from its source as they are."""
+"""Compute the byte ranges that a copy takes from its source unchanged."""
 
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
@@ -8,7 +8,7 @@ from gradclip_cli.tensors import TensorSpec
 
 
 class Copy(NamedTuple):
-    """`nbytes` bytes of the input that stand in the output unchanged."""
+    """A range of `nbytes` bytes, with its offsets in the input and in the output."""
 
     source: int
     target: int
@@ -16,7 +16,7 @@ class Copy(NamedTuple):
 
 
 def unchanged_ranges(size: int, changed: Iterable[TensorSpec]) -> list[Copy]:
-    """Return the byte ranges of a file of `size` bytes outside the elements of the tensors that change."""
+    """Return the byte ranges of a file of `size` bytes that hold no elements of changed tensors."""
     spans = sorted(
         (spec.offset, spec.offset + spec.nbytes) for spec in changed if spec.offset is not None and spec.size
     )
@@ -25,7 +25,7 @@ def unchanged_ranges(size: int, changed: Iterable[TensorSpec]) -> list[Copy]:
 
 
 def subtract_ranges(copies: Iterable[Copy], written: Iterable[tuple[int, int]]) -> Iterator[Copy]:
-    """Yield what is left to copy where the byte ranges `written` (start, stop) of the output already stand there.
+    """Yield what is left to copy when the byte ranges `written` (start, stop) of the output are already there.
 
     `copies` ascend by target and do not overlap. Takes O(n log n) for n ranges.
 
@@ -36,7 +36,7 @@ def subtract_ranges(copies: Iterable[Copy], written: Iterable[tuple[int, int]]) 
     first = 0
     for copy in copies:
         start, stop = copy.target, copy.target + copy.nbytes
-        while first < len(holes) and holes[first][1] <= start:  # before this copy, so before all that follow
+        while first < len(holes) and holes[first][1] <= start:  # it ends before this copy, and before all later ones
             first += 1
         for hole in range(first, len(holes)):
             begin, end = holes[hole]
@@ -50,5 +50,5 @@ def subtract_ranges(copies: Iterable[Copy], written: Iterable[tuple[int, int]]) 
 
 
 def _part(copy: Copy, start: int, stop: int) -> Copy:
-    """Return the part of a copy between two positions in the output."""
+    """Return the part of a copy between two offsets in the output."""
     return Copy(start - copy.target + copy.source, start, stop - start)

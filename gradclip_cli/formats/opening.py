@@ -1,4 +1,4 @@
-"""Opening a file as the format that its first bytes say it is."""
+"""Open a file in the format that its first bytes show."""
 
 import os
 from collections.abc import Iterator
@@ -18,13 +18,13 @@ _PICKLED = (".pt", ".pth", ".ckpt", ".bin", ".pkl", ".pickle")
 def opened(
     path: str, options: Options, name: str | None = None, fingerprint: Fingerprint | None = None
 ) -> Iterator[tuple[Format, Reader]]:
-    """Open a file, as format `name` or as what its first bytes say it is; with a fingerprint, only what still has that.
+    """Open a file in the format `name`, or else in the one that its first bytes show.
 
-    Raises InputError where the file is no dump, cannot be read, or has changed.
+    Raises InputError if the file is no dump, cannot be read, or no longer has the given fingerprint.
     """
     with InputFile(path) as file:
         format = by_name(name) if name else _recognised(file)
-        file.complete()  # only now: what is no dump may never end
+        file.complete()  # only now: a pipe that is no dump may never end
         if fingerprint not in (None, file.fingerprint):
             raise changed(path)
         reader = format.open_reader(file, options)
@@ -44,7 +44,7 @@ def _recognised(file: RandomAccess) -> Format:
 
 
 def _advice(head: bytes, path: str) -> str:
-    """Say what to do with a file that is no dump."""
+    """Advise the user on a file that is no dump."""
     if head[:2] == b"\x80\x02" or os.path.splitext(path)[1].lower() in _PICKLED:
         return PICKLE_ADVICE
     if head.startswith(b"version https://git-lfs"):

@@ -1,4 +1,4 @@
-"""Packed tensors, done in any order, put into a file in the order of their declaration."""
+"""Place tensors that are packed in any order into a file in the order of their declaration."""
 
 import os
 import threading
@@ -11,13 +11,13 @@ _IN_MEMORY = 1 << 20
 
 
 def spool(path: str) -> IO[bytes]:
-    """Return a temporary file without a name, once it is larger than a megabyte on the disk of `path`, or in TMPDIR for a stream."""
+    """Return a nameless temporary file; above a megabyte it lies on the disk of `path`, or in TMPDIR for a stream."""
     folder = os.path.dirname(path) or "."
     return temporary_file(None if is_stream(path) or not os.path.isdir(folder) else folder, _IN_MEMORY)
 
 
-class Turns:
-    """Calls what each tensor has to be done last in the order of `names`, so that the same input makes the same bytes."""
+class OrderedOutput:
+    """Run the last step of each tensor in the order of `names`, so that the same input gives the same bytes."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self._waiting = list(reversed(names))
@@ -26,17 +26,17 @@ class Turns:
         self._spools: list[IO[bytes]] = []
 
     def spool(self, path: str) -> IO[bytes]:
-        """Return a temporary file that is closed when all is over."""
+        """Return a temporary file that `close` closes."""
         self._spools.append(spool(path))
         return self._spools[-1]
 
     def close(self) -> None:
-        """Let go of what is still waiting for its turn."""
+        """Close the temporary files, also of tensors that were never placed."""
         for held in self._spools:
             held.close()
 
-    def take(self, name: str, place: Callable[[], None]) -> None:
-        """Call `place` when all tensors before `name` have been placed: now, or in the call that completes the last of them."""
+    def submit(self, name: str, place: Callable[[], None]) -> None:
+        """Call `place` once all tensors before `name` are placed: now, or inside the call that submits the last of them."""
         with self._lock:
             self._ready[name] = place
             while self._waiting and self._waiting[-1] in self._ready:

@@ -12,15 +12,15 @@ from gradclip_cli.storage.fingerprint import Fingerprint
 from gradclip_cli.storage.streams import STANDARD
 
 How = tuple[str, Options, str, Fingerprint]
-"""What `opened` needs to open a file again: its path, how it is read, the name of its format, and its state."""
+"""The arguments of `opened` that open a file again: path, options, name of the format, fingerprint."""
 
 _opening = threading.Lock()
 
 
 class PortableReader:
-    """An open reader whose pickle names the file: another process opens it there, when it first reads.
+    """An open reader that can be pickled: another process opens the file again when it first reads.
 
-    The checksums of what is read there are known there only: `verify` of the reader here cannot look at them.
+    Checksums of what another process reads stay there: `verify` of the reader here does not check them.
     """
 
     def __init__(self, how: How, reader: Reader | None = None) -> None:
@@ -28,18 +28,18 @@ class PortableReader:
 
     @classmethod
     def of(cls, format: Format, reader: Reader, options: Options) -> "PortableReader":
-        """Make a reader portable that was opened with these options; headers that are known here stay here."""
+        """Wrap a reader that was opened with these options, without the cache of headers."""
         file = reader.file
         return cls((file.path, options._replace(headers=None), format.name, file.fingerprint), reader)
 
     @property
     def path(self) -> str:
-        """Where the file lies."""
+        """The path of the file."""
         return self._how[0]
 
     @property
     def reader(self) -> Reader:
-        """The reader itself; raises InputError where the file has to be opened, and has changed or cannot be read."""
+        """The reader; raises InputError if the file must be opened first, and has changed or cannot be read."""
         return self._reader if self._reader is not None else self._open()
 
     def __reduce__(self) -> tuple[type["PortableReader"], tuple[How]]:
@@ -48,7 +48,7 @@ class PortableReader:
         return PortableReader, (self._how,)
 
     def _open(self) -> Reader:
-        """Open the file, once for all threads; it is closed when nobody refers to this object any more."""
+        """Open the file once for all threads; it is closed when this object is garbage-collected."""
         with _opening, ExitStack() as unless_open:
             if self._reader is None:
                 unless_open.enter_context(one_call())

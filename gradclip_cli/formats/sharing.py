@@ -1,6 +1,6 @@
-"""What all files of a call share, such as a child process, from when the first needs it until the last call is over.
+"""Keep what all files of a call share, such as a child process, until the last call is over.
 
-Nothing heavy is imported here: every call, of dumps of any format, asks for it.
+Every call imports this module, whatever the format of its dumps: it must import nothing heavy.
 """
 
 import threading
@@ -9,14 +9,14 @@ from contextlib import contextmanager
 
 
 class Calls:
-    """Counts the calls under way, of any thread; the last one ends what they share."""
+    """Count the running calls of all threads; the last one to end releases what they share."""
 
     def __init__(self) -> None:
         self._lock, self._under_way = threading.Lock(), 0
         self._ends: list[Callable[[], object]] = []
 
     def at_the_end(self, end: Callable[[], object]) -> None:
-        """Take note of what ends something that is shared."""
+        """Register a function that the last call runs when it ends."""
         with self._lock:
             self._ends.append(end)
 
@@ -26,7 +26,7 @@ class Calls:
             self._under_way += 1
 
     def leave(self) -> None:
-        """Count one call less; the last one ends what was shared."""
+        """Count one call less; run the registered functions after the last one."""
         with self._lock:
             self._under_way -= 1
             ends, self._ends = ([], self._ends) if self._under_way else (self._ends, [])
@@ -39,7 +39,7 @@ calls = Calls()
 
 @contextmanager
 def one_call() -> Iterator[None]:
-    """Let all files that are opened inside share what a format starts for the first of them: HDF5 a child process."""
+    """Let all files that are opened inside share what their format starts once, such as the child process of HDF5."""
     calls.join()
     try:
         yield

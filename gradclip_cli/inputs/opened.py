@@ -83,7 +83,7 @@ class OpenDump:
             tensors = [replace(spec, name=name) for spec, name in zip(tensors, own, strict=True)]
         self.files.append(DumpFile(path, reader.file.fingerprint, len(self.tensors)))
         self.tensors += tensors
-        self.non_numeric += reader.others
+        self.non_numeric += reader.non_numeric
         self._names.append(names)
         return OpenFile(format, reader, tensors, PortableReader.of(format, reader, options))
 

@@ -1,1 +1,1 @@
-"""How numbers lie in files, and the arithmetic on them: arrays in, numbers out, no files; a new dtype is a line in `dtypes`."""
+"""Decode stored numbers and compute with them: arrays in, numbers out, no files. A new dtype is a line in `dtypes`."""

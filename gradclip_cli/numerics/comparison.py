@@ -5,27 +5,30 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradclip_cli.numerics.differences import Difference, Numbers, Tolerance, difference, numbers, worst
+from gradclip_cli.numerics.differences import Difference, Numbers, Tolerance, difference, merge_differences, numbers
 from gradclip_cli.numerics.dtypes import DType, Raw
 from gradclip_cli.numerics.norms import BLOCK, ScaledSum
 from gradclip_cli.numerics.products import (
     BlockSquares,
     BlockSums,
     L2Norm,
+    block_products,
+    block_squares,
     concatenate,
+    dot_product,
     l2_norm,
-    product,
-    products,
-    squares,
 )
 from gradclip_cli.numerics.workspace import Workspace
 
 _CHUNK = 4 * BLOCK
-"""How many elements are compared at once: few enough for all intermediate arrays to stay in the cache of a core."""
+"""The number of elements compared at once: few enough for all intermediate arrays to stay in the cache of a core."""
 
 
-class Chunk(NamedTuple):
-    """The comparison of a few blocks of two tensors; `a` and `b` are None unless they are floats, `products` unless both are."""
+class PieceComparison(NamedTuple):
+    """The comparison of consecutive blocks of two tensors.
+
+    `a` and `b` are None unless that tensor is of floats, `products` (Σa·b of each block) is None unless both are.
+    """
 
     difference: Difference
     a: BlockSquares | None = None
@@ -34,7 +37,10 @@ class Chunk(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """The comparison of two tensors; `a` and `b` are None unless they are floats, `product` (Σa·b) unless both are."""
+    """The comparison of two tensors.
+
+    `a` and `b` are None unless that tensor is of floats, `product` (Σa·b) is None unless both are.
+    """
 
     difference: Difference
     a: L2Norm | None = None
@@ -42,8 +48,10 @@ class Comparison(NamedTuple):
     product: ScaledSum | None = None
 
 
-def compare_piece(a: Raw, b: Raw, dtypes: tuple[DType, DType], tolerance: Tolerance, work: Workspace) -> Chunk:
-    """Compare consecutive elements of two tensors, from a block boundary on; `a` and `b` are their bytes, of any two dtypes."""
+def compare_piece(
+    a: Raw, b: Raw, dtypes: tuple[DType, DType], tolerance: Tolerance, work: Workspace
+) -> PieceComparison:
+    """Compare consecutive elements of two tensors from a block boundary on; `a` and `b` are their stored bytes."""
     of_a, of_b = dtypes
     chunks = []
     for start, stop, width in _split(a.size // of_a.itemsize):
@@ -57,48 +65,48 @@ def compare_piece(a: Raw, b: Raw, dtypes: tuple[DType, DType], tolerance: Tolera
     return chunks[0] if len(chunks) == 1 else _concatenate_chunks(chunks)
 
 
-def merge(chunks: Sequence[Chunk], dtypes: tuple[DType, DType]) -> Comparison:
+def merge(chunks: Sequence[PieceComparison], dtypes: tuple[DType, DType]) -> Comparison:
     """Merge the pieces of two tensors of these dtypes, given in any order."""
     floats = [dtype.is_float for dtype in dtypes]
     return Comparison(
-        worst(chunk.difference for chunk in chunks),
+        merge_differences(chunk.difference for chunk in chunks),
         l2_norm([chunk.a for chunk in chunks if chunk.a is not None]) if floats[0] else None,
         l2_norm([chunk.b for chunk in chunks if chunk.b is not None]) if floats[1] else None,
-        product([chunk.products for chunk in chunks if chunk.products is not None]) if all(floats) else None,
+        dot_product([chunk.products for chunk in chunks if chunk.products is not None]) if all(floats) else None,
     )
 
 
-def _compare_identical(raw: Raw, dtype: DType, width: int, work: Workspace) -> Chunk:
-    """Compare elements that are identical bit for bit, by measuring them once."""
+def _compare_identical(raw: Raw, dtype: DType, width: int, work: Workspace) -> PieceComparison:
+    """Compare elements that are identical bit for bit: measure them once."""
     if not dtype.is_float:
-        return Chunk(Difference(max_rel=0.0 if raw.any() else None))
-    found, _ = squares(numbers(raw, dtype, work.numbers_a, work).values.reshape(-1, width), dtype, work)
+        return PieceComparison(Difference(max_rel=0.0 if raw.any() else None))
+    found, _ = block_squares(numbers(raw, dtype, work.numbers_a, work).values.reshape(-1, width), dtype, work)
     some = found.nan or found.infinite or bool(found.sums.values.any())
     exponents, values = found.sums
-    return Chunk(Difference(max_rel=0.0 if some else None), found, found, BlockSums(2 * exponents, values))
+    return PieceComparison(Difference(max_rel=0.0 if some else None), found, found, BlockSums(2 * exponents, values))
 
 
 def _compare_chunk(
     found: Difference, pair: tuple[Numbers, Numbers], dtypes: tuple[DType, DType], width: int, work: Workspace
-) -> Chunk:
+) -> PieceComparison:
     measured = [
-        squares(side.values.reshape(-1, width), dtype, work) if dtype.is_float else None
+        block_squares(side.values.reshape(-1, width), dtype, work) if dtype.is_float else None
         for side, dtype in zip(pair, dtypes, strict=True)
     ]
     a, b = measured
-    dot = products(a[1], b[1], a[0], b[0], work) if a is not None and b is not None else None
-    return Chunk(found, a and a[0], b and b[0], dot)
+    dot = block_products(a[1], b[1], a[0], b[0], work) if a is not None and b is not None else None
+    return PieceComparison(found, a and a[0], b and b[0], dot)
 
 
-def _concatenate_chunks(chunks: Sequence[Chunk]) -> Chunk:
-    """Make one chunk of the consecutive chunks of a piece."""
+def _concatenate_chunks(chunks: Sequence[PieceComparison]) -> PieceComparison:
+    """Make one comparison of those of consecutive chunks."""
     squares_a, squares_b = (
         _concatenate_squares([chunk.a for chunk in chunks]),
         _concatenate_squares([chunk.b for chunk in chunks]),
     )
     dots = [chunk.products for chunk in chunks if chunk.products is not None]
-    found = worst(chunk.difference for chunk in chunks)
-    return Chunk(found, squares_a, squares_b, concatenate(dots) if dots else None)
+    found = merge_differences(chunk.difference for chunk in chunks)
+    return PieceComparison(found, squares_a, squares_b, concatenate(dots) if dots else None)
 
 
 def _concatenate_squares(parts: Sequence[BlockSquares | None]) -> BlockSquares | None:

@@ -1,7 +1,7 @@
-"""Measure how far apart the elements of two tensors are.
+"""Measure how much the elements of two tensors differ.
 
-Elements are compared as numbers, whatever their dtypes. NaN equals NaN, +0 equals -0, an infinity equals itself only, and any
-other two are equal if |a - b| <= atol + rtol·|b|, as in `numpy.isclose`.
+Elements are compared as numbers, whatever their dtypes. NaN equals NaN, +0 equals -0, an infinity equals only itself, and
+other numbers are equal if |a - b| <= atol + rtol·|b|, as in `numpy.isclose`.
 """
 
 import math
@@ -17,21 +17,21 @@ from gradclip_cli.numerics.workspace import Buffer, Workspace
 Wide = NDArray[np.float64]
 
 _EXACT = 1 << 53
-"""Float64 holds every whole number up to here."""
+"""Float64 holds every whole number up to this one."""
 
 
 class Tolerance(NamedTuple):
-    """How far apart two elements may be and still count as equal."""
+    """The relative and absolute difference up to which two elements count as equal."""
 
     rtol: float = 0.0
     atol: float = 0.0
 
 
 class Difference(NamedTuple):
-    """Whether elements are equal, and how far apart they are at most.
+    """Whether elements are equal, and how much they differ at most.
 
-    `max_abs` is the largest |a - b|, `max_rel` the largest |a - b| / |b| over the elements where b is not 0, None if it is
-    0 everywhere. A number against NaN is NaN apart, against an infinity infinitely far.
+    `max_abs` is the largest |a - b|, `max_rel` the largest |a - b| / |b| over the elements where b is not 0, None if b is 0
+    everywhere. The difference of a number and NaN is NaN, that of a number and an infinity is infinite.
     """
 
     same: bool = True
@@ -40,24 +40,24 @@ class Difference(NamedTuple):
 
 
 class Numbers(NamedTuple):
-    """Elements as float64; where float64 cannot hold a whole number, its exact value is `values + rest`."""
+    """Elements as float64; `rest` holds what float64 loses of large whole numbers: the exact value is `values + rest`."""
 
     values: Wide
     rest: Wide | None = None
 
 
 def numbers(raw: Raw, dtype: DType, out: Buffer, work: Workspace) -> Numbers:
-    """Decode stored elements of any dtype but complex, exactly, into memory of `out`."""
+    """Decode stored elements of any dtype but complex exactly, into memory of `out`."""
     values = out.take(raw.size // dtype.itemsize, np.float64)
     if dtype.kind == "int" and dtype.itemsize == 8:
         return _split_int64(decode(raw, dtype, work), values)
-    with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN like any other
+    with np.errstate(invalid="ignore"):  # a signalling NaN is treated as any other
         np.copyto(values, words_of(raw, dtype) != 0 if dtype.kind == "bool" else decode(raw, dtype, work))
     return Numbers(values)
 
 
 def difference(a: Numbers, b: Numbers, tolerance: Tolerance, work: Workspace) -> Difference:
-    """Compare two equally long, nonempty arrays of elements."""
+    """Compare two nonempty arrays of the same length."""
     with np.errstate(all="ignore"):
         apart = np.subtract(a.values, b.values, out=work.distance.take(a.values.size, np.float64))
         if a.rest is not None or b.rest is not None:
@@ -69,7 +69,7 @@ def difference(a: Numbers, b: Numbers, tolerance: Tolerance, work: Workspace) ->
         return _compare_mixed(a.values, b.values, apart, tolerance)
 
 
-def worst(parts: Iterable[Difference]) -> Difference:
+def merge_differences(parts: Iterable[Difference]) -> Difference:
     """Merge the differences of several pieces, given in any order."""
     found = list(parts)
     ratios = [part.max_rel for part in found if part.max_rel is not None]
@@ -81,7 +81,7 @@ def worst(parts: Iterable[Difference]) -> Difference:
 
 
 def _split_int64(whole: NDArray[Any], values: Wide) -> Numbers:
-    """Return 64-bit whole numbers as float64 and the rest that float64 cannot hold."""
+    """Split 64-bit integers into float64 and the rest that float64 cannot hold."""
     np.copyto(values, whole)
     if not whole.size or max(int(whole.max()), -int(whole.min())) <= _EXACT:
         return Numbers(values)
@@ -105,7 +105,7 @@ def _compare_finite(apart: Wide, size: Wide, tolerance: Tolerance) -> Difference
 
 
 def _compare_mixed(a: Wide, b: Wide, apart: Wide, tolerance: Tolerance) -> Difference:
-    """Compare elements some of which are NaN, infinite, or finite but farther apart than float64 can hold."""
+    """Compare elements if some are NaN or infinite, or if a difference is above the range of float64."""
     usual = np.isfinite(apart)
     far = ~usual & np.isfinite(a) & np.isfinite(b)
     odd = ~usual & ~far
@@ -116,11 +116,11 @@ def _compare_mixed(a: Wide, b: Wide, apart: Wide, tolerance: Tolerance) -> Diffe
         parts.append(found._replace(max_abs=math.inf))
     if odd.any():
         parts.append(_compare_nonfinite(a[odd], b[odd]))
-    return worst(parts)
+    return merge_differences(parts)
 
 
 def _compare_nonfinite(a: Wide, b: Wide) -> Difference:
-    """Compare pairs of elements in each of which at least one is NaN or infinite."""
+    """Compare pairs of elements, at least one of each pair NaN or infinite."""
     same = (a == b) | (np.isnan(a) & np.isnan(b))
     apart = np.where(same, 0.0, np.where(np.isnan(a) | np.isnan(b), math.nan, math.inf))
     known = apart[b != 0]
@@ -128,5 +128,5 @@ def _compare_nonfinite(a: Wide, b: Wide) -> Difference:
 
 
 def _largest(values: list[float]) -> float:
-    """Return the largest number, NaN if there is any."""
+    """Return the largest number, or NaN if there is one."""
     return math.nan if any(map(math.isnan, values)) else max(values, default=0.0)

@@ -1,7 +1,6 @@
-"""Element types as they are stored in files, and their conversion to numbers and back.
+"""Describe the element types of files; convert stored elements to numbers and back.
 
-Stored elements are raw bytes. `decode` makes them float32 or float64, always exactly; `encode` rounds them back, to
-nearest even.
+Stored elements are raw bytes. `decode` converts them exactly to float32 or float64; `encode` rounds to nearest even.
 """
 
 from functools import cache
@@ -18,10 +17,10 @@ Floats = NDArray[Any]  # float32 or float64
 
 
 class DType(NamedTuple):
-    """An element type as it is stored in a file.
+    """An element type of a file.
 
-    `kind` is `float`, `int`, `bool`, `complex` or `other` (kept, never computed with); `swapped` says that the bytes are
-    in the other order than this machine's. `exponent` and `mantissa` are the bits of a float narrower than float32.
+    `kind` is `float`, `int`, `bool`, `complex` or `other` (copied, never computed with). `swapped` says that the byte order
+    is not that of this machine. `exponent` and `mantissa` are the numbers of bits of a float narrower than float32.
     """
 
     name: str
@@ -68,7 +67,7 @@ _NAMED = {dtype.name: dtype for dtype in FLOATS}
 
 @cache
 def from_numpy(dtype: np.dtype[Any]) -> DType:
-    """Describe a numpy dtype; what is not a number becomes `other`."""
+    """Return the DType of a numpy dtype; what is not a number becomes `other`."""
     if named := _NAMED.get(dtype.name):
         return named if dtype.isnative else swapped(named)
     kind = _KINDS.get(dtype.kind, "other")
@@ -86,9 +85,9 @@ def to_numpy(dtype: DType) -> np.dtype[Any]:
 
 
 def decode(raw: Raw, dtype: DType, work: Workspace) -> Floats:
-    """Return the numbers in `raw`, exactly, as float32 or float64.
+    """Return the elements of `raw` exactly, as float32 or float64, or as integers of their own type.
 
-    What is stored as either is a view of `raw`, or of a copy in this machine's order; anything else lies in `work.decoded`.
+    Narrow floats are decoded into `work.decoded`. All else is a view of `raw`, or of a copy in the byte order of this machine.
     """
     words = words_of(raw, dtype)
     if dtype.swapped:
@@ -104,9 +103,9 @@ def decode(raw: Raw, dtype: DType, work: Workspace) -> Floats:
 
 
 def widen(values: Floats, work: Workspace) -> NDArray[np.float64]:
-    """Return `values` as float64: themselves, or a copy in `work.widened`.
+    """Return `values` as float64: the array itself, or a copy in `work.widened`.
 
-    A signalling NaN among them is an invalid operation; whether that warns is left to who calls.
+    A signalling NaN is an invalid operation for numpy; the caller decides whether that warns.
     """
     if values.dtype == np.float64:
         return values
@@ -116,7 +115,7 @@ def widen(values: Floats, work: Workspace) -> NDArray[np.float64]:
 
 
 def encode(values: Floats, dtype: DType, raw: Raw, work: Workspace) -> None:
-    """Round `values` to `dtype`, to nearest even, into `raw`; narrow floats are rounded from float32."""
+    """Round `values` to nearest even as `dtype`, into `raw`; narrow floats are rounded from float32."""
     words = words_of(raw, dtype)
     with np.errstate(over="ignore", invalid="ignore"):
         if dtype.narrow:

@@ -1,4 +1,4 @@
-"""Measure a piece of a tensor, or small tensors that lie side by side."""
+"""Measure a piece of a tensor, or several small adjacent tensors."""
 
 import math
 from collections.abc import Sequence
@@ -15,15 +15,15 @@ from gradclip_cli.numerics.statistics import PieceStats, merge
 from gradclip_cli.numerics.statistics_table import StatsArrays
 from gradclip_cli.numerics.workspace import Workspace
 
-Powers = tuple[list[NDArray[np.int64]], list[NDArray[np.float64]]]
-"""Exponents and values of sums: for each kind of sum one array each, of shape (rows,)."""
+SumArrays = tuple[list[NDArray[np.int64]], list[NDArray[np.float64]]]
+"""The exponents and the values of sums: for each kind of sum, one array of shape (rows,) in either list."""
 
 _PLAIN = frozenset({1.0, 2.0})
-"""The kinds of sums that stay in the range of float64 for all elements narrower than float64."""
+"""The kinds of sums that are in the range of float64 for all elements narrower than float64."""
 
 
 def measure_piece(raw: Raw, dtype: DType, types: SumKinds, work: Workspace) -> PieceStats:
-    """Measure consecutive elements of one tensor, from a block boundary on."""
+    """Measure consecutive elements of one tensor from a block boundary on."""
     values, peak, zeros, finite = _inspect(raw, dtype, work)
     counts = (values.size, zeros, 0, 0, 0)
     if not finite:
@@ -38,7 +38,10 @@ def measure_piece(raw: Raw, dtype: DType, types: SumKinds, work: Workspace) -> P
 
 
 def measure_small(raw: Raw, dtype: DType, sizes: Sequence[int], types: SumKinds, work: Workspace) -> StatsArrays:
-    """Measure adjacent tensors of at most one block each; neighbours of one size at once, with the bits that each has alone."""
+    """Measure adjacent tensors of at most one block each; the result has the same bits as measuring each alone.
+
+    Neighbours of the same size are measured at once.
+    """
     itemsize, at, blocks = dtype.itemsize, 0, []
     for size, run in groupby(sizes):
         count = sum(1 for _ in run)
@@ -56,36 +59,36 @@ def _measure_rows(raw: Raw, dtype: DType, count: int, size: int, types: SumKinds
         parts = (raw[k * each : (k + 1) * each] for k in range(count))
         return StatsArrays.of([merge([measure_piece(part, dtype, types, work)], types) for part in parts], len(types))
     rows = widen(values, work).reshape(count, size)
-    exponents, sums = _powers(rows, types, dtype, work)
+    exponents, sums = _row_sums(rows, types, dtype, work)
     zeros, nonfinite = np.count_nonzero(rows == 0, axis=1), np.zeros((3, count), np.int64)
     ints = np.array([np.full(count, size), zeros, *nonfinite, *exponents], np.int64)
     return StatsArrays(ints.T, np.array([_peaks(rows), *sums]).T)
 
 
-def _by_block(values: Floats, types: SumKinds, dtype: DType, work: Workspace) -> Powers:
-    """Sum each block of a piece; the last one may be shorter."""
+def _by_block(values: Floats, types: SumKinds, dtype: DType, work: Workspace) -> SumArrays:
+    """Sum the blocks of a piece, of which the last may be shorter."""
     full = values.size - values.size % BLOCK
     if full == values.size > 0:
-        return _powers(values.reshape(-1, BLOCK), types, dtype, work)
-    exponents, sums = _powers(values[full:].reshape(1, -1), types, dtype, work)
+        return _row_sums(values.reshape(-1, BLOCK), types, dtype, work)
+    exponents, sums = _row_sums(values[full:].reshape(1, -1), types, dtype, work)
     if not full:
         return exponents, sums
-    before = _powers(values[:full].reshape(-1, BLOCK), types, dtype, work)
+    before = _row_sums(values[:full].reshape(-1, BLOCK), types, dtype, work)
     return (
         [np.concatenate(both) for both in zip(before[0], exponents, strict=True)],
         [np.concatenate(both) for both in zip(before[1], sums, strict=True)],
     )
 
 
-def _powers(rows: Floats, types: SumKinds, dtype: DType, work: Workspace) -> Powers:
-    """Take each kind of sum of each row; rows may be float32 where peaks are not needed."""
+def _row_sums(rows: Floats, types: SumKinds, dtype: DType, work: Workspace) -> SumArrays:
+    """Compute each kind of sum for each row; rows may be float32 if peaks are not needed."""
     peaks = None if _needs_no_peaks(types, dtype) else _peaks(rows)
-    found = [norms.block_powers(rows, p, peaks, work) for p in types]
+    found = [norms.block_sums(rows, p, peaks, work) for p in types]
     return [exponents for exponents, _ in found], [sums for _, sums in found]
 
 
 def _needs_no_peaks(types: SumKinds, dtype: DType) -> bool:
-    """Return whether no sum can leave the range of float64, so that no block has to be scaled by its largest |x|."""
+    """Return whether all sums are in the range of float64, so that no block must be scaled by its largest |x|."""
     return dtype.itemsize < 8 and _PLAIN.issuperset(types)
 
 
@@ -96,7 +99,7 @@ def _peaks(rows: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _inspect(raw: Raw, dtype: DType, work: Workspace) -> tuple[Floats, float, int, bool]:
-    """Return the elements (narrow floats without their sign), the largest |x|, the count of zeros, and whether all are finite."""
+    """Return the elements (narrow floats without sign), the largest |x|, the number of zeros, and whether all are finite."""
     if dtype.narrow and not dtype.swapped:
         words = words_of(raw, dtype)
         size = work.unsigned.take(words.size, words.dtype.type)

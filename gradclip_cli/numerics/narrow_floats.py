@@ -1,6 +1,6 @@
-"""Convert floats of 16 and 8 bits: by tables of their values, and by rounding in integer arithmetic.
+"""Convert floats of 16 and 8 bits with tables of their values, and with rounding in integer arithmetic.
 
-The usual casts take 50 to 100 ns for each subnormal, and gradients are full of them.
+numpy's casts take 50 to 100 ns for each subnormal number, and gradients are full of them.
 """
 
 from collections.abc import Hashable
@@ -34,7 +34,7 @@ class Narrow(Hashable, Protocol):
 
 
 def round_bits(single: NDArray[np.float32], dtype: Narrow, work: Workspace) -> NDArray[np.uint32]:
-    """Round float32 to the bits of a narrower float, in place; the classic arithmetic of hardware half converters."""
+    """Round float32 in place to the bits of a narrower float, as hardware converters do."""
     if dtype.exponent == 8:
         return _round_bfloat16(single, work)
     drop = 23 - dtype.mantissa
@@ -45,7 +45,7 @@ def round_bits(single: NDArray[np.float32], dtype: Narrow, work: Workspace) -> N
     np.bitwise_and(bits, 0x7FFFFFFF, out=bits)
     nan = np.isnan(single) if np.isnan(single.max(initial=0)) else None
     fixed = _fixed_point(single, dtype, work)
-    # Rebias the exponent, one too low: what is subnormal in the narrow type wraps around to more than any fixed point.
+    # Rebias the exponent one too low: numbers that are subnormal in the narrow type wrap around, above any fixed point.
     rebias = ((1 << (dtype.exponent - 1)) - 2 - 127) << 23
     _round_up(bits, drop, rebias, work)
     np.right_shift(bits, drop, out=bits)
@@ -58,7 +58,7 @@ def round_bits(single: NDArray[np.float32], dtype: Narrow, work: Workspace) -> N
 
 
 def _round_bfloat16(single: NDArray[np.float32], work: Workspace) -> NDArray[np.uint32]:
-    """Round float32 to bfloat16, which has its exponent: half of the last kept bit is added, the sign stays where it is."""
+    """Round float32 to bfloat16, which has the same exponent: add half of the last kept bit; the sign stays in place."""
     bits = single.view(np.uint32)
     nan = np.isnan(single) if np.isnan(single.max(initial=0)) else None
     _round_up(bits, 16, 0, work)
@@ -69,7 +69,7 @@ def _round_bfloat16(single: NDArray[np.float32], work: Workspace) -> NDArray[np.
 
 
 def _round_up(bits: NDArray[np.uint32], drop: int, rebias: int, work: Workspace) -> None:
-    """Add just under half of the last kept bit, and the whole half where that bit is odd."""
+    """Add just under half of the last kept bit, or exactly half if that bit is 1: this rounds to nearest even."""
     odd = work.odd.take(bits.size, np.uint32)
     np.right_shift(bits, drop, out=odd)
     np.bitwise_and(odd, 1, out=odd)
@@ -78,9 +78,10 @@ def _round_up(bits: NDArray[np.uint32], drop: int, rebias: int, work: Workspace)
 
 
 def _fixed_point(size: NDArray[np.float32], dtype: Narrow, work: Workspace) -> NDArray[np.uint32]:
-    """Round to a multiple of the smallest subnormal: the bits of what is subnormal, and more than the bits of what is not.
+    """Round to a multiple of the smallest subnormal number.
 
-    Adding a power of two makes the processor round at the place of its last bit.
+    The result is the bits of a number that is subnormal in the narrow type, and more than the bits of any other. Adding a
+    power of two makes the processor round at the place of its last bit.
     """
     bias = (1 << (dtype.exponent - 1)) - 1
     shifted = work.fixed_point.take(size.size, np.float32)
@@ -91,7 +92,7 @@ def _fixed_point(size: NDArray[np.float32], dtype: Narrow, work: Workspace) -> N
 
 
 def overflow_bits(dtype: Narrow) -> np.uint32:
-    """Return the word for what is too large: infinity, or NaN in float8_e4m3fn, which has no infinity."""
+    """Return the word of a number that is too large: infinity, or NaN in float8_e4m3fn, which has no infinity."""
     if dtype.name == "float8_e4m3fn":
         return np.uint32(0x7F)
     return np.uint32(((1 << dtype.exponent) - 1) << dtype.mantissa)
@@ -99,7 +100,7 @@ def overflow_bits(dtype: Narrow) -> np.uint32:
 
 @cache
 def values_of(dtype: Narrow) -> NDArray[np.float64]:
-    """Return a table of every value of a float of 8 or 16 bits, by its word."""
+    """Return the table of all values of a float of 8 or 16 bits, indexed by word."""
     bits = np.arange(1 << (8 * dtype.itemsize), dtype=np.int64)
     fraction = bits & ((1 << dtype.mantissa) - 1)
     power = (bits >> dtype.mantissa) & ((1 << dtype.exponent) - 1)
@@ -116,11 +117,11 @@ def values_of(dtype: Narrow) -> NDArray[np.float64]:
 
 
 def magnitudes(words: NDArray[Any], dtype: Narrow, work: Workspace) -> NDArray[Any]:
-    """Return the numbers whose bits, without a sign, are `words`; infinities and NaN come out wrong, as some other number.
+    """Return the numbers whose bits, without a sign, are `words`; infinities and NaN come out as some other number.
 
-    The result lies in `work.magnitudes`; `words` may lie in `work.unsigned`, and are lost then. Float16 is done without a
-    table, and without letting the processor see a subnormal: with an exponent one too high a normal number comes out doubled,
-    but a subnormal one too large by just 2^-14. The smaller of what both corrections make is right.
+    The result is in `work.magnitudes`, except that of 8 bits; `words` may be in `work.unsigned`, and are then overwritten.
+    Float16 needs no table, and no subnormal that would slow the processor down: with an exponent one too high, a normal
+    number is doubled and a subnormal one is too large by 2^-14. The smaller result of both corrections is right.
     """
     if dtype.itemsize == 1:
         found: NDArray[np.float64] = values_of(dtype)[words]
@@ -134,7 +135,7 @@ def magnitudes(words: NDArray[Any], dtype: Narrow, work: Workspace) -> NDArray[A
     np.add(bits, np.uint32(113 << 23), out=bits)
     values = bits.view(np.float32)
     np.subtract(values, np.float32(2.0**-14), out=values)
-    np.minimum(bits, normal, out=bits)  # of two numbers that are not negative the smaller one has the smaller bits
+    np.minimum(bits, normal, out=bits)  # of two nonnegative numbers, the smaller one has the smaller bits
     return values
 
 

@@ -1,7 +1,7 @@
-"""Sum powers |x|^P in float64 without overflow, and with the same bits in whatever order blocks are added.
+"""Sum powers |x|^P in float64 without overflow, with the same bits for every order of the blocks.
 
-A sum is kept as `(exponent, value)` and stands for Σ|x|^P = value · 2^(P·exponent). The exponent is 0 but where the
-powers would leave the range of float64: the elements are then scaled by a power of two first.
+A sum is a pair `(exponent, value)` with Σ|x|^P = value · 2^(P·exponent). The exponent is 0 unless the powers would leave the
+range of float64: then the elements are first scaled by a power of two.
 """
 
 import math
@@ -15,16 +15,16 @@ from gradclip_cli.numerics.sums import sum_powers, sum_products
 from gradclip_cli.numerics.workspace import Workspace
 
 BLOCK = 8192
-"""Sums are taken over so many consecutive elements, however many are read at once; a piece is a whole number of blocks."""
+"""The number of consecutive elements in one sum, however many are read at once; all pieces but the last are whole blocks."""
 
 ScaledSum = tuple[int, float]
-"""An exponent and a value, which stand for value · 2^(P·exponent)."""
+"""The exponent and the value of a sum value · 2^(P·exponent)."""
 
 
 class ClippedSum(NamedTuple):
-    """A sum over elements limited to ±c: Σ min(|x|, c) · |x|, or Σ min(|x|, c)² where it is `squared`.
+    """A sum over elements limited to ±c: Σ min(|x|, c) · |x|, or Σ min(|x|, c)² if it is `squared`.
 
-    Its exponents count once in the first (value · 2^exponent), twice in the second, as those of other squares do.
+    The first is value · 2^exponent, the second value · 2^(2·exponent), like other sums of squares.
     """
 
     limit: float
@@ -32,12 +32,12 @@ class ClippedSum(NamedTuple):
 
     @property
     def degree(self) -> float:
-        """How often the exponent counts."""
+        """The factor P of the exponent."""
         return 2.0 if self.squared else 1.0
 
 
 SumKind = float | ClippedSum
-"""What is summed: |x|^P, given by its P, or what clipping leaves of each element."""
+"""What to sum: |x|^P, given as P, or what clipping leaves of each element."""
 
 SumKinds = tuple[SumKind, ...]
 
@@ -45,13 +45,13 @@ _SAFE = 480
 """Squares of numbers between 2^-480 and 2^480, and sums of 8,192 of them, are in the range of float64."""
 
 
-def block_powers(
+def block_sums(
     rows: NDArray[Any], p: SumKind, peaks: NDArray[Any] | None, work: Workspace
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return exponents and values of Σ|x|^P for each row; `peaks` holds the largest |x| of each, all finite.
+    """Return the exponents and values of Σ|x|^P for each row, both of shape (rows,); for P = inf the values are the peaks.
 
-    None stands for peaks that need not be known: P is 1 or 2, and all are in the range of float32; then the rows may be
-    float32 themselves. For P = inf the values are the peaks.
+    `peaks` holds the largest |x| of each row, all finite. It may be None if P is 1 or 2 and all elements are in the range
+    of float32; then the rows may be float32, too.
     """
     exponents = np.zeros(len(rows), np.int64)
     if peaks is None:
@@ -71,7 +71,7 @@ def block_powers(
 def _clipped(
     rows: NDArray[np.float64], kind: ClippedSum, peaks: NDArray[Any], work: Workspace
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Scale before and after the limit each by its own power of two: 1e200 may be limited to 1e-200."""
+    """Scale the elements before and after the limit by different powers of two: 1e200 may be limited to 1e-200."""
     before, after = _outside(peaks), _outside(np.minimum(peaks, kind.limit))
     limited = work.limited.take(rows.size, np.float64).reshape(rows.shape)
     np.clip(rows, -kind.limit, kind.limit, out=limited)
@@ -84,14 +84,14 @@ def _clipped(
 
 
 def _outside(peaks: NDArray[Any]) -> NDArray[np.int64]:
-    """Return the exponents of the peaks whose squares may leave the range of float64, 0 for the others."""
+    """Return the exponents of peaks whose squares may leave the range of float64, and 0 for all others."""
     _, scales = np.frexp(peaks)
     found: NDArray[np.int64] = np.where(np.abs(scales) > _SAFE, scales, 0).astype(np.int64)
     return found
 
 
 def total(parts: Iterable[ScaledSum], p: SumKind) -> ScaledSum:
-    """Add sums exactly and round once, so that their order does not change a bit."""
+    """Add sums exactly and round once, so that their order changes no bit."""
     kept = [part for part in parts if part[1]]
     if p == math.inf:
         return 0, max((value for _, value in kept), default=0.0)
@@ -105,20 +105,20 @@ def total(parts: Iterable[ScaledSum], p: SumKind) -> ScaledSum:
 def total_blocks(
     exponents: Sequence[NDArray[np.int64]], values: Sequence[NDArray[np.float64]], p: SumKind
 ) -> ScaledSum:
-    """Add the sums of the blocks of one tensor; the fast way where no block was scaled."""
+    """Add the sums of the blocks of one tensor; this is fast if no block was scaled."""
     if p == math.inf or any(part.any() for part in exponents):
         pairs = zip(np.concatenate(exponents).tolist(), np.concatenate(values).tolist(), strict=True)
         return total(pairs, p)
     return 0, math.fsum(value for part in values for value in part.tolist())
 
 
-def norm(power: ScaledSum, p: float) -> float:
-    """Return (Σ|x|^P)^(1/P); infinite where it is above the range of float64.
+def norm(scaled: ScaledSum, p: float) -> float:
+    """Return (Σ|x|^P)^(1/P), or inf if that is above the range of float64.
 
     >>> norm((0, 25.0), 2.0), norm((600, 25.0), 2.0) == 5 * 2.0 ** 600, norm((0, 7.0), 1.0)
     (5.0, True, 7.0)
     """
-    exponent, value = power
+    exponent, value = scaled
     root = math.sqrt(value) if p == 2.0 else value if p in (1.0, math.inf) else value ** (1.0 / p)
     try:
         return math.ldexp(root, exponent)

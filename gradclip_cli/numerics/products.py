@@ -1,4 +1,4 @@
-"""Norms of two tensors, their ratio and their cosine, from squares and products that are summed over fixed blocks."""
+"""Compute the norms of two tensors, their ratio and their cosine from squares and products summed over fixed blocks."""
 
 import math
 from collections.abc import Sequence
@@ -17,14 +17,14 @@ Rows = NDArray[np.float64]
 
 
 class BlockSums(NamedTuple):
-    """One sum for each block: `values` · 2^`exponents`, or 2^(2·`exponents`) for sums of squares; both of shape (blocks,)."""
+    """The sums of blocks, values · 2^exponents, or values · 2^(2·exponents) for squares; both arrays are of shape (blocks,)."""
 
     exponents: NDArray[np.int64]
     values: Rows
 
 
 class BlockSquares(NamedTuple):
-    """The sums of the squares of the finite elements of consecutive blocks, and whether any element is not finite."""
+    """The sums of squares of the finite elements of consecutive blocks; whether any element is NaN or infinite."""
 
     sums: BlockSums
     nan: bool = False
@@ -32,7 +32,7 @@ class BlockSquares(NamedTuple):
 
 
 class L2Norm(NamedTuple):
-    """The sum of the squares of the finite elements of a tensor, and whether any element is not finite."""
+    """The sum of squares of the finite elements of a tensor; whether any element is NaN or infinite."""
 
     square: ScaledSum
     nan: bool = False
@@ -45,28 +45,28 @@ class L2Norm(NamedTuple):
 
     @property
     def norm(self) -> float:
-        """The L2 norm: `nan` if there is a NaN, else `inf` if there is an infinity."""
+        """The L2 norm: `nan` if an element is NaN, else `inf` if one is infinite."""
         return math.nan if self.nan else math.inf if self.infinite else norms.norm(self.square, 2.0)
 
 
-def squares(rows: Rows, dtype: DType, work: Workspace) -> tuple[BlockSquares, Rows]:
-    """Sum the squares of each row; return them, and the rows with zeros in place of NaN and infinities."""
+def block_squares(rows: Rows, dtype: DType, work: Workspace) -> tuple[BlockSquares, Rows]:
+    """Return the sums of squares of each row, and the rows with zeros in place of NaN and infinities."""
     if dtype.itemsize < 8:  # the sum of the squares is in the range of float64, whatever the elements
         sums = BlockSums(np.zeros(len(rows), np.int64), sum_products(rows, rows, work))
         finite = np.isfinite(sums.values).all()
     else:
         peaks = np.maximum(rows.max(axis=1, initial=0), -rows.min(axis=1, initial=0))
         if finite := np.isfinite(peaks).all():
-            sums = BlockSums(*norms.block_powers(rows, 2.0, peaks, work))
+            sums = BlockSums(*norms.block_sums(rows, 2.0, peaks, work))
     if finite:
         return BlockSquares(sums), rows
     clean = np.where(np.isfinite(rows), rows, 0.0)
-    found, _ = squares(clean, dtype, work)
+    found, _ = block_squares(clean, dtype, work)
     return BlockSquares(found.sums, bool(np.isnan(rows).any()), bool(np.isinf(rows).any())), clean
 
 
-def products(a: Rows, b: Rows, squares_a: BlockSquares, squares_b: BlockSquares, work: Workspace) -> BlockSums:
-    """Return Σa·b of each row, scaled by the powers of two of both squares."""
+def block_products(a: Rows, b: Rows, squares_a: BlockSquares, squares_b: BlockSquares, work: Workspace) -> BlockSums:
+    """Return Σa·b of each row, scaled by the powers of two of the squares of both rows."""
     exponents = squares_a.sums.exponents, squares_b.sums.exponents
     a, b = (
         np.ldexp(rows, -scale[:, None]) if scale.any() else rows for rows, scale in zip((a, b), exponents, strict=True)
@@ -75,28 +75,28 @@ def products(a: Rows, b: Rows, squares_a: BlockSquares, squares_b: BlockSquares,
 
 
 def concatenate(parts: Sequence[BlockSums]) -> BlockSums:
-    """Concatenate the sums of consecutive pieces, which takes less memory than many small arrays."""
+    """Concatenate the sums of consecutive pieces: one array takes less memory than many small ones."""
     return BlockSums(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
 
 def l2_norm(parts: Sequence[BlockSquares]) -> L2Norm:
-    """Add the squares of the pieces of a tensor, given in any order."""
+    """Return the L2 norm of a tensor from the squares of its pieces, given in any order."""
     return L2Norm(_total([part.sums for part in parts], 2.0), any(p.nan for p in parts), any(p.infinite for p in parts))
 
 
-def product(parts: Sequence[BlockSums]) -> ScaledSum:
-    """Add the products of the pieces of a tensor, given in any order; value · 2^exponent, as for a 1-norm."""
+def dot_product(parts: Sequence[BlockSums]) -> ScaledSum:
+    """Return Σa·b = value · 2^exponent of two tensors from the products of their pieces, given in any order."""
     return _total(parts, 1.0)
 
 
 def total(norms_of_tensors: Sequence[L2Norm]) -> L2Norm:
-    """Return the norm of several tensors taken as one vector."""
+    """Return the norm of several tensors as one vector."""
     square = norms.total((one.square for one in norms_of_tensors), 2.0)
     return L2Norm(square, any(one.nan for one in norms_of_tensors), any(one.infinite for one in norms_of_tensors))
 
 
 def ratio(a: L2Norm, b: L2Norm) -> float | None:
-    """Return |b| / |a|; None where a is zero or either is not finite."""
+    """Return |b| / |a|; None if a is zero, or if either is not finite."""
     if not (a.finite and b.finite and a.square[1]):
         return None
     try:
@@ -106,9 +106,9 @@ def ratio(a: L2Norm, b: L2Norm) -> float | None:
 
 
 def cosine(a: L2Norm, b: L2Norm, product: ScaledSum) -> float | None:
-    """Return Σa·b / (|a|·|b|), between -1 and 1; None where a or b is zero or not finite.
+    """Return Σa·b / (|a|·|b|), between -1 and 1; None if a or b is zero or not finite.
 
-    The root is taken of the product of the squares, scaled to lie near 1, so that the cosine of a tensor and itself is 1.
+    |a|·|b| is the root of the product of both squares, scaled to lie near 1, so that the cosine of a tensor and itself is 1.
     """
     if not (a.finite and b.finite and a.square[1] and b.square[1]):
         return None

@@ -1,4 +1,4 @@
-"""Statistics of a tensor, merged exactly from those of its pieces: their order does not change a bit."""
+"""Merge the statistics of a tensor exactly from those of its pieces: their order changes no bit."""
 
 import math
 from collections.abc import Sequence
@@ -12,9 +12,9 @@ from gradclip_cli.numerics.norms import ScaledSum, SumKinds
 
 
 class TensorStats(NamedTuple):
-    """Statistics of a tensor, or of several taken together.
+    """Statistics of one tensor, or of several as one.
 
-    `zeros`, `nan`, `posinf`, `neginf` count elements; `max_abs` and `powers` (one for each kind of sum) are over the finite ones.
+    `zeros`, `nan`, `posinf` and `neginf` count elements; `max_abs` and `sums` (one for each kind) are of the finite elements.
     """
 
     elements: int = 0
@@ -23,7 +23,7 @@ class TensorStats(NamedTuple):
     posinf: int = 0
     neginf: int = 0
     max_abs: float = 0.0
-    powers: tuple[ScaledSum, ...] = ()
+    sums: tuple[ScaledSum, ...] = ()
 
     @property
     def nonfinite(self) -> int:
@@ -36,7 +36,7 @@ class TensorStats(NamedTuple):
 
 
 class PieceStats(NamedTuple):
-    """Statistics of a piece of one tensor; `exponents` and `sums` hold, for each kind of sum, an array of shape (blocks,)."""
+    """Statistics of a piece of one tensor; `exponents` and `sums` hold an array of shape (blocks,) for each kind of sum."""
 
     counts: tuple[int, int, int, int, int]  # elements, zeros, nan, posinf, neginf
     max_abs: float
@@ -49,8 +49,8 @@ def merge(pieces: Sequence[PieceStats], types: SumKinds) -> TensorStats:
     elements, zeros, nan, posinf, neginf = (
         sum(column) for column in zip(*(piece.counts for piece in pieces), strict=True)
     )
-    powers = tuple(
+    sums = tuple(
         norms.total_blocks([piece.exponents[k] for piece in pieces], [piece.sums[k] for piece in pieces], p)
         for k, p in enumerate(types)
     )
-    return TensorStats(elements, zeros, nan, posinf, neginf, max(piece.max_abs for piece in pieces), powers)
+    return TensorStats(elements, zeros, nan, posinf, neginf, max(piece.max_abs for piece in pieces), sums)

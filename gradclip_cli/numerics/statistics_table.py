@@ -1,4 +1,4 @@
-"""Statistics of many tensors in two arrays, a column for each figure: a million objects would take half a gigabyte."""
+"""Keep the statistics of many tensors in two arrays, since a million objects would take half a gigabyte."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,9 +23,9 @@ _MAX_ABS, _SUMS = range(2)
 
 
 class StatsArrays(NamedTuple):
-    """A row of figures for each tensor.
+    """The statistics of tensors, one row each.
 
-    `ints` (tensors, 5 + sums) are counts and the exponents of sums, `floats` (tensors, 1 + sums) are max_abs and the sums.
+    `ints` (tensors, 5 + sums) holds counts and the exponents of sums, `floats` (tensors, 1 + sums) max_abs and their values.
     """
 
     ints: Ints
@@ -33,16 +33,16 @@ class StatsArrays(NamedTuple):
 
     @classmethod
     def empty(cls, rows: int, sums: int) -> "StatsArrays":
-        """Return rows of zeros, for so many kinds of sums."""
+        """Return `rows` rows of zeros for `sums` kinds of sums."""
         return cls(np.zeros((rows, _EXPONENTS + sums), np.int64), np.zeros((rows, _SUMS + sums)))
 
     @classmethod
     def of(cls, rows: Sequence[TensorStats], sums: int) -> "StatsArrays":
-        """Return a row for each of some statistics."""
+        """Return a row for each of the given statistics."""
         block = cls.empty(len(rows), sums)
         for k, one in enumerate(rows):
-            block.ints[k] = (*one[:_EXPONENTS], *(exponent for exponent, _ in one.powers))
-            block.floats[k] = (one.max_abs, *(value for _, value in one.powers))
+            block.ints[k] = (*one[:_EXPONENTS], *(exponent for exponent, _ in one.sums))
+            block.floats[k] = (one.max_abs, *(value for _, value in one.sums))
         return block
 
     def take(self, rows: "Sequence[int] | Ints") -> "StatsArrays":
@@ -51,7 +51,7 @@ class StatsArrays(NamedTuple):
 
 
 class StatsTable(Mapping[int, TensorStats]):
-    """Map the indices of tensors in a dump, ascending, to their statistics, which are made when they are asked for."""
+    """Map the ascending indices of tensors in a dump to their statistics, which are made on access."""
 
     def __init__(self, indices: Sequence[int], block: StatsArrays) -> None:
         first, size = indices[0] if indices else 0, len(indices)
@@ -62,7 +62,7 @@ class StatsTable(Mapping[int, TensorStats]):
 
     @classmethod
     def of(cls, rows: Mapping[int, TensorStats], sums: int) -> "StatsTable":
-        """Make a table of statistics by index."""
+        """Make a table from statistics by index."""
         return cls(sorted(rows), StatsArrays.of([rows[index] for index in sorted(rows)], sums))
 
     def __getitem__(self, index: int) -> TensorStats:
@@ -84,7 +84,7 @@ class StatsTable(Mapping[int, TensorStats]):
         return index in (self.indices if self._rows is None else self._rows)
 
     def row(self, index: int) -> int:
-        """Return the row of a tensor, -1 if it is not here."""
+        """Return the row of a tensor, or -1 if it is not in the table."""
         if self._rows is not None:
             return self._rows.get(index, -1)
         return index - self.indices[0] if index in self.indices else -1
@@ -95,21 +95,21 @@ class StatsTable(Mapping[int, TensorStats]):
         self.block.ints[rows], self.block.floats[rows] = block
 
     def _places(self, indices: Iterable[int]) -> Ints:
-        """Return the rows of tensors that are here."""
+        """Return the rows of tensors that are in the table."""
         if self._rows is not None:
             return np.fromiter(map(self._rows.__getitem__, indices), np.int64)
         rows: Ints = np.fromiter(indices, np.int64) - (self.indices[0] if self.indices else 0)
         return rows
 
     def only(self, indices: Iterable[int]) -> "StatsTable":
-        """Return the table of those of some tensors that are here."""
+        """Return the table of the given tensors, without those that are not in this table."""
         kept = [index for index in indices if index in self]
         return StatsTable(kept, self.block.take(self._places(kept)))
 
     def updated_by(self, other: "StatsTable") -> "StatsTable":
-        """Return a table of the same tensors, with the rows of `other` for those that are in both."""
+        """Return a table of the same tensors, with the rows of `other` for tensors in both."""
         found = StatsTable(self.indices, StatsArrays(self.block.ints.copy(), self.block.floats.copy()))
-        # `other` may be of all the steps in a file, or a few of many tensors.
+        # Either table may be the smaller one: `other` may cover all steps in a file, or a few of many tensors.
         few, many = sorted((self, other), key=len)
         shared = [index for index in few if index in many]
         found.put(shared, other.block.take(other._places(shared)))  # noqa: SLF001 (a table of its own kind)
@@ -117,32 +117,32 @@ class StatsTable(Mapping[int, TensorStats]):
 
     @property
     def counts(self) -> Ints:
-        """Elements, zeros, nan, posinf and neginf of each, of shape (tensors, 5)."""
+        """The counts of elements, zeros, NaN, +Inf and -Inf, of shape (tensors, 5)."""
         return self.block.ints[:, :_EXPONENTS]
 
     @property
     def elements(self) -> Ints:
-        """The number of elements of each."""
+        """The number of elements of each tensor."""
         return self.block.ints[:, _ELEMENTS]
 
     @property
     def zeros(self) -> Ints:
-        """The number of zeros in each."""
+        """The number of zeros of each tensor."""
         return self.block.ints[:, _ZEROS]
 
     @property
     def nan(self) -> Ints:
-        """The number of NaN in each."""
+        """The number of NaN of each tensor."""
         return self.block.ints[:, _NAN]
 
     @property
     def infinite(self) -> Ints:
-        """The number of infinities in each."""
+        """The number of infinities of each tensor."""
         return self.block.ints[:, _POSINF] + self.block.ints[:, _NEGINF]
 
     @property
     def nonfinite(self) -> Ints:
-        """The number of NaN and infinities in each."""
+        """The number of NaN and infinities of each tensor."""
         return self.nan + self.infinite
 
     def with_nonfinite(self) -> list[int]:
@@ -151,15 +151,15 @@ class StatsTable(Mapping[int, TensorStats]):
 
     @property
     def max_abs(self) -> Floats:
-        """The largest |x| of the finite elements of each."""
+        """The largest |x| of the finite elements of each tensor."""
         return self.block.floats[:, _MAX_ABS]
 
     def as_read(self, finite: Floats) -> Floats:
-        """Return `nan` for each tensor with a NaN, else `inf` for each with an infinity, else its `finite`."""
+        """Return `nan` for each tensor with a NaN, else `inf` for each with an infinity, else its value in `finite`."""
         return np.where(self.nan > 0, math.nan, np.where(self.infinite > 0, math.inf, finite))
 
     def norms(self, which: int, p: float) -> Floats:
-        """Return the P-norm of the finite elements of each, from the sum at place `which` of those that were taken."""
+        """Return the P-norm of the finite elements of each tensor, from its sum number `which`."""
         exponents, values = self.block.ints[:, _EXPONENTS + which], self.block.floats[:, _SUMS + which]
         if p == 2.0 and not exponents.any():
             return np.sqrt(values)
@@ -167,7 +167,7 @@ class StatsTable(Mapping[int, TensorStats]):
         return np.array([norms.norm(pair, p) for pair in pairs], np.float64)
 
     def merge_groups(self, groups: Sequence[Sequence[int]], types: SumKinds) -> "StatsTable":
-        """Merge each group of tensors exactly; return a row for each group. No group may be empty."""
+        """Merge each group of tensors exactly into one row; no group may be empty."""
         sizes = list(map(len, groups))
         taken = self.block.take(self._places(chain.from_iterable(groups)))
         if max(sizes, default=1) == 1:
@@ -186,12 +186,12 @@ class StatsTable(Mapping[int, TensorStats]):
         return (
             self.merge_groups([self.indices], types)[0]
             if self.indices
-            else TensorStats(powers=tuple((0, 0.0) for _ in types))
+            else TensorStats(sums=tuple((0, 0.0) for _ in types))
         )
 
 
 def _add_groups(exponents: Ints, values: Floats, starts: Sequence[int], p: SumKind) -> list[ScaledSum]:
-    """Add the sums from each start to the next; the fast way where no sum was scaled."""
+    """Add the sums from each start to the next; this is fast if no sum was scaled."""
     if p != math.inf and not exponents.any():
         plain = values.tolist()
         return [(0, math.fsum(plain[a:b])) for a, b in pairwise(starts)]
@@ -200,7 +200,7 @@ def _add_groups(exponents: Ints, values: Floats, starts: Sequence[int], p: SumKi
 
 
 def concatenate(parts: Sequence[tuple[int, StatsTable]]) -> StatsTable:
-    """Concatenate the tables of several files; the indices of each are counted from its start in the dump."""
+    """Concatenate the tables of several files, each given with the index in the dump of its first tensor."""
     if len(parts) == 1 and not parts[0][0]:
         return parts[0][1]
     indices = [start + index for start, columns in parts for index in columns]

@@ -1,7 +1,7 @@
 """Sum along rows with the same bits on every processor.
 
-BLAS adds in an order of its own on each kind of processor. Here elements are multiplied one by one, and added by numpy in
-the pairwise order that its source fixes for contiguous float64 (Higham 1993), whatever vector units there are.
+The order in which BLAS adds depends on the processor. Here elements are multiplied one by one, and numpy adds them in the
+pairwise order that its source fixes for contiguous float64 (Higham 1993), whatever the vector units.
 """
 
 from collections.abc import Callable
@@ -15,17 +15,17 @@ from gradclip_cli.numerics.workspace import Workspace
 Rows = NDArray[np.float64]
 Floats = NDArray[Any]  # float32 or float64
 Make = Callable[[slice, Rows | None], Rows]
-"""A function that computes the terms of a slice of the rows in C order, into the given array or into a new one."""
+"""Computes the terms of a slice of the rows in C order, into the given array or a new one."""
 
 _TERMS = 1 << 16
-"""How many terms are made at once: eight blocks, which stay in the processor's cache."""
+"""The number of terms computed at once: eight blocks, which stay in the cache of the processor."""
 
 _FEW = 1 << 12
-"""Up to so many terms fresh memory costs less than what it takes to reuse some: a dump may have 100,000 small tensors."""
+"""Up to this number of terms, new memory is cheaper than reused memory: a dump may have 100,000 small tensors."""
 
 
 def sum_products(a: Rows, b: Rows, work: Workspace) -> Rows:
-    """Return Σa·b of each row of two arrays of one shape (rows, width)."""
+    """Return Σa·b for each row of two arrays of the same shape (rows, width)."""
 
     def make(part: slice, out: Rows | None) -> Rows:
         return np.multiply(a[part], b[part], out=out, order="C")
@@ -34,7 +34,7 @@ def sum_products(a: Rows, b: Rows, work: Workspace) -> Rows:
 
 
 def sum_powers(rows: Floats, p: float, work: Workspace) -> Rows:
-    """Return Σ|x|^P of each row of float32 or float64, for a finite P; for any but 1 and 2 the powers are those of this processor."""
+    """Return Σ|x|^P for each row of float32 or float64; P is finite. Unless it is 1 or 2, bits depend on the processor."""
     if p == 2.0 and rows.dtype == np.float64:
         return sum_products(rows, rows, work)
 
@@ -49,7 +49,7 @@ def sum_powers(rows: Floats, p: float, work: Workspace) -> Rows:
 
 
 def _widen(rows: Floats, out: Rows | None) -> Rows:
-    """Copy rows to float64 in C order, a few at a time: the copy stays in the processor's cache."""
+    """Copy rows to float64 in C order; they are so few that the copy stays in the cache of the processor."""
     if out is None:
         return rows.astype(np.float64, order="C")
     np.copyto(out, rows)
@@ -57,7 +57,7 @@ def _widen(rows: Floats, out: Rows | None) -> Rows:
 
 
 def _sum_terms(shape: tuple[int, ...], make: Make, work: Workspace) -> Rows:
-    """Add the terms of each row along the contiguous axis of a C-ordered array, the only layout whose order is fixed."""
+    """Add the terms of each row along the contiguous axis: only there does numpy fix the order of addition."""
     count, width = shape
     if count * width <= _FEW:
         few: Rows = np.add.reduce(make(slice(count), None), axis=1)

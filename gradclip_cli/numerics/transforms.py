@@ -14,14 +14,14 @@ from gradclip_cli.numerics.narrow_floats import index_of
 from gradclip_cli.numerics.workspace import Workspace
 
 _TABLE_PAYS = 1 << 19
-"""From so many bytes on, making a table of narrow floats and looking them up is faster than computing with them."""
+"""From this number of bytes on, a table of all narrow floats is faster than arithmetic."""
 
 
 def scale(raw: Raw, dtype: DType, factor: float, numerator: float, denominator: float, work: Workspace) -> None:
     """Multiply by `factor` in float64 and round once.
 
-    A factor that is no normal number (0, infinite, NaN or subnormal) has lost digits or come from a norm that is not finite:
-    there the elements are divided and multiplied instead, which gives what IEEE arithmetic makes of g / n · c.
+    A factor that is not a normal number (0, infinite, NaN or subnormal) has lost digits, or comes from a norm that is not
+    finite. Then divide by `denominator` and multiply by `numerator`, which gives the IEEE result of g / n · c.
     """
     normal = is_normal(factor)
     if normal and dtype.narrow and not dtype.swapped and raw.size >= _TABLE_PAYS:
@@ -39,7 +39,7 @@ def scale(raw: Raw, dtype: DType, factor: float, numerator: float, denominator: 
 
 
 def scale_each(raw: Raw, dtype: DType, factors: Sequence[float], sizes: Sequence[int], work: Workspace) -> None:
-    """Multiply each of several adjacent tensors by its own normal factor, with the bits that `scale` gives."""
+    """Multiply each of several adjacent tensors by its own normal factor; the bits are those of `scale`."""
     with np.errstate(all="ignore"):
         wide = widen(decode(raw, dtype, work), work)
         np.multiply(wide, np.repeat(factors, sizes), out=wide)
@@ -47,20 +47,20 @@ def scale_each(raw: Raw, dtype: DType, factors: Sequence[float], sizes: Sequence
 
 
 def is_normal(factor: float) -> bool:
-    """Return whether a factor has all its digits: it is not 0, subnormal, infinite or NaN."""
+    """Return whether a factor is a normal number: not 0, subnormal, infinite or NaN."""
     return sys.float_info.min <= abs(factor) < math.inf
 
 
 @lru_cache(maxsize=64)
 def _scaled(dtype: DType, factor: float) -> NDArray[Any]:
-    """Return the scaled word of each word of a narrow float, as a table."""
+    """Return the table of scaled words of a narrow float, indexed by word."""
     raw = np.arange(1 << (8 * dtype.itemsize), dtype=f"u{dtype.itemsize}").view(np.uint8)
-    scale(raw, dtype, factor, factor, 1.0, Workspace())  # not the run's, which the cache would keep
+    scale(raw, dtype, factor, factor, 1.0, Workspace())  # not that of the run, which the cache would keep alive
     return words_of(raw, dtype)
 
 
 def clamp(raw: Raw, dtype: DType, limit: float, keep_infinite: bool, work: Workspace) -> int:
-    """Replace |g| > limit by ±limit, rounded to `dtype`; return how many were replaced."""
+    """Replace |g| > limit by ±limit, rounded to `dtype`; return the number of replaced elements."""
     values, words = decode(raw, dtype, work), words_of(raw, dtype)
     with np.errstate(invalid="ignore"):
         above, below = np.greater(values, np.float64(limit)), np.less(values, np.float64(-limit))
@@ -78,7 +78,7 @@ def zero_nonfinite(raw: Raw, dtype: DType, work: Workspace) -> None:
 
 
 def byteswap(raw: Raw, dtype: DType) -> None:
-    """Reverse the bytes of each element (of each part of a complex one), in place."""
+    """Reverse the bytes of each element in place; of complex ones, those of each part."""
     size = dtype.itemsize // 2 if dtype.kind == "complex" else dtype.itemsize
     if size > 1:
         raw.view(f"u{size}").byteswap(inplace=True)

@@ -1,4 +1,4 @@
-"""The arrays that a run fills again and again, so that no piece pays for fresh memory."""
+"""Keep the arrays that a run fills again and again, so that no piece needs new memory."""
 
 import threading
 from typing import Any, TypeVar
@@ -10,7 +10,7 @@ T = TypeVar("T", bound=np.generic)
 
 
 class Buffer:
-    """Memory of one thread for one purpose; it grows to the largest array that was asked for."""
+    """Memory of one thread for one purpose; it grows to the largest array that was taken."""
 
     __slots__ = ("_memory", "_views")
 
@@ -19,14 +19,14 @@ class Buffer:
         self._views: dict[type[np.generic], NDArray[Any]] = {}
 
     def take(self, count: int, dtype: type[T]) -> NDArray[T]:
-        """Return `count` elements of at most 8 bytes, not initialised; this ends the life of what was taken before."""
+        """Return an uninitialised array of `count` elements of at most 8 bytes; arrays taken before become invalid."""
         view = self._views.get(dtype)
         if view is None or view.size < count:
             view = self._view(count, dtype)
         return view[:count]
 
     def _view(self, count: int, dtype: type[T]) -> NDArray[T]:
-        """View the memory as elements of a type, in new memory where there is too little."""
+        """Return the memory as elements of a type; allocate more if there is too little."""
         nbytes = count * np.dtype(dtype).itemsize
         if self._memory.nbytes < nbytes:
             self._memory, self._views = np.empty(-(-nbytes // 8), np.float64), {}
@@ -36,43 +36,43 @@ class Buffer:
 
 
 class Workspace(threading.local):
-    """The arrays of a run by purpose; every thread that uses it sees arrays of its own.
+    """The arrays of a run by purpose; each thread has its own.
 
-    It is made once for each run and handed down, so that all of its memory goes when the run is over. An array is valid until
-    the next one is taken from the same field; a function that returns such an array names the field. Pickling one gives an
-    empty one, since another process has memory of its own.
+    A run makes one workspace and hands it down, so that all memory is freed when the run is over. An array is valid until the
+    next one is taken from the same field; a function that returns such an array names the field. A pickled workspace is
+    empty, since another process has memory of its own.
     """
 
     buffer: type[Buffer] = Buffer
 
     def __init__(self) -> None:
         new = self.buffer
-        # Stored elements as they were read, alive while a piece is worked on.
+        # Stored elements as they were read, valid while a piece is processed.
         self.raw = new()
         self.raw_b = new()  # those of the second tensor of a comparison
-        # Column-major tensors: what goes to a temporary file, and a run of one column.
+        # Column-major tensors: elements for a temporary file, and a run of one column.
         self.columns = new()
         self.run = new()
-        # What `decode` returns, alive until the next piece is decoded.
+        # What `decode` returns, valid until the next piece is decoded.
         self.decoded = new()
-        # Rounding to a narrow float: the float32 numbers, and what is computed from their bits. All are alive together.
+        # Rounding to a narrow float: the float32 numbers, and what is computed from their bits. All are in use at once.
         self.single = new()
         self.sign = new()
         self.odd = new()
         self.fixed_point = new()
-        # Measuring: the numbers without a sign, elements limited to ±c, and the terms of sums. All are alive together.
+        # Measuring: the numbers without a sign, elements limited to ±c, and the terms of sums. All are in use at once.
         self.magnitudes = new()
         self.limited = new()
         self.terms = new()
-        # Comparing: the numbers of both tensors, their distance, and |b|. All are alive together.
+        # Comparing: the numbers of both tensors, their difference, and |b|. All are in use at once.
         self.numbers_a = new()
         self.numbers_b = new()
         self.distance = new()
         self.size_b = new()
-        # Counting what leaves the range of a dtype: stored bits without a sign.
+        # Counting elements that leave the range of a dtype: stored bits without a sign.
         self.unsigned_bits = new()
-        # One memory for what is needed one after the other: it then stays in the processor's cache. No two of these may be
-        # alive together. The widened elements come last, and live while they are scaled, or summed.
+        # These share one memory, which stays in the cache of the processor: no two may be in use at once. The widened
+        # elements come last, and are valid while they are scaled or summed.
         shared = new()
         self.unsigned = shared  # stored words without a sign, until `magnitudes` has copied them
         self.normal = shared  # inside `magnitudes`, after that copy

@@ -1,4 +1,4 @@
-"""Reports as text: a new output format is a module with a function that writes any report, and a line in the registry here."""
+"""Write reports as text. A new output format is a module with a function that writes any report, and a line in RENDERERS."""
 
 from collections.abc import Callable
 from typing import IO, TYPE_CHECKING
@@ -42,11 +42,11 @@ RENDERERS: dict[str, Callable[[str], Renderer]] = {
     "tsv": _delimited,
     "md": _markdown,
 }
-"""The output formats, each with what imports its renderer."""
+"""The output formats, each with a function that imports its renderer."""
 
 FORMATS = tuple(RENDERERS)
 
 
 def write(report: "Report", stream: IO[str], view: "View") -> None:
-    """Write to a stream what a view shows of a report."""
+    """Write a report to a stream as a view shows it."""
     RENDERERS[view.format](view.format)(report, stream, view)

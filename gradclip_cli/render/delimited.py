@@ -1,4 +1,4 @@
-"""Comma-separated and tab-separated values: numbers read back the same, and no spreadsheet takes a text for a formula."""
+"""Write csv and tsv: numbers read back the same, and no spreadsheet takes a text for a formula."""
 
 import csv
 from typing import IO, Any
@@ -9,11 +9,11 @@ from gradclip_cli.reports.base import Report
 from gradclip_cli.text import printable
 
 _FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
-"""What a formula begins with, in wide forms too; tab and CR, which some drop before they look, are escaped by then."""
+"""The first characters of formulas, full-width forms too; tab and CR, which some programs strip first, are escaped."""
 
 
 def write_csv(report: Report, stream: IO[str], view: View) -> None:
-    """Write a report as one table after RFC 4180, row by row, with line ends of one character."""
+    """Write a report as one table after RFC 4180, row by row, but with LF as line end."""
     names = view.names(type(report))
     writer = csv.writer(stream, lineterminator="\n")
     if view.headers:
@@ -22,7 +22,7 @@ def write_csv(report: Report, stream: IO[str], view: View) -> None:
 
 
 def write_tsv(report: Report, stream: IO[str], view: View) -> None:
-    """Write a report as one table without quoting, row by row, for `cut` and `awk`; escaped texts hold no tab and no line end."""
+    """Write a report as one table without quotes, row by row, for `cut` and `awk`; escaped texts hold no tab or line end."""
     names = view.names(type(report))
     if view.headers:
         stream.write("\t".join(names) + "\n")
@@ -31,13 +31,13 @@ def write_tsv(report: Report, stream: IO[str], view: View) -> None:
 
 
 def _tsv_cell(value: Any) -> str:
-    """Write a cell; a quote at its beginning would open a quoted one for spreadsheets, and hide a formula."""
+    """Format a cell; put `'` before a leading quote, which would open a quoted cell in spreadsheets and hide a formula."""
     text = cell(value)
     return f"'{text}" if text.startswith('"') else text
 
 
 def cell(value: Any) -> str:
-    """Write a value: None is empty, an array's shape `2x3`, and text that begins like a formula stands behind a `'`.
+    """Format a value: None is empty, a shape is `2x3`, and text that begins like a formula gets a leading `'`.
 
     >>> cell(None), cell(1 / 3), cell(True), cell((2, 3)), cell("=1+1")
     ('', '0.3333333333333333', 'true', '2x3', "'=1+1")

@@ -1,4 +1,4 @@
-"""Strict JSON: what is not finite is a text, numbers are the shortest that read back as the same float64."""
+"""Write strict JSON: NaN and infinities as strings, other numbers as the shortest that read back as the same float64."""
 
 import json
 import math
@@ -19,27 +19,27 @@ _encode = json.JSONEncoder(allow_nan=False).encode
 
 
 def write(report: Report, stream: IO[str], view: View) -> None:
-    """Write the whole report, whatever the view chooses: one line a row, all in ASCII, which no terminal obeys."""
+    """Write the whole report, whatever the view: one row a line, in ASCII, so that a terminal obeys no control characters."""
     head = [("schema", report.schema), ("version", __version__)]
     write_lines(stream, _object([*head, *_items(report)], " "))
     stream.write("\n")
 
 
 def write_records(report: Report, stream: IO[str], view: View) -> None:
-    """Write a report as one table: one object a row, each with the same keys, all in ASCII."""
+    """Write a report as one table: each row is an object with the same keys, in ASCII."""
     names = view.names(type(report))
     rows = view.rows(report)
     write_lines(stream, (_encode_record({name: row.get(name) for name in names}) + "\n" for row in rows))
 
 
 def encode_row(row: Any) -> str:
-    """Encode a row as `json` encodes `plain(row)`, several times as fast: the library is told of each row anew."""
+    """Encode a row as `json` encodes `plain(row)`, several times as fast, since the keys are encoded once for all rows."""
     template, kept = _template_of(row.__class__)
     return template % tuple([_atom(row[k]) for k in kept])
 
 
 def _encode_record(record: Record) -> str:
-    """Encode values under their names; of so many columns the library is faster than `encode_row`."""
+    """Encode values under their names; with this many columns, `json` is faster than `encode_row`."""
     try:
         return _encode(record)
     except ValueError:  # some value is not finite
@@ -47,7 +47,7 @@ def _encode_record(record: Record) -> str:
 
 
 def _items(row: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the names and values of a report or a row that belong in JSON."""
+    """Yield the names and values of the fields of a report or a row that belong in JSON."""
     for field in json_fields(row.__class__):
         value = row[field.at]
         if value is not None or not field.section:
@@ -55,7 +55,7 @@ def _items(row: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _object(items: Iterable[tuple[str, Any]], indent: str) -> Iterator[str]:
-    """Yield the text of an object, in parts: there may be a million rows in it."""
+    """Yield the text of an object in parts, since it may hold a million rows."""
     start = "{"
     for name, value in items:
         yield f"{start}{_encode(name)}: "
@@ -65,7 +65,7 @@ def _object(items: Iterable[tuple[str, Any]], indent: str) -> Iterator[str]:
 
 
 def _value(value: Any, indent: str) -> Iterator[str]:
-    """Yield the text of a value; rows stand one below the other."""
+    """Yield the text of a value; each row starts a line."""
     if not isinstance(value, list | LazyRows) or not value or not hasattr(value[0], "_fields"):
         yield _encode(plain(value))
         return
@@ -82,14 +82,14 @@ def _value(value: Any, indent: str) -> Iterator[str]:
 
 @cache
 def _template_of(kind: Any) -> tuple[str, list[int]]:
-    """Return the text of a row with gaps for its values, and the indices of those values."""
+    """Return the format string of a kind of row, and the indices of the values that it takes."""
     kept = json_fields(kind)
     parts = ["%s" if field.inlined else _template((field.name,))[1:-1] for field in kept]
     return f"{{{', '.join(parts)}}}", [field.at for field in kept]
 
 
 def _template(names: tuple[str, ...]) -> str:
-    """Return the text of an object with gaps for its values.
+    """Return the format string of an object with the given keys.
 
     >>> _template(("norm", "step"))
     '{"norm": %s, "step": %s}'
@@ -110,7 +110,7 @@ def _tuple(value: tuple[Any, ...]) -> str:
 
 
 def _figures(summary: Summary) -> str:
-    """Encode figures without the braces around them; of one sample nearly all are the same."""
+    """Encode figures without braces; those of one sample are nearly all the same number."""
     if summary.count == 1:
         one = _float(summary.mean)
         return _SUMMARY % (1, summary.nonfinite, one, "0.0", one, "0.0", one, one, one, one, one)
@@ -131,4 +131,4 @@ _ATOMS: dict[type, Callable[[Any], str]] = {
     tuple: _tuple,
     Summary: _figures,
 }
-"""What encodes the values of rows by their exact types; summaries are inlined."""
+"""The encoders of the values of rows by exact type; summaries are inlined."""

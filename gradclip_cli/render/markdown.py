@@ -1,4 +1,4 @@
-"""Tables as GitHub shows them in Markdown; names are shown as they are, and make no markup and no links."""
+"""Write tables in GitHub's Markdown; names are escaped, so that they make no markup and no links."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -15,31 +15,31 @@ _EDGES = re.compile(r"^ +| +$")
 
 
 def write(report: Report, stream: IO[str], view: View) -> None:
-    """Write the wanted tables of a report, each under its heading; a total is the last row."""
+    """Write the tables that a view shows, each under a heading; a total is the last row."""
     for number, grid in enumerate(wanted(report, view)):
         write_lines(stream, _lines(grid, "\n" if number else ""))
 
 
 def _lines(grid: Grid, before: str) -> Iterator[str]:
-    yield f"{before}## {escaped(grid.title)}\n\n"
+    yield f"{before}## {escape_markup(grid.title)}\n\n"
     if not grid.columns:
         return
-    yield _line(escaped(column.heading.replace("\n", " ")) for column in grid.columns)
+    yield _line(escape_markup(column.heading.replace("\n", " ")) for column in grid.columns)
     yield _line(":---" if column.text else "---:" for column in grid.columns)
     for row in grid.rows:
-        yield _line(map(escaped, row))
+        yield _line(map(escape_markup, row))
     if grid.total is not None:
-        yield _line(map(escaped, grid.total))
+        yield _line(map(escape_markup, grid.total))
 
 
 def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |\n"
 
 
-def escaped(text: str) -> str:
-    r"""Escape what Markdown would take for markup or for a link; spaces at the edges would be dropped.
+def escape_markup(text: str) -> str:
+    r"""Escape what Markdown takes for markup or for a link, and spaces at the edges, which it drops.
 
-    >>> escaped("a_b|`c`")
+    >>> escape_markup("a_b|`c`")
     'a\\_b\\|\\`c\\`'
     """
     return _EDGES.sub(lambda found: "&#32;" * len(found[0]), _MARKUP.sub(r"\\\g<0>", text))

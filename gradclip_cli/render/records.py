@@ -1,4 +1,4 @@
-"""Reports as one rectangular table: records under the names of the JSON, scope by scope, totals last."""
+"""Turn a report into one rectangular table: records keyed by the names of the JSON, scope by scope, totals last."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,42 +11,42 @@ from gradclip_cli.reports.base import Report, json_fields, rows_at
 from gradclip_cli.thresholds.base import Summary
 
 Record = dict[str, Any]
-"""The values of one row by the names of their columns."""
+"""The values of one row by column."""
 
 KINDS = ("total", "layer", "param", "step")
 COMMON = ("scope", "input", "step")
-"""The first columns of reports whose rows are of several scopes."""
+"""The first columns of a report with several scopes."""
 
 
 def scopes(kind: type[Report], kinds: frozenset[str] = frozenset(KINDS)) -> dict[str, tuple[str, ...]]:
-    """Return the columns of each wanted scope of a kind of report; the only scope of a report has no name."""
+    """Return the columns of each scope of a kind of report among `kinds`; a report's only scope is always included."""
     if len(kind.scopes) == 1:
         return {scope: names(rows_at(kind, path)[-1]) for scope, path in kind.scopes.items()}
     return {scope: _columns(*rows_at(kind, path)) for scope, path in kind.scopes.items() if scope in kinds}
 
 
 def _columns(*kinds: Any) -> tuple[str, ...]:
-    """Return the columns of rows: the scope, what they have of the dump that holds them, and their own."""
+    """Return the columns of a row: the scope, the common columns of the dump that holds it, and its own."""
     *holders, row = kinds
     held = [name for holder in holders for name in names(holder) if name in COMMON]
     return tuple(dict.fromkeys(("scope", *held, *names(row))))
 
 
 def columns(kind: type[Report], kinds: frozenset[str] = frozenset(KINDS)) -> tuple[str, ...]:
-    """Return the columns of all wanted scopes, each once."""
+    """Return the columns of all scopes among `kinds`, each once."""
     first = COMMON if len(kind.scopes) > 1 else ()
     return tuple(dict.fromkeys(chain(first, *scopes(kind, kinds).values())))
 
 
 def records(report: Report, scope: str = "") -> Iterator[Record]:
-    """Yield the rows of one scope of a report."""
+    """Yield the records of one scope of a report."""
     holder, _, name = report.scopes[scope].rpartition(".")
     for held in getattr(report, holder) if holder else [report]:
         yield from _held(held, scope, name, bool(holder))
 
 
 def records_of(report: Report, dump: Any, scope: str) -> Iterator[Record]:
-    """Yield the rows of one scope that one dump of a report holds."""
+    """Yield the records of one scope of one dump of a report."""
     return _held(dump, scope, report.scopes[scope].rpartition(".")[2], True)
 
 
@@ -59,7 +59,7 @@ def _held(holder: Any, scope: str, name: str, is_dump: bool) -> Iterator[Record]
 
 
 def record(row: Any) -> Record:
-    """Return the values of a row as they are; a figure of no samples is None, as in JSON."""
+    """Return the values of a row; a figure of no samples is None, as in JSON."""
     if isinstance(row, Summary):
         return figures(row)
     values: Record = row._asdict()
@@ -70,17 +70,17 @@ def record(row: Any) -> Record:
 
 @cache
 def _inlined(kind: Any) -> tuple[str, ...]:
-    """Return the names of the fields whose own fields stand among those of their row."""
+    """Return the names of the fields that are inlined into their row."""
     return tuple(field.name for field in json_fields(kind) if field.inlined)
 
 
 def names(kind: Any) -> tuple[str, ...]:
-    """Return the names under which JSON has the values of a kind of row."""
+    """Return the names of the values of a kind of row, as in JSON."""
     return tuple(chain.from_iterable(f.row._fields if f.inlined else (f.name,) for f in json_fields(kind)))
 
 
 def plain(value: Any) -> Any:
-    """Turn a report, or a part of one, into what JSON knows: what is not finite becomes a text."""
+    """Convert a report, or a part of one, to what JSON can hold: NaN and infinities become strings."""
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     if isinstance(value, Summary):
@@ -99,12 +99,12 @@ def _tree(row: Any) -> Record:
 
 
 def figures(summary: Summary) -> Record:
-    """Return the figures of a summary by their names; a figure of no samples is no number, and None says so."""
+    """Return the figures of a summary by name; a figure of no samples is NaN there, and None here."""
     return {name: None if math.isnan(value) else value for name, value in summary._asdict().items()}
 
 
 def joined(value: str | Sequence[Any]) -> str:
-    """Write a text, a shape, or the paths of a dump in shards.
+    """Format a text, a shape, or the paths of a dump in shards.
 
     >>> joined((2, 3)), joined(()), joined(["a.npz", "b.npz"])
     ('2x3', 'scalar', 'a.npz;b.npz')
@@ -120,7 +120,7 @@ _AT_ONCE = 1000
 
 
 def write_lines(stream: IO[str], lines: Iterable[str]) -> None:
-    """Write lines, each with its end, or other parts of a text, many at once: a stream takes each by itself for a long time."""
+    """Write lines, or other parts of a text, many at once: one write for each would be slow."""
     rest = iter(lines)
     while some := list(islice(rest, _AT_ONCE)):
         stream.write("".join(some))

@@ -1,4 +1,4 @@
-"""Tables for a person: as wide as the terminal, or as wide as they need to be where they go into a pipe."""
+"""Write tables for people: as wide as the terminal, or as wide as they need to be in a pipe."""
 
 import os
 import shutil
@@ -14,17 +14,17 @@ from gradclip_cli.reports.base import Report
 from gradclip_cli.reports.stats import StatsReport
 
 _MOST_FITTED = 2000
-"""Rows up to which a table is fitted to a terminal: longer ones are written as into a pipe, a hundred times as fast."""
+"""The most rows of a table that is fitted to a terminal; a longer one is written as into a pipe, 100 times as fast."""
 
 _WIDTH, _WIDEST = 80, 200
-"""How wide charts are in a pipe, and at most, in characters."""
+"""The width of charts in a pipe, and their greatest width on a terminal, in characters."""
 
 
 def write(report: Report, stream: IO[str], view: View) -> None:
-    """Write the tables of a report that a view shows, each under its title, and the charts and the advice of `stats`."""
+    """Write the tables of a report that a view shows, each under its title, then the charts and the advice of `stats`."""
     unicode = (getattr(stream, "encoding", None) or "ascii").lower().startswith("utf")
     for grid in wanted(report, view):
-        _write_grid(grid if unicode else plain.escaped(grid, plain.escape_for(stream)), stream, view, unicode)
+        _write_grid(grid if unicode else plain.escape_grid(grid, plain.escape_for(stream)), stream, view, unicode)
     if isinstance(report, StatsReport) and report.params and not view.chooses:
         lines = _below_tables(report, stream, view, unicode)
         stream.writelines(f"{line}\n" for text in lines for line in _wrapped(text, stream))
@@ -32,7 +32,7 @@ def write(report: Report, stream: IO[str], view: View) -> None:
 
 def _write_grid(grid: Grid, stream: IO[str], view: View, unicode: bool) -> None:
     if not grid.rows and grid.total is None:
-        stream.write(f"{grid.title}\n")  # a table of nothing is its title
+        stream.write(f"{grid.title}\n")  # an empty table is only its title
     elif stream.isatty() and len(grid.rows) <= _MOST_FITTED:
         _fit(grid, stream, view, unicode)
     else:
@@ -40,7 +40,7 @@ def _write_grid(grid: Grid, stream: IO[str], view: View, unicode: bool) -> None:
 
 
 def _fit(grid: Grid, stream: IO[str], view: View, unicode: bool) -> None:
-    """Write a table in the columns and lines that a terminal has room for."""
+    """Write a table to a terminal of limited width."""
     width = shutil.get_terminal_size().columns
     if folded.is_needed(grid, width):
         stream.writelines(folded.lines(grid, "─" if unicode else "-", width))
@@ -63,7 +63,7 @@ def _below_tables(report: StatsReport, stream: IO[str], view: View, unicode: boo
 
 
 def _wrapped(text: str, stream: IO[str]) -> list[str]:
-    """Fold a sentence for a terminal, but no command that somebody might copy."""
+    """Fold a sentence for a terminal, unless it is a command that a user may copy."""
     if not text or not stream.isatty() or "gradclip apply " in text:
         return [text]
     return folded.wrapped(text, shutil.get_terminal_size().columns)

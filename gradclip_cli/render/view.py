@@ -1,4 +1,4 @@
-"""What is shown of a report: its format, and the choice and the order of columns and rows."""
+"""Choose what to show of a report: its format, columns and rows, and the order of rows."""
 
 import math
 import sys
@@ -17,10 +17,10 @@ from gradclip_cli.text import with_all
 Row = TypeVar("Row")
 
 WHOLE = ("json",)
-"""Formats that show the whole report, whatever a person might want to see of it."""
+"""The formats that always hold the whole report."""
 
 SEPARATED = ("csv", "tsv")
-"""Formats that have a line of headings which can be left out."""
+"""The formats with a line of headings, which can be left out."""
 
 
 class Order(NamedTuple):
@@ -35,7 +35,7 @@ class Order(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What is shown: tables of some `kinds`, all columns where none is named, and the first `top` rows in some order."""
+    """What to show: tables of the given `kinds`, all columns if none are named, and the first `top` rows in `order`."""
 
     format: str = "table"
     kinds: frozenset[str] = frozenset(KINDS)
@@ -55,11 +55,11 @@ class View:
 
     @property
     def chooses(self) -> bool:
-        """Whether not everything is shown as it comes."""
+        """Whether the view chooses columns or rows, or orders rows."""
         return bool(self.columns or self.order or self.top)
 
     def check(self, kind: type[Report]) -> None:
-        """Raise UsageError where a kind of report has no such columns, or no table that has them all."""
+        """Raise UsageError if a kind of report lacks one of the columns, or has no table with all of them."""
         known = columns(kind, self.kinds)
         for column in (*self.columns, *([self.order.column] if self.order else [])):
             if column not in known:
@@ -69,16 +69,16 @@ class View:
         if self.format in ("table", "md") and not any(
             set(self.columns) <= set(fields)
             for scope, fields in scopes(kind, self.kinds).items()
-            if not (kind is ApplyReport and scope == "total")  # which stands below the others
+            if not (kind is ApplyReport and scope == "total")  # it is the last line of the others
         ):
             raise UsageError(f"no table has all of the columns {', '.join(self.columns)}; csv, tsv and ndjson do")
 
     def names(self, kind: type[Report]) -> tuple[str, ...]:
-        """Return the columns of the one table of csv, tsv and ndjson."""
+        """Return the columns of the table of csv, tsv and ndjson."""
         return self.columns or columns(kind, self.kinds)
 
     def rows(self, report: Report) -> Iterator[Record]:
-        """Yield the rows of that table; scopes that have none of the columns are left out."""
+        """Yield the rows of the table of csv, tsv and ndjson; leave out scopes that have none of the columns."""
         own = set(self.columns) - set(COMMON) or set(self.columns)
         for scope, fields in scopes(type(report), self.kinds).items():
             if not own or own & set(fields):
@@ -86,13 +86,13 @@ class View:
                 yield from rows if scope == "total" else self.arranged(rows, dict.get)
 
     def arranged(self, rows: Iterable[Row], value: Callable[[Row, str], Any]) -> Iterator[Row]:
-        """Sort rows by `value(row, column)`, and keep the first ones."""
+        """Sort rows by `value(row, column)` and yield the first ones."""
         chosen = rows if self.order is None else ordered(rows, self.order, value)
         return islice(chosen, None if self.top is None else min(self.top, sys.maxsize))
 
 
 def parse_columns(text: str) -> tuple[str, ...]:
-    """Parse names of columns with commas between them."""
+    """Parse names of columns separated by commas."""
     return tuple(name.strip() for name in text.split(","))
 
 
@@ -109,7 +109,7 @@ def parse_order(text: str) -> Order:
 
 
 def ordered(rows: Iterable[Row], order: Order, value: Callable[[Row, str], Any]) -> list[Row]:
-    """Sort rows by `value(row, column)`: numbers as numbers, text in natural order; rows of equal values keep their order.
+    """Sort rows by `value(row, column)`: numbers by value, text in natural order; equal rows keep their order.
 
     >>> ordered(["w10", None, "w2"], Order("name"), lambda row, column: row)
     ['w2', 'w10', None]
@@ -121,7 +121,7 @@ def ordered(rows: Iterable[Row], order: Order, value: Callable[[Row, str], Any])
 
 
 def _key(value: Any) -> tuple[int, Any] | None:
-    """Return what a value is compared by; numbers come before text, and what is not a number compares with nothing."""
+    """Return the sort key of a value: numbers come before text. None and NaN have no key, and come last."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
     if isinstance(value, int | float):

@@ -1,4 +1,4 @@
-"""What `apply` did."""
+"""The report of `apply`."""
 
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, NamedTuple
@@ -7,7 +7,7 @@ from gradclip_cli.reports.base import TableOnly
 
 
 class ApplyTotal(NamedTuple):
-    """A whole dump, before and after; group figures are None where every element is its own group."""
+    """A whole dump, before and after; figures of groups are None if every element is its own group."""
 
     tensors: int
     elements: int
@@ -23,8 +23,8 @@ class ApplyTotal(NamedTuple):
 class ApplyLayer(NamedTuple):
     """One layer, before and after; `factor` is None unless all its params share it.
 
-    `peak_before` and `peak_after` are the largest |g|. `limited` counts the clipped elements where elements are clipped one
-    by one, and is None elsewhere.
+    `peak_before` and `peak_after` are the largest |g|. `limited` counts the clipped elements if elements are clipped one by
+    one, else it is None.
     """
 
     layer: str
@@ -43,7 +43,7 @@ class ApplyLayer(NamedTuple):
 
 
 class ApplyParam(NamedTuple):
-    """One tensor, before and after; None stands for what was not measured, since the tensor does not count."""
+    """One tensor, before and after; a figure is None if it was not measured, since the tensor is left as it is."""
 
     name: str
     layer: str
@@ -66,7 +66,7 @@ class ApplyParam(NamedTuple):
 
 
 class ApplyDump(NamedTuple):
-    """One input and its output, which is None where nothing was written; a dump in shards is its index, or their list."""
+    """One input and its output, None if nothing was written; a dump in shards is its index file, or the list of its shards."""
 
     input: str | list[str]
     output: str | list[str] | None
@@ -88,7 +88,7 @@ class _ApplyReport(NamedTuple):
 
 
 class ApplyReport(_ApplyReport):
-    """What `apply` did."""
+    """The report of `apply`."""
 
     __slots__ = ()
     schema: ClassVar[str] = "gradclip.apply/1"

@@ -1,4 +1,4 @@
-"""What a report says of itself: its schema, where the rows of its table are, and which fields are not in its JSON."""
+"""Describe a report: its schema, where the rows of its table are, and which fields JSON leaves out."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -10,31 +10,31 @@ Value = TypeVar("Value")
 _TABLE_ONLY, _SECTION, _INLINED = "table only", "section", "inlined"
 
 TableOnly = Annotated[Value, _TABLE_ONLY]
-"""A field that only tables and messages show: JSON, csv, tsv and ndjson leave it out."""
+"""A field for tables and messages only: JSON, csv, tsv and ndjson leave it out."""
 
 Section = Annotated[Value | None, _SECTION]
-"""A field of a report that JSON leaves out, rather than write null, where it is None."""
+"""A field of a report that JSON leaves out if it is None, instead of writing null."""
 
 Inlined = Annotated[Value, _INLINED]
-"""A field whose own fields stand among those of its row."""
+"""A field whose own fields are inlined into its row."""
 
 
 class Report(Protocol):
-    """What every command returns: a named tuple, whose fields have the names of the JSON's keys."""
+    """The result of a command: a named tuple whose fields are named like the keys of its JSON."""
 
     schema: ClassVar[str]
-    """What the JSON is, and which version of it."""
+    """The name and the version of the JSON."""
 
     scopes: ClassVar[Mapping[str, str]]
-    """Where the rows of each scope of csv are: a field, or a field of each row of another (`dumps.params`)."""
+    """The path to the rows of each scope of csv: a field, or a field of the rows of another field (`dumps.params`)."""
 
     @property
     def notes(self) -> Sequence[str]:
-        """What a person is told on standard error beside the report."""
+        """The notes that go to standard error beside the report."""
 
 
 class Field(NamedTuple):
-    """A field of a report or a row, `at` which place; `row` is the kind of rows that it holds, None where it holds no rows."""
+    """A field of a report or a row, number `at`; `row` is the kind of row that it holds, None if it holds none."""
 
     name: str
     at: int
@@ -47,27 +47,27 @@ class Field(NamedTuple):
 
 @cache
 def fields(kind: Any) -> tuple[Field, ...]:
-    """Return the fields of a kind of report or row, with what their types say of them."""
+    """Return the fields of a kind of report or row, as their type hints describe them."""
     hints = get_type_hints(kind, include_extras=True)
     return tuple(_field(name, at, hints[name]) for at, name in enumerate(kind._fields))
 
 
 @cache
 def json_fields(kind: Any) -> tuple[Field, ...]:
-    """Return those fields that JSON has."""
+    """Return the fields that are in JSON."""
     return tuple(field for field in fields(kind) if not field.table_only)
 
 
 @cache
 def has_rows(kind: Any) -> bool:
-    """Whether a kind of row holds rows itself, and so takes more than one line of JSON."""
+    """Return whether a kind of row holds rows itself, and so takes more than one line of JSON."""
     return any(field.several for field in json_fields(kind))
 
 
 def rows_at(kind: Any, path: str) -> tuple[Any, ...]:
-    """Return the kinds of what lies on a path of `scopes`: of the rows, and before it of what holds them, if not the report.
+    """Return the kinds of row on a path of `scopes`: the kind of the rows last, before it that of the dump that holds them.
 
-    Raises KeyError where there is no such field.
+    Raises KeyError if there is no such field.
     """
     found = []
     for name in path.split("."):
@@ -85,6 +85,6 @@ def _field(name: str, at: int, hint: Any) -> Field:
 
 
 def _not_none(hint: Any) -> Any:
-    """Return the type of a field that may be None without the None."""
+    """Return the type of a field without None."""
     kinds = get_args(hint)
     return next(kind for kind in kinds if kind is not NoneType) if NoneType in kinds else hint

@@ -1,4 +1,4 @@
-"""What `check` found."""
+"""The report of `check`."""
 
 from collections.abc import Mapping
 from typing import ClassVar, NamedTuple
@@ -8,7 +8,7 @@ from gradclip_cli.reports.base import TableOnly
 
 
 class Finding(NamedTuple):
-    """One problem, at the first step that shows it; `layer` and `param` are None where it concerns more than one."""
+    """One problem, at the first step that shows it; `layer` and `param` are None if it concerns more than one."""
 
     rule: str
     input: str | list[str]
@@ -28,7 +28,7 @@ class _CheckReport(NamedTuple):
 
 
 class CheckReport(_CheckReport):
-    """What `check` found, rule by rule; `failed` are the errors of dumps that were left out."""
+    """The report of `check`: findings by rule; `failed` holds the errors of dumps that were left out."""
 
     __slots__ = ()
     schema: ClassVar[str] = "gradclip.check/1"

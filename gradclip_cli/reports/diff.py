@@ -1,4 +1,4 @@
-"""What `diff` found."""
+"""The report of `diff`."""
 
 from collections.abc import Mapping
 from typing import ClassVar, NamedTuple
@@ -7,10 +7,10 @@ from gradclip_cli.reports.base import TableOnly
 
 
 class DiffParam(NamedTuple):
-    """One tensor in both dumps; a figure is None where a side is missing, is no gradient, or leaves it undefined.
+    """One tensor in both dumps; a figure is None if a side is missing or is not a gradient, or if it is undefined.
 
     `norm_ratio` is norm_b / norm_a, None unless both are finite and norm_a is above 0. `cosine` is that of the angle between
-    them, None where either is zero or not finite. `max_rel_diff` is the largest |a - b| / |b| over the elements where b is
+    them, None if either is zero or not finite. `max_rel_diff` is the largest |a - b| / |b| over the elements where b is
     not 0, None if there is no such element.
     """
 
@@ -37,7 +37,7 @@ class _DiffReport(NamedTuple):
 
 
 class DiffReport(_DiffReport):
-    """What `diff` found; `overall` compares all gradients that both dumps have, as one vector."""
+    """The report of `diff`; `overall` compares all gradients that are in both dumps, as one vector."""
 
     __slots__ = ()
     schema: ClassVar[str] = "gradclip.diff/1"

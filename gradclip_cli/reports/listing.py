@@ -1,4 +1,4 @@
-"""What `ls` and `strategies` list."""
+"""The reports of `ls` and `strategies`."""
 
 from collections.abc import Mapping
 from typing import ClassVar, NamedTuple
@@ -7,7 +7,7 @@ from gradclip_cli.reports.base import TableOnly
 
 
 class LsTensor(NamedTuple):
-    """One tensor as the header names it."""
+    """One tensor, as the header describes it; `bytes` is its size in the file."""
 
     input: str
     name: str
@@ -25,7 +25,7 @@ class _LsReport(NamedTuple):
 
 
 class LsReport(_LsReport):
-    """What `ls` found."""
+    """The report of `ls`."""
 
     __slots__ = ()
     schema: ClassVar[str] = "gradclip.ls/1"
@@ -33,7 +33,7 @@ class LsReport(_LsReport):
 
 
 class StrategyRow(NamedTuple):
-    """One strategy as users may name it."""
+    """One strategy, with the names that users can give."""
 
     name: str
     aliases: tuple[str, ...]
@@ -49,7 +49,7 @@ class _StrategiesReport(NamedTuple):
 
 
 class StrategiesReport(_StrategiesReport):
-    """The registry of strategies."""
+    """The report of `strategies`: the registry."""
 
     __slots__ = ()
     schema: ClassVar[str] = "gradclip.strategies/1"

@@ -1,4 +1,4 @@
-"""What `stats` found."""
+"""The report of `stats`."""
 
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, NamedTuple
@@ -37,7 +37,7 @@ class StatsParam(NamedTuple):
 
 
 class Suggestion(NamedTuple):
-    """A threshold for one strategy, and what it would do to the dumps."""
+    """A threshold for one strategy, and its effects on the dumps."""
 
     strategy: str
     rule: str
@@ -50,7 +50,7 @@ class Suggestion(NamedTuple):
 
 
 class Candidate(NamedTuple):
-    """What one rule would choose under one strategy, and what that would do; `reason` says why it can choose nothing."""
+    """The threshold that a rule would choose for a strategy, and its effects; `reason` says why it can choose none."""
 
     strategy: str
     rule: str
@@ -65,7 +65,7 @@ class Candidate(NamedTuple):
 class OwnThreshold(NamedTuple):
     """The threshold that the norms of one layer suggest for that layer alone.
 
-    `threshold` and `clip_rate` are None where the norms suggest none; `note` says why a threshold is no guide.
+    `threshold` and `clip_rate` are None if the norms suggest none; `note` says why a threshold is no guide.
     """
 
     layer: str
@@ -75,7 +75,7 @@ class OwnThreshold(NamedTuple):
 
 
 class Tried(NamedTuple):
-    """What a strategy would do to the dumps; a figure is None where nobody can tell, and `note` says why.
+    """The effects of a strategy on the dumps; a figure is None if it is unknown, and `note` says why.
 
     `lost_energy` is 1 - Σ after² / Σ before² over all finite norms. `cosine` is the mean over the steps of the cosine
     between the gradients before and after, `least_cosine` the smallest. `layers` names the most clipped layers, each with
@@ -95,9 +95,9 @@ class Tried(NamedTuple):
 
 
 class ReplayStep(NamedTuple):
-    """What a rule with a threshold for each step does to a dump.
+    """The effect of an adaptive rule, which has a threshold for each step, on a dump.
 
-    `threshold` is inf where there is none yet; `factor` and `clipped` are None where the norm is not finite.
+    `threshold` is inf while there is none; `factor` and `clipped` are None if the norm is not finite.
     """
 
     strategy: str
@@ -110,9 +110,9 @@ class ReplayStep(NamedTuple):
 
 
 class ReplayGroup(NamedTuple):
-    """What a rule with a threshold for each step does to a layer or a tensor; `name` is None for a layer.
+    """The effects of an adaptive rule on a layer or a tensor; `name` is None for a layer.
 
-    `norm` and `threshold` are those of the last step, the other figures are over the finite norms.
+    `norm` and `threshold` are those of the last step, the other figures are over all finite norms.
     """
 
     strategy: str
@@ -126,9 +126,9 @@ class ReplayGroup(NamedTuple):
 
 
 class Advised(NamedTuple):
-    """The threshold that is advised, None where there is none, and the reasons, in sentences.
+    """The advised threshold, None if there is none, and the reasons in sentences.
 
-    `doubtful` says that the rule which the user asked for is no guide.
+    `doubtful` says that the rule that the user asked for is no guide.
     """
 
     strategy: str
@@ -158,10 +158,10 @@ class _StatsReport(NamedTuple):
 
 
 class StatsReport(_StatsReport):
-    """What `stats` found.
+    """The report of `stats`.
 
-    `labels` are what a framework calls layers, `series` are the norms of each layer, step by step. `tries` and the replays
-    are None where the user asked for none; `failed` are the errors of dumps that were left out.
+    `labels` holds the names that a framework gives to layers, `series` the norms of each layer at each step. `tries` and the
+    replays are None if the user asked for none; `failed` holds the errors of dumps that were left out.
     """
 
     __slots__ = ()
@@ -170,5 +170,5 @@ class StatsReport(_StatsReport):
 
     @property
     def advice(self) -> Sequence[str]:
-        """The reasons for what is advised, line by line."""
+        """The reasons for the advised threshold, line by line."""
         return self.advised.lines if self.advised else ()

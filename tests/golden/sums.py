@@ -58,9 +58,9 @@ def record(case: Case) -> dict[str, Any]:
     return {
         "max_abs": stats.max_abs.hex(),
         "blocks": {name: [*map(_scaled, exponents.tolist(), values.tolist())] for name, exponents, values in sums},
-        "sums": {name: _scaled(*power) for name, power in zip(NAMES, stats.powers, strict=True)},
+        "sums": {name: _scaled(*scaled) for name, scaled in zip(NAMES, stats.sums, strict=True)},
         "norms": {
-            name: norms.norm(power, float(name)).hex() for name, power in zip(NAMES[:3], stats.powers, strict=False)
+            name: norms.norm(scaled, float(name)).hex() for name, scaled in zip(NAMES[:3], stats.sums, strict=False)
         },
         "product": _scaled(*pair.product),
         "cosine": cosine if cosine is None else cosine.hex(),

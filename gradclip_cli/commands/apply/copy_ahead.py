@@ -60,8 +60,8 @@ class ChangeGuess:
             return piece.max_abs, 1.0
         types = self._plan.norm_types
         which = 0 if strategy.takes_norm else len(types) - 1
-        power = norms.total_blocks([piece.exponents[which]], [piece.sums[which]], types[which])
-        return norms.norm(power, types[which]), types[which]
+        scaled = norms.total_blocks([piece.exponents[which]], [piece.sums[which]], types[which])
+        return norms.norm(scaled, types[which]), types[which]
 
 
 class EarlyOutput:

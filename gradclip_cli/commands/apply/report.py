@@ -200,7 +200,7 @@ class ApplySummary:
 
 
 def _norm(stats: TensorStats, p: float) -> float:
-    return stats.as_read(norms.norm(stats.powers[0], p))
+    return stats.as_read(norms.norm(stats.sums[0], p))
 
 
 def _in_common(values: Sequence[Value | None]) -> Value | None:

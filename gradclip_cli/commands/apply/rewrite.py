@@ -99,4 +99,4 @@ def _actions(decided: Sequence[DumpDecisions]) -> dict[int, Action]:
 
 def _not_convertible(reader: Reader, output: str) -> list[str]:
     """Note what the format of the output cannot hold."""
-    return [f"{output}: left out, since its format cannot hold it: {what}" for what in reader.extras()]
+    return [f"{output}: left out, since its format cannot hold it: {what}" for what in reader.not_convertible()]

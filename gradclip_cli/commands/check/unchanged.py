@@ -57,8 +57,8 @@ def may_be_equal(before: TensorStats, after: TensorStats, within: Tolerance) -> 
     size = before.elements
     figures = [
         (before.max_abs, after.max_abs, 1.0),
-        (norms.norm(before.powers[0], 2.0), norms.norm(after.powers[0], 2.0), math.sqrt(size)),
-        (norms.norm(before.powers[1], 1.0), norms.norm(after.powers[1], 1.0), float(size)),
+        (norms.norm(before.sums[0], 2.0), norms.norm(after.sums[0], 2.0), math.sqrt(size)),
+        (norms.norm(before.sums[1], 1.0), norms.norm(after.sums[1], 1.0), float(size)),
     ]
     return all(
         abs(b - a) <= (within.atol * ones + within.rtol * a) * _ROUNDING + 1e-12 * a or a == b for a, b, ones in figures
@@ -77,7 +77,7 @@ def _candidates(before: MeasuredDump, after: MeasuredDump, within: Tolerance) ->
     right = after.stats.merge_groups([indices for _, indices in alike], TYPES)
     for (olds, indices), old, new in zip(alike, left.values(), right.values(), strict=True):
         # An absolute tolerance above most elements of a tensor would call any values the same.
-        mean = norms.norm(old.powers[1], 1.0) / max(1, old.elements)
+        mean = norms.norm(old.sums[1], 1.0) / max(1, old.elements)
         own = within if mean > within.atol else within._replace(atol=0.0)
         if may_be_equal(old, new, own):
             yield from ((a, b, own) for a, b in zip(olds, indices, strict=True))

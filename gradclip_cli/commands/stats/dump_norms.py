@@ -54,7 +54,7 @@ def dump_norms(step: Step, layers: StatsTable, params: StatsTable, plan: StatsPl
     by_layer, by_param = (stats.as_read(stats.norms(0, p)) for stats in (layers, params))
     return DumpNorms(
         step._replace(nonfinite=total.nonfinite),
-        total.as_read(norms.norm(total.powers[0], p)),
+        total.as_read(norms.norm(total.sums[0], p)),
         by_layer,
         by_param,
         params.as_read(params.max_abs),
@@ -67,7 +67,7 @@ def _l2(total: TensorStats, layers: StatsTable, params: StatsTable, sums: SumKin
     limits = [kind.limit for kind in sums if isinstance(kind, ClippedSum) and kind.squared]
     which = sums.index(2.0)
     by_layer, by_param = (columns.as_read(columns.norms(which, 2.0)) for columns in (layers, params))
-    whole = total.as_read(norms.norm(total.powers[which], 2.0))
+    whole = total.as_read(norms.norm(total.sums[which], 2.0))
     return DumpL2(whole, by_layer, by_param, {limit: _clipped(params, sums, limit) for limit in limits})
 
 
@@ -75,7 +75,7 @@ def _clipped(params: StatsTable, sums: SumKinds, limit: float) -> tuple[Row, Row
     from gradclip_cli.numerics.products import L2Norm, cosine
 
     whole, dot, square = (sums.index(kind) for kind in (2.0, ClippedSum(limit, False), ClippedSum(limit, True)))
-    powers = [param.powers for param in params.values()]
-    cosines = [cosine(L2Norm(one[whole]), L2Norm(one[square]), one[dot]) for one in powers]
+    rows = [param.sums for param in params.values()]
+    cosines = [cosine(L2Norm(one[whole]), L2Norm(one[square]), one[dot]) for one in rows]
     after = params.as_read(params.norms(square, 2.0))
     return after, np.array([1.0 if one is None else one for one in cosines])

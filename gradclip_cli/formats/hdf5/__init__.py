@@ -1,7 +1,7 @@
 """HDF5: groups are layers, datasets are params.
 
-A copy of a file is made byte for byte, with the elements of the changed tensors replaced: attributes, links, empty groups,
-chunking, compression and everything else that a framework wrote stay as they were.
+A copy of a file differs only in the elements of the changed tensors: attributes, links, empty groups, chunking, compression
+and everything else that a framework wrote stay as they were.
 """
 
 from collections.abc import Collection, Sequence
@@ -22,12 +22,12 @@ _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
 def _matches(head: bytes, file: RandomAccess) -> bool:
-    """Tell by the signature, which may also stand behind a user block of 512, 1024, 2048 ... bytes."""
+    """Recognise the format by its signature, which may follow a user block of 512, 1024, 2048 ... bytes."""
     return head[:8] == _SIGNATURE or user_block(file) is not None
 
 
 def user_block(file: RandomAccess) -> int | None:
-    """Return where the signature stands, which is the size of the user block; None where there is none."""
+    """Return the size of the user block in bytes, which is the offset of the signature; None if there is no signature."""
     at = 0
     while at + 8 <= file.size:
         if file.read(at, 8) == _SIGNATURE:
@@ -37,26 +37,26 @@ def user_block(file: RandomAccess) -> int | None:
 
 
 def _open_reader(file: RandomAccess, options: Options) -> "Hdf5Reader":
-    """Walk over the file and check every dataset."""
+    """Walk the file and check every dataset."""
     from gradclip_cli.formats.hdf5.child import shared
 
     with one_call():
-        with suppress(InputError):  # which comes again, with the name of the file, when something is asked
-            shared.get()  # it starts while modules are imported here
+        with suppress(InputError):  # the first request raises it again, with the path
+            shared.get()  # the child starts while this process imports modules
         from gradclip_cli.formats.hdf5.reader import Hdf5Reader
 
         return Hdf5Reader(file, options)
 
 
 def _rewrite(reader: "Hdf5Reader", changed: Collection[int], fd: int, path: str) -> "Hdf5Writer":
-    """Begin a copy, byte for byte but for the elements of `changed`."""
+    """Begin a copy that differs only in the elements of `changed`."""
     from gradclip_cli.formats.hdf5.writer import rewrite
 
     return rewrite(reader, changed, fd, path)
 
 
 def _convert(tensors: Sequence[TensorSpec], fd: int, path: str) -> "Hdf5Writer":
-    """Begin a new file; `/` in a name makes groups."""
+    """Begin a new file; `/` in a name makes a group."""
     from gradclip_cli.formats.hdf5.new_file import convert
 
     return convert(tensors, fd, path)

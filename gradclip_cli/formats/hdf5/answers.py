@@ -1,10 +1,10 @@
-"""Answer what a `Walker` asks about files: list, describe, read, write.
+"""Answer the requests of a `Walker` or an `Editor`: list, describe, read, write.
 
-A request names its file by a number; the first one opens the file, and each says which files are not wanted any more.
+A request names its file by a number. The first request about a file opens it, and each request lists files to close.
 
-Runs in the child process, the only one in which the HDF5 library opens a file that somebody else made. Files come as
-descriptors. Where their bytes will not be on this machine, `Files.open` is the place that opens a file object instead,
-which asks the parent for blocks: this process holds no connection of its own.
+This module runs in the child process, the only one in which the HDF5 library opens files that somebody else made. Files
+come as descriptors. For a remote file, `Files.open` would open a file object that asks the parent for blocks: this process
+holds no connection of its own.
 """
 
 import os
@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-# Before anything here brings in h5py: a filter that is not known, or a file that cannot be opened, would make HDF5 load
-# every library where plugins lie; this says that it may load none, and that they lie nowhere.
+# Set before h5py is imported: for an unknown filter, or a file that it cannot open, HDF5 loads every library in its plugin
+# folders. These variables allow none, and name no folder.
 os.environ["HDF5_PLUGIN_PRELOAD"] = "::"
 os.environ["HDF5_PLUGIN_PATH"] = ""
 
@@ -35,21 +35,21 @@ _NOTHING: Answer = (None, b"")
 
 
 class OpenFile(NamedTuple):
-    """A file that is open, and those of its datasets that are being read or written."""
+    """An open file, and its datasets that are being read or written; `size` is in bytes."""
 
     handle: Any
     size: int
     datasets: dict[str, OpenDataset]
 
     def dataset(self, name: str) -> OpenDataset:
-        """Return a dataset, opened when it is first asked for."""
+        """Return a dataset; open it on first use."""
         if name not in self.datasets:
             self.datasets[name] = OpenDataset(self.handle, name, self.size)
         return self.datasets[name]
 
 
 class Files:
-    """The files that are open, by the numbers that the parent gave them."""
+    """The open files by the numbers that the parent gave them; each public method answers the request of its name."""
 
     def __init__(self) -> None:
         self._files: dict[int, OpenFile] = {}
@@ -61,11 +61,11 @@ class Files:
             self._files[key] = OpenFile(open_file(fd, mode), size, {})
 
     def walk(self, message: Message, key: int, void_dtype: str | None) -> Answer:
-        """List what is in a file."""
+        """List the contents of a file."""
         return Walk(void_dtype).over(self._files[key].handle), b""
 
     def packing(self, message: Message, key: int, name: str) -> Answer:
-        """Say how a dataset is packed, and whether a listing tells where its chunks are."""
+        """Return how a dataset is packed, and whether a listing of its chunks gives their places."""
         dataset = self._files[key].dataset(name)
         return [dataset.packing(), dataset.places], b""
 
@@ -74,7 +74,7 @@ class Files:
         return None, self._files[key].dataset(name).rows().tobytes()
 
     def filling(self, message: Message, key: int, name: str) -> Answer:
-        """Return the element that stands for those never written."""
+        """Return the fill value of a dataset as it is stored."""
         return None, self._files[key].dataset(name).filling()
 
     def read(self, message: Message, key: int, name: str, *band: Any) -> Answer:
@@ -82,39 +82,39 @@ class Files:
         return None, self._files[key].dataset(name).read(_band(*band)).data
 
     def write(self, message: Message, key: int, name: str, *band: Any) -> Answer:
-        """Put the elements of a band into a file."""
+        """Write the elements of a band."""
         self._files[key].dataset(name).write(_band(*band), np.frombuffer(message.payload, np.uint8))
         return _NOTHING
 
     def write_chunk(self, message: Message, key: int, name: str, origin: list[int]) -> Answer:
-        """Put a packed chunk into a file."""
+        """Write a packed chunk."""
         self._files[key].dataset(name).write_chunk(tuple(origin), bytes(message.payload))
         return _NOTHING
 
     def flush(self, message: Message, key: int, name: str) -> Answer:
-        """Bring what was written of a dataset to its file, and let go of it."""
+        """Flush a dataset to its file and release it."""
         self._files[key].datasets.pop(name).flush()
         return _NOTHING
 
     def leave(self, message: Message, key: int, name: str) -> Answer:
-        """Let go of a dataset."""
+        """Release a dataset."""
         self._files[key].datasets.pop(name, None)
         return _NOTHING
 
     def finish(self, message: Message, key: int) -> Answer:
-        """Complete a file that was written."""
+        """Complete a written file and close it."""
         with writing():
             self._close(self._files.pop(key))
         return _NOTHING
 
     def close(self, key: int) -> None:
-        """Close a file of which nothing more is wanted."""
+        """Close a file; ignore errors, since nothing more is asked about it."""
         if key in self._files:
             with suppress(InputError), reading():
                 self._close(self._files.pop(key))
 
     def _close(self, file: OpenFile) -> None:
-        """Close a file; one that HDF5 fails to close is kept, since it would try again when it is freed."""
+        """Close a file; keep a reference if that fails, since HDF5 would try again when the file is freed."""
         file.datasets.clear()
         self._stuck.append(file.handle)
         file.handle.close()
@@ -126,7 +126,7 @@ def _band(start: int, stop: int, origin: list[int], count: list[int]) -> Band:
 
 
 def start() -> Service:
-    """Return what answers requests; forget where plugins lie, in case h5py was there before this process."""
+    """Return the function that answers requests; clear the plugin folders in case the parent had imported h5py."""
     while h5pl.size():
         h5pl.remove(0)
     files = Files()

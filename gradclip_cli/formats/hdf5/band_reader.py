@@ -1,4 +1,4 @@
-"""Read a dataset that does not lie in one piece from first to last, a band at a time."""
+"""Read a dataset that is not contiguous in the file from first element to last, a band at a time."""
 
 from collections.abc import Iterator
 from math import prod
@@ -13,7 +13,7 @@ from gradclip_cli.numerics.dtypes import Raw
 
 
 class BandReader:
-    """A dataset read a band at a time: chunks that deflate packed are read and unpacked here, all else by the child."""
+    """Read a dataset a band at a time: deflated chunks are read and inflated here, all others by the child."""
 
     def __init__(self, dataset: Dataset, walker: Walker) -> None:
         self._dataset, self._walker, self._itemsize = dataset, walker, dataset.itemsize
@@ -28,7 +28,7 @@ class BandReader:
         self._held: Raw = np.empty(0, np.uint8)
 
     def read_into(self, out: Raw) -> None:
-        """Fill `out` with the next elements."""
+        """Fill `out` with the next elements, as they are stored."""
         done = 0
         while done < out.size:
             if not self._held.size:
@@ -51,7 +51,7 @@ class BandReader:
     def _values(
         self, packing: Packing, found: tuple[int, int, int] | None, origin: tuple[int, ...], used: tuple[slice, ...]
     ) -> Any:
-        """Return the elements `used` of a chunk, or the one that stands for all of them."""
+        """Return the elements `used` of a chunk, or the fill value if the chunk was never written."""
         if found is None:
             self._filling = self._filling or self._walker.filling(self._dataset.name)
             return np.frombuffer(self._filling, word(self._itemsize))[0]
@@ -59,6 +59,6 @@ class BandReader:
         if not mask:
             raw = packing.unpack(self._walker.file.read(offset, size))
             return raw.view(word(self._itemsize)).reshape(packing.chunk)[used]
-        count = tuple(part.stop - part.start for part in used)  # of whole chunks, from the origin on
+        count = tuple(part.stop - part.start for part in used)  # `used` starts at the origin, since the band is aligned
         raw = self._walker.read(self._dataset, Band(0, prod(count), origin, count))
         return raw.view(word(self._itemsize)).reshape(count)

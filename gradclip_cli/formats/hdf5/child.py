@@ -1,8 +1,8 @@
-"""Run a library that a damaged file can kill in a child process, which answers requests within limits.
+"""Run the HDF5 library, which a damaged file can kill, in a child process that answers requests within limits.
 
-The child is forked where this process has one thread, which takes milliseconds; else a fresh Python is started, since what
-other threads hold at that moment would be held for ever. It is one function of an importable module either way: nothing of
-the caller's script runs in it.
+The child is forked if this process has one thread, which takes milliseconds. Otherwise a new Python is started, since a
+forked child would wait for ever for locks that other threads hold. Either way the child runs one function of an importable
+module, and nothing of the caller's script.
 """
 
 import json
@@ -26,15 +26,15 @@ _HELD_BACK = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class EndedError(Exception):
-    """The child has ended, or did not keep to the rules; says how."""
+    """The child has ended, or was stopped; the message says how."""
 
 
 _SERVICE = "gradclip_cli.formats.hdf5.answers:start"
-"""What a child runs, as module and function."""
+"""The function that a child runs, as `module:function`."""
 
 
 class Child:
-    """A process that answers requests by `service` (`module:function`), one at a time."""
+    """A process that answers one request at a time with the function `service` (`module:function`)."""
 
     def __init__(self, service: str, forked: bool | None = None) -> None:
         self._channel, theirs = socket.socketpair()
@@ -52,14 +52,14 @@ class Child:
                 ) from error
 
     def ask(self, request: str, arguments: list[Any], limits: Limits, message: Message) -> Message:
-        """Return the answer to a request; raise the error that the child met, or EndedError."""
+        """Return the answer to a request; raise the error that the child reports, or EndedError if it ended."""
         with self._lock:
             try:
                 send(self._channel, message._replace(value=[request, arguments, *limits]))
                 reply = receive(self._channel)
             except OSError:
                 reply = None
-            except BaseException:  # the next answer would be that to this request
+            except BaseException:  # the next answer would belong to this request
                 self.stop()
                 raise
             if reply is None:
@@ -67,21 +67,21 @@ class Child:
         return _checked(reply)
 
     def forget(self, key: int) -> None:
-        """Remember what the child has no more need of, until the next request tells it."""
+        """Remember the number of a file that the child can close at the next request."""
         self._forgotten.append(key)
 
     def forgotten(self) -> list[int]:
-        """Return what the child has no more need of, once."""
+        """Return the numbers of files to close, each once."""
         found, self._forgotten = self._forgotten, []
         return found
 
     @property
     def is_ours(self) -> bool:
-        """Whether this process started it, and it is there still."""
+        """Whether this process started the child, and has not stopped it."""
         return self.pid > 0 and self._owner == os.getpid()
 
     def stop(self) -> str:
-        """End the process and wait until it is gone; return what ended it."""
+        """End the child and wait until it is gone; return what ended it."""
         self._channel.close()
         if not self.is_ours:
             return "it was left behind"
@@ -90,7 +90,7 @@ class Child:
 
 
 def can_fork() -> bool:
-    """Whether this process has one thread, also beside Python's, on a system where a fork of it can go on."""
+    """Return whether this process runs on Linux and has one thread, native threads included."""
     try:
         return sys.platform == "linux" and len(os.listdir("/proc/self/task")) == 1
     except OSError:
@@ -99,7 +99,7 @@ def can_fork() -> bool:
 
 def _fork(theirs: socket.socket, service: str) -> int:
     parent = os.getpid()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)  # a handler of the parent's would run in the child
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)  # a handler of the parent could run in the child
     try:
         pid = os.fork()
         if pid == 0:
@@ -110,7 +110,7 @@ def _fork(theirs: socket.socket, service: str) -> int:
 
 
 def _live(theirs: socket.socket, parent: int, service: str, mask: set[Any]) -> None:
-    """Be the child: let go of all that the parent has open, and serve; never returns."""
+    """Run as the child: close all that the parent has open, and serve; never return."""
     code = 1
     try:
         for number in _HELD_BACK:
@@ -118,7 +118,7 @@ def _live(theirs: socket.socket, parent: int, service: str, mask: set[Any]) -> N
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         os.dup2(theirs.fileno(), 0)
         nothing = os.open(os.devnull, os.O_RDWR)
-        for fd in (1, 2):  # what a dying library has to say is no line of ours
+        for fd in (1, 2):  # discard what a dying library prints
             os.dup2(nothing, fd)
         os.closerange(3, 1 << 30)
         from gradclip_cli.formats.hdf5.serving import serve
@@ -140,7 +140,7 @@ def _spawn(theirs: socket.socket, service: str) -> int:
 
 
 def _reaped(pid: int) -> str:
-    """Wait for a process that is ending, or end it; say what ended it."""
+    """Kill a process unless it has ended, and wait for it; return what ended it."""
     with suppress(ChildProcessError, ProcessLookupError):
         found, status = os.waitpid(pid, os.WNOHANG)
         if not found:
@@ -157,7 +157,7 @@ def _told(code: int) -> str:
 
 
 def _checked(reply: Message) -> Message:
-    """Return an answer; raise what went wrong instead."""
+    """Return an answer; raise the error if the child reports one."""
     kind, value = reply.value
     if kind == "done":
         return reply._replace(value=value)
@@ -169,14 +169,14 @@ def _checked(reply: Message) -> Message:
 
 
 class SharedChild:
-    """The child that all HDF5 files of the calls under way share; it starts when the first of them asks something."""
+    """The child that all HDF5 files of the running calls share; it starts on first use."""
 
     def __init__(self, calls: Calls, start: Callable[[], Child]) -> None:
         self._calls, self._start, self._lock = calls, start, threading.Lock()
         self._child: Child | None = None
 
     def get(self) -> Child:
-        """Return the child, a new one where there is none, or the last one has ended."""
+        """Return the child; start one if there is none, or if the last one has ended."""
         with self._lock:
             if self._child is None or not self._child.is_ours:
                 if self._child is None:

@@ -1,4 +1,4 @@
-"""Look up where the chunks of a dataset lie; a table is checked first, since a damaged index says anything."""
+"""Look up where the chunks of a dataset lie; check the table first, since a damaged index can claim anything."""
 
 from array import array
 from collections.abc import Sequence
@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 Rows = NDArray[np.int64]
 FIELDS = 4
-"""What a row says: the number of the chunk in C order, where it lies, its size in bytes, the filters left out for it."""
+"""The columns of a row: the number of the chunk in C order, its offset and size in bytes, the mask of skipped filters."""
 
 
 class DamagedError(ValueError):
-    """The elements of a dataset are not stored as they should be; says how."""
+    """The elements of a dataset are not stored as they should be; the message says how."""
 
 
 class ChunkTable:
-    """The chunks of a dataset that were ever written; `extents` says of each where in the file it lies, and its size."""
+    """The chunks of a dataset that were written; `extents` (chunks, 2) holds their offsets and sizes in bytes."""
 
     def __init__(self, rows: Rows, counts: tuple[int, ...], chunk: tuple[int, ...], file_size: int) -> None:
         self._counts, self._chunk = counts, chunk
@@ -33,7 +33,7 @@ class ChunkTable:
             raise DamagedError("two of its chunks are at one place")
 
     def find(self, origin: tuple[int, ...]) -> tuple[int, int, int] | None:
-        """Return where a chunk lies, its size, and the filters left out for it; None where it was never written."""
+        """Return the offset, size and filter mask of the chunk at `origin`; None if it was never written."""
         number = number_of(origin, self._counts, self._chunk)
         k = int(np.searchsorted(self._found[:, 0], number))
         if k == len(self._found) or self._found[k, 0] != number:
@@ -43,9 +43,9 @@ class ChunkTable:
 
 
 def listed(dataset: Any, counts: tuple[int, ...], chunk: tuple[int, ...], places: bool) -> Rows:
-    """List the chunks of h5py's `dataset`; raise DamagedError where there are more than can be, or one is where none can be.
+    """List the chunks of h5py's `dataset`; raise DamagedError if there are too many, or if one is at an impossible place.
 
-    Without `places`, what the library says of where chunks are is not right, and they are numbered as they come.
+    Without `places`, the library reports wrong places, and chunks are numbered in the order in which it lists them.
     """
     rows = array("q")
     shape, most = tuple(dataset.shape), prod(counts)
@@ -64,7 +64,7 @@ def listed(dataset: Any, counts: tuple[int, ...], chunk: tuple[int, ...], places
 
 
 def number_of(origin: Sequence[int], counts: tuple[int, ...], chunk: tuple[int, ...]) -> int:
-    """Return the number of a chunk in C order."""
+    """Return the number in C order of the chunk at `origin`."""
     number = 0
     for at, c, count in zip(origin, chunk, counts, strict=True):
         number = number * count + at // c
@@ -72,5 +72,5 @@ def number_of(origin: Sequence[int], counts: tuple[int, ...], chunk: tuple[int, 
 
 
 def counts_of(shape: tuple[int, ...], chunk: tuple[int, ...]) -> tuple[int, ...]:
-    """Return how many chunks there are along each axis."""
+    """Return the number of chunks along each axis."""
     return tuple(-(-n // c) for n, c in zip(shape, chunk, strict=True))

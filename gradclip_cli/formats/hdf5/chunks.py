@@ -1,7 +1,7 @@
-"""Cut chunked arrays into bands, and pack and unpack chunks by deflate, with or without shuffle.
+"""Split chunked arrays into bands; pack and unpack chunks with deflate, with or without shuffle.
 
-A band is a box that is contiguous in C order, so that what is chunked can be read from first to last. Chunks are unpacked
-here where that is possible: HDF5 does all under one lock.
+A band is a box that is contiguous in C order, so that a chunked array can be read from first element to last. Chunks are
+unpacked here if possible, since HDF5 does everything under one lock.
 """
 
 import zlib
@@ -17,14 +17,14 @@ from gradclip_cli.formats.hdf5.chunk_table import DamagedError
 from gradclip_cli.numerics.dtypes import Raw
 
 BAND_BYTES = 4 << 20
-"""How much of a chunked dataset is held at once, in whole rows of chunks; a single row may have four times as much."""
+"""The bytes of a chunked dataset held at once, in whole rows of chunks; a single row may have four times as many."""
 _MOST_CHUNKS = 1024
-"""How many chunks a band has, or four times as many: HDF5 takes some 8 kB for each that a call has to do with."""
+"""About as many chunks are in a band, at most four times as many: HDF5 takes some 8 kB for each that a call touches."""
 
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """Elements `start` to `stop` in C order, which are the box at `origin` with extents `count`."""
+    """The elements from `start` to `stop` in C order, which form the box at `origin` with extents `count`."""
 
     start: int
     stop: int
@@ -33,10 +33,10 @@ class Band:
 
 
 def bands(shape: tuple[int, ...], chunk: tuple[int, ...], most: int, ceiling: int = 0) -> Iterator[Band]:
-    """Yield the bands of an array, in order, of about `most` elements each and never more than `ceiling`, where that is more.
+    """Yield the bands of an array in order, of about `most` elements each and of at most `ceiling`, if that is more.
 
-    A band is as many whole rows of chunks as fit, but at least one. Where not even one fits under the ceiling, the leading
-    axes are taken one index at a time: memory stays bounded, and some chunks are read more than once.
+    A band has as many whole rows of chunks as fit, but at least one. If one row is above the ceiling, the leading axes are
+    split index by index: memory stays bounded, but some chunks are read more than once.
     """
     if not prod(shape):
         return
@@ -59,7 +59,7 @@ def bands(shape: tuple[int, ...], chunk: tuple[int, ...], most: int, ceiling: in
 
 
 def _axis(shape: tuple[int, ...], chunk: tuple[int, ...], most: int) -> int:
-    """Find the first axis along which a row of chunks fits, or else one index does."""
+    """Return the first axis along which a row of chunks fits, or else the first along which one index fits."""
     for extents in (chunk, (1,) * len(shape)):
         for axis in range(len(shape)):
             if prod(shape[axis + 1 :]) * extents[axis] <= most:
@@ -68,7 +68,7 @@ def _axis(shape: tuple[int, ...], chunk: tuple[int, ...], most: int) -> int:
 
 
 def bands_of(shape: tuple[int, ...], itemsize: int, chunk: tuple[int, ...] | None) -> Iterator[Band]:
-    """Yield the bands in which a dataset is read and written."""
+    """Yield the bands in which to read or write a dataset; `chunk` is None if it is not chunked."""
     most = BAND_BYTES // itemsize
     if chunk is None:
         return bands(shape, (1,) * len(shape), most, 4 * most)
@@ -85,11 +85,11 @@ class Packing(NamedTuple):
 
     @property
     def nbytes(self) -> int:
-        """The size of a chunk that is not packed."""
+        """The size of an unpacked chunk in bytes."""
         return prod(self.chunk) * self.itemsize
 
     def unpack(self, data: bytes) -> Raw:
-        """Return the elements of a chunk; raise DamagedError where it is not what it should be."""
+        """Return the elements of a packed chunk; raise DamagedError if it cannot be unpacked, or has the wrong size."""
         if self.level is None:
             if len(data) != self.nbytes:
                 raise DamagedError("a chunk does not have the size that it should have")
@@ -112,23 +112,23 @@ class Packing(NamedTuple):
 
 
 def word(itemsize: int) -> str:
-    """Return a numpy dtype of the size of an element; integers are moved about faster than bytes of no type."""
+    """Return a numpy dtype of the given size in bytes; numpy copies integers faster than untyped bytes."""
     return f"u{itemsize}" if itemsize in (1, 2, 4, 8) else f"V{itemsize}"
 
 
 def origins(band: Band, chunk: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-    """Yield the origins of the chunks that a band has a part of."""
+    """Yield the origins of the chunks that a band overlaps."""
     return product(*(range(o - o % c, o + n, c) for o, n, c in zip(band.origin, band.count, chunk, strict=True)))
 
 
 def aligned(band: Band, shape: tuple[int, ...], chunk: tuple[int, ...]) -> bool:
-    """Whether a band consists of whole chunks."""
+    """Return whether a band consists of whole chunks."""
     ends = zip(band.origin, band.count, shape, chunk, strict=True)
     return all(o % c == 0 and ((o + n) % c == 0 or o + n == s) for o, n, s, c in ends)
 
 
 def parts(band: Band, origin: tuple[int, ...], chunk: tuple[int, ...]) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-    """Where the elements that a band and a chunk have in common stand in the band, and where in the chunk."""
+    """Return the overlap of a band and the chunk at `origin`, as slices of the band and as slices of the chunk."""
     inside, used = [], []
     for at, c, first, n in zip(origin, chunk, band.origin, band.count, strict=True):
         start, stop = max(at, first), min(at + c, first + n)

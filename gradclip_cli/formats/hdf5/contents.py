@@ -1,6 +1,6 @@
-"""List what a file holds, as plain values: links are followed with care, and none leads out of the file.
+"""List the contents of a file as plain values; no link that leads out of the file is followed.
 
-Runs in the child process.
+This module runs in the child process.
 """
 
 import os
@@ -17,8 +17,8 @@ from gradclip_cli.numerics import dtypes
 from gradclip_cli.numerics.dtypes import DType
 
 _MOST_NAMES = 50_000_000
-"""How many characters the names of a file may have together: groups in groups make paths that fill any memory."""
-_FLOATS = {  # size, (sign, exponent at, exponent bits, mantissa at, mantissa bits), bias
+"""The most characters in all names of a file together: the paths of nested groups could fill any memory."""
+_FLOATS = {  # size, (sign bit, first exponent bit, exponent bits, first mantissa bit, mantissa bits), bias
     (2, (15, 10, 5, 0, 10), 15): dtypes.FLOAT16,
     (2, (15, 7, 8, 0, 7), 127): dtypes.BFLOAT16,
     (4, (31, 23, 8, 0, 23), 127): dtypes.FLOAT32,
@@ -31,12 +31,12 @@ _NATIVE = h5t.ORDER_LE if sys.byteorder == "little" else h5t.ORDER_BE
 
 
 class Walk:
-    """Follow the hard links of a file, each object once, without recursion; refuse a link to another file."""
+    """Walk the hard links of a file without recursion, visit each object once, and refuse links to other files."""
 
     def __init__(self, void_dtype: str | None) -> None:
         self.found = Contents([], [], {}, [], [], [])
         self._void_dtype = void_dtype
-        self._seen: dict[int, str] = {}  # objects, by where they lie
+        self._seen: dict[int, str] = {}  # names of objects by their addresses
         self._held = 0  # characters of names
 
     def over(self, file: Any) -> Contents:
@@ -56,7 +56,7 @@ class Walk:
         return self.found
 
     def _follow(self, group: Any, prefix: str, raw: bytes) -> bool:
-        """Take note of what a link leads to; return whether that is a group seen for the first time."""
+        """Record the target of a link; return whether it is a group that was not visited before."""
         name = prefix + name_of(raw)
         self._held += len(name)
         if self._held > _MOST_NAMES:
@@ -80,7 +80,7 @@ class Walk:
         return self._visit(thing, name)
 
     def _visit(self, thing: Any, name: str) -> bool:
-        """Take note of an object; return whether it is a group."""
+        """Record an object; return whether it is a group."""
         with reading():
             if h5a.get_num_attrs(thing):
                 self.found.attributed.append(name)
@@ -93,7 +93,7 @@ class Walk:
             with reading(tensor=name):
                 self.found.datasets.append(described(thing, name, self._void_dtype))
         else:
-            self.found.others.append(name)
+            self.found.non_numeric.append(name)
         return isinstance(thing, h5g.GroupID)
 
 
@@ -109,7 +109,7 @@ def described(dataset: Any, name: str, void_dtype: str | None) -> Dataset:
         return Dataset(name, problem=str(error))
     if dtype.kind == "other" or dataset.get_space().get_simple_extent_type() == h5s.NULL:
         return Dataset(name)
-    # Where nothing was ever written, the offset is undefined, and h5py adds the size of a user block to that.
+    # If nothing was ever written, the offset is undefined, and h5py adds the size of the user block to it.
     offset = dataset.get_offset() if layout == h5d.CONTIGUOUS and storage else None
     chunk = plan.get_chunk() if layout == h5d.CHUNKED else None
     filters = tuple(plan.get_filter(k)[0] for k in range(plan.get_nfilters())) if chunk is not None else ()
@@ -117,11 +117,11 @@ def described(dataset: Any, name: str, void_dtype: str | None) -> Dataset:
 
 
 class UnknownTypeError(ValueError):
-    """Numbers that cannot be read."""
+    """The elements of a dataset are numbers of a type that is not supported."""
 
 
 def dtype_of(dataset: Any, void_dtype: str | None) -> DType:
-    """Describe the elements of a dataset; raise UnknownTypeError with the reason where they are numbers that cannot be read."""
+    """Return the dtype of a dataset; raise UnknownTypeError with the reason if it is of numbers that are not supported."""
     kind = dataset.get_type()
     group, size = kind.get_class(), kind.get_size()
     swapped = group in (h5t.FLOAT, h5t.INTEGER) and size > 1 and kind.get_order() != _NATIVE
@@ -142,7 +142,7 @@ def dtype_of(dataset: Any, void_dtype: str | None) -> DType:
 
 
 def _from_numpy(kind: Any, size: int) -> DType:
-    """Describe a truth value or a complex number, which h5py makes of an enum and of a compound."""
+    """Return the dtype of an enum that h5py reads as bool, or of a compound that it reads as complex."""
     try:
         plain = dtypes.from_numpy(kind.dtype)
     except TypeError:  # h5py knows no numpy type for a member
@@ -151,11 +151,11 @@ def _from_numpy(kind: Any, size: int) -> DType:
 
 
 def attribute(thing: Any, name: bytes) -> str | None:
-    """Return a short text attribute, where there is one."""
+    """Return a text attribute of an object; None if there is none, or if it is too long."""
     if not h5a.exists(thing, name):
         return None
     value = h5a.open(thing, name)
-    if value.get_space().get_simple_extent_type() != h5s.SCALAR:  # of nothing h5py cannot tell the size
+    if value.get_space().get_simple_extent_type() != h5s.SCALAR:  # h5py cannot tell the size of an empty one
         return None
     if value.get_type().get_class() != h5t.STRING or value.get_storage_size() > _LONGEST_TEXT:
         return None

@@ -1,6 +1,6 @@
-"""Read and write the elements of datasets through the HDF5 library, and say how they are packed.
+"""Read and write the elements of datasets through the HDF5 library, and describe how they are packed.
 
-Runs in the child process.
+This module runs in the child process.
 """
 
 from math import prod
@@ -18,7 +18,7 @@ _DEFLATES = [(h5z.FILTER_DEFLATE, level) for level in range(10)]
 
 
 class OpenDataset:
-    """A dataset whose elements are read, chunk by chunk where it has chunks, or written."""
+    """An open dataset, which is read chunk by chunk if it has chunks."""
 
     def __init__(self, file: Any, name: str, file_size: int) -> None:
         with reading(tensor=name):
@@ -33,12 +33,12 @@ class OpenDataset:
         self._filling = b""
 
     def packing(self) -> Packing | None:
-        """Say how the chunks are packed; None where there are none, or HDF5 has to pack them."""
+        """Return how the chunks are packed; None if there are none, or if only HDF5 can unpack them."""
         with reading(tensor=self._name):
             return packing_of(self._dataset, self._itemsize)
 
     def rows(self) -> Rows:
-        """List the chunks; none where the dataset has no chunks."""
+        """List the chunks, of which a contiguous dataset has none."""
         chunk = self.chunk or ()
         counts = counts_of(self._shape, chunk) if chunk else ()
         with reading(tensor=self._name):
@@ -47,7 +47,7 @@ class OpenDataset:
         return rows
 
     def read(self, band: Band) -> Raw:
-        """Return the elements of a band; of chunks, only those that exist are asked for."""
+        """Return the elements of a band; ask the library only for chunks that exist."""
         if self.chunk is None or not self.places:
             return self._read(band)
         if self._table is None:
@@ -73,39 +73,39 @@ class OpenDataset:
         return raw
 
     def filling(self) -> bytes:
-        """Return the element that stands for those never written."""
+        """Return the fill value as it is stored."""
         if not self._filling:
             with reading(tensor=self._name):
                 self._filling = filling(self._dataset)
         return self._filling
 
     def write(self, band: Band, data: Raw) -> None:
-        """Put the elements of a band into the file."""
+        """Write the elements of a band."""
         with writing(tensor=self._name):
             self._dataset.write(*selection(self._dataset, band), data, self._kind)
 
     def write_chunk(self, origin: tuple[int, ...], data: Any) -> None:
-        """Put a chunk that is packed already into the file."""
+        """Write a chunk that is already packed."""
         with writing(tensor=self._name):
             self._dataset.write_direct_chunk(origin, data)
 
     def flush(self) -> None:
-        """Bring everything to the file now, and not when it is closed, whenever that is."""
+        """Flush everything to the file now, not at some later close."""
         with writing(tensor=self._name):
             self._dataset.flush()
 
 
 def tells_places(dataset: Any) -> bool:
-    """Whether a listing of chunks says where in the dataset they are.
+    """Return whether a listing of the chunks gives their right places.
 
-    HDF5 mistakes the places where there is one axis without a limit and it is not the first: those of an extensible array.
+    HDF5 reports wrong places for an extensible array: one unlimited axis that is not the first.
     """
     limits = dataset.get_space().get_simple_extent_dims(True)
     return bool(limits.count(h5s.UNLIMITED) != 1 or limits[0] == h5s.UNLIMITED)
 
 
 def filling(dataset: Any) -> bytes:
-    """Return the element, as it is stored, that stands for all that were never written."""
+    """Return the fill value as it is stored: HDF5 writes it into a dataset in memory, from which it is read."""
     plan = dataset.get_create_plist().copy()
     plan.set_layout(h5d.CONTIGUOUS)
     plan.remove_filter(h5z.FILTER_ALL)
@@ -121,12 +121,12 @@ def filling(dataset: Any) -> bytes:
 
 
 def packing_of(dataset: Any, itemsize: int) -> Packing | None:
-    """Describe the packing of a dataset; None where it is not chunked, or HDF5 has to pack it."""
+    """Return how a dataset is packed; None if it is not chunked, or if only HDF5 can unpack it."""
     plan = dataset.get_create_plist()
     if plan.get_layout() != h5d.CHUNKED or not tells_places(dataset):
         return None
     filters = [plan.get_filter(k) for k in range(plan.get_nfilters())]
-    kinds = [(found[0], *found[2]) for found in filters]  # with what each filter was told
+    kinds = [(found[0], *found[2]) for found in filters]  # the number of each filter, and its parameters
     if not kinds:
         return Packing(plan.get_chunk(), itemsize, False, None)
     if kinds[-1] not in _DEFLATES or kinds[:-1] not in ([], [(h5z.FILTER_SHUFFLE, itemsize)]):
@@ -136,7 +136,7 @@ def packing_of(dataset: Any, itemsize: int) -> Packing | None:
 
 
 def _edges_packed(dataset: Any, packing: Packing) -> bool:
-    """Whether chunks at the edges are packed as well: a file can say, where h5py cannot see it, that they are not."""
+    """Return whether chunks at the edges are packed too: a file can say that they are not, which h5py does not show."""
     corner = tuple((size - 1) // c * c for size, c in zip(dataset.shape, packing.chunk, strict=True))
     if not prod(dataset.shape) or all(size % c == 0 for size, c in zip(dataset.shape, packing.chunk, strict=True)):
         return True

@@ -1,7 +1,7 @@
-"""Call the HDF5 library: files opened by descriptor, datasets with room for a chunk, errors turned into ours.
+"""Call the HDF5 library: open files by descriptor, open datasets with a cache for one chunk, convert errors.
 
-Only calls of the library stand inside `reading` and `writing`, which do not touch TypeError or AttributeError: a bug of
-ours keeps its traceback.
+Wrap only calls of the library in `reading` and `writing`. They do not convert TypeError or AttributeError, so that a bug
+of ours keeps its traceback.
 """
 
 import os
@@ -18,11 +18,11 @@ from gradclip_cli.storage.random_access import reopened
 
 _FAILURES = (OSError, RuntimeError, ValueError, KeyError)
 _LEAST, _MOST = 1 << 20, 4 << 20
-"""How many bytes of a file's structure are kept in memory: HDF5's own choice takes up to 200 MB of objects."""
+"""The bytes of a file's structure to keep in memory: with HDF5's own limits, the objects take up to 200 MB."""
 
 
 class _Failing:
-    """Raise what a call of the library raises as an error of ours; opened some twenty times for the smallest file."""
+    """Convert errors of the library; a class, since it is entered some twenty times even for the smallest file."""
 
     error: type[GradclipError]
     doing: str
@@ -42,27 +42,27 @@ class _Failing:
 
 
 class reading(_Failing):  # noqa: N801 (a context, as those of contextlib)
-    """Raise what a call of the library raises as an error of the input."""
+    """Raise errors of the library as InputError."""
 
     error, doing = InputError, "read"
 
 
 class writing(_Failing):  # noqa: N801 (a context, as those of contextlib)
-    """Raise what a call of the library raises as an error of the output."""
+    """Raise errors of the library as OutputError."""
 
     error, doing = OutputError, "write"
 
 
 def create_file(fd: int) -> h5py.File:
-    """Begin a new file behind `fd`, whether that still has a name or not."""
+    """Begin a new file in `fd`, which may have no name."""
     path = reopened(fd)
     return h5py.File(path, "w", driver=None if _has_name(path) else "stdio", locking=False)
 
 
 def open_file(fd: int, mode: str) -> Any:
-    """Return h5py's identifier of the file behind `fd`, whether that still has a name or not; `mode` is `r` or `r+`.
+    """Return h5py's identifier of the file in `fd`, which may have no name; `mode` is `r` or `r+`.
 
-    HDF5's usual driver wants a name; a file without one goes through stdio's.
+    HDF5's default driver needs a name; a file without one is opened with the stdio driver.
     """
     path, flags = reopened(fd), h5f.ACC_RDONLY if mode == "r" else h5f.ACC_RDWR
     named = _has_name(path)
@@ -71,11 +71,11 @@ def open_file(fd: int, mode: str) -> Any:
     except OSError as error:
         if named or mode != "r":
             raise
-        raise OSError("it is cut short or damaged") from error  # this driver forgets what was wrong
+        raise OSError("it is cut short or damaged") from error  # the stdio driver does not say what is wrong
 
 
 def _has_name(path: str) -> bool:
-    """Whether the file that a descriptor's path leads to can be found under a name."""
+    """Return whether the file behind the path of a descriptor exists under a name."""
     try:
         return os.path.exists(os.readlink(path))
     except OSError:  # no link, on some systems
@@ -84,9 +84,9 @@ def _has_name(path: str) -> bool:
 
 @cache
 def _access(mode: str, named: bool) -> Any:
-    """Say how files are opened, as h5py would say it.
+    """Return the file access properties that h5py would set.
 
-    Little of the structure of a file that is read is kept in memory; one that is written keeps the order of HDF5's own writes.
+    A file that is read gets a small cache. One that is written gets the default cache, which keeps the order of writes.
     """
     access = h5p.create(h5p.FILE_ACCESS)
     access.set_fclose_degree(h5f.CLOSE_STRONG)
@@ -102,13 +102,13 @@ def _access(mode: str, named: bool) -> Any:
 
 
 def open_dataset(file: Any, name: str) -> Any:
-    """Open a dataset so that a chunk stays unpacked for as long as pieces of it are read or written."""
+    """Open a dataset with a cache that holds one unpacked chunk while pieces of it are read or written."""
     dataset = h5d.open(file, path_of(name))
     plan = dataset.get_create_plist()
     if plan.get_layout() != h5d.CHUNKED:
         return dataset
     chunk = prod(plan.get_chunk()) * dataset.get_type().get_size()
-    del dataset  # the first that opens a dataset says how it is cached
+    del dataset  # the first open handle of a dataset fixes its cache
     access = h5p.create(h5p.DATASET_ACCESS)
     access.set_chunk_cache(521, max(chunk, _LEAST), 1.0)
     return h5d.open(file, path_of(name), access)

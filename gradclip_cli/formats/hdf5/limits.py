@@ -1,4 +1,4 @@
-"""Limit what a child process may take for one request: processor time, memory and time on the clock."""
+"""Limit the processor time, the time on the clock and the memory that a child process may take for one request."""
 
 import ctypes
 import math
@@ -12,23 +12,42 @@ from functools import cache
 from typing import NamedTuple
 
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
-_CLOCK = 6
-"""How many seconds on the clock a request may take for each of processor time: a machine may be busy, or a disk slow."""
+_SECONDS, _CLOCK = 5, 8
+"""Seconds of processor time, and on the clock, for a file below a megabyte: a damaged one ends within ten seconds."""
+_MORE_CLOCK = 6
+"""Seconds on the clock for each further second of processor time: a machine may be busy, or a disk slow."""
+_MOST_MORE = 595
+"""The most seconds of processor time that the size of a file adds."""
+_ORDINARY = 640 << 20
+"""The most bytes that a request handles without `--allow-huge`: a chunk of 64 MB, counted ten times."""
+_ROOM, _MOST_ROOM = 256 << 20, 8 << 30
+"""Bytes of memory for the smallest file, and the most that the size of a file adds."""
 _PAGE = resource.getpagesize()
 _FROM_TERMINALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 class Limits(NamedTuple):
-    """What one request may take: seconds of processor time, and bytes of memory beyond those in use."""
+    """The most that one request may take: seconds of processor time and on the clock, bytes of memory beyond those in use."""
 
     seconds: int
+    clock: int
     nbytes: int
+
+    @classmethod
+    def for_request(cls, file_size: int, nbytes: int) -> "Limits":
+        """Return the limits of a request that handles `nbytes` bytes of elements from a file of `file_size` bytes.
+
+        Processor time grows by a second for each megabyte of the file, and for every 32 MB that only `--allow-huge` reads.
+        """
+        more = min((file_size >> 20) + (max(0, nbytes - _ORDINARY) >> 25), _MOST_MORE)
+        room = _ROOM + min(8 * file_size, _MOST_ROOM) + nbytes
+        return cls(_SECONDS + more, _CLOCK + _MORE_CLOCK * more, room)
 
 
 def settle(parent: int) -> None:
-    """Make this process end with its parent, and without a core file; leave signals from terminals to the parent.
+    """Make this process end with its parent and write no core file; leave signals from terminals to the parent.
 
-    Linux means the very thread that started this process; 0 says that it may end earlier than its process.
+    On Linux it ends with the thread that started it. `parent` is 0 if that thread may end before its process.
     """
     for number in _FROM_TERMINALS:
         signal.signal(number, signal.SIG_IGN)
@@ -37,20 +56,20 @@ def settle(parent: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     if parent and sys.platform == "linux":
         ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
-        if os.getppid() != parent:  # it ended before this was said
+        if os.getppid() != parent:  # it ended before prctl was called
             os._exit(1)
 
 
 def limit(limits: Limits) -> None:
-    """Allow one request so much; who takes more is ended by a signal, or gets no more memory."""
+    """Set the limits of one request: a signal ends a process that takes more time, and more memory is refused."""
     _lower(resource.RLIMIT_CPU, math.ceil(time.process_time() + limits.seconds))
     if mapped := _mapped():
         _lower(resource.RLIMIT_AS, mapped + limits.nbytes)
-    signal.alarm(_CLOCK * limits.seconds)
+    signal.alarm(limits.clock)
 
 
 def rest() -> None:
-    """Stop the clock: waiting for the next request takes no time of it."""
+    """Stop the clock while the process waits for the next request."""
     signal.alarm(0)
 
 
@@ -61,14 +80,14 @@ def _lower(kind: int, soft: int) -> None:
 
 
 def _mapped() -> int:
-    """Return how many bytes of address space this process has; 0 where the system does not tell."""
+    """Return the size of this process's address space in bytes; 0 if the system does not tell."""
     fd = _statm()
     return 0 if fd is None else int(os.pread(fd, 64, 0).split()[0]) * _PAGE
 
 
 @cache
 def _statm() -> int | None:
-    """Open what tells of this process's memory, once: it is asked with each request."""
+    """Open the file that reports this process's memory, once, since each request reads it."""
     try:
         return os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:

@@ -1,6 +1,6 @@
-"""Exchange messages with a child process: a value as JSON, raw bytes behind it, and open files beside it.
+"""Exchange messages with a child process: a value as JSON, then raw bytes, and open files as descriptors.
 
-A damaged file may have taken over the child that sends a message: JSON makes plain values and runs nothing.
+A damaged file may have taken over the child. JSON is safe to read from it, since it makes plain values and runs nothing.
 """
 
 import array
@@ -16,7 +16,7 @@ _QUIET = getattr(socket, "MSG_NOSIGNAL", 0)
 
 
 class Message(NamedTuple):
-    """A plain value, and what is sent with it."""
+    """A plain value, with raw bytes and descriptors of open files."""
 
     value: Any
     payload: bytes | bytearray | memoryview = b""
@@ -24,7 +24,7 @@ class Message(NamedTuple):
 
 
 def send(channel: socket.socket, message: Message) -> None:
-    """Send a message; raise OSError where nobody takes it."""
+    """Send a message; raise OSError if the other side has ended."""
     text = json.dumps(message.value).encode()
     data = _HEAD.pack(len(text), len(message.payload)) + text
     beside = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", message.files))] if message.files else []
@@ -36,7 +36,7 @@ def send(channel: socket.socket, message: Message) -> None:
 
 
 def receive(channel: socket.socket) -> Message | None:
-    """Return the next message; None where the other side has ended."""
+    """Return the next message; None if the other side has ended."""
     head, files = _head(channel)
     if len(head) < _HEAD.size:
         return None
@@ -48,7 +48,7 @@ def receive(channel: socket.socket) -> Message | None:
 
 
 def _head(channel: socket.socket) -> tuple[bytes, tuple[int, ...]]:
-    """Receive the first bytes of a message, and the files that come with them."""
+    """Receive the first bytes of a message, and its descriptors."""
     files = array.array("i")
     head, beside, _, _ = channel.recvmsg(_HEAD.size, socket.CMSG_SPACE(files.itemsize))
     for level, kind, data in beside:
@@ -60,7 +60,7 @@ def _head(channel: socket.socket) -> tuple[bytes, tuple[int, ...]]:
 
 
 def _exactly(channel: socket.socket, count: int) -> bytearray | None:
-    """Receive `count` bytes; memory grows with what comes, not with what is announced."""
+    """Receive `count` bytes; memory grows with what arrives, not with what is announced. None if the other side ends."""
     found = bytearray()
     while len(found) < count:
         start, step = len(found), min(_PIECE, count - len(found))

@@ -1,7 +1,7 @@
-"""Make a new HDF5 file of contiguous datasets, through h5py in this process: nobody else has written to it.
+"""Make a new HDF5 file of contiguous datasets with h5py in this process: no foreign structure is read.
 
-Its lock is private to h5py, and the public name for it (`h5py._hl.base.phil`) is no less so; several threads may make
-files, and not every call of h5py takes the lock by itself.
+Several threads may make files, and not every call of h5py takes its lock, so it is taken here. The lock is private to
+h5py, under any name (`h5py._hl.base.phil` too).
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ _MOST_DIMENSIONS = 32
 
 
 def convert(tensors: Sequence[TensorSpec], fd: int, path: str) -> Hdf5Writer:
-    """Begin a new file of contiguous datasets whose places are known before they are filled."""
+    """Begin a new file of contiguous datasets, whose offsets are known before they are filled."""
     _check_names(tensors, path)
     with writing(path), lock, ExitStack() as at_last:
         file = create_file(fd)
@@ -30,12 +30,12 @@ def convert(tensors: Sequence[TensorSpec], fd: int, path: str) -> Hdf5Writer:
         placed = [
             _create(file, replace(spec, dtype=spec.dtype._replace(swapped=False), fortran=False)) for spec in tensors
         ]
-        file.close()  # what cannot be written is an error here, and is not in the end
+        file.close()  # raises an error of writing, which the callback would hide
     return Hdf5Writer(placed, range(len(placed)), (), fd, path)
 
 
 def _let_go(file: Any) -> None:
-    """Close a file; one that HDF5 fails to close is kept, since it would try again, and print a traceback, when it is freed."""
+    """Close a file; keep a reference if that fails, since HDF5 would try again, and print a traceback, when it is freed."""
     try:
         file.close()
     except (OSError, RuntimeError, ValueError, KeyError):
@@ -51,7 +51,7 @@ def _create(file: Any, spec: TensorSpec) -> TensorSpec:
     plan.set_fill_time(h5d.FILL_TIME_NEVER)
     dataset = file.create_dataset(spec.name, spec.shape, to_numpy(spec.dtype), dcpl=plan)
     if spec.dtype.name == "bfloat16":
-        dataset.attrs["dtype"] = "bfloat16"  # as Keras marks it: HDF5 sees two opaque bytes
+        dataset.attrs["dtype"] = "bfloat16"  # as Keras marks it: to HDF5 the elements are opaque
     return replace(spec, offset=dataset.id.get_offset())
 
 

@@ -1,4 +1,4 @@
-"""Read HDF5: what is in a file through a child process, contiguous elements from the file, chunked ones band by band."""
+"""Read HDF5: the structure through a child process, contiguous elements from the file, chunked ones band by band."""
 
 import os
 from contextlib import ExitStack
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _MOST_UNPACKED = 64 << 20
-"""The largest chunk that is read without asking: a kilobyte may unpack to a megabyte."""
+"""The largest chunk in bytes that is read without --allow-huge: a kilobyte may unpack to a megabyte."""
 _OWN_FILTERS = {1: "deflate", 2: "shuffle", 3: "fletcher32", 4: "szip", 5: "nbit", 6: "scale-offset", 32000: "lzf"}
-"""The filters that HDF5 and h5py have of their own; for any other HDF5 would load a library that it finds somewhere."""
+"""The filters that HDF5 and h5py include; for any other, HDF5 would load a library from its plugin folders."""
 SCALE_OFFSET = 6
 
 
 class Hdf5Reader:
-    """An opened HDF5 file; datasets in the order of their names, each at one name."""
+    """An open HDF5 file; datasets are in the order of their names, each under one name."""
 
     def __init__(self, file: RandomAccess, options: Options) -> None:
         self.file, self.walker = file, Walker(file)
         self.tensors: list[TensorSpec] = []
         self.datasets: dict[str, Dataset] = {}  # those of numbers
         self._bands: dict[str, BandReader] = {}
-        self._chunks: dict[str, NDArray[np.int64]] = {}  # where those of each dataset lie
-        self._whole: set[str] = set()  # datasets that have been read to their end
+        self._chunks: dict[str, NDArray[np.int64]] = {}  # offsets and sizes, by dataset
+        self._whole: set[str] = set()  # datasets that were read to their end
         with ExitStack() as unless_sound:
             unless_sound.callback(self.close)
             self._look(options)
@@ -60,7 +60,7 @@ class Hdf5Reader:
             self.walker.leave(spec.name)
 
     def _begin(self, name: str) -> None:
-        """Prepare for reading a dataset from its start."""
+        """Start to read a dataset; raise InputError if its filter is not included in HDF5."""
         dataset = self.datasets[name]
         for number in dataset.filters:
             if number not in _OWN_FILTERS:
@@ -73,7 +73,7 @@ class Hdf5Reader:
             self._chunks[name] = band.table.extents
 
     def verify(self, rest: bool = False) -> None:
-        """Raise if the file has changed since it was opened; with `rest`, if a dataset that was not read cannot be."""
+        """Raise InputError if the file has changed; with `rest`, also if a dataset that was not read cannot be read."""
         for spec in self.tensors if rest else ():
             if spec.offset is None and spec.size and spec.name not in self._whole:
                 read_through(self, spec)
@@ -81,14 +81,14 @@ class Hdf5Reader:
             self._check_chunks()
         self.file.check_unchanged()
 
-    def extras(self) -> list[str]:
-        """Name the links, the attributes' owners, groups without datasets, a user block, and what is not numbers."""
+    def not_convertible(self) -> list[str]:
+        """Describe links, owners of attributes, groups without datasets, a user block, and what is not numbers."""
         full = {name[:at] for name, *_ in self._found.datasets for at, c in enumerate(name) if c == "/"}
         kinds = (
             ("links", [name for name, _ in self._found.aliases]),
             ("attributes of", self._found.attributed),
             ("groups without datasets", [name for name in self._found.groups if name not in full]),
-            ("not numbers", list(self.others)),
+            ("not numbers", list(self.non_numeric)),
         )
         found = [f"{kind} {shortlist(names)}" for kind, names in kinds if names]
         block = user_block(self.file)
@@ -99,24 +99,24 @@ class Hdf5Reader:
         self.walker.close()
 
     def _look(self, options: Options) -> None:
-        """Walk over the file and check what is in it."""
+        """Walk the file and check its contents."""
         file = self.file
         self._found = found = self.walker.contents(options.void_dtype)
-        self.others = found.others
+        self.non_numeric = found.non_numeric
         for dataset in found.datasets:
             self._add(dataset, found.labels, options)
-        if found.others and not self.tensors:
+        if found.non_numeric and not self.tensors:
             raise InputError("holds no dataset of numbers", path=file.path)
         check_declared(file, sum(spec.nbytes for spec in self.tensors), options)
         self._check_overlap()
 
     def _add(self, dataset: Dataset, labels: dict[str, str], options: Options) -> None:
-        """Make a tensor of a dataset of numbers; raise where it cannot be one."""
+        """Add the tensor of a dataset; raise InputError if the dataset must be refused."""
         name, dtype, shape, offset, storage, chunk, filters, problem = dataset
         if problem is not None:
             self._refuse(problem, name)
         if dtype is None:
-            self.others.append(name)
+            self.non_numeric.append(name)
             return
         spec = TensorSpec(name, dtype, shape, offset, label=_label(name, labels))
         if offset is not None and (offset + spec.nbytes > self.file.size or storage != spec.nbytes):
@@ -129,7 +129,7 @@ class Hdf5Reader:
         self.tensors.append(spec)
 
     def _check_chunk(self, chunk: tuple[int, ...], spec: TensorSpec, options: Options) -> int:
-        """Return the size of a chunk; raise where it is larger than it needs to be."""
+        """Return the size of a chunk in bytes; raise InputError if it is larger than it needs to be."""
         nbytes = spec.dtype.itemsize
         for size in chunk:
             nbytes *= size
@@ -148,7 +148,7 @@ class Hdf5Reader:
             end = spec.position(spec.size)
 
     def _check_chunks(self) -> None:
-        """Raise where a chunk lies on top of another dataset: whoever writes to one would change both."""
+        """Raise InputError if a chunk overlaps another dataset: writing to one would change both."""
         lying = [spec for spec in self.tensors if spec.offset is not None and spec.size]
         places = {spec.name: np.array([[spec.position(0), spec.nbytes]]) for spec in lying} | self._chunks
         rows = np.concatenate(list(places.values()))
@@ -165,7 +165,7 @@ class Hdf5Reader:
 
 
 def _label(name: str, labels: dict[str, str]) -> str | None:
-    """Return the `name` attribute of the nearest group around a dataset: Keras 3 writes a layer's own name there."""
+    """Return the `name` attribute of the nearest enclosing group: Keras 3 writes the name of a layer there."""
     while name := os.path.dirname(name):
         if name in labels:
             return labels[name]

@@ -1,4 +1,4 @@
-"""Answer the requests of a parent process, one after the other, each within limits."""
+"""Answer the requests of a parent process one after the other, each within its limits."""
 
 import gc
 import os
@@ -13,26 +13,26 @@ from gradclip_cli.formats.hdf5.limits import Limits, limit, rest, settle
 from gradclip_cli.formats.hdf5.messages import Message, receive, send
 
 Service = Callable[[str, list[Any], Message], tuple[Any, Any]]
-"""Answer a request by its name and arguments: with a plain value, and raw bytes."""
+"""Answers a request, given its name and arguments, with a plain value and raw bytes."""
 
 
 def serve(parent: int, service: str) -> None:
-    """Answer what comes through descriptor 0 until its other end is closed; `service` is `module:function`."""
+    """Answer the requests that arrive on descriptor 0 until it is closed; `service` is `module:function`."""
     settle(parent)
-    gc.freeze()  # what the parent had is not looked through again, which would copy it
+    gc.freeze()  # collecting the objects of the parent would copy their pages
     module, _, name = service.partition(":")
     start: Callable[[], Service] = getattr(import_module(module), name)
     channel, answer = socket.socket(fileno=0), start()
     while (message := receive(channel)) is not None:
-        request, arguments, seconds, nbytes = message.value
-        limit(Limits(seconds, nbytes))
+        request, arguments, *limits = message.value
+        limit(Limits(*limits))
         reply = _answered(answer, request, arguments, message)
         rest()
         send(channel, reply)
 
 
 def _answered(answer: Service, request: str, arguments: list[Any], message: Message) -> Message:
-    """Answer a request, or say what is wrong; what nobody foresaw comes with its traceback."""
+    """Answer a request, or report the error; an unexpected one comes with its traceback."""
     try:
         value, payload = answer(request, arguments, message)
         return Message(["done", value], payload)

@@ -1,6 +1,6 @@
-"""Ask a child process what a file holds: all that walks foreign structure happens there, and only plain values come back.
+"""Ask a child process for the contents of a file: it walks the foreign structure and returns plain values.
 
-The HDF5 library dies, hangs, or takes all memory on some damaged files, in ways that no list of checks foresees. One child
+On some damaged files the HDF5 library dies, hangs or takes all memory, in ways that no list of checks can foresee. One child
 serves all files of a call (see `child.shared`).
 """
 
@@ -22,20 +22,15 @@ from gradclip_cli.formats.sharing import calls
 from gradclip_cli.numerics.dtypes import DType, Raw
 from gradclip_cli.storage.random_access import RandomAccess
 
-_SECONDS, _MOST_SECONDS = 5, 600
-_BYTES_A_SECOND = 1 << 20
-_ROOM, _MOST_ROOM = 256 << 20, 8 << 30
-"""How much processor time and memory a request may take: so much for the smallest file, and more with its size."""
-
 
 class Dataset(NamedTuple):
-    """A dataset of numbers and how it is stored; one of other things has no dtype, one that must be refused a problem."""
+    """A dataset and how it is stored; `dtype` is None if it is not of numbers, `problem` says why it must be refused."""
 
     name: str
     dtype: DType | None = None
     shape: tuple[int, ...] = ()
     offset: int | None = None
-    storage: int = 0  # bytes in the file
+    storage: int = 0  # in bytes, in the file
     chunk: tuple[int, ...] | None = None
     filters: tuple[int, ...] = ()
     problem: str | None = None
@@ -47,34 +42,34 @@ class Dataset(NamedTuple):
 
 
 class Contents(NamedTuple):
-    """What a walk over a file came upon: datasets at the first name that leads there, other names and what they lead to."""
+    """The contents of a file: datasets under their first names, and `aliases` of other names with their targets."""
 
     datasets: list[Dataset]
     aliases: list[tuple[str, str]]
-    labels: dict[str, str]  # of groups
-    others: list[str]
+    labels: dict[str, str]  # `name` attributes, by group
+    non_numeric: list[str]
     groups: list[str]
     attributed: list[str]
 
 
 _keys = itertools.count()
-"""Numbers for files, never the same twice."""
+"""Unique numbers for files."""
 
 
 class Walker:
-    """A file as the child sees it: `file` is open here, and its descriptor is what the child opens."""
+    """A file that the child reads: it is open here, and the child opens its descriptor."""
 
     def __init__(self, file: RandomAccess) -> None:
         self.file = file
         self._link = Link(file.fd, "r", file.size, file.path, file.path)
 
     def contents(self, void_dtype: str | None) -> Contents:
-        """Walk over the file."""
+        """Walk the file and return its contents."""
         datasets, *others = self._link.ask("walk", void_dtype).value
         return Contents(list(_datasets(datasets)), *others)
 
     def packing(self, name: str) -> tuple[Packing | None, bool]:
-        """Say how a dataset is packed (None: read it through the child), and whether a table tells where its chunks are."""
+        """Return how a dataset is packed (None: read it through the child), and whether a table gives the places of its chunks."""
         found, places = self._link.ask("packing", name, tensor=name).value
         return (Packing(tuple(found[0]), *found[1:]) if found else None), bool(places)
 
@@ -83,11 +78,11 @@ class Walker:
         return np.frombuffer(self._link.ask("rows", name, tensor=name).payload, np.int64).reshape(-1, FIELDS)
 
     def filling(self, name: str) -> bytes:
-        """Return the element, as it is stored, that stands for those never written."""
+        """Return the fill value of a dataset as it is stored."""
         return bytes(self._link.ask("filling", name, tensor=name).payload)
 
     def read(self, dataset: Dataset, band: Band) -> Raw:
-        """Return the elements of a band, unpacked by the library."""
+        """Return the elements of a band, which the library unpacks."""
         expected = (band.stop - band.start) * dataset.itemsize
         nbytes = 4 * expected + 6 * prod(dataset.chunk or ()) * dataset.itemsize
         found = self._link.ask("read", dataset.name, *_plain(band), tensor=dataset.name, nbytes=nbytes).payload
@@ -96,7 +91,7 @@ class Walker:
         return np.frombuffer(found, np.uint8)
 
     def leave(self, name: str) -> None:
-        """Say that a dataset has been read."""
+        """Let the child release a dataset."""
         self._link.ask("leave", name, tensor=name)
 
     def close(self) -> None:
@@ -105,13 +100,13 @@ class Walker:
 
 
 class Editor:
-    """A copy of a file that was walked without harm, in which the child puts new elements; `fd` is open for writing."""
+    """A copy of a file that was walked without error, into which the child writes new elements; `fd` is open for writing."""
 
     def __init__(self, fd: int, size: int, source: str, path: str) -> None:
         self._link = Link(fd, "r+", size, source, path)
 
     def write(self, name: str, where: Band | tuple[int, ...], data: bytes) -> None:
-        """Put the elements of a band, or a packed chunk by its origin, into a dataset."""
+        """Write the elements of a band, or the packed chunk at an origin."""
         nbytes = 6 * len(data)
         if isinstance(where, Band):
             self._link.ask("write", name, *_plain(where), tensor=name, nbytes=nbytes, payload=data)
@@ -119,7 +114,7 @@ class Editor:
             self._link.ask("write_chunk", name, where, tensor=name, nbytes=nbytes, payload=data)
 
     def flush(self, name: str) -> None:
-        """Complete a dataset."""
+        """Flush a dataset and release it."""
         self._link.ask("flush", name, tensor=name)
 
     def finish(self) -> None:
@@ -127,14 +122,14 @@ class Editor:
         self._link.ask("finish")
 
     def close(self) -> None:
-        """Let go of the file, complete or not."""
+        """Release the file, whether or not it is complete."""
         self._link.close()
 
 
 class Link:
-    """A file that a child has open; after its child has died another one opens it again.
+    """A file that a child has open; if that child dies, the next one opens it again.
 
-    `source` is whose structure it has, which is at fault where the child dies; `path` is the file itself.
+    `path` is the file itself; `source` is the file whose structure it has, which is to blame if the child dies.
     """
 
     def __init__(self, fd: int, mode: str, size: int, source: str, path: str) -> None:
@@ -147,11 +142,8 @@ class Link:
     def ask(
         self, request: str, *arguments: Any, tensor: str | None = None, nbytes: int = 0, payload: bytes = b""
     ) -> Message:
-        """Return the child's answer; a child that ends is an error of the input."""
-        size = self._size + nbytes
-        limits = Limits(
-            min(_SECONDS + size // _BYTES_A_SECOND, _MOST_SECONDS), _ROOM + min(8 * self._size, _MOST_ROOM) + nbytes
-        )
+        """Return the child's answer to a request; raise InputError if the child ends."""
+        limits = Limits.for_request(self._size, nbytes)
         try:
             with self._lock:  # two threads may ask first
                 child = shared.get()
@@ -168,7 +160,7 @@ class Link:
             raise
 
     def close(self) -> None:
-        """Let the child close the file, with the next request."""
+        """Let the child close the file at its next request."""
         if self._joined:
             self._joined = False
             if self._child is not None:
@@ -181,7 +173,7 @@ def _plain(band: Band) -> tuple[Any, ...]:
 
 
 def _datasets(rows: list[list[Any]]) -> Iterator[Dataset]:
-    """Make datasets of the lists that a message holds; neighbours of the very same type are read together."""
+    """Make datasets from the lists of a message; equal types become one object, so that neighbours can be read together."""
     types: dict[tuple[Any, ...], DType] = {}
     for name, kind, shape, offset, storage, chunk, filters, problem in rows:
         dtype = None if kind is None else types.setdefault(tuple(kind), DType(*kind))

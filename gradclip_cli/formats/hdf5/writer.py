@@ -1,4 +1,4 @@
-"""Write HDF5: contiguous datasets at their offsets, others through a child process in their turn."""
+"""Write HDF5: contiguous datasets at their offsets, others through a child process in a fixed order."""
 
 import os
 from collections.abc import Collection, Sequence
@@ -11,16 +11,16 @@ from gradclip_cli.formats.copy_ranges import Copy, unchanged_ranges
 from gradclip_cli.formats.hdf5.chunks import Band, Packing, aligned, bands_of, packed
 from gradclip_cli.formats.hdf5.reader import SCALE_OFFSET, Hdf5Reader
 from gradclip_cli.formats.hdf5.walker import Dataset, Editor
-from gradclip_cli.formats.ordered_output import Turns
+from gradclip_cli.formats.ordered_output import OrderedOutput
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.storage.random_access import extend, write_at
 from gradclip_cli.tensors import TensorSpec
 
 
 class Hdf5Writer:
-    """An HDF5 file whose structure stands: a new one, or a copy of what `source` reads.
+    """An HDF5 file whose structure is written: a new file, or a copy of the one that `source` reads.
 
-    Datasets whose elements do not lie in one piece are put into it by the child: a copy has the structure of a foreign file.
+    The child writes datasets that are not contiguous, since a copy has the structure of a foreign file.
     """
 
     def __init__(
@@ -37,7 +37,9 @@ class Hdf5Writer:
         self._fd, self._path, self._source = fd, path, source
         self._editor: Editor | None = None
         self._packers: dict[str, BandPacker] = {}
-        self._turns = Turns([tensors[k].name for k in sorted(pending) if tensors[k].offset is None and tensors[k].size])
+        self._output = OrderedOutput(
+            [tensors[k].name for k in sorted(pending) if tensors[k].offset is None and tensors[k].size]
+        )
 
     def write(self, spec: TensorSpec, start: int, data: Raw) -> None:
         """Write stored elements from `start` on."""
@@ -49,16 +51,16 @@ class Hdf5Writer:
             self._packers[spec.name].write(data)
             if start + data.size // spec.dtype.itemsize == spec.size:
                 packer = self._packers.pop(spec.name)
-                self._turns.take(spec.name, lambda: packer.place(self._opened()))
+                self._output.submit(spec.name, lambda: packer.place(self._opened()))
 
     def finish(self) -> None:
-        """Complete the file in the child, where that has it open."""
+        """Complete the file in the child, if it is open there."""
         if self._editor is not None:
             self._editor.finish()
 
     def close(self) -> None:
-        """Let go of everything, also where an error came before the end."""
-        self._turns.close()
+        """Release everything, also after an error."""
+        self._output.close()
         if self._editor is not None:
             self._editor.close()
 
@@ -67,10 +69,10 @@ class Hdf5Writer:
         dataset = Dataset(spec.name, spec.dtype, spec.shape) if source is None else source.datasets[spec.name]
         if source is not None and dataset.chunk is not None:
             packing, _ = source.walker.packing(spec.name)
-        return BandPacker(dataset, packing, self._turns.spool(self._path))
+        return BandPacker(dataset, packing, self._output.spool(self._path))
 
     def _opened(self) -> Editor:
-        """Open the file, in the turn of its first dataset: whatever HDF5 does to it, it does in the same order each time."""
+        """Open the file when its first dataset is placed, so that HDF5 changes it in the same order each time."""
         if self._editor is None:
             source = self._path if self._source is None else self._source.file.path
             self._editor = Editor(self._fd, os.fstat(self._fd).st_size, source, self._path)
@@ -78,7 +80,7 @@ class Hdf5Writer:
 
 
 class BandPacker:
-    """A dataset packed from first to last, a band at a time, beside the file until its turn comes."""
+    """Pack a dataset from first element to last, a band at a time, into a temporary file until it can be placed."""
 
     def __init__(self, dataset: Dataset, packing: Packing | None, held: IO[bytes]) -> None:
         self._dataset, self._itemsize, self._spool = dataset, dataset.itemsize, held
@@ -88,7 +90,7 @@ class BandPacker:
         self._next()
 
     def write(self, data: Raw) -> None:
-        """Take the next elements."""
+        """Pack the next elements."""
         done = 0
         while done < data.size:
             part = data[done : done + self._held.size - self._filled]
@@ -100,7 +102,7 @@ class BandPacker:
                 self._next()
 
     def place(self, editor: Editor) -> None:
-        """Put the dataset into the file."""
+        """Write the dataset into the file."""
         self._spool.seek(0)
         with self._spool:
             for where, size in self._placed:
@@ -126,16 +128,16 @@ class BandPacker:
 
 
 def rewrite(reader: Hdf5Reader, changed: Collection[int], fd: int, path: str) -> Hdf5Writer:
-    """Begin a copy, byte for byte but for the elements of `changed`."""
+    """Begin a copy that differs only in the elements of `changed`."""
     for index in changed:
         _check_lossless(reader, reader.tensors[index], path)
-    extend(fd, reader.file.size, path)  # HDF5 opens no file that is shorter than it should be
+    extend(fd, reader.file.size, path)  # HDF5 refuses a file that is shorter than its header says
     copies = unchanged_ranges(reader.file.size, (reader.tensors[k] for k in changed))
     return Hdf5Writer(reader.tensors, changed, copies, fd, path, reader)
 
 
 def _check_lossless(reader: Hdf5Reader, spec: TensorSpec, path: str) -> None:
-    """Refuse to put new elements behind a filter that would round them again, to a step made for the old ones."""
+    """Raise OutputError if the filter of a dataset would round new elements again, to the steps of the old ones."""
     if spec.offset is None and SCALE_OFFSET in reader.datasets[spec.name].filters:
         message = "is packed by scale-offset, which would round it again; write another format, or repack it"
         raise OutputError(message, path=path, tensor=spec.name)

@@ -1,7 +1,7 @@
-"""The part of the zip format that npz files use, read strictly and written plainly.
+"""Read and write the part of the zip format that npz files use.
 
-`zipfile` believes local headers, does not see members that overlap, and gives no offsets to read at; here the central
-directory is held against everything else. Source: PKWARE APPNOTE 6.3.
+`zipfile` trusts local headers, accepts members that overlap, and gives no offsets; this module checks the central directory
+against everything else. Source: PKWARE APPNOTE 6.3.
 """
 
 import struct
@@ -19,12 +19,12 @@ _LOCATOR = struct.Struct("<4sIQI")
 _TOP32 = 0xFFFFFFFF
 _TOPS = (0xFFFF, _TOP32, _TOP32)
 _UTF8, _DESCRIPTOR, _ENCRYPTED, _PATCH = 0x800, 0x8, 0x2041, 0x20
-_NEWEST = 63  # version 6.3 of the format; what needs a newer one is not known here
+_NEWEST = 63  # version 6.3 of the format; members that need a newer one are refused
 _DATE = 0x21  # 1 January 1980, as numpy writes it: the same input gives the same bytes
 
 
 class Member(NamedTuple):
-    """One file in an archive: where its bytes lie and how they are packed."""
+    """One file in an archive; `packed`, `size`, `offset` and `local_at` are in bytes."""
 
     name: str
     method: int
@@ -58,13 +58,13 @@ def members(file: RandomAccess) -> list[Member]:
 
 
 def comment(file: RandomAccess) -> bytes:
-    """Return the comment of an archive, which stands at its very end."""
+    """Return the comment at the end of an archive."""
     at, _ = _end_record(file)
     return file.read(at + _END.size, 0xFFFF)
 
 
 def _end_record(file: RandomAccess) -> tuple[int, tuple[int, ...]]:
-    """Find the end record, which the comment follows; return where it is, and its numbers."""
+    """Find the end record, which the comment follows; return its offset and its fields."""
     tail_at = max(0, file.size - _END.size - 0xFFFF)
     tail = file.read(tail_at, file.size - tail_at)
     at = tail.rfind(b"PK\x05\x06")
@@ -76,7 +76,7 @@ def _end_record(file: RandomAccess) -> tuple[int, tuple[int, ...]]:
 
 
 def _directory(file: RandomAccess) -> tuple[int, int, int, int]:
-    """Return count, length and offset of the directory, and where members must end."""
+    """Return the count, length and offset of the directory, and the offset where members must end."""
     end, (disk, first, here, count, length, start, _) = _end_record(file)
     locator = file.read(max(0, end - _LOCATOR.size), _LOCATOR.size)
     if locator[:4] == b"PK\x06\x07":
@@ -130,12 +130,12 @@ def _name(file: RandomAccess, raw: bytes, flags: int) -> str:
 
 
 def _agree(local: list[int], central: list[int]) -> bool:
-    """Whether a local header gives the same CRC and sizes; what needs 64 bits stands elsewhere."""
+    """Return whether a local header gives the same CRC and sizes; those of 64 bits are in the extra field."""
     return all(mine in (theirs, _TOP32) for mine, theirs in zip(local, central, strict=True))
 
 
 def _zip64(file: RandomAccess, name: str, extra: bytes, sizes: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Take sizes that do not fit in 32 bits from the extra field."""
+    """Return the sizes, with those that do not fit in 32 bits taken from the extra field."""
     if _TOP32 not in sizes:
         return sizes
     at = 0
@@ -160,12 +160,12 @@ def _check_overlap(file: RandomAccess, found: list[Member], limit: int) -> None:
 
 
 def local_header(name: str, method: int) -> bytes:
-    """Return the bytes before a member's data; CRC and sizes are filled in by `sealed_header`."""
+    """Return the local header of a member without its CRC and sizes; `sealed_header` has the same length."""
     return sealed_header(name, method, 0, 0, 0)
 
 
 def sealed_header(name: str, method: int, crc: int, packed: int, size: int) -> bytes:
-    """Return a local header, always with 64-bit sizes so that its length does not depend on them."""
+    """Return the local header of a member, with 64-bit sizes so that its length does not depend on them."""
     encoded, flags = _encoded(name)
     extra = struct.pack("<HHQQ", 1, 16, size, packed)
     fixed = _LOCAL.pack(b"PK\x03\x04", 45, flags, method, 0, _DATE, crc, _TOP32, _TOP32, len(encoded), len(extra))
@@ -179,7 +179,7 @@ def directory(entries: list[tuple[Member, int]], start: int, comment: bytes = b"
     end64 = _END64.pack(b"PK\x06\x06", _END64.size - 12, 45, 45, 0, 0, count, count, len(body), start)
     locator = _LOCATOR.pack(b"PK\x06\x07", 0, end, 1)
     few, short, near = min(count, 0xFFFF), min(len(body), _TOP32), min(start, _TOP32)
-    wide = end64 + locator if count else b""  # an archive without members is known by an end record at its start
+    wide = end64 + locator if count else b""  # readers know an empty archive by an end record at its start
     return body + wide + _END.pack(b"PK\x05\x06", 0, 0, few, few, short, near, len(comment)) + comment
 
 

@@ -1,6 +1,6 @@
-"""Deflated members of an archive, unpacked and packed piece by piece, and the CRC-32 of pieces summed in any order.
+"""Inflate and deflate members of an archive piece by piece, and combine the CRC-32 of pieces in any order.
 
-The last is zlib's `crc32_combine`, which Python does not show.
+Combining is zlib's `crc32_combine`, which Python does not offer.
 """
 
 import zlib
@@ -16,16 +16,16 @@ from gradclip_cli.storage.random_access import RandomAccess
 
 _PART = 1 << 18
 _POLYNOMIAL = 0xEDB88320
-"""Of CRC-32, its bits reversed."""
+"""The polynomial of CRC-32, with its bits reversed."""
 
 
 def checksum(data: memoryview | bytes, value: int = 0) -> int:
-    """Return the CRC-32 of `data`, going on from `value`."""
+    """Return the CRC-32 of `data`, continued from `value`."""
     return zlib.crc32(data, value)
 
 
 class Inflater:
-    """A deflated member, read from its start to its end; nothing is unpacked that was not asked for."""
+    """A deflated member that is read from start to end; it inflates no more than it is asked for."""
 
     def __init__(self, file: RandomAccess, member: Member) -> None:
         self._file, self._member = file, member
@@ -33,7 +33,7 @@ class Inflater:
         self._packed = self._size = self._crc = 0
 
     def take(self, count: int) -> bytes:
-        """Return the next `count` bytes, or fewer where the member ends."""
+        """Return the next `count` bytes, or fewer at the end of the member."""
         parts = []
         while count and not self._stream.eof:
             source = self._stream.unconsumed_tail or self._more()
@@ -50,11 +50,11 @@ class Inflater:
         return data
 
     def skip(self, count: int) -> None:
-        """Pass over `count` bytes."""
+        """Skip `count` bytes."""
         self.take(count)
 
     def read_into(self, out: Raw) -> None:
-        """Fill `out`."""
+        """Fill `out` with the next bytes; raise InputError if the member ends before that."""
         for start in range(0, out.size, _PART):
             part = self.take(min(_PART, out.size - start))
             if len(part) < min(_PART, out.size - start):
@@ -62,7 +62,7 @@ class Inflater:
             out[start : start + len(part)] = np.frombuffer(part, np.uint8)
 
     def finish(self) -> None:
-        """Check that the member ends here, all of it used, with the right CRC."""
+        """Raise InputError unless the member ends here, with the size and the CRC that the directory gives."""
         member = self._member
         if self.take(1) or not self._stream.eof or self._size != member.size:
             raise self._damaged("it does not have the size that the directory gives")
@@ -80,7 +80,7 @@ class Inflater:
 
 
 def check(file: RandomAccess, member: Member) -> None:
-    """Read a member through, and raise where it does not have the size and the CRC of the directory."""
+    """Read a whole member; raise InputError unless it has the size and the CRC that the directory gives."""
     if member.method == DEFLATED:
         stream = Inflater(file, member)
         left = member.size
@@ -96,7 +96,7 @@ def check(file: RandomAccess, member: Member) -> None:
 
 
 class Deflater:
-    """A member that is being packed, beside the archive, until its turn comes."""
+    """A member that is deflated into a temporary file until it can be appended to the archive."""
 
     def __init__(self, held: IO[bytes]) -> None:
         self._stream = zlib.compressobj(zlib.Z_DEFAULT_COMPRESSION, zlib.DEFLATED, -zlib.MAX_WBITS)
@@ -104,12 +104,12 @@ class Deflater:
         self.crc = self.size = self.packed = 0
 
     def write(self, data: memoryview | bytes) -> None:
-        """Pack the next bytes."""
+        """Deflate the next bytes."""
         self.crc, self.size = zlib.crc32(data, self.crc), self.size + len(data)
         self._keep(self._stream.compress(data))
 
     def finish(self) -> None:
-        """Pack what is left; `spool` then holds the member, to be read from its start."""
+        """Deflate what is left and rewind `spool`, which then holds the member."""
         self._keep(self._stream.flush())
         self.spool.seek(0)
 
@@ -119,7 +119,7 @@ class Deflater:
 
 
 def combine_crc(first: int, second: int, length: int) -> int:
-    """Return the CRC of two runs of bytes from the CRC of each and the length of the second.
+    """Return the CRC of two consecutive runs of bytes from the CRC of each and the length of the second in bytes.
 
     >>> import zlib
     >>> combine_crc(zlib.crc32(b"grad"), zlib.crc32(b"clip"), 4) == zlib.crc32(b"gradclip")
@@ -135,9 +135,9 @@ def combine_crc(first: int, second: int, length: int) -> int:
 
 
 def crc_of_pieces(pieces: dict[int, tuple[int, int]]) -> tuple[int, int]:
-    """Return the CRC and the length of a run of bytes, from `(CRC, length)` of its pieces by where they start.
+    """Return the CRC and the length of a run of bytes from those of its pieces, `(CRC, length)` by offset.
 
-    The length is that of the pieces which follow each other without a gap.
+    The run ends at the first gap between pieces.
     """
     crc = end = 0
     for start in sorted(pieces):
@@ -150,7 +150,7 @@ def crc_of_pieces(pieces: dict[int, tuple[int, int]]) -> tuple[int, int]:
 
 @cache
 def _zeros(power: int) -> tuple[int, ...]:
-    """Return the matrix, over bits, that appends 2^power zero bytes."""
+    """Return the bit matrix that appends 2^power zero bytes to a CRC."""
     if power == 0:
         matrix: tuple[int, ...] = (_POLYNOMIAL, *(1 << k for k in range(31)))
         for _ in range(3):

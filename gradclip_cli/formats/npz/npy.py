@@ -1,4 +1,4 @@
-"""The header of a `.npy` array: what numpy writes before the elements.
+"""Parse and write the header of a `.npy` array, which stands before the elements.
 
 Source: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 """
@@ -16,7 +16,7 @@ from gradclip_cli.numerics.dtypes import DType
 from gradclip_cli.tensors import TensorSpec
 
 MAX_HEADER = 10_000
-"""numpy's own limit, in bytes; checked before a header is read, since an archive may unpack to any length."""
+"""numpy's own limit, in bytes; no more is inflated for a header, since an archive can inflate to any length."""
 
 LONGEST = 12 + MAX_HEADER
 
@@ -25,7 +25,7 @@ MOST_DIMENSIONS = 64
 
 
 class Header(NamedTuple):
-    """A parsed header; `raw` holds its bytes, so that a copy is the same to the byte."""
+    """A parsed header; `raw` holds its bytes, which a copy repeats."""
 
     raw: bytes
     dtype: DType
@@ -39,7 +39,7 @@ class Header(NamedTuple):
 
 
 def parse(data: bytes, void_dtype: str | None) -> Header:
-    """Parse the header at the start of `data`; raise ValueError with the reason where it is not one."""
+    """Parse the header at the start of `data`; raise ValueError with the reason if it is wrong."""
     if data[:6] != b"\x93NUMPY":
         raise ValueError("is not a .npy array")
     version = tuple(data[6:8])
@@ -58,7 +58,7 @@ def parse(data: bytes, void_dtype: str | None) -> Header:
 
 def _fields(text: str) -> dict[str, object]:
     try:
-        with warnings.catch_warnings():  # Python warns of odd escapes, and a reader has no use for that
+        with warnings.catch_warnings():  # Python warns of odd escapes in the header, which means nothing to a user
             warnings.simplefilter("ignore")
             fields = ast.literal_eval(text.strip())
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
@@ -105,7 +105,7 @@ def _dtype(descr: object, void_dtype: str | None) -> DType:
 
 
 def header(spec: TensorSpec) -> bytes:
-    """Return the header that numpy would write for `spec`; bfloat16 becomes `|V2`."""
+    """Return the header that numpy writes for `spec`; bfloat16 becomes `|V2`."""
     out = io.BytesIO()
     descr = np.lib.format.dtype_to_descr(dtypes.to_numpy(spec.dtype))
     np.lib.format.write_array_header_1_0(out, {"descr": descr, "fortran_order": spec.fortran, "shape": spec.shape})

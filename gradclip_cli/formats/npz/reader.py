@@ -1,4 +1,4 @@
-"""Reading an npz archive: a stored array lies at its offset, a deflated one is read from its start."""
+"""Read an npz archive: a stored array at its offset, a deflated one from its start."""
 
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats.base import PICKLE_ADVICE, Options, check_declared
@@ -12,12 +12,12 @@ from gradclip_cli.text import shortlist
 
 
 def matches(head: bytes, file: RandomAccess) -> bool:
-    """Tell by the signature of a zip archive."""
+    """Recognise the format by the signature of a zip archive."""
     return head[:4] in (b"PK\x03\x04", b"PK\x05\x06")
 
 
 class NpzReader:
-    """An opened npz archive; a stored array is read at its offset, a deflated one from its start."""
+    """An open npz archive; tensors are in the order of the central directory."""
 
     def __init__(self, file: RandomAccess, options: Options) -> None:
         self.file = file
@@ -36,13 +36,15 @@ class NpzReader:
         if self.members and not self.of:
             raise InputError("holds no array of numbers", path=file.path)
         self.tensors = [_spec(key, member, header) for key, (member, header) in self.of.items()]
-        self.others = [member.name for member, header in self.entries if header is None or header.dtype.kind == "other"]
+        self.non_numeric = [
+            member.name for member, header in self.entries if header is None or header.dtype.kind == "other"
+        ]
         self._sums: dict[str, dict[int, tuple[int, int]]] = {}
         self._streams: dict[str, Inflater] = {}
-        self._whole: set[str] = set()  # members that have been read whole, and were right
+        self._whole: set[str] = set()  # members that were read to their end and have the right CRC
 
     def read(self, spec: TensorSpec, start: int, out: Raw) -> None:
-        """Fill `out` with stored elements from `start` on, and take note of their checksum."""
+        """Fill `out` with stored elements from `start` on, and keep their checksum."""
         member, header = self.of[spec.name]
         if spec.offset is None:
             if start == 0:
@@ -58,7 +60,10 @@ class NpzReader:
         sums[len(header.raw) + start * spec.dtype.itemsize] = checksum(out.data), out.size
 
     def verify(self, rest: bool = False) -> None:
-        """Raise if an array that has been read whole does not have the CRC of the directory, or if the file has changed."""
+        """Raise InputError if an array that was read to its end has the wrong CRC, or if the file has changed.
+
+        With `rest`, also read and check all other members.
+        """
         for key, sums in self._sums.items():
             member, _ = self.of[key]
             found, length = deflate.crc_of_pieces(sums)
@@ -71,16 +76,16 @@ class NpzReader:
                 check(self.file, member)
         self.file.check_unchanged()
 
-    def extras(self) -> list[str]:
-        """Name the members that are no arrays of numbers, and the archive's comment."""
-        found = [f"members that are not numbers ({shortlist(self.others)})"] if self.others else []
+    def not_convertible(self) -> list[str]:
+        """Describe the members that are not arrays of numbers, and the comment."""
+        found = [f"members that are not numbers ({shortlist(self.non_numeric)})"] if self.non_numeric else []
         return [*found, "the archive's comment"] if archive.comment(self.file) else found
 
     def close(self) -> None:
-        """Nothing but the descriptor, which is the caller's."""
+        """Do nothing: the descriptor belongs to the caller."""
 
     def _header(self, member: Member) -> npy.Header | None:
-        """Parse the header of a member; None for one that is no array, which is kept as it is."""
+        """Return the header of a member, or None if it is not an array; raise InputError if the header is wrong."""
         if not member.name.endswith(".npy"):
             return None
         if member.method not in (STORED, DEFLATED):

@@ -1,4 +1,4 @@
-"""An npz archive that is being written: stored arrays at their offsets in any order, deflated ones behind them in turn."""
+"""Write an npz archive: stored arrays at their offsets in any order, then deflated ones in a fixed order."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ from gradclip_cli.formats.npz import archive, deflate, npy
 from gradclip_cli.formats.npz.archive import STORED, Member
 from gradclip_cli.formats.npz.deflate import Deflater, checksum
 from gradclip_cli.formats.npz.reader import NpzReader
-from gradclip_cli.formats.ordered_output import Turns
+from gradclip_cli.formats.ordered_output import OrderedOutput
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.storage.random_access import write_at
 from gradclip_cli.storage.streams import place
@@ -21,7 +21,7 @@ _LONGEST_NAME = 0xFFFF - len(".npy")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A member to be: `copied` as it is packed in the input, or `header` and the elements of tensor `index`."""
+    """A member of the output: either `copied` from the input as it is packed, or `header` and the elements of tensor `index`."""
 
     name: str
     method: int
@@ -31,7 +31,7 @@ class Entry:
 
 
 class NpzWriter:
-    """Lays out all members at once; CRCs and the sizes of deflated members are filled in when they are known."""
+    """An npz archive whose layout is fixed at the start; CRCs and deflated sizes are filled in when they are known."""
 
     def __init__(
         self, entries: Sequence[Entry], tensors: Sequence[TensorSpec], fd: int, path: str, comment: bytes = b""
@@ -48,11 +48,13 @@ class NpzWriter:
         for entry in entries:
             self._place(entry)
         self.pending = [entry.index for entry in entries if entry.copied is None]
-        self._turns = Turns([entry.name for entry in entries if entry.copied is None and entry.method != STORED])
+        self._output = OrderedOutput(
+            [entry.name for entry in entries if entry.copied is None and entry.method != STORED]
+        )
         self._of = {self.tensors[entry.index].name: entry for entry in entries if entry.copied is None}
 
     def write(self, spec: TensorSpec, start: int, data: Raw) -> None:
-        """Write stored elements from `start` on, and take note of their checksum."""
+        """Write stored elements from `start` on, and keep their checksum."""
         entry = self._of[spec.name]
         if entry.method == STORED:
             write_at(self._fd, spec.position(start), data.data, self._path)
@@ -63,7 +65,7 @@ class NpzWriter:
             if start + data.size // spec.dtype.itemsize == spec.size:
                 packer = self._packing.pop(entry.index)
                 packer.finish()
-                self._turns.take(entry.name, lambda: self._append(entry, packer))
+                self._output.submit(entry.name, lambda: self._append(entry, packer))
         except OSError as error:
             raise OutputError(reason(error) + place(self._path), path=self._path) from error
 
@@ -77,11 +79,11 @@ class NpzWriter:
         write_at(self._fd, self._end, archive.directory(placed, self._end, self._comment), self._path)
 
     def close(self) -> None:
-        """Let go of what was packed and has no place yet."""
-        self._turns.close()
+        """Close the temporary files of deflated members."""
+        self._output.close()
 
     def _place(self, entry: Entry) -> None:
-        """Give an entry its place, where its size is known."""
+        """Reserve the place of an entry whose size is known: a copied or stored one."""
         head = len(archive.local_header(entry.name, entry.method))
         if entry.copied is not None:
             member = entry.copied
@@ -108,7 +110,7 @@ class NpzWriter:
 
     def _pack(self, entry: Entry, start: int, data: Raw) -> None:
         if start == 0:
-            self._packing[entry.index] = Deflater(self._turns.spool(self._path))
+            self._packing[entry.index] = Deflater(self._output.spool(self._path))
             self._packing[entry.index].write(entry.header)
         self._packing[entry.index].write(data.data)
 
@@ -124,7 +126,7 @@ class NpzWriter:
 
 
 def rewrite(reader: NpzReader, changed: Collection[int], fd: int, path: str) -> NpzWriter:
-    """Begin a copy: same members in the same order, each packed as it was; what is unchanged is not unpacked."""
+    """Begin a copy with the same members in the same order, packed as before; unchanged members are copied as they are."""
     index = {spec.name: k for k, spec in enumerate(reader.tensors)}
     entries = []
     for member, header in reader.entries:
@@ -137,7 +139,7 @@ def rewrite(reader: NpzReader, changed: Collection[int], fd: int, path: str) -> 
 
 
 def convert(tensors: Sequence[TensorSpec], fd: int, path: str) -> NpzWriter:
-    """Begin a new archive of stored arrays, as `numpy.savez` would write it."""
+    """Begin a new archive of stored arrays, as `numpy.savez` writes it."""
     names = {spec.name for spec in tensors}
     for spec in tensors:
         if reason := _unfit(spec, names):
@@ -155,7 +157,7 @@ def convert(tensors: Sequence[TensorSpec], fd: int, path: str) -> NpzWriter:
 
 
 def _unfit(spec: TensorSpec, names: set[str]) -> str | None:
-    """Say why numpy could not read `spec` back from an archive."""
+    """Return the reason why numpy could not read `spec` from an archive, or None."""
     if spec.dtype.itemsize == 1 and spec.dtype.is_float:
         return f"numpy has no {spec.dtype.name}"
     if f"{spec.name}.npy" in names:

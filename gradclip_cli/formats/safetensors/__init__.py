@@ -1,7 +1,7 @@
 """safetensors: an 8-byte length, a JSON header, then the tensors one after the other.
 
-The header is read and checked here rather than by the official library, which knows no float8 in numpy, takes local
-paths only, and cannot write a file piece by piece. Source: https://github.com/huggingface/safetensors#format
+The header is parsed here and not by the official library, which knows no float8 in numpy, takes local paths only, and
+cannot write a file piece by piece. Source: https://github.com/huggingface/safetensors#format
 """
 
 from gradclip_cli.formats.base import Format

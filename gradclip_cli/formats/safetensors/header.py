@@ -1,4 +1,4 @@
-"""The header of a safetensors file: parsed so that no two parsers can differ on what it says, and every claim checked."""
+"""Parse the header of a safetensors file strictly: check every claim, and refuse what parsers may read differently."""
 
 import json
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ MAX_HEADER = 100_000_000
 """The official library's own limit, in bytes."""
 
 _MOST_SIZES = 63
-"""How many sizes above 1 a shape can have: 2^63 bytes are more than any file; without a limit their product takes hours."""
+"""The most sizes above 1 in a shape: 2^63 bytes are more than any file. Without a limit, their product could take hours."""
 
 DTYPES = {
     "F64": dtypes.FLOAT64,
@@ -32,13 +32,13 @@ DTYPES = {
     for size in (1, 2, 4, 8)
 }
 _TEXTS = 5
-"""Texts in the entry of a tensor: its name, three keys and a dtype."""
+"""The number of JSON strings in the entry of a tensor: its name, three keys and a dtype."""
 
 _NOT_SIZES = "shape or data_offsets are not lists of whole numbers"
 
 
 class Header(NamedTuple):
-    """What a header says: where the data begins in bytes, `__metadata__`, and the tensors in the order of their data."""
+    """A parsed header: the offset of the data in bytes, `__metadata__`, and the tensors in the order of their data."""
 
     begin: int
     metadata: dict[str, str]
@@ -48,15 +48,15 @@ class Header(NamedTuple):
 def parse_header(data: bytes, size: int, path: str) -> Header:
     """Parse the JSON of a header, without the length before it, of a file of `size` bytes.
 
-    Raises InputError where it is no JSON, or where any of its claims does not hold: names that stand twice, unknown dtypes,
-    shapes that do not fit their offsets, gaps or overlaps between tensors, an end that is not the file's.
+    Raises InputError if it is not JSON, or if a claim is wrong: duplicate names, unknown dtypes, shapes that do not match
+    their offsets, gaps or overlaps between tensors, tensors that do not end where the file ends.
     """
     header = _parsed(data, path, twice=True)
     begin, own = 8 + len(data), int("__metadata__" in header)
     metadata = _metadata(header.pop("__metadata__", {}), path)
     specs = [_spec(key, entry, begin, path) for key, entry in header.items()]
-    # Not to look for names that stand twice takes a third of the time. There is more in the text than was found where it
-    # has more quotes than that: such a name, or a text with quotes.
+    # Parsing without a check for duplicate names takes a third of the time. If the text has more quotes than the parsed
+    # entries account for, it has a duplicate name or an escaped quote: parse it again with the check.
     if data.count(b'"') != 2 * (own + 2 * len(metadata) + _TEXTS * len(specs)):
         _parsed(data, path)
     specs.sort(key=lambda spec: (spec.offset, spec.nbytes))
@@ -72,7 +72,7 @@ def _parsed(data: bytes, path: str, twice: bool = False) -> dict[str, Any]:
 
 
 def _spec(key: str, entry: Any, begin: int, path: str) -> TensorSpec:
-    """Check one entry and return its tensor."""
+    """Return the tensor of one entry; raise InputError if the entry is wrong."""
     try:
         code, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     except (TypeError, KeyError):
@@ -102,7 +102,7 @@ def _metadata(metadata: object, path: str) -> dict[str, str]:
 
 
 def _check_layout(specs: Sequence[TensorSpec], begin: int, size: int, path: str) -> None:
-    """Raise where tensors do not follow each other from the header to the end of the file."""
+    """Raise InputError unless the tensors fill the file from the header to its end without gaps or overlaps."""
     ends = [begin, *((spec.offset or 0) + spec.nbytes for spec in specs)]
     for spec, end in zip(specs, ends, strict=False):
         if spec.offset != end:
@@ -116,7 +116,7 @@ def _refuse(path: str, message: str, tensor: str | None = None) -> NoReturn:
 
 
 def _shape(*sizes: Any) -> tuple[int, ...]:
-    """Return one tuple for all tensors of a shape; raise ValueError where that is none."""
+    """Return a shape as a tuple that equal shapes share; raise ValueError if it is not a shape."""
     try:
         return _checked(*sizes)
     except TypeError as error:  # a list has no hash
@@ -141,10 +141,9 @@ def _is_size(value: Any) -> bool:
 
 
 def parse_object(data: bytes, twice: bool = False) -> dict[str, Any]:
-    """Parse UTF-8 that holds one object; raise ValueError or RecursionError where it is anything else.
+    """Parse UTF-8 that holds one JSON object; raise ValueError or RecursionError if it does not.
 
-    Names that stand twice (unless `twice` lets them), constants such as NaN, and -0, which is a fraction to some parsers, are
-    refused.
+    Refuses duplicate names (unless `twice` is set), constants such as NaN, and -0, which some parsers read as a float.
     """
     if not data.startswith(b"{"):
         raise ValueError("it does not begin with a brace")
@@ -152,7 +151,7 @@ def parse_object(data: bytes, twice: bool = False) -> dict[str, Any]:
         data.decode("utf-8"),
         object_pairs_hook=None if twice else _no_duplicates,
         parse_constant=_no_constants,
-        parse_int=_plain if b"-0" in data else None,  # only where it matters, since it takes longer
+        parse_int=_plain if b"-0" in data else None,  # only where it matters, since it is slower
     )
     return found
 

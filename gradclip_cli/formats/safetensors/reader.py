@@ -1,4 +1,4 @@
-"""Reading a safetensors file: the elements of each tensor lie at its offset."""
+"""Read a safetensors file: the elements of each tensor lie at its offset."""
 
 from collections.abc import Sequence
 
@@ -12,14 +12,14 @@ from gradclip_cli.text import shortlist
 
 
 def matches(head: bytes, file: RandomAccess) -> bool:
-    """Tell by the brace that opens the header."""
+    """Recognise the format by the brace that opens the header."""
     return head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= max(file.size, MAX_HEADER)
 
 
 class SafetensorsReader:
-    """An opened safetensors file; tensors in the order of their data."""
+    """An open safetensors file; tensors are in the order of their data."""
 
-    others: Sequence[str] = ()
+    non_numeric: Sequence[str] = ()
 
     def __init__(self, file: RandomAccess, options: Options) -> None:
         self.file = file
@@ -33,19 +33,19 @@ class SafetensorsReader:
         self.file.read_into(spec.position(start), out)
 
     def verify(self, rest: bool = False) -> None:
-        """Raise if the file has changed since it was opened."""
+        """Raise InputError if the file has changed since it was opened."""
         self.file.check_unchanged()
 
-    def extras(self) -> list[str]:
-        """Name the keys of `__metadata__`."""
+    def not_convertible(self) -> list[str]:
+        """Describe `__metadata__` by its keys."""
         return [f"__metadata__ ({shortlist(list(self.metadata))})"] if self.metadata else []
 
     def close(self) -> None:
-        """Nothing but the descriptor, which is the caller's."""
+        """Do nothing: the descriptor belongs to the caller."""
 
 
 def _read_header(file: RandomAccess, options: Options) -> Header:
-    """Read the header, and parse it unless the same bytes were parsed before."""
+    """Read the header; parse it unless the same bytes were parsed before."""
     headers, most = options.headers, options.most_tensors
     length = int.from_bytes(file.read(0, 8), "little")
     if length > min(MAX_HEADER, file.size - 8):

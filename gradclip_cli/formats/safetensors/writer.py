@@ -1,4 +1,4 @@
-"""Writing a safetensors file: the header first, then tensors at their offsets in any order."""
+"""Write a safetensors file: the header first, then tensors at their offsets in any order."""
 
 import json
 from collections.abc import Collection, Sequence
@@ -18,7 +18,7 @@ _CODES = {dtype: code for code, dtype in DTYPES.items()}
 
 
 class SafetensorsWriter:
-    """A safetensors file whose header stands; tensors go to their offsets in any order."""
+    """A safetensors file whose header is written; tensors go to their offsets in any order."""
 
     notes: Sequence[str] = ()
 
@@ -33,20 +33,20 @@ class SafetensorsWriter:
         write_at(self._fd, spec.position(start), data.data, self._path)
 
     def finish(self) -> None:
-        """Everything is in its place already."""
+        """Do nothing: everything is in its place."""
 
     def close(self) -> None:
-        """Nothing but the descriptor, which is the caller's."""
+        """Do nothing: the descriptor belongs to the caller."""
 
 
 def rewrite(reader: Reader, changed: Collection[int], fd: int, path: str) -> SafetensorsWriter:
-    """Begin a copy: same header, same order, same `__metadata__`, byte for byte."""
+    """Begin a copy with the same header, byte for byte."""
     copies = unchanged_ranges(reader.file.size, (reader.tensors[k] for k in changed))
     return SafetensorsWriter(reader.tensors, changed, copies, fd, path)
 
 
 def convert(tensors: Sequence[TensorSpec], fd: int, path: str) -> SafetensorsWriter:
-    """Begin a new file, of elements in the byte order of this machine."""
+    """Begin a new file; elements are in the byte order of this machine."""
     header = describe(tensors, path)
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
@@ -66,7 +66,7 @@ def convert(tensors: Sequence[TensorSpec], fd: int, path: str) -> SafetensorsWri
 
 
 def describe(tensors: Sequence[TensorSpec], path: str) -> dict[str, Any]:
-    """Describe what is to be written; wider dtypes come first, as in the official writer, so that all are aligned."""
+    """Return the header of a new file; wider dtypes come first, as in the official writer, so that all are aligned."""
     order = sorted(range(len(tensors)), key=lambda k: -tensors[k].dtype.itemsize)
     header: dict[str, Any] = {}
     end = 0

@@ -1,1 +1,1 @@
-"""Norms as charts: what is drawn (`data`), and how characters draw it; a new chart is a function in each of the two."""
+"""Draw norms as charts: `data` computes them, `characters` draws them. A new chart is a function in each."""

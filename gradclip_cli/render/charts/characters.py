@@ -1,22 +1,22 @@
-"""Charts drawn with characters: a line of bars for each layer, and a histogram of the dumps."""
+"""Draw charts with characters: a line of bars for each layer, and a histogram of the dumps."""
 
 import math
 from collections.abc import Iterator, Sequence
 
 from gradclip_cli.render.charts.data import LogScale, bars, bins, marks
-from gradclip_cli.render.tables.grid import figure, named
+from gradclip_cli.render.tables.grid import figure, layer_name
 from gradclip_cli.render.tables.plain import Escape, cells
 from gradclip_cli.reports.stats import StatsReport
 from gradclip_cli.text import plural
 
 _BARS = {True: "▁▂▃▄▅▆▇█", False: ".:-=+*#@"}
-"""Characters for bars of growing height, in Unicode and in ASCII."""
+"""The characters for bars of growing height, in Unicode and in ASCII."""
 
 _NAME = 30
-"""How long names may be before they are cut, in cells."""
+"""The greatest width of a name that is not cut, in cells."""
 
 _HEIGHT = 5
-"""Lines of a histogram."""
+"""The height of a histogram in lines."""
 
 
 def lines(
@@ -24,13 +24,13 @@ def lines(
 ) -> Iterator[str]:
     """Yield the lines of the charts of the given kinds, each at most `width` wide; a single dump has none.
 
-    `escape` makes names ones that the stream can encode. Long names are cut, unless they have to be `whole`.
+    `escape` replaces characters of names that the stream cannot encode. Long names are cut unless `whole` is set.
     """
     if len(report.dumps) < 2:
         return
     if "layer" in kinds:
         yield "norm of each layer, step by step (log scale; ! is not finite)"
-        names = [escape(named(row.layer, report.labels)) for row in report.layers]
+        names = [escape(layer_name(row.layer, report.labels)) for row in report.layers]
         room = width + max(0, max(map(cells, names), default=0) - _NAME) if whole else width
         yield from _sparklines(report, names if whole else _cut(names), room, unicode)
         yield ""
@@ -42,7 +42,7 @@ def lines(
 
 
 def sparkline(values: Sequence[float], width: int, unicode: bool = True) -> str:
-    """Draw values as bars on a log scale; of more values than fit, each bar is the largest of several.
+    """Draw values as bars on a log scale; if there are more than fit, each bar is the largest of several.
 
     >>> sparkline([1, 10, 100, float("nan"), 1], 80)
     '▁▅█!▁'
@@ -53,7 +53,7 @@ def sparkline(values: Sequence[float], width: int, unicode: bool = True) -> str:
 
 
 def histogram(values: Sequence[float], marked: dict[str, float], width: int, unicode: bool = True) -> Iterator[str]:
-    """Draw how often values occur, on a log scale, with marks below it; each line but the last is at most `width` wide."""
+    """Draw how often values occur on a log scale, with marks below; each line but the last is at most `width` wide."""
     scale = LogScale.of([*values, *marked.values()])
     yield from _columns(bins(values, scale, width), _BARS[unicode])
     left, right = map(figure, scale)
@@ -76,14 +76,14 @@ def _columns(counts: Sequence[int], signs: str) -> Iterator[str]:
 def _sparklines(report: StatsReport, names: Sequence[str], width: int, unicode: bool) -> Iterator[str]:
     column = max(map(cells, names), default=0)
     for name, values in zip(names, report.series, strict=True):
-        finite = [value for value in values if math.isfinite(value)]  # zeros too, which have no place of their own
+        finite = [value for value in values if math.isfinite(value)]  # zeros too, which a log scale cannot show
         ends = f"{figure(min(finite))} to {figure(max(finite))}" if finite else "none is finite"
         line = sparkline(values, max(10, width - column - len(ends) - 4), unicode)
         yield f"{name}{' ' * (column - cells(name))}  {line}  {ends}"
 
 
 def _cut(names: Sequence[str]) -> list[str]:
-    """Leave out of long names what all of them begin and end with, and then the middle.
+    """Cut long names: first what all of them begin and end with, then the middle.
 
     >>> _cut(["model.transformer.layers.0.fc.lora.default", "model.transformer.layers.1.fc.lora.default"])
     ['..0..', '..1..']
@@ -96,7 +96,7 @@ def _cut(names: Sequence[str]) -> list[str]:
 
 
 def _shared(names: Sequence[str]) -> int:
-    """Return the length of what all names begin with, up to the last separator in it."""
-    first, last = min(names), max(names)  # what these two begin with, all do
+    """Return the length of the common prefix of all names, up to its last separator."""
+    first, last = min(names), max(names)  # the common prefix of these two is that of all
     same = next((k for k, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
     return max(first.rfind(".", 0, same), first.rfind("/", 0, same)) + 1

@@ -1,4 +1,4 @@
-"""What the charts of `stats` show: bars of norms, a histogram of dumps and its marks, all on log scales."""
+"""Compute the charts of `stats`: bars of norms, a histogram of dumps and its marks, all on log scales."""
 
 import math
 from collections.abc import Sequence
@@ -18,13 +18,13 @@ class LogScale(NamedTuple):
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "LogScale":
-        """Return the scale of values; zeros and what is not finite have no place of their own on it."""
+        """Return the scale of the finite values above 0."""
         placed = [value for value in values if 0 < value < math.inf]
         return cls(min(placed, default=1.0), max(placed, default=1.0))
 
     def place(self, value: float, count: int) -> int:
-        """Return which of `count` places a value has; zeros stand with the smallest."""
-        span = math.log(self.high) - math.log(self.low)  # 0 for neighbours among the float64 too
+        """Return the place of a value among `count`; zeros share that of the smallest value."""
+        span = math.log(self.high) - math.log(self.low)  # 0 also for two adjacent float64
         if value <= self.low or span <= 0:
             return 0
         share = (math.log(value) - math.log(self.low)) / span
@@ -32,14 +32,14 @@ class LogScale(NamedTuple):
 
 
 def bars(values: Sequence[float], most: int) -> list[float | None]:
-    """Return at most `most` bars, each the largest of as many neighbours; None where one of them is not finite."""
+    """Return at most `most` bars, each the largest of a run of values, or None if one of those is not finite."""
     size = math.ceil(len(values) / max(1, most))
     buckets = [values[k : k + size] for k in range(0, len(values), size)]
     return [max(bucket) if all(map(math.isfinite, bucket)) else None for bucket in buckets]
 
 
 def bins(values: Sequence[float], scale: LogScale, count: int) -> list[int]:
-    """Count how many values stand in each of `count` places of a scale."""
+    """Count the values in each of `count` places of a scale."""
     found = [0] * count
     for value in values:
         found[scale.place(value, count)] += 1
@@ -47,7 +47,7 @@ def bins(values: Sequence[float], scale: LogScale, count: int) -> list[int]:
 
 
 def marks(report: StatsReport) -> dict[str, float]:
-    """Return what a histogram of dumps marks: a letter and what it stands for, with its value."""
+    """Return the marks of a histogram of dumps: each is a letter and its meaning, with a value."""
     total = report.total
     found = {"m median": total.median, "9 p90": total.p90, "M mean": total.mean}
     chosen = next((row for row in report.suggestions if row.strategy == GLOBAL), None)

@@ -1,11 +1,11 @@
-"""The tables of `apply`: layers and params, before and after."""
+"""Make the tables of `apply`: layers and params, before and after."""
 
 from collections.abc import Iterator
 from itertools import chain
 
 from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.render.records import Record, records_of
-from gradclip_cli.render.tables.grid import Column, Grid, figure, named, place
+from gradclip_cli.render.tables.grid import Column, Grid, figure, layer_name, location
 from gradclip_cli.reports.apply import ApplyDump, ApplyLayer, ApplyParam, ApplyReport
 from gradclip_cli.text import printable
 
@@ -20,15 +20,15 @@ _FIGURES = (
 
 
 def grids(report: ApplyReport, kinds: frozenset[str]) -> list[Grid]:
-    """Return two tables a dump."""
+    """Return two tables for each dump."""
     return [grid for dump in report.dumps for grid in _dump(report, dump)]
 
 
 def _dump(report: ApplyReport, dump: ApplyDump) -> list[Grid]:
     step = f"step {dump.step}, " if dump.step is not None else ""
-    output = f"to {place(dump.output)}" if dump.output else "nothing written"
-    title = f"{place(dump.input)} ({step}{output})"
-    layers = LazyRows(lambda row: _layer(named(row.layer, dump.labels), row), dump.layers)
+    output = f"to {location(dump.output)}" if dump.output else "nothing written"
+    title = f"{location(dump.input)} ({step}{output})"
+    layers = LazyRows(lambda row: _layer(layer_name(row.layer, dump.labels), row), dump.layers)
     params = LazyRows(_param, dump.params)
     of_layers = chain(_layer_records(report, dump), records_of(report, dump, "total"))
     of_params = chain(records_of(report, dump, "param"), records_of(report, dump, "total"))
@@ -40,7 +40,7 @@ def _dump(report: ApplyReport, dump: ApplyDump) -> list[Grid]:
 
 
 def _layer_records(report: ApplyReport, dump: ApplyDump) -> Iterator[Record]:
-    """Yield the records of layers with their largest |g|, which the table shows and csv has of params only."""
+    """Yield the records of layers with their largest |g|, which csv has only for params but the table shows."""
     for record, row in zip(records_of(report, dump, "layer"), dump.layers, strict=True):
         yield {**record, "max_abs_before": row.peak_before, "max_abs_after": row.peak_after}
 
@@ -58,7 +58,7 @@ def _layer(name: str, row: ApplyLayer) -> tuple[str, ...]:
 
 
 def _clipped(row: ApplyLayer) -> str:
-    """Say what was clipped: elements where each is its own group, else tensors."""
+    """Format what was clipped: elements if each is its own group, else tensors."""
     if row.limited is not None:
         return f"{row.limited:,}"
     part = f"{row.params_clipped} of {row.params}" if row.params_clipped < row.params else "yes"

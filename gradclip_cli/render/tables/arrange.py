@@ -1,4 +1,4 @@
-"""The tables of a report with the rows and the columns that a view chooses."""
+"""Make the tables of a report with the rows and columns that a view chooses."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -16,7 +16,7 @@ from gradclip_cli.reports.stats import StatsReport
 from gradclip_cli.text import printable
 
 Tables = Callable[[Any, frozenset[str]], list[Grid]]
-"""Makes the tables of the given kinds of a report."""
+"""Makes the tables of a report that are of the given kinds."""
 
 TABLES: Mapping[str, Tables] = {
     ApplyReport.schema: apply.grids,
@@ -30,7 +30,7 @@ TABLES: Mapping[str, Tables] = {
 
 
 def wanted(report: Report, view: View) -> list[Grid]:
-    """Return the tables of a report that a view shows; where it names columns, those tables that have all of them."""
+    """Return the tables of a report that a view shows; if it names columns, only tables that have all of them."""
     found = TABLES[report.schema](report, view.kinds)
     if not view.chooses:
         return found
@@ -40,7 +40,7 @@ def wanted(report: Report, view: View) -> list[Grid]:
 
 
 def _arranged(grid: Grid, view: View, fields: Sequence[str]) -> Grid | None:
-    """Arrange a table; one that is no list of the report's rows stays as it is, unless columns are chosen."""
+    """Return a table with the chosen columns and rows, or None if it lacks a column; one without records is not sorted."""
     if grid.records is None:
         return None if view.columns else grid
     if not set(view.columns) <= {*fields, *(column.name for column in grid.columns)}:
@@ -71,7 +71,7 @@ def _column(grid: Grid, name: str, lines: Sequence[tuple[tuple[str, ...], Record
 
 
 def _shown(value: Any) -> str:
-    """Write a value for a person."""
+    """Format a value for people."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):

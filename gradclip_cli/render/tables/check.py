@@ -1,8 +1,8 @@
-"""The table of `check`: one finding a line, under a line that sums them up."""
+"""Make the table of `check`: one finding a line, under a summary."""
 
 from collections import Counter
 
-from gradclip_cli.render.tables.grid import Column, Grid, figure, place
+from gradclip_cli.render.tables.grid import Column, Grid, figure, location
 from gradclip_cli.reports.check import CheckReport, Finding
 from gradclip_cli.text import plural, printable
 
@@ -25,7 +25,7 @@ def grids(report: CheckReport, kinds: frozenset[str]) -> list[Grid]:
 
 
 def summary(report: CheckReport) -> str:
-    """Write how many findings there are, and of which rules."""
+    """Return the number of findings, in all and by rule, as text."""
     dumps = plural(report.dumps, "dump")
     if not report.findings:
         return f"no findings in {dumps}"
@@ -42,5 +42,5 @@ def _row(finding: Finding) -> tuple[str, ...]:
         f"{finding.value:,}" if isinstance(finding.value, int) else figure(finding.value),
         figure(finding.limit),
         finding.message,
-        place(finding.input),
+        location(finding.input),
     )

@@ -1,4 +1,4 @@
-"""The table of `diff`: the tensors that are not the same, or all of them."""
+"""Make the table of `diff`: the tensors that are not the same, or all of them."""
 
 from collections import Counter
 
@@ -20,7 +20,7 @@ _COLUMNS = (
 
 
 def grids(report: DiffReport, kinds: frozenset[str]) -> list[Grid]:
-    """Return one table, with the tensors that are the same only if `all` is wanted."""
+    """Return one table; it has the tensors that are the same only if `all` is among `kinds`."""
     params = [param for param in report.params if "all" in kinds or param.status != "same"]
     a, b = map(printable, report.inputs)
     total = report.overall._replace(status="")
@@ -30,7 +30,7 @@ def grids(report: DiffReport, kinds: frozenset[str]) -> list[Grid]:
 
 
 def _summary(report: DiffReport) -> str:
-    """Say how many tensors are not the same, and why."""
+    """Return how many tensors are not the same, and why, as text."""
     number = Counter(param.status for param in report.params)
     both = number["same"] + number["differs"] + number["reshaped"]
     if report.equal:
@@ -48,7 +48,7 @@ def _row(param: DiffParam) -> tuple[str, ...]:
 
 
 def _near_one(value: float | None) -> str:
-    """Write a figure with as many digits as tell it from 1.
+    """Format a figure with enough digits to tell it from 1.
 
     >>> _near_one(0.5), _near_one(0.99999997), _near_one(1.0)
     ('0.5', '0.99999997', '1')
@@ -57,7 +57,7 @@ def _near_one(value: float | None) -> str:
 
 
 def _note(param: DiffParam) -> str:
-    """Name shapes and dtypes where they are not the same."""
+    """Return the shapes and dtypes that are not the same in both dumps, as text."""
     shapes = [_shape(shape) for shape in (param.shape_a, param.shape_b) if shape is not None]
     dtypes = [dtype for dtype in (param.dtype_a, param.dtype_b) if dtype is not None]
     found = [" -> ".join(texts) for texts in (shapes, dtypes) if len(set(texts)) > 1]

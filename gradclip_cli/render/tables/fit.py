@@ -1,4 +1,4 @@
-"""Which columns of a table a terminal has room for, and how wide they are."""
+"""Choose the columns of a table that fit on a terminal, and their widths in cells."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,19 +6,19 @@ from gradclip_cli.render.tables.grid import Column, Grid
 from gradclip_cli.render.tables.plain import cells
 
 _NAME, _TEXT = 31, 12
-"""The least width of the first column of text, where there is room for it, and of other columns of text, in cells."""
+"""The least width of the first column of text, if there is room, and of other columns of text, in cells."""
 
 MARGIN = 2
-"""Blanks behind each column."""
+"""The number of blanks after each column."""
 
 Precedence = Callable[[Column], tuple[bool, int]]
 Needed = Callable[[Sequence[int]], int]
 
 
 def fitting(columns: Sequence[Column], width: int, needed: Needed, precedence: Precedence) -> list[int]:
-    """Leave out columns until the others need no more than `width`; return the indices of those that are kept.
+    """Leave out columns until the others need at most `width`; return the indices of the columns that stay.
 
-    Columns of the highest precedence go first, all of one precedence together. Those of the lowest, (False, 0), stay.
+    Columns of the highest precedence go first, all of the same precedence at once. Columns of the lowest, (False, 0), stay.
     """
     kept = list(range(len(columns)))
     for key in sorted(set(map(precedence, columns)), reverse=True):
@@ -30,10 +30,10 @@ def fitting(columns: Sequence[Column], width: int, needed: Needed, precedence: P
 
 
 def widths(grid: Grid, width: int) -> dict[int, int]:
-    """Return the width of each column that is kept where texts may be folded: what it needs, and a share of what is left.
+    """Return the width of each column that stays: its least width, and a share of the cells that are left.
 
-    The narrowest text that is still folded gets the next cell. Rich would fold texts no narrower than they may be, and cut
-    the figures behind them.
+    The narrowest column that is still folded gets the next cell. Rich would give text more than its least width, and cut
+    figures instead.
     """
     kept = fitting(grid.columns, width, lambda kept: _needed(grid, kept, _NAME), lambda column: (False, column.rank))
     name = _NAME if _needed(grid, kept, _NAME) <= width else _TEXT
@@ -48,12 +48,12 @@ def widths(grid: Grid, width: int) -> dict[int, int]:
 
 
 def _needed(grid: Grid, kept: Sequence[int], name: int) -> int:
-    """Return the width that columns need, margins included, where the first column of text is given `name`."""
+    """Return the least width of the given columns with margins, if the first column of text gets `name` cells."""
     return sum(_least(grid, k, name) + MARGIN for k in kept)
 
 
 def _least(grid: Grid, k: int, name: int) -> int:
-    """Return the least width of a column: that of its figures, or enough of its texts to read them."""
+    """Return the least width of a column: all of its figures, or enough of its texts to read them."""
     first = next((i for i, column in enumerate(grid.columns) if column.text), k)
     if not grid.columns[k].text:
         return _widest(grid, k)
@@ -61,7 +61,7 @@ def _least(grid: Grid, k: int, name: int) -> int:
 
 
 def _widest(grid: Grid, k: int) -> int:
-    """Return the width of a column in which nothing is folded."""
+    """Return the width of a column without folding."""
     texts = [grid.columns[k].heading, *(row[k] for row in grid.rows)]
     texts += [grid.total[k]] if grid.total is not None else []
     return max(cells(line) for text in texts for line in text.split("\n"))

@@ -1,4 +1,4 @@
-"""A table as texts: its columns, rows and total, and how names and figures are written."""
+"""Describe a table as texts: columns, rows and a total; format names and figures."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -7,11 +7,10 @@ from gradclip_cli.text import printable
 
 
 class Column(NamedTuple):
-    """A heading. `text` is set to the left and may be folded, figures are set to the right and stay whole.
+    """A column: `text` is aligned left and may be folded, figures are aligned right and stay whole.
 
-    A narrow terminal leaves out the columns of the highest `rank` first. `field` names the column of csv that this one shows,
-    where the heading does not. A column that may stand `below` holds sentences, which a narrow terminal shows under their
-    rows.
+    A narrow terminal leaves out the columns of the highest `rank` first. `field` is the column of csv that this one shows,
+    if the heading is not its name. A column with `below` set holds sentences, which a narrow terminal shows under their rows.
     """
 
     heading: str
@@ -22,15 +21,15 @@ class Column(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What the column is called in csv."""
+        """The name of the column in csv."""
         return self.field or self.heading.replace("\n", "_")
 
 
 class Grid(NamedTuple):
-    """A titled table; `total` stands under a line.
+    """A table with a title; `total` is the last row, under a rule.
 
-    `records` are the values of the rows and the total under the names of csv, all of one `scope`; a table without records is
-    no list of the report's rows, and is neither sorted nor cut. An `optional` table is left out where it has no rows.
+    `records` are the values of the rows and the total by the columns of csv, all of one `scope`. A table without records does
+    not list rows of the report, and is neither sorted nor cut. An `optional` table is left out if it has no rows.
     """
 
     title: str
@@ -42,19 +41,19 @@ class Grid(NamedTuple):
     optional: bool = False
 
 
-def named(layer: str, labels: dict[str, str]) -> str:
-    """Write the name of a layer, with what its framework calls it."""
+def layer_name(layer: str, labels: dict[str, str]) -> str:
+    """Format the name of a layer, with its label if its framework gives it another name."""
     label = labels.get(layer)
     return printable(layer) if label is None or label == layer else printable(f"{layer} ({label})")
 
 
-def place(path: str | list[str]) -> str:
-    """Write where a dump lies: a file, or the first of its shards."""
+def location(path: str | list[str]) -> str:
+    """Format the location of a dump: its file, or the first of its shards."""
     return printable(path) if isinstance(path, str) else f"{printable(path[0])} and {len(path) - 1} more"
 
 
 def figure(value: float | None) -> str:
-    """Write a figure with four significant digits.
+    """Format a figure with four significant digits.
 
     >>> figure(1137.9918), figure(1e-9), figure(None)
     ('1138', '1e-09', '-')
@@ -63,5 +62,5 @@ def figure(value: float | None) -> str:
 
 
 def share(value: float | None) -> str:
-    """Write a share in per cent."""
+    """Format a share as a percentage."""
     return "-" if value is None else f"{value:.1%}"

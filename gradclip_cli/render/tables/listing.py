@@ -1,13 +1,13 @@
-"""The tables of `ls` and `strategies`."""
+"""Make the tables of `ls` and `strategies`."""
 
 from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.render.records import records
-from gradclip_cli.render.tables.grid import Column, Grid, named
+from gradclip_cli.render.tables.grid import Column, Grid, layer_name
 from gradclip_cli.reports.listing import LsReport, LsTensor, StrategiesReport, StrategyRow
 from gradclip_cli.text import printable
 
 _NAMES = {"input": 0, "name": 0, "layer": 1, "param": 2}
-"""The columns of text with their ranks: what a name gives can be left out beside it."""
+"""The columns of text with their ranks: layer and param repeat the name, and can be left out."""
 
 
 def grids(report: LsReport | StrategiesReport, kinds: frozenset[str]) -> list[Grid]:
@@ -24,7 +24,7 @@ def _tensors(report: LsReport) -> Grid:
 
 
 def _tensor(row: LsTensor, labels: dict[str, str]) -> tuple[str, ...]:
-    names = printable(row.input), printable(row.name), named(row.layer, labels), printable(row.param)
+    names = printable(row.input), printable(row.name), layer_name(row.layer, labels), printable(row.param)
     return (*names, "x".join(map(str, row.shape)) or "scalar", row.dtype, f"{row.bytes:,}")
 
 

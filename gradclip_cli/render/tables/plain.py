@@ -1,4 +1,4 @@
-"""A table as lines of text in columns as wide as they have to be: nothing is cut or folded."""
+"""Write a table as lines of text, with columns as wide as they need to be: nothing is cut or folded."""
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
@@ -8,18 +8,18 @@ from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.render.tables.grid import Grid
 
 Escape = Callable[[str], str]
-"""Makes a text one that a stream can encode."""
+"""Replaces characters that a stream cannot encode."""
 
 GAP = 2
-"""Blanks between two columns."""
+"""The number of blanks between two columns."""
 
 _BATCH = 4096
 _CELL = "\0"
-"""What stands between cells that are kept; no text that is shown holds it."""
+"""The separator of the cells of a packed row; it occurs in no text that is shown."""
 
 
 def lines(grid: Grid, rule: str) -> Iterator[str]:
-    """Yield the lines of a table, with `rule` drawn between them."""
+    """Yield the lines of a table; rules are drawn with the character `rule`."""
     headings = tuple(column.heading.replace("\n", " ") for column in grid.columns)
     kept, sizes = _kept(grid, headings)
     gap = " " * GAP
@@ -41,12 +41,12 @@ def lines(grid: Grid, rule: str) -> Iterator[str]:
 
 
 def widths(grid: Grid) -> list[int]:
-    """Return how wide each column has to be."""
+    """Return the width of each column in cells."""
     return _kept(grid, tuple(column.heading.replace("\n", " ") for column in grid.columns))[1]
 
 
 def _kept(grid: Grid, headings: tuple[str, ...]) -> tuple[list[str], list[int]]:
-    """Return all rows, packed, and how wide the columns are; each row is made once, which takes longer than to print it."""
+    """Return all rows, packed, and the widths of the columns; each row is made only once, which is slower than printing."""
     kept: list[str] = []
     sizes = list(map(_width, zip(headings, *([grid.total] if grid.total is not None else []), strict=True)))
     every = iter(grid.rows)
@@ -57,12 +57,12 @@ def _kept(grid: Grid, headings: tuple[str, ...]) -> tuple[list[str], list[int]]:
 
 
 def _width(column: tuple[str, ...]) -> int:
-    """Return how wide a column has to be for these cells."""
+    """Return the width of the widest of these cells."""
     return max(map(len if "".join(column).isascii() else cells, column))
 
 
 def cells(text: str) -> int:
-    """Return how many cells of a terminal a text takes; Chinese characters take two."""
+    """Return the width of a text in cells of a terminal; Chinese characters take two."""
     if text.isascii():
         return len(text)
     from rich.cells import cell_len
@@ -71,7 +71,7 @@ def cells(text: str) -> int:
 
 
 def escape_for(stream: IO[str]) -> Escape:
-    """Return what escapes characters that a stream cannot encode; a stream without an encoding can encode everything."""
+    """Return a function that escapes characters a stream cannot encode; without an encoding, a stream takes all of them."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
 
     def escape(text: str) -> str:
@@ -80,8 +80,8 @@ def escape_for(stream: IO[str]) -> Escape:
     return escape
 
 
-def escaped(grid: Grid, escape: Escape) -> Grid:
-    """Escape all texts of a table, before its columns are measured."""
+def escape_grid(grid: Grid, escape: Escape) -> Grid:
+    """Escape all texts of a table; do this before its columns are measured."""
 
     def line(row: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(map(escape, row))

@@ -1,4 +1,4 @@
-"""The tables of `stats`: norms of steps, params and layers, and the thresholds that they suggest."""
+"""Make the tables of `stats`: norms of steps, params and layers, and the thresholds that they suggest."""
 
 import math
 from collections.abc import Sequence
@@ -7,13 +7,13 @@ from itertools import chain
 from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.render.records import Record, records
 from gradclip_cli.render.tables import thresholds
-from gradclip_cli.render.tables.grid import Column, Grid, figure, named, place, share
+from gradclip_cli.render.tables.grid import Column, Grid, figure, layer_name, location, share
 from gradclip_cli.reports.stats import Advised, Candidate, StatsReport, Suggestion
 from gradclip_cli.text import printable
 from gradclip_cli.thresholds.base import Summary
 
 NOTHING = "there is no gradient in these dumps, and nothing to clip"
-"""The only title where no tensor counts."""
+"""The only title if there are no gradients."""
 
 _SUMMARY = {
     "count": 3,
@@ -50,14 +50,14 @@ _CANDIDATES = (
 
 
 def grids(report: StatsReport, kinds: frozenset[str]) -> list[Grid]:
-    """Return the tables of the given kinds; suggested thresholds stand last."""
+    """Return the tables of the given kinds; suggested thresholds come last."""
     if not report.params:
         return [Grid(NOTHING, (), [])]
     over = f"over {len(report.dumps):,} dumps" if len(report.dumps) > 1 else "in one dump"
     norm, total = f"L{report.norm_type:g} norm", ("total", *_figures(report.total))
     figures = [Column(name, rank=rank) for name, rank in _SUMMARY.items()]
     params = LazyRows(lambda row: (printable(row.name), *_figures(row.summary)), report.params)
-    layers = LazyRows(lambda row: (named(row.layer, report.labels), *_figures(row.summary)), report.layers)
+    layers = LazyRows(lambda row: (layer_name(row.layer, report.labels), *_figures(row.summary)), report.layers)
     param, layer, whole = (
         [Column(heading, text=True, field=field), *figures]
         for heading, field in (("param", "name"), ("layer", "layer"), ("", "scope"))
@@ -69,15 +69,15 @@ def grids(report: StatsReport, kinds: frozenset[str]) -> list[Grid]:
         ("layer", thresholds.own(report)),
         ("total", Grid(f"{norm} {over}", whole, [total], records=records(report, "total"), scope="total")),
         ("total", _candidates(report.candidates)),
-        *thresholds.replays(report),
+        *thresholds.adaptive(report),
         ("total", _suggestions(report)),
-        ("total", thresholds.tried(report.tries or [])),
+        ("total", thresholds.what_if(report.tries or [])),
     ]
     return [grid for kind, grid in found if kind in kinds and (grid.rows or not grid.optional)]
 
 
 def _above(report: StatsReport, scope: str) -> chain[Record]:
-    """Return the records of one scope, and that of the total."""
+    """Return the records of one scope, followed by that of the total."""
     return chain(records(report, scope), records(report, "total"))
 
 
@@ -103,7 +103,7 @@ def _steps(report: StatsReport, norm: str) -> Grid:
             figure(row.norm),
             figure(row.max_abs),
             f"{row.nonfinite:,}",
-            place(row.input),
+            location(row.input),
         )
         for row in report.dumps
     ]
@@ -144,7 +144,7 @@ def _suggestions(report: StatsReport) -> Grid:
 
 
 def _noted(row: Suggestion, advised: Advised | None) -> str:
-    """Write the note of a suggestion, and the threshold of the advice where that is another."""
+    """Return the note of a suggestion, and the advised threshold if that is another one."""
     note = row.note or ""
     if advised is None or not advised.doubtful or advised.threshold is None or advised.strategy != row.strategy:
         return note

@@ -1,4 +1,4 @@
-"""A table as rich draws it on a terminal, in the columns and widths that fit there."""
+"""Draw a table on a terminal with rich, in the columns and widths that fit."""
 
 from typing import IO, Literal
 
@@ -12,9 +12,9 @@ from gradclip_cli.render.tables.grid import Grid
 
 
 def write(grid: Grid, stream: IO[str], width: int, unicode: bool, color: bool) -> None:
-    """Write a table; where not even its figures fit, it is as wide as it has to be and the terminal folds it."""
+    """Write a table; if not even its figures fit, write it in full width and let the terminal fold it."""
     found = widths(grid, width)
-    # Without a height, rich takes a terminal that TERM does not name for 80 columns wide, and cuts what is wider.
+    # Without a height, rich takes a terminal without TERM to be 80 columns wide, and cuts wider tables.
     console = Console(
         file=stream,
         width=max(width, sum(found.values()) + MARGIN * len(found)),

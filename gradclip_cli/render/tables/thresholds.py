@@ -1,13 +1,13 @@
-"""The tables of thresholds in `stats`: strategies to try, each layer's own threshold, and rules with one for each step."""
+"""Make the tables of thresholds in `stats`: strategies to try, thresholds of single layers, and adaptive rules."""
 
 from collections.abc import Sequence
 from glob import escape
 
-from gradclip_cli.render.tables.grid import Column, Grid, figure, named, place, share
+from gradclip_cli.render.tables.grid import Column, Grid, figure, layer_name, location, share
 from gradclip_cli.reports.stats import OwnThreshold, ReplayGroup, ReplayStep, StatsReport, Tried
 from gradclip_cli.text import printable
 
-_TRIED = (
+_WHAT_IF = (
     Column("strategy", text=True),
     Column("rule", rank=4),
     Column("threshold"),
@@ -38,8 +38,8 @@ _ADAPTIVE_GROUPS = (
 )
 
 
-def tried(rows: Sequence[Tried]) -> Grid:
-    """Return the table of the strategies to try; its column of notes is there only where there are notes."""
+def what_if(rows: Sequence[Tried]) -> Grid:
+    """Return the table of the strategies to try; it has a column of notes only if there are notes."""
     lines = [
         (
             row.strategy,
@@ -55,8 +55,8 @@ def tried(rows: Sequence[Tried]) -> Grid:
         )
         for row in rows
     ]
-    shown = len(_TRIED) if any(row.note for row in rows) else -1
-    return Grid("what if", _TRIED[:shown], [line[:shown] for line in lines], optional=True)
+    shown = len(_WHAT_IF) if any(row.note for row in rows) else -1
+    return Grid("what if", _WHAT_IF[:shown], [line[:shown] for line in lines], optional=True)
 
 
 def _clipped_most(row: Tried) -> str:
@@ -68,12 +68,12 @@ def _clipped_most(row: Tried) -> str:
 def own(report: StatsReport) -> Grid:
     """Return the table of each layer's own threshold, with the option that gives it to `apply`.
 
-    Its column of notes is there only where there are notes.
+    It has a column of notes only if there are notes.
     """
     rule, first = report.suggestions[0].rule, 0 if any(row.note for row in report.own) else 1
     lines = [
         (
-            *(named(row.layer, report.labels), figure(row.threshold), share(row.clip_rate)),
+            *(layer_name(row.layer, report.labels), figure(row.threshold), share(row.clip_rate)),
             *(row.note or "", _option(row))[first:],
         )
         for row in report.own
@@ -83,15 +83,15 @@ def own(report: StatsReport) -> Grid:
 
 
 def _option(row: OwnThreshold) -> str:
-    """Write the option for a shell; a dash where nobody can type the name of the layer."""
+    """Format the option for a shell; return a dash if the name of the layer cannot be typed."""
     if row.threshold is None or not row.layer.isprintable():
         return "-"
     text = f"{escape(row.layer)}=:{row.threshold:.4g}".replace("'", "'\\''")
     return f"--layer '{text}'"
 
 
-def replays(report: StatsReport) -> list[tuple[str, Grid]]:
-    """Return the tables of a rule that has a threshold for each step, each with its kind."""
+def adaptive(report: StatsReport) -> list[tuple[str, Grid]]:
+    """Return the tables of an adaptive rule, which has a threshold for each step, each with its kind."""
     if report.replay:
         return [("step", _adaptive_steps(report, report.replay))]
     if report.replay_groups:
@@ -107,7 +107,7 @@ def _adaptive_steps(report: StatsReport, rows: Sequence[ReplayStep]) -> Grid:
             figure(row.threshold),
             figure(row.factor),
             "-" if row.clipped is None else "yes" if row.clipped else "no",
-            place(row.input),
+            location(row.input),
         )
         for row in rows
     ]
@@ -118,7 +118,7 @@ def _adaptive_groups(report: StatsReport, rows: Sequence[ReplayGroup]) -> tuple[
     kind = "layer" if rows[0].name is None else "param"
     lines = [
         (
-            named(row.layer, report.labels) if row.name is None else printable(row.name),
+            layer_name(row.layer, report.labels) if row.name is None else printable(row.name),
             f"{row.samples:,}",
             figure(row.norm),
             figure(row.threshold),

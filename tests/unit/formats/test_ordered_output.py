@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from gradclip_cli.formats.ordered_output import Turns, spool
+from gradclip_cli.formats.ordered_output import OrderedOutput, spool
 
 
 @pytest.mark.parametrize("order", [*permutations("abcd")], ids="".join)
 def test_every_order_makes_the_same(order: tuple[str, ...]) -> None:
     """Each is placed once, after all before it, as soon as that can be."""
     placed: list[str] = []
-    turns = Turns("abcd")
+    output = OrderedOutput("abcd")
     for k, name in enumerate(order, 1):
-        turns.take(name, partial(placed.append, name))
+        output.submit(name, partial(placed.append, name))
         ready = set(order[:k])
         assert placed == [name for at, name in enumerate("abcd") if set("abcd"[: at + 1]) <= ready]
     assert placed == [*"abcd"]
@@ -26,7 +26,7 @@ def test_threads_take_their_turns_one_at_a_time() -> None:
     """However many threads are done at once, no two place at the same time."""
     names = [f"t{k:03}" for k in range(200)]
     placed: list[str] = []
-    turns, held = Turns(names), threading.Lock()
+    output, held = OrderedOutput(names), threading.Lock()
 
     def place(name: str) -> None:
         assert held.acquire(blocking=False)
@@ -35,7 +35,7 @@ def test_threads_take_their_turns_one_at_a_time() -> None:
 
     def work(some: list[str]) -> None:
         for name in some:
-            turns.take(name, partial(place, name))
+            output.submit(name, partial(place, name))
 
     threads = [threading.Thread(target=work, args=(names[k::4],)) for k in range(4)]
     for thread in threads:
@@ -47,11 +47,11 @@ def test_threads_take_their_turns_one_at_a_time() -> None:
 
 def test_what_waits_lies_beside_the_output(tmp_path: Path) -> None:
     """What is larger than a megabyte goes to the disk of the output, under no name, and is gone in the end."""
-    turns = Turns(["a"])
-    held = turns.spool(str(tmp_path / "out.npz"))
+    output = OrderedOutput(["a"])
+    held = output.spool(str(tmp_path / "out.npz"))
     held.write(bytes(2 << 20))
     assert [*tmp_path.iterdir()] == []
-    turns.close()
+    output.close()
     assert held.closed
 
 

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from support.tensors import raw_of
 
-from gradclip_cli.numerics.differences import Difference, Tolerance, difference, numbers, worst
+from gradclip_cli.numerics.differences import Difference, Tolerance, difference, merge_differences, numbers
 from gradclip_cli.numerics.dtypes import FLOAT64, from_numpy
 from gradclip_cli.numerics.workspace import Buffer, Workspace
 
@@ -147,14 +147,14 @@ def test_swapped_bytes_are_the_same_numbers() -> None:
 
 def test_worst_of_none() -> None:
     """Nothing is equal to nothing."""
-    assert worst([]) == Difference(True, 0.0, None)
+    assert merge_differences([]) == Difference(True, 0.0, None)
 
 
 def test_worst_of_several() -> None:
     """The largest figures count, NaN above all; what is not defined in one piece is taken from the others."""
     a, b, c = Difference(True, 1.0, None), Difference(False, 0.5, 2.0), Difference(False, NAN, 1.0)
-    assert worst([a, b]) == (False, 1.0, 2.0)
-    np.testing.assert_equal(tuple(worst([b, c, a])), (False, NAN, 2.0))
+    assert merge_differences([a, b]) == (False, 1.0, 2.0)
+    np.testing.assert_equal(tuple(merge_differences([b, c, a])), (False, NAN, 2.0))
 
 
 def test_operands_are_left_alone() -> None:

@@ -32,30 +32,30 @@ def test_the_norm_is_exact(dtype: DType) -> None:
     """The L2 norm of every dtype is within 1e-12 of the exact sum of squares."""
     values = gradients(20_001, dtype.name, scale=1e-2)
     exact = exact_norm(values.astype(np.float64).tolist(), 2.0)
-    (power,) = stats_of(values, dtype).powers
-    assert norms.norm(power, 2.0) == pytest.approx(exact, rel=1e-12, abs=0)
+    (scaled,) = stats_of(values, dtype).sums
+    assert norms.norm(scaled, 2.0) == pytest.approx(exact, rel=1e-12, abs=0)
 
 
 def test_float16_squares_do_not_overflow() -> None:
     """Float16 values above 256, whose squares float16 cannot hold, have a finite norm."""
-    (power,) = stats_of(np.full(1000, 60000, np.float16), dtypes.FLOAT16).powers
-    assert norms.norm(power, 2.0) == pytest.approx(60000 * math.sqrt(1000), rel=1e-15)
+    (scaled,) = stats_of(np.full(1000, 60000, np.float16), dtypes.FLOAT16).sums
+    assert norms.norm(scaled, 2.0) == pytest.approx(60000 * math.sqrt(1000), rel=1e-15)
 
 
 @pytest.mark.parametrize("scale", [1e200, 1e-200, 1e-310])
 def test_float64_at_the_ends_of_its_range(scale: float) -> None:
     """Float64 values whose squares leave the range, subnormals too, have an exact norm."""
     values = gradients(2 * BLOCK + 5, "float64", scale=scale)
-    (power,) = stats_of(values, dtypes.FLOAT64).powers
-    assert norms.norm(power, 2.0) == pytest.approx(exact_norm(values.tolist(), 2.0), rel=1e-12, abs=0)
+    (scaled,) = stats_of(values, dtypes.FLOAT64).sums
+    assert norms.norm(scaled, 2.0) == pytest.approx(exact_norm(values.tolist(), 2.0), rel=1e-12, abs=0)
 
 
 @pytest.mark.parametrize("value", [1e-45, 3e38])
 def test_float32_at_the_ends_of_its_range(value: float) -> None:
     """Float32 subnormals and its largest numbers have an exact norm."""
     values = np.full(BLOCK + 1, value, np.float32)
-    (power,) = stats_of(values, dtypes.FLOAT32).powers
-    assert norms.norm(power, 2.0) == pytest.approx(exact_norm(values.tolist(), 2.0), rel=1e-12, abs=0)
+    (scaled,) = stats_of(values, dtypes.FLOAT32).sums
+    assert norms.norm(scaled, 2.0) == pytest.approx(exact_norm(values.tolist(), 2.0), rel=1e-12, abs=0)
 
 
 @pytest.mark.parametrize("dtype", [dtypes.FLOAT64, dtypes.FLOAT32, dtypes.BFLOAT16], ids=lambda dtype: dtype.name)
@@ -103,7 +103,7 @@ def test_nonfinite_elements_are_counted_and_left_out(dtype: DType) -> None:
         1,
         *((1, 2) if infinite else (0, 0)),
     )
-    assert (found.max_abs, norms.norm(found.powers[0], 2.0)) == (4, 5)
+    assert (found.max_abs, norms.norm(found.sums[0], 2.0)) == (4, 5)
 
 
 def test_nonfinite_small_tensors_side_by_side() -> None:

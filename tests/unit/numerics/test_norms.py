@@ -22,7 +22,7 @@ types = pytest.mark.parametrize("p", TYPES)
 def power_of(rows: NDArray[np.float64], p: float) -> ScaledSum:
     """The sum of powers over all rows."""
     peaks = np.abs(rows).max(axis=1, initial=0)
-    exponents, sums = norms.block_powers(rows, p, peaks, WORK)
+    exponents, sums = norms.block_sums(rows, p, peaks, WORK)
     return norms.total_blocks([exponents], [sums], p)
 
 
@@ -92,9 +92,9 @@ def test_a_block_is_the_same_beside_others(p: float) -> None:
     """What a block adds does not depend on the blocks that are computed with it."""
     rows = np.random.default_rng(4).standard_normal((6, 111)) * np.array([[1], [1e-200], [1], [1e200], [0], [1e-310]])
     peaks = np.abs(rows).max(axis=1)
-    exponents, values = norms.block_powers(rows, p, peaks, WORK)
+    exponents, values = norms.block_sums(rows, p, peaks, WORK)
     for k, row in enumerate(rows):
-        one = norms.block_powers(row[None].copy(), p, peaks[k : k + 1], WORK)
+        one = norms.block_sums(row[None].copy(), p, peaks[k : k + 1], WORK)
         assert (int(exponents[k]), float(values[k])) == (int(one[0][0]), float(one[1][0]))
 
 
@@ -116,7 +116,7 @@ def test_sums_of_limited_elements(squared: bool, scale: float, limit: float) -> 
     """Σ min(|x|, c) · |x| and Σ min(|x|, c)² are exact to 1e-12, though squares leave the range of float64."""
     kind = norms.ClippedSum(limit, squared)
     rows = np.random.default_rng(1).standard_normal((3, 500)) * scale
-    exponents, values = norms.block_powers(rows, kind, np.abs(rows).max(axis=1), WORK)
+    exponents, values = norms.block_sums(rows, kind, np.abs(rows).max(axis=1), WORK)
     exponent, value = norms.total(zip(exponents.tolist(), values.tolist(), strict=True), kind)
     sizes = [Fraction(float(x)) for x in np.abs(rows).flat]
     cut = [min(x, Fraction(limit)) if limit < math.inf else x for x in sizes]

@@ -48,7 +48,7 @@ def test_tensors_together_have_the_norm_of_all_their_elements(p: float) -> None:
     assert found == turned
     everything = np.concatenate(ARRAYS[:4])
     assert (found.elements, found.max_abs) == (everything.size, np.abs(everything).max())
-    assert norms.norm(found.powers[0], p) == pytest.approx(exact_norm(everything.tolist(), p), rel=1e-11, abs=0)
+    assert norms.norm(found.sums[0], p) == pytest.approx(exact_norm(everything.tolist(), p), rel=1e-11, abs=0)
 
 
 @pytest.mark.parametrize("scale", [1.0, 1e200])
@@ -65,7 +65,7 @@ def test_groups_are_as_each_alone(scale: float) -> None:
 def test_nothing_together_is_nothing() -> None:
     """No tensor at all has no elements, and norm 0 of each type."""
     found = StatsTable([], StatsArrays.empty(0, 2)).total((2.0, 1.0))
-    assert (found.elements, found.max_abs, [norms.norm(power, 2.0) for power in found.powers]) == (0, 0, [0, 0])
+    assert (found.elements, found.max_abs, [norms.norm(scaled, 2.0) for scaled in found.sums]) == (0, 0, [0, 0])
     assert not StatsTable([], StatsArrays.empty(0, 2)).merge_groups([], (2.0, 1.0))
 
 
@@ -74,7 +74,7 @@ def test_nothing_together_is_nothing() -> None:
 def test_norms_of_columns_have_the_bits_of_norms_of_rows(which: int, scale: float) -> None:
     """All norms at once are those that each row has."""
     columns = columns_of([array * scale for array in ARRAYS])
-    expected = [norms.norm(row.powers[which], TYPES[which]) for row in columns.values()]
+    expected = [norms.norm(row.sums[which], TYPES[which]) for row in columns.values()]
     assert columns.norms(which, TYPES[which]).tolist() == expected
 
 
@@ -97,7 +97,7 @@ def test_some_are_replaced() -> None:
     """Rows of other columns take the place of those that are there too; what was there stays as it was."""
     before, other = (
         columns_of(ARRAYS),
-        StatsTable.of({index: TensorStats(elements=7, powers=((0, 0.0),) * 5) for index in (4, 5)}, 5),
+        StatsTable.of({index: TensorStats(elements=7, sums=((0, 0.0),) * 5) for index in (4, 5)}, 5),
     )
     known = dict(before)
     found = before.updated_by(other)

@@ -17,13 +17,12 @@ import pytest
 import gradclip_cli
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats.hdf5 import child as children
-from gradclip_cli.formats.hdf5 import limits
 from gradclip_cli.formats.hdf5.child import Child, EndedError
 from gradclip_cli.formats.hdf5.limits import Limits
 from gradclip_cli.formats.hdf5.messages import Message
 
 SERVICE = "unit.formats.hdf5.misbehaving:start"
-FEW = Limits(1, 64 << 20)
+FEW = Limits(1, 6, 64 << 20)
 NOTHING = Message(None)
 linux = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
 
@@ -92,12 +91,10 @@ def test_work_without_an_end(child: Child) -> None:
     assert time.monotonic() - start < 60
 
 
-def test_waiting_without_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_without_an_end(child: Child) -> None:
     """A child that waits for nothing is ended by the clock."""
-    monkeypatch.setattr(limits, "_CLOCK", 1)
-    started = Child(SERVICE, forked=True)
     with pytest.raises(EndedError, match="does not come to an end"):
-        asked(started, "hang")
+        child.ask("hang", [], FEW._replace(clock=1), NOTHING)
 
 
 @linux
@@ -192,10 +189,9 @@ def test_no_child_outlives_its_parent(tmp_path: Path) -> None:
 import sys
 sys.path[:] = {sys.path!r}
 from gradclip_cli.formats.hdf5.child import Child
-from gradclip_cli.formats.hdf5.limits import Limits
 from gradclip_cli.formats.hdf5.messages import Message, send
 child = Child({SERVICE!r})
-send(child._channel, Message(["work", [], 60, 1 << 30]))
+send(child._channel, Message(["work", [], 60, 360, 1 << 30]))
 print(child.pid, flush=True)
 sys.stdin.read()
 """

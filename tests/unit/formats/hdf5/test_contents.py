@@ -22,13 +22,13 @@ def test_hard_links_are_one_tensor(sample: Path) -> None:
     """A dataset that has two names is one tensor, links are none, and what is no number is named apart."""
     assert sorted(read_all(sample)) == sorted([*(f"{storage}/kernel" for storage in PACKED), "scalar", "steps"])
     with opened(str(sample), Options()) as (_, reader):
-        assert sorted(reader.others) == ["vector", "words"]
+        assert sorted(reader.non_numeric) == ["vector", "words"]
 
 
 def test_what_other_formats_lose_is_named(sample: Path) -> None:
     """Links, attributes and what is no number are what a conversion leaves out."""
     with opened(str(sample), Options()) as (_, reader):
-        links, attributes, groups, others = reader.extras()
+        links, attributes, groups, others = reader.not_convertible()
     assert all(name in links for name in ("soft", "broken", "zz/hard"))
     assert all(name in attributes for name in ("/", "chunked"))
     assert "words" in others

@@ -2,6 +2,9 @@
 
 import io
 import os
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -9,10 +12,11 @@ import h5py
 import numpy as np
 import pytest
 from fuzz.checksums import seal, sealed
+from support.command import GRADCLIP
 
 import gradclip_cli
 from gradclip_cli.errors import InputError
-from gradclip_cli.formats.hdf5 import walker
+from gradclip_cli.formats.hdf5 import limits
 
 
 def saved(path: Path, user_block: int = 0) -> bytearray:
@@ -77,7 +81,7 @@ def giant_text(data: bytearray, user_block: int) -> None:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give a damaged file one second of processor time: what never ends does not end in five either."""
-    monkeypatch.setattr(walker, "_SECONDS", 1)
+    monkeypatch.setattr(limits, "_SECONDS", 1)
 
 
 DAMAGES = (circle, no_length, self_child, neighbour, continuation, giant_text)
@@ -119,6 +123,48 @@ def test_a_tree_in_a_circle(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="the file is damaged"):
         gradclip_cli.apply(path, tmp_path / "out.h5", strategy="clip-by-norm", threshold=1)
     assert os.listdir(tmp_path) == ["g.h5"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
+def test_a_signal_while_the_library_hangs(number: signal.Signals, tmp_path: Path) -> None:
+    """A signal ends a run and its child at once, long before the child's limits, and nothing is left of an output."""
+    path = tmp_path / "g.h5"
+    data = saved(path)
+    no_length(data, 0)
+    path.write_bytes(data)
+    os.truncate(path, 1 << 30)  # so large a file may take ten minutes
+    command = [*GRADCLIP, "apply", str(path), "-o", str(tmp_path / "out.h5"), "-s", "clip-by-norm", "-t", "1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as run:
+        child = _busy_child(run)
+        run.send_signal(number)
+        output, _ = run.communicate(timeout=60)
+    assert (run.returncode, output) == (-number, b"")
+    deadline = time.monotonic() + 30
+    while _runs(child) and time.monotonic() < deadline:
+        os.sched_yield()
+    assert not _runs(child)
+    assert os.listdir(tmp_path) == ["g.h5"]
+
+
+def _runs(pid: int) -> bool:
+    """Whether a process is there, and is not merely waiting for its end to be noticed."""
+    try:
+        return ") Z" not in Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def _busy_child(run: subprocess.Popen[bytes]) -> int:
+    """Wait until the child of a run has had a second of processor time, far more than it takes to start; return its id."""
+    children = Path(f"/proc/{run.pid}/task/{run.pid}/children")
+    ticks = os.sysconf("SC_CLK_TCK")
+    while run.poll() is None:
+        for child in map(int, children.read_text(encoding="ascii").split()):
+            if int(Path(f"/proc/{child}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[11]) >= ticks:
+                return child
+        time.sleep(0.01)
+    raise AssertionError(f"the run ended with {run.returncode}")
 
 
 @pytest.mark.parametrize(
