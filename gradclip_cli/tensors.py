@@ -58,11 +58,12 @@ class Slab:
     stop: int
 
 
-def cut(specs: Sequence[TensorSpec], wanted: Iterable[int], piece_bytes: int = PIECE_BYTES) -> Iterator[Slab]:
+def cut(specs: Sequence[TensorSpec], wanted: Iterable[int], piece_bytes: int | None = None) -> Iterator[Slab]:
     """Cut the tensors `wanted` (ascending indices) into slabs that can be worked on in any order.
 
     Neighbours of at most a block each are taken together. A tensor without an offset stays whole: see `in_order`.
     """
+    piece_bytes = piece_bytes or PIECE_BYTES
     for slab in _runs(specs, wanted, piece_bytes):
         first = specs[slab.index]
         if first.offset is None:
@@ -107,9 +108,9 @@ def _heavy_first(specs: Sequence[TensorSpec], wanted: Iterable[int]) -> Sequence
     return [*first, *(index for index in wanted if index not in heavy)] if heavy else wanted
 
 
-def in_order(slab: Slab, spec: TensorSpec, piece_bytes: int = PIECE_BYTES) -> Iterator[Slab]:
+def in_order(slab: Slab, spec: TensorSpec, piece_bytes: int | None = None) -> Iterator[Slab]:
     """Cut one slab into pieces, first to last."""
-    step = max(1, piece_bytes // (4 * BLOCK)) * BLOCK
+    step = max(1, (piece_bytes or PIECE_BYTES) // (4 * BLOCK)) * BLOCK
     if slab.count > 1 or slab.stop - slab.start <= step:
         yield slab
         return

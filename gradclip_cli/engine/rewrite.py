@@ -5,9 +5,10 @@ from dataclasses import replace
 from itertools import accumulate, groupby
 from typing import NamedTuple
 
+from gradclip_cli.engine import row_major
 from gradclip_cli.engine.executors import Executor, room
 from gradclip_cli.engine.measure import NormTypes, Read, fetch
-from gradclip_cli.engine.row_major import TURNED_BYTES, Turned
+from gradclip_cli.engine.row_major import Turned
 from gradclip_cli.engine.run import Progress, silent
 from gradclip_cli.formats.base import Writer
 from gradclip_cli.formats.copy_ranges import Copy, subtract_ranges
@@ -114,7 +115,8 @@ class RewriteTask(NamedTuple):
         spec = reader.tensors[slab.index]
         if spec.fortran and not target.fortran:
             with Turned(reader.read, spec, self.work, self.source.path) as turned:
-                found = [self._piece(piece, target, turned.read) for piece in in_order(slab, spec, TURNED_BYTES)]
+                pieces = in_order(slab, spec, row_major.TURNED_BYTES)
+                found = [self._piece(piece, target, turned.read) for piece in pieces]
         else:
             with room(spec.held):
                 found = [self._piece(piece, target, reader.read) for piece in in_order(slab, spec)]

@@ -62,7 +62,10 @@ def agree(folder: Path, size: str, sizes: Sequence[str]) -> None:
     """
     everywhere.make(folder)
     found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    processes = [("as it is", {}, size), *((*one, here) for one, here in zip(environments().items(), cycle(sizes), strict=False))]
+    processes = [
+        ("as it is", {}, size),
+        *((*one, here) for one, here in zip(environments().items(), cycle(sizes), strict=False)),
+    ]
     for name, changed, here in processes:
         for way, digest in digests(folder, here, changed).items():
             found[way.split(" | ")[0]][digest].append(f"{name}: {way}")
