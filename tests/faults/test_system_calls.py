@@ -95,7 +95,9 @@ def errors_of(scenario: Scenario, folder: Path, sound: Path, call: Call, error: 
 
 
 @each_share
-@each_scenario
+@pytest.mark.parametrize(
+    "scenario", [pytest.param(one, id=one.name, marks=heavy if k % 2 else []) for k, one in enumerate(SCENARIOS)]
+)
 def test_a_kill_leaves_the_old_file_or_the_new_one(scenario: Scenario, share: int, tmp_path: Path, sound: Path) -> None:
     """Killed at any call, a run leaves each target byte for byte as it was or as it was to be, and its inputs as they were."""
     wanted = undisturbed(scenario, sound / scenario.name)
