@@ -15,7 +15,7 @@ from fuzz.seeds import seeds
 from fuzz.target import wrong_with
 from gradclip_cli.formats import FORMATS
 
-FEW, ALL = 40, 120
+FEW = 60
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -26,11 +26,11 @@ def test_sound_dumps_are_read(format: str, tmp_path: Path) -> None:
             assert wrong_with(format, data, number, tmp_path) is None
 
 
-@pytest.mark.parametrize(("first", "last"), [(0, FEW), pytest.param(FEW, ALL, marks=heavy)])
+@pytest.mark.parametrize("first", [0, pytest.param(FEW, marks=heavy)])
 @pytest.mark.parametrize("format", FORMATS)
-def test_mutants_are_refused_or_read(format: str, first: int, last: int) -> None:
+def test_mutants_are_refused_or_read(format: str, first: int) -> None:
     """No damaged dump makes the program crash, hang, take much memory, show a traceback or leave anything behind."""
-    assert list(search(format, first, for_mutants(last - first))) == []
+    assert list(search(format, first, for_mutants(FEW))) == []
 
 
 @pytest.mark.parametrize("format", [*FORMATS, "hdf5-sealed"])
