@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gradclip_cli.api.ls import ls
     from gradclip_cli.api.stats import stats
     from gradclip_cli.commands.apply.plan import Override
+    from gradclip_cli.commands.stats.plan import Trial
     from gradclip_cli.reports.apply import ApplyDump, ApplyLayer, ApplyParam, ApplyReport, ApplyTotal
     from gradclip_cli.reports.check import CheckReport, Finding
     from gradclip_cli.reports.diff import DiffParam, DiffReport
@@ -42,8 +43,12 @@ if TYPE_CHECKING:
         Suggestion,
         Tried,
     )
+    from gradclip_cli.strategies.base import Strategy
+    from gradclip_cli.thresholds.adaptive import AdaptiveRule
+    from gradclip_cli.thresholds.rules import Rule
 
 __all__ = [
+    "AdaptiveRule",
     "Advised",
     "ApplyDump",
     "ApplyLayer",
@@ -67,11 +72,14 @@ __all__ = [
     "Progress",
     "ReplayGroup",
     "ReplayStep",
+    "Rule",
     "StatsDump",
     "StatsLayer",
     "StatsParam",
     "StatsReport",
+    "Strategy",
     "Suggestion",
+    "Trial",
     "Tried",
     "UsageError",
     "__version__",
@@ -84,6 +92,10 @@ __all__ = [
 
 
 _HOMES = {
+    "AdaptiveRule": "thresholds.adaptive",
+    "Rule": "thresholds.rules",
+    "Strategy": "strategies.base",
+    "Trial": "commands.stats.plan",
     "Advised": "reports.stats",
     "ApplyDump": "reports.apply",
     "ApplyLayer": "reports.apply",

@@ -58,11 +58,12 @@ class Piece:
     stop: int
 
 
-def split(specs: Sequence[TensorSpec], wanted: Iterable[int], piece_bytes: int = PIECE_BYTES) -> Iterator[Piece]:
+def split(specs: Sequence[TensorSpec], wanted: Iterable[int], piece_bytes: int | None = None) -> Iterator[Piece]:
     """Split the tensors `wanted` (ascending indices) into pieces that can be processed in any order.
 
     Adjacent tensors of at most a block each share a piece. An encoded tensor stays whole: see `pieces_in_order`.
     """
+    piece_bytes = piece_bytes or PIECE_BYTES
     for piece in _runs(specs, wanted, piece_bytes):
         first = specs[piece.index]
         if first.offset is None:
@@ -107,9 +108,9 @@ def _heavy_first(specs: Sequence[TensorSpec], wanted: Iterable[int]) -> Sequence
     return [*first, *(index for index in wanted if index not in heavy)] if heavy else wanted
 
 
-def pieces_in_order(piece: Piece, spec: TensorSpec, piece_bytes: int = PIECE_BYTES) -> Iterator[Piece]:
+def pieces_in_order(piece: Piece, spec: TensorSpec, piece_bytes: int | None = None) -> Iterator[Piece]:
     """Split one piece into smaller ones of whole blocks, to be processed from first to last."""
-    step = max(1, piece_bytes // (4 * BLOCK)) * BLOCK
+    step = max(1, (piece_bytes or PIECE_BYTES) // (4 * BLOCK)) * BLOCK
     if piece.count > 1 or piece.stop - piece.start <= step:
         yield piece
         return

@@ -1,7 +1,8 @@
 """What all tests share: no waiting for files just written, and a place for large ones."""
 
+import gc
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,20 @@ from gradclip_cli.storage.random_access import InputFile
 for number in (signal.SIGINT, signal.SIGHUP):
     if signal.getsignal(number) is signal.SIG_IGN:  # as behind `nohup`; what tests start would ignore it, too
         signal.signal(number, signal.SIG_DFL)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file(file_path: Path) -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
+    """Look for examples only in modules whose text has one: to search every test for docstrings takes seconds."""
+    found = yield
+    if file_path.suffix != ".py" or ">>> " in file_path.read_text(encoding="utf-8"):
+        return found
+    return [one for one in found if type(one) is pytest.Module]
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from what was collected: thousands of tests that all stay to the end."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -5,9 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from gradclip_cli.checks import NAMES
 from gradclip_cli.errors import UsageError
-from gradclip_cli.text import with_all
 from gradclip_cli.thresholds.base import EXPLODING_DUMPS, EXPLODING_FACTOR
 
 STORED = "stored"
@@ -65,21 +63,3 @@ class Limits:
 def _check_dtypes(option: str, names: Sequence[str]) -> None:
     if isinstance(names, str) or not names or not set(names) <= set(DTYPES):
         raise UsageError(f"{option} must name some of {', '.join(DTYPES)}, not {names!r}")
-
-
-def checked(name: str) -> str:
-    """Return the name of a check, whatever its case; raise where there is no such check."""
-    if name.lower() in NAMES:
-        return name.lower()
-    hint = with_all(name, NAMES, f"rules are {', '.join(NAMES)}")
-    raise UsageError(f"there is no rule {name!r}; {hint}")
-
-
-def parse_names(lists: Sequence[str]) -> tuple[str, ...]:
-    """Read names of checks from several lists with commas between them.
-
-    >>> parse_names(["dead,Spread", "dead"])
-    ('dead', 'spread')
-    """
-    names = (name.strip() for text in lists for name in text.split(","))
-    return tuple(dict.fromkeys(checked(name) for name in names))

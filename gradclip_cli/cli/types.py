@@ -91,7 +91,7 @@ def _count(text: str) -> int:
 
 
 REAL, WHOLE, COUNT = Parsed("number", _real), Parsed("number", _whole), Parsed("number", _count)
-PATH = NonEmptyPath()
+PATH = NonEmptyPath(readable=False)  # what cannot be read is an error of the input, wherever it is named
 STRATEGY = Parsed("strategy", find, completion.strategies)
 THRESHOLD = Parsed("threshold", parse, completion.rules)
 RULE = Parsed("rule", parse_rule, completion.rules)

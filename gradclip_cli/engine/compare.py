@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gradclip_cli.engine import row_major
 from gradclip_cli.engine.executors import Executor, room
 from gradclip_cli.engine.measure import FileRead, Read, measure
-from gradclip_cli.engine.row_major import TURNED_BYTES, RowMajorReader
+from gradclip_cli.engine.row_major import RowMajorReader
 from gradclip_cli.engine.run import Progress, Run, silent
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats.portable import PortableReader
@@ -22,7 +23,7 @@ from gradclip_cli.numerics.differences import Tolerance
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.numerics.products import L2Norm
 from gradclip_cli.numerics.workspace import Buffer, Workspace
-from gradclip_cli.tensors import PIECE_BYTES, Piece, TensorSpec, pieces_in_order, split
+from gradclip_cli.tensors import Piece, TensorSpec, pieces_in_order, split
 from gradclip_cli.text import shortlist
 
 
@@ -91,7 +92,7 @@ class CompareTask(NamedTuple):
         with ExitStack() as stack:
             stack.enter_context(room(sum(stored.spec.held for stored in pair)))
             reads = [self._reading(stored, pair.turned, stack) for stored in pair]
-            for part in pieces_in_order(piece, pair.a.spec, TURNED_BYTES if pair.turned else PIECE_BYTES):
+            for part in pieces_in_order(piece, pair.a.spec, row_major.TURNED_BYTES if pair.turned else None):
                 raws = [
                     self._fetch(read, stored, part, buffer)
                     for read, stored, buffer in zip(reads, pair, (self.work.raw, self.work.raw_b), strict=True)

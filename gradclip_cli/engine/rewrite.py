@@ -5,9 +5,10 @@ from dataclasses import replace
 from itertools import accumulate, groupby
 from typing import NamedTuple
 
+from gradclip_cli.engine import row_major
 from gradclip_cli.engine.executors import Executor, room
 from gradclip_cli.engine.measure import NormTypes, Read, fetch
-from gradclip_cli.engine.row_major import TURNED_BYTES, RowMajorReader
+from gradclip_cli.engine.row_major import RowMajorReader
 from gradclip_cli.engine.run import Progress, silent
 from gradclip_cli.formats.base import Writer
 from gradclip_cli.formats.copy_ranges import Copy, subtract_ranges
@@ -113,10 +114,9 @@ class RewriteTask(NamedTuple):
         reader, target = self.source.reader, self._targets(piece)[0]
         spec = reader.tensors[piece.index]
         if spec.fortran and not target.fortran:
-            with RowMajorReader(reader.read, spec, self.work, self.source.path) as row_major:
-                found = [
-                    self._piece(part, target, row_major.read) for part in pieces_in_order(piece, spec, TURNED_BYTES)
-                ]
+            with RowMajorReader(reader.read, spec, self.work, self.source.path) as turned:
+                parts = pieces_in_order(piece, spec, row_major.TURNED_BYTES)
+                found = [self._piece(part, target, turned.read) for part in parts]
         else:
             with room(spec.held):
                 found = [self._piece(part, target, reader.read) for part in pieces_in_order(piece, spec)]

@@ -8,14 +8,15 @@ from typing import IO
 
 import numpy as np
 
+from gradclip_cli import tensors
 from gradclip_cli.engine.measure import Read
 from gradclip_cli.errors import OutputError, reason
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.numerics.workspace import Workspace
 from gradclip_cli.storage.streams import temporary_file
-from gradclip_cli.tensors import PIECE_BYTES, TensorSpec
+from gradclip_cli.tensors import TensorSpec
 
-TURNED_BYTES = 8 * PIECE_BYTES
+TURNED_BYTES = 8 * tensors.PIECE_BYTES
 """The bytes that are reordered at once: the more, the longer the runs that are read."""
 
 
@@ -54,7 +55,7 @@ class RowMajorReader:
 
     def _fill(self, spool: IO[bytes]) -> None:
         itemsize = self._spec.dtype.itemsize
-        step = TURNED_BYTES // itemsize // self._rows * self._rows if self._wide else PIECE_BYTES // itemsize
+        step = TURNED_BYTES // itemsize // self._rows * self._rows if self._wide else tensors.PIECE_BYTES // itemsize
         for start in range(0, self._spec.size, step):
             raw = self._work.columns.take(min(step, self._spec.size - start) * itemsize, np.uint8)
             self._read(self._spec, start, raw)

@@ -75,7 +75,7 @@ class Session:
     def _to_file(self, command: str) -> Shown | None:
         """Run `gradclip ... > FILE`; None if the command is of another form."""
         call, redirection, file = command.partition(" > ")
-        if not redirection or not _is_plain(call) or not re.fullmatch(r"[\w.]+", file):
+        if not redirection or not is_plain(call) or not re.fullmatch(r"[\w.]+", file):
             return None
         result = self._gradclip(call)
         (self._folder / file).write_text(result.output, encoding="utf-8")
@@ -84,7 +84,7 @@ class Session:
     def _into_pipe(self, command: str) -> Shown | None:
         """Run `gradclip ...`, or `gradclip ... | PROGRAM` where the program is not ours; None if the command is of another form."""
         call, bar, rest = command.partition(" | ")
-        if not _is_plain(call) or "gradclip" in rest:
+        if not is_plain(call) or "gradclip" in rest:
             return None
         begun = self._gradclip(call)
         if not bar:
@@ -108,7 +108,7 @@ class Session:
                 raise ExampleError(f"{command}\nended with {result.code}, which the page does not show:\n{result.text}")
 
 
-def _is_plain(command: str) -> bool:
+def is_plain(command: str) -> bool:
     """Whether a command is one of gradclip alone, with nothing that a shell has to do for it."""
     return command.startswith("gradclip ") and not NEEDS_A_SHELL.search(re.sub(r"'[^']*'", "", command))
 

@@ -14,12 +14,14 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from support.command import GRADCLIP
+from support.matrices import crossed
 
 from faults.scenarios import OLD, environment
 
 ROUNDS = 60 if os.environ.get("FAULTS") == "all" else 2
 """For each signal and way of writing; `FAULTS=all` makes it 180 of each signal."""
 CLIP = ["-s", "clip-by-global-norm", "-t", "1", "-q", "--overwrite"]
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL]
 WAYS = {
     "packed": (["a.npz", "-o", "out.npz"], ["out.npz"]),
     "converted": (["a.npz", "-o", "out.h5"], ["out.h5"]),
@@ -110,8 +112,7 @@ def run(folder: Path, argv: list[str], number: signal.Signals | None, after: flo
     return process.returncode, errors
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL], ids=lambda n: n.name)
+@pytest.mark.parametrize(("number", "way"), crossed(SIGNALS, WAYS))
 def test_a_signal_at_any_moment(
     number: signal.Signals, way: str, dumps: Path, undisturbed: Callable[[str], Undisturbed]
 ) -> None:

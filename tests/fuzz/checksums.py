@@ -35,16 +35,18 @@ def sealed(data: bytes) -> list[Sealed]:
 def seal(data: bytearray, places: list[Sealed]) -> None:
     """Make the checksums right for what the structures hold now."""
     for start, end in places:
-        data[end : end + 4] = int(lookup3(bytes(data[start:end]))[-1]).to_bytes(4, "little")
+        data[end : end + 4] = int(lookup3(bytes(data[start:end]), whole=True)[-1]).to_bytes(4, "little")
 
 
-def lookup3(data: bytes) -> Words:
-    """Return the checksums of every beginning of `data`, by its length.
+def lookup3(data: bytes, *, whole: bool = False) -> Words:
+    """Return the checksums of every beginning of `data`, by its length, or of the whole alone.
 
     >>> hex(lookup3(b"Four score and seven years ago")[-1])
     '0x17770551'
+    >>> [hex(found) for found in lookup3(b"Four score and seven years ago", whole=True)]
+    ['0x17770551']
     """
-    lengths = np.arange(len(data) + 1, dtype=np.uint32)
+    lengths = np.arange(len(data) if whole else 0, len(data) + 1, dtype=np.uint32)
     a = b = c = lengths + np.uint32(0xDEADBEEF)
     blocks = np.maximum(lengths.astype(np.int64) - 1, 0) // 12
     result = c.copy()  # what nothing is added to is not mixed either

@@ -1,6 +1,8 @@
 """Every report of one set of dumps, read in many ways: a process prints their digests, for others elsewhere to agree with.
 
-PYTHONPATH=tests python -m laws.everywhere FOLDER small|large
+PYTHONPATH=tests python -m laws.everywhere FOLDER small|0|1|2|large
+
+A number stands for one way of `small`.
 """
 
 import hashlib
@@ -51,10 +53,13 @@ class Way(NamedTuple):
     piece_bytes: int | None = None
 
 
+FEW = [Way(), Way("hdf5", turned=True), Way("npz", jobs=3, piece_bytes=1 << 16)]
+
+
 def ways(size: str) -> list[Way]:
-    """List the ways: one for each format, or all that there are."""
-    if size == "small":
-        return [Way(), Way("hdf5", turned=True), Way("npz", jobs=3, piece_bytes=1 << 16)]
+    """List the ways: one for each format, one of these by its number, or all that there are."""
+    if size != "large":
+        return FEW if size == "small" else [FEW[int(size)]]
     return [
         Way(format, turned, jobs, piece_bytes)
         for format in FORMATS

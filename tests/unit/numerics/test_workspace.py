@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from support.matrices import crossed
 from support.official import save_npz, save_safetensors
 from support.tensors import gradients, raw_of
 
@@ -77,8 +78,7 @@ def steps(raw: Raw, other: Raw, dtype: DType, work: Workspace) -> Iterator[Any]:
     yield changed(raw, lambda copy: zero_nonfinite(copy, dtype, work))
 
 
-@pytest.mark.parametrize("dtype", EVERY, ids=lambda dtype: f"{dtype.name}{'-swapped' * dtype.swapped}")
-@pytest.mark.parametrize("nonfinite", [False, True])
+@pytest.mark.parametrize(("dtype", "nonfinite"), crossed(EVERY, [False, True]))
 def test_nothing_is_read_after_its_lifetime(dtype: DType, nonfinite: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Arrays that are spoilt before every use give the results of fresh ones."""
     monkeypatch.setattr(transforms, "_TABLE_PAYS", (1 << 17) + 1)

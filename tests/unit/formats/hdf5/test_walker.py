@@ -6,13 +6,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
-from fuzz.checksums import seal, sealed
+from fuzz.checksums import Sealed, seal, sealed
 from support.command import GRADCLIP
+from support.matrices import crossed
 
 import gradclip_cli
 from gradclip_cli.errors import InputError
@@ -87,12 +89,9 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 DAMAGES = (circle, no_length, self_child, neighbour, continuation, giant_text)
 
 
-@pytest.fixture(
-    params=[(damage, block) for damage in DAMAGES for block in (0, 512)], ids=lambda p: f"{p[0].__name__}-{p[1]}"
-)
-def damaged(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+@pytest.fixture
+def damaged(damage: Callable[[bytearray, int], None], user_block: int, tmp_path: Path) -> Path:
     """Write a damaged file; before, it is sound."""
-    damage, user_block = request.param
     path = tmp_path / "g.h5"
     data = saved(path, user_block)
     gradclip_cli.stats(path)
@@ -101,6 +100,7 @@ def damaged(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.parametrize(("damage", "user_block"), crossed(DAMAGES, (0, 512)))
 def test_damage_ends_nothing(damaged: Path) -> None:
     """What HDF5 does not bear is an error, or is of no consequence; the next file is read as ever, and soon."""
     sound = damaged.with_name("sound.h5")
@@ -167,22 +167,30 @@ def _busy_child(run: subprocess.Popen[bytes]) -> int:
     raise AssertionError(f"the run ended with {run.returncode}")
 
 
+@pytest.fixture(scope="module")
+def sound_trees(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, list[Sealed]]:
+    """Write a sound file with a tree, and find what has a checksum in it."""
+    path = tmp_path_factory.mktemp("sound") / "g.h5"
+    with h5py.File(path, "w", libver="latest") as file:
+        for k in range(20):
+            file[f"layers/w{k}"] = np.ones(3, np.float32)
+    gradclip_cli.stats(path)
+    return path.read_bytes(), sealed(path.read_bytes())
+
+
 @pytest.mark.parametrize(
     ("offset", "number"),
     [(6, 0), (6, 12), (6, 1 << 31), (10, 0), (10, 0xFFFF), (12, 0xFFFF)],
     ids=["no nodes", "small nodes", "giant nodes", "no records", "giant records", "deep"],
 )
-def test_trees_that_cannot_be(offset: int, number: int, tmp_path: Path) -> None:
+def test_trees_that_cannot_be(
+    offset: int, number: int, sound_trees: tuple[bytes, list[Sealed]], tmp_path: Path
+) -> None:
     """A tree from which HDF5 would take gigabytes, or die, is an error; its checksum may be right."""
-    path = tmp_path / "g.h5"
-    with h5py.File(path, "w", libver="latest") as file:
-        for k in range(20):
-            file[f"layers/w{k}"] = np.ones(3, np.float32)
-    gradclip_cli.stats(path)
-    data = bytearray(path.read_bytes())
-    places, at = sealed(bytes(data)), data.index(b"BTHD") + offset
+    path, data = tmp_path / "g.h5", bytearray(sound_trees[0])
+    at = data.index(b"BTHD") + offset
     data[at : at + (4 if offset == 6 else 2)] = number.to_bytes(4 if offset == 6 else 2, "little")
-    seal(data, places)
+    seal(data, sound_trees[1])
     path.write_bytes(data)
     with pytest.raises(InputError, match="HDF5 cannot read it"):
         gradclip_cli.stats(path)
