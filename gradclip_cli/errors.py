@@ -23,7 +23,7 @@ class GradclipError(Exception):
 
     exit_code: ClassVar[int]
     advice: ClassVar[str] = ""
-    """What to do about it, added unless the message has a `; ` and says so itself."""
+    """What to do where the message does not say it after a semicolon."""
 
     def __init__(self, message: str, *, path: str | None = None, tensor: str | None = None) -> None:
         if type(self) is GradclipError:
