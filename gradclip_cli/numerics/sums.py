@@ -20,6 +20,9 @@ Make = Callable[[slice, Rows | None], Rows]
 _TERMS = 1 << 16
 """The number of terms computed at once: eight blocks, which stay in the cache of the processor."""
 
+_BUFFER = 8192
+"""numpy's usual size of a buffer, in elements. Some versions cut the pairwise order where a buffer ends, even if they use none."""
+
 _FEW = 1 << 12
 """Up to this number of terms, new memory is cheaper than reused memory: a dump may have 100,000 small tensors."""
 
@@ -58,6 +61,17 @@ def _widen(rows: Floats, out: Rows | None) -> Rows:
 
 def _sum_terms(shape: tuple[int, ...], make: Make, work: Workspace) -> Rows:
     """Add the terms of each row along the contiguous axis: only there does numpy fix the order of addition."""
+    theirs = np.getbufsize()
+    if theirs >= min(shape[1], _BUFFER):
+        return _added(shape, make, work)
+    np.setbufsize(_BUFFER)
+    try:
+        return _added(shape, make, work)
+    finally:
+        np.setbufsize(theirs)
+
+
+def _added(shape: tuple[int, ...], make: Make, work: Workspace) -> Rows:
     count, width = shape
     if count * width <= _FEW:
         few: Rows = np.add.reduce(make(slice(count), None), axis=1)

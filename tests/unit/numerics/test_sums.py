@@ -117,6 +117,7 @@ def test_the_size_of_numpys_buffers_changes_no_bit(size: int) -> None:
     usual, before = sum_products(rows, rows, WORK).tolist(), np.setbufsize(size)
     try:
         assert sum_products(rows, rows, WORK).tolist() == usual
+        assert np.getbufsize() == size
     finally:
         np.setbufsize(before)
 
