@@ -1,19 +1,15 @@
 """Norms far above what is usual are found once, with what leads them; what comes down, or is at the limit, is not."""
 
 import math
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pytest
-from support.findings import Arrays, Seen, seen, series
-from support.matrices import crossed
+from support.findings import Seen, seen, series
 
 from gradclip_cli import check
-from unit.checks.made import SUFFIXES, norms
+from unit.checks.made import Found, Silent, judging_tests, norms
 
-FOUND: dict[str, tuple[Sequence[Arrays], dict[str, Any], list[Seen]]] = {
+FOUND: Found = {
     "above 10 medians": (norms(1, 1, 1, 1, 10.1), {}, [Seen("exploding", 5, "fc", "w")]),
     "above 2 medians": (norms(1, 1, 1, 3.1, 1), {"exploding_factor": 2.0}, [Seen("exploding", 4, "fc", "w")]),
     "three dumps": (norms(1, 11, 1), {"exploding_dumps": 3}, [Seen("exploding", 2, "fc", "w")]),
@@ -48,7 +44,7 @@ FOUND: dict[str, tuple[Sequence[Arrays], dict[str, Any], list[Seen]]] = {
     ),
 }
 
-SILENT: dict[str, tuple[Sequence[Arrays], dict[str, Any]]] = {
+SILENT: Silent = {
     "10 medians": (norms(1, 1, 1, 1, 10), {}),
     "four dumps": (norms(1, 1, 1, 100), {}),
     "coming down": (norms(1000, 300, 40, 30, 1.2, 1.1, 1.3, 1.2, 1.1, 1.0, 1.1), {}),
@@ -67,18 +63,7 @@ SILENT: dict[str, tuple[Sequence[Arrays], dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize(("case", "suffix"), crossed(FOUND, SUFFIXES))
-def test_found(case: str, suffix: str, tmp_path: Path) -> None:
-    """What is beyond a limit is found, once, at the first step and with the tensor's name; nothing else is."""
-    dumps, options, expected = FOUND[case]
-    assert seen(series(tmp_path, dumps, suffix), **options) == expected
-
-
-@pytest.mark.parametrize(("case", "suffix"), crossed(SILENT, SUFFIXES))
-def test_silent(case: str, suffix: str, tmp_path: Path) -> None:
-    """What is at a limit, and what only looks wrong, is not found."""
-    dumps, options = SILENT[case]
-    assert seen(series(tmp_path, dumps, suffix), **options) == []
+test_found, test_silent = judging_tests(FOUND, SILENT)
 
 
 def test_values_and_limits(tmp_path: Path) -> None:

@@ -1,16 +1,10 @@
 """Tensors that lead a dump, and layers worlds apart, are found; what is at a limit is not."""
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from support.findings import Seen
 
-import pytest
-from support.findings import Arrays, Seen, seen, series
-from support.matrices import crossed
+from unit.checks.made import Found, Silent, judging_tests
 
-from unit.checks.made import SUFFIXES
-
-FOUND: dict[str, tuple[Sequence[Arrays], dict[str, Any], list[Seen]]] = {
+FOUND: Found = {
     "one tensor leads": ([{"a.w": [100.0], "b.w": [1.0]}], {}, [Seen("dominated", 1, "a", "w")]),
     "more than half": ([{"a.w": [1.1], "b.w": [1.0]}], {"dominated_share": 0.5}, [Seen("dominated", 1, "a", "w")]),
     "worlds apart": (
@@ -20,7 +14,7 @@ FOUND: dict[str, tuple[Sequence[Arrays], dict[str, Any], list[Seen]]] = {
     ),
 }
 
-SILENT: dict[str, tuple[Sequence[Arrays], dict[str, Any]]] = {
+SILENT: Silent = {
     "a weight and its bias": ([{"a.w": [1000.0], "a.b": [1.0]}], {}),
     "one tensor alone": ([{"a.w": [1000.0]}], {}),
     "less than 99.9 %": ([{"a.w": [31.0], "b.w": [1.0]}], {}),
@@ -28,15 +22,4 @@ SILENT: dict[str, tuple[Sequence[Arrays], dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize(("case", "suffix"), crossed(FOUND, SUFFIXES))
-def test_found(case: str, suffix: str, tmp_path: Path) -> None:
-    """What is beyond a limit is found, once, at the first step and with the tensor's name; nothing else is."""
-    dumps, options, expected = FOUND[case]
-    assert seen(series(tmp_path, dumps, suffix), **options) == expected
-
-
-@pytest.mark.parametrize(("case", "suffix"), crossed(SILENT, SUFFIXES))
-def test_silent(case: str, suffix: str, tmp_path: Path) -> None:
-    """What is at a limit, and what only looks wrong, is not found."""
-    dumps, options = SILENT[case]
-    assert seen(series(tmp_path, dumps, suffix), **options) == []
+test_found, test_silent = judging_tests(FOUND, SILENT)

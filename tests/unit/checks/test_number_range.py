@@ -1,21 +1,17 @@
 """What is not finite, or lost in a dtype, is found and told; what is at a limit is not."""
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pytest
-from support.findings import Arrays, Seen, seen, series
-from support.matrices import crossed
+from support.findings import Seen, series
 
 from gradclip_cli import check
-from unit.checks.made import SUFFIXES
+from unit.checks.made import Found, Silent, judging_tests
 
 TINY16 = np.array([2.0**-15, 2.0**-15, 2.0**-15, 1.0], np.float16)  # subnormal below 2^-14
 
 
-FOUND: dict[str, tuple[Sequence[Arrays], dict[str, Any], list[Seen]]] = {
+FOUND: Found = {
     "NaN": ([{"a.w": [1.0]}, {"a.w": [np.nan]}], {}, [Seen("nonfinite", 2, "a", "w")]),
     "-Inf": ([{"a.w": [1.0, -np.inf]}], {}, [Seen("nonfinite", 1, "a", "w")]),
     "subnormal": ([{"a.w": TINY16}], {}, [Seen("underflow", 1, "a", "w")]),
@@ -31,7 +27,7 @@ FOUND: dict[str, tuple[Sequence[Arrays], dict[str, Any], list[Seen]]] = {
     ),
 }
 
-SILENT: dict[str, tuple[Sequence[Arrays], dict[str, Any]]] = {
+SILENT: Silent = {
     "finite": ([{"a.w": [1.0, -1e300]}], {}),
     "no elements": ([{"a.w": np.zeros((0, 3)), "b.w": [1.0]}] * 2, {}),
     "no gradients": ([{"ids": np.zeros(3, np.int64)}] * 5, {}),
@@ -45,18 +41,7 @@ SILENT: dict[str, tuple[Sequence[Arrays], dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize(("case", "suffix"), crossed(FOUND, SUFFIXES))
-def test_found(case: str, suffix: str, tmp_path: Path) -> None:
-    """What is beyond a limit is found, once, at the first step and with the tensor's name; nothing else is."""
-    dumps, options, expected = FOUND[case]
-    assert seen(series(tmp_path, dumps, suffix), **options) == expected
-
-
-@pytest.mark.parametrize(("case", "suffix"), crossed(SILENT, SUFFIXES))
-def test_silent(case: str, suffix: str, tmp_path: Path) -> None:
-    """What is at a limit, and what only looks wrong, is not found."""
-    dumps, options = SILENT[case]
-    assert seen(series(tmp_path, dumps, suffix), **options) == []
+test_found, test_silent = judging_tests(FOUND, SILENT)
 
 
 def test_which_went_bad_first(tmp_path: Path) -> None:

@@ -1,16 +1,12 @@
 """Tensors that are zero or stay the same are found, and what is nearly so is not."""
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import pytest
-from support.findings import Arrays, Seen, seen, series
-from support.matrices import crossed
+from support.findings import Seen, seen, series
 
-from unit.checks.made import SUFFIXES, steady
+from unit.checks.made import Found, Silent, judging_tests, steady
 
-FOUND: dict[str, tuple[Sequence[Arrays], dict[str, Any], list[Seen]]] = {
+FOUND: Found = {
     "all zeros": ([{"a.w": [0.0, -0.0], "b.w": [1.0]}], {}, [Seen("dead", 1, "a", "w")]),
     "half zeros": ([{"a.w": [0.0, 1.0]}], {"dead_share": 0.5}, [Seen("dead", 1, "a", "w")]),
     "the same": (steady(2, 1, 1, 1, 1), {}, [Seen("unchanged", 2, "fc", "w")]),
@@ -18,7 +14,7 @@ FOUND: dict[str, tuple[Sequence[Arrays], dict[str, Any], list[Seen]]] = {
     "nearly the same": (steady(1, 1 + 0.9e-5, 1), {}, [Seen("unchanged", 1, "fc", "w")]),
 }
 
-SILENT: dict[str, tuple[Sequence[Arrays], dict[str, Any]]] = {
+SILENT: Silent = {
     "one value is not 0": ([{"a.w": [0.0, 1e-3]}], {}),
     "0 at the first step": ([{"a.w": [0.0], "b.w": [1.0]}, {"a.w": [1.0], "b.w": [2.0]}], {}),
     "the same twice only": (steady(1, 1, 2, 2), {}),
@@ -27,18 +23,7 @@ SILENT: dict[str, tuple[Sequence[Arrays], dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize(("case", "suffix"), crossed(FOUND, SUFFIXES))
-def test_found(case: str, suffix: str, tmp_path: Path) -> None:
-    """What is beyond a limit is found, once, at the first step and with the tensor's name; nothing else is."""
-    dumps, options, expected = FOUND[case]
-    assert seen(series(tmp_path, dumps, suffix), **options) == expected
-
-
-@pytest.mark.parametrize(("case", "suffix"), crossed(SILENT, SUFFIXES))
-def test_silent(case: str, suffix: str, tmp_path: Path) -> None:
-    """What is at a limit, and what only looks wrong, is not found."""
-    dumps, options = SILENT[case]
-    assert seen(series(tmp_path, dumps, suffix), **options) == []
+test_found, test_silent = judging_tests(FOUND, SILENT)
 
 
 def test_tensors_are_matched_by_name(tmp_path: Path) -> None:

@@ -1,15 +1,9 @@
 """Gradients that fade are found, and what only looks like it is not."""
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
-
 import numpy as np
-import pytest
-from support.findings import Arrays, Seen, seen, series
-from support.matrices import crossed
+from support.findings import Arrays, Seen
 
-from unit.checks.made import SUFFIXES
+from unit.checks.made import Found, Silent, judging_tests
 
 
 def ramp(count: int, low: float, high: float) -> Arrays:
@@ -17,13 +11,13 @@ def ramp(count: int, low: float, high: float) -> Arrays:
     return {f"layers.{k}.w": [high if k else low] for k in range(count)}
 
 
-FOUND: dict[str, tuple[Sequence[Arrays], dict[str, Any], list[Seen]]] = {
+FOUND: Found = {
     "tiny mean": ([{"a.w": [0.9e-7, -0.9e-7], "b.w": [1e-6]}], {}, [Seen("vanishing", 1, "a", "w")]),
     "mean below 1": ([{"a.w": [0.9, -0.9]}], {"vanishing_mean": 1.0}, [Seen("vanishing", 1, "a", "w")]),
     "fading": ([ramp(12, 0.9e-6, 1.0)], {"ignore": ["spread"]}, [Seen("vanishing", 1, "layers.0", None)]),
 }
 
-SILENT: dict[str, tuple[Sequence[Arrays], dict[str, Any]]] = {
+SILENT: Silent = {
     "mean at the limit": ([{"a.w": [1e-7, -1e-7]}], {}),
     "few rows of an embedding": ([{"a.w": [*[0.0] * 999, 1e-5]}], {}),
     "a bias in front of a normalisation": ([{"a.w": np.ones((8, 8)), "a.b": np.full(8, 1e-10)}], {}),
@@ -40,15 +34,4 @@ SILENT: dict[str, tuple[Sequence[Arrays], dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize(("case", "suffix"), crossed(FOUND, SUFFIXES))
-def test_found(case: str, suffix: str, tmp_path: Path) -> None:
-    """What is beyond a limit is found, once, at the first step and with the tensor's name; nothing else is."""
-    dumps, options, expected = FOUND[case]
-    assert seen(series(tmp_path, dumps, suffix), **options) == expected
-
-
-@pytest.mark.parametrize(("case", "suffix"), crossed(SILENT, SUFFIXES))
-def test_silent(case: str, suffix: str, tmp_path: Path) -> None:
-    """What is at a limit, and what only looks wrong, is not found."""
-    dumps, options = SILENT[case]
-    assert seen(series(tmp_path, dumps, suffix), **options) == []
+test_found, test_silent = judging_tests(FOUND, SILENT)
