@@ -7,6 +7,7 @@ from gradclip_cli import pipeline
 from gradclip_cli.api.arguments import Path, Paths, Progress, begin, checked, paths_of, strategy_of
 from gradclip_cli.commands.apply.outputs import into_folder, outputs_for
 from gradclip_cli.commands.apply.plan import ApplyPlan, Override
+from gradclip_cli.inputs.choices import Choices
 from gradclip_cli.inputs.discovery import find_dumps
 from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.inputs.selection import Selection
@@ -53,13 +54,14 @@ def apply(
     that the reader of standard output has closed it.
     """
     paths = paths_of(inputs)
-    found = find_dumps(paths, shards)
-    directory = into_folder(paths, found, output_format)
+    found = find_dumps(paths, Choices(shards))
+    directory = into_folder(paths, found.sources, output_format)
     target = None if output is None else os.fspath(output)
     naming = Naming.parse(layer_regex, group_depth)
     plan = ApplyPlan(
-        inputs=found,
-        outputs=outputs_for(found, target, in_place=in_place, dry_run=dry_run, directory=directory),
+        inputs=found.sources,
+        notes=found.notes,
+        outputs=outputs_for(found.sources, target, in_place=in_place, dry_run=dry_run, directory=directory),
         strategy=strategy_of(strategy),
         threshold=threshold if isinstance(threshold, Rule | AdaptiveRule) else threshold_of(threshold),
         overrides=_overrides(layers),
@@ -71,7 +73,7 @@ def apply(
         folder=target if directory else None,
         jobs=jobs,
     )
-    return pipeline.apply(plan, begin(progress, found, 2))
+    return pipeline.apply(plan, begin(progress, found.sources, 2))
 
 
 def _overrides(layers: Layers) -> tuple[Override, ...]:

@@ -7,6 +7,7 @@ from gradclip_cli.api.arguments import Paths, Progress, begin, checked, paths_of
 from gradclip_cli.checks import NAMES, parse_names
 from gradclip_cli.checks.limits import Limits
 from gradclip_cli.commands.plans import CheckPlan
+from gradclip_cli.inputs.choices import Choices
 from gradclip_cli.inputs.discovery import find_dumps
 from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.inputs.selection import Selection
@@ -47,10 +48,11 @@ def check(
 
     `ignore` names the rules to leave out; the name of each limit begins with its rule. Raises `GradclipError`.
     """
-    ignored, found = parse_names(tuple(ignore)), find_dumps(paths_of(inputs), shards)
+    ignored, found = parse_names(tuple(ignore)), find_dumps(paths_of(inputs), Choices(shards))
     naming = Naming.parse(layer_regex, group_depth)
     plan = CheckPlan(
-        inputs=found,
+        inputs=found.sources,
+        notes=found.notes,
         rules=tuple(rule for rule in NAMES if rule not in ignored),
         limits=Limits(
             exploding_factor=exploding_factor,
@@ -71,4 +73,4 @@ def check(
         keep_going=keep_going,
         jobs=jobs,
     )
-    return pipeline.check(plan, begin(progress, found, 1))
+    return pipeline.check(plan, begin(progress, found.sources, 1))

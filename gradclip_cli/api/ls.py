@@ -27,4 +27,4 @@ def ls(
     found = find_dumps(paths_of(inputs))
     naming = Naming.parse(layer_regex, group_depth)
     selection = Selection(tuple(include), tuple(exclude), naming, input_format, void_dtype, allow_huge)
-    return pipeline.ls(LsPlan(found, selection))
+    return pipeline.ls(LsPlan(found.sources, selection, found.notes))

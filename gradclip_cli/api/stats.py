@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from gradclip_cli import pipeline
 from gradclip_cli.api.arguments import Paths, Progress, begin, checked, paths_of, strategy_of
 from gradclip_cli.commands.stats.plan import StatsPlan, Trial
+from gradclip_cli.inputs.choices import Choices
 from gradclip_cli.inputs.discovery import find_dumps
 from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.inputs.selection import Selection
@@ -44,10 +45,11 @@ def stats(
     "autoclip:10", the report's `replay` has a row for each step, or `replay_groups` one for each layer or tensor.
     Raises `GradclipError`.
     """
-    found = find_dumps(paths_of(inputs), shards)
+    found = find_dumps(paths_of(inputs), Choices(shards))
     naming = Naming.parse(layer_regex, group_depth)
     plan = StatsPlan(
-        inputs=found,
+        inputs=found.sources,
+        notes=found.notes,
         strategy=strategy_of(strategy) if strategy else None,
         rule=parse_rule(rule) if isinstance(rule, str) else rule,
         norm=Norm.asked(norm_type, epsilon) or Norm(),
@@ -58,4 +60,4 @@ def stats(
         jobs=jobs,
         tries=tuple(Trial.parse(text) if isinstance(text, str) else text for text in tries),
     )
-    return pipeline.stats(plan, begin(progress, found, 1))
+    return pipeline.stats(plan, begin(progress, found.sources, 1))

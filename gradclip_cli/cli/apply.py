@@ -19,7 +19,7 @@ from gradclip_cli.cli.options import (
     shards_option,
     view_options,
 )
-from gradclip_cli.cli.output import show, standard_output
+from gradclip_cli.cli.output import show, show_notes, standard_output
 from gradclip_cli.cli.progress import progress
 from gradclip_cli.cli.types import PATH, STRATEGY, THRESHOLD, Tabular
 from gradclip_cli.commands.apply.plan import NONFINITE, ApplyPlan, Override
@@ -128,7 +128,9 @@ def command(given: InputOptions, shown: ViewOptions, work: JobOptions, print_con
     paths, view = given.input_paths(), shown.view(ApplyReport)
     with progress(work.quiet) as watched:
         report = gradclip_cli.apply(paths, jobs=work.jobs, progress=watched, **keywords)
-    if not work.quiet:
+    if work.quiet:
+        show_notes(report, quiet=True)
+    else:
         show(report, view, err=any(dump.output == STANDARD for dump in report.dumps))
 
 

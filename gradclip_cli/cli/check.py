@@ -23,7 +23,7 @@ from gradclip_cli.cli.options import (
     shards_option,
     view_options,
 )
-from gradclip_cli.cli.output import refuse_left_out, show
+from gradclip_cli.cli.output import refuse_left_out, show, show_notes
 from gradclip_cli.cli.progress import progress
 from gradclip_cli.cli.types import REAL, WHOLE, Parsed
 from gradclip_cli.reports.check import CheckReport
@@ -83,7 +83,9 @@ def command(
         raise click.UsageError(f"--ignore and --fail-on exclude each other: {', '.join(both)}")
     with progress(work.quiet) as watched:
         report = gradclip_cli.check(paths, ignore=ignored, jobs=work.jobs, progress=watched, **keywords)
-    if not work.quiet:
+    if work.quiet:
+        show_notes(report, quiet=True)
+    else:
         show(report, view)
     refuse_left_out(report.failed, watched.dumps)
     return int(any(not failing or finding.rule in failing for finding in report.findings))

@@ -95,7 +95,7 @@ def _headers(ctx: "Context", selection: Selection) -> Iterator[list["TensorSpec"
     for path in [path for path in _typed(ctx) if path != "-"][:_MOST_DUMPS]:
         from gradclip_cli.inputs.opened import OpenDump
 
-        with suppress(GradclipError, OSError, ValueError), OpenDump(find_dumps([path])[0], selection) as dump:
+        with suppress(GradclipError, OSError, ValueError), OpenDump(find_dumps([path]).sources[0], selection) as dump:
             for file in dump.each():
                 yield list(file.tensors)
 

@@ -7,7 +7,7 @@ import click
 import gradclip_cli
 from gradclip_cli.cli import Command, help_text
 from gradclip_cli.cli.options import JobOptions, ViewOptions, job_options, tensor_options, view_options
-from gradclip_cli.cli.output import show
+from gradclip_cli.cli.output import show, show_notes
 from gradclip_cli.cli.progress import progress
 from gradclip_cli.cli.types import PATH, REAL
 from gradclip_cli.reports.diff import DiffReport
@@ -47,6 +47,8 @@ def command(a: str, b: str, shown: ViewOptions, work: JobOptions, whole: bool, *
     view = shown.view(DiffReport, ("all",) if whole else ())
     with progress(work.quiet) as watched:
         report = gradclip_cli.diff(a, b, jobs=work.jobs, progress=watched, **keywords)
-    if not work.quiet:
+    if work.quiet:
+        show_notes(report, quiet=True)
+    else:
         show(report, view)
     return 0 if report.equal else 1

@@ -9,15 +9,19 @@ import click
 
 from gradclip_cli import render
 from gradclip_cli.errors import GradclipError, InputError
+from gradclip_cli.notes import lines
 from gradclip_cli.render.view import View
 from gradclip_cli.reports.base import Report
 from gradclip_cli.storage.stdio import discard
 from gradclip_cli.text import one_line, plural
 
 
-def show(report: Report, view: View, err: bool = False) -> None:
-    """Write notes to standard error, and the report to standard output or, with `err`, to standard error too."""
-    warn(report.notes)
+def show(report: Report, view: View, err: bool = False, quiet: bool = False) -> None:
+    """Write notes to standard error, and the report to standard output or, with `err`, to standard error too.
+
+    With `quiet`, leave out the notes that do not change the meaning of figures.
+    """
+    show_notes(report, quiet)
     if err:
         render.write(report, sys.stderr, view)
         return
@@ -35,10 +39,15 @@ def standard_output() -> Iterator[IO[str]]:
         discard(1)
 
 
-def warn(notes: Sequence[str]) -> None:
-    """Write each note as one line to standard error."""
-    for note in notes:
-        click.echo(f"Warning: {one_line(note)}", err=True)
+def show_notes(report: Report, quiet: bool = False) -> None:
+    """Write the notes of a report to standard error; with `quiet`, only those that change the meaning of figures."""
+    warn(lines(report.notes, quiet))
+
+
+def warn(texts: Sequence[str]) -> None:
+    """Write each text as one line to standard error."""
+    for text in texts:
+        click.echo(f"note: {one_line(text)}", err=True)
 
 
 def refuse_left_out(failed: Sequence[GradclipError], dumps: int) -> None:

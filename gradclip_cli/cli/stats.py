@@ -20,7 +20,7 @@ from gradclip_cli.cli.options import (
     shards_option,
     view_options,
 )
-from gradclip_cli.cli.output import refuse_left_out, show, standard_output, warn
+from gradclip_cli.cli.output import refuse_left_out, show, show_notes, standard_output, warn
 from gradclip_cli.cli.progress import progress
 from gradclip_cli.cli.types import RULE, STRATEGY, WHOLE, Parsed
 from gradclip_cli.commands.stats.plan import Trial
@@ -92,9 +92,10 @@ def command(
     with progress(work.quiet) as watched:
         report = gradclip_cli.stats(paths, strategy=strategy, rule=rule, jobs=work.jobs, progress=watched, **keywords)
     if print_threshold:
+        show_notes(report, quiet=True)
         _print_threshold(report, rule, work.quiet)
     else:
-        show(report, view)
+        show(report, view, quiet=work.quiet)
     refuse_left_out(report.failed, watched.dumps)
 
 

@@ -7,6 +7,7 @@ from gradclip_cli.engine.compare import ComparedDump, StoredTensor, compare, ope
 from gradclip_cli.engine.run import Run
 from gradclip_cli.inputs.naming import natural
 from gradclip_cli.inputs.selection import check_included
+from gradclip_cli.notes import merged
 from gradclip_cli.numerics import products
 from gradclip_cli.numerics.comparison import Comparison
 from gradclip_cli.numerics.differences import Tolerance, merge_differences
@@ -36,7 +37,7 @@ def report(
     params = [_param(name, (a, b), compared.get(name), rest) for name in names]
     equal = all(param.status == "same" for param in params)
     locations = a.source.location, b.source.location
-    return DiffReport(equal, params, locations, _overall(compared), [*a.notes, *b.notes])
+    return DiffReport(equal, params, locations, _overall(compared), merged([*a.notes, *b.notes]))
 
 
 def _param(

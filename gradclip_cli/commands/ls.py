@@ -5,20 +5,21 @@ from gradclip_cli.engine.run import Run
 from gradclip_cli.inputs.naming import natural
 from gradclip_cli.inputs.opened import OpenFile
 from gradclip_cli.inputs.selection import Selection, check_included
+from gradclip_cli.notes import Note, merged
 from gradclip_cli.reports.listing import LsReport, LsTensor
 from gradclip_cli.text import shortlist
 
 
 def ls(plan: LsPlan, run: Run) -> LsReport:
     """List the tensors of each file by itself, even where the files of a dump do not fit together."""
-    report, names = LsReport([], {}, []), list[str]()
+    report, names = LsReport([], {}, list(plan.notes)), list[str]()
     for source in plan.inputs:
         with run.open(source) as dump:
             for file in dump.each():
                 _list(file, plan.selection, report)
             names += [spec.name for spec in dump.tensors] if plan.selection.include else []
     check_included(names, plan.selection)
-    return report
+    return report._replace(notes=merged(report.notes))
 
 
 def _list(file: OpenFile, selection: Selection, report: LsReport) -> None:
@@ -30,4 +31,5 @@ def _list(file: OpenFile, selection: Selection, report: LsReport) -> None:
         if spec.label is not None:
             report.labels[place.layer] = spec.label
     if names := file.reader.non_numeric:
-        report.notes.append(f"{file.path}: not numbers: {shortlist(list(names))}")
+        report.notes.append(Note("not-numbers", f"{file.path}: not numbers: {shortlist(list(names))}"))
+    report.notes.extend(file.reader.notes)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpSource
+from gradclip_cli.notes import Note
 from gradclip_cli.storage.streams import STANDARD
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ class CheckPlan:
     rules: tuple[str, ...]
     limits: "Limits"
     selection: Selection = Selection()
+    notes: tuple[Note, ...] = ()  # on the inputs
     keep_going: bool = False
     jobs: int | None = None
 
@@ -49,3 +51,4 @@ class LsPlan(NamedTuple):
 
     inputs: tuple[DumpSource, ...]
     selection: Selection = Selection()
+    notes: tuple[Note, ...] = ()  # on the inputs

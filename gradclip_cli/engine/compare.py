@@ -18,6 +18,7 @@ from gradclip_cli.errors import InputError
 from gradclip_cli.formats.portable import PortableReader
 from gradclip_cli.inputs.opened import OpenFile
 from gradclip_cli.inputs.source import DumpSource
+from gradclip_cli.notes import Note
 from gradclip_cli.numerics.comparison import Comparison, PieceComparison, compare_piece, merge
 from gradclip_cli.numerics.differences import Tolerance
 from gradclip_cli.numerics.dtypes import Raw
@@ -42,10 +43,13 @@ class ComparedDump(NamedTuple):
     tensors: dict[str, StoredTensor]
 
     @property
-    def notes(self) -> list[str]:
+    def notes(self) -> list[Note]:
         """Notes for the user on tensors that are not compared."""
         names = [name for file in self.files for name in file.reader.non_numeric]
-        return [f"{self.source.location}: not numbers, not compared: {shortlist(names)}"] if names else []
+        found = [note for file in self.files for note in file.reader.notes]
+        if names:
+            found.append(Note("not-numbers", f"{self.source.location}: not numbers, not compared: {shortlist(names)}"))
+        return found
 
     def verify(self) -> None:
         """Raise InputError if a file's own checksums do not match, or if a file has changed."""

@@ -11,6 +11,7 @@ from gradclip_cli.inputs.layouts.series import step_groups
 from gradclip_cli.inputs.naming import Naming, step_named
 from gradclip_cli.inputs.selection import Selection, check_included
 from gradclip_cli.inputs.source import DumpSource
+from gradclip_cli.notes import Note
 from gradclip_cli.numerics.norms import SumKinds
 from gradclip_cli.text import plural, printable, shortlist
 
@@ -43,6 +44,7 @@ def split(dump: MeasuredDump, naming: Naming) -> list[MeasuredDump]:
             places=places,
             stats=dump.stats.only(indices),
             non_numeric=dump.non_numeric if k == 0 else [],
+            file_notes=dump.file_notes if k == 0 else [],
             prefix=f"{group}/",
             members=indices,
         )
@@ -83,9 +85,8 @@ def _counted_names(source: DumpSource, run: Run) -> list[set[str]]:
 
 
 def by_step(dumps: Sequence[MeasuredDump]) -> list[MeasuredDump]:
-    """Sort dumps by step; if any has no step, keep the order and drop all steps."""
-    found, counts = discovery.by_step(dumps, lambda dump: dump.step)
-    return found if counts else [replace(dump, step=None) for dump in found]
+    """Sort dumps by step; what has no step comes last."""
+    return discovery.by_step(dumps, lambda dump: dump.step)
 
 
 def check_taken(dumps: Sequence[MeasuredDump], selection: Selection) -> None:
@@ -115,8 +116,6 @@ def tensor_difference(first: Shapes, dump: MeasuredDump) -> str:
     return f"{which} other shapes than the first dump: {printable(name)} is {own[name]}, not {first[name]}{more}"
 
 
-def difference_notes(dumps: Iterable[tuple[str, str]]) -> list[str]:
-    """Return a note on the first dump that differs and how many more do; `dumps` are paths and differences, "" for none."""
-    found = [f"{path}: {what}" for path, what in dumps if what]
-    more = f" (and {plural(len(found) - 1, 'more dump')})" if found[1:] else ""
-    return [f"{found[0]}{more}"] if found else []
+def difference_notes(dumps: Iterable[tuple[str, str]]) -> list[Note]:
+    """Return a note for each dump that differs; `dumps` are paths and differences, "" for none."""
+    return [Note("different-tensors", f"{path}: {what}") for path, what in dumps if what]

@@ -12,6 +12,7 @@ from gradclip_cli.formats.base import Format, Reader
 from gradclip_cli.inputs.naming import LayerParam, natural
 from gradclip_cli.inputs.opened import DumpFile, OpenDump, OpenFile
 from gradclip_cli.inputs.source import DumpSource
+from gradclip_cli.notes import Note
 from gradclip_cli.numerics.norms import SumKinds
 from gradclip_cli.numerics.statistics_table import StatsTable, concatenate
 from gradclip_cli.tensors import Piece, TensorSpec, pieces_in_order
@@ -35,6 +36,7 @@ class MeasuredDump:
     replicas: list[str] = field(default_factory=list)
     prefix: str = ""  # of its tensor names in the file, if that holds a series
     members: Sequence[int] | None = None  # its own tensors, if others belong to other steps
+    file_notes: Sequence[Note] = ()  # on its files
     outside_steps: Sequence[str] = ()  # names outside the step groups, which keep a file from being a series
 
     @property
@@ -82,15 +84,17 @@ class MeasuredDump:
         return {place.layer: spec.label for spec, place in pairs if spec.label is not None}
 
     @property
-    def notes(self) -> list[str]:
+    def notes(self) -> list[Note]:
         """Notes for the user on how the dump was read."""
-        path = self.source.files[0]
-        notes = [f"{path}: not numbers, left as they are: {shortlist(self.non_numeric)}"] if self.non_numeric else []
+        path, notes = self.source.files[0], list(self.file_notes)
+        if self.non_numeric:
+            notes.append(Note("not-numbers", f"{path}: not numbers, left as they are: {shortlist(self.non_numeric)}"))
         if self.outside_steps:
             what = f"it holds more than groups that are named after steps: {shortlist(list(self.outside_steps), 4)}"
-            notes.append(f"{path}: taken for one dump, not for a series, since {what}")
+            notes.append(Note("no-series", f"{path}: taken for one dump, not for a series, since {what}"))
         if self.replicas:
-            notes.append(f"{path}: the same in all ranks, so perhaps copies and not pieces: {shortlist(self.replicas)}")
+            what = f"the same in all ranks, so perhaps copies and not pieces: {shortlist(self.replicas)}"
+            notes.append(Note("replicas", f"{path}: {what}"))
         return notes
 
     @cached_property
@@ -114,6 +118,7 @@ def measure_dump(source: DumpSource, sums: SumKinds, run: Run, observer_for: Obs
         dump.check()
     found = concatenate(list(zip([file.start for file in dump.files], stats, strict=True)))
     measured = MeasuredDump(source, source.step, dump.files, dump.tensors, dump.places, found, dump.non_numeric)
+    measured = replace(measured, file_notes=dump.notes)
     return replace(measured, replicas=_replicas(measured, run)) if source.layout.in_pieces else measured
 
 

@@ -1,6 +1,6 @@
 """The interface of a file format: a reader and a writer for one layout."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from math import prod
 from typing import Any, NamedTuple, Protocol
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats.copy_ranges import Copy
+from gradclip_cli.notes import Note
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.storage.fingerprint import Fingerprint
 from gradclip_cli.storage.random_access import RandomAccess
@@ -68,6 +69,14 @@ class Reader(Protocol):
     @property
     def non_numeric(self) -> Sequence[str]:
         """The names of entries that are not numbers."""
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """What the file says of itself, as texts by their keys."""
+
+    @property
+    def notes(self) -> Sequence[Note]:
+        """What the user must know about how the file is taken."""
 
     def read(self, spec: TensorSpec, start: int, out: Raw) -> None:
         """Fill `out` with stored elements from element `start` on, past the end of the tensor if its neighbour adjoins.

@@ -3,13 +3,15 @@
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.formats import suffixes
+from gradclip_cli.inputs.choices import DEFAULT, Choices
 from gradclip_cli.inputs.layouts import FINDERS, params, ranks
 from gradclip_cli.inputs.listing import dump_files, folders_with_dumps, is_folder, step_folders
 from gradclip_cli.inputs.source import DumpSource
+from gradclip_cli.notes import Note
 from gradclip_cli.storage.streams import STANDARD, check_input, stream_name
 from gradclip_cli.text import did_you_mean, printable, shortlist
 
@@ -18,11 +20,17 @@ Item = TypeVar("Item")
 _ENDINGS = tuple(ending for finder in FINDERS for ending in finder.endings)
 
 
-def find_dumps(paths: Sequence[str], by_rank: bool = False) -> tuple[DumpSource, ...]:
+class Found(NamedTuple):
+    """The dumps that paths stand for, and notes on what was taken for what."""
+
+    sources: tuple[DumpSource, ...]
+    notes: tuple[Note, ...] = ()
+
+
+def find_dumps(paths: Sequence[str], choices: Choices = DEFAULT) -> Found:
     """Return the dumps that paths stand for; a directory stands for the dumps in it, `-` for standard input.
 
-    With `by_rank`, all files of a step are one dump, and each holds pieces of its tensors. Raise InputError if a path does not
-    exist or a directory holds no dump, and UsageError if no path is given.
+    Raise InputError if a path does not exist or a directory holds no dump, and UsageError if no path is given.
     """
     if not paths:
         raise UsageError("give at least one dump, or a directory of dumps")
@@ -33,12 +41,12 @@ def find_dumps(paths: Sequence[str], by_rank: bool = False) -> tuple[DumpSource,
         if path != STANDARD and not os.path.lexists(path):
             raise InputError(f"does not exist; {_near(path)}", path=path)
     found = combined([file for path in given for file in (_inside(path) if is_folder(path) else [path])])
-    return ranks.by_rank(found) if by_rank else found
+    return Found(ranks.by_rank(found)) if choices.shards else Found(found, tuple(ranks.hint(found)))
 
 
 def find_one(path: str) -> DumpSource:
     """Return the one dump that a path stands for: a file, or the only dump of a directory; raise UsageError for several."""
-    found = find_dumps([path])
+    found = find_dumps([path]).sources
     if len(found) > 1:
         example = printable(found[0].location)
         raise UsageError(f"{printable(path)} holds {len(found):,} dumps; give one dump, such as {example}")
@@ -57,21 +65,18 @@ def combined(paths: Sequence[str]) -> tuple[DumpSource, ...]:
     return tuple(found[k] for k in sorted(found))
 
 
-def in_step_order(sources: Sequence[DumpSource]) -> list[tuple[DumpSource, int | None]]:
-    """Sort dumps by step, before any is read; return each with its step, or all with None if any has no step."""
-    found, counts = by_step(sources, lambda source: source.step)
-    return [(source, source.step if counts else None) for source in found]
+def in_step_order(sources: Sequence[DumpSource]) -> list[DumpSource]:
+    """Sort dumps by step, before any is read; what has no step comes last."""
+    return by_step(sources, lambda source: source.step)
 
 
-def by_step(items: Sequence[Item], step: Callable[[Item], int | None]) -> tuple[list[Item], bool]:
-    """Sort items by training step, and return whether all have one; if any has none, keep the order.
+def by_step(items: Sequence[Item], step: Callable[[Item], int | None]) -> list[Item]:
+    """Sort items by training step; what has no step comes last, in the order given.
 
-    >>> by_step(["b3", "a1"], lambda name: int(name[1])), by_step(["b3", "a"], lambda name: None)
-    ((['a1', 'b3'], True), (['b3', 'a'], False))
+    >>> by_step(["b3", "z", "a1"], lambda name: int(name[1]) if name[1:] else None)
+    ['a1', 'b3', 'z']
     """
-    if any(step(item) is None for item in items):
-        return list(items), False
-    return sorted(items, key=lambda item: step(item) or 0), True
+    return sorted(items, key=lambda item: (step(item) is None, step(item) or 0))
 
 
 def _inside(folder: str) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from types import TracebackType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats.base import Format, Headers, Options, Reader
@@ -15,6 +15,9 @@ from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.storage.fingerprint import Fingerprint
 from gradclip_cli.tensors import TensorSpec
+
+if TYPE_CHECKING:
+    from gradclip_cli.notes import Note
 
 
 class DumpFile(NamedTuple):
@@ -42,7 +45,7 @@ class OpenFile(NamedTuple):
 class OpenDump:
     """A dump that is opened file by file; each header is read once, and the readers of the files read the elements.
 
-    `files`, `tensors` (with their names in the dump) and `non_numeric` cover the files that were opened so far.
+    `files`, `tensors` (with their names in the dump), `non_numeric` and `notes` cover the files that were opened so far.
     """
 
     def __init__(self, source: DumpSource, selection: Selection, headers: Headers | None = None) -> None:
@@ -50,6 +53,7 @@ class OpenDump:
         self.files: list[DumpFile] = []
         self.tensors: list[TensorSpec] = []
         self.non_numeric: list[str] = []
+        self.notes: list[Note] = []
         self._names: list[list[str]] = []  # the tensor names in each file
         self._open = ExitStack()
 
@@ -84,6 +88,7 @@ class OpenDump:
         self.files.append(DumpFile(path, reader.file.fingerprint, len(self.tensors)))
         self.tensors += tensors
         self.non_numeric += reader.non_numeric
+        self.notes += reader.notes
         self._names.append(names)
         return OpenFile(format, reader, tensors, PortableReader.of(format, reader, options))
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, NamedTuple
 
+from gradclip_cli.notes import Note
 from gradclip_cli.reports.base import TableOnly
 
 
@@ -84,7 +85,7 @@ class _ApplyReport(NamedTuple):
     epsilon: float
     nonfinite: str
     dumps: list[ApplyDump]
-    notes: TableOnly[list[str]]
+    notes: list[Note]
 
 
 class ApplyReport(_ApplyReport):

@@ -5,6 +5,8 @@ from functools import cache
 from types import NoneType
 from typing import Annotated, Any, ClassVar, NamedTuple, Protocol, TypeVar, get_args, get_type_hints
 
+from gradclip_cli.notes import Note
+
 Value = TypeVar("Value")
 
 _TABLE_ONLY, _SECTION, _INLINED = "table only", "section", "inlined"
@@ -29,8 +31,8 @@ class Report(Protocol):
     """The path to the rows of each scope of csv: a field, or a field of the rows of another field (`dumps.params`)."""
 
     @property
-    def notes(self) -> Sequence[str]:
-        """The notes that go to standard error beside the report."""
+    def notes(self) -> Sequence[Note]:
+        """The notes on it, one of a kind; they go to standard error, too."""
 
 
 class Field(NamedTuple):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import ClassVar, NamedTuple
 
 from gradclip_cli.errors import GradclipError
+from gradclip_cli.notes import Note
 from gradclip_cli.reports.base import TableOnly
 
 
@@ -23,7 +24,7 @@ class Finding(NamedTuple):
 class _CheckReport(NamedTuple):
     findings: list[Finding]
     dumps: int
-    notes: TableOnly[list[str]]
+    notes: list[Note]
     failed: TableOnly[list[GradclipError]]
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import ClassVar, NamedTuple
 
+from gradclip_cli.notes import Note
 from gradclip_cli.reports.base import TableOnly
 
 
@@ -33,7 +34,7 @@ class _DiffReport(NamedTuple):
     params: list[DiffParam]
     inputs: TableOnly[tuple[str, str]]
     overall: TableOnly[DiffParam]
-    notes: TableOnly[list[str]]
+    notes: list[Note]
 
 
 class DiffReport(_DiffReport):

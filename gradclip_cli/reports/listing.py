@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import ClassVar, NamedTuple
 
+from gradclip_cli.notes import Note
 from gradclip_cli.reports.base import TableOnly
 
 
@@ -21,7 +22,7 @@ class LsTensor(NamedTuple):
 class _LsReport(NamedTuple):
     tensors: list[LsTensor]
     labels: TableOnly[dict[str, str]]
-    notes: TableOnly[list[str]]
+    notes: list[Note]
 
 
 class LsReport(_LsReport):
@@ -45,7 +46,7 @@ class StrategyRow(NamedTuple):
 
 class _StrategiesReport(NamedTuple):
     strategies: list[StrategyRow]
-    notes: TableOnly[list[str]]
+    notes: TableOnly[list[Note]]
 
 
 class StrategiesReport(_StrategiesReport):

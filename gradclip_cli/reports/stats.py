@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar, NamedTuple
 
 from gradclip_cli.errors import GradclipError
+from gradclip_cli.notes import Note
 from gradclip_cli.reports.base import Inlined, Section, TableOnly
 from gradclip_cli.thresholds.base import Summary
 
@@ -148,7 +149,7 @@ class _StatsReport(NamedTuple):
     candidates: list[Candidate]
     labels: TableOnly[dict[str, str]]
     series: TableOnly[Sequence[Sequence[float]]]
-    notes: TableOnly[list[str]]
+    notes: list[Note]
     failed: TableOnly[list[GradclipError]]
     tries: Section[list[Tried]] = None
     own: TableOnly[Sequence[OwnThreshold]] = ()

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from gradclip_cli.commands.apply.groups import NormGroup
 from gradclip_cli.commands.apply.plan import ApplyPlan
+from gradclip_cli.notes import Note
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.text import plural
 from gradclip_cli.thresholds.adaptive import AdaptiveRule, limit, replay
@@ -30,13 +31,13 @@ Histories = dict[object, list[_Place]]
 
 def resolve_adaptive(
     plan: ApplyPlan, partitions: Sequence[list[NormGroup]], paths: Sequence[str] = ()
-) -> tuple[list[list[NormGroup]], list[str]]:
+) -> tuple[list[list[NormGroup]], list[Note]]:
     """Replace each adaptive rule by the threshold of its step; return the groups of each dump, and notes for the user.
 
     `partitions` holds the groups of each dump, in the order of steps, and `paths` the files to name in errors. A group's history
     covers the dumps that contain it. Raises InputError where a rule has no finite norm at all.
     """
-    settled, notes = [list(groups) for groups in partitions], []
+    settled, notes = [list(groups) for groups in partitions], list[Note]()
     for (strategy, rule), histories in _histories(plan, partitions).items():
         samples = NormSamples(place.norm for places in histories.values() for place in places)
         require(rule, samples, strategy.name, next(iter(paths), None))
@@ -64,7 +65,7 @@ def _histories(plan: ApplyPlan, partitions: Sequence[list[NormGroup]]) -> dict[U
     return found
 
 
-def _notes(plan: ApplyPlan, use: Use, histories: Histories, vanished: int) -> list[str]:
+def _notes(plan: ApplyPlan, use: Use, histories: Histories, vanished: int) -> list[Note]:
     strategy, rule = use
     steps = max(sum(math.isfinite(place.norm) for place in places) for places in histories.values())
     notes = []
@@ -73,10 +74,11 @@ def _notes(plan: ApplyPlan, use: Use, histories: Histories, vanished: int) -> li
         few = "only one norm" if steps == 1 else f"only {steps} norms"
         first = f"and the first {rule.warm_up} clip nothing, so nothing will be clipped"
         end = first if rule.warm_up else plan.with_single_norm(strategy)
-        notes.append(f"-t {rule}: {strategy.name} has {few}{each} here, {end}")
+        notes.append(Note("few-norms", f"-t {rule}: {strategy.name} has {few}{each} here, {end}"))
     if vanished:
         left = plural(vanished, "norm")
-        notes.append(f"-t {rule}: not clipped, since the threshold of {strategy.name} would be 0: {left} above 0")
+        what = f"not clipped, since the threshold of {strategy.name} would be 0: {left} above 0"
+        notes.append(Note("threshold-0", f"-t {rule}: {what}"))
     return notes
 
 

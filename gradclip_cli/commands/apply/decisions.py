@@ -13,6 +13,7 @@ from gradclip_cli.commands.apply.plan import ApplyPlan, Override
 from gradclip_cli.engine.series import check_taken, difference_notes, shapes_of, tensor_difference
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.errors import InputError, NonFiniteError, UsageError
+from gradclip_cli.notes import Note
 from gradclip_cli.numerics.statistics import TensorStats
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.strategies.actions import UNCHANGED, Action, Clamp, ZeroNonfinite, action_for
@@ -61,7 +62,7 @@ class Decisions(NamedTuple):
 
     dumps: list[DumpDecisions]
     chosen: Chosen
-    notes: list[str]
+    notes: list[Note]
 
     def threshold(self, plan: ApplyPlan) -> float | None:
         """Return the threshold of the plan's own strategy; None where each step has its own."""
@@ -69,7 +70,7 @@ class Decisions(NamedTuple):
             return self.chosen.get((plan.strategy.name, plan.threshold))
         return None if isinstance(plan.threshold, AdaptiveRule) else plan.threshold
 
-    def different_dumps(self) -> list[str]:
+    def different_dumps(self) -> list[Note]:
         """Note the dumps whose tensors differ from the first, where one rule chose a threshold for all of them."""
         if not self.chosen:
             return []
@@ -119,7 +120,7 @@ def refuse_nonfinite(dumps: Sequence[MeasuredDump]) -> None:
 
 def choose_thresholds(
     plan: ApplyPlan, groups: Sequence[list[NormGroup]], paths: Sequence[str] = ()
-) -> tuple[Chosen, list[str]]:
+) -> tuple[Chosen, list[Note]]:
     """Choose the threshold of each rule from the norms of all dumps that it limits; return notes on them, too.
 
     `groups` holds the groups of each dump, `paths` the file of each to name in errors.
@@ -140,7 +141,7 @@ def choose_thresholds(
         for (s, rule), values in samples.items()
     }
     notes = [
-        f"-t {rule}: {strategy.name} has only one norm here, {plan.with_single_norm(strategy)}"
+        Note("one-norm", f"-t {rule}: {strategy.name} has only one norm here, {plan.with_single_norm(strategy)}")
         for (strategy, rule), values in samples.items()
         if len(values) == 1
     ]

@@ -8,6 +8,7 @@ from gradclip_cli.errors import UsageError
 from gradclip_cli.formats import by_name, by_suffix
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpOutput, DumpSource
+from gradclip_cli.notes import Note
 from gradclip_cli.storage.streams import STANDARD
 from gradclip_cli.strategies import Strategy, find
 from gradclip_cli.strategies.base import Norm
@@ -62,6 +63,7 @@ class ApplyPlan:
     norm: Norm | None = None  # None unless the user has set it
     nonfinite: str = "error"
     selection: Selection = Selection()
+    notes: tuple[Note, ...] = ()  # on the inputs
     output_format: str | None = None
     overwrite: bool = False
     folder: str | None = None  # the directory of several outputs, made if it is missing

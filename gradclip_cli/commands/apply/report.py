@@ -11,9 +11,9 @@ from gradclip_cli.commands.apply.decisions import Decision, Decisions, DumpDecis
 from gradclip_cli.commands.apply.plan import ApplyPlan
 from gradclip_cli.commands.apply.rewrite import Written
 from gradclip_cli.engine.rewrite import Rewritten
-from gradclip_cli.inputs.layouts import ranks
 from gradclip_cli.inputs.source import DumpOutput, DumpSource
 from gradclip_cli.lazy_rows import LazyRows
+from gradclip_cli.notes import Note, merged
 from gradclip_cli.numerics import norms
 from gradclip_cli.numerics.statistics import TensorStats
 from gradclip_cli.reports.apply import ApplyDump, ApplyLayer, ApplyParam, ApplyReport, ApplyTotal
@@ -26,14 +26,14 @@ Value = TypeVar("Value")
 def summarize(plan: ApplyPlan, decided: Decisions, written: Mapping[DumpSource, Written]) -> ApplyReport:
     """Report all dumps, with notes; those on an output come after those on the first dump in it."""
     outputs = dict(zip(plan.inputs, plan.outputs, strict=True))
-    dumps, notes, seen = [], list(decided.notes), set[DumpSource]()
+    dumps, notes, seen = [], [*plan.notes, *decided.notes], set[DumpSource]()
     for one in decided.dumps:
         source = one.dump.source
         summary = ApplySummary(one, written[source].rewritten, plan)
         dumps.append(summary.report(outputs[source]))
         notes += [*one.dump.notes, *(() if source in seen else written[source].notes), *summary.notes()]
         seen.add(source)
-    notes += [*decided.different_dumps(), *ranks.hint(plan.inputs)]
+    notes += decided.different_dumps()
     norm = plan.measured
     return ApplyReport(
         strategy=plan.strategy.name,
@@ -42,7 +42,7 @@ def summarize(plan: ApplyPlan, decided: Decisions, written: Mapping[DumpSource, 
         epsilon=norm.epsilon,
         nonfinite=plan.nonfinite,
         dumps=dumps,
-        notes=notes,
+        notes=merged(notes),
     )
 
 
@@ -70,14 +70,15 @@ class ApplySummary:
             labels=dump.labels,
         )
 
-    def notes(self) -> list[str]:
+    def notes(self) -> list[Note]:
         """Note what figures do not show: layers of norm 0 that stay as they are, and elements rounded to zero."""
-        path, lost, notes = self._dump.source.location, self._params.underflowed, []
+        path, lost, notes = self._dump.source.location, self._params.underflowed, list[Note]()
         if renormalized := self._renormalized():
-            notes.append(f"{path}: norm 0, left as it is: {shortlist(renormalized)}")
+            notes.append(Note("norm-0", f"{path}: norm 0, left as it is: {shortlist(renormalized)}"))
         if lost.any():
             which = [self._dump.own_name(self._params.groups[k][0]) for k in np.flatnonzero(lost).tolist()]
-            notes.append(f"{path}: {plural(int(lost.sum()), 'element')} rounded to zero in {shortlist(which)}")
+            what = f"{plural(int(lost.sum()), 'element')} rounded to zero in {shortlist(which)}"
+            notes.append(Note("underflow", f"{path}: {what}", int(lost.sum())))
         return notes
 
     def _renormalized(self) -> list[str]:

@@ -13,6 +13,7 @@ from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.formats.base import Reader
 from gradclip_cli.inputs.opened import DumpFile, OpenFile
 from gradclip_cli.inputs.source import DumpOutput, DumpSource
+from gradclip_cli.notes import Note
 from gradclip_cli.storage.atomic import Outputs
 from gradclip_cli.storage.random_access import InputFile, copy_at
 from gradclip_cli.strategies.actions import Action
@@ -22,7 +23,7 @@ class Written(NamedTuple):
     """The result for one input: the tensors that changed, and notes on the output for the user."""
 
     rewritten: Rewritten
-    notes: list[str]
+    notes: list[Note]
 
 
 class DumpRewriter:
@@ -78,7 +79,7 @@ class DumpRewriter:
             writer.finish()
         reader.verify()
         self._outputs.complete(staged)
-        return Written(rewritten, [*not_convertible, *writer.notes])
+        return Written(rewritten, [*not_convertible, *(Note("dtype", note) for note in writer.notes)])
 
     def _rewriter(self, opened: OpenFile, actions: Mapping[int, Action]) -> Rewriter:
         types, run = self._plan.norm_types, self._run
@@ -97,6 +98,7 @@ def _actions(decided: Sequence[DumpDecisions]) -> dict[int, Action]:
     return {index: action for one in decided for index, action in one.actions.items()}
 
 
-def _not_convertible(reader: Reader, output: str) -> list[str]:
+def _not_convertible(reader: Reader, output: str) -> list[Note]:
     """Note what the format of the output cannot hold."""
-    return [f"{output}: left out, since its format cannot hold it: {what}" for what in reader.not_convertible()]
+    kept = f"{output}: left out, since its format cannot hold it:"
+    return [Note("not-convertible", f"{kept} {'; '.join(found)}")] if (found := reader.not_convertible()) else []

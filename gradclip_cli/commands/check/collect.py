@@ -17,6 +17,7 @@ from gradclip_cli.errors import GradclipError, InputError
 from gradclip_cli.inputs.discovery import in_step_order
 from gradclip_cli.inputs.naming import natural
 from gradclip_cli.inputs.source import DumpSource
+from gradclip_cli.notes import Note
 from gradclip_cli.numerics.differences import Tolerance
 from gradclip_cli.text import printable
 from gradclip_cli.thresholds.samples import Matrix
@@ -38,7 +39,7 @@ class Collected(NamedTuple):
     """The figures of the dumps that could be read, and the errors of the others."""
 
     dumps: list[DumpFigures]
-    notes: list[str]
+    notes: list[Note]
     failed: list[GradclipError]
 
 
@@ -47,7 +48,7 @@ def collect(plan: CheckPlan, run: Run) -> Collected:
     found = Collected([], [], [])
     before: MeasuredDump | None = None
     first, unlike = dict[str, tuple[int, ...] | None](), list[tuple[str, str]]()
-    for source, step in in_step_order(plan.inputs):
+    for source in in_step_order(plan.inputs):
         try:
             counts, dumps, same = _measure(source, before, plan, run)
         except InputError as error:
@@ -57,12 +58,12 @@ def collect(plan: CheckPlan, run: Run) -> Collected:
             continue
         if before is None:
             check_taken(dumps, plan.selection)
-            found.notes.extend(dumps[0].notes)
             first = dict(shapes_of(dumps[0]))
         before = dumps[-1]
         unlike += [(source.location, tensor_difference(first, dump)) for dump in dumps]
         for dump, names in zip(dumps, same, strict=True):
-            found.dumps.append(_reduce(dump, dump.step if dump.prefix else step, counts, names))
+            found.notes.extend(dump.notes)
+            found.dumps.append(_reduce(dump, counts, names))
     if not found.dumps:
         raise found.failed[0]
     found.notes.extend(difference_notes(unlike))
@@ -91,7 +92,7 @@ def _same(before: MeasuredDump | None, dump: MeasuredDump, plan: CheckPlan, run:
     return unchanged(before, dump, within, run)
 
 
-def _reduce(dump: MeasuredDump, step: int | None, counts: RangeCounts, same: set[str]) -> DumpFigures:
+def _reduce(dump: MeasuredDump, counts: RangeCounts, same: set[str]) -> DumpFigures:
     """Reduce a dump to its figures, merging the pieces of each tensor."""
     named = dump.named
     tensors = [Tensor(name, *dump.places[indices[0]]) for name, indices in named.items()]
@@ -105,7 +106,7 @@ def _reduce(dump: MeasuredDump, step: int | None, counts: RangeCounts, same: set
         *(outside[:, :, 0].T - stats.zeros),
         *(outside[:, :, 1].T - stats.nonfinite),
     ]
-    return DumpFigures(dump.source, step, tensors, np.array(rows, np.float64))
+    return DumpFigures(dump.source, dump.step, tensors, np.array(rows, np.float64))
 
 
 def series_figures(dumps: Sequence[DumpFigures], targets: Sequence[str]) -> Figures:

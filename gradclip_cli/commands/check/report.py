@@ -7,7 +7,7 @@ from gradclip_cli.checks.registry import findings
 from gradclip_cli.commands.check.collect import Collected, collect, series_figures, targets
 from gradclip_cli.commands.plans import CheckPlan
 from gradclip_cli.engine.run import Run
-from gradclip_cli.inputs.layouts import ranks
+from gradclip_cli.notes import merged
 from gradclip_cli.reports.check import CheckReport, Finding
 from gradclip_cli.text import plural
 
@@ -17,11 +17,11 @@ _MOST = 4
 
 def check(plan: CheckPlan, run: Run) -> CheckReport:
     """Reduce dumps to figures, and apply the checks to them."""
-    return report(plan, collect(plan, run), ranks.hint(plan.inputs))
+    return report(plan, collect(plan, run))
 
 
-def report(plan: CheckPlan, collected: Collected, notes: Sequence[str] = ()) -> CheckReport:
-    """Apply the checks to the figures of a series; `notes` are those on the inputs."""
+def report(plan: CheckPlan, collected: Collected) -> CheckReport:
+    """Apply the checks to the figures of a series."""
     dumps = collected.dumps
     figures = series_figures(dumps, targets(plan))
     inputs = [one.source.label for one in dumps]
@@ -37,7 +37,7 @@ def report(plan: CheckPlan, collected: Collected, notes: Sequence[str] = ()) -> 
         )
         for check, one in findings(plan.rules, figures, plan.limits)
     ]
-    return CheckReport(rows, len(inputs), [*collected.notes, *notes], collected.failed)
+    return CheckReport(rows, len(inputs), merged([*plan.notes, *collected.notes]), collected.failed)
 
 
 def _place(one: Problem, figures: Figures) -> tuple[str | None, str | None]:

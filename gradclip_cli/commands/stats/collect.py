@@ -15,6 +15,7 @@ from gradclip_cli.errors import GradclipError, InputError, UsageError
 from gradclip_cli.inputs.discovery import by_step
 from gradclip_cli.inputs.naming import LayerParam
 from gradclip_cli.lazy_rows import LazyRows
+from gradclip_cli.notes import Note
 from gradclip_cli.reports.stats import StatsParam
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import plural, shortlist
@@ -33,14 +34,16 @@ class SeriesLayout(NamedTuple):
     layers: list[str]
     starts: list[int]  # the first tensor of each layer, and the number of tensors at the end
     labels: dict[str, str]
-    notes: list[str]
+    notes: list[Note]
     shared: bool  # whether other dumps may have more tensors than these
 
     @classmethod
     def of(cls, dump: MeasuredDump, shared: set[str] | None = None) -> "SeriesLayout":
         """Take the layout from a dump; with `shared`, keep only those of its tensors."""
         left = [] if shared is None else [name for name in dump.named if name not in shared]
-        notes = [*dump.notes, *([f"left out, since not in all dumps: {shortlist(left)}"] if left else [])]
+        notes = [*dump.notes]
+        if left:
+            notes.append(Note("missing", f"left out, since not in all dumps: {shortlist(left)}", changes_figures=True))
         shapes = {name: shape for name, shape in shapes_of(dump).items() if shared is None or name in shared}
         firsts = [dump.named[name][0] for name in shapes]
         places = [dump.places[k] for k in firsts]
@@ -69,9 +72,9 @@ class SeriesLayout(NamedTuple):
         return StatsParam(spec.name, place.layer, place.param, self.shapes[spec.name], spec.dtype.name, summary)
 
     def norms(self, rows: Iterable[DumpNorms]) -> SeriesNorms:
-        """Stack the norms of dumps in the order of their steps; keep the given order where any dump has no step."""
-        dumps, counts = by_step(list(rows), lambda row: row.step.number)
-        steps = [row.step if counts else row.step._replace(number=None) for row in dumps]
+        """Stack the norms of dumps in the order of their steps."""
+        dumps = by_step(list(rows), lambda row: row.step.number)
+        steps = [row.step for row in dumps]
         layers = [GroupName(layer) for layer in self.layers]
         params = LazyRows(lambda k: GroupName(self.places[k].layer, self.specs[k].name), range(len(self.specs)))
         l2 = [row.l2 for row in dumps if row.l2 is not None]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpSource
+from gradclip_cli.notes import Note
 from gradclip_cli.strategies import STRATEGIES, Strategy, find
 from gradclip_cli.strategies.base import Norm
 from gradclip_cli.thresholds.adaptive import AdaptiveRule
@@ -45,6 +46,7 @@ class StatsPlan:
     rule: Rule | AdaptiveRule = RULES[0]
     norm: Norm = Norm()
     selection: Selection = Selection()
+    notes: tuple[Note, ...] = ()  # on the inputs
     skip_steps: int = 0
     allow_missing: bool = False
     keep_going: bool = False

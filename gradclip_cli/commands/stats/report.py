@@ -15,8 +15,8 @@ from gradclip_cli.commands.stats.what_if import what_if
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.series import measure_series, shared_names
 from gradclip_cli.inputs.discovery import in_step_order
-from gradclip_cli.inputs.layouts import ranks
 from gradclip_cli.lazy_rows import LazyRows
+from gradclip_cli.notes import merged
 from gradclip_cli.reports.stats import Candidate, StatsDump, StatsLayer, StatsReport, Suggestion, Tried
 from gradclip_cli.strategies.builtin import GLOBAL
 from gradclip_cli.thresholds.adaptive import AdaptiveRule
@@ -24,8 +24,8 @@ from gradclip_cli.thresholds.norm_table import SeriesNorms
 from gradclip_cli.thresholds.rules import RULES
 
 
-def report(plan: StatsPlan, collected: Collected, notes: Sequence[str] = ()) -> StatsReport:
-    """Summarise a series; `notes` are those on the inputs."""
+def report(plan: StatsPlan, collected: Collected) -> StatsReport:
+    """Summarise a series."""
     layout, norms, failed = collected
     layers, params = norms.layers.summaries(), norms.params.summaries()
     offers, runs = candidates(plan, norms), _adaptive_runs(plan, norms)
@@ -40,7 +40,7 @@ def report(plan: StatsPlan, collected: Collected, notes: Sequence[str] = ()) -> 
         candidates=[one for one in offers if any(one.rule == str(rule) for rule in RULES)],
         labels=layout.labels,
         series=LazyRows(lambda k: norms.layers.norms[:, k].tolist(), range(len(layers))),
-        notes=[*layout.notes, *notes],
+        notes=merged([*plan.notes, *layout.notes]),
         failed=failed,
         tries=_tries(plan, norms) if plan.tries else None,
         own=own_thresholds(plan, norms.layers),
@@ -82,7 +82,7 @@ def _adaptive_runs(plan: StatsPlan, norms: SeriesNorms) -> dict[str, AdaptiveRun
 
 def stats(plan: StatsPlan, run: Run) -> StatsReport:
     """Measure dumps one by one, keep only the norms of each, and report them."""
-    sources, types = [source for source, _ in in_step_order(plan.inputs)], sums_for(plan)
+    sources, types = in_step_order(plan.inputs), sums_for(plan)
     shared = shared_names(sources, run, plan.keep_going, plan.skip_steps) if plan.allow_missing else None
     collected = collect((partial(measure_series, source, types, run) for source in sources), plan, shared)
-    return report(plan, collected, ranks.hint(plan.inputs))
+    return report(plan, collected)

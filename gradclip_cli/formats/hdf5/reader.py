@@ -20,6 +20,8 @@ from gradclip_cli.text import shortlist
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from gradclip_cli.notes import Note
+
 _MOST_UNPACKED = 64 << 20
 """The largest chunk in bytes that is read without --allow-huge: a kilobyte may unpack to a megabyte."""
 _OWN_FILTERS = {1: "deflate", 2: "shuffle", 3: "fletcher32", 4: "szip", 5: "nbit", 6: "scale-offset", 32000: "lzf"}
@@ -33,6 +35,8 @@ class Hdf5Reader:
     def __init__(self, file: RandomAccess, options: Options) -> None:
         self.file, self.walker = file, Walker(file)
         self.tensors: list[TensorSpec] = []
+        self.metadata: dict[str, str] = {}
+        self.notes: list[Note] = []
         self.datasets: dict[str, Dataset] = {}  # those of numbers
         self._bands: dict[str, BandReader] = {}
         self._chunks: dict[str, NDArray[np.int64]] = {}  # offsets and sizes, by dataset

@@ -1,10 +1,13 @@
 """Read an npz archive: a stored array at its offset, a deflated one from its start."""
 
+from collections.abc import Mapping, Sequence
+
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats.base import PICKLE_ADVICE, Options, check_declared
 from gradclip_cli.formats.npz import archive, deflate, npy
 from gradclip_cli.formats.npz.archive import DEFLATED, STORED, Member
 from gradclip_cli.formats.npz.deflate import Inflater, check, checksum
+from gradclip_cli.notes import Note
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.storage.random_access import RandomAccess
 from gradclip_cli.tensors import TensorSpec
@@ -18,6 +21,9 @@ def matches(head: bytes, file: RandomAccess) -> bool:
 
 class NpzReader:
     """An open npz archive; tensors are in the order of the central directory."""
+
+    metadata: Mapping[str, str] = {}  # an archive has no place for it
+    notes: Sequence[Note] = ()
 
     def __init__(self, file: RandomAccess, options: Options) -> None:
         self.file = file

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats.base import Options
 from gradclip_cli.formats.safetensors.header import MAX_HEADER, Header, parse_header
+from gradclip_cli.notes import Note
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.storage.random_access import RandomAccess
 from gradclip_cli.tensors import TensorSpec
@@ -20,6 +21,7 @@ class SafetensorsReader:
     """An open safetensors file; tensors are in the order of their data."""
 
     non_numeric: Sequence[str] = ()
+    notes: Sequence[Note] = ()
 
     def __init__(self, file: RandomAccess, options: Options) -> None:
         self.file = file

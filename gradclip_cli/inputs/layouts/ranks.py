@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.layouts.numbered import Numbered
 from gradclip_cli.inputs.source import DumpSource
+from gradclip_cli.notes import Note
 from gradclip_cli.text import plural, printable
 
 _RANK = r"(?i)rank[-_=]?\d+"
@@ -53,7 +54,7 @@ def _check_steps(steps: dict[int | None, list[str]]) -> None:
         raise UsageError(f"--shards makes a dump of each step, but {' and '.join(sizes)}; give the files of all ranks")
 
 
-def hint(sources: Sequence[DumpSource]) -> list[str]:
+def hint(sources: Sequence[DumpSource]) -> list[Note]:
     """Return a note if the names of two dumps differ only in their ranks: they may be pieces of one dump."""
     if len(sources) < 2:
         return []
@@ -66,4 +67,5 @@ def hint(sources: Sequence[DumpSource]) -> list[str]:
     if alike is None:
         return []
     names = f"{alike[0]} and {os.path.basename(alike[1])}"
-    return [f"{names} are taken for two dumps; if they hold pieces of one, as of a sharded run, give --shards"]
+    what = "are taken for two dumps; if they hold pieces of one, as of a sharded run, give --shards"
+    return [Note("ranks", f"{names} {what}", changes_figures=True)]
