@@ -333,7 +333,7 @@ def test_done(argv: str, folder: Path, run: Run) -> None:
     result = run(*argv.split())
     assert result.code == 0
     assert result.out.strip()
-    assert all(line.startswith("Warning: ") for line in result.err.splitlines())
+    assert all(line.startswith("note: ") for line in result.err.splitlines())
     assert not list(Path().rglob(".*"))
 
 

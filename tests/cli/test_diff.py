@@ -163,4 +163,4 @@ def test_what_is_not_numbers_is_named(save: Save, run: Run) -> None:
         file["text"] = "hello"
     result = run("diff", "a.h5", "a.npz")
     assert result.code == 0
-    assert result.err == "Warning: a.h5: not numbers, not compared: text\n"
+    assert result.err == "note: a.h5: not numbers, not compared: text\n"

@@ -48,7 +48,7 @@ def expected(command: str, tree: Row) -> list[Row]:
         lists = {"param": "params", "layer": "layers", "step": "dumps"}
         rows = [{"scope": scope, **row} for scope, name in lists.items() for row in tree[name]]
         return [*rows, {"scope": "total", **tree["total"]}]
-    [rows] = [value for value in tree.values() if isinstance(value, list)]
+    [rows] = [value for key, value in tree.items() if isinstance(value, list) and key != "notes"]
     return rows
 
 

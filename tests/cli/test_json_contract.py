@@ -22,7 +22,7 @@ RULE = ["strategy", "threshold"]
 
 KEYS: dict[str, dict[str, list[str]]] = {
     "apply": {
-        "": ["schema", "version", "strategy", "threshold", "norm_type", "epsilon", "nonfinite", "dumps"],
+        "": ["schema", "version", "strategy", "threshold", "norm_type", "epsilon", "nonfinite", "dumps", "notes"],
         "dumps": ["input", "output", "step", "total", "layers", "params"],
         "dumps.total": ["tensors", "elements", *NORMS, *PEAKS, "groups", "clipped_groups", "clipped_elements"],
         "dumps.layers": ["layer", "params", "elements", *NORMS, "factor", "clipped", *RULE],
@@ -32,7 +32,18 @@ KEYS: dict[str, dict[str, list[str]]] = {
         ],
     },
     "stats": {
-        "": ["schema", "version", "norm_type", "dumps", "total", "layers", "params", "suggestions", "candidates"],
+        "": [
+            "schema",
+            "version",
+            "norm_type",
+            "dumps",
+            "total",
+            "layers",
+            "params",
+            "suggestions",
+            "candidates",
+            "notes",
+        ],
         "dumps": ["input", "step", "norm", "max_abs", "nonfinite"],
         "total": SUMMARY,
         "layers": ["layer", *SUMMARY],
@@ -41,17 +52,17 @@ KEYS: dict[str, dict[str, list[str]]] = {
         "candidates": ["strategy", "rule", "threshold", "clip_rate", "mean_factor"],
     },
     "diff": {
-        "": ["schema", "version", "equal", "params"],
+        "": ["schema", "version", "equal", "params", "notes"],
         "params": [
             *["name", "status", "norm_a", "norm_b", "norm_ratio", "cosine", "max_abs_diff", "max_rel_diff"],
         ],
     },
     "check": {
-        "": ["schema", "version", "findings", "dumps"],
+        "": ["schema", "version", "findings", "dumps", "notes"],
         "findings": ["rule", "input", "step", "layer", "param", "value", "limit", "message"],
     },
     "ls": {
-        "": ["schema", "version", "tensors"],
+        "": ["schema", "version", "tensors", "notes"],
         "tensors": ["input", *PLACE, "bytes"],
     },
     "strategies": {
@@ -104,7 +115,7 @@ def test_keys(command: str, network: Path, run: Run) -> None:
 def test_apply_values(network: Path, run: Run) -> None:
     """`apply` reports norms, factors and counts; tensors that are not gradients have null figures and stand in no total."""
     tree = parse(run("apply", network, "-o", "out.npz", "-s", "ClipL2PerLayer", "-t", "1", "-f", "json").out)
-    head = {key: tree[key] for key in KEYS["apply"][""][2:-1]}
+    head = {key: tree[key] for key in KEYS["apply"][""][2:-2]}
     assert head == {
         "strategy": "clip-l2-per-layer",
         "threshold": 1.0,
@@ -281,7 +292,7 @@ def test_print_threshold_warns_where_it_is_no_guide(norms: list[float], told: st
     argv = ("stats", ".", "-s", "clip-by-global-norm", "--print-threshold")
     result = run(*argv)
     assert (result.code, float(result.out)) == (0, sum(norms) / 10)
-    assert result.err.startswith("Warning: mean may be no guide here: ")
+    assert result.err.startswith("note: mean may be no guide here: ")
     assert told in result.err
     assert result.err.count("\n") == 1
     assert run(*argv, "-q").err == ""

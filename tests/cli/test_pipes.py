@@ -120,11 +120,11 @@ def test_tables_go_to_standard_error(output: str, network: Path, shell: Shell) -
 
 
 def test_reports_call_standard_input_by_its_dash(save: Save, shell: Shell) -> None:
-    """Reports name the input `-`, which has no step; nor then have the dumps beside it."""
+    """Reports name the input `-`, which has no step and comes after the dumps beside it."""
     save("step_3.npz", w=[3.0, 4.0])
     done = shell("gradclip stats step_3.npz - -f json < step_3.npz")
     assert [(dump["input"], dump["step"], dump["norm"]) for dump in json.loads(done.stdout)["dumps"]] == [
-        ("step_3.npz", None, 5),
+        ("step_3.npz", 3, 5),
         ("-", None, 5),
     ]
     listed = shell("cat step_3.npz | gradclip ls - -f json")

@@ -72,7 +72,7 @@ def test_the_end_of_a_line_in_the_name_of_a_file(save: Save, run: Run) -> None:
     save("a\nb.npz", w=[1.0], n=np.array([True]), s=np.array("text"))
     assert run("ls", "x\ny.npz").err.startswith("Error: x\\ny.npz: ")
     warned = run("ls", "a\nb.npz")
-    assert (warned.code, warned.err.startswith("Warning: a\\nb.npz: ")) == (0, True)
+    assert (warned.code, warned.err.startswith("note: a\\nb.npz: ")) == (0, True)
 
 
 @pytest.mark.parametrize("name", ["[red]w[/red]", "[/]", ":smile:", "=cmd()", "{x}", "%s", "größe.重み", "\\x1b"])

@@ -124,7 +124,7 @@ def _applied(paths: list[Path], strategy: Any, p: float, told: dict[str, Any]) -
 
 
 def digest(report: Report) -> str:
-    """Hash the text of a report without what the way may change: the names of files, and the order of rows."""
+    """Hash the text of a report without what the way may change: the names of files, notes on them, and the order of rows."""
     text = io.StringIO()
     json_report.write(report, text, View())
     return hashlib.sha256(json.dumps(_settled(json.loads(text.getvalue()))).encode()).hexdigest()
@@ -132,7 +132,7 @@ def digest(report: Report) -> str:
 
 def _settled(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _settled(part) for key, part in value.items() if key not in {"input", "output"}}
+        return {key: _settled(part) for key, part in value.items() if key not in {"input", "output", "notes"}}
     if isinstance(value, list):
         return sorted((_settled(part) for part in value), key=json.dumps)
     return value

@@ -122,5 +122,5 @@ def test_selectors_see_the_names_of_the_files(run: Path) -> None:
 
 def test_ls_names_them_too(run: Path) -> None:
     """Each file is listed with the name of its parameter."""
-    rows = ls(LsPlan(find_dumps([str(run / "step1")]))).tensors
+    rows = ls(LsPlan(find_dumps([str(run / "step1")]).sources)).tensors
     assert {row.name for row in rows} == set(params(1))

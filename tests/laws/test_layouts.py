@@ -110,6 +110,6 @@ def test_clipping_twice_is_clipping_once(given: Given, tmp_path: Path) -> None:
 
 def test_tensors_have_one_name_everywhere(given: Given) -> None:
     """`ls` names tensors as patterns are matched with them; of a series in one file, with the group of their step."""
-    rows = ls(LsPlan(find_dumps(list(map(str, given.paths))))).tensors
+    rows = ls(LsPlan(find_dumps(list(map(str, given.paths))).sources)).tensors
     steps = [f"step{k}/" for k in range(1, len(given.dumps) + 1)] if len(given.dumps) > 1 else [""]
     assert {row.name for row in rows} == {f"{step}{name}" for step in steps for name in given.dumps[0]}

@@ -123,8 +123,8 @@ def test_what_stands_beside_the_steps_is_named(tmp_path: Path, series: Path) -> 
     )
     reports = stats(path), check(path), apply(path, dry_run=True, strategy="none")
     assert [len(report.notes) for report in reports] == [1, 1, 1]
-    assert all("taken for one dump, not for a series" in report.notes[0] for report in reports)
-    assert all(report.notes[0].endswith("named after steps: epoch") for report in reports)
+    assert all("taken for one dump, not for a series" in report.notes[0].text for report in reports)
+    assert all(report.notes[0].text.endswith("named after steps: epoch") for report in reports)
     assert len(reports[0].dumps) == 1
     few = {name: array for name, array in tensors.items() if name.startswith("step_1/")}
     path = save(tmp_path / "more", format_of(series), {**few, "epoch": np.ones(1, "f4")}, "few")

@@ -210,7 +210,7 @@ def test_underflow_to_zero_is_counted(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", w=np.array([1e-45, 1.0, 0.0], np.float32))
     report = apply(tmp_path / "a.npz", strategy="clip-l2-per-layer", threshold=1e-3, dry_run=True)
     assert report.dumps[0].params[0].underflowed == 1
-    assert any("1 element rounded to zero" in note for note in report.notes)
+    assert any("1 element rounded to zero" in note.text for note in report.notes)
 
 
 @pytest.mark.parametrize(

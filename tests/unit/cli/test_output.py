@@ -7,17 +7,18 @@ import pytest
 
 from gradclip_cli.cli import output
 from gradclip_cli.errors import InputError
+from gradclip_cli.notes import Note
 from gradclip_cli.render.view import View
 from gradclip_cli.reports.listing import LsReport, LsTensor
 
-REPORT = LsReport([LsTensor("a.npz", "fc.w", "fc", "w", (2,), "float32", 8)], {}, ["a\nb"])
+REPORT = LsReport([LsTensor("a.npz", "fc.w", "fc", "w", (2,), "float32", 8)], {}, [Note("breaks", "a\nb")])
 
 
 def test_a_report_and_its_notes(capsys: pytest.CaptureFixture[str]) -> None:
     """A note is one line, whatever is in it; the report stands alone on standard output."""
     output.show(REPORT, View("csv"))
     found = capsys.readouterr()
-    assert found.err == "Warning: a\\nb\n"
+    assert found.err == "note: a\\nb\n"
     assert found.out.splitlines()[1].split(",")[:2] == ["a.npz", "fc.w"]
 
 

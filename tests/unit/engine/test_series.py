@@ -35,7 +35,7 @@ def test_what_stands_outside_of_steps_makes_a_file_one_dump(names: tuple[str, ..
     """Where there are steps beside it, a note says so."""
     (dump,) = split(dump_of(dict.fromkeys(names, ONE)), Naming())
     assert len(dump.named) == len(names)
-    assert [("lr" in note) for note in dump.notes] == [True] * (len(names) - 2)
+    assert [("lr" in note.text) for note in dump.notes] == [True] * (len(names) - 2)
 
 
 def test_shared_names_are_those_of_each_dump_in_a_file(tmp_path: Path) -> None:
@@ -57,9 +57,9 @@ def test_shared_names_are_those_of_each_dump_in_a_file(tmp_path: Path) -> None:
             shared_names([gone, b], run, keep_going=False)
 
 
-def test_steps_count_only_where_all_dumps_have_one() -> None:
-    """Dumps, and inputs before they are read, stand by one rule: in the order of their steps, or as they were given."""
-    for steps, expected in (([2, 1], [1, 2]), ([2, None, 1], [None] * 3)):
+def test_what_has_no_step_comes_last() -> None:
+    """Dumps, and inputs before they are read, stand by one rule: in the order of their steps, then as they were given."""
+    for steps, expected in (([2, 1], [1, 2]), ([2, None, 1], [1, 2, None])):
         assert [dump.step for dump in by_step([dump_of({"w": ONE}, step=step) for step in steps])] == expected
         sources = [single("g.npz" if step is None else f"step_{step}.npz") for step in steps]
-        assert [step for _, step in in_step_order(sources)] == expected
+        assert [source.step for source in in_step_order(sources)] == expected

@@ -49,8 +49,8 @@ def test_what_is_told_of_a_file() -> None:
     """What is no number, what keeps a file from being a series, and what may be copies are notes, each with its file."""
     assert DUMP.notes == []
     told = replace(DUMP, non_numeric=["words"], outside_steps=["epoch"], replicas=["l2.b"]).notes
-    assert [note.partition(":")[0] for note in told] == ["dump.npz"] * 3
-    assert [note.rpartition(" ")[2] for note in told] == ["words", "epoch", "l2.b"]
+    assert [note.text.partition(":")[0] for note in told] == ["dump.npz"] * 3
+    assert [note.text.rpartition(" ")[2] for note in told] == ["words", "epoch", "l2.b"]
 
 
 def test_every_tensor_that_counts_is_measured(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def test_directories_are_expanded(tmp_path: Path) -> None:
     """The dumps in a directory stand for it, of every format."""
     for name in ("a.npz", "b.h5", "c.safetensors", "d.txt"):
         (tmp_path / name).touch()
-    assert [os.path.basename(source.location) for source in find_dumps([str(tmp_path)])] == [
+    assert [os.path.basename(source.location) for source in find_dumps([str(tmp_path)]).sources] == [
         "a.npz",
         "b.h5",
         "c.safetensors",
@@ -47,8 +47,8 @@ def test_standard_input_among_inputs(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "-").mkdir()
     (tmp_path / "a.npz").touch()
     monkeypatch.chdir(tmp_path)
-    assert [source.location for source in find_dumps(["a.npz", "-"])] == ["a.npz", "-"]
-    assert find_dumps(["/dev/stdin"]) == (single("-"),)
+    assert [source.location for source in find_dumps(["a.npz", "-"]).sources] == ["a.npz", "-"]
+    assert find_dumps(["/dev/stdin"]).sources == (single("-"),)
     assert not into_folder(["-"], (single("-"),))
 
 
@@ -63,7 +63,7 @@ def test_a_directory_is_its_dumps_in_natural_order(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     first = tmp_path / "first.txt"
     first.touch()
-    found = [Path(source.location).name for source in find_dumps([str(first), str(tmp_path)])]
+    found = [Path(source.location).name for source in find_dumps([str(first), str(tmp_path)]).sources]
     assert found == ["first.txt", "STEP2.NPZ", "step9.npz", "step10.npz", "x.safetensors"]
 
 

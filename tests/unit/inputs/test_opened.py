@@ -56,7 +56,7 @@ def ends_well(given: Given, out: Path) -> Sequence[tuple[Callable[[], object], d
         (lambda: stats(paths, **given.options), expected(given, 1, first=1)),
         (lambda: stats(paths, allow_missing=True, **given.options), expected(given, 2, first=1)),
         (lambda: check(paths, **given.options), expected(given, 1, first=1)),
-        (lambda: ls(LsPlan(find_dumps(paths))), expected(given, 1, first=1)),
+        (lambda: ls(LsPlan(find_dumps(paths).sources)), expected(given, 1, first=1)),
         (lambda: apply(paths, dry_run=True, **CLIP, **given.options), expected(given, 2, first=1)),
         (lambda: apply(paths, out, **CLIP, **given.options), expected(given, 2, index=2, first=1)),
     ]
@@ -165,7 +165,7 @@ def test_a_file_that_changed_is_not_opened_again(tmp_path: Path) -> None:
 def test_no_more_than_one_file_is_open_at_a_time(tmp_path: Path) -> None:
     """Files are opened in turn and closed; what is left open is closed with the dump."""
     given = WRITERS["numbered"](tmp_path)
-    (source,) = find_dumps([str(given.paths[0])])
+    (source,) = find_dumps([str(given.paths[0])]).sources
     before = len(os.listdir("/dev/fd"))
     with OpenDump(source, Selection()) as dump:
         for _ in dump.each():

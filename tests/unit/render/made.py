@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 from support.parsing import strict
 
 from gradclip_cli import render
+from gradclip_cli.notes import Note
 from gradclip_cli.render.view import View
 from gradclip_cli.reports.apply import ApplyDump, ApplyLayer, ApplyParam, ApplyReport, ApplyTotal
 from gradclip_cli.reports.base import TableOnly
@@ -36,7 +37,7 @@ APPLY = ApplyReport(
     0.0,
     "error",
     [ApplyDump("in.npz", None, 7, TOTAL, [LAYER], [PARAM, LEFT_OUT], {})],
-    ["a note"],
+    [Note("kind", "a note")],
 )
 
 SUMMARY = NormSamples([1.0, 2.0, math.nan]).summary()
@@ -59,7 +60,7 @@ STATS = StatsReport(
     [],
 )
 
-LS = LsReport([LsTensor("a.npz", NAME, "lstm", "w", (), "bfloat16", 2)], {}, ["a note"])
+LS = LsReport([LsTensor("a.npz", NAME, "lstm", "w", (), "bfloat16", 2)], {}, [Note("kind", "a note")])
 
 WIDE = LsReport([LsTensor(f"run/{k}.npz", NAME, NAME, NAME, (), "float32", 10**k) for k in range(9)], {}, [])
 
@@ -106,7 +107,7 @@ class FindingsFields(NamedTuple):
     findings: list[Finding]
     dumps: int
     labels: TableOnly[dict[str, str]]
-    notes: TableOnly[list[str]]
+    notes: TableOnly[list[Note]]
 
 
 class FindingsReport(FindingsFields):

@@ -70,8 +70,8 @@ def test_only_dumps_take_several_lines() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_for_people_is_no_part_of_the_json(kind: Any) -> None:
-    """Notes, labels and failures are for people."""
-    assert not {"notes", "labels", "failed"} & {field.name for field in json_fields(kind)}
+    """Labels and failures are for people."""
+    assert not {"labels", "failed"} & {field.name for field in json_fields(kind)}
 
 
 @pytest.mark.parametrize("report", REPORTS, ids=lambda report: type(report).__name__)

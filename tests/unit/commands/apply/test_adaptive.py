@@ -28,7 +28,7 @@ def played(
     dumps = [dump_of({name: np.array(v, float) for name, v in step.items()}, plan.norm_types) for step in steps]
     settled, notes = resolve_adaptive(plan, [norm_groups(dump, plan) for dump in dumps])
     assert [len(decide_groups(plan, groups, {})) for groups in settled] == [len(groups) for groups in settled]
-    return [[shared.threshold for shared in groups] for groups in settled], notes
+    return [[shared.threshold for shared in groups] for groups in settled], [note.text for note in notes]
 
 
 STEPS = [{"a.w": [3.0], "a.b": [4.0], "b.w": [12.0]}, {"a.w": [6.0], "a.b": [8.0], "b.w": [2.0]}]

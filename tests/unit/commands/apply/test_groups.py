@@ -94,7 +94,7 @@ def test_a_rule_over_one_sample_warns(norms: tuple[float, ...], warned: bool) ->
     """A rule that has only one norm to choose from notes that nothing will be clipped."""
     made = plan("clip-by-global-norm", RULES[0])
     _, notes = choose_thresholds(made, [norm_groups(dump, made) for dump in dumps(*norms)])
-    assert any("nothing will be clipped" in note for note in notes) is warned
+    assert any("nothing will be clipped" in note.text for note in notes) is warned
 
 
 def test_a_rule_without_a_finite_norm() -> None:

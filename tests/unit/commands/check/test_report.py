@@ -53,12 +53,12 @@ def test_dumps_are_taken_in_the_order_of_their_steps(tmp_path: Path) -> None:
     assert (one.step, one.input) == (9, str(tmp_path / "step_9.npz"))
 
 
-def test_without_steps_the_order_is_the_one_given(tmp_path: Path) -> None:
-    """Where one dump has no step none is named, and messages call dumps by their files."""
+def test_a_dump_without_a_step_goes_by_its_file(tmp_path: Path) -> None:
+    """Messages call a dump by its step, and one that has none, which comes last, by its file."""
     paths = [save_as(tmp_path / name, {"w": [np.nan]}) for name in ("b.npz", "step_1.npz")]
     [one] = check(paths).findings
-    assert (one.step, one.input) == (None, str(paths[0]))
-    assert one.message.endswith("(in 2 of 2 dumps: b.npz, step_1.npz)")
+    assert (one.step, one.input) == (1, str(paths[1]))
+    assert one.message.endswith("(in 2 of 2 dumps: step 1, b.npz)")
 
 
 def test_many_dumps_are_not_listed(tmp_path: Path) -> None:

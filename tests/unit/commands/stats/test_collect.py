@@ -69,9 +69,9 @@ def test_dumps_are_in_the_order_of_their_steps() -> None:
     assert steps_of(10, 2, 7) == [2, 7, 10]
 
 
-def test_without_a_step_the_order_stays() -> None:
-    """Where any dump has no step, no step is named and the order is the one given."""
-    assert steps_of(10, None, 7) == [None, None, None]
+def test_without_a_step_a_dump_comes_last() -> None:
+    """A dump without a step comes last; the others keep their steps."""
+    assert steps_of(10, None, 7) == [7, 10, None]
 
 
 @pytest.mark.parametrize("skip", [2, 5])
@@ -94,7 +94,7 @@ def test_dumps_that_differ_go_on_with_what_they_share() -> None:
     )
     assert [dump.norm for dump in found.dumps] == [3.0, 6.0]
     assert [row.name for row in found.params] == ["a"]
-    assert found.notes == ["left out, since not in all dumps: b"]
+    assert [note.text for note in found.notes] == ["left out, since not in all dumps: b"]
 
 
 def test_what_fails_is_left_out_and_told() -> None:

@@ -19,7 +19,7 @@ def source(tmp_path: Path) -> DumpSource:
     folder.mkdir()
     for name in ("b.w", "a.w"):
         save_file({"gradient": np.array([1], np.float32)}, folder / f"{name}.safetensors")
-    (found,) = find_dumps([str(folder)])
+    (found,) = find_dumps([str(folder)]).sources
     return found
 
 
@@ -56,7 +56,7 @@ def test_a_folder_of_other_files_is_none(tmp_path: Path) -> None:
     (tmp_path / "b.npz").touch()
     assert not params.is_by_param([str(tmp_path / "a.safetensors")])
     assert not params.is_by_param([str(tmp_path / "b.npz")])
-    assert len(find_dumps([str(tmp_path)])) == 2
+    assert len(find_dumps([str(tmp_path)]).sources) == 2
 
 
 def test_outputs_keep_the_names_of_the_files(source: DumpSource) -> None:

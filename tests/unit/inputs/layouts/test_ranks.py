@@ -43,5 +43,5 @@ def test_ranks_that_were_not_put_together_are_pointed_out() -> None:
     """Names that differ by a rank alone give a note, unless they are one dump already."""
     sources = [single(f"step_1/rank{rank}.npz") for rank in (0, 1)]
     (note,) = hint(sources)
-    assert note.startswith("step_1/rank0.npz and rank1.npz are taken for two dumps")
+    assert note.text.startswith("step_1/rank0.npz and rank1.npz are taken for two dumps")
     assert hint(by_rank(sources)) == hint(sources[:1]) == hint([single("a.npz"), single("b.npz")]) == []
