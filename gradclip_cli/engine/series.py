@@ -8,9 +8,10 @@ from gradclip_cli.engine.survey import MeasuredDump, ObserverFor, measure_dump
 from gradclip_cli.errors import InputError
 from gradclip_cli.inputs import discovery
 from gradclip_cli.inputs.layouts.series import step_groups
-from gradclip_cli.inputs.naming import Naming, step_named
+from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.inputs.selection import Selection, check_included
 from gradclip_cli.inputs.source import DumpSource
+from gradclip_cli.inputs.steps import step_named
 from gradclip_cli.notes import Note
 from gradclip_cli.numerics.norms import SumKinds
 from gradclip_cli.text import plural, printable, shortlist

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from gradclip_cli.errors import InputError, reason
 from gradclip_cli.formats import suffixes
-from gradclip_cli.inputs.naming import natural, step_of
+from gradclip_cli.inputs.naming import natural
+from gradclip_cli.inputs.steps import step_of
 from gradclip_cli.storage.streams import STANDARD
 
 

@@ -1,6 +1,5 @@
-"""Read layer and param from tensor names, and training steps from paths; sort names in natural order."""
+"""Read layer and param from tensor names; sort names in natural order."""
 
-import os
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -13,7 +12,6 @@ WRAPPERS = frozenset({"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_
 """Components that torch.compile, FSDP and activation checkpointing add to names; like DDP's `module`, all contain `mod`."""
 
 _NUMBER = re.compile(r"\d+")
-_STEP = re.compile(r"(?<![a-z])(?:global_?step|step|iteration|iter|checkpoint|ckpt)[-_= .]?(\d{1,18})", re.IGNORECASE)
 
 
 class LayerParam(NamedTuple):
@@ -114,27 +112,3 @@ def _sized(number: re.Match[str]) -> str:
     """Put the number's length before it, and NUL before both, so that numbers sort by value and before text."""
     digits = number[0].lstrip("0")
     return f"\0{chr(len(digits))}{digits}"
-
-
-def step_named(name: str) -> int | None:
-    """Return the training step of a name that consists of nothing else; None for other names.
-
-    >>> step_named("step100"), step_named("global_step_7"), step_named("lstm_step1")
-    (100, 7, None)
-    """
-    found = _STEP.fullmatch(name) if name[-1:].isdecimal() else None
-    return int(found[1]) if found else None
-
-
-def step_of(path: str) -> int | None:
-    """Return the training step in a file's name, or else in its folder's name; None if there is none.
-
-    >>> step_of("run/step_00042.npz"), step_of("global_step7/rank0.safetensors"), step_of("grads.npz")
-    (42, 7, None)
-    """
-    folder, name = os.path.split(path)
-    for part in (name, os.path.basename(folder)):
-        found = _STEP.findall(part)
-        if found:
-            return int(found[-1])
-    return None

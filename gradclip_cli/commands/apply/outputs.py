@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.listing import is_folder
-from gradclip_cli.inputs.naming import step_of
 from gradclip_cli.inputs.source import DumpOutput, DumpSource
+from gradclip_cli.inputs.steps import step_of
 from gradclip_cli.storage.streams import STANDARD, stream_name
 from gradclip_cli.text import printable
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from gradclip_cli.errors import InputError
 from gradclip_cli.inputs.layouts.numbered import Numbered, holders
 from gradclip_cli.inputs.layouts.single import Single
-from gradclip_cli.inputs.naming import step_of
 from gradclip_cli.inputs.source import DumpOutput, DumpSource, FoundDump
+from gradclip_cli.inputs.steps import step_of
 from gradclip_cli.storage.fingerprint import Fingerprint, check_same
 
 ENDING = ".safetensors.index.json"

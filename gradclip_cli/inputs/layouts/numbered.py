@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from gradclip_cli.errors import InputError
 from gradclip_cli.inputs.layouts.single import Single
-from gradclip_cli.inputs.naming import step_of
 from gradclip_cli.inputs.source import DumpOutput, DumpSource, FoundDump
+from gradclip_cli.inputs.steps import step_of
 
 _NUMBERED = r"(?P<head>.*-)(?P<number>\d{1,9})-of-(?P<of>\d{1,9})(?P<tail>\.safetensors)"
 _MOST_FILES = 100_000

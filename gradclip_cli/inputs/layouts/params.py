@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from gradclip_cli.errors import InputError
 from gradclip_cli.inputs.layouts.single import Single
 from gradclip_cli.inputs.listing import dump_files, is_folder
-from gradclip_cli.inputs.naming import step_of
 from gradclip_cli.inputs.source import DumpOutput, DumpSource, FoundDump
+from gradclip_cli.inputs.steps import step_of
 from gradclip_cli.storage.fingerprint import changed
 from gradclip_cli.text import shortlist
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from gradclip_cli.inputs.naming import step_named
+from gradclip_cli.inputs.steps import step_named
 
 
 class StepGroups(NamedTuple):

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from gradclip_cli.inputs.naming import step_of
 from gradclip_cli.inputs.source import DumpOutput, DumpSource, FoundDump
+from gradclip_cli.inputs.steps import step_of
 
 
 class Single:

@@ -6,7 +6,8 @@ import re
 import pytest
 
 from gradclip_cli.errors import UsageError
-from gradclip_cli.inputs.naming import WRAPPERS, Naming, natural, step_of
+from gradclip_cli.inputs.naming import WRAPPERS, Naming, natural
+from gradclip_cli.inputs.steps import step_of
 
 TABLE = [
     ("lstm.weight_ih_l0", "lstm", "weight_ih_l0"),  # PyTorch

@@ -1,0 +1,113 @@
+"""Read training steps from paths: the number behind a word such as `step`, or the one number in which names differ."""
+
+import os
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+_WORDS = re.compile(
+    r"(?<![a-z])(?<!micro[-_ ])(?<!mini[-_ ])"
+    r"(?:(?P<step>global_?step|step|iteration|iter|it|checkpoint|ckpt)|(?P<batch>batch)|epoch)[-_= .]?(?P<number>\d{1,18})",
+    re.IGNORECASE,
+)
+_WHOLE = re.compile(r"(?:global_?step|step|iteration|iter|it|checkpoint|ckpt)[-_= .]?(\d{1,18})", re.IGNORECASE)
+_EPOCH = re.compile(r"(?<![a-z])epoch[-_= .]?(\d{1,18})", re.IGNORECASE)
+_NUMBERS = re.compile(r"(\d+)")
+_NO_STEP = re.compile(
+    r"(?<![a-z])(?:rank|shard|part|stage|[pdtemc]p|worker|gpu|device|node|proc|process|micro|micro[-_ ]?batch|mini[-_ ]?batch"
+    r"|expert|layers?|blocks?|h|v|seed|fold)s?(?:[-_ ]rank)?[-_= .]?$",
+    re.IGNORECASE,
+)
+"""What stands before the number of a rank, of a part of a model, or of a version: no step."""
+
+
+class StepName(NamedTuple):
+    """The step that a name holds; `epoch` only beside a step that another word names."""
+
+    step: int | None = None
+    epoch: int | None = None
+
+
+def step_named(name: str) -> int | None:
+    """Return the training step of a name that consists of nothing else; None for other names.
+
+    >>> step_named("step100"), step_named("global_step_7"), step_named("lstm_step1")
+    (100, 7, None)
+    """
+    found = _WHOLE.fullmatch(name) if name[-1:].isdecimal() else None
+    return int(found[1]) if found else None
+
+
+def step_in(name: str) -> StepName:
+    """Return the step in a name: the last one, where words for steps go before batches, and batches before epochs.
+
+    >>> step_in("step_00042.npz"), step_in("epoch=1-batch=0"), step_in("epoch_3.h5"), step_in("micro_batch_3")
+    (StepName(step=42, epoch=None), StepName(step=0, epoch=1), StepName(step=3, epoch=None), StepName(step=None, epoch=None))
+    """
+    step = batch = epoch = None
+    for found in _WORDS.finditer(name):
+        number = int(found["number"])
+        if found["step"]:
+            step = number
+        elif found["batch"]:
+            batch = number
+        else:
+            epoch = number
+    named = batch if step is None else step
+    return StepName(epoch) if named is None else StepName(named, epoch)
+
+
+def step_of(path: str) -> int | None:
+    """Return the training step in a file's name, or else in its folder's name; None if there is none.
+
+    >>> step_of("run/step_00042.npz"), step_of("global_step7/rank0.safetensors"), step_of("grads.npz")
+    (42, 7, None)
+    """
+    return step_and_epoch(path).step
+
+
+def step_and_epoch(path: str) -> StepName:
+    """Return the step in a file's name, or else in its folder's; the epoch is in the same name, or in that of the folder above.
+
+    >>> step_and_epoch("epoch=1-batch=0.npz"), step_and_epoch("epoch_2/step_5/g.npz"), step_and_epoch("epoch_7.npz")
+    (StepName(step=0, epoch=1), StepName(step=5, epoch=2), StepName(step=7, epoch=None))
+    """
+    folder, name = os.path.split(path)
+    above, inner = os.path.split(folder)
+    for text, outer in ((name, inner), (inner, os.path.basename(above))):
+        found = step_in(text)
+        if found.step is not None:
+            return found if found.epoch is not None else found._replace(epoch=_epoch_in(outer))
+    return StepName()
+
+
+def _epoch_in(name: str) -> int | None:
+    found = _EPOCH.search(name)
+    return int(found[1]) if found else None
+
+
+def steps_by_pattern(names: Sequence[str]) -> list[int | None]:
+    """Return the one number in which names differ, which are the same but for it; None for all if there is no such number.
+
+    Names without a number have none, and count for nothing.
+
+    >>> steps_by_pattern(["g-0000100.npz", "g-0000200.npz", "g.npz"]), steps_by_pattern(["a1_b1", "a2_b2"])
+    ([100, 200, None], [None, None])
+    """
+    split = [_NUMBERS.split(name) for name in names]
+    numbered = [parts for parts in split if len(parts) > 1]
+    column = _varying(numbered)
+    if column is None:
+        return [None] * len(names)
+    return [int(parts[column]) if len(parts) > 1 else None for parts in split]
+
+
+def _varying(names: Sequence[list[str]]) -> int | None:
+    """Return the place of the one number in which names differ; None if they differ in more, or in a number that is no step."""
+    if len(names) < 2 or len({(len(parts), *parts[::2]) for parts in names}) > 1:
+        return None
+    varying = [k for k in range(1, len(names[0]), 2) if len({parts[k].lstrip("0") for parts in names}) > 1]
+    if len(varying) != 1 or max(len(parts[varying[0]]) for parts in names) > 18:
+        return None
+    before, after = names[0][varying[0] - 1], names[0][varying[0] + 1]
+    return None if _NO_STEP.search(before) or after.startswith("-of-") else varying[0]
