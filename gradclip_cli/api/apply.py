@@ -43,6 +43,8 @@ def apply(
     overwrite: bool = False,
     dry_run: bool = False,
     shards: bool = False,
+    files: Iterable[str] = (),
+    repeated: str | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
 ) -> ApplyReport:
@@ -54,7 +56,7 @@ def apply(
     that the reader of standard output has closed it.
     """
     paths = paths_of(inputs)
-    found = find_dumps(paths, Choices(shards))
+    found = find_dumps(paths, Choices(tuple(files), shards, repeated))
     directory = into_folder(paths, found.sources, output_format)
     target = None if output is None else os.fspath(output)
     naming = Naming.parse(layer_regex, group_depth)

@@ -41,6 +41,8 @@ def check(
     input_format: str | None = None,
     keep_going: bool = False,
     shards: bool = False,
+    files: Iterable[str] = (),
+    repeated: str | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
 ) -> CheckReport:
@@ -48,7 +50,7 @@ def check(
 
     `ignore` names the rules to leave out; the name of each limit begins with its rule. Raises `GradclipError`.
     """
-    ignored, found = parse_names(tuple(ignore)), find_dumps(paths_of(inputs), Choices(shards))
+    ignored, found = parse_names(tuple(ignore)), find_dumps(paths_of(inputs), Choices(tuple(files), shards, repeated))
     naming = Naming.parse(layer_regex, group_depth)
     plan = CheckPlan(
         inputs=found.sources,

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from gradclip_cli import pipeline
 from gradclip_cli.api.arguments import Path, Progress, begin, checked
 from gradclip_cli.commands.plans import DiffPlan
+from gradclip_cli.inputs.choices import Choices
 from gradclip_cli.inputs.discovery import find_one
 from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.inputs.selection import Selection
@@ -24,10 +25,14 @@ def diff(
     void_dtype: str | None = None,
     allow_huge: bool = False,
     input_format: str | None = None,
+    files: Iterable[str] = (),
     jobs: int | None = None,
     progress: Progress | None = None,
 ) -> DiffReport:
     """Compare two dumps tensor by tensor; elements are equal if |a - b| <= atol + rtol·|b|. Raises `GradclipError`."""
-    found = find_one(os.fspath(a)), find_one(os.fspath(b))
+    choices = Choices(tuple(files))
+    found = find_one(os.fspath(a), choices), find_one(os.fspath(b), choices)
+    sources, notes = [one.sources[0] for one in found], tuple(note for one in found for note in one.notes)
     selection = Selection(tuple(include), tuple(exclude), Naming(), input_format, void_dtype, allow_huge)
-    return pipeline.diff(DiffPlan(*found, rtol, atol, selection, jobs), begin(progress, found, 1))
+    plan = DiffPlan(sources[0], sources[1], rtol, atol, selection, jobs, notes)
+    return pipeline.diff(plan, begin(progress, sources, 1))

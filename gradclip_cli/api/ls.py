@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from gradclip_cli import pipeline
 from gradclip_cli.api.arguments import Paths, checked, paths_of
 from gradclip_cli.commands.plans import LsPlan
+from gradclip_cli.inputs.choices import Choices
 from gradclip_cli.inputs.discovery import find_dumps
 from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.inputs.selection import Selection
@@ -22,9 +23,10 @@ def ls(
     void_dtype: str | None = None,
     allow_huge: bool = False,
     input_format: str | None = None,
+    files: Iterable[str] = (),
 ) -> LsReport:
     """List the tensors of dumps with their layers, shapes and dtypes, reading headers only. Raises `GradclipError`."""
-    found = find_dumps(paths_of(inputs))
+    found = find_dumps(paths_of(inputs), Choices(tuple(files), everything=True))
     naming = Naming.parse(layer_regex, group_depth)
     selection = Selection(tuple(include), tuple(exclude), naming, input_format, void_dtype, allow_huge)
     return pipeline.ls(LsPlan(found.sources, selection, found.notes))

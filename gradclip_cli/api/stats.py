@@ -36,6 +36,8 @@ def stats(
     allow_missing: bool = False,
     keep_going: bool = False,
     shards: bool = False,
+    files: Iterable[str] = (),
+    repeated: str | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
 ) -> StatsReport:
@@ -45,7 +47,7 @@ def stats(
     "autoclip:10", the report's `replay` has a row for each step, or `replay_groups` one for each layer or tensor.
     Raises `GradclipError`.
     """
-    found = find_dumps(paths_of(inputs), Choices(shards))
+    found = find_dumps(paths_of(inputs), Choices(tuple(files), shards, repeated))
     naming = Naming.parse(layer_regex, group_depth)
     plan = StatsPlan(
         inputs=found.sources,

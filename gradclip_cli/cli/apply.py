@@ -12,10 +12,12 @@ from gradclip_cli.cli.options import (
     InputOptions,
     JobOptions,
     ViewOptions,
+    files_option,
     input_options,
     job_options,
     norm_options,
     pattern_options,
+    repeated_option,
     shards_option,
     view_options,
 )
@@ -68,6 +70,8 @@ OVERRIDE = Tabular("layer", Override.parse, completion.overrides, _read, _write)
 )
 @input_options
 @shards_option
+@files_option
+@repeated_option
 @click.option(
     "-o",
     "--output",

@@ -16,10 +16,12 @@ from gradclip_cli.cli.options import (
     JobOptions,
     ViewOptions,
     combined,
+    files_option,
     input_options,
     job_options,
     keep_going_option,
     pattern_options,
+    repeated_option,
     shards_option,
     view_options,
 )
@@ -58,6 +60,8 @@ def _option(limit: "Field[Any]") -> Any:
 )
 @input_options
 @shards_option
+@files_option
+@repeated_option
 @click.option("--ignore", type=RULES, multiple=True, metavar="RULE,...", help="Leave out these rules (repeatable).")
 @click.option(
     "--fail-on", type=RULES, multiple=True, metavar="RULE,...", help="Exit with 1 for these rules only (repeatable)."

@@ -6,7 +6,14 @@ import click
 
 import gradclip_cli
 from gradclip_cli.cli import Command, help_text
-from gradclip_cli.cli.options import InputOptions, ViewOptions, input_options, pattern_options, view_options
+from gradclip_cli.cli.options import (
+    InputOptions,
+    ViewOptions,
+    files_option,
+    input_options,
+    pattern_options,
+    view_options,
+)
 from gradclip_cli.cli.output import show
 from gradclip_cli.reports.listing import LsReport, StrategiesReport, StrategyRow
 from gradclip_cli.strategies import STRATEGIES
@@ -22,6 +29,7 @@ from gradclip_cli.strategies import STRATEGIES
     ),
 )
 @input_options
+@files_option
 @pattern_options
 @view_options
 def ls(given: InputOptions, shown: ViewOptions, **keywords: Any) -> None:

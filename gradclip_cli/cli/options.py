@@ -15,6 +15,7 @@ import click
 from gradclip_cli import formats, render
 from gradclip_cli.cli.types import COLUMNS, COUNT, ORDER, PATH, REAL, TENSORS, WHOLE
 from gradclip_cli.errors import InputError, UsageError, reason
+from gradclip_cli.inputs.choices import REPEATED
 from gradclip_cli.inputs.selection import VOID_DTYPES
 from gradclip_cli.render import records
 from gradclip_cli.render.view import Order, View
@@ -171,6 +172,19 @@ shards_option = click.option(
     "--shards",
     is_flag=True,
     help="Take all inputs of a step for one dump: equal names in them are pieces of one tensor.",
+)
+
+files_option = click.option(
+    "--files",
+    multiple=True,
+    metavar="PATTERN",
+    help="Take only files whose names match, in directories and of those given (shell-style; repeatable).",
+)
+
+repeated_option = click.option(
+    "--repeated",
+    type=click.Choice(REPEATED),
+    help="What to take where several folders hold a dump of the same step.  [default: last]",
 )
 
 keep_going_option = click.option(

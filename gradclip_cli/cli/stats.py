@@ -12,11 +12,13 @@ from gradclip_cli.cli.options import (
     InputOptions,
     JobOptions,
     ViewOptions,
+    files_option,
     input_options,
     job_options,
     keep_going_option,
     norm_options,
     pattern_options,
+    repeated_option,
     shards_option,
     view_options,
 )
@@ -45,6 +47,8 @@ from gradclip_cli.thresholds.rules import SPELLINGS, Rule
 )
 @input_options
 @shards_option
+@files_option
+@repeated_option
 @click.option("-s", "--strategy", type=STRATEGY, metavar="NAME", help="Suggest a threshold for this strategy only.")
 @click.option(
     "--rule",

@@ -26,7 +26,8 @@ def diff(plan: DiffPlan, run: Run) -> DiffReport:
         rest = uncompared_norms(a, compared, run), uncompared_norms(b, compared, run)
         a.verify()
         b.verify()
-        return report(a, b, compared, rest)
+        found = report(a, b, compared, rest)
+        return found._replace(notes=merged([*plan.notes, *found.notes]))
 
 
 def report(

@@ -37,6 +37,7 @@ class DiffPlan:
     atol: float = 0.0
     selection: Selection = Selection()
     jobs: int | None = None
+    notes: tuple[Note, ...] = ()  # on the inputs
 
     def __post_init__(self) -> None:
         for name, value in (("rtol", self.rtol), ("atol", self.atol)):

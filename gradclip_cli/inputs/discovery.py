@@ -6,18 +6,18 @@ from contextlib import suppress
 from typing import NamedTuple, TypeVar
 
 from gradclip_cli.errors import InputError, UsageError
-from gradclip_cli.formats import suffixes
 from gradclip_cli.inputs.choices import DEFAULT, Choices
-from gradclip_cli.inputs.layouts import FINDERS, params, ranks
-from gradclip_cli.inputs.listing import dump_files, folders_with_dumps, is_folder, step_folders
+from gradclip_cli.inputs.folders import inside
+from gradclip_cli.inputs.layouts import FINDERS, ranks
+from gradclip_cli.inputs.listing import is_folder
+from gradclip_cli.inputs.same_step import of_one_kind, once_each, refuse_micro_batches, repeated_steps
 from gradclip_cli.inputs.source import DumpSource
+from gradclip_cli.inputs.steps import step_and_epoch, steps_by_pattern
 from gradclip_cli.notes import Note
 from gradclip_cli.storage.streams import STANDARD, check_input, stream_name
 from gradclip_cli.text import did_you_mean, printable, shortlist
 
 Item = TypeVar("Item")
-
-_ENDINGS = tuple(ending for finder in FINDERS for ending in finder.endings)
 
 
 class Found(NamedTuple):
@@ -30,7 +30,8 @@ class Found(NamedTuple):
 def find_dumps(paths: Sequence[str], choices: Choices = DEFAULT) -> Found:
     """Return the dumps that paths stand for; a directory stands for the dumps in it, `-` for standard input.
 
-    Raise InputError if a path does not exist or a directory holds no dump, and UsageError if no path is given.
+    Raise InputError if a path does not exist or a directory holds no dump, and UsageError if no path is given, or if files
+    cannot be told to be one dump or several.
     """
     if not paths:
         raise UsageError("give at least one dump, or a directory of dumps")
@@ -40,17 +41,92 @@ def find_dumps(paths: Sequence[str], choices: Choices = DEFAULT) -> Found:
     for path in given:
         if path != STANDARD and not os.path.lexists(path):
             raise InputError(f"does not exist; {_near(path)}", path=path)
-    found = combined([file for path in given for file in (_inside(path) if is_folder(path) else [path])])
-    return Found(ranks.by_rank(found)) if choices.shards else Found(found, tuple(ranks.hint(found)))
+    files, notes = _expanded(given, choices)
+    sources = combined(files)
+    if choices.everything:
+        return Found(sources, tuple(notes))
+    return _settled(sources, notes, choices)
 
 
-def find_one(path: str) -> DumpSource:
+def _expanded(given: Sequence[str], choices: Choices) -> tuple[list[str], list[Note]]:
+    """Replace folders by the dumps in them; of files, take those that the user wants."""
+    files, notes = list[str](), list[Note]()
+    for path in given:
+        if is_folder(path):
+            found = inside(path, choices)
+            files += found.paths
+            notes += found.notes
+        elif path == STANDARD or choices.takes(path):
+            files.append(path)
+    if not files:
+        raise UsageError(f"--files {' '.join(choices.files)} takes none of {shortlist(list(given), 4)}")
+    return files, notes
+
+
+def _settled(sources: Sequence[DumpSource], notes: list[Note], choices: Choices) -> Found:
+    """Give each dump its step, and settle what to do about several dumps of one step."""
+    found, left = once_each(_with_steps(sources))
+    found, others = of_one_kind(found)
+    notes += [*left, *others]
+    if choices.shards:
+        return Found(ranks.by_rank(found), tuple(notes))
+    if choices.repeated is None:
+        refuse_micro_batches(found)
+    found, repeated = repeated_steps(found, choices)
+    found, epochs = _numbered_by_epoch(found)
+    return Found(tuple(found), (*notes, *repeated, *epochs, *_without_step(found), *ranks.hint(found)))
+
+
+def _with_steps(sources: Sequence[DumpSource]) -> list[DumpSource]:
+    """Return dumps with the steps and epochs in their names; if no name has a word for it, the number in which they differ."""
+    found = [source if source.step is None else _with_epoch(source) for source in sources]
+    if len(found) < 2 or any(source.step is not None for source in found):
+        return found
+    paths = [source.location for source in found]
+    steps = steps_by_pattern([os.path.basename(path) for path in paths])
+    if not any(step is not None for step in steps):
+        steps = steps_by_pattern([os.path.basename(os.path.dirname(os.path.abspath(path))) for path in paths])
+    return [source._replace(step=step) for source, step in zip(found, steps, strict=True)]
+
+
+def _with_epoch(source: DumpSource) -> DumpSource:
+    epoch = step_and_epoch(source.location).epoch
+    return source if epoch is None else source._replace(epoch=epoch)
+
+
+def _numbered_by_epoch(sources: Sequence[DumpSource]) -> tuple[list[DumpSource], list[Note]]:
+    """If steps come back in each epoch, number the dumps in the order of epochs and steps, and name both."""
+    epochs: dict[int, set[int | None]] = {}
+    for source in sources:
+        if source.step is not None:
+            epochs.setdefault(source.step, set()).add(source.epoch)
+    if all(len(found) == 1 for found in epochs.values()):
+        return list(sources), []
+    first = [source for source in sources if source.step is not None]
+    first.sort(key=lambda source: (source.epoch is not None, source.epoch or 0, source.step or 0))
+    named = [
+        source._replace(step=k, name=f"epoch {source.epoch} step {source.step}" if source.epoch is not None else None)
+        for k, source in enumerate(first)
+    ]
+    what = f"steps come back in each epoch, so they are numbered anew: step 0 is {printable(first[0].location)}"
+    return [*named, *(source for source in sources if source.step is None)], [Note("epochs", what)]
+
+
+def _without_step(sources: Sequence[DumpSource]) -> list[Note]:
+    """Note the dumps without a step among others that have one."""
+    lone = [source for source in sources if source.step is None and source.location != STANDARD]
+    if not lone or all(source.step is None for source in sources):
+        return []
+    return [Note("no-step", f"{source.location}: its name holds no step, so it comes last") for source in lone]
+
+
+def find_one(path: str, choices: Choices = DEFAULT) -> Found:
     """Return the one dump that a path stands for: a file, or the only dump of a directory; raise UsageError for several."""
-    found = find_dumps([path]).sources
-    if len(found) > 1:
-        example = printable(found[0].location)
-        raise UsageError(f"{printable(path)} holds {len(found):,} dumps; give one dump, such as {example}")
-    return found[0]
+    found = find_dumps([path], choices)
+    if len(found.sources) > 1:
+        example = printable(found.sources[0].location)
+        raise UsageError(f"{printable(path)} holds {len(found.sources):,} dumps; give one dump, such as {example}")
+    return found
 
 
 def combined(paths: Sequence[str]) -> tuple[DumpSource, ...]:
@@ -77,19 +153,6 @@ def by_step(items: Sequence[Item], step: Callable[[Item], int | None]) -> list[I
     ['a1', 'b3', 'z']
     """
     return sorted(items, key=lambda item: (step(item) is None, step(item) or 0))
-
-
-def _inside(folder: str) -> list[str]:
-    """Return the dumps in a folder: its files, the folder itself if each holds one parameter, or those in its step folders."""
-    if found := dump_files(folder, _ENDINGS):
-        # A file whose ending marks a whole dump decides without opening any file.
-        named = any(path.endswith(_ENDINGS) for path in found)
-        return [folder] if not named and params.is_by_param(found) else found
-    if found := [path for step in step_folders(folder) for path in _inside(step)]:
-        return found
-    if others := folders_with_dumps(folder):
-        raise InputError(f"no dump in this directory itself; give one of those in it: {shortlist(others)}", path=folder)
-    raise InputError(f"no dump in this directory; dumps end in {', '.join(suffixes())}", path=folder)
 
 
 def _near(path: str) -> str:

@@ -1,13 +1,22 @@
-"""List the dumps in a folder, and the folders that are named after training steps."""
+"""List what is in a folder: dumps, folders of training steps, and links that lead to nothing."""
 
 import os
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from gradclip_cli.errors import InputError, reason
 from gradclip_cli.formats import suffixes
 from gradclip_cli.inputs.naming import natural
-from gradclip_cli.inputs.steps import step_of
+from gradclip_cli.inputs.steps import step_in
 from gradclip_cli.storage.streams import STANDARD
+
+
+class Listing(NamedTuple):
+    """The paths in a folder, in natural order: files that end like dumps, folders, and dead links that end like dumps."""
+
+    files: list[str]
+    folders: list[str]
+    dead_links: list[str]
 
 
 def is_folder(path: str) -> bool:
@@ -15,26 +24,36 @@ def is_folder(path: str) -> bool:
     return path != STANDARD and os.path.isdir(path)
 
 
-def dump_files(folder: str, endings: Sequence[str] = ()) -> list[str]:
-    """Return the files in a folder that end like a dump or in `endings`, in natural order, without hidden files."""
-    wanted = (*suffixes(), *endings)
-    return [path for path in _listed(folder) if path.lower().endswith(wanted) and os.path.isfile(path)]
-
-
-def step_folders(folder: str) -> list[str]:
-    """Return the folders in a folder that are named after training steps, in natural order."""
-    return [path for path in _listed(folder) if os.path.isdir(path) and step_of(os.path.basename(path)) is not None]
-
-
-def folders_with_dumps(folder: str) -> list[str]:
-    """Return the names of the readable folders in a folder that hold dumps."""
-    inner = [path for path in _listed(folder) if os.path.isdir(path) and os.access(path, os.R_OK | os.X_OK)]
-    return [os.path.basename(path) for path in inner if dump_files(path)]
-
-
-def _listed(folder: str) -> list[str]:
+def listed(folder: str, endings: Sequence[str] = ()) -> Listing:
+    """List a folder without its hidden entries; files end like a format or in `endings`. Raise InputError if that fails."""
+    wanted, found = (*suffixes(), *endings), Listing([], [], [])
     try:
-        names = sorted(os.listdir(folder), key=natural)
+        with os.scandir(folder) as entries:
+            shown = sorted((entry for entry in entries if entry.name[0] != "."), key=lambda entry: natural(entry.name))
+            for entry in shown:
+                if entry.is_dir():
+                    found.folders.append(os.path.join(folder, entry.name))
+                elif entry.name.lower().endswith(wanted):
+                    dead = entry.is_symlink() and not os.path.exists(os.path.join(folder, entry.name))
+                    kept = found.dead_links if dead else found.files if entry.is_file() else []
+                    kept.append(os.path.join(folder, entry.name))
     except OSError as error:
         raise InputError(reason(error), path=folder) from error
-    return [os.path.join(folder, name) for name in names if name[0] != "."]
+    return found
+
+
+def dump_files(folder: str, endings: Sequence[str] = ()) -> list[str]:
+    """Return the files in a folder that end like a dump or in `endings`, in natural order, without hidden files."""
+    return listed(folder, endings).files
+
+
+def is_step_folder(path: str) -> bool:
+    """Whether a folder is called after a training step, such as `checkpoint-100` or `100`."""
+    name = os.path.basename(path)
+    return name.isdecimal() or step_in(name).step is not None
+
+
+def folders_with_dumps(folders: Sequence[str]) -> list[str]:
+    """Return the names of those folders that can be read and hold dumps."""
+    readable = [path for path in folders if os.access(path, os.R_OK | os.X_OK)]
+    return [os.path.basename(path) for path in readable if dump_files(path)]

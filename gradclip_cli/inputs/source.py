@@ -7,13 +7,16 @@ from typing import NamedTuple, Protocol
 class DumpSource(NamedTuple):
     """The files of one dump, in order, and the layout that says how they belong together.
 
-    `location` identifies the dump: it is its only file, its index, its folder, or else the first of its files.
+    `location` identifies the dump: it is its only file, its index, its folder, or else the first of its files. `epoch` is
+    known only where the name holds it beside the step. `name` stands for the step in tables, if that is a running number.
     """
 
     location: str
     files: tuple[str, ...]
     layout: "Layout"
     step: int | None = None
+    epoch: int | None = None
+    name: str | None = None
 
     @property
     def label(self) -> str | list[str]:

@@ -109,11 +109,13 @@ def test_a_missing_rank_is_wrong_usage(ranks: None, run: Run) -> None:
 
 
 @pytest.mark.parametrize("command", ["stats run", "check run", "apply run/step_1 --dry-run -s none"])
-def test_ranks_without_the_option_are_pointed_out(command: str, ranks: None, run: Run) -> None:
-    """Where files of ranks are taken for dumps, one line on standard error names the option; with it there is none."""
-    name = "run/step_1/rank0.safetensors and rank1.safetensors are taken for two dumps"
-    assert name in run(*command.split()).err
-    assert name not in run(*command.split(), "--shards").err
+def test_ranks_without_the_option_are_refused(command: str, ranks: None, run: Run) -> None:
+    """Files of one step are never quietly two dumps: it is wrong usage that names the options."""
+    result = run(*command.split())
+    assert result.code == 2
+    assert "run/step_1/rank0.safetensors and rank1.safetensors are both of step 1" in result.err
+    assert all(option in result.err for option in ("--accumulate", "--shards", "--repeated"))
+    assert run(*command.split(), "--shards").code == 0
 
 
 def test_a_set_of_shards_is_no_rank(save: Save, run: Run) -> None:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 from gradclip_cli.errors import InputError
 from gradclip_cli.inputs.layouts.single import Single
@@ -13,6 +14,9 @@ from gradclip_cli.text import shortlist
 
 KEY = "gradient"
 """The name of the one tensor in each file; in the dump, the tensor has the name of its file."""
+
+
+_MOST_DAMAGED = 3
 
 
 class Params(Single):
@@ -71,13 +75,13 @@ FINDER = ParamsFinder()
 
 
 def is_by_param(paths: Sequence[str]) -> bool:
-    """Whether files hold one parameter each, judged by the first of them."""
+    """Whether files hold one parameter each, judged by the first of them that can be read."""
     from gradclip_cli.inputs.opened import tensor_names
 
-    try:
-        return bool(paths) and tensor_names(paths[0], most=1) == [KEY]
-    except InputError:
-        return False
+    for path in paths[:_MOST_DAMAGED]:
+        with suppress(InputError):
+            return tensor_names(path, most=1) == [KEY]
+    return False
 
 
 def param_of(path: str) -> str:

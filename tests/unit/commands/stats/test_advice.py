@@ -327,8 +327,8 @@ def test_layers_of_unlike_sizes_are_no_explosion(tmp_path: Path) -> None:
 
 def test_dumps_without_a_step_are_named_by_file(tmp_path: Path) -> None:
     """Where no step is known, the file's name stands for it."""
-    line, _ = advice(tmp_path, ONCE, name="dump{}")
-    assert f"({tmp_path}/dump9.npz: 100, 100 times the median)" in line
+    line, _ = advice(tmp_path, ONCE, name="part{}")
+    assert f"({tmp_path}/part9.npz: 100, 100 times the median)" in line
 
 
 def test_the_rule_that_was_asked_for(tmp_path: Path) -> None:

@@ -1,0 +1,98 @@
+"""Expand a folder into its dumps, and note what in it is left out."""
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import NamedTuple
+
+from gradclip_cli.errors import InputError, UsageError
+from gradclip_cli.formats import suffixes
+from gradclip_cli.inputs.choices import Choices
+from gradclip_cli.inputs.kinds import gradients_of
+from gradclip_cli.inputs.layouts import FINDERS, params
+from gradclip_cli.inputs.listing import Listing, dump_files, folders_with_dumps, is_step_folder, listed
+from gradclip_cli.inputs.steps import step_in
+from gradclip_cli.notes import Note
+from gradclip_cli.text import printable, shortlist
+
+ENDINGS = tuple(ending for finder in FINDERS for ending in finder.endings)
+"""The endings of files that mark a dump of several files."""
+
+_LOGS = ("trainer_state.json",)
+_LONGEST_LOG = 1 << 24
+
+
+class Inside(NamedTuple):
+    """The paths of dumps in a folder, and notes on what is left out."""
+
+    paths: list[str]
+    notes: list[Note]
+
+
+def inside(folder: str, choices: Choices) -> Inside:
+    """Return the dumps in a folder: its files, the folder itself if each holds one parameter, or those in its step folders.
+
+    Raise InputError if there is none, and UsageError if --files takes none of them.
+    """
+    listing = listed(folder, ENDINGS)
+    found, notes = _inside(folder, listing, choices)
+    if not found:
+        raise _nothing(folder, listing, choices)
+    return Inside(found, [*notes, *_logs(folder, found)])
+
+
+def _inside(folder: str, listing: Listing, choices: Choices) -> Inside:
+    # A file whose ending marks a whole dump decides without opening any file.
+    marked = any(path.endswith(ENDINGS) for path in listing.files)
+    if listing.files and not choices.files and not marked and params.is_by_param(listing.files):
+        return Inside([folder], [])
+    files, notes = gradients_of([path for path in listing.files if choices.takes(path)], folder, choices)
+    notes += [Note("dead-link", f"{path}: is a link to nothing, left out") for path in listing.dead_links]
+    steps = {path: listed(path, ENDINGS) for path in listing.folders if is_step_folder(path)}
+    if any(step_in(os.path.basename(path)).step is not None for path in files):
+        return Inside(files, notes + _folders_left(folder, steps))
+    parts = [_inside(path, inner, choices) for path, inner in steps.items()]
+    if below := [path for part in parts for path in part.paths]:
+        return Inside(below, [*notes, *(note for part in parts for note in part.notes), *_files_left(files)])
+    return Inside(files, notes)
+
+
+def _folders_left(folder: str, steps: Mapping[str, Listing]) -> list[Note]:
+    """Note the folders of steps beside files that have steps themselves."""
+    left = [os.path.basename(path) for path, inner in steps.items() if inner.files]
+    what = f"files of steps are taken, the folders beside them left out: {shortlist(left)}; give those to take them"
+    return [Note("folders-left-out", f"{folder}: {what}", len(left), changes_figures=True)] if left else []
+
+
+def _files_left(files: Sequence[str]) -> list[Note]:
+    """Note the files beside the folders of steps."""
+    what = "stands beside folders of steps and is left out; give it by itself to take it"
+    return [Note("files-left-out", f"{path}: {what}", changes_figures=True) for path in files]
+
+
+def _logs(folder: str, found: Sequence[str]) -> list[Note]:
+    """Note the logs beside dumps that hold norms, too."""
+    places = dict.fromkeys([folder, os.path.dirname(found[-1])])
+    logs = [path for place in places for name in _LOGS if _holds_norms(path := os.path.join(place, name))]
+    return [Note("log", f"{path}: is a log that holds norms, too; it is not read here") for path in logs[-1:]]
+
+
+def _holds_norms(path: str) -> bool:
+    with suppress(OSError):
+        if os.path.isfile(path):
+            with open(path, "rb") as file:
+                return b"grad_norm" in file.read(_LONGEST_LOG)
+    return False
+
+
+def _nothing(folder: str, listing: Listing, choices: Choices) -> InputError | UsageError:
+    """Return the error for a folder in which nothing is found."""
+    steps = [path for path in listing.folders if is_step_folder(path)]
+    every = listing.files or [file for step in steps for file in dump_files(step, ENDINGS)]
+    if every and choices.files:
+        names = shortlist(list(dict.fromkeys(map(os.path.basename, every))), 4)
+        return UsageError(f"--files {' '.join(choices.files)} takes none of the files in {printable(folder)}: {names}")
+    if others := folders_with_dumps(listing.folders):
+        what = f"no dump in this directory itself; give one of those in it: {shortlist(others)}"
+        return InputError(what, path=folder)
+    return InputError(f"no dump in this directory; dumps end in {', '.join(suffixes())}", path=folder)

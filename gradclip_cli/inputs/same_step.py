@@ -1,0 +1,158 @@
+"""Settle what to do about several dumps of one step: links, copies, other kinds of files, micro-batches, resumed runs.
+
+Nothing is taken, left out or counted twice without a note.
+"""
+
+import os
+from collections.abc import Hashable, Iterable, Sequence
+from contextlib import suppress
+
+from gradclip_cli.errors import UsageError
+from gradclip_cli.inputs.choices import Choices
+from gradclip_cli.inputs.kinds import copies_in, is_gradient, kind_of
+from gradclip_cli.inputs.listing import is_step_folder
+from gradclip_cli.inputs.naming import natural
+from gradclip_cli.inputs.source import DumpSource
+from gradclip_cli.inputs.steps import step_in
+from gradclip_cli.notes import Note
+from gradclip_cli.storage.streams import STANDARD
+from gradclip_cli.text import plural, printable, shortlist
+
+Sources = list[DumpSource]
+
+
+def once_each(sources: Sequence[DumpSource]) -> tuple[Sources, list[Note]]:
+    """Leave out dumps that are the same file as another, by a link, and dumps whose names say that they are copies."""
+    if len(sources) < 2:
+        return list(sources), []
+    firsts: dict[Hashable, DumpSource] = {}
+    # A name that says the step goes before one that does not, such as `latest`.
+    for source in sorted(sources, key=lambda source: source.step is None):
+        firsts.setdefault(_identity(source), source)
+    copies = copies_in([source.location for source in sources])
+    kept, notes = [], []
+    for source in sources:
+        first = firsts[_identity(source)]
+        if first is not source:
+            what = f"is the same file as {printable(first.location)}, and counts once"
+            notes.append(Note("same-file", f"{source.location}: {what}"))
+        elif original := copies.get(source.location):
+            what = f"is taken for a copy of {printable(os.path.basename(original))}, and left out"
+            notes.append(Note("copy", f"{source.location}: {what}; give it by itself to take it"))
+        else:
+            kept.append(source)
+    return kept, notes
+
+
+def _identity(source: DumpSource) -> Hashable:
+    """Return what is the same for two dumps of the same files: their devices and inode numbers."""
+    if source.location == STANDARD:
+        return STANDARD
+    with suppress(OSError, ValueError):
+        return tuple((found.st_dev, found.st_ino) for found in map(os.stat, source.files))
+    return source.location
+
+
+def of_one_kind(sources: Sequence[DumpSource]) -> tuple[Sources, list[Note]]:
+    """Take one kind of files of each step and folder: gradients, if any are called so.
+
+    Raise UsageError if there are several kinds and none is called after gradients.
+    """
+    taken, notes = list[DumpSource](), list[Note]()
+    for (folder, _), group in _together(sources).items():
+        kinds = dict.fromkeys(kind_of(source.location) for source in group)
+        graded = [source for source in group if is_gradient(source.location)] if len(kinds) > 1 else group
+        left = [os.path.basename(source.location) for source in group if source not in graded]
+        if not graded or (len(kinds) > 1 and len({kind_of(source.location) for source in graded}) > 1):
+            raise _several_kinds(folder, graded or group)
+        if left:
+            first = os.path.basename(graded[0].location)
+            what = f"{first} is taken, since it is called after gradients; left out: {shortlist(left, 4)}"
+            notes.append(Note("other-kinds", f"{folder}: {what}; --files PATTERN chooses otherwise", len(left)))
+        taken += graded
+    kept = set(map(id, taken))
+    return [source for source in sources if source.step is None or id(source) in kept], notes
+
+
+def refuse_micro_batches(sources: Sequence[DumpSource]) -> None:
+    """Raise UsageError if several files of one step and folder differ by a second number only."""
+    for (_, step), group in _together(sources).items():
+        if len(group) > 1:
+            first, second = (printable(group[k].location) for k in (0, 1))
+            raise UsageError(
+                f"{first} and {os.path.basename(second)} are both of step {step}: give --accumulate mean or sum if they are "
+                "micro-batches, --shards if they hold pieces of the same tensors, or --repeated keep to take each for a dump"
+            )
+
+
+def _together(sources: Iterable[DumpSource]) -> dict[tuple[str, object], Sources]:
+    """Group the dumps that have a step by their folder and step."""
+    found: dict[tuple[str, object], Sources] = {}
+    for source in sources:
+        if source.step is not None:
+            step = source.step if source.epoch is None else (source.epoch, source.step)
+            found.setdefault((os.path.dirname(source.location), step), []).append(source)
+    return found
+
+
+def _several_kinds(folder: str, group: Sequence[DumpSource]) -> UsageError:
+    names = list(dict.fromkeys(os.path.basename(source.location) for source in group))
+    example = f"--files '{_pattern(names[0])}'"
+    return UsageError(
+        f"{printable(folder)} holds several kinds of files of one step: {shortlist(names)}; choose with {example}"
+    )
+
+
+def _pattern(name: str) -> str:
+    """Return a pattern for files of the kind of a name."""
+    stem, suffix = os.path.splitext(name)
+    word = stem.partition(".")[0].rstrip("0123456789-_")
+    return f"{word}*" if word and not step_in(word).step else f"*{suffix}"
+
+
+def repeated_steps(sources: Sequence[DumpSource], choices: Choices) -> tuple[Sources, list[Note]]:
+    """Take one dump of each step that is there twice, in different folders, as where a run was resumed.
+
+    Raise UsageError if that is refused, or if the folders are two runs: both begin at the same step.
+    """
+    steps: dict[object, Sources] = {}
+    for source in sources:
+        if source.step is not None:
+            steps.setdefault((source.epoch, source.step), []).append(source)
+    twice = [group for group in steps.values() if len(group) > 1]
+    if not twice or choices.repeated == "keep":
+        return list(sources), []
+    ordered = [sorted(group, key=lambda source: natural(source.location)) for group in twice]
+    example = " and ".join(printable(source.location) for source in ordered[0][:2])
+    if choices.repeated == "error":
+        raise UsageError(f"{plural(len(twice), 'step')} came twice, such as {example}; --repeated first, last or keep")
+    if choices.repeated is None:
+        _refuse_two_runs(sources, ordered[0])
+    which = choices.repeated or "last"
+    left = {id(source) for group in ordered for source in (group[1:] if which == "first" else group[:-1])}
+    what = f"the {which} of each is taken; --repeated first, last, keep or error chooses otherwise"
+    note = Note("repeated", f"{plural(len(twice), 'step')} came twice, such as {example}; {what}", len(twice), True)
+    return [source for source in sources if id(source) not in left], [note]
+
+
+def _refuse_two_runs(sources: Sequence[DumpSource], pair: Sequence[DumpSource]) -> None:
+    firsts: dict[str, tuple[int, int]] = {}
+    for source in sources:
+        if source.step is not None:
+            run, step = _run_of(source), (source.epoch or 0, source.step)
+            firsts[run] = min(firsts.get(run, step), step)
+    runs = list(dict.fromkeys(_run_of(source) for source in pair))
+    if len(runs) > 1 and firsts[runs[0]] == firsts[runs[1]]:
+        one, other = (printable(source.location) for source in pair[:2])
+        raise UsageError(
+            f"{printable(runs[0] or '.')} and {printable(runs[1] or '.')} both begin at step {firsts[runs[0]][1]}, so they are "
+            f"two runs and no series: give each alone, compare steps by `gradclip diff {one} {other}`, "
+            "or give --repeated keep, or --shards if they are ranks"
+        )
+
+
+def _run_of(source: DumpSource) -> str:
+    """Return the folder of the run that a dump belongs to: above its step folder, if the step is in that folder's name."""
+    folder, name = os.path.split(source.location)
+    own = step_in(name).step is not None
+    return folder if own or not is_step_folder(folder) else os.path.dirname(folder)
