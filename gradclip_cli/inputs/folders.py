@@ -11,7 +11,7 @@ from gradclip_cli.inputs.choices import Choices
 from gradclip_cli.inputs.kinds import gradients_of
 from gradclip_cli.inputs.layouts import FINDERS, params
 from gradclip_cli.inputs.listing import Listing, dump_files, folders_with_dumps, is_step_folder, listed
-from gradclip_cli.inputs.steps import step_in
+from gradclip_cli.inputs.steps import is_part, step_in
 from gradclip_cli.notes import Note
 from gradclip_cli.text import printable, shortlist
 
@@ -30,9 +30,9 @@ class Inside(NamedTuple):
 
 
 def inside(folder: str, choices: Choices) -> Inside:
-    """Return the dumps in a folder: its files, the folder itself if each holds one parameter, or those in its step folders.
+    """Return the dumps in a folder: its files, or else those in its folders of steps or of ranks.
 
-    Raise InputError if there is none, and UsageError if --files takes none of them.
+    A folder with one parameter a file is a dump itself. Raise InputError if there is none, and UsageError if --files takes none of them.
     """
     listing = listed(folder, ENDINGS)
     found, notes = _inside(folder, listing, choices)
@@ -49,6 +49,8 @@ def _inside(folder: str, listing: Listing, choices: Choices) -> Inside:
     files, notes = gradients_of([path for path in listing.files if choices.takes(path)], folder, choices)
     notes += [Note("dead-link", f"{path}: is a link to nothing, left out") for path in listing.dead_links]
     steps = {path: listed(path, ENDINGS) for path in listing.folders if is_step_folder(path)}
+    if not steps and not files:
+        steps = {path: listed(path, ENDINGS) for path in listing.folders if is_part(os.path.basename(path))}
     if any(step_in(os.path.basename(path)).step is not None for path in files):
         return Inside(files, notes + _folders_left(folder, steps))
     parts = [_inside(path, inner, choices) for path, inner in steps.items()]

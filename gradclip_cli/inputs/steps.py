@@ -13,12 +13,15 @@ _WORDS = re.compile(
 _WHOLE = re.compile(r"(?:global_?step|step|iteration|iter|it|checkpoint|ckpt)[-_= .]?(\d{1,18})", re.IGNORECASE)
 _EPOCH = re.compile(r"(?<![a-z])epoch[-_= .]?(\d{1,18})", re.IGNORECASE)
 _NUMBERS = re.compile(r"(\d+)")
-_NO_STEP = re.compile(
-    r"(?<![a-z])(?:rank|shard|part|stage|[pdtemc]p|worker|gpu|device|node|proc|process|micro|micro[-_ ]?batch|mini[-_ ]?batch"
-    r"|expert|layers?|blocks?|h|v|seed|fold)s?(?:[-_ ]rank)?[-_= .]?$",
-    re.IGNORECASE,
+_PARTS = (
+    "rank|shard|part|stage|[pdtemcv]p|vmap|worker|gpu|device|node|proc|process|host|micro|micro[-_ ]?batch|mini[-_ ]?batch"
+    "|expert|layer|block|head|member|replica|client|actor|agent|chunk|seed|fold|split|consolidated|version|v"
 )
-"""What stands before the number of a rank, of a part of a model, or of a version: no step."""
+_SETTINGS = "lr|wd|decay|size|scale|alpha|beta|gamma|eps|dim|temp|dropout|weight_decay|learning_rate"
+_NO_STEP = re.compile(rf"(?<![a-z])(?:(?:{_PARTS})s?(?:[-_ ]rank)?|(?:{_SETTINGS}))[-_= .]*(?:0\.)*$", re.IGNORECASE)
+"""What stands before the number of a part, of a member of an ensemble, or of a setting: no step. Other numbers are 0 in it."""
+_PART = re.compile(rf"(?:{_PARTS})s?(?:[-_ ]rank)?[-_= .]*\d+(?:[-_.]?(?:{_PARTS})?[-_]?\d+)*", re.IGNORECASE)
+_OF = re.compile(r"[-_ ]?(?:of|[dtpem]p)[-_ ]?$", re.IGNORECASE)
 
 
 class StepName(NamedTuple):
@@ -69,11 +72,15 @@ def step_of(path: str) -> int | None:
 def step_and_epoch(path: str) -> StepName:
     """Return the step in a file's name, or else in its folder's; the epoch is in the same name, or in that of the folder above.
 
+    A folder of a rank or of another part is passed over.
+
     >>> step_and_epoch("epoch=1-batch=0.npz"), step_and_epoch("epoch_2/step_5/g.npz"), step_and_epoch("epoch_7.npz")
     (StepName(step=0, epoch=1), StepName(step=5, epoch=2), StepName(step=7, epoch=None))
     """
     folder, name = os.path.split(path)
     above, inner = os.path.split(folder)
+    if is_part(inner):
+        above, inner = os.path.split(above)
     for text, outer in ((name, inner), (inner, os.path.basename(above))):
         found = step_in(text)
         if found.step is not None:
@@ -84,6 +91,15 @@ def step_and_epoch(path: str) -> StepName:
 def _epoch_in(name: str) -> int | None:
     found = _EPOCH.search(name)
     return int(found[1]) if found else None
+
+
+def is_part(name: str) -> bool:
+    """Whether a folder is called after a rank, or another part of a dump.
+
+    >>> is_part("rank_0"), is_part("mp_rank_00_001"), is_part("tp0_pp1"), is_part("step_0"), is_part("ranks")
+    (True, True, True, False, False)
+    """
+    return name[-1:].isdecimal() and _PART.fullmatch(name) is not None
 
 
 def steps_by_pattern(names: Sequence[str]) -> list[int | None]:
@@ -109,5 +125,5 @@ def _varying(names: Sequence[list[str]]) -> int | None:
     varying = [k for k in range(1, len(names[0]), 2) if len({parts[k].lstrip("0") for parts in names}) > 1]
     if len(varying) != 1 or max(len(parts[varying[0]]) for parts in names) > 18:
         return None
-    before, after = names[0][varying[0] - 1], names[0][varying[0] + 1]
-    return None if _NO_STEP.search(before) or after.startswith("-of-") else varying[0]
+    before, after = "0".join(names[0][: varying[0] : 2]), names[0][varying[0] + 1]
+    return None if _NO_STEP.search(before) or _OF.fullmatch(after) else varying[0]

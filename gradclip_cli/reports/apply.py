@@ -76,6 +76,7 @@ class ApplyDump(NamedTuple):
     layers: Sequence[ApplyLayer]
     params: Sequence[ApplyParam]
     labels: TableOnly[dict[str, str]]
+    name: TableOnly[str | None] = None  # stands for a step that is a running number
 
 
 class _ApplyReport(NamedTuple):

@@ -10,13 +10,14 @@ from gradclip_cli.thresholds.base import Summary
 
 
 class StatsDump(NamedTuple):
-    """The norm of one dump; `nonfinite` counts elements."""
+    """The norm of one dump; `nonfinite` counts elements, `name` stands for a step that is a running number."""
 
     input: str | list[str]
     step: int | None
     norm: float
     max_abs: float
     nonfinite: int
+    name: TableOnly[str | None] = None
 
 
 class StatsLayer(NamedTuple):

@@ -14,11 +14,15 @@ from gradclip_cli.thresholds.samples import Mask, Matrix, NormSamples, summaries
 
 
 class Step(NamedTuple):
-    """One step of a series: its input, its number if all steps have one, and how many of its elements are not finite."""
+    """One step of a series: its input, its number, and how many of its elements are not finite.
+
+    `name` stands for the number where that is a running one.
+    """
 
     input: str | list[str]
     number: int | None
     nonfinite: int = 0
+    name: str | None = None
 
 
 class GroupName(NamedTuple):

@@ -68,6 +68,7 @@ class ApplySummary:
             layers=LazyRows(self._layer, range(len(dump.layers))),
             params=LazyRows(self._param, range(len(dump.named) + len(self._left_out))),
             labels=dump.labels,
+            name=dump.source.name,
         )
 
     def notes(self) -> list[Note]:

@@ -123,4 +123,6 @@ def series_figures(dumps: Sequence[DumpFigures], targets: Sequence[str]) -> Figu
 
 
 def _name(source: DumpSource, step: int | None) -> str:
+    if source.name is not None:
+        return source.name
     return f"step {step}" if step is not None else printable(os.path.basename(source.location))

@@ -57,7 +57,7 @@ class SeriesLayout(NamedTuple):
         types = sums_for(plan)
         params = dump.stats.merge_groups(self._of(dump), types)
         layers = params.merge_groups([range(a, b) for a, b in pairwise(self.starts)], types)
-        return dump_norms(Step(dump.source.label, dump.step), layers, params, plan)
+        return dump_norms(Step(dump.source.label, dump.step, name=dump.source.name), layers, params, plan)
 
     def _of(self, dump: MeasuredDump) -> list[list[int]]:
         """Return the pieces of each shared tensor, by index; raise InputError where the dump differs from the first."""

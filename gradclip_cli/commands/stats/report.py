@@ -54,7 +54,7 @@ def _dumps(norms: SeriesNorms) -> list[StatsDump]:
     totals = norms.total.norms[:, 0].tolist()
     tops = np.max(norms.max_abs.norms, axis=1, initial=0.0).tolist()
     return [
-        StatsDump(step.input, step.number, total, top, step.nonfinite)
+        StatsDump(step.input, step.number, total, top, step.nonfinite, step.name)
         for step, total, top in zip(norms.steps, totals, tops, strict=True)
     ]
 

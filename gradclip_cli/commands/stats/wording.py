@@ -31,6 +31,8 @@ _CLIPS = {
 
 def step_name(step: Step) -> str:
     """Name a step by its number, or else by its file."""
+    if step.name is not None:
+        return step.name
     path = step.input if isinstance(step.input, str) else step.input[0]
     return printable(path) if step.number is None else f"step {step.number}"
 

@@ -25,7 +25,7 @@ def grids(report: ApplyReport, kinds: frozenset[str]) -> list[Grid]:
 
 
 def _dump(report: ApplyReport, dump: ApplyDump) -> list[Grid]:
-    step = f"step {dump.step}, " if dump.step is not None else ""
+    step = f"{dump.name or f'step {dump.step}'}, " if dump.step is not None else ""
     output = f"to {location(dump.output)}" if dump.output else "nothing written"
     title = f"{location(dump.input)} ({step}{output})"
     layers = LazyRows(lambda row: _layer(layer_name(row.layer, dump.labels), row), dump.layers)

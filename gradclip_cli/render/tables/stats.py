@@ -99,7 +99,7 @@ def _steps(report: StatsReport, norm: str) -> Grid:
     )
     rows = [
         (
-            "-" if row.step is None else str(row.step),
+            row.name or ("-" if row.step is None else str(row.step)),
             figure(row.norm),
             figure(row.max_abs),
             f"{row.nonfinite:,}",

@@ -7,7 +7,6 @@ import pytest
 
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.naming import WRAPPERS, Naming, natural
-from gradclip_cli.inputs.steps import step_of
 
 TABLE = [
     ("lstm.weight_ih_l0", "lstm", "weight_ih_l0"),  # PyTorch
@@ -116,31 +115,6 @@ def test_natural_order(ordered: list[str]) -> None:
     """Numbers in names are compared as numbers of any length, the rest as text."""
     shuffled = random.Random(0).sample(ordered, len(ordered))
     assert sorted(shuffled, key=natural) == ordered
-
-
-@pytest.mark.parametrize(
-    ("path", "step"),
-    [
-        ("run/step_00042.npz", 42),
-        ("step=42.safetensors", 42),
-        ("global_step42.h5", 42),
-        ("iter-42.npz", 42),
-        ("checkpoint-42/grads.npz", 42),
-        ("runs/Step100/w.npz", 100),
-        ("iteration 7.npz", 7),
-        ("ckpt-3.npz", 3),
-        ("step_1/step_2.npz", 2),
-        ("epoch=3-step=100.npz", 100),
-        ("step0.npz", 0),
-        ("grads.npz", None),
-        ("footstep_4.npz", None),
-        ("model-00001-of-00003.safetensors", None),
-        ("step_5/deep/grads.npz", None),
-    ],
-)
-def test_the_step_in_a_path(path: str, step: int | None) -> None:
-    """The step is read from the file's name, or else from its parent folder's, and from nowhere else."""
-    assert step_of(path) == step
 
 
 def test_wrappers_are_told_from_other_names_at_a_glance() -> None:

@@ -1,0 +1,225 @@
+"""Runs as people have them: what is taken for a dump, what is left out, and that both are said."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support.command import Run, Save
+
+GLOBAL = ("-s", "clip-by-global-norm")
+
+
+@pytest.fixture
+def put(save: Save) -> Any:
+    """Write dumps of one tensor whose norm is given, in folders that are made."""
+
+    def put(**norms: float) -> None:
+        for path, norm in norms.items():
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            save(path, **{"fc.w": np.array([norm, 0.0], np.float32)})
+
+    return put
+
+
+def dumps(run: Run, *argv: str) -> list[tuple[str, int | None, float]]:
+    """Name, step and norm of each dump in a report."""
+    result = run("stats", *argv, "-f", "json")
+    assert result.code == 0, result.err
+    return [(dump["input"], dump["step"], dump["norm"]) for dump in json.loads(result.out)["dumps"]]
+
+
+def kinds(run: Run, *argv: str) -> list[str]:
+    """The kinds of notes of a report."""
+    return [note["kind"] for note in json.loads(run("stats", *argv, "-f", "json").out)["notes"]]
+
+
+@pytest.fixture
+def checkpoints(put: Any) -> None:
+    """Two checkpoints with gradients beside a model and an optimizer."""
+    for step in (500, 1000):
+        put(**{f"out/checkpoint-{step}/gradients.npz": step / 100, f"out/checkpoint-{step}/model.npz": 77.0})
+        put(**{f"out/checkpoint-{step}/optimizer.npz": 99.0})
+
+
+def test_gradients_are_taken_beside_weights(checkpoints: None, run: Run) -> None:
+    """Of several kinds of files those called after gradients are taken, from a folder and from a glob, and a note says so."""
+    expected = [("out/checkpoint-500/gradients.npz", 500, 5.0), ("out/checkpoint-1000/gradients.npz", 1000, 10.0)]
+    files = sorted(map(str, Path("out").rglob("*.npz")))
+    assert dumps(run, "out") == dumps(run, *files) == expected
+    result = run("stats", "out")
+    assert "note: out/checkpoint-500: gradients.npz is taken, since it is called after gradients" in result.err
+    assert "model.npz, optimizer.npz" in result.err
+    assert kinds(run, "out") == ["other-kinds"]
+    assert run("apply", "out", "-o", "new", *GLOBAL, "-t", "1").code == 0
+    assert sorted(str(path) for path in Path("new").rglob("*.npz")) == [
+        "new/checkpoint-1000/gradients.npz",
+        "new/checkpoint-500/gradients.npz",
+    ]
+
+
+def test_files_are_chosen(checkpoints: None, run: Run) -> None:
+    """--files takes files by their base names, in folders and of those given; a pattern that takes none is wrong usage."""
+    expected = [("out/checkpoint-500/model.npz", 500, 77.0), ("out/checkpoint-1000/model.npz", 1000, 77.0)]
+    assert dumps(run, "out", "--files", "model*") == expected
+    assert dumps(run, *sorted(map(str, Path("out").rglob("*.npz"))), "--files", "model*") == expected
+    for argv in (["out"], ["out/checkpoint-500/model.npz"]):
+        result = run("stats", *argv, "--files", "x*")
+        assert (result.code, "--files x* takes none of" in result.err) == (2, True)
+    assert run("check", "out", "--files", "model*", "--ignore", "unchanged").code == 0
+    assert run("diff", "out/checkpoint-500", "out/checkpoint-1000", "--files", "model*").code == 0
+    assert run("diff", "out/checkpoint-500", "out/checkpoint-1000").code == 1
+    listed = json.loads(run("ls", "out", "--files", "opt*", "-f", "json").out)["tensors"]
+    assert [row["input"] for row in listed] == [f"out/checkpoint-{step}/optimizer.npz" for step in (500, 1000)]
+    assert len(json.loads(run("ls", "out", "-f", "json").out)["tensors"]) == 6
+
+
+@pytest.mark.parametrize("command", ["stats out", "check out", "apply out -o new -s clip-by-global-norm -t 1"])
+def test_kinds_that_cannot_be_told_are_refused(command: str, checkpoints: None, run: Run) -> None:
+    """Where nothing is called after gradients, the kinds are listed, and the option that chooses is named."""
+    for path in Path("out").rglob("gradients.npz"):
+        path.unlink()
+    result = run(*command.split())
+    assert result.code == 2
+    assert "out/checkpoint-500 holds several kinds of files of one step: model.npz, optimizer.npz" in result.err
+    assert "--files 'model*'" in result.err
+
+
+def test_kinds_in_the_names_of_steps(put: Any, run: Run) -> None:
+    """Kinds are told apart in one folder of steps, too; the same step in two formats is two kinds."""
+    put(
+        **{
+            f"run/step_{k}_{kind}.npz": k * (1.0 if kind == "grads" else 50.0)
+            for k in (1, 2)
+            for kind in ("grads", "model")
+        }
+    )
+    assert [norm for _, _, norm in dumps(run, "run")] == [1.0, 2.0]
+    put(**{"two/step_1.npz": 1.0, "two/step_1.safetensors": 1.0})
+    assert run("stats", "two").code == 2
+
+
+def test_a_final_model_beside_checkpoints(checkpoints: None, put: Any, run: Run) -> None:
+    """What stands beside folders of steps is left out with a note; files of steps go before folders of steps."""
+    put(**{"out/final.npz": 3.0})
+    assert [step for _, step, _ in dumps(run, "out")] == [500, 1000]
+    assert "files-left-out" in kinds(run, "out")
+    put(**{"out/step_7.npz": 7.0})
+    assert dumps(run, "out") == [("out/step_7.npz", 7, 7.0), ("out/final.npz", None, 3.0)]
+    assert kinds(run, "out") == ["folders-left-out", "no-step"]
+
+
+def test_a_file_counts_once(put: Any, run: Run) -> None:
+    """Links and hard links to a file that is there are the same dump; the name that says the step is kept."""
+    put(**{"run/step_1.npz": 1.0, "run/step_2.npz": 2.0})
+    Path("run/latest.npz").symlink_to("step_2.npz")
+    os.link("run/step_1.npz", "run/first.npz")
+    Path("run/step_3.npz").symlink_to("gone.npz")
+    assert dumps(run, "run") == [("run/step_1.npz", 1, 1.0), ("run/step_2.npz", 2, 2.0)]
+    result = run("stats", "run")
+    assert "run/first.npz: is the same file as run/step_1.npz, and counts once (and 1 more)" in result.err
+    assert "run/step_3.npz: is a link to nothing, left out" in result.err
+
+
+def test_what_has_no_step_comes_last(put: Any, run: Run) -> None:
+    """A dump without a step among others with one comes last, its step is null, and a note names it."""
+    put(**{"run/best.npz": 9.0, "run/step_2.npz": 2.0, "run/step_1.npz": 1.0})
+    assert dumps(run, "run") == [("run/step_1.npz", 1, 1.0), ("run/step_2.npz", 2, 2.0), ("run/best.npz", None, 9.0)]
+    assert "run/best.npz: its name holds no step, so it comes last" in run("stats", "run").err
+
+
+def test_copies_are_left_out(put: Any, run: Run) -> None:
+    """A copy beside its original is left out with a note; one without its original is a dump."""
+    put(**{"run/step_2.npz": 2.0, "run/step_2 (1).npz": 8.0, "run/step_2.copy.npz": 8.0, "run/step_3 copy.npz": 3.0})
+    assert [norm for _, _, norm in dumps(run, "run")] == [2.0, 3.0]
+    assert "run/step_2 (1).npz: is taken for a copy of step_2.npz, and left out" in run("stats", "run").err
+
+
+@pytest.fixture
+def resumed(put: Any) -> None:
+    """A run that was resumed: steps 3 and 4 were written twice."""
+    put(**{f"job_1/step_{k}.npz": float(k) for k in (1, 2, 3, 4)})
+    put(**{f"job_2/step_{k}.npz": 10.0 * k for k in (3, 4, 5)})
+
+
+def test_a_resumed_run_has_each_step_once(resumed: None, run: Run) -> None:
+    """The last of each step is taken, in the natural order of paths, and a note says how many there are."""
+    assert [norm for _, _, norm in dumps(run, "job_1", "job_2")] == [1.0, 2.0, 30.0, 40.0, 50.0]
+    assert "2 steps came twice, such as job_1/step_3.npz and job_2/step_3.npz; the last of each is taken" in (
+        run("stats", "job_2", "job_1", "-q").err
+    )
+
+
+@pytest.mark.parametrize(
+    ("choice", "norms"),
+    [("first", [1, 2, 3, 4, 50]), ("last", [1, 2, 30, 40, 50]), ("keep", [1, 2, 3, 30, 4, 40, 50])],
+)
+def test_repeated_steps_are_chosen(choice: str, norms: list[float], resumed: None, run: Run) -> None:
+    """The first or the last of each step, or all; `apply` writes only what was taken."""
+    assert [norm for _, _, norm in dumps(run, "job_1", "job_2", "--repeated", choice)] == norms
+    if choice != "keep":
+        assert run("apply", "job_1", "job_2", "-o", "new", *GLOBAL, "-t", "1", "--repeated", choice).code == 0
+        assert len(list(Path("new").rglob("*.npz"))) == len(norms)
+
+
+def test_repeated_steps_are_refused(resumed: None, run: Run) -> None:
+    """--repeated error is wrong usage that gives an example."""
+    result = run("check", "job_1", "job_2", "--repeated", "error")
+    assert (result.code, "2 steps came twice, such as job_1/step_3.npz and job_2/step_3.npz" in result.err) == (2, True)
+
+
+def test_two_runs_are_no_series(put: Any, run: Run) -> None:
+    """Folders that begin at the same step are two runs, whether the step is in the file's or in the folder's name."""
+    put(**{f"{name}/step_{k}.npz": float(k) for name in ("a", "b") for k in (1, 2)})
+    put(**{f"{name}/step_{k}/g.npz": float(k) for name in ("c", "d") for k in (1, 2)})
+    for one, other in ("ab", "cd"):
+        result = run("stats", one, other)
+        assert result.code == 2
+        assert f"{one} and {other} both begin at step 1, so they are two runs and no series" in result.err
+        assert "gradclip diff" in result.err
+        assert len(dumps(run, one, other, "--repeated", "keep")) == 4
+
+
+def test_micro_batches_are_refused(put: Any, run: Run) -> None:
+    """Files of one step that differ by a second number are no dumps of their own without a word from the user."""
+    put(**{f"run/step_{k}_micro_{m}.npz": 1.0 for k in (0, 1) for m in range(3)})
+    result = run("stats", "run")
+    assert result.code == 2
+    assert "run/step_0_micro_0.npz and step_0_micro_1.npz are both of step 0" in result.err
+    assert all(option in result.err for option in ("--accumulate", "--shards", "--repeated"))
+    assert len(dumps(run, "run", "--repeated", "keep")) == 6
+
+
+def test_steps_come_back_in_each_epoch(put: Any, run: Run) -> None:
+    """Batches are ordered by epoch, all kept, and numbered anew; a table calls them by both."""
+    put(**{f"run/epoch={e}-batch={b}.npz": 10.0 * e + b + 1 for e in (0, 1) for b in (0, 1)})
+    found = dumps(run, "run")
+    assert [(step, norm) for _, step, norm in found] == [(0, 1.0), (1, 2.0), (2, 11.0), (3, 12.0)]
+    assert kinds(run, "run") == ["epochs"]
+    assert "epoch 1 batch 0" in run("stats", "run", "--by", "step").out
+
+
+def test_ten_thousand_names(put: Any, run: Run) -> None:
+    """Names that differ in one number have it as their step."""
+    put(**{f"run/g-{k}.npz": float(k) for k in (3, 20, 100)})
+    assert [step for _, step, _ in dumps(run, "run")] == [3, 20, 100]
+
+
+def test_folders_of_ranks(put: Any, run: Run) -> None:
+    """Ranks may write folders of their own, below or above those of steps; --shards puts their files together by step."""
+    put(**{f"a/iter_{k}/mp_rank_0{r}/g.npz": (3.0 + r) * k for k in (1, 2) for r in (0, 1)})
+    put(**{f"b/rank{r}/step_{k}.npz": (3.0 + r) * k for k in (1, 2) for r in (0, 1)})
+    for folder in "ab":
+        result = run("stats", folder, "--shards", "-f", "json")
+        assert [(dump["step"], dump["norm"]) for dump in json.loads(result.out)["dumps"]] == [(1, 5.0), (2, 10.0)]
+        refused = run("stats", folder)
+        assert (refused.code, "--shards" in refused.err) == (2, True)
+
+
+def test_a_log_beside_dumps_is_named(checkpoints: None, run: Run) -> None:
+    """A log that holds norms, too, is named, and not read."""
+    Path("out/checkpoint-1000/trainer_state.json").write_text('{"log_history": [{"grad_norm": 1.5, "step": 1}]}')
+    Path("out/trainer_state.json").write_text("{}")
+    assert "out/checkpoint-1000/trainer_state.json: is a log that holds norms, too" in run("stats", "out").err
