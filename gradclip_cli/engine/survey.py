@@ -117,8 +117,8 @@ def measure_dump(source: DumpSource, sums: SumKinds, run: Run, observer_for: Obs
         stats = [_measure_file(dump, file, sums, run, observer_for) for file in dump.each()]
         dump.check()
     found = concatenate(list(zip([file.start for file in dump.files], stats, strict=True)))
-    measured = MeasuredDump(source, source.step, dump.files, dump.tensors, dump.places, found, dump.non_numeric)
-    measured = replace(measured, file_notes=dump.notes)
+    measured = MeasuredDump(source, dump.step, dump.files, dump.tensors, dump.places, found, dump.non_numeric)
+    measured = replace(measured, file_notes=[*dump.notes, *dump.step_notes])
     return replace(measured, replicas=_replicas(measured, run)) if source.layout.in_pieces else measured
 
 

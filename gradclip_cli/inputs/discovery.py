@@ -6,13 +6,14 @@ from contextlib import suppress
 from typing import NamedTuple, TypeVar
 
 from gradclip_cli.errors import InputError, UsageError
+from gradclip_cli.formats.sharing import one_call
 from gradclip_cli.inputs.choices import DEFAULT, Choices
 from gradclip_cli.inputs.folders import inside
 from gradclip_cli.inputs.layouts import FINDERS, ranks
 from gradclip_cli.inputs.listing import is_folder
 from gradclip_cli.inputs.same_step import of_one_kind, once_each, refuse_micro_batches, repeated_steps
 from gradclip_cli.inputs.source import DumpSource
-from gradclip_cli.inputs.steps import step_and_epoch, steps_by_pattern
+from gradclip_cli.inputs.steps import step_and_epoch, step_in_metadata, steps_by_pattern
 from gradclip_cli.notes import Note
 from gradclip_cli.storage.streams import STANDARD, check_input, stream_name
 from gradclip_cli.text import did_you_mean, printable, shortlist
@@ -65,7 +66,7 @@ def _expanded(given: Sequence[str], choices: Choices) -> tuple[list[str], list[N
 
 def _settled(sources: Sequence[DumpSource], notes: list[Note], choices: Choices) -> Found:
     """Give each dump its step, and settle what to do about several dumps of one step."""
-    found, left = once_each(_with_steps(sources))
+    found, left = once_each(_with_steps(sources, choices))
     found, others = of_one_kind(found)
     notes += [*left, *others]
     if choices.shards:
@@ -77,16 +78,38 @@ def _settled(sources: Sequence[DumpSource], notes: list[Note], choices: Choices)
     return Found(tuple(found), (*notes, *repeated, *epochs, *_without_step(found), *ranks.hint(found)))
 
 
-def _with_steps(sources: Sequence[DumpSource]) -> list[DumpSource]:
-    """Return dumps with the steps and epochs in their names; if no name has a word for it, the number in which they differ."""
+def _with_steps(sources: Sequence[DumpSource], choices: Choices) -> list[DumpSource]:
+    """Return several dumps with the steps and epochs in their names, or with what a file without a step says of itself.
+
+    If no name has a word for steps, the number in which names differ is the step.
+    """
     found = [source if source.step is None else _with_epoch(source) for source in sources]
-    if len(found) < 2 or any(source.step is not None for source in found):
+    if len(found) < 2:
         return found
-    paths = [source.location for source in found]
+    if all(source.step is None for source in found):
+        steps = _numbers([source.location for source in found])
+        found = [source._replace(step=step) for source, step in zip(found, steps, strict=True)]
+    if choices.shards:  # all files without a step are of one
+        return found
+    with one_call():
+        return [_with_own_step(source) if source.step is None else source for source in found]
+
+
+def _numbers(paths: Sequence[str]) -> list[int | None]:
+    """Return the one number in which the names of files differ, or else those of their folders."""
     steps = steps_by_pattern([os.path.basename(path) for path in paths])
-    if not any(step is not None for step in steps):
-        steps = steps_by_pattern([os.path.basename(os.path.dirname(os.path.abspath(path))) for path in paths])
-    return [source._replace(step=step) for source, step in zip(found, steps, strict=True)]
+    if any(step is not None for step in steps):
+        return steps
+    return steps_by_pattern([os.path.basename(os.path.dirname(os.path.abspath(path))) for path in paths])
+
+
+def _with_own_step(source: DumpSource) -> DumpSource:
+    """Read the step that the first file of a dump says of itself; an npz file has no place for it."""
+    from gradclip_cli.inputs.opened import metadata_of
+
+    if source.location == STANDARD or source.files[0].lower().endswith(".npz"):
+        return source
+    return source._replace(step=step_in_metadata(metadata_of(source.files[0])))
 
 
 def _with_epoch(source: DumpSource) -> DumpSource:

@@ -32,7 +32,9 @@ class Inside(NamedTuple):
 def inside(folder: str, choices: Choices) -> Inside:
     """Return the dumps in a folder: its files, or else those in its folders of steps or of ranks.
 
-    A folder with one parameter a file is a dump itself. Raise InputError if there is none, and UsageError if --files takes none of them.
+    A folder with one parameter a file is a dump itself.
+
+    Raise InputError if there is none, and UsageError if --files takes none of them.
     """
     listing = listed(folder, ENDINGS)
     found, notes = _inside(folder, listing, choices)

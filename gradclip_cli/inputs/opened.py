@@ -1,10 +1,10 @@
 """Open dumps and read their headers; no other module opens dumps."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats.base import Format, Headers, Options, Reader
@@ -13,11 +13,10 @@ from gradclip_cli.formats.portable import PortableReader
 from gradclip_cli.inputs.naming import LayerParam
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpSource
+from gradclip_cli.inputs.steps import CAPTURE, step_in_metadata
+from gradclip_cli.notes import Note
 from gradclip_cli.storage.fingerprint import Fingerprint
 from gradclip_cli.tensors import TensorSpec
-
-if TYPE_CHECKING:
-    from gradclip_cli.notes import Note
 
 
 class DumpFile(NamedTuple):
@@ -54,6 +53,7 @@ class OpenDump:
         self.tensors: list[TensorSpec] = []
         self.non_numeric: list[str] = []
         self.notes: list[Note] = []
+        self._metadata: Mapping[str, str] = {}  # of the first file
         self._names: list[list[str]] = []  # the tensor names in each file
         self._open = ExitStack()
 
@@ -85,6 +85,7 @@ class OpenDump:
         tensors = reader.tensors
         if own is not names:
             tensors = [replace(spec, name=name) for spec, name in zip(tensors, own, strict=True)]
+        self._metadata = self._metadata if self.files else reader.metadata
         self.files.append(DumpFile(path, reader.file.fingerprint, len(self.tensors)))
         self.tensors += tensors
         self.non_numeric += reader.non_numeric
@@ -95,6 +96,24 @@ class OpenDump:
     def check(self) -> None:
         """Raise InputError if the files are not one dump, or no longer its files; call it after all were opened."""
         self.source.layout.check(self.source, self._names)
+
+    @property
+    def step(self) -> int | None:
+        """The step of the dump: from its name, or else from what the first of its files says of itself."""
+        if self.source.step is None or (self.source.name is None and self._metadata.get("gradclip") == CAPTURE):
+            found = step_in_metadata(self._metadata)
+            return self.source.step if found is None else found
+        return self.source.step
+
+    @property
+    def step_notes(self) -> list[Note]:
+        """A note if the file says another step than its name."""
+        if self.step == self.source.step or self.source.step is None:
+            return []
+        what = (
+            f"says that it is of step {self.step}, and its name says {self.source.step}: the file's own word is taken"
+        )
+        return [Note("step", f"{self.source.location}: {what}")]
 
     @property
     def places(self) -> list[LayerParam]:
@@ -120,6 +139,13 @@ def reopened(file: DumpFile, selection: Selection, headers: Headers | None = Non
     options, name = _how(selection, headers)
     with opened(file.path, options, name, file.fingerprint) as (format, reader):
         yield OpenFile(format, reader, reader.tensors, PortableReader.of(format, reader, options))
+
+
+def metadata_of(path: str) -> Mapping[str, str]:
+    """Return what a file says of itself; nothing if it cannot be read."""
+    with suppress(InputError), opened(path, Options()) as (_, reader):
+        return dict(reader.metadata)
+    return {}
 
 
 def tensor_names(path: str, most: int) -> list[str]:

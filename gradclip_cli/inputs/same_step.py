@@ -25,16 +25,17 @@ def once_each(sources: Sequence[DumpSource]) -> tuple[Sources, list[Note]]:
     """Leave out dumps that are the same file as another, by a link, and dumps whose names say that they are copies."""
     if len(sources) < 2:
         return list(sources), []
-    firsts: dict[Hashable, DumpSource] = {}
+    identities = [_identity(source) for source in sources]
+    firsts: dict[Hashable, int] = {}
     # A name that says the step goes before one that does not, such as `latest`.
-    for source in sorted(sources, key=lambda source: source.step is None):
-        firsts.setdefault(_identity(source), source)
+    for k in sorted(range(len(sources)), key=lambda k: sources[k].step is None):
+        firsts.setdefault(identities[k], k)
     copies = copies_in([source.location for source in sources])
     kept, notes = [], []
-    for source in sources:
-        first = firsts[_identity(source)]
-        if first is not source:
-            what = f"is the same file as {printable(first.location)}, and counts once"
+    for k, source in enumerate(sources):
+        first = firsts[identities[k]]
+        if first != k:
+            what = f"is the same file as {printable(sources[first].location)}, and counts once"
             notes.append(Note("same-file", f"{source.location}: {what}"))
         elif original := copies.get(source.location):
             what = f"is taken for a copy of {printable(os.path.basename(original))}, and left out"
@@ -60,6 +61,9 @@ def of_one_kind(sources: Sequence[DumpSource]) -> tuple[Sources, list[Note]]:
     """
     taken, notes = list[DumpSource](), list[Note]()
     for (folder, _), group in _together(sources).items():
+        if len(group) == 1:
+            taken += group
+            continue
         kinds = dict.fromkeys(kind_of(source.location) for source in group)
         graded = [source for source in group if is_gradient(source.location)] if len(kinds) > 1 else group
         left = [os.path.basename(source.location) for source in group if source not in graded]

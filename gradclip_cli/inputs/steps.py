@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 _WORDS = re.compile(
@@ -12,6 +12,7 @@ _WORDS = re.compile(
 )
 _WHOLE = re.compile(r"(?:global_?step|step|iteration|iter|it|checkpoint|ckpt)[-_= .]?(\d{1,18})", re.IGNORECASE)
 _EPOCH = re.compile(r"(?<![a-z])epoch[-_= .]?(\d{1,18})", re.IGNORECASE)
+_LONGEST = 18
 _NUMBERS = re.compile(r"(\d+)")
 _PARTS = (
     "rank|shard|part|stage|[pdtemcv]p|vmap|worker|gpu|device|node|proc|process|host|micro|micro[-_ ]?batch|mini[-_ ]?batch"
@@ -22,6 +23,11 @@ _NO_STEP = re.compile(rf"(?<![a-z])(?:(?:{_PARTS})s?(?:[-_ ]rank)?|(?:{_SETTINGS
 """What stands before the number of a part, of a member of an ensemble, or of a setting: no step. Other numbers are 0 in it."""
 _PART = re.compile(rf"(?:{_PARTS})s?(?:[-_ ]rank)?[-_= .]*\d+(?:[-_.]?(?:{_PARTS})?[-_]?\d+)*", re.IGNORECASE)
 _OF = re.compile(r"[-_ ]?(?:of|[dtpem]p)[-_ ]?$", re.IGNORECASE)
+
+
+_KEYS = ("step", "global_step", "iteration")
+CAPTURE = "capture/1"
+"""What files say of themselves under `gradclip` if their own step goes before that in their name."""
 
 
 class StepName(NamedTuple):
@@ -93,6 +99,16 @@ def _epoch_in(name: str) -> int | None:
     return int(found[1]) if found else None
 
 
+def step_in_metadata(metadata: Mapping[str, str]) -> int | None:
+    """Return the step that a file says of itself.
+
+    >>> step_in_metadata({"format": "pt", "global_step": "300"})
+    300
+    """
+    texts = (metadata.get(key, "") for key in _KEYS)
+    return next((int(text) for text in texts if text.isdecimal() and len(text) <= _LONGEST), None)
+
+
 def is_part(name: str) -> bool:
     """Whether a folder is called after a rank, or another part of a dump.
 
@@ -123,7 +139,7 @@ def _varying(names: Sequence[list[str]]) -> int | None:
     if len(names) < 2 or len({(len(parts), *parts[::2]) for parts in names}) > 1:
         return None
     varying = [k for k in range(1, len(names[0]), 2) if len({parts[k].lstrip("0") for parts in names}) > 1]
-    if len(varying) != 1 or max(len(parts[varying[0]]) for parts in names) > 18:
+    if len(varying) != 1 or max(len(parts[varying[0]]) for parts in names) > _LONGEST:
         return None
     before, after = "0".join(names[0][: varying[0] : 2]), names[0][varying[0] + 1]
     return None if _NO_STEP.search(before) or _OF.fullmatch(after) else varying[0]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 from support.command import Run, Save
 
 GLOBAL = ("-s", "clip-by-global-norm")
@@ -205,6 +206,20 @@ def test_ten_thousand_names(put: Any, run: Run) -> None:
     """Names that differ in one number have it as their step."""
     put(**{f"run/g-{k}.npz": float(k) for k in (3, 20, 100)})
     assert [step for _, step, _ in dumps(run, "run")] == [3, 20, 100]
+
+
+def test_a_file_says_its_step(save: Save, run: Run) -> None:
+    """Where a name holds no step, what the file says of itself is taken; a file of a capture goes before its name."""
+    for name, norm, said in (("b", 2.0, {"step": "20"}), ("a", 1.0, {"global_step": "30"}), ("c", 3.0, {"step": "x"})):
+        save_file({"w": np.array([norm])}, f"{name}.safetensors", said)
+    found = dumps(run, ".")
+    assert [(step, norm) for _, step, norm in found] == [(20, 2.0), (30, 1.0), (None, 3.0)]
+    assert dumps(run, "a.safetensors") == [("a.safetensors", 30, 1.0)]
+    save_file({"w": np.array([1.0])}, "step_5.safetensors", {"gradclip": "capture/1", "step": "50"})
+    assert dumps(run, "step_5.safetensors") == [("step_5.safetensors", 50, 1.0)]
+    assert "says that it is of step 50, and its name says 5" in run("stats", "step_5.safetensors").err
+    save_file({"w": np.array([1.0])}, "step_6.safetensors", {"step": "60"})
+    assert dumps(run, "step_6.safetensors") == [("step_6.safetensors", 6, 1.0)]
 
 
 def test_folders_of_ranks(put: Any, run: Run) -> None:

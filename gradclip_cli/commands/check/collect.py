@@ -14,7 +14,7 @@ from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.series import check_taken, difference_notes, measure_series, shapes_of, tensor_difference
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.errors import GradclipError, InputError
-from gradclip_cli.inputs.discovery import in_step_order
+from gradclip_cli.inputs.discovery import by_step, in_step_order
 from gradclip_cli.inputs.naming import natural
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.notes import Note
@@ -67,7 +67,7 @@ def collect(plan: CheckPlan, run: Run) -> Collected:
     if not found.dumps:
         raise found.failed[0]
     found.notes.extend(difference_notes(unlike))
-    return found
+    return found._replace(dumps=by_step(found.dumps, lambda dump: dump.step))
 
 
 def _measure(

@@ -17,6 +17,7 @@ from gradclip_cli.errors import InputError
 from gradclip_cli.formats.base import Headers
 from gradclip_cli.formats.safetensors import reader as format_module
 from gradclip_cli.formats.safetensors.header import Header, parse_header
+from gradclip_cli.inputs.choices import Choices
 from gradclip_cli.inputs.discovery import find_dumps
 from gradclip_cli.inputs.layouts.single import single
 from gradclip_cli.inputs.opened import OpenDump, reopened
@@ -56,7 +57,7 @@ def ends_well(given: Given, out: Path) -> Sequence[tuple[Callable[[], object], d
         (lambda: stats(paths, **given.options), expected(given, 1, first=1)),
         (lambda: stats(paths, allow_missing=True, **given.options), expected(given, 2, first=1)),
         (lambda: check(paths, **given.options), expected(given, 1, first=1)),
-        (lambda: ls(LsPlan(find_dumps(paths).sources)), expected(given, 1, first=1)),
+        (lambda: ls(LsPlan(find_dumps(paths, Choices(everything=True)).sources)), expected(given, 1, first=1)),
         (lambda: apply(paths, dry_run=True, **CLIP, **given.options), expected(given, 2, first=1)),
         (lambda: apply(paths, out, **CLIP, **given.options), expected(given, 2, index=2, first=1)),
     ]
