@@ -9,6 +9,7 @@ from gradclip_cli.commands.apply.outputs import into_folder, outputs_for
 from gradclip_cli.commands.apply.plan import ApplyPlan, Override
 from gradclip_cli.inputs.choices import Choices
 from gradclip_cli.inputs.discovery import find_dumps
+from gradclip_cli.inputs.loss_scale import parse_unscale
 from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.reports.apply import ApplyReport
@@ -45,6 +46,7 @@ def apply(
     shards: bool = False,
     files: Iterable[str] = (),
     repeated: str | None = None,
+    unscale: float | str | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
 ) -> ApplyReport:
@@ -69,7 +71,15 @@ def apply(
         overrides=_overrides(layers),
         norm=Norm.asked(norm_type, epsilon),
         nonfinite=nonfinite,
-        selection=Selection(tuple(include), tuple(exclude), naming, input_format, void_dtype, allow_huge),
+        selection=Selection(
+            tuple(include),
+            tuple(exclude),
+            naming,
+            input_format,
+            void_dtype,
+            allow_huge,
+            unscale=parse_unscale(unscale),
+        ),
         output_format=output_format,
         overwrite=overwrite or in_place,
         folder=target if directory else None,

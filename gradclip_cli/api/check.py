@@ -9,6 +9,7 @@ from gradclip_cli.checks.limits import Limits
 from gradclip_cli.commands.plans import CheckPlan
 from gradclip_cli.inputs.choices import Choices
 from gradclip_cli.inputs.discovery import find_dumps
+from gradclip_cli.inputs.loss_scale import parse_unscale
 from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.reports.check import CheckReport
@@ -43,6 +44,7 @@ def check(
     shards: bool = False,
     files: Iterable[str] = (),
     repeated: str | None = None,
+    unscale: float | str | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
 ) -> CheckReport:
@@ -71,7 +73,15 @@ def check(
             underflow_dtype=tuple(underflow_dtype),
             spread_ratio=spread_ratio,
         ),
-        selection=Selection(tuple(include), tuple(exclude), naming, input_format, void_dtype, allow_huge),
+        selection=Selection(
+            tuple(include),
+            tuple(exclude),
+            naming,
+            input_format,
+            void_dtype,
+            allow_huge,
+            unscale=parse_unscale(unscale),
+        ),
         keep_going=keep_going,
         jobs=jobs,
     )

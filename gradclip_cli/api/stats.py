@@ -7,6 +7,7 @@ from gradclip_cli.api.arguments import Paths, Progress, begin, checked, paths_of
 from gradclip_cli.commands.stats.plan import StatsPlan, Trial
 from gradclip_cli.inputs.choices import Choices
 from gradclip_cli.inputs.discovery import find_dumps
+from gradclip_cli.inputs.loss_scale import parse_unscale
 from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.reports.stats import StatsReport
@@ -38,6 +39,7 @@ def stats(
     shards: bool = False,
     files: Iterable[str] = (),
     repeated: str | None = None,
+    unscale: float | str | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
 ) -> StatsReport:
@@ -55,7 +57,15 @@ def stats(
         strategy=strategy_of(strategy) if strategy else None,
         rule=parse_rule(rule) if isinstance(rule, str) else rule,
         norm=Norm.asked(norm_type, epsilon) or Norm(),
-        selection=Selection(tuple(include), tuple(exclude), naming, input_format, void_dtype, allow_huge),
+        selection=Selection(
+            tuple(include),
+            tuple(exclude),
+            naming,
+            input_format,
+            void_dtype,
+            allow_huge,
+            unscale=parse_unscale(unscale),
+        ),
         skip_steps=skip_steps,
         allow_missing=allow_missing,
         keep_going=keep_going,

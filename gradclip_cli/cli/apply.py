@@ -19,6 +19,7 @@ from gradclip_cli.cli.options import (
     pattern_options,
     repeated_option,
     shards_option,
+    unscale_option,
     view_options,
 )
 from gradclip_cli.cli.output import show, show_notes, standard_output
@@ -114,6 +115,7 @@ OVERRIDE = Tabular("layer", Override.parse, completion.overrides, _read, _write)
 @click.option("--in-place", is_flag=True, help="Replace the inputs.")
 @click.option("--overwrite", is_flag=True, help="Replace an output that exists.")
 @click.option("--dry-run", is_flag=True, help="Show the tables and write nothing.")
+@unscale_option
 @pattern_options
 @click.option(
     "--output-format",

@@ -23,6 +23,7 @@ from gradclip_cli.cli.options import (
     pattern_options,
     repeated_option,
     shards_option,
+    unscale_option,
     view_options,
 )
 from gradclip_cli.cli.output import refuse_left_out, show, show_notes
@@ -68,6 +69,7 @@ def _option(limit: "Field[Any]") -> Any:
 )
 @combined(*map(_option, fields(Limits)))
 @keep_going_option
+@unscale_option
 @pattern_options
 @CONFIG
 @view_options

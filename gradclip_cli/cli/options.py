@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from gradclip_cli import formats, render
-from gradclip_cli.cli.types import COLUMNS, COUNT, ORDER, PATH, REAL, TENSORS, WHOLE
+from gradclip_cli.cli.types import COLUMNS, COUNT, ORDER, PATH, REAL, TENSORS, UNSCALE, WHOLE
 from gradclip_cli.errors import InputError, UsageError, reason
 from gradclip_cli.inputs.choices import REPEATED
 from gradclip_cli.inputs.selection import VOID_DTYPES
@@ -185,6 +185,13 @@ repeated_option = click.option(
     "--repeated",
     type=click.Choice(REPEATED),
     help="What to take where several folders hold a dump of the same step.  [default: last]",
+)
+
+unscale_option = click.option(
+    "--unscale",
+    type=UNSCALE,
+    metavar="NUMBER|KEY",
+    help="Divide norms by the loss scale: this number, or what the metadata of each file holds under this key.",
 )
 
 keep_going_option = click.option(

@@ -20,6 +20,7 @@ from gradclip_cli.cli.options import (
     pattern_options,
     repeated_option,
     shards_option,
+    unscale_option,
     view_options,
 )
 from gradclip_cli.cli.output import refuse_left_out, show, show_notes, standard_output, warn
@@ -75,6 +76,7 @@ from gradclip_cli.thresholds.rules import SPELLINGS, Rule
 @click.option("--print-threshold", is_flag=True, help="Print the suggested threshold and nothing else; needs -s.")
 @click.option("--by", type=click.Choice(KINDS), multiple=True, help="Show only these tables (repeatable).")
 @norm_options
+@unscale_option
 @pattern_options
 @CONFIG
 @view_options

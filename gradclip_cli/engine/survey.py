@@ -13,7 +13,7 @@ from gradclip_cli.inputs.naming import LayerParam, natural
 from gradclip_cli.inputs.opened import DumpFile, OpenDump, OpenFile
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.notes import Note
-from gradclip_cli.numerics.norms import SumKinds
+from gradclip_cli.numerics.norms import ClippedSum, SumKinds
 from gradclip_cli.numerics.statistics_table import StatsTable, concatenate
 from gradclip_cli.tensors import Piece, TensorSpec, pieces_in_order
 from gradclip_cli.text import shortlist
@@ -116,7 +116,7 @@ def measure_dump(source: DumpSource, sums: SumKinds, run: Run, observer_for: Obs
     with run.open(source) as dump:
         stats = [_measure_file(dump, file, sums, run, observer_for) for file in dump.each()]
         dump.check()
-    found = concatenate(list(zip([file.start for file in dump.files], stats, strict=True)))
+    found = concatenate(list(zip([file.start for file in dump.files], stats, strict=True))).scaled(dump.scale)
     measured = MeasuredDump(source, dump.step, dump.files, dump.tensors, dump.places, found, dump.non_numeric)
     measured = replace(measured, file_notes=[*dump.notes, *dump.step_notes])
     return replace(measured, replicas=_replicas(measured, run)) if source.layout.in_pieces else measured
@@ -127,7 +127,8 @@ def _measure_file(
 ) -> StatsTable:
     reader, read = file.reader, FileRead(file.portable, run.progress).read
     observe = observer_for(file.format, reader) if observer_for is not None else None
-    found = measure(reader.tensors, dump.counted(file), read, sums, run.workers, observe)
+    kinds = tuple(kind.stored(dump.scale) if isinstance(kind, ClippedSum) else kind for kind in sums)
+    found = measure(reader.tensors, dump.counted(file), read, kinds, run.workers, observe)
     reader.verify(rest=True)
     return found
 

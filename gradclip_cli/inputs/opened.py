@@ -10,6 +10,7 @@ from gradclip_cli.errors import InputError
 from gradclip_cli.formats.base import Format, Headers, Options, Reader
 from gradclip_cli.formats.opening import opened
 from gradclip_cli.formats.portable import PortableReader
+from gradclip_cli.inputs.loss_scale import loss_scale_notes, scale_of
 from gradclip_cli.inputs.naming import LayerParam
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpSource
@@ -45,6 +46,7 @@ class OpenDump:
     """A dump that is opened file by file; each header is read once, and the readers of the files read the elements.
 
     `files`, `tensors` (with their names in the dump), `non_numeric` and `notes` cover the files that were opened so far.
+    `scale` is the loss scale of all of them.
     """
 
     def __init__(self, source: DumpSource, selection: Selection, headers: Headers | None = None) -> None:
@@ -54,6 +56,7 @@ class OpenDump:
         self.non_numeric: list[str] = []
         self.notes: list[Note] = []
         self._metadata: Mapping[str, str] = {}  # of the first file
+        self.scale = 1.0
         self._names: list[list[str]] = []  # the tensor names in each file
         self._open = ExitStack()
 
@@ -80,6 +83,7 @@ class OpenDump:
     def _opened(self, path: str) -> OpenFile:
         options, name = _how(self._selection, self._headers)
         format, reader = self._open.enter_context(opened(path, options, name))
+        self._take_scale(reader)
         names = [spec.name for spec in reader.tensors]
         own = self.source.layout.tensor_names(path, names)
         tensors = reader.tensors
@@ -92,6 +96,16 @@ class OpenDump:
         self.notes += reader.notes
         self._names.append(names)
         return OpenFile(format, reader, tensors, PortableReader.of(format, reader, options))
+
+    def _take_scale(self, reader: Reader) -> None:
+        """Read the loss scale of a file; raise InputError if it is not that of the files before."""
+        path, unscale = reader.file.path, self._selection.unscale
+        scale = scale_of(unscale, reader.metadata, path)
+        if self.files and scale != self.scale:
+            what = f"its loss scale is {scale:g}, but that of {self.files[0].path} is {self.scale:g}"
+            raise InputError(f"{what}; the files of a dump must have one", path=path)
+        self.scale = scale
+        self.notes += loss_scale_notes(unscale, reader.metadata, path)
 
     def check(self) -> None:
         """Raise InputError if the files are not one dump, or no longer its files; call it after all were opened."""

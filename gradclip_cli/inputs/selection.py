@@ -22,6 +22,7 @@ class Selection:
     input_format: str | None = None
     void_dtype: str | None = None
     allow_huge: bool = False
+    unscale: float | str | None = None  # the loss scale, or the key of the metadata that holds it
 
     def __post_init__(self) -> None:
         if self.void_dtype not in (None, *VOID_DTYPES):

@@ -64,9 +64,10 @@ class Workspace(threading.local):
         self.magnitudes = new()
         self.limited = new()
         self.terms = new()
-        # Comparing: the numbers of both tensors, their difference, and |b|. All are in use at once.
+        # Comparing: the numbers of both tensors, b in the units of a, their difference, and |b|. All are in use at once.
         self.numbers_a = new()
         self.numbers_b = new()
+        self.rescaled = new()
         self.distance = new()
         self.size_b = new()
         # Counting elements that leave the range of a dtype: stored bits without a sign.

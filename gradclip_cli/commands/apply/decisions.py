@@ -14,6 +14,7 @@ from gradclip_cli.engine.series import check_taken, difference_notes, shapes_of,
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.errors import InputError, NonFiniteError, UsageError
 from gradclip_cli.notes import Note
+from gradclip_cli.numerics.norms import stored_limit
 from gradclip_cli.numerics.statistics import TensorStats
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.strategies.actions import UNCHANGED, Action, Clamp, ZeroNonfinite, action_for
@@ -47,7 +48,7 @@ class DumpDecisions(NamedTuple):
     def actions(self) -> dict[int, Action]:
         """The action for each tensor that changes, by its index."""
         stats = self.dump.stats
-        figures = list(zip(stats.max_abs.tolist(), stats.nan.tolist(), stats.infinite.tolist(), strict=True))
+        figures = list(zip(stats.stored_max_abs.tolist(), stats.nan.tolist(), stats.infinite.tolist(), strict=True))
         return {
             index: decision.action
             for group, decision in self.decisions
@@ -166,6 +167,8 @@ def _action(plan: ApplyPlan, group: NormGroup, threshold: float | None) -> Actio
             f"the norm of {group.strategy.group.value} is above {sys.float_info.max:.2g}, the largest float64"
         )
     limit = math.inf if threshold is None else threshold
+    if group.strategy.group is Group.ELEMENT:
+        limit = stored_limit(limit, group.scale)
     epsilon = plan.norm.epsilon if plan.norm and group.strategy.takes_norm else 0.0
     if group.finite:
         return action_for(group.strategy, norm, limit, epsilon)

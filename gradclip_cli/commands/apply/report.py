@@ -14,8 +14,6 @@ from gradclip_cli.engine.rewrite import Rewritten
 from gradclip_cli.inputs.source import DumpOutput, DumpSource
 from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.notes import Note, merged
-from gradclip_cli.numerics import norms
-from gradclip_cli.numerics.statistics import TensorStats
 from gradclip_cli.reports.apply import ApplyDump, ApplyLayer, ApplyParam, ApplyReport, ApplyTotal
 from gradclip_cli.strategies import Group
 from gradclip_cli.text import plural, shortlist
@@ -191,18 +189,14 @@ class ApplySummary:
         return ApplyTotal(
             tensors=len(self._dump.named),
             elements=before.elements,
-            norm_before=_norm(before, self._types[0]),
-            norm_after=_norm(after, self._types[0]),
+            norm_before=before.as_read(before.norm(0, self._types[0])),
+            norm_after=after.as_read(after.norm(0, self._types[0])),
             max_abs_before=before.as_read(before.max_abs),
             max_abs_after=after.as_read(after.max_abs),
             groups=None if elementwise else len(whole),
             clipped_groups=None if elementwise else sum(factor != 1 for factor in whole),
             clipped_elements=sum(map(self._clipped, self._params.groups)),
         )
-
-
-def _norm(stats: TensorStats, p: float) -> float:
-    return stats.as_read(norms.norm(stats.sums[0], p))
 
 
 def _in_common(values: Sequence[Value | None]) -> Value | None:

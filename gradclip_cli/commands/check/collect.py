@@ -95,7 +95,9 @@ def _same(before: MeasuredDump | None, dump: MeasuredDump, plan: CheckPlan, run:
 def _reduce(dump: MeasuredDump, counts: RangeCounts, same: set[str]) -> DumpFigures:
     """Reduce a dump to its figures, merging the pieces of each tensor."""
     named = dump.named
-    tensors = [Tensor(name, *dump.places[indices[0]]) for name, indices in named.items()]
+    tensors = [
+        Tensor(name, *dump.places[indices[0]], dump.tensors[indices[0]].dtype.name) for name, indices in named.items()
+    ]
     stats = dump.stats.merge_groups(list(named.values()), TYPES)
     outside = np.array([counts.of(indices) for indices in named.values()]).reshape(len(named), len(counts.targets), 2)
     rows = [
