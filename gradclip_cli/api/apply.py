@@ -11,7 +11,7 @@ from gradclip_cli.inputs.choices import Choices
 from gradclip_cli.inputs.discovery import find_dumps
 from gradclip_cli.inputs.loss_scale import parse_unscale
 from gradclip_cli.inputs.naming import Naming
-from gradclip_cli.inputs.selection import Selection
+from gradclip_cli.inputs.selection import Selection, replicated_in
 from gradclip_cli.reports.apply import ApplyReport
 from gradclip_cli.strategies import Strategy
 from gradclip_cli.strategies.base import Norm
@@ -46,6 +46,8 @@ def apply(
     shards: bool = False,
     files: Iterable[str] = (),
     repeated: str | None = None,
+    replicated: Iterable[str] = (),
+    tied: str = "twice",
     unscale: float | str | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
@@ -79,6 +81,8 @@ def apply(
             void_dtype,
             allow_huge,
             unscale=parse_unscale(unscale),
+            replicated=replicated_in(found.sources, replicated),
+            tied=tied,
         ),
         output_format=output_format,
         overwrite=overwrite or in_place,

@@ -11,7 +11,7 @@ from gradclip_cli.inputs.choices import Choices
 from gradclip_cli.inputs.discovery import find_dumps
 from gradclip_cli.inputs.loss_scale import parse_unscale
 from gradclip_cli.inputs.naming import Naming
-from gradclip_cli.inputs.selection import Selection
+from gradclip_cli.inputs.selection import Selection, replicated_in
 from gradclip_cli.reports.check import CheckReport
 
 
@@ -44,6 +44,8 @@ def check(
     shards: bool = False,
     files: Iterable[str] = (),
     repeated: str | None = None,
+    replicated: Iterable[str] = (),
+    tied: str = "twice",
     unscale: float | str | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
@@ -81,6 +83,8 @@ def check(
             void_dtype,
             allow_huge,
             unscale=parse_unscale(unscale),
+            replicated=replicated_in(found.sources, replicated),
+            tied=tied,
         ),
         keep_going=keep_going,
         jobs=jobs,

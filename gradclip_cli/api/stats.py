@@ -9,7 +9,7 @@ from gradclip_cli.inputs.choices import Choices
 from gradclip_cli.inputs.discovery import find_dumps
 from gradclip_cli.inputs.loss_scale import parse_unscale
 from gradclip_cli.inputs.naming import Naming
-from gradclip_cli.inputs.selection import Selection
+from gradclip_cli.inputs.selection import Selection, replicated_in
 from gradclip_cli.reports.stats import StatsReport
 from gradclip_cli.strategies import Strategy
 from gradclip_cli.strategies.base import Norm
@@ -39,6 +39,8 @@ def stats(
     shards: bool = False,
     files: Iterable[str] = (),
     repeated: str | None = None,
+    replicated: Iterable[str] = (),
+    tied: str = "twice",
     unscale: float | str | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
@@ -65,6 +67,8 @@ def stats(
             void_dtype,
             allow_huge,
             unscale=parse_unscale(unscale),
+            replicated=replicated_in(found.sources, replicated),
+            tied=tied,
         ),
         skip_steps=skip_steps,
         allow_missing=allow_missing,

@@ -13,6 +13,7 @@ from gradclip_cli.cli.options import (
     JobOptions,
     ViewOptions,
     files_option,
+    copies_options,
     input_options,
     job_options,
     norm_options,
@@ -73,6 +74,7 @@ OVERRIDE = Tabular("layer", Override.parse, completion.overrides, _read, _write)
 @shards_option
 @files_option
 @repeated_option
+@copies_options
 @click.option(
     "-o",
     "--output",

@@ -17,6 +17,7 @@ from gradclip_cli.cli.options import (
     ViewOptions,
     combined,
     files_option,
+    copies_options,
     input_options,
     job_options,
     keep_going_option,
@@ -63,6 +64,7 @@ def _option(limit: "Field[Any]") -> Any:
 @shards_option
 @files_option
 @repeated_option
+@copies_options
 @click.option("--ignore", type=RULES, multiple=True, metavar="RULE,...", help="Leave out these rules (repeatable).")
 @click.option(
     "--fail-on", type=RULES, multiple=True, metavar="RULE,...", help="Exit with 1 for these rules only (repeatable)."

@@ -13,6 +13,7 @@ from gradclip_cli.cli.options import (
     JobOptions,
     ViewOptions,
     files_option,
+    copies_options,
     input_options,
     job_options,
     keep_going_option,
@@ -50,6 +51,7 @@ from gradclip_cli.thresholds.rules import SPELLINGS, Rule
 @shards_option
 @files_option
 @repeated_option
+@copies_options
 @click.option("-s", "--strategy", type=STRATEGY, metavar="NAME", help="Suggest a threshold for this strategy only.")
 @click.option(
     "--rule",

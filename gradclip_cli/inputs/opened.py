@@ -1,5 +1,6 @@
 """Open dumps and read their headers; no other module opens dumps."""
 
+from bisect import bisect
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
@@ -145,6 +146,11 @@ class OpenDump:
                 raise InputError(message, path=file.path, tensor=spec.name)
             counted.append(index)
         return counted
+
+
+def file_of(files: Sequence[DumpFile], index: int) -> DumpFile:
+    """Return the file of a dump that holds a tensor."""
+    return files[bisect(files, index, key=lambda file: file.start) - 1]
 
 
 @contextmanager

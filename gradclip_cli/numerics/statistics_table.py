@@ -18,6 +18,8 @@ Ints = NDArray[np.int64]
 # Columns of `StatsArrays.ints`: counts of elements, and from `_EXPONENTS` on the exponents of sums.
 _ELEMENTS, _ZEROS, _NAN, _POSINF, _NEGINF, _EXPONENTS = range(6)
 
+_MIXER = np.uint64(0x9E3779B97F4A7C15)
+
 # Columns of `StatsArrays.floats`: the largest |x|, and from `_SUMS` on the values of sums.
 _MAX_ABS, _SUMS = range(2)
 
@@ -176,6 +178,18 @@ class StatsTable(Mapping[int, TensorStats]):
     def as_read(self, finite: Floats) -> Floats:
         """Return `nan` for each tensor with a NaN, else `inf` for each with an infinity, else its value in `finite`."""
         return np.where(self.nan > 0, math.nan, np.where(self.infinite > 0, math.inf, finite))
+
+    def sums(self, which: int) -> Floats:
+        """Return the values of sum number `which` of the stored elements, without their exponents."""
+        return self.block.floats[:, _SUMS + which]
+
+    def keys_of_rows(self) -> NDArray[np.uint64]:
+        """Return a number for each tensor: that of equal statistics is equal, and that of others hardly ever."""
+        found = np.zeros(len(self), np.uint64)
+        for column in (*self.block.ints.T, *self.block.floats.T):
+            found = (found ^ column.view(np.uint64)) * _MIXER
+            found ^= found >> np.uint64(32)
+        return found
 
     def norms(self, which: int, p: float) -> Floats:
         """Return the P-norm of the finite elements of each tensor, from its sum number `which`."""

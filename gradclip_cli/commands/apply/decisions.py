@@ -46,16 +46,17 @@ class DumpDecisions(NamedTuple):
 
     @property
     def actions(self) -> dict[int, Action]:
-        """The action for each tensor that changes, by its index."""
+        """The action for each tensor that changes, by its index; copies of tensors change like those."""
         stats = self.dump.stats
         figures = list(zip(stats.stored_max_abs.tolist(), stats.nan.tolist(), stats.infinite.tolist(), strict=True))
-        return {
+        found = {
             index: decision.action
             for group, decision in self.decisions
             if decision.action is not UNCHANGED
             for index in group.members
             if decision.action.changes(*figures[stats.row(index)])
         }
+        return found | {copy: found[k] for copy, k in self.dump.copies.items() if k in found}
 
 
 class Decisions(NamedTuple):

@@ -53,10 +53,11 @@ class ApplySummary:
         self._of = {index: decision for group, decision in self._decisions for index in group.members}
         self._single = after.clipped
         self._after = self._dump.stats.updated_by(after.stats)
+        self._tied = list(self._dump.tied.values())
         self._left_out = self._dump.left_out
 
     def report(self, output: DumpOutput | None) -> ApplyDump:
-        """Report this dump: layers in natural order, tensors by layer, and last the tensors that are left out."""
+        """Report this dump: layers in natural order, tensors by layer, and last those that count in no norm."""
         dump, layout = self._dump, self._dump.source.layout
         return ApplyDump(
             input=dump.source.label,
@@ -64,7 +65,7 @@ class ApplySummary:
             step=dump.step,
             total=self._total(),
             layers=LazyRows(self._layer, range(len(dump.layers))),
-            params=LazyRows(self._param, range(len(dump.named) + len(self._left_out))),
+            params=LazyRows(self._param, range(len(dump.named) + len(self._tied) + len(self._left_out))),
             labels=dump.labels,
             name=dump.source.name,
         )
@@ -114,7 +115,7 @@ class ApplySummary:
     def _param(self, k: int) -> ApplyParam:
         found = self._params
         if k >= len(found.groups):
-            return self._excluded_param(self._left_out[k - len(found.groups)])
+            return self._uncounted_param(k - len(found.groups))
         indices, decision = found.groups[k], self._decision(found, k)
         first, factor, clipped = indices[0], decision.action.factor, self._clipped(indices)
         return ApplyParam(
@@ -133,6 +134,24 @@ class ApplySummary:
             zeros=found.zeros.item(k),
             nonfinite=found.nonfinite.item(k),
             underflowed=found.underflowed.item(k),
+            strategy=decision.strategy.name,
+            threshold=decision.threshold,
+        )
+
+    def _uncounted_param(self, k: int) -> ApplyParam:
+        """Make the row of a tied tensor, or of one that is left out."""
+        if k >= len(self._tied):
+            return self._excluded_param(self._left_out[k - len(self._tied)])
+        indices = self._tied[k]
+        originals = list(dict.fromkeys(self._dump.copies[index] for index in indices))
+        decision, clipped = self._of[originals[0]], self._clipped(originals)
+        row = self._excluded_param(indices[0])
+        return row._replace(
+            shape=self._dump.shape(indices),
+            elements=sum(self._dump.tensors[index].size for index in originals),
+            factor=(factor := decision.action.factor),
+            clipped=clipped > 0 or factor not in (1, None),
+            clipped_elements=clipped,
             strategy=decision.strategy.name,
             threshold=decision.threshold,
         )
