@@ -96,8 +96,8 @@ def test_check_and_diff_are_of_the_true_gradients(tmp_path: Path) -> None:
     """Findings and differences are, to the bit, those of the true gradients, though each dump has its own loss scale."""
     true, stored = series(tmp_path / "true"), series(tmp_path / "stored", POWERS)
     for paths, scales in ((true, None), (stored, POWERS)):
-        written(paths[5], gradients(4), scales and scales[5])  # as the step before
-        written(paths[3], gradients(4), scales and scales[3])
+        for k in (5, 3):  # as the step between
+            written(paths[k], gradients(4), scales[k] if scales else None)
     limits: dict[str, Any] = {
         "vanishing_mean": 0.05,
         "exploding_factor": 1.2,
