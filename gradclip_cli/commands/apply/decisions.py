@@ -56,7 +56,8 @@ class DumpDecisions(NamedTuple):
             for index in group.members
             if decision.action.changes(*figures[stats.row(index)])
         }
-        return found | {copy: found[k] for copy, k in self.dump.copies.items() if k in found}
+        found.update({copy: found[k] for copy, k in self.dump.copies.items() if k in found})
+        return found
 
 
 class Decisions(NamedTuple):
