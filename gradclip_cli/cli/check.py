@@ -11,12 +11,12 @@ from gradclip_cli.checks import NAMES, parse_names
 from gradclip_cli.checks.limits import DTYPES, Limits
 from gradclip_cli.cli import Command, completion, help_text
 from gradclip_cli.cli.config import CONFIG
+from gradclip_cli.cli.counting import copies_options, unscale_option
 from gradclip_cli.cli.options import (
     InputOptions,
     JobOptions,
     ViewOptions,
     combined,
-    copies_options,
     files_option,
     input_options,
     job_options,
@@ -24,7 +24,6 @@ from gradclip_cli.cli.options import (
     pattern_options,
     repeated_option,
     shards_option,
-    unscale_option,
     view_options,
 )
 from gradclip_cli.cli.output import refuse_left_out, show, show_notes

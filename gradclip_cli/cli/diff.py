@@ -6,13 +6,13 @@ import click
 
 import gradclip_cli
 from gradclip_cli.cli import Command, help_text
+from gradclip_cli.cli.counting import unscale_option
 from gradclip_cli.cli.options import (
     JobOptions,
     ViewOptions,
     files_option,
     job_options,
     tensor_options,
-    unscale_option,
     view_options,
 )
 from gradclip_cli.cli.output import show, show_notes

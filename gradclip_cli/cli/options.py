@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 import click
 
 from gradclip_cli import formats, render
-from gradclip_cli.cli.types import COLUMNS, COUNT, ORDER, PATH, REAL, TENSORS, UNSCALE, WHOLE
+from gradclip_cli.cli.types import COLUMNS, COUNT, ORDER, PATH, REAL, TENSORS, WHOLE
 from gradclip_cli.errors import InputError, UsageError, reason
 from gradclip_cli.inputs.choices import REPEATED
-from gradclip_cli.inputs.selection import TIED, VOID_DTYPES
+from gradclip_cli.inputs.selection import VOID_DTYPES
 from gradclip_cli.render import records
 from gradclip_cli.render.view import Order, View
 from gradclip_cli.storage.streams import STANDARD, check_open, stream_name
@@ -185,30 +185,6 @@ repeated_option = click.option(
     "--repeated",
     type=click.Choice(REPEATED),
     help="What to take where several folders hold a dump of the same step.  [default: last]",
-)
-
-copies_options = combined(
-    click.option(
-        "--replicated",
-        type=TENSORS,
-        multiple=True,
-        metavar="PATTERN",
-        help="Count tensors whose names match once: each file holds a copy, and not a piece (repeatable).",
-    ),
-    click.option(
-        "--tied",
-        type=click.Choice(TIED),
-        default="twice",
-        show_default=True,
-        help="Count two tensors of a dump that are the same bits, such as tied embeddings, so often.",
-    ),
-)
-
-unscale_option = click.option(
-    "--unscale",
-    type=UNSCALE,
-    metavar="NUMBER|KEY",
-    help="Divide norms by the loss scale: this number, or what the metadata of each file holds under this key.",
 )
 
 keep_going_option = click.option(

@@ -8,11 +8,11 @@ import click
 import gradclip_cli
 from gradclip_cli.cli import Command, completion, help_text
 from gradclip_cli.cli.config import CONFIG
+from gradclip_cli.cli.counting import copies_options, unscale_option
 from gradclip_cli.cli.options import (
     InputOptions,
     JobOptions,
     ViewOptions,
-    copies_options,
     files_option,
     input_options,
     job_options,
@@ -21,7 +21,6 @@ from gradclip_cli.cli.options import (
     pattern_options,
     repeated_option,
     shards_option,
-    unscale_option,
     view_options,
 )
 from gradclip_cli.cli.output import refuse_left_out, show, show_notes, standard_output, warn
