@@ -14,7 +14,6 @@ from gradclip_cli.engine.executors import Executor, room
 from gradclip_cli.engine.measure import FileRead, Read, measure
 from gradclip_cli.engine.row_major import RowMajorReader
 from gradclip_cli.engine.run import Progress, Run, silent
-from gradclip_cli.errors import InputError
 from gradclip_cli.formats.portable import PortableReader
 from gradclip_cli.inputs.opened import OpenFile
 from gradclip_cli.inputs.source import DumpSource
@@ -135,7 +134,7 @@ class CompareTask(NamedTuple):
 
 @contextmanager
 def opened(source: DumpSource, run: Run) -> Iterator[ComparedDump]:
-    """Open all files of a dump; raise InputError for complex tensors, which no norm is defined for here."""
+    """Open all files of a dump."""
     with run.open(source) as dump:
         files = dump.all()
         tensors = {
@@ -144,10 +143,6 @@ def opened(source: DumpSource, run: Run) -> Iterator[ComparedDump]:
             for known, spec in zip(file.tensors, file.reader.tensors, strict=True)
             if run.selection.takes(known.name)
         }
-        for file, spec, _ in tensors.values():
-            if spec.dtype.kind == "complex":
-                message = f"is {spec.dtype.name}, which diff does not compare; leave it out with --exclude"
-                raise InputError(message, path=file.path, tensor=spec.name)
         yield ComparedDump(source, files, tensors, dump.notes, dump.scale)
 
 
@@ -177,13 +172,13 @@ def compare(
 
 
 def uncompared_norms(dump: ComparedDump, compared: Mapping[str, Comparison], run: Run) -> dict[str, L2Norm]:
-    """Return the L2 norms of the float tensors of a dump that were not compared, by name."""
+    """Return the L2 norms of the gradients of a dump that were not compared, by name."""
     found = {}
     for _, reader, specs, portable in dump.files:
         wanted = [
             k
             for k, spec in enumerate(specs)
-            if spec.name in dump.tensors and spec.name not in compared and spec.dtype.is_float
+            if spec.name in dump.tensors and spec.name not in compared and spec.dtype.is_gradient
         ]
         measured = measure(reader.tensors, wanted, FileRead(portable, run.progress).read, (2.0,), run.workers)
         for k, stats in measured.items():

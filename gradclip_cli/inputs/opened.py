@@ -7,7 +7,6 @@ from dataclasses import replace
 from types import TracebackType
 from typing import NamedTuple
 
-from gradclip_cli.errors import InputError
 from gradclip_cli.formats.base import Format, Headers, Options, Reader
 from gradclip_cli.formats.opening import opened
 from gradclip_cli.formats.portable import PortableReader
@@ -136,16 +135,13 @@ class OpenDump:
         return self._selection.naming.places([spec.name for spec in self.tensors])
 
     def counted(self, file: OpenFile) -> list[int]:
-        """Return the indices of the selected float tensors of a file; raise InputError if a selected tensor is complex."""
-        counted, takes = [], self._selection.takes
-        for index, spec in enumerate(file.tensors):
-            if spec.dtype.kind not in ("float", "complex") or not takes(spec.name):
-                continue
-            if spec.dtype.kind == "complex":
-                message = f"is {spec.dtype.name}, which has no place in a norm; leave it out with --exclude"
-                raise InputError(message, path=file.path, tensor=spec.name)
-            counted.append(index)
-        return counted
+        """Return the indices of the selected tensors of a file that can be gradients: those of real or complex floats."""
+        takes = self._selection.takes
+        return [
+            index
+            for index, spec in enumerate(file.tensors)
+            if spec.dtype.kind in ("float", "complex") and takes(spec.name)
+        ]
 
 
 def file_of(files: Sequence[DumpFile], index: int) -> DumpFile:

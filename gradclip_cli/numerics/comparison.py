@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gradclip_cli.numerics.complex_comparison import compare_complex, compare_identical
 from gradclip_cli.numerics.differences import Difference, Numbers, Tolerance, difference, merge_differences, numbers
 from gradclip_cli.numerics.dtypes import DType, Raw
 from gradclip_cli.numerics.norms import BLOCK, ScaledSum
@@ -27,7 +28,8 @@ _CHUNK = 4 * BLOCK
 class PieceComparison(NamedTuple):
     """The comparison of consecutive blocks of two tensors.
 
-    `a` and `b` are None unless that tensor is of floats, `products` (Σa·b of each block) is None unless both are.
+    `a` and `b` are None unless that tensor is of floats, `products` (Σa·b of each block, of complex numbers the real part of
+    Σ conj(a)·b) is None unless both are.
     """
 
     difference: Difference
@@ -68,6 +70,8 @@ def compare_piece(
         part_b = b[start * of_b.itemsize : stop * of_b.itemsize]
         if of_a == of_b and ratio == 1 and np.array_equal(part_a, part_b):
             chunks.append(_compare_identical(part_a, of_a, width, work))
+        elif of_a.is_complex or of_b.is_complex:
+            chunks.append(PieceComparison(*compare_complex((part_a, part_b), dtypes, tolerance, width, work, ratio)))
         else:
             pair = numbers(part_a, of_a, work.numbers_a, work), numbers(part_b, of_b, work.numbers_b, work)
             found = difference(pair[0], _times(pair[1], ratio, work), tolerance, work)
@@ -79,7 +83,7 @@ def merge(
     chunks: Sequence[PieceComparison], dtypes: tuple[DType, DType], scales: tuple[float, float] = (1.0, 1.0)
 ) -> Comparison:
     """Merge the pieces of two tensors of these dtypes and loss scales, given in any order."""
-    floats = [dtype.is_float for dtype in dtypes]
+    floats = [dtype.is_gradient for dtype in dtypes]
     found = merge_differences(chunk.difference for chunk in chunks)
     return Comparison(
         found._replace(max_abs=found.max_abs / scales[0]),
@@ -100,6 +104,8 @@ def _times(other: Numbers, ratio: float, work: Workspace) -> Numbers:
 
 def _compare_identical(raw: Raw, dtype: DType, width: int, work: Workspace) -> PieceComparison:
     """Compare elements that are identical bit for bit: measure them once."""
+    if dtype.is_complex:
+        return PieceComparison(*compare_identical(raw, dtype, width, work))
     if not dtype.is_float:
         return PieceComparison(Difference(max_rel=0.0 if raw.any() else None))
     found, _ = block_squares(numbers(raw, dtype, work.numbers_a, work).values.reshape(-1, width), dtype, work)

@@ -94,7 +94,7 @@ def _clipped(
     rows: NDArray[np.float64], kind: ClippedSum, peaks: NDArray[Any], work: Workspace
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Scale the elements before and after the limit by different powers of two: 1e200 may be limited to 1e-200."""
-    before, after = _outside(peaks), _outside(np.minimum(peaks, kind.limit))
+    before, after = exponents_outside(peaks), exponents_outside(np.minimum(peaks, kind.limit))
     limited = work.limited.take(rows.size, np.float64).reshape(rows.shape)
     np.clip(rows, -kind.limit, kind.limit, out=limited)
     if after.any():
@@ -105,8 +105,8 @@ def _clipped(
     return before + after, sum_products(whole, limited, work)
 
 
-def _outside(peaks: NDArray[Any]) -> NDArray[np.int64]:
-    """Return the exponents of peaks whose squares may leave the range of float64, and 0 for all others."""
+def exponents_outside(peaks: NDArray[Any]) -> NDArray[np.int64]:
+    """Return the exponents of numbers whose squares may leave the range of float64, and 0 for all others."""
     _, scales = np.frexp(peaks)
     found: NDArray[np.int64] = np.where(np.abs(scales) > _SAFE, scales, 0).astype(np.int64)
     return found

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gradclip_cli.numerics import norms
 from gradclip_cli.numerics.norms import ScaledSum, SumKind, SumKinds
-from gradclip_cli.numerics.statistics import TensorStats
+from gradclip_cli.numerics.statistics import PieceStats, TensorStats
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -46,6 +46,18 @@ class StatsArrays(NamedTuple):
             block.ints[k] = (*one[:_EXPONENTS], *(exponent for exponent, _ in one.sums))
             block.floats[k] = (one.max_abs, *(value for _, value in one.sums))
         return block
+
+    @classmethod
+    def concatenate(cls, parts: Sequence["StatsArrays"]) -> "StatsArrays":
+        """Return the rows of all parts, one after the other."""
+        return parts[0] if len(parts) == 1 else cls(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+
+    def as_piece(self) -> PieceStats:
+        """Return the rows as the blocks of one piece of a tensor."""
+        elements, zeros, nan, posinf, neginf = self.ints[:, :_EXPONENTS].sum(axis=0).tolist()
+        exponents, sums = self.ints[:, _EXPONENTS:].T, self.floats[:, _SUMS:].T
+        counts = elements, zeros, nan, posinf, neginf
+        return PieceStats(counts, float(self.floats[:, _MAX_ABS].max(initial=0)), tuple(exponents), tuple(sums))
 
     def take(self, rows: "Sequence[int] | Ints") -> "StatsArrays":
         """Return some of the rows."""
@@ -237,6 +249,4 @@ def concatenate(parts: Sequence[tuple[int, StatsTable]]) -> StatsTable:
     if len(parts) == 1 and not parts[0][0]:
         return parts[0][1]
     indices = [start + index for start, columns in parts for index in columns]
-    blocks = [columns.block for _, columns in parts]
-    ints, floats = (np.concatenate(arrays) for arrays in zip(*blocks, strict=True))
-    return StatsTable(indices, StatsArrays(ints, floats))
+    return StatsTable(indices, StatsArrays.concatenate([columns.block for _, columns in parts]))
