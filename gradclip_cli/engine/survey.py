@@ -8,6 +8,7 @@ from gradclip_cli.engine.copies import check_copies
 from gradclip_cli.engine.measure import FileRead, PieceObserver, measure
 from gradclip_cli.engine.run import Run
 from gradclip_cli.formats.base import Format, Reader
+from gradclip_cli.inputs.lookalikes import lookalike_notes
 from gradclip_cli.inputs.naming import LayerParam, natural
 from gradclip_cli.inputs.opened import DumpFile, OpenDump, OpenFile, file_of
 from gradclip_cli.inputs.source import DumpSource
@@ -121,7 +122,8 @@ def measure_dump(source: DumpSource, sums: SumKinds, run: Run, observer_for: Obs
         dump.check()
     found = concatenate(list(zip([file.start for file in dump.files], stats, strict=True))).scaled(dump.scale)
     measured = MeasuredDump(source, dump.step, dump.files, dump.tensors, dump.places, found, dump.non_numeric)
-    return replace(measured, file_notes=[*dump.notes, *dump.step_notes])
+    alike = [] if run.selection.include else lookalike_notes(source.location, dump.tensors, found.indices)
+    return replace(measured, file_notes=[*dump.notes, *dump.step_notes, *alike])
 
 
 def _measure_file(
