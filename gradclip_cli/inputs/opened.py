@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import NamedTuple
 
+from gradclip_cli.errors import InputError
 from gradclip_cli.formats.base import Format, Headers, Options, Reader
 from gradclip_cli.formats.opening import opened
 from gradclip_cli.formats.portable import PortableReader

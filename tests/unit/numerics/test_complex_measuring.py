@@ -131,4 +131,4 @@ def test_bytes_in_the_other_order(code: str) -> None:
 @both
 def test_an_empty_tensor(dtype: DType) -> None:
     """A tensor without elements has the norm 0."""
-    assert stats_of(np.zeros(0, dtype.name), dtype) == (0, 0, 0, 0, 0, 0.0, ((0, 0.0),))
+    assert stats_of(np.zeros(0, dtype.name), dtype) == (0, 0, 0, 0, 0, 0.0, ((0, 0.0),), 1.0)
