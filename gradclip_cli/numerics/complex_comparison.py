@@ -27,7 +27,12 @@ class _Measured(NamedTuple):
 
 
 def compare_complex(
-    raws: tuple[Raw, Raw], dtypes: tuple[DType, DType], tolerance: Tolerance, width: int, work: Workspace, ratio: float = 1
+    raws: tuple[Raw, Raw],
+    dtypes: tuple[DType, DType],
+    tolerance: Tolerance,
+    width: int,
+    work: Workspace,
+    ratio: float = 1,
 ) -> Compared:
     """Compare consecutive elements in rows of `width`; a real number has the imaginary part 0.
 
