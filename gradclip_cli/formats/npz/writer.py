@@ -158,7 +158,7 @@ def convert(tensors: Sequence[TensorSpec], fd: int, path: str) -> NpzWriter:
 
 def _unfit(spec: TensorSpec, names: set[str]) -> str | None:
     """Return the reason why numpy could not read `spec` from an archive, or None."""
-    if spec.dtype.itemsize == 1 and spec.dtype.is_float:
+    if spec.dtype.kind == "packed" or (spec.dtype.itemsize == 1 and spec.dtype.is_float):
         return f"numpy has no {spec.dtype.name}"
     if f"{spec.name}.npy" in names:
         return f"numpy takes it for '{spec.name}.npy'"

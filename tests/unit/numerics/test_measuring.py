@@ -92,7 +92,7 @@ def test_small_tensors_that_are_scaled_are_as_alone(scale: float) -> None:
 @every
 def test_nonfinite_elements_are_counted_and_left_out(dtype: DType) -> None:
     """NaN, +Inf and -Inf are counted apart; zeros, the largest |g| and the norm are over the finite ones."""
-    infinite = dtype.name != "float8_e4m3fn"
+    infinite = not dtype.variant
     values = np.array([3, np.nan, -4, 0, -0.0, *([np.inf, -np.inf, -np.inf] if infinite else [])]).astype(
         ORACLES[dtype.name]
     )
@@ -134,3 +134,12 @@ def test_the_largest_of_zeros_has_no_sign(code: str, zero: float) -> None:
     dtype = dtypes.from_numpy(values.dtype)
     found = [stats_of(values, dtype), *small(raw_of(values), dtype, [2, 2], (2.0, math.inf))]
     assert {repr(one.max_abs) for one in found} == {"0.0"}
+
+
+@pytest.mark.parametrize("dtype", [dtypes.FLOAT8_E4M3FNUZ, dtypes.FLOAT8_E5M2FNUZ], ids=lambda dtype: dtype.name)
+def test_the_nan_of_fnuz_is_no_zero(dtype: DType) -> None:
+    """The word that is -0 elsewhere is counted as NaN, in one tensor as in several side by side."""
+    raw = np.array([0x00, 0x80, 0x00, 0x80], np.uint8)
+    one = merge([measure_piece(raw, dtype, (2.0,), WORK)], (2.0,))
+    assert (one.zeros, one.nan, one.nonfinite, one.max_abs) == (2, 2, 2, 0.0)
+    assert [(each.zeros, each.nan) for each in small(raw, dtype, [1, 1, 2], (2.0,))] == [(1, 0), (0, 1), (1, 1)]
