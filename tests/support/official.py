@@ -32,6 +32,8 @@ CODES: dict[str, np.dtype[Any]] = {
     "BF16": BFLOAT16,
     "F8_E4M3": E4M3FN,
     "F8_E5M2": E5M2,
+    "F8_E4M3FNUZ": np.dtype(ml_dtypes.float8_e4m3fnuz),
+    "F8_E5M2FNUZ": np.dtype(ml_dtypes.float8_e5m2fnuz),
     "BOOL": np.dtype(bool),
     "C64": np.dtype(np.complex64),
 } | {

@@ -10,8 +10,10 @@ from gradclip_cli.commands.apply.plan import ApplyPlan
 from gradclip_cli.engine.rewrite import Rewriter, Rewritten
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.survey import MeasuredDump
+from gradclip_cli.errors import OutputError
 from gradclip_cli.formats.base import Reader
 from gradclip_cli.inputs.opened import DumpFile, OpenFile
+from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpOutput, DumpSource
 from gradclip_cli.notes import Note
 from gradclip_cli.storage.atomic import Outputs
@@ -72,6 +74,7 @@ class DumpRewriter:
         if to is format:
             writer, not_convertible = format.rewrite(reader, actions.keys(), staged.fd, target), []
         else:
+            _check_convertible(reader, target, self._plan.selection)
             writer, not_convertible = to.convert(reader.tensors, staged.fd, target), _not_convertible(reader, target)
         rewriter = self._rewriter(opened, actions)
         with closing(writer):
@@ -96,6 +99,16 @@ class DumpRewriter:
 
 def _actions(decided: Sequence[DumpDecisions]) -> dict[int, Action]:
     return {index: action for one in decided for index, action in one.actions.items()}
+
+
+def _check_convertible(reader: Reader, output: str, selection: Selection) -> None:
+    """Raise OutputError for selected entries of pickled objects, which may be gradients."""
+    for name in reader.pickled:
+        if selection.takes(name):
+            message = (
+                "holds pickled objects, which are never loaded and cannot be converted; leave it out with --exclude"
+            )
+            raise OutputError(message, path=output, tensor=name)
 
 
 def _not_convertible(reader: Reader, output: str) -> list[Note]:

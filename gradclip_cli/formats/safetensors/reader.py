@@ -21,6 +21,7 @@ class SafetensorsReader:
     """An open safetensors file; tensors are in the order of their data."""
 
     non_numeric: Sequence[str] = ()
+    pickled: Sequence[str] = ()
 
     def __init__(self, file: RandomAccess, options: Options) -> None:
         self.file = file

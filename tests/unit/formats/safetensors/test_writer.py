@@ -11,7 +11,7 @@ from gradclip_cli.errors import OutputError
 from gradclip_cli.numerics import dtypes
 from gradclip_cli.numerics.dtypes import DType, from_numpy
 from gradclip_cli.tensors import TensorSpec
-from unit.formats.safetensors.made import CODES, SHAPES, array_of, entry, official, write
+from unit.formats.safetensors.made import CODES, PACKED, SHAPES, array_of, entry, official, write
 
 
 def test_what_we_write_the_official_library_reads(tmp_path: Path) -> None:
@@ -53,6 +53,18 @@ def test_odd_headers_are_kept(tmp_path: Path) -> None:
     source = write(tmp_path, {"w": {**entry(0, 4), "extra": 1}}, b"abcd", pad=13)
     rewritten(source, tmp_path / "b", {"w": b"efgh"})
     assert (tmp_path / "b").read_bytes() == source.read_bytes()[:-4] + b"efgh"
+
+
+@pytest.mark.parametrize("code", [*PACKED, "F8_E8M0"])
+def test_packed_values_are_copied(tmp_path: Path, code: str) -> None:
+    """Beside a tensor that changes, packed values keep their bytes, in a copy and in a new file."""
+    source = write(
+        tmp_path, {"w": entry(0, 6, (48 // PACKED.get(code, ("", 8))[1],), code), "b": entry(6, 10)}, b"abcdef0000"
+    )
+    rewritten(source, tmp_path / "b", {"b": b"1111"})
+    assert (tmp_path / "b").read_bytes() == source.read_bytes()[:-4] + b"1111"
+    converted("safetensors", tmp_path / "c", list(read_all(source).values()))
+    assert official(tmp_path / "c") == official(source)
 
 
 def test_numbers_are_aligned(tmp_path: Path) -> None:
