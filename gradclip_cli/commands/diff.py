@@ -50,7 +50,7 @@ def _param(
     a, b = (dump.tensors.get(name) for dump in dumps)
     if compared is not None:
         row = _figures(name, "same" if compared.difference.same else "differs", compared)
-        if a is not None and a.spec.dtype.kind == "packed":  # how much its bytes differ means nothing
+        if a is not None and a.spec.dtype.kind == "packed" and not compared.difference.same:  # bytes are no numbers
             row = row._replace(max_abs_diff=None, max_rel_diff=None)
     else:
         norm_a, norm_b = (found[name].norm if name in found else None for found in rest)

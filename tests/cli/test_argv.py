@@ -137,7 +137,7 @@ USAGE = {
     f"{G} -s none --nosuch": "--nosuch",
     f"{G} -s clip-by-norm": "threshold",
     f"{G} -s clip-by-value": "threshold",
-    f"{G} -s clip-by-norm -t 0": "above 0",
+    f"{G} -s clip-by-norm -t 0": "above 0.*-s none to copy, or use stats to measure",
     f"{G} -s clip-by-norm -t -0.0": "above 0",
     f"{G} -s clip-by-norm -t -1": "above 0",
     f"{G} -s clip-by-norm -t -inf": "above 0",

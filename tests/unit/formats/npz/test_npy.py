@@ -31,6 +31,10 @@ BROKEN_NPY: dict[str, tuple[bytes, str]] = {
     "unknown dtype": (npy_bytes(header=fields("'zz'"), data=bytes(4)), "numpy does not know"),
     "a dtype that is a number": (npy_bytes(header=fields("4"), data=bytes(4)), "neither a text nor a list"),
     "a field without a dtype": (npy_bytes(header=fields("[('a',)]"), data=bytes(4)), "numpy does not know"),
+    "a title without a hash": (
+        npy_bytes(header=fields("[(({'names': ['a'], 'formats': ['f4']}, 'x'), '<f4')]"), data=bytes(4)),
+        "numpy does not know",
+    ),
     "a structure that is cut short": (npy_bytes(np.zeros(2, [("a", "f4")]))[:-4], "declares 8 bytes"),
     "elements missing": (npy_bytes(np.zeros(9, "f4"))[:-4], "declares 36 bytes"),
     "elements too many": (npy_bytes(np.zeros(9, "f4")) + b"x", "declares 36 bytes"),
