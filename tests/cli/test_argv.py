@@ -259,7 +259,7 @@ INPUT = {
     "stats zip.npz": "zip.npz: ",
     "ls empty.npz": "empty.npz: .*empty",
     "ls pickle.pt": "pickle.pt: .*save_file",
-    "ls object.npz": "object.npz: w.*pickle",
+    "ls object.npz": "object.npz: .*pickled objects .w.",
     "ls g.safetensors --input-format npz": "g.safetensors: ",
     "ls g.safetensors --input-format hdf5": "g.safetensors: ",
     "stats void": "void: .*no dump",
