@@ -155,7 +155,9 @@ def test_objects_are_copied_byte_by_byte(path: Path, tmp_path: Path, save: Save)
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED], ids=["stored", "deflated"])
 @pytest.mark.parametrize("changed", [{}, {"w": bytes(8)}], ids=["unchanged", "changed"])
-def test_a_header_that_numpy_cannot_read_is_mended(path: Path, tmp_path: Path, method: int, changed: dict) -> None:
+def test_a_header_that_numpy_cannot_read_is_mended(
+    path: Path, tmp_path: Path, method: int, changed: dict[str, bytes]
+) -> None:
     """The copy of an array whose shape is a plain number has a header that numpy reads; names keep what they end in."""
     data = np.array([3, -4], np.float32).tobytes()
     with zipfile.ZipFile(path, "w", method) as archive:
