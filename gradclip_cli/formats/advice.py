@@ -15,7 +15,7 @@ HEAD = 512
 _MOST_FILES = 100
 """The most files of a folder that are looked at."""
 
-_INSIDE = (".safetensors", ".npz", ".h5", ".hdf5")
+_INSIDE = (".safetensors", ".npz", ".h5", ".hdf5", ".hdf", ".he5")
 """The endings of dumps in a zip archive; the registry of formats is above this module."""
 
 _SAVE = "safetensors.torch.save_file"

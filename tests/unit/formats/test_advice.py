@@ -15,6 +15,7 @@ import pytest
 from support.tensors import read_all
 
 from gradclip_cli.errors import InputError
+from gradclip_cli.formats import suffixes
 from gradclip_cli.formats.advice import HEAD, about, about_zip, advice
 
 
@@ -161,6 +162,12 @@ def test_a_folder_of_nothing_known_gets_no_advice(names: list[str], tmp_path: Pa
         (tmp_path / name).write_bytes(b"text")
     (tmp_path / "inner.pt").mkdir()
     assert advice(str(tmp_path)) is None
+
+
+@pytest.mark.parametrize("suffix", suffixes())
+def test_a_zip_archive_of_dumps_is_to_be_unpacked(suffix: str) -> None:
+    """Dumps of any format in a zip archive are named."""
+    assert f"give what is in it: run/g{suffix}" in about_zip(["run/", f"run/g{suffix}"])
 
 
 EVERY: list[Callable[[], str | None]] = [
