@@ -77,12 +77,12 @@ class Outputs:
             raise OutputError("is a directory; give a file name for the output", path=target)
         if os.path.lexists(path) and not self._overwrite:
             raise OutputError("exists; give --overwrite to replace it", path=target)
-        folder = os.path.dirname(target) if self._folder is None else self._folder
-        if os.path.lexists(folder) and not os.path.isdir(folder):
-            raise OutputError("is not a directory", path=folder)
+        for folder in self._folders(target) or [os.path.dirname(target)]:
+            if os.path.lexists(folder) and not os.path.isdir(folder):
+                raise OutputError("is not a directory", path=folder)
         there = os.path.dirname(path) if self._folder is None else os.path.dirname(os.path.realpath(self._folder))
         if not os.path.isdir(there):
-            raise OutputError("its directory does not exist", path=target if self._folder is None else folder)
+            raise OutputError("its directory does not exist", path=self._folder or target)
 
     def stage(self, target: str) -> Staged:
         """Check a target and create its temporary file; raise OutputError if two targets are one file."""
@@ -96,12 +96,12 @@ class Outputs:
         return staged
 
     def _make_folders(self, target: str) -> None:
-        """Create the output directory and the target's directory inside it if they are missing.
+        """Create the output directory and all directories between it and the target that are missing.
 
         They are removed again if the outputs fail.
         """
-        for folder in (self._folder, os.path.dirname(target)) if self._folder is not None else ():
-            if folder is None or os.path.isdir(folder):
+        for folder in self._folders(target):
+            if os.path.isdir(folder):
                 continue
             try:
                 os.mkdir(folder)
@@ -109,6 +109,16 @@ class Outputs:
                 raise _failed(error, folder) from error
             self._made.append(folder)
             _made.append(folder)
+
+    def _folders(self, target: str) -> list[str]:
+        """Return the output directory and those between it and the target, from the outside in; none for a single output."""
+        if self._folder is None:
+            return []
+        found, folder = list[str](), os.path.dirname(target)
+        while folder.rstrip(os.sep) not in ("", self._folder.rstrip(os.sep)):
+            found.append(folder)
+            folder = os.path.dirname(folder)
+        return [self._folder, *reversed(found)]
 
     def complete(self, staged: Staged) -> None:
         """Set the mode of a staged file and sync it to disk, so that only the rename is left to do."""

@@ -4,6 +4,7 @@ import os
 import stat
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -212,3 +213,32 @@ def test_a_directory_is_made_and_goes_again_if_nothing_comes_of_it(tmp_path: Pat
     with pytest.raises(ZeroDivisionError):
         fail()
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("given", ["new", "new/", "/new"])
+def test_every_directory_on_the_way_is_made_and_goes_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    """All directories between that of the outputs and a target are made, however it is written, and go if nothing is committed."""
+    monkeypatch.chdir(tmp_path)
+    folder = f"{tmp_path}{given}" if given.startswith("/") else given
+    target = Path(folder, "step1", "x", "a")
+    with Outputs(False, folder) as outputs:
+        outputs.complete(outputs.stage(os.path.join(folder, "step1", "x", "a")))
+        assert target.parent.is_dir()
+        outputs.commit()
+    assert target.is_file()
+    with suppress(ZeroDivisionError), Outputs(False, folder) as outputs:
+        outputs.stage(os.path.join(folder, "step2", "x", "a"))
+        assert Path(folder, "step2", "x").is_dir()
+        raise ZeroDivisionError
+    assert os.listdir(folder) == ["step1"]
+
+
+def test_a_file_on_the_way_is_seen_before_anything_is_read(tmp_path: Path) -> None:
+    """A file where a directory between has to be is refused, and named."""
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "step1").touch()
+    with pytest.raises(OutputError, match="is not a directory") as caught:
+        Outputs(False, str(tmp_path / "new")).check(str(tmp_path / "new" / "step1" / "x" / "a"))
+    assert caught.value.path == str(tmp_path / "new" / "step1")
