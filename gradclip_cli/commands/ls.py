@@ -1,9 +1,12 @@
 """`ls`: list the tensors of dumps from their headers."""
 
+import math
+from collections.abc import Sequence
+
 from gradclip_cli.commands.plans import LsPlan
 from gradclip_cli.engine.run import Run
 from gradclip_cli.inputs.naming import natural
-from gradclip_cli.inputs.opened import OpenFile
+from gradclip_cli.inputs.opened import OpenDump, OpenFile
 from gradclip_cli.inputs.selection import Selection, check_included
 from gradclip_cli.notes import Note, merged
 from gradclip_cli.reports.listing import LsReport, LsTensor
@@ -11,15 +14,32 @@ from gradclip_cli.text import shortlist
 
 
 def ls(plan: LsPlan, run: Run) -> LsReport:
-    """List the tensors of each file by itself, even where the files of a dump do not fit together."""
+    """List the tensors of each file by itself, even where the files of a dump do not fit together.
+
+    A tensor whose pieces say where they belong is listed once, with the first of its files.
+    """
     report, names = LsReport([], {}, list(plan.notes)), list[str]()
     for source in plan.inputs:
+        start = len(report.tensors)
         with run.open(source) as dump:
             for file in dump.each():
                 _list(file, plan.selection, report)
+            if dump.wholes:
+                report.tensors[start:] = _joined(report.tensors[start:], dump)
             names += [spec.name for spec in dump.tensors] if plan.selection.include else []
     check_included(names, plan.selection)
     return report._replace(notes=merged(report.notes))
+
+
+def _joined(rows: Sequence[LsTensor], dump: OpenDump) -> list[LsTensor]:
+    """Return one row for each tensor that is put together from pieces, with its full shape and size."""
+    firsts = {row.name: row for row in reversed(rows)}
+    found = []
+    for name, row in firsts.items():
+        whole = dump.wholes[name]
+        size = math.prod(whole.shape) * dump.tensors[whole.pieces[0].place].dtype.itemsize
+        found.append(row._replace(shape=whole.shape, bytes=size))
+    return sorted(found, key=lambda row: (natural(row.layer), natural(row.name)))
 
 
 def _list(file: OpenFile, selection: Selection, report: LsReport) -> None:

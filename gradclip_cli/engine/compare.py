@@ -10,12 +10,13 @@ from typing import NamedTuple
 import numpy as np
 
 from gradclip_cli.engine import row_major
+from gradclip_cli.engine.copies import check_copies
 from gradclip_cli.engine.executors import Executor, room
+from gradclip_cli.engine.joined import Joined, JoinedPiece, Stored
 from gradclip_cli.engine.measure import FileRead, Read, measure
 from gradclip_cli.engine.row_major import RowMajorReader
 from gradclip_cli.engine.run import Progress, Run, silent
-from gradclip_cli.formats.portable import PortableReader
-from gradclip_cli.inputs.opened import OpenFile
+from gradclip_cli.inputs.opened import OpenDump, OpenFile
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.notes import Note
 from gradclip_cli.numerics.comparison import Comparison, PieceComparison, compare_piece, merge
@@ -28,14 +29,14 @@ from gradclip_cli.text import shortlist
 
 
 class StoredTensor(NamedTuple):
-    """A tensor, the open file that holds it, and the loss scale of its elements: 1 unless they are floating-point numbers."""
+    """A tensor, where its elements are read, and their loss scale: 1 unless they are floating-point numbers."""
 
-    file: PortableReader
+    file: Stored
     spec: TensorSpec
     scale: float = 1.0
 
     @classmethod
-    def of(cls, file: PortableReader, spec: TensorSpec, scale: float) -> "StoredTensor":
+    def of(cls, file: Stored, spec: TensorSpec, scale: float) -> "StoredTensor":
         """Return a tensor of a dump with this loss scale."""
         return cls(file, spec, scale if spec.dtype.kind in ("float", "complex") else 1.0)
 
@@ -143,7 +144,21 @@ def opened(source: DumpSource, run: Run) -> Iterator[ComparedDump]:
             for known, spec in zip(file.tensors, file.reader.tensors, strict=True)
             if run.selection.takes(known.name)
         }
+        tensors |= _joined(dump, files, run)
         yield ComparedDump(source, files, tensors, dump.notes, dump.scale)
+
+
+def _joined(dump: OpenDump, files: Sequence[OpenFile], run: Run) -> dict[str, StoredTensor]:
+    """Return the selected tensors that are put together from pieces; raise InputError where copies differ."""
+    wholes = {name: whole for name, whole in dump.wholes.items() if run.selection.takes(name)}
+    held = [JoinedPiece(file.portable, spec, ()) for file in files for spec in file.reader.tensors] if wholes else []
+    found, copies = dict[str, StoredTensor](), dict[int, int]()
+    for name, whole in wholes.items():
+        joined = Joined(whole.shape, [held[one.place]._replace(offsets=one.offsets) for one in whole.pieces])
+        found[name] = StoredTensor.of(joined, joined.spec, dump.scale)
+        copies.update(whole.copies)
+    check_copies(copies, dump.files, dump.tensors, run)
+    return found
 
 
 def compare(
@@ -189,15 +204,13 @@ def _as_bytes(stored: StoredTensor) -> StoredTensor:
 
 def uncompared_norms(dump: ComparedDump, compared: Mapping[str, Comparison], run: Run) -> dict[str, L2Norm]:
     """Return the L2 norms of the gradients of a dump that were not compared, by name."""
+    rest = {name: one for name, one in dump.tensors.items() if name not in compared and one.spec.dtype.is_gradient}
     found = {}
-    for _, reader, specs, portable in dump.files:
-        wanted = [
-            k
-            for k, spec in enumerate(specs)
-            if spec.name in dump.tensors and spec.name not in compared and spec.dtype.is_gradient
-        ]
-        measured = measure(reader.tensors, wanted, FileRead(portable, run.progress).read, (2.0,), run.workers)
-        for k, stats in measured.items():
+    for _, members in groupby(rest.items(), lambda item: item[1].file):
+        names, stored = zip(*members, strict=True)
+        read = FileRead(stored[0].file, run.progress).read
+        measured = measure([one.spec for one in stored], range(len(stored)), read, (2.0,), run.workers)
+        for name, stats in zip(names, measured.values(), strict=True):
             infinite = bool(stats.posinf or stats.neginf)
-            found[specs[k].name] = L2Norm(stats.sums[0], bool(stats.nan), infinite, dump.scale)
+            found[name] = L2Norm(stats.sums[0], bool(stats.nan), infinite, dump.scale)
     return found

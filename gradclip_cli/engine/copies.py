@@ -18,7 +18,7 @@ def check_copies(copies: Mapping[int, int], files: Sequence[DumpFile], tensors: 
         if found[copy] != found[original]:
             path, other = (file_of(files, index).path for index in (copy, original))
             what = f"is not the same as in {os.path.basename(other)}, though it should be a copy of it"
-            raise InputError(f"{what}; do not count it once, or save both again", path=path, tensor=tensors[copy].name)
+            raise InputError(f"{what}; save both again", path=path, tensor=tensors[copy].name)
 
 
 def digests(files: Sequence[DumpFile], indices: Iterable[int], run: Run, most: int | None = None) -> dict[int, bytes]:

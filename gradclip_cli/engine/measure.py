@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from gradclip_cli.engine.executors import Executor, room
+from gradclip_cli.engine.joined import Stored
 from gradclip_cli.engine.run import Progress, silent
-from gradclip_cli.formats.portable import PortableReader
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.numerics.measuring import measure_piece, measure_small
 from gradclip_cli.numerics.norms import SumKinds
@@ -26,7 +26,7 @@ PieceObserver = Callable[[Piece, Raw, PieceStats | None], None]
 class FileRead(NamedTuple):
     """Reads elements of a file and reports the bytes as progress; a pickled one reports none."""
 
-    file: PortableReader
+    file: Stored
     progress: Progress = silent
 
     def read(self, spec: TensorSpec, start: int, out: Raw) -> None:
@@ -34,7 +34,7 @@ class FileRead(NamedTuple):
         self.file.reader.read(spec, start, out)
         self.progress(out.size, self.file.path)
 
-    def __reduce__(self) -> tuple[type["FileRead"], tuple[PortableReader]]:
+    def __reduce__(self) -> tuple[type["FileRead"], tuple[Stored]]:
         return FileRead, (self.file,)
 
 

@@ -31,7 +31,10 @@ def measure_series(
     """
     found = split(measure_dump(source, sums, run, observer_for), run.selection.naming)
     if source.layout.in_pieces:
-        found = [count_replicated(dump, run) for dump in found]
+        # Pieces that say where they belong are no copies, whatever their bits.
+        found = [
+            dump if dump.wholes and not run.selection.replicated else count_replicated(dump, run) for dump in found
+        ]
     return [count_tied(dump, run, run.ties) for dump in found]
 
 

@@ -12,6 +12,7 @@ from gradclip_cli.inputs.lookalikes import lookalike_notes
 from gradclip_cli.inputs.mixtures import mixture_notes
 from gradclip_cli.inputs.naming import LayerParam, natural
 from gradclip_cli.inputs.opened import DumpFile, OpenDump, OpenFile, file_of
+from gradclip_cli.inputs.pieces import Whole
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.notes import Note
 from gradclip_cli.numerics.norms import ClippedSum, SumKinds
@@ -38,15 +39,17 @@ class MeasuredDump:
     members: Sequence[int] | None = None  # its own tensors, if others belong to other steps
     file_notes: Sequence[Note] = ()  # on its files
     outside_steps: Sequence[str] = ()  # names outside the step groups, which keep a file from being a series
+    wholes: Mapping[str, Whole] = field(default_factory=dict)  # tensors whose pieces say where they belong, by name
     copies: Mapping[int, int] = field(default_factory=dict)
     """Tensors or pieces that count in no figure, with those that they are copies of: what is done to these is done to them."""
     copy_notes: Sequence[Note] = ()  # on what may count more often than it should
 
     @property
     def left_out(self) -> list[int]:
-        """The indices of its tensors that were not measured."""
+        """The indices of its tensors that were not measured: one for each tensor that is put together from pieces."""
         every = range(len(self.tensors)) if self.members is None else self.members
-        return [index for index in every if index not in self.stats and index not in self.copies]
+        rest = [index for index in every if index not in self.stats and index not in self.copies]
+        return list({self.tensors[k].name: k for k in reversed(rest)}.values())[::-1] if self.wholes else rest
 
     @cached_property
     def tied(self) -> dict[str, list[int]]:
@@ -79,7 +82,9 @@ class MeasuredDump:
         return found
 
     def shape(self, indices: Sequence[int]) -> tuple[int, ...] | None:
-        """Return the shape of a tensor; None if its pieces differ in shape."""
+        """Return the shape of a tensor, the full one where that is known; None if its pieces differ in shape."""
+        if self.wholes and (whole := self.wholes.get(self.tensors[indices[0]].name)) is not None:
+            return whole.shape
         if len(indices) == 1:
             return self.tensors[indices[0]].shape
         shapes = {self.tensors[index].shape for index in indices}
@@ -124,7 +129,9 @@ def measure_dump(source: DumpSource, sums: SumKinds, run: Run, observer_for: Obs
     found = concatenate(list(zip([file.start for file in dump.files], stats, strict=True))).scaled(dump.scale)
     measured = MeasuredDump(source, dump.step, dump.files, dump.tensors, dump.places, found, dump.non_numeric)
     alike = [] if run.selection.include else _name_notes(dump, found.indices)
-    return replace(measured, file_notes=[*dump.notes, *dump.step_notes, *alike])
+    measured = replace(measured, file_notes=[*dump.notes, *dump.step_notes, *alike], wholes=dump.wholes)
+    copies = {copy: original for whole in dump.wholes.values() for copy, original in whole.copies.items()}
+    return without_copies(measured, copies, run) if copies else measured
 
 
 def _name_notes(dump: OpenDump, counted: Sequence[int]) -> list[Note]:

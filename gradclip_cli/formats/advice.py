@@ -69,7 +69,10 @@ _HTML = (
     "is an HTML page, such as a server's login or error page; download the file itself, with a token if it needs one"
 )
 _XML = "is an XML text, such as a server's error message; download the file again"
-_JSON = "is a JSON text; give the files of numbers, or an index that ends in .safetensors.index.json"
+_JSON = (
+    "is a JSON text; give the files of numbers, or the path of an index, whose shards lie beside it "
+    "(its name ends in .safetensors.index.json or .weights.json)"
+)
 _POINTER = "is a Git LFS pointer; fetch the file itself with git lfs pull"
 _NETCDF = "is a netCDF file of the classic format; nccopy -k nc4 FILE g.h5 makes HDF5 of it"
 

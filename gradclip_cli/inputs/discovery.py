@@ -9,7 +9,8 @@ from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.formats.sharing import one_call
 from gradclip_cli.inputs.choices import DEFAULT, Choices
 from gradclip_cli.inputs.folders import inside
-from gradclip_cli.inputs.layouts import FINDERS, ranks
+from gradclip_cli.inputs.headers import header_of
+from gradclip_cli.inputs.layouts import FINDERS, parts, ranks
 from gradclip_cli.inputs.listing import is_folder
 from gradclip_cli.inputs.same_file import once_each, without_copies
 from gradclip_cli.inputs.same_step import of_one_kind, refuse_micro_batches, repeated_steps
@@ -44,7 +45,8 @@ def find_dumps(paths: Sequence[str], choices: Choices = DEFAULT) -> Found:
         if path != STANDARD and not os.path.lexists(path):
             raise InputError(f"does not exist; {_near(path)}", path=path)
     files, notes = _expanded(given, choices)
-    sources = combined(files)
+    sources, said = combined(files, choices)
+    notes += said
     if choices.everything:
         return Found(sources, tuple(notes))
     return _settled(sources, notes, choices)
@@ -107,11 +109,10 @@ def _numbers(paths: Sequence[str]) -> list[int | None]:
 
 def _with_own_step(source: DumpSource) -> DumpSource:
     """Read the step that the first file of a dump says of itself; an npz file has no place for it."""
-    from gradclip_cli.inputs.opened import metadata_of
-
     if source.location == STANDARD or source.files[0].lower().endswith(".npz"):
         return source
-    return source._replace(step=step_in_metadata(metadata_of(source.files[0])))
+    header = header_of(source.files[0])
+    return source if header is None else source._replace(step=step_in_metadata(header.metadata))
 
 
 def _with_epoch(source: DumpSource) -> DumpSource:
@@ -156,16 +157,19 @@ def find_one(path: str, choices: Choices = DEFAULT) -> Found:
     return found
 
 
-def combined(paths: Sequence[str]) -> tuple[DumpSource, ...]:
+def combined(paths: Sequence[str], choices: Choices = DEFAULT) -> Found:
     """Group files and folders into dumps: each layout takes what it recognises among the paths that earlier ones left."""
-    left, found = list(range(len(paths))), dict[int, DumpSource]()
+    left, found, notes = list(range(len(paths))), dict[int, DumpSource](), list[Note]()
     for finder in FINDERS:
+        if (choices.shards or choices.everything) and finder is parts.FINDER:  # it does not matter, or is settled
+            continue
         taken: set[int] = set()
-        for source, positions in finder.find([paths[k] for k in left]):
+        for source, positions, said in finder.find([paths[k] for k in left]):
             found.setdefault(left[positions[0]], source)
             taken.update(left[k] for k in positions)
+            notes += said
         left = [k for k in left if k not in taken] if taken else left
-    return tuple(found[k] for k in sorted(found))
+    return Found(tuple(found[k] for k in sorted(found)), tuple(notes))
 
 
 def in_step_order(sources: Sequence[DumpSource]) -> list[DumpSource]:

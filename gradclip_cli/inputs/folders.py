@@ -60,6 +60,8 @@ def _inside(folder: str, listing: Listing, choices: Choices) -> Inside:
     parts = [_inside(path, inner, choices) for path, inner in steps.items()]
     if below := [path for part in parts for path in part.paths]:
         return Inside(below, [*notes, *(note for part in parts for note in part.notes), *_files_left(files)])
+    if not files and (inner := params.folder_below(listing.folders)) is not None:
+        return Inside([inner], notes)
     return Inside(files, notes)
 
 
@@ -105,7 +107,7 @@ def _nothing(folder: str, listing: Listing, choices: Choices) -> InputError | Us
     if every and choices.files:
         names = shortlist(list(dict.fromkeys(map(os.path.basename, every))), 4)
         return UsageError(f"--files {' '.join(choices.files)} takes none of the files in {printable(folder)}: {names}")
-    if others := folders_with_dumps(listing.folders):
+    if others := list(map(os.path.basename, folders_with_dumps(listing.folders))):
         what = f"no dump in this directory itself; give one of those in it: {shortlist(others)}"
         return InputError(what, path=folder)
     what = advice(folder) or f"no dump in this directory; dumps end in {', '.join(suffixes())}"

@@ -47,6 +47,12 @@ def dump_files(folder: str, endings: Sequence[str] = ()) -> list[str]:
     return listed(folder, endings).files
 
 
+def siblings(path: str) -> list[str]:
+    """Return the files in the folder of a path that end like a dump, spelled like that path, in natural order."""
+    folder = os.path.dirname(path)
+    return [os.path.join(folder, os.path.basename(found)) for found in dump_files(folder or os.curdir)]
+
+
 def is_step_folder(path: str) -> bool:
     """Whether a folder is called after a training step, such as `checkpoint-100` or `100`."""
     name = os.path.basename(path)
@@ -64,6 +70,6 @@ def is_unfinished(path: str) -> bool:
 
 
 def folders_with_dumps(folders: Sequence[str]) -> list[str]:
-    """Return the names of those folders that can be read and hold dumps."""
+    """Return the paths of those folders that can be read and hold dumps."""
     readable = [path for path in folders if os.access(path, os.R_OK | os.X_OK)]
-    return [os.path.basename(path) for path in readable if dump_files(path)]
+    return [path for path in readable if dump_files(path)]

@@ -2,8 +2,9 @@
 
 from bisect import bisect
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import cached_property
 from types import TracebackType
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from gradclip_cli.formats.opening import opened
 from gradclip_cli.formats.portable import PortableReader
 from gradclip_cli.inputs.loss_scale import loss_scale_notes, scale_of
 from gradclip_cli.inputs.naming import LayerParam
+from gradclip_cli.inputs.pieces import Shape, Whole, wholes
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.inputs.steps import CAPTURE, step_in_metadata
@@ -47,7 +49,8 @@ class OpenDump:
     """A dump that is opened file by file; each header is read once, and the readers of the files read the elements.
 
     `files`, `tensors` (with their names in the dump), `non_numeric` and `notes` cover the files that were opened so far.
-    `scale` is the loss scale of all of them.
+    `scale` is the loss scale of all of them. `wholes` are the tensors whose pieces lie in several files and say where they
+    belong, by name.
     """
 
     def __init__(self, source: DumpSource, selection: Selection, headers: Headers | None = None) -> None:
@@ -59,6 +62,7 @@ class OpenDump:
         self._metadata: Mapping[str, str] = {}  # of the first file
         self.scale = 1.0
         self._names: list[list[str]] = []  # the tensor names in each file
+        self._offsets: list[Shape] = []  # of each tensor, if files say so
         self._open = ExitStack()
 
     def __enter__(self) -> "OpenDump":
@@ -94,8 +98,9 @@ class OpenDump:
         self.files.append(DumpFile(path, reader.file.fingerprint, len(self.tensors)))
         self.tensors += tensors
         self.non_numeric += reader.non_numeric
-        self.notes += reader.notes
+        self.notes += [*reader.notes, *self.source.layout.notes(path, reader.metadata)]
         self._names.append(names)
+        self._offsets += self.source.layout.offsets(path, tensors, reader.metadata) or ()
         return OpenFile(format, reader, tensors, PortableReader.of(format, reader, options))
 
     def _take_scale(self, reader: Reader) -> None:
@@ -111,6 +116,20 @@ class OpenDump:
     def check(self) -> None:
         """Raise InputError if the files are not one dump, or no longer its files; call it after all were opened."""
         self.source.layout.check(self.source, self._names)
+        for name, whole in self.wholes.items():
+            path = file_of(self.files, whole.pieces[0].place).path
+            if flaw := whole.flaw():
+                raise InputError(
+                    f"{flaw}; a file of the dump is missing, or is of another dump", path=path, tensor=name
+                )
+            if len(dtypes := {self.tensors[index].dtype.name for index in (*whole.copies, *_indices(whole))}) > 1:
+                raise InputError(f"its pieces are of {' and '.join(sorted(dtypes))}", path=path, tensor=name)
+
+    @cached_property
+    def wholes(self) -> dict[str, Whole]:
+        """The tensors that are put together from pieces, by name; of all files that the dump has, once they were opened."""
+        tensors = self.tensors if self._offsets else []
+        return wholes([spec.name for spec in tensors], self._offsets, [spec.shape for spec in tensors])
 
     @property
     def step(self) -> int | None:
@@ -150,25 +169,16 @@ def file_of(files: Sequence[DumpFile], index: int) -> DumpFile:
     return files[bisect(files, index, key=lambda file: file.start) - 1]
 
 
+def _indices(whole: Whole) -> list[int]:
+    return [piece.place for piece in whole.pieces]
+
+
 @contextmanager
 def reopened(file: DumpFile, selection: Selection, headers: Headers | None = None) -> Iterator[OpenFile]:
     """Open a file again, with its own tensor names; raise InputError if it has changed."""
     options, name = _how(selection, headers)
     with opened(file.path, options, name, file.fingerprint) as (format, reader):
         yield OpenFile(format, reader, reader.tensors, PortableReader.of(format, reader, options))
-
-
-def metadata_of(path: str) -> Mapping[str, str]:
-    """Return what a file says of itself; nothing if it cannot be read."""
-    with suppress(InputError), opened(path, Options()) as (_, reader):
-        return dict(reader.metadata)
-    return {}
-
-
-def tensor_names(path: str, most: int) -> list[str]:
-    """Return the names of all tensors in a file; raise InputError if it cannot be read or, in some formats, has more than `most`."""
-    with opened(path, Options(most_tensors=most)) as (_, reader):
-        return [spec.name for spec in reader.tensors]
 
 
 def _how(selection: Selection, headers: Headers | None) -> tuple[Options, str | None]:

@@ -1,7 +1,13 @@
 """Describe the files of a dump and their layout, as values that are made once, when inputs are found, and kept in plans."""
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from gradclip_cli.notes import Note
+
+if TYPE_CHECKING:
+    from gradclip_cli.inputs.pieces import Shape
+    from gradclip_cli.tensors import TensorSpec
 
 
 class DumpSource(NamedTuple):
@@ -52,6 +58,17 @@ class Layout(Protocol):
     def tensor_names(self, file: str, names: Sequence[str]) -> Sequence[str]:
         """Return the names in the dump of a file's tensors; the object `names` itself if they are the same."""
 
+    def offsets(
+        self, file: str, tensors: "Sequence[TensorSpec]", metadata: Mapping[str, str]
+    ) -> "Sequence[Shape] | None":
+        """Return where each tensor of a file begins in the whole tensor of its name; None where files do not say so.
+
+        Where they do, pieces must fill whole tensors, and pieces that begin at the same place are copies: they count once.
+        """
+
+    def notes(self, file: str, metadata: Mapping[str, str]) -> Sequence[Note]:
+        """Return what the user must know about a file of a dump of this layout, from what the file says of itself."""
+
     def companions(self, source: DumpSource) -> tuple[str, ...]:
         """Return the files of a dump that hold no tensors and are copied unchanged."""
 
@@ -79,7 +96,11 @@ class Finder(Protocol):
 
 
 class FoundDump(NamedTuple):
-    """A dump and the positions of its paths in the list; it is listed at the first of them."""
+    """A dump and the positions of its paths in the list; it is listed at the first of them.
+
+    Paths that are left out for its sake have positions, too, and `notes` say so.
+    """
 
     source: DumpSource
     positions: Sequence[int]
+    notes: Sequence[Note] = ()

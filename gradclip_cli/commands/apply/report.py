@@ -1,5 +1,6 @@
 """Assemble the report of `apply` from the statistics before and after."""
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TypeVar
@@ -158,14 +159,14 @@ class ApplySummary:
 
     def _excluded_param(self, index: int) -> ApplyParam:
         """Make the row of a tensor that is left out, without figures."""
-        spec, place = self._dump.tensors[index], self._dump.places[index]
+        spec, place, shape = self._dump.tensors[index], self._dump.places[index], self._dump.shape([index])
         return ApplyParam(
             name=self._dump.own_name(index),
             layer=place.layer,
             param=place.param,
-            shape=spec.shape,
+            shape=shape,
             dtype=spec.dtype.name,
-            elements=spec.size,
+            elements=math.prod(shape or ()),
         )
 
     def _layer(self, k: int) -> ApplyLayer:

@@ -4,12 +4,16 @@ To add one, write a module with a `Finder` and a `Layout` (`inputs/source.py`), 
 all paths that are left.
 """
 
-from gradclip_cli.inputs.layouts import index, numbered, params, single
+from gradclip_cli.inputs.layouts import dcp, index, keras, numbered, params, parts, single
 from gradclip_cli.inputs.source import Finder
 
 FINDERS: tuple[Finder, ...] = (
     index.FINDER,
-    params.FINDER,
+    keras.INDEX_FINDER,
+    dcp.FINDER,
     numbered.FINDER,
+    keras.SHARDS_FINDER,
+    params.FINDER,
+    parts.FINDER,
     single.FINDER,
 )

@@ -2,14 +2,19 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from gradclip_cli.errors import InputError
+from gradclip_cli.inputs.layouts import numbered
 from gradclip_cli.inputs.layouts.numbered import Numbered, holders
 from gradclip_cli.inputs.layouts.single import Single
+from gradclip_cli.inputs.naming import natural
 from gradclip_cli.inputs.source import DumpOutput, DumpSource, FoundDump
 from gradclip_cli.inputs.steps import step_of
+from gradclip_cli.notes import Note
 from gradclip_cli.storage.fingerprint import Fingerprint, check_same
+from gradclip_cli.text import shortlist
 
 ENDING = ".safetensors.index.json"
 _LONGEST = 100_000_000
@@ -61,19 +66,56 @@ class Index(Numbered):
 
 
 class IndexFinder:
-    """Recognises an index by its name; the shards that it lists belong to it."""
+    """Recognises an index by its name; the shards that it lists belong to it, and it decides about other shards beside it."""
 
     endings: tuple[str, ...] = (ENDING,)
 
     def find(self, paths: Sequence[str]) -> Iterator[FoundDump]:
-        """Yield each index once."""
+        """Yield each index once; of those in one folder that name the same tensors in complete files, yield only the first."""
         positions: dict[str, list[int]] = {}
         for position, path in enumerate(paths):
             positions.setdefault(path, []).append(position)
-        for path in [path for path in positions if path.endswith(ENDING)]:
-            source = read(path)
-            shards = [position for file in source.files for position in positions.get(file, ())]
-            yield FoundDump(source, [*positions[path], *shards])
+        given = [path for path in positions if path.endswith(self.endings)]
+        folders: dict[str, list[FoundDump]] = {}
+        for path in [*given, *sorted(self.implied(list(positions)).difference(given))]:
+            folders.setdefault(os.path.dirname(path), []).append(self._found(self.read(path), positions))
+        for found in folders.values():
+            yield from found if len(found) == 1 else _once_each(sorted(found, key=lambda one: natural(one[0].location)))
+
+    def read(self, path: str) -> DumpSource:
+        """Read an index."""
+        return read(path)
+
+    def implied(self, paths: Sequence[str]) -> set[str]:
+        """Return the indices beside files of which the paths name several splits: only an index knows which is right."""
+        heads: dict[str, set[tuple[str, ...]]] = {}
+        for path in paths:
+            if files := numbered.files_of_set(path):
+                heads.setdefault(self.base_of(path), set()).add(files)
+        return {head + ENDING for head, sets in heads.items() if len(sets) > 1 and os.path.isfile(head + ENDING)}
+
+    def base_of(self, path: str) -> str:
+        """Return the path of a shard, of an index or of a whole dump without its number and endings."""
+        if files := numbered.files_of_set(path):
+            return numbered.head_of(files[0])
+        return path.removesuffix(ENDING).removesuffix(".safetensors")
+
+    def _found(self, source: DumpSource, positions: Mapping[str, Sequence[int]]) -> FoundDump:
+        """Return the dump of an index with the positions of its files; other shards beside it are left out, with a note."""
+        bases = {self.base_of(path) for path in (source.location, *source.files)}
+        left = [
+            path
+            for path in positions
+            if path not in source.files and not path.endswith(self.endings) and self.base_of(path) in bases
+        ]
+        notes = []
+        if left:
+            names = shortlist([os.path.basename(path) for path in left], 4)
+            what = f"decides which files are the dump; it does not name {names}, which are left out"
+            text = f"{source.location}: {what}; give those alone to take them"
+            notes = [Note("not-in-index", text, len(left), changes_figures=True)]
+        taken = [source.location, *source.files, *left]
+        return FoundDump(source, [k for path in taken for k in positions.get(path, ())], notes)
 
 
 FINDER = IndexFinder()
@@ -81,30 +123,60 @@ FINDER = IndexFinder()
 
 def read(path: str) -> DumpSource:
     """Read an index; raise InputError if it is not one, or names a shard that is not a plain file name."""
+    weight_map, fingerprint = read_weight_map(path)
+    if not all(isinstance(name, str) for name in weight_map.values()):
+        raise InputError("is not an index of safetensors shards: its weight_map names no files", path=path)
+    return indexed(path, set(weight_map.values()), Index(weight_map, fingerprint))
+
+
+def read_weight_map(path: str) -> tuple[dict[str, Any], Fingerprint]:
+    """Read the weight_map of an index, which is not empty; raise InputError if there is none."""
     from gradclip_cli.storage.random_access import InputFile
 
     with InputFile(path) as file:
         if file.size > _LONGEST:
             raise InputError("is too long for an index", path=path)
         data, fingerprint = file.read(0, file.size), file.fingerprint
-    weight_map = _weight_map(data, path)
-    folder = os.path.dirname(path)
-    files = tuple(os.path.join(folder, name) for name in sorted(set(weight_map.values())))
-    step = step_of(path)
-    return DumpSource(path, files, Index(weight_map, fingerprint), step if step is not None else step_of(files[0]))
-
-
-def _weight_map(data: bytes, path: str) -> dict[str, str]:
     try:
         found = json.loads(data.decode())["weight_map"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InputError("is not an index of safetensors shards: it has no weight_map", path=path) from error
-    if not isinstance(found, dict) or not found or not all(isinstance(name, str) for name in found.values()):
-        raise InputError("is not an index of safetensors shards: its weight_map names no files", path=path)
-    for name in found.values():
+        raise InputError("is not an index of shards: it has no weight_map", path=path) from error
+    if not isinstance(found, dict) or not found:
+        raise InputError("is not an index of shards: its weight_map names no files", path=path)
+    return found, fingerprint
+
+
+def indexed(path: str, names: Iterable[str], layout: Index) -> DumpSource:
+    """Return the dump of an index of files with these names; raise InputError for what is not a plain file name."""
+    ordered = sorted(names, key=natural)
+    for name in ordered:
         if not _is_plain(name):
             raise InputError(f"names the shard {name!r}, which is not a plain name beside it", path=path)
-    return found
+    files = tuple(os.path.join(os.path.dirname(path), name) for name in ordered)
+    step = step_of(path)
+    return DumpSource(path, files, layout, step if step is not None else step_of(files[0]))
+
+
+def _once_each(found: Iterable[FoundDump]) -> Iterator[FoundDump]:
+    """Put together the indices that name the same tensors in complete files: the first of them is taken."""
+    alike: dict[object, list[FoundDump]] = {}
+    for k, one in enumerate(found):
+        layout = one.source.layout
+        complete = isinstance(layout, Index) and all(map(os.path.isfile, one.source.files))
+        alike.setdefault(frozenset(layout.weight_map) if isinstance(layout, Index) and complete else k, []).append(one)
+    for first, *others in alike.values():
+        notes = [two_splits(first.source.location, [other.source.location]) for other in others]
+        group = (first, *others)
+        positions = [position for one in group for position in one.positions]
+        yield FoundDump(first.source, positions, [*(note for one in group for note in one.notes), *notes])
+
+
+def two_splits(taken: str, left: Sequence[str]) -> Note:
+    """Note that two splits are of one dump."""
+    what = (
+        f"is taken; tensors of the same names in {shortlist([os.path.basename(path) for path in left], 4)} are left out"
+    )
+    return Note("two-splits", f"{taken}: {what}; give those alone to take them", changes_figures=True)
 
 
 def _is_plain(name: str) -> bool:
@@ -117,5 +189,5 @@ def _is_plain(name: str) -> bool:
         name == os.path.basename(name)
         and raw not in (b"", b".", b"..")
         and b"\0" not in raw
-        and not name.endswith(ENDING)
+        and not name.endswith(".json")
     )

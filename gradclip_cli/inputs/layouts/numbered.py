@@ -5,9 +5,11 @@ import re
 from collections.abc import Iterator, Sequence
 
 from gradclip_cli.errors import InputError
+from gradclip_cli.inputs.headers import same_names
 from gradclip_cli.inputs.layouts.single import Single
 from gradclip_cli.inputs.source import DumpOutput, DumpSource, FoundDump
 from gradclip_cli.inputs.steps import step_of
+from gradclip_cli.notes import Note
 
 _NUMBERED = r"(?P<head>.*-)(?P<number>\d{1,9})-of-(?P<of>\d{1,9})(?P<tail>\.safetensors)"
 _MOST_FILES = 100_000
@@ -39,13 +41,19 @@ class NumberedFinder:
     endings: tuple[str, ...] = ()
 
     def find(self, paths: Sequence[str]) -> Iterator[FoundDump]:
-        """Yield each set once, even if several of its files are given."""
-        sets: dict[tuple[str, ...], list[int]] = {}
+        """Yield each set once, even if several of its files are given; of several splits of one dump, yield one."""
+        heads: dict[str, dict[tuple[str, ...], list[int]]] = {}
         for position, path in enumerate(paths):
             if files := files_of_set(path):
-                sets.setdefault(files, []).append(position)
-        for files, positions in sets.items():
-            yield FoundDump(DumpSource(files[0], files, NUMBERED, step_of(files[0])), positions)
+                heads.setdefault(head_of(path), {}).setdefault(files, []).append(position)
+        for sets in heads.values():
+            left = _left_out(list(sets)) if len(sets) > 1 else {}
+            for files, positions in sets.items():
+                if files not in left:
+                    others = [other for other, taken in left.items() if taken == files]
+                    found = [position for other in others for position in sets[other]]
+                    source = DumpSource(files[0], files, NUMBERED, step_of(files[0]))
+                    yield FoundDump(source, [*positions, *found], [_note(files, other) for other in others])
 
 
 NUMBERED = Numbered()
@@ -66,6 +74,32 @@ def files_of_set(path: str) -> tuple[str, ...]:
     width = len(found["number"])
     names = (f"{found['head']}{k:0{width}d}-of-{found['of']}{found['tail']}" for k in range(1, int(found["of"]) + 1))
     return tuple(os.path.join(folder, name) for name in names)
+
+
+def head_of(path: str) -> str:
+    """Return the path of a numbered file without its numbers.
+
+    >>> head_of("run/m-2-of-3.safetensors")
+    'run/m'
+    """
+    return path[: path.rindex("-", 0, path.rindex("-of-"))]
+
+
+def _left_out(sets: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], tuple[str, ...]]:
+    """Return the splits to leave out, each with the one that is taken instead.
+
+    Only a complete one is taken: instead of what is left of others, and of a complete one with the same tensor names.
+    """
+    complete = [files for files in sets if all(map(os.path.isfile, files))]
+    if not complete or (len(complete) > 1 and not same_names(complete)):
+        return {}
+    return {files: complete[0] for files in sets if files != complete[0]}
+
+
+def _note(taken: Sequence[str], left: Sequence[str]) -> Note:
+    what = f"is taken with the other files of its set; {os.path.basename(left[0])} and those of its set are left out"
+    text = f"{taken[0]}: {what}, since they are another split of one dump; give those alone to take them"
+    return Note("two-splits", text, changes_figures=True)
 
 
 def holders(source: DumpSource, names: Sequence[Sequence[str]]) -> dict[str, str]:

@@ -1,32 +1,71 @@
-"""Read folders that are one dump: a file for each parameter, with one tensor called `gradient`."""
+"""Read dumps with a file for each parameter, with one tensor in it: all files of a folder, or those that are given."""
 
 import os
+import re
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 
 from gradclip_cli.errors import InputError
+from gradclip_cli.inputs.headers import header_of
+from gradclip_cli.inputs.kinds import is_gradient
+from gradclip_cli.inputs.layouts.numbered import Numbered
 from gradclip_cli.inputs.layouts.single import Single
-from gradclip_cli.inputs.listing import dump_files, is_folder
+from gradclip_cli.inputs.listing import dump_files, folders_with_dumps, is_folder
 from gradclip_cli.inputs.source import DumpOutput, DumpSource, FoundDump
-from gradclip_cli.inputs.steps import step_of
+from gradclip_cli.inputs.steps import step_in, step_of
+from gradclip_cli.notes import Note
 from gradclip_cli.storage.fingerprint import changed
-from gradclip_cli.text import shortlist
+from gradclip_cli.text import plain, shortlist
 
 KEY = "gradient"
-"""The name of the one tensor in each file; in the dump, the tensor has the name of its file."""
-
-
+"""The name of the one tensor in each file that tells parameters without a doubt."""
 _MOST_DAMAGED = 3
+_FIRST_ROWS = re.compile(r"_first(\d+)$")
+_NUMBER = re.compile(r"(\d+)")
+_KINDS = re.compile(
+    r"(?i)grads?|gradients?|model|optim(?:izer)?|scheduler|scaler|ema|latest|last|final|best|checkpoint|ckpt"
+)
+"""The names of kinds of files, which stand for no parameter."""
 
 
-class Params(Single):
-    """A folder whose files are parameters."""
+class ParamFiles(Single):
+    """Files of one parameter each; with `first_rows`, their names end in `_first4` or the like."""
 
     single = False
 
+    def __init__(self, first_rows: bool = False) -> None:
+        self.first_rows = first_rows
+
     def tensor_names(self, file: str, names: Sequence[str]) -> Sequence[str]:
-        """Return the file's name without its ending, as the name of its tensor."""
-        return [param_of(file)] * len(names)
+        """Return the name of the parameter in a file: that of the file, or the tensor's if that only has other separators."""
+        return [name if self.is_own(file, name) else self._stem(file) for name in names]
+
+    def check(self, source: DumpSource, names: Sequence[Sequence[str]]) -> None:
+        """Raise InputError if a file holds anything but its parameter, or if two files are of one parameter."""
+        self.check_unchanged(source)
+        held: dict[str, str] = {}
+        key = next((tensors[0] for tensors in names if len(tensors) == 1), KEY)
+        for file, tensors in zip(source.files, names, strict=True):
+            if len(tensors) != 1 or (tensors[0] != key and not self.is_own(file, tensors[0])):
+                message = (
+                    f"holds {shortlist(list(tensors), 4) or 'nothing'}; in this folder each file holds one {key!r}"
+                )
+                raise InputError(message, path=file)
+            (param,) = self.tensor_names(file, tensors)
+            if param in held:
+                raise InputError(f"stands in {os.path.basename(held[param])} too", path=file, tensor=param)
+            held[param] = file
+
+    def is_own(self, file: str, name: str) -> bool:
+        """Whether a tensor is called like its file, but for separators."""
+        return name != KEY and _reduced(name) == _reduced(self._stem(file))
+
+    def _stem(self, file: str) -> str:
+        stem = stem_of(file)
+        return _FIRST_ROWS.sub("", stem) if self.first_rows else stem
+
+
+class Params(ParamFiles):
+    """All files of a folder."""
 
     def output_files(self, source: DumpSource, location: str) -> DumpOutput:
         """Return targets in the folder `location`; the files keep their names."""
@@ -36,58 +75,124 @@ class Params(Single):
         """Return the real path of the folder, so that it keeps its name even if it was given as `.`."""
         return (os.path.realpath(source.location),)
 
-    def check(self, source: DumpSource, names: Sequence[Sequence[str]]) -> None:
-        """Raise InputError if a file holds anything but its parameter, or if two files are of one parameter."""
-        self.check_unchanged(source)
-        holders: dict[str, str] = {}
-        for file, tensors in zip(source.files, names, strict=True):
-            param = param_of(file)
-            if list(tensors) != [KEY]:
-                message = f"holds {shortlist(list(tensors), 4)}; in this folder each file holds one {KEY!r}"
-                raise InputError(message, path=file)
-            if param in holders:
-                raise InputError(f"stands in {os.path.basename(holders[param])} too", path=file, tensor=param)
-            holders[param] = file
-
     def check_unchanged(self, source: DumpSource) -> None:
         """Raise InputError if files were added or removed since the folder was listed."""
         if tuple(dump_files(source.location)) != source.files:
             raise changed(source.location)
 
 
+class GivenParams(ParamFiles, Numbered):
+    """Files that were given by themselves: there may be others in their folder."""
+
+
 class ParamsFinder:
-    """Takes every folder among the paths: all other folders were replaced by their files before."""
+    """Takes every folder among the paths: all other folders were replaced by their files before.
+
+    Several files of one folder without steps in their names are parameters if each holds one tensor that is called
+    `gradient`, or like its file.
+    """
 
     endings: tuple[str, ...] = ()
 
     def find(self, paths: Sequence[str]) -> Iterator[FoundDump]:
-        """Yield each folder once."""
-        positions: dict[str, list[int]] = {}
+        """Yield each folder once, and each group of files."""
+        folders: dict[str, list[int]] = {}
+        files: dict[str, list[int]] = {}
         for position, path in enumerate(paths):
             if is_folder(path):
-                positions.setdefault(path, []).append(position)
-        for path, places in positions.items():
-            yield FoundDump(DumpSource(path, tuple(dump_files(path)), PARAMS, step_of(path)), places)
+                folders.setdefault(path, []).append(position)
+            elif step_in(os.path.basename(path)).step is None:
+                files.setdefault(os.path.dirname(path), []).append(position)
+        for path, positions in folders.items():
+            inside = tuple(dump_files(path))
+            layout = Params(_first_rows(inside))
+            yield FoundDump(DumpSource(path, inside, layout, step_of(path)), positions, _notes(path, inside))
+        for positions in files.values():
+            group = tuple(dict.fromkeys(paths[k] for k in positions))
+            if len(group) > 1 and not _are_numbered(group) and _keys(group) in ("gradient", "own"):
+                source = DumpSource(group[0], group, GivenParams(_first_rows(group)), step_of(group[0]))
+                yield FoundDump(source, positions, _notes(os.path.dirname(group[0]) or os.curdir, group))
 
 
-PARAMS = Params()
 FINDER = ParamsFinder()
 
 
 def is_by_param(paths: Sequence[str]) -> bool:
-    """Whether files hold one parameter each, judged by the first of them that can be read."""
-    from gradclip_cli.inputs.opened import tensor_names
+    """Whether the files of a folder hold one parameter each, judged by their names and the headers of three of them.
 
-    for path in paths[:_MOST_DAMAGED]:
-        with suppress(InputError):
-            return tensor_names(path, most=1) == [KEY]
-    return False
+    Files whose names have a step, or differ in one number only, are steps, unless their only tensor is called `gradient` or
+    like the file. A file alone is a dump, unless its only tensor is called `gradient`.
+    """
+    found = _keys(paths) if paths else ""
+    if not found:  # the first file may be damaged
+        return KEY in map(_key_of, paths[1:_MOST_DAMAGED])
+    if found == "gradient" or len(paths) < 2:
+        return found == "gradient"
+    if found != "same":
+        return found == "own"
+    names = list(map(os.path.basename, paths))
+    kinds = any(_KINDS.fullmatch(stem_of(name)) for name in names) or len(set(map(is_gradient, names))) > 1
+    return not kinds and not _are_numbered(paths) and all(step_in(name).step is None for name in names)
 
 
-def param_of(path: str) -> str:
-    """Return the name of the parameter in a file.
+def folder_below(folders: Sequence[str]) -> str | None:
+    """Return the only folder that holds dumps, if its files are parameters, as in `step100/sampled_gradients`."""
+    found = folders_with_dumps(folders)
+    return found[0] if len(found) == 1 and is_by_param(dump_files(found[0])) else None
 
-    >>> param_of("step100/lstm.weight_ih_l0.safetensors")
+
+def stem_of(path: str) -> str:
+    """Return the name of a file without its ending.
+
+    >>> stem_of("step100/lstm.weight_ih_l0.safetensors")
     'lstm.weight_ih_l0'
     """
     return os.path.splitext(os.path.basename(path))[0]
+
+
+def _keys(paths: Sequence[str]) -> str:
+    """Return how files call their only tensors: `gradient`, `own` (like the file), `same`, or "" for anything else.
+
+    The first file tells `gradient`; otherwise the one in the middle and the last are read, too.
+    """
+    first = _key_of(paths[0])
+    if first in (None, KEY):
+        return "" if first is None else "gradient"
+    some = dict.fromkeys([paths[len(paths) // 2], paths[-1]])
+    keys = {paths[0]: first} | {path: _key_of(path) for path in some if path != paths[0]}
+    layout = ParamFiles(_first_rows(paths))
+    if all(key is not None and layout.is_own(path, key) for path, key in keys.items()):
+        return "own"
+    return "same" if set(keys.values()) == {first} else ""
+
+
+def _key_of(path: str) -> str | None:
+    """Return the name of the only tensor in a file; None if there are others."""
+    header = header_of(path, most=1)
+    return header.names[0] if header is not None and len(header.names) == 1 else None
+
+
+def _are_numbered(paths: Sequence[str]) -> bool:
+    """Whether names differ in one number only: of a step, or of a rank."""
+    split = [_NUMBER.split(os.path.basename(path)) for path in paths]
+    if len({tuple(parts[::2]) for parts in split}) > 1:
+        return False
+    return sum(len(set(numbers)) > 1 for numbers in zip(*(parts[1::2] for parts in split), strict=True)) == 1
+
+
+def _reduced(name: str) -> str:
+    """Reduce a name to what writers of files do not change in it."""
+    return "".join(character for character in plain(name) if character.isalnum())
+
+
+def _first_rows(files: Sequence[str]) -> bool:
+    return bool(files) and all(_FIRST_ROWS.search(stem_of(path)) for path in files)
+
+
+def _notes(folder: str, files: Sequence[str]) -> list[Note]:
+    """Note that files hold only the first rows of their tensors, if their names say so."""
+    found = _FIRST_ROWS.search(stem_of(files[0])) if _first_rows(files) else None
+    if found is None:
+        return []
+    what = f"only the first {found[1]} rows of each tensor were saved ({found[0]}), so norms are not those of the run"
+    return [Note("first-rows", f"{folder}: {what}; save the whole gradients for those", changes_figures=True)]

@@ -1,9 +1,20 @@
 """Read dumps in one file."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
+from gradclip_cli.inputs.pieces import KEY
 from gradclip_cli.inputs.source import DumpOutput, DumpSource, FoundDump
 from gradclip_cli.inputs.steps import step_of
+from gradclip_cli.notes import Note
+
+if TYPE_CHECKING:
+    from gradclip_cli.inputs.pieces import Shape
+    from gradclip_cli.tensors import TensorSpec
+
+_INSIDE = re.compile(r'"saved_offsets"\s*:\s*\[[^\]]*[1-9]')
+"""Metadata of pieces that do not begin where their tensors begin."""
 
 
 class Single:
@@ -25,6 +36,20 @@ class Single:
     def tensor_names(self, file: str, names: Sequence[str]) -> Sequence[str]:
         """Return the names in the file."""
         return names
+
+    def offsets(
+        self, file: str, tensors: "Sequence[TensorSpec]", metadata: Mapping[str, str]
+    ) -> "Sequence[Shape] | None":
+        """Return None: tensors are whole, or it is not known where pieces begin."""
+        return None
+
+    def notes(self, file: str, metadata: Mapping[str, str]) -> Sequence[Note]:
+        """Note that a file holds pieces of tensors only, if its metadata says so: here they are taken for whole."""
+        if KEY not in metadata or _INSIDE.search(metadata[KEY]) is None:
+            return ()
+        what = f"holds pieces of tensors, by its {KEY}, and is taken for a dump without the files of the other ranks"
+        advice = "give the folder, with all files under the names that the writer gave them (shard-00001-...)"
+        return [Note("piece", f"{file}: {what}; {advice}", changes_figures=True)]
 
     def companions(self, source: DumpSource) -> tuple[str, ...]:
         """Return no companions."""
