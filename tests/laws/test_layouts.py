@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
-from gradclip_cli import apply, stats
+from gradclip_cli import apply, check, diff, stats
 from gradclip_cli.commands.plans import LsPlan
 from gradclip_cli.inputs import layouts
 from gradclip_cli.inputs.discovery import find_dumps
@@ -17,7 +18,7 @@ from laws.layouts import WRITERS, Given
 LAYOUTS = sorted(module.name for module in pkgutil.iter_modules(layouts.__path__))
 
 
-@pytest.fixture(params=LAYOUTS)
+@pytest.fixture(params=WRITERS)
 def given(request: pytest.FixtureRequest, tmp_path: Path) -> Given:
     """Write a dump in each layout that there is."""
     folder = tmp_path / "in"
@@ -43,7 +44,7 @@ def target(given: Given, folder: Path) -> Path:
 def test_every_layout_is_registered() -> None:
     """What is asked for dumps among paths is a layout of its own, of which this suite writes dumps."""
     names = {type(finder).__module__.rpartition(".")[2] for finder in layouts.FINDERS}
-    assert names <= set(LAYOUTS) == set(WRITERS)
+    assert names <= set(LAYOUTS) == {name.partition(":")[0] for name in WRITERS}
 
 
 def test_norms_are_those_of_the_joined_tensors(given: Given) -> None:
@@ -89,7 +90,7 @@ def test_in_place_the_files_stay_where_they_are(given: Given) -> None:
     assert [dump.norm for dump in stats(given.paths, **given.options).dumps] == pytest.approx(
         [1.0] * len(given.dumps), rel=1e-6
     )
-    assert sorted(before[0].iterdir()) == sorted(given.files)
+    assert sorted(before[0].iterdir()) == sorted([*given.files, *given.beside])
 
 
 def test_clipping_twice_is_clipping_once(given: Given, tmp_path: Path) -> None:
@@ -113,3 +114,59 @@ def test_tensors_have_one_name_everywhere(given: Given) -> None:
     rows = ls(LsPlan(find_dumps(list(map(str, given.paths))).sources)).tensors
     steps = [f"step{k}/" for k in range(1, len(given.dumps) + 1)] if len(given.dumps) > 1 else [""]
     assert {row.name for row in rows} == {f"{step}{name}" for step in steps for name in given.dumps[0]}
+
+
+def test_ls_lists_whole_tensors(given: Given) -> None:
+    """`ls` gives the shape of the whole tensor, and its size; only files of ranks do not say what their pieces are of."""
+    if given.options or len(given.dumps) > 1:
+        pytest.skip("its tensors are pieces, or of several steps")
+    rows = ls(LsPlan(find_dumps(list(map(str, given.paths))).sources)).tensors
+    assert {row.name: (row.shape, row.bytes) for row in rows} == {
+        name: (array.shape, array.nbytes) for name, array in given.dumps[0].items()
+    }
+    assert len(rows) == len(given.dumps[0])
+
+
+def test_diff_compares_whole_tensors(given: Given, tmp_path: Path) -> None:
+    """A dump equals one file with its tensors, in whatever layout; where that differs, `diff` says by how much."""
+    if given.options or len(given.dumps) > 1:
+        pytest.skip("its tensors are pieces, or of several steps")
+    path = given.paths[0] if len(given.paths) == 1 else given.paths[0].parent
+    same, other = tmp_path / "same.safetensors", tmp_path / "other.safetensors"
+    arrays = dict(given.dumps[0])
+    save_file(arrays, same)
+    first = next(iter(arrays))
+    changed = arrays[first].copy()
+    changed[-1, -1] += 2
+    save_file(arrays | {first: changed, "more": np.ones(2, np.float32)}, other)
+    assert diff(path, same).equal
+    assert diff(same, path).equal
+    rows = {row.name: row for row in diff(path, other).params}
+    assert rows[first].status == "differs"
+    assert rows[first].max_abs_diff == pytest.approx(2, rel=1e-6)
+    assert rows[first].norm_a == pytest.approx(norm([arrays[first]]), rel=1e-14)
+    assert rows["more"].status == "only-b"
+    assert all(row.status == "same" for name, row in rows.items() if name not in (first, "more"))
+
+
+def test_diff_measures_what_only_one_dump_has(given: Given, tmp_path: Path) -> None:
+    """The norm of a tensor that the other dump lacks is that of the whole tensor."""
+    if given.options or len(given.dumps) > 1:
+        pytest.skip("its tensors are pieces, or of several steps")
+    path = given.paths[0] if len(given.paths) == 1 else given.paths[0].parent
+    save_file({"more": np.ones(2, np.float32)}, tmp_path / "other.safetensors")
+    rows = {row.name: row for row in diff(path, tmp_path / "other.safetensors").params}
+    for name, array in given.dumps[0].items():
+        assert rows[name].norm_a == pytest.approx(norm([array]), rel=1e-14)
+
+
+def test_check_and_a_dry_run_read_every_layout(given: Given) -> None:
+    """`check` reads the same dumps, a dry run reports the same norms, and neither writes anything."""
+    before = {path: path.read_bytes() for path in given.files}
+    assert check(given.paths, **given.options).dumps == len(given.dumps)
+    report = apply(given.paths, dry_run=True, strategy="clip-by-global-norm", threshold=1.0, **given.options)
+    assert [dump.total.norm_before for dump in report.dumps] == pytest.approx(
+        [norm(list(dump.values())) for dump in given.dumps], rel=1e-14
+    )
+    assert {path: path.read_bytes() for path in given.files} == before
+    assert sorted(given.files[0].parent.iterdir()) == sorted([*given.files, *given.beside])

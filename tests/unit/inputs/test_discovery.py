@@ -54,7 +54,7 @@ def test_standard_input_among_inputs(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_files_stay_as_given(tmp_path: Path) -> None:
     """Paths that are no directories keep their order, whatever their names end in."""
-    assert combined(["b.bin", "a.npz"]) == (single("b.bin"), single("a.npz"))
+    assert combined(["b.bin", "a.npz"]).sources == (single("b.bin"), single("a.npz"))
 
 
 def test_a_directory_is_its_dumps_in_natural_order(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def test_ranks_that_do_not_belong_together(paths: list[str], reason: str) -> Non
 
 def test_a_set_is_no_rank() -> None:
     """What is one dump of several files already is left out by the user."""
-    sources = [source for source, _ in FINDER.find(["g-1-of-2.safetensors"])]
+    sources = [source for source, *_ in FINDER.find(["g-1-of-2.safetensors"])]
     with pytest.raises(UsageError, match=r"g-1-of-2\.safetensors is one dump with all its files already"):
         by_rank([*sources, single("a")])
 

@@ -1,0 +1,86 @@
+"""Files of one step with different tensors are one dump."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from gradclip_cli import stats
+from gradclip_cli.errors import GradclipError
+from gradclip_cli.inputs.discovery import find_dumps
+from gradclip_cli.inputs.layouts import parts
+
+
+def write(path: Path, *names: str) -> str:
+    """Write tensors of norm 2."""
+    path.parent.mkdir(exist_ok=True, parents=True)
+    save_file({name: np.ones(4, np.float32) for name in names}, path)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    "name", ["step_3/pp_rank_{}.safetensors", "step_3_stage{}.safetensors", "checkpoint-3/model_part_{}.safetensors"]
+)
+def test_parts_of_a_step_are_one_dump(tmp_path: Path, name: str) -> None:
+    """Files of one step, or in its folder, whose names differ in one number and which share no tensor; a note says so."""
+    paths = [write(tmp_path / name.format(k), f"layers.{k}.w") for k in range(4)]
+    report = stats(paths)
+    assert [(dump.input, dump.step, dump.norm) for dump in report.dumps] == [(paths, 3, 4.0)]
+    assert [(note.kind, note.changes_figures) for note in report.notes] == [("parts", True)]
+
+
+def test_parts_without_a_step(tmp_path: Path) -> None:
+    """Where the number is that of a stage or a rank, no step is needed."""
+    paths = [write(tmp_path / f"stage{k}.safetensors", f"layers.{k}.w") for k in (0, 1)]
+    assert [dump.input for dump in stats(tmp_path).dumps] == [paths]
+
+
+def test_each_step_is_a_dump(tmp_path: Path) -> None:
+    """A series of parts has a dump for each step."""
+    for step in (1, 2):
+        for rank in (0, 1):
+            write(tmp_path / f"step_{step}_rank_{rank}.safetensors", f"layers.{rank}.w")
+    assert [(dump.step, len(dump.input)) for dump in stats(tmp_path).dumps] == [(1, 2), (2, 2)]
+
+
+def test_files_with_the_same_tensors_are_no_parts(tmp_path: Path) -> None:
+    """They may be ranks with pieces, or micro-batches: nothing is joined, and the other steps are not even asked."""
+    paths = [write(tmp_path / f"step_{step}_micro_{k}.safetensors", "w") for step in (1, 2) for k in (0, 1)]
+    assert list(parts.FINDER.find(paths)) == []
+    with pytest.raises(GradclipError):
+        stats(paths)
+
+
+def test_a_series_opens_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No header is read where each step has one file, whose numbers are those of steps."""
+
+    def refuse(files: object) -> bool:
+        raise AssertionError(files)
+
+    monkeypatch.setattr(parts, "disjoint_names", refuse)
+    series = [f"step_{k}.npz" for k in range(1000)], [f"g-{k}.npz" for k in range(9)], ["a.npz", "b.npz"]
+    for paths in (*series, [f"checkpoint-{k}/g.npz" for k in range(9)], ["step_1/a1_b1.npz", "step_1/a2_b2.npz"]):
+        assert list(parts.FINDER.find(paths)) == []
+
+
+def test_only_the_first_step_tells_that_there_are_no_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once files of one step share tensors, files of the same names of other steps are not read."""
+    asked = list[object]()
+    monkeypatch.setattr(parts, "disjoint_names", asked.append)
+    assert list(parts.FINDER.find([f"step_{step}_rank_{rank}.npz" for step in range(9) for rank in (0, 1)])) == []
+    assert asked == [("step_0_rank_0.npz", "step_0_rank_1.npz")]
+
+
+def test_with_shards_they_are_files_of_ranks(tmp_path: Path) -> None:
+    """The option says that all files of a step are one dump, whose norm is the same; no note is needed."""
+    paths = [write(tmp_path / f"step_1_rank_{k}.safetensors", f"layers.{k}.w") for k in range(4)]
+    report = stats(paths, shards=True)
+    assert [dump.norm for dump in report.dumps] == [4.0]
+    assert report.notes == []
+
+
+def test_each_alone_is_a_dump(tmp_path: Path) -> None:
+    """A part that is given alone is taken for itself."""
+    paths = [write(tmp_path / f"step_1_rank_{k}.safetensors", f"layers.{k}.w") for k in range(2)]
+    assert find_dumps(paths[:1]).sources[0].files == (paths[0],)
