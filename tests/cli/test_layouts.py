@@ -93,9 +93,25 @@ def test_params_of_steps_one_folder_further_down(save: Save, run: Run) -> None:
     assert {str(path) for path in Path("new").rglob("*.safetensors")} == {
         f"new/step{step}/x/{name}_first2.safetensors" for step in (1, 2) for name in "ab"
     }
+    assert run("apply", *sorted(Path("run").glob("*/x/*")), "-o", "files", *CLIP).code == 0
+    kept = "step2/x/b_first2.safetensors"
+    assert Path("files", kept).read_bytes() == Path("new", kept).read_bytes()
     Path("run/step2/x/b_first2.safetensors").write_bytes(b"damaged")
     assert run("apply", "run/step1/x", "run/step2/x", "-o", "other", *CLIP).code == 3
     assert not Path("other").exists()
+
+
+def test_files_of_parameters_of_several_steps(save: Save, run: Run) -> None:
+    """Files that a shell has found are one dump for each folder of them, and come out in folders of the same names."""
+    for step in (1, 2):
+        Path(f"run/step{step}/x").mkdir(parents=True)
+        for name in "ab":
+            save_file({"gradient": np.full(2, step, np.float32)}, f"run/step{step}/x/{name}.safetensors")
+    files = sorted(Path("run").glob("*/x/*"))
+    assert run("stats", *files, *NORMS).out.split() == ["step,norm", "1,2.0", "2,4.0"]
+    assert run("apply", *files, "-o", "new", *CLIP).code == 0
+    assert sorted(Path("new").rglob("*.safetensors")) == [Path("new", *path.parts[1:]) for path in files]
+    assert run("stats", "new", *NORMS).code == 0
 
 
 def test_parts_are_said_even_if_quiet(save: Save, run: Run) -> None:

@@ -5,9 +5,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from gradclip_cli.errors import UsageError
-from gradclip_cli.inputs.listing import is_folder
+from gradclip_cli.inputs.listing import is_folder, is_step_folder
 from gradclip_cli.inputs.source import DumpOutput, DumpSource
-from gradclip_cli.inputs.steps import step_of
 from gradclip_cli.storage.streams import STANDARD, stream_name
 from gradclip_cli.text import printable
 
@@ -61,12 +60,21 @@ def _kept_names(sources: Sequence[DumpSource]) -> list[str]:
     """Name outputs after their inputs, together with the folders of their steps where names alone are not distinct."""
     kept = [[os.path.abspath(path) for path in source.layout.output_names(source)] for source in sources]
     names = [[os.path.basename(path) for path in paths] for paths in kept]
-    if not _are_distinct(names) and all(
-        step_of(os.path.basename(os.path.dirname(paths[-1]))) is not None for paths in kept
-    ):
-        names = [[os.path.join(*path.split(os.sep)[-2:]) for path in paths] for paths in kept]
+    if not _are_distinct(names):
+        longer = [[_below_step(path) for path in paths] for paths in kept]
+        names = names if any(None in paths for paths in longer) else [[str(path) for path in paths] for paths in longer]
     _check_distinct([name for paths in names for name in paths])
     return [paths[-1] for paths in names]
+
+
+def _below_step(path: str) -> str | None:
+    """Return a path from the folder of its step on, which is at most two folders above it; None if there is none.
+
+    >>> _below_step("/run/step7/g.npz"), _below_step("/run/step7/x/g.npz"), _below_step("/run/g.npz")
+    ('step7/g.npz', 'step7/x/g.npz', None)
+    """
+    parts = path.split(os.sep)
+    return next((os.path.join(*parts[-k:]) for k in (2, 3) if len(parts) > k and is_step_folder(parts[-k])), None)
 
 
 def _are_distinct(names: Sequence[Sequence[str]]) -> bool:

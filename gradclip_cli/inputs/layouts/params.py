@@ -89,7 +89,7 @@ class ParamsFinder:
     """Takes every folder among the paths: all other folders were replaced by their files before.
 
     Several files of one folder without steps in their names are parameters if each holds one tensor that is called
-    `gradient`, or like its file.
+    `gradient`, or like its file, or of which only the first rows were saved.
     """
 
     endings: tuple[str, ...] = ()
@@ -109,9 +109,10 @@ class ParamsFinder:
             yield FoundDump(DumpSource(path, inside, layout, step_of(path)), positions, _notes(path, inside))
         for positions in files.values():
             group = tuple(dict.fromkeys(paths[k] for k in positions))
-            if len(group) > 1 and not _are_numbered(group) and _keys(group) in ("gradient", "own"):
-                source = DumpSource(group[0], group, GivenParams(_first_rows(group)), step_of(group[0]))
-                yield FoundDump(source, positions, _notes(os.path.dirname(group[0]) or os.curdir, group))
+            if len(group) > 1 and not _are_numbered(group) and _leave_no_doubt(group):
+                folder = os.path.dirname(group[0])
+                source = DumpSource(group[0], group, GivenParams(_first_rows(group)), step_of(folder))
+                yield FoundDump(source, positions, _notes(folder or os.curdir, group))
 
 
 FINDER = ParamsFinder()
@@ -164,6 +165,12 @@ def _keys(paths: Sequence[str]) -> str:
     if all(key is not None and layout.is_own(path, key) for path, key in keys.items()):
         return "own"
     return "same" if set(keys.values()) == {first} else ""
+
+
+def _leave_no_doubt(paths: Sequence[str]) -> bool:
+    """Whether files that were given by themselves are parameters, though a folder of them was not given."""
+    found = _keys(paths)
+    return found in ("gradient", "own") or (found == "same" and _first_rows(paths))
 
 
 def _key_of(path: str) -> str | None:
