@@ -107,7 +107,7 @@ def _nothing(folder: str, listing: Listing, choices: Choices) -> InputError | Us
     if every and choices.files:
         names = shortlist(list(dict.fromkeys(map(os.path.basename, every))), 4)
         return UsageError(f"--files {' '.join(choices.files)} takes none of the files in {printable(folder)}: {names}")
-    if others := list(map(os.path.basename, folders_with_dumps(listing.folders))):
+    if others := folders_with_dumps(listing.folders):
         what = f"no dump in this directory itself; give one of those in it: {shortlist(others)}"
         return InputError(what, path=folder)
     what = advice(folder) or f"no dump in this directory; dumps end in {', '.join(suffixes())}"

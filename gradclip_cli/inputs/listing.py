@@ -70,6 +70,10 @@ def is_unfinished(path: str) -> bool:
 
 
 def folders_with_dumps(folders: Sequence[str]) -> list[str]:
-    """Return the paths of those folders that can be read and hold dumps."""
-    readable = [path for path in folders if os.access(path, os.R_OK | os.X_OK)]
-    return [path for path in readable if dump_files(path)]
+    """Return the names of those folders that can be read and hold dumps."""
+    return [os.path.basename(path) for path in folders if may_be_read(path) and dump_files(path)]
+
+
+def may_be_read(folder: str) -> bool:
+    """Whether the user may list a folder and open what is in it."""
+    return os.access(folder, os.R_OK | os.X_OK)

@@ -9,7 +9,7 @@ from gradclip_cli.inputs.headers import header_of
 from gradclip_cli.inputs.kinds import is_gradient
 from gradclip_cli.inputs.layouts.numbered import Numbered
 from gradclip_cli.inputs.layouts.single import Single
-from gradclip_cli.inputs.listing import dump_files, folders_with_dumps, is_folder
+from gradclip_cli.inputs.listing import dump_files, is_folder, may_be_read
 from gradclip_cli.inputs.source import DumpOutput, DumpSource, FoundDump
 from gradclip_cli.inputs.steps import step_in, step_of
 from gradclip_cli.notes import Note
@@ -138,8 +138,8 @@ def is_by_param(paths: Sequence[str]) -> bool:
 
 def folder_below(folders: Sequence[str]) -> str | None:
     """Return the only folder that holds dumps, if its files are parameters, as in `step100/sampled_gradients`."""
-    found = folders_with_dumps(folders)
-    return found[0] if len(found) == 1 and is_by_param(dump_files(found[0])) else None
+    found = [(path, files) for path in folders if may_be_read(path) and (files := dump_files(path))]
+    return found[0][0] if len(found) == 1 and is_by_param(found[0][1]) else None
 
 
 def stem_of(path: str) -> str:
