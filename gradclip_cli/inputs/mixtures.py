@@ -44,7 +44,9 @@ def _parts(path: str, names: Sequence[str]) -> list[Note]:
     notes = []
     for what, regex in _PARTS.items():
         found = dict.fromkeys(match[0] for name in names for match in regex.finditer(name))
-        if len(found) > 1 and not step_groups(names).groups:
+        if len(found) > 1 and not any(
+            step_groups(names)
+        ):  # a series, or one with more beside it, which has its own note
             said = f"its names hold several {what} ({shortlist(list(found), 3)}), and all are counted as one dump"
             advice = "a series has a group for each step, as step_1/fc/kernel; --include takes those of one"
             notes.append(Note(f"{what}-in-names", f"{path}: {said}; {advice}", len(found), changes_figures=True))

@@ -147,7 +147,7 @@ def test_standard_input_is_no_dump_of_several_files(save: Save) -> None:
     Path("i").write_text('{"weight_map": {"w": "a"}}')
     path = shard(Path(), 2, {"w": ((4, 0), W)})
     for name, code, text in (
-        ("i", 3, "is a JSON text; give the files of numbers, or the path of an index"),
+        ("i", 3, "is a JSON text; give the files of numbers"),
         (path, 0, "holds pieces of tensors"),
     ):
         done = subprocess.run(

@@ -227,7 +227,7 @@ def test_ten_thousand_names(put: Any, run: Run) -> None:
 def test_a_file_says_its_step(save: Save, run: Run) -> None:
     """Where a name holds no step, what the file says of itself is taken; a file of a capture goes before its name."""
     for name, norm, said in (("b", 2.0, {"step": "20"}), ("a", 1.0, {"global_step": "30"}), ("c", 3.0, {"step": "x"})):
-        save_file({"w": np.array([norm])}, f"{name}.safetensors", said)
+        save_file({"w": np.array([norm]), "b": np.zeros(1)}, f"{name}.safetensors", said)
     found = dumps(run, ".")
     assert [(step, norm) for _, step, norm in found] == [(20, 2.0), (30, 1.0), (None, 3.0)]
     assert dumps(run, "a.safetensors") == [("a.safetensors", 30, 1.0)]

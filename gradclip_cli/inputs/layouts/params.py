@@ -180,11 +180,16 @@ def _key_of(path: str) -> str | None:
 
 
 def _are_numbered(paths: Sequence[str]) -> bool:
-    """Whether names differ in one number only: of a step, or of a rank."""
+    """Whether names differ in one number only, of a step or of a rank; one may be without it, as `adapters` of `100_adapters`."""
     split = [_NUMBER.split(os.path.basename(path)) for path in paths]
-    if len({tuple(parts[::2]) for parts in split}) > 1:
+    most = max(map(len, split))
+    numbered = [parts for parts in split if len(parts) == most]
+    if len({tuple(parts[::2]) for parts in numbered}) > 1:
         return False
-    return sum(len(set(numbers)) > 1 for numbers in zip(*(parts[1::2] for parts in split), strict=True)) == 1
+    word = _reduced("".join(numbered[0][::2]))
+    if any(_reduced("".join(parts[::2])) != word for parts in split if len(parts) < most):
+        return False
+    return sum(len(set(numbers)) > 1 for numbers in zip(*(parts[1::2] for parts in numbered), strict=True)) == 1
 
 
 def _reduced(name: str) -> str:
