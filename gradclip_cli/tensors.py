@@ -21,7 +21,8 @@ class TensorSpec:
 
     `offset` is the position of its first element in the file, in bytes; None means that the elements are encoded, and can
     only be read and written in order. `fortran` means column-major order. `held` is the memory in bytes that reading any part
-    of it takes, where it cannot be read piece by piece; otherwise 0.
+    of it takes, where it cannot be read piece by piece; otherwise 0. `role` is what it is if the file marks it as no gradient,
+    in the plural (`dimension scales`). `grows` says that its first axis is one that the file can extend without limit.
     """
 
     name: str
@@ -31,6 +32,8 @@ class TensorSpec:
     fortran: bool = False
     label: str | None = None
     held: int = 0
+    role: str | None = None
+    grows: bool = False
     size: int = field(init=False)
 
     def __post_init__(self) -> None:

@@ -19,10 +19,15 @@ Norms = Mapping[str, L2Norm]
 
 
 def diff(plan: DiffPlan, run: Run) -> DiffReport:
-    """Compare the tensors of two dumps; only measure those that the other dump lacks or has in another shape."""
+    """Compare the tensors of two dumps; only measure those that the other dump lacks or has in another shape.
+
+    What counts in no norm is compared without norms.
+    """
     with opened(plan.a, run) as a, opened(plan.b, run) as b:
         check_included([*a.tensors, *b.tensors], plan.selection)
         compared = compare(a.tensors, b.tensors, Tolerance(plan.rtol, plan.atol), run.workers, run.progress)
+        for name in (a.uncounted | b.uncounted) & compared.keys():
+            compared[name] = Comparison(compared[name].difference)
         rest = uncompared_norms(a, compared, run), uncompared_norms(b, compared, run)
         a.verify()
         b.verify()

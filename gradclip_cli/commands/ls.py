@@ -8,6 +8,7 @@ from gradclip_cli.engine.run import Run
 from gradclip_cli.inputs.naming import natural
 from gradclip_cli.inputs.opened import OpenDump, OpenFile
 from gradclip_cli.inputs.selection import Selection, check_included
+from gradclip_cli.inputs.uncounted import only_other
 from gradclip_cli.notes import Note, merged
 from gradclip_cli.reports.listing import LsReport, LsTensor
 from gradclip_cli.text import shortlist
@@ -26,6 +27,7 @@ def ls(plan: LsPlan, run: Run) -> LsReport:
                 _list(file, plan.selection, report)
             if dump.wholes:
                 report.tensors[start:] = _joined(report.tensors[start:], dump)
+            report.notes.extend(dump.notes)
             names += [spec.name for spec in dump.tensors] if plan.selection.include else []
     check_included(names, plan.selection)
     return report._replace(notes=merged(report.notes))
@@ -50,6 +52,5 @@ def _list(file: OpenFile, selection: Selection, report: LsReport) -> None:
         report.tensors.append(LsTensor(file.path, spec.name, *place, spec.shape, spec.dtype.name, spec.nbytes))
         if spec.label is not None:
             report.labels[place.layer] = spec.label
-    if names := file.reader.non_numeric:
-        report.notes.append(Note("not-numbers", f"{file.path}: not numbers: {shortlist(list(names))}"))
-    report.notes.extend(file.reader.notes)
+    if names := only_other(file.reader):
+        report.notes.append(Note("not-numbers", f"{file.path}: not numbers: {shortlist(names)}"))

@@ -42,22 +42,14 @@ class StoredTensor(NamedTuple):
 
 
 class ComparedDump(NamedTuple):
-    """An open dump: its files, and the selected tensors by name."""
+    """An open dump: its files, the selected tensors by name, and those of them that count in no norm, with notes on them."""
 
     source: DumpSource
     files: list[OpenFile]
     tensors: dict[str, StoredTensor]
-    file_notes: Sequence[Note] = ()
+    uncounted: set[str]
+    notes: Sequence[Note] = ()
     scale: float = 1.0  # the loss scale
-
-    @property
-    def notes(self) -> list[Note]:
-        """Notes for the user on the files, and on tensors that are not compared."""
-        names = [name for file in self.files for name in file.reader.non_numeric]
-        found = [*self.file_notes]
-        if names:
-            found.append(Note("not-numbers", f"{self.source.location}: not numbers, not compared: {shortlist(names)}"))
-        return found
 
     def verify(self) -> None:
         """Raise InputError if a file's own checksums do not match, or if a file has changed."""
@@ -145,7 +137,16 @@ def opened(source: DumpSource, run: Run) -> Iterator[ComparedDump]:
             if run.selection.takes(known.name)
         }
         tensors |= _joined(dump, files, run)
-        yield ComparedDump(source, files, tensors, dump.notes, dump.scale)
+        uncounted = {name for name, one in tensors.items() if not run.selection.counts(one.spec)}
+        yield ComparedDump(source, files, tensors, uncounted, _notes(dump), dump.scale)
+
+
+def _notes(dump: OpenDump) -> list[Note]:
+    """Return the notes on an open dump, and on what in it is not compared."""
+    if not dump.non_numeric:
+        return dump.notes
+    what = f"not numbers, not compared: {shortlist(dump.non_numeric)}"
+    return [*dump.notes, Note("not-numbers", f"{dump.source.location}: {what}")]
 
 
 def _joined(dump: OpenDump, files: Sequence[OpenFile], run: Run) -> dict[str, StoredTensor]:
@@ -204,7 +205,8 @@ def _as_bytes(stored: StoredTensor) -> StoredTensor:
 
 def uncompared_norms(dump: ComparedDump, compared: Mapping[str, Comparison], run: Run) -> dict[str, L2Norm]:
     """Return the L2 norms of the gradients of a dump that were not compared, by name."""
-    rest = {name: one for name, one in dump.tensors.items() if name not in compared and one.spec.dtype.is_gradient}
+    left = dump.tensors.keys() - dump.uncounted - compared.keys()
+    rest = {name: one for name, one in dump.tensors.items() if name in left and one.spec.dtype.is_gradient}
     found = {}
     for _, members in groupby(rest.items(), lambda item: item[1].file):
         names, stored = zip(*members, strict=True)

@@ -150,7 +150,7 @@ def _measure_file(
     observe = observer_for(file.format, reader) if observer_for is not None else None
     kinds = tuple(kind.stored(dump.scale) if isinstance(kind, ClippedSum) else kind for kind in sums)
     found = measure(reader.tensors, dump.counted(file), read, kinds, run.workers, observe)
-    reader.verify(rest=True)
+    reader.verify(rest=dump.taken(file))
     return found
 
 

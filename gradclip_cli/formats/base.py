@@ -73,6 +73,10 @@ class Reader(Protocol):
         """The names of entries that are pickled objects: never loaded, and in no other format."""
 
     @property
+    def unmeasured(self) -> Sequence[str]:
+        """The names of those of them that hold floats, such as records, which no norm can take."""
+
+    @property
     def metadata(self) -> Mapping[str, str]:
         """What the file says of itself, as texts by their keys."""
 
@@ -86,10 +90,11 @@ class Reader(Protocol):
         The pieces of a tensor without an offset must be read in order, by one thread.
         """
 
-    def verify(self, rest: bool = False) -> None:
+    def verify(self, rest: Sequence[int] | None = None) -> None:
         """Raise InputError if what was read does not match the checksums in the file, or if the file has changed.
 
-        With `rest`, also read everything else that is packed or has a checksum, since it may be copied unread.
+        With `rest`, also read the tensors of these indices that are packed or have a checksum, since they may be copied
+        unread; a format may read everything else, too.
         """
 
     def not_convertible(self) -> list[str]:

@@ -19,6 +19,7 @@ from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.inputs.steps import CAPTURE, step_in_metadata
 from gradclip_cli.notes import Note
+from gradclip_cli.inputs.uncounted import notes_on, only_other
 from gradclip_cli.storage.fingerprint import Fingerprint
 from gradclip_cli.tensors import TensorSpec
 
@@ -49,8 +50,8 @@ class OpenDump:
     """A dump that is opened file by file; each header is read once, and the readers of the files read the elements.
 
     `files`, `tensors` (with their names in the dump), `non_numeric` and `notes` cover the files that were opened so far.
-    `scale` is the loss scale of all of them. `wholes` are the tensors whose pieces lie in several files and say where they
-    belong, by name.
+    What is not numbers, but holds floats, is in the notes only. `scale` is the loss scale of all of them. `wholes` are the
+    tensors whose pieces lie in several files and say where they belong, by name.
     """
 
     def __init__(self, source: DumpSource, selection: Selection, headers: Headers | None = None) -> None:
@@ -97,8 +98,9 @@ class OpenDump:
         self._metadata = self._metadata if self.files else reader.metadata
         self.files.append(DumpFile(path, reader.file.fingerprint, len(self.tensors)))
         self.tensors += tensors
-        self.non_numeric += reader.non_numeric
-        self.notes += [*reader.notes, *self.source.layout.notes(path, reader.metadata)]
+        self.non_numeric += only_other(reader)
+        self.notes += [*reader.notes, *notes_on(reader, tensors, self._selection)]
+        self.notes += self.source.layout.notes(path, reader.metadata)
         self._names.append(names)
         self._offsets += self.source.layout.offsets(path, tensors, reader.metadata) or ()
         return OpenFile(format, reader, tensors, PortableReader.of(format, reader, options))
@@ -154,13 +156,20 @@ class OpenDump:
         """The layer and param of each tensor; they depend on all tensor names of the dump."""
         return self._selection.naming.places([spec.name for spec in self.tensors])
 
+    def taken(self, file: OpenFile) -> Sequence[int]:
+        """Return the indices of the selected tensors of a file, gradients or not."""
+        selection, every = self._selection, range(len(file.tensors))
+        if not selection.include and not selection.exclude:
+            return every
+        return [index for index in every if selection.takes(file.tensors[index].name)]
+
     def counted(self, file: OpenFile) -> list[int]:
         """Return the indices of the selected tensors of a file that can be gradients: those of real or complex floats."""
-        takes = self._selection.takes
+        takes, counts = self._selection.takes, self._selection.counts
         return [
             index
             for index, spec in enumerate(file.tensors)
-            if spec.dtype.kind in ("float", "complex") and takes(spec.name)
+            if spec.dtype.kind in ("float", "complex") and takes(spec.name) and (spec.role is None or counts(spec))
         ]
 
 

@@ -3,11 +3,15 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
 
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.text import did_you_mean
+
+if TYPE_CHECKING:
+    from gradclip_cli.tensors import TensorSpec
 
 VOID_DTYPES = ("bfloat16",)
 """Dtypes that untyped 2-byte elements may be read as."""
@@ -44,6 +48,10 @@ class Selection:
         """Whether the tensor `name` is selected."""
         included = not self.include or any(fnmatchcase(name, pattern) for pattern in self.include)
         return included and not any(fnmatchcase(name, pattern) for pattern in self.exclude)
+
+    def counts(self, spec: "TensorSpec") -> bool:
+        """Whether a selected tensor may be a gradient: it has no other role in its file, or --include has named it."""
+        return spec.role is None or bool(self.include)
 
 
 def check_included(names: Sequence[str], selection: Selection) -> None:

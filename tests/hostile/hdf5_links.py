@@ -113,12 +113,12 @@ def attributes(file: h5py.File) -> Arrays:
 
 
 def scales(file: h5py.File) -> Arrays:
-    """Dimension scales: datasets that refer to each other."""
+    """Dimension scales: datasets that refer to each other; they are no gradients."""
     file["w"] = GRID
-    file["x"] = np.arange(23.0)
+    file["x"] = np.arange(23)
     file["x"].make_scale("x")
     file["w"].dims[1].attach_scale(file["x"])
-    return {"w": GRID, "x": np.arange(23.0)}
+    return {"w": GRID, "x": np.arange(23)}
 
 
 add("name-not-utf-8", "either", "A name of other bytes is kept as they are, in this format.", not_utf8)

@@ -21,8 +21,7 @@ class BandReader:
         self.table: ChunkTable | None = None
         if dataset.chunk is not None:
             self._packing, _ = walker.packing(dataset.name)
-            counts = counts_of(dataset.shape, dataset.chunk)
-            self.table = ChunkTable(walker.rows(dataset.name), counts, dataset.chunk, walker.file.size)
+            self.table = table_of(dataset, walker)
         self._filling = b""
         self._bands: Iterator[Band] = bands_of(dataset.shape, self._itemsize, dataset.chunk)
         self._held: Raw = np.empty(0, np.uint8)
@@ -62,3 +61,9 @@ class BandReader:
         count = tuple(part.stop - part.start for part in used)  # `used` starts at the origin, since the band is aligned
         raw = self._walker.read(self._dataset, Band(0, prod(count), origin, count))
         return raw.view(word(self._itemsize)).reshape(count)
+
+
+def table_of(dataset: Dataset, walker: Walker) -> ChunkTable:
+    """List the chunks of a dataset, which must have some shape of chunk; raise DamagedError if they cannot be right."""
+    chunk = dataset.chunk or ()
+    return ChunkTable(walker.rows(dataset.name), counts_of(dataset.shape, chunk), chunk, walker.file.size)

@@ -41,6 +41,10 @@ class ChunkTable:
         offset, size, mask = self._found[k, 1:].tolist()
         return offset, size, mask
 
+    def is_packed_by(self, place: int) -> bool:
+        """Return whether any chunk is packed by the filter at a place in the pipeline: each chunk may have skipped it."""
+        return bool((self._found[:, 3] & (1 << place) == 0).any())
+
 
 def listed(dataset: Any, counts: tuple[int, ...], chunk: tuple[int, ...], places: bool) -> Rows:
     """List the chunks of h5py's `dataset`; raise DamagedError if there are too many, or if one is at an impossible place.

@@ -7,11 +7,12 @@ import os
 import sys
 from typing import Any
 
-import h5py
 from h5py import h5a, h5d, h5g, h5l, h5o, h5s, h5t
 
 from gradclip_cli.errors import InputError
+from gradclip_cli.formats.hdf5.attributes import text_of, texts_of
 from gradclip_cli.formats.hdf5.library import name_of, reading
+from gradclip_cli.formats.hdf5.roles import Roles
 from gradclip_cli.formats.hdf5.walker import Contents, Dataset
 from gradclip_cli.numerics import dtypes
 from gradclip_cli.numerics.dtypes import DType
@@ -25,7 +26,8 @@ _FLOATS = {  # size, (sign bit, first exponent bit, exponent bits, first mantiss
     (8, (63, 52, 11, 0, 52), 1023): dtypes.FLOAT64,
 }
 _COMPLEX = getattr(h5t, "COMPLEX", None)  # a class of its own since HDF5 2.0
-_LONGEST_TEXT = 1000
+_MOST_MEMBERS, _DEEPEST = 1000, 8
+"""The most members of a compound type, and the most types inside each other, that are looked through."""
 _ORDERS = (h5t.ORDER_LE, h5t.ORDER_BE)
 _NATIVE = h5t.ORDER_LE if sys.byteorder == "little" else h5t.ORDER_BE
 
@@ -34,16 +36,19 @@ class Walk:
     """Walk the hard links of a file without recursion, visit each object once, and refuse links to other files."""
 
     def __init__(self, void_dtype: str | None) -> None:
-        self.found = Contents([], [], {}, [], [], [])
+        self.found = Contents([], [], {}, [], [], [], {})
         self._void_dtype = void_dtype
+        self._roles = Roles()
         self._seen: dict[int, str] = {}  # names of objects by their addresses
         self._held = 0  # characters of names
 
     def over(self, file: Any) -> Contents:
         """List the contents of a file."""
         with reading():
-            if h5a.get_num_attrs(file):
+            if attributed := bool(h5a.get_num_attrs(file)):
                 self.found.attributed.append("/")
+                self.found.metadata.update(texts_of(file))
+            self._roles.see_group(file, "", attributed)
         stack: list[tuple[str, Any, bytes]] = [("", file, b"/")]  # groups are opened one at a time: each takes 10 kB
         while stack:
             prefix, parent, raw = stack.pop()
@@ -53,7 +58,7 @@ class Walk:
                 group.links.iterate(names.append)
             inner = [raw for raw in names if self._follow(group, prefix, raw)]
             stack.extend((f"{prefix}{name_of(raw)}/", group, raw) for raw in reversed(inner))
-        return self.found
+        return self.found._replace(datasets=self._roles.with_coordinates(self.found.datasets))
 
     def _follow(self, group: Any, prefix: str, raw: bytes) -> bool:
         """Record the target of a link; return whether it is a group that was not visited before."""
@@ -82,16 +87,19 @@ class Walk:
     def _visit(self, thing: Any, name: str) -> bool:
         """Record an object; return whether it is a group."""
         with reading():
-            if h5a.get_num_attrs(thing):
+            if attributed := bool(h5a.get_num_attrs(thing)):
                 self.found.attributed.append(name)
-            label = attribute(thing, b"name") if isinstance(thing, h5g.GroupID) else None
+            label = text_of(thing, b"name") if isinstance(thing, h5g.GroupID) else None
         if isinstance(thing, h5g.GroupID):
             self.found.groups.append(name)
             if label:
                 self.found.labels[name] = label
+            with reading():
+                self._roles.see_group(thing, name, attributed)
         elif isinstance(thing, h5d.DatasetID):
             with reading(tensor=name):
-                self.found.datasets.append(described(thing, name, self._void_dtype))
+                role = self._roles.of_dataset(thing, name, attributed)
+                self.found.datasets.append(described(thing, name, self._void_dtype)._replace(role=role))
         else:
             self.found.non_numeric.append(name)
         return isinstance(thing, h5g.GroupID)
@@ -107,13 +115,15 @@ def described(dataset: Any, name: str, void_dtype: str | None) -> Dataset:
         dtype = dtype_of(dataset, void_dtype)
     except UnknownTypeError as error:
         return Dataset(name, problem=str(error))
-    if dtype.kind == "other" or dataset.get_space().get_simple_extent_type() == h5s.NULL:
-        return Dataset(name)
+    space = dataset.get_space()
+    if dtype.kind == "other" or space.get_simple_extent_type() == h5s.NULL:
+        return Dataset(name, floats=dtype.kind == "other" and holds_floats(dataset.get_type()))
     # If nothing was ever written, the offset is undefined, and h5py adds the size of the user block to it.
     offset = dataset.get_offset() if layout == h5d.CONTIGUOUS and storage else None
     chunk = plan.get_chunk() if layout == h5d.CHUNKED else None
     filters = tuple(plan.get_filter(k)[0] for k in range(plan.get_nfilters())) if chunk is not None else ()
-    return Dataset(name, dtype, tuple(dataset.shape), offset, storage, chunk, filters)
+    grows = chunk is not None and space.get_simple_extent_dims(True)[0] == h5s.UNLIMITED
+    return Dataset(name, dtype, tuple(dataset.shape), offset, storage, chunk, filters, grows=grows)
 
 
 class UnknownTypeError(ValueError):
@@ -133,7 +143,7 @@ def dtype_of(dataset: Any, void_dtype: str | None) -> DType:
     if group == h5t.INTEGER and size in (1, 2, 4, 8) and kind.get_precision() == 8 * size:
         return DType(f"{'int' if kind.get_sign() == h5t.SGN_2 else 'uint'}{8 * size}", size, "int", swapped)
     if group == h5t.OPAQUE and size == 2:
-        if "bfloat16" not in (void_dtype, attribute(dataset, b"dtype")):
+        if "bfloat16" not in (void_dtype, text_of(dataset, b"dtype")):
             raise UnknownTypeError("has 2-byte elements of no type; if they are bfloat16, give --void-dtype bfloat16")
         return dtypes.BFLOAT16
     if group in (h5t.ENUM, _COMPLEX) or (group == h5t.COMPOUND and kind.get_member_offset(0) == 0):
@@ -150,15 +160,15 @@ def _from_numpy(kind: Any, size: int) -> DType:
     return plain if plain.kind in ("bool", "complex") and plain.itemsize == size else DType("other", size, "other")
 
 
-def attribute(thing: Any, name: bytes) -> str | None:
-    """Return a text attribute of an object; None if there is none, or if it is too long."""
-    if not h5a.exists(thing, name):
-        return None
-    value = h5a.open(thing, name)
-    if value.get_space().get_simple_extent_type() != h5s.SCALAR:  # h5py cannot tell the size of an empty one
-        return None
-    if value.get_type().get_class() != h5t.STRING or value.get_storage_size() > _LONGEST_TEXT:
-        return None
-    owner = h5py.Group(thing) if isinstance(thing, h5g.GroupID) else h5py.Dataset(thing)
-    text = h5py.AttributeManager(owner).get(name.decode())
-    return text if isinstance(text, str) and len(text) <= _LONGEST_TEXT else None
+def holds_floats(kind: Any, depth: int = 0) -> bool:
+    """Return whether elements that are no numbers, such as records and lists, hold floats; what is too complicated may."""
+    group = kind.get_class()
+    if group in (h5t.FLOAT, _COMPLEX):
+        return True
+    if group not in (h5t.VLEN, h5t.ARRAY, h5t.COMPOUND):
+        return False
+    if depth == _DEEPEST or (group == h5t.COMPOUND and kind.get_nmembers() > _MOST_MEMBERS):
+        return True
+    if group != h5t.COMPOUND:
+        return holds_floats(kind.get_super(), depth + 1)
+    return any(holds_floats(kind.get_member_type(k), depth + 1) for k in range(kind.get_nmembers()))

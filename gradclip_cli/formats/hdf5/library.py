@@ -16,7 +16,8 @@ from h5py import h5d, h5f, h5p
 from gradclip_cli.errors import GradclipError, InputError, OutputError
 from gradclip_cli.storage.random_access import reopened
 
-_FAILURES = (OSError, RuntimeError, ValueError, KeyError)
+FAILURES = (OSError, RuntimeError, ValueError, KeyError)
+"""What h5py raises for errors of the library."""
 _LEAST, _MOST = 1 << 20, 4 << 20
 """The bytes of a file's structure to keep in memory: with HDF5's own limits, the objects take up to 200 MB."""
 
@@ -36,7 +37,7 @@ class _Failing:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if isinstance(error, _FAILURES):
+        if isinstance(error, FAILURES):
             message = f"HDF5 cannot {self.doing} it: {str(error) or type(error).__name__}"
             raise self.error(message, path=self._path, tensor=self._tensor) from error
 

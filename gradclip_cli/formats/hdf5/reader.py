@@ -1,18 +1,18 @@
 """Read HDF5: the structure through a child process, contiguous elements from the file, chunked ones band by band."""
 
 import os
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats.base import Options, check_declared, read_through
-from gradclip_cli.formats.hdf5 import chunks, user_block
-from gradclip_cli.formats.hdf5.band_reader import BandReader
-from gradclip_cli.formats.hdf5.chunk_table import DamagedError
-from gradclip_cli.formats.hdf5.walker import Dataset, Walker
+from gradclip_cli.formats.hdf5 import chunks, filters, unfinished, user_block
+from gradclip_cli.formats.hdf5.band_reader import BandReader, table_of
+from gradclip_cli.formats.hdf5.chunk_table import ChunkTable, DamagedError
+from gradclip_cli.formats.hdf5.walker import Contents, Dataset, Walker
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.storage.random_access import RandomAccess
 from gradclip_cli.tensors import TensorSpec
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
 _MOST_UNPACKED = 64 << 20
 """The largest chunk in bytes that is read without --allow-huge: a kilobyte may unpack to a megabyte."""
-_OWN_FILTERS = {1: "deflate", 2: "shuffle", 3: "fletcher32", 4: "szip", 5: "nbit", 6: "scale-offset", 32000: "lzf"}
-"""The filters that HDF5 and h5py include; for any other, HDF5 would load a library from its plugin folders."""
-SCALE_OFFSET = 6
 
 
 class Hdf5Reader:
@@ -38,7 +35,7 @@ class Hdf5Reader:
     def __init__(self, file: RandomAccess, options: Options) -> None:
         self.file, self.walker = file, Walker(file)
         self.tensors: list[TensorSpec] = []
-        self.metadata: dict[str, str] = {}
+        self.unmeasured: list[str] = []
         self.notes: list[Note] = []
         self.datasets: dict[str, Dataset] = {}  # those of numbers
         self._bands: dict[str, BandReader] = {}
@@ -54,38 +51,61 @@ class Hdf5Reader:
         if spec.offset is not None:
             self.file.read_into(spec.position(start), out)
             return
-        try:
+        with self._refusing_damage(spec.name):
             if start == 0:
                 self._begin(spec.name)
             self._bands[spec.name].read_into(out)
-        except DamagedError as error:
-            raise InputError(f"HDF5 cannot read it: {error}", path=self.file.path, tensor=spec.name) from error
         if start + out.size // spec.dtype.itemsize == spec.size:
             del self._bands[spec.name]
             self._whole.add(spec.name)
             self.walker.leave(spec.name)
 
     def _begin(self, name: str) -> None:
-        """Start to read a dataset; raise InputError if its filter is not included in HDF5."""
+        """Start to read a dataset; raise InputError if a filter that is not included has packed a chunk of it."""
         dataset = self.datasets[name]
-        for number in dataset.filters:
-            if number not in _OWN_FILTERS:
-                message = (
-                    f"is packed by filter {number}, which is none of HDF5's own; repack it, as by h5repack -f GZIP=4"
-                )
-                self._refuse(message, name)
         band = self._bands[name] = BandReader(dataset, self.walker)
         if band.table is not None:
+            for place, number in enumerate(dataset.filters):
+                if not filters.is_own(number) and band.table.is_packed_by(place):
+                    self._refuse(filters.not_unpacked(number), name)
             self._chunks[name] = band.table.extents
 
-    def verify(self, rest: bool = False) -> None:
-        """Raise InputError if the file has changed; with `rest`, also if a dataset that was not read cannot be read."""
-        for spec in self.tensors if rest else ():
-            if spec.offset is None and spec.size and spec.name not in self._whole:
-                read_through(self, spec)
-        if rest and self._chunks:
-            self._check_chunks()
+    def verify(self, rest: Sequence[int] | None = None) -> None:
+        """Raise InputError if the file has changed; with `rest`, also if one of these tensors, not read yet, cannot be read.
+
+        Others are not unpacked, nor is what only a filter that is not included could unpack: a copy takes it as it lies. But
+        no dataset may share bytes with another.
+        """
+        if rest is not None:
+            self._read_rest(rest)
+            for name, dataset in self.datasets.items():
+                if dataset.chunk is not None and name not in self._chunks:
+                    self._chunks[name] = self._table(dataset).extents
+            if self._chunks:
+                self._check_chunks()
         self.file.check_unchanged()
+
+    def _read_rest(self, rest: Sequence[int]) -> None:
+        for index in rest:
+            spec = self.tensors[index]
+            if spec.offset is not None or not spec.size or spec.name in self._whole:
+                continue
+            if all(map(filters.is_own, self.datasets[spec.name].filters)):
+                read_through(self, spec)
+
+    def _table(self, dataset: Dataset) -> ChunkTable:
+        """List the chunks of a dataset that is not read; raise InputError if they cannot be right."""
+        with self._refusing_damage(dataset.name):
+            table = table_of(dataset, self.walker)
+        self.walker.leave(dataset.name)
+        return table
+
+    @contextmanager
+    def _refusing_damage(self, tensor: str) -> Iterator[None]:
+        try:
+            yield
+        except DamagedError as error:
+            raise InputError(f"HDF5 cannot read it: {error}", path=self.file.path, tensor=tensor) from error
 
     def not_convertible(self) -> list[str]:
         """Describe links, owners of attributes, groups without datasets, a user block, and what is not numbers."""
@@ -95,6 +115,7 @@ class Hdf5Reader:
             ("attributes of", self._found.attributed),
             ("groups without datasets", [name for name in self._found.groups if name not in full]),
             ("not numbers", list(self.non_numeric)),
+            ("what marks as no gradients", [spec.name for spec in self.tensors if spec.role is not None]),
         )
         found = [f"{kind} {shortlist(names)}" for kind, names in kinds if names]
         block = user_block(self.file)
@@ -107,8 +128,8 @@ class Hdf5Reader:
     def _look(self, options: Options) -> None:
         """Walk the file and check its contents."""
         file = self.file
-        self._found = found = self.walker.contents(options.void_dtype)
-        self.non_numeric = found.non_numeric
+        self._found = found = self._contents(options)
+        self.non_numeric, self.metadata = found.non_numeric, found.metadata
         for dataset in found.datasets:
             self._add(dataset, found.labels, options)
         if found.non_numeric and not self.tensors:
@@ -116,20 +137,32 @@ class Hdf5Reader:
         check_declared(file, sum(spec.nbytes for spec in self.tensors), options)
         self._check_overlap()
 
+    def _contents(self, options: Options) -> Contents:
+        """Walk the file; say so if it cannot be opened because a writer has not closed it."""
+        try:
+            return self.walker.contents(options.void_dtype)
+        except InputError as error:
+            if unfinished_because := unfinished.reason(self.file):
+                raise InputError(unfinished_because, path=self.file.path) from error
+            raise
+
     def _add(self, dataset: Dataset, labels: dict[str, str], options: Options) -> None:
         """Add the tensor of a dataset; raise InputError if the dataset must be refused."""
-        name, dtype, shape, offset, storage, chunk, filters, problem = dataset
-        if problem is not None:
-            self._refuse(problem, name)
+        name, dtype, shape, offset = dataset[:4]
+        if dataset.problem is not None:
+            self._refuse(dataset.problem, name)
         if dtype is None:
             self.non_numeric.append(name)
+            if dataset.floats:
+                self.unmeasured.append(name)
             return
-        spec = TensorSpec(name, dtype, shape, offset, label=_label(name, labels))
-        if offset is not None and (offset + spec.nbytes > self.file.size or storage != spec.nbytes):
+        label = _label(name, labels)
+        spec = TensorSpec(name, dtype, shape, offset, label=label, role=dataset.role, grows=dataset.grows)
+        if offset is not None and (offset + spec.nbytes > self.file.size or dataset.storage != spec.nbytes):
             self._refuse("has elements past the end of the file", name)
-        if chunk is not None:
-            spec.held = self._check_chunk(chunk, spec, options)
-            if len(set(filters)) < len(filters):
+        if dataset.chunk is not None:
+            spec.held = self._check_chunk(dataset.chunk, spec, options)
+            if len(set(dataset.filters)) < len(dataset.filters):
                 self._refuse("is packed twice by the same filter", name)
         self.datasets[name] = dataset
         self.tensors.append(spec)

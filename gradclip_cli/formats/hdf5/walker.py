@@ -24,7 +24,11 @@ from gradclip_cli.storage.random_access import RandomAccess
 
 
 class Dataset(NamedTuple):
-    """A dataset and how it is stored; `dtype` is None if it is not of numbers, `problem` says why it must be refused."""
+    """A dataset and how it is stored; `dtype` is None if it is not of numbers, `problem` says why it must be refused.
+
+    `role` is what it is if it is no gradient, in the plural. `grows` says that its first axis has no limit, `floats` that its
+    elements are not numbers, but hold floats.
+    """
 
     name: str
     dtype: DType | None = None
@@ -34,6 +38,9 @@ class Dataset(NamedTuple):
     chunk: tuple[int, ...] | None = None
     filters: tuple[int, ...] = ()
     problem: str | None = None
+    role: str | None = None
+    grows: bool = False
+    floats: bool = False
 
     @property
     def itemsize(self) -> int:
@@ -42,7 +49,10 @@ class Dataset(NamedTuple):
 
 
 class Contents(NamedTuple):
-    """The contents of a file: datasets under their first names, and `aliases` of other names with their targets."""
+    """The contents of a file: datasets under their first names, and `aliases` of other names with their targets.
+
+    `metadata` are the attributes of the file itself that hold a text or a number.
+    """
 
     datasets: list[Dataset]
     aliases: list[tuple[str, str]]
@@ -50,6 +60,7 @@ class Contents(NamedTuple):
     non_numeric: list[str]
     groups: list[str]
     attributed: list[str]
+    metadata: dict[str, str]
 
 
 _keys = itertools.count()
@@ -175,7 +186,7 @@ def _plain(band: Band) -> tuple[Any, ...]:
 def _datasets(rows: list[list[Any]]) -> Iterator[Dataset]:
     """Make datasets from the lists of a message; equal types become one object, so that neighbours can be read together."""
     types: dict[tuple[Any, ...], DType] = {}
-    for name, kind, shape, offset, storage, chunk, filters, problem in rows:
+    for name, kind, shape, offset, storage, chunk, filters, *rest in rows:
         dtype = None if kind is None else types.setdefault(tuple(kind), DType(*kind))
         chunks = None if chunk is None else tuple(chunk)
-        yield Dataset(name, dtype, tuple(shape), offset, storage, chunks, tuple(filters), problem)
+        yield Dataset(name, dtype, tuple(shape), offset, storage, chunks, tuple(filters), *rest)

@@ -9,7 +9,8 @@ import numpy as np
 from gradclip_cli.errors import OutputError
 from gradclip_cli.formats.copy_ranges import Copy, unchanged_ranges
 from gradclip_cli.formats.hdf5.chunks import Band, Packing, aligned, bands_of, packed
-from gradclip_cli.formats.hdf5.reader import SCALE_OFFSET, Hdf5Reader
+from gradclip_cli.formats.hdf5.filters import SCALE_OFFSET
+from gradclip_cli.formats.hdf5.reader import Hdf5Reader
 from gradclip_cli.formats.hdf5.walker import Dataset, Editor
 from gradclip_cli.formats.ordered_output import OrderedOutput
 from gradclip_cli.numerics.dtypes import Raw

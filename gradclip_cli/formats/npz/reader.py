@@ -27,6 +27,7 @@ class NpzReader:
     """An open npz archive; tensors are in the order of the central directory."""
 
     metadata: Mapping[str, str] = {}  # an archive has no place for it
+    unmeasured: Sequence[str] = ()
 
     def __init__(self, file: RandomAccess, options: Options) -> None:
         self.file = file
@@ -65,7 +66,7 @@ class NpzReader:
         sums = self._sums.setdefault(spec.name, {0: (checksum(header.raw), len(header.raw))})
         sums[len(header.raw) + start * spec.dtype.itemsize] = checksum(out.data), out.size
 
-    def verify(self, rest: bool = False) -> None:
+    def verify(self, rest: Sequence[int] | None = None) -> None:
         """Raise InputError if an array that was read to its end has the wrong CRC, or if the file has changed.
 
         With `rest`, also read and check all other members.
@@ -77,7 +78,7 @@ class NpzReader:
                 raise InputError("its CRC is wrong: the file is damaged", path=self.file.path, tensor=key)
             if length == member.size:
                 self._whole.add(member.name)
-        for member, _ in self.entries if rest else ():
+        for member, _ in self.entries if rest is not None else ():
             if member.name not in self._whole and member.method in (STORED, DEFLATED):
                 check(self.file, member)
         self.file.check_unchanged()

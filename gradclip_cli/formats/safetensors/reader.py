@@ -22,6 +22,7 @@ class SafetensorsReader:
 
     non_numeric: Sequence[str] = ()
     pickled: Sequence[str] = ()
+    unmeasured: Sequence[str] = ()
 
     def __init__(self, file: RandomAccess, options: Options) -> None:
         self.file = file
@@ -35,7 +36,7 @@ class SafetensorsReader:
         """Fill `out` with stored elements from `start` on."""
         self.file.read_into(spec.position(start), out)
 
-    def verify(self, rest: bool = False) -> None:
+    def verify(self, rest: Sequence[int] | None = None) -> None:
         """Raise InputError if the file has changed since it was opened."""
         self.file.check_unchanged()
 

@@ -11,7 +11,7 @@ from support.tensors import gradients, read_all
 
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats.base import Options
-from gradclip_cli.formats.hdf5.contents import Walk, dtype_of
+from gradclip_cli.formats.hdf5.contents import Walk, dtype_of, holds_floats
 from gradclip_cli.formats.opening import opened
 from gradclip_cli.numerics import dtypes
 from gradclip_cli.numerics.dtypes import DType, from_numpy
@@ -130,3 +130,54 @@ def test_attributes_that_are_no_labels(value: Any, path: Path) -> None:
         file["layer"].attrs["name"] = file["layer/w"].attrs["dtype"] = value
     [(spec, _)] = read_all(path).values()
     assert (spec.name, spec.label) == ("layer/w", None)
+
+
+HOLDING = {
+    "list": (h5py.vlen_dtype("f4"), True),
+    "list of integers": (h5py.vlen_dtype("i4"), False),
+    "record": (np.dtype([("a", "i4"), ("b", [("c", "f8", (3,))])]), True),
+    "record of complex": (np.dtype([("a", "i4"), ("b", "c8")]), True),
+    "record of words": (np.dtype([("a", "i4"), ("b", "S5")]), False),
+    "list of records": (h5py.vlen_dtype(np.dtype([("a", "f2"), ("b", "i4")])), True),
+    "words": (h5py.string_dtype(), False),
+    "references": (h5py.ref_dtype, False),
+}
+"""Types of elements that are not numbers, and whether they hold floats."""
+
+
+@pytest.mark.parametrize(("dtype", "floats"), HOLDING.values(), ids=HOLDING)
+def test_what_holds_floats_without_being_numbers(dtype: Any, floats: bool, path: Path) -> None:
+    """Records and lists that hold floats, however deep, are told from those that hold none."""
+    with h5py.File(path, "w") as file:
+        file.create_dataset("other", (2,), dtype)
+        file["w"] = np.ones(3)
+    with opened(str(path), Options()) as (_, reader):
+        assert (reader.non_numeric, reader.unmeasured) == (["other"], ["other"] if floats else [])
+
+
+def test_what_is_too_deep_may_hold_floats(path: Path) -> None:
+    """A type is not followed for ever: what cannot be seen is said, and not passed over."""
+    kind = h5t.py_create(np.dtype("i4"), logical=True)
+    for _ in range(9):
+        kind = h5t.vlen_create(kind)
+    assert holds_floats(kind)
+    assert not holds_floats(kind.get_super().get_super())
+
+
+@pytest.mark.parametrize(
+    ("shape", "storage", "grows"),
+    [
+        ((4, 3), {"maxshape": (None, 3)}, True),
+        ((4,), {"maxshape": (None,)}, True),
+        ((4, 3), {"maxshape": (4, None)}, False),
+        ((4, 3), {"maxshape": (8, 3)}, False),
+        ((4, 3), {"chunks": (2, 3)}, False),
+        ((4, 3), {}, False),
+        ((), {}, False),
+    ],
+)
+def test_a_first_axis_without_a_limit(shape: tuple[int, ...], storage: dict[str, Any], grows: bool, path: Path) -> None:
+    """A dataset grows if its first axis has no limit, whatever its others have."""
+    with h5py.File(path, "w") as file:
+        file.create_dataset("w", shape, "f4", **storage)
+    assert read_all(path)["w"][0].grows is grows
