@@ -18,8 +18,8 @@ from gradclip_cli.inputs.pieces import Shape, Whole, wholes
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.inputs.steps import CAPTURE, step_in_metadata
-from gradclip_cli.notes import Note
 from gradclip_cli.inputs.uncounted import notes_on, only_other
+from gradclip_cli.notes import Note
 from gradclip_cli.storage.fingerprint import Fingerprint
 from gradclip_cli.tensors import TensorSpec
 

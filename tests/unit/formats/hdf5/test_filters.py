@@ -1,6 +1,7 @@
 """A dataset that a filter has packed which is not there is named with it, or copied as it lies."""
 
 import os
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -114,3 +115,30 @@ def test_own_filters() -> None:
     assert [number for number in (1, 2, 3, 4, 5, 6, 32000, 32001, 307, 256) if filters.is_own(number)] == [
         1, 2, 3, 4, 5, 6, 32000,
     ]  # fmt: skip
+
+
+def test_what_is_left_out_shares_no_bytes(path: Path) -> None:
+    """A chunk of a dataset that is left out, where a gradient lies, is refused: to change one would change the other."""
+    with h5py.File(path, "w") as file:
+        other = file.create_dataset("left", data=np.ones(8, np.float32), chunks=(8,)).id
+        gradient = file.create_dataset("w", data=np.ones(16, np.float32)).id
+        old, new = other.get_chunk_info(0).byte_offset, gradient.get_offset()
+    data = path.read_bytes()
+    assert data.count(struct.pack("<Q", old)) == 1
+    path.write_bytes(data.replace(struct.pack("<Q", old), struct.pack("<Q", new)))
+    with pytest.raises(InputError, match="shares its bytes with another dataset"):
+        stats(path, exclude=("left",))
+
+
+def test_what_is_left_out_may_be_damaged(path: Path) -> None:
+    """What is not unpacked need not be whole, and is copied as it is; integers that are taken have to be."""
+    with h5py.File(path, "w") as file:
+        file.create_dataset("n", data=np.arange(500), chunks=(500,), compression="gzip")
+        file["w"] = np.full(4, 2.0)
+        chunk = file["n"].id.get_chunk_info(0)
+    data = bytearray(path.read_bytes())
+    data[chunk.byte_offset + 9 : chunk.byte_offset + 12] = b"\xff\xff\xff"
+    path.write_bytes(data)
+    assert stats(path, exclude=("n",)).dumps[0].norm == 4.0
+    with pytest.raises(InputError, match="n: HDF5 cannot read it"):
+        stats(path)
