@@ -18,7 +18,9 @@ def notes_on(reader: Reader, tensors: Sequence[TensorSpec], selection: Selection
     marked = [spec for spec in tensors if spec.role is not None and selection.takes(spec.name)]
     if apart := [spec for spec in marked if not selection.counts(spec)]:
         yield Note("no-gradients", f"{path}: no gradients, so in no norm: {_by_role(apart)}; --include counts them")
-    elif matched := [spec for spec in marked if spec.dtype.is_float and spec.name not in selection.include]:
+    elif matched := [
+        spec for spec in marked if spec.dtype.kind in ("float", "complex") and spec.name not in selection.include
+    ]:
         what = f"counted, since --include matches what is marked as no gradients: {_by_role(matched)}"
         yield Note("counted-by-include", f"{path}: {what}; --exclude leaves them out", changes_figures=True)
     if names := [name for name in reader.unmeasured if selection.takes(name)]:

@@ -95,6 +95,7 @@ def _hdf5() -> Iterator[bytes]:
         yield _file(_unlimited, libver=libver)
         yield _file(_compact, libver=libver)
         yield _file(_many, libver=libver)
+        yield _file(_marked, libver=libver)
     yield _file(_groups, userblock_size=512)
 
 
@@ -153,6 +154,26 @@ def _many(file: h5py.File) -> None:
         group[f"layer{k}"] = _normal(2)
     for k in range(12):
         group.attrs[f"attribute {k}"] = k
+
+
+def _marked(file: h5py.File) -> None:
+    """Coordinates, axes and sizes that are no gradients, a file that says things of itself, and what holds floats as no tensor."""
+    file.attrs["step"], file.attrs["stage"], file.attrs["loss_scale"] = 3, "after-clip", np.array([2.0])
+    file["time"], file["grad"] = np.arange(3.0), _normal(3, 2)
+    file["time"].make_scale("time")
+    file["grad"].attrs["coordinates"] = np.bytes_("lr other")
+    file["lr"], file["nothing"] = np.ones(3), np.zeros(2)
+    file["nothing"].attrs["MATLAB_empty"] = np.uint8(1)
+    file["frame/axis1"], file["frame/block0_values"] = np.arange(3.0), _normal(3, 2)
+    file["frame"].attrs["pandas_type"] = np.bytes_("frame")
+    file["table"] = np.zeros(2, [("a", "i4"), ("b", "f4", (3,))])
+    lists = file.create_dataset("lists", (2,), h5py.vlen_dtype(np.float32))
+    lists[0] = _normal(3)
+    plan = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    plan.set_chunk((4,))
+    plan.set_filter(32015, h5py.h5z.FLAG_OPTIONAL, (1,))
+    packed = h5py.h5d.create(file.id, b"packed", h5py.h5t.STD_I32LE, h5py.h5s.create_simple((4,)), plan)
+    packed.write_direct_chunk((0,), bytes(9))
 
 
 _SEEDS: dict[str, Callable[[], Iterator[bytes]]] = {"safetensors": _safetensors, "npz": _npz, "hdf5": _hdf5}

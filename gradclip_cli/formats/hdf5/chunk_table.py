@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 Rows = NDArray[np.int64]
 FIELDS = 4
 """The columns of a row: the number of the chunk in C order, its offset and size in bytes, the mask of skipped filters."""
+_BEYOND = 1 << 63
+"""No file reaches so far."""
 
 
 class DamagedError(ValueError):
@@ -56,7 +58,7 @@ def listed(dataset: Any, counts: tuple[int, ...], chunk: tuple[int, ...], places
 
     def take(info: Any) -> bool | None:
         amiss = places and any(at >= n or at % c for at, n, c in zip(info.chunk_offset, shape, chunk, strict=True))
-        if amiss or len(rows) >= FIELDS * most:
+        if amiss or len(rows) >= FIELDS * most or max(info.byte_offset, info.size) >= _BEYOND:
             return True
         number = number_of(info.chunk_offset, counts, chunk) if places else len(rows)
         rows.extend((number, info.byte_offset, info.size, info.filter_mask))

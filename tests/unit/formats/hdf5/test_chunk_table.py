@@ -4,6 +4,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from gradclip_cli.formats.hdf5.chunk_table import ChunkTable, counts_of, listed
@@ -48,13 +49,36 @@ def test_chunks_are_found() -> None:
         [((0, 0), 0, 24), ((0, 3), 20, 24)],
         [((0, 0), 990, 24)],
         [((0, 0), -8, 24)],
+        [((0, 0), 1 << 63, 24)],
+        [((0, 0), 0, 1 << 63)],
         [((0, 0), 0, 0)],
         [((0, 0), 0, 24), ((0, 0), 50, 24)],
         [((0, 0), 30 * k, 24) for k in range(5)],
     ],
-    ids=["below", "beside", "between", "overlapping", "past the end", "before", "empty", "twice", "too many"],
+    ids=[
+        "below",
+        "beside",
+        "between",
+        "overlapping",
+        "past the end",
+        "before",
+        "too far",
+        "too large",
+        "empty",
+        "twice",
+        "too many",
+    ],  # fmt: skip
 )
 def test_chunks_that_cannot_be(chunks: list[tuple[tuple[int, int], int, int]]) -> None:
     """Chunks outside the shape, on top of each other, past the end of the file or twice are an error."""
     with pytest.raises(ValueError, match="chunks"):
         table(FakeDataset(*chunks))
+
+
+def test_chunks_that_a_filter_packed() -> None:
+    """A chunk says by a bit that it has skipped a filter; a dataset without chunks is packed by none."""
+    first, second = [0, 50, 24, 0b01], [1, 100, 24, 0b11]
+    rows = np.array([first, second])
+    found = ChunkTable(rows, (2, 2), (2, 3), 1000)
+    assert [found.is_packed_by(place) for place in range(3)] == [False, True, True]
+    assert not ChunkTable(rows[:0], (2, 2), (2, 3), 1000).is_packed_by(0)
