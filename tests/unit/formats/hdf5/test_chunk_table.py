@@ -67,7 +67,7 @@ def test_chunks_are_found() -> None:
         "empty",
         "twice",
         "too many",
-    ],  # fmt: skip
+    ],
 )
 def test_chunks_that_cannot_be(chunks: list[tuple[tuple[int, int], int, int]]) -> None:
     """Chunks outside the shape, on top of each other, past the end of the file or twice are an error."""
