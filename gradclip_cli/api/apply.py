@@ -45,6 +45,7 @@ def apply(
     shards: bool = False,
     files: Iterable[str] = (),
     repeated: str | None = None,
+    along: int | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
 ) -> ApplyReport:
@@ -69,7 +70,7 @@ def apply(
         overrides=_overrides(layers),
         norm=Norm.asked(norm_type, epsilon),
         nonfinite=nonfinite,
-        selection=Selection(tuple(include), tuple(exclude), naming, input_format, void_dtype, allow_huge),
+        selection=Selection(tuple(include), tuple(exclude), naming, input_format, void_dtype, allow_huge, along),
         output_format=output_format,
         overwrite=overwrite or in_place,
         folder=target if directory else None,

@@ -43,6 +43,7 @@ def check(
     shards: bool = False,
     files: Iterable[str] = (),
     repeated: str | None = None,
+    along: int | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
 ) -> CheckReport:
@@ -71,7 +72,7 @@ def check(
             underflow_dtype=tuple(underflow_dtype),
             spread_ratio=spread_ratio,
         ),
-        selection=Selection(tuple(include), tuple(exclude), naming, input_format, void_dtype, allow_huge),
+        selection=Selection(tuple(include), tuple(exclude), naming, input_format, void_dtype, allow_huge, along),
         keep_going=keep_going,
         jobs=jobs,
     )

@@ -38,6 +38,7 @@ def stats(
     shards: bool = False,
     files: Iterable[str] = (),
     repeated: str | None = None,
+    along: int | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
 ) -> StatsReport:
@@ -55,7 +56,7 @@ def stats(
         strategy=strategy_of(strategy) if strategy else None,
         rule=parse_rule(rule) if isinstance(rule, str) else rule,
         norm=Norm.asked(norm_type, epsilon) or Norm(),
-        selection=Selection(tuple(include), tuple(exclude), naming, input_format, void_dtype, allow_huge),
+        selection=Selection(tuple(include), tuple(exclude), naming, input_format, void_dtype, allow_huge, along),
         skip_steps=skip_steps,
         allow_missing=allow_missing,
         keep_going=keep_going,

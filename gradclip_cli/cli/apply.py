@@ -12,6 +12,7 @@ from gradclip_cli.cli.options import (
     InputOptions,
     JobOptions,
     ViewOptions,
+    along_option,
     files_option,
     input_options,
     job_options,
@@ -72,6 +73,7 @@ OVERRIDE = Tabular("layer", Override.parse, completion.overrides, _read, _write)
 @shards_option
 @files_option
 @repeated_option
+@along_option
 @click.option(
     "-o",
     "--output",

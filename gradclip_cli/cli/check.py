@@ -15,6 +15,7 @@ from gradclip_cli.cli.options import (
     InputOptions,
     JobOptions,
     ViewOptions,
+    along_option,
     combined,
     files_option,
     input_options,
@@ -62,6 +63,7 @@ def _option(limit: "Field[Any]") -> Any:
 @shards_option
 @files_option
 @repeated_option
+@along_option
 @click.option("--ignore", type=RULES, multiple=True, metavar="RULE,...", help="Leave out these rules (repeatable).")
 @click.option(
     "--fail-on", type=RULES, multiple=True, metavar="RULE,...", help="Exit with 1 for these rules only (repeatable)."

@@ -187,6 +187,13 @@ repeated_option = click.option(
     help="What to take where several folders hold a dump of the same step.  [default: last]",
 )
 
+along_option = click.option(
+    "--along",
+    type=WHOLE,
+    metavar="0",
+    help="Take each slice along axis 0 for a dump: of a log that grows, or of gradients of each sample.",
+)
+
 keep_going_option = click.option(
     "--keep-going", is_flag=True, help="Leave out dumps that cannot be read; the exit code is 3 all the same."
 )

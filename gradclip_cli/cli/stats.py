@@ -12,6 +12,7 @@ from gradclip_cli.cli.options import (
     InputOptions,
     JobOptions,
     ViewOptions,
+    along_option,
     files_option,
     input_options,
     job_options,
@@ -49,6 +50,7 @@ from gradclip_cli.thresholds.rules import SPELLINGS, Rule
 @shards_option
 @files_option
 @repeated_option
+@along_option
 @click.option("-s", "--strategy", type=STRATEGY, metavar="NAME", help="Suggest a threshold for this strategy only.")
 @click.option(
     "--rule",

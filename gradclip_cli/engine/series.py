@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from gradclip_cli.engine.run import Run
+from gradclip_cli.engine.slices import measure_slices
 from gradclip_cli.engine.survey import MeasuredDump, ObserverFor, measure_dump
 from gradclip_cli.errors import InputError
 from gradclip_cli.inputs import discovery
@@ -24,6 +25,8 @@ def measure_series(
     source: DumpSource, sums: SumKinds, run: Run, observer_for: ObserverFor | None = None
 ) -> list[MeasuredDump]:
     """Read and measure an input once; return its dump, or one dump for each step in it."""
+    if run.selection.along is not None:
+        return measure_slices(source, sums, run, observer_for)
     return split(measure_dump(source, sums, run, observer_for), run.selection.naming)
 
 
@@ -86,8 +89,8 @@ def _counted_names(source: DumpSource, run: Run) -> list[set[str]]:
 
 
 def by_step(dumps: Sequence[MeasuredDump]) -> list[MeasuredDump]:
-    """Sort dumps by step; what has no step comes last."""
-    return discovery.by_step(dumps, lambda dump: dump.step)
+    """Sort dumps by step; what has no step comes last, and slices whose steps tell no order stay as they are."""
+    return discovery.by_step(dumps, lambda dump: dump.step if dump.ordered else None)
 
 
 def check_taken(dumps: Sequence[MeasuredDump], selection: Selection) -> None:

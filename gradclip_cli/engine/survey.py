@@ -11,6 +11,7 @@ from gradclip_cli.engine.run import Run
 from gradclip_cli.formats.base import Format, Reader
 from gradclip_cli.inputs.naming import LayerParam, natural
 from gradclip_cli.inputs.opened import DumpFile, OpenDump, OpenFile
+from gradclip_cli.inputs.slices import check_roles, log_notes
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.notes import Note
 from gradclip_cli.numerics.norms import SumKinds
@@ -38,6 +39,8 @@ class MeasuredDump:
     members: Sequence[int] | None = None  # its own tensors, if others belong to other steps
     file_notes: Sequence[Note] = ()  # on its files
     outside_steps: Sequence[str] = ()  # names outside the step groups, which keep a file from being a series
+    row: int | None = None  # its index along axis 0 of the file, if each slice there is a dump
+    ordered: bool = True  # whether its step tells its place in a series
 
     @property
     def left_out(self) -> list[int]:
@@ -48,6 +51,10 @@ class MeasuredDump:
     def own_name(self, index: int) -> str:
         """Return the name of a tensor in its file."""
         return self.prefix + self.tensors[index].name
+
+    def located(self, index: int) -> str:
+        """Return the name of a tensor in its file, and the step if the file holds a slice of it for each."""
+        return self.own_name(index) if self.row is None else f"{self.own_name(index)} of step {self.step}"
 
     def file_of(self, index: int) -> DumpFile:
         """Return the file that holds a tensor."""
@@ -118,16 +125,18 @@ def measure_dump(source: DumpSource, sums: SumKinds, run: Run, observer_for: Obs
         dump.check()
     found = concatenate(list(zip([file.start for file in dump.files], stats, strict=True)))
     measured = MeasuredDump(source, dump.step, dump.files, dump.tensors, dump.places, found, dump.non_numeric)
-    measured = replace(measured, file_notes=[*dump.notes, *dump.step_notes])
+    log = log_notes([dump.tensors[index] for index in found], source.location)
+    measured = replace(measured, file_notes=[*dump.notes, *dump.step_notes, *log])
     return replace(measured, replicas=_replicas(measured, run)) if source.layout.in_pieces else measured
 
 
 def _measure_file(
     dump: OpenDump, file: OpenFile, sums: SumKinds, run: Run, observer_for: ObserverFor | None = None
 ) -> StatsTable:
-    reader, read = file.reader, FileRead(file.portable, run.progress).read
+    reader, read, counted = file.reader, FileRead(file.portable, run.progress).read, dump.counted(file)
+    check_roles([file.tensors[index] for index in counted], file.path)
     observe = observer_for(file.format, reader) if observer_for is not None else None
-    found = measure(reader.tensors, dump.counted(file), read, sums, run.workers, observe)
+    found = measure(reader.tensors, counted, read, sums, run.workers, observe)
     reader.verify(rest=True)
     return found
 

@@ -14,7 +14,10 @@ VOID_DTYPES = ("bfloat16",)
 
 @dataclass(frozen=True)
 class Selection:
-    """The user's options for inputs; `include` and `exclude` are shell-style patterns for the names of tensors."""
+    """The user's options for inputs; `include` and `exclude` are shell-style patterns for the names of tensors.
+
+    With `along`, each slice along that axis of the tensors in a file is a dump of its own.
+    """
 
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
@@ -22,12 +25,15 @@ class Selection:
     input_format: str | None = None
     void_dtype: str | None = None
     allow_huge: bool = False
+    along: int | None = None
 
     def __post_init__(self) -> None:
         if self.void_dtype not in (None, *VOID_DTYPES):
             raise UsageError(
                 f"elements of no type can be taken for {', '.join(VOID_DTYPES)}, not for {self.void_dtype!r}"
             )
+        if self.along not in (None, 0):
+            raise UsageError(f"--along takes axis 0 only, not {self.along}")
 
     def takes(self, name: str) -> bool:
         """Whether the tensor `name` is selected."""

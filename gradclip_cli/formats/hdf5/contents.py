@@ -113,7 +113,8 @@ def described(dataset: Any, name: str, void_dtype: str | None) -> Dataset:
     offset = dataset.get_offset() if layout == h5d.CONTIGUOUS and storage else None
     chunk = plan.get_chunk() if layout == h5d.CHUNKED else None
     filters = tuple(plan.get_filter(k)[0] for k in range(plan.get_nfilters())) if chunk is not None else ()
-    return Dataset(name, dtype, tuple(dataset.shape), offset, storage, chunk, filters)
+    grows = dataset.get_space().get_simple_extent_dims(True)[:1] == (h5s.UNLIMITED,)
+    return Dataset(name, dtype, tuple(dataset.shape), offset, storage, chunk, filters, grows=grows)
 
 
 class UnknownTypeError(ValueError):

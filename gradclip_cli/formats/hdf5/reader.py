@@ -115,13 +115,13 @@ class Hdf5Reader:
 
     def _add(self, dataset: Dataset, labels: dict[str, str], options: Options) -> None:
         """Add the tensor of a dataset; raise InputError if the dataset must be refused."""
-        name, dtype, shape, offset, storage, chunk, filters, problem = dataset
+        name, dtype, shape, offset, storage, chunk, filters, problem, grows = dataset
         if problem is not None:
             self._refuse(problem, name)
         if dtype is None:
             self.non_numeric.append(name)
             return
-        spec = TensorSpec(name, dtype, shape, offset, label=_label(name, labels))
+        spec = TensorSpec(name, dtype, shape, offset, label=_label(name, labels), grows=grows)
         if offset is not None and (offset + spec.nbytes > self.file.size or storage != spec.nbytes):
             self._refuse("has elements past the end of the file", name)
         if chunk is not None:

@@ -34,6 +34,7 @@ class Dataset(NamedTuple):
     chunk: tuple[int, ...] | None = None
     filters: tuple[int, ...] = ()
     problem: str | None = None
+    grows: bool = False  # whether axis 0 is unlimited
 
     @property
     def itemsize(self) -> int:
@@ -175,7 +176,7 @@ def _plain(band: Band) -> tuple[Any, ...]:
 def _datasets(rows: list[list[Any]]) -> Iterator[Dataset]:
     """Make datasets from the lists of a message; equal types become one object, so that neighbours can be read together."""
     types: dict[tuple[Any, ...], DType] = {}
-    for name, kind, shape, offset, storage, chunk, filters, problem in rows:
+    for name, kind, shape, offset, storage, chunk, filters, problem, grows in rows:
         dtype = None if kind is None else types.setdefault(tuple(kind), DType(*kind))
         chunks = None if chunk is None else tuple(chunk)
-        yield Dataset(name, dtype, tuple(shape), offset, storage, chunks, tuple(filters), problem)
+        yield Dataset(name, dtype, tuple(shape), offset, storage, chunks, tuple(filters), problem, bool(grows))
