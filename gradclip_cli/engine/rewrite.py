@@ -54,16 +54,16 @@ class Rewriter(NamedTuple):
 
     def run(self) -> Rewritten:
         """Copy unchanged bytes and write all other tensors; return the results of those that changed."""
-        if self.writer is not None:
-            # In one thread: the kernel lets only one thread write to a file at a time.
-            for part in _parts(subtract_ranges(self.writer.copies, self.written)):
-                self._copy(part)
-        pending = sorted(self.writer.pending if self.writer is not None else self.actions)
+        self.copy()
+        return self.rewrite(self.writer.pending if self.writer is not None else self.actions)
+
+    def rewrite(self, pending: Iterable[int]) -> Rewritten:
+        """Write the tensors `pending`; return the results of those that changed."""
         changed = sorted(self.actions)
         after = Rewritten(StatsTable(changed, StatsArrays.empty(len(changed), len(self.types))), {})
         pieces: dict[int, list[PieceStats]] = {}
         task = RewriteTask(self.source, self.writer, self.actions, self.types, self.workers.work, self.progress)
-        for piece, small, parts, clipped in self.workers.map(task.rewrite, split(self._sources(), pending)):
+        for piece, small, parts, clipped in self.workers.map(task.rewrite, split(self.sources(), sorted(pending))):
             if small is not None:
                 self._keep(piece, small, after.stats)
             elif parts:
@@ -75,12 +75,18 @@ class Rewriter(NamedTuple):
         )
         return after
 
+    def copy(self) -> None:
+        """Copy unchanged bytes, in one thread: the kernel lets only one thread write to a file at a time."""
+        if self.writer is not None:
+            for part in _parts(subtract_ranges(self.writer.copies, self.written)):
+                self._copy(part)
+
     def _keep(self, piece: Piece, small: StatsArrays, stats: StatsTable) -> None:
         """Store the statistics of the small tensors that changed."""
         kept = [k for k in range(piece.count) if piece.index + k in self.actions]
         stats.put([piece.index + k for k in kept], small.take(kept))
 
-    def _sources(self) -> list[TensorSpec]:
+    def sources(self) -> list[TensorSpec]:
         """Return the specs to split by: a tensor that is encoded on either side, or changes its order, stays in one piece."""
         specs = self.source.reader.tensors
         if self.writer is None:

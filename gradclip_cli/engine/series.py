@@ -11,6 +11,7 @@ from gradclip_cli.inputs import discovery
 from gradclip_cli.inputs.layouts.series import step_groups
 from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.inputs.selection import Selection, check_included
+from gradclip_cli.inputs.slices import slice_count
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.inputs.steps import step_named
 from gradclip_cli.notes import Note
@@ -81,6 +82,9 @@ def _counted_names(source: DumpSource, run: Run) -> list[set[str]]:
             start = dump.files[-1].start
             counted += [start + index for index in dump.counted(file)]
     names = [spec.name for spec in dump.tensors]
+    if run.selection.along is not None:
+        shared = {names[index] for index in counted}
+        return [shared] * slice_count([dump.tensors[index] for index in counted], source.location)
     found = step_groups(names)
     if not found.groups:
         return [{names[index] for index in counted}]

@@ -1,6 +1,6 @@
 """Measure files whose slices along axis 0 are dumps: each tensor is read once, in order, and cut where its slices end."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import groupby, pairwise
 from typing import NamedTuple
@@ -29,7 +29,7 @@ from gradclip_cli.text import printable
 class SliceStats(NamedTuple):
     """The statistics of slices `first` and after of one tensor: a row each, or those of a piece of one large slice."""
 
-    index: int
+    tensor: int
     first: int
     rows: StatsArrays | None
     part: PieceStats | None = None
@@ -84,16 +84,16 @@ class SliceTable(NamedTuple):
         """Return the statistics of one slice."""
         return StatsTable(self.indices, StatsArrays(self.block.ints[row], self.block.floats[row]))
 
-    def put(self, found: Iterator[SliceStats], sums: SumKinds) -> None:
+    def put(self, found: Iterable[SliceStats], sums: SumKinds) -> None:
         """Fill in what was measured; the pieces of a large slice come one after the other."""
         column = {index: k for k, index in enumerate(self.indices)}
-        for (index, first), group in groupby(found, lambda one: (one.index, one.first)):
+        for (tensor, first), group in groupby(found, lambda one: (one.tensor, one.first)):
             parts = list(group)
             rows = parts[0].rows
             if rows is None:
                 rows = StatsArrays.of([merge([one.part for one in parts if one.part], sums)], len(sums))
             at = slice(first, first + len(rows.ints))
-            self.block.ints[at, column[index]], self.block.floats[at, column[index]] = rows
+            self.block.ints[at, column[tensor]], self.block.floats[at, column[tensor]] = rows
 
 
 def measure_tensors(
@@ -123,7 +123,9 @@ class Steps(NamedTuple):
         if self.ascend:
             return []
         what = f"steps do not ascend in {printable(self.name or '')}, as after a run that was resumed"
-        return [Note("steps", f"{path}: {what}: all slices are counted, in the order of the file", changes_figures=True)]
+        return [
+            Note("steps", f"{path}: {what}: all slices are counted, in the order of the file", changes_figures=True)
+        ]
 
 
 def read_steps(file: OpenFile, count: int, work: Workspace) -> Steps | None:
@@ -139,7 +141,7 @@ def read_steps(file: OpenFile, count: int, work: Workspace) -> Steps | None:
 
 
 class _SlicedFile(NamedTuple):
-    count: int
+    length: int
     table: SliceTable
     steps: Steps | None
 
@@ -154,11 +156,11 @@ def measure_slices(
     with run.open(source) as dump:
         files = [_measure_file(dump, file, sums, run, observer_for) for file in dump.each()]
         dump.check()
-    if len({file.count for file in files}) > 1:
-        lengths = ", ".join(f"{file.count:,}" for file in files)
+    if len({file.length for file in files}) > 1:
+        lengths = ", ".join(f"{file.length:,}" for file in files)
         raise InputError(f"--along 0 needs one length of axis 0, but its files have {lengths}", path=source.location)
     table = _joined([(file.start, one.table) for file, one in zip(dump.files, files, strict=True)])
-    steps = next((one.steps for one in files if one.steps is not None), Steps(range(files[0].count)))
+    steps = next((one.steps for one in files if one.steps is not None), Steps(range(files[0].length)))
     return _dumps(source, dump, table, steps)
 
 

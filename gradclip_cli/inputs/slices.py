@@ -44,15 +44,21 @@ def slice_count(specs: Sequence[TensorSpec], path: str) -> int:
     lengths = {spec.shape[0]: spec.name for spec in reversed(specs)}
     if len(lengths) > 1:
         each = ", ".join(f"{printable(name)} has {length:,}" for length, name in list(lengths.items())[:4])
-        raise InputError(f"--along 0 needs one length of axis 0, but {each}; choose with --include or --exclude", path=path)
+        raise InputError(
+            f"--along 0 needs one length of axis 0, but {each}; choose with --include or --exclude", path=path
+        )
     if turned := [spec.name for spec in specs if spec.fortran and len(spec.shape) > 1]:
-        message = f"is in column-major order, so that its slices along axis 0 do not lie together: {shortlist(turned, 4)}"
+        message = (
+            f"is in column-major order, so that its slices along axis 0 do not lie together: {shortlist(turned, 4)}"
+        )
         raise InputError(f"{message}; save it in C order, as numpy.ascontiguousarray gives it", path=path)
     (count,) = lengths
     if not count:
         raise InputError("has no slice along axis 0 yet: its length is 0; leave out --along", path=path)
     if count * len(specs) > _MOST:
-        raise InputError(f"has {count:,} slices along axis 0 in each of {len(specs):,} tensors; at most {_MOST:,} in all", path=path)
+        raise InputError(
+            f"has {count:,} slices along axis 0 in each of {len(specs):,} tensors; at most {_MOST:,} in all", path=path
+        )
     return count
 
 
@@ -61,7 +67,11 @@ def step_tensors(specs: Sequence[TensorSpec], count: int) -> list[int]:
     found = []
     for index, spec in enumerate(specs):
         last = re.split(r"[/.]", spec.name)[-1].lower()
-        if spec.dtype.kind == "int" and spec.shape in ((count,), (count, 1)) and (last == "step" or last.endswith("_step")):
+        if (
+            spec.dtype.kind == "int"
+            and spec.shape in ((count,), (count, 1))
+            and (last == "step" or last.endswith("_step"))
+        ):
             found.append((last != "step", index))
     return [index for _, index in sorted(found)]
 

@@ -56,9 +56,9 @@ def measure_rows(raw: Raw, dtype: DType, count: int, size: int, types: SumKinds,
     if not size:
         return StatsArrays.empty(count, len(types))
     values = decode(raw, dtype, work)
-    finite = np.isfinite(values)
+    finite: NDArray[np.bool_] = np.isfinite(values)
     if count == 1 or not finite.all():
-        return _measure_apart(raw, dtype, finite.reshape(count, size).all(axis=1), types, work)
+        return _measure_apart(raw, dtype, np.logical_and.reduce(finite.reshape(count, size), axis=1), types, work)
     rows = widen(values, work).reshape(count, size)
     exponents, sums = _row_sums(rows, types, dtype, work)
     zeros, nonfinite = np.count_nonzero(rows == 0, axis=1), np.zeros((3, count), np.int64)
@@ -66,17 +66,19 @@ def measure_rows(raw: Raw, dtype: DType, count: int, size: int, types: SumKinds,
     return StatsArrays(ints.T, np.array([_peaks(rows), *sums]).T)
 
 
-def _measure_apart(
-    raw: Raw, dtype: DType, finite: NDArray[np.bool_], types: SumKinds, work: Workspace
-) -> StatsArrays:
+def _measure_apart(raw: Raw, dtype: DType, finite: NDArray[np.bool_], types: SumKinds, work: Workspace) -> StatsArrays:
     """Measure the rows that are not `finite` one by one, and the others at once."""
     rows = raw.reshape(finite.size, -1)
     found = StatsArrays.empty(finite.size, len(types))
     alone = range(finite.size) if np.count_nonzero(finite) < 2 else np.flatnonzero(~finite).tolist()
     if len(alone) < finite.size:
         kept = np.ascontiguousarray(rows[finite])
-        found.put(finite, measure_rows(kept.reshape(-1), dtype, len(kept), kept.shape[1] // dtype.itemsize, types, work))
-    found.put(alone, StatsArrays.of([merge([measure_piece(rows[k], dtype, types, work)], types) for k in alone], len(types)))
+        found.put(
+            finite, measure_rows(kept.reshape(-1), dtype, len(kept), kept.shape[1] // dtype.itemsize, types, work)
+        )
+    found.put(
+        alone, StatsArrays.of([merge([measure_piece(rows[k], dtype, types, work)], types) for k in alone], len(types))
+    )
     return found
 
 

@@ -7,6 +7,7 @@ from gradclip_cli.commands.apply.report import summarize
 from gradclip_cli.commands.apply.rewrite import DumpRewriter
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.series import by_step, measure_series
+from gradclip_cli.inputs.discovery import in_step_order
 from gradclip_cli.reports.apply import ApplyReport
 from gradclip_cli.storage.atomic import Outputs
 
@@ -17,8 +18,9 @@ def apply(plan: ApplyPlan, run: Run) -> ApplyReport:
         for target in plan.targets:
             outputs.check(target)
         ahead = CopyAhead(plan, outputs)
-        types, observer_for = plan.norm_types, ahead.observer_for
-        dumps = by_step([dump for source in plan.inputs for dump in measure_series(source, types, run, observer_for)])
+        types, observer_for = plan.norm_types, ahead.observer_for if plan.selection.along is None else None
+        inputs = in_step_order(plan.inputs)
+        dumps = by_step([dump for source in inputs for dump in measure_series(source, types, run, observer_for)])
         decided = decide(plan, dumps)
         written = DumpRewriter(plan, run, outputs, ahead).rewrite(decided.dumps)
         report = summarize(plan, decided, written)

@@ -1,9 +1,10 @@
 """The second pass: read each input again, change it as decided, and write it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from typing import NamedTuple
 
+from gradclip_cli.commands.apply.changes import Changes, changes_of
 from gradclip_cli.commands.apply.copy_ahead import CopyAhead
 from gradclip_cli.commands.apply.decisions import DumpDecisions
 from gradclip_cli.commands.apply.plan import ApplyPlan
@@ -16,14 +17,17 @@ from gradclip_cli.inputs.source import DumpOutput, DumpSource
 from gradclip_cli.notes import Note
 from gradclip_cli.storage.atomic import Outputs
 from gradclip_cli.storage.random_access import InputFile, copy_at
-from gradclip_cli.strategies.actions import Action
 
 
 class Written(NamedTuple):
-    """The result for one input: the tensors that changed, and notes on the output for the user."""
+    """The result for one input: the tensors that changed, for each slice if slices are dumps, and notes for the user."""
 
-    rewritten: Rewritten
+    rewritten: Sequence[Rewritten]
     notes: list[Note]
+
+    def of(self, dump: MeasuredDump) -> Rewritten:
+        """Return the tensors that changed in a dump of this input."""
+        return self.rewritten[dump.row or 0]
 
 
 class DumpRewriter:
@@ -38,52 +42,53 @@ class DumpRewriter:
         for one in decided:
             inside.setdefault(one.dump.source, []).append(one)
         return {
-            source: self._input(inside[source][0].dump, output, _actions(inside[source]))
+            source: self._input(inside[source][0].dump, output, changes_of(inside[source]))
             for source, output in dict(zip(self._plan.inputs, self._plan.outputs, strict=True)).items()
         }
 
-    def _input(self, dump: MeasuredDump, output: DumpOutput | None, actions: Mapping[int, Action]) -> Written:
+    def _input(self, dump: MeasuredDump, output: DumpOutput | None, changes: Changes) -> Written:
         """Rewrite the files of an input, and copy its companion files."""
         source = dump.source
         source.layout.check_unchanged(source)
         targets = [None] * len(dump.files) if output is None else output.files
-        files = [self._file(file, target, actions) for file, target in zip(dump.files, targets, strict=True)]
+        files = [self._file(file, target, changes) for file, target in zip(dump.files, targets, strict=True)]
         if output is not None and output.companions:
             for path, target in zip(source.layout.companions(source), output.companions, strict=True):
                 self._copy(path, target)
             source.layout.check_unchanged(source)
-        rewritten = Rewritten.concatenate(
-            [(file.start, one.rewritten) for file, one in zip(dump.files, files, strict=True)]
-        )
+        starts = [file.start for file in dump.files]
+        dumps = zip(*(one.rewritten for one in files), strict=True)
+        rewritten = [Rewritten.concatenate(list(zip(starts, parts, strict=True))) for parts in dumps]
         return Written(rewritten, [note for one in files for note in one.notes])
 
-    def _file(self, file: DumpFile, target: str | None, actions: Mapping[int, Action]) -> Written:
+    def _file(self, file: DumpFile, target: str | None, changes: Changes) -> Written:
         with self._run.reopen(file) as opened:
-            end = file.start + len(opened.tensors)
-            own = {index - file.start: action for index, action in actions.items() if file.start <= index < end}
+            own = changes.within(file.start, file.start + len(opened.tensors))
             if target is None:
-                return Written(self._rewriter(opened, own).run(), [])
+                return Written(own.run(self._rewriter(opened)), [])
             return self._write(opened, target, own)
 
-    def _write(self, opened: OpenFile, target: str, actions: Mapping[int, Action]) -> Written:
+    def _write(self, opened: OpenFile, target: str, changes: Changes) -> Written:
         format, reader = opened.format, opened.reader
         staged, written = self._ahead.stage(opened.path, target)
         to = self._plan.format_of(opened.path, target, format)
         if to is format:
-            writer, not_convertible = format.rewrite(reader, actions.keys(), staged.fd, target), []
+            writer, not_convertible = format.rewrite(reader, changes.indices, staged.fd, target), []
         else:
             writer, not_convertible = to.convert(reader.tensors, staged.fd, target), _not_convertible(reader, target)
-        rewriter = self._rewriter(opened, actions)
+        rewriter = self._rewriter(opened)
         with closing(writer):
-            rewritten = rewriter._replace(writer=writer, fd=staged.fd, output=target, written=written).run()
+            rewriter = rewriter._replace(writer=writer, fd=staged.fd, output=target, written=written)
+            rewritten = changes.run(rewriter)
             writer.finish()
         reader.verify()
         self._outputs.complete(staged)
         return Written(rewritten, [*not_convertible, *(Note("dtype", note) for note in writer.notes)])
 
-    def _rewriter(self, opened: OpenFile, actions: Mapping[int, Action]) -> Rewriter:
+    def _rewriter(self, opened: OpenFile) -> Rewriter:
+        """Return what rewrites a file and changes nothing yet."""
         types, run = self._plan.norm_types, self._run
-        return Rewriter(opened.portable, None, -1, "", actions, types, run.workers, run.progress)
+        return Rewriter(opened.portable, None, -1, "", {}, types, run.workers, run.progress)
 
     def _copy(self, path: str, target: str) -> None:
         """Copy a file unchanged."""
@@ -92,10 +97,6 @@ class DumpRewriter:
             copy_at(file, 0, staged.fd, 0, file.size, target)
             file.check_unchanged()
             self._outputs.complete(staged)
-
-
-def _actions(decided: Sequence[DumpDecisions]) -> dict[int, Action]:
-    return {index: action for one in decided for index, action in one.actions.items()}
 
 
 def _not_convertible(reader: Reader, output: str) -> list[Note]:
