@@ -45,6 +45,7 @@ def apply(
     shards: bool = False,
     files: Iterable[str] = (),
     repeated: str | None = None,
+    accumulate: str | None = None,
     along: int | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
@@ -57,7 +58,7 @@ def apply(
     that the reader of standard output has closed it.
     """
     paths = paths_of(inputs)
-    found = find_dumps(paths, Choices(tuple(files), shards, repeated))
+    found = find_dumps(paths, Choices(tuple(files), shards, repeated, accumulate=accumulate))
     directory = into_folder(paths, found.sources, output_format)
     target = None if output is None else os.fspath(output)
     naming = Naming.parse(layer_regex, group_depth)

@@ -43,6 +43,7 @@ def check(
     shards: bool = False,
     files: Iterable[str] = (),
     repeated: str | None = None,
+    accumulate: str | None = None,
     along: int | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
@@ -51,7 +52,10 @@ def check(
 
     `ignore` names the rules to leave out; the name of each limit begins with its rule. Raises `GradclipError`.
     """
-    ignored, found = parse_names(tuple(ignore)), find_dumps(paths_of(inputs), Choices(tuple(files), shards, repeated))
+    ignored, found = (
+        parse_names(tuple(ignore)),
+        find_dumps(paths_of(inputs), Choices(tuple(files), shards, repeated, accumulate=accumulate)),
+    )
     naming = Naming.parse(layer_regex, group_depth)
     plan = CheckPlan(
         inputs=found.sources,

@@ -38,6 +38,7 @@ def stats(
     shards: bool = False,
     files: Iterable[str] = (),
     repeated: str | None = None,
+    accumulate: str | None = None,
     along: int | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
@@ -48,7 +49,7 @@ def stats(
     "autoclip:10", the report's `replay` has a row for each step, or `replay_groups` one for each layer or tensor.
     Raises `GradclipError`.
     """
-    found = find_dumps(paths_of(inputs), Choices(tuple(files), shards, repeated))
+    found = find_dumps(paths_of(inputs), Choices(tuple(files), shards, repeated, accumulate=accumulate))
     naming = Naming.parse(layer_regex, group_depth)
     plan = StatsPlan(
         inputs=found.sources,

@@ -12,6 +12,7 @@ from gradclip_cli.cli.options import (
     InputOptions,
     JobOptions,
     ViewOptions,
+    accumulate_option,
     along_option,
     files_option,
     input_options,
@@ -73,6 +74,7 @@ OVERRIDE = Tabular("layer", Override.parse, completion.overrides, _read, _write)
 @shards_option
 @files_option
 @repeated_option
+@accumulate_option
 @along_option
 @click.option(
     "-o",

@@ -15,6 +15,7 @@ from gradclip_cli.cli.options import (
     InputOptions,
     JobOptions,
     ViewOptions,
+    accumulate_option,
     along_option,
     combined,
     files_option,
@@ -63,6 +64,7 @@ def _option(limit: "Field[Any]") -> Any:
 @shards_option
 @files_option
 @repeated_option
+@accumulate_option
 @along_option
 @click.option("--ignore", type=RULES, multiple=True, metavar="RULE,...", help="Leave out these rules (repeatable).")
 @click.option(

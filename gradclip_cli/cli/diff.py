@@ -6,7 +6,15 @@ import click
 
 import gradclip_cli
 from gradclip_cli.cli import Command, help_text
-from gradclip_cli.cli.options import JobOptions, ViewOptions, files_option, job_options, tensor_options, view_options
+from gradclip_cli.cli.options import (
+    JobOptions,
+    ViewOptions,
+    accumulate_option,
+    files_option,
+    job_options,
+    tensor_options,
+    view_options,
+)
 from gradclip_cli.cli.output import show, show_notes
 from gradclip_cli.cli.progress import progress
 from gradclip_cli.cli.types import PATH, REAL
@@ -40,6 +48,7 @@ from gradclip_cli.reports.diff import DiffReport
     help="Show the tensors that are the same in the table, too.",
 )
 @files_option
+@accumulate_option
 @tensor_options
 @view_options
 @job_options

@@ -165,7 +165,7 @@ def compare(
 def uncompared_norms(dump: ComparedDump, compared: Mapping[str, Comparison], run: Run) -> dict[str, L2Norm]:
     """Return the L2 norms of the float tensors of a dump that were not compared, by name."""
     found = {}
-    for _, reader, specs, portable in dump.files:
+    for _, reader, specs, portable, _ in dump.files:
         wanted = [
             k
             for k, spec in enumerate(specs)

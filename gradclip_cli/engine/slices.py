@@ -150,6 +150,8 @@ def measure_slices(
     source: DumpSource, sums: SumKinds, run: Run, observer_for: ObserverFor | None = None
 ) -> list[MeasuredDump]:
     """Read a dump once along axis 0; return a dump for each slice, in the order of the file."""
+    if source.layout.accumulate:
+        raise UsageError("--along and --accumulate exclude each other: slices are dumps, or files are parts of one")
     if source.layout.in_pieces:
         what = "--along 0 takes whole tensors apart, but the files of ranks hold pieces of them"
         raise UsageError(f"{printable(source.location)}: {what}; give the files without --shards")

@@ -24,7 +24,7 @@ class PortableReader:
     """
 
     def __init__(self, how: How, reader: Reader | None = None) -> None:
-        self._how, self._reader = how, reader
+        self.how, self._reader = how, reader
 
     @classmethod
     def of(cls, format: Format, reader: Reader, options: Options) -> "PortableReader":
@@ -35,7 +35,17 @@ class PortableReader:
     @property
     def path(self) -> str:
         """The path of the file."""
-        return self._how[0]
+        return self.how[0]
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The paths of all files that are read."""
+        return (self.path,)
+
+    @property
+    def fingerprints(self) -> list[tuple[str, Fingerprint]]:
+        """The path and the fingerprint of each file that is read."""
+        return [(self.path, self.how[3])]
 
     @property
     def reader(self) -> Reader:
@@ -45,13 +55,13 @@ class PortableReader:
     def __reduce__(self) -> tuple[type["PortableReader"], tuple[How]]:
         if self.path == STANDARD:
             raise InputError("cannot be read by another process; save it to a file", path=STANDARD)
-        return PortableReader, (self._how,)
+        return PortableReader, (self.how,)
 
     def _open(self) -> Reader:
         """Open the file once for all threads; it is closed when this object is garbage-collected."""
         with _opening, ExitStack() as unless_open:
             if self._reader is None:
                 unless_open.enter_context(one_call())
-                _, self._reader = unless_open.enter_context(opened(*self._how))
+                _, self._reader = unless_open.enter_context(opened(*self.how))
                 weakref.finalize(self, unless_open.pop_all().close)
             return self._reader

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import NamedTuple, TypeVar
 
 from gradclip_cli.errors import InputError, UsageError
@@ -10,6 +11,7 @@ from gradclip_cli.formats.sharing import one_call
 from gradclip_cli.inputs.choices import DEFAULT, Choices
 from gradclip_cli.inputs.folders import inside
 from gradclip_cli.inputs.layouts import FINDERS, ranks
+from gradclip_cli.inputs.layouts.accumulated import accumulated
 from gradclip_cli.inputs.listing import is_folder
 from gradclip_cli.inputs.same_step import of_one_kind, once_each, refuse_micro_batches, repeated_steps
 from gradclip_cli.inputs.source import DumpSource
@@ -71,7 +73,9 @@ def _settled(sources: Sequence[DumpSource], notes: list[Note], choices: Choices)
     notes += [*left, *others]
     if choices.shards:
         return Found(ranks.by_rank(found), tuple(notes))
-    if choices.repeated is None:
+    if choices.accumulate is not None:
+        found = list(accumulated(found, choices.accumulate))
+    elif choices.repeated is None:
         refuse_micro_batches(found)
     found, repeated = repeated_steps(found, choices)
     found, epochs = _numbered_by_epoch(found)
@@ -146,7 +150,12 @@ def _without_step(sources: Sequence[DumpSource]) -> list[Note]:
 
 
 def find_one(path: str, choices: Choices = DEFAULT) -> Found:
-    """Return the one dump that a path stands for: a file, or the only dump of a directory; raise UsageError for several."""
+    """Return the one dump that a path stands for: a file, or the only dump of a directory; raise UsageError for several.
+
+    Only the files of a directory are accumulated.
+    """
+    if choices.accumulate is not None and not is_folder(path):
+        choices = replace(choices, accumulate=None)
     found = find_dumps([path], choices)
     if len(found.sources) > 1:
         example = printable(found.sources[0].location)

@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 from gradclip_cli.commands.apply.decisions import DumpDecisions
 from gradclip_cli.engine.rewrite import Rewriter, Rewritten
 from gradclip_cli.engine.rewrite_slices import SliceActions, SliceRewriter
-from gradclip_cli.strategies.actions import Action
+from gradclip_cli.strategies.actions import UNCHANGED, Action
 
 
 class Changes(Protocol):
@@ -79,5 +79,11 @@ class SliceChanges(NamedTuple):
 
 
 def changes_of(decided: Sequence[DumpDecisions]) -> Changes:
-    """Return the changes to an input, from the decisions for all dumps in it."""
+    """Return the changes to an input, from the decisions for all dumps in it.
+
+    What is accumulated from several files is rounded to their dtype, so that every gradient counts as changed.
+    """
+    dump = decided[0].dump
+    if dump.source.layout.accumulate:
+        return WholeChanges(dict.fromkeys(dump.stats, UNCHANGED) | decided[0].actions)
     return WholeChanges.of(decided) if decided[0].dump.row is None else SliceChanges.of(decided)

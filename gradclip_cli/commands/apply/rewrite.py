@@ -1,6 +1,6 @@
 """The second pass: read each input again, change it as decided, and write it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import closing
 from typing import NamedTuple
 
@@ -11,12 +11,15 @@ from gradclip_cli.commands.apply.plan import ApplyPlan
 from gradclip_cli.engine.rewrite import Rewriter, Rewritten
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.survey import MeasuredDump
+from gradclip_cli.errors import OutputError
+from gradclip_cli.formats.accumulated import AccumulatedReader
 from gradclip_cli.formats.base import Reader
 from gradclip_cli.inputs.opened import DumpFile, OpenFile
 from gradclip_cli.inputs.source import DumpOutput, DumpSource
 from gradclip_cli.notes import Note
 from gradclip_cli.storage.atomic import Outputs
 from gradclip_cli.storage.random_access import InputFile, copy_at
+from gradclip_cli.text import plural
 
 
 class Written(NamedTuple):
@@ -59,11 +62,14 @@ class DumpRewriter:
         starts = [file.start for file in dump.files]
         dumps = zip(*(one.rewritten for one in files), strict=True)
         rewritten = [Rewritten.concatenate(list(zip(starts, parts, strict=True))) for parts in dumps]
+        if source.layout.accumulate:
+            _check_range(dump, rewritten[0], targets[0])
         return Written(rewritten, [note for one in files for note in one.notes])
 
     def _file(self, file: DumpFile, target: str | None, changes: Changes) -> Written:
         with self._run.reopen(file) as opened:
             own = changes.within(file.start, file.start + len(opened.tensors))
+            self._check_alike(opened)
             if target is None:
                 return Written(own.run(self._rewriter(opened)), [])
             return self._write(opened, target, own)
@@ -73,9 +79,12 @@ class DumpRewriter:
         staged, written = self._ahead.stage(opened.path, target)
         to = self._plan.format_of(opened.path, target, format)
         if to is format:
-            writer, not_convertible = format.rewrite(reader, changes.indices, staged.fd, target), []
+            writer, not_convertible = (
+                format.rewrite(opened.template, self._pending(opened, changes), staged.fd, target),
+                [],
+            )
         else:
-            writer, not_convertible = to.convert(reader.tensors, staged.fd, target), _not_convertible(reader, target)
+            writer, not_convertible = to.convert(opened.tensors, staged.fd, target), _not_convertible(reader, target)
         rewriter = self._rewriter(opened)
         with closing(writer):
             rewriter = rewriter._replace(writer=writer, fd=staged.fd, output=target, written=written)
@@ -88,7 +97,20 @@ class DumpRewriter:
     def _rewriter(self, opened: OpenFile) -> Rewriter:
         """Return what rewrites a file and changes nothing yet."""
         types, run = self._plan.norm_types, self._run
-        return Rewriter(opened.portable, None, -1, "", {}, types, run.workers, run.progress)
+        return Rewriter(opened.portable, None, -1, "", {}, types, run.workers, run.progress, stored=opened.tensors)
+
+    def _pending(self, opened: OpenFile, changes: Changes) -> Collection[int]:
+        """Return the indices of the tensors to write: those that change, or all gradients if files are accumulated."""
+        if not isinstance(opened.reader, AccumulatedReader):
+            return changes.indices
+        return [index for index, spec in enumerate(opened.reader.tensors) if spec.dtype.is_float]
+
+    def _check_alike(self, opened: OpenFile) -> None:
+        """Raise InputError if a selected tensor that is not accumulated differs between the files."""
+        if isinstance(opened.reader, AccumulatedReader):
+            for index, spec in enumerate(opened.reader.tensors):
+                if not spec.dtype.is_float and self._run.selection.takes(spec.name):
+                    opened.reader.check_alike(index)
 
     def _copy(self, path: str, target: str) -> None:
         """Copy a file unchanged."""
@@ -97,6 +119,17 @@ class DumpRewriter:
             copy_at(file, 0, staged.fd, 0, file.size, target)
             file.check_unchanged()
             self._outputs.complete(staged)
+
+
+def _check_range(dump: MeasuredDump, after: Rewritten, target: str | None) -> None:
+    """Raise OutputError if accumulated gradients are too large for the dtype of the files."""
+    for index, was, now in zip(dump.stats, dump.stats.infinite, after.stats.only(dump.stats).infinite, strict=True):
+        if now > was:
+            spec = dump.tensors[index]
+            message = (
+                f"its sum does not fit into {spec.dtype.name}: {plural(int(now - was), 'element')} would be infinite"
+            )
+            raise OutputError(f"{message}; give --accumulate mean, or a lower threshold", path=target, tensor=spec.name)
 
 
 def _not_convertible(reader: Reader, output: str) -> list[Note]:

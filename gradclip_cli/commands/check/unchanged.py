@@ -86,5 +86,5 @@ def candidates(before: MeasuredDump, after: MeasuredDump, within: Tolerance) -> 
 
 def _only(opened: OpenFile, file: DumpFile, dump: MeasuredDump, indices: list[int]) -> dict[str, StoredTensor]:
     """Return some tensors of a file, by their names in the dump."""
-    own = opened.tensors
+    own = opened.reader.tensors
     return {dump.tensors[k].name: StoredTensor(opened.portable, own[k - file.start]) for k in indices}
