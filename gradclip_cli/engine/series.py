@@ -83,8 +83,8 @@ def _counted_names(source: DumpSource, run: Run) -> list[set[str]]:
             counted += [start + index for index in dump.counted(file)]
     names = [spec.name for spec in dump.tensors]
     if run.selection.along is not None:
-        shared = {names[index] for index in counted}
-        return [shared] * slice_count([dump.tensors[index] for index in counted], source.location)
+        shared, specs = {names[index] for index in counted}, [dump.tensors[index] for index in counted]
+        return [shared] * slice_count(specs, source.location) if specs else []
     found = step_groups(names)
     if not found.groups:
         return [{names[index] for index in counted}]

@@ -13,6 +13,7 @@ from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.survey import MeasuredDump, ObserverFor
 from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.inputs.opened import OpenDump, OpenFile
+from gradclip_cli.inputs.selection import check_included
 from gradclip_cli.inputs.slices import check_roles, scalar_notes, slice_count, step_tensors
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.notes import Note
@@ -76,9 +77,9 @@ class SliceTable(NamedTuple):
     @classmethod
     def empty(cls, count: int, indices: Sequence[int], sums: int) -> "SliceTable":
         """Return a table of zeros for `count` slices."""
-        flat = StatsArrays.empty(count * len(indices), sums)
-        shape = count, len(indices), -1
-        return cls(indices, StatsArrays(flat.ints.reshape(shape), flat.floats.reshape(shape)))
+        ints, floats = StatsArrays.empty(count * len(indices), sums)
+        shape = count, len(indices)
+        return cls(indices, StatsArrays(ints.reshape(*shape, ints.shape[1]), floats.reshape(*shape, floats.shape[1])))
 
     def of(self, row: int) -> StatsTable:
         """Return the statistics of one slice."""
@@ -122,14 +123,12 @@ class Steps(NamedTuple):
         """Return a note if slices stay in the order of the file because their steps do not ascend."""
         if self.ascend:
             return []
-        what = f"steps do not ascend in {printable(self.name or '')}, as after a run that was resumed"
-        return [
-            Note("steps", f"{path}: {what}: all slices are counted, in the order of the file", changes_figures=True)
-        ]
+        what = f"the steps in {printable(self.name or '')} do not ascend, as after a run that was resumed"
+        return [Note("steps", f"{path}: {what}; every slice is a dump, in the order of the file", changes_figures=True)]
 
 
-def read_steps(file: OpenFile, count: int, work: Workspace) -> Steps | None:
-    """Read the steps of `count` slices from the tensor that holds them; None if there is none."""
+def read_steps(file: OpenFile, count: int | None, work: Workspace) -> Steps | None:
+    """Read the steps of `count` slices, or of any number, from the tensor that holds them; None if there is none."""
     candidates = step_tensors(file.tensors, count)
     if not candidates:
         return None
@@ -141,8 +140,10 @@ def read_steps(file: OpenFile, count: int, work: Workspace) -> Steps | None:
 
 
 class _SlicedFile(NamedTuple):
+    """The slices in a file, and their steps; a file without gradients may hold the steps for others."""
+
     length: int
-    table: SliceTable
+    table: SliceTable | None
     steps: Steps | None
 
 
@@ -158,18 +159,26 @@ def measure_slices(
     with run.open(source) as dump:
         files = [_measure_file(dump, file, sums, run, observer_for) for file in dump.each()]
         dump.check()
-    if len({file.length for file in files}) > 1:
-        lengths = ", ".join(f"{file.length:,}" for file in files)
-        raise InputError(f"--along 0 needs one length of axis 0, but its files have {lengths}", path=source.location)
-    table = _joined([(file.start, one.table) for file, one in zip(dump.files, files, strict=True)])
-    steps = next((one.steps for one in files if one.steps is not None), Steps(range(files[0].length)))
-    return _dumps(source, dump, table, steps)
+    tables = [(file.start, one.table) for file, one in zip(dump.files, files, strict=True) if one.table is not None]
+    lengths = list(dict.fromkeys(one.length for one in files if one.table is not None))
+    if not tables:
+        check_included([spec.name for spec in dump.tensors], run.selection)
+        raise InputError("holds no float tensor to take slices of; leave out --along", path=source.location)
+    if len(lengths) > 1:
+        each = " and ".join(f"{length:,}" for length in lengths)
+        raise InputError(f"--along 0 needs one length of axis 0, but its files have {each}", path=source.location)
+    found = (one.steps for one in files if one.steps is not None and len(one.steps.numbers) == lengths[0])
+    return _dumps(source, dump, _joined(tables), next(found, Steps(range(lengths[0]))))
 
 
 def _measure_file(
     dump: OpenDump, file: OpenFile, sums: SumKinds, run: Run, observer_for: ObserverFor | None
 ) -> _SlicedFile:
     reader, counted = file.reader, dump.counted(file)
+    if not counted:
+        steps = read_steps(file, None, run.workers.work)
+        reader.verify(rest=True)
+        return _SlicedFile(0, None, steps)
     specs = [file.tensors[index] for index in counted]
     count = slice_count(specs, file.path)
     check_roles(specs, file.path)

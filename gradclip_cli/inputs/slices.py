@@ -35,9 +35,7 @@ def ending_of(name: str) -> Ending:
 
 
 def slice_count(specs: Sequence[TensorSpec], path: str) -> int:
-    """Return the length of axis 0 of all `specs`, float tensors of a file; raise InputError if they have no common one."""
-    if not specs:
-        raise InputError("holds no float tensor to take slices of; leave out --along", path=path)
+    """Return the length of axis 0 of all `specs`, the gradients in a file; raise InputError if they have no common one."""
     if scalars := [spec.name for spec in specs if not spec.shape]:
         message = f"--along 0 needs an axis 0, which {shortlist(scalars, 4)} has not; leave it out with --exclude"
         raise InputError(message, path=path)
@@ -62,16 +60,14 @@ def slice_count(specs: Sequence[TensorSpec], path: str) -> int:
     return count
 
 
-def step_tensors(specs: Sequence[TensorSpec], count: int) -> list[int]:
-    """Return the indices of the integer tensors that may hold the steps of `count` slices, the most likely one first."""
+def step_tensors(specs: Sequence[TensorSpec], count: int | None) -> list[int]:
+    """Return the indices of the integer tensors that may hold the steps of `count` slices, or of any number; the best first."""
     found = []
     for index, spec in enumerate(specs):
         last = re.split(r"[/.]", spec.name)[-1].lower()
-        if (
-            spec.dtype.kind == "int"
-            and spec.shape in ((count,), (count, 1))
-            and (last == "step" or last.endswith("_step"))
-        ):
+        named = last == "step" or last.endswith("_step")
+        long = 0 < spec.size <= _MOST if count is None else spec.size == count
+        if named and long and spec.dtype.kind == "int" and spec.shape in ((spec.size,), (spec.size, 1)):
             found.append((last != "step", index))
     return [index for _, index in sorted(found)]
 

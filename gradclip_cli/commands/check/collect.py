@@ -34,6 +34,7 @@ class DumpFigures(NamedTuple):
     step: int | None
     tensors: list[Tensor]
     rows: Matrix
+    ordered: bool = True  # whether the step tells its place in the series
 
 
 class Collected(NamedTuple):
@@ -68,7 +69,7 @@ def collect(plan: CheckPlan, run: Run) -> Collected:
     if not found.dumps:
         raise found.failed[0]
     found.notes.extend(difference_notes(unlike))
-    return found._replace(dumps=by_step(found.dumps, lambda dump: dump.step))
+    return found._replace(dumps=by_step(found.dumps, lambda dump: dump.step if dump.ordered else None))
 
 
 def _measure(
@@ -111,7 +112,8 @@ def _reduce(dump: MeasuredDump, counts: RangeCounts | SliceRangeCounts, same: se
         *(outside[:, :, 0].T - stats.zeros),
         *(outside[:, :, 1].T - stats.nonfinite),
     ]
-    return DumpFigures(dump.source, dump.step, tensors, np.array(rows, np.float64))
+    source = dump.source if dump.row is None else dump.source._replace(name=None)  # a slice has a step of its own
+    return DumpFigures(source, dump.step, tensors, np.array(rows, np.float64), dump.ordered)
 
 
 def series_figures(dumps: Sequence[DumpFigures], targets: Sequence[str]) -> Figures:

@@ -130,3 +130,14 @@ def test_attributes_that_are_no_labels(value: Any, path: Path) -> None:
         file["layer"].attrs["name"] = file["layer/w"].attrs["dtype"] = value
     [(spec, _)] = read_all(path).values()
     assert (spec.name, spec.label) == ("layer/w", None)
+
+
+def test_a_dataset_that_grows(path: Path) -> None:
+    """A tensor grows if its first axis is unlimited; another axis, or a limit that is a number, does not count."""
+    limits = {"log": (None, 3), "both": (None, None), "other": (4, None), "ten": (10, 3), "fixed": None}
+    with h5py.File(path, "w") as file:
+        for name, limit in limits.items():
+            file.create_dataset(name, data=np.ones((4, 3)), maxshape=limit)
+        file["one"] = 1.0
+    with opened(str(path), Options()) as (_, reader):
+        assert [spec.name for spec in reader.tensors if spec.grows] == ["both", "log"]
