@@ -39,7 +39,9 @@ def slice_count(specs: Sequence[TensorSpec], path: str) -> int:
     if scalars := [spec.name for spec in specs if not spec.shape]:
         message = f"--along 0 needs an axis 0, which {shortlist(scalars, 4)} has not; leave it out with --exclude"
         raise InputError(message, path=path)
-    lengths = {spec.shape[0]: spec.name for spec in reversed(specs)}
+    lengths: dict[int, str] = {}
+    for spec in specs:
+        lengths.setdefault(spec.shape[0], spec.name)
     if len(lengths) > 1:
         each = ", ".join(f"{printable(name)} has {length:,}" for length, name in list(lengths.items())[:4])
         raise InputError(

@@ -55,6 +55,8 @@ def test_a_task_can_be_pickled() -> None:
     (found,) = task.measure(piece)
     (same,) = SliceTask(specs(False), read, TYPES, Workspace()).measure(piece)
     assert found.first == same.first == 1
+    assert found.rows is not None
+    assert same.rows is not None
     assert all(map(np.array_equal, found.rows, same.rows))
 
 
