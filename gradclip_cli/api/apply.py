@@ -9,8 +9,9 @@ from gradclip_cli.commands.apply.outputs import into_folder, outputs_for
 from gradclip_cli.commands.apply.plan import ApplyPlan, Override
 from gradclip_cli.inputs.choices import Choices
 from gradclip_cli.inputs.discovery import find_dumps
+from gradclip_cli.inputs.loss_scale import parse_unscale
 from gradclip_cli.inputs.naming import Naming
-from gradclip_cli.inputs.selection import Selection
+from gradclip_cli.inputs.selection import Selection, replicated_in
 from gradclip_cli.reports.apply import ApplyReport
 from gradclip_cli.strategies import Strategy
 from gradclip_cli.strategies.base import Norm
@@ -47,6 +48,9 @@ def apply(
     repeated: str | None = None,
     accumulate: str | None = None,
     along: int | None = None,
+    replicated: Iterable[str] = (),
+    tied: str = "twice",
+    unscale: float | str | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
 ) -> ApplyReport:
@@ -71,7 +75,18 @@ def apply(
         overrides=_overrides(layers),
         norm=Norm.asked(norm_type, epsilon),
         nonfinite=nonfinite,
-        selection=Selection(tuple(include), tuple(exclude), naming, input_format, void_dtype, allow_huge, along),
+        selection=Selection(
+            tuple(include),
+            tuple(exclude),
+            naming,
+            input_format,
+            void_dtype,
+            allow_huge,
+            along=along,
+            unscale=parse_unscale(unscale),
+            replicated=replicated_in(found.sources, replicated),
+            tied=tied,
+        ),
         output_format=output_format,
         overwrite=overwrite or in_place,
         folder=target if directory else None,

@@ -9,8 +9,9 @@ from gradclip_cli.checks.limits import Limits
 from gradclip_cli.commands.plans import CheckPlan
 from gradclip_cli.inputs.choices import Choices
 from gradclip_cli.inputs.discovery import find_dumps
+from gradclip_cli.inputs.loss_scale import parse_unscale
 from gradclip_cli.inputs.naming import Naming
-from gradclip_cli.inputs.selection import Selection
+from gradclip_cli.inputs.selection import Selection, replicated_in
 from gradclip_cli.reports.check import CheckReport
 
 
@@ -45,6 +46,9 @@ def check(
     repeated: str | None = None,
     accumulate: str | None = None,
     along: int | None = None,
+    replicated: Iterable[str] = (),
+    tied: str = "twice",
+    unscale: float | str | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
 ) -> CheckReport:
@@ -76,7 +80,18 @@ def check(
             underflow_dtype=tuple(underflow_dtype),
             spread_ratio=spread_ratio,
         ),
-        selection=Selection(tuple(include), tuple(exclude), naming, input_format, void_dtype, allow_huge, along),
+        selection=Selection(
+            tuple(include),
+            tuple(exclude),
+            naming,
+            input_format,
+            void_dtype,
+            allow_huge,
+            along=along,
+            unscale=parse_unscale(unscale),
+            replicated=replicated_in(found.sources, replicated),
+            tied=tied,
+        ),
         keep_going=keep_going,
         jobs=jobs,
     )

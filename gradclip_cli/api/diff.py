@@ -9,6 +9,7 @@ from gradclip_cli.commands.plans import DiffPlan
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.choices import Choices
 from gradclip_cli.inputs.discovery import find_one
+from gradclip_cli.inputs.loss_scale import parse_unscale
 from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.reports.diff import DiffReport
@@ -28,6 +29,7 @@ def diff(
     input_format: str | None = None,
     files: Iterable[str] = (),
     accumulate: str | None = None,
+    unscale: float | str | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
 ) -> DiffReport:
@@ -40,6 +42,7 @@ def diff(
         raise UsageError("--accumulate takes the files of a directory for micro-batches; give a directory")
     found = find_one(os.fspath(a), choices), find_one(os.fspath(b), choices)
     sources, notes = [one.sources[0] for one in found], tuple(note for one in found for note in one.notes)
-    selection = Selection(tuple(include), tuple(exclude), Naming(), input_format, void_dtype, allow_huge)
+    scale = parse_unscale(unscale)
+    selection = Selection(tuple(include), tuple(exclude), Naming(), input_format, void_dtype, allow_huge, unscale=scale)
     plan = DiffPlan(sources[0], sources[1], rtol, atol, selection, jobs, notes)
     return pipeline.diff(plan, begin(progress, sources, 1))

@@ -7,8 +7,9 @@ from gradclip_cli.api.arguments import Paths, Progress, begin, checked, paths_of
 from gradclip_cli.commands.stats.plan import StatsPlan, Trial
 from gradclip_cli.inputs.choices import Choices
 from gradclip_cli.inputs.discovery import find_dumps
+from gradclip_cli.inputs.loss_scale import parse_unscale
 from gradclip_cli.inputs.naming import Naming
-from gradclip_cli.inputs.selection import Selection
+from gradclip_cli.inputs.selection import Selection, replicated_in
 from gradclip_cli.reports.stats import StatsReport
 from gradclip_cli.strategies import Strategy
 from gradclip_cli.strategies.base import Norm
@@ -40,6 +41,9 @@ def stats(
     repeated: str | None = None,
     accumulate: str | None = None,
     along: int | None = None,
+    replicated: Iterable[str] = (),
+    tied: str = "twice",
+    unscale: float | str | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
 ) -> StatsReport:
@@ -57,7 +61,18 @@ def stats(
         strategy=strategy_of(strategy) if strategy else None,
         rule=parse_rule(rule) if isinstance(rule, str) else rule,
         norm=Norm.asked(norm_type, epsilon) or Norm(),
-        selection=Selection(tuple(include), tuple(exclude), naming, input_format, void_dtype, allow_huge, along),
+        selection=Selection(
+            tuple(include),
+            tuple(exclude),
+            naming,
+            input_format,
+            void_dtype,
+            allow_huge,
+            along=along,
+            unscale=parse_unscale(unscale),
+            replicated=replicated_in(found.sources, replicated),
+            tied=tied,
+        ),
         skip_steps=skip_steps,
         allow_missing=allow_missing,
         keep_going=keep_going,

@@ -14,11 +14,12 @@ from gradclip_cli.thresholds.samples import Mask, Matrix
 
 
 class Tensor(NamedTuple):
-    """A tensor of the series; `param` is its name within its layer."""
+    """A tensor of the series; `param` is its name within its layer, `dtype` that of its stored elements."""
 
     name: str
     layer: str
     param: str
+    dtype: str = ""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,10 @@ from gradclip_cli.text import printable
 from gradclip_cli.thresholds.samples import Matrix
 
 NONFINITE_ADVICE = "usually a division by 0, a log of 0, or an overflow after gradients have exploded"
+FLOAT16_ADVICE = (
+    "usually a loss scale too high for float16, where GradScaler skips the step and lowers the scale, "
+    "or an overflow after gradients have exploded"
+)
 
 
 def find_nonfinite(figures: Figures, limits: Limits) -> Iterator[Problem]:
@@ -21,10 +25,16 @@ def find_nonfinite(figures: Figures, limits: Limits) -> Iterator[Problem]:
         if column not in first[:1]:
             message += f"; {_gone_bad_before(figures, first, bad[0][0][0], column)}"
         elif len(first) == 1:
-            message += f"; the first to go bad: {NONFINITE_ADVICE}"
+            message += f"; the first to go bad: {_advice(figures, rows[0], column)}"
         else:
-            message += f"; one of {len(first)} that went bad first: {NONFINITE_ADVICE}"
+            message += f"; one of {len(first)} that went bad first: {_advice(figures, rows[0], column)}"
         yield Problem(rows, int(figures.nonfinite[rows[0], column]), 0, message, column)
+
+
+def _advice(figures: Figures, row: int, column: int) -> str:
+    """Name the usual causes: with infinities in float16, a loss scale that is too high comes first."""
+    infinite = figures.posinf[row, column] + figures.neginf[row, column]
+    return FLOAT16_ADVICE if infinite and figures.tensors[column].dtype == "float16" else NONFINITE_ADVICE
 
 
 def _counts(figures: Figures, row: int, column: int) -> str:

@@ -8,6 +8,7 @@ import gradclip_cli
 from gradclip_cli import formats
 from gradclip_cli.cli import Command, completion, help_text
 from gradclip_cli.cli.config import CONFIG, PRINT_CONFIG, as_toml
+from gradclip_cli.cli.counting import copies_options, unscale_option
 from gradclip_cli.cli.options import (
     InputOptions,
     JobOptions,
@@ -76,6 +77,7 @@ OVERRIDE = Tabular("layer", Override.parse, completion.overrides, _read, _write)
 @repeated_option
 @accumulate_option
 @along_option
+@copies_options
 @click.option(
     "-o",
     "--output",
@@ -118,6 +120,7 @@ OVERRIDE = Tabular("layer", Override.parse, completion.overrides, _read, _write)
 @click.option("--in-place", is_flag=True, help="Replace the inputs.")
 @click.option("--overwrite", is_flag=True, help="Replace an output that exists.")
 @click.option("--dry-run", is_flag=True, help="Show the tables and write nothing.")
+@unscale_option
 @pattern_options
 @click.option(
     "--output-format",

@@ -11,6 +11,7 @@ from gradclip_cli.checks import NAMES, parse_names
 from gradclip_cli.checks.limits import DTYPES, Limits
 from gradclip_cli.cli import Command, completion, help_text
 from gradclip_cli.cli.config import CONFIG
+from gradclip_cli.cli.counting import copies_options, unscale_option
 from gradclip_cli.cli.options import (
     InputOptions,
     JobOptions,
@@ -66,12 +67,14 @@ def _option(limit: "Field[Any]") -> Any:
 @repeated_option
 @accumulate_option
 @along_option
+@copies_options
 @click.option("--ignore", type=RULES, multiple=True, metavar="RULE,...", help="Leave out these rules (repeatable).")
 @click.option(
     "--fail-on", type=RULES, multiple=True, metavar="RULE,...", help="Exit with 1 for these rules only (repeatable)."
 )
 @combined(*map(_option, fields(Limits)))
 @keep_going_option
+@unscale_option
 @pattern_options
 @CONFIG
 @view_options

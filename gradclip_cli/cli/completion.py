@@ -85,7 +85,7 @@ def _layers(ctx: "Context") -> list[str]:
         )
         for specs in _headers(ctx, selection):
             places = selection.naming.places([spec.name for spec in specs])
-            taken = [spec.dtype.is_float and selection.takes(spec.name) for spec in specs]
+            taken = [spec.dtype.is_gradient and selection.takes(spec.name) for spec in specs]
             found |= {place.layer for place, counts in zip(places, taken, strict=True) if counts}
     return sorted(found, key=natural)
 

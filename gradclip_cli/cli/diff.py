@@ -6,6 +6,7 @@ import click
 
 import gradclip_cli
 from gradclip_cli.cli import Command, help_text
+from gradclip_cli.cli.counting import unscale_option
 from gradclip_cli.cli.options import (
     JobOptions,
     ViewOptions,
@@ -49,6 +50,7 @@ from gradclip_cli.reports.diff import DiffReport
 )
 @files_option
 @accumulate_option
+@unscale_option
 @tensor_options
 @view_options
 @job_options

@@ -8,6 +8,7 @@ import click
 import gradclip_cli
 from gradclip_cli.cli import Command, completion, help_text
 from gradclip_cli.cli.config import CONFIG
+from gradclip_cli.cli.counting import copies_options, unscale_option
 from gradclip_cli.cli.options import (
     InputOptions,
     JobOptions,
@@ -53,6 +54,7 @@ from gradclip_cli.thresholds.rules import SPELLINGS, Rule
 @repeated_option
 @accumulate_option
 @along_option
+@copies_options
 @click.option("-s", "--strategy", type=STRATEGY, metavar="NAME", help="Suggest a threshold for this strategy only.")
 @click.option(
     "--rule",
@@ -79,6 +81,7 @@ from gradclip_cli.thresholds.rules import SPELLINGS, Rule
 @click.option("--print-threshold", is_flag=True, help="Print the suggested threshold and nothing else; needs -s.")
 @click.option("--by", type=click.Choice(KINDS), multiple=True, help="Show only these tables (repeatable).")
 @norm_options
+@unscale_option
 @pattern_options
 @CONFIG
 @view_options

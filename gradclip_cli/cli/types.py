@@ -7,6 +7,7 @@ import click
 
 from gradclip_cli.cli import completion
 from gradclip_cli.errors import UsageError
+from gradclip_cli.inputs.loss_scale import parse_unscale
 from gradclip_cli.render.view import parse_columns, parse_order
 from gradclip_cli.strategies import find
 from gradclip_cli.text import real, whole
@@ -94,6 +95,7 @@ REAL, WHOLE, COUNT = Parsed("number", _real), Parsed("number", _whole), Parsed("
 PATH = NonEmptyPath(readable=False)  # what cannot be read is an error of the input, wherever it is named
 STRATEGY = Parsed("strategy", find, completion.strategies)
 THRESHOLD = Parsed("threshold", parse, completion.rules)
+UNSCALE = Parsed("loss scale", parse_unscale)
 RULE = Parsed("rule", parse_rule, completion.rules)
 TENSORS = Parsed("pattern", str, completion.tensors)
 COLUMNS = Parsed("columns", parse_columns)

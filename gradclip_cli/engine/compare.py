@@ -14,7 +14,6 @@ from gradclip_cli.engine.executors import Executor, room
 from gradclip_cli.engine.measure import FileRead, Read, measure
 from gradclip_cli.engine.row_major import RowMajorReader
 from gradclip_cli.engine.run import Progress, Run, silent
-from gradclip_cli.errors import InputError
 from gradclip_cli.formats.portable import PortableReader
 from gradclip_cli.inputs.opened import OpenFile
 from gradclip_cli.inputs.source import DumpSource
@@ -29,10 +28,16 @@ from gradclip_cli.text import shortlist
 
 
 class StoredTensor(NamedTuple):
-    """A tensor and the open file that holds it."""
+    """A tensor, the open file that holds it, and the loss scale of its elements: 1 unless they are floating-point numbers."""
 
     file: PortableReader
     spec: TensorSpec
+    scale: float = 1.0
+
+    @classmethod
+    def of(cls, file: PortableReader, spec: TensorSpec, scale: float) -> "StoredTensor":
+        """Return a tensor of a dump with this loss scale."""
+        return cls(file, spec, scale if spec.dtype.kind in ("float", "complex") else 1.0)
 
 
 class ComparedDump(NamedTuple):
@@ -41,12 +46,14 @@ class ComparedDump(NamedTuple):
     source: DumpSource
     files: list[OpenFile]
     tensors: dict[str, StoredTensor]
+    file_notes: Sequence[Note] = ()
+    scale: float = 1.0  # the loss scale
 
     @property
     def notes(self) -> list[Note]:
-        """Notes for the user on tensors that are not compared."""
+        """Notes for the user on the files, and on tensors that are not compared."""
         names = [name for file in self.files for name in file.reader.non_numeric]
-        found = [note for file in self.files for note in file.reader.notes]
+        found = [*self.file_notes]
         if names:
             found.append(Note("not-numbers", f"{self.source.location}: not numbers, not compared: {shortlist(names)}"))
         return found
@@ -67,6 +74,11 @@ class Pair(NamedTuple):
     def turned(self) -> bool:
         """Whether one is in row-major order and the other in column-major order."""
         return self.a.spec.fortran != self.b.spec.fortran
+
+    @property
+    def scales(self) -> tuple[float, float]:
+        """The loss scales of both."""
+        return self.a.scale, self.b.scale
 
     @property
     def laid(self) -> TensorSpec:
@@ -101,7 +113,7 @@ class CompareTask(NamedTuple):
                     self._fetch(read, stored, part, buffer)
                     for read, stored, buffer in zip(reads, pair, (self.work.raw, self.work.raw_b), strict=True)
                 ]
-                yield compare_piece(raws[0], raws[1], dtypes, self.tolerance, self.work)
+                yield compare_piece(raws[0], raws[1], dtypes, self.tolerance, self.work, pair.scales)
 
     def _reading(self, stored: StoredTensor, turned: bool, stack: ExitStack) -> Read:
         read = stored.file.reader.read
@@ -122,20 +134,16 @@ class CompareTask(NamedTuple):
 
 @contextmanager
 def opened(source: DumpSource, run: Run) -> Iterator[ComparedDump]:
-    """Open all files of a dump; raise InputError for complex tensors, which no norm is defined for here."""
+    """Open all files of a dump."""
     with run.open(source) as dump:
         files = dump.all()
         tensors = {
-            known.name: StoredTensor(file.portable, spec)
+            known.name: StoredTensor.of(file.portable, spec, dump.scale)
             for file in files
             for known, spec in zip(file.tensors, file.reader.tensors, strict=True)
             if run.selection.takes(known.name)
         }
-        for file, spec in tensors.values():
-            if spec.dtype.kind == "complex":
-                message = f"is {spec.dtype.name}, which diff does not compare; leave it out with --exclude"
-                raise InputError(message, path=file.path, tensor=spec.name)
-        yield ComparedDump(source, files, tensors)
+        yield ComparedDump(source, files, tensors, dump.notes, dump.scale)
 
 
 def compare(
@@ -157,22 +165,23 @@ def compare(
     chunks = chain.from_iterable(workers.map(task.compare, split([pair.laid for pair in pairs], range(len(pairs)))))
     found = {}
     for index, group in groupby(chunks, key=itemgetter(0)):  # results arrive tensor by tensor
-        a_spec, b_spec = (stored.spec for stored in pairs[index])
-        found[names[index]] = merge([chunk for _, chunk in group], (a_spec.dtype, b_spec.dtype))
+        pair = pairs[index]
+        dtypes = pair.a.spec.dtype, pair.b.spec.dtype
+        found[names[index]] = merge([chunk for _, chunk in group], dtypes, pair.scales)
     return found
 
 
 def uncompared_norms(dump: ComparedDump, compared: Mapping[str, Comparison], run: Run) -> dict[str, L2Norm]:
-    """Return the L2 norms of the float tensors of a dump that were not compared, by name."""
+    """Return the L2 norms of the gradients of a dump that were not compared, by name."""
     found = {}
     for _, reader, specs, portable, _ in dump.files:
         wanted = [
             k
             for k, spec in enumerate(specs)
-            if spec.name in dump.tensors and spec.name not in compared and spec.dtype.is_float
+            if spec.name in dump.tensors and spec.name not in compared and spec.dtype.is_gradient
         ]
         measured = measure(reader.tensors, wanted, FileRead(portable, run.progress).read, (2.0,), run.workers)
         for k, stats in measured.items():
             infinite = bool(stats.posinf or stats.neginf)
-            found[specs[k].name] = L2Norm(stats.sums[0], bool(stats.nan), infinite)
+            found[specs[k].name] = L2Norm(stats.sums[0], bool(stats.nan), infinite, dump.scale)
     return found

@@ -168,7 +168,7 @@ class RewriteTask(NamedTuple):
         """Return elements in the dtype of the output: in its byte order, and rounded if they were accumulated in float64."""
         if dtype.name != to.name:
             rounded = self.work.raw_b.take(raw.size // dtype.itemsize * to.itemsize, np.uint8)
-            encode(raw.view(dtype.name), to, rounded, self.work)
+            encode(raw.view(np.float64), to.part, rounded, self.work)
             return rounded
         if dtype.swapped != to.swapped:
             byteswap(raw, dtype)

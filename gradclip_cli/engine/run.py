@@ -8,6 +8,7 @@ from gradclip_cli.formats.base import Headers
 from gradclip_cli.inputs.opened import DumpFile, OpenDump, OpenFile, reopened
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpSource
+from gradclip_cli.inputs.tied_names import KnownTies
 
 Progress = Callable[[int, str], None]
 """Called with a number of bytes that are done and the path of their file."""
@@ -18,13 +19,14 @@ def silent(_: int, path: str) -> None:
 
 
 class Run:
-    """The context of one call: the user's selection, the executor, the progress callback, and the headers read so far."""
+    """The context of one call: the user's selection, the executor, the progress callback, and the headers and ties so far."""
 
     def __init__(
         self, selection: Selection, workers: Executor, progress: Progress = silent, *, keep_headers: bool = False
     ) -> None:
         self.selection, self.workers, self.progress = selection, workers, progress
         self.headers = Headers(keep_headers)
+        self.ties = KnownTies() if selection.tied == "once" else None
 
     def open(self, source: DumpSource) -> OpenDump:
         """Open a dump."""

@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from gradclip_cli.engine.replicated import count_replicated
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.slices import measure_slices
 from gradclip_cli.engine.survey import MeasuredDump, ObserverFor, measure_dump
+from gradclip_cli.engine.tied import count_tied, count_tied_slices
 from gradclip_cli.errors import InputError
 from gradclip_cli.inputs import discovery
 from gradclip_cli.inputs.layouts.series import step_groups
@@ -25,10 +27,16 @@ Shapes = Mapping[str, tuple[int, ...] | None]
 def measure_series(
     source: DumpSource, sums: SumKinds, run: Run, observer_for: ObserverFor | None = None
 ) -> list[MeasuredDump]:
-    """Read and measure an input once; return its dump, or one dump for each step in it."""
+    """Read and measure an input once; return its dump, or one dump for each step in it.
+
+    Copies count as the user says. Inputs must be read in the order of steps, since the first dump decides what is tied.
+    """
     if run.selection.along is not None:
-        return measure_slices(source, sums, run, observer_for)
-    return split(measure_dump(source, sums, run, observer_for), run.selection.naming)
+        return count_tied_slices(measure_slices(source, sums, run, observer_for), run)
+    found = split(measure_dump(source, sums, run, observer_for), run.selection.naming)
+    if source.layout.in_pieces:
+        found = [count_replicated(dump, run) for dump in found]
+    return [count_tied(dump, run, run.ties) for dump in found]
 
 
 def split(dump: MeasuredDump, naming: Naming) -> list[MeasuredDump]:
@@ -98,8 +106,8 @@ def by_step(dumps: Sequence[MeasuredDump]) -> list[MeasuredDump]:
 
 
 def check_taken(dumps: Sequence[MeasuredDump], selection: Selection) -> None:
-    """Raise UsageError if a pattern of --include matches no tensor of any dump."""
-    if selection.include:
+    """Raise UsageError if a pattern of --include or --replicated matches no tensor of any dump."""
+    if selection.include or selection.replicated:
         check_included([spec.name for dump in dumps for spec in dump.tensors], selection)
 
 

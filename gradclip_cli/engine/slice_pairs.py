@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +18,12 @@ Flags = NDArray[np.bool_]
 
 
 class SliceRun(NamedTuple):
-    """The slices of a tensor from `first` on."""
+    """The slices of a tensor from `first` on, whose elements are divided by their loss scale."""
 
     file: PortableReader
     spec: TensorSpec
     first: int
+    scale: float = 1.0
 
     @property
     def start(self) -> int:
@@ -35,11 +36,15 @@ class SliceRun(NamedTuple):
             for piece in slices_in_order(Piece(0, 1, 0, self.start), self.spec):
                 self.read(piece.start, piece.stop, work.raw, work)
 
-    def read(self, start: int, stop: int, out: Buffer, work: Workspace) -> NDArray[np.float64]:
-        """Return elements as float64, in memory of `out`."""
-        raw = work.columns.take((stop - start) * self.spec.dtype.itemsize, np.uint8)
+    def read(self, start: int, stop: int, out: Buffer, work: Workspace) -> NDArray[Any]:
+        """Return elements as float64 or complex128, in memory of `out`."""
+        dtype = self.spec.dtype
+        raw = work.columns.take((stop - start) * dtype.itemsize, np.uint8)
         self.file.reader.read(self.spec, start, raw)
-        return numbers(raw, self.spec.dtype, out, work).values
+        values = numbers(raw, dtype.part, out, work).values
+        if self.scale != 1:
+            np.divide(values, self.scale, out=values)
+        return values.view(np.complex128) if dtype.is_complex else values
 
 
 class SlicePairs(NamedTuple):

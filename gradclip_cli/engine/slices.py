@@ -19,7 +19,7 @@ from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.notes import Note
 from gradclip_cli.numerics.dtypes import decode
 from gradclip_cli.numerics.measuring import measure_piece, measure_rows
-from gradclip_cli.numerics.norms import BLOCK, SumKinds
+from gradclip_cli.numerics.norms import BLOCK, ClippedSum, SumKinds
 from gradclip_cli.numerics.statistics import PieceStats, merge
 from gradclip_cli.numerics.statistics_table import StatsArrays, StatsTable
 from gradclip_cli.numerics.workspace import Workspace
@@ -81,9 +81,9 @@ class SliceTable(NamedTuple):
         shape = count, len(indices)
         return cls(indices, StatsArrays(ints.reshape(*shape, ints.shape[1]), floats.reshape(*shape, floats.shape[1])))
 
-    def of(self, row: int) -> StatsTable:
-        """Return the statistics of one slice."""
-        return StatsTable(self.indices, StatsArrays(self.block.ints[row], self.block.floats[row]))
+    def of(self, row: int, scale: float = 1.0) -> StatsTable:
+        """Return the statistics of one slice, whose elements have this loss scale."""
+        return StatsTable(self.indices, StatsArrays(self.block.ints[row], self.block.floats[row]), scale)
 
     def put(self, found: Iterable[SliceStats], sums: SumKinds) -> None:
         """Fill in what was measured; the pieces of a large slice come one after the other."""
@@ -184,7 +184,8 @@ def _measure_file(
     check_roles(specs, file.path)
     steps = read_steps(file, count, run.workers.work)
     observe = observer_for(file.format, reader) if observer_for is not None else None
-    task = SliceTask(reader.tensors, FileRead(file.portable, run.progress).read, sums, run.workers.work, observe)
+    kinds = tuple(kind.stored(dump.scale) if isinstance(kind, ClippedSum) else kind for kind in sums)
+    task = SliceTask(reader.tensors, FileRead(file.portable, run.progress).read, kinds, run.workers.work, observe)
     table = measure_tensors(reader.tensors, counted, count, task, run.workers)
     reader.verify(rest=True)
     return _SlicedFile(count, table, steps)
@@ -209,11 +210,13 @@ def _dumps(source: DumpSource, dump: OpenDump, table: SliceTable, steps: Steps) 
     ]
     gradients = [dump.tensors[index] for index in table.indices]
     notes = [*dump.notes, *scalar_notes(gradients, source.location), *steps.notes(source.location)]
-    first = MeasuredDump(source, steps.numbers[0], dump.files, tensors, dump.places, table.of(0), dump.non_numeric)
+    first = MeasuredDump(
+        source, steps.numbers[0], dump.files, tensors, dump.places, table.of(0, dump.scale), dump.non_numeric
+    )
     first = replace(first, file_notes=notes, row=0, ordered=steps.name is not None and steps.ascend)
     others = replace(first, non_numeric=[], file_notes=(), members=table.indices)
     found = [first]
     for row in range(1, len(steps.numbers)):
-        found.append(replace(others, step=steps.numbers[row], stats=table.of(row), row=row))
+        found.append(replace(others, step=steps.numbers[row], stats=table.of(row, dump.scale), row=row))
         found[row].__dict__.update(layers=first.layers, named=first.named)  # the same for all slices
     return found

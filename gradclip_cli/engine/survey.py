@@ -1,22 +1,22 @@
 """Measure a dump in its first reading: keep names, layers and statistics, but no elements."""
 
-from bisect import bisect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import groupby
 
-from gradclip_cli.engine.measure import FileRead, PieceObserver, fetch, measure
+from gradclip_cli.engine.copies import check_copies
+from gradclip_cli.engine.measure import FileRead, PieceObserver, measure
 from gradclip_cli.engine.run import Run
 from gradclip_cli.formats.base import Format, Reader
+from gradclip_cli.inputs.lookalikes import lookalike_notes
 from gradclip_cli.inputs.naming import LayerParam, natural
-from gradclip_cli.inputs.opened import DumpFile, OpenDump, OpenFile
+from gradclip_cli.inputs.opened import DumpFile, OpenDump, OpenFile, file_of
 from gradclip_cli.inputs.slices import check_roles, log_notes
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.notes import Note
-from gradclip_cli.numerics.norms import SumKinds
+from gradclip_cli.numerics.norms import ClippedSum, SumKinds
 from gradclip_cli.numerics.statistics_table import StatsTable, concatenate
-from gradclip_cli.tensors import Piece, TensorSpec, pieces_in_order
+from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import shortlist
 
 ObserverFor = Callable[[Format, Reader], PieceObserver | None]
@@ -34,19 +34,30 @@ class MeasuredDump:
     places: list[LayerParam]
     stats: StatsTable
     non_numeric: list[str] = field(default_factory=list)
-    replicas: list[str] = field(default_factory=list)
     prefix: str = ""  # of its tensor names in the file, if that holds a series
     members: Sequence[int] | None = None  # its own tensors, if others belong to other steps
     file_notes: Sequence[Note] = ()  # on its files
     outside_steps: Sequence[str] = ()  # names outside the step groups, which keep a file from being a series
     row: int | None = None  # its index along axis 0 of the file, if each slice there is a dump
     ordered: bool = True  # whether its step tells its place in a series
+    copies: Mapping[int, int] = field(default_factory=dict)
+    """Tensors or pieces that count in no figure, with those that they are copies of: what is done to these is done to them."""
+    copy_notes: Sequence[Note] = ()  # on what may count more often than it should
 
     @property
     def left_out(self) -> list[int]:
         """The indices of its tensors that were not measured."""
         every = range(len(self.tensors)) if self.members is None else self.members
-        return [index for index in every if index not in self.stats]
+        return [index for index in every if index not in self.stats and index not in self.copies]
+
+    @cached_property
+    def tied(self) -> dict[str, list[int]]:
+        """The indices of tensors that another one counts for, by name."""
+        found: dict[str, list[int]] = {}
+        for copy, original in self.copies.items():
+            if self.tensors[copy].name != self.tensors[original].name:
+                found.setdefault(self.tensors[copy].name, []).append(copy)
+        return found
 
     def own_name(self, index: int) -> str:
         """Return the name of a tensor in its file."""
@@ -58,11 +69,7 @@ class MeasuredDump:
 
     def file_of(self, index: int) -> DumpFile:
         """Return the file that holds a tensor."""
-        return self.files[bisect(self._starts, index) - 1]
-
-    @cached_property
-    def _starts(self) -> list[int]:
-        return [file.start for file in self.files]
+        return file_of(self.files, index)
 
     @cached_property
     def named(self) -> dict[str, list[int]]:
@@ -99,10 +106,7 @@ class MeasuredDump:
         if self.outside_steps:
             what = f"it holds more than groups that are named after steps: {shortlist(list(self.outside_steps), 4)}"
             notes.append(Note("no-series", f"{path}: taken for one dump, not for a series, since {what}"))
-        if self.replicas:
-            what = f"the same in all ranks, so perhaps copies and not pieces: {shortlist(self.replicas)}"
-            notes.append(Note("replicas", f"{path}: {what}"))
-        return notes
+        return [*notes, *self.copy_notes]
 
     @cached_property
     def layers(self) -> dict[str, list[int]]:
@@ -123,11 +127,12 @@ def measure_dump(source: DumpSource, sums: SumKinds, run: Run, observer_for: Obs
     with run.open(source) as dump:
         stats = [_measure_file(dump, file, sums, run, observer_for) for file in dump.each()]
         dump.check()
-    found = concatenate(list(zip([file.start for file in dump.files], stats, strict=True)))
+    found = concatenate(list(zip([file.start for file in dump.files], stats, strict=True))).scaled(dump.scale)
     measured = MeasuredDump(source, dump.step, dump.files, dump.tensors, dump.places, found, dump.non_numeric)
-    log = log_notes([dump.tensors[index] for index in found], source.location)
-    measured = replace(measured, file_notes=[*dump.notes, *dump.step_notes, *log])
-    return replace(measured, replicas=_replicas(measured, run)) if source.layout.in_pieces else measured
+    gradients = [dump.tensors[index] for index in found]
+    alike = [] if run.selection.include else lookalike_notes(source.location, dump.tensors, found.indices)
+    notes = [*dump.notes, *dump.step_notes, *log_notes(gradients, source.location), *alike]
+    return replace(measured, file_notes=notes)
 
 
 def _measure_file(
@@ -136,32 +141,26 @@ def _measure_file(
     reader, read, counted = file.reader, FileRead(file.portable, run.progress).read, dump.counted(file)
     check_roles([file.tensors[index] for index in counted], file.path)
     observe = observer_for(file.format, reader) if observer_for is not None else None
-    found = measure(reader.tensors, counted, read, sums, run.workers, observe)
+    kinds = tuple(kind.stored(dump.scale) if isinstance(kind, ClippedSum) else kind for kind in sums)
+    found = measure(reader.tensors, counted, read, kinds, run.workers, observe)
     reader.verify(rest=True)
     return found
 
 
-def _replicas(dump: MeasuredDump, run: Run) -> list[str]:
-    """Return the tensors whose pieces are identical byte for byte: if they are copies, norms count them more than once."""
-    alike = {
-        name: indices
-        for name, indices in dump.named.items()
-        if len(indices) > 1 and dump.shape(indices) and len({dump.stats[index] for index in indices}) == 1
-    }
-    digests = _digests(dump, sorted(index for indices in alike.values() for index in indices), run)
-    return [name for name, indices in alike.items() if len({digests[index] for index in indices}) == 1]
+def without_copies(dump: MeasuredDump, copies: Mapping[int, int], run: Run) -> MeasuredDump:
+    """Count each tensor or piece of a dump once that `copies` maps copies to, by index; copies are written like their originals.
+
+    Raises InputError where a copy and its original are not the same bits.
+    """
+    counted = {copy: original for copy, original in copies.items() if copy in dump.stats}
+    check_copies(counted, dump.files, dump.tensors, run)
+    return counted_without(dump, counted)
 
 
-def _digests(dump: MeasuredDump, indices: Iterable[int], run: Run) -> dict[int, bytes]:
-    """Return the SHA-256 digest of each tensor's elements, by index; each file is opened once."""
-    import hashlib
-
-    found = {}
-    for file, members in groupby(indices, dump.file_of):
-        with run.reopen(file) as opened:
-            for index in members:
-                spec, digest = dump.tensors[index], hashlib.sha256()
-                for piece in pieces_in_order(Piece(0, 1, 0, spec.size), spec):
-                    digest.update(fetch(opened.reader.read, piece, [spec], run.workers.work).data)
-                found[index] = digest.digest()
-    return found
+def counted_without(dump: MeasuredDump, copies: Mapping[int, int]) -> MeasuredDump:
+    """Count copies, which are known to be the same bits as their originals, in no figure."""
+    if not copies:
+        return dump
+    stats = dump.stats.only(index for index in dump.stats if index not in copies)
+    known = {copy: copies.get(original, original) for copy, original in dump.copies.items()}
+    return replace(dump, stats=stats, copies={**known, **copies})

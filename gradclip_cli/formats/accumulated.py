@@ -13,7 +13,7 @@ import numpy as np
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats.base import Reader
 from gradclip_cli.formats.portable import PortableReader
-from gradclip_cli.numerics.dtypes import FLOAT64, Raw, decode
+from gradclip_cli.numerics.dtypes import COMPLEX128, FLOAT64, Raw, decode
 from gradclip_cli.numerics.workspace import Workspace
 from gradclip_cli.storage.fingerprint import Fingerprint
 from gradclip_cli.tensors import Piece, TensorSpec, pieces_in_order
@@ -45,12 +45,17 @@ class PortableAccumulation(PortableReader):
             self._reader = AccumulatedReader([part.reader for part in self._parts], self._mode)
         return self._reader
 
+    @property
+    def readers(self) -> Sequence[Reader]:
+        """The reader of each file."""
+        return [part.reader for part in self._parts]
+
     def __reduce__(self) -> "tuple[type[PortableAccumulation], tuple[object, ...]]":  # type: ignore[override]  # other arguments
         return PortableAccumulation, (self._parts, self._mode)
 
 
 class AccumulatedReader:
-    """Several open files as one. Float tensors are float64; everything else is that of the first file.
+    """Several open files as one. Gradients are float64 or complex128; everything else is that of the first file.
 
     Raises InputError unless all files have tensors of the same names, dtypes and shapes.
     """
@@ -64,17 +69,17 @@ class AccumulatedReader:
         self.tensors: Sequence[TensorSpec] = list(self._specs())
 
     def read(self, spec: TensorSpec, start: int, out: Raw) -> None:
-        """Fill `out` with elements from `start` on, as float64 if the tensor is of floats."""
+        """Fill `out` with elements from `start` on, as float64 or complex128 if they are gradients."""
         own = self._own[spec.name]
-        if not spec.dtype.is_float:
+        if not spec.dtype.is_gradient:
             self.first.read(own[0], start, out)
             return
         total = out.view(np.float64)
         with np.errstate(all="ignore"):  # signalling NaN, sums above the range of float64
             for reader, stored in zip(self._readers, own, strict=True):
-                raw = self._work.raw.take(total.size * stored.dtype.itemsize, np.uint8)
+                raw = self._work.raw.take(total.size * stored.dtype.part.itemsize, np.uint8)
                 reader.read(stored, start, raw)
-                values = decode(raw, stored.dtype, self._work)
+                values = decode(raw, stored.dtype.part, self._work)
                 if reader is self.first:
                     np.copyto(total, values)
                 else:
@@ -136,15 +141,16 @@ class AccumulatedReader:
         end, before = 0, list[TensorSpec]()
         for first in self.first.tensors:
             own = self._own[first.name]
-            if not first.dtype.is_float:
+            if not first.dtype.is_gradient:
                 before = []
                 yield first
                 continue
             encoded = any(spec.offset is None for spec in own)
             adjoin = not encoded and bool(before) and all(map(_adjoin, before, own))
-            start = end if adjoin else end + FLOAT64.itemsize
+            dtype = COMPLEX128 if first.dtype.is_complex else FLOAT64
+            start = end if adjoin else end + dtype.itemsize
             held = sum(spec.held for spec in own)
-            found = replace(first, dtype=FLOAT64, offset=None if encoded else start, held=held)
+            found = replace(first, dtype=dtype, offset=None if encoded else start, held=held)
             end, before = start + found.nbytes, [] if encoded else list(own)
             yield found
 

@@ -2,6 +2,7 @@
 
 import threading
 import weakref
+from collections.abc import Sequence
 from contextlib import ExitStack
 
 from gradclip_cli.errors import InputError
@@ -51,6 +52,11 @@ class PortableReader:
     def reader(self) -> Reader:
         """The reader; raises InputError if the file must be opened first, and has changed or cannot be read."""
         return self._reader if self._reader is not None else self._open()
+
+    @property
+    def readers(self) -> Sequence[Reader]:
+        """The reader of each file that is read."""
+        return (self.reader,)
 
     def __reduce__(self) -> tuple[type["PortableReader"], tuple[How]]:
         if self.path == STANDARD:

@@ -13,7 +13,8 @@ from gradclip_cli.inputs.folders import inside
 from gradclip_cli.inputs.layouts import FINDERS, ranks
 from gradclip_cli.inputs.layouts.accumulated import accumulated
 from gradclip_cli.inputs.listing import is_folder
-from gradclip_cli.inputs.same_step import of_one_kind, once_each, refuse_micro_batches, repeated_steps
+from gradclip_cli.inputs.same_file import once_each, without_copies
+from gradclip_cli.inputs.same_step import of_one_kind, refuse_micro_batches, repeated_steps
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.inputs.steps import step_and_epoch, step_in_metadata, steps_by_pattern
 from gradclip_cli.notes import Note
@@ -69,8 +70,9 @@ def _expanded(given: Sequence[str], choices: Choices) -> tuple[list[str], list[N
 def _settled(sources: Sequence[DumpSource], notes: list[Note], choices: Choices) -> Found:
     """Give each dump its step, and settle what to do about several dumps of one step."""
     found, left = once_each(_with_steps(sources, choices))
+    found, copies = without_copies(found)
     found, others = of_one_kind(found)
-    notes += [*left, *others]
+    notes += [*left, *copies, *others]
     if choices.shards:
         return Found(ranks.by_rank(found), tuple(notes))
     if choices.accumulate is not None:

@@ -10,7 +10,7 @@ from gradclip_cli.formats import suffixes
 from gradclip_cli.inputs.choices import Choices
 from gradclip_cli.inputs.kinds import gradients_of
 from gradclip_cli.inputs.layouts import FINDERS, params
-from gradclip_cli.inputs.listing import Listing, dump_files, folders_with_dumps, is_step_folder, listed
+from gradclip_cli.inputs.listing import Listing, dump_files, folders_with_dumps, is_step_folder, is_unfinished, listed
 from gradclip_cli.inputs.steps import is_part, step_in
 from gradclip_cli.notes import Note
 from gradclip_cli.text import printable, shortlist
@@ -50,6 +50,7 @@ def _inside(folder: str, listing: Listing, choices: Choices) -> Inside:
         return Inside([folder], [])
     files, notes = gradients_of([path for path in listing.files if choices.takes(path)], folder, choices)
     notes += [Note("dead-link", f"{path}: is a link to nothing, left out") for path in listing.dead_links]
+    notes += _unfinished(listing.folders)
     steps = {path: listed(path, ENDINGS) for path in listing.folders if is_step_folder(path)}
     if not steps and not files:
         steps = {path: listed(path, ENDINGS) for path in listing.folders if is_part(os.path.basename(path))}
@@ -59,6 +60,13 @@ def _inside(folder: str, listing: Listing, choices: Choices) -> Inside:
     if below := [path for part in parts for path in part.paths]:
         return Inside(below, [*notes, *(note for part in parts for note in part.notes), *_files_left(files)])
     return Inside(files, notes)
+
+
+def _unfinished(folders: Sequence[str]) -> list[Note]:
+    """Note the folders of steps that a trainer has not written to the end."""
+    what = "is called as a step that is not written to the end, and left out; give it by itself to take it"
+    left = [path for path in folders if is_unfinished(path) and step_in(os.path.basename(path)).step is not None]
+    return [Note("unfinished", f"{path}: {what}") for path in left]
 
 
 def _folders_left(folder: str, steps: Mapping[str, Listing]) -> list[Note]:

@@ -50,7 +50,17 @@ def dump_files(folder: str, endings: Sequence[str] = ()) -> list[str]:
 def is_step_folder(path: str) -> bool:
     """Whether a folder is called after a training step, such as `checkpoint-100` or `100`."""
     name = os.path.basename(path)
-    return name.isdecimal() or step_in(name).step is not None
+    return name.isdecimal() or (step_in(name).step is not None and not is_unfinished(path))
+
+
+def is_unfinished(path: str) -> bool:
+    """Whether a folder of a step is called as trainers call those that they have not written to the end.
+
+    >>> is_unfinished("run/tmp-checkpoint-5"), is_unfinished("run/step_5.orbax-checkpoint-tmp-17"), is_unfinished("run/step_5")
+    (True, True, False)
+    """
+    name = os.path.basename(path)
+    return name.startswith("tmp") or name.endswith(("tmp", ".partial", ".incomplete")) or "-tmp-" in name
 
 
 def folders_with_dumps(folders: Sequence[str]) -> list[str]:

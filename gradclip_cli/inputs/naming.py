@@ -12,6 +12,10 @@ WRAPPERS = frozenset({"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_
 """Components that torch.compile, FSDP and activation checkpointing add to names; like DDP's `module`, all contain `mod`."""
 
 _NUMBER = re.compile(r"\d+")
+_KEYS = re.compile(r"\[['\"]?([^\]'\"]*)['\"]?\]|([^.\[\]]+)")
+_SEPARATOR = re.compile(r":{2,}|->|[,|@#]")
+"""What some programs put between the components of a name, where neither `/` nor `.` is in it."""
+_WORD = re.compile(r"\w+")
 
 
 class LayerParam(NamedTuple):
@@ -57,7 +61,7 @@ class Naming(NamedTuple):
         if self.regex is not None:
             found = self.regex.search(name)
             return LayerParam(found["layer"] or "", found["param"] or "") if found else LayerParam(name, "")
-        if self.depth is None and "/" not in name and "mod" not in name:
+        if self.depth is None and "/" not in name and "mod" not in name and "['" not in name:
             layer, dot, param = name.rpartition(".")
             if dot:  # the usual case: there cannot be a wrapper in the name
                 return LayerParam(layer, intern(param))
@@ -71,23 +75,29 @@ class Naming(NamedTuple):
 def _components(name: str, shared: frozenset[str]) -> tuple[str, list[str]]:
     """Drop wrappers, and split a name by the first rule that fits; return the separator and the components."""
     if "/" in name:
-        parts = _unwrapped(name.split("/"))
-        if parts[0] == "params" and len(parts) > 1:
-            parts = parts[1:]
+        parts = _without_params(_unwrapped(name.split("/")))
         if len(parts) > 2 and parts[0] == parts[1]:
             parts = parts[1:]
         if len(parts) > 2 and parts[-2] == "vars":  # Keras 3 puts the variables of a layer into this group
             parts = [*parts[:-2], parts[-1]]
         return "/", [*parts[:-1], parts[-1].removesuffix(":0")]
+    if "['" in name:  # as JAX writes the path of a leaf
+        return "/", _without_params([key or attribute for key, attribute in _KEYS.findall(name)])
     parts = _unwrapped(name.split("."))
     if parts[0] == "module" and len(parts) > 1:
         parts = parts[1:]
     if len(parts) > 1:
         return ".", parts
+    if found := _SEPARATOR.search(name):
+        return found[0], _without_params(_unwrapped(name.split(found[0])))
     layer, _, param = parts[0].rpartition("_")
-    if layer and param and (layer.isdecimal() or layer in shared):
+    if layer and param and _WORD.fullmatch(layer) and (layer.isdecimal() or layer in shared):
         return "_", [*layer.split("_"), param]
     return "_", parts
+
+
+def _without_params(parts: list[str]) -> list[str]:
+    return parts[1:] if parts[0] == "params" and len(parts) > 1 else parts
 
 
 def _unwrapped(parts: list[str]) -> list[str]:

@@ -1,5 +1,6 @@
 """Open dumps and read their headers; no other module opens dumps."""
 
+from bisect import bisect
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
@@ -11,6 +12,7 @@ from gradclip_cli.formats.accumulated import PortableAccumulation
 from gradclip_cli.formats.base import Format, Headers, Options, Reader
 from gradclip_cli.formats.opening import opened
 from gradclip_cli.formats.portable import PortableReader
+from gradclip_cli.inputs.loss_scale import loss_scale_notes, scale_of
 from gradclip_cli.inputs.naming import LayerParam
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpSource
@@ -56,6 +58,7 @@ class OpenDump:
     """A dump that is opened file by file; each header is read once, and the readers of the files read the elements.
 
     `files`, `tensors` (with their names in the dump), `non_numeric` and `notes` cover the files that were opened so far.
+    `scale` is the loss scale of all of them.
     """
 
     def __init__(self, source: DumpSource, selection: Selection, headers: Headers | None = None) -> None:
@@ -65,6 +68,7 @@ class OpenDump:
         self.non_numeric: list[str] = []
         self.notes: list[Note] = []
         self._metadata: Mapping[str, str] = {}  # of the first file
+        self.scale = 1.0
         self._names: list[list[str]] = []  # the tensor names in each file
         self._open = ExitStack()
 
@@ -96,6 +100,8 @@ class OpenDump:
     def _opened(self, paths: Sequence[str]) -> OpenFile:
         mode, start = self.source.layout.accumulate or "", len(self.tensors)
         file = _opened_as_one([(path, None) for path in paths], mode, self._selection, self._headers, self._open)
+        for reader in file.portable.readers:
+            self._take_scale(reader, self.source.files[0])
         names = [spec.name for spec in file.tensors]
         own = self.source.layout.tensor_names(paths[0], names)
         if own is not names:
@@ -108,6 +114,16 @@ class OpenDump:
         self.notes += file.reader.notes
         self._names.append(names)
         return file
+
+    def _take_scale(self, reader: Reader, first: str) -> None:
+        """Read the loss scale of a file; raise InputError if it is not that of the file `first`, which is read before."""
+        path, unscale = reader.file.path, self._selection.unscale
+        scale = scale_of(unscale, reader.metadata, path)
+        if path != first and scale != self.scale:
+            what = f"its loss scale is {scale:g}, but that of {first} is {self.scale:g}"
+            raise InputError(f"{what}; the files of a dump must have one", path=path)
+        self.scale = scale
+        self.notes += loss_scale_notes(unscale, reader.metadata, path)
 
     def check(self) -> None:
         """Raise InputError if the files are not one dump, or no longer its files; call it after all were opened."""
@@ -137,16 +153,18 @@ class OpenDump:
         return self._selection.naming.places([spec.name for spec in self.tensors])
 
     def counted(self, file: OpenFile) -> list[int]:
-        """Return the indices of the selected float tensors of a file; raise InputError if a selected tensor is complex."""
-        counted, takes = [], self._selection.takes
-        for index, spec in enumerate(file.tensors):
-            if spec.dtype.kind not in ("float", "complex") or not takes(spec.name):
-                continue
-            if spec.dtype.kind == "complex":
-                message = f"is {spec.dtype.name}, which has no place in a norm; leave it out with --exclude"
-                raise InputError(message, path=file.path, tensor=spec.name)
-            counted.append(index)
-        return counted
+        """Return the indices of the selected tensors of a file that can be gradients: those of real or complex floats."""
+        takes = self._selection.takes
+        return [
+            index
+            for index, spec in enumerate(file.tensors)
+            if spec.dtype.kind in ("float", "complex") and takes(spec.name)
+        ]
+
+
+def file_of(files: Sequence[DumpFile], index: int) -> DumpFile:
+    """Return the file of a dump that holds a tensor."""
+    return files[bisect(files, index, key=lambda file: file.start) - 1]
 
 
 @contextmanager

@@ -1,57 +1,22 @@
-"""Settle what to do about several dumps of one step: links, copies, other kinds of files, micro-batches, resumed runs.
+"""Settle what to do about several dumps of one step: other kinds of files, micro-batches, resumed runs, two runs.
 
 Nothing is taken, left out or counted twice without a note.
 """
 
 import os
-from collections.abc import Hashable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Sequence
 
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.choices import Choices
-from gradclip_cli.inputs.kinds import copies_in, is_gradient, kind_of
+from gradclip_cli.inputs.kinds import is_gradient, kind_of
 from gradclip_cli.inputs.listing import is_step_folder
 from gradclip_cli.inputs.naming import natural
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.inputs.steps import step_in
 from gradclip_cli.notes import Note
-from gradclip_cli.storage.streams import STANDARD
 from gradclip_cli.text import plural, printable, shortlist
 
 Sources = list[DumpSource]
-
-
-def once_each(sources: Sequence[DumpSource]) -> tuple[Sources, list[Note]]:
-    """Leave out dumps that are the same file as another, by a link, and dumps whose names say that they are copies."""
-    if len(sources) < 2:
-        return list(sources), []
-    identities = [_identity(source) for source in sources]
-    firsts: dict[Hashable, int] = {}
-    # A name that says the step goes before one that does not, such as `latest`.
-    for k in sorted(range(len(sources)), key=lambda k: sources[k].step is None):
-        firsts.setdefault(identities[k], k)
-    copies = copies_in([source.location for source in sources])
-    kept, notes = [], []
-    for k, source in enumerate(sources):
-        first = firsts[identities[k]]
-        if first != k:
-            what = f"is the same file as {printable(sources[first].location)}, and counts once"
-            notes.append(Note("same-file", f"{source.location}: {what}"))
-        elif original := copies.get(source.location):
-            what = f"is taken for a copy of {printable(os.path.basename(original))}, and left out"
-            notes.append(Note("copy", f"{source.location}: {what}; give it by itself to take it"))
-        else:
-            kept.append(source)
-    return kept, notes
-
-
-def _identity(source: DumpSource) -> Hashable:
-    """Return what is the same for two dumps of the same files: their devices and inode numbers."""
-    if source.location == STANDARD:
-        return STANDARD
-    with suppress(OSError, ValueError):
-        return tuple((found.st_dev, found.st_ino) for found in map(os.stat, source.files))
-    return source.location
 
 
 def of_one_kind(sources: Sequence[DumpSource]) -> tuple[Sources, list[Note]]:

@@ -1,15 +1,20 @@
 """Select the tensors of the inputs that are used, and say how they are read."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.naming import Naming
+from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.text import did_you_mean
 
 VOID_DTYPES = ("bfloat16",)
 """Dtypes that untyped 2-byte elements may be read as."""
+
+
+TIED = ("twice", "once")
+"""How often two tensors of one dump count that are the same bits."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,9 @@ class Selection:
     void_dtype: str | None = None
     allow_huge: bool = False
     along: int | None = None
+    unscale: float | str | None = None  # the loss scale, or the key of the metadata that holds it
+    replicated: tuple[str, ...] = ()  # patterns for tensors of which each file holds a copy, and not a piece
+    tied: str = "twice"
 
     def __post_init__(self) -> None:
         if self.void_dtype not in (None, *VOID_DTYPES):
@@ -35,6 +43,9 @@ class Selection:
         if self.along not in (None, 0):
             raise UsageError(f"--along takes axis 0 only, not {self.along}")
 
+        if self.tied not in TIED:
+            raise UsageError(f"tied tensors can count {' or '.join(TIED)}, not {self.tied!r}")
+
     def takes(self, name: str) -> bool:
         """Whether the tensor `name` is selected."""
         included = not self.include or any(fnmatchcase(name, pattern) for pattern in self.include)
@@ -42,8 +53,20 @@ class Selection:
 
 
 def check_included(names: Sequence[str], selection: Selection) -> None:
-    """Raise UsageError if a pattern of --include matches none of the names."""
-    for pattern in selection.include:
+    """Raise UsageError if a pattern of --include or --replicated matches none of the names."""
+    options = [("--include", pattern) for pattern in selection.include]
+    options += [("--replicated", pattern) for pattern in selection.replicated]
+    for option, pattern in options:
         if not any(fnmatchcase(name, pattern) for name in names):
             hint = did_you_mean(pattern, names, "`gradclip ls` lists the tensors")
-            raise UsageError(f"no tensor matches --include {pattern!r}; {hint}")
+            raise UsageError(f"no tensor matches {option} {pattern!r}; {hint}")
+
+
+def replicated_in(sources: Iterable[DumpSource], patterns: Iterable[str]) -> tuple[str, ...]:
+    """Return the patterns of --replicated; raise UsageError where no dump has tensors in pieces."""
+    found = tuple(patterns)
+    if found and not any(source.layout.in_pieces for source in sources):
+        raise UsageError(
+            "--replicated is for tensors that several files hold; give --shards with the files of all ranks"
+        )
+    return found

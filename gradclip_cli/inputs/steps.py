@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 _WORDS = re.compile(
     r"(?<![a-z])(?<!micro[-_ ])(?<!mini[-_ ])"
-    r"(?:(?P<step>global_?step|step|iteration|iter|it|checkpoint|ckpt)|(?P<batch>batch)|epoch)[-_= .]?(?P<number>\d{1,18})",
+    r"(?:checkpoint_(?P<first>\d{1,18})_(?P<updates>\d{1,18})(?!\d)"
+    r"|(?:(?P<step>global_?step|step|iteration|iter|it|checkpoint|ckpt)|(?P<batch>batch)|epoch)[-_= .]?"
+    r"(?P<number>\d{1,18})(?:(?P<decimals>\.\d{1,6})?(?P<unit>[km])(?![a-z0-9]))?)",
     re.IGNORECASE,
 )
 _WHOLE = re.compile(r"(?:global_?step|step|iteration|iter|it|checkpoint|ckpt)[-_= .]?(\d{1,18})", re.IGNORECASE)
@@ -55,7 +57,10 @@ def step_in(name: str) -> StepName:
     """
     step = batch = epoch = None
     for found in _WORDS.finditer(name):
-        number = int(found["number"])
+        if found["updates"]:  # as fairseq writes it, behind the epoch
+            step, epoch = int(found["updates"]), int(found["first"])
+            continue
+        number = _with_unit(found) if found["unit"] else int(found["number"])
         if found["step"]:
             step = number
         elif found["batch"]:
@@ -64,6 +69,11 @@ def step_in(name: str) -> StepName:
             epoch = number
     named = batch if step is None else step
     return StepName(epoch) if named is None else StepName(named, epoch)
+
+
+def _with_unit(found: re.Match[str]) -> int:
+    """Return a number of thousands or millions, such as `1.5k`."""
+    return round(float(found["number"] + (found["decimals"] or "")) * (1000 if found["unit"] in "kK" else 1_000_000))
 
 
 def step_of(path: str) -> int | None:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gradclip_cli.numerics.complex_comparison import compare_complex, compare_identical
 from gradclip_cli.numerics.differences import Difference, Numbers, Tolerance, difference, merge_differences, numbers
 from gradclip_cli.numerics.dtypes import DType, Raw
 from gradclip_cli.numerics.norms import BLOCK, ScaledSum
@@ -27,7 +28,8 @@ _CHUNK = 4 * BLOCK
 class PieceComparison(NamedTuple):
     """The comparison of consecutive blocks of two tensors.
 
-    `a` and `b` are None unless that tensor is of floats, `products` (Σa·b of each block) is None unless both are.
+    `a` and `b` are None unless that tensor is of floats, `products` (Σa·b of each block, of complex numbers the real part of
+    Σ conj(a)·b) is None unless both are.
     """
 
     difference: Difference
@@ -49,35 +51,61 @@ class Comparison(NamedTuple):
 
 
 def compare_piece(
-    a: Raw, b: Raw, dtypes: tuple[DType, DType], tolerance: Tolerance, work: Workspace
+    a: Raw,
+    b: Raw,
+    dtypes: tuple[DType, DType],
+    tolerance: Tolerance,
+    work: Workspace,
+    scales: tuple[float, float] = (1.0, 1.0),
 ) -> PieceComparison:
-    """Compare consecutive elements of two tensors from a block boundary on; `a` and `b` are their stored bytes."""
+    """Compare consecutive elements of two tensors from a block boundary on; `a` and `b` are their stored bytes.
+
+    Elements are compared in the units of `a`, which are those of the tolerance times its loss scale, the first of `scales`.
+    """
     of_a, of_b = dtypes
+    ratio, tolerance = scales[0] / scales[1], tolerance._replace(atol=tolerance.atol * scales[0])
     chunks = []
     for start, stop, width in _split(a.size // of_a.itemsize):
         part_a = a[start * of_a.itemsize : stop * of_a.itemsize]
         part_b = b[start * of_b.itemsize : stop * of_b.itemsize]
-        if of_a == of_b and np.array_equal(part_a, part_b):
+        if of_a == of_b and ratio == 1 and np.array_equal(part_a, part_b):
             chunks.append(_compare_identical(part_a, of_a, width, work))
+        elif of_a.is_complex or of_b.is_complex:
+            chunks.append(PieceComparison(*compare_complex((part_a, part_b), dtypes, tolerance, width, work, ratio)))
         else:
             pair = numbers(part_a, of_a, work.numbers_a, work), numbers(part_b, of_b, work.numbers_b, work)
-            chunks.append(_compare_chunk(difference(*pair, tolerance, work), pair, dtypes, width, work))
+            found = difference(pair[0], _times(pair[1], ratio, work), tolerance, work)
+            chunks.append(_compare_chunk(found, pair, dtypes, width, work))
     return chunks[0] if len(chunks) == 1 else _concatenate_chunks(chunks)
 
 
-def merge(chunks: Sequence[PieceComparison], dtypes: tuple[DType, DType]) -> Comparison:
-    """Merge the pieces of two tensors of these dtypes, given in any order."""
-    floats = [dtype.is_float for dtype in dtypes]
+def merge(
+    chunks: Sequence[PieceComparison], dtypes: tuple[DType, DType], scales: tuple[float, float] = (1.0, 1.0)
+) -> Comparison:
+    """Merge the pieces of two tensors of these dtypes and loss scales, given in any order."""
+    floats = [dtype.is_gradient for dtype in dtypes]
+    found = merge_differences(chunk.difference for chunk in chunks)
     return Comparison(
-        merge_differences(chunk.difference for chunk in chunks),
-        l2_norm([chunk.a for chunk in chunks if chunk.a is not None]) if floats[0] else None,
-        l2_norm([chunk.b for chunk in chunks if chunk.b is not None]) if floats[1] else None,
+        found._replace(max_abs=found.max_abs / scales[0]),
+        l2_norm([chunk.a for chunk in chunks if chunk.a is not None], scales[0]) if floats[0] else None,
+        l2_norm([chunk.b for chunk in chunks if chunk.b is not None], scales[1]) if floats[1] else None,
         dot_product([chunk.products for chunk in chunks if chunk.products is not None]) if all(floats) else None,
     )
 
 
+def _times(other: Numbers, ratio: float, work: Workspace) -> Numbers:
+    """Multiply elements, of which those of whole numbers stay as they are: their tensors have the loss scale 1."""
+    if ratio == 1:
+        return other
+    with np.errstate(all="ignore"):
+        scaled = np.multiply(other.values, ratio, out=work.rescaled.take(other.values.size, np.float64))
+    return other._replace(values=scaled)
+
+
 def _compare_identical(raw: Raw, dtype: DType, width: int, work: Workspace) -> PieceComparison:
     """Compare elements that are identical bit for bit: measure them once."""
+    if dtype.is_complex:
+        return PieceComparison(*compare_identical(raw, dtype, width, work))
     if not dtype.is_float:
         return PieceComparison(Difference(max_rel=0.0 if raw.any() else None))
     found, _ = block_squares(numbers(raw, dtype, work.numbers_a, work).values.reshape(-1, width), dtype, work)

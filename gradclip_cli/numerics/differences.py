@@ -65,7 +65,7 @@ def difference(a: Numbers, b: Numbers, tolerance: Tolerance, work: Workspace) ->
         np.abs(apart, out=apart)
         size = np.abs(b.values, out=work.size_b.take(b.values.size, np.float64))
         if math.isfinite(apart.max()):
-            return _compare_finite(apart, size, tolerance)
+            return compare_sizes(apart, size, tolerance)
         return _compare_mixed(a.values, b.values, apart, tolerance)
 
 
@@ -93,8 +93,8 @@ def _or_zero(rest: Wide | None) -> Wide | float:
     return 0.0 if rest is None else rest
 
 
-def _compare_finite(apart: Wide, size: Wide, tolerance: Tolerance) -> Difference:
-    """Compare finite elements by `apart` = |a - b| and `size` = |b|; `size` is overwritten."""
+def compare_sizes(apart: Wide, size: Wide, tolerance: Tolerance) -> Difference:
+    """Compare elements by `apart` = |a - b| and `size` = |b|, all finite; `size` is overwritten."""
     rtol, atol = tolerance
     most = float(apart.max())
     same = most <= atol or (rtol > 0 and bool((apart <= atol + rtol * size).all()))
@@ -109,10 +109,10 @@ def _compare_mixed(a: Wide, b: Wide, apart: Wide, tolerance: Tolerance) -> Diffe
     usual = np.isfinite(apart)
     far = ~usual & np.isfinite(a) & np.isfinite(b)
     odd = ~usual & ~far
-    parts = [_compare_finite(apart[usual], np.abs(b[usual]), tolerance)] if usual.any() else []
+    parts = [compare_sizes(apart[usual], np.abs(b[usual]), tolerance)] if usual.any() else []
     if far.any():
         quarter = np.abs(b[far] / 4)
-        found = _compare_finite(np.abs(a[far] / 4 - b[far] / 4), quarter, Tolerance(tolerance.rtol, tolerance.atol / 4))
+        found = compare_sizes(np.abs(a[far] / 4 - b[far] / 4), quarter, Tolerance(tolerance.rtol, tolerance.atol / 4))
         parts.append(found._replace(max_abs=math.inf))
     if odd.any():
         parts.append(_compare_nonfinite(a[odd], b[odd]))

@@ -32,8 +32,26 @@ class DType(NamedTuple):
 
     @property
     def is_float(self) -> bool:
-        """Whether elements of this type can be gradients."""
+        """Whether elements are real floating-point numbers."""
         return self.kind == "float"
+
+    @property
+    def is_complex(self) -> bool:
+        """Whether elements are complex numbers, which count by their moduli."""
+        return self.kind == "complex"
+
+    @property
+    def is_gradient(self) -> bool:
+        """Whether elements of this type can be gradients."""
+        return self.kind in {"float", "complex"}
+
+    @property
+    def part(self) -> "DType":
+        """The float type of the real and of the imaginary part; the dtype itself unless it is complex."""
+        if self.kind != "complex":
+            return self
+        found = FLOAT32 if self.itemsize == 8 else FLOAT64
+        return swapped(found) if self.swapped else found
 
     @property
     def narrow(self) -> bool:
@@ -53,6 +71,8 @@ BFLOAT16 = DType("bfloat16", 2, "float", exponent=8, mantissa=7)
 FLOAT8_E4M3FN = DType("float8_e4m3fn", 1, "float", exponent=4, mantissa=3)
 FLOAT8_E5M2 = DType("float8_e5m2", 1, "float", exponent=5, mantissa=2)
 FLOATS = (FLOAT64, FLOAT32, FLOAT16, BFLOAT16, FLOAT8_E4M3FN, FLOAT8_E5M2)
+COMPLEX64 = DType("complex64", 8, "complex")
+COMPLEX128 = DType("complex128", 16, "complex")
 
 
 @cache
@@ -71,8 +91,8 @@ def from_numpy(dtype: np.dtype[Any]) -> DType:
     if named := _NAMED.get(dtype.name):
         return named if dtype.isnative else swapped(named)
     kind = _KINDS.get(dtype.kind, "other")
-    if kind == "float":  # numpy's long double: wider than float64, so no norm of it could be right
-        kind = "other"
+    if kind == "float" or (kind == "complex" and dtype.itemsize > 16):
+        kind = "other"  # numpy's long double: wider than float64, so no norm of it could be right
     return DType(dtype.name, dtype.itemsize, kind, not dtype.isnative)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradclip_cli.numerics import norms
+from gradclip_cli.numerics.complex_measuring import measure_complex_piece, measure_complex_rows
 from gradclip_cli.numerics.dtypes import DType, Floats, Raw, decode, value_of, widen, words_of
 from gradclip_cli.numerics.narrow_floats import magnitudes, overflow_bits
 from gradclip_cli.numerics.norms import BLOCK, SumKinds
@@ -23,7 +24,9 @@ _PLAIN = frozenset({1.0, 2.0})
 
 
 def measure_piece(raw: Raw, dtype: DType, types: SumKinds, work: Workspace) -> PieceStats:
-    """Measure consecutive elements of one tensor from a block boundary on."""
+    """Measure consecutive elements of one tensor from a block boundary on; complex ones count by their moduli."""
+    if dtype.is_complex:
+        return measure_complex_piece(raw, dtype, types, work)
     values, peak, zeros, finite = _inspect(raw, dtype, work)
     counts = (values.size, zeros, 0, 0, 0)
     if not finite:
@@ -48,13 +51,15 @@ def measure_small(raw: Raw, dtype: DType, sizes: Sequence[int], types: SumKinds,
         part = raw[at : at + count * size * itemsize]
         at += part.size
         blocks.append(measure_rows(part, dtype, count, size, types, work))
-    return StatsArrays(*(np.concatenate(arrays) for arrays in zip(*blocks, strict=True)))
+    return StatsArrays.concatenate(blocks)
 
 
 def measure_rows(raw: Raw, dtype: DType, count: int, size: int, types: SumKinds, work: Workspace) -> StatsArrays:
     """Measure `count` adjacent tensors of `size` elements each, at most one block; each row has the bits of its tensor alone."""
     if not size:
         return StatsArrays.empty(count, len(types))
+    if dtype.is_complex:
+        return measure_complex_rows(raw, dtype, count, size, types, work)
     values = decode(raw, dtype, work)
     finite: NDArray[np.bool_] = np.isfinite(values)
     if count == 1 or not finite.all():

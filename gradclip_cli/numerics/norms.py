@@ -35,6 +35,28 @@ class ClippedSum(NamedTuple):
         """The factor P of the exponent."""
         return 2.0 if self.squared else 1.0
 
+    def stored(self, scale: float) -> "ClippedSum":
+        """Return the same kind of sum for elements that were multiplied by a loss scale before they were stored."""
+        return self._replace(limit=stored_limit(self.limit, scale))
+
+
+def stored_limit(limit: float, scale: float) -> float:
+    """Return the limit on stored elements that limits them to ±`limit` once they are divided by a loss scale.
+
+    It is limit · scale, moved by a step of float64 where need be: the largest number whose quotient is at most `limit`, so that
+    an element is above one limit if and only if its quotient is above the other.
+
+    >>> stored_limit(0.5, 1024.0), stored_limit(0.1, 3.0) / 3.0
+    (512.0, 0.1)
+    """
+    found = limit * scale
+    if scale == 1 or not math.isfinite(limit):
+        return found
+    if found / scale > limit:
+        found = math.nextafter(found, 0.0)
+    above = math.nextafter(found, math.inf)
+    return above if above / scale <= limit else found
+
 
 SumKind = float | ClippedSum
 """What to sum: |x|^P, given as P, or what clipping leaves of each element."""
@@ -72,7 +94,7 @@ def _clipped(
     rows: NDArray[np.float64], kind: ClippedSum, peaks: NDArray[Any], work: Workspace
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Scale the elements before and after the limit by different powers of two: 1e200 may be limited to 1e-200."""
-    before, after = _outside(peaks), _outside(np.minimum(peaks, kind.limit))
+    before, after = exponents_outside(peaks), exponents_outside(np.minimum(peaks, kind.limit))
     limited = work.limited.take(rows.size, np.float64).reshape(rows.shape)
     np.clip(rows, -kind.limit, kind.limit, out=limited)
     if after.any():
@@ -83,8 +105,8 @@ def _clipped(
     return before + after, sum_products(whole, limited, work)
 
 
-def _outside(peaks: NDArray[Any]) -> NDArray[np.int64]:
-    """Return the exponents of peaks whose squares may leave the range of float64, and 0 for all others."""
+def exponents_outside(peaks: NDArray[Any]) -> NDArray[np.int64]:
+    """Return the exponents of numbers whose squares may leave the range of float64, and 0 for all others."""
     _, scales = np.frexp(peaks)
     found: NDArray[np.int64] = np.where(np.abs(scales) > _SAFE, scales, 0).astype(np.int64)
     return found
@@ -112,15 +134,18 @@ def total_blocks(
     return 0, math.fsum(value for part in values for value in part.tolist())
 
 
-def norm(scaled: ScaledSum, p: float) -> float:
-    """Return (Σ|x|^P)^(1/P), or inf if that is above the range of float64.
+def norm(scaled: ScaledSum, p: float, scale: float = 1.0) -> float:
+    """Return (Σ|x|^P)^(1/P) / scale, or inf if that is above the range of float64.
 
-    >>> norm((0, 25.0), 2.0), norm((600, 25.0), 2.0) == 5 * 2.0 ** 600, norm((0, 7.0), 1.0)
-    (5.0, True, 7.0)
+    >>> norm((0, 25.0), 2.0), norm((600, 25.0), 2.0) == 5 * 2.0 ** 600, norm((0, 7.0), 1.0, scale=2.0)
+    (5.0, True, 3.5)
     """
     exponent, value = scaled
     root = math.sqrt(value) if p == 2.0 else value if p in (1.0, math.inf) else value ** (1.0 / p)
+    if not exponent:
+        return root / scale
+    mantissa, power = math.frexp(scale)
     try:
-        return math.ldexp(root, exponent)
+        return math.ldexp(root / (2 * mantissa), exponent - power + 1)
     except OverflowError:
         return math.inf

@@ -32,11 +32,15 @@ class BlockSquares(NamedTuple):
 
 
 class L2Norm(NamedTuple):
-    """The sum of squares of the finite elements of a tensor; whether any element is NaN or infinite."""
+    """The sum of squares of the finite elements of a tensor as stored; whether any element is NaN or infinite.
+
+    The norm is divided by `scale`, the loss scale of the elements.
+    """
 
     square: ScaledSum
     nan: bool = False
     infinite: bool = False
+    scale: float = 1.0
 
     @property
     def finite(self) -> bool:
@@ -46,7 +50,7 @@ class L2Norm(NamedTuple):
     @property
     def norm(self) -> float:
         """The L2 norm: `nan` if an element is NaN, else `inf` if one is infinite."""
-        return math.nan if self.nan else math.inf if self.infinite else norms.norm(self.square, 2.0)
+        return math.nan if self.nan else math.inf if self.infinite else norms.norm(self.square, 2.0, self.scale)
 
 
 def block_squares(rows: Rows, dtype: DType, work: Workspace) -> tuple[BlockSquares, Rows]:
@@ -79,9 +83,10 @@ def concatenate(parts: Sequence[BlockSums]) -> BlockSums:
     return BlockSums(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
 
-def l2_norm(parts: Sequence[BlockSquares]) -> L2Norm:
-    """Return the L2 norm of a tensor from the squares of its pieces, given in any order."""
-    return L2Norm(_total([part.sums for part in parts], 2.0), any(p.nan for p in parts), any(p.infinite for p in parts))
+def l2_norm(parts: Sequence[BlockSquares], scale: float = 1.0) -> L2Norm:
+    """Return the L2 norm of a tensor from the squares of its pieces, given in any order, and its loss scale."""
+    square, nan = _total([part.sums for part in parts], 2.0), any(part.nan for part in parts)
+    return L2Norm(square, nan, any(part.infinite for part in parts), scale)
 
 
 def dot_product(parts: Sequence[BlockSums]) -> ScaledSum:
@@ -90,9 +95,10 @@ def dot_product(parts: Sequence[BlockSums]) -> ScaledSum:
 
 
 def total(norms_of_tensors: Sequence[L2Norm]) -> L2Norm:
-    """Return the norm of several tensors as one vector."""
+    """Return the norm of several tensors of one loss scale as one vector."""
     square = norms.total((one.square for one in norms_of_tensors), 2.0)
-    return L2Norm(square, any(one.nan for one in norms_of_tensors), any(one.infinite for one in norms_of_tensors))
+    nan, infinite = any(one.nan for one in norms_of_tensors), any(one.infinite for one in norms_of_tensors)
+    return L2Norm(square, nan, infinite, norms_of_tensors[0].scale if norms_of_tensors else 1.0)
 
 
 def ratio(a: L2Norm, b: L2Norm) -> float | None:
@@ -100,9 +106,10 @@ def ratio(a: L2Norm, b: L2Norm) -> float | None:
     if not (a.finite and b.finite and a.square[1]):
         return None
     try:
-        return math.ldexp(math.sqrt(b.square[1]) / math.sqrt(a.square[1]), b.square[0] - a.square[0])
+        stored = math.ldexp(math.sqrt(b.square[1]) / math.sqrt(a.square[1]), b.square[0] - a.square[0])
     except OverflowError:
         return math.inf
+    return stored * (a.scale / b.scale)
 
 
 def cosine(a: L2Norm, b: L2Norm, product: ScaledSum) -> float | None:

@@ -15,6 +15,7 @@ class TensorStats(NamedTuple):
     """Statistics of one tensor, or of several as one.
 
     `zeros`, `nan`, `posinf` and `neginf` count elements; `max_abs` and `sums` (one for each kind) are of the finite elements.
+    `max_abs` and norms are divided by `scale`, the loss scale of the elements; `sums` are of the elements as stored.
     """
 
     elements: int = 0
@@ -24,6 +25,11 @@ class TensorStats(NamedTuple):
     neginf: int = 0
     max_abs: float = 0.0
     sums: tuple[ScaledSum, ...] = ()
+    scale: float = 1.0
+
+    def norm(self, which: int, p: float) -> float:
+        """Return the P-norm of the finite elements from sum number `which`, or inf if it is above the range of float64."""
+        return norms.norm(self.sums[which], p, self.scale)
 
     @property
     def nonfinite(self) -> int:

@@ -10,13 +10,15 @@ from numpy.typing import NDArray
 
 from gradclip_cli.numerics import norms
 from gradclip_cli.numerics.norms import ScaledSum, SumKind, SumKinds
-from gradclip_cli.numerics.statistics import TensorStats
+from gradclip_cli.numerics.statistics import PieceStats, TensorStats
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 # Columns of `StatsArrays.ints`: counts of elements, and from `_EXPONENTS` on the exponents of sums.
 _ELEMENTS, _ZEROS, _NAN, _POSINF, _NEGINF, _EXPONENTS = range(6)
+
+_MIXER = np.uint64(0x9E3779B97F4A7C15)
 
 # Columns of `StatsArrays.floats`: the largest |x|, and from `_SUMS` on the values of sums.
 _MAX_ABS, _SUMS = range(2)
@@ -45,6 +47,18 @@ class StatsArrays(NamedTuple):
             block.floats[k] = (one.max_abs, *(value for _, value in one.sums))
         return block
 
+    @classmethod
+    def concatenate(cls, parts: Sequence["StatsArrays"]) -> "StatsArrays":
+        """Return the rows of all parts, one after the other."""
+        return parts[0] if len(parts) == 1 else cls(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+
+    def as_piece(self) -> PieceStats:
+        """Return the rows as the blocks of one piece of a tensor."""
+        elements, zeros, nan, posinf, neginf = self.ints[:, :_EXPONENTS].sum(axis=0).tolist()
+        exponents, sums = self.ints[:, _EXPONENTS:].T, self.floats[:, _SUMS:].T
+        counts = elements, zeros, nan, posinf, neginf
+        return PieceStats(counts, float(self.floats[:, _MAX_ABS].max(initial=0)), tuple(exponents), tuple(sums))
+
     def take(self, rows: "Sequence[int] | Ints") -> "StatsArrays":
         """Return some of the rows."""
         return StatsArrays(self.ints[rows], self.floats[rows])
@@ -55,14 +69,17 @@ class StatsArrays(NamedTuple):
 
 
 class StatsTable(Mapping[int, TensorStats]):
-    """Map the ascending indices of tensors in a dump to their statistics, which are made on access."""
+    """Map the ascending indices of tensors in a dump to their statistics, which are made on access.
 
-    def __init__(self, indices: Sequence[int], block: StatsArrays) -> None:
+    `block` is of the elements as stored; norms and the largest |x| are divided by `scale`, the loss scale of the elements.
+    """
+
+    def __init__(self, indices: Sequence[int], block: StatsArrays, scale: float = 1.0) -> None:
         first, size = indices[0] if indices else 0, len(indices)
         whole = not size or indices[-1] - first == size - 1
         self.indices: Sequence[int] = range(first, first + size) if whole else indices
         self._rows = None if whole else {index: row for row, index in enumerate(indices)}
-        self.block = block
+        self.block, self.scale = block, scale
 
     @classmethod
     def of(cls, rows: Mapping[int, TensorStats], sums: int) -> "StatsTable":
@@ -76,7 +93,8 @@ class StatsTable(Mapping[int, TensorStats]):
         ints, floats = self.block.ints[row].tolist(), self.block.floats[row].tolist()
         elements, zeros, nan, posinf, neginf, *exponents = ints
         peak, *sums = floats
-        return TensorStats(elements, zeros, nan, posinf, neginf, peak, tuple(zip(exponents, sums, strict=True)))
+        pairs = tuple(zip(exponents, sums, strict=True))
+        return TensorStats(elements, zeros, nan, posinf, neginf, peak / self.scale, pairs, self.scale)
 
     def __iter__(self) -> Iterator[int]:
         return iter(self.indices)
@@ -107,11 +125,15 @@ class StatsTable(Mapping[int, TensorStats]):
     def only(self, indices: Iterable[int]) -> "StatsTable":
         """Return the table of the given tensors, without those that are not in this table."""
         kept = [index for index in indices if index in self]
-        return StatsTable(kept, self.block.take(self._places(kept)))
+        return StatsTable(kept, self.block.take(self._places(kept)), self.scale)
+
+    def scaled(self, scale: float) -> "StatsTable":
+        """Return the same table with this loss scale."""
+        return self if scale == self.scale else StatsTable(self.indices, self.block, scale)
 
     def updated_by(self, other: "StatsTable") -> "StatsTable":
         """Return a table of the same tensors, with the rows of `other` for tensors in both."""
-        found = StatsTable(self.indices, StatsArrays(self.block.ints.copy(), self.block.floats.copy()))
+        found = StatsTable(self.indices, StatsArrays(self.block.ints.copy(), self.block.floats.copy()), self.scale)
         # Either table may be the smaller one: `other` may cover all steps in a file, or a few of many tensors.
         few, many = sorted((self, other), key=len)
         shared = [index for index in few if index in many]
@@ -155,26 +177,49 @@ class StatsTable(Mapping[int, TensorStats]):
     @property
     def max_abs(self) -> Floats:
         """The largest |x| of the finite elements of each tensor."""
+        return self._unscaled(self.stored_max_abs)
+
+    @property
+    def stored_max_abs(self) -> Floats:
+        """The largest |x| of the finite elements of each tensor as they are stored, whatever the loss scale."""
         return self.block.floats[:, _MAX_ABS]
+
+    def _unscaled(self, values: Floats) -> Floats:
+        if self.scale == 1:
+            return values
+        with np.errstate(over="ignore"):
+            return values / self.scale
 
     def as_read(self, finite: Floats) -> Floats:
         """Return `nan` for each tensor with a NaN, else `inf` for each with an infinity, else its value in `finite`."""
         return np.where(self.nan > 0, math.nan, np.where(self.infinite > 0, math.inf, finite))
 
+    def sums(self, which: int) -> Floats:
+        """Return the values of sum number `which` of the stored elements, without their exponents."""
+        return self.block.floats[:, _SUMS + which]
+
+    def keys_of_rows(self) -> NDArray[np.uint64]:
+        """Return a number for each tensor: that of equal statistics is equal, and that of others hardly ever."""
+        found = np.zeros(len(self), np.uint64)
+        for column in (*self.block.ints.T, *self.block.floats.T):
+            found = (found ^ column.view(np.uint64)) * _MIXER
+            found ^= found >> np.uint64(32)
+        return found
+
     def norms(self, which: int, p: float) -> Floats:
         """Return the P-norm of the finite elements of each tensor, from its sum number `which`."""
         exponents, values = self.block.ints[:, _EXPONENTS + which], self.block.floats[:, _SUMS + which]
         if p == 2.0 and not exponents.any():
-            return np.sqrt(values)
+            return self._unscaled(np.sqrt(values))
         pairs = zip(exponents.tolist(), values.tolist(), strict=True)
-        return np.array([norms.norm(pair, p) for pair in pairs], np.float64)
+        return np.array([norms.norm(pair, p, self.scale) for pair in pairs], np.float64)
 
     def merge_groups(self, groups: Sequence[Sequence[int]], types: SumKinds) -> "StatsTable":
         """Merge each group of tensors exactly into one row; no group may be empty."""
         sizes = list(map(len, groups))
         taken = self.block.take(self._places(chain.from_iterable(groups)))
         if max(sizes, default=1) == 1:
-            return StatsTable(range(len(groups)), taken)
+            return StatsTable(range(len(groups)), taken, self.scale)
         starts = list(accumulate(sizes, initial=0))
         block = StatsArrays.empty(len(groups), len(types))
         block.ints[:, :_EXPONENTS] = np.add.reduceat(taken.ints[:, :_EXPONENTS], starts[:-1])
@@ -182,14 +227,14 @@ class StatsTable(Mapping[int, TensorStats]):
         for k, p in enumerate(types):
             sums = _add_groups(taken.ints[:, _EXPONENTS + k], taken.floats[:, _SUMS + k], starts, p)
             block.ints[:, _EXPONENTS + k], block.floats[:, _SUMS + k] = zip(*sums, strict=True)
-        return StatsTable(range(len(groups)), block)
+        return StatsTable(range(len(groups)), block, self.scale)
 
     def total(self, types: SumKinds) -> TensorStats:
         """Merge all tensors."""
         return (
             self.merge_groups([self.indices], types)[0]
             if self.indices
-            else TensorStats(sums=tuple((0, 0.0) for _ in types))
+            else TensorStats(sums=tuple((0, 0.0) for _ in types), scale=self.scale)
         )
 
 
@@ -207,6 +252,4 @@ def concatenate(parts: Sequence[tuple[int, StatsTable]]) -> StatsTable:
     if len(parts) == 1 and not parts[0][0]:
         return parts[0][1]
     indices = [start + index for start, columns in parts for index in columns]
-    blocks = [columns.block for _, columns in parts]
-    ints, floats = (np.concatenate(arrays) for arrays in zip(*blocks, strict=True))
-    return StatsTable(indices, StatsArrays(ints, floats))
+    return StatsTable(indices, StatsArrays.concatenate([columns.block for _, columns in parts]))

@@ -36,6 +36,15 @@ def sum_products(a: Rows, b: Rows, work: Workspace) -> Rows:
     return _sum_terms(a.shape, make, work)
 
 
+def sum_rows(terms: Rows, work: Workspace) -> Rows:
+    """Return the sum of each row of an array in C order of shape (rows, width)."""
+
+    def make(part: slice, _: Rows | None) -> Rows:
+        return terms[part]
+
+    return _sum_terms(terms.shape, make, work)
+
+
 def sum_powers(rows: Floats, p: float, work: Workspace) -> Rows:
     """Return Σ|x|^P for each row of float32 or float64; P is finite. Unless it is 1 or 2, bits depend on the processor."""
     if p == 2.0 and rows.dtype == np.float64:

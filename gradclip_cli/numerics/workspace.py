@@ -64,11 +64,21 @@ class Workspace(threading.local):
         self.magnitudes = new()
         self.limited = new()
         self.terms = new()
-        # Comparing: the numbers of both tensors, their difference, and |b|. All are in use at once.
+        # Comparing: the numbers of both tensors, their imaginary parts, b in the units of a, their difference, and |b|. All are
+        # in use at once.
         self.numbers_a = new()
         self.numbers_b = new()
+        self.imaginary_a = new()
+        self.imaginary_b = new()
+        self.rescaled = new()
         self.distance = new()
         self.size_b = new()
+        # Complex numbers: the parts of elements, their larger part, their squares or moduli, and the squares of one part.
+        self.real = new()
+        self.imaginary = new()
+        self.larger = new()
+        self.squares = new()
+        self.part_squares = new()
         # Counting elements that leave the range of a dtype: stored bits without a sign.
         self.unsigned_bits = new()
         # These share one memory, which stays in the cache of the processor: no two may be in use at once. The widened

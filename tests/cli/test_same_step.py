@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,21 @@ def test_copies_are_left_out(put: Any, run: Run) -> None:
     put(**{"run/step_2.npz": 2.0, "run/step_2 (1).npz": 8.0, "run/step_2.copy.npz": 8.0, "run/step_3 copy.npz": 3.0})
     assert [norm for _, _, norm in dumps(run, "run")] == [2.0, 3.0]
     assert "run/step_2 (1).npz: is taken for a copy of step_2.npz, and left out" in run("stats", "run").err
+
+
+def test_a_copy_of_the_last_step_counts_once(put: Any, run: Run) -> None:
+    """A file without a step that holds the same bytes as one with a step is that one, as where a trainer copies the last."""
+    put(**{"run/0000100_adapters.npz": 1.0, "run/0000200_adapters.npz": 2.0})
+    shutil.copy("run/0000200_adapters.npz", "run/adapters.npz")
+    assert dumps(run, "run") == [("run/0000100_adapters.npz", 100, 1.0), ("run/0000200_adapters.npz", 200, 2.0)]
+    assert "run/adapters.npz: holds the same bytes as run/0000200_adapters.npz" in run("stats", "run").err
+
+
+def test_unfinished_steps_are_left_out(put: Any, run: Run) -> None:
+    """A folder that a trainer has not written to the end is left out with a note."""
+    put(**{"run/checkpoint-1/g.npz": 1.0, "run/tmp-checkpoint-1/g.npz": 9.0})
+    assert [norm for _, _, norm in dumps(run, "run")] == [1.0]
+    assert kinds(run, "run") == ["unfinished"]
 
 
 @pytest.fixture

@@ -36,6 +36,8 @@ def numbers(count: int, seed: int, kind: str = "usual") -> NDArray[np.float64]:
 
 def stored(count: int, seed: int, dtype: DType, kind: str = "usual") -> Raw:
     """Return the bytes of elements in this machine's order, all finite."""
+    if dtype.is_complex:
+        return stored(2 * count, seed, dtype.part, kind)
     if kind == "any":
         return _of_any_bits(count, seed, dtype)
     values: NDArray[Any] = numbers(count, seed, kind)

@@ -10,7 +10,16 @@ from gradclip_cli.numerics import norms, products
 from gradclip_cli.numerics.comparison import compare_piece
 from gradclip_cli.numerics.comparison import merge as merge_pair
 from gradclip_cli.numerics.differences import Tolerance
-from gradclip_cli.numerics.dtypes import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, FLOATS, DType
+from gradclip_cli.numerics.dtypes import (
+    BFLOAT16,
+    COMPLEX64,
+    COMPLEX128,
+    FLOAT16,
+    FLOAT32,
+    FLOAT64,
+    FLOATS,
+    DType,
+)
 from gradclip_cli.numerics.measuring import measure_piece
 from gradclip_cli.numerics.norms import ClippedSum, SumKinds
 from gradclip_cli.numerics.statistics import merge
@@ -39,9 +48,11 @@ class Case(NamedTuple):
 def cases() -> Iterator[Case]:
     """Yield all dtypes and sizes, and numbers at the ends of the range of float64."""
     for count in SIZES:
-        yield from (Case(dtype, "any", count) for dtype in FLOATS)
-        yield from (Case(dtype, "usual", count) for dtype in (FLOAT64, FLOAT32, FLOAT16, BFLOAT16))
-        yield from (Case(FLOAT64, kind, count) for kind in ("tiny", "huge"))
+        yield from (Case(dtype, "any", count) for dtype in (*FLOATS, COMPLEX64, COMPLEX128))
+        yield from (
+            Case(dtype, "usual", count) for dtype in (FLOAT64, FLOAT32, FLOAT16, BFLOAT16, COMPLEX64, COMPLEX128)
+        )
+        yield from (Case(dtype, kind, count) for kind in ("tiny", "huge") for dtype in (FLOAT64, COMPLEX128))
 
 
 def record(case: Case) -> dict[str, Any]:

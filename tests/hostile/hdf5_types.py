@@ -97,4 +97,4 @@ def packed_integers(file: h5py.File) -> Arrays:
 add("others", "accept", "References, lists and words are kept and named.", others)
 add("committed-type", "accept", "A type may have a name.", committed)
 add("nbit", "accept", "What is no plain integer is kept and named.", packed_integers)
-add("complex", "either", "A complex number has no place in a norm.", stored(np.array([1 + 2j])))
+add("complex", "accept", "A complex number counts by its modulus.", stored(np.array([1 + 2j])))

@@ -20,8 +20,9 @@ EVERY = [pytest.param(case, suffix, id=f"{suffix[1:]}-{case.name}") for case, su
 
 
 def norm(arrays: Arrays) -> float:
-    """Return the norm of all floats; `math.hypot` is exact to an ulp, and does not overflow on its way."""
-    floats = (a for a in arrays.values() if not np.issubdtype(a.dtype, np.integer) and a.dtype != bool)
+    """Return the norm of all floats and parts; `math.hypot` is exact to an ulp, and does not overflow on its way."""
+    every = (np.stack([a.real, a.imag]) if a.dtype.kind == "c" else a for a in arrays.values())
+    floats = (a for a in every if not np.issubdtype(a.dtype, np.integer) and a.dtype != bool)
     return math.hypot(*(x for a in floats for x in a.astype(np.float64).ravel().tolist()))
 
 

@@ -79,6 +79,7 @@ def tensors(step: int) -> Tensors:
         **small,
         "a.half": numbers(2 * 8192, seed + 33).reshape(2, 8192).astype(np.float16),
         "a.brain": numbers(10_345, seed + 34).astype(ml_dtypes.bfloat16),
+        "c.wave": (numbers(9_100, seed + 38) + 1j * numbers(9_100, seed + 39)).astype(np.complex64),
         "h.tiny": numbers(900, seed + 36, "tiny"),
         "o.one": numbers(1, seed + 37).reshape(()),
         "o.none": np.zeros((0,), np.float32),

@@ -46,6 +46,7 @@ def tensors() -> Tensors:
         **small,
         "a.half": steep(40, 8192).astype(np.float16),
         "b.brain": steep(12_345).astype(BFLOAT16),
+        "c.wave": (steep(12_345) + 1j * steep(12_345)).astype(np.complex64),
         "a.one": steep(),
         "a.none": np.zeros((0,), np.float32),
     }
@@ -61,7 +62,7 @@ def outcome(source: Path, strategy: str, **options: object) -> Outcome:
 
 def in_file_order(path: Path, tensors: Tensors) -> Path:
     """Write a safetensors file by hand, in the order given: the library sorts."""
-    codes = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16"}
+    codes = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16", "complex64": "C64"}
     header, end = {}, 0
     for name, array in tensors.items():
         offsets = [end, end := end + array.nbytes]

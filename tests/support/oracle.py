@@ -9,7 +9,8 @@ import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
-Wide = NDArray[np.float64]
+Wide = NDArray[Any]
+"""float64 or complex128."""
 Dump = Mapping[str, NDArray[Any]]
 Key = Callable[[str], str]
 Rule = Callable[[Dump, float, float, float], dict[str, Wide]]
@@ -29,9 +30,14 @@ def is_gradient(array: NDArray[Any]) -> bool:
     return True
 
 
+def widened(array: NDArray[Any]) -> NDArray[Any]:
+    """Return an array as float64, or as complex128."""
+    return array.astype(np.complex128 if array.dtype.kind == "c" else np.float64)
+
+
 def norm_of(arrays: list[NDArray[Any]], p: float = 2.0) -> float:
-    """Return the P-norm of all elements together, summed exactly for P of 1 and 2."""
-    flat = np.abs(np.concatenate([np.ravel(array).astype(np.float64) for array in arrays]))
+    """Return the P-norm of all elements together, of complex ones by their moduli, summed exactly for P of 1 and 2."""
+    flat = np.concatenate([np.abs(widened(np.ravel(array))) for array in arrays])
     if p == 1.0 and np.isfinite(flat).all():
         return math.fsum(flat)
     if p == 2.0 and np.isfinite(flat).all():
@@ -47,7 +53,17 @@ def _scaled(dump: Dump, key: Key, p: float, factor: Callable[[float], float]) ->
     with np.errstate(all="ignore"):
         for names in members.values():
             by = factor(norm_of([dump[name] for name in names], p))
-            found |= {name: dump[name].astype(np.float64) * by for name in names}
+            found |= {name: _times(widened(dump[name]), by) for name in names}
+    return found
+
+
+def _times(array: NDArray[Any], by: float) -> NDArray[Any]:
+    """Multiply each part: numpy would add products with an imaginary part of 0, which are NaN where a part is infinite."""
+    found: NDArray[Any] = (
+        array * by
+        if array.dtype.kind != "c"
+        else np.stack([array.real * by, array.imag * by], axis=-1).view(np.complex128)[..., 0]
+    )
     return found
 
 
@@ -73,12 +89,20 @@ def _renormalized_by(key: Key) -> Rule:
 
 
 def _limited(dump: Dump, c: float, p: float, epsilon: float) -> dict[str, Wide]:
-    """min(max(g, -c), c), which keeps NaN."""
-    return {name: np.clip(array.astype(np.float64), -c, c) for name, array in dump.items()}
+    """min(max(g, -c), c), which keeps NaN; of complex numbers, z · c / |z| where |z| > c."""
+    return {name: _limited_to(c, widened(array)) for name, array in dump.items()}
+
+
+def _limited_to(c: float, array: NDArray[Any]) -> NDArray[Any]:
+    if array.dtype.kind != "c":
+        found: NDArray[Any] = np.clip(array, -c, c)
+        return found
+    with np.errstate(all="ignore"):
+        return np.where(np.abs(array) > c, _times(array / np.abs(array), c), array)
 
 
 def _unchanged(dump: Dump, c: float, p: float, epsilon: float) -> dict[str, Wide]:
-    return {name: array.astype(np.float64) for name, array in dump.items()}
+    return {name: widened(array) for name, array in dump.items()}
 
 
 def _whole(name: str) -> str:

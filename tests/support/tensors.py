@@ -21,6 +21,7 @@ from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.inputs.opened import DumpFile
 from gradclip_cli.numerics.dtypes import DType, Raw, from_numpy
 from gradclip_cli.numerics.measuring import measure_piece
+from gradclip_cli.numerics.norms import SumKinds
 from gradclip_cli.numerics.statistics import TensorStats, merge
 from gradclip_cli.numerics.statistics_table import StatsTable
 from gradclip_cli.numerics.workspace import Workspace
@@ -76,7 +77,7 @@ def dump_of(
     return MeasuredDump(single(path), step, files, specs, Naming().places(list(arrays)), columns)
 
 
-def stats_of(array: NDArray[Any], dtype: DType, types: NormTypes = (2.0,)) -> TensorStats:
+def stats_of(array: NDArray[Any], dtype: DType, types: SumKinds = (2.0,)) -> TensorStats:
     """Measure an array in one piece."""
     return merge([measure_piece(raw_of(array), dtype, types, Workspace())], types)
 

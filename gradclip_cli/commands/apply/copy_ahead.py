@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from gradclip_cli.commands.apply.plan import ApplyPlan
 from gradclip_cli.engine.measure import PieceObserver
 from gradclip_cli.formats.base import Format, Reader
+from gradclip_cli.inputs.loss_scale import scale_of
 from gradclip_cli.numerics import norms
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.numerics.statistics import PieceStats
@@ -31,8 +32,8 @@ Range = tuple[int, int]
 class ChangeGuess:
     """Guess from the pieces seen so far whether anything in a file is going to change."""
 
-    def __init__(self, plan: ApplyPlan, tensors: Sequence[TensorSpec]) -> None:
-        self._plan = plan
+    def __init__(self, plan: ApplyPlan, tensors: Sequence[TensorSpec], scale: float = 1.0) -> None:
+        self._plan, self._scale = plan, scale
         self._layers: list[str] = []
         if plan.overrides:
             self._layers = [place.layer for place in plan.selection.naming.places([spec.name for spec in tensors])]
@@ -57,21 +58,22 @@ class ChangeGuess:
 
     def _norm(self, strategy: Strategy, piece: PieceStats) -> tuple[float, float]:
         if strategy.group is Group.ELEMENT:
-            return piece.max_abs, 1.0
+            return piece.max_abs / self._scale, 1.0
         types = self._plan.norm_types
         which = 0 if strategy.takes_norm else len(types) - 1
         scaled = norms.total_blocks([piece.exponents[which]], [piece.sums[which]], types[which])
-        return norms.norm(scaled, types[which]), types[which]
+        return norms.norm(scaled, types[which], self._scale), types[which]
 
 
 class EarlyOutput:
     """An output written while its input is measured; `written` holds the byte ranges that are complete."""
 
-    def __init__(self, plan: ApplyPlan, tensors: Sequence[TensorSpec], staged: Staged) -> None:
+    def __init__(self, plan: ApplyPlan, reader: Reader, staged: Staged) -> None:
         self.staged = staged
         self.written: list[Range] = []
-        self._tensors = tensors
-        self._guess = ChangeGuess(plan, tensors)
+        self._tensors = reader.tensors
+        scale = scale_of(plan.selection.unscale, reader.metadata, reader.file.path)
+        self._guess = ChangeGuess(plan, reader.tensors, scale)
 
     def observe(self, piece: Piece, raw: Raw, stats: PieceStats | None) -> None:
         """Write a piece, unless what has been seen so far says that its group, or another, is going to change."""
@@ -105,7 +107,7 @@ class CopyAhead:
         target = self._targets.get(path)
         if target is None or not format.copy_keeps_offsets or self._plan.format_of(path, target, format) is not format:
             return None
-        begun = self._begun[path] = EarlyOutput(self._plan, reader.tensors, self._outputs.stage(target))
+        begun = self._begun[path] = EarlyOutput(self._plan, reader, self._outputs.stage(target))
         return begun.observe
 
     def stage(self, path: str, output: str) -> tuple[Staged, list[Range]]:

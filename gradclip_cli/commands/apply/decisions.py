@@ -14,6 +14,7 @@ from gradclip_cli.engine.series import check_taken, difference_notes, shapes_of,
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.errors import InputError, NonFiniteError, UsageError
 from gradclip_cli.notes import Note
+from gradclip_cli.numerics.norms import stored_limit
 from gradclip_cli.numerics.statistics import TensorStats
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.strategies.actions import UNCHANGED, Action, Clamp, ZeroNonfinite, action_for
@@ -45,16 +46,18 @@ class DumpDecisions(NamedTuple):
 
     @property
     def actions(self) -> dict[int, Action]:
-        """The action for each tensor that changes, by its index."""
+        """The action for each tensor that changes, by its index; copies of tensors change like those."""
         stats = self.dump.stats
-        figures = list(zip(stats.max_abs.tolist(), stats.nan.tolist(), stats.infinite.tolist(), strict=True))
-        return {
+        figures = list(zip(stats.stored_max_abs.tolist(), stats.nan.tolist(), stats.infinite.tolist(), strict=True))
+        found = {
             index: decision.action
             for group, decision in self.decisions
             if decision.action is not UNCHANGED
             for index in group.members
             if decision.action.changes(*figures[stats.row(index)])
         }
+        found.update({copy: found[k] for copy, k in self.dump.copies.items() if k in found})
+        return found
 
 
 class Decisions(NamedTuple):
@@ -166,6 +169,8 @@ def _action(plan: ApplyPlan, group: NormGroup, threshold: float | None) -> Actio
             f"the norm of {group.strategy.group.value} is above {sys.float_info.max:.2g}, the largest float64"
         )
     limit = math.inf if threshold is None else threshold
+    if group.strategy.group is Group.ELEMENT:
+        limit = stored_limit(limit, group.scale)
     epsilon = plan.norm.epsilon if plan.norm and group.strategy.takes_norm else 0.0
     if group.finite:
         return action_for(group.strategy, norm, limit, epsilon)

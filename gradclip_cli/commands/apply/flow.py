@@ -19,8 +19,9 @@ def apply(plan: ApplyPlan, run: Run) -> ApplyReport:
             outputs.check(target)
         ahead = CopyAhead(plan, outputs)
         types, observer_for = plan.norm_types, ahead.observer_for if plan.selection.along is None else None
-        inputs = in_step_order(plan.inputs)
-        dumps = by_step([dump for source in inputs for dump in measure_series(source, types, run, observer_for)])
+        dumps = by_step(
+            [dump for source in in_step_order(plan.inputs) for dump in measure_series(source, types, run, observer_for)]
+        )
         decided = decide(plan, dumps)
         written = DumpRewriter(plan, run, outputs, ahead).rewrite(decided.dumps)
         report = summarize(plan, decided, written)

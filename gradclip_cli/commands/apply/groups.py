@@ -28,6 +28,7 @@ class NormGroup(NamedTuple):
     as_read: float
     finite: bool
     key: tuple[object, ...]  # the same in every dump
+    scale: float = 1.0  # the loss scale of the stored elements, by which norms are divided
 
     def sample(self, plan: ApplyPlan) -> float:
         """Return the norm that a rule takes: NaN or infinite where an element is, unless the plan replaces those by zero."""
@@ -51,7 +52,7 @@ def norm_groups(dump: MeasuredDump, plan: ApplyPlan) -> list[NormGroup]:
     norms = np.where(single, stats.max_abs, group_norms(stats, strategies, types))
     figures = zip(norms.tolist(), stats.as_read(norms).tolist(), (stats.nonfinite == 0).tolist(), strict=True)
     return [
-        NormGroup(*kinds[key], indices, *found, key)
+        NormGroup(*kinds[key], indices, *found, key, stats.scale)
         for (key, indices), found in zip(members.items(), figures, strict=True)
     ]
 

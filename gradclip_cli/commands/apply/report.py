@@ -14,8 +14,6 @@ from gradclip_cli.engine.rewrite import Rewritten
 from gradclip_cli.inputs.source import DumpOutput, DumpSource
 from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.notes import Note, merged
-from gradclip_cli.numerics import norms
-from gradclip_cli.numerics.statistics import TensorStats
 from gradclip_cli.reports.apply import ApplyDump, ApplyLayer, ApplyParam, ApplyReport, ApplyTotal
 from gradclip_cli.strategies import Group
 from gradclip_cli.text import plural, shortlist
@@ -55,10 +53,11 @@ class ApplySummary:
         self._of = {index: decision for group, decision in self._decisions for index in group.members}
         self._single = after.clipped
         self._after = self._dump.stats.updated_by(after.stats)
+        self._tied = list(self._dump.tied.values())
         self._left_out = self._dump.left_out
 
     def report(self, output: DumpOutput | None) -> ApplyDump:
-        """Report this dump: layers in natural order, tensors by layer, and last the tensors that are left out."""
+        """Report this dump: layers in natural order, tensors by layer, and last those that count in no norm."""
         dump, layout = self._dump, self._dump.source.layout
         return ApplyDump(
             input=dump.source.label,
@@ -66,7 +65,7 @@ class ApplySummary:
             step=dump.step,
             total=self._total(),
             layers=LazyRows(self._layer, range(len(dump.layers))),
-            params=LazyRows(self._param, range(len(dump.named) + len(self._left_out))),
+            params=LazyRows(self._param, range(len(dump.named) + len(self._tied) + len(self._left_out))),
             labels=dump.labels,
             name=dump.source.name,
         )
@@ -116,7 +115,7 @@ class ApplySummary:
     def _param(self, k: int) -> ApplyParam:
         found = self._params
         if k >= len(found.groups):
-            return self._excluded_param(self._left_out[k - len(found.groups)])
+            return self._uncounted_param(k - len(found.groups))
         indices, decision = found.groups[k], self._decision(found, k)
         first, factor, clipped = indices[0], decision.action.factor, self._clipped(indices)
         return ApplyParam(
@@ -135,6 +134,24 @@ class ApplySummary:
             zeros=found.zeros.item(k),
             nonfinite=found.nonfinite.item(k),
             underflowed=found.underflowed.item(k),
+            strategy=decision.strategy.name,
+            threshold=decision.threshold,
+        )
+
+    def _uncounted_param(self, k: int) -> ApplyParam:
+        """Make the row of a tied tensor, or of one that is left out."""
+        if k >= len(self._tied):
+            return self._excluded_param(self._left_out[k - len(self._tied)])
+        indices = self._tied[k]
+        originals = list(dict.fromkeys(self._dump.copies[index] for index in indices))
+        decision, clipped = self._of[originals[0]], self._clipped(originals)
+        row = self._excluded_param(indices[0])
+        return row._replace(
+            shape=self._dump.shape(indices),
+            elements=sum(self._dump.tensors[index].size for index in originals),
+            factor=(factor := decision.action.factor),
+            clipped=clipped > 0 or factor not in (1, None),
+            clipped_elements=clipped,
             strategy=decision.strategy.name,
             threshold=decision.threshold,
         )
@@ -191,18 +208,14 @@ class ApplySummary:
         return ApplyTotal(
             tensors=len(self._dump.named),
             elements=before.elements,
-            norm_before=_norm(before, self._types[0]),
-            norm_after=_norm(after, self._types[0]),
+            norm_before=before.as_read(before.norm(0, self._types[0])),
+            norm_after=after.as_read(after.norm(0, self._types[0])),
             max_abs_before=before.as_read(before.max_abs),
             max_abs_after=after.as_read(after.max_abs),
             groups=None if elementwise else len(whole),
             clipped_groups=None if elementwise else sum(factor != 1 for factor in whole),
             clipped_elements=sum(map(self._clipped, self._params.groups)),
         )
-
-
-def _norm(stats: TensorStats, p: float) -> float:
-    return stats.as_read(norms.norm(stats.sums[0], p))
 
 
 def _in_common(values: Sequence[Value | None]) -> Value | None:

@@ -103,13 +103,13 @@ class DumpRewriter:
         """Return the indices of the tensors to write: those that change, or all gradients if files are accumulated."""
         if not isinstance(opened.reader, AccumulatedReader):
             return changes.indices
-        return [index for index, spec in enumerate(opened.reader.tensors) if spec.dtype.is_float]
+        return [index for index, spec in enumerate(opened.reader.tensors) if spec.dtype.is_gradient]
 
     def _check_alike(self, opened: OpenFile) -> None:
         """Raise InputError if a selected tensor that is not accumulated differs between the files."""
         if isinstance(opened.reader, AccumulatedReader):
             for index, spec in enumerate(opened.reader.tensors):
-                if not spec.dtype.is_float and self._run.selection.takes(spec.name):
+                if not spec.dtype.is_gradient and self._run.selection.takes(spec.name):
                     opened.reader.check_alike(index)
 
     def _copy(self, path: str, target: str) -> None:

@@ -101,7 +101,9 @@ def _same(before: MeasuredDump | None, dumps: Sequence[MeasuredDump], plan: Chec
 def _reduce(dump: MeasuredDump, counts: RangeCounts | SliceRangeCounts, same: set[str]) -> DumpFigures:
     """Reduce a dump to its figures, merging the pieces of each tensor."""
     named = dump.named
-    tensors = [Tensor(name, *dump.places[indices[0]]) for name, indices in named.items()]
+    tensors = [
+        Tensor(name, *dump.places[indices[0]], dump.tensors[indices[0]].dtype.name) for name, indices in named.items()
+    ]
     stats = dump.stats.merge_groups(list(named.values()), TYPES)
     outside = counts.table(list(named.values()), dump.row)
     rows = [

@@ -1,7 +1,8 @@
 """Count the values that underflow or overflow in a narrower dtype.
 
 Counts compare the stored bits without the sign, which sort as the magnitudes do. Values round to nearest even, as in frameworks,
-so one just below the smallest normal number becomes that number.
+so one just below the smallest normal number becomes that number. A complex element is judged by its larger part, since a narrower
+dtype would store both: it underflows if both parts do, and overflows if either does.
 """
 
 import math
@@ -117,7 +118,8 @@ class _RangeBits(NamedTuple):
 
 @cache
 def range_bits(dtype: DType, target: str) -> _RangeBits:
-    """Return the bits at which values of `dtype` leave the range of `target`."""
+    """Return the bits at which values of `dtype` (of its parts, if it is complex) leave the range of `target`."""
+    dtype = dtype.part
     to = dtype if target == STORED else _NAMED[target]
     if to.name == dtype.name:
         return _RangeBits(1 << _mantissa(dtype), _infinite(dtype))
@@ -173,10 +175,11 @@ def _count(raw: Raw, dtype: DType, target: str, work: Workspace) -> tuple[int, i
 
 
 def _magnitude_bits(raw: Raw, dtype: DType, work: Workspace) -> NDArray[Any]:
-    """Return stored bits without the sign, in `work.unsigned_bits`."""
-    bits = words_of(raw, dtype)
+    """Return stored bits without the sign, in `work.unsigned_bits`; of complex elements, those of the larger part."""
+    part = dtype.part
+    bits = words_of(raw, part)
     size = work.unsigned_bits.take(bits.size, bits.dtype.type)
     if dtype.swapped:
         bits = bits.byteswap()
-    np.bitwise_and(bits, (1 << (8 * dtype.itemsize - 1)) - 1, out=size)
-    return size
+    np.bitwise_and(bits, (1 << (8 * part.itemsize - 1)) - 1, out=size)
+    return size.reshape(-1, 2).max(axis=1) if dtype.is_complex else size

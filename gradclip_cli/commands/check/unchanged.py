@@ -9,7 +9,6 @@ from gradclip_cli.engine.measure import NormTypes
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.inputs.opened import DumpFile, OpenFile
-from gradclip_cli.numerics import norms
 from gradclip_cli.numerics.differences import Tolerance
 from gradclip_cli.numerics.statistics import TensorStats
 
@@ -58,8 +57,8 @@ def may_be_equal(before: TensorStats, after: TensorStats, within: Tolerance) -> 
     size = before.elements
     figures = [
         (before.max_abs, after.max_abs, 1.0),
-        (norms.norm(before.sums[0], 2.0), norms.norm(after.sums[0], 2.0), math.sqrt(size)),
-        (norms.norm(before.sums[1], 1.0), norms.norm(after.sums[1], 1.0), float(size)),
+        (before.norm(0, 2.0), after.norm(0, 2.0), math.sqrt(size)),
+        (before.norm(1, 1.0), after.norm(1, 1.0), float(size)),
     ]
     return all(
         abs(b - a) <= (within.atol * ones + within.rtol * a) * ROUNDING + 1e-12 * a or a == b for a, b, ones in figures
@@ -78,7 +77,7 @@ def candidates(before: MeasuredDump, after: MeasuredDump, within: Tolerance) -> 
     right = after.stats.merge_groups([indices for _, indices in alike], TYPES)
     for (olds, indices), old, new in zip(alike, left.values(), right.values(), strict=True):
         # An absolute tolerance above most elements of a tensor would call any values the same.
-        mean = norms.norm(old.sums[1], 1.0) / max(1, old.elements)
+        mean = old.norm(1, 1.0) / max(1, old.elements)
         own = within if mean > within.atol else within._replace(atol=0.0)
         if may_be_equal(old, new, own):
             yield from ((a, b, own) for a, b in zip(olds, indices, strict=True))
@@ -87,4 +86,5 @@ def candidates(before: MeasuredDump, after: MeasuredDump, within: Tolerance) -> 
 def _only(opened: OpenFile, file: DumpFile, dump: MeasuredDump, indices: list[int]) -> dict[str, StoredTensor]:
     """Return some tensors of a file, by their names in the dump."""
     own = opened.reader.tensors
-    return {dump.tensors[k].name: StoredTensor(opened.portable, own[k - file.start]) for k in indices}
+    scale = dump.stats.scale
+    return {dump.tensors[k].name: StoredTensor(opened.portable, own[k - file.start], scale) for k in indices}

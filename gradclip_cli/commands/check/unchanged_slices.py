@@ -30,8 +30,8 @@ def _since(before: MeasuredDump, after: MeasuredDump, within: Tolerance, run: Ru
         left, right = before.file_of(old), after.file_of(new)
         with run.reopen(left) as b, run.reopen(right) as a:
             runs = (
-                SliceRun(a.portable, a.tensors[new - right.start], 0),
-                SliceRun(b.portable, b.tensors[old - left.start], before.row or 0),
+                SliceRun(a.portable, a.tensors[new - right.start], 0, after.stats.scale),
+                SliceRun(b.portable, b.tensors[old - left.start], before.row or 0, before.stats.scale),
             )
             (same,) = same_slices(
                 [SlicePairs(*runs, np.ones(1, np.bool_), own.rtol, np.array([own.atol]))], run.workers
@@ -53,13 +53,11 @@ def _inside(dumps: Sequence[MeasuredDump], within: Tolerance, run: Run) -> list[
         if not columns:
             continue
         with run.reopen(file) as a, run.reopen(file) as b:
-            specs = [(a.tensors[indices[k] - file.start], b.tensors[indices[k] - file.start]) for k in columns]
-            pairs = [
-                SlicePairs(
-                    SliceRun(a.portable, one, 1), SliceRun(b.portable, other, 0), wanted[:, k], within.rtol, atol[:, k]
-                )
-                for k, (one, other) in zip(columns, specs, strict=True)
-            ]
+            pairs = []
+            for k in columns:
+                at, scale = indices[k] - file.start, dump.stats.scale
+                runs = SliceRun(a.portable, a.tensors[at], 1, scale), SliceRun(b.portable, b.tensors[at], 0, scale)
+                pairs.append(SlicePairs(*runs, wanted[:, k], within.rtol, atol[:, k]))
             for k, same in zip(columns, same_slices(pairs, run.workers), strict=True):
                 for row in np.flatnonzero(same).tolist():
                     found[row].add(dump.tensors[indices[k]].name)

@@ -129,6 +129,8 @@ class _Collector:
             if self.layout is None:
                 check_taken([dump], self._plan.selection)
                 self.layout = SeriesLayout.of(dump, self._shared)
+            else:
+                self.layout.notes.extend(note for note in dump.notes if note.changes_figures)
             self.rows.append(self.layout.reduce(dump, self._plan))
         except InputError as error:
             self._leave_out(error)

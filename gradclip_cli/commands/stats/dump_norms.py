@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradclip_cli.commands.stats.plan import StatsPlan
-from gradclip_cli.numerics import norms
 from gradclip_cli.numerics.norms import ClippedSum, SumKinds
 from gradclip_cli.numerics.statistics import TensorStats
 from gradclip_cli.numerics.statistics_table import StatsTable
@@ -54,7 +53,7 @@ def dump_norms(step: Step, layers: StatsTable, params: StatsTable, plan: StatsPl
     by_layer, by_param = (stats.as_read(stats.norms(0, p)) for stats in (layers, params))
     return DumpNorms(
         step._replace(nonfinite=total.nonfinite),
-        total.as_read(norms.norm(total.sums[0], p)),
+        total.as_read(total.norm(0, p)),
         by_layer,
         by_param,
         params.as_read(params.max_abs),
@@ -67,7 +66,7 @@ def _l2(total: TensorStats, layers: StatsTable, params: StatsTable, sums: SumKin
     limits = [kind.limit for kind in sums if isinstance(kind, ClippedSum) and kind.squared]
     which = sums.index(2.0)
     by_layer, by_param = (columns.as_read(columns.norms(which, 2.0)) for columns in (layers, params))
-    whole = total.as_read(norms.norm(total.sums[which], 2.0))
+    whole = total.as_read(total.norm(which, 2.0))
     return DumpL2(whole, by_layer, by_param, {limit: _clipped(params, sums, limit) for limit in limits})
 
 

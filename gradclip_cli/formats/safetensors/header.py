@@ -25,7 +25,7 @@ DTYPES = {
     "F8_E4M3": dtypes.FLOAT8_E4M3FN,
     "F8_E5M2": dtypes.FLOAT8_E5M2,
     "BOOL": DType("bool", 1, "bool"),
-    "C64": DType("complex64", 8, "complex"),
+    "C64": dtypes.COMPLEX64,
 } | {
     f"{letter}{8 * size}": DType(f"{word}{8 * size}", size, "int")
     for letter, word in (("I", "int"), ("U", "uint"))

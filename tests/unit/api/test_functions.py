@@ -187,13 +187,13 @@ def test_refused_tensors_are_named_with_their_counts(tmp_path: Path) -> None:
     assert "and 2 more" in caught.value.message
 
 
-def test_complex_tensors_are_refused_unless_left_out(tmp_path: Path) -> None:
-    """A complex tensor has no place in a norm; left out, it is written unchanged."""
-    np.savez(tmp_path / "a.npz", z=np.array([1 + 2j]), w=np.array([2.0]))
-    with pytest.raises(GradclipError, match=r"z: is complex128.*--exclude"):
-        apply(tmp_path / "a.npz", strategy="none", dry_run=True)
+def test_complex_tensors_count_unless_left_out(tmp_path: Path) -> None:
+    """A complex tensor counts by its moduli; left out, it is written unchanged."""
+    np.savez(tmp_path / "a.npz", z=np.array([3 + 4j]), w=np.array([2.0]))
+    report = apply(tmp_path / "a.npz", strategy="clip-by-norm", threshold=1, dry_run=True)
+    assert {row.name: row.norm_before for row in report.dumps[0].params} == {"z": 5.0, "w": 2.0}
     apply(tmp_path / "a.npz", tmp_path / "b.npz", strategy="clip-by-norm", threshold=1, exclude=["z"])
-    assert {name: array.tolist() for name, array in load(tmp_path / "b.npz").items()} == {"z": [1 + 2j], "w": [1.0]}
+    assert {name: array.tolist() for name, array in load(tmp_path / "b.npz").items()} == {"z": [3 + 4j], "w": [1.0]}
 
 
 @pytest.mark.parametrize("arrays", [{}, {"ids": np.arange(3)}], ids=["empty", "integers"])

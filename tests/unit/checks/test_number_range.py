@@ -1,8 +1,10 @@
 """What is not finite, or lost in a dtype, is found and told; what is at a limit is not."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 from support.findings import Seen, series
 
 from gradclip_cli import check
@@ -70,3 +72,17 @@ def test_targets_are_judged_one_by_one(tmp_path: Path) -> None:
     found = check(folder, underflow_dtype=("stored", "bfloat16", "float16")).findings
     assert [(one.rule, one.value, one.limit) for one in found] == [("underflow", 2 / 3, 0.5), ("underflow", 1 / 3, 0.0)]
     assert all("float16" in one.message and "bfloat16" not in one.message for one in found)
+
+
+@pytest.mark.parametrize(
+    ("bad", "named"),
+    [
+        (np.array([1.0, np.inf], np.float16), True),
+        (np.array([1.0, np.nan], np.float16), False),
+        (np.array([1.0, np.inf], np.float32), False),
+    ],
+)
+def test_the_loss_scale_is_a_cause_of_infinities(bad: Any, named: bool, tmp_path: Path) -> None:
+    """Infinities in float16 are what a loss scale that is too high leaves; NaN, and those of wider types, have other causes."""
+    (finding,) = check(series(tmp_path, [{"a.w": bad}])).findings
+    assert ("usually a loss scale too high for float16" in finding.message) is named

@@ -9,11 +9,11 @@ from support.tensors import dump_of
 
 from gradclip_cli.engine.executors import Threads
 from gradclip_cli.engine.run import Run
-from gradclip_cli.engine.survey import measure_dump
-from gradclip_cli.inputs.layouts.ranks import by_rank
+from gradclip_cli.engine.survey import counted_without, measure_dump
 from gradclip_cli.inputs.layouts.single import single
 from gradclip_cli.inputs.opened import DumpFile
 from gradclip_cli.inputs.selection import Selection
+from gradclip_cli.notes import Note
 
 ONE = np.ones(1)
 DUMP = dump_of({"l10.w": ONE, "l2.b": ONE, "ids": np.arange(3), "l2.w": np.ones((2, 3))})
@@ -48,7 +48,9 @@ def test_the_file_of_a_tensor() -> None:
 def test_what_is_told_of_a_file() -> None:
     """What is no number, what keeps a file from being a series, and what may be copies are notes, each with its file."""
     assert DUMP.notes == []
-    told = replace(DUMP, non_numeric=["words"], outside_steps=["epoch"], replicas=["l2.b"]).notes
+    told = replace(
+        DUMP, non_numeric=["words"], outside_steps=["epoch"], copy_notes=[Note("tied", "dump.npz: l2.b")]
+    ).notes
     assert [note.text.partition(":")[0] for note in told] == ["dump.npz"] * 3
     assert [note.text.rpartition(" ")[2] for note in told] == ["words", "epoch", "l2.b"]
 
@@ -66,12 +68,9 @@ def test_every_tensor_that_counts_is_measured(tmp_path: Path) -> None:
     assert {file for _, file in seen} == {path}
 
 
-def test_copies_among_ranks_are_named(tmp_path: Path) -> None:
-    """A tensor that is the same in all ranks byte for byte may be a copy; one that only has the same norm is a piece."""
-    for rank, sign in enumerate((1.0, -1.0)):
-        save_file({"copy": np.ones(5), "piece": np.full(5, sign)}, tmp_path / f"step_1_rank{rank}.safetensors")
-    sources = by_rank([single(str(path)) for path in sorted(tmp_path.iterdir())])
-    with Threads(2) as workers:
-        [dump] = [measure_dump(source, (2.0,), Run(Selection(), workers)) for source in sources]
-    assert dump.replicas == ["copy"]
-    assert {name: len(indices) for name, indices in dump.named.items()} == {"copy": 2, "piece": 2}
+def test_copies_count_in_no_figure() -> None:
+    """A copy is in no layer and not left out either; tied tensors are known by name, and a copy of a copy by what counts for it."""
+    dump = counted_without(DUMP, {1: 0})
+    assert (dump.layers, dump.left_out, dump.tied) == ({"l2": [3], "l10": [0]}, [2], {"l2.b": [1]})
+    assert counted_without(dump, {0: 3}).copies == {1: 3, 0: 3}
+    assert counted_without(DUMP, {}) is DUMP

@@ -38,6 +38,12 @@ TABLE = [
     ("weight_ih", "weight_ih", ""),
     ("_W", "_W", ""),
     ("0_W", "0", "W"),  # DL4J
+    ("['params']['Dense_0']['kernel']", "Dense_0", "kernel"),  # JAX's keystr
+    (".params['Block_0']['Dense_1']['bias']", "Block_0/Dense_1", "bias"),
+    ("params,Dense_0,kernel", "Dense_0", "kernel"),
+    ("net:::dense_1:::w", "net:::dense_1", "w"),
+    ("x->y_1->w", "x->y_1", "w"),
+    ("w x_1", "w x_1", ""),
     ("0_RW", "0", "RW"),
     ("12_b", "12", "b"),
 ]

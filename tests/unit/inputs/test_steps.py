@@ -13,6 +13,13 @@ from gradclip_cli.inputs.steps import StepName, step_and_epoch, step_named, step
             for word in ("step", "global_step", "iter", "iteration", "it", "checkpoint", "ckpt")
         ),
         *((f"run/{word}-7.h5", 7) for word in ("batch", "epoch")),
+        ("step-1k.npz", 1000),
+        ("step_1.5K.npz", 1500),
+        ("step_2M-ema.npz", 2_000_000),
+        ("step_3km.npz", 3),
+        ("step_4.5.npz", 4),
+        ("checkpoint_2_400.npz", 400),
+        ("checkpoint_2_400_8.npz", 400),
         ("epoch_0_step_10.npz", 10),
         ("step_10_epoch_3.npz", 10),
         ("step_5_batch_2.npz", 5),
@@ -53,6 +60,7 @@ def test_the_step_in_a_path(path: str, step: int | None) -> None:
     ("path", "expected"),
     [
         ("epoch=1-batch=0.npz", (0, 1)),
+        ("checkpoint_2_400.npz", (400, 2)),
         ("epoch_2/step_5.npz", (5, 2)),
         ("run/epoch_2/step_5/g.npz", (5, 2)),
         ("run/epoch_2.npz", (2, None)),

@@ -157,6 +157,7 @@ def test_eps_is_the_step_above_one(dtype: DType) -> None:
         (">u2", "uint16", "int", True),
         ("?", "bool", "bool", False),
         ("<c8", "complex64", "complex", False),
+        (">c16", "complex128", "complex", True),
         ("g", "longdouble", "other", False),
         ("S4", "bytes32", "other", False),
     ],
@@ -167,6 +168,7 @@ def test_numpy_types_are_described(code: str, name: str, kind: str, swapped: boo
     assert (found.kind, found.swapped, found.itemsize) == (kind, swapped, np.dtype(code).itemsize)
     assert found.name == (name if code != "g" else np.dtype(code).name)
     assert found.is_float == (kind == "float")
+    assert found.is_gradient == (kind in {"float", "complex"})
 
 
 @pytest.mark.parametrize("code", ["<f8", ">f8", "<f4", ">f4", "<f2", ">f2", "<i4", ">u8", "?", ">c16"])

@@ -123,3 +123,25 @@ def test_sums_of_limited_elements(squared: bool, scale: float, limit: float) -> 
     exact = sum((y * (y if squared else x) for x, y in zip(sizes, cut, strict=True)), Fraction())
     found = Fraction(value) * Fraction(2) ** (exponent * (2 if squared else 1))
     assert abs(found / exact - 1) < Fraction(1, 10**12)
+
+
+@pytest.mark.parametrize("p", [1.0, 2.0, 3.0, math.inf])
+@pytest.mark.parametrize("exponent", [0, 600, -600])
+def test_a_norm_is_divided_by_the_loss_scale(exponent: int, p: float) -> None:
+    """The quotient is that of float64, whether or not a sum was scaled, and only that must be in the range of float64."""
+    plain = norms.norm((exponent, 7.25), p)
+    for scale in (65536.0, 3.0, 1e-3, 12345.678):
+        assert norms.norm((exponent, 7.25), p, scale) == plain / scale
+    assert norms.norm((1030, 1.0), p) == math.inf
+    assert norms.norm((1030, 1.0), p, 3 * 2.0**20) == 2.0**1010 / 3
+
+
+@pytest.mark.parametrize("limit", [0.1, 0.7, 1.0, 1e-300, 3.3e300, math.nextafter(1.0, 0.0)])
+@pytest.mark.parametrize("scale", [3.0, 65536.0, 0.1, 12345.678, 1e-7])
+def test_a_limit_on_stored_elements(limit: float, scale: float) -> None:
+    """An element is above the limit on stored elements if and only if its quotient is above the true one."""
+    stored = norms.stored_limit(limit, scale)
+    assert stored / scale <= limit < math.nextafter(stored, math.inf) / scale
+    assert stored == pytest.approx(limit * scale, rel=4e-16)
+    assert norms.stored_limit(math.inf, scale) == math.inf
+    assert norms.stored_limit(limit, 1.0) == limit

@@ -125,3 +125,21 @@ def test_files_are_joined() -> None:
         **{10 + index: row for index, row in second.items()},
     }
     assert dict(concatenate([(0, first)])) == dict(first)
+
+
+@pytest.mark.parametrize("scale", [1.0, 65536.0, 3.0])
+def test_norms_and_largest_elements_are_divided_by_the_loss_scale(scale: float) -> None:
+    """Rows, columns, groups, parts and totals have the norms of the stored elements, divided by one scale."""
+    plain = columns_of(ARRAYS)
+    table = plain.scaled(scale)
+    assert (table[2].max_abs, table.stored_max_abs.tolist()) == (plain[2].max_abs / scale, plain.max_abs.tolist())
+    assert table.max_abs.tolist() == [value / scale for value in plain.max_abs.tolist()]
+    for which, p in enumerate(TYPES):
+        expected = [value / scale for value in plain.norms(which, p).tolist()]
+        assert table.norms(which, p).tolist() == expected
+        assert [row.norm(which, p) for row in table.values()] == expected
+        assert table.only([4, 8]).norms(which, p).tolist() == expected[1:4:2]
+        assert table.updated_by(plain.only([2])).norms(which, p).tolist() == expected
+        together = plain.merge_groups([[2, 8]], TYPES)[0].norm(which, p) / scale
+        assert table.merge_groups([[2, 8]], TYPES)[0].norm(which, p) == together
+        assert table.total(TYPES).norm(which, p) == plain.total(TYPES).norm(which, p) / scale

@@ -1,0 +1,31 @@
+"""Options about what counts, and in which units: copies, ties, and the loss scale."""
+
+import click
+
+from gradclip_cli.cli.options import combined
+from gradclip_cli.cli.types import TENSORS, UNSCALE
+from gradclip_cli.inputs.selection import TIED
+
+copies_options = combined(
+    click.option(
+        "--replicated",
+        type=TENSORS,
+        multiple=True,
+        metavar="PATTERN",
+        help="Count tensors whose names match once: each file holds a copy, and not a piece (repeatable).",
+    ),
+    click.option(
+        "--tied",
+        type=click.Choice(TIED),
+        default="twice",
+        show_default=True,
+        help="Count two tensors of a dump that are the same bits, such as tied embeddings, so often.",
+    ),
+)
+
+unscale_option = click.option(
+    "--unscale",
+    type=UNSCALE,
+    metavar="NUMBER|KEY",
+    help="Divide norms by the loss scale: this number, or what the metadata of each file holds under this key.",
+)

@@ -1,0 +1,64 @@
+"""Find the tensors of a dump that have the same bits, and read only those again whose statistics agree."""
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+
+import numpy as np
+
+from gradclip_cli.engine.copies import digests
+from gradclip_cli.engine.run import Run
+from gradclip_cli.engine.survey import MeasuredDump
+from gradclip_cli.numerics.norms import BLOCK
+
+Members = Sequence[int]
+"""A tensor by the indices of its pieces in a dump: mostly of one."""
+
+
+def repeated(dump: MeasuredDump) -> list[int]:
+    """Return the indices of the tensors, not all zero, of which another one has the same statistics.
+
+    Statistics of a million tensors are compared in arrays; one column of them decides at once where no two are equal.
+    """
+    first = np.sort(dump.stats.sums(0))
+    if not ((first[1:] == first[:-1]) & (first[1:] > 0)).any() and not dump.stats.nonfinite.any():
+        return []
+    keys = dump.stats.keys_of_rows()
+    some = (dump.stats.stored_max_abs > 0) | (dump.stats.nonfinite > 0)
+    values, counts = np.unique(keys[some], return_counts=True)
+    found = np.flatnonzero(some & np.isin(keys, values[counts > 1])).tolist()
+    return [dump.stats.indices[row] for row in found]
+
+
+def same_bits(dump: MeasuredDump, groups: Sequence[Sequence[Members]], run: Run) -> list[list[Members]]:
+    """Split groups of tensors into those of the same shape, dtype and bits, piece by piece; leave out what is alone.
+
+    The first elements are read again of those that have the same statistics, and all elements of those that agree there.
+    """
+    rows = {index: _kind(dump, index) for group in groups for members in group for index in members}
+    found = _grouped(groups, lambda members: tuple(rows[index] for index in members))
+    for most in (BLOCK, None):
+        again = [index for group in found for members in group for index in members]
+        bits = digests(dump.files, again, run, most)
+        found = _grouped(found, lambda members, bits=bits: tuple(bits[index] for index in members))  # type: ignore[misc]
+    return found
+
+
+def is_zero(dump: MeasuredDump, members: Members) -> bool:
+    """Return whether all elements of a tensor are zero."""
+    return all(not (stats := dump.stats[index]).max_abs and not stats.nonfinite for index in members)
+
+
+def _kind(dump: MeasuredDump, index: int) -> tuple[object, ...]:
+    """Return what must agree before elements are read."""
+    spec = dump.tensors[index]
+    return spec.shape, spec.dtype, spec.fortran, dump.stats[index]
+
+
+def _grouped(groups: Iterable[Sequence[Members]], key: Callable[[Members], Hashable]) -> list[list[Members]]:
+    """Split each group by a key, and leave out what is alone."""
+    found: list[list[Members]] = []
+    for group in groups:
+        parts: dict[Hashable, list[Members]] = {}
+        for members in group:
+            parts.setdefault(key(members), []).append(members)
+        found += [part for part in parts.values() if len(part) > 1]
+    return found

@@ -1,0 +1,97 @@
+"""Note tensors that count, but whose names say that they are no plain gradients: optimizer state, and parts of sparse tensors."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from glob import escape
+from shlex import quote
+
+from gradclip_cli.notes import Note
+from gradclip_cli.tensors import TensorSpec
+from gradclip_cli.text import plural, printable, shortlist
+
+_ROOTS = ("exp_avg", "momentum", "master_weights", "opt", "adam")
+"""A name without any of these is no name of optimizer state: they are looked for in all names of a dump at once."""
+
+_STATE = (
+    re.compile(
+        r"(?P<before>^|[./])(?P<word>exp_avg|exp_avg_sq|max_exp_avg_sq|momentum_buffer|master_weights|opt_state"
+        r"|optimizer|optimizer_state|optimizer_weights)(?P<after>$|[./])"
+    ),
+    # Between other components, `momentum` may well be a layer.
+    re.compile(r"^(?P<before>)(?P<word>momentum)(?P<after>[./])"),
+    re.compile(r"(?P<before>^|[./])(?P<word>momentum)(?P<after>)$"),
+    # `mu` and `nu` are Adam's moments where an optimizer stands before them; elsewhere, they are layers of many networks.
+    re.compile(
+        r"(?P<before>^|[./])(?P<word>(?:optim\w*|opt|opt_\w*|adam\w*)(?:[./](?P<between>.+))?[./](?:mu|nu))(?P<after>$|[./])"
+    ),
+)
+"""Whole components of the names of optimizer state."""
+
+_MOST_PATTERNS = 4
+
+
+def lookalike_notes(path: str, tensors: Sequence[TensorSpec], counted: Iterable[int]) -> list[Note]:
+    """Return the notes on the tensors of a dump that count, which are given by index."""
+    names = [tensors[index].name for index in counted]
+    text = "\n".join(names)
+    found = _state_notes(path, [name for root in _ROOTS for name in _with(root, text)], len(names))
+    if values := [name for name in _with("values", text) if name.endswith((".values", "/values"))]:
+        found += _sparse_notes(path, values, tensors)
+    return found
+
+
+def _with(word: str, text: str) -> Iterator[str]:
+    """Yield the lines of a text that contain a word: of a million names, only these cost any time."""
+    at = text.find(word)
+    while at >= 0:
+        stop = text.find("\n", at)
+        stop = len(text) if stop < 0 else stop
+        yield text[text.rfind("\n", 0, at) + 1 : stop]
+        at = text.find(word, stop)
+
+
+def _state_notes(path: str, names: Sequence[str], counted: int) -> list[Note]:
+    """Note tensors that look like optimizer state, and give the patterns that leave out them alone."""
+    patterns = {name: pattern for name in names if (pattern := _state_pattern(name))}
+    if not patterns:
+        return []
+    number, which = len(patterns), shortlist(list(patterns), 4)
+    what = f"{plural(number, 'tensor')} that count{'s' if number == 1 else ''} as gradients look"
+    what += f"{'s' if number == 1 else ''} like optimizer state: {which}"
+    if number < counted:
+        what += f"; if so, give {_excluding(list(dict.fromkeys(patterns.values())))}"
+    return [Note("optimizer-state", f"{path}: {what}", number, changes_figures=True)]
+
+
+def _state_pattern(name: str) -> str:
+    """Return the pattern of all names with the same part of an optimizer's state in the same place; empty if there is none.
+
+    >>> _state_pattern("state.0.exp_avg"), _state_pattern("opt/0/mu/dense/kernel"), _state_pattern("momentum_encoder.weight")
+    ('*.exp_avg', 'opt/*/mu/*', '')
+    """
+    match = next((match for regex in _STATE if (match := regex.search(name))), None)
+    if match is None:
+        return ""
+    before, word, after = match["before"], match["word"], match["after"]
+    if match.groupdict().get("between"):
+        word = name[match.start("word") : match.start("between")] + "*" + name[match.end("between") : match.end("word")]
+    return f"{'*' + before if before else ''}{word}{after + '*' if after else ''}"
+
+
+def _sparse_notes(path: str, values: Sequence[str], tensors: Sequence[TensorSpec]) -> list[Note]:
+    """Note values that stand beside the integer indices of the same sparse tensor."""
+    whole = {spec.name for spec in tensors if spec.dtype.kind == "int"}
+    found = [name for name in values if f"{name[:-6]}indices" in whole]
+    if not found:
+        return []
+    which = shortlist([name[:-7] for name in found], 4)
+    patterns = [escape(name) for name in found[:2]] if len(found) < 3 else [f"*{found[0][-7:]}"]
+    what = f"saved as the indices and values of sparse tensors: {which}; where indices repeat, the norm of the dense gradient differs"
+    advice = f"add up what repeats before saving (in PyTorch `coalesce`), or leave the values out with {_excluding(patterns)}"
+    return [Note("sparse-parts", f"{path}: {what}: {advice}", len(found), changes_figures=True)]
+
+
+def _excluding(patterns: Sequence[str]) -> str:
+    """Return the options that leave out what matches any of the patterns."""
+    options = " ".join(f"--exclude {quote(printable(pattern))}" for pattern in patterns[:_MOST_PATTERNS])
+    return options if len(patterns) <= _MOST_PATTERNS else f"{options} and so on"

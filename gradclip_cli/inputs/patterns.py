@@ -1,0 +1,61 @@
+"""Write shell-style patterns that match some names and no others, to be given as an option."""
+
+import re
+import shlex
+from collections.abc import Callable, Iterable, Sequence
+from fnmatch import translate
+
+MOST = 3
+"""The most patterns that are short enough to be given."""
+
+
+def matching(names: Iterable[str], patterns: Sequence[str]) -> list[str]:
+    """Return the names that any of the patterns matches."""
+    if not patterns:
+        return []
+    match = re.compile("|".join(map(translate, patterns))).match
+    return [name for name in names if match(name)]
+
+
+def options_for(option: str, names: Sequence[str], others: Sequence[str]) -> str:
+    """Return an option with the fewest patterns that match all `names` and none of `others`; where those are many, with some.
+
+    >>> options_for("--replicated", ["layers.0.ln.weight", "layers.1.ln.weight", "layers.2.ln.weight"], ["layers.0.fc.weight"])
+    "--replicated 'layers.*.ln.weight'"
+    """
+    found = [patterns for way in _WAYS if (patterns := _patterns(way, names)) and not matching(others, patterns)]
+    best = min(found, key=len, default=[_exact(name) for name in names])
+    more = f" (and {len(best) - MOST:,} more)" if len(best) > MOST else ""
+    return " ".join(f"{option} {quoted(pattern)}" for pattern in best[:MOST]) + more
+
+
+def quoted(pattern: str) -> str:
+    """Return a pattern as a shell takes it unchanged; quote it even where it need not be."""
+    text = shlex.quote(pattern)
+    return text if text != pattern else f"'{pattern}'"
+
+
+def _patterns(way: Callable[[str], str], names: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(map(way, names)))
+
+
+def _exact(name: str) -> str:
+    return re.sub(r"([*?[])", r"[\1]", name)
+
+
+def _any_number(name: str) -> str:
+    """Take any number where a component of a name is one."""
+    return re.sub(r"(?<![^./_])\d+(?![^./_])", "*", _exact(name))
+
+
+def _end(components: int) -> Callable[[str], str]:
+    """Return a function that takes the last components of a name, after anything."""
+
+    def way(name: str) -> str:
+        parts = re.split(r"(?<=[./])", name)
+        return "*" + _exact("".join(parts[-components:])) if len(parts) > components else _exact(name)
+
+    return way
+
+
+_WAYS: tuple[Callable[[str], str], ...] = (_exact, _any_number, _end(2), _end(1), lambda _: "*")
