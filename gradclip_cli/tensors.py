@@ -45,7 +45,7 @@ class TensorSpec:
     @property
     def nbytes(self) -> int:
         """The size of the elements in bytes."""
-        return self.size * self.dtype.itemsize
+        return self.size // self.dtype.values * self.dtype.itemsize
 
     def position(self, start: int) -> int:
         """Return the position of element `start` in the file, in bytes; raise TypeError for an encoded tensor."""

@@ -9,7 +9,7 @@ from gradclip_cli.errors import UsageError
 from gradclip_cli.thresholds.base import EXPLODING_DUMPS, EXPLODING_FACTOR
 
 STORED = "stored"
-DTYPES = (STORED, "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")
+DTYPES = (STORED, "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz")
 """The dtypes that `underflow` can judge: the stored dtype of a tensor, or another that it might be stored in."""
 
 

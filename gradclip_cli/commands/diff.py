@@ -50,10 +50,19 @@ def _param(
     a, b = (dump.tensors.get(name) for dump in dumps)
     if compared is not None:
         row = _figures(name, "same" if compared.difference.same else "differs", compared)
+        if a is not None and a.spec.dtype.kind == "packed" and not compared.difference.same:  # bytes are no numbers
+            row = row._replace(max_abs_diff=None, max_rel_diff=None)
     else:
         norm_a, norm_b = (found[name].norm if name in found else None for found in rest)
-        row = DiffParam(name, "only-b" if a is None else "only-a" if b is None else "reshaped", norm_a, norm_b)
+        row = DiffParam(name, _uncompared(a, b), norm_a, norm_b)
     return row._replace(shape_a=_shape(a), shape_b=_shape(b), dtype_a=_dtype(a), dtype_b=_dtype(b))
+
+
+def _uncompared(a: StoredTensor | None, b: StoredTensor | None) -> str:
+    """Return the status of a tensor that is not compared."""
+    if a is None or b is None:
+        return "only-b" if a is None else "only-a"
+    return "reshaped" if a.spec.shape != b.spec.shape else "differs"
 
 
 def _figures(name: str, status: str, found: Comparison) -> DiffParam:

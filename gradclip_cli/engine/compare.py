@@ -20,7 +20,7 @@ from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.notes import Note
 from gradclip_cli.numerics.comparison import Comparison, PieceComparison, compare_piece, merge
 from gradclip_cli.numerics.differences import Tolerance
-from gradclip_cli.numerics.dtypes import Raw
+from gradclip_cli.numerics.dtypes import BYTES, Raw
 from gradclip_cli.numerics.products import L2Norm
 from gradclip_cli.numerics.workspace import Buffer, Workspace
 from gradclip_cli.tensors import Piece, TensorSpec, pieces_in_order, split
@@ -153,11 +153,14 @@ def compare(
     workers: Executor,
     progress: Progress = silent,
 ) -> dict[str, Comparison]:
-    """Compare the tensors that both dumps have with the same shape; return the results by name. Each tensor is read once."""
+    """Compare the tensors that both dumps have with the same shape; return the results by name. Each tensor is read once.
+
+    Packed values are compared as bytes, and only with others of their dtype.
+    """
     shared = {
-        name: Pair(stored, b[name])
+        name: _pair(stored, b[name])
         for name, stored in a.items()
-        if name in b and stored.spec.shape == b[name].spec.shape
+        if name in b and stored.spec.shape == b[name].spec.shape and _is_comparable(stored.spec, b[name].spec)
     }
     names, pairs = list(shared), list(shared.values())
 
@@ -169,6 +172,19 @@ def compare(
         dtypes = pair.a.spec.dtype, pair.b.spec.dtype
         found[names[index]] = merge([chunk for _, chunk in group], dtypes, pair.scales)
     return found
+
+
+def _is_comparable(a: TensorSpec, b: TensorSpec) -> bool:
+    return a.dtype is b.dtype or "packed" not in (a.dtype.kind, b.dtype.kind)
+
+
+def _pair(a: StoredTensor, b: StoredTensor) -> Pair:
+    return Pair(_as_bytes(a), _as_bytes(b)) if a.spec.dtype.kind == "packed" else Pair(a, b)
+
+
+def _as_bytes(stored: StoredTensor) -> StoredTensor:
+    spec = stored.spec
+    return stored._replace(spec=replace(spec, dtype=BYTES, shape=(spec.nbytes,)))
 
 
 def uncompared_norms(dump: ComparedDump, compared: Mapping[str, Comparison], run: Run) -> dict[str, L2Norm]:

@@ -10,7 +10,7 @@ import numpy as np
 from gradclip_cli.engine.executors import Executor, room
 from gradclip_cli.engine.measure import FileRead, PieceObserver, Read, fetch
 from gradclip_cli.engine.run import Run
-from gradclip_cli.engine.survey import MeasuredDump, ObserverFor
+from gradclip_cli.engine.survey import MeasuredDump, ObserverFor, name_notes
 from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.inputs.opened import OpenDump, OpenFile
 from gradclip_cli.inputs.selection import check_included
@@ -168,7 +168,9 @@ def measure_slices(
         each = " and ".join(f"{length:,}" for length in lengths)
         raise InputError(f"--along 0 needs one length of axis 0, but its files have {each}", path=source.location)
     found = (one.steps for one in files if one.steps is not None and len(one.steps.numbers) == lengths[0])
-    return _dumps(source, dump, _joined(tables), next(found, Steps(range(lengths[0]))))
+    table = _joined(tables)
+    names = [] if run.selection.include else name_notes(dump, table.indices)
+    return _dumps(source, dump, table, next(found, Steps(range(lengths[0]))), names)
 
 
 def _measure_file(
@@ -201,7 +203,9 @@ def _joined(parts: Sequence[tuple[int, SliceTable]]) -> SliceTable:
     return SliceTable(indices, StatsArrays(ints, floats))
 
 
-def _dumps(source: DumpSource, dump: OpenDump, table: SliceTable, steps: Steps) -> list[MeasuredDump]:
+def _dumps(
+    source: DumpSource, dump: OpenDump, table: SliceTable, steps: Steps, names: Sequence[Note]
+) -> list[MeasuredDump]:
     """Make a dump of each slice; the first one lists the tensors that have no slices, and the notes on the files."""
     taken = set(table.indices)
     tensors = [
@@ -209,7 +213,7 @@ def _dumps(source: DumpSource, dump: OpenDump, table: SliceTable, steps: Steps) 
         for index, spec in enumerate(dump.tensors)
     ]
     gradients = [dump.tensors[index] for index in table.indices]
-    notes = [*dump.notes, *scalar_notes(gradients, source.location), *steps.notes(source.location)]
+    notes = [*dump.notes, *scalar_notes(gradients, source.location), *steps.notes(source.location), *names]
     first = MeasuredDump(
         source, steps.numbers[0], dump.files, tensors, dump.places, table.of(0, dump.scale), dump.non_numeric
     )

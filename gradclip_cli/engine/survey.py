@@ -9,6 +9,7 @@ from gradclip_cli.engine.measure import FileRead, PieceObserver, measure
 from gradclip_cli.engine.run import Run
 from gradclip_cli.formats.base import Format, Reader
 from gradclip_cli.inputs.lookalikes import lookalike_notes
+from gradclip_cli.inputs.mixtures import mixture_notes
 from gradclip_cli.inputs.naming import LayerParam, natural
 from gradclip_cli.inputs.opened import DumpFile, OpenDump, OpenFile, file_of
 from gradclip_cli.inputs.slices import check_roles, log_notes
@@ -130,9 +131,18 @@ def measure_dump(source: DumpSource, sums: SumKinds, run: Run, observer_for: Obs
     found = concatenate(list(zip([file.start for file in dump.files], stats, strict=True))).scaled(dump.scale)
     measured = MeasuredDump(source, dump.step, dump.files, dump.tensors, dump.places, found, dump.non_numeric)
     gradients = [dump.tensors[index] for index in found]
-    alike = [] if run.selection.include else lookalike_notes(source.location, dump.tensors, found.indices)
+    alike = [] if run.selection.include else name_notes(dump, found.indices)
     notes = [*dump.notes, *dump.step_notes, *log_notes(gradients, source.location), *alike]
     return replace(measured, file_notes=notes)
+
+
+def name_notes(dump: OpenDump, counted: Sequence[int]) -> list[Note]:
+    """Note what the names of the tensors that count say of them."""
+    path = dump.source.location
+    return [
+        *lookalike_notes(path, dump.tensors, counted),
+        *mixture_notes(path, [dump.tensors[k].name for k in counted]),
+    ]
 
 
 def _measure_file(

@@ -63,7 +63,8 @@ class AccumulatedReader:
     def __init__(self, readers: Sequence[Reader], mode: str) -> None:
         self._readers, self._mode, self._work = readers, mode, Workspace()
         first = self.first = readers[0]
-        self.file, self.metadata, self.non_numeric = first.file, first.metadata, first.non_numeric
+        self.file, self.metadata = first.file, first.metadata
+        self.non_numeric, self.pickled = first.non_numeric, first.pickled
         self.notes = [note for reader in readers for note in reader.notes]
         self._own = self._matched()
         self.tensors: Sequence[TensorSpec] = list(self._specs())

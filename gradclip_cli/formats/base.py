@@ -14,8 +14,6 @@ from gradclip_cli.storage.fingerprint import Fingerprint
 from gradclip_cli.storage.random_access import RandomAccess
 from gradclip_cli.tensors import Piece, TensorSpec, pieces_in_order
 
-PICKLE_ADVICE = "a pickle is never loaded: save the gradients with safetensors.torch.save_file instead"
-
 
 class Headers:
     """Cache parsed headers: the last one by its bytes and, if `keep` is set, every one by the fingerprint of its file.
@@ -69,6 +67,10 @@ class Reader(Protocol):
     @property
     def non_numeric(self) -> Sequence[str]:
         """The names of entries that are not numbers."""
+
+    @property
+    def pickled(self) -> Sequence[str]:
+        """The names of entries that are pickled objects: never loaded, and in no other format."""
 
     @property
     def metadata(self) -> Mapping[str, str]:

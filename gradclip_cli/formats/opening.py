@@ -1,17 +1,14 @@
 """Open a file in the format that its first bytes show."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats import FORMATS, by_name
-from gradclip_cli.formats.base import PICKLE_ADVICE, Format, Options, Reader, check_shapes
+from gradclip_cli.formats.advice import HEAD, about
+from gradclip_cli.formats.base import Format, Options, Reader, check_shapes
 from gradclip_cli.storage.fingerprint import Fingerprint, changed
 from gradclip_cli.storage.random_access import InputFile, RandomAccess
-
-_HEAD = 64
-_PICKLED = (".pt", ".pth", ".ckpt", ".bin", ".pkl", ".pickle")
 
 
 @contextmanager
@@ -36,19 +33,11 @@ def opened(
 
 
 def _recognised(file: RandomAccess) -> Format:
-    head = file.read(0, _HEAD)
-    for name in FORMATS:
+    head = file.read(0, HEAD)
+    for name in () if file.path.lower().endswith(".distcp") else FORMATS:
         if by_name(name).matches(head, file):
             return by_name(name)
-    raise InputError(f"is none of {', '.join(FORMATS)}; {_advice(head, file.path)}", path=file.path)
-
-
-def _advice(head: bytes, path: str) -> str:
-    """Advise the user on a file that is no dump."""
-    if head[:2] == b"\x80\x02" or os.path.splitext(path)[1].lower() in _PICKLED:
-        return PICKLE_ADVICE
-    if head.startswith(b"version https://git-lfs"):
-        return "it is a Git LFS pointer: fetch the file itself with `git lfs pull`"
     if not head:
-        return "it is empty"
-    return "save the gradients with one of their libraries"
+        raise InputError("it is empty; save the gradients again", path=file.path)
+    otherwise = f"is none of {', '.join(FORMATS)}; save the gradients with one of their libraries"
+    raise InputError(about(head, file.path) or otherwise, path=file.path)

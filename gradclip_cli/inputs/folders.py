@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.formats import suffixes
+from gradclip_cli.formats.advice import advice
 from gradclip_cli.inputs.choices import Choices
 from gradclip_cli.inputs.kinds import gradients_of
 from gradclip_cli.inputs.layouts import FINDERS, params
@@ -107,4 +108,5 @@ def _nothing(folder: str, listing: Listing, choices: Choices) -> InputError | Us
     if others := folders_with_dumps(listing.folders):
         what = f"no dump in this directory itself; give one of those in it: {shortlist(others)}"
         return InputError(what, path=folder)
-    return InputError(f"no dump in this directory; dumps end in {', '.join(suffixes())}", path=folder)
+    what = advice(folder) or f"no dump in this directory; dumps end in {', '.join(suffixes())}"
+    return InputError(what, path=folder)

@@ -1,4 +1,4 @@
-"""Note tensors that count, but whose names say that they are no plain gradients: optimizer state, and parts of sparse tensors."""
+"""Note tensors that count, but whose names say that they are no plain gradients: optimizer state, parts of sparse tensors, scales."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -27,6 +27,12 @@ _STATE = (
 )
 """Whole components of the names of optimizer state."""
 
+_SCALES = ("scale", "absmax", "quant")
+_SCALE = re.compile(
+    r"(?P<stem>.+?)(?P<end>[._](?:weight_|input_)?(?:scales?|scale_inv|scale_2|absmax|nested_absmax|quant_map|nested_quant_map))$"
+)
+"""What tools that pack values put behind the name of a tensor, or of its layer, for the scales that the values need."""
+
 _MOST_PATTERNS = 4
 
 
@@ -34,13 +40,15 @@ def lookalike_notes(path: str, tensors: Sequence[TensorSpec], counted: Iterable[
     """Return the notes on the tensors of a dump that count, which are given by index."""
     names = [tensors[index].name for index in counted]
     text = "\n".join(names)
-    found = _state_notes(path, [name for root in _ROOTS for name in _with(root, text)], len(names))
-    if values := [name for name in _with("values", text) if name.endswith((".values", "/values"))]:
+    found = _state_notes(path, [name for root in _ROOTS for name in lines_with(root, text)], len(names))
+    if values := [name for name in lines_with("values", text) if name.endswith((".values", "/values"))]:
         found += _sparse_notes(path, values, tensors)
+    if scales := [name for root in _SCALES for name in lines_with(root, text)]:
+        found += _scale_notes(path, scales, tensors)
     return found
 
 
-def _with(word: str, text: str) -> Iterator[str]:
+def lines_with(word: str, text: str) -> Iterator[str]:
     """Yield the lines of a text that contain a word: of a million names, only these cost any time."""
     at = text.find(word)
     while at >= 0:
@@ -89,6 +97,21 @@ def _sparse_notes(path: str, values: Sequence[str], tensors: Sequence[TensorSpec
     what = f"saved as the indices and values of sparse tensors: {which}; where indices repeat, the norm of the dense gradient differs"
     advice = f"add up what repeats before saving (in PyTorch `coalesce`), or leave the values out with {_excluding(patterns)}"
     return [Note("sparse-parts", f"{path}: {what}: {advice}", len(found), changes_figures=True)]
+
+
+def _scale_notes(path: str, names: Sequence[str], tensors: Sequence[TensorSpec]) -> list[Note]:
+    """Note the scales of packed values that count as gradients: whole numbers or float8 of the same tensor or layer."""
+    packed = {
+        spec.name for spec in tensors if spec.dtype.kind in ("int", "other") or spec.dtype.name.startswith("float8")
+    }
+    stems = packed | {name.rpartition(".")[0] for name in packed}
+    found = [name for name in names if (match := _SCALE.fullmatch(name)) and match["stem"] in stems]
+    if not found:
+        return []
+    patterns = list(dict.fromkeys(f"*{match['end']}" for name in found if (match := _SCALE.fullmatch(name))))
+    what = "counted as gradients, but they look like the scales of packed values, which mean nothing without them"
+    advice = f"leave them out, and the packed values too: {_excluding(patterns)}"
+    return [Note("scales", f"{path}: {shortlist(found, 4)}: {what}; {advice}", len(found), changes_figures=True)]
 
 
 def _excluding(patterns: Sequence[str]) -> str:

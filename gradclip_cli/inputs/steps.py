@@ -5,14 +5,17 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+WORDS = "global_?step|step|iteration|iter|it|checkpoint|ckpt"
+"""What stands before a step; it is a pattern."""
+
 _WORDS = re.compile(
     r"(?<![a-z])(?<!micro[-_ ])(?<!mini[-_ ])"
     r"(?:checkpoint_(?P<first>\d{1,18})_(?P<updates>\d{1,18})(?!\d)"
-    r"|(?:(?P<step>global_?step|step|iteration|iter|it|checkpoint|ckpt)|(?P<batch>batch)|epoch)[-_= .]?"
+    rf"|(?:(?P<step>{WORDS})|(?P<batch>batch)|epoch)[-_= .]?"
     r"(?P<number>\d{1,18})(?:(?P<decimals>\.\d{1,6})?(?P<unit>[km])(?![a-z0-9]))?)",
     re.IGNORECASE,
 )
-_WHOLE = re.compile(r"(?:global_?step|step|iteration|iter|it|checkpoint|ckpt)[-_= .]?(\d{1,18})", re.IGNORECASE)
+_WHOLE = re.compile(rf"(?:{WORDS})[-_= .]?(\d{{1,18}})", re.IGNORECASE)
 _EPOCH = re.compile(r"(?<![a-z])epoch[-_= .]?(\d{1,18})", re.IGNORECASE)
 _LONGEST = 18
 _NUMBERS = re.compile(r"(\d+)")
@@ -25,7 +28,6 @@ _NO_STEP = re.compile(rf"(?<![a-z])(?:(?:{_PARTS})s?(?:[-_ ]rank)?|(?:{_SETTINGS
 """What stands before the number of a part, of a member of an ensemble, or of a setting: no step. Other numbers are 0 in it."""
 _PART = re.compile(rf"(?:{_PARTS})s?(?:[-_ ]rank)?[-_= .]*\d+(?:[-_.]?(?:{_PARTS})?[-_]?\d+)*", re.IGNORECASE)
 _OF = re.compile(r"[-_ ]?(?:of|[dtpem]p)[-_ ]?$", re.IGNORECASE)
-
 
 _KEYS = ("step", "global_step", "iteration")
 CAPTURE = "capture/1"

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gradclip_cli.numerics.narrow_floats import index_of, round_bits, values_of
+from gradclip_cli.numerics.narrow_floats import FN, FNUZ, index_of, round_bits, values_of
 from gradclip_cli.numerics.workspace import Workspace
 
 Raw = NDArray[np.uint8]
@@ -19,8 +19,10 @@ Floats = NDArray[Any]  # float32 or float64
 class DType(NamedTuple):
     """An element type of a file.
 
-    `kind` is `float`, `int`, `bool`, `complex` or `other` (copied, never computed with). `swapped` says that the byte order
-    is not that of this machine. `exponent` and `mantissa` are the numbers of bits of a float narrower than float32.
+    `kind` is `float`, `int`, `bool`, `complex`, `packed` (values or scales that mean nothing without each other) or `other`;
+    the last two are copied, never computed with. `swapped` says that the byte order is not that of this machine. `exponent`
+    and `mantissa` are the numbers of bits of a float narrower than float32, `variant` the rule for its special values (see
+    `narrow_floats`). An item of `itemsize` bytes holds `values` elements: 1, or more where an element is less than a byte.
     """
 
     name: str
@@ -29,6 +31,8 @@ class DType(NamedTuple):
     swapped: bool = False
     exponent: int = 0
     mantissa: int = 0
+    variant: str = ""
+    values: int = 1
 
     @property
     def is_float(self) -> bool:
@@ -68,11 +72,20 @@ FLOAT64 = DType("float64", 8, "float")
 FLOAT32 = DType("float32", 4, "float")
 FLOAT16 = DType("float16", 2, "float", exponent=5, mantissa=10)
 BFLOAT16 = DType("bfloat16", 2, "float", exponent=8, mantissa=7)
-FLOAT8_E4M3FN = DType("float8_e4m3fn", 1, "float", exponent=4, mantissa=3)
+FLOAT8_E4M3FN = DType("float8_e4m3fn", 1, "float", exponent=4, mantissa=3, variant=FN)
 FLOAT8_E5M2 = DType("float8_e5m2", 1, "float", exponent=5, mantissa=2)
-FLOATS = (FLOAT64, FLOAT32, FLOAT16, BFLOAT16, FLOAT8_E4M3FN, FLOAT8_E5M2)
+FLOAT8_E4M3FNUZ = DType("float8_e4m3fnuz", 1, "float", exponent=4, mantissa=3, variant=FNUZ)
+FLOAT8_E5M2FNUZ = DType("float8_e5m2fnuz", 1, "float", exponent=5, mantissa=2, variant=FNUZ)
+FLOATS = (FLOAT64, FLOAT32, FLOAT16, BFLOAT16, FLOAT8_E4M3FN, FLOAT8_E5M2, FLOAT8_E4M3FNUZ, FLOAT8_E5M2FNUZ)
 COMPLEX64 = DType("complex64", 8, "complex")
 COMPLEX128 = DType("complex128", 16, "complex")
+
+BYTES = DType("uint8", 1, "int")
+
+FLOAT4_E2M1FN = DType("float4_e2m1fn", 1, "packed", values=2)
+FLOAT6_E2M3FN = DType("float6_e2m3fn", 3, "packed", values=4)
+FLOAT6_E3M2FN = DType("float6_e3m2fn", 3, "packed", values=4)
+FLOAT8_E8M0FNU = DType("float8_e8m0fnu", 1, "packed")
 
 
 @cache

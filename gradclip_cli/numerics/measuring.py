@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from gradclip_cli.numerics import norms
 from gradclip_cli.numerics.complex_measuring import measure_complex_piece, measure_complex_rows
 from gradclip_cli.numerics.dtypes import DType, Floats, Raw, decode, value_of, widen, words_of
-from gradclip_cli.numerics.narrow_floats import magnitudes, overflow_bits
+from gradclip_cli.numerics.narrow_floats import FNUZ, magnitudes, overflow_bits
 from gradclip_cli.numerics.norms import BLOCK, SumKinds
 from gradclip_cli.numerics.statistics import PieceStats, merge
 from gradclip_cli.numerics.statistics_table import StatsArrays
@@ -122,7 +122,7 @@ def _peaks(rows: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _inspect(raw: Raw, dtype: DType, work: Workspace) -> tuple[Floats, float, int, bool]:
     """Return the elements (narrow floats without sign), the largest |x|, the number of zeros, and whether all are finite."""
-    if dtype.narrow and not dtype.swapped:
+    if dtype.narrow and not dtype.swapped and dtype.variant != FNUZ:
         words = words_of(raw, dtype)
         size = work.unsigned.take(words.size, words.dtype.type)
         np.bitwise_and(words, (1 << (8 * dtype.itemsize - 1)) - 1, out=size)

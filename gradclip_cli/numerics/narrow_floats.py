@@ -1,6 +1,10 @@
 """Convert floats of 16 and 8 bits with tables of their values, and with rounding in integer arithmetic.
 
 numpy's casts take 50 to 100 ns for each subnormal number, and gradients are full of them.
+
+Special values follow one of three rules. Usually the largest exponent means infinity or NaN. `FN` has no infinity and one NaN
+of either sign, all ones. `FNUZ` has neither infinity nor -0: the word of -0 is its only NaN, and its bias is one larger
+(Noune et al. 2022, https://arxiv.org/abs/2206.02915). What is too large becomes infinity, or NaN where there is none.
 """
 
 from collections.abc import Hashable
@@ -12,13 +16,11 @@ from numpy.typing import NDArray
 
 from gradclip_cli.numerics.workspace import Workspace
 
+FN, FNUZ = "fn", "fnuz"
+
 
 class Narrow(Hashable, Protocol):
     """The format of a narrow float."""
-
-    @property
-    def name(self) -> str:
-        """Its name; float8_e4m3fn has no infinity."""
 
     @property
     def itemsize(self) -> int:
@@ -31,6 +33,10 @@ class Narrow(Hashable, Protocol):
     @property
     def mantissa(self) -> int:
         """The number of bits of its mantissa that are stored."""
+
+    @property
+    def variant(self) -> str:
+        """The rule for its special values: empty, `FN` or `FNUZ`."""
 
 
 def round_bits(single: NDArray[np.float32], dtype: Narrow, work: Workspace) -> NDArray[np.uint32]:
@@ -46,14 +52,16 @@ def round_bits(single: NDArray[np.float32], dtype: Narrow, work: Workspace) -> N
     nan = np.isnan(single) if np.isnan(single.max(initial=0)) else None
     fixed = _fixed_point(single, dtype, work)
     # Rebias the exponent one too low: numbers that are subnormal in the narrow type wrap around, above any fixed point.
-    rebias = ((1 << (dtype.exponent - 1)) - 2 - 127) << 23
+    rebias = (bias_of(dtype) - 1 - 127) << 23
     _round_up(bits, drop, rebias, work)
     np.right_shift(bits, drop, out=bits)
     np.add(bits, np.uint32(1 << dtype.mantissa), out=bits)
     np.minimum(bits, fixed, out=bits)
     np.minimum(bits, overflow_bits(dtype), out=bits)
     if nan is not None:
-        bits[nan] = overflow_bits(dtype) | np.uint32(1 << (dtype.mantissa - 1))
+        bits[nan] = _nan_bits(dtype)
+    if dtype.variant == FNUZ:  # a negative number that rounds to zero has no sign
+        np.copyto(sign, 0, where=bits == 0)
     return np.bitwise_or(bits, sign, out=bits)
 
 
@@ -83,19 +91,29 @@ def _fixed_point(size: NDArray[np.float32], dtype: Narrow, work: Workspace) -> N
     The result is the bits of a number that is subnormal in the narrow type, and more than the bits of any other. Adding a
     power of two makes the processor round at the place of its last bit.
     """
-    bias = (1 << (dtype.exponent - 1)) - 1
     shifted = work.fixed_point.take(size.size, np.float32)
-    magic = np.float32(2.0 ** (1 - bias - dtype.mantissa + 23))
+    magic = np.float32(2.0 ** (1 - bias_of(dtype) - dtype.mantissa + 23))
     np.add(size, magic, out=shifted)
     words = shifted.view(np.uint32)
     return np.subtract(words, magic.view(np.uint32), out=words)
 
 
+def bias_of(dtype: Narrow) -> int:
+    """Return what is subtracted from the bits of an exponent."""
+    return (1 << (dtype.exponent - 1)) - 1 + (dtype.variant == FNUZ)
+
+
 def overflow_bits(dtype: Narrow) -> np.uint32:
-    """Return the word of a number that is too large: infinity, or NaN in float8_e4m3fn, which has no infinity."""
-    if dtype.name == "float8_e4m3fn":
-        return np.uint32(0x7F)
+    """Return the word of a number that is too large: infinity, or NaN where there is none; all smaller words are finite."""
+    if dtype.variant == FNUZ:
+        return np.uint32(1 << (dtype.exponent + dtype.mantissa))
+    if dtype.variant == FN:
+        return np.uint32((1 << (dtype.exponent + dtype.mantissa)) - 1)
     return np.uint32(((1 << dtype.exponent) - 1) << dtype.mantissa)
+
+
+def _nan_bits(dtype: Narrow) -> np.uint32:
+    return overflow_bits(dtype) if dtype.variant else overflow_bits(dtype) | np.uint32(1 << (dtype.mantissa - 1))
 
 
 @cache
@@ -104,11 +122,12 @@ def values_of(dtype: Narrow) -> NDArray[np.float64]:
     bits = np.arange(1 << (8 * dtype.itemsize), dtype=np.int64)
     fraction = bits & ((1 << dtype.mantissa) - 1)
     power = (bits >> dtype.mantissa) & ((1 << dtype.exponent) - 1)
-    bias = (1 << (dtype.exponent - 1)) - 1
     whole = fraction + (np.minimum(power, 1) << dtype.mantissa)
-    values = np.ldexp(whole.astype(np.float64), np.maximum(power, 1) - bias - dtype.mantissa)
+    values = np.ldexp(whole.astype(np.float64), np.maximum(power, 1) - bias_of(dtype) - dtype.mantissa)
     top = (1 << dtype.exponent) - 1
-    if dtype.name == "float8_e4m3fn":
+    if dtype.variant == FNUZ:
+        values[overflow_bits(dtype)] = np.nan
+    elif dtype.variant == FN:
         values[(bits & 0x7F) == 0x7F] = np.nan
     else:
         values[power == top] = np.where(fraction[power == top] == 0, np.inf, np.nan)
@@ -122,6 +141,7 @@ def magnitudes(words: NDArray[Any], dtype: Narrow, work: Workspace) -> NDArray[A
     The result is in `work.magnitudes`, except that of 8 bits; `words` may be in `work.unsigned`, and are then overwritten.
     Float16 needs no table, and no subnormal that would slow the processor down: with an exponent one too high, a normal
     number is doubled and a subnormal one is too large by 2^-14. The smaller result of both corrections is right.
+    `FNUZ` has no place here: its NaN is a sign and nothing else.
     """
     if dtype.itemsize == 1:
         found: NDArray[np.float64] = values_of(dtype)[words]

@@ -93,6 +93,10 @@ def parse(text: str) -> Threshold:
 
 def checked(value: float) -> float:
     """Return `value`; raise UsageError if it is not above 0."""
+    if value == 0:
+        raise UsageError(
+            "the threshold must be above 0; where 0 would switch clipping off, give -s none to copy, or use stats to measure"
+        )
     if not value > 0:
         raise UsageError(f"the threshold must be a number above 0, not {value:g}")
     return value

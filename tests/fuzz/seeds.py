@@ -1,6 +1,8 @@
 """Sound dumps, written by the libraries that own the formats, from which mutants are made."""
 
 import io
+import json
+import zipfile
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
@@ -32,8 +34,26 @@ def _safetensors() -> Iterator[bytes]:
     }
     yield safetensors.numpy.save({**every, **integers}, {"format": "pt", "step": "42"})
     yield safetensors.numpy.save({"w": _normal(20, 30), "scalar": _normal(), "none": _normal(0, 3)})
+    yield _packed()
     yield safetensors.numpy.save({})
     yield safetensors.numpy.save({"größe.w": _normal(2), "[red]": _normal(3)})
+
+
+def _packed() -> bytes:
+    """Return a file of the types that numpy does not have: values of less than a byte with their scales, and FNUZ."""
+    places = {
+        "F4": ([12], 6),
+        "F6_E2M3": ([4], 3),
+        "F8_E8M0": ([1], 1),
+        "F8_E4M3FNUZ": ([8], 8),
+        "F8_E5M2FNUZ": ([8], 8),
+    }
+    header, end = {}, 0
+    for code, (shape, size) in places.items():
+        header[code.lower()] = {"dtype": code, "shape": shape, "data_offsets": [end, end + size]}
+        end += size
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + bytes(range(end))
 
 
 def _npz() -> Iterator[bytes]:
@@ -52,6 +72,19 @@ def _npz() -> Iterator[bytes]:
             out = io.BytesIO()
             save(out, **chosen)  # type: ignore[arg-type]
             yield out.getvalue()
+    yield _odd_members()
+
+
+def _odd_members() -> bytes:
+    """Return an archive with an array of no suffix, objects and a text."""
+    out, plain, objects = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    np.save(plain, _normal(4))
+    np.save(objects, np.array([{}], object))
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, data in {"w": plain, "o.npy": objects}.items():
+            archive.writestr(zipfile.ZipInfo(name), data.getvalue(), zipfile.ZIP_DEFLATED)
+        archive.writestr(zipfile.ZipInfo("notes.txt"), b"hello")
+    return out.getvalue()
 
 
 def _hdf5() -> Iterator[bytes]:

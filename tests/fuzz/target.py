@@ -113,7 +113,9 @@ def _official(path: Path) -> dict[str, Any]:
     if path.suffix == ".safetensors":
         return {name: bytes(entry["data"]) for name, entry in safetensors.deserialize(path.read_bytes())}
     with path.open("rb") as file, np.load(file) as archive:  # by its path, numpy would not close what is damaged
-        return {name: archive[name].astype(archive[name].dtype.newbyteorder("<")).tobytes() for name in archive.files}
+        found = {name: archive[name] for name in archive.files}  # what is no array comes as bytes
+    arrays = {name: array for name, array in found.items() if isinstance(array, np.ndarray)}
+    return {name: array.astype(array.dtype.newbyteorder("<")).tobytes() for name, array in arrays.items()}
 
 
 def forget_peak() -> None:

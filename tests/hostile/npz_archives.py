@@ -176,7 +176,11 @@ FILES.either("name-cp437", both(PLAIN, 30, 46, b"\x84"), {"ä": W}, "A name that
 FILES.accept(
     "names-of-paths", archive({"../../w.npy": npy(W), "/a.npy": npy(W)}), {"../../w": W, "/a": W}, "A name is no path."
 )
-FILES.either("a-member-without-suffix", archive({"w": npy(W)}), ONE, "numpy takes it for an array, too.")
+FILES.reject(
+    "a-member-without-suffix-cut",
+    archive({"w": npy(W)[:-4], "v.npy": npy(W)}),
+    "What begins as an array has to be one.",
+)
 FILES.accept("a-text-beside", archive({"w.npy": npy(W), "a.txt": b"hello"}), ONE, "It is kept and named.")
 FILES.accept("a-folder-beside", archive({"w.npy": npy(W), "a/": b""}), ONE, "It is kept and named.")
 FILES.accept("texts-beside", archive({"w.npy": npy(W), "t.npy": npy(np.array(["a"]))}), ONE, "They are kept and named.")

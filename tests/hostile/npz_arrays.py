@@ -43,7 +43,6 @@ for title, method in METHODS.items():
         ("header-key-bytes", by_hand(fields().replace("'descr'", "b'descr'")), "Its keys are texts."),
         ("header-line-continued", by_hand(fields() + "\\"), "The header does not end."),
         ("shape-list", by_hand(fields(shape="[2]")), "A shape is a tuple."),
-        ("shape-number", by_hand(fields(shape="2")), "A shape is a tuple."),
         ("shape-none", by_hand(fields(shape="None")), "A shape is a tuple."),
         ("shape-text", by_hand(fields(shape="('2',)")), "A size is a whole number."),
         ("shape-fraction", by_hand(fields(shape="(2.0,)")), "A size is a whole number."),
@@ -106,6 +105,20 @@ for title, method in METHODS.items():
         zeros = np.zeros(shape, np.float32)
         FILES.accept(f"{title}-{name}", npz(npy(zeros)), {"w": zeros}, "Any shape will do.")
     FILES.accept(f"{title}-unpadded", npz(by_hand(fields().strip())), ONE, "A header need not be padded.")
+    FILES.accept(f"{title}-shape-number", npz(by_hand(fields(shape="(2)"))), ONE, "Other writers leave out the comma.")
+    FILES.accept(
+        f"{title}-objects-beside",
+        archive({"w.npy": npy(W), "o.npy": npy(np.array([{}], object))}, method),
+        ONE,
+        "Objects are never loaded, and not in the way.",
+    )
+    FILES.accept(
+        f"{title}-structures-beside",
+        archive({"w.npy": npy(W), "s.npy": npy(np.zeros(2, [("g", "f4")]))}, method),
+        ONE,
+        "Structures are kept and named.",
+    )
+    FILES.accept(f"{title}-without-suffix", archive({"w": npy(W)}, method), ONE, "numpy goes by the first bytes, too.")
     FILES.either(f"{title}-long-shape", npz(by_hand(fields(shape="(2L,)"))), ONE, "Python 2 wrote long integers so.")
     FILES.either(f"{title}-descr-name", npz(by_hand(fields("'float32'"))), ONE, "numpy knows types by name, too.")
     FILES.either(

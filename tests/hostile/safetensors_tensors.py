@@ -43,16 +43,18 @@ for code in (
     "float32",
     "F128",
     "F80",
-    "F4",
-    "F6_E2M3",
-    "F6_E3M2",
-    "F8_E8M0",
+    "F4_E2M1",
+    "F6",
+    "F8_E8M0FNU",
     "I4",
     "U128",
     "C128",
     "STR",
 ):
     FILES.reject(f"dtype-{code or 'empty'}", file({"w": entry(dtype=code)}), "A dtype that is not known has no norm.")
+for code, count, size in (("F4", 3, 1), ("F4", 3, 2), ("F4", 1, 1), ("F6_E2M3", 2, 2), ("F6_E3M2", 3, 3)):
+    header = {"w": entry(0, size, [count], code)}
+    FILES.reject(f"bits-of-{count}-{code}-in-{size}", file(header, bytes(size)), "Its values fill no whole bytes.")
 for name, kind in {"null": None, "a-number": 32, "a-list": ["F32"], "an-object": {"F": 32}}.items():
     FILES.reject(f"dtype-{name}", file({"w": entry(dtype=kind)}), "A dtype is a text.")
 
@@ -75,6 +77,7 @@ FILES.accept(
 )
 FILES.accept("nothing", file(b"{}", b""), {}, "A dump may hold no tensor.")
 FILES.accept("only-metadata", file({"__metadata__": {"a": "b"}}, b""), {}, "Metadata needs no tensor.")
+FILES.accept("metadata-null", file(written('{"__metadata__": null, W}')), ONE, "No metadata may be written as null.")
 FILES.accept("metadata-empty", file(written('{"__metadata__": {}, W}')), ONE, "Metadata may be empty.")
 FILES.accept(
     "metadata-of-any-text",
@@ -116,7 +119,9 @@ FILES.accept(
 _BITS = np.random.default_rng(11).integers(0, 256, 256, np.uint8)
 for code, dtype in {
     "F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16": ml_dtypes.bfloat16,
-    "F8_E4M3": ml_dtypes.float8_e4m3fn, "F8_E5M2": ml_dtypes.float8_e5m2, "I64": np.int64, "I32": np.int32, "I16": np.int16,
+    "F8_E4M3": ml_dtypes.float8_e4m3fn, "F8_E5M2": ml_dtypes.float8_e5m2,
+    "F8_E4M3FNUZ": ml_dtypes.float8_e4m3fnuz, "F8_E5M2FNUZ": ml_dtypes.float8_e5m2fnuz,
+    "I64": np.int64, "I32": np.int32, "I16": np.int16,
     "I8": np.int8, "U64": np.uint64, "U32": np.uint32, "U16": np.uint16, "U8": np.uint8,
 }.items():  # fmt: skip
     values = _BITS.view(dtype)

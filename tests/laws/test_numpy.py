@@ -12,6 +12,7 @@ from support.official import (
     E4M3FN,
     E5M2,
     FLOATS,
+    FNUZ,
     Array,
     Tensors,
     beside,
@@ -156,7 +157,7 @@ def test_rounded_once(dtype: np.dtype, factor: float, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("size", [37, 300_001])
 @pytest.mark.parametrize("factor", [1 / 3, 0.1, 2.0**-6])
-@pytest.mark.parametrize("dtype", [FLOATS[2], BFLOAT16, E4M3FN, E5M2], ids=str)
+@pytest.mark.parametrize("dtype", [FLOATS[2], BFLOAT16, E4M3FN, E5M2, *FNUZ], ids=str)
 def test_narrow_floats_are_rounded_to_nearest(dtype: np.dtype, factor: float, size: int, tmp_path: Path) -> None:
     """Of 16-bit and 8-bit floats every element is within 0.51 steps of the exact product, subnormals too."""
     before = steep(dtype, size)

@@ -11,6 +11,7 @@ from support.official import (
     BFLOAT16,
     E4M3FN,
     E5M2,
+    FNUZ,
     Array,
     Tensors,
     all_bits,
@@ -81,7 +82,7 @@ def test_names_survive(names: str, source: str, target: str, tmp_path: Path) -> 
     assert all_bits(load(out)) == all_bits(UNUSUAL[names])
 
 
-@pytest.mark.parametrize("dtype", [E4M3FN, E5M2], ids=str)
+@pytest.mark.parametrize("dtype", [E4M3FN, E5M2, *FNUZ], ids=str)
 def test_float8_survives(dtype: np.dtype, tmp_path: Path) -> None:
     """All 256 values of a float8 pass through safetensors, NaN payloads too."""
     tensors = {"w": np.arange(256, dtype=np.uint8).view(dtype)}

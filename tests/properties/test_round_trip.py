@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from support.folders import memory_folder
 from support.generated import CODES, Dump, dumps, few, read, write
-from support.official import BFLOAT16, all_bits, bits
+from support.official import BFLOAT16, E4M3FN, E5M2, FNUZ, all_bits, bits
 
 import gradclip_cli
 from gradclip_cli import GradclipError
@@ -33,7 +33,7 @@ def fits_npz(dump: Dump) -> bool:
 
 def has_float8(dump: Dump) -> bool:
     """Whether there is a float of one byte."""
-    return any(array.dtype in (CODES["F8_E4M3"], CODES["F8_E5M2"]) for array in dump.values())
+    return any(array.dtype in (E4M3FN, E5M2, *FNUZ) for array in dump.values())
 
 
 FITS = {"hdf5": fits_hdf5, "npz": fits_npz}

@@ -16,7 +16,7 @@ from support.official import CODES as EVERY_CODE
 Dump = dict[str, NDArray[Any]]
 
 CODES = {code: dtype for code, dtype in EVERY_CODE.items() if dtype.kind != "c"}
-FLOATS = [CODES[code] for code in ("F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2")]
+FLOATS = [CODES[code] for code in ("F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2", "F8_E4M3FNUZ", "F8_E5M2FNUZ")]
 
 shapes = array_shapes(min_dims=0, max_dims=6, min_side=0, max_side=3)
 names = st.text(

@@ -21,6 +21,7 @@ Tensors = Mapping[str, Array]
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 E4M3FN = np.dtype(ml_dtypes.float8_e4m3fn)
 E5M2 = np.dtype(ml_dtypes.float8_e5m2)
+FNUZ = (np.dtype(ml_dtypes.float8_e4m3fnuz), np.dtype(ml_dtypes.float8_e5m2fnuz))
 FLOATS = (np.dtype(np.float64), np.dtype(np.float32), np.dtype(np.float16), BFLOAT16)
 """The types of gradients that every format can hold."""
 
@@ -32,6 +33,8 @@ CODES: dict[str, np.dtype[Any]] = {
     "BF16": BFLOAT16,
     "F8_E4M3": E4M3FN,
     "F8_E5M2": E5M2,
+    "F8_E4M3FNUZ": FNUZ[0],
+    "F8_E5M2FNUZ": FNUZ[1],
     "BOOL": np.dtype(bool),
     "C64": np.dtype(np.complex64),
 } | {

@@ -15,6 +15,7 @@ from gradclip_cli.errors import OutputError
 from gradclip_cli.formats.accumulated import AccumulatedReader
 from gradclip_cli.formats.base import Reader
 from gradclip_cli.inputs.opened import DumpFile, OpenFile
+from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpOutput, DumpSource
 from gradclip_cli.notes import Note
 from gradclip_cli.storage.atomic import Outputs
@@ -84,6 +85,7 @@ class DumpRewriter:
                 [],
             )
         else:
+            _check_convertible(reader, target, self._plan.selection)
             writer, not_convertible = to.convert(opened.tensors, staged.fd, target), _not_convertible(reader, target)
         rewriter = self._rewriter(opened)
         with closing(writer):
@@ -130,6 +132,16 @@ def _check_range(dump: MeasuredDump, after: Rewritten, target: str | None) -> No
                 f"its sum does not fit into {spec.dtype.name}: {plural(int(now - was), 'element')} would be infinite"
             )
             raise OutputError(f"{message}; give --accumulate mean, or a lower threshold", path=target, tensor=spec.name)
+
+
+def _check_convertible(reader: Reader, output: str, selection: Selection) -> None:
+    """Raise OutputError for selected entries of pickled objects, which may be gradients."""
+    for name in reader.pickled:
+        if selection.takes(name):
+            message = (
+                "holds pickled objects, which are never loaded and cannot be converted; leave it out with --exclude"
+            )
+            raise OutputError(message, path=output, tensor=name)
 
 
 def _not_convertible(reader: Reader, output: str) -> list[Note]:

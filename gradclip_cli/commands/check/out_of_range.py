@@ -18,7 +18,7 @@ from gradclip_cli.checks.limits import STORED
 from gradclip_cli.engine.measure import PieceObserver
 from gradclip_cli.formats.base import Format, Reader
 from gradclip_cli.numerics.dtypes import FLOATS, DType, Raw, words_of
-from gradclip_cli.numerics.narrow_floats import overflow_bits, values_of
+from gradclip_cli.numerics.narrow_floats import FNUZ, bias_of, overflow_bits, values_of
 from gradclip_cli.numerics.statistics import PieceStats
 from gradclip_cli.numerics.workspace import Workspace
 from gradclip_cli.tensors import Piece, TensorSpec
@@ -123,8 +123,7 @@ def range_bits(dtype: DType, target: str) -> _RangeBits:
     to = dtype if target == STORED else _NAMED[target]
     if to.name == dtype.name:
         return _RangeBits(1 << _mantissa(dtype), _infinite(dtype))
-    bias = (1 << (to.exponent - 1)) - 1
-    low = math.ldexp(1 - 2.0 ** (-to.mantissa - 1), 1 - bias)
+    low = math.ldexp(1 - 2.0 ** (-to.mantissa - 1), 1 - bias_of(to))
     top = int(overflow_bits(to)) - 1
     step = float(values_of(to)[top] - values_of(to)[top - 1])
     high = float(values_of(to)[top]) + step / 2
@@ -182,4 +181,6 @@ def _magnitude_bits(raw: Raw, dtype: DType, work: Workspace) -> NDArray[Any]:
     if dtype.swapped:
         bits = bits.byteswap()
     np.bitwise_and(bits, (1 << (8 * part.itemsize - 1)) - 1, out=size)
+    if dtype.variant == FNUZ:  # the word of -0 is NaN there
+        np.copyto(size, overflow_bits(dtype), where=bits == overflow_bits(dtype), casting="same_kind")
     return size.reshape(-1, 2).max(axis=1) if dtype.is_complex else size

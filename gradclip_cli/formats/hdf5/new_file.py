@@ -63,7 +63,7 @@ def _check_names(tensors: Sequence[TensorSpec], path: str) -> None:
             reason = "another tensor's name needs a group of this name"
         elif any(part in ("", ".", "..") for part in spec.name.split("/")) or "\0" in spec.name:
             reason = "HDF5 has no such name"
-        elif spec.dtype.is_float and spec.dtype.itemsize == 1:
+        elif spec.dtype.kind == "packed" or (spec.dtype.is_float and spec.dtype.itemsize == 1):
             reason = f"HDF5 has no {spec.dtype.name}"
         elif len(spec.shape) > _MOST_DIMENSIONS:
             reason = f"{len(spec.shape)} dimensions; HDF5 has at most {_MOST_DIMENSIONS}"

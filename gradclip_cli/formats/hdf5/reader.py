@@ -1,6 +1,7 @@
 """Read HDF5: the structure through a child process, contiguous elements from the file, chunked ones band by band."""
 
 import os
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, NoReturn
 
@@ -31,6 +32,8 @@ SCALE_OFFSET = 6
 
 class Hdf5Reader:
     """An open HDF5 file; datasets are in the order of their names, each under one name."""
+
+    pickled: Sequence[str] = ()
 
     def __init__(self, file: RandomAccess, options: Options) -> None:
         self.file, self.walker = file, Walker(file)

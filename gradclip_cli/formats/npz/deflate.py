@@ -25,10 +25,10 @@ def checksum(data: memoryview | bytes, value: int = 0) -> int:
 
 
 class Inflater:
-    """A deflated member that is read from start to end; it inflates no more than it is asked for."""
+    """A deflated member that is read from start to end, `part` bytes at once; it inflates no more than it is asked for."""
 
-    def __init__(self, file: RandomAccess, member: Member) -> None:
-        self._file, self._member = file, member
+    def __init__(self, file: RandomAccess, member: Member, part: int = _PART) -> None:
+        self._file, self._member, self._part = file, member, part
         self._stream = zlib.decompressobj(-zlib.MAX_WBITS)
         self._packed = self._size = self._crc = 0
 
@@ -70,7 +70,7 @@ class Inflater:
             raise self._damaged("its CRC is wrong")
 
     def _more(self) -> bytes:
-        count = min(_PART, self._member.packed - self._packed)
+        count = min(self._part, self._member.packed - self._packed)
         data = self._file.read(self._member.offset + self._packed, count)
         self._packed += len(data)
         return data

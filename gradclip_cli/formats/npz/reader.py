@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from gradclip_cli.errors import InputError
-from gradclip_cli.formats.base import PICKLE_ADVICE, Options, check_declared
+from gradclip_cli.formats.advice import about_zip
+from gradclip_cli.formats.base import Options, check_declared
 from gradclip_cli.formats.npz import archive, deflate, npy
 from gradclip_cli.formats.npz.archive import DEFLATED, STORED, Member
 from gradclip_cli.formats.npz.deflate import Inflater, check, checksum
@@ -12,6 +13,9 @@ from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.storage.random_access import RandomAccess
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import shortlist
+
+_FIRST = 64
+"""How many packed bytes are read at once to tell what a member is."""
 
 
 def matches(head: bytes, file: RandomAccess) -> bool:
@@ -23,7 +27,6 @@ class NpzReader:
     """An open npz archive; tensors are in the order of the central directory."""
 
     metadata: Mapping[str, str] = {}  # an archive has no place for it
-    notes: Sequence[Note] = ()
 
     def __init__(self, file: RandomAccess, options: Options) -> None:
         self.file = file
@@ -34,17 +37,14 @@ class NpzReader:
             (member, self._header(member)) for member in self.members
         ]
         self.of: dict[str, tuple[Member, npy.Header]] = {}
-        self._seen: set[str] = set()
-        for member, header in self.entries:
-            self._add(member, header)
-        if self.members and all(header is None for _, header in self.entries):
-            raise InputError(f"is a zip archive without arrays; {PICKLE_ADVICE}", path=file.path)
+        self._check_names()
+        odd = [(member.name, header) for member, header in self.entries if header is None or not header.is_numbers]
+        self.pickled = [_key(name) for name, header in odd if header is not None and header.pickled]
+        self.non_numeric = [name for name, header in odd if header is None or not header.pickled]
         if self.members and not self.of:
-            raise InputError("holds no array of numbers", path=file.path)
+            raise self._without_numbers()
+        self.notes = self._notes([_key(name) for name, header in odd if header is not None and header.may_hide_floats])
         self.tensors = [_spec(key, member, header) for key, (member, header) in self.of.items()]
-        self.non_numeric = [
-            member.name for member, header in self.entries if header is None or header.dtype.kind == "other"
-        ]
         self._sums: dict[str, dict[int, tuple[int, int]]] = {}
         self._streams: dict[str, Inflater] = {}
         self._whole: set[str] = set()  # members that were read to their end and have the right CRC
@@ -85,6 +85,7 @@ class NpzReader:
     def not_convertible(self) -> list[str]:
         """Describe the members that are not arrays of numbers, and the comment."""
         found = [f"members that are not numbers ({shortlist(self.non_numeric)})"] if self.non_numeric else []
+        found += [f"pickled objects ({shortlist(self.pickled)})"] if self.pickled else []
         return [*found, "the archive's comment"] if archive.comment(self.file) else found
 
     def close(self) -> None:
@@ -92,34 +93,67 @@ class NpzReader:
 
     def _header(self, member: Member) -> npy.Header | None:
         """Return the header of a member, or None if it is not an array; raise InputError if the header is wrong."""
-        if not member.name.endswith(".npy"):
+        if not member.name.endswith(".npy") and not self._begins_as_array(member):
             return None
         if member.method not in (STORED, DEFLATED):
             raise self._refused(member, f"is packed by zip method {member.method}; save it with numpy.savez_compressed")
         if member.method == STORED:
             data = self.file.read(member.offset, min(npy.LONGEST, member.size))
         else:
-            data = Inflater(self.file, member).take(npy.LONGEST)
+            data = Inflater(self.file, member, npy.LONGEST).take(npy.LONGEST)
         try:
             header = npy.parse(data, self._void_dtype)
         except ValueError as error:
             raise self._refused(member, str(error)) from error
-        if len(header.raw) + header.nbytes != member.size:
+        if not header.pickled and len(header.raw) + header.nbytes != member.size:
             raise self._refused(
                 member, f"declares {header.nbytes:,} bytes of elements, {member.size - len(header.raw):,} are there"
             )
         return header
 
-    def _add(self, member: Member, header: npy.Header | None) -> None:
-        key = member.name.removesuffix(".npy")
-        if member.name in self._seen or (key in self._seen if header else f"{key}.npy" in self._seen):
-            raise self._refused(member, "stands twice in the archive, or as both 'x' and 'x.npy'")
-        self._seen.add(member.name)
-        if header is not None and header.dtype.kind != "other":
-            self.of[key] = member, header
+    def _begins_as_array(self, member: Member) -> bool:
+        """Return whether numpy takes a member for an array whatever its name; reads only its first bytes."""
+        if member.size < len(npy.MAGIC) or member.method not in (STORED, DEFLATED):
+            return False
+        if member.method == STORED:
+            return self.file.read(member.offset, len(npy.MAGIC)) == npy.MAGIC
+        return Inflater(self.file, member, _FIRST).take(len(npy.MAGIC)) == npy.MAGIC
+
+    def _check_names(self) -> None:
+        """Index the arrays of numbers by name; raise InputError if numpy could confuse two members."""
+        seen: set[str] = set()
+        for member, header in self.entries:
+            if not seen.isdisjoint((member.name, _key(member.name), f"{member.name}.npy")):
+                raise self._refused(member, "stands twice in the archive, or as both 'x' and 'x.npy'")
+            seen.add(member.name)
+            if header is not None and header.is_numbers:
+                self.of[_key(member.name)] = member, header
+
+    def _without_numbers(self) -> InputError:
+        if all(header is None for _, header in self.entries):
+            return InputError(about_zip([member.name for member in self.members]), path=self.file.path)
+        what = f", but pickled objects ({shortlist(self.pickled)}), which are never loaded" if self.pickled else ""
+        return InputError(f"holds no array of numbers{what}; save the gradients as such", path=self.file.path)
+
+    def _notes(self, hiding: list[str]) -> Sequence[Note]:
+        """Note arrays that may hold gradients that are not counted."""
+        path, left = self.file.path, "in no norm and left as they are"
+        notes = []
+        if self.pickled:
+            what = f"pickled objects, which are never loaded, {left}: {shortlist(self.pickled)}"
+            notes.append(Note("pickled", f"{path}: {what}; save arrays of numbers to count them", 1, True))
+        if hiding:
+            what = f"structures, or bytes of no type, that may hold floats, {left}: {shortlist(hiding)}"
+            notes.append(Note("structured", f"{path}: {what}; save arrays of numbers to count them", 1, True))
+        return notes
 
     def _refused(self, member: Member, message: str) -> InputError:
         return InputError(message, path=self.file.path, tensor=member.name)
+
+
+def _key(name: str) -> str:
+    """Return the name of an array as numpy gives it."""
+    return name.removesuffix(".npy")
 
 
 def _spec(key: str, member: Member, header: npy.Header) -> TensorSpec:

@@ -126,15 +126,19 @@ class NpzWriter:
 
 
 def rewrite(reader: NpzReader, changed: Collection[int], fd: int, path: str) -> NpzWriter:
-    """Begin a copy with the same members in the same order, packed as before; unchanged members are copied as they are."""
+    """Begin a copy with the same members in the same order, packed as before; unchanged members are copied as they are.
+
+    An array whose header numpy could not read gets one that it can.
+    """
     index = {spec.name: k for k, spec in enumerate(reader.tensors)}
     entries = []
     for member, header in reader.entries:
         k = index.get(member.name.removesuffix(".npy")) if header is not None else None
-        if header is None or k is None or k not in changed:
+        if header is None or k is None or (k not in changed and header.plain):
             entries.append(Entry(member.name, member.method, copied=member))
         else:
-            entries.append(Entry(member.name, member.method, header.raw, k))
+            raw = header.raw if header.plain else npy.header(reader.tensors[k])
+            entries.append(Entry(member.name, member.method, raw, k))
     return NpzWriter(entries, reader.tensors, fd, path, archive.comment(reader.file))
 
 
@@ -158,7 +162,7 @@ def convert(tensors: Sequence[TensorSpec], fd: int, path: str) -> NpzWriter:
 
 def _unfit(spec: TensorSpec, names: set[str]) -> str | None:
     """Return the reason why numpy could not read `spec` from an archive, or None."""
-    if spec.dtype.itemsize == 1 and spec.dtype.is_float:
+    if spec.dtype.kind == "packed" or (spec.dtype.itemsize == 1 and spec.dtype.is_float):
         return f"numpy has no {spec.dtype.name}"
     if f"{spec.name}.npy" in names:
         return f"numpy takes it for '{spec.name}.npy'"

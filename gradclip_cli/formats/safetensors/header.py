@@ -24,6 +24,12 @@ DTYPES = {
     "BF16": dtypes.BFLOAT16,
     "F8_E4M3": dtypes.FLOAT8_E4M3FN,
     "F8_E5M2": dtypes.FLOAT8_E5M2,
+    "F8_E4M3FNUZ": dtypes.FLOAT8_E4M3FNUZ,
+    "F8_E5M2FNUZ": dtypes.FLOAT8_E5M2FNUZ,
+    "F4": dtypes.FLOAT4_E2M1FN,
+    "F6_E2M3": dtypes.FLOAT6_E2M3FN,
+    "F6_E3M2": dtypes.FLOAT6_E3M2FN,
+    "F8_E8M0": dtypes.FLOAT8_E8M0FNU,
     "BOOL": DType("bool", 1, "bool"),
     "C64": dtypes.COMPLEX64,
 } | {
@@ -38,11 +44,15 @@ _NOT_SIZES = "shape or data_offsets are not lists of whole numbers"
 
 
 class Header(NamedTuple):
-    """A parsed header: the offset of the data in bytes, `__metadata__`, and the tensors in the order of their data."""
+    """A parsed header: the offset of the data in bytes, `__metadata__`, and the tensors in the order of their data.
+
+    `packed` holds the names of those whose values and scales lie in different tensors.
+    """
 
     begin: int
     metadata: dict[str, str]
     tensors: list[TensorSpec]
+    packed: list[str]
 
 
 def parse_header(data: bytes, size: int, path: str) -> Header:
@@ -53,7 +63,7 @@ def parse_header(data: bytes, size: int, path: str) -> Header:
     """
     header = _parsed(data, path, twice=True)
     begin, own = 8 + len(data), int("__metadata__" in header)
-    metadata = _metadata(header.pop("__metadata__", {}), path)
+    metadata = _metadata(header.pop("__metadata__", None), path)
     specs = [_spec(key, entry, begin, path) for key, entry in header.items()]
     # Parsing without a check for duplicate names takes a third of the time. If the text has more quotes than the parsed
     # entries account for, it has a duplicate name or an escaped quote: parse it again with the check.
@@ -61,7 +71,7 @@ def parse_header(data: bytes, size: int, path: str) -> Header:
         _parsed(data, path)
     specs.sort(key=lambda spec: (spec.offset, spec.nbytes))
     _check_layout(specs, begin, size, path)
-    return Header(begin, metadata, specs)
+    return Header(begin, metadata, specs, [spec.name for spec in specs if spec.dtype.kind == "packed"])
 
 
 def _parsed(data: bytes, path: str, twice: bool = False) -> dict[str, Any]:
@@ -88,12 +98,16 @@ def _spec(key: str, entry: Any, begin: int, path: str) -> TensorSpec:
     except ValueError as error:
         _refuse(path, str(error), key)
     spec = TensorSpec(key, DTYPES[code], sizes, begin + offsets[0])
+    if spec.size % spec.dtype.values:
+        _refuse(path, f"its {spec.size:,} values ({code}) do not fill whole bytes", key)
     if spec.nbytes != offsets[1] - offsets[0]:
         _refuse(path, "its data_offsets do not fit its shape", key)
     return spec
 
 
 def _metadata(metadata: object, path: str) -> dict[str, str]:
+    if metadata is None:  # some writers put null there
+        return {}
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         _refuse(path, "__metadata__ is not a table of texts")
     if not all(is_unicode(text) for pair in metadata.items() for text in pair):

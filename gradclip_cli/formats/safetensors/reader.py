@@ -21,14 +21,15 @@ class SafetensorsReader:
     """An open safetensors file; tensors are in the order of their data."""
 
     non_numeric: Sequence[str] = ()
-    notes: Sequence[Note] = ()
+    pickled: Sequence[str] = ()
 
     def __init__(self, file: RandomAccess, options: Options) -> None:
         self.file = file
         headers = options.headers
         known: Header | None = headers.of_file(file.fingerprint) if headers is not None else None
         header = known or _read_header(file, options)
-        self.begin, self.metadata, self.tensors = header
+        self.begin, self.metadata, self.tensors, packed = header
+        self.notes: Sequence[Note] = [_packed(packed, file.path)] if packed else ()
 
     def read(self, spec: TensorSpec, start: int, out: Raw) -> None:
         """Fill `out` with stored elements from `start` on."""
@@ -62,3 +63,8 @@ def _read_header(file: RandomAccess, options: Options) -> Header:
     if headers is not None:
         headers.add(file.fingerprint, key, header)
     return header
+
+
+def _packed(names: list[str], path: str) -> Note:
+    what = f"values and scales of MX types, in no norm and left as they are: {shortlist(names)}"
+    return Note("packed", f"{path}: {what}; multiply them out to float32 to count them", changes_figures=True)

@@ -67,7 +67,7 @@ def convert(tensors: Sequence[TensorSpec], fd: int, path: str) -> SafetensorsWri
 
 def describe(tensors: Sequence[TensorSpec], path: str) -> dict[str, Any]:
     """Return the header of a new file; wider dtypes come first, as in the official writer, so that all are aligned."""
-    order = sorted(range(len(tensors)), key=lambda k: -tensors[k].dtype.itemsize)
+    order = sorted(range(len(tensors)), key=lambda k: -_alignment(tensors[k]))
     header: dict[str, Any] = {}
     end = 0
     for k in order:
@@ -81,3 +81,8 @@ def describe(tensors: Sequence[TensorSpec], path: str) -> dict[str, Any]:
         header[spec.name] = {"dtype": code, "shape": list(spec.shape), "data_offsets": [end, end + spec.nbytes]}
         end += spec.nbytes
     return header
+
+
+def _alignment(spec: TensorSpec) -> int:
+    """Return the size in bytes at a multiple of which a tensor has to begin; packed values begin anywhere."""
+    return spec.dtype.itemsize if spec.dtype.values == 1 else 0

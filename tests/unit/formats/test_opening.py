@@ -13,7 +13,7 @@ from gradclip_cli.errors import InputError
     [
         (b"", "it is empty"),
         (b"\x80\x02}q\x00.", "a pickle is never loaded"),
-        (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+        (b"<!doctype html>", "HTML page"),
         (b"hello, world", "is none of safetensors"),
     ],
 )

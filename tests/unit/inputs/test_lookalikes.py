@@ -11,7 +11,7 @@ from support.official import save
 import gradclip_cli
 from gradclip_cli.inputs.lookalikes import lookalike_notes
 from gradclip_cli.notes import Note
-from gradclip_cli.numerics.dtypes import FLOAT32, DType
+from gradclip_cli.numerics.dtypes import FLOAT8_E4M3FN, FLOAT32, DType
 from gradclip_cli.tensors import TensorSpec
 
 INT64 = DType("int64", 8, "int")
@@ -139,3 +139,30 @@ def test_where_the_notes_are_told(tmp_path: Path) -> None:
     assert told == ["*.exp_avg", "emb.values"]
     assert gradclip_cli.stats(path, exclude=told).notes == []
     assert gradclip_cli.stats(path, include=["*.exp_avg", "emb.*"]).notes == []
+
+
+@pytest.mark.parametrize(
+    ("name", "packed"),
+    [
+        ("fc.weight_scale", "fc.weight"),
+        ("fc.weight_scale_inv", "fc.weight"),
+        ("fc.weight.absmax", "fc.weight"),
+        ("fc.scales", "fc.qweight"),
+        ("fc.input_scale", "fc.weight"),
+        ("blk.0.w_scale", "blk.0.w"),
+    ],
+)
+def test_scales_of_packed_values(name: str, packed: str) -> None:
+    """What is called after a tensor of whole numbers, or after its layer, as its scale is noted, with a pattern."""
+    (note,) = notes(name, "head.weight", whole=(packed,))
+    assert (note.kind, note.changes_figures) == ("scales", True)
+    (pattern,) = patterns(note)
+    assert (fnmatchcase(name, pattern), fnmatchcase("head.weight", pattern)) == (True, False)
+
+
+def test_float8_has_scales_too() -> None:
+    """A scale beside float8 values is one; beside floats of full width, or alone, it is a parameter."""
+    for dtype, said in ((FLOAT8_E4M3FN, ["scales"]), (FLOAT32, [])):
+        specs = [TensorSpec("fc.weight", dtype, (2,)), TensorSpec("fc.weight_scale", FLOAT32, (1,))]
+        assert [note.kind for note in lookalike_notes("g.npz", specs, [0, 1])] == said
+    assert notes("norm.scale", "attn.logit_scale", whole=("step",)) == []

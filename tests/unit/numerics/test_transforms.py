@@ -196,3 +196,16 @@ def test_bytes_are_turned_around(code: str) -> None:
     raw = raw_of(values)
     byteswap(raw, from_numpy(values.dtype))
     assert raw.tobytes() == values.byteswap().tobytes()
+
+
+@pytest.mark.parametrize("dtype", [dtypes.FLOAT8_E4M3FNUZ, dtypes.FLOAT8_E5M2FNUZ], ids=lambda dtype: dtype.name)
+@pytest.mark.parametrize("count", [4, 1 << 19])
+def test_what_underflows_in_fnuz_is_zero_and_no_nan(dtype: DType, count: int) -> None:
+    """Negative numbers that are scaled, or limited, to zero become 0x00, by arithmetic as by a table; NaN stays 0x80."""
+    raw = np.resize(np.array([0x81, 0xFF, 0x80, 0x01], np.uint8), count)
+    limited = raw.copy()
+    scale(raw, dtype, 1e-12, 1e-12, 1.0, WORK)
+    assert set(raw[0::4]) | set(raw[1::4]) | set(raw[3::4]) == {0x00}
+    assert set(raw[2::4]) == {0x80}
+    assert clamp(limited, dtype, 1e-12, keep_infinite=False, work=WORK) == count * 3 // 4
+    assert limited.tobytes() == raw.tobytes()

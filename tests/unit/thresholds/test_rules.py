@@ -27,6 +27,20 @@ def test_numbers_that_are_none(text: str) -> None:
         parse(text)
 
 
+@pytest.mark.parametrize("text", ["0", "0.0", "-0"])
+def test_zero_is_told_what_stands_for_no_clipping(text: str) -> None:
+    """Trainers take 0 for no clipping: the message names what copies and what measures."""
+    with pytest.raises(UsageError, match="-s none to copy, or use stats to measure"):
+        parse(text)
+
+
+@pytest.mark.parametrize("text", ["-1", "nan"])
+def test_other_numbers_are_not_taken_for_no_clipping(text: str) -> None:
+    """A negative number, or NaN, is only told what a threshold is."""
+    with pytest.raises(UsageError, match=r"must be a number above 0, not"):
+        parse(text)
+
+
 @pytest.mark.parametrize("text", ["", "1,5", "1 2", "$", "--"])
 def test_what_is_no_number_and_no_rule(text: str) -> None:
     """What is neither a number nor begins like a rule is wrong usage."""

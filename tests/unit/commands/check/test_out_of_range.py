@@ -9,7 +9,7 @@ from support.tensors import ORACLES, raw_of
 
 from gradclip_cli.checks.limits import DTYPES
 from gradclip_cli.commands.check.out_of_range import RangeCounts
-from gradclip_cli.numerics.dtypes import FLOATS, from_numpy, swapped
+from gradclip_cli.numerics.dtypes import FLOAT8_E4M3FNUZ, FLOATS, from_numpy, swapped
 from gradclip_cli.numerics.workspace import Workspace
 from gradclip_cli.tensors import Piece, TensorSpec
 
@@ -70,3 +70,12 @@ def test_small_tensors_side_by_side() -> None:
         counts.count(specs, 7, Piece(0, 3, 0, 5), raw)
     assert [counts.of([k]) for k in (7, 8, 9)] == [[(2, 0)], [(0, 0)], [(4, 2)]]
     assert counts.of([7, 9]) == [(6, 2)]
+
+
+@pytest.mark.parametrize("target", ["stored", "float16", "float8_e4m3fnuz"])
+def test_the_nan_of_fnuz_is_among_what_overflows(target: str) -> None:
+    """0x80 is NaN and not zero, with the stored dtype and with others as the target."""
+    counts = RangeCounts([target], Workspace())
+    spec = TensorSpec("w", FLOAT8_E4M3FNUZ, (3,))
+    counts.count([spec], 0, Piece(0, 1, 0, 3), np.array([0x00, 0x80, 0x40], np.uint8))
+    assert counts.of([0]) == [(1, 1)]

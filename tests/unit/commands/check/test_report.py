@@ -55,7 +55,7 @@ def test_dumps_are_taken_in_the_order_of_their_steps(tmp_path: Path) -> None:
 
 def test_a_dump_without_a_step_goes_by_its_file(tmp_path: Path) -> None:
     """Messages call a dump by its step, and one that has none, which comes last, by its file."""
-    paths = [save_as(tmp_path / name, {"w": [np.nan]}) for name in ("b.npz", "step_1.npz")]
+    paths = [save_as(tmp_path / name, {"w": [np.nan, k]}) for k, name in enumerate(("b.npz", "step_1.npz"))]
     [one] = check(paths).findings
     assert (one.step, one.input) == (1, str(paths[1]))
     assert one.message.endswith("(in 2 of 2 dumps: step 1, b.npz)")

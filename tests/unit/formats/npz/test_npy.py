@@ -28,10 +28,14 @@ BROKEN_NPY: dict[str, tuple[bytes, str]] = {
     "shape of truths": (npy_bytes(header=fields(shape="(True,)"), data=bytes(4)), "has the shape"),
     "shape that is a list": (npy_bytes(header=fields(shape="[1]"), data=bytes(4)), "has the shape"),
     "order that is a number": (npy_bytes(header=fields(order="1"), data=bytes(4)), "fortran_order"),
-    "structured": (npy_bytes(np.zeros(1, [("a", "f4")])), "structured dtype"),
-    "objects": (npy_bytes(header=fields("'|O'"), data=bytes(4)), "never loaded"),
     "unknown dtype": (npy_bytes(header=fields("'zz'"), data=bytes(4)), "numpy does not know"),
-    "opaque": (npy_bytes(np.zeros(1, "V3")), "only plain numbers"),
+    "a dtype that is a number": (npy_bytes(header=fields("4"), data=bytes(4)), "neither a text nor a list"),
+    "a field without a dtype": (npy_bytes(header=fields("[('a',)]"), data=bytes(4)), "numpy does not know"),
+    "a title without a hash": (
+        npy_bytes(header=fields("[(({'names': ['a'], 'formats': ['f4']}, 'x'), '<f4')]"), data=bytes(4)),
+        "numpy does not know",
+    ),
+    "a structure that is cut short": (npy_bytes(np.zeros(2, [("a", "f4")]))[:-4], "declares 8 bytes"),
     "elements missing": (npy_bytes(np.zeros(9, "f4"))[:-4], "declares 36 bytes"),
     "elements too many": (npy_bytes(np.zeros(9, "f4")) + b"x", "declares 36 bytes"),
 }
@@ -73,3 +77,32 @@ def test_headers_are_those_of_numpy(shape: tuple[int, ...], code: str) -> None:
     assert npy.header(TensorSpec("w", from_numpy(array.dtype), shape)) + array.tobytes() == npy_bytes(
         array, version=(1, 0)
     )
+
+
+@pytest.mark.parametrize(
+    ("descr", "pickled", "may_hide_floats"),
+    [
+        ("'|O'", True, False),
+        ("'|O8'", True, False),
+        ("[('a', '<f4'), ('b', '|O')]", True, True),
+        ("[('a', '<f4'), ('b', '<i4')]", False, True),
+        ("[('a', [('b', '<c8')])]", False, True),
+        ("[('a', '<f2', (3,))]", False, True),
+        ("('<f4', (2,))", False, True),
+        ("[('a', '<i4'), ('b', '|S3')]", False, False),
+        ("'|V3'", False, True),
+        ("'<U5'", False, False),
+        ("'<M8[D]'", False, False),
+    ],
+)
+def test_what_is_no_number(descr: str, pickled: bool, may_hide_floats: bool) -> None:
+    """Objects, structures, bytes of no type, texts and dates are no numbers; floats inside them are known of."""
+    found = npy.parse(npy_bytes(header=fields(descr)), None)
+    assert (found.is_numbers, found.pickled, found.may_hide_floats) == (False, pickled, may_hide_floats)
+
+
+@pytest.mark.parametrize(("shape", "expected"), [("(184)", (184,)), ("7", (7,)), ("(184,)", (184,)), ("()", ())])
+def test_a_plain_number_is_a_shape_of_one_dimension(shape: str, expected: tuple[int, ...]) -> None:
+    """Other writers leave out the comma of `(184,)`; numpy cannot read that."""
+    found = npy.parse(npy_bytes(header=fields(shape=shape)), None)
+    assert (found.shape, found.plain) == (expected, shape.endswith(",)") or shape == "()")

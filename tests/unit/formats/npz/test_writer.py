@@ -13,7 +13,7 @@ from gradclip_cli.formats.base import Options
 from gradclip_cli.numerics import dtypes
 from gradclip_cli.numerics.dtypes import DType, from_numpy
 from gradclip_cli.tensors import TensorSpec
-from unit.formats.npz.made import ARRAYS, Save, members, savers
+from unit.formats.npz.made import ARRAYS, Save, fields, members, npy_bytes, savers
 
 
 @savers
@@ -136,3 +136,35 @@ def test_names_of_any_alphabet(path: Path, name: str) -> None:
     converted("npz", path, [(TensorSpec(name, dtypes.FLOAT32, (1,)), bytes(4))])
     with np.load(path) as found:
         assert found.files == [name]
+
+
+@savers
+def test_objects_are_copied_byte_by_byte(path: Path, tmp_path: Path, save: Save) -> None:
+    """Beside arrays that change, object arrays and structures keep their bytes, and numpy loads them as before."""
+    ragged = np.empty(2, object)
+    ragged[:] = [[1, 2], [3]]
+    save(path, w=gradients(3), ragged=ragged, table=np.ones(2, [("g", "f4")]))
+    rewritten(path, tmp_path / "b", {"w": bytes(12)})
+    before, after = members(path), members(tmp_path / "b")
+    assert {name: after[name] for name in ("ragged.npy", "table.npy")} == {
+        name: before[name] for name in ("ragged.npy", "table.npy")
+    }
+    with np.load(tmp_path / "b", allow_pickle=True) as found:
+        assert found["ragged"].tolist() == [[1, 2], [3]]
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED], ids=["stored", "deflated"])
+@pytest.mark.parametrize("changed", [{}, {"w": bytes(8)}], ids=["unchanged", "changed"])
+def test_a_header_that_numpy_cannot_read_is_mended(
+    path: Path, tmp_path: Path, method: int, changed: dict[str, bytes]
+) -> None:
+    """The copy of an array whose shape is a plain number has a header that numpy reads; names keep what they end in."""
+    data = np.array([3, -4], np.float32).tobytes()
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("w", npy_bytes(header=fields(shape="(2)"), data=data))
+    with np.load(path) as found, pytest.raises(ValueError, match="shape"):
+        found["w"]
+    rewritten(path, tmp_path / "b", changed or {"w": data})
+    assert list(members(tmp_path / "b")) == ["w"]
+    with np.load(tmp_path / "b") as found:
+        assert found["w"].tolist() == ([0, 0] if changed else [3, -4])

@@ -16,6 +16,8 @@ CODES = {
     "bfloat16": "BF16",
     "float8_e4m3fn": "F8_E4M3",
     "float8_e5m2": "F8_E5M2",
+    "float8_e4m3fnuz": "F8_E4M3FNUZ",
+    "float8_e5m2fnuz": "F8_E5M2FNUZ",
     "int64": "I64",
     "int32": "I32",
     "int16": "I16",
@@ -54,3 +56,7 @@ def write(folder: Path, header: Any, data: bytes, pad: int = 0) -> Path:
     text += b" " * pad
     (folder / "hand.safetensors").write_bytes(len(text).to_bytes(8, "little") + text + data)
     return folder / "hand.safetensors"
+
+
+PACKED = {"F4": ("float4_e2m1fn", 4), "F6_E2M3": ("float6_e2m3fn", 6), "F6_E3M2": ("float6_e3m2fn", 6)}
+"""The types whose elements are less than a byte: their name here and their size in bits."""

@@ -1,13 +1,15 @@
 """A header is read strictly, and whatever is wrong with it is said in one line."""
 
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
+import safetensors
 from support.tensors import read_all
 
 from gradclip_cli.errors import InputError
-from unit.formats.safetensors.made import entry, write
+from unit.formats.safetensors.made import PACKED, entry, write
 
 WHOLE = b'{"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}'
 BROKEN: dict[str, tuple[Any, bytes, str]] = {
@@ -70,3 +72,49 @@ def test_a_header_longer_than_the_file(tmp_path: Path, length: int) -> None:
     path.write_bytes(length.to_bytes(8, "little") + b"{}")
     with pytest.raises(InputError, match="header" if length else "safetensors"):
         read_all(path, name="safetensors")
+
+
+@pytest.mark.parametrize("code", PACKED)
+@pytest.mark.parametrize("shape", [(), (0,), (1,), (2,), (3,), (4,), (2, 3), (5, 8), (1, 12)])
+@pytest.mark.parametrize("more", [-1, 0, 1])
+def test_elements_of_less_than_a_byte(tmp_path: Path, code: str, shape: tuple[int, ...], more: int) -> None:
+    """Packed elements have to fill whole bytes, in all: what the official library reads is read, and what not, is not."""
+    name, size = PACKED[code]
+    length = max(0, math.prod(shape) * size // 8 + more)
+    path = write(tmp_path, {"w": entry(0, length, shape, code)}, bytes(length))
+    try:
+        safetensors.deserialize(path.read_bytes())
+    except safetensors.SafetensorError:
+        with pytest.raises(InputError, match=r"do not fill whole bytes|do not fit its shape"):
+            read_all(path)
+    else:
+        spec, data = read_all(path)["w"]
+        assert (spec.dtype.name, spec.shape, spec.size, len(data)) == (name, shape, math.prod(shape), length)
+
+
+HEADERS = {
+    "no metadata as null": ('{"__metadata__": null, W}', True),
+    "null behind the tensors": ('{W, "__metadata__": null}', True),
+    "other keys in an entry": ('{"w": {"x": 1, "dtype":"F32","shape":[1],"data_offsets":[0,4]}}', True),
+    "spaces and line ends behind": ("{W} \n\t ", True),
+    "an escaped name": (r'{"\u0077": {"dtype":"F32","shape":[1],"data_offsets":[0,4]}}', True),
+    "metadata that is a list": ('{"__metadata__": [], W}', False),
+    "metadata of null": ('{"__metadata__": {"a": null}, W}', False),
+    "zeros behind": ("{W}\0\0", False),
+}
+
+
+@pytest.mark.parametrize("case", HEADERS)
+def test_headers_that_the_official_library_accepts(tmp_path: Path, case: str) -> None:
+    """What other writers do and the official library accepts, is accepted, and what it refuses is refused."""
+    text, accepted = HEADERS[case]
+    path = write(tmp_path, text.replace("W", f'"w": {WHOLE.decode()}').encode(), b"abcd")
+    try:
+        safetensors.deserialize(path.read_bytes())
+    except safetensors.SafetensorError:
+        assert not accepted
+        with pytest.raises(InputError):
+            read_all(path)
+    else:
+        assert accepted
+        assert {name: data for name, (_, data) in read_all(path).items()} == {"w": b"abcd"}

@@ -11,7 +11,7 @@ from support.tensors import read_all
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats.base import Options
 from gradclip_cli.formats.opening import opened
-from unit.formats.safetensors.made import CODES, SHAPES, array_of
+from unit.formats.safetensors.made import CODES, SHAPES, array_of, entry, write
 
 
 @pytest.mark.parametrize("dtype", CODES)
@@ -45,3 +45,15 @@ def test_a_file_that_changes_is_noticed(sample: Path) -> None:
         os.utime(sample, ns=(0, 0))
         with pytest.raises(InputError, match="changed while it was read"):
             reader.verify()
+
+
+def test_packed_values_and_their_scales_are_named(tmp_path: Path) -> None:
+    """One note names the tensors of MX types, since they are in no norm; without any there is no note."""
+    header = {"w": entry(0, 2, (4,), "F4"), "scale": entry(2, 3, (1,), "F8_E8M0"), "b": entry(3, 7)}
+    with opened(str(write(tmp_path, header, bytes(7))), Options()) as (_, reader):
+        [note] = reader.notes
+        assert (note.kind, note.changes_figures) == ("packed", True)
+        assert ": w, scale;" in note.text
+        assert [spec.dtype.is_float for spec in reader.tensors] == [False, False, True]
+    with opened(str(write(tmp_path, {"b": entry(0, 4)}, bytes(4))), Options()) as (_, reader):
+        assert not reader.notes

@@ -11,7 +11,7 @@ from gradclip_cli.errors import OutputError
 from gradclip_cli.numerics import dtypes
 from gradclip_cli.numerics.dtypes import DType, from_numpy
 from gradclip_cli.tensors import TensorSpec
-from unit.formats.safetensors.made import CODES, SHAPES, array_of, entry, official, write
+from unit.formats.safetensors.made import CODES, PACKED, SHAPES, array_of, entry, official, write
 
 
 def test_what_we_write_the_official_library_reads(tmp_path: Path) -> None:
@@ -55,14 +55,28 @@ def test_odd_headers_are_kept(tmp_path: Path) -> None:
     assert (tmp_path / "b").read_bytes() == source.read_bytes()[:-4] + b"efgh"
 
 
+@pytest.mark.parametrize("code", [*PACKED, "F8_E8M0"])
+def test_packed_values_are_copied(tmp_path: Path, code: str) -> None:
+    """Beside a tensor that changes, packed values keep their bytes, in a copy and in a new file."""
+    source = write(
+        tmp_path, {"w": entry(0, 6, (48 // PACKED.get(code, ("", 8))[1],), code), "b": entry(6, 10)}, b"abcdef0000"
+    )
+    rewritten(source, tmp_path / "b", {"b": b"1111"})
+    assert (tmp_path / "b").read_bytes() == source.read_bytes()[:-4] + b"1111"
+    converted("safetensors", tmp_path / "c", list(read_all(source).values()))
+    assert official(tmp_path / "c") == official(source)
+
+
 def test_numbers_are_aligned(tmp_path: Path) -> None:
     """In a new file the elements of every tensor lie at a multiple of their size."""
     specs = [
         TensorSpec(name, dtype, (3,))
         for name, dtype in (("b", dtypes.FLOAT8_E5M2), ("h", dtypes.FLOAT16), ("d", dtypes.FLOAT64))
-    ]
+    ] + [TensorSpec("six", dtypes.FLOAT6_E2M3FN, (4,))]
     converted("safetensors", tmp_path / "a", [(spec, bytes(spec.nbytes)) for spec in specs])
-    assert all((spec.offset or 0) % spec.dtype.itemsize == 0 for spec, _ in read_all(tmp_path / "a").values())
+    found = [spec for spec, _ in read_all(tmp_path / "a").values()]
+    assert [spec.name for spec in found] == ["d", "h", "b", "six"]
+    assert all((spec.offset or 0) % spec.dtype.itemsize == 0 for spec in found if spec.name != "six")
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "ü.層", 'quo"te', "back\\slash", "new\nline", "\x00"])
