@@ -4,6 +4,7 @@ Nothing is taken, left out or counted twice without a note.
 """
 
 import os
+import re
 from collections.abc import Iterable, Sequence
 
 from gradclip_cli.errors import UsageError
@@ -66,17 +67,17 @@ def _together(sources: Iterable[DumpSource]) -> dict[tuple[str, object], Sources
 
 def _several_kinds(folder: str, group: Sequence[DumpSource]) -> UsageError:
     names = list(dict.fromkeys(os.path.basename(source.location) for source in group))
-    example = f"--files '{_pattern(names[0])}'"
-    return UsageError(
-        f"{printable(folder)} holds several kinds of files of one step: {shortlist(names)}; choose with {example}"
-    )
+    where, example = printable(folder or "."), f"--files '{_pattern(names)}'"
+    return UsageError(f"{where} holds several kinds of files of one step: {shortlist(names)}; choose with {example}")
 
 
-def _pattern(name: str) -> str:
-    """Return a pattern for files of the kind of a name."""
-    stem, suffix = os.path.splitext(name)
-    word = stem.partition(".")[0].rstrip("0123456789-_")
-    return f"{word}*" if word and not step_in(word).step else f"*{suffix}"
+def _pattern(names: Sequence[str]) -> str:
+    """Return a pattern that takes the first of several names, by a word that the others lack or else by its suffix."""
+    words = [re.findall(r"[^\W\d_]+", os.path.splitext(name)[0]) for name in names]
+    own = next((word for word in words[0] if all(word not in others for others in words[1:])), None)
+    if own is None:
+        return f"*{os.path.splitext(names[0])[1]}"
+    return f"{own}*" if names[0].startswith(own) else f"*{own}*"
 
 
 def repeated_steps(sources: Sequence[DumpSource], choices: Choices) -> tuple[Sources, list[Note]]:

@@ -1,0 +1,75 @@
+"""Several dumps of one step: kinds, micro-batches, resumed runs and two runs."""
+
+import pytest
+
+from gradclip_cli.errors import UsageError
+from gradclip_cli.inputs.choices import DEFAULT, Choices
+from gradclip_cli.inputs.layouts.single import single
+from gradclip_cli.inputs.same_step import of_one_kind, refuse_micro_batches, repeated_steps
+from gradclip_cli.inputs.source import DumpSource
+
+
+def sources(*paths: str) -> list[DumpSource]:
+    """Return the dumps in files, which need not exist."""
+    return [single(path) for path in paths]
+
+
+def test_one_kind_of_each_step() -> None:
+    """In each folder and step gradients are taken; what is alone, or has no step, is never left out."""
+    given = sources("c-step_1/grads.npz", "c-step_1/model.npz", "c-step_2/model.npz", "x/model.npz", "x/other.npz")
+    taken, (note,) = of_one_kind(given)
+    assert [source.location for source in taken] == [path.location for path in (given[0], *given[2:])]
+    assert (note.kind, note.times) == ("other-kinds", 1)
+
+
+@pytest.mark.parametrize(
+    ("paths", "advice"),
+    [
+        (("step_1/model.npz", "step_1/optimizer.npz"), r"--files 'model\*'"),
+        (("step_1.npz", "step_1.safetensors"), r"--files '\*\.npz'"),
+        (("step_1/grads_a.npz", "step_1/grads_b.npz"), r"grads_a\.npz, grads_b\.npz; choose with --files '\*a\*'"),
+        (("step_1_model.npz", "step_1_adam.npz"), r"--files '\*model\*'"),
+    ],
+)
+def test_kinds_that_cannot_be_told(paths: tuple[str, ...], advice: str) -> None:
+    """Where nothing or several things are called after gradients, the error lists them and gives a pattern that chooses."""
+    with pytest.raises(UsageError, match=advice):
+        of_one_kind(sources(*paths))
+
+
+def test_micro_batches() -> None:
+    """Two dumps of one step in one folder are refused; in two folders, or of two epochs, they are not."""
+    refuse_micro_batches(sources("a/step_1.npz", "b/step_1.npz", "a/step_2.npz", "a/x.npz", "a/y.npz"))
+    refuse_micro_batches(
+        [source._replace(epoch=k) for k, source in enumerate(sources("a/step_1.npz", "a/step_1_b.npz"))]
+    )
+    with pytest.raises(UsageError, match=r"a/step_1_m0\.npz and step_1_m1\.npz are both of step 1"):
+        refuse_micro_batches(sources("a/step_1_m0.npz", "a/step_1_m1.npz"))
+
+
+def test_a_step_that_came_twice() -> None:
+    """The natural order of paths decides which is the last; a run that begins later was resumed."""
+    given = sources("job_10/step_2.npz", "job_9/step_1.npz", "job_9/step_2.npz")
+    taken, (note,) = repeated_steps(given, DEFAULT)
+    assert [source.location for source in taken] == ["job_10/step_2.npz", "job_9/step_1.npz"]
+    assert (note.kind, note.times, note.changes_figures) == ("repeated", 1, True)
+    taken, _ = repeated_steps(given, Choices(repeated="first"))
+    assert [source.location for source in taken] == ["job_9/step_1.npz", "job_9/step_2.npz"]
+    assert repeated_steps(given, Choices(repeated="keep")) == (given, [])
+    with pytest.raises(UsageError, match="1 step came twice"):
+        repeated_steps(given, Choices(repeated="error"))
+
+
+@pytest.mark.parametrize("names", [("a/step_{}.npz", "b/step_{}.npz"), ("a/100{}/g.npz", "b/100{}/g.npz")])
+def test_two_runs(names: tuple[str, str]) -> None:
+    """Two folders that begin at the same step are two runs; a choice about repeated steps takes them for one."""
+    given = [single(name.format(k))._replace(step=k) for name in names for k in (1, 2)]
+    with pytest.raises(UsageError, match="a and b both begin at step 1, so they are two runs and no series"):
+        repeated_steps(given, DEFAULT)
+    assert len(repeated_steps(given, Choices(repeated="last"))[0]) == 2
+
+
+def test_an_unknown_choice() -> None:
+    """What can be done about repeated steps is one of four words."""
+    with pytest.raises(UsageError, match="repeated must be one of first, last, keep, error, not 'both'"):
+        Choices(repeated="both")
