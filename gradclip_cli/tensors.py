@@ -40,6 +40,11 @@ class TensorSpec:
         self.size = math.prod(self.shape)
 
     @property
+    def slice_size(self) -> int:
+        """The number of elements of each slice along axis 0, which must have a length above 0."""
+        return self.size // self.shape[0]
+
+    @property
     def nbytes(self) -> int:
         """The size of the elements in bytes."""
         return self.size // self.dtype.values * self.dtype.itemsize
@@ -73,6 +78,34 @@ def split(specs: Sequence[TensorSpec], wanted: Iterable[int], piece_bytes: int |
             yield piece
         else:
             yield from pieces_in_order(piece, first, piece_bytes)
+
+
+def split_slices(specs: Sequence[TensorSpec], wanted: Iterable[int], piece_bytes: int | None = None) -> Iterator[Piece]:
+    """Split the tensors `wanted` at the bounds of their slices along axis 0 into pieces that can be processed in any order.
+
+    An encoded tensor stays whole: see `slices_in_order`.
+    """
+    for index in _heavy_first(specs, wanted):
+        whole = Piece(index, 1, 0, specs[index].size)
+        if specs[index].offset is None:
+            yield whole
+        else:
+            yield from slices_in_order(whole, specs[index], piece_bytes)
+
+
+def slices_in_order(piece: Piece, spec: TensorSpec, piece_bytes: int | None = None) -> Iterator[Piece]:
+    """Split a piece of whole slices into smaller ones, from first to last: several whole slices, or whole blocks of one.
+
+    Blocks begin anew with each slice, so that a slice is summed as if it lay in a file of its own.
+    """
+    size, step = spec.slice_size, _piece_size(piece_bytes)
+    if size > BLOCK:
+        for first in range(piece.start, piece.stop, size):
+            yield from pieces_in_order(Piece(piece.index, 1, first, first + size), spec, piece_bytes)
+        return
+    most = step // size * size if size else 1
+    for start in range(piece.start, piece.stop, most):
+        yield Piece(piece.index, 1, start, min(start + most, piece.stop))
 
 
 def _runs(specs: Sequence[TensorSpec], wanted: Iterable[int], piece_bytes: int) -> Iterator[Piece]:
@@ -113,9 +146,14 @@ def _heavy_first(specs: Sequence[TensorSpec], wanted: Iterable[int]) -> Sequence
 
 def pieces_in_order(piece: Piece, spec: TensorSpec, piece_bytes: int | None = None) -> Iterator[Piece]:
     """Split one piece into smaller ones of whole blocks, to be processed from first to last."""
-    step = max(1, (piece_bytes or PIECE_BYTES) // (4 * BLOCK)) * BLOCK
+    step = _piece_size(piece_bytes)
     if piece.count > 1 or piece.stop - piece.start <= step:
         yield piece
         return
     for start in range(piece.start, piece.stop, step):
         yield Piece(piece.index, 1, start, min(start + step, piece.stop))
+
+
+def _piece_size(piece_bytes: int | None) -> int:
+    """Return the most elements of a piece, whole blocks."""
+    return max(1, (piece_bytes or PIECE_BYTES) // (4 * BLOCK)) * BLOCK

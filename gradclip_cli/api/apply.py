@@ -46,6 +46,8 @@ def apply(
     shards: bool = False,
     files: Iterable[str] = (),
     repeated: str | None = None,
+    accumulate: str | None = None,
+    along: int | None = None,
     replicated: Iterable[str] = (),
     tied: str = "twice",
     unscale: float | str | None = None,
@@ -60,7 +62,7 @@ def apply(
     that the reader of standard output has closed it.
     """
     paths = paths_of(inputs)
-    found = find_dumps(paths, Choices(tuple(files), shards, repeated))
+    found = find_dumps(paths, Choices(tuple(files), shards, repeated, accumulate=accumulate))
     directory = into_folder(paths, found.sources, output_format)
     target = None if output is None else os.fspath(output)
     naming = Naming.parse(layer_regex, group_depth)
@@ -80,6 +82,7 @@ def apply(
             input_format,
             void_dtype,
             allow_huge,
+            along=along,
             unscale=parse_unscale(unscale),
             replicated=replicated_in(found.sources, replicated),
             tied=tied,

@@ -44,6 +44,8 @@ def check(
     shards: bool = False,
     files: Iterable[str] = (),
     repeated: str | None = None,
+    accumulate: str | None = None,
+    along: int | None = None,
     replicated: Iterable[str] = (),
     tied: str = "twice",
     unscale: float | str | None = None,
@@ -54,7 +56,10 @@ def check(
 
     `ignore` names the rules to leave out; the name of each limit begins with its rule. Raises `GradclipError`.
     """
-    ignored, found = parse_names(tuple(ignore)), find_dumps(paths_of(inputs), Choices(tuple(files), shards, repeated))
+    ignored, found = (
+        parse_names(tuple(ignore)),
+        find_dumps(paths_of(inputs), Choices(tuple(files), shards, repeated, accumulate=accumulate)),
+    )
     naming = Naming.parse(layer_regex, group_depth)
     plan = CheckPlan(
         inputs=found.sources,
@@ -82,6 +87,7 @@ def check(
             input_format,
             void_dtype,
             allow_huge,
+            along=along,
             unscale=parse_unscale(unscale),
             replicated=replicated_in(found.sources, replicated),
             tied=tied,

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from gradclip_cli import pipeline
 from gradclip_cli.api.arguments import Path, Progress, begin, checked
 from gradclip_cli.commands.plans import DiffPlan
+from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.choices import Choices
 from gradclip_cli.inputs.discovery import find_one
 from gradclip_cli.inputs.loss_scale import parse_unscale
@@ -27,12 +28,18 @@ def diff(
     allow_huge: bool = False,
     input_format: str | None = None,
     files: Iterable[str] = (),
+    accumulate: str | None = None,
     unscale: float | str | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
 ) -> DiffReport:
-    """Compare two dumps tensor by tensor; elements are equal if |a - b| <= atol + rtol·|b|. Raises `GradclipError`."""
-    choices = Choices(tuple(files))
+    """Compare two dumps tensor by tensor; elements are equal if |a - b| <= atol + rtol·|b|. Raises `GradclipError`.
+
+    With `accumulate`, the files of a directory are micro-batches of one dump.
+    """
+    choices = Choices(tuple(files), accumulate=accumulate)
+    if accumulate is not None and not any(os.path.isdir(path) for path in (a, b)):
+        raise UsageError("--accumulate takes the files of a directory for micro-batches; give a directory")
     found = find_one(os.fspath(a), choices), find_one(os.fspath(b), choices)
     sources, notes = [one.sources[0] for one in found], tuple(note for one in found for note in one.notes)
     scale = parse_unscale(unscale)

@@ -39,6 +39,8 @@ def stats(
     shards: bool = False,
     files: Iterable[str] = (),
     repeated: str | None = None,
+    accumulate: str | None = None,
+    along: int | None = None,
     replicated: Iterable[str] = (),
     tied: str = "twice",
     unscale: float | str | None = None,
@@ -51,7 +53,7 @@ def stats(
     "autoclip:10", the report's `replay` has a row for each step, or `replay_groups` one for each layer or tensor.
     Raises `GradclipError`.
     """
-    found = find_dumps(paths_of(inputs), Choices(tuple(files), shards, repeated))
+    found = find_dumps(paths_of(inputs), Choices(tuple(files), shards, repeated, accumulate=accumulate))
     naming = Naming.parse(layer_regex, group_depth)
     plan = StatsPlan(
         inputs=found.sources,
@@ -66,6 +68,7 @@ def stats(
             input_format,
             void_dtype,
             allow_huge,
+            along=along,
             unscale=parse_unscale(unscale),
             replicated=replicated_in(found.sources, replicated),
             tied=tied,

@@ -13,6 +13,8 @@ from gradclip_cli.cli.options import (
     InputOptions,
     JobOptions,
     ViewOptions,
+    accumulate_option,
+    along_option,
     files_option,
     input_options,
     job_options,
@@ -73,6 +75,8 @@ OVERRIDE = Tabular("layer", Override.parse, completion.overrides, _read, _write)
 @shards_option
 @files_option
 @repeated_option
+@accumulate_option
+@along_option
 @copies_options
 @click.option(
     "-o",

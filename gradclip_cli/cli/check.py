@@ -16,6 +16,8 @@ from gradclip_cli.cli.options import (
     InputOptions,
     JobOptions,
     ViewOptions,
+    accumulate_option,
+    along_option,
     combined,
     files_option,
     input_options,
@@ -63,6 +65,8 @@ def _option(limit: "Field[Any]") -> Any:
 @shards_option
 @files_option
 @repeated_option
+@accumulate_option
+@along_option
 @copies_options
 @click.option("--ignore", type=RULES, multiple=True, metavar="RULE,...", help="Leave out these rules (repeatable).")
 @click.option(

@@ -10,6 +10,7 @@ from gradclip_cli.cli.counting import unscale_option
 from gradclip_cli.cli.options import (
     JobOptions,
     ViewOptions,
+    accumulate_option,
     files_option,
     job_options,
     tensor_options,
@@ -48,6 +49,7 @@ from gradclip_cli.reports.diff import DiffReport
     help="Show the tensors that are the same in the table, too.",
 )
 @files_option
+@accumulate_option
 @unscale_option
 @tensor_options
 @view_options

@@ -15,7 +15,7 @@ import click
 from gradclip_cli import formats, render
 from gradclip_cli.cli.types import COLUMNS, COUNT, ORDER, PATH, REAL, TENSORS, WHOLE
 from gradclip_cli.errors import InputError, UsageError, reason
-from gradclip_cli.inputs.choices import REPEATED
+from gradclip_cli.inputs.choices import ACCUMULATE, REPEATED
 from gradclip_cli.inputs.selection import VOID_DTYPES
 from gradclip_cli.render import records
 from gradclip_cli.render.view import Order, View
@@ -185,6 +185,19 @@ repeated_option = click.option(
     "--repeated",
     type=click.Choice(REPEATED),
     help="What to take where several folders hold a dump of the same step.  [default: last]",
+)
+
+accumulate_option = click.option(
+    "--accumulate",
+    type=click.Choice(ACCUMULATE),
+    help="Take all inputs of a step in a folder for micro-batches of one dump: their mean or their sum.",
+)
+
+along_option = click.option(
+    "--along",
+    type=WHOLE,
+    metavar="0",
+    help="Take each slice along axis 0 for a dump: of a log that grows, or of gradients of each sample.",
 )
 
 keep_going_option = click.option(

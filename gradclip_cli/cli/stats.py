@@ -13,6 +13,8 @@ from gradclip_cli.cli.options import (
     InputOptions,
     JobOptions,
     ViewOptions,
+    accumulate_option,
+    along_option,
     files_option,
     input_options,
     job_options,
@@ -50,6 +52,8 @@ from gradclip_cli.thresholds.rules import SPELLINGS, Rule
 @shards_option
 @files_option
 @repeated_option
+@accumulate_option
+@along_option
 @copies_options
 @click.option("-s", "--strategy", type=STRATEGY, metavar="NAME", help="Suggest a threshold for this strategy only.")
 @click.option(

@@ -28,6 +28,10 @@ class Stored(Protocol):
         """The path of the file, or of the first."""
 
     @property
+    def paths(self) -> tuple[str, ...]:
+        """The paths that progress is reported for."""
+
+    @property
     def reader(self) -> ReadsElements:
         """What reads the elements."""
 
@@ -69,6 +73,11 @@ class Joined(NamedTuple):
     def path(self) -> str:
         """The path of the first file."""
         return self.pieces[0].file.path
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The path of the first file, which stands for all."""
+        return (self.path,)
 
     @property
     def reader(self) -> "Joined":

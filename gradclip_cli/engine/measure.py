@@ -32,7 +32,8 @@ class FileRead(NamedTuple):
     def read(self, spec: TensorSpec, start: int, out: Raw) -> None:
         """Fill `out` with the stored bytes of a tensor from element `start` on."""
         self.file.reader.read(spec, start, out)
-        self.progress(out.size, self.file.path)
+        for path in self.file.paths:
+            self.progress(out.size, path)
 
     def __reduce__(self) -> tuple[type["FileRead"], tuple[Stored]]:
         return FileRead, (self.file,)

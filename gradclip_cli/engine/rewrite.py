@@ -5,6 +5,8 @@ from dataclasses import replace
 from itertools import accumulate, groupby
 from typing import NamedTuple
 
+import numpy as np
+
 from gradclip_cli.engine import row_major
 from gradclip_cli.engine.executors import Executor, room
 from gradclip_cli.engine.measure import NormTypes, Read, fetch
@@ -13,7 +15,7 @@ from gradclip_cli.engine.run import Progress, silent
 from gradclip_cli.formats.base import Writer
 from gradclip_cli.formats.copy_ranges import Copy, subtract_ranges
 from gradclip_cli.formats.portable import PortableReader
-from gradclip_cli.numerics.dtypes import DType, Raw
+from gradclip_cli.numerics.dtypes import DType, Raw, encode
 from gradclip_cli.numerics.measuring import measure_piece, measure_small
 from gradclip_cli.numerics.statistics import PieceStats, merge
 from gradclip_cli.numerics.statistics_table import StatsArrays, StatsTable, concatenate
@@ -51,19 +53,21 @@ class Rewriter(NamedTuple):
     workers: Executor
     progress: Progress
     written: Sequence[tuple[int, int]] = ()  # ranges of bytes that the output already has
+    stored: Sequence[TensorSpec] | None = None  # the tensors as they would be written, if there is no writer
 
     def run(self) -> Rewritten:
         """Copy unchanged bytes and write all other tensors; return the results of those that changed."""
-        if self.writer is not None:
-            # In one thread: the kernel lets only one thread write to a file at a time.
-            for part in _parts(subtract_ranges(self.writer.copies, self.written)):
-                self._copy(part)
-        pending = sorted(self.writer.pending if self.writer is not None else self.actions)
+        self.copy()
+        return self.rewrite(self.writer.pending if self.writer is not None else self.actions)
+
+    def rewrite(self, pending: Iterable[int]) -> Rewritten:
+        """Write the tensors `pending`; return the results of those that changed."""
         changed = sorted(self.actions)
         after = Rewritten(StatsTable(changed, StatsArrays.empty(len(changed), len(self.types))), {})
         pieces: dict[int, list[PieceStats]] = {}
-        task = RewriteTask(self.source, self.writer, self.actions, self.types, self.workers.work, self.progress)
-        for piece, small, parts, clipped in self.workers.map(task.rewrite, split(self._sources(), pending)):
+        work, progress = self.workers.work, self.progress
+        task = RewriteTask(self.source, self.writer, self.actions, self.types, work, progress, self.stored)
+        for piece, small, parts, clipped in self.workers.map(task.rewrite, split(self.sources(), sorted(pending))):
             if small is not None:
                 self._keep(piece, small, after.stats)
             elif parts:
@@ -75,12 +79,18 @@ class Rewriter(NamedTuple):
         )
         return after
 
+    def copy(self) -> None:
+        """Copy unchanged bytes, in one thread: the kernel lets only one thread write to a file at a time."""
+        if self.writer is not None:
+            for part in _parts(subtract_ranges(self.writer.copies, self.written)):
+                self._copy(part)
+
     def _keep(self, piece: Piece, small: StatsArrays, stats: StatsTable) -> None:
         """Store the statistics of the small tensors that changed."""
         kept = [k for k in range(piece.count) if piece.index + k in self.actions]
         stats.put([piece.index + k for k in kept], small.take(kept))
 
-    def _sources(self) -> list[TensorSpec]:
+    def sources(self) -> list[TensorSpec]:
         """Return the specs to split by: a tensor that is encoded on either side, or changes its order, stays in one piece."""
         specs = self.source.reader.tensors
         if self.writer is None:
@@ -105,6 +115,7 @@ class RewriteTask(NamedTuple):
     types: NormTypes
     work: Workspace
     progress: Progress = silent
+    stored: Sequence[TensorSpec] | None = None
 
     def rewrite(self, piece: Piece) -> tuple[Piece, StatsArrays | None, list[PieceStats], dict[int, int]]:
         """Return the piece, the statistics of its small tensors or of its changed parts, and the clipped elements by index."""
@@ -125,7 +136,7 @@ class RewriteTask(NamedTuple):
         return piece, None, [stats for stats, _ in changed], {piece.index: number} if number else {}
 
     def _targets(self, piece: Piece) -> Sequence[TensorSpec]:
-        specs = self.source.reader.tensors if self.writer is None else self.writer.tensors
+        specs = self.writer.tensors if self.writer is not None else self.stored or self.source.reader.tensors
         return specs[piece.index : piece.index + piece.count]
 
     def _piece(self, piece: Piece, target: TensorSpec, read: Read) -> tuple[PieceStats, int] | None:
@@ -134,11 +145,10 @@ class RewriteTask(NamedTuple):
         spec = specs[piece.index]
         raw = fetch(read, piece, specs, self.work)
         clipped = action.apply(raw, spec.dtype, self.work) if action is not None else 0
-        if spec.dtype.swapped != target.dtype.swapped:
-            byteswap(raw, spec.dtype)
+        raw = self._stored(raw, spec.dtype, target.dtype)
         if self.writer is not None:
             self.writer.write(target, piece.start, raw)
-        self.progress(raw.size, self.source.path)
+        self._report(raw.size)
         return (measure_piece(raw, target.dtype, self.types, self.work), clipped) if action is not None else None
 
     def _small(self, piece: Piece) -> tuple[StatsArrays, list[int]]:
@@ -149,11 +159,24 @@ class RewriteTask(NamedTuple):
         raw = fetch(reader.read, piece, reader.tensors, self.work)
         actions = [self.actions.get(piece.index + k) for k in range(piece.count)]
         clipped = change(raw, dtype, [spec.size for spec in targets], actions, self.work)
-        if dtype.swapped != targets[0].dtype.swapped:
-            byteswap(raw, dtype)
+        raw = self._stored(raw, dtype, targets[0].dtype)
         self._write(targets, ends, raw)
-        self.progress(raw.size, self.source.path)
+        self._report(raw.size)
         return measure_small(raw, targets[0].dtype, [spec.size for spec in targets], self.types, self.work), clipped
+
+    def _stored(self, raw: Raw, dtype: DType, to: DType) -> Raw:
+        """Return elements in the dtype of the output: in its byte order, and rounded if they were accumulated in float64."""
+        if dtype.name != to.name:
+            rounded = self.work.raw_b.take(raw.size // dtype.itemsize * to.itemsize, np.uint8)
+            encode(raw.view(np.float64), to.part, rounded, self.work)
+            return rounded
+        if dtype.swapped != to.swapped:
+            byteswap(raw, dtype)
+        return raw
+
+    def _report(self, nbytes: int) -> None:
+        for path in self.source.paths:
+            self.progress(nbytes, path)
 
     def _write(self, targets: Sequence[TensorSpec], ends: Sequence[int], raw: Raw) -> None:
         """Write small tensors, all at once if they are adjacent in the output as well."""
@@ -169,7 +192,7 @@ class RewriteTask(NamedTuple):
     def __reduce__(self) -> tuple[type["RewriteTask"], tuple[object, ...]]:
         if self.writer is not None:
             raise TypeError("a writer stays in the process that began the output")
-        return RewriteTask, (self.source, None, self.actions, self.types, self.work)
+        return RewriteTask, (self.source, None, self.actions, self.types, self.work, silent, self.stored)
 
 
 def _parts(copies: Iterable[Copy]) -> Iterator[Copy]:

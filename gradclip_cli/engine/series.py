@@ -5,13 +5,15 @@ from dataclasses import replace
 
 from gradclip_cli.engine.replicated import count_replicated
 from gradclip_cli.engine.run import Run
+from gradclip_cli.engine.slices import measure_slices
 from gradclip_cli.engine.survey import MeasuredDump, ObserverFor, measure_dump
-from gradclip_cli.engine.tied import count_tied
+from gradclip_cli.engine.tied import count_tied, count_tied_slices
 from gradclip_cli.errors import InputError
 from gradclip_cli.inputs import discovery
 from gradclip_cli.inputs.layouts.series import step_groups
 from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.inputs.selection import Selection, check_included
+from gradclip_cli.inputs.slices import slice_count
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.inputs.steps import step_named
 from gradclip_cli.notes import Note
@@ -29,6 +31,8 @@ def measure_series(
 
     Copies count as the user says. Inputs must be read in the order of steps, since the first dump decides what is tied.
     """
+    if run.selection.along is not None:
+        return count_tied_slices(measure_slices(source, sums, run, observer_for), run)
     found = split(measure_dump(source, sums, run, observer_for), run.selection.naming)
     if source.layout.in_pieces:
         # Pieces that say where they belong are no copies, whatever their bits.
@@ -89,6 +93,9 @@ def _counted_names(source: DumpSource, run: Run) -> list[set[str]]:
             start = dump.files[-1].start
             counted += [start + index for index in dump.counted(file)]
     names = [spec.name for spec in dump.tensors]
+    if run.selection.along is not None:
+        shared, specs = {names[index] for index in counted}, [dump.tensors[index] for index in counted]
+        return [shared] * slice_count(specs, source.location) if specs else []
     found = step_groups(names)
     if not found.groups:
         return [{names[index] for index in counted}]
@@ -97,8 +104,8 @@ def _counted_names(source: DumpSource, run: Run) -> list[set[str]]:
 
 
 def by_step(dumps: Sequence[MeasuredDump]) -> list[MeasuredDump]:
-    """Sort dumps by step; what has no step comes last."""
-    return discovery.by_step(dumps, lambda dump: dump.step)
+    """Sort dumps by step; what has no step comes last, and slices whose steps tell no order stay as they are."""
+    return discovery.by_step(dumps, lambda dump: dump.step if dump.ordered else None)
 
 
 def check_taken(dumps: Sequence[MeasuredDump], selection: Selection) -> None:

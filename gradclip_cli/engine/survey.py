@@ -13,6 +13,7 @@ from gradclip_cli.inputs.mixtures import mixture_notes
 from gradclip_cli.inputs.naming import LayerParam, natural
 from gradclip_cli.inputs.opened import DumpFile, OpenDump, OpenFile, file_of
 from gradclip_cli.inputs.pieces import Whole
+from gradclip_cli.inputs.slices import check_roles, log_notes
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.notes import Note
 from gradclip_cli.numerics.norms import ClippedSum, SumKinds
@@ -40,6 +41,8 @@ class MeasuredDump:
     file_notes: Sequence[Note] = ()  # on its files
     outside_steps: Sequence[str] = ()  # names outside the step groups, which keep a file from being a series
     wholes: Mapping[str, Whole] = field(default_factory=dict)  # tensors whose pieces say where they belong, by name
+    row: int | None = None  # its index along axis 0 of the file, if each slice there is a dump
+    ordered: bool = True  # whether its step tells its place in a series
     copies: Mapping[int, int] = field(default_factory=dict)
     """Tensors or pieces that count in no figure, with those that they are copies of: what is done to these is done to them."""
     copy_notes: Sequence[Note] = ()  # on what may count more often than it should
@@ -63,6 +66,10 @@ class MeasuredDump:
     def own_name(self, index: int) -> str:
         """Return the name of a tensor in its file."""
         return self.prefix + self.tensors[index].name
+
+    def located(self, index: int) -> str:
+        """Return the name of a tensor in its file, and the step if the file holds a slice of it for each."""
+        return self.own_name(index) if self.row is None else f"{self.own_name(index)} of step {self.step}"
 
     def file_of(self, index: int) -> DumpFile:
         """Return the file that holds a tensor."""
@@ -128,13 +135,15 @@ def measure_dump(source: DumpSource, sums: SumKinds, run: Run, observer_for: Obs
         dump.check()
     found = concatenate(list(zip([file.start for file in dump.files], stats, strict=True))).scaled(dump.scale)
     measured = MeasuredDump(source, dump.step, dump.files, dump.tensors, dump.places, found, dump.non_numeric)
-    alike = [] if run.selection.include else _name_notes(dump, found.indices)
-    measured = replace(measured, file_notes=[*dump.notes, *dump.step_notes, *alike], wholes=dump.wholes)
+    gradients = [dump.tensors[index] for index in found]
+    alike = [] if run.selection.include else name_notes(dump, found.indices)
+    notes = [*dump.notes, *dump.step_notes, *log_notes(gradients, source.location), *alike]
+    measured = replace(measured, file_notes=notes, wholes=dump.wholes)
     copies = {copy: original for whole in dump.wholes.values() for copy, original in whole.copies.items()}
     return without_copies(measured, copies, run) if copies else measured
 
 
-def _name_notes(dump: OpenDump, counted: Sequence[int]) -> list[Note]:
+def name_notes(dump: OpenDump, counted: Sequence[int]) -> list[Note]:
     """Note what the names of the tensors that count say of them."""
     path = dump.source.location
     return [
@@ -146,10 +155,11 @@ def _name_notes(dump: OpenDump, counted: Sequence[int]) -> list[Note]:
 def _measure_file(
     dump: OpenDump, file: OpenFile, sums: SumKinds, run: Run, observer_for: ObserverFor | None = None
 ) -> StatsTable:
-    reader, read = file.reader, FileRead(file.portable, run.progress).read
+    reader, read, counted = file.reader, FileRead(file.portable, run.progress).read, dump.counted(file)
+    check_roles([file.tensors[index] for index in counted], file.path)
     observe = observer_for(file.format, reader) if observer_for is not None else None
     kinds = tuple(kind.stored(dump.scale) if isinstance(kind, ClippedSum) else kind for kind in sums)
-    found = measure(reader.tensors, dump.counted(file), read, kinds, run.workers, observe)
+    found = measure(reader.tensors, counted, read, kinds, run.workers, observe)
     reader.verify(rest=dump.taken(file))
     return found
 

@@ -35,6 +35,17 @@ def count_tied(dump: MeasuredDump, run: Run, known: KnownTies | None) -> Measure
     return replace(counted_without(dump, copies), copy_notes=[*dump.copy_notes, *notes])
 
 
+def count_tied_slices(dumps: Sequence[MeasuredDump], run: Run) -> list[MeasuredDump]:
+    """Do the same for slices of one source: tensors are tied if they have the same bits in all slices."""
+    which = next((k for k, dump in enumerate(dumps) if repeated(dump)), 0)
+    settled = count_tied(dumps[which], run, run.ties)
+    if settled is dumps[which]:
+        return list(dumps)
+    found = [counted_without(dump, settled.copies) for dump in dumps]
+    found[which] = settled
+    return found
+
+
 def _ties(dump: MeasuredDump, run: Run) -> list[Tie]:
     """Return the tensors with the same bits that have two axes or more longer than 1.
 

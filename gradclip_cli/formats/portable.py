@@ -2,6 +2,7 @@
 
 import threading
 import weakref
+from collections.abc import Sequence
 from contextlib import ExitStack
 
 from gradclip_cli.errors import InputError
@@ -24,7 +25,7 @@ class PortableReader:
     """
 
     def __init__(self, how: How, reader: Reader | None = None) -> None:
-        self._how, self._reader = how, reader
+        self.how, self._reader = how, reader
 
     @classmethod
     def of(cls, format: Format, reader: Reader, options: Options) -> "PortableReader":
@@ -35,23 +36,38 @@ class PortableReader:
     @property
     def path(self) -> str:
         """The path of the file."""
-        return self._how[0]
+        return self.how[0]
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The paths of all files that are read."""
+        return (self.path,)
+
+    @property
+    def fingerprints(self) -> list[tuple[str, Fingerprint]]:
+        """The path and the fingerprint of each file that is read."""
+        return [(self.path, self.how[3])]
 
     @property
     def reader(self) -> Reader:
         """The reader; raises InputError if the file must be opened first, and has changed or cannot be read."""
         return self._reader if self._reader is not None else self._open()
 
+    @property
+    def readers(self) -> Sequence[Reader]:
+        """The reader of each file that is read."""
+        return (self.reader,)
+
     def __reduce__(self) -> tuple[type["PortableReader"], tuple[How]]:
         if self.path == STANDARD:
             raise InputError("cannot be read by another process; save it to a file", path=STANDARD)
-        return PortableReader, (self._how,)
+        return PortableReader, (self.how,)
 
     def _open(self) -> Reader:
         """Open the file once for all threads; it is closed when this object is garbage-collected."""
         with _opening, ExitStack() as unless_open:
             if self._reader is None:
                 unless_open.enter_context(one_call())
-                _, self._reader = unless_open.enter_context(opened(*self._how))
+                _, self._reader = unless_open.enter_context(opened(*self.how))
                 weakref.finalize(self, unless_open.pop_all().close)
             return self._reader

@@ -9,6 +9,9 @@ from gradclip_cli.errors import UsageError
 REPEATED = ("first", "last", "keep", "error")
 """What can be done about a step that is there twice, in different folders."""
 
+ACCUMULATE = ("mean", "sum")
+"""How the micro-batches of a step become one dump."""
+
 
 @dataclass(frozen=True)
 class Choices:
@@ -16,17 +19,23 @@ class Choices:
 
     `files` are shell-style patterns for the base names of files. With `shards`, all files of a step are one dump, and each
     holds pieces of its tensors. `repeated` says what to take where a step is there twice; None is `last`, unless more than
-    that is doubtful. With `everything`, each file that is found is listed, whatever it is.
+    that is doubtful. With `everything`, each file that is found is listed, whatever it is. With `accumulate`, all files of a
+    step in a folder are micro-batches of one dump, their mean or their sum.
     """
 
     files: tuple[str, ...] = ()
     shards: bool = False
     repeated: str | None = None
     everything: bool = False
+    accumulate: str | None = None
 
     def __post_init__(self) -> None:
         if self.repeated not in (None, *REPEATED):
             raise UsageError(f"repeated must be one of {', '.join(REPEATED)}, not {self.repeated!r}")
+        if self.accumulate not in (None, *ACCUMULATE):
+            raise UsageError(f"accumulate must be one of {', '.join(ACCUMULATE)}, not {self.accumulate!r}")
+        if self.accumulate and self.shards:
+            raise UsageError("--accumulate and --shards exclude each other: files are micro-batches, or they are ranks")
 
     def takes(self, path: str) -> bool:
         """Whether a file is among those that the user wants."""

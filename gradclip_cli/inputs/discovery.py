@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import NamedTuple, TypeVar
 
 from gradclip_cli.errors import InputError, UsageError
@@ -11,6 +12,7 @@ from gradclip_cli.inputs.choices import DEFAULT, Choices
 from gradclip_cli.inputs.folders import inside
 from gradclip_cli.inputs.headers import header_of
 from gradclip_cli.inputs.layouts import FINDERS, parts, ranks
+from gradclip_cli.inputs.layouts.accumulated import accumulated
 from gradclip_cli.inputs.listing import is_folder
 from gradclip_cli.inputs.same_file import once_each, without_copies
 from gradclip_cli.inputs.same_step import of_one_kind, refuse_micro_batches, repeated_steps
@@ -75,7 +77,9 @@ def _settled(sources: Sequence[DumpSource], notes: list[Note], choices: Choices)
     notes += [*left, *copies, *others]
     if choices.shards:
         return Found(ranks.by_rank(found), tuple(notes))
-    if choices.repeated is None:
+    if choices.accumulate is not None:
+        found = list(accumulated(found, choices.accumulate))
+    elif choices.repeated is None:
         refuse_micro_batches(found)
     found, repeated = repeated_steps(found, choices)
     found, epochs = _numbered_by_epoch(found)
@@ -149,7 +153,12 @@ def _without_step(sources: Sequence[DumpSource]) -> list[Note]:
 
 
 def find_one(path: str, choices: Choices = DEFAULT) -> Found:
-    """Return the one dump that a path stands for: a file, or the only dump of a directory; raise UsageError for several."""
+    """Return the one dump that a path stands for: a file, or the only dump of a directory; raise UsageError for several.
+
+    Only the files of a directory are accumulated.
+    """
+    if choices.accumulate is not None and not is_folder(path):
+        choices = replace(choices, accumulate=None)
     found = find_dumps([path], choices)
     if len(found.sources) > 1:
         example = printable(found.sources[0].location)

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import NamedTuple
 
 from gradclip_cli.errors import InputError
+from gradclip_cli.formats.accumulated import PortableAccumulation
 from gradclip_cli.formats.base import Format, Headers, Options, Reader
 from gradclip_cli.formats.opening import opened
 from gradclip_cli.formats.portable import PortableReader
@@ -25,20 +26,30 @@ from gradclip_cli.tensors import TensorSpec
 
 
 class DumpFile(NamedTuple):
-    """One file of a dump, as it was when its header was read; `start` is the index in the dump of its first tensor."""
+    """One file of a dump, as it was when its header was read; `start` is the index in the dump of its first tensor.
+
+    `others` are the files that are accumulated with it, in the way `accumulate`.
+    """
 
     path: str
     fingerprint: Fingerprint
     start: int
+    others: tuple["DumpFile", ...] = ()
+    accumulate: str = ""
 
 
 class OpenFile(NamedTuple):
-    """One open file of a dump; `tensors` have their names in the dump, which may differ from those in the file."""
+    """One open file of a dump; `tensors` have their names in the dump, which may differ from those in the file.
+
+    `reader` may read several files as one, and then has other dtypes than `tensors`, which are as stored; `template` is the
+    reader of the first of them, which an output in the same format is a copy of.
+    """
 
     format: Format
     reader: Reader
     tensors: Sequence[TensorSpec]
     portable: PortableReader  # the same reader, for tasks
+    template: Reader
 
     @property
     def path(self) -> str:
@@ -76,41 +87,47 @@ class OpenDump:
 
     def each(self) -> Iterator[OpenFile]:
         """Open the files one after the other, closing each before the next: there may be too many to keep open."""
-        for path in self.source.files:
-            yield self._opened(path)
+        for paths in self._sets():
+            yield self._opened(paths)
             self._open.close()
 
     def all(self) -> list[OpenFile]:
         """Open all files and keep them open; raise InputError if they are not one dump."""
-        files = [self._opened(path) for path in self.source.files]
+        files = [self._opened(paths) for paths in self._sets()]
         self.check()
         return files
 
-    def _opened(self, path: str) -> OpenFile:
-        options, name = _how(self._selection, self._headers)
-        format, reader = self._open.enter_context(opened(path, options, name))
-        self._take_scale(reader)
-        names = [spec.name for spec in reader.tensors]
-        own = self.source.layout.tensor_names(path, names)
-        tensors = reader.tensors
-        if own is not names:
-            tensors = [replace(spec, name=name) for spec, name in zip(tensors, own, strict=True)]
-        self._metadata = self._metadata if self.files else reader.metadata
-        self.files.append(DumpFile(path, reader.file.fingerprint, len(self.tensors)))
-        self.tensors += tensors
-        self.non_numeric += only_other(reader)
-        self.notes += [*reader.notes, *notes_on(reader, tensors, self._selection)]
-        self.notes += self.source.layout.notes(path, reader.metadata)
-        self._names.append(names)
-        self._offsets += self.source.layout.offsets(path, tensors, reader.metadata) or ()
-        return OpenFile(format, reader, tensors, PortableReader.of(format, reader, options))
+    def _sets(self) -> list[tuple[str, ...]]:
+        """Return the files that are read as one: each by itself, or all that are accumulated."""
+        files = self.source.files
+        return [files] if self.source.layout.accumulate else [(path,) for path in files]
 
-    def _take_scale(self, reader: Reader) -> None:
-        """Read the loss scale of a file; raise InputError if it is not that of the files before."""
+    def _opened(self, paths: Sequence[str]) -> OpenFile:
+        mode, start = self.source.layout.accumulate or "", len(self.tensors)
+        file = _opened_as_one([(path, None) for path in paths], mode, self._selection, self._headers, self._open)
+        for reader in file.portable.readers:
+            self._take_scale(reader, self.source.files[0])
+        names = [spec.name for spec in file.tensors]
+        own = self.source.layout.tensor_names(paths[0], names)
+        if own is not names:
+            tensors = [replace(spec, name=name) for spec, name in zip(file.tensors, own, strict=True)]
+            file = file._replace(tensors=tensors)
+        self._metadata = self._metadata if self.files else file.reader.metadata
+        self.files.append(_dump_file(file, start, mode))
+        self.tensors += file.tensors
+        self.non_numeric += only_other(file.reader)
+        self.notes += [*file.reader.notes, *notes_on(file.reader, file.tensors, self._selection)]
+        self.notes += self.source.layout.notes(paths[0], file.reader.metadata)
+        self._names.append(names)
+        self._offsets += self.source.layout.offsets(paths[0], file.tensors, file.reader.metadata) or ()
+        return file
+
+    def _take_scale(self, reader: Reader, first: str) -> None:
+        """Read the loss scale of a file; raise InputError if it is not that of the file `first`, which is read before."""
         path, unscale = reader.file.path, self._selection.unscale
         scale = scale_of(unscale, reader.metadata, path)
-        if self.files and scale != self.scale:
-            what = f"its loss scale is {scale:g}, but that of {self.files[0].path} is {self.scale:g}"
+        if path != first and scale != self.scale:
+            what = f"its loss scale is {scale:g}, but that of {first} is {self.scale:g}"
             raise InputError(f"{what}; the files of a dump must have one", path=path)
         self.scale = scale
         self.notes += loss_scale_notes(unscale, reader.metadata, path)
@@ -185,9 +202,32 @@ def _indices(whole: Whole) -> list[int]:
 @contextmanager
 def reopened(file: DumpFile, selection: Selection, headers: Headers | None = None) -> Iterator[OpenFile]:
     """Open a file again, with its own tensor names; raise InputError if it has changed."""
+    with ExitStack() as stack:
+        paths = [(one.path, one.fingerprint) for one in (file, *file.others)]
+        yield _opened_as_one(paths, file.accumulate, selection, headers, stack)
+
+
+def _opened_as_one(
+    files: Sequence[tuple[str, Fingerprint | None]],
+    mode: str,
+    selection: Selection,
+    headers: Headers | None,
+    stack: ExitStack,
+) -> OpenFile:
+    """Open a file, or several to be accumulated in the way `mode`; `stack` closes them."""
     options, name = _how(selection, headers)
-    with opened(file.path, options, name, file.fingerprint) as (format, reader):
-        yield OpenFile(format, reader, reader.tensors, PortableReader.of(format, reader, options))
+    found = [stack.enter_context(opened(path, options, name, fingerprint)) for path, fingerprint in files]
+    parts = [PortableReader.of(format, reader, options) for format, reader in found]
+    (format, first), portable = found[0], parts[0]
+    if mode:
+        portable = PortableAccumulation(parts, mode)
+    return OpenFile(format, portable.reader, first.tensors, portable, first)
+
+
+def _dump_file(file: OpenFile, start: int, mode: str) -> DumpFile:
+    """Describe an open file, or several that are read as one."""
+    one, *others = [DumpFile(path, fingerprint, start) for path, fingerprint in file.portable.fingerprints]
+    return one._replace(others=tuple(others), accumulate=mode)
 
 
 def _how(selection: Selection, headers: Headers | None) -> tuple[Options, str | None]:

@@ -23,7 +23,10 @@ TIED = ("twice", "once")
 
 @dataclass(frozen=True)
 class Selection:
-    """The user's options for inputs; `include` and `exclude` are shell-style patterns for the names of tensors."""
+    """The user's options for inputs; `include` and `exclude` are shell-style patterns for the names of tensors.
+
+    With `along`, each slice along that axis of the tensors in a file is a dump of its own.
+    """
 
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
@@ -31,6 +34,7 @@ class Selection:
     input_format: str | None = None
     void_dtype: str | None = None
     allow_huge: bool = False
+    along: int | None = None
     unscale: float | str | None = None  # the loss scale, or the key of the metadata that holds it
     replicated: tuple[str, ...] = ()  # patterns for tensors of which each file holds a copy, and not a piece
     tied: str = "twice"
@@ -40,6 +44,8 @@ class Selection:
             raise UsageError(
                 f"elements of no type can be taken for {', '.join(VOID_DTYPES)}, not for {self.void_dtype!r}"
             )
+        if self.along not in (None, 0):
+            raise UsageError(f"--along takes axis 0 only, not {self.along}")
 
         if self.tied not in TIED:
             raise UsageError(f"tied tensors can count {' or '.join(TIED)}, not {self.tied!r}")

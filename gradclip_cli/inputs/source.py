@@ -52,6 +52,10 @@ class Layout(Protocol):
     def in_pieces(self) -> bool:
         """Whether tensors with the same name in several files are pieces of one tensor."""
 
+    @property
+    def accumulate(self) -> str | None:
+        """How the tensors of all files become one: by their `mean` or `sum`; None if each file has tensors of its own."""
+
     def label(self, location: str, files: Sequence[str]) -> str | list[str]:
         """Return the name in reports of a dump at this location, read or written."""
 

@@ -50,24 +50,41 @@ def measure_small(raw: Raw, dtype: DType, sizes: Sequence[int], types: SumKinds,
         count = sum(1 for _ in run)
         part = raw[at : at + count * size * itemsize]
         at += part.size
-        blocks.append(_measure_rows(part, dtype, count, size, types, work))
+        blocks.append(measure_rows(part, dtype, count, size, types, work))
     return StatsArrays.concatenate(blocks)
 
 
-def _measure_rows(raw: Raw, dtype: DType, count: int, size: int, types: SumKinds, work: Workspace) -> StatsArrays:
-    """Measure `count` adjacent tensors of `size` elements each."""
+def measure_rows(raw: Raw, dtype: DType, count: int, size: int, types: SumKinds, work: Workspace) -> StatsArrays:
+    """Measure `count` adjacent tensors of `size` elements each, at most one block; each row has the bits of its tensor alone."""
+    if not size:
+        return StatsArrays.empty(count, len(types))
     if dtype.is_complex:
         return measure_complex_rows(raw, dtype, count, size, types, work)
     values = decode(raw, dtype, work)
-    if count == 1 or not size or not np.isfinite(values).all():
-        each = size * dtype.itemsize
-        parts = (raw[k * each : (k + 1) * each] for k in range(count))
-        return StatsArrays.of([merge([measure_piece(part, dtype, types, work)], types) for part in parts], len(types))
+    finite: NDArray[np.bool_] = np.isfinite(values)
+    if count == 1 or not finite.all():
+        return _measure_apart(raw, dtype, np.logical_and.reduce(finite.reshape(count, size), axis=1), types, work)
     rows = widen(values, work).reshape(count, size)
     exponents, sums = _row_sums(rows, types, dtype, work)
     zeros, nonfinite = np.count_nonzero(rows == 0, axis=1), np.zeros((3, count), np.int64)
     ints = np.array([np.full(count, size), zeros, *nonfinite, *exponents], np.int64)
     return StatsArrays(ints.T, np.array([_peaks(rows), *sums]).T)
+
+
+def _measure_apart(raw: Raw, dtype: DType, finite: NDArray[np.bool_], types: SumKinds, work: Workspace) -> StatsArrays:
+    """Measure the rows that are not `finite` one by one, and the others at once."""
+    rows = raw.reshape(finite.size, -1)
+    found = StatsArrays.empty(finite.size, len(types))
+    alone = range(finite.size) if np.count_nonzero(finite) < 2 else np.flatnonzero(~finite).tolist()
+    if len(alone) < finite.size:
+        kept = np.ascontiguousarray(rows[finite])
+        found.put(
+            finite, measure_rows(kept.reshape(-1), dtype, len(kept), kept.shape[1] // dtype.itemsize, types, work)
+        )
+    found.put(
+        alone, StatsArrays.of([merge([measure_piece(rows[k], dtype, types, work)], types) for k in alone], len(types))
+    )
+    return found
 
 
 def _by_block(values: Floats, types: SumKinds, dtype: DType, work: Workspace) -> SumArrays:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate, chain, pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +63,10 @@ class StatsArrays(NamedTuple):
         """Return some of the rows."""
         return StatsArrays(self.ints[rows], self.floats[rows])
 
+    def put(self, rows: "Sequence[int] | NDArray[Any] | slice", block: "StatsArrays") -> None:
+        """Fill some of the rows."""
+        self.ints[rows], self.floats[rows] = block
+
 
 class StatsTable(Mapping[int, TensorStats]):
     """Map the ascending indices of tensors in a dump to their statistics, which are made on access.
@@ -109,8 +113,7 @@ class StatsTable(Mapping[int, TensorStats]):
 
     def put(self, indices: Sequence[int], block: StatsArrays) -> None:
         """Fill the rows of some tensors."""
-        rows = self._places(indices)
-        self.block.ints[rows], self.block.floats[rows] = block
+        self.block.put(self._places(indices), block)
 
     def _places(self, indices: Iterable[int]) -> Ints:
         """Return the rows of tensors that are in the table."""

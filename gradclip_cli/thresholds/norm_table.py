@@ -14,15 +14,16 @@ from gradclip_cli.thresholds.samples import Mask, Matrix, NormSamples, summaries
 
 
 class Step(NamedTuple):
-    """One step of a series: its input, its number, and how many of its elements are not finite.
+    """One step of a series: its input, its number if it has one, and how many of its elements are not finite.
 
-    `name` stands for the number where that is a running one.
+    `name` stands for the number where that is a running one. `ordered` says whether the number tells its place in the series.
     """
 
     input: str | list[str]
     number: int | None
     nonfinite: int = 0
     name: str | None = None
+    ordered: bool = True
 
 
 class GroupName(NamedTuple):

@@ -6,7 +6,15 @@ import pytest
 
 from gradclip_cli.numerics import dtypes
 from gradclip_cli.numerics.norms import BLOCK
-from gradclip_cli.tensors import PIECE_BYTES, Piece, TensorSpec, pieces_in_order, split
+from gradclip_cli.tensors import (
+    PIECE_BYTES,
+    Piece,
+    TensorSpec,
+    pieces_in_order,
+    slices_in_order,
+    split,
+    split_slices,
+)
 
 
 def specs(*sizes: int, gap: int = 0, packed: bool = False) -> list[TensorSpec]:
@@ -103,3 +111,30 @@ def test_the_largest_of_the_packed_tensors_come_first() -> None:
     sizes = [*[10] * 20, 900, *[10] * 20, 5000]
     found = [piece.index for piece in split(specs(*sizes, packed=True), range(len(sizes)))]
     assert found == [41, 20, *range(20), *range(21, 41)]
+
+
+@pytest.mark.parametrize("size", [1, 12, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK + 5])
+@pytest.mark.parametrize("piece_bytes", [1, 8 * BLOCK, 1 << 20])
+def test_slices_are_never_shared_by_parts_of_others(size: int, piece_bytes: int) -> None:
+    """Pieces cover all elements in order: whole slices of at most a block, or whole blocks of one larger slice."""
+    spec = TensorSpec("w", dtypes.FLOAT32, (7, size), 0)
+    pieces = list(split_slices([spec], [0], piece_bytes))
+    assert [piece.start for piece in pieces] == [0, *(piece.stop for piece in pieces[:-1])]
+    assert pieces[-1].stop == spec.size
+    for piece in pieces:
+        assert piece.stop - piece.start <= max(BLOCK, piece_bytes // 4)
+        if size <= BLOCK:
+            assert piece.start % size == piece.stop % size == 0
+        else:
+            assert piece.start // size == (piece.stop - 1) // size
+            assert piece.start % size % BLOCK == 0
+            assert piece.stop % size == 0 or piece.stop % size % BLOCK == 0
+
+
+def test_slices_of_an_encoded_tensor_stay_together() -> None:
+    """A tensor without an offset is one piece, which is cut in order; slices without elements are none."""
+    spec = TensorSpec("w", dtypes.FLOAT32, (7, BLOCK))
+    (piece,) = split_slices([spec], [0], 1)
+    assert (piece.start, piece.stop) == (0, spec.size)
+    assert [part.stop for part in slices_in_order(piece, spec, 1)] == [k * BLOCK for k in range(1, 8)]
+    assert list(slices_in_order(Piece(0, 1, 0, 0), TensorSpec("w", dtypes.FLOAT32, (7, 0)))) == []

@@ -95,7 +95,7 @@ class CopyAhead:
         pairs = [
             pair
             for source, output in zip(plan.inputs, plan.outputs, strict=True)
-            if output is not None
+            if output is not None and not source.layout.accumulate
             for pair in zip(source.files, output.files, strict=True)
         ]
         self._targets = dict(pairs) if len(pairs) <= _most_files() and _is_settled(plan) else {}

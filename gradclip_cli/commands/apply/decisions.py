@@ -106,7 +106,7 @@ def check_layers(dumps: Sequence[MeasuredDump], overrides: Sequence[Override]) -
 
 def refuse_nonfinite(dumps: Sequence[MeasuredDump]) -> None:
     """Raise NonFiniteError where any tensor holds NaN or infinities, and name the first few."""
-    found = [(dump, dump.own_name(k), dump.stats[k]) for dump in dumps for k in dump.stats.with_nonfinite()]
+    found = [(dump, dump.located(k), dump.stats[k]) for dump in dumps for k in dump.stats.with_nonfinite()]
     if not found:
         return
     path = found[0][0].source.location

@@ -18,7 +18,7 @@ def apply(plan: ApplyPlan, run: Run) -> ApplyReport:
         for target in plan.targets:
             outputs.check(target)
         ahead = CopyAhead(plan, outputs)
-        types, observer_for = plan.norm_types, ahead.observer_for
+        types, observer_for = plan.norm_types, ahead.observer_for if plan.selection.along is None else None
         dumps = by_step(
             [dump for source in in_step_order(plan.inputs) for dump in measure_series(source, types, run, observer_for)]
         )

@@ -26,6 +26,8 @@ def outputs_for(
     piped = any(STANDARD in source.files for source in sources)
     if piped and in_place:
         raise UsageError("standard input cannot be replaced; give -o OUTPUT rather than --in-place")
+    if in_place and any(source.layout.accumulate for source in sources):
+        raise UsageError("--accumulate makes one file of several, so none of them can be replaced; give -o OUTPUT")
     if dry_run:
         return (None,) * len(sources)
     if in_place == (output is not None):

@@ -28,7 +28,7 @@ def summarize(plan: ApplyPlan, decided: Decisions, written: Mapping[DumpSource, 
     dumps, notes, seen = [], [*plan.notes, *decided.notes], set[DumpSource]()
     for one in decided.dumps:
         source = one.dump.source
-        summary = ApplySummary(one, written[source].rewritten, plan)
+        summary = ApplySummary(one, written[source].of(one.dump), plan)
         dumps.append(summary.report(outputs[source]))
         notes += [*one.dump.notes, *(() if source in seen else written[source].notes), *summary.notes()]
         seen.add(source)

@@ -1,9 +1,10 @@
 """The second pass: read each input again, change it as decided, and write it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import closing
 from typing import NamedTuple
 
+from gradclip_cli.commands.apply.changes import Changes, changes_of
 from gradclip_cli.commands.apply.copy_ahead import CopyAhead
 from gradclip_cli.commands.apply.decisions import DumpDecisions
 from gradclip_cli.commands.apply.plan import ApplyPlan
@@ -11,6 +12,7 @@ from gradclip_cli.engine.rewrite import Rewriter, Rewritten
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.errors import OutputError
+from gradclip_cli.formats.accumulated import AccumulatedReader
 from gradclip_cli.formats.base import Reader
 from gradclip_cli.inputs.opened import DumpFile, OpenFile
 from gradclip_cli.inputs.selection import Selection
@@ -18,14 +20,18 @@ from gradclip_cli.inputs.source import DumpOutput, DumpSource
 from gradclip_cli.notes import Note
 from gradclip_cli.storage.atomic import Outputs
 from gradclip_cli.storage.random_access import InputFile, copy_at
-from gradclip_cli.strategies.actions import Action
+from gradclip_cli.text import plural
 
 
 class Written(NamedTuple):
-    """The result for one input: the tensors that changed, and notes on the output for the user."""
+    """The result for one input: the tensors that changed, for each slice if slices are dumps, and notes for the user."""
 
-    rewritten: Rewritten
+    rewritten: Sequence[Rewritten]
     notes: list[Note]
+
+    def of(self, dump: MeasuredDump) -> Rewritten:
+        """Return the tensors that changed in a dump of this input."""
+        return self.rewritten[dump.row or 0]
 
 
 class DumpRewriter:
@@ -40,53 +46,73 @@ class DumpRewriter:
         for one in decided:
             inside.setdefault(one.dump.source, []).append(one)
         return {
-            source: self._input(inside[source][0].dump, output, _actions(inside[source]))
+            source: self._input(inside[source][0].dump, output, changes_of(inside[source]))
             for source, output in dict(zip(self._plan.inputs, self._plan.outputs, strict=True)).items()
         }
 
-    def _input(self, dump: MeasuredDump, output: DumpOutput | None, actions: Mapping[int, Action]) -> Written:
+    def _input(self, dump: MeasuredDump, output: DumpOutput | None, changes: Changes) -> Written:
         """Rewrite the files of an input, and copy its companion files."""
         source = dump.source
         source.layout.check_unchanged(source)
         targets = [None] * len(dump.files) if output is None else output.files
-        files = [self._file(file, target, actions) for file, target in zip(dump.files, targets, strict=True)]
+        files = [self._file(file, target, changes) for file, target in zip(dump.files, targets, strict=True)]
         if output is not None and output.companions:
             for path, target in zip(source.layout.companions(source), output.companions, strict=True):
                 self._copy(path, target)
             source.layout.check_unchanged(source)
-        rewritten = Rewritten.concatenate(
-            [(file.start, one.rewritten) for file, one in zip(dump.files, files, strict=True)]
-        )
+        starts = [file.start for file in dump.files]
+        dumps = zip(*(one.rewritten for one in files), strict=True)
+        rewritten = [Rewritten.concatenate(list(zip(starts, parts, strict=True))) for parts in dumps]
+        if source.layout.accumulate:
+            _check_range(dump, rewritten[0], targets[0])
         return Written(rewritten, [note for one in files for note in one.notes])
 
-    def _file(self, file: DumpFile, target: str | None, actions: Mapping[int, Action]) -> Written:
+    def _file(self, file: DumpFile, target: str | None, changes: Changes) -> Written:
         with self._run.reopen(file) as opened:
-            end = file.start + len(opened.tensors)
-            own = {index - file.start: action for index, action in actions.items() if file.start <= index < end}
+            own = changes.within(file.start, file.start + len(opened.tensors))
+            self._check_alike(opened)
             if target is None:
-                return Written(self._rewriter(opened, own).run(), [])
+                return Written(own.run(self._rewriter(opened)), [])
             return self._write(opened, target, own)
 
-    def _write(self, opened: OpenFile, target: str, actions: Mapping[int, Action]) -> Written:
+    def _write(self, opened: OpenFile, target: str, changes: Changes) -> Written:
         format, reader = opened.format, opened.reader
         staged, written = self._ahead.stage(opened.path, target)
         to = self._plan.format_of(opened.path, target, format)
         if to is format:
-            writer, not_convertible = format.rewrite(reader, actions.keys(), staged.fd, target), []
+            writer, not_convertible = (
+                format.rewrite(opened.template, self._pending(opened, changes), staged.fd, target),
+                [],
+            )
         else:
             _check_convertible(reader, target, self._plan.selection)
-            writer, not_convertible = to.convert(reader.tensors, staged.fd, target), _not_convertible(reader, target)
-        rewriter = self._rewriter(opened, actions)
+            writer, not_convertible = to.convert(opened.tensors, staged.fd, target), _not_convertible(reader, target)
+        rewriter = self._rewriter(opened)
         with closing(writer):
-            rewritten = rewriter._replace(writer=writer, fd=staged.fd, output=target, written=written).run()
+            rewriter = rewriter._replace(writer=writer, fd=staged.fd, output=target, written=written)
+            rewritten = changes.run(rewriter)
             writer.finish()
         reader.verify()
         self._outputs.complete(staged)
         return Written(rewritten, [*not_convertible, *(Note("dtype", note) for note in writer.notes)])
 
-    def _rewriter(self, opened: OpenFile, actions: Mapping[int, Action]) -> Rewriter:
+    def _rewriter(self, opened: OpenFile) -> Rewriter:
+        """Return what rewrites a file and changes nothing yet."""
         types, run = self._plan.norm_types, self._run
-        return Rewriter(opened.portable, None, -1, "", actions, types, run.workers, run.progress)
+        return Rewriter(opened.portable, None, -1, "", {}, types, run.workers, run.progress, stored=opened.tensors)
+
+    def _pending(self, opened: OpenFile, changes: Changes) -> Collection[int]:
+        """Return the indices of the tensors to write: those that change, or all gradients if files are accumulated."""
+        if not isinstance(opened.reader, AccumulatedReader):
+            return changes.indices
+        return [index for index, spec in enumerate(opened.reader.tensors) if spec.dtype.is_gradient]
+
+    def _check_alike(self, opened: OpenFile) -> None:
+        """Raise InputError if a selected tensor that is not accumulated differs between the files."""
+        if isinstance(opened.reader, AccumulatedReader):
+            for index, spec in enumerate(opened.reader.tensors):
+                if not spec.dtype.is_gradient and self._run.selection.takes(spec.name):
+                    opened.reader.check_alike(index)
 
     def _copy(self, path: str, target: str) -> None:
         """Copy a file unchanged."""
@@ -97,8 +123,15 @@ class DumpRewriter:
             self._outputs.complete(staged)
 
 
-def _actions(decided: Sequence[DumpDecisions]) -> dict[int, Action]:
-    return {index: action for one in decided for index, action in one.actions.items()}
+def _check_range(dump: MeasuredDump, after: Rewritten, target: str | None) -> None:
+    """Raise OutputError if accumulated gradients are too large for the dtype of the files."""
+    for index, was, now in zip(dump.stats, dump.stats.infinite, after.stats.only(dump.stats).infinite, strict=True):
+        if now > was:
+            spec = dump.tensors[index]
+            message = (
+                f"its sum does not fit into {spec.dtype.name}: {plural(int(now - was), 'element')} would be infinite"
+            )
+            raise OutputError(f"{message}; give --accumulate mean, or a lower threshold", path=target, tensor=spec.name)
 
 
 def _check_convertible(reader: Reader, output: str, selection: Selection) -> None:

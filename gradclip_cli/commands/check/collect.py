@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from gradclip_cli.checks.base import Figures, Tensor
-from gradclip_cli.commands.check.out_of_range import RangeCounts
+from gradclip_cli.commands.check.out_of_range import RangeCounts, SliceRangeCounts
 from gradclip_cli.commands.check.unchanged import TYPES, unchanged
+from gradclip_cli.commands.check.unchanged_slices import unchanged_slices
 from gradclip_cli.commands.plans import CheckPlan
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.series import check_taken, difference_notes, measure_series, shapes_of, tensor_difference
@@ -33,6 +34,7 @@ class DumpFigures(NamedTuple):
     step: int | None
     tensors: list[Tensor]
     rows: Matrix
+    ordered: bool = True  # whether the step tells its place in the series
 
 
 class Collected(NamedTuple):
@@ -67,17 +69,17 @@ def collect(plan: CheckPlan, run: Run) -> Collected:
     if not found.dumps:
         raise found.failed[0]
     found.notes.extend(difference_notes(unlike))
-    return found._replace(dumps=by_step(found.dumps, lambda dump: dump.step))
+    return found._replace(dumps=by_step(found.dumps, lambda dump: dump.step if dump.ordered else None))
 
 
 def _measure(
     source: DumpSource, before: MeasuredDump | None, plan: CheckPlan, run: Run
-) -> tuple[RangeCounts, list[MeasuredDump], list[set[str]]]:
+) -> tuple[RangeCounts | SliceRangeCounts, list[MeasuredDump], list[set[str]]]:
     """Measure the dumps of a source; return values out of range, the dumps, and the tensors unchanged since the one before."""
-    counts = RangeCounts(targets(plan), run.workers.work)
+    kind = RangeCounts if run.selection.along is None else SliceRangeCounts
+    counts = kind(targets(plan), run.workers.work)
     dumps = measure_series(source, TYPES, run, counts.observer_for)
-    same = [_same(one, other, plan, run) for one, other in zip([before, *dumps], dumps, strict=False)]
-    return counts, dumps, same
+    return counts, dumps, _same(before, dumps, plan, run)
 
 
 def targets(plan: CheckPlan) -> tuple[str, ...]:
@@ -85,21 +87,25 @@ def targets(plan: CheckPlan) -> tuple[str, ...]:
     return plan.limits.underflow_dtype if "underflow" in plan.rules else ()
 
 
-def _same(before: MeasuredDump | None, dump: MeasuredDump, plan: CheckPlan, run: Run) -> set[str]:
-    if before is None or "unchanged" not in plan.rules:
-        return set()
+def _same(before: MeasuredDump | None, dumps: Sequence[MeasuredDump], plan: CheckPlan, run: Run) -> list[set[str]]:
+    """Return the tensors of each dump that are unchanged since the one before."""
+    if "unchanged" not in plan.rules:
+        return [set() for _ in dumps]
     within = Tolerance(plan.limits.unchanged_rtol, plan.limits.unchanged_atol)
-    return unchanged(before, dump, within, run)
+    if run.selection.along is not None:
+        return unchanged_slices(before, dumps, within, run)
+    pairs = zip([before, *dumps], dumps, strict=False)
+    return [unchanged(one, other, within, run) if one is not None else set() for one, other in pairs]
 
 
-def _reduce(dump: MeasuredDump, counts: RangeCounts, same: set[str]) -> DumpFigures:
+def _reduce(dump: MeasuredDump, counts: RangeCounts | SliceRangeCounts, same: set[str]) -> DumpFigures:
     """Reduce a dump to its figures, merging the pieces of each tensor."""
     named = dump.named
     tensors = [
         Tensor(name, *dump.places[indices[0]], dump.tensors[indices[0]].dtype.name) for name, indices in named.items()
     ]
     stats = dump.stats.merge_groups(list(named.values()), TYPES)
-    outside = np.array([counts.of(indices) for indices in named.values()]).reshape(len(named), len(counts.targets), 2)
+    outside = counts.table(list(named.values()), dump.row)
     rows = [
         *stats.counts.T,
         stats.max_abs,
@@ -108,7 +114,8 @@ def _reduce(dump: MeasuredDump, counts: RangeCounts, same: set[str]) -> DumpFigu
         *(outside[:, :, 0].T - stats.zeros),
         *(outside[:, :, 1].T - stats.nonfinite),
     ]
-    return DumpFigures(dump.source, dump.step, tensors, np.array(rows, np.float64))
+    source = dump.source if dump.row is None else dump.source._replace(name=None)  # a slice has a step of its own
+    return DumpFigures(source, dump.step, tensors, np.array(rows, np.float64), dump.ordered)
 
 
 def series_figures(dumps: Sequence[DumpFigures], targets: Sequence[str]) -> Figures:

@@ -9,9 +9,10 @@ import math
 import threading
 from collections.abc import Iterator, Sequence
 from functools import cache, reduce
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gradclip_cli.checks.limits import STORED
 from gradclip_cli.engine.measure import PieceObserver
@@ -21,6 +22,8 @@ from gradclip_cli.numerics.narrow_floats import FNUZ, bias_of, overflow_bits, va
 from gradclip_cli.numerics.statistics import PieceStats
 from gradclip_cli.numerics.workspace import Workspace
 from gradclip_cli.tensors import Piece, TensorSpec
+
+Counts = NDArray[np.int64]
 
 _NAMED = {dtype.name: dtype for dtype in FLOATS}
 
@@ -60,6 +63,50 @@ class RangeCounts:
     def of(self, indices: Sequence[int]) -> list[tuple[int, int]]:
         """Return the counts (below, overflow) of a tensor for each target, summed over its pieces."""
         return reduce(_add_counts, (self._counts[index] for index in indices)) if self.targets else []
+
+    def table(self, groups: Sequence[Sequence[int]], row: int | None) -> Counts:
+        """Return the counts of tensors, each given by its pieces: of shape (tensors, targets, 2)."""
+        return np.array([self.of(indices) for indices in groups], np.int64).reshape(len(groups), len(self.targets), 2)
+
+
+class SliceRangeCounts:
+    """The same counts for each slice along axis 0 of the tensors of a dump."""
+
+    def __init__(self, targets: Sequence[str], work: Workspace) -> None:
+        self.targets = targets
+        self._work = work
+        self._counts: dict[int, Counts] = {}  # of shape (slices, targets, 2), by tensor
+        self._tensors = 0
+        self._lock = threading.Lock()
+
+    def observer_for(self, format: Format, reader: Reader) -> PieceObserver | None:
+        """Return the observer that counts in the pieces of a file; None where there are no targets."""
+        specs, start = reader.tensors, self._tensors
+        self._tensors += len(specs)
+
+        def observe(piece: Piece, raw: Raw, stats: PieceStats | None) -> None:
+            self.count(specs[piece.index], start + piece.index, piece, raw)
+
+        return observe if self.targets else None
+
+    def count(self, spec: TensorSpec, index: int, piece: Piece, raw: Raw) -> None:
+        """Count in several whole slices of a tensor, or in a piece of one."""
+        first, rows = piece.start // spec.slice_size, max(1, (piece.stop - piece.start) // spec.slice_size)
+        size = _magnitude_bits(raw, spec.dtype, self._work).reshape(rows, -1)
+        found = np.empty((rows, len(self.targets), 2), np.int64)
+        for k, target in enumerate(self.targets):
+            low, high = range_bits(spec.dtype, target)
+            found[:, k] = np.array([np.count_nonzero(size < low, axis=1), np.count_nonzero(size >= high, axis=1)]).T
+        with self._lock:
+            if index not in self._counts:
+                self._counts[index] = np.zeros((spec.shape[0], len(self.targets), 2), np.int64)
+            self._counts[index][first : first + rows] += found
+
+    def table(self, groups: Sequence[Sequence[int]], row: int | None) -> Counts:
+        """Return the counts of tensors in slice `row`, of shape (tensors, targets, 2)."""
+        none = np.zeros((len(self.targets), 2), np.int64)  # of a tensor without elements
+        found = [self._counts[index][row or 0] if index in self._counts else none for (index,) in groups]
+        return np.array(found, np.int64).reshape(len(groups), len(self.targets), 2)
 
 
 class _RangeBits(NamedTuple):
@@ -122,6 +169,12 @@ def _tensors(specs: Sequence[TensorSpec], piece: Piece, raw: Raw) -> Iterator[tu
 
 
 def _count(raw: Raw, dtype: DType, target: str, work: Workspace) -> tuple[int, int]:
+    size, (low, high) = _magnitude_bits(raw, dtype, work), range_bits(dtype, target)
+    return int(np.count_nonzero(size < low)), int(np.count_nonzero(size >= high))
+
+
+def _magnitude_bits(raw: Raw, dtype: DType, work: Workspace) -> NDArray[Any]:
+    """Return stored bits without the sign, in `work.unsigned_bits`; of complex elements, those of the larger part."""
     part = dtype.part
     bits = words_of(raw, part)
     size = work.unsigned_bits.take(bits.size, bits.dtype.type)
@@ -130,7 +183,4 @@ def _count(raw: Raw, dtype: DType, target: str, work: Workspace) -> tuple[int, i
     np.bitwise_and(bits, (1 << (8 * part.itemsize - 1)) - 1, out=size)
     if dtype.variant == FNUZ:  # the word of -0 is NaN there
         np.copyto(size, overflow_bits(dtype), where=bits == overflow_bits(dtype), casting="same_kind")
-    if dtype.is_complex:
-        size = size.reshape(-1, 2).max(axis=1)
-    low, high = range_bits(dtype, target)
-    return int(np.count_nonzero(size < low)), int(np.count_nonzero(size >= high))
+    return size.reshape(-1, 2).max(axis=1) if dtype.is_complex else size

@@ -15,7 +15,8 @@ from gradclip_cli.numerics.statistics import TensorStats
 TYPES: NormTypes = (2.0, 1.0)
 """The norm types that must be measured for this comparison."""
 
-_ROUNDING = 1 + 1e-9
+ROUNDING = 1 + 1e-9
+"""What norms may be wrong by, so that equal tensors are never ruled out."""
 
 
 class _Files(NamedTuple):
@@ -33,7 +34,7 @@ def unchanged(before: MeasuredDump, after: MeasuredDump, within: Tolerance, run:
     """
     files: dict[_Files, list[tuple[int, int]]] = {}
     names, changed = set(), set()
-    for old, new, own in _candidates(before, after, within):
+    for old, new, own in candidates(before, after, within):
         files.setdefault(_Files(before.file_of(old), after.file_of(new), own), []).append((old, new))
         names.add(after.tensors[new].name)
     for (left, right, own), pairs in files.items():
@@ -60,11 +61,11 @@ def may_be_equal(before: TensorStats, after: TensorStats, within: Tolerance) -> 
         (before.norm(1, 1.0), after.norm(1, 1.0), float(size)),
     ]
     return all(
-        abs(b - a) <= (within.atol * ones + within.rtol * a) * _ROUNDING + 1e-12 * a or a == b for a, b, ones in figures
+        abs(b - a) <= (within.atol * ones + within.rtol * a) * ROUNDING + 1e-12 * a or a == b for a, b, ones in figures
     )
 
 
-def _candidates(before: MeasuredDump, after: MeasuredDump, within: Tolerance) -> Iterator[tuple[int, int, Tolerance]]:
+def candidates(before: MeasuredDump, after: MeasuredDump, within: Tolerance) -> Iterator[tuple[int, int, Tolerance]]:
     """Yield the pairs of tensors or pieces that may be equal, by index in each dump, with their tolerance."""
     pairs = [(before.named.get(name, []), indices) for name, indices in after.named.items()]
     alike = [
@@ -84,6 +85,6 @@ def _candidates(before: MeasuredDump, after: MeasuredDump, within: Tolerance) ->
 
 def _only(opened: OpenFile, file: DumpFile, dump: MeasuredDump, indices: list[int]) -> dict[str, StoredTensor]:
     """Return some tensors of a file, by their names in the dump."""
-    own = opened.tensors
+    own = opened.reader.tensors
     scale = dump.stats.scale
     return {dump.tensors[k].name: StoredTensor(opened.portable, own[k - file.start], scale) for k in indices}

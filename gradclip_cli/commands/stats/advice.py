@@ -185,7 +185,10 @@ def _command(plan: StatsPlan, case: _Case) -> str:
         whole, key=lambda spike: (spike.explodes, spike.times if spike.explodes else spike.norm), default=None
     )
     path = "FILE" if highest is None else wording.shell_path(highest.step)
+    along, accumulate = plan.selection.along, plan.inputs[0].layout.accumulate if plan.inputs else None
     patterns = [
+        *([("--along", str(along))] if along is not None else []),
+        *([("--accumulate", accumulate)] if accumulate else []),
         *(("--include", pattern) for pattern in plan.selection.include),
         *(("--exclude", pattern) for pattern in plan.selection.exclude),
     ]

@@ -57,7 +57,9 @@ class SeriesLayout(NamedTuple):
         types = sums_for(plan)
         params = dump.stats.merge_groups(self._of(dump), types)
         layers = params.merge_groups([range(a, b) for a, b in pairwise(self.starts)], types)
-        return dump_norms(Step(dump.source.label, dump.step, name=dump.source.name), layers, params, plan)
+        name = dump.source.name if dump.row is None else None
+        step = Step(dump.source.label, dump.step, name=name, ordered=dump.ordered)
+        return dump_norms(step, layers, params, plan)
 
     def _of(self, dump: MeasuredDump) -> list[list[int]]:
         """Return the pieces of each shared tensor, by index; raise InputError where the dump differs from the first."""
@@ -73,7 +75,7 @@ class SeriesLayout(NamedTuple):
 
     def norms(self, rows: Iterable[DumpNorms]) -> SeriesNorms:
         """Stack the norms of dumps in the order of their steps."""
-        dumps = by_step(list(rows), lambda row: row.step.number)
+        dumps = by_step(list(rows), lambda row: row.step.number if row.step.ordered else None)
         steps = [row.step for row in dumps]
         layers = [GroupName(layer) for layer in self.layers]
         params = LazyRows(lambda k: GroupName(self.places[k].layer, self.specs[k].name), range(len(self.specs)))

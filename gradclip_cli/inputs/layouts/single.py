@@ -22,6 +22,7 @@ class Single:
 
     single = True
     in_pieces = False
+    accumulate: str | None = None
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other)

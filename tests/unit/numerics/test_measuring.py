@@ -136,6 +136,17 @@ def test_the_largest_of_zeros_has_no_sign(code: str, zero: float) -> None:
     assert {repr(one.max_abs) for one in found} == {"0.0"}
 
 
+@every
+def test_rows_that_are_not_finite_are_measured_apart(dtype: DType) -> None:
+    """Among many small tensors of one size, those with NaN or infinities have their own statistics, and the others theirs."""
+    values = gradients(60, dtype.name, seed=3).reshape(20, 3)
+    values[4, 1], values[7, 0], values[19] = np.nan, -np.inf, np.nan
+    found = small(raw_of(values), dtype, [3] * 20, TYPES)
+    assert found == [small(raw_of(row), dtype, [3], TYPES)[0] for row in values]
+    assert [one.nonfinite for one in found] == [0] * 4 + [1, 0, 0, 1] + [0] * 11 + [3]
+    assert small(raw_of(values[:0]), dtype, [0, 0], TYPES) == [stats_of(values[:0].reshape(-1), dtype, TYPES)] * 2
+
+
 @pytest.mark.parametrize("dtype", [dtypes.FLOAT8_E4M3FNUZ, dtypes.FLOAT8_E5M2FNUZ], ids=lambda dtype: dtype.name)
 def test_the_nan_of_fnuz_is_no_zero(dtype: DType) -> None:
     """The word that is -0 elsewhere is counted as NaN, in one tensor as in several side by side."""

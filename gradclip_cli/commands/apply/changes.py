@@ -1,0 +1,89 @@
+"""What is done to the tensors of an input: to each as a whole, or to each of its slices where slices are dumps."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from gradclip_cli.commands.apply.decisions import DumpDecisions
+from gradclip_cli.engine.rewrite import Rewriter, Rewritten
+from gradclip_cli.engine.rewrite_slices import SliceActions, SliceRewriter
+from gradclip_cli.strategies.actions import UNCHANGED, Action
+
+
+class Changes(Protocol):
+    """The changes to the tensors of an input, or of one file of it, by their indices."""
+
+    @property
+    def indices(self) -> Collection[int]:
+        """The indices of the tensors that change."""
+
+    def within(self, start: int, stop: int) -> "Changes":
+        """Return the changes to tensors `start` to `stop`, counted from `start`."""
+
+    def run(self, rewriter: Rewriter) -> list[Rewritten]:
+        """Rewrite a file; return the results for each dump in it."""
+
+
+class WholeChanges(NamedTuple):
+    """One action for each tensor that changes."""
+
+    actions: Mapping[int, Action]
+
+    @classmethod
+    def of(cls, decided: Sequence[DumpDecisions]) -> "WholeChanges":
+        """Take the actions of all dumps of an input."""
+        return cls({index: action for one in decided for index, action in one.actions.items()})
+
+    @property
+    def indices(self) -> Collection[int]:
+        """The indices of the tensors that change."""
+        return self.actions.keys()
+
+    def within(self, start: int, stop: int) -> "WholeChanges":
+        """Return the changes to tensors `start` to `stop`, counted from `start`."""
+        return WholeChanges({index - start: action for index, action in self.actions.items() if start <= index < stop})
+
+    def run(self, rewriter: Rewriter) -> list[Rewritten]:
+        """Rewrite a file."""
+        return [rewriter._replace(actions=self.actions).run()]
+
+
+class SliceChanges(NamedTuple):
+    """An action for each of `length` slices of each tensor that changes."""
+
+    actions: SliceActions
+    length: int
+
+    @classmethod
+    def of(cls, decided: Sequence[DumpDecisions]) -> "SliceChanges":
+        """Take the actions of all slices of an input."""
+        actions: dict[int, list[Action | None]] = {}
+        for one in decided:
+            for index, action in one.actions.items():
+                if one.dump.tensors[index].size:
+                    actions.setdefault(index, [None] * len(decided))[one.dump.row or 0] = action
+        return cls(actions, len(decided))
+
+    @property
+    def indices(self) -> Collection[int]:
+        """The indices of the tensors of which a slice changes."""
+        return self.actions.keys()
+
+    def within(self, start: int, stop: int) -> "SliceChanges":
+        """Return the changes to tensors `start` to `stop`, counted from `start`."""
+        own = {index - start: actions for index, actions in self.actions.items() if start <= index < stop}
+        return SliceChanges(own, self.length)
+
+    def run(self, rewriter: Rewriter) -> list[Rewritten]:
+        """Rewrite a file."""
+        return SliceRewriter(rewriter, self.actions, self.length).run()
+
+
+def changes_of(decided: Sequence[DumpDecisions]) -> Changes:
+    """Return the changes to an input, from the decisions for all dumps in it.
+
+    What is accumulated from several files is rounded to their dtype, so that every gradient counts as changed.
+    """
+    dump = decided[0].dump
+    if dump.source.layout.accumulate:
+        return WholeChanges(dict.fromkeys(dump.stats, UNCHANGED) | decided[0].actions)
+    return WholeChanges.of(decided) if decided[0].dump.row is None else SliceChanges.of(decided)

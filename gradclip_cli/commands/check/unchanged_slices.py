@@ -1,0 +1,84 @@
+"""Find the tensors that have the same values in a slice as in the one before; elements are compared where norms agree."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradclip_cli.commands.check.unchanged import ROUNDING, TYPES, candidates
+from gradclip_cli.engine.run import Run
+from gradclip_cli.engine.slice_pairs import SlicePairs, SliceRun, same_slices
+from gradclip_cli.engine.survey import MeasuredDump
+from gradclip_cli.numerics.differences import Tolerance
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+
+def unchanged_slices(
+    before: MeasuredDump | None, dumps: Sequence[MeasuredDump], within: Tolerance, run: Run
+) -> list[set[str]]:
+    """Return the names of the tensors of each dump, a slice of one source, that have the same values in the dump before it."""
+    first = set[str]() if before is None else _since(before, dumps[0], within, run)
+    return [first, *_inside(dumps, within, run)]
+
+
+def _since(before: MeasuredDump, after: MeasuredDump, within: Tolerance, run: Run) -> set[str]:
+    """Compare the last slice of a source with the first of the next one."""
+    found = set[str]()
+    for old, new, own in candidates(before, after, within):
+        left, right = before.file_of(old), after.file_of(new)
+        with run.reopen(left) as b, run.reopen(right) as a:
+            runs = (
+                SliceRun(a.portable, a.tensors[new - right.start], 0, after.stats.scale),
+                SliceRun(b.portable, b.tensors[old - left.start], before.row or 0, before.stats.scale),
+            )
+            (same,) = same_slices(
+                [SlicePairs(*runs, np.ones(1, np.bool_), own.rtol, np.array([own.atol]))], run.workers
+            )
+            if same.all():
+                found.add(after.tensors[new].name)
+    return found
+
+
+def _inside(dumps: Sequence[MeasuredDump], within: Tolerance, run: Run) -> list[set[str]]:
+    """Compare each slice of a source with the one before it; each file is read twice, side by side."""
+    found = [set[str]() for _ in dumps[1:]]
+    if not found:
+        return []
+    dump, indices = dumps[0], dumps[0].stats.indices
+    wanted, atol = _alike(dumps, within)
+    for file, stop in zip(dump.files, [*(file.start for file in dump.files[1:]), len(dump.tensors)], strict=True):
+        columns = [k for k, index in enumerate(indices) if file.start <= index < stop and wanted[:, k].any()]
+        if not columns:
+            continue
+        with run.reopen(file) as a, run.reopen(file) as b:
+            pairs = []
+            for k in columns:
+                at, scale = indices[k] - file.start, dump.stats.scale
+                runs = SliceRun(a.portable, a.tensors[at], 1, scale), SliceRun(b.portable, b.tensors[at], 0, scale)
+                pairs.append(SlicePairs(*runs, wanted[:, k], within.rtol, atol[:, k]))
+            for k, same in zip(columns, same_slices(pairs, run.workers), strict=True):
+                for row in np.flatnonzero(same).tolist():
+                    found[row].add(dump.tensors[indices[k]].name)
+            a.reader.verify()
+            b.reader.verify()
+    return found
+
+
+def _alike(dumps: Sequence[MeasuredDump], within: Tolerance) -> tuple[Flags, Floats]:
+    """Return which tensors may be the same as in the slice before, by their norms, and the absolute tolerance for each.
+
+    Both are of shape (slices - 1, tensors). The rule is that of `may_be_equal`.
+    """
+    stats = [dump.stats for dump in dumps]
+    elements = stats[0].elements
+    peaks = np.array([one.max_abs for one in stats])
+    squares, sums = (np.array([one.norms(which, p) for one in stats]) for which, p in enumerate(TYPES))
+    broken = np.array([one.nonfinite for one in stats]) > 0
+    atol = np.where(sums[:-1] / np.maximum(1, elements) > within.atol, within.atol, 0.0)
+    alike = ~(broken[1:] | broken[:-1]) & (peaks[:-1] > 0)
+    for figures, ones in ((peaks, 1.0), (squares, np.sqrt(elements)), (sums, elements)):
+        a, b = figures[:-1], figures[1:]
+        alike &= (np.abs(b - a) <= (atol * ones + within.rtol * a) * ROUNDING + 1e-12 * a) | (a == b)
+    return alike, atol
