@@ -46,8 +46,8 @@ def stored_limit(limit: float, scale: float) -> float:
     It is limit · scale, moved by a step of float64 where need be: the largest number whose quotient is at most `limit`, so that
     an element is above one limit if and only if its quotient is above the other.
 
-    >>> stored_limit(0.5, 1024.0), stored_limit(0.1, 3.0) / 3.0
-    (512.0, 0.1)
+    >>> stored_limit(0.5, 1024.0), stored_limit(0.1, 3.0)
+    (512.0, 0.3)
     """
     found = limit * scale
     if scale == 1 or not math.isfinite(limit):

@@ -10,6 +10,9 @@ from docs.places import ROOT
 from gradclip_cli import __version__
 from gradclip_cli.cli import EXIT_CODES, main
 
+BREAK = r"|\:"
+"""Where a line may break in a long list of choices."""
+
 PAGE = ROOT / "gradclip_cli" / "gradclip.1"
 
 
@@ -43,7 +46,7 @@ def _command(command: click.Command, context: click.Context) -> Iterator[str]:
     for param in command.get_params(context):
         record = param.get_help_record(context) if isinstance(param, click.Option) else None
         if record is not None:
-            yield from (".TP", f".B {escaped(record[0])}", escaped(record[1]))
+            yield from (".TP", f".B {escaped(record[0]).replace('|', BREAK)}", escaped(record[1]))
 
 
 def _text(text: str) -> Iterator[str]:
