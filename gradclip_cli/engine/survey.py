@@ -4,10 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+import numpy as np
+
 from gradclip_cli.engine.copies import check_copies
 from gradclip_cli.engine.measure import FileRead, PieceObserver, measure
 from gradclip_cli.engine.run import Run
 from gradclip_cli.formats.base import Format, Reader
+from gradclip_cli.inputs.bystanders import bystander_notes
 from gradclip_cli.inputs.lookalikes import lookalike_notes
 from gradclip_cli.inputs.mixtures import mixture_notes
 from gradclip_cli.inputs.naming import LayerParam, natural
@@ -20,6 +23,9 @@ from gradclip_cli.numerics.norms import ClippedSum, SumKinds
 from gradclip_cli.numerics.statistics_table import StatsTable, concatenate
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import shortlist
+
+_FILLING = float(np.float32(9.9692099683868690e36))
+"""The value that netCDF gives to elements of float32 and float64 that were never written."""
 
 ObserverFor = Callable[[Format, Reader], PieceObserver | None]
 """Called for each file before it is measured; returns an observer for its pieces, or None."""
@@ -137,7 +143,7 @@ def measure_dump(source: DumpSource, sums: SumKinds, run: Run, observer_for: Obs
     measured = MeasuredDump(source, dump.step, dump.files, dump.tensors, dump.places, found, dump.non_numeric)
     gradients = [dump.tensors[index] for index in found]
     alike = [] if run.selection.include else name_notes(dump, found.indices)
-    notes = [*dump.notes, *dump.step_notes, *log_notes(gradients, source.location), *alike]
+    notes = [*dump.notes, *dump.step_notes, *log_notes(gradients, source.location), *alike, *_fill_notes(dump, found)]
     measured = replace(measured, file_notes=notes, wholes=dump.wholes)
     copies = {copy: original for whole in dump.wholes.values() for copy, original in whole.copies.items()}
     return without_copies(measured, copies, run) if copies else measured
@@ -149,7 +155,15 @@ def name_notes(dump: OpenDump, counted: Sequence[int]) -> list[Note]:
     return [
         *lookalike_notes(path, dump.tensors, counted),
         *mixture_notes(path, [dump.tensors[k].name for k in counted]),
+        *bystander_notes(path, dump.tensors, counted),
     ]
+
+
+def _fill_notes(dump: OpenDump, stats: StatsTable) -> list[Note]:
+    """Note tensors whose largest element is what netCDF fills unwritten elements with."""
+    found = [dump.tensors[stats.indices[row]].name for row in np.flatnonzero(stats.max_abs == _FILLING).tolist()]
+    what = f"largest element {_FILLING:.6g}, with which netCDF fills what was never written: {shortlist(found, 4)}"
+    return [Note("fill-values", f"{dump.source.location}: {what}", len(found), changes_figures=True)] if found else []
 
 
 def _measure_file(

@@ -9,7 +9,7 @@ from gradclip_cli.notes import Note
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import plural, printable, shortlist
 
-_ROOTS = ("exp_avg", "momentum", "master_weights", "opt", "adam")
+_ROOTS = ("exp_avg", "momentum", "master_weights", "opt", "adam", "ema")
 """A name without any of these is no name of optimizer state: they are looked for in all names of a dump at once."""
 
 _STATE = (
@@ -17,6 +17,7 @@ _STATE = (
         r"(?P<before>^|[./])(?P<word>exp_avg|exp_avg_sq|max_exp_avg_sq|momentum_buffer|master_weights|opt_state"
         r"|optimizer|optimizer_state|optimizer_weights)(?P<after>$|[./])"
     ),
+    re.compile(r"(?P<before>^|[./])(?P<word>ema|model_ema|ema_model)(?P<after>[./])"),
     # Between other components, `momentum` may well be a layer.
     re.compile(r"^(?P<before>)(?P<word>momentum)(?P<after>[./])"),
     re.compile(r"(?P<before>^|[./])(?P<word>momentum)(?P<after>)$"),
@@ -25,11 +26,11 @@ _STATE = (
         r"(?P<before>^|[./])(?P<word>(?:optim\w*|opt|opt_\w*|adam\w*)(?:[./](?P<between>.+))?[./](?:mu|nu))(?P<after>$|[./])"
     ),
 )
-"""Whole components of the names of optimizer state."""
+"""Whole components of the names of optimizer state, and of moving averages of weights."""
 
 _SCALES = ("scale", "absmax", "quant")
 _SCALE = re.compile(
-    r"(?P<stem>.+?)(?P<end>[._](?:weight_|input_)?(?:scales?|scale_inv|scale_2|absmax|nested_absmax|quant_map|nested_quant_map))$"
+    r"(?P<stem>.+?)(?P<end>[._](?:weight_|input_)?(?:scales?|scale_inv|scale_2|scale_weight|scale_input|absmax|nested_absmax|quant_map|nested_quant_map))$"
 )
 """What tools that pack values put behind the name of a tensor, or of its layer, for the scales that the values need."""
 
@@ -41,6 +42,8 @@ def lookalike_notes(path: str, tensors: Sequence[TensorSpec], counted: Iterable[
     names = [tensors[index].name for index in counted]
     text = "\n".join(names)
     found = _state_notes(path, [name for root in _ROOTS for name in lines_with(root, text)], len(names))
+    if ".v\n" in text + "\n":
+        found += _moment_notes(path, names)
     if values := [name for name in lines_with("values", text) if name.endswith((".values", "/values"))]:
         found += _sparse_notes(path, values, tensors)
     if scales := [name for root in _SCALES for name in lines_with(root, text)]:
@@ -67,7 +70,7 @@ def _state_notes(path: str, names: Sequence[str], counted: int) -> list[Note]:
     what = f"{plural(number, 'tensor')} that count{'s' if number == 1 else ''} as gradients look"
     what += f"{'s' if number == 1 else ''} like optimizer state: {which}"
     if number < counted:
-        what += f"; if so, give {_excluding(list(dict.fromkeys(patterns.values())))}"
+        what += f"; if so, give {excluding(list(dict.fromkeys(patterns.values())))}"
     return [Note("optimizer-state", f"{path}: {what}", number, changes_figures=True)]
 
 
@@ -86,6 +89,17 @@ def _state_pattern(name: str) -> str:
     return f"{'*' + before if before else ''}{word}{after + '*' if after else ''}"
 
 
+def _moment_notes(path: str, names: Sequence[str]) -> list[Note]:
+    """Note both moments of a tensor beside it, as optimizers of MLX save them."""
+    known = set(names)
+    found = [name for name in names if name.endswith(".v") and name[:-2] in known and f"{name[:-2]}.m" in known]
+    if not found:
+        return []
+    what = f"look like the moments of an optimizer beside their tensors: {shortlist(found, 4)}"
+    advice = excluding(["*.m", "*.v"])
+    return [Note("moments", f"{path}: {what}; if so, give {advice}", len(found), changes_figures=True)]
+
+
 def _sparse_notes(path: str, values: Sequence[str], tensors: Sequence[TensorSpec]) -> list[Note]:
     """Note values that stand beside the integer indices of the same sparse tensor."""
     whole = {spec.name for spec in tensors if spec.dtype.kind == "int"}
@@ -95,7 +109,9 @@ def _sparse_notes(path: str, values: Sequence[str], tensors: Sequence[TensorSpec
     which = shortlist([name[:-7] for name in found], 4)
     patterns = [escape(name) for name in found[:2]] if len(found) < 3 else [f"*{found[0][-7:]}"]
     what = f"saved as the indices and values of sparse tensors: {which}; where indices repeat, the norm of the dense gradient differs"
-    advice = f"add up what repeats before saving (in PyTorch `coalesce`), or leave the values out with {_excluding(patterns)}"
+    advice = (
+        f"add up what repeats before saving (in PyTorch `coalesce`), or leave the values out with {excluding(patterns)}"
+    )
     return [Note("sparse-parts", f"{path}: {what}: {advice}", len(found), changes_figures=True)]
 
 
@@ -110,11 +126,11 @@ def _scale_notes(path: str, names: Sequence[str], tensors: Sequence[TensorSpec])
         return []
     patterns = list(dict.fromkeys(f"*{match['end']}" for name in found if (match := _SCALE.fullmatch(name))))
     what = "counted as gradients, but they look like the scales of packed values, which mean nothing without them"
-    advice = f"leave them out, and the packed values too: {_excluding(patterns)}"
+    advice = f"leave them out, and the packed values too: {excluding(patterns)}"
     return [Note("scales", f"{path}: {shortlist(found, 4)}: {what}; {advice}", len(found), changes_figures=True)]
 
 
-def _excluding(patterns: Sequence[str]) -> str:
+def excluding(patterns: Sequence[str]) -> str:
     """Return the options that leave out what matches any of the patterns."""
     options = " ".join(f"--exclude {quote(printable(pattern))}" for pattern in patterns[:_MOST_PATTERNS])
     return options if len(patterns) <= _MOST_PATTERNS else f"{options} and so on"

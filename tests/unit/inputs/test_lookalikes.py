@@ -46,6 +46,8 @@ STATE = [
     "adam.mu.w",
     "run/adamw/0/inner/nu/w",
     "opt.0.mu",
+    "model_ema.fc.w",
+    "ema.fc.w",
 ]
 
 PLAIN = [
@@ -166,3 +168,10 @@ def test_float8_has_scales_too() -> None:
         specs = [TensorSpec("fc.weight", dtype, (2,)), TensorSpec("fc.weight_scale", FLOAT32, (1,))]
         assert [note.kind for note in lookalike_notes("g.npz", specs, [0, 1])] == said
     assert notes("norm.scale", "attn.logit_scale", whole=("step",)) == []
+
+
+def test_both_moments_of_a_tensor() -> None:
+    """A tensor with both moments beside it, as MLX saves them, is noted; one with a single of them is not."""
+    (note,) = notes("fc.w", "fc.w.m", "fc.w.v", "fc.b")
+    assert (note.kind, note.times, patterns(note)) == ("moments", 1, ["*.m", "*.v"])
+    assert notes("attn.q", "attn.k", "attn.v") == notes("fc.w", "fc.w.v") == []

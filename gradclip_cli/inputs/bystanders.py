@@ -1,0 +1,42 @@
+"""Note tensors that count, but that nothing has a gradient of: settings, figures of a step, and buffers of layers."""
+
+import re
+from collections.abc import Iterable, Sequence
+from glob import escape
+
+from gradclip_cli.inputs.lookalikes import excluding, lines_with
+from gradclip_cli.notes import Note
+from gradclip_cli.tensors import TensorSpec
+from gradclip_cli.text import shortlist
+
+_SETTING = re.compile(
+    r"(?:.*[./])?(?:loss|lr|learning_?rate|learn_?rate|epoch|alpha|grad_norm|iteration|iter|step|global_step|loss_scale)",
+    re.IGNORECASE | re.DOTALL,
+)
+_BUFFER = re.compile(r"(?:.*[./])?(?P<end>running_mean|running_var|inv_freq)", re.DOTALL)
+
+
+def bystander_notes(path: str, tensors: Sequence[TensorSpec], counted: Iterable[int]) -> list[Note]:
+    """Return the notes on the tensors of a dump that count, which are given by index."""
+    specs = [tensors[index] for index in counted]
+    single = [spec.name for spec in specs if spec.size == 1 and _SETTING.fullmatch(spec.name)]
+    text = "\n".join(spec.name for spec in specs)
+    ends = [name for end in ("running_", "inv_freq") for name in lines_with(end, text)]
+    return [*_settings(path, single), *_buffers(path, [name for name in ends if _BUFFER.fullmatch(name)])]
+
+
+def _settings(path: str, names: Sequence[str]) -> list[Note]:
+    if not names:
+        return []
+    what = f"single numbers that are called like settings or figures of a step count as gradients: {shortlist(list(names), 4)}"
+    advice = excluding(list(map(escape, names)))
+    return [Note("settings", f"{path}: {what}; if they are none, give {advice}", len(names), changes_figures=True)]
+
+
+def _buffers(path: str, names: Sequence[str]) -> list[Note]:
+    if not names:
+        return []
+    ends = dict.fromkeys(match["end"] for name in names if (match := _BUFFER.fullmatch(name)))
+    what = f"{shortlist(list(names), 3)} have no gradients in any trainer, so these may be weights"
+    advice = excluding([f"*{end}" for end in ends])
+    return [Note("buffers", f"{path}: {what}; else leave them out with {advice}", len(names), changes_figures=True)]
