@@ -43,6 +43,7 @@ def apply(
     in_place: bool = False,
     overwrite: bool = False,
     dry_run: bool = False,
+    allow_missing: bool = False,
     shards: bool = False,
     files: Iterable[str] = (),
     repeated: str | None = None,
@@ -90,6 +91,7 @@ def apply(
         output_format=output_format,
         overwrite=overwrite or in_place,
         folder=target if directory else None,
+        allow_missing=allow_missing,
         jobs=jobs,
     )
     return pipeline.apply(plan, begin(progress, found.sources, 2))

@@ -40,6 +40,7 @@ def check(
     void_dtype: str | None = None,
     allow_huge: bool = False,
     input_format: str | None = None,
+    allow_missing: bool = False,
     keep_going: bool = False,
     shards: bool = False,
     files: Iterable[str] = (),
@@ -92,6 +93,7 @@ def check(
             replicated=replicated_in(found.sources, replicated),
             tied=tied,
         ),
+        allow_missing=allow_missing,
         keep_going=keep_going,
         jobs=jobs,
     )

@@ -14,6 +14,7 @@ from gradclip_cli.cli.options import (
     JobOptions,
     ViewOptions,
     accumulate_option,
+    allow_missing_option,
     along_option,
     files_option,
     input_options,
@@ -117,6 +118,7 @@ OVERRIDE = Tabular("layer", Override.parse, completion.overrides, _read, _write)
     show_default=True,
     help="What to do with NaN and infinities.",
 )
+@allow_missing_option
 @click.option("--in-place", is_flag=True, help="Replace the inputs.")
 @click.option("--overwrite", is_flag=True, help="Replace an output that exists.")
 @click.option("--dry-run", is_flag=True, help="Show the tables and write nothing.")

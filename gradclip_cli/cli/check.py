@@ -17,6 +17,7 @@ from gradclip_cli.cli.options import (
     JobOptions,
     ViewOptions,
     accumulate_option,
+    allow_missing_option,
     along_option,
     combined,
     files_option,
@@ -73,6 +74,7 @@ def _option(limit: "Field[Any]") -> Any:
     "--fail-on", type=RULES, multiple=True, metavar="RULE,...", help="Exit with 1 for these rules only (repeatable)."
 )
 @combined(*map(_option, fields(Limits)))
+@allow_missing_option
 @keep_going_option
 @unscale_option
 @pattern_options

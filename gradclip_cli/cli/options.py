@@ -200,6 +200,10 @@ along_option = click.option(
     help="Take each slice along axis 0 for a dump: of a log that grows, or of gradients of each sample.",
 )
 
+allow_missing_option = click.option(
+    "--allow-missing", is_flag=True, help="Take dumps of different tensors: in each, count those that it has."
+)
+
 keep_going_option = click.option(
     "--keep-going", is_flag=True, help="Leave out dumps that cannot be read; the exit code is 3 all the same."
 )

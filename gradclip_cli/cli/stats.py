@@ -14,6 +14,7 @@ from gradclip_cli.cli.options import (
     JobOptions,
     ViewOptions,
     accumulate_option,
+    allow_missing_option,
     along_option,
     files_option,
     input_options,
@@ -76,7 +77,7 @@ from gradclip_cli.thresholds.rules import SPELLINGS, Rule
 @click.option(
     "--skip-steps", type=WHOLE, default=0, show_default=True, metavar="N", help="Leave out the first N dumps."
 )
-@click.option("--allow-missing", is_flag=True, help="Go on with the tensors that all dumps have in common.")
+@allow_missing_option
 @keep_going_option
 @click.option("--print-threshold", is_flag=True, help="Print the suggested threshold and nothing else; needs -s.")
 @click.option("--by", type=click.Choice(KINDS), multiple=True, help="Show only these tables (repeatable).")

@@ -23,8 +23,9 @@ def diff(plan: DiffPlan, run: Run) -> DiffReport:
 
     What counts in no norm is compared without norms.
     """
-    with opened(plan.a, run) as a, opened(plan.b, run) as b:
-        check_included([*a.tensors, *b.tensors], plan.selection)
+    with opened(plan.a, run) as a, opened(plan.b, run) as other:
+        check_included([*a.tensors, *other.tensors], plan.selection)
+        b = other.named_as(a)
         compared = compare(a.tensors, b.tensors, Tolerance(plan.rtol, plan.atol), run.workers, run.progress)
         for name in (a.uncounted | b.uncounted) & compared.keys():
             compared[name] = Comparison(compared[name].difference)

@@ -23,6 +23,7 @@ class CheckPlan:
     limits: "Limits"
     selection: Selection = Selection()
     notes: tuple[Note, ...] = ()  # on the inputs
+    allow_missing: bool = False
     keep_going: bool = False
     jobs: int | None = None
 

@@ -16,6 +16,7 @@ from gradclip_cli.engine.joined import Joined, JoinedPiece, Stored
 from gradclip_cli.engine.measure import FileRead, Read, measure
 from gradclip_cli.engine.row_major import RowMajorReader
 from gradclip_cli.engine.run import Progress, Run, silent
+from gradclip_cli.inputs.naming import other_names, wrappers_note
 from gradclip_cli.inputs.opened import OpenDump, OpenFile
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.notes import Note
@@ -50,6 +51,17 @@ class ComparedDump(NamedTuple):
     uncounted: set[str]
     notes: Sequence[Note] = ()
     scale: float = 1.0  # the loss scale
+
+    def named_as(self, other: "ComparedDump") -> "ComparedDump":
+        """Return this dump with the names in `other` of tensors that only wrappers distinguish from those there."""
+        if self.tensors.keys() == other.tensors.keys() or not (names := other_names(other.tensors, self.tensors)):
+            return self
+        note = wrappers_note(self.source.location, *next(iter(names.items())))
+        return self._replace(
+            tensors={names.get(name, name): stored for name, stored in self.tensors.items()},
+            uncounted={names.get(name, name) for name in self.uncounted},
+            notes=[*self.notes, note],
+        )
 
     def verify(self) -> None:
         """Raise InputError if a file's own checksums do not match, or if a file has changed."""

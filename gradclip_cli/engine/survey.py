@@ -52,6 +52,7 @@ class MeasuredDump:
     copies: Mapping[int, int] = field(default_factory=dict)
     """Tensors or pieces that count in no figure, with those that they are copies of: what is done to these is done to them."""
     copy_notes: Sequence[Note] = ()  # on what may count more often than it should
+    other_names: Mapping[str, str] = field(default_factory=dict)  # in the series, of tensors that have others here
 
     @property
     def left_out(self) -> list[int]:
@@ -81,9 +82,17 @@ class MeasuredDump:
         """Return the file that holds a tensor."""
         return file_of(self.files, index)
 
+    def name_of(self, index: int) -> str:
+        """Return the name of a tensor in the series."""
+        name = self.tensors[index].name
+        return self.other_names.get(name, name)
+
     @cached_property
     def named(self) -> dict[str, list[int]]:
-        """The indices of measured tensors by name, in the order of their layers; all pieces of a tensor have one name."""
+        """The indices of measured tensors by their names in the series, in the order of their layers.
+
+        All pieces of a tensor have one name.
+        """
         found: dict[str, list[int]] = {}
         tensors = self.tensors
         for indices in self.layers.values():
@@ -92,7 +101,7 @@ class MeasuredDump:
                 continue
             for index in indices:
                 found.setdefault(tensors[index].name, []).append(index)
-        return found
+        return {self.other_names.get(name, name): found[name] for name in found} if self.other_names else found
 
     def shape(self, indices: Sequence[int]) -> tuple[int, ...] | None:
         """Return the shape of a tensor, the full one where that is known; None if its pieces differ in shape."""

@@ -2,14 +2,19 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from sys import intern
 from typing import NamedTuple
 
 from gradclip_cli.errors import UsageError
+from gradclip_cli.notes import Note
+from gradclip_cli.text import printable
 
 WRAPPERS = frozenset({"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"})
 """Components that torch.compile, FSDP and activation checkpointing add to names; like DDP's `module`, all contain `mod`."""
+
+_WRAPPER = re.compile(rf"(?<![^./])(?:module|{'|'.join(sorted(WRAPPERS))})[./]")
+"""A wrapper in the name of a tensor, as a whole component that is not the last."""
 
 _NUMBER = re.compile(r"\d+")
 _KEYS = re.compile(r"\[['\"]?([^\]'\"]*)['\"]?\]|([^.\[\]]+)")
@@ -56,6 +61,17 @@ class Naming(NamedTuple):
         """
         shared = _shared_prefixes(names)
         return [self._place(name, shared) for name in names]
+
+    def is_settled(self, name: str) -> bool:
+        """Whether the layer of a tensor follows from its name alone, whatever other tensors the dump has.
+
+        >>> Naming().is_settled("lstm.weight"), Naming().is_settled("0_W"), Naming().is_settled("lstm_W")
+        (True, True, False)
+        """
+        if self.regex is not None or "/" in name or "." in _unwrapped_name(name):
+            return True
+        prefix = name.rpartition(".")[2].rpartition("_")[0]
+        return self._place(name, frozenset()) == self._place(name, frozenset([prefix]))
 
     def _place(self, name: str, shared: frozenset[str]) -> LayerParam:
         if self.regex is not None:
@@ -111,6 +127,41 @@ def _shared_prefixes(names: Sequence[str]) -> frozenset[str]:
     """Return the prefixes before the last `_` that two or more names without `.` and `/` share."""
     plain = Counter(name.rpartition("_")[0] for name in set(names) if "/" not in name and "." not in name)
     return frozenset(prefix for prefix, number in plain.items() if number > 1)
+
+
+def identities(names: Sequence[str]) -> Sequence[str]:
+    """Return names without the wrappers of training tools; `names` itself if two of them would be equal then.
+
+    >>> identities(["module.lstm.weight", "_orig_mod.head._checkpoint_wrapped_module.bias"])
+    ['lstm.weight', 'head.bias']
+    """
+    found = [_unwrapped_name(name) for name in names]
+    return found if len(set(found)) == len(set(names)) else names
+
+
+def other_names(known: Collection[str], names: Collection[str]) -> dict[str, str]:
+    """Return those of `names` that only wrappers distinguish from known ones, each with the known name.
+
+    Empty if either of the two would have equal names without wrappers.
+
+    >>> other_names(["lstm.weight", "head.bias"], ["module.lstm.weight", "head.bias"])
+    {'module.lstm.weight': 'lstm.weight'}
+    """
+    of = {_unwrapped_name(name): name for name in known}
+    own = {_unwrapped_name(name): name for name in names}
+    if len(of) < len(known) or len(own) < len(names):
+        return {}
+    return {name: of[bare] for bare, name in own.items() if of.get(bare, name) != name}
+
+
+def wrappers_note(path: str, name: str, known: str) -> Note:
+    """Say that names differ in wrappers only, with an example."""
+    what = f"{printable(name)} is taken for {printable(known)}, since only wrappers of training tools differ"
+    return Note("wrappers", f"{path}: {what}")
+
+
+def _unwrapped_name(name: str) -> str:
+    return _WRAPPER.sub("", name) or name if "mod" in name else name
 
 
 def natural(name: str) -> str:

@@ -99,7 +99,8 @@ class Tried(NamedTuple):
 class ReplayStep(NamedTuple):
     """The effect of an adaptive rule, which has a threshold for each step, on a dump.
 
-    `threshold` is inf while there is none; `factor` and `clipped` are None if the norm is not finite.
+    `threshold` is inf while there is none; `factor` and `clipped` are None if the norm is not finite, or if a dump of a
+    series with gradients has none.
     """
 
     strategy: str
@@ -114,7 +115,7 @@ class ReplayStep(NamedTuple):
 class ReplayGroup(NamedTuple):
     """The effects of an adaptive rule on a layer or a tensor; `name` is None for a layer.
 
-    `norm` and `threshold` are those of the last step, the other figures are over all finite norms.
+    `norm` and `threshold` are those of the last step that has it, the other figures are over all finite norms.
     """
 
     strategy: str
@@ -149,7 +150,7 @@ class _StatsReport(NamedTuple):
     suggestions: list[Suggestion]
     candidates: list[Candidate]
     labels: TableOnly[dict[str, str]]
-    series: TableOnly[Sequence[Sequence[float]]]
+    series: TableOnly[Sequence[Sequence[float | None]]]
     notes: list[Note]
     failed: TableOnly[list[GradclipError]]
     tries: Section[list[Tried]] = None
@@ -162,8 +163,9 @@ class _StatsReport(NamedTuple):
 class StatsReport(_StatsReport):
     """The report of `stats`.
 
-    `labels` holds the names that a framework gives to layers, `series` the norms of each layer at each step. `tries` and the
-    replays are None if the user asked for none; `failed` holds the errors of dumps that were left out.
+    `labels` holds the names that a framework gives to layers, `series` the norms of each layer at each step, None where the
+    dump has nothing of it. `tries` and the replays are None if the user asked for none; `failed` holds the errors of dumps
+    that were left out.
     """
 
     __slots__ = ()

@@ -38,7 +38,10 @@ class GroupName(NamedTuple):
 
 @dataclass(frozen=True)
 class NormTable:
-    """Norms, steps × groups: NaN or infinite if a group is not finite, and meaningless where `absent` is True."""
+    """Norms, steps × groups: NaN or infinite if a group is not finite; a group that is `absent` from a step has 0 there.
+
+    What is absent is no sample, neither a finite one nor one that is NaN or infinite.
+    """
 
     groups: Sequence[GroupName]
     norms: Matrix
@@ -63,6 +66,13 @@ class NormTable:
     def column(self, k: int) -> NormSamples:
         """Return the norms of group `k` that are present."""
         return NormSamples(self.norms[:, k] if self.absent is None else self.norms[self.present[:, k], k])
+
+    def steps_of(self, k: int) -> list[float | None]:
+        """Return the norms of group `k` step by step, None where it is absent."""
+        norms: list[float] = self.norms[:, k].tolist()
+        if self.absent is None:
+            return [*norms]
+        return [None if missing else norm for norm, missing in zip(norms, self.absent[:, k].tolist(), strict=True)]
 
     def summaries(self) -> Sequence[Summary]:
         """Summarise each group; summaries are computed when they are accessed."""

@@ -99,7 +99,7 @@ RIGHT = [
     "stats steps -s clip-by-norm --print-threshold",
     "stats steps --norm-type 1 --rule mean",
     "check g.safetensors",
-    "check steps g.safetensors --fail-on dead,nonfinite --underflow-dtype float16 --underflow-dtype stored",
+    "check steps g.safetensors --allow-missing --fail-on dead,nonfinite --underflow-dtype float16 --underflow-dtype stored",
     "check complex.npz",
     "stats steps --try clip-by-global-norm:7 --try ClipL2PerLayer:mad:5 --try clip_by_value:mean --try none --norm-type 1",
     "stats bad.safetensors --try clip-by-value:1 --try RenormalizeL2PerLayer --try clip-by-norm:inf -f json",

@@ -1,6 +1,7 @@
 """Series of which some dumps are broken, or differ."""
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ def test_the_rest_is_worth_having(broken_series: None, run: Run) -> None:
     assert result.code == 3
     assert "1 of 3 dumps left out" in result.err
     assert "step_2.npz" in result.err
-    assert [dump["norm"] for dump in json.loads(result.out)["dumps"]] == [3.0, 9.0]
+    assert [dump["norm"] for dump in json.loads(result.out)["dumps"]] == [3.0, math.sqrt(81 + 2)]
 
 
 def test_dumps_that_differ_are_refused(broken_series: None, run: Run) -> None:
@@ -76,25 +77,56 @@ def test_the_steps_that_are_skipped_are_the_first_ones(broken_series: None, run:
 @pytest.mark.parametrize(
     ("third", "told"),
     [
-        ({"a.w": [3.0]}, "step_3.npz: has other tensors than the first dump: it lacks b.w"),
-        ({"a.w": [3.0, 1.0], "b.w": [1.5]}, "step_3.npz: has other shapes than the first dump: a.w is (2,), not (1,)"),
+        ({"a.w": [3.0]}, "has other tensors than the first dump: it lacks b.w"),
+        ({"a.w": [3.0], "b.w": [1.5], "c.w": [1.0]}, "has other tensors than the first dump: it also has c.w"),
+        ({"x.w": [3.0], "b.w": [1.5]}, "has other tensors than the first dump: it lacks a.w and also has x.w"),
     ],
 )
-def test_dumps_that_differ_are_told_by_every_command(
-    third: dict[str, list[float]], told: str, save: Save, run: Run
+@pytest.mark.parametrize("rule", ["mean", "autoclip"])
+def test_dumps_that_differ_are_refused_by_every_command(
+    rule: str, third: dict[str, list[float]], told: str, save: Save, run: Run
 ) -> None:
-    """`stats` refuses them; `check`, and `apply` with a rule over all of them, go on and say it in the same words."""
+    """`stats`, `check`, and `apply` with a rule over all dumps refuse them in the same words, unless they may differ."""
     for step in (1, 2):
         save(f"step_{step}.npz", **{"a.w": [1.0 * step], "b.w": [1.0 + step]})
     save("step_3.npz", **third)
+    error = f"step_3.npz: {told}; give --allow-missing to count in each dump what it has"
+    apply = ("apply", ".", "--dry-run", "-s", "clip-by-global-norm", "-t")
+    for argv in (("stats", "."), ("check", "."), (*apply, rule), (*apply, "1", "--layer", f"b=:{rule}")):
+        result = run(*argv)
+        assert (result.code, result.out, error in result.err) == (3, "", True)
+        result = run(*argv, "--allow-missing")
+        assert (result.code, result.err.count("note: "), "missing in some dumps" in result.err) == (0, 1, True)
+    assert run(*apply, "1").err == ""
+
+
+def test_other_shapes_are_told_by_every_command(save: Save, run: Run) -> None:
+    """`stats` refuses them; `check`, and `apply` with a rule over all of them, go on and say it in the same words."""
+    for step, values in enumerate(([1.0], [2.0], [3.0, 1.0])):
+        save(f"step_{step}.npz", **{"a.w": values, "b.w": [1.5 + step]})
+    told = "step_2.npz: has other shapes than the first dump: a.w is (2,), not (1,)"
     result = run("stats", ".")
     assert (result.code, told in result.err) == (3, True)
-    result = run("check", ".")
-    assert (result.code, result.err.count("note: "), told in result.err) == (0, 1, True)
-    apply = ("apply", ".", "--dry-run", "-s", "clip-by-global-norm", "-t")
-    result = run(*apply, "mean")
-    assert (result.code, told in result.err) == (0, True)
-    assert run(*apply, "1").err == ""
+    for argv in (("check", "."), ("apply", ".", "--dry-run", "-s", "clip-by-global-norm", "-t", "mean")):
+        result = run(*argv)
+        assert (result.code, result.err.count("note: "), told in result.err) == (0, 1, True)
+    assert run("apply", ".", "--dry-run", "-s", "clip-by-global-norm", "-t", "1").err == ""
+
+
+def test_the_number_is_that_of_what_each_dump_has(save: Save, run: Run) -> None:
+    """With --allow-missing the printed threshold is the mean of the norms of the whole dumps: 5, 12 and 13."""
+    for step, tensors in enumerate(({"a.w": [3.0], "b.w": [4.0]}, {"b.w": [12.0]}, {"a.w": [5.0], "c.w": [12.0]})):
+        save(f"step_{step}.npz", **tensors)
+    argv = ("stats", ".", "--allow-missing", "-s", "clip-by-global-norm")
+    assert run(*argv, "--print-threshold").out == "10.0\n"
+    table = run(*argv, "-f", "csv", "--columns", "scope,name,count,norm").out
+    assert "param,c.w,1,\n" in table
+    assert "param,a.w,2,\n" in table
+    assert [line for line in table.splitlines() if line.startswith("step")] == [
+        "step,,,5.0",
+        "step,,,12.0",
+        "step,,,13.0",
+    ]
 
 
 def test_a_step_inside_a_file_is_named(save: Save, run: Run) -> None:

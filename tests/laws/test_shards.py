@@ -252,3 +252,20 @@ def test_json_of_a_set_without_an_index(sharded: Path, tmp_path: Path, named: li
     (dump,) = json.loads(out.getvalue())["dumps"]
     assert dump["input"] == [str(sharded / name) for name in NAMES]
     assert dump["output"] == [str(tmp_path / "out" / name) for name in NAMES]
+
+
+@pytest.mark.parametrize("strategy", ["clip-by-global-norm", "clip-l2-per-layer", "clip-by-norm", "clip-by-value"])
+@pytest.mark.parametrize("missing", [False, True])
+def test_a_rule_over_pieces_is_one_number(missing: bool, strategy: str, tmp_path: Path) -> None:
+    """Pieces are added and rounded once, so that `stats` suggests to the bit what `apply` uses, also where ranks lack tensors."""
+    rng = np.random.default_rng(23)
+    for step in range(6):
+        (tmp_path / f"step_{step}").mkdir()
+        for rank in range(RANKS):
+            names = [f"l{k}.{which}" for k in range(3) for which in "wb" if not missing or (k + step + rank) % 3]
+            arrays = {name: rng.standard_normal(7 + rank).astype(np.float32) for name in names}
+            save_file(arrays, tmp_path / f"step_{step}/rank{rank}.safetensors")
+    paths = sorted(tmp_path.glob("*/*.safetensors"))
+    [suggested] = stats(paths, shards=True, strategy=strategy, allow_missing=missing).suggestions
+    applied = apply(paths, shards=True, strategy=strategy, threshold="mean", dry_run=True, allow_missing=missing)
+    assert suggested.threshold == applied.threshold

@@ -84,7 +84,7 @@ def test_check_names_the_step(tmp_path: Path) -> None:
 
 
 def test_steps_that_differ_are_refused_unless_asked(tmp_path: Path) -> None:
-    """As in a series of files, what a step lacks is named, and left out when that is asked for."""
+    """As in a series of files, what a step lacks is named, and adds nothing there when that is asked for."""
     path = tmp_path / "series.h5"
     with h5py.File(path, "w") as file:
         for step in STEPS:
@@ -92,7 +92,9 @@ def test_steps_that_differ_are_refused_unless_asked(tmp_path: Path) -> None:
         file["step_10/b"] = np.ones(2)
     with pytest.raises(InputError, match="also has b"):
         stats(path)
-    assert [row.name for row in stats(path, allow_missing=True).params] == ["a"]
+    found = stats(path, allow_missing=True)
+    assert [(row.name, row.summary.count) for row in found.params] == [("a", len(STEPS)), ("b", 1)]
+    assert [dump.norm for dump in found.dumps] == [math.sqrt(2), math.sqrt(2), 2.0]
 
 
 def test_what_does_not_count_stays_in_its_step(tmp_path: Path) -> None:

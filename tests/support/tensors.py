@@ -11,7 +11,6 @@ import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
-from gradclip_cli.engine.measure import NormTypes
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.formats import by_name
 from gradclip_cli.formats.base import Options, Writer
@@ -65,7 +64,7 @@ def gradients(count: int, dtype: str = "float32", seed: int = 0, scale: float = 
 
 
 def dump_of(
-    arrays: Mapping[str, NDArray[Any]], types: NormTypes = (2.0,), path: str = "dump.npz", step: int | None = None
+    arrays: Mapping[str, NDArray[Any]], types: SumKinds = (2.0,), path: str = "dump.npz", step: int | None = None
 ) -> MeasuredDump:
     """Return a dump of native numpy arrays, as it is known after its first reading."""
     specs = [TensorSpec(name, from_numpy(array.dtype), array.shape) for name, array in arrays.items()]

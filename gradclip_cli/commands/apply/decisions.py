@@ -10,7 +10,8 @@ from typing import NamedTuple
 from gradclip_cli.commands.apply.adaptive import resolve_adaptive
 from gradclip_cli.commands.apply.groups import NormGroup, norm_groups
 from gradclip_cli.commands.apply.plan import ApplyPlan, Override
-from gradclip_cli.engine.series import check_taken, difference_notes, shapes_of, tensor_difference
+from gradclip_cli.engine.series import check_taken
+from gradclip_cli.engine.series_tensors import SeriesTensors
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.errors import InputError, NonFiniteError, UsageError
 from gradclip_cli.notes import Note
@@ -61,7 +62,7 @@ class DumpDecisions(NamedTuple):
 
 
 class Decisions(NamedTuple):
-    """The decisions for all dumps, the thresholds that rules have chosen, and notes on those for the user."""
+    """The decisions for all dumps, the thresholds that rules have chosen, and notes on the series for the user."""
 
     dumps: list[DumpDecisions]
     chosen: Chosen
@@ -73,18 +74,11 @@ class Decisions(NamedTuple):
             return self.chosen.get((plan.strategy.name, plan.threshold))
         return None if isinstance(plan.threshold, AdaptiveRule) else plan.threshold
 
-    def different_dumps(self) -> list[Note]:
-        """Note the dumps whose tensors differ from the first, where one rule chose a threshold for all of them."""
-        if not self.chosen:
-            return []
-        dumps = [one.dump for one in self.dumps]
-        first = shapes_of(dumps[0])
-        return difference_notes((dump.source.location, tensor_difference(first, dump)) for dump in dumps)
-
 
 def decide(plan: ApplyPlan, dumps: Sequence[MeasuredDump]) -> Decisions:
     """Decide for all dumps, in the order of their steps; raise a GradclipError where the plan does not fit them."""
     check_taken(dumps, plan.selection)
+    dumps, differences = as_series(plan, dumps)
     check_layers(dumps, plan.overrides)
     if plan.nonfinite == "error":
         refuse_nonfinite(dumps)
@@ -92,7 +86,20 @@ def decide(plan: ApplyPlan, dumps: Sequence[MeasuredDump]) -> Decisions:
     groups, notes = resolve_adaptive(plan, [norm_groups(dump, plan) for dump in dumps], paths)
     chosen, more = choose_thresholds(plan, groups, paths)
     decided = [DumpDecisions(dump, decide_groups(plan, own, chosen)) for dump, own in zip(dumps, groups, strict=True)]
-    return Decisions(decided, chosen, [*notes, *more])
+    return Decisions(decided, chosen, [*differences, *notes, *more])
+
+
+def as_series(plan: ApplyPlan, dumps: Sequence[MeasuredDump]) -> tuple[Sequence[MeasuredDump], list[Note]]:
+    """Give dumps the names and layers of their series, where a rule is over all of them; return notes on those that differ.
+
+    Raises InputError where their tensors differ and the plan does not allow it. Under a number, dumps have nothing in common.
+    """
+    if len(dumps) == 1 or not (plan.allow_missing or plan.has_rule):
+        return dumps, []
+    tensors = SeriesTensors(plan.selection.naming, plan.allow_missing, any_shape=True)
+    taken = [tensors.take(dump) for dump in dumps]
+    tensors.settle()
+    return [tensors.placed(dump) for dump in taken], tensors.notes
 
 
 def check_layers(dumps: Sequence[MeasuredDump], overrides: Sequence[Override]) -> None:

@@ -42,7 +42,7 @@ def norm_groups(dump: MeasuredDump, plan: ApplyPlan) -> list[NormGroup]:
     for layer, indices in dump.layers.items():
         strategy, threshold = plan.of_layer(layer)
         for index in indices:
-            key = _key(strategy.group, threshold, layer, dump.tensors[index].name)
+            key = _key(strategy.group, threshold, layer, dump.name_of(index))
             kinds[key] = strategy, threshold
             members.setdefault(key, []).append(index)
     types = plan.norm_types

@@ -13,7 +13,8 @@ from gradclip_cli.storage.streams import STANDARD
 from gradclip_cli.strategies import Strategy, find
 from gradclip_cli.strategies.base import Norm
 from gradclip_cli.text import printable
-from gradclip_cli.thresholds.rules import Threshold, threshold_of
+from gradclip_cli.thresholds.adaptive import AdaptiveRule
+from gradclip_cli.thresholds.rules import Rule, Threshold, threshold_of
 
 if TYPE_CHECKING:
     from gradclip_cli.formats.base import Format
@@ -67,6 +68,7 @@ class ApplyPlan:
     output_format: str | None = None
     overwrite: bool = False
     folder: str | None = None  # the directory of several outputs, made if it is missing
+    allow_missing: bool = False
     jobs: int | None = None
 
     def __post_init__(self) -> None:
@@ -102,6 +104,12 @@ class ApplyPlan:
         wanted = self.measured.type
         always = [s for s in (self.strategy, *(o.strategy for o in self.overrides)) if s and not s.takes_norm]
         return (wanted, 2.0) if always and wanted != 2.0 else (wanted,)
+
+    @property
+    def has_rule(self) -> bool:
+        """Whether any threshold is chosen by a rule."""
+        thresholds = self.threshold, *(override.threshold for override in self.overrides)
+        return any(isinstance(threshold, Rule | AdaptiveRule) for threshold in thresholds)
 
     def of_layer(self, layer: str) -> tuple[Strategy, Threshold | None]:
         """Return the strategy and the threshold of a layer: the last pattern that matches wins."""

@@ -32,7 +32,6 @@ def summarize(plan: ApplyPlan, decided: Decisions, written: Mapping[DumpSource, 
         dumps.append(summary.report(outputs[source]))
         notes += [*one.dump.notes, *(() if source in seen else written[source].notes), *summary.notes()]
         seen.add(source)
-    notes += decided.different_dumps()
     norm = plan.measured
     return ApplyReport(
         strategy=plan.strategy.name,

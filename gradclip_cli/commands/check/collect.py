@@ -1,7 +1,7 @@
 """Read the dumps of a series in the order of their steps, and reduce each to the figures that checks use."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,11 +12,12 @@ from gradclip_cli.commands.check.unchanged import TYPES, unchanged
 from gradclip_cli.commands.check.unchanged_slices import unchanged_slices
 from gradclip_cli.commands.plans import CheckPlan
 from gradclip_cli.engine.run import Run
-from gradclip_cli.engine.series import check_taken, difference_notes, measure_series, shapes_of, tensor_difference
+from gradclip_cli.engine.series import check_taken, measure_series
+from gradclip_cli.engine.series_tensors import SeriesTensors
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.errors import GradclipError, InputError
 from gradclip_cli.inputs.discovery import by_step, in_step_order
-from gradclip_cli.inputs.naming import natural
+from gradclip_cli.inputs.naming import LayerParam, natural
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.notes import Note
 from gradclip_cli.numerics.differences import Tolerance
@@ -28,7 +29,7 @@ _OWN = 9
 
 
 class DumpFigures(NamedTuple):
-    """The figures of one dump, float64: a row for each figure, a column for each tensor."""
+    """The figures of one dump, float64: a row for each figure, a column for each tensor by its name in the series."""
 
     source: DumpSource
     step: int | None
@@ -38,47 +39,48 @@ class DumpFigures(NamedTuple):
 
 
 class Collected(NamedTuple):
-    """The figures of the dumps that could be read, and the errors of the others."""
+    """The figures of the dumps that could be read, the layers and params of all tensors, and the errors of the others."""
 
     dumps: list[DumpFigures]
+    places: Mapping[str, LayerParam]
     notes: list[Note]
     failed: list[GradclipError]
 
 
 def collect(plan: CheckPlan, run: Run) -> Collected:
     """Reduce dumps to figures; keep no elements, and statistics of the previous dump only."""
-    found = Collected([], [], [])
+    dumps, notes, failed = list[DumpFigures](), list[Note](), list[GradclipError]()
+    tensors = SeriesTensors(plan.selection.naming, plan.allow_missing, any_shape=True)
     before: MeasuredDump | None = None
-    first, unlike = dict[str, tuple[int, ...] | None](), list[tuple[str, str]]()
     for source in in_step_order(plan.inputs):
         try:
-            counts, dumps, same = _measure(source, before, plan, run)
+            counts, taken, same = _measure(source, tensors, before, plan, run)
         except InputError as error:
             if not plan.keep_going:
                 raise
-            found.failed.append(error)
+            failed.append(error)
             continue
-        if before is None:
-            check_taken(dumps, plan.selection)
-            first = dict(shapes_of(dumps[0]))
-        before = dumps[-1]
-        unlike += [(source.location, tensor_difference(first, dump)) for dump in dumps]
-        for dump, names in zip(dumps, same, strict=True):
-            found.notes.extend(dump.notes)
-            found.dumps.append(_reduce(dump, counts, names))
-    if not found.dumps:
-        raise found.failed[0]
-    found.notes.extend(difference_notes(unlike))
-    return found._replace(dumps=by_step(found.dumps, lambda dump: dump.step if dump.ordered else None))
+        if before is None and not plan.allow_missing:
+            check_taken(taken, plan.selection)
+        before = taken[-1]
+        for dump, names in zip(taken, same, strict=True):
+            notes += dump.notes
+            dumps.append(_reduce(dump, counts, names))
+    if not dumps:
+        raise failed[0]
+    tensors.check_taken(plan.selection)
+    tensors.settle()
+    dumps = by_step(dumps, lambda dump: dump.step if dump.ordered else None)
+    return Collected(dumps, tensors.places, [*notes, *tensors.notes], failed)
 
 
 def _measure(
-    source: DumpSource, before: MeasuredDump | None, plan: CheckPlan, run: Run
+    source: DumpSource, tensors: SeriesTensors, before: MeasuredDump | None, plan: CheckPlan, run: Run
 ) -> tuple[RangeCounts | SliceRangeCounts, list[MeasuredDump], list[set[str]]]:
     """Measure the dumps of a source; return values out of range, the dumps, and the tensors unchanged since the one before."""
     kind = RangeCounts if run.selection.along is None else SliceRangeCounts
     counts = kind(targets(plan), run.workers.work)
-    dumps = measure_series(source, TYPES, run, counts.observer_for)
+    dumps = [tensors.take(dump) for dump in measure_series(source, TYPES, run, counts.observer_for)]
     return counts, dumps, _same(before, dumps, plan, run)
 
 
@@ -118,10 +120,12 @@ def _reduce(dump: MeasuredDump, counts: RangeCounts | SliceRangeCounts, same: se
     return DumpFigures(source, dump.step, tensors, np.array(rows, np.float64), dump.ordered)
 
 
-def series_figures(dumps: Sequence[DumpFigures], targets: Sequence[str]) -> Figures:
+def series_figures(collected: Collected, targets: Sequence[str]) -> Figures:
     """Stack the figures of dumps, matching tensors by name; a tensor that a dump lacks has zeros there."""
+    dumps, places = collected.dumps, collected.places
     known = {tensor.name: tensor for one in reversed(dumps) for tensor in one.tensors}
-    tensors = sorted(known.values(), key=lambda tensor: (natural(tensor.layer), natural(tensor.name)))
+    placed = [Tensor(name, *places[name], tensor.dtype) for name, tensor in known.items()]
+    tensors = sorted(placed, key=lambda tensor: (natural(tensor.layer), natural(tensor.name)))
     column = {tensor.name: k for k, tensor in enumerate(tensors)}
     cube = np.zeros((_OWN + 2 * len(targets), len(dumps), len(tensors)))
     for k, one in enumerate(dumps):

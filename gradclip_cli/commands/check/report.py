@@ -23,7 +23,7 @@ def check(plan: CheckPlan, run: Run) -> CheckReport:
 def report(plan: CheckPlan, collected: Collected) -> CheckReport:
     """Apply the checks to the figures of a series."""
     dumps = collected.dumps
-    figures = series_figures(dumps, targets(plan))
+    figures = series_figures(collected, targets(plan))
     inputs = [one.source.label for one in dumps]
     rows = [
         Finding(

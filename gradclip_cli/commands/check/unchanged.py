@@ -36,7 +36,7 @@ def unchanged(before: MeasuredDump, after: MeasuredDump, within: Tolerance, run:
     names, changed = set(), set()
     for old, new, own in candidates(before, after, within):
         files.setdefault(_Files(before.file_of(old), after.file_of(new), own), []).append((old, new))
-        names.add(after.tensors[new].name)
+        names.add(after.name_of(new))
     for (left, right, own), pairs in files.items():
         with run.reopen(left) as a, run.reopen(right) as b:
             olds, news = (
@@ -84,7 +84,7 @@ def candidates(before: MeasuredDump, after: MeasuredDump, within: Tolerance) -> 
 
 
 def _only(opened: OpenFile, file: DumpFile, dump: MeasuredDump, indices: list[int]) -> dict[str, StoredTensor]:
-    """Return some tensors of a file, by their names in the dump."""
+    """Return some tensors of a file, by their names in the series."""
     own = opened.reader.tensors
     scale = dump.stats.scale
-    return {dump.tensors[k].name: StoredTensor(opened.portable, own[k - file.start], scale) for k in indices}
+    return {dump.name_of(k): StoredTensor(opened.portable, own[k - file.start], scale) for k in indices}

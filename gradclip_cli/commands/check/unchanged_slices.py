@@ -37,7 +37,7 @@ def _since(before: MeasuredDump, after: MeasuredDump, within: Tolerance, run: Ru
                 [SlicePairs(*runs, np.ones(1, np.bool_), own.rtol, np.array([own.atol]))], run.workers
             )
             if same.all():
-                found.add(after.tensors[new].name)
+                found.add(after.name_of(new))
     return found
 
 
@@ -60,7 +60,7 @@ def _inside(dumps: Sequence[MeasuredDump], within: Tolerance, run: Run) -> list[
                 pairs.append(SlicePairs(*runs, wanted[:, k], within.rtol, atol[:, k]))
             for k, same in zip(columns, same_slices(pairs, run.workers), strict=True):
                 for row in np.flatnonzero(same).tolist():
-                    found[row].add(dump.tensors[indices[k]].name)
+                    found[row].add(dump.name_of(indices[k]))
             a.reader.verify()
             b.reader.verify()
     return found

@@ -20,9 +20,13 @@ from gradclip_cli.thresholds.samples import Matrix
 
 
 def thresholds(rule: AdaptiveRule, table: NormTable) -> Matrix:
-    """Return the thresholds of a rule, steps × groups; inf where there is none. Each group has a history of its own."""
-    columns = [replay(rule, column) for column in table.norms.T.tolist()]
-    found = np.array(columns).T.reshape(table.norms.shape)
+    """Return the thresholds of a rule, steps × groups; inf where there is none.
+
+    Each group has a history of its own, of the steps that have it.
+    """
+    found = np.full(table.norms.shape, np.inf)
+    for column, norms, present in zip(found.T, table.norms.T, table.present.T, strict=True):
+        column[present] = replay(rule, norms[present].tolist())
     return np.where(found > 0, found, np.inf)
 
 
@@ -47,8 +51,9 @@ class AdaptiveRun:
             require(self._rule, samples, name)
         except InputError as error:
             return Suggestion(name, rule, 0, None, None, None, None, error.message)
-        summary, last = samples.summary(), self._thresholds[-1]
-        threshold = float(last[0]) if len(last) == 1 and np.isfinite(last[0]) else None
+        summary, last = samples.summary(), self._last(0)
+        single = self._thresholds.shape[1] == 1
+        threshold = float(self._thresholds[last, 0]) if single and np.isfinite(self._thresholds[last, 0]) else None
         band = None if threshold is None else (BAND[0] * summary.mean, BAND[1] * summary.mean)
         note = "; ".join(self._notes())
         return Suggestion(name, rule, summary.count, threshold, *_rate_and_mean(self._factors), band, note)
@@ -68,11 +73,18 @@ class AdaptiveRun:
         if self._strategy.group is Group.DUMP or not self._table.groups:
             return []
         finite = self._table.finite.sum(axis=0).tolist()
-        last = zip(self._table.norms[-1].tolist(), self._thresholds[-1].tolist(), strict=True)
+        last = [
+            (float(self._table.norms[row, k]), float(self._thresholds[row, k]))
+            for k, row in enumerate(map(self._last, range(len(finite))))
+        ]
         return [
             ReplayGroup(self._strategy.name, *name, steps, *pair, *_rate_and_mean(factors))
             for name, steps, pair, factors in zip(self._table.groups, finite, last, self._factors.T, strict=True)
         ]
+
+    def _last(self, k: int) -> int:
+        """Return the last step that has group `k`."""
+        return int(np.flatnonzero(self._table.present[:, k])[-1])
 
     def _notes(self) -> list[str]:
         notes = [self._of_the_last_step()]
@@ -89,7 +101,7 @@ class AdaptiveRun:
             return f"no threshold yet: nothing is clipped in the warm-up of {plural(self._rule.warm_up, 'step')}"
         if self._thresholds.shape[1] > 1:
             return "no single threshold: each group has its own at each step"
-        if np.isinf(self._thresholds[-1, 0]):
+        if np.isinf(self._thresholds[self._last(0), 0]):
             return "no threshold in the last step: it would be 0"
         return "the threshold is that of the last step; each has its own"
 

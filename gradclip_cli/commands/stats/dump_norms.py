@@ -46,10 +46,9 @@ def sums_for(plan: StatsPlan) -> SumKinds:
     return (plan.norm.type, *second, *(ClippedSum(limit, squared) for limit in limits for squared in (False, True)))
 
 
-def dump_norms(step: Step, layers: StatsTable, params: StatsTable, plan: StatsPlan) -> DumpNorms:
-    """Reduce the statistics of a dump, merged by layer and by tensor, to its norms."""
+def dump_norms(step: Step, total: TensorStats, layers: StatsTable, params: StatsTable, plan: StatsPlan) -> DumpNorms:
+    """Reduce the statistics of a dump, of all of it, of its layers and of its tensors, to norms."""
     types, p = sums_for(plan), plan.norm.type
-    total = params.total(types)
     by_layer, by_param = (stats.as_read(stats.norms(0, p)) for stats in (layers, params))
     return DumpNorms(
         step._replace(nonfinite=total.nonfinite),

@@ -13,7 +13,7 @@ from gradclip_cli.commands.stats.plan import StatsPlan
 from gradclip_cli.commands.stats.suggest import annotated, candidates, own_thresholds
 from gradclip_cli.commands.stats.what_if import what_if
 from gradclip_cli.engine.run import Run
-from gradclip_cli.engine.series import measure_series, shared_names
+from gradclip_cli.engine.series import measure_series
 from gradclip_cli.inputs.discovery import in_step_order
 from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.notes import merged
@@ -39,7 +39,7 @@ def report(plan: StatsPlan, collected: Collected) -> StatsReport:
         suggestions=_suggestions(plan, norms, offers, runs),
         candidates=[one for one in offers if any(one.rule == str(rule) for rule in RULES)],
         labels=layout.labels,
-        series=LazyRows(lambda k: norms.layers.norms[:, k].tolist(), range(len(layers))),
+        series=LazyRows(norms.layers.steps_of, range(len(layers))),
         notes=merged([*plan.notes, *layout.notes]),
         failed=failed,
         tries=_tries(plan, norms) if plan.tries else None,
@@ -83,6 +83,4 @@ def _adaptive_runs(plan: StatsPlan, norms: SeriesNorms) -> dict[str, AdaptiveRun
 def stats(plan: StatsPlan, run: Run) -> StatsReport:
     """Measure dumps one by one, keep only the norms of each, and report them."""
     sources, types = in_step_order(plan.inputs), sums_for(plan)
-    shared = shared_names(sources, run, plan.keep_going, plan.skip_steps) if plan.allow_missing else None
-    collected = collect((partial(measure_series, source, types, run) for source in sources), plan, shared)
-    return report(plan, collected)
+    return report(plan, collect((partial(measure_series, source, types, run) for source in sources), plan))

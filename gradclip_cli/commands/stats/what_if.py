@@ -29,11 +29,13 @@ UNKNOWN = "give a number to see energy and cosine: that of a rule is known only 
 class Effect(NamedTuple):
     """The effect on each group of each step, as matrices of steps × groups: factors, and L2 norms before and after.
 
-    `finite` marks the groups that count. `cosines` are between a group before and after. It and `after` are None where they
-    were not measured.
+    `finite` marks the groups that count, `nonfinite` those that are left out since they are NaN or infinite. What is absent is
+    neither, and has norms of 0. `cosines` are between a group before and after. It and `after` are None where they were not
+    measured.
     """
 
     finite: Mask
+    nonfinite: Mask
     factors: Matrix
     before: Matrix
     after: Matrix | None
@@ -80,14 +82,15 @@ def _effect(one: Trial, threshold: float | Matrix, norms: SeriesNorms, epsilon: 
         raise ValueError("nothing was measured for what is to be tried")
     table, l2 = norms.compared(one.strategy), norms.l2.of(one.strategy.group)
     finite, before = table.finite & l2.finite, l2.norms
+    marks = finite, table.present & ~finite
     if one.strategy.group is not Group.ELEMENT:
         numerators, denominators = group_ratios(one.strategy, table.norms, threshold, epsilon)
         with np.errstate(all="ignore"):  # divide first, since the factor alone may underflow
             factors, after = numerators / denominators, before / denominators * numerators
-        return Effect(finite, factors, before, np.where(factors == 1, before, after), np.ones_like(before))
+        return Effect(*marks, factors, before, np.where(factors == 1, before, after), np.ones_like(before))
     factors = group_factors(one.strategy, table.norms, threshold, epsilon)
     clipped = norms.l2.clipped.get(threshold) if isinstance(threshold, float) and threshold == one.threshold else None
-    return Effect(finite, factors, before, *(clipped or (None, None)))
+    return Effect(*marks, factors, before, *(clipped or (None, None)))
 
 
 def _mean(values: Sequence[float]) -> float | None:
@@ -115,8 +118,10 @@ def _cosines(effect: Effect) -> Iterator[float]:
     """Yield Σ b a cos / (|b| |a|), the cosine between before and after, for each step that is finite and not zero."""
     if effect.after is None or effect.cosines is None:
         return
-    for finite, before, after, cosines in zip(effect.finite, effect.before, effect.after, effect.cosines, strict=True):
-        if finite.all() and before.any() and after.any():
+    for left_out, before, after, cosines in zip(
+        effect.nonfinite, effect.before, effect.after, effect.cosines, strict=True
+    ):
+        if not left_out.any() and before.any() and after.any():
             b, a = before / before.max(), after / after.max()
             dot, square = math.fsum((b * a * cosines).tolist()), math.fsum((a * a).tolist())
             yield min(1.0, dot / square * (_l2_norm(a) / _l2_norm(b)))
@@ -137,6 +142,6 @@ def _most_clipped(effect: Effect, groups: Sequence[GroupName]) -> dict[str, floa
 def _note(effect: Effect, stepwise: bool) -> str | None:
     notes = ["each step has its own threshold"] if stepwise else []
     notes += [UNKNOWN] if effect.after is None else []
-    if left := int(np.count_nonzero(~effect.finite.all(axis=1))):
+    if left := int(np.count_nonzero(effect.nonfinite.any(axis=1))):
         notes.append(f"NaN and infinities left out of {plural(left, 'step')}")
     return "; ".join(notes) or None

@@ -29,7 +29,8 @@ def lines(
     if len(report.dumps) < 2:
         return
     if "layer" in kinds:
-        yield "norm of each layer, step by step (log scale; ! is not finite)"
+        missing = "; a gap is missing" if any(None in values for values in report.series) else ""
+        yield f"norm of each layer, step by step (log scale; ! is not finite{missing})"
         names = [escape(layer_name(row.layer, report.labels)) for row in report.layers]
         room = width + max(0, max(map(cells, names), default=0) - _NAME) if whole else width
         yield from _sparklines(report, names if whole else _cut(names), room, unicode)
@@ -41,15 +42,17 @@ def lines(
         yield ""
 
 
-def sparkline(values: Sequence[float], width: int, unicode: bool = True) -> str:
-    """Draw values as bars on a log scale; if there are more than fit, each bar is the largest of several.
+def sparkline(values: Sequence[float | None], width: int, unicode: bool = True) -> str:
+    """Draw values as bars on a log scale, None as a gap; if there are more than fit, each bar is the largest of several.
 
-    >>> sparkline([1, 10, 100, float("nan"), 1], 80)
-    '▁▅█!▁'
+    >>> sparkline([1, 10, None, 100, float("nan"), 1], 80)
+    '▁▅ █!▁'
     """
-    signs, scale = _BARS[unicode], LogScale.of(values)
-    found = bars(values, width)
-    return "".join("!" if value is None else signs[scale.place(value, len(signs))] for value in found)
+    signs, scale = _BARS[unicode], LogScale.of([value for value in values if value is not None])
+    return "".join(
+        " " if value is None else "!" if math.isnan(value) else signs[scale.place(value, len(signs))]
+        for value in bars(values, width)
+    )
 
 
 def histogram(values: Sequence[float], marked: dict[str, float], width: int, unicode: bool = True) -> Iterator[str]:
@@ -76,7 +79,8 @@ def _columns(counts: Sequence[int], signs: str) -> Iterator[str]:
 def _sparklines(report: StatsReport, names: Sequence[str], width: int, unicode: bool) -> Iterator[str]:
     column = max(map(cells, names), default=0)
     for name, values in zip(names, report.series, strict=True):
-        finite = [value for value in values if math.isfinite(value)]  # zeros too, which a log scale cannot show
+        known = [value for value in values if value is not None]
+        finite = [value for value in known if math.isfinite(value)]  # zeros too, which a log scale cannot show
         ends = f"{figure(min(finite))} to {figure(max(finite))}" if finite else "none is finite"
         line = sparkline(values, max(10, width - column - len(ends) - 4), unicode)
         yield f"{name}{' ' * (column - cells(name))}  {line}  {ends}"

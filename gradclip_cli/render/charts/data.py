@@ -31,11 +31,14 @@ class LogScale(NamedTuple):
         return min(count - 1, max(0, round(share * (count - 1))))
 
 
-def bars(values: Sequence[float], most: int) -> list[float | None]:
-    """Return at most `most` bars, each the largest of a run of values, or None if one of those is not finite."""
+def bars(values: Sequence[float | None], most: int) -> list[float | None]:
+    """Return at most `most` bars, each the largest of a run of values; None if all of these are None, NaN if one is not finite."""
     size = math.ceil(len(values) / max(1, most))
-    buckets = [values[k : k + size] for k in range(0, len(values), size)]
-    return [max(bucket) if all(map(math.isfinite, bucket)) else None for bucket in buckets]
+    return [_bar([one for one in values[k : k + size] if one is not None]) for k in range(0, len(values), size)]
+
+
+def _bar(values: Sequence[float]) -> float | None:
+    return max(values, default=None) if all(map(math.isfinite, values)) else math.nan
 
 
 def bins(values: Sequence[float], scale: LogScale, count: int) -> list[int]:

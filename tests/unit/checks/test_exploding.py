@@ -39,7 +39,7 @@ FOUND: Found = {
     ),
     "a layer that some dumps lack": (
         [{"a.w": [100.0 + k], **({"b.w": [30.0 if k == 11 else 1 + k * 0.01]} if k > 5 else {})} for k in range(12)],
-        {"ignore": ["dominated"]},
+        {"ignore": ["dominated"], "allow_missing": True},
         [Seen("exploding", 12, "b", "w")],
     ),
 }

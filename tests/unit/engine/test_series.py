@@ -9,8 +9,7 @@ from support.tensors import dump_of
 
 from gradclip_cli.engine.executors import Threads
 from gradclip_cli.engine.run import Run
-from gradclip_cli.engine.series import by_step, measure_series, shared_names, split
-from gradclip_cli.errors import InputError
+from gradclip_cli.engine.series import by_step, measure_series, split
 from gradclip_cli.inputs.discovery import in_step_order
 from gradclip_cli.inputs.layouts.single import single
 from gradclip_cli.inputs.naming import Naming
@@ -38,23 +37,15 @@ def test_what_stands_outside_of_steps_makes_a_file_one_dump(names: tuple[str, ..
     assert [("lr" in note.text) for note in dump.notes] == [True] * (len(names) - 2)
 
 
-def test_shared_names_are_those_of_each_dump_in_a_file(tmp_path: Path) -> None:
-    """Names inside the groups of steps, of tensors that count; whole numbers outside keep a file from being a series."""
+def test_a_file_with_more_than_steps_is_one_dump(tmp_path: Path) -> None:
+    """Whole numbers inside the groups of steps change nothing; outside they keep a file from being a series."""
     savez(tmp_path / "a.npz", **{"step1/w": ONE, "step2/w": ONE, "step2/v": ONE, "step1/ids": np.arange(2)})
-    np.savez(tmp_path / "b.npz", w=ONE, u=ONE)
     savez(tmp_path / "c.npz", **{"step1/w": ONE, "step2/w": ONE, "ids": np.arange(2)})
-    a, b, c = (single(str(tmp_path / f"{name}.npz")) for name in "abc")
     with Threads(1) as workers:
         run = Run(Selection(), workers)
-        assert shared_names([a], run, keep_going=False) == {"w"}
-        assert shared_names([a, b], run, keep_going=False) == {"w"}
-        assert shared_names([a], run, keep_going=False, skip=1) == {"w", "v"}
-        assert shared_names([c], run, keep_going=False) == {"step1/w", "step2/w"}
-        assert len(measure_series(c, (2.0,), run)) == 1
-        gone = single(str(tmp_path / "gone.npz"))
-        assert shared_names([gone, b], run, keep_going=True) == {"w", "u"}
-        with pytest.raises(InputError):
-            shared_names([gone, b], run, keep_going=False)
+        a, c = (measure_series(single(str(tmp_path / f"{name}.npz")), (2.0,), run) for name in "ac")
+    assert [sorted(dump.named) for dump in a] == [["w"], ["v", "w"]]
+    assert [sorted(dump.named) for dump in c] == [["step1/w", "step2/w"]]
 
 
 def test_what_has_no_step_comes_last() -> None:

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from gradclip_cli.errors import UsageError
-from gradclip_cli.inputs.naming import WRAPPERS, Naming, natural
+from gradclip_cli.inputs.naming import WRAPPERS, Naming, identities, natural, other_names
 
 TABLE = [
     ("lstm.weight_ih_l0", "lstm", "weight_ih_l0"),  # PyTorch
@@ -150,3 +150,49 @@ def test_rules_of_naming() -> None:
     regex = Naming.parse("(?P<layer>.)(?P<param>.)", None).regex
     assert regex is not None
     assert regex.pattern == "(?P<layer>.)(?P<param>.)"
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["module.a.w", "_orig_mod.b.w"], ["a.w", "b.w"]),
+        (["module.module.enc.module._fsdp_wrapped_module.0._checkpoint_wrapped_module.w"], ["enc.0.w"]),
+        (["params/_orig_mod/enc/kernel:0"], ["params/enc/kernel:0"]),
+        (
+            ["modules.a", "my_module.a", "a.module", "module", "module."],
+            ["modules.a", "my_module.a", "a.module", "module", "module."],
+        ),
+        (["a.w", "module.a.w"], ["a.w", "module.a.w"]),
+        (["a.w", "module.a.w", "module.b.w"], ["a.w", "module.a.w", "module.b.w"]),
+        ([], []),
+    ],
+)
+def test_identities_are_names_without_wrappers(names: list[str], expected: list[str]) -> None:
+    """Whole components that wrap others are dropped, unless two of the names would be one then."""
+    assert list(identities(names)) == expected
+
+
+@pytest.mark.parametrize(
+    ("known", "names", "expected"),
+    [
+        (["a.w", "b.w"], ["module.a.w", "module.b.w"], {"module.a.w": "a.w", "module.b.w": "b.w"}),
+        (["module.a.w"], ["_orig_mod.a.w"], {"_orig_mod.a.w": "module.a.w"}),
+        (["a.w"], ["a.w", "b.w"], {}),
+        (["a.w", "module.a.w"], ["_orig_mod.a.w"], {}),
+        (["a.w"], ["module.a.w", "_orig_mod.a.w"], {}),
+    ],
+)
+def test_other_names_of_known_tensors(known: list[str], names: list[str], expected: dict[str, str]) -> None:
+    """A name that differs from a known one in wrappers only stands for it, where it can stand for no other."""
+    assert other_names(known, names) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "settled"),
+    [("a.w", True), ("a/w", True), ("0_W", True), ("w", True), ("a_W", False), ("module.a_W", False), ("_W", True)],
+)
+def test_the_layer_of_a_name_may_depend_on_others(name: str, settled: bool) -> None:
+    """A layer before `_` needs a second tensor of it, unless it is a number; all other names speak for themselves."""
+    assert Naming().is_settled(name) == settled
+    assert Naming(depth=1).is_settled(name) == settled
+    assert Naming.parse("(?P<layer>.)(?P<param>.*)", None).is_settled(name)

@@ -44,6 +44,7 @@ def test_what_is_absent_does_not_count() -> None:
     assert found.column(1).finite.tolist() == [5.0]
     assert (found.longest_run(1.5), found.longest_run(6.0)) == (2, 0)
     assert [str(group) for group in found.groups] == ["a", "b.w"]
+    assert (found.steps_of(0), found.steps_of(1)) == ([1.0, 2.0, None], [None, None, 5.0])
 
 
 def test_what_a_strategy_compares() -> None:

@@ -22,8 +22,7 @@ def series_of(*steps: dict[str, list[float]], plan: StatsPlan | None = None) -> 
         dump_of({name: np.array(values) for name, values in step.items()}, types, f"step{k}.npz", k)
         for k, step in enumerate(steps)
     ]
-    shared = set.intersection(*(set(step) for step in steps)) if plan.allow_missing else None
-    return report(plan, collect(surveys(dumps), plan, shared))
+    return report(plan, collect(surveys(dumps), plan))
 
 
 def surveys(dumps: Iterable[MeasuredDump]) -> list[Callable[[], list[MeasuredDump]]]:

@@ -94,6 +94,22 @@ def test_groups_have_their_own_thresholds() -> None:
     assert "no single threshold" in (suggestion.note or "")
 
 
+def test_a_group_has_the_history_of_the_steps_with_it() -> None:
+    """Where a group is absent it has no threshold, and its last one is that of the last step that has it."""
+    matrix = np.array([[2.0, 0.0], [0.0, 1.0], [4.0, 3.0], [0.0, math.nan]])  # medians: 2 - 3 - and - 1 2 2
+    absent = np.array([[False, True], [True, False], [False, False], [True, False]])
+    table = NormTable([GroupName("a"), GroupName("b")], matrix, absent)
+    rule = adaptive("autoclip:50")
+    assert thresholds(rule, table).tolist() == [[2, math.inf], [math.inf, 1], [3, 2], [math.inf, 2]]
+    found = AdaptiveRun(find("clip-l2-per-layer"), rule, table, 0.0)
+    assert [tuple(row)[3:6] for row in found.groups()] == [(2, 4, 3), (2, pytest.approx(math.nan, nan_ok=True), 2)]
+    assert (found.suggestion().samples, found.suggestion().clip_rate) == (4, 2 / 4)
+    single = AdaptiveRun(
+        find("clip-l2-per-layer"), rule, NormTable([GroupName("a")], matrix[:, :1], absent[:, :1]), 0.0
+    )
+    assert single.suggestion().threshold == 3
+
+
 @pytest.mark.parametrize(
     ("norms", "rule", "reason"),
     [

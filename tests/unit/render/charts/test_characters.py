@@ -20,13 +20,14 @@ from gradclip_cli.reports.stats import StatsReport
         ([5, 5, 5], "▁▁▁"),
         ([0, 1, 100], "▁▁█"),
         ([math.nan, 1, math.inf, 2], "!▁!█"),
+        ([None, 1, None, math.nan, 2], " ▁ !█"),
         ([0, 0], "▁▁"),
         ([1e-300, 1e300], "▁█"),
         ([7.000000000000001, 7.000000000000002], "▁▁"),
     ],
 )
-def test_bars_grow_with_the_logarithm(values: list[float], bars: str) -> None:
-    """A bar a value, on a log scale from the smallest to the largest; what is not finite is marked."""
+def test_bars_grow_with_the_logarithm(values: list[float | None], bars: str) -> None:
+    """A bar a value, on a log scale from the smallest to the largest; what is not finite is marked, what is missing a gap."""
     assert sparkline(values, 80) == bars
 
 
@@ -37,6 +38,11 @@ def test_many_values_are_drawn_by_their_largest() -> None:
     line = sparkline(values, 40)
     assert len(line) <= 40
     assert line.count("█") == 1
+
+
+def test_a_bar_of_several_is_a_gap_only_if_all_are_missing() -> None:
+    """What is missing does not hide its neighbours."""
+    assert sparkline([None, 1.0, None, None, 2.0, None], 3) == "▁ █"
 
 
 def test_bars_without_unicode() -> None:

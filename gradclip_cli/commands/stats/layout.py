@@ -1,0 +1,187 @@
+"""Lay out the tensors of a series: those of the first dump, or with `--allow-missing` those of any, as dumps come."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from gradclip_cli.commands.stats.plan import StatsPlan
+from gradclip_cli.commands.stats.rows import NormRow, RowLayout, stacked
+from gradclip_cli.engine.series import check_taken
+from gradclip_cli.engine.series_tensors import SeriesTensors, Shape
+from gradclip_cli.engine.survey import MeasuredDump
+from gradclip_cli.inputs.discovery import by_step
+from gradclip_cli.inputs.naming import LayerParam
+from gradclip_cli.lazy_rows import LazyRows
+from gradclip_cli.notes import Note
+from gradclip_cli.numerics.statistics_table import StatsTable
+from gradclip_cli.reports.stats import StatsParam
+from gradclip_cli.tensors import TensorSpec
+from gradclip_cli.thresholds.base import Summary
+from gradclip_cli.thresholds.norm_table import GroupName, SeriesNorms, Step
+
+
+class SeriesLayout(NamedTuple):
+    """The tensors of a series, each as in the first dump that has it, in the order of their layers."""
+
+    specs: list[TensorSpec]
+    shapes: list[Shape]
+    places: list[LayerParam]
+    whole: RowLayout
+    labels: dict[str, str]
+    notes: list[Note]
+
+    @property
+    def layers(self) -> list[str]:
+        """The layers in natural order."""
+        return self.whole.layers
+
+    def param(self, k: int, summary: Summary) -> StatsParam:
+        """Return the row of tensor `k` in the report."""
+        spec, place = self.specs[k], self.places[k]
+        return StatsParam(spec.name, place.layer, place.param, self.shapes[k], spec.dtype.name, summary)
+
+    def norms(self, rows: Sequence[NormRow]) -> SeriesNorms:
+        """Stack rows in the order of their steps."""
+        groups = LazyRows(lambda k: GroupName(self.places[k].layer, self.specs[k].name), range(len(self.specs)))
+        return stacked(by_step(rows, _order), self.whole, groups)
+
+
+class SeriesRows(Protocol):
+    """The norms of the dumps of a series, collected one by one."""
+
+    rows: list[NormRow]
+
+    def add(self, dump: MeasuredDump) -> None:
+        """Reduce a dump to its norms; raise InputError if it must not differ from the first as it does."""
+
+    def layout(self) -> SeriesLayout:
+        """Return the layout of all dumps; `rows` are complete then."""
+
+
+class SameTensors:
+    """The norms of dumps that all have the tensors of the first."""
+
+    def __init__(self, plan: StatsPlan) -> None:
+        self.rows: list[NormRow] = []
+        self._plan = plan
+        self._tensors = SeriesTensors(plan.selection.naming, with_places=False)
+        self._layout: SeriesLayout | None = None
+
+    def add(self, dump: MeasuredDump) -> None:
+        """Reduce a dump to its norms; the first one gives the layout, and raises UsageError if --include does not fit it."""
+        dump = self._tensors.take(dump)
+        if self._layout is None:
+            check_taken([dump], self._plan.selection)
+            self._layout = self._of(dump)
+        else:
+            self._layout.notes.extend(_on_figures(dump))
+        pieces = [dump.named[name] for name in self._tensors.shapes]
+        self.rows.append(NormRow.of(_step(dump), dump.stats, pieces, self._layout.whole, self._plan))
+
+    def layout(self) -> SeriesLayout:
+        """Return the layout of the first dump."""
+        if self._layout is None:
+            raise ValueError("there is no dump")
+        return self._layout._replace(notes=[*self._layout.notes, *self._tensors.notes])
+
+    def _of(self, dump: MeasuredDump) -> SeriesLayout:
+        firsts = [indices[0] for indices in dump.named.values()]
+        places = [dump.places[k] for k in firsts]
+        sizes = Counter(place.layer for place in places)
+        whole = RowLayout(np.arange(len(firsts), dtype=np.int32), list(sizes), np.cumsum([0, *sizes.values()]).tolist())
+        shapes = list(self._tensors.shapes.values())
+        return SeriesLayout([dump.tensors[k] for k in firsts], shapes, places, whole, dump.labels, dump.notes)
+
+
+class _MeasuredRow(NamedTuple):
+    """The statistics of one dump, and the pieces (indices into them) of its tensors by number in the series."""
+
+    step: Step
+    stats: StatsTable
+    pieces: dict[int, list[int]]
+
+
+class AnyTensors:
+    """The norms of dumps that may lack tensors of others.
+
+    A dump with tensors whose layers depend on the dumps after it keeps its statistics until the end.
+    """
+
+    def __init__(self, plan: StatsPlan) -> None:
+        self.rows: list[NormRow] = []
+        self._plan = plan
+        self._tensors = SeriesTensors(plan.selection.naming, allow_missing=True)
+        self._specs: list[TensorSpec] = []
+        self._columns: dict[str, int] = {}
+        self._layers: list[str] = []
+        self._last: tuple[list[int], RowLayout] | None = None
+        self._waiting: list[_MeasuredRow] = []
+        self._labels: dict[str, str] = {}
+        self._notes: list[Note] = []
+
+    def add(self, dump: MeasuredDump) -> None:
+        """Reduce a dump to its norms, once the layers of its tensors are known."""
+        dump = self._tensors.take(dump)
+        self._notes += _on_figures(dump) if self._specs or self.rows else dump.notes
+        if new := dump.named.keys() - self._columns.keys():
+            self._name(dump, [name for name in dump.named if name in new])
+        row = _MeasuredRow(_step(dump), dump.stats, {self._columns[name]: own for name, own in dump.named.items()})
+        if self._tensors.settled:
+            self._reduce(row)
+        else:
+            self._waiting.append(row)
+
+    def layout(self) -> SeriesLayout:
+        """Return the layout of all tensors; raise UsageError if a pattern of --include matches none."""
+        tensors = self._tensors
+        tensors.check_taken(self._plan.selection)
+        tensors.settle()
+        names = list(self._columns)
+        self._layers, self._last = [tensors.places[name].layer for name in names], None
+        for row in self._waiting:
+            self._reduce(row)
+        self._waiting = []
+        whole = RowLayout.of_all(self._layers)
+        columns = whole.columns.tolist()
+        order = [names[column] for column in columns]
+        return SeriesLayout(
+            [self._specs[column] for column in columns],
+            [None if name in tensors.reshaped else tensors.shapes[name] for name in order],
+            [tensors.places[name] for name in order],
+            whole,
+            self._labels,
+            [*self._notes, *tensors.notes],
+        )
+
+    def _name(self, dump: MeasuredDump, new: Sequence[str]) -> None:
+        """Give numbers to tensors that no dump before has."""
+        self._specs += [dump.tensors[dump.named[name][0]] for name in new]
+        self._columns |= {name: k for k, name in enumerate(new, len(self._columns))}
+        self._layers += [self._tensors.places[name].layer for name in new]
+        self._labels = dump.labels | self._labels
+
+    def _reduce(self, row: _MeasuredRow) -> None:
+        """Add the norms of a dump; dumps with the tensors of the one before share its layout."""
+        columns = list(row.pieces)
+        if self._last is None or self._last[0] != columns:
+            self._last = columns, RowLayout.of(columns, self._layers)
+        layout = self._last[1]
+        pieces = [row.pieces[column] for column in layout.columns.tolist()]
+        self.rows.append(NormRow.of(row.step, row.stats, pieces, layout, self._plan))
+
+
+def _step(dump: MeasuredDump) -> Step:
+    name = dump.source.name if dump.row is None else None
+    return Step(dump.source.label, dump.step, name=name, ordered=dump.ordered)
+
+
+def _order(row: NormRow) -> int | None:
+    step = row.norms.step
+    return step.number if step.ordered else None
+
+
+def _on_figures(dump: MeasuredDump) -> list[Note]:
+    """Return the notes of a later dump that change the meaning of figures; the others are said of the first dump."""
+    return [note for note in dump.notes if note.changes_figures]

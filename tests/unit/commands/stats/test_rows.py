@@ -1,0 +1,85 @@
+"""Dumps become rows of norms, and rows become matrices in which every value stands in the column of its tensor."""
+
+import math
+
+import numpy as np
+import pytest
+from support.tensors import dump_of
+
+from gradclip_cli.commands.stats.dump_norms import sums_for
+from gradclip_cli.commands.stats.plan import StatsPlan, Trial
+from gradclip_cli.commands.stats.rows import NormRow, RowLayout, stacked
+from gradclip_cli.inputs.layouts.single import single
+from gradclip_cli.strategies.base import Norm
+from gradclip_cli.thresholds.norm_table import GroupName, SeriesNorms, Step
+
+COLUMNS = {"l.10.a": 0, "l.2.a": 1, "l.10.b": 2}
+LAYERS = ["l.10", "l.2", "l.10"]
+WHOLE = RowLayout.of_all(LAYERS)
+GROUPS = [GroupName("l.2", "l.2.a"), GroupName("l.10", "l.10.a"), GroupName("l.10", "l.10.b")]
+
+
+def rows_of(*dumps: dict[str, list[float]], plan: StatsPlan) -> list[NormRow]:
+    """Return the rows of dumps, each with a layout of its own."""
+    return [_row({name: np.array(values) for name, values in one.items()}, plan) for one in dumps]
+
+
+def _row(arrays: dict[str, np.ndarray], plan: StatsPlan) -> NormRow:
+    dump = dump_of(arrays, sums_for(plan))
+    layout = RowLayout.of([COLUMNS[name] for name in dump.named], LAYERS)
+    pieces = [dump.named[list(COLUMNS)[column]] for column in layout.columns.tolist()]
+    return NormRow.of(Step("a", None), dump.stats, pieces, layout, plan)
+
+
+def stack(*dumps: dict[str, list[float]], plan: StatsPlan | None = None) -> SeriesNorms:
+    """Return the norms of a series, by default L1 norms."""
+    return stacked(rows_of(*dumps, plan=plan or StatsPlan((single("a"),), norm=Norm(1.0))), WHOLE, GROUPS)
+
+
+def test_a_layout_puts_the_tensors_of_a_layer_side_by_side() -> None:
+    """Layers are in natural order, and tensors of a layer in the order of their numbers."""
+    assert (WHOLE.columns.tolist(), WHOLE.layers, WHOLE.starts) == ([1, 0, 2], ["l.2", "l.10"], [0, 1, 3])
+    empty = RowLayout.of([], LAYERS)
+    assert (empty.columns.tolist(), empty.layers, empty.starts) == ([], [], [0])
+
+
+def test_every_norm_stands_in_its_column() -> None:
+    """What a dump lacks is absent and 0, in its row of tensors and, if the dump has nothing else of it, in that of layers."""
+    found = stack({"l.10.b": [4.0], "l.2.a": [1.0, 2.0]}, {"l.10.a": [5.0], "l.10.b": [6.0]})
+    assert found.params.norms.tolist() == [[3, 0, 4], [0, 5, 6]]
+    assert found.params.present.tolist() == [[True, False, True], [False, True, True]]
+    assert found.max_abs.norms.tolist() == [[2, 0, 4], [0, 5, 6]]
+    assert found.max_abs.present.tolist() == found.params.present.tolist()
+    assert found.layers.norms.tolist() == [[3, 4], [0, 11]]
+    assert found.layers.present.tolist() == [[True, True], [False, True]]
+    assert (found.total.norms.tolist(), found.total.absent) == ([[7], [11]], None)
+    assert [str(group) for group in found.layers.groups] == ["l.2", "l.10"]
+
+
+def test_where_nothing_is_absent_there_is_no_mask() -> None:
+    """Dumps with the same tensors have none, in whatever order they hold them."""
+    full = {"l.10.a": [1.0], "l.2.a": [2.0], "l.10.b": [3.0]}
+    found = stack(full, dict(reversed(full.items())))
+    assert found.params.norms.tolist() == [[2, 1, 3]] * 2
+    assert found.params.absent is found.layers.absent is found.total.absent is None
+
+
+def test_a_dump_with_nothing_is_absent_as_a_whole() -> None:
+    """Among dumps with gradients, one without any is no sample of the norm of dumps."""
+    found = stack({"l.10.a": [1.0], "l.2.a": [2.0], "l.10.b": [3.0]}, {})
+    assert (found.total.norms.tolist(), found.total.present.tolist()) == ([[6], [0]], [[True], [False]])
+
+
+def test_trials_have_norms_of_their_own() -> None:
+    """L2 norms and clipped tensors are stacked in the same way; what is absent has norm 0 and is unchanged."""
+    plan = StatsPlan((single("a"),), norm=Norm(1.0), tries=(Trial.parse("clip-by-value:3"),))
+    found = stack({"l.10.b": [3.0, 4.0]}, {"l.2.a": [6.0, 8.0]}, plan=plan)
+    assert found.l2 is not None
+    assert found.l2.params.norms.tolist() == [[0, 0, 5], [10, 0, 0]]
+    assert found.l2.params.present.tolist() == [[False, False, True], [True, False, False]]
+    assert (found.l2.layers.norms.tolist(), found.l2.total.norms.tolist()) == ([[0, 5], [10, 0]], [[5], [10]])
+    norms, cosines = found.l2.clipped[3.0]
+    assert norms == pytest.approx(np.array([[0, 0, math.sqrt(18)], [math.sqrt(18), 0, 0]]), rel=1e-15)
+    assert cosines == pytest.approx(
+        np.array([[1, 1, 21 / 5 / math.sqrt(18)], [42 / 10 / math.sqrt(18), 1, 1]]), rel=1e-15
+    )
