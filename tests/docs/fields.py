@@ -32,7 +32,7 @@ MEANINGS = {
     "layer": "The layer, from the tensor's name.",
     "param": "The tensor's name within its layer.",
     "name": "The tensor's name in the file.",
-    "shape": "The shape; null where pieces of one tensor differ.",
+    "shape": "The shape; null where pieces of one tensor, or dumps, differ.",
     "dtype": "The stored element type.",
     "factor": "What the gradients were multiplied by, or would be; null where there is no single factor.",
     "clipped": "Whether the factor is not 1; null where that cannot be told.",

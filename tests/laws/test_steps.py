@@ -120,14 +120,14 @@ def test_what_stands_beside_the_steps_is_named(tmp_path: Path, series: Path) -> 
     path = save(
         tmp_path / "more",
         format_of(series),
-        {**tensors, "epoch": np.ones(1, "f4")},
+        {**tensors, "extra": np.ones(2, "f4")},
         "more",
     )
     reports = stats(path), check(path), apply(path, dry_run=True, strategy="none")
     assert [len(report.notes) for report in reports] == [1, 1, 1]
     assert all("taken for one dump, not for a series" in report.notes[0].text for report in reports)
-    assert all(report.notes[0].text.endswith("named after steps: epoch") for report in reports)
+    assert all(report.notes[0].text.endswith("named after steps: extra") for report in reports)
     assert len(reports[0].dumps) == 1
     few = {name: array for name, array in tensors.items() if name.startswith("step_1/")}
-    path = save(tmp_path / "more", format_of(series), {**few, "epoch": np.ones(1, "f4")}, "few")
+    path = save(tmp_path / "more", format_of(series), {**few, "extra": np.ones(2, "f4")}, "few")
     assert stats(path).notes == []
