@@ -25,6 +25,8 @@ _FLOATS = {  # size, (sign bit, first exponent bit, exponent bits, first mantiss
     (4, (31, 23, 8, 0, 23), 127): dtypes.FLOAT32,
     (8, (63, 52, 11, 0, 52), 1023): dtypes.FLOAT64,
 }
+_PARTS = ((b"real", b"imag"), (b"re", b"im"), (b"Re", b"Im"))
+"""What MATLAB, Octave and others call the parts of complex numbers; h5py reads `r` and `i` itself."""
 _COMPLEX = getattr(h5t, "COMPLEX", None)  # a class of its own since HDF5 2.0
 _MOST_MEMBERS, _DEEPEST = 1000, 8
 """The most members of a compound type, and the most types inside each other, that are looked through."""
@@ -138,7 +140,9 @@ def dtype_of(dataset: Any, void_dtype: str | None) -> DType:
     if group == h5t.FLOAT:
         known = _FLOATS.get((size, kind.get_fields(), kind.get_ebias()))
         if known is None or kind.get_norm() != h5t.NORM_IMPLIED or kind.get_order() not in _ORDERS:
-            raise UnknownTypeError(f"has floats of {size} bytes that are not of a known type")
+            raise UnknownTypeError(
+                f"has floats of {size} bytes that are not of a known type; save them as float32, or give --exclude"
+            )
         return dtypes.swapped(known) if swapped else known
     if group == h5t.INTEGER and size in (1, 2, 4, 8) and kind.get_precision() == 8 * size:
         return DType(f"{'int' if kind.get_sign() == h5t.SGN_2 else 'uint'}{8 * size}", size, "int", swapped)
@@ -146,9 +150,25 @@ def dtype_of(dataset: Any, void_dtype: str | None) -> DType:
         if "bfloat16" not in (void_dtype, text_of(dataset, b"dtype")):
             raise UnknownTypeError("has 2-byte elements of no type; if they are bfloat16, give --void-dtype bfloat16")
         return dtypes.BFLOAT16
+    if group == h5t.COMPOUND and (parts := _complex_of(kind, size)) is not None:
+        return parts
     if group in (h5t.ENUM, _COMPLEX) or (group == h5t.COMPOUND and kind.get_member_offset(0) == 0):
         return _from_numpy(kind, size)
     return DType("other", size, "other")
+
+
+def _complex_of(kind: Any, size: int) -> DType | None:
+    """Return the complex dtype of a compound of two equal floats that are called after the parts of complex numbers."""
+    if kind.get_nmembers() != 2 or (kind.get_member_name(0), kind.get_member_name(1)) not in _PARTS:
+        return None
+    real, imaginary = kind.get_member_type(0), kind.get_member_type(1)
+    if real.get_class() != h5t.FLOAT or not real.equal(imaginary) or 2 * real.get_size() != size:
+        return None
+    known = _FLOATS.get((real.get_size(), real.get_fields(), real.get_ebias()))
+    if known not in (dtypes.FLOAT32, dtypes.FLOAT64) or kind.get_member_offset(1) != real.get_size():
+        return None
+    found = dtypes.COMPLEX64 if known is dtypes.FLOAT32 else dtypes.COMPLEX128
+    return found if real.get_order() == _NATIVE else dtypes.swapped(found)
 
 
 def _from_numpy(kind: Any, size: int) -> DType:

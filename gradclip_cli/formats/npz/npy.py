@@ -114,7 +114,7 @@ def _numpy_dtype(descr: Any) -> np.dtype[Any]:
             found: np.dtype[Any] = np.lib.format.descr_to_dtype(descr)  # type: ignore[arg-type]  # its stubs know lists only
             hash(found)  # a title of a field may have no hash, and what is known of dtypes is cached
     except _UNKNOWN as error:
-        raise ValueError(f"has the dtype {str(descr)[:40]!r}, which numpy does not know") from error
+        raise ValueError(f"has the dtype {str(descr)[:40]!r}, which numpy does not know; save it as float32") from error
     return found
 
 

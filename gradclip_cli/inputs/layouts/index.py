@@ -17,6 +17,8 @@ from gradclip_cli.storage.fingerprint import Fingerprint, check_same
 from gradclip_cli.text import shortlist
 
 ENDING = ".safetensors.index.json"
+_VARIANTS = ("fp16", "bf16", "fp32", "ema", "non_ema")
+"""What stands before the last ending of the index of a variant: its shards have it behind their common name."""
 _LONGEST = 100_000_000
 """The size limit of an index in bytes."""
 
@@ -68,7 +70,7 @@ class Index(Numbered):
 class IndexFinder:
     """Recognises an index by its name; the shards that it lists belong to it, and it decides about other shards beside it."""
 
-    endings: tuple[str, ...] = (ENDING,)
+    endings: tuple[str, ...] = (ENDING, *(f".safetensors.index.{variant}.json" for variant in _VARIANTS))
 
     def find(self, paths: Sequence[str]) -> Iterator[FoundDump]:
         """Yield each index once; of those in one folder that name the same tensors in complete files, yield only the first."""
@@ -80,7 +82,7 @@ class IndexFinder:
         for path in [*given, *sorted(self.implied(list(positions)).difference(given))]:
             folders.setdefault(os.path.dirname(path), []).append(self._found(self.read(path), positions))
         for found in folders.values():
-            yield from found if len(found) == 1 else _once_each(sorted(found, key=lambda one: natural(one[0].location)))
+            yield from found if len(found) == 1 else _once_each(sorted(found, key=_variants_last))
 
     def read(self, path: str) -> DumpSource:
         """Read an index."""
@@ -98,7 +100,9 @@ class IndexFinder:
         """Return the path of a shard, of an index or of a whole dump without its number and endings."""
         if files := numbered.files_of_set(path):
             return numbered.head_of(files[0])
-        return path.removesuffix(ENDING).removesuffix(".safetensors")
+        ending = next((ending for ending in self.endings if path.endswith(ending)), "")
+        variant = ending.removeprefix(".safetensors.index").removesuffix(".json")
+        return path.removesuffix(ending).removesuffix(".safetensors") + variant
 
     def _found(self, source: DumpSource, positions: Mapping[str, Sequence[int]]) -> FoundDump:
         """Return the dump of an index with the positions of its files; other shards beside it are left out, with a note."""
@@ -116,6 +120,11 @@ class IndexFinder:
             notes = [Note("not-in-index", text, len(left), changes_figures=True)]
         taken = [source.location, *source.files, *left]
         return FoundDump(source, [k for path in taken for k in positions.get(path, ())], notes)
+
+
+def _variants_last(found: FoundDump) -> tuple[bool, str]:
+    path = found.source.location
+    return not path.endswith(ENDING), natural(path)
 
 
 FINDER = IndexFinder()

@@ -63,6 +63,8 @@ FINDER = NumberedFinder()
 def files_of_set(path: str) -> tuple[str, ...]:
     """Return all files of the numbered set that a path belongs to; none if it belongs to no set.
 
+    Numbers begin at 0 if there is a file of that number, else at 1.
+
     >>> files_of_set("run/m-2-of-3.safetensors")
     ('run/m-1-of-3.safetensors', 'run/m-2-of-3.safetensors', 'run/m-3-of-3.safetensors')
     """
@@ -71,9 +73,12 @@ def files_of_set(path: str) -> tuple[str, ...]:
     found = re.fullmatch(_NUMBERED, name, re.DOTALL) if "-of-" in name else None
     if found is None or not 1 < int(found["of"]) <= _MOST_FILES:
         return ()
-    width = len(found["number"])
-    names = (f"{found['head']}{k:0{width}d}-of-{found['of']}{found['tail']}" for k in range(1, int(found["of"]) + 1))
-    return tuple(os.path.join(folder, name) for name in names)
+    width, count = len(found["number"]), int(found["of"])
+    names = [
+        os.path.join(folder, f"{found['head']}{k:0{width}d}-of-{found['of']}{found['tail']}") for k in range(count + 1)
+    ]
+    from_0 = int(found["number"]) < count and os.path.lexists(names[0])
+    return tuple(names[:-1] if from_0 else names[1:])
 
 
 def head_of(path: str) -> str:

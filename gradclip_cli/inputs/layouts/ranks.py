@@ -10,7 +10,7 @@ from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.notes import Note
 from gradclip_cli.text import plural, printable
 
-_RANK = r"(?i)rank[-_=]?\d+"
+_RANK = r"(?i)(?<![a-z])(?:rank|shard|part|stage|[dtp]p|layer|worker|member|replica|client)[-_=]?\d+"
 
 
 class Ranks(Numbered):

@@ -181,3 +181,35 @@ def test_a_first_axis_without_a_limit(shape: tuple[int, ...], storage: dict[str,
     with h5py.File(path, "w") as file:
         file.create_dataset("w", shape, "f4", **storage)
     assert read_all(path)["w"][0].grows is grows
+
+
+@pytest.mark.parametrize("names", [("real", "imag"), ("re", "im"), ("Re", "Im"), ("r", "i")])
+@pytest.mark.parametrize("part", ["<f4", ">f4", "<f8", ">f8"])
+def test_complex_numbers_of_other_writers(names: tuple[str, str], part: str, path: Path) -> None:
+    """A compound of two equal floats that are called after the parts of complex numbers is complex, in either byte order."""
+    values = np.zeros(2, [(name, part) for name in names])
+    values[names[0]], values[names[1]] = [3, 0], [4, 12]
+    with h5py.File(path, "w") as file:
+        file["w"] = values
+    spec, raw = read_all(path)["w"]
+    assert (spec.dtype.name, spec.dtype.swapped) == (f"complex{8 * values.dtype.itemsize}", part[0] == ">")
+    assert raw == values.tobytes()
+
+
+@pytest.mark.parametrize(
+    "dtype",
+    [
+        [("real", "f4"), ("imag", "f8")],
+        [("imag", "f4"), ("real", "f4")],
+        [("real", "i4"), ("imag", "i4")],
+        [("real", "f2"), ("imag", "f2")],
+        [("real", "f4"), ("imag", "f4"), ("more", "f4")],
+        {"names": ["real", "imag"], "formats": ["f4", "f4"], "offsets": [0, 8]},
+    ],
+)
+def test_pairs_that_are_no_complex_numbers(dtype: Any, path: Path) -> None:
+    """Other types, other names, other places and more members are records."""
+    with h5py.File(path, "w") as file:
+        file["z"], file["w"] = np.zeros(2, dtype), np.ones(1)
+    with opened(str(path), Options()) as (_, reader):
+        assert reader.non_numeric == ["z"]

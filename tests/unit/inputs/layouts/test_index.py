@@ -137,3 +137,18 @@ def test_an_index_with_a_missing_file_is_no_second_split(tmp_path: Path) -> None
     write(tmp_path / "h.safetensors.index.json", {"w0": "h-1-of-2.safetensors", "w1": "h-2-of-2.safetensors"})
     with pytest.raises(InputError, match="no such file"):
         stats([tmp_path / "g.safetensors.index.json", tmp_path / "h.safetensors.index.json"])
+
+
+def test_the_index_of_a_variant(tmp_path: Path) -> None:
+    """An index may name a variant before its last ending; beside the plain one of the same tensors it is another split."""
+    for variant in ("", "fp16"):
+        shard = f"m{variant and '.' + variant}-00001-of-00001.safetensors"
+        save_file({"w": np.ones(1, np.float32)}, tmp_path / shard)
+        name = f"m.safetensors.index{variant and '.' + variant}.json"
+        (tmp_path / name).write_text(json.dumps({"weight_map": {"w": shard}}))
+    plain, variant = sorted(map(str, tmp_path.glob("*.json")), key=len)
+    ((source, _, notes),) = index.FINDER.find([variant, plain])
+    assert (source.location, [note.kind for note in notes]) == (plain, ["two-splits"])
+    ((source, *_),) = index.FINDER.find([variant])
+    assert [Path(file).name for file in source.files] == ["m.fp16-00001-of-00001.safetensors"]
+    assert index.FINDER.base_of(variant) == index.FINDER.base_of(str(tmp_path / "m.fp16.safetensors")) == str(tmp_path / "m.fp16")

@@ -77,3 +77,11 @@ def test_two_splits_of_other_tensors_are_two_dumps(tmp_path: Path) -> None:
     Path(first[0]).unlink()
     Path(second[0]).unlink()
     assert len(list(numbered.FINDER.find([*first, *second]))) == 2
+
+
+def test_numbers_may_begin_at_0(tmp_path: Path) -> None:
+    """A set with a file of number 0 ends one number earlier; without that file it begins at 1."""
+    first = save(tmp_path, 2, 0, 1)
+    assert files_of_set(first[0]) == files_of_set(first[1]) == tuple(first)
+    Path(first[0]).unlink()
+    assert files_of_set(first[1]) == (first[1], str(tmp_path / "m-2-of-2.safetensors"))
