@@ -159,7 +159,10 @@ class JobOptions:
     )
     quiet: bool = _field(
         click.option(
-            "-q", "--quiet", is_flag=True, help="Show no progress and no tables of apply, check and diff; errors only."
+            "-q",
+            "--quiet",
+            is_flag=True,
+            help="Show no progress and no tables of apply, check and diff; only errors, and notes that change figures.",
         )
     )
 
@@ -184,7 +187,7 @@ files_option = click.option(
 repeated_option = click.option(
     "--repeated",
     type=click.Choice(REPEATED),
-    help="What to take where several folders hold a dump of the same step.  [default: last]",
+    help="Choose among the dumps of a step that several folders hold.  [default: last]",
 )
 
 accumulate_option = click.option(

@@ -151,4 +151,8 @@ def test_the_index_of_a_variant(tmp_path: Path) -> None:
     assert (source.location, [note.kind for note in notes]) == (plain, ["two-splits"])
     ((source, *_),) = index.FINDER.find([variant])
     assert [Path(file).name for file in source.files] == ["m.fp16-00001-of-00001.safetensors"]
-    assert index.FINDER.base_of(variant) == index.FINDER.base_of(str(tmp_path / "m.fp16.safetensors")) == str(tmp_path / "m.fp16")
+    assert (
+        index.FINDER.base_of(variant)
+        == index.FINDER.base_of(str(tmp_path / "m.fp16.safetensors"))
+        == str(tmp_path / "m.fp16")
+    )
