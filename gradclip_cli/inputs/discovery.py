@@ -43,6 +43,8 @@ def find_dumps(paths: Sequence[str], choices: Choices = DEFAULT) -> Found:
     given = [stream_name(path, 0) for path in paths]
     if STANDARD in given:
         _check_standard_input(given)
+        if choices.files:
+            raise UsageError("--files chooses by the names of files, and standard input has none")
     for path in given:
         if path != STANDARD and not os.path.lexists(path):
             raise InputError(f"does not exist; {_near(path)}", path=path)
@@ -71,7 +73,8 @@ def _expanded(given: Sequence[str], choices: Choices) -> tuple[list[str], list[N
 
 def _settled(sources: Sequence[DumpSource], notes: list[Note], choices: Choices) -> Found:
     """Give each dump its step, and settle what to do about several dumps of one step."""
-    found, left = once_each(_with_steps(sources, choices))
+    together = choices.shards or choices.accumulate is not None
+    found, left = (_with_steps(sources, choices), []) if together else once_each(_with_steps(sources, choices))
     found, copies = without_copies(found)
     found, others = of_one_kind(found)
     notes += [*left, *copies, *others]

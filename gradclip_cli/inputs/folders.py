@@ -49,7 +49,9 @@ def _inside(folder: str, listing: Listing, choices: Choices) -> Inside:
     marked = any(path.endswith(ENDINGS) for path in listing.files)
     if listing.files and not choices.files and not marked and params.is_by_param(listing.files):
         return Inside([folder], [])
-    files, notes = gradients_of([path for path in listing.files if choices.takes(path)], folder, choices)
+    files, notes = [path for path in listing.files if choices.takes(path)], list[Note]()
+    if not is_step_folder(folder) and not any(step_in(os.path.basename(path)).step is not None for path in files):
+        files, notes = gradients_of(files, folder, choices)  # kinds of files of one step are told apart over all steps
     notes += [Note("dead-link", f"{path}: is a link to nothing, left out") for path in listing.dead_links]
     notes += _unfinished(listing.folders)
     steps = {path: listed(path, ENDINGS) for path in listing.folders if is_step_folder(path)}
@@ -68,7 +70,7 @@ def _inside(folder: str, listing: Listing, choices: Choices) -> Inside:
 def _kinds_without_steps(folder: str, files: Sequence[str], choices: Choices) -> list[Note]:
     """Note files of several kinds that no step tells apart: all of them are taken for dumps of one series."""
     kinds = {kind_of(path): os.path.basename(path) for path in files}
-    if len(kinds) < 2 or choices.everything:
+    if len(kinds) < 2 or choices.everything or is_step_folder(folder):
         return []
     what = f"no names with steps, so {shortlist(list(kinds.values()), 4)} are taken for a series of dumps"
     return [Note("kinds", f"{folder}: {what}; --files PATTERN chooses among them", len(kinds), changes_figures=True)]

@@ -13,7 +13,7 @@ from gradclip_cli.inputs.kinds import is_gradient, kind_of
 from gradclip_cli.inputs.listing import is_step_folder
 from gradclip_cli.inputs.naming import natural
 from gradclip_cli.inputs.source import DumpSource
-from gradclip_cli.inputs.steps import step_in
+from gradclip_cli.inputs.steps import is_part, step_in
 from gradclip_cli.notes import Note
 from gradclip_cli.text import plural, printable, shortlist
 
@@ -23,25 +23,49 @@ Sources = list[DumpSource]
 def of_one_kind(sources: Sequence[DumpSource]) -> tuple[Sources, list[Note]]:
     """Take one kind of files of each step and folder: gradients, if any are called so.
 
-    Raise UsageError if there are several kinds and none is called after gradients.
+    What is left out of one step is left out of all, also of those that have no gradients. Raise UsageError if there are several
+    kinds, and none or several are called after gradients.
     """
-    taken, notes = list[DumpSource](), list[Note]()
+    chosen, left, alone, notes = Sources(), Sources(), Sources(), list[Note]()
     for (folder, _), group in _together(sources).items():
-        if len(group) == 1:
-            taken += group
+        if len({kind_of(source.location) for source in group}) == 1:
+            alone += group
             continue
-        kinds = dict.fromkeys(kind_of(source.location) for source in group)
-        graded = [source for source in group if is_gradient(source.location)] if len(kinds) > 1 else group
-        left = [os.path.basename(source.location) for source in group if source not in graded]
-        if not graded or (len(kinds) > 1 and len({kind_of(source.location) for source in graded}) > 1):
+        graded = [source for source in group if is_gradient(source.location)]
+        if len({kind_of(source.location) for source in graded}) != 1:
             raise _several_kinds(folder, graded or group)
-        if left:
-            first = os.path.basename(graded[0].location)
-            what = f"{first} is taken, since it is called after gradients; left out: {shortlist(left, 4)}"
-            notes.append(Note("other-kinds", f"{folder}: {what}; --files PATTERN chooses otherwise", len(left)))
-        taken += graded
+        others = [source for source in group if source not in graded]
+        notes.append(_other_kinds(folder, graded[0], others))
+        chosen, left = chosen + graded, left + others
+    kinds = {kind_of(source.location) for source in left} - {kind_of(source.location) for source in chosen}
+    without = [source for source in alone if kind_of(source.location) in kinds]
+    taken = [*chosen, *(source for source in alone if kind_of(source.location) not in kinds)]
+    if chosen and not all(is_gradient(source.location) for source in taken):
+        raise _several_kinds("", [chosen[0], *(source for source in taken if not is_gradient(source.location))])
     kept = set(map(id, taken))
-    return [source for source in sources if source.step is None or id(source) in kept], notes
+    found = [source for source in sources if source.step is None or id(source) in kept]
+    return found, [*notes, *map(_without_gradients, without), *_of_two_kinds(taken)]
+
+
+def _other_kinds(folder: str, taken: DumpSource, left: Sequence[DumpSource]) -> Note:
+    first, others = os.path.basename(taken.location), [os.path.basename(source.location) for source in left]
+    what = f"{first} is taken, since it is called after gradients; left out: {shortlist(others, 4)}"
+    return Note("other-kinds", f"{folder}: {what}; --files PATTERN chooses otherwise", len(others))
+
+
+def _without_gradients(source: DumpSource) -> Note:
+    what = "no file of this step is called after gradients as in others, so the step is left out"
+    return Note("no-gradients-there", f"{source.location}: {what}; --files PATTERN chooses", changes_figures=True)
+
+
+def _of_two_kinds(sources: Sequence[DumpSource]) -> list[Note]:
+    """Note a series of which only some files are called after gradients."""
+    graded = [source for source in sources if is_gradient(source.location)]
+    if len(graded) in (0, len(sources)):
+        return []
+    other = next(source for source in sources if source not in graded)
+    what = f"one series of {printable(graded[0].location)} and {printable(other.location)}, of which one is called after gradients"
+    return [Note("kinds", f"{what}; --files PATTERN chooses", min(len(graded), len(sources) - len(graded)), True)]
 
 
 def refuse_micro_batches(sources: Sequence[DumpSource]) -> None:
@@ -76,7 +100,8 @@ def _pattern(names: Sequence[str]) -> str:
     words = [re.findall(r"[^\W\d_]+", os.path.splitext(name)[0]) for name in names]
     own = next((word for word in words[0] if all(word not in others for others in words[1:])), None)
     if own is None:
-        return f"*{os.path.splitext(names[0])[1]}"
+        suffix = os.path.splitext(names[0])[1]
+        return names[0] if any(name.endswith(suffix) for name in names[1:]) else f"*{suffix}"
     return f"{own}*" if names[0].startswith(own) else f"*{own}*"
 
 
@@ -97,12 +122,24 @@ def repeated_steps(sources: Sequence[DumpSource], choices: Choices) -> tuple[Sou
     if choices.repeated == "error":
         raise UsageError(f"{plural(len(twice), 'step')} came twice, such as {example}; --repeated first, last or keep")
     if choices.repeated is None:
+        _refuse_parts(ordered[0])
         _refuse_two_runs(sources, ordered[0])
     which = choices.repeated or "last"
     left = {id(source) for group in ordered for source in (group[1:] if which == "first" else group[:-1])}
     what = f"the {which} of each is taken; --repeated first, last, keep or error chooses otherwise"
     note = Note("repeated", f"{plural(len(twice), 'step')} came twice, such as {example}; {what}", len(twice), True)
     return [source for source in sources if id(source) not in left], [note]
+
+
+def _refuse_parts(group: Sequence[DumpSource]) -> None:
+    """Raise UsageError if dumps of one step lie in folders that are called after ranks or other parts."""
+    folders = [os.path.dirname(source.location) for source in group]
+    if any(is_part(os.path.basename(part)) for folder in folders for part in (folder, os.path.dirname(folder))):
+        one, other = (printable(source.location) for source in group[:2])
+        raise UsageError(
+            f"{one} and {other} are both of step {group[0].step}, in folders of parts: give --shards if they hold pieces of the "
+            "same tensors, the folder of one part alone, or --repeated keep to take each for a dump"
+        )
 
 
 def _refuse_two_runs(sources: Sequence[DumpSource], pair: Sequence[DumpSource]) -> None:
@@ -117,7 +154,7 @@ def _refuse_two_runs(sources: Sequence[DumpSource], pair: Sequence[DumpSource]) 
         raise UsageError(
             f"{printable(runs[0] or '.')} and {printable(runs[1] or '.')} both begin at step {firsts[runs[0]][1]}, so they are "
             f"two runs and no series: give each alone, compare steps by `gradclip diff {one} {other}`, "
-            "or give --repeated keep, or --shards if they are ranks"
+            "or give --repeated keep, or --shards if they are of ranks"
         )
 
 

@@ -89,6 +89,24 @@ def test_kinds_that_cannot_be_told_are_refused(command: str, checkpoints: None, 
     assert "--files 'model*'" in result.err
 
 
+def test_weights_are_never_clipped_for_want_of_gradients(checkpoints: None, put: Any, run: Run) -> None:
+    """A step that lacks the gradients that others have is left out, and so never written, with a note that -q does not hide."""
+    put(**{"out/checkpoint-1500/model.npz": 77.0})
+    before = Path("out/checkpoint-1500/model.npz").read_bytes()
+    assert [norm for _, _, norm in dumps(run, "out")] == [5.0, 10.0]
+    result = run("apply", "out", "--in-place", *GLOBAL, "-t", "1", "-q")
+    assert (result.code, Path("out/checkpoint-1500/model.npz").read_bytes()) == (0, before)
+    assert "out/checkpoint-1500/model.npz: no file of this step is called after gradients as in others" in result.err
+    printed = run("stats", "out", *GLOBAL, "--print-threshold")
+    assert "no file of this step is called after gradients" in printed.err
+
+
+def test_a_mean_beside_steps_is_no_other_kind(put: Any, run: Run) -> None:
+    """A file without a step that is called after gradients does not push out the steps beside it."""
+    put(**{f"run/step_{k}.npz": float(k) for k in (1, 2)}, **{"run/mean_grad.npz": 9.0})
+    assert [norm for _, _, norm in dumps(run, "run")] == [1.0, 2.0, 9.0]
+
+
 def test_kinds_in_the_names_of_steps(put: Any, run: Run) -> None:
     """Kinds are told apart in one folder of steps, too; the same step in two formats is two kinds."""
     put(

@@ -5,8 +5,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from gradclip_cli.errors import UsageError
+from gradclip_cli.formats import by_suffix
 from gradclip_cli.inputs.listing import is_folder, is_step_folder
 from gradclip_cli.inputs.source import DumpOutput, DumpSource
+from gradclip_cli.inputs.steps import is_part
 from gradclip_cli.storage.streams import STANDARD, stream_name
 from gradclip_cli.text import printable
 
@@ -16,7 +18,8 @@ def into_folder(inputs: Sequence[str], found: Sequence[DumpSource], output_forma
     sharded = not all(source.layout.single for source in found)
     if sharded and output_format not in (None, "safetensors"):
         raise UsageError("a dump in shards keeps its format; leave out --output-format")
-    return sharded or len(found) > 1 or is_folder(inputs[0])
+    several = len(found) > 1 or (len(inputs) > 1 and not found[0].layout.accumulate)
+    return sharded or several or is_folder(inputs[0])
 
 
 def outputs_for(
@@ -41,6 +44,9 @@ def outputs_for(
         raise UsageError("standard output takes one dump in one file; give -o DIRECTORY for several, or for shards")
     if piped:
         raise UsageError("standard input has no name to be written under; apply to it alone, with -o FILE")
+    if (format := by_suffix(output)) is not None and not os.path.lexists(output):
+        what = f"-o {printable(output)} would be a directory, for several files; give a name that does not end"
+        raise UsageError(f"{what} like {format.name}")
     return _in_folder(sources, output)
 
 
@@ -70,13 +76,16 @@ def _kept_names(sources: Sequence[DumpSource]) -> list[str]:
 
 
 def _below_step(path: str) -> str | None:
-    """Return a path from the folder of its step on, which is at most two folders above it; None if there is none.
+    """Return a path from the folder of its step or rank on, which is at most two folders above it; None if there is none.
 
     >>> _below_step("/run/step7/g.npz"), _below_step("/run/step7/x/g.npz"), _below_step("/run/g.npz")
     ('step7/g.npz', 'step7/x/g.npz', None)
+    >>> _below_step("/run/rank0/step7/g.npz"), _below_step("/run/step7/rank0/g.npz"), _below_step("/run/rank0/step7.npz")
+    ('rank0/step7/g.npz', 'step7/rank0/g.npz', 'rank0/step7.npz')
     """
     parts = path.split(os.sep)
-    return next((os.path.join(*parts[-k:]) for k in (2, 3) if len(parts) > k and is_step_folder(parts[-k])), None)
+    found = (k for k in (3, 2) if len(parts) > k and (is_step_folder(parts[-k]) or is_part(parts[-k])))
+    return next((os.path.join(*parts[-k:]) for k in found), None)
 
 
 def _are_distinct(names: Sequence[Sequence[str]]) -> bool:

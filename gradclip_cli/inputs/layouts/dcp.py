@@ -15,7 +15,7 @@ from gradclip_cli.inputs.pieces import KEY, saved_offsets
 from gradclip_cli.inputs.source import DumpSource, FoundDump
 from gradclip_cli.inputs.steps import step_of
 from gradclip_cli.notes import Note
-from gradclip_cli.text import plural
+from gradclip_cli.text import plural, printable
 
 if TYPE_CHECKING:
     from gradclip_cli.inputs.pieces import Shape
@@ -55,15 +55,29 @@ class DcpFinder:
         for position, path in enumerate(paths):
             if _NAME.fullmatch(os.path.basename(path)):
                 folders.setdefault(os.path.dirname(path), []).append(position)
-        for positions in folders.values():
-            files = tuple(path for path in siblings(paths[positions[0]]) if _NAME.fullmatch(os.path.basename(path)))
+        sets = [
+            tuple(path for path in siblings(paths[positions[0]]) if _NAME.fullmatch(os.path.basename(path)))
+            for positions in folders.values()
+        ]
+        most = max(sets, key=len, default=())
+        for positions, files in zip(folders.values(), sets, strict=True):
             header = header_of(files[0]) if files else None
             if files and (header is None or KEY in header.metadata):  # what cannot be read is refused when it is opened
-                yield FoundDump(DumpSource(files[0], files, DCP, step_of(files[0])), positions, _missing(files))
+                notes = _missing(files) or _fewer(files, most)
+                yield FoundDump(DumpSource(files[0], files, DCP, step_of(files[0])), positions, notes)
 
 
 DCP = Dcp()
 FINDER = DcpFinder()
+
+
+def _fewer(files: Sequence[str], most: Sequence[str]) -> list[Note]:
+    """Note a dump of fewer shards than another has: the last may be lost, and nothing in the others tells it."""
+    if len(files) == len(most):
+        return []
+    what = f"{plural(len(files), 'shard')}, and there are {len(most)} of {printable(most[0])}"
+    text = f"{files[0]}: {what}; if one is lost, the figures of this dump are too small"
+    return [Note("missing-shards", text, len(most) - len(files), True)]
 
 
 def _missing(files: Sequence[str]) -> list[Note]:

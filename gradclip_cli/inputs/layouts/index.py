@@ -80,7 +80,9 @@ class IndexFinder:
         given = [path for path in positions if path.endswith(self.endings)]
         folders: dict[str, list[FoundDump]] = {}
         for path in [*given, *sorted(self.implied(list(positions)).difference(given))]:
-            folders.setdefault(os.path.dirname(path), []).append(self._found(self.read(path), positions))
+            source = self.read(path)
+            if path in positions or not positions.keys().isdisjoint(source.files):  # else only stale shards were given
+                folders.setdefault(os.path.dirname(path), []).append(self._found(source, positions))
         for found in folders.values():
             yield from found if len(found) == 1 else _once_each(sorted(found, key=_variants_last))
 

@@ -75,7 +75,8 @@ class KerasShardsFinder:
         """Yield each set of shards once; a shard that its numbers say is missing belongs to it."""
         bases: dict[str, list[int]] = {}
         for position, path in enumerate(paths):
-            if path.endswith(_WHOLE) and (found := _SHARD.fullmatch(path)):
+            found = _SHARD.fullmatch(path) if path.endswith(_WHOLE) else None
+            if found is not None and not os.path.isfile(found["base"] + ENDING):  # else the index has left it
                 bases.setdefault(found["base"], []).append(position)
         for base, positions in bases.items():
             files = _shards(base)

@@ -15,11 +15,32 @@ def sources(*paths: str) -> list[DumpSource]:
 
 
 def test_one_kind_of_each_step() -> None:
-    """In each folder and step gradients are taken; what is alone, or has no step, is never left out."""
-    given = sources("c-step_1/grads.npz", "c-step_1/model.npz", "c-step_2/model.npz", "x/model.npz", "x/other.npz")
+    """In each folder and step gradients are taken; what has no step is never left out."""
+    given = sources("step_1/grads.npz", "step_1/model.npz", "step_2/grads.npz", "x/model.npz", "x/other.npz")
     taken, (note,) = of_one_kind(given)
     assert [source.location for source in taken] == [path.location for path in (given[0], *given[2:])]
     assert (note.kind, note.times) == ("other-kinds", 1)
+
+
+def test_a_step_without_gradients() -> None:
+    """What is left out of one step is left out of all, with a note; files of yet another kind are refused."""
+    given = sources("step_1/grads.npz", "step_1/model.npz", "step_2/model.npz")
+    taken, notes = of_one_kind(given)
+    assert taken == given[:1]
+    assert [(note.kind, note.changes_figures) for note in notes] == [
+        ("other-kinds", False),
+        ("no-gradients-there", True),
+    ]
+    with pytest.raises(UsageError, match=r"grads\.npz, weights\.npz; choose with --files"):
+        of_one_kind([*given, *sources("step_3/weights.npz")])
+
+
+def test_a_series_of_two_kinds() -> None:
+    """A series of which only some files are called after gradients is taken, and noted."""
+    given = sources("step_1.npz", "step_2.npz", "grads_step_3.npz")
+    taken, (note,) = of_one_kind(given)
+    assert (taken, note.kind, note.changes_figures) == (given, "kinds", True)
+    assert of_one_kind(sources("a/step_1_grad.npz", "a/grads_step_2.npz"))[1] == []
 
 
 @pytest.mark.parametrize(
