@@ -70,6 +70,7 @@ def apply(
     plan = ApplyPlan(
         inputs=found.sources,
         notes=found.notes,
+        repeated=repeated,
         outputs=outputs_for(found.sources, target, in_place=in_place, dry_run=dry_run, directory=directory),
         strategy=strategy_of(strategy),
         threshold=threshold if isinstance(threshold, Rule | AdaptiveRule) else threshold_of(threshold),

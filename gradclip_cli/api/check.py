@@ -65,6 +65,7 @@ def check(
     plan = CheckPlan(
         inputs=found.sources,
         notes=found.notes,
+        repeated=repeated,
         rules=tuple(rule for rule in NAMES if rule not in ignored),
         limits=Limits(
             exploding_factor=exploding_factor,

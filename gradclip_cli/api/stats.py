@@ -58,6 +58,7 @@ def stats(
     plan = StatsPlan(
         inputs=found.sources,
         notes=found.notes,
+        repeated=repeated,
         strategy=strategy_of(strategy) if strategy else None,
         rule=parse_rule(rule) if isinstance(rule, str) else rule,
         norm=Norm.asked(norm_type, epsilon) or Norm(),

@@ -23,6 +23,7 @@ class CheckPlan:
     limits: "Limits"
     selection: Selection = Selection()
     notes: tuple[Note, ...] = ()  # on the inputs
+    repeated: str | None = None  # what to take where files with several steps hold the same
     allow_missing: bool = False
     keep_going: bool = False
     jobs: int | None = None

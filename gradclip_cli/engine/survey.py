@@ -16,6 +16,7 @@ from gradclip_cli.inputs.mixtures import mixture_notes
 from gradclip_cli.inputs.naming import LayerParam, natural
 from gradclip_cli.inputs.opened import DumpFile, OpenDump, OpenFile, file_of
 from gradclip_cli.inputs.pieces import Whole
+from gradclip_cli.inputs.repeats import StepPlace
 from gradclip_cli.inputs.slices import check_roles, log_notes
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.notes import Note
@@ -53,6 +54,12 @@ class MeasuredDump:
     """Tensors or pieces that count in no figure, with those that they are copies of: what is done to these is done to them."""
     copy_notes: Sequence[Note] = ()  # on what may count more often than it should
     other_names: Mapping[str, str] = field(default_factory=dict)  # in the series, of tensors that have others here
+
+    @property
+    def place(self) -> StepPlace:
+        """Where its step is, if that tells its place in a series."""
+        inside = bool(self.prefix) or self.row is not None
+        return StepPlace(self.step if self.ordered else None, self.source.location, inside)
 
     @property
     def left_out(self) -> list[int]:

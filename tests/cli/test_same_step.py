@@ -272,3 +272,20 @@ def test_a_log_beside_dumps_is_named(checkpoints: None, run: Run) -> None:
     Path("out/checkpoint-1000/trainer_state.json").write_text('{"log_history": [{"grad_norm": 1.5, "step": 1}]}')
     Path("out/trainer_state.json").write_text("{}")
     assert "out/checkpoint-1000/trainer_state.json: is a log that holds norms, too" in run("stats", "out").err
+
+
+def test_steps_inside_files_come_once(save: Save, run: Run) -> None:
+    """A resumed run that is written into two files counts each step once; two runs are refused; apply keeps files whole."""
+    for name, steps in (("a", (1, 2)), ("b", (2, 3)), ("c", (1, 2))):
+        save(f"{name}.npz", **{f"step{k}/fc/w": [float(k) * (10 if name == "b" else 1)] for k in steps})
+    assert [(step, norm) for _, step, norm in dumps(run, "a.npz", "b.npz")] == [(1, 1.0), (2, 20.0), (3, 30.0)]
+    assert [norm for _, _, norm in dumps(run, "a.npz", "b.npz", "--repeated", "first")] == [1.0, 2.0, 30.0]
+    assert [norm for _, _, norm in dumps(run, "a.npz", "b.npz", "--repeated", "keep")] == [1.0, 2.0, 20.0, 30.0]
+    assert json.loads(run("check", "a.npz", "b.npz", "-f", "json").out)["dumps"] == 3
+    for command in ("stats", "check", "apply"):
+        rest = ("-o", "out", *GLOBAL, "-t", "1") if command == "apply" else ()
+        assert run(command, "a.npz", "b.npz", *rest, "--repeated", "error").code == 2
+        result = run(command, "a.npz", "c.npz", *rest)
+        assert (result.code, "a.npz and c.npz" in result.err) == (2, True)
+    assert run("apply", "a.npz", "b.npz", "-o", "out", *GLOBAL, "-t", "1").code == 2
+    assert run("apply", "a.npz", "b.npz", "-o", "out", *GLOBAL, "-t", "1", "--repeated", "keep").code == 0

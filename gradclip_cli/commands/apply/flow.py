@@ -8,6 +8,7 @@ from gradclip_cli.commands.apply.rewrite import DumpRewriter
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.series import by_step, measure_series
 from gradclip_cli.inputs.discovery import in_step_order
+from gradclip_cli.inputs.repeats import settled
 from gradclip_cli.reports.apply import ApplyReport
 from gradclip_cli.storage.atomic import Outputs
 
@@ -22,6 +23,7 @@ def apply(plan: ApplyPlan, run: Run) -> ApplyReport:
         dumps = by_step(
             [dump for source in in_step_order(plan.inputs) for dump in measure_series(source, types, run, observer_for)]
         )
+        dumps, _ = settled(dumps, lambda dump: dump.place, plan.repeated, whole_files=True)
         decided = decide(plan, dumps)
         written = DumpRewriter(plan, run, outputs, ahead).rewrite(decided.dumps)
         report = summarize(plan, decided, written)

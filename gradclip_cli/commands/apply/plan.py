@@ -65,6 +65,7 @@ class ApplyPlan:
     nonfinite: str = "error"
     selection: Selection = Selection()
     notes: tuple[Note, ...] = ()  # on the inputs
+    repeated: str | None = None  # what to take where files with several steps hold the same
     output_format: str | None = None
     overwrite: bool = False
     folder: str | None = None  # the directory of several outputs, made if it is missing

@@ -18,6 +18,7 @@ from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.errors import GradclipError, InputError
 from gradclip_cli.inputs.discovery import by_step, in_step_order
 from gradclip_cli.inputs.naming import LayerParam, natural
+from gradclip_cli.inputs.repeats import StepPlace, settled
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.notes import Note
 from gradclip_cli.numerics.differences import Tolerance
@@ -35,7 +36,7 @@ class DumpFigures(NamedTuple):
     step: int | None
     tensors: list[Tensor]
     rows: Matrix
-    ordered: bool = True  # whether the step tells its place in the series
+    place: StepPlace
 
 
 class Collected(NamedTuple):
@@ -70,8 +71,8 @@ def collect(plan: CheckPlan, run: Run) -> Collected:
         raise failed[0]
     tensors.check_taken(plan.selection)
     tensors.settle()
-    dumps = by_step(dumps, lambda dump: dump.step if dump.ordered else None)
-    return Collected(dumps, tensors.places, [*notes, *tensors.notes], failed)
+    dumps, repeated = settled(by_step(dumps, lambda dump: dump.place.step), lambda dump: dump.place, plan.repeated)
+    return Collected(dumps, tensors.places, [*notes, *tensors.notes, *repeated], failed)
 
 
 def _measure(
@@ -117,7 +118,7 @@ def _reduce(dump: MeasuredDump, counts: RangeCounts | SliceRangeCounts, same: se
         *(outside[:, :, 1].T - stats.nonfinite),
     ]
     source = dump.source if dump.row is None else dump.source._replace(name=None)  # a slice has a step of its own
-    return DumpFigures(source, dump.step, tensors, np.array(rows, np.float64), dump.ordered)
+    return DumpFigures(source, dump.step, tensors, np.array(rows, np.float64), dump.place)
 
 
 def series_figures(collected: Collected, targets: Sequence[str]) -> Figures:

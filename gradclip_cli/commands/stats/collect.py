@@ -1,22 +1,25 @@
 """Reduce the dumps of a series to its norms; the only part of `stats` that reads dumps."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from gradclip_cli.commands.stats.layout import AnyTensors, SameTensors, SeriesLayout, SeriesRows
 from gradclip_cli.commands.stats.plan import StatsPlan
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.errors import GradclipError, InputError, UsageError
+from gradclip_cli.inputs.repeats import StepPlace, settled
+from gradclip_cli.notes import Note
 from gradclip_cli.text import plural
 from gradclip_cli.thresholds.norm_table import SeriesNorms
 
 
 class Collected(NamedTuple):
-    """The layout of a series, its norms, and the errors of the dumps that are left out."""
+    """The layout of a series, its norms, the errors of the dumps that are left out, and notes on repeated steps."""
 
     layout: SeriesLayout
     norms: SeriesNorms
     failed: list[GradclipError]
+    notes: Sequence[Note] = ()
 
 
 class _Collector:
@@ -26,6 +29,7 @@ class _Collector:
         self.series: SeriesRows = AnyTensors(plan) if plan.allow_missing else SameTensors(plan)
         self.taken = self.number = 0
         self.failed: list[GradclipError] = []
+        self.places: list[StepPlace] = []  # of the dumps taken
         self._plan = plan
 
     def take(self, dump: MeasuredDump) -> None:
@@ -34,6 +38,7 @@ class _Collector:
             return
         try:
             self.series.add(dump)
+            self.places.append(dump.place)
             self.taken += 1
         except InputError as error:
             self._leave_out(error)
@@ -72,4 +77,7 @@ def collect(surveys: Iterable[Callable[[], list[MeasuredDump]]], plan: StatsPlan
     if not collected.taken:
         raise collected.failed[0]
     layout = collected.series.layout()
-    return Collected(layout, layout.norms(collected.series.rows), collected.failed)
+    rows, notes = settled(
+        list(zip(collected.series.rows, collected.places, strict=True)), lambda pair: pair[1], plan.repeated
+    )
+    return Collected(layout, layout.norms([row for row, _ in rows]), collected.failed, notes)

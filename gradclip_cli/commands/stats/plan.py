@@ -47,6 +47,7 @@ class StatsPlan:
     norm: Norm = Norm()
     selection: Selection = Selection()
     notes: tuple[Note, ...] = ()  # on the inputs
+    repeated: str | None = None  # what to take where files with several steps hold the same
     skip_steps: int = 0
     allow_missing: bool = False
     keep_going: bool = False

@@ -26,7 +26,7 @@ from gradclip_cli.thresholds.rules import RULES
 
 def report(plan: StatsPlan, collected: Collected) -> StatsReport:
     """Summarise a series."""
-    layout, norms, failed = collected
+    layout, norms, failed, notes = collected
     layers, params = norms.layers.summaries(), norms.params.summaries()
     offers, runs = candidates(plan, norms), _adaptive_runs(plan, norms)
     main = runs.get((plan.strategy or GLOBAL).name)
@@ -40,7 +40,7 @@ def report(plan: StatsPlan, collected: Collected) -> StatsReport:
         candidates=[one for one in offers if any(one.rule == str(rule) for rule in RULES)],
         labels=layout.labels,
         series=LazyRows(norms.layers.steps_of, range(len(layers))),
-        notes=merged([*plan.notes, *layout.notes]),
+        notes=merged([*plan.notes, *layout.notes, *notes]),
         failed=failed,
         tries=_tries(plan, norms) if plan.tries else None,
         own=own_thresholds(plan, norms.layers),
