@@ -16,7 +16,7 @@ Shape = tuple[int, ...] | None
 Shapes = Mapping[str, Shape]
 """The shapes of the measured tensors, by name."""
 
-_DIFFER = "give --allow-missing to count in each dump what it has, or --shards if these are the files of ranks"
+_DIFFER = "give --allow-missing to count in each dump what it has"
 
 
 class SeriesTensors:
@@ -127,11 +127,11 @@ class SeriesTensors:
         which = f"step {dump.step} has" if dump.prefix or dump.row is not None else "has"
         path, before = dump.source.location, "earlier dumps" if self._allow_missing else "the first dump"
         if (lacks or extra) and not self._allow_missing:
-            raise InputError(f"{which} {_other_tensors(lacks, extra)}; {_DIFFER}", path=path)
+            raise InputError(f"{which} {_other_tensors(lacks, extra)}; {_advice(dump)}", path=path)
         if changed:
             what = f"{which} other shapes than {before}: {_other_shape(changed, self.shapes, own)}"
             if not self._any_shape:
-                raise InputError(f"{what}; {_DIFFER}", path=path)
+                raise InputError(f"{what}; {_advice(dump)}", path=path)
             self._notes.append(Note("different-shapes", f"{path}: {what}"))
             self.reshaped.update(changed)
         if lacks or extra:
@@ -155,3 +155,8 @@ def _other_tensors(lacks: Iterable[str], extra: Iterable[str]) -> str:
 def _other_shape(changed: Sequence[str], before: Shapes, now: Shapes) -> str:
     name, more = changed[0], f", and {plural(len(changed) - 1, 'other')}" if changed[1:] else ""
     return f"{printable(name)} is {now[name]}, not {before[name]}{more}"
+
+
+def _advice(dump: MeasuredDump) -> str:
+    pieces = dump.source.layout.in_pieces or not dump.source.layout.single
+    return _DIFFER if pieces else f"{_DIFFER}, or --shards if these are the files of ranks"

@@ -119,7 +119,7 @@ def _nothing(folder: str, listing: Listing, choices: Choices) -> InputError | Us
         names = shortlist(list(dict.fromkeys(map(os.path.basename, every))), 4)
         return UsageError(f"--files {' '.join(choices.files)} takes none of the files in {printable(folder)}: {names}")
     if others := folders_with_dumps(listing.folders):
-        what = f"no dump in this directory itself; give one of those in it: {shortlist(others)}"
+        what = f"no dump in this directory itself; give those in it that you mean: {shortlist(others)}"
         return InputError(what, path=folder)
     what = advice(folder) or f"no dump in this directory; dumps end in {', '.join(suffixes())}"
     return InputError(what, path=folder)

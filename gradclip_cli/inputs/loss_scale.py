@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 
 from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.notes import Note
@@ -23,11 +24,20 @@ def parse_unscale(given: float | str | None) -> float | str | None:
     if given is None:
         return None
     number = real(given) if isinstance(given, str) else given
+    if number is None and _is_number(str(given)):
+        raise UsageError(f"--unscale must be a number above 0, or a key of the metadata, not {given}")
     if number is None:
         return _key(str(given))
     if not 0 < number < math.inf:
         raise UsageError(f"--unscale must be a number above 0, or a key of the metadata, not {given}")
     return float(number)
+
+
+def _is_number(text: str) -> bool:
+    """Return whether a text is written as a number, also as one beyond float64."""
+    with suppress(ValueError):
+        return bool(text[-1:].isdigit() and str(float(text)))
+    return False
 
 
 def scale_of(unscale: float | str | None, metadata: Mapping[str, str], path: str) -> float:

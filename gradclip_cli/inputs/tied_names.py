@@ -16,7 +16,8 @@ class KnownTies:
     def settle(self, names: Iterable[str], ties: Sequence[Tie]) -> tuple[dict[str, str], dict[str, str]]:
         """Return the tied tensors of the next dump with what counts for each; those of earlier dumps, and those left apart."""
         held, apart = frozenset(names), dict[str, str]()
-        for first, *others in ties:
+        for tie in ties:
+            first, *others = sorted(tie, key=lambda name: name not in self._seen)  # what earlier dumps held goes on
             for name in others:
                 if name in self._seen and first in self._seen:
                     if self._counting(name) != self._counting(first):

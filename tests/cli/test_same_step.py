@@ -289,3 +289,28 @@ def test_steps_inside_files_come_once(save: Save, run: Run) -> None:
         assert (result.code, "a.npz and c.npz" in result.err) == (2, True)
     assert run("apply", "a.npz", "b.npz", "-o", "out", *GLOBAL, "-t", "1").code == 2
     assert run("apply", "a.npz", "b.npz", "-o", "out", *GLOBAL, "-t", "1", "--repeated", "keep").code == 0
+
+
+def test_outputs_of_ranks_keep_their_folders(put: Any, run: Run) -> None:
+    """Files of ranks in folders of their own are written into folders of the same names."""
+    put(**{f"in/rank{r}/step_{k}.npz": 3.0 + r for r in (0, 1) for k in (1, 2)})
+    assert run("apply", "in", "--shards", "-o", "out", *GLOBAL, "-t", "1").code == 0
+    assert sorted(str(path) for path in Path("out").rglob("*.npz")) == [
+        f"out/rank{r}/step_{k}.npz" for r in (0, 1) for k in (1, 2)
+    ]
+
+
+def test_an_output_is_a_folder_whatever_is_left_out(put: Any, run: Run) -> None:
+    """Several inputs go into a folder, also where only one of them is taken; a folder is not called like a file."""
+    put(**{"step_1.npz": 5.0})
+    shutil.copy("step_1.npz", "best.npz")
+    assert run("apply", "step_1.npz", "best.npz", "-o", "out", *GLOBAL, "-t", "1").code == 0
+    assert [path.name for path in Path("out").iterdir()] == ["step_1.npz"]
+    result = run("apply", "step_1.npz", "best.npz", "-o", "out.npz", *GLOBAL, "-t", "1")
+    assert (result.code, "would be a directory" in result.err) == (2, True)
+
+
+def test_standard_input_has_no_name(put: Any, run: Run) -> None:
+    """--files cannot choose what has no name."""
+    put(**{"step_1.npz": 5.0})
+    assert run("stats", "-", "step_1.npz", "--files", "*").code == 2

@@ -20,7 +20,7 @@ from gradclip_cli.inputs.source import DumpOutput, DumpSource
 from gradclip_cli.notes import Note
 from gradclip_cli.storage.atomic import Outputs
 from gradclip_cli.storage.random_access import InputFile, copy_at
-from gradclip_cli.text import plural
+from gradclip_cli.text import plural, shortlist
 
 
 class Written(NamedTuple):
@@ -146,5 +146,10 @@ def _check_convertible(reader: Reader, output: str, selection: Selection) -> Non
 
 def _not_convertible(reader: Reader, output: str) -> list[Note]:
     """Note what the format of the output cannot hold."""
-    kept = f"{output}: left out, since its format cannot hold it:"
-    return [Note("not-convertible", f"{kept} {'; '.join(found)}")] if (found := reader.not_convertible()) else []
+    kept, notes = f"{output}: left out, since its format cannot hold it:", list[Note]()
+    if found := reader.not_convertible():
+        notes.append(Note("not-convertible", f"{kept} {'; '.join(found)}"))
+    if marked := [spec.name for spec in reader.tensors if spec.role is not None]:
+        what = f"its format cannot mark what is no gradient, so {shortlist(marked, 4)} count there as gradients"
+        notes.append(Note("marks-lost", f"{output}: {what}", len(marked), changes_figures=True))
+    return notes

@@ -1,7 +1,7 @@
 """Read HDF5: the structure through a child process, contiguous elements from the file, chunked ones band by band."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
@@ -13,6 +13,7 @@ from gradclip_cli.formats.hdf5 import chunks, filters, unfinished, user_block
 from gradclip_cli.formats.hdf5.band_reader import BandReader, table_of
 from gradclip_cli.formats.hdf5.chunk_table import ChunkTable, DamagedError
 from gradclip_cli.formats.hdf5.walker import Contents, Dataset, Walker
+from gradclip_cli.notes import Note
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.storage.random_access import RandomAccess
 from gradclip_cli.tensors import TensorSpec
@@ -20,8 +21,6 @@ from gradclip_cli.text import shortlist
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from gradclip_cli.notes import Note
 
 _MOST_UNPACKED = 64 << 20
 """The largest chunk in bytes that is read without --allow-huge: a kilobyte may unpack to a megabyte."""
@@ -115,7 +114,6 @@ class Hdf5Reader:
             ("attributes of", self._found.attributed),
             ("groups without datasets", [name for name in self._found.groups if name not in full]),
             ("not numbers", list(self.non_numeric)),
-            ("what marks as no gradients", [spec.name for spec in self.tensors if spec.role is not None]),
         )
         found = [f"{kind} {shortlist(names)}" for kind, names in kinds if names]
         block = user_block(self.file)
@@ -135,6 +133,7 @@ class Hdf5Reader:
         if found.non_numeric and not self.tensors:
             raise InputError("holds no dataset of numbers", path=file.path)
         check_declared(file, sum(spec.nbytes for spec in self.tensors), options)
+        self.notes += _alias_notes(file.path, found.aliases, self.datasets)
         self._check_overlap()
 
     def _contents(self, options: Options) -> Contents:
@@ -201,6 +200,13 @@ class Hdf5Reader:
 
     def _refuse(self, message: str, tensor: str) -> NoReturn:
         raise InputError(message, path=self.file.path, tensor=tensor)
+
+
+def _alias_notes(path: str, aliases: Sequence[tuple[str, str]], datasets: Mapping[str, Dataset]) -> list[Note]:
+    """Note datasets that have a second name: they count once, and under the other one."""
+    found = [f"{name} is {target}" for name, target in aliases if target.lstrip("/") in datasets]
+    what = f"second names of datasets, which count once: {shortlist(found, 4)}"
+    return [Note("aliases", f"{path}: {what}", len(found))] if found else []
 
 
 def _label(name: str, labels: dict[str, str]) -> str | None:

@@ -10,6 +10,8 @@ from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.notes import Note
 from gradclip_cli.text import plural, printable
 
+_MICRO = r"(?i)(?<![a-z])(?:micro|micro[-_]?batch|mini[-_]?batch)[-_=]?\d+"
+_MEAN = "are micro-batches of one step, give --accumulate mean or sum"
 _RANK = r"(?i)(?<![a-z])(?:rank|shard|part|stage|[dtp]p|layer|worker|member|replica|client)[-_=]?\d+"
 
 
@@ -55,17 +57,24 @@ def _check_steps(steps: dict[int | None, list[str]]) -> None:
 
 
 def hint(sources: Sequence[DumpSource]) -> list[Note]:
-    """Return a note if the names of two dumps differ only in their ranks: they may be pieces of one dump."""
+    """Return a note if the names of two dumps differ only in their ranks, or as micro-batches: they may be parts of one dump."""
     if len(sources) < 2:
         return []
+    return [
+        *_hint(sources, _RANK, "hold pieces of one, as of a sharded run, give --shards"),
+        *_hint(sources, _MICRO, _MEAN),
+    ]
+
+
+def _hint(sources: Sequence[DumpSource], part: str, advice: str) -> list[Note]:
+    """Return a note if the names of two dumps differ only in the number of a part."""
     found: dict[str, list[str]] = {}
     for path in [source.location for source in sources if not source.layout.in_pieces]:
         folder, name = os.path.split(path)
-        if re.search(_RANK, name):
-            found.setdefault(os.path.join(folder, re.sub(_RANK, "", name)), []).append(path)
+        if re.search(part, name):
+            found.setdefault(os.path.join(folder, re.sub(part, "", name)), []).append(path)
     alike = next((files for files in found.values() if len(files) > 1), None)
     if alike is None:
         return []
     names = f"{alike[0]} and {os.path.basename(alike[1])}"
-    what = "are taken for two dumps; if they hold pieces of one, as of a sharded run, give --shards"
-    return [Note("ranks", f"{names} {what}", changes_figures=True)]
+    return [Note("ranks", f"{names} are taken for two dumps; if they {advice}", changes_figures=True)]

@@ -58,7 +58,7 @@ def test_nothing_at_all(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"dumps end in \.safetensors"):
         inside(str(tmp_path), DEFAULT)
     put(tmp_path, "run/g.npz")
-    with pytest.raises(InputError, match=r"give one of those in it: run"):
+    with pytest.raises(InputError, match=r"give those in it that you mean: run"):
         inside(str(tmp_path), DEFAULT)
     (tmp_path / "run" / "g.npz").unlink()
     (tmp_path / "g.pt").write_bytes(b"\x80\x02")

@@ -25,3 +25,10 @@ def test_ties_that_meet() -> None:
     assert known.settle("bc", [("b", "c")]) == ({"c": "b"}, {})
     assert known.settle("abc", [("a", "b", "c")]) == ({"b": "a", "c": "a"}, {})
     assert known.settle("ac", [("a", "c")]) == ({"c": "a"}, {})
+
+
+def test_what_earlier_dumps_held_goes_on() -> None:
+    """A tensor that was alone in earlier dumps counts under its name, and not under that of one that is tied to it later."""
+    known = KnownTies()
+    assert known.settle(["wte"], []) == ({}, {})
+    assert known.settle(["head", "wte"], [("head", "wte")]) == ({"head": "wte"}, {})

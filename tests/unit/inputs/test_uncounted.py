@@ -67,7 +67,9 @@ def test_other_formats_cannot_hold_the_mark(mixed: Path, tmp_path: Path) -> None
     report = apply(mixed, tmp_path / "out.npz", **CLIP)
     [told] = [note.text for note in report.notes if note.kind == "not-convertible"]
     assert "not numbers log, ragged, words" in told
-    assert told.endswith("what marks as no gradients fc/row")
+    [lost] = [note for note in report.notes if note.kind == "marks-lost"]
+    assert lost.text.endswith("its format cannot mark what is no gradient, so fc/row count there as gradients")
+    assert lost.changes_figures
     assert np.load(tmp_path / "out.npz")["fc/row"].tolist() == [0, 30, 40, 0, 0]
 
 

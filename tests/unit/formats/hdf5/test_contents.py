@@ -213,3 +213,15 @@ def test_pairs_that_are_no_complex_numbers(dtype: Any, path: Path) -> None:
         file["z"], file["w"] = np.zeros(2, dtype), np.ones(1)
     with opened(str(path), Options()) as (_, reader):
         assert reader.non_numeric == ["z"]
+
+
+def test_a_second_name_is_noted(path: Path) -> None:
+    """A dataset that two links lead to is one tensor, under one of its names; a note says which."""
+    with h5py.File(path, "w") as file:
+        file["fc/w"] = np.ones(2)
+        file["again"] = file["fc/w"]
+    with opened(str(path), Options()) as (_, reader):
+        assert [spec.name for spec in reader.tensors] == ["again"]
+        assert [note.text.partition(": ")[2] for note in reader.notes] == [
+            "second names of datasets, which count once: fc/w is again"
+        ]
