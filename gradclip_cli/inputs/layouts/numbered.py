@@ -16,7 +16,7 @@ _MOST_FILES = 100_000
 
 
 class Numbered(Single):
-    """Several files in one folder; no tensor is in two of them."""
+    """Several files, in one folder or in a folder for each rank; no tensor is in two of them."""
 
     single = False
 
@@ -25,9 +25,14 @@ class Numbered(Single):
         return list(files)
 
     def output_files(self, source: DumpSource, location: str) -> DumpOutput:
-        """Return targets in the folder of the location; the files keep their names."""
-        folder = os.path.dirname(location)
-        files = tuple(os.path.join(folder, os.path.basename(file)) for file in source.files)
+        """Return targets in the folder of the location; the files keep their names, and folders of ranks if it has one."""
+        paths = [os.path.abspath(file) for file in source.files]
+        inside = os.path.commonpath([os.path.dirname(path) for path in paths])
+        names = [os.path.relpath(path, inside) for path in paths]
+        folder = location.removesuffix(os.sep + names[-1])
+        if folder == location:
+            folder, names = os.path.dirname(location), [os.path.basename(path) for path in paths]
+        files = tuple(os.path.join(folder, name) for name in names)
         return DumpOutput(files[0], files)
 
     def check(self, source: DumpSource, names: Sequence[Sequence[str]]) -> None:

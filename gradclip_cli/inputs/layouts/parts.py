@@ -8,7 +8,7 @@ from typing import NamedTuple
 from gradclip_cli.inputs.headers import disjoint_names
 from gradclip_cli.inputs.layouts.numbered import NUMBERED
 from gradclip_cli.inputs.source import DumpSource, FoundDump
-from gradclip_cli.inputs.steps import StepName, step_and_epoch, steps_by_pattern
+from gradclip_cli.inputs.steps import StepName, is_part, step_and_epoch, steps_by_pattern
 from gradclip_cli.notes import Note
 from gradclip_cli.text import plural, shortlist
 
@@ -24,7 +24,9 @@ class _Kind(NamedTuple):
 
 
 class PartsFinder:
-    """Recognises files of one step whose names differ in one number only, if no tensor is in two of them.
+    """Recognises files of one step whose names, or the folders of their ranks, differ in one number only.
+
+    No tensor is in two of them.
 
     Headers are read only where a step has several such files, and no more once the first step shows that they are no parts.
     """
@@ -35,7 +37,7 @@ class PartsFinder:
         """Yield a dump for each step in parts."""
         kinds: dict[_Kind, list[int]] = {}
         for position, path in enumerate(paths):
-            folder, name = os.path.split(path)
+            folder, name = _split(path)
             texts = tuple(_NUMBER.split(name)[::2])
             if len(texts) > 1:
                 kinds.setdefault(_Kind(texts, folder, step_and_epoch(path)), []).append(position)
@@ -55,14 +57,24 @@ FINDER = PartsFinder()
 
 def _may_be_parts(files: Sequence[str], step: StepName) -> bool:
     """Whether names differ in one number only, which is no step."""
-    names = [_NUMBER.split(os.path.basename(path))[1::2] for path in files]
-    varying = sum(len(set(numbers)) > 1 for numbers in zip(*names, strict=True))
-    if varying != 1:
-        return False
-    return step.step is not None or steps_by_pattern([os.path.basename(path) for path in files])[0] is None
+    names = [_split(path)[1] for path in files]
+    split = [_NUMBER.split(name)[1::2] for name in names]
+    varying = sum(len(set(numbers)) > 1 for numbers in zip(*split, strict=True))
+    return varying == 1 and (step.step is not None or steps_by_pattern(names)[0] is None)
+
+
+def _split(path: str) -> tuple[str, str]:
+    """Split a path into folder and name; the folder of a rank or of another part belongs to the name.
+
+    >>> _split("step_1/pp_rank_0/g.npz"), _split("step_1/g_rank_0.npz")
+    (('step_1', 'pp_rank_0/g.npz'), ('step_1', 'g_rank_0.npz'))
+    """
+    folder, name = os.path.split(path)
+    above, inner = os.path.split(folder)
+    return (above, os.path.join(inner, name)) if is_part(inner) else (folder, name)
 
 
 def _note(files: Sequence[str]) -> Note:
-    rest = shortlist([os.path.basename(path) for path in files[1:]], 3)
+    rest = shortlist([_split(path)[1] for path in files[1:]], 3)
     what = f"is one dump with {rest}, {plural(len(files), 'part')} of one step with different tensors"
     return Note("parts", f"{files[0]}: {what}; give each alone to take it for a dump", changes_figures=True)

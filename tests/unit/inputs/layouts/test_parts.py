@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 
-from gradclip_cli import stats
+from gradclip_cli import apply, stats
 from gradclip_cli.errors import GradclipError
 from gradclip_cli.inputs.discovery import find_dumps
 from gradclip_cli.inputs.layouts import parts
@@ -34,6 +34,33 @@ def test_parts_without_a_step(tmp_path: Path) -> None:
     """Where the number is that of a stage or a rank, no step is needed."""
     paths = [write(tmp_path / f"stage{k}.safetensors", f"layers.{k}.w") for k in (0, 1)]
     assert [dump.input for dump in stats(tmp_path).dumps] == [paths]
+
+
+@pytest.mark.parametrize("folder", ["", "step_3"])
+def test_parts_in_folders_of_their_own(tmp_path: Path, folder: str) -> None:
+    """Files of one name in folders of ranks are parts, too, and come out in folders of the same names."""
+    paths = [write(tmp_path / "run" / folder / f"pp_rank_{k}/g.safetensors", f"layers.{k}.w") for k in range(4)]
+    report = stats(tmp_path / "run")
+    assert [(dump.input, dump.step, dump.norm) for dump in report.dumps] == [(paths, 3 if folder else None, 4.0)]
+    (note,) = report.notes
+    assert "pp_rank_0/g.safetensors: is one dump with pp_rank_1/g.safetensors, pp_rank_2/g.safetensors" in note.text
+    for k, shards in enumerate((False, True)):
+        apply(tmp_path / "run", tmp_path / f"out{k}", strategy="clip-by-global-norm", threshold=2.0, shards=shards)
+        for rank in range(4):
+            found = load_file(tmp_path / f"out{k}" / folder / f"pp_rank_{rank}/g.safetensors")
+            assert found[f"layers.{rank}.w"].tolist() == [0.5] * 4
+
+
+def test_parts_in_folders_of_several_steps(tmp_path: Path) -> None:
+    """The folders of steps are kept, too."""
+    given = [f"step_{step}/rank_{rank}/g.safetensors" for step in (1, 2) for rank in (0, 1)]
+    for path in given:
+        write(tmp_path / "run" / path, f"layers.{path[12]}.w")
+    assert [(dump.step, dump.norm) for dump in stats(tmp_path / "run").dumps] == [(1, 8**0.5), (2, 8**0.5)]
+    apply(tmp_path / "run", tmp_path / "out", strategy="none")
+    assert (
+        sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.safetensors")) == given
+    )
 
 
 def test_each_step_is_a_dump(tmp_path: Path) -> None:
