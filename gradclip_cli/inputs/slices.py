@@ -11,6 +11,7 @@ from gradclip_cli.text import printable, shortlist
 
 _GRADIENT = ("g", "grad", "grads", "gradient", "gradients")
 _OTHER = ("p", "lr", "param", "params", "weight", "weights", "data", "momentum")
+_SAMPLES = "grad_sample"
 _ROLE = re.compile(rf"(?P<base>.+)(?P<ending>[_./](?P<role>{'|'.join((*_GRADIENT, *_OTHER))}))", re.DOTALL)
 _MOST = 20_000_000
 """The most slices of tensors in a file; the statistics of so many take some gigabytes."""
@@ -75,11 +76,22 @@ def step_tensors(specs: Sequence[TensorSpec], count: int | None) -> list[int]:
 
 
 def log_notes(specs: Sequence[TensorSpec], path: str) -> list[Note]:
-    """Return a note if `specs`, the gradients of a dump, look like a log of a series that was taken for one dump."""
+    """Return a note if `specs`, the gradients of a dump, are taken for one though they look like a log, or like samples."""
     if not is_log(specs):
-        return []
+        return _sample_notes(specs, path)
     what = f"looks like a log of {specs[0].shape[0]:,} steps, one slice along axis 0 each, but is taken for one dump"
     return [Note("log", f"{path}: {what}; --along 0 makes a dump of each slice", changes_figures=True)]
+
+
+def _sample_notes(specs: Sequence[TensorSpec], path: str) -> list[Note]:
+    """Note gradients of each sample, by the name that Opacus gives them: one length above 1 along axis 0."""
+    if not specs or not all(_SAMPLES in spec.name for spec in specs):
+        return []
+    lengths = {spec.shape[:1] for spec in specs}
+    if len(lengths) > 1 or lengths <= {(), (0,), (1,)}:
+        return []
+    what = f"looks like gradients of {specs[0].shape[0]:,} samples ({_SAMPLES}), but is taken for one dump"
+    return [Note("samples", f"{path}: {what}; --along 0 makes a dump of each", changes_figures=True)]
 
 
 def is_log(specs: Sequence[TensorSpec]) -> bool:

@@ -88,6 +88,19 @@ def test_a_log_is_known_by_its_growing_axis(specs: list[TensorSpec], log: bool) 
 
 
 @pytest.mark.parametrize(
+    ("shapes", "noted"), [([(5, 3), (5,)], True), ([(5, 3), (4,)], False), ([(1, 3), (1,)], False), ([()], False)]
+)
+def test_gradients_of_samples_are_known_by_their_name(shapes: list[tuple[int, ...]], noted: bool) -> None:
+    """As Opacus calls them, with one length above 1 along axis 0: a note names the option."""
+    specs = [TensorSpec(f"fc.{k}.grad_sample", FLOAT32, shape) for k, shape in enumerate(shapes)]
+    notes = log_notes(specs, "g.npz")
+    assert [(note.kind, note.changes_figures) for note in notes] == [("samples", True)] * noted
+    assert all(
+        note.text.startswith("g.npz: ") and "5 samples" in note.text and "--along 0" in note.text for note in notes
+    )
+
+
+@pytest.mark.parametrize(
     ("names", "listed"),
     [
         (["a_g", "a_p", "a_lr", "b_g"], "*_g, *_p, *_lr; choose one, such as --include '*_g'"),
