@@ -69,7 +69,7 @@ def _kept_names(sources: Sequence[DumpSource]) -> list[str]:
     kept = [[os.path.abspath(path) for path in source.layout.output_names(source)] for source in sources]
     names = [[os.path.basename(path) for path in paths] for paths in kept]
     if not _are_distinct(names):
-        longer = [[_below_step(path) or _below_part(path) for path in paths] for paths in kept]
+        longer = [[_below_step(path) for path in paths] for paths in kept]
         names = names if any(None in paths for paths in longer) else [[str(path) for path in paths] for paths in longer]
     _check_distinct([name for paths in names for name in paths])
     return [paths[-1] for paths in names]
@@ -86,13 +86,6 @@ def _below_step(path: str) -> str | None:
     parts = path.split(os.sep)
     found = (k for k in (3, 2) if len(parts) > k and (is_step_folder(parts[-k]) or is_part(parts[-k])))
     return next((os.path.join(*parts[-k:]) for k in found), None)
-
-
-def _below_part(path: str) -> str | None:
-    """Return a path from the folder of its rank or other part on; None if it is in none."""
-    folder, name = os.path.split(path)
-    inner = os.path.basename(folder)
-    return os.path.join(inner, name) if is_part(inner) else None
 
 
 def _are_distinct(names: Sequence[Sequence[str]]) -> bool:
