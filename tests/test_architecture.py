@@ -60,6 +60,7 @@ WITHOUT_UNIT_TESTS = {
     "commands/check/collect.py": "the tests of every check read what this collects",
     "commands/stats/dump_norms.py": "tests/laws hold every norm against numpy",
     "engine/compare.py": "tests/laws hold every figure of diff against numpy",
+    "engine/compare_ranks.py": "tests/laws/test_diff_shards.py holds every figure against numpy",
     "engine/rewrite_slices.py": "tests/laws/test_slices.py holds every slice against a file of its own",
     "engine/rewrite.py": "tests/laws hold every element against numpy",
     "formats/base.py": "protocols, and refusals that the tests of formats meet",

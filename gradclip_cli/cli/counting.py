@@ -6,14 +6,16 @@ from gradclip_cli.cli.options import combined
 from gradclip_cli.cli.types import TENSORS, UNSCALE
 from gradclip_cli.inputs.selection import TIED
 
+replicated_option = click.option(
+    "--replicated",
+    type=TENSORS,
+    multiple=True,
+    metavar="PATTERN",
+    help="Count tensors whose names match once: each file holds a copy, and not a piece (repeatable).",
+)
+
 copies_options = combined(
-    click.option(
-        "--replicated",
-        type=TENSORS,
-        multiple=True,
-        metavar="PATTERN",
-        help="Count tensors whose names match once: each file holds a copy, and not a piece (repeatable).",
-    ),
+    replicated_option,
     click.option(
         "--tied",
         type=click.Choice(TIED),

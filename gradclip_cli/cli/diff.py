@@ -6,13 +6,14 @@ import click
 
 import gradclip_cli
 from gradclip_cli.cli import Command, help_text
-from gradclip_cli.cli.counting import unscale_option
+from gradclip_cli.cli.counting import replicated_option, unscale_option
 from gradclip_cli.cli.options import (
     JobOptions,
     ViewOptions,
     accumulate_option,
     files_option,
     job_options,
+    shards_option,
     tensor_options,
     view_options,
 )
@@ -48,8 +49,10 @@ from gradclip_cli.reports.diff import DiffReport
     is_flag=True,
     help="Show the tensors that are the same in the table, too.",
 )
+@shards_option
 @files_option
 @accumulate_option
+@replicated_option
 @unscale_option
 @tensor_options
 @view_options

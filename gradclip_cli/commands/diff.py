@@ -1,21 +1,22 @@
 """`diff`: read two dumps once, side by side, and compare their tensors."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 
 from gradclip_cli.commands.plans import DiffPlan
-from gradclip_cli.engine.compare import ComparedDump, StoredTensor, compare, opened, uncompared_norms
+from gradclip_cli.engine.compare_ranks import Norms, compare_dumps
+from gradclip_cli.engine.compared_dump import ComparedDump, StoredTensor, opened
 from gradclip_cli.engine.run import Run
+from gradclip_cli.inputs.layouts.ranks import RANKS
 from gradclip_cli.inputs.naming import natural
-from gradclip_cli.inputs.selection import check_included
+from gradclip_cli.inputs.selection import Selection, check_included
+from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.notes import merged
 from gradclip_cli.numerics import products
-from gradclip_cli.numerics.comparison import Comparison
-from gradclip_cli.numerics.differences import Tolerance, merge_differences
-from gradclip_cli.numerics.norms import total
+from gradclip_cli.numerics.comparison import Comparison, together
+from gradclip_cli.numerics.differences import Tolerance
 from gradclip_cli.numerics.products import L2Norm
 from gradclip_cli.reports.diff import DiffParam, DiffReport
-
-Norms = Mapping[str, L2Norm]
 
 
 def diff(plan: DiffPlan, run: Run) -> DiffReport:
@@ -24,16 +25,22 @@ def diff(plan: DiffPlan, run: Run) -> DiffReport:
     What counts in no norm is compared without norms.
     """
     with opened(plan.a, run) as a, opened(plan.b, run) as other:
-        check_included([*a.tensors, *other.tensors], plan.selection)
+        check_included(_names(a, other, plan.selection), plan.selection)
         b = other.named_as(a)
-        compared = compare(a.tensors, b.tensors, Tolerance(plan.rtol, plan.atol), run.workers, run.progress)
+        compared, rest, copies = compare_dumps(a, b, Tolerance(plan.rtol, plan.atol), run)
         for name in (a.uncounted | b.uncounted) & compared.keys():
             compared[name] = Comparison(compared[name].difference)
-        rest = uncompared_norms(a, compared, run), uncompared_norms(b, compared, run)
         a.verify()
         b.verify()
         found = report(a, b, compared, rest)
-        return found._replace(notes=merged([*plan.notes, *found.notes]))
+        return found._replace(notes=merged([*plan.notes, *found.notes, *copies]))
+
+
+def _names(a: ComparedDump, b: ComparedDump, selection: Selection) -> list[str]:
+    """Return the names that patterns may match; those of --replicated may match what is left out."""
+    if not selection.replicated:
+        return [*a.tensors, *b.tensors]
+    return [spec.name for file in (*a.files, *b.files) for spec in file.tensors]
 
 
 def report(
@@ -43,8 +50,16 @@ def report(
     names = sorted(a.tensors.keys() | b.tensors.keys(), key=natural)
     params = [_param(name, (a, b), compared.get(name), rest) for name in names]
     equal = all(param.status == "same" for param in params)
-    locations = a.source.location, b.source.location
-    return DiffReport(equal, params, locations, _overall(compared), merged([*a.notes, *b.notes]))
+    labels = _label(a.source), _label(b.source)
+    overall = _overall(compared) if compared or not names else DiffParam("total", "differs")
+    return DiffReport(equal, params, labels, overall, merged([*a.notes, *b.notes]))
+
+
+def _label(source: DumpSource) -> str:
+    """Return the location of a dump; of ranks, how many files are in which directory."""
+    if source.layout != RANKS:
+        return source.location
+    return f"{len(source.files):,} files in {os.path.commonpath(source.files) or '.'}"
 
 
 def _param(
@@ -53,55 +68,57 @@ def _param(
     compared: Comparison | None,
     rest: tuple[Norms, Norms],
 ) -> DiffParam:
-    a, b = (dump.tensors.get(name) for dump in dumps)
+    a, b = (dump.pieces_of(name) for dump in dumps)
     if compared is not None:
         row = _figures(name, "same" if compared.difference.same else "differs", compared)
-        if a is not None and a.spec.dtype.kind == "packed" and not compared.difference.same:  # bytes are no numbers
+        if a and a[0].spec.dtype.kind == "packed" and not compared.difference.same:  # bytes are no numbers
             row = row._replace(max_abs_diff=None, max_rel_diff=None)
     else:
-        norm_a, norm_b = (found[name].norm if name in found else None for found in rest)
-        row = DiffParam(name, _uncompared(a, b), norm_a, norm_b)
-    return row._replace(shape_a=_shape(a), shape_b=_shape(b), dtype_a=_dtype(a), dtype_b=_dtype(b))
+        norm_a, norm_b = (found.get(name) for found in rest)
+        row = _norms(name, _uncompared(a, b), norm_a, norm_b)
+    row = row._replace(shape_a=_shape(a), shape_b=_shape(b), dtype_a=_dtype(a), dtype_b=_dtype(b))
+    return row if len(a) < 2 and len(b) < 2 else row._replace(pieces_a=len(a), pieces_b=len(b))
 
 
-def _uncompared(a: StoredTensor | None, b: StoredTensor | None) -> str:
-    """Return the status of a tensor that is not compared."""
-    if a is None or b is None:
-        return "only-b" if a is None else "only-a"
-    return "reshaped" if a.spec.shape != b.spec.shape else "differs"
+def _uncompared(a: Sequence[StoredTensor], b: Sequence[StoredTensor]) -> str:
+    """Return the status of a tensor, given by its pieces, that is not compared."""
+    if not a or not b:
+        return "only-b" if not a else "only-a"
+    return "reshaped" if [one.spec.shape for one in a] != [one.spec.shape for one in b] else "differs"
 
 
 def _figures(name: str, status: str, found: Comparison) -> DiffParam:
-    ratio = cosine = None
+    cosine = None
     if found.a is not None and found.b is not None and found.product is not None:
-        ratio, cosine = products.ratio(found.a, found.b), products.cosine(found.a, found.b, found.product)
-    return DiffParam(
-        name,
-        status,
-        found.a.norm if found.a is not None else None,
-        found.b.norm if found.b is not None else None,
-        ratio,
-        cosine,
-        found.difference.max_abs,
-        found.difference.max_rel,
+        cosine = products.cosine(found.a, found.b, found.product)
+    return _norms(name, status, found.a, found.b)._replace(
+        cosine=cosine, max_abs_diff=found.difference.max_abs, max_rel_diff=found.difference.max_rel
     )
+
+
+def _norms(name: str, status: str, a: L2Norm | None, b: L2Norm | None) -> DiffParam:
+    """Return a row of the norms in both dumps, and of their ratio."""
+    ratio = products.ratio(a, b) if a is not None and b is not None else None
+    return DiffParam(name, status, a and a.norm, b and b.norm, ratio)
 
 
 def _overall(compared: Mapping[str, Comparison]) -> DiffParam:
     """Compare all floating-point tensors that are in both dumps, as one vector."""
     floats = [one for one in compared.values() if one.product is not None]
-    whole = Comparison(
-        merge_differences(one.difference for one in floats),
-        products.total([one.a for one in floats if one.a is not None]),
-        products.total([one.b for one in floats if one.b is not None]),
-        total((one.product for one in floats if one.product is not None), 1.0),
-    )
+    whole = together(floats)
     return _figures("total", "same" if whole.difference.same else "differs", whole)
 
 
-def _shape(stored: StoredTensor | None) -> tuple[int, ...] | None:
-    return stored.spec.shape if stored is not None else None
+def _shape(pieces: Sequence[StoredTensor]) -> tuple[int, ...] | None:
+    """Return the shape of a tensor, or of each of its pieces; None if these differ in shape."""
+    if len(pieces) == 1:
+        return pieces[0].spec.shape
+    shapes = {piece.spec.shape for piece in pieces}
+    return shapes.pop() if len(shapes) == 1 else None
 
 
-def _dtype(stored: StoredTensor | None) -> str | None:
-    return stored.spec.dtype.name if stored is not None else None
+def _dtype(pieces: Sequence[StoredTensor]) -> str | None:
+    """Return the dtype of a tensor; several dtypes of its pieces are listed."""
+    if len(pieces) == 1:
+        return pieces[0].spec.dtype.name
+    return "/".join(dict.fromkeys(piece.spec.dtype.name for piece in pieces)) or None

@@ -1,14 +1,21 @@
-"""See whether tensors that several files hold are the same bits."""
+"""See whether tensors that several files hold are the same bits, and say so."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from itertools import groupby
 
 from gradclip_cli.engine.measure import fetch
 from gradclip_cli.engine.run import Run
 from gradclip_cli.errors import InputError
 from gradclip_cli.inputs.opened import DumpFile, file_of
+from gradclip_cli.inputs.patterns import options_for
+from gradclip_cli.notes import Note
+from gradclip_cli.numerics.norms import BLOCK
 from gradclip_cli.tensors import Piece, TensorSpec, pieces_in_order
+from gradclip_cli.text import shortlist
+
+Members = Sequence[int]
+"""A tensor by the indices of its pieces in a dump: mostly of one."""
 
 
 def check_copies(copies: Mapping[int, int], files: Sequence[DumpFile], tensors: Sequence[TensorSpec], run: Run) -> None:
@@ -33,4 +40,60 @@ def digests(files: Sequence[DumpFile], indices: Iterable[int], run: Run, most: i
                 for piece in pieces_in_order(Piece(0, 1, 0, spec.size if most is None else min(most, spec.size)), spec):
                     digest.update(fetch(opened.reader.read, piece, [spec], run.workers.work).data)
                 found[index] = digest.digest()
+    return found
+
+
+def no_copy(copy: int, original: int, files: Sequence[DumpFile], tensors: Sequence[TensorSpec]) -> InputError:
+    """Return the error for a tensor, by index, that --replicated names though it is not the same as another one."""
+    path, where = (file_of(files, index).path for index in (copy, original))
+    what = f"is not the same as in {where}, so it is no copy of it; leave it out of --replicated"
+    return InputError(what, path=path, tensor=tensors[copy].name)
+
+
+def with_same_bits(
+    groups: Sequence[Sequence[Members]], kind: Callable[[int], Hashable], files: Sequence[DumpFile], run: Run
+) -> list[list[Members]]:
+    """Split groups of tensors into those of the same kind and bits, piece by piece; leave out what is alone.
+
+    The first elements are read again of those that are of the same `kind`, and all elements of those that agree there.
+    """
+    kinds = {index: kind(index) for group in groups for members in group for index in members}
+    found = _grouped(groups, lambda members: tuple(kinds[index] for index in members))
+    for most in (BLOCK, None):
+        again = [index for group in found for members in group for index in members]
+        bits = digests(files, again, run, most)
+        found = _grouped(found, lambda members, bits=bits: tuple(bits[index] for index in members))  # type: ignore[misc]
+    return found
+
+
+def _grouped(groups: Iterable[Sequence[Members]], key: Callable[[Members], Hashable]) -> list[list[Members]]:
+    """Split each group by a key, and leave out what is alone."""
+    found: list[list[Members]] = []
+    for group in groups:
+        parts: dict[Hashable, list[Members]] = {}
+        for members in group:
+            parts.setdefault(key(members), []).append(members)
+        found += [part for part in parts.values() if len(part) > 1]
+    return found
+
+
+def replica_notes(path: str, pieces: Mapping[str, Members], alike: Iterable[Sequence[Members]]) -> list[Note]:
+    """Note the tensors of which all ranks, or some of them, hold the same bits.
+
+    `pieces` are the indices of tensors by name, `alike` those of groups of pieces of one tensor with the same bits.
+    """
+    name_of = {index: name for name, indices in pieces.items() for index in indices}
+    most: dict[str, int] = {}
+    for group in alike:
+        name = name_of[group[0][0]]
+        most[name] = max(most.get(name, 0), len(group))
+    every = [name for name, size in most.items() if size == len(pieces[name])]
+    found = []
+    if every:
+        option = options_for("--replicated", every, [name for name in pieces if name not in every])
+        what = f"the same in all ranks, and counted once for each: {shortlist(every)}; give {option} if they are copies"
+        found.append(Note("replicas", f"{path}: {what}", len(every), changes_figures=True))
+    if some := [name for name in most if name not in set(every)]:
+        what = f"the same in some ranks, and counted once for each: {shortlist(some)}; give one file of each copy if they are"
+        found.append(Note("partial-replicas", f"{path}: {what}", len(some), changes_figures=True))
     return found

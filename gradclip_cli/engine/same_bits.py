@@ -1,16 +1,13 @@
 """Find the tensors of a dump that have the same bits, and read only those again whose statistics agree."""
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
-from gradclip_cli.engine.copies import digests
+from gradclip_cli.engine.copies import Members, with_same_bits
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.survey import MeasuredDump
-from gradclip_cli.numerics.norms import BLOCK
-
-Members = Sequence[int]
-"""A tensor by the indices of its pieces in a dump: mostly of one."""
 
 
 def repeated(dump: MeasuredDump) -> list[int]:
@@ -31,15 +28,9 @@ def repeated(dump: MeasuredDump) -> list[int]:
 def same_bits(dump: MeasuredDump, groups: Sequence[Sequence[Members]], run: Run) -> list[list[Members]]:
     """Split groups of tensors into those of the same shape, dtype and bits, piece by piece; leave out what is alone.
 
-    The first elements are read again of those that have the same statistics, and all elements of those that agree there.
+    Only those are read again that have the same statistics.
     """
-    rows = {index: _kind(dump, index) for group in groups for members in group for index in members}
-    found = _grouped(groups, lambda members: tuple(rows[index] for index in members))
-    for most in (BLOCK, None):
-        again = [index for group in found for members in group for index in members]
-        bits = digests(dump.files, again, run, most)
-        found = _grouped(found, lambda members, bits=bits: tuple(bits[index] for index in members))  # type: ignore[misc]
-    return found
+    return with_same_bits(groups, partial(_kind, dump), dump.files, run)
 
 
 def is_zero(dump: MeasuredDump, members: Members) -> bool:
@@ -51,14 +42,3 @@ def _kind(dump: MeasuredDump, index: int) -> tuple[object, ...]:
     """Return what must agree before elements are read."""
     spec = dump.tensors[index]
     return spec.shape, spec.dtype, spec.fortran, dump.stats[index]
-
-
-def _grouped(groups: Iterable[Sequence[Members]], key: Callable[[Members], Hashable]) -> list[list[Members]]:
-    """Split each group by a key, and leave out what is alone."""
-    found: list[list[Members]] = []
-    for group in groups:
-        parts: dict[Hashable, list[Members]] = {}
-        for members in group:
-            parts.setdefault(key(members), []).append(members)
-        found += [part for part in parts.values() if len(part) > 1]
-    return found

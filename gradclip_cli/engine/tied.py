@@ -2,15 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from gradclip_cli.engine.run import Run
-from gradclip_cli.engine.same_bits import Members, is_zero, repeated, same_bits
+from gradclip_cli.engine.same_bits import is_zero, repeated, same_bits
 from gradclip_cli.engine.survey import MeasuredDump, counted_without
 from gradclip_cli.errors import InputError
 from gradclip_cli.inputs.naming import natural
 from gradclip_cli.inputs.tied_names import KnownTies, Tie
 from gradclip_cli.notes import Note
 from gradclip_cli.text import printable, shortlist
+
+if TYPE_CHECKING:
+    from gradclip_cli.engine.copies import Members
 
 
 def count_tied(dump: MeasuredDump, run: Run, known: KnownTies | None) -> MeasuredDump:

@@ -20,7 +20,8 @@ class Choices:
     `files` are shell-style patterns for the base names of files. With `shards`, all files of a step are one dump, and each
     holds pieces of its tensors. `repeated` says what to take where a step is there twice; None is `last`, unless more than
     that is doubtful. With `everything`, each file that is found is listed, whatever it is. With `accumulate`, all files of a
-    step in a folder are micro-batches of one dump, their mean or their sum.
+    step in a folder are micro-batches of one dump, their mean or their sum. With `alone`, one dump is taken as it is even
+    where `shards` asks for files of ranks.
     """
 
     files: tuple[str, ...] = ()
@@ -28,6 +29,7 @@ class Choices:
     repeated: str | None = None
     everything: bool = False
     accumulate: str | None = None
+    alone: bool = False
 
     def __post_init__(self) -> None:
         if self.repeated not in (None, *REPEATED):

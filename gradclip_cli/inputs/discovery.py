@@ -78,7 +78,7 @@ def _settled(sources: Sequence[DumpSource], notes: list[Note], choices: Choices)
     found, copies = without_copies(found)
     found, others = of_one_kind(found)
     notes += [*left, *copies, *others]
-    if choices.shards:
+    if choices.shards and not (choices.alone and len(found) == 1):
         return Found(ranks.by_rank(found), tuple(notes))
     if choices.accumulate is not None:
         found = list(accumulated(found, choices.accumulate))
@@ -158,15 +158,26 @@ def _without_step(sources: Sequence[DumpSource]) -> list[Note]:
 def find_one(path: str, choices: Choices = DEFAULT) -> Found:
     """Return the one dump that a path stands for: a file, or the only dump of a directory; raise UsageError for several.
 
-    Only the files of a directory are accumulated.
+    Only the files of a directory are accumulated, or are those of ranks; one dump is taken as it is, with a note.
     """
     if choices.accumulate is not None and not is_folder(path):
         choices = replace(choices, accumulate=None)
-    found = find_dumps([path], choices)
+    found = find_dumps([path], replace(choices, alone=True))
     if len(found.sources) > 1:
-        example = printable(found.sources[0].location)
-        raise UsageError(f"{printable(path)} holds {len(found.sources):,} dumps; give one dump, such as {example}")
+        raise UsageError(f"{printable(path)} holds {_several(found.sources)}")
+    if choices.shards and not ranks.are_in(found.sources):
+        what = "is one dump and no set of ranks, so its tensors are taken for whole ones"
+        return found._replace(notes=(*found.notes, Note("whole", f"{found.sources[0].location}: {what}")))
     return found
+
+
+def _several(sources: Sequence[DumpSource]) -> str:
+    """Say how many dumps there are, and how to give one."""
+    example = printable(sources[0].location)
+    if ranks.are_in(sources):
+        return f"the ranks of {len(sources):,} steps; give one step: its directory, or --files PATTERN"
+    advice = f"give one dump, such as {example}"
+    return f"{len(sources):,} dumps; {advice}" + (", or --shards for all ranks" if ranks.hint(sources) else "")
 
 
 def combined(paths: Sequence[str], choices: Choices = DEFAULT) -> Found:

@@ -8,7 +8,7 @@ import numpy as np
 from gradclip_cli.numerics.complex_comparison import compare_complex, compare_identical
 from gradclip_cli.numerics.differences import Difference, Numbers, Tolerance, difference, merge_differences, numbers
 from gradclip_cli.numerics.dtypes import DType, Raw
-from gradclip_cli.numerics.norms import BLOCK, ScaledSum
+from gradclip_cli.numerics.norms import BLOCK, ScaledSum, total
 from gradclip_cli.numerics.products import (
     BlockSquares,
     BlockSums,
@@ -19,6 +19,7 @@ from gradclip_cli.numerics.products import (
     dot_product,
     l2_norm,
 )
+from gradclip_cli.numerics.products import total as total_norm
 from gradclip_cli.numerics.workspace import Workspace
 
 _CHUNK = 4 * BLOCK
@@ -90,6 +91,21 @@ def merge(
         l2_norm([chunk.a for chunk in chunks if chunk.a is not None], scales[0]) if floats[0] else None,
         l2_norm([chunk.b for chunk in chunks if chunk.b is not None], scales[1]) if floats[1] else None,
         dot_product([chunk.products for chunk in chunks if chunk.products is not None]) if all(floats) else None,
+    )
+
+
+def together(parts: Sequence[Comparison]) -> Comparison:
+    """Put the comparisons of several tensors, or of pieces of one, together as if they were one vector.
+
+    A norm is None unless all parts have it, and so is the product.
+    """
+    a, b = [one.a for one in parts if one.a is not None], [one.b for one in parts if one.b is not None]
+    dots = [one.product for one in parts if one.product is not None]
+    return Comparison(
+        merge_differences(one.difference for one in parts),
+        total_norm(a) if len(a) == len(parts) else None,
+        total_norm(b) if len(b) == len(parts) else None,
+        total(dots, 1.0) if len(dots) == len(parts) else None,
     )
 
 

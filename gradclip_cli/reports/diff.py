@@ -12,7 +12,7 @@ class DiffParam(NamedTuple):
 
     `norm_ratio` is norm_b / norm_a, None unless both are finite and norm_a is above 0. `cosine` is that of the angle between
     them, None if either is zero or not finite. `max_rel_diff` is the largest |a - b| / |b| over the elements where b is
-    not 0, None if there is no such element.
+    not 0, None if there is no such element. Of a tensor in `pieces`, the shape is that of each of them, None if they differ.
     """
 
     name: str
@@ -27,6 +27,8 @@ class DiffParam(NamedTuple):
     shape_b: TableOnly[tuple[int, ...] | None] = None
     dtype_a: TableOnly[str | None] = None
     dtype_b: TableOnly[str | None] = None
+    pieces_a: TableOnly[int] = 1
+    pieces_b: TableOnly[int] = 1
 
 
 class _DiffReport(NamedTuple):
@@ -38,7 +40,10 @@ class _DiffReport(NamedTuple):
 
 
 class DiffReport(_DiffReport):
-    """The report of `diff`; `overall` compares all gradients that are in both dumps, as one vector."""
+    """The report of `diff`; `overall` compares all gradients that are in both dumps, as one vector.
+
+    Those that are reshaped are left out of it; its figures are None if nothing is left.
+    """
 
     __slots__ = ()
     schema: ClassVar[str] = "gradclip.diff/1"

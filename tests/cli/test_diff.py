@@ -43,7 +43,7 @@ def test_table(pair: tuple[Path, Path], run: Run) -> None:
     )
     assert cells(headings)[:3] == ["param", "status", "norm a"]
     assert [cells(row) for row in rows if row and "─" not in row] == [
-        ["flat", "reshaped", "1", "1", "-", "-", "-", "-", "2 -> 1x2"],
+        ["flat", "reshaped", "1", "1", "1", "-", "-", "-", "2 -> 1x2"],
         ["ids", "differs", "-", "-", "-", "-", "1", "1.11e-16"],
         ["layers.10.w", "differs", "5", "10", "2", "1", "4", "0.5"],
         ["new", "only-b", "-", "0.5", "-", "-", "-", "-", "1x1, float32"],
@@ -164,3 +164,86 @@ def test_what_is_not_numbers_is_named(save: Save, run: Run) -> None:
     result = run("diff", "a.h5", "a.npz")
     assert result.code == 0
     assert result.err == "note: a.h5: not numbers, not compared: text\n"
+
+
+@pytest.fixture
+def ranks(save: Save) -> None:
+    """Two runs of two ranks, which hold pieces of `fc` and copies of `norm`, and one dump of whole tensors."""
+    for run, factor in (("a", 1.0), ("b", 2.0)):
+        Path(run).mkdir()
+        for rank in (0, 1):
+            save(f"{run}/rank{rank}.npz", fc=[3.0 if rank == 0 else 4.0 * factor], norm=[1.0, 0.0])
+    save("whole.npz", fc=[3.0, 4.0], norm=[1.0, 0.0])
+
+
+NOTE = "note: a/rank0.npz: the same in all ranks, and counted once for each: norm; give --replicated 'norm' if they are copies"
+WHOLE = "note: whole.npz: is one dump and no set of ranks, so its tensors are taken for whole ones\n"
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "error"),
+    [
+        ("a a --shards --replicated norm", 0, ""),
+        ("a b --shards --replicated norm", 1, ""),
+        ("a b --shards", 1, f"{NOTE} (and 1 more)\n"),
+        ("a a --shards -q", 0, f"{NOTE}\n"),
+        ("a whole.npz --shards --replicated norm", 1, WHOLE),
+        (
+            "a b --shards --replicated *",
+            3,
+            "Error: a/rank1.npz: fc: is not the same as in a/rank0.npz, so it is no copy of it; "
+            "leave it out of --replicated\n",
+        ),
+    ],
+)
+def test_ranks(argv: str, code: int, error: str, ranks: None, run: Run) -> None:
+    """Files of ranks are one dump a side; what may be a copy is noted, with the option, and one that is none is named."""
+    result = run("diff", *argv.split())
+    assert (result.code, result.err) == (code, error)
+
+
+@pytest.mark.parametrize(
+    ("argv", "reason"),
+    [
+        ("a b", "a holds 2 dumps; give one dump, such as a/rank0.npz, or --shards for all ranks"),
+        ("a/rank0.npz b/rank0.npz --shards", "--shards needs the files of two ranks or more; give a directory"),
+        ("whole.npz whole.npz --replicated norm", "--replicated is for tensors that several files hold; give --shards"),
+        ("a b --shards --replicated nrom", "no tensor matches --replicated 'nrom'; did you mean norm"),
+        ("a b --shards --accumulate mean", "--accumulate and --shards exclude each other"),
+        ("a b --shards --files rank0*", "--shards needs the files of two ranks or more"),
+    ],
+)
+def test_wrong_usage_of_ranks(argv: str, reason: str, ranks: None, run: Run) -> None:
+    """Where no side is files of ranks, and where options do not fit, the error says what to give."""
+    result = run("diff", *argv.split())
+    assert (result.code, result.out) == (2, "")
+    assert reason in result.err
+
+
+def test_table_of_ranks(ranks: None, run: Run) -> None:
+    """The title says how many files each side is, and a note in the table what is in pieces."""
+    title, *_, total = run("diff", "a", "b", "--shards", "--replicated", "norm").out.strip().splitlines()
+    assert title == "2 files in a (a) and 2 files in b (b): 1 of 2 tensors differ"
+    assert cells(total)[:3] == ["total", "5.099", "8.602"]
+    lines = run("diff", "a", "whole.npz", "--shards").out.strip().splitlines()
+    assert lines[0] == "2 files in a (a) and whole.npz (b): 0 of 2 tensors differ, 2 of another shape"
+    fc = ["fc", "reshaped", "5", "5", "1", "-", "-", "-", "2 pieces of 1 -> 2"]
+    assert fc in [cells(line) for line in lines]
+    assert cells(lines[-1]) == ["total", "-", "-", "-", "-", "-", "-"]
+
+
+def test_json_of_ranks(ranks: None, run: Run) -> None:
+    """JSON has a row for each tensor, whatever the number of its pieces: cosine of (3, 4) and (3, 8)."""
+    tree = json.loads(run("diff", "a", "b", "--shards", "--replicated", "norm", "-f", "json").out)
+    fc, norm = tree["params"]
+    assert fc == {
+        "name": "fc",
+        "status": "differs",
+        "norm_a": 5.0,
+        "norm_b": pytest.approx(np.sqrt(73), rel=1e-15),
+        "norm_ratio": pytest.approx(np.sqrt(73) / 5, rel=1e-15),
+        "cosine": pytest.approx(41 / 5 / np.sqrt(73), rel=1e-12),
+        "max_abs_diff": 4.0,
+        "max_rel_diff": 0.5,
+    }
+    assert (norm["norm_a"], norm["status"], tree["notes"]) == (1.0, "same", [])

@@ -225,7 +225,7 @@ def figures(a: Path, b: Path, **options: Any) -> str:
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_names_and_shapes(format: str, tmp_path: Path) -> None:
-    """Tensors of one side only, or of other shapes, are differences; their norms are given."""
+    """Tensors of one side only, or of other shapes, are differences; their norms are given, and their ratio."""
     a: dict[str, Array] = {
         "layers.10": np.array([3, 4], np.float32),
         "layers.2": np.array([1], np.float32),
@@ -248,7 +248,8 @@ def test_names_and_shapes(format: str, tmp_path: Path) -> None:
         ("layers.10", "reshaped", 5.0, 5.0),
         ("new", "only-b", None, 3.0),
     ]
-    assert all(row[4:8] == (None,) * 4 for row in report.params if row.status != "same")
+    assert [row.norm_ratio for row in report.params] == [1.0, None, 1.0, 1.0, None]
+    assert all(row[5:8] == (None,) * 3 for row in report.params if row.status != "same")
     assert diff(*paths, include=["layers.2"]).equal
     assert diff(*paths, exclude=["f*", "ids", "layers.10", "new"]).equal
 

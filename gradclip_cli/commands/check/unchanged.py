@@ -4,7 +4,8 @@ import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from gradclip_cli.engine.compare import StoredTensor, compare
+from gradclip_cli.engine.compare import compare
+from gradclip_cli.engine.compared_dump import StoredTensor
 from gradclip_cli.engine.measure import NormTypes
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.survey import MeasuredDump

@@ -43,6 +43,11 @@ def by_rank(sources: Sequence[DumpSource]) -> tuple[DumpSource, ...]:
     return tuple(DumpSource(files[0], tuple(files), RANKS, step) for step, files in steps.items())
 
 
+def are_in(sources: Sequence[DumpSource]) -> bool:
+    """Whether any dump is put together from files of ranks."""
+    return any(source.layout == RANKS for source in sources)
+
+
 def _check_steps(steps: dict[int | None, list[str]]) -> None:
     """Raise UsageError if the steps do not have the same number of files, at least two each."""
     if None in steps:

@@ -58,7 +58,8 @@ def _near_one(value: float | None) -> str:
 
 def _note(param: DiffParam) -> str:
     """Return the shapes and dtypes that are not the same in both dumps, as text."""
-    shapes = [_shape(shape) for shape in (param.shape_a, param.shape_b) if shape is not None]
+    sides = (param.shape_a, param.pieces_a), (param.shape_b, param.pieces_b)
+    shapes = [text for shape, pieces in sides if (text := _shape(shape, pieces))]
     dtypes = [dtype for dtype in (param.dtype_a, param.dtype_b) if dtype is not None]
     found = [" -> ".join(texts) for texts in (shapes, dtypes) if len(set(texts)) > 1]
     if param.status in ("only-a", "only-b"):
@@ -66,5 +67,11 @@ def _note(param: DiffParam) -> str:
     return ", ".join(found)
 
 
-def _shape(shape: tuple[int, ...]) -> str:
-    return "x".join(map(str, shape)) or "scalar"
+def _shape(shape: tuple[int, ...] | None, pieces: int) -> str:
+    """Format a shape, and the number of pieces of that shape.
+
+    >>> _shape((2, 3), 1), _shape((2, 3), 4), _shape(None, 4), _shape(None, 1)
+    ('2x3', '4 pieces of 2x3', '4 pieces', '')
+    """
+    text = "" if shape is None else "x".join(map(str, shape)) or "scalar"
+    return text if pieces < 2 else f"{pieces:,} pieces of {text}" if text else f"{pieces:,} pieces"

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from gradclip_cli.engine.copies import check_copies, digests
+from gradclip_cli.engine.copies import check_copies, digests, replica_notes
 from gradclip_cli.engine.executors import Threads
 from gradclip_cli.engine.run import Run
 from gradclip_cli.errors import InputError
@@ -42,3 +42,17 @@ def test_bits_tell_copies(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=r"not the same as in 0\.safetensors") as caught:
             check_copies({where[2]: where[0]}, dump.files, dump.tensors, run)
     assert (caught.value.path, caught.value.tensor) == (str(tmp_path / "2.safetensors"), "w")
+
+
+def test_replicas_are_noted_by_name() -> None:
+    """What all ranks hold is noted with the option that counts it once; what some of them hold, without."""
+    pieces = {"norm.a": [0, 2], "norm.b": [1, 3], "fc": [4, 5, 6], "own": [7, 8]}
+    alike = [[[0], [2]], [[1], [3]], [[4], [6]]]
+    every, some = replica_notes("rank0.npz", pieces, alike)
+    assert every.text == (
+        "rank0.npz: the same in all ranks, and counted once for each: norm.a, norm.b; "
+        "give --replicated 'norm.a' --replicated 'norm.b' if they are copies"
+    )
+    assert (every.times, some.times, some.kind) == (2, 1, "partial-replicas")
+    assert some.text.startswith("rank0.npz: the same in some ranks, and counted once for each: fc; give one file")
+    assert replica_notes("rank0.npz", pieces, []) == []

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from support.official import savez, savez_compressed
 
-from gradclip_cli.engine import same_bits as module
+from gradclip_cli.engine import copies as module
 from gradclip_cli.engine.copies import check_copies, digests
 from gradclip_cli.engine.executors import Threads
 from gradclip_cli.engine.run import Run

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from support.official import save
 from support.tensors import gradients
 
-from gradclip_cli.engine import compare
+from gradclip_cli.engine import compare, compared_dump
 from gradclip_cli.engine.executors import Executor, Threads
 from gradclip_cli.engine.rewrite import Rewriter, RewriteTask
 from gradclip_cli.engine.run import Run, silent
@@ -147,7 +147,7 @@ def rewritten(path: Path, workers: Executor) -> tuple[dict[int, object], dict[in
 def compared(a: Path, b: Path, workers: Executor) -> dict[str, object]:
     """Compare two dumps by name, and measure what is in the first alone."""
     run = Run(Selection(), workers, lambda count, path: None)
-    with compare.opened(single(str(a)), run) as left, compare.opened(single(str(b)), run) as right:
+    with compared_dump.opened(single(str(a)), run) as left, compared_dump.opened(single(str(b)), run) as right:
         found = compare.compare(left.tensors, right.tensors, Tolerance(1e-3, 0.0), workers, run.progress)
         return {**found, **compare.uncompared_norms(left, found, run)}
 

@@ -7,7 +7,9 @@ import pytest
 
 from gradclip_cli.commands.apply.outputs import into_folder
 from gradclip_cli.errors import InputError, UsageError
-from gradclip_cli.inputs.discovery import combined, find_dumps
+from gradclip_cli.inputs.choices import Choices
+from gradclip_cli.inputs.discovery import combined, find_dumps, find_one
+from gradclip_cli.inputs.layouts.ranks import are_in
 from gradclip_cli.inputs.layouts.single import single
 
 
@@ -83,3 +85,26 @@ def test_a_directory_of_directories_names_those_with_dumps(tmp_path: Path) -> No
     with pytest.raises(InputError, match=r"no dump in this directory itself.*: run1, run2$") as caught:
         find_dumps([str(tmp_path)])
     assert caught.value.path == str(tmp_path)
+
+
+def test_one_dump_of_ranks(tmp_path: Path) -> None:
+    """With --shards a directory stands for the ranks of one step; a file, or the only dump of one, is taken as it is."""
+    for name in ("run", "two", "alone"):
+        (tmp_path / name).mkdir()
+    for name in ("run/rank10", "run/rank9", "alone/g", "two/step1_rank0", "two/step1_rank1", "two/step2_rank0"):
+        (tmp_path / f"{name}.npz").touch()
+    (tmp_path / "two/step2_rank1.npz").touch()
+    shards = Choices(shards=True)
+    found = find_one(str(tmp_path / "run"), shards)
+    assert [Path(path).name for path in found.sources[0].files] == ["rank9.npz", "rank10.npz"]
+    assert (are_in(found.sources), found.notes) == (True, ())
+    for path in (tmp_path / "alone", tmp_path / "alone/g.npz", tmp_path / "run/rank9.npz"):
+        found = find_one(str(path), shards)
+        assert not are_in(found.sources)
+        assert [note.kind for note in found.notes] == ["whole"]
+        assert find_one(str(path), Choices()).notes == ()
+    with pytest.raises(UsageError, match="two holds the ranks of 2 steps; give one step: its directory, or --files"):
+        find_one(str(tmp_path / "two"), shards)
+    assert are_in(find_one(str(tmp_path / "two"), Choices(("step2*",), shards=True)).sources)
+    with pytest.raises(UsageError, match=r"run holds 2 dumps; give one dump, such as .*, or --shards for all ranks"):
+        find_one(str(tmp_path / "run"))

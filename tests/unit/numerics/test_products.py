@@ -9,11 +9,11 @@ import pytest
 from numpy.typing import NDArray
 from support.tensors import raw_of
 
-from gradclip_cli.numerics.comparison import Comparison, compare_piece, merge
-from gradclip_cli.numerics.differences import Tolerance
+from gradclip_cli.numerics.comparison import Comparison, compare_piece, merge, together
+from gradclip_cli.numerics.differences import Difference, Tolerance
 from gradclip_cli.numerics.dtypes import FLOAT64
 from gradclip_cli.numerics.norms import BLOCK
-from gradclip_cli.numerics.products import cosine, ratio, total
+from gradclip_cli.numerics.products import L2Norm, cosine, ratio, total
 from gradclip_cli.numerics.workspace import Workspace
 
 WORK = Workspace()
@@ -147,3 +147,17 @@ def test_several_tensors_as_one_vector() -> None:
     assert total(lengths[:2]).norm == 13.0
     assert total(lengths).norm == 1e200
     assert total([]).norm == 0.0
+
+
+def test_comparisons_of_pieces_are_one_vector() -> None:
+    """Squares and products add up, differences are the largest; a side of which a part is no gradient has no norm."""
+    a, b = np.array([3.0, 4.0, 12.0]), np.array([3.0, 5.0, -12.0])
+    parts = [compared(a[:2], b[:2]), compared(a[2:], b[2:])]
+    found = together(parts)
+    assert found.a is not None
+    assert found.b is not None
+    assert (found.a.norm, found.b.square, found.product) == (13.0, (0, 178.0), (0, 9.0 + 20.0 - 144.0))
+    assert (found.difference.same, found.difference.max_abs, found.difference.max_rel) == (False, 24.0, 2.0)
+    mixed = together([parts[0], parts[1]._replace(b=None, product=None)])
+    assert (mixed.a, mixed.b, mixed.product) == (found.a, None, None)
+    assert together([]) == Comparison(Difference(), L2Norm((0, 0.0)), L2Norm((0, 0.0)), (0, 0.0))
