@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
@@ -184,11 +185,33 @@ def test_shapes_and_names(tmp_path: Path) -> None:
 
 def test_what_is_no_gradient_in_one_rank(tmp_path: Path) -> None:
     """A tensor of which a piece is of whole numbers has no norm, and is compared all the same."""
-    a: Dump = [{"w": np.array([3.0])}, {"w": np.array([4])}]
+    a: Dump = [{"w": np.array([3.0]), "v": np.array([3.0])}, {"w": np.array([4]), "v": np.array([4])}]
     b: Dump = [{"w": np.array([3.0])}, {"w": np.array([6])}]
-    (row,) = diff(write(tmp_path / "a", "npz", a), write(tmp_path / "b", "npz", b)).params
+    other, row = diff(write(tmp_path / "a", "npz", a), write(tmp_path / "b", "npz", b)).params
+    assert (other.name, other.status, other.norm_a) == ("v", "only-a", None)
     assert (row.status, row.norm_a, row.cosine, row.max_abs_diff) == ("differs", None, None, 2.0)
     assert row.dtype_a == "float64/int64"
+
+
+def test_what_counts_in_no_norm(tmp_path: Path) -> None:
+    """Dimension scales in the files of ranks are compared, have no norm, and are no copies to be noted."""
+    for run, number in (("a", 3), ("b", 2)):
+        (tmp_path / run).mkdir()
+        for rank in range(number):
+            with h5py.File(tmp_path / run / f"rank{rank}.h5", "w") as file:
+                file["y"] = np.ones(2)
+                file["y"].make_scale("y")
+                if rank < 2:
+                    file["x"] = np.ones(2)
+                    file["x"].make_scale("x")
+                    file["w"] = np.full(2, 1.0 + rank)
+    report = diff(tmp_path / "a", tmp_path / "b")
+    assert [(row.name, row.status, row.norm_a, row.norm_b) for row in report.params] == [
+        ("w", "same", np.sqrt(10), np.sqrt(10)),
+        ("x", "same", None, None),
+        ("y", "reshaped", None, None),
+    ]
+    assert "replicas" not in {note.kind for note in report.notes}
 
 
 def with_copies(seed: int, only_first: bool = False) -> Dump:
