@@ -73,8 +73,8 @@ def plain(word: str) -> str:
     return word.lower().replace("-", "").replace("_", "")
 
 
-_REAL = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
-_WHOLE = re.compile(r"[+-]?\d{1,4000}", re.ASCII)
+_REAL = r"(?ai)[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?"
+_WHOLE = r"(?a)[+-]?\d{1,4000}"
 _NAMED = ("inf", "infinity", "nan")
 
 
@@ -87,7 +87,7 @@ def real(text: str) -> float | None:
     text = text.strip()
     if text.lower().lstrip("+-") in _NAMED and not text.startswith(("++", "--", "+-", "-+")):
         return float(text)
-    value = float(text) if _REAL.fullmatch(text) else math.inf
+    value = float(text) if re.fullmatch(_REAL, text) else math.inf
     return value if math.isfinite(value) else None
 
 
@@ -98,4 +98,4 @@ def whole(text: str) -> int | None:
     (12, None, None)
     """
     text = text.strip()
-    return int(text) if _WHOLE.fullmatch(text) else None
+    return int(text) if re.fullmatch(_WHOLE, text) else None

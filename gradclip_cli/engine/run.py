@@ -1,10 +1,11 @@
 """Share the selection, threads, progress and headers among all passes of one call."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
 from gradclip_cli.engine.executors import Executor
 from gradclip_cli.formats.base import Headers
+from gradclip_cli.inputs.naming import LayerParam
 from gradclip_cli.inputs.opened import DumpFile, OpenDump, OpenFile, reopened
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpSource
@@ -27,10 +28,17 @@ class Run:
         self.selection, self.workers, self.progress = selection, workers, progress
         self.headers = Headers(keep_headers)
         self.ties = KnownTies() if selection.tied == "once" else None
+        self._placed: tuple[Sequence[str], list[LayerParam]] = ([], [])
 
     def open(self, source: DumpSource) -> OpenDump:
         """Open a dump."""
         return OpenDump(source, self.selection, self.headers)
+
+    def places(self, names: Sequence[str]) -> list[LayerParam]:
+        """Return the layer and param of each tensor of a dump; the same list for dumps in a row with the same names."""
+        if names != self._placed[0]:
+            self._placed = names, self.selection.naming.places(names)
+        return self._placed[1]
 
     def reopen(self, file: DumpFile) -> AbstractContextManager[OpenFile]:
         """Open a file of a dump again; raise InputError if it has changed."""

@@ -156,7 +156,8 @@ def measure_dump(source: DumpSource, sums: SumKinds, run: Run, observer_for: Obs
         stats = [_measure_file(dump, file, sums, run, observer_for) for file in dump.each()]
         dump.check()
     found = concatenate(list(zip([file.start for file in dump.files], stats, strict=True))).scaled(dump.scale)
-    measured = MeasuredDump(source, dump.step, dump.files, dump.tensors, dump.places, found, dump.non_numeric)
+    places = run.places([spec.name for spec in dump.tensors])
+    measured = MeasuredDump(source, dump.step, dump.files, dump.tensors, places, found, dump.non_numeric)
     gradients = [dump.tensors[index] for index in found]
     alike = [] if run.selection.include else name_notes(dump, found.indices)
     notes = [*dump.notes, *dump.step_notes, *log_notes(gradients, source.location), *alike, *_fill_notes(dump, found)]

@@ -9,20 +9,22 @@ from gradclip_cli.notes import Note
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import shortlist
 
-_SETTING = re.compile(
-    r"(?:.*[./])?(?:loss|lr|learning_?rate|learn_?rate|epoch|alpha|grad_norm|iteration|iter|step|global_step|loss_scale)",
-    re.IGNORECASE | re.DOTALL,
-)
-_BUFFER = re.compile(r"(?:.*[./])?(?P<end>running_mean|running_var|inv_freq)", re.DOTALL)
+# Patterns are compiled on their first use: most dumps need none of them.
+_SETTING = r"(?is)(?:.*[./])?(?:loss|lr|learning_?rate|learn_?rate|epoch|alpha|grad_norm|iteration|iter|step|global_step|loss_scale)"
+_HINTS = ("loss", "lr", "learn", "epoch", "alpha", "grad_norm", "iter", "step")
+"""A name without any of these is no name of a setting: they are looked for in all names of a dump at once."""
+_BUFFER = r"(?s)(?:.*[./])?(?P<end>running_mean|running_var|inv_freq)"
 
 
 def bystander_notes(path: str, tensors: Sequence[TensorSpec], counted: Iterable[int]) -> list[Note]:
     """Return the notes on the tensors of a dump that count, which are given by index."""
     specs = [tensors[index] for index in counted]
-    single = [spec.name for spec in specs if spec.size == 1 and _SETTING.fullmatch(spec.name)]
-    text = "\n".join(spec.name for spec in specs)
+    text = "\n".join([spec.name for spec in specs])
+    lower = text.lower()
+    some = specs if any(hint in lower for hint in _HINTS) else ()
+    single = [spec.name for spec in some if spec.size == 1 and re.fullmatch(_SETTING, spec.name)]
     ends = [name for end in ("running_", "inv_freq") for name in lines_with(end, text)]
-    return [*_settings(path, single), *_buffers(path, [name for name in ends if _BUFFER.fullmatch(name)])]
+    return [*_settings(path, single), *_buffers(path, [name for name in ends if re.fullmatch(_BUFFER, name)])]
 
 
 def _settings(path: str, names: Sequence[str]) -> list[Note]:
@@ -36,7 +38,7 @@ def _settings(path: str, names: Sequence[str]) -> list[Note]:
 def _buffers(path: str, names: Sequence[str]) -> list[Note]:
     if not names:
         return []
-    ends = dict.fromkeys(match["end"] for name in names if (match := _BUFFER.fullmatch(name)))
+    ends = dict.fromkeys(match["end"] for name in names if (match := re.fullmatch(_BUFFER, name)))
     what = f"{shortlist(list(names), 3)} have no gradients in any trainer, so these may be weights"
     advice = excluding([f"*{end}" for end in ends])
     return [Note("buffers", f"{path}: {what}; else leave them out with {advice}", len(names), changes_figures=True)]

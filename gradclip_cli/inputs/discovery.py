@@ -94,7 +94,7 @@ def _with_steps(sources: Sequence[DumpSource], choices: Choices) -> list[DumpSou
 
     If no name has a word for steps, the number in which names differ is the step.
     """
-    found = [source if source.step is None else _with_epoch(source) for source in sources]
+    found = [source if source.step is None or source.layout.single else _with_epoch(source) for source in sources]
     if len(found) < 2:
         return found
     if all(source.step is None for source in found):

@@ -57,6 +57,8 @@ def _inside(folder: str, listing: Listing, choices: Choices) -> Inside:
     steps = {path: listed(path, ENDINGS) for path in listing.folders if is_step_folder(path)}
     if not steps and not files:
         steps = {path: listed(path, ENDINGS) for path in listing.folders if is_part(os.path.basename(path))}
+    if not steps and files:
+        return Inside(files, notes)
     if any(step_in(os.path.basename(path)).step is not None for path in files):
         return Inside(files, notes + _folders_left(folder, steps))
     parts = [_inside(path, inner, choices) for path, inner in steps.items()]

@@ -8,8 +8,9 @@ from gradclip_cli.inputs.choices import Choices
 from gradclip_cli.notes import Note
 from gradclip_cli.text import shortlist
 
-_GRADIENT = re.compile(r"(?<![a-z])(?:grads?|gradients?)(?![a-z])", re.IGNORECASE)
-_COPY = re.compile(r"(?P<original>.+?)(?: \(\d+\)|[-_. ]+copy(?: \d+)?)", re.IGNORECASE | re.DOTALL)
+# Patterns that few names need are compiled on their first use.
+_GRADIENT = r"(?<![a-z])(?:grads?|gradients?)(?![a-z])"
+_COPY = r"(?is)(?P<original>.+?)(?: \(\d+\)|[-_. ]+copy(?: \d+)?)"
 _DIGITS = re.compile(r"\d+")
 
 
@@ -19,7 +20,8 @@ def is_gradient(path: str) -> bool:
     >>> is_gradient("checkpoint-5/gradients.safetensors"), is_gradient("step_1_grad.npz"), is_gradient("upgrade.npz")
     (True, True, False)
     """
-    return _GRADIENT.search(os.path.basename(path)) is not None
+    name = os.path.basename(path).lower()
+    return "grad" in name and re.search(_GRADIENT, name) is not None
 
 
 def kind_of(path: str) -> str:
@@ -55,7 +57,7 @@ def copies_in(paths: Sequence[str]) -> dict[str, str]:
     known, found = set(paths), {}
     for path in paths:
         stem, suffix = os.path.splitext(path)
-        match = _COPY.fullmatch(stem) if stem[-1:] == ")" or "copy" in stem.lower() else None
+        match = re.fullmatch(_COPY, stem) if stem[-1:] == ")" or "copy" in stem.lower() else None
         if match is not None and match["original"] + suffix in known:
             found[path] = match["original"] + suffix
     return found

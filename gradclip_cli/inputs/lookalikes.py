@@ -13,24 +13,21 @@ _ROOTS = ("exp_avg", "momentum", "master_weights", "opt", "adam", "ema")
 """A name without any of these is no name of optimizer state: they are looked for in all names of a dump at once."""
 
 _STATE = (
-    re.compile(
-        r"(?P<before>^|[./])(?P<word>exp_avg|exp_avg_sq|max_exp_avg_sq|momentum_buffer|master_weights|opt_state"
-        r"|optimizer|optimizer_state|optimizer_weights)(?P<after>$|[./])"
-    ),
-    re.compile(r"(?P<before>^|[./])(?P<word>ema|model_ema|ema_model)(?P<after>[./])"),
+    r"(?P<before>^|[./])(?P<word>exp_avg|exp_avg_sq|max_exp_avg_sq|momentum_buffer|master_weights|opt_state"
+    r"|optimizer|optimizer_state|optimizer_weights)(?P<after>$|[./])",
+    r"(?P<before>^|[./])(?P<word>ema|model_ema|ema_model)(?P<after>[./])",
     # Between other components, `momentum` may well be a layer.
-    re.compile(r"^(?P<before>)(?P<word>momentum)(?P<after>[./])"),
-    re.compile(r"(?P<before>^|[./])(?P<word>momentum)(?P<after>)$"),
+    r"^(?P<before>)(?P<word>momentum)(?P<after>[./])",
+    r"(?P<before>^|[./])(?P<word>momentum)(?P<after>)$",
     # `mu` and `nu` are Adam's moments where an optimizer stands before them; elsewhere, they are layers of many networks.
-    re.compile(
-        r"(?P<before>^|[./])(?P<word>(?:optim\w*|opt|opt_\w*|adam\w*)(?:[./](?P<between>.+))?[./](?:mu|nu))(?P<after>$|[./])"
-    ),
+    r"(?P<before>^|[./])(?P<word>(?:optim\w*|opt|opt_\w*|adam\w*)(?:[./](?P<between>.+))?[./](?:mu|nu))(?P<after>$|[./])",
 )
-"""Whole components of the names of optimizer state, and of moving averages of weights."""
+"""Whole components of the names of optimizer state, and of moving averages of weights: patterns, compiled on their first use."""
 
 _SCALES = ("scale", "absmax", "quant")
-_SCALE = re.compile(
-    r"(?P<stem>.+?)(?P<end>[._](?:weight_|input_)?(?:scales?|scale_inv|scale_2|scale_weight|scale_input|absmax|nested_absmax|quant_map|nested_quant_map))$"
+_SCALE = (
+    r"(?P<stem>.+?)(?P<end>[._](?:weight_|input_)?(?:scales?|scale_inv|scale_2|scale_weight|scale_input"
+    r"|absmax|nested_absmax|quant_map|nested_quant_map))$"
 )
 """What tools that pack values put behind the name of a tensor, or of its layer, for the scales that the values need."""
 
@@ -80,7 +77,7 @@ def _state_pattern(name: str) -> str:
     >>> _state_pattern("state.0.exp_avg"), _state_pattern("opt/0/mu/dense/kernel"), _state_pattern("momentum_encoder.weight")
     ('*.exp_avg', 'opt/*/mu/*', '')
     """
-    match = next((match for regex in _STATE if (match := regex.search(name))), None)
+    match = next((match for pattern in _STATE if (match := re.search(pattern, name))), None)
     if match is None:
         return ""
     before, word, after = match["before"], match["word"], match["after"]
@@ -121,10 +118,10 @@ def _scale_notes(path: str, names: Sequence[str], tensors: Sequence[TensorSpec])
         spec.name for spec in tensors if spec.dtype.kind in ("int", "other") or spec.dtype.name.startswith("float8")
     }
     stems = packed | {name.rpartition(".")[0] for name in packed}
-    found = [name for name in names if (match := _SCALE.fullmatch(name)) and match["stem"] in stems]
+    found = [name for name in names if (match := re.fullmatch(_SCALE, name)) and match["stem"] in stems]
     if not found:
         return []
-    patterns = list(dict.fromkeys(f"*{match['end']}" for name in found if (match := _SCALE.fullmatch(name))))
+    patterns = list(dict.fromkeys(f"*{match['end']}" for name in found if (match := re.fullmatch(_SCALE, name))))
     what = "counted as gradients, but they look like the scales of packed values, which mean nothing without them"
     advice = f"leave them out, and the packed values too: {excluding(patterns)}"
     return [Note("scales", f"{path}: {shortlist(found, 4)}: {what}; {advice}", len(found), changes_figures=True)]

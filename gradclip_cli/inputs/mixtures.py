@@ -9,10 +9,11 @@ from gradclip_cli.inputs.steps import WORDS
 from gradclip_cli.notes import Note
 from gradclip_cli.text import plural, printable, shortlist
 
-_GRADIENTS = re.compile(r"(?P<before>^|[./])(?:grads?|gradients?)(?P<after>$|[./])|_grad$", re.IGNORECASE)
+# Patterns are compiled on their first use: most dumps need none of them.
+_GRADIENTS = r"(?i)(?P<before>^|[./])(?:grads?|gradients?)(?P<after>$|[./])|_grad$"
 _PARTS = {
-    "steps": re.compile(rf"(?:^|(?<=[./]))(?:{WORDS}|epoch|batch)[-_=]?\d+(?=[./]|$)", re.IGNORECASE),
-    "ranks": re.compile(r"(?:^|(?<=[./]))(?:rank|replica|worker|micro_?batch)[-_=]?\d+(?=[./]|$)", re.IGNORECASE),
+    "steps": rf"(?i)(?:^|(?<=[./]))(?:{WORDS}|epoch|batch)[-_=]?\d+(?=[./]|$)",
+    "ranks": r"(?i)(?:^|(?<=[./]))(?:rank|replica|worker|micro_?batch)[-_=]?\d+(?=[./]|$)",
 }
 _HINTS = ("step", "iter", "epoch", "batch", "ckpt", "checkpoint", "rank", "replica", "worker", "micro")
 """A name without any of these holds no step and no rank: they are looked for in all names of a dump at once."""
@@ -27,7 +28,7 @@ def mixture_notes(path: str, names: Sequence[str]) -> list[Note]:
 
 def _roles(path: str, names: Sequence[str]) -> list[Note]:
     """Note tensors that are called after gradients among others that are not."""
-    graded = {name: found for name in names if "grad" in name.lower() and (found := _GRADIENTS.search(name))}
+    graded = {name: found for name in names if "grad" in name.lower() and (found := re.search(_GRADIENTS, name))}
     others = [name for name in names if name not in graded]
     if not graded or not others:
         return []
@@ -42,8 +43,8 @@ def _roles(path: str, names: Sequence[str]) -> list[Note]:
 def _parts(path: str, names: Sequence[str]) -> list[Note]:
     """Note a dump whose names hold several steps or ranks, unless it is a series with a group for each step."""
     notes = []
-    for what, regex in _PARTS.items():
-        found = dict.fromkeys(match[0] for name in names for match in regex.finditer(name))
+    for what, pattern in _PARTS.items():
+        found = dict.fromkeys(match[0] for name in names for match in re.finditer(pattern, name))
         if len(found) > 1 and not any(
             step_groups(names)
         ):  # a series, or one with more beside it, which has its own note

@@ -17,10 +17,11 @@ _WRAPPER = re.compile(rf"(?<![^./])(?:module|{'|'.join(sorted(WRAPPERS))})[./]")
 """A wrapper in the name of a tensor, as a whole component that is not the last."""
 
 _NUMBER = re.compile(r"\d+")
-_KEYS = re.compile(r"\[['\"]?([^\]'\"]*)['\"]?\]|([^.\[\]]+)")
-_SEPARATOR = re.compile(r":{2,}|->|[,|@#]")
+# Patterns that few names need are compiled on their first use.
+_KEYS = r"\[['\"]?([^\]'\"]*)['\"]?\]|([^.\[\]]+)"
+_SEPARATOR = r":{2,}|->|[,|@#]"
 """What some programs put between the components of a name, where neither `/` nor `.` is in it."""
-_WORD = re.compile(r"\w+")
+_WORD = r"\w+"
 
 
 class LayerParam(NamedTuple):
@@ -98,16 +99,16 @@ def _components(name: str, shared: frozenset[str]) -> tuple[str, list[str]]:
             parts = [*parts[:-2], parts[-1]]
         return "/", [*parts[:-1], parts[-1].removesuffix(":0")]
     if "['" in name:  # as JAX writes the path of a leaf
-        return "/", _without_params([key or attribute for key, attribute in _KEYS.findall(name)])
+        return "/", _without_params([key or attribute for key, attribute in re.findall(_KEYS, name)])
     parts = _unwrapped(name.split("."))
     if parts[0] == "module" and len(parts) > 1:
         parts = parts[1:]
     if len(parts) > 1:
         return ".", parts
-    if found := _SEPARATOR.search(name):
+    if found := re.search(_SEPARATOR, name):
         return found[0], _without_params(_unwrapped(name.split(found[0])))
     layer, _, param = parts[0].rpartition("_")
-    if layer and param and _WORD.fullmatch(layer) and (layer.isdecimal() or layer in shared):
+    if layer and param and re.fullmatch(_WORD, layer) and (layer.isdecimal() or layer in shared):
         return "_", [*layer.split("_"), param]
     return "_", parts
 

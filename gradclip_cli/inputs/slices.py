@@ -12,7 +12,7 @@ from gradclip_cli.text import printable, shortlist
 _GRADIENT = ("g", "grad", "grads", "gradient", "gradients")
 _OTHER = ("p", "lr", "param", "params", "weight", "weights", "data", "momentum")
 _SAMPLES = "grad_sample"
-_ROLE = re.compile(rf"(?P<base>.+)(?P<ending>[_./](?P<role>{'|'.join((*_GRADIENT, *_OTHER))}))", re.DOTALL)
+_ROLE = rf"(?s)(?P<base>.+)(?P<ending>[_./](?P<role>{'|'.join((*_GRADIENT, *_OTHER))}))"
 _MOST = 20_000_000
 """The most slices of tensors in a file; the statistics of so many take some gigabytes."""
 
@@ -31,7 +31,7 @@ def ending_of(name: str) -> Ending:
     >>> ending_of("lstm_g"), ending_of("lstm.kernel")
     (Ending(base='lstm', ending='_g', is_gradient=True), Ending(base='lstm.kernel', ending='', is_gradient=False))
     """
-    found = _ROLE.fullmatch(name)
+    found = re.fullmatch(_ROLE, name)
     return Ending(found["base"], found["ending"], found["role"] in _GRADIENT) if found else Ending(name, "", False)
 
 

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 WORDS = "global_?step|step|iteration|iter|it|checkpoint|ckpt"
@@ -15,19 +16,21 @@ _WORDS = re.compile(
     r"(?P<number>\d{1,18})(?:(?P<decimals>\.\d{1,6})?(?P<unit>[km])(?![a-z0-9]))?)",
     re.IGNORECASE,
 )
-_WHOLE = re.compile(rf"(?:{WORDS})[-_= .]?(\d{{1,18}})", re.IGNORECASE)
-_EPOCH = re.compile(r"(?<![a-z])epoch[-_= .]?(\d{1,18})", re.IGNORECASE)
+# Patterns that few names need are compiled on their first use.
+_WHOLE = rf"(?i)(?:{WORDS})[-_= .]?(\d{{1,18}})"
+_EPOCH = r"(?i)(?<![a-z])epoch[-_= .]?(\d{1,18})"
 _LONGEST = 18
+_MOST_FOLDERS = 1 << 10
 _NUMBERS = re.compile(r"(\d+)")
 _PARTS = (
     "rank|shard|part|stage|[pdtemcv]p|vmap|worker|gpu|device|node|proc|process|host|micro|micro[-_ ]?batch|mini[-_ ]?batch"
     "|expert|layer|block|head|member|replica|client|actor|agent|chunk|seed|fold|split|consolidated|version|v"
 )
 _SETTINGS = "lr|wd|decay|size|scale|alpha|beta|gamma|eps|dim|temp|dropout|weight_decay|learning_rate"
-_NO_STEP = re.compile(rf"(?<![a-z])(?:(?:{_PARTS})s?(?:[-_ ]rank)?|(?:{_SETTINGS}))[-_= .]*(?:0\.)*$", re.IGNORECASE)
+_NO_STEP = rf"(?i)(?<![a-z])(?:(?:{_PARTS})s?(?:[-_ ]rank)?|(?:{_SETTINGS}))[-_= .]*(?:0\.)*$"
 """What stands before the number of a part, of a member of an ensemble, or of a setting: no step. Other numbers are 0 in it."""
-_PART = re.compile(rf"(?:{_PARTS})s?(?:[-_ ]rank)?[-_= .]*\d+(?:[-_.]?(?:{_PARTS})?[-_]?\d+)*", re.IGNORECASE)
-_OF = re.compile(r"[-_ ]?(?:of|[dtpem]p)[-_ ]?$", re.IGNORECASE)
+_PART = rf"(?i)(?:{_PARTS})s?(?:[-_ ]rank)?[-_= .]*\d+(?:[-_.]?(?:{_PARTS})?[-_]?\d+)*"
+_OF = r"(?i)[-_ ]?(?:of|[dtpem]p)[-_ ]?$"
 
 _KEYS = ("step", "global_step", "iteration")
 CAPTURE = "capture/1"
@@ -47,7 +50,7 @@ def step_named(name: str) -> int | None:
     >>> step_named("step100"), step_named("global_step_7"), step_named("lstm_step1")
     (100, 7, None)
     """
-    found = _WHOLE.fullmatch(name) if name[-1:].isdecimal() else None
+    found = re.fullmatch(_WHOLE, name) if name[-1:].isdecimal() else None
     return int(found[1]) if found else None
 
 
@@ -96,18 +99,34 @@ def step_and_epoch(path: str) -> StepName:
     (StepName(step=0, epoch=1), StepName(step=5, epoch=2), StepName(step=7, epoch=None))
     """
     folder, name = os.path.split(path)
+    found, epoch = step_in(name), _epoch_of_folder(folder)
+    if found.step is None:
+        return _step_of_folder(folder)
+    return found if epoch is None or found.epoch is not None else found._replace(epoch=epoch)
+
+
+@lru_cache(_MOST_FOLDERS)
+def _step_of_folder(folder: str) -> StepName:
+    above, inner = _folders(folder)
+    found = step_in(inner)
+    if found.step is None or found.epoch is not None:
+        return found
+    return found._replace(epoch=_epoch_in(os.path.basename(above)))
+
+
+@lru_cache(_MOST_FOLDERS)
+def _epoch_of_folder(folder: str) -> int | None:
+    return _epoch_in(_folders(folder)[1])
+
+
+def _folders(folder: str) -> tuple[str, str]:
+    """Split the path of a folder at its name, or at that of the folder above if it is called after a part."""
     above, inner = os.path.split(folder)
-    if is_part(inner):
-        above, inner = os.path.split(above)
-    for text, outer in ((name, inner), (inner, os.path.basename(above))):
-        found = step_in(text)
-        if found.step is not None:
-            return found if found.epoch is not None else found._replace(epoch=_epoch_in(outer))
-    return StepName()
+    return os.path.split(above) if is_part(inner) else (above, inner)
 
 
 def _epoch_in(name: str) -> int | None:
-    found = _EPOCH.search(name)
+    found = re.search(_EPOCH, name)
     return int(found[1]) if found else None
 
 
@@ -127,7 +146,7 @@ def is_part(name: str) -> bool:
     >>> is_part("rank_0"), is_part("mp_rank_00_001"), is_part("tp0_pp1"), is_part("step_0"), is_part("ranks")
     (True, True, True, False, False)
     """
-    return name[-1:].isdecimal() and _PART.fullmatch(name) is not None
+    return name[-1:].isdecimal() and re.fullmatch(_PART, name) is not None
 
 
 def steps_by_pattern(names: Sequence[str]) -> list[int | None]:
@@ -154,4 +173,4 @@ def _varying(names: Sequence[list[str]]) -> int | None:
     if len(varying) != 1 or max(len(parts[varying[0]]) for parts in names) > _LONGEST:
         return None
     before, after = "0".join(names[0][: varying[0] : 2]), names[0][varying[0] + 1]
-    return None if _NO_STEP.search(before) or _OF.fullmatch(after) else varying[0]
+    return None if re.search(_NO_STEP, before) or re.fullmatch(_OF, after) else varying[0]

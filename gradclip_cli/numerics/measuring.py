@@ -60,9 +60,11 @@ def measure_rows(raw: Raw, dtype: DType, count: int, size: int, types: SumKinds,
         return StatsArrays.empty(count, len(types))
     if dtype.is_complex:
         return measure_complex_rows(raw, dtype, count, size, types, work)
+    if count == 1:
+        return StatsArrays.of([merge([measure_piece(raw, dtype, types, work)], types)], len(types))
     values = decode(raw, dtype, work)
     finite: NDArray[np.bool_] = np.isfinite(values)
-    if count == 1 or not finite.all():
+    if not finite.all():
         return _measure_apart(raw, dtype, np.logical_and.reduce(finite.reshape(count, size), axis=1), types, work)
     rows = widen(values, work).reshape(count, size)
     exponents, sums = _row_sums(rows, types, dtype, work)

@@ -54,11 +54,12 @@ class RangeCounts:
 
     def count(self, specs: Sequence[TensorSpec], start: int, piece: Piece, raw: Raw) -> None:
         """Count in a piece that has been read of a file whose tensors are those of the dump from `start` on."""
-        for index, part in _tensors(specs, piece, raw):
-            found = [_count(part, specs[index].dtype, target, self._work) for target in self.targets]
-            with self._lock:
-                known = self._counts.get(start + index)
-                self._counts[start + index] = found if known is None else _add_counts(known, found)
+        sizes = [spec.size for spec in specs[piece.index : piece.index + piece.count]] if piece.count > 1 else []
+        found = _counts(raw, specs[piece.index].dtype, self.targets, sizes, self._work)
+        with self._lock:
+            for index, counts in enumerate(found, start + piece.index):
+                known = self._counts.get(index)
+                self._counts[index] = counts if known is None else _add_counts(known, counts)
 
     def of(self, indices: Sequence[int]) -> list[tuple[int, int]]:
         """Return the counts (below, overflow) of a tensor for each target, summed over its pieces."""
@@ -157,20 +158,23 @@ def _add_counts(a: list[tuple[int, int]], b: list[tuple[int, int]]) -> list[tupl
     return [(low_a + low_b, high_a + high_b) for (low_a, high_a), (low_b, high_b) in zip(a, b, strict=True)]
 
 
-def _tensors(specs: Sequence[TensorSpec], piece: Piece, raw: Raw) -> Iterator[tuple[int, Raw]]:
-    """Cut what was read of small tensors that lie side by side; yield them by index."""
-    if piece.count == 1:
-        yield piece.index, raw
-        return
-    at = 0
-    for index in range(piece.index, piece.index + piece.count):
-        yield index, raw[at : at + specs[index].nbytes]
-        at += specs[index].nbytes
+def _counts(
+    raw: Raw, dtype: DType, targets: Sequence[str], sizes: Sequence[int], work: Workspace
+) -> Iterator[list[tuple[int, int]]]:
+    """Yield the counts of each of the adjacent tensors of `sizes` elements, or of a piece of one if there are no sizes."""
+    size, each = _magnitude_bits(raw, dtype, work), []
+    for low, high in (range_bits(dtype, target) for target in targets):
+        each.append(zip(_marked(size < low, sizes), _marked(size >= high, sizes), strict=True))
+    return map(list, zip(*each, strict=True))
 
 
-def _count(raw: Raw, dtype: DType, target: str, work: Workspace) -> tuple[int, int]:
-    size, (low, high) = _magnitude_bits(raw, dtype, work), range_bits(dtype, target)
-    return int(np.count_nonzero(size < low)), int(np.count_nonzero(size >= high))
+def _marked(mask: NDArray[np.bool_], sizes: Sequence[int]) -> list[int]:
+    """Return how many elements of each tensor are marked, or of all if there are no sizes."""
+    if not sizes:
+        return [int(np.count_nonzero(mask))]
+    before = np.concatenate([np.zeros(1, np.int64), np.cumsum(mask)])
+    found: list[int] = np.diff(before[np.cumsum([0, *sizes])]).tolist()
+    return found
 
 
 def _magnitude_bits(raw: Raw, dtype: DType, work: Workspace) -> NDArray[Any]:

@@ -11,8 +11,8 @@ from gradclip_cli.inputs.source import DumpOutput, DumpSource
 from gradclip_cli.text import plural, printable
 
 _NUMBERS = re.compile(r"(\d+)")
-_WORD = re.compile(r"[-_. ]?(?:(?:micro|mini|accum|grad)[-_ ]?)?[a-z]*[-_=. ]?$", re.IGNORECASE)
-"""The word before the number of a micro-batch, which goes with it."""
+_WORD = r"(?i)[-_. ]?(?:(?:micro|mini|accum|grad)[-_ ]?)?[a-z]*[-_=. ]?$"
+"""The word before the number of a micro-batch, which goes with it: a pattern, compiled on its first use."""
 
 
 class Accumulated(Single):
@@ -100,7 +100,7 @@ def name_without(files: Sequence[str]) -> str:
     place, folder = varying(files), os.path.dirname(os.path.abspath(files[0]))
     parts = _NUMBERS.split(os.path.basename(files[0]))
     before, after = "".join(parts[: place - 1]), "".join(parts[place + 1 :])
-    name = before + _WORD.sub("", parts[place - 1]) + after
+    name = before + re.sub(_WORD, "", parts[place - 1]) + after
     name = name if before else name.lstrip("-_ ")
     return (
         name

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gradclip_cli.inputs.pieces import Shape
     from gradclip_cli.tensors import TensorSpec
 
-_NAME = re.compile(r"shard-(?P<shard>\d{5,9})-model-\d{5,9}-of-\d{5,9}\.safetensors")
+_NAME = r"shard-(?P<shard>\d{5,9})-model-\d{5,9}-of-\d{5,9}\.safetensors"
 
 
 class Dcp(Numbered):
@@ -53,10 +53,10 @@ class DcpFinder:
         """Yield the dump in each folder once."""
         folders: dict[str, list[int]] = {}
         for position, path in enumerate(paths):
-            if _NAME.fullmatch(os.path.basename(path)):
+            if _shard(path) is not None:
                 folders.setdefault(os.path.dirname(path), []).append(position)
         sets = [
-            tuple(path for path in siblings(paths[positions[0]]) if _NAME.fullmatch(os.path.basename(path)))
+            tuple(path for path in siblings(paths[positions[0]]) if _shard(path) is not None)
             for positions in folders.values()
         ]
         most = max(sets, key=len, default=())
@@ -80,9 +80,17 @@ def _fewer(files: Sequence[str], most: Sequence[str]) -> list[Note]:
     return [Note("missing-shards", text, len(most) - len(files), True)]
 
 
+def _shard(path: str) -> int | None:
+    """Return the number of a shard; None for other files."""
+    name = os.path.basename(path)
+    # Most names clearly are of no shard; compile the pattern only for the others.
+    found = re.fullmatch(_NAME, name) if name.startswith("shard-") else None
+    return None if found is None else int(found["shard"])
+
+
 def _missing(files: Sequence[str]) -> list[Note]:
     """Note shards whose numbers are skipped: their ranks may have had nothing to write, or their files are lost."""
-    numbers = {int(found["shard"]) for path in files if (found := _NAME.fullmatch(os.path.basename(path)))}
+    numbers = {number for path in files if (number := _shard(path)) is not None}
     lost = sorted(set(range(1, max(numbers, default=0))) - numbers)
     if not lost:
         return []

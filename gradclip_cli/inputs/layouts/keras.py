@@ -15,7 +15,7 @@ from gradclip_cli.storage.fingerprint import Fingerprint
 
 ENDING = ".weights.json"
 _WHOLE = ".weights.h5"
-_SHARD = re.compile(r"(?P<base>.*)_(?P<number>\d{5})\.weights\.h5", re.DOTALL)
+_SHARD = r"(?s)(?P<base>.*)_(?P<number>\d{5})\.weights\.h5"
 _MOST_FILES = 100_000
 
 
@@ -57,12 +57,12 @@ class KerasIndexFinder(IndexFinder):
 
     def implied(self, paths: Sequence[str]) -> set[str]:
         """Return the indices beside shards: without one, the last shard could be missing and nobody would know."""
-        bases = {self.base_of(path) for path in paths if _SHARD.fullmatch(path)}
+        bases = {found["base"] for path in paths if (found := _shard(path))}
         return {base + ENDING for base in bases if os.path.isfile(base + ENDING)}
 
     def base_of(self, path: str) -> str:
         """Return the path of a shard, of an index or of a whole dump without its number and endings."""
-        found = _SHARD.fullmatch(path)
+        found = _shard(path)
         return found["base"] if found else path.removesuffix(ENDING).removesuffix(_WHOLE)
 
 
@@ -75,7 +75,7 @@ class KerasShardsFinder:
         """Yield each set of shards once; a shard that its numbers say is missing belongs to it."""
         bases: dict[str, list[int]] = {}
         for position, path in enumerate(paths):
-            found = _SHARD.fullmatch(path) if path.endswith(_WHOLE) else None
+            found = _shard(path)
             if found is not None and not os.path.isfile(found["base"] + ENDING):  # else the index has left it
                 bases.setdefault(found["base"], []).append(position)
         for base, positions in bases.items():
@@ -89,9 +89,14 @@ INDEX_FINDER = KerasIndexFinder()
 SHARDS_FINDER = KerasShardsFinder()
 
 
+def _shard(path: str) -> re.Match[str] | None:
+    """Match the path of a shard; most paths clearly are of none, and need no pattern."""
+    return re.fullmatch(_SHARD, path) if path.endswith(_WHOLE) else None
+
+
 def _shards(base: str) -> tuple[str, ...]:
     """Return the shards from number 0 to the last that there is."""
     name = os.path.basename(base)
-    matches = (_SHARD.fullmatch(os.path.basename(path)) for path in siblings(base))
+    matches = (_shard(os.path.basename(path)) for path in siblings(base))
     numbers = [int(found["number"]) for found in matches if found and found["base"] == name]
     return tuple(f"{base}_{number:05d}{_WHOLE}" for number in range(max(numbers, default=-1) + 1))

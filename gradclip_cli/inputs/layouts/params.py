@@ -19,12 +19,10 @@ from gradclip_cli.text import plain, shortlist
 KEY = "gradient"
 """The name of the one tensor in each file that tells parameters without a doubt."""
 _MOST_DAMAGED = 3
-_FIRST_ROWS = re.compile(r"_first(\d+)$")
+_FIRST_ROWS = r"_first(\d+)$"
 _NUMBER = re.compile(r"(\d+)")
-_KINDS = re.compile(
-    r"(?i)grads?|gradients?|model|optim(?:izer)?|scheduler|scaler|ema|latest|last|final|best|checkpoint|ckpt"
-)
-"""The names of kinds of files, which stand for no parameter."""
+_KINDS = r"(?i)grads?|gradients?|model|optim(?:izer)?|scheduler|scaler|ema|latest|last|final|best|checkpoint|ckpt"
+"""The names of kinds of files, which stand for no parameter: a pattern, compiled on its first use."""
 
 
 class ParamFiles(Single):
@@ -61,7 +59,7 @@ class ParamFiles(Single):
 
     def _stem(self, file: str) -> str:
         stem = stem_of(file)
-        return _FIRST_ROWS.sub("", stem) if self.first_rows else stem
+        return re.sub(_FIRST_ROWS, "", stem) if self.first_rows else stem
 
 
 class Params(ParamFiles):
@@ -132,7 +130,7 @@ def is_by_param(paths: Sequence[str]) -> bool:
     if found != "same":
         return found == "own"
     names = list(map(os.path.basename, paths))
-    kinds = any(_KINDS.fullmatch(stem_of(name)) for name in names) or len(set(map(is_gradient, names))) > 1
+    kinds = any(re.fullmatch(_KINDS, stem_of(name)) for name in names) or len(set(map(is_gradient, names))) > 1
     return not kinds and not _are_numbered(paths) and all(step_in(name).step is None for name in names)
 
 
@@ -198,12 +196,12 @@ def _reduced(name: str) -> str:
 
 
 def _first_rows(files: Sequence[str]) -> bool:
-    return bool(files) and all(_FIRST_ROWS.search(stem_of(path)) for path in files)
+    return bool(files) and all(re.search(_FIRST_ROWS, stem_of(path)) for path in files)
 
 
 def _notes(folder: str, files: Sequence[str]) -> list[Note]:
     """Note that files hold only the first rows of their tensors, if their names say so."""
-    found = _FIRST_ROWS.search(stem_of(files[0])) if _first_rows(files) else None
+    found = re.search(_FIRST_ROWS, stem_of(files[0])) if _first_rows(files) else None
     if found is None:
         return []
     what = f"only the first {found[1]} rows of each tensor were saved ({found[0]}), so norms are not those of the run"

@@ -35,12 +35,16 @@ class PartsFinder:
 
     def find(self, paths: Sequence[str]) -> Iterator[FoundDump]:
         """Yield a dump for each step in parts."""
-        kinds: dict[_Kind, list[int]] = {}
+        alike: dict[tuple[str, tuple[str, ...]], list[int]] = {}
         for position, path in enumerate(paths):
             folder, name = _split(path)
             texts = tuple(_NUMBER.split(name)[::2])
             if len(texts) > 1:
-                kinds.setdefault(_Kind(texts, folder, step_and_epoch(path)), []).append(position)
+                alike.setdefault((folder, texts), []).append(position)
+        kinds: dict[_Kind, list[int]] = {}
+        for (folder, texts), positions in alike.items():
+            for position in positions if len(positions) > 1 else ():
+                kinds.setdefault(_Kind(texts, folder, step_and_epoch(paths[position])), []).append(position)
         others = set[tuple[str, ...]]()
         for kind, positions in kinds.items():
             files = tuple(dict.fromkeys(paths[k] for k in positions))

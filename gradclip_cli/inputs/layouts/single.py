@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 from gradclip_cli.inputs.pieces import KEY
 from gradclip_cli.inputs.source import DumpOutput, DumpSource, FoundDump
-from gradclip_cli.inputs.steps import step_of
+from gradclip_cli.inputs.steps import step_and_epoch
 from gradclip_cli.notes import Note
 
 if TYPE_CHECKING:
     from gradclip_cli.inputs.pieces import Shape
     from gradclip_cli.tensors import TensorSpec
 
-_INSIDE = re.compile(r'"saved_offsets"\s*:\s*\[[^\]]*[1-9]')
-"""Metadata of pieces that do not begin where their tensors begin."""
+_INSIDE = r'"saved_offsets"\s*:\s*\[[^\]]*[1-9]'
+"""Metadata of pieces that do not begin where their tensors begin: a pattern, compiled on its first use."""
 
 
 class Single:
@@ -46,7 +46,7 @@ class Single:
 
     def notes(self, file: str, metadata: Mapping[str, str]) -> Sequence[Note]:
         """Note that a file holds pieces of tensors only, if its metadata says so: here they are taken for whole."""
-        if KEY not in metadata or _INSIDE.search(metadata[KEY]) is None:
+        if KEY not in metadata or re.search(_INSIDE, metadata[KEY]) is None:
             return ()
         what = f"holds pieces of tensors, by its {KEY}, and is taken for a dump without the files of the other ranks"
         advice = "give the folder, with all files under the names that the writer gave them (shard-00001-...)"
@@ -91,4 +91,4 @@ def single(path: str) -> DumpSource:
     >>> single("run/step_00042.npz").step
     42
     """
-    return DumpSource(path, (path,), SINGLE, step_of(path))
+    return DumpSource(path, (path,), SINGLE, *step_and_epoch(path))
