@@ -4,6 +4,7 @@ To add a command, add a module here, a line in `COMMANDS` and one in `_LOADERS`.
 """
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -130,6 +131,19 @@ class Command(_Explained):
             return super().invoke(ctx)
         except UsageError as error:
             raise click.UsageError(str(error), ctx) from error
+
+
+class ReadingCommand(Command):
+    """A command that reads dumps."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Import numpy, which all of them need, and run the command.
+
+        Where modules of ours import it, the stack is so high that CPython maps and unmaps memory for thousands of the calls
+        that numpy makes when it is imported; that takes 5 ms and more.
+        """
+        import_module("numpy")
+        return super().invoke(ctx)
 
 
 def help_text(name: str, *examples: str) -> str:

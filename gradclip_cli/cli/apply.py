@@ -6,7 +6,7 @@ import click
 
 import gradclip_cli
 from gradclip_cli import formats
-from gradclip_cli.cli import Command, completion, help_text
+from gradclip_cli.cli import ReadingCommand, completion, help_text
 from gradclip_cli.cli.config import CONFIG, PRINT_CONFIG, as_toml
 from gradclip_cli.cli.counting import copies_options, unscale_option
 from gradclip_cli.cli.options import (
@@ -65,7 +65,7 @@ OVERRIDE = Tabular("layer", Override.parse, completion.overrides, _read, _write)
 
 @click.command(
     "apply",
-    cls=Command,
+    cls=ReadingCommand,
     help=help_text(
         "apply",
         "gradclip apply g.safetensors -o out.safetensors -s clip-by-global-norm -t 1.0",

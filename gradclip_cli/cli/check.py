@@ -9,7 +9,7 @@ import click
 import gradclip_cli
 from gradclip_cli.checks import NAMES, parse_names
 from gradclip_cli.checks.limits import DTYPES, Limits
-from gradclip_cli.cli import Command, completion, help_text
+from gradclip_cli.cli import ReadingCommand, completion, help_text
 from gradclip_cli.cli.config import CONFIG
 from gradclip_cli.cli.counting import copies_options, unscale_option
 from gradclip_cli.cli.options import (
@@ -53,7 +53,7 @@ def _option(limit: "Field[Any]") -> Any:
 
 @click.command(
     "check",
-    cls=Command,
+    cls=ReadingCommand,
     help=help_text(
         "check",
         "gradclip check run/",

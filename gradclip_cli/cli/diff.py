@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 import gradclip_cli
-from gradclip_cli.cli import Command, help_text
+from gradclip_cli.cli import ReadingCommand, help_text
 from gradclip_cli.cli.counting import replicated_option, unscale_option
 from gradclip_cli.cli.options import (
     JobOptions,
@@ -25,7 +25,7 @@ from gradclip_cli.reports.diff import DiffReport
 
 @click.command(
     "diff",
-    cls=Command,
+    cls=ReadingCommand,
     help=help_text(
         "diff",
         "gradclip diff before.safetensors after.h5 --rtol 1e-6",

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 import gradclip_cli
-from gradclip_cli.cli import Command, help_text
+from gradclip_cli.cli import Command, ReadingCommand, help_text
 from gradclip_cli.cli.options import (
     InputOptions,
     ViewOptions,
@@ -21,7 +21,7 @@ from gradclip_cli.strategies import STRATEGIES
 
 @click.command(
     "ls",
-    cls=Command,
+    cls=ReadingCommand,
     help=help_text(
         "ls",
         "gradclip ls g.safetensors",

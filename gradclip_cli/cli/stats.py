@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 import gradclip_cli
-from gradclip_cli.cli import Command, completion, help_text
+from gradclip_cli.cli import ReadingCommand, completion, help_text
 from gradclip_cli.cli.config import CONFIG
 from gradclip_cli.cli.counting import copies_options, unscale_option
 from gradclip_cli.cli.options import (
@@ -41,7 +41,7 @@ from gradclip_cli.thresholds.rules import SPELLINGS, Rule
 
 @click.command(
     "stats",
-    cls=Command,
+    cls=ReadingCommand,
     help=help_text(
         "stats",
         "gradclip stats run/",
