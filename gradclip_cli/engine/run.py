@@ -15,6 +15,10 @@ Progress = Callable[[int, str], None]
 """Called with a number of bytes that are done and the path of their file."""
 
 
+_MOST_REMEMBERED = 20_000
+"""The most names that are worth the memory: reading a million of them takes longer than finding their layers."""
+
+
 def silent(_: int, path: str) -> None:
     """Show no progress."""
 
@@ -35,10 +39,12 @@ class Run:
         return OpenDump(source, self.selection, self.headers)
 
     def places(self, names: Sequence[str]) -> list[LayerParam]:
-        """Return the layer and param of each tensor of a dump; the same list for dumps in a row with the same names."""
-        if names != self._placed[0]:
-            self._placed = names, self.selection.naming.places(names)
-        return self._placed[1]
+        """Return the layer and param of each tensor of a dump; of small dumps in a row with the same names, the same list."""
+        if names == self._placed[0]:
+            return self._placed[1]
+        found = self.selection.naming.places(names)
+        self._placed = (names, found) if len(names) <= _MOST_REMEMBERED else ([], [])
+        return found
 
     def reopen(self, file: DumpFile) -> AbstractContextManager[OpenFile]:
         """Open a file of a dump again; raise InputError if it has changed."""

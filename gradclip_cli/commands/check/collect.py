@@ -125,8 +125,12 @@ def series_figures(collected: Collected, targets: Sequence[str]) -> Figures:
     """Stack the figures of dumps, matching tensors by name; a tensor that a dump lacks has zeros there."""
     dumps, places = collected.dumps, collected.places
     known = {tensor.name: tensor for one in reversed(dumps) for tensor in one.tensors}
-    placed = [Tensor(name, *places[name], tensor.dtype) for name, tensor in known.items()]
-    tensors = sorted(placed, key=lambda tensor: (natural(tensor.layer), natural(tensor.name)))
+    placed = [
+        one if one[1:3] == places[name] else one._replace(layer=places[name].layer, param=places[name].param)
+        for name, one in known.items()
+    ]
+    layers = {layer: natural(layer) for layer in {one.layer for one in placed}}
+    tensors = sorted(placed, key=lambda tensor: (layers[tensor.layer], natural(tensor.name)))
     column = {tensor.name: k for k, tensor in enumerate(tensors)}
     cube = np.zeros((_OWN + 2 * len(targets), len(dumps), len(tensors)))
     for k, one in enumerate(dumps):
