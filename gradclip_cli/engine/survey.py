@@ -156,12 +156,25 @@ def measure_dump(source: DumpSource, sums: SumKinds, run: Run, observer_for: Obs
         stats = [_measure_file(dump, file, sums, run, observer_for) for file in dump.each()]
         dump.check()
     found = concatenate(list(zip([file.start for file in dump.files], stats, strict=True))).scaled(dump.scale)
-    places = run.places([spec.name for spec in dump.tensors])
-    measured = MeasuredDump(source, dump.step, dump.files, dump.tensors, places, found, dump.non_numeric)
     gradients = [dump.tensors[index] for index in found]
     alike = [] if run.selection.include else name_notes(dump, found.indices)
-    notes = [*dump.notes, *dump.step_notes, *log_notes(gradients, source.location), *alike, *_fill_notes(dump, found)]
-    measured = replace(measured, file_notes=notes, wholes=dump.wholes)
+    measured = MeasuredDump(
+        source,
+        dump.step,
+        dump.files,
+        dump.tensors,
+        run.places([spec.name for spec in dump.tensors]),
+        found,
+        dump.non_numeric,
+        file_notes=[
+            *dump.notes,
+            *dump.step_notes,
+            *log_notes(gradients, source.location),
+            *alike,
+            *_fill_notes(dump, found),
+        ],
+        wholes=dump.wholes,
+    )
     copies = {copy: original for whole in dump.wholes.values() for copy, original in whole.copies.items()}
     return without_copies(measured, copies, run) if copies else measured
 
@@ -178,9 +191,12 @@ def name_notes(dump: OpenDump, counted: Sequence[int]) -> list[Note]:
 
 def _fill_notes(dump: OpenDump, stats: StatsTable) -> list[Note]:
     """Note tensors whose largest element is what netCDF fills unwritten elements with."""
-    found = [dump.tensors[stats.indices[row]].name for row in np.flatnonzero(stats.max_abs == _FILLING).tolist()]
+    filled = stats.max_abs == _FILLING
+    if not filled.any():
+        return []
+    found = [dump.tensors[stats.indices[row]].name for row in np.flatnonzero(filled).tolist()]
     what = f"largest element {_FILLING:.6g}, with which netCDF fills what was never written: {shortlist(found, 4)}"
-    return [Note("fill-values", f"{dump.source.location}: {what}", len(found), changes_figures=True)] if found else []
+    return [Note("fill-values", f"{dump.source.location}: {what}", len(found), changes_figures=True)]
 
 
 def _measure_file(

@@ -56,6 +56,8 @@ def copies_in(paths: Sequence[str]) -> dict[str, str]:
     """
     known, found = set(paths), {}
     for path in paths:
+        if ")" not in path and "copy" not in path.lower():
+            continue
         stem, suffix = os.path.splitext(path)
         match = re.fullmatch(_COPY, stem) if stem[-1:] == ")" or "copy" in stem.lower() else None
         if match is not None and match["original"] + suffix in known:

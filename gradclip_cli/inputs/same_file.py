@@ -21,8 +21,10 @@ def once_each(sources: Sequence[DumpSource]) -> tuple[Sources, list[Note]]:
     identities = [_identity(source) for source in sources]
     firsts: dict[Hashable, int] = {}
     # A name that says the step goes before one that does not, such as `latest`.
-    for k in sorted(range(len(sources)), key=lambda k: sources[k].step is None):
-        firsts.setdefault(identities[k], k)
+    for named in (True, False):
+        for k, source in enumerate(sources):
+            if (source.step is not None) is named:
+                firsts.setdefault(identities[k], k)
     copies = copies_in([source.location for source in sources])
     kept, notes = [], []
     for k, source in enumerate(sources):
@@ -76,6 +78,7 @@ def _identity(source: DumpSource) -> Hashable:
     """Return what is the same for two dumps of the same files: their devices and inode numbers."""
     if source.location == STANDARD:
         return STANDARD
-    with suppress(OSError, ValueError):
-        return tuple((found.st_dev, found.st_ino) for found in map(os.stat, source.files))
-    return source.location
+    try:
+        return tuple([(found.st_dev, found.st_ino) for found in map(os.stat, source.files)])
+    except (OSError, ValueError):
+        return source.location

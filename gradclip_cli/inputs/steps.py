@@ -98,7 +98,7 @@ def step_and_epoch(path: str) -> StepName:
     >>> step_and_epoch("epoch=1-batch=0.npz"), step_and_epoch("epoch_2/step_5/g.npz"), step_and_epoch("epoch_7.npz")
     (StepName(step=0, epoch=1), StepName(step=5, epoch=2), StepName(step=7, epoch=None))
     """
-    folder, name = os.path.split(path)
+    folder, _, name = path.rpartition(os.sep)  # much faster than os.path.split, for there may be many paths
     found, epoch = step_in(name), _epoch_of_folder(folder)
     if found.step is None:
         return _step_of_folder(folder)
@@ -121,7 +121,7 @@ def _epoch_of_folder(folder: str) -> int | None:
 
 def _folders(folder: str) -> tuple[str, str]:
     """Split the path of a folder at its name, or at that of the folder above if it is called after a part."""
-    above, inner = os.path.split(folder)
+    above, inner = os.path.split(folder.rstrip(os.sep))
     return os.path.split(above) if is_part(inner) else (above, inner)
 
 

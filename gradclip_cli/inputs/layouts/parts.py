@@ -62,9 +62,10 @@ FINDER = PartsFinder()
 def _may_be_parts(files: Sequence[str], step: StepName) -> bool:
     """Whether names differ in one number only, which is no step."""
     names = [_split(path)[1] for path in files]
-    split = [_NUMBER.split(name)[1::2] for name in names]
-    varying = sum(len(set(numbers)) > 1 for numbers in zip(*split, strict=True))
-    return varying == 1 and (step.step is not None or steps_by_pattern(names)[0] is None)
+    if step.step is None and steps_by_pattern(names)[0] is not None:
+        return False
+    columns = zip(*(_NUMBER.split(name)[1::2] for name in names), strict=True)
+    return sum(len(set(column)) > 1 for column in columns) == 1
 
 
 def _split(path: str) -> tuple[str, str]:
