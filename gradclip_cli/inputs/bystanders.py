@@ -23,7 +23,7 @@ def bystander_notes(path: str, tensors: Sequence[TensorSpec], counted: Iterable[
     lower = text.lower()
     some = specs if any(hint in lower for hint in _HINTS) else ()
     single = [spec.name for spec in some if spec.size == 1 and re.fullmatch(_SETTING, spec.name)]
-    ends = [name for end in ("running_", "inv_freq") for name in lines_with(end, text)]
+    ends = [name for end in ("running_", "inv_freq") if end in text for name in lines_with(end, text)]
     return [*_settings(path, single), *_buffers(path, [name for name in ends if re.fullmatch(_BUFFER, name)])]
 
 

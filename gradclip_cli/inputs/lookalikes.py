@@ -24,6 +24,7 @@ _STATE = (
 )
 """Whole components of the names of optimizer state, and of moving averages of weights: patterns, compiled on their first use."""
 
+_VALUES = (".values", "/values")
 _SCALES = ("scale", "absmax", "quant")
 _SCALE = (
     r"(?P<stem>.+?)(?P<end>[._](?:weight_|input_)?(?:scales?|scale_inv|scale_2|scale_weight|scale_input"
@@ -38,12 +39,12 @@ def lookalike_notes(path: str, tensors: Sequence[TensorSpec], counted: Iterable[
     """Return the notes on the tensors of a dump that count, which are given by index."""
     names = [tensors[index].name for index in counted]
     text = "\n".join(names)
-    found = _state_notes(path, [name for root in _ROOTS for name in lines_with(root, text)], len(names))
+    found = _state_notes(path, [name for root in _ROOTS if root in text for name in lines_with(root, text)], len(names))
     if ".v\n" in text + "\n":
         found += _moment_notes(path, names)
-    if values := [name for name in lines_with("values", text) if name.endswith((".values", "/values"))]:
+    if "values" in text and (values := [name for name in lines_with("values", text) if name.endswith(_VALUES)]):
         found += _sparse_notes(path, values, tensors)
-    if scales := [name for root in _SCALES for name in lines_with(root, text)]:
+    if scales := [name for root in _SCALES if root in text for name in lines_with(root, text)]:
         found += _scale_notes(path, scales, tensors)
     return found
 

@@ -170,6 +170,11 @@ class StatsTable(Mapping[int, TensorStats]):
         """The number of NaN and infinities of each tensor."""
         return self.nan + self.infinite
 
+    @property
+    def all_finite(self) -> bool:
+        """Whether no tensor has any NaN or infinity."""
+        return not self.block.ints[:, _NAN : _NEGINF + 1].any()
+
     def with_nonfinite(self) -> list[int]:
         """Return the indices of the tensors with any NaN or infinity."""
         return [self.indices[row] for row in np.flatnonzero(self.nonfinite).tolist()]
