@@ -62,6 +62,7 @@ WITHOUT_UNIT_TESTS = {
     "engine/compare.py": "tests/laws hold every figure of diff against numpy",
     "engine/compare_ranks.py": "tests/laws/test_diff_shards.py holds every figure against numpy",
     "engine/rewrite_slices.py": "tests/laws/test_slices.py holds every slice against a file of its own",
+    "engine/run.py": "every test of a command runs it",
     "engine/rewrite.py": "tests/laws hold every element against numpy",
     "formats/base.py": "protocols, and refusals that the tests of formats meet",
     "formats/hdf5/answers.py": "runs in a child only, which tests/hostile ask",

@@ -50,16 +50,15 @@ def _inside(folder: str, listing: Listing, choices: Choices) -> Inside:
     if listing.files and not choices.files and not marked and params.is_by_param(listing.files):
         return Inside([folder], [])
     files, notes = [path for path in listing.files if choices.takes(path)], list[Note]()
-    if not is_step_folder(folder) and not any(step_in(os.path.basename(path)).step is not None for path in files):
+    have_steps = any(step_in(os.path.basename(path)).step is not None for path in files)
+    if not have_steps and not is_step_folder(folder):
         files, notes = gradients_of(files, folder, choices)  # kinds of files of one step are told apart over all steps
     notes += [Note("dead-link", f"{path}: is a link to nothing, left out") for path in listing.dead_links]
     notes += _unfinished(listing.folders)
     steps = {path: listed(path, ENDINGS) for path in listing.folders if is_step_folder(path)}
     if not steps and not files:
         steps = {path: listed(path, ENDINGS) for path in listing.folders if is_part(os.path.basename(path))}
-    if not steps and files:
-        return Inside(files, notes)
-    if any(step_in(os.path.basename(path)).step is not None for path in files):
+    if have_steps:
         return Inside(files, notes + _folders_left(folder, steps))
     parts = [_inside(path, inner, choices) for path, inner in steps.items()]
     if below := [path for part in parts for path in part.paths]:
