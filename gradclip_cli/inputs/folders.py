@@ -47,8 +47,8 @@ def inside(folder: str, choices: Choices) -> Inside:
 def _inside(folder: str, listing: Listing, choices: Choices) -> Inside:
     # A file whose ending marks a whole dump decides without opening any file.
     marked = any(path.endswith(ENDINGS) for path in listing.files)
-    if listing.files and not choices.files and not marked and params.is_by_param(listing.files):
-        return Inside([folder], [])
+    if listing.files and not choices.files and not marked and (manner := params.manner_of(listing.files)) is not None:
+        return Inside([folder], params.manner_notes(folder, listing.files, manner))
     files, notes = [path for path in listing.files if choices.takes(path)], list[Note]()
     have_steps = any(step_in(os.path.basename(path)).step is not None for path in files)
     if not have_steps and not is_step_folder(folder):

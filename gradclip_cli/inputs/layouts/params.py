@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from gradclip_cli.errors import InputError
 from gradclip_cli.inputs.headers import header_of
@@ -11,10 +12,10 @@ from gradclip_cli.inputs.layouts.numbered import Numbered
 from gradclip_cli.inputs.layouts.single import Single
 from gradclip_cli.inputs.listing import dump_files, is_folder, may_be_read
 from gradclip_cli.inputs.source import DumpOutput, DumpSource, FoundDump
-from gradclip_cli.inputs.steps import step_in, step_of
+from gradclip_cli.inputs.steps import step_in, step_in_metadata, step_of
 from gradclip_cli.notes import Note
 from gradclip_cli.storage.fingerprint import changed
-from gradclip_cli.text import plain, shortlist
+from gradclip_cli.text import plain, printable, shortlist
 
 KEY = "gradient"
 """The name of the one tensor in each file that tells parameters without a doubt."""
@@ -116,22 +117,45 @@ class ParamsFinder:
 FINDER = ParamsFinder()
 
 
-def is_by_param(paths: Sequence[str]) -> bool:
-    """Whether the files of a folder hold one parameter each, judged by their names and the headers of three of them.
+class Manner(NamedTuple):
+    """How the files of a folder call their only tensors: `gradient`, `own` (like the file), or `same`."""
 
-    Files whose names have a step, or differ in one number only, are steps, unless their only tensor is called `gradient` or
-    like the file. A file alone is a dump, unless its only tensor is called `gradient`.
+    name: str
+    key: str = KEY
+    steps: frozenset[int | None] = frozenset()  # what the files that were read say of themselves
+
+
+def is_by_param(paths: Sequence[str]) -> bool:
+    """Whether the files of a folder hold one parameter each."""
+    return manner_of(paths) is not None
+
+
+def manner_of(paths: Sequence[str]) -> Manner | None:
+    """Return how files call their parameters, judged by their names and the headers of three of them; None if they hold none.
+
+    Files whose names have a step, or differ in one number only, or that say different steps of themselves, are steps, unless
+    their only tensor is called `gradient` or like the file. A file alone is a dump, unless its only tensor is called `gradient`.
     """
-    found = _keys(paths) if paths else ""
-    if not found:  # the first file may be damaged
-        return KEY in map(_key_of, paths[1:_MOST_DAMAGED])
-    if found == "gradient" or len(paths) < 2:
-        return found == "gradient"
-    if found != "same":
-        return found == "own"
+    found = _looked_into(paths) if paths else None
+    if found is None:  # the first file may be damaged
+        return Manner("gradient") if KEY in map(_key_of, paths[1:_MOST_DAMAGED]) else None
+    if found.name == "gradient" or (found.name == "own" and len(paths) > 1):
+        return found
     names = list(map(os.path.basename, paths))
     kinds = any(re.fullmatch(_KINDS, stem_of(name)) for name in names) or len(set(map(is_gradient, names))) > 1
-    return not kinds and not _are_numbered(paths) and all(step_in(name).step is None for name in names)
+    steps = len(found.steps) > 1 or any(step_in(name).step is not None for name in names)
+    return None if len(paths) < 2 or kinds or steps or _are_numbered(paths) else found
+
+
+def manner_notes(folder: str, paths: Sequence[str], manner: Manner) -> list[Note]:
+    """Note that files are taken for parameters only since they call their tensors alike, though names may be those of steps."""
+    doubtful = manner.name == "same" or (_are_numbered(paths) and step_in(os.path.basename(paths[0])).step is None)
+    if manner.name == "own" or not doubtful or _first_rows(paths):
+        return []
+    what = f"is one dump, a parameter in each file, since each holds one tensor, called {printable(manner.key)}"
+    return [
+        Note("params", f"{folder}: {what}; give the files themselves to take each for a dump", changes_figures=True)
+    ]
 
 
 def folder_below(folders: Sequence[str]) -> str | None:
@@ -149,26 +173,30 @@ def stem_of(path: str) -> str:
     return os.path.splitext(os.path.basename(path))[0]
 
 
-def _keys(paths: Sequence[str]) -> str:
-    """Return how files call their only tensors: `gradient`, `own` (like the file), `same`, or "" for anything else.
+def _looked_into(paths: Sequence[str]) -> Manner | None:
+    """Return how files call their only tensors; None for anything else.
 
     The first file tells `gradient`; otherwise the one in the middle and the last are read, too.
     """
-    first = _key_of(paths[0])
-    if first in (None, KEY):
-        return "" if first is None else "gradient"
-    some = dict.fromkeys([paths[len(paths) // 2], paths[-1]])
-    keys = {paths[0]: first} | {path: _key_of(path) for path in some if path != paths[0]}
+    first = header_of(paths[0], most=1)
+    if first is None or len(first.names) != 1 or first.names[0] == KEY:
+        return None if first is None or len(first.names) != 1 else Manner("gradient")
+    headers = {path: header_of(path, most=1) for path in dict.fromkeys([paths[len(paths) // 2], paths[-1]])}
+    headers[paths[0]] = first
+    keys = {path: header.names[0] for path, header in headers.items() if header and len(header.names) == 1}
+    if len(keys) < len(headers):
+        return None
     layout = ParamFiles(_first_rows(paths))
-    if all(key is not None and layout.is_own(path, key) for path, key in keys.items()):
-        return "own"
-    return "same" if set(keys.values()) == {first} else ""
+    if all(layout.is_own(path, key) for path, key in keys.items()):
+        return Manner("own")
+    steps = frozenset(step_in_metadata(header.metadata) for header in headers.values() if header)
+    return Manner("same", first.names[0], steps) if len(set(keys.values())) == 1 else None
 
 
 def _leave_no_doubt(paths: Sequence[str]) -> bool:
     """Whether files that were given by themselves are parameters, though a folder of them was not given."""
-    found = _keys(paths)
-    return found in ("gradient", "own") or (found == "same" and _first_rows(paths))
+    found = _looked_into(paths)
+    return found is not None and (found.name != "same" or _first_rows(paths))
 
 
 def _key_of(path: str) -> str | None:

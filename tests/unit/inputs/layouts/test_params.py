@@ -102,7 +102,7 @@ def test_first_rows_are_said(tmp_path: Path) -> None:
     (note,) = stats(tmp_path / "a").notes
     assert (note.kind, note.changes_figures) == ("first-rows", True)
     report = stats(tmp_path / "b")
-    assert report.notes == []
+    assert [note.kind for note in report.notes] == ["params"]
     assert {row.name for row in report.params} == {"w_first4", "b"}
 
 
@@ -138,6 +138,33 @@ def test_steps_ranks_and_kinds_are_no_parameters(tmp_path: Path, tensors: dict[s
 def test_a_key_may_leave_no_doubt(tmp_path: Path, tensors: dict[str, str]) -> None:
     """`gradient`, or the name of the file, tells a parameter whatever the file is called."""
     assert params.is_by_param(write(tmp_path, tensors))
+
+
+@pytest.mark.parametrize(
+    ("tensors", "kinds"),
+    [
+        ({"lstm.w": "g", "lstm.b": "g"}, ["params"]),
+        ({"layer1": "gradient", "layer2": "gradient"}, ["params"]),
+        ({"lstm.w": "gradient", "lstm.b": "gradient"}, []),
+        ({"lstm_w": "lstm.w", "lstm_b": "lstm.b"}, []),
+    ],
+)
+def test_a_doubt_is_said(tmp_path: Path, tensors: dict[str, str], kinds: list[str]) -> None:
+    """Files that are one dump only since they call their tensors alike, or whose number may be a step, are named in a note."""
+    write(tmp_path, tensors)
+    report = stats(tmp_path)
+    assert [dump.norm for dump in report.dumps] == [pytest.approx(2**0.5, rel=1e-15)]
+    assert [(note.kind, note.changes_figures) for note in report.notes] == [(kind, True) for kind in kinds]
+    assert all(note.text.startswith(f"{tmp_path}: is one dump") for note in report.notes)
+
+
+def test_files_that_say_steps_are_no_parameters(tmp_path: Path) -> None:
+    """One tensor in each file, and names without steps: different steps in the metadata make dumps of them, one step does not."""
+    for name, step in (("b", 1), ("a", 2)):
+        save_file({"w": np.full(4, step, np.float32)}, tmp_path / f"{name}.safetensors", {"step": str(step)})
+    assert [(dump.step, dump.norm) for dump in stats(tmp_path).dumps] == [(1, 2.0), (2, 4.0)]
+    save_file({"w": np.full(4, 1, np.float32)}, tmp_path / "a.safetensors", {"step": "1"})
+    assert [(dump.step, dump.norm) for dump in stats(tmp_path).dumps] == [(1, pytest.approx(8**0.5, rel=1e-15))]
 
 
 def test_files_of_parameters_that_are_given(tmp_path: Path) -> None:
