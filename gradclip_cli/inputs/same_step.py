@@ -19,6 +19,9 @@ from gradclip_cli.text import plural, printable, shortlist
 
 Sources = list[DumpSource]
 
+_VERSION = re.compile(r"v(?:ersion)?[-_]?\d", re.IGNORECASE)
+"""The name of a run of PyTorch Lightning; a resumed one gets the next number."""
+
 
 def of_one_kind(sources: Sequence[DumpSource]) -> tuple[Sources, list[Note]]:
     """Take one kind of files of each step and folder: gradients, if any are called so.
@@ -143,12 +146,19 @@ def _refuse_parts(group: Sequence[DumpSource]) -> None:
 
 
 def _refuse_two_runs(sources: Sequence[DumpSource], pair: Sequence[DumpSource]) -> None:
+    """Raise UsageError if two dumps of one step are of ranks, which are no runs, or of runs that begin at the same step."""
     firsts: dict[str, tuple[int, int]] = {}
     for source in sources:
         if source.step is not None:
             run, step = _run_of(source), (source.epoch or 0, source.step)
             firsts[run] = min(firsts.get(run, step), step)
     runs = list(dict.fromkeys(_run_of(source) for source in pair))
+    if len(runs) > 1 and all(is_part(name) and not _VERSION.match(name) for name in map(os.path.basename, runs)):
+        one, other = (printable(source.location) for source in pair[:2])
+        raise UsageError(
+            f"{one} and {other} are both of step {pair[0].step}, in folders that are called after ranks or other parts: give "
+            "--shards if they hold pieces of the same tensors, each folder alone if they are runs, or --repeated keep"
+        )
     if len(runs) > 1 and firsts[runs[0]] == firsts[runs[1]]:
         one, other = (printable(source.location) for source in pair[:2])
         raise UsageError(
