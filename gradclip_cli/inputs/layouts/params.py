@@ -9,7 +9,7 @@ from gradclip_cli.errors import InputError
 from gradclip_cli.inputs.headers import header_of
 from gradclip_cli.inputs.kinds import is_gradient
 from gradclip_cli.inputs.layouts.numbered import Numbered
-from gradclip_cli.inputs.layouts.single import Single
+from gradclip_cli.inputs.layouts.single import Single, single
 from gradclip_cli.inputs.listing import dump_files, is_folder, may_be_read
 from gradclip_cli.inputs.source import DumpOutput, DumpSource, FoundDump
 from gradclip_cli.inputs.steps import step_in, step_in_metadata, step_of
@@ -108,10 +108,15 @@ class ParamsFinder:
             yield FoundDump(DumpSource(path, inside, layout, step_of(path)), positions, _notes(path, inside))
         for positions in files.values():
             group = tuple(dict.fromkeys(paths[k] for k in positions))
-            if len(group) > 1 and not _are_numbered(group) and _leave_no_doubt(group):
+            manner = _looked_into(group) if len(group) > 1 and not _are_numbered(group) else None
+            if manner is None:
+                continue
+            if manner.name != "same" or _first_rows(group):
                 folder = os.path.dirname(group[0])
                 source = DumpSource(group[0], group, GivenParams(_first_rows(group)), step_of(folder))
                 yield FoundDump(source, positions, _notes(folder or os.curdir, group))
+            elif len(manner.steps) == 1 and all("." in stem_of(path) for path in group):
+                yield FoundDump(single(paths[positions[0]]), positions[:1], _doubt(group, manner))
 
 
 FINDER = ParamsFinder()
@@ -193,12 +198,6 @@ def _looked_into(paths: Sequence[str]) -> Manner | None:
     return Manner("same", first.names[0], steps) if len(set(keys.values())) == 1 else None
 
 
-def _leave_no_doubt(paths: Sequence[str]) -> bool:
-    """Whether files that were given by themselves are parameters, though a folder of them was not given."""
-    found = _looked_into(paths)
-    return found is not None and (found.name != "same" or _first_rows(paths))
-
-
 def _key_of(path: str) -> str | None:
     """Return the name of the only tensor in a file; None if there are others."""
     header = header_of(path, most=1)
@@ -225,6 +224,13 @@ def _reduced(name: str) -> str:
 
 def _first_rows(files: Sequence[str]) -> bool:
     return bool(files) and all(re.search(_FIRST_ROWS, stem_of(path)) for path in files)
+
+
+def _doubt(paths: Sequence[str], manner: Manner) -> list[Note]:
+    """Note files that are taken for dumps, though they are called as parameters are."""
+    what = f"is taken for a dump, as are {len(paths) - 1:,} more, though each holds one tensor, called {printable(manner.key)}"
+    text = f"{paths[0]}: {what}; give their folder to take them for the parameters of one"
+    return [Note("dumps-or-params", text, changes_figures=True)]
 
 
 def _notes(folder: str, files: Sequence[str]) -> list[Note]:

@@ -179,7 +179,20 @@ def test_files_of_parameters_that_are_given(tmp_path: Path) -> None:
 
 def test_files_that_leave_a_doubt_stay_dumps(tmp_path: Path) -> None:
     """Files that are given by themselves are dumps if their only tensors have the same name."""
-    assert len(find_dumps(write(tmp_path, {"a": "w", "b": "w"})).sources) == 2
+    found = find_dumps(write(tmp_path, {"a": "w", "b": "w"}))
+    assert (len(found.sources), found.notes) == (2, ())
+
+
+def test_files_that_are_called_like_parameters(tmp_path: Path) -> None:
+    """They are dumps, too, since their folder was not given; a note says so."""
+    paths = write(tmp_path, {"lstm.w": "g", "lstm.b": "g", "fc.w": "g"})
+    report = stats(paths)
+    assert [(dump.input, dump.norm) for dump in report.dumps] == [(path, 1.0) for path in paths]
+    (note,) = report.notes
+    assert (note.kind, note.changes_figures) == ("dumps-or-params", True)
+    assert note.text.startswith(
+        f"{paths[0]}: is taken for a dump, as are 2 more, though each holds one tensor, called g"
+    )
 
 
 def test_a_series_of_folders_further_down_comes_out(tmp_path: Path) -> None:
