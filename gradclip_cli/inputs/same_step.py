@@ -137,7 +137,9 @@ def repeated_steps(sources: Sequence[DumpSource], choices: Choices) -> tuple[Sou
 def _refuse_parts(group: Sequence[DumpSource]) -> None:
     """Raise UsageError if dumps of one step lie in folders that are called after ranks or other parts."""
     folders = [os.path.dirname(source.location) for source in group]
-    if any(is_part(os.path.basename(part)) for folder in folders for part in (folder, os.path.dirname(folder))):
+    above = {(os.path.basename(folder), os.path.basename(os.path.dirname(folder))) for folder in folders}
+    differing = {name for names in zip(*above, strict=True) if len(set(names)) > 1 for name in names}
+    if any(is_part(name) and not _VERSION.match(name) for name in differing):
         one, other = (printable(source.location) for source in group[:2])
         raise UsageError(
             f"{one} and {other} are both of step {group[0].step}, in folders of parts: give --shards if they hold pieces of the "
@@ -146,19 +148,13 @@ def _refuse_parts(group: Sequence[DumpSource]) -> None:
 
 
 def _refuse_two_runs(sources: Sequence[DumpSource], pair: Sequence[DumpSource]) -> None:
-    """Raise UsageError if two dumps of one step are of ranks, which are no runs, or of runs that begin at the same step."""
+    """Raise UsageError if two dumps of one step are of runs that begin at the same step."""
     firsts: dict[str, tuple[int, int]] = {}
     for source in sources:
         if source.step is not None:
             run, step = _run_of(source), (source.epoch or 0, source.step)
             firsts[run] = min(firsts.get(run, step), step)
     runs = list(dict.fromkeys(_run_of(source) for source in pair))
-    if len(runs) > 1 and all(is_part(name) and not _VERSION.match(name) for name in map(os.path.basename, runs)):
-        one, other = (printable(source.location) for source in pair[:2])
-        raise UsageError(
-            f"{one} and {other} are both of step {pair[0].step}, in folders that are called after ranks or other parts: give "
-            "--shards if they hold pieces of the same tensors, each folder alone if they are runs, or --repeated keep"
-        )
     if len(runs) > 1 and firsts[runs[0]] == firsts[runs[1]]:
         one, other = (printable(source.location) for source in pair[:2])
         raise UsageError(

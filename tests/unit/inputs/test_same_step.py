@@ -94,20 +94,18 @@ def test_two_runs(names: tuple[str, str]) -> None:
 def test_ranks_are_no_resumed_run(name: str) -> None:
     """Folders of ranks, of which one lacks a step, are refused, and not taken for a run that was resumed, unless the user says so."""
     given = [single(name.format(rank, step))._replace(step=step) for rank, step in ((0, 1), (0, 2), (1, 2), (1, 3))]
-    with pytest.raises(UsageError, match="are both of step 2, in folders that are called after ranks or other parts"):
+    with pytest.raises(UsageError, match="are both of step 2, in folders of parts"):
         repeated_steps(given, DEFAULT)
     found, (note,) = repeated_steps(given, Choices(repeated="last"))
     assert ([source.step for source in found], note.changes_figures) == ([1, 2, 3], True)
 
 
-def test_versions_of_a_run_are_resumed() -> None:
-    """Lightning writes each run, resumed ones too, to a folder of its own, `version_0` and so on."""
-    given = [single(f"version_{k}/step_{step}.npz")._replace(step=step) for k, step in ((0, 1), (0, 2), (1, 2), (1, 3))]
-    assert [source.location for source in repeated_steps(given, DEFAULT)[0]] == [
-        "version_0/step_1.npz",
-        "version_1/step_2.npz",
-        "version_1/step_3.npz",
-    ]
+@pytest.mark.parametrize("run", ["version_{}", "rank_0/job_{}"])
+def test_what_is_no_part_is_resumed(run: str) -> None:
+    """Lightning writes a resumed run to the next `version_1`, and a folder that both have in common tells nothing."""
+    names = [f"{run.format(k)}/step_{step}.npz" for k, step in ((0, 1), (0, 2), (1, 2), (1, 3))]
+    given = [single(name)._replace(step=step) for name, step in zip(names, (1, 2, 2, 3), strict=True)]
+    assert [source.location for source in repeated_steps(given, DEFAULT)[0]] == [names[0], *names[2:]]
 
 
 def test_an_unknown_choice() -> None:
