@@ -8,7 +8,7 @@ from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.slices import measure_slices
 from gradclip_cli.engine.survey import MeasuredDump, ObserverFor, measure_dump
 from gradclip_cli.engine.tied import count_tied, count_tied_slices
-from gradclip_cli.inputs import discovery
+from gradclip_cli.inputs import ordering
 from gradclip_cli.inputs.layouts.series import step_groups
 from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.inputs.selection import Selection, check_included
@@ -63,7 +63,7 @@ def split(dump: MeasuredDump, naming: Naming) -> list[MeasuredDump]:
 
 def by_step(dumps: Sequence[MeasuredDump]) -> list[MeasuredDump]:
     """Sort dumps by step; what has no step comes last, and slices whose steps tell no order stay as they are."""
-    return discovery.by_step(dumps, lambda dump: dump.step if dump.ordered else None)
+    return ordering.by_step(dumps, lambda dump: dump.step if dump.ordered else None)
 
 
 def check_taken(dumps: Sequence[MeasuredDump], selection: Selection) -> None:

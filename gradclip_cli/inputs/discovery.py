@@ -1,28 +1,25 @@
 """Find the dumps that the paths of a user stand for, and put them in the order of their steps."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from gradclip_cli.errors import InputError, UsageError
-from gradclip_cli.formats.sharing import one_call
 from gradclip_cli.inputs.choices import DEFAULT, Choices
 from gradclip_cli.inputs.folders import inside
-from gradclip_cli.inputs.headers import header_of
+from gradclip_cli.inputs.kinds import kind_of
 from gradclip_cli.inputs.layouts import FINDERS, parts, ranks
 from gradclip_cli.inputs.layouts.accumulated import accumulated
 from gradclip_cli.inputs.listing import is_folder
+from gradclip_cli.inputs.ordering import numbered_by_epoch, with_steps, without_step
 from gradclip_cli.inputs.same_file import once_each, without_copies
 from gradclip_cli.inputs.same_step import of_one_kind, refuse_micro_batches, repeated_steps
 from gradclip_cli.inputs.source import DumpSource
-from gradclip_cli.inputs.steps import step_and_epoch, step_in_metadata, steps_by_pattern
 from gradclip_cli.notes import Note
 from gradclip_cli.storage.streams import STANDARD, check_input, stream_name
 from gradclip_cli.text import did_you_mean, printable, shortlist
-
-Item = TypeVar("Item")
 
 
 class Found(NamedTuple):
@@ -53,7 +50,8 @@ def find_dumps(paths: Sequence[str], choices: Choices = DEFAULT) -> Found:
     notes += said
     if choices.everything:
         return Found(sources, tuple(notes))
-    return _settled(sources, notes, choices)
+    found = _settled(sources, notes, choices)
+    return found._replace(notes=(*found.notes, *_kinds_without_steps(found.sources, given)))
 
 
 def _expanded(given: Sequence[str], choices: Choices) -> tuple[list[str], list[Note]]:
@@ -74,7 +72,7 @@ def _expanded(given: Sequence[str], choices: Choices) -> tuple[list[str], list[N
 def _settled(sources: Sequence[DumpSource], notes: list[Note], choices: Choices) -> Found:
     """Give each dump its step, and settle what to do about several dumps of one step."""
     together = choices.shards or choices.accumulate is not None
-    found, left = (_with_steps(sources, choices), []) if together else once_each(_with_steps(sources, choices))
+    found, left = (with_steps(sources, choices), []) if together else once_each(with_steps(sources, choices))
     found, copies = without_copies(found)
     found, others = of_one_kind(found)
     notes += [*left, *copies, *others]
@@ -85,74 +83,20 @@ def _settled(sources: Sequence[DumpSource], notes: list[Note], choices: Choices)
     elif choices.repeated is None:
         refuse_micro_batches(found)
     found, repeated = repeated_steps(found, choices)
-    found, epochs = _numbered_by_epoch(found)
-    return Found(tuple(found), (*notes, *repeated, *epochs, *_without_step(found), *ranks.hint(found)))
+    found, epochs = numbered_by_epoch(found)
+    return Found(tuple(found), (*notes, *repeated, *epochs, *without_step(found), *ranks.hint(found)))
 
 
-def _with_steps(sources: Sequence[DumpSource], choices: Choices) -> list[DumpSource]:
-    """Return several dumps with the steps and epochs in their names, or with what a file without a step says of itself.
-
-    If no name has a word for steps, the number in which names differ is the step.
-    """
-    found = [source if source.step is None or source.layout.single else _with_epoch(source) for source in sources]
-    if len(found) < 2:
-        return found
-    if all(source.step is None for source in found):
-        steps = _numbers([source.location for source in found])
-        found = [source._replace(step=step) for source, step in zip(found, steps, strict=True)]
-    if choices.shards:  # all files without a step are of one
-        return found
-    with one_call():
-        return [_with_own_step(source) if source.step is None else source for source in found]
-
-
-def _numbers(paths: Sequence[str]) -> list[int | None]:
-    """Return the one number in which the names of files differ, or else those of their folders."""
-    steps = steps_by_pattern([os.path.basename(path) for path in paths])
-    if any(step is not None for step in steps):
-        return steps
-    return steps_by_pattern([os.path.basename(os.path.dirname(os.path.abspath(path))) for path in paths])
-
-
-def _with_own_step(source: DumpSource) -> DumpSource:
-    """Read the step that the first file of a dump says of itself; an npz file has no place for it."""
-    if source.location == STANDARD or source.files[0].lower().endswith(".npz"):
-        return source
-    header = header_of(source.files[0])
-    return source if header is None else source._replace(step=step_in_metadata(header.metadata))
-
-
-def _with_epoch(source: DumpSource) -> DumpSource:
-    epoch = step_and_epoch(source.location).epoch
-    return source if epoch is None else source._replace(epoch=epoch)
-
-
-def _numbered_by_epoch(sources: Sequence[DumpSource]) -> tuple[list[DumpSource], list[Note]]:
-    """If steps come back in each epoch, number the dumps in the order of epochs and steps, and name both."""
-    epochs: dict[int, set[int | None]] = {}
-    for source in sources:
-        if source.step is not None:
-            epochs.setdefault(source.step, set()).add(source.epoch)
-    if all(len(found) == 1 for found in epochs.values()):
-        return list(sources), []
-    first = [source for source in sources if source.step is not None]
-    first.sort(key=lambda source: (source.epoch is not None, source.epoch or 0, source.step or 0))
-    named = [source._replace(step=k, name=_name(source)) for k, source in enumerate(first)]
-    what = f"steps come back in each epoch, so they are numbered anew: step 0 is {printable(first[0].location)}"
-    return [*named, *(source for source in sources if source.step is None)], [Note("epochs", what)]
-
-
-def _name(source: DumpSource) -> str | None:
-    word = "batch" if "batch" in os.path.basename(source.location).lower() else "step"
-    return None if source.epoch is None else f"epoch {source.epoch} {word} {source.step}"
-
-
-def _without_step(sources: Sequence[DumpSource]) -> list[Note]:
-    """Note the dumps without a step among others that have one."""
-    lone = [source for source in sources if source.step is None and source.location != STANDARD]
-    if not lone or all(source.step is None for source in sources):
+def _kinds_without_steps(sources: Sequence[DumpSource], given: Sequence[str]) -> list[Note]:
+    """Note files of several kinds in a folder that no step tells apart: all of them are taken for dumps of one series."""
+    if len(sources) < 2 or any(source.step is not None for source in sources):
         return []
-    return [Note("no-step", f"{source.location}: its name holds no step, so it comes last") for source in lone]
+    folders = {os.path.normpath(path) for path in given}
+    files = [one.location for one in sources if os.path.normpath(os.path.dirname(one.location) or ".") in folders]
+    kinds = {kind_of(path): os.path.basename(path) for path in files}
+    what = f"no steps are known, so {shortlist(list(kinds.values()), 4)} are taken for a series in this order"
+    text = f"{os.path.dirname(sources[0].location)}: {what}; --files PATTERN chooses among them"
+    return [Note("kinds", text, len(kinds), changes_figures=True)] if len(kinds) > 1 else []
 
 
 def find_one(path: str, choices: Choices = DEFAULT) -> Found:
@@ -193,20 +137,6 @@ def combined(paths: Sequence[str], choices: Choices = DEFAULT) -> Found:
             notes += said
         left = [k for k in left if k not in taken] if taken else left
     return Found(tuple(found[k] for k in sorted(found)), tuple(notes))
-
-
-def in_step_order(sources: Sequence[DumpSource]) -> list[DumpSource]:
-    """Sort dumps by step, before any is read; what has no step comes last."""
-    return by_step(sources, lambda source: source.step)
-
-
-def by_step(items: Sequence[Item], step: Callable[[Item], int | None]) -> list[Item]:
-    """Sort items by training step; what has no step comes last, in the order given.
-
-    >>> by_step(["b3", "z", "a1"], lambda name: int(name[1]) if name[1:] else None)
-    ['a1', 'b3', 'z']
-    """
-    return sorted(items, key=lambda item: (step(item) is None, step(item) or 0))
 
 
 def _near(path: str) -> str:

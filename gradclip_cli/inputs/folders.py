@@ -9,7 +9,7 @@ from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.formats import suffixes
 from gradclip_cli.formats.advice import advice
 from gradclip_cli.inputs.choices import Choices
-from gradclip_cli.inputs.kinds import gradients_of, kind_of
+from gradclip_cli.inputs.kinds import gradients_of
 from gradclip_cli.inputs.layouts import FINDERS, params
 from gradclip_cli.inputs.listing import Listing, dump_files, folders_with_dumps, is_step_folder, is_unfinished, listed
 from gradclip_cli.inputs.steps import is_part, step_in
@@ -65,16 +65,7 @@ def _inside(folder: str, listing: Listing, choices: Choices) -> Inside:
         return Inside(below, [*notes, *(note for part in parts for note in part.notes), *_files_left(files)])
     if not files and (inner := params.folder_below(listing.folders)) is not None:
         return Inside([inner], notes)
-    return Inside(files, notes if marked else notes + _kinds_without_steps(folder, files, choices))
-
-
-def _kinds_without_steps(folder: str, files: Sequence[str], choices: Choices) -> list[Note]:
-    """Note files of several kinds that no step tells apart: all of them are taken for dumps of one series."""
-    kinds = {kind_of(path): os.path.basename(path) for path in files}
-    if len(kinds) < 2 or choices.everything or is_step_folder(folder):
-        return []
-    what = f"no names with steps, so {shortlist(list(kinds.values()), 4)} are taken for a series of dumps"
-    return [Note("kinds", f"{folder}: {what}; --files PATTERN chooses among them", len(kinds), changes_figures=True)]
+    return Inside(files, notes)
 
 
 def _unfinished(folders: Sequence[str]) -> list[Note]:

@@ -150,6 +150,16 @@ def test_what_has_no_step_comes_last(put: Any, run: Run) -> None:
     assert "run/best.npz: its name holds no step, so it comes last" in run("stats", "run").err
 
 
+def test_files_of_several_kinds_without_steps(put: Any, save: Save, run: Run) -> None:
+    """Files of a folder that no step tells apart are a series, with a note that names a file of each kind."""
+    for name in ("m.fp16", "m"):
+        save(f"{name}.npz", a=[1.0], b=[1.0])
+    assert kinds(run, ".") == ["kinds"]
+    assert kinds(run, "m.npz", "m.fp16.npz") == []
+    put(**{"run/step_1.npz": 1.0, "run/best.npz": 2.0})
+    assert kinds(run, "run") == ["no-step"]
+
+
 def test_copies_are_left_out(put: Any, run: Run) -> None:
     """A copy beside its original is left out with a note; one without its original is a dump."""
     put(**{"run/step_2.npz": 2.0, "run/step_2 (1).npz": 8.0, "run/step_2.copy.npz": 8.0, "run/step_3 copy.npz": 3.0})

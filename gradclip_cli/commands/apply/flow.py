@@ -7,7 +7,7 @@ from gradclip_cli.commands.apply.report import summarize
 from gradclip_cli.commands.apply.rewrite import DumpRewriter
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.series import by_step, measure_series
-from gradclip_cli.inputs.discovery import in_step_order
+from gradclip_cli.inputs.ordering import in_step_order
 from gradclip_cli.inputs.repeats import settled
 from gradclip_cli.reports.apply import ApplyReport
 from gradclip_cli.storage.atomic import Outputs

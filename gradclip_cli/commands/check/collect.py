@@ -16,8 +16,8 @@ from gradclip_cli.engine.series import check_taken, measure_series
 from gradclip_cli.engine.series_tensors import SeriesTensors
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.errors import GradclipError, InputError
-from gradclip_cli.inputs.discovery import by_step, in_step_order
 from gradclip_cli.inputs.naming import LayerParam, natural
+from gradclip_cli.inputs.ordering import by_step, in_step_order
 from gradclip_cli.inputs.repeats import StepPlace, settled
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.notes import Note

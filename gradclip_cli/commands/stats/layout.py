@@ -11,8 +11,8 @@ from gradclip_cli.commands.stats.rows import NormRow, RowLayout, stacked
 from gradclip_cli.engine.series import check_taken
 from gradclip_cli.engine.series_tensors import SeriesTensors, Shape
 from gradclip_cli.engine.survey import MeasuredDump
-from gradclip_cli.inputs.discovery import by_step
 from gradclip_cli.inputs.naming import LayerParam
+from gradclip_cli.inputs.ordering import by_step
 from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.notes import Note
 from gradclip_cli.numerics.statistics_table import StatsTable

@@ -14,7 +14,7 @@ from gradclip_cli.commands.stats.suggest import annotated, candidates, own_thres
 from gradclip_cli.commands.stats.what_if import what_if
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.series import measure_series
-from gradclip_cli.inputs.discovery import in_step_order
+from gradclip_cli.inputs.ordering import in_step_order
 from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.notes import merged
 from gradclip_cli.reports.stats import Candidate, StatsDump, StatsLayer, StatsReport, Suggestion, Tried

@@ -10,9 +10,9 @@ from support.tensors import dump_of
 from gradclip_cli.engine.executors import Threads
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.series import by_step, measure_series, split
-from gradclip_cli.inputs.discovery import in_step_order
 from gradclip_cli.inputs.layouts.single import single
 from gradclip_cli.inputs.naming import Naming
+from gradclip_cli.inputs.ordering import in_step_order
 from gradclip_cli.inputs.selection import Selection
 
 ONE = np.ones(1)
