@@ -41,7 +41,7 @@ def inside(folder: str, choices: Choices) -> Inside:
     found, notes = _inside(folder, listing, choices)
     if not found:
         raise _nothing(folder, listing, choices)
-    return Inside(found, [*notes, *_logs(folder, found)])
+    return Inside(found, [*notes, *_others_left(folder, listing, found), *_logs(folder, found)])
 
 
 def _inside(folder: str, listing: Listing, choices: Choices) -> Inside:
@@ -80,6 +80,15 @@ def _folders_left(folder: str, steps: Mapping[str, Listing]) -> list[Note]:
     left = [os.path.basename(path) for path, inner in steps.items() if inner.files]
     what = f"files of steps are taken, the folders beside them left out: {shortlist(left)}; give those to take them"
     return [Note("folders-left-out", f"{folder}: {what}", len(left), changes_figures=True)] if left else []
+
+
+def _others_left(folder: str, listing: Listing, found: Sequence[str]) -> list[Note]:
+    """Note the folders beside dumps that hold dumps, too, and are called after no step."""
+    if found[0] not in listing.files:  # the folder itself is a dump, or its folders of steps are taken
+        return []
+    left = folders_with_dumps([path for path in listing.folders if not is_step_folder(path) and not is_unfinished(path)])
+    what = f"folders in it that hold dumps, too, are left out: {shortlist(left, 4)}; give those to take them"
+    return [Note("other-folders", f"{folder}: {what}", len(left))] if left else []
 
 
 def _files_left(files: Sequence[str]) -> list[Note]:

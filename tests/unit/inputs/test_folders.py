@@ -23,9 +23,9 @@ def put(folder: Path, *paths: str) -> None:
 
 
 def test_files_of_a_folder(tmp_path: Path) -> None:
-    """The files of a folder go before other folders in it."""
+    """The files of a folder go before other folders in it, and a note names those that hold dumps."""
     put(tmp_path, "b.npz", "a.npz", "logs/x.npz")
-    assert names(tmp_path) == (["a.npz", "b.npz"], [])
+    assert names(tmp_path) == (["a.npz", "b.npz"], ["other-folders"])
 
 
 def test_folders_of_steps_and_ranks(tmp_path: Path) -> None:
