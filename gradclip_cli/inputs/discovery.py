@@ -84,7 +84,8 @@ def _settled(sources: Sequence[DumpSource], notes: list[Note], choices: Choices)
         refuse_micro_batches(found)
     found, repeated = repeated_steps(found, choices)
     found, epochs = numbered_by_epoch(found)
-    return Found(tuple(found), (*notes, *repeated, *epochs, *without_step(found), *ranks.hint(found)))
+    hints = ranks.hint([source for source in found if source.step is None])
+    return Found(tuple(found), (*notes, *repeated, *epochs, *without_step(found), *hints))
 
 
 def _kinds_without_steps(sources: Sequence[DumpSource], given: Sequence[str]) -> list[Note]:

@@ -86,7 +86,9 @@ def _others_left(folder: str, listing: Listing, found: Sequence[str]) -> list[No
     """Note the folders beside dumps that hold dumps, too, and are called after no step."""
     if found[0] not in listing.files:  # the folder itself is a dump, or its folders of steps are taken
         return []
-    left = folders_with_dumps([path for path in listing.folders if not is_step_folder(path) and not is_unfinished(path)])
+    left = folders_with_dumps(
+        [path for path in listing.folders if not is_step_folder(path) and not is_unfinished(path)]
+    )
     what = f"folders in it that hold dumps, too, are left out: {shortlist(left, 4)}; give those to take them"
     return [Note("other-folders", f"{folder}: {what}", len(left))] if left else []
 

@@ -20,8 +20,9 @@ def is_gradient(path: str) -> bool:
     >>> is_gradient("checkpoint-5/gradients.safetensors"), is_gradient("step_1_grad.npz"), is_gradient("upgrade.npz")
     (True, True, False)
     """
-    name = os.path.basename(path).lower()
-    return "grad" in name and re.search(_GRADIENT, name) is not None
+    if "grad" not in path.lower():
+        return False
+    return re.search(_GRADIENT, os.path.basename(path).lower()) is not None
 
 
 def kind_of(path: str) -> str:

@@ -31,7 +31,7 @@ def of_one_kind(sources: Sequence[DumpSource]) -> tuple[Sources, list[Note]]:
     """
     chosen, left, alone, notes = Sources(), Sources(), Sources(), list[Note]()
     for (folder, _), group in _together(sources).items():
-        if len({kind_of(source.location) for source in group}) == 1:
+        if len(group) == 1 or len({kind_of(source.location) for source in group}) == 1:
             alone += group
             continue
         graded = [source for source in group if is_gradient(source.location)]
@@ -41,8 +41,9 @@ def of_one_kind(sources: Sequence[DumpSource]) -> tuple[Sources, list[Note]]:
         notes.append(_other_kinds(folder, graded[0], others))
         chosen, left = chosen + graded, left + others
     kinds = {kind_of(source.location) for source in left} - {kind_of(source.location) for source in chosen}
-    without = [source for source in alone if kind_of(source.location) in kinds]
-    taken = [*chosen, *(source for source in alone if kind_of(source.location) not in kinds)]
+    without = [source for source in alone if kind_of(source.location) in kinds] if kinds else []
+    lost = set(map(id, without))
+    taken = [*chosen, *(source for source in alone if id(source) not in lost)]
     if chosen and not all(is_gradient(source.location) for source in taken):
         raise _several_kinds("", [chosen[0], *(source for source in taken if not is_gradient(source.location))])
     kept = set(map(id, taken))

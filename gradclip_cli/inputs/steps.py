@@ -19,6 +19,7 @@ _WORDS = re.compile(
 # Patterns that few names need are compiled on their first use.
 _WHOLE = rf"(?i)(?:{WORDS})[-_= .]?(\d{{1,18}})"
 _EPOCH = r"(?i)(?<![a-z])epoch[-_= .]?(\d{1,18})"
+_MOST_NAMES = 1 << 15  # each name is asked for several times while dumps are found
 _LONGEST = 18
 _MOST_FOLDERS = 1 << 10
 _NUMBERS = re.compile(r"(\d+)")
@@ -54,6 +55,7 @@ def step_named(name: str) -> int | None:
     return int(found[1]) if found else None
 
 
+@lru_cache(_MOST_NAMES)
 def step_in(name: str) -> StepName:
     """Return the step in a name: the last one, where words for steps go before batches, and batches before epochs.
 

@@ -61,9 +61,9 @@ FINDER = PartsFinder()
 
 def _may_be_parts(files: Sequence[str], step: StepName) -> bool:
     """Whether names differ in one number only, which is no step."""
+    if step.step is None and steps_by_pattern([_split(path)[1] for path in files[:2]])[0] is not None:
+        return False  # so are all: if they differ in more than that number, they are no parts either
     names = [_split(path)[1] for path in files]
-    if step.step is None and steps_by_pattern(names)[0] is not None:
-        return False
     columns = zip(*(_NUMBER.split(name)[1::2] for name in names), strict=True)
     return sum(len(set(column)) > 1 for column in columns) == 1
 
