@@ -1,6 +1,6 @@
 """Read series of dumps, in separate files or in one, in the order of their steps."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from gradclip_cli.engine.replicated import count_replicated
@@ -8,6 +8,7 @@ from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.slices import measure_slices
 from gradclip_cli.engine.survey import MeasuredDump, ObserverFor, measure_dump
 from gradclip_cli.engine.tied import count_tied, count_tied_slices
+from gradclip_cli.errors import InputError
 from gradclip_cli.inputs import ordering
 from gradclip_cli.inputs.layouts.series import step_groups
 from gradclip_cli.inputs.naming import Naming
@@ -43,6 +44,8 @@ def split(dump: MeasuredDump, naming: Naming) -> list[MeasuredDump]:
     found = step_groups([spec.name for spec in dump.tensors])
     if not found.groups:
         return [replace(dump, outside_steps=found.outside)] if found.outside else [dump]
+    if dump.source.layout.in_pieces:
+        _check_ranks(dump, found.groups)
     tensors = [replace(spec, name=name) for spec, name in zip(dump.tensors, found.names, strict=True)]
     places = naming.places(found.names)
     return [
@@ -59,6 +62,14 @@ def split(dump: MeasuredDump, naming: Naming) -> list[MeasuredDump]:
         )
         for k, (group, indices) in enumerate(found.groups.items())
     ]
+
+
+def _check_ranks(dump: MeasuredDump, groups: Mapping[str, Sequence[int]]) -> None:
+    """Raise InputError if not every rank holds every step."""
+    every = {file.path for file in dump.files}
+    for group, indices in groups.items():
+        if lacking := every.difference(dump.file_of(index).path for index in indices):
+            raise InputError(f"lacks {group}, which other ranks hold; give the files of all ranks", path=min(lacking))
 
 
 def by_step(dumps: Sequence[MeasuredDump]) -> list[MeasuredDump]:

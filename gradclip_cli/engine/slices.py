@@ -170,7 +170,12 @@ def measure_slices(
     found = (one.steps for one in files if one.steps is not None and len(one.steps.numbers) == lengths[0])
     table = _joined(tables)
     names = [] if run.selection.include else name_notes(dump, table.indices)
-    return _dumps(source, dump, table, next(found, Steps(range(lengths[0]))), names)
+    return _dumps(source, dump, table, next(found, _own_steps(dump, lengths[0])), names)
+
+
+def _own_steps(dump: OpenDump, count: int) -> Steps:
+    """Return the steps of slices that no tensor tells: all are of the step of the file, if that is known."""
+    return Steps(range(count) if dump.step is None else [dump.step] * count)
 
 
 def _measure_file(

@@ -72,12 +72,13 @@ def _expanded(given: Sequence[str], choices: Choices) -> tuple[list[str], list[N
 def _settled(sources: Sequence[DumpSource], notes: list[Note], choices: Choices) -> Found:
     """Give each dump its step, and settle what to do about several dumps of one step."""
     together = choices.shards or choices.accumulate is not None
-    found, left = (with_steps(sources, choices), []) if together else once_each(with_steps(sources, choices))
+    found, left = (with_steps(sources), []) if together else once_each(with_steps(sources))
     found, copies = without_copies(found)
     found, others = of_one_kind(found)
     notes += [*left, *copies, *others]
     if choices.shards and not (choices.alone and len(found) == 1):
-        return Found(ranks.by_rank(found), tuple(notes))
+        found, epochs = numbered_by_epoch(ranks.by_rank(found))
+        return Found(tuple(found), (*notes, *epochs))
     if choices.accumulate is not None:
         found = list(accumulated(found, choices.accumulate))
     elif choices.repeated is None:

@@ -83,12 +83,12 @@ def _folders_left(folder: str, steps: Mapping[str, Listing]) -> list[Note]:
 
 
 def _others_left(folder: str, listing: Listing, found: Sequence[str]) -> list[Note]:
-    """Note the folders beside dumps that hold dumps, too, and are called after no step."""
-    if found[0] not in listing.files:  # the folder itself is a dump, or its folders of steps are taken
+    """Note the folders in a folder that hold dumps, too, and that none of those taken are in."""
+    if found == [folder]:
         return []
-    left = folders_with_dumps(
-        [path for path in listing.folders if not is_step_folder(path) and not is_unfinished(path)]
-    )
+    other = [path for path in listing.folders if not is_step_folder(path) and not is_unfinished(path)]
+    other = [path for path in other if not any(one.startswith(path + os.sep) or one == path for one in found[:1])]
+    left = folders_with_dumps([path for path in other if not is_part(os.path.basename(path))])
     what = f"folders in it that hold dumps, too, are left out: {shortlist(left, 4)}; give those to take them"
     return [Note("other-folders", f"{folder}: {what}", len(left))] if left else []
 

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from gradclip_cli.formats.sharing import one_call
-from gradclip_cli.inputs.choices import Choices
 from gradclip_cli.inputs.headers import header_of
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.inputs.steps import step_and_epoch, step_in_metadata, steps_by_pattern
@@ -16,7 +15,7 @@ from gradclip_cli.text import printable
 Item = TypeVar("Item")
 
 
-def with_steps(sources: Sequence[DumpSource], choices: Choices) -> list[DumpSource]:
+def with_steps(sources: Sequence[DumpSource]) -> list[DumpSource]:
     """Return several dumps with the steps and epochs in their names, or with what a file without a step says of itself.
 
     If no name has a word for steps, the number in which names differ is the step.
@@ -27,8 +26,6 @@ def with_steps(sources: Sequence[DumpSource], choices: Choices) -> list[DumpSour
     if all(source.step is None for source in found):
         steps = _numbers([source.location for source in found])
         found = [source._replace(step=step) for source, step in zip(found, steps, strict=True)]
-    if choices.shards:  # all files without a step are of one
-        return found
     with one_call():
         return [_with_own_step(source) if source.step is None else source for source in found]
 

@@ -46,8 +46,11 @@ def of_one_kind(sources: Sequence[DumpSource]) -> tuple[Sources, list[Note]]:
     taken = [*chosen, *(source for source in alone if id(source) not in lost)]
     if chosen and not all(is_gradient(source.location) for source in taken):
         raise _several_kinds("", [chosen[0], *(source for source in taken if not is_gradient(source.location))])
-    kept = set(map(id, taken))
-    found = [source for source in sources if source.step is None or id(source) in kept]
+    lone = [source for source in sources if source.step is None]
+    if chosen:  # what is no gradient of a step is none without one
+        without += [source for source in lone if not is_gradient(source.location)]
+    kept = set(map(id, [*taken, *lone])).difference(map(id, without))
+    found = [source for source in sources if id(source) in kept]
     return found, [*notes, *map(_without_gradients, without), *_of_two_kinds(taken)]
 
 
@@ -58,7 +61,7 @@ def _other_kinds(folder: str, taken: DumpSource, left: Sequence[DumpSource]) -> 
 
 
 def _without_gradients(source: DumpSource) -> Note:
-    what = "no file of this step is called after gradients as in others, so the step is left out"
+    what = "is not called after gradients as those of other steps are, and left out"
     return Note("no-gradients-there", f"{source.location}: {what}; --files PATTERN chooses", changes_figures=True)
 
 
@@ -95,17 +98,19 @@ def _together(sources: Iterable[DumpSource]) -> dict[tuple[str, object], Sources
 
 def _several_kinds(folder: str, group: Sequence[DumpSource]) -> UsageError:
     names = list(dict.fromkeys(os.path.basename(source.location) for source in group))
-    where, example = printable(folder or "."), f"--files '{_pattern(names)}'"
+    pattern = _pattern(names)
+    example = "--files PATTERN" if pattern is None else f"--files '{pattern}'"
+    where = printable(folder or ".")
     return UsageError(f"{where} holds several kinds of files of one step: {shortlist(names)}; choose with {example}")
 
 
-def _pattern(names: Sequence[str]) -> str:
-    """Return a pattern that takes the first of several names, by a word that the others lack or else by its suffix."""
+def _pattern(names: Sequence[str]) -> str | None:
+    """Return a pattern for the kind of the first of several names, by a word or else a suffix that the others lack."""
     words = [re.findall(r"[^\W\d_]+", os.path.splitext(name)[0]) for name in names]
     own = next((word for word in words[0] if all(word not in others for others in words[1:])), None)
     if own is None:
         suffix = os.path.splitext(names[0])[1]
-        return names[0] if any(name.endswith(suffix) for name in names[1:]) else f"*{suffix}"
+        return None if any(name.endswith(suffix) for name in names[1:]) else f"*{suffix}"
     return f"{own}*" if names[0].startswith(own) else f"*{own}*"
 
 

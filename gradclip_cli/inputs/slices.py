@@ -79,7 +79,7 @@ def log_notes(specs: Sequence[TensorSpec], path: str) -> list[Note]:
     """Return a note if `specs`, the gradients of a dump, are taken for one though they look like a log, or like samples."""
     if not is_log(specs):
         return _sample_notes(specs, path)
-    what = f"looks like a log of {specs[0].shape[0]:,} steps, one slice along axis 0 each, but is taken for one dump"
+    what = f"looks like a log of {max(spec.shape[0] for spec in specs):,} steps, one slice along axis 0 each, but is taken for one dump"
     return [Note("log", f"{path}: {what}; --along 0 makes a dump of each slice", changes_figures=True)]
 
 
@@ -95,10 +95,8 @@ def _sample_notes(specs: Sequence[TensorSpec], path: str) -> list[Note]:
 
 
 def is_log(specs: Sequence[TensorSpec]) -> bool:
-    """Whether all of some gradients can grow along axis 0, and have one length above 1 there."""
-    if not specs or not specs[0].grows or specs[0].shape[0] < 2:
-        return False
-    return all(spec.grows and spec.shape[0] == specs[0].shape[0] for spec in specs)
+    """Whether all of some gradients can grow along axis 0, and one has a length above 1 there; a killed writer leaves others."""
+    return bool(specs) and all(spec.grows for spec in specs) and max(spec.shape[0] for spec in specs) > 1
 
 
 def check_roles(specs: Sequence[TensorSpec], path: str) -> None:

@@ -13,14 +13,14 @@ _WORDS = re.compile(
     r"(?<![a-z])(?<!micro[-_ ])(?<!mini[-_ ])"
     r"(?:checkpoint_(?P<first>\d{1,18})_(?P<updates>\d{1,18})(?!\d)"
     rf"|(?:(?P<step>{WORDS})|(?P<batch>batch)|epoch)[-_= .]?"
-    r"(?P<number>\d{1,18})(?:(?P<decimals>\.\d{1,6})?(?P<unit>[km])(?![a-z0-9]))?)",
+    r"(?P<number>\d{1,20}(?!\d))(?:(?P<decimals>\.\d{1,6})?(?P<unit>[km])(?![a-z0-9]))?)",
     re.IGNORECASE,
 )
 # Patterns that few names need are compiled on their first use.
-_WHOLE = rf"(?i)(?:{WORDS})[-_= .]?(\d{{1,18}})"
+_WHOLE = rf"(?i)(?:{WORDS})[-_= .]?(\d{{1,20}})"
 _EPOCH = r"(?i)(?<![a-z])epoch[-_= .]?(\d{1,18})"
 _MOST_NAMES = 1 << 15  # each name is asked for several times while dumps are found
-_LONGEST = 18
+_LONGEST = 20
 _MOST_FOLDERS = 1 << 10
 _NUMBERS = re.compile(r"(\d+)")
 _PARTS = (
@@ -122,9 +122,11 @@ def _epoch_of_folder(folder: str) -> int | None:
 
 
 def _folders(folder: str) -> tuple[str, str]:
-    """Split the path of a folder at its name, or at that of the folder above if it is called after a part."""
+    """Split the path of a folder at its name, or at that of the next folder above that is called after no part."""
     above, inner = os.path.split(folder.rstrip(os.sep))
-    return os.path.split(above) if is_part(inner) else (above, inner)
+    while is_part(inner):
+        above, inner = os.path.split(above)
+    return above, inner
 
 
 def _epoch_in(name: str) -> int | None:

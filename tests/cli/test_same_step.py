@@ -96,9 +96,9 @@ def test_weights_are_never_clipped_for_want_of_gradients(checkpoints: None, put:
     assert [norm for _, _, norm in dumps(run, "out")] == [5.0, 10.0]
     result = run("apply", "out", "--in-place", *GLOBAL, "-t", "1", "-q")
     assert (result.code, Path("out/checkpoint-1500/model.npz").read_bytes()) == (0, before)
-    assert "out/checkpoint-1500/model.npz: no file of this step is called after gradients as in others" in result.err
+    assert "out/checkpoint-1500/model.npz: is not called after gradients" in result.err
     printed = run("stats", "out", *GLOBAL, "--print-threshold")
-    assert "no file of this step is called after gradients" in printed.err
+    assert "is not called after gradients" in printed.err
 
 
 def test_a_mean_beside_steps_is_no_other_kind(put: Any, run: Run) -> None:
@@ -318,6 +318,69 @@ def test_an_output_is_a_folder_whatever_is_left_out(put: Any, run: Run) -> None:
     assert [path.name for path in Path("out").iterdir()] == ["step_1.npz"]
     result = run("apply", "step_1.npz", "best.npz", "-o", "out.npz", *GLOBAL, "-t", "1")
     assert (result.code, "would be a directory" in result.err) == (2, True)
+
+
+def test_ranks_are_of_their_steps(put: Any, save: Save, run: Run) -> None:
+    """--shards knows the steps of folders above several folders of ranks, of metadata and of epochs; doubt is wrong usage."""
+    put(**{f"a/step_{k}/pp_{p}/tp_{t}/g.npz": 1.0 * k for k in (1, 2) for p in (0, 1) for t in (0, 1)})
+    for epoch in (0, 1):
+        put(**{f"b/epoch_{epoch}/step_1_rank{r}.npz": 3.0 + r + 10 * epoch for r in (0, 1)})
+    Path("c").mkdir()
+    for name, step in (("x", 7), ("y", 9)):
+        for r in (0, 1):
+            save_file(
+                {"w": np.array([float(step)]), "b": np.zeros(1)}, f"c/{name}_rank{r}.safetensors", {"step": str(step)}
+            )
+    for argv, expected in (
+        (["a"], [(1, 2.0), (2, 4.0)]),
+        (["b/epoch_0", "b/epoch_1"], [(0, 5.0), (1, (13**2 + 14**2) ** 0.5)]),
+        (["c"], [(7, 98**0.5), (9, 162**0.5)]),
+    ):
+        found = json.loads(run("stats", *argv, "--shards", "-f", "json").out)["dumps"]
+        assert [dump["step"] for dump in found] == [step for step, _ in expected]
+        assert [dump["norm"] for dump in found] == pytest.approx([norm for _, norm in expected])
+    assert run("stats", "a").code == 2
+    assert run("apply", "a", "--shards", "-o", "out", *GLOBAL, "-t", "1").code == 0
+    assert Path("out/step_2/pp_1/tp_0/g.npz").exists()
+    paths = [f"d/{name}_rank{r}.npz" for name in "xy" for r in (0, 1)]
+    for path in (*paths, *(f"e/{k}_{r}.npz" for k in (1, 2) for r in (0, 1))):
+        Path(path).parent.mkdir(exist_ok=True)
+        save(path, w=[1.0], b=[2.0])
+    for folder in "de":
+        result = run("stats", folder, "--shards")
+        assert (result.code, "differ in more than their ranks" in result.err) == (2, True)
+
+
+def test_ranks_hold_all_steps_inside_their_files(save: Save, run: Run) -> None:
+    """A rank that lacks a step of a series inside its file is an error, and no smaller norm."""
+    for r, steps in ((0, (1, 2, 3)), (1, (1, 2))):
+        save(f"rank_{r}.npz", **{f"step{k}/fc/w": [3.0 + r] for k in steps})
+    result = run("stats", "rank_0.npz", "rank_1.npz", "--shards")
+    assert (result.code, "rank_1.npz: lacks step3, which other ranks hold" in result.err) == (3, True)
+
+
+def test_long_numbers_are_no_prefixes(put: Any, run: Run) -> None:
+    """Times in nanoseconds are steps as they are; a number that is too long is no step at all."""
+    put(**{f"a/step_172234567890123456{k}.npz": float(k) for k in (1, 2)})
+    assert [step for _, step, _ in dumps(run, "a")] == [1722345678901234561, 1722345678901234562]
+    put(**{f"b/step_{'9' * 21}{k}.npz": float(k) for k in (1, 2)})
+    assert [step for _, step, _ in dumps(run, "b")] == [None, None]
+
+
+def test_no_output_replaces_another_input(put: Any, run: Run) -> None:
+    """An output that leads to an input by a link is refused; what was given stays as it was."""
+    put(**{"a/step_1.npz": 3.0, "a/step_2.npz": 6.0})
+    Path("out").mkdir()
+    Path("out/step_2.npz").symlink_to("../a/step_1.npz")
+    result = run("apply", "a", "-o", "out", "--overwrite", "-s", "none", "-q")
+    assert (result.code, "leads to the input" in result.err) == (2, True)
+    assert [norm for _, _, norm in dumps(run, "a")] == [3.0, 6.0]
+
+
+def test_folders_beside_steps_are_noted(put: Any, run: Run) -> None:
+    """Folders that hold dumps beside those of steps are named."""
+    put(**{"run/step_1/g.npz": 1.0, "run/final/g.npz": 100.0})
+    assert kinds(run, "run") == ["other-folders"]
 
 
 def test_standard_input_has_no_name(put: Any, run: Run) -> None:

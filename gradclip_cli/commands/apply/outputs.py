@@ -40,6 +40,12 @@ def outputs_for(
         return tuple(map(_in_place, sources))
     if not directory:
         return (sources[0].layout.output_files(sources[0], stream_name(output, 1)),)
+    found = _into_directory(sources, output, piped)
+    _check_inputs(sources, found)
+    return found
+
+
+def _into_directory(sources: Sequence[DumpSource], output: str, piped: bool) -> tuple[DumpOutput, ...]:
     if stream_name(output, 1) == STANDARD:
         raise UsageError("standard output takes one dump in one file; give -o DIRECTORY for several, or for shards")
     if piped:
@@ -48,6 +54,17 @@ def outputs_for(
         what = f"-o {printable(output)} would be a directory, for several files; give a name that does not end"
         raise UsageError(f"{what} like {format.name}")
     return _in_folder(sources, output)
+
+
+def _check_inputs(sources: Sequence[DumpSource], outputs: Sequence[DumpOutput]) -> None:
+    """Raise UsageError if an output leads, by a link, to the file of another input."""
+    own = {os.path.realpath(file): file for source in sources for file in source.files}
+    for source, output in zip(sources, outputs, strict=True):
+        for file, target in zip(source.files, output.files, strict=False):
+            replaced = own.get(os.path.realpath(target)) if os.path.lexists(target) else None
+            if replaced not in (None, file):
+                what = f"the output {printable(target)} leads to the input {printable(str(replaced))}"
+                raise UsageError(f"{what}, which it would replace; write to another directory")
 
 
 def _in_place(source: DumpSource) -> DumpOutput:
@@ -76,7 +93,7 @@ def _kept_names(sources: Sequence[DumpSource]) -> list[str]:
 
 
 def _below_step(path: str) -> str | None:
-    """Return a path from the folder of its step or rank on, which is at most two folders above it; None if there is none.
+    """Return a path from the folder of its step or rank on, which is at most three folders above it; None if there is none.
 
     >>> _below_step("/run/step7/g.npz"), _below_step("/run/step7/x/g.npz"), _below_step("/run/g.npz")
     ('step7/g.npz', 'step7/x/g.npz', None)
@@ -84,7 +101,7 @@ def _below_step(path: str) -> str | None:
     ('rank0/step7/g.npz', 'step7/rank0/g.npz', 'rank0/step7.npz')
     """
     parts = path.split(os.sep)
-    found = (k for k in (3, 2) if len(parts) > k and (is_step_folder(parts[-k]) or is_part(parts[-k])))
+    found = (k for k in (4, 3, 2) if len(parts) > k and (is_step_folder(parts[-k]) or is_part(parts[-k])))
     return next((os.path.join(*parts[-k:]) for k in found), None)
 
 

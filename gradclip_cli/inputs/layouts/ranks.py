@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.layouts.numbered import Numbered
 from gradclip_cli.inputs.source import DumpSource
+from gradclip_cli.inputs.steps import StepName
 from gradclip_cli.notes import Note
 from gradclip_cli.text import plural, printable
 
@@ -35,12 +36,34 @@ def by_rank(sources: Sequence[DumpSource]) -> tuple[DumpSource, ...]:
             raise UsageError(f"--shards is for files of ranks, which hold pieces of the same tensors; {what}")
     if len(sources) < 2:
         raise UsageError("--shards needs the files of two ranks or more")
-    steps: dict[int | None, list[str]] = {}
+    steps: dict[StepName, list[str]] = {}
     for source in sources:
-        steps.setdefault(source.step, []).extend(source.files)
+        steps.setdefault(StepName(source.step, source.epoch), []).extend(source.files)
     if len(steps) > 1:
         _check_steps(steps)
-    return tuple(DumpSource(files[0], tuple(files), RANKS, step) for step, files in steps.items())
+    elif sources[0].step is None:
+        _check_one(next(iter(steps.values())))
+    return tuple(DumpSource(files[0], tuple(files), RANKS, *step) for step, files in steps.items())
+
+
+def _check_one(files: Sequence[str]) -> None:
+    """Raise UsageError if files without a step differ in more than their ranks: they may be of several steps."""
+    ranked = all(re.search(_RANK, path) for path in files)
+    rests = {re.sub(_RANK, "", path) for path in files}
+    if len(rests) > 1 if ranked else _differing_numbers(files) > 1:
+        first, last = printable(files[0]), printable(files[-1])
+        raise UsageError(
+            f"--shards makes one dump of files without steps, but {first} and {last} differ in more than their ranks; "
+            "give the files of one step alone"
+        )
+
+
+def _differing_numbers(files: Sequence[str]) -> int:
+    """Count the numbers in which paths differ that are the same but for numbers; 0 for other paths."""
+    split = [re.split(r"(\d+)", path) for path in files]
+    if len({tuple(parts[::2]) for parts in split}) > 1:
+        return 0
+    return sum(len(set(column)) > 1 for column in zip(*(parts[1::2] for parts in split), strict=True))
 
 
 def are_in(sources: Sequence[DumpSource]) -> bool:
@@ -48,16 +71,16 @@ def are_in(sources: Sequence[DumpSource]) -> bool:
     return any(source.layout == RANKS for source in sources)
 
 
-def _check_steps(steps: dict[int | None, list[str]]) -> None:
+def _check_steps(steps: dict[StepName, list[str]]) -> None:
     """Raise UsageError if the steps do not have the same number of files, at least two each."""
-    if None in steps:
-        lone = printable(steps[None][0])
+    if (none := StepName()) in steps:
+        lone = printable(steps[none][0])
         raise UsageError(
             f"--shards: other files are of a step, but {lone} names none; give the files of one step alone"
         )
     most, least = (pick(steps, key=lambda step: len(steps[step])) for pick in (max, min))
     if len(steps[least]) < 2 or len(steps[least]) < len(steps[most]):
-        sizes = [f"step {step} has {plural(len(steps[step]), 'file')}" for step in dict.fromkeys((least, most))]
+        sizes = [f"step {step.step} has {plural(len(steps[step]), 'file')}" for step in dict.fromkeys((least, most))]
         raise UsageError(f"--shards makes a dump of each step, but {' and '.join(sizes)}; give the files of all ranks")
 
 

@@ -33,7 +33,7 @@ def test_folders_of_steps_and_ranks(tmp_path: Path) -> None:
     put(tmp_path, "step_2/rank1/g.npz", "step_2/rank0/g.npz", "step_10/g.npz", "final.npz", "logs/x.npz")
     taken, kinds = names(tmp_path)
     assert taken == ["step_2/rank0/g.npz", "step_2/rank1/g.npz", "step_10/g.npz"]
-    assert kinds == ["files-left-out"]
+    assert kinds == ["files-left-out", "other-folders"]
 
 
 def test_files_of_steps_beside_folders_of_steps(tmp_path: Path) -> None:

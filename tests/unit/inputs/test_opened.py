@@ -49,6 +49,8 @@ def expected(given: Given, each: int, index: int = 1, parts: bool = True) -> dic
     """
     found = Counter({path.name: index if path.suffix == ".json" else each for path in given.files})
     found.update(path.name for path in given.glanced if parts or given.paths != given.glanced)
+    if given.options.get("shards") and parts:  # files of ranks without a step are asked for it
+        found.update(path.name for path in given.files)
     return dict(found)
 
 

@@ -5,14 +5,13 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
-from gradclip_cli.inputs.choices import DEFAULT, Choices
 from gradclip_cli.inputs.layouts.single import single
 from gradclip_cli.inputs.ordering import in_step_order, numbered_by_epoch, with_steps, without_step
 
 
-def steps(*paths: str, choices: Choices = DEFAULT) -> list[int | None]:
+def steps(*paths: str) -> list[int | None]:
     """Return the steps of files, which need not exist."""
-    return [source.step for source in with_steps([single(path) for path in paths], choices)]
+    return [source.step for source in with_steps([single(path) for path in paths])]
 
 
 def test_where_steps_come_from() -> None:
@@ -25,17 +24,16 @@ def test_where_steps_come_from() -> None:
 
 
 def test_what_a_file_says_of_itself(tmp_path: Path) -> None:
-    """Only files without a step in their names are asked, and none where ranks are put together."""
+    """Only files without a step in their names are asked."""
     for name, step in (("a", "5"), ("b", "x"), ("step_3", "9")):
         save_file({"w": np.ones(1)}, tmp_path / f"{name}.safetensors", {"step": step})
     paths = [str(tmp_path / f"{name}.safetensors") for name in ("a", "b", "step_3")]
     assert steps(*paths) == [5, None, 3]
-    assert steps(*paths, choices=Choices(shards=True)) == [None, None, 3]
 
 
 def test_steps_that_come_back() -> None:
     """Dumps are numbered in the order of epochs and steps where a step is in two epochs; else their steps stay."""
-    given = with_steps([single(f"epoch_{e}/step_{s}.npz") for e in (1, 0) for s in (5, 3)], DEFAULT)
+    given = with_steps([single(f"epoch_{e}/step_{s}.npz") for e in (1, 0) for s in (5, 3)])
     found, (note,) = numbered_by_epoch([*given, single("best.npz")])
     assert [(source.step, source.name) for source in found] == [
         (0, "epoch 0 step 3"),
@@ -45,7 +43,7 @@ def test_steps_that_come_back() -> None:
         (None, None),
     ]
     assert (note.kind, note.text.endswith("step 0 is epoch_0/step_3.npz")) == ("epochs", True)
-    once = with_steps([single("epoch_0/step_3.npz"), single("epoch_1/step_9.npz")], DEFAULT)
+    once = with_steps([single("epoch_0/step_3.npz"), single("epoch_1/step_9.npz")])
     assert numbered_by_epoch(once) == (once, [])
 
 

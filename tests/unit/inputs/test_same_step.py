@@ -15,11 +15,13 @@ def sources(*paths: str) -> list[DumpSource]:
 
 
 def test_one_kind_of_each_step() -> None:
-    """In each folder and step gradients are taken; what has no step is never left out."""
-    given = sources("step_1/grads.npz", "step_1/model.npz", "step_2/grads.npz", "x/model.npz", "x/other.npz")
-    taken, (note,) = of_one_kind(given)
-    assert [source.location for source in taken] == [path.location for path in (given[0], *given[2:])]
-    assert (note.kind, note.times) == ("other-kinds", 1)
+    """In each folder and step gradients are taken; beside them what has no step must be called after gradients, too."""
+    given = sources("step_1/grads.npz", "step_1/model.npz", "step_2/grads.npz", "last_grads.npz", "last_model.npz")
+    taken, notes = of_one_kind(given)
+    assert [source.location for source in taken] == ["step_1/grads.npz", "step_2/grads.npz", "last_grads.npz"]
+    assert [(note.kind, note.times) for note in notes] == [("other-kinds", 1), ("no-gradients-there", 1)]
+    lone = sources("x/model.npz", "x/other.npz", "step_1.npz")
+    assert of_one_kind(lone) == (lone, [])
 
 
 def test_a_step_without_gradients() -> None:

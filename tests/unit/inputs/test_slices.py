@@ -73,14 +73,14 @@ def test_steps_are_read_from_what_is_called_so() -> None:
     [
         (growing("a", "b"), True),
         (growing("a", shape=(1, 3)), False),
-        (growing("a") + growing("b", shape=(4, 3)), False),
+        (growing("a") + growing("b", shape=(4, 3)), True),
         ([*growing("a"), TensorSpec("b", FLOAT32, (5, 3))], False),
         ([TensorSpec("b", FLOAT32, (5, 3))], False),
         ([], False),
     ],
 )
 def test_a_log_is_known_by_its_growing_axis(specs: list[TensorSpec], log: bool) -> None:
-    """All gradients can grow along axis 0 and have one length above 1: a note names the option."""
+    """All gradients can grow along axis 0, and one has a length above 1: a note names the option."""
     assert is_log(specs) is log
     notes = log_notes(specs, "run.h5")
     assert [note.changes_figures for note in notes] == [True] * log
