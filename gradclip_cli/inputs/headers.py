@@ -37,14 +37,23 @@ def same_names(sets: Sequence[Sequence[str]]) -> bool:
 
 
 def disjoint_names(files: Sequence[str]) -> bool:
-    """Whether no tensor is in two files; False if one cannot be read. No file is opened after the first two that share one."""
-    seen = set[str]()
+    """Whether no tensor is in two files; False if one cannot be read."""
+    return bool(disjoint_headers(files))
+
+
+def disjoint_headers(files: Sequence[str]) -> list[Header]:
+    """Return the headers of files if no tensor is in two of them; nothing if one is, or if a file cannot be read.
+
+    No file is opened after the first two that share a tensor.
+    """
+    seen, found = set[str](), list[Header]()
     for path in files:
         header = header_of(path)
         if header is None or not seen.isdisjoint(header.names):
-            return False
+            return []
         seen.update(header.names)
-    return True
+        found.append(header)
+    return found
 
 
 def _names(files: Sequence[str]) -> frozenset[str] | None:

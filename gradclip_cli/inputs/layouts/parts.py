@@ -5,10 +5,11 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from gradclip_cli.inputs.headers import disjoint_names
+from gradclip_cli.inputs.headers import Header, disjoint_headers
 from gradclip_cli.inputs.layouts.numbered import NUMBERED
+from gradclip_cli.inputs.layouts.series import step_groups
 from gradclip_cli.inputs.source import DumpSource, FoundDump
-from gradclip_cli.inputs.steps import StepName, is_part, step_and_epoch, steps_by_pattern
+from gradclip_cli.inputs.steps import StepName, is_part, step_and_epoch, step_in_metadata, steps_by_pattern
 from gradclip_cli.notes import Note
 from gradclip_cli.text import plural, shortlist
 
@@ -50,7 +51,7 @@ class PartsFinder:
             files = tuple(dict.fromkeys(paths[k] for k in positions))
             if len(files) < 2 or kind.texts in others or not _may_be_parts(files, kind.step):
                 continue
-            if not disjoint_names(files):
+            if not _are_of_one_step(disjoint_headers(files)):
                 others.add(kind.texts)
                 continue
             yield FoundDump(DumpSource(files[0], files, NUMBERED, kind.step.step), positions, [_note(files)])
@@ -66,6 +67,12 @@ def _may_be_parts(files: Sequence[str], step: StepName) -> bool:
     names = [_split(path)[1] for path in files]
     columns = zip(*(_NUMBER.split(name)[1::2] for name in names), strict=True)
     return sum(len(set(column)) > 1 for column in columns) == 1
+
+
+def _are_of_one_step(headers: Sequence[Header]) -> bool:
+    """Whether there are files, which say no different steps of themselves, and hold no series."""
+    steps = {step_in_metadata(header.metadata) for header in headers}
+    return len(steps) == 1 and not any(step_groups(header.names).groups for header in headers)
 
 
 def _split(path: str) -> tuple[str, str]:

@@ -85,7 +85,7 @@ def test_a_series_opens_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(files: object) -> bool:
         raise AssertionError(files)
 
-    monkeypatch.setattr(parts, "disjoint_names", refuse)
+    monkeypatch.setattr(parts, "disjoint_headers", refuse)
     series = [f"step_{k}.npz" for k in range(1000)], [f"g-{k}.npz" for k in range(9)], ["a.npz", "b.npz"]
     for paths in (*series, [f"checkpoint-{k}/g.npz" for k in range(9)], ["step_1/a1_b1.npz", "step_1/a2_b2.npz"]):
         assert list(parts.FINDER.find(paths)) == []
@@ -94,7 +94,12 @@ def test_a_series_opens_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_only_the_first_step_tells_that_there_are_no_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Once files of one step share tensors, files of the same names of other steps are not read."""
     asked = list[object]()
-    monkeypatch.setattr(parts, "disjoint_names", asked.append)
+
+    def shared(files: object) -> list[object]:
+        asked.append(files)
+        return []
+
+    monkeypatch.setattr(parts, "disjoint_headers", shared)
     assert list(parts.FINDER.find([f"step_{step}_rank_{rank}.npz" for step in range(9) for rank in (0, 1)])) == []
     assert asked == [("step_0_rank_0.npz", "step_0_rank_1.npz")]
 
@@ -111,3 +116,18 @@ def test_each_alone_is_a_dump(tmp_path: Path) -> None:
     """A part that is given alone is taken for itself."""
     paths = [write(tmp_path / f"step_1_rank_{k}.safetensors", f"layers.{k}.w") for k in range(2)]
     assert find_dumps(paths[:1]).sources[0].files == (paths[0],)
+
+
+def test_parts_are_of_one_step(tmp_path: Path) -> None:
+    """Files that say different steps of themselves, or that hold series, are no parts of one dump, whatever their tensors."""
+    for k in (0, 1):
+        for name, tensors, step in (
+            ("steps", [f"w{k}"], str(k)),
+            ("series", [f"step{2 * k + j}/w" for j in (1, 2)], "3"),
+            ("same", [f"w{k}"], "3"),
+        ):
+            path = tmp_path / f"{name}_part_{k}.safetensors"
+            save_file({tensor: np.ones(1) for tensor in tensors}, path, {"step": step})
+    for name, expected in (("steps", 0), ("series", 0), ("same", 1)):
+        paths = [str(tmp_path / f"{name}_part_{k}.safetensors") for k in (0, 1)]
+        assert len(list(parts.FINDER.find(paths))) == expected
