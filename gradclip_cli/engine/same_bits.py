@@ -21,7 +21,7 @@ def repeated(dump: MeasuredDump) -> list[int]:
     keys = dump.stats.keys_of_rows()
     some = (dump.stats.stored_max_abs > 0) | (dump.stats.nonfinite > 0)
     values, counts = np.unique(keys[some], return_counts=True)
-    found = np.flatnonzero(some & np.isin(keys, values[counts > 1])).tolist()
+    found = np.flatnonzero(some & np.isin(keys, values[counts > 1], kind="sort")).tolist()
     return [dump.stats.indices[row] for row in found]
 
 
