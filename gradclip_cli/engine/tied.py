@@ -80,7 +80,7 @@ def _check_zero(dump: MeasuredDump, name: str, first: str) -> None:
 
 def _twice(dump: MeasuredDump, ties: Sequence[Tie]) -> Note:
     what = f"{_named(ties)} have the same bits, and each counts; give --tied once if they are one tensor"
-    return Note("tied", f"{dump.source.location}: {what}", len(ties), changes_figures=True)
+    return Note("tied-twice", f"{dump.source.location}: {what}", len(ties), changes_figures=True)
 
 
 def _once(dump: MeasuredDump, tied: Mapping[str, str], apart: Mapping[str, str]) -> list[Note]:
@@ -88,7 +88,7 @@ def _once(dump: MeasuredDump, tied: Mapping[str, str], apart: Mapping[str, str])
     found, path = [], dump.source.location
     if tied:
         named = [f"{printable(name)} with {printable(first)}" for name, first in tied.items()]
-        found.append(Note("tied", f"{path}: counted once: {shortlist(named, 4)}", len(named)))
+        found.append(Note("tied-once", f"{path}: counted once: {shortlist(named, 4)}", len(named)))
     if apart:
         what = f"{_named([(first, name) for name, first in apart.items()])} have the same bits here, but not in the first dump"
         found.append(Note("tied-later", f"{path}: {what}, so each counts", len(apart), changes_figures=True))

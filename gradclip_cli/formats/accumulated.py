@@ -4,8 +4,9 @@ The files are added in their order, element by element, and a mean is divided on
 on threads nor on pieces.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import NoReturn
 
 import numpy as np
@@ -64,7 +65,9 @@ class AccumulatedReader:
         self._readers, self._mode, self._work = readers, mode, Workspace()
         first = self.first = readers[0]
         self.file, self.metadata = first.file, first.metadata
-        self.non_numeric, self.pickled, self.unmeasured = first.non_numeric, first.pickled, first.unmeasured
+        self.non_numeric = first.non_numeric
+        self.pickled = _of_all(reader.pickled for reader in readers)
+        self.unmeasured = _of_all(reader.unmeasured for reader in readers)
         self.notes = [note for reader in readers for note in reader.notes]
         self._own = self._matched()
         self.tensors: Sequence[TensorSpec] = list(self._specs())
@@ -159,6 +162,11 @@ class AccumulatedReader:
 
     def _refuse(self, reader: Reader, message: str, tensor: str | None = None) -> NoReturn:
         raise InputError(message, path=reader.file.path, tensor=tensor)
+
+
+def _of_all(names: Iterable[Sequence[str]]) -> list[str]:
+    """Return the names in any of the files: none of them may be passed over in silence."""
+    return list(dict.fromkeys(chain.from_iterable(names)))
 
 
 def _adjoin(before: TensorSpec, after: TensorSpec) -> bool:

@@ -69,12 +69,12 @@ class Reader(Protocol):
         """The names of entries that are not numbers."""
 
     @property
-    def pickled(self) -> Sequence[str]:
-        """The names of entries that are pickled objects: never loaded, and in no other format."""
+    def unmeasured(self) -> Sequence[str]:
+        """The names of those of them that may hold floats, such as records, which no norm can take."""
 
     @property
-    def unmeasured(self) -> Sequence[str]:
-        """The names of those of them that hold floats, such as records, which no norm can take."""
+    def pickled(self) -> Sequence[str]:
+        """The names of entries that are pickled objects: never loaded, and in no other format; `non_numeric` lacks them."""
 
     @property
     def metadata(self) -> Mapping[str, str]:

@@ -113,7 +113,7 @@ def find_one(path: str, choices: Choices = DEFAULT) -> Found:
         raise UsageError(f"{printable(path)} holds {_several(found.sources)}")
     if choices.shards and not ranks.are_in(found.sources):
         what = "is one dump and no set of ranks, so its tensors are taken for whole ones"
-        return found._replace(notes=(*found.notes, Note("whole", f"{found.sources[0].location}: {what}")))
+        return found._replace(notes=(*found.notes, Note("no-ranks", f"{found.sources[0].location}: {what}")))
     return found
 
 

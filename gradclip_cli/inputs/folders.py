@@ -103,7 +103,7 @@ def _logs(folder: str, found: Sequence[str]) -> list[Note]:
     """Note the logs beside dumps that hold norms, too."""
     places = dict.fromkeys([folder, os.path.dirname(found[-1])])
     logs = [path for place in places for name in _LOGS if _holds_norms(path := os.path.join(place, name))]
-    return [Note("log", f"{path}: is a log that holds norms, too; it is not read here") for path in logs[-1:]]
+    return [Note("trainer-log", f"{path}: is a log that holds norms, too; it is not read here") for path in logs[-1:]]
 
 
 def _holds_norms(path: str) -> bool:

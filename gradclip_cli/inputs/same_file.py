@@ -57,7 +57,7 @@ def without_copies(sources: Sequence[DumpSource]) -> tuple[Sources, list[Note]]:
         if original is not None:
             left.add(id(source))
             what = f"holds the same bytes as {printable(original.location)}, and counts once"
-            notes.append(Note("same-file", f"{source.location}: {what}"))
+            notes.append(Note("copy", f"{source.location}: {what}"))
     return [source for source in sources if id(source) not in left], notes
 
 

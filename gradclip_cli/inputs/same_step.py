@@ -62,7 +62,7 @@ def _other_kinds(folder: str, taken: DumpSource, left: Sequence[DumpSource]) -> 
 
 def _without_gradients(source: DumpSource) -> Note:
     what = "is not called after gradients as those of other steps are, and left out"
-    return Note("no-gradients-there", f"{source.location}: {what}; --files PATTERN chooses", changes_figures=True)
+    return Note("steps-without-gradients", f"{source.location}: {what}; --files PATTERN chooses", changes_figures=True)
 
 
 def _of_two_kinds(sources: Sequence[DumpSource]) -> list[Note]:

@@ -10,7 +10,7 @@ from gradclip_cli.text import shortlist
 
 
 def notes_on(reader: Reader, tensors: Sequence[TensorSpec], selection: Selection) -> Iterator[Note]:
-    """Note the selected tensors that a file marks as no gradients, and what holds floats but is no tensor.
+    """Note the selected tensors that a file marks as no gradients, and what may hold floats but is no tensor.
 
     `tensors` have their names in the dump. What the user has left out, or named in full, needs no note.
     """
@@ -23,9 +23,12 @@ def notes_on(reader: Reader, tensors: Sequence[TensorSpec], selection: Selection
     ]:
         what = f"counted, since --include matches what is marked as no gradients: {_by_role(matched)}"
         yield Note("counted-by-include", f"{path}: {what}; --exclude leaves them out", changes_figures=True)
-    if names := [name for name in reader.unmeasured if selection.takes(name)]:
-        what = f"floats in records, or in lists of various lengths, are in no norm: {shortlist(names)}"
-        text = f"{path}: {what}; save gradients as plain datasets, or give --exclude to pass over these"
+    if names := list(filter(selection.takes, reader.pickled)):
+        what = f"pickled objects, which are never loaded, in no norm and left as they are: {shortlist(names)}"
+        yield Note("pickled", f"{path}: {what}; save arrays of numbers to count them", changes_figures=True)
+    if names := list(filter(selection.takes, reader.unmeasured)):
+        what = f"records, lists of various lengths or bytes of no type, which may hold floats, in no norm: {shortlist(names)}"
+        text = f"{path}: {what}; save gradients as plain arrays, or give --exclude to pass over these"
         yield Note("floats-in-records", text, changes_figures=True)
 
 

@@ -151,7 +151,7 @@ def test_objects_are_not_in_the_way(objects: Path, run: Run) -> None:
     """Object arrays, structures and texts are named and keep their bytes where the format stays."""
     result = report(run, "apply", objects, "-o", "out.npz", "-s", "clip-by-global-norm", "-t", "1")
     assert result["dumps"][0]["total"]["norm_before"] == 5.0
-    assert [note["kind"] for note in result["notes"]] == ["pickled", "structured", "not-numbers"]
+    assert [note["kind"] for note in result["notes"]] == ["pickled", "floats-in-records", "not-numbers"]
     with zipfile.ZipFile(objects) as before, zipfile.ZipFile("out.npz") as after:
         kept = [name for name in before.namelist() if before.read(name) == after.read(name)]
     assert kept == ["ragged.npy", "table.npy", "words.npy", "ids.npy"]

@@ -260,7 +260,7 @@ def test_without_the_option_ties_count_as_they_are_saved(tmp_path: Path) -> None
     report = stats(path)
     assert report.dumps[0].norm == pytest.approx(norm_of([*tied(1).values()]), rel=1e-12)
     (note,) = report.notes
-    assert (note.kind, note.changes_figures) == ("tied", True)
+    assert (note.kind, note.changes_figures) == ("tied-twice", True)
     assert note.text == (
         f"{path}: a2.emb and a10.head and z.out have the same bits, and each counts; "
         "give --tied once if they are one tensor"

@@ -120,7 +120,7 @@ def test_tied_slices_count_once(zeros: bool, tmp_path: Path) -> None:
     values = np.arange(24, dtype=np.float32).reshape(4, 2, 3) * (np.arange(4) >= zeros)[:, None, None]
     path = save_as(tmp_path / "g.npz", {"a.w": values, "b.w": values, "c.w": values[::-1]})
     report = stats(path, along=0)
-    assert [(note.kind, note.times) for note in report.notes] == [("tied", 1)]
+    assert [(note.kind, note.times) for note in report.notes] == [("tied-twice", 1)]
     twice = np.sqrt((2 * values.astype("f8") ** 2 + values[::-1].astype("f8") ** 2).sum(axis=(1, 2)))
     once = np.sqrt((values.astype("f8") ** 2 + values[::-1].astype("f8") ** 2).sum(axis=(1, 2)))
     assert [dump.norm for dump in report.dumps] == pytest.approx(twice.tolist(), rel=1e-12)
@@ -137,7 +137,7 @@ def test_tied_micro_batches_are_noted(tmp_path: Path) -> None:
         values = np.arange(6, dtype=np.float32).reshape(2, 3) * number
         save_as(tmp_path / f"step_1_micro_{number}.npz", {"a.w": values, "b.w": values, "c.w": 2 * values})
     report = stats(tmp_path, accumulate="sum")
-    assert [note.kind for note in report.notes] == ["tied"]
+    assert [note.kind for note in report.notes] == ["tied-twice"]
     assert stats(tmp_path, accumulate="sum", tied="once").dumps[0].norm < report.dumps[0].norm
 
 

@@ -27,7 +27,7 @@ class NpzReader:
     """An open npz archive; tensors are in the order of the central directory."""
 
     metadata: Mapping[str, str] = {}  # an archive has no place for it
-    unmeasured: Sequence[str] = ()
+    notes: Sequence[Note] = ()
 
     def __init__(self, file: RandomAccess, options: Options) -> None:
         self.file = file
@@ -39,12 +39,16 @@ class NpzReader:
         ]
         self.of: dict[str, tuple[Member, npy.Header]] = {}
         self._check_names()
-        odd = [(member.name, header) for member, header in self.entries if header is None or not header.is_numbers]
-        self.pickled = [_key(name) for name, header in odd if header is not None and header.pickled]
-        self.non_numeric = [name for name, header in odd if header is None or not header.pickled]
+        odd = [
+            (key_of(member.name), header) for member, header in self.entries if header is None or not header.is_numbers
+        ]
+        self.pickled = [key for key, header in odd if header is not None and header.pickled]
+        self.non_numeric = [key for key, header in odd if header is None or not header.pickled]
+        self.unmeasured = [
+            key for key, header in odd if header is not None and header.may_hide_floats and not header.pickled
+        ]
         if self.members and not self.of:
             raise self._without_numbers()
-        self.notes = self._notes([_key(name) for name, header in odd if header is not None and header.may_hide_floats])
         self.tensors = [_spec(key, member, header) for key, (member, header) in self.of.items()]
         self._sums: dict[str, dict[int, tuple[int, int]]] = {}
         self._streams: dict[str, Inflater] = {}
@@ -124,11 +128,11 @@ class NpzReader:
         """Index the arrays of numbers by name; raise InputError if numpy could confuse two members."""
         seen: set[str] = set()
         for member, header in self.entries:
-            if not seen.isdisjoint((member.name, _key(member.name), f"{member.name}.npy")):
+            if not seen.isdisjoint((member.name, key_of(member.name), f"{member.name}.npy")):
                 raise self._refused(member, "stands twice in the archive, or as both 'x' and 'x.npy'")
             seen.add(member.name)
             if header is not None and header.is_numbers:
-                self.of[_key(member.name)] = member, header
+                self.of[key_of(member.name)] = member, header
 
     def _without_numbers(self) -> InputError:
         if all(header is None for _, header in self.entries):
@@ -136,23 +140,11 @@ class NpzReader:
         what = f", but pickled objects ({shortlist(self.pickled)}), which are never loaded" if self.pickled else ""
         return InputError(f"holds no array of numbers{what}; save the gradients as such", path=self.file.path)
 
-    def _notes(self, hiding: list[str]) -> Sequence[Note]:
-        """Note arrays that may hold gradients that are not counted."""
-        path, left = self.file.path, "in no norm and left as they are"
-        notes = []
-        if self.pickled:
-            what = f"pickled objects, which are never loaded, {left}: {shortlist(self.pickled)}"
-            notes.append(Note("pickled", f"{path}: {what}; save arrays of numbers to count them", 1, True))
-        if hiding:
-            what = f"structures, or bytes of no type, that may hold floats, {left}: {shortlist(hiding)}"
-            notes.append(Note("structured", f"{path}: {what}; save arrays of numbers to count them", 1, True))
-        return notes
-
     def _refused(self, member: Member, message: str) -> InputError:
         return InputError(message, path=self.file.path, tensor=member.name)
 
 
-def _key(name: str) -> str:
+def key_of(name: str) -> str:
     """Return the name of an array as numpy gives it."""
     return name.removesuffix(".npy")
 

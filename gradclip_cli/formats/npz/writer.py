@@ -8,7 +8,7 @@ from gradclip_cli.formats.copy_ranges import Copy
 from gradclip_cli.formats.npz import archive, deflate, npy
 from gradclip_cli.formats.npz.archive import STORED, Member
 from gradclip_cli.formats.npz.deflate import Deflater, checksum
-from gradclip_cli.formats.npz.reader import NpzReader
+from gradclip_cli.formats.npz.reader import NpzReader, key_of
 from gradclip_cli.formats.ordered_output import OrderedOutput
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.storage.random_access import write_at
@@ -133,7 +133,7 @@ def rewrite(reader: NpzReader, changed: Collection[int], fd: int, path: str) -> 
     index = {spec.name: k for k, spec in enumerate(reader.tensors)}
     entries = []
     for member, header in reader.entries:
-        k = index.get(member.name.removesuffix(".npy")) if header is not None else None
+        k = index.get(key_of(member.name)) if header is not None else None
         if header is None or k is None or (k not in changed and header.plain):
             entries.append(Entry(member.name, member.method, copied=member))
         else:

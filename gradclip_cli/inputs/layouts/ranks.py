@@ -12,7 +12,6 @@ from gradclip_cli.notes import Note
 from gradclip_cli.text import plural, printable
 
 _MICRO = r"(?i)(?<![a-z])(?:micro|micro[-_]?batch|mini[-_]?batch)[-_=]?\d+"
-_MEAN = "are micro-batches of one step, give --accumulate mean or sum"
 _RANK = r"(?i)(?<![a-z])(?:rank|shard|part|stage|[dtp]p|layer|worker|member|replica|client)[-_=]?\d+"
 
 
@@ -89,12 +88,12 @@ def hint(sources: Sequence[DumpSource]) -> list[Note]:
     if len(sources) < 2:
         return []
     return [
-        *_hint(sources, _RANK, "hold pieces of one, as of a sharded run, give --shards"),
-        *_hint(sources, _MICRO, _MEAN),
+        *_hint(sources, "ranks", _RANK, "hold pieces of one, as of a sharded run, give --shards"),
+        *_hint(sources, "micro-batches", _MICRO, "are micro-batches of one step, give --accumulate mean or sum"),
     ]
 
 
-def _hint(sources: Sequence[DumpSource], part: str, advice: str) -> list[Note]:
+def _hint(sources: Sequence[DumpSource], kind: str, part: str, advice: str) -> list[Note]:
     """Return a note if the names of two dumps differ only in the number of a part."""
     found: dict[str, list[str]] = {}
     for path in [source.location for source in sources if not source.layout.in_pieces]:
@@ -105,4 +104,4 @@ def _hint(sources: Sequence[DumpSource], part: str, advice: str) -> list[Note]:
     if alike is None:
         return []
     names = f"{alike[0]} and {os.path.basename(alike[1])}"
-    return [Note("ranks", f"{names} are taken for two dumps; if they {advice}", changes_figures=True)]
+    return [Note(kind, f"{names} are taken for two dumps; if they {advice}", changes_figures=True)]

@@ -101,7 +101,7 @@ def test_one_dump_of_ranks(tmp_path: Path) -> None:
     for path in (tmp_path / "alone", tmp_path / "alone/g.npz", tmp_path / "run/rank9.npz"):
         found = find_one(str(path), shards)
         assert not are_in(found.sources)
-        assert [note.kind for note in found.notes] == ["whole"]
+        assert [note.kind for note in found.notes] == ["no-ranks"]
         assert find_one(str(path), Choices()).notes == ()
     with pytest.raises(UsageError, match="two holds the ranks of 2 steps; give one step: its directory, or --files"):
         find_one(str(tmp_path / "two"), shards)

@@ -115,3 +115,21 @@ def test_what_is_excluded_needs_no_note(mixed: Path) -> None:
     assert kinds(stats(mixed, exclude=("fc/row", "log", "ragged")).notes) == ["not-numbers"]
     [note] = [note for note in stats(mixed, exclude=("log",)).notes if note.kind == "floats-in-records"]
     assert ("ragged" in note.text, "log" in note.text, note.changes_figures) == (True, False, True)
+
+
+def test_objects_are_said_alike_in_every_file(tmp_path: Path) -> None:
+    """Pickled objects and records of npz are noted unless they are left out by name, also those of a later micro-batch."""
+    hidden: dict[str, Any] = {"ragged": np.array([[1.0], [1.0, 2.0]], object), "table": np.zeros(2, [("g", "f4")])}
+    np.savez(tmp_path / "step_1_micro_0.npz", w=np.ones(2))
+    np.savez(tmp_path / "step_1_micro_1.npz", w=np.ones(2), **hidden)
+    ways: list[dict[str, Any]] = [
+        {"inputs": tmp_path / "step_1_micro_1.npz"},
+        {"inputs": tmp_path, "accumulate": "sum"},
+    ]
+    for given in ways:
+        notes = {note.kind: note for note in stats(**given).notes}
+        assert ": ragged;" in notes["pickled"].text
+        assert ": table;" in notes["floats-in-records"].text
+        assert notes["pickled"].changes_figures
+        assert notes["floats-in-records"].changes_figures
+        assert kinds(stats(**given, exclude=("ragged",)).notes) == sorted({*kinds(stats(**given).notes)} - {"pickled"})
