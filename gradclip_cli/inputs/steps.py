@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from gradclip_cli.inputs.name_numbers import apart, varying
+
 WORDS = "global_?step|step|iteration|iter|it|checkpoint|ckpt"
 """What stands before a step; it is a pattern."""
 
@@ -22,7 +24,6 @@ _EPOCH = r"(?i)(?<![a-z])epoch[-_= .]?(\d{1,18})"
 _MOST_NAMES = 1 << 15  # each name is asked for several times while dumps are found
 _LONGEST = 20
 _MOST_FOLDERS = 1 << 10
-_NUMBERS = re.compile(r"(\d+)")
 _PARTS = (
     "rank|shard|part|stage|[pdtemcv]p|vmap|worker|gpu|device|node|proc|process|host|micro|micro[-_ ]?batch|mini[-_ ]?batch"
     "|expert|layer|block|head|member|replica|client|actor|agent|chunk|seed|fold|split|consolidated|version|v"
@@ -161,20 +162,18 @@ def steps_by_pattern(names: Sequence[str]) -> list[int | None]:
     >>> steps_by_pattern(["g-0000100.npz", "g-0000200.npz", "g.npz"]), steps_by_pattern(["a1_b1", "a2_b2"])
     ([100, 200, None], [None, None])
     """
-    split = [_NUMBERS.split(name) for name in names]
-    numbered = [parts for parts in split if len(parts) > 1]
-    column = _varying(numbered)
+    split = list(map(apart, names))
+    column = _column([parts for parts in split if len(parts) > 1])
     if column is None:
         return [None] * len(names)
     return [int(parts[column]) if len(parts) > 1 else None for parts in split]
 
 
-def _varying(names: Sequence[list[str]]) -> int | None:
+def _column(names: Sequence[list[str]]) -> int | None:
     """Return the place of the one number in which names differ; None if they differ in more, or in a number that is no step."""
-    if len(names) < 2 or len({(len(parts), *parts[::2]) for parts in names}) > 1:
+    places = varying(names)
+    if len(places) != 1 or max(len(parts[places[0]]) for parts in names) > _LONGEST:
         return None
-    varying = [k for k in range(1, len(names[0]), 2) if len({parts[k].lstrip("0") for parts in names}) > 1]
-    if len(varying) != 1 or max(len(parts[varying[0]]) for parts in names) > _LONGEST:
-        return None
-    before, after = "0".join(names[0][: varying[0] : 2]), names[0][varying[0] + 1]
-    return None if re.search(_NO_STEP, before) or re.fullmatch(_OF, after) else varying[0]
+    (place,) = places
+    before, after = "0".join(names[0][:place:2]), names[0][place + 1]
+    return None if re.search(_NO_STEP, before) or re.fullmatch(_OF, after) else place

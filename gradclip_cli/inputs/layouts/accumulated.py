@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.layouts.single import Single
+from gradclip_cli.inputs.name_numbers import apart, varying
 from gradclip_cli.inputs.naming import natural
 from gradclip_cli.inputs.source import DumpOutput, DumpSource
 from gradclip_cli.text import plural, printable
 
-_NUMBERS = re.compile(r"(\d+)")
 _WORD = r"(?i)[-_. ]?(?:(?:micro|mini|accum|grad)[-_ ]?)?[a-z]*[-_=. ]?$"
 """The word before the number of a micro-batch, which goes with it: a pattern, compiled on its first use."""
 
@@ -61,7 +61,7 @@ def accumulated(sources: Sequence[DumpSource], mode: str) -> tuple[DumpSource, .
 
 def _one(group: Sequence[DumpSource], mode: str) -> DumpSource:
     files = tuple(source.location for source in group)
-    varying(files)
+    _place(files)
     return group[0]._replace(files=files, layout=Accumulated(mode))
 
 
@@ -76,17 +76,11 @@ def _check_sizes(groups: Sequence[Sequence[DumpSource]]) -> None:
     raise UsageError(f"--accumulate needs {needs}, but {' and '.join(sizes)}")
 
 
-def varying(files: Sequence[str]) -> int:
-    """Return which part of the names is the number of the micro-batch; raise UsageError unless they differ in that only.
-
-    >>> varying(["step_0_micro_0.npz", "step_0_micro_1.npz"])
-    3
-    """
-    names = [_NUMBERS.split(os.path.basename(file)) for file in files]
-    if len({(len(parts), *parts[::2]) for parts in names}) == 1:
-        places = [k for k in range(1, len(names[0]), 2) if len({parts[k] for parts in names}) > 1]
-        if len(places) == 1:
-            return places[0]
+def _place(files: Sequence[str]) -> int:
+    """Return the place in the names of the number of the micro-batch; raise UsageError unless they differ in that only."""
+    places = varying([apart(os.path.basename(file)) for file in files])
+    if len(places) == 1:
+        return places[0]
     first, last = printable(files[0]), printable(os.path.basename(files[-1]))
     raise UsageError(f"--accumulate is for micro-batches, whose names differ in one number; {first} and {last} do not")
 
@@ -97,13 +91,10 @@ def name_without(files: Sequence[str]) -> str:
     >>> name_without(["run/step_0_micro_0.npz", "run/step_0_micro_1.npz"]), name_without(["step_5/m0.npz", "step_5/m1.npz"])
     ('step_0.npz', 'step_5.npz')
     """
-    place, folder = varying(files), os.path.dirname(os.path.abspath(files[0]))
-    parts = _NUMBERS.split(os.path.basename(files[0]))
+    place, folder = _place(files), os.path.dirname(os.path.abspath(files[0]))
+    parts = apart(os.path.basename(files[0]))
     before, after = "".join(parts[: place - 1]), "".join(parts[place + 1 :])
     name = before + re.sub(_WORD, "", parts[place - 1]) + after
     name = name if before else name.lstrip("-_ ")
-    return (
-        name
-        if os.path.splitext(name)[0] not in ("", name)
-        else os.path.basename(folder) + os.path.splitext(files[0])[1]
-    )
+    stem, suffix = os.path.splitext(name)
+    return name if stem and suffix else os.path.basename(folder) + os.path.splitext(files[0])[1]

@@ -11,6 +11,7 @@ from gradclip_cli.inputs.kinds import is_gradient
 from gradclip_cli.inputs.layouts.numbered import Numbered
 from gradclip_cli.inputs.layouts.single import Single, single
 from gradclip_cli.inputs.listing import dump_files, is_folder, may_be_read
+from gradclip_cli.inputs.name_numbers import apart, differ_in_one
 from gradclip_cli.inputs.source import DumpOutput, DumpSource, FoundDump
 from gradclip_cli.inputs.steps import step_in, step_in_metadata, step_of
 from gradclip_cli.notes import Note
@@ -21,7 +22,6 @@ KEY = "gradient"
 """The name of the one tensor in each file that tells parameters without a doubt."""
 _MOST_DAMAGED = 3
 _FIRST_ROWS = r"_first(\d+)$"
-_NUMBER = re.compile(r"(\d+)")
 _KINDS = r"(?i)grads?|gradients?|model|optim(?:izer)?|scheduler|scaler|ema|latest|last|final|best|checkpoint|ckpt"
 """The names of kinds of files, which stand for no parameter: a pattern, compiled on its first use."""
 
@@ -206,15 +206,12 @@ def _key_of(path: str) -> str | None:
 
 def _are_numbered(paths: Sequence[str]) -> bool:
     """Whether names differ in one number only, of a step or of a rank; one may be without it, as `adapters` of `100_adapters`."""
-    split = [_NUMBER.split(os.path.basename(path)) for path in paths]
+    split = [apart(os.path.basename(path)) for path in paths]
     most = max(map(len, split))
     numbered = [parts for parts in split if len(parts) == most]
-    if len({tuple(parts[::2]) for parts in numbered}) > 1:
-        return False
     word = _reduced("".join(numbered[0][::2]))
-    if any(_reduced("".join(parts[::2])) != word for parts in split if len(parts) < most):
-        return False
-    return sum(len(set(numbers)) > 1 for numbers in zip(*(parts[1::2] for parts in numbered), strict=True)) == 1
+    alike = all(_reduced("".join(parts[::2])) == word for parts in split if len(parts) < most)
+    return alike and differ_in_one(numbered)
 
 
 def _reduced(name: str) -> str:

@@ -1,19 +1,17 @@
 """Recognise the parts of a model that was saved by stages or ranks: files of one step with different tensors."""
 
 import os
-import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from gradclip_cli.inputs.headers import Header, disjoint_headers
 from gradclip_cli.inputs.layouts.numbered import NUMBERED
 from gradclip_cli.inputs.layouts.series import step_groups
+from gradclip_cli.inputs.name_numbers import apart, differ_in_one
 from gradclip_cli.inputs.source import DumpSource, FoundDump
 from gradclip_cli.inputs.steps import StepName, is_part, step_and_epoch, step_in_metadata, steps_by_pattern
 from gradclip_cli.notes import Note
 from gradclip_cli.text import plural, shortlist
-
-_NUMBER = re.compile(r"(\d+)")
 
 
 class _Kind(NamedTuple):
@@ -36,18 +34,8 @@ class PartsFinder:
 
     def find(self, paths: Sequence[str]) -> Iterator[FoundDump]:
         """Yield a dump for each step in parts."""
-        alike: dict[tuple[str, tuple[str, ...]], list[int]] = {}
-        for position, path in enumerate(paths):
-            folder, name = _split(path)
-            texts = tuple(_NUMBER.split(name)[::2])
-            if len(texts) > 1:
-                alike.setdefault((folder, texts), []).append(position)
-        kinds: dict[_Kind, list[int]] = {}
-        for (folder, texts), positions in alike.items():
-            for position in positions if len(positions) > 1 else ():
-                kinds.setdefault(_Kind(texts, folder, step_and_epoch(paths[position])), []).append(position)
         others = set[tuple[str, ...]]()
-        for kind, positions in kinds.items():
+        for kind, positions in _kinds(paths).items():
             files = tuple(dict.fromkeys(paths[k] for k in positions))
             if len(files) < 2 or kind.texts in others or not _may_be_parts(files, kind.step):
                 continue
@@ -60,13 +48,26 @@ class PartsFinder:
 FINDER = PartsFinder()
 
 
+def _kinds(paths: Sequence[str]) -> dict[_Kind, list[int]]:
+    """Return the positions of the paths that have a number in their names, by what others have in common with them."""
+    alike: dict[tuple[str, tuple[str, ...]], list[int]] = {}
+    for position, path in enumerate(paths):
+        folder, name = _split(path)
+        texts = tuple(apart(name)[::2])
+        if len(texts) > 1:
+            alike.setdefault((folder, texts), []).append(position)
+    kinds: dict[_Kind, list[int]] = {}
+    for (folder, texts), positions in alike.items():
+        for position in positions if len(positions) > 1 else ():
+            kinds.setdefault(_Kind(texts, folder, step_and_epoch(paths[position])), []).append(position)
+    return kinds
+
+
 def _may_be_parts(files: Sequence[str], step: StepName) -> bool:
     """Whether names differ in one number only, which is no step."""
     if step.step is None and steps_by_pattern([_split(path)[1] for path in files[:2]])[0] is not None:
         return False  # so are all: if they differ in more than that number, they are no parts either
-    names = [_split(path)[1] for path in files]
-    columns = zip(*(_NUMBER.split(name)[1::2] for name in names), strict=True)
-    return sum(len(set(column)) > 1 for column in columns) == 1
+    return differ_in_one([apart(_split(path)[1]) for path in files])
 
 
 def _are_of_one_step(headers: Sequence[Header]) -> bool:
