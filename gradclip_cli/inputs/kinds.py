@@ -43,10 +43,14 @@ def gradients_of(paths: Sequence[str], folder: str, choices: Choices) -> tuple[l
     taken = [path for path in paths if is_gradient(path)]
     if choices.files or choices.everything or len(taken) in (0, len(paths)):
         return list(paths), []
-    left = [os.path.basename(path) for path in paths if not is_gradient(path)]
-    first = os.path.basename(taken[0])
-    what = f"{first} is taken, since it is called after gradients; left out: {shortlist(left, 4)}"
-    return taken, [Note("other-kinds", f"{folder}: {what}; --files PATTERN chooses otherwise", len(left))]
+    return taken, [others_left(folder, taken[0], [path for path in paths if not is_gradient(path)])]
+
+
+def others_left(folder: str, taken: str, left: Sequence[str]) -> Note:
+    """Note the files of a folder that are left out, since another is called after gradients."""
+    names = shortlist([os.path.basename(path) for path in left], 4)
+    what = f"{os.path.basename(taken)} is taken, since it is called after gradients; left out: {names}"
+    return Note("other-kinds", f"{folder}: {what}; --files PATTERN chooses otherwise", len(left))
 
 
 def copies_in(paths: Sequence[str]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from gradclip_cli.errors import InputError
 
 Shape = tuple[int, ...]
 
-KEY = "DCP_SHARDING_INFO"
+SHARDING_KEY = "DCP_SHARDING_INFO"
 """The key of a file's metadata under which PyTorch's distributed checkpoint writes where pieces begin."""
 
 
@@ -77,11 +77,13 @@ def saved_offsets(path: str, metadata: Mapping[str, str], ranks: Mapping[str, in
     Raise InputError if the metadata of the file does not say so.
     """
     try:
-        info = json.loads(metadata[KEY])
+        info = json.loads(metadata[SHARDING_KEY])
         return {name: _offsets(info[name], rank) for name, rank in ranks.items()}
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         what = (
-            f"its {KEY} does not say where each tensor begins" if KEY in metadata else f"has no {KEY} in its metadata"
+            f"its {SHARDING_KEY} does not say where each tensor begins"
+            if SHARDING_KEY in metadata
+            else f"has no {SHARDING_KEY} in its metadata"
         )
         raise InputError(f"{what}, so it is no shard of this dump", path=path) from error
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
 from gradclip_cli.errors import UsageError
+from gradclip_cli.inputs.choices import REPEATED
 from gradclip_cli.inputs.naming import natural
 from gradclip_cli.notes import Note
 from gradclip_cli.text import plural, printable
@@ -48,10 +49,14 @@ def settled(
         for item, place in zip(items, places, strict=True)
         if place.step not in taken or taken[place.step] == place.path
     ]
-    what = f"{plural(len(twice), 'step')} came twice: {example}; the {which} of each is taken"
-    return kept, [
-        Note("repeated", f"{what}; --repeated first, last, keep or error chooses otherwise", len(twice), True)
-    ]
+    return kept, [repeated_note(len(twice), f": {example}", which)]
+
+
+def repeated_note(times: int, example: str, which: str) -> Note:
+    """Note steps of which only one dump is taken, the first or the last, with an example that follows `came twice`."""
+    what = f"{plural(times, 'step')} came twice{example}; the {which} of each is taken"
+    choice = f"--repeated {', '.join(REPEATED[:-1])} or {REPEATED[-1]} chooses otherwise"
+    return Note("repeated", f"{what}; {choice}", times, changes_figures=True)
 
 
 def _twice(places: Sequence[StepPlace]) -> dict[int, list[str]]:

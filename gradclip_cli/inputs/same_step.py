@@ -6,12 +6,14 @@ Nothing is taken, left out or counted twice without a note.
 import os
 import re
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.choices import Choices
-from gradclip_cli.inputs.kinds import is_gradient, kind_of
+from gradclip_cli.inputs.kinds import is_gradient, kind_of, others_left
 from gradclip_cli.inputs.listing import is_step_folder
 from gradclip_cli.inputs.naming import natural
+from gradclip_cli.inputs.repeats import repeated_note
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.inputs.steps import is_part, step_in
 from gradclip_cli.notes import Note
@@ -29,40 +31,53 @@ def of_one_kind(sources: Sequence[DumpSource]) -> tuple[Sources, list[Note]]:
     What is left out of one step is left out of all, also of those that have no gradients. Raise UsageError if there are several
     kinds, and none or several are called after gradients.
     """
-    chosen, left, alone, notes = Sources(), Sources(), Sources(), list[Note]()
+    steps = _Sorted([], [], [], [])
     for (folder, _), group in _together(sources).items():
-        if len(group) == 1 or len({kind_of(source.location) for source in group}) == 1:
-            alone += group
-            continue
-        graded = [source for source in group if is_gradient(source.location)]
-        if len({kind_of(source.location) for source in graded}) != 1:
-            raise _several_kinds(folder, graded or group)
-        others = [source for source in group if source not in graded]
-        notes.append(_other_kinds(folder, graded[0], others))
-        chosen, left = chosen + graded, left + others
-    kinds = {kind_of(source.location) for source in left} - {kind_of(source.location) for source in chosen}
-    without = [source for source in alone if kind_of(source.location) in kinds] if kinds else []
+        _sort(folder, group, steps)
+    kinds = _kinds(steps.left) - _kinds(steps.chosen)
+    without = [source for source in steps.alike if kind_of(source.location) in kinds] if kinds else []
     lost = set(map(id, without))
-    taken = [*chosen, *(source for source in alone if id(source) not in lost)]
-    if chosen and not all(is_gradient(source.location) for source in taken):
-        raise _several_kinds("", [chosen[0], *(source for source in taken if not is_gradient(source.location))])
+    taken = [*steps.chosen, *(source for source in steps.alike if id(source) not in lost)]
+    if steps.chosen and not all(is_gradient(source.location) for source in taken):
+        raise _several_kinds("", [steps.chosen[0], *(source for source in taken if not is_gradient(source.location))])
     lone = [source for source in sources if source.step is None]
-    if chosen:  # what is no gradient of a step is none without one
+    if steps.chosen:  # what is no gradient of a step is none without one
         without += [source for source in lone if not is_gradient(source.location)]
     kept = set(map(id, [*taken, *lone])).difference(map(id, without))
     found = [source for source in sources if id(source) in kept]
-    return found, [*notes, *map(_without_gradients, without), *_of_two_kinds(taken)]
+    return found, [*steps.notes, *map(_without_gradients, without), *_of_two_kinds(taken)]
 
 
-def _other_kinds(folder: str, taken: DumpSource, left: Sequence[DumpSource]) -> Note:
-    first, others = os.path.basename(taken.location), [os.path.basename(source.location) for source in left]
-    what = f"{first} is taken, since it is called after gradients; left out: {shortlist(others, 4)}"
-    return Note("other-kinds", f"{folder}: {what}; --files PATTERN chooses otherwise", len(others))
+class _Sorted(NamedTuple):
+    """Of steps with files of several kinds, what is chosen and what is left; the files of steps that are all alike."""
+
+    chosen: Sources
+    left: Sources
+    alike: Sources
+    notes: list[Note]
+
+
+def _sort(folder: str, group: Sources, steps: _Sorted) -> None:
+    """Sort the dumps of one step and folder; raise UsageError if none, or several kinds, are called after gradients."""
+    if len(group) == 1 or len(_kinds(group)) == 1:
+        steps.alike.extend(group)
+        return
+    graded = [source for source in group if is_gradient(source.location)]
+    if len(_kinds(graded)) != 1:
+        raise _several_kinds(folder, graded or group)
+    others = [source for source in group if source not in graded]
+    steps.chosen.extend(graded)
+    steps.left.extend(others)
+    steps.notes.append(others_left(folder, graded[0].location, [source.location for source in others]))
+
+
+def _kinds(sources: Iterable[DumpSource]) -> set[str]:
+    return {kind_of(source.location) for source in sources}
 
 
 def _without_gradients(source: DumpSource) -> Note:
     what = "is not called after gradients as those of other steps are, and left out"
-    return Note("steps-without-gradients", f"{source.location}: {what}; --files PATTERN chooses", changes_figures=True)
+    return Note("files-without-gradients", f"{source.location}: {what}; --files PATTERN chooses", changes_figures=True)
 
 
 def _of_two_kinds(sources: Sequence[DumpSource]) -> list[Note]:
@@ -135,8 +150,7 @@ def repeated_steps(sources: Sequence[DumpSource], choices: Choices) -> tuple[Sou
         _refuse_two_runs(sources, ordered[0])
     which = choices.repeated or "last"
     left = {id(source) for group in ordered for source in (group[1:] if which == "first" else group[:-1])}
-    what = f"the {which} of each is taken; --repeated first, last, keep or error chooses otherwise"
-    note = Note("repeated", f"{plural(len(twice), 'step')} came twice, such as {example}; {what}", len(twice), True)
+    note = repeated_note(len(twice), f", such as {example}", which)
     return [source for source in sources if id(source) not in left], [note]
 
 

@@ -90,11 +90,6 @@ class ApplyPlan:
         return [target for output in self.outputs if output for target in (*output.files, *output.companions)]
 
     @property
-    def is_piped(self) -> bool:
-        """Whether the only output is standard output."""
-        return self.targets == [STANDARD]
-
-    @property
     def measured(self) -> Norm:
         """The norm that the report shows, and that strategies compare unless they fix their own."""
         return self.norm or Norm()

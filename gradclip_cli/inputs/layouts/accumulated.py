@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 
 from gradclip_cli.errors import UsageError
-from gradclip_cli.inputs.layouts.single import Single
+from gradclip_cli.inputs.layouts.single import Single, check_single
 from gradclip_cli.inputs.name_numbers import apart, varying
 from gradclip_cli.inputs.naming import natural
 from gradclip_cli.inputs.source import DumpOutput, DumpSource
@@ -46,10 +46,7 @@ def accumulated(sources: Sequence[DumpSource], mode: str) -> tuple[DumpSource, .
 
     Raise UsageError unless each step has the same number of files, at least two, whose names differ in one number only.
     """
-    for source in sources:
-        if not source.layout.single:
-            what = f"{printable(source.location)} is one dump with all its files already; leave it out"
-            raise UsageError(f"--accumulate is for micro-batches in a file each; {what}")
+    check_single(sources, "--accumulate is for micro-batches in a file each")
     steps: dict[tuple[str, int | None, int | None], list[DumpSource]] = {}
     for source in sources:
         key = os.path.dirname(source.location), source.epoch, source.step

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from gradclip_cli.inputs.headers import header_of
 from gradclip_cli.inputs.layouts.numbered import Numbered
 from gradclip_cli.inputs.listing import siblings
-from gradclip_cli.inputs.pieces import KEY, saved_offsets
+from gradclip_cli.inputs.pieces import SHARDING_KEY, saved_offsets
 from gradclip_cli.inputs.source import DumpSource, FoundDump
 from gradclip_cli.inputs.steps import step_of
 from gradclip_cli.notes import Note
@@ -62,7 +62,9 @@ class DcpFinder:
         most = max(sets, key=len, default=())
         for positions, files in zip(folders.values(), sets, strict=True):
             header = header_of(files[0]) if files else None
-            if files and (header is None or KEY in header.metadata):  # what cannot be read is refused when it is opened
+            if files and (
+                header is None or SHARDING_KEY in header.metadata
+            ):  # what cannot be read is refused when it is opened
                 notes = _missing(files) or _fewer(files, most)
                 yield FoundDump(DumpSource(files[0], files, DCP, step_of(files[0])), positions, notes)
 

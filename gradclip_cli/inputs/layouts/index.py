@@ -14,7 +14,7 @@ from gradclip_cli.inputs.source import DumpOutput, DumpSource, FoundDump
 from gradclip_cli.inputs.steps import step_of
 from gradclip_cli.notes import Note
 from gradclip_cli.storage.fingerprint import Fingerprint, check_same
-from gradclip_cli.text import shortlist
+from gradclip_cli.text import printable, shortlist
 
 ENDING = ".safetensors.index.json"
 _VARIANTS = ("fp16", "bf16", "fp32", "ema", "non_ema")
@@ -87,8 +87,11 @@ class IndexFinder:
             yield from found if len(found) == 1 else _once_each(sorted(found, key=_variants_last))
 
     def read(self, path: str) -> DumpSource:
-        """Read an index."""
-        return read(path)
+        """Read an index; raise InputError if it is not one, or names a shard that is not a plain file name."""
+        weight_map, fingerprint = read_weight_map(path)
+        if not all(isinstance(name, str) for name in weight_map.values()):
+            raise InputError("is not an index of safetensors shards: its weight_map names no files", path=path)
+        return indexed(path, set(weight_map.values()), Index(weight_map, fingerprint))
 
     def implied(self, paths: Sequence[str]) -> set[str]:
         """Return the indices beside files of which the paths name several splits: only an index knows which is right."""
@@ -132,14 +135,6 @@ def _variants_last(found: FoundDump) -> tuple[bool, str]:
 FINDER = IndexFinder()
 
 
-def read(path: str) -> DumpSource:
-    """Read an index; raise InputError if it is not one, or names a shard that is not a plain file name."""
-    weight_map, fingerprint = read_weight_map(path)
-    if not all(isinstance(name, str) for name in weight_map.values()):
-        raise InputError("is not an index of safetensors shards: its weight_map names no files", path=path)
-    return indexed(path, set(weight_map.values()), Index(weight_map, fingerprint))
-
-
 def read_weight_map(path: str) -> tuple[dict[str, Any], Fingerprint]:
     """Read the weight_map of an index, which is not empty; raise InputError if there is none."""
     from gradclip_cli.storage.random_access import InputFile
@@ -176,17 +171,15 @@ def _once_each(found: Iterable[FoundDump]) -> Iterator[FoundDump]:
         complete = isinstance(layout, Index) and all(map(os.path.isfile, one.source.files))
         alike.setdefault(frozenset(layout.weight_map) if isinstance(layout, Index) and complete else k, []).append(one)
     for first, *others in alike.values():
-        notes = [two_splits(first.source.location, [other.source.location]) for other in others]
+        notes = [_two_splits(first.source.location, other.source.location) for other in others]
         group = (first, *others)
         positions = [position for one in group for position in one.positions]
         yield FoundDump(first.source, positions, [*(note for one in group for note in one.notes), *notes])
 
 
-def two_splits(taken: str, left: Sequence[str]) -> Note:
-    """Note that two splits are of one dump."""
-    what = (
-        f"is taken; tensors of the same names in {shortlist([os.path.basename(path) for path in left], 4)} are left out"
-    )
+def _two_splits(taken: str, left: str) -> Note:
+    """Note that two indices are of one dump."""
+    what = f"is taken; tensors of the same names in {printable(os.path.basename(left))} are left out"
     return Note("two-splits", f"{taken}: {what}; give those alone to take them", changes_figures=True)
 
 

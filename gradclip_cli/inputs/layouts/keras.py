@@ -16,7 +16,6 @@ from gradclip_cli.storage.fingerprint import Fingerprint
 ENDING = ".weights.json"
 _WHOLE = ".weights.h5"
 _SHARD = r"(?s)(?P<base>.*)_(?P<number>\d{5})\.weights\.h5"
-_MOST_FILES = 100_000
 
 
 class KerasIndex(Index):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from gradclip_cli.errors import InputError
 from gradclip_cli.inputs.headers import header_of
 from gradclip_cli.inputs.kinds import is_gradient
-from gradclip_cli.inputs.layouts.numbered import Numbered
+from gradclip_cli.inputs.layouts.numbered import Numbered, holders
 from gradclip_cli.inputs.layouts.single import Single, single
 from gradclip_cli.inputs.listing import dump_files, is_folder, may_be_read
 from gradclip_cli.inputs.name_numbers import apart, differ_in_one
@@ -41,7 +41,6 @@ class ParamFiles(Single):
     def check(self, source: DumpSource, names: Sequence[Sequence[str]]) -> None:
         """Raise InputError if a file holds anything but its parameter, or if two files are of one parameter."""
         self.check_unchanged(source)
-        held: dict[str, str] = {}
         key = next((tensors[0] for tensors in names if len(tensors) == 1), KEY)
         for file, tensors in zip(source.files, names, strict=True):
             if len(tensors) != 1 or (tensors[0] != key and not self.is_own(file, tensors[0])):
@@ -49,10 +48,7 @@ class ParamFiles(Single):
                     f"holds {shortlist(list(tensors), 4) or 'nothing'}; in this folder each file holds one {key!r}"
                 )
                 raise InputError(message, path=file)
-            (param,) = self.tensor_names(file, tensors)
-            if param in held:
-                raise InputError(f"stands in {os.path.basename(held[param])} too", path=file, tensor=param)
-            held[param] = file
+        holders(source, [self.tensor_names(file, tensors) for file, tensors in zip(source.files, names, strict=True)])
 
     def is_own(self, file: str, name: str) -> bool:
         """Whether a tensor is called like its file, but for separators."""

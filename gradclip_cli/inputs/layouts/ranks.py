@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.layouts.numbered import Numbered
+from gradclip_cli.inputs.layouts.single import check_single
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.inputs.steps import StepName
 from gradclip_cli.notes import Note
@@ -29,10 +30,7 @@ RANKS = Ranks()
 
 def by_rank(sources: Sequence[DumpSource]) -> tuple[DumpSource, ...]:
     """Combine files of ranks into one dump, or into one for each step that the files or their folders are named after."""
-    for source in sources:
-        if not source.layout.single:
-            what = f"{printable(source.location)} is one dump with all its files already; leave it out"
-            raise UsageError(f"--shards is for files of ranks, which hold pieces of the same tensors; {what}")
+    check_single(sources, "--shards is for files of ranks, which hold pieces of the same tensors")
     if len(sources) < 2:
         raise UsageError("--shards needs the files of two ranks or more")
     steps: dict[StepName, list[str]] = {}

@@ -4,10 +4,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from gradclip_cli.inputs.pieces import KEY
+from gradclip_cli.errors import UsageError
+from gradclip_cli.inputs.pieces import SHARDING_KEY
 from gradclip_cli.inputs.source import DumpOutput, DumpSource, FoundDump
 from gradclip_cli.inputs.steps import step_and_epoch
 from gradclip_cli.notes import Note
+from gradclip_cli.text import printable
 
 if TYPE_CHECKING:
     from gradclip_cli.inputs.pieces import Shape
@@ -46,9 +48,9 @@ class Single:
 
     def notes(self, file: str, metadata: Mapping[str, str]) -> Sequence[Note]:
         """Note that a file holds pieces of tensors only, if its metadata says so: here they are taken for whole."""
-        if KEY not in metadata or re.search(_INSIDE, metadata[KEY]) is None:
+        if SHARDING_KEY not in metadata or re.search(_INSIDE, metadata[SHARDING_KEY]) is None:
             return ()
-        what = f"holds pieces of tensors, by its {KEY}, and is taken for a dump without the files of the other ranks"
+        what = f"holds pieces of tensors, by its {SHARDING_KEY}, and is taken for a dump without the files of the other ranks"
         advice = "give the folder, with all files under the names that the writer gave them (shard-00001-...)"
         return [Note("piece", f"{file}: {what}; {advice}", changes_figures=True)]
 
@@ -92,3 +94,11 @@ def single(path: str) -> DumpSource:
     42
     """
     return DumpSource(path, (path,), SINGLE, *step_and_epoch(path))
+
+
+def check_single(sources: Sequence[DumpSource], rule: str) -> None:
+    """Raise UsageError, which begins with a rule, if any dump is of several files, which no option can put together anew."""
+    for source in sources:
+        if not source.layout.single:
+            what = f"{printable(source.location)} is one dump with all its files already; leave it out"
+            raise UsageError(f"{rule}; {what}")

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from gradclip_cli.errors import InputError
-from gradclip_cli.inputs.pieces import KEY, Piece, Whole, saved_offsets, wholes
+from gradclip_cli.inputs.pieces import SHARDING_KEY, Piece, Whole, saved_offsets, wholes
 
 
 def test_the_shape_follows_from_the_pieces() -> None:
@@ -48,7 +48,7 @@ def test_a_grid_fills_a_tensor() -> None:
 
 def test_offsets_are_read_from_the_metadata() -> None:
     """Each tensor has one number for each of its axes."""
-    metadata = {KEY: json.dumps({"w": {"saved_offsets": [4, 0]}, "s": {"saved_offsets": []}})}
+    metadata = {SHARDING_KEY: json.dumps({"w": {"saved_offsets": [4, 0]}, "s": {"saved_offsets": []}})}
     assert saved_offsets("a", metadata, {"w": 2, "s": 0}) == {"w": (4, 0), "s": ()}
 
 
@@ -73,11 +73,11 @@ def test_offsets_are_read_from_the_metadata() -> None:
 def test_metadata_that_says_something_else(text: str) -> None:
     """What is not where a tensor begins is an error of the file."""
     with pytest.raises(InputError, match="does not say where each tensor begins") as caught:
-        saved_offsets("a", {KEY: text}, {"w": 2})
+        saved_offsets("a", {SHARDING_KEY: text}, {"w": 2})
     assert caught.value.path == "a"
 
 
 def test_a_file_without_the_metadata() -> None:
     """A file that says nothing is no shard."""
-    with pytest.raises(InputError, match=f"has no {KEY} in its metadata"):
+    with pytest.raises(InputError, match=f"has no {SHARDING_KEY} in its metadata"):
         saved_offsets("a", {}, {"w": 2})

@@ -19,7 +19,7 @@ def test_one_kind_of_each_step() -> None:
     given = sources("step_1/grads.npz", "step_1/model.npz", "step_2/grads.npz", "last_grads.npz", "last_model.npz")
     taken, notes = of_one_kind(given)
     assert [source.location for source in taken] == ["step_1/grads.npz", "step_2/grads.npz", "last_grads.npz"]
-    assert [(note.kind, note.times) for note in notes] == [("other-kinds", 1), ("steps-without-gradients", 1)]
+    assert [(note.kind, note.times) for note in notes] == [("other-kinds", 1), ("files-without-gradients", 1)]
     lone = sources("x/model.npz", "x/other.npz", "step_1.npz")
     assert of_one_kind(lone) == (lone, [])
 
@@ -31,7 +31,7 @@ def test_a_step_without_gradients() -> None:
     assert taken == given[:1]
     assert [(note.kind, note.changes_figures) for note in notes] == [
         ("other-kinds", False),
-        ("steps-without-gradients", True),
+        ("files-without-gradients", True),
     ]
     with pytest.raises(UsageError, match=r"grads\.npz, weights\.npz; choose with --files"):
         of_one_kind([*given, *sources("step_3/weights.npz")])

@@ -26,7 +26,9 @@ def write(path: Path, weight_map: object) -> str:
 def source(tmp_path: Path) -> DumpSource:
     """An index of two shards, which need not be there to be named."""
     (tmp_path / "step_5").mkdir()
-    return index.read(write(tmp_path / "step_5" / "g.safetensors.index.json", {"w": "b.st", "v": "a.st", "u": "b.st"}))
+    return index.FINDER.read(
+        write(tmp_path / "step_5" / "g.safetensors.index.json", {"w": "b.st", "v": "a.st", "u": "b.st"})
+    )
 
 
 def test_its_shards_lie_beside_it_in_order(source: DumpSource) -> None:
@@ -41,7 +43,7 @@ def test_its_own_step_comes_before_that_of_its_shards(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     for name, step in (("step_7", 7), ("g", 3)):
         path = write(tmp_path / "run" / f"{name}.safetensors.index.json", {"w": "step_3.st"})
-        assert index.read(path).step == step
+        assert index.FINDER.read(path).step == step
 
 
 def test_outputs_go_beside_the_index(source: DumpSource) -> None:
