@@ -1,12 +1,12 @@
 """Compare two dumps of which either may hold its tensors in pieces: piece by piece, in the order of the files."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from typing import NamedTuple, TypeVar
 
 from gradclip_cli.engine.compare import are_comparable, compare, l2_norms, uncompared_norms
 from gradclip_cli.engine.compared_dump import ComparedDump, StoredTensor
-from gradclip_cli.engine.copies import replica_notes, with_same_bits
+from gradclip_cli.engine.copies import replica_notes, stored_as, with_same_bits
 from gradclip_cli.engine.run import Run
 from gradclip_cli.inputs.naming import natural
 from gradclip_cli.notes import Note
@@ -40,22 +40,22 @@ def compare_dumps(a: ComparedDump, b: ComparedDump, tolerance: Tolerance, run: R
 
 def _compare_pieces(a: ComparedDump, b: ComparedDump, tolerance: Tolerance, run: Run) -> Compared:
     """Compare the first piece of each tensor with the first one, the second with the second, and so on."""
-    pieces = _pieces(a), _pieces(b)
-    alike = _alike(*pieces)
-    of_a = {key: stored for key, stored in pieces[0].items() if key[0] in alike}
-    found = compare(of_a, pieces[1], tolerance, run.workers, run.progress)
-    rest, notes = [], list[Note]()
-    for dump, side, known in zip(
-        (a, b), pieces, ([one.a for one in found.values()], [one.b for one in found.values()]), strict=True
-    ):
-        left = l2_norms(
-            {key: one for key, one in side.items() if key[0] not in alike | dump.uncounted}, dump.scale, run
-        )
-        norms = {key: one for key, one in zip(found, known, strict=True) if one is not None}
-        rest.append(_by_name(left, side))
-        notes += _copies(dump, norms | left, run)
+    of_a, of_b = _pieces(a), _pieces(b)
+    alike = _alike(of_a, of_b)
+    compared = {key: stored for key, stored in of_a.items() if key[0] in alike}
+    found = compare(compared, of_b, tolerance, run.workers, run.progress)
+    left_a, left_b = _left(a, of_a, alike, run), _left(b, of_b, alike, run)
+    norms_a = left_a | {key: one.a for key, one in found.items() if one.a is not None}
+    norms_b = left_b | {key: one.b for key, one in found.items() if one.b is not None}
     by_name = {name: together(parts) for name, parts in _grouped(found.items()).items()}
-    return Compared(by_name, (rest[0], rest[1]), notes)
+    notes = [*_copies(a, norms_a, run), *_copies(b, norms_b, run)]
+    return Compared(by_name, (_by_name(left_a, of_a), _by_name(left_b, of_b)), notes)
+
+
+def _left(dump: ComparedDump, pieces: Mapping[Key, StoredTensor], alike: Set[str], run: Run) -> dict[Key, L2Norm]:
+    """Measure the pieces of the tensors that are not compared, but for those that count in no norm."""
+    left = {key: one for key, one in pieces.items() if key[0] not in alike and key[0] not in dump.uncounted}
+    return l2_norms(left, dump.scale, run)
 
 
 def _pieces(dump: ComparedDump) -> dict[Key, StoredTensor]:
@@ -100,7 +100,7 @@ def _copies(dump: ComparedDump, norms: Mapping[Key, L2Norm], run: Run) -> list[N
             for k, index in enumerate(indices):
                 norm, spec = norms.get((name, k)), stored[index].spec
                 if norm is not None and (norm.square[1] or not norm.finite):
-                    kinds[index] = spec.shape, spec.dtype, spec.fortran, norm
+                    kinds[index] = *stored_as(spec), norm
     groups = [[[index] for index in indices if index in kinds] for indices in several.values()]
     alike = with_same_bits(groups, kinds.__getitem__, dump.pieces.files, run)
     return replica_notes(dump.source.files[0], several, alike)

@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
 
 from gradclip_cli.engine.copies import check_copies
-from gradclip_cli.engine.joined import Joined, JoinedPiece, Stored
+from gradclip_cli.engine.joined import Joined, JoinedPiece
+from gradclip_cli.engine.measure import ElementSource
 from gradclip_cli.engine.rank_pieces import pieces_by_name
 from gradclip_cli.engine.run import Run
 from gradclip_cli.inputs.naming import other_names, wrappers_note
@@ -21,12 +22,12 @@ Found = TypeVar("Found")
 class StoredTensor(NamedTuple):
     """A tensor, where its elements are read, and their loss scale: 1 unless they are floating-point numbers."""
 
-    file: Stored
+    file: ElementSource
     spec: TensorSpec
     scale: float = 1.0
 
     @classmethod
-    def of(cls, file: Stored, spec: TensorSpec, scale: float) -> "StoredTensor":
+    def of(cls, file: ElementSource, spec: TensorSpec, scale: float) -> "StoredTensor":
         """Return a tensor of a dump with this loss scale."""
         return cls(file, spec, scale if spec.dtype.kind in ("float", "complex") else 1.0)
 

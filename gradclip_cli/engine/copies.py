@@ -17,15 +17,44 @@ from gradclip_cli.text import shortlist
 Members = Sequence[int]
 """A tensor by the indices of its pieces in a dump: mostly of one."""
 
+Pieces = Mapping[str, Members]
+"""Tensors by name."""
 
-def check_copies(copies: Mapping[int, int], files: Sequence[DumpFile], tensors: Sequence[TensorSpec], run: Run) -> None:
-    """Raise InputError where a tensor is not the same bits as the one that it is a copy of; both are given by index."""
+Refusal = Callable[[int, int, Sequence[DumpFile], Sequence[TensorSpec]], InputError]
+"""Returns the error for a tensor that is no copy of another one; both are given by index."""
+
+
+def stored_as(spec: TensorSpec) -> tuple[Hashable, ...]:
+    """Return what two tensors must have in common so that the same elements are the same bits."""
+    return spec.shape, spec.dtype, spec.fortran
+
+
+def broken_copy(copy: int, original: int, files: Sequence[DumpFile], tensors: Sequence[TensorSpec]) -> InputError:
+    """Return the error for a tensor that a dump says is a copy of another one."""
+    path, other = (file_of(files, index).path for index in (copy, original))
+    what = f"is not the same as in {os.path.basename(other)}, though it should be a copy of it; save both again"
+    return InputError(what, path=path, tensor=tensors[copy].name)
+
+
+def no_copy(copy: int, original: int, files: Sequence[DumpFile], tensors: Sequence[TensorSpec]) -> InputError:
+    """Return the error for a tensor that only --replicated says is a copy of another one."""
+    path, other = (file_of(files, index).path for index in (copy, original))
+    what = f"is not the same as in {other}, so it is no copy of it; leave it out of --replicated"
+    return InputError(what, path=path, tensor=tensors[copy].name)
+
+
+def check_copies(
+    copies: Mapping[int, int],
+    files: Sequence[DumpFile],
+    tensors: Sequence[TensorSpec],
+    run: Run,
+    refusal: Refusal = broken_copy,
+) -> None:
+    """Raise the error of `refusal` where a tensor has not the bits of the one that `copies` maps it to, by index."""
     found = digests(files, {*copies, *copies.values()}, run)
     for copy, original in copies.items():
         if found[copy] != found[original]:
-            path, other = (file_of(files, index).path for index in (copy, original))
-            what = f"is not the same as in {os.path.basename(other)}, though it should be a copy of it"
-            raise InputError(f"{what}; save both again", path=path, tensor=tensors[copy].name)
+            raise refusal(copy, original, files, tensors)
 
 
 def digests(files: Sequence[DumpFile], indices: Iterable[int], run: Run, most: int | None = None) -> dict[int, bytes]:
@@ -43,13 +72,6 @@ def digests(files: Sequence[DumpFile], indices: Iterable[int], run: Run, most: i
     return found
 
 
-def no_copy(copy: int, original: int, files: Sequence[DumpFile], tensors: Sequence[TensorSpec]) -> InputError:
-    """Return the error for a tensor, by index, that --replicated names though it is not the same as another one."""
-    path, where = (file_of(files, index).path for index in (copy, original))
-    what = f"is not the same as in {where}, so it is no copy of it; leave it out of --replicated"
-    return InputError(what, path=path, tensor=tensors[copy].name)
-
-
 def with_same_bits(
     groups: Sequence[Sequence[Members]], kind: Callable[[int], Hashable], files: Sequence[DumpFile], run: Run
 ) -> list[list[Members]]:
@@ -58,26 +80,25 @@ def with_same_bits(
     The first elements are read again of those that are of the same `kind`, and all elements of those that agree there.
     """
     kinds = {index: kind(index) for group in groups for members in group for index in members}
-    found = _grouped(groups, lambda members: tuple(kinds[index] for index in members))
+    found = _grouped(groups, kinds)
     for most in (BLOCK, None):
         again = [index for group in found for members in group for index in members]
-        bits = digests(files, again, run, most)
-        found = _grouped(found, lambda members, bits=bits: tuple(bits[index] for index in members))  # type: ignore[misc]
+        found = _grouped(found, digests(files, again, run, most))
     return found
 
 
-def _grouped(groups: Iterable[Sequence[Members]], key: Callable[[Members], Hashable]) -> list[list[Members]]:
-    """Split each group by a key, and leave out what is alone."""
+def _grouped(groups: Iterable[Sequence[Members]], kinds: Mapping[int, Hashable]) -> list[list[Members]]:
+    """Split each group by the kinds of all pieces, and leave out what is alone."""
     found: list[list[Members]] = []
     for group in groups:
-        parts: dict[Hashable, list[Members]] = {}
+        parts: dict[tuple[Hashable, ...], list[Members]] = {}
         for members in group:
-            parts.setdefault(key(members), []).append(members)
+            parts.setdefault(tuple([kinds[index] for index in members]), []).append(members)
         found += [part for part in parts.values() if len(part) > 1]
     return found
 
 
-def replica_notes(path: str, pieces: Mapping[str, Members], alike: Iterable[Sequence[Members]]) -> list[Note]:
+def replica_notes(path: str, pieces: Pieces, alike: Iterable[Sequence[Members]]) -> list[Note]:
     """Note the tensors of which all ranks, or some of them, hold the same bits.
 
     `pieces` are the indices of tensors by name, `alike` those of groups of pieces of one tensor with the same bits.

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from math import prod
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,29 +11,6 @@ from gradclip_cli.formats.portable import PortableReader
 from gradclip_cli.inputs.pieces import Shape
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.tensors import TensorSpec
-
-
-class ReadsElements(Protocol):
-    """What reads the stored elements of tensors."""
-
-    def read(self, spec: TensorSpec, start: int, out: Raw) -> None:
-        """Fill `out` with stored elements from element `start` on."""
-
-
-class Stored(Protocol):
-    """Where the elements of a tensor are read: in a file, or in several."""
-
-    @property
-    def path(self) -> str:
-        """The path of the file, or of the first."""
-
-    @property
-    def paths(self) -> tuple[str, ...]:
-        """The paths that progress is reported for."""
-
-    @property
-    def reader(self) -> ReadsElements:
-        """What reads the elements."""
 
 
 class JoinedPiece(NamedTuple):

@@ -1,12 +1,11 @@
 """Measure the statistics of tensors piece by piece, reading each once."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from gradclip_cli.engine.executors import Executor, room
-from gradclip_cli.engine.joined import Stored
 from gradclip_cli.engine.run import Progress, silent
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.numerics.measuring import measure_piece, measure_small
@@ -23,10 +22,33 @@ PieceObserver = Callable[[Piece, Raw, PieceStats | None], None]
 """Called with every piece after it is read: the piece, its stored elements, and its statistics (None for small tensors)."""
 
 
+class ElementReader(Protocol):
+    """What reads the stored elements of tensors."""
+
+    def read(self, spec: TensorSpec, start: int, out: Raw) -> None:
+        """Fill `out` with stored elements from element `start` on."""
+
+
+class ElementSource(Protocol):
+    """Where the elements of a tensor are read: in a file, or in several."""
+
+    @property
+    def path(self) -> str:
+        """The path of the file, or of the first."""
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The paths that progress is reported for."""
+
+    @property
+    def reader(self) -> ElementReader:
+        """What reads the elements."""
+
+
 class FileRead(NamedTuple):
     """Reads elements of a file and reports the bytes as progress; a pickled one reports none."""
 
-    file: Stored
+    file: ElementSource
     progress: Progress = silent
 
     def read(self, spec: TensorSpec, start: int, out: Raw) -> None:
@@ -35,7 +57,7 @@ class FileRead(NamedTuple):
         for path in self.file.paths:
             self.progress(out.size, path)
 
-    def __reduce__(self) -> tuple[type["FileRead"], tuple[Stored]]:
+    def __reduce__(self) -> tuple[type["FileRead"], tuple[ElementSource]]:
         return FileRead, (self.file,)
 
 

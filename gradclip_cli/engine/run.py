@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
 from gradclip_cli.engine.executors import Executor
+from gradclip_cli.engine.known_ties import KnownTies
 from gradclip_cli.formats.base import Headers
 from gradclip_cli.inputs.naming import LayerParam
 from gradclip_cli.inputs.opened import DumpFile, OpenDump, OpenFile, reopened
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpSource
-from gradclip_cli.inputs.tied_names import KnownTies
 
 Progress = Callable[[int, str], None]
 """Called with a number of bytes that are done and the path of their file."""

@@ -1,11 +1,11 @@
 """Find the tensors of a dump that have the same bits, and read only those again whose statistics agree."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from functools import partial
 
 import numpy as np
 
-from gradclip_cli.engine.copies import Members, with_same_bits
+from gradclip_cli.engine.copies import Members, stored_as, with_same_bits
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.survey import MeasuredDump
 
@@ -30,7 +30,7 @@ def same_bits(dump: MeasuredDump, groups: Sequence[Sequence[Members]], run: Run)
 
     Only those are read again that have the same statistics.
     """
-    return with_same_bits(groups, partial(_kind, dump), dump.files, run)
+    return with_same_bits(groups, partial(measured_as, dump), dump.files, run)
 
 
 def is_zero(dump: MeasuredDump, members: Members) -> bool:
@@ -38,7 +38,6 @@ def is_zero(dump: MeasuredDump, members: Members) -> bool:
     return all(not (stats := dump.stats[index]).max_abs and not stats.nonfinite for index in members)
 
 
-def _kind(dump: MeasuredDump, index: int) -> tuple[object, ...]:
-    """Return what must agree before elements are read."""
-    spec = dump.tensors[index]
-    return spec.shape, spec.dtype, spec.fortran, dump.stats[index]
+def measured_as(dump: MeasuredDump, index: int) -> tuple[Hashable, ...]:
+    """Return what two tensors of a dump must have in common before their elements are worth reading again."""
+    return *stored_as(dump.tensors[index]), dump.stats[index]

@@ -10,10 +10,10 @@ from gradclip_cli.inputs.selection import Selection, check_included
 from gradclip_cli.notes import Note
 from gradclip_cli.text import plural, printable, shortlist
 
-Shape = tuple[int, ...] | None
-"""A shape; None if the pieces of a tensor differ in shape."""
+CommonShape = tuple[int, ...] | None
+"""The shape of a tensor; None if its pieces differ in shape."""
 
-Shapes = Mapping[str, Shape]
+Shapes = Mapping[str, CommonShape]
 """The shapes of the measured tensors, by name."""
 
 _DIFFER = "give --allow-missing to count in each dump what it has"
@@ -30,7 +30,7 @@ class SeriesTensors:
     def __init__(
         self, naming: Naming, allow_missing: bool = False, *, any_shape: bool = False, with_places: bool = True
     ) -> None:
-        self.shapes: dict[str, Shape] = {}
+        self.shapes: dict[str, CommonShape] = {}
         self.places: dict[str, LayerParam] = {}
         self.reshaped: set[str] = set()
         self.settled = True
@@ -90,7 +90,7 @@ class SeriesTensors:
         what = f"{which}, where they add nothing: {shortlist(sorted(self._missing, key=natural), 4)}"
         return [*self._notes, Note("missing", f"{self._lacking}: {what}")]
 
-    def _begin(self, dump: MeasuredDump, own: dict[str, Shape]) -> None:
+    def _begin(self, dump: MeasuredDump, own: dict[str, CommonShape]) -> None:
         self._first = dump.source.location
         if self._allow_missing:
             self._add(own)
@@ -140,7 +140,7 @@ class SeriesTensors:
             self._add({name: shape for name, shape in own.items() if name in extra})
 
 
-def shapes_of(dump: MeasuredDump) -> dict[str, Shape]:
+def shapes_of(dump: MeasuredDump) -> dict[str, CommonShape]:
     """Return the shapes of the measured tensors of a dump."""
     return {name: dump.shape(indices) for name, indices in dump.named.items()}
 

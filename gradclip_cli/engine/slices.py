@@ -19,7 +19,7 @@ from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.notes import Note
 from gradclip_cli.numerics.dtypes import decode
 from gradclip_cli.numerics.measuring import measure_piece, measure_rows
-from gradclip_cli.numerics.norms import BLOCK, ClippedSum, SumKinds
+from gradclip_cli.numerics.norms import BLOCK, SumKinds, stored_sums
 from gradclip_cli.numerics.statistics import PieceStats, merge
 from gradclip_cli.numerics.statistics_table import StatsArrays, StatsTable
 from gradclip_cli.numerics.workspace import Workspace
@@ -191,7 +191,7 @@ def _measure_file(
     check_roles(specs, file.path)
     steps = read_steps(file, count, run.workers.work)
     observe = observer_for(file.format, reader) if observer_for is not None else None
-    kinds = tuple(kind.stored(dump.scale) if isinstance(kind, ClippedSum) else kind for kind in sums)
+    kinds = stored_sums(sums, dump.scale)
     task = SliceTask(reader.tensors, FileRead(file.portable, run.progress).read, kinds, run.workers.work, observe)
     table = measure_tensors(reader.tensors, counted, count, task, run.workers)
     reader.verify(rest=dump.taken(file))

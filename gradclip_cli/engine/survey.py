@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from gradclip_cli.engine.copies import check_copies
+from gradclip_cli.engine.copies import Refusal, broken_copy, check_copies
 from gradclip_cli.engine.measure import FileRead, PieceObserver, measure
 from gradclip_cli.engine.run import Run
 from gradclip_cli.formats.base import Format, Reader
@@ -20,7 +20,7 @@ from gradclip_cli.inputs.repeats import StepPlace
 from gradclip_cli.inputs.slices import check_roles, log_notes
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.notes import Note
-from gradclip_cli.numerics.norms import ClippedSum, SumKinds
+from gradclip_cli.numerics.norms import SumKinds, stored_sums
 from gradclip_cli.numerics.statistics_table import StatsTable, concatenate
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import shortlist
@@ -176,7 +176,7 @@ def measure_dump(source: DumpSource, sums: SumKinds, run: Run, observer_for: Obs
         wholes=dump.wholes,
     )
     copies = {copy: original for whole in dump.wholes.values() for copy, original in whole.copies.items()}
-    return without_copies(measured, copies, run) if copies else measured
+    return count_once(measured, copies, run) if copies else measured
 
 
 def name_notes(dump: OpenDump, counted: Sequence[int]) -> list[Note]:
@@ -205,19 +205,19 @@ def _measure_file(
     reader, read, counted = file.reader, FileRead(file.portable, run.progress).read, dump.counted(file)
     check_roles([file.tensors[index] for index in counted], file.path)
     observe = observer_for(file.format, reader) if observer_for is not None else None
-    kinds = tuple(kind.stored(dump.scale) if isinstance(kind, ClippedSum) else kind for kind in sums)
+    kinds = stored_sums(sums, dump.scale)
     found = measure(reader.tensors, counted, read, kinds, run.workers, observe)
     reader.verify(rest=dump.taken(file))
     return found
 
 
-def without_copies(dump: MeasuredDump, copies: Mapping[int, int], run: Run) -> MeasuredDump:
+def count_once(dump: MeasuredDump, copies: Mapping[int, int], run: Run, refusal: Refusal = broken_copy) -> MeasuredDump:
     """Count each tensor or piece of a dump once that `copies` maps copies to, by index; copies are written like their originals.
 
-    Raises InputError where a copy and its original are not the same bits.
+    Raises the error of `refusal` where a copy and its original are not the same bits.
     """
     counted = {copy: original for copy, original in copies.items() if copy in dump.stats}
-    check_copies(counted, dump.files, dump.tensors, run)
+    check_copies(counted, dump.files, dump.tensors, run, refusal)
     return counted_without(dump, counted)
 
 

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from gradclip_cli.engine.known_ties import KnownTies, Tie
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.same_bits import is_zero, repeated, same_bits
 from gradclip_cli.engine.survey import MeasuredDump, counted_without
 from gradclip_cli.errors import InputError
 from gradclip_cli.inputs.naming import natural
-from gradclip_cli.inputs.tied_names import KnownTies, Tie
 from gradclip_cli.notes import Note
 from gradclip_cli.text import printable, shortlist
 
@@ -40,7 +40,7 @@ def count_tied(dump: MeasuredDump, run: Run, known: KnownTies | None) -> Measure
 
 
 def count_tied_slices(dumps: Sequence[MeasuredDump], run: Run) -> list[MeasuredDump]:
-    """Do the same for slices of one source: tensors are tied if they have the same bits in all slices."""
+    """Count tied tensors once in slices of one source, or note them: they are tied if they have the same bits in all slices."""
     which = next((k for k, dump in enumerate(dumps) if repeated(dump)), 0)
     settled = count_tied(dumps[which], run, run.ties)
     if settled is dumps[which]:

@@ -13,7 +13,7 @@ SHARDING_KEY = "DCP_SHARDING_INFO"
 """The key of a file's metadata under which PyTorch's distributed checkpoint writes where pieces begin."""
 
 
-class Piece(NamedTuple):
+class PlacedPiece(NamedTuple):
     """A piece of a tensor: its place among the dump's tensors, and its first element in the whole tensor, along each axis."""
 
     place: int
@@ -30,18 +30,18 @@ class Whole(NamedTuple):
     """A tensor in pieces: its full shape, the pieces that count, and copies of those by place, with the place of the original."""
 
     shape: Shape
-    pieces: tuple[Piece, ...]
+    pieces: tuple[PlacedPiece, ...]
     copies: Mapping[int, int]
 
     @classmethod
-    def of(cls, members: Iterable[Piece]) -> "Whole":
+    def of(cls, members: Iterable[PlacedPiece]) -> "Whole":
         """Put pieces together; those that begin at the same place and have the same shape are copies of the first.
 
-        >>> whole = Whole.of([Piece(0, (0, 0), (2, 3)), Piece(5, (2, 0), (1, 3)), Piece(7, (2, 0), (1, 3))])
+        >>> whole = Whole.of([PlacedPiece(0, (0, 0), (2, 3)), PlacedPiece(5, (2, 0), (1, 3)), PlacedPiece(7, (2, 0), (1, 3))])
         >>> whole.shape, [piece.place for piece in whole.pieces], whole.copies
         ((3, 3), [0, 5], {7: 5})
         """
-        firsts: dict[tuple[Shape, Shape], Piece] = {}
+        firsts: dict[tuple[Shape, Shape], PlacedPiece] = {}
         copies = {}
         for piece in members:
             first = firsts.setdefault((piece.offsets, piece.shape), piece)
@@ -65,9 +65,9 @@ class Whole(NamedTuple):
 
 def wholes(names: Sequence[str], offsets: Sequence[Shape], shapes: Sequence[Shape]) -> dict[str, Whole]:
     """Put the tensors of a dump together, by name; each argument has one entry for each tensor of each file."""
-    members: dict[str, list[Piece]] = {}
+    members: dict[str, list[PlacedPiece]] = {}
     for place, (name, start, shape) in enumerate(zip(names, offsets, shapes, strict=True)):
-        members.setdefault(name, []).append(Piece(place, start, shape))
+        members.setdefault(name, []).append(PlacedPiece(place, start, shape))
     return {name: Whole.of(pieces) for name, pieces in members.items()}
 
 
@@ -96,7 +96,7 @@ def _offsets(entry: Any, rank: int) -> Shape:
     return found
 
 
-def _overlaps(pieces: Sequence[Piece]) -> Iterator[tuple[Piece, Piece]]:
+def _overlaps(pieces: Sequence[PlacedPiece]) -> Iterator[tuple[PlacedPiece, PlacedPiece]]:
     """Yield the pairs of pieces that share elements, found along the axis on which the pieces have most starts."""
     if len(pieces) < 2:
         return

@@ -63,6 +63,12 @@ SumKind = float | ClippedSum
 
 SumKinds = tuple[SumKind, ...]
 
+
+def stored_sums(sums: SumKinds, scale: float) -> SumKinds:
+    """Return kinds of sums of elements as they are stored, multiplied by a loss scale, for those of the elements themselves."""
+    return tuple(kind.stored(scale) if isinstance(kind, ClippedSum) else kind for kind in sums)
+
+
 _SAFE = 480
 """Squares of numbers between 2^-480 and 2^480, and sums of 8,192 of them, are in the range of float64."""
 

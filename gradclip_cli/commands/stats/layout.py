@@ -9,7 +9,7 @@ import numpy as np
 from gradclip_cli.commands.stats.plan import StatsPlan
 from gradclip_cli.commands.stats.rows import NormRow, RowLayout, stacked
 from gradclip_cli.engine.series import check_taken
-from gradclip_cli.engine.series_tensors import SeriesTensors, Shape
+from gradclip_cli.engine.series_tensors import CommonShape, SeriesTensors
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.inputs.naming import LayerParam
 from gradclip_cli.inputs.ordering import by_step
@@ -26,7 +26,7 @@ class SeriesLayout(NamedTuple):
     """The tensors of a series, each as in the first dump that has it, in the order of their layers."""
 
     specs: list[TensorSpec]
-    shapes: list[Shape]
+    shapes: list[CommonShape]
     places: list[LayerParam]
     whole: RowLayout
     labels: dict[str, str]

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from gradclip_cli.errors import InputError
-from gradclip_cli.inputs.pieces import SHARDING_KEY, Piece, Whole, saved_offsets, wholes
+from gradclip_cli.inputs.pieces import SHARDING_KEY, PlacedPiece, Whole, saved_offsets, wholes
 
 
 def test_the_shape_follows_from_the_pieces() -> None:
@@ -18,7 +18,7 @@ def test_the_shape_follows_from_the_pieces() -> None:
 
 def test_a_scalar_is_whole() -> None:
     """A tensor without axes is in one piece, or in copies of it."""
-    whole = Whole.of([Piece(3, (), ()), Piece(8, (), ())])
+    whole = Whole.of([PlacedPiece(3, (), ()), PlacedPiece(8, (), ())])
     assert (whole.shape, whole.copies, whole.flaw()) == ((), {8: 3}, "")
 
 
@@ -35,13 +35,13 @@ def test_a_scalar_is_whole() -> None:
 )
 def test_what_does_not_fill_a_tensor(pieces: list[tuple[tuple[int, ...], tuple[int, ...]]], flaw: str) -> None:
     """Holes, overlaps and pieces of other tensors are named."""
-    assert Whole.of(Piece(k, *piece) for k, piece in enumerate(pieces)).flaw() == flaw
+    assert Whole.of(PlacedPiece(k, *piece) for k, piece in enumerate(pieces)).flaw() == flaw
 
 
 def test_a_grid_fills_a_tensor() -> None:
     """Pieces may cut several axes, each at its own places; the same at any of them twice is a copy, no overlap."""
     cuts = [(row, column) for row in (0, 3) for column in (0, 2, 4)]
-    pieces = [Piece(k, cut, (3 if cut[0] == 0 else 1, 2)) for k, cut in enumerate([*cuts, (3, 2)])]
+    pieces = [PlacedPiece(k, cut, (3 if cut[0] == 0 else 1, 2)) for k, cut in enumerate([*cuts, (3, 2)])]
     whole = Whole.of(pieces)
     assert (whole.shape, whole.copies, whole.flaw()) == ((4, 6), {6: 4}, "")
 

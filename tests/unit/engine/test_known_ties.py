@@ -1,6 +1,6 @@
 """The first dump that holds two tensors decides whether they are tied in a series."""
 
-from gradclip_cli.inputs.tied_names import KnownTies
+from gradclip_cli.engine.known_ties import KnownTies
 
 
 def test_ties_of_the_first_dump_are_those_of_all() -> None:
