@@ -10,7 +10,6 @@ from gradclip_cli.engine.copies import Refusal, broken_copy, check_copies
 from gradclip_cli.engine.measure import FileRead, PieceObserver, measure
 from gradclip_cli.engine.run import Run
 from gradclip_cli.formats.base import Format, Reader
-from gradclip_cli.inputs.bystanders import bystander_notes
 from gradclip_cli.inputs.lookalikes import lookalike_notes
 from gradclip_cli.inputs.mixtures import mixture_notes
 from gradclip_cli.inputs.naming import LayerParam, natural
@@ -185,7 +184,6 @@ def name_notes(dump: OpenDump, counted: Sequence[int]) -> list[Note]:
     return [
         *lookalike_notes(path, dump.tensors, counted),
         *mixture_notes(path, [dump.tensors[k].name for k in counted]),
-        *bystander_notes(path, dump.tensors, counted),
     ]
 
 

@@ -1,13 +1,16 @@
-"""Note tensors that count, but whose names say that they are no plain gradients: optimizer state, parts of sparse tensors, scales."""
+"""Note tensors that count, but whose names say that they are no plain gradients.
+
+They look like optimizer state, parts of sparse tensors, scales of packed values, settings and figures of a step, or buffers.
+"""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from glob import escape
-from shlex import quote
 
+from gradclip_cli.inputs.patterns import excluding
 from gradclip_cli.notes import Note
 from gradclip_cli.tensors import TensorSpec
-from gradclip_cli.text import plural, printable, shortlist
+from gradclip_cli.text import plural, shortlist
 
 _ROOTS = ("exp_avg", "momentum", "master_weights", "opt", "adam", "ema")
 """A name without any of these is no name of optimizer state: they are looked for in all names of a dump at once."""
@@ -32,25 +35,40 @@ _SCALE = (
 )
 """What tools that pack values put behind the name of a tensor, or of its layer, for the scales that the values need."""
 
-_MOST_PATTERNS = 4
+_SETTING = r"(?is)(?:.*[./])?(?:loss|lr|learning_?rate|learn_?rate|epoch|alpha|grad_norm|iteration|iter|step|global_step|loss_scale)"
+_SETTINGS = ("loss", "lr", "learn", "epoch", "alpha", "grad_norm", "iter", "step")
+"""A name without any of these, in lower case, is no name of a setting."""
+
+_BUFFER = r"(?s)(?:.*[./])?(?P<end>running_mean|running_var|inv_freq)"
+_BUFFERS = ("running_", "inv_freq")
 
 
 def lookalike_notes(path: str, tensors: Sequence[TensorSpec], counted: Iterable[int]) -> list[Note]:
     """Return the notes on the tensors of a dump that count, which are given by index."""
-    names = [tensors[index].name for index in counted]
+    specs = [tensors[index] for index in counted]
+    names = [spec.name for spec in specs]
     text = "\n".join(names)
-    found = _state_notes(path, [name for root in _ROOTS if root in text for name in lines_with(root, text)], len(names))
+    found = _state_notes(path, _lines_with(_ROOTS, text), len(names))
     if ".v\n" in text + "\n":
         found += _moment_notes(path, names)
-    if "values" in text and (values := [name for name in lines_with("values", text) if name.endswith(_VALUES)]):
+    if "values" in text and (values := [name for name in _lines_with(("values",), text) if name.endswith(_VALUES)]):
         found += _sparse_notes(path, values, tensors)
-    if scales := [name for root in _SCALES if root in text for name in lines_with(root, text)]:
+    if scales := _lines_with(_SCALES, text):
         found += _scale_notes(path, scales, tensors)
+    lower = text.lower()
+    if any(word in lower for word in _SETTINGS):
+        found += _setting_notes(path, specs)
+    if buffers := _lines_with(_BUFFERS, text):
+        found += _buffer_notes(path, buffers)
     return found
 
 
-def lines_with(word: str, text: str) -> Iterator[str]:
-    """Yield the lines of a text that contain a word: of a million names, only these cost any time."""
+def _lines_with(words: Sequence[str], text: str) -> list[str]:
+    """Return the lines of a text that contain one of some words, once for each: of a million names, only these cost any time."""
+    return [line for word in words if word in text for line in _lines(word, text)]
+
+
+def _lines(word: str, text: str) -> Iterator[str]:
     at = text.find(word)
     while at >= 0:
         stop = text.find("\n", at)
@@ -128,7 +146,23 @@ def _scale_notes(path: str, names: Sequence[str], tensors: Sequence[TensorSpec])
     return [Note("scales", f"{path}: {shortlist(found, 4)}: {what}; {advice}", len(found), changes_figures=True)]
 
 
-def excluding(patterns: Sequence[str]) -> str:
-    """Return the options that leave out what matches any of the patterns."""
-    options = " ".join(f"--exclude {quote(printable(pattern))}" for pattern in patterns[:_MOST_PATTERNS])
-    return options if len(patterns) <= _MOST_PATTERNS else f"{options} and so on"
+def _setting_notes(path: str, specs: Sequence[TensorSpec]) -> list[Note]:
+    """Note single numbers that are called like settings of a run, or like figures of a step."""
+    names = [spec.name for spec in specs if spec.size == 1 and re.fullmatch(_SETTING, spec.name)]
+    if not names:
+        return []
+    what = (
+        f"single numbers that are called like settings or figures of a step count as gradients: {shortlist(names, 4)}"
+    )
+    advice = excluding(list(map(escape, names)))
+    return [Note("settings", f"{path}: {what}; if they are none, give {advice}", len(names), changes_figures=True)]
+
+
+def _buffer_notes(path: str, names: Sequence[str]) -> list[Note]:
+    """Note buffers of layers, of which no trainer has gradients."""
+    ends = {name: match["end"] for name in names if (match := re.fullmatch(_BUFFER, name))}
+    if not ends:
+        return []
+    what = f"{shortlist(list(ends), 3)} have no gradients in any trainer, so these may be weights"
+    advice = excluding([f"*{end}" for end in dict.fromkeys(ends.values())])
+    return [Note("buffers", f"{path}: {what}; else leave them out with {advice}", len(ends), changes_figures=True)]

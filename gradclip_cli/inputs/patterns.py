@@ -5,8 +5,11 @@ import shlex
 from collections.abc import Callable, Iterable, Sequence
 from fnmatch import translate
 
+from gradclip_cli.text import printable
+
 MOST = 3
 """The most patterns that are short enough to be given."""
+_MOST_EXCLUDED = 4
 
 
 def matching(names: Iterable[str], patterns: Sequence[str]) -> list[str]:
@@ -27,6 +30,16 @@ def options_for(option: str, names: Sequence[str], others: Sequence[str]) -> str
     best = min(found, key=len, default=[_exact(name) for name in names])
     more = f" (and {len(best) - MOST:,} more)" if len(best) > MOST else ""
     return " ".join(f"{option} {quoted(pattern)}" for pattern in best[:MOST]) + more
+
+
+def excluding(patterns: Sequence[str]) -> str:
+    """Return the options that leave out what matches any of the patterns.
+
+    >>> excluding(["*.m", "lr"])
+    "--exclude '*.m' --exclude lr"
+    """
+    options = " ".join(f"--exclude {shlex.quote(printable(pattern))}" for pattern in patterns[:_MOST_EXCLUDED])
+    return options if len(patterns) <= _MOST_EXCLUDED else f"{options} and so on"
 
 
 def quoted(pattern: str) -> str:
