@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gradclip_cli.checks.base import Figures, Tensor
-from gradclip_cli.commands.check.out_of_range import RangeCounts, SliceRangeCounts
+from gradclip_cli.commands.check.out_of_range import DumpRangeCounts, RangeCounts, SliceRangeCounts
 from gradclip_cli.commands.check.unchanged import TYPES, unchanged
 from gradclip_cli.commands.check.unchanged_slices import unchanged_slices
 from gradclip_cli.commands.plans import CheckPlan
@@ -77,9 +77,9 @@ def collect(plan: CheckPlan, run: Run) -> Collected:
 
 def _measure(
     source: DumpSource, tensors: SeriesTensors, before: MeasuredDump | None, plan: CheckPlan, run: Run
-) -> tuple[RangeCounts | SliceRangeCounts, list[MeasuredDump], list[set[str]]]:
+) -> tuple[RangeCounts, list[MeasuredDump], list[set[str]]]:
     """Measure the dumps of a source; return values out of range, the dumps, and the tensors unchanged since the one before."""
-    kind = RangeCounts if run.selection.along is None else SliceRangeCounts
+    kind = DumpRangeCounts if run.selection.along is None else SliceRangeCounts
     counts = kind(targets(plan), run.workers.work)
     dumps = [tensors.take(dump) for dump in measure_series(source, TYPES, run, counts.observer_for)]
     return counts, dumps, _same(before, dumps, plan, run)
@@ -101,7 +101,7 @@ def _same(before: MeasuredDump | None, dumps: Sequence[MeasuredDump], plan: Chec
     return [unchanged(one, other, within, run) if one is not None else set() for one, other in pairs]
 
 
-def _reduce(dump: MeasuredDump, counts: RangeCounts | SliceRangeCounts, same: set[str]) -> DumpFigures:
+def _reduce(dump: MeasuredDump, counts: RangeCounts, same: set[str]) -> DumpFigures:
     """Reduce a dump to its figures, merging the pieces of each tensor."""
     named = dump.named
     tensors = [

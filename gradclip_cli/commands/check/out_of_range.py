@@ -7,6 +7,7 @@ dtype would store both: it underflows if both parts do, and overflows if either 
 
 import math
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from functools import cache, reduce
 from typing import Any, NamedTuple
@@ -28,8 +29,8 @@ Counts = NDArray[np.int64]
 _NAMED = {dtype.name: dtype for dtype in FLOATS}
 
 
-class RangeCounts:
-    """Counts for each tensor of a dump and each target: values below the smallest normal number, and values that overflow.
+class RangeCounts(ABC):
+    """Counts for each tensor and each target: values below the smallest normal number, and values that overflow.
 
     A target is the name of a dtype, or `stored` for that of the tensor. Zeros count as below, infinities and NaN as overflow.
     Files must be observed in the order of the dump; their pieces may come in any order, from several threads.
@@ -38,7 +39,6 @@ class RangeCounts:
     def __init__(self, targets: Sequence[str], work: Workspace) -> None:
         self.targets = targets
         self._work = work
-        self._counts: dict[int, list[tuple[int, int]]] = {}
         self._tensors = 0
         self._lock = threading.Lock()
 
@@ -51,6 +51,22 @@ class RangeCounts:
             self.count(specs, start, piece, raw)
 
         return observe if self.targets else None
+
+    @abstractmethod
+    def count(self, specs: Sequence[TensorSpec], start: int, piece: Piece, raw: Raw) -> None:
+        """Count in a piece that has been read of a file whose tensors are those of the dump from `start` on."""
+
+    @abstractmethod
+    def table(self, groups: Sequence[Sequence[int]], row: int | None) -> Counts:
+        """Return the counts of tensors, each given by its pieces, in a dump or a slice: of shape (tensors, targets, 2)."""
+
+
+class DumpRangeCounts(RangeCounts):
+    """Counts in whole tensors."""
+
+    def __init__(self, targets: Sequence[str], work: Workspace) -> None:
+        super().__init__(targets, work)
+        self._counts: dict[int, list[tuple[int, int]]] = {}
 
     def count(self, specs: Sequence[TensorSpec], start: int, piece: Piece, raw: Raw) -> None:
         """Count in a piece that has been read of a file whose tensors are those of the dump from `start` on."""
@@ -70,28 +86,16 @@ class RangeCounts:
         return np.array([self.of(indices) for indices in groups], np.int64).reshape(len(groups), len(self.targets), 2)
 
 
-class SliceRangeCounts:
-    """The same counts for each slice along axis 0 of the tensors of a dump."""
+class SliceRangeCounts(RangeCounts):
+    """Counts in each slice along axis 0."""
 
     def __init__(self, targets: Sequence[str], work: Workspace) -> None:
-        self.targets = targets
-        self._work = work
-        self._counts: dict[int, Counts] = {}  # of shape (slices, targets, 2), by tensor
-        self._tensors = 0
-        self._lock = threading.Lock()
+        super().__init__(targets, work)
+        self._counts: dict[int, Counts] = {}  # of shape (slices, targets, 2)
 
-    def observer_for(self, format: Format, reader: Reader) -> PieceObserver | None:
-        """Return the observer that counts in the pieces of a file; None where there are no targets."""
-        specs, start = reader.tensors, self._tensors
-        self._tensors += len(specs)
-
-        def observe(piece: Piece, raw: Raw, stats: PieceStats | None) -> None:
-            self.count(specs[piece.index], start + piece.index, piece, raw)
-
-        return observe if self.targets else None
-
-    def count(self, spec: TensorSpec, index: int, piece: Piece, raw: Raw) -> None:
+    def count(self, specs: Sequence[TensorSpec], start: int, piece: Piece, raw: Raw) -> None:
         """Count in several whole slices of a tensor, or in a piece of one."""
+        spec, index = specs[piece.index], start + piece.index
         first, rows = piece.start // spec.slice_size, max(1, (piece.stop - piece.start) // spec.slice_size)
         size = _magnitude_bits(raw, spec.dtype, self._work).reshape(rows, -1)
         found = np.empty((rows, len(self.targets), 2), np.int64)

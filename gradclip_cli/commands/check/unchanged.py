@@ -1,8 +1,10 @@
 """Find the tensors that have the same values as in the previous dump; compare elements only where their norms agree."""
 
-import math
 from collections.abc import Iterator
 from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from gradclip_cli.engine.compare import compare
 from gradclip_cli.engine.compared_dump import StoredTensor
@@ -11,12 +13,15 @@ from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.inputs.opened import DumpFile, OpenFile
 from gradclip_cli.numerics.differences import Tolerance
-from gradclip_cli.numerics.statistics import TensorStats
+from gradclip_cli.numerics.statistics_table import StatsTable
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 TYPES: NormTypes = (2.0, 1.0)
 """The norm types that must be measured for this comparison."""
 
-ROUNDING = 1 + 1e-9
+_ROUNDING = 1 + 1e-9
 """What norms may be wrong by, so that equal tensors are never ruled out."""
 
 
@@ -51,19 +56,38 @@ def unchanged(before: MeasuredDump, after: MeasuredDump, within: Tolerance, run:
     return names - changed
 
 
-def may_be_equal(before: TensorStats, after: TensorStats, within: Tolerance) -> bool:
-    """Return whether two tensors may have the same values, by norms: |‖b‖ - ‖a‖| is at most ‖b - a‖ (triangle inequality)."""
-    if before.elements != after.elements or before.nonfinite or after.nonfinite or not before.max_abs:
-        return False
+class TensorNorms(NamedTuple):
+    """What the comparison takes from the statistics of tensors, arrays of one shape, for whatever tensors they are of."""
+
+    elements: NDArray[np.int64]
+    nonfinite: NDArray[np.int64]
+    max_abs: Floats
+    l2: Floats
+    l1: Floats
+
+    @classmethod
+    def of(cls, stats: StatsTable) -> "TensorNorms":
+        """Take them from a table in which the norms of `TYPES` were measured; the shape is (tensors,)."""
+        return cls(stats.elements, stats.nonfinite, stats.max_abs, *(stats.norms(k, p) for k, p in enumerate(TYPES)))
+
+
+def absolute_tolerances(before: TensorNorms, within: Tolerance) -> Floats:
+    """Return the absolute tolerance for each tensor: 0 where it is above most elements, and would call any values the same."""
+    return np.where(before.l1 / np.maximum(1, before.elements) > within.atol, within.atol, 0.0)
+
+
+def may_be_equal(before: TensorNorms, after: TensorNorms, rtol: float, atol: Floats) -> Flags:
+    """Return which tensors may have the same values, by norms: |‖b‖ - ‖a‖| is at most ‖b - a‖ (triangle inequality)."""
     size = before.elements
-    figures = [
-        (before.max_abs, after.max_abs, 1.0),
-        (before.norm(0, 2.0), after.norm(0, 2.0), math.sqrt(size)),
-        (before.norm(1, 1.0), after.norm(1, 1.0), float(size)),
-    ]
-    return all(
-        abs(b - a) <= (within.atol * ones + within.rtol * a) * ROUNDING + 1e-12 * a or a == b for a, b, ones in figures
-    )
+    alike: Flags = (size == after.elements) & (before.nonfinite == 0) & (after.nonfinite == 0) & (before.max_abs > 0)
+    with np.errstate(all="ignore"):
+        for a, b, ones in (
+            (before.max_abs, after.max_abs, np.ones(1)),
+            (before.l2, after.l2, np.sqrt(size)),
+            (before.l1, after.l1, size),
+        ):
+            alike &= (np.abs(b - a) <= (atol * ones + rtol * a) * _ROUNDING + 1e-12 * a) | (a == b)
+    return alike
 
 
 def candidates(before: MeasuredDump, after: MeasuredDump, within: Tolerance) -> Iterator[tuple[int, int, Tolerance]]:
@@ -74,14 +98,12 @@ def candidates(before: MeasuredDump, after: MeasuredDump, within: Tolerance) -> 
         for olds, indices in pairs
         if [before.tensors[k].shape for k in olds] == [after.tensors[k].shape for k in indices]
     ]
-    left = before.stats.merge_groups([olds for olds, _ in alike], TYPES)
-    right = after.stats.merge_groups([indices for _, indices in alike], TYPES)
-    for (olds, indices), old, new in zip(alike, left.values(), right.values(), strict=True):
-        # An absolute tolerance above most elements of a tensor would call any values the same.
-        mean = old.norm(1, 1.0) / max(1, old.elements)
-        own = within if mean > within.atol else within._replace(atol=0.0)
-        if may_be_equal(old, new, own):
-            yield from ((a, b, own) for a, b in zip(olds, indices, strict=True))
+    left = TensorNorms.of(before.stats.merge_groups([olds for olds, _ in alike], TYPES))
+    right = TensorNorms.of(after.stats.merge_groups([indices for _, indices in alike], TYPES))
+    atol = absolute_tolerances(left, within)
+    for k in np.flatnonzero(may_be_equal(left, right, within.rtol, atol)).tolist():
+        own = within._replace(atol=atol.item(k))
+        yield from ((a, b, own) for a, b in zip(*alike[k], strict=True))
 
 
 def _only(opened: OpenFile, file: DumpFile, dump: MeasuredDump, indices: list[int]) -> dict[str, StoredTensor]:

@@ -3,16 +3,19 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gradclip_cli.commands.check.unchanged import ROUNDING, TYPES, candidates
+from gradclip_cli.commands.check.unchanged import (
+    Flags,
+    Floats,
+    TensorNorms,
+    absolute_tolerances,
+    candidates,
+    may_be_equal,
+)
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.slice_pairs import SlicePairs, SliceRun, same_slices
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.numerics.differences import Tolerance
-
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
 
 
 def unchanged_slices(
@@ -69,16 +72,9 @@ def _inside(dumps: Sequence[MeasuredDump], within: Tolerance, run: Run) -> list[
 def _alike(dumps: Sequence[MeasuredDump], within: Tolerance) -> tuple[Flags, Floats]:
     """Return which tensors may be the same as in the slice before, by their norms, and the absolute tolerance for each.
 
-    Both are of shape (slices - 1, tensors). The rule is that of `may_be_equal`.
+    Both are of shape (slices - 1, tensors).
     """
-    stats = [dump.stats for dump in dumps]
-    elements = stats[0].elements
-    peaks = np.array([one.max_abs for one in stats])
-    squares, sums = (np.array([one.norms(which, p) for one in stats]) for which, p in enumerate(TYPES))
-    broken = np.array([one.nonfinite for one in stats]) > 0
-    atol = np.where(sums[:-1] / np.maximum(1, elements) > within.atol, within.atol, 0.0)
-    alike = ~(broken[1:] | broken[:-1]) & (peaks[:-1] > 0)
-    for figures, ones in ((peaks, 1.0), (squares, np.sqrt(elements)), (sums, elements)):
-        a, b = figures[:-1], figures[1:]
-        alike &= (np.abs(b - a) <= (atol * ones + within.rtol * a) * ROUNDING + 1e-12 * a) | (a == b)
-    return alike, atol
+    figures = [np.array(arrays) for arrays in zip(*(TensorNorms.of(dump.stats) for dump in dumps), strict=True)]
+    before, after = TensorNorms(*(one[:-1] for one in figures)), TensorNorms(*(one[1:] for one in figures))
+    atol = absolute_tolerances(before, within)
+    return may_be_equal(before, after, within.rtol, atol), atol

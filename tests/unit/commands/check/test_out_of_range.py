@@ -8,7 +8,7 @@ import pytest
 from support.tensors import ORACLES, raw_of
 
 from gradclip_cli.checks.limits import DTYPES
-from gradclip_cli.commands.check.out_of_range import RangeCounts
+from gradclip_cli.commands.check.out_of_range import DumpRangeCounts
 from gradclip_cli.numerics.dtypes import FLOAT8_E4M3FNUZ, FLOATS, from_numpy, swapped
 from gradclip_cli.numerics.workspace import Workspace
 from gradclip_cli.tensors import Piece, TensorSpec
@@ -43,7 +43,7 @@ def edges(name: str, target: str) -> np.ndarray:
 def test_counts_are_those_of_a_cast(name: str, target: str) -> None:
     """Around the limits of each target, counts for each dtype are those of a cast, whatever the sign; zeros are not lost."""
     values = edges(name, target)
-    counts = RangeCounts([target], Workspace())
+    counts = DumpRangeCounts([target], Workspace())
     spec = TensorSpec("w", from_numpy(values.dtype), values.shape)
     counts.count([spec], 0, Piece(0, 1, 0, values.size), raw_of(values))
     [(low, high)] = counts.of([0])
@@ -54,7 +54,7 @@ def test_counts_are_those_of_a_cast(name: str, target: str) -> None:
 def test_bytes_in_the_other_order(target: str) -> None:
     """Big-endian values count like others, and NaN and infinities among what overflows."""
     values = np.array([1e-6, 1.0, 1e6, np.inf, np.nan, -1e-41], np.float32)
-    counts = RangeCounts([target], Workspace())
+    counts = DumpRangeCounts([target], Workspace())
     spec = TensorSpec("w", swapped(from_numpy(values.dtype)), values.shape)
     counts.count([spec], 0, Piece(0, 1, 0, 6), raw_of(values.astype(">f4")))
     assert counts.of([0]) == [(1, 2)] if target == "stored" else [(2, 3)]
@@ -65,7 +65,7 @@ def test_small_tensors_side_by_side() -> None:
     sizes = (2, 0, 3)
     specs = [TensorSpec(f"t{k}", from_numpy(np.dtype(np.float32)), (size,), 0) for k, size in enumerate(sizes)]
     raw = raw_of(np.array([1e-9, 1.0, 1e-9, 1e-9, 1e9], np.float32))
-    counts = RangeCounts(["float16"], Workspace())
+    counts = DumpRangeCounts(["float16"], Workspace())
     for _ in range(2):
         counts.count(specs, 7, Piece(0, 3, 0, 5), raw)
     assert [counts.of([k]) for k in (7, 8, 9)] == [[(2, 0)], [(0, 0)], [(4, 2)]]
@@ -75,7 +75,7 @@ def test_small_tensors_side_by_side() -> None:
 @pytest.mark.parametrize("target", ["stored", "float16", "float8_e4m3fnuz"])
 def test_the_nan_of_fnuz_is_among_what_overflows(target: str) -> None:
     """0x80 is NaN and not zero, with the stored dtype and with others as the target."""
-    counts = RangeCounts([target], Workspace())
+    counts = DumpRangeCounts([target], Workspace())
     spec = TensorSpec("w", FLOAT8_E4M3FNUZ, (3,))
     counts.count([spec], 0, Piece(0, 1, 0, 3), np.array([0x00, 0x80, 0x40], np.uint8))
     assert counts.of([0]) == [(1, 1)]
