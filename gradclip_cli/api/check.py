@@ -57,10 +57,8 @@ def check(
 
     `ignore` names the rules to leave out; the name of each limit begins with its rule. Raises `GradclipError`.
     """
-    ignored, found = (
-        parse_names(tuple(ignore)),
-        find_dumps(paths_of(inputs), Choices(tuple(files), shards, repeated, accumulate=accumulate)),
-    )
+    ignored = parse_names(tuple(ignore))
+    found = find_dumps(paths_of(inputs), Choices(tuple(files), shards, repeated, accumulate=accumulate))
     naming = Naming.parse(layer_regex, group_depth)
     plan = CheckPlan(
         inputs=found.sources,

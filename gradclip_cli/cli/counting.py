@@ -11,7 +11,7 @@ replicated_option = click.option(
     type=TENSORS,
     multiple=True,
     metavar="PATTERN",
-    help="Count tensors whose names match once: each file holds a copy, and not a piece (repeatable).",
+    help="Count once the tensors whose names match: each file holds a copy, not a piece (repeatable).",
 )
 
 copies_options = combined(
@@ -21,7 +21,7 @@ copies_options = combined(
         type=click.Choice(TIED),
         default="twice",
         show_default=True,
-        help="Count two tensors of a dump that are the same bits, such as tied embeddings, so often.",
+        help="Count tensors of a dump that have the same bits, such as tied embeddings, twice or once.",
     ),
 )
 

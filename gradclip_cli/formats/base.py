@@ -123,8 +123,8 @@ class Writer(Protocol):
         """The tensors, with their offsets in the output."""
 
     @property
-    def notes(self) -> Sequence[str]:
-        """How the output differs from the input, in sentences for the user."""
+    def notes(self) -> Sequence[Note]:
+        """What the user must know about how the output differs from the input."""
 
     def write(self, spec: TensorSpec, start: int, data: Raw) -> None:
         """Write stored elements from element `start` on, past the end of the tensor if its neighbour adjoins."""

@@ -7,7 +7,7 @@ from os.path import basename
 from gradclip_cli.errors import UsageError
 
 REPEATED = ("first", "last", "keep", "error")
-"""What can be done about a step that is there twice, in different folders."""
+"""Which of the dumps of a step counts that several folders or files hold."""
 
 ACCUMULATE = ("mean", "sum")
 """How the micro-batches of a step become one dump."""
@@ -18,10 +18,10 @@ class Choices:
     """How paths become dumps.
 
     `files` are shell-style patterns for the base names of files. With `shards`, all files of a step are one dump, and each
-    holds pieces of its tensors. `repeated` says what to take where a step is there twice; None is `last`, unless more than
-    that is doubtful. With `everything`, each file that is found is listed, whatever it is. With `accumulate`, all files of a
-    step in a folder are micro-batches of one dump, their mean or their sum. With `alone`, one dump is taken as it is even
-    where `shards` asks for files of ranks.
+    holds pieces of its tensors. `repeated` says what to take where a step is there twice; None is `last`, unless the dumps
+    look like two runs, or like parts of one dump. With `everything`, each file that is found is listed, whatever it is. With
+    `accumulate`, all files of a step in a folder are micro-batches of one dump, their mean or their sum. With `alone`, one
+    dump is taken as it is even where `shards` asks for files of ranks.
     """
 
     files: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Find the dumps that the paths of a user stand for, and put them in the order of their steps."""
+"""Find the dumps that the paths of a user stand for, and settle which of them are one series."""
 
 import os
 from collections.abc import Sequence

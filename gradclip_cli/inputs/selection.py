@@ -16,9 +16,8 @@ if TYPE_CHECKING:
 VOID_DTYPES = ("bfloat16",)
 """Dtypes that untyped 2-byte elements may be read as."""
 
-
 TIED = ("twice", "once")
-"""How often two tensors of one dump count that are the same bits."""
+"""How often two tensors of one dump count that have the same bits."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,6 @@ class Selection:
             )
         if self.along not in (None, 0):
             raise UsageError(f"--along takes axis 0 only, not {self.along}")
-
         if self.tied not in TIED:
             raise UsageError(f"tied tensors can count {' or '.join(TIED)}, not {self.tied!r}")
 

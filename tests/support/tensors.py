@@ -18,6 +18,7 @@ from gradclip_cli.formats.opening import opened
 from gradclip_cli.inputs.layouts.single import single
 from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.inputs.opened import DumpFile
+from gradclip_cli.notes import Note
 from gradclip_cli.numerics.dtypes import DType, Raw, from_numpy
 from gradclip_cli.numerics.measuring import measure_piece
 from gradclip_cli.numerics.norms import SumKinds
@@ -105,7 +106,7 @@ def rewritten(source: Path, target: Path, changed: Mapping[str, bytes], options:
         _fill(writer, changed)
 
 
-def converted(format: str, target: Path, tensors: Sequence[tuple[TensorSpec, bytes]]) -> list[str]:
+def converted(format: str, target: Path, tensors: Sequence[tuple[TensorSpec, bytes]]) -> list[Note]:
     """Write a new file of one format; return the notes of its writer."""
     with _Descriptor(target) as fd:
         writer = by_name(format).convert([spec for spec, _ in tensors], fd, str(target))

@@ -80,13 +80,11 @@ class DumpRewriter:
         staged, written = self._ahead.stage(opened.path, target)
         to = self._plan.format_of(opened.path, target, format)
         if to is format:
-            writer, not_convertible = (
-                format.rewrite(opened.template, self._pending(opened, changes), staged.fd, target),
-                [],
-            )
+            lost, pending = list[Note](), self._pending(opened, changes)
+            writer = format.rewrite(opened.template, pending, staged.fd, target)
         else:
             _check_convertible(reader, target, self._plan.selection)
-            writer, not_convertible = to.convert(opened.tensors, staged.fd, target), _not_convertible(reader, target)
+            lost, writer = _not_convertible(reader, target), to.convert(opened.tensors, staged.fd, target)
         rewriter = self._rewriter(opened)
         with closing(writer):
             rewriter = rewriter._replace(writer=writer, fd=staged.fd, output=target, written=written)
@@ -94,7 +92,7 @@ class DumpRewriter:
             writer.finish()
         reader.verify()
         self._outputs.complete(staged)
-        return Written(rewritten, [*not_convertible, *(Note("dtype", note) for note in writer.notes)])
+        return Written(rewritten, [*lost, *writer.notes])
 
     def _rewriter(self, opened: OpenFile) -> Rewriter:
         """Return what rewrites a file and changes nothing yet."""

@@ -13,6 +13,7 @@ from gradclip_cli.formats.hdf5.filters import SCALE_OFFSET
 from gradclip_cli.formats.hdf5.reader import Hdf5Reader
 from gradclip_cli.formats.hdf5.walker import Dataset, Editor
 from gradclip_cli.formats.ordered_output import OrderedOutput
+from gradclip_cli.notes import Note
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.storage.random_access import extend, write_at
 from gradclip_cli.tensors import TensorSpec
@@ -24,6 +25,8 @@ class Hdf5Writer:
     The child writes datasets that are not contiguous, since a copy has the structure of a foreign file.
     """
 
+    notes: Sequence[Note] = ()
+
     def __init__(
         self,
         tensors: Sequence[TensorSpec],
@@ -34,7 +37,6 @@ class Hdf5Writer:
         source: Hdf5Reader | None = None,
     ) -> None:
         self.tensors, self.pending, self.copies = tensors, pending, copies
-        self.notes: Sequence[str] = ()
         self._fd, self._path, self._source = fd, path, source
         self._editor: Editor | None = None
         self._packers: dict[str, BandPacker] = {}

@@ -10,11 +10,12 @@ from gradclip_cli.formats.npz.archive import STORED, Member
 from gradclip_cli.formats.npz.deflate import Deflater, checksum
 from gradclip_cli.formats.npz.reader import NpzReader, key_of
 from gradclip_cli.formats.ordered_output import OrderedOutput
+from gradclip_cli.notes import Note
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.storage.random_access import write_at
 from gradclip_cli.storage.streams import place
 from gradclip_cli.tensors import TensorSpec
-from gradclip_cli.text import is_unicode
+from gradclip_cli.text import is_unicode, plural
 
 _LONGEST_NAME = 0xFFFF - len(".npy")
 
@@ -38,7 +39,7 @@ class NpzWriter:
     ) -> None:
         self._entries, self._fd, self._path, self._comment = entries, fd, path, comment
         self.tensors = list(tensors)
-        self.notes: Sequence[str] = ()
+        self.notes: Sequence[Note] = ()
         self.copies: list[Copy] = []
         self._at: dict[str, int] = {}
         self._members: dict[str, Member] = {}
@@ -154,9 +155,8 @@ def convert(tensors: Sequence[TensorSpec], fd: int, path: str) -> NpzWriter:
     entries = [Entry(f"{spec.name}.npy", STORED, npy.header(spec), k) for k, spec in enumerate(plain)]
     writer = NpzWriter(entries, plain, fd, path)
     if halves := sum(spec.dtype.name == "bfloat16" for spec in tensors):
-        writer.notes = [
-            f"npz has no bfloat16: {halves} tensors are written as |V2; read them with --void-dtype bfloat16"
-        ]
+        what = f"npz has no bfloat16, so {plural(halves, 'tensor')} became |V2; --void-dtype bfloat16 reads them"
+        writer.notes = [Note("dtype", f"{path}: {what}", halves)]
     return writer
 
 

@@ -9,6 +9,7 @@ from gradclip_cli.errors import OutputError
 from gradclip_cli.formats.base import Reader
 from gradclip_cli.formats.copy_ranges import Copy, unchanged_ranges
 from gradclip_cli.formats.safetensors.header import DTYPES, MAX_HEADER
+from gradclip_cli.notes import Note
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.storage.random_access import write_at
 from gradclip_cli.tensors import TensorSpec
@@ -20,7 +21,7 @@ _CODES = {dtype: code for code, dtype in DTYPES.items()}
 class SafetensorsWriter:
     """A safetensors file whose header is written; tensors go to their offsets in any order."""
 
-    notes: Sequence[str] = ()
+    notes: Sequence[Note] = ()
 
     def __init__(
         self, tensors: Sequence[TensorSpec], pending: Collection[int], copies: Sequence[Copy], fd: int, path: str

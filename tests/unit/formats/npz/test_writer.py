@@ -98,7 +98,7 @@ def test_bfloat16_is_opaque_and_named(path: Path) -> None:
     """bfloat16 is written as |V2 with a note, and read back only when the user says what it is."""
     data = raw_of(gradients(5, "bfloat16")).tobytes()
     (note,) = converted("npz", path, [(TensorSpec("w", dtypes.BFLOAT16, (5,)), data)])
-    assert "--void-dtype bfloat16" in note
+    assert (note.kind, note.text.startswith(str(path)), "--void-dtype bfloat16" in note.text) == ("dtype", True, True)
     with np.load(path) as found:
         assert found["w"].dtype == np.dtype("V2")
     spec, found_data = read_all(path, Options(void_dtype="bfloat16"))["w"]
