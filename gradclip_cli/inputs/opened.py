@@ -1,4 +1,4 @@
-"""Open dumps and read their headers; no other module opens dumps."""
+"""Open dumps and read their headers; no other module opens dumps, but for a glance when they are found (`headers`)."""
 
 from bisect import bisect
 from collections.abc import Iterator, Mapping, Sequence
