@@ -155,8 +155,6 @@ def measure_dump(source: DumpSource, sums: SumKinds, run: Run, observer_for: Obs
         stats = [_measure_file(dump, file, sums, run, observer_for) for file in dump.each()]
         dump.check()
     found = concatenate(list(zip([file.start for file in dump.files], stats, strict=True))).scaled(dump.scale)
-    gradients = [dump.tensors[index] for index in found]
-    alike = [] if run.selection.include else name_notes(dump, found.indices)
     measured = MeasuredDump(
         source,
         dump.step,
@@ -165,17 +163,19 @@ def measure_dump(source: DumpSource, sums: SumKinds, run: Run, observer_for: Obs
         run.places([spec.name for spec in dump.tensors]),
         found,
         dump.non_numeric,
-        file_notes=[
-            *dump.notes,
-            *dump.step_notes,
-            *log_notes(gradients, source.location),
-            *alike,
-            *_fill_notes(dump, found),
-        ],
+        file_notes=_notes(dump, found, run),
         wholes=dump.wholes,
     )
     copies = {copy: original for whole in dump.wholes.values() for copy, original in whole.copies.items()}
     return count_once(measured, copies, run) if copies else measured
+
+
+def _notes(dump: OpenDump, stats: StatsTable, run: Run) -> list[Note]:
+    """Return the notes on an open dump whose gradients were measured; what the user has included by name needs none on names."""
+    gradients = [dump.tensors[index] for index in stats]
+    on_names = [] if run.selection.include else name_notes(dump, stats.indices)
+    logs = log_notes(gradients, dump.source.location)
+    return [*dump.notes, *dump.step_notes, *logs, *on_names, *_fill_notes(dump, stats)]
 
 
 def name_notes(dump: OpenDump, counted: Sequence[int]) -> list[Note]:

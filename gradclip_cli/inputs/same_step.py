@@ -87,7 +87,8 @@ def _of_two_kinds(sources: Sequence[DumpSource]) -> list[Note]:
         return []
     other = next(source for source in sources if source not in graded)
     what = f"one series of {printable(graded[0].location)} and {printable(other.location)}, of which one is called after gradients"
-    return [Note("kinds", f"{what}; --files PATTERN chooses", min(len(graded), len(sources) - len(graded)), True)]
+    fewer = min(len(graded), len(sources) - len(graded))
+    return [Note("kinds", f"{what}; --files PATTERN chooses", fewer, changes_figures=True)]
 
 
 def refuse_micro_batches(sources: Sequence[DumpSource]) -> None:

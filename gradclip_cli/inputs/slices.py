@@ -37,30 +37,30 @@ def ending_of(name: str) -> Ending:
 
 def slice_count(specs: Sequence[TensorSpec], path: str) -> int:
     """Return the length of axis 0 of all `specs`, the gradients in a file; raise InputError if they have no common one."""
+    if flaw := _no_slices(specs):
+        raise InputError(flaw, path=path)
+    return specs[0].shape[0]
+
+
+def _no_slices(specs: Sequence[TensorSpec]) -> str:
+    """Say why tensors cannot be taken apart along axis 0; empty if they can."""
     if scalars := [spec.name for spec in specs if not spec.shape]:
-        message = f"--along 0 needs an axis 0, which {shortlist(scalars, 4)} has not; leave it out with --exclude"
-        raise InputError(message, path=path)
+        return f"--along 0 needs an axis 0, which {shortlist(scalars, 4)} has not; leave it out with --exclude"
     lengths: dict[int, str] = {}
     for spec in specs:
         lengths.setdefault(spec.shape[0], spec.name)
     if len(lengths) > 1:
         each = ", ".join(f"{printable(name)} has {length:,}" for length, name in list(lengths.items())[:4])
-        raise InputError(
-            f"--along 0 needs one length of axis 0, but {each}; choose with --include or --exclude", path=path
-        )
+        return f"--along 0 needs one length of axis 0, but {each}; choose with --include or --exclude"
     if turned := [spec.name for spec in specs if spec.fortran and len(spec.shape) > 1]:
-        message = (
-            f"is in column-major order, so that its slices along axis 0 do not lie together: {shortlist(turned, 4)}"
-        )
-        raise InputError(f"{message}; save it in C order, as numpy.ascontiguousarray gives it", path=path)
+        what = f"is in column-major order, so that its slices along axis 0 do not lie together: {shortlist(turned, 4)}"
+        return f"{what}; save it in C order, as numpy.ascontiguousarray gives it"
     (count,) = lengths
     if not count:
-        raise InputError("has no slice along axis 0 yet: its length is 0; leave out --along", path=path)
+        return "has no slice along axis 0 yet: its length is 0; leave out --along"
     if count * len(specs) > _MOST:
-        raise InputError(
-            f"has {count:,} slices along axis 0 in each of {len(specs):,} tensors; at most {_MOST:,} in all", path=path
-        )
-    return count
+        return f"has {count:,} slices along axis 0 in each of {len(specs):,} tensors; at most {_MOST:,} in all"
+    return ""
 
 
 def step_tensors(specs: Sequence[TensorSpec], count: int | None) -> list[int]:

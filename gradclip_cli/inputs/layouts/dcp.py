@@ -79,7 +79,7 @@ def _fewer(files: Sequence[str], most: Sequence[str]) -> list[Note]:
         return []
     what = f"{plural(len(files), 'shard')}, and there are {len(most)} of {printable(most[0])}"
     text = f"{files[0]}: {what}; if one is lost, the figures of this dump are too small"
-    return [Note("missing-shards", text, len(most) - len(files), True)]
+    return [Note("missing-shards", text, len(most) - len(files), changes_figures=True)]
 
 
 def _shard(path: str) -> int | None:
@@ -97,4 +97,5 @@ def _missing(files: Sequence[str]) -> list[Note]:
     if not lost:
         return []
     what = f"no shard {lost[0]:05d} is beside it; if a file is lost, whole tensors of it are missing from all figures"
-    return [Note("missing-shards", f"{files[0]}: {what} ({plural(len(lost), 'number')} skipped)", len(lost), True)]
+    text = f"{files[0]}: {what} ({plural(len(lost), 'number')} skipped)"
+    return [Note("missing-shards", text, len(lost), changes_figures=True)]

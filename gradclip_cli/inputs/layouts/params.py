@@ -103,16 +103,20 @@ class ParamsFinder:
             layout = Params(_first_rows(inside))
             yield FoundDump(DumpSource(path, inside, layout, step_of(path)), positions, _notes(path, inside))
         for positions in files.values():
-            group = tuple(dict.fromkeys(paths[k] for k in positions))
-            manner = _looked_into(group) if len(group) > 1 and not _are_numbered(group) else None
-            if manner is None:
-                continue
-            if manner.name != "same" or _first_rows(group):
-                folder = os.path.dirname(group[0])
-                source = DumpSource(group[0], group, GivenParams(_first_rows(group)), step_of(folder))
-                yield FoundDump(source, positions, _notes(folder or os.curdir, group))
-            elif len(manner.steps) == 1 and all("." in stem_of(path) for path in group):
-                yield FoundDump(single(paths[positions[0]]), positions[:1], _doubt(group, manner))
+            yield from _given(tuple(dict.fromkeys(paths[k] for k in positions)), positions)
+
+
+def _given(group: tuple[str, ...], positions: Sequence[int]) -> Iterator[FoundDump]:
+    """Yield files of one folder as one dump if they are parameters; if they only seem to be, yield the first with a note."""
+    manner = _looked_into(group) if len(group) > 1 and not _are_numbered(group) else None
+    if manner is None:
+        return
+    if manner.name != "same" or _first_rows(group):
+        folder = os.path.dirname(group[0])
+        source = DumpSource(group[0], group, GivenParams(_first_rows(group)), step_of(folder))
+        yield FoundDump(source, positions, _notes(folder or os.curdir, group))
+    elif len(manner.steps) == 1 and all("." in stem_of(path) for path in group):
+        yield FoundDump(single(group[0]), positions[:1], _doubt(group, manner))
 
 
 FINDER = ParamsFinder()

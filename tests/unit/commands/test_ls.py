@@ -50,7 +50,7 @@ def test_files_stand_one_after_the_other(dump: Path, tmp_path: Path) -> None:
     savez(tmp_path / "b.npz", w=np.ones(1), words=np.array(["a"]))
     report = listed(tmp_path / "b.npz", dump)
     assert [row.name for row in report.tensors] == ["w", "ids", "l9.w", "l10.w"]
-    assert [note.text for note in report.notes] == [f"{tmp_path}/b.npz: not numbers: words.npy"]
+    assert [note.text for note in report.notes] == [f"{tmp_path}/b.npz: not numbers: words"]
 
 
 def test_patterns_choose(dump: Path) -> None:
