@@ -77,7 +77,7 @@ def split(specs: Sequence[TensorSpec], wanted: Iterable[int], piece_bytes: int |
         if first.offset is None:
             yield piece
         else:
-            yield from pieces_in_order(piece, first, piece_bytes)
+            yield from pieces_in_order(piece, piece_bytes)
 
 
 def split_slices(specs: Sequence[TensorSpec], wanted: Iterable[int], piece_bytes: int | None = None) -> Iterator[Piece]:
@@ -101,7 +101,7 @@ def slices_in_order(piece: Piece, spec: TensorSpec, piece_bytes: int | None = No
     size, step = spec.slice_size, _piece_size(piece_bytes)
     if size > BLOCK:
         for first in range(piece.start, piece.stop, size):
-            yield from pieces_in_order(Piece(piece.index, 1, first, first + size), spec, piece_bytes)
+            yield from pieces_in_order(Piece(piece.index, 1, first, first + size), piece_bytes)
         return
     most = step // size * size if size else 1
     for start in range(piece.start, piece.stop, most):
@@ -144,7 +144,7 @@ def _heavy_first(specs: Sequence[TensorSpec], wanted: Iterable[int]) -> Sequence
     return [*first, *(index for index in wanted if index not in heavy)] if heavy else wanted
 
 
-def pieces_in_order(piece: Piece, spec: TensorSpec, piece_bytes: int | None = None) -> Iterator[Piece]:
+def pieces_in_order(piece: Piece, piece_bytes: int | None = None) -> Iterator[Piece]:
     """Split one piece into smaller ones of whole blocks, to be processed from first to last."""
     step = _piece_size(piece_bytes)
     if piece.count > 1 or piece.stop - piece.start <= step:

@@ -69,7 +69,7 @@ class CompareTask(NamedTuple):
         with ExitStack() as stack:
             stack.enter_context(room(sum(stored.spec.held for stored in pair)))
             reads = [self._reading(stored, pair.turned, stack) for stored in pair]
-            for part in pieces_in_order(piece, pair.a.spec, row_major.TURNED_BYTES if pair.turned else None):
+            for part in pieces_in_order(piece, row_major.TURNED_BYTES if pair.turned else None):
                 raws = [
                     self._fetch(read, stored, part, buffer)
                     for read, stored, buffer in zip(reads, pair, (self.work.raw, self.work.raw_b), strict=True)

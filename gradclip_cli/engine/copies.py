@@ -66,7 +66,7 @@ def digests(files: Sequence[DumpFile], indices: Iterable[int], run: Run, most: i
         with run.reopen(file) as opened:
             for index in members:
                 spec, digest = opened.reader.tensors[index - file.start], hashlib.sha256()
-                for piece in pieces_in_order(Piece(0, 1, 0, spec.size if most is None else min(most, spec.size)), spec):
+                for piece in pieces_in_order(Piece(0, 1, 0, spec.size if most is None else min(most, spec.size))):
                     digest.update(fetch(opened.reader.read, piece, [spec], run.workers.work).data)
                 found[index] = digest.digest()
     return found

@@ -80,7 +80,7 @@ class MeasureTask(NamedTuple):
                 self.observe(piece, raw, None)
             return piece, [], measure_small(raw, spec.dtype, sizes, self.sums, self.work)
         with room(spec.held):
-            return piece, [self._piece(part) for part in pieces_in_order(piece, spec)], None
+            return piece, [self._piece(part) for part in pieces_in_order(piece)], None
 
     def _piece(self, piece: Piece) -> PieceStats:
         raw = fetch(self.read, piece, self.specs, self.work)

@@ -126,11 +126,11 @@ class RewriteTask(NamedTuple):
         spec = reader.tensors[piece.index]
         if spec.fortran and not target.fortran:
             with RowMajorReader(reader.read, spec, self.work, self.source.path) as turned:
-                parts = pieces_in_order(piece, spec, row_major.TURNED_BYTES)
+                parts = pieces_in_order(piece, row_major.TURNED_BYTES)
                 found = [self._piece(part, target, turned.read) for part in parts]
         else:
             with room(spec.held):
-                found = [self._piece(part, target, reader.read) for part in pieces_in_order(piece, spec)]
+                found = [self._piece(part, target, reader.read) for part in pieces_in_order(piece)]
         changed = [one for one in found if one is not None]
         number = sum(clipped for _, clipped in changed)
         return piece, None, [stats for stats, _ in changed], {piece.index: number} if number else {}

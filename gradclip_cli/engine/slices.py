@@ -133,7 +133,7 @@ def read_steps(file: OpenFile, count: int | None, work: Workspace) -> Steps | No
     if not candidates:
         return None
     spec, numbers = file.reader.tensors[candidates[0]], list[int]()
-    for piece in pieces_in_order(Piece(candidates[0], 1, 0, spec.size), spec):
+    for piece in pieces_in_order(Piece(candidates[0], 1, 0, spec.size)):
         raw = fetch(file.reader.read, piece, file.reader.tensors, work)
         numbers += decode(raw, spec.dtype, work).tolist()
     return Steps(numbers, file.tensors[candidates[0]].name)

@@ -95,7 +95,7 @@ class AccumulatedReader:
         """Raise InputError if a tensor that is not added, such as a counter, differs between the files."""
         spec = self.tensors[index]
         for reader, stored in list(zip(self._readers, self._own[spec.name], strict=True))[1:]:
-            for piece in pieces_in_order(Piece(index, 1, 0, spec.size), replace(spec, offset=None)):
+            for piece in pieces_in_order(Piece(index, 1, 0, spec.size)):
                 nbytes = (piece.stop - piece.start) * spec.dtype.itemsize
                 firsts, others = (np.empty(nbytes, np.uint8) for _ in range(2))
                 self.first.read(self._own[spec.name][0], piece.start, firsts)

@@ -164,7 +164,7 @@ def check_declared(file: RandomAccess, declared: int, options: Options) -> None:
 
 def read_through(reader: Reader, spec: TensorSpec) -> None:
     """Read a whole tensor and discard it, to find out whether it can be read."""
-    for piece in pieces_in_order(Piece(0, 1, 0, spec.size), spec):
+    for piece in pieces_in_order(Piece(0, 1, 0, spec.size)):
         reader.read(spec, piece.start, np.empty((piece.stop - piece.start) * spec.dtype.itemsize, np.uint8))
 
 

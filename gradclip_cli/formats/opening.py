@@ -5,8 +5,8 @@ from contextlib import contextmanager
 
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats import FORMATS, by_name
-from gradclip_cli.formats.advice import HEAD, about
 from gradclip_cli.formats.base import Format, Options, Reader, check_shapes
+from gradclip_cli.formats.foreign import HEAD, about
 from gradclip_cli.storage.fingerprint import Fingerprint, changed
 from gradclip_cli.storage.random_access import InputFile, RandomAccess
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.formats import suffixes
-from gradclip_cli.formats.advice import advice
+from gradclip_cli.formats.foreign import advice
 from gradclip_cli.inputs.choices import Choices
 from gradclip_cli.inputs.kinds import gradients_of
 from gradclip_cli.inputs.layouts import FINDERS, params

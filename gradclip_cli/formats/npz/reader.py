@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from gradclip_cli.errors import InputError
-from gradclip_cli.formats.advice import about_zip
 from gradclip_cli.formats.base import Options, check_declared
+from gradclip_cli.formats.foreign import about_zip
 from gradclip_cli.formats.npz import archive, deflate, npy
 from gradclip_cli.formats.npz.archive import DEFLATED, STORED, Member
 from gradclip_cli.formats.npz.deflate import Inflater, check, checksum

@@ -16,7 +16,7 @@ from support.tensors import read_all
 
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats import suffixes
-from gradclip_cli.formats.advice import HEAD, about, about_zip, advice
+from gradclip_cli.formats.foreign import HEAD, about, about_zip, advice
 
 
 def npy() -> bytes:
