@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.layouts.numbered import Numbered
 from gradclip_cli.inputs.layouts.single import check_single
+from gradclip_cli.inputs.name_numbers import apart, varying
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.inputs.steps import StepName
 from gradclip_cli.notes import Note
@@ -47,20 +48,12 @@ def _check_one(files: Sequence[str]) -> None:
     """Raise UsageError if files without a step differ in more than their ranks: they may be of several steps."""
     ranked = all(re.search(_RANK, path) for path in files)
     rests = {re.sub(_RANK, "", path) for path in files}
-    if len(rests) > 1 if ranked else _differing_numbers(files) > 1:
+    if len(rests) > 1 if ranked else len(varying(list(map(apart, files)))) > 1:
         first, last = printable(files[0]), printable(files[-1])
         raise UsageError(
             f"--shards makes one dump of files without steps, but {first} and {last} differ in more than their ranks; "
             "give the files of one step alone"
         )
-
-
-def _differing_numbers(files: Sequence[str]) -> int:
-    """Count the numbers in which paths differ that are the same but for numbers; 0 for other paths."""
-    split = [re.split(r"(\d+)", path) for path in files]
-    if len({tuple(parts[::2]) for parts in split}) > 1:
-        return 0
-    return sum(len(set(column)) > 1 for column in zip(*(parts[1::2] for parts in split), strict=True))
 
 
 def are_in(sources: Sequence[DumpSource]) -> bool:
