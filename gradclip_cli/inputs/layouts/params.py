@@ -16,7 +16,7 @@ from gradclip_cli.inputs.source import DumpOutput, DumpSource, FoundDump
 from gradclip_cli.inputs.steps import step_in, step_in_metadata, step_of
 from gradclip_cli.notes import Note
 from gradclip_cli.storage.fingerprint import changed
-from gradclip_cli.text import plain, printable, shortlist
+from gradclip_cli.text import plain, plural, printable, shortlist
 
 KEY = "gradient"
 """The name of the one tensor in each file that tells parameters without a doubt."""
@@ -232,8 +232,9 @@ def _doubt(paths: Sequence[str], manner: Manner) -> list[Note]:
 
 def _notes(folder: str, files: Sequence[str]) -> list[Note]:
     """Note that files hold only the first rows of their tensors, if their names say so."""
-    found = re.search(_FIRST_ROWS, stem_of(files[0])) if _first_rows(files) else None
-    if found is None:
+    found = [match for path in files if (match := re.search(_FIRST_ROWS, stem_of(path)))]
+    if not found:
         return []
-    what = f"only the first {found[1]} rows of each tensor were saved ({found[0]}), so norms are not those of the run"
+    of = "each tensor" if len(found) == len(files) else f"{len(found)} of {plural(len(files), 'tensor')}"
+    what = f"only the first {found[0][1]} rows of {of} were saved ({found[0][0]}), so norms are not those of the run"
     return [Note("first-rows", f"{folder}: {what}; save the whole gradients for those", changes_figures=True)]

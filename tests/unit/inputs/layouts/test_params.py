@@ -102,7 +102,8 @@ def test_first_rows_are_said(tmp_path: Path) -> None:
     (note,) = stats(tmp_path / "a").notes
     assert (note.kind, note.changes_figures) == ("first-rows", True)
     report = stats(tmp_path / "b")
-    assert [note.kind for note in report.notes] == ["params"]
+    assert sorted(note.kind for note in report.notes) == ["first-rows", "params"]
+    assert any("the first 4 rows of 1 of 2 tensors" in note.text for note in report.notes)
     assert {row.name for row in report.params} == {"w_first4", "b"}
 
 
