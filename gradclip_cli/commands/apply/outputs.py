@@ -25,16 +25,25 @@ def into_folder(inputs: Sequence[str], found: Sequence[DumpSource], output_forma
 def outputs_for(
     sources: Sequence[DumpSource], output: str | None, *, in_place: bool, dry_run: bool, directory: bool
 ) -> tuple[DumpOutput | None, ...]:
-    """Return the output of each dump, None in a dry run; `-` is standard output. Raise UsageError where options disagree."""
+    """Return the output of each dump; `-` is standard output. A dry run has none, but its options are looked at, too.
+
+    Raise UsageError where options disagree.
+    """
     piped = any(STANDARD in source.files for source in sources)
     if piped and in_place:
         raise UsageError("standard input cannot be replaced; give -o OUTPUT rather than --in-place")
     if in_place and any(source.layout.accumulate for source in sources):
         raise UsageError("--accumulate makes one file of several, so none of them can be replaced; give -o OUTPUT")
-    if dry_run:
-        return (None,) * len(sources)
-    if in_place == (output is not None):
+    if (in_place and output is not None) or not (in_place or dry_run or output is not None):
         raise UsageError("give either -o OUTPUT, --in-place or --dry-run")
+    found = _outputs(sources, output, piped=piped, directory=directory) if in_place or output is not None else ()
+    return (None,) * len(sources) if dry_run else found
+
+
+def _outputs(
+    sources: Sequence[DumpSource], output: str | None, *, piped: bool, directory: bool
+) -> tuple[DumpOutput, ...]:
+    """Name the output of each dump; each replaces its input where `output` is None."""
     if output is None:
         _check_distinct([os.path.realpath(file) for source in sources for file in source.files])
         return tuple(map(_in_place, sources))

@@ -25,6 +25,24 @@ def test_a_dry_run_writes_nothing() -> None:
     assert outputs("a", "b", dry_run=True) == (None, None)
 
 
+def test_a_dry_run_refuses_what_writing_would_refuse(tmp_path: Path) -> None:
+    """With -o or --in-place, a dry run is told what the run itself would be told."""
+    folder, file = str(tmp_path / "new"), str(tmp_path / "new.npz")
+    assert outputs("x/a", "x/b", output=folder, directory=True, dry_run=True) == (None, None)
+    assert outputs("x/a", "x/b", in_place=True, dry_run=True) == (None, None)
+    for inputs, output, in_place in [
+        (("x/a", "x/b"), file, False),
+        (("x/a", "x/b"), "-", False),
+        (("x/a", "y/a"), folder, False),
+        (("x/a", "x/a"), None, True),
+        (("x/a", "x/b"), folder, True),
+    ]:
+        for dry_run in (False, True):
+            with pytest.raises(UsageError):
+                outputs(*inputs, output=output, in_place=in_place, directory=True, dry_run=dry_run)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(("output", "in_place"), [(None, False), ("x", True)])
 def test_one_way_of_writing_is_chosen(output: str | None, in_place: bool) -> None:
     """Exactly one of -o and --in-place is asked for."""
@@ -64,7 +82,7 @@ def test_in_place_each_file_is_its_own_output(tmp_path: Path) -> None:
 def test_standard_output_takes_one_dump(name: str) -> None:
     """`-` as an output is standard output, which takes the dump of one file, and no directory."""
     assert outputs("-", output=name) == ("-",)
-    assert outputs("a", "b", output=name, dry_run=True, directory=True) == (None, None)
+    assert outputs("a", output=name, dry_run=True) == (None,)
     with pytest.raises(UsageError, match="-o DIRECTORY"):
         outputs("a", "b", output=name, directory=True)
 
