@@ -1,7 +1,5 @@
 """What is a copy counts once: every figure is that of the dump without it, and copies are written like what counts for them."""
 
-import io
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,11 +10,10 @@ from numpy.typing import NDArray
 from support.matrices import crossed
 from support.official import load, save
 from support.oracle import norm_of
+from support.parsing import told
 
 from gradclip_cli import InputError, UsageError, apply, check, stats
 from gradclip_cli.formats import FORMATS
-from gradclip_cli.render import write
-from gradclip_cli.render.view import View
 from gradclip_cli.reports.base import Report
 
 Arrays = dict[str, NDArray[Any]]
@@ -59,15 +56,6 @@ def ranks(folder: Path, format: str, ranks: int = 3, only_first: bool = False) -
         for step in STEPS
         for k in range(ranks)
     ]
-
-
-def told(report: Report, folder: Path) -> Any:
-    """Return a report as JSON without its notes and the folder of its files."""
-    stream = io.StringIO()
-    write(report, stream, View("json"))
-    found = json.loads(stream.getvalue().replace(str(folder), ""))
-    found.pop("notes", None)
-    return found
 
 
 def dry(*given: Any, **options: Any) -> Report:

@@ -1,7 +1,5 @@
 """Under `--unscale` every figure is of the true gradients, and what `apply` writes stays in the units of the file."""
 
-import io
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,11 +11,9 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 from support.matrices import crossed
 from support.oracle import norm_of
+from support.parsing import told
 
 from gradclip_cli import InputError, apply, check, diff, stats
-from gradclip_cli.render import write
-from gradclip_cli.render.view import View
-from gradclip_cli.reports.base import Report
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -55,15 +51,6 @@ def series(folder: Path, scales: Mapping[int, float] | None = None, dtype: str =
     ]
 
 
-def text_of(report: Report, folder: Path) -> Any:
-    """Return a report as JSON without what differs by nature: where its files lie, and what is said of them."""
-    stream = io.StringIO()
-    write(report, stream, View("json"))
-    found = json.loads(stream.getvalue().replace(str(folder), ""))
-    found.pop("notes", None)
-    return found
-
-
 POWERS = dict(enumerate((65536.0, 65536.0, 32768.0, 0.5, 1.0, 2.0**40)))
 """Loss scales that GradScaler takes: they double, halve, and differ from step to step."""
 
@@ -74,7 +61,7 @@ def test_a_power_of_two_changes_no_figure(strategy: str, dtype: str, tmp_path: P
     """Reports of dumps times a power of two are, to the bit, those of the true gradients."""
     true, stored = series(tmp_path / "true", dtype=dtype), series(tmp_path / "stored", POWERS, dtype)
     given: dict[str, Any] = {"strategy": strategy, "tries": ("clip-by-value:0.3", "clip-l2-per-layer:median")}
-    assert text_of(stats(stored, unscale="loss_scale", **given), tmp_path / "stored") == text_of(
+    assert told(stats(stored, unscale="loss_scale", **given), tmp_path / "stored") == told(
         stats(true, **given), tmp_path / "true"
     )
     for threshold in (0.7, "mean"):
@@ -82,7 +69,7 @@ def test_a_power_of_two_changes_no_figure(strategy: str, dtype: str, tmp_path: P
             apply(paths, folder / "out", strategy=strategy, threshold=threshold, unscale=unscale)
             for paths, folder, unscale in ((true, true[0].parent, None), (stored, stored[0].parent, "loss_scale"))
         ]
-        assert text_of(reports[1], tmp_path / "stored") == text_of(reports[0], tmp_path / "true")
+        assert told(reports[1], tmp_path / "stored") == told(reports[0], tmp_path / "true")
         for k, path in enumerate(true):
             plain, found = (load_file(folder.parent / "out" / path.name) for folder in (path, stored[0]))
             for name, array in scaled(plain, POWERS[k]).items():
@@ -105,13 +92,13 @@ def test_check_and_diff_are_of_the_true_gradients(tmp_path: Path) -> None:
         "dominated_share": 0.3,
     }
     plain, found = check(true, **limits), check(stored, unscale="loss_scale", **limits)
-    assert text_of(found, tmp_path / "stored") == text_of(plain, tmp_path / "true")
+    assert told(found, tmp_path / "stored") == told(plain, tmp_path / "true")
     assert {"unchanged", "vanishing", "spread", "dominated"} <= {one.rule for one in found.findings}
     for a, b in ((0, 1), (1, 2), (3, 5), (4, 5)):
         options: dict[str, Any] = {"atol": 0.3, "rtol": 0.01}
         plain_diff = diff(true[a], true[b], **options)
         found_diff = diff(stored[a], stored[b], unscale="loss_scale", **options)
-        assert text_of(found_diff, tmp_path / "stored") == text_of(plain_diff, tmp_path / "true")
+        assert told(found_diff, tmp_path / "stored") == told(plain_diff, tmp_path / "true")
         assert found_diff.equal is (a >= 3)
 
 
@@ -160,7 +147,7 @@ def test_the_scale_of_one_is_no_scale(strategy: str, tmp_path: Path) -> None:
         apply(path, tmp_path / f"{unscale}.safetensors", strategy=strategy, threshold=0.5, unscale=unscale)
         for unscale in (None, 1.0, "loss_scale")
     ]
-    texts = [text_of(one, tmp_path)["dumps"][0] | {"output": None} for one in reports]
+    texts = [told(one, tmp_path)["dumps"][0] | {"output": None} for one in reports]
     assert texts[0] == texts[1] == texts[2]
     assert [one.notes for one in reports] == [[]] * 3
     outputs = [(tmp_path / f"{unscale}.safetensors").read_bytes() for unscale in (None, 1.0, "loss_scale")]

@@ -4,9 +4,14 @@ import csv
 import io
 import json
 import re
+from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from markdown_it import MarkdownIt
+
+from gradclip_cli.render import write
+from gradclip_cli.render.view import View
+from gradclip_cli.reports.base import Report
 
 
 class Table(NamedTuple):
@@ -24,6 +29,15 @@ def strict(text: str) -> Any:
         raise ValueError(constant)
 
     return json.loads(text, parse_constant=refuse)
+
+
+def told(report: Report, folder: Path) -> Any:
+    """Return a report as JSON without what differs by nature: the folder of its files, and notes."""
+    stream = io.StringIO()
+    write(report, stream, View("json"))
+    found = strict(stream.getvalue().replace(str(folder), ""))
+    found.pop("notes", None)
+    return found
 
 
 def csv_rows(text: str) -> list[list[str]]:
