@@ -50,6 +50,21 @@ def shortlist(names: list[str], most: int = 8) -> str:
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
+def ranges(numbers: Iterable[int]) -> str:
+    """List whole numbers as ranges of consecutive ones.
+
+    >>> ranges([41, 0, 1, 2, 40, 60])
+    '0-2, 40-41, 60'
+    """
+    runs: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
+
+
 def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
     """Suggest the nearest known word; return `otherwise` where none is near.
 

@@ -10,6 +10,8 @@ from gradclip_cli.errors import GradclipError
 from gradclip_cli.inputs.discovery import find_dumps
 from gradclip_cli.inputs.naming import Naming, natural
 from gradclip_cli.inputs.selection import Selection
+from gradclip_cli.render.records import KINDS
+from gradclip_cli.render.view import ALL
 from gradclip_cli.strategies import STRATEGIES
 from gradclip_cli.text import plain
 from gradclip_cli.thresholds.adaptive import ADAPTIVE_RULES
@@ -32,6 +34,11 @@ def strategies(ctx: "Context", typed: str) -> list[str]:
 def rules(ctx: "Context", typed: str) -> list[str]:
     """Complete a rule, with its usual arguments."""
     return [str(rule) for rule in (*RULES, *ADAPTIVE_RULES) if str(rule).startswith(typed)]
+
+
+def kinds(ctx: "Context", typed: str) -> list[str]:
+    """Complete a kind of table."""
+    return [kind for kind in (*KINDS, ALL) if kind.startswith(typed)]
 
 
 def checks(ctx: "Context", typed: str) -> list[str]:

@@ -1,5 +1,6 @@
 """The command `gradclip diff`."""
 
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -20,6 +21,7 @@ from gradclip_cli.cli.options import (
 from gradclip_cli.cli.output import show, show_notes
 from gradclip_cli.cli.progress import progress
 from gradclip_cli.cli.types import PATH, REAL
+from gradclip_cli.render.view import ALL
 from gradclip_cli.reports.diff import DiffReport
 
 
@@ -59,7 +61,9 @@ from gradclip_cli.reports.diff import DiffReport
 @job_options
 def command(a: str, b: str, shown: ViewOptions, work: JobOptions, whole: bool, **keywords: Any) -> int:
     """Call `gradclip_cli.diff` with the same keywords, show its report, and return the exit code."""
-    view = shown.view(DiffReport, ("all",) if whole else ())
+    view = shown.view(DiffReport)
+    if whole:
+        view = replace(view, kinds=view.kinds | {ALL}, by=True)
     with progress(work.quiet) as watched:
         report = gradclip_cli.diff(a, b, jobs=work.jobs, progress=watched, **keywords)
     if work.quiet:

@@ -5,7 +5,7 @@ of the functions in `gradclip_cli.api`, under the same names, and commands pass 
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from functools import wraps
 from typing import Any, TypeVar
@@ -13,12 +13,13 @@ from typing import Any, TypeVar
 import click
 
 from gradclip_cli import formats, render
-from gradclip_cli.cli.types import COLUMNS, COUNT, ORDER, PATH, REAL, TENSORS, WHOLE
+from gradclip_cli.cli.types import BY, COLUMNS, COUNT, ORDER, PATH, REAL, TENSORS, WHOLE
 from gradclip_cli.errors import InputError, UsageError, reason
 from gradclip_cli.inputs.choices import ACCUMULATE, REPEATED
 from gradclip_cli.inputs.selection import VOID_DTYPES
-from gradclip_cli.render import records
-from gradclip_cli.render.view import Order, View
+from gradclip_cli.render.records import KINDS
+from gradclip_cli.render.view import Order, View, kinds_of
+from gradclip_cli.reports.base import Report
 from gradclip_cli.storage.streams import STANDARD, check_open, stream_name
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -112,6 +113,15 @@ class ViewOptions:
             help="Show the report as.",
         )
     )
+    by: tuple[str, ...] = _field(
+        click.option(
+            "--by",
+            type=BY,
+            multiple=True,
+            metavar="KIND",
+            help=f"Show tables instead of one screen: by {', '.join(KINDS)} or all (repeatable).",
+        )
+    )
     columns: tuple[str, ...] | None = _field(
         click.option(
             "--columns",
@@ -133,16 +143,17 @@ class ViewOptions:
         click.option("--no-color", is_flag=True, help="Use no colour; NO_COLOR and TERM=dumb are obeyed too.")
     )
 
-    def view(self, report: type, kinds: Sequence[str] = records.KINDS) -> View:
-        """Return the view of a report that the options ask for; raise UsageError where its type lacks a column."""
+    def view(self, report: type[Report]) -> View:
+        """Return the view of a report that the options ask for; raise UsageError where its type lacks a column or a table."""
         view = View(
             self.format,
-            frozenset(kinds),
+            kinds_of(report, self.by),
             self.columns or (),
             self.sort,
             self.top,
             headers=not self.no_headers,
             color=not self.no_color,
+            by=bool(self.by),
         )
         view.check(report)
         return view

@@ -31,7 +31,6 @@ from gradclip_cli.cli.progress import progress
 from gradclip_cli.cli.types import RULE, STRATEGY, WHOLE, Parsed
 from gradclip_cli.commands.stats.plan import Trial
 from gradclip_cli.errors import InputError
-from gradclip_cli.render.records import KINDS
 from gradclip_cli.render.view import View
 from gradclip_cli.reports.stats import StatsReport
 from gradclip_cli.strategies import Strategy
@@ -80,7 +79,6 @@ from gradclip_cli.thresholds.rules import SPELLINGS, Rule
 @allow_missing_option
 @keep_going_option
 @click.option("--print-threshold", is_flag=True, help="Print the suggested threshold and nothing else; needs -s.")
-@click.option("--by", type=click.Choice(KINDS), multiple=True, help="Show only these tables (repeatable).")
 @norm_options
 @unscale_option
 @pattern_options
@@ -94,11 +92,10 @@ def command(
     strategy: Strategy | None,
     rule: Rule | AdaptiveRule,
     print_threshold: bool,
-    by: tuple[str, ...],
     **keywords: Any,
 ) -> None:
     """Call `gradclip_cli.stats` with the same keywords, and show its report or, if asked for, only the threshold."""
-    paths, view = given.input_paths(), shown.view(StatsReport, by or KINDS)
+    paths, view = given.input_paths(), shown.view(StatsReport)
     if print_threshold:
         _check_threshold(strategy, view)
     with progress(work.quiet) as watched:

@@ -17,6 +17,9 @@ _WRAPPER = re.compile(rf"(?<![^./])(?:module|{'|'.join(sorted(WRAPPERS))})[./]")
 """A wrapper in the name of a tensor, as a whole component that is not the last."""
 
 _NUMBER = re.compile(r"\d+")
+_NUMBERED = re.compile(r"(?:(?<=[./_:])|^)\d+(?=[./:]|$)")
+"""A component of a layer's name that is a number, or that ends in one after `_`."""
+_ENDS_IN_NUMBER = re.compile(r"\d+(?=[./:]|$)")
 # Patterns that few names need are compiled on their first use.
 _KEYS = r"\[['\"]?([^\]'\"]*)['\"]?\]|([^.\[\]]+)"
 _SEPARATOR = r":{2,}|->|[,|@#]"
@@ -63,6 +66,10 @@ class Naming(NamedTuple):
         shared = _shared_prefixes(names)
         return [self._place(name, shared) for name in names]
 
+    def block(self, layer: str) -> str:
+        """Return the block of a layer: the layer itself where a regex or a depth says what a layer is."""
+        return layer if self.regex is not None or self.depth is not None else block_of(layer)
+
     def is_settled(self, name: str) -> bool:
         """Whether the layer of a tensor follows from its name alone, whatever other tensors the dump has.
 
@@ -87,6 +94,20 @@ class Naming(NamedTuple):
             return LayerParam(parts[0], "")
         keep = len(parts) - 1 if self.depth is None else min(self.depth, len(parts) - 1)
         return LayerParam(separator.join(parts[:keep]), intern(separator.join(parts[keep:])))
+
+
+def block_of(layer: str) -> str:
+    """Return the block of a layer: its name up to and with its first number; a name without a number is its own block.
+
+    A component that is a number comes before one that ends in a number.
+
+    >>> block_of("model.layers.9.mlp.down_proj"), block_of("wav2vec2.encoder.layers.3.ff"), block_of("dense_1/cell")
+    ('model.layers.9', 'wav2vec2.encoder.layers.3', 'dense_1')
+    >>> block_of("lstm"), block_of("0")
+    ('lstm', '0')
+    """
+    found = _NUMBERED.search(layer) or _ENDS_IN_NUMBER.search(layer)
+    return layer[: found.end()] if found else layer
 
 
 def _components(name: str, shared: frozenset[str]) -> tuple[str, list[str]]:

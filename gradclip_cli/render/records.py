@@ -13,12 +13,17 @@ from gradclip_cli.thresholds.base import Summary
 Record = dict[str, Any]
 """The values of one row by column."""
 
-KINDS = ("total", "layer", "param", "step")
+KINDS = ("total", "block", "layer", "param", "step", "finding")
+"""The kinds of tables and of rows that `--by` chooses from; `all` stands for all that a report has."""
+
+USUAL = ("total", "layer", "param", "step")
+"""The kinds that are shown as tables or rows where none is chosen."""
+
 COMMON = ("scope", "input", "step")
 """The first columns of a report with several scopes."""
 
 
-def scopes(kind: type[Report], kinds: frozenset[str] = frozenset(KINDS)) -> dict[str, tuple[str, ...]]:
+def scopes(kind: type[Report], kinds: frozenset[str] = frozenset(USUAL)) -> dict[str, tuple[str, ...]]:
     """Return the columns of each scope of a kind of report among `kinds`; a report's only scope is always included."""
     if len(kind.scopes) == 1:
         return {scope: names(rows_at(kind, path)[-1]) for scope, path in kind.scopes.items()}
@@ -32,7 +37,7 @@ def _columns(*kinds: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(("scope", *held, *names(row))))
 
 
-def columns(kind: type[Report], kinds: frozenset[str] = frozenset(KINDS)) -> tuple[str, ...]:
+def columns(kind: type[Report], kinds: frozenset[str] = frozenset(USUAL)) -> tuple[str, ...]:
     """Return the columns of all scopes among `kinds`, each once."""
     first = COMMON if len(kind.scopes) > 1 else ()
     return tuple(dict.fromkeys(chain(first, *scopes(kind, kinds).values())))

@@ -1,4 +1,4 @@
-"""Write tables for people: as wide as the terminal, or as wide as they need to be in a pipe."""
+"""Write reports for people: one screen, or tables that are as wide as the terminal, or as they need to be in a pipe."""
 
 import os
 import shutil
@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from typing import IO
 
 from gradclip_cli.render.records import write_lines
+from gradclip_cli.render.screens import SCREENS, writer
+from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.tables import folded, plain
 from gradclip_cli.render.tables.arrange import wanted
 from gradclip_cli.render.tables.grid import Grid
@@ -21,13 +23,28 @@ _WIDTH, _WIDEST = 80, 200
 
 
 def write(report: Report, stream: IO[str], view: View) -> None:
-    """Write the tables of a report that a view shows, each under its title, then the charts and the advice of `stats`."""
+    """Write the screen of a report, or the tables that a view shows, then the charts and the advice of `stats`."""
     unicode = (getattr(stream, "encoding", None) or "ascii").lower().startswith("utf")
+    if view.is_screen and report.schema in SCREENS:
+        _write_screen(report, stream, view, unicode)
+        return
     for grid in wanted(report, view):
         _write_grid(grid if unicode else plain.escape_grid(grid, plain.escape_for(stream)), stream, view, unicode)
     if isinstance(report, StatsReport) and report.params and not view.chooses:
         lines = _below_tables(report, stream, view, unicode)
         stream.writelines(f"{line}\n" for text in lines for line in _wrapped(text, stream))
+
+
+def _write_screen(report: Report, stream: IO[str], view: View, unicode: bool) -> None:
+    room = Room(unicode=unicode, whole=True)
+    if stream.isatty():
+        room = Room.of_terminal(shutil.get_terminal_size().columns, unicode)
+    lines = SCREENS[report.schema](report, room)
+    writer.write(lines, stream, _has_color(stream, view), str if unicode else plain.escape_for(stream))
+
+
+def _has_color(stream: IO[str], view: View) -> bool:
+    return stream.isatty() and view.color and not (os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb")
 
 
 def _write_grid(grid: Grid, stream: IO[str], view: View, unicode: bool) -> None:
@@ -47,8 +64,7 @@ def _fit(grid: Grid, stream: IO[str], view: View, unicode: bool) -> None:
         return
     from gradclip_cli.render.tables import terminal
 
-    color = view.color and not (os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb")
-    terminal.write(grid, stream, width, unicode, color)
+    terminal.write(grid, stream, width, unicode, _has_color(stream, view))
 
 
 def _below_tables(report: StatsReport, stream: IO[str], view: View, unicode: bool) -> Iterator[str]:

@@ -2,14 +2,14 @@
 
 import math
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.naming import natural
-from gradclip_cli.render.records import COMMON, KINDS, Record, columns, records, scopes
+from gradclip_cli.render.records import COMMON, KINDS, USUAL, Record, columns, records, scopes
 from gradclip_cli.reports.apply import ApplyReport
 from gradclip_cli.reports.base import Report
 from gradclip_cli.text import with_all
@@ -18,6 +18,9 @@ Row = TypeVar("Row")
 
 WHOLE = ("json",)
 """The formats that always hold the whole report."""
+
+ALL = "all"
+"""Stands for all kinds of tables that a report has."""
 
 SEPARATED = ("csv", "tsv")
 """The formats with a line of headings, which can be left out."""
@@ -35,15 +38,19 @@ class Order(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What to show: tables of the given `kinds`, all columns if none are named, and the first `top` rows in `order`."""
+    """What to show: tables of the given `kinds`, all columns if none are named, and the first `top` rows in `order`.
+
+    `by` says that the user chose the kinds; where nothing is chosen, a table is one screen.
+    """
 
     format: str = "table"
-    kinds: frozenset[str] = frozenset(KINDS)
+    kinds: frozenset[str] = frozenset(USUAL)
     columns: tuple[str, ...] = ()
     order: Order | None = None
     top: int | None = None
     headers: bool = True
     color: bool = True
+    by: bool = True
 
     def __post_init__(self) -> None:
         given = {"--columns": self.columns, "--sort": self.order, "--top": self.top}
@@ -57,6 +64,11 @@ class View:
     def chooses(self) -> bool:
         """Whether the view chooses columns or rows, or orders rows."""
         return bool(self.columns or self.order or self.top)
+
+    @property
+    def is_screen(self) -> bool:
+        """Whether the report is shown on one screen instead of in tables."""
+        return self.format == "table" and not self.by and not self.chooses
 
     def check(self, kind: type[Report]) -> None:
         """Raise UsageError if a kind of report lacks one of the columns, or has no table with all of them."""
@@ -89,6 +101,29 @@ class View:
         """Sort rows by `value(row, column)` and yield the first ones."""
         chosen = rows if self.order is None else ordered(rows, self.order, value)
         return islice(chosen, None if self.top is None else min(self.top, sys.maxsize))
+
+
+def parse_kinds(text: str) -> str:
+    """Parse a kind of table or of rows.
+
+    >>> parse_kinds("layer")
+    'layer'
+    """
+    if text not in (*KINDS, ALL):
+        raise UsageError(f"{text!r} is none of {', '.join((*KINDS, ALL))}")
+    return text
+
+
+def kinds_of(report: type[Report], chosen: Sequence[str]) -> frozenset[str]:
+    """Return the kinds to show of a report; raise UsageError where it has no table of a kind that the user chose."""
+    known = report.kinds
+    for kind in chosen:
+        if kind != ALL and kind not in known:
+            name = report.schema.partition("/")[0].rpartition(".")[2]
+            raise UsageError(f"{name} has no tables by {kind}; it has them by {', '.join(known)}")
+    if ALL in chosen:
+        return frozenset(known)
+    return frozenset(chosen or [kind for kind in known if kind in USUAL] or known)
 
 
 def parse_columns(text: str) -> tuple[str, ...]:

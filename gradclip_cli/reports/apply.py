@@ -94,4 +94,5 @@ class ApplyReport(_ApplyReport):
 
     __slots__ = ()
     schema: ClassVar[str] = "gradclip.apply/1"
+    kinds: ClassVar[tuple[str, ...]] = ("total", "layer", "param", "step")
     scopes: ClassVar[Mapping[str, str]] = {"param": "dumps.params", "layer": "dumps.layers", "total": "dumps.total"}

@@ -30,6 +30,9 @@ class Report(Protocol):
     scopes: ClassVar[Mapping[str, str]]
     """The path to the rows of each scope of csv: a field, or a field of the rows of another field (`dumps.params`)."""
 
+    kinds: ClassVar[tuple[str, ...]]
+    """The kinds of its tables, which `--by` chooses."""
+
     @property
     def notes(self) -> Sequence[Note]:
         """The notes on it, one of a kind; they go to standard error, too."""

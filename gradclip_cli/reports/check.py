@@ -33,4 +33,5 @@ class CheckReport(_CheckReport):
 
     __slots__ = ()
     schema: ClassVar[str] = "gradclip.check/1"
+    kinds: ClassVar[tuple[str, ...]] = ("finding",)
     scopes: ClassVar[Mapping[str, str]] = {"": "findings"}

@@ -47,4 +47,5 @@ class DiffReport(_DiffReport):
 
     __slots__ = ()
     schema: ClassVar[str] = "gradclip.diff/1"
+    kinds: ClassVar[tuple[str, ...]] = ("param",)
     scopes: ClassVar[Mapping[str, str]] = {"": "params"}

@@ -30,6 +30,7 @@ class LsReport(_LsReport):
 
     __slots__ = ()
     schema: ClassVar[str] = "gradclip.ls/1"
+    kinds: ClassVar[tuple[str, ...]] = ("param",)
     scopes: ClassVar[Mapping[str, str]] = {"": "tensors"}
 
 
@@ -54,4 +55,5 @@ class StrategiesReport(_StrategiesReport):
 
     __slots__ = ()
     schema: ClassVar[str] = "gradclip.strategies/1"
+    kinds: ClassVar[tuple[str, ...]] = ()
     scopes: ClassVar[Mapping[str, str]] = {"": "strategies"}

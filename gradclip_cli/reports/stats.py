@@ -170,6 +170,7 @@ class StatsReport(_StatsReport):
 
     __slots__ = ()
     schema: ClassVar[str] = "gradclip.stats/1"
+    kinds: ClassVar[tuple[str, ...]] = ("total", "layer", "param", "step")
     scopes: ClassVar[Mapping[str, str]] = {"param": "params", "layer": "layers", "step": "dumps", "total": "total"}
 
     @property

@@ -9,7 +9,7 @@ from gradclip_cli.render.tables.plain import Escape, cells
 from gradclip_cli.reports.stats import StatsReport
 from gradclip_cli.text import plural
 
-_BARS = {True: "▁▂▃▄▅▆▇█", False: ".:-=+*#@"}
+BARS = {True: "▁▂▃▄▅▆▇█", False: ".:-=+*#@"}
 """The characters for bars of growing height, in Unicode and in ASCII."""
 
 _NAME = 30
@@ -48,7 +48,7 @@ def sparkline(values: Sequence[float | None], width: int, unicode: bool = True) 
     >>> sparkline([1, 10, None, 100, float("nan"), 1], 80)
     '▁▅ █!▁'
     """
-    signs, scale = _BARS[unicode], LogScale.of([value for value in values if value is not None])
+    signs, scale = BARS[unicode], LogScale.of([value for value in values if value is not None])
     return "".join(
         " " if value is None else "!" if math.isnan(value) else signs[scale.place(value, len(signs))]
         for value in bars(values, width)
@@ -58,7 +58,7 @@ def sparkline(values: Sequence[float | None], width: int, unicode: bool = True) 
 def histogram(values: Sequence[float], marked: dict[str, float], width: int, unicode: bool = True) -> Iterator[str]:
     """Draw how often values occur on a log scale, with marks below; each line but the last is at most `width` wide."""
     scale = LogScale.of([*values, *marked.values()])
-    yield from _columns(bins(values, scale, width), _BARS[unicode])
+    yield from _columns(bins(values, scale, width), BARS[unicode])
     left, right = map(figure, scale)
     yield f"{left} {('─' if unicode else '-') * (width - len(left) - len(right) - 2)} {right}"
     line = [" "] * width

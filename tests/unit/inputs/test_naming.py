@@ -6,7 +6,7 @@ import re
 import pytest
 
 from gradclip_cli.errors import UsageError
-from gradclip_cli.inputs.naming import WRAPPERS, Naming, identities, natural, other_names
+from gradclip_cli.inputs.naming import WRAPPERS, Naming, block_of, identities, natural, other_names
 
 TABLE = [
     ("lstm.weight_ih_l0", "lstm", "weight_ih_l0"),  # PyTorch
@@ -196,3 +196,30 @@ def test_the_layer_of_a_name_may_depend_on_others(name: str, settled: bool) -> N
     assert Naming().is_settled(name) == settled
     assert Naming(depth=1).is_settled(name) == settled
     assert Naming.parse("(?P<layer>.)(?P<param>.*)", None).is_settled(name)
+
+
+@pytest.mark.parametrize(
+    ("layer", "block"),
+    [
+        ("model.layers.9.mlp.down_proj", "model.layers.9"),
+        ("encoder.block.0.layer.1.SelfAttention.q", "encoder.block.0"),
+        ("wav2vec2.encoder.layers.3.ff", "wav2vec2.encoder.layers.3"),
+        ("layer1.0.conv1", "layer1.0"),
+        ("encoder/layers_3/attention/query", "encoder/layers_3"),
+        ("fc2", "fc2"),
+        ("lstm", "lstm"),
+        ("model.embed_tokens", "model.embed_tokens"),
+        ("0", "0"),
+        ("", ""),
+    ],
+)
+def test_a_block_is_a_name_up_to_its_first_number(layer: str, block: str) -> None:
+    """A component that is a number comes before one that ends in a number; without either, a layer is its own block."""
+    assert block_of(layer) == block
+    assert Naming().block(layer) == block
+
+
+@pytest.mark.parametrize("naming", [Naming.parse(None, 3), Naming.parse("(?P<layer>.*)[.](?P<param>.*)", None)])
+def test_a_chosen_layer_is_its_own_block(naming: Naming) -> None:
+    """Where the user says what a layer is, that is what is shown."""
+    assert naming.block("model.layers.9.mlp") == "model.layers.9.mlp"

@@ -1,0 +1,16 @@
+"""Show a report on one screen, the answer first.
+
+A new screen is a module here with a function `lines(report, room)`, and a line in `SCREENS`.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from gradclip_cli.render.screens.line import Line
+from gradclip_cli.render.screens.room import Room
+
+Screen = Callable[[Any, Room], Iterator[Line]]
+"""Yields the lines of a report that fit into a room."""
+
+SCREENS: Mapping[str, Screen] = {}
+"""The screen of each report, by its schema; a report without one is shown as tables."""

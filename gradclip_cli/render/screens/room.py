@@ -1,0 +1,39 @@
+"""Describe where a screen is shown: its width, and the characters that it can show."""
+
+from typing import NamedTuple
+
+from gradclip_cli.render.charts.characters import BARS
+
+NARROWEST, PIPE, WIDEST = 40, 80, 120
+"""The least and the greatest width that a screen is fitted to, and its width in a pipe, in cells."""
+
+
+class Room(NamedTuple):
+    """The room of a screen: `width` in cells, and whether bars and other Unicode can be shown.
+
+    Where it is `whole`, as in a pipe, names are never shortened, and rows that are left out are counted in words.
+    """
+
+    width: int = PIPE
+    unicode: bool = True
+    whole: bool = False
+
+    @classmethod
+    def of_terminal(cls, columns: int, unicode: bool) -> "Room":
+        """Return the room of a terminal of so many columns."""
+        return cls(max(NARROWEST, min(columns, WIDEST)), unicode)
+
+    @property
+    def ellipsis(self) -> str:
+        """What stands for something left out on a terminal."""
+        return "…" if self.unicode else ".."
+
+    @property
+    def mark(self) -> str:
+        """What stands for the end of a word that is cut."""
+        return "…" if self.unicode else "~"
+
+    @property
+    def bars(self) -> str:
+        """The characters for bars of growing height."""
+        return BARS[self.unicode]
