@@ -5,6 +5,7 @@ from typing import ClassVar, NamedTuple
 
 from gradclip_cli.notes import Note
 from gradclip_cli.reports.base import TableOnly
+from gradclip_cli.reports.notebook import InNotebooks
 
 
 class ApplyTotal(NamedTuple):
@@ -89,7 +90,7 @@ class _ApplyReport(NamedTuple):
     notes: list[Note]
 
 
-class ApplyReport(_ApplyReport):
+class ApplyReport(_ApplyReport, InNotebooks):
     """The report of `apply`."""
 
     __slots__ = ()

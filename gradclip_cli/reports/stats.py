@@ -6,6 +6,7 @@ from typing import ClassVar, NamedTuple
 from gradclip_cli.errors import GradclipError
 from gradclip_cli.notes import Note
 from gradclip_cli.reports.base import Inlined, Section, TableOnly
+from gradclip_cli.reports.notebook import InNotebooks
 from gradclip_cli.thresholds.base import Summary
 
 
@@ -160,7 +161,7 @@ class _StatsReport(NamedTuple):
     replay_groups: Section[list[ReplayGroup]] = None
 
 
-class StatsReport(_StatsReport):
+class StatsReport(_StatsReport, InNotebooks):
     """The report of `stats`.
 
     `labels` holds the names that a framework gives to layers, `series` the norms of each layer at each step, None where the
