@@ -24,7 +24,7 @@ _WINDOW = 5
 """The points of a running median."""
 
 _WARM_UP = 5
-"""What begins to rise in so many first points, and rises no more in the last quarter, has only warmed up."""
+"""What begins to rise in so many first points, and rises no more in the last third, has only warmed up."""
 
 _BEFORE = 20
 """The most levels before a rise whose median is the level from which it rises."""
@@ -124,7 +124,7 @@ def _ramp(levels: Matrix, least: float) -> _Ramp | None:
     since = low + int(np.flatnonzero(levels[low:until] <= levels[low] + 0.1 * rise)[-1])
     climb = levels[since : until + 1]
     back = float((np.maximum.accumulate(climb) - climb).max())
-    over = until < len(levels) - max(_WINDOW, len(levels) // 4)
+    over = until < len(levels) - max(_WINDOW, len(levels) // 3)
     start = float(np.median(levels[max(0, since - _BEFORE) : since + 1]))
     gradual = until - since >= _WINDOW - 1 and back <= _BACK * rise and not (over and since < _WARM_UP)
     return _Ramp(low, since, until, start, end) if gradual and end - start >= least else None
