@@ -37,8 +37,8 @@ def diff(plan: DiffPlan, run: Run) -> DiffReport:
 
 
 def _names(a: ComparedDump, b: ComparedDump, selection: Selection) -> list[str]:
-    """Return the names that patterns may match; those of --replicated may match what is left out."""
-    if not selection.replicated:
+    """Return the names that patterns may match; those of --replicated and --exclude may match what is left out."""
+    if not selection.replicated and not selection.exclude:
         return [*a.tensors, *b.tensors]
     return [spec.name for file in (*a.files, *b.files) for spec in file.tensors]
 
