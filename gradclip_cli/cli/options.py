@@ -11,9 +11,11 @@ from functools import wraps
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from gradclip_cli import formats, render
-from gradclip_cli.cli.types import BY, COLUMNS, COUNT, ORDER, PATH, REAL, TENSORS, WHOLE
+from gradclip_cli.cli.help import COUNTED, INPUT, NORM, RUN, VIEW, combined, grouped
+from gradclip_cli.cli.types import BY, COLUMNS, COUNT, ORDER, PATH, REAL, STEPS, TENSORS, WHOLE
 from gradclip_cli.errors import InputError, UsageError, reason
 from gradclip_cli.inputs.choices import ACCUMULATE, REPEATED
 from gradclip_cli.inputs.selection import VOID_DTYPES
@@ -23,17 +25,6 @@ from gradclip_cli.reports.base import Report
 from gradclip_cli.storage.streams import STANDARD, check_open, stream_name
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-def combined(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
-    """Combine options into one decorator; the help text lists them in this order."""
-
-    def decorate(command: Command) -> Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
 
 
 def _field(declaration: Callable[[Any], Any]) -> Any:
@@ -72,7 +63,7 @@ class InputOptions:
     )
     null: bool = _field(
         click.option(
-            "-0", "--null", is_flag=True, help="The list of --files-from is separated by NUL, as of find -print0."
+            "-0", "--null", is_flag=True, help="Split the list of --files-from at NUL, as find -print0 writes it."
         )
     )
 
@@ -109,10 +100,13 @@ class ViewOptions:
             "format",
             type=click.Choice(render.FORMATS),
             default="table",
-            show_default=True,
-            help="Show the report as.",
+            metavar="FORMAT",
+            help=f"Show a {', '.join(render.FORMATS[:-1])} or {render.FORMATS[-1]}.",
         )
     )
+    json: bool = _field(click.option("--json", is_flag=True, help="Show JSON, as -f json does; so do --csv and --tsv."))
+    csv: bool = _field(grouped(VIEW, click.option("--csv", is_flag=True, help="Show csv, as -f csv does."), rare=True))
+    tsv: bool = _field(grouped(VIEW, click.option("--tsv", is_flag=True, help="Show tsv, as -f tsv does."), rare=True))
     by: tuple[str, ...] = _field(
         click.option(
             "--by",
@@ -127,26 +121,34 @@ class ViewOptions:
             "--columns",
             type=COLUMNS,
             metavar="A,B,...",
-            help="Show these columns in this order, under the names of csv.",
+            help="Show these columns, by their names in csv.",
         )
     )
     sort: Order | None = _field(
         click.option(
-            "--sort", type=ORDER, metavar="COLUMN[:desc]", help="Sort rows: numbers as numbers, what is not one last."
+            "--sort", type=ORDER, metavar="COLUMN[:desc]", help="Sort rows by a column; what has no value comes last."
         )
     )
     top: int | None = _field(
-        click.option("--top", type=COUNT, metavar="N", help="Show the first N rows of each table or scope.")
+        click.option("-n", "--top", type=COUNT, metavar="N", help="Show the first N rows of each table.")
     )
-    no_headers: bool = _field(click.option("--no-headers", is_flag=True, help="Leave out the headings of csv and tsv."))
+    no_headers: bool = _field(
+        grouped(
+            VIEW, click.option("--no-headers", is_flag=True, help="Leave out the headings of csv and tsv."), rare=True
+        )
+    )
     no_color: bool = _field(
-        click.option("--no-color", is_flag=True, help="Use no colour; NO_COLOR and TERM=dumb are obeyed too.")
+        grouped(
+            VIEW,
+            click.option("--no-color", is_flag=True, help="Use no colour, as with NO_COLOR or TERM=dumb."),
+            rare=True,
+        )
     )
 
     def view(self, report: type[Report]) -> View:
         """Return the view of a report that the options ask for; raise UsageError where its type lacks a column or a table."""
         view = View(
-            self.format,
+            self._format(),
             kinds_of(report, self.by),
             self.columns or (),
             self.sort,
@@ -157,6 +159,24 @@ class ViewOptions:
         )
         view.check(report)
         return view
+
+    def _format(self) -> str:
+        """Return the format; raise UsageError where options name two, on the command line or wherever they come from first."""
+        context = click.get_current_context()
+        asked = {"--format": self.format} | {f"--{name}": name for name in _SHORT if getattr(self, name)}
+        sources = {option: context.get_parameter_source(option.lstrip("-")) for option in asked}
+        first = next(source for source in _SOURCES if source in sources.values())
+        found = {one: option for option, one in asked.items() if sources[option] is first}
+        if len(found) > 1:
+            raise UsageError(f"{' and '.join(found.values())} exclude each other: a report has one format")
+        return next(iter(found))
+
+
+_SHORT = ("json", "csv", "tsv")
+"""The formats that are options of their own."""
+
+_SOURCES = (*(ParameterSource[name] for name in ("COMMANDLINE", "ENVIRONMENT", "DEFAULT_MAP", "DEFAULT")), None)
+"""Where options come from, from the one that wins to the last."""
 
 
 @dataclass(frozen=True)
@@ -178,51 +198,91 @@ class JobOptions:
     )
 
 
-input_options = _filled(InputOptions, "given")
-view_options = _filled(ViewOptions, "shown")
-job_options = _filled(JobOptions, "work")
+input_options = grouped(INPUT, _filled(InputOptions, "given"), rare=True)
+view_options = grouped(VIEW, _filled(ViewOptions, "shown"))
+job_options = grouped(RUN, _filled(JobOptions, "work"), rare=True)
 
-shards_option = click.option(
-    "--shards",
-    is_flag=True,
-    help="Take all inputs of a step for one dump: equal names in them are pieces of one tensor.",
+steps_option = grouped(
+    COUNTED,
+    click.option(
+        "--steps",
+        "--step",
+        type=STEPS,
+        metavar="STEPS",
+        help="Take only these steps: 41, 40:45 (both ends in), 40:, :45, or several, as 0:8,41.",
+    ),
 )
 
-files_option = click.option(
-    "--files",
-    multiple=True,
-    metavar="PATTERN",
-    help="Take only files whose names match, in directories and of those given (shell-style; repeatable).",
+shards_option = grouped(
+    INPUT,
+    click.option(
+        "--shards",
+        is_flag=True,
+        help="Take all inputs of a step for one dump: equal names in them are pieces of one tensor.",
+    ),
+    rare=True,
 )
 
-repeated_option = click.option(
-    "--repeated",
-    type=click.Choice(REPEATED),
-    help="Choose among the dumps of a step that several folders hold.  [default: last]",
+files_option = grouped(
+    INPUT,
+    click.option(
+        "--files",
+        multiple=True,
+        metavar="PATTERN",
+        help="Take only files whose names match, in directories and of those given (repeatable).",
+    ),
+    rare=True,
 )
 
-accumulate_option = click.option(
-    "--accumulate",
-    type=click.Choice(ACCUMULATE),
-    help="Take all inputs of a step in a folder for micro-batches of one dump: their mean or their sum.",
+repeated_option = grouped(
+    INPUT,
+    click.option(
+        "--repeated",
+        type=click.Choice(REPEATED),
+        help="Choose among the dumps of a step that several folders hold.  [default: last]",
+    ),
+    rare=True,
 )
 
-along_option = click.option(
-    "--along",
-    type=WHOLE,
-    metavar="0",
-    help="Take each slice along axis 0 for a dump: of a log that grows, or of gradients of each sample.",
+accumulate_option = grouped(
+    INPUT,
+    click.option(
+        "--accumulate",
+        type=click.Choice(ACCUMULATE),
+        help="Take all inputs of a step in a folder for micro-batches of one dump: their mean or their sum.",
+    ),
+    rare=True,
 )
 
-allow_missing_option = click.option(
-    "--allow-missing", is_flag=True, help="Take dumps of different tensors: in each, count those that it has."
+along_option = grouped(
+    INPUT,
+    click.option(
+        "--along",
+        type=WHOLE,
+        metavar="0",
+        help="Take each slice along axis 0 for a dump: of a log that grows, or of gradients of each sample.",
+    ),
+    rare=True,
 )
 
-keep_going_option = click.option(
-    "--keep-going", is_flag=True, help="Leave out dumps that cannot be read; the exit code is 3 all the same."
+allow_missing_option = grouped(
+    INPUT,
+    click.option(
+        "--allow-missing", is_flag=True, help="Take dumps of different tensors: in each, count those that it has."
+    ),
+    rare=True,
 )
 
-norm_options = combined(
+keep_going_option = grouped(
+    INPUT,
+    click.option(
+        "--keep-going", is_flag=True, help="Leave out dumps that cannot be read; the exit code is 3 all the same."
+    ),
+    rare=True,
+)
+
+norm_options = grouped(
+    NORM,
     click.option("--norm-type", type=REAL, metavar="P", help="Take the P-norm: inf, or 0.1 to 64.  [default: 2]"),
     click.option(
         "--epsilon",
@@ -230,33 +290,38 @@ norm_options = combined(
         metavar="E",
         help="Add E to a norm before it is compared; PyTorch's is 1e-6.  [default: 0]",
     ),
+    rare=True,
 )
 
-_name_options = combined(
+_name_options = grouped(
+    COUNTED,
     click.option(
         "--include",
         type=TENSORS,
         multiple=True,
         metavar="PATTERN",
-        help="Take only tensors whose names match (shell-style; repeatable).",
+        help="Take only tensors whose names match (repeatable).",
     ),
     click.option(
         "--exclude",
         type=TENSORS,
         multiple=True,
         metavar="PATTERN",
-        help="Leave out tensors whose names match: no norm counts them.",
+        help="Leave out tensors whose names match (repeatable).",
     ),
 )
 
-_layer_options = combined(
+_layer_options = grouped(
+    NORM,
     click.option("--group-depth", type=WHOLE, metavar="N", help="Make a layer of the first N components of a name."),
     click.option(
         "--layer-regex", metavar="REGEX", help="Find layer and param by the groups (?P<layer>...) and (?P<param>...)."
     ),
+    rare=True,
 )
 
-_file_options = combined(
+_file_options = grouped(
+    INPUT,
     click.option(
         "--input-format",
         type=click.Choice(formats.FORMATS),
@@ -264,8 +329,9 @@ _file_options = combined(
     ),
     click.option("--void-dtype", type=click.Choice(VOID_DTYPES), help="Take 2-byte elements of no type for bfloat16."),
     click.option("--allow-huge", is_flag=True, help="Read files that declare far more data than they hold."),
+    rare=True,
 )
 
-pattern_options = combined(_name_options, _layer_options, _file_options)
-tensor_options = combined(_name_options, _file_options)
+pattern_options = combined(steps_option, _name_options, _layer_options, _file_options)
+tensor_options = combined(steps_option, _name_options, _file_options)
 """The options of `pattern_options`, but for those about layers."""

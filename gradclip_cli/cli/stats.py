@@ -9,6 +9,7 @@ import gradclip_cli
 from gradclip_cli.cli import ReadingCommand, completion, help_text
 from gradclip_cli.cli.config import CONFIG
 from gradclip_cli.cli.counting import copies_options, unscale_option
+from gradclip_cli.cli.help import examples
 from gradclip_cli.cli.options import (
     InputOptions,
     JobOptions,
@@ -43,9 +44,11 @@ from gradclip_cli.thresholds.rules import SPELLINGS, Rule
     cls=ReadingCommand,
     help=help_text(
         "stats",
-        "gradclip stats run/",
-        "gradclip stats run/ --try clip-by-global-norm:1 --try clip-l2-per-layer:mad:5",
-        'gradclip apply g.npz -o out.npz -s clip-by-norm -t "$(gradclip stats run/ -s clip-by-norm --print-threshold)"',
+    ),
+    epilog=examples(
+        "gradclip stats sample_data/char_lstm",
+        "gradclip stats sample_data/char_lstm --try clip_grad_norm_:1 --by step",
+        "gradclip stats sample_data/dl4j_lstm -s clip-by-norm --rule p90 --print-threshold",
     ),
 )
 @input_options
@@ -62,7 +65,7 @@ from gradclip_cli.thresholds.rules import SPELLINGS, Rule
     default="mean",
     show_default=True,
     metavar="RULE",
-    help=f"How a threshold is chosen from the norms: {SPELLINGS}.",
+    help=f"Choose a threshold from the norms: {SPELLINGS}.",
 )
 @click.option(
     "--try",
