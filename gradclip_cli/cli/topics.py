@@ -13,20 +13,18 @@ from gradclip_cli.thresholds.adaptive import ADAPTIVE_RULES
 from gradclip_cli.thresholds.rules import RULES
 
 _DUMP = """\
-A dump is one file a step, named after it: run/step_000042.safetensors.
-Save after backward() and before clipping, in memory order, only what has a
-gradient; with a GradScaler after unscale_(optimizer); in DDP on rank 0 alone.
+A dump is one file a step, named after it: run/step_000042.safetensors. Save it
+after backward() and before clipping; with a GradScaler after unscale_(); with
+DDP on rank 0 alone. Make the folder run/ first.
 
 PyTorch: call dump(model, step) between loss.backward() and optimizer.step()
 
-    import os
     from safetensors.torch import save_file
 
-    def dump(model, step, folder="run"):
-        os.makedirs(folder, exist_ok=True)
+    def dump(model, step):
         grads = {name: p.grad.detach().cpu().contiguous()
                  for name, p in model.named_parameters() if p.grad is not None}
-        save_file(grads, f"{folder}/step_{step:06}.safetensors")
+        save_file(grads, f"run/step_{step:06}.safetensors")
 
 Lightning: Trainer(callbacks=[Dump()])
 
@@ -37,26 +35,27 @@ Lightning: Trainer(callbacks=[Dump()])
             if trainer.is_global_zero:
                 dump(pl_module, trainer.global_step)
 
-HF Trainer: use DumpingTrainer (with fp16, give gradclip --unscale, too)
+HF Trainer: DumpingTrainer(...); under fp16=True the loss scale is still in
 
     from transformers import Trainer
 
     class DumpingTrainer(Trainer):
         def training_step(self, model, *args, **kwargs):
             loss = super().training_step(model, *args, **kwargs)
-            if self.accelerator.sync_gradients and self.is_world_process_zero():
-                dump(self.accelerator.unwrap_model(model), self.state.global_step)
+            at = self.accelerator
+            if at.sync_gradients and self.is_world_process_zero():
+                dump(at.unwrap_model(model), self.state.global_step)
             return loss
 
-JAX: the gradients of any pytree, so of Flax and Equinox, too
+JAX: dump(grads, step) for the gradients of any pytree, so of Flax, too
 
     import jax
     from safetensors.flax import save_file
 
     def dump(grads, step):
-        leaves = jax.tree_util.tree_leaves_with_path(grads)
-        name = lambda path: jax.tree_util.keystr(path, simple=True, separator="/")
-        save_file({name(path): leaf for path, leaf in leaves}, f"run/step_{step:06}.safetensors")
+        named = {jax.tree_util.keystr(path, simple=True, separator="/"): leaf
+                 for path, leaf in jax.tree_util.tree_leaves_with_path(grads)}
+        save_file(named, f"run/step_{step:06}.safetensors")
 
 Keras 3: model.compile(DumpingAdam(1e-3), loss, run_eagerly=True)
 
@@ -65,9 +64,11 @@ Keras 3: model.compile(DumpingAdam(1e-3), loss, run_eagerly=True)
 
     class DumpingAdam(keras.optimizers.Adam):
         def apply(self, grads, trainable_variables=None):
-            names = [v.path for v in trainable_variables or self._trainable_variables]
-            arrays = [numpy.asarray(keras.ops.convert_to_numpy(g), order="C") for g in grads]
-            save_file(dict(zip(names, arrays)), f"run/step_{int(self.iterations):06}.safetensors")
+            variables = trainable_variables or self._trainable_variables
+            arrays = map(keras.ops.convert_to_numpy, grads)
+            named = {variable.path: numpy.asarray(array, order="C")
+                     for variable, array in zip(variables, arrays)}
+            save_file(named, f"run/step_{int(self.iterations):06}.safetensors")
             super().apply(grads, trainable_variables)
 
 Then: gradclip stats run/\

@@ -142,7 +142,7 @@ def test_wrong_patterns(tmp_path: Path) -> None:
     paths = ranks(tmp_path / "all", "safetensors")
     for command in COMMANDS:
         with pytest.raises(
-            UsageError, match=r"no tensor matches --replicated 'norm\.wieght'; did you mean norm.weight"
+            UsageError, match=r"--replicated norm\.wieght matches no tensor; did you mean norm.weight"
         ):
             command(paths, shards=True, replicated=["norm.*", "norm.wieght"])
         with pytest.raises(UsageError, match="--replicated is for tensors that several files hold; give --shards"):
