@@ -102,7 +102,7 @@ class Grouped(Explained):
             groups = {_group(one) for one in left} - {_group(one) for one in params if not _is_rare(one)}
             what = ", ".join(group for group in GROUPS if group in groups).lower()
             formatter.write_paragraph()
-            formatter.write_text(f"{len(left)} more options ({what}): {ctx.command_path} --help-all")
+            formatter.write_text(f"More: {ctx.command_path} --help-all" + (f" ({what})" if what else ""))
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples."""
