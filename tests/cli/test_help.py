@@ -91,7 +91,9 @@ def test_rare_options_stand_behind_help_all(command: str, run: Run) -> None:
     assert len(options_in(whole)) == len(every)
     assert set(options_in(short)) < every
     assert "--no-color" not in options_in(short)
-    assert re.search(rf"^More: gradclip {command} --help-all( \((input|norm|limits|run|[ a-z,])+\))?$", short, re.MULTILINE)
+    assert re.search(
+        rf"^More: gradclip {command} --help-all( \((input|norm|limits|run|[ a-z,])+\))?$", short, re.MULTILINE
+    )
     heads = re.findall(r"^(\w[\w ]*):$", short, re.MULTILINE)
     assert set(heads) <= {"What to do", "What is counted", "View", "Examples"}
 
