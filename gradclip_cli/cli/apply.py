@@ -13,7 +13,6 @@ from gradclip_cli.cli.help import examples
 from gradclip_cli.cli.options import (
     InputOptions,
     JobOptions,
-    ViewOptions,
     accumulate_option,
     allow_missing_option,
     along_option,
@@ -24,11 +23,11 @@ from gradclip_cli.cli.options import (
     pattern_options,
     repeated_option,
     shards_option,
-    view_options,
 )
 from gradclip_cli.cli.output import show, show_notes, standard_output
 from gradclip_cli.cli.progress import progress
 from gradclip_cli.cli.types import PATH, STRATEGY, THRESHOLD, Tabular
+from gradclip_cli.cli.viewing import ViewOptions, view_options
 from gradclip_cli.commands.apply.plan import NONFINITE, ApplyPlan, Override
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.naming import Naming

@@ -16,7 +16,6 @@ from gradclip_cli.cli.help import LIMITS, examples, grouped
 from gradclip_cli.cli.options import (
     InputOptions,
     JobOptions,
-    ViewOptions,
     accumulate_option,
     allow_missing_option,
     along_option,
@@ -27,11 +26,11 @@ from gradclip_cli.cli.options import (
     pattern_options,
     repeated_option,
     shards_option,
-    view_options,
 )
 from gradclip_cli.cli.output import refuse_left_out, show, show_notes
 from gradclip_cli.cli.progress import progress
 from gradclip_cli.cli.types import REAL, WHOLE, Parsed
+from gradclip_cli.cli.viewing import ViewOptions, view_options
 from gradclip_cli.reports.check import CheckReport
 
 RULES = Parsed("rules", lambda text: parse_names([text]), completion.checks)

@@ -11,17 +11,16 @@ from gradclip_cli.cli.counting import replicated_option, unscale_option
 from gradclip_cli.cli.help import examples
 from gradclip_cli.cli.options import (
     JobOptions,
-    ViewOptions,
     accumulate_option,
     files_option,
     job_options,
     shards_option,
     tensor_options,
-    view_options,
 )
 from gradclip_cli.cli.output import show, show_notes
 from gradclip_cli.cli.progress import progress
 from gradclip_cli.cli.types import PATH, REAL
+from gradclip_cli.cli.viewing import ViewOptions, view_options
 from gradclip_cli.render.view import ALL
 from gradclip_cli.reports.diff import DiffReport
 

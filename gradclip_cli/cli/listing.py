@@ -9,13 +9,12 @@ from gradclip_cli.cli import Command, ReadingCommand, help_text
 from gradclip_cli.cli.help import examples
 from gradclip_cli.cli.options import (
     InputOptions,
-    ViewOptions,
     files_option,
     input_options,
     pattern_options,
-    view_options,
 )
 from gradclip_cli.cli.output import show
+from gradclip_cli.cli.viewing import ViewOptions, view_options
 from gradclip_cli.reports.listing import LsReport, StrategiesReport, StrategyRow
 from gradclip_cli.strategies import STRATEGIES
 

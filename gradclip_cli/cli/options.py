@@ -11,28 +11,24 @@ from functools import wraps
 from typing import Any, TypeVar
 
 import click
-from click.core import ParameterSource
 
-from gradclip_cli import formats, render
-from gradclip_cli.cli.help import COUNTED, INPUT, NORM, RUN, VIEW, combined, grouped
-from gradclip_cli.cli.types import BY, COLUMNS, COUNT, ORDER, PATH, REAL, STEPS, TENSORS, WHOLE
+from gradclip_cli import formats
+from gradclip_cli.cli.help import COUNTED, INPUT, NORM, RUN, combined, grouped
+from gradclip_cli.cli.types import COUNT, PATH, REAL, STEPS, TENSORS, WHOLE
 from gradclip_cli.errors import InputError, UsageError, reason
 from gradclip_cli.inputs.choices import ACCUMULATE, REPEATED
 from gradclip_cli.inputs.selection import VOID_DTYPES
-from gradclip_cli.render.records import KINDS
-from gradclip_cli.render.view import Order, View, kinds_of
-from gradclip_cli.reports.base import Report
 from gradclip_cli.storage.streams import STANDARD, check_open, stream_name
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def _field(declaration: Callable[[Any], Any]) -> Any:
+def option_field(declaration: Callable[[Any], Any]) -> Any:
     """Declare a field of a dataclass that an option fills."""
     return field(metadata={"declaration": declaration})
 
 
-def _filled(kind: type[Any], name: str) -> Callable[[Command], Command]:
+def filled(kind: type[Any], name: str) -> Callable[[Command], Command]:
     """Return a decorator that adds the options of a dataclass to a command, and passes them as one value under `name`."""
     names = [one.name for one in fields(kind)]
 
@@ -52,8 +48,8 @@ def _filled(kind: type[Any], name: str) -> Callable[[Command], Command]:
 class InputOptions:
     """Which dumps are read."""
 
-    inputs: tuple[str, ...] = _field(click.argument("inputs", nargs=-1, metavar="INPUT...", type=PATH))
-    files_from: str | None = _field(
+    inputs: tuple[str, ...] = option_field(click.argument("inputs", nargs=-1, metavar="INPUT...", type=PATH))
+    files_from: str | None = option_field(
         click.option(
             "--files-from",
             type=PATH,
@@ -61,7 +57,7 @@ class InputOptions:
             help="Read more inputs from a list, one a line; - is standard input.",
         )
     )
-    null: bool = _field(
+    null: bool = option_field(
         click.option(
             "-0", "--null", is_flag=True, help="Split the list of --files-from at NUL, as find -print0 writes it."
         )
@@ -90,105 +86,15 @@ def _read_list(path: str | None, separator: str) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class ViewOptions:
-    """How a report is shown."""
-
-    format: str = _field(
-        click.option(
-            "-f",
-            "--format",
-            "format",
-            type=click.Choice(render.FORMATS),
-            default="table",
-            metavar="FORMAT",
-            help=f"Show a {', '.join(render.FORMATS[:-1])} or {render.FORMATS[-1]}.",
-        )
-    )
-    json: bool = _field(click.option("--json", is_flag=True, help="Show JSON, as -f json does; so do --csv and --tsv."))
-    csv: bool = _field(grouped(VIEW, click.option("--csv", is_flag=True, help="Show csv, as -f csv does."), rare=True))
-    tsv: bool = _field(grouped(VIEW, click.option("--tsv", is_flag=True, help="Show tsv, as -f tsv does."), rare=True))
-    by: tuple[str, ...] = _field(
-        click.option(
-            "--by",
-            type=BY,
-            multiple=True,
-            metavar="KIND",
-            help=f"Show tables instead of one screen: by {', '.join(KINDS)} or all (repeatable).",
-        )
-    )
-    columns: tuple[str, ...] | None = _field(
-        click.option(
-            "--columns",
-            type=COLUMNS,
-            metavar="A,B,...",
-            help="Show these columns, by their names in csv.",
-        )
-    )
-    sort: Order | None = _field(
-        click.option(
-            "--sort", type=ORDER, metavar="COLUMN[:desc]", help="Sort rows by a column; what has no value comes last."
-        )
-    )
-    top: int | None = _field(
-        click.option("-n", "--top", type=COUNT, metavar="N", help="Show the first N rows of each table.")
-    )
-    no_headers: bool = _field(
-        grouped(
-            VIEW, click.option("--no-headers", is_flag=True, help="Leave out the headings of csv and tsv."), rare=True
-        )
-    )
-    no_color: bool = _field(
-        grouped(
-            VIEW,
-            click.option("--no-color", is_flag=True, help="Use no colour, as with NO_COLOR or TERM=dumb."),
-            rare=True,
-        )
-    )
-
-    def view(self, report: type[Report]) -> View:
-        """Return the view of a report that the options ask for; raise UsageError where its type lacks a column or a table."""
-        view = View(
-            self._format(),
-            kinds_of(report, self.by),
-            self.columns or (),
-            self.sort,
-            self.top,
-            headers=not self.no_headers,
-            color=not self.no_color,
-            by=bool(self.by),
-        )
-        view.check(report)
-        return view
-
-    def _format(self) -> str:
-        """Return the format; raise UsageError where options name two, on the command line or wherever they come from first."""
-        context = click.get_current_context()
-        asked = {"--format": self.format} | {f"--{name}": name for name in _SHORT if getattr(self, name)}
-        sources = {option: context.get_parameter_source(option.lstrip("-")) for option in asked}
-        first = next(source for source in _SOURCES if source in sources.values())
-        found = {one: option for option, one in asked.items() if sources[option] is first}
-        if len(found) > 1:
-            raise UsageError(f"{' and '.join(found.values())} exclude each other: a report has one format")
-        return next(iter(found))
-
-
-_SHORT = ("json", "csv", "tsv")
-"""The formats that are options of their own."""
-
-_SOURCES = (*(ParameterSource[name] for name in ("COMMANDLINE", "ENVIRONMENT", "DEFAULT_MAP", "DEFAULT")), None)
-"""Where options come from, from the one that wins to the last."""
-
-
-@dataclass(frozen=True)
 class JobOptions:
     """How many threads work, and whether progress and tables are shown."""
 
-    jobs: int | None = _field(
+    jobs: int | None = option_field(
         click.option(
             "-j", "--jobs", type=COUNT, metavar="N", help="Work in N threads.  [default: one for each processor]"
         )
     )
-    quiet: bool = _field(
+    quiet: bool = option_field(
         click.option(
             "-q",
             "--quiet",
@@ -198,9 +104,8 @@ class JobOptions:
     )
 
 
-input_options = grouped(INPUT, _filled(InputOptions, "given"), rare=True)
-view_options = grouped(VIEW, _filled(ViewOptions, "shown"))
-job_options = grouped(RUN, _filled(JobOptions, "work"), rare=True)
+input_options = grouped(INPUT, filled(InputOptions, "given"), rare=True)
+job_options = grouped(RUN, filled(JobOptions, "work"), rare=True)
 
 steps_option = grouped(
     COUNTED,

@@ -13,7 +13,6 @@ from gradclip_cli.cli.help import examples
 from gradclip_cli.cli.options import (
     InputOptions,
     JobOptions,
-    ViewOptions,
     accumulate_option,
     allow_missing_option,
     along_option,
@@ -25,11 +24,11 @@ from gradclip_cli.cli.options import (
     pattern_options,
     repeated_option,
     shards_option,
-    view_options,
 )
 from gradclip_cli.cli.output import refuse_left_out, show, show_notes, standard_output, warn
 from gradclip_cli.cli.progress import progress
 from gradclip_cli.cli.types import RULE, STRATEGY, WHOLE, Parsed
+from gradclip_cli.cli.viewing import ViewOptions, view_options
 from gradclip_cli.commands.stats.plan import Trial
 from gradclip_cli.errors import InputError
 from gradclip_cli.render.view import View

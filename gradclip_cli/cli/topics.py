@@ -83,7 +83,7 @@ def _rules() -> str:
     rows = [(str(rule), rule.source) for rule in (*RULES, *ADAPTIVE_RULES)]
     width = max(len(name) for name, _ in rows)
     lines = [f"  {name.ljust(width)}  {source}" for name, source in rows]
-    first = "Rules choose a threshold from norms: -t RULE of apply, --rule and --try of stats."
+    first = "Rules choose a threshold from norms: apply -t RULE, stats --rule RULE."
     return "\n".join([first, "", *lines, "", "percentile:90 is p90 for short, and percentile=90 is understood, too."])
 
 
