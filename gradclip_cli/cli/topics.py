@@ -1,6 +1,7 @@
 """The command `gradclip help`: the help of a command, and pages on topics."""
 
 from collections.abc import Callable, Mapping
+from textwrap import fill
 
 import click
 
@@ -82,7 +83,10 @@ def _exit_codes() -> str:
 def _rules() -> str:
     rows = [(str(rule), rule.source) for rule in (*RULES, *ADAPTIVE_RULES)]
     width = max(len(name) for name, _ in rows)
-    lines = [f"  {name.ljust(width)}  {source}" for name, source in rows]
+    lines = [
+        fill(source, 78, initial_indent=f"  {name.ljust(width)}  ", subsequent_indent=" " * (width + 4))
+        for name, source in rows
+    ]
     first = "Rules choose a threshold from norms: apply -t RULE, stats --rule RULE."
     return "\n".join([first, "", *lines, "", "percentile:90 is p90 for short, and percentile=90 is understood, too."])
 
@@ -93,7 +97,7 @@ def _topics() -> str:
 
 
 TOPICS: Mapping[str, tuple[str, Callable[[], str]]] = {
-    "dump": ("How gradients get to disk: PyTorch, Lightning, HF Trainer, JAX, Keras.", lambda: _DUMP),
+    "dump": ("How gradients get to disk, framework by framework.", lambda: _DUMP),
     "exit-codes": ("What the exit codes mean.", _exit_codes),
     "rules": ("How a threshold is chosen from norms.", _rules),
     "topics": ("This list.", _topics),
