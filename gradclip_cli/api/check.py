@@ -1,12 +1,14 @@
 """The function `check`: find problems in gradients."""
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Sequence
 
 from gradclip_cli import pipeline
-from gradclip_cli.api.arguments import Paths, Progress, begin, checked, paths_of
-from gradclip_cli.checks import NAMES, parse_names
+from gradclip_cli.api.arguments import Path, Paths, Progress, begin, checked, paths_of
+from gradclip_cli.checks import BASELINE, NAMES, parse_names
 from gradclip_cli.checks.limits import Limits
 from gradclip_cli.commands.plans import CheckPlan
+from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.choices import Choices
 from gradclip_cli.inputs.discovery import find_dumps
 from gradclip_cli.inputs.loss_scale import parse_unscale
@@ -22,6 +24,8 @@ def check(
     ignore: Iterable[str] = (),
     exploding_factor: float = Limits.exploding_factor,
     exploding_dumps: int = Limits.exploding_dumps,
+    accumulating_dumps: int = Limits.accumulating_dumps,
+    accumulating_cosine: float = Limits.accumulating_cosine,
     vanishing_mean: float = Limits.vanishing_mean,
     vanishing_ratio: float = Limits.vanishing_ratio,
     dead_share: float = Limits.dead_share,
@@ -33,6 +37,8 @@ def check(
     overflow_share: float = Limits.overflow_share,
     underflow_dtype: Iterable[str] = Limits.underflow_dtype,
     spread_ratio: float = Limits.spread_ratio,
+    unlike_baseline_spreads: float = Limits.unlike_baseline_spreads,
+    baseline: Path | None = None,
     include: Iterable[str] = (),
     exclude: Iterable[str] = (),
     group_depth: int | None = None,
@@ -55,19 +61,25 @@ def check(
 ) -> CheckReport:
     """Find problems in one dump or in a series.
 
-    `ignore` names the rules to leave out; the name of each limit begins with its rule. Raises `GradclipError`.
+    `ignore` names the rules to leave out; the name of each limit begins with its rule. `baseline` is a run that went well, which
+    the norms of blocks are held against. Raises `GradclipError`.
     """
     ignored = parse_names(tuple(ignore))
-    found = find_dumps(paths_of(inputs), Choices(tuple(files), shards, repeated, accumulate=accumulate))
+    _check_baseline(baseline, ignored, unlike_baseline_spreads)
+    choices = Choices(tuple(files), shards, repeated, accumulate=accumulate)
+    found = find_dumps(paths_of(inputs), choices)
+    good = None if baseline is None else find_dumps(paths_of(baseline), choices)
     naming = Naming.parse(layer_regex, group_depth)
     plan = CheckPlan(
         inputs=found.sources,
-        notes=found.notes,
+        notes=found.notes if good is None else (*found.notes, *good.notes),
         repeated=repeated,
         rules=tuple(rule for rule in NAMES if rule not in ignored),
         limits=Limits(
             exploding_factor=exploding_factor,
             exploding_dumps=exploding_dumps,
+            accumulating_dumps=accumulating_dumps,
+            accumulating_cosine=accumulating_cosine,
             vanishing_mean=vanishing_mean,
             vanishing_ratio=vanishing_ratio,
             dead_share=dead_share,
@@ -79,6 +91,7 @@ def check(
             overflow_share=overflow_share,
             underflow_dtype=tuple(underflow_dtype),
             spread_ratio=spread_ratio,
+            unlike_baseline_spreads=unlike_baseline_spreads,
         ),
         selection=Selection(
             tuple(include),
@@ -95,5 +108,15 @@ def check(
         allow_missing=allow_missing,
         keep_going=keep_going,
         jobs=jobs,
+        baseline=() if good is None else good.sources,
+        baseline_name="" if baseline is None else os.fspath(baseline),
     )
-    return pipeline.check(plan, begin(progress, found.sources, 1))
+    return pipeline.check(plan, begin(progress, [*plan.inputs, *plan.baseline], 1))
+
+
+def _check_baseline(baseline: Path | None, ignored: Sequence[str], spreads: float) -> None:
+    """Raise UsageError where options for a baseline would do nothing."""
+    if baseline is None and spreads != Limits.unlike_baseline_spreads:
+        raise UsageError("--unlike-baseline-spreads needs a --baseline")
+    if baseline is not None and BASELINE in ignored:
+        raise UsageError(f"--baseline and --ignore {BASELINE} exclude each other")

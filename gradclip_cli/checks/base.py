@@ -1,7 +1,8 @@
 """Define what a check is given (figures for each dump and tensor, no elements) and what it returns (problems)."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
@@ -20,6 +21,40 @@ class Tensor(NamedTuple):
     layer: str
     param: str
     dtype: str = ""
+    block: str = ""
+
+
+class Follow(NamedTuple):
+    """How the tensor of dump `row` follows from that of the dump before: the L2 norms of both, and their cosine."""
+
+    row: int
+    before: float
+    after: float
+    cosine: float
+
+    @property
+    def increment(self) -> float:
+        """The L2 norm of the difference of both."""
+        top = max(self.before, self.after)
+        a, b = self.before / top, self.after / top
+        return top * math.sqrt(max(0.0, a * a + b * b - 2 * a * b * self.cosine))
+
+    @property
+    def kept(self) -> float:
+        """How much of the gradient before is in this one: its projection, as a share of the gradient before."""
+        return self.cosine * self.after / self.before
+
+
+class Baseline(NamedTuple):
+    """The norms of a run that went well (dumps × tensors, NaN where an element is not finite), and the steps of its dumps.
+
+    `columns` holds the column of each tensor, by layer and param; `label` names the run in messages.
+    """
+
+    label: str
+    steps: Sequence[int | None]
+    columns: Mapping[tuple[str, str], int]
+    norms: Matrix
 
 
 @dataclass(frozen=True)
@@ -28,7 +63,8 @@ class Figures:
 
     `max_abs`, `norm` (L2) and `mass` (Σ|g|) are over the finite elements. `same` is 1 where a tensor has the same values as in
     the dump before. `small` and `large` have one matrix for each of `dtypes`: how many values are not 0 but would be 0 or
-    subnormal in that dtype, and how many finite ones would overflow. Tensors are in natural order.
+    subnormal in that dtype, and how many finite ones would overflow. Tensors are in natural order. `follows` holds, for the
+    columns whose norms looked as if gradients were added up, how their tensors follow from those of the dump before.
     """
 
     dumps: Sequence[str]  # as messages name them: "step 7", or a path
@@ -45,6 +81,9 @@ class Figures:
     same: Matrix
     small: Matrix
     large: Matrix
+    steps: Sequence[int | None] = ()
+    follows: Mapping[int, Sequence[Follow]] = field(default_factory=dict)
+    baseline: Baseline | None = None
 
     @cached_property
     def nonfinite(self) -> Matrix:
@@ -85,24 +124,27 @@ class Figures:
         """The L2 norm of each layer in each dump (dumps × layers); NaN if any element is not finite."""
         order = np.argsort(self.layer_of, kind="stable")
         starts = np.flatnonzero(np.diff(self.layer_of[order], prepend=-1)).tolist()
-        return group_norms(self._norms_as_read[:, order], starts)
+        return group_norms(self.norms_as_read[:, order], starts)
 
     @cached_property
     def dump_norms(self) -> Matrix:
         """The L2 norm of each dump; NaN if any element is not finite."""
         if not self.tensors:
             return np.zeros(len(self.dumps))
-        return group_norms(self._norms_as_read, [0])[:, 0]
+        return group_norms(self.norms_as_read, [0])[:, 0]
 
     @cached_property
-    def _norms_as_read(self) -> Matrix:
+    def norms_as_read(self) -> Matrix:
+        """The L2 norm of each tensor in each dump (dumps × tensors); NaN if any element is not finite."""
         return np.where(self.nonfinite > 0, np.nan, self.norm)
 
 
 class Problem(NamedTuple):
-    """One problem, and the dumps (rows) that have it; the other fields describe the first of them.
+    """One problem, and the dumps (rows) that have it; `value` and `message` describe the first of them.
 
-    It concerns a tensor (its column), a layer, or else the whole dump.
+    It concerns a tensor (its column), a layer, a block, or else the whole dump; of a `whole` dump, `tensor` is the one to look
+    at. `advice` is the cure, `worst` the value that is farthest from the limit in any of the dumps, the first if None, and
+    `brief` says in a few words what that value is.
     """
 
     dumps: Sequence[int]
@@ -111,6 +153,11 @@ class Problem(NamedTuple):
     message: str
     tensor: int | None = None
     layer: str | None = None
+    advice: str = ""
+    worst: float | None = None
+    brief: str = ""
+    block: str | None = None
+    whole: bool = False
 
 
 Check = Callable[[Figures, Limits], Iterable[Problem]]

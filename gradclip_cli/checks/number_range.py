@@ -15,6 +15,9 @@ FLOAT16_ADVICE = (
     "or an overflow after gradients have exploded"
 )
 
+UNDERFLOW_ADVICE = "scale the loss up, or keep gradients in a wider dtype"
+OVERFLOW_ADVICE = "scale the loss down, clip, or keep gradients in a wider dtype"
+
 
 def find_nonfinite(figures: Figures, limits: Limits) -> Iterator[Problem]:
     """Find tensors with elements that are not finite; the first to go bad come first."""
@@ -22,13 +25,16 @@ def find_nonfinite(figures: Figures, limits: Limits) -> Iterator[Problem]:
     first = [column for rows, column in bad if rows[0] == bad[0][0][0]]
     for rows, column in bad:
         message = f"{_counts(figures, rows[0], column)} of {figures.elements[rows[0], column]:,.0f} elements"
+        advice = ""
         if column not in first[:1]:
             message += f"; {_gone_bad_before(figures, first, bad[0][0][0], column)}"
-        elif len(first) == 1:
-            message += f"; the first to go bad: {_advice(figures, rows[0], column)}"
         else:
-            message += f"; one of {len(first)} that went bad first: {_advice(figures, rows[0], column)}"
-        yield Problem(rows, int(figures.nonfinite[rows[0], column]), 0, message, column)
+            message += f"; {'the first to go bad' if len(first) == 1 else f'one of {len(first)} that went bad first'}"
+            advice = _advice(figures, rows[0], column)
+        worst = max(rows, key=lambda row: figures.nonfinite[row, column])
+        brief = f"{_counts(figures, worst, column)} of {figures.elements[worst, column]:,.0f}"
+        value, most = (int(figures.nonfinite[row, column]) for row in (rows[0], worst))
+        yield Problem(rows, value, 0, message, column, advice=advice, worst=most, brief=brief)
 
 
 def _advice(figures: Figures, row: int, column: int) -> str:
@@ -54,14 +60,14 @@ def find_underflow(figures: Figures, limits: Limits) -> Iterator[Problem]:
     """Find tensors with too many non-zero values that would be 0, subnormal or infinite in a dtype."""
     for dtype, small, large in zip(figures.dtypes, figures.small, figures.large, strict=True):
         where = "the dtype they are stored in" if dtype == STORED else dtype
-        low = f"are 0 or subnormal in {where}: scale the loss up, or keep gradients in a wider dtype"
-        high = f"overflow in {where}: scale the loss down, clip, or keep gradients in a wider dtype"
-        yield from _above(figures, small, limits.underflow_share, low)
-        yield from _above(figures, large, limits.overflow_share, high)
+        low, high = f"are 0 or subnormal in {where}", f"overflow in {where}"
+        yield from _above(figures, small, limits.underflow_share, low, UNDERFLOW_ADVICE)
+        yield from _above(figures, large, limits.overflow_share, high, OVERFLOW_ADVICE)
 
 
-def _above(figures: Figures, counts: Matrix, limit: float, what: str) -> Iterator[Problem]:
+def _above(figures: Figures, counts: Matrix, limit: float, what: str, advice: str) -> Iterator[Problem]:
     shares = np.divide(counts, figures.nonzero, out=np.zeros_like(counts), where=figures.nonzero > 0)
     for rows, column in places(shares > limit):
-        share = float(shares[rows[0], column])
-        yield Problem(rows, share, limit, f"{percent(share)} of the non-zero values {what}", column)
+        share, worst = float(shares[rows[0], column]), float(shares[rows, column].max())
+        message, brief = (f"{percent(one)} of the non-zero values {what}" for one in (share, worst))
+        yield Problem(rows, share, limit, message, column, advice=advice, worst=worst, brief=brief)

@@ -28,8 +28,10 @@ def _tiny(figures: Figures, limit: float) -> Iterator[Problem]:
     tiny = judged & (means < limit)
     tiny &= ~_beside_a_larger(figures, judged & ~tiny)
     for rows, column in places(tiny):
-        mean = float(means[rows[0], column])
-        yield Problem(rows, mean, limit, f"mean |g| of the non-zero values is {mean:.4g}: {ADVICE}", column)
+        mean, worst = float(means[rows[0], column]), float(means[rows, column].min())
+        message = f"mean |g| of the non-zero values is {mean:.4g}"
+        brief = f"mean |g| {worst:.2g}"
+        yield Problem(rows, mean, limit, message, column, advice=ADVICE, worst=worst, brief=brief)
 
 
 def _beside_a_larger(figures: Figures, healthy: Mask) -> Mask:
@@ -76,5 +78,7 @@ def _fading(figures: Figures, stack: list[int], usual: Mask, limit: float) -> It
                 first.setdefault(there[0], []).append((row, low / high, figures.layers[there[-1]]))
     for layer, dumps in first.items():
         _, ratio, last = dumps[0]
-        message = f"its norm is {ratio:.4g} of that of {printable(last)}, the last layer: {ADVICE}"
-        yield Problem([row for row, *_ in dumps], ratio, limit, message, layer=figures.layers[layer])
+        message = f"its norm is {ratio:.4g} of that of {printable(last)}, the last layer"
+        worst = min(ratio for _, ratio, _ in dumps)
+        found = Problem([row for row, *_ in dumps], ratio, limit, message, layer=figures.layers[layer], advice=ADVICE)
+        yield found._replace(worst=worst, brief=f"norm {worst:.2g} of the last layer's")

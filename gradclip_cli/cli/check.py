@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 import gradclip_cli
-from gradclip_cli.checks import NAMES, parse_names
+from gradclip_cli.checks import BASELINE, NAMES, parse_names
 from gradclip_cli.checks.limits import DTYPES, Limits
 from gradclip_cli.cli import ReadingCommand, completion, help_text
 from gradclip_cli.cli.config import CONFIG
@@ -31,7 +31,7 @@ from gradclip_cli.cli.options import (
 )
 from gradclip_cli.cli.output import refuse_left_out, show, show_notes
 from gradclip_cli.cli.progress import progress
-from gradclip_cli.cli.types import REAL, WHOLE, Parsed
+from gradclip_cli.cli.types import PATH, REAL, WHOLE, Parsed
 from gradclip_cli.reports.check import CheckReport
 
 RULES = Parsed("rules", lambda text: parse_names([text]), completion.checks)
@@ -58,6 +58,7 @@ def _option(limit: "Field[Any]") -> Any:
         "check",
         "gradclip check run/",
         "gradclip check run/ --ignore dead,spread --fail-on nonfinite",
+        "gradclip check run/ --baseline good/",
         "",
         "Rules: " + ", ".join(NAMES) + ".",
     ),
@@ -72,6 +73,9 @@ def _option(limit: "Field[Any]") -> Any:
 @click.option("--ignore", type=RULES, multiple=True, metavar="RULE,...", help="Leave out these rules (repeatable).")
 @click.option(
     "--fail-on", type=RULES, multiple=True, metavar="RULE,...", help="Exit with 1 for these rules only (repeatable)."
+)
+@click.option(
+    "--baseline", type=PATH, metavar="GOOD", help="Hold the norms of blocks against those of a run that went well."
 )
 @combined(*map(_option, fields(Limits)))
 @allow_missing_option
@@ -94,6 +98,8 @@ def command(
     ignored, failing = set(chain(*ignore)), set(chain(*fail_on))
     if both := sorted(ignored & failing):
         raise click.UsageError(f"--ignore and --fail-on exclude each other: {', '.join(both)}")
+    if BASELINE in failing and keywords["baseline"] is None:
+        raise click.UsageError(f"--fail-on {BASELINE} needs a --baseline")
     with progress(work.quiet) as watched:
         report = gradclip_cli.check(paths, ignore=ignored, jobs=work.jobs, progress=watched, **keywords)
     if work.quiet:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gradclip_cli.checks.base import Figures, Tensor
+from gradclip_cli.commands.check.follows import Origin
 from gradclip_cli.commands.check.out_of_range import DumpRangeCounts, RangeCounts, SliceRangeCounts
 from gradclip_cli.commands.check.unchanged import TYPES, unchanged
 from gradclip_cli.commands.check.unchanged_slices import unchanged_slices
@@ -16,7 +17,7 @@ from gradclip_cli.engine.series import check_taken, measure_series
 from gradclip_cli.engine.series_tensors import SeriesTensors
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.errors import GradclipError, InputError
-from gradclip_cli.inputs.naming import LayerParam, natural
+from gradclip_cli.inputs.naming import LayerParam, Naming, natural
 from gradclip_cli.inputs.ordering import by_step, in_step_order
 from gradclip_cli.inputs.repeats import StepPlace, settled
 from gradclip_cli.inputs.source import DumpSource
@@ -37,6 +38,7 @@ class DumpFigures(NamedTuple):
     tensors: list[Tensor]
     rows: Matrix
     place: StepPlace
+    origin: Origin
 
 
 class Collected(NamedTuple):
@@ -118,10 +120,10 @@ def _reduce(dump: MeasuredDump, counts: RangeCounts, same: set[str]) -> DumpFigu
         *(outside[:, :, 1].T - stats.nonfinite),
     ]
     source = dump.source if dump.row is None else dump.source._replace(name=None)  # a slice has a step of its own
-    return DumpFigures(source, dump.step, tensors, np.array(rows, np.float64), dump.place)
+    return DumpFigures(source, dump.step, tensors, np.array(rows, np.float64), dump.place, Origin.of(dump))
 
 
-def series_figures(collected: Collected, targets: Sequence[str]) -> Figures:
+def series_figures(collected: Collected, targets: Sequence[str], naming: Naming) -> Figures:
     """Stack the figures of dumps, matching tensors by name; a tensor that a dump lacks has zeros there."""
     dumps, places = collected.dumps, collected.places
     known = {tensor.name: tensor for one in reversed(dumps) for tensor in one.tensors}
@@ -130,14 +132,17 @@ def series_figures(collected: Collected, targets: Sequence[str]) -> Figures:
         for name, one in known.items()
     ]
     layers = {layer: natural(layer) for layer in {one.layer for one in placed}}
-    tensors = sorted(placed, key=lambda tensor: (layers[tensor.layer], natural(tensor.name)))
+    ordered = sorted(placed, key=lambda tensor: (layers[tensor.layer], natural(tensor.name)))
+    blocks = {layer: naming.block(layer) for layer in layers}
+    tensors = [tensor._replace(block=blocks[tensor.layer]) for tensor in ordered]
     column = {tensor.name: k for k, tensor in enumerate(tensors)}
     cube = np.zeros((_OWN + 2 * len(targets), len(dumps), len(tensors)))
     for k, one in enumerate(dumps):
         if one.tensors:
             cube[:, k, [column[tensor.name] for tensor in one.tensors]] = one.rows
     names = [_name(one.source, one.step) for one in dumps]
-    return Figures(names, tensors, targets, *cube[:_OWN], *cube[_OWN:].reshape(2, len(targets), *cube.shape[1:]))
+    outside = cube[_OWN:].reshape(2, len(targets), *cube.shape[1:])
+    return Figures(names, tensors, targets, *cube[:_OWN], *outside, steps=[one.step for one in dumps])
 
 
 def _name(source: DumpSource, step: int | None) -> str:

@@ -1,0 +1,121 @@
+"""Find gradients that are added up from step to step, since nobody sets them to 0.
+
+Where g_t = g_{t-1} + n_t, norms rise in every step (as t, or as √t where the n_t are independent), each gradient holds the one
+before whole, and the increments n_t stay of one size. Where gradients explode, the increments grow with the norm instead.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from statistics import median
+from typing import NamedTuple
+
+import numpy as np
+
+from gradclip_cli.checks.base import Figures, Follow, Problem
+from gradclip_cli.checks.limits import Limits
+from gradclip_cli.text import plural
+from gradclip_cli.thresholds.samples import Mask, Matrix
+
+ADVICE = "call optimizer.zero_grad() in every step, or dump after the last of the batches that are accumulated"
+
+GROWTH = 1.5
+"""The factor by which norms must rise at least while they rise in every dump; noise seldom rises so far so steadily."""
+
+_KEPT = 0.8
+"""The share of the gradient before that each gradient holds at least."""
+
+_FIRST = 3.0
+"""A sum begins with its first increment: what many times an increment comes before them is no sum of a few of them."""
+
+_MOST_TENSORS, _MOST_PAIRS = 4, 6
+"""The largest tensors that are read again, and the pairs of dumps that each of them is read in."""
+
+
+class Rise(NamedTuple):
+    """Norms of a column that rise in every dump from row `first` to row `last`."""
+
+    column: int
+    first: int
+    last: int
+
+
+def suspects(figures: Figures, limits: Limits) -> list[Rise]:
+    """Return the tensors whose norms rise as those of sums do, the largest first: they are worth reading again."""
+    rises = _rises(figures.norm, figures.sound, limits.accumulating_dumps)
+    return sorted(rises, key=lambda rise: (-figures.norm[rise.last, rise.column], rise.column))
+
+
+def sampled(rises: Sequence[Rise]) -> dict[int, list[int]]:
+    """Return the rows in which each of the largest of these tensors is compared with the dump before, by column."""
+    found = {}
+    for column, first, last in rises[:_MOST_TENSORS]:
+        rows = np.linspace(first + 1, last, min(_MOST_PAIRS, last - first)).round()
+        found[column] = [int(row) for row in rows]
+    return found
+
+
+def find_accumulating(figures: Figures, limits: Limits) -> Iterator[Problem]:
+    """Find sums among the suspects: the whole dump if they make up most of it, or else each tensor that was read again."""
+    rises = {rise.column: rise for rise in suspects(figures, limits) if figures.follows}
+    sums = [
+        column for column, follows in figures.follows.items() if _is_sum(follows, rises.get(column), figures, limits)
+    ]
+    if not sums:
+        return
+    last = rises[sums[0]].last
+    inside = [column for column, rise in rises.items() if rise.first < last <= rise.last]
+    whole = _square(figures.norm[last, inside]) > _square(figures.norm[last]) / 2
+    together = whole and len(sums) == len(figures.follows)
+    for column in sums[:1] if together else sums:
+        yield _problem(figures, rises[column], limits, len(inside) if together else 0)
+
+
+def _rises(norms: Matrix, taken: Mask, enough: int) -> Iterator[Rise]:
+    """Yield the longest rise of each column that has one of at least `enough` rows, and by at least `GROWTH`."""
+    length, best, end = (np.zeros(norms.shape[1], np.int64) for _ in range(3))
+    for row in range(1, len(norms)):
+        higher = taken[row] & taken[row - 1] & (norms[row] > norms[row - 1]) & (norms[row - 1] > 0)
+        length = np.where(higher, length + 1, 0)
+        better = (length > best) & (length >= enough - 1)
+        columns = np.flatnonzero(better)
+        columns = columns[norms[row, columns] / GROWTH >= norms[row - length[columns], columns]]
+        best[columns], end[columns] = length[columns], row
+    for column in np.flatnonzero(best).tolist():
+        yield Rise(column, int(end[column] - best[column]), int(end[column]))
+
+
+def _is_sum(follows: Sequence[Follow], rise: Rise | None, figures: Figures, limits: Limits) -> bool:
+    """Whether each gradient of a rise is the one before plus increments of one size."""
+    if rise is None or not follows or min(one.kept for one in follows) < _KEPT:
+        return False
+    if not follows[-1].cosine > limits.accumulating_cosine:
+        return False
+    steps = [one.increment for one in follows]
+    half = (len(steps) + 1) // 2
+    grown = follows[-1].before / follows[0].before
+    if median(steps[-half:]) > max(GROWTH, math.sqrt(grown)) * median(steps[:half]):
+        return False
+    return bool(follows[0].before <= median(steps) * max(_FIRST, math.sqrt(rise.last - rise.first)))
+
+
+def _problem(figures: Figures, rise: Rise, limits: Limits, together: int) -> Problem:
+    """Describe a sum; of the whole dump, `together` tensors rise like this one, which is the largest."""
+    column, first, last = rise
+    follows = figures.follows[column]
+    low, high = (float(figures.norm[row, column]) for row in (first, last))
+    count, cosine = last - first + 1, follows[-1].cosine
+    message = (
+        f"each gradient is the last one plus something: its norm rises from {low:.4g} to {high:.4g} in {count:,} dumps in a row, "
+        f"with a cosine of {cosine:.4g} to the dump before"
+    )
+    if together:
+        message += f"; so it is in {plural(together, 'tensor')}, of which this is the largest"
+    brief = f"norm {low:.3g} to {high:.3g}, cosine {cosine:.2g} to the dump before"
+    found = Problem(range(first, last + 1), cosine, limits.accumulating_cosine, message, column, advice=ADVICE)
+    return found._replace(worst=max(one.cosine for one in follows), brief=brief, whole=bool(together))
+
+
+def _square(norms: Matrix) -> float:
+    """Return the sum of squares, as a share of the largest square where that is beyond float64."""
+    top = float(norms.max(initial=0))
+    return top * top * float(np.square(norms / top).sum()) if top else 0.0
