@@ -46,5 +46,5 @@ def find_spread(figures: Figures, limits: Limits) -> Iterator[Problem]:
         message = f"the norm of {f' is {ratio:.4g} times that of '.join(names)}"
         worst = max(wrong, key=lambda one: one[1])
         larger, smaller = (printable(figures.layers[k]) for k in (worst[3], worst[2]))
-        brief = f"{larger} {worst[1]:.2g} x {smaller}"
+        brief = f"norm of {larger} {worst[1]:.2g} x that of {smaller} (limit {limits.spread_ratio:g})"
         yield Problem(rows, ratio, limits.spread_ratio, message, advice=SPREAD_ADVICE, worst=worst[1], brief=brief)

@@ -30,7 +30,7 @@ def _tiny(figures: Figures, limit: float) -> Iterator[Problem]:
     for rows, column in places(tiny):
         mean, worst = float(means[rows[0], column]), float(means[rows, column].min())
         message = f"mean |g| of the non-zero values is {mean:.4g}"
-        brief = f"mean |g| {worst:.2g}"
+        brief = f"mean |g| {worst:.2g} (limit {limit:g})"
         yield Problem(rows, mean, limit, message, column, advice=ADVICE, worst=worst, brief=brief)
 
 
@@ -81,4 +81,4 @@ def _fading(figures: Figures, stack: list[int], usual: Mask, limit: float) -> It
         message = f"its norm is {ratio:.4g} of that of {printable(last)}, the last layer"
         worst = min(ratio for _, ratio, _ in dumps)
         found = Problem([row for row, *_ in dumps], ratio, limit, message, layer=figures.layers[layer], advice=ADVICE)
-        yield found._replace(worst=worst, brief=f"norm {worst:.2g} of the last layer's")
+        yield found._replace(worst=worst, brief=f"norm {worst:.2g} of the last layer's (limit {limit:g})")

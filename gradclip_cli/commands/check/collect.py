@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -142,7 +143,8 @@ def series_figures(collected: Collected, targets: Sequence[str], naming: Naming)
             cube[:, k, [column[tensor.name] for tensor in one.tensors]] = one.rows
     names = [_name(one.source, one.step) for one in dumps]
     outside = cube[_OWN:].reshape(2, len(targets), *cube.shape[1:])
-    return Figures(names, tensors, targets, *cube[:_OWN], *outside, steps=[one.step for one in dumps])
+    found = Figures(names, tensors, targets, *cube[:_OWN], *outside)
+    return replace(found, steps=[one.step for one in dumps])
 
 
 def _name(source: DumpSource, step: int | None) -> str:

@@ -1,0 +1,93 @@
+"""Show what `check` found on one screen: a line for each rule and block or run of blocks, and the cure once a rule."""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from gradclip_cli.render.screens.columns import aligned, width_of
+from gradclip_cli.render.screens.line import Line, Span, Style, dim, line, strong
+from gradclip_cli.render.screens.names import shortened
+from gradclip_cli.render.screens.problems import Problem, problems
+from gradclip_cli.render.screens.room import Room
+from gradclip_cli.render.tables.folded import wrapped
+from gradclip_cli.reports.check import CheckReport
+from gradclip_cli.text import plural
+
+_MOST = 8
+"""The most problems that are shown, but for the first of each rule."""
+
+_BAD = ("nonfinite", "exploding", "growing", "accumulating")
+"""The rules whose problems break a run."""
+
+_LEAST = 16
+"""The least width of names, in cells."""
+
+
+def lines(report: CheckReport, room: Room) -> Iterator[Line]:
+    """Yield the lines of a report: the verdict, the problems by rule, and how to see all findings."""
+    every = problems(report.findings)
+    rules = list(dict.fromkeys(one.rule for one in every))
+    dumps = plural(report.dumps, "dump")
+    if not every:
+        yield line(strong("no findings"), f" in {dumps}")
+        return
+    yield line(strong(plural(len(rules), "problem")), f" in {dumps}: {', '.join(rules)}")
+    yield line()
+    shown = _chosen(every)
+    yield from _problems(report, shown, room)
+    yield line()
+    more = len(every) - len(shown)
+    rest = f"{more:,} more, and " if more else ""
+    yield line(dim(f"{rest}all {plural(len(report.findings), 'finding')}: --by finding"))
+
+
+def _chosen(every: Sequence[Problem]) -> list[Problem]:
+    """Choose the problems to show: the largest of each rule, then the largest of all, in their own order."""
+    ranks = {id(one): 0 for one in every}
+    for _, of_rule in groupby(every, lambda one: one.rule):
+        for rank, one in enumerate(sorted(of_rule, key=lambda one: -one.size)):
+            ranks[id(one)] = rank
+    kept = sorted(every, key=lambda one: (ranks[id(one)] > 0, -one.size))
+    most = max(_MOST, sum(rank == 0 for rank in ranks.values()))
+    chosen = {id(one) for one in kept[:most]}
+    return [one for one in every if id(one) in chosen]
+
+
+def _problems(report: CheckReport, shown: Sequence[Problem], room: Room) -> Iterator[Line]:
+    rows = _rows(report, shown)
+    indent = " " * (max(len(one.rule) for one in shown) + 3)
+    beside = room.whole or width_of(rows) <= room.width
+    if not beside:
+        rows = _fitted([row[:-1] for row in rows], room)
+    whole = iter(aligned(rows, [False] * len(rows[0])))
+    for _, group in groupby(shown, lambda one: one.rule):
+        of_rule = list(group)
+        for one in of_rule:
+            yield next(whole)
+            if not beside:
+                yield from (line(indent, part) for part in wrapped(one.what, room.width - len(indent)))
+        for advice in dict.fromkeys(finding.advice for one in of_rule for finding in one.findings if finding.advice):
+            parts = [advice] if room.whole else wrapped(advice, room.width - len(indent))
+            yield from (line(indent, dim(part)) for part in parts)
+
+
+def _rows(report: CheckReport, shown: Sequence[Problem]) -> list[list[str | Span]]:
+    """Return the columns: rule, block, tensors, steps, and what is wrong; a rule is named once."""
+    rows: list[list[str | Span]] = []
+    before = ""
+    for one in shown:
+        style: Style = "bad" if one.rule in _BAD else "warn"
+        name = Span("" if one.rule == before else one.rule, style)
+        rows.append([name, one.label, one.tensors, one.when(report.dumps), one.what])
+        before = one.rule
+    used = [k for k in range(len(rows[0])) if any(str(row[k]) for row in rows)]
+    return [[row[k] for k in used] for row in rows]
+
+
+def _fitted(rows: list[list[str | Span]], room: Room) -> list[list[str | Span]]:
+    """Shorten the names of blocks so that rows fit."""
+    over = width_of(rows) - room.width
+    if over <= 0:
+        return rows
+    labels = [str(row[1]) for row in rows]
+    names = shortened(labels, max(_LEAST, max(map(len, labels)) - over), room.mark)
+    return [[row[0], name, *row[2:]] for row, name in zip(rows, names, strict=True)]
