@@ -27,8 +27,14 @@ _KEPT = 0.8
 _FIRST = 3.0
 """A sum begins with its first increment: what many times an increment comes before them is no sum of a few of them."""
 
-_MOST_TENSORS, _MOST_PAIRS = 4, 6
-"""The largest tensors that are read again, and the pairs of dumps that each of them is read in."""
+_OLDER = 0.3
+"""The most that the gradient before the last one may say of this one beside the last one, which a sum holds whole."""
+
+_MOST_TENSORS, _MOST_ROWS = 4, 5
+"""The tensors that are read again, and the dumps in which each of them is compared with the two before."""
+
+_LARGE = 1 << 22
+"""The size in elements from which a tensor is read again only where no smaller one can be."""
 
 
 class Rise(NamedTuple):
@@ -40,32 +46,36 @@ class Rise(NamedTuple):
 
 
 def suspects(figures: Figures, limits: Limits) -> list[Rise]:
-    """Return the tensors whose norms rise as those of sums do, the largest first: they are worth reading again."""
-    rises = _rises(figures.norm, figures.sound, limits.accumulating_dumps)
-    return sorted(rises, key=lambda rise: (-figures.norm[rise.last, rise.column], rise.column))
+    """Return the tensors whose norms rise as those of sums do, in the order in which they are worth reading again."""
+    large, norms = figures.elements.max(axis=0, initial=0) > _LARGE, figures.norm
+    rises = _rises(norms, figures.sound, max(3, limits.accumulating_dumps))
+    return sorted(rises, key=lambda rise: (bool(large[rise.column]), -norms[rise.last, rise.column], rise.column))
 
 
 def sampled(rises: Sequence[Rise]) -> dict[int, list[int]]:
-    """Return the rows in which each of the largest of these tensors is compared with the dump before, by column."""
+    """Return the rows in which each of the first of these tensors is compared with the two dumps before, by column."""
     found = {}
     for column, first, last in rises[:_MOST_TENSORS]:
-        rows = np.linspace(first + 1, last, min(_MOST_PAIRS, last - first)).round()
+        rows = np.linspace(first + 2, last, min(_MOST_ROWS, last - first - 1)).round()
         found[column] = [int(row) for row in rows]
     return found
+
+
+def may_be_sum(follow: Follow, limits: Limits) -> bool:
+    """Whether a gradient holds the one before nearly whole; of what does not, no more needs to be read."""
+    return follow.kept >= _KEPT
 
 
 def find_accumulating(figures: Figures, limits: Limits) -> Iterator[Problem]:
     """Find sums among the suspects: the whole dump if they make up most of it, or else each tensor that was read again."""
     rises = {rise.column: rise for rise in suspects(figures, limits) if figures.follows}
-    sums = [
-        column for column, follows in figures.follows.items() if _is_sum(follows, rises.get(column), figures, limits)
-    ]
+    sums = [column for column, follows in figures.follows.items() if _is_sum(follows, rises.get(column), limits)]
     if not sums:
         return
     last = rises[sums[0]].last
     inside = [column for column, rise in rises.items() if rise.first < last <= rise.last]
     whole = _square(figures.norm[last, inside]) > _square(figures.norm[last]) / 2
-    together = whole and len(sums) == len(figures.follows)
+    together = whole and 2 * len(sums) > len(figures.follows)
     for column in sums[:1] if together else sums:
         yield _problem(figures, rises[column], limits, len(inside) if together else 0)
 
@@ -84,32 +94,37 @@ def _rises(norms: Matrix, taken: Mask, enough: int) -> Iterator[Rise]:
         yield Rise(column, int(end[column] - best[column]), int(end[column]))
 
 
-def _is_sum(follows: Sequence[Follow], rise: Rise | None, figures: Figures, limits: Limits) -> bool:
+def _is_sum(follows: Sequence[Follow], rise: Rise | None, limits: Limits) -> bool:
     """Whether each gradient of a rise is the one before plus increments of one size."""
-    if rise is None or not follows or min(one.kept for one in follows) < _KEPT:
+    if rise is None or not follows or not all(may_be_sum(one, limits) for one in follows):
         return False
-    if not follows[-1].cosine > limits.accumulating_cosine:
+    if not follows[-1].cosine > limits.accumulating_cosine or median(one.older for one in follows) > _OLDER:
         return False
-    steps = [one.increment for one in follows]
-    half = (len(steps) + 1) // 2
-    grown = follows[-1].before / follows[0].before
-    if median(steps[-half:]) > max(GROWTH, math.sqrt(grown)) * median(steps[:half]):
+    grown = _change([one.norms[1] for one in follows])
+    if _change([one.increment for one in follows]) > max(GROWTH, math.sqrt(grown)):
         return False
-    return bool(follows[0].before <= median(steps) * max(_FIRST, math.sqrt(rise.last - rise.first)))
+    usual = median(one.increment for one in follows)
+    return follows[0].norms[0] <= usual * max(_FIRST, math.sqrt(rise.last - rise.first))
+
+
+def _change(values: Sequence[float]) -> float:
+    """Return the median of the later half of values over that of the earlier half."""
+    half = (len(values) + 1) // 2
+    return median(values[-half:]) / median(values[:half])
 
 
 def _problem(figures: Figures, rise: Rise, limits: Limits, together: int) -> Problem:
-    """Describe a sum; of the whole dump, `together` tensors rise like this one, which is the largest."""
+    """Describe a sum; of the whole dump, `together` tensors rise like this one."""
     column, first, last = rise
     follows = figures.follows[column]
-    low, high = (float(figures.norm[row, column]) for row in (first, last))
+    norms = figures.dump_norms if together else figures.norm[:, column]
+    low, high = (float(norms[row]) for row in (first, last))
     count, cosine = last - first + 1, follows[-1].cosine
+    whose = "the norm of the dump" if together else "its norm"
     message = (
-        f"each gradient is the last one plus something: its norm rises from {low:.4g} to {high:.4g} in {count:,} dumps in a row, "
-        f"with a cosine of {cosine:.4g} to the dump before"
+        f"each gradient is the last one plus something: {whose} rises from {low:.4g} to {high:.4g} in {count:,} dumps in a row, "
+        f"and the cosine to the dump before is {cosine:.4g}{' in this tensor' if together else ''}"
     )
-    if together:
-        message += f"; so it is in {plural(together, 'tensor')}, of which this is the largest"
     brief = f"norm {low:.3g} to {high:.3g}, cosine {cosine:.2g} to the dump before"
     found = Problem(range(first, last + 1), cosine, limits.accumulating_cosine, message, column, advice=ADVICE)
     return found._replace(worst=max(one.cosine for one in follows), brief=brief, whole=bool(together))

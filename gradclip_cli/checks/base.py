@@ -13,6 +13,9 @@ from gradclip_cli.checks.limits import Limits
 from gradclip_cli.thresholds.exact_sums import group_norms
 from gradclip_cli.thresholds.samples import Mask, Matrix
 
+_ALIKE = 1e-4
+"""What 1 - cosine² of two gradients must be at least for them to differ in more than the rounding of bfloat16."""
+
 
 class Tensor(NamedTuple):
     """A tensor of the series; `param` is its name within its layer, `dtype` that of its stored elements."""
@@ -25,24 +28,41 @@ class Tensor(NamedTuple):
 
 
 class Follow(NamedTuple):
-    """How the tensor of dump `row` follows from that of the dump before: the L2 norms of both, and their cosine."""
+    """How the tensor of dump `row` follows from those of the two dumps before: the L2 norms of the three, the oldest first.
+
+    `cosine` is that of the last two, `before` that of the first two, `apart` that of the first and the last.
+    """
 
     row: int
-    before: float
-    after: float
+    norms: tuple[float, float, float]
     cosine: float
+    before: float
+    apart: float
 
     @property
     def increment(self) -> float:
-        """The L2 norm of the difference of both."""
-        top = max(self.before, self.after)
-        a, b = self.before / top, self.after / top
+        """The L2 norm of the difference of the last two."""
+        top = max(self.norms[1:])
+        a, b = (norm / top for norm in self.norms[1:])
         return top * math.sqrt(max(0.0, a * a + b * b - 2 * a * b * self.cosine))
 
     @property
     def kept(self) -> float:
         """How much of the gradient before is in this one: its projection, as a share of the gradient before."""
-        return self.cosine * self.after / self.before
+        return self.cosine * self.norms[2] / self.norms[1]
+
+    @property
+    def older(self) -> float:
+        """How much the oldest says of the last one beside the one between: the ratio of their coefficients by least squares.
+
+        0 for a sum of independent gradients, at least 1 for gradients of one direction with noise, and -inf where the first two
+        are of one direction, so that nothing can be told.
+        """
+        if 1 - self.before**2 < _ALIKE:
+            return -math.inf
+        between = self.cosine - self.before * self.apart
+        oldest = (self.apart - self.before * self.cosine) * self.norms[1] / self.norms[0]
+        return oldest / between if between > 0 else math.inf
 
 
 class Baseline(NamedTuple):

@@ -1,7 +1,8 @@
-"""Compare a few tensors with those of the dump before, once the series is known: each is read again, in both dumps."""
+"""Compare a few tensors with those of the two dumps before, once the series is known: they are read again in all three."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ import numpy as np
 from gradclip_cli.checks.base import Follow
 from gradclip_cli.engine.compare import compare
 from gradclip_cli.engine.compared_dump import ComparedDump, StoredTensor, opened
+from gradclip_cli.engine.executors import Executor
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.inputs.opened import DumpFile
@@ -18,6 +20,7 @@ from gradclip_cli.numerics import products
 from gradclip_cli.numerics.comparison import Comparison, together
 from gradclip_cli.numerics.differences import Tolerance
 from gradclip_cli.numerics.dtypes import Raw
+from gradclip_cli.numerics.products import L2Norm
 from gradclip_cli.storage.fingerprint import changed
 from gradclip_cli.tensors import Piece, TensorSpec, slices_in_order
 
@@ -81,9 +84,9 @@ class SliceReader(NamedTuple):
 
 
 def follows(rows: Mapping[str, Sequence[int]], origins: Sequence[Origin], run: Run) -> dict[str, list[Follow]]:
-    """Compare each tensor, by its name in the series, in the given dumps (`rows`) with the dumps before them.
+    """Compare each tensor, by its name in the series, in the given dumps (`rows`) with itself in the two dumps before.
 
-    A dump whose piece of the tensor has another shape than in the dump before adds nothing.
+    A dump whose tensor has another shape than in one of those before adds nothing.
     """
     wanted: dict[int, list[str]] = {}
     for name, places in rows.items():
@@ -91,14 +94,23 @@ def follows(rows: Mapping[str, Sequence[int]], origins: Sequence[Origin], run: R
             wanted.setdefault(row, []).append(name)
     found: dict[str, list[Follow]] = {name: [] for name in rows}
     for row, names in sorted(wanted.items()):
-        with _reopened(origins[row - 1], run) as before, _reopened(origins[row], run) as after:
-            pairs = _compared(names, (before, origins[row - 1]), (after, origins[row]), run)
-            before.verify()
-            after.verify()
-        for name, one in pairs.items():
-            if (follow := _follow(row, one)) is not None:
-                found[name].append(follow)
+        for name, one in _followed(names, row, origins, run):
+            found[name].append(one)
     return found
+
+
+def _followed(names: Sequence[str], row: int, origins: Sequence[Origin], run: Run) -> Iterator[tuple[str, Follow]]:
+    """Yield how tensors follow in a dump from those of the two before; leave out those without a direction."""
+    with ExitStack() as stack:
+        three = [(stack.enter_context(_reopened(one, run)), one) for one in origins[row - 2 : row + 1]]
+        before, now, apart = (_compared(names, three[a], three[b], run.workers) for a, b in ((0, 1), (1, 2), (0, 2)))
+        for dump, _ in three:
+            dump.verify()
+    for name in names:
+        cosines = [_cosine(one.get(name)) for one in (now, before, apart)]
+        if None not in cosines:
+            norms = _norm(before[name].a), _norm(now[name].a), _norm(now[name].b)
+            yield name, Follow(row, norms, *(cosine or 0.0 for cosine in cosines))
 
 
 @contextmanager
@@ -114,19 +126,20 @@ def _reopened(origin: Origin, run: Run) -> Iterator[ComparedDump]:
 
 
 def _compared(
-    names: Sequence[str], before: tuple[ComparedDump, Origin], after: tuple[ComparedDump, Origin], run: Run
+    names: Sequence[str],
+    before: tuple[ComparedDump, Origin],
+    after: tuple[ComparedDump, Origin],
+    workers: Executor,
 ) -> dict[str, Comparison]:
     """Compare tensors of two dumps, all pieces of each; leave out those of which not all pieces can be compared."""
     olds, news = (
-        {(name, k): piece for name in names for k, piece in enumerate(_pieces(dump, origin, name))}
-        for dump, origin in (before, after)
+        {(name, k): piece for name in names for k, piece in enumerate(_pieces(*dump, name))} for dump in (before, after)
     )
-    compared = compare(olds, news, Tolerance(), run.workers)
     parts: dict[str, list[Comparison]] = {}
-    for (name, _), one in compared.items():
+    for (name, _), one in compare(olds, news, Tolerance(), workers).items():
         parts.setdefault(name, []).append(one)
-    whole = {name: sum(key[0] == name for key in {**olds, **news}) for name in parts}
-    return {name: together(some) for name, some in parts.items() if len(some) == whole[name]}
+    pieces = Counter(name for name, _ in {**olds, **news})
+    return {name: together(some) for name, some in parts.items() if len(some) == pieces[name]}
 
 
 def _pieces(dump: ComparedDump, origin: Origin, name: str) -> Sequence[StoredTensor]:
@@ -134,9 +147,11 @@ def _pieces(dump: ComparedDump, origin: Origin, name: str) -> Sequence[StoredTen
     return pieces if origin.row is None else [SliceReader(piece, origin.row).stored for piece in pieces]
 
 
-def _follow(row: int, found: Comparison) -> Follow | None:
-    """Return how a tensor follows from that of the dump before; None where either has no direction."""
-    if found.a is None or found.b is None or found.product is None:
+def _cosine(found: Comparison | None) -> float | None:
+    if found is None or found.a is None or found.b is None or found.product is None:
         return None
-    cosine = products.cosine(found.a, found.b, found.product)
-    return None if cosine is None else Follow(row, found.a.norm, found.b.norm, cosine)
+    return products.cosine(found.a, found.b, found.product)
+
+
+def _norm(found: L2Norm | None) -> float:
+    return 0.0 if found is None else found.norm

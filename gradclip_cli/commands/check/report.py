@@ -41,10 +41,13 @@ def _followed(figures: Figures, collected: Collected, plan: CheckPlan, run: Run)
     rises = accumulating.suspects(figures, plan.limits) if "accumulating" in plan.rules else []
     if not rises:
         return figures
-    columns = {figures.tensors[column].name: column for column, *_ in rises}
+    origins = [one.origin for one in collected.dumps]
     rows = {figures.tensors[column].name: rows for column, rows in accumulating.sampled(rises).items()}
-    found = follows(rows, [one.origin for one in collected.dumps], run)
-    return replace(figures, follows={columns[name]: some for name, some in found.items()})
+    last = follows({name: some[-1:] for name, some in rows.items()}, origins, run)
+    alike = [name for name, some in last.items() if any(accumulating.may_be_sum(one, plan.limits) for one in some)]
+    rest = follows({name: rows[name][:-1] for name in alike}, origins, run)
+    columns = {figures.tensors[column].name: column for column, *_ in rises}
+    return replace(figures, follows={columns[name]: [*rest.get(name, []), *some] for name, some in last.items()})
 
 
 def _held_against(figures: Figures, plan: CheckPlan, run: Run) -> tuple[Figures, list[Note], list[GradclipError]]:

@@ -36,8 +36,8 @@ def lines(report: CheckReport, room: Room) -> Iterator[Line]:
     yield from _problems(report, shown, room)
     yield line()
     more = len(every) - len(shown)
-    rest = f"{more:,} more, and " if more else ""
-    yield line(dim(f"{rest}all {plural(len(report.findings), 'finding')}: --by finding"))
+    rest = f"{plural(more, 'more line')}, and " if more else ""
+    yield line(dim(f"{rest}{plural(len(report.findings), 'finding')} in full: --by finding"))
 
 
 def _chosen(every: Sequence[Problem]) -> list[Problem]:
