@@ -13,7 +13,6 @@ import numpy as np
 
 from gradclip_cli.checks.base import Figures, Follow, Problem
 from gradclip_cli.checks.limits import Limits
-from gradclip_cli.text import plural
 from gradclip_cli.thresholds.samples import Mask, Matrix
 
 ADVICE = "call optimizer.zero_grad() in every step, or dump after the last of the batches that are accumulated"
@@ -77,7 +76,7 @@ def find_accumulating(figures: Figures, limits: Limits) -> Iterator[Problem]:
     whole = _square(figures.norm[last, inside]) > _square(figures.norm[last]) / 2
     together = whole and 2 * len(sums) > len(figures.follows)
     for column in sums[:1] if together else sums:
-        yield _problem(figures, rises[column], limits, len(inside) if together else 0)
+        yield _problem(figures, rises[column], limits, together)
 
 
 def _rises(norms: Matrix, taken: Mask, enough: int) -> Iterator[Rise]:
@@ -113,8 +112,8 @@ def _change(values: Sequence[float]) -> float:
     return median(values[-half:]) / median(values[:half])
 
 
-def _problem(figures: Figures, rise: Rise, limits: Limits, together: int) -> Problem:
-    """Describe a sum; of the whole dump, `together` tensors rise like this one."""
+def _problem(figures: Figures, rise: Rise, limits: Limits, together: bool) -> Problem:
+    """Describe a sum; `together` with most of the dump."""
     column, first, last = rise
     follows = figures.follows[column]
     norms = figures.dump_norms if together else figures.norm[:, column]
@@ -127,7 +126,7 @@ def _problem(figures: Figures, rise: Rise, limits: Limits, together: int) -> Pro
     )
     brief = f"norm {low:.3g} to {high:.3g}, cosine {cosine:.2g} to the dump before"
     found = Problem(range(first, last + 1), cosine, limits.accumulating_cosine, message, column, advice=ADVICE)
-    return found._replace(worst=max(one.cosine for one in follows), brief=brief, whole=bool(together))
+    return found._replace(worst=max(one.cosine for one in follows), brief=brief, whole=together)
 
 
 def _square(norms: Matrix) -> float:
