@@ -20,11 +20,17 @@ ADVICE = "call optimizer.zero_grad() in every step, or dump after the last of th
 GROWTH = 1.5
 """The factor by which norms must rise at least while they rise in every dump; noise seldom rises so far so steadily."""
 
-_KEPT = 0.8
-"""The share of the gradient before that each gradient holds at least."""
+STEADY = 1.25
+"""The factor by which they rise at least without their largest rise: a single jump is no sum."""
+
+_KEPT, _USUALLY_KEPT = 0.8, 0.95
+"""The share of the gradient before that each gradient holds at least, and in half of the dumps."""
 
 _FIRST = 3.0
 """A sum begins with its first increment: what many times an increment comes before them is no sum of a few of them."""
+
+_PARTS = 2
+"""So many times as many dumps must show a sum in tensors that make up little of the dump: a few seldom rise alone for long."""
 
 _OLDER = 0.3
 """The most that the gradient before the last one may say of this one beside the last one, which a sum holds whole."""
@@ -74,21 +80,25 @@ def find_accumulating(figures: Figures, limits: Limits) -> Iterator[Problem]:
     last = rises[sums[0]].last
     inside = [column for column, rise in rises.items() if rise.first < last <= rise.last]
     whole = _square(figures.norm[last, inside]) > _square(figures.norm[last]) / 2
-    together = whole and 2 * len(sums) > len(figures.follows)
-    for column in sums[:1] if together else sums:
-        yield _problem(figures, rises[column], limits, together)
+    if whole and 2 * len(sums) > len(figures.follows):
+        yield _problem(figures, rises[sums[0]], limits, together=True)
+        return
+    for column in sums:
+        if rises[column].last - rises[column].first + 1 >= _PARTS * limits.accumulating_dumps:
+            yield _problem(figures, rises[column], limits, together=False)
 
 
 def _rises(norms: Matrix, taken: Mask, enough: int) -> Iterator[Rise]:
-    """Yield the longest rise of each column that has one of at least `enough` rows, and by at least `GROWTH`."""
+    """Yield the longest rise of each column that has one of at least `enough` rows, and rises far and steadily enough."""
     length, best, end = (np.zeros(norms.shape[1], np.int64) for _ in range(3))
+    times, most = np.ones(norms.shape[1]), np.ones(norms.shape[1])
     for row in range(1, len(norms)):
         higher = taken[row] & taken[row - 1] & (norms[row] > norms[row - 1]) & (norms[row - 1] > 0)
+        ratio = np.divide(norms[row], norms[row - 1], out=np.ones_like(times), where=higher)
         length = np.where(higher, length + 1, 0)
-        better = (length > best) & (length >= enough - 1)
-        columns = np.flatnonzero(better)
-        columns = columns[norms[row, columns] / GROWTH >= norms[row - length[columns], columns]]
-        best[columns], end[columns] = length[columns], row
+        times, most = np.where(higher, times * ratio, 1.0), np.where(higher, np.maximum(most, ratio), 1.0)
+        better = (length > best) & (length >= enough - 1) & (times >= GROWTH) & (times >= STEADY * most)
+        best, end = np.where(better, length, best), np.where(better, row, end)
     for column in np.flatnonzero(best).tolist():
         yield Rise(column, int(end[column] - best[column]), int(end[column]))
 
@@ -97,7 +107,9 @@ def _is_sum(follows: Sequence[Follow], rise: Rise | None, limits: Limits) -> boo
     """Whether each gradient of a rise is the one before plus increments of one size."""
     if rise is None or not follows or not all(may_be_sum(one, limits) for one in follows):
         return False
-    if not follows[-1].cosine > limits.accumulating_cosine or median(one.older for one in follows) > _OLDER:
+    if median(one.kept for one in follows) < _USUALLY_KEPT or max(one.older for one in follows) > _OLDER:
+        return False
+    if not follows[-1].cosine > limits.accumulating_cosine:
         return False
     grown = _change([one.norms[1] for one in follows])
     if _change([one.increment for one in follows]) > max(GROWTH, math.sqrt(grown)):
@@ -112,7 +124,7 @@ def _change(values: Sequence[float]) -> float:
     return median(values[-half:]) / median(values[:half])
 
 
-def _problem(figures: Figures, rise: Rise, limits: Limits, together: bool) -> Problem:
+def _problem(figures: Figures, rise: Rise, limits: Limits, *, together: bool) -> Problem:
     """Describe a sum; `together` with most of the dump."""
     column, first, last = rise
     follows = figures.follows[column]
