@@ -1,7 +1,7 @@
 """The function `check`: find problems in gradients."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from gradclip_cli import pipeline
 from gradclip_cli.api.arguments import Path, Paths, Progress, begin, checked, paths_of
@@ -65,7 +65,8 @@ def check(
     the norms of blocks are held against. Raises `GradclipError`.
     """
     ignored = parse_names(tuple(ignore))
-    _check_baseline(baseline, ignored, unlike_baseline_spreads)
+    if baseline is not None and BASELINE in ignored:
+        raise UsageError(f"--baseline and --ignore {BASELINE} exclude each other")
     choices = Choices(tuple(files), shards, repeated, accumulate=accumulate)
     found = find_dumps(paths_of(inputs), choices)
     good = None if baseline is None else find_dumps(paths_of(baseline), choices)
@@ -112,11 +113,3 @@ def check(
         baseline_name="" if baseline is None else os.fspath(baseline),
     )
     return pipeline.check(plan, begin(progress, [*plan.inputs, *plan.baseline], 1))
-
-
-def _check_baseline(baseline: Path | None, ignored: Sequence[str], spreads: float) -> None:
-    """Raise UsageError where options for a baseline would do nothing."""
-    if baseline is None and spreads != Limits.unlike_baseline_spreads:
-        raise UsageError("--unlike-baseline-spreads needs a --baseline")
-    if baseline is not None and BASELINE in ignored:
-        raise UsageError(f"--baseline and --ignore {BASELINE} exclude each other")

@@ -38,8 +38,8 @@ _OLDER = 0.3
 _MOST_TENSORS, _MOST_ROWS = 4, 5
 """The tensors that are read again, and the dumps in which each of them is compared with the two before."""
 
-_LARGE = 1 << 22
-"""The size in elements from which a tensor is read again only where no smaller one can be."""
+_LEAST, _LARGE = 64, 1 << 22
+"""The size in elements below which a cosine says little, and that above which a tensor is read again only where none else is."""
 
 
 class Rise(NamedTuple):
@@ -52,9 +52,11 @@ class Rise(NamedTuple):
 
 def suspects(figures: Figures, limits: Limits) -> list[Rise]:
     """Return the tensors whose norms rise as those of sums do, in the order in which they are worth reading again."""
-    large, norms = figures.elements.max(axis=0, initial=0) > _LARGE, figures.norm
-    rises = _rises(norms, figures.sound, max(3, limits.accumulating_dumps))
-    return sorted(rises, key=lambda rise: (bool(large[rise.column]), -norms[rise.last, rise.column], rise.column))
+    sizes, norms = figures.elements.max(axis=0, initial=0), figures.norm
+    rises = _rises(norms, figures.sound & (sizes >= _LEAST), max(3, limits.accumulating_dumps))
+    return sorted(
+        rises, key=lambda rise: (bool(sizes[rise.column] > _LARGE), -norms[rise.last, rise.column], rise.column)
+    )
 
 
 def sampled(rises: Sequence[Rise]) -> dict[int, list[int]]:

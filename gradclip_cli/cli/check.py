@@ -98,8 +98,8 @@ def command(
     ignored, failing = set(chain(*ignore)), set(chain(*fail_on))
     if both := sorted(ignored & failing):
         raise click.UsageError(f"--ignore and --fail-on exclude each other: {', '.join(both)}")
-    if BASELINE in failing and keywords["baseline"] is None:
-        raise click.UsageError(f"--fail-on {BASELINE} needs a --baseline")
+    if keywords["baseline"] is None:
+        _refuse_without_baseline(failing, keywords["unlike_baseline_spreads"])
     with progress(work.quiet) as watched:
         report = gradclip_cli.check(paths, ignore=ignored, jobs=work.jobs, progress=watched, **keywords)
     if work.quiet:
@@ -108,3 +108,11 @@ def command(
         show(report, view)
     refuse_left_out(report.failed, watched.dumps)
     return int(any(not failing or finding.rule in failing for finding in report.findings))
+
+
+def _refuse_without_baseline(failing: set[str], spreads: float) -> None:
+    """Raise UsageError where options that are about a baseline would do nothing."""
+    if BASELINE in failing:
+        raise click.UsageError(f"--fail-on {BASELINE} needs a --baseline")
+    if spreads != Limits.unlike_baseline_spreads:
+        raise click.UsageError("--unlike-baseline-spreads needs a --baseline")

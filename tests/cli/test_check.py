@@ -34,7 +34,7 @@ def test_healthy(healthy: None, run: Run) -> None:
 
 def test_sick(sick: None, run: Run) -> None:
     """A line sums the findings up, each has a line below, non-finite tensors first, and the exit code is 1."""
-    result = run("check", ".")
+    result = run("check", ".", "--by", "finding")
     title, headings, _, first, second, *rest = result.out.splitlines()
     assert result.code == 1
     assert title == "2 findings in 3 dumps: dead 1, nonfinite 1"
@@ -88,6 +88,10 @@ def test_values(sick: None, run: Run) -> None:
         "limit": 1.0,
         "message": "100 % of 2 elements are 0: frozen, not used, or behind units that are never active"
         " (in 3 of 3 dumps: step 1, step 2, step 3)",
+        "block": "a",
+        "dumps": 3,
+        "steps": [[1, 3]],
+        "worst": 1.0,
     }
     assert '"value": 1, "limit": 0,' in run("check", ".", "-f", "json").out
 
@@ -106,9 +110,10 @@ def test_names_are_escaped(save: Save, run: Run) -> None:
     """Names from files are shown escaped, in messages too."""
     save("step_1.npz", **{"a.\x1b[31m": [np.nan], "b.w": [1.0]})
     save("step_2.npz", **{"a.\x1b[31m": [np.nan], "b.w": [np.nan]})
-    result = run("check", ".")
+    result = run("check", ".", "--by", "finding")
     assert "\x1b" not in result.out
     assert result.out.count("\\x1b[31m") == 2
+    assert "\\x1b[31m: 1 NaN of 1" in run("check", ".").out
 
 
 def test_environment(sick: None, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,7 +59,10 @@ KEYS: dict[str, dict[str, list[str]]] = {
     },
     "check": {
         "": ["schema", "version", "findings", "dumps", "notes"],
-        "findings": ["rule", "input", "step", "layer", "param", "value", "limit", "message"],
+        "findings": [
+            *("rule", "input", "step", "layer", "param", "value", "limit", "message"),
+            *("block", "dumps", "steps", "worst"),
+        ],
     },
     "ls": {
         "": ["schema", "version", "tensors", "notes"],
