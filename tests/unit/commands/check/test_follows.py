@@ -108,9 +108,9 @@ def test_cosines(layout: Callable[[Path], dict[str, object]], jobs: int, tmp_pat
     with Threads(jobs) as workers:
         run = Run(selection, workers)
         collected = collect(plan, run)
-        result = follows({"a.w": [2, 3], "b.w": [3]}, [one.origin for one in collected.dumps], run)
-    names = {"a.w": (SERIES[0], [2, 3]), "b.w": (SERIES[1], [3])}
-    for name, (series, rows) in names.items():
+        a, b = (tensor.name for tensor in collected.dumps[0].tensors)
+        result = follows({a: [2, 3], b: [3]}, [one.origin for one in collected.dumps], run)
+    for name, series, rows in ((a, SERIES[0], [2, 3]), (b, SERIES[1], [3])):
         for one, row in zip(result[name], rows, strict=True):
             right = expected(series, row)
             assert one.row == row
