@@ -24,6 +24,8 @@ def check(
     ignore: Iterable[str] = (),
     exploding_factor: float = Limits.exploding_factor,
     exploding_dumps: int = Limits.exploding_dumps,
+    growing_factor: float = Limits.growing_factor,
+    growing_dumps: int = Limits.growing_dumps,
     accumulating_dumps: int = Limits.accumulating_dumps,
     accumulating_cosine: float = Limits.accumulating_cosine,
     vanishing_mean: float = Limits.vanishing_mean,
@@ -79,6 +81,8 @@ def check(
         limits=Limits(
             exploding_factor=exploding_factor,
             exploding_dumps=exploding_dumps,
+            growing_factor=growing_factor,
+            growing_dumps=growing_dumps,
             accumulating_dumps=accumulating_dumps,
             accumulating_cosine=accumulating_cosine,
             vanishing_mean=vanishing_mean,

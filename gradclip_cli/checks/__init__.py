@@ -12,6 +12,7 @@ from gradclip_cli.text import with_all
 NAMES = (
     "nonfinite",
     "exploding",
+    "growing",
     "accumulating",
     "vanishing",
     "dead",

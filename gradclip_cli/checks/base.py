@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gradclip_cli.checks.limits import Limits
 from gradclip_cli.thresholds.exact_sums import group_norms
+from gradclip_cli.thresholds.norm_table import GroupName, NormTable
 from gradclip_cli.thresholds.samples import Mask, Matrix
 
 _ALIKE = 1e-4
@@ -135,16 +136,20 @@ class Figures:
     @cached_property
     def layers_there(self) -> Mask:
         """Which layers have any elements in each dump (dumps × layers)."""
-        found = np.zeros((len(self.layers), len(self.dumps)), np.bool_)
-        np.logical_or.at(found, self.layer_of, self.elements.T > 0)
-        return found.T
+        return self._there(self.layer_of, len(self.layers))
 
     @cached_property
     def layer_norms(self) -> Matrix:
         """The L2 norm of each layer in each dump (dumps × layers); NaN if any element is not finite."""
-        order = np.argsort(self.layer_of, kind="stable")
-        starts = np.flatnonzero(np.diff(self.layer_of[order], prepend=-1)).tolist()
-        return group_norms(self.norms_as_read[:, order], starts)
+        return self._norms_of(self.layer_of)
+
+    @cached_property
+    def blocks(self) -> NormTable:
+        """The L2 norm of each block in each dump; NaN if any element is not finite."""
+        names = [tensor.block or tensor.layer for tensor in self.tensors]
+        place = {name: k for k, name in enumerate(dict.fromkeys(names))}
+        of = np.array([place[name] for name in names], np.intp)
+        return NormTable([GroupName(name) for name in place], self._norms_of(of), ~self._there(of, len(place)))
 
     @cached_property
     def dump_norms(self) -> Matrix:
@@ -152,6 +157,17 @@ class Figures:
         if not self.tensors:
             return np.zeros(len(self.dumps))
         return group_norms(self.norms_as_read, [0])[:, 0]
+
+    def _there(self, of: NDArray[np.intp], groups: int) -> Mask:
+        found = np.zeros((groups, len(self.dumps)), np.bool_)
+        np.logical_or.at(found, of, self.elements.T > 0)
+        return found.T
+
+    def _norms_of(self, of: NDArray[np.intp]) -> Matrix:
+        """Return the norms of groups of tensors (dumps × groups), given the group of each tensor."""
+        order = np.argsort(of, kind="stable")
+        starts = np.flatnonzero(np.diff(of[order], prepend=-1)).tolist()
+        return group_norms(self.norms_as_read[:, order], starts)
 
     @cached_property
     def norms_as_read(self) -> Matrix:
@@ -197,3 +213,12 @@ def percent(share: float) -> str:
     """
     digits = f"{100 * share:.4g}" if share > 0.001 else f"{100 * share:.3g}"
     return f"{'> 99.99' if digits == '100' and share < 1 else digits} %"
+
+
+def times(ratio: float) -> str:
+    """Format how many times a norm is another: with two digits below 100, with four above.
+
+    >>> times(7.42), times(19.29), times(1234.56)
+    ('7.4 x', '19 x', '1235 x')
+    """
+    return f"{ratio:.2g} x" if ratio < 99.5 else f"{ratio:.4g} x"

@@ -22,9 +22,11 @@ class Limits:
     """The limits of what is healthy; shares are from 0 to 1."""
 
     exploding_factor: float = _limit(
-        EXPLODING_FACTOR, "Exploding: a norm above so many times the median of the series."
+        EXPLODING_FACTOR, "Exploding: a norm above so many times the median of the 20 before it."
     )
     exploding_dumps: int = _limit(EXPLODING_DUMPS, "Exploding: judge only series of so many finite norms.")
+    growing_factor: float = _limit(2.0, "Growing: norms that rise slowly to so many times what they were.")
+    growing_dumps: int = _limit(10, "Growing: judge only series of so many finite norms.")
     accumulating_dumps: int = _limit(5, "Accumulating: norms that rise in so many dumps in a row, or more.")
     accumulating_cosine: float = _limit(
         0.85, "Accumulating: ... and at their end a cosine above this to the gradient of the dump before."

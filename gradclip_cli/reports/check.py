@@ -33,17 +33,18 @@ class Finding(NamedTuple):
     advice: TableOnly[str]
 
 
-class First(NamedTuple):
-    """What rose first before the norm of the dump exploded or stopped being finite at `step`.
+class FirstRise(NamedTuple):
+    """What rose first before the step `at`, in which the norm of the dump explodes or is not finite.
 
-    `at` is the step at which the `blocks` stood at so many `times` their own usual norm, None for one that was not finite; there
-    are no blocks if all rose together.
+    `names` has the blocks that stand high in step `step`, the highest first, and `times` how many times their usual norm they are,
+    infinite where they are not finite. They are empty where all blocks rise together.
     """
 
-    step: int | None
     at: int | None
-    blocks: list[str]
-    times: list[float | None]
+    step: int | None
+    input: str | list[str]
+    names: list[str]
+    times: list[float]
 
 
 class _CheckReport(NamedTuple):
@@ -51,10 +52,11 @@ class _CheckReport(NamedTuple):
     dumps: int
     notes: list[Note]
     failed: TableOnly[list[GradclipError]]
+    first: FirstRise | None = None
 
 
 class CheckReport(_CheckReport, InNotebooks):
-    """The report of `check`: findings by rule; `failed` holds the errors of dumps that were left out."""
+    """The report of `check`: findings by rule, and what rose first; `failed` holds the errors of dumps that were left out."""
 
     __slots__ = ()
     schema: ClassVar[str] = "gradclip.check/1"

@@ -14,8 +14,9 @@ from gradclip_cli.engine.run import Run
 from gradclip_cli.errors import GradclipError
 from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.notes import Note, merged
-from gradclip_cli.reports.check import CheckReport, Finding
+from gradclip_cli.reports.check import CheckReport, Finding, FirstRise
 from gradclip_cli.text import plural
+from gradclip_cli.thresholds.rises import first_rises
 
 _MOST = 4
 """The most dumps that a finding names one by one."""
@@ -28,12 +29,24 @@ def check(plan: CheckPlan, run: Run) -> CheckReport:
     figures = _followed(figures, collected, plan, run)
     figures, notes, failed = _held_against(figures, plan, run)
     inputs = [one.source.label for one in collected.dumps]
-    rows = [
-        _finding(rule, one, figures, inputs, plan.selection.naming)
-        for rule, one in findings(plan.rules, figures, plan.limits)
-    ]
+    found = list(findings(plan.rules, figures, plan.limits))
+    rows = [_finding(rule, one, figures, inputs, plan.selection.naming) for rule, one in found]
     notes = merged([*plan.notes, *collected.notes, *notes])
-    return CheckReport(rows, len(inputs), notes, [*collected.failed, *failed])
+    return CheckReport(rows, len(inputs), notes, [*collected.failed, *failed], _first(found, figures, inputs))
+
+
+def _first(
+    found: Sequence[tuple[str, Problem]], figures: Figures, inputs: Sequence[str | list[str]]
+) -> FirstRise | None:
+    """Return what rose first before the highest dump that explodes, or else before the first that is not finite."""
+    exploding = [row for rule, one in found if rule == "exploding" and one.whole for row in one.dumps]
+    broken = [one.dumps[0] for rule, one in found if rule == "nonfinite"]
+    if not (exploding or broken) or len(figures.blocks.groups) < 2:
+        return None
+    row = max(exploding, key=lambda row: float(figures.dump_norms[row])) if exploding else min(broken)
+    rise = first_rises(figures.blocks, [row])[0]
+    names = [str(figures.blocks.groups[column]) for column in rise.columns]
+    return FirstRise(figures.steps[row], figures.steps[rise.row], inputs[rise.row], names, list(rise.times))
 
 
 def _followed(figures: Figures, collected: Collected, plan: CheckPlan, run: Run) -> Figures:

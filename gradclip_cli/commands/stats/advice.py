@@ -141,10 +141,7 @@ def _clips(case: _Case) -> str:
 
 
 def _explosions(case: _Case) -> str:
-    highest = [
-        wording.spike(spike.step, spike.where, spike.value, spike.times, before=spike.before)
-        for spike in case.exploding[:_MOST]
-    ]
+    highest = [wording.spike(spike.step, spike.where, spike.value, spike.times) for spike in case.exploding[:_MOST]]
     return wording.exploding(highest, len(case.exploding), len(case.steps), led=case.facts.led)
 
 

@@ -1,5 +1,6 @@
 """Choose a threshold by each rule for each strategy, and evaluate what it would do."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -109,4 +110,6 @@ def _stays_up(samples: NormSamples) -> str:
     """Say that norms explode and stay up, which spoils the median of all of them; empty where they do not."""
     column = samples.finite[:, None]
     high = explosions(column, np.ones(column.shape, np.bool_), EXPLODING_FACTOR, EXPLODING_DUMPS)
-    return f"it explodes and stays up; the median before is {high.usual[0]:.4g}" if high.stays[0] else ""
+    before = float(high.usual[high.since[0], 0]) if high.since[0] >= 0 else math.inf
+    stays = samples.summary().median > EXPLODING_FACTOR * before
+    return f"it explodes and stays up; the median before is {before:.4g}" if stays else ""

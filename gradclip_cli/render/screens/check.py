@@ -1,5 +1,6 @@
 """Show what `check` found on one screen: a line for each rule and block or run of blocks, and the cure once a rule."""
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
@@ -9,14 +10,18 @@ from gradclip_cli.render.screens.names import shortened
 from gradclip_cli.render.screens.problems import Problem, problems
 from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.tables.folded import wrapped
-from gradclip_cli.reports.check import CheckReport
-from gradclip_cli.text import plural
+from gradclip_cli.render.tables.grid import figure
+from gradclip_cli.reports.check import CheckReport, FirstRise
+from gradclip_cli.text import plural, printable
 
 _MOST = 8
 """The most problems that are shown, but for the first of each rule."""
 
 _BAD = ("nonfinite", "exploding", "growing", "accumulating")
 """The rules whose problems break a run."""
+
+_NAMED = 3
+"""The most blocks that are named as the first to rise."""
 
 _LEAST = 16
 """The least width of names, in cells."""
@@ -58,6 +63,7 @@ def _problems(report: CheckReport, shown: Sequence[Problem], room: Room) -> Iter
     beside = room.whole or width_of(rows) <= room.width
     if not beside:
         rows = _fitted([row[:-1] for row in rows], room)
+    cause = next((one.rule for one in report.findings if one.rule == "exploding" and one.block is None), "nonfinite")
     whole = iter(aligned(rows, [False] * len(rows[0])))
     for _, group in groupby(shown, lambda one: one.rule):
         of_rule = list(group)
@@ -65,9 +71,33 @@ def _problems(report: CheckReport, shown: Sequence[Problem], room: Room) -> Iter
             yield next(whole)
             if not beside:
                 yield from (line(indent, part) for part in wrapped(one.what, room.width - len(indent)))
+        if of_rule[0].rule == cause and (first := _first(report.first)):
+            yield from (line(indent, part) for part in _folded(first, room, indent))
         for advice in dict.fromkeys(finding.advice for one in of_rule for finding in one.findings if finding.advice):
-            parts = [advice] if room.whole else wrapped(advice, room.width - len(indent))
-            yield from (line(indent, dim(part)) for part in parts)
+            yield from (line(indent, dim(part)) for part in _folded(advice, room, indent))
+
+
+def _first(first: FirstRise | None) -> str:
+    """Say what rose first, and when; empty where all rise together, and for what is not finite in a single step."""
+    if first is None or not first.names or (first.step == first.at and first.times[0] == math.inf):
+        return ""
+    names = [printable(name) for name in first.names]
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    when = "" if first.step is None else f" at step {first.step}"
+    high = (
+        "not finite"
+        if first.times[0] == math.inf
+        else f"{_times(first.times[0])} x {'its' if len(names) == 1 else 'their'} usual norm"
+    )
+    return f"first {', '.join(names[:_NAMED])}{more}{when}, {high}"
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.2g}" if ratio < 99.5 else figure(ratio)
+
+
+def _folded(text: str, room: Room, indent: str) -> list[str]:
+    return [text] if room.whole else wrapped(text, room.width - len(indent))
 
 
 def _rows(report: CheckReport, shown: Sequence[Problem]) -> list[list[str | Span]]:

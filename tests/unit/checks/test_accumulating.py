@@ -26,16 +26,16 @@ def noise(random: Random) -> dict[str, Values]:
 
 def summed(steps: list[dict[str, Values]]) -> list[Arrays]:
     """Return the sums of the first steps, as a run without zero_grad dumps them."""
-    return [{name: np.sum([step[name] for step in steps[: k + 1]], axis=0) for name in SIZES} for k in range(len(steps))]
+    return [
+        {name: np.sum([step[name] for step in steps[: k + 1]], axis=0) for name in SIZES} for k in range(len(steps))
+    ]
 
 
 def around(random: Random, steps: int, size: Callable[[int], float], mean: float) -> list[dict[str, Values]]:
     """Return gradients of one direction, of `mean` times the size of the noise, times a size for each step."""
     direction = noise(random)
     every = (noise(random) for _ in range(steps))
-    return [
-        {name: size(k) * (one[name] + mean * direction[name]) for name in SIZES} for k, one in enumerate(every)
-    ]
+    return [{name: size(k) * (one[name] + mean * direction[name]) for name in SIZES} for k, one in enumerate(every)]
 
 
 def jitter(random: Random) -> Callable[[int], float]:

@@ -95,7 +95,9 @@ def test_few_dumps_are_noted(tmp_path: Path) -> None:
     """A baseline of fewer than five dumps tells no spread, which is noted."""
     run, good = runs(tmp_path, steps=3)
     report = check(run, baseline=good / "step_0.npz")
-    assert notes(report)["baseline-few"].endswith("holds 1 dump, too few for a spread: norms are unlike its own from ten times on")
+    assert notes(report)["baseline-few"].endswith(
+        "holds 1 dump, too few for a spread: norms are unlike its own from ten times on"
+    )
     assert "baseline-steps" in notes(report)
 
 
