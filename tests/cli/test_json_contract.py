@@ -58,7 +58,7 @@ KEYS: dict[str, dict[str, list[str]]] = {
         ],
     },
     "check": {
-        "": ["schema", "version", "findings", "dumps", "notes"],
+        "": ["schema", "version", "findings", "dumps", "notes", "first"],
         "findings": [
             *("rule", "input", "step", "layer", "param", "value", "limit", "message"),
             *("block", "dumps", "steps", "worst"),

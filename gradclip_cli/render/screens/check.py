@@ -84,11 +84,8 @@ def _first(first: FirstRise | None) -> str:
     names = [printable(name) for name in first.names]
     more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
     when = "" if first.step is None else f" at step {first.step}"
-    high = (
-        "not finite"
-        if first.times[0] == math.inf
-        else f"{_times(first.times[0])} x {'its' if len(names) == 1 else 'their'} usual norm"
-    )
+    whose = "its" if len(names) == 1 else "their"
+    high = "not finite" if first.times[0] == math.inf else f"{_times(first.times[0])} x {whose} usual norm"
     return f"first {', '.join(names[:_NAMED])}{more}{when}, {high}"
 
 

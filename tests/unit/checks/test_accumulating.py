@@ -13,7 +13,7 @@ from gradclip_cli.checks.accumulating import Rise, sampled
 from gradclip_cli.checks.base import Follow
 
 SIZES = {"a.w": 2048, "b.w": 512}
-REST = ["exploding", "vanishing", "dominated", "spread", "unchanged"]
+REST = ["exploding", "growing", "vanishing", "dominated", "spread", "unchanged"]
 
 Random = np.random.Generator
 Values = NDArray[np.float64]
@@ -124,7 +124,7 @@ def test_tiny_tensors_are_not_judged(tmp_path: Path) -> None:
 def test_few_tensors_are_read_in_few_dumps() -> None:
     """Of all that rise, the first four are read again, each in at most five dumps, from the third of its rise to the last."""
     found = sampled([Rise(column, 10, 50) for column in range(9)])
-    assert found == dict.fromkeys(range(4), [12, 22, 31, 40, 50])
+    assert found == {column: [12, 22, 31, 40, 50] for column in range(4)}
     assert sampled([Rise(7, 0, 4)]) == {7: [2, 3, 4]}
 
 

@@ -40,7 +40,7 @@ def notes(report: CheckReport) -> dict[str, str]:
 
 def test_a_block_that_rises(tmp_path: Path) -> None:
     """The block is found at its step, with its norm, and how many times the usual norm of the good run that is."""
-    run, good = runs(tmp_path, factor=5.0)
+    run, good = runs(tmp_path, factor=4.0)
     [one] = check(run, baseline=good).findings
     arrays = np.load(run / "step_5.npz")
     norm = np.hypot(np.linalg.norm(arrays["h.1.w"]), np.linalg.norm(arrays["h.1.v"]))
@@ -61,14 +61,14 @@ def test_a_block_that_falls(tmp_path: Path) -> None:
 
 def test_the_same_selection(tmp_path: Path) -> None:
     """Both runs are read with the same options: what is left out is not compared, and layers are blocks where they are named."""
-    run, good = runs(tmp_path, factor=5.0)
+    run, good = runs(tmp_path, factor=4.0)
     assert seen(run, baseline=good, exclude=["h.1.*"]) == []
     assert [one.block for one in check(run, baseline=good, group_depth=1).findings] == ["h"]
 
 
 def test_wrappers_do_not_matter(tmp_path: Path) -> None:
     """A run under the wrapper of a training tool is compared with one without it."""
-    run, good = runs(tmp_path, factor=5.0, prefix="module.")
+    run, good = runs(tmp_path, factor=4.0, prefix="module.")
     report = check(run, baseline=good)
     assert [one.block for one in report.findings] == ["h.1"]
     assert "baseline" not in notes(report)
@@ -113,7 +113,7 @@ def test_steps_beyond_are_noted(tmp_path: Path) -> None:
 
 def test_a_broken_baseline(tmp_path: Path) -> None:
     """A dump of the baseline that cannot be read ends it, or with --keep-going is left out and named."""
-    run, good = runs(tmp_path, factor=5.0)
+    run, good = runs(tmp_path, factor=4.0)
     path = good / "step_7.npz"
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(InputError, match="step_7"):
