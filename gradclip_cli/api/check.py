@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 
 from gradclip_cli import pipeline
 from gradclip_cli.api.arguments import Path, Paths, Progress, begin, checked, paths_of
@@ -14,6 +15,7 @@ from gradclip_cli.inputs.discovery import find_dumps
 from gradclip_cli.inputs.loss_scale import parse_unscale
 from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.inputs.selection import Selection, replicated_in
+from gradclip_cli.inputs.wanted_steps import WantedSteps, parse_steps, refuse_slices
 from gradclip_cli.reports.check import CheckReport
 
 
@@ -52,6 +54,7 @@ def check(
     keep_going: bool = False,
     shards: bool = False,
     files: Iterable[str] = (),
+    steps: str | int | WantedSteps | None = None,
     repeated: str | None = None,
     accumulate: str | None = None,
     along: int | None = None,
@@ -64,14 +67,16 @@ def check(
     """Find problems in one dump or in a series.
 
     `ignore` names the rules to leave out; the name of each limit begins with its rule. `baseline` is a run that went well, which
-    the norms of blocks are held against. Raises `GradclipError`.
+    the norms of blocks are held against, all steps of it. Raises `GradclipError`.
     """
     ignored = parse_names(tuple(ignore))
     if baseline is not None and BASELINE in ignored:
         raise UsageError(f"--baseline and --ignore {BASELINE} exclude each other")
-    choices = Choices(tuple(files), shards, repeated, accumulate=accumulate)
+    refuse_slices(steps, along)
+    wanted = parse_steps(steps)
+    choices = Choices(tuple(files), shards, repeated, accumulate=accumulate, steps=wanted)
     found = find_dumps(paths_of(inputs), choices)
-    good = None if baseline is None else find_dumps(paths_of(baseline), choices)
+    good = None if baseline is None else find_dumps(paths_of(baseline), replace(choices, steps=None))
     naming = Naming.parse(layer_regex, group_depth)
     plan = CheckPlan(
         inputs=found.sources,
@@ -109,6 +114,7 @@ def check(
             unscale=parse_unscale(unscale),
             replicated=replicated_in(found.sources, replicated),
             tied=tied,
+            steps=wanted,
         ),
         allow_missing=allow_missing,
         keep_going=keep_going,

@@ -1,6 +1,7 @@
 """Choose one threshold from the norms that a strategy compares with it, and parse thresholds and rules."""
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -67,12 +68,19 @@ OUTLIER_SENSITIVE = ("mean", "zscore")
 SPELLINGS = ", ".join(map(str, (*RULES, *ADAPTIVE_RULES)))
 """All rules as a user writes them, for messages."""
 
+_PERCENT = r"^p(?=[\d.]+$)"
+"""The `p` of `p90`, as numpy, pandas and dashboards write a percentile."""
+
 Threshold = float | Rule | AdaptiveRule
 
 
 def parse_rule(text: str) -> Rule | AdaptiveRule:
-    """Return the rule that `text` names, such as `median` or `percentile:95`; raise UsageError if there is none."""
-    name, colon, argument = text.strip().lower().partition(":")
+    """Return the rule that `text` names: `median`, `percentile:95`, `percentile=95`, `p95`; raise UsageError if there is none.
+
+    >>> str(parse_rule("p95")), str(parse_rule("MAD=3"))
+    ('percentile:95', 'mad:3')
+    """
+    name, colon, argument = re.sub(_PERCENT, "percentile:", text.strip().lower()).replace("=", ":").partition(":")
     rules: tuple[Rule | AdaptiveRule, ...] = (*RULES, *ADAPTIVE_RULES)
     for rule in rules:
         if rule.name == name:

@@ -16,9 +16,10 @@ from gradclip_cli.text import plural, shortlist
 
 
 def read_baseline(plan: CheckPlan, run: Run) -> tuple[Baseline, Collected]:
-    """Reduce the dumps of the baseline to norms, with the same selection as those of the run."""
-    own = Run(run.selection, run.workers, run.progress)  # what is tied in one run says nothing of the other
-    collected = collect(replace(plan, inputs=plan.baseline, rules=()), own)
+    """Reduce the dumps of the baseline to norms, with the same selection as those of the run, but all of its steps."""
+    selection = replace(run.selection, steps=None)
+    own = Run(selection, run.workers, run.progress)  # what is tied in one run says nothing of the other
+    collected = collect(replace(plan, inputs=plan.baseline, rules=(), selection=selection), own)
     figures = series_figures(collected, (), plan.selection.naming)
     columns = {(tensor.layer, tensor.param): column for column, tensor in enumerate(figures.tensors)}
     missing = (figures.elements == 0) & (figures.elements.max(axis=0, initial=0) > 0)
