@@ -118,5 +118,5 @@ def _problem(block: str, rows: Sequence[int], norms: Matrix, ranges: Sequence[Ra
     message, brief = (
         f"norm {norms[row]:.3g}, {ratios[row]:.2g} x the median of {printable(label)}" for row in (first, worst)
     )
-    found = Problem(rows, float(norms[first]), bound, message, advice=ADVICE, block=block)
+    found = Problem(rows, float(norms[first]), bound, f"{printable(block)} has a {message}", advice=ADVICE, block=block)
     return found._replace(worst=float(norms[worst]), brief=brief)

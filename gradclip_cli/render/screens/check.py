@@ -11,6 +11,7 @@ from gradclip_cli.render.screens.problems import Problem, problems
 from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.tables.folded import wrapped
 from gradclip_cli.render.tables.grid import figure
+from gradclip_cli.render.tables.plain import cells
 from gradclip_cli.reports.check import CheckReport, FirstRise
 from gradclip_cli.text import plural, printable
 
@@ -23,8 +24,8 @@ _BAD = ("nonfinite", "exploding", "growing", "accumulating")
 _NAMED = 3
 """The most blocks that are named as the first to rise."""
 
-_LEAST = 16
-"""The least width of names, in cells."""
+_LEAST, _GAP = 16, 2
+"""The least width of names, and the blanks between two columns, in cells."""
 
 
 def lines(report: CheckReport, room: Room) -> Iterator[Line]:
@@ -58,19 +59,20 @@ def _chosen(every: Sequence[Problem]) -> list[Problem]:
 
 
 def _problems(report: CheckReport, shown: Sequence[Problem], room: Room) -> Iterator[Line]:
-    rows = _rows(report, shown)
+    """Yield the lines of problems; what does not fit beside one stands under it."""
+    rows = _fitted(_rows(report, shown), room)
     indent = " " * (max(len(one.rule) for one in shown) + 3)
-    beside = room.whole or width_of(rows) <= room.width
-    if not beside:
-        rows = _fitted([row[:-1] for row in rows], room)
+    left = room.width - width_of(rows) - _GAP
+    beside = [one.what if room.whole or cells(one.what) <= left else "" for one in shown]
+    rows = [[*row, what] for row, what in zip(rows, beside, strict=True)]
     cause = next((one.rule for one in report.findings if one.rule == "exploding" and one.block is None), "nonfinite")
-    whole = iter(aligned(rows, [False] * len(rows[0])))
+    whole = iter(zip(aligned(rows, [False] * len(rows[0]), _GAP), beside, strict=True))
     for _, group in groupby(shown, lambda one: one.rule):
         of_rule = list(group)
         for one in of_rule:
-            yield next(whole)
-            if not beside:
-                yield from (line(indent, part) for part in wrapped(one.what, room.width - len(indent)))
+            row, what = next(whole)
+            yield row
+            yield from (line(indent, part) for part in ([] if what else _folded(one.what, room, indent)))
         if of_rule[0].rule == cause and (first := _first(report.first)):
             yield from (line(indent, part) for part in _folded(first, room, indent))
         for advice in dict.fromkeys(finding.advice for one in of_rule for finding in one.findings if finding.advice):
@@ -98,13 +100,14 @@ def _folded(text: str, room: Room, indent: str) -> list[str]:
 
 
 def _rows(report: CheckReport, shown: Sequence[Problem]) -> list[list[str | Span]]:
-    """Return the columns: rule, block, tensors, steps, and what is wrong; a rule is named once."""
+    """Return the columns rule, block, tensors and steps; a rule is named once, and an empty column is left out."""
     rows: list[list[str | Span]] = []
     before = ""
     for one in shown:
         style: Style = "bad" if one.rule in _BAD else "warn"
-        name = Span("" if one.rule == before else one.rule, style)
-        rows.append([name, one.label, one.tensors, one.when(report.dumps), one.what])
+        rows.append(
+            [Span("" if one.rule == before else one.rule, style), one.label, one.tensors, one.when(report.dumps)]
+        )
         before = one.rule
     used = [k for k in range(len(rows[0])) if any(str(row[k]) for row in rows)]
     return [[row[k] for k in used] for row in rows]
@@ -112,9 +115,9 @@ def _rows(report: CheckReport, shown: Sequence[Problem]) -> list[list[str | Span
 
 def _fitted(rows: list[list[str | Span]], room: Room) -> list[list[str | Span]]:
     """Shorten the names of blocks so that rows fit."""
-    over = width_of(rows) - room.width
-    if over <= 0:
+    over = width_of(rows, _GAP) - room.width
+    if room.whole or over <= 0:
         return rows
     labels = [str(row[1]) for row in rows]
-    names = shortened(labels, max(_LEAST, max(map(len, labels)) - over), room.mark)
+    names = shortened(labels, max(_LEAST, max(map(cells, labels)) - over), room.mark)
     return [[row[0], name, *row[2:]] for row, name in zip(rows, names, strict=True)]

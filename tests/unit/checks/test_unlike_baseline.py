@@ -51,7 +51,7 @@ def test_the_limits_are_right() -> None:
     assert (above.value, above.limit) == (high * 1.001, pytest.approx(high))
     assert (below.dumps, below.value, below.limit) == ([2, 3], low * 0.999, pytest.approx(low))
     assert below.worst == low / 2
-    assert above.message == f"norm {high * 1.001:.3g}, {high * 1.001:.2g} x the median of good/"
+    assert above.message == f"a has a norm {high * 1.001:.3g}, {high * 1.001:.2g} x the median of good/"
 
 
 def test_a_run_is_like_itself() -> None:
@@ -86,7 +86,7 @@ def test_steps_are_compared_with_the_nearest() -> None:
     falling = [100 * math.exp(-k / 10) for k in range(60)]
     assert found([90.0], falling, steps=[1]) == []
     [late] = found([90.0], falling, steps=[50])
-    assert late.message.startswith("norm 90, ")
+    assert late.message.startswith("a has a norm 90, ")
     assert found([0.3], falling, steps=[1000]) == []
     assert found([90.0], falling, steps=[1000])
 
