@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gradclip_cli.thresholds.levels import logs, medians, running_medians, spreads
+from gradclip_cli.thresholds.levels import logs, median_error, medians, misfit, running_medians, spreads
 from gradclip_cli.thresholds.samples import Mask, Matrix
 
 _POINTS = 60
@@ -29,14 +29,14 @@ _WARM_UP = 5
 _BEFORE = 20
 """The most levels before a rise whose median is the level from which it rises."""
 
+_JUMPS = 12
+"""How many jumps, at places within a rise, are held against a ramp."""
+
 _BACK = 0.25
 """The largest share of a rise by which levels fall back within it."""
 
 _DEVIATIONS = 6.0
 """A rise is at least so many standard errors of the difference of two of the running medians."""
-
-_MEDIAN_ERROR = 1.2533
-"""The standard error of a median over that of a mean, of normally distributed values."""
 
 
 class Growth(NamedTuple):
@@ -91,8 +91,7 @@ def _growing(look: _Look, factor: float) -> list[Growth]:
     levels = running_medians(points, _WINDOW)
     if not len(levels):
         return []
-    error = _MEDIAN_ERROR * np.sqrt(2 / _WINDOW) * spreads(points)
-    least = np.fmax(math.log(max(factor, 1.0)), _DEVIATIONS * error)
+    least = np.fmax(math.log(max(factor, 1.0)), _DEVIATIONS * median_error(_WINDOW, _WINDOW) * spreads(points))
     far = np.fmax.reduce(levels, axis=0) - np.fmin.reduce(levels, axis=0) >= least
     found = []
     for column in np.flatnonzero(far).tolist():
@@ -138,13 +137,6 @@ def _is_gradual(points: Matrix, ramp: _Ramp) -> bool:
     first, last = (row - ramp.low + _WINDOW // 2 for row in (ramp.since, ramp.until))
     beyond = (last - first) / 8  # the levels are those of a tenth and of nine tenths of the rise
     ends = {last + beyond, float(len(after) - 1)}
-    misfit = min(_misfit(after, np.clip((rows - first + beyond) / (end - first + beyond), 0.0, 1.0)) for end in ends)
-    return misfit < min(_misfit(after, (rows >= k).astype(np.float64)) for k in range(1, len(after)))
-
-
-def _misfit(points: Matrix, shape: Matrix) -> float:
-    """Return the mean distance of points from a shape that is fitted to them by medians."""
-    low = np.median(points[shape <= shape.min()])
-    upper = shape > 0.3
-    height = np.median((points[upper] - low) / shape[upper])
-    return float(np.abs(points - low - height * shape).mean())
+    ramped = min(misfit(after, np.clip((rows - first + beyond) / (end - first + beyond), 0.0, 1.0)) for end in ends)
+    jumps = {round(place) for place in np.linspace(max(1, first), min(last + 1, len(after) - 1), _JUMPS).tolist()}
+    return ramped < min(misfit(after, (rows >= k).astype(np.float64)) for k in jumps)
