@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradclip_cli.checks.base import Baseline, Figures, Problem
+from gradclip_cli.checks.base import Baseline, Figures, Problem, times
 from gradclip_cli.checks.limits import Limits
 from gradclip_cli.text import printable
 from gradclip_cli.thresholds.exact_sums import group_norms
@@ -116,7 +116,7 @@ def _problem(block: str, rows: Sequence[int], norms: Matrix, ranges: Sequence[Ra
     limit = ranges[first]
     bound = math.nan if limit is None else limit.high if ratios[first] > 1 else limit.low
     message, brief = (
-        f"norm {norms[row]:.3g}, {ratios[row]:.2g} x the median of {printable(label)}" for row in (first, worst)
+        f"norm {norms[row]:.3g}, {times(ratios[row])} the median of {printable(label)}" for row in (first, worst)
     )
     found = Problem(rows, float(norms[first]), bound, f"{printable(block)} has a {message}", advice=ADVICE, block=block)
     return found._replace(worst=float(norms[worst]), brief=brief)
