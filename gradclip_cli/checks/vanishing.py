@@ -66,7 +66,8 @@ def _usual(figures: Figures, limits: Limits) -> Mask:
     norms, there = figures.layer_norms, figures.layers_there & np.isfinite(figures.layer_norms)
     high = explosions(norms, there, limits.exploding_factor, limits.exploding_dumps)
     usual = medians(np.where(there, norms, np.nan))
-    return ~high.steps & ~(np.isnan(usual) | (usual == 0))
+    found: Mask = ~high.steps & (np.nan_to_num(usual, posinf=1.0) > 0)
+    return found
 
 
 def _fading(figures: Figures, stack: list[int], usual: Mask, limit: float) -> Iterator[Problem]:

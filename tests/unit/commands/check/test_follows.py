@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -130,15 +131,12 @@ def test_a_file_that_changes_is_refused(tmp_path: Path, monkeypatch: pytest.Monk
     """A dump that is not what it was when its norms were taken is an error."""
     for step in range(6):
         save_as(tmp_path / f"step_{step}.npz", {"a.w": np.ones(64) * (step + 1)})
-    import gradclip_cli.commands.check.report as module
 
-    real = module.follows
-
-    def late(*arguments: object) -> object:
+    def late(*arguments: Any) -> dict[str, list[Follow]]:
         save_as(tmp_path / "step_5.npz", {"a.w": np.ones(65)})
-        return real(*arguments)  # type: ignore[arg-type]
+        return follows(*arguments)
 
-    monkeypatch.setattr(module, "follows", late)
+    monkeypatch.setattr("gradclip_cli.commands.check.report.follows", late)
     with pytest.raises(InputError, match="changed while it was read"):
         check(tmp_path, ignore=IGNORED)
 
@@ -148,7 +146,5 @@ def test_healthy_series_are_read_once(tmp_path: Path, monkeypatch: pytest.Monkey
     random = np.random.default_rng(0)
     for step in range(8):
         save_as(tmp_path / f"step_{step}.npz", {"a.w": random.standard_normal(4096)})
-    import gradclip_cli.commands.check.report as module
-
-    monkeypatch.setattr(module, "follows", lambda *arguments: pytest.fail("read again"))
+    monkeypatch.setattr("gradclip_cli.commands.check.report.follows", lambda *arguments: pytest.fail("read again"))
     assert check(tmp_path).findings == []
