@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradclip_cli.checks.limits import Limits
+from gradclip_cli.numerics.first_nonfinite import Nonfinite
 from gradclip_cli.thresholds.exact_sums import group_norms
 from gradclip_cli.thresholds.norm_table import GroupName, NormTable
 from gradclip_cli.thresholds.samples import Mask, Matrix
@@ -84,8 +85,9 @@ class Figures:
 
     `max_abs`, `norm` (L2) and `mass` (Σ|g|) are over the finite elements. `same` is 1 where a tensor has the same values as in
     the dump before. `small` and `large` have one matrix for each of `dtypes`: how many values are not 0 but would be 0 or
-    subnormal in that dtype, and how many finite ones would overflow. Tensors are in natural order. `follows` holds, for the
-    columns whose norms looked as if gradients were added up, how their tensors follow from those of the dump before.
+    subnormal in that dtype, and how many finite ones would overflow. `firsts` has the first element that is not finite by dump
+    and tensor, at least for the first dump of each tensor that has any. Tensors are in natural order. `follows` holds, for the
+    columns whose norms looked as if gradients were added up, how their tensors follow from those of the two dumps before.
     """
 
     dumps: Sequence[str]  # as messages name them: "step 7", or a path
@@ -105,6 +107,7 @@ class Figures:
     steps: Sequence[int | None] = ()
     follows: Mapping[int, Sequence[Follow]] = field(default_factory=dict)
     baseline: Baseline | None = None
+    firsts: Mapping[tuple[int, int], Nonfinite] = field(default_factory=dict)
 
     @cached_property
     def nonfinite(self) -> Matrix:
@@ -180,7 +183,8 @@ class Problem(NamedTuple):
 
     It concerns a tensor (its column), a layer, a block, or else the whole dump; of a `whole` dump, `tensor` is the one to look
     at. `advice` is the cure, `worst` the value that is farthest from the limit in any of the dumps, the first if None, and
-    `brief` says in a few words what that value is.
+    `brief` says in a few words what that value is. `place` is the index of its first element, `slices` are indices along axis 0
+    of the tensor, as text.
     """
 
     dumps: Sequence[int]
@@ -194,6 +198,8 @@ class Problem(NamedTuple):
     brief: str = ""
     block: str | None = None
     whole: bool = False
+    place: tuple[int, ...] | None = None
+    slices: str | None = None
 
 
 Check = Callable[[Figures, Limits], Iterable[Problem]]

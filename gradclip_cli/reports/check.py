@@ -14,7 +14,8 @@ class Finding(NamedTuple):
 
     `block` is None if it concerns the whole dump; then `layer` and `param`, if any, are the largest part of it. `dumps` says
     how many dumps show it, `steps` from which step to which, for each run of such dumps, and `worst` is the value that is
-    farthest from the limit in any of them.
+    farthest from the limit in any of them. `index` is where its first or largest element is, `slice` the indices along axis 0
+    that it concerns, such as `5, 7-9`.
     """
 
     rule: str
@@ -29,6 +30,8 @@ class Finding(NamedTuple):
     dumps: int
     steps: list[tuple[int, int]]
     worst: float
+    index: list[int] | None  # type: ignore[assignment]  # a key of JSON, which hides the method of tuples
+    slice: str | None
     brief: TableOnly[str]  # what the worst value is, in a few words
     advice: TableOnly[str]
 

@@ -61,7 +61,7 @@ KEYS: dict[str, dict[str, list[str]]] = {
         "": ["schema", "version", "findings", "dumps", "notes", "first"],
         "findings": [
             *("rule", "input", "step", "layer", "param", "value", "limit", "message"),
-            *("block", "dumps", "steps", "worst"),
+            *("block", "dumps", "steps", "worst", "index", "slice"),
         ],
     },
     "ls": {

@@ -2,47 +2,25 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from gradclip_cli.checks.base import Follow
+from gradclip_cli.commands.check.collect import DumpFigures
 from gradclip_cli.engine.compare import compare
-from gradclip_cli.engine.compared_dump import ComparedDump, StoredTensor, opened
+from gradclip_cli.engine.compared_dump import StoredTensor
 from gradclip_cli.engine.executors import Executor
 from gradclip_cli.engine.run import Run
-from gradclip_cli.engine.survey import MeasuredDump
-from gradclip_cli.inputs.opened import DumpFile
-from gradclip_cli.inputs.source import DumpSource
+from gradclip_cli.inputs.opened import DumpFile, OpenFile
 from gradclip_cli.numerics import products
 from gradclip_cli.numerics.comparison import Comparison, together
 from gradclip_cli.numerics.differences import Tolerance
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.numerics.products import L2Norm
-from gradclip_cli.storage.fingerprint import changed
 from gradclip_cli.tensors import Piece, TensorSpec, slices_in_order
-
-
-class Origin(NamedTuple):
-    """Where the tensors of a dump can be read again: its files as they were, and how their names differ from the series'."""
-
-    source: DumpSource
-    files: Sequence[DumpFile]
-    prefix: str
-    row: int | None
-    own_names: Mapping[str, str]
-
-    @classmethod
-    def of(cls, dump: MeasuredDump) -> "Origin":
-        """Return the origin of a dump that was measured."""
-        own = {series: name for name, series in dump.other_names.items()}
-        return cls(dump.source, dump.files, dump.prefix, dump.row, own)
-
-    def name(self, series: str) -> str:
-        """Return the name in the dump of a tensor of the series."""
-        return self.prefix + self.own_names.get(series, series)
 
 
 class SliceReader(NamedTuple):
@@ -83,7 +61,7 @@ class SliceReader(NamedTuple):
         read(whole, first + start, out)
 
 
-def follows(rows: Mapping[str, Sequence[int]], origins: Sequence[Origin], run: Run) -> dict[str, list[Follow]]:
+def follows(rows: Mapping[str, Sequence[int]], dumps: Sequence[DumpFigures], run: Run) -> dict[str, list[Follow]]:
     """Compare each tensor, by its name in the series, in the given dumps (`rows`) with itself in the two dumps before.
 
     A dump whose tensor has another shape than in one of those before adds nothing.
@@ -94,18 +72,19 @@ def follows(rows: Mapping[str, Sequence[int]], origins: Sequence[Origin], run: R
             wanted.setdefault(row, []).append(name)
     found: dict[str, list[Follow]] = {name: [] for name in rows}
     for row, names in sorted(wanted.items()):
-        for name, one in _followed(names, row, origins, run):
+        for name, one in _followed(names, dumps[row - 2 : row + 1], row, run):
             found[name].append(one)
     return found
 
 
-def _followed(names: Sequence[str], row: int, origins: Sequence[Origin], run: Run) -> Iterator[tuple[str, Follow]]:
+def _followed(names: Sequence[str], dumps: Sequence[DumpFigures], row: int, run: Run) -> Iterator[tuple[str, Follow]]:
     """Yield how tensors follow in a dump from those of the two before; leave out those without a direction."""
     with ExitStack() as stack:
-        three = [(stack.enter_context(_reopened(one, run)), one) for one in origins[row - 2 : row + 1]]
-        before, now, apart = (_compared(names, three[a], three[b], run.workers) for a, b in ((0, 1), (1, 2), (0, 2)))
-        for dump, _ in three:
-            dump.verify()
+        files = dict[DumpFile, OpenFile]()
+        three = [_opened(names, dump, files, run, stack) for dump in dumps]
+        before, now, apart = (_compared(three[a], three[b], run.workers) for a, b in ((0, 1), (1, 2), (0, 2)))
+        for file in files.values():
+            file.reader.verify()
     for name in names:
         cosines = [_cosine(one.get(name)) for one in (now, before, apart)]
         if None not in cosines:
@@ -113,38 +92,33 @@ def _followed(names: Sequence[str], row: int, origins: Sequence[Origin], run: Ru
             yield name, Follow(row, norms, *(cosine or 0.0 for cosine in cosines))
 
 
-@contextmanager
-def _reopened(origin: Origin, run: Run) -> Iterator[ComparedDump]:
-    """Open a dump again; raise InputError if a file has changed."""
-    with opened(origin.source, run) as dump:
-        known = {one.path: one.fingerprint for file in origin.files for one in (file, *file.others)}
-        for file in dump.files:
-            for path, fingerprint in file.portable.fingerprints:
-                if known.get(path) != fingerprint:
-                    raise changed(path)
-        yield dump
+Pieces = Mapping[tuple[str, int], StoredTensor]
+"""The pieces of tensors, by their names in the series and their numbers."""
 
 
-def _compared(
-    names: Sequence[str],
-    before: tuple[ComparedDump, Origin],
-    after: tuple[ComparedDump, Origin],
-    workers: Executor,
-) -> dict[str, Comparison]:
+def _opened(
+    names: Sequence[str], dump: DumpFigures, files: dict[DumpFile, OpenFile], run: Run, stack: ExitStack
+) -> Pieces:
+    """Open the files of some tensors of a dump again; raise InputError if one has changed."""
+    numbers = {tensor.name: k for k, tensor in enumerate(dump.tensors)}
+    found = {}
+    for name in names:
+        for k, (file, number) in enumerate(dump.stored.pieces(numbers[name])):
+            if file not in files:
+                files[file] = stack.enter_context(run.reopen(file))
+            opened = files[file]
+            piece = StoredTensor.of(opened.portable, opened.reader.tensors[number], dump.stored.scale)
+            found[name, k] = piece if dump.stored.row is None else SliceReader(piece, dump.stored.row).stored
+    return found
+
+
+def _compared(before: Pieces, after: Pieces, workers: Executor) -> dict[str, Comparison]:
     """Compare tensors of two dumps, all pieces of each; leave out those of which not all pieces can be compared."""
-    olds, news = (
-        {(name, k): piece for name in names for k, piece in enumerate(_pieces(*dump, name))} for dump in (before, after)
-    )
     parts: dict[str, list[Comparison]] = {}
-    for (name, _), one in compare(olds, news, Tolerance(), workers).items():
+    for (name, _), one in compare(before, after, Tolerance(), workers).items():
         parts.setdefault(name, []).append(one)
-    pieces = Counter(name for name, _ in {**olds, **news})
+    pieces = Counter(name for name, _ in {**before, **after})
     return {name: together(some) for name, some in parts.items() if len(some) == pieces[name]}
-
-
-def _pieces(dump: ComparedDump, origin: Origin, name: str) -> Sequence[StoredTensor]:
-    pieces = dump.pieces_of(origin.name(name))
-    return pieces if origin.row is None else [SliceReader(piece, origin.row).stored for piece in pieces]
 
 
 def _cosine(found: Comparison | None) -> float | None:

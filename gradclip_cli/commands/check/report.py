@@ -9,6 +9,7 @@ from gradclip_cli.checks.registry import findings
 from gradclip_cli.commands.check.baseline import notes_on, read_baseline
 from gradclip_cli.commands.check.collect import Collected, collect, series_figures, targets
 from gradclip_cli.commands.check.follows import follows
+from gradclip_cli.commands.check.slices_named import with_slices, zero_slices
 from gradclip_cli.commands.plans import CheckPlan
 from gradclip_cli.engine.run import Run
 from gradclip_cli.errors import GradclipError
@@ -29,7 +30,9 @@ def check(plan: CheckPlan, run: Run) -> CheckReport:
     figures = _followed(figures, collected, plan, run)
     figures, notes, failed = _held_against(figures, plan, run)
     inputs = [one.source.label for one in collected.dumps]
-    found = list(findings(plan.rules, figures, plan.limits))
+    found = [*with_slices(findings(plan.rules, figures, plan.limits), figures, collected.dumps, run)]
+    found += [("dead", one) for one in zero_slices(collected.zero, figures, plan.limits)]
+    found.sort(key=lambda pair: plan.rules.index(pair[0]))
     rows = [_finding(rule, one, figures, inputs, plan.selection.naming) for rule, one in found]
     notes = merged([*plan.notes, *collected.notes, *notes])
     return CheckReport(rows, len(inputs), notes, [*collected.failed, *failed], _first(found, figures, inputs))
@@ -54,11 +57,10 @@ def _followed(figures: Figures, collected: Collected, plan: CheckPlan, run: Run)
     rises = accumulating.suspects(figures, plan.limits) if "accumulating" in plan.rules else []
     if not rises:
         return figures
-    origins = [one.origin for one in collected.dumps]
     rows = {figures.tensors[column].name: rows for column, rows in accumulating.sampled(rises).items()}
-    last = follows({name: some[-1:] for name, some in rows.items()}, origins, run)
+    last = follows({name: some[-1:] for name, some in rows.items()}, collected.dumps, run)
     alike = [name for name, some in last.items() if any(accumulating.may_be_sum(one, plan.limits) for one in some)]
-    rest = follows({name: rows[name][:-1] for name in alike}, origins, run)
+    rest = follows({name: rows[name][:-1] for name in alike}, collected.dumps, run)
     columns = {figures.tensors[column].name: column for column, *_ in rises}
     return replace(figures, follows={columns[name]: [*rest.get(name, []), *some] for name, some in last.items()})
 
@@ -88,6 +90,8 @@ def _finding(rule: str, one: Problem, figures: Figures, inputs: Sequence[str | l
         len(one.dumps),
         _ranges(one.dumps, figures.steps),
         one.value if one.worst is None else one.worst,
+        None if one.place is None else list(one.place),
+        one.slices,
         one.brief or one.message,
         one.advice,
     )

@@ -110,7 +110,7 @@ def test_cosines(layout: Callable[[Path], dict[str, object]], jobs: int, tmp_pat
         run = Run(selection, workers)
         collected = collect(plan, run)
         a, b = (tensor.name for tensor in collected.dumps[0].tensors)
-        result = follows({a: [2, 3], b: [3]}, [one.origin for one in collected.dumps], run)
+        result = follows({a: [2, 3], b: [3]}, collected.dumps, run)
     for name, series, rows in ((a, SERIES[0], [2, 3]), (b, SERIES[1], [3])):
         for one, row in zip(result[name], rows, strict=True):
             right = expected(series, row)
