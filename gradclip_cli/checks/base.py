@@ -182,9 +182,9 @@ class Problem(NamedTuple):
     """One problem, and the dumps (rows) that have it; `value` and `message` describe the first of them.
 
     It concerns a tensor (its column), a layer, a block, or else the whole dump; of a `whole` dump, `tensor` is the one to look
-    at. `advice` is the cure, `worst` the value that is farthest from the limit in any of the dumps, the first if None, and
-    `brief` says in a few words what that value is. `place` is the index of its first element, `slices` are indices along axis 0
-    of the tensor, as text.
+    at. `advice` is the cure, `worst` the value that is farthest from the limit in any of the dumps, the first if None, `brief`
+    says in a few words what that value is, and `cause` where it comes from, if that is more. `place` is the index of its first
+    element, `slices` are indices along axis 0 of the tensor, as text.
     """
 
     dumps: Sequence[int]
@@ -196,6 +196,7 @@ class Problem(NamedTuple):
     advice: str = ""
     worst: float | None = None
     brief: str = ""
+    cause: str = ""
     block: str | None = None
     whole: bool = False
     place: tuple[int, ...] | None = None

@@ -36,7 +36,8 @@ def find_nonfinite(figures: Figures, limits: Limits) -> Iterator[Problem]:
     last = last_of(list(names))
     origin = names[last.name]
     message = _origin(figures, start, first, origin, settled=last.settled)
-    yield _problem(figures, bad[origin], origin, message)._replace(advice=_advice(figures, start, origin))
+    found = _problem(figures, bad[origin], origin, message)._replace(advice=_advice(figures, start, origin))
+    yield found._replace(cause=f"{figures.dumps[start]}: {message}" if len(first) > 1 else "")
     for column, rows in bad.items():
         if column != origin:
             since = "in the same dump as" if rows[0] == start else f"after {figures.dumps[start]}, where they began in"

@@ -33,6 +33,7 @@ class Finding(NamedTuple):
     index: list[int] | None  # type: ignore[assignment]  # a key of JSON, which hides the method of tuples
     slice: str | None
     brief: TableOnly[str]  # what the worst value is, in a few words
+    cause: TableOnly[str]  # where it comes from, if that is more than the brief says
     advice: TableOnly[str]
 
 

@@ -93,6 +93,7 @@ def _finding(rule: str, one: Problem, figures: Figures, inputs: Sequence[str | l
         None if one.place is None else list(one.place),
         one.slices,
         one.brief or one.message,
+        one.cause,
         one.advice,
     )
 

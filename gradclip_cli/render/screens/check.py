@@ -12,7 +12,7 @@ from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.tables.folded import wrapped
 from gradclip_cli.render.tables.grid import figure
 from gradclip_cli.render.tables.plain import cells
-from gradclip_cli.reports.check import CheckReport, FirstRise
+from gradclip_cli.reports.check import CheckReport, Finding, FirstRise
 from gradclip_cli.text import plural, printable
 
 _MOST = 8
@@ -65,7 +65,6 @@ def _problems(report: CheckReport, shown: Sequence[Problem], room: Room) -> Iter
     left = room.width - width_of(rows) - _GAP
     beside = [one.what if room.whole or cells(one.what) <= left else "" for one in shown]
     rows = [[*row, what] for row, what in zip(rows, beside, strict=True)]
-    cause = next((one.rule for one in report.findings if one.rule == "exploding" and one.block is None), "nonfinite")
     whole = iter(zip(aligned(rows, [False] * len(rows[0]), _GAP), beside, strict=True))
     for _, group in groupby(shown, lambda one: one.rule):
         of_rule = list(group)
@@ -73,15 +72,16 @@ def _problems(report: CheckReport, shown: Sequence[Problem], room: Room) -> Iter
             row, what = next(whole)
             yield row
             yield from (line(indent, part) for part in ([] if what else _folded(one.what, room, indent)))
-        if of_rule[0].rule == cause and (first := _first(report.first)):
-            yield from (line(indent, part) for part in _folded(first, room, indent))
-        for advice in dict.fromkeys(finding.advice for one in of_rule for finding in one.findings if finding.advice):
+        every = [finding for one in of_rule for finding in one.findings]
+        for cause in filter(None, dict.fromkeys([*(one.cause for one in every), _first(report.first, every)])):
+            yield from (line(indent, part) for part in _folded(cause, room, indent))
+        for advice in filter(None, dict.fromkeys(one.advice for one in every)):
             yield from (line(indent, dim(part)) for part in _folded(advice, room, indent))
 
 
-def _first(first: FirstRise | None) -> str:
-    """Say what rose first, and when; empty where all rise together, and for what is not finite in a single step."""
-    if first is None or not first.names or (first.step == first.at and first.times[0] == math.inf):
+def _first(first: FirstRise | None, findings: Sequence[Finding]) -> str:
+    """Say what rose first before the dump that explodes in one of these findings; empty where all rise together."""
+    if first is None or not first.names or not any(one.rule == "exploding" and one.block is None for one in findings):
         return ""
     names = [printable(name) for name in first.names]
     more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""

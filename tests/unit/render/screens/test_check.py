@@ -92,3 +92,15 @@ def test_many_blocks_are_one_line() -> None:
     """Three hundred blocks that all vanish are one line."""
     found = screen([finding(f"h.{k}") for k in range(300)])
     assert found[2] == f" vanishing  h.{ranges(range(300))}  300 tensors  always  mean |g| 0.1"
+
+
+def test_where_it_comes_from() -> None:
+    """Where elements are not finite in several tensors, it is told once in which they began."""
+    where = "step 5: NaN in 2 of 3 tensors; head.w is the last of them"
+    found = screen([BROKEN._replace(cause=where), BROKEN._replace(block="h.0", layer="h.0")])
+    assert found[2:6] == [
+        " nonfinite  h.0   1 tensor  step 5  w: 1 NaN of 4",
+        "            head  1 tensor  step 5  w: 1 NaN of 4",
+        f"            {where}",
+        "            a log of 0",
+    ]

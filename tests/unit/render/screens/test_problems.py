@@ -23,6 +23,9 @@ def finding(block: str | None, **fields: Any) -> Finding:
         "steps": [(0, 9)],
         "worst": 0.1,
         "brief": "mean |g| 0.1",
+        "index": None,
+        "slice": None,
+        "cause": "",
         "advice": "",
     }
     return Finding(**{**values, **fields})
