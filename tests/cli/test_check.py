@@ -129,7 +129,7 @@ def test_screen(sick: None, run: Run) -> None:
     assert run("check", ".").out.splitlines() == [
         "2 problems in 3 dumps: nonfinite, dead",
         "",
-        " nonfinite  b  1 tensor  steps 2-3  w: 1 NaN of 2",
+        " nonfinite  b  1 tensor  steps 2-3  w: 1 NaN of 2, at [0]",
         "            usually a division by 0, a log of 0, or an overflow after gradients have exploded",
         " dead       a  1 tensor  always     w: 100 % of the values are 0",
         "            frozen, not used, or behind units that are never active",

@@ -99,8 +99,8 @@ def test_where_it_comes_from() -> None:
     where = "step 5: NaN in 2 of 3 tensors; head.w is the last of them"
     found = screen([BROKEN._replace(cause=where), BROKEN._replace(block="h.0", layer="h.0")])
     assert found[2:6] == [
-        " nonfinite  h.0   1 tensor  step 5  w: 1 NaN of 4",
-        "            head  1 tensor  step 5  w: 1 NaN of 4",
+        " nonfinite  head  1 tensor  step 5  w: 1 NaN of 4",
+        "            h.0   1 tensor  step 5  w: 1 NaN of 4",
         f"            {where}",
         "            a log of 0",
     ]
