@@ -53,16 +53,16 @@ class SliceTask(NamedTuple):
             return [self._part(part, spec) for part in parts]
 
     def _part(self, piece: Piece, spec: TensorSpec) -> SliceStats:
-        raw = fetch(self.read, piece, self.specs, self.work)
-        if self.observe is not None:
-            self.observe(piece, raw, None)
-        size = spec.slice_size
+        raw, size = fetch(self.read, piece, self.specs, self.work), spec.slice_size
+        part = rows = None
         if size > BLOCK:
-            part = measure_piece(raw, spec.dtype, self.sums, self.work)
-            return SliceStats(piece.index, piece.start // size, None, part)
-        count = (piece.stop - piece.start) // size
-        rows = measure_rows(raw, spec.dtype, count, size, self.sums, self.work)
-        return SliceStats(piece.index, piece.start // size, rows)
+            found = part = measure_piece(raw, spec.dtype, self.sums, self.work)
+        else:
+            count = (piece.stop - piece.start) // size
+            found = rows = measure_rows(raw, spec.dtype, count, size, self.sums, self.work)
+        if self.observe is not None:
+            self.observe(piece, raw, found)
+        return SliceStats(piece.index, piece.start // size, rows, part)
 
     def __reduce__(self) -> tuple[type["SliceTask"], tuple[object, ...]]:
         return SliceTask, (self.specs, self.read, self.sums, self.work)
@@ -182,6 +182,7 @@ def _measure_file(
     dump: OpenDump, file: OpenFile, sums: SumKinds, run: Run, observer_for: ObserverFor | None
 ) -> _SlicedFile:
     reader, counted = file.reader, dump.counted(file)
+    observe = observer_for(file.format, reader) if observer_for is not None else None
     if not counted:
         steps = read_steps(file, None, run.workers.work)
         reader.verify(rest=dump.taken(file))
@@ -190,7 +191,6 @@ def _measure_file(
     count = slice_count(specs, file.path)
     check_roles(specs, file.path)
     steps = read_steps(file, count, run.workers.work)
-    observe = observer_for(file.format, reader) if observer_for is not None else None
     kinds = stored_sums(sums, dump.scale)
     task = SliceTask(reader.tensors, FileRead(file.portable, run.progress).read, kinds, run.workers.work, observe)
     table = measure_tensors(reader.tensors, counted, count, task, run.workers)
