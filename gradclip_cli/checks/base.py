@@ -1,7 +1,7 @@
 """Define what a check is given (figures for each dump and tensor, no elements) and what it returns (problems)."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradclip_cli.checks.limits import Limits
+from gradclip_cli.numerics.first_nonfinite import Nonfinite
 from gradclip_cli.thresholds.exact_sums import group_norms
 from gradclip_cli.thresholds.samples import Mask, Matrix
 
@@ -20,6 +21,7 @@ class Tensor(NamedTuple):
     layer: str
     param: str
     dtype: str = ""
+    block: str = ""
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,8 @@ class Figures:
 
     `max_abs`, `norm` (L2) and `mass` (Σ|g|) are over the finite elements. `same` is 1 where a tensor has the same values as in
     the dump before. `small` and `large` have one matrix for each of `dtypes`: how many values are not 0 but would be 0 or
-    subnormal in that dtype, and how many finite ones would overflow. Tensors are in natural order.
+    subnormal in that dtype, and how many finite ones would overflow. `firsts` has the first element that is not finite by dump
+    and tensor, at least for the first dump of each tensor that has any. Tensors are in natural order.
     """
 
     dumps: Sequence[str]  # as messages name them: "step 7", or a path
@@ -45,6 +48,7 @@ class Figures:
     same: Matrix
     small: Matrix
     large: Matrix
+    firsts: Mapping[tuple[int, int], Nonfinite] = field(default_factory=dict)
 
     @cached_property
     def nonfinite(self) -> Matrix:
@@ -102,7 +106,8 @@ class Figures:
 class Problem(NamedTuple):
     """One problem, and the dumps (rows) that have it; the other fields describe the first of them.
 
-    It concerns a tensor (its column), a layer, or else the whole dump.
+    It concerns a tensor (its column), a layer, or else the whole dump. `place` is the index of its first element, `slices` are
+    indices along axis 0 of the tensor, as text.
     """
 
     dumps: Sequence[int]
@@ -111,6 +116,8 @@ class Problem(NamedTuple):
     message: str
     tensor: int | None = None
     layer: str | None = None
+    place: tuple[int, ...] | None = None
+    slices: str | None = None
 
 
 Check = Callable[[Figures, Limits], Iterable[Problem]]

@@ -85,9 +85,27 @@ class _FileFirsts:
 class _Placed(NamedTuple):
     """The first element that is not finite in a piece of a tensor, or in all of it."""
 
-    index: tuple[int, ...]
+    place: tuple[int, ...]
     kind: str
     tensor: int
+
+
+_MOST = 50_000
+"""The most tensors that are kept of all dumps together; beyond them only those that no dump before had."""
+
+
+class KeptNonfinite:
+    """Choose what to keep of a series: in a long run that has gone bad, the first dumps of each tensor are enough."""
+
+    def __init__(self) -> None:
+        self._kept, self._names = 0, set[str]()
+
+    def of(self, found: Sequence[Nonfinite]) -> list[Nonfinite]:
+        """Return what to keep of the next dump."""
+        kept = [one for one in found if self._kept < _MOST or one.name not in self._names]
+        self._kept += len(kept)
+        self._names.update(one.name for one in kept)
+        return kept
 
 
 class FirstNonfinite:
@@ -118,10 +136,10 @@ class FirstNonfinite:
         if not places:
             return None
         first = min(places) if whole is not None else places[0]
-        counts = dump.stats.only(bad).counts[:, 2:].sum(axis=0).tolist()
+        nan, posinf, neginf = dump.stats.only(bad).counts[:, 2:].sum(axis=0).tolist()
         elements = sum(dump.tensors[index].size for index in pieces)
         file = dump.file_of(first.tensor).path if whole is None and len(pieces) > 1 else None
-        return Nonfinite(name, *counts, elements, first.kind, first.index, file)
+        return Nonfinite(name, nan, posinf, neginf, elements, first.kind, first.place, file)
 
     def _first(self, dump: MeasuredDump, index: int, offsets: tuple[int, ...] | None) -> _Placed | None:
         file = dump.file_of(index)

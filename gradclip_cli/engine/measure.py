@@ -25,6 +25,17 @@ These have a row for each of several small tensors, or of several slices of a te
 """
 
 
+def together(observers: Sequence[PieceObserver | None]) -> PieceObserver | None:
+    """Return one observer for several, or None for none."""
+    there = [one for one in observers if one is not None]
+
+    def observe(piece: Piece, raw: Raw, stats: PieceStats | StatsArrays) -> None:
+        for one in there:
+            one(piece, raw, stats)
+
+    return observe if len(there) > 1 else next(iter(there), None)
+
+
 class ElementReader(Protocol):
     """What reads the stored elements of tensors."""
 

@@ -54,7 +54,8 @@ class SliceTask(NamedTuple):
 
     def _part(self, piece: Piece, spec: TensorSpec) -> SliceStats:
         raw, size = fetch(self.read, piece, self.specs, self.work), spec.slice_size
-        part = rows = None
+        part, rows = None, None
+        found: PieceStats | StatsArrays
         if size > BLOCK:
             found = part = measure_piece(raw, spec.dtype, self.sums, self.work)
         else:

@@ -16,9 +16,9 @@ KINDS = ("NaN", "+Inf", "-Inf")
 
 
 class Nonfinite(NamedTuple):
-    """The elements of a tensor that are NaN or infinite; `kind` and `index` are those of the first in row-major order.
+    """The elements of a tensor that are NaN or infinite; `kind` and `place` are those of the first in row-major order.
 
-    The index is within the whole tensor, or within the piece of it in `file` where nothing says where that piece belongs.
+    The place, an index along each axis, is within the whole tensor, or within the piece of it in `file` where nothing says where that piece belongs.
     """
 
     name: str
@@ -27,11 +27,11 @@ class Nonfinite(NamedTuple):
     neginf: int
     elements: int
     kind: str
-    index: tuple[int, ...]
+    place: tuple[int, ...]
     file: str | None = None
 
     @property
-    def count(self) -> int:
+    def total(self) -> int:
         """The number of elements that are NaN or infinite."""
         return self.nan + self.posinf + self.neginf
 

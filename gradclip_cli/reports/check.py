@@ -10,7 +10,10 @@ from gradclip_cli.reports.notebook import InNotebooks
 
 
 class Finding(NamedTuple):
-    """One problem, at the first step that shows it; `layer` and `param` are None if it concerns more than one."""
+    """One problem, at the first step that shows it; `layer` and `param` are None if it concerns more than one.
+
+    `index` is where its first or largest element is, `slice` the indices along axis 0 that it concerns, such as `5, 7-9`.
+    """
 
     rule: str
     input: str | list[str]
@@ -20,6 +23,8 @@ class Finding(NamedTuple):
     value: float
     limit: float
     message: str
+    index: list[int] | None = None  # type: ignore[assignment]  # a key of JSON, which hides the method of tuples
+    slice: str | None = None
 
 
 class _CheckReport(NamedTuple):

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -11,17 +12,21 @@ from gradclip_cli.commands.check.out_of_range import DumpRangeCounts, RangeCount
 from gradclip_cli.commands.check.unchanged import TYPES, unchanged
 from gradclip_cli.commands.check.unchanged_slices import unchanged_slices
 from gradclip_cli.commands.plans import CheckPlan
+from gradclip_cli.engine.first_nonfinite import FirstNonfinite, KeptNonfinite
+from gradclip_cli.engine.measure import PieceObserver, together
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.series import check_taken, measure_series
 from gradclip_cli.engine.series_tensors import SeriesTensors
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.errors import GradclipError, InputError
-from gradclip_cli.inputs.naming import LayerParam, natural
+from gradclip_cli.formats.base import Format, Reader
+from gradclip_cli.inputs.naming import LayerParam, Naming, natural
 from gradclip_cli.inputs.ordering import by_step, in_step_order
 from gradclip_cli.inputs.repeats import StepPlace, settled
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.notes import Note
 from gradclip_cli.numerics.differences import Tolerance
+from gradclip_cli.numerics.first_nonfinite import Nonfinite
 from gradclip_cli.text import printable
 from gradclip_cli.thresholds.samples import Matrix
 
@@ -37,6 +42,7 @@ class DumpFigures(NamedTuple):
     tensors: list[Tensor]
     rows: Matrix
     place: StepPlace
+    nonfinite: Sequence[Nonfinite]
 
 
 class Collected(NamedTuple):
@@ -52,10 +58,10 @@ def collect(plan: CheckPlan, run: Run) -> Collected:
     """Reduce dumps to figures; keep no elements, and statistics of the previous dump only."""
     dumps, notes, failed = list[DumpFigures](), list[Note](), list[GradclipError]()
     tensors = SeriesTensors(plan.selection.naming, plan.allow_missing, any_shape=True)
-    before: MeasuredDump | None = None
+    before, bad = None, KeptNonfinite()
     for source in in_step_order(plan.inputs):
         try:
-            counts, taken, same = _measure(source, tensors, before, plan, run)
+            seen, taken, same = _measure(source, tensors, before, plan, run)
         except InputError as error:
             if not plan.keep_going:
                 raise
@@ -66,7 +72,7 @@ def collect(plan: CheckPlan, run: Run) -> Collected:
         before = taken[-1]
         for dump, names in zip(taken, same, strict=True):
             notes += dump.notes
-            dumps.append(_reduce(dump, counts, names))
+            dumps.append(_reduce(dump, seen, names, bad))
     if not dumps:
         raise failed[0]
     tensors.check_taken(plan.selection)
@@ -75,14 +81,31 @@ def collect(plan: CheckPlan, run: Run) -> Collected:
     return Collected(dumps, tensors.places, [*notes, *tensors.notes, *repeated], failed)
 
 
+class _Seen(NamedTuple):
+    """What is seen in the elements of a source while it is measured: values out of range, and which are not finite."""
+
+    counts: RangeCounts
+    nonfinite: FirstNonfinite
+
+    @classmethod
+    def of(cls, plan: CheckPlan, run: Run) -> "_Seen":
+        """Prepare for a source."""
+        sliced, work = run.selection.along is not None, run.workers.work
+        kind = SliceRangeCounts if sliced else DumpRangeCounts
+        return cls(kind(targets(plan), work), FirstNonfinite(work, sliced))
+
+    def observer_for(self, format: Format, reader: Reader) -> PieceObserver | None:
+        """Return what observes the pieces of a file."""
+        return together([one.observer_for(format, reader) for one in self])
+
+
 def _measure(
     source: DumpSource, tensors: SeriesTensors, before: MeasuredDump | None, plan: CheckPlan, run: Run
-) -> tuple[RangeCounts, list[MeasuredDump], list[set[str]]]:
-    """Measure the dumps of a source; return values out of range, the dumps, and the tensors unchanged since the one before."""
-    kind = DumpRangeCounts if run.selection.along is None else SliceRangeCounts
-    counts = kind(targets(plan), run.workers.work)
-    dumps = [tensors.take(dump) for dump in measure_series(source, TYPES, run, counts.observer_for)]
-    return counts, dumps, _same(before, dumps, plan, run)
+) -> tuple[_Seen, list[MeasuredDump], list[set[str]]]:
+    """Measure the dumps of a source; return what else was seen, the dumps, and the tensors unchanged since the one before."""
+    seen = _Seen.of(plan, run)
+    dumps = [tensors.take(dump) for dump in measure_series(source, TYPES, run, seen.observer_for)]
+    return seen, dumps, _same(before, dumps, plan, run)
 
 
 def targets(plan: CheckPlan) -> tuple[str, ...]:
@@ -101,14 +124,14 @@ def _same(before: MeasuredDump | None, dumps: Sequence[MeasuredDump], plan: Chec
     return [unchanged(one, other, within, run) if one is not None else set() for one, other in pairs]
 
 
-def _reduce(dump: MeasuredDump, counts: RangeCounts, same: set[str]) -> DumpFigures:
+def _reduce(dump: MeasuredDump, seen: _Seen, same: set[str], bad: KeptNonfinite) -> DumpFigures:
     """Reduce a dump to its figures, merging the pieces of each tensor."""
     named = dump.named
     tensors = [
         Tensor(name, *dump.places[indices[0]], dump.tensors[indices[0]].dtype.name) for name, indices in named.items()
     ]
     stats = dump.stats.merge_groups(list(named.values()), TYPES)
-    outside = counts.table(list(named.values()), dump.row)
+    outside = seen.counts.table(list(named.values()), dump.row)
     rows = [
         *stats.counts.T,
         stats.max_abs,
@@ -118,17 +141,15 @@ def _reduce(dump: MeasuredDump, counts: RangeCounts, same: set[str]) -> DumpFigu
         *(outside[:, :, 1].T - stats.nonfinite),
     ]
     source = dump.source if dump.row is None else dump.source._replace(name=None)  # a slice has a step of its own
-    return DumpFigures(source, dump.step, tensors, np.array(rows, np.float64), dump.place)
+    nonfinite = bad.of(seen.nonfinite.of(dump))
+    return DumpFigures(source, dump.step, tensors, np.array(rows, np.float64), dump.place, nonfinite)
 
 
-def series_figures(collected: Collected, targets: Sequence[str]) -> Figures:
+def series_figures(collected: Collected, targets: Sequence[str], naming: Naming) -> Figures:
     """Stack the figures of dumps, matching tensors by name; a tensor that a dump lacks has zeros there."""
     dumps, places = collected.dumps, collected.places
     known = {tensor.name: tensor for one in reversed(dumps) for tensor in one.tensors}
-    placed = [
-        one if one[1:3] == places[name] else one._replace(layer=places[name].layer, param=places[name].param)
-        for name, one in known.items()
-    ]
+    placed = [Tensor(name, *places[name], one.dtype, naming.block(places[name].layer)) for name, one in known.items()]
     layers = {layer: natural(layer) for layer in {one.layer for one in placed}}
     tensors = sorted(placed, key=lambda tensor: (layers[tensor.layer], natural(tensor.name)))
     column = {tensor.name: k for k, tensor in enumerate(tensors)}
@@ -137,7 +158,9 @@ def series_figures(collected: Collected, targets: Sequence[str]) -> Figures:
         if one.tensors:
             cube[:, k, [column[tensor.name] for tensor in one.tensors]] = one.rows
     names = [_name(one.source, one.step) for one in dumps]
-    return Figures(names, tensors, targets, *cube[:_OWN], *cube[_OWN:].reshape(2, len(targets), *cube.shape[1:]))
+    outside = cube[_OWN:].reshape(2, len(targets), *cube.shape[1:])
+    firsts = {(row, column[one.name]): one for row, dump in enumerate(dumps) for one in dump.nonfinite}
+    return replace(Figures(names, tensors, targets, *cube[:_OWN], *outside), firsts=firsts)
 
 
 def _name(source: DumpSource, step: int | None) -> str:

@@ -23,7 +23,7 @@ def check(plan: CheckPlan, run: Run) -> CheckReport:
 def report(plan: CheckPlan, collected: Collected) -> CheckReport:
     """Apply the checks to the figures of a series."""
     dumps = collected.dumps
-    figures = series_figures(collected, targets(plan))
+    figures = series_figures(collected, targets(plan), plan.selection.naming)
     inputs = [one.source.label for one in dumps]
     rows = [
         Finding(
@@ -34,6 +34,8 @@ def report(plan: CheckPlan, collected: Collected) -> CheckReport:
             one.value,
             one.limit,
             one.message + _recurrence(one.dumps, figures.dumps),
+            None if one.place is None else list(one.place),
+            one.slices,
         )
         for check, one in findings(plan.rules, figures, plan.limits)
     ]
