@@ -2,13 +2,12 @@
 
 import threading
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradclip_cli.engine.measure import PieceObserver
-from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.formats.base import Format, Reader
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.numerics.first_nonfinite import KINDS, FirstElements, Nonfinite, firsts, nonfinite_at, row_major
@@ -16,6 +15,9 @@ from gradclip_cli.numerics.statistics import PieceStats
 from gradclip_cli.numerics.statistics_table import StatsArrays
 from gradclip_cli.numerics.workspace import Workspace
 from gradclip_cli.tensors import Piece, TensorSpec
+
+if TYPE_CHECKING:
+    from gradclip_cli.engine.survey import MeasuredDump
 
 _NOWHERE = np.iinfo(np.int64).max
 
@@ -111,7 +113,7 @@ class KeptNonfinite:
 class FirstNonfinite:
     """Where the first NaN or infinity is in each tensor of one source; with `slices`, in each slice along axis 0."""
 
-    def __init__(self, work: Workspace, slices: bool) -> None:
+    def __init__(self, work: Workspace, *, slices: bool = False) -> None:
         self._work, self._slices = work, slices
         self._files: dict[str, _FileFirsts] = {}
 
@@ -120,7 +122,7 @@ class FirstNonfinite:
         found = self._files[reader.file.path] = _FileFirsts(reader.tensors, self._slices, self._work)
         return found.observe
 
-    def of(self, dump: MeasuredDump) -> list[Nonfinite]:
+    def of(self, dump: "MeasuredDump") -> list[Nonfinite]:
         """Return the tensors of a measured dump that have elements that are not finite, by their names in the series."""
         bad: dict[str, list[int]] = {}
         for index in dump.stats.with_nonfinite():
@@ -128,7 +130,7 @@ class FirstNonfinite:
         found = [self._tensor(dump, name, indices) for name, indices in bad.items()]
         return [one for one in found if one is not None]
 
-    def _tensor(self, dump: MeasuredDump, name: str, bad: Sequence[int]) -> Nonfinite | None:
+    def _tensor(self, dump: "MeasuredDump", name: str, bad: Sequence[int]) -> Nonfinite | None:
         """Describe a tensor by its pieces that have such elements."""
         pieces, whole = dump.named[name], dump.wholes.get(dump.tensors[bad[0]].name)
         offsets = {one.place: one.offsets for one in whole.pieces} if whole is not None else {}
@@ -141,7 +143,7 @@ class FirstNonfinite:
         file = dump.file_of(first.tensor).path if whole is None and len(pieces) > 1 else None
         return Nonfinite(name, nan, posinf, neginf, elements, first.kind, first.place, file)
 
-    def _first(self, dump: MeasuredDump, index: int, offsets: tuple[int, ...] | None) -> _Placed | None:
+    def _first(self, dump: "MeasuredDump", index: int, offsets: tuple[int, ...] | None) -> _Placed | None:
         file = dump.file_of(index)
         found = self._files[file.path].first(index - file.start, dump.row)
         if found is None:

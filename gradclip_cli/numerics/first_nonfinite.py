@@ -18,7 +18,8 @@ KINDS = ("NaN", "+Inf", "-Inf")
 class Nonfinite(NamedTuple):
     """The elements of a tensor that are NaN or infinite; `kind` and `place` are those of the first in row-major order.
 
-    The place, an index along each axis, is within the whole tensor, or within the piece of it in `file` where nothing says where that piece belongs.
+    The place, an index along each axis, is within the whole tensor, or within the piece of it in `file` where nothing says
+    where that piece belongs.
     """
 
     name: str

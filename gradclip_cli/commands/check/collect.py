@@ -12,14 +12,12 @@ from gradclip_cli.commands.check.out_of_range import DumpRangeCounts, RangeCount
 from gradclip_cli.commands.check.unchanged import TYPES, unchanged
 from gradclip_cli.commands.check.unchanged_slices import unchanged_slices
 from gradclip_cli.commands.plans import CheckPlan
-from gradclip_cli.engine.first_nonfinite import FirstNonfinite, KeptNonfinite
-from gradclip_cli.engine.measure import PieceObserver, together
+from gradclip_cli.engine.first_nonfinite import KeptNonfinite
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.series import check_taken, measure_series
 from gradclip_cli.engine.series_tensors import SeriesTensors
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.errors import GradclipError, InputError
-from gradclip_cli.formats.base import Format, Reader
 from gradclip_cli.inputs.naming import LayerParam, Naming, natural
 from gradclip_cli.inputs.ordering import by_step, in_step_order
 from gradclip_cli.inputs.repeats import StepPlace, settled
@@ -61,7 +59,7 @@ def collect(plan: CheckPlan, run: Run) -> Collected:
     before, bad = None, KeptNonfinite()
     for source in in_step_order(plan.inputs):
         try:
-            seen, taken, same = _measure(source, tensors, before, plan, run)
+            counts, taken, same = _measure(source, tensors, before, plan, run)
         except InputError as error:
             if not plan.keep_going:
                 raise
@@ -72,7 +70,7 @@ def collect(plan: CheckPlan, run: Run) -> Collected:
         before = taken[-1]
         for dump, names in zip(taken, same, strict=True):
             notes += dump.notes
-            dumps.append(_reduce(dump, seen, names, bad))
+            dumps.append(_reduce(dump, counts, names, bad))
     if not dumps:
         raise failed[0]
     tensors.check_taken(plan.selection)
@@ -81,31 +79,14 @@ def collect(plan: CheckPlan, run: Run) -> Collected:
     return Collected(dumps, tensors.places, [*notes, *tensors.notes, *repeated], failed)
 
 
-class _Seen(NamedTuple):
-    """What is seen in the elements of a source while it is measured: values out of range, and which are not finite."""
-
-    counts: RangeCounts
-    nonfinite: FirstNonfinite
-
-    @classmethod
-    def of(cls, plan: CheckPlan, run: Run) -> "_Seen":
-        """Prepare for a source."""
-        sliced, work = run.selection.along is not None, run.workers.work
-        kind = SliceRangeCounts if sliced else DumpRangeCounts
-        return cls(kind(targets(plan), work), FirstNonfinite(work, sliced))
-
-    def observer_for(self, format: Format, reader: Reader) -> PieceObserver | None:
-        """Return what observes the pieces of a file."""
-        return together([one.observer_for(format, reader) for one in self])
-
-
 def _measure(
     source: DumpSource, tensors: SeriesTensors, before: MeasuredDump | None, plan: CheckPlan, run: Run
-) -> tuple[_Seen, list[MeasuredDump], list[set[str]]]:
-    """Measure the dumps of a source; return what else was seen, the dumps, and the tensors unchanged since the one before."""
-    seen = _Seen.of(plan, run)
-    dumps = [tensors.take(dump) for dump in measure_series(source, TYPES, run, seen.observer_for)]
-    return seen, dumps, _same(before, dumps, plan, run)
+) -> tuple[RangeCounts, list[MeasuredDump], list[set[str]]]:
+    """Measure the dumps of a source; return values out of range, the dumps, and the tensors unchanged since the one before."""
+    kind = DumpRangeCounts if run.selection.along is None else SliceRangeCounts
+    counts = kind(targets(plan), run.workers.work)
+    dumps = [tensors.take(dump) for dump in measure_series(source, TYPES, run, counts.observer_for)]
+    return counts, dumps, _same(before, dumps, plan, run)
 
 
 def targets(plan: CheckPlan) -> tuple[str, ...]:
@@ -124,14 +105,14 @@ def _same(before: MeasuredDump | None, dumps: Sequence[MeasuredDump], plan: Chec
     return [unchanged(one, other, within, run) if one is not None else set() for one, other in pairs]
 
 
-def _reduce(dump: MeasuredDump, seen: _Seen, same: set[str], bad: KeptNonfinite) -> DumpFigures:
+def _reduce(dump: MeasuredDump, counts: RangeCounts, same: set[str], bad: KeptNonfinite) -> DumpFigures:
     """Reduce a dump to its figures, merging the pieces of each tensor."""
     named = dump.named
     tensors = [
         Tensor(name, *dump.places[indices[0]], dump.tensors[indices[0]].dtype.name) for name, indices in named.items()
     ]
     stats = dump.stats.merge_groups(list(named.values()), TYPES)
-    outside = seen.counts.table(list(named.values()), dump.row)
+    outside = counts.table(list(named.values()), dump.row)
     rows = [
         *stats.counts.T,
         stats.max_abs,
@@ -141,8 +122,7 @@ def _reduce(dump: MeasuredDump, seen: _Seen, same: set[str], bad: KeptNonfinite)
         *(outside[:, :, 1].T - stats.nonfinite),
     ]
     source = dump.source if dump.row is None else dump.source._replace(name=None)  # a slice has a step of its own
-    nonfinite = bad.of(seen.nonfinite.of(dump))
-    return DumpFigures(source, dump.step, tensors, np.array(rows, np.float64), dump.place, nonfinite)
+    return DumpFigures(source, dump.step, tensors, np.array(rows, np.float64), dump.place, bad.of(dump.nonfinite))
 
 
 def series_figures(collected: Collected, targets: Sequence[str], naming: Naming) -> Figures:
