@@ -1,23 +1,22 @@
 """Note while a dump is measured where the first NaN or infinity of each tensor is; it costs nothing where all is finite."""
 
 import threading
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradclip_cli.engine.measure import PieceObserver
 from gradclip_cli.formats.base import Format, Reader
+from gradclip_cli.inputs.opened import DumpFile
+from gradclip_cli.inputs.pieces import Whole
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.numerics.first_nonfinite import KINDS, FirstElements, Nonfinite, firsts, nonfinite_at, row_major
 from gradclip_cli.numerics.statistics import PieceStats
-from gradclip_cli.numerics.statistics_table import StatsArrays
+from gradclip_cli.numerics.statistics_table import StatsArrays, StatsTable
 from gradclip_cli.numerics.workspace import Workspace
 from gradclip_cli.tensors import Piece, TensorSpec
-
-if TYPE_CHECKING:
-    from gradclip_cli.engine.survey import MeasuredDump
 
 _NOWHERE = np.iinfo(np.int64).max
 
@@ -84,6 +83,36 @@ class _FileFirsts:
         kinds[found.tensors[before]] = found.kinds[before]
 
 
+class Measured(Protocol):
+    """A measured dump: tensors by index, pieces of one tensor under one name."""
+
+    @property
+    def stats(self) -> StatsTable:
+        """The statistics of the tensors that count."""
+
+    @property
+    def tensors(self) -> Sequence[TensorSpec]:
+        """The tensors of all files."""
+
+    @property
+    def named(self) -> Mapping[str, list[int]]:
+        """The indices of measured tensors by their names in the series."""
+
+    @property
+    def wholes(self) -> Mapping[str, Whole]:
+        """The tensors whose pieces say where they belong."""
+
+    @property
+    def row(self) -> int | None:
+        """Its index along axis 0 of the file, if each slice there is a dump."""
+
+    def name_of(self, index: int) -> str:
+        """Return the name of a tensor in the series."""
+
+    def file_of(self, index: int) -> DumpFile:
+        """Return the file that holds a tensor."""
+
+
 class _Placed(NamedTuple):
     """The first element that is not finite in a piece of a tensor, or in all of it."""
 
@@ -122,7 +151,7 @@ class FirstNonfinite:
         found = self._files[reader.file.path] = _FileFirsts(reader.tensors, self._slices, self._work)
         return found.observe
 
-    def of(self, dump: "MeasuredDump") -> list[Nonfinite]:
+    def of(self, dump: Measured) -> list[Nonfinite]:
         """Return the tensors of a measured dump that have elements that are not finite, by their names in the series."""
         bad: dict[str, list[int]] = {}
         for index in dump.stats.with_nonfinite():
@@ -130,7 +159,7 @@ class FirstNonfinite:
         found = [self._tensor(dump, name, indices) for name, indices in bad.items()]
         return [one for one in found if one is not None]
 
-    def _tensor(self, dump: "MeasuredDump", name: str, bad: Sequence[int]) -> Nonfinite | None:
+    def _tensor(self, dump: Measured, name: str, bad: Sequence[int]) -> Nonfinite | None:
         """Describe a tensor by its pieces that have such elements."""
         pieces, whole = dump.named[name], dump.wholes.get(dump.tensors[bad[0]].name)
         offsets = {one.place: one.offsets for one in whole.pieces} if whole is not None else {}
@@ -143,7 +172,7 @@ class FirstNonfinite:
         file = dump.file_of(first.tensor).path if whole is None and len(pieces) > 1 else None
         return Nonfinite(name, nan, posinf, neginf, elements, first.kind, first.place, file)
 
-    def _first(self, dump: "MeasuredDump", index: int, offsets: tuple[int, ...] | None) -> _Placed | None:
+    def _first(self, dump: Measured, index: int, offsets: tuple[int, ...] | None) -> _Placed | None:
         file = dump.file_of(index)
         found = self._files[file.path].first(index - file.start, dump.row)
         if found is None:

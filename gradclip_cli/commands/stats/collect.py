@@ -1,7 +1,7 @@
 """Reduce the dumps of a series to its norms; the only part of `stats` that reads dumps."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from gradclip_cli.commands.stats.first_nonfinite import first_nonfinite
 from gradclip_cli.commands.stats.layout import AnyTensors, SameTensors, SeriesLayout, SeriesRows
@@ -11,10 +11,12 @@ from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.errors import GradclipError, InputError, UsageError
 from gradclip_cli.inputs.repeats import StepPlace, settled
 from gradclip_cli.notes import Note
-from gradclip_cli.numerics.first_nonfinite import Nonfinite
 from gradclip_cli.reports.stats import NonfiniteTensor
 from gradclip_cli.text import plural
 from gradclip_cli.thresholds.norm_table import SeriesNorms
+
+if TYPE_CHECKING:
+    from gradclip_cli.numerics.first_nonfinite import Nonfinite
 
 
 class Collected(NamedTuple):
