@@ -129,12 +129,12 @@ class KeptNonfinite:
     """Choose what to keep of a series: in a long run that has gone bad, the first dumps of each tensor are enough."""
 
     def __init__(self) -> None:
-        self._kept, self._names = 0, set[str]()
+        self._room, self._names = _MOST, set[str]()
 
     def of(self, found: Sequence[Nonfinite]) -> list[Nonfinite]:
         """Return what to keep of the next dump."""
-        kept = [one for one in found if self._kept < _MOST or one.name not in self._names]
-        self._kept += len(kept)
+        kept = [one for k, one in enumerate(found) if k < self._room or one.name not in self._names]
+        self._room = max(0, self._room - len(kept))
         self._names.update(one.name for one in kept)
         return kept
 

@@ -40,7 +40,7 @@ def test_sick(sick: None, run: Run) -> None:
     assert title == "2 findings in 3 dumps: dead 1, nonfinite 1"
     assert headings.split() == ["rule", "step", "layer", "param", "value", "limit", "message", "input"]
     assert first.split()[:6] == ["nonfinite", "2", "b", "w", "1", "0"]
-    assert "1 NaN of 2 elements; the first to go bad" in first
+    assert "1 NaN of 2 elements, at [0]; the first to go bad" in first
     assert second.split()[:6] == ["dead", "1", "a", "w", "1", "1"]
     assert rest == [""]
 
@@ -88,6 +88,8 @@ def test_values(sick: None, run: Run) -> None:
         "limit": 1.0,
         "message": "100 % of 2 elements are 0: frozen, not used, or behind units that are never active"
         " (in 3 of 3 dumps: step 1, step 2, step 3)",
+        "index": None,
+        "slice": None,
     }
     assert '"value": 1, "limit": 0,' in run("check", ".", "-f", "json").out
 
