@@ -17,6 +17,7 @@ from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.series import check_taken, measure_series
 from gradclip_cli.engine.series_tensors import SeriesTensors
 from gradclip_cli.engine.survey import MeasuredDump
+from gradclip_cli.engine.tensor_places import TensorPlaces
 from gradclip_cli.errors import GradclipError, InputError
 from gradclip_cli.inputs.naming import LayerParam, Naming, natural
 from gradclip_cli.inputs.ordering import by_step, in_step_order
@@ -41,6 +42,7 @@ class DumpFigures(NamedTuple):
     rows: Matrix
     place: StepPlace
     nonfinite: Sequence[Nonfinite]
+    stored: TensorPlaces
 
 
 class Collected(NamedTuple):
@@ -122,7 +124,8 @@ def _reduce(dump: MeasuredDump, counts: RangeCounts, same: set[str], bad: KeptNo
         *(outside[:, :, 1].T - stats.nonfinite),
     ]
     source = dump.source if dump.row is None else dump.source._replace(name=None)  # a slice has a step of its own
-    return DumpFigures(source, dump.step, tensors, np.array(rows, np.float64), dump.place, bad.of(dump.nonfinite))
+    found, stored = np.array(rows, np.float64), TensorPlaces.of(dump)
+    return DumpFigures(source, dump.step, tensors, found, dump.place, bad.of(dump.nonfinite), stored)
 
 
 def series_figures(collected: Collected, targets: Sequence[str], naming: Naming) -> Figures:

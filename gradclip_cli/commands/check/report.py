@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from gradclip_cli.checks.base import Figures, Problem
 from gradclip_cli.checks.registry import findings
 from gradclip_cli.commands.check.collect import Collected, collect, series_figures, targets
+from gradclip_cli.commands.check.slices_named import with_slices
 from gradclip_cli.commands.plans import CheckPlan
 from gradclip_cli.engine.run import Run
 from gradclip_cli.notes import merged
@@ -17,10 +18,10 @@ _MOST = 4
 
 def check(plan: CheckPlan, run: Run) -> CheckReport:
     """Reduce dumps to figures, and apply the checks to them."""
-    return report(plan, collect(plan, run))
+    return report(plan, collect(plan, run), run)
 
 
-def report(plan: CheckPlan, collected: Collected) -> CheckReport:
+def report(plan: CheckPlan, collected: Collected, run: Run) -> CheckReport:
     """Apply the checks to the figures of a series."""
     dumps = collected.dumps
     figures = series_figures(collected, targets(plan), plan.selection.naming)
@@ -37,7 +38,7 @@ def report(plan: CheckPlan, collected: Collected) -> CheckReport:
             None if one.place is None else list(one.place),
             one.slices,
         )
-        for check, one in findings(plan.rules, figures, plan.limits)
+        for check, one in with_slices(findings(plan.rules, figures, plan.limits), figures, dumps, run)
     ]
     return CheckReport(rows, len(inputs), merged([*plan.notes, *collected.notes]), collected.failed)
 

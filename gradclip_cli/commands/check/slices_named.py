@@ -1,0 +1,71 @@
+"""Complete findings on large norms: name the largest element, and the slice that holds most of the square of its tensor."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+
+from gradclip_cli.checks.base import Figures, Problem, percent
+from gradclip_cli.commands.check.collect import DumpFigures
+from gradclip_cli.engine.run import Run
+from gradclip_cli.engine.slice_squares import SliceSquares, largest_slice
+from gradclip_cli.inputs.slice_names import slice_word
+from gradclip_cli.text import printable
+
+_RULES = frozenset({"exploding", "dominated"})
+
+_SHARE, _TIMES = 0.5, 3
+"""A slice is named that holds more than this share of the square, and so many times what an equal one would hold."""
+
+_READ, _LEAST = 0.1, 1 << 24
+"""At most this share of all elements is read again, or so many elements if that is more."""
+
+
+def with_slices(
+    found: Iterable[tuple[str, Problem]], figures: Figures, dumps: Sequence[DumpFigures], run: Run
+) -> Iterator[tuple[str, Problem]]:
+    """Read the tensors of some problems again, each in the first dump that has the problem; pass the others on."""
+    budget = max(_LEAST, _READ * float(figures.elements.sum()))
+    known: dict[tuple[int, int], SliceSquares] = {}
+    for rule, one in found:
+        row, column = one.dumps[0], _column(one, figures) if rule in _RULES else None
+        if column is not None and (row, column) not in known and figures.elements[row, column] <= budget:
+            budget -= float(figures.elements[row, column])
+            known[row, column] = _read_again(row, column, figures, dumps[row], run)
+        if column is None or (row, column) not in known:
+            yield rule, one
+        else:
+            yield rule, _completed(one, figures.tensors[column].name, known[row, column])
+
+
+def _column(one: Problem, figures: Figures) -> int | None:
+    """Return the tensor that a problem is about, or the largest of its layer or dump; None if that is 0 or not finite."""
+    row = one.dumps[0]
+    norms = np.where(figures.sound[row], figures.norm[row], 0)
+    if one.tensor is not None:
+        norms = np.where(np.arange(norms.size) == one.tensor, norms, 0)
+    elif one.layer is not None:
+        norms = np.where([tensor.layer == one.layer for tensor in figures.tensors], norms, 0)
+    column = int(norms.argmax())
+    return column if norms[column] > 0 else None
+
+
+def _read_again(row: int, column: int, figures: Figures, dump: DumpFigures, run: Run) -> SliceSquares:
+    name = figures.tensors[column].name
+    number = next(k for k, tensor in enumerate(dump.tensors) if tensor.name == name)
+    return largest_slice(dump.stored, number, float(figures.max_abs[row, column]), run)
+
+
+def _completed(one: Problem, name: str, found: SliceSquares) -> Problem:
+    """Give a problem the index of the largest element and, if one slice holds most of the square, that slice."""
+    one = one._replace(place=found.peak.place)
+    if found.slice is None or not stands_out(found):
+        return one
+    word = slice_word(name, found.axes)
+    of = printable(name) if found.file is None else f"the piece of {printable(name)} in {printable(found.file)}"
+    message = f"{one.message}; {word} {found.slice} of {of} holds {percent(found.share)} of the tensor's square"
+    return one._replace(slices=str(found.slice), message=message)
+
+
+def stands_out(found: SliceSquares) -> bool:
+    """Whether a slice holds so much of the square that it is worth a name."""
+    return found.share > _SHARE and found.share * found.slices > _TIMES
