@@ -67,6 +67,15 @@ def is_settled(key: ForwardKey, other: ForwardKey) -> bool:
     return key[at].place != other[at].place or key[at].texts == other[at].texts
 
 
+def is_embedding(name: str) -> bool:
+    """Whether the name of a tensor says that its rows are those of tokens, positions and the like.
+
+    >>> is_embedding("model.embed_tokens.weight"), is_embedding("lm_head.weight")
+    (True, False)
+    """
+    return any(one.place == 0 for one in forward_key(name))
+
+
 class Last(NamedTuple):
     """The last of some tensors in the order of a forward pass; `settled` says whether their names tell that."""
 

@@ -53,7 +53,7 @@ def nonfinite_at(raw: Raw, dtype: DType, work: Workspace) -> tuple[Places, Place
         return at, _kinds(values[at])
     at = np.unique(at // 2)
     infinite = np.isinf(values.reshape(-1, 2)[at]).any(axis=1)
-    return at, infinite.astype(np.int64)
+    return at, np.asarray(infinite, np.int64)
 
 
 def _kinds(values: Floats) -> Places:

@@ -50,6 +50,11 @@ class PieceStats(NamedTuple):
     sums: tuple[NDArray[np.float64], ...]
 
     @property
+    def zeros(self) -> int:
+        """The number of zeros."""
+        return self.counts[1]
+
+    @property
     def all_finite(self) -> bool:
         """Whether no element is NaN or infinite."""
         return not any(self.counts[2:])

@@ -53,6 +53,11 @@ class StatsArrays(NamedTuple):
         return parts[0] if len(parts) == 1 else cls(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
     @property
+    def zeros(self) -> int:
+        """The number of zeros in all rows."""
+        return int(self.ints[:, _ZEROS].sum())
+
+    @property
     def all_finite(self) -> bool:
         """Whether no row has any NaN or infinity."""
         return not self.ints[:, _NAN : _NEGINF + 1].any()

@@ -11,14 +11,17 @@ from gradclip_cli.checks.base import Figures, Tensor
 from gradclip_cli.commands.check.out_of_range import DumpRangeCounts, RangeCounts, SliceRangeCounts
 from gradclip_cli.commands.check.unchanged import TYPES, unchanged
 from gradclip_cli.commands.check.unchanged_slices import unchanged_slices
+from gradclip_cli.commands.check.zero_slices import MarkedSlices, ZeroSlices
 from gradclip_cli.commands.plans import CheckPlan
 from gradclip_cli.engine.first_nonfinite import KeptNonfinite
+from gradclip_cli.engine.measure import PieceObserver, together
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.series import check_taken, measure_series
 from gradclip_cli.engine.series_tensors import SeriesTensors
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.engine.tensor_places import TensorPlaces
 from gradclip_cli.errors import GradclipError, InputError
+from gradclip_cli.formats.base import Format, Reader
 from gradclip_cli.inputs.naming import LayerParam, Naming, natural
 from gradclip_cli.inputs.ordering import by_step, in_step_order
 from gradclip_cli.inputs.repeats import StepPlace, settled
@@ -52,6 +55,7 @@ class Collected(NamedTuple):
     places: Mapping[str, LayerParam]
     notes: list[Note]
     failed: list[GradclipError]
+    zero: Mapping[str, MarkedSlices]  # the slices that are zero in all dumps, by tensor
 
 
 def collect(plan: CheckPlan, run: Run) -> Collected:
@@ -59,9 +63,10 @@ def collect(plan: CheckPlan, run: Run) -> Collected:
     dumps, notes, failed = list[DumpFigures](), list[Note](), list[GradclipError]()
     tensors = SeriesTensors(plan.selection.naming, plan.allow_missing, any_shape=True)
     before, bad = None, KeptNonfinite()
+    zero = ZeroSlices(sliced=plan.selection.along is not None, wanted="dead" in plan.rules)
     for source in in_step_order(plan.inputs):
         try:
-            counts, taken, same = _measure(source, tensors, before, plan, run)
+            counts, taken, same = _measure(source, tensors, before, zero, plan, run)
         except InputError as error:
             if not plan.keep_going:
                 raise
@@ -70,6 +75,7 @@ def collect(plan: CheckPlan, run: Run) -> Collected:
         if before is None and not plan.allow_missing:
             check_taken(taken, plan.selection)
         before = taken[-1]
+        zero.take(taken)
         for dump, names in zip(taken, same, strict=True):
             notes += dump.notes
             dumps.append(_reduce(dump, counts, names, bad))
@@ -78,16 +84,26 @@ def collect(plan: CheckPlan, run: Run) -> Collected:
     tensors.check_taken(plan.selection)
     tensors.settle()
     dumps, repeated = settled(by_step(dumps, lambda dump: dump.place.step), lambda dump: dump.place, plan.repeated)
-    return Collected(dumps, tensors.places, [*notes, *tensors.notes, *repeated], failed)
+    return Collected(dumps, tensors.places, [*notes, *tensors.notes, *repeated], failed, zero.zero)
 
 
 def _measure(
-    source: DumpSource, tensors: SeriesTensors, before: MeasuredDump | None, plan: CheckPlan, run: Run
+    source: DumpSource,
+    tensors: SeriesTensors,
+    before: MeasuredDump | None,
+    zero: ZeroSlices,
+    plan: CheckPlan,
+    run: Run,
 ) -> tuple[RangeCounts, list[MeasuredDump], list[set[str]]]:
     """Measure the dumps of a source; return values out of range, the dumps, and the tensors unchanged since the one before."""
     kind = DumpRangeCounts if run.selection.along is None else SliceRangeCounts
     counts = kind(targets(plan), run.workers.work)
-    dumps = [tensors.take(dump) for dump in measure_series(source, TYPES, run, counts.observer_for)]
+    zero.begin()
+
+    def observer_for(format: Format, reader: Reader) -> PieceObserver | None:
+        return together([counts.observer_for(format, reader), zero.observer_for(format, reader)])
+
+    dumps = [tensors.take(dump) for dump in measure_series(source, TYPES, run, observer_for)]
     return counts, dumps, _same(before, dumps, plan, run)
 
 

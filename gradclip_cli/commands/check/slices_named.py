@@ -1,20 +1,26 @@
 """Complete findings on large norms: name the largest element, and the slice that holds most of the square of its tensor."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from gradclip_cli.checks.base import Figures, Problem, percent
+from gradclip_cli.checks.limits import Limits
+from gradclip_cli.checks.stuck import DEAD_ADVICE
 from gradclip_cli.commands.check.collect import DumpFigures
+from gradclip_cli.commands.check.zero_slices import MarkedSlices
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.slice_squares import SliceSquares, largest_slice
 from gradclip_cli.inputs.slice_names import slice_word
-from gradclip_cli.text import printable
+from gradclip_cli.text import printable, ranges
 
 _RULES = frozenset({"exploding", "dominated"})
 
 _SHARE, _TIMES = 0.5, 3
 """A slice is named that holds more than this share of the square, and so many times what an equal one would hold."""
+
+_DUMPS = 3
+"""Slices are zero or unchanged throughout in so many dumps at least."""
 
 _READ, _LEAST = 0.1, 1 << 24
 """At most this share of all elements is read again, or so many elements if that is more."""
@@ -64,6 +70,25 @@ def _completed(one: Problem, name: str, found: SliceSquares) -> Problem:
     of = printable(name) if found.file is None else f"the piece of {printable(name)} in {printable(found.file)}"
     message = f"{one.message}; {word} {found.slice} of {of} holds {percent(found.share)} of the tensor's square"
     return one._replace(slices=str(found.slice), message=message)
+
+
+def zero_slices(zero: Mapping[str, MarkedSlices], figures: Figures, limits: Limits) -> Iterator[Problem]:
+    """Say which slices of tensors are zero in all dumps that have them, `_DUMPS` at least."""
+    column = {tensor.name: k for k, tensor in enumerate(figures.tensors)}
+    for name, slices in zero.items():
+        rows = np.flatnonzero(figures.elements[:, column[name]] > 0).tolist()
+        if len(rows) >= _DUMPS:
+            which, what = _named(name, slices)
+            message = f"{what} zero in all {len(rows):,} dumps: {DEAD_ADVICE}"
+            yield Problem(rows[:1], 1.0, limits.dead_share, message, column[name], slices=which)
+
+
+def _named(name: str, slices: MarkedSlices) -> tuple[str, str]:
+    """Return which slices of a tensor are marked, and the beginning of a sentence on them."""
+    which, word = np.flatnonzero(slices.marked).tolist(), slice_word(name, slices.axes)
+    listed = ranges(which)
+    one = len(which) == 1
+    return listed, f"{word}{'' if one else 's'} {listed} of {slices.marked.size:,} {'is' if one else 'are'}"
 
 
 def stands_out(found: SliceSquares) -> bool:
