@@ -26,7 +26,7 @@ def zero_rows(raw: Raw, dtype: DType, start: int, width: int, zeros: int) -> Ite
     head = min(size, -start % width)
     full = (size - head) // width
     stop, first = head + full * width, (start + head) // width
-    for a, b, number in ((0, head, first - 1), (stop, size, first + full)):
+    for a, b, number in ((0, head, start // width), (stop, size, first + full)):
         if a < b and zeros >= b - a and not (np.bitwise_or.reduce(words[a * each : b * each]) & mask):
             yield ZeroParts(np.array([number]), np.array([b - a]))
     if full and zeros >= width:
