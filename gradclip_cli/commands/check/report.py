@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from gradclip_cli.checks.base import Figures, Problem
 from gradclip_cli.checks.registry import findings
 from gradclip_cli.commands.check.collect import Collected, collect, series_figures, targets
-from gradclip_cli.commands.check.slices_named import with_slices, zero_slices
+from gradclip_cli.commands.check.slices_named import steady_slices, with_slices
 from gradclip_cli.commands.plans import CheckPlan
 from gradclip_cli.engine.run import Run
 from gradclip_cli.notes import merged
@@ -27,7 +27,7 @@ def report(plan: CheckPlan, collected: Collected, run: Run) -> CheckReport:
     figures = series_figures(collected, targets(plan), plan.selection.naming)
     inputs = [one.source.label for one in dumps]
     found = [*with_slices(findings(plan.rules, figures, plan.limits), figures, dumps, run)]
-    found += [("dead", one) for one in zero_slices(collected.zero, figures, plan.limits)]
+    found += steady_slices(collected, figures, plan.limits)
     found.sort(key=lambda pair: plan.rules.index(pair[0]))
     rows = [
         Finding(
