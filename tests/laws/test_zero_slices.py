@@ -15,7 +15,13 @@ from laws.layouts import shard
 from laws.pieces import patch_pieces
 from laws.test_first_nonfinite import WAYS
 
-SHAPES = {"block.w": (100, 97), "wide.w": (9, 20_000), "l.experts.w": (8, 30, 41), "small.w": (5, 3), "conv.w": (9, 2, 3, 3)}
+SHAPES = {
+    "block.w": (100, 97),
+    "wide.w": (9, 20_000),
+    "l.experts.w": (8, 30, 41),
+    "small.w": (5, 3),
+    "conv.w": (9, 2, 3, 3),
+}
 """Tensors of many rows in a piece, of many pieces in a row, of several axes, and small ones."""
 
 ZERO = {"block.w": [0, 1, 2, 50, 99], "wide.w": [3, 8], "l.experts.w": [5], "small.w": [4], "conv.w": [0, 2]}
