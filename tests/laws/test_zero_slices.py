@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 from support.matrices import crossed
-from support.official import BFLOAT16, E4M3FN, FLOATS, FNUZ, Array, save_as, savez
+from support.official import E4M3FN, FLOATS, FNUZ, Array, save_as, savez
 
 import gradclip_cli
 from gradclip_cli.text import ranges
