@@ -19,11 +19,11 @@ SHAPES = {"matrix.w": (40, 1001), "moe.experts.w": (8, 30, 41), "conv.w": (30, 4
 WORDS = {"matrix.w": "row", "moe.experts.w": "expert", "conv.w": "slice"}
 
 
-def steps(name: str, slice: int, dtype: Any = np.float32, count: int = 6) -> list[dict[str, Array]]:
+def steps(name: str, which: int, dtype: Any = np.float32, count: int = 6) -> list[dict[str, Array]]:
     """Return steps of which the fifth explodes by one slice of one tensor."""
     rng = np.random.default_rng(len(name))
     found = [{key: rng.standard_normal(shape) for key, shape in SHAPES.items()} for _ in range(count)]
-    found[4][name][slice] *= 1000
+    found[4][name][which] *= 1000
     return [{key: array.astype(dtype) for key, array in step.items()} for step in found]
 
 

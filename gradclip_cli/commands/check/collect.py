@@ -9,6 +9,7 @@ import numpy as np
 
 from gradclip_cli.checks.base import Figures, Tensor
 from gradclip_cli.commands.check.out_of_range import DumpRangeCounts, RangeCounts, SliceRangeCounts
+from gradclip_cli.commands.check.steady_slices import SteadySlices
 from gradclip_cli.commands.check.unchanged import TYPES, unchanged
 from gradclip_cli.commands.check.unchanged_slices import unchanged_slices
 from gradclip_cli.commands.check.zero_slices import MarkedSlices, ZeroSlices
@@ -56,6 +57,7 @@ class Collected(NamedTuple):
     notes: list[Note]
     failed: list[GradclipError]
     zero: Mapping[str, MarkedSlices]  # the slices that are zero in all dumps, by tensor
+    steady: Mapping[str, MarkedSlices]  # those that are the same in all dumps, and not zero
 
 
 def collect(plan: CheckPlan, run: Run) -> Collected:
@@ -63,10 +65,12 @@ def collect(plan: CheckPlan, run: Run) -> Collected:
     dumps, notes, failed = list[DumpFigures](), list[Note](), list[GradclipError]()
     tensors = SeriesTensors(plan.selection.naming, plan.allow_missing, any_shape=True)
     before, bad = None, KeptNonfinite()
-    zero = ZeroSlices(sliced=plan.selection.along is not None, wanted="dead" in plan.rules)
+    sliced = plan.selection.along is not None
+    zero = ZeroSlices(sliced=sliced, wanted="dead" in plan.rules)
+    steady = SteadySlices(wanted="unchanged" in plan.rules and not sliced)
     for source in in_step_order(plan.inputs):
         try:
-            counts, taken, same = _measure(source, tensors, before, zero, plan, run)
+            counts, taken, same = _measure(source, tensors, before, (zero, steady), plan, run)
         except InputError as error:
             if not plan.keep_going:
                 raise
@@ -76,6 +80,7 @@ def collect(plan: CheckPlan, run: Run) -> Collected:
             check_taken(taken, plan.selection)
         before = taken[-1]
         zero.take(taken)
+        steady.take(taken)
         for dump, names in zip(taken, same, strict=True):
             notes += dump.notes
             dumps.append(_reduce(dump, counts, names, bad))
@@ -84,24 +89,43 @@ def collect(plan: CheckPlan, run: Run) -> Collected:
     tensors.check_taken(plan.selection)
     tensors.settle()
     dumps, repeated = settled(by_step(dumps, lambda dump: dump.place.step), lambda dump: dump.place, plan.repeated)
-    return Collected(dumps, tensors.places, [*notes, *tensors.notes, *repeated], failed, zero.zero)
+    notes = [*notes, *tensors.notes, *repeated]
+    return Collected(dumps, tensors.places, notes, failed, zero.zero, _steady(steady, dumps, run))
+
+
+def _steady(steady: SteadySlices, dumps: Sequence[DumpFigures], run: Run) -> dict[str, MarkedSlices]:
+    """Verify which slices are the same in all dumps; leave out tensors that are the same as a whole."""
+    found, names = dict[str, MarkedSlices](), set(steady.names)
+    places: dict[str, list[tuple[TensorPlaces, int]]] = {name: [] for name in names}
+    changed = set[str]()
+    for one in dumps if names else ():
+        for k, tensor in enumerate(one.tensors):
+            if tensor.name in names:
+                changed.update([tensor.name] if places[tensor.name] and not one.rows[_OWN - 1, k] else [])
+                places[tensor.name].append((one.stored, k))
+    for name in sorted(changed):
+        slices = steady.verified(name, places[name], run)
+        if slices.marked.any() and not slices.marked.all():
+            found[name] = slices
+    return found
 
 
 def _measure(
     source: DumpSource,
     tensors: SeriesTensors,
     before: MeasuredDump | None,
-    zero: ZeroSlices,
+    seen: tuple[ZeroSlices, SteadySlices],
     plan: CheckPlan,
     run: Run,
 ) -> tuple[RangeCounts, list[MeasuredDump], list[set[str]]]:
     """Measure the dumps of a source; return values out of range, the dumps, and the tensors unchanged since the one before."""
     kind = DumpRangeCounts if run.selection.along is None else SliceRangeCounts
     counts = kind(targets(plan), run.workers.work)
-    zero.begin()
+    for one in seen:
+        one.begin()
 
     def observer_for(format: Format, reader: Reader) -> PieceObserver | None:
-        return together([counts.observer_for(format, reader), zero.observer_for(format, reader)])
+        return together([one.observer_for(format, reader) for one in (counts, *seen)])
 
     dumps = [tensors.take(dump) for dump in measure_series(source, TYPES, run, observer_for)]
     return counts, dumps, _same(before, dumps, plan, run)

@@ -1,13 +1,13 @@
 """Complete findings on large norms: name the largest element, and the slice that holds most of the square of its tensor."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
 from gradclip_cli.checks.base import Figures, Problem, percent
 from gradclip_cli.checks.limits import Limits
-from gradclip_cli.checks.stuck import DEAD_ADVICE
-from gradclip_cli.commands.check.collect import DumpFigures
+from gradclip_cli.checks.stuck import DEAD_ADVICE, UNCHANGED_ADVICE
+from gradclip_cli.commands.check.collect import Collected, DumpFigures
 from gradclip_cli.commands.check.zero_slices import MarkedSlices
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.slice_squares import SliceSquares, largest_slice
@@ -72,16 +72,21 @@ def _completed(one: Problem, name: str, found: SliceSquares) -> Problem:
     return one._replace(slices=str(found.slice), message=message)
 
 
-def zero_slices(zero: Mapping[str, MarkedSlices], figures: Figures, limits: Limits) -> Iterator[Problem]:
-    """Say which slices of tensors are zero in all dumps that have them, `_DUMPS` at least."""
+def steady_slices(collected: Collected, figures: Figures, limits: Limits) -> Iterator[tuple[str, Problem]]:
+    """Say which slices of tensors are zero, or the same, in all dumps that have them, `_DUMPS` at least."""
     column = {tensor.name: k for k, tensor in enumerate(figures.tensors)}
-    for name, slices in zero.items():
-        rows = np.flatnonzero(figures.elements[:, column[name]] > 0).tolist()
-        if len(rows) >= _DUMPS:
-            which, what = _named(name, slices)
-            message = f"{what} zero in all {len(rows):,} dumps"
-            found = Problem(rows[:1], 1.0, limits.dead_share, message, column[name], slices=which)
-            yield found._replace(advice=DEAD_ADVICE, brief=f"{what} zero")
+    for rule, limit, what, advice, found in (
+        ("dead", limits.dead_share, "zero", DEAD_ADVICE, collected.zero),
+        ("unchanged", limits.unchanged_dumps, "the same", UNCHANGED_ADVICE, collected.steady),
+    ):
+        for name, slices in found.items():
+            rows = np.flatnonzero(figures.elements[:, column[name]] > 0).tolist()
+            if len(rows) >= _DUMPS:
+                which, start = _named(name, slices)
+                message = f"{start} {what} in all {len(rows):,} dumps"
+                value = 1.0 if rule == "dead" else len(rows)
+                one = Problem(rows, value, limit, message, column[name], slices=which, advice=advice)
+                yield rule, one._replace(brief=f"{start} {what}")
 
 
 def _named(name: str, slices: MarkedSlices) -> tuple[str, str]:
