@@ -184,7 +184,7 @@ class Problem(NamedTuple):
     It concerns a tensor (its column), a layer, a block, or else the whole dump; of a `whole` dump, `tensor` is the one to look
     at. `advice` is the cure, `worst` the value that is farthest from the limit in any of the dumps, the first if None, `brief`
     says in a few words what that value is, and `cause` where it comes from, if that is more. `place` is the index of its first
-    element, `slices` are indices along axis 0 of the tensor, as text.
+    element, `slices` are indices along axis 0 of the tensor, as text. A `dated` message says itself in which dumps it is.
     """
 
     dumps: Sequence[int]
@@ -199,6 +199,7 @@ class Problem(NamedTuple):
     cause: str = ""
     block: str | None = None
     whole: bool = False
+    dated: bool = False
     place: tuple[int, ...] | None = None
     slices: str | None = None
 

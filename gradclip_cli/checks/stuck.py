@@ -42,7 +42,7 @@ def find_unchanged(figures: Figures, limits: Limits) -> Iterator[Problem]:
         message = f"the same values in {length + 1} dumps in a row, up to {last}"
         rows = sorted({start + k for start, length in runs for k in range(length + 1)})
         problem = Problem(rows, length + 1, limits.unchanged_dumps, message, column, advice=UNCHANGED_ADVICE)
-        yield problem._replace(worst=most, brief=f"the same values in {most:,} dumps in a row")
+        yield problem._replace(worst=most, brief=f"the same values in {most:,} dumps in a row", dated=True)
 
 
 def _runs(same: Mask) -> list[tuple[int, int]]:

@@ -85,7 +85,7 @@ def _finding(rule: str, one: Problem, figures: Figures, inputs: Sequence[str | l
         param,
         one.value,
         one.limit,
-        message + _recurrence(one.dumps, figures.dumps),
+        message if one.dated else message + _recurrence(one.dumps, figures.dumps),
         block,
         len(one.dumps),
         _ranges(one.dumps, figures.steps),

@@ -86,7 +86,7 @@ def steady_slices(collected: Collected, figures: Figures, limits: Limits) -> Ite
                 message = f"{start} {what} in all {len(rows):,} dumps"
                 value = 1.0 if rule == "dead" else len(rows)
                 one = Problem(rows, value, limit, message, column[name], slices=which, advice=advice)
-                yield rule, one._replace(brief=f"{start} {what}")
+                yield rule, one._replace(brief=f"{start} {what}", dated=True)
 
 
 def _named(name: str, slices: MarkedSlices) -> tuple[str, str]:
