@@ -65,8 +65,7 @@ def _usual(figures: Figures, limits: Limits) -> Mask:
     """Mark layers that neither explode nor are usually 0 (dumps × layers): beside an exploding one, any other is tiny."""
     norms, there = figures.layer_norms, figures.layers_there & np.isfinite(figures.layer_norms)
     high = explosions(norms, there, limits.exploding_factor, limits.exploding_dumps)
-    usual = medians(np.where(there, norms, np.nan))
-    found: Mask = ~high.steps & (np.nan_to_num(usual, posinf=1.0) > 0)
+    found: Mask = ~high.steps & (medians(np.where(there, norms, np.nan)) > 0)
     return found
 
 

@@ -30,7 +30,7 @@ _START = 10
 
 
 class Explosions(NamedTuple):
-    """Which norms explode, and the median of the neighbours of each, 0 where no norm is taken (steps × groups).
+    """Which norms explode, and the median of the neighbours of each, 0 where it has none or is not taken (steps × groups).
 
     `since` has the first step of the first 5 explosions in a row of each group, -1 if there are none.
     """
@@ -58,7 +58,7 @@ def explosions(norms: Matrix, taken: Mask, factor: float, enough: int, *, parts:
     if parts:
         columns = np.flatnonzero(np.logical_or.reduce(steps, axis=0))
         steps[:, columns] &= beyond_noise(known[:, columns], usual[:, columns], steps[:, columns])
-    return Explosions(packed.mask(steps), packed.matrix(usual), _since(steps, packed))
+    return Explosions(packed.mask(steps), packed.matrix(np.nan_to_num(usual, posinf=np.inf)), _since(steps, packed))
 
 
 def _lowest_before(known: Matrix) -> Matrix:

@@ -24,7 +24,7 @@ _WINDOW = 5
 """The points of a running median."""
 
 _WARM_UP = 5
-"""What begins to rise in so many first points, and rises no more in the last quarter, has only warmed up."""
+"""What begins to rise in so many first points, and rises no more in the last third, has only warmed up."""
 
 _BEFORE = 20
 """The most levels before a rise whose median is the level from which it rises."""
@@ -98,19 +98,24 @@ def _growing(look: _Look, factor: float) -> list[Growth]:
         begin = int(np.count_nonzero(np.isnan(points[:, column])))
         ramp = _ramp(levels[begin:, column], float(least[column]))
         if ramp is not None and _is_gradual(points[begin:, column], ramp):
-            since, until = (int(look.steps[begin + row + _WINDOW // 2, column]) for row in (ramp.since, ramp.until))
+            until = -1 if ramp.lasts else begin + ramp.until + _WINDOW // 2
+            since, until = (int(look.steps[row, column]) for row in (begin + ramp.since + _WINDOW // 2, until))
             found.append(Growth(column, math.exp(ramp.start), math.exp(ramp.end), since, until))
     return found
 
 
 class _Ramp(NamedTuple):
-    """A rise from `start` to `end`: where the lowest level is, and those of a tenth and nine tenths of the rise (indices)."""
+    """A rise from `start` to `end`: where the lowest level is, and those of a tenth and nine tenths of the rise (indices).
+
+    It `lasts` if one of the last levels is the highest.
+    """
 
     low: int
     since: int
     until: int
     start: float
     end: float
+    lasts: bool
 
 
 def _ramp(levels: Matrix, least: float) -> _Ramp | None:
@@ -124,10 +129,11 @@ def _ramp(levels: Matrix, least: float) -> _Ramp | None:
     since = low + int(np.flatnonzero(levels[low:until] <= levels[low] + 0.1 * rise)[-1])
     climb = levels[since : until + 1]
     back = float((np.maximum.accumulate(climb) - climb).max())
-    over = until < len(levels) - max(_WINDOW, len(levels) // 4)
+    over = until < len(levels) - max(_WINDOW, len(levels) // 3)
     start = float(np.median(levels[max(0, since - _BEFORE) : since + 1]))
     gradual = until - since >= _WINDOW - 1 and back <= _BACK * rise and not (over and since < _WARM_UP)
-    return _Ramp(low, since, until, start, end) if gradual and end - start >= least else None
+    lasts = not over and int(np.argmax(levels)) >= len(levels) - _WINDOW
+    return _Ramp(low, since, until, start, end, lasts) if gradual and end - start >= least else None
 
 
 def _is_gradual(points: Matrix, ramp: _Ramp) -> bool:

@@ -45,9 +45,12 @@ def trend(table: NormTable, column: int = 0) -> Trend:
     norms = table.norms[rows, column]
     if not len(norms):
         return Trend("steady", math.nan, math.nan, 0)
-    kind = _kind(norms)
     start, end = _start(norms), float(np.median(norms[-_last(len(norms)) :]))
-    return Trend(kind, start, end, 0 if kind == "steady" else int(rows[_settled(norms)]))
+    if not _moves(norms):
+        return Trend("steady", start, end, 0)
+    place = _jump(logs(norms))
+    kind: Kind = "steps" if place is not None else "falls" if end < start else "rises"
+    return Trend(kind, start, end, int(rows[_settled(norms) if place is None else place]))
 
 
 def _last(count: int) -> int:
@@ -67,25 +70,35 @@ def _settled(norms: Matrix) -> int:
     return int(np.flatnonzero(np.abs(levels - levels[-1]) <= _WITHIN * levels[-1])[0])
 
 
-def _kind(norms: Matrix) -> Kind:
+def _moves(norms: Matrix) -> bool:
+    """Return whether the levels at both ends differ by more than noise."""
     points, last = logs(norms[:, None]), _last(len(norms))
     first = min(SETTLED, max(_FIRST, len(norms) // 10))
-    change = float(medians(points[-last:])[0] - medians(points[:first])[0])
-    error = float(spreads(points)[0]) * median_error(first, last)
-    if len(norms) < _ENOUGH or abs(change) < max(math.log(LEAST), DEVIATIONS * error):
-        return "steady"
-    if _jumps(points):
-        return "steps"
-    return "falls" if change < 0 else "rises"
+    change = abs(float(medians(points[-last:])[0] - medians(points[:first])[0]))
+    error = float(spreads(points)[0]) * median_error(first, last) if len(norms) > 1 else 0.0
+    return len(norms) >= _ENOUGH and change >= max(math.log(LEAST), DEVIATIONS * error)
 
 
-def _jumps(points: Matrix) -> bool:
-    """Return whether a jump between two levels, each of 3 points at least, is nearer to the points than any ramp."""
+def _jump(points: Matrix) -> int | None:
+    """Return where a jump between two levels, each of 3 points at least, fits better than any ramp; None if a ramp does.
+
+    Long series are first reduced to the medians of up to 60 stretches.
+    """
     each = -(-len(points) // _POINTS)
     parts = np.array([np.median(points[start : start + each]) for start in range(0, len(points), each)])
     rows, least = np.arange(len(parts)), max(5, len(parts) // 6)
     grid = range(0, len(parts), max(1, len(parts) // 15))
     ramps = [(a, b) for a in grid for b in (*grid, len(parts) - 1) if b - a >= least]
     ramp = min(misfit(parts, np.clip((rows - a) / (b - a), 0.0, 1.0)) for a, b in ramps)
-    jumps = range(_FIRST, len(parts) - _FIRST + 1)
-    return min(misfit(parts, (rows >= k).astype(np.float64)) for k in jumps) < ramp
+    place, jump = _best_jump(parts, range(_FIRST, len(parts) - _FIRST + 1))
+    if jump >= ramp:
+        return None
+    return place if each == 1 else _best_jump(points, range((place - 1) * each, (place + 1) * each))[0]
+
+
+def _best_jump(points: Matrix, places: range) -> tuple[int, float]:
+    """Return the first point of the new level, among `places`, and the misfit of the jump."""
+    rows = np.arange(len(points))
+    return min(
+        ((place, misfit(points, (rows >= place).astype(np.float64))) for place in places), key=lambda one: one[1]
+    )
