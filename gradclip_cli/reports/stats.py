@@ -21,6 +21,25 @@ class StatsDump(NamedTuple):
     name: TableOnly[str | None] = None
 
 
+class NonfiniteTensor(NamedTuple):
+    """A tensor with elements that are NaN or infinite, in the first dump in which it has any.
+
+    `kind` (`NaN`, `+Inf` or `-Inf`) and `index` are those of the first in row-major order. The index is within the whole
+    tensor, or within the piece of it in `file` where nothing says where that piece belongs.
+    """
+
+    input: str | list[str]
+    step: int | None
+    name: str
+    nan: int
+    posinf: int
+    neginf: int
+    elements: int
+    kind: str
+    index: list[int]  # type: ignore[assignment]  # a key of JSON, which hides the method of tuples
+    file: str | None
+
+
 class StatsLayer(NamedTuple):
     """The norms of one layer over the dumps."""
 
@@ -159,6 +178,7 @@ class _StatsReport(NamedTuple):
     advised: TableOnly[Advised | None] = None
     replay: Section[list[ReplayStep]] = None
     replay_groups: Section[list[ReplayGroup]] = None
+    nonfinite: Sequence[NonfiniteTensor] = ()
 
 
 class StatsReport(_StatsReport, InNotebooks):
@@ -166,7 +186,8 @@ class StatsReport(_StatsReport, InNotebooks):
 
     `labels` holds the names that a framework gives to layers, `series` the norms of each layer at each step, None where the
     dump has nothing of it. `tries` and the replays are None if the user asked for none; `failed` holds the errors of dumps
-    that were left out.
+    that were left out. `nonfinite` has each tensor that is not finite once, by its first such dump; in each dump the last in
+    layer order comes first, since gradients flow from the last layer to the first.
     """
 
     __slots__ = ()

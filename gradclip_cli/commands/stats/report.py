@@ -26,7 +26,7 @@ from gradclip_cli.thresholds.rules import RULES
 
 def report(plan: StatsPlan, collected: Collected) -> StatsReport:
     """Summarise a series."""
-    layout, norms, failed, notes = collected
+    layout, norms, failed, notes, nonfinite = collected
     layers, params = norms.layers.summaries(), norms.params.summaries()
     offers, runs = candidates(plan, norms), _adaptive_runs(plan, norms)
     main = runs.get((plan.strategy or GLOBAL).name)
@@ -47,6 +47,7 @@ def report(plan: StatsPlan, collected: Collected) -> StatsReport:
         advised=recommend(plan, norms, offers),
         replay=main.steps(norms.steps) if main else None,
         replay_groups=main.groups() if main else None,
+        nonfinite=nonfinite,
     )
 
 
