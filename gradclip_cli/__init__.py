@@ -1,7 +1,7 @@
 """Inspect and clip saved gradients from Python, as the `gradclip` command does.
 
-`apply`, `stats`, `check`, `diff`, `show` and `ls` take the same names as the command line, print nothing, and return the reports that it
-renders. Every error they raise is a `GradclipError`. The modules behind these names may change; the names do not.
+`apply`, `stats`, `check`, `diff`, `show` and `ls` take the same names as the command line, print nothing, and return the reports
+that it renders. Every error they raise is a `GradclipError`. The modules behind these names may change; the names do not.
 """
 
 from importlib import import_module

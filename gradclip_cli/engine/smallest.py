@@ -65,7 +65,9 @@ def smallest(raw: Raw, dtype: DType, sizes: list[int], work: Workspace) -> Float
     words = words_of(raw, dtype)
     words = words.byteswap() if dtype.swapped else words
     kind = words.dtype.type
-    size = np.bitwise_and(words, kind((1 << (8 * dtype.itemsize - 1)) - 1), out=work.unsigned_bits.take(words.size, kind))
+    size = np.bitwise_and(
+        words, kind((1 << (8 * dtype.itemsize - 1)) - 1), out=work.unsigned_bits.take(words.size, kind)
+    )
     np.subtract(size, kind(1), out=size)  # 0 becomes the largest
     least = np.minimum.reduceat(size, starts) if sizes else size.min(keepdims=True)
     found[filled] = _values(np.add(least, kind(1)), dtype)

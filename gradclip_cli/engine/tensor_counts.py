@@ -14,6 +14,7 @@ from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.formats.base import Format, Reader
 from gradclip_cli.numerics.bands import Band
 from gradclip_cli.numerics.dtypes import DType, Raw
+from gradclip_cli.numerics.exponents import Counts
 from gradclip_cli.numerics.narrow_counts import NarrowCounter
 from gradclip_cli.numerics.statistics import PieceStats
 from gradclip_cli.numerics.value_counts import Counter, Levels, Located, Place, ValueCounts
@@ -25,7 +26,7 @@ from gradclip_cli.tensors import Piece, TensorSpec
 class Where(NamedTuple):
     """The index of an element in the whole tensor, or in the piece of it in `file` where nothing says where that belongs."""
 
-    index: Place
+    place: Place
     file: str | None = None
 
 
@@ -120,21 +121,24 @@ def _together(parts: Sequence[ValueCounts]) -> ValueCounts:
     levels = [one.levels for one in parts if one.levels is not None]
     alike = len(levels) == len(parts) and len({one.values.size for one in levels}) == 1
     return parts[0]._replace(
-        bins=sum(one.bins for one in parts),
-        bands=sum(one.bands for one in parts),
+        bins=_added([one.bins for one in parts]),
+        bands=_added([one.bands for one in parts]),
         subnormal=sum(one.subnormal for one in parts),
         total=math.fsum(totals) if len(totals) == len(parts) else None,
-        levels=Levels(levels[0].values, sum(one.counts for one in levels)) if alike else None,
+        levels=Levels(levels[0].values, _added([one.counts for one in levels])) if alike else None,
     )
+
+
+def _added(parts: Sequence[Counts]) -> Counts:
+    found: Counts = np.sum(parts, axis=0)
+    return found
 
 
 def _extreme(
     found: Sequence[tuple[int, Located | None]], where: Callable[[int, Place], Where], sign: int
 ) -> Extreme | None:
     """Return the extreme of all pieces; among equals the first, in the order of pieces that do not say where they belong."""
-    known = [
-        (sign * one.value, k, where(index, one.place)) for k, (index, one) in enumerate(found) if one is not None
-    ]
+    known = [(sign * one.value, k, where(index, one.place)) for k, (index, one) in enumerate(found) if one is not None]
     if not known:
         return None
     value = min(known)[0]

@@ -46,9 +46,10 @@ def band_of(dtype: DType) -> Band:
     return Band(math.ldexp(1.0, least - dtype.mantissa - 1), math.nextafter(low, 0.0), high)
 
 
-def last_word(limit: float, kind: type[np.floating]) -> int:
+@cache
+def last_word(limit: float, dtype: DType) -> int:
     """Return the bits of the largest finite float32 or float64 that is at most `limit`, which is at least 0."""
     with np.errstate(over="ignore"):
-        near = kind(limit)
-    word = int(near.view(f"u{near.itemsize}"))
+        near = np.array(limit).astype(dtype.name)
+    word = int(near.view(f"u{dtype.itemsize}"))
     return word - 1 if float(near) > limit or math.isinf(float(near)) else word

@@ -87,4 +87,3 @@ class Finder:
     def place(self, kind: str) -> Place | None:
         """Return where the first element of a kind is."""
         return self._keys[kind][1] if kind in self._keys else None
-

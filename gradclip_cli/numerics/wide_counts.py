@@ -24,6 +24,9 @@ from gradclip_cli.numerics.workspace import Workspace
 
 Words = NDArray[Any]  # unsigned integers
 
+_MANTISSA = {4: 23, 8: 52}
+"""The bits of the mantissa of a float by its size in bytes."""
+
 _PART_BITS = PER_OCTAVE.bit_length() - 1
 """The bits of the mantissa that tell the bins of an octave apart."""
 
@@ -56,19 +59,25 @@ def _bits_of(dtype: DType) -> _Bits:
 
 
 class _Sizes(NamedTuple):
-    """The bits of magnitudes without those that are not finite, how many are 0, and the counts of their codes if known."""
+    """The bits of magnitudes without those that are not finite, how many are 0, and the counts of their codes if known.
+
+    `has_powers` says whether any of them may be a power of two.
+    """
 
     words: Words
     zeros: int
     codes: Counts | None
     bits: _Bits
+    has_powers: bool = True
 
     def at_most(self, word: int) -> int:
-        """Count the magnitudes whose bits are at most `word`."""
+        """Count the magnitudes whose bits are at most `word`: from the codes, if none is in the bin that the limit divides."""
         code, rest = divmod(word + 1, 1 << self.bits.shift)
-        if self.codes is not None and code >= PER_OCTAVE and not (rest and self.codes[code]):
-            return self.words.size - int(self.codes[code:].sum())
-        return int(np.count_nonzero(self.words <= word))
+        if self.codes is None or (rest and self.codes[code] and (rest > 1 or code % PER_OCTAVE or self.has_powers)):
+            return int(np.count_nonzero(self.words <= word))
+        if code < PER_OCTAVE and not self.codes[:PER_OCTAVE].any():
+            return self.zeros
+        return self.words.size - int(self.codes[code:].sum())
 
 
 class WideCounter:
@@ -90,7 +99,7 @@ class WideCounter:
             return
         words = words_of(raw, self._dtype)
         sizes = self._count(words.byteswap() if self._dtype.swapped else words, 0, place)
-        self._count_beyond(sizes, self._dtype)
+        self._count_beyond(sizes, self._counted)
         sums = _block_sums(decode(raw, self._dtype, self._work), self._work)
         with self._lock:
             self._sums += sums
@@ -137,16 +146,25 @@ class WideCounter:
         if table[:, bits.special :].any():
             self._drop_nonfinite(size, at, place)
             table[:, bits.special :] = 0
-        normal = int(table[:, PER_OCTAVE:].sum())
-        zeros = 0 if normal == size.size else int(np.count_nonzero(size == 0))
+        counts = table.sum(axis=0)
+        zeros = 0 if counts.sum() == size.size and not counts[0] else int(np.count_nonzero(size == 0))
+        counts[0] = size.size - counts[1:].sum() - zeros  # what is left of it is subnormal
         start = first_bin(bits.least)
         with self._lock:
             self._bins[:, start : start + bits.special - PER_OCTAVE] += table[:, PER_OCTAVE : bits.special]
-        if normal + zeros < size.size:
+        if counts[:PER_OCTAVE].any():
             self._count_subnormal(size, words)
         if zeros < size.size:
-            self._find_extremes(size, at, place)
-        return _Sizes(size, zeros, table.sum(axis=0), bits)
+            self._find_extremes(size, int(counts.nonzero()[0][0]) << bits.shift, at, place)
+        return _Sizes(size, zeros, counts, bits, self._has_powers(size))
+
+    def _has_powers(self, size: Words) -> bool:
+        """Return whether any magnitude is a power of two or 0."""
+        kind = size.dtype.type
+        rest = np.left_shift(
+            size, kind(8 * size.itemsize - _MANTISSA[size.itemsize]), out=self._work.shifted.take(size.size, kind)
+        )
+        return bool(rest.size) and not rest.min()
 
     def _drop_nonfinite(self, size: Words, at: int, place: PlaceOf) -> None:
         """Note where the first NaN and infinity are, and set them to 0."""
@@ -157,14 +175,17 @@ class WideCounter:
                     self._found.take(kind, 0, place(at, marks))
                 size[marks] = 0
 
-    def _find_extremes(self, size: Words, at: int, place: PlaceOf) -> None:
-        """Note where the largest and the smallest magnitude above 0 are."""
-        one = size.dtype.type(1)
-        less = np.subtract(size, one, out=self._work.shifted.take(size.size, size.dtype.type))  # 0 becomes the largest
-        top, low = int(size.max()), int(less.min()) + 1
-        for kind, order, word in (("largest", -top, top), ("smallest", low, low)):
-            if self._found.is_better(kind, order):
-                self._found.take(kind, order, place(at, size == word))
+    def _find_extremes(self, size: Words, least: int, at: int, place: PlaceOf) -> None:
+        """Note where the largest and the smallest magnitude above 0 are; the bits of none are below `least`, but of 0."""
+        top = int(size.max())
+        if self._found.is_better("largest", -top):
+            self._found.take("largest", -top, place(at, size == top))
+        if self._found.is_better("smallest", least):
+            kind = size.dtype.type
+            less = np.subtract(size, kind(1), out=self._work.shifted.take(size.size, kind))  # 0 becomes the largest
+            low = int(less.min()) + 1
+            if self._found.is_better("smallest", low):
+                self._found.take("smallest", low, place(at, size == low))
 
     def _count_subnormal(self, size: Words, words: Words) -> None:
         """Count subnormal numbers in the bins of their values."""
@@ -180,10 +201,9 @@ class WideCounter:
 
     def _count_beyond(self, sizes: _Sizes, dtype: DType) -> None:
         """Count what becomes 0, is subnormal or overflows in narrower dtypes."""
-        kind = np.dtype(dtype.name).type
         rows = []
         for band in self._bands:
-            lost, subnormal, held = (sizes.at_most(last_word(limit, kind)) for limit in band)
+            lost, subnormal, held = (sizes.at_most(last_word(limit, dtype)) for limit in band)
             rows.append((lost - sizes.zeros, subnormal - lost, sizes.words.size - held))
         with self._lock:
             self._beyond += np.array(rows, np.int64).reshape(-1, 3)

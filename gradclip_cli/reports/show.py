@@ -16,7 +16,7 @@ class ShowTotal(NamedTuple):
     norm: float
     finite_norm: float
     rms: float | None
-    max_abs: float
+    max_abs: float | None
     min_abs: float | None
     zeros: int
     nan: int
@@ -33,7 +33,7 @@ class ShowBlock(NamedTuple):
     finite_norm: float
     share: float | None
     rms: float | None
-    max_abs: float
+    max_abs: float | None
     min_abs: float | None
     zeros: int
     nan: int
@@ -64,7 +64,7 @@ class ShowParam(NamedTuple):
 class ShowPlace(NamedTuple):
     """The index of an element; `file` is the file of its piece if nothing says where that belongs in the tensor."""
 
-    index: tuple[int, ...]
+    index: tuple[int, ...]  # type: ignore[assignment]  # hides `tuple.index`, which nobody calls
     file: str | None
 
 
@@ -119,7 +119,7 @@ class ShowBin(NamedTuple):
 
     low: float
     high: float
-    count: int
+    count: int  # type: ignore[assignment]  # hides `tuple.count`, which nobody calls
     positive: int | None
     negative: int | None
 

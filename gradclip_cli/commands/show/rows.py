@@ -35,7 +35,7 @@ class _Figures(NamedTuple):
     finite_norm: float
     share: float | None
     rms: float | None
-    max_abs: float
+    max_abs: float | None
     min_abs: float | None
     zeros: int
     nan: int
@@ -60,12 +60,12 @@ def rows_of(dump: MeasuredDump, smallest: Sequence[float], block_of: Callable[[s
     )
     kinds = [_kind(dump, indices) for indices in named.values()]
     return Rows(
-        ShowTotal(len(named), **{name: value for name, value in whole._asdict().items() if name != "share"}),
+        ShowTotal(len(named), *whole[:3], *whole[4:]),
         _largest_first([ShowBlock(name, len(blocks[name]), *row) for name, row in zip(blocks, of_blocks, strict=True)]),
         _largest_first(
             [
-                ShowParam(name, block_of(place.layer), *place, *kind, *row)
-                for name, place, kind, row in zip(named, places, kinds, each, strict=True)
+                ShowParam(name, block_of(layer), layer, param, shape, dtype, *row)
+                for name, (layer, param), (shape, dtype), row in zip(named, places, kinds, each, strict=True)
             ]
         ),
     )
@@ -92,10 +92,11 @@ def _figures(stats: StatsTable, smallest: Floats | Sequence[float], total: float
     norms, counts = stats.norms(0, 2.0), stats.elements - stats.nonfinite
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         shares, rms = (norms / total) ** 2, norms / np.sqrt(counts)
-    columns = (stats.elements, stats.as_read(norms), norms, shares, rms, stats.max_abs, np.asarray(smallest))
+    largest = np.where(counts > 0, stats.max_abs, np.inf)
+    columns = (stats.elements, stats.as_read(norms), norms, shares, rms, largest, np.asarray(smallest))
     listed = [column.tolist() for column in (*columns, stats.zeros, stats.nan, stats.infinite)]
     return [
-        _Figures(elements, norm, finite, _known(share), _known(one), top, _known(low), zeros, nan, inf)
+        _Figures(elements, norm, finite, _known(share), _known(one), _known(top), _known(low), zeros, nan, inf)
         for elements, norm, finite, share, one, top, low, zeros, nan, inf in zip(*listed, strict=True)
     ]
 

@@ -56,7 +56,7 @@ def _values(name: str, found: TensorValues, stats: TensorStats, signed: bool) ->
         stats.neginf,
         counts.subnormal,
         mean,
-        stats.max_abs,
+        stats.max_abs if finite else None,
         _place(found.largest and found.largest.where),
         _value(found.smallest, stats.scale),
         _place(found.smallest and found.smallest.where),
@@ -66,7 +66,7 @@ def _values(name: str, found: TensorValues, stats: TensorStats, signed: bool) ->
 
 
 def _place(where: Where | None) -> ShowPlace | None:
-    return None if where is None else ShowPlace(where.index, where.file)
+    return None if where is None else ShowPlace(where.place, where.file)
 
 
 def _value(found: Extreme | None, scale: float) -> float | None:

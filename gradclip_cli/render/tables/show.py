@@ -17,7 +17,13 @@ _FIGURES = (
     Column("NaN", field="nan"),
     Column("Inf", field="inf"),
 )
-_BINS = (Column("from", field="low"), Column("to", field="high"), Column("count"), Column("positive"), Column("negative"))
+_BINS = (
+    Column("from", field="low"),
+    Column("to", field="high"),
+    Column("count"),
+    Column("positive"),
+    Column("negative"),
+)
 
 
 def grids(report: ShowReport, kinds: frozenset[str]) -> list[Grid]:
@@ -28,8 +34,12 @@ def grids(report: ShowReport, kinds: frozenset[str]) -> list[Grid]:
     found = {
         "block": Grid("blocks by norm", _columns("block", "block"), blocks, total, _above(report, "block"), "block"),
         "param": Grid("tensors by norm", _columns("param", "name"), params, total, _above(report, "param"), "param"),
-        "total": Grid("all of the dump", _columns("", "scope"), [total], records=records(report, "total"), scope="total"),
-        "bin": Grid("|g|", _BINS, [_bin(row) for row in report.bins or ()], records=records(report, "bin"), scope="bin"),
+        "total": Grid(
+            "all of the dump", _columns("", "scope"), [total], records=records(report, "total"), scope="total"
+        ),
+        "bin": Grid(
+            "|g|", _BINS, [_bin(row) for row in report.bins or ()], records=records(report, "bin"), scope="bin"
+        ),
     }
     return [grid for kind, grid in found.items() if kind in kinds and (kind != "bin" or grid.rows)]
 
