@@ -59,8 +59,9 @@ def rows_of(dump: MeasuredDump, smallest: Sequence[float], block_of: Callable[[s
         whole.finite_norm,
     )
     kinds = [_kind(dump, indices) for indices in named.values()]
+    elements, norm, finite, _, rms, top, low, zeros, nan, inf = whole
     return Rows(
-        ShowTotal(len(named), *whole[:3], *whole[4:]),
+        ShowTotal(len(named), elements, norm, finite, rms, top, low, zeros, nan, inf),
         _largest_first([ShowBlock(name, len(blocks[name]), *row) for name, row in zip(blocks, of_blocks, strict=True)]),
         _largest_first(
             [
