@@ -14,7 +14,7 @@ from unit.numerics.counted import CASTS, LEAST
 
 from gradclip_cli import ShowReport, show
 from gradclip_cli.formats import FORMATS
-from laws.layouts import ARRAYS, WRITERS
+from laws.layouts import WRITERS
 
 DTYPES = (np.dtype(np.float64), np.dtype(np.float32), np.dtype(np.float16), BFLOAT16)
 HELD = [*((format, dtype) for format in FORMATS for dtype in DTYPES), ("safetensors", E4M3FN), ("safetensors", E5M2)]
@@ -197,3 +197,21 @@ def test_figures_are_in_true_units(tmp_path: Path) -> None:
         check_percentiles(report, np.abs(true))
         listed = show(path, unscale=scale)
         assert listed.params[0].min_abs == np.abs(true).min()
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_complex_tensors_count_by_their_moduli(tmp_path: Path, format: str) -> None:
+    """Bins, extremes and the norm of complex tensors are those of |z|; they have neither signs nor a mean."""
+    rng = np.random.default_rng(4)
+    array = ((rng.standard_normal((50, 31)) + 1j * rng.standard_normal((50, 31))) * 1e-3).astype(np.complex64)
+    array[3, 4] = 0
+    report = show(save(tmp_path, format, {"w": array}), "w")
+    sizes = np.abs(array.astype(np.complex128))
+    assert report.values is not None
+    assert (report.values.positive, report.values.negative, report.values.mean) == (None, None, None)
+    assert (report.values.zeros, sum(one.count for one in report.bins or ())) == (1, 50 * 31 - 1)
+    assert report.values.max_at is not None
+    assert report.values.max_abs == pytest.approx(sizes.max(), rel=1e-15)
+    assert report.values.max_at.index == index_of(sizes == sizes.max())
+    assert report.total.norm == pytest.approx(math.sqrt(math.fsum(np.square(sizes).reshape(-1))), rel=1e-12)
+    assert {one.positive for one in report.bins or ()} == {None}

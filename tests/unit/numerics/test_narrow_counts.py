@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 from support.tensors import ORACLES, raw_of
-from unit.numerics.counted import count, counter_of, place, right, spread
 
 from gradclip_cli.numerics.dtypes import BFLOAT16, FLOAT8_E4M3FNUZ, FLOAT16, FLOATS, DType, swapped
+from unit.numerics.counted import count, counter_of, place, right, spread
 
 NARROW = [dtype for dtype in FLOATS if dtype.narrow]
 

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 from support.tensors import ORACLES, raw_of
-from unit.numerics.counted import CASTS, count, counter_of, place, right, spread
 
 from gradclip_cli.numerics.dtypes import COMPLEX64, COMPLEX128, FLOAT32, FLOAT64, DType, swapped
 from gradclip_cli.numerics.norms import BLOCK
+from unit.numerics.counted import CASTS, count, counter_of, place, right, spread
 
 
 @pytest.mark.parametrize("dtype", [FLOAT32, FLOAT64], ids=lambda dtype: dtype.name)
