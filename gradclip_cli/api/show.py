@@ -14,6 +14,7 @@ from gradclip_cli.inputs.listing import is_folder
 from gradclip_cli.inputs.loss_scale import parse_unscale
 from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.inputs.selection import Selection, replicated_in
+from gradclip_cli.inputs.wanted_steps import WantedSteps, parse_steps
 from gradclip_cli.reports.show import ShowReport
 
 
@@ -31,6 +32,7 @@ def show(
     input_format: str | None = None,
     shards: bool = False,
     files: Iterable[str] = (),
+    steps: str | int | WantedSteps | None = None,
     accumulate: str | None = None,
     replicated: Iterable[str] = (),
     tied: str = "twice",
@@ -44,7 +46,8 @@ def show(
     directory are ranks or micro-batches of one dump. Raises `GradclipError`.
     """
     path = os.fspath(dump)
-    choices = Choices(tuple(files), shards, accumulate=accumulate)
+    wanted = parse_steps(steps)
+    choices = Choices(tuple(files), shards, accumulate=accumulate, steps=wanted)
     if accumulate is not None and not is_folder(path):
         raise UsageError("--accumulate takes the files of a directory for micro-batches; give a directory")
     found = find_one(path, choices)
@@ -60,6 +63,7 @@ def show(
         unscale=parse_unscale(unscale),
         replicated=replicated_in(found.sources, replicated),
         tied=tied,
+        steps=wanted,
     )
     plan = ShowPlan(found.sources[0], tensor, selection, found.notes, jobs)
     return pipeline.show(plan, begin(progress, found.sources, 1))

@@ -1,6 +1,5 @@
 """Find the tensors of a dump that a user names, before their elements are read."""
 
-import shlex
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple
@@ -9,9 +8,11 @@ from gradclip_cli.commands.plans import ShowPlan
 from gradclip_cli.engine.run import Run
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.layouts.series import step_groups
-from gradclip_cli.inputs.patterns import quoted
+from gradclip_cli.inputs.patterns import unmatched
+from gradclip_cli.inputs.steps import step_named
+from gradclip_cli.inputs.wanted_steps import WantedSteps
 from gradclip_cli.tensors import TensorSpec
-from gradclip_cli.text import did_you_mean, printable, shortlist
+from gradclip_cli.text import printable, shortlist
 
 
 class Chosen(NamedTuple):
@@ -31,31 +32,24 @@ def choose(plan: ShowPlan, pattern: str, run: Run) -> Chosen:
             pass
         dump.check()
     specs = {spec.name: spec for spec in reversed(dump.tensors) if run.selection.takes(spec.name)}
-    found = _matching(pattern, list(reversed(specs)))
+    found = _matching(pattern, list(reversed(specs)), run.selection.steps)
     gradients = [name for name in found if specs[name].dtype.is_gradient]
     if not gradients:
         raise UsageError(f"{printable(plan.input.location)}: {_no_gradient([specs[name] for name in found])}")
     return Chosen(gradients, dump.scale)
 
 
-def _matching(pattern: str, names: Sequence[str]) -> list[str]:
-    """Return the one name that is the pattern, also inside the group of its step, or all that it matches."""
+def _matching(pattern: str, names: Sequence[str], steps: WantedSteps | None) -> list[str]:
+    """Return the one name that is the pattern, or all that it matches, also inside the groups of steps."""
     inside = step_groups(names)
     short = dict(zip(names, inside.names or names, strict=True))
+    if inside.groups and steps is not None:
+        names = [name for name in names if steps.takes(step_named(name.partition("/")[0]))]
     same = [name for name in names if pattern in (name, short[name])]
     found = same or [name for name in names if fnmatchcase(name, pattern) or fnmatchcase(short[name], pattern)]
     if not found:
-        raise UsageError(_unmatched(pattern, names))
+        raise UsageError(unmatched("TENSOR", pattern, names))
     return found
-
-
-def _unmatched(pattern: str, names: Sequence[str]) -> str:
-    """Say how many names hold the text, or which one is near."""
-    count = sum(pattern in name for name in names)
-    hint = f"{quoted(f'*{printable(pattern)}*')} would match {count:,}"
-    if not count:
-        hint = did_you_mean(pattern, names, "`gradclip ls` lists the tensors")
-    return f"TENSOR {shlex.quote(printable(pattern))} matches no tensor; {hint}"
 
 
 def _no_gradient(specs: Sequence[TensorSpec]) -> str:

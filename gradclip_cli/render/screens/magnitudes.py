@@ -15,6 +15,9 @@ from gradclip_cli.text import plural, printable
 _MOST = 16
 """The most rows of a histogram; each holds as many powers of two as that takes."""
 
+_ROOMY = 76
+"""The width from which on words and shares are written out."""
+
 _OCTAVE = 8
 """The number of bins between two powers of two."""
 
@@ -76,16 +79,18 @@ def packed(parts: Iterable[Span], room: Room) -> Iterator[Line]:
         yield tuple(row)
 
 
-def percent(part: int, whole: int) -> str:
+def percent(part: float, whole: float, digits: int = 1) -> str:
     """Format a share so that what is there is never 0 and what is missing never 100 percent.
 
-    >>> percent(0, 9), percent(1, 3), percent(1, 10**6), percent(999_999, 10**6)
-    ('0', '33.3 %', '<0.1 %', '>99.9 %')
+    >>> percent(0, 9), percent(1, 3), percent(1, 10**6), percent(999_999, 10**6), percent(1, 500, digits=0)
+    ('0', '33.3 %', '<0.1 %', '>99.9 %', '<1 %')
     """
     if not part or part == whole:
         return "100 %" if part else "0"
-    share = 100 * part / whole
-    return "<0.1 %" if share < 0.05 else ">99.9 %" if share >= 99.95 else f"{share:.1f} %"
+    share, least = 100 * part / whole, 10.0**-digits
+    if share < least / 2:
+        return f"<{least:g} %"
+    return f">{100 - least:g} %" if share >= 100 - least / 2 else f"{share:.{digits}f} %"
 
 
 def _nonfinite(values: ShowValues, elements: int) -> Iterator[Line]:
@@ -128,8 +133,9 @@ def _histogram(report: ShowReport, finite: int, room: Room) -> Iterator[Line]:
     table += [(f"{row.low:.2g}", f"{row.number:,}", percent(row.number, finite)) for row in (*rows, *last)]
     marks: list[Sequence[str | Span]] = [[dim(_SHORT.get(band.dtype, band.dtype)) for band in bands]]
     marks += [[_mark(row, band) if row.high else "" for band in bands] for row in (*rows, *last)]
-    words = [f"{word} ({mark})" for word, mark in _MARKS.items()]
-    sums = [[_counted(getattr(band, word), finite) for band in bands] for word in _MARKS]
+    wide = room.width >= _ROOMY
+    words = [f"{word if wide else word[:4]} ({mark})" for word, mark in _MARKS.items()]
+    sums = [[_counted(getattr(band, word), finite, int(wide)) for band in bands] for word in _MARKS]
     free = room.width - width_of(table) - width_of([*marks, *sums]) - 4
     size = min(_BAR, max(free, *map(len, words)))
     most = max(row.number for row in rows)
@@ -143,16 +149,15 @@ def _histogram(report: ShowReport, finite: int, room: Room) -> Iterator[Line]:
 def _rows(bins: Sequence[ShowBin]) -> list[_Row]:
     """Put bins together by powers of two, or by so many of these that there are few rows; the largest first.
 
-    Rows begin at powers of two of the elements as stored.
+    Rows begin at powers of two of the elements as stored, 1 among them.
     """
-    octaves = math.ceil(len(bins) / _OCTAVE) + 1
-    step = math.ceil(octaves / _MOST)
-    size = step * _OCTAVE
+    step = math.ceil((len(bins) / _OCTAVE + 1) / _MOST)
+    power = _until_power(bins)
+    octave = round(math.log2(bins[power].low)) if bins[power].low else 0
+    first = power + _OCTAVE * (-octave % step)
     found, at = [], 0
-    first = _until_power(bins)
-    for end in [*range(first, len(bins), size), len(bins)]:
-        part = bins[at:end]
-        if part:
+    for end in [*range(first, len(bins), step * _OCTAVE), len(bins)]:
+        if part := bins[at:end]:
             found.append(_Row(part[0].low, part[-1].high, sum(one.count for one in part)))
         at = end
     return found[::-1]
@@ -172,8 +177,8 @@ def _mark(row: _Row, band: ShowBand) -> str | Span:
     return warn("0") if middle <= band.lost_to else dim("s") if middle <= band.subnormal_to else ""
 
 
-def _counted(number: int, finite: int) -> str | Span:
-    text = percent(number, finite)
+def _counted(number: int, finite: int, digits: int) -> str | Span:
+    text = percent(number, finite, digits)
     return warn(text) if number else text
 
 

@@ -116,7 +116,7 @@ def _table(kind: str, rows: Sequence[_Row], names: Sequence[str], report: ShowRe
 def _cells(row: _Row) -> dict[str, str | Span]:
     return {
         "norm": bad(figure(row.norm)) if row.nan or row.inf else figure(row.norm),
-        "share": "-" if row.share is None else f"{100 * row.share:.1f} %",
+        "share": "-" if row.share is None else percent(row.share, 1.0),
         "rms": figure(row.rms),
         "max": figure(row.max_abs),
         "min > 0": figure(row.min_abs),

@@ -56,8 +56,9 @@ def test_several_steps_in_one_file_are_no_dump(tmp_path: Path) -> None:
     for given in ((path,), (path, "w")):
         with pytest.raises(UsageError, match="holds 2 steps, from 1 to 2; choose one with --step"):
             show(*given)
-    report = show(path, "step2/w")
-    assert (report.step, report.total.norm, report.tensor) == (2, 2.0, "w")
+    for report in (show(path, "step2/w"), show(path, "w", steps=2)):
+        assert (report.step, report.total.norm, report.tensor) == (2, 2.0, "w")
+    assert show(path, steps=1).total.norm == 1.0
 
 
 def test_several_dumps_in_a_folder_are_refused(tmp_path: Path) -> None:
@@ -66,6 +67,7 @@ def test_several_dumps_in_a_folder_are_refused(tmp_path: Path) -> None:
         save_as(tmp_path / f"step_{step}.npz", {"w": np.float32([1])})
     with pytest.raises(UsageError, match=r"holds 2 dumps; give one dump, such as .*step_1\.npz"):
         show(tmp_path)
+    assert show(tmp_path, steps=2).step == 2
 
 
 def test_micro_batches_are_one_dump(tmp_path: Path) -> None:
