@@ -45,11 +45,11 @@ def test_rows_of_a_dump(network: Path, run: Run) -> None:
         "scope,name,block,tensors,norm,zeros",
         "param,lstm.bias,lstm,,12.0,1",
         "param,lstm.weight,lstm,,5.0,2",
-        "param,head.weight,head,,0.5000000029802323,0",
+        "param,head.weight,head,,0.500000011920929,0",
         "param,step.count,step,,,",
         "block,,lstm,2,13.0,3",
-        "block,,head,1,0.5000000029802323,0",
-        "total,,,3,13.009611830257127,3",
+        "block,,head,1,0.500000011920929,0",
+        "total,,,3,13.009611831715846,3",
     ]
 
 
@@ -70,7 +70,7 @@ def test_tables_are_sorted_and_cut(network: Path, run: Run) -> None:
     result = run("show", network, "--by", "param", "--sort", "max_abs", "--top", "1")
     lines = result.out.splitlines()
     assert lines[0] == "tensors by norm"
-    assert [line.split()[0] for line in lines[3:]] == ["head.weight", "─" * 11, "total"]
+    assert [line.split()[0] for line in lines[3:] if line] == ["head.weight", "─" * 11, "total"]
 
 
 def test_json_has_the_values(save: Save, run: Run) -> None:

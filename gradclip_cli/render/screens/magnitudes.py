@@ -178,7 +178,7 @@ def _mark(row: _Row, band: ShowBand) -> str | Span:
 
 
 def _counted(number: int, finite: int, digits: int) -> str | Span:
-    text = percent(number, finite, digits)
+    text = percent(number, finite, digits) if digits else percent(number, finite, 0).replace(" ", "")
     return warn(text) if number else text
 
 
