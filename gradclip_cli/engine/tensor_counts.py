@@ -1,6 +1,5 @@
 """Count the elements of single tensors by magnitude and sign while a dump is measured, and note where their extremes are."""
 
-import math
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -117,14 +116,12 @@ def _together(parts: Sequence[ValueCounts]) -> ValueCounts:
     """Add the counts of pieces; the places of their extremes are left to those who know where pieces belong."""
     if len(parts) == 1:
         return parts[0]
-    totals = [one.total for one in parts if one.total is not None]
     levels = [one.levels for one in parts if one.levels is not None]
     alike = len(levels) == len(parts) and len({one.values.size for one in levels}) == 1
     return parts[0]._replace(
         bins=_added([one.bins for one in parts]),
         bands=_added([one.bands for one in parts]),
         subnormal=sum(one.subnormal for one in parts),
-        total=math.fsum(totals) if len(totals) == len(parts) else None,
         levels=Levels(levels[0].values, _added([one.counts for one in levels])) if alike else None,
     )
 

@@ -1,6 +1,5 @@
 """Count the elements of floats of 16 and 8 bits word by word: from the few magnitudes that there are, all else follows exactly."""
 
-import math
 import threading
 from collections.abc import Sequence
 
@@ -53,12 +52,10 @@ class NarrowCounter:
         known = np.isfinite(sizes)
         levels = Levels(sizes[known], both[known])
         above = Levels(levels.values[1:], levels.counts[1:])  # the first is 0
-        held = finite & (taken > 0)
         return ValueCounts(
             np.array([_binned(sizes, taken[:half]), _binned(sizes, taken[half:])]),
             np.array([_beyond(above, band) for band in self._bands], np.int64).reshape(-1, 3),
             int(above.counts[above.values < 2.0 ** (1 - bias_of(self._dtype))].sum()),
-            math.fsum((self._values[held] * taken[held]).tolist()),
             self._found.extreme("largest", lambda word: float(sizes[word])),
             self._found.extreme("smallest", lambda word: float(sizes[word])),
             self._found.place("nan"),

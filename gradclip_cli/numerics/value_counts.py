@@ -37,14 +37,12 @@ class ValueCounts(NamedTuple):
     """The elements of a tensor, as stored: `bins` (positive and negative, bins) and `bands` (dtypes, 3) count them.
 
     A row of `bands` holds those that become 0, that are subnormal and that overflow in a dtype, `subnormal` those that are so
-    in their own. `levels` is None where the dtype has too many. `total` is the sum of the finite elements, added exactly from
-    the sums of blocks; it is None for complex ones, and where it leaves float64.
+    in their own. `levels` is None where the dtype has too many.
     """
 
     bins: Counts
     bands: Counts
     subnormal: int
-    total: float | None
     largest: Located | None
     smallest: Located | None
     nan_at: Place | None

@@ -4,7 +4,6 @@ Limits of narrower dtypes that lie inside a bin are counted by all bits. Complex
 of a dtype by the larger of their parts, since both would be stored.
 """
 
-import math
 import threading
 from collections.abc import Sequence
 from functools import cache
@@ -15,10 +14,8 @@ from numpy.typing import NDArray
 
 from gradclip_cli.numerics import moduli
 from gradclip_cli.numerics.bands import Band, last_word
-from gradclip_cli.numerics.dtypes import FLOAT64, DType, Floats, Raw, decode, widen, words_of
+from gradclip_cli.numerics.dtypes import FLOAT64, DType, Raw, words_of
 from gradclip_cli.numerics.exponents import BINS, PER_OCTAVE, Counts, bins_of, first_bin
-from gradclip_cli.numerics.norms import BLOCK
-from gradclip_cli.numerics.sums import sum_rows
 from gradclip_cli.numerics.value_counts import Finder, PlaceOf, ValueCounts
 from gradclip_cli.numerics.workspace import Workspace
 
@@ -59,7 +56,7 @@ def _bits_of(dtype: DType) -> _Bits:
 
 
 class _Sizes(NamedTuple):
-    """The bits of magnitudes without those that are not finite, how many are 0, and the counts of their codes if known.
+    """The bits of magnitudes without those that are not finite, how many are 0, and the counts of the codes of others if known.
 
     `has_powers` says whether any of them may be a power of two.
     """
@@ -75,8 +72,6 @@ class _Sizes(NamedTuple):
         code, rest = divmod(word + 1, 1 << self.bits.shift)
         if self.codes is None or (rest and self.codes[code] and (rest > 1 or code % PER_OCTAVE or self.has_powers)):
             return int(np.count_nonzero(self.words <= word))
-        if code < PER_OCTAVE and not self.codes[:PER_OCTAVE].any():
-            return self.zeros
         return self.words.size - int(self.codes[code:].sum())
 
 
@@ -89,20 +84,13 @@ class WideCounter:
         self._bins = np.zeros((2, BINS), np.int64)
         self._beyond = np.zeros((len(bands), 3), np.int64)
         self._subnormal = 0
-        self._sums: list[float] = []
         self._found, self._lock = Finder(), threading.Lock()
 
     def add(self, raw: Raw, place: PlaceOf) -> None:
         """Count stored elements."""
-        if self._dtype.is_complex:
-            self._add_complex(raw, place)
-            return
-        words = words_of(raw, self._dtype)
-        sizes = self._count(words.byteswap() if self._dtype.swapped else words, 0, place)
-        self._count_beyond(sizes, self._counted)
-        sums = _block_sums(decode(raw, self._dtype, self._work), self._work)
-        with self._lock:
-            self._sums += sums
+        step = moduli.CHUNK * self._dtype.itemsize if self._dtype.is_complex else max(1, raw.size)
+        for start in range(0, raw.size, step):
+            self._add_chunk(raw[start : start + step], start // self._dtype.itemsize, place)
 
     def counts(self) -> ValueCounts:
         """Return the counts of all that was added."""
@@ -114,19 +102,20 @@ class WideCounter:
             self._bins,
             self._beyond,
             self._subnormal,
-            None if self._dtype.is_complex else _total(self._sums),
             self._found.extreme("largest", value_of),
             self._found.extreme("smallest", value_of),
             self._found.place("nan"),
             self._found.place("inf"),
         )
 
-    def _add_complex(self, raw: Raw, place: PlaceOf) -> None:
-        step = moduli.CHUNK * self._dtype.itemsize
-        for start in range(0, raw.size, step):
-            part = raw[start : start + step]
-            self._count(self._moduli(part).view(np.uint64), start // self._dtype.itemsize, place)
-            self._count_beyond(_larger_parts(part, self._dtype), self._dtype.part)
+    def _add_chunk(self, raw: Raw, at: int, place: PlaceOf) -> None:
+        """Count elements, the first of them element `at` of a piece."""
+        if self._dtype.is_complex:
+            self._count(self._moduli(raw).view(np.uint64), at, place)
+            self._count_beyond(_larger_parts(raw, self._dtype), self._dtype.part)
+            return
+        words = words_of(raw, self._dtype)
+        self._count_beyond(self._count(words.byteswap() if self._dtype.swapped else words, at, place), self._counted)
 
     def _moduli(self, raw: Raw) -> NDArray[np.float64]:
         """Return |z| of each element: infinite only if a part is."""
@@ -216,23 +205,3 @@ def _larger_parts(raw: Raw, dtype: DType) -> _Sizes:
     larger: Words = (words & words.dtype.type(bits.mask)).reshape(-1, 2).max(axis=1)
     larger[larger >= bits.infinite] = 0
     return _Sizes(larger, int(np.count_nonzero(larger == 0)), None, bits)
-
-
-def _block_sums(values: Floats, work: Workspace) -> list[float]:
-    """Return the sums of the finite elements of each block."""
-    wide, full = widen(values, work), values.size - values.size % BLOCK
-    with np.errstate(over="ignore", invalid="ignore"):
-        found: list[float] = sum_rows(wide[:full].reshape(-1, BLOCK), work).tolist() if full else []
-        found += [float(np.add.reduce(wide[full:]))] if full < wide.size else []
-    if all(map(math.isfinite, found)) or np.isfinite(values).all():
-        return found
-    return _block_sums(np.where(np.isfinite(values), values, values.dtype.type(0)), work)
-
-
-def _total(sums: Sequence[float]) -> float | None:
-    """Add sums exactly; return None where the result leaves float64."""
-    try:
-        found = math.fsum(sums)
-    except (OverflowError, ValueError):
-        return None
-    return found if math.isfinite(found) else None

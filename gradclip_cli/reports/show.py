@@ -71,7 +71,7 @@ class ShowPlace(NamedTuple):
 class ShowValues(NamedTuple):
     """The values of one tensor.
 
-    Signs and the mean are those of the finite elements, None for complex ones. `subnormal` counts elements in its own dtype.
+    Signs are those of the finite elements, None for complex ones. `subnormal` counts elements in its own dtype.
     """
 
     name: str
@@ -82,7 +82,6 @@ class ShowValues(NamedTuple):
     posinf: int
     neginf: int
     subnormal: int
-    mean: float | None
     max_abs: float | None
     max_at: ShowPlace | None
     min_abs: float | None

@@ -75,7 +75,7 @@ def test_tables_are_sorted_and_cut(network: Path, run: Run) -> None:
 
 def test_json_has_the_values(save: Save, run: Run) -> None:
     """JSON of a tensor holds its values, percentiles, limits and bins; without a tensor these keys are left out."""
-    path = save("step_5.npz", w=np.float16([[1, -2], [0, np.inf]]), n=np.array([3]))
+    path = save("step_5.npz", w=np.array([[1, -2], [0, np.inf]], np.float16), n=np.array([3]))
     found = json.loads(run("show", path, "w", "--json").out)
     assert (found["schema"], found["step"], found["tensor"]) == ("gradclip.show/1", 5, "w")
     assert found["total"]["norm"] == "inf"
@@ -88,7 +88,6 @@ def test_json_has_the_values(save: Save, run: Run) -> None:
         "posinf": 1,
         "neginf": 0,
         "subnormal": 0,
-        "mean": -1 / 3,
         "max_abs": 2.0,
         "max_at": {"index": [0, 1], "file": None},
         "min_abs": 1.0,

@@ -136,7 +136,6 @@ MEANINGS = {
     "ShowBlock.norm": "The norm as read: NaN or infinite where an element is.",
     "ShowParam.norm": "The norm as read: NaN or infinite where an element is; null for what is no gradient.",
     "ShowTotal.norm": "The norm as read: NaN or infinite where an element is.",
-    "ShowValues.mean": "Mean of the finite elements; null for complex numbers, and where there is none.",
     "StrategyRow.name": "The name of the strategy.",
     "StrategyRow.rule": "The formula: g is a gradient, n the norm of its group, c the threshold.",
     "StrategyRow.threshold": "Whether the strategy takes a threshold.",

@@ -12,7 +12,7 @@ from support.matrices import crossed
 from support.official import BFLOAT16, E4M3FN, E5M2, Array, save
 from unit.numerics.counted import CASTS, LEAST
 
-from gradclip_cli import ShowReport, show
+from gradclip_cli import ShowBlock, ShowParam, ShowReport, show
 from gradclip_cli.formats import FORMATS
 from laws.layouts import WRITERS
 
@@ -64,8 +64,6 @@ def check_values(report: ShowReport, array: Array) -> None:
     places = [None if one is None else one.index for one in (values.nan_at, values.inf_at)]
     assert places == [index_of(np.isnan(wide)), index_of(np.isinf(wide))]
     assert total.finite_norm == pytest.approx(math.sqrt(math.fsum(np.square(finite))), rel=1e-12)
-    if finite.size:
-        assert values.mean == pytest.approx(math.fsum(finite) / finite.size, rel=1e-12, abs=1e-300)
     if above.size:
         assert values.max_at is not None
         assert values.min_at is not None
@@ -124,7 +122,7 @@ def test_column_major_and_swapped_tensors_have_the_same_report(
         assert (other.bins, other.bands, other.percentiles) == (one.bins, one.bands, one.percentiles)
         assert one.values is not None
         assert other.values is not None
-        assert other.values._replace(mean=None) == one.values._replace(mean=None)
+        assert other.values == one.values
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -140,7 +138,8 @@ def test_rows_are_those_of_numpy(tmp_path: Path, piece_bytes: Callable[[int], No
     )
     square = math.fsum(np.square(every[np.isfinite(every)]))
     rows = {row.name: row for row in report.params if row.norm is not None}
-    found = {**rows, **{row.block: row for row in report.blocks if row.block in blocks}}
+    found: dict[str, ShowParam | ShowBlock] = {**rows}
+    found |= {row.block: row for row in report.blocks if row.block in blocks}
     assert found.keys() == groups.keys()
     for name, row in found.items():
         wide = np.concatenate([tensors[one].reshape(-1) for one in groups[name]]).astype(np.float64)
@@ -190,7 +189,6 @@ def test_figures_are_in_true_units(tmp_path: Path) -> None:
         assert report.values is not None
         assert report.total.finite_norm == pytest.approx(math.sqrt(math.fsum(true**2)), rel=1e-12)
         assert (report.values.max_abs, report.values.min_abs) == (np.abs(true).max(), np.abs(true).min())
-        assert report.values.mean == pytest.approx(math.fsum(true) / true.size, rel=1e-12)
         for band in report.bands or ():
             assert band.lost == np.count_nonzero(np.abs(true) <= band.lost_to)
             assert band.subnormal == np.count_nonzero(np.abs(true) <= band.subnormal_to) - band.lost
@@ -201,14 +199,14 @@ def test_figures_are_in_true_units(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_complex_tensors_count_by_their_moduli(tmp_path: Path, format: str) -> None:
-    """Bins, extremes and the norm of complex tensors are those of |z|; they have neither signs nor a mean."""
+    """Bins, extremes and the norm of complex tensors are those of |z|; they have no signs."""
     rng = np.random.default_rng(4)
     array = ((rng.standard_normal((50, 31)) + 1j * rng.standard_normal((50, 31))) * 1e-3).astype(np.complex64)
     array[3, 4] = 0
     report = show(save(tmp_path, format, {"w": array}), "w")
     sizes = np.abs(array.astype(np.complex128))
     assert report.values is not None
-    assert (report.values.positive, report.values.negative, report.values.mean) == (None, None, None)
+    assert (report.values.positive, report.values.negative) == (None, None)
     assert (report.values.zeros, sum(one.count for one in report.bins or ())) == (1, 50 * 31 - 1)
     assert report.values.max_at is not None
     assert report.values.max_abs == pytest.approx(sizes.max(), rel=1e-15)

@@ -45,7 +45,6 @@ def values_of(name: str, found: TensorValues, dump: MeasuredDump, indices: Seque
 def _values(name: str, found: TensorValues, stats: TensorStats, signed: bool) -> ShowValues:
     counts, finite = found.counts, stats.elements - stats.nonfinite
     positive, negative = counts.bins.sum(axis=1).tolist() if signed else (None, None)
-    mean = counts.total / finite / stats.scale if counts.total is not None and finite else None
     return ShowValues(
         name,
         positive,
@@ -55,7 +54,6 @@ def _values(name: str, found: TensorValues, stats: TensorStats, signed: bool) ->
         stats.posinf,
         stats.neginf,
         counts.subnormal,
-        mean,
         stats.max_abs if finite else None,
         _place(found.largest and found.largest.where),
         _value(found.smallest, stats.scale),

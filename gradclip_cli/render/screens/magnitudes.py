@@ -112,7 +112,6 @@ def _at(place: ShowPlace | None) -> str:
 def _figures(report: ShowReport, values: ShowValues, finite: int, room: Room) -> Iterator[Line]:
     total = report.total
     parts = [Span(f"norm {figure(total.finite_norm)}"), Span(f"rms {figure(total.rms)}")]
-    parts += [Span(f"mean {figure(values.mean)}")] if values.mean is not None else []
     yield from packed([*parts, *([dim("without NaN and Inf")] if total.nan or total.inf else [])], room)
     if values.max_at is not None and values.min_at is not None:
         top = f"max {figure(values.max_abs)}{_at(values.max_at)}"

@@ -25,19 +25,21 @@ def test_zeros_and_what_is_not_finite_do_not_count(dtype: DType) -> None:
 
 def test_the_smallest_subnormal_is_found() -> None:
     """Subnormal numbers are above 0."""
-    assert smallest(raw_of(np.float32([1, 1e-45])), FLOAT32, [], Workspace()).tolist() == [float(np.float32(1e-45))]
+    assert smallest(raw_of(np.array([1, 1e-45], np.float32)), FLOAT32, [], Workspace()).tolist() == [
+        float(np.float32(1e-45))
+    ]
 
 
 def test_each_of_several_tensors_has_its_own() -> None:
     """Adjacent tensors are told apart, also around one without elements."""
-    array = np.float32([3, 1, 0, 0, 5])
+    array = np.array([3, 1, 0, 0, 5], np.float32)
     found = smallest(raw_of(array), FLOAT32, [2, 0, 2, 1, 0], Workspace())
     assert found.tolist() == [1, math.inf, math.inf, 5, math.inf]
 
 
 def test_byte_order_and_complex_numbers() -> None:
     """Elements of the other byte order are the same numbers; complex ones count by their moduli."""
-    array = np.float32([3, 2])
+    array = np.array([3, 2], np.float32)
     assert smallest(raw_of(array.byteswap()), swapped(FLOAT32), [], Workspace()).tolist() == [2]
     numbers = np.array([3 + 4j, 0, 6 + 8j, np.nan + 1j], np.complex64)
     assert smallest(raw_of(numbers), COMPLEX64, [1, 1, 2], Workspace()).tolist() == [5, math.inf, 10]
@@ -52,6 +54,6 @@ def test_pieces_and_files_are_put_together() -> None:
 
     for _ in range(2):
         observe: Any = found.observer_for(None, Reader())  # type: ignore[arg-type]
-        observe(Piece(0, 1, 2, 4), raw_of(np.float32([7, 6])), None)
-        observe(Piece(0, 1, 0, 2), raw_of(np.float32([9, 8])), None)
+        observe(Piece(0, 1, 2, 4), raw_of(np.array([7, 6], np.float32)), None)
+        observe(Piece(0, 1, 0, 2), raw_of(np.array([9, 8], np.float32)), None)
     assert found.values().tolist() == [6, math.inf, 6, math.inf]

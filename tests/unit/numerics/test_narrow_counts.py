@@ -1,6 +1,5 @@
 """Floats of 16 and 8 bits are counted word by word."""
 
-import math
 from typing import Any
 
 import numpy as np
@@ -15,12 +14,11 @@ NARROW = [dtype for dtype in FLOATS if dtype.narrow]
 
 @pytest.mark.parametrize("dtype", NARROW, ids=lambda dtype: dtype.name)
 def test_counts_are_those_of_numpy(dtype: DType) -> None:
-    """Bins, signs, limits, sums and extremes are what numpy says of the same elements."""
+    """Bins, signs, limits and extremes are what numpy says of the same elements."""
     array = spread(20_000, ORACLES[dtype.name])
     found, wanted = count(array, dtype), right(array)
     assert (found.bins == wanted.bins).all()
     assert found.bands.tolist() == wanted.bands
-    assert found.total == math.fsum(wanted.finite)
     assert found.largest is not None
     assert found.smallest is not None
     above = wanted.sizes[wanted.sizes > 0]
@@ -59,7 +57,7 @@ def test_pieces_add_up_in_any_order() -> None:
         counter.add(raw_of(part), lambda at, marks, start=start: (start + at + int(marks.argmax()),))  # type: ignore[misc]
     found, whole = counter.counts(), count(array, BFLOAT16)
     assert (found.bins == whole.bins).all()
-    assert (found.largest, found.smallest, found.total) == ((2.0, (1,)), (0.5, (2,)), whole.total)
+    assert (found.largest, found.smallest) == ((2.0, (1,)), (0.5, (2,)))
 
 
 def test_byte_order_changes_nothing() -> None:
@@ -73,9 +71,9 @@ def test_byte_order_changes_nothing() -> None:
 
 
 def test_nothing_and_only_nan_have_no_extremes() -> None:
-    """Without a finite element there is no extreme, no sum but 0, and no count; the only word of FNUZ's NaN is no 0."""
+    """Without a finite element there is no extreme and no count; the only word of FNUZ's NaN is no 0."""
     for array in (np.zeros(0), np.full(4, np.nan)):
         found = count(array.astype(ORACLES["float8_e4m3fnuz"]), FLOAT8_E4M3FNUZ)
-        assert (found.largest, found.smallest, found.total, int(found.bins.sum())) == (None, None, 0.0, 0)
+        assert (found.largest, found.smallest, int(found.bins.sum())) == (None, None, 0)
         assert found.levels is not None
         assert int(found.levels.counts.sum()) == 0

@@ -14,7 +14,9 @@ from gradclip_cli import ShowReport, UsageError, show
 def dump(tmp_path: Path) -> Path:
     """Write a dump in which two tensors have the same bits."""
     one = np.arange(1, 7, dtype=np.float32).reshape(2, 3)
-    return save_as(tmp_path / "step_7.npz", {"a.w": one, "a.v": one, "a.b": np.float32([0, 9]), "n": np.array([1])})
+    return save_as(
+        tmp_path / "step_7.npz", {"a.w": one, "a.v": one, "a.b": np.array([0, 9], np.float32), "n": np.array([1])}
+    )
 
 
 def test_one_tensor_has_values_and_no_share(dump: Path) -> None:
@@ -52,7 +54,7 @@ def shown(path: Path, **options: Any) -> ShowReport:
 
 def test_several_steps_in_one_file_are_no_dump(tmp_path: Path) -> None:
     """A series in one file is refused, unless one tensor of one step is named."""
-    path = save_as(tmp_path / "g.h5", {f"step{k}/w": np.float32([k]) for k in (1, 2)})
+    path = save_as(tmp_path / "g.h5", {f"step{k}/w": np.array([k], np.float32) for k in (1, 2)})
     for given in ((path,), (path, "w")):
         with pytest.raises(UsageError, match="holds 2 steps, from 1 to 2; choose one with --step"):
             show(*given)
@@ -64,7 +66,7 @@ def test_several_steps_in_one_file_are_no_dump(tmp_path: Path) -> None:
 def test_several_dumps_in_a_folder_are_refused(tmp_path: Path) -> None:
     """The error gives one of them as an example."""
     for step in (1, 2):
-        save_as(tmp_path / f"step_{step}.npz", {"w": np.float32([1])})
+        save_as(tmp_path / f"step_{step}.npz", {"w": np.array([1], np.float32)})
     with pytest.raises(UsageError, match=r"holds 2 dumps; give one dump, such as .*step_1\.npz"):
         show(tmp_path)
     assert show(tmp_path, steps=2).step == 2
@@ -73,7 +75,7 @@ def test_several_dumps_in_a_folder_are_refused(tmp_path: Path) -> None:
 def test_micro_batches_are_one_dump(tmp_path: Path) -> None:
     """Under --accumulate the mean of the files is shown."""
     for k in (1, 3):
-        save_as(tmp_path / f"micro{k}.npz", {"w": np.float32([k, -k])})
+        save_as(tmp_path / f"micro{k}.npz", {"w": np.array([k, -k], np.float32)})
     report = shown(tmp_path, accumulate="mean")
     assert report.values is not None
     assert (report.total.norm, report.values.positive) == (pytest.approx(8**0.5), 1)
@@ -83,6 +85,6 @@ def test_micro_batches_are_one_dump(tmp_path: Path) -> None:
 
 def test_ranks_need_their_folder(tmp_path: Path) -> None:
     """One file is no set of ranks."""
-    path = save_as(tmp_path / "rank0.npz", {"w": np.float32([1])})
+    path = save_as(tmp_path / "rank0.npz", {"w": np.array([1], np.float32)})
     with pytest.raises(UsageError, match="give a directory of them"):
         shown(path, shards=True)

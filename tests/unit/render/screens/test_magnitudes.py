@@ -29,7 +29,7 @@ def spread(size: int = 4000) -> NDArray[np.float32]:
 
 def test_a_row_holds_powers_of_two(tmp_path: Path) -> None:
     """Each row counts the magnitudes from its edge to the next, with a mark where a dtype loses or bends most of them."""
-    found = lines(tmp_path, np.float32([[1, 1.5, -2, 3.5], [0.3, 0, 2.0**-11, np.nan]]))
+    found = lines(tmp_path, np.array([[1, 1.5, -2, 3.5], [0.3, 0, 2.0**-11, np.nan]], np.float32))
     histogram = [one.replace(" %", "%").split() for one in found[found.index("", 3) + 2 : -5]]
     assert [row[:3] + row[-1:] for row in histogram] == [
         ["2", "2", "28.6%", "█" * 27],
@@ -46,10 +46,10 @@ def test_a_row_holds_powers_of_two(tmp_path: Path) -> None:
 
 def test_the_whole_screen_of_few_values(tmp_path: Path) -> None:
     """A tensor of few values is shown as it should look."""
-    found = lines(tmp_path, np.float32([[1, -1.5], [2, 2.0**-30]]))
+    found = lines(tmp_path, np.array([[1, -1.5], [2, 2.0**-30]], np.float32))
     assert found[:6] == [
         "",
-        "norm 2.693   rms 1.346   mean 0.375",
+        "norm 2.693   rms 1.346",
         "max 2 at [1, 0]   min above 0 9.313e-10 at [1, 1]",
         "3 positive (75.0 %)   1 negative (25.0 %)   0 zero",
         "",
@@ -94,20 +94,20 @@ def test_ascii_has_no_blocks(tmp_path: Path) -> None:
 
 def test_what_is_not_finite_comes_first(tmp_path: Path) -> None:
     """NaN and infinities are counted with the first index of either, before figures of the rest."""
-    found = lines(tmp_path, np.float32([[1, np.nan], [-np.inf, np.nan]]))
+    found = lines(tmp_path, np.array([[1, np.nan], [-np.inf, np.nan]], np.float32))
     assert found[:2] == [" NaN  2 of 4, the first at [0, 1]", " Inf  1 of 4 (0 +, 1 -), the first at [1, 0]"]
-    assert found[3] == "norm 1   rms 1   mean 1   without NaN and Inf"
+    assert found[3] == "norm 1   rms 1   without NaN and Inf"
 
 
 def test_without_a_number_there_is_no_histogram(tmp_path: Path) -> None:
     """Zeros, nothing and NaN alone have neither rows nor percentiles, and a scalar has no index."""
     assert lines(tmp_path, np.zeros(3, np.float32))[1:] == [
-        "norm 0   rms 0   mean 0",
+        "norm 0   rms 0",
         "0 positive   0 negative   3 zero (100 %)",
     ]
     assert lines(tmp_path, np.zeros((0, 2), np.float32)) == []
     assert lines(tmp_path, np.full(2, np.nan, np.float16)) == [" NaN  2 of 2, the first at [0]"]
-    assert lines(tmp_path, np.float32(-2))[2] == "max 2   min above 0 2"
+    assert lines(tmp_path, np.array(-2, np.float32))[2] == "max 2   min above 0 2"
 
 
 def test_percentiles_say_how_exact_they_are(tmp_path: Path) -> None:

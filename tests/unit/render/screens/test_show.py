@@ -78,7 +78,7 @@ def test_a_large_dump_shows_the_first_ten(tmp_path: Path) -> None:
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_lines_fit_a_terminal(tmp_path: Path, width: int) -> None:
     """Tables fit 60, 80 and 120 columns; figures that can be missed go first, and names of digits stay apart."""
-    arrays = network(20, broken=np.float32([np.nan, np.inf, 0]))
+    arrays = network(20, broken=np.array([np.nan, np.inf, 0], np.float32))
     found = lines(report_of(tmp_path, **arrays), Room(width))
     tables = found[2:-1]
     assert max(map(cells, tables)) <= width
@@ -88,7 +88,7 @@ def test_lines_fit_a_terminal(tmp_path: Path, width: int) -> None:
 
 def test_what_is_not_finite_is_said_first(tmp_path: Path) -> None:
     """A tensor that is not finite leads its table, and the norm of the rest is said."""
-    found = lines(report_of(tmp_path, a=np.float32([3, 4]), b=np.float32([np.nan, 12])))
+    found = lines(report_of(tmp_path, a=np.array([3, 4], np.float32), b=np.array([np.nan, 12], np.float32)))
     assert "norm nan   NaN 1   without these: norm 13" in "   ".join(found)
     table = found[found.index("") + 1 :]
     assert table[1].split() == ["b", "nan", "85.2", "%", "12", "12", "12", "1"]
