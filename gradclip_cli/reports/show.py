@@ -142,6 +142,8 @@ class _ShowReport(NamedTuple):
 class ShowReport(_ShowReport, InNotebooks):
     """The report of `show`: the blocks and tensors of one dump by norm, and the values of one tensor if `tensor` names one.
 
+    Where it is a pattern of several, these are all that is shown, and shares are of them.
+
     The bins are those from the smallest to the largest |g| above 0, eight between two powers of two.
     """
 

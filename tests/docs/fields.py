@@ -99,7 +99,7 @@ MEANINGS = {
     "LsReport.tensors": "One row a tensor.",
     "blocks": "One row a block: what is called the same up to and with its first number.",
     "block": "The block, from the layer's name.",
-    "tensor": "The tensor whose values are shown; null where tensors are listed.",
+    "tensor": "The tensor whose values are shown, or the pattern of those that are listed; null where all are.",
     "finite_norm": "The norm of the finite elements.",
     "share": "Share of the squared norm of all that is shown, of the finite elements; null where only one tensor was read.",
     "rms": "Root of the mean square of the finite elements; null if there are none.",

@@ -68,7 +68,7 @@ def _report(plan: ShowPlan, dump: MeasuredDump, smallest: Sequence[float], selec
     return ShowReport(
         input=dump.source.label,
         step=dump.step,
-        tensor=None,
+        tensor=plan.tensor,
         total=rows.total,
         blocks=rows.blocks,
         params=rows.params,

@@ -53,9 +53,10 @@ def _contents(report: ShowReport, gradients: Sequence[ShowParam]) -> str:
     """Say what a dump holds."""
     if not gradients:
         return "no gradients"
+    matching = "" if report.tensor is None else f" that match {printable(report.tensor)}"
     blocks = f" in {plural(len(report.blocks), 'block')}" if len(report.blocks) < len(gradients) else ""
     dtypes = ", ".join(dict.fromkeys(row.dtype for row in gradients))
-    return f"{plural(len(gradients), 'tensor')}{blocks}, {dtypes}, {plural(report.total.elements, 'value')}"
+    return f"{plural(len(gradients), 'tensor')}{matching}{blocks}, {dtypes}, {plural(report.total.elements, 'value')}"
 
 
 def _total(report: ShowReport) -> Iterator[Span]:

@@ -33,7 +33,7 @@ def test_a_pattern_that_matches_one_has_values_too(dump: Path) -> None:
     """A pattern is as good as the name of the only tensor that it matches; of several, rows are listed."""
     assert show(dump, "*b").tensor == "a.b"
     report = show(dump, "a.[wv]")
-    assert (report.tensor, report.values, report.bins) == (None, None, None)
+    assert (report.tensor, report.values, report.bins) == ("a.[wv]", None, None)
     assert [(row.name, row.share) for row in report.params] == [
         ("a.w", pytest.approx(0.5)),
         ("a.v", pytest.approx(0.5)),

@@ -101,6 +101,14 @@ def test_a_dump_without_gradients_says_so(tmp_path: Path) -> None:
     assert "no gradients" in found[0] + found[1]
 
 
+def test_a_pattern_is_said(tmp_path: Path) -> None:
+    """Shares are of what a pattern matches, so the screen says that this is all."""
+    path = save_as(tmp_path / "g.npz", {"a.w": np.ones(1), "a.b": np.ones(1), "c": np.ones(9)})
+    found = lines(show(path, "a.*"))
+    assert "2 tensors that match a.* in 1 block, float64, 2 values" in " ".join(found)
+    assert found[-4].split()[:4] == ["a.w", "1", "50.0", "%"]
+
+
 def test_names_are_quoted_for_the_shell(tmp_path: Path) -> None:
     """The command that looks into a tensor can be copied; where a name holds control characters there is none."""
     found = lines(report_of(tmp_path, **{"a b[0]": np.ones(2), "c": np.zeros(1)}))
