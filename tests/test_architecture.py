@@ -36,7 +36,7 @@ LIGHT = (
     "checks", "checks.limits", "formats", "render", "render.view", "reports", "inputs.discovery", "inputs.selection",
     "commands.plans", "commands.apply.plan", "commands.stats.plan",
     "cli", "cli.apply", "cli.check", "cli.completion", "cli.config", "cli.diff", "cli.help", "cli.listing", "cli.options",
-    "cli.output", "cli.progress", "cli.shells", "cli.stats", "cli.topics", "cli.types", "cli.viewing",
+    "cli.output", "cli.progress", "cli.shells", "cli.show", "cli.stats", "cli.topics", "cli.types", "cli.viewing",
 )  # fmt: skip
 """Modules that come without numpy, h5py and rich, so that help and completion start as fast as click does."""
 
@@ -50,6 +50,7 @@ WITHOUT_UNIT_TESTS = {
     "cli/counting.py": "tests/cli/test_counting.py",
     "cli/diff.py": "tests/cli",
     "cli/listing.py": "tests/cli",
+    "cli/show.py": "tests/cli/test_show.py",
     "cli/stats.py": "tests/cli",
     "cli/viewing.py": "tests/cli/test_guesses.py holds which format wins, tests/unit/render/test_view.py the rest",
     "commands/plans.py": "tests of the options and of the API refuse what these refuse",
