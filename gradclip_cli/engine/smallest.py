@@ -11,6 +11,7 @@ from gradclip_cli.numerics import moduli
 from gradclip_cli.numerics.dtypes import DType, Raw, words_of
 from gradclip_cli.numerics.narrow_floats import values_of
 from gradclip_cli.numerics.statistics import PieceStats
+from gradclip_cli.numerics.statistics_table import StatsArrays
 from gradclip_cli.numerics.workspace import Workspace
 from gradclip_cli.tensors import Piece
 
@@ -34,7 +35,7 @@ class Smallest:
         found = np.full(len(specs), np.inf)
         self._files.append(found)
 
-        def observe(piece: Piece, raw: Raw, stats: PieceStats | None) -> None:
+        def observe(piece: Piece, raw: Raw, stats: PieceStats | StatsArrays) -> None:
             sizes = [specs[k].size for k in range(piece.index, piece.index + piece.count)] if piece.count > 1 else []
             least = smallest(raw, specs[piece.index].dtype, sizes, self._work)
             at = slice(piece.index, piece.index + piece.count)
