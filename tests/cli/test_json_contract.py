@@ -43,6 +43,8 @@ KEYS: dict[str, dict[str, list[str]]] = {
             "suggestions",
             "candidates",
             "notes",
+            "nonfinite",
+            "peak",
         ],
         "dumps": ["input", "step", "norm", "max_abs", "nonfinite"],
         "total": SUMMARY,
@@ -59,7 +61,7 @@ KEYS: dict[str, dict[str, list[str]]] = {
     },
     "check": {
         "": ["schema", "version", "findings", "dumps", "notes"],
-        "findings": ["rule", "input", "step", "layer", "param", "value", "limit", "message"],
+        "findings": ["rule", "input", "step", "layer", "param", "value", "limit", "message", "index", "slice"],
     },
     "ls": {
         "": ["schema", "version", "tensors", "notes"],

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from gradclip_cli.checks.base import Figures, Problem, percent
+from gradclip_cli.checks.forward_order import forward_key
 from gradclip_cli.checks.limits import Limits
 from gradclip_cli.checks.stuck import DEAD_ADVICE, UNCHANGED_ADVICE
 from gradclip_cli.commands.check.collect import Collected, DumpFigures
@@ -82,13 +83,20 @@ def steady_slices(collected: Collected, figures: Figures, limits: Limits) -> Ite
         ("dead", limits.dead_share, "zero", DEAD_ADVICE, collected.zero),
         ("unchanged", limits.unchanged_dumps, "the same", UNCHANGED_ADVICE, collected.steady),
     ):
+        first = _first_layer(figures) if rule == "dead" and found else ""
         for name, slices in found.items():
+            if slices.axes == 2 and figures.tensors[column[name]].layer == first:
+                continue  # its rows may be those of tokens or other inputs, which need not occur
             rows = np.flatnonzero(figures.elements[:, column[name]] > 0).tolist()
             if len(rows) >= _DUMPS:
                 which, start = _named(name, slices)
                 message = f"{start} {what} in all {len(rows):,} dumps: {advice}"
                 value = 1.0 if rule == "dead" else len(rows)
                 yield rule, Problem(rows[:1], value, limit, message, column[name], slices=which)
+
+
+def _first_layer(figures: Figures) -> str:
+    return min(figures.tensors, key=lambda tensor: forward_key(tensor.name)).layer
 
 
 def _named(name: str, slices: MarkedSlices) -> tuple[str, str]:
