@@ -40,6 +40,25 @@ class NonfiniteTensor(NamedTuple):
     file: str | None
 
 
+class Peak(NamedTuple):
+    """The largest element of the leading tensor of the largest step of a series, and the slice that holds most of its square.
+
+    `slice` is that of `slices` along axis 0 which holds more than half of the square of the tensor, and so stands out;
+    `share` is what it holds, and both are None where none does. `file` holds the piece that the index and the slice are in,
+    where nothing says where that piece belongs.
+    """
+
+    input: str | list[str]
+    step: int | None
+    name: str
+    max_abs: float
+    index: list[int]  # type: ignore[assignment]  # a key of JSON, which hides the method of tuples
+    slice: int | None
+    slices: int
+    share: float | None
+    file: str | None
+
+
 class StatsLayer(NamedTuple):
     """The norms of one layer over the dumps."""
 
@@ -179,6 +198,7 @@ class _StatsReport(NamedTuple):
     replay: Section[list[ReplayStep]] = None
     replay_groups: Section[list[ReplayGroup]] = None
     nonfinite: Sequence[NonfiniteTensor] = ()
+    peak: Peak | None = None
 
 
 class StatsReport(_StatsReport, InNotebooks):
@@ -187,7 +207,8 @@ class StatsReport(_StatsReport, InNotebooks):
     `labels` holds the names that a framework gives to layers, `series` the norms of each layer at each step, None where the
     dump has nothing of it. `tries` and the replays are None if the user asked for none; `failed` holds the errors of dumps
     that were left out. `nonfinite` has each tensor that is not finite once, by its first such dump; in each dump the last in
-    layer order comes first, since gradients flow from the last layer to the first.
+    layer order comes first, since gradients flow from the last layer to the first. `peak` is None for one dump,
+    and where its tensor is a large part of everything.
     """
 
     __slots__ = ()

@@ -43,6 +43,8 @@ KEYS: dict[str, dict[str, list[str]]] = {
             "suggestions",
             "candidates",
             "notes",
+            "nonfinite",
+            "peak",
         ],
         "dumps": ["input", "step", "norm", "max_abs", "nonfinite"],
         "total": SUMMARY,
