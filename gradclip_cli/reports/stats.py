@@ -208,7 +208,7 @@ class StatsReport(_StatsReport, InNotebooks):
     dump has nothing of it. `tries` and the replays are None if the user asked for none; `failed` holds the errors of dumps
     that were left out. `nonfinite` has each tensor that is not finite once, by its first such dump; in each dump the last in
     layer order comes first, since gradients flow from the last layer to the first. `peak` is None for one dump,
-    and where its tensor is a large part of everything.
+    and where its tensor has fewer than two axes or is a large part of everything.
     """
 
     __slots__ = ()

@@ -186,3 +186,10 @@ def test_a_file_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("gradclip_cli.commands.check.slices_named.largest_slice", gone)
     assert gradclip_cli.stats(tmp_path).peak is None
     assert exploding(tmp_path).slice is None
+
+
+def test_a_vector_is_not_read_again(tmp_path: Path) -> None:
+    """`stats` reads a tensor again only where a row of it may stand out."""
+    for k in range(3):
+        savez(tmp_path / f"step_{k}.npz", w=np.ones(8) * k, v=np.ones((1, 3)))
+    assert gradclip_cli.stats(tmp_path).peak is None

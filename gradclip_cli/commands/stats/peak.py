@@ -22,6 +22,7 @@ class _Leading(NamedTuple):
     number: int
     name: str
     elements: int
+    shape: tuple[int, ...]
     max_abs: float
     places: TensorPlaces
     input: str | list[str]
@@ -54,7 +55,8 @@ class LargestStep:
         peak = max(float(stats.max_abs[stats.row(k)]) for k in indices)
         places = TensorPlaces.of_one(dump, indices)
         elements = sum(dump.tensors[k].size for k in indices)
-        self._leading = _Leading(number, name, elements, peak, places, dump.source.label, dump.step)
+        shape = dump.tensors[indices[0]].shape
+        self._leading = _Leading(number, name, elements, shape, peak, places, dump.source.label, dump.step)
 
     @property
     def number(self) -> int | None:
@@ -62,9 +64,14 @@ class LargestStep:
         return None if self._leading is None else self._leading.number
 
     def peak(self, run: Run) -> Peak | None:
-        """Read the tensor again; return None if it is a large part of everything, or if its file is no longer what it was."""
+        """Read the tensor again; return None if it is a large part of everything, or if its file is no longer what it was.
+
+        A tensor of too few slices for one to stand out is not read again.
+        """
         one = self._leading
-        if one is None or one.elements > max(_LEAST, _READ * self._elements):
+        if one is None or len(one.shape) < 2 or one.shape[0] < 2:
+            return None
+        if one.elements > max(_LEAST, _READ * self._elements):
             return None
         try:
             found = largest_slice(one.places, 0, one.max_abs, run)
