@@ -28,7 +28,7 @@ from gradclip_cli.cli.output import show, show_notes, standard_output
 from gradclip_cli.cli.progress import progress
 from gradclip_cli.cli.types import PATH, STRATEGY, THRESHOLD, Tabular
 from gradclip_cli.cli.viewing import ViewOptions, view_options
-from gradclip_cli.commands.apply.plan import NONFINITE, ApplyPlan, Override
+from gradclip_cli.commands.apply.plan import NONFINITE, OUTPUT_DTYPES, ApplyPlan, Override
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.inputs.selection import Selection
@@ -93,7 +93,8 @@ OVERRIDE = Tabular("layer", Override.parse, completion.overrides, _read, _write)
     "-s",
     "--strategy",
     type=STRATEGY,
-    required=True,
+    default="clip-by-global-norm",
+    show_default=True,
     metavar="NAME",
     help="One of `gradclip strategies`; DL4J's spellings do.",
 )
@@ -131,6 +132,11 @@ OVERRIDE = Tabular("layer", Override.parse, completion.overrides, _read, _write)
     "--output-format",
     type=click.Choice(formats.FORMATS),
     help="Write this format rather than that of the output's suffix.",
+)
+@click.option(
+    "--output-dtype",
+    type=click.Choice(OUTPUT_DTYPES),
+    help="Write gradients in this dtype, rounded once.  [default: keep; float32 for bfloat16 in npz]",
 )
 @CONFIG
 @PRINT_CONFIG

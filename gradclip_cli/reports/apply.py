@@ -45,7 +45,10 @@ class ApplyLayer(NamedTuple):
 
 
 class ApplyParam(NamedTuple):
-    """One tensor, before and after; a figure is None if it was not measured, since the tensor is left as it is."""
+    """One tensor, before and after; a figure is None if it was not measured, since the tensor is left as it is.
+
+    `overflowed` counts the elements that were rounded to infinity, and `replaced` those that were not finite and are 0 now.
+    """
 
     name: str
     layer: str
@@ -65,6 +68,8 @@ class ApplyParam(NamedTuple):
     underflowed: int | None = None
     strategy: str | None = None
     threshold: float | None = None
+    overflowed: int | None = None
+    replaced: int | None = None
 
 
 class ApplyDump(NamedTuple):

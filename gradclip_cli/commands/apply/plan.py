@@ -9,6 +9,7 @@ from gradclip_cli.formats import by_name, by_suffix
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpOutput, DumpSource
 from gradclip_cli.notes import Note
+from gradclip_cli.numerics.dtypes import DType, named
 from gradclip_cli.storage.streams import STANDARD
 from gradclip_cli.strategies import Strategy, find
 from gradclip_cli.strategies.base import Norm
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 NONFINITE = ("error", "zero", "skip", "propagate")
 """The policies of `apply` for NaN and infinities."""
+
+OUTPUT_DTYPES = ("keep", "float32", "float16", "bfloat16")
+"""What `--output-dtype` takes: the dtype of each gradient in the input, or one for all."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,7 @@ class ApplyPlan:
     notes: tuple[Note, ...] = ()  # on the inputs
     repeated: str | None = None  # what to take where files with several steps hold the same
     output_format: str | None = None
+    output_dtype: str | None = None  # None keeps dtypes, too, but for those that the format of the output lacks
     overwrite: bool = False
     folder: str | None = None  # the directory of several outputs, made if it is missing
     allow_missing: bool = False
@@ -75,6 +80,8 @@ class ApplyPlan:
     def __post_init__(self) -> None:
         if self.nonfinite not in NONFINITE:
             raise UsageError(f"nonfinite must be one of {', '.join(NONFINITE)}, not {self.nonfinite!r}")
+        if self.output_dtype not in (None, *OUTPUT_DTYPES):
+            raise UsageError(f"output_dtype must be one of {', '.join(OUTPUT_DTYPES)}, not {self.output_dtype!r}")
         used = [self.strategy, *(override.strategy for override in self.overrides if override.strategy)]
         if self.threshold is not None and not any(strategy.takes_threshold for strategy in used):
             raise UsageError(f"{self.strategy.name} takes no threshold; leave out -t")
@@ -88,6 +95,11 @@ class ApplyPlan:
     def targets(self) -> list[str]:
         """The paths of all files to be written."""
         return [target for output in self.outputs if output for target in (*output.files, *output.companions)]
+
+    @property
+    def output_type(self) -> DType | None:
+        """The dtype in which all gradients are written; None if each keeps its own."""
+        return None if self.output_dtype in (None, "keep") else named(self.output_dtype or "")
 
     @property
     def measured(self) -> Norm:
@@ -140,4 +152,4 @@ class ApplyPlan:
         if own is not None and not strategy.takes_threshold:
             raise UsageError(f"{strategy.name} takes no threshold; leave it out{where}")
         if strategy.takes_threshold and own is None and self.threshold is None:
-            raise UsageError(f"{strategy.name} needs a threshold{where}: a number or a rule such as mean")
+            raise UsageError(f"{strategy.name} needs a threshold{where}: -t with a number, or with a rule such as mean")

@@ -136,6 +136,8 @@ class ApplySummary:
             underflowed=found.underflowed.item(k),
             strategy=decision.strategy.name,
             threshold=decision.threshold,
+            overflowed=found.overflowed.item(k),
+            replaced=found.nonfinite.item(k) if self._plan.nonfinite == "zero" else 0,
         )
 
     def _uncounted_param(self, k: int) -> ApplyParam:
