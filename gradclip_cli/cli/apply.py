@@ -1,5 +1,6 @@
 """The command `gradclip apply`."""
 
+from time import perf_counter
 from typing import Any
 
 import click
@@ -32,6 +33,7 @@ from gradclip_cli.commands.apply.plan import NONFINITE, OUTPUT_DTYPES, ApplyPlan
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.inputs.selection import Selection
+from gradclip_cli.render.screens.apply import SHOWN
 from gradclip_cli.reports.apply import ApplyReport
 from gradclip_cli.storage.streams import STANDARD
 from gradclip_cli.strategies.base import Norm
@@ -147,13 +149,15 @@ def command(given: InputOptions, shown: ViewOptions, work: JobOptions, print_con
     if print_config:
         _print_config(**keywords)
         return
-    paths, view = given.input_paths(), shown.view(ApplyReport)
+    paths, view, begin = given.input_paths(), shown.view(ApplyReport), perf_counter()
     with progress(work.quiet) as watched:
         report = gradclip_cli.apply(paths, jobs=work.jobs, progress=watched, **keywords)
     if work.quiet:
         show_notes(report, quiet=True)
     else:
-        show(report, view, err=any(dump.output == STANDARD for dump in report.dumps))
+        timed = report._replace(seconds=perf_counter() - begin)
+        piped, own = any(dump.output == STANDARD for dump in report.dumps), SHOWN if view.is_screen else frozenset()
+        show(timed, view, err=piped, shown=own)
 
 
 def _print_config(
