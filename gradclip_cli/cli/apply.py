@@ -33,8 +33,7 @@ from gradclip_cli.commands.apply.plan import NONFINITE, OUTPUT_DTYPES, ApplyPlan
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.inputs.selection import Selection
-from gradclip_cli.render.screens.apply import SHOWN
-from gradclip_cli.reports.apply import ApplyReport
+from gradclip_cli.reports.apply import ON_SCREEN, ApplyReport
 from gradclip_cli.storage.streams import STANDARD
 from gradclip_cli.strategies.base import Norm
 from gradclip_cli.thresholds.rules import SPELLINGS
@@ -89,7 +88,7 @@ OVERRIDE = Tabular("layer", Override.parse, completion.overrides, _read, _write)
     "--output",
     type=PATH,
     metavar="PATH",
-    help="Write here, to standard output if it is -; a directory for several inputs.",
+    help="Write here, to standard output if it is -; a directory for several inputs, or one that exists.",
 )
 @click.option(
     "-s",
@@ -156,7 +155,7 @@ def command(given: InputOptions, shown: ViewOptions, work: JobOptions, print_con
         show_notes(report, quiet=True)
     else:
         timed = report._replace(seconds=perf_counter() - begin)
-        piped, own = any(dump.output == STANDARD for dump in report.dumps), SHOWN if view.is_screen else frozenset()
+        piped, own = any(dump.output == STANDARD for dump in report.dumps), ON_SCREEN if view.is_screen else frozenset()
         show(timed, view, err=piped, shown=own)
 
 

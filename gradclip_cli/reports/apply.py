@@ -11,6 +11,10 @@ MOST_LARGEST = 10
 """The most layers, blocks and params of a dump that are kept as its largest."""
 
 
+ON_SCREEN = frozenset({"zeroed", "skipped", "propagated", "underflow", "overflow"})
+"""The kinds of notes that the screen shows itself."""
+
+
 class ApplyTotal(NamedTuple):
     """A whole dump, before and after; figures of groups are None if every element is its own group.
 

@@ -77,6 +77,8 @@ class Outputs:
         if "\0" in target:
             raise OutputError("holds a NUL, which no path can; give another name", path=target)
         path = os.path.realpath(target)
+        if os.path.basename(target) == "" and not os.path.lexists(path):
+            raise OutputError("is a directory that does not exist; make it, or give a file name", path=target)
         if os.path.basename(target) in ("", ".") or os.path.isdir(path):
             raise OutputError("is a directory; give a file name for the output", path=target)
         if os.path.lexists(path) and not self._overwrite:

@@ -3,13 +3,18 @@
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from gradclip_cli.commands.apply.plan import ApplyPlan
+from gradclip_cli.commands.apply.plan import KEEP, ApplyPlan
 from gradclip_cli.errors import OutputError
 from gradclip_cli.formats.base import Format, Reader
 from gradclip_cli.notes import Note
-from gradclip_cli.numerics.dtypes import DType
+from gradclip_cli.numerics.dtypes import DType, named
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import plural
+
+
+def output_type(plan: ApplyPlan) -> DType | None:
+    """Return the dtype in which all gradients are written; None if each keeps its own."""
+    return None if plan.output_dtype in (None, KEEP) else named(plan.output_dtype or "")
 
 
 def is_converted(spec: TensorSpec, to: DType | None) -> bool:
@@ -24,7 +29,7 @@ def targets(
 
     `changed` holds the indices of all that are converted, and maybe of others. What no norm counts keeps its dtype.
     """
-    to = plan.output_type
+    to = output_type(plan)
     new = {k: to for k in changed if is_converted(tensors[k], to)} if to is not None else {}
     if plan.output_dtype is None and format is not found:
         stand_ins = format.stand_ins

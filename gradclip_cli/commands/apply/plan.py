@@ -9,7 +9,6 @@ from gradclip_cli.formats import by_name, by_suffix
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpOutput, DumpSource
 from gradclip_cli.notes import Note
-from gradclip_cli.numerics.dtypes import DType, named
 from gradclip_cli.storage.streams import STANDARD
 from gradclip_cli.strategies import Strategy, find
 from gradclip_cli.strategies.base import Norm
@@ -23,7 +22,8 @@ if TYPE_CHECKING:
 NONFINITE = ("error", "zero", "skip", "propagate")
 """The policies of `apply` for NaN and infinities."""
 
-OUTPUT_DTYPES = ("keep", "float32", "float16", "bfloat16")
+KEEP = "keep"
+OUTPUT_DTYPES = (KEEP, "float32", "float16", "bfloat16")
 """What `--output-dtype` takes: the dtype of each gradient in the input, or one for all."""
 
 
@@ -95,11 +95,6 @@ class ApplyPlan:
     def targets(self) -> list[str]:
         """The paths of all files to be written."""
         return [target for output in self.outputs if output for target in (*output.files, *output.companions)]
-
-    @property
-    def output_type(self) -> DType | None:
-        """The dtype in which all gradients are written; None if each keeps its own."""
-        return None if self.output_dtype in (None, "keep") else named(self.output_dtype or "")
 
     @property
     def measured(self) -> Norm:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from gradclip_cli.commands.apply.changes import Changes, changes_of
 from gradclip_cli.commands.apply.copy_ahead import CopyAhead
 from gradclip_cli.commands.apply.decisions import DumpDecisions
-from gradclip_cli.commands.apply.output_dtypes import check_in_place, is_converted, stand_in_notes, targets
+from gradclip_cli.commands.apply.output_dtypes import check_in_place, is_converted, output_type, stand_in_notes, targets
 from gradclip_cli.commands.apply.plan import ApplyPlan
 from gradclip_cli.engine.rewrite import Rewriter, Rewritten
 from gradclip_cli.engine.run import Run
@@ -49,7 +49,7 @@ class DumpRewriter:
         for one in decided:
             inside.setdefault(one.dump.source, []).append(one)
         return {
-            source: self._input(inside[source][0].dump, output, changes_of(inside[source], self._plan.output_type))
+            source: self._input(inside[source][0].dump, output, changes_of(inside[source], output_type(self._plan)))
             for source, output in dict(zip(self._plan.inputs, self._plan.outputs, strict=True)).items()
         }
 
@@ -66,7 +66,7 @@ class DumpRewriter:
         starts = [file.start for file in dump.files]
         dumps = zip(*(one.rewritten for one in files), strict=True)
         rewritten = [Rewritten.concatenate(list(zip(starts, parts, strict=True))) for parts in dumps]
-        if source.layout.accumulate and self._plan.output_type is None:
+        if source.layout.accumulate and output_type(self._plan) is None:
             _check_range(dump, rewritten[0], paths[0])
         return Written(rewritten, [note for one in files for note in one.notes])
 
@@ -130,7 +130,7 @@ class DumpRewriter:
 
     def _size(self, dump: MeasuredDump, changes: Changes) -> int | None:
         """Return the size of all tensors as written, in bytes; None if none of them changes its size."""
-        to, indices = self._plan.output_type, set(changes.indices)
+        to, indices = output_type(self._plan), set(changes.indices)
         if to is None or not any(is_converted(dump.tensors[k], to) for k in indices):
             return None
         new = {k for k in indices if is_converted(dump.tensors[k], to)}

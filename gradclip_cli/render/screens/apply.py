@@ -20,9 +20,6 @@ _MOST = 8
 _LONGEST = 40
 """The most characters of a list of steps."""
 
-SHOWN = frozenset({"zeroed", "skipped", "propagated", "underflow", "overflow"})
-"""The kinds of notes that the screen shows itself."""
-
 _UNITS = {"layer": "layer", "tensor": "tensor", "group": "group"}
 
 
@@ -255,7 +252,8 @@ def _factor(value: float | None) -> str:
     """
     if value is None:
         return "-"
-    return next((text for k in range(3, 17) if value == 1 or float(text := f"{value:.{k}g}") != 1), "1")
+    texts = [f"{value:.{digits}g}" for digits in range(3, 18)]
+    return next((text for text in texts if float(text) != 1), "1")
 
 
 def _share(value: float) -> str:

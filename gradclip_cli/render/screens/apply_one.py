@@ -8,16 +8,17 @@ from gradclip_cli.render.screens.names import shortened
 from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.tables.apply import group_cells, param_cells, total_cells
 from gradclip_cli.render.tables.grid import layer_name
+from gradclip_cli.render.tables.plain import cells
 from gradclip_cli.reports.apply import ApplyDump
 from gradclip_cli.text import printable
 
 _MOST_WHOLE = 30
 """The most tensors of a dump whose tables are whole, and the most layers that are not gathered in blocks."""
 
-_LEAST_NAME = 16
-"""The least width of names, in cells: figures that leave less are left out."""
+_SHORTEST, _LONGEST = 16, 36
+"""The least width of names in cells, and the width that they have before figures are left out."""
 
-_HEADS = ("norm before", "after", "factor", "clipped", "max before", "after")
+_HEADS = ("before", "after", "factor", "clipped", "max |g|", "max after")
 _LAST = (6, 5, 4, 3)
 """How many figures are shown, as many as fit."""
 
@@ -54,13 +55,17 @@ def _table(kind: str, rows: Sequence[Row], total: Row | None, room: Room, more: 
     """Yield the largest rows of a kind, and how many more there are; or all rows, and their total."""
     if not rows:
         return
-    title = f"{kind}s by norm" if hint else f"{kind}s"
+    title = f"{kind}s by norm" if hint else f"norms of {kind}s"
     every = [*rows, total] if total else list(rows)
-    shown = next((n for n in _LAST if room.whole or _width(every, n) + _LEAST_NAME <= room.width), _LAST[-1])
+    least = min(_LONGEST, max(cells(name) for name, _ in every))
+    shown = next((n for n in _LAST if room.whole or _width(every, n) + least <= room.width), _LAST[-1])
     names = [name for name, _ in every]
     if not room.whole:
-        names = shortened(names, max(_LEAST_NAME, room.width - _width(every, shown)), room.mark)
-    texts = [(title, *_HEADS[:shown]), *((name, *cells[:shown]) for name, (_, cells) in zip(names, every, strict=True))]
+        names = shortened(names, max(_SHORTEST, room.width - _width(every, shown)), room.mark)
+    texts = [
+        (title, *_HEADS[:shown]),
+        *((name, *figures[:shown]) for name, (_, figures) in zip(names, every, strict=True)),
+    ]
     head, *body = aligned([_marked(row) for row in texts], [False, *shown * [True]])
     yield ()
     yield tuple(dim(span.text) for span in head)
@@ -73,7 +78,7 @@ def _table(kind: str, rows: Sequence[Row], total: Row | None, room: Room, more: 
 
 def _width(rows: Sequence[Row], shown: int) -> int:
     """Return the width of everything but names."""
-    return width_of([("", *_HEADS[:shown]), *(("", *cells[:shown]) for _, cells in rows)])
+    return width_of([("", *_HEADS[:shown]), *(("", *figures[:shown]) for _, figures in rows)])
 
 
 def _marked(row: tuple[str, ...]) -> list[str | Span]:
