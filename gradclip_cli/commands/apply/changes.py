@@ -89,7 +89,7 @@ def changes_of(decided: Sequence[DumpDecisions], to: DType | None = None) -> Cha
     """
     dump = decided[0].dump
     if dump.source.layout.accumulate:
-        return WholeChanges(dict.fromkeys(dump.stats, UNCHANGED) | decided[0].actions)
+        return WholeChanges(dict.fromkeys((*dump.stats, *dump.copies), UNCHANGED) | decided[0].actions)
     rounded = {k for one in decided for k in (*one.dump.stats, *one.dump.copies)} if to is not None else set()
     found = [k for k in sorted(rounded) if is_converted(dump.tensors[k], to)]
     if dump.row is None:
