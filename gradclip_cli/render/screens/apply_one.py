@@ -19,7 +19,7 @@ _SHORTEST, _LONGEST = 16, 36
 """The least width of names in cells, and the width that they have before figures are left out."""
 
 _HEADS = ("before", "after", "factor", "clipped", "max |g|", "max after")
-_LAST = (6, 5, 4, 3)
+_LAST = (6, 5, 4, 3, 2)
 """How many figures are shown, as many as fit."""
 
 Row = tuple[str, tuple[str, ...]]
