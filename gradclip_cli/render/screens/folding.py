@@ -8,7 +8,8 @@ from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.tables.plain import cells
 
 _WORDS = re.compile(r" +|[^ ]+")
-_INDENT = 4
+_MARGIN = Span(" " * 4)
+"""What later parts of a line begin with."""
 
 
 def folded(line: Line, room: Room) -> Iterator[Line]:
@@ -19,14 +20,14 @@ def folded(line: Line, room: Room) -> Iterator[Line]:
     if room.whole or sum(cells(span.text) for span in line) <= room.width:
         yield line
         return
+    words = [Span(word, span.style) for span in line for word in _WORDS.findall(span.text)]
     found, width = list[Span](), 0
-    for span in line:
-        for word in _WORDS.findall(span.text):
-            size = cells(word)
-            if width + size > room.width and width > _INDENT and word.strip():
-                yield tuple(found)
-                found, width = [Span(" " * _INDENT)], _INDENT
-            if word.strip() or width > _INDENT:
-                found.append(Span(word, span.style))
-                width += size
+    for word in words:
+        blank, begun = not word.text.strip(), found[1:] or (found and found[0] != _MARGIN)
+        if begun and not blank and width + cells(word.text) > room.width:
+            yield tuple(found)
+            found, width = [_MARGIN], len(_MARGIN.text)
+        if found != [_MARGIN] or not blank:
+            found.append(word)
+            width += cells(word.text)
     yield tuple(found)

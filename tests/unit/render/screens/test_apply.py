@@ -111,7 +111,7 @@ def test_what_was_written_is_said(run: Path, tmp_path: Path) -> None:
     assert (report.files_written, report.bytes_written) == (12, size)
     start = f"12 files written to {tmp_path / 'out'}/ ({size / 1000:.1f} kB"
     assert shown(report)[-1].startswith(f"{start}).")
-    assert shown(report._replace(seconds=2.123), Room(80))[-1].startswith(f"{start}, 2.1 s).")
+    assert f"{start}, 2.1 s)." in " ".join(line.strip() for line in shown(report._replace(seconds=2.123), Room(120)))
     assert shown(report._replace(seconds=2.123))[-1].startswith(f"{start}).")
     assert shown(apply(run / "step_0.npz", tmp_path / "o.npz", threshold=1))[-1].startswith("written to ")
     assert shown(apply(run, in_place=True, threshold=12))[-1].startswith("12 files replaced (")
