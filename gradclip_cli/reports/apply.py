@@ -150,8 +150,8 @@ class _ApplyReport(NamedTuple):
     clipped_steps: Sequence[int] = ()  # of those that have a step
     mean_factor: float | None = None  # of all groups of all dumps
     output_dtype: str | None = None
-    files_written: int = 0
-    bytes_written: int = 0
+    files_written: TableOnly[int] = 0
+    bytes_written: TableOnly[int] = 0
     limits: TableOnly[str] = ""  # the threshold in words, with its rule
     unit: TableOnly[str] = "dump"  # what shares a norm: a dump, layer, tensor, element, or - for nothing at all
     target: TableOnly[str | None] = None  # the file or directory that was written, None in place

@@ -24,7 +24,7 @@ KEYS: dict[str, dict[str, list[str]]] = {
     "apply": {
         "": [
             *["schema", "version", "strategy", "threshold", "norm_type", "epsilon", "nonfinite", "dumps", "notes"],
-            *["clipped_dumps", "clipped_steps", "mean_factor", "output_dtype", "files_written", "bytes_written"],
+            *["clipped_dumps", "clipped_steps", "mean_factor", "output_dtype"],
         ],
         "dumps": ["input", "output", "step", "total", "layers", "params", "blocks"],
         "dumps.total": [
