@@ -78,8 +78,9 @@ def _check_suffix(source: DumpSource, output: str) -> None:
     if by_suffix(output) or is_stream(output) or output in source.files or output.endswith(os.sep) or not output:
         return
     suffix = os.path.splitext(output)[1]
-    what = f"no format's files end in {printable(suffix)}" if suffix else "a name without a suffix says no format"
-    raise UsageError(f"-o {printable(output)}: {what}, but in {', '.join(suffixes())}; or give --output-format")
+    what = f"{printable(suffix)} is the suffix of no format" if suffix else "no suffix tells the format"
+    ways = f"end the name in {', '.join(suffixes())}, or give --output-format"
+    raise UsageError(f"-o {printable(output)}: {what}; {ways}")
 
 
 def _into_directory(sources: Sequence[DumpSource], output: str, piped: bool) -> tuple[DumpOutput, ...]:
