@@ -126,7 +126,7 @@ OVERRIDE = Tabular("layer", Override.parse, completion.overrides, _read, _write)
 @allow_missing_option
 @click.option("--in-place", is_flag=True, help="Replace the inputs.")
 @click.option("--overwrite", is_flag=True, help="Replace an output that exists.")
-@click.option("--dry-run", is_flag=True, help="Show the tables and write nothing.")
+@click.option("--dry-run", is_flag=True, help="Show the report and write nothing.")
 @unscale_option
 @pattern_options
 @click.option(

@@ -132,9 +132,11 @@ def test_what_leaves_the_range_is_counted(tmp_path: Path) -> None:
     assert (one.total.overflowed, one.total.underflowed, one.total.norm_after) == (2, 1, np.inf)
     assert load(tmp_path / "out.npz")["a.w"].tolist() == [np.inf, -np.inf, 65504.0, 0.0, np.float16(-3e-8), 0.0]
     said = {note.kind: note for note in report.notes}
-    assert said["overflow"].text == f"{path}: 2 elements rounded to infinity in a.w"
+    assert (
+        said["overflow"].text == f"{path}: 2 elements rounded to infinity in a.w; --output-dtype float32 has more room"
+    )
     assert said["overflow"].changes_figures
-    assert said["underflow"].text == f"{path}: 1 element rounded to zero in a.w"
+    assert said["underflow"].text == f"{path}: 1 element rounded to zero in a.w; --output-dtype float32 has more room"
 
 
 def test_bfloat16_becomes_float32_in_npz(tmp_path: Path) -> None:

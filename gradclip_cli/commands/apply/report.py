@@ -21,6 +21,9 @@ from gradclip_cli.text import plural, shortlist
 from gradclip_cli.thresholds.adaptive import AdaptiveRule
 from gradclip_cli.thresholds.rules import Rule
 
+_MOST_NAMED = 4
+"""The most tensors with rounded elements that a note names."""
+
 
 def summarize(
     plan: ApplyPlan, decided: Decisions, written: Mapping[DumpSource, Written], outputs: Outputs | None = None
@@ -128,7 +131,9 @@ class ApplySummary:
         ):
             if counts.any():
                 which = [self._dump.own_name(self._rows.params.groups[k][0]) for k in np.flatnonzero(counts).tolist()]
-                what = f"{plural(int(counts.sum()), 'element')} rounded to {to} in {shortlist(which)}"
+                what = f"{plural(int(counts.sum()), 'element')} rounded to {to} in {shortlist(which, _MOST_NAMED)}"
+                narrow = self._plan.output_dtype in ("float16", "bfloat16")
+                what += "; --output-dtype float32 has more room" if narrow else ""
                 notes.append(Note(kind, f"{path}: {what}", int(counts.sum()), changes_figures=kind == "overflow"))
         return notes
 

@@ -9,7 +9,7 @@ from gradclip_cli.render.screens.apply_one import one_dump
 from gradclip_cli.render.screens.folding import folded
 from gradclip_cli.render.screens.line import Line, Span, bad, dim, line, strong, warn
 from gradclip_cli.render.screens.room import Room
-from gradclip_cli.render.tables.grid import figure
+from gradclip_cli.render.tables.grid import figure, location
 from gradclip_cli.reports.apply import ApplyDump, ApplyReport
 from gradclip_cli.storage.streams import STANDARD
 from gradclip_cli.text import plural, printable, ranges
@@ -129,10 +129,10 @@ def _foot(report: ApplyReport, room: Room) -> Line:
         return line("written to standard output", size, hint)
     if report.target is None:
         return line(f"{files} replaced", size, hint)
-    folder = report.files_written > 1 or os.path.basename(report.target) == ""
-    what = f"{files} written to" if folder or len(report.dumps) > 1 else "written to"
-    end = os.sep if folder and not report.target.endswith(os.sep) else ""
-    return line(f"{what} {printable(report.target)}{end}", size, hint)
+    if report.files_written == 1:
+        return line(f"written to {location(report.dumps[0].output or report.target)}", size, hint)
+    end = "" if report.target.endswith(os.sep) else os.sep
+    return line(f"{files} written to {printable(report.target)}{end}", size, hint)
 
 
 def _steps(steps: Sequence[int]) -> str:
