@@ -203,7 +203,7 @@ def test_shards_keep_their_index(tmp_path: Path) -> None:
     """Each shard is written in the new dtype, and the index says what all tensors take then, and nothing else new."""
     shards = [{"a.w": hard(np.float32, 20_000, 1), "a.ids": np.arange(4)}, {"b.w": hard(np.float32, 10, 2)}]
     (tmp_path / "in").mkdir()
-    weight_map = {}
+    weight_map: dict[str, str] = {}
     for k, tensors in enumerate(shards, 1):
         name = f"model-0000{k}-of-00002.safetensors"
         save_file(tensors, tmp_path / "in" / name)
