@@ -15,7 +15,7 @@ _MOST = 3
 
 def treatment(decided: DumpDecisions, plan: ApplyPlan) -> Note | None:
     """Return a note, without a path, on what the policy for NaN and infinities did to a dump; None if nothing."""
-    if plan.nonfinite == "error" or decided.dump.stats.all_finite:
+    if plan.nonfinite == "error" or not decided.dump.stats.with_nonfinite():
         return None
     what = {"zero": _zeroed, "skip": _skipped, "propagate": _propagated}[plan.nonfinite](decided)
     return Note(_KINDS[plan.nonfinite], what, changes_figures=True) if what else None
