@@ -104,6 +104,7 @@ MEANINGS = {
     "replaced": "Elements that were NaN or infinite, and are 0 in the output.",
     "ApplyReport.mean_factor": "Mean of the factors of all groups of all dumps; null where there is none.",
     "ApplyTotal.mean_factor": "Mean of the factors of all groups; null where there is none.",
+    "ApplyBlock.share": "Its share of the sum that the norm of the dump is a root of; null where there is none.",
     "ApplyBlock.params": "How many tensors of the block count.",
     "ApplyReport.threshold": "The threshold of `-t`; null where the strategy takes none.",
     "ApplyLayer.threshold": "The threshold of the layer; null where there is none.",
