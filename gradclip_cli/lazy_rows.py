@@ -1,6 +1,7 @@
 """Rows that are made on access: a dump may hold a million tensors, and few of their rows are ever shown."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 Row = TypeVar("Row")
@@ -34,3 +35,14 @@ class LazyRows(Sequence[Row], Generic[Row]):
     def __getitem__(self, index: Any) -> Any:
         found = self._source[index]
         return list(map(self._make, found)) if isinstance(index, slice) else self._make(found)
+
+
+class LaterRows(LazyRows[Row]):
+    """Lazy rows whose source is not found before the first access, either."""
+
+    def __init__(self, make: Callable[[Any], Row], find: Callable[[], Sequence[Any]]) -> None:
+        self._make, self._find = make, find
+
+    @cached_property
+    def _source(self) -> Sequence[Any]:  # type: ignore[override]  # a field of the base
+        return self._find()

@@ -1,5 +1,6 @@
 """The command `gradclip apply`."""
 
+from time import perf_counter
 from typing import Any
 
 import click
@@ -28,11 +29,11 @@ from gradclip_cli.cli.output import show, show_notes, standard_output
 from gradclip_cli.cli.progress import progress
 from gradclip_cli.cli.types import PATH, STRATEGY, THRESHOLD, Tabular
 from gradclip_cli.cli.viewing import ViewOptions, view_options
-from gradclip_cli.commands.apply.plan import NONFINITE, ApplyPlan, Override
+from gradclip_cli.commands.apply.plan import NONFINITE, OUTPUT_DTYPES, ApplyPlan, Override
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.inputs.selection import Selection
-from gradclip_cli.reports.apply import ApplyReport
+from gradclip_cli.reports.apply import ON_SCREEN, ApplyReport
 from gradclip_cli.storage.streams import STANDARD
 from gradclip_cli.strategies.base import Norm
 from gradclip_cli.thresholds.rules import SPELLINGS
@@ -87,13 +88,14 @@ OVERRIDE = Tabular("layer", Override.parse, completion.overrides, _read, _write)
     "--output",
     type=PATH,
     metavar="PATH",
-    help="Write here, to standard output if it is -; a directory for several inputs.",
+    help="Write here, to standard output if it is -; a directory for several inputs, or one that exists.",
 )
 @click.option(
     "-s",
     "--strategy",
     type=STRATEGY,
-    required=True,
+    default="clip-by-global-norm",
+    show_default=True,
     metavar="NAME",
     help="One of `gradclip strategies`; DL4J's spellings do.",
 )
@@ -124,13 +126,18 @@ OVERRIDE = Tabular("layer", Override.parse, completion.overrides, _read, _write)
 @allow_missing_option
 @click.option("--in-place", is_flag=True, help="Replace the inputs.")
 @click.option("--overwrite", is_flag=True, help="Replace an output that exists.")
-@click.option("--dry-run", is_flag=True, help="Show the tables and write nothing.")
+@click.option("--dry-run", is_flag=True, help="Show the report and write nothing.")
 @unscale_option
 @pattern_options
 @click.option(
     "--output-format",
     type=click.Choice(formats.FORMATS),
     help="Write this format rather than that of the output's suffix.",
+)
+@click.option(
+    "--output-dtype",
+    type=click.Choice(OUTPUT_DTYPES),
+    help="Write gradients in this dtype, rounded once.  [default: keep; float32 for bfloat16 in npz]",
 )
 @CONFIG
 @PRINT_CONFIG
@@ -141,13 +148,15 @@ def command(given: InputOptions, shown: ViewOptions, work: JobOptions, print_con
     if print_config:
         _print_config(**keywords)
         return
-    paths, view = given.input_paths(), shown.view(ApplyReport)
+    paths, view, begin = given.input_paths(), shown.view(ApplyReport), perf_counter()
     with progress(work.quiet) as watched:
         report = gradclip_cli.apply(paths, jobs=work.jobs, progress=watched, **keywords)
     if work.quiet:
         show_notes(report, quiet=True)
     else:
-        show(report, view, err=any(dump.output == STANDARD for dump in report.dumps))
+        timed = report._replace(seconds=perf_counter() - begin)
+        piped, own = any(dump.output == STANDARD for dump in report.dumps), ON_SCREEN if view.is_screen else frozenset()
+        show(timed, view, err=piped, shown=own)
 
 
 def _print_config(

@@ -1,7 +1,7 @@
 """Write reports to standard output, and notes to standard error."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO
 
@@ -16,12 +16,14 @@ from gradclip_cli.storage.stdio import discard
 from gradclip_cli.text import one_line, plural
 
 
-def show(report: Report, view: View, err: bool = False, quiet: bool = False) -> None:
+def show(
+    report: Report, view: View, err: bool = False, quiet: bool = False, shown: Collection[str] = frozenset()
+) -> None:
     """Write notes to standard error, and the report to standard output or, with `err`, to standard error too.
 
-    With `quiet`, leave out the notes that do not change the meaning of figures.
+    With `quiet`, leave out the notes that do not change the meaning of figures. Kinds in `shown` are in the report itself.
     """
-    show_notes(report, quiet)
+    show_notes(report, quiet, shown)
     if err:
         render.write(report, sys.stderr, view)
         return
@@ -39,9 +41,9 @@ def standard_output() -> Iterator[IO[str]]:
         discard(1)
 
 
-def show_notes(report: Report, quiet: bool = False) -> None:
+def show_notes(report: Report, quiet: bool = False, shown: Collection[str] = frozenset()) -> None:
     """Write the notes of a report to standard error; with `quiet`, only those that change the meaning of figures."""
-    warn(lines(report.notes, quiet))
+    warn(lines([note for note in report.notes if note.kind not in shown], quiet))
 
 
 def warn(texts: Sequence[str]) -> None:

@@ -3,9 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate, groupby
+from operator import attrgetter
 from typing import NamedTuple
-
-import numpy as np
 
 from gradclip_cli.engine import row_major
 from gradclip_cli.engine.executors import Executor, room
@@ -15,14 +14,15 @@ from gradclip_cli.engine.run import Progress, silent
 from gradclip_cli.formats.base import Writer
 from gradclip_cli.formats.copy_ranges import Copy, subtract_ranges
 from gradclip_cli.formats.portable import PortableReader
-from gradclip_cli.numerics.dtypes import DType, Raw, encode
+from gradclip_cli.numerics.conversion import converted, wide_type, widened
+from gradclip_cli.numerics.dtypes import DType, Raw
 from gradclip_cli.numerics.measuring import measure_piece, measure_small
 from gradclip_cli.numerics.statistics import PieceStats, merge
 from gradclip_cli.numerics.statistics_table import StatsArrays, StatsTable, concatenate
 from gradclip_cli.numerics.transforms import byteswap, is_normal, scale, scale_each
 from gradclip_cli.numerics.workspace import Workspace
 from gradclip_cli.storage.random_access import copy_at
-from gradclip_cli.strategies.actions import Action, Scale
+from gradclip_cli.strategies.actions import UNCHANGED, Action, Scale
 from gradclip_cli.tensors import Piece, TensorSpec, pieces_in_order, split
 
 _COPIED = 64 << 20
@@ -101,6 +101,10 @@ class Rewriter(NamedTuple):
             for spec, target in zip(specs, targets, strict=True)
         ]
 
+    def targets(self) -> Sequence[TensorSpec]:
+        """Return the tensors as they are written, or would be."""
+        return self.writer.tensors if self.writer is not None else self.stored or self.source.reader.tensors
+
     def _copy(self, piece: Copy) -> None:
         copy_at(self.source.reader.file, piece.source, self.fd, piece.target, piece.nbytes, self.output)
         self.progress(piece.nbytes, self.source.path)
@@ -144,39 +148,42 @@ class RewriteTask(NamedTuple):
         specs, action = self.source.reader.tensors, self.actions.get(piece.index)
         spec = specs[piece.index]
         raw = fetch(read, piece, specs, self.work)
-        clipped = action.apply(raw, spec.dtype, self.work) if action is not None else 0
-        raw = self._stored(raw, spec.dtype, target.dtype)
+        size, read_bytes = piece.stop - piece.start, raw.size
+        raw, clipped = change_as(raw, spec.dtype, target.dtype, [size], [action], self.work)
         if self.writer is not None:
             self.writer.write(target, piece.start, raw)
-        self._report(raw.size)
-        return (measure_piece(raw, target.dtype, self.types, self.work), clipped) if action is not None else None
+        self._report(read_bytes, raw.size)
+        return (measure_piece(raw, target.dtype, self.types, self.work), clipped[0]) if action is not None else None
 
     def _small(self, piece: Piece) -> tuple[StatsArrays, list[int]]:
         """Read, change, write and measure small adjacent tensors; return how many elements of each were clipped, too."""
         reader, targets = self.source.reader, self._targets(piece)
         dtype = reader.tensors[piece.index].dtype
-        ends = list(accumulate((spec.size for spec in targets), initial=0))
         raw = fetch(reader.read, piece, reader.tensors, self.work)
         actions = [self.actions.get(piece.index + k) for k in range(piece.count)]
-        clipped = change(raw, dtype, [spec.size for spec in targets], actions, self.work)
-        raw = self._stored(raw, dtype, targets[0].dtype)
-        self._write(targets, ends, raw)
-        self._report(raw.size)
-        return measure_small(raw, targets[0].dtype, [spec.size for spec in targets], self.types, self.work), clipped
+        found, first, begin = list[tuple[StatsArrays, list[int]]](), 0, 0
+        for to, run in groupby(targets, attrgetter("dtype")):
+            alike = list(run)
+            last, end = first + len(alike), begin + sum([spec.size for spec in alike]) * dtype.itemsize
+            found.append(self._alike(raw[begin:end], dtype, to, alike, actions[first:last]))
+            first, begin = last, end
+        return StatsArrays.concatenate([stats for stats, _ in found]), [n for _, clipped in found for n in clipped]
 
-    def _stored(self, raw: Raw, dtype: DType, to: DType) -> Raw:
-        """Return elements in the dtype of the output: in its byte order, and rounded if they were accumulated in float64."""
-        if dtype.name != to.name:
-            rounded = self.work.raw_b.take(raw.size // dtype.itemsize * to.itemsize, np.uint8)
-            encode(raw.view(np.float64), to.part, rounded, self.work)
-            return rounded
-        if dtype.swapped != to.swapped:
-            byteswap(raw, dtype)
-        return raw
+    def _alike(
+        self, raw: Raw, dtype: DType, to: DType, targets: Sequence[TensorSpec], actions: Sequence[Action | None]
+    ) -> tuple[StatsArrays, list[int]]:
+        """Change, write and measure small adjacent tensors that are of one dtype in the output, too."""
+        sizes, read_bytes = [spec.size for spec in targets], raw.size
+        raw, clipped = change_as(raw, dtype, to, sizes, actions, self.work)
+        self._write(targets, list(accumulate(sizes, initial=0)), raw)
+        self._report(read_bytes, raw.size)
+        return measure_small(raw, to, sizes, self.types, self.work), clipped
 
-    def _report(self, nbytes: int) -> None:
-        for path in self.source.paths:
-            self.progress(nbytes, path)
+    def _report(self, read: int, written: int) -> None:
+        """Report the bytes read of each file; several files are read as one of float64, and written as they are stored."""
+        paths = self.source.paths
+        for path in paths:
+            self.progress(read if len(paths) == 1 else written, path)
 
     def _write(self, targets: Sequence[TensorSpec], ends: Sequence[int], raw: Raw) -> None:
         """Write small tensors, all at once if they are adjacent in the output as well."""
@@ -200,6 +207,25 @@ def _parts(copies: Iterable[Copy]) -> Iterator[Copy]:
     for copy in copies:
         for start in range(0, copy.nbytes, _COPIED):
             yield Copy(copy.source + start, copy.target + start, min(_COPIED, copy.nbytes - start))
+
+
+def change_as(
+    raw: Raw, dtype: DType, to: DType, sizes: Sequence[int], actions: Sequence[Action | None], work: Workspace
+) -> tuple[Raw, list[int]]:
+    """Change adjacent tensors, and return them as the output stores them: rounded to its dtype once, or in its byte order.
+
+    Also return how many elements of each were clipped one by one. `raw` is overwritten.
+    """
+    if dtype.name == to.name:
+        clipped = change(raw, dtype, sizes, actions, work)
+        if dtype.swapped != to.swapped:
+            byteswap(raw, dtype)
+        return raw, clipped
+    clipped = [0] * len(sizes)
+    if any(action not in (None, UNCHANGED) for action in actions):
+        raw, dtype = widened(raw, dtype, work), wide_type(dtype)
+        clipped = change(raw, dtype, sizes, actions, work)
+    return converted(raw, dtype, to, work), clipped
 
 
 def change(

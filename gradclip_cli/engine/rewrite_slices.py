@@ -6,14 +6,13 @@ from typing import NamedTuple
 
 from gradclip_cli.engine.executors import room
 from gradclip_cli.engine.measure import NormTypes, fetch
-from gradclip_cli.engine.rewrite import Rewriter, Rewritten, change
+from gradclip_cli.engine.rewrite import Rewriter, Rewritten, change_as
 from gradclip_cli.engine.run import Progress
 from gradclip_cli.engine.slices import SliceStats, SliceTable
 from gradclip_cli.formats.base import Writer
 from gradclip_cli.formats.portable import PortableReader
 from gradclip_cli.numerics.measuring import measure_piece, measure_rows
 from gradclip_cli.numerics.norms import BLOCK
-from gradclip_cli.numerics.transforms import byteswap
 from gradclip_cli.numerics.workspace import Workspace
 from gradclip_cli.strategies.actions import Action
 from gradclip_cli.tensors import Piece, TensorSpec, slices_in_order, split_slices
@@ -42,7 +41,8 @@ class SliceRewriter(NamedTuple):
         file.copy()
         if file.writer is not None:
             file.rewrite(index for index in file.writer.pending if index not in self.actions)
-        task = SliceRewriteTask(file.source, file.writer, self.actions, file.types, file.workers.work, file.progress)
+        work, targets = file.workers.work, file.targets()
+        task = SliceRewriteTask(file.source, file.writer, targets, self.actions, file.types, work, file.progress)
         after, clipped = SliceTable.empty(self.length, changed, len(file.types)), dict[int, dict[int, int]]()
         parts = chain.from_iterable(file.workers.map(task.rewrite, split_slices(file.sources(), changed)))
         after.put(_counted(parts, clipped), file.types)
@@ -69,6 +69,7 @@ class SliceRewriteTask(NamedTuple):
 
     source: PortableReader
     writer: Writer | None
+    targets: Sequence[TensorSpec]  # the tensors as they are written
     actions: SliceActions
     types: NormTypes
     work: Workspace
@@ -76,8 +77,7 @@ class SliceRewriteTask(NamedTuple):
 
     def rewrite(self, piece: Piece) -> list[WrittenSlices]:
         """Return the results of the slices in a piece; a piece of an encoded tensor is all of it."""
-        spec = self.source.reader.tensors[piece.index]
-        target = spec if self.writer is None else self.writer.tensors[piece.index]
+        spec, target = self.source.reader.tensors[piece.index], self.targets[piece.index]
         with room(spec.held):
             whole = piece.stop - piece.start == spec.size
             parts = slices_in_order(piece, spec) if whole else (piece,)
@@ -90,12 +90,11 @@ class SliceRewriteTask(NamedTuple):
         first = piece.start // size
         count = (piece.stop - piece.start) // size if small else 1
         each = [size] * count if small else [piece.stop - piece.start]
-        clipped = change(raw, spec.dtype, each, self.actions[piece.index][first : first + count], self.work)
-        if spec.dtype.swapped != target.dtype.swapped:
-            byteswap(raw, spec.dtype)
+        read, actions = raw.size, self.actions[piece.index][first : first + count]
+        raw, clipped = change_as(raw, spec.dtype, target.dtype, each, actions, self.work)
         if self.writer is not None:
             self.writer.write(target, piece.start, raw)
-        self.progress(raw.size, self.source.path)
+        self.progress(read, self.source.path)
         if small:
             rows = measure_rows(raw, target.dtype, count, size, self.types, self.work)
             return WrittenSlices(SliceStats(piece.index, first, rows), clipped)

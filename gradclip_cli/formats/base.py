@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from math import prod
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats.copy_ranges import Copy
 from gradclip_cli.notes import Note
-from gradclip_cli.numerics.dtypes import Raw
+from gradclip_cli.numerics.dtypes import DType, Raw
 from gradclip_cli.storage.fingerprint import Fingerprint
 from gradclip_cli.storage.random_access import RandomAccess
 from gradclip_cli.tensors import Piece, TensorSpec, pieces_in_order
@@ -151,6 +152,11 @@ class Format(NamedTuple):
     """Begin a copy of a reader's file, in the same format, with new elements for the tensors `changed`."""
     convert: Callable[[Sequence[TensorSpec], int, str], Writer]
     """Begin a new file that holds the given tensors in C order."""
+    retype: Callable[[Any, Sequence[TensorSpec], Collection[int], int, str], Writer] | None = None
+    """Begin a copy of a reader's file, in the same format, whose tensors are those given: of other dtypes, with new elements for
+    the tensors of the given indices. None if only a new file can be made."""
+    stand_ins: Mapping[str, DType] = MappingProxyType({})
+    """The dtypes that hold exactly what the format has no dtype of its own for, by the names of the dtypes that it lacks."""
 
 
 def check_declared(file: RandomAccess, declared: int, options: Options) -> None:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gradclip_cli.numerics.narrow_floats import FN, FNUZ, index_of, round_bits, values_of
+from gradclip_cli.numerics.narrow_floats import FN, FNUZ, index_of, round_bits, round_to_odd, values_of
 from gradclip_cli.numerics.workspace import Workspace
 
 Raw = NDArray[np.uint8]
@@ -98,6 +98,11 @@ _KINDS = {"f": "float", "i": "int", "u": "int", "b": "bool", "c": "complex"}
 _NAMED = {dtype.name: dtype for dtype in FLOATS}
 
 
+def named(name: str) -> DType:
+    """Return the float type of this name; raise KeyError if there is none."""
+    return _NAMED[name]
+
+
 @cache
 def from_numpy(dtype: np.dtype[Any]) -> DType:
     """Return the DType of a numpy dtype; what is not a number becomes `other`."""
@@ -148,12 +153,13 @@ def widen(values: Floats, work: Workspace) -> NDArray[np.float64]:
 
 
 def encode(values: Floats, dtype: DType, raw: Raw, work: Workspace) -> None:
-    """Round `values` to nearest even as `dtype`, into `raw`; narrow floats are rounded from float32."""
+    """Round `values`, float32 or float64, once to nearest even as `dtype`, into `raw`."""
     words = words_of(raw, dtype)
     with np.errstate(over="ignore", invalid="ignore"):
         if dtype.narrow:
+            exact = round_to_odd(values, dtype, work) if values.dtype == np.float64 else values
             single = work.single.take(values.size, np.float32)
-            np.copyto(single, values, casting="same_kind")
+            np.copyto(single, exact, casting="same_kind")
             np.copyto(words, round_bits(single, dtype, work), casting="unsafe")
         elif not np.may_share_memory(words, values):
             np.copyto(words.view(dtype.name), values, casting="same_kind")

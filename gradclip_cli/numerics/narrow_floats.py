@@ -65,6 +65,22 @@ def round_bits(single: NDArray[np.float32], dtype: Narrow, work: Workspace) -> N
     return np.bitwise_or(bits, sign, out=bits)
 
 
+def round_to_odd(wide: NDArray[np.float64], dtype: Narrow, work: Workspace) -> NDArray[np.float64]:
+    """Cut float64 off three bits below the last one of a narrow float; the new last bit is 1 where anything was cut off.
+
+    Float32 holds the result exactly, and `round_bits` rounds that as it would round the number itself: rounded to nearest
+    twice, a number just beside the middle of two narrow ones may go to the wrong one (Boldo and Melquiond 2008,
+    https://hal.science/inria-00080427). The result is in `work.odd_bits`.
+    """
+    cut = np.uint64((1 << (52 - dtype.mantissa - 3)) - 1)
+    bits = wide.view(np.uint64)
+    odd = np.bitwise_and(bits, cut, out=work.odd_bits.take(bits.size, np.uint64))
+    np.add(odd, cut, out=odd)  # carries a 1 into the new last bit unless all that is cut off is 0
+    np.bitwise_or(odd, bits, out=odd)
+    np.bitwise_and(odd, ~cut, out=odd)
+    return odd.view(np.float64)
+
+
 def _round_bfloat16(single: NDArray[np.float32], work: Workspace) -> NDArray[np.uint32]:
     """Round float32 to bfloat16, which has the same exponent: add half of the last kept bit; the sign stays in place."""
     bits = single.view(np.uint32)

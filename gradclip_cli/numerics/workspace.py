@@ -49,13 +49,17 @@ class Workspace(threading.local):
         new = self.buffer
         # Stored elements as they were read, valid while a piece is processed.
         self.raw = new()
-        self.raw_b = new()  # those of the second tensor of a comparison
+        self.raw_b = new()  # those of the second tensor of a comparison, or in another dtype
         # Column-major tensors: elements for a temporary file, and a run of one column.
         self.columns = new()
         self.run = new()
         # What `decode` returns, valid until the next piece is decoded.
         self.decoded = new()
-        # Rounding to a narrow float: the float32 numbers, and what is computed from their bits. All are in use at once.
+        # Elements in float64, which are changed before they are rounded to another dtype.
+        self.wide = new()
+        # Rounding to a narrow float: the float64 numbers rounded to odd, the float32 numbers, and what is computed from their
+        # bits. All are in use at once.
+        self.odd_bits = new()
         self.single = new()
         self.sign = new()
         self.odd = new()

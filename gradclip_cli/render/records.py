@@ -24,7 +24,11 @@ COMMON = ("scope", "input", "step")
 
 
 def scopes(kind: type[Report], kinds: frozenset[str] = frozenset(USUAL)) -> dict[str, tuple[str, ...]]:
-    """Return the columns of each scope of a kind of report among `kinds`; a report's only scope is always included."""
+    """Return the columns of each scope of a kind of report among `kinds`; a report's only scope is always included.
+
+    Where a report has no rows by step of their own, those of the totals of its dumps are.
+    """
+    kinds |= {"total"} if "step" in kinds and "step" not in kind.scopes else set()
     if len(kind.scopes) == 1:
         return {scope: names(rows_at(kind, path)[-1]) for scope, path in kind.scopes.items()}
     return {scope: _columns(*rows_at(kind, path)) for scope, path in kind.scopes.items() if scope in kinds}

@@ -70,6 +70,11 @@ class View:
         """Whether the report is shown on one screen instead of in tables."""
         return self.format == "table" and not self.by and not self.chooses
 
+    @property
+    def _totals_are_lines(self) -> bool:
+        """Whether the totals of `apply` are the last lines of other tables, and have no table of their own."""
+        return "step" not in self.kinds and bool(self.kinds & {"block", "layer", "param"})
+
     def check(self, kind: type[Report]) -> None:
         """Raise UsageError if a kind of report lacks one of the columns, or has no table with all of them."""
         known = columns(kind, self.kinds)
@@ -81,7 +86,7 @@ class View:
         if self.format in ("table", "md") and not any(
             set(self.columns) <= set(fields)
             for scope, fields in scopes(kind, self.kinds).items()
-            if not (kind is ApplyReport and scope == "total")  # it is the last line of the others
+            if not (kind is ApplyReport and scope == "total" and self._totals_are_lines)
         ):
             raise UsageError(f"no table has all of the columns {', '.join(self.columns)}; csv, tsv and ndjson do")
 
@@ -123,7 +128,7 @@ def kinds_of(report: type[Report], chosen: Sequence[str]) -> frozenset[str]:
             raise UsageError(f"{name} has no tables by {kind}; it has them by {', '.join(known)}")
     if ALL in chosen:
         return frozenset(known)
-    return frozenset(chosen or [kind for kind in known if kind in USUAL] or known)
+    return frozenset(chosen or [kind for kind in known if kind in USUAL and kind in report.scopes] or known)
 
 
 def parse_columns(text: str) -> tuple[str, ...]:

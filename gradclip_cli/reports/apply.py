@@ -7,9 +7,21 @@ from gradclip_cli.notes import Note
 from gradclip_cli.reports.base import TableOnly
 from gradclip_cli.reports.notebook import InNotebooks
 
+MOST_LARGEST = 10
+"""The most layers, blocks and params of a dump that are kept as its largest."""
+
+
+ON_SCREEN = frozenset({"zeroed", "skipped", "propagated", "underflow", "overflow"})
+"""The kinds of notes that the screen shows itself."""
+
 
 class ApplyTotal(NamedTuple):
-    """A whole dump, before and after; figures of groups are None if every element is its own group."""
+    """A whole dump, before and after; figures of groups are None if every element is its own group.
+
+    `mean_factor` is the mean of `factors` finite factors, and `least_factor` the lowest, of the group `least`. `underflowed`
+    and `overflowed` count the elements that were rounded to zero and to infinity, `replaced` those that were not finite and
+    are 0 now.
+    """
 
     tensors: int
     elements: int
@@ -20,6 +32,18 @@ class ApplyTotal(NamedTuple):
     groups: int | None
     clipped_groups: int | None
     clipped_elements: int
+    mean_factor: float | None = None
+    underflowed: int = 0
+    overflowed: int = 0
+    replaced: int = 0
+    factors: TableOnly[int] = 0
+    least_factor: TableOnly[float | None] = None
+    least: TableOnly[str] = ""
+
+    @property
+    def clipped(self) -> bool:
+        """Whether anything in the dump was clipped."""
+        return bool(self.clipped_groups or self.clipped_elements)
 
 
 class ApplyLayer(NamedTuple):
@@ -44,8 +68,31 @@ class ApplyLayer(NamedTuple):
     limited: TableOnly[int | None]
 
 
+class ApplyBlock(NamedTuple):
+    """One block, before and after: the layers whose names are alike up to their first number.
+
+    `share` is its share of the sum that the norm of the dump is a root of; None where there is none. See `ApplyLayer`.
+    """
+
+    block: str
+    params: int
+    elements: int
+    norm_before: float
+    norm_after: float
+    share: float | None
+    factor: float | None
+    clipped: bool
+    peak_before: TableOnly[float]
+    peak_after: TableOnly[float]
+    params_clipped: TableOnly[int]
+    limited: TableOnly[int | None]
+
+
 class ApplyParam(NamedTuple):
-    """One tensor, before and after; a figure is None if it was not measured, since the tensor is left as it is."""
+    """One tensor, before and after; a figure is None if it was not measured, since the tensor is left as it is.
+
+    `overflowed` counts the elements that were rounded to infinity, and `replaced` those that were not finite and are 0 now.
+    """
 
     name: str
     layer: str
@@ -65,10 +112,16 @@ class ApplyParam(NamedTuple):
     underflowed: int | None = None
     strategy: str | None = None
     threshold: float | None = None
+    overflowed: int | None = None
+    replaced: int | None = None
 
 
 class ApplyDump(NamedTuple):
-    """One input and its output, None if nothing was written; a dump in shards is its index file, or the list of its shards."""
+    """One input and its output, None if nothing was written; a dump in shards is its index file, or the list of its shards.
+
+    `largest_blocks` and `largest_params` are those of the largest norms before, at most `MOST_LARGEST`. `treated` says what
+    was done to NaN and infinities.
+    """
 
     input: str | list[str]
     output: str | list[str] | None
@@ -78,6 +131,11 @@ class ApplyDump(NamedTuple):
     params: Sequence[ApplyParam]
     labels: TableOnly[dict[str, str]]
     name: TableOnly[str | None] = None  # stands for a step that is a running number
+    blocks: Sequence[ApplyBlock] = ()
+    largest_layers: TableOnly[Sequence[ApplyLayer]] = ()
+    largest_blocks: TableOnly[Sequence[ApplyBlock]] = ()
+    largest_params: TableOnly[Sequence[ApplyParam]] = ()
+    treated: TableOnly[str | None] = None
 
 
 class _ApplyReport(NamedTuple):
@@ -88,6 +146,16 @@ class _ApplyReport(NamedTuple):
     nonfinite: str
     dumps: list[ApplyDump]
     notes: list[Note]
+    clipped_dumps: int = 0
+    clipped_steps: Sequence[int] = ()  # of those that have a step
+    mean_factor: float | None = None  # of all groups of all dumps
+    output_dtype: str | None = None
+    files_written: TableOnly[int] = 0
+    bytes_written: TableOnly[int] = 0
+    limits: TableOnly[str] = ""  # the threshold in words, with its rule
+    unit: TableOnly[str] = "dump"  # what shares a norm: a dump, layer, tensor, element, or - for nothing at all
+    target: TableOnly[str | None] = None  # the file or directory that was written, None in place
+    seconds: TableOnly[float | None] = None  # how long the whole call took
 
 
 class ApplyReport(_ApplyReport, InNotebooks):
@@ -95,5 +163,10 @@ class ApplyReport(_ApplyReport, InNotebooks):
 
     __slots__ = ()
     schema: ClassVar[str] = "gradclip.apply/1"
-    kinds: ClassVar[tuple[str, ...]] = ("total", "layer", "param", "step")
-    scopes: ClassVar[Mapping[str, str]] = {"param": "dumps.params", "layer": "dumps.layers", "total": "dumps.total"}
+    kinds: ClassVar[tuple[str, ...]] = ("total", "block", "layer", "param", "step")
+    scopes: ClassVar[Mapping[str, str]] = {
+        "param": "dumps.params",
+        "layer": "dumps.layers",
+        "block": "dumps.blocks",
+        "total": "dumps.total",
+    }

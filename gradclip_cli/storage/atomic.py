@@ -42,13 +42,17 @@ class Staged:
 
 
 class Outputs:
-    """Several outputs that replace their targets together, after all of them are complete."""
+    """Several outputs that replace their targets together, after all of them are complete.
+
+    `files` and `nbytes` count those that are complete.
+    """
 
     def __init__(self, overwrite: bool, folder: str | None = None) -> None:
         self._overwrite, self._folder = overwrite, folder
         self._staged: list[Staged] = []
         self._taken: set[str] = set()
         self._made: list[str] = []
+        self.files = self.nbytes = 0
 
     def __enter__(self) -> "Outputs":
         return self
@@ -73,6 +77,8 @@ class Outputs:
         if "\0" in target:
             raise OutputError("holds a NUL, which no path can; give another name", path=target)
         path = os.path.realpath(target)
+        if os.path.basename(target) == "" and not os.path.lexists(path):
+            raise OutputError("is a directory that does not exist; make it, or give a file name", path=target)
         if os.path.basename(target) in ("", ".") or os.path.isdir(path):
             raise OutputError("is a directory; give a file name for the output", path=target)
         if os.path.lexists(path) and not self._overwrite:
@@ -123,6 +129,7 @@ class Outputs:
     def complete(self, staged: Staged) -> None:
         """Set the mode of a staged file and sync it to disk, so that only the rename is left to do."""
         try:
+            self.files, self.nbytes = self.files + 1, self.nbytes + os.fstat(staged.fd).st_size
             if staged.temporary is not None:
                 take_over_mode(staged.fd, staged.path)
                 os.fsync(staged.fd)

@@ -76,13 +76,13 @@ def test_what_is_printed_does_the_same(argv: list[str], network: Path, run: Run)
     assert (printed.code, printed.err) == (0, "")
     Path("x.toml").write_text(printed.out, encoding="utf-8")
     assert run("apply", "--config", "x.toml", "--print-config").out == printed.out
-    options = run("apply", network, "-o", "out", *argv)
-    written = Path("out").read_bytes() if Path("out").exists() else None
-    Path("out").unlink(missing_ok=True)
-    file = run("apply", network, "-o", "out", "--config", "x.toml")
+    options = run("apply", network, "-o", "out.safetensors", *argv)
+    written = Path("out.safetensors").read_bytes() if Path("out.safetensors").exists() else None
+    Path("out.safetensors").unlink(missing_ok=True)
+    file = run("apply", network, "-o", "out.safetensors", "--config", "x.toml")
     assert file == options
     assert options.code == 0
-    assert (Path("out").read_bytes() if Path("out").exists() else None) == written
+    assert (Path("out.safetensors").read_bytes() if Path("out.safetensors").exists() else None) == written
 
 
 def test_only_what_differs_is_printed(run: Run) -> None:

@@ -22,13 +22,20 @@ RULE = ["strategy", "threshold"]
 
 KEYS: dict[str, dict[str, list[str]]] = {
     "apply": {
-        "": ["schema", "version", "strategy", "threshold", "norm_type", "epsilon", "nonfinite", "dumps", "notes"],
-        "dumps": ["input", "output", "step", "total", "layers", "params"],
-        "dumps.total": ["tensors", "elements", *NORMS, *PEAKS, "groups", "clipped_groups", "clipped_elements"],
+        "": [
+            *["schema", "version", "strategy", "threshold", "norm_type", "epsilon", "nonfinite", "dumps", "notes"],
+            *["clipped_dumps", "clipped_steps", "mean_factor", "output_dtype"],
+        ],
+        "dumps": ["input", "output", "step", "total", "layers", "params", "blocks"],
+        "dumps.total": [
+            *["tensors", "elements", *NORMS, *PEAKS, "groups", "clipped_groups", "clipped_elements"],
+            *["mean_factor", "underflowed", "overflowed", "replaced"],
+        ],
         "dumps.layers": ["layer", "params", "elements", *NORMS, "factor", "clipped", *RULE],
+        "dumps.blocks": ["block", "params", "elements", *NORMS, "share", "factor", "clipped"],
         "dumps.params": [
             *[*PLACE, "elements", *NORMS, *PEAKS, "factor", "clipped", "clipped_elements"],
-            *["zeros", "nonfinite", "underflowed", *RULE],
+            *["zeros", "nonfinite", "underflowed", *RULE, "overflowed", "replaced"],
         ],
     },
     "stats": {
@@ -120,7 +127,7 @@ def test_keys(command: str, network: Path, run: Run) -> None:
 def test_apply_values(network: Path, run: Run) -> None:
     """`apply` reports norms, factors and counts; tensors that are not gradients have null figures and stand in no total."""
     tree = parse(run("apply", network, "-o", "out.npz", "-s", "ClipL2PerLayer", "-t", "1", "-f", "json").out)
-    head = {key: tree[key] for key in KEYS["apply"][""][2:-2]}
+    head = {key: tree[key] for key in KEYS["apply"][""][2:7]}
     assert head == {
         "strategy": "clip-l2-per-layer",
         "threshold": 1.0,
@@ -154,7 +161,7 @@ def test_elementwise_values(network: Path, run: Run) -> None:
     """Element-wise, groups and factors are null, and `clipped_elements` counts |g| > c."""
     tree = parse(run("apply", network, "--dry-run", "-s", "clip-by-value", "-t", "3", "-f", "json").out)
     [dump] = tree["dumps"]
-    assert [dump["total"][key] for key in KEYS["apply"]["dumps.total"][-3:]] == [None, None, 2]
+    assert [dump["total"][key] for key in KEYS["apply"]["dumps.total"][6:9]] == [None, None, 2]
     assert {row["factor"] for row in [*dump["layers"], *dump["params"]]} == {None}
     assert {row["name"]: row["clipped_elements"] for row in dump["params"] if row["norm_before"] is not None} == {
         "head.weight": 0,

@@ -89,7 +89,8 @@ def test_the_format_is_told_by_the_first_bytes(format: str, dumps: dict[str, Pat
     """What is read is told by its content, and without --output-format the same is written."""
     path = dumps[format]
     done = shell(
-        f"gradclip apply {path} -o out -s none -q && cat {path} | gradclip apply - -o - -s none -q | cmp - out"
+        f"gradclip apply {path} -o out{path.suffix} -s none -q && "
+        f"cat {path} | gradclip apply - -o - -s none -q | cmp - out{path.suffix}"
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
@@ -152,7 +153,9 @@ def test_diff_reads_one_side_from_a_pipe(network: Path, shell: Shell) -> None:
 def test_a_file_that_is_called_dash(save: Save, shell: Shell) -> None:
     """A file, or a folder, that is really called `-` is `./-`; `-` itself stays standard input."""
     save("g.npz", w=[3.0, 4.0])
-    assert shell(f"gradclip apply g.npz -o ./- {CLIP} && gradclip ls ./- > /dev/null").returncode == 0
+    assert (
+        shell(f"gradclip apply g.npz -o ./- --output-format npz {CLIP} && gradclip ls ./- > /dev/null").returncode == 0
+    )
     assert shell("gradclip ls - -f json < g.npz && rm ./- && mkdir ./- && gradclip ls - < g.npz").returncode == 0
     assert shell("gradclip apply - -o out.npz -s none < g.npz && test -f out.npz").returncode == 0
 

@@ -166,7 +166,19 @@ def on_terminal(argv: list[str], columns: int, **variables: str) -> str:
 
 
 TABLES = {
-    "apply": ["apply", "g.safetensors", "--dry-run", "-s", "clip-l2-per-layer", "-t", "1"],
+    "apply": [
+        "apply",
+        "g.safetensors",
+        "--dry-run",
+        "-s",
+        "clip-l2-per-layer",
+        "-t",
+        "1",
+        "--by",
+        "layer",
+        "--by",
+        "param",
+    ],
     "stats": ["stats", "step1.npz", "step2.npz"],
     "check": ["check", "g.safetensors", "--dominated-share", "0.3", "--spread-ratio", "0.5", "--fail-on", "dead"],
     "ls": ["ls", "g.safetensors"],

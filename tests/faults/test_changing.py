@@ -215,9 +215,11 @@ def test_eight_writers_of_one_target(tmp_path: Path) -> None:
     wanted = set()
     for k in range(8):
         save(tmp_path / f"g{k}.safetensors", 1 + k)
-        gradclip_cli.apply(tmp_path / f"g{k}.safetensors", tmp_path / "one", strategy="clip-by-value", threshold=1 + k)
-        wanted.add((tmp_path / "one").read_bytes())
-        (tmp_path / "one").unlink()
+        gradclip_cli.apply(
+            tmp_path / f"g{k}.safetensors", tmp_path / "one.safetensors", strategy="clip-by-value", threshold=1 + k
+        )
+        wanted.add((tmp_path / "one.safetensors").read_bytes())
+        (tmp_path / "one.safetensors").unlink()
     save(out, 9)
     wanted.add(out.read_bytes())
 

@@ -59,7 +59,7 @@ def test_all_values_survive_together(source: str, target: str, tmp_path: Path) -
     tensors = {f"layer.{case}": array for case, array in CASES.items()}
     path = save(tmp_path, source, tensors)
     out = beside(path, target)
-    clip(path, out, strategy="none")
+    clip(path, out, strategy="none", output_dtype="keep")
     assert all_bits(load(out)) == all_bits(tensors)
 
 
@@ -69,7 +69,7 @@ def test_values_survive(case: str, source: str, target: str, tmp_path: Path) -> 
     tensors = {"layer.tensor": CASES[case], "layer.other": np.ones(2, np.float32)}
     path = save(tmp_path, source, tensors)
     out = beside(path, target)
-    clip(path, out, strategy="none")
+    clip(path, out, strategy="none", output_dtype="keep")
     assert all_bits(load(out)) == all_bits(tensors)
 
 

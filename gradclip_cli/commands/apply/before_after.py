@@ -18,7 +18,7 @@ Norms = NDArray[np.float64]
 class BeforeAfter(NamedTuple):
     """Groups (indices into a dump), and columns with one figure for each: counts before, norms and largest |g| before and after.
 
-    `underflowed` counts the elements that were rounded to zero.
+    `underflowed` counts the elements that were rounded to zero, `overflowed` those that were rounded to infinity.
     """
 
     groups: Sequence[Sequence[int]]
@@ -30,6 +30,7 @@ class BeforeAfter(NamedTuple):
     peak_before: Norms
     peak_after: Norms
     underflowed: Counts
+    overflowed: Counts
 
     @classmethod
     def of(
@@ -50,5 +51,6 @@ class BeforeAfter(NamedTuple):
         rounded = [(factor := one.action.factor) is None or factor > 0 for one in decisions]
         lost = new.zeros - old.zeros - (old.nonfinite if plan.nonfinite == "zero" else 0)
         underflowed = np.where(rounded, np.maximum(lost, 0), 0)
+        overflowed = np.maximum(new.infinite - (0 if plan.nonfinite == "zero" else old.infinite), 0)
         counts = old.elements, old.zeros, old.nonfinite
-        return cls(groups, *counts, norm, norm_after, peak, peak_after, underflowed)
+        return cls(groups, *counts, norm, norm_after, peak, peak_after, underflowed, overflowed)

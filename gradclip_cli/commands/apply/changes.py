@@ -4,8 +4,10 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from gradclip_cli.commands.apply.decisions import DumpDecisions
+from gradclip_cli.commands.apply.output_dtypes import is_converted
 from gradclip_cli.engine.rewrite import Rewriter, Rewritten
 from gradclip_cli.engine.rewrite_slices import SliceActions, SliceRewriter
+from gradclip_cli.numerics.dtypes import DType
 from gradclip_cli.strategies.actions import UNCHANGED, Action
 
 
@@ -54,14 +56,15 @@ class SliceChanges(NamedTuple):
     length: int
 
     @classmethod
-    def of(cls, decided: Sequence[DumpDecisions]) -> "SliceChanges":
-        """Take the actions of all slices of an input."""
-        actions: dict[int, list[Action | None]] = {}
+    def of(cls, decided: Sequence[DumpDecisions], rounded: Collection[int] = ()) -> "SliceChanges":
+        """Take the actions of all slices of an input; those of tensors that are `rounded` all have one."""
+        length, sizes = len(decided), [spec.size for spec in decided[0].dump.tensors]
+        actions: dict[int, list[Action | None]] = {k: [UNCHANGED] * length for k in rounded if sizes[k]}
         for one in decided:
             for index, action in one.actions.items():
-                if one.dump.tensors[index].size:
-                    actions.setdefault(index, [None] * len(decided))[one.dump.row or 0] = action
-        return cls(actions, len(decided))
+                if sizes[index]:
+                    actions.setdefault(index, [None] * length)[one.dump.row or 0] = action
+        return cls(actions, length)
 
     @property
     def indices(self) -> Collection[int]:
@@ -78,12 +81,17 @@ class SliceChanges(NamedTuple):
         return SliceRewriter(rewriter, self.actions, self.length).run()
 
 
-def changes_of(decided: Sequence[DumpDecisions]) -> Changes:
+def changes_of(decided: Sequence[DumpDecisions], to: DType | None = None) -> Changes:
     """Return the changes to an input, from the decisions for all dumps in it.
 
-    What is accumulated from several files is rounded to their dtype, so that every gradient counts as changed.
+    Gradients that are rounded to another dtype count as changed: all of those that are accumulated from several files, and
+    those that are written as `to` and are of another dtype.
     """
     dump = decided[0].dump
     if dump.source.layout.accumulate:
-        return WholeChanges(dict.fromkeys(dump.stats, UNCHANGED) | decided[0].actions)
-    return WholeChanges.of(decided) if decided[0].dump.row is None else SliceChanges.of(decided)
+        return WholeChanges(dict.fromkeys((*dump.stats, *dump.copies), UNCHANGED) | decided[0].actions)
+    rounded = {k for one in decided for k in (*one.dump.stats, *one.dump.copies)} if to is not None else set()
+    found = [k for k in sorted(rounded) if is_converted(dump.tensors[k], to)]
+    if dump.row is None:
+        return WholeChanges({**dict.fromkeys(found, UNCHANGED), **WholeChanges.of(decided).actions})
+    return SliceChanges.of(decided, found)

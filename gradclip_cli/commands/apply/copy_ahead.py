@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from resource import RLIMIT_NOFILE, getrlimit
 from typing import TYPE_CHECKING
 
+from gradclip_cli.commands.apply.output_dtypes import is_converted, output_type
 from gradclip_cli.commands.apply.plan import ApplyPlan
 from gradclip_cli.engine.measure import PieceObserver
 from gradclip_cli.formats.base import Format, Reader
@@ -107,6 +108,9 @@ class CopyAhead:
         path = reader.file.path
         target = self._targets.get(path)
         if target is None or not format.copy_keeps_offsets or self._plan.format_of(path, target, format) is not format:
+            return None
+        to = output_type(self._plan)
+        if to is not None and any(is_converted(spec, to) for spec in reader.tensors):
             return None
         begun = self._begun[path] = EarlyOutput(self._plan, reader, self._outputs.stage(target))
         return begun.observe

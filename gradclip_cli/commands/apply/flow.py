@@ -26,6 +26,6 @@ def apply(plan: ApplyPlan, run: Run) -> ApplyReport:
         dumps, _ = settled(dumps, lambda dump: dump.place, plan.repeated, whole_files=True)
         decided = decide(plan, dumps)
         written = DumpRewriter(plan, run, outputs, ahead).rewrite(decided.dumps)
-        report = summarize(plan, decided, written)
+        report = summarize(plan, decided, written, outputs)
         outputs.commit()
     return report

@@ -5,12 +5,14 @@ from collections import Counter
 from collections.abc import Sequence
 
 from gradclip_cli.errors import UsageError
-from gradclip_cli.formats import by_suffix
+from gradclip_cli.formats import by_suffix, suffixes
 from gradclip_cli.inputs.listing import is_folder, is_step_folder
 from gradclip_cli.inputs.source import DumpOutput, DumpSource
 from gradclip_cli.inputs.steps import is_part
-from gradclip_cli.storage.streams import STANDARD, stream_name
+from gradclip_cli.storage.streams import STANDARD, is_stream, stream_name
 from gradclip_cli.text import printable
+
+_NAMELESS = "standard input has no name to be written under; apply to it alone, with -o FILE"
 
 
 def into_folder(inputs: Sequence[str], found: Sequence[DumpSource], output_format: str | None = None) -> bool:
@@ -23,11 +25,17 @@ def into_folder(inputs: Sequence[str], found: Sequence[DumpSource], output_forma
 
 
 def outputs_for(
-    sources: Sequence[DumpSource], output: str | None, *, in_place: bool, dry_run: bool, directory: bool
+    sources: Sequence[DumpSource],
+    output: str | None,
+    *,
+    in_place: bool,
+    dry_run: bool,
+    directory: bool,
+    output_format: str | None = None,
 ) -> tuple[DumpOutput | None, ...]:
     """Return the output of each dump; `-` is standard output. A dry run has none, but its options are looked at, too.
 
-    Raise UsageError where options disagree.
+    Raise UsageError where options disagree, or where the name of a single output says no format and `output_format` is None.
     """
     piped = any(STANDARD in source.files for source in sources)
     if piped and in_place:
@@ -37,6 +45,8 @@ def outputs_for(
     if (in_place and output is not None) or not (in_place or dry_run or output is not None):
         raise UsageError("give either -o OUTPUT, --in-place or --dry-run")
     found = _outputs(sources, output, piped=piped, directory=directory) if in_place or output is not None else ()
+    if output is not None and not directory and not output_format and not os.path.isdir(output):
+        _check_suffix(sources[0], stream_name(output, 1))
     return (None,) * len(sources) if dry_run else found
 
 
@@ -48,18 +58,37 @@ def _outputs(
         _check_distinct([os.path.realpath(file) for source in sources for file in source.files])
         return tuple(map(_in_place, sources))
     if not directory:
-        return (sources[0].layout.output_files(sources[0], stream_name(output, 1)),)
+        return (sources[0].layout.output_files(sources[0], _file(sources[0], stream_name(output, 1), piped)),)
     found = _into_directory(sources, output, piped)
     _check_inputs(sources, found)
     return found
+
+
+def _file(source: DumpSource, output: str, piped: bool) -> str:
+    """Return the file that a dump is written to: `output`, or a file of the input's name in the directory `output`."""
+    if not is_folder(output):
+        return output
+    if piped:
+        raise UsageError(_NAMELESS)
+    return os.path.join(output, _kept_names([source])[0])
+
+
+def _check_suffix(source: DumpSource, output: str) -> None:
+    """Raise UsageError if a file name says no format, unless it is that of the input or of a directory."""
+    if by_suffix(output) or is_stream(output) or output in source.files or output.endswith(os.sep) or not output:
+        return
+    suffix = os.path.splitext(output)[1]
+    what = f"{printable(suffix)} is the suffix of no format" if suffix else "no suffix tells the format"
+    ways = f"end the name in {', '.join(suffixes())}, or give --output-format"
+    raise UsageError(f"-o {printable(output)}: {what}; {ways}")
 
 
 def _into_directory(sources: Sequence[DumpSource], output: str, piped: bool) -> tuple[DumpOutput, ...]:
     if stream_name(output, 1) == STANDARD:
         raise UsageError("standard output takes one dump in one file; give -o DIRECTORY for several, or for shards")
     if piped:
-        raise UsageError("standard input has no name to be written under; apply to it alone, with -o FILE")
-    if (format := by_suffix(output)) is not None and not os.path.lexists(output):
+        raise UsageError(_NAMELESS)
+    if (format := by_suffix(output)) is not None and not os.path.isdir(output):
         what = f"-o {printable(output)} would be a directory, for several files; give a name that does not end"
         raise UsageError(f"{what} like {format.name}")
     return _in_folder(sources, output)

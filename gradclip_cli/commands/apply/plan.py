@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 NONFINITE = ("error", "zero", "skip", "propagate")
 """The policies of `apply` for NaN and infinities."""
 
+KEEP = "keep"
+OUTPUT_DTYPES = (KEEP, "float32", "float16", "bfloat16")
+"""What `--output-dtype` takes: the dtype of each gradient in the input, or one for all."""
+
 
 @dataclass(frozen=True)
 class Override:
@@ -67,6 +71,7 @@ class ApplyPlan:
     notes: tuple[Note, ...] = ()  # on the inputs
     repeated: str | None = None  # what to take where files with several steps hold the same
     output_format: str | None = None
+    output_dtype: str | None = None  # None keeps dtypes, too, but for those that the format of the output lacks
     overwrite: bool = False
     folder: str | None = None  # the directory of several outputs, made if it is missing
     allow_missing: bool = False
@@ -75,6 +80,8 @@ class ApplyPlan:
     def __post_init__(self) -> None:
         if self.nonfinite not in NONFINITE:
             raise UsageError(f"nonfinite must be one of {', '.join(NONFINITE)}, not {self.nonfinite!r}")
+        if self.output_dtype not in (None, *OUTPUT_DTYPES):
+            raise UsageError(f"output_dtype must be one of {', '.join(OUTPUT_DTYPES)}, not {self.output_dtype!r}")
         used = [self.strategy, *(override.strategy for override in self.overrides if override.strategy)]
         if self.threshold is not None and not any(strategy.takes_threshold for strategy in used):
             raise UsageError(f"{self.strategy.name} takes no threshold; leave out -t")
@@ -140,4 +147,4 @@ class ApplyPlan:
         if own is not None and not strategy.takes_threshold:
             raise UsageError(f"{strategy.name} takes no threshold; leave it out{where}")
         if strategy.takes_threshold and own is None and self.threshold is None:
-            raise UsageError(f"{strategy.name} needs a threshold{where}: a number or a rule such as mean")
+            raise UsageError(f"{strategy.name} needs a threshold{where}: -t with a number, or with a rule such as mean")

@@ -7,19 +7,22 @@ from typing import NamedTuple
 from gradclip_cli.commands.apply.changes import Changes, changes_of
 from gradclip_cli.commands.apply.copy_ahead import CopyAhead
 from gradclip_cli.commands.apply.decisions import DumpDecisions
+from gradclip_cli.commands.apply.output_dtypes import check_in_place, is_converted, output_type, stand_in_notes, targets
 from gradclip_cli.commands.apply.plan import ApplyPlan
 from gradclip_cli.engine.rewrite import Rewriter, Rewritten
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.errors import OutputError
 from gradclip_cli.formats.accumulated import AccumulatedReader
-from gradclip_cli.formats.base import Reader
+from gradclip_cli.formats.base import Format, Reader, Writer
+from gradclip_cli.inputs.layouts.index import with_total
 from gradclip_cli.inputs.opened import DumpFile, OpenFile
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpOutput, DumpSource
 from gradclip_cli.notes import Note
-from gradclip_cli.storage.atomic import Outputs
-from gradclip_cli.storage.random_access import InputFile, copy_at
+from gradclip_cli.storage.atomic import Outputs, Staged
+from gradclip_cli.storage.random_access import InputFile, copy_at, write_at
+from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import plural, shortlist
 
 
@@ -46,7 +49,7 @@ class DumpRewriter:
         for one in decided:
             inside.setdefault(one.dump.source, []).append(one)
         return {
-            source: self._input(inside[source][0].dump, output, changes_of(inside[source]))
+            source: self._input(inside[source][0].dump, output, changes_of(inside[source], output_type(self._plan)))
             for source, output in dict(zip(self._plan.inputs, self._plan.outputs, strict=True)).items()
         }
 
@@ -54,50 +57,63 @@ class DumpRewriter:
         """Rewrite the files of an input, and copy its companion files."""
         source = dump.source
         source.layout.check_unchanged(source)
-        targets = [None] * len(dump.files) if output is None else output.files
-        files = [self._file(file, target, changes) for file, target in zip(dump.files, targets, strict=True)]
+        paths = [None] * len(dump.files) if output is None else output.files
+        files = [self._file(file, path, changes) for file, path in zip(dump.files, paths, strict=True)]
         if output is not None and output.companions:
             for path, target in zip(source.layout.companions(source), output.companions, strict=True):
-                self._copy(path, target)
+                self._copy(path, target, self._size(dump, changes))
             source.layout.check_unchanged(source)
         starts = [file.start for file in dump.files]
         dumps = zip(*(one.rewritten for one in files), strict=True)
         rewritten = [Rewritten.concatenate(list(zip(starts, parts, strict=True))) for parts in dumps]
-        if source.layout.accumulate:
-            _check_range(dump, rewritten[0], targets[0])
+        if source.layout.accumulate and output_type(self._plan) is None:
+            _check_range(dump, rewritten[0], paths[0])
         return Written(rewritten, [note for one in files for note in one.notes])
 
     def _file(self, file: DumpFile, target: str | None, changes: Changes) -> Written:
         with self._run.reopen(file) as opened:
             own = changes.within(file.start, file.start + len(opened.tensors))
             self._check_alike(opened)
+            to = opened.format if target is None else self._plan.format_of(opened.path, target, opened.format)
+            specs = targets(opened.tensors, own.indices, self._plan, to, opened.format)
             if target is None:
-                return Written(own.run(self._rewriter(opened)), [])
-            return self._write(opened, target, own)
+                return Written(own.run(self._rewriter(opened, specs)), [])
+            return self._write(opened, target, own, to, specs)
 
-    def _write(self, opened: OpenFile, target: str, changes: Changes) -> Written:
-        format, reader = opened.format, opened.reader
+    def _write(
+        self, opened: OpenFile, target: str, changes: Changes, to: Format, specs: Sequence[TensorSpec]
+    ) -> Written:
+        """Write a file in the format `to` with tensors as in `specs`."""
         staged, written = self._ahead.stage(opened.path, target)
-        to = self._plan.format_of(opened.path, target, format)
-        if to is format:
-            lost, pending = list[Note](), self._pending(opened, changes)
-            writer = format.rewrite(opened.template, pending, staged.fd, target)
-        else:
-            _check_convertible(reader, target, self._plan.selection)
-            lost, writer = _not_convertible(reader, target), to.convert(opened.tensors, staged.fd, target)
-        rewriter = self._rewriter(opened)
+        writer, lost = self._begin(opened, staged, changes, to, specs)
         with closing(writer):
+            rewriter = self._rewriter(opened, specs)
             rewriter = rewriter._replace(writer=writer, fd=staged.fd, output=target, written=written)
             rewritten = changes.run(rewriter)
             writer.finish()
-        reader.verify()
+        opened.reader.verify()
         self._outputs.complete(staged)
         return Written(rewritten, [*lost, *writer.notes])
 
-    def _rewriter(self, opened: OpenFile) -> Rewriter:
+    def _begin(
+        self, opened: OpenFile, staged: Staged, changes: Changes, to: Format, specs: Sequence[TensorSpec]
+    ) -> tuple[Writer, list[Note]]:
+        """Begin a copy of a file or a new one; return its writer, and notes on what it cannot hold."""
+        reader, pending, target, fd = opened.reader, self._pending(opened, changes), staged.target, staged.fd
+        if to is opened.format and specs is opened.tensors:
+            return to.rewrite(opened.template, pending, fd, target), []
+        if to is opened.format and to.retype is not None:
+            return to.retype(opened.template, specs, pending, fd, target), []
+        if target == opened.path:
+            check_in_place(reader, target)
+        _check_convertible(reader, target, self._plan.selection)
+        lost = stand_in_notes(opened.tensors, specs, to, self._plan, target)
+        return to.convert(specs, fd, target), [*_not_convertible(reader, target), *lost]
+
+    def _rewriter(self, opened: OpenFile, specs: Sequence[TensorSpec]) -> Rewriter:
         """Return what rewrites a file and changes nothing yet."""
         types, run = self._plan.norm_types, self._run
-        return Rewriter(opened.portable, None, -1, "", {}, types, run.workers, run.progress, stored=opened.tensors)
+        return Rewriter(opened.portable, None, -1, "", {}, types, run.workers, run.progress, stored=specs)
 
     def _pending(self, opened: OpenFile, changes: Changes) -> Collection[int]:
         """Return the indices of the tensors to write: those that change, or all gradients if files are accumulated."""
@@ -112,11 +128,22 @@ class DumpRewriter:
                 if not spec.dtype.is_gradient and self._run.selection.takes(spec.name):
                     opened.reader.check_alike(index)
 
-    def _copy(self, path: str, target: str) -> None:
-        """Copy a file unchanged."""
+    def _size(self, dump: MeasuredDump, changes: Changes) -> int | None:
+        """Return the size of all tensors as written, in bytes; None if none of them changes its size."""
+        to, indices = output_type(self._plan), set(changes.indices)
+        if to is None or not any(is_converted(dump.tensors[k], to) for k in indices):
+            return None
+        new = {k for k in indices if is_converted(dump.tensors[k], to)}
+        return sum(spec.size * to.itemsize if k in new else spec.nbytes for k, spec in enumerate(dump.tensors))
+
+    def _copy(self, path: str, target: str, size: int | None) -> None:
+        """Copy an index; where tensors take `size` bytes instead of what it says, it says so."""
         with InputFile(path) as file:
             staged = self._outputs.stage(target)
-            copy_at(file, 0, staged.fd, 0, file.size, target)
+            if size is None:
+                copy_at(file, 0, staged.fd, 0, file.size, target)
+            else:
+                write_at(staged.fd, 0, with_total(file.read(0, file.size), size), target)
             file.check_unchanged()
             self._outputs.complete(staged)
 

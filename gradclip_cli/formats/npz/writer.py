@@ -131,16 +131,28 @@ def rewrite(reader: NpzReader, changed: Collection[int], fd: int, path: str) -> 
 
     An array whose header numpy could not read gets one that it can.
     """
-    index = {spec.name: k for k, spec in enumerate(reader.tensors)}
+    return _copy(reader, reader.tensors, changed, fd, path)
+
+
+def retype(reader: NpzReader, tensors: Sequence[TensorSpec], changed: Collection[int], fd: int, path: str) -> NpzWriter:
+    """Begin such a copy of tensors of other dtypes."""
+    writer = _copy(reader, tensors, changed, fd, path)
+    own = zip(tensors, reader.tensors, strict=True)
+    writer.notes = _void_notes([spec for spec, stored in own if spec.dtype.name != stored.dtype.name], path)
+    return writer
+
+
+def _copy(reader: NpzReader, tensors: Sequence[TensorSpec], changed: Collection[int], fd: int, path: str) -> NpzWriter:
+    index, changed = {spec.name: k for k, spec in enumerate(tensors)}, set(changed)
     entries = []
     for member, header in reader.entries:
         k = index.get(key_of(member.name)) if header is not None else None
         if header is None or k is None or (k not in changed and header.plain):
             entries.append(Entry(member.name, member.method, copied=member))
         else:
-            raw = header.raw if header.plain else npy.header(reader.tensors[k])
-            entries.append(Entry(member.name, member.method, raw, k))
-    return NpzWriter(entries, reader.tensors, fd, path, archive.comment(reader.file))
+            same = header.plain and tensors[k].dtype == reader.tensors[k].dtype
+            entries.append(Entry(member.name, member.method, header.raw if same else npy.header(tensors[k]), k))
+    return NpzWriter(entries, tensors, fd, path, archive.comment(reader.file))
 
 
 def convert(tensors: Sequence[TensorSpec], fd: int, path: str) -> NpzWriter:
@@ -154,10 +166,15 @@ def convert(tensors: Sequence[TensorSpec], fd: int, path: str) -> NpzWriter:
     plain = [replace(spec, fortran=False, dtype=spec.dtype._replace(swapped=False)) for spec in tensors]
     entries = [Entry(f"{spec.name}.npy", STORED, npy.header(spec), k) for k, spec in enumerate(plain)]
     writer = NpzWriter(entries, plain, fd, path)
-    if halves := sum(spec.dtype.name == "bfloat16" for spec in tensors):
-        what = f"npz has no bfloat16, so {plural(halves, 'tensor')} became |V2; --void-dtype bfloat16 reads them"
-        writer.notes = [Note("dtype", f"{path}: {what}", halves)]
+    writer.notes = _void_notes(tensors, path)
     return writer
+
+
+def _void_notes(tensors: Sequence[TensorSpec], path: str) -> list[Note]:
+    """Note how to read bfloat16, for which numpy has no type."""
+    halves = sum(spec.dtype.name == "bfloat16" for spec in tensors)
+    what = f"npz has no bfloat16, so {plural(halves, 'tensor')} became |V2; --void-dtype bfloat16 reads them"
+    return [Note("dtype", f"{path}: {what}", halves)] if halves else []
 
 
 def _unfit(spec: TensorSpec, names: set[str]) -> str | None:

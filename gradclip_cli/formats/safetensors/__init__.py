@@ -6,6 +6,6 @@ cannot write a file piece by piece. Source: https://github.com/huggingface/safet
 
 from gradclip_cli.formats.base import Format
 from gradclip_cli.formats.safetensors.reader import SafetensorsReader, matches
-from gradclip_cli.formats.safetensors.writer import convert, rewrite
+from gradclip_cli.formats.safetensors.writer import convert, retype, rewrite
 
-SAFETENSORS = Format("safetensors", (".safetensors",), True, matches, SafetensorsReader, rewrite, convert)
+SAFETENSORS = Format("safetensors", (".safetensors",), True, matches, SafetensorsReader, rewrite, convert, retype)

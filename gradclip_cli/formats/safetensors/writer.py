@@ -1,7 +1,7 @@
 """Write a safetensors file: the header first, then tensors at their offsets in any order."""
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -46,9 +46,21 @@ def rewrite(reader: Reader, changed: Collection[int], fd: int, path: str) -> Saf
     return SafetensorsWriter(reader.tensors, changed, copies, fd, path)
 
 
+def retype(
+    reader: Reader, tensors: Sequence[TensorSpec], changed: Collection[int], fd: int, path: str
+) -> SafetensorsWriter:
+    """Begin a new file of these tensors with the metadata of the reader's; all of them are written again."""
+    return _new(tensors, reader.metadata, fd, path)
+
+
 def convert(tensors: Sequence[TensorSpec], fd: int, path: str) -> SafetensorsWriter:
     """Begin a new file; elements are in the byte order of this machine."""
-    header = describe(tensors, path)
+    return _new(tensors, {}, fd, path)
+
+
+def _new(tensors: Sequence[TensorSpec], metadata: Mapping[str, str], fd: int, path: str) -> SafetensorsWriter:
+    own = describe(tensors, path)
+    header = {"__metadata__": dict(metadata), **own} if metadata else own
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     if len(text) > MAX_HEADER:

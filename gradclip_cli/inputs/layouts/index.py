@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -23,6 +24,19 @@ _LONGEST = 100_000_000
 """The size limit of an index in bytes."""
 
 
+_TOTAL = re.compile(rb'("total_size"\s*:\s*)\d+')
+"""The size of all tensors in bytes, as an index has it among its metadata; nothing else in it is a number."""
+
+
+def with_total(index: bytes, nbytes: int) -> bytes:
+    """Return the text of an index for tensors of another size; everything else stays as it was.
+
+    >>> with_total(b'{"metadata": {"total_size": 8}, "weight_map": {}}', 4)
+    b'{"metadata": {"total_size": 4}, "weight_map": {}}'
+    """
+    return _TOTAL.sub(rb"\g<1>%d" % nbytes, index)
+
+
 class Index(Numbered):
     """An index as it was read: the name of each tensor's file, which is in the same folder."""
 
@@ -40,7 +54,7 @@ class Index(Numbered):
         return Single.label(self, location, files)
 
     def companions(self, source: DumpSource) -> tuple[str, ...]:
-        """Return the index: it stays valid as a copy, since neither the names nor the sizes of the shards change."""
+        """Return the index: it stays valid as a copy, since the names of the shards do not change; see `with_total`."""
         return (source.location,)
 
     def output_files(self, source: DumpSource, location: str) -> DumpOutput:

@@ -6,9 +6,10 @@ A new screen is a module here with a function `lines(report, room)`, and a line 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from gradclip_cli.render.screens import check, show
+from gradclip_cli.render.screens import apply, check, show
 from gradclip_cli.render.screens.line import Line
 from gradclip_cli.render.screens.room import Room
+from gradclip_cli.reports.apply import ApplyReport
 from gradclip_cli.reports.check import CheckReport
 from gradclip_cli.reports.show import ShowReport
 
@@ -16,6 +17,7 @@ Screen = Callable[[Any, Room], Iterator[Line]]
 """Yields the lines of a report that fit into a room."""
 
 SCREENS: Mapping[str, Screen] = {
+    ApplyReport.schema: apply.lines,
     CheckReport.schema: check.lines,
     ShowReport.schema: show.lines,
 }

@@ -1,12 +1,12 @@
-"""Make the tables of `apply`: layers and params, before and after."""
+"""Make the tables of `apply`: dumps, blocks, layers and params, before and after."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from gradclip_cli.lazy_rows import LazyRows
-from gradclip_cli.render.records import Record, records_of
-from gradclip_cli.render.tables.grid import Column, Grid, figure, layer_name, location
-from gradclip_cli.reports.apply import ApplyDump, ApplyLayer, ApplyParam, ApplyReport
+from gradclip_cli.render.records import Record, records, records_of
+from gradclip_cli.render.tables.grid import Column, Grid, figure, layer_name, location, share
+from gradclip_cli.reports.apply import ApplyBlock, ApplyDump, ApplyLayer, ApplyParam, ApplyReport
 from gradclip_cli.text import printable
 
 _FIGURES = (
@@ -17,47 +17,76 @@ _FIGURES = (
     Column("max |g|\nbefore", rank=1, field="max_abs_before"),
     Column("max |g|\nafter", rank=2, field="max_abs_after"),
 )
+_PARTS = {"block": "block", "layer": "layer", "param": "name"}
+"""The kinds of tables of a dump, each with its first column in csv."""
 
 
 def grids(report: ApplyReport, kinds: frozenset[str]) -> list[Grid]:
-    """Return two tables for each dump."""
-    return [grid for dump in report.dumps for grid in _dump(report, dump)]
+    """Return a table of all dumps, and for each dump its tables of the kinds asked for."""
+    by_step = report.dumps and ("step" in kinds or not kinds & _PARTS.keys())
+    each = [_part(report, dump, kind) for dump in report.dumps for kind in _PARTS if kind in kinds]
+    return [_steps(report), *each] if by_step else each
 
 
-def _dump(report: ApplyReport, dump: ApplyDump) -> list[Grid]:
+def _steps(report: ApplyReport) -> Grid:
+    """Return the table of all dumps, each with its largest block and that one's share of the sum under the norm."""
+    name = Column("step" if all(dump.step is not None for dump in report.dumps) else "dump", text=True, field="step")
+    columns = (name, *_FIGURES, Column("largest block", text=True, rank=3), Column("share", rank=3))
+    return Grid("dumps", columns, LazyRows(_step, report.dumps), None, records(report, "total"), "total")
+
+
+def _step(dump: ApplyDump) -> tuple[str, ...]:
+    name = dump.name or (location(dump.input) if dump.step is None else str(dump.step))
+    before, after, _, *clipped = total_cells(dump)
+    block = next(iter(dump.largest_blocks), None)
+    largest = ("-", "-") if block is None else (printable(block.block), share(block.share))
+    return (printable(name), before, after, figure(dump.total.least_factor), *clipped, *largest)
+
+
+def _part(report: ApplyReport, dump: ApplyDump, kind: str) -> Grid:
+    """Return the table of the blocks, layers or params of a dump."""
     step = f"{dump.name or f'step {dump.step}'}, " if dump.step is not None else ""
     output = f"to {location(dump.output)}" if dump.output else "nothing written"
-    title = f"{location(dump.input)} ({step}{output})"
-    layers = LazyRows(lambda row: _layer(layer_name(row.layer, dump.labels), row), dump.layers)
-    params = LazyRows(_param, dump.params)
-    of_layers = chain(_layer_records(report, dump), records_of(report, dump, "total"))
-    of_params = chain(records_of(report, dump, "param"), records_of(report, dump, "total"))
-    name = Column("param", text=True, field="name")
-    return [
-        Grid(f"{title}: layers", (Column("layer", text=True), *_FIGURES), layers, _total(dump), of_layers, "layer"),
-        Grid(f"{title}: params", (name, *_FIGURES), params, _total(dump), of_params, "param"),
-    ]
+    columns = (Column(kind, text=True, field=_PARTS[kind]), *_FIGURES)
+    of_rows = chain(_records(report, dump, kind), records_of(report, dump, "total"))
+    total = ("total", *total_cells(dump))
+    title = f"{location(dump.input)} ({step}{output}): {kind}s"
+    return Grid(title, columns, _rows(dump, kind), total, of_rows, kind)
 
 
-def _layer_records(report: ApplyReport, dump: ApplyDump) -> Iterator[Record]:
-    """Yield the records of layers with their largest |g|, which csv has only for params but the table shows."""
-    for record, row in zip(records_of(report, dump, "layer"), dump.layers, strict=True):
+def _rows(dump: ApplyDump, kind: str) -> Sequence[tuple[str, ...]]:
+    if kind == "param":
+        return LazyRows(lambda row: (printable(row.name), *param_cells(row)), dump.params)
+    if kind == "layer":
+        return LazyRows(lambda row: (layer_name(row.layer, dump.labels), *group_cells(row)), dump.layers)
+    return LazyRows(lambda row: (printable(row.block), *group_cells(row)), dump.blocks)
+
+
+def _records(report: ApplyReport, dump: ApplyDump, kind: str) -> Iterator[Record]:
+    """Yield the records of rows; those of layers and blocks with their largest |g|, which csv has only for params."""
+    if kind == "param":
+        yield from records_of(report, dump, kind)
+        return
+    rows: Sequence[ApplyLayer | ApplyBlock] = dump.layers if kind == "layer" else dump.blocks
+    for record, row in zip(records_of(report, dump, kind), rows, strict=True):
         yield {**record, "max_abs_before": row.peak_before, "max_abs_after": row.peak_after}
 
 
-def _total(dump: ApplyDump) -> tuple[str, ...]:
+def total_cells(dump: ApplyDump) -> tuple[str, ...]:
+    """Format the figures of a whole dump."""
     total = dump.total
     clipped = f"{total.clipped_elements:,}" if total.groups is None else f"{total.clipped_groups:,} of {total.groups:,}"
     peaks = figure(total.max_abs_before), figure(total.max_abs_after)
-    return ("total", figure(total.norm_before), figure(total.norm_after), "", clipped, *peaks)
+    return (figure(total.norm_before), figure(total.norm_after), "", clipped, *peaks)
 
 
-def _layer(name: str, row: ApplyLayer) -> tuple[str, ...]:
+def group_cells(row: ApplyLayer | ApplyBlock) -> tuple[str, ...]:
+    """Format the figures of a layer or a block."""
     norms = figure(row.norm_before), figure(row.norm_after), figure(row.factor)
-    return (name, *norms, _clipped(row), figure(row.peak_before), figure(row.peak_after))
+    return (*norms, _clipped(row), figure(row.peak_before), figure(row.peak_after))
 
 
-def _clipped(row: ApplyLayer) -> str:
+def _clipped(row: ApplyLayer | ApplyBlock) -> str:
     """Format what was clipped: elements if each is its own group, else tensors."""
     if row.limited is not None:
         return f"{row.limited:,}"
@@ -65,9 +94,10 @@ def _clipped(row: ApplyLayer) -> str:
     return part if row.params_clipped else "no"
 
 
-def _param(row: ApplyParam) -> tuple[str, ...]:
+def param_cells(row: ApplyParam) -> tuple[str, ...]:
+    """Format the figures of a tensor."""
     norms = figure(row.norm_before), figure(row.norm_after), figure(row.factor)
     clipped = "-" if row.norm_before is None else "no"
     if row.clipped:
         clipped = f"{row.clipped_elements:,}" if row.factor is None else "yes"
-    return (printable(row.name), *norms, clipped, figure(row.max_abs_before), figure(row.max_abs_after))
+    return (*norms, clipped, figure(row.max_abs_before), figure(row.max_abs_after))

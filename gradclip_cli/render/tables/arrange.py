@@ -36,7 +36,7 @@ def wanted(report: Report, view: View) -> list[Grid]:
     found = TABLES[report.schema](report, view.kinds)
     if not view.chooses:
         return found
-    fields = scopes(type(report))
+    fields = scopes(type(report), frozenset(report.scopes))
     arranged = (_arranged(grid, view, fields.get(grid.scope, ())) for grid in found)
     return [grid for grid in arranged if grid is not None]
 

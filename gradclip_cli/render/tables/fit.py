@@ -35,11 +35,21 @@ def widths(grid: Grid, width: int) -> dict[int, int]:
     The narrowest column that is still folded gets the next cell. Rich would give text more than its least width, and cut
     figures instead.
     """
-    kept = fitting(grid.columns, width, lambda kept: _needed(grid, kept, _NAME), lambda column: (False, column.rank))
-    name = _NAME if _needed(grid, kept, _NAME) <= width else _TEXT
-    found = {k: _least(grid, k, name) for k in kept}
-    widest = {k: _widest(grid, k) for k in kept}
-    for _ in range(width - _needed(grid, kept, name)):
+    widest = _widest(grid)
+    first = next((k for k, column in enumerate(grid.columns) if column.text), -1)
+
+    def least(k: int, name: int) -> int:
+        """Return the least width of a column: all of its figures, or enough of its texts to read them."""
+        return min(widest[k], name if k == first else _TEXT) if grid.columns[k].text else widest[k]
+
+    def needed(kept: Sequence[int], name: int = _NAME) -> int:
+        """Return the least width of the given columns with margins, if the first column of text gets `name` cells."""
+        return sum(least(k, name) + MARGIN for k in kept)
+
+    kept = fitting(grid.columns, width, needed, lambda column: (False, column.rank))
+    name = _NAME if needed(kept) <= width else _TEXT
+    found = {k: least(k, name) for k in kept}
+    for _ in range(width - needed(kept, name)):
         folded = [k for k in kept if found[k] < widest[k]]
         if not folded:
             break
@@ -47,21 +57,15 @@ def widths(grid: Grid, width: int) -> dict[int, int]:
     return found
 
 
-def _needed(grid: Grid, kept: Sequence[int], name: int) -> int:
-    """Return the least width of the given columns with margins, if the first column of text gets `name` cells."""
-    return sum(_least(grid, k, name) + MARGIN for k in kept)
+def _widest(grid: Grid) -> list[int]:
+    """Return the width of each column without folding."""
+    found = [max(map(cells, column.heading.split("\n"))) for column in grid.columns]
+    for row in (*grid.rows, *([grid.total] if grid.total is not None else [])):
+        found = list(map(max, found, map(_width, row)))
+    return found
 
 
-def _least(grid: Grid, k: int, name: int) -> int:
-    """Return the least width of a column: all of its figures, or enough of its texts to read them."""
-    first = next((i for i, column in enumerate(grid.columns) if column.text), k)
-    if not grid.columns[k].text:
-        return _widest(grid, k)
-    return min(_widest(grid, k), name if k == first else _TEXT)
-
-
-def _widest(grid: Grid, k: int) -> int:
-    """Return the width of a column without folding."""
-    texts = [grid.columns[k].heading, *(row[k] for row in grid.rows)]
-    texts += [grid.total[k]] if grid.total is not None else []
-    return max(cells(line) for text in texts for line in text.split("\n"))
+def _width(text: str) -> int:
+    if text.isascii() and "\n" not in text:
+        return len(text)
+    return max(map(cells, text.split("\n")))

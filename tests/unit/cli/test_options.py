@@ -8,6 +8,7 @@ import pytest
 
 import gradclip_cli
 from gradclip_cli.cli import COMMANDS, main
+from gradclip_cli.strategies import Strategy
 
 COMMAND_LINE_ONLY = {"files_from", "null", "config", "print_config", "quiet", "print_threshold", "by", "fail_on", "whole"} | {
     "format", "json", "csv", "tsv", "columns", "sort", "top", "no_headers", "no_color", "help",
@@ -47,4 +48,5 @@ def test_defaults_are_the_same(command: str) -> None:
         default: Any = keyword.default
         if default is not inspect.Parameter.empty and name not in ("inputs", "a", "b"):
             value = given[name]
-            assert (str(value) if name == "rule" else value) == default, name
+            spelled = value.name if isinstance(value, Strategy) else str(value) if name == "rule" else value
+            assert spelled == default, name

@@ -70,6 +70,9 @@ REPORTS: list[Any] = [APPLY, STATS, LS, STRATEGIES]
 
 KINDS = frozenset({"total", "layer", "param", "step"})
 
+TABLES = frozenset({"total", "layer", "param"})
+"""The tables of `apply` if none are chosen."""
+
 
 HOSTILE = [
     "=1+1",

@@ -8,7 +8,7 @@ from support.parsing import markdown_shown, markdown_source
 
 from gradclip_cli.render.tables.arrange import wanted
 from gradclip_cli.render.view import Order, View
-from unit.render.made import APPLY, HOSTILE, LS, NAME, REPORTS, of_names, written
+from unit.render.made import APPLY, HOSTILE, LS, NAME, REPORTS, TABLES, of_names, written
 
 LINKS = [
     "http://evil.example",
@@ -51,7 +51,7 @@ def test_names_are_shown_as_they_are(name: str) -> None:
 @pytest.mark.parametrize("path", ["a #", "# b", "*x*_y_.npz", "<b>"])
 def test_headings_show_paths_as_they_are(path: str) -> None:
     """A path in a heading makes no markup."""
-    text = written(APPLY._replace(dumps=[APPLY.dumps[0]._replace(input=path)]), View("md"))
+    text = written(APPLY._replace(dumps=[APPLY.dumps[0]._replace(input=path)]), View("md", TABLES))
     markdown_shown(text)
     assert markdown_source(text)[0].title.startswith(f"{path} (step 7")
 

@@ -11,7 +11,7 @@ from gradclip_cli.render.view import Order, View, ordered, parse_columns, parse_
 from gradclip_cli.reports.apply import ApplyReport
 from gradclip_cli.reports.listing import LsReport, StrategiesReport
 from gradclip_cli.reports.stats import StatsReport
-from unit.render.made import APPLY, LAYER, STATS, of_names, written
+from unit.render.made import APPLY, LAYER, STATS, TABLES, of_names, written
 
 
 def sorted_values(values: list[Any], descending: bool = False) -> list[Any]:
@@ -71,7 +71,7 @@ def test_columns_are_parsed() -> None:
         (View("table", order=Order("labels")), ApplyReport, "labels"),
         (View("csv", frozenset({"step"}), columns=("mean",)), StatsReport, "columns are scope, input, step, norm"),
         (View("table", columns=("name", "norm")), StatsReport, "no table has all of the columns name, norm"),
-        (View("md", columns=("tensors",)), ApplyReport, "no table"),
+        (View("md", TABLES, columns=("tensors",)), ApplyReport, "no table"),
         (View("md", columns=("scope",)), StrategiesReport, "scope"),
     ],
 )
@@ -121,7 +121,7 @@ def test_tables_are_sorted_by_values_and_not_by_what_is_shown() -> None:
     )
     report = APPLY._replace(dumps=[dump])
     for column, first in (("norm_before", ["l3", "l2"]), ("max_abs_before", ["l0", "l1"])):
-        layers, params = wanted(report, View(order=Order(column, True), top=2))
+        layers, params = wanted(report, View("table", TABLES, order=Order(column, True), top=2))
         assert [row[0] for row in layers.rows] == first
         assert len(params.rows) == 2
         assert (layers.total is not None, layers.total) == (True, params.total)

@@ -78,3 +78,16 @@ def test_rules_wait_until_all_is_measured(tmp_path: Path, monkeypatch: pytest.Mo
     apply(source, tmp_path / "a.safetensors", strategy="clip-by-global-norm", threshold="mean")
     apply(source, tmp_path / "b.safetensors", strategy="renormalize-l2-per-layer")
     apply(source, tmp_path / "c.npz", strategy="clip-by-global-norm", threshold=1e9)
+
+
+@pytest.mark.parametrize(("output_dtype", "ahead"), [("float32", True), ("keep", True), ("float16", False)])
+def test_what_is_rounded_is_no_copy(
+    output_dtype: str, ahead: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where gradients are written in another dtype nothing is copied while it is measured."""
+    source = tmp_path / "g.safetensors"
+    save_file({"a.w": TENSORS["a.w"]}, source)
+    seen: list[Any] = []
+    monkeypatch.setattr(copy_ahead.EarlyOutput, "observe", lambda *given: seen.append(given))
+    apply(source, tmp_path / "out.safetensors", threshold=1e9, output_dtype=output_dtype)
+    assert bool(seen) == ahead

@@ -1,5 +1,6 @@
 """Outputs are named after the inputs, or it is wrong usage with its reason."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,45 @@ def test_standard_input_has_no_place_of_its_own() -> None:
             outputs_for([piped], None, in_place=True, dry_run=False, directory=False)
         with pytest.raises(UsageError, match="-o FILE"):
             outputs_for([single("b"), piped], "out", in_place=False, dry_run=False, directory=True)
+
+
+def test_a_directory_takes_one_dump_in(tmp_path: Path) -> None:
+    """For one input a directory that exists takes the dump in under its own name, with or without a slash."""
+    folder = tmp_path / "out.npz"
+    folder.mkdir()
+    for output in (str(folder), f"{folder}/"):
+        assert [os.path.normpath(path or "") for path in outputs("x/a.bin", output=output)] == [f"{folder}/a.bin"]
+    with pytest.raises(UsageError, match="standard input has no name"):
+        outputs("-", output=str(folder))
+
+
+@pytest.mark.parametrize("output", ["out.pt", "out.npy", "out", ".npz", "x/out.bin", "out.npz.gz"])
+def test_a_name_that_says_no_format_is_wrong_usage(output: str) -> None:
+    """Another suffix, or none, would leave the reader to guess: what would do is named; a dry run is told so, too."""
+    for dry_run in (False, True):
+        with pytest.raises(
+            UsageError, match=r"; end the name in \.safetensors, \.h5, .*\.npz, or give --output-format"
+        ):
+            outputs("a.npz", output=output, dry_run=dry_run)
+    found = outputs_for([single("a.npz")], output, in_place=False, dry_run=False, directory=False, output_format="npz")
+    assert found[0] is not None
+    assert found[0].location == output
+
+
+@pytest.mark.parametrize("output", ["out.SAFETENSORS", "out.hdf5", "-", "/dev/null", "/dev/fd/2", "grads.bin"])
+def test_what_is_no_new_name_needs_no_suffix(output: str) -> None:
+    """A format's suffix in any case, a stream, and the input itself are right."""
+    assert outputs("grads.bin", output=output) == (output,)
+
+
+def test_several_dumps_need_a_directory(tmp_path: Path) -> None:
+    """For several inputs the name of a file is wrong usage, whether the file exists or not; a directory may be called so."""
+    name = str(tmp_path / "x.npz")
+    with pytest.raises(UsageError, match="would be a directory"):
+        outputs("x/a.npz", "x/b.npz", output=name, directory=True)
+    (tmp_path / "x.npz").touch()
+    with pytest.raises(UsageError, match="would be a directory"):
+        outputs("x/a.npz", "x/b.npz", output=name, directory=True)
+    (tmp_path / "x.npz").unlink()
+    (tmp_path / "x.npz").mkdir()
+    assert outputs("x/a.npz", "x/b.npz", output=name, directory=True) == (f"{name}/a.npz", f"{name}/b.npz")

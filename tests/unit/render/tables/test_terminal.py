@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from gradclip_cli import render
+from gradclip_cli.render.tables.grid import Column, Grid
+from gradclip_cli.render.tables.terminal import lines
 from gradclip_cli.render.view import View
 from gradclip_cli.reports.listing import LsReport, LsTensor
-from unit.render.made import KINDS, REPORTS, STATS, WIDE, Terminal, rendered
+from unit.render.made import APPLY, KINDS, LAYER, REPORTS, STATS, WIDE, Terminal, rendered
 
 
 def test_a_table_fits_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,3 +56,48 @@ def test_long_names_leave_room_for_the_figures_behind_them(columns: int, monkeyp
     assert heading.split()[-3:] == ["shape", "dtype", "bytes"]
     assert rows[0].split()[-3:] == ["8x8", "float32", "256"]
     assert max(map(len, stream.getvalue().splitlines())) <= columns
+
+
+def test_many_tables_together_are_not_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where all tables together have more rows than are fitted, each is written as into a pipe, though each alone is short."""
+    monkeypatch.setenv("COLUMNS", "60")
+    long = [LAYER._replace(layer=f"model.decoder.layers.{k}.self_attention.out_projection") for k in range(30)]
+    for dumps, widest in ((2, 60), (80, 100)):
+        report = APPLY._replace(dumps=[APPLY.dumps[0]._replace(layers=long)] * dumps)
+        stream = Terminal()
+        render.write(report, stream, View("table", frozenset({"layer"}), color=False))
+        rows = [line for line in stream.getvalue().splitlines() if line.startswith("model.")]
+        assert len(rows) == 30 * dumps
+        assert (max(map(len, rows)) <= 60) == (widest == 60)
+
+
+def test_texts_are_folded_between_words_and_figures_stay_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that is too wide goes on in the next line of its column, and the figures stand once, beside its first line."""
+    monkeypatch.setenv("COLUMNS", "40")
+    columns = (Column("name", text=True), Column("norm\nbefore"))
+    rows = [("a" * 60, "1.5"), ("short", "22")]
+    text = list(lines(Grid("title", columns, rows, ("total", "23.5")), 40, "-", False))
+    assert text == [
+        "title\n\n",
+        f"name{' ' * 30}norm\n",
+        f"{' ' * 32}before\n",
+        f"{'-' * 38}\n",
+        f"{'a' * 30}{' ' * 5}1.5\n",
+        f"{'a' * 30}\n",
+        f"short{' ' * 31}22\n",
+        f"{'-' * 38}\n",
+        f"total{' ' * 29}23.5\n",
+        "\n",
+    ]
+
+
+def test_headings_are_bold_in_colour() -> None:
+    """Titles and headings are bold where colour is wanted, and nothing else is."""
+    grid = Grid("title", (Column("name", text=True),), [("a",)])
+    assert list(lines(grid, 40, "-", True)) == [
+        "\x1b[1mtitle\x1b[0m\n\n",
+        "\x1b[1mname\x1b[0m\n",
+        "----\n",
+        "a\n",
+        "\n",
+    ]

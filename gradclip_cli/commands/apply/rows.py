@@ -1,0 +1,194 @@
+"""Make the rows of one dump in the report of `apply`: params, layers and blocks, before and after."""
+
+import math
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TypeVar
+
+import numpy as np
+
+from gradclip_cli.commands.apply.before_after import BeforeAfter
+from gradclip_cli.commands.apply.decisions import Decision, DumpDecisions
+from gradclip_cli.commands.apply.plan import ApplyPlan
+from gradclip_cli.engine.rewrite import Rewritten
+from gradclip_cli.reports.apply import MOST_LARGEST, ApplyBlock, ApplyLayer, ApplyParam
+
+Value = TypeVar("Value")
+
+
+class DumpRows:
+    """One dump before and after; its rows are made one by one, since a dump may hold a million tensors."""
+
+    def __init__(self, decided: DumpDecisions, after: Rewritten, plan: ApplyPlan) -> None:
+        self.dump, self.decisions = decided
+        self.plan, self.types = plan, plan.norm_types
+        self.of = {index: decision for group, decision in self.decisions for index in group.members}
+        self._single = after.clipped
+        self.after = self.dump.stats.updated_by(after.stats)
+        self.tied = list(self.dump.tied.values())
+        self.left_out = self.dump.left_out
+
+    def __len__(self) -> int:
+        """Return the number of params: of those that count, then tied ones, then those that are left out."""
+        return len(self.dump.named) + len(self.tied) + len(self.left_out)
+
+    @cached_property
+    def params(self) -> BeforeAfter:
+        """The tensors that count, in the order of their layers."""
+        return self._figures(list(self.dump.named.values()))
+
+    @cached_property
+    def layers(self) -> BeforeAfter:
+        """The layers in natural order."""
+        return self._figures(list(self.dump.layers.values()))
+
+    @cached_property
+    def blocks(self) -> BeforeAfter:
+        """The blocks in natural order."""
+        block, found = self.plan.selection.naming.block, dict[str, list[int]]()
+        for layer, indices in self.dump.layers.items():
+            found.setdefault(block(layer), []).extend(indices)
+        return self._figures(list(found.values()))
+
+    @cached_property
+    def norm(self) -> float:
+        """The norm of the whole dump before, of its finite elements."""
+        return self.dump.stats.total(self.types).norm(0, self.types[0])
+
+    @staticmethod
+    def largest(found: BeforeAfter) -> list[int]:
+        """Return the groups of the largest norms before, those that are not finite first."""
+        norms = np.where(np.isnan(found.norm_before), math.inf, found.norm_before)
+        return [int(k) for k in np.argsort(-norms, kind="stable")[:MOST_LARGEST]]
+
+    def _figures(self, groups: Sequence[Sequence[int]]) -> BeforeAfter:
+        decisions = [self.of[indices[0]] for indices in groups]
+        return BeforeAfter.of(groups, decisions, self.dump.stats, self.after, self.plan)
+
+    def decision(self, figures: BeforeAfter, k: int) -> Decision:
+        """Return the decision for group `k`, which is that for its first tensor."""
+        return self.of[figures.groups[k][0]]
+
+    def clipped(self, indices: Sequence[int]) -> int:
+        """Count the clipped elements of a tensor: all or none of them where it has a factor."""
+        factor = self.of[indices[0]].action.factor
+        if factor is None or factor == 1:
+            return sum([self._single.get(index, 0) for index in indices]) if self._single else 0
+        return sum([self.dump.tensors[index].size for index in indices])
+
+    def param(self, k: int) -> ApplyParam:
+        """Make the row of a tensor; those that count come first."""
+        found = self.params
+        if k >= len(found.groups):
+            return self._uncounted_param(k - len(found.groups))
+        indices, decision = found.groups[k], self.decision(found, k)
+        first, factor, clipped = indices[0], decision.action.factor, self.clipped(indices)
+        return ApplyParam(
+            self.dump.own_name(first),
+            *self.dump.places[first],
+            shape=self.dump.shape(indices),
+            dtype=self.dump.tensors[first].dtype.name,
+            elements=found.elements.item(k),
+            norm_before=found.norm_before.item(k),
+            norm_after=found.norm_after.item(k),
+            max_abs_before=found.peak_before.item(k),
+            max_abs_after=found.peak_after.item(k),
+            factor=factor,
+            clipped=clipped > 0 or factor not in (1, None),
+            clipped_elements=clipped,
+            zeros=found.zeros.item(k),
+            nonfinite=found.nonfinite.item(k),
+            underflowed=found.underflowed.item(k),
+            strategy=decision.strategy.name,
+            threshold=decision.threshold,
+            overflowed=found.overflowed.item(k),
+            replaced=found.nonfinite.item(k) if self.plan.nonfinite == "zero" else 0,
+        )
+
+    def _uncounted_param(self, k: int) -> ApplyParam:
+        """Make the row of a tied tensor, or of one that is left out."""
+        if k >= len(self.tied):
+            return self._excluded_param(self.left_out[k - len(self.tied)])
+        indices = self.tied[k]
+        originals = list(dict.fromkeys(self.dump.copies[index] for index in indices))
+        decision, clipped = self.of[originals[0]], self.clipped(originals)
+        row = self._excluded_param(indices[0])
+        return row._replace(
+            shape=self.dump.shape(indices),
+            elements=sum(self.dump.tensors[index].size for index in originals),
+            factor=(factor := decision.action.factor),
+            clipped=clipped > 0 or factor not in (1, None),
+            clipped_elements=clipped,
+            strategy=decision.strategy.name,
+            threshold=decision.threshold,
+        )
+
+    def _excluded_param(self, index: int) -> ApplyParam:
+        """Make the row of a tensor that is left out, without figures."""
+        spec, place, shape = self.dump.tensors[index], self.dump.places[index], self.dump.shape([index])
+        return ApplyParam(
+            name=self.dump.own_name(index),
+            layer=place.layer,
+            param=place.param,
+            shape=shape,
+            dtype=spec.dtype.name,
+            elements=math.prod(shape or ()),
+        )
+
+    def layer(self, k: int) -> ApplyLayer:
+        """Make the row of a layer."""
+        return self._group(self.layers, k)
+
+    def block(self, k: int) -> ApplyBlock:
+        """Make the row of a block."""
+        row = self._group(self.blocks, k)
+        naming, types = self.plan.selection.naming, self.types
+        share = (row.norm_before / self.norm) ** types[0] if self.norm and types[0] != math.inf else math.nan
+        return ApplyBlock(
+            block=naming.block(row.layer),
+            params=row.params,
+            elements=row.elements,
+            norm_before=row.norm_before,
+            norm_after=row.norm_after,
+            share=share if math.isfinite(share) else None,
+            factor=row.factor,
+            clipped=row.clipped,
+            peak_before=row.peak_before,
+            peak_after=row.peak_after,
+            params_clipped=row.params_clipped,
+            limited=row.limited,
+        )
+
+    def _group(self, found: BeforeAfter, k: int) -> ApplyLayer:
+        indices, decision = found.groups[k], self.decision(found, k)
+        params = [indices] if len(indices) == 1 else self._by_name(indices)
+        factors = [self.of[pieces[0]].action.factor for pieces in params]
+        clipped = [self.clipped(pieces) for pieces in params]
+        changed = [number > 0 or factor not in (1, None) for number, factor in zip(clipped, factors, strict=True)]
+        single = None in factors and any(number for number, one in zip(clipped, factors, strict=True) if one is None)
+        return ApplyLayer(
+            layer=self.dump.places[indices[0]].layer,
+            params=len(params),
+            elements=found.elements.item(k),
+            norm_before=found.norm_before.item(k),
+            norm_after=found.norm_after.item(k),
+            factor=_in_common(factors),
+            clipped=any(changed),
+            strategy=decision.strategy.name,
+            threshold=decision.threshold,
+            peak_before=found.peak_before.item(k),
+            peak_after=found.peak_after.item(k),
+            params_clipped=sum(changed),
+            limited=sum(clipped) if single else None,
+        )
+
+    def _by_name(self, indices: Sequence[int]) -> list[list[int]]:
+        params: dict[str, list[int]] = {}
+        for index in indices:
+            params.setdefault(self.dump.tensors[index].name, []).append(index)
+        return list(params.values())
+
+
+def _in_common(values: Sequence[Value | None]) -> Value | None:
+    """Return the value that all share, or None; compare by repr, since NaN does not equal itself."""
+    return values[0] if len(values) == 1 or len(set(map(repr, values))) == 1 else None

@@ -1,0 +1,146 @@
+"""The table of the dumps that `apply` clipped most, on its screen."""
+
+import math
+import os
+from collections.abc import Callable, Iterator, Sequence
+
+from gradclip_cli.render.screens.columns import aligned, width_of
+from gradclip_cli.render.screens.line import Line, Span, bad, dim, line, warn
+from gradclip_cli.render.screens.names import shortened
+from gradclip_cli.render.screens.room import Room
+from gradclip_cli.render.tables.grid import figure, location
+from gradclip_cli.reports.apply import ApplyBlock, ApplyDump, ApplyReport
+from gradclip_cli.text import printable
+
+MOST = 8
+"""The most dumps in the table."""
+
+_NARROW = 72
+"""A terminal of fewer columns has short headings."""
+
+UNITS = {"layer": "layer", "tensor": "tensor", "group": "group"}
+"""What is counted in the dumps of strategies that make groups in them, by the unit of the report."""
+
+
+def clipped_most(report: ApplyReport, room: Room) -> Iterator[Line]:
+    """Yield the table of the dumps that were clipped most; nothing where none was."""
+    clipped = sorted((dump for dump in report.dumps if dump.total.clipped), key=_order(report.unit))
+    if not clipped:
+        return
+    most = len(clipped) if len(clipped) <= MOST else MOST - 1
+    by_step = all(dump.step is not None and dump.name is None for dump in report.dumps)
+    first, rows = "step" if by_step else "dump", clipped[:most]
+    names = [str(dump.step) if by_step else called(dump) for dump in rows]
+    names = names if room.whole else shortened(names, room.width // 3, room.mark)
+    heads, cells = _columns(
+        report, rows, ("before", "after") if room.width < _NARROW else ("norm before", "norm after")
+    )
+    table: list[Sequence[str | Span]] = [
+        (first, *heads),
+        *((name, *row) for name, row in zip(names, cells, strict=True)),
+    ]
+    table = _with_last(table, report, rows, room)
+    right = [by_step, *(len(table[0]) - 2) * [True], report.unit == "element"]
+    head, *body = aligned(table, right)
+    yield tuple(Span(span.text, "dim") for span in head)
+    yield from body
+    if len(clipped) > most:
+        yield line("     " if room.whole else f" {room.ellipsis:>4}", dim(f"  {len(clipped) - most:,} more: --by step"))
+
+
+def _order(unit: str) -> Callable[[ApplyDump], tuple[float, float]]:
+    """Return the key by which dumps are sorted: the lowest factor or the greatest share first, then what lost most of its norm."""
+
+    def key(dump: ApplyDump) -> tuple[float, float]:
+        total = dump.total
+        left = total.norm_after / total.norm_before if total.norm_before else 1.0
+        left = left if math.isfinite(left) else -1.0
+        if unit == "element" or total.least_factor is None:
+            return -total.clipped_elements / total.elements, left
+        return total.least_factor if math.isfinite(total.least_factor) else -1.0, left
+
+    return key
+
+
+def _columns(
+    report: ApplyReport, dumps: Sequence[ApplyDump], first: Sequence[str]
+) -> tuple[list[str], list[list[str | Span]]]:
+    """Return the headings and the cells of the figures of dumps, the norms under `first`, without the last column."""
+    unit, totals = report.unit, [dump.total for dump in dumps]
+    norms = [[_norm(total.norm_before), _norm(total.norm_after)] for total in totals]
+    if unit == "element":
+        more = [[_norm(t.max_abs_before), f"{t.clipped_elements:,}"] for t in totals]
+        return [*first, "max |g|", "clipped"], [a + b for a, b in zip(norms, more, strict=True)]
+    if unit == "dump":
+        factors: list[list[str | Span]] = [[warn(factor_text(t.least_factor))] for t in totals]
+        return [*first, "factor"], [a + b for a, b in zip(norms, factors, strict=True)]
+    counts: list[list[str | Span]] = [
+        [f"{t.clipped_groups:,} of {t.groups:,}", warn(factor_text(t.least_factor))] for t in totals
+    ]
+    heads = [*first, f"{UNITS.get(unit, unit)}s {done(report)}", "least factor"]
+    return heads, [a + b for a, b in zip(norms, counts, strict=True)]
+
+
+def _with_last(
+    table: list[Sequence[str | Span]], report: ApplyReport, dumps: Sequence[ApplyDump], room: Room
+) -> list[Sequence[str | Span]]:
+    """Append the last column: the share of elements, the group that was scaled most, or the largest block and its share."""
+    if report.unit == "element":
+        return _joined(table, "share", [share_text(d.total.clipped_elements / d.total.elements) for d in dumps])
+    left = room.width - width_of(table) - 2
+    if report.unit != "dump":
+        names = [printable(dump.total.least) for dump in dumps]
+        names = names if room.whole else shortened(names, left, room.mark)
+        return _joined(table, "of", names) if any(names) else table
+    blocks = [next(iter(dump.largest_blocks), None) for dump in dumps]
+    found = [("" if block is None else printable(block.block), block) for block in blocks]
+    long = [_of_square(block, " of the square" if report.norm_type == 2 else "") for _, block in found]
+    fits = all(len(name) + len(text) <= left for (name, _), text in zip(found, long, strict=True))
+    texts = long if room.whole or fits else [_of_square(block, "") for _, block in found]
+    names = [name for name, _ in found]
+    if not room.whole:
+        names = shortened(names, left - max(map(len, texts)), room.mark)
+        wide = any(len(name) + len(text) > left for name, text in zip(names, texts, strict=True))
+        names, texts = (shortened(names, left, room.mark), [""] * len(names)) if wide else (names, texts)
+    return _joined(table, "largest", [name + text for name, text in zip(names, texts, strict=True)])
+
+
+def _joined(table: Sequence[Sequence[str | Span]], head: str, last: Sequence[str]) -> list[Sequence[str | Span]]:
+    return [(*row, cell) for row, cell in zip(table, (head, *last), strict=True)]
+
+
+def _of_square(block: ApplyBlock | None, of: str) -> str:
+    return f" ({share_text(block.share)}{of})" if block is not None and block.share is not None else ""
+
+
+def _norm(value: float) -> str | Span:
+    return figure(value) if math.isfinite(value) else bad(figure(value))
+
+
+def called(dump: ApplyDump) -> str:
+    """Return what a dump is called: its step, or else the name of its file."""
+    if dump.name is not None:
+        return printable(dump.name)
+    return os.path.basename(location(dump.input)) if dump.step is None else f"step {dump.step}"
+
+
+def factor_text(value: float | None) -> str:
+    """Format a factor with three digits, or with as many as show that it is not 1.
+
+    >>> factor_text(0.10695), factor_text(0.99996), factor_text(1.0)
+    ('0.107', '0.99996', '1')
+    """
+    if value is None:
+        return "-"
+    texts = [f"{value:.{digits}g}" for digits in range(3, 18)]
+    return next((text for text in texts if float(text) != 1), "1")
+
+
+def share_text(value: float) -> str:
+    """Format a share in per cent with a blank, and two digits where it is small."""
+    return f"{value:.1%}".replace("%", " %") if value >= 0.01 or not value else f"{value * 100:.2g} %"
+
+
+def done(report: ApplyReport) -> str:
+    """Return what a strategy does: those that renormalize change groups of any norm."""
+    return "changed" if report.strategy.startswith("renormalize") else "clipped"

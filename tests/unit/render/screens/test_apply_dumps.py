@@ -1,0 +1,37 @@
+"""Figures of the table of dumps: factors that are not 1 never look like 1, and shares have a blank before their sign."""
+
+import pytest
+
+from gradclip_cli.render.screens.apply_dumps import called, factor_text, share_text
+from gradclip_cli.reports.apply import ApplyDump, ApplyTotal
+
+TOTAL = ApplyTotal(1, 6, 5.0, 1.0, 3.0, 0.1, 1, 1, 6)
+
+
+@pytest.mark.parametrize(
+    ("factor", "text"),
+    [(0.10695, "0.107"), (0.5, "0.5"), (0.9996, "0.9996"), (1 - 1e-9, "0.999999999"), (1.0, "1"), (None, "-")],
+)
+def test_a_factor_that_is_not_1_does_not_look_so(factor: float | None, text: str) -> None:
+    """Three digits, or as many as it takes."""
+    assert factor_text(factor) == text
+
+
+@pytest.mark.parametrize(("share", "text"), [(0.345, "34.5 %"), (1.0, "100.0 %"), (0.0, "0.0 %"), (0.00012, "0.012 %")])
+def test_small_shares_are_not_zero(share: float, text: str) -> None:
+    """A share below one per cent has two digits."""
+    assert share_text(share) == text
+
+
+@pytest.mark.parametrize(
+    ("given", "step", "name", "text"),
+    [
+        ("run/a.npz", 7, None, "step 7"),
+        ("run/a.npz", None, None, "a.npz"),
+        (["run/a.npz", "run/b.npz"], None, None, "a.npz and 1 more"),
+        ("run/a.npz", 3, "epoch1-2", "epoch1-2"),
+    ],
+)
+def test_dumps_are_called_by_their_steps(given: str | list[str], step: int | None, name: str | None, text: str) -> None:
+    """A dump is called by its step, by the name that stands for it, or by its file."""
+    assert called(ApplyDump(given, None, step, TOTAL, [], [], {}, name)) == text
