@@ -108,13 +108,17 @@ class L2Norms(NamedTuple):
 
 
 class SeriesNorms(NamedTuple):
-    """The norms of a series in the order of its steps, for each kind of group; `max_abs` has the largest |g| of each tensor."""
+    """The norms of a series in the order of its steps, for each kind of group; `max_abs` has the largest |g| of each tensor.
+
+    `blocks` is `layers` itself where each layer is a block of its own.
+    """
 
     steps: Sequence[Step]
     total: NormTable
     layers: NormTable
     params: NormTable
     max_abs: NormTable
+    blocks: NormTable
     l2: L2Norms | None = None  # only if strategies are tried
 
     def compared(self, strategy: Strategy) -> NormTable:

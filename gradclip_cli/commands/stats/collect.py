@@ -80,4 +80,4 @@ def collect(surveys: Iterable[Callable[[], list[MeasuredDump]]], plan: StatsPlan
     rows, notes = settled(
         list(zip(collected.series.rows, collected.places, strict=True)), lambda pair: pair[1], plan.repeated
     )
-    return Collected(layout, layout.norms([row for row, _ in rows]), collected.failed, notes)
+    return Collected(layout, layout.norms([row for row, _ in rows], plan), collected.failed, notes)

@@ -42,10 +42,10 @@ class SeriesLayout(NamedTuple):
         spec, place = self.specs[k], self.places[k]
         return StatsParam(spec.name, place.layer, place.param, self.shapes[k], spec.dtype.name, summary)
 
-    def norms(self, rows: Sequence[NormRow]) -> SeriesNorms:
+    def norms(self, rows: Sequence[NormRow], plan: StatsPlan) -> SeriesNorms:
         """Stack rows in the order of their steps."""
         groups = LazyRows(lambda k: GroupName(self.places[k].layer, self.specs[k].name), range(len(self.specs)))
-        return stacked(by_step(rows, _order), self.whole, groups)
+        return stacked(by_step(rows, _order), self.whole, groups, plan)
 
 
 class SeriesRows(Protocol):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gradclip_cli.commands.stats.blocks import block_norms
 from gradclip_cli.commands.stats.dump_norms import DumpL2, DumpNorms, Row, dump_norms, sums_for
 from gradclip_cli.commands.stats.plan import StatsPlan
 from gradclip_cli.inputs.naming import natural
@@ -67,7 +68,7 @@ class NormRow(NamedTuple):
         return cls(layout, dump_norms(step, stats.total(types), layers, params, plan))
 
 
-def stacked(rows: Sequence[NormRow], whole: RowLayout, groups: Sequence[GroupName]) -> SeriesNorms:
+def stacked(rows: Sequence[NormRow], whole: RowLayout, groups: Sequence[GroupName], plan: StatsPlan) -> SeriesNorms:
     """Stack rows in the order given; `whole` lays out all tensors of the series, which `groups` names in that order."""
     norms, layers = [row.norms for row in rows], [GroupName(layer) for layer in whole.layers]
     by_param = _Stack.of([row.layout.columns for row in rows], whole.columns)
@@ -82,10 +83,14 @@ def stacked(rows: Sequence[NormRow], whole: RowLayout, groups: Sequence[GroupNam
         )
 
     l2 = [row.l2 for row in norms if row.l2 is not None]
+    total, of_layers, of_params = tables(norms)
     return SeriesNorms(
         [row.step for row in norms],
-        *tables(norms),
+        total,
+        of_layers,
+        of_params,
         by_param.table(groups, [row.max_abs for row in norms]),
+        block_norms(of_layers, plan.selection.naming, plan.norm.type),
         L2Norms(*tables(l2), _clipped(l2, by_param)) if l2 else None,
     )
 

@@ -1,0 +1,27 @@
+"""Combine the norms of layers into those of blocks: a block is all layers of one number, such as `model.layers.9`."""
+
+import numpy as np
+
+from gradclip_cli.inputs.naming import Naming
+from gradclip_cli.thresholds.exact_sums import group_norms
+from gradclip_cli.thresholds.norm_table import GroupName, NormTable
+from gradclip_cli.thresholds.samples import Mask
+
+
+def block_norms(layers: NormTable, naming: Naming, p: float) -> NormTable:
+    """Return the P-norm of each block at each step, in the order of their first layers.
+
+    It is the table of layers itself where each layer is a block of its own. A block is absent where all of its layers are.
+    """
+    names = [naming.block(group.layer) for group in layers.groups]
+    place = {name: k for k, name in enumerate(dict.fromkeys(names))}
+    if len(place) == len(names):
+        return layers
+    block_of = np.array([place[name] for name in names], np.int32)
+    order = np.argsort(block_of, kind="stable")
+    starts = np.flatnonzero(np.diff(block_of[order], prepend=-1)).tolist()
+    norms = group_norms(layers.norms[:, order], starts, p)
+    absent: Mask | None = None
+    if layers.absent is not None:
+        absent = np.logical_and.reduceat(layers.absent[:, order], starts, axis=1)
+    return NormTable([GroupName(name) for name in place], norms, absent)
