@@ -16,7 +16,7 @@ from gradclip_cli.reports.apply import ApplyReport
 from gradclip_cli.strategies import Strategy
 from gradclip_cli.strategies.base import Norm
 from gradclip_cli.thresholds.adaptive import AdaptiveRule
-from gradclip_cli.thresholds.rules import Rule, threshold_of
+from gradclip_cli.thresholds.rules import AutoRule, Chooser, Rule, threshold_of
 
 Layers = Mapping[str, tuple[str | None, float | str | None]] | Sequence[Override]
 
@@ -27,7 +27,7 @@ def apply(
     output: Path | None = None,
     *,
     strategy: str | Strategy,
-    threshold: float | str | Rule | AdaptiveRule | None = None,
+    threshold: float | str | Rule | AdaptiveRule | AutoRule | None = None,
     layers: Layers = (),
     norm_type: float | None = None,
     epsilon: float | None = None,
@@ -73,7 +73,7 @@ def apply(
         repeated=repeated,
         outputs=outputs_for(found.sources, target, in_place=in_place, dry_run=dry_run, directory=directory),
         strategy=strategy_of(strategy),
-        threshold=threshold if isinstance(threshold, Rule | AdaptiveRule) else threshold_of(threshold),
+        threshold=threshold if isinstance(threshold, Chooser) else threshold_of(threshold),
         overrides=_overrides(layers),
         norm=Norm.asked(norm_type, epsilon),
         nonfinite=nonfinite,

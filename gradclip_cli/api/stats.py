@@ -14,7 +14,7 @@ from gradclip_cli.reports.stats import StatsReport
 from gradclip_cli.strategies import Strategy
 from gradclip_cli.strategies.base import Norm
 from gradclip_cli.thresholds.adaptive import AdaptiveRule
-from gradclip_cli.thresholds.rules import Rule, parse_rule
+from gradclip_cli.thresholds.rules import AutoRule, Rule, parse_rule
 
 
 @checked
@@ -22,7 +22,7 @@ def stats(
     inputs: Paths,
     *,
     strategy: str | Strategy | None = None,
-    rule: str | Rule | AdaptiveRule = "mean",
+    rule: str | Rule | AdaptiveRule | AutoRule = "mean",
     tries: Iterable[str | Trial] = (),
     norm_type: float | None = None,
     epsilon: float | None = None,

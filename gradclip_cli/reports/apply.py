@@ -87,10 +87,11 @@ class _ApplyReport(NamedTuple):
     nonfinite: str
     dumps: list[ApplyDump]
     notes: list[Note]
+    rule: str | None = None
 
 
 class ApplyReport(_ApplyReport):
-    """The report of `apply`."""
+    """The report of `apply`; `rule` has chosen the threshold, the advised one where the user asked for `auto`; None for a number."""
 
     __slots__ = ()
     schema: ClassVar[str] = "gradclip.apply/1"

@@ -1,6 +1,7 @@
 """Choose one threshold from the norms that a strategy compares with it, and parse thresholds and rules."""
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -22,6 +23,11 @@ class Rule(Named):
     """A rule that chooses one threshold from all norms."""
 
     choose: Callable[["NormSamples", float], float] = field(kw_only=True)
+
+
+@dataclass(frozen=True)
+class AutoRule(Named):
+    """The advised rule, whichever that is for the norms of a series."""
 
 
 def _percentile(samples: "NormSamples", percent: float) -> float:
@@ -64,16 +70,32 @@ GENTLE = RULES[2]
 OUTLIER_SENSITIVE = ("mean", "zscore")
 """The names of rules that a few large norms can dominate."""
 
-SPELLINGS = ", ".join(map(str, (*RULES, *ADAPTIVE_RULES)))
+AUTO = AutoRule("auto", "the rule that stats advises for the norms at hand")
+"""The advised rule; `advised.auto` chooses by it."""
+
+SPELLINGS = ", ".join(map(str, (*RULES, *ADAPTIVE_RULES, AUTO)))
 """All rules as a user writes them, for messages."""
 
-Threshold = float | Rule | AdaptiveRule
+Chooser = Rule | AdaptiveRule | AutoRule
+"""What chooses a threshold, or one for each step."""
+
+Threshold = float | Chooser
+
+_SHORT = re.compile(r"^p(\d+(?:\.\d+)?)$")
+"""A percentile as many write it: `p90`."""
 
 
-def parse_rule(text: str) -> Rule | AdaptiveRule:
-    """Return the rule that `text` names, such as `median` or `percentile:95`; raise UsageError if there is none."""
-    name, colon, argument = text.strip().lower().partition(":")
-    rules: tuple[Rule | AdaptiveRule, ...] = (*RULES, *ADAPTIVE_RULES)
+def parse_rule(text: str) -> Chooser:
+    """Return the rule that `text` names, such as `median` or `percentile:95`; raise UsageError if there is none.
+
+    `percentile=95` and `p95` are `percentile:95`.
+
+    >>> str(parse_rule("p95")), str(parse_rule("percentile=95"))
+    ('percentile:95', 'percentile:95')
+    """
+    plain = _SHORT.sub(r"percentile:\1", text.strip().lower())
+    name, colon, argument = plain.replace("=", ":", 1).partition(":")
+    rules: tuple[Chooser, ...] = (*RULES, *ADAPTIVE_RULES, AUTO)
     for rule in rules:
         if rule.name == name:
             return rule.given(argument) if colon else rule

@@ -41,6 +41,7 @@ def summarize(plan: ApplyPlan, decided: Decisions, written: Mapping[DumpSource, 
         nonfinite=plan.nonfinite,
         dumps=dumps,
         notes=merged(notes),
+        rule=decided.rule(plan),
     )
 
 
