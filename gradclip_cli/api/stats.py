@@ -16,6 +16,9 @@ from gradclip_cli.strategies.base import Norm
 from gradclip_cli.thresholds.adaptive import AdaptiveRule
 from gradclip_cli.thresholds.rules import AutoRule, Rule, parse_rule
 
+EVERY = "all"
+"""What stands for all strategies that have a threshold."""
+
 
 @checked
 def stats(
@@ -49,17 +52,20 @@ def stats(
 ) -> StatsReport:
     """Measure the norms of one dump or of a series and suggest thresholds.
 
-    `tries` holds values of `--try`, such as "clip-l2-per-layer:mad:5". Under a rule with a threshold for each step, such as
+    `strategy` may be "all", as it is by default, which a screen shows, too. `tries` holds values of `--try`, such as "clip-l2-per-layer:mad:5". Under a rule with a threshold for each step, such as
     "autoclip:10", the report's `replay` has a row for each step, or `replay_groups` one for each layer or tensor.
     Raises `GradclipError`.
     """
     found = find_dumps(paths_of(inputs), Choices(tuple(files), shards, repeated, accumulate=accumulate))
     naming = Naming.parse(layer_regex, group_depth)
+    every = strategy == EVERY
     plan = StatsPlan(
         inputs=found.sources,
+        given=tuple(paths_of(inputs)),
+        every=every,
         notes=found.notes,
         repeated=repeated,
-        strategy=strategy_of(strategy) if strategy else None,
+        strategy=strategy_of(strategy) if strategy and not every else None,
         rule=parse_rule(rule) if isinstance(rule, str) else rule,
         norm=Norm.asked(norm_type, epsilon) or Norm(),
         selection=Selection(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from gradclip_cli.errors import UsageError
-from gradclip_cli.thresholds.base import EXPLODING_DUMPS, EXPLODING_FACTOR
+from gradclip_cli.thresholds.base import EXPLODING_DUMPS, EXPLODING_FACTOR, VANISHING_MEAN
 
 STORED = "stored"
 DTYPES = (STORED, "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz")
@@ -25,7 +25,7 @@ class Limits:
         EXPLODING_FACTOR, "Exploding: a norm above so many times the median of the series."
     )
     exploding_dumps: int = _limit(EXPLODING_DUMPS, "Exploding: judge only series of so many finite norms.")
-    vanishing_mean: float = _limit(1e-7, "Vanishing: a mean |g| of the non-zero values below this.")
+    vanishing_mean: float = _limit(VANISHING_MEAN, "Vanishing: a mean |g| of the non-zero values below this.")
     vanishing_ratio: float = _limit(1e-6, "Vanishing: a norm of the first layer below so much of the last layer's.")
     dead_share: float = _limit(1.0, "Dead: a share of zeros of at least this.")
     unchanged_dumps: int = _limit(3, "Unchanged: the same values in so many dumps in a row.")

@@ -118,8 +118,8 @@ def _check_threshold(strategy: Strategy | None, view: View) -> None:
 def _print_threshold(report: StatsReport, rule: Rule | AdaptiveRule, quiet: bool) -> None:
     with standard_output() as stream:
         print(repr(_threshold(report)), file=stream)
-    if report.advised and report.advised.doubtful and not quiet:
-        warn([f"{rule} may be no guide here: {report.advised.lines[0]}"])
+    if report.advice and report.advice.doubtful and not quiet:
+        warn([f"{rule} may be no guide here: {report.advice.lines[0]}"])
 
 
 def _threshold(report: StatsReport) -> float:

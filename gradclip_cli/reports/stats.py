@@ -1,12 +1,20 @@
 """The report of `stats`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import ClassVar, NamedTuple
 
 from gradclip_cli.errors import GradclipError
 from gradclip_cli.notes import Note
 from gradclip_cli.reports.base import Inlined, Section, TableOnly
+from gradclip_cli.text import printable
 from gradclip_cli.thresholds.base import Summary
+
+
+MOST_NORMS = 1_000_000
+"""The most norms by step that JSON holds unless a user asks for them."""
+
+Ranges = list[tuple[int, int]]
+"""Steps as ranges of their numbers, both ends in: all dumps of the series from the first to the second."""
 
 
 class StatsDump(NamedTuple):
@@ -27,6 +35,14 @@ class StatsLayer(NamedTuple):
     summary: Inlined[Summary]
 
 
+class StatsBlock(NamedTuple):
+    """The norms of one block, which is all layers of one number, over the dumps; `tensors` counts those of all dumps."""
+
+    block: str
+    tensors: int
+    summary: Inlined[Summary]
+
+
 class StatsParam(NamedTuple):
     """The norms of one tensor over the dumps."""
 
@@ -38,8 +54,80 @@ class StatsParam(NamedTuple):
     summary: Inlined[Summary]
 
 
+class NonfiniteStep(NamedTuple):
+    """A step that is not finite: how many tensors are not, and the last of them in the order of layers, where to look first.
+
+    `count` and `elements` are of that tensor; `index` is the place of its first NaN or infinity, None if it is not known.
+    """
+
+    input: str | list[str]
+    step: int | None
+    tensors: int
+    name: str
+    layer: str
+    count: int
+    elements: int
+    index: tuple[int, ...] | None = None
+
+
+class FirstRise(NamedTuple):
+    """What rose first before the step `at`, in which the norm of the dump explodes or is not finite.
+
+    `names` has the blocks that stand high in step `step`, the highest first, and `times` how many times their usual norm they are,
+    infinite where they are not finite. They are empty where all blocks rise together.
+    """
+
+    at: int | None
+    step: int | None
+    input: str | list[str]
+    names: list[str]
+    times: list[float]
+
+
+class Exploding(NamedTuple):
+    """The step whose norm is highest above its neighbours, `times` their median; `steps` are all that explode."""
+
+    input: str | list[str]
+    step: int | None
+    norm: float
+    times: float
+    count: int  # type: ignore[assignment]  # hides `tuple.count`, which nobody calls
+    steps: Ranges | None
+
+
+class Vanishing(NamedTuple):
+    """Tensors whose norm is so small at every step that it is lost: their blocks, how many they are, and their usual norm."""
+
+    blocks: list[str]
+    tensors: int
+    norm: float
+
+
+class BlockRise(NamedTuple):
+    """How high a block rises: its largest norm over its median; None where that is 0."""
+
+    block: str
+    median: float
+    max: float
+    row: int
+    times: float | None
+
+
+class StatsTrend(NamedTuple):
+    """Where the norms of dumps go over the run: they `kind` (falls, rises, steps or steady) from `start` to `end`.
+
+    `settled` is the first step of the part at that level, `threshold` what percentile:90 chooses by that part alone.
+    """
+
+    kind: str
+    start: float
+    end: float
+    settled: int | None
+    threshold: float | None
+
+
 class Suggestion(NamedTuple):
-    """A threshold for one strategy, and its effects on the dumps."""
+    """A threshold for one strategy, and its effects on the dumps; `steps` has those that it clips, None if they have no numbers."""
 
     strategy: str
     rule: str
@@ -49,6 +137,7 @@ class Suggestion(NamedTuple):
     mean_factor: float | None
     band: tuple[float, float] | None
     note: str | None
+    steps: Ranges | None = None
 
 
 class Candidate(NamedTuple):
@@ -62,6 +151,7 @@ class Candidate(NamedTuple):
     lost_energy: TableOnly[float | None]
     longest_run: TableOnly[int | None]
     reason: TableOnly[str | None]
+    steps: Ranges | None = None
 
 
 class OwnThreshold(NamedTuple):
@@ -94,6 +184,7 @@ class Tried(NamedTuple):
     least_cosine: float | None
     layers: dict[str, float]
     note: str | None
+    steps: Ranges | None = None
 
 
 class ReplayStep(NamedTuple):
@@ -129,51 +220,124 @@ class ReplayGroup(NamedTuple):
 
 
 class Advised(NamedTuple):
-    """The advised threshold, None if there is none, and the reasons in sentences.
+    """The advised threshold of one strategy, None if there is none, and why; `steps` has those that it clips.
 
-    `doubtful` says that the rule that the user asked for is no guide.
+    `doubtful` says that the rule that the user asked for is no guide; `lines` are the reasons in sentences.
     """
 
     strategy: str
     rule: str | None
     threshold: float | None
-    doubtful: bool
-    lines: Sequence[str]
+    clip_rate: float | None
+    mean_factor: float | None
+    steps: Ranges | None
+    reason: str
+    doubtful: TableOnly[bool]
+    lines: TableOnly[Sequence[str]]
+
+
+class NamedNorms(NamedTuple):
+    """Norms by name and step: a row for each name, a column for each step, None where a dump has nothing of it."""
+
+    names: Sequence[str]
+    norms: Sequence[Sequence[float | None]]
+
+
+class NormSeries(NamedTuple):
+    """The norms of a series, step by step; `steps` are those of `dumps`, in their order.
+
+    `blocks` is None where each layer is a block of its own. A part that a view leaves out is None, too.
+    """
+
+    steps: Sequence[int | None]
+    blocks: NamedNorms | None
+    layers: NamedNorms | None
+
+    @property
+    def size(self) -> int:
+        """The number of norms."""
+        return len(self.steps) * sum(len(part.names) for part in (self.blocks, self.layers) if part)
+
+
+class LayerStep(NamedTuple):
+    """The norm of one layer in one dump, None where the dump has nothing of it."""
+
+    input: str | list[str]
+    step: int | None
+    layer: str
+    norm: float | None
+
+
+class BlockStep(NamedTuple):
+    """The norm of one block in one dump, None where the dump has nothing of it."""
+
+    input: str | list[str]
+    step: int | None
+    block: str
+    norm: float | None
 
 
 class _StatsReport(NamedTuple):
     norm_type: float
     dumps: list[StatsDump]
     total: Summary
+    blocks: Sequence[StatsBlock]
     layers: Sequence[StatsLayer]
     params: Sequence[StatsParam]
     suggestions: list[Suggestion]
     candidates: list[Candidate]
     labels: TableOnly[dict[str, str]]
-    series: TableOnly[Sequence[Sequence[float | None]]]
     notes: list[Note]
     failed: TableOnly[list[GradclipError]]
     tries: Section[list[Tried]] = None
-    own: TableOnly[Sequence[OwnThreshold]] = ()
-    advised: TableOnly[Advised | None] = None
+    own: Sequence[OwnThreshold] = ()
+    advice: Advised | None = None
+    advised: TableOnly[Sequence[Advised]] = ()
+    nonfinite: Sequence[NonfiniteStep] = ()
+    exploding: Exploding | None = None
+    first: FirstRise | None = None
+    vanishing: Vanishing | None = None
+    trend: StatsTrend | None = None
+    rises: TableOnly[Sequence[BlockRise]] = ()
+    inputs: TableOnly[Sequence[str]] = ()
     replay: Section[list[ReplayStep]] = None
     replay_groups: Section[list[ReplayGroup]] = None
+    layer_steps: TableOnly[Sequence[LayerStep]] = ()
+    block_steps: TableOnly[Sequence[BlockStep]] = ()
+    series: NormSeries | None = None
 
 
 class StatsReport(_StatsReport):
     """The report of `stats`.
 
-    `labels` holds the names that a framework gives to layers, `series` the norms of each layer at each step, None where the
-    dump has nothing of it. `tries` and the replays are None if the user asked for none; `failed` holds the errors of dumps
-    that were left out.
+    `labels` holds the names that a framework gives to layers, `inputs` the paths that the user gave. `advice` is that for the
+    strategy at hand, `advised` that for each strategy that a screen shows. `tries` and the replays are None if the user asked for
+    none, `series` is None for one dump; `failed` holds the errors of dumps that were left out.
     """
 
     __slots__ = ()
     schema: ClassVar[str] = "gradclip.stats/1"
-    kinds: ClassVar[tuple[str, ...]] = ("total", "layer", "param", "step")
-    scopes: ClassVar[Mapping[str, str]] = {"param": "params", "layer": "layers", "step": "dumps", "total": "total"}
+    kinds: ClassVar[tuple[str, ...]] = ("total", "block", "layer", "param", "step", "layer,step", "block,step")
+    scopes: ClassVar[Mapping[str, str]] = {
+        "param": "params",
+        "layer": "layers",
+        "block": "blocks",
+        "step": "dumps",
+        "total": "total",
+        "layer,step": "layer_steps",
+        "block,step": "block_steps",
+    }
 
-    @property
-    def advice(self) -> Sequence[str]:
-        """The reasons for the advised threshold, line by line."""
-        return self.advised.lines if self.advised else ()
+    def for_json(self, kinds: Collection[str]) -> "StatsReport":
+        """Return the report with the norms of a long series only where `kinds`, which the user asked for, has them."""
+        series = self.series
+        if series is None or series.size <= MOST_NORMS:
+            return self
+        blocks = series.blocks if "block" in kinds else None
+        layers = series.layers if "layer" in kinds or ("block" in kinds and series.blocks is None) else None
+        if blocks or layers:
+            return self._replace(series=series._replace(blocks=blocks, layers=layers))
+        what = f"{series.size:,} norms by step are left out of JSON; --by layer or --by block writes them"
+        first = self.dumps[0].input
+        path = first if isinstance(first, str) else first[0]
+        return self._replace(series=None, notes=[*self.notes, Note("series", f"{printable(path)}: {what}")])

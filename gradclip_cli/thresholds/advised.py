@@ -9,9 +9,11 @@ from gradclip_cli.strategies.base import Group, Strategy
 from gradclip_cli.text import plural
 from gradclip_cli.thresholds.base import EXPLODING_DUMPS, EXPLODING_FACTOR, Summary
 from gradclip_cli.thresholds.explosions import explosions
-from gradclip_cli.thresholds.norm_table import NormTable
+from gradclip_cli.thresholds.levels import medians
+from gradclip_cli.thresholds.norm_table import GroupName, NormTable
 from gradclip_cli.thresholds.rules import AUTO, BAND, GENTLE, OUTLIER_SENSITIVE, ROBUST, RULES, Rule, choose
 from gradclip_cli.thresholds.samples import Mask, NormSamples
+from gradclip_cli.thresholds.trend import Trend, trend
 
 MIN_STEPS = 10
 """Fewer steps, or samples, than this call for a caveat."""
@@ -71,22 +73,25 @@ def exploding(table: NormTable) -> Mask:
 
 def auto(strategy: Strategy, table: NormTable, epsilon: float, path: str | None = None) -> Choice:
     """Choose the advised threshold from the norms of a strategy; raise InputError if none is advised."""
-    why = refusal(strategy, table) or already_clipped(table.samples)
+    why = refusal(strategy, table) or doubt(table)
     if why:
         raise InputError(f"no threshold can be chosen by {AUTO} for {strategy.name}: {why}", path=path)
-    _, choice = advised(strategy, RULES[0], table, epsilon, exploding(table), moves=is_moving(table))
+    _, choice = advised(strategy, RULES[0], table, epsilon, exploding(table), moves=trend_of(table).kind != "steady")
     if choice.threshold is None:
         raise InputError(choice.reason, path=path)
     return choice
 
 
-def is_moving(table: NormTable) -> bool:
-    """Return whether the norms fall or rise over the run."""
-    return False
+def trend_of(table: NormTable) -> Trend:
+    """Describe the trend of the norms of a strategy: where they are several at a step, that of their medians."""
+    if len(table.groups) == 1:
+        return trend(table)
+    usual = medians(np.where(table.finite, table.norms, np.nan).T)[:, None]
+    return trend(NormTable([GroupName()], np.nan_to_num(usual), np.isnan(usual)))
 
 
 def refusal(strategy: Strategy, table: NormTable) -> str:
-    """Say why nothing can be chosen: no gradient, no finite norm, only zeros, or too few steps; otherwise, return ''."""
+    """Say why nothing can be chosen: no gradient, no finite norm, only zeros, or one step; otherwise, return an empty text."""
     summary = table.samples.summary()
     if not len(table.groups) or not table.present.any():
         return NO_GRADIENT
@@ -94,10 +99,14 @@ def refusal(strategy: Strategy, table: NormTable) -> str:
         return NO_FINITE_NORM
     if not summary.max:
         return ALL_ZERO
-    tops = np.where(table.finite, table.norms, 0.0).max(axis=1)[table.finite.any(axis=1)]
-    if len(tops) == 1:
-        return one_step(strategy, summary)
-    return two_steps(*sorted(tops.tolist())) if len(tops) == 2 else ""
+    return one_step(strategy, summary) if np.count_nonzero(table.finite.any(axis=1)) == 1 else ""
+
+
+def doubt(table: NormTable) -> str:
+    """Say why no rule is a guide: two steps are far apart, or norms look clipped; otherwise, return an empty text."""
+    tops = np.where(table.finite, table.norms, 0.0).max(axis=1)[table.finite.any(axis=1)].tolist()
+    apart = two_steps(min(tops), max(tops)) if len(tops) == 2 else ""
+    return apart or already_clipped(table.samples)
 
 
 def advised(

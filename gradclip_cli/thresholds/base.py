@@ -61,6 +61,9 @@ EXPLODING_DUMPS = 5
 """Default number of finite norms below which a series is not judged."""
 
 
+VANISHING_MEAN = 1e-7
+"""Default limit of `check`: a tensor vanishes if the mean |g| of its values that are not 0 is below it."""
+
 PERCENTILES = (90.0, 95.0, 99.0)
 
 

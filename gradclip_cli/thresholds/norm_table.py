@@ -13,10 +13,20 @@ from gradclip_cli.thresholds.base import Summary
 from gradclip_cli.thresholds.samples import Mask, Matrix, NormSamples, summaries
 
 
+class Nonfinite(NamedTuple):
+    """The tensors of a step that are not finite: how many, and the last of them, by its column, with its bad elements and all."""
+
+    tensors: int
+    column: int
+    bad: int
+    elements: int
+
+
 class Step(NamedTuple):
     """One step of a series: its input, its number if it has one, and how many of its elements are not finite.
 
     `name` stands for the number where that is a running one. `ordered` says whether the number tells its place in the series.
+    `worst` tells of its tensors that are not finite; None if all are.
     """
 
     input: str | list[str]
@@ -24,6 +34,7 @@ class Step(NamedTuple):
     nonfinite: int = 0
     name: str | None = None
     ordered: bool = True
+    worst: Nonfinite | None = None
 
 
 class GroupName(NamedTuple):
@@ -67,6 +78,11 @@ class NormTable:
         """Return the norms of group `k` that are present."""
         return NormSamples(self.norms[:, k] if self.absent is None else self.norms[self.present[:, k], k])
 
+    def of_group(self, k: int) -> "NormTable":
+        """Return the table of group `k` alone."""
+        absent = None if self.absent is None else self.absent[:, k : k + 1]
+        return NormTable([self.groups[k]], self.norms[:, k : k + 1], absent)
+
     def steps_of(self, k: int) -> list[float | None]:
         """Return the norms of group `k` step by step, None where it is absent."""
         norms: list[float] = self.norms[:, k].tolist()
@@ -80,11 +96,19 @@ class NormTable:
             return summaries(self.norms)
         return [self.column(k).summary() for k in range(self.norms.shape[1])]
 
+    def steps_above(self, threshold: float, epsilon: float = 0.0) -> Mask:
+        """Return which steps have any finite norm above `threshold` once `epsilon` is added."""
+        above: Mask = np.logical_or.reduce(self.finite & (self.norms + epsilon > threshold), axis=1)
+        return above
+
     def longest_run(self, threshold: float, epsilon: float = 0.0) -> int:
         """Return the length of the longest run of steps with any finite norm above `threshold` once `epsilon` is added."""
-        above = self.finite & (self.norms + epsilon > threshold)
-        steps: list[bool] = np.logical_or.reduce(above, axis=1).tolist()
-        return max((sum(1 for _ in run) for clipped, run in groupby(steps) if clipped), default=0)
+        return longest_run(self.steps_above(threshold, epsilon))
+
+
+def longest_run(which: Mask) -> int:
+    """Return the length of the longest run of marked steps."""
+    return max((sum(1 for _ in run) for marked, run in groupby(which.tolist()) if marked), default=0)
 
 
 class ClippedElements(NamedTuple):

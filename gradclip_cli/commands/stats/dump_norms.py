@@ -11,7 +11,7 @@ from gradclip_cli.numerics.norms import ClippedSum, SumKinds
 from gradclip_cli.numerics.statistics import TensorStats
 from gradclip_cli.numerics.statistics_table import StatsTable
 from gradclip_cli.strategies import Group
-from gradclip_cli.thresholds.norm_table import Step
+from gradclip_cli.thresholds.norm_table import Nonfinite, Step
 
 Row = NDArray[np.float64]
 
@@ -51,13 +51,20 @@ def dump_norms(step: Step, total: TensorStats, layers: StatsTable, params: Stats
     types, p = sums_for(plan), plan.norm.type
     by_layer, by_param = (stats.as_read(stats.norms(0, p)) for stats in (layers, params))
     return DumpNorms(
-        step._replace(nonfinite=total.nonfinite),
+        step._replace(nonfinite=total.nonfinite, worst=_worst(params) if total.nonfinite else None),
         total.as_read(total.norm(0, p)),
         by_layer,
         by_param,
         params.as_read(params.max_abs),
         _l2(total, layers, params, types) if plan.tries else None,
     )
+
+
+def _worst(params: StatsTable) -> Nonfinite:
+    """Tell of the tensors that are not finite; the column of the last is its place in the row."""
+    bad = np.flatnonzero(params.nonfinite)
+    last = int(bad[-1])
+    return Nonfinite(len(bad), last, int(params.nonfinite[last]), int(params.elements[last]))
 
 
 def _l2(total: TensorStats, layers: StatsTable, params: StatsTable, sums: SumKinds) -> DumpL2:

@@ -56,7 +56,7 @@ def marks(report: StatsReport) -> dict[str, float]:
     chosen = next((row for row in report.suggestions if row.strategy == GLOBAL), None)
     if chosen is not None and chosen.threshold is not None:
         found[f"T threshold by {chosen.rule}"] = chosen.threshold
-    advised = report.advised
+    advised = report.advice
     if advised is not None and advised.threshold is not None and advised.doubtful and advised.strategy == GLOBAL:
         found[f"A advised, {advised.rule}"] = advised.threshold
     return found

@@ -136,7 +136,7 @@ def _suggestions(report: StatsReport) -> Grid:
             share(row.clip_rate),
             figure(row.mean_factor),
             "-" if row.band is None else f"{figure(row.band[0])} to {figure(row.band[1])}",
-            _noted(row, report.advised),
+            _noted(row, report.advice),
         )
         for row in report.suggestions
     ]

@@ -24,7 +24,9 @@ def advice(folder: Path, norms: Sequence[float | Sequence[float]], name: str = "
         row = step if isinstance(step, Sequence) else [step]
         tensors = {f"{layer}.w": np.array([x]) for layer, x in zip("abc", row, strict=False)}
         savez(folder / f"{name.format(k)}.npz", **tensors)
-    return list(stats(folder, **options).advice)
+    found = stats(folder, **options).advice
+    assert found is not None
+    return list(found.lines)
 
 
 def test_a_healthy_series(tmp_path: Path) -> None:
@@ -265,7 +267,7 @@ def test_all_norms_are_zero(tmp_path: Path) -> None:
 def test_no_gradients(strategy: str | None, tmp_path: Path) -> None:
     """Dumps without a float tensor are told apart from zeros."""
     np.savez(tmp_path / "g.npz", n=np.arange(3))
-    (line,) = stats(tmp_path, strategy=strategy).advice
+    (line,) = stats(tmp_path, strategy=strategy).advice.lines  # type: ignore[union-attr]
     assert line == "there is no gradient in these dumps, and nothing to clip."
 
 
