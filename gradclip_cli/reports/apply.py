@@ -5,6 +5,7 @@ from typing import ClassVar, NamedTuple
 
 from gradclip_cli.notes import Note
 from gradclip_cli.reports.base import TableOnly
+from gradclip_cli.reports.notebook import InNotebooks
 
 
 class ApplyTotal(NamedTuple):
@@ -90,7 +91,7 @@ class _ApplyReport(NamedTuple):
     rule: str | None = None
 
 
-class ApplyReport(_ApplyReport):
+class ApplyReport(_ApplyReport, InNotebooks):
     """The report of `apply`; `rule` has chosen the threshold, the advised one where the user asked for `auto`; None for a number."""
 
     __slots__ = ()

@@ -6,6 +6,7 @@ from typing import ClassVar, NamedTuple
 from gradclip_cli.errors import GradclipError
 from gradclip_cli.notes import Note
 from gradclip_cli.reports.base import TableOnly
+from gradclip_cli.reports.notebook import InNotebooks
 
 
 class Finding(NamedTuple):
@@ -28,7 +29,7 @@ class _CheckReport(NamedTuple):
     failed: TableOnly[list[GradclipError]]
 
 
-class CheckReport(_CheckReport):
+class CheckReport(_CheckReport, InNotebooks):
     """The report of `check`: findings by rule; `failed` holds the errors of dumps that were left out."""
 
     __slots__ = ()

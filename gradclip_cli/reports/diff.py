@@ -5,6 +5,7 @@ from typing import ClassVar, NamedTuple
 
 from gradclip_cli.notes import Note
 from gradclip_cli.reports.base import TableOnly
+from gradclip_cli.reports.notebook import InNotebooks
 
 
 class DiffParam(NamedTuple):
@@ -39,7 +40,7 @@ class _DiffReport(NamedTuple):
     notes: list[Note]
 
 
-class DiffReport(_DiffReport):
+class DiffReport(_DiffReport, InNotebooks):
     """The report of `diff`; `overall` compares all gradients that are in both dumps, as one vector.
 
     Those that are reshaped are left out of it; its figures are None if nothing is left.

@@ -5,6 +5,7 @@ from typing import ClassVar, NamedTuple
 
 from gradclip_cli.notes import Note
 from gradclip_cli.reports.base import TableOnly
+from gradclip_cli.reports.notebook import InNotebooks
 
 
 class LsTensor(NamedTuple):
@@ -25,7 +26,7 @@ class _LsReport(NamedTuple):
     notes: list[Note]
 
 
-class LsReport(_LsReport):
+class LsReport(_LsReport, InNotebooks):
     """The report of `ls`."""
 
     __slots__ = ()
@@ -50,7 +51,7 @@ class _StrategiesReport(NamedTuple):
     notes: TableOnly[list[Note]]
 
 
-class StrategiesReport(_StrategiesReport):
+class StrategiesReport(_StrategiesReport, InNotebooks):
     """The report of `strategies`: the registry."""
 
     __slots__ = ()

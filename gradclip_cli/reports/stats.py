@@ -6,6 +6,7 @@ from typing import ClassVar, NamedTuple
 from gradclip_cli.errors import GradclipError
 from gradclip_cli.notes import Note
 from gradclip_cli.reports.base import Inlined, Section, TableOnly
+from gradclip_cli.reports.notebook import InNotebooks
 from gradclip_cli.text import printable
 from gradclip_cli.thresholds.base import Summary
 
@@ -307,7 +308,7 @@ class _StatsReport(NamedTuple):
     series: NormSeries | None = None
 
 
-class StatsReport(_StatsReport):
+class StatsReport(_StatsReport, InNotebooks):
     """The report of `stats`.
 
     `labels` holds the names that a framework gives to layers, `inputs` the paths that the user gave. `advice` is that for the

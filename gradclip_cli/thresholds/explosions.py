@@ -1,91 +1,119 @@
-"""Define when norms explode, for `check` and for the advice of `stats`."""
+"""Define when norms explode, for `check` and for `stats`: by their neighbours, not by the whole run.
 
-from bisect import insort
-from collections.abc import Iterable
+A norm explodes if it is above `factor` times the median of its neighbours: the up to 20 norms before it, without those that
+exploded themselves. Where fewer than 5 of 20 are left, all 20 count, so what stays up for some 16 steps is the new level. Near
+the start, where fewer than 5 stand before a norm, those after it make up the number.
+"""
+
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from gradclip_cli.thresholds.levels import Packed, medians, running_medians
 from gradclip_cli.thresholds.samples import Mask, Matrix
+
+NEIGHBOURS = 20
+"""How many norms before a norm are its neighbours."""
+
+FEWEST = 5
+"""The fewest neighbours: those after a norm make up the number near the start; so many explosions in a row last."""
 
 RISE = 3.0
 """An exploding norm is also above so many times the lowest norm before it: a run that starts high and falls does not explode."""
 
-_BEGUN = 2
-"""The number of norms required before a rise that lasts: the very first norms may be tiny, since layers may start near 0.
-
-After a single norm, a rise must be by the square of the factor.
-"""
-
-_START = 11
+_START = 10
 """In so many first steps, a part of a dump must be far above the median of these, too: layers rise and fall at the start."""
 
 
 class Explosions(NamedTuple):
-    """Which norms explode (steps × groups), the usual norm of each group, and whether that is of the steps before a rise only."""
+    """Which norms explode, and the median of the neighbours of each, 0 where no norm is taken (steps × groups).
+
+    `since` has the first step of the first 5 explosions in a row of each group, -1 if there are none.
+    """
 
     steps: Mask
     usual: Matrix
-    stays: Mask
+    since: NDArray[np.intp]
 
 
 def explosions(norms: Matrix, taken: Mask, factor: float, enough: int, *, parts: bool = False) -> Explosions:
-    """Find norms (steps × groups) above `factor` times the usual norm of their group.
+    """Find norms (steps × groups) above `factor` times the median of their neighbours, and above 3 times the lowest before.
 
     Only the norms in `taken` are used, and only groups with at least `enough` of them are judged. If the groups are `parts` of
-    dumps, their first norms must also be far above the median of those.
-
-    The usual norm is the median of the group. If the norms rise above `factor` times their median in the first half of the run
-    and stay there, it is the median before that rise: the median of the whole run would be that of the explosion.
+    dumps, their first 10 norms must also be above `factor` times the median of those.
     """
-    known = np.where(taken, norms, np.inf)
-    lowest = np.minimum.accumulate(np.vstack([np.full_like(known[:1], np.inf), known[:-1]]))
-    judged = taken.sum(axis=0) >= enough
-    usual, stays = _medians(norms, taken), np.zeros(norms.shape[1], np.bool_)
+    packed = Packed(norms, taken)
+    known = packed.values
+    usual = _neighbours(known)
     with np.errstate(invalid="ignore", over="ignore"):
-        rising = judged & (taken & (norms > factor * lowest)).any(axis=0)
-        for column in np.flatnonzero(rising).tolist():
-            before = _before_the_rise(norms[taken[:, column], column].tolist(), factor)
-            if before is not None and before < usual[column]:
-                usual[column], stays[column] = before, True
-        steps: Mask = taken & judged & (usual > 0) & (norms > factor * usual) & (norms > RISE * lowest)
+        judged = (taken.sum(axis=0) >= enough) & (known > RISE * _lowest_before(known))
         if parts:
-            start = _medians(norms[:_START], taken[:_START])
-            steps[:_START] &= stays | (norms[:_START] > factor * start)
-    return Explosions(steps, usual, stays)
+            judged[:_START] &= known[:_START] > factor * medians(known[:_START])
+        steps = _exploding(known, usual, judged, factor)
+    return Explosions(packed.mask(steps), packed.matrix(usual), _since(steps, packed))
 
 
-def _medians(norms: Matrix, taken: Mask) -> Matrix:
-    """Return the median of the `taken` norms of each column; 0 if there are none."""
-    if not len(norms):
-        return np.zeros(norms.shape[1])
-    ordered = np.sort(np.where(taken, norms, np.nan), axis=0)  # NaN is sorted last
-    counts = taken.sum(axis=0)
-    low, high = (
-        np.take_along_axis(ordered, middle[None], axis=0)[0] for middle in (np.maximum(counts - 1, 0) // 2, counts // 2)
+def _lowest_before(known: Matrix) -> Matrix:
+    """Return the lowest norm before each; infinite before the first."""
+    lowest = np.full_like(known, np.inf)
+    np.minimum.accumulate(known[:-1], axis=0, out=lowest[1:])
+    return lowest
+
+
+def _neighbours(known: Matrix) -> Matrix:
+    """Return the median of the neighbours of each norm as if none exploded; NaN where there are none."""
+    usual = np.full_like(known, np.nan)
+    for row in range(min(NEIGHBOURS, len(known))):
+        usual[row] = _made_up(known[:row], known[row + 1 : row + 1 + FEWEST])
+    usual[NEIGHBOURS:] = running_medians(known[:-1], NEIGHBOURS)
+    return usual
+
+
+def _made_up(before: Matrix, after: Matrix) -> Matrix:
+    """Return the medians of the norms before, of which some are NaN, and of as many after as make up 5."""
+    if len(before) >= FEWEST and not np.isnan(before).any():
+        return medians(before)
+    missing = FEWEST - np.count_nonzero(~np.isnan(before), axis=0)
+    needed = np.where(np.arange(len(after))[:, None] < missing, after, np.nan)
+    return medians(np.vstack([before, needed]))
+
+
+def _exploding(known: Matrix, usual: Matrix, judged: Mask, factor: float) -> Mask:
+    """Mark what explodes step by step; change `usual` where explosions are left out of the neighbours."""
+    steps = np.zeros_like(judged)
+    suspects = (judged & (usual > 0) & (known > factor * usual)).any(axis=1).tolist()
+    last = -NEIGHBOURS - 1
+    for row, suspect in enumerate(suspects):
+        near = row - last <= NEIGHBOURS
+        if near:
+            _leave_out(known, usual, steps, row)
+        if near or suspect:
+            steps[row] = judged[row] & (usual[row] > 0) & (known[row] > factor * usual[row])
+            last = row if steps[row].any() else last
+    return steps
+
+
+def _leave_out(known: Matrix, usual: Matrix, steps: Mask, row: int) -> None:
+    """Leave the explosions out of the neighbours of a step, unless fewer than 5 of 20 would be left."""
+    first = max(0, row - NEIGHBOURS)
+    columns = np.flatnonzero(steps[first:row].any(axis=0))
+    before = np.where(steps[first:row, columns], np.nan, known[first:row, columns])
+    if row >= NEIGHBOURS:
+        enough = np.count_nonzero(~np.isnan(before), axis=0) >= FEWEST
+        columns, before = columns[enough], before[:, enough]
+    usual[row, columns] = _made_up(before, known[row + 1 : row + 1 + FEWEST, columns])
+
+
+def _since(steps: Mask, packed: Packed) -> NDArray[np.intp]:
+    """Return the step at which 5 explosions in a row begin, the first time; -1 if there are none."""
+    found = np.full(steps.shape[1], -1, np.intp)
+    columns = np.flatnonzero(np.count_nonzero(steps, axis=0) >= FEWEST)
+    runs = (
+        np.lib.stride_tricks.sliding_window_view(steps[:, columns], FEWEST, axis=0).all(axis=-1)
+        if len(columns)
+        else steps
     )
-    with np.errstate(invalid="ignore"):  # if both are infinite
-        middles = np.where(low == high, low, low + (high - low) / 2)
-    return np.where(counts > 0, middles, 0.0)
-
-
-def _before_the_rise(norms: list[float], factor: float) -> float | None:
-    """Return the median of the norms before a lasting rise above `factor` times it in the first half; None if there is none."""
-    before = _running_medians(norms)
-    after = _running_medians(reversed(norms))[::-1]
-    for k in range(1, len(norms) // 2 + 1):
-        rise = factor if k >= _BEGUN else factor**2
-        if 0 < rise * before[k - 1] < min(norms[k], after[k]):
-            return before[k - 1]
-    return None
-
-
-def _running_medians(norms: Iterable[float]) -> list[float]:
-    """Return, for each norm, the median of it and all norms before it."""
-    ordered: list[float] = []
-    found = []
-    for norm in norms:
-        insort(ordered, norm)
-        low, high = ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2]
-        found.append(low + (high - low) / 2)
+    lasting = runs.any(axis=0)[: len(columns)]
+    found[columns[lasting]] = packed.rows_of(runs[:, lasting].argmax(axis=0), columns[lasting]) if lasting.any() else 0
     return found

@@ -113,12 +113,12 @@ def is_plain(command: str) -> bool:
     return command.startswith("gradclip ") and not NEEDS_A_SHELL.search(re.sub(r"'[^']*'", "", command))
 
 
-def in_process(arguments: list[str], folder: Path) -> Shown:
-    """Run `gradclip` in this process, as it behaves in a pipe."""
+def in_process(arguments: list[str], folder: Path, columns: int | None = None) -> Shown:
+    """Run `gradclip` in this process, as it behaves in a pipe, or on a terminal of so many columns without colours."""
     screen, output, errors = _Stream(), _Stream(), _Stream()
-    streams = _Both(screen, output), _Both(screen, errors)
+    streams = _Both(screen, output, terminal=columns is not None), _Both(screen, errors)
     argv = mock.patch.object(sys, "argv", ["gradclip", *arguments])
-    with chdir(folder), _quiet_environment(), argv, redirect_stdout(streams[0]), redirect_stderr(streams[1]):
+    with chdir(folder), _quiet_environment(str(columns or COLUMNS)), argv, redirect_stdout(streams[0]), redirect_stderr(streams[1]):
         code = run_command()
     return Shown(code, screen.text(), output.text(), errors.text())
 
@@ -137,9 +137,14 @@ class _Stream(io.TextIOWrapper):
 class _Both(io.TextIOWrapper):
     """Standard output or error: shown on the screen, and kept apart as well."""
 
-    def __init__(self, screen: _Stream, errors: _Stream) -> None:
+    def __init__(self, screen: _Stream, own: _Stream, *, terminal: bool = False) -> None:
         super().__init__(io.BytesIO(), encoding="utf-8", write_through=True)
-        self._targets = (screen, errors)
+        self._targets = (screen, own)
+        self._terminal = terminal
+
+    def isatty(self) -> bool:
+        """Return whether it stands for a terminal."""
+        return self._terminal
 
     def write(self, text: str) -> int:
         """Write to both."""
@@ -149,10 +154,10 @@ class _Both(io.TextIOWrapper):
 
 
 @contextmanager
-def _quiet_environment() -> Iterator[None]:
+def _quiet_environment(columns: str) -> Iterator[None]:
     """Hide what a developer's environment would change in a report."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("GRADCLIP", "_GRADCLIP"))}
-    with mock.patch.dict(os.environ, {**kept, "COLUMNS": COLUMNS, "NO_COLOR": "1"}, clear=True):
+    with mock.patch.dict(os.environ, {**kept, "COLUMNS": columns, "NO_COLOR": "1"}, clear=True):
         yield
 
 
