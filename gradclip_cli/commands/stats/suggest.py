@@ -143,4 +143,5 @@ def _stays_up(samples: NormSamples) -> str:
     """Say that norms explode and stay up, which spoils the median of all of them; empty where they do not."""
     column = samples.finite[:, None]
     high = explosions(column, np.ones(column.shape, np.bool_), EXPLODING_FACTOR, EXPLODING_DUMPS)
-    return f"it explodes and stays up; the median before is {high.usual[0]:.4g}" if high.stays[0] else ""
+    since = int(high.since[0])
+    return f"it explodes and stays up; the median before is {high.usual.item(since, 0):.4g}" if since >= 0 else ""
