@@ -104,6 +104,29 @@ class Vanishing(NamedTuple):
     norm: float
 
 
+class BlockShare(NamedTuple):
+    """One block of a single dump: its share of Σ|g|^P, the root of its mean square (both None where P does not give them).
+
+    `zeros` counts elements, of `elements`.
+    """
+
+    block: str
+    norm: float
+    share: float | None
+    rms: float | None
+    max_abs: float
+    zeros: int | None
+    elements: int | None
+
+
+class StatsSize(NamedTuple):
+    """What a series holds: how many tensors, values in a dump (None if that is not known), and of which dtypes."""
+
+    tensors: int
+    elements: int | None
+    dtypes: list[str]
+
+
 class BlockRise(NamedTuple):
     """How high a block rises: its largest norm over its median; None where that is 0."""
 
@@ -300,7 +323,10 @@ class _StatsReport(NamedTuple):
     vanishing: Vanishing | None = None
     trend: StatsTrend | None = None
     rises: TableOnly[Sequence[BlockRise]] = ()
+    shares: Section[list[BlockShare]] = None
+    size: StatsSize | None = None
     inputs: TableOnly[Sequence[str]] = ()
+    command: TableOnly[str] = ""
     replay: Section[list[ReplayStep]] = None
     replay_groups: Section[list[ReplayGroup]] = None
     layer_steps: TableOnly[Sequence[LayerStep]] = ()
@@ -311,7 +337,7 @@ class _StatsReport(NamedTuple):
 class StatsReport(_StatsReport, InNotebooks):
     """The report of `stats`.
 
-    `labels` holds the names that a framework gives to layers, `inputs` the paths that the user gave. `advice` is that for the
+    `labels` holds the names that a framework gives to layers, `inputs` the paths that the user gave, `command` what to try next. `advice` is that for the
     strategy at hand, `advised` that for each strategy that a screen shows. `tries` and the replays are None if the user asked for
     none, `series` is None for one dump; `failed` holds the errors of dumps that were left out.
     """

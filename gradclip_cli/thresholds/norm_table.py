@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gradclip_cli.strategies.base import Group, Strategy
 from gradclip_cli.thresholds.base import Summary
@@ -131,6 +132,13 @@ class L2Norms(NamedTuple):
         return _of_group(group, self.total, self.layers, self.params)
 
 
+class Counts(NamedTuple):
+    """The elements of each tensor of one dump, and how many of them are 0."""
+
+    elements: NDArray[np.int64]
+    zeros: NDArray[np.int64]
+
+
 class SeriesNorms(NamedTuple):
     """The norms of a series in the order of its steps, for each kind of group; `max_abs` has the largest |g| of each tensor.
 
@@ -144,6 +152,7 @@ class SeriesNorms(NamedTuple):
     max_abs: NormTable
     blocks: NormTable
     l2: L2Norms | None = None  # only if strategies are tried
+    counts: Counts | None = None  # only of a single dump
 
     def compared(self, strategy: Strategy) -> NormTable:
         """Return the norms that a strategy compares or divides by: of the type that the user chose, L2 norms, or max |g|."""

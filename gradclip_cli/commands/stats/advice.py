@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gradclip_cli.commands.stats import wording
+from gradclip_cli.commands.stats.next_step import selected
 from gradclip_cli.commands.stats.plan import StatsPlan
 from gradclip_cli.commands.stats.spikes import Spike, spikes, trend
 from gradclip_cli.commands.stats.suggest import effects
@@ -188,11 +189,4 @@ def _command(plan: StatsPlan, case: _Case) -> str:
         whole, key=lambda spike: (spike.explodes, spike.times if spike.explodes else spike.norm), default=None
     )
     path = "FILE" if highest is None else wording.shell_path(highest.step)
-    along, accumulate = plan.selection.along, plan.inputs[0].layout.accumulate if plan.inputs else None
-    patterns = [
-        *([("--along", str(along))] if along is not None else []),
-        *([("--accumulate", accumulate)] if accumulate else []),
-        *(("--include", pattern) for pattern in plan.selection.include),
-        *(("--exclude", pattern) for pattern in plan.selection.exclude),
-    ]
-    return wording.command(path, case.strategy, case.chosen.threshold or 0.0, plan.norm, patterns)
+    return wording.command(path, case.strategy, case.chosen.threshold or 0.0, plan.norm, selected(plan))

@@ -11,7 +11,7 @@ from gradclip_cli.numerics.norms import ClippedSum, SumKinds
 from gradclip_cli.numerics.statistics import TensorStats
 from gradclip_cli.numerics.statistics_table import StatsTable
 from gradclip_cli.strategies import Group
-from gradclip_cli.thresholds.norm_table import Nonfinite, Step
+from gradclip_cli.thresholds.norm_table import Counts, Nonfinite, Step
 
 Row = NDArray[np.float64]
 
@@ -34,6 +34,7 @@ class DumpNorms(NamedTuple):
     params: Row
     max_abs: Row  # of each tensor
     l2: DumpL2 | None = None  # only where there are trials
+    counts: Counts | None = None  # only of the first dump
 
 
 def sums_for(plan: StatsPlan) -> SumKinds:
@@ -50,8 +51,9 @@ def dump_norms(step: Step, total: TensorStats, layers: StatsTable, params: Stats
     """Reduce the statistics of a dump, of all of it, of its layers and of its tensors, to norms."""
     types, p = sums_for(plan), plan.norm.type
     by_layer, by_param = (stats.as_read(stats.norms(0, p)) for stats in (layers, params))
+    worst = _worst(params) if total.nonfinite else None
     return DumpNorms(
-        step._replace(nonfinite=total.nonfinite, worst=_worst(params) if total.nonfinite else None),
+        step._replace(nonfinite=total.nonfinite, worst=worst),
         total.as_read(total.norm(0, p)),
         by_layer,
         by_param,

@@ -78,7 +78,7 @@ class SameTensors:
         else:
             self._layout.notes.extend(_on_figures(dump))
         pieces = [dump.named[name] for name in self._tensors.shapes]
-        self.rows.append(NormRow.of(_step(dump), dump.stats, pieces, self._layout.whole, self._plan))
+        self.rows.append(NormRow.of(_step(dump), dump.stats, pieces, self._layout.whole, self._plan, first=not self.rows))
 
     def layout(self) -> SeriesLayout:
         """Return the layout of the first dump."""
@@ -169,7 +169,7 @@ class AnyTensors:
             self._last = columns, RowLayout.of(columns, self._layers)
         layout = self._last[1]
         pieces = [row.pieces[column] for column in layout.columns.tolist()]
-        self.rows.append(NormRow.of(row.step, row.stats, pieces, layout, self._plan))
+        self.rows.append(NormRow.of(row.step, row.stats, pieces, layout, self._plan, first=not self.rows))
 
 
 def _step(dump: MeasuredDump) -> Step:

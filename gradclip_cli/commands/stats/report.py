@@ -10,7 +10,9 @@ from gradclip_cli.commands.stats.collect import Collected, collect
 from gradclip_cli.commands.stats.dump_norms import sums_for
 from gradclip_cli.commands.stats.findings import found
 from gradclip_cli.commands.stats.plan import StatsPlan
+from gradclip_cli.commands.stats.next_step import next_command
 from gradclip_cli.commands.stats.series import blocks, series, steps_of
+from gradclip_cli.commands.stats.shares import shares, size
 from gradclip_cli.commands.stats.suggest import candidates, own_thresholds, suggestions
 from gradclip_cli.commands.stats.what_if import what_if
 from gradclip_cli.engine.run import Run
@@ -49,7 +51,10 @@ def report(plan: StatsPlan, collected: Collected) -> StatsReport:
         own=own_thresholds(plan, norms.layers),
         advice=advices[0],
         advised=advices,
+        shares=shares(layout, norms, plan.selection.naming, plan.norm.type) if len(dumps) == 1 else None,
+        size=size(layout),
         inputs=plan.given,
+        command=next_command(plan, advices[0], bad=any(dump.nonfinite for dump in dumps)),
         replay=main.steps(norms.steps) if main else None,
         replay_groups=main.groups() if main else None,
         layer_steps=steps_of(norms.layers, dumps, LayerStep),

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from statistics import median
 
-from gradclip_cli.render.charts.data import LogScale, bars, bins, marks
+from gradclip_cli.render.charts.data import LogScale, bars, bins, marks, run_scale
 from gradclip_cli.render.tables.grid import figure, layer_name
 from gradclip_cli.render.tables.plain import Escape, cells
 from gradclip_cli.reports.stats import StatsReport
@@ -59,15 +59,18 @@ def _quotient(value: float, usual: float) -> float:
     return min(value / usual, sys.float_info.max)
 
 
-def sparkline(
-    values: Sequence[float | None], width: int, unicode: bool = True, scale: LogScale | None = None
-) -> str:
+def sparkline(values: Sequence[float | None], width: int, unicode: bool = True) -> str:
     """Draw values as bars on a log scale, None as a gap; if there are more than fit, each bar is the largest of several.
 
     >>> sparkline([1, 10, None, 100, float("nan"), 1], 80)
     '▁▅ █!▁'
     """
-    signs, scale = BARS[unicode], scale or LogScale.of([value for value in values if value is not None])
+    return bars_of(values, width, unicode, LogScale.of([value for value in values if value is not None]))
+
+
+def bars_of(values: Sequence[float | None], width: int, unicode: bool, scale: LogScale) -> str:
+    """Draw values as at most `width` bars on a scale: None as a gap, `!` for what is not finite."""
+    signs = BARS[unicode]
     return "".join(
         " " if value is None else "!" if math.isnan(value) else signs[scale.place(value, len(signs))]
         for value in bars(values, width)
@@ -100,11 +103,11 @@ def _sparklines(report: StatsReport, names: Sequence[str], width: int, unicode: 
         return
     column, rows = max(map(cells, names), default=0), report.series.layers.norms
     ends = [_ends(values) for values in rows]
-    scale = LogScale.of([ratio for values in rows for ratio in over_median(values) if ratio is not None])
     room = max(10, width - column - max(map(len, ends), default=0) - 4)
-    for name, values, end in zip(names, rows, ends, strict=True):
-        line = sparkline(over_median(values), room, unicode, scale)
-        yield f"{name}{' ' * (column - cells(name))}  {line}  {end}"
+    ratios = [bars(over_median(values), room) for values in rows]
+    scale = run_scale(ratios)
+    for name, values, end in zip(names, ratios, ends, strict=True):
+        yield f"{name}{' ' * (column - cells(name))}  {bars_of(values, room, unicode, scale)}  {end}"
 
 
 def _ends(values: Sequence[float | None]) -> str:

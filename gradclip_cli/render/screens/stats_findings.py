@@ -1,0 +1,130 @@
+"""Say in one line each what stands out in a series: NaN, explosions and what rose first, what vanishes."""
+
+import math
+from collections.abc import Iterator
+
+from gradclip_cli.render.screens.columns import aligned
+from gradclip_cli.render.screens.line import Line, Span, bad, warn
+from gradclip_cli.render.screens.names import shortened
+from gradclip_cli.render.screens.room import Room
+from gradclip_cli.render.tables.grid import figure
+from gradclip_cli.render.tables.plain import cells
+from gradclip_cli.reports.stats import NonfiniteStep, Ranges, StatsReport
+from gradclip_cli.text import plural, printable
+
+Row = tuple[Span, str, str]
+"""The kind of a finding, when, and what."""
+
+
+def lines(report: StatsReport, room: Room) -> Iterator[Line]:
+    """Yield the findings in columns, the worst first."""
+    rows = [*_nonfinite(report, room), *_exploding(report), *_vanishing(report)]
+    if rows:
+        yield from aligned(rows, [False] * 3)
+
+
+def _nonfinite(report: StatsReport, room: Room) -> Iterator[Row]:
+    if not report.nonfinite:
+        return
+    first = report.nonfinite[0]
+    norms = [dump.norm for dump in report.dumps if dump.nonfinite]
+    kind = "NaN" if any(map(math.isnan, norms)) else "Inf"
+    others = len(report.nonfinite) - 1
+    more = f"; and {plural(others, 'more step')}" if others else ""
+    several = f"{first.tensors} tensors, the last " if first.tensors > 1 else ""
+    where = f"  {first.count:,} of {first.elements:,}{_index(first)}{more}"
+    when = _when(first.step, len(report.dumps))
+    name = printable(first.name)
+    taken = 1 + 10 + 1 + len(when) + 2 + len(several) + len(where)
+    if not room.whole and taken + cells(name) > room.width:
+        name = shortened([name], max(12, room.width - taken), room.mark)[0]
+    yield bad(kind), when, f"{several}{name}{where}"
+
+
+def _index(row: NonfiniteStep) -> str:
+    return "" if row.index is None else f", at {list(row.index)}"
+
+
+def _when(step: int | None, dumps: int) -> str:
+    return f"step {step}" if step is not None and dumps > 1 else ""
+
+
+def _exploding(report: StatsReport) -> Iterator[Row]:
+    high = report.exploding
+    if high is None:
+        return
+    told = f"norm {figure(high.norm)}, {times(high.times)} its neighbours"
+    others = f"; {high.count} steps in all: {steps_text(high.steps, 30)}" if high.count > 1 and high.steps else ""
+    yield bad("exploding"), _when(high.step, 2), f"{told}{_first(report)}{others}"
+
+
+def _first(report: StatsReport) -> str:
+    """Say what rose first, and when."""
+    first = report.first
+    if first is None or len(report.blocks) < 2:
+        return ""
+    when = f" at {first.step}" if first.step is not None and first.step != first.at else ""
+    if not first.names:
+        return f"; all blocks together{when}"
+    more = f" and {len(first.names) - 1} more" if len(first.names) > 1 else ""
+    much = f" ({times(first.times[0])})" if math.isfinite(first.times[0]) else ""
+    return f"; first {printable(first.names[0])}{more}{when}{much}"
+
+
+def _vanishing(report: StatsReport) -> Iterator[Row]:
+    small = report.vanishing
+    if small is None:
+        return
+    blocks = block_ranges(small.blocks)
+    named = ", ".join(blocks[:2]) + (f" and {len(blocks) - 2} more" if len(blocks) > 2 else "")
+    when = "always" if len(report.dumps) > 1 else ""
+    yield warn("vanishing"), when, f"{printable(named)}, {plural(small.tensors, 'tensor')}, norms of {small.norm:.0e}"
+
+
+def times(value: float) -> str:
+    """Format a multiple.
+
+    >>> times(18.6), times(2.345), times(1234.5)
+    ('19 x', '2.3 x', '1e+03 x')
+    """
+    return f"{value:.2g} x"
+
+
+def steps_text(steps: Ranges | None, width: int) -> str:
+    """List ranges of steps in at most `width` characters, and count those that do not fit.
+
+    >>> steps_text([(0, 4), (7, 7), (41, 41)], 20), steps_text([(0, 4), (7, 7), (41, 41)], 14)
+    ('0-4, 7, 41', '0-4, 7, 41')
+    >>> steps_text([(0, 4), (17, 17), (41, 41), (43, 43)], 14)
+    '0-4, 3 more'
+    """
+    if steps is None:
+        return "-"
+    texts = [str(first) if first == last else f"{first}-{last}" for first, last in steps]
+    for kept in range(len(texts), 0, -1):
+        left = [f"{len(texts) - kept} more"] if kept < len(texts) else []
+        found = ", ".join([*texts[:kept], *left])
+        if len(found) <= width:
+            return found
+    return f"{len(texts)} ranges" if len(texts) > 1 else "".join(texts)
+
+
+def block_ranges(names: list[str]) -> list[str]:
+    """Join names that end in numbers that follow each other.
+
+    >>> block_ranges(["model.layers.0", "model.layers.1", "model.layers.4", "head"])
+    ['model.layers.0-1', 'model.layers.4', 'head']
+    """
+    found: list[tuple[str, int | None, int | None]] = []
+    for name in names:
+        stem = name.rstrip("0123456789")
+        number = int(name[len(stem) :]) if len(stem) < len(name) <= len(stem) + 9 else None
+        last = found[-1] if found else None
+        if last and number is not None and last[0] == stem and last[2] is not None and last[2] + 1 == number:
+            found[-1] = (stem, last[1], number)
+        else:
+            found.append((stem if number is not None else name, number, number))
+    return [
+        stem if first is None else f"{stem}{first}" if first == last else f"{stem}{first}-{last}"
+        for stem, first, last in found
+    ]
