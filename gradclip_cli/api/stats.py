@@ -52,8 +52,9 @@ def stats(
 ) -> StatsReport:
     """Measure the norms of one dump or of a series and suggest thresholds.
 
-    `strategy` may be "all", as it is by default, which a screen shows, too. `tries` holds values of `--try`, such as "clip-l2-per-layer:mad:5". Under a rule with a threshold for each step, such as
-    "autoclip:10", the report's `replay` has a row for each step, or `replay_groups` one for each layer or tensor.
+    `strategy` may be "all", as it is by default; a screen then shows all. `tries` holds values of `--try`, such as
+    "clip-l2-per-layer:mad:5". Under a rule with a threshold for each step, such as "autoclip:10", the report's `replay` has a row
+    for each step, or `replay_groups` one for each layer or tensor. The rule "auto" is the advised one.
     Raises `GradclipError`.
     """
     found = find_dumps(paths_of(inputs), Choices(tuple(files), shards, repeated, accumulate=accumulate))

@@ -112,7 +112,9 @@ def parse_kinds(text: str) -> str:
     for kind in (text, ",".join(reversed(text.replace(" ", "").split(",")))):
         if kind in (*KINDS, *PAIRS, ALL):
             return kind
-    raise UsageError(f"{text!r} is none of {', '.join((*KINDS, ALL))}, nor layer,step or block,step; --by is repeatable")
+    raise UsageError(
+        f"{text!r} is none of {', '.join((*KINDS, ALL))}, nor layer,step or block,step; --by is repeatable"
+    )
 
 
 def kinds_of(report: type[Report], chosen: Sequence[str]) -> frozenset[str]:

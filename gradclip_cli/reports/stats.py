@@ -10,7 +10,6 @@ from gradclip_cli.reports.notebook import InNotebooks
 from gradclip_cli.text import printable
 from gradclip_cli.thresholds.base import Summary
 
-
 MOST_NORMS = 1_000_000
 """The most norms by step that JSON holds unless a user asks for them."""
 
@@ -337,9 +336,9 @@ class _StatsReport(NamedTuple):
 class StatsReport(_StatsReport, InNotebooks):
     """The report of `stats`.
 
-    `labels` holds the names that a framework gives to layers, `inputs` the paths that the user gave, `command` what to try next. `advice` is that for the
-    strategy at hand, `advised` that for each strategy that a screen shows. `tries` and the replays are None if the user asked for
-    none, `series` is None for one dump; `failed` holds the errors of dumps that were left out.
+    `labels` holds the names that a framework gives to layers, `inputs` the paths that the user gave, `command` what to try next.
+    `advice` is that for the strategy at hand, `advised` that for each strategy that a screen shows. `tries` and the replays are
+    None if the user asked for none, `series` is None for one dump; `failed` holds the errors of dumps that were left out.
     """
 
     __slots__ = ()

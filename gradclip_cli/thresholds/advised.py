@@ -130,9 +130,7 @@ def _has_many_steps(table: NormTable) -> bool:
     return np.count_nonzero(table.finite.any(axis=1)) >= MIN_STEPS
 
 
-def choose_robustly(
-    strategy: Strategy, rule: Rule, facts: NormFacts, epsilon: float, *, exploded: bool
-) -> Choice:
+def choose_robustly(strategy: Strategy, rule: Rule, facts: NormFacts, epsilon: float, *, exploded: bool) -> Choice:
     """Choose by the rule, by the robust one where outliers lead the mean, or else by the mean.
 
     Where that gives the threshold of an explosion, choose by the rule from the norms that do not explode.

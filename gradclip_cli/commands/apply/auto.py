@@ -23,9 +23,7 @@ class AutoChoice(NamedTuple):
     note: Note
 
 
-def choose_auto(
-    plan: ApplyPlan, partitions: Sequence[list[NormGroup]], paths: Sequence[str] = ()
-) -> list[AutoChoice]:
+def choose_auto(plan: ApplyPlan, partitions: Sequence[list[NormGroup]], paths: Sequence[str] = ()) -> list[AutoChoice]:
     """Choose the advised threshold for each strategy that is to take it; `partitions` holds the groups of each dump, in order.
 
     Raises InputError where none is advised, and names the first of `paths`.
@@ -61,4 +59,4 @@ def _name(key: tuple[object, ...]) -> GroupName:
 
 
 def _note(strategy: Strategy, choice: Choice) -> Note:
-    return Note("auto", f"-t {AUTO}: {strategy.name} at {choice.threshold:.6g}, by {choice.rule}", changes_figures=True)
+    return Note("auto", f"-t {AUTO}: {strategy.name} at {choice.threshold:.6g}, by {choice.rule}")

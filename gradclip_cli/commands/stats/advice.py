@@ -4,8 +4,6 @@ import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 from gradclip_cli.commands.stats import wording
 from gradclip_cli.commands.stats.next_step import selected
 from gradclip_cli.commands.stats.plan import StatsPlan
@@ -17,7 +15,6 @@ from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.text import plural
 from gradclip_cli.thresholds.advised import (
     MIN_STEPS,
-    MOSTLY,
     Choice,
     NormFacts,
     advised,
@@ -144,7 +141,9 @@ def _moving(case: _Case) -> str:
     """Say where norms go, and what the threshold would be by the part after that alone."""
     way = case.way
     rate = case.facts.all.clip_rate(choose(case.rule, case.table.samples, case.strategy.name))
-    told = f"the norms {_VERBS[way.kind]} from {way.start:.4g} to {way.end:.4g} and the {case.rule} would clip {rate:.1%}"
+    told = (
+        f"the norms {_VERBS[way.kind]} from {way.start:.4g} to {way.end:.4g} and the {case.rule} would clip {rate:.1%}"
+    )
     later = threshold_after(case.strategy, case.table, way)
     since = wording.step_name(case.norms.steps[way.settled_row])
     return told if later is None else f"{told}; by the part from {since} on alone, {GENTLE} is {later:.4g}"

@@ -5,7 +5,6 @@ import numpy as np
 from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.thresholds.exact_sums import group_norms
 from gradclip_cli.thresholds.norm_table import GroupName, NormTable
-from gradclip_cli.thresholds.samples import Mask
 
 
 def block_norms(layers: NormTable, naming: Naming, p: float) -> NormTable:
@@ -21,7 +20,7 @@ def block_norms(layers: NormTable, naming: Naming, p: float) -> NormTable:
     order = np.argsort(block_of, kind="stable")
     starts = np.flatnonzero(np.diff(block_of[order], prepend=-1)).tolist()
     norms = group_norms(layers.norms[:, order], starts, p)
-    absent: Mask | None = None
-    if layers.absent is not None:
-        absent = np.logical_and.reduceat(layers.absent[:, order], starts, axis=1)
+    if layers.absent is None:
+        return NormTable([GroupName(name) for name in place], norms)
+    absent = np.logical_and.reduceat(layers.absent[:, order], starts, axis=1)
     return NormTable([GroupName(name) for name in place], norms, absent)

@@ -78,7 +78,9 @@ class SameTensors:
         else:
             self._layout.notes.extend(_on_figures(dump))
         pieces = [dump.named[name] for name in self._tensors.shapes]
-        self.rows.append(NormRow.of(_step(dump), dump.stats, pieces, self._layout.whole, self._plan, first=not self.rows))
+        self.rows.append(
+            NormRow.of(_step(dump), dump.stats, pieces, self._layout.whole, self._plan, first=not self.rows)
+        )
 
     def layout(self) -> SeriesLayout:
         """Return the layout of the first dump."""

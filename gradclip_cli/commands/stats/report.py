@@ -9,8 +9,8 @@ from gradclip_cli.commands.stats.advice import recommend
 from gradclip_cli.commands.stats.collect import Collected, collect
 from gradclip_cli.commands.stats.dump_norms import sums_for
 from gradclip_cli.commands.stats.findings import found
-from gradclip_cli.commands.stats.plan import StatsPlan
 from gradclip_cli.commands.stats.next_step import next_command
+from gradclip_cli.commands.stats.plan import StatsPlan
 from gradclip_cli.commands.stats.series import blocks, series, steps_of
 from gradclip_cli.commands.stats.shares import shares, size
 from gradclip_cli.commands.stats.suggest import candidates, own_thresholds, suggestions

@@ -89,4 +89,3 @@ def _held(report: StatsReport) -> list[str]:
     dtypes = f"{len(size.dtypes)} dtypes" if several else " and ".join(size.dtypes)
     values = [] if size.elements is None else [plural(size.elements, "value")]
     return [f"{plural(size.tensors, 'tensor')}{blocks}", *([dtypes] if dtypes else []), *values]
-

@@ -11,7 +11,6 @@ from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.screens.stats_findings import times
 from gradclip_cli.render.screens.stats_thresholds import percent
 from gradclip_cli.render.tables.grid import figure, layer_name
-from gradclip_cli.render.tables.plain import cells
 from gradclip_cli.reports.stats import BlockRise, BlockShare, NamedNorms, StatsReport
 
 MOST = 10
@@ -91,7 +90,9 @@ def _share_cells(row: BlockShare) -> tuple[Span, ...]:
 def _outdented(rows: Sequence[Line]) -> Iterator[Line]:
     """Yield the lines of a table with the first, its heads, one column to the left."""
     first, *others = rows
-    yield (*first[1:2], Span(" " + first[2].text), *first[3:]) if len(first) > 2 and not first[0].text.strip() else first
+    yield (
+        (*first[1:2], Span(" " + first[2].text), *first[3:]) if len(first) > 2 and not first[0].text.strip() else first
+    )
     yield from others
 
 

@@ -19,8 +19,10 @@ Row = tuple[Span, str, str]
 def lines(report: StatsReport, room: Room) -> Iterator[Line]:
     """Yield the findings in columns, the worst first."""
     rows = [*_nonfinite(report, room), *_exploding(report), *_vanishing(report)]
-    if rows:
+    if rows and any(when for _, when, _ in rows):
         yield from aligned(rows, [False] * 3)
+    elif rows:
+        yield from aligned([(kind, what) for kind, _, what in rows], [False] * 2)
 
 
 def _nonfinite(report: StatsReport, room: Room) -> Iterator[Row]:

@@ -26,7 +26,11 @@ def lines(report: StatsReport, room: Room) -> Iterator[Line]:
     if not total.count:
         yield line(f"{name}   none is finite")
     else:
-        parts = [f"median {figure(total.median)}", f"p90 {figure(total.p90)}", f"max {figure(total.max)}{_at_top(report)}"]
+        parts = [
+            f"median {figure(total.median)}",
+            f"p90 {figure(total.p90)}",
+            f"max {figure(total.max)}{_at_top(report)}",
+        ]
         yield line("   ".join([name, *parts, *_trend(report)]))
     norms = [dump.norm for dump in report.dumps]
     if len(norms) < _FEWEST:

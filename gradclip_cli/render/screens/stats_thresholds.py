@@ -136,7 +136,8 @@ def _tries(report: StatsReport, room: Room) -> Iterator[Line]:
     if over > 0:
         width = max(_NARROWEST, max(len(row[4]) for row in rows) - over)
         rows = [
-            (*row[:4], steps_text(one.steps, width), *row[5:]) for row, one in zip(rows, report.tries or [], strict=True)
+            (*row[:4], steps_text(one.steps, width), *row[5:])
+            for row, one in zip(rows, report.tries or [], strict=True)
         ]
     yield line(strong("what if"))
     yield from aligned([heads, *rows], [False, False, True, True, False, True, True], indent=0)
