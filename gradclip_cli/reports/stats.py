@@ -354,6 +354,11 @@ class StatsReport(_StatsReport, InNotebooks):
         "block,step": "block_steps",
     }
 
+    @property
+    def blocks_are_layers(self) -> bool:
+        """Whether each layer is a block of its own."""
+        return len(self.blocks) == len(self.layers)
+
     def for_json(self, kinds: Collection[str]) -> "StatsReport":
         """Return the report with the norms of a long series only where `kinds`, which the user asked for, has them."""
         series = self.series

@@ -24,6 +24,9 @@ CALM_RANGE = 10.0
 OFTEN, MOSTLY = 0.1, 0.5
 """The clip rates above which the mean is not advised: where norms fall or rise over the run, and where they are steady."""
 
+_WITHIN = 0.25
+"""Two levels of norms are the same within so much of the first."""
+
 _OUTLIER_RATIO = 3.0
 """A few norms lead the mean where it is above this multiple of the median, or of the mean without explosions."""
 
@@ -76,18 +79,24 @@ def auto(strategy: Strategy, table: NormTable, epsilon: float, path: str | None 
     why = refusal(strategy, table) or doubt(table)
     if why:
         raise InputError(f"no threshold can be chosen by {AUTO} for {strategy.name}: {why}", path=path)
-    _, choice = advised(strategy, RULES[0], table, epsilon, exploding(table), moves=trend_of(table).kind != "steady")
+    _, choice = advised(strategy, RULES[0], table, epsilon, exploding(table), moves=moves(trend_of(table)))
     if choice.threshold is None:
         raise InputError(choice.reason, path=path)
     return choice
 
 
+def moves(way: Trend) -> bool:
+    """Return whether norms are at another level at the end of a run than at its start."""
+    return way.kind != "steady" and abs(way.end - way.start) > _WITHIN * way.start
+
+
 def trend_of(table: NormTable) -> Trend:
     """Describe the trend of the norms of a strategy: where they are several at a step, that of their medians."""
-    if len(table.groups) == 1:
-        return trend(table)
     usual = medians(np.where(table.finite, table.norms, np.nan).T)[:, None]
-    return trend(NormTable([GroupName()], np.nan_to_num(usual), np.isnan(usual)))
+    _, power = np.frexp(np.nanmax(usual, initial=0.0))  # of norms at the end of float64, sums would overflow
+    scaled = np.ldexp(np.nan_to_num(usual), -power)
+    way = trend(NormTable([GroupName()], scaled, np.isnan(usual)))
+    return way._replace(start=float(np.ldexp(way.start, power)), end=float(np.ldexp(way.end, power)))
 
 
 def refusal(strategy: Strategy, table: NormTable) -> str:

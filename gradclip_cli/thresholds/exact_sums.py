@@ -43,7 +43,8 @@ def group_norms(norms: NDArray[np.float64], starts: Sequence[int], p: float = 2.
     if not starts:
         return np.zeros((len(norms), 0))
     tops = np.fmax.reduceat(norms, starts, axis=1)
-    found = np.maximum.reduceat(norms, starts, axis=1) if math.isinf(p) else _norm_of_norms(norms, starts, p, tops)
+    with np.errstate(all="ignore"):
+        found = np.maximum.reduceat(norms, starts, axis=1) if math.isinf(p) else _norm_of_norms(norms, starts, p, tops)
     return np.where(np.isinf(tops), np.inf, found)
 
 
@@ -55,12 +56,11 @@ def _norm_of_norms(
     bounds = list(pairwise([*starts, norms.shape[1]]))
     sizes = [b - a for a, b in bounds]
     sums = np.empty(tops.shape)
-    with np.errstate(over="ignore", under="ignore"):
-        for row, scale, found in zip(norms, powers, sums, strict=True):
-            scaled = np.ldexp(row, -np.repeat(scale, sizes))
-            raised = (np.square(scaled) if p == 2.0 else scaled**p).tolist()
-            found[:] = [math.fsum(raised[a:b]) for a, b in bounds]
-        return np.ldexp(np.sqrt(sums) if p == 2.0 else sums ** (1 / p), powers)
+    for row, scale, found in zip(norms, powers, sums, strict=True):
+        scaled = np.ldexp(row, -np.repeat(scale, sizes))
+        raised = (np.square(scaled) if p == 2.0 else scaled**p).tolist()
+        found[:] = [math.fsum(raised[a:b]) for a, b in bounds]
+    return np.ldexp(np.sqrt(sums) if p == 2.0 else sums ** (1 / p), powers)
 
 
 def _compensated(ordered: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -84,6 +84,10 @@ class NormTable:
         absent = None if self.absent is None else self.absent[:, k : k + 1]
         return NormTable([self.groups[k]], self.norms[:, k : k + 1], absent)
 
+    def first(self, steps: int) -> "NormTable":
+        """Return the table of the first steps alone."""
+        return NormTable(self.groups, self.norms[:steps], None if self.absent is None else self.absent[:steps])
+
     def steps_of(self, k: int) -> list[float | None]:
         """Return the norms of group `k` step by step, None where it is absent."""
         norms: list[float] = self.norms[:, k].tolist()

@@ -15,11 +15,13 @@ from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.text import plural
 from gradclip_cli.thresholds.advised import (
     MIN_STEPS,
+    NO_GRADIENT,
     Choice,
     NormFacts,
     advised,
     doubt,
     exploding,
+    moves,
     refusal,
     trend_of,
 )
@@ -48,6 +50,7 @@ class _Case(NamedTuple):
     chosen: Choice
     table: NormTable
     norms: SeriesNorms
+    brief: bool = False  # without the steps that a screen names elsewhere
 
     @property
     def gentle(self) -> bool:
@@ -59,10 +62,10 @@ def recommend(plan: StatsPlan, norms: SeriesNorms, strategy: Strategy) -> Advise
     """Recommend a threshold for a strategy, and name the steps that are not finite."""
     table = norms.compared(strategy)
     nonfinite = _nonfinite(norms)
-    if line := refusal(strategy, table) or doubt(table):
+    nothing = refusal(strategy, table) if len(norms.params.groups) else NO_GRADIENT
+    if line := nothing or doubt(table):
         sentence = line if line.endswith("?") else f"{line}."
-        doubtful = not refusal(strategy, table)
-        return Advised(strategy.name, *(None,) * 5, line, doubtful, [sentence, *nonfinite])
+        return Advised(strategy.name, *(None,) * 5, line, not nothing, [sentence, *nonfinite])
     return _advised(plan, norms, _case(plan, strategy, norms, table), nonfinite)
 
 
@@ -76,8 +79,7 @@ def _case(plan: StatsPlan, strategy: Strategy, norms: SeriesNorms, table: NormTa
     # An adaptive rule has no single threshold to recommend, and `auto` is what is recommended in place of the mean.
     rule = plan.rule if isinstance(plan.rule, Rule) else RULES[0]
     high, way = spikes(norms, table), trend_of(table)
-    moves = way.kind != "steady"
-    facts, chosen = advised(strategy, rule, table, plan.norm.epsilon, exploding(table), moves=moves)
+    facts, chosen = advised(strategy, rule, table, plan.norm.epsilon, exploding(table), moves=moves(way))
     highest = sorted((spike for spike in high.steps if spike.explodes), key=lambda spike: -spike.times)
     return _Case(strategy, rule, facts, high.steps, highest, trend(norms, table), way, chosen, table, norms)
 
@@ -90,11 +92,11 @@ def _advised(plan: StatsPlan, norms: SeriesNorms, case: _Case, nonfinite: Sequen
     few = f"; only {plural(len(case.steps), 'step')}, so measure more before you rely on it"
     own = case.rule is plan.rule or isinstance(plan.rule, AutoRule)
     single = "" if own else "for one threshold at every step, "
-    reason = _reason(case)
-    line = f"{single}take {chosen.threshold:.4g} ({chosen.rule}) for {strategy.name}: {reason}; {_clips(case)}"
+    line = f"{single}take {chosen.threshold:.4g} ({chosen.rule}) for {strategy.name}: {_reason(case)}; {_clips(case)}"
     lines = [f"{line}{few if len(case.steps) < MIN_STEPS else ''}.", f"Try: {_command(plan, case)}", *nonfinite]
     would = effects(strategy, chosen.rule, chosen.threshold, norms, plan.norm.epsilon)
     figures = chosen.rule, chosen.threshold, would.clip_rate, would.mean_factor, would.steps
+    reason = _reason(case._replace(brief=True))
     return Advised(strategy.name, *figures, reason, case.rule is plan.rule and _is_doubtful(case), lines)
 
 
@@ -120,7 +122,7 @@ def _clips(case: _Case) -> str:
 def _explosions(case: _Case) -> str:
     highest = [
         wording.spike(spike.step, spike.where, spike.value, spike.times, before=spike.before)
-        for spike in case.exploding[:_MOST]
+        for spike in ([] if case.brief else case.exploding[:_MOST])
     ]
     return wording.exploding(highest, len(case.exploding), len(case.steps), led=case.facts.led)
 
@@ -163,7 +165,7 @@ def threshold_after(strategy: Strategy, table: NormTable, way: Trend) -> float |
 _VERBS = {"falls": "fall", "rises": "rise", "steps": "step", "steady": "stay"}
 
 CASES: tuple[tuple[Callable[[_Case], bool], Callable[[_Case], str]], ...] = (
-    (lambda case: case.gentle and case.way.kind != "steady", _moving),
+    (lambda case: case.gentle and case.spread is None and moves(case.way), _moving),
     (lambda case: bool(case.exploding), _explosions),
     (lambda case: case.facts.zeros, lambda case: wording.mostly_zero(led=case.facts.led)),
     (lambda case: case.spread is not None, lambda case: case.spread or ""),

@@ -19,11 +19,11 @@ from gradclip_cli.reports.stats import (
     Vanishing,
 )
 from gradclip_cli.strategies.builtin import GLOBAL
+from gradclip_cli.thresholds.advised import moves, trend_of
 from gradclip_cli.thresholds.base import EXPLODING_DUMPS, EXPLODING_FACTOR, VANISHING_MEAN
 from gradclip_cli.thresholds.explosions import explosions
 from gradclip_cli.thresholds.norm_table import NormTable, SeriesNorms
 from gradclip_cli.thresholds.rises import first_rises, heights
-from gradclip_cli.thresholds.trend import trend
 
 
 def found(plan: StatsPlan, layout: SeriesLayout, norms: SeriesNorms) -> dict[str, Any]:
@@ -106,6 +106,8 @@ def _sizes(layout: SeriesLayout, p: float) -> np.ndarray:
 
 def _trend(plan: StatsPlan, norms: SeriesNorms) -> StatsTrend:
     strategy = plan.strategy or GLOBAL
-    way = trend(norms.total)
-    settled = norms.steps[way.settled_row].number if way.kind != "steady" else None
+    way = trend_of(norms.total)
+    if not moves(way):
+        return StatsTrend("steady", way.start, way.end, None, None)
+    settled = norms.steps[way.settled_row].number
     return StatsTrend(way.kind, way.start, way.end, settled, threshold_after(strategy, norms.compared(strategy), way))

@@ -23,7 +23,8 @@ def shares(layout: SeriesLayout, norms: SeriesNorms, naming: Naming, p: float) -
     place = {name: k for k, name in enumerate(names)}
     block_of = np.array([place[naming.block(one.layer)] for one in layout.places], np.int64)
     peaks = np.zeros(len(names))
-    np.maximum.at(peaks, block_of, norms.max_abs.norms[0])
+    with np.errstate(invalid="ignore"):  # NaN stays
+        np.maximum.at(peaks, block_of, norms.max_abs.norms[0])
     counts = [[None] * len(names)] * 2
     if norms.counts is not None:
         counts = [_sums(block_of, part, len(names)) for part in norms.counts]

@@ -52,7 +52,7 @@ def spikes(norms: SeriesNorms, table: NormTable) -> Spikes:
     for row in np.flatnonzero(finite.any(axis=1)).tolist():
         explodes, ratios = high.steps[row], times[row]
         k = int((np.where(explodes, ratios, 0) if explodes.any() else ratios).argmax())
-        figures = float(matrix[row, k]), float(ratios[k]), bool(explodes[k]), bool(explodes[k])
+        figures = float(matrix[row, k]), float(ratios[k]), bool(explodes[k]), False
         found.append(Spike(norms.steps[row], norms.total.norms.item(row, 0), str(table.groups[k]), *figures))
     return Spikes(found, NormSamples(matrix[finite & ~high.steps]))
 

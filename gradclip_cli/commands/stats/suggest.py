@@ -92,18 +92,21 @@ def own_thresholds(plan: StatsPlan, layers: NormTable) -> list[OwnThreshold]:
     rule, apart = plan.rule, any(strategy.group is Group.LAYER for strategy in plan.strategies)
     if len(layers.norms) < 2 or not apart or isinstance(rule, AdaptiveRule):
         return []
-    return [_own_threshold(layers.of_group(k), rule, plan.norm.epsilon) for k in range(len(layers.groups))]
+    before = _before_a_rise(layers)
+    return [_own_threshold(layers.of_group(k), rule, plan.norm.epsilon, usual) for k, usual in enumerate(before)]
 
 
-def _own_threshold(layer: NormTable, rule: Rule | AutoRule, epsilon: float) -> OwnThreshold:
-    """Choose for one layer; its norms are the only column of `layer`."""
+def _own_threshold(layer: NormTable, rule: Rule | AutoRule, epsilon: float, before: float | None) -> OwnThreshold:
+    """Choose for one layer, whose norms are the only column of `layer`; `before` is its median before a rise that lasts."""
     samples, name = layer.samples, str(layer.groups[0])
     try:
         threshold = _chosen(layer, rule, epsilon)
     except InputError:
         return OwnThreshold(name, None, None, None)
-    led = (_outlier_led(samples, name) if rule.name in OUTLIER_SENSITIVE else "") or _stays_up(samples)
-    return OwnThreshold(name, threshold, samples.clip_rate(threshold, epsilon), already_clipped(samples) or led or None)
+    led = _outlier_led(samples, name) if rule.name in OUTLIER_SENSITIVE else ""
+    stays = "" if before is None else f"it explodes and stays up; the median before is {before:.4g}"
+    note = already_clipped(samples) or led or stays or None
+    return OwnThreshold(name, threshold, samples.clip_rate(threshold, epsilon), note)
 
 
 def _chosen(layer: NormTable, rule: Rule | AutoRule, epsilon: float) -> float:
@@ -139,9 +142,10 @@ def _outlier_led(samples: NormSamples, what: str) -> str:
     return f"the mean is led by a few large norms; {robust}"
 
 
-def _stays_up(samples: NormSamples) -> str:
-    """Say that norms explode and stay up, which spoils the median of all of them; empty where they do not."""
-    column = samples.finite[:, None]
-    high = explosions(column, np.ones(column.shape, np.bool_), EXPLODING_FACTOR, EXPLODING_DUMPS)
-    since = int(high.since[0])
-    return f"it explodes and stays up; the median before is {high.usual.item(since, 0):.4g}" if since >= 0 else ""
+def _before_a_rise(layers: NormTable) -> list[float | None]:
+    """Return the median of each layer before it explodes and stays up; None where it does not."""
+    high = explosions(layers.norms, layers.finite, EXPLODING_FACTOR, EXPLODING_DUMPS)
+    return [
+        layers.of_group(k).first(row).samples.summary().median if row > 0 else None
+        for k, row in enumerate(high.since.tolist())
+    ]

@@ -52,7 +52,8 @@ def exploding(highest: Sequence[str], explosions: int, steps: int, *, led: bool)
     """Say how many steps explode, how high they are, and whether the mean is still a guide."""
     more = f"; and {explosions - len(highest)} more" if explosions > len(highest) else ""
     verb = "explodes" if explosions == 1 else "explode"
-    which = f"{explosions} of {plural(steps, 'step')} {verb} ({'; '.join(highest)}{more})"
+    named = f" ({'; '.join(highest)}{more})" if highest else ""
+    which = f"{explosions} of {plural(steps, 'step')} {verb}{named}"
     return f"{which}, so the mean is no guide" if led else f"{which}, which moves the mean little"
 
 

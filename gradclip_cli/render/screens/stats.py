@@ -82,9 +82,10 @@ def _steps(report: StatsReport) -> list[str]:
 def _held(report: StatsReport) -> list[str]:
     """Say how many tensors, of which dtypes, and how many values a dump holds."""
     size = report.size
-    if size is None:
+    if size is None or not size.tensors:
         return []
-    blocks = f" in {plural(len(report.blocks), 'block')}" if 1 < len(report.blocks) < size.tensors else ""
+    noun = "layer" if report.blocks_are_layers else "block"
+    blocks = f" in {plural(len(report.blocks), noun)}" if 1 < len(report.blocks) < size.tensors else ""
     several = len(size.dtypes) > _MOST_DTYPES
     dtypes = f"{len(size.dtypes)} dtypes" if several else " and ".join(size.dtypes)
     values = [] if size.elements is None else [plural(size.elements, "value")]

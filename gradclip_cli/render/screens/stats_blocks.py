@@ -10,6 +10,7 @@ from gradclip_cli.render.screens.names import shortened
 from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.screens.stats_findings import times
 from gradclip_cli.render.screens.stats_thresholds import percent
+from gradclip_cli.render.screens.wrapped import wrapped
 from gradclip_cli.render.tables.grid import figure, layer_name
 from gradclip_cli.reports.stats import BlockRise, BlockShare, NamedNorms, StatsReport
 
@@ -27,7 +28,7 @@ def rises(report: StatsReport, room: Room) -> Iterator[Line]:
     series = _series(report)
     if not shown or series is None:
         return
-    what = "blocks" if report.series and report.series.blocks else "layers"
+    what = "layers" if report.blocks_are_layers else "blocks"
     names = _names([row.block for row in shown], report, room)
     rows = [(name, *_figures(row, report)) for name, row in zip(names, shown, strict=True)]
     heads = (f"{what} by rise", "median", "max", "at", "rise")
@@ -52,7 +53,7 @@ def shares(report: StatsReport, room: Room) -> Iterator[Line]:
     p = report.norm_type
     name = "norm" if p == 2 else f"L{p:g} norm"
     total = report.dumps[0]
-    what = "layers" if report.series is None and len(report.blocks) == len(report.layers) else "blocks"
+    what = "layers" if report.blocks_are_layers else "blocks"
     names = _names([row.block for row in shown], report, room)
     rows = [(Span(text), *_share_cells(row)) for text, row in zip(names, shown, strict=True)]
     heads = tuple(map(strong, (f"{what} by share", name, "share", "rms", "max |g|", "zeros")))
@@ -100,9 +101,8 @@ def _more(report: StatsReport, left: int, room: Room) -> Iterator[Line]:
     """Say how many blocks are left out, and where all of them and all else stand."""
     if left and not room.whole:
         yield line(f" {room.ellipsis}")
-    own = report.series.blocks is None if report.series else len(report.blocks) == len(report.layers)
-    tables = [] if own else [f"--by block ({len(report.blocks)})"] if left else []
+    tables = [f"--by block ({len(report.blocks)})"] if left and not report.blocks_are_layers else []
     tables += [f"--by layer ({len(report.layers)})", f"--by param ({len(report.params)})"]
     tables += ["--by step"] if len(report.dumps) > 1 else []
     text = f"{f'{left} more' if left else 'more'}: {', '.join([*tables, '-f json'])}"
-    yield line(" ", dim(text))
+    yield from ((dim(part[0].text),) for part in wrapped(text, room, 1))

@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Iterator
+from textwrap import wrap
 
-from gradclip_cli.render.screens.columns import aligned
+from gradclip_cli.render.screens.columns import aligned, width_of
 from gradclip_cli.render.screens.line import Line, Span, bad, warn
 from gradclip_cli.render.screens.names import shortened
 from gradclip_cli.render.screens.room import Room
@@ -12,6 +13,12 @@ from gradclip_cli.render.tables.plain import cells
 from gradclip_cli.reports.stats import NonfiniteStep, Ranges, StatsReport
 from gradclip_cli.text import plural, printable
 
+_LARGE, _LARGEST = 100, 1_000_000
+"""Multiples between these are written out."""
+
+_WIDE = 60
+"""The greatest width of a list of steps."""
+
 Row = tuple[Span, str, str]
 """The kind of a finding, when, and what."""
 
@@ -19,10 +26,24 @@ Row = tuple[Span, str, str]
 def lines(report: StatsReport, room: Room) -> Iterator[Line]:
     """Yield the findings in columns, the worst first."""
     rows = [*_nonfinite(report, room), *_exploding(report), *_vanishing(report)]
-    if rows and any(when for _, when, _ in rows):
-        yield from aligned(rows, [False] * 3)
-    elif rows:
-        yield from aligned([(kind, what) for kind, _, what in rows], [False] * 2)
+    if not rows:
+        return
+    if not any(when for _, when, _ in rows):
+        rows = [(Span(f"{kind.text}", kind.style), "", what) for kind, _, what in rows]
+    before = width_of([(kind, when, "") for kind, when, _ in rows])
+    folded = [
+        (kind if first else Span(""), when if first else "", part)
+        for kind, when, what in rows
+        for first, part in _folded(what, max(20, room.width - before))
+    ]
+    yield from aligned(folded, [False] * 3)
+
+
+def _folded(text: str, width: int) -> Iterator[tuple[bool, str]]:
+    """Yield the lines of a sentence, each with whether it is the first; two blanks stay where they are."""
+    kept = wrap(text.replace("  ", "\N{NO-BREAK SPACE} "), width, break_long_words=False, break_on_hyphens=False)
+    for number, part in enumerate(kept):
+        yield not number, part.replace("\N{NO-BREAK SPACE}", " ")
 
 
 def _nonfinite(report: StatsReport, room: Room) -> Iterator[Row]:
@@ -33,7 +54,7 @@ def _nonfinite(report: StatsReport, room: Room) -> Iterator[Row]:
     kind = "NaN" if any(map(math.isnan, norms)) else "Inf"
     others = len(report.nonfinite) - 1
     more = f"; and {plural(others, 'more step')}" if others else ""
-    several = f"{first.tensors} tensors, the last " if first.tensors > 1 else ""
+    several = f"{first.tensors:,} of {plural(len(report.params), 'tensor')}, the last " if first.tensors > 1 else ""
     where = f"  {first.count:,} of {first.elements:,}{_index(first)}{more}"
     when = _when(first.step, len(report.dumps))
     name = printable(first.name)
@@ -67,7 +88,7 @@ def _first(report: StatsReport) -> str:
         return ""
     when = f" at {first.step}" if first.step is not None and first.step != first.at else ""
     if not first.names:
-        return f"; all blocks together{when}"
+        return f"; several blocks at once{when}"
     more = f" and {len(first.names) - 1} more" if len(first.names) > 1 else ""
     much = f" ({times(first.times[0])})" if math.isfinite(first.times[0]) else ""
     return f"; first {printable(first.names[0])}{more}{when}{much}"
@@ -86,13 +107,14 @@ def _vanishing(report: StatsReport) -> Iterator[Row]:
 def times(value: float) -> str:
     """Format a multiple.
 
-    >>> times(18.6), times(2.345), times(1234.5)
-    ('19 x', '2.3 x', '1e+03 x')
+    >>> times(18.6), times(2.345), times(1234.5), times(1e9)
+    ('19 x', '2.3 x', '1,200 x', '1e+09 x')
     """
-    return f"{value:.2g} x"
+    rounded = float(f"{value:.2g}")
+    return f"{rounded:,.0f} x" if _LARGE <= rounded < _LARGEST else f"{rounded:.2g} x"
 
 
-def steps_text(steps: Ranges | None, width: int) -> str:
+def steps_text(steps: Ranges | None, width: int = _WIDE) -> str:
     """List ranges of steps in at most `width` characters, and count those that do not fit.
 
     >>> steps_text([(0, 4), (7, 7), (41, 41)], 20), steps_text([(0, 4), (7, 7), (41, 41)], 14)

@@ -1,7 +1,7 @@
 """Show thresholds on the screen of `stats`: what each rule chooses, which steps that clips, and which one is advised."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from gradclip_cli.render.paste import pasted
 from gradclip_cli.render.screens.columns import aligned, width_of
@@ -22,8 +22,8 @@ _ALSO_KNOWN = {
     "clip-l2-per-layer": "DL4J's ClipL2PerLayer",
 }
 _RATES = {Group.DUMP: "clips", Group.LAYER: "clips layers", Group.TENSOR: "clips tensors", Group.ELEMENT: "in tensors"}
-_NARROWEST = 12
-"""The least width of a list of steps."""
+_STEPS, _NARROWEST = 4, 12
+"""The column with the lists of steps, and their least width."""
 
 
 class _Row(NamedTuple):
@@ -73,23 +73,41 @@ def _rows(report: StatsReport, advice: Advised) -> list[_Row]:
 
 
 def _table(rows: Sequence[_Row], advice: Advised, room: Room, rate: str) -> Iterator[Line]:
-    heads = ("", "value", "rule", rate, "steps", "mean factor")
-    plain = [_cells(row, advice, 10_000) for row in rows]
-    over = width_of([heads, *plain], indent=0) - room.width
-    widest = max(len(cells[4]) for cells in plain)
-    if over > 0:
-        plain = [_cells(row, advice, max(_NARROWEST, widest - over)) for row in rows]
-    spans = [
+    heads, right = ["", "value", "rule", rate, "steps", "mean factor"], [True, True, False, True, False, True]
+    plain = _fitted([_cells(row, advice) for row in rows], [row.steps for row in rows], heads, room)
+    if not any(row.steps is not None for row in rows):  # steps have no numbers
+        heads, right, plain = (_without(_STEPS, one) for one in (heads, right, plain))
+    marked = [
         [strong(cell) if row.rule == advice.rule else Span(cell) for cell in cells]
         for row, cells in zip(rows, plain, strict=True)
     ]
-    yield from aligned([heads, *spans], [True, True, False, True, False, True], indent=0)
+    yield from aligned([heads, *marked], right, indent=0)
 
 
-def _cells(row: _Row, advice: Advised, width: int) -> tuple[str, ...]:
+def _cells(row: _Row, advice: Advised) -> list[str]:
     mark = "  >" if row.rule == advice.rule else "   "
-    values = figure(row.threshold), row.rule, percent(row.clip_rate), steps_text(row.steps, width)
-    return (mark, *values, "-" if row.mean_factor is None else f"{row.mean_factor:.3g}")
+    values = figure(row.threshold), row.rule, percent(row.clip_rate), steps_text(row.steps)
+    return [mark, *values, _factor(row.mean_factor)]
+
+
+def _factor(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g}"
+
+
+def _fitted(rows: list[list[str]], steps: Sequence[Ranges | None], heads: Sequence[str], room: Room) -> list[list[str]]:
+    """Shorten the lists of steps until rows fit."""
+    over = width_of([heads, *rows], indent=0) - room.width
+    if over <= 0:
+        return rows
+    width = max(_NARROWEST, max(len(row[_STEPS]) for row in rows) - over)
+    return [[*row[:_STEPS], steps_text(one, width), *row[_STEPS + 1 :]] for row, one in zip(rows, steps, strict=True)]
+
+
+def _without(k: int, values: Any) -> Any:
+    """Leave out the cell `k` of a row, or of each of several."""
+    if values and isinstance(values[0], list):
+        return [_without(k, row) for row in values]
+    return [*values[:k], *values[k + 1 :]]
 
 
 def percent(share: float | None) -> str:
@@ -114,33 +132,28 @@ def _why(report: StatsReport, advice: Advised, room: Room) -> Iterator[Line]:
     if reasons:
         yield from wrapped(f"{advice.rule}: {'; '.join(reasons)}.", room, 1)
     code = pasted("torch", find(advice.strategy), advice.threshold, report.norm_type)
-    if "\n" not in code:
+    if "\n" not in code and len(code) < room.width:
         yield line(" ", code)
 
 
 def _tries(report: StatsReport, room: Room) -> Iterator[Line]:
-    heads = ("", "strategy", "threshold", "clips", "steps", "mean factor", "energy lost")
+    heads = ["", "strategy", "threshold", "clips", "steps", "mean factor", "energy lost"]
+    tries = report.tries or []
     rows = [
-        (
+        [
             " ",
             row.strategy if row.rule is None else f"{row.strategy} {row.rule}",
             figure(row.threshold),
             percent(row.clip_rate),
-            steps_text(row.steps, 10_000),
-            "-" if row.mean_factor is None else f"{row.mean_factor:.3g}",
+            steps_text(row.steps),
+            _factor(row.mean_factor),
             percent(row.lost_energy),
-        )
-        for row in report.tries or []
-    ]
-    over = width_of([heads, *rows], indent=0) - room.width
-    if over > 0:
-        width = max(_NARROWEST, max(len(row[4]) for row in rows) - over)
-        rows = [
-            (*row[:4], steps_text(one.steps, width), *row[5:])
-            for row, one in zip(rows, report.tries or [], strict=True)
         ]
+        for row in tries
+    ]
+    rows = _fitted(rows, [row.steps for row in tries], heads, room)
     yield line(strong("what if"))
     yield from aligned([heads, *rows], [False, False, True, True, False, True, True], indent=0)
-    for one in report.tries or []:
+    for one in tries:
         if one.note:
             yield from wrapped(f"{one.strategy}: {one.note}", room, 1)
