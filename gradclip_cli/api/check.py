@@ -22,6 +22,8 @@ def check(
     ignore: Iterable[str] = (),
     exploding_factor: float = Limits.exploding_factor,
     exploding_dumps: int = Limits.exploding_dumps,
+    growing_factor: float = Limits.growing_factor,
+    growing_dumps: int = Limits.growing_dumps,
     vanishing_mean: float = Limits.vanishing_mean,
     vanishing_ratio: float = Limits.vanishing_ratio,
     dead_share: float = Limits.dead_share,
@@ -68,6 +70,8 @@ def check(
         limits=Limits(
             exploding_factor=exploding_factor,
             exploding_dumps=exploding_dumps,
+            growing_factor=growing_factor,
+            growing_dumps=growing_dumps,
             vanishing_mean=vanishing_mean,
             vanishing_ratio=vanishing_ratio,
             dead_share=dead_share,

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from gradclip_cli.errors import UsageError
 from gradclip_cli.text import with_all
 
-NAMES = ("nonfinite", "exploding", "vanishing", "dead", "unchanged", "dominated", "underflow", "spread")
+NAMES = ("nonfinite", "exploding", "growing", "vanishing", "dead", "unchanged", "dominated", "underflow", "spread")
 """The checks, in the order in which their problems are shown."""
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gradclip_cli.checks.limits import Limits
 from gradclip_cli.thresholds.exact_sums import group_norms
+from gradclip_cli.thresholds.norm_table import GroupName, NormTable
 from gradclip_cli.thresholds.samples import Mask, Matrix
 
 
@@ -20,6 +21,7 @@ class Tensor(NamedTuple):
     layer: str
     param: str
     dtype: str = ""
+    block: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,16 +78,20 @@ class Figures:
     @cached_property
     def layers_there(self) -> Mask:
         """Which layers have any elements in each dump (dumps × layers)."""
-        found = np.zeros((len(self.layers), len(self.dumps)), np.bool_)
-        np.logical_or.at(found, self.layer_of, self.elements.T > 0)
-        return found.T
+        return self._there(self.layer_of, len(self.layers))
 
     @cached_property
     def layer_norms(self) -> Matrix:
         """The L2 norm of each layer in each dump (dumps × layers); NaN if any element is not finite."""
-        order = np.argsort(self.layer_of, kind="stable")
-        starts = np.flatnonzero(np.diff(self.layer_of[order], prepend=-1)).tolist()
-        return group_norms(self._norms_as_read[:, order], starts)
+        return self._norms_of(self.layer_of)
+
+    @cached_property
+    def blocks(self) -> NormTable:
+        """The L2 norm of each block in each dump; NaN if any element is not finite."""
+        names = [tensor.block or tensor.layer for tensor in self.tensors]
+        place = {name: k for k, name in enumerate(dict.fromkeys(names))}
+        of = np.array([place[name] for name in names], np.intp)
+        return NormTable([GroupName(name) for name in place], self._norms_of(of), ~self._there(of, len(place)))
 
     @cached_property
     def dump_norms(self) -> Matrix:
@@ -94,15 +100,28 @@ class Figures:
             return np.zeros(len(self.dumps))
         return group_norms(self._norms_as_read, [0])[:, 0]
 
+    def _there(self, of: NDArray[np.intp], groups: int) -> Mask:
+        found = np.zeros((groups, len(self.dumps)), np.bool_)
+        np.logical_or.at(found, of, self.elements.T > 0)
+        return found.T
+
+    def _norms_of(self, of: NDArray[np.intp]) -> Matrix:
+        """Return the norms of groups of tensors (dumps × groups), given the group of each tensor."""
+        order = np.argsort(of, kind="stable")
+        starts = np.flatnonzero(np.diff(of[order], prepend=-1)).tolist()
+        return group_norms(self._norms_as_read[:, order], starts)
+
     @cached_property
     def _norms_as_read(self) -> Matrix:
         return np.where(self.nonfinite > 0, np.nan, self.norm)
 
 
 class Problem(NamedTuple):
-    """One problem, and the dumps (rows) that have it; the other fields describe the first of them.
+    """One problem, and the dumps (rows) that have it; `value` and `message` describe the first of them.
 
-    It concerns a tensor (its column), a layer, or else the whole dump.
+    It concerns a tensor (its column), a layer, a block, or else the whole dump; of a `whole` dump, `tensor` is the one to look
+    at. `advice` is the cure, `worst` the value that is farthest from the limit in any of the dumps, the first if None, and
+    `brief` says in a few words what that value is.
     """
 
     dumps: Sequence[int]
@@ -111,6 +130,11 @@ class Problem(NamedTuple):
     message: str
     tensor: int | None = None
     layer: str | None = None
+    advice: str = ""
+    worst: float | None = None
+    brief: str = ""
+    block: str | None = None
+    whole: bool = False
 
 
 Check = Callable[[Figures, Limits], Iterable[Problem]]
@@ -130,3 +154,12 @@ def percent(share: float) -> str:
     """
     digits = f"{100 * share:.4g}" if share > 0.001 else f"{100 * share:.3g}"
     return f"{'> 99.99' if digits == '100' and share < 1 else digits} %"
+
+
+def times(ratio: float) -> str:
+    """Format how many times a norm is another: with two digits below 100, with four above.
+
+    >>> times(7.42), times(19.29), times(1234.56)
+    ('7.4 x', '19 x', '1235 x')
+    """
+    return f"{ratio:.2g} x" if ratio < 99.5 else f"{ratio:.4g} x"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from gradclip_cli.errors import UsageError
-from gradclip_cli.thresholds.base import EXPLODING_DUMPS, EXPLODING_FACTOR, VANISHING_MEAN
+from gradclip_cli.thresholds.base import EXPLODING_DUMPS, EXPLODING_FACTOR
 
 STORED = "stored"
 DTYPES = (STORED, "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz")
@@ -22,10 +22,12 @@ class Limits:
     """The limits of what is healthy; shares are from 0 to 1."""
 
     exploding_factor: float = _limit(
-        EXPLODING_FACTOR, "Exploding: a norm above so many times the median of the series."
+        EXPLODING_FACTOR, "Exploding: a norm above so many times the median of the 20 before it."
     )
     exploding_dumps: int = _limit(EXPLODING_DUMPS, "Exploding: judge only series of so many finite norms.")
-    vanishing_mean: float = _limit(VANISHING_MEAN, "Vanishing: a mean |g| of the non-zero values below this.")
+    growing_factor: float = _limit(2.0, "Growing: norms that rise slowly to so many times what they were.")
+    growing_dumps: int = _limit(10, "Growing: judge only series of so many finite norms.")
+    vanishing_mean: float = _limit(1e-7, "Vanishing: a mean |g| of the non-zero values below this.")
     vanishing_ratio: float = _limit(1e-6, "Vanishing: a norm of the first layer below so much of the last layer's.")
     dead_share: float = _limit(1.0, "Dead: a share of zeros of at least this.")
     unchanged_dumps: int = _limit(3, "Unchanged: the same values in so many dumps in a row.")

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from gradclip_cli.checks.base import Check, Figures, Problem
 from gradclip_cli.checks.exploding import find_exploding
+from gradclip_cli.checks.growing import find_growing
 from gradclip_cli.checks.imbalance import find_dominated, find_spread
 from gradclip_cli.checks.limits import Limits
 from gradclip_cli.checks.number_range import find_nonfinite, find_underflow
@@ -13,6 +14,7 @@ from gradclip_cli.checks.vanishing import find_vanishing
 CHECKS: Mapping[str, Check] = {
     "nonfinite": find_nonfinite,
     "exploding": find_exploding,
+    "growing": find_growing,
     "vanishing": find_vanishing,
     "dead": find_dead,
     "unchanged": find_unchanged,

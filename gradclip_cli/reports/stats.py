@@ -95,6 +95,16 @@ class Exploding(NamedTuple):
     steps: Ranges | None
 
 
+class Growing(NamedTuple):
+    """A block whose norms grow slowly, from the level `start` to the level `end`, from the step `since` on until the step `until`."""
+
+    block: str
+    start: float
+    end: float
+    since: int | None
+    until: int | None
+
+
 class Vanishing(NamedTuple):
     """Tensors whose norm is so small at every step that it is lost: their blocks, how many they are, and their usual norm."""
 
@@ -319,6 +329,7 @@ class _StatsReport(NamedTuple):
     nonfinite: Sequence[NonfiniteStep] = ()
     exploding: Exploding | None = None
     first: FirstRise | None = None
+    growing: Sequence[Growing] = ()
     vanishing: Vanishing | None = None
     trend: StatsTrend | None = None
     rises: TableOnly[Sequence[BlockRise]] = ()

@@ -54,15 +54,12 @@ def require(rule: Named, samples: Samples, what: str, path: str | None = None) -
         raise InputError(f"no threshold can be chosen by {rule} for {what}: {reason}", path=path)
 
 
-EXPLODING_FACTOR = 10.0
-"""Default factor: a norm explodes if it is above so many times the usual norm of its group."""
+EXPLODING_FACTOR = 5.0
+"""Default factor: a norm explodes if it is above so many times the median of its neighbours, the steps before it."""
 
 EXPLODING_DUMPS = 5
 """Default number of finite norms below which a series is not judged."""
 
-
-VANISHING_MEAN = 1e-7
-"""Default limit of `check`: a tensor vanishes if the mean |g| of its values that are not 0 is below it."""
 
 PERCENTILES = (90.0, 95.0, 99.0)
 

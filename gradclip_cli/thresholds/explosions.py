@@ -82,7 +82,7 @@ def _made_up(before: Matrix, after: Matrix) -> Matrix:
 def _exploding(known: Matrix, usual: Matrix, judged: Mask, factor: float) -> Mask:
     """Mark what explodes step by step; change `usual` where explosions are left out of the neighbours."""
     steps = np.zeros_like(judged)
-    suspects = (judged & (usual > 0) & (known > factor * usual)).any(axis=1).tolist()
+    suspects: list[bool] = np.logical_or.reduce(judged & (usual > 0) & (known > factor * usual), axis=1).tolist()
     last = -NEIGHBOURS - 1
     for row, suspect in enumerate(suspects):
         near = row - last <= NEIGHBOURS
@@ -109,11 +109,10 @@ def _since(steps: Mask, packed: Packed) -> NDArray[np.intp]:
     """Return the step at which 5 explosions in a row begin, the first time; -1 if there are none."""
     found = np.full(steps.shape[1], -1, np.intp)
     columns = np.flatnonzero(np.count_nonzero(steps, axis=0) >= FEWEST)
-    runs = (
-        np.lib.stride_tricks.sliding_window_view(steps[:, columns], FEWEST, axis=0).all(axis=-1)
-        if len(columns)
-        else steps
-    )
-    lasting = runs.any(axis=0)[: len(columns)]
-    found[columns[lasting]] = packed.rows_of(runs[:, lasting].argmax(axis=0), columns[lasting]) if lasting.any() else 0
+    if not len(columns):
+        return found
+    runs = np.lib.stride_tricks.sliding_window_view(steps[:, columns], FEWEST, axis=0)
+    lasting = np.logical_and.reduce(runs, axis=-1)
+    some = np.logical_or.reduce(lasting, axis=0)
+    found[columns[some]] = packed.rows_of(lasting[:, some].argmax(axis=0), columns[some])
     return found

@@ -1,5 +1,7 @@
 """Measure the level of norms and how much they vary, so that a few outliers move neither; NaN marks a norm that is not there."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -77,12 +79,12 @@ def spreads(values: Matrix) -> Matrix:
 
     NaN where there are no two neighbours.
     """
-    return _DEVIATION / np.sqrt(2) * medians(np.abs(np.diff(values, axis=0)))
+    return medians(np.abs(np.diff(values, axis=0))) * (_DEVIATION / math.sqrt(2))
 
 
 def deviations(values: Matrix) -> Matrix:
     """Return the standard deviation of each column of values about 0, estimated by the median of their sizes."""
-    return _DEVIATION * medians(np.abs(values))
+    return medians(np.abs(values)) * _DEVIATION
 
 
 def logs(values: Matrix) -> Matrix:

@@ -55,8 +55,7 @@ def first_rises(groups: NormTable, rows: Iterable[int]) -> list[Rise]:
     From each of them, go back as long as any group stands high or is not finite: what rose first is what does so there.
     """
     times = _times(groups)
-    high = times > 0
-    some = high.any(axis=1).tolist()
+    some: list[bool] = np.logical_or.reduce(times > 0, axis=1).tolist()
     found = []
     for row in rows:
         first = row
@@ -67,7 +66,10 @@ def first_rises(groups: NormTable, rows: Iterable[int]) -> list[Rise]:
 
 
 def heights(groups: NormTable) -> list[Height]:
-    """Compare the largest norm of each group with its median over all steps; the highest come first, groups without a norm are left out."""
+    """Compare the largest norm of each group with its median over all steps; the highest come first.
+
+    Groups without a finite norm are left out.
+    """
     known = np.where(groups.finite, groups.norms, np.nan)
     usual = medians(known)
     found = []

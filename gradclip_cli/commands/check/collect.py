@@ -16,7 +16,7 @@ from gradclip_cli.engine.series import check_taken, measure_series
 from gradclip_cli.engine.series_tensors import SeriesTensors
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.errors import GradclipError, InputError
-from gradclip_cli.inputs.naming import LayerParam, natural
+from gradclip_cli.inputs.naming import LayerParam, Naming, natural
 from gradclip_cli.inputs.ordering import by_step, in_step_order
 from gradclip_cli.inputs.repeats import StepPlace, settled
 from gradclip_cli.inputs.source import DumpSource
@@ -121,7 +121,7 @@ def _reduce(dump: MeasuredDump, counts: RangeCounts, same: set[str]) -> DumpFigu
     return DumpFigures(source, dump.step, tensors, np.array(rows, np.float64), dump.place)
 
 
-def series_figures(collected: Collected, targets: Sequence[str]) -> Figures:
+def series_figures(collected: Collected, targets: Sequence[str], naming: Naming) -> Figures:
     """Stack the figures of dumps, matching tensors by name; a tensor that a dump lacks has zeros there."""
     dumps, places = collected.dumps, collected.places
     known = {tensor.name: tensor for one in reversed(dumps) for tensor in one.tensors}
@@ -130,7 +130,9 @@ def series_figures(collected: Collected, targets: Sequence[str]) -> Figures:
         for name, one in known.items()
     ]
     layers = {layer: natural(layer) for layer in {one.layer for one in placed}}
-    tensors = sorted(placed, key=lambda tensor: (layers[tensor.layer], natural(tensor.name)))
+    ordered = sorted(placed, key=lambda tensor: (layers[tensor.layer], natural(tensor.name)))
+    blocks = {layer: naming.block(layer) for layer in layers}
+    tensors = [tensor._replace(block=blocks[tensor.layer]) for tensor in ordered]
     column = {tensor.name: k for k, tensor in enumerate(tensors)}
     cube = np.zeros((_OWN + 2 * len(targets), len(dumps), len(tensors)))
     for k, one in enumerate(dumps):

@@ -23,7 +23,7 @@ def check(plan: CheckPlan, run: Run) -> CheckReport:
 def report(plan: CheckPlan, collected: Collected) -> CheckReport:
     """Apply the checks to the figures of a series."""
     dumps = collected.dumps
-    figures = series_figures(collected, targets(plan))
+    figures = series_figures(collected, targets(plan), plan.selection.naming)
     inputs = [one.source.label for one in dumps]
     rows = [
         Finding(
@@ -33,7 +33,7 @@ def report(plan: CheckPlan, collected: Collected) -> CheckReport:
             *_place(one, figures),
             one.value,
             one.limit,
-            one.message + _recurrence(one.dumps, figures.dumps),
+            _message(one) + _recurrence(one.dumps, figures.dumps),
         )
         for check, one in findings(plan.rules, figures, plan.limits)
     ]
@@ -44,6 +44,10 @@ def _place(one: Problem, figures: Figures) -> tuple[str | None, str | None]:
     if one.tensor is None:
         return one.layer, None
     return figures.tensors[one.tensor].layer, figures.tensors[one.tensor].param
+
+
+def _message(one: Problem) -> str:
+    return f"{one.message}: {one.advice}" if one.advice else one.message
 
 
 def _recurrence(rows: Sequence[int], dumps: Sequence[str]) -> str:

@@ -120,10 +120,8 @@ def _clips(case: _Case) -> str:
 
 
 def _explosions(case: _Case) -> str:
-    highest = [
-        wording.spike(spike.step, spike.where, spike.value, spike.times, before=spike.before)
-        for spike in ([] if case.brief else case.exploding[:_MOST])
-    ]
+    told = [] if case.brief else case.exploding[:_MOST]
+    highest = [wording.spike(spike.step, spike.where, spike.value, spike.times) for spike in told]
     return wording.exploding(highest, len(case.exploding), len(case.steps), led=case.facts.led)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from gradclip_cli.checks.limits import Limits
 from gradclip_cli.commands.stats.advice import threshold_after
 from gradclip_cli.commands.stats.layout import SeriesLayout
 from gradclip_cli.commands.stats.plan import StatsPlan
@@ -14,16 +15,20 @@ from gradclip_cli.reports.stats import (
     BlockRise,
     Exploding,
     FirstRise,
+    Growing,
     NonfiniteStep,
     StatsTrend,
     Vanishing,
 )
 from gradclip_cli.strategies.builtin import GLOBAL
 from gradclip_cli.thresholds.advised import moves, trend_of
-from gradclip_cli.thresholds.base import EXPLODING_DUMPS, EXPLODING_FACTOR, VANISHING_MEAN
+from gradclip_cli.thresholds.base import EXPLODING_DUMPS, EXPLODING_FACTOR
 from gradclip_cli.thresholds.explosions import explosions
+from gradclip_cli.thresholds.growth import growths
 from gradclip_cli.thresholds.norm_table import NormTable, SeriesNorms
 from gradclip_cli.thresholds.rises import first_rises, heights
+
+_LIMITS = Limits()
 
 
 def found(plan: StatsPlan, layout: SeriesLayout, norms: SeriesNorms) -> dict[str, Any]:
@@ -36,6 +41,7 @@ def found(plan: StatsPlan, layout: SeriesLayout, norms: SeriesNorms) -> dict[str
         "nonfinite": nonfinite,
         "exploding": exploding[1] if exploding else None,
         "first": None if at is None or len(norms.steps) < 2 else _first(norms, at),
+        "growing": _growing(norms),
         "vanishing": _vanishing(layout, norms.params, plan.norm.type, plan.selection.naming),
         "trend": _trend(plan, norms) if len(norms.steps) > 1 else None,
         "rises": [BlockRise(str(norms.blocks.groups[one.column]), *one[1:]) for one in heights(norms.blocks)],
@@ -82,6 +88,22 @@ def _first(norms: SeriesNorms, row: int) -> FirstRise:
     return FirstRise(norms.steps[row].number, step.number, step.input, names, list(rise.times))
 
 
+def _growing(norms: SeriesNorms) -> list[Growing]:
+    """Return the blocks whose norms grow slowly, the fastest first."""
+    table = norms.blocks
+    every = growths(table.norms, table.finite, _LIMITS.growing_factor, _LIMITS.growing_dumps)
+    return [
+        Growing(
+            str(table.groups[one.column]),
+            one.start,
+            one.end,
+            norms.steps[one.since].number,
+            norms.steps[one.until].number,
+        )
+        for one in sorted(every, key=lambda one: -one.end / one.start)
+    ]
+
+
 def _vanishing(layout: SeriesLayout, params: NormTable, p: float, naming: Naming) -> Vanishing | None:
     """Return the tensors whose mean |g| is below that of `check` at every step, as far as norms tell; None if there are none.
 
@@ -90,7 +112,7 @@ def _vanishing(layout: SeriesLayout, params: NormTable, p: float, naming: Naming
     if p < 1 or not len(params.norms):
         return None
     top = np.where(params.finite, params.norms, 0.0).max(axis=0)
-    small = np.flatnonzero((top > 0) & (top < VANISHING_MEAN * _sizes(layout, p))).tolist()
+    small = np.flatnonzero((top > 0) & (top < _LIMITS.vanishing_mean * _sizes(layout, p))).tolist()
     if not small:
         return None
     names = dict.fromkeys(naming.block(layout.places[k].layer) for k in small)

@@ -18,9 +18,9 @@ _ENOUGH = 5
 
 
 class Spike(NamedTuple):
-    """The group of one step that is farthest above its median; `where` is empty if the group is the whole dump.
+    """The group of one step that is farthest above its neighbours; `where` is empty if the group is the whole dump.
 
-    `norm` is that of the whole dump. `before` means that the median is that of earlier steps only, since norms stay up.
+    `norm` is that of the whole dump, `times` how often `value` is the median of the neighbours.
     """
 
     step: Step
@@ -29,7 +29,6 @@ class Spike(NamedTuple):
     value: float
     times: float
     explodes: bool
-    before: bool
 
 
 class Spikes(NamedTuple):
@@ -40,7 +39,7 @@ class Spikes(NamedTuple):
 
 
 def spikes(norms: SeriesNorms, table: NormTable) -> Spikes:
-    """Compare each norm with the median of its group; ignore groups whose median is 0.
+    """Compare each norm with its neighbours in its group, unless their median is 0.
 
     Explosions are those that `check` finds with its default limits.
     """
@@ -52,7 +51,7 @@ def spikes(norms: SeriesNorms, table: NormTable) -> Spikes:
     for row in np.flatnonzero(finite.any(axis=1)).tolist():
         explodes, ratios = high.steps[row], times[row]
         k = int((np.where(explodes, ratios, 0) if explodes.any() else ratios).argmax())
-        figures = float(matrix[row, k]), float(ratios[k]), bool(explodes[k]), False
+        figures = float(matrix[row, k]), float(ratios[k]), bool(explodes[k])
         found.append(Spike(norms.steps[row], norms.total.norms.item(row, 0), str(table.groups[k]), *figures))
     return Spikes(found, NormSamples(matrix[finite & ~high.steps]))
 

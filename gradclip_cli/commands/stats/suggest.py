@@ -1,5 +1,6 @@
 """Choose a threshold by each rule for each strategy, and evaluate what it would do."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -145,7 +146,6 @@ def _outlier_led(samples: NormSamples, what: str) -> str:
 def _before_a_rise(layers: NormTable) -> list[float | None]:
     """Return the median of each layer before it explodes and stays up; None where it does not."""
     high = explosions(layers.norms, layers.finite, EXPLODING_FACTOR, EXPLODING_DUMPS)
-    return [
-        layers.of_group(k).first(row).samples.summary().median if row > 0 else None
-        for k, row in enumerate(high.since.tolist())
-    ]
+    before = [high.usual.item(row, k) if row >= 0 else math.inf for k, row in enumerate(high.since.tolist())]
+    usual = [layers.column(k).summary().median if math.isfinite(one) else 0.0 for k, one in enumerate(before)]
+    return [one if high > EXPLODING_FACTOR * one else None for high, one in zip(usual, before, strict=True)]

@@ -41,11 +41,10 @@ def nonfinite_steps(bad: Sequence[Step], steps: int) -> str:
     return f"{share}; the first is {first}, or at all with --by step."
 
 
-def spike(step: Step, where: str, value: float, times: float, *, before: bool) -> str:
-    """Say where a spike is, and how high; `before` means relative to the median of earlier steps."""
+def spike(step: Step, where: str, value: float, times: float) -> str:
+    """Say where a spike is, and how high."""
     group = f"{printable(where)} " if where else ""
-    whose = f"{'its' if group else 'the'} median{' before' if before else ''}"
-    return f"{step_name(step)}: {group}{value:.4g}, {times:.4g} times {whose}"
+    return f"{step_name(step)}: {group}{value:.4g}, {times:.4g} times its neighbours"
 
 
 def exploding(highest: Sequence[str], explosions: int, steps: int, *, led: bool) -> str:
@@ -78,7 +77,7 @@ def led_by_some_steps(times: float) -> str:
 
 def steady(top: float, group: Group, guide: str) -> str:
     """Say that nothing explodes, and which guide to use."""
-    whose = "the median" if group is Group.DUMP else "its own median"
+    whose = "its neighbours" if group is Group.DUMP else "its own neighbours"
     return f"no step explodes (nothing is above {top:.3g} times {whose}), {guide}"
 
 

@@ -25,7 +25,7 @@ Row = tuple[Span, str, str]
 
 def lines(report: StatsReport, room: Room) -> Iterator[Line]:
     """Yield the findings in columns, the worst first."""
-    rows = [*_nonfinite(report, room), *_exploding(report), *_vanishing(report)]
+    rows = [*_nonfinite(report, room), *_exploding(report), *_growing(report), *_vanishing(report)]
     if not rows:
         return
     if not any(when for _, when, _ in rows):
@@ -92,6 +92,16 @@ def _first(report: StatsReport) -> str:
     more = f" and {len(first.names) - 1} more" if len(first.names) > 1 else ""
     much = f" ({times(first.times[0])})" if math.isfinite(first.times[0]) else ""
     return f"; first {printable(first.names[0])}{more}{when}{much}"
+
+
+def _growing(report: StatsReport) -> Iterator[Row]:
+    if not report.growing:
+        return
+    first = report.growing[0]
+    since = "" if first.since is None else f"from {first.since}"
+    others = f"; and {len(report.growing) - 1:,} more" if len(report.growing) > 1 else ""
+    levels = f"from {figure(first.start)} to {figure(first.end)}"
+    yield warn("growing"), since, f"{printable(first.block)}, {levels}{others}"
 
 
 def _vanishing(report: StatsReport) -> Iterator[Row]:

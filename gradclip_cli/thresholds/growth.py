@@ -1,0 +1,150 @@
+"""Find norms that grow slowly over many steps: what no single step shows, since each is near its neighbours.
+
+A series is looked at twice: its last 60 norms, and all of it as the medians of up to 60 stretches of equal length. Each look takes
+running medians of 5 points, on a logarithmic scale. A group grows if they rise
+
+- by at least `factor` above the level before, and by 6 standard errors of what two levels of such noisy norms may differ by;
+- gradually: over 5 points or more, nearer to a ramp than to a jump, never falling back by more than a quarter of the rise;
+- to stay: the last level is in the upper quarter of the rise. What rose in the first 5 points, and is over, was a warm-up.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradclip_cli.thresholds.levels import logs, medians, running_medians, spreads
+from gradclip_cli.thresholds.samples import Mask, Matrix
+
+_POINTS = 60
+"""The most points of a look."""
+
+_WINDOW = 5
+"""The points of a running median."""
+
+_WARM_UP = 5
+"""What begins to rise in so many first points, and rises no more in the last quarter, has only warmed up."""
+
+_BEFORE = 20
+"""The most levels before a rise whose median is the level from which it rises."""
+
+_BACK = 0.25
+"""The largest share of a rise by which levels fall back within it."""
+
+_DEVIATIONS = 6.0
+"""A rise is at least so many standard errors of the difference of two of the running medians."""
+
+_MEDIAN_ERROR = 1.2533
+"""The standard error of a median over that of a mean, of normally distributed values."""
+
+
+class Growth(NamedTuple):
+    """A group that grows: its column, the levels it grows from and to, and the steps since and until which it does."""
+
+    column: int
+    start: float
+    end: float
+    since: int
+    until: int
+
+
+class _Look(NamedTuple):
+    """Points, aligned at the end (points × groups; NaN where there are none), and the step of each."""
+
+    points: Matrix
+    steps: NDArray[np.intp]
+
+
+def growths(norms: Matrix, taken: Mask, factor: float, enough: int) -> list[Growth]:
+    """Find the groups (columns) whose norms grow by at least `factor`, among those with `enough` norms that are taken and above 0."""
+    known = np.where(taken & np.isfinite(norms) & (norms > 0), norms, np.nan)
+    there = ~np.isnan(known)
+    judged = np.flatnonzero(np.count_nonzero(there, axis=0) >= enough)
+    order = np.argsort(there[:, judged], axis=0, kind="stable")
+    aligned = np.take_along_axis(known[:, judged], order, axis=0)
+    found: dict[int, Growth] = {}
+    for look in _looks(aligned, order):
+        for growth in _growing(look, factor):
+            column = int(judged[growth.column])
+            found.setdefault(column, growth._replace(column=column))
+    return [found[column] for column in sorted(found)]
+
+
+def _looks(aligned: Matrix, order: NDArray[np.intp]) -> list[_Look]:
+    """Return the looks at a series: all of it first."""
+    last = _Look(aligned[-_POINTS:], order[-_POINTS:])
+    each = -(-len(aligned) // _POINTS)
+    if each < 2:
+        return [last]
+    points = len(aligned) // each
+    first = len(aligned) - points * each
+    stretches = aligned[first:].reshape(points, each, -1)
+    middles = np.stack([medians(stretch) for stretch in stretches])
+    whole = np.isnan(stretches).any(axis=1)
+    return [_Look(np.where(whole, np.nan, middles), order[first + each // 2 :: each]), last]
+
+
+def _growing(look: _Look, factor: float) -> list[Growth]:
+    """Judge the groups whose highest level is far above the lowest; few are, so each is then judged alone."""
+    points = logs(look.points)
+    levels = running_medians(points, _WINDOW)
+    if not len(levels):
+        return []
+    error = _MEDIAN_ERROR * np.sqrt(2 / _WINDOW) * spreads(points)
+    least = np.fmax(math.log(max(factor, 1.0)), _DEVIATIONS * error)
+    far = np.fmax.reduce(levels, axis=0) - np.fmin.reduce(levels, axis=0) >= least
+    found = []
+    for column in np.flatnonzero(far).tolist():
+        begin = int(np.count_nonzero(np.isnan(points[:, column])))
+        ramp = _ramp(levels[begin:, column], float(least[column]))
+        if ramp is not None and _is_gradual(points[begin:, column], ramp):
+            since, until = (int(look.steps[begin + row + _WINDOW // 2, column]) for row in (ramp.since, ramp.until))
+            found.append(Growth(column, math.exp(ramp.start), math.exp(ramp.end), since, until))
+    return found
+
+
+class _Ramp(NamedTuple):
+    """A rise from `start` to `end`: where the lowest level is, and those of a tenth and nine tenths of the rise (indices)."""
+
+    low: int
+    since: int
+    until: int
+    start: float
+    end: float
+
+
+def _ramp(levels: Matrix, least: float) -> _Ramp | None:
+    """Find a rise of at least `least` that stays and does not fall back; None if there is none."""
+    low = int(np.argmin(levels))
+    end = float(levels[low:].max())
+    rise = end - float(levels[low])
+    if rise < least or levels[-1] < levels[low] + 0.75 * rise:
+        return None
+    until = low + int(np.argmax(levels[low:] >= levels[low] + 0.9 * rise))
+    since = low + int(np.flatnonzero(levels[low:until] <= levels[low] + 0.1 * rise)[-1])
+    climb = levels[since : until + 1]
+    back = float((np.maximum.accumulate(climb) - climb).max())
+    over = until < len(levels) - max(_WINDOW, len(levels) // 4)
+    start = float(np.median(levels[max(0, since - _BEFORE) : since + 1]))
+    gradual = until - since >= _WINDOW - 1 and back <= _BACK * rise and not (over and since < _WARM_UP)
+    return _Ramp(low, since, until, start, end) if gradual and end - start >= least else None
+
+
+def _is_gradual(points: Matrix, ramp: _Ramp) -> bool:
+    """Return whether points from the lowest level on are nearer to a ramp than to a jump between two levels."""
+    after = points[ramp.low :]
+    rows = np.arange(len(after))
+    first, last = (row - ramp.low + _WINDOW // 2 for row in (ramp.since, ramp.until))
+    beyond = (last - first) / 8  # the levels are those of a tenth and of nine tenths of the rise
+    ends = {last + beyond, float(len(after) - 1)}
+    misfit = min(_misfit(after, np.clip((rows - first + beyond) / (end - first + beyond), 0.0, 1.0)) for end in ends)
+    return misfit < min(_misfit(after, (rows >= k).astype(np.float64)) for k in range(1, len(after)))
+
+
+def _misfit(points: Matrix, shape: Matrix) -> float:
+    """Return the mean distance of points from a shape that is fitted to them by medians."""
+    low = np.median(points[shape <= shape.min()])
+    upper = shape > 0.3
+    height = np.median((points[upper] - low) / shape[upper])
+    return float(np.abs(points - low - height * shape).mean())
