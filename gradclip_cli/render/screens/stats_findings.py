@@ -34,7 +34,7 @@ def lines(report: StatsReport, room: Room) -> Iterator[Line]:
     folded = [
         (kind if first else Span(""), when if first else "", part)
         for kind, when, what in rows
-        for first, part in _folded(what, max(20, room.width - before))
+        for first, part in ([(True, what)] if room.whole else _folded(what, max(20, room.width - before)))
     ]
     yield from aligned(folded, [False] * 3)
 
