@@ -322,7 +322,6 @@ class _StatsReport(NamedTuple):
     labels: TableOnly[dict[str, str]]
     notes: list[Note]
     failed: TableOnly[list[GradclipError]]
-    tries: Section[list[Tried]] = None
     own: Sequence[OwnThreshold] = ()
     advice: Advised | None = None
     advised: TableOnly[Sequence[Advised]] = ()
@@ -333,15 +332,16 @@ class _StatsReport(NamedTuple):
     vanishing: Vanishing | None = None
     trend: StatsTrend | None = None
     rises: TableOnly[Sequence[BlockRise]] = ()
-    shares: Section[list[BlockShare]] = None
     size: StatsSize | None = None
     inputs: TableOnly[Sequence[str]] = ()
     command: TableOnly[str] = ""
-    replay: Section[list[ReplayStep]] = None
-    replay_groups: Section[list[ReplayGroup]] = None
     layer_steps: TableOnly[Sequence[LayerStep]] = ()
     block_steps: TableOnly[Sequence[BlockStep]] = ()
     series: NormSeries | None = None
+    shares: Section[list[BlockShare]] = None
+    tries: Section[list[Tried]] = None
+    replay: Section[list[ReplayStep]] = None
+    replay_groups: Section[list[ReplayGroup]] = None
 
 
 class StatsReport(_StatsReport, InNotebooks):

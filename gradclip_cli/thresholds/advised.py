@@ -7,16 +7,13 @@ import numpy as np
 from gradclip_cli.errors import InputError
 from gradclip_cli.strategies.base import Group, Strategy
 from gradclip_cli.text import plural
-from gradclip_cli.thresholds.base import EXPLODING_DUMPS, EXPLODING_FACTOR, Summary
+from gradclip_cli.thresholds.base import EXPLODING_DUMPS, EXPLODING_FACTOR, MIN_STEPS, Summary
 from gradclip_cli.thresholds.explosions import explosions
 from gradclip_cli.thresholds.levels import medians
 from gradclip_cli.thresholds.norm_table import GroupName, NormTable
 from gradclip_cli.thresholds.rules import AUTO, BAND, GENTLE, OUTLIER_SENSITIVE, ROBUST, RULES, Rule, choose
 from gradclip_cli.thresholds.samples import Mask, NormSamples
 from gradclip_cli.thresholds.trend import Trend, trend
-
-MIN_STEPS = 10
-"""Fewer steps, or samples, than this call for a caveat."""
 
 CALM_RANGE = 10.0
 """Where norms range over more than this factor, equal ones at the top are no sign of clipping."""

@@ -22,7 +22,18 @@ RULE = ["strategy", "threshold"]
 
 KEYS: dict[str, dict[str, list[str]]] = {
     "apply": {
-        "": ["schema", "version", "strategy", "threshold", "norm_type", "epsilon", "nonfinite", "dumps", "notes"],
+        "": [
+            "schema",
+            "version",
+            "strategy",
+            "threshold",
+            "norm_type",
+            "epsilon",
+            "nonfinite",
+            "dumps",
+            "notes",
+            "rule",
+        ],
         "dumps": ["input", "output", "step", "total", "layers", "params"],
         "dumps.total": ["tensors", "elements", *NORMS, *PEAKS, "groups", "clipped_groups", "clipped_elements"],
         "dumps.layers": ["layer", "params", "elements", *NORMS, "factor", "clipped", *RULE],
@@ -33,23 +44,29 @@ KEYS: dict[str, dict[str, list[str]]] = {
     },
     "stats": {
         "": [
-            "schema",
-            "version",
-            "norm_type",
-            "dumps",
-            "total",
-            "layers",
-            "params",
-            "suggestions",
-            "candidates",
-            "notes",
+            *["schema", "version", "norm_type", "dumps", "total", "blocks", "layers", "params"],
+            *["suggestions", "candidates", "notes", "own", "advice", "nonfinite", "exploding", "first", "growing"],
+            *["vanishing", "trend", "size", "series", "shares"],
         ],
         "dumps": ["input", "step", "norm", "max_abs", "nonfinite"],
         "total": SUMMARY,
+        "blocks": ["block", "tensors", *SUMMARY],
         "layers": ["layer", *SUMMARY],
         "params": [*PLACE, *SUMMARY],
-        "suggestions": ["strategy", "rule", "samples", "threshold", "clip_rate", "mean_factor", "band", "note"],
-        "candidates": ["strategy", "rule", "threshold", "clip_rate", "mean_factor"],
+        "suggestions": [
+            "strategy",
+            "rule",
+            "samples",
+            "threshold",
+            "clip_rate",
+            "mean_factor",
+            "band",
+            "note",
+            "steps",
+        ],
+        "candidates": ["strategy", "rule", "threshold", "clip_rate", "mean_factor", "steps"],
+        "advice": ["strategy", "rule", "threshold", "clip_rate", "mean_factor", "steps", "reason"],
+        "shares": ["block", "norm", "share", "rms", "max_abs", "zeros", "elements"],
     },
     "diff": {
         "": ["schema", "version", "equal", "params", "notes"],
@@ -115,7 +132,7 @@ def test_keys(command: str, network: Path, run: Run) -> None:
 def test_apply_values(network: Path, run: Run) -> None:
     """`apply` reports norms, factors and counts; tensors that are not gradients have null figures and stand in no total."""
     tree = parse(run("apply", network, "-o", "out.npz", "-s", "ClipL2PerLayer", "-t", "1", "-f", "json").out)
-    head = {key: tree[key] for key in KEYS["apply"][""][2:-2]}
+    head = {key: tree[key] for key in KEYS["apply"][""][2:-3]}
     assert head == {
         "strategy": "clip-l2-per-layer",
         "threshold": 1.0,
@@ -310,7 +327,7 @@ def test_print_threshold_prints_nothing_where_there_is_none(save: Save, run: Run
 def test_threshold_of_one_sample_warns(command: str, save: Save, run: Run) -> None:
     """A rule over one sample warns that nothing will be clipped."""
     save(w=[3.0, 4.0])
-    argv = {"apply": ["--dry-run", "-t", "mean"], "stats": []}[command]
+    argv = {"apply": ["--dry-run", "-t", "mean"], "stats": ["--by", "total"]}[command]
     result = run(command, "g.safetensors", "-s", "clip-by-norm", *argv)
     assert result.code == 0
     assert "clipped" in (result.err if command == "apply" else result.out + result.err)

@@ -12,8 +12,7 @@ from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.strategies.actions import group_factors
 from gradclip_cli.text import plural
 from gradclip_cli.thresholds.adaptive import AdaptiveRule, replay
-from gradclip_cli.thresholds.advised import MIN_STEPS
-from gradclip_cli.thresholds.base import require
+from gradclip_cli.thresholds.base import MIN_STEPS, require
 from gradclip_cli.thresholds.exact_sums import exact_sum
 from gradclip_cli.thresholds.norm_table import NormTable, Step
 from gradclip_cli.thresholds.rules import BAND

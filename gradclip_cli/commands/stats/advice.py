@@ -14,7 +14,6 @@ from gradclip_cli.reports.stats import Advised
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.text import plural
 from gradclip_cli.thresholds.advised import (
-    MIN_STEPS,
     NO_GRADIENT,
     Choice,
     NormFacts,
@@ -25,7 +24,7 @@ from gradclip_cli.thresholds.advised import (
     refusal,
     trend_of,
 )
-from gradclip_cli.thresholds.base import EXPLODING_DUMPS
+from gradclip_cli.thresholds.base import EXPLODING_DUMPS, MIN_STEPS
 from gradclip_cli.thresholds.norm_table import NormTable, SeriesNorms
 from gradclip_cli.thresholds.rules import GENTLE, RULES, AutoRule, Rule, choose
 from gradclip_cli.thresholds.samples import NormSamples

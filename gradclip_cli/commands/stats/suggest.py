@@ -1,6 +1,5 @@
 """Choose a threshold by each rule for each strategy, and evaluate what it would do."""
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,8 +14,8 @@ from gradclip_cli.strategies.actions import group_factors
 from gradclip_cli.strategies.builtin import CLIP_PER_LAYER
 from gradclip_cli.text import plural
 from gradclip_cli.thresholds.adaptive import AdaptiveRule
-from gradclip_cli.thresholds.advised import MIN_STEPS, already_clipped, auto
-from gradclip_cli.thresholds.base import EXPLODING_DUMPS, EXPLODING_FACTOR, Summary
+from gradclip_cli.thresholds.advised import already_clipped, auto
+from gradclip_cli.thresholds.base import EXPLODING_DUMPS, EXPLODING_FACTOR, MIN_STEPS, Summary
 from gradclip_cli.thresholds.exact_sums import exact_sum
 from gradclip_cli.thresholds.explosions import explosions
 from gradclip_cli.thresholds.norm_table import NormTable, SeriesNorms, longest_run
@@ -145,7 +144,11 @@ def _outlier_led(samples: NormSamples, what: str) -> str:
 
 def _before_a_rise(layers: NormTable) -> list[float | None]:
     """Return the median of each layer before it explodes and stays up; None where it does not."""
-    high = explosions(layers.norms, layers.finite, EXPLODING_FACTOR, EXPLODING_DUMPS)
-    before = [high.usual.item(row, k) if row >= 0 else math.inf for k, row in enumerate(high.since.tolist())]
-    usual = [layers.column(k).summary().median if math.isfinite(one) else 0.0 for k, one in enumerate(before)]
-    return [one if high > EXPLODING_FACTOR * one else None for high, one in zip(usual, before, strict=True)]
+    since = explosions(layers.norms, layers.finite, EXPLODING_FACTOR, EXPLODING_DUMPS).since.tolist()
+    return [_median_before(layers.of_group(k), row) if row > 0 else None for k, row in enumerate(since)]
+
+
+def _median_before(layer: NormTable, row: int) -> float | None:
+    """Return the median of the norms before a step, if that of all is far above it."""
+    before = layer.first(row).samples.summary().median
+    return before if layer.samples.summary().median > EXPLODING_FACTOR * before else None

@@ -16,10 +16,10 @@ _MOST_DTYPES = 3
 
 def lines(report: StatsReport, room: Room) -> Iterator[Line]:
     """Yield the lines of a report of norms."""
-    yield from _head(report, room)
     if not report.params:
-        yield line(f"{NOTHING}.")
+        yield line(NOTHING)
         return
+    yield from _head(report, room)
     found = list(stats_findings.lines(report, room))
     yield from ((), *found) if found else ()
     yield ()

@@ -12,7 +12,7 @@ from gradclip_cli.render.screens.wrapped import wrapped
 from gradclip_cli.render.tables.grid import figure
 from gradclip_cli.reports.stats import Advised, Ranges, StatsReport
 from gradclip_cli.strategies import Group, find
-from gradclip_cli.thresholds.advised import MIN_STEPS
+from gradclip_cli.thresholds.base import MIN_STEPS
 from gradclip_cli.thresholds.rules import ROBUST, RULES
 
 _ALSO_KNOWN = {
@@ -131,9 +131,17 @@ def _why(report: StatsReport, advice: Advised, room: Room) -> Iterator[Line]:
     reasons += [f"only {len(report.dumps)} steps, so measure more before you rely on it"] if few else []
     if reasons:
         yield from wrapped(f"{advice.rule}: {'; '.join(reasons)}.", room, 1)
+    yield from _noted(report, advice, room)
     code = pasted("torch", find(advice.strategy), advice.threshold, report.norm_type)
     if "\n" not in code and len(code) < room.width:
         yield line(" ", code)
+
+
+def _noted(report: StatsReport, advice: Advised, room: Room) -> Iterator[Line]:
+    """Say what is to be known of a rule that the user asked for, and that is not among the usual ones."""
+    for one in report.suggestions:
+        if one.strategy == advice.strategy and one.note and one.rule not in (*map(str, RULES), advice.rule):
+            yield from wrapped(f"{one.rule}: {one.note}.", room, 1)
 
 
 def _tries(report: StatsReport, room: Room) -> Iterator[Line]:
