@@ -7,7 +7,7 @@ DEMO := $(VENV)/demo
 DOCS_VENV ?= .venv-docs
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check format format-check lint types imports spelling cov lowest faults fuzz golden ci docs docs-serve docs-source wheel-test release-check bench torch samples clean
+.PHONY: help demo test test-all check format format-check lint types imports spelling cov lowest faults fuzz golden ci docs docs-serve docs-source screens wheel-test release-check bench torch gallery samples clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,6 +75,9 @@ docs: $(DOCS_VENV)/installed ## Build the documentation; a warning is an error.
 docs-serve: docs ## Build the documentation and serve it on http://localhost:8000.
 	$(DOCS_VENV)/bin/python -m http.server --directory docs/_build/html 8000
 
+screens: $(VENV)/tested ## Write the pages that show every screen.
+	PYTHONPATH=tests $(BIN)/python -m docs docs/reference/screens-of-a-run.md docs/reference/screens-of-small-dumps.md
+
 docs-source: $(VENV)/tested ## Write what README, docs and manual page take from the program, and the pictures.
 	PYTHONPATH=tests $(BIN)/python -m docs
 
@@ -99,6 +102,9 @@ bench: $(VENV)/tested ## Measure times and memory.
 	$(BIN)/python tests/benchmarks/run.py --json $(VENV)/bench.json
 
 torch: $(VENV)/trained ## Install PyTorch into the virtual environment.
+
+gallery: $(VENV)/trained ## Train small models with planted faults, and see which rules find them.
+	PYTHONPATH=tests $(BIN)/python -m gallery
 
 samples: $(VENV)/trained ## Train the small models of sample_data/ again.
 	$(BIN)/python sample_data/make_samples.py

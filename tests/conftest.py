@@ -11,6 +11,8 @@ from support.folders import memory_folder
 from gradclip_cli.formats.sharing import one_call
 from gradclip_cli.storage.random_access import InputFile
 
+collect_ignore = ["gallery"]  # it imports torch; `make gallery` runs it
+
 for number in (signal.SIGINT, signal.SIGHUP):
     if signal.getsignal(number) is signal.SIG_IGN:  # as behind `nohup`; what tests start would ignore it, too
         signal.signal(number, signal.SIG_DFL)

@@ -35,8 +35,8 @@ LIGHT = (
     "thresholds.base", "thresholds.rules", "thresholds.adaptive",
     "checks", "checks.limits", "formats", "render", "render.view", "reports", "inputs.discovery", "inputs.selection",
     "commands.plans", "commands.apply.plan", "commands.stats.plan",
-    "cli", "cli.apply", "cli.check", "cli.completion", "cli.config", "cli.diff", "cli.listing", "cli.options",
-    "cli.output", "cli.progress", "cli.shells", "cli.stats", "cli.types",
+    "cli", "cli.apply", "cli.check", "cli.completion", "cli.config", "cli.diff", "cli.help", "cli.listing", "cli.options",
+    "cli.output", "cli.progress", "cli.shells", "cli.stats", "cli.topics", "cli.types", "cli.viewing",
 )  # fmt: skip
 """Modules that come without numpy, h5py and rich, so that help and completion start as fast as click does."""
 
@@ -47,9 +47,11 @@ WITHOUT_UNIT_TESTS = {
     "cli/apply.py": "tests/cli",
     "cli/check.py": "tests/cli",
     "cli/completion.py": "tests/cli/test_completion.py",
+    "cli/counting.py": "tests/cli/test_counting.py",
     "cli/diff.py": "tests/cli",
     "cli/listing.py": "tests/cli",
     "cli/stats.py": "tests/cli",
+    "cli/viewing.py": "tests/cli/test_guesses.py holds which format wins, tests/unit/render/test_view.py the rest",
     "commands/plans.py": "tests of the options and of the API refuse what these refuse",
     "commands/diff.py": "tests/laws hold every figure against numpy",
     "commands/apply/changes.py": "tests/laws/test_slices.py and test_accumulated.py rewrite by both kinds",

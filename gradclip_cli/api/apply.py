@@ -12,6 +12,7 @@ from gradclip_cli.inputs.discovery import find_dumps
 from gradclip_cli.inputs.loss_scale import parse_unscale
 from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.inputs.selection import Selection, replicated_in
+from gradclip_cli.inputs.wanted_steps import WantedSteps, parse_steps, refuse_slices
 from gradclip_cli.reports.apply import ApplyReport
 from gradclip_cli.strategies import Strategy
 from gradclip_cli.strategies.base import Norm
@@ -46,6 +47,7 @@ def apply(
     allow_missing: bool = False,
     shards: bool = False,
     files: Iterable[str] = (),
+    steps: str | int | WantedSteps | None = None,
     repeated: str | None = None,
     accumulate: str | None = None,
     along: int | None = None,
@@ -63,7 +65,10 @@ def apply(
     that the reader of standard output has closed it.
     """
     paths = paths_of(inputs)
-    found = find_dumps(paths, Choices(tuple(files), shards, repeated, accumulate=accumulate))
+    refuse_slices(steps, along)
+    wanted = parse_steps(steps)
+    choices = Choices(tuple(files), shards, repeated, accumulate=accumulate, steps=wanted, whole_files=True)
+    found = find_dumps(paths, choices)
     directory = into_folder(paths, found.sources, output_format)
     target = None if output is None else os.fspath(output)
     naming = Naming.parse(layer_regex, group_depth)
@@ -88,6 +93,7 @@ def apply(
             unscale=parse_unscale(unscale),
             replicated=replicated_in(found.sources, replicated),
             tied=tied,
+            steps=wanted,
         ),
         output_format=output_format,
         overwrite=overwrite or in_place,

@@ -12,6 +12,7 @@ from gradclip_cli.inputs.discovery import find_dumps
 from gradclip_cli.inputs.loss_scale import parse_unscale
 from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.inputs.selection import Selection, replicated_in
+from gradclip_cli.inputs.wanted_steps import WantedSteps, parse_steps, refuse_slices
 from gradclip_cli.reports.check import CheckReport
 
 
@@ -46,6 +47,7 @@ def check(
     keep_going: bool = False,
     shards: bool = False,
     files: Iterable[str] = (),
+    steps: str | int | WantedSteps | None = None,
     repeated: str | None = None,
     accumulate: str | None = None,
     along: int | None = None,
@@ -60,7 +62,10 @@ def check(
     `ignore` names the rules to leave out; the name of each limit begins with its rule. Raises `GradclipError`.
     """
     ignored = parse_names(tuple(ignore))
-    found = find_dumps(paths_of(inputs), Choices(tuple(files), shards, repeated, accumulate=accumulate))
+    refuse_slices(steps, along)
+    wanted = parse_steps(steps)
+    choices = Choices(tuple(files), shards, repeated, accumulate=accumulate, steps=wanted)
+    found = find_dumps(paths_of(inputs), choices)
     naming = Naming.parse(layer_regex, group_depth)
     plan = CheckPlan(
         inputs=found.sources,
@@ -95,6 +100,7 @@ def check(
             unscale=parse_unscale(unscale),
             replicated=replicated_in(found.sources, replicated),
             tied=tied,
+            steps=wanted,
         ),
         allow_missing=allow_missing,
         keep_going=keep_going,

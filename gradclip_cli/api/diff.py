@@ -13,6 +13,7 @@ from gradclip_cli.inputs.layouts import ranks
 from gradclip_cli.inputs.loss_scale import parse_unscale
 from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.inputs.selection import Selection, replicated_in
+from gradclip_cli.inputs.wanted_steps import WantedSteps, parse_steps
 from gradclip_cli.reports.diff import DiffReport
 
 
@@ -30,6 +31,7 @@ def diff(
     input_format: str | None = None,
     shards: bool = False,
     files: Iterable[str] = (),
+    steps: str | int | WantedSteps | None = None,
     accumulate: str | None = None,
     replicated: Iterable[str] = (),
     unscale: float | str | None = None,
@@ -41,7 +43,7 @@ def diff(
     With `accumulate`, the files of a directory are micro-batches of one dump. With `shards`, they hold pieces of the same
     tensors, which are compared in natural order of the files; one side may be one dump of whole tensors.
     """
-    choices = Choices(tuple(files), shards, accumulate=accumulate)
+    choices = Choices(tuple(files), shards, accumulate=accumulate, steps=parse_steps(steps), whole_files=True)
     if accumulate is not None and not any(os.path.isdir(path) for path in (a, b)):
         raise UsageError("--accumulate takes the files of a directory for micro-batches; give a directory")
     found = find_one(os.fspath(a), choices), find_one(os.fspath(b), choices)

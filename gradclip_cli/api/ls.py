@@ -9,6 +9,7 @@ from gradclip_cli.inputs.choices import Choices
 from gradclip_cli.inputs.discovery import find_dumps
 from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.inputs.selection import Selection
+from gradclip_cli.inputs.wanted_steps import WantedSteps, parse_steps
 from gradclip_cli.reports.listing import LsReport
 
 
@@ -24,9 +25,11 @@ def ls(
     allow_huge: bool = False,
     input_format: str | None = None,
     files: Iterable[str] = (),
+    steps: str | int | WantedSteps | None = None,
 ) -> LsReport:
     """List the tensors of dumps with their layers, shapes and dtypes, reading headers only. Raises `GradclipError`."""
-    found = find_dumps(paths_of(inputs), Choices(tuple(files), everything=True))
+    choices = Choices(tuple(files), everything=True, steps=parse_steps(steps), whole_files=True)
+    found = find_dumps(paths_of(inputs), choices)
     naming = Naming.parse(layer_regex, group_depth)
     selection = Selection(tuple(include), tuple(exclude), naming, input_format, void_dtype, allow_huge)
     return pipeline.ls(LsPlan(found.sources, selection, found.notes))

@@ -10,6 +10,7 @@ from gradclip_cli.inputs.discovery import find_dumps
 from gradclip_cli.inputs.loss_scale import parse_unscale
 from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.inputs.selection import Selection, replicated_in
+from gradclip_cli.inputs.wanted_steps import WantedSteps, parse_steps
 from gradclip_cli.reports.stats import StatsReport
 from gradclip_cli.strategies import Strategy
 from gradclip_cli.strategies.base import Norm
@@ -41,6 +42,7 @@ def stats(
     keep_going: bool = False,
     shards: bool = False,
     files: Iterable[str] = (),
+    steps: str | int | WantedSteps | None = None,
     repeated: str | None = None,
     accumulate: str | None = None,
     along: int | None = None,
@@ -57,7 +59,10 @@ def stats(
     for each step, or `replay_groups` one for each layer or tensor. The rule "auto" is the advised one.
     Raises `GradclipError`.
     """
-    found = find_dumps(paths_of(inputs), Choices(tuple(files), shards, repeated, accumulate=accumulate))
+    wanted = parse_steps(steps)
+    by_name = wanted if along is None else None  # the steps of slices are inside the files
+    choices = Choices(tuple(files), shards, repeated, accumulate=accumulate, steps=by_name)
+    found = find_dumps(paths_of(inputs), choices)
     naming = Naming.parse(layer_regex, group_depth)
     every = strategy == EVERY
     plan = StatsPlan(
@@ -80,6 +85,7 @@ def stats(
             unscale=parse_unscale(unscale),
             replicated=replicated_in(found.sources, replicated),
             tied=tied,
+            steps=wanted,
         ),
         skip_steps=skip_steps,
         allow_missing=allow_missing,

@@ -1,29 +1,41 @@
 """The command line: click parses options, `gradclip_cli.api` does the work, and `render` shows its report.
 
-To add a command, add a module here, a line in `COMMANDS` and one in `_LOADERS`.
+To add a command, add a module here, a line in `COMMANDS` and in `GROUPS`, and one in `_LOADERS`.
 """
 
+import os
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from gradclip_cli._version import __version__
+from gradclip_cli.cli.help import Explained, Grouped
 from gradclip_cli.errors import UsageError
-from gradclip_cli.text import did_you_mean
+from gradclip_cli.formats import suffixes
+from gradclip_cli.text import did_you_mean, printable
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 COMMANDS = {
-    "apply": "Transform gradients, and print norms before and after.",
-    "stats": "Show norm statistics of one dump or of a series, and suggest a threshold.",
+    "stats": "Show norms of a dump or of a series, and suggest a threshold.",
     "check": "Find what is wrong with gradients; exit with 1 if anything is.",
     "diff": "Compare two dumps tensor by tensor; exit with 1 if they differ.",
-    "ls": "List names, layers, shapes and dtypes; only headers are read.",
+    "ls": "List names, layers, shapes and dtypes; read headers only.",
+    "apply": "Transform gradients, and print norms before and after.",
     "strategies": "List the strategies, their rules and their sources.",
+    "help": "Explain a command, or a topic: dump, exit-codes, rules.",
 }
+
+GROUPS = {
+    "Look": ("stats", "check", "show", "diff", "ls"),
+    "Change": ("apply",),
+    "Know": ("strategies", "help"),
+}
+"""The commands in the order of the help; one that is not there yet is passed over."""
 
 EXIT_CODES = {
     0: "done",
@@ -66,6 +78,12 @@ def _listing() -> dict[str, click.Command]:
     return {"ls": ls, "strategies": strategies}
 
 
+def _help() -> dict[str, click.Command]:
+    from gradclip_cli.cli.topics import command
+
+    return {"help": command}
+
+
 _LOADERS: Mapping[str, Callable[[], dict[str, click.Command]]] = {
     "apply": _apply,
     "stats": _stats,
@@ -73,23 +91,12 @@ _LOADERS: Mapping[str, Callable[[], dict[str, click.Command]]] = {
     "diff": _diff,
     "ls": _listing,
     "strategies": _listing,
+    "help": _help,
 }
 """Functions that import the module of a command on demand, so that start-up does not pay for the others."""
 
 
-class _Explained(click.Command):
-    """A command whose usage errors show its own usage."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse the command line; add the context that click omits where an option lacks its value."""
-        try:
-            return super().parse_args(ctx, args)
-        except click.UsageError as error:
-            error.ctx = error.ctx or ctx
-            raise
-
-
-class Commands(_Explained, click.Group):
+class Commands(Explained, click.Group):
     """The group of commands, each imported when it is first needed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -105,6 +112,9 @@ class Commands(_Explained, click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find a command by its name; fail with a suggestion where there is none."""
         if not ctx.resilient_parsing and args[0] not in COMMANDS and args[0][:1] != "-":
+            if _is_path(args[0]):
+                path = quote(printable(args[0]))
+                ctx.fail(f"{path} is a path, and no command; give `gradclip stats {path}`")
             hint = did_you_mean(args[0], COMMANDS, f"commands are {', '.join(COMMANDS)}")
             ctx.fail(f"there is no command {args[0]!r}; {hint}")
         return super().resolve_command(ctx, args)
@@ -117,12 +127,24 @@ class Commands(_Explained, click.Group):
         return commands + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        """List the commands by group, without importing them."""
+        width = max(map(len, COMMANDS))
+        for group, names in GROUPS.items():
+            with formatter.section(group):
+                formatter.write_dl([(name.ljust(width), COMMANDS[name]) for name in names if name in COMMANDS])
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands, then the few options."""
+        self.format_commands(ctx, formatter)
+        click.Command.format_options(self, ctx, formatter)
 
 
-class Command(_Explained):
+def _is_path(word: str) -> bool:
+    """Whether a word that is no command looks like the path of dumps."""
+    return os.path.lexists(word) or os.sep in word or ("." in word and word.lower().endswith(suffixes()))
+
+
+class Command(Grouped):
     """A command that shows its usage for a UsageError, too."""
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -146,12 +168,12 @@ class ReadingCommand(Command):
         return super().invoke(ctx)
 
 
-def help_text(name: str, *examples: str) -> str:
-    """Return the help text of a command: its summary, and examples that run as they are."""
-    return "\n".join([COMMANDS[name], "", "\b", *examples])
+def help_text(name: str, *more: str) -> str:
+    """Return the help text of a command: its summary, and more paragraphs."""
+    return "\n\n".join([COMMANDS[name], *more])
 
 
-_EPILOG = "\b\nExit codes:\n" + "\n".join(f"{code:>5}  {meaning}" for code, meaning in EXIT_CODES.items())
+_EPILOG = "\b\nHow gradients get to disk: gradclip help dump\nExit codes: gradclip help exit-codes"
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "GRADCLIP"}
 

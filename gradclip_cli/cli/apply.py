@@ -9,10 +9,10 @@ from gradclip_cli import formats
 from gradclip_cli.cli import ReadingCommand, completion, help_text
 from gradclip_cli.cli.config import CONFIG, PRINT_CONFIG, as_toml
 from gradclip_cli.cli.counting import copies_options, unscale_option
+from gradclip_cli.cli.help import examples
 from gradclip_cli.cli.options import (
     InputOptions,
     JobOptions,
-    ViewOptions,
     accumulate_option,
     allow_missing_option,
     along_option,
@@ -23,11 +23,11 @@ from gradclip_cli.cli.options import (
     pattern_options,
     repeated_option,
     shards_option,
-    view_options,
 )
 from gradclip_cli.cli.output import show, show_notes, standard_output
 from gradclip_cli.cli.progress import progress
 from gradclip_cli.cli.types import PATH, STRATEGY, THRESHOLD, Tabular
+from gradclip_cli.cli.viewing import ViewOptions, view_options
 from gradclip_cli.commands.apply.plan import NONFINITE, ApplyPlan, Override
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.naming import Naming
@@ -68,8 +68,11 @@ OVERRIDE = Tabular("layer", Override.parse, completion.overrides, _read, _write)
     cls=ReadingCommand,
     help=help_text(
         "apply",
-        "gradclip apply g.safetensors -o out.safetensors -s clip-by-global-norm -t 1.0",
-        "gradclip apply steps/ -o clipped/ -s ClipL2PerLayer -t mean --layer 'decoder=:0.5'",
+    ),
+    epilog=examples(
+        "gradclip apply sample_data/char_lstm -s clip-by-global-norm -t p90 --dry-run",
+        "gradclip apply sample_data/char_lstm -o clipped/ -s clip_grad_norm_ -t 1.5",
+        "gradclip apply sample_data/dl4j_lstm -o out/ -s ClipL2PerLayer -t mean --layer '2=:0.5'",
     ),
 )
 @input_options
@@ -99,7 +102,7 @@ OVERRIDE = Tabular("layer", Override.parse, completion.overrides, _read, _write)
     "--threshold",
     type=THRESHOLD,
     metavar="VALUE",
-    help=f"A number above 0, or a rule over these dumps: {SPELLINGS}.",
+    help=f"Clip at a number above 0, or by a rule over these dumps: {SPELLINGS}.",
 )
 @click.option(
     "--layer",
@@ -108,7 +111,7 @@ OVERRIDE = Tabular("layer", Override.parse, completion.overrides, _read, _write)
     type=OVERRIDE,
     multiple=True,
     metavar="PATTERN=[STRATEGY][:THRESHOLD]",
-    help="Another strategy or threshold for layers that match; the last match wins.",
+    help="Give layers that match another strategy or threshold; the last match wins.",
 )
 @norm_options
 @click.option(
@@ -116,7 +119,7 @@ OVERRIDE = Tabular("layer", Override.parse, completion.overrides, _read, _write)
     type=click.Choice(NONFINITE),
     default="error",
     show_default=True,
-    help="What to do with NaN and infinities.",
+    help="Choose what happens to NaN and infinities.",
 )
 @allow_missing_option
 @click.option("--in-place", is_flag=True, help="Replace the inputs.")

@@ -12,14 +12,13 @@ from gradclip_cli.checks.limits import DTYPES, Limits
 from gradclip_cli.cli import ReadingCommand, completion, help_text
 from gradclip_cli.cli.config import CONFIG
 from gradclip_cli.cli.counting import copies_options, unscale_option
+from gradclip_cli.cli.help import LIMITS, examples, grouped
 from gradclip_cli.cli.options import (
     InputOptions,
     JobOptions,
-    ViewOptions,
     accumulate_option,
     allow_missing_option,
     along_option,
-    combined,
     files_option,
     input_options,
     job_options,
@@ -27,11 +26,11 @@ from gradclip_cli.cli.options import (
     pattern_options,
     repeated_option,
     shards_option,
-    view_options,
 )
 from gradclip_cli.cli.output import refuse_left_out, show, show_notes
 from gradclip_cli.cli.progress import progress
 from gradclip_cli.cli.types import REAL, WHOLE, Parsed
+from gradclip_cli.cli.viewing import ViewOptions, view_options
 from gradclip_cli.reports.check import CheckReport
 
 RULES = Parsed("rules", lambda text: parse_names([text]), completion.checks)
@@ -56,10 +55,12 @@ def _option(limit: "Field[Any]") -> Any:
     cls=ReadingCommand,
     help=help_text(
         "check",
-        "gradclip check run/",
-        "gradclip check run/ --ignore dead,spread --fail-on nonfinite",
-        "",
         "Rules: " + ", ".join(NAMES) + ".",
+    ),
+    epilog=examples(
+        "gradclip check sample_data/char_lstm",
+        "gradclip check sample_data/char_lstm --steps 1:4 --fail-on nonfinite,exploding",
+        "gradclip check sample_data/dl4j_lstm --ignore exploding,spread --json",
     ),
 )
 @input_options
@@ -73,7 +74,7 @@ def _option(limit: "Field[Any]") -> Any:
 @click.option(
     "--fail-on", type=RULES, multiple=True, metavar="RULE,...", help="Exit with 1 for these rules only (repeatable)."
 )
-@combined(*map(_option, fields(Limits)))
+@grouped(LIMITS, *map(_option, fields(Limits)), rare=True)
 @allow_missing_option
 @keep_going_option
 @unscale_option

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from gradclip_cli.cli.help import RUN, grouped
 from gradclip_cli.cli.types import COLUMNS, PATH, Tabular
 from gradclip_cli.errors import InputError, UsageError, reason
 from gradclip_cli.strategies import Strategy
@@ -108,18 +109,26 @@ def _plain(value: Any) -> Any:
     return text
 
 
-CONFIG = click.option(
-    "--config",
-    type=PATH,
-    metavar="FILE",
-    is_eager=True,
-    expose_value=False,
-    callback=_load,
-    help="Take options from a TOML file; [[layer]] tables are overrides.",
+CONFIG = grouped(
+    RUN,
+    click.option(
+        "--config",
+        type=PATH,
+        metavar="FILE",
+        is_eager=True,
+        expose_value=False,
+        callback=_load,
+        help="Take options from a TOML file; [[layer]] tables are overrides.",
+    ),
+    rare=True,
 )
 
-PRINT_CONFIG = click.option(
-    "--print-config",
-    is_flag=True,
-    help="Print the options of this call, but for its inputs and outputs, as a file for --config, and do nothing else.",
+PRINT_CONFIG = grouped(
+    RUN,
+    click.option(
+        "--print-config",
+        is_flag=True,
+        help="Print the options of this call, but for its inputs and outputs, as a file for --config, and do nothing else.",
+    ),
+    rare=True,
 )

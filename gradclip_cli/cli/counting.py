@@ -2,19 +2,24 @@
 
 import click
 
-from gradclip_cli.cli.options import combined
+from gradclip_cli.cli.help import COUNTED, grouped
 from gradclip_cli.cli.types import TENSORS, UNSCALE
 from gradclip_cli.inputs.selection import TIED
 
-replicated_option = click.option(
-    "--replicated",
-    type=TENSORS,
-    multiple=True,
-    metavar="PATTERN",
-    help="Count once the tensors whose names match: each file holds a copy, not a piece (repeatable).",
+replicated_option = grouped(
+    COUNTED,
+    click.option(
+        "--replicated",
+        type=TENSORS,
+        multiple=True,
+        metavar="PATTERN",
+        help="Count once the tensors whose names match: each file holds a copy, not a piece (repeatable).",
+    ),
+    rare=True,
 )
 
-copies_options = combined(
+copies_options = grouped(
+    COUNTED,
     replicated_option,
     click.option(
         "--tied",
@@ -23,11 +28,16 @@ copies_options = combined(
         show_default=True,
         help="Count tensors of a dump that have the same bits, such as tied embeddings, twice or once.",
     ),
+    rare=True,
 )
 
-unscale_option = click.option(
-    "--unscale",
-    type=UNSCALE,
-    metavar="NUMBER|KEY",
-    help="Divide norms by the loss scale: this number, or what the metadata of each file holds under this key.",
+unscale_option = grouped(
+    COUNTED,
+    click.option(
+        "--unscale",
+        type=UNSCALE,
+        metavar="NUMBER|KEY",
+        help="Divide norms by the loss scale: this number, or what the metadata of each file holds under this key.",
+    ),
+    rare=True,
 )

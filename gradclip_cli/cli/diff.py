@@ -8,19 +8,19 @@ import click
 import gradclip_cli
 from gradclip_cli.cli import ReadingCommand, help_text
 from gradclip_cli.cli.counting import replicated_option, unscale_option
+from gradclip_cli.cli.help import examples
 from gradclip_cli.cli.options import (
     JobOptions,
-    ViewOptions,
     accumulate_option,
     files_option,
     job_options,
     shards_option,
     tensor_options,
-    view_options,
 )
 from gradclip_cli.cli.output import show, show_notes
 from gradclip_cli.cli.progress import progress
 from gradclip_cli.cli.types import PATH, REAL
+from gradclip_cli.cli.viewing import ViewOptions, view_options
 from gradclip_cli.render.view import ALL
 from gradclip_cli.reports.diff import DiffReport
 
@@ -30,12 +30,14 @@ from gradclip_cli.reports.diff import DiffReport
     cls=ReadingCommand,
     help=help_text(
         "diff",
-        "gradclip diff before.safetensors after.h5 --rtol 1e-6",
-        "gradclip diff a.npz b.npz -q && echo equal",
-        "",
         "Elements are equal if |a-b| <= ATOL + RTOL * |b|, whatever their dtypes; NaN equals NaN, +0 equals -0. "
         "The norm ratio is that of B to A; the largest |a-b| / |b| is over the elements where b is not 0. "
         "Exit code 0 if all tensors are equal, 1 if not.",
+    ),
+    epilog=examples(
+        "gradclip diff sample_data/char_lstm sample_data/char_lstm --step 8",
+        "gradclip diff sample_data/dl4j_lstm/step_00004.npz sample_data/dl4j_lstm/step_00005.npz",
+        "gradclip diff sample_data/char_lstm sample_data/char_lstm --step 9 -q && echo equal",
     ),
 )
 @click.argument("a", type=PATH)

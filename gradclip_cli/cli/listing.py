@@ -6,15 +6,15 @@ import click
 
 import gradclip_cli
 from gradclip_cli.cli import Command, ReadingCommand, help_text
+from gradclip_cli.cli.help import examples
 from gradclip_cli.cli.options import (
     InputOptions,
-    ViewOptions,
     files_option,
     input_options,
     pattern_options,
-    view_options,
 )
 from gradclip_cli.cli.output import show
+from gradclip_cli.cli.viewing import ViewOptions, view_options
 from gradclip_cli.reports.listing import LsReport, StrategiesReport, StrategyRow
 from gradclip_cli.strategies import STRATEGIES
 
@@ -24,8 +24,11 @@ from gradclip_cli.strategies import STRATEGIES
     cls=ReadingCommand,
     help=help_text(
         "ls",
-        "gradclip ls g.safetensors",
-        "gradclip ls steps/*.npz -f json",
+    ),
+    epilog=examples(
+        "gradclip ls sample_data/char_lstm/step_00001.safetensors",
+        "gradclip ls sample_data/char_lstm_hdf5 --step 8 --include '*weight*'",
+        "gradclip ls sample_data/dl4j_lstm --json",
     ),
 )
 @input_options
@@ -43,8 +46,9 @@ def ls(given: InputOptions, shown: ViewOptions, **keywords: Any) -> None:
     cls=Command,
     help=help_text(
         "strategies",
-        "gradclip strategies",
-        "gradclip strategies -f json",
+    ),
+    epilog=examples(
+        "gradclip strategies", "gradclip strategies --json", "gradclip strategies -f md --columns name,rule"
     ),
 )
 @view_options

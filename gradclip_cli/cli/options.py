@@ -12,36 +12,23 @@ from typing import Any, TypeVar
 
 import click
 
-from gradclip_cli import formats, render
-from gradclip_cli.cli.types import BY, COLUMNS, COUNT, ORDER, PATH, REAL, TENSORS, WHOLE
+from gradclip_cli import formats
+from gradclip_cli.cli.help import COUNTED, INPUT, NORM, RUN, combined, grouped
+from gradclip_cli.cli.types import COUNT, PATH, REAL, STEPS, TENSORS, WHOLE
 from gradclip_cli.errors import InputError, UsageError, reason
 from gradclip_cli.inputs.choices import ACCUMULATE, REPEATED
 from gradclip_cli.inputs.selection import VOID_DTYPES
-from gradclip_cli.render.records import KINDS
-from gradclip_cli.render.view import Order, View, kinds_of
-from gradclip_cli.reports.base import Report
 from gradclip_cli.storage.streams import STANDARD, check_open, stream_name
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def combined(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
-    """Combine options into one decorator; the help text lists them in this order."""
-
-    def decorate(command: Command) -> Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
-
-
-def _field(declaration: Callable[[Any], Any]) -> Any:
+def option_field(declaration: Callable[[Any], Any]) -> Any:
     """Declare a field of a dataclass that an option fills."""
     return field(metadata={"declaration": declaration})
 
 
-def _filled(kind: type[Any], name: str) -> Callable[[Command], Command]:
+def filled(kind: type[Any], name: str) -> Callable[[Command], Command]:
     """Return a decorator that adds the options of a dataclass to a command, and passes them as one value under `name`."""
     names = [one.name for one in fields(kind)]
 
@@ -61,8 +48,8 @@ def _filled(kind: type[Any], name: str) -> Callable[[Command], Command]:
 class InputOptions:
     """Which dumps are read."""
 
-    inputs: tuple[str, ...] = _field(click.argument("inputs", nargs=-1, metavar="INPUT...", type=PATH))
-    files_from: str | None = _field(
+    inputs: tuple[str, ...] = option_field(click.argument("inputs", nargs=-1, metavar="INPUT...", type=PATH))
+    files_from: str | None = option_field(
         click.option(
             "--files-from",
             type=PATH,
@@ -70,9 +57,9 @@ class InputOptions:
             help="Read more inputs from a list, one a line; - is standard input.",
         )
     )
-    null: bool = _field(
+    null: bool = option_field(
         click.option(
-            "-0", "--null", is_flag=True, help="The list of --files-from is separated by NUL, as of find -print0."
+            "-0", "--null", is_flag=True, help="Split the list of --files-from at NUL, as find -print0 writes it."
         )
     )
 
@@ -99,76 +86,15 @@ def _read_list(path: str | None, separator: str) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class ViewOptions:
-    """How a report is shown."""
-
-    format: str = _field(
-        click.option(
-            "-f",
-            "--format",
-            "format",
-            type=click.Choice(render.FORMATS),
-            default="table",
-            show_default=True,
-            help="Show the report as.",
-        )
-    )
-    by: tuple[str, ...] = _field(
-        click.option(
-            "--by",
-            type=BY,
-            multiple=True,
-            metavar="KIND",
-            help=f"Show tables instead of one screen: by {', '.join(KINDS)} or all (repeatable).",
-        )
-    )
-    columns: tuple[str, ...] | None = _field(
-        click.option(
-            "--columns",
-            type=COLUMNS,
-            metavar="A,B,...",
-            help="Show these columns in this order, under the names of csv.",
-        )
-    )
-    sort: Order | None = _field(
-        click.option(
-            "--sort", type=ORDER, metavar="COLUMN[:desc]", help="Sort rows: numbers as numbers, what is not one last."
-        )
-    )
-    top: int | None = _field(
-        click.option("--top", type=COUNT, metavar="N", help="Show the first N rows of each table or scope.")
-    )
-    no_headers: bool = _field(click.option("--no-headers", is_flag=True, help="Leave out the headings of csv and tsv."))
-    no_color: bool = _field(
-        click.option("--no-color", is_flag=True, help="Use no colour; NO_COLOR and TERM=dumb are obeyed too.")
-    )
-
-    def view(self, report: type[Report]) -> View:
-        """Return the view of a report that the options ask for; raise UsageError where its type lacks a column or a table."""
-        view = View(
-            self.format,
-            kinds_of(report, self.by),
-            self.columns or (),
-            self.sort,
-            self.top,
-            headers=not self.no_headers,
-            color=not self.no_color,
-            by=bool(self.by),
-        )
-        view.check(report)
-        return view
-
-
-@dataclass(frozen=True)
 class JobOptions:
     """How many threads work, and whether progress and tables are shown."""
 
-    jobs: int | None = _field(
+    jobs: int | None = option_field(
         click.option(
             "-j", "--jobs", type=COUNT, metavar="N", help="Work in N threads.  [default: one for each processor]"
         )
     )
-    quiet: bool = _field(
+    quiet: bool = option_field(
         click.option(
             "-q",
             "--quiet",
@@ -178,51 +104,90 @@ class JobOptions:
     )
 
 
-input_options = _filled(InputOptions, "given")
-view_options = _filled(ViewOptions, "shown")
-job_options = _filled(JobOptions, "work")
+input_options = grouped(INPUT, filled(InputOptions, "given"), rare=True)
+job_options = grouped(RUN, filled(JobOptions, "work"), rare=True)
 
-shards_option = click.option(
-    "--shards",
-    is_flag=True,
-    help="Take all inputs of a step for one dump: equal names in them are pieces of one tensor.",
+steps_option = grouped(
+    COUNTED,
+    click.option(
+        "--steps",
+        "--step",
+        type=STEPS,
+        metavar="STEPS",
+        help="Take only these steps: 41, 40:45 (both ends in), 40:, :45, or several, as 0:8,41.",
+    ),
 )
 
-files_option = click.option(
-    "--files",
-    multiple=True,
-    metavar="PATTERN",
-    help="Take only files whose names match, in directories and of those given (shell-style; repeatable).",
+shards_option = grouped(
+    INPUT,
+    click.option(
+        "--shards",
+        is_flag=True,
+        help="Take all inputs of a step for one dump: equal names in them are pieces of one tensor.",
+    ),
+    rare=True,
 )
 
-repeated_option = click.option(
-    "--repeated",
-    type=click.Choice(REPEATED),
-    help="Choose among the dumps of a step that several folders hold.  [default: last]",
+files_option = grouped(
+    INPUT,
+    click.option(
+        "--files",
+        multiple=True,
+        metavar="PATTERN",
+        help="Take only files whose names match, in directories and of those given (repeatable).",
+    ),
+    rare=True,
 )
 
-accumulate_option = click.option(
-    "--accumulate",
-    type=click.Choice(ACCUMULATE),
-    help="Take all inputs of a step in a folder for micro-batches of one dump: their mean or their sum.",
+repeated_option = grouped(
+    INPUT,
+    click.option(
+        "--repeated",
+        type=click.Choice(REPEATED),
+        help="Choose among the dumps of a step that several folders hold.  [default: last]",
+    ),
+    rare=True,
 )
 
-along_option = click.option(
-    "--along",
-    type=WHOLE,
-    metavar="0",
-    help="Take each slice along axis 0 for a dump: of a log that grows, or of gradients of each sample.",
+accumulate_option = grouped(
+    INPUT,
+    click.option(
+        "--accumulate",
+        type=click.Choice(ACCUMULATE),
+        help="Take all inputs of a step in a folder for micro-batches of one dump: their mean or their sum.",
+    ),
+    rare=True,
 )
 
-allow_missing_option = click.option(
-    "--allow-missing", is_flag=True, help="Take dumps of different tensors: in each, count those that it has."
+along_option = grouped(
+    INPUT,
+    click.option(
+        "--along",
+        type=WHOLE,
+        metavar="0",
+        help="Take each slice along axis 0 for a dump: of a log that grows, or of gradients of each sample.",
+    ),
+    rare=True,
 )
 
-keep_going_option = click.option(
-    "--keep-going", is_flag=True, help="Leave out dumps that cannot be read; the exit code is 3 all the same."
+allow_missing_option = grouped(
+    INPUT,
+    click.option(
+        "--allow-missing", is_flag=True, help="Take dumps of different tensors: in each, count those that it has."
+    ),
+    rare=True,
 )
 
-norm_options = combined(
+keep_going_option = grouped(
+    INPUT,
+    click.option(
+        "--keep-going", is_flag=True, help="Leave out dumps that cannot be read; the exit code is 3 all the same."
+    ),
+    rare=True,
+)
+
+norm_options = grouped(
+    NORM,
     click.option("--norm-type", type=REAL, metavar="P", help="Take the P-norm: inf, or 0.1 to 64.  [default: 2]"),
     click.option(
         "--epsilon",
@@ -230,33 +195,38 @@ norm_options = combined(
         metavar="E",
         help="Add E to a norm before it is compared; PyTorch's is 1e-6.  [default: 0]",
     ),
+    rare=True,
 )
 
-_name_options = combined(
+_name_options = grouped(
+    COUNTED,
     click.option(
         "--include",
         type=TENSORS,
         multiple=True,
         metavar="PATTERN",
-        help="Take only tensors whose names match (shell-style; repeatable).",
+        help="Take only tensors whose names match (repeatable).",
     ),
     click.option(
         "--exclude",
         type=TENSORS,
         multiple=True,
         metavar="PATTERN",
-        help="Leave out tensors whose names match: no norm counts them.",
+        help="Leave out tensors whose names match (repeatable).",
     ),
 )
 
-_layer_options = combined(
+_layer_options = grouped(
+    NORM,
     click.option("--group-depth", type=WHOLE, metavar="N", help="Make a layer of the first N components of a name."),
     click.option(
         "--layer-regex", metavar="REGEX", help="Find layer and param by the groups (?P<layer>...) and (?P<param>...)."
     ),
+    rare=True,
 )
 
-_file_options = combined(
+_file_options = grouped(
+    INPUT,
     click.option(
         "--input-format",
         type=click.Choice(formats.FORMATS),
@@ -264,8 +234,9 @@ _file_options = combined(
     ),
     click.option("--void-dtype", type=click.Choice(VOID_DTYPES), help="Take 2-byte elements of no type for bfloat16."),
     click.option("--allow-huge", is_flag=True, help="Read files that declare far more data than they hold."),
+    rare=True,
 )
 
-pattern_options = combined(_name_options, _layer_options, _file_options)
-tensor_options = combined(_name_options, _file_options)
+pattern_options = combined(steps_option, _name_options, _layer_options, _file_options)
+tensor_options = combined(steps_option, _name_options, _file_options)
 """The options of `pattern_options`, but for those about layers."""

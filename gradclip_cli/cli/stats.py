@@ -11,10 +11,10 @@ from gradclip_cli.api.stats import EVERY
 from gradclip_cli.cli import ReadingCommand, completion, help_text
 from gradclip_cli.cli.config import CONFIG
 from gradclip_cli.cli.counting import copies_options, unscale_option
+from gradclip_cli.cli.help import examples
 from gradclip_cli.cli.options import (
     InputOptions,
     JobOptions,
-    ViewOptions,
     accumulate_option,
     allow_missing_option,
     along_option,
@@ -26,11 +26,11 @@ from gradclip_cli.cli.options import (
     pattern_options,
     repeated_option,
     shards_option,
-    view_options,
 )
 from gradclip_cli.cli.output import refuse_left_out, show, show_notes, standard_output, warn
 from gradclip_cli.cli.progress import progress
 from gradclip_cli.cli.types import RULE, WHOLE, Parsed
+from gradclip_cli.cli.viewing import ViewOptions, view_options
 from gradclip_cli.commands.stats.plan import Trial
 from gradclip_cli.errors import InputError
 from gradclip_cli.render.paste import FRAMEWORKS, pasted
@@ -50,9 +50,11 @@ def _strategy(text: str) -> Strategy | str:
     cls=ReadingCommand,
     help=help_text(
         "stats",
-        "gradclip stats run/",
-        "gradclip stats run/ --try clip-by-global-norm:1 --try clip-l2-per-layer:mad:5",
-        'gradclip apply g.npz -o out.npz -s clip-by-norm -t "$(gradclip stats run/ -s clip-by-norm --print-threshold)"',
+    ),
+    epilog=examples(
+        "gradclip stats sample_data/char_lstm",
+        "gradclip stats sample_data/char_lstm --try clip_grad_norm_:1 --by step",
+        "gradclip stats sample_data/dl4j_lstm -s clip-by-norm --rule p90 --print-threshold",
     ),
 )
 @input_options
@@ -75,7 +77,7 @@ def _strategy(text: str) -> Strategy | str:
     default="mean",
     show_default=True,
     metavar="RULE",
-    help=f"How a threshold is chosen from the norms: {SPELLINGS}.",
+    help=f"Choose a threshold from the norms: {SPELLINGS}.",
 )
 @click.option(
     "--try",

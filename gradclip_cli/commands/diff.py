@@ -9,7 +9,7 @@ from gradclip_cli.engine.compared_dump import ComparedDump, StoredTensor, opened
 from gradclip_cli.engine.run import Run
 from gradclip_cli.inputs.layouts.ranks import RANKS
 from gradclip_cli.inputs.naming import natural
-from gradclip_cli.inputs.selection import Selection, check_included
+from gradclip_cli.inputs.selection import check_included
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.notes import merged
 from gradclip_cli.numerics import products
@@ -25,7 +25,8 @@ def diff(plan: DiffPlan, run: Run) -> DiffReport:
     What counts in no norm is compared without norms.
     """
     with opened(plan.a, run) as a, opened(plan.b, run) as other:
-        check_included(_names(a, other, plan.selection), plan.selection)
+        if plan.selection.has_names:
+            check_included({spec.name for file in (*a.files, *other.files) for spec in file.tensors}, plan.selection)
         b = other.named_as(a)
         compared, rest, copies = compare_dumps(a, b, Tolerance(plan.rtol, plan.atol), run)
         for name in (a.uncounted | b.uncounted) & compared.keys():
@@ -34,13 +35,6 @@ def diff(plan: DiffPlan, run: Run) -> DiffReport:
         b.verify()
         found = report(a, b, compared, rest)
         return found._replace(notes=merged([*plan.notes, *found.notes, *copies]))
-
-
-def _names(a: ComparedDump, b: ComparedDump, selection: Selection) -> list[str]:
-    """Return the names that patterns may match; those of --replicated may match what is left out."""
-    if not selection.replicated:
-        return [*a.tensors, *b.tensors]
-    return [spec.name for file in (*a.files, *b.files) for spec in file.tensors]
 
 
 def report(

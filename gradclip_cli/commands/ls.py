@@ -28,7 +28,7 @@ def ls(plan: LsPlan, run: Run) -> LsReport:
             if dump.wholes:
                 report.tensors[start:] = _joined(report.tensors[start:], dump)
             report.notes.extend(dump.notes)
-            names += [spec.name for spec in dump.tensors] if plan.selection.include else []
+            names += [spec.name for spec in dump.tensors] if plan.selection.has_names else []
     check_included(names, plan.selection)
     return report._replace(notes=merged(report.notes))
 

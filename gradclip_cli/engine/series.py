@@ -16,6 +16,7 @@ from gradclip_cli.inputs.selection import Selection, check_included
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.inputs.steps import step_named
 from gradclip_cli.numerics.norms import SumKinds
+from gradclip_cli.text import printable
 
 
 def measure_series(
@@ -26,14 +27,25 @@ def measure_series(
     Copies count as the user says. Inputs must be read in the order of steps, since the first dump decides what is tied.
     """
     if run.selection.along is not None:
-        return count_tied_slices(measure_slices(source, sums, run, observer_for), run)
-    found = split(measure_dump(source, sums, run, observer_for), run.selection.naming)
+        return _wanted(count_tied_slices(measure_slices(source, sums, run, observer_for), run), run)
+    found = _wanted(split(measure_dump(source, sums, run, observer_for), run.selection.naming), run)
     if source.layout.in_pieces:
         # Pieces that say where they belong are no copies, whatever their bits.
         found = [
             dump if dump.wholes and not run.selection.replicated else count_replicated(dump, run) for dump in found
         ]
     return [count_tied(dump, run, run.ties) for dump in found]
+
+
+def _wanted(dumps: list[MeasuredDump], run: Run) -> list[MeasuredDump]:
+    """Leave out the steps of a file that the user does not want; the first dump that is left has the notes on the file."""
+    steps = run.selection.steps
+    if steps is None:
+        return dumps
+    first, found = dumps[0], [dump for dump in dumps if steps.takes(dump.step)]
+    if not found:
+        raise steps.refusal(printable(first.source.location), [dump.step for dump in dumps])
+    return [replace(found[0], non_numeric=first.non_numeric, file_notes=first.file_notes), *found[1:]]
 
 
 def split(dump: MeasuredDump, naming: Naming) -> list[MeasuredDump]:
@@ -78,6 +90,7 @@ def by_step(dumps: Sequence[MeasuredDump]) -> list[MeasuredDump]:
 
 
 def check_taken(dumps: Sequence[MeasuredDump], selection: Selection) -> None:
-    """Raise UsageError if a pattern of --include or --replicated matches no tensor of any dump."""
-    if selection.include or selection.replicated:
-        check_included([spec.name for dump in dumps for spec in dump.tensors], selection)
+    """Raise UsageError if a pattern of the selection matches no tensor of any dump, though it should."""
+    if selection.has_names:
+        names = [name for dump in dumps for name in (*(spec.name for spec in dump.tensors), *dump.non_numeric)]
+        check_included(dict.fromkeys(names), selection)

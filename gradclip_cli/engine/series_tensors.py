@@ -77,9 +77,9 @@ class SeriesTensors:
         return replace(dump, places=[others.get(index, place) for index, place in enumerate(dump.places)])
 
     def check_taken(self, selection: Selection) -> None:
-        """Raise UsageError if a pattern of --include matches no tensor of any dump; only with `allow_missing`."""
+        """Raise UsageError if a pattern matches no tensor of any dump, though it should; only with `allow_missing`."""
         if self._allow_missing:
-            check_included(list(self._every), selection)
+            check_included(self._every, selection)
 
     @property
     def notes(self) -> list[Note]:

@@ -5,6 +5,7 @@ from fnmatch import fnmatchcase
 from os.path import basename
 
 from gradclip_cli.errors import UsageError
+from gradclip_cli.inputs.wanted_steps import WantedSteps
 
 REPEATED = ("first", "last", "keep", "error")
 """Which of the dumps of a step counts that several folders or files hold."""
@@ -21,7 +22,8 @@ class Choices:
     holds pieces of its tensors. `repeated` says what to take where a step is there twice; None is `last`, unless the dumps
     look like two runs, or like parts of one dump. With `everything`, each file that is found is listed, whatever it is. With
     `accumulate`, all files of a step in a folder are micro-batches of one dump, their mean or their sum. With `alone`, one
-    dump is taken as it is even where `shards` asks for files of ranks.
+    dump is taken as it is even where `shards` asks for files of ranks. Of several steps, `steps` are taken; with `whole_files`,
+    no step of a file without the others.
     """
 
     files: tuple[str, ...] = ()
@@ -30,6 +32,8 @@ class Choices:
     everything: bool = False
     accumulate: str | None = None
     alone: bool = False
+    steps: WantedSteps | None = None
+    whole_files: bool = False
 
     def __post_init__(self) -> None:
         if self.repeated not in (None, *REPEATED):

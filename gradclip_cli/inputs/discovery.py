@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.inputs.choices import DEFAULT, Choices
+from gradclip_cli.inputs.dumps_of_steps import of_steps
 from gradclip_cli.inputs.folders import inside
 from gradclip_cli.inputs.kinds import kind_of
 from gradclip_cli.inputs.layouts import FINDERS, parts, ranks
@@ -49,8 +50,9 @@ def find_dumps(paths: Sequence[str], choices: Choices = DEFAULT) -> Found:
     sources, said = combined(files, choices)
     notes += said
     if choices.everything:
-        return Found(sources, tuple(notes))
-    found = _settled(sources, notes, choices)
+        found = Found(sources if choices.steps is None else tuple(with_steps(sources)), tuple(notes))
+        return _of_steps(found, choices)
+    found = _of_steps(_settled(sources, notes, choices), choices)
     return found._replace(notes=(*found.notes, *_kinds_without_steps(found.sources, given)))
 
 
@@ -67,6 +69,15 @@ def _expanded(given: Sequence[str], choices: Choices) -> tuple[list[str], list[N
     if not files:
         raise UsageError(f"--files {' '.join(choices.files)} takes none of {shortlist(list(given), 4)}")
     return files, notes
+
+
+def _of_steps(found: Found, choices: Choices) -> Found:
+    """Leave out the dumps of steps that the user does not want."""
+    if choices.steps is None:
+        return found
+    sources, notes = of_steps(found.sources, choices.steps, choices.whole_files)
+    kept = [note for note in found.notes if note.kind != "no-step"]  # what has no step is not last, but left out
+    return Found(tuple(sources), (*kept, *notes))
 
 
 def _settled(sources: Sequence[DumpSource], notes: list[Note], choices: Choices) -> Found:

@@ -2,10 +2,10 @@
 
 import re
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from fnmatch import translate
 
-from gradclip_cli.text import printable
+from gradclip_cli.text import did_you_mean, printable
 
 MOST = 3
 """The most patterns that are short enough to be given."""
@@ -18,6 +18,29 @@ def matching(names: Iterable[str], patterns: Sequence[str]) -> list[str]:
         return []
     match = re.compile("|".join(map(translate, patterns))).match
     return [name for name in names if match(name)]
+
+
+def is_literal(pattern: str) -> bool:
+    """Whether a pattern has no wildcard, so that it matches one name at most."""
+    return not any(sign in pattern for sign in "*?[")
+
+
+def containing(names: Iterable[str], part: str) -> int:
+    """Count the names that hold `part`: those that `*part*` would match."""
+    return sum(part in name for name in names)
+
+
+def unmatched(option: str, pattern: str, names: Collection[str], what: str = "tensor") -> str:
+    """Say that a pattern matches none of some names: how many it would match with wildcards, or which name is near.
+
+    >>> unmatched("--include", "attn", ["h.0.attn.w", "h.1.attn.w", "h.1.mlp.w"])
+    "--include attn matches no tensor; '*attn*' would match 2"
+    """
+    count = containing(names, pattern) if pattern and is_literal(pattern) else 0
+    hint = f"{quoted(f'*{printable(pattern)}*')} would match {count:,}"
+    if not count:
+        hint = did_you_mean(pattern, names, f"`gradclip ls` lists the {what}s")
+    return f"{option} {shlex.quote(printable(pattern))} matches no {what}; {hint}"
 
 
 def options_for(option: str, names: Sequence[str], others: Sequence[str]) -> str:

@@ -1,14 +1,15 @@
 """Select the tensors of the inputs that are used, and say how they are read."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.naming import Naming
+from gradclip_cli.inputs.patterns import containing, is_literal, unmatched
 from gradclip_cli.inputs.source import DumpSource
-from gradclip_cli.text import did_you_mean
+from gradclip_cli.inputs.wanted_steps import WantedSteps
 
 if TYPE_CHECKING:
     from gradclip_cli.tensors import TensorSpec
@@ -37,6 +38,7 @@ class Selection:
     unscale: float | str | None = None  # the loss scale, or the key of the metadata that holds it
     replicated: tuple[str, ...] = ()  # patterns for tensors of which each file holds a copy, and not a piece
     tied: str = "twice"
+    steps: WantedSteps | None = None  # of a series in one file
 
     def __post_init__(self) -> None:
         if self.void_dtype not in (None, *VOID_DTYPES):
@@ -57,15 +59,25 @@ class Selection:
         """Whether a selected tensor may be a gradient: it has no other role in its file, or --include has named it."""
         return spec.role is None or bool(self.include)
 
+    @property
+    def has_names(self) -> bool:
+        """Whether `check_included` has anything to check: patterns that must match, or names to leave out."""
+        return bool(self.include or self.replicated or any(map(is_literal, self.exclude)))
 
-def check_included(names: Sequence[str], selection: Selection) -> None:
-    """Raise UsageError if a pattern of --include or --replicated matches none of the names."""
+
+def check_included(names: Collection[str], selection: Selection) -> None:
+    """Raise UsageError if a pattern of --include or --replicated matches none of the names.
+
+    A pattern of --exclude without a wildcard may name what is not there, but not what only stands inside other names.
+    """
     options = [("--include", pattern) for pattern in selection.include]
     options += [("--replicated", pattern) for pattern in selection.replicated]
     for option, pattern in options:
         if not any(fnmatchcase(name, pattern) for name in names):
-            hint = did_you_mean(pattern, names, "`gradclip ls` lists the tensors")
-            raise UsageError(f"no tensor matches {option} {pattern!r}; {hint}")
+            raise UsageError(unmatched(option, pattern, names))
+    for pattern in filter(is_literal, selection.exclude):
+        if pattern and pattern not in names and containing(names, pattern):
+            raise UsageError(unmatched("--exclude", pattern, names))
 
 
 def replicated_in(sources: Iterable[DumpSource], patterns: Iterable[str]) -> tuple[str, ...]:

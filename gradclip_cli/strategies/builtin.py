@@ -62,10 +62,10 @@ RENORMALIZE_PER_PARAM_TYPE = Strategy(
 )
 ELEMENTWISE = Strategy(
     "clip-elementwise-absolute-value",
-    ("ClipElementWiseAbsoluteValue", "clip-by-value"),
+    ("ClipElementWiseAbsoluteValue", "clip-by-value", "clip_grad_value_", "clipvalue"),
     Group.ELEMENT,
     "min(max(g, -c), c)",
-    "DL4J; Mikolov 2012; TensorFlow clip_by_value; Keras clipvalue",
+    "DL4J; Mikolov 2012; PyTorch clip_grad_value_; TensorFlow clip_by_value; Keras clipvalue",
     _clamped,
     _is_below,
     takes_threshold=True,
@@ -83,7 +83,7 @@ CLIP_PER_LAYER = Strategy(
 )
 CLIP_PER_PARAM_TYPE = Strategy(
     "clip-l2-per-param-type",
-    ("ClipL2PerParamType", "clip-by-norm"),
+    ("ClipL2PerParamType", "clip-by-norm", "clipnorm"),
     Group.TENSOR,
     _RULE,
     "DL4J; TensorFlow clip_by_norm; Keras clipnorm",
@@ -94,7 +94,7 @@ CLIP_PER_PARAM_TYPE = Strategy(
 )
 GLOBAL = Strategy(
     "clip-by-global-norm",
-    ("clip-global-norm",),
+    ("clip-global-norm", "clip_grad_norm_", "global_norm", "global_clipnorm"),
     Group.DUMP,
     _RULE,
     "TensorFlow clip_by_global_norm; PyTorch clip_grad_norm_; optax; Keras global_clipnorm",

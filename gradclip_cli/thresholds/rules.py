@@ -76,25 +76,22 @@ AUTO = AutoRule("auto", "the rule that stats advises for the norms at hand")
 SPELLINGS = ", ".join(map(str, (*RULES, *ADAPTIVE_RULES, AUTO)))
 """All rules as a user writes them, for messages."""
 
+_PERCENT = r"^p(?=[\d.]+$)"
+"""The `p` of `p90`, as numpy, pandas and dashboards write a percentile."""
+
 Chooser = Rule | AdaptiveRule | AutoRule
 """What chooses a threshold, or one for each step."""
 
 Threshold = float | Chooser
 
-_SHORT = re.compile(r"^p(\d+(?:\.\d+)?)$")
-"""A percentile as many write it: `p90`."""
-
 
 def parse_rule(text: str) -> Chooser:
-    """Return the rule that `text` names, such as `median` or `percentile:95`; raise UsageError if there is none.
+    """Return the rule that `text` names: `median`, `percentile:95`, `percentile=95`, `p95`; raise UsageError if there is none.
 
-    `percentile=95` and `p95` are `percentile:95`.
-
-    >>> str(parse_rule("p95")), str(parse_rule("percentile=95"))
-    ('percentile:95', 'percentile:95')
+    >>> str(parse_rule("p95")), str(parse_rule("MAD=3"))
+    ('percentile:95', 'mad:3')
     """
-    plain = _SHORT.sub(r"percentile:\1", text.strip().lower())
-    name, colon, argument = plain.replace("=", ":", 1).partition(":")
+    name, colon, argument = re.sub(_PERCENT, "percentile:", text.strip().lower()).replace("=", ":").partition(":")
     rules: tuple[Chooser, ...] = (*RULES, *ADAPTIVE_RULES, AUTO)
     for rule in rules:
         if rule.name == name:

@@ -54,6 +54,10 @@ def completed(line: str, folder: Path) -> list[str]:
 OFFERED = {
     "gradclip ": list(COMMANDS),
     "gradclip app": ["apply"],
+    "gradclip help d": ["diff", "dump"],
+    "gradclip ls --js": ["--json"],
+    "gradclip ls --ste": ["--step", "--steps"],
+    "gradclip ls --help": ["--help", "--help-all"],
     "gradclip apply -s ": NAMES,
     "gradclip apply -s clip-l2": ["clip-l2-per-layer", "clip-l2-per-param-type"],
     "gradclip apply -s ClipL2": ["clip-l2-per-layer", "clip-l2-per-param-type"],

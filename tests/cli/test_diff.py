@@ -208,7 +208,7 @@ def test_ranks(argv: str, code: int, error: str, ranks: None, run: Run) -> None:
         ("a b", "a holds 2 dumps; give one dump, such as a/rank0.npz, or --shards for all ranks"),
         ("a/rank0.npz b/rank0.npz --shards", "--shards needs the files of two ranks or more; give a directory"),
         ("whole.npz whole.npz --replicated norm", "--replicated is for tensors that several files hold; give --shards"),
-        ("a b --shards --replicated nrom", "no tensor matches --replicated 'nrom'; did you mean norm"),
+        ("a b --shards --replicated nrom", "--replicated nrom matches no tensor; did you mean norm"),
         ("a b --shards --accumulate mean", "--accumulate and --shards exclude each other"),
         ("a b --shards --files rank0*", "--shards needs the files of two ranks or more"),
     ],

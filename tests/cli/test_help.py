@@ -1,31 +1,177 @@
 """Help teaches: its examples run, and what is mistyped is answered by what was perhaps meant."""
 
+import ast
 import re
 import shlex
+import shutil
 from pathlib import Path
+from textwrap import dedent
+from typing import Any
 
+import click
 import pytest
+import safetensors.numpy
+from docs.places import SAMPLES
 from docs.session import in_process, is_plain
 from support.command import Run
 from support.shell import furnish, shell
 
-from gradclip_cli.cli import COMMANDS, EXIT_CODES
+from gradclip_cli.cli import COMMANDS, EXIT_CODES, GROUPS, main
+from gradclip_cli.cli.topics import TOPICS
 
 HELP = [[], *([name] for name in COMMANDS)]
 
 
+@pytest.fixture
+def plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Show help as a terminal of 80 columns does."""
+    monkeypatch.setenv("COLUMNS", "80")
+
+
 @pytest.mark.parametrize("command", HELP, ids=lambda command: " ".join(command) or "gradclip")
+@pytest.mark.usefixtures("plain")
 def test_every_example_runs(command: list[str], run: Run, tmp_path: Path) -> None:
-    """Every command has examples, and each of them runs in a folder that holds dumps of those names."""
+    """Each example of every command runs as it is in a folder that holds the sample dumps, and warns of nothing."""
     examples = re.findall(r"^ +(gradclip .*)$", run(*command, "--help").out, re.MULTILINE)
-    assert examples
+    assert len(examples) == (3 if command else 2)
     for number, example in enumerate(examples):
         folder = tmp_path / str(number)
         folder.mkdir()
         furnish(folder)
+        shutil.copytree(SAMPLES, folder / "sample_data")
         code, errors = outcome(example, folder)
         assert code in ((0, 1) if re.match(r"gradclip (check|diff)", example) else (0,)), errors
         assert not errors
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.usefixtures("plain")
+def test_help_ends_with_examples(command: str, run: Run) -> None:
+    """The last lines of a command's help, the short one and the whole one, are its three examples on sample_data/."""
+    for option in ("--help", "--help-all", "-h"):
+        if command == "help" and option == "--help-all":
+            continue  # it has no rare options
+        *_, head, one, two, three = run(command, option).out.splitlines()
+        assert head == "Examples:"
+        assert all(line.startswith(f"  gradclip {command}") for line in (one, two, three))
+        assert all("sample_data/" in line for line in (one, two, three)) or command in ("strategies", "help")
+
+
+@pytest.mark.parametrize(("command", "most"), [((), 30), *(((name,), 50) for name in COMMANDS)])
+@pytest.mark.usefixtures("plain")
+def test_help_is_short(command: tuple[str, ...], most: int, run: Run) -> None:
+    """The help of the program has at most 30 lines of 80 columns, that of a command at most 50 (examples are not cut)."""
+    lines = run(*command, "--help").out.splitlines()
+    assert len(lines) <= most
+    assert [line for line in lines if len(line) > 80 and not line.startswith("  gradclip ")] == []
+
+
+@pytest.mark.usefixtures("plain")
+def test_commands_stand_in_groups(run: Run) -> None:
+    """The help of the program lists each command once, in the groups Look, Change and Know."""
+    text = run("--help").out
+    found = re.findall(r"^(\w+):\n((?:  .*\n)+)", text, re.MULTILINE)
+    names = {group: re.findall(r"^  (\w+)  ", lines, re.MULTILINE) for group, lines in found if group != "Options"}
+    assert list(names) == ["Look", "Change", "Know"]
+    assert [name for group in names.values() for name in group] == list(COMMANDS)
+    assert set(COMMANDS) <= {name for group in GROUPS.values() for name in group}
+    assert names["Change"] == ["apply"]
+
+
+@pytest.mark.parametrize("command", sorted(set(COMMANDS) - {"help"}))
+@pytest.mark.usefixtures("plain")
+def test_rare_options_stand_behind_help_all(command: str, run: Run) -> None:
+    """The short help leaves out input, norm and layers, limits and run, says so, and --help-all has every option once."""
+    context = main.make_context("gradclip", [], resilient_parsing=True)
+    found = main.get_command(context, command)
+    assert found is not None
+    every = {option for one in found.params if isinstance(one, click.Option) for option in one.opts}
+    short, whole = run(command, "--help").out, run(command, "--help-all").out
+    assert set(options_in(whole)) == every
+    assert len(options_in(whole)) == len(every)
+    assert set(options_in(short)) < every
+    assert "--no-color" not in options_in(short)
+    assert re.search(
+        rf"^More: gradclip {command} --help-all( \((input|norm|limits|run|[ a-z,])+\))?$", short, re.MULTILINE
+    )
+    heads = re.findall(r"^(\w[\w ]*):$", short, re.MULTILINE)
+    assert set(heads) <= {"What to do", "What is counted", "View", "Examples"}
+
+
+def options_in(text: str) -> list[str]:
+    """Return the options that a help lists."""
+    lines = re.findall(r"^  (-.*?)(?:  |$)", text, re.MULTILINE)
+    return [word.rstrip(",") for line in lines for word in line.split() if word.startswith("-")]
+
+
+@pytest.mark.parametrize("command", HELP, ids=lambda command: " ".join(command) or "gradclip")
+@pytest.mark.usefixtures("plain")
+def test_the_help_command_shows_the_same(command: list[str], run: Run) -> None:
+    """`gradclip help COMMAND` shows what `gradclip COMMAND --help` shows."""
+    assert run("help", *command) == run(*command, "--help")
+
+
+@pytest.mark.parametrize("topic", ["exit-codes", "Exit_Codes", "exitcodes"])
+def test_exit_codes_are_a_topic(topic: str, run: Run) -> None:
+    """`gradclip help exit-codes` lists all exit codes, however it is spelled, and the help of the program says so."""
+    found = re.findall(r"^ +(\d+)  (.*)$", run("help", topic).out, re.MULTILINE)
+    assert {int(code): meaning for code, meaning in found} == EXIT_CODES
+    assert "gradclip help exit-codes" in run("--help").out
+
+
+def test_topics_list_themselves(run: Run) -> None:
+    """`gradclip help topics` names every topic, and each has a page."""
+    assert re.findall(r"^  (\S+)", run("help", "topics").out, re.MULTILINE) == list(TOPICS)
+    assert all(run("help", topic).code == 0 for topic in TOPICS)
+
+
+def test_rules_are_a_topic(run: Run) -> None:
+    """`gradclip help rules` names every rule."""
+    text = run("help", "rules").out
+    assert all(f"  {name}" in text for name in ("mean", "median", "percentile:90", "mad:5", "zscore:3", "zclip:2.5"))
+
+
+@pytest.mark.parametrize(
+    ("name", "near"), [("dmp", "dump"), ("aply", "apply"), ("exit-cods", "exit-codes"), ("xyzzy", "")]
+)
+def test_an_unknown_topic_is_wrong_usage(name: str, near: str, run: Run) -> None:
+    """What is neither a command nor a topic is answered by what is near, and by all there is."""
+    result = run("help", name)
+    assert (result.code, result.out) == (2, "")
+    said = result.err.splitlines()[-1]
+    assert (f"did you mean {near}?" in said) == bool(near)
+    assert "commands are stats, " in said
+    assert "topics are dump, " in said
+
+
+def blocks() -> list[str]:
+    """Return the pieces of code on the page on dumps."""
+    page = TOPICS["dump"][1]()
+    return [dedent(block) for block in re.findall(r"(?:^    .*\n|^\n(?=    ))+", page, re.MULTILINE)]
+
+
+def test_the_page_on_dumps_is_short_and_is_code() -> None:
+    """It has fewer than 60 lines of 80 columns, and five pieces of code that Python takes."""
+    lines = TOPICS["dump"][1]().splitlines()
+    assert len(lines) < 60
+    assert max(map(len, lines)) < 80
+    assert len([ast.parse(block) for block in blocks()]) == 5
+
+
+def test_the_pytorch_code_writes_gradients(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The code for PyTorch writes what `backward` left, under the names of the parameters; frozen ones are not there."""
+    torch = pytest.importorskip("torch")
+    monkeypatch.chdir(tmp_path)
+    Path("run").mkdir()
+    model = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.Linear(2, 1))
+    model[0].bias.requires_grad_(False)
+    model(torch.ones(4, 3)).sum().backward()
+    names: dict[str, Any] = {}
+    exec(blocks()[0], names)
+    names["dump"](model, 42)
+    found = safetensors.numpy.load_file("run/step_000042.safetensors")
+    assert sorted(found) == ["0.weight", "1.bias", "1.weight"]
+    assert found["1.bias"].tolist() == [4.0]
 
 
 def outcome(example: str, folder: Path) -> tuple[int, str]:
@@ -40,8 +186,6 @@ def outcome(example: str, folder: Path) -> tuple[int, str]:
 @pytest.mark.parametrize("command", HELP, ids=lambda command: " ".join(command) or "gradclip")
 def test_help_is_a_sentence(command: list[str], run: Run) -> None:
     """Help says what a command does, and every option has a text that ends with a full stop or its default."""
-    from gradclip_cli.cli import main
-
     context = main.make_context("gradclip", [], resilient_parsing=True)
     found = main.get_command(context, command[0]) if command else main
     assert found is not None
@@ -49,12 +193,6 @@ def test_help_is_a_sentence(command: list[str], run: Run) -> None:
     for param in found.params:
         text = getattr(param, "help", "") or ""
         assert param.param_type_name == "argument" or re.search(r"(\.|\])$", text), param.name
-
-
-def test_exit_codes_stand_in_the_help(run: Run) -> None:
-    """The help lists all exit codes."""
-    found = re.findall(r"^ +(\d+)  (.*)$", run("--help").out, re.MULTILINE)
-    assert {int(code): meaning for code, meaning in found} == EXIT_CODES
 
 
 MISTYPED = {

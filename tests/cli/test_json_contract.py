@@ -281,10 +281,18 @@ def test_strategies_are_the_registry(run: Run) -> None:
         "none": ("-", False, ["None"]),
         "renormalize-l2-per-layer": ("layer", False, ["RenormalizeL2PerLayer"]),
         "renormalize-l2-per-param-type": ("tensor", False, ["RenormalizeL2PerParamType"]),
-        "clip-elementwise-absolute-value": ("element", True, ["ClipElementWiseAbsoluteValue", "clip-by-value"]),
+        "clip-elementwise-absolute-value": (
+            "element",
+            True,
+            ["ClipElementWiseAbsoluteValue", "clip-by-value", "clip_grad_value_", "clipvalue"],
+        ),
         "clip-l2-per-layer": ("layer", True, ["ClipL2PerLayer"]),
-        "clip-l2-per-param-type": ("tensor", True, ["ClipL2PerParamType", "clip-by-norm"]),
-        "clip-by-global-norm": ("dump", True, ["clip-global-norm"]),
+        "clip-l2-per-param-type": ("tensor", True, ["ClipL2PerParamType", "clip-by-norm", "clipnorm"]),
+        "clip-by-global-norm": (
+            "dump",
+            True,
+            ["clip-global-norm", "clip_grad_norm_", "global_norm", "global_clipnorm"],
+        ),
     }
     assert {name: found[name] for name in promised} == promised
 

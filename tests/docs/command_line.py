@@ -11,6 +11,7 @@ import click
 
 from docs.session import in_process
 from gradclip_cli.cli import EXIT_CODES, main
+from gradclip_cli.cli.help import Grouped
 
 WIDTH = 78
 """What click leaves of a terminal of 80 columns."""
@@ -29,16 +30,25 @@ def commands() -> list[tuple[click.Command, click.Context]]:
 
 
 def help_of(name: str | None) -> str:
-    """Return the help of a command, or of the program, as a terminal of 80 columns shows it."""
+    """Return all of the help of a command, or that of the program, as a terminal of 80 columns shows it."""
     if name is None:
         return main.get_help(root_context())
-    return next(command.get_help(context) for command, context in commands() if command.name == name)
+    return next(_whole(command, context) for command, context in commands() if command.name == name)
+
+
+def _whole(command: click.Command, context: click.Context) -> str:
+    return command.full_help(context) if isinstance(command, Grouped) else command.get_help(context)
+
+
+def help_dump() -> str:
+    """Return the page of `gradclip help dump`."""
+    return f"```text\n{in_process(['help', 'dump'], Path()).output}```"
 
 
 def all_help() -> str:
     """Return the help of the program and of every command, each under its heading."""
     parts = [f"```text\n{help_of(None)}\n```"]
-    parts += [f"## gradclip {one.name}\n\n```text\n{one.get_help(context)}\n```" for one, context in commands()]
+    parts += [f"## gradclip {one.name}\n\n```text\n{_whole(one, context)}\n```" for one, context in commands()]
     return "\n\n".join(parts)
 
 

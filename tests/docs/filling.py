@@ -17,6 +17,7 @@ from docs.session import Session
 
 PARTS: dict[str, Callable[[], str]] = {
     "help": command_line.all_help,
+    "help dump": command_line.help_dump,
     "strategies": command_line.strategies,
     "strategy sources": command_line.strategy_sources,
     "exit codes": command_line.exit_codes,

@@ -42,7 +42,7 @@ def _lines() -> Iterator[str]:
 
 def _command(command: click.Command, context: click.Context) -> Iterator[str]:
     yield ".SS " + escaped(" ".join(["gradclip", command.name or "", *command.collect_usage_pieces(context)]))
-    yield from _text(command.help or "")
+    yield from _text("\n\n".join(filter(None, [command.help, command.epilog])))
     for param in command.get_params(context):
         record = param.get_help_record(context) if isinstance(param, click.Option) else None
         if record is not None:

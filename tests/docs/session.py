@@ -118,7 +118,13 @@ def in_process(arguments: list[str], folder: Path, columns: int | None = None) -
     screen, output, errors = _Stream(), _Stream(), _Stream()
     streams = _Both(screen, output, terminal=columns is not None), _Both(screen, errors)
     argv = mock.patch.object(sys, "argv", ["gradclip", *arguments])
-    with chdir(folder), _quiet_environment(str(columns or COLUMNS)), argv, redirect_stdout(streams[0]), redirect_stderr(streams[1]):
+    with (
+        chdir(folder),
+        _quiet_environment(str(columns or COLUMNS)),
+        argv,
+        redirect_stdout(streams[0]),
+        redirect_stderr(streams[1]),
+    ):
         code = run_command()
     return Shown(code, screen.text(), output.text(), errors.text())
 

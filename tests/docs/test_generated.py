@@ -26,7 +26,7 @@ def test_a_generated_file_is_current(path: Path, make: Callable[[], str]) -> Non
 
 def test_the_help_in_the_reference_is_what_is_shown(tmp_path: Path) -> None:
     """What the reference takes for help is what a process shows on a terminal of 80 columns."""
-    assert shell("gradclip apply --help", tmp_path).stdout.rstrip() == help_of("apply")
+    assert shell("gradclip apply --help-all", tmp_path).stdout.rstrip() == help_of("apply")
 
 
 def test_the_picture_shows_what_the_command_shows(tmp_path: Path) -> None:

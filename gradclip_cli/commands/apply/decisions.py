@@ -15,12 +15,13 @@ from gradclip_cli.engine.series import check_taken
 from gradclip_cli.engine.series_tensors import SeriesTensors
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.errors import InputError, NonFiniteError, UsageError
+from gradclip_cli.inputs.patterns import unmatched
 from gradclip_cli.notes import Note
 from gradclip_cli.numerics.norms import stored_limit
 from gradclip_cli.numerics.statistics import TensorStats
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.strategies.actions import UNCHANGED, Action, Clamp, ZeroNonfinite, action_for
-from gradclip_cli.text import did_you_mean, printable
+from gradclip_cli.text import printable
 from gradclip_cli.thresholds.adaptive import AdaptiveRule
 from gradclip_cli.thresholds.rules import AUTO, AutoRule, Chooser, Rule, choose
 from gradclip_cli.thresholds.samples import NormSamples
@@ -121,8 +122,7 @@ def check_layers(dumps: Sequence[MeasuredDump], overrides: Sequence[Override]) -
     layers = {layer for dump in dumps for layer in dump.layers} if overrides else set()
     for override in overrides:
         if not any(fnmatchcase(layer, override.pattern) for layer in layers):
-            hint = did_you_mean(override.pattern, layers, "`gradclip ls` lists the layers")
-            raise UsageError(f"no layer matches {override.pattern!r}; {hint}")
+            raise UsageError(unmatched("--layer", override.pattern, layers, "layer"))
 
 
 def refuse_nonfinite(dumps: Sequence[MeasuredDump]) -> None:

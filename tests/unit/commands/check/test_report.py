@@ -129,7 +129,7 @@ def test_selected_tensors_are_judged(tmp_path: Path) -> None:
     folder = series(tmp_path, [{"a.w": [0.0], "b.w": [np.nan]}])
     assert seen(folder, exclude=["b.*"]) == [Seen("dead", 1, "a", "w")]
     assert seen(folder, include=["b.*"]) == [Seen("nonfinite", 1, "b", "w")]
-    with pytest.raises(UsageError, match="no tensor matches"):
+    with pytest.raises(UsageError, match="matches no tensor"):
         check(folder, include=["nosuch"])
 
 

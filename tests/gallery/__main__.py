@@ -1,0 +1,74 @@
+"""Train with every fault, ask `check`, and compare the table with that of the docs: `make gallery`; `--write` writes it."""
+
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import gradclip_cli
+from gallery.faults import FAULTS, SEEDS
+from gallery.training import Fault, train
+from gradclip_cli.checks import NAMES
+from gradclip_cli.inputs.naming import block_of
+
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "rules-on-planted-faults.md"
+START, END = "<!-- gallery -->\n", "<!-- end of gallery -->\n"
+
+
+def main(write: bool) -> int:
+    """Return 0 if the table of the docs is the one that is found now."""
+    with tempfile.TemporaryDirectory(prefix="gradclip-gallery-") as folder:
+        found = {fault.name: [_rules(fault, seed, Path(folder)) for seed in SEEDS] for fault in FAULTS}
+    table = "".join(_table(found))
+    print(table)
+    page = PAGE.read_text(encoding="utf-8")
+    head, _, rest = page.partition(START)
+    tail = rest.partition(END)[2]
+    now = f"{head}{START}{table}{END}{tail}"
+    if write:
+        PAGE.write_text(now, encoding="utf-8")
+    return int(now != page and not write)
+
+
+def _rules(fault: Fault, seed: int, root: Path) -> Mapping[str, bool]:
+    """Return the rules that speak of a training, each with whether it names the block where the fault is."""
+    folder = root / fault.name.replace(" ", "-") / str(seed)
+    losses = train(fault, seed, folder)
+    findings = gradclip_cli.check(folder).findings
+    named = {(one.rule, block_of(one.layer or "")) for one in findings}
+    rules = Counter(one.rule for one in findings)
+    print(f"{fault.name}, seed {seed}: loss {losses[0]:.2f} to {losses[-1]:.2f}; {dict(rules)}", file=sys.stderr)
+    return {rule: fault.where is None or (rule, fault.where) in named for rule in rules}
+
+
+def _table(found: Mapping[str, Sequence[Mapping[str, bool]]]) -> Iterator[str]:
+    """Yield the lines of the table: faults in rows, rules in columns."""
+    rules = [rule for rule in NAMES if any(rule in one for runs in found.values() for one in runs)]
+    yield f"| fault | verdict | {' | '.join(rules)} |\n| :--- | :--- | {' | '.join('---:' for _ in rules)} |\n"
+    for fault in FAULTS:
+        runs = found[fault.name]
+        cells = (_cell(fault, rule, runs) for rule in rules)
+        yield f"| {fault.name} | {_verdict(fault, runs)} | {' | '.join(cells)} |\n"
+
+
+def _verdict(fault: Fault, runs: Sequence[Mapping[str, bool]]) -> str:
+    """Say in how many of the runs the fault was found where it is, or in how many a rule spoke that should not."""
+    if not fault.expected:
+        false = sum(bool(run) for run in runs)
+        return "silent" if not false else f"**false alarm** in {false} of {len(runs)}"
+    hits = sum(any(run.get(rule) for rule in fault.expected) for run in runs)
+    return (
+        f"found in {hits} of {len(runs)}" if hits == len(runs) else f"**missed** in {len(runs) - hits} of {len(runs)}"
+    )
+
+
+def _cell(fault: Fault, rule: str, runs: Sequence[Mapping[str, bool]]) -> str:
+    times = sum(rule in run for run in runs)
+    if rule in fault.expected:
+        return f"**{times}**"
+    return str(times) if times else ""
+
+
+if __name__ == "__main__":
+    raise SystemExit(main("--write" in sys.argv[1:]))
