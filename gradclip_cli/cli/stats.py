@@ -69,7 +69,7 @@ def _strategy(text: str) -> Strategy | str:
     "--strategy",
     type=Parsed("strategy", _strategy, completion.strategies),
     metavar="NAME",
-    help=f"Suggest a threshold for this strategy only; {EVERY} shows those of all.  [default: clip-by-global-norm on a screen]",
+    help=f"Suggest a threshold for this strategy; {EVERY} shows those of all.  [default: clip-by-global-norm]",
 )
 @click.option(
     "--rule",
@@ -117,6 +117,8 @@ def command(
 ) -> None:
     """Call `gradclip_cli.stats` with the same keywords, and show its report or, if asked for, only the threshold."""
     paths, view = given.input_paths(), shown.view(StatsReport)
+    if print_threshold and paste:
+        raise click.UsageError("--print-threshold and --paste exclude each other")
     if print_threshold or paste:
         _check_threshold("--print-threshold" if print_threshold else "--paste", strategy, view, paste)
     with progress(work.quiet) as watched:

@@ -15,8 +15,10 @@ _MOST_PATHS = 3
 
 def selected(plan: StatsPlan) -> list[tuple[str, str]]:
     """Return the options, with their values, that choose dumps and tensors."""
+    steps = plan.selection.steps
     along, accumulate = plan.selection.along, plan.inputs[0].layout.accumulate if plan.inputs else None
     return [
+        *([("--steps", str(steps))] if steps is not None else []),
         *([("--along", str(along))] if along is not None else []),
         *([("--accumulate", accumulate)] if accumulate else []),
         *(("--include", pattern) for pattern in plan.selection.include),
