@@ -54,20 +54,23 @@ class StatsParam(NamedTuple):
     summary: Inlined[Summary]
 
 
-class NonfiniteStep(NamedTuple):
-    """A step that is not finite: how many tensors are not, and the last of them in the order of layers, where to look first.
+class NonfiniteTensor(NamedTuple):
+    """A tensor with elements that are NaN or infinite, in the first dump in which it has any.
 
-    `count` and `elements` are of that tensor; `index` is the place of its first NaN or infinity, None if it is not known.
+    `kind` (`NaN`, `+Inf` or `-Inf`) and `index` are those of the first in row-major order. The index is within the whole
+    tensor, or within the piece of it in `file` where nothing says where that piece belongs.
     """
 
     input: str | list[str]
     step: int | None
-    tensors: int
     name: str
-    layer: str
-    count: int
+    nan: int
+    posinf: int
+    neginf: int
     elements: int
-    index: tuple[int, ...] | None = None
+    kind: str
+    index: list[int]  # type: ignore[assignment]  # a key of JSON, which hides the method of tuples
+    file: str | None
 
 
 class FirstRise(NamedTuple):
@@ -325,7 +328,7 @@ class _StatsReport(NamedTuple):
     own: Sequence[OwnThreshold] = ()
     advice: Advised | None = None
     advised: TableOnly[Sequence[Advised]] = ()
-    nonfinite: Sequence[NonfiniteStep] = ()
+    nonfinite: Sequence[NonfiniteTensor] = ()
     exploding: Exploding | None = None
     first: FirstRise | None = None
     growing: Sequence[Growing] = ()

@@ -15,11 +15,12 @@ from gradclip_cli.thresholds.samples import Mask, Matrix, NormSamples, summaries
 
 
 class Nonfinite(NamedTuple):
-    """The tensors of a step that are not finite: how many, and the last of them, by its column, with its bad elements and all."""
+    """The last tensor of a step that is not finite: its column, how many of its elements are NaN, +Inf and -Inf, and all of them."""
 
-    tensors: int
     column: int
-    bad: int
+    nan: int
+    posinf: int
+    neginf: int
     elements: int
 
 

@@ -63,10 +63,10 @@ def dump_norms(step: Step, total: TensorStats, layers: StatsTable, params: Stats
 
 
 def _worst(params: StatsTable) -> Nonfinite:
-    """Tell of the tensors that are not finite; the column of the last is its place in the row."""
-    bad = np.flatnonzero(params.nonfinite)
-    last = int(bad[-1])
-    return Nonfinite(len(bad), last, int(params.nonfinite[last]), int(params.elements[last]))
+    """Tell of the last tensor that is not finite; its column is its place in the row."""
+    last = int(np.flatnonzero(params.nonfinite)[-1])
+    found = params[last]
+    return Nonfinite(last, found.nan, found.posinf, found.neginf, found.elements)
 
 
 def _l2(total: TensorStats, layers: StatsTable, params: StatsTable, sums: SumKinds) -> DumpL2:

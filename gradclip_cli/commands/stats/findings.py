@@ -16,7 +16,7 @@ from gradclip_cli.reports.stats import (
     Exploding,
     FirstRise,
     Growing,
-    NonfiniteStep,
+    NonfiniteTensor,
     StatsTrend,
     Vanishing,
 )
@@ -48,21 +48,15 @@ def found(plan: StatsPlan, layout: SeriesLayout, norms: SeriesNorms) -> dict[str
     }
 
 
-def _nonfinite(layout: SeriesLayout, norms: SeriesNorms) -> list[NonfiniteStep]:
-    """Return a row for each step that is not finite."""
-    return [
-        NonfiniteStep(
-            step.input,
-            step.number,
-            step.worst.tensors,
-            layout.specs[step.worst.column].name,
-            layout.places[step.worst.column].layer,
-            step.worst.bad,
-            step.worst.elements,
-        )
-        for step in norms.steps
-        if step.worst is not None
-    ]
+def _nonfinite(layout: SeriesLayout, norms: SeriesNorms) -> list[NonfiniteTensor]:
+    """Return a row for the last tensor that is not finite in each step, unless an earlier step has it."""
+    found: dict[int, NonfiniteTensor] = {}
+    for step in norms.steps:
+        if step.worst is not None and step.worst.column not in found:
+            column, *counts = step.worst
+            name, kind = layout.specs[column].name, "NaN" if step.worst.nan else "+Inf" if step.worst.posinf else "-Inf"
+            found[column] = NonfiniteTensor(step.input, step.number, name, *counts, kind, [], None)
+    return list(found.values())
 
 
 def _exploding(norms: SeriesNorms) -> tuple[int, Exploding] | None:

@@ -10,11 +10,14 @@ from gradclip_cli.render.screens.names import shortened
 from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.tables.grid import figure
 from gradclip_cli.render.tables.plain import cells
-from gradclip_cli.reports.stats import NonfiniteStep, Ranges, StatsReport
+from gradclip_cli.reports.stats import Ranges, StatsReport
 from gradclip_cli.text import plural, printable
 
 _LARGE, _LARGEST = 100, 1_000_000
 """Multiples between these are written out."""
+
+_BEFORE, _NARROWEST = 14, 12
+"""The cells before a finding, but for when it is, and the least width of a name."""
 
 _WIDE = 60
 """The greatest width of a list of steps."""
@@ -47,25 +50,21 @@ def _folded(text: str, width: int) -> Iterator[tuple[bool, str]]:
 
 
 def _nonfinite(report: StatsReport, room: Room) -> Iterator[Row]:
+    """Name the last tensor of the first dump that is not finite: gradients flow from the last layer to the first."""
     if not report.nonfinite:
         return
     first = report.nonfinite[0]
-    norms = [dump.norm for dump in report.dumps if dump.nonfinite]
-    kind = "NaN" if any(map(math.isnan, norms)) else "Inf"
-    others = len(report.nonfinite) - 1
-    more = f"; and {plural(others, 'more step')}" if others else ""
-    several = f"{first.tensors:,} of {plural(len(report.params), 'tensor')}, the last " if first.tensors > 1 else ""
-    where = f"  {first.count:,} of {first.elements:,}{_index(first)}{more}"
-    when = _when(first.step, len(report.dumps))
-    name = printable(first.name)
-    taken = 1 + 10 + 1 + len(when) + 2 + len(several) + len(where)
+    together = sum(one.input == first.input and one.step == first.step for one in report.nonfinite)
+    several = f"{together:,} of {plural(len(report.params), 'tensor')}, the last " if together > 1 else ""
+    dumps = sum(dump.nonfinite > 0 for dump in report.dumps) - 1
+    more = f"; and {plural(dumps, 'more step')}" if dumps else ""
+    count = first.nan + first.posinf + first.neginf
+    where = f"  {count:,} of {first.elements:,}{f', at {first.index}' if first.index else ''}{more}"
+    when, name = _when(first.step, len(report.dumps)), printable(first.name)
+    taken = _BEFORE + len(when) + len(several) + len(where)
     if not room.whole and taken + cells(name) > room.width:
-        name = shortened([name], max(12, room.width - taken), room.mark)[0]
-    yield bad(kind), when, f"{several}{name}{where}"
-
-
-def _index(row: NonfiniteStep) -> str:
-    return "" if row.index is None else f", at {list(row.index)}"
+        name = shortened([name], max(_NARROWEST, room.width - taken), room.mark)[0]
+    yield bad("NaN" if first.nan else "Inf"), when, f"{several}{name}{where}"
 
 
 def _when(step: int | None, dumps: int) -> str:
