@@ -50,9 +50,10 @@ def pasted(framework: str, strategy: Strategy, threshold: float, norm_type: floa
     """
     own = FRAMEWORKS[framework]
     if strategy.group not in own:
-        others = ", ".join(name for name, lines in FRAMEWORKS.items() if strategy.group in lines)
+        others = [name for name, lines in FRAMEWORKS.items() if strategy.group in lines]
         has = " and ".join(_CLIPS[group] for group in own)
-        raise UsageError(f"{framework} has no {strategy.name}: it clips {has}; --paste {others} has it")
+        where = f"--paste {', '.join(others)} {'has' if len(others) == 1 else 'have'} it"
+        raise UsageError(f"{framework} has no {strategy.name}: it clips {has}; {where}")
     if strategy.takes_norm and norm_type != 2 and "{p}" not in own[strategy.group]:
         raise UsageError(f"{framework} clips L2 norms only, not L{norm_type:g} norms; --paste torch takes a norm_type")
     kind = 'float("inf")' if math.isinf(norm_type) else f"{norm_type:g}"

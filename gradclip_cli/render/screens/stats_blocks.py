@@ -105,4 +105,5 @@ def _more(report: StatsReport, left: int, room: Room) -> Iterator[Line]:
     tables += [f"--by layer ({len(report.layers)})", f"--by param ({len(report.params)})"]
     tables += ["--by step"] if len(report.dumps) > 1 else []
     text = f"{f'{left} more' if left else 'more'}: {', '.join([*tables, '-f json'])}"
-    yield from ((dim(part[0].text),) for part in wrapped(text, room, 1))
+    found = [line(f" {text}")] if room.whole else wrapped(text, room, 1)
+    yield from ((dim(part[0].text),) for part in found)
