@@ -18,6 +18,7 @@ MOST = 10
 """The most blocks that are shown."""
 
 _FEWEST_BARS, _MOST_BARS = 10, 60
+_TITLE, _SHORT_TITLE = "norm / median, step by step", "norm / median"
 _NAME = 0.4
 """The greatest share of the width of a terminal that a name takes."""
 
@@ -39,7 +40,8 @@ def rises(report: StatsReport, room: Room) -> Iterator[Line]:
     scale = run_scale(ratios)
     drawn = [bars_of(values, left, room.unicode, scale) for values in ratios]
     spans = [(*map(Span, row), Span(bar)) for row, bar in zip(rows, drawn, strict=True)]
-    titles = (*map(strong, heads), dim("norm / median, step by step"))
+    title = _TITLE if room.whole or taken + len(_TITLE) <= room.width else _SHORT_TITLE
+    titles = (*map(strong, heads), dim(title))
     yield from _outdented(aligned([titles, *spans], [False, True, True, True, True, False]))
     yield from _more(report, len(report.rises) - len(shown), room)
 

@@ -31,7 +31,7 @@ def lines(report: StatsReport, room: Room) -> Iterator[Line]:
             f"p90 {figure(total.p90)}",
             f"max {figure(total.max)}{_at_top(report)}",
         ]
-        yield line("   ".join([name, *parts, *_trend(report)]))
+        yield from _joined([name, *parts], _trend(report), room)
     norms = [dump.norm for dump in report.dumps]
     if len(norms) < _FEWEST:
         return
@@ -40,6 +40,16 @@ def lines(report: StatsReport, room: Room) -> Iterator[Line]:
     yield line(bars_of(ratios, width, room.unicode, run_scale([ratios])))
     if ruled := ruler([dump.step for dump in report.dumps], width):
         yield line(ruled)
+
+
+def _joined(parts: list[str], trend: list[str], room: Room) -> Iterator[Line]:
+    """Yield the figures on one line; the trend has a line of its own where there is no room."""
+    whole = "   ".join([*parts, *trend])
+    if room.whole or len(whole) <= room.width:
+        yield line(whole)
+        return
+    yield line("   ".join(parts))
+    yield from (line(f"{' ' * len(parts[0])}   {one}") for one in trend)
 
 
 def _at_top(report: StatsReport) -> str:

@@ -23,7 +23,8 @@ PIPE = Room(whole=True)
 def planted() -> StatsReport:
     """The report on the run with planted faults."""
     with TemporaryDirectory() as folder:
-        return stats(write(Path(folder) / "run"))._replace(inputs=("run/",))
+        found = stats(write(Path(folder) / "run"))
+        return found._replace(inputs=("run/",), command=found.command.replace(f"{folder}/run", "run/"))
 
 
 def shown(report: StatsReport, room: Room = PIPE) -> list[str]:
