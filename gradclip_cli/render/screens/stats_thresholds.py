@@ -46,8 +46,9 @@ def lines(report: StatsReport, room: Room) -> Iterator[Line]:
 
 
 def _of(report: StatsReport, advice: Advised, room: Room) -> Iterator[Line]:
-    known = _ALSO_KNOWN.get(advice.strategy)
-    yield line(strong(f"threshold for {advice.strategy}"), f" ({known})" if known else "")
+    head, known = f"threshold for {advice.strategy}", f" ({_ALSO_KNOWN.get(advice.strategy)})"
+    fits = advice.strategy in _ALSO_KNOWN and (room.whole or len(head) + len(known) <= room.width)
+    yield line(strong(head), known if fits else "")
     rows = _rows(report, advice)
     if any(row.threshold is not None for row in rows):
         yield from _table(rows, advice, room, _RATES[find(advice.strategy).group])
