@@ -90,7 +90,8 @@ def _first(figures: Figures, row: int, rise: Rise) -> str:
     names = [printable(str(figures.blocks.groups[column])) for column in rise.columns]
     more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
     when = "" if rise.row == row else f" at {figures.dumps[rise.row]}"
-    high = "not finite" if math.isinf(rise.times[0]) else times(rise.times[0])
+    bad = math.isnan(figures.blocks.norms[rise.row, rise.columns[0]])
+    high = "not finite" if bad else times(rise.times[0])
     return f"; first {', '.join(names[:_MOST])}{more}{when} ({high})"
 
 

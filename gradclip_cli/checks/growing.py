@@ -31,8 +31,8 @@ def find_growing(figures: Figures, limits: Limits) -> Iterator[Problem]:
     layers = [one for one in layers if one.end > lost]
     together = bool(whole) and 2 * len(layers) > len(figures.layers)
     for one in whole:
-        more = f" with {len(layers)} of {len(figures.layers)} layers" if together and len(figures.layers) > 1 else ""
-        yield _found(one, f"the norm of the dump{more}", limits)._replace(whole=True)
+        more = f", with {len(layers)} of {len(figures.layers)} layers" if layers and len(figures.layers) > 1 else ""
+        yield _found(one, "the norm of the dump", limits, more)._replace(whole=True)
     least = _AHEAD * whole[0].end / whole[0].start if together else 0.0
     for one in sorted(layers, key=lambda one: (one.since, one.column)):
         if one.end / one.start >= least:
@@ -43,8 +43,9 @@ def _growths(norms: Matrix, taken: Mask, limits: Limits) -> list[Growth]:
     return growths(norms, taken, limits.growing_factor, limits.growing_dumps)
 
 
-def _found(one: Growth, what: str, limits: Limits) -> Problem:
+def _found(one: Growth, what: str, limits: Limits, more: str = "") -> Problem:
     levels = f"from {one.start:.4g} to {one.end:.4g}"
     rows, ratio = range(one.since, one.until + 1), times(one.end / one.start)
-    found = Problem(rows, one.end, limits.growing_factor * one.start, f"{what} grows {levels}, {ratio}", advice=ADVICE)
-    return found._replace(worst=one.end, brief=f"norm grows {levels}")
+    message = f"{what} grows {levels}, {ratio}{more}"
+    found = Problem(rows, one.end, limits.growing_factor * one.start, message, advice=ADVICE, worst=one.end)
+    return found._replace(brief=f"norm grows {levels}")

@@ -9,6 +9,7 @@ from gradclip_cli.checks.base import Figures, Problem, places
 from gradclip_cli.checks.limits import Limits
 from gradclip_cli.text import printable
 from gradclip_cli.thresholds.explosions import explosions
+from gradclip_cli.thresholds.levels import medians
 from gradclip_cli.thresholds.samples import Mask, Matrix
 
 ADVICE = "use a normalisation, skip connections or another activation, or look at the initial weights"
@@ -62,7 +63,7 @@ def _usual(figures: Figures, limits: Limits) -> Mask:
     """Mark layers that neither explode nor are usually 0 (dumps × layers): beside an exploding one, any other is tiny."""
     norms, there = figures.layer_norms, figures.layers_there & np.isfinite(figures.layer_norms)
     high = explosions(norms, there, limits.exploding_factor, limits.exploding_dumps)
-    return ~high.steps & (high.usual > 0)
+    return ~high.steps & (medians(np.where(there, norms, np.nan)) > 0)
 
 
 def _fading(figures: Figures, stack: list[int], usual: Mask, limit: float) -> Iterator[Problem]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gradclip_cli.thresholds.levels import Packed, medians, running_medians
+from gradclip_cli.thresholds.levels import Packed, deviations, logs, medians, running_medians, spreads
 from gradclip_cli.thresholds.samples import Mask, Matrix
 
 NEIGHBOURS = 20
@@ -22,12 +22,15 @@ FEWEST = 5
 RISE = 3.0
 """An exploding norm is also above so many times the lowest norm before it: a run that starts high and falls does not explode."""
 
+DEVIATIONS = 4.0
+"""Parts of dumps explode only so many standard deviations above their usual norms: norms of small layers vary a lot."""
+
 _START = 10
 """In so many first steps, a part of a dump must be far above the median of these, too: layers rise and fall at the start."""
 
 
 class Explosions(NamedTuple):
-    """Which norms explode, and the median of the neighbours of each, 0 where no norm is taken (steps × groups).
+    """Which norms explode, and the median of the neighbours of each, 0 where it has none or is not taken (steps × groups).
 
     `since` has the first step of the first 5 explosions in a row of each group, -1 if there are none.
     """
@@ -41,7 +44,8 @@ def explosions(norms: Matrix, taken: Mask, factor: float, enough: int, *, parts:
     """Find norms (steps × groups) above `factor` times the median of their neighbours, and above 3 times the lowest before.
 
     Only the norms in `taken` are used, and only groups with at least `enough` of them are judged. If the groups are `parts` of
-    dumps, their first 10 norms must also be above `factor` times the median of those.
+    dumps, their first 10 norms must also be above `factor` times the median of those, and all of them beyond the noise of their
+    group: by 4 standard deviations, on a logarithmic scale.
     """
     packed = Packed(norms, taken)
     known = packed.values
@@ -51,7 +55,10 @@ def explosions(norms: Matrix, taken: Mask, factor: float, enough: int, *, parts:
         if parts:
             judged[:_START] &= known[:_START] > factor * medians(known[:_START])
         steps = _exploding(known, usual, judged, factor)
-    return Explosions(packed.mask(steps), packed.matrix(usual), _since(steps, packed))
+    if parts:
+        columns = np.flatnonzero(np.logical_or.reduce(steps, axis=0))
+        steps[:, columns] &= beyond_noise(known[:, columns], usual[:, columns], steps[:, columns])
+    return Explosions(packed.mask(steps), packed.matrix(np.nan_to_num(usual, posinf=np.inf)), _since(steps, packed))
 
 
 def _lowest_before(known: Matrix) -> Matrix:
@@ -103,6 +110,22 @@ def _leave_out(known: Matrix, usual: Matrix, steps: Mask, row: int) -> None:
         enough = np.count_nonzero(~np.isnan(before), axis=0) >= FEWEST
         columns, before = columns[enough], before[:, enough]
     usual[row, columns] = _made_up(before, known[row + 1 : row + 1 + FEWEST, columns])
+
+
+def beyond_noise(known: Matrix, usual: Matrix, steps: Mask, *, shared: bool = False) -> Mask:
+    """Return which norms are 4 standard deviations of their group above usual; `shared`: of the median group, if that varies more.
+
+    The deviation of the logarithms is the smaller of two estimates: from norms in succession, and from distances to the usual
+    norms, exploding `steps` left out. A trend raises only the one, an explosion only the other.
+    """
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        ratios = np.log(known / usual)
+    quiet = np.where(steps | ~np.isfinite(ratios), np.nan, ratios)
+    noise = np.nan_to_num(np.fmin(spreads(logs(known)), deviations(quiet)))
+    if shared:
+        noise = np.fmax(noise, np.median(noise) if len(noise) else 0.0)
+    found: Mask = ratios > DEVIATIONS * noise
+    return found
 
 
 def _since(steps: Mask, packed: Packed) -> NDArray[np.intp]:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gradclip_cli.thresholds.levels import logs, medians, running_medians, spreads
+from gradclip_cli.thresholds.levels import logs, median_error, medians, misfit, running_medians, spreads
 from gradclip_cli.thresholds.samples import Mask, Matrix
 
 _POINTS = 60
@@ -24,19 +24,19 @@ _WINDOW = 5
 """The points of a running median."""
 
 _WARM_UP = 5
-"""What begins to rise in so many first points, and rises no more in the last quarter, has only warmed up."""
+"""What begins to rise in so many first points, and rises no more in the last third, has only warmed up."""
 
 _BEFORE = 20
 """The most levels before a rise whose median is the level from which it rises."""
+
+_JUMPS = 12
+"""How many jumps, at places within a rise, are held against a ramp."""
 
 _BACK = 0.25
 """The largest share of a rise by which levels fall back within it."""
 
 _DEVIATIONS = 6.0
 """A rise is at least so many standard errors of the difference of two of the running medians."""
-
-_MEDIAN_ERROR = 1.2533
-"""The standard error of a median over that of a mean, of normally distributed values."""
 
 
 class Growth(NamedTuple):
@@ -91,27 +91,31 @@ def _growing(look: _Look, factor: float) -> list[Growth]:
     levels = running_medians(points, _WINDOW)
     if not len(levels):
         return []
-    error = _MEDIAN_ERROR * np.sqrt(2 / _WINDOW) * spreads(points)
-    least = np.fmax(math.log(max(factor, 1.0)), _DEVIATIONS * error)
+    least = np.fmax(math.log(max(factor, 1.0)), _DEVIATIONS * median_error(_WINDOW, _WINDOW) * spreads(points))
     far = np.fmax.reduce(levels, axis=0) - np.fmin.reduce(levels, axis=0) >= least
     found = []
     for column in np.flatnonzero(far).tolist():
         begin = int(np.count_nonzero(np.isnan(points[:, column])))
         ramp = _ramp(levels[begin:, column], float(least[column]))
         if ramp is not None and _is_gradual(points[begin:, column], ramp):
-            since, until = (int(look.steps[begin + row + _WINDOW // 2, column]) for row in (ramp.since, ramp.until))
+            until = -1 if ramp.lasts else begin + ramp.until + _WINDOW // 2
+            since, until = (int(look.steps[row, column]) for row in (begin + ramp.since + _WINDOW // 2, until))
             found.append(Growth(column, math.exp(ramp.start), math.exp(ramp.end), since, until))
     return found
 
 
 class _Ramp(NamedTuple):
-    """A rise from `start` to `end`: where the lowest level is, and those of a tenth and nine tenths of the rise (indices)."""
+    """A rise from `start` to `end`: where the lowest level is, and those of a tenth and nine tenths of the rise (indices).
+
+    It `lasts` if one of the last levels is the highest.
+    """
 
     low: int
     since: int
     until: int
     start: float
     end: float
+    lasts: bool
 
 
 def _ramp(levels: Matrix, least: float) -> _Ramp | None:
@@ -125,10 +129,11 @@ def _ramp(levels: Matrix, least: float) -> _Ramp | None:
     since = low + int(np.flatnonzero(levels[low:until] <= levels[low] + 0.1 * rise)[-1])
     climb = levels[since : until + 1]
     back = float((np.maximum.accumulate(climb) - climb).max())
-    over = until < len(levels) - max(_WINDOW, len(levels) // 4)
+    over = until < len(levels) - max(_WINDOW, len(levels) // 3)
     start = float(np.median(levels[max(0, since - _BEFORE) : since + 1]))
     gradual = until - since >= _WINDOW - 1 and back <= _BACK * rise and not (over and since < _WARM_UP)
-    return _Ramp(low, since, until, start, end) if gradual and end - start >= least else None
+    lasts = not over and int(np.argmax(levels)) >= len(levels) - _WINDOW
+    return _Ramp(low, since, until, start, end, lasts) if gradual and end - start >= least else None
 
 
 def _is_gradual(points: Matrix, ramp: _Ramp) -> bool:
@@ -138,13 +143,6 @@ def _is_gradual(points: Matrix, ramp: _Ramp) -> bool:
     first, last = (row - ramp.low + _WINDOW // 2 for row in (ramp.since, ramp.until))
     beyond = (last - first) / 8  # the levels are those of a tenth and of nine tenths of the rise
     ends = {last + beyond, float(len(after) - 1)}
-    misfit = min(_misfit(after, np.clip((rows - first + beyond) / (end - first + beyond), 0.0, 1.0)) for end in ends)
-    return misfit < min(_misfit(after, (rows >= k).astype(np.float64)) for k in range(1, len(after)))
-
-
-def _misfit(points: Matrix, shape: Matrix) -> float:
-    """Return the mean distance of points from a shape that is fitted to them by medians."""
-    low = np.median(points[shape <= shape.min()])
-    upper = shape > 0.3
-    height = np.median((points[upper] - low) / shape[upper])
-    return float(np.abs(points - low - height * shape).mean())
+    ramped = min(misfit(after, np.clip((rows - first + beyond) / (end - first + beyond), 0.0, 1.0)) for end in ends)
+    jumps = {round(place) for place in np.linspace(max(1, first), min(last + 1, len(after) - 1), _JUMPS).tolist()}
+    return ramped < min(misfit(after, (rows >= k).astype(np.float64)) for k in jumps)

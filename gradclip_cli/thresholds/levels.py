@@ -87,6 +87,23 @@ def deviations(values: Matrix) -> Matrix:
     return medians(np.abs(values)) * _DEVIATION
 
 
+def median_error(*counts: int) -> float:
+    """Return the standard error of the difference of two medians of so many values each, in standard deviations of a value.
+
+    >>> round(median_error(5, 5), 3)
+    0.793
+    """
+    return 1.2533 * math.sqrt(sum(1 / count for count in counts))
+
+
+def misfit(points: Matrix, shape: Matrix) -> float:
+    """Return the mean distance of a vector of points from a shape (0 to 1) whose height is fitted by medians."""
+    low = float(np.median(points[shape <= shape.min()]))
+    upper = shape > 0.3
+    height = float(np.median((points[upper] - low) / shape[upper]))
+    return float(np.abs(points - low - height * shape).mean())
+
+
 def logs(values: Matrix) -> Matrix:
     """Return natural logarithms; NaN for what is not above 0 or not finite."""
     positive = np.where((values > 0) & np.isfinite(values), values, np.nan)

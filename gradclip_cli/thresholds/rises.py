@@ -6,16 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradclip_cli.thresholds.explosions import explosions
-from gradclip_cli.thresholds.levels import deviations, logs, medians, spreads
+from gradclip_cli.thresholds.explosions import beyond_noise, explosions
+from gradclip_cli.thresholds.levels import medians
 from gradclip_cli.thresholds.norm_table import NormTable
-from gradclip_cli.thresholds.samples import Mask, Matrix
+from gradclip_cli.thresholds.samples import Matrix
 
 HIGH = 3.0
-"""A group stands high at a step if its norm is above so many times the median of its neighbours there ..."""
-
-DEVIATIONS = 5.0
-"""... and so many standard deviations above it, on a logarithmic scale: noisy groups often stand at 3 times their usual norm."""
+"""A group stands high at a step if its norm is above so many times the median of its neighbours, and beyond its noise."""
 
 AHEAD = 2.0
 """Where more than half of the groups stand high, those ahead are at least so many times as high as all others."""
@@ -84,23 +81,11 @@ def heights(groups: NormTable) -> list[Height]:
 def _times(groups: NormTable) -> Matrix:
     """Return how many times its usual norm each group has where it stands high, inf where it is not finite, 0 elsewhere."""
     found = explosions(groups.norms, groups.finite, HIGH, _ENOUGH)
+    known = np.where(groups.finite, groups.norms, np.nan)
+    high = found.steps & beyond_noise(known, found.usual, found.steps, shared=True)
     with np.errstate(over="ignore"):
-        times = np.divide(groups.norms, found.usual, out=np.zeros_like(groups.norms), where=found.usual > 0)
-    ratios = logs(np.where(groups.finite, times, np.nan))
-    limit = DEVIATIONS * _shared_spreads(logs(np.where(groups.finite, groups.norms, np.nan)), ratios, found.steps)
-    with np.errstate(invalid="ignore"):
-        high = found.steps & ~(ratios <= limit)
-    return np.where(high, times, np.where(groups.present & ~groups.finite, math.inf, 0.0))
-
-
-def _shared_spreads(norms: Matrix, ratios: Matrix, high: Mask) -> Matrix:
-    """Return the standard deviation of the log norms of each group, but at least that of the median group.
-
-    Each is estimated by steps in succession and by distances from the neighbours; outliers and trends raise only one of them.
-    """
-    own = np.fmin(spreads(norms), deviations(np.where(high, np.nan, ratios)))
-    known = own[~np.isnan(own)]
-    return np.fmax(own, np.median(known) if len(known) else 0.0)
+        times = np.divide(groups.norms, found.usual, out=np.zeros_like(groups.norms), where=high)
+    return np.where(groups.present & ~groups.finite, math.inf, times)
 
 
 def _leaders(row: int, times: Matrix, present: int) -> Rise:

@@ -1,4 +1,4 @@
-"""Norms far above what is usual are found once, with what leads them; what comes down, or is at the limit, is not."""
+"""Norms far above their neighbours are found once, with what leads them; what comes down, or is at the limit, is not."""
 
 import math
 from pathlib import Path
@@ -10,7 +10,7 @@ from gradclip_cli import check
 from unit.checks.made import Found, Silent, judging_tests, norms
 
 FOUND: Found = {
-    "above 10 medians": (norms(1, 1, 1, 1, 10.1), {}, [Seen("exploding", 5, "fc", "w")]),
+    "above 5 medians": (norms(1, 1, 1, 1, 5.1), {}, [Seen("exploding", 5, "fc", "w")]),
     "above 2 medians": (norms(1, 1, 1, 3.1, 1), {"exploding_factor": 2.0}, [Seen("exploding", 4, "fc", "w")]),
     "three dumps": (norms(1, 11, 1), {"exploding_dumps": 3}, [Seen("exploding", 2, "fc", "w")]),
     "one of ten": (
@@ -19,8 +19,17 @@ FOUND: Found = {
         [Seen("exploding", 5, "fc", "w")],
     ),
     "stays exploded": (norms(1, 1.1, 1.2, 1e6, 1e6, 1e6, 1e6, 1e6), {}, [Seen("exploding", 4, "fc", "w")]),
-    "explodes early on": (norms(1, 1.1, 50, 60, 50, 60), {}, [Seen("exploding", 3, "fc", "w")]),
-    "grows": (norms(*(2.0**k for k in range(12))), {}, [Seen("exploding", 7, "fc", "w")]),
+    "explodes early on": (norms(1, 1.1, 1.2, 50, 60, 50, 60), {}, [Seen("exploding", 4, "fc", "w")]),
+    "doubles": (
+        norms(*(2.0**k for k in range(12))),
+        {},
+        [Seen("exploding", 6, "fc", "w"), Seen("growing", 3, None, None)],
+    ),
+    "in a run that falls": (
+        norms(*(1.6 if k == 40 else 0.2 + 8 * 0.8**k for k in range(45))),
+        {},
+        [Seen("exploding", 41, "fc", "w")],
+    ),
     "alternates": (norms(*(1e3 if k % 2 else 1.0 for k in range(10))), {}, [Seen("exploding", 2, "fc", "w")]),
     "a small layer in a large dump": (
         norms(4, 4, 4, 4, 45, **{"big.w": 100.0}),
@@ -45,7 +54,7 @@ FOUND: Found = {
 }
 
 SILENT: Silent = {
-    "10 medians": (norms(1, 1, 1, 1, 10), {}),
+    "5 medians": (norms(1, 1, 1, 1, 5), {}),
     "four dumps": (norms(1, 1, 1, 100), {}),
     "coming down": (norms(1000, 300, 40, 30, 1.2, 1.1, 1.3, 1.2, 1.1, 1.0, 1.1), {}),
     "rounding beside a large dump": (
@@ -53,7 +62,8 @@ SILENT: Silent = {
         {"ignore": ["dominated", "spread", "vanishing", "unchanged"]},
     ),
     "coming down from the first steps on": (norms(*(2.0**-k for k in range(12))), {}),
-    "higher at a plateau": (norms(1, 1.1, 1, 9, 9.1, 9, 9, 9), {}),
+    "higher at a plateau": (norms(1, 1.1, 1, 4.9, 4.8, 4.9, 4.7, 4.9), {}),
+    "the very first two": (norms(0.01, 0.01, 1, 1.1, 1, 1, 1.1, 1), {}),
     "zeros at first": (norms(0, 0, 1, 1, 1, 1, 1, 1), {"ignore": ["dead"]}),
     "small at the very first step": (norms(0.01, 1, 1.1, 1, 1, 1.1, 1), {}),
     "two layers taking turns": (
@@ -69,8 +79,10 @@ test_found, test_silent = judging_tests(FOUND, SILENT)
 def test_values_and_limits(tmp_path: Path) -> None:
     """A finding tells the value that was judged and the limit that it was judged by."""
     [one] = check(series(tmp_path, norms(1, 2, 3, 4, 60))).findings
-    assert (one.value, one.limit) == (60.0, 30.0)
-    assert "20 times the median 3" in one.message
+    assert (one.value, one.limit) == (60.0, 12.5)
+    assert one.message.startswith(
+        "the norm of the dump is 60, 24 x its neighbours, 100 % of its square in this tensor: clip"
+    )
 
 
 def test_an_explosion_names_what_leads_it(tmp_path: Path) -> None:
@@ -88,11 +100,11 @@ def test_an_explosion_above_the_largest_number_has_no_share(tmp_path: Path) -> N
     calm, wild = {"a.w": [1.0], "b.w": [1.1, 1.1]}, {"a.w": [1.0], "b.w": [1.7e308, 1.7e308]}
     [one] = [one for one in check(series(tmp_path, [calm] * 4 + [wild])).findings if one.rule == "exploding"]
     assert (one.layer, one.value) == ("b", math.inf)
-    assert "inf times the median 1.849, the largest part of it in this tensor" in one.message
+    assert "is inf, inf x its neighbours, the largest part of it in this tensor; first b (inf x)" in one.message
 
 
 def test_a_dump_with_nan_counts_in_no_median(tmp_path: Path) -> None:
-    """Norms that are not finite are left out of the median, and of the number of dumps that it needs."""
+    """Norms that are not finite are no neighbours, and do not count in the number of dumps that are needed."""
     values = [1, 1, 1, 1, np.nan, 11]
     assert [one.rule for one in seen(series(tmp_path, norms(*values)))] == [
         "nonfinite",
@@ -102,10 +114,10 @@ def test_a_dump_with_nan_counts_in_no_median(tmp_path: Path) -> None:
 
 
 def test_what_stays_exploded_is_told_by_the_dumps_before(tmp_path: Path) -> None:
-    """Where most dumps explode they are compared with those before them, of which 2 is the median, and all of them are told."""
+    """Where most dumps explode they are compared with the calm ones before them, made up to 5, and all of them are told."""
     [one] = check(series(tmp_path, norms(1, 2, 3, 80, 90, 100, 90, 80, 85))).findings
-    assert (one.value, one.limit) == (80, 20)
-    assert "40 times the median 2 of the dumps before (at worst 50 times)" in one.message
+    assert (one.value, one.limit) == (80, 15)  # 1, 2, 3, 90, 100; at last, 1, 2, 3: there is nothing after
+    assert "27 x its neighbours (at worst 42 x)" in one.message
     assert one.message.endswith("(in 6 of 9 dumps: step 4 to step 9)")
 
 
@@ -116,3 +128,26 @@ def test_a_dump_that_explodes_is_not_told_again_for_its_layers(tmp_path: Path) -
     dumps[7] = {**dumps[7], "b.w": [11.5]}
     found = check(series(tmp_path, dumps), exploding_factor=11).findings
     assert [(one.rule, one.step, one.layer) for one in found] == [("exploding", 6, "a"), ("exploding", 8, "b")]
+
+
+def test_what_rose_first_is_named(tmp_path: Path) -> None:
+    """The block that stood high before the dump exploded is named, with its step and how high it was; its layers are one block."""
+    dumps = [{f"layers.{k}.{part}.w": [1 + 0.01 * step] for k in range(5) for part in "ab"} for step in range(12)]
+    dumps[9] |= {"layers.3.a.w": [8.0], "layers.3.b.w": [9.0]}
+    dumps[10] = {name: [30.0] for name in dumps[10]}
+    found = check(series(tmp_path, dumps), ignore=["unchanged"]).findings
+    [one] = [one for one in found if one.step == 11]
+    assert "; first layers.3 at step 10 (8.2 x): clip" in one.message
+    assert {(one.step, one.layer) for one in found} == {(11, "layers.0.a"), (10, "layers.3.a"), (10, "layers.3.b")}
+
+
+def test_a_dump_whose_blocks_rise_together_says_so(tmp_path: Path) -> None:
+    """Where no block is ahead of the others, none is named; a dump of one block names none either."""
+    dumps = [{f"layers.{k}.w": [1 + 0.01 * step] for k in range(5)} for step in range(9)]
+    dumps[7] = {name: [30.0] for name in dumps[7]}
+    for name in ("five", "one"):
+        (tmp_path / name).mkdir()
+    [one] = check(series(tmp_path / "five", dumps), ignore=["unchanged"]).findings
+    assert "20 % of its square in this tensor; all blocks rise together: clip" in one.message
+    [one] = check(series(tmp_path / "one", norms(1, 1.1, 1, 1, 1, 60))).findings
+    assert "in this tensor: clip" in one.message

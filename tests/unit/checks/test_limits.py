@@ -17,6 +17,8 @@ from gradclip_cli.errors import UsageError
         ("exploding_factor", -1.0),
         ("exploding_factor", float("nan")),
         ("exploding_dumps", 1),
+        ("growing_factor", -1.0),
+        ("growing_dumps", 1),
         ("unchanged_dumps", 1),
         ("unchanged_rtol", float("inf")),
         ("dominated_share", 1.1),
@@ -34,7 +36,8 @@ def test_limits_that_make_no_sense(name: str, value: Any, tmp_path: Path) -> Non
 def test_the_defaults_are_those_of_the_contract() -> None:
     """The defaults stand in one place, and are these."""
     limits = Limits()
-    assert (limits.exploding_factor, limits.exploding_dumps, limits.dead_share) == (10, 5, 1)
+    assert (limits.exploding_factor, limits.exploding_dumps, limits.dead_share) == (5, 5, 1)
+    assert (limits.growing_factor, limits.growing_dumps) == (2, 10)
     assert (limits.vanishing_mean, limits.vanishing_ratio, limits.spread_ratio) == (1e-7, 1e-6, 1e6)
     assert (limits.unchanged_dumps, limits.unchanged_rtol, limits.unchanged_atol) == (3, 1e-5, 1e-8)
     assert (limits.dominated_share, limits.underflow_share, limits.underflow_dtype) == (0.999, 0.5, ("stored",))
