@@ -133,7 +133,7 @@ def advised(
 
 
 def _has_many_steps(table: NormTable) -> bool:
-    return np.count_nonzero(table.finite.any(axis=1)) >= MIN_STEPS
+    return int(np.count_nonzero(table.finite.any(axis=1))) >= MIN_STEPS
 
 
 def choose_robustly(strategy: Strategy, rule: Rule, facts: NormFacts, epsilon: float, *, exploded: bool) -> Choice:

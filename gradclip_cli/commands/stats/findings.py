@@ -53,9 +53,11 @@ def _nonfinite(layout: SeriesLayout, norms: SeriesNorms) -> list[NonfiniteTensor
     found: dict[int, NonfiniteTensor] = {}
     for step in norms.steps:
         if step.worst is not None and step.worst.column not in found:
-            column, *counts = step.worst
-            name, kind = layout.specs[column].name, "NaN" if step.worst.nan else "+Inf" if step.worst.posinf else "-Inf"
-            found[column] = NonfiniteTensor(step.input, step.number, name, *counts, kind, [], None)
+            column, nan, posinf, neginf, elements = step.worst
+            kind, name = "NaN" if nan else "+Inf" if posinf else "-Inf", layout.specs[column].name
+            found[column] = NonfiniteTensor(
+                step.input, step.number, name, nan, posinf, neginf, elements, kind, [], None
+            )
     return list(found.values())
 
 

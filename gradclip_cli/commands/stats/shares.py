@@ -1,13 +1,17 @@
 """Report the blocks of a single dump by their share of its norm."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gradclip_cli.commands.stats.layout import SeriesLayout
 from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.reports.stats import BlockShare, StatsSize
 from gradclip_cli.thresholds.norm_table import SeriesNorms
+
+Ints = NDArray[np.int64]
 
 
 def size(layout: SeriesLayout) -> StatsSize:
@@ -25,9 +29,8 @@ def shares(layout: SeriesLayout, norms: SeriesNorms, naming: Naming, p: float) -
     peaks = np.zeros(len(names))
     with np.errstate(invalid="ignore"):  # NaN stays
         np.maximum.at(peaks, block_of, norms.max_abs.norms[0])
-    counts = [[None] * len(names)] * 2
-    if norms.counts is not None:
-        counts = [_sums(block_of, part, len(names)) for part in norms.counts]
+    none: Sequence[int | None] = [None] * len(names)
+    counts = [none, none] if norms.counts is None else [_sums(block_of, part, len(names)) for part in norms.counts]
     whole, found = norms.total.norms.item(0, 0), norms.blocks.norms[0].tolist()
     rows = [
         BlockShare(name, norm, _share(norm, whole, p), _rms(norm, elements, p), peak, zeros, elements)
@@ -36,16 +39,17 @@ def shares(layout: SeriesLayout, norms: SeriesNorms, naming: Naming, p: float) -
     return sorted(rows, key=lambda row: -row.norm if math.isfinite(row.norm) else -math.inf)
 
 
-def _sums(block_of: np.ndarray, values: np.ndarray, blocks: int) -> list[int]:
+def _sums(block_of: Ints, values: Ints, blocks: int) -> Sequence[int | None]:
     sums = np.zeros(blocks, np.int64)
     np.add.at(sums, block_of, values)
-    return sums.tolist()
+    found: list[int] = sums.tolist()
+    return found
 
 
 def _share(norm: float, whole: float, p: float) -> float | None:
     if math.isinf(p) or not math.isfinite(norm) or not math.isfinite(whole) or not whole:
         return None
-    return (norm / whole) ** p
+    return math.pow(norm / whole, p)
 
 
 def _rms(norm: float, elements: int | None, p: float) -> float | None:

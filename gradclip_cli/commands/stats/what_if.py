@@ -48,10 +48,9 @@ def what_if(one: Trial, norms: SeriesNorms, epsilon: float) -> Tried:
     """Compute what a strategy would do to a series."""
     table, rule = norms.compared(one.strategy), str(one.threshold) if isinstance(one.threshold, Chooser) else None
     try:
-        if isinstance(one.threshold, AutoRule):
-            rule, threshold, *_ = auto(one.strategy, table, epsilon)
-        else:
-            threshold = _threshold(one.threshold, one.strategy, table)
+        chosen = auto(one.strategy, table, epsilon) if isinstance(one.threshold, AutoRule) else None
+        rule = rule if chosen is None else chosen.rule
+        threshold = _threshold(one.threshold, one.strategy, table) if chosen is None else chosen.threshold
     except InputError as error:
         return Tried(one.strategy.name, rule, None, *(None,) * 5, {}, error.message)
     effect = _effect(one, math.inf if threshold is None else threshold, norms, epsilon)
@@ -72,15 +71,13 @@ def what_if(one: Trial, norms: SeriesNorms, epsilon: float) -> Tried:
     )
 
 
-def _threshold(
-    threshold: float | Rule | AdaptiveRule | None, strategy: Strategy, table: NormTable
-) -> float | Matrix | None:
+def _threshold(threshold: float | Chooser | None, strategy: Strategy, table: NormTable) -> float | Matrix | None:
     if isinstance(threshold, Rule):
         return choose(threshold, table.samples, strategy.name)
     if isinstance(threshold, AdaptiveRule):
         require(threshold, table.samples, strategy.name)
         return thresholds(threshold, table)
-    return threshold
+    return threshold if isinstance(threshold, float) else None
 
 
 def _effect(one: Trial, threshold: float | Matrix, norms: SeriesNorms, epsilon: float) -> Effect:

@@ -3,7 +3,6 @@
 import math
 import sys
 from collections.abc import Iterator, Sequence
-from statistics import median
 
 from gradclip_cli.render.charts.data import LogScale, bars, bins, marks, run_scale
 from gradclip_cli.render.tables.grid import figure, layer_name
@@ -51,7 +50,8 @@ def over_median(values: Sequence[float | None]) -> list[float | None]:
     >>> over_median([1.0, 2.0, None, 4.0, float("inf")])
     [0.5, 1.0, None, 2.0, inf]
     """
-    usual = median([value for value in values if value is not None and math.isfinite(value)] or [1.0]) or 1.0
+    finite = sorted(value for value in values if value is not None and math.isfinite(value)) or [1.0]
+    usual = finite[(len(finite) - 1) // 2] / 2 + finite[len(finite) // 2] / 2 or 1.0
     return [value if value is None or not math.isfinite(value) else _quotient(value, usual) for value in values]
 
 

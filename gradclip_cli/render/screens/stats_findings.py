@@ -87,7 +87,7 @@ def _first(report: StatsReport) -> str:
         return ""
     when = f" at {first.step}" if first.step is not None and first.step != first.at else ""
     if not first.names:
-        return f"; several blocks at once{when}"
+        return f"; several {'layers' if report.blocks_are_layers else 'blocks'} at once{when}"
     more = f" and {len(first.names) - 1} more" if len(first.names) > 1 else ""
     much = f" ({times(first.times[0])})" if math.isfinite(first.times[0]) else ""
     return f"; first {printable(first.names[0])}{more}{when}{much}"

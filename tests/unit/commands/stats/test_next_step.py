@@ -54,7 +54,7 @@ def test_many_paths_are_not_repeated(run: Path) -> None:
 
 def test_a_series_in_one_file_becomes_one_file(run: Path) -> None:
     """The output has the suffix of the input."""
-    np.savez("log.npz", **{"fc.w": np.array(NORMS)[:, None]})
+    savez("log.npz", **{"fc.w": np.array(NORMS)[:, None]})
     assert command("log.npz", along=0) == "gradclip apply log.npz -o clipped.npz -t 1.04 --along 0 --dry-run"
 
 

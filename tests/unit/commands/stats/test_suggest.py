@@ -61,7 +61,7 @@ def test_a_layer_that_stays_exploded_is_noted(rule: str) -> None:
 def suggested(strategy: str, values: list[float], epsilon: float = 0.0) -> Suggestion:
     """What the mean suggests for a strategy, of one group."""
     table = NormTable([GroupName()], np.array(values).reshape(-1, 1))
-    norms = SeriesNorms([Step(f"{k}.npz", k) for k in range(len(values))], *[table] * 5)
+    norms = SeriesNorms([Step(f"{k}.npz", k) for k in range(len(values))], table, table, table, table, table)
     return annotated(evaluate(find(strategy), RULES[0], norms, epsilon), table.samples)
 
 

@@ -65,10 +65,10 @@ def test_explosions(explosions: int, led: bool, expected: str) -> None:
 
 
 def test_a_spike_says_what_it_is_held_against() -> None:
-    """A layer is held against its own median, a whole dump against that of the run, or of the steps before."""
+    """A layer or a whole dump is held against its own neighbours."""
     step = Step("a.npz", 3)
-    assert wording.spike(step, "fc", 60.0, 20.0, before=False) == "step 3: fc 60, 20 times its median"
-    assert wording.spike(step, "", 60.0, 20.0, before=True) == "step 3: 60, 20 times the median before"
+    assert wording.spike(step, "fc", 60.0, 20.0) == "step 3: fc 60, 20 times its neighbours"
+    assert wording.spike(step, "", 60.0, 20.0) == "step 3: 60, 20 times its neighbours"
 
 
 @pytest.mark.parametrize(
