@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from gradclip_cli import pipeline
 from gradclip_cli.api.arguments import Paths, Progress, begin, checked, paths_of, strategy_of
-from gradclip_cli.commands.stats.plan import StatsPlan, Trial
+from gradclip_cli.commands.stats.plan import EVERY, StatsPlan, Trial
 from gradclip_cli.inputs.choices import Choices
 from gradclip_cli.inputs.discovery import find_dumps
 from gradclip_cli.inputs.loss_scale import parse_unscale
@@ -16,9 +16,6 @@ from gradclip_cli.strategies import Strategy
 from gradclip_cli.strategies.base import Norm
 from gradclip_cli.thresholds.adaptive import AdaptiveRule
 from gradclip_cli.thresholds.rules import AutoRule, Rule, parse_rule
-
-EVERY = "all"
-"""What stands for all strategies that have a threshold."""
 
 
 @checked

@@ -7,7 +7,6 @@ import click
 from click.core import ParameterSource
 
 import gradclip_cli
-from gradclip_cli.api.stats import EVERY
 from gradclip_cli.cli import ReadingCommand, completion, help_text
 from gradclip_cli.cli.config import CONFIG
 from gradclip_cli.cli.counting import copies_options, unscale_option
@@ -31,7 +30,7 @@ from gradclip_cli.cli.output import refuse_left_out, show, show_notes, standard_
 from gradclip_cli.cli.progress import progress
 from gradclip_cli.cli.types import RULE, WHOLE, Parsed
 from gradclip_cli.cli.viewing import ViewOptions, view_options
-from gradclip_cli.commands.stats.plan import Trial
+from gradclip_cli.commands.stats.plan import EVERY, Trial
 from gradclip_cli.errors import InputError
 from gradclip_cli.render.paste import FRAMEWORKS, pasted
 from gradclip_cli.render.view import View

@@ -7,7 +7,7 @@ import numpy as np
 
 from gradclip_cli.commands.stats.ranges import step_ranges
 from gradclip_cli.errors import InputError
-from gradclip_cli.reports.stats import ReplayGroup, ReplayStep, Suggestion
+from gradclip_cli.reports.stats_thresholds import ReplayGroup, ReplayStep, Suggestion
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.strategies.actions import group_factors
 from gradclip_cli.text import plural

@@ -10,7 +10,7 @@ from gradclip_cli.commands.stats.plan import StatsPlan
 from gradclip_cli.commands.stats.spikes import Spike, spikes, trend
 from gradclip_cli.commands.stats.suggest import effects
 from gradclip_cli.errors import InputError
-from gradclip_cli.reports.stats import Advised
+from gradclip_cli.reports.stats_thresholds import Advised
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.text import plural
 from gradclip_cli.thresholds.advised import (

@@ -11,7 +11,7 @@ from gradclip_cli.commands.stats.layout import SeriesLayout
 from gradclip_cli.commands.stats.plan import StatsPlan
 from gradclip_cli.commands.stats.ranges import step_ranges
 from gradclip_cli.inputs.naming import Naming
-from gradclip_cli.reports.stats import (
+from gradclip_cli.reports.stats_findings import (
     BlockRise,
     Exploding,
     FirstRise,

@@ -4,7 +4,7 @@ import shlex
 from pathlib import PurePath
 
 from gradclip_cli.commands.stats.plan import StatsPlan
-from gradclip_cli.reports.stats import Advised
+from gradclip_cli.reports.stats_thresholds import Advised
 from gradclip_cli.strategies.base import Norm
 from gradclip_cli.strategies.builtin import GLOBAL
 from gradclip_cli.text import printable

@@ -11,6 +11,9 @@ from gradclip_cli.strategies.base import Norm
 from gradclip_cli.strategies.builtin import GLOBAL
 from gradclip_cli.thresholds.rules import RULES, Chooser, Threshold, parse
 
+EVERY = "all"
+"""What stands for all strategies that have a threshold."""
+
 
 @dataclass(frozen=True)
 class Trial:

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from gradclip_cli.reports.stats import Ranges
+from gradclip_cli.reports.stats_thresholds import Ranges
 from gradclip_cli.thresholds.norm_table import Step
 from gradclip_cli.thresholds.samples import Mask
 

@@ -8,7 +8,7 @@ from gradclip_cli.commands.stats.plan import StatsPlan
 from gradclip_cli.commands.stats.ranges import step_ranges
 from gradclip_cli.commands.stats.wording import shortage
 from gradclip_cli.errors import InputError
-from gradclip_cli.reports.stats import Candidate, OwnThreshold, Suggestion
+from gradclip_cli.reports.stats_thresholds import Candidate, OwnThreshold, Suggestion
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.strategies.actions import group_factors
 from gradclip_cli.strategies.builtin import CLIP_PER_LAYER

@@ -11,7 +11,7 @@ from gradclip_cli.commands.stats.adaptive import thresholds
 from gradclip_cli.commands.stats.plan import Trial
 from gradclip_cli.commands.stats.ranges import step_ranges
 from gradclip_cli.errors import InputError
-from gradclip_cli.reports.stats import Tried
+from gradclip_cli.reports.stats_thresholds import Tried
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.strategies.actions import group_factors, group_ratios
 from gradclip_cli.text import plural

@@ -12,7 +12,8 @@ from gradclip_cli.render.screens.stats_findings import times
 from gradclip_cli.render.screens.stats_thresholds import percent
 from gradclip_cli.render.screens.wrapped import wrapped
 from gradclip_cli.render.tables.grid import figure, layer_name
-from gradclip_cli.reports.stats import BlockRise, BlockShare, NamedNorms, StatsReport
+from gradclip_cli.reports.stats import BlockShare, NamedNorms, StatsReport
+from gradclip_cli.reports.stats_findings import BlockRise
 
 MOST = 10
 """The most blocks that are shown."""

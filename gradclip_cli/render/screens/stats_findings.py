@@ -10,7 +10,8 @@ from gradclip_cli.render.screens.names import shortened
 from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.tables.grid import figure
 from gradclip_cli.render.tables.plain import cells
-from gradclip_cli.reports.stats import Ranges, StatsReport
+from gradclip_cli.reports.stats import StatsReport
+from gradclip_cli.reports.stats_thresholds import Ranges
 from gradclip_cli.text import plural, printable
 
 _LARGE, _LARGEST = 100, 1_000_000

@@ -10,7 +10,8 @@ from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.screens.stats_findings import steps_text
 from gradclip_cli.render.screens.wrapped import wrapped
 from gradclip_cli.render.tables.grid import figure
-from gradclip_cli.reports.stats import Advised, Ranges, StatsReport
+from gradclip_cli.reports.stats import StatsReport
+from gradclip_cli.reports.stats_thresholds import Advised, Ranges
 from gradclip_cli.strategies import Group, find
 from gradclip_cli.thresholds.base import MIN_STEPS
 from gradclip_cli.thresholds.rules import ROBUST, RULES

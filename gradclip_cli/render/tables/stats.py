@@ -8,7 +8,8 @@ from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.render.records import Record, records
 from gradclip_cli.render.tables import thresholds
 from gradclip_cli.render.tables.grid import Column, Grid, figure, layer_name, location, share
-from gradclip_cli.reports.stats import Advised, Candidate, StatsReport, Suggestion
+from gradclip_cli.reports.stats import StatsReport
+from gradclip_cli.reports.stats_thresholds import Advised, Candidate, Suggestion
 from gradclip_cli.text import printable
 from gradclip_cli.thresholds.base import Summary
 

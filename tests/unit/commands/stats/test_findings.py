@@ -8,7 +8,8 @@ import pytest
 
 from gradclip_cli.commands.stats.plan import StatsPlan
 from gradclip_cli.inputs.layouts.single import single
-from gradclip_cli.reports.stats import Exploding, StatsReport
+from gradclip_cli.reports.stats import StatsReport
+from gradclip_cli.reports.stats_findings import Exploding
 from gradclip_cli.strategies.base import Norm
 from unit.commands.stats.made import series_of
 

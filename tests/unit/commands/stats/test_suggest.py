@@ -9,7 +9,7 @@ import pytest
 from gradclip_cli.commands.stats.plan import StatsPlan
 from gradclip_cli.commands.stats.suggest import annotated, evaluate, own_thresholds
 from gradclip_cli.inputs.layouts.single import single
-from gradclip_cli.reports.stats import OwnThreshold, Suggestion
+from gradclip_cli.reports.stats_thresholds import OwnThreshold, Suggestion
 from gradclip_cli.strategies import find
 from gradclip_cli.strategies.base import Norm
 from gradclip_cli.thresholds.norm_table import GroupName, NormTable, SeriesNorms, Step

@@ -1,10 +1,8 @@
-"""Steps, blocks and multiples are written short, and rulers stand below their bars."""
+"""Steps, blocks and multiples are written short."""
 
 import pytest
 
 from gradclip_cli.render.screens.stats_findings import block_ranges, steps_text, times
-from gradclip_cli.render.screens.stats_norm import ruler
-from gradclip_cli.render.screens.stats_thresholds import percent
 
 
 @pytest.mark.parametrize(
@@ -37,22 +35,3 @@ def test_blocks_of_numbers_in_a_row() -> None:
 def test_multiples(value: float, text: str) -> None:
     """Two digits are enough, and large ones are written out."""
     assert times(value) == text
-
-
-@pytest.mark.parametrize(("share", "text"), [(1.0, "100 %"), (0.994, "99 %"), (0.0006, "0.06 %"), (0.0, "0 %")])
-def test_shares(share: float, text: str) -> None:
-    """A share that is not 0 is never told as 0."""
-    assert percent(share) == text
-
-
-def test_a_ruler_stands_below_its_bars() -> None:
-    """Each number is the step of the first dump of the bar above it."""
-    assert ruler([0, 100, 200], 3) == "0"
-    assert ruler(list(range(0, 2500, 100)), 25) == "0         1000      2000"
-    assert ruler(list(range(50)), 25) == "0         20        40"
-    assert ruler(list(range(10**9, 10**9 + 25)), 25) == "1000000000          1000000020"
-
-
-def test_steps_without_numbers_have_no_ruler() -> None:
-    """A running number would be taken for a step."""
-    assert ruler([None, None], 2) == ""
