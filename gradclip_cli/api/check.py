@@ -1,12 +1,15 @@
 """The function `check`: find problems in gradients."""
 
+import os
 from collections.abc import Iterable
+from dataclasses import replace
 
 from gradclip_cli import pipeline
-from gradclip_cli.api.arguments import Paths, Progress, begin, checked, paths_of
-from gradclip_cli.checks import NAMES, parse_names
+from gradclip_cli.api.arguments import Path, Paths, Progress, begin, checked, paths_of
+from gradclip_cli.checks import BASELINE, NAMES, parse_names
 from gradclip_cli.checks.limits import Limits
 from gradclip_cli.commands.plans import CheckPlan
+from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.choices import Choices
 from gradclip_cli.inputs.discovery import find_dumps
 from gradclip_cli.inputs.loss_scale import parse_unscale
@@ -25,6 +28,8 @@ def check(
     exploding_dumps: int = Limits.exploding_dumps,
     growing_factor: float = Limits.growing_factor,
     growing_dumps: int = Limits.growing_dumps,
+    accumulating_dumps: int = Limits.accumulating_dumps,
+    accumulating_cosine: float = Limits.accumulating_cosine,
     vanishing_mean: float = Limits.vanishing_mean,
     vanishing_ratio: float = Limits.vanishing_ratio,
     dead_share: float = Limits.dead_share,
@@ -36,6 +41,8 @@ def check(
     overflow_share: float = Limits.overflow_share,
     underflow_dtype: Iterable[str] = Limits.underflow_dtype,
     spread_ratio: float = Limits.spread_ratio,
+    unlike_baseline_spreads: float = Limits.unlike_baseline_spreads,
+    baseline: Path | None = None,
     include: Iterable[str] = (),
     exclude: Iterable[str] = (),
     group_depth: int | None = None,
@@ -59,17 +66,21 @@ def check(
 ) -> CheckReport:
     """Find problems in one dump or in a series.
 
-    `ignore` names the rules to leave out; the name of each limit begins with its rule. Raises `GradclipError`.
+    `ignore` names the rules to leave out; the name of each limit begins with its rule. `baseline` is a run that went well, which
+    the norms of blocks are held against, all steps of it. Raises `GradclipError`.
     """
     ignored = parse_names(tuple(ignore))
+    if baseline is not None and BASELINE in ignored:
+        raise UsageError(f"--baseline and --ignore {BASELINE} exclude each other")
     refuse_slices(steps, along)
     wanted = parse_steps(steps)
     choices = Choices(tuple(files), shards, repeated, accumulate=accumulate, steps=wanted)
     found = find_dumps(paths_of(inputs), choices)
+    good = None if baseline is None else find_dumps(paths_of(baseline), replace(choices, steps=None))
     naming = Naming.parse(layer_regex, group_depth)
     plan = CheckPlan(
         inputs=found.sources,
-        notes=found.notes,
+        notes=found.notes if good is None else (*found.notes, *good.notes),
         repeated=repeated,
         rules=tuple(rule for rule in NAMES if rule not in ignored),
         limits=Limits(
@@ -77,6 +88,8 @@ def check(
             exploding_dumps=exploding_dumps,
             growing_factor=growing_factor,
             growing_dumps=growing_dumps,
+            accumulating_dumps=accumulating_dumps,
+            accumulating_cosine=accumulating_cosine,
             vanishing_mean=vanishing_mean,
             vanishing_ratio=vanishing_ratio,
             dead_share=dead_share,
@@ -88,6 +101,7 @@ def check(
             overflow_share=overflow_share,
             underflow_dtype=tuple(underflow_dtype),
             spread_ratio=spread_ratio,
+            unlike_baseline_spreads=unlike_baseline_spreads,
         ),
         selection=Selection(
             tuple(include),
@@ -105,5 +119,7 @@ def check(
         allow_missing=allow_missing,
         keep_going=keep_going,
         jobs=jobs,
+        baseline=() if good is None else good.sources,
+        baseline_name="" if baseline is None else os.fspath(baseline),
     )
-    return pipeline.check(plan, begin(progress, found.sources, 1))
+    return pipeline.check(plan, begin(progress, [*plan.inputs, *plan.baseline], 1))

@@ -9,8 +9,23 @@ from collections.abc import Sequence
 from gradclip_cli.errors import UsageError
 from gradclip_cli.text import with_all
 
-NAMES = ("nonfinite", "exploding", "growing", "vanishing", "dead", "unchanged", "dominated", "underflow", "spread")
-"""The checks, in the order in which their problems are shown."""
+NAMES = (
+    "nonfinite",
+    "exploding",
+    "growing",
+    "accumulating",
+    "vanishing",
+    "dead",
+    "unchanged",
+    "underflow",
+    "dominated",
+    "spread",
+    "unlike-baseline",
+)
+"""The checks, in the order in which their problems are shown: what breaks a run first."""
+
+BASELINE = "unlike-baseline"
+"""The check that needs a run that went well."""
 
 
 def checked(name: str) -> str:

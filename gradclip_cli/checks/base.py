@@ -1,7 +1,8 @@
 """Define what a check is given (figures for each dump and tensor, no elements) and what it returns (problems)."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
@@ -9,9 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradclip_cli.checks.limits import Limits
+from gradclip_cli.numerics.first_nonfinite import Nonfinite
 from gradclip_cli.thresholds.exact_sums import group_norms
 from gradclip_cli.thresholds.norm_table import GroupName, NormTable
 from gradclip_cli.thresholds.samples import Mask, Matrix
+
+_ALIKE = 1e-4
+"""What 1 - cosine² of two gradients must be at least for them to differ in more than the rounding of bfloat16."""
 
 
 class Tensor(NamedTuple):
@@ -24,13 +29,65 @@ class Tensor(NamedTuple):
     block: str = ""
 
 
+class Follow(NamedTuple):
+    """How the tensor of dump `row` follows from those of the two dumps before: the L2 norms of the three, the oldest first.
+
+    `cosine` is that of the last two, `before` that of the first two, `apart` that of the first and the last.
+    """
+
+    row: int
+    norms: tuple[float, float, float]
+    cosine: float
+    before: float
+    apart: float
+
+    @property
+    def increment(self) -> float:
+        """The L2 norm of the difference of the last two."""
+        top = max(self.norms[1:])
+        a, b = (norm / top for norm in self.norms[1:])
+        return top * math.sqrt(max(0.0, a * a + b * b - 2 * a * b * self.cosine))
+
+    @property
+    def kept(self) -> float:
+        """How much of the gradient before is in this one: its projection, as a share of the gradient before."""
+        return self.cosine * self.norms[2] / self.norms[1]
+
+    @property
+    def older(self) -> float:
+        """How much the oldest says of the last one beside the one between: the ratio of their coefficients by least squares.
+
+        0 for a sum of independent gradients, at least 1 for gradients of one direction with noise, and -inf where the first two
+        are of one direction, so that nothing can be told.
+        """
+        if 1 - self.before**2 < _ALIKE:
+            return -math.inf
+        between = self.cosine - self.before * self.apart
+        oldest = (self.apart - self.before * self.cosine) * self.norms[1] / self.norms[0]
+        return oldest / between if between > 0 else math.inf
+
+
+class Baseline(NamedTuple):
+    """The norms of a run that went well (dumps × tensors, NaN where an element is not finite), and the steps of its dumps.
+
+    `columns` holds the column of each tensor, by layer and param; `label` names the run in messages.
+    """
+
+    label: str
+    steps: Sequence[int | None]
+    columns: Mapping[tuple[str, str], int]
+    norms: Matrix
+
+
 @dataclass(frozen=True)
 class Figures:
     """The figures of a series: float64 matrices, dumps × tensors, with 0 where a dump lacks a tensor.
 
     `max_abs`, `norm` (L2) and `mass` (Σ|g|) are over the finite elements. `same` is 1 where a tensor has the same values as in
     the dump before. `small` and `large` have one matrix for each of `dtypes`: how many values are not 0 but would be 0 or
-    subnormal in that dtype, and how many finite ones would overflow. Tensors are in natural order.
+    subnormal in that dtype, and how many finite ones would overflow. `firsts` has the first element that is not finite by dump
+    and tensor, at least for the first dump of each tensor that has any. Tensors are in natural order. `follows` holds, for the
+    columns whose norms looked as if gradients were added up, how their tensors follow from those of the two dumps before.
     """
 
     dumps: Sequence[str]  # as messages name them: "step 7", or a path
@@ -47,6 +104,10 @@ class Figures:
     same: Matrix
     small: Matrix
     large: Matrix
+    steps: Sequence[int | None] = ()
+    follows: Mapping[int, Sequence[Follow]] = field(default_factory=dict)
+    baseline: Baseline | None = None
+    firsts: Mapping[tuple[int, int], Nonfinite] = field(default_factory=dict)
 
     @cached_property
     def nonfinite(self) -> Matrix:
@@ -98,7 +159,7 @@ class Figures:
         """The L2 norm of each dump; NaN if any element is not finite."""
         if not self.tensors:
             return np.zeros(len(self.dumps))
-        return group_norms(self._norms_as_read, [0])[:, 0]
+        return group_norms(self.norms_as_read, [0])[:, 0]
 
     def _there(self, of: NDArray[np.intp], groups: int) -> Mask:
         found = np.zeros((groups, len(self.dumps)), np.bool_)
@@ -109,10 +170,11 @@ class Figures:
         """Return the norms of groups of tensors (dumps × groups), given the group of each tensor."""
         order = np.argsort(of, kind="stable")
         starts = np.flatnonzero(np.diff(of[order], prepend=-1)).tolist()
-        return group_norms(self._norms_as_read[:, order], starts)
+        return group_norms(self.norms_as_read[:, order], starts)
 
     @cached_property
-    def _norms_as_read(self) -> Matrix:
+    def norms_as_read(self) -> Matrix:
+        """The L2 norm of each tensor in each dump (dumps × tensors); NaN if any element is not finite."""
         return np.where(self.nonfinite > 0, np.nan, self.norm)
 
 
@@ -120,8 +182,9 @@ class Problem(NamedTuple):
     """One problem, and the dumps (rows) that have it; `value` and `message` describe the first of them.
 
     It concerns a tensor (its column), a layer, a block, or else the whole dump; of a `whole` dump, `tensor` is the one to look
-    at. `advice` is the cure, `worst` the value that is farthest from the limit in any of the dumps, the first if None, and
-    `brief` says in a few words what that value is.
+    at. `advice` is the cure, `worst` the value that is farthest from the limit in any of the dumps, the first if None, `brief`
+    says in a few words what that value is, and `cause` where it comes from, if that is more. `place` is the index of its first
+    element, `slices` are indices along axis 0 of the tensor, as text. A `dated` message says itself in which dumps it is.
     """
 
     dumps: Sequence[int]
@@ -133,8 +196,12 @@ class Problem(NamedTuple):
     advice: str = ""
     worst: float | None = None
     brief: str = ""
+    cause: str = ""
     block: str | None = None
     whole: bool = False
+    dated: bool = False
+    place: tuple[int, ...] | None = None
+    slices: str | None = None
 
 
 Check = Callable[[Figures, Limits], Iterable[Problem]]

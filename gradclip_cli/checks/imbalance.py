@@ -22,8 +22,10 @@ def find_dominated(figures: Figures, limits: Limits) -> Iterator[Problem]:
     shares = np.divide(figures.norm, total, out=np.zeros_like(figures.norm), where=judged) ** 2
     for rows, column in places(shares > limits.dominated_share):
         share = float(shares[rows[0], column])
-        message = f"{percent(share)} of the squared norm of the dump; {DOMINATED_ADVICE}"
-        yield Problem(rows, share, limits.dominated_share, message, column)
+        worst = float(shares[rows, column].max())
+        message, brief = (f"{percent(one)} of the squared norm of the dump" for one in (share, worst))
+        found = Problem(rows, share, limits.dominated_share, message, column, advice=DOMINATED_ADVICE)
+        yield found._replace(worst=worst, brief=brief)
 
 
 def find_spread(figures: Figures, limits: Limits) -> Iterator[Problem]:
@@ -41,5 +43,8 @@ def find_spread(figures: Figures, limits: Limits) -> Iterator[Problem]:
     for row, ratio, low, high in wrong[:1]:
         norms = figures.layer_norms[row]
         names = [f"{printable(figures.layers[k])} {norms[k]:.4g}" for k in (high, low)]
-        message = f"the norm of {f' is {ratio:.4g} times that of '.join(names)}: {SPREAD_ADVICE}"
-        yield Problem(rows, ratio, limits.spread_ratio, message)
+        message = f"the norm of {f' is {ratio:.4g} times that of '.join(names)}"
+        worst = max(wrong, key=lambda one: one[1])
+        larger, smaller = (printable(figures.layers[k]) for k in (worst[3], worst[2]))
+        brief = f"norm of {larger} {worst[1]:.2g} x that of {smaller} (limit {limits.spread_ratio:g})"
+        yield Problem(rows, ratio, limits.spread_ratio, message, advice=SPREAD_ADVICE, worst=worst[1], brief=brief)

@@ -27,6 +27,10 @@ class Limits:
     exploding_dumps: int = _limit(EXPLODING_DUMPS, "Exploding: judge only series of so many finite norms.")
     growing_factor: float = _limit(2.0, "Growing: norms that rise slowly to so many times what they were.")
     growing_dumps: int = _limit(10, "Growing: judge only series of so many finite norms.")
+    accumulating_dumps: int = _limit(5, "Accumulating: norms that rise in so many dumps in a row, or more.")
+    accumulating_cosine: float = _limit(
+        0.85, "Accumulating: ... and at their end a cosine above this to the gradient of the dump before."
+    )
     vanishing_mean: float = _limit(1e-7, "Vanishing: a mean |g| of the non-zero values below this.")
     vanishing_ratio: float = _limit(1e-6, "Vanishing: a norm of the first layer below so much of the last layer's.")
     dead_share: float = _limit(1.0, "Dead: a share of zeros of at least this.")
@@ -38,6 +42,9 @@ class Limits:
     overflow_share: float = _limit(0.0, "Underflow: more than this share of the non-zero values overflows.")
     underflow_dtype: tuple[str, ...] = _limit((STORED,), "Underflow: in this dtype (repeatable).")
     spread_ratio: float = _limit(1e6, "Spread: a largest layer norm above so many times the smallest.")
+    unlike_baseline_spreads: float = _limit(
+        4.0, "Unlike the baseline: a norm of a block outside the baseline's by more than so many of its spreads."
+    )
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -46,8 +53,8 @@ class Limits:
                 _check_dtypes(option, value)
             elif not value >= 0:
                 raise UsageError(f"{option} must be a number of at least 0, not {value:g}")
-            elif name.endswith("_share") and value > 1:
-                raise UsageError(f"{option} must be a share from 0 to 1, not {value:g}")
+            elif name.endswith(("_share", "_cosine")) and value > 1:
+                raise UsageError(f"{option} must be a {name.rpartition('_')[2]} from 0 to 1, not {value:g}")
             elif name.endswith("_dumps") and value < 2:
                 raise UsageError(f"{option} must be at least 2, not {value}")
             elif name.endswith("tol") and value == math.inf:

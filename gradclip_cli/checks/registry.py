@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from gradclip_cli.checks.accumulating import find_accumulating
 from gradclip_cli.checks.base import Check, Figures, Problem
 from gradclip_cli.checks.exploding import find_exploding
 from gradclip_cli.checks.growing import find_growing
@@ -9,18 +10,21 @@ from gradclip_cli.checks.imbalance import find_dominated, find_spread
 from gradclip_cli.checks.limits import Limits
 from gradclip_cli.checks.number_range import find_nonfinite, find_underflow
 from gradclip_cli.checks.stuck import find_dead, find_unchanged
+from gradclip_cli.checks.unlike_baseline import find_unlike_baseline
 from gradclip_cli.checks.vanishing import find_vanishing
 
 CHECKS: Mapping[str, Check] = {
     "nonfinite": find_nonfinite,
     "exploding": find_exploding,
     "growing": find_growing,
+    "accumulating": find_accumulating,
     "vanishing": find_vanishing,
     "dead": find_dead,
     "unchanged": find_unchanged,
-    "dominated": find_dominated,
     "underflow": find_underflow,
+    "dominated": find_dominated,
     "spread": find_spread,
+    "unlike-baseline": find_unlike_baseline,
 }
 
 

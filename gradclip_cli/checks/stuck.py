@@ -24,8 +24,10 @@ def find_dead(figures: Figures, limits: Limits) -> Iterator[Problem]:
     dead[:1] &= ~woken
     for rows, column in places(dead):
         share, size = float(shares[rows[0], column]), figures.elements[rows[0], column]
-        message = f"{percent(share)} of {size:,.0f} elements are 0: {DEAD_ADVICE}"
-        yield Problem(rows, share, limits.dead_share, message, column)
+        message = f"{percent(share)} of {size:,.0f} elements are 0"
+        worst = float(shares[rows, column].max())
+        found = Problem(rows, share, limits.dead_share, message, column, advice=DEAD_ADVICE, worst=worst)
+        yield found._replace(brief=f"{percent(worst)} of the values are 0")
 
 
 def find_unchanged(figures: Figures, limits: Limits) -> Iterator[Problem]:
@@ -34,11 +36,13 @@ def find_unchanged(figures: Figures, limits: Limits) -> Iterator[Problem]:
     found = []
     for column in np.flatnonzero(figures.same.sum(axis=0) >= pairs).tolist():
         runs = [run for run in _runs(figures.same[:, column] > 0) if run[1] >= pairs]
-        found += [(row, column, length) for row, length in runs[:1]]
-    for row, column, length in sorted(found):
-        last = figures.dumps[row + length]
-        message = f"the same values in {length + 1} dumps in a row, up to {last}: {UNCHANGED_ADVICE}"
-        yield Problem([row], length + 1, limits.unchanged_dumps, message, column)
+        found += [(row, column, length, runs) for row, length in runs[:1]]
+    for row, column, length, runs in sorted(found):
+        last, most = figures.dumps[row + length], max(length for _, length in runs) + 1
+        message = f"the same values in {length + 1} dumps in a row, up to {last}"
+        rows = sorted({start + k for start, length in runs for k in range(length + 1)})
+        problem = Problem(rows, length + 1, limits.unchanged_dumps, message, column, advice=UNCHANGED_ADVICE)
+        yield problem._replace(worst=most, brief=f"the same values in {most:,} dumps in a row", dated=True)
 
 
 def _runs(same: Mask) -> list[tuple[int, int]]:

@@ -29,8 +29,10 @@ def _tiny(figures: Figures, limit: float) -> Iterator[Problem]:
     tiny = judged & (means < limit)
     tiny &= ~_beside_a_larger(figures, judged & ~tiny)
     for rows, column in places(tiny):
-        mean = float(means[rows[0], column])
-        yield Problem(rows, mean, limit, f"mean |g| of the non-zero values is {mean:.4g}: {ADVICE}", column)
+        mean, worst = float(means[rows[0], column]), float(means[rows, column].min())
+        message = f"mean |g| of the non-zero values is {mean:.4g}"
+        brief = f"mean |g| {worst:.2g} (limit {limit:g})"
+        yield Problem(rows, mean, limit, message, column, advice=ADVICE, worst=worst, brief=brief)
 
 
 def _beside_a_larger(figures: Figures, healthy: Mask) -> Mask:
@@ -63,7 +65,8 @@ def _usual(figures: Figures, limits: Limits) -> Mask:
     """Mark layers that neither explode nor are usually 0 (dumps × layers): beside an exploding one, any other is tiny."""
     norms, there = figures.layer_norms, figures.layers_there & np.isfinite(figures.layer_norms)
     high = explosions(norms, there, limits.exploding_factor, limits.exploding_dumps)
-    return ~high.steps & (medians(np.where(there, norms, np.nan)) > 0)
+    found: Mask = ~high.steps & (medians(np.where(there, norms, np.nan)) > 0)
+    return found
 
 
 def _fading(figures: Figures, stack: list[int], usual: Mask, limit: float) -> Iterator[Problem]:
@@ -77,5 +80,7 @@ def _fading(figures: Figures, stack: list[int], usual: Mask, limit: float) -> It
                 first.setdefault(there[0], []).append((row, low / high, figures.layers[there[-1]]))
     for layer, dumps in first.items():
         _, ratio, last = dumps[0]
-        message = f"its norm is {ratio:.4g} of that of {printable(last)}, the last layer: {ADVICE}"
-        yield Problem([row for row, *_ in dumps], ratio, limit, message, layer=figures.layers[layer])
+        message = f"its norm is {ratio:.4g} of that of {printable(last)}, the last layer"
+        worst = min(ratio for _, ratio, _ in dumps)
+        found = Problem([row for row, *_ in dumps], ratio, limit, message, layer=figures.layers[layer], advice=ADVICE)
+        yield found._replace(worst=worst, brief=f"norm {worst:.2g} of the last layer's (limit {limit:g})")

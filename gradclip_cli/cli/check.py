@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 import gradclip_cli
-from gradclip_cli.checks import NAMES, parse_names
+from gradclip_cli.checks import BASELINE, NAMES, parse_names
 from gradclip_cli.checks.limits import DTYPES, Limits
 from gradclip_cli.cli import ReadingCommand, completion, help_text
 from gradclip_cli.cli.config import CONFIG
@@ -29,7 +29,7 @@ from gradclip_cli.cli.options import (
 )
 from gradclip_cli.cli.output import refuse_left_out, show, show_notes
 from gradclip_cli.cli.progress import progress
-from gradclip_cli.cli.types import REAL, WHOLE, Parsed
+from gradclip_cli.cli.types import PATH, REAL, WHOLE, Parsed
 from gradclip_cli.cli.viewing import ViewOptions, view_options
 from gradclip_cli.reports.check import CheckReport
 
@@ -74,6 +74,9 @@ def _option(limit: "Field[Any]") -> Any:
 @click.option(
     "--fail-on", type=RULES, multiple=True, metavar="RULE,...", help="Exit with 1 for these rules only (repeatable)."
 )
+@click.option(
+    "--baseline", type=PATH, metavar="GOOD", help="Hold the norms of blocks against those of a run that went well."
+)
 @grouped(LIMITS, *map(_option, fields(Limits)), rare=True)
 @allow_missing_option
 @keep_going_option
@@ -95,6 +98,8 @@ def command(
     ignored, failing = set(chain(*ignore)), set(chain(*fail_on))
     if both := sorted(ignored & failing):
         raise click.UsageError(f"--ignore and --fail-on exclude each other: {', '.join(both)}")
+    if keywords["baseline"] is None:
+        _refuse_without_baseline(failing, keywords["unlike_baseline_spreads"])
     with progress(work.quiet) as watched:
         report = gradclip_cli.check(paths, ignore=ignored, jobs=work.jobs, progress=watched, **keywords)
     if work.quiet:
@@ -103,3 +108,11 @@ def command(
         show(report, view)
     refuse_left_out(report.failed, watched.dumps)
     return int(any(not failing or finding.rule in failing for finding in report.findings))
+
+
+def _refuse_without_baseline(failing: set[str], spreads: float) -> None:
+    """Raise UsageError where options that are about a baseline would do nothing."""
+    if BASELINE in failing:
+        raise click.UsageError(f"--fail-on {BASELINE} needs a --baseline")
+    if spreads != Limits.unlike_baseline_spreads:
+        raise click.UsageError("--unlike-baseline-spreads needs a --baseline")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CheckPlan:
-    """A request to find problems in dumps; `rules` are the names of checks."""
+    """A request to find problems in dumps; `rules` are the names of checks, `baseline` is a run that went well."""
 
     inputs: tuple[DumpSource, ...]
     rules: tuple[str, ...]
@@ -27,6 +27,8 @@ class CheckPlan:
     allow_missing: bool = False
     keep_going: bool = False
     jobs: int | None = None
+    baseline: tuple[DumpSource, ...] = ()
+    baseline_name: str = ""
 
 
 @dataclass(frozen=True)

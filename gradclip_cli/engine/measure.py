@@ -18,8 +18,22 @@ from gradclip_cli.tensors import Piece, TensorSpec, pieces_in_order, split
 NormTypes = tuple[float, ...]
 Read = Callable[[TensorSpec, int, Raw], None]
 
-PieceObserver = Callable[[Piece, Raw, PieceStats | None], None]
-"""Called with every piece after it is read: the piece, its stored elements, and its statistics (None for small tensors)."""
+PieceObserver = Callable[[Piece, Raw, PieceStats | StatsArrays], None]
+"""Called with every piece after it is measured: the piece, its stored elements, and its statistics.
+
+These have a row for each of several small tensors, or of several slices of a tensor whose slices are dumps.
+"""
+
+
+def together(observers: Sequence[PieceObserver | None]) -> PieceObserver | None:
+    """Return one observer for several, or None for none."""
+    there = [one for one in observers if one is not None]
+
+    def observe(piece: Piece, raw: Raw, stats: PieceStats | StatsArrays) -> None:
+        for one in there:
+            one(piece, raw, stats)
+
+    return observe if len(there) > 1 else next(iter(there), None)
 
 
 class ElementReader(Protocol):
@@ -76,9 +90,10 @@ class MeasureTask(NamedTuple):
         if piece.count > 1:
             sizes = [spec.size for spec in self.specs[piece.index : piece.index + piece.count]]
             raw = fetch(self.read, piece, self.specs, self.work)
+            rows = measure_small(raw, spec.dtype, sizes, self.sums, self.work)
             if self.observe is not None:
-                self.observe(piece, raw, None)
-            return piece, [], measure_small(raw, spec.dtype, sizes, self.sums, self.work)
+                self.observe(piece, raw, rows)
+            return piece, [], rows
         with room(spec.held):
             return piece, [self._piece(part) for part in pieces_in_order(piece)], None
 

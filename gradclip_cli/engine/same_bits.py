@@ -16,7 +16,7 @@ def repeated(dump: MeasuredDump) -> list[int]:
     Statistics of a million tensors are compared in arrays; one column of them decides at once where no two are equal.
     """
     first = np.sort(dump.stats.sums(0))
-    if not ((first[1:] == first[:-1]) & (first[1:] > 0)).any() and dump.stats.all_finite:
+    if not ((first[1:] == first[:-1]) & (first[1:] > 0)).any() and dump.stats.block.all_finite:
         return []
     keys = dump.stats.keys_of_rows()
     some = (dump.stats.stored_max_abs > 0) | (dump.stats.nonfinite > 0)

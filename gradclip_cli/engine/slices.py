@@ -8,9 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from gradclip_cli.engine.executors import Executor, room
+from gradclip_cli.engine.first_nonfinite import FirstNonfinite
 from gradclip_cli.engine.measure import FileRead, PieceObserver, Read, fetch
 from gradclip_cli.engine.run import Run
-from gradclip_cli.engine.survey import MeasuredDump, ObserverFor, name_notes
+from gradclip_cli.engine.survey import MeasuredDump, ObserverFor, name_notes, observer_of
 from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.inputs.opened import OpenDump, OpenFile
 from gradclip_cli.inputs.selection import check_included
@@ -53,16 +54,17 @@ class SliceTask(NamedTuple):
             return [self._part(part, spec) for part in parts]
 
     def _part(self, piece: Piece, spec: TensorSpec) -> SliceStats:
-        raw = fetch(self.read, piece, self.specs, self.work)
-        if self.observe is not None:
-            self.observe(piece, raw, None)
-        size = spec.slice_size
+        raw, size = fetch(self.read, piece, self.specs, self.work), spec.slice_size
+        part, rows = None, None
+        found: PieceStats | StatsArrays
         if size > BLOCK:
-            part = measure_piece(raw, spec.dtype, self.sums, self.work)
-            return SliceStats(piece.index, piece.start // size, None, part)
-        count = (piece.stop - piece.start) // size
-        rows = measure_rows(raw, spec.dtype, count, size, self.sums, self.work)
-        return SliceStats(piece.index, piece.start // size, rows)
+            found = part = measure_piece(raw, spec.dtype, self.sums, self.work)
+        else:
+            count = (piece.stop - piece.start) // size
+            found = rows = measure_rows(raw, spec.dtype, count, size, self.sums, self.work)
+        if self.observe is not None:
+            self.observe(piece, raw, found)
+        return SliceStats(piece.index, piece.start // size, rows, part)
 
     def __reduce__(self) -> tuple[type["SliceTask"], tuple[object, ...]]:
         return SliceTask, (self.specs, self.read, self.sums, self.work)
@@ -156,8 +158,9 @@ def measure_slices(
     if source.layout.in_pieces:
         what = "--along 0 takes whole tensors apart, but the files of ranks hold pieces of them"
         raise UsageError(f"{printable(source.location)}: {what}; give the files without --shards")
+    firsts = FirstNonfinite(run.workers.work, slices=True)
     with run.open(source) as dump:
-        files = [_measure_file(dump, file, sums, run, observer_for) for file in dump.each()]
+        files = [_measure_file(dump, file, sums, run, [firsts.observer_for, observer_for]) for file in dump.each()]
         dump.check()
     tables = [(file.start, one.table) for file, one in zip(dump.files, files, strict=True) if one.table is not None]
     lengths = list(dict.fromkeys(one.length for one in files if one.table is not None))
@@ -170,7 +173,7 @@ def measure_slices(
     found = (one.steps for one in files if one.steps is not None and len(one.steps.numbers) == lengths[0])
     table = _joined(tables)
     names = [] if run.selection.include else name_notes(dump, table.indices)
-    return _dumps(source, dump, table, next(found, _own_steps(dump, lengths[0])), names)
+    return _dumps(source, dump, table, next(found, _own_steps(dump, lengths[0])), names, firsts)
 
 
 def _own_steps(dump: OpenDump, count: int) -> Steps:
@@ -179,9 +182,10 @@ def _own_steps(dump: OpenDump, count: int) -> Steps:
 
 
 def _measure_file(
-    dump: OpenDump, file: OpenFile, sums: SumKinds, run: Run, observer_for: ObserverFor | None
+    dump: OpenDump, file: OpenFile, sums: SumKinds, run: Run, observers: Sequence[ObserverFor | None]
 ) -> _SlicedFile:
     reader, counted = file.reader, dump.counted(file)
+    observe = observer_of(file, observers)
     if not counted:
         steps = read_steps(file, None, run.workers.work)
         reader.verify(rest=dump.taken(file))
@@ -190,7 +194,6 @@ def _measure_file(
     count = slice_count(specs, file.path)
     check_roles(specs, file.path)
     steps = read_steps(file, count, run.workers.work)
-    observe = observer_for(file.format, reader) if observer_for is not None else None
     kinds = stored_sums(sums, dump.scale)
     task = SliceTask(reader.tensors, FileRead(file.portable, run.progress).read, kinds, run.workers.work, observe)
     table = measure_tensors(reader.tensors, counted, count, task, run.workers)
@@ -209,7 +212,7 @@ def _joined(parts: Sequence[tuple[int, SliceTable]]) -> SliceTable:
 
 
 def _dumps(
-    source: DumpSource, dump: OpenDump, table: SliceTable, steps: Steps, names: Sequence[Note]
+    source: DumpSource, dump: OpenDump, table: SliceTable, steps: Steps, names: Sequence[Note], firsts: FirstNonfinite
 ) -> list[MeasuredDump]:
     """Make a dump of each slice; the first one lists the tensors that have no slices, and the notes on the files."""
     taken = set(table.indices)
@@ -222,7 +225,7 @@ def _dumps(
     first = MeasuredDump(
         source, steps.numbers[0], dump.files, tensors, dump.places, table.of(0, dump.scale), dump.non_numeric
     )
-    first = replace(first, file_notes=notes, row=0, ordered=steps.name is not None and steps.ascend)
+    first = replace(first, file_notes=notes, row=0, ordered=steps.name is not None and steps.ascend, firsts=firsts)
     others = replace(first, non_numeric=[], file_notes=(), members=table.indices)
     found = [first]
     for row in range(1, len(steps.numbers)):

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gradclip_cli.engine.copies import Refusal, broken_copy, check_copies
-from gradclip_cli.engine.measure import FileRead, PieceObserver, measure
+from gradclip_cli.engine.first_nonfinite import FirstNonfinite
+from gradclip_cli.engine.measure import FileRead, PieceObserver, measure, together
 from gradclip_cli.engine.run import Run
 from gradclip_cli.formats.base import Format, Reader
 from gradclip_cli.inputs.lookalikes import lookalike_notes
@@ -23,6 +25,9 @@ from gradclip_cli.numerics.norms import SumKinds, stored_sums
 from gradclip_cli.numerics.statistics_table import StatsTable, concatenate
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import shortlist
+
+if TYPE_CHECKING:
+    from gradclip_cli.numerics.first_nonfinite import Nonfinite
 
 _FILLING = float(np.float32(9.9692099683868690e36))
 """The value that netCDF gives to elements of float32 and float64 that were never written."""
@@ -53,6 +58,7 @@ class MeasuredDump:
     """Tensors or pieces that count in no figure, with those that they are copies of: what is done to these is done to them."""
     copy_notes: Sequence[Note] = ()  # on what may count more often than it should
     other_names: Mapping[str, str] = field(default_factory=dict)  # in the series, of tensors that have others here
+    firsts: FirstNonfinite | None = None  # where its files are not finite
 
     @property
     def place(self) -> StepPlace:
@@ -75,6 +81,11 @@ class MeasuredDump:
             if self.tensors[copy].name != self.tensors[original].name:
                 found.setdefault(self.tensors[copy].name, []).append(copy)
         return found
+
+    @property
+    def nonfinite(self) -> "list[Nonfinite]":
+        """The tensors with elements that are NaN or infinite, and where the first of these is; found anew each time."""
+        return self.firsts.of(self) if self.firsts is not None else []
 
     def own_name(self, index: int) -> str:
         """Return the name of a tensor in its file."""
@@ -151,8 +162,9 @@ class MeasuredDump:
 
 def measure_dump(source: DumpSource, sums: SumKinds, run: Run, observer_for: ObserverFor | None = None) -> MeasuredDump:
     """Read a dump once and measure the selected gradients in all of its files."""
+    firsts = FirstNonfinite(run.workers.work)
     with run.open(source) as dump:
-        stats = [_measure_file(dump, file, sums, run, observer_for) for file in dump.each()]
+        stats = [_measure_file(dump, file, sums, run, [firsts.observer_for, observer_for]) for file in dump.each()]
         dump.check()
     found = concatenate(list(zip([file.start for file in dump.files], stats, strict=True))).scaled(dump.scale)
     measured = MeasuredDump(
@@ -165,6 +177,7 @@ def measure_dump(source: DumpSource, sums: SumKinds, run: Run, observer_for: Obs
         dump.non_numeric,
         file_notes=_notes(dump, found, run),
         wholes=dump.wholes,
+        firsts=firsts,
     )
     copies = {copy: original for whole in dump.wholes.values() for copy, original in whole.copies.items()}
     return count_once(measured, copies, run) if copies else measured
@@ -197,13 +210,17 @@ def _fill_notes(dump: OpenDump, stats: StatsTable) -> list[Note]:
     return [Note("fill-values", f"{dump.source.location}: {what}", len(found), changes_figures=True)]
 
 
+def observer_of(file: OpenFile, observers: Sequence[ObserverFor | None]) -> PieceObserver | None:
+    """Return one observer of the pieces of a file for several."""
+    return together([one(file.format, file.reader) for one in observers if one is not None])
+
+
 def _measure_file(
-    dump: OpenDump, file: OpenFile, sums: SumKinds, run: Run, observer_for: ObserverFor | None = None
+    dump: OpenDump, file: OpenFile, sums: SumKinds, run: Run, observers: Sequence[ObserverFor | None]
 ) -> StatsTable:
     reader, read, counted = file.reader, FileRead(file.portable, run.progress).read, dump.counted(file)
     check_roles([file.tensors[index] for index in counted], file.path)
-    observe = observer_for(file.format, reader) if observer_for is not None else None
-    kinds = stored_sums(sums, dump.scale)
+    kinds, observe = stored_sums(sums, dump.scale), observer_of(file, observers)
     found = measure(reader.tensors, counted, read, kinds, run.workers, observe)
     reader.verify(rest=dump.taken(file))
     return found

@@ -49,6 +49,16 @@ class PieceStats(NamedTuple):
     exponents: tuple[NDArray[np.int64], ...]
     sums: tuple[NDArray[np.float64], ...]
 
+    @property
+    def zeros(self) -> int:
+        """The number of zeros."""
+        return self.counts[1]
+
+    @property
+    def all_finite(self) -> bool:
+        """Whether no element is NaN or infinite."""
+        return not any(self.counts[2:])
+
 
 def merge(pieces: Sequence[PieceStats], types: SumKinds) -> TensorStats:
     """Merge the pieces of one tensor, given in any order."""

@@ -52,6 +52,16 @@ class StatsArrays(NamedTuple):
         """Return the rows of all parts, one after the other."""
         return parts[0] if len(parts) == 1 else cls(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
+    @property
+    def zeros(self) -> int:
+        """The number of zeros in all rows."""
+        return int(self.ints[:, _ZEROS].sum())
+
+    @property
+    def all_finite(self) -> bool:
+        """Whether no row has any NaN or infinity."""
+        return not self.ints[:, _NAN : _NEGINF + 1].any()
+
     def as_piece(self) -> PieceStats:
         """Return the rows as the blocks of one piece of a tensor."""
         elements, zeros, nan, posinf, neginf = self.ints[:, :_EXPONENTS].sum(axis=0).tolist()
@@ -169,11 +179,6 @@ class StatsTable(Mapping[int, TensorStats]):
     def nonfinite(self) -> Ints:
         """The number of NaN and infinities of each tensor."""
         return self.nan + self.infinite
-
-    @property
-    def all_finite(self) -> bool:
-        """Whether no tensor has any NaN or infinity."""
-        return not self.block.ints[:, _NAN : _NEGINF + 1].any()
 
     def with_nonfinite(self) -> list[int]:
         """Return the indices of the tensors with any NaN or infinity."""

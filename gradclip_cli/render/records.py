@@ -112,16 +112,22 @@ def figures(summary: Summary) -> Record:
 
 
 def joined(value: str | Sequence[Any]) -> str:
-    """Format a text, a shape, or the paths of a dump in shards.
+    """Format a text, a shape, an index of an element, the paths of a dump in shards, or ranges of steps.
 
-    >>> joined((2, 3)), joined(()), joined(["a.npz", "b.npz"])
-    ('2x3', 'scalar', 'a.npz;b.npz')
+    >>> joined((2, 3)), joined(()), joined([2, 5]), joined(["a.npz", "b.npz"]), joined([(0, 2), (41, 41)])
+    ('2x3', 'scalar', '[2, 5]', 'a.npz;b.npz', '0-2;41')
     """
     if isinstance(value, str):
         return value
     if all(isinstance(item, int) for item in value):
-        return "x".join(map(str, value)) or ("scalar" if isinstance(value, tuple) else "")
-    return ";".join(map(str, value))
+        if isinstance(value, list):
+            return str(value) if value else ""
+        return "x".join(map(str, value)) or "scalar"
+    return ";".join(_range(item) if isinstance(item, tuple) else str(item) for item in value)
+
+
+def _range(ends: tuple[Any, ...]) -> str:
+    return "-".join(map(str, dict.fromkeys(ends)))
 
 
 _AT_ONCE = 1000

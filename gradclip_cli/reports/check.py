@@ -10,7 +10,13 @@ from gradclip_cli.reports.notebook import InNotebooks
 
 
 class Finding(NamedTuple):
-    """One problem, at the first step that shows it; `layer` and `param` are None if it concerns more than one."""
+    """One problem, at the first step that shows it; `layer` and `param` are None if it concerns more than one.
+
+    `block` is None if it concerns the whole dump; then `layer` and `param`, if any, are the largest part of it. `dumps` says
+    how many dumps show it, `steps` from which step to which, for each run of such dumps, and `worst` is the value that is
+    farthest from the limit in any of them. `index` is where its first or largest element is, `slice` the indices along axis 0
+    that it concerns, such as `5, 7-9`.
+    """
 
     rule: str
     input: str | list[str]
@@ -20,6 +26,29 @@ class Finding(NamedTuple):
     value: float
     limit: float
     message: str
+    block: str | None
+    dumps: int
+    steps: list[tuple[int, int]]
+    worst: float
+    index: list[int] | None  # type: ignore[assignment]  # a key of JSON, which hides the method of tuples
+    slice: str | None
+    brief: TableOnly[str]  # what the worst value is, in a few words
+    cause: TableOnly[str]  # where it comes from, if that is more than the brief says
+    advice: TableOnly[str]
+
+
+class FirstRise(NamedTuple):
+    """What rose first before the step `at`, in which the norm of the dump explodes or is not finite.
+
+    `names` has the blocks that stand high in step `step`, the highest first, and `times` how many times their usual norm they are,
+    infinite where they are not finite. They are empty where all blocks rise together.
+    """
+
+    at: int | None
+    step: int | None
+    input: str | list[str]
+    names: list[str]
+    times: list[float]
 
 
 class _CheckReport(NamedTuple):
@@ -27,10 +56,11 @@ class _CheckReport(NamedTuple):
     dumps: int
     notes: list[Note]
     failed: TableOnly[list[GradclipError]]
+    first: FirstRise | None = None
 
 
 class CheckReport(_CheckReport, InNotebooks):
-    """The report of `check`: findings by rule; `failed` holds the errors of dumps that were left out."""
+    """The report of `check`: findings by rule, and what rose first; `failed` holds the errors of dumps that were left out."""
 
     __slots__ = ()
     schema: ClassVar[str] = "gradclip.check/1"

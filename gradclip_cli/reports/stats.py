@@ -173,6 +173,8 @@ class StatsReport(_StatsReport, InNotebooks):
     `labels` holds the names that a framework gives to layers, `inputs` the paths that the user gave, `command` what to try next.
     `advice` is that for the strategy at hand, `advised` that for each strategy that a screen shows. `tries` and the replays are
     None if the user asked for none, `series` is None for one dump; `failed` holds the errors of dumps that were left out.
+    `nonfinite` has each tensor that is not finite once, by its first such dump; in each dump the last in layer order comes first,
+    since gradients flow from the last layer to the first.
     """
 
     __slots__ = ()

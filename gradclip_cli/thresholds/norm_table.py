@@ -14,21 +14,10 @@ from gradclip_cli.thresholds.base import Summary
 from gradclip_cli.thresholds.samples import Mask, Matrix, NormSamples, summaries
 
 
-class Nonfinite(NamedTuple):
-    """The last tensor of a step that is not finite: its column, how many of its elements are NaN, +Inf and -Inf, and all of them."""
-
-    column: int
-    nan: int
-    posinf: int
-    neginf: int
-    elements: int
-
-
 class Step(NamedTuple):
     """One step of a series: its input, its number if it has one, and how many of its elements are not finite.
 
     `name` stands for the number where that is a running one. `ordered` says whether the number tells its place in the series.
-    `worst` tells of its tensors that are not finite; None if all are.
     """
 
     input: str | list[str]
@@ -36,7 +25,6 @@ class Step(NamedTuple):
     nonfinite: int = 0
     name: str | None = None
     ordered: bool = True
-    worst: Nonfinite | None = None
 
 
 class GroupName(NamedTuple):

@@ -34,13 +34,13 @@ def test_healthy(healthy: None, run: Run) -> None:
 
 def test_sick(sick: None, run: Run) -> None:
     """A line sums the findings up, each has a line below, non-finite tensors first, and the exit code is 1."""
-    result = run("check", ".")
+    result = run("check", ".", "--by", "finding")
     title, headings, _, first, second, *rest = result.out.splitlines()
     assert result.code == 1
     assert title == "2 findings in 3 dumps: dead 1, nonfinite 1"
     assert headings.split() == ["rule", "step", "layer", "param", "value", "limit", "message", "input"]
     assert first.split()[:6] == ["nonfinite", "2", "b", "w", "1", "0"]
-    assert "1 NaN of 2 elements; the first to go bad" in first
+    assert "1 NaN of 2 elements, at [0]; the first to go bad" in first
     assert second.split()[:6] == ["dead", "1", "a", "w", "1", "1"]
     assert rest == [""]
 
@@ -88,6 +88,12 @@ def test_values(sick: None, run: Run) -> None:
         "limit": 1.0,
         "message": "100 % of 2 elements are 0: frozen, not used, or behind units that are never active"
         " (in 3 of 3 dumps: step 1, step 2, step 3)",
+        "block": "a",
+        "dumps": 3,
+        "steps": [[1, 3]],
+        "worst": 1.0,
+        "index": None,
+        "slice": None,
     }
     assert '"value": 1, "limit": 0,' in run("check", ".", "-f", "json").out
 
@@ -106,12 +112,93 @@ def test_names_are_escaped(save: Save, run: Run) -> None:
     """Names from files are shown escaped, in messages too."""
     save("step_1.npz", **{"a.\x1b[31m": [np.nan], "b.w": [1.0]})
     save("step_2.npz", **{"a.\x1b[31m": [np.nan], "b.w": [np.nan]})
-    result = run("check", ".")
+    result = run("check", ".", "--by", "finding")
     assert "\x1b" not in result.out
     assert result.out.count("\\x1b[31m") == 2
+    assert "\\x1b[31m: 1 NaN of 1" in run("check", ".").out
 
 
 def test_environment(sick: None, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Options may stand in the environment, as for every command."""
     monkeypatch.setenv("GRADCLIP_CHECK_IGNORE", "dead,nonfinite")
     assert run("check", ".").code == 0
+
+
+def test_screen(sick: None, run: Run) -> None:
+    """Without other wishes there is one screen: a verdict, a line for each problem, and the cure once a rule."""
+    assert run("check", ".").out.splitlines() == [
+        "2 problems in 3 dumps: nonfinite, dead",
+        "",
+        " nonfinite  b  1 tensor  steps 2-3  w: 1 NaN of 2, at [0]",
+        "            usually a division by 0, a log of 0, or an overflow after gradients have exploded",
+        " dead       a  1 tensor  always     w: 100 % of the values are 0",
+        "            frozen, not used, or behind units that are never active",
+        "",
+        "2 findings in full: --by finding",
+    ]
+
+
+@pytest.mark.parametrize("kind", ["layer", "block", "step"])
+def test_other_tables(kind: str, sick: None, run: Run) -> None:
+    """`check` has one table, of findings."""
+    result = run("check", ".", "--by", kind)
+    assert (result.code, result.out) == (2, "")
+    assert f"check has no tables by {kind}; it has them by finding" in result.err
+
+
+def test_merged_lines_can_be_had_from_json(save: Save, run: Run) -> None:
+    """What a line says of several blocks is in the findings of the JSON: blocks, dumps, ranges of steps and worst values."""
+    for step in range(1, 6):
+        tiny = {f"h.{k}.w": [2.0 ** (k - 31) * step] for k in range(2)}
+        save(f"step_{step}.npz", **tiny, **{"head.w": [1.0 * step, 2.0]})
+    out = run("check", ".", "--ignore", "spread,dominated", "-f", "json").out
+    found = json.loads(out)["findings"]
+    assert [(one["block"], one["dumps"], one["steps"], one["worst"]) for one in found if one["param"]] == [
+        ("h.0", 5, [[1, 5]], 2.0**-31),
+        ("h.1", 5, [[1, 5]], 2.0**-30),
+    ]
+    screen = run("check", ".", "--ignore", "spread,dominated").out
+    assert " vanishing  h.0-1  2 tensors  always  at worst mean |g| 4.7e-10 (limit 1e-07)\n" in screen
+    assert "1-5" in run("check", ".", "-f", "csv", "--columns", "steps").out.splitlines()
+
+
+@pytest.fixture
+def two_runs(tmp_path: Path, save: Save) -> None:
+    """Write run/ and good/: a block of the run is ten times as large at step 4, which explodes no dump."""
+    random = np.random.default_rng(0)
+    for folder in ("run", "good"):
+        (tmp_path / folder).mkdir()
+        for step in range(8):
+            arrays = {f"h.{k}.w": random.standard_normal(300) for k in range(2)}
+            arrays["h.0.w"] *= 0.1 * (4 if folder == "run" and step == 4 else 1)
+            save(f"{folder}/step_{step}.npz", **arrays)
+
+
+@pytest.mark.parametrize(
+    ("argv", "code"),
+    [
+        ("run", 0),
+        ("run --baseline good", 1),
+        ("run --baseline good --fail-on unlike-baseline", 1),
+        ("run --baseline good --fail-on exploding", 0),
+        ("run --baseline good --unlike-baseline-spreads 20", 0),
+        ("good --baseline good", 0),
+        ("run --baseline nowhere", 3),
+        ("run --fail-on unlike-baseline", 2),
+        ("run --unlike-baseline-spreads 3", 2),
+        ("run --baseline good --ignore unlike-baseline", 2),
+        ("run --baseline good --unlike-baseline-spreads -1", 2),
+    ],
+)
+def test_baseline(argv: str, code: int, two_runs: None, run: Run) -> None:
+    """A run is held against a good one; options that would do nothing without one are wrong usage."""
+    result = run("check", *argv.split(), "-q")
+    assert (result.code, result.out) == (code, "")
+
+
+def test_baseline_on_the_screen(two_runs: None, run: Run) -> None:
+    """The line says at which step which block is how many times as large as usual in the good run."""
+    lines = run("check", "run", "--baseline", "good").out.splitlines()
+    assert lines[0] == "1 problem in 8 dumps: unlike-baseline"
+    assert lines[2].startswith(" unlike-baseline  h.0  step 4  norm ")
+    assert lines[2].endswith(" x the median of good")

@@ -75,8 +75,11 @@ KEYS: dict[str, dict[str, list[str]]] = {
         ],
     },
     "check": {
-        "": ["schema", "version", "findings", "dumps", "notes"],
-        "findings": ["rule", "input", "step", "layer", "param", "value", "limit", "message"],
+        "": ["schema", "version", "findings", "dumps", "notes", "first"],
+        "findings": [
+            *("rule", "input", "step", "layer", "param", "value", "limit", "message"),
+            *("block", "dumps", "steps", "worst", "index", "slice"),
+        ],
     },
     "ls": {
         "": ["schema", "version", "tensors", "notes"],

@@ -200,9 +200,10 @@ def test_what_is_wrong_is_folded_to_the_width_of_the_terminal(term: str, save: S
     """On a terminal of 60 columns a finding's sentence stands below its figures, in lines that are mostly full, and is whole."""
     name = "transformer.h.11.attn.c_attn.weight"
     save("step1.npz", **{name: np.zeros(4)})
-    shown = on_terminal(["check", "step1.npz", "--fail-on", "spread"], 60, NO_COLOR="1", TERM=term).splitlines()
+    argv = ["check", "step1.npz", "--by", "finding", "--fail-on", "spread"]
+    shown = on_terminal(argv, 60, NO_COLOR="1", TERM=term).splitlines()
     sentence = " ".join(line.strip() for line in shown if line.startswith("    "))
-    piped = subprocess.run([*GRADCLIP, "check", "step1.npz"], capture_output=True, text=True, check=False).stdout
+    piped = subprocess.run([*GRADCLIP, *argv], capture_output=True, text=True, check=False).stdout
     message = re.search(r"100 % of 4 elements are 0: .*?(?=  |\n)", piped)
     assert message
     assert message[0] in sentence

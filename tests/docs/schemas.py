@@ -17,6 +17,7 @@ from docs.fields import MEANINGS
 from docs.places import DOCS, SAMPLES
 from docs.session import in_process
 from gradclip_cli.notes import Note
+from gradclip_cli.reports.stats import NonfiniteTensor
 
 SUMMARY = "Summary"
 """The type whose fields stand among those of the row that has one."""
@@ -111,7 +112,9 @@ def _type(hint: Any, examples: Sequence[Any]) -> dict[str, Any]:
     if origin is not None:
         rows = [row for example in examples if isinstance(example, list) for row in example]
         return {"type": "array", "items": _type(arguments[0], rows)}
-    examples = examples or ([dict.fromkeys(Note._fields)] if hint is Note else [])  # a call may have no notes
+    examples = examples or (
+        [dict.fromkeys(hint._fields)] if hint in (Note, NonfiniteTensor) else []
+    )  # a call may have none
     if not hasattr(hint, "_fields") or not examples:
         raise SystemExit(f"no JSON type is known for {hint!r}, or no call of CALLS shows one")
     return _object(hint, examples)

@@ -15,6 +15,7 @@ from gradclip_cli.inputs.loss_scale import scale_of
 from gradclip_cli.numerics import norms
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.numerics.statistics import PieceStats
+from gradclip_cli.numerics.statistics_table import StatsArrays
 from gradclip_cli.storage.atomic import Outputs, Staged
 from gradclip_cli.storage.random_access import write_at
 from gradclip_cli.strategies import Group, Strategy
@@ -75,10 +76,10 @@ class EarlyOutput:
         scale = scale_of(plan.selection.unscale, reader.metadata, reader.file.path)
         self._guess = ChangeGuess(plan, reader.tensors, scale)
 
-    def observe(self, piece: Piece, raw: Raw, stats: PieceStats | None) -> None:
+    def observe(self, piece: Piece, raw: Raw, stats: PieceStats | StatsArrays) -> None:
         """Write a piece, unless what has been seen so far says that its group, or another, is going to change."""
         spec = self._tensors[piece.index]
-        if self._guess.changes or stats is None or spec.offset is None:
+        if self._guess.changes or not isinstance(stats, PieceStats) or spec.offset is None:
             return
         self._guess.add(piece.index, stats)
         if not self._guess.changes:

@@ -2,26 +2,34 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from gradclip_cli.checks.base import Figures, Tensor
 from gradclip_cli.commands.check.out_of_range import DumpRangeCounts, RangeCounts, SliceRangeCounts
+from gradclip_cli.commands.check.steady_slices import SteadySlices
 from gradclip_cli.commands.check.unchanged import TYPES, unchanged
 from gradclip_cli.commands.check.unchanged_slices import unchanged_slices
+from gradclip_cli.commands.check.zero_slices import MarkedSlices, ZeroSlices
 from gradclip_cli.commands.plans import CheckPlan
+from gradclip_cli.engine.first_nonfinite import KeptNonfinite
+from gradclip_cli.engine.measure import PieceObserver, together
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.series import check_taken, measure_series
 from gradclip_cli.engine.series_tensors import SeriesTensors
 from gradclip_cli.engine.survey import MeasuredDump
+from gradclip_cli.engine.tensor_places import TensorPlaces
 from gradclip_cli.errors import GradclipError, InputError
+from gradclip_cli.formats.base import Format, Reader
 from gradclip_cli.inputs.naming import LayerParam, Naming, natural
 from gradclip_cli.inputs.ordering import by_step, in_step_order
 from gradclip_cli.inputs.repeats import StepPlace, settled
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.notes import Note
 from gradclip_cli.numerics.differences import Tolerance
+from gradclip_cli.numerics.first_nonfinite import Nonfinite
 from gradclip_cli.text import printable
 from gradclip_cli.thresholds.samples import Matrix
 
@@ -37,6 +45,8 @@ class DumpFigures(NamedTuple):
     tensors: list[Tensor]
     rows: Matrix
     place: StepPlace
+    nonfinite: Sequence[Nonfinite]
+    stored: TensorPlaces
 
 
 class Collected(NamedTuple):
@@ -46,16 +56,21 @@ class Collected(NamedTuple):
     places: Mapping[str, LayerParam]
     notes: list[Note]
     failed: list[GradclipError]
+    zero: Mapping[str, MarkedSlices]  # the slices that are zero in all dumps, by tensor
+    steady: Mapping[str, MarkedSlices]  # those that are the same in all dumps, and not zero
 
 
 def collect(plan: CheckPlan, run: Run) -> Collected:
     """Reduce dumps to figures; keep no elements, and statistics of the previous dump only."""
     dumps, notes, failed = list[DumpFigures](), list[Note](), list[GradclipError]()
     tensors = SeriesTensors(plan.selection.naming, plan.allow_missing, any_shape=True)
-    before: MeasuredDump | None = None
+    before, bad = None, KeptNonfinite()
+    sliced = plan.selection.along is not None
+    zero = ZeroSlices(sliced=sliced, wanted="dead" in plan.rules)
+    steady = SteadySlices(wanted="unchanged" in plan.rules and not sliced)
     for source in in_step_order(plan.inputs):
         try:
-            counts, taken, same = _measure(source, tensors, before, plan, run)
+            counts, taken, same = _measure(source, tensors, before, (zero, steady), plan, run)
         except InputError as error:
             if not plan.keep_going:
                 raise
@@ -64,24 +79,55 @@ def collect(plan: CheckPlan, run: Run) -> Collected:
         if before is None and not plan.allow_missing:
             check_taken(taken, plan.selection)
         before = taken[-1]
+        zero.take(taken)
+        steady.take(taken)
         for dump, names in zip(taken, same, strict=True):
             notes += dump.notes
-            dumps.append(_reduce(dump, counts, names))
+            dumps.append(_reduce(dump, counts, names, bad))
     if not dumps:
         raise failed[0]
     tensors.check_taken(plan.selection)
     tensors.settle()
     dumps, repeated = settled(by_step(dumps, lambda dump: dump.place.step), lambda dump: dump.place, plan.repeated)
-    return Collected(dumps, tensors.places, [*notes, *tensors.notes, *repeated], failed)
+    notes = [*notes, *tensors.notes, *repeated]
+    return Collected(dumps, tensors.places, notes, failed, zero.zero, _steady(steady, dumps, run))
+
+
+def _steady(steady: SteadySlices, dumps: Sequence[DumpFigures], run: Run) -> dict[str, MarkedSlices]:
+    """Verify which slices are the same in all dumps; leave out tensors that are the same as a whole."""
+    found, names = dict[str, MarkedSlices](), set(steady.names)
+    places: dict[str, list[tuple[TensorPlaces, int]]] = {name: [] for name in names}
+    changed = set[str]()
+    for one in dumps if names else ():
+        for k, tensor in enumerate(one.tensors):
+            if tensor.name in names:
+                changed.update([tensor.name] if places[tensor.name] and not one.rows[_OWN - 1, k] else [])
+                places[tensor.name].append((one.stored, k))
+    for name in sorted(changed):
+        slices = steady.verified(name, places[name], run)
+        if slices.marked.any() and not slices.marked.all():
+            found[name] = slices
+    return found
 
 
 def _measure(
-    source: DumpSource, tensors: SeriesTensors, before: MeasuredDump | None, plan: CheckPlan, run: Run
+    source: DumpSource,
+    tensors: SeriesTensors,
+    before: MeasuredDump | None,
+    seen: tuple[ZeroSlices, SteadySlices],
+    plan: CheckPlan,
+    run: Run,
 ) -> tuple[RangeCounts, list[MeasuredDump], list[set[str]]]:
     """Measure the dumps of a source; return values out of range, the dumps, and the tensors unchanged since the one before."""
     kind = DumpRangeCounts if run.selection.along is None else SliceRangeCounts
     counts = kind(targets(plan), run.workers.work)
-    dumps = [tensors.take(dump) for dump in measure_series(source, TYPES, run, counts.observer_for)]
+    for one in seen:
+        one.begin()
+
+    def observer_for(format: Format, reader: Reader) -> PieceObserver | None:
+        return together([one.observer_for(format, reader) for one in (counts, *seen)])
+
+    dumps = [tensors.take(dump) for dump in measure_series(source, TYPES, run, observer_for)]
     return counts, dumps, _same(before, dumps, plan, run)
 
 
@@ -101,7 +147,7 @@ def _same(before: MeasuredDump | None, dumps: Sequence[MeasuredDump], plan: Chec
     return [unchanged(one, other, within, run) if one is not None else set() for one, other in pairs]
 
 
-def _reduce(dump: MeasuredDump, counts: RangeCounts, same: set[str]) -> DumpFigures:
+def _reduce(dump: MeasuredDump, counts: RangeCounts, same: set[str], bad: KeptNonfinite) -> DumpFigures:
     """Reduce a dump to its figures, merging the pieces of each tensor."""
     named = dump.named
     tensors = [
@@ -118,28 +164,27 @@ def _reduce(dump: MeasuredDump, counts: RangeCounts, same: set[str]) -> DumpFigu
         *(outside[:, :, 1].T - stats.nonfinite),
     ]
     source = dump.source if dump.row is None else dump.source._replace(name=None)  # a slice has a step of its own
-    return DumpFigures(source, dump.step, tensors, np.array(rows, np.float64), dump.place)
+    found, stored = np.array(rows, np.float64), TensorPlaces.of(dump)
+    return DumpFigures(source, dump.step, tensors, found, dump.place, bad.of(dump.nonfinite), stored)
 
 
 def series_figures(collected: Collected, targets: Sequence[str], naming: Naming) -> Figures:
     """Stack the figures of dumps, matching tensors by name; a tensor that a dump lacks has zeros there."""
     dumps, places = collected.dumps, collected.places
     known = {tensor.name: tensor for one in reversed(dumps) for tensor in one.tensors}
-    placed = [
-        one if one[1:3] == places[name] else one._replace(layer=places[name].layer, param=places[name].param)
-        for name, one in known.items()
-    ]
+    placed = [Tensor(name, *places[name], one.dtype, naming.block(places[name].layer)) for name, one in known.items()]
     layers = {layer: natural(layer) for layer in {one.layer for one in placed}}
-    ordered = sorted(placed, key=lambda tensor: (layers[tensor.layer], natural(tensor.name)))
-    blocks = {layer: naming.block(layer) for layer in layers}
-    tensors = [tensor._replace(block=blocks[tensor.layer]) for tensor in ordered]
+    tensors = sorted(placed, key=lambda tensor: (layers[tensor.layer], natural(tensor.name)))
     column = {tensor.name: k for k, tensor in enumerate(tensors)}
     cube = np.zeros((_OWN + 2 * len(targets), len(dumps), len(tensors)))
     for k, one in enumerate(dumps):
         if one.tensors:
             cube[:, k, [column[tensor.name] for tensor in one.tensors]] = one.rows
     names = [_name(one.source, one.step) for one in dumps]
-    return Figures(names, tensors, targets, *cube[:_OWN], *cube[_OWN:].reshape(2, len(targets), *cube.shape[1:]))
+    outside = cube[_OWN:].reshape(2, len(targets), *cube.shape[1:])
+    firsts = {(row, column[one.name]): one for row, dump in enumerate(dumps) for one in dump.nonfinite}
+    found = Figures(names, tensors, targets, *cube[:_OWN], *outside)
+    return replace(found, firsts=firsts, steps=[one.step for one in dumps])
 
 
 def _name(source: DumpSource, step: int | None) -> str:

@@ -21,6 +21,7 @@ from gradclip_cli.formats.base import Format, Reader
 from gradclip_cli.numerics.dtypes import FLOATS, DType, Raw, words_of
 from gradclip_cli.numerics.narrow_floats import FNUZ, bias_of, overflow_bits, values_of
 from gradclip_cli.numerics.statistics import PieceStats
+from gradclip_cli.numerics.statistics_table import StatsArrays
 from gradclip_cli.numerics.workspace import Workspace
 from gradclip_cli.tensors import Piece, TensorSpec
 
@@ -47,7 +48,7 @@ class RangeCounts(ABC):
         specs, start = reader.tensors, self._tensors
         self._tensors += len(specs)
 
-        def observe(piece: Piece, raw: Raw, stats: PieceStats | None) -> None:
+        def observe(piece: Piece, raw: Raw, stats: PieceStats | StatsArrays) -> None:
             self.count(specs, start, piece, raw)
 
         return observe if self.targets else None

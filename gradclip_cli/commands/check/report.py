@@ -1,15 +1,23 @@
 """`check`: reduce a series to figures, and report what each check finds in them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+from gradclip_cli.checks import accumulating
 from gradclip_cli.checks.base import Figures, Problem
 from gradclip_cli.checks.registry import findings
+from gradclip_cli.commands.check.baseline import notes_on, read_baseline
 from gradclip_cli.commands.check.collect import Collected, collect, series_figures, targets
+from gradclip_cli.commands.check.follows import follows
+from gradclip_cli.commands.check.slices_named import steady_slices, with_slices
 from gradclip_cli.commands.plans import CheckPlan
 from gradclip_cli.engine.run import Run
-from gradclip_cli.notes import merged
-from gradclip_cli.reports.check import CheckReport, Finding
+from gradclip_cli.errors import GradclipError
+from gradclip_cli.inputs.naming import Naming
+from gradclip_cli.notes import Note, merged
+from gradclip_cli.reports.check import CheckReport, Finding, FirstRise
 from gradclip_cli.text import plural
+from gradclip_cli.thresholds.rises import first_rises
 
 _MOST = 4
 """The most dumps that a finding names one by one."""
@@ -17,27 +25,77 @@ _MOST = 4
 
 def check(plan: CheckPlan, run: Run) -> CheckReport:
     """Reduce dumps to figures, and apply the checks to them."""
-    return report(plan, collect(plan, run))
-
-
-def report(plan: CheckPlan, collected: Collected) -> CheckReport:
-    """Apply the checks to the figures of a series."""
-    dumps = collected.dumps
+    collected = collect(plan, run)
     figures = series_figures(collected, targets(plan), plan.selection.naming)
-    inputs = [one.source.label for one in dumps]
-    rows = [
-        Finding(
-            check,
-            inputs[one.dumps[0]],
-            dumps[one.dumps[0]].step,
-            *_place(one, figures),
-            one.value,
-            one.limit,
-            _message(one) + _recurrence(one.dumps, figures.dumps),
-        )
-        for check, one in findings(plan.rules, figures, plan.limits)
-    ]
-    return CheckReport(rows, len(inputs), merged([*plan.notes, *collected.notes]), collected.failed)
+    figures = _followed(figures, collected, plan, run)
+    figures, notes, failed = _held_against(figures, plan, run)
+    inputs = [one.source.label for one in collected.dumps]
+    found = [*with_slices(findings(plan.rules, figures, plan.limits), figures, collected.dumps, run)]
+    found += steady_slices(collected, figures, plan.limits)
+    found.sort(key=lambda pair: plan.rules.index(pair[0]))
+    rows = [_finding(rule, one, figures, inputs, plan.selection.naming) for rule, one in found]
+    notes = merged([*plan.notes, *collected.notes, *notes])
+    return CheckReport(rows, len(inputs), notes, [*collected.failed, *failed], _first(found, figures, inputs))
+
+
+def _first(
+    found: Sequence[tuple[str, Problem]], figures: Figures, inputs: Sequence[str | list[str]]
+) -> FirstRise | None:
+    """Return what rose first before the highest dump that explodes, or else before the first that is not finite."""
+    exploding = [row for rule, one in found if rule == "exploding" and one.whole for row in one.dumps]
+    broken = [one.dumps[0] for rule, one in found if rule == "nonfinite"]
+    if not (exploding or broken) or len(figures.blocks.groups) < 2:
+        return None
+    row = max(exploding, key=lambda row: float(figures.dump_norms[row])) if exploding else min(broken)
+    rise = first_rises(figures.blocks, [row])[0]
+    names = [str(figures.blocks.groups[column]) for column in rise.columns]
+    return FirstRise(figures.steps[row], figures.steps[rise.row], inputs[rise.row], names, list(rise.times))
+
+
+def _followed(figures: Figures, collected: Collected, plan: CheckPlan, run: Run) -> Figures:
+    """Compare the tensors whose norms look like those of sums with themselves in the dumps before."""
+    rises = accumulating.suspects(figures, plan.limits) if "accumulating" in plan.rules else []
+    if not rises:
+        return figures
+    rows = {figures.tensors[column].name: rows for column, rows in accumulating.sampled(rises).items()}
+    last = follows({name: some[-1:] for name, some in rows.items()}, collected.dumps, run)
+    alike = [name for name, some in last.items() if any(accumulating.may_be_sum(one, plan.limits) for one in some)]
+    rest = follows({name: rows[name][:-1] for name in alike}, collected.dumps, run)
+    columns = {figures.tensors[column].name: column for column, *_ in rises}
+    return replace(figures, follows={columns[name]: [*rest.get(name, []), *some] for name, some in last.items()})
+
+
+def _held_against(figures: Figures, plan: CheckPlan, run: Run) -> tuple[Figures, list[Note], list[GradclipError]]:
+    """Read the baseline, if there is one, with notes on it and the errors of dumps that were left out."""
+    if not plan.baseline:
+        return figures, [], []
+    baseline, collected = read_baseline(plan, run)
+    return replace(figures, baseline=baseline), [*collected.notes, *notes_on(baseline, figures)], collected.failed
+
+
+def _finding(rule: str, one: Problem, figures: Figures, inputs: Sequence[str | list[str]], naming: Naming) -> Finding:
+    first, message = one.dumps[0], f"{one.message}: {one.advice}" if one.advice else one.message
+    layer, param = _place(one, figures)
+    block = one.block or (None if layer is None or one.whole else naming.block(layer))
+    return Finding(
+        rule,
+        inputs[first],
+        figures.steps[first],
+        layer,
+        param,
+        one.value,
+        one.limit,
+        message if one.dated else message + _recurrence(one.dumps, figures.dumps),
+        block,
+        len(one.dumps),
+        _ranges(one.dumps, figures.steps),
+        one.value if one.worst is None else one.worst,
+        None if one.place is None else list(one.place),
+        one.slices,
+        one.brief or one.message,
+        one.cause,
+        one.advice,
+    )
 
 
 def _place(one: Problem, figures: Figures) -> tuple[str | None, str | None]:
@@ -46,8 +104,20 @@ def _place(one: Problem, figures: Figures) -> tuple[str | None, str | None]:
     return figures.tensors[one.tensor].layer, figures.tensors[one.tensor].param
 
 
-def _message(one: Problem) -> str:
-    return f"{one.message}: {one.advice}" if one.advice else one.message
+def _ranges(rows: Sequence[int], steps: Sequence[int | None]) -> list[tuple[int, int]]:
+    """Return the first and the last step of each run of dumps; dumps without a step are left out.
+
+    >>> _ranges([0, 1, 2, 4], [10, 20, 30, 40, 50, None])
+    [(10, 30), (50, 50)]
+    """
+    found: list[tuple[int, int]] = []
+    before = -2
+    for row in rows:
+        step = steps[row]
+        if step is not None:
+            found.append((found.pop()[0] if row == before + 1 and found else step, step))
+            before = row
+    return found
 
 
 def _recurrence(rows: Sequence[int], dumps: Sequence[str]) -> str:

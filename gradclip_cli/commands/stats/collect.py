@@ -1,25 +1,35 @@
 """Reduce the dumps of a series to its norms; the only part of `stats` that reads dumps."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from gradclip_cli.commands.stats.first_nonfinite import first_nonfinite
 from gradclip_cli.commands.stats.layout import AnyTensors, SameTensors, SeriesLayout, SeriesRows
 from gradclip_cli.commands.stats.plan import StatsPlan
+from gradclip_cli.engine.first_nonfinite import KeptNonfinite
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.errors import GradclipError, InputError, UsageError
 from gradclip_cli.inputs.repeats import StepPlace, settled
 from gradclip_cli.notes import Note
+from gradclip_cli.reports.stats_findings import NonfiniteTensor
 from gradclip_cli.text import plural
 from gradclip_cli.thresholds.norm_table import SeriesNorms
 
+if TYPE_CHECKING:
+    from gradclip_cli.numerics.first_nonfinite import Nonfinite
+
 
 class Collected(NamedTuple):
-    """The layout of a series, its norms, the errors of the dumps that are left out, and notes on repeated steps."""
+    """The layout of a series, its norms, the errors of the dumps that are left out, and notes on repeated steps.
+
+    `nonfinite` are the first dumps of tensors that are not finite.
+    """
 
     layout: SeriesLayout
     norms: SeriesNorms
     failed: list[GradclipError]
     notes: Sequence[Note] = ()
+    nonfinite: Sequence[NonfiniteTensor] = ()
 
 
 class _Collector:
@@ -30,6 +40,8 @@ class _Collector:
         self.taken = self.number = 0
         self.failed: list[GradclipError] = []
         self.places: list[StepPlace] = []  # of the dumps taken
+        self.nonfinite: list[list[Nonfinite]] = []  # of the dumps taken
+        self._kept = KeptNonfinite()
         self._plan = plan
 
     def take(self, dump: MeasuredDump) -> None:
@@ -37,7 +49,7 @@ class _Collector:
         if self._skips():
             return
         try:
-            self.series.add(dump)
+            self.nonfinite.append(self._kept.of(self.series.add(dump).nonfinite))
             self.places.append(dump.place)
             self.taken += 1
         except InputError as error:
@@ -77,7 +89,7 @@ def collect(surveys: Iterable[Callable[[], list[MeasuredDump]]], plan: StatsPlan
     if not collected.taken:
         raise collected.failed[0]
     layout = collected.series.layout()
-    rows, notes = settled(
-        list(zip(collected.series.rows, collected.places, strict=True)), lambda pair: pair[1], plan.repeated
-    )
-    return Collected(layout, layout.norms([row for row, _ in rows], plan), collected.failed, notes)
+    every = list(zip(collected.series.rows, collected.places, collected.nonfinite, strict=True))
+    kept, notes = settled(every, lambda one: one[1], plan.repeated)
+    bad = first_nonfinite([(row, found) for row, _, found in kept])
+    return Collected(layout, layout.norms([row for row, _, _ in kept], plan), collected.failed, notes, bad)

@@ -11,7 +11,7 @@ from gradclip_cli.numerics.norms import ClippedSum, SumKinds
 from gradclip_cli.numerics.statistics import TensorStats
 from gradclip_cli.numerics.statistics_table import StatsTable
 from gradclip_cli.strategies import Group
-from gradclip_cli.thresholds.norm_table import Counts, Nonfinite, Step
+from gradclip_cli.thresholds.norm_table import Counts, Step
 
 Row = NDArray[np.float64]
 
@@ -51,22 +51,14 @@ def dump_norms(step: Step, total: TensorStats, layers: StatsTable, params: Stats
     """Reduce the statistics of a dump, of all of it, of its layers and of its tensors, to norms."""
     types, p = sums_for(plan), plan.norm.type
     by_layer, by_param = (stats.as_read(stats.norms(0, p)) for stats in (layers, params))
-    worst = _worst(params) if total.nonfinite else None
     return DumpNorms(
-        step._replace(nonfinite=total.nonfinite, worst=worst),
+        step._replace(nonfinite=total.nonfinite),
         total.as_read(total.norm(0, p)),
         by_layer,
         by_param,
         params.as_read(params.max_abs),
         _l2(total, layers, params, types) if plan.tries else None,
     )
-
-
-def _worst(params: StatsTable) -> Nonfinite:
-    """Tell of the last tensor that is not finite; its column is its place in the row."""
-    last = int(np.flatnonzero(params.nonfinite)[-1])
-    found = params[last]
-    return Nonfinite(last, found.nan, found.posinf, found.neginf, found.elements)
 
 
 def _l2(total: TensorStats, layers: StatsTable, params: StatsTable, sums: SumKinds) -> DumpL2:

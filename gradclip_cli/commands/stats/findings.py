@@ -16,7 +16,6 @@ from gradclip_cli.reports.stats_findings import (
     Exploding,
     FirstRise,
     Growing,
-    NonfiniteTensor,
     StatsTrend,
     Vanishing,
 )
@@ -33,12 +32,10 @@ _LIMITS = Limits()
 
 def found(plan: StatsPlan, layout: SeriesLayout, norms: SeriesNorms) -> dict[str, Any]:
     """Return the fields of the report that say what stands out."""
-    nonfinite = _nonfinite(layout, norms)
     exploding = _exploding(norms)
-    bad = [row for row, step in enumerate(norms.steps) if step.worst is not None]
+    bad = [row for row, step in enumerate(norms.steps) if step.nonfinite]
     at = exploding[0] if exploding else bad[0] if bad else None
     return {
-        "nonfinite": nonfinite,
         "exploding": exploding[1] if exploding else None,
         "first": None if at is None or len(norms.steps) < 2 else _first(norms, at),
         "growing": _growing(norms),
@@ -46,19 +43,6 @@ def found(plan: StatsPlan, layout: SeriesLayout, norms: SeriesNorms) -> dict[str
         "trend": _trend(plan, norms) if len(norms.steps) > 1 else None,
         "rises": [BlockRise(str(norms.blocks.groups[one.column]), *one[1:]) for one in heights(norms.blocks)],
     }
-
-
-def _nonfinite(layout: SeriesLayout, norms: SeriesNorms) -> list[NonfiniteTensor]:
-    """Return a row for the last tensor that is not finite in each step, unless an earlier step has it."""
-    found: dict[int, NonfiniteTensor] = {}
-    for step in norms.steps:
-        if step.worst is not None and step.worst.column not in found:
-            column, nan, posinf, neginf, elements = step.worst
-            kind, name = "NaN" if nan else "+Inf" if posinf else "-Inf", layout.specs[column].name
-            found[column] = NonfiniteTensor(
-                step.input, step.number, name, nan, posinf, neginf, elements, kind, [], None
-            )
-    return list(found.values())
 
 
 def _exploding(norms: SeriesNorms) -> tuple[int, Exploding] | None:

@@ -45,7 +45,7 @@ class SeriesLayout(NamedTuple):
     def norms(self, rows: Sequence[NormRow], plan: StatsPlan) -> SeriesNorms:
         """Stack rows in the order of their steps."""
         groups = LazyRows(lambda k: GroupName(self.places[k].layer, self.specs[k].name), range(len(self.specs)))
-        return stacked(by_step(rows, _order), self.whole, groups, plan)
+        return stacked(by_step(rows, order), self.whole, groups, plan)
 
 
 class SeriesRows(Protocol):
@@ -53,8 +53,11 @@ class SeriesRows(Protocol):
 
     rows: list[NormRow]
 
-    def add(self, dump: MeasuredDump) -> None:
-        """Reduce a dump to its norms; raise InputError if it must not differ from the first as it does."""
+    def add(self, dump: MeasuredDump) -> MeasuredDump:
+        """Reduce a dump to its norms, and return it with the names of the series.
+
+        Raises InputError if it must not differ from the first as it does.
+        """
 
     def layout(self) -> SeriesLayout:
         """Return the layout of all dumps; `rows` are complete then."""
@@ -69,7 +72,7 @@ class SameTensors:
         self._tensors = SeriesTensors(plan.selection.naming, with_places=False)
         self._layout: SeriesLayout | None = None
 
-    def add(self, dump: MeasuredDump) -> None:
+    def add(self, dump: MeasuredDump) -> MeasuredDump:
         """Reduce a dump to its norms; the first one gives the layout, and raises UsageError if --include does not fit it."""
         dump = self._tensors.take(dump)
         if self._layout is None:
@@ -81,6 +84,7 @@ class SameTensors:
         self.rows.append(
             NormRow.of(_step(dump), dump.stats, pieces, self._layout.whole, self._plan, first=not self.rows)
         )
+        return dump
 
     def layout(self) -> SeriesLayout:
         """Return the layout of the first dump."""
@@ -123,7 +127,7 @@ class AnyTensors:
         self._labels: dict[str, str] = {}
         self._notes: list[Note] = []
 
-    def add(self, dump: MeasuredDump) -> None:
+    def add(self, dump: MeasuredDump) -> MeasuredDump:
         """Reduce a dump to its norms, once the layers of its tensors are known."""
         dump = self._tensors.take(dump)
         self._notes += _on_figures(dump) if self._specs or self.rows else dump.notes
@@ -134,6 +138,7 @@ class AnyTensors:
             self._reduce(row)
         else:
             self._waiting.append(row)
+        return dump
 
     def layout(self) -> SeriesLayout:
         """Return the layout of all tensors; raise UsageError if a pattern of --include matches none."""
@@ -179,7 +184,8 @@ def _step(dump: MeasuredDump) -> Step:
     return Step(dump.source.label, dump.step, name=name, ordered=dump.ordered)
 
 
-def _order(row: NormRow) -> int | None:
+def order(row: NormRow) -> int | None:
+    """Return the step of a dump, if that tells its place in the series."""
     step = row.norms.step
     return step.number if step.ordered else None
 

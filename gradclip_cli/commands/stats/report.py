@@ -30,7 +30,7 @@ from gradclip_cli.thresholds.rules import RULES
 
 def report(plan: StatsPlan, collected: Collected) -> StatsReport:
     """Summarise a series."""
-    layout, norms, failed, notes = collected
+    layout, norms, failed, notes, nonfinite = collected
     layers, params = norms.layers.summaries(), norms.params.summaries()
     offers, runs = candidates(plan, norms), _adaptive_runs(plan, norms)
     main = runs.get((plan.strategy or GLOBAL).name)
@@ -62,6 +62,7 @@ def report(plan: StatsPlan, collected: Collected) -> StatsReport:
         block_steps=steps_of(norms.blocks, dumps, BlockStep),
         series=series(norms),
         **found(plan, layout, norms),
+        nonfinite=nonfinite,
     )
 
 

@@ -94,7 +94,7 @@ def stacked(rows: Sequence[NormRow], whole: RowLayout, groups: Sequence[GroupNam
     l2 = [row.l2 for row in norms if row.l2 is not None]
     total, of_layers, of_params = tables(norms)
     return SeriesNorms(
-        [by_param.placed(row.step, k) for k, row in enumerate(norms)],
+        [row.step for row in norms],
         total,
         of_layers,
         of_params,
@@ -124,12 +124,6 @@ class _Stack(NamedTuple):
         for row, where in zip(absent, places, strict=True):
             row[where] = False
         return cls(places, len(whole), absent if absent.any() else None)
-
-    def placed(self, step: Step, row: int) -> Step:
-        """Return a step whose worst tensor has its column in the matrix."""
-        if step.worst is None or self.places is None:
-            return step
-        return step._replace(worst=step.worst._replace(column=int(self.places[row][step.worst.column])))
 
     def matrix(self, values: Sequence[Row], otherwise: float = 0.0) -> Matrix:
         """Stack rows of values; what a row lacks is `otherwise`."""

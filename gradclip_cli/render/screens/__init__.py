@@ -6,13 +6,17 @@ A new screen is a module here with a function `lines(report, room)`, and a line 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from gradclip_cli.render.screens import stats
+from gradclip_cli.render.screens import check, stats
 from gradclip_cli.render.screens.line import Line
 from gradclip_cli.render.screens.room import Room
+from gradclip_cli.reports.check import CheckReport
 from gradclip_cli.reports.stats import StatsReport
 
 Screen = Callable[[Any, Room], Iterator[Line]]
 """Yields the lines of a report that fit into a room."""
 
-SCREENS: Mapping[str, Screen] = {StatsReport.schema: stats.lines}
+SCREENS: Mapping[str, Screen] = {
+    CheckReport.schema: check.lines,
+    StatsReport.schema: stats.lines,
+}
 """The screen of each report, by its schema; a report without one is shown as tables."""

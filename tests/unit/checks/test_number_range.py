@@ -1,5 +1,6 @@
 """What is not finite, or lost in a dtype, is found and told; what is at a limit is not."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,18 +53,76 @@ def test_which_went_bad_first(tmp_path: Path) -> None:
     bad = {"b.w": [1.0, np.inf, -np.inf, np.nan]}
     folder = series(tmp_path, [good, {**good, **bad}, {**good, **bad, "a.w": [np.nan] * 4}])
     first, second = check(folder, ignore=["unchanged"]).findings
-    assert (first.step, first.layer, first.value) == (2, "b", 3)
-    assert first.message.startswith("1 NaN, 1 +Inf, 1 -Inf of 4 elements; the first to go bad")
+    assert (first.step, first.layer, first.value, first.index) == (2, "b", 3, [1])
+    assert first.message.startswith(
+        "1 NaN, 1 +Inf, 1 -Inf of 4 elements, the first at [1]; the first to go bad: usually"
+    )
     assert first.message.endswith("(in 2 of 3 dumps: step 2, step 3)")
-    assert (second.step, second.layer) == (3, "a")
-    assert second.message == "4 NaN of 4 elements; after b.w at step 2"
+    assert (second.step, second.layer, second.index) == (3, "a", [0])
+    assert second.message == "4 NaN of 4 elements, the first at [0]; after step 2, where they began in b.w"
 
 
-def test_several_go_bad_at_once(tmp_path: Path) -> None:
-    """Of tensors that go bad in one dump none is called the first."""
-    folder = series(tmp_path, [{f"l{k}.w": [np.nan] for k in range(3)}])
-    messages = [one.message for one in check(folder).findings]
-    assert all("one of 3 that went bad first" in message for message in messages)
+def model(bad: Sequence[str] = ()) -> dict[str, Any]:
+    """Return a model of four blocks, in the order of the alphabet, in which some tensors have a NaN at [2, 5]."""
+    names = [f"blocks.{k}.{part}.weight" for k in range(4) for part in ("attn", "mlp")]
+    arrays = {name: np.ones((8, 8)) for name in ["embed.weight", *names, "lm_head.weight", "norm.weight"]}
+    for name in bad:
+        arrays[name][2, 5] = np.nan
+    return arrays
+
+
+ATTN = [f"blocks.{k}.attn.weight" for k in range(3)]
+MLP = [f"blocks.{k}.mlp.weight" for k in range(3)]
+
+ORIGINS = {
+    "all before": (
+        ["embed.weight", *ATTN, *MLP],
+        "blocks.2.mlp",
+        "NaN in 7 of 11 tensors, all up to blocks.2; blocks.2.mlp.weight is the last of them, 1 of 64, at [2, 5]: usually",
+    ),
+    "a part of the last block": (
+        ["embed.weight", *ATTN, *MLP[:2]],
+        "blocks.2.attn",
+        "NaN in 6 of 11 tensors, all up to blocks.2; blocks.2.attn.weight is the last of them, 1 of 64, at [2, 5]: usually",
+    ),
+    "not all before": (
+        ["embed.weight", *MLP],
+        "blocks.2.mlp",
+        "NaN in 4 of 11 tensors; blocks.2.mlp.weight is the last of them, 1 of 64, at [2, 5]: usually",
+    ),
+    "the last norm is behind the blocks": (
+        [*MLP, "norm.weight"],
+        "norm",
+        "NaN in 4 of 11 tensors; norm.weight is the last of them, 1 of 64, at [2, 5]: usually",
+    ),
+    "all": (
+        list(model()),
+        "lm_head",
+        "NaN in all 11 tensors; lm_head.weight is the last of them, 1 of 64, at [2, 5]: usually",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ORIGINS)
+def test_a_nan_has_an_origin(case: str, tmp_path: Path) -> None:
+    """Of tensors that go bad in one dump the last in layer order stands first: gradients flow from the last layer to the first."""
+    bad, layer, message = ORIGINS[case]
+    first, *others = check(series(tmp_path, [model(bad)]), ignore=["unchanged"]).findings
+    assert (first.rule, first.layer, first.index) == ("nonfinite", layer, [2, 5])
+    assert first.message.startswith(message)
+    assert len(others) == len(bad) - 1
+    assert {one.message for one in others} == {
+        f"1 NaN of 64 elements, at [2, 5]; in the same dump as {first.layer}.weight" for _ in others[:1]
+    }
+
+
+def test_an_order_that_names_do_not_tell(tmp_path: Path) -> None:
+    """Where the alphabet alone says which layer is the last, the finding says so."""
+    first, _ = check(series(tmp_path, [{"right.w": [np.nan], "left.w": [np.inf], "fine.w": [1.0]}])).findings
+    assert first.message.startswith(
+        "NaN and Inf in 2 of 3 tensors; right.w is the last of them by the alphabet, as names do not tell the order, "
+        "1 of 1, at [0]: usually"
+    )
 
 
 def test_targets_are_judged_one_by_one(tmp_path: Path) -> None:

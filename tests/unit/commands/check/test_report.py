@@ -144,3 +144,44 @@ def test_keep_going(tmp_path: Path) -> None:
     assert ([one.step for one in report.findings], report.dumps, len(report.failed)) == ([2], 2, 1)
     with pytest.raises(InputError, match="step_1"):
         check(path, keep_going=True)
+
+
+def test_a_finding_says_in_which_dumps_it_is(tmp_path: Path) -> None:
+    """A finding has its block, how many dumps show it, from which step to which, and the worst of its values."""
+    shares = [0.2, 0.9, 1.0, 0.1, 0.8, 0.7]
+    for step, share in enumerate(shares):
+        dead = int(1000 * share)
+        save_as(tmp_path / f"step_{10 * step}.npz", {"h.3.mlp.w": [*[0.0] * dead, *[1.0 + step] * (1000 - dead)]})
+    [one] = check(tmp_path, dead_share=0.75, ignore=["unchanged"]).findings
+    assert (one.rule, one.step, one.layer, one.block) == ("dead", 10, "h.3.mlp", "h.3")
+    assert (one.value, one.worst, one.dumps, one.steps) == (0.9, 1.0, 3, [(10, 20), (40, 40)])
+    [one] = check(tmp_path, dead_share=0.75, ignore=["unchanged"], group_depth=3).findings
+    assert one.block == "h.3.mlp"
+
+
+def test_what_rose_first(tmp_path: Path) -> None:
+    """The report says which block stood high first before the dump explodes, and by how many times its usual norm."""
+    random = np.random.default_rng(0)
+    for step in range(20):
+        arrays = {f"h.{k}.w": random.standard_normal(1000) for k in range(4)}
+        arrays["h.2.w"] *= 8 if step in (14, 15) else 1
+        arrays = {name: values * (20 if step == 15 else 1) for name, values in arrays.items()}
+        save_as(tmp_path / f"step_{step}.npz", arrays)
+    report = check(tmp_path)
+    assert report.first is not None
+    assert report.first[:4] == (15, 14, str(tmp_path / "step_14.npz"), ["h.2"])
+    assert report.first.times == [pytest.approx(8, rel=0.1)]
+    [whole] = [one for one in report.findings if one.rule == "exploding" and one.block is None]
+    assert (whole.step, whole.layer, whole.dumps) == (15, "h.2", 1)
+
+
+def test_what_is_not_finite_first(tmp_path: Path) -> None:
+    """Where nothing explodes, the blocks that are not finite first are told; with one block there is no first one."""
+    for step in range(6):
+        bad = np.nan if step > 3 else 1.0
+        save_as(tmp_path / f"step_{step}.npz", {"h.0.w": [1.0, step], "h.1.w": [bad, step], "h.2.w": [2.0, step]})
+    first = check(tmp_path).first
+    assert first is not None
+    assert (first.at, first.step, first.names, first.times) == (4, 4, ["h.1"], [np.inf])
+    assert check(tmp_path, include=["h.1.w"]).first is None
+    assert check(tmp_path, ignore=["nonfinite", "exploding"]).first is None

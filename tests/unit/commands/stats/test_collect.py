@@ -122,7 +122,7 @@ def test_nothing_is_asked_of_what_is_skipped() -> None:
     dumps = [dump_of({name: np.ones(1)}, step=k) for k, name in enumerate("xaa")]
     given = [broken, *surveys(dumps)]
     for keep_going in (False, True):
-        layout, norms, failed, _ = collect(given, StatsPlan((single("a"),), skip_steps=2, keep_going=keep_going))
+        layout, norms, failed, *_ = collect(given, StatsPlan((single("a"),), skip_steps=2, keep_going=keep_going))
         assert ([spec.name for spec in layout.specs], len(norms.steps), failed) == (["a"], 2, [])
     with pytest.raises(InputError, match="is broken"):
         collect(given, StatsPlan((single("a"),)))

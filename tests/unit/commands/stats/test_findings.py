@@ -1,4 +1,4 @@
-"""What stands out of a series is found: what is not finite, what explodes and rose first, what grows, vanishes, and the trend."""
+"""What stands out of a series is found: what explodes and rose first, what grows, vanishes, and the trend."""
 
 import math
 import statistics
@@ -26,19 +26,10 @@ CALM = [(1.0, 2.0), (1.1, 2.0), (0.9, 2.1), (1.0, 1.9)] * 5
 def test_a_calm_series_has_nothing_to_tell() -> None:
     """No finding is made of what stays as it is."""
     found = of_norms(*CALM)
-    assert (found.nonfinite, found.exploding, found.first, found.vanishing) == ([], None, None, None)
+    assert (found.exploding, found.first, found.vanishing) == (None, None, None)
     assert list(found.growing) == []
     assert found.trend is not None
     assert (found.trend.kind, found.trend.settled, found.trend.threshold) == ("steady", None, None)
-
-
-def test_what_is_not_finite_names_the_last_tensor() -> None:
-    """The last tensor in the order of layers is told of with its counts, once."""
-    steps = [{"a.w": [1.0, 1.0], "b.w": [1.0, 2.0, 3.0]} for _ in range(3)]
-    steps[1] = steps[2] = {"a.w": [math.nan, 1.0], "b.w": [math.inf, math.nan, 3.0]}
-    first, *others = series_of(*steps).nonfinite
-    assert others == []
-    assert tuple(first) == ("step1.npz", 1, "b.w", 1, 1, 0, 3, "NaN", [], None)
 
 
 def test_what_explodes_and_what_rose_first() -> None:
@@ -58,7 +49,7 @@ def test_what_explodes_and_what_rose_first() -> None:
 def test_one_dump_has_no_first() -> None:
     """Of a single dump there is no before."""
     found = of_norms((math.nan, 1.0))
-    assert (len(found.nonfinite), found.first, found.trend) == (1, None, None)
+    assert (found.first, found.trend) == (None, None)
 
 
 def test_what_vanishes() -> None:

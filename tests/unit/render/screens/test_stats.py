@@ -43,7 +43,7 @@ def test_the_planted_run_on_one_screen() -> None:
     """What was planted stands in the first lines; the threshold that is advised is marked; ten blocks are shown of 27."""
     found = shown(planted())
     assert found[0] == "run/  60 dumps, steps 0-59   291 tensors in 27 blocks, bfloat16, 266,016 values"
-    assert found[2].startswith(" NaN        step 52  model.layers.9.mlp.down_proj.weight  1 of 2,048")
+    assert found[2].startswith(" NaN        step 52  model.layers.9.mlp.down_proj.weight  1 of 2,048, at [3, 5]")
     assert found[3].startswith(" exploding  step 41  norm 187, 19 x its neighbours; first model.layers.17 at 40 (7")
     assert found[4] == " vanishing  always   model.layers.0-1, 24 tensors, norms of 4e-08"
     assert found[6] == "norm   median 10.05   p90 19.75   max 187 (step 41)   falls from 27 to 9"
@@ -117,7 +117,7 @@ def test_no_gradients_is_one_line(tmp_path: Path) -> None:
 def test_no_norm_is_finite(tmp_path: Path) -> None:
     """A run of NaN alone has bars of `!`, and a reason in place of thresholds."""
     found = shown(of_norms(tmp_path, *[np.nan] * 4))
-    assert found[2].split() == ["NaN", "step", "0", "fc.w", "1", "of", "1;", "and", "3", "more", "steps"]
+    assert found[2].split() == ["NaN", "step", "0", "fc.w", "1", "of", "1,", "at", "[0];", "and", "3", "more", "steps"]
     assert found[4:6] == ["norm   none is finite", "!!!!"]
     assert " there is no finite norm to choose a threshold from." in found
 

@@ -1,0 +1,102 @@
+"""Complete findings on large norms: name the largest element, and the slice that holds most of the square of its tensor."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+
+from gradclip_cli.checks.base import Figures, Problem, percent
+from gradclip_cli.checks.limits import Limits
+from gradclip_cli.checks.stuck import DEAD_ADVICE, UNCHANGED_ADVICE
+from gradclip_cli.commands.check.collect import Collected, DumpFigures
+from gradclip_cli.commands.check.zero_slices import MarkedSlices
+from gradclip_cli.engine.run import Run
+from gradclip_cli.engine.slice_squares import SliceSquares, largest_slice
+from gradclip_cli.inputs.slice_names import slice_word
+from gradclip_cli.text import printable, ranges
+
+_RULES = frozenset({"exploding", "dominated"})
+
+_SHARE, _TIMES = 0.5, 3
+"""A slice is named that holds more than this share of the square, and so many times what an equal one would hold."""
+
+_DUMPS = 3
+"""Slices are zero or unchanged throughout in so many dumps at least."""
+
+_READ, _LEAST = 0.1, 1 << 24
+"""At most this share of all elements is read again, or so many elements if that is more."""
+
+
+def with_slices(
+    found: Iterable[tuple[str, Problem]], figures: Figures, dumps: Sequence[DumpFigures], run: Run
+) -> Iterator[tuple[str, Problem]]:
+    """Read the tensors of some problems again, each in the first dump that has the problem; pass the others on."""
+    budget = max(_LEAST, _READ * float(figures.elements.sum()))
+    known: dict[tuple[int, int], SliceSquares] = {}
+    for rule, one in found:
+        row, column = one.dumps[0], _column(one, figures) if rule in _RULES else None
+        if column is not None and (row, column) not in known and figures.elements[row, column] <= budget:
+            budget -= float(figures.elements[row, column])
+            known[row, column] = _read_again(row, column, figures, dumps[row], run)
+        if column is None or (row, column) not in known:
+            yield rule, one
+        else:
+            yield rule, _completed(one, figures.tensors[column].name, known[row, column])
+
+
+def _column(one: Problem, figures: Figures) -> int | None:
+    """Return the tensor that a problem is about, or the largest of its layer or dump; None if that is 0 or not finite."""
+    row = one.dumps[0]
+    norms = np.where(figures.sound[row], figures.norm[row], 0)
+    if one.tensor is not None:
+        norms = np.where(np.arange(norms.size) == one.tensor, norms, 0)
+    elif one.layer is not None:
+        norms = np.where([tensor.layer == one.layer for tensor in figures.tensors], norms, 0)
+    column = int(norms.argmax())
+    return column if norms[column] > 0 else None
+
+
+def _read_again(row: int, column: int, figures: Figures, dump: DumpFigures, run: Run) -> SliceSquares:
+    name = figures.tensors[column].name
+    number = next(k for k, tensor in enumerate(dump.tensors) if tensor.name == name)
+    return largest_slice(dump.stored, number, float(figures.max_abs[row, column]), run)
+
+
+def _completed(one: Problem, name: str, found: SliceSquares) -> Problem:
+    """Give a problem the index of the largest element and, if one slice holds most of the square, that slice."""
+    one = one._replace(place=found.peak.place)
+    if found.slice is None or not stands_out(found):
+        return one
+    word = slice_word(name, found.axes)
+    of = printable(name) if found.file is None else f"the piece of {printable(name)} in {printable(found.file)}"
+    message = f"{one.message}; {word} {found.slice} of {of} holds {percent(found.share)} of the tensor's square"
+    return one._replace(slices=str(found.slice), message=message)
+
+
+def steady_slices(collected: Collected, figures: Figures, limits: Limits) -> Iterator[tuple[str, Problem]]:
+    """Say which slices of tensors are zero, or the same, in all dumps that have them, `_DUMPS` at least."""
+    column = {tensor.name: k for k, tensor in enumerate(figures.tensors)}
+    for rule, limit, what, advice, found in (
+        ("dead", limits.dead_share, "zero", DEAD_ADVICE, collected.zero),
+        ("unchanged", limits.unchanged_dumps, "the same", UNCHANGED_ADVICE, collected.steady),
+    ):
+        for name, slices in found.items():
+            rows = np.flatnonzero(figures.elements[:, column[name]] > 0).tolist()
+            if len(rows) >= _DUMPS:
+                which, start = _named(name, slices)
+                message = f"{start} {what} in all {len(rows):,} dumps"
+                value = 1.0 if rule == "dead" else len(rows)
+                one = Problem(rows, value, limit, message, column[name], slices=which, advice=advice)
+                yield rule, one._replace(brief=f"{start} {what}", dated=True)
+
+
+def _named(name: str, slices: MarkedSlices) -> tuple[str, str]:
+    """Return which slices of a tensor are marked, and the beginning of a sentence on them."""
+    which, word = np.flatnonzero(slices.marked).tolist(), slice_word(name, slices.axes)
+    listed = ranges(which)
+    one = len(which) == 1
+    return listed, f"{word}{'' if one else 's'} {listed} of {slices.marked.size:,} {'is' if one else 'are'}"
+
+
+def stands_out(found: SliceSquares) -> bool:
+    """Whether a slice holds so much of the square that it is worth a name."""
+    return found.share > _SHARE and found.share * found.slices > _TIMES

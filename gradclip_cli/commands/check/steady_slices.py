@@ -1,0 +1,162 @@
+"""Find slices along axis 0 that hold the same bits, and not only zeros, in every dump of a series.
+
+Four elements of each slice are compared while dumps are measured. Nearly always none are left after the second dump, and from
+then on nothing is looked at; what is left is read again and compared whole. Left out are tensors in column-major order, in
+pieces, or whose slices are dumps themselves, those with many short slices, and small tensors of files with very many.
+"""
+
+import hashlib
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradclip_cli.commands.check.zero_slices import MarkedSlices, Slices
+from gradclip_cli.engine.measure import FileRead, PieceObserver, fetch
+from gradclip_cli.engine.run import Run
+from gradclip_cli.engine.survey import MeasuredDump
+from gradclip_cli.engine.tensor_places import TensorPlaces
+from gradclip_cli.formats.base import Format, Reader
+from gradclip_cli.numerics.dtypes import DType, Raw, words_of
+from gradclip_cli.numerics.statistics import PieceStats
+from gradclip_cli.numerics.statistics_table import StatsArrays
+from gradclip_cli.tensors import Piece, TensorSpec, pieces_in_order
+
+_FACTORS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93], np.uint64)
+_MANY = 20_000
+"""Small tensors are left out of files with more than so many tensors."""
+
+_SHORT, _FEW = 64, 256
+"""Slices of fewer elements are told apart only where a tensor has so few of them: a number is kept for each."""
+
+Signatures = NDArray[np.uint64]
+
+
+class SteadySlices:
+    """The slices whose four elements are the same in all dumps so far; each source is followed by `take`."""
+
+    def __init__(self, *, wanted: bool = True) -> None:
+        self._wanted = wanted
+        self._lock = threading.Lock()
+        self._found: dict[str, dict[int, Signatures]] = {}  # in the source at hand, by file and tensor
+        self._first: dict[str, Signatures] = {}  # in the first dump with the tensor
+        self._same: dict[str, MarkedSlices] = {}
+        self._seen = set[str]()
+
+    def begin(self) -> None:
+        """Forget what was seen of a source that is not taken."""
+        self._found = {}
+
+    def observer_for(self, format: Format, reader: Reader) -> PieceObserver | None:
+        """Return the observer of the pieces of a file; None where no slices are wanted, or none can be left."""
+        specs, found, few = reader.tensors, self._found.setdefault(reader.file.path, {}), len(reader.tensors) <= _MANY
+
+        def observe(piece: Piece, raw: Raw, stats: PieceStats | StatsArrays) -> None:
+            if piece.count == 1:
+                self._observe(piece, specs[piece.index], raw, found)
+            elif few:
+                at = 0
+                for index in range(piece.index, piece.index + piece.count):
+                    spec = specs[index]
+                    self._observe(Piece(index, 1, 0, spec.size), spec, raw[at : at + spec.nbytes], found)
+                    at += spec.nbytes
+
+        return observe if self._wanted and (self._same or not self._seen) else None
+
+    def take(self, dumps: Sequence[MeasuredDump]) -> None:
+        """Take what was seen of a source, whose dumps have the names of the series."""
+        for dump in dumps:
+            self._take(dump)
+        self.begin()
+
+    def _take(self, dump: MeasuredDump) -> None:
+        now = self._of(dump)
+        for name in [name for name in self._same if name in dump.named]:
+            before, marked = self._first[name], self._same.pop(name)
+            after = now.get(name)
+            if after is not None and after.size == before.size and (same := marked.marked & (after == before)).any():
+                self._same[name] = marked._replace(marked=same)
+            else:
+                del self._first[name]
+        for name in now.keys() - self._seen:
+            self._first[name] = now[name]
+            self._same[name] = MarkedSlices(now[name] != 0, len(dump.shape(dump.named[name]) or ()))
+        self._seen.update(dump.named)
+
+    def _of(self, dump: MeasuredDump) -> dict[str, Signatures]:
+        """Return the signatures of the whole tensors of a dump."""
+        found = {}
+        for file in dump.files:
+            for tensor, signatures in self._found.get(file.path, {}).items():
+                name = dump.name_of(file.start + tensor)
+                if dump.named.get(name) == [file.start + tensor]:
+                    found[name] = signatures
+        return found
+
+    def _observe(self, piece: Piece, spec: TensorSpec, raw: Raw, found: dict[int, Signatures]) -> None:
+        if spec.fortran or (spec.name in self._seen and spec.name not in self._same):
+            return
+        slices = Slices.of(spec.shape)
+        if (
+            slices is None
+            or slices.number < 3
+            or not (slices.width >= _SHORT or (slices.width > 1 and slices.number <= _FEW))
+        ):
+            return
+        parts = list(_samples(raw, spec.dtype, piece.start, slices.width))
+        with self._lock:
+            signatures = found.get(piece.index)
+            if signatures is None:
+                signatures = found[piece.index] = np.zeros(slices.number, np.uint64)
+            for first, part in parts:
+                signatures[first : first + part.size] += part
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the tensors with slices that may be the same in all dumps."""
+        return list(self._same)
+
+    def verified(self, name: str, places: Sequence[tuple[TensorPlaces, int]], run: Run) -> MarkedSlices:
+        """Return the slices of a tensor that are the same in all dumps, by its place and number in each.
+
+        Raises InputError if a file has changed.
+        """
+        slices = self._same[name]
+        found = _digests(*places[0], slices.marked, run)
+        for where, number in places[1:]:
+            marked = _marked(found, slices)
+            if marked.any():
+                now = _digests(where, number, marked, run)
+                found = {k: one for k, one in found.items() if now.get(k) == one}
+        return slices._replace(marked=_marked(found, slices))
+
+
+def _marked(found: Mapping[int, bytes], slices: MarkedSlices) -> NDArray[np.bool_]:
+    return np.isin(np.arange(slices.marked.size), list(found))
+
+
+def _samples(raw: Raw, dtype: DType, start: int, width: int) -> Any:
+    """Yield the first slice and numbers made of one element of each slice in a piece, for each of four elements."""
+    words, each = words_of(raw, dtype.part), 2 if dtype.is_complex else 1
+    start, width = start * each, width * each
+    for factor, column in zip(_FACTORS, sorted({0, 1, width // 2, width - 1}), strict=False):
+        first = max(0, -(-(start - column) // width))
+        yield first, words[first * width + column - start :: width].astype(np.uint64) * factor
+
+
+def _digests(places: TensorPlaces, tensor: int, wanted: NDArray[np.bool_], run: Run) -> dict[int, bytes]:
+    """Read a tensor again, and return a digest of each wanted slice."""
+    (piece,) = places.pieces(tensor)
+    with run.reopen(piece.file) as opened:
+        spec = opened.reader.tensors[piece.number]
+        size, read, found = spec.slice_size, FileRead(opened.portable).read, dict[int, Any]()
+        for part in pieces_in_order(Piece(0, 1, 0, spec.size)):
+            raw = fetch(read, part, [spec], run.workers.work).reshape(-1, spec.dtype.itemsize)
+            for k in np.flatnonzero(wanted[part.start // size : -(-part.stop // size)]).tolist():
+                number = part.start // size + k
+                own = raw[max(0, number * size - part.start) : (number + 1) * size - part.start]
+                found.setdefault(number, hashlib.blake2b(digest_size=16)).update(own.data)
+        opened.reader.verify()
+    return {k: one.digest() for k, one in found.items()}

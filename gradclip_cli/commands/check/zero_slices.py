@@ -1,0 +1,157 @@
+"""Find slices along axis 0 that are zero in every dump of a series: an expert without tokens, a unit that is never active.
+
+Rows of an embedding are zero where tokens did not occur: tensors whose names say that they are embeddings are left out, and
+those of which half the slices or more are zero in any dump.
+"""
+
+import threading
+from collections.abc import Mapping, Sequence
+from math import prod
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradclip_cli.checks.forward_order import is_embedding
+from gradclip_cli.engine.measure import PieceObserver
+from gradclip_cli.engine.survey import MeasuredDump
+from gradclip_cli.formats.base import Format, Reader
+from gradclip_cli.numerics.dtypes import Raw
+from gradclip_cli.numerics.statistics import PieceStats
+from gradclip_cli.numerics.statistics_table import StatsArrays
+from gradclip_cli.numerics.zero_slices import ZeroParts, zero_columns, zero_rows
+from gradclip_cli.tensors import Piece, TensorSpec
+
+MOST_SLICES = 65_536
+"""The most slices of a tensor that are told apart."""
+
+Elements = NDArray[np.int64]
+"""For each slice of a tensor, how many of its elements are in parts that are zero."""
+
+
+class Slices(NamedTuple):
+    """How a tensor is cut along axis 0: `number` slices of `width` elements."""
+
+    number: int
+    width: int
+
+    @classmethod
+    def of(cls, shape: Sequence[int]) -> "Slices | None":
+        """Cut a tensor of this shape; None if it has fewer than two axes, or too many slices."""
+        return cls(shape[0], prod(shape[1:])) if len(shape) > 1 and shape[0] <= MOST_SLICES else None
+
+
+class MarkedSlices(NamedTuple):
+    """Some of the slices of a tensor along axis 0, which has so many axes."""
+
+    marked: NDArray[np.bool_]
+    axes: int
+
+
+class ZeroSlices:
+    """The slices that are zero in all dumps so far; sources are measured one by one, each followed by `take`."""
+
+    def __init__(self, *, sliced: bool = False, wanted: bool = True) -> None:
+        self._sliced, self._wanted = sliced, wanted
+        self._lock = threading.Lock()
+        self._found: dict[str, dict[int, Elements]] = {}  # in the source at hand, by file and tensor
+        self._zero: dict[str, NDArray[np.bool_]] = {}
+        self._axes: dict[str, int] = {}
+        self._seen = set[str]()
+
+    def begin(self) -> None:
+        """Forget what was seen of a source that is not taken."""
+        self._found = {}
+
+    def observer_for(self, format: Format, reader: Reader) -> PieceObserver | None:
+        """Return the observer of the pieces of a file; None where no slices are wanted."""
+        specs, found = reader.tensors, self._found.setdefault(reader.file.path, {})
+
+        def observe(piece: Piece, raw: Raw, stats: PieceStats | StatsArrays) -> None:
+            if piece.count > 1 and isinstance(stats, StatsArrays):
+                self._observe_small(specs, piece, raw, stats, found)
+            else:
+                self._observe(specs, piece, raw, stats.zeros, found)
+
+        return observe if self._wanted else None
+
+    def take(self, dumps: Sequence[MeasuredDump]) -> None:
+        """Take what was seen of a source, whose dumps have the names of the series."""
+        for dump in dumps[:1] if self._sliced else dumps:
+            now = self._of(dump, len(dumps) if self._sliced else 1)
+            for name in [name for name in self._zero if name in dump.named]:
+                before, after = self._zero.pop(name), now.get(name)
+                if after is not None and after.size == before.size and (before & after).any():
+                    self._zero[name] = before & after
+            self._zero |= {name: zero for name, zero in now.items() if name not in self._seen}
+            self._seen.update(dump.named)
+        self.begin()
+
+    @property
+    def zero(self) -> Mapping[str, MarkedSlices]:
+        """The slices of tensors that are zero in all dumps that have them, by name; without tensors that have none."""
+        return {name: MarkedSlices(zero, self._axes[name]) for name, zero in self._zero.items()}
+
+    def _observe(
+        self, specs: Sequence[TensorSpec], piece: Piece, raw: Raw, zeros: int, found: dict[int, Elements]
+    ) -> None:
+        spec = specs[piece.index]
+        if not zeros or self._is_settled(spec.name):
+            return
+        slices = Slices.of(spec.shape[1:] if self._sliced else spec.shape)
+        if slices is None or (piece.stop - piece.start == spec.size and zeros < slices.width):
+            return
+        if spec.fortran:
+            parts = zero_columns(raw, spec.dtype, piece.start, slices.number, zeros)
+        else:
+            parts = zero_rows(raw, spec.dtype, piece.start, slices.width, zeros)
+        for part in parts:
+            self._add(piece.index, slices.number, part, found)
+
+    def _observe_small(
+        self, specs: Sequence[TensorSpec], piece: Piece, raw: Raw, stats: StatsArrays, found: dict[int, Elements]
+    ) -> None:
+        """Look at the tensors of a piece that have zeros."""
+        rows = np.flatnonzero(stats.ints[:, 1]).tolist()
+        if not rows:
+            return
+        starts = np.cumsum([0, *(spec.nbytes for spec in specs[piece.index : piece.index + piece.count])])
+        for k in rows:
+            one = Piece(piece.index + k, 1, 0, specs[piece.index + k].size)
+            self._observe(specs, one, raw[starts[k] : starts[k + 1]], int(stats.ints[k, 1]), found)
+
+    def _add(self, tensor: int, count: int, part: ZeroParts, found: dict[int, Elements]) -> None:
+        with self._lock:
+            elements = found.get(tensor)
+            if elements is None:
+                elements = found[tensor] = np.zeros(count, np.int64)
+            np.add.at(elements, part.slices % count, part.elements)
+
+    def _is_settled(self, name: str) -> bool:
+        """Whether a tensor is known to have no slice that is zero in all dumps; names in files may differ from those here."""
+        return name in self._seen and name not in self._zero
+
+    def _of(self, dump: MeasuredDump, times: int) -> dict[str, NDArray[np.bool_]]:
+        """Return the slices that are zero in a dump, or in so many, of tensors that are no embeddings."""
+        found = {}
+        for file in dump.files:
+            for tensor in self._found.get(file.path, {}):
+                name = dump.name_of(file.start + tensor)
+                if name not in found and name in dump.named and not is_embedding(name):
+                    found[name] = self._zero_in(dump, name, times)
+        return {name: zero for name, zero in found.items() if zero.any() and 2 * np.count_nonzero(zero) < zero.size}
+
+    def _zero_in(self, dump: MeasuredDump, name: str, times: int) -> NDArray[np.bool_]:
+        """Add up the pieces of a tensor; nothing is known of pieces that do not say where they belong."""
+        indices, shape = dump.named[name], dump.shape(dump.named[name])
+        whole = dump.wholes.get(dump.tensors[indices[0]].name)
+        if shape is None or min(len(shape) - 1, prod(shape[1:]) - 1) < 1 or (len(indices) > 1 and whole is None):
+            return np.zeros(0, np.bool_)
+        self._axes[name] = len(shape)
+        offsets = {one.place: one.offsets[0] for one in whole.pieces} if whole is not None else {}
+        elements = np.zeros(shape[0], np.int64)
+        for index in indices:
+            own = self._found[dump.file_of(index).path].get(index - dump.file_of(index).start)
+            if own is not None:
+                elements[offsets.get(index, 0) : offsets.get(index, 0) + own.size] += own
+        return np.asarray(elements == prod(shape[1:]) * times)

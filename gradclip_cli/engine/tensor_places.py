@@ -1,0 +1,48 @@
+"""Keep where the tensors of a measured dump can be read again, in little memory: the pieces of any of them, by number."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradclip_cli.engine.survey import MeasuredDump
+from gradclip_cli.inputs.opened import DumpFile, file_of
+from gradclip_cli.inputs.source import DumpSource
+
+
+class TensorPiece(NamedTuple):
+    """A tensor of a file, or a piece of one: its file, and its number there."""
+
+    file: DumpFile
+    number: int
+
+
+class TensorPlaces(NamedTuple):
+    """The files of a dump, and for each of its tensors, in the order of `named`, the index of its first piece.
+
+    `several` has all pieces of those that have more than one.
+    """
+
+    source: DumpSource
+    files: Sequence[DumpFile]
+    firsts: NDArray[np.int32]
+    several: Mapping[int, Sequence[int]]
+    row: int | None
+    scale: float  # the loss scale
+
+    @classmethod
+    def of(cls, dump: MeasuredDump) -> "TensorPlaces":
+        """Take the places of the measured tensors of a dump."""
+        groups = list(dump.named.values())
+        firsts = np.fromiter((indices[0] for indices in groups), np.int32, len(groups))
+        several = {k: indices for k, indices in enumerate(groups) if len(indices) > 1}
+        return cls(dump.source, dump.files, firsts, several, dump.row, dump.stats.scale)
+
+    def pieces(self, tensor: int) -> list[TensorPiece]:
+        """Return the pieces of a tensor."""
+        found = []
+        for index in self.several.get(tensor, [int(self.firsts[tensor])]):
+            file = file_of(self.files, index)
+            found.append(TensorPiece(file, index - file.start))
+        return found
