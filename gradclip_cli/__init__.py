@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gradclip_cli.commands.apply.plan import Override
     from gradclip_cli.commands.stats.plan import Trial
     from gradclip_cli.reports.apply import ApplyDump, ApplyLayer, ApplyParam, ApplyReport, ApplyTotal
-    from gradclip_cli.reports.check import CheckReport, Finding
+    from gradclip_cli.reports.check import CheckReport, Finding, FirstRise
     from gradclip_cli.reports.diff import DiffParam, DiffReport
     from gradclip_cli.reports.listing import LsReport, LsTensor
     from gradclip_cli.reports.stats import (
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     from gradclip_cli.reports.stats_findings import (
         BlockRise,
         Exploding,
-        FirstRise,
         Growing,
         NonfiniteTensor,
         StatsTrend,
@@ -152,7 +151,7 @@ _HOMES = {
     "BlockShare": "reports.stats",
     "BlockStep": "reports.stats",
     "Exploding": "reports.stats_findings",
-    "FirstRise": "reports.stats_findings",
+    "FirstRise": "reports.check",
     "Growing": "reports.stats_findings",
     "LayerStep": "reports.stats",
     "NamedNorms": "reports.stats",

@@ -6,11 +6,11 @@ from typing import ClassVar, NamedTuple
 from gradclip_cli.errors import GradclipError
 from gradclip_cli.notes import Note
 from gradclip_cli.reports.base import Inlined, Section, TableOnly
+from gradclip_cli.reports.check import FirstRise
 from gradclip_cli.reports.notebook import InNotebooks
 from gradclip_cli.reports.stats_findings import (
     BlockRise,
     Exploding,
-    FirstRise,
     Growing,
     NonfiniteTensor,
     StatsTrend,

@@ -24,20 +24,6 @@ class NonfiniteTensor(NamedTuple):
     file: str | None
 
 
-class FirstRise(NamedTuple):
-    """What rose first before the step `at`, in which the norm of the dump explodes or is not finite.
-
-    `names` has the blocks that stand high in step `step`, the highest first, and `times` how many times their usual norm they are,
-    infinite where they are not finite. They are empty where all blocks rise together.
-    """
-
-    at: int | None
-    step: int | None
-    input: str | list[str]
-    names: list[str]
-    times: list[float]
-
-
 class Exploding(NamedTuple):
     """The step whose norm is highest above its neighbours, `times` their median; `steps` are all that explode."""
 

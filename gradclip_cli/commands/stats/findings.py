@@ -11,10 +11,10 @@ from gradclip_cli.commands.stats.layout import SeriesLayout
 from gradclip_cli.commands.stats.plan import StatsPlan
 from gradclip_cli.commands.stats.ranges import step_ranges
 from gradclip_cli.inputs.naming import Naming
+from gradclip_cli.reports.check import FirstRise
 from gradclip_cli.reports.stats_findings import (
     BlockRise,
     Exploding,
-    FirstRise,
     Growing,
     StatsTrend,
     Vanishing,
