@@ -1,7 +1,7 @@
 """Inspect and clip saved gradients from Python, as the `gradclip` command does.
 
-`apply`, `stats`, `check`, `diff` and `ls` take the same names as the command line, print nothing, and return the reports that it
-renders. Every error they raise is a `GradclipError`. The modules behind these names may change; the names do not.
+`apply`, `stats`, `check`, `diff`, `show` and `ls` take the same names as the command line, print nothing, and return the reports
+that it renders. Every error they raise is a `GradclipError`. The modules behind these names may change; the names do not.
 """
 
 from importlib import import_module
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gradclip_cli.api.check import check
     from gradclip_cli.api.diff import diff
     from gradclip_cli.api.ls import ls
+    from gradclip_cli.api.show import show
     from gradclip_cli.api.stats import stats
     from gradclip_cli.commands.apply.plan import Override
     from gradclip_cli.commands.stats.plan import Trial
@@ -30,6 +31,17 @@ if TYPE_CHECKING:
     from gradclip_cli.reports.check import CheckReport, Finding, FirstRise
     from gradclip_cli.reports.diff import DiffParam, DiffReport
     from gradclip_cli.reports.listing import LsReport, LsTensor
+    from gradclip_cli.reports.show import (
+        ShowBand,
+        ShowBin,
+        ShowBlock,
+        ShowParam,
+        ShowPercentile,
+        ShowPlace,
+        ShowReport,
+        ShowTotal,
+        ShowValues,
+    )
     from gradclip_cli.reports.stats import (
         BlockShare,
         BlockStep,
@@ -101,6 +113,15 @@ __all__ = [
     "ReplayGroup",
     "ReplayStep",
     "Rule",
+    "ShowBand",
+    "ShowBin",
+    "ShowBlock",
+    "ShowParam",
+    "ShowPercentile",
+    "ShowPlace",
+    "ShowReport",
+    "ShowTotal",
+    "ShowValues",
     "StatsBlock",
     "StatsDump",
     "StatsLayer",
@@ -119,6 +140,7 @@ __all__ = [
     "check",
     "diff",
     "ls",
+    "show",
     "stats",
 ]
 
@@ -161,6 +183,15 @@ _HOMES = {
     "StatsSize": "reports.stats",
     "StatsTrend": "reports.stats_findings",
     "Vanishing": "reports.stats_findings",
+    "ShowBand": "reports.show",
+    "ShowBin": "reports.show",
+    "ShowBlock": "reports.show",
+    "ShowParam": "reports.show",
+    "ShowPercentile": "reports.show",
+    "ShowPlace": "reports.show",
+    "ShowReport": "reports.show",
+    "ShowTotal": "reports.show",
+    "ShowValues": "reports.show",
     "StatsDump": "reports.stats",
     "StatsLayer": "reports.stats",
     "StatsParam": "reports.stats",
@@ -171,6 +202,7 @@ _HOMES = {
     "check": "api.check",
     "diff": "api.diff",
     "ls": "api.ls",
+    "show": "api.show",
     "stats": "api.stats",
 }
 """The modules that define the public names, which are imported on first use."""

@@ -14,12 +14,13 @@ from gradclip_cli.formats.sharing import one_call
 
 if TYPE_CHECKING:
     from gradclip_cli.commands.apply.plan import ApplyPlan
-    from gradclip_cli.commands.plans import CheckPlan, DiffPlan, LsPlan
+    from gradclip_cli.commands.plans import CheckPlan, DiffPlan, LsPlan, ShowPlan
     from gradclip_cli.commands.stats.plan import StatsPlan
     from gradclip_cli.reports.apply import ApplyReport
     from gradclip_cli.reports.check import CheckReport
     from gradclip_cli.reports.diff import DiffReport
     from gradclip_cli.reports.listing import LsReport
+    from gradclip_cli.reports.show import ShowReport
     from gradclip_cli.reports.stats import StatsReport
 
 
@@ -65,6 +66,16 @@ def diff(plan: "DiffPlan", progress: Progress = silent) -> "DiffReport":
 
     with _threads(plan.jobs) as workers:
         return command.diff(plan, Run(plan.selection, workers, progress))
+
+
+@default_errstate
+@one_call()
+def show(plan: "ShowPlan", progress: Progress = silent) -> "ShowReport":
+    """Show the tensors of one dump, and the values of one of them."""
+    from gradclip_cli.commands.show import report
+
+    with _threads(plan.jobs) as workers:
+        return report.show(plan, Run(plan.selection, workers, progress, keep_headers=True))
 
 
 @one_call()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "stats": "Show norms of a dump or of a series, and suggest a threshold.",
     "check": "Find what is wrong with gradients; exit with 1 if anything is.",
+    "show": "Show the tensors of one dump by norm, or the values of one.",
     "diff": "Compare two dumps tensor by tensor; exit with 1 if they differ.",
     "ls": "List names, layers, shapes and dtypes; read headers only.",
     "apply": "Transform gradients, and print norms before and after.",
@@ -60,6 +61,12 @@ def _stats() -> dict[str, click.Command]:
     return {"stats": command}
 
 
+def _show() -> dict[str, click.Command]:
+    from gradclip_cli.cli.show import command
+
+    return {"show": command}
+
+
 def _check() -> dict[str, click.Command]:
     from gradclip_cli.cli.check import command
 
@@ -87,6 +94,7 @@ def _help() -> dict[str, click.Command]:
 _LOADERS: Mapping[str, Callable[[], dict[str, click.Command]]] = {
     "apply": _apply,
     "stats": _stats,
+    "show": _show,
     "check": _check,
     "diff": _diff,
     "ls": _listing,

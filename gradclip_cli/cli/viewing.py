@@ -80,7 +80,7 @@ class ViewOptions:
     def view(self, report: type[Report]) -> View:
         """Return the view of a report that the options ask for; raise UsageError where its type lacks a column or a table."""
         view = View(
-            self._format(),
+            self.chosen_format(),
             kinds_of(report, self.by),
             self.columns or (),
             self.sort,
@@ -92,7 +92,7 @@ class ViewOptions:
         view.check(report)
         return view
 
-    def _format(self) -> str:
+    def chosen_format(self) -> str:
         """Return the format; raise UsageError where options name two, on the command line or wherever they come from first."""
         context = click.get_current_context()
         asked = {"--format": self.format} | {f"--{name}": name for name in _SHORT if getattr(self, name)}

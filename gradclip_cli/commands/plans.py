@@ -1,4 +1,4 @@
-"""The plans of `check`, `diff` and `ls`; those of `apply` and `stats` are in their packages."""
+"""The plans of `check`, `diff`, `ls` and `show`; those of `apply` and `stats` are in their packages."""
 
 import math
 from dataclasses import dataclass
@@ -57,3 +57,14 @@ class LsPlan(NamedTuple):
     inputs: tuple[DumpSource, ...]
     selection: Selection = Selection()
     notes: tuple[Note, ...] = ()  # on the inputs
+
+
+@dataclass(frozen=True)
+class ShowPlan:
+    """A request to show the tensors of one dump by norm; `tensor` is the name or a pattern of those to look into."""
+
+    input: DumpSource
+    tensor: str | None = None
+    selection: Selection = Selection()
+    notes: tuple[Note, ...] = ()  # on the input
+    jobs: int | None = None

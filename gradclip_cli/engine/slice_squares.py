@@ -27,6 +27,9 @@ Squares = NDArray[np.float64]
 MOST_SLICES = 1 << 22
 """The most slices of a tensor that are told apart; a number for each of so many takes 32 MiB."""
 
+_SHARE, _TIMES = 0.5, 3
+"""A slice is named that holds more than this share of the square, and so many times what an equal one would hold."""
+
 
 class Peak(NamedTuple):
     """The largest |x| of some elements, and its index; `file` is named where nothing says where its piece belongs."""
@@ -109,6 +112,11 @@ def largest_slice(places: TensorPlaces, tensor: int, largest: float, run: Run) -
     which = int(best.squares.argmax())
     share = float(best.squares[which] / sum(part.squares.sum() for part in parts))
     return SliceSquares(best.axes, peak, which, share, best.squares.size, best.file)
+
+
+def stands_out(found: SliceSquares) -> bool:
+    """Whether a slice holds so much of the square that it is worth a name."""
+    return found.share > _SHARE and found.share * found.slices > _TIMES
 
 
 def _joined(parts: list[_Part]) -> _Part:

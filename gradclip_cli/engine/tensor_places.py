@@ -39,6 +39,13 @@ class TensorPlaces(NamedTuple):
         several = {k: indices for k, indices in enumerate(groups) if len(indices) > 1}
         return cls(dump.source, dump.files, firsts, several, dump.row, dump.stats.scale)
 
+    @classmethod
+    def of_one(cls, dump: MeasuredDump, indices: Sequence[int]) -> "TensorPlaces":
+        """Take the place of one measured tensor of a dump, which becomes number 0."""
+        files = list({dump.file_of(index).start: dump.file_of(index) for index in indices}.values())
+        several = {0: list(indices)} if len(indices) > 1 else {}
+        return cls(dump.source, files, np.array(indices[:1], np.int32), several, dump.row, dump.stats.scale)
+
     def pieces(self, tensor: int) -> list[TensorPiece]:
         """Return the pieces of a tensor."""
         found = []

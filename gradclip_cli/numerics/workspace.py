@@ -79,8 +79,9 @@ class Workspace(threading.local):
         self.larger = new()
         self.squares = new()
         self.part_squares = new()
-        # Counting elements that leave the range of a dtype: stored bits without a sign.
+        # Counting elements by their bits: these without a sign, and shifted or less 1. Both are in use at once.
         self.unsigned_bits = new()
+        self.shifted = new()
         # These share one memory, which stays in the cache of the processor: no two may be in use at once. The widened
         # elements come last, and are valid while they are scaled or summed.
         shared = new()

@@ -13,7 +13,7 @@ from gradclip_cli.thresholds.base import Summary
 Record = dict[str, Any]
 """The values of one row by column."""
 
-KINDS = ("total", "block", "layer", "param", "step", "finding")
+KINDS = ("total", "block", "layer", "param", "step", "finding", "bin")
 """The kinds of tables and of rows that `--by` chooses from; `all` stands for all that a report has."""
 
 PAIRS = ("layer,step", "block,step")
@@ -62,7 +62,7 @@ def _held(holder: Any, scope: str, name: str, is_dump: bool) -> Iterator[Record]
     common = {"scope": scope} if scope else {}
     if is_dump:
         common |= {column: getattr(holder, column) for column in COMMON if column in holder._fields}
-    found = getattr(holder, name)
+    found = getattr(holder, name) or ()  # a section that the user has not asked for is None
     return ({**common, **record(row)} for row in ([found] if hasattr(found, "_fields") else found))
 
 

@@ -13,6 +13,7 @@ from gradclip_cli.reports.stats_findings import (
     Exploding,
     Growing,
     NonfiniteTensor,
+    Peak,
     StatsTrend,
     Vanishing,
 )
@@ -153,6 +154,7 @@ class _StatsReport(NamedTuple):
     first: FirstRise | None = None
     growing: Sequence[Growing] = ()
     vanishing: Vanishing | None = None
+    peak: Peak | None = None
     trend: StatsTrend | None = None
     rises: TableOnly[Sequence[BlockRise]] = ()
     size: StatsSize | None = None
@@ -174,7 +176,8 @@ class StatsReport(_StatsReport, InNotebooks):
     `advice` is that for the strategy at hand, `advised` that for each strategy that a screen shows. `tries` and the replays are
     None if the user asked for none, `series` is None for one dump; `failed` holds the errors of dumps that were left out.
     `nonfinite` has each tensor that is not finite once, by its first such dump; in each dump the last in layer order comes first,
-    since gradients flow from the last layer to the first.
+    since gradients flow from the last layer to the first. `peak` is None for one dump, and where its tensor
+    is a large part of everything.
     """
 
     __slots__ = ()

@@ -74,3 +74,22 @@ class StatsTrend(NamedTuple):
     end: float
     settled: int | None
     threshold: float | None
+
+
+class Peak(NamedTuple):
+    """The largest element of the leading tensor of the largest step of a series, and the slice that holds most of its square.
+
+    `slice` is that of `slices` along axis 0 which holds more than half of the square of the tensor, and so stands out;
+    `share` is what it holds, and both are None where none does. `file` holds the piece that the index and the slice are in,
+    where nothing says where that piece belongs.
+    """
+
+    input: str | list[str]
+    step: int | None
+    name: str
+    max_abs: float
+    index: list[int]  # type: ignore[assignment]  # a key of JSON, which hides the method of tuples
+    slice: int | None
+    slices: int
+    share: float | None
+    file: str | None

@@ -46,7 +46,7 @@ KEYS: dict[str, dict[str, list[str]]] = {
         "": [
             *["schema", "version", "norm_type", "dumps", "total", "blocks", "layers", "params"],
             *["suggestions", "candidates", "notes", "own", "advice", "nonfinite", "exploding", "first", "growing"],
-            *["vanishing", "trend", "size", "series", "shares"],
+            *["vanishing", "peak", "trend", "size", "series", "shares"],
         ],
         "dumps": ["input", "step", "norm", "max_abs", "nonfinite"],
         "total": SUMMARY,

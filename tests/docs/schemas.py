@@ -33,6 +33,7 @@ CALLS = {
     ],
     "check": ["check sample_data/char_lstm"],
     "diff": [f"diff {STEP.format(8)} {STEP.format(9)}"],
+    "show": [f"show {STEP.format(9)}", "show broken.npz weight"],
     "ls": [f"ls {STEP.format(9)}"],
     "strategies": ["strategies"],
 }
@@ -54,6 +55,7 @@ def outputs(command: str) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory(prefix="gradclip-docs-") as folder:
         Path(folder, "sample_data").symlink_to(SAMPLES)
         np.savez(Path(folder, "counter.npz"), steps=np.array([7]), weight=np.ones(2, np.float32))
+        np.savez(Path(folder, "broken.npz"), weight=np.array([1, np.nan, np.inf], np.float32))
         return [json.loads(in_process([*call.split(), "-f", "json"], Path(folder)).output) for call in CALLS[command]]
 
 

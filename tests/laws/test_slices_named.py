@@ -10,6 +10,7 @@ from support.matrices import crossed
 from support.official import BFLOAT16, Array, savez
 
 import gradclip_cli
+from gradclip_cli.errors import InputError
 from gradclip_cli.reports.check import Finding
 from laws.layouts import shard
 from laws.pieces import patch_pieces
@@ -143,3 +144,45 @@ def test_little_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         savez(tmp_path / f"step_{k}.npz", **tensors)
     one = exploding(tmp_path)
     assert (one.slice, one.index) == (None, None)
+
+
+def test_stats_names_it_in_the_largest_step(tmp_path: Path) -> None:
+    """`stats` has the largest element of the largest step, and the slice with its share, under any norm."""
+    dumps = steps("moe.experts.w", 3)
+    for k, tensors in enumerate(dumps):
+        savez(tmp_path / f"step_{k}.npz", **tensors)
+    wide = dumps[4]["moe.experts.w"].astype(np.float64)
+    squares = (wide**2).sum(axis=(1, 2))
+    for p in (1.0, 2.0, float("inf")):
+        peak = gradclip_cli.stats(tmp_path, norm_type=p).peak
+        assert peak is not None
+        assert (peak.step, peak.name, peak.slice, peak.slices) == (4, "moe.experts.w", 3, 8)
+        assert peak.index == np.argwhere(np.abs(wide) == np.abs(wide).max())[0].tolist()
+        assert peak.max_abs == np.abs(wide).max()
+        assert peak.share == pytest.approx(squares[3] / squares.sum(), rel=1e-12)
+
+
+def test_stats_of_one_dump_or_of_none_that_is_finite(tmp_path: Path) -> None:
+    """One step stands out of nothing, and of steps that are not finite none is the largest."""
+    savez(tmp_path / "step_1.npz", w=np.eye(8))
+    assert gradclip_cli.stats(tmp_path / "step_1.npz").peak is None
+    savez(tmp_path / "step_2.npz", w=np.full((8, 8), np.nan))
+    peak = gradclip_cli.stats(tmp_path).peak
+    assert peak is not None
+    assert (peak.step, peak.index, peak.slice) == (1, [0, 0], None)
+    savez(tmp_path / "step_1.npz", w=np.full((8, 8), np.inf))
+    assert gradclip_cli.stats(tmp_path).peak is None
+
+
+def test_a_file_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a dump cannot be read again all other figures hold."""
+    for k, tensors in enumerate(steps("matrix.w", 5)):
+        savez(tmp_path / f"step_{k}.npz", **tensors)
+
+    def gone(*_: Any) -> Any:
+        raise InputError("has changed")
+
+    monkeypatch.setattr("gradclip_cli.commands.stats.peak.largest_slice", gone)
+    monkeypatch.setattr("gradclip_cli.commands.check.slices_named.largest_slice", gone)
+    assert gradclip_cli.stats(tmp_path).peak is None
+    assert exploding(tmp_path).slice is None

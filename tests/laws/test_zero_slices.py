@@ -16,6 +16,7 @@ from laws.pieces import patch_pieces
 from laws.test_first_nonfinite import WAYS
 
 SHAPES = {
+    "a.first": (3, 2),
     "block.w": (100, 97),
     "wide.w": (9, 20_000),
     "l.experts.w": (8, 30, 41),
@@ -37,9 +38,10 @@ def dumps(dtype: Any = np.float32, count: int = 4) -> list[dict[str, Array]]:
             array = rng.standard_normal(shape).astype(dtype)
             array[rng.random(shape) < 0.3] = 0
             array[:, 0] = 1
-            array[int(rng.integers(shape[0]))] = 0
-            array[ZERO[name]] = 0
-            array[ZERO[name][-1]] *= np.asarray(-1).astype(dtype)  # -0 is zero, too
+            if name in ZERO:
+                array[int(rng.integers(shape[0]))] = 0
+                array[ZERO[name]] = 0
+                array[ZERO[name][-1]] *= np.asarray(-1).astype(dtype)  # -0 is zero, too
             step[name] = array
         found.append(step)
     return found
@@ -108,7 +110,8 @@ def test_a_checkpoint_in_pieces(tmp_path: Path) -> None:
         folders.append(tmp_path / f"step_{k}")
         folders[-1].mkdir()
         for rank, (r, c) in enumerate([(0, 0), (0, 2), (3, 0), (3, 2)], 1):
-            shard(folders[-1], rank, {"w": ((r, c), whole[r : r + 3][:, c : c + 2 if c == 0 else None])})
+            piece = (r, c), whole[r : r + 3][:, c : c + 2 if c == 0 else None]
+            shard(folders[-1], rank, {"w": piece} | ({"a": ((0,), whole[1])} if rank == 1 else {}))
     assert seen(folders) == {"w.": "2, 4"}
 
 
@@ -129,7 +132,7 @@ def test_slices_as_dumps(width: int, tmp_path: Path) -> None:
     log = np.random.default_rng(0).standard_normal((5, 6, width))
     log[:, 2] = 0
     log[:4, 3] = 0
-    np.savez_compressed(tmp_path / "log.npz", w=log)
+    np.savez_compressed(tmp_path / "log.npz", a=log[:, 1], w=log)
     assert seen(tmp_path / "log.npz", along=0) == {"w.": "2"}
 
 
@@ -139,11 +142,12 @@ def test_a_series_in_one_file(tmp_path: Path) -> None:
     steps = {f"step{k}/a.w": rng.standard_normal((6, 4)) for k in range(4)}
     for k, array in enumerate(steps.values()):
         array[[1, k]] = 0
-    savez(tmp_path / "run.npz", **steps)
+    savez(tmp_path / "run.npz", **steps, **{f"step{k}/0.w": np.array([1.0 + k]) for k in range(4)})
     assert seen(tmp_path / "run.npz") == {"a.w": "1"}
 
 
 SILENT: dict[str, tuple[str, Any]] = {
+    "the first layer": ("a.w", lambda k: [1, 2]),
     "an embedding": ("model.embed_tokens.weight", lambda k: [1, 2]),
     "half of the rows": ("head.w", lambda k: [0, 1, 2, 3]),
     "half of the rows, in one dump": ("head.w", lambda k: range(4) if k == 2 else [0]),
@@ -160,7 +164,7 @@ def test_what_is_normal(case: str, tmp_path: Path) -> None:
     for k in range(5):
         array = np.random.default_rng(k).standard_normal((8, 5))
         array[list(zero(k))] = 0
-        savez(tmp_path / f"step_{k}.npz", **{name: array, "z.b": np.array([1.0 + k])})
+        savez(tmp_path / f"step_{k}.npz", **{name: array, "b.b": np.array([1.0 + k])})
     assert seen(tmp_path) == {}
 
 
@@ -176,7 +180,7 @@ def test_dumps_may_lack_a_tensor(tmp_path: Path) -> None:
     for k in range(6):
         array = np.full((5, 4), k + 1.5)
         array[2] = 0
-        savez(tmp_path / f"step_{k}.npz", **({"a.w": array} if k % 2 else {}), b=np.array([1.0 + k]))
+        savez(tmp_path / f"step_{k}.npz", **({"b.w": array} if k % 2 else {}), a=np.array([1.0 + k]))
     (one,) = gradclip_cli.check(tmp_path, allow_missing=True, ignore=["growing"]).findings
     assert (one.step, one.slice) == (1, "2")
     assert "zero in all 3 dumps" in one.message

@@ -5,19 +5,18 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from gradclip_cli.checks.base import Figures, Problem, percent
+from gradclip_cli.checks.forward_order import forward_key
 from gradclip_cli.checks.limits import Limits
 from gradclip_cli.checks.stuck import DEAD_ADVICE, UNCHANGED_ADVICE
 from gradclip_cli.commands.check.collect import Collected, DumpFigures
 from gradclip_cli.commands.check.zero_slices import MarkedSlices
 from gradclip_cli.engine.run import Run
-from gradclip_cli.engine.slice_squares import SliceSquares, largest_slice
+from gradclip_cli.engine.slice_squares import SliceSquares, largest_slice, stands_out
+from gradclip_cli.errors import InputError
 from gradclip_cli.inputs.slice_names import slice_word
 from gradclip_cli.text import printable, ranges
 
 _RULES = frozenset({"exploding", "dominated"})
-
-_SHARE, _TIMES = 0.5, 3
-"""A slice is named that holds more than this share of the square, and so many times what an equal one would hold."""
 
 _DUMPS = 3
 """Slices are zero or unchanged throughout in so many dumps at least."""
@@ -31,16 +30,17 @@ def with_slices(
 ) -> Iterator[tuple[str, Problem]]:
     """Read the tensors of some problems again, each in the first dump that has the problem; pass the others on."""
     budget = max(_LEAST, _READ * float(figures.elements.sum()))
-    known: dict[tuple[int, int], SliceSquares] = {}
+    known: dict[tuple[int, int], SliceSquares | None] = {}
     for rule, one in found:
         row, column = one.dumps[0], _column(one, figures) if rule in _RULES else None
         if column is not None and (row, column) not in known and figures.elements[row, column] <= budget:
             budget -= float(figures.elements[row, column])
             known[row, column] = _read_again(row, column, figures, dumps[row], run)
-        if column is None or (row, column) not in known:
+        again = known.get((row, column)) if column is not None else None
+        if column is None or again is None:
             yield rule, one
         else:
-            yield rule, _completed(one, figures.tensors[column].name, known[row, column])
+            yield rule, _completed(one, figures.tensors[column].name, again)
 
 
 def _column(one: Problem, figures: Figures) -> int | None:
@@ -55,10 +55,14 @@ def _column(one: Problem, figures: Figures) -> int | None:
     return column if norms[column] > 0 else None
 
 
-def _read_again(row: int, column: int, figures: Figures, dump: DumpFigures, run: Run) -> SliceSquares:
+def _read_again(row: int, column: int, figures: Figures, dump: DumpFigures, run: Run) -> SliceSquares | None:
+    """Read a tensor again; return None if its file is no longer what it was: the finding holds without a name for its slice."""
     name = figures.tensors[column].name
     number = next(k for k, tensor in enumerate(dump.tensors) if tensor.name == name)
-    return largest_slice(dump.stored, number, float(figures.max_abs[row, column]), run)
+    try:
+        return largest_slice(dump.stored, number, float(figures.max_abs[row, column]), run)
+    except InputError:
+        return None
 
 
 def _completed(one: Problem, name: str, found: SliceSquares) -> Problem:
@@ -79,7 +83,10 @@ def steady_slices(collected: Collected, figures: Figures, limits: Limits) -> Ite
         ("dead", limits.dead_share, "zero", DEAD_ADVICE, collected.zero),
         ("unchanged", limits.unchanged_dumps, "the same", UNCHANGED_ADVICE, collected.steady),
     ):
+        first = _first_layer(figures) if rule == "dead" and found else ""
         for name, slices in found.items():
+            if slices.axes == 2 and figures.tensors[column[name]].layer == first:
+                continue  # its rows may be those of tokens or other inputs, which need not occur
             rows = np.flatnonzero(figures.elements[:, column[name]] > 0).tolist()
             if len(rows) >= _DUMPS:
                 which, start = _named(name, slices)
@@ -89,14 +96,13 @@ def steady_slices(collected: Collected, figures: Figures, limits: Limits) -> Ite
                 yield rule, one._replace(brief=f"{start} {what}", dated=True)
 
 
+def _first_layer(figures: Figures) -> str:
+    return min(figures.tensors, key=lambda tensor: forward_key(tensor.name)).layer
+
+
 def _named(name: str, slices: MarkedSlices) -> tuple[str, str]:
     """Return which slices of a tensor are marked, and the beginning of a sentence on them."""
     which, word = np.flatnonzero(slices.marked).tolist(), slice_word(name, slices.axes)
     listed = ranges(which)
     one = len(which) == 1
     return listed, f"{word}{'' if one else 's'} {listed} of {slices.marked.size:,} {'is' if one else 'are'}"
-
-
-def stands_out(found: SliceSquares) -> bool:
-    """Whether a slice holds so much of the square that it is worth a name."""
-    return found.share > _SHARE and found.share * found.slices > _TIMES

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gradclip_cli.commands.stats.first_nonfinite import first_nonfinite
 from gradclip_cli.commands.stats.layout import AnyTensors, SameTensors, SeriesLayout, SeriesRows
+from gradclip_cli.commands.stats.peak import LargestStep
 from gradclip_cli.commands.stats.plan import StatsPlan
 from gradclip_cli.engine.first_nonfinite import KeptNonfinite
 from gradclip_cli.engine.survey import MeasuredDump
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 class Collected(NamedTuple):
     """The layout of a series, its norms, the errors of the dumps that are left out, and notes on repeated steps.
 
-    `nonfinite` are the first dumps of tensors that are not finite.
+    `nonfinite` are the first dumps of tensors that are not finite, `largest` is known if there are two dumps or more.
     """
 
     layout: SeriesLayout
@@ -30,6 +31,7 @@ class Collected(NamedTuple):
     failed: list[GradclipError]
     notes: Sequence[Note] = ()
     nonfinite: Sequence[NonfiniteTensor] = ()
+    largest: LargestStep | None = None
 
 
 class _Collector:
@@ -41,6 +43,7 @@ class _Collector:
         self.failed: list[GradclipError] = []
         self.places: list[StepPlace] = []  # of the dumps taken
         self.nonfinite: list[list[Nonfinite]] = []  # of the dumps taken
+        self.largest = LargestStep(plan.norm.type)
         self._kept = KeptNonfinite()
         self._plan = plan
 
@@ -49,7 +52,9 @@ class _Collector:
         if self._skips():
             return
         try:
-            self.nonfinite.append(self._kept.of(self.series.add(dump).nonfinite))
+            dump = self.series.add(dump)
+            self.nonfinite.append(self._kept.of(dump.nonfinite))
+            self.largest.take(dump, self.taken)
             self.places.append(dump.place)
             self.taken += 1
         except InputError as error:
@@ -92,4 +97,6 @@ def collect(surveys: Iterable[Callable[[], list[MeasuredDump]]], plan: StatsPlan
     every = list(zip(collected.series.rows, collected.places, collected.nonfinite, strict=True))
     kept, notes = settled(every, lambda one: one[1], plan.repeated)
     bad = first_nonfinite([(row, found) for row, _, found in kept])
-    return Collected(layout, layout.norms([row for row, _, _ in kept], plan), collected.failed, notes, bad)
+    norms, which = layout.norms([row for row, _, _ in kept], plan), collected.largest.number
+    known = len(kept) > 1 and which is not None and any(one is every[which] for one in kept)
+    return Collected(layout, norms, collected.failed, notes, bad, collected.largest if known else None)

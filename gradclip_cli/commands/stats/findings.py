@@ -7,6 +7,7 @@ import numpy as np
 
 from gradclip_cli.checks.limits import Limits
 from gradclip_cli.commands.stats.advice import threshold_after
+from gradclip_cli.commands.stats.blocks import block_names
 from gradclip_cli.commands.stats.layout import SeriesLayout
 from gradclip_cli.commands.stats.plan import StatsPlan
 from gradclip_cli.commands.stats.ranges import step_ranges
@@ -95,7 +96,8 @@ def _vanishing(layout: SeriesLayout, params: NormTable, p: float, naming: Naming
     small = np.flatnonzero((top > 0) & (top < _LIMITS.vanishing_mean * _sizes(layout, p))).tolist()
     if not small:
         return None
-    names = dict.fromkeys(naming.block(layout.places[k].layer) for k in small)
+    blocks = block_names(layout.layers, naming)
+    names = dict.fromkeys(blocks[layout.places[k].layer] for k in small)
     usual = float(np.median(params.norms[:, small][params.finite[:, small]]))
     return Vanishing(list(names), len(small), usual)
 

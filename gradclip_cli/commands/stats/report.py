@@ -30,7 +30,7 @@ from gradclip_cli.thresholds.rules import RULES
 
 def report(plan: StatsPlan, collected: Collected) -> StatsReport:
     """Summarise a series."""
-    layout, norms, failed, notes, nonfinite = collected
+    layout, norms, failed, notes, nonfinite, _ = collected
     layers, params = norms.layers.summaries(), norms.params.summaries()
     offers, runs = candidates(plan, norms), _adaptive_runs(plan, norms)
     main = runs.get((plan.strategy or GLOBAL).name)
@@ -90,4 +90,5 @@ def _adaptive_runs(plan: StatsPlan, norms: SeriesNorms) -> dict[str, AdaptiveRun
 def stats(plan: StatsPlan, run: Run) -> StatsReport:
     """Measure dumps one by one, keep only the norms of each, and report them."""
     sources, types = in_step_order(plan.inputs), sums_for(plan)
-    return report(plan, collect((partial(measure_series, source, types, run) for source in sources), plan))
+    found = collect((partial(measure_series, source, types, run) for source in sources), plan)
+    return report(plan, found)._replace(peak=found.largest.peak(run) if found.largest is not None else None)

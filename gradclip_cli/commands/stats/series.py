@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from gradclip_cli.commands.stats.blocks import block_names
 from gradclip_cli.commands.stats.layout import SeriesLayout
 from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.lazy_rows import LazyRows
@@ -16,9 +17,9 @@ Row = TypeVar("Row")
 def blocks(layout: SeriesLayout, norms: SeriesNorms, naming: Naming) -> Sequence[StatsBlock]:
     """Return a row for each block."""
     per_layer = Counter(place.layer for place in layout.places)
-    sizes = Counter[str]()
+    sizes, block_of = Counter[str](), block_names(layout.layers, naming)
     for layer, count in per_layer.items():
-        sizes[naming.block(layer)] += count
+        sizes[block_of[layer]] += count
     names, summaries = list(map(str, norms.blocks.groups)), norms.blocks.summaries()
     return LazyRows(lambda k: StatsBlock(names[k], sizes[names[k]], summaries[k]), range(len(names)))
 

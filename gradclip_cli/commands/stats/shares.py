@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from gradclip_cli.commands.stats.blocks import block_names
 from gradclip_cli.commands.stats.layout import SeriesLayout
 from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.reports.stats import BlockShare, StatsSize
@@ -25,7 +26,8 @@ def shares(layout: SeriesLayout, norms: SeriesNorms, naming: Naming, p: float) -
     """Return the blocks of the only dump, those of the largest norm first, after those that are not finite."""
     names = list(map(str, norms.blocks.groups))
     place = {name: k for k, name in enumerate(names)}
-    block_of = np.array([place[naming.block(one.layer)] for one in layout.places], np.int64)
+    blocks = block_names(layout.layers, naming)
+    block_of = np.array([place[blocks[one.layer]] for one in layout.places], np.int64)
     peaks = np.zeros(len(names))
     with np.errstate(invalid="ignore"):  # NaN stays
         np.maximum.at(peaks, block_of, norms.max_abs.norms[0])

@@ -6,10 +6,11 @@ A new screen is a module here with a function `lines(report, room)`, and a line 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from gradclip_cli.render.screens import check, stats
+from gradclip_cli.render.screens import check, show, stats
 from gradclip_cli.render.screens.line import Line
 from gradclip_cli.render.screens.room import Room
 from gradclip_cli.reports.check import CheckReport
+from gradclip_cli.reports.show import ShowReport
 from gradclip_cli.reports.stats import StatsReport
 
 Screen = Callable[[Any, Room], Iterator[Line]]
@@ -17,6 +18,7 @@ Screen = Callable[[Any, Room], Iterator[Line]]
 
 SCREENS: Mapping[str, Screen] = {
     CheckReport.schema: check.lines,
+    ShowReport.schema: show.lines,
     StatsReport.schema: stats.lines,
 }
 """The screen of each report, by its schema; a report without one is shown as tables."""

@@ -78,7 +78,15 @@ def _exploding(report: StatsReport) -> Iterator[Row]:
         return
     told = f"norm {figure(high.norm)}, {times(high.times)} its neighbours"
     others = f"; {high.count} steps in all: {steps_text(high.steps, 30)}" if high.count > 1 and high.steps else ""
-    yield bad("exploding"), _when(high.step, 2), f"{told}{_first(report)}{others}"
+    yield bad("exploding"), _when(high.step, 2), f"{told}{_first(report)}{_row(report)}{others}"
+
+
+def _row(report: StatsReport) -> str:
+    """Name the row or the expert that holds most of the leading tensor of that step."""
+    peak, high = report.peak, report.exploding
+    if peak is None or high is None or peak.slice is None or peak.input != high.input or peak.step != high.step:
+        return ""
+    return f"; row {peak.slice:,} of {printable(peak.name)} holds {100 * (peak.share or 0):.0f} % of its square"
 
 
 def _first(report: StatsReport) -> str:

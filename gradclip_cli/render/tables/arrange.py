@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from gradclip_cli.render.records import Record, joined, scopes
-from gradclip_cli.render.tables import apply, check, diff, listing, stats
+from gradclip_cli.render.tables import apply, check, diff, listing, show, stats
 from gradclip_cli.render.tables.grid import Column, Grid, figure
 from gradclip_cli.render.view import View
 from gradclip_cli.reports.apply import ApplyReport
@@ -12,6 +12,7 @@ from gradclip_cli.reports.base import Report
 from gradclip_cli.reports.check import CheckReport
 from gradclip_cli.reports.diff import DiffReport
 from gradclip_cli.reports.listing import LsReport, StrategiesReport
+from gradclip_cli.reports.show import ShowReport
 from gradclip_cli.reports.stats import StatsReport
 from gradclip_cli.text import printable
 
@@ -23,6 +24,7 @@ TABLES: Mapping[str, Tables] = {
     StatsReport.schema: stats.grids,
     CheckReport.schema: check.grids,
     DiffReport.schema: diff.grids,
+    ShowReport.schema: show.grids,
     LsReport.schema: listing.grids,
     StrategiesReport.schema: listing.grids,
 }

@@ -9,6 +9,7 @@ from support.tensors import raw_of
 
 from gradclip_cli.engine import first_nonfinite
 from gradclip_cli.engine.first_nonfinite import FirstNonfinite, KeptNonfinite
+from gradclip_cli.formats.safetensors import SAFETENSORS
 from gradclip_cli.numerics.dtypes import FLOAT32
 from gradclip_cli.numerics.first_nonfinite import Nonfinite
 from gradclip_cli.numerics.measuring import measure_piece, measure_small
@@ -33,7 +34,7 @@ def observed(specs: tuple[TensorSpec, ...], pieces: list[tuple[Piece, np.ndarray
     """Let pieces of a file be observed, and return what was found in the file."""
     found = FirstNonfinite(WORK)
     reader: Any = _Reader(*specs)
-    observe = found.observer_for(Any, reader)
+    observe = found.observer_for(SAFETENSORS, reader)
     assert observe is not None
     for piece, values in pieces:
         raw = raw_of(values)

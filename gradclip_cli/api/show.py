@@ -1,0 +1,69 @@
+"""The function `show`: the tensors of one dump by norm, and the values of one of them."""
+
+import os
+from collections.abc import Iterable
+
+from gradclip_cli import pipeline
+from gradclip_cli.api.arguments import Path, Progress, begin, checked
+from gradclip_cli.commands.plans import ShowPlan
+from gradclip_cli.errors import UsageError
+from gradclip_cli.inputs.choices import Choices
+from gradclip_cli.inputs.discovery import find_one
+from gradclip_cli.inputs.layouts import ranks
+from gradclip_cli.inputs.listing import is_folder
+from gradclip_cli.inputs.loss_scale import parse_unscale
+from gradclip_cli.inputs.naming import Naming
+from gradclip_cli.inputs.selection import Selection, replicated_in
+from gradclip_cli.inputs.wanted_steps import WantedSteps, parse_steps
+from gradclip_cli.reports.show import ShowReport
+
+
+@checked
+def show(
+    dump: Path,
+    tensor: str | None = None,
+    *,
+    include: Iterable[str] = (),
+    exclude: Iterable[str] = (),
+    group_depth: int | None = None,
+    layer_regex: str | None = None,
+    void_dtype: str | None = None,
+    allow_huge: bool = False,
+    input_format: str | None = None,
+    shards: bool = False,
+    files: Iterable[str] = (),
+    steps: str | int | WantedSteps | None = None,
+    accumulate: str | None = None,
+    replicated: Iterable[str] = (),
+    tied: str = "twice",
+    unscale: float | str | None = None,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+) -> ShowReport:
+    """List the tensors of one dump by norm, or look into the one that `tensor` names, in one reading.
+
+    `tensor` may be a shell-style pattern; if several match, they are listed. With `shards` or `accumulate`, the files of a
+    directory are ranks or micro-batches of one dump. Raises `GradclipError`.
+    """
+    path = os.fspath(dump)
+    wanted = parse_steps(steps)
+    choices = Choices(tuple(files), shards, accumulate=accumulate, steps=wanted)
+    if accumulate is not None and not is_folder(path):
+        raise UsageError("--accumulate takes the files of a directory for micro-batches; give a directory")
+    found = find_one(path, choices)
+    if shards and not ranks.are_in(found.sources):
+        raise UsageError("--shards needs the files of two ranks or more; give a directory of them")
+    selection = Selection(
+        tuple(include),
+        tuple(exclude),
+        Naming.parse(layer_regex, group_depth),
+        input_format,
+        void_dtype,
+        allow_huge,
+        unscale=parse_unscale(unscale),
+        replicated=replicated_in(found.sources, replicated),
+        tied=tied,
+        steps=wanted,
+    )
+    plan = ShowPlan(found.sources[0], tensor, selection, found.notes, jobs)
+    return pipeline.show(plan, begin(progress, found.sources, 1))

@@ -1,0 +1,1 @@
+"""`show`: look at the tensors of one dump by norm, and into one of them."""

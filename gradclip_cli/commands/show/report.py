@@ -1,0 +1,89 @@
+"""Assemble the report of `show`: the blocks and tensors of a dump by norm, and the values of one tensor."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from glob import escape
+
+from gradclip_cli.commands.plans import ShowPlan
+from gradclip_cli.commands.show.choice import choose
+from gradclip_cli.commands.show.rows import SUMS, no_gradients, rows_of
+from gradclip_cli.commands.show.values import values_of
+from gradclip_cli.engine.run import Run
+from gradclip_cli.engine.series import check_taken, measure_series
+from gradclip_cli.engine.smallest import Smallest
+from gradclip_cli.engine.survey import MeasuredDump
+from gradclip_cli.engine.tensor_counts import TensorCounts
+from gradclip_cli.errors import UsageError
+from gradclip_cli.inputs.selection import Selection
+from gradclip_cli.notes import merged
+from gradclip_cli.numerics.bands import TARGETS, band_of
+from gradclip_cli.reports.show import ShowReport
+from gradclip_cli.text import printable
+
+
+def show(plan: ShowPlan, run: Run) -> ShowReport:
+    """Read a dump once; report its tensors, and the values of the one that the plan names."""
+    if plan.tensor is None:
+        return _listed(plan, run)
+    chosen = choose(plan, plan.tensor, run)
+    run.selection = _only(chosen.names, run.selection)
+    return _looked_into(plan, chosen.scale, run) if len(chosen.names) == 1 else _listed(plan, run)
+
+
+def _only(names: Sequence[str], selection: Selection) -> Selection:
+    """Return a selection of these tensors alone."""
+    return replace(selection, include=tuple(map(escape, names)), exclude=())
+
+
+def _listed(plan: ShowPlan, run: Run) -> ShowReport:
+    """Report tensors by their figures."""
+    smallest, selection = Smallest(run.workers.work), run.selection
+    dump = _the_one(plan, measure_series(plan.input, SUMS, run, smallest.observer_for))
+    check_taken([dump], selection)
+    values = smallest.values() / dump.stats.scale
+    report = _report(plan, dump, [float(values[indices].min()) for indices in dump.named.values()], selection)
+    return report._replace(params=[*report.params, *no_gradients(dump, selection.takes, selection.naming.block)])
+
+
+def _looked_into(plan: ShowPlan, scale: float, run: Run) -> ShowReport:
+    """Report one tensor, and its values; it has no share in what was not read."""
+    counts = TensorCounts([band_of(dtype).stored(scale) for dtype in TARGETS], run.workers.work)
+    dump = _the_one(plan, measure_series(plan.input, SUMS, run, counts.observer_for))
+    ((name, indices),) = dump.named.items()
+    found = values_of(name, counts.of(dump, indices), dump, indices)
+    smallest = found.values.min_abs
+    report = _report(plan, dump, [math.inf if smallest is None else smallest], run.selection)
+    return report._replace(
+        tensor=name,
+        blocks=[block._replace(share=None) for block in report.blocks],
+        params=[param._replace(share=None) for param in report.params],
+        **found._asdict(),
+    )
+
+
+def _report(plan: ShowPlan, dump: MeasuredDump, smallest: Sequence[float], selection: Selection) -> ShowReport:
+    """Report a measured dump; `smallest` holds the smallest |g| above 0 of each of its tensors, infinite where there is none."""
+    rows = rows_of(dump, smallest, selection.naming.block)
+    return ShowReport(
+        input=dump.source.label,
+        step=dump.step,
+        tensor=plan.tensor,
+        total=rows.total,
+        blocks=rows.blocks,
+        params=rows.params,
+        notes=merged([*plan.notes, *dump.notes]),
+        labels=dump.labels,
+        name=dump.source.name,
+    )
+
+
+def _the_one(plan: ShowPlan, dumps: Sequence[MeasuredDump]) -> MeasuredDump:
+    """Return the only dump that has any of the selected tensors; raise UsageError where several have."""
+    found = [dump for dump in dumps if len(dump.stats)] or [dumps[0]]
+    if len(found) > 1:
+        steps = f"from {found[0].step} to {found[-1].step}"
+        raise UsageError(
+            f"{printable(plan.input.location)} holds {len(found):,} steps, {steps}; choose one with --step"
+        )
+    return found[0]

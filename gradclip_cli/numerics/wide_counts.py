@@ -1,0 +1,207 @@
+"""Count the elements of float32, float64 and complex tensors by the exponent and the first bits of the mantissa.
+
+Limits of narrower dtypes that lie inside a bin are counted by all bits. Complex numbers count by their moduli, and leave the range
+of a dtype by the larger of their parts, since both would be stored.
+"""
+
+import threading
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradclip_cli.numerics import moduli
+from gradclip_cli.numerics.bands import Band, last_word
+from gradclip_cli.numerics.dtypes import FLOAT64, DType, Raw, words_of
+from gradclip_cli.numerics.exponents import BINS, PER_OCTAVE, Counts, bins_of, first_bin
+from gradclip_cli.numerics.value_counts import Finder, PlaceOf, ValueCounts
+from gradclip_cli.numerics.workspace import Workspace
+
+Words = NDArray[Any]  # unsigned integers
+
+_MANTISSA = {4: 23, 8: 52}
+"""The bits of the mantissa of a float by its size in bytes."""
+
+_PART_BITS = PER_OCTAVE.bit_length() - 1
+"""The bits of the mantissa that tell the bins of an octave apart."""
+
+
+class _Bits(NamedTuple):
+    """How a float is stored; a code is its sign, its exponent, and the first bits of its mantissa.
+
+    `mask` takes the sign away, `shift` all that a code lacks. There are `codes` of either sign, those from `special` on are not
+    finite. `infinite` are the bits of infinity, `least` and `unit` the exponents of the smallest normal number and of the smallest.
+    """
+
+    mask: int
+    shift: int
+    codes: int
+    special: int
+    infinite: int
+    least: int
+    unit: int
+
+
+@cache
+def _bits_of(dtype: DType) -> _Bits:
+    info, bits = np.finfo(dtype.name), 8 * dtype.itemsize
+    mantissa, least = int(info.nmant), int(info.minexp)
+    shift = mantissa - _PART_BITS
+    infinite = ((1 << (bits - 1 - mantissa)) - 1) << mantissa
+    return _Bits(
+        (1 << (bits - 1)) - 1, shift, 1 << (bits - 1 - shift), infinite >> shift, infinite, least, least - mantissa
+    )
+
+
+class _Sizes(NamedTuple):
+    """The bits of magnitudes without those that are not finite, how many are 0, and the counts of the codes of others if known.
+
+    `has_powers` says whether any of them may be a power of two.
+    """
+
+    words: Words
+    zeros: int
+    codes: Counts | None
+    bits: _Bits
+    has_powers: bool = True
+
+    def at_most(self, word: int) -> int:
+        """Count the magnitudes whose bits are at most `word`: from the codes, if none is in the bin that the limit divides."""
+        code, rest = divmod(word + 1, 1 << self.bits.shift)
+        if self.codes is None or (rest and self.codes[code] and (rest > 1 or code % PER_OCTAVE or self.has_powers)):
+            return int(np.count_nonzero(self.words <= word))
+        return self.words.size - int(self.codes[code:].sum())
+
+
+class WideCounter:
+    """Counts the elements of a tensor; pieces may be added by several threads in any order."""
+
+    def __init__(self, dtype: DType, bands: Sequence[Band], work: Workspace) -> None:
+        self._dtype, self._bands, self._work = dtype, bands, work
+        self._counted = FLOAT64 if dtype.is_complex else dtype  # the dtype of what is counted
+        self._bins = np.zeros((2, BINS), np.int64)
+        self._beyond = np.zeros((len(bands), 3), np.int64)
+        self._subnormal = 0
+        self._found, self._lock = Finder(), threading.Lock()
+
+    def add(self, raw: Raw, place: PlaceOf) -> None:
+        """Count stored elements."""
+        step = moduli.CHUNK * self._dtype.itemsize if self._dtype.is_complex else max(1, raw.size)
+        for start in range(0, raw.size, step):
+            self._add_chunk(raw[start : start + step], start // self._dtype.itemsize, place)
+
+    def counts(self) -> ValueCounts:
+        """Return the counts of all that was added."""
+
+        def value_of(word: int) -> float:
+            return float(np.array(word, f"u{self._counted.itemsize}").view(self._counted.name))
+
+        return ValueCounts(
+            self._bins,
+            self._beyond,
+            self._subnormal,
+            self._found.extreme("largest", value_of),
+            self._found.extreme("smallest", value_of),
+            self._found.place("nan"),
+            self._found.place("inf"),
+        )
+
+    def _add_chunk(self, raw: Raw, at: int, place: PlaceOf) -> None:
+        """Count elements, the first of them element `at` of a piece."""
+        if self._dtype.is_complex:
+            self._count(self._moduli(raw).view(np.uint64), at, place)
+            self._count_beyond(_larger_parts(raw, self._dtype), self._dtype.part)
+            return
+        words = words_of(raw, self._dtype)
+        self._count_beyond(self._count(words.byteswap() if self._dtype.swapped else words, at, place), self._counted)
+
+    def _moduli(self, raw: Raw) -> NDArray[np.float64]:
+        """Return |z| of each element: infinite only if a part is."""
+        work = self._work
+        parts = moduli.parts_of(raw, self._dtype, work.real, work.imaginary, work)
+        found = np.minimum(moduli.moduli(parts, work), np.finfo(np.float64).max)  # it keeps NaN
+        return np.where(moduli.is_infinite(parts), np.inf, found)
+
+    def _count(self, words: Words, at: int, place: PlaceOf) -> _Sizes:
+        """Count elements by their bits, the first of them element `at` of a piece; return their magnitudes."""
+        bits, work = _bits_of(self._counted), self._work
+        size = np.bitwise_and(words, bits.mask, out=work.unsigned_bits.take(words.size, words.dtype.type))
+        codes = np.right_shift(words, bits.shift, out=work.shifted.take(words.size, words.dtype.type))
+        index = work.table_index.take(words.size, np.intp)
+        np.copyto(index, codes, casting="unsafe")
+        table = np.bincount(index, minlength=2 * bits.codes).reshape(2, bits.codes)
+        if table[:, bits.special :].any():
+            self._drop_nonfinite(size, at, place)
+            table[:, bits.special :] = 0
+        counts = table.sum(axis=0)
+        zeros = 0 if counts.sum() == size.size and not counts[0] else int(np.count_nonzero(size == 0))
+        counts[0] = size.size - counts[1:].sum() - zeros  # what is left of it is subnormal
+        start = first_bin(bits.least)
+        with self._lock:
+            self._bins[:, start : start + bits.special - PER_OCTAVE] += table[:, PER_OCTAVE : bits.special]
+        if counts[:PER_OCTAVE].any():
+            self._count_subnormal(size, words)
+        if zeros < size.size:
+            self._find_extremes(size, int(counts.nonzero()[0][0]) << bits.shift, at, place)
+        return _Sizes(size, zeros, counts, bits, self._has_powers(size))
+
+    def _has_powers(self, size: Words) -> bool:
+        """Return whether any magnitude is a power of two or 0."""
+        kind = size.dtype.type
+        rest = np.left_shift(
+            size, kind(8 * size.itemsize - _MANTISSA[size.itemsize]), out=self._work.shifted.take(size.size, kind)
+        )
+        return bool(rest.size) and not rest.min()
+
+    def _drop_nonfinite(self, size: Words, at: int, place: PlaceOf) -> None:
+        """Note where the first NaN and infinity are, and set them to 0."""
+        infinite = _bits_of(self._counted).infinite
+        for kind, marks in (("nan", size > infinite), ("inf", size == infinite)):
+            if marks.any():
+                if self._found.is_better(kind, 0):
+                    self._found.take(kind, 0, place(at, marks))
+                size[marks] = 0
+
+    def _find_extremes(self, size: Words, least: int, at: int, place: PlaceOf) -> None:
+        """Note where the largest and the smallest magnitude above 0 are; the bits of none are below `least`, but of 0."""
+        top = int(size.max())
+        if self._found.is_better("largest", -top):
+            self._found.take("largest", -top, place(at, size == top))
+        if self._found.is_better("smallest", least):
+            kind = size.dtype.type
+            less = np.subtract(size, kind(1), out=self._work.shifted.take(size.size, kind))  # 0 becomes the largest
+            low = int(less.min()) + 1
+            if self._found.is_better("smallest", low):
+                self._found.take("smallest", low, place(at, size == low))
+
+    def _count_subnormal(self, size: Words, words: Words) -> None:
+        """Count subnormal numbers in the bins of their values."""
+        bits = _bits_of(self._counted)
+        which = np.flatnonzero((size > 0) & (size < PER_OCTAVE << bits.shift))
+        values = size[which]
+        bins = bins_of(values.view(np.float64) if values.itemsize == 8 else np.ldexp(values * 1.0, bits.unit))
+        negative = words[which] > bits.mask
+        with self._lock:
+            self._subnormal += which.size
+            for sign, part in enumerate((~negative, negative)):
+                np.add.at(self._bins[sign], bins[part], 1)
+
+    def _count_beyond(self, sizes: _Sizes, dtype: DType) -> None:
+        """Count what becomes 0, is subnormal or overflows in narrower dtypes."""
+        rows = []
+        for band in self._bands:
+            lost, subnormal, held = (sizes.at_most(last_word(limit, dtype)) for limit in band)
+            rows.append((lost - sizes.zeros, subnormal - lost, sizes.words.size - held))
+        with self._lock:
+            self._beyond += np.array(rows, np.int64).reshape(-1, 3)
+
+
+def _larger_parts(raw: Raw, dtype: DType) -> _Sizes:
+    """Return the larger parts of complex numbers, and 0 for those that are not finite."""
+    words, bits = words_of(raw, dtype.part), _bits_of(dtype.part)
+    words = words.byteswap() if dtype.swapped else words
+    larger: Words = (words & words.dtype.type(bits.mask)).reshape(-1, 2).max(axis=1)
+    larger[larger >= bits.infinite] = 0
+    return _Sizes(larger, int(np.count_nonzero(larger == 0)), None, bits)

@@ -1,0 +1,127 @@
+"""The screen of `show`: the largest blocks and tensors of a dump, or the values of one tensor."""
+
+import shlex
+from collections.abc import Iterator, Sequence
+
+from gradclip_cli.render.screens.columns import aligned, width_of
+from gradclip_cli.render.screens.line import Line, Span, bad, dim, line, strong
+from gradclip_cli.render.screens.magnitudes import described, packed, percent, values_of
+from gradclip_cli.render.screens.names import shortened
+from gradclip_cli.render.screens.room import Room
+from gradclip_cli.render.tables.grid import figure, layer_name, location
+from gradclip_cli.reports.show import ShowBlock, ShowParam, ShowReport
+from gradclip_cli.text import plural, printable, shortlist
+
+_WHOLE, _MOST = 30, 10
+"""A dump of at most so many tensors is listed whole; of others, so many blocks and tensors are."""
+
+_LEFT_OUT = (("min > 0", 40), ("rms", 30), ("zeros", 24), ("max", 24))
+"""The columns that are left out first, each where names would get fewer cells than this."""
+
+_Row = ShowBlock | ShowParam
+_Cells = list[str | Span]
+
+
+def lines(report: ShowReport, room: Room) -> Iterator[Line]:
+    """Yield what the dump is, then its tables; or the values of one tensor."""
+    if report.values is not None:
+        yield line(strong(printable(report.values.name)))
+        yield from packed([Span(_where(report)), described(report)], room)
+        yield from values_of(report, room)
+        return
+    gradients = [row for row in report.params if row.norm is not None]
+    yield from packed([strong(_where(report)), Span(_contents(report, gradients))], room)
+    if gradients:
+        yield from packed(_total(report), room)
+        yield from _tables(report, gradients, room)
+    others = [f"{row.name} ({row.dtype})" for row in report.params if row.norm is None]
+    if others:
+        yield ()
+        yield line(dim("no gradients: "), shortlist(others, 4))
+    if gradients and (command := _next(report, gradients[0].name)):
+        yield ()
+        yield line("Next: ", command)
+
+
+def _where(report: ShowReport) -> str:
+    """Return the path of the dump, and its step."""
+    step = f"  step {report.name or report.step}" if report.name or report.step is not None else ""
+    return location(report.input) + step
+
+
+def _contents(report: ShowReport, gradients: Sequence[ShowParam]) -> str:
+    """Say what a dump holds."""
+    if not gradients:
+        return "no gradients"
+    matching = "" if report.tensor is None else f" that match {printable(report.tensor)}"
+    blocks = f" in {plural(len(report.blocks), 'block')}" if len(report.blocks) < len(gradients) else ""
+    dtypes = ", ".join(dict.fromkeys(row.dtype for row in gradients))
+    return f"{plural(len(gradients), 'tensor')}{matching}{blocks}, {dtypes}, {plural(report.total.elements, 'value')}"
+
+
+def _total(report: ShowReport) -> Iterator[Span]:
+    """Say the figures of the whole; those of the finite elements where others are among them."""
+    total = report.total
+    broken = total.nan or total.inf
+    yield bad(f"norm {figure(total.norm)}") if broken else Span(f"norm {figure(total.norm)}")
+    if broken:
+        yield from (bad(f"{word} {number:,}") for word, number in (("NaN", total.nan), ("Inf", total.inf)) if number)
+        yield Span(f"without these: norm {figure(total.finite_norm)}")
+    yield from (Span(f"rms {figure(total.rms)}"), Span(f"max {figure(total.max_abs)}"))
+    yield Span(f"min above 0 {figure(total.min_abs)}")
+    yield from [Span(f"zeros {percent(total.zeros, total.elements)}")] if total.zeros else []
+
+
+def _next(report: ShowReport, name: str) -> str:
+    """Return the command that looks into the first tensor; nothing where its words are not known."""
+    if not isinstance(report.input, str) or not (report.input + name).isprintable() or report.total.tensors < 2:
+        return ""
+    return f"gradclip show {shlex.quote(report.input)} {shlex.quote(name)}"
+
+
+def _tables(report: ShowReport, gradients: Sequence[ShowParam], room: Room) -> Iterator[Line]:
+    whole = len(gradients) <= _WHOLE
+    tables: list[tuple[str, Sequence[_Row], list[str]]] = []
+    if 1 < len(report.blocks) < len(gradients):
+        names = [layer_name(row.block, report.labels) for row in report.blocks]
+        tables.append(("block", report.blocks, names))
+    tables.append(("param", gradients, [printable(row.name) for row in gradients]))
+    for kind, rows, names in tables:
+        most = len(rows) if whole or len(rows) == _MOST + 1 else _MOST
+        yield ()
+        yield from _table(kind, rows[:most], names[:most], report, room)
+        if len(rows) > most:
+            more = dim(f"{len(rows) - most:,} more: --by {kind}")
+            yield line(" ", more) if room.whole else line(f" {room.ellipsis} ", more)
+
+
+def _table(kind: str, rows: Sequence[_Row], names: Sequence[str], report: ShowReport, room: Room) -> Iterator[Line]:
+    """Yield rows in columns; of figures, those that can best be missed are left out where names would be too short."""
+    total = report.total
+    heads: list[str] = ["norm", "share", "rms", "max", "min > 0"]
+    heads += ["zeros"] if total.zeros else []
+    heads += [word for word, number in (("NaN", total.nan), ("Inf", total.inf)) if number]
+    cells = [_cells(row) for row in rows]
+    widest = max(map(len, names))
+    for head, least in (*_LEFT_OUT, ("", 0)):
+        columns = [[one[name] for name in heads] for one in cells]
+        free = room.width - 3 - width_of([heads, *columns], indent=0)
+        if not room.whole and free < min(widest, least):
+            heads = [name for name in heads if name != head]
+    shown = names if room.whole else shortened(names, max(free, 8), room.mark)
+    title = strong("blocks by norm" if kind == "block" else "tensors by norm")
+    body = [(f" {name}", *row) for name, row in zip(shown, columns, strict=True)]
+    yield from aligned([(title, *heads), *body], [False] + [True] * len(heads), indent=0)
+
+
+def _cells(row: _Row) -> dict[str, str | Span]:
+    return {
+        "norm": bad(figure(row.norm)) if row.nan or row.inf else figure(row.norm),
+        "share": "-" if row.share is None else percent(row.share, 1.0),
+        "rms": figure(row.rms),
+        "max": figure(row.max_abs),
+        "min > 0": figure(row.min_abs),
+        "zeros": f"{row.zeros or 0:,}",
+        "NaN": bad(f"{row.nan:,}") if row.nan else "0",
+        "Inf": bad(f"{row.inf:,}") if row.inf else "0",
+    }
