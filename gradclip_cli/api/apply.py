@@ -17,7 +17,7 @@ from gradclip_cli.reports.apply import ApplyReport
 from gradclip_cli.strategies import Strategy
 from gradclip_cli.strategies.base import Norm
 from gradclip_cli.thresholds.adaptive import AdaptiveRule
-from gradclip_cli.thresholds.rules import Rule, threshold_of
+from gradclip_cli.thresholds.rules import AutoRule, Chooser, Rule, threshold_of
 
 Layers = Mapping[str, tuple[str | None, float | str | None]] | Sequence[Override]
 
@@ -28,7 +28,7 @@ def apply(
     output: Path | None = None,
     *,
     strategy: str | Strategy = "clip-by-global-norm",
-    threshold: float | str | Rule | AdaptiveRule | None = None,
+    threshold: float | str | Rule | AdaptiveRule | AutoRule | None = None,
     layers: Layers = (),
     norm_type: float | None = None,
     epsilon: float | None = None,
@@ -86,7 +86,7 @@ def apply(
             output_format=output_format,
         ),
         strategy=strategy_of(strategy),
-        threshold=threshold if isinstance(threshold, Rule | AdaptiveRule) else threshold_of(threshold),
+        threshold=threshold if isinstance(threshold, Chooser) else threshold_of(threshold),
         overrides=_overrides(layers),
         norm=Norm.asked(norm_type, epsilon),
         nonfinite=nonfinite,

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from gradclip_cli import pipeline
 from gradclip_cli.api.arguments import Paths, Progress, begin, checked, paths_of, strategy_of
-from gradclip_cli.commands.stats.plan import StatsPlan, Trial
+from gradclip_cli.commands.stats.plan import EVERY, StatsPlan, Trial
 from gradclip_cli.inputs.choices import Choices
 from gradclip_cli.inputs.discovery import find_dumps
 from gradclip_cli.inputs.loss_scale import parse_unscale
@@ -15,7 +15,7 @@ from gradclip_cli.reports.stats import StatsReport
 from gradclip_cli.strategies import Strategy
 from gradclip_cli.strategies.base import Norm
 from gradclip_cli.thresholds.adaptive import AdaptiveRule
-from gradclip_cli.thresholds.rules import Rule, parse_rule
+from gradclip_cli.thresholds.rules import AutoRule, Rule, parse_rule
 
 
 @checked
@@ -23,7 +23,7 @@ def stats(
     inputs: Paths,
     *,
     strategy: str | Strategy | None = None,
-    rule: str | Rule | AdaptiveRule = "mean",
+    rule: str | Rule | AdaptiveRule | AutoRule = "mean",
     tries: Iterable[str | Trial] = (),
     norm_type: float | None = None,
     epsilon: float | None = None,
@@ -51,8 +51,9 @@ def stats(
 ) -> StatsReport:
     """Measure the norms of one dump or of a series and suggest thresholds.
 
-    `tries` holds values of `--try`, such as "clip-l2-per-layer:mad:5". Under a rule with a threshold for each step, such as
-    "autoclip:10", the report's `replay` has a row for each step, or `replay_groups` one for each layer or tensor.
+    `strategy` may be "all", as it is by default; a screen then shows all. `tries` holds values of `--try`, such as
+    "clip-l2-per-layer:mad:5". Under a rule with a threshold for each step, such as "autoclip:10", the report's `replay` has a row
+    for each step, or `replay_groups` one for each layer or tensor. The rule "auto" is the advised one.
     Raises `GradclipError`.
     """
     wanted = parse_steps(steps)
@@ -60,11 +61,14 @@ def stats(
     choices = Choices(tuple(files), shards, repeated, accumulate=accumulate, steps=by_name)
     found = find_dumps(paths_of(inputs), choices)
     naming = Naming.parse(layer_regex, group_depth)
+    every = strategy == EVERY
     plan = StatsPlan(
         inputs=found.sources,
+        given=tuple(paths_of(inputs)),
+        every=every,
         notes=found.notes,
         repeated=repeated,
-        strategy=strategy_of(strategy) if strategy else None,
+        strategy=strategy_of(strategy) if strategy and not every else None,
         rule=parse_rule(rule) if isinstance(rule, str) else rule,
         norm=Norm.asked(norm_type, epsilon) or Norm(),
         selection=Selection(

@@ -15,7 +15,7 @@ from gradclip_cli.render.view import ALL
 from gradclip_cli.strategies import STRATEGIES
 from gradclip_cli.text import plain
 from gradclip_cli.thresholds.adaptive import ADAPTIVE_RULES
-from gradclip_cli.thresholds.rules import RULES
+from gradclip_cli.thresholds.rules import AUTO, RULES
 
 if TYPE_CHECKING:
     from click import Context
@@ -33,7 +33,7 @@ def strategies(ctx: "Context", typed: str) -> list[str]:
 
 def rules(ctx: "Context", typed: str) -> list[str]:
     """Complete a rule, with its usual arguments."""
-    return [str(rule) for rule in (*RULES, *ADAPTIVE_RULES) if str(rule).startswith(typed)]
+    return [str(rule) for rule in (*RULES, *ADAPTIVE_RULES, AUTO) if str(rule).startswith(typed)]
 
 
 def kinds(ctx: "Context", typed: str) -> list[str]:
@@ -52,7 +52,7 @@ def trials(ctx: "Context", typed: str) -> list[str]:
     name, colon, threshold = typed.partition(":")
     if not colon:
         return strategies(ctx, typed)
-    return [f"{name}:{rule}" for rule in RULES if str(rule).startswith(threshold)]
+    return [f"{name}:{rule}" for rule in (*RULES, AUTO) if str(rule).startswith(threshold)]
 
 
 def overrides(ctx: "Context", typed: str) -> list[str]:

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 import gradclip_cli
 from gradclip_cli.cli import ReadingCommand, completion, help_text
@@ -27,15 +28,20 @@ from gradclip_cli.cli.options import (
 )
 from gradclip_cli.cli.output import refuse_left_out, show, show_notes, standard_output, warn
 from gradclip_cli.cli.progress import progress
-from gradclip_cli.cli.types import RULE, STRATEGY, WHOLE, Parsed
+from gradclip_cli.cli.types import RULE, WHOLE, Parsed
 from gradclip_cli.cli.viewing import ViewOptions, view_options
-from gradclip_cli.commands.stats.plan import Trial
+from gradclip_cli.commands.stats.plan import EVERY, Trial
 from gradclip_cli.errors import InputError
+from gradclip_cli.render.paste import FRAMEWORKS, pasted
 from gradclip_cli.render.view import View
 from gradclip_cli.reports.stats import StatsReport
-from gradclip_cli.strategies import Strategy
-from gradclip_cli.thresholds.adaptive import AdaptiveRule
-from gradclip_cli.thresholds.rules import SPELLINGS, Rule
+from gradclip_cli.strategies import Strategy, find
+from gradclip_cli.thresholds.rules import SPELLINGS, Chooser
+
+
+def _strategy(text: str) -> Strategy | str:
+    """Parse the name of a strategy, or the word for all of them."""
+    return EVERY if text.strip().lower() == EVERY else find(text)
 
 
 @click.command(
@@ -57,7 +63,13 @@ from gradclip_cli.thresholds.rules import SPELLINGS, Rule
 @accumulate_option
 @along_option
 @copies_options
-@click.option("-s", "--strategy", type=STRATEGY, metavar="NAME", help="Suggest a threshold for this strategy only.")
+@click.option(
+    "-s",
+    "--strategy",
+    type=Parsed("strategy", _strategy, completion.strategies),
+    metavar="NAME",
+    help=f"Suggest a threshold for this strategy; {EVERY} shows those of all.  [default: clip-by-global-norm]",
+)
 @click.option(
     "--rule",
     type=RULE,
@@ -81,6 +93,11 @@ from gradclip_cli.thresholds.rules import SPELLINGS, Rule
 @allow_missing_option
 @keep_going_option
 @click.option("--print-threshold", is_flag=True, help="Print the suggested threshold and nothing else; needs -s.")
+@click.option(
+    "--paste",
+    type=click.Choice(tuple(FRAMEWORKS)),
+    help="Print only what clips at the advised threshold, or at that of --rule, in the code of a framework.",
+)
 @norm_options
 @unscale_option
 @pattern_options
@@ -91,37 +108,61 @@ def command(
     given: InputOptions,
     shown: ViewOptions,
     work: JobOptions,
-    strategy: Strategy | None,
-    rule: Rule | AdaptiveRule,
+    strategy: Strategy | str | None,
+    rule: Chooser,
     print_threshold: bool,
+    paste: str | None,
     **keywords: Any,
 ) -> None:
     """Call `gradclip_cli.stats` with the same keywords, and show its report or, if asked for, only the threshold."""
     paths, view = given.input_paths(), shown.view(StatsReport)
-    if print_threshold:
-        _check_threshold(strategy, view)
+    if print_threshold and paste:
+        raise click.UsageError("--print-threshold and --paste exclude each other")
+    if print_threshold or paste:
+        _check_threshold("--print-threshold" if print_threshold else "--paste", strategy, view, paste)
     with progress(work.quiet) as watched:
         report = gradclip_cli.stats(paths, strategy=strategy, rule=rule, jobs=work.jobs, progress=watched, **keywords)
-    if print_threshold:
+    if paste:
+        show_notes(report, quiet=True)
+        _paste(report, paste)
+    elif print_threshold:
         show_notes(report, quiet=True)
         _print_threshold(report, rule, work.quiet)
     else:
-        show(report, view, quiet=work.quiet)
+        asked = view.kinds if view.by else frozenset[str]()
+        show(report.for_json(asked) if view.format == "json" else report, view, quiet=work.quiet)
     refuse_left_out(report.failed, watched.dumps)
 
 
-def _check_threshold(strategy: Strategy | None, view: View) -> None:
-    if strategy is None:
-        raise click.UsageError("--print-threshold needs -s STRATEGY")
-    if view.chooses:
-        raise click.UsageError("--print-threshold prints no table to choose from")
+def _check_threshold(option: str, strategy: Strategy | str | None, view: View, paste: str | None) -> None:
+    if strategy == EVERY or (strategy is None and not paste):
+        raise click.UsageError(f"{option} needs -s STRATEGY" if strategy is None else f"{option} needs one strategy")
+    if view.chooses or view.by:
+        raise click.UsageError(f"{option} prints no table to choose from")
 
 
-def _print_threshold(report: StatsReport, rule: Rule | AdaptiveRule, quiet: bool) -> None:
+def _paste(report: StatsReport, framework: str) -> None:
+    """Print the lines that clip at the threshold of --rule where the user gave one, else at the advised one."""
+    asked = click.get_current_context().get_parameter_source("rule")
+    if asked is ParameterSource.DEFAULT:
+        advice = report.advice
+        name, threshold = (advice.strategy, advice.threshold) if advice else ("", None)
+        reason = advice.reason if advice else ""
+    else:
+        suggestion = next(row for row in report.suggestions if report.advice and row.strategy == report.advice.strategy)
+        name, threshold, reason = suggestion.strategy, suggestion.threshold, suggestion.note or ""
+    if threshold is None:
+        raise InputError(reason or "there is no threshold")
+    text = pasted(framework, find(name), threshold, report.norm_type)
+    with standard_output() as stream:
+        print(text, file=stream)
+
+
+def _print_threshold(report: StatsReport, rule: Chooser, quiet: bool) -> None:
     with standard_output() as stream:
         print(repr(_threshold(report)), file=stream)
-    if report.advised and report.advised.doubtful and not quiet:
-        warn([f"{rule} may be no guide here: {report.advised.lines[0]}"])
+    if report.advice and report.advice.doubtful and not quiet:
+        warn([f"{rule} may be no guide here: {report.advice.lines[0]}"])
 
 
 def _threshold(report: StatsReport) -> float:

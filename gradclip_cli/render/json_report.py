@@ -13,6 +13,7 @@ from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.render.records import Record, plain, write_lines
 from gradclip_cli.render.view import View
 from gradclip_cli.reports.base import Report, has_rows, json_fields
+from gradclip_cli.reports.stats import NamedNorms, NormSeries
 from gradclip_cli.thresholds.base import Summary
 
 _encode = json.JSONEncoder(allow_nan=False).encode
@@ -66,6 +67,12 @@ def _object(items: Iterable[tuple[str, Any]], indent: str) -> Iterator[str]:
 
 def _value(value: Any, indent: str) -> Iterator[str]:
     """Yield the text of a value; each row starts a line."""
+    if isinstance(value, NormSeries | NamedNorms):
+        yield from _object(_items(value), indent)
+        return
+    if isinstance(value, LazyRows) and value and isinstance(value[0], list):
+        yield from _matrix(value, indent)
+        return
     if not isinstance(value, list | LazyRows) or not value or not hasattr(value[0], "_fields"):
         yield _encode(plain(value))
         return
@@ -76,6 +83,18 @@ def _value(value: Any, indent: str) -> Iterator[str]:
             yield from _object(_items(row), indent + " ")
         else:
             yield start + encode_row(row)
+        start = f",\n{indent}"
+    yield "]"
+
+
+def _matrix(rows: LazyRows[list[float | None]], indent: str) -> Iterator[str]:
+    """Yield the text of rows of numbers, of which there may be millions, each on a line."""
+    start = f"[\n{indent}"
+    for row in rows:
+        try:
+            yield start + _encode(row)
+        except ValueError:  # some value is not finite
+            yield start + _encode(plain(row))
         start = f",\n{indent}"
     yield "]"
 

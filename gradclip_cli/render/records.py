@@ -16,6 +16,9 @@ Record = dict[str, Any]
 KINDS = ("total", "block", "layer", "param", "step", "finding", "bin")
 """The kinds of tables and of rows that `--by` chooses from; `all` stands for all that a report has."""
 
+PAIRS = ("layer,step", "block,step")
+"""Kinds of rows by two of these, such as one for each layer and step."""
+
 USUAL = ("total", "layer", "param", "step")
 """The kinds that are shown as tables or rows where none is chosen."""
 

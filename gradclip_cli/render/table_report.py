@@ -78,7 +78,7 @@ def _below_tables(report: StatsReport, stream: IO[str], view: View, unicode: boo
     escape = plain.escape_for(stream)
     yield from lines(report, view.kinds, width, unicode, escape, whole=not stream.isatty())
     if "total" in view.kinds:
-        yield from map(escape, report.advice)
+        yield from map(escape, report.advice.lines if report.advice else ())
 
 
 def _wrapped(text: str, stream: IO[str]) -> list[str]:

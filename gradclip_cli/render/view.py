@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.naming import natural
-from gradclip_cli.render.records import COMMON, KINDS, USUAL, Record, columns, records, scopes
+from gradclip_cli.render.records import COMMON, KINDS, PAIRS, USUAL, Record, columns, records, scopes
 from gradclip_cli.reports.apply import ApplyReport
 from gradclip_cli.reports.base import Report
 from gradclip_cli.text import with_all
@@ -109,14 +109,17 @@ class View:
 
 
 def parse_kinds(text: str) -> str:
-    """Parse a kind of table or of rows.
+    """Parse a kind of table or of rows, or two of them for a row of each pair, whichever comes first.
 
-    >>> parse_kinds("layer")
-    'layer'
+    >>> parse_kinds("layer"), parse_kinds("step,layer")
+    ('layer', 'layer,step')
     """
-    if text not in (*KINDS, ALL):
-        raise UsageError(f"{text!r} is none of {', '.join((*KINDS, ALL))}")
-    return text
+    for kind in (text, ",".join(reversed(text.replace(" ", "").split(",")))):
+        if kind in (*KINDS, *PAIRS, ALL):
+            return kind
+    raise UsageError(
+        f"{text!r} is none of {', '.join((*KINDS, ALL))}, nor layer,step or block,step; --by is repeatable"
+    )
 
 
 def kinds_of(report: type[Report], chosen: Sequence[str]) -> frozenset[str]:
@@ -127,7 +130,7 @@ def kinds_of(report: type[Report], chosen: Sequence[str]) -> frozenset[str]:
             name = report.schema.partition("/")[0].rpartition(".")[2]
             raise UsageError(f"{name} has no tables by {kind}; it has them by {', '.join(known)}")
     if ALL in chosen:
-        return frozenset(known)
+        return frozenset(kind for kind in known if kind not in PAIRS).union(kind for kind in chosen if kind != ALL)
     return frozenset(chosen or [kind for kind in known if kind in USUAL and kind in report.scopes] or known)
 
 

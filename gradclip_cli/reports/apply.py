@@ -156,10 +156,11 @@ class _ApplyReport(NamedTuple):
     unit: TableOnly[str] = "dump"  # what shares a norm: a dump, layer, tensor, element, or - for nothing at all
     target: TableOnly[str | None] = None  # the file or directory that was written, None in place
     seconds: TableOnly[float | None] = None  # how long the whole call took
+    rule: str | None = None
 
 
 class ApplyReport(_ApplyReport, InNotebooks):
-    """The report of `apply`."""
+    """The report of `apply`; `rule` has chosen the threshold, the advised one where the user asked for `auto`; None for a number."""
 
     __slots__ = ()
     schema: ClassVar[str] = "gradclip.apply/1"

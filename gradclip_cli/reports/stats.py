@@ -1,13 +1,36 @@
 """The report of `stats`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import ClassVar, NamedTuple
 
 from gradclip_cli.errors import GradclipError
 from gradclip_cli.notes import Note
 from gradclip_cli.reports.base import Inlined, Section, TableOnly
+from gradclip_cli.reports.check import FirstRise
 from gradclip_cli.reports.notebook import InNotebooks
+from gradclip_cli.reports.stats_findings import (
+    BlockRise,
+    Exploding,
+    Growing,
+    NonfiniteTensor,
+    Peak,
+    StatsTrend,
+    Vanishing,
+)
+from gradclip_cli.reports.stats_thresholds import (
+    Advised,
+    Candidate,
+    OwnThreshold,
+    ReplayGroup,
+    ReplayStep,
+    Suggestion,
+    Tried,
+)
+from gradclip_cli.text import printable
 from gradclip_cli.thresholds.base import Summary
+
+MOST_NORMS = 1_000_000
+"""The most norms by step that JSON holds unless a user asks for them."""
 
 
 class StatsDump(NamedTuple):
@@ -21,48 +44,18 @@ class StatsDump(NamedTuple):
     name: TableOnly[str | None] = None
 
 
-class NonfiniteTensor(NamedTuple):
-    """A tensor with elements that are NaN or infinite, in the first dump in which it has any.
-
-    `kind` (`NaN`, `+Inf` or `-Inf`) and `index` are those of the first in row-major order. The index is within the whole
-    tensor, or within the piece of it in `file` where nothing says where that piece belongs.
-    """
-
-    input: str | list[str]
-    step: int | None
-    name: str
-    nan: int
-    posinf: int
-    neginf: int
-    elements: int
-    kind: str
-    index: list[int]  # type: ignore[assignment]  # a key of JSON, which hides the method of tuples
-    file: str | None
-
-
-class Peak(NamedTuple):
-    """The largest element of the leading tensor of the largest step of a series, and the slice that holds most of its square.
-
-    `slice` is that of `slices` along axis 0 which holds more than half of the square of the tensor, and so stands out;
-    `share` is what it holds, and both are None where none does. `file` holds the piece that the index and the slice are in,
-    where nothing says where that piece belongs.
-    """
-
-    input: str | list[str]
-    step: int | None
-    name: str
-    max_abs: float
-    index: list[int]  # type: ignore[assignment]  # a key of JSON, which hides the method of tuples
-    slice: int | None
-    slices: int
-    share: float | None
-    file: str | None
-
-
 class StatsLayer(NamedTuple):
     """The norms of one layer over the dumps."""
 
     layer: str
+    summary: Inlined[Summary]
+
+
+class StatsBlock(NamedTuple):
+    """The norms of one block, which is all layers of one number, over the dumps; `tensors` counts those of all dumps."""
+
+    block: str
+    tensors: int
     summary: Inlined[Summary]
 
 
@@ -77,146 +70,144 @@ class StatsParam(NamedTuple):
     summary: Inlined[Summary]
 
 
-class Suggestion(NamedTuple):
-    """A threshold for one strategy, and its effects on the dumps."""
+class BlockShare(NamedTuple):
+    """One block of a single dump: its share of Σ|g|^P, the root of its mean square (both None where P does not give them).
 
-    strategy: str
-    rule: str
-    samples: int
-    threshold: float | None
-    clip_rate: float | None
-    mean_factor: float | None
-    band: tuple[float, float] | None
-    note: str | None
-
-
-class Candidate(NamedTuple):
-    """The threshold that a rule would choose for a strategy, and its effects; `reason` says why it can choose none."""
-
-    strategy: str
-    rule: str
-    threshold: float | None
-    clip_rate: float | None
-    mean_factor: float | None
-    lost_energy: TableOnly[float | None]
-    longest_run: TableOnly[int | None]
-    reason: TableOnly[str | None]
-
-
-class OwnThreshold(NamedTuple):
-    """The threshold that the norms of one layer suggest for that layer alone.
-
-    `threshold` and `clip_rate` are None if the norms suggest none; `note` says why a threshold is no guide.
+    `zeros` counts elements, of `elements`.
     """
 
-    layer: str
-    threshold: float | None
-    clip_rate: float | None
-    note: str | None
+    block: str
+    norm: float
+    share: float | None
+    rms: float | None
+    max_abs: float
+    zeros: int | None
+    elements: int | None
 
 
-class Tried(NamedTuple):
-    """The effects of a strategy on the dumps; a figure is None if it is unknown, and `note` says why.
+class StatsSize(NamedTuple):
+    """What a series holds: how many tensors, values in a dump (None if that is not known), and of which dtypes."""
 
-    `lost_energy` is 1 - Σ after² / Σ before² over all finite norms. `cosine` is the mean over the steps of the cosine
-    between the gradients before and after, `least_cosine` the smallest. `layers` names the most clipped layers, each with
-    the share of the steps that would clip something of it; it is empty for a strategy that treats the whole dump alike.
+    tensors: int
+    elements: int | None
+    dtypes: list[str]
+
+
+class NamedNorms(NamedTuple):
+    """Norms by name and step: a row for each name, a column for each step, None where a dump has nothing of it."""
+
+    names: Sequence[str]
+    norms: Sequence[Sequence[float | None]]
+
+
+class NormSeries(NamedTuple):
+    """The norms of a series, step by step; `steps` are those of `dumps`, in their order.
+
+    `blocks` is None where each layer is a block of its own. A part that a view leaves out is None, too.
     """
 
-    strategy: str
-    rule: str | None
-    threshold: float | None
-    clip_rate: float | None
-    mean_factor: float | None
-    lost_energy: float | None
-    cosine: float | None
-    least_cosine: float | None
-    layers: dict[str, float]
-    note: str | None
+    steps: Sequence[int | None]
+    blocks: NamedNorms | None
+    layers: NamedNorms | None
+
+    @property
+    def size(self) -> int:
+        """The number of norms."""
+        return len(self.steps) * sum(len(part.names) for part in (self.blocks, self.layers) if part)
 
 
-class ReplayStep(NamedTuple):
-    """The effect of an adaptive rule, which has a threshold for each step, on a dump.
+class LayerStep(NamedTuple):
+    """The norm of one layer in one dump, None where the dump has nothing of it."""
 
-    `threshold` is inf while there is none; `factor` and `clipped` are None if the norm is not finite, or if a dump of a
-    series with gradients has none.
-    """
-
-    strategy: str
     input: str | list[str]
     step: int | None
-    norm: float
-    threshold: float
-    factor: float | None
-    clipped: bool | None
-
-
-class ReplayGroup(NamedTuple):
-    """The effects of an adaptive rule on a layer or a tensor; `name` is None for a layer.
-
-    `norm` and `threshold` are those of the last step that has it, the other figures are over all finite norms.
-    """
-
-    strategy: str
     layer: str
-    name: str | None
-    samples: int
-    norm: float
-    threshold: float
-    clip_rate: float | None
-    mean_factor: float | None
+    norm: float | None
 
 
-class Advised(NamedTuple):
-    """The advised threshold, None if there is none, and the reasons in sentences.
+class BlockStep(NamedTuple):
+    """The norm of one block in one dump, None where the dump has nothing of it."""
 
-    `doubtful` says that the rule that the user asked for is no guide.
-    """
-
-    strategy: str
-    rule: str | None
-    threshold: float | None
-    doubtful: bool
-    lines: Sequence[str]
+    input: str | list[str]
+    step: int | None
+    block: str
+    norm: float | None
 
 
 class _StatsReport(NamedTuple):
     norm_type: float
     dumps: list[StatsDump]
     total: Summary
+    blocks: Sequence[StatsBlock]
     layers: Sequence[StatsLayer]
     params: Sequence[StatsParam]
     suggestions: list[Suggestion]
     candidates: list[Candidate]
     labels: TableOnly[dict[str, str]]
-    series: TableOnly[Sequence[Sequence[float | None]]]
     notes: list[Note]
     failed: TableOnly[list[GradclipError]]
+    own: Sequence[OwnThreshold] = ()
+    advice: Advised | None = None
+    advised: TableOnly[Sequence[Advised]] = ()
+    nonfinite: Sequence[NonfiniteTensor] = ()
+    exploding: Exploding | None = None
+    first: FirstRise | None = None
+    growing: Sequence[Growing] = ()
+    vanishing: Vanishing | None = None
+    peak: Peak | None = None
+    trend: StatsTrend | None = None
+    rises: TableOnly[Sequence[BlockRise]] = ()
+    size: StatsSize | None = None
+    inputs: TableOnly[Sequence[str]] = ()
+    command: TableOnly[str] = ""
+    layer_steps: TableOnly[Sequence[LayerStep]] = ()
+    block_steps: TableOnly[Sequence[BlockStep]] = ()
+    series: NormSeries | None = None
+    shares: Section[list[BlockShare]] = None
     tries: Section[list[Tried]] = None
-    own: TableOnly[Sequence[OwnThreshold]] = ()
-    advised: TableOnly[Advised | None] = None
     replay: Section[list[ReplayStep]] = None
     replay_groups: Section[list[ReplayGroup]] = None
-    nonfinite: Sequence[NonfiniteTensor] = ()
-    peak: Peak | None = None
 
 
 class StatsReport(_StatsReport, InNotebooks):
     """The report of `stats`.
 
-    `labels` holds the names that a framework gives to layers, `series` the norms of each layer at each step, None where the
-    dump has nothing of it. `tries` and the replays are None if the user asked for none; `failed` holds the errors of dumps
-    that were left out. `nonfinite` has each tensor that is not finite once, by its first such dump; in each dump the last in
-    layer order comes first, since gradients flow from the last layer to the first. `peak` is None for one dump,
-    and where its tensor has fewer than two axes or is a large part of everything.
+    `labels` holds the names that a framework gives to layers, `inputs` the paths that the user gave, `command` what to try next.
+    `advice` is that for the strategy at hand, `advised` that for each strategy that a screen shows. `tries` and the replays are
+    None if the user asked for none, `series` is None for one dump; `failed` holds the errors of dumps that were left out.
+    `nonfinite` has each tensor that is not finite once, by its first such dump; in each dump the last in layer order comes first,
+    since gradients flow from the last layer to the first. `peak` is None for one dump, and where its tensor
+    is a large part of everything.
     """
 
     __slots__ = ()
     schema: ClassVar[str] = "gradclip.stats/1"
-    kinds: ClassVar[tuple[str, ...]] = ("total", "layer", "param", "step")
-    scopes: ClassVar[Mapping[str, str]] = {"param": "params", "layer": "layers", "step": "dumps", "total": "total"}
+    kinds: ClassVar[tuple[str, ...]] = ("total", "block", "layer", "param", "step", "layer,step", "block,step")
+    scopes: ClassVar[Mapping[str, str]] = {
+        "param": "params",
+        "layer": "layers",
+        "block": "blocks",
+        "step": "dumps",
+        "total": "total",
+        "layer,step": "layer_steps",
+        "block,step": "block_steps",
+    }
 
     @property
-    def advice(self) -> Sequence[str]:
-        """The reasons for the advised threshold, line by line."""
-        return self.advised.lines if self.advised else ()
+    def blocks_are_layers(self) -> bool:
+        """Whether each layer is a block of its own."""
+        return len(self.blocks) == len(self.layers)
+
+    def for_json(self, kinds: Collection[str]) -> "StatsReport":
+        """Return the report with the norms of a long series only where `kinds`, which the user asked for, has them."""
+        series = self.series
+        if series is None or series.size <= MOST_NORMS:
+            return self
+        blocks = series.blocks if "block" in kinds else None
+        layers = series.layers if "layer" in kinds or ("block" in kinds and series.blocks is None) else None
+        if blocks or layers:
+            return self._replace(series=series._replace(blocks=blocks, layers=layers))
+        what = f"{series.size:,} norms by step are left out of JSON; --by layer or --by block writes them"
+        first = self.dumps[0].input
+        path = first if isinstance(first, str) else first[0]
+        return self._replace(series=None, notes=[*self.notes, Note("series", f"{printable(path)}: {what}")])

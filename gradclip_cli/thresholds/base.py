@@ -61,6 +61,9 @@ EXPLODING_DUMPS = 5
 """Default number of finite norms below which a series is not judged."""
 
 
+MIN_STEPS = 10
+"""Fewer steps, or samples, than this call for a caveat."""
+
 PERCENTILES = (90.0, 95.0, 99.0)
 
 

@@ -35,22 +35,32 @@ def column_sums(ordered: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.fromiter(sums, np.float64, columns)
 
 
-def group_norms(norms: NDArray[np.float64], starts: Sequence[int]) -> NDArray[np.float64]:
-    """Return the L2 norm of each group of adjacent columns (rows × groups); a group is the columns from a start to the next.
+def group_norms(norms: NDArray[np.float64], starts: Sequence[int], p: float = 2.0) -> NDArray[np.float64]:
+    """Return the P-norm of each group of adjacent columns (rows × groups); a group is the columns from a start to the next.
 
     A norm above float64 is inf. An infinite norm makes its group's norm infinite; otherwise, a NaN makes it NaN.
     """
     if not starts:
         return np.zeros((len(norms), 0))
     tops = np.fmax.reduceat(norms, starts, axis=1)
-    _, powers = np.frexp(np.where(np.isfinite(tops), tops, 0.0))
-    sizes = np.diff([*starts, norms.shape[1]])
-    squares = np.square(np.ldexp(norms, -np.repeat(powers, sizes, axis=1)))
-    bounds = list(pairwise([*starts, norms.shape[1]]))
-    sums = [[math.fsum(row[a:b]) for a, b in bounds] for row in squares.tolist()]
-    with np.errstate(over="ignore"):
-        found: NDArray[np.float64] = np.ldexp(np.sqrt(sums), powers)
+    with np.errstate(all="ignore"):
+        found = np.maximum.reduceat(norms, starts, axis=1) if math.isinf(p) else _norm_of_norms(norms, starts, p, tops)
     return np.where(np.isinf(tops), np.inf, found)
+
+
+def _norm_of_norms(
+    norms: NDArray[np.float64], starts: Sequence[int], p: float, tops: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return (Σ n^P)^(1/P) of each group, with norms scaled by a power of two so that no power overflows."""
+    _, powers = np.frexp(np.where(np.isfinite(tops), tops, 0.0))
+    bounds = list(pairwise([*starts, norms.shape[1]]))
+    sizes = [b - a for a, b in bounds]
+    sums = np.empty(tops.shape)
+    for row, scale, found in zip(norms, powers, sums, strict=True):
+        scaled = np.ldexp(row, -np.repeat(scale, sizes))
+        raised = (np.square(scaled) if p == 2.0 else scaled**p).tolist()
+        found[:] = [math.fsum(raised[a:b]) for a, b in bounds]
+    return np.ldexp(np.sqrt(sums) if p == 2.0 else sums ** (1 / p), powers)
 
 
 def _compensated(ordered: NDArray[np.float64]) -> NDArray[np.float64]:

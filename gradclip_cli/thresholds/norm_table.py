@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gradclip_cli.strategies.base import Group, Strategy
 from gradclip_cli.thresholds.base import Summary
@@ -67,6 +68,15 @@ class NormTable:
         """Return the norms of group `k` that are present."""
         return NormSamples(self.norms[:, k] if self.absent is None else self.norms[self.present[:, k], k])
 
+    def of_group(self, k: int) -> "NormTable":
+        """Return the table of group `k` alone."""
+        absent = None if self.absent is None else self.absent[:, k : k + 1]
+        return NormTable([self.groups[k]], self.norms[:, k : k + 1], absent)
+
+    def first(self, steps: int) -> "NormTable":
+        """Return the table of the first steps alone."""
+        return NormTable(self.groups, self.norms[:steps], None if self.absent is None else self.absent[:steps])
+
     def steps_of(self, k: int) -> list[float | None]:
         """Return the norms of group `k` step by step, None where it is absent."""
         norms: list[float] = self.norms[:, k].tolist()
@@ -80,11 +90,19 @@ class NormTable:
             return summaries(self.norms)
         return [self.column(k).summary() for k in range(self.norms.shape[1])]
 
+    def steps_above(self, threshold: float, epsilon: float = 0.0) -> Mask:
+        """Return which steps have any finite norm above `threshold` once `epsilon` is added."""
+        above: Mask = np.logical_or.reduce(self.finite & (self.norms + epsilon > threshold), axis=1)
+        return above
+
     def longest_run(self, threshold: float, epsilon: float = 0.0) -> int:
         """Return the length of the longest run of steps with any finite norm above `threshold` once `epsilon` is added."""
-        above = self.finite & (self.norms + epsilon > threshold)
-        steps: list[bool] = np.logical_or.reduce(above, axis=1).tolist()
-        return max((sum(1 for _ in run) for clipped, run in groupby(steps) if clipped), default=0)
+        return longest_run(self.steps_above(threshold, epsilon))
+
+
+def longest_run(which: Mask) -> int:
+    """Return the length of the longest run of marked steps."""
+    return max((sum(1 for _ in run) for marked, run in groupby(which.tolist()) if marked), default=0)
 
 
 class ClippedElements(NamedTuple):
@@ -107,15 +125,27 @@ class L2Norms(NamedTuple):
         return _of_group(group, self.total, self.layers, self.params)
 
 
+class Counts(NamedTuple):
+    """The elements of each tensor of one dump, and how many of them are 0."""
+
+    elements: NDArray[np.int64]
+    zeros: NDArray[np.int64]
+
+
 class SeriesNorms(NamedTuple):
-    """The norms of a series in the order of its steps, for each kind of group; `max_abs` has the largest |g| of each tensor."""
+    """The norms of a series in the order of its steps, for each kind of group; `max_abs` has the largest |g| of each tensor.
+
+    `blocks` is `layers` itself where each layer is a block of its own.
+    """
 
     steps: Sequence[Step]
     total: NormTable
     layers: NormTable
     params: NormTable
     max_abs: NormTable
+    blocks: NormTable
     l2: L2Norms | None = None  # only if strategies are tried
+    counts: Counts | None = None  # only of a single dump
 
     def compared(self, strategy: Strategy) -> NormTable:
         """Return the norms that a strategy compares or divides by: of the type that the user chose, L2 norms, or max |g|."""

@@ -25,6 +25,11 @@ class Rule(Named):
     choose: Callable[["NormSamples", float], float] = field(kw_only=True)
 
 
+@dataclass(frozen=True)
+class AutoRule(Named):
+    """The advised rule, whichever that is for the norms of a series."""
+
+
 def _percentile(samples: "NormSamples", percent: float) -> float:
     return samples.percentile(percent)
 
@@ -65,23 +70,29 @@ GENTLE = RULES[2]
 OUTLIER_SENSITIVE = ("mean", "zscore")
 """The names of rules that a few large norms can dominate."""
 
-SPELLINGS = ", ".join(map(str, (*RULES, *ADAPTIVE_RULES)))
+AUTO = AutoRule("auto", "the rule that stats advises for the norms at hand")
+"""The advised rule; `advised.auto` chooses by it."""
+
+SPELLINGS = ", ".join(map(str, (*RULES, *ADAPTIVE_RULES, AUTO)))
 """All rules as a user writes them, for messages."""
 
 _PERCENT = r"^p(?=[\d.]+$)"
 """The `p` of `p90`, as numpy, pandas and dashboards write a percentile."""
 
-Threshold = float | Rule | AdaptiveRule
+Chooser = Rule | AdaptiveRule | AutoRule
+"""What chooses a threshold, or one for each step."""
+
+Threshold = float | Chooser
 
 
-def parse_rule(text: str) -> Rule | AdaptiveRule:
+def parse_rule(text: str) -> Chooser:
     """Return the rule that `text` names: `median`, `percentile:95`, `percentile=95`, `p95`; raise UsageError if there is none.
 
     >>> str(parse_rule("p95")), str(parse_rule("MAD=3"))
     ('percentile:95', 'mad:3')
     """
     name, colon, argument = re.sub(_PERCENT, "percentile:", text.strip().lower()).replace("=", ":").partition(":")
-    rules: tuple[Rule | AdaptiveRule, ...] = (*RULES, *ADAPTIVE_RULES)
+    rules: tuple[Chooser, ...] = (*RULES, *ADAPTIVE_RULES, AUTO)
     for rule in rules:
         if rule.name == name:
             return rule.given(argument) if colon else rule

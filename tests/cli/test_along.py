@@ -58,10 +58,10 @@ def test_each_slice_is_clipped(log: Path, run: Run) -> None:
 
 def test_the_advice_names_the_option(log: Path, run: Run) -> None:
     """The command that is suggested reads the file in the same way."""
-    assert (
-        "gradclip apply log.h5 --dry-run -s clip-by-global-norm -t 10 --along 0"
-        in run("stats", log, "--along", "0").out
-    )
+    out = run("stats", log, "--along", "0").out
+    assert out.endswith("Next: gradclip apply log.h5 -o clipped.h5 -t 10 --along 0 --dry-run\n")
+    tables = run("stats", log, "--along", "0", "--by", "total").out
+    assert "gradclip apply log.h5 --dry-run -s clip-by-global-norm -t 10 --along 0" in tables
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -24,7 +24,7 @@ KEYS: dict[str, dict[str, list[str]]] = {
     "apply": {
         "": [
             *["schema", "version", "strategy", "threshold", "norm_type", "epsilon", "nonfinite", "dumps", "notes"],
-            *["clipped_dumps", "clipped_steps", "mean_factor", "output_dtype"],
+            *["clipped_dumps", "clipped_steps", "mean_factor", "output_dtype", "rule"],
         ],
         "dumps": ["input", "output", "step", "total", "layers", "params", "blocks"],
         "dumps.total": [
@@ -40,25 +40,29 @@ KEYS: dict[str, dict[str, list[str]]] = {
     },
     "stats": {
         "": [
-            "schema",
-            "version",
-            "norm_type",
-            "dumps",
-            "total",
-            "layers",
-            "params",
-            "suggestions",
-            "candidates",
-            "notes",
-            "nonfinite",
-            "peak",
+            *["schema", "version", "norm_type", "dumps", "total", "blocks", "layers", "params"],
+            *["suggestions", "candidates", "notes", "own", "advice", "nonfinite", "exploding", "first", "growing"],
+            *["vanishing", "peak", "trend", "size", "series", "shares"],
         ],
         "dumps": ["input", "step", "norm", "max_abs", "nonfinite"],
         "total": SUMMARY,
+        "blocks": ["block", "tensors", *SUMMARY],
         "layers": ["layer", *SUMMARY],
         "params": [*PLACE, *SUMMARY],
-        "suggestions": ["strategy", "rule", "samples", "threshold", "clip_rate", "mean_factor", "band", "note"],
-        "candidates": ["strategy", "rule", "threshold", "clip_rate", "mean_factor"],
+        "suggestions": [
+            "strategy",
+            "rule",
+            "samples",
+            "threshold",
+            "clip_rate",
+            "mean_factor",
+            "band",
+            "note",
+            "steps",
+        ],
+        "candidates": ["strategy", "rule", "threshold", "clip_rate", "mean_factor", "steps"],
+        "advice": ["strategy", "rule", "threshold", "clip_rate", "mean_factor", "steps", "reason"],
+        "shares": ["block", "norm", "share", "rms", "max_abs", "zeros", "elements"],
     },
     "diff": {
         "": ["schema", "version", "equal", "params", "notes"],
@@ -330,7 +334,7 @@ def test_print_threshold_prints_nothing_where_there_is_none(save: Save, run: Run
 def test_threshold_of_one_sample_warns(command: str, save: Save, run: Run) -> None:
     """A rule over one sample warns that nothing will be clipped."""
     save(w=[3.0, 4.0])
-    argv = {"apply": ["--dry-run", "-t", "mean"], "stats": []}[command]
+    argv = {"apply": ["--dry-run", "-t", "mean"], "stats": ["--by", "total"]}[command]
     result = run(command, "g.safetensors", "-s", "clip-by-norm", *argv)
     assert result.code == 0
     assert "clipped" in (result.err if command == "apply" else result.out + result.err)

@@ -135,8 +135,8 @@ def test_a_dump_without_a_gradient(strategy: str, save: Save, run: Run) -> None:
 
 def test_the_advice_is_a_single_threshold(run_of_eight: None, run: Run) -> None:
     """The line that says what to take is of one threshold, and says so; layers have no other thresholds of their own."""
-    out = run("stats", "run", "--rule", "autoclip").out
-    plain = run("stats", "run").out
+    out = run("stats", "run", "--rule", "autoclip", "--by", "total", "--by", "layer").out
+    plain = run("stats", "run", "--by", "total", "--by", "layer").out
     assert "for one threshold at every step, take " in out
     assert "for one threshold at every step" not in plain
     assert ("each layer's own threshold" in out, "each layer's own threshold" in plain) == (False, True)

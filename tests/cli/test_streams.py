@@ -76,7 +76,9 @@ def test_the_end_of_a_line_in_the_name_of_a_file(save: Save, run: Run) -> None:
 
 
 @pytest.mark.parametrize("name", ["[red]w[/red]", "[/]", ":smile:", "=cmd()", "{x}", "%s", "größe.重み", "\\x1b"])
-@pytest.mark.parametrize("command", [["stats"], ["ls"], ["apply", "--dry-run", "-s", "none"]], ids=lambda argv: argv[0])
+@pytest.mark.parametrize(
+    "command", [["stats", "--by", "param"], ["ls"], ["apply", "--dry-run", "-s", "none"]], ids=lambda argv: argv[0]
+)
 def test_names_are_no_markup(name: str, command: list[str], save: Save, run: Run) -> None:
     """Names are shown as they are, and never taken as markup."""
     save(**{name: [1.0]})
@@ -117,7 +119,9 @@ def test_long_arguments_make_no_long_line(argv: list[str], save: Save, run: Run)
     assert is_safe(result.err)
 
 
-@pytest.mark.parametrize("argv", [["stats"], ["ls"], ["apply", "--dry-run", "-s", "none"]], ids=lambda argv: argv[0])
+@pytest.mark.parametrize(
+    "argv", [["stats", "--by", "param"], ["ls"], ["apply", "--dry-run", "-s", "none"]], ids=lambda argv: argv[0]
+)
 def test_table_in_a_pipe_is_never_cut(argv: list[str], save: Save, spawn: Run) -> None:
     """What goes into a pipe has full width: names are whole, on one line, without colour and without `…`."""
     name = "layer." * 60 + "weight"

@@ -16,8 +16,7 @@ from docs.command_line import table
 from docs.fields import MEANINGS
 from docs.places import DOCS, SAMPLES
 from docs.session import in_process
-from gradclip_cli.notes import Note
-from gradclip_cli.reports.stats import NonfiniteTensor
+from gradclip_cli.render.records import names
 
 SUMMARY = "Summary"
 """The type whose fields stand among those of the row that has one."""
@@ -30,6 +29,7 @@ CALLS = {
         "stats sample_data/char_lstm",
         "stats sample_data/char_lstm --rule autoclip:10 -s clip-by-global-norm --try ClipL2PerLayer:mad:5",
         "stats sample_data/char_lstm --rule autoclip:10 -s ClipL2PerLayer",
+        f"stats {STEP.format(9)}",
     ],
     "check": ["check sample_data/char_lstm"],
     "diff": [f"diff {STEP.format(8)} {STEP.format(9)}"],
@@ -114,12 +114,9 @@ def _type(hint: Any, examples: Sequence[Any]) -> dict[str, Any]:
     if origin is not None:
         rows = [row for example in examples if isinstance(example, list) for row in example]
         return {"type": "array", "items": _type(arguments[0], rows)}
-    examples = examples or (
-        [dict.fromkeys(hint._fields)] if hint in (Note, NonfiniteTensor) else []
-    )  # a call may have none
-    if not hasattr(hint, "_fields") or not examples:
-        raise SystemExit(f"no JSON type is known for {hint!r}, or no call of CALLS shows one")
-    return _object(hint, examples)
+    if not hasattr(hint, "_fields"):
+        raise SystemExit(f"no JSON type is known for {hint!r}")
+    return _object(hint, examples or [dict.fromkeys(names(hint))])  # the calls may show none
 
 
 class Row(NamedTuple):

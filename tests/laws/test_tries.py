@@ -13,7 +13,7 @@ from support.oracle import is_gradient
 
 from gradclip_cli import stats
 from gradclip_cli.formats import FORMATS
-from gradclip_cli.reports.stats import Tried
+from gradclip_cli.reports.stats_thresholds import Tried
 from gradclip_cli.strategies import STRATEGIES
 
 TRIES = tuple(f"{s.name}:0.4" if s.takes_threshold else s.name for s in STRATEGIES)

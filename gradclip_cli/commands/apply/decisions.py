@@ -2,12 +2,13 @@
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from itertools import zip_longest
 from typing import NamedTuple
 
 from gradclip_cli.commands.apply.adaptive import resolve_adaptive
+from gradclip_cli.commands.apply.auto import choose_auto
 from gradclip_cli.commands.apply.groups import NormGroup, norm_groups
 from gradclip_cli.commands.apply.plan import ApplyPlan, Override
 from gradclip_cli.engine.series import check_taken
@@ -22,10 +23,10 @@ from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.strategies.actions import UNCHANGED, Action, Clamp, ZeroNonfinite, action_for
 from gradclip_cli.text import printable
 from gradclip_cli.thresholds.adaptive import AdaptiveRule
-from gradclip_cli.thresholds.rules import Rule, choose
+from gradclip_cli.thresholds.rules import AUTO, AutoRule, Chooser, Rule, choose
 from gradclip_cli.thresholds.samples import NormSamples
 
-Chosen = dict[tuple[str, Rule | AdaptiveRule], float]
+Chosen = dict[tuple[str, Chooser], float]
 """The threshold that each rule has chosen, by strategy name and rule; groups hold those of adaptive rules themselves."""
 
 _MOST = 8
@@ -63,17 +64,27 @@ class DumpDecisions(NamedTuple):
 
 
 class Decisions(NamedTuple):
-    """The decisions for all dumps, the thresholds that rules have chosen, and notes on the series for the user."""
+    """The decisions for all dumps, the thresholds that rules have chosen, and notes on the series for the user.
+
+    `advised` names the rules behind `auto`, by strategy name.
+    """
 
     dumps: list[DumpDecisions]
     chosen: Chosen
     notes: list[Note]
+    advised: Mapping[str, str]
 
     def threshold(self, plan: ApplyPlan) -> float | None:
         """Return the threshold of the plan's own strategy; None where each step has its own."""
-        if isinstance(plan.threshold, Rule):
+        if isinstance(plan.threshold, Rule | AutoRule):
             return self.chosen.get((plan.strategy.name, plan.threshold))
         return None if isinstance(plan.threshold, AdaptiveRule) else plan.threshold
+
+    def rule(self, plan: ApplyPlan) -> str | None:
+        """Return the rule that has chosen the plan's own threshold: the advised one for `auto`; None for a number."""
+        if isinstance(plan.threshold, AutoRule):
+            return self.advised.get(plan.strategy.name)
+        return str(plan.threshold) if isinstance(plan.threshold, Rule | AdaptiveRule) else None
 
 
 def decide(plan: ApplyPlan, dumps: Sequence[MeasuredDump]) -> Decisions:
@@ -86,8 +97,11 @@ def decide(plan: ApplyPlan, dumps: Sequence[MeasuredDump]) -> Decisions:
     paths = [dump.source.files[0] for dump in dumps]
     groups, notes = resolve_adaptive(plan, [norm_groups(dump, plan) for dump in dumps], paths)
     chosen, more = choose_thresholds(plan, groups, paths)
+    autos = choose_auto(plan, groups, paths)
+    chosen |= {(one.strategy.name, AUTO): one.choice.threshold or math.inf for one in autos}
     decided = [DumpDecisions(dump, decide_groups(plan, own, chosen)) for dump, own in zip(dumps, groups, strict=True)]
-    return Decisions(decided, chosen, [*differences, *notes, *more])
+    advised = {one.strategy.name: one.choice.rule for one in autos}
+    return Decisions(decided, chosen, [*differences, *notes, *more, *(one.note for one in autos)], advised)
 
 
 def as_series(plan: ApplyPlan, dumps: Sequence[MeasuredDump]) -> tuple[Sequence[MeasuredDump], list[Note]]:
@@ -163,7 +177,7 @@ def decide_groups(plan: ApplyPlan, groups: Sequence[NormGroup], chosen: Chosen) 
     found = []
     for group in groups:
         threshold = group.threshold
-        if isinstance(threshold, Rule | AdaptiveRule):
+        if isinstance(threshold, Chooser):
             threshold = chosen[group.strategy.name, threshold]
         found.append((group, Decision(group.strategy, threshold, _action(plan, group, threshold))))
     return found

@@ -13,8 +13,7 @@ from gradclip_cli.storage.streams import STANDARD
 from gradclip_cli.strategies import Strategy, find
 from gradclip_cli.strategies.base import Norm
 from gradclip_cli.text import printable
-from gradclip_cli.thresholds.adaptive import AdaptiveRule
-from gradclip_cli.thresholds.rules import Rule, Threshold, threshold_of
+from gradclip_cli.thresholds.rules import Chooser, Threshold, threshold_of
 
 if TYPE_CHECKING:
     from gradclip_cli.formats.base import Format
@@ -112,7 +111,7 @@ class ApplyPlan:
     def has_rule(self) -> bool:
         """Whether any threshold is chosen by a rule."""
         thresholds = self.threshold, *(override.threshold for override in self.overrides)
-        return any(isinstance(threshold, Rule | AdaptiveRule) for threshold in thresholds)
+        return any(isinstance(threshold, Chooser) for threshold in thresholds)
 
     def of_layer(self, layer: str) -> tuple[Strategy, Threshold | None]:
         """Return the strategy and the threshold of a layer: the last pattern that matches wins."""

@@ -18,8 +18,6 @@ from gradclip_cli.reports.apply import ApplyDump, ApplyReport, ApplyTotal
 from gradclip_cli.storage.atomic import Outputs
 from gradclip_cli.strategies import Group
 from gradclip_cli.text import plural, shortlist
-from gradclip_cli.thresholds.adaptive import AdaptiveRule
-from gradclip_cli.thresholds.rules import Rule
 
 _MOST_NAMED = 4
 """The most tensors with rounded elements that a note names."""
@@ -55,6 +53,7 @@ def summarize(
         limits=_limits(plan, decided),
         unit=_unit(plan),
         target=_target(plan),
+        rule=decided.rule(plan),
     )
 
 
@@ -67,10 +66,10 @@ def _mean_factor(dumps: Sequence[ApplyDump]) -> float | None:
 
 def _limits(plan: ApplyPlan, decided: Decisions) -> str:
     """Say what the threshold is: a number, with the rule that chose it, or the rule alone where each step has its own."""
-    found, rule = decided.threshold(plan), plan.threshold
+    found, rule = decided.threshold(plan), decided.rule(plan)
     number = "" if found is None else f"{found:.4g}"
-    if isinstance(rule, Rule | AdaptiveRule):
-        number = f"{number} ({rule})" if number else str(rule)
+    if rule is not None:
+        number = f"{number} ({rule})" if number else rule
     own = f"{plural(len(plan.overrides), 'rule')} of --layer" if plan.overrides else ""
     return ", ".join(text for text in (number, own) if text)
 

@@ -5,14 +5,14 @@ from functools import cached_property
 
 import numpy as np
 
-from gradclip_cli.commands.stats.wording import MIN_STEPS
+from gradclip_cli.commands.stats.ranges import step_ranges
 from gradclip_cli.errors import InputError
-from gradclip_cli.reports.stats import ReplayGroup, ReplayStep, Suggestion
+from gradclip_cli.reports.stats_thresholds import ReplayGroup, ReplayStep, Suggestion
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.strategies.actions import group_factors
 from gradclip_cli.text import plural
 from gradclip_cli.thresholds.adaptive import AdaptiveRule, replay
-from gradclip_cli.thresholds.base import require
+from gradclip_cli.thresholds.base import MIN_STEPS, require
 from gradclip_cli.thresholds.exact_sums import exact_sum
 from gradclip_cli.thresholds.norm_table import NormTable, Step
 from gradclip_cli.thresholds.rules import BAND
@@ -44,7 +44,7 @@ class AdaptiveRun:
         factors = group_factors(self._strategy, self._table.norms, self._thresholds, self._epsilon)
         return np.where(self._table.finite, factors, np.nan)
 
-    def suggestion(self) -> Suggestion:
+    def suggestion(self, steps: Sequence[Step]) -> Suggestion:
         """Report what the rule would have done and, where there is only one group, the threshold of the last step."""
         samples, name, rule = self._table.samples, self._strategy.name, str(self._rule)
         try:
@@ -56,7 +56,9 @@ class AdaptiveRun:
         threshold = float(self._thresholds[last, 0]) if single and np.isfinite(self._thresholds[last, 0]) else None
         band = None if threshold is None else (BAND[0] * summary.mean, BAND[1] * summary.mean)
         note = "; ".join(self._notes())
-        return Suggestion(name, rule, summary.count, threshold, *_rate_and_mean(self._factors), band, note)
+        clipped = np.logical_or.reduce(np.isfinite(self._factors) & (self._factors != 1), axis=1)
+        figures = threshold, *_rate_and_mean(self._factors)
+        return Suggestion(name, rule, summary.count, *figures, band, note, step_ranges(clipped, steps))
 
     def steps(self, steps: Sequence[Step]) -> list[ReplayStep]:
         """Return a row for each step of the only group; nothing where there are several groups."""

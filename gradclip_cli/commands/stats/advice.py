@@ -1,71 +1,71 @@
 """Recommend a threshold to a user who has never chosen one, and say how far to trust it."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 from gradclip_cli.commands.stats import wording
-from gradclip_cli.commands.stats.choice import Choice, NormFacts, choice_of, choose_threshold
+from gradclip_cli.commands.stats.next_step import selected
 from gradclip_cli.commands.stats.plan import StatsPlan
-from gradclip_cli.commands.stats.spikes import Spike, Spikes, spikes, trend
-from gradclip_cli.reports.stats import Advised, Candidate
+from gradclip_cli.commands.stats.spikes import Spike, spikes, trend
+from gradclip_cli.commands.stats.suggest import effects
+from gradclip_cli.errors import InputError
+from gradclip_cli.reports.stats_thresholds import Advised
 from gradclip_cli.strategies import Group, Strategy
-from gradclip_cli.strategies.builtin import GLOBAL
 from gradclip_cli.text import plural
-from gradclip_cli.thresholds.base import EXPLODING_DUMPS, EXPLODING_FACTOR
+from gradclip_cli.thresholds.advised import (
+    NO_GRADIENT,
+    Choice,
+    NormFacts,
+    advised,
+    doubt,
+    exploding,
+    moves,
+    refusal,
+    trend_of,
+)
+from gradclip_cli.thresholds.base import EXPLODING_DUMPS, MIN_STEPS
 from gradclip_cli.thresholds.norm_table import NormTable, SeriesNorms
-from gradclip_cli.thresholds.rules import GENTLE, RULES, Rule
+from gradclip_cli.thresholds.rules import GENTLE, RULES, AutoRule, Rule, choose
+from gradclip_cli.thresholds.samples import NormSamples
+from gradclip_cli.thresholds.trend import Trend
 
 _MOST = 3
 
-Candidates = Sequence[Candidate]
-
 
 class _Case(NamedTuple):
-    """The facts about a series from which the reason of a recommendation is chosen."""
+    """The facts about a series from which the reason of a recommendation is chosen.
+
+    `spread` describes norms that range over orders of magnitude, `way` where they go over the run; `wanted` is the plan's rule.
+    """
 
     strategy: Strategy
     rule: Rule
     facts: NormFacts
     steps: Sequence[Spike]
     exploding: Sequence[Spike]
-    trend: str | None
+    spread: str | None
+    way: Trend
     chosen: Choice
+    table: NormTable
+    norms: SeriesNorms
+    brief: bool = False  # without the steps that a screen names elsewhere
+
+    @property
+    def gentle(self) -> bool:
+        """Whether the gentle rule was chosen in place of the mean, which would clip too much."""
+        return self.rule != GENTLE and self.chosen.rule == str(GENTLE)
 
 
-def recommend(plan: StatsPlan, norms: SeriesNorms, candidates: Candidates) -> Advised:
-    """Recommend a threshold for the plan's strategy, or for the global norm, and name the steps that are not finite."""
-    strategy = plan.strategy or GLOBAL
+def recommend(plan: StatsPlan, norms: SeriesNorms, strategy: Strategy) -> Advised:
+    """Recommend a threshold for a strategy, and name the steps that are not finite."""
     table = norms.compared(strategy)
     nonfinite = _nonfinite(norms)
-    if line := _too_little(strategy, norms, table):
-        return Advised(strategy.name, None, None, doubtful=False, lines=[line, *nonfinite])
-    if line := _two_steps(norms) or wording.already_clipped(table.samples):
-        return Advised(strategy.name, None, None, doubtful=True, lines=[f"{line}.", *nonfinite])
-    offered = {one.rule: one for one in candidates if one.strategy == strategy.name}
-    return _advised(plan, strategy, norms, table, offered, nonfinite)
-
-
-def _too_little(strategy: Strategy, norms: SeriesNorms, table: NormTable) -> str:
-    """Say that there is nothing to choose from, or only one step; return an empty text otherwise."""
-    summary = table.samples.summary()
-    if not len(norms.params.groups):
-        return wording.NO_GRADIENT
-    if not summary.count:
-        return wording.NO_FINITE_NORM
-    if not summary.max:
-        return wording.ALL_ZERO
-    return wording.one_step(strategy, summary) if np.count_nonzero(table.finite.any(axis=1)) == 1 else ""
-
-
-def _two_steps(norms: SeriesNorms) -> str:
-    """Say that the only two steps are far apart, so that their mean is typical of neither; empty otherwise."""
-    found = sorted(norms.total.samples.finite.tolist())
-    if len(found) != 2 or found[1] <= EXPLODING_FACTOR * found[0]:
-        return ""
-    return wording.two_steps(*found)
+    nothing = refusal(strategy, table) if len(norms.params.groups) else NO_GRADIENT
+    if line := nothing or doubt(table):
+        sentence = line if line.endswith("?") else f"{line}."
+        return Advised(strategy.name, *(None,) * 5, line, not nothing, [sentence, *nonfinite])
+    return _advised(plan, norms, _case(plan, strategy, norms, table), nonfinite)
 
 
 def _nonfinite(norms: SeriesNorms) -> list[str]:
@@ -74,57 +74,35 @@ def _nonfinite(norms: SeriesNorms) -> list[str]:
     return [wording.nonfinite_steps(bad, len(norms.steps))] if bad else []
 
 
-def _advised(
-    plan: StatsPlan,
-    strategy: Strategy,
-    norms: SeriesNorms,
-    table: NormTable,
-    offered: Mapping[str, Candidate],
-    nonfinite: Sequence[str],
-) -> Advised:
+def _case(plan: StatsPlan, strategy: Strategy, norms: SeriesNorms, table: NormTable) -> _Case:
+    # An adaptive rule has no single threshold to recommend, and `auto` is what is recommended in place of the mean.
+    rule = plan.rule if isinstance(plan.rule, Rule) else RULES[0]
+    high, way = spikes(norms, table), trend_of(table)
+    facts, chosen = advised(strategy, rule, table, plan.norm.epsilon, exploding(table), moves=moves(way))
+    highest = sorted((spike for spike in high.steps if spike.explodes), key=lambda spike: -spike.times)
+    return _Case(strategy, rule, facts, high.steps, highest, trend(norms, table), way, chosen, table, norms)
+
+
+def _advised(plan: StatsPlan, norms: SeriesNorms, case: _Case, nonfinite: Sequence[str]) -> Advised:
     """Recommend a threshold from several steps: why, how much it clips, and how to try it."""
-    high = spikes(norms, table)
-    case = _case(plan, strategy, table, high, trend(norms, table), offered)
-    chosen = case.chosen
+    chosen, strategy = case.chosen, case.strategy
     if chosen.threshold is None:
-        return Advised(strategy.name, None, None, doubtful=True, lines=[f"{chosen.reason}.", *nonfinite])
-    few = f"; only {plural(len(high.steps), 'step')}, so measure more before you rely on it"
-    single = "" if case.rule is plan.rule else "for one threshold at every step, "
+        return Advised(strategy.name, *(None,) * 5, chosen.reason, True, [f"{chosen.reason}.", *nonfinite])
+    few = f"; only {plural(len(case.steps), 'step')}, so measure more before you rely on it"
+    own = case.rule is plan.rule or isinstance(plan.rule, AutoRule)
+    single = "" if own else "for one threshold at every step, "
     line = f"{single}take {chosen.threshold:.4g} ({chosen.rule}) for {strategy.name}: {_reason(case)}; {_clips(case)}"
-    doubtful = chosen.rule != str(case.rule) or (case.trend is not None and not (case.facts.led and case.exploding))
-    lines = [f"{line}{few if len(high.steps) < wording.MIN_STEPS else ''}.", f"Try: {_command(plan, case)}", *nonfinite]
-    return Advised(strategy.name, chosen.rule, chosen.threshold, case.rule is plan.rule and doubtful, lines)
+    lines = [f"{line}{few if len(case.steps) < MIN_STEPS else ''}.", f"Try: {_command(plan, case)}", *nonfinite]
+    would = effects(strategy, chosen.rule, chosen.threshold, norms, plan.norm.epsilon)
+    figures = chosen.rule, chosen.threshold, would.clip_rate, would.mean_factor, would.steps
+    reason = _reason(case._replace(brief=True))
+    return Advised(strategy.name, *figures, reason, case.rule is plan.rule and _is_doubtful(case), lines)
 
 
-def _case(
-    plan: StatsPlan,
-    strategy: Strategy,
-    table: NormTable,
-    high: Spikes,
-    trend: str | None,
-    offered: Mapping[str, Candidate],
-) -> _Case:
-    facts = NormFacts.of(table.samples, high.without_spikes)
-    rule = (
-        plan.rule if isinstance(plan.rule, Rule) else RULES[0]
-    )  # an adaptive rule has no single threshold to recommend
-    exploding = sorted((spike for spike in high.steps if spike.explodes), key=lambda spike: -spike.times)
-    epsilon = plan.norm.epsilon if strategy.takes_norm else 0.0
-    chosen = choose_threshold(strategy, rule, facts, epsilon, offered, exploded=facts.led and bool(exploding))
-    case = _Case(strategy, rule, facts, high.steps, exploding, trend, chosen)
-    return case._replace(chosen=choice_of(offered[str(GENTLE)])) if _clips_steady_series(case) else case
-
-
-def _clips_steady_series(case: _Case) -> bool:
-    """Return whether the mean would clip most of a steady series, one that does not explode and has no trend."""
-    unsteady = case.facts.led or case.facts.zeros or case.exploding or case.trend is not None
-    return (
-        len(case.steps) >= wording.MIN_STEPS
-        and not unsteady
-        and case.rule == RULES[0]
-        and case.chosen.threshold is not None
-        and case.chosen.clip_rate > 0.5
-    )
+def _is_doubtful(case: _Case) -> bool:
+    """Return whether the rule that the user asked for is no guide."""
+    spread = case.spread is not None and not (case.facts.led and case.exploding)
+    return case.chosen.rule != str(case.rule) or spread
 
 
 def _clips(case: _Case) -> str:
@@ -137,11 +115,12 @@ def _clips(case: _Case) -> str:
         return f"{clips}, so find out first what happened at {wording.step_name(first.step)}"
     slow = ", which slows every step down: lower the learning rate instead"
     # In a short series, such as two of three steps, more than half may well be above the mean.
-    return clips + slow if len(case.steps) >= wording.MIN_STEPS else clips
+    return clips + slow if len(case.steps) >= MIN_STEPS else clips
 
 
 def _explosions(case: _Case) -> str:
-    highest = [wording.spike(spike.step, spike.where, spike.value, spike.times) for spike in case.exploding[:_MOST]]
+    told = [] if case.brief else case.exploding[:_MOST]
+    highest = [wording.spike(spike.step, spike.where, spike.value, spike.times) for spike in told]
     return wording.exploding(highest, len(case.exploding), len(case.steps), led=case.facts.led)
 
 
@@ -157,10 +136,36 @@ def _steady(case: _Case) -> str:
     return wording.steady(top, case.strategy.group, guide)
 
 
+def _moving(case: _Case) -> str:
+    """Say where norms go, and what the threshold would be by the part after that alone."""
+    way = case.way
+    rate = case.facts.all.clip_rate(choose(case.rule, case.table.samples, case.strategy.name))
+    told = (
+        f"the norms {_VERBS[way.kind]} from {way.start:.4g} to {way.end:.4g} and the {case.rule} would clip {rate:.1%}"
+    )
+    later = threshold_after(case.strategy, case.table, way)
+    since = wording.step_name(case.norms.steps[way.settled_row])
+    return told if later is None else f"{told}; by the part from {since} on alone, {GENTLE} is {later:.4g}"
+
+
+def threshold_after(strategy: Strategy, table: NormTable, way: Trend) -> float | None:
+    """Return what the gentle rule chooses from the part after norms have fallen or risen; None where there is none."""
+    if not way.settled_row:
+        return None
+    later = table.norms[way.settled_row :][table.present[way.settled_row :]]
+    try:
+        return choose(GENTLE, NormSamples(later), strategy.name)
+    except InputError:
+        return None
+
+
+_VERBS = {"falls": "fall", "rises": "rise", "steps": "step", "steady": "stay"}
+
 CASES: tuple[tuple[Callable[[_Case], bool], Callable[[_Case], str]], ...] = (
+    (lambda case: case.gentle and case.spread is None and moves(case.way), _moving),
     (lambda case: bool(case.exploding), _explosions),
     (lambda case: case.facts.zeros, lambda case: wording.mostly_zero(led=case.facts.led)),
-    (lambda case: case.trend is not None, lambda case: case.trend or ""),
+    (lambda case: case.spread is not None, lambda case: case.spread or ""),
     (_is_led_by_groups, lambda case: wording.led_by_some_groups(case.strategy.group)),
     (
         lambda case: case.facts.led,
@@ -182,11 +187,4 @@ def _command(plan: StatsPlan, case: _Case) -> str:
         whole, key=lambda spike: (spike.explodes, spike.times if spike.explodes else spike.norm), default=None
     )
     path = "FILE" if highest is None else wording.shell_path(highest.step)
-    along, accumulate = plan.selection.along, plan.inputs[0].layout.accumulate if plan.inputs else None
-    patterns = [
-        *([("--along", str(along))] if along is not None else []),
-        *([("--accumulate", accumulate)] if accumulate else []),
-        *(("--include", pattern) for pattern in plan.selection.include),
-        *(("--exclude", pattern) for pattern in plan.selection.exclude),
-    ]
-    return wording.command(path, case.strategy, case.chosen.threshold or 0.0, plan.norm, patterns)
+    return wording.command(path, case.strategy, case.chosen.threshold or 0.0, plan.norm, selected(plan))

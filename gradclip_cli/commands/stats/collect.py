@@ -12,7 +12,7 @@ from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.errors import GradclipError, InputError, UsageError
 from gradclip_cli.inputs.repeats import StepPlace, settled
 from gradclip_cli.notes import Note
-from gradclip_cli.reports.stats import NonfiniteTensor
+from gradclip_cli.reports.stats_findings import NonfiniteTensor
 from gradclip_cli.text import plural
 from gradclip_cli.thresholds.norm_table import SeriesNorms
 
@@ -97,6 +97,6 @@ def collect(surveys: Iterable[Callable[[], list[MeasuredDump]]], plan: StatsPlan
     every = list(zip(collected.series.rows, collected.places, collected.nonfinite, strict=True))
     kept, notes = settled(every, lambda one: one[1], plan.repeated)
     bad = first_nonfinite([(row, found) for row, _, found in kept])
-    norms, which = layout.norms([row for row, _, _ in kept]), collected.largest.number
+    norms, which = layout.norms([row for row, _, _ in kept], plan), collected.largest.number
     known = len(kept) > 1 and which is not None and any(one is every[which] for one in kept)
     return Collected(layout, norms, collected.failed, notes, bad, collected.largest if known else None)

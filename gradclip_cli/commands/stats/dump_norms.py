@@ -11,7 +11,7 @@ from gradclip_cli.numerics.norms import ClippedSum, SumKinds
 from gradclip_cli.numerics.statistics import TensorStats
 from gradclip_cli.numerics.statistics_table import StatsTable
 from gradclip_cli.strategies import Group
-from gradclip_cli.thresholds.norm_table import Step
+from gradclip_cli.thresholds.norm_table import Counts, Step
 
 Row = NDArray[np.float64]
 
@@ -34,6 +34,7 @@ class DumpNorms(NamedTuple):
     params: Row
     max_abs: Row  # of each tensor
     l2: DumpL2 | None = None  # only where there are trials
+    counts: Counts | None = None  # only of the first dump
 
 
 def sums_for(plan: StatsPlan) -> SumKinds:

@@ -7,7 +7,7 @@ from gradclip_cli.commands.stats.layout import order
 from gradclip_cli.commands.stats.rows import NormRow
 from gradclip_cli.inputs.ordering import by_step
 from gradclip_cli.numerics.first_nonfinite import Nonfinite
-from gradclip_cli.reports.stats import NonfiniteTensor
+from gradclip_cli.reports.stats_findings import NonfiniteTensor
 from gradclip_cli.thresholds.norm_table import Step
 
 Dumps = Sequence[tuple[NormRow, Sequence[Nonfinite]]]

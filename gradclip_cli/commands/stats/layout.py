@@ -42,10 +42,10 @@ class SeriesLayout(NamedTuple):
         spec, place = self.specs[k], self.places[k]
         return StatsParam(spec.name, place.layer, place.param, self.shapes[k], spec.dtype.name, summary)
 
-    def norms(self, rows: Sequence[NormRow]) -> SeriesNorms:
+    def norms(self, rows: Sequence[NormRow], plan: StatsPlan) -> SeriesNorms:
         """Stack rows in the order of their steps."""
         groups = LazyRows(lambda k: GroupName(self.places[k].layer, self.specs[k].name), range(len(self.specs)))
-        return stacked(by_step(rows, order), self.whole, groups)
+        return stacked(by_step(rows, order), self.whole, groups, plan)
 
 
 class SeriesRows(Protocol):
@@ -81,7 +81,9 @@ class SameTensors:
         else:
             self._layout.notes.extend(_on_figures(dump))
         pieces = [dump.named[name] for name in self._tensors.shapes]
-        self.rows.append(NormRow.of(_step(dump), dump.stats, pieces, self._layout.whole, self._plan))
+        self.rows.append(
+            NormRow.of(_step(dump), dump.stats, pieces, self._layout.whole, self._plan, first=not self.rows)
+        )
         return dump
 
     def layout(self) -> SeriesLayout:
@@ -174,7 +176,7 @@ class AnyTensors:
             self._last = columns, RowLayout.of(columns, self._layers)
         layout = self._last[1]
         pieces = [row.pieces[column] for column in layout.columns.tolist()]
-        self.rows.append(NormRow.of(row.step, row.stats, pieces, layout, self._plan))
+        self.rows.append(NormRow.of(row.step, row.stats, pieces, layout, self._plan, first=not self.rows))
 
 
 def _step(dump: MeasuredDump) -> Step:

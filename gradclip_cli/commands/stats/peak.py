@@ -10,7 +10,7 @@ from gradclip_cli.engine.slice_squares import largest_slice, stands_out
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.engine.tensor_places import TensorPlaces
 from gradclip_cli.errors import InputError
-from gradclip_cli.reports.stats import Peak
+from gradclip_cli.reports.stats_findings import Peak
 
 _READ, _LEAST = 0.1, 1 << 24
 """A tensor is read again if it has at most this share of all elements, or so many elements if that is more."""

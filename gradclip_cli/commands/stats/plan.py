@@ -8,8 +8,11 @@ from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.notes import Note
 from gradclip_cli.strategies import STRATEGIES, Strategy, find
 from gradclip_cli.strategies.base import Norm
-from gradclip_cli.thresholds.adaptive import AdaptiveRule
-from gradclip_cli.thresholds.rules import RULES, Rule, Threshold, parse
+from gradclip_cli.strategies.builtin import GLOBAL
+from gradclip_cli.thresholds.rules import RULES, Chooser, Threshold, parse
+
+EVERY = "all"
+"""What stands for all strategies that have a threshold."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +42,14 @@ class Trial:
 
 @dataclass(frozen=True)
 class StatsPlan:
-    """A request for norm statistics; `strategy`, where given, is the only one to get a suggestion."""
+    """A request for norm statistics; `strategy`, where given, is the only one to get a suggestion.
+
+    A screen shows the thresholds of `strategy` or of the global norm; of every strategy where `every` is set.
+    """
 
     inputs: tuple[DumpSource, ...]
     strategy: Strategy | None = None
-    rule: Rule | AdaptiveRule = RULES[0]
+    rule: Chooser = RULES[0]
     norm: Norm = Norm()
     selection: Selection = Selection()
     notes: tuple[Note, ...] = ()  # on the inputs
@@ -53,6 +59,8 @@ class StatsPlan:
     keep_going: bool = False
     jobs: int | None = None
     tries: tuple[Trial, ...] = ()
+    every: bool = False
+    given: tuple[str, ...] = ()  # the paths as the user gave them
 
     def __post_init__(self) -> None:
         if self.strategy is not None and not self.strategy.takes_threshold:
@@ -66,3 +74,10 @@ class StatsPlan:
     def strategies(self) -> tuple[Strategy, ...]:
         """The strategies that get a suggestion: one for each kind of group, unless one was asked for."""
         return (self.strategy,) if self.strategy else tuple(s for s in STRATEGIES if s.takes_threshold)
+
+    @property
+    def shown(self) -> tuple[Strategy, ...]:
+        """The strategies whose thresholds a screen shows, the one at hand first."""
+        if self.every:
+            return (GLOBAL, *(strategy for strategy in self.strategies if strategy is not GLOBAL))
+        return (self.strategy or GLOBAL,)

@@ -1,6 +1,5 @@
 """Assemble the report of `stats` from the norms of a series."""
 
-from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -9,15 +8,20 @@ from gradclip_cli.commands.stats.adaptive import AdaptiveRun
 from gradclip_cli.commands.stats.advice import recommend
 from gradclip_cli.commands.stats.collect import Collected, collect
 from gradclip_cli.commands.stats.dump_norms import sums_for
+from gradclip_cli.commands.stats.findings import found
+from gradclip_cli.commands.stats.next_step import next_command
 from gradclip_cli.commands.stats.plan import StatsPlan
-from gradclip_cli.commands.stats.suggest import annotated, candidates, own_thresholds
+from gradclip_cli.commands.stats.series import blocks, series, steps_of
+from gradclip_cli.commands.stats.shares import shares, size
+from gradclip_cli.commands.stats.suggest import candidates, own_thresholds, suggestions
 from gradclip_cli.commands.stats.what_if import what_if
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.series import measure_series
 from gradclip_cli.inputs.ordering import in_step_order
 from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.notes import merged
-from gradclip_cli.reports.stats import Candidate, StatsDump, StatsLayer, StatsReport, Suggestion, Tried
+from gradclip_cli.reports.stats import BlockStep, LayerStep, StatsDump, StatsLayer, StatsReport
+from gradclip_cli.reports.stats_thresholds import Tried
 from gradclip_cli.strategies.builtin import GLOBAL
 from gradclip_cli.thresholds.adaptive import AdaptiveRule
 from gradclip_cli.thresholds.norm_table import SeriesNorms
@@ -30,23 +34,34 @@ def report(plan: StatsPlan, collected: Collected) -> StatsReport:
     layers, params = norms.layers.summaries(), norms.params.summaries()
     offers, runs = candidates(plan, norms), _adaptive_runs(plan, norms)
     main = runs.get((plan.strategy or GLOBAL).name)
+    advices = [recommend(plan, norms, strategy) for strategy in plan.shown]
+    dumps = _dumps(norms)
     return StatsReport(
         norm_type=plan.norm.type,
-        dumps=_dumps(norms),
+        dumps=dumps,
         total=norms.total.samples.summary(),
+        blocks=blocks(layout, norms, plan.selection.naming),
         layers=LazyRows(lambda k: StatsLayer(layout.layers[k], layers[k]), range(len(layers))),
         params=LazyRows(lambda k: layout.param(k, params[k]), range(len(params))),
-        suggestions=_suggestions(plan, norms, offers, runs),
+        suggestions=[*suggestions(plan, norms, offers), *(run.suggestion(norms.steps) for run in runs.values())],
         candidates=[one for one in offers if any(one.rule == str(rule) for rule in RULES)],
         labels=layout.labels,
-        series=LazyRows(norms.layers.steps_of, range(len(layers))),
         notes=merged([*plan.notes, *layout.notes, *notes]),
         failed=failed,
         tries=_tries(plan, norms) if plan.tries else None,
         own=own_thresholds(plan, norms.layers),
-        advised=recommend(plan, norms, offers),
+        advice=advices[0],
+        advised=advices,
+        shares=shares(layout, norms, plan.selection.naming, plan.norm.type) if len(dumps) == 1 else None,
+        size=size(layout),
+        inputs=plan.given,
+        command=next_command(plan, advices[0], bad=any(dump.nonfinite for dump in dumps)),
         replay=main.steps(norms.steps) if main else None,
         replay_groups=main.groups() if main else None,
+        layer_steps=steps_of(norms.layers, dumps, LayerStep),
+        block_steps=steps_of(norms.blocks, dumps, BlockStep),
+        series=series(norms),
+        **found(plan, layout, norms),
         nonfinite=nonfinite,
     )
 
@@ -58,15 +73,6 @@ def _dumps(norms: SeriesNorms) -> list[StatsDump]:
         StatsDump(step.input, step.number, total, top, step.nonfinite, step.name)
         for step, total, top in zip(norms.steps, totals, tops, strict=True)
     ]
-
-
-def _suggestions(
-    plan: StatsPlan, norms: SeriesNorms, offers: Sequence[Candidate], runs: Mapping[str, AdaptiveRun]
-) -> list[Suggestion]:
-    """Suggest a threshold by the plan's rule for each strategy: one for all steps, or one for each."""
-    samples = {strategy.name: norms.compared(strategy).samples for strategy in plan.strategies}
-    offered = [annotated(one, samples[one.strategy]) for one in offers if one.rule == str(plan.rule)]
-    return [*offered, *(run.suggestion() for run in runs.values())]
 
 
 def _tries(plan: StatsPlan, norms: SeriesNorms) -> list[Tried]:

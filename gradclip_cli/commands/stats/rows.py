@@ -7,11 +7,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gradclip_cli.commands.stats.blocks import block_norms
 from gradclip_cli.commands.stats.dump_norms import DumpL2, DumpNorms, Row, dump_norms, sums_for
 from gradclip_cli.commands.stats.plan import StatsPlan
 from gradclip_cli.inputs.naming import natural
 from gradclip_cli.numerics.statistics_table import StatsTable
-from gradclip_cli.thresholds.norm_table import ClippedElements, GroupName, L2Norms, NormTable, SeriesNorms, Step
+from gradclip_cli.thresholds.norm_table import ClippedElements, Counts, GroupName, L2Norms, NormTable, SeriesNorms, Step
 from gradclip_cli.thresholds.samples import Mask, Matrix
 
 Columns = NDArray[np.int32]
@@ -51,11 +52,19 @@ class NormRow(NamedTuple):
 
     @classmethod
     def of(
-        cls, step: Step, stats: StatsTable, pieces: Sequence[Sequence[int]], layout: RowLayout, plan: StatsPlan
+        cls,
+        step: Step,
+        stats: StatsTable,
+        pieces: Sequence[Sequence[int]],
+        layout: RowLayout,
+        plan: StatsPlan,
+        *,
+        first: bool = False,
     ) -> "NormRow":
         """Reduce a dump to norms, each merged from all pieces at once, so that it is rounded once.
 
-        `pieces` has the indices into `stats` of each tensor, in the order of the layout.
+        `pieces` has the indices into `stats` of each tensor, in the order of the layout. Only of the first dump are elements
+        counted, since counts are shown of a single one.
         """
         types = sums_for(plan)
         params = stats.merge_groups(pieces, types)
@@ -64,10 +73,11 @@ class NormRow(NamedTuple):
         else:
             members = [list(chain.from_iterable(pieces[a:b])) for a, b in pairwise(layout.starts)]
             layers = stats.merge_groups(members, types)
-        return cls(layout, dump_norms(step, stats.total(types), layers, params, plan))
+        norms = dump_norms(step, stats.total(types), layers, params, plan)
+        return cls(layout, norms._replace(counts=Counts(params.elements, params.zeros)) if first else norms)
 
 
-def stacked(rows: Sequence[NormRow], whole: RowLayout, groups: Sequence[GroupName]) -> SeriesNorms:
+def stacked(rows: Sequence[NormRow], whole: RowLayout, groups: Sequence[GroupName], plan: StatsPlan) -> SeriesNorms:
     """Stack rows in the order given; `whole` lays out all tensors of the series, which `groups` names in that order."""
     norms, layers = [row.norms for row in rows], [GroupName(layer) for layer in whole.layers]
     by_param = _Stack.of([row.layout.columns for row in rows], whole.columns)
@@ -82,11 +92,16 @@ def stacked(rows: Sequence[NormRow], whole: RowLayout, groups: Sequence[GroupNam
         )
 
     l2 = [row.l2 for row in norms if row.l2 is not None]
+    total, of_layers, of_params = tables(norms)
     return SeriesNorms(
         [row.step for row in norms],
-        *tables(norms),
+        total,
+        of_layers,
+        of_params,
         by_param.table(groups, [row.max_abs for row in norms]),
+        block_norms(of_layers, plan.selection.naming, plan.norm.type),
         L2Norms(*tables(l2), _clipped(l2, by_param)) if l2 else None,
+        norms[0].counts if len(norms) == 1 else None,
     )
 
 

@@ -9,15 +9,17 @@ import numpy as np
 
 from gradclip_cli.commands.stats.adaptive import thresholds
 from gradclip_cli.commands.stats.plan import Trial
+from gradclip_cli.commands.stats.ranges import step_ranges
 from gradclip_cli.errors import InputError
-from gradclip_cli.reports.stats import Tried
-from gradclip_cli.strategies import Group
+from gradclip_cli.reports.stats_thresholds import Tried
+from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.strategies.actions import group_factors, group_ratios
 from gradclip_cli.text import plural
 from gradclip_cli.thresholds.adaptive import AdaptiveRule
+from gradclip_cli.thresholds.advised import auto
 from gradclip_cli.thresholds.base import require
 from gradclip_cli.thresholds.norm_table import GroupName, NormTable, SeriesNorms
-from gradclip_cli.thresholds.rules import Rule, choose
+from gradclip_cli.thresholds.rules import AutoRule, Chooser, Rule, choose
 from gradclip_cli.thresholds.samples import Mask, Matrix
 
 MOST = 3
@@ -44,10 +46,11 @@ class Effect(NamedTuple):
 
 def what_if(one: Trial, norms: SeriesNorms, epsilon: float) -> Tried:
     """Compute what a strategy would do to a series."""
-    table = norms.compared(one.strategy)
-    rule = str(one.threshold) if isinstance(one.threshold, Rule | AdaptiveRule) else None
+    table, rule = norms.compared(one.strategy), str(one.threshold) if isinstance(one.threshold, Chooser) else None
     try:
-        threshold = _threshold(one, table)
+        chosen = auto(one.strategy, table, epsilon) if isinstance(one.threshold, AutoRule) else None
+        rule = rule if chosen is None else chosen.rule
+        threshold = _threshold(one.threshold, one.strategy, table) if chosen is None else chosen.threshold
     except InputError as error:
         return Tried(one.strategy.name, rule, None, *(None,) * 5, {}, error.message)
     effect = _effect(one, math.inf if threshold is None else threshold, norms, epsilon)
@@ -64,16 +67,17 @@ def what_if(one: Trial, norms: SeriesNorms, epsilon: float) -> Tried:
         min(cosines, default=None),
         _most_clipped(effect, table.groups) if apart else {},
         _note(effect, isinstance(threshold, np.ndarray)),
+        step_ranges(np.logical_or.reduce(effect.finite & (effect.factors != 1), axis=1), norms.steps),
     )
 
 
-def _threshold(one: Trial, table: NormTable) -> float | Matrix | None:
-    if isinstance(one.threshold, Rule):
-        return choose(one.threshold, table.samples, one.strategy.name)
-    if isinstance(one.threshold, AdaptiveRule):
-        require(one.threshold, table.samples, one.strategy.name)
-        return thresholds(one.threshold, table)
-    return one.threshold
+def _threshold(threshold: float | Chooser | None, strategy: Strategy, table: NormTable) -> float | Matrix | None:
+    if isinstance(threshold, Rule):
+        return choose(threshold, table.samples, strategy.name)
+    if isinstance(threshold, AdaptiveRule):
+        require(threshold, table.samples, strategy.name)
+        return thresholds(threshold, table)
+    return threshold if isinstance(threshold, float) else None
 
 
 def _effect(one: Trial, threshold: float | Matrix, norms: SeriesNorms, epsilon: float) -> Effect:

@@ -6,20 +6,7 @@ from collections.abc import Sequence
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.strategies.base import Norm
 from gradclip_cli.text import plural, printable
-from gradclip_cli.thresholds.base import Summary
 from gradclip_cli.thresholds.norm_table import Step
-from gradclip_cli.thresholds.rules import BAND
-from gradclip_cli.thresholds.samples import NormSamples
-
-MIN_STEPS = 10
-"""Fewer steps, or samples, than this call for a caveat."""
-
-CALM_RANGE = 10.0
-"""Where norms range over more than this factor, equal ones at the top are no sign of clipping."""
-
-NO_GRADIENT = "there is no gradient in these dumps, and nothing to clip."
-NO_FINITE_NORM = "there is no finite norm to choose a threshold from."
-ALL_ZERO = "every norm is 0, so there is nothing to clip: were these gradients saved after the backward pass?"
 
 _CLIPS = {
     Group.DUMP: "{} of the steps",
@@ -42,41 +29,9 @@ def shell_path(step: Step) -> str:
     return shlex.quote(step.input) if isinstance(step.input, str) and step.input.isprintable() else "FILE"
 
 
-def already_clipped(samples: NormSamples) -> str:
-    """Say that norms look already clipped: all are alike, or most of many are, with none above and none far below.
-
-    Returns an empty text where they do not.
-    """
-    share, top = samples.at_the_top(), float(samples.finite.max(initial=0))
-    if share < 1 and (share <= 0.5 or len(samples.finite) < MIN_STEPS or CALM_RANGE * samples.finite.min() < top):
-        return ""
-    which = "all norms are alike" if share == 1 else f"{share:.1%} of the norms are alike and none is larger"
-    return (
-        f"{which}: the series looks as if it had already been clipped at {top:.4g}; look at gradients before clipping"
-    )
-
-
 def shortage(samples: int, *, clips: bool) -> str:
     """Say that there are few samples and, where there is one only and it is not clipped, that as well."""
     return f"only {plural(samples, 'sample')}{'' if clips or samples != 1 else ', so nothing of it would be clipped'}"
-
-
-def one_step(strategy: Strategy, summary: Summary) -> str:
-    """Give the range of thresholds to choose from while there is only one step."""
-    low, high = (times * summary.mean for times in BAND)
-    what = "its norm" if strategy.group is Group.DUMP else f"the mean of its {plural(summary.count, 'sample')}"
-    return (
-        f"one step does not tell how norms vary: give the dumps of {MIN_STEPS} or more. Until then {strategy.name} may take"
-        f" {low:.4g} to {high:.4g}, {BAND[0]:g} to {BAND[1]:g} times {what}."
-    )
-
-
-def two_steps(low: float, high: float) -> str:
-    """Say that of two norms that are far apart, either may be the usual one."""
-    return (
-        f"two steps of {low:.4g} and {high:.4g} do not tell which of them is usual:"
-        f" give the dumps of {MIN_STEPS} or more"
-    )
 
 
 def nonfinite_steps(bad: Sequence[Step], steps: int) -> str:
@@ -96,7 +51,8 @@ def exploding(highest: Sequence[str], explosions: int, steps: int, *, led: bool)
     """Say how many steps explode, how high they are, and whether the mean is still a guide."""
     more = f"; and {explosions - len(highest)} more" if explosions > len(highest) else ""
     verb = "explodes" if explosions == 1 else "explode"
-    which = f"{explosions} of {plural(steps, 'step')} {verb} ({'; '.join(highest)}{more})"
+    named = f" ({'; '.join(highest)}{more})" if highest else ""
+    which = f"{explosions} of {plural(steps, 'step')} {verb}{named}"
     return f"{which}, so the mean is no guide" if led else f"{which}, which moves the mean little"
 
 

@@ -1,9 +1,10 @@
 """Draw charts with characters: a line of bars for each layer, and a histogram of the dumps."""
 
 import math
+import sys
 from collections.abc import Iterator, Sequence
 
-from gradclip_cli.render.charts.data import LogScale, bars, bins, marks
+from gradclip_cli.render.charts.data import LogScale, bars, bins, marks, run_scale
 from gradclip_cli.render.tables.grid import figure, layer_name
 from gradclip_cli.render.tables.plain import Escape, cells
 from gradclip_cli.reports.stats import StatsReport
@@ -29,8 +30,9 @@ def lines(
     if len(report.dumps) < 2:
         return
     if "layer" in kinds:
-        missing = "; a gap is missing" if any(None in values for values in report.series) else ""
-        yield f"norm of each layer, step by step (log scale; ! is not finite{missing})"
+        layers = report.series.layers.norms if report.series and report.series.layers else ()
+        missing = "; a gap is missing" if any(None in values for values in layers) else ""
+        yield f"norm of each layer over its median, step by step (one log scale; ! is not finite{missing})"
         names = [escape(layer_name(row.layer, report.labels)) for row in report.layers]
         room = width + max(0, max(map(cells, names), default=0) - _NAME) if whole else width
         yield from _sparklines(report, names if whole else _cut(names), room, unicode)
@@ -42,13 +44,33 @@ def lines(
         yield ""
 
 
+def over_median(values: Sequence[float | None]) -> list[float | None]:
+    """Divide norms by the median of those that are finite; what is not finite stays, and all do where the median is 0.
+
+    >>> over_median([1.0, 2.0, None, 4.0, float("inf")])
+    [0.5, 1.0, None, 2.0, inf]
+    """
+    finite = sorted(value for value in values if value is not None and math.isfinite(value)) or [1.0]
+    usual = finite[(len(finite) - 1) // 2] / 2 + finite[len(finite) // 2] / 2 or 1.0
+    return [value if value is None or not math.isfinite(value) else _quotient(value, usual) for value in values]
+
+
+def _quotient(value: float, usual: float) -> float:
+    return min(value / usual, sys.float_info.max)
+
+
 def sparkline(values: Sequence[float | None], width: int, unicode: bool = True) -> str:
     """Draw values as bars on a log scale, None as a gap; if there are more than fit, each bar is the largest of several.
 
     >>> sparkline([1, 10, None, 100, float("nan"), 1], 80)
     '▁▅ █!▁'
     """
-    signs, scale = BARS[unicode], LogScale.of([value for value in values if value is not None])
+    return bars_of(values, width, unicode, LogScale.of([value for value in values if value is not None]))
+
+
+def bars_of(values: Sequence[float | None], width: int, unicode: bool, scale: LogScale) -> str:
+    """Draw values as at most `width` bars on a scale: None as a gap, `!` for what is not finite."""
+    signs = BARS[unicode]
     return "".join(
         " " if value is None else "!" if math.isnan(value) else signs[scale.place(value, len(signs))]
         for value in bars(values, width)
@@ -77,13 +99,21 @@ def _columns(counts: Sequence[int], signs: str) -> Iterator[str]:
 
 
 def _sparklines(report: StatsReport, names: Sequence[str], width: int, unicode: bool) -> Iterator[str]:
-    column = max(map(cells, names), default=0)
-    for name, values in zip(names, report.series, strict=True):
-        known = [value for value in values if value is not None]
-        finite = [value for value in known if math.isfinite(value)]  # zeros too, which a log scale cannot show
-        ends = f"{figure(min(finite))} to {figure(max(finite))}" if finite else "none is finite"
-        line = sparkline(values, max(10, width - column - len(ends) - 4), unicode)
-        yield f"{name}{' ' * (column - cells(name))}  {line}  {ends}"
+    if report.series is None or report.series.layers is None:
+        return
+    column, rows = max(map(cells, names), default=0), report.series.layers.norms
+    ends = [_ends(values) for values in rows]
+    room = max(10, width - column - max(map(len, ends), default=0) - 4)
+    ratios = [bars(over_median(values), room) for values in rows]
+    scale = run_scale(ratios)
+    for name, values, end in zip(names, ratios, ends, strict=True):
+        yield f"{name}{' ' * (column - cells(name))}  {bars_of(values, room, unicode, scale)}  {end}"
+
+
+def _ends(values: Sequence[float | None]) -> str:
+    """Return the smallest and the largest finite value, zeros too, which a log scale cannot show."""
+    finite = [value for value in values if value is not None and math.isfinite(value)]
+    return f"{figure(min(finite))} to {figure(max(finite))}" if finite else "none is finite"
 
 
 def _cut(names: Sequence[str]) -> list[str]:

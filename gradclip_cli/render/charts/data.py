@@ -1,7 +1,7 @@
 """Compute the charts of `stats`: bars of norms, a histogram of dumps and its marks, all on log scales."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from gradclip_cli.reports.stats import StatsReport
@@ -31,6 +31,16 @@ class LogScale(NamedTuple):
         return min(count - 1, max(0, round(share * (count - 1))))
 
 
+def run_scale(rows: Iterable[Sequence[float | None]]) -> LogScale:
+    """Return the scale for norms over their medians: at least from 0.8 to 2, so that norms that hardly change look flat."""
+    low, high = LogScale.of([ratio for row in rows for ratio in row if ratio is not None])
+    return LogScale(min(_HIGHEST_LOW, max(low, _LOWEST)), max(high, _LEAST_HIGH))
+
+
+_LOWEST, _HIGHEST_LOW, _LEAST_HIGH = 0.05, 0.8, 2.0
+"""The range of the lower end of that scale, and the least of its upper end."""
+
+
 def bars(values: Sequence[float | None], most: int) -> list[float | None]:
     """Return at most `most` bars, each the largest of a run of values; None if all of these are None, NaN if one is not finite."""
     size = math.ceil(len(values) / max(1, most))
@@ -56,7 +66,7 @@ def marks(report: StatsReport) -> dict[str, float]:
     chosen = next((row for row in report.suggestions if row.strategy == GLOBAL), None)
     if chosen is not None and chosen.threshold is not None:
         found[f"T threshold by {chosen.rule}"] = chosen.threshold
-    advised = report.advised
+    advised = report.advice
     if advised is not None and advised.threshold is not None and advised.doubtful and advised.strategy == GLOBAL:
         found[f"A advised, {advised.rule}"] = advised.threshold
     return found

@@ -6,12 +6,13 @@ A new screen is a module here with a function `lines(report, room)`, and a line 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from gradclip_cli.render.screens import apply, check, show
+from gradclip_cli.render.screens import apply, check, show, stats
 from gradclip_cli.render.screens.line import Line
 from gradclip_cli.render.screens.room import Room
 from gradclip_cli.reports.apply import ApplyReport
 from gradclip_cli.reports.check import CheckReport
 from gradclip_cli.reports.show import ShowReport
+from gradclip_cli.reports.stats import StatsReport
 
 Screen = Callable[[Any, Room], Iterator[Line]]
 """Yields the lines of a report that fit into a room."""
@@ -20,5 +21,6 @@ SCREENS: Mapping[str, Screen] = {
     ApplyReport.schema: apply.lines,
     CheckReport.schema: check.lines,
     ShowReport.schema: show.lines,
+    StatsReport.schema: stats.lines,
 }
 """The screen of each report, by its schema; a report without one is shown as tables."""

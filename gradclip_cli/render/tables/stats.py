@@ -8,7 +8,8 @@ from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.render.records import Record, records
 from gradclip_cli.render.tables import thresholds
 from gradclip_cli.render.tables.grid import Column, Grid, figure, layer_name, location, share
-from gradclip_cli.reports.stats import Advised, Candidate, StatsReport, Suggestion
+from gradclip_cli.reports.stats import StatsReport
+from gradclip_cli.reports.stats_thresholds import Advised, Candidate, Suggestion
 from gradclip_cli.text import printable
 from gradclip_cli.thresholds.base import Summary
 
@@ -58,15 +59,19 @@ def grids(report: StatsReport, kinds: frozenset[str]) -> list[Grid]:
     figures = [Column(name, rank=rank) for name, rank in _SUMMARY.items()]
     params = LazyRows(lambda row: (printable(row.name), *_figures(row.summary)), report.params)
     layers = LazyRows(lambda row: (layer_name(row.layer, report.labels), *_figures(row.summary)), report.layers)
-    param, layer, whole = (
+    blocks = LazyRows(lambda row: (layer_name(row.block, report.labels), *_figures(row.summary)), report.blocks)
+    param, layer, block, whole = (
         [Column(heading, text=True, field=field), *figures]
-        for heading, field in (("param", "name"), ("layer", "layer"), ("", "scope"))
+        for heading, field in (("param", "name"), ("layer", "layer"), ("block", "block"), ("", "scope"))
     )
     found = [
         ("step", _steps(report, norm)),
         ("param", Grid(f"{norm} of each param {over}", param, params, total, _above(report, "param"), "param")),
         ("layer", Grid(f"{norm} of each layer {over}", layer, layers, total, _above(report, "layer"), "layer")),
         ("layer", thresholds.own(report)),
+        ("block", Grid(f"{norm} of each block {over}", block, blocks, total, _above(report, "block"), "block")),
+        ("layer,step", _by_step(report, norm, "layer")),
+        ("block,step", _by_step(report, norm, "block")),
         ("total", Grid(f"{norm} {over}", whole, [total], records=records(report, "total"), scope="total")),
         ("total", _candidates(report.candidates)),
         *thresholds.adaptive(report),
@@ -74,6 +79,23 @@ def grids(report: StatsReport, kinds: frozenset[str]) -> list[Grid]:
         ("total", thresholds.what_if(report.tries or [])),
     ]
     return [grid for kind, grid in found if kind in kinds and (grid.rows or not grid.optional)]
+
+
+def _by_step(report: StatsReport, norm: str, kind: str) -> Grid:
+    """Return a table with a row for each layer or block and each step."""
+    every = report.layer_steps if kind == "layer" else report.block_steps
+    columns = (Column(kind, text=True), Column("step"), Column("norm"), Column("input", text=True))
+    rows = LazyRows(
+        lambda row: (
+            layer_name(row[2], report.labels),
+            "-" if row.step is None else str(row.step),
+            figure(row.norm),
+            location(row.input),
+        ),
+        every,
+    )
+    scope = f"{kind},step"
+    return Grid(f"{norm} of each {kind} in each dump", columns, rows, records=records(report, scope), scope=scope)
 
 
 def _above(report: StatsReport, scope: str) -> chain[Record]:
@@ -136,7 +158,7 @@ def _suggestions(report: StatsReport) -> Grid:
             share(row.clip_rate),
             figure(row.mean_factor),
             "-" if row.band is None else f"{figure(row.band[0])} to {figure(row.band[1])}",
-            _noted(row, report.advised),
+            _noted(row, report.advice),
         )
         for row in report.suggestions
     ]

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from glob import escape
 
 from gradclip_cli.render.tables.grid import Column, Grid, figure, layer_name, location, share
-from gradclip_cli.reports.stats import OwnThreshold, ReplayGroup, ReplayStep, StatsReport, Tried
+from gradclip_cli.reports.stats import StatsReport
+from gradclip_cli.reports.stats_thresholds import OwnThreshold, ReplayGroup, ReplayStep, Tried
 from gradclip_cli.text import printable
 
 _WHAT_IF = (

@@ -10,7 +10,7 @@ import gradclip_cli
 from gradclip_cli.cli import COMMANDS, main
 from gradclip_cli.strategies import Strategy
 
-COMMAND_LINE_ONLY = {"files_from", "null", "config", "print_config", "quiet", "print_threshold", "by", "fail_on", "whole"} | {
+COMMAND_LINE_ONLY = {"files_from", "null", "config", "print_config", "quiet", "print_threshold", "paste", "by", "fail_on", "whole"} | {
     "format", "json", "csv", "tsv", "columns", "sort", "top", "no_headers", "no_color", "help",
 }  # fmt: skip
 """What says where paths are listed, what is shown and when it fails, which a caller in Python does by itself."""

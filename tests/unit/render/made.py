@@ -13,7 +13,8 @@ from gradclip_cli.render.view import View
 from gradclip_cli.reports.apply import ApplyDump, ApplyLayer, ApplyParam, ApplyReport, ApplyTotal
 from gradclip_cli.reports.base import TableOnly
 from gradclip_cli.reports.listing import LsReport, LsTensor, StrategiesReport, StrategyRow
-from gradclip_cli.reports.stats import StatsDump, StatsLayer, StatsParam, StatsReport, Suggestion
+from gradclip_cli.reports.stats import StatsBlock, StatsDump, StatsLayer, StatsParam, StatsReport
+from gradclip_cli.reports.stats_thresholds import Suggestion
 from gradclip_cli.thresholds.samples import NormSamples
 
 NAME = "[red]lstm.weight_ih_l0" + "x" * 300
@@ -50,12 +51,12 @@ STATS = StatsReport(
     2.0,
     [StatsDump("a.npz", None, math.nan, 1 / 3, 2)],
     SUMMARY,
+    [StatsBlock("lstm", 1, SUMMARY)],
     [StatsLayer("lstm", SUMMARY)],
     [StatsParam(NAME, "lstm", "w", (2, 3), "float32", EMPTY)],
     [SUGGESTION],
     [],
     {},
-    [[math.nan]],
     [],
     [],
 )

@@ -9,11 +9,12 @@ import pytest
 from support.parsing import strict
 
 from gradclip_cli import __version__
+from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.render.json_report import encode_row
 from gradclip_cli.render.records import plain
 from gradclip_cli.render.view import View
 from gradclip_cli.reports.diff import DiffParam
-from gradclip_cli.reports.stats import StatsLayer
+from gradclip_cli.reports.stats import NamedNorms, NormSeries, StatsLayer
 from gradclip_cli.thresholds.samples import NormSamples
 from unit.render.made import (
     APPLY,
@@ -147,3 +148,16 @@ def test_what_only_tables_show_is_left_out() -> None:
     [layer] = strict(rendered(APPLY, "json"))["dumps"][0]["layers"]
     assert not {"peak_before", "peak_after", "params_clipped", "limited"} & set(layer)
     assert not {"peak_before", "peak_after", "params_clipped", "limited"} & set(rows(APPLY)[0])
+
+
+def test_norms_by_step_are_written_row_by_row() -> None:
+    """The norms of each layer stand on a line, null where there is none, and strings where they are not finite."""
+    rows = LazyRows(lambda k: [[1.0, None], [math.nan, math.inf]][k], range(2))
+    series = NormSeries([0, None], None, NamedNorms(["a", "b"], rows))
+    text = written(STATS._replace(series=series), View("json"))
+    assert strict(text)["series"] == {
+        "steps": [0, None],
+        "blocks": None,
+        "layers": {"names": ["a", "b"], "norms": [[1.0, None], ["nan", "inf"]]},
+    }
+    assert "[1.0, null]," in [line.strip() for line in text.splitlines()]

@@ -61,3 +61,21 @@ def test_group_norms_of_what_is_not_finite() -> None:
     """An overflow and an infinite norm are infinite; a NaN beside neither is NaN."""
     norms = np.array([[math.nan, 1.0], [math.nan, 0.0], [math.inf, math.nan], [1.7e308, 1.7e308]])
     np.testing.assert_array_equal(group_norms(norms, [0])[:, 0], [math.nan, math.nan, math.inf, math.inf])
+
+
+@pytest.mark.parametrize("p", [0.5, 1.0, 2.0, 3.0, 64.0, math.inf])
+def test_norms_of_norms_are_those_of_all_elements(p: float) -> None:
+    """The P-norm of the P-norms of parts is that of the whole, as numpy computes it from all elements."""
+    rng = np.random.default_rng(0)
+    parts = [rng.standard_normal((4, size)) for size in (3, 5, 2)]
+    norms = np.stack([np.linalg.norm(part, p, axis=1) for part in parts], axis=1)
+    expected = [np.linalg.norm(np.hstack(parts[:2]), p, axis=1), np.linalg.norm(parts[2], p, axis=1)]
+    np.testing.assert_allclose(group_norms(norms, [0, 2], p), np.stack(expected, axis=1), rtol=1e-13)
+
+
+@pytest.mark.parametrize("p", [1.0, 3.0, math.inf])
+def test_no_power_of_a_norm_overflows(p: float) -> None:
+    """Norms near both ends of float64 are added as small ones are; NaN and infinities stand as in an L2 norm."""
+    norms = np.array([[1e300, 1e300], [1e-300, 1e-300], [math.nan, 1.0], [math.nan, math.inf]])
+    times = 1.0 if math.isinf(p) else 2 ** (1 / p)
+    np.testing.assert_allclose(group_norms(norms, [0], p)[:, 0], [times * 1e300, times * 1e-300, math.nan, math.inf])

@@ -51,7 +51,7 @@ def test_what_a_strategy_compares() -> None:
     """Clipping compares norms of the type asked for, or the largest element; what takes no norm uses L2 norms where it has them."""
     total, layers, params, top = (table([float(k)]) for k in range(4))
     l2 = L2Norms(table([10.0]), table([11.0]), table([12.0]), {})
-    plain = SeriesNorms([Step("a", None)], total, layers, params, top)
+    plain = SeriesNorms([Step("a", None)], total, layers, params, top, layers)
     expected = {Group.DUMP: total, Group.NONE: total, Group.LAYER: layers, Group.TENSOR: params, Group.ELEMENT: top}
     assert all(plain.compared(strategy) is expected[strategy.group] for strategy in STRATEGIES)
     both = plain._replace(l2=l2)

@@ -52,7 +52,7 @@ def test_every_step_has_its_threshold_and_factor() -> None:
 
 def test_figures_are_over_the_thresholds_of_the_steps() -> None:
     """Clip rate and mean factor are those of each step's own threshold; the one that is given is the last."""
-    found = schedule(NORMS).suggestion()
+    found = schedule(NORMS).suggestion(dumps(NORMS))
     assert (found.rule, found.samples, found.threshold, found.clip_rate) == ("autoclip:50", 8, 1.0, 3 / 8)
     assert found.mean_factor == pytest.approx(sum(FACTORS) / 8, rel=1e-14)
     assert found.note == "the threshold is that of the last step; each has its own; only 8 steps"
@@ -60,8 +60,8 @@ def test_figures_are_over_the_thresholds_of_the_steps() -> None:
 
 def test_epsilon_is_added_to_what_is_compared() -> None:
     """With an epsilon the factor is c / (n + epsilon), but not where elements are clipped."""
-    assert schedule([2.0, 2.0], epsilon=0.5).suggestion().mean_factor == 0.8
-    assert schedule([2.0, 2.0], epsilon=0.5, strategy="clip-by-value").suggestion().mean_factor == 1
+    assert schedule([2.0, 2.0], epsilon=0.5).suggestion(dumps([2.0, 2.0])).mean_factor == 0.8
+    assert schedule([2.0, 2.0], epsilon=0.5, strategy="clip-by-value").suggestion(dumps([2.0, 2.0])).mean_factor == 1
 
 
 def test_what_is_not_finite_has_no_factor() -> None:
@@ -74,8 +74,9 @@ def test_what_is_not_finite_has_no_factor() -> None:
         (2, None, None),
         (4, 4 / 6, True),
     ]
-    suggestion = found.suggestion()
+    suggestion = found.suggestion(dumps(norms))
     assert (suggestion.samples, suggestion.clip_rate, suggestion.threshold) == (2, 0.5, 4)
+    assert suggestion.steps == [(3, 3)]
     assert "2 NaN or infinite norms left out" in (suggestion.note or "")
 
 
@@ -89,7 +90,7 @@ def test_groups_have_their_own_thresholds() -> None:
         ("clip-l2-per-layer", "b", None, 3, 4, 1, 1 / 3, pytest.approx((1 + 1 + 1 / 4) / 3)),
     ]
     assert found.steps(dumps([1.0, 2.0, 3.0])) == []
-    suggestion = found.suggestion()
+    suggestion = found.suggestion(dumps([1.0] * 3))
     assert (suggestion.threshold, suggestion.band, suggestion.clip_rate) == (None, None, 2 / 6)
     assert "no single threshold" in (suggestion.note or "")
 
@@ -103,11 +104,11 @@ def test_a_group_has_the_history_of_the_steps_with_it() -> None:
     assert thresholds(rule, table).tolist() == [[2, math.inf], [math.inf, 1], [3, 2], [math.inf, 2]]
     found = AdaptiveRun(find("clip-l2-per-layer"), rule, table, 0.0)
     assert [tuple(row)[3:6] for row in found.groups()] == [(2, 4, 3), (2, pytest.approx(math.nan, nan_ok=True), 2)]
-    assert (found.suggestion().samples, found.suggestion().clip_rate) == (4, 2 / 4)
+    assert (found.suggestion(dumps([1.0] * 4)).samples, found.suggestion(dumps([1.0] * 4)).clip_rate) == (4, 2 / 4)
     single = AdaptiveRun(
         find("clip-l2-per-layer"), rule, NormTable([GroupName("a")], matrix[:, :1], absent[:, :1]), 0.0
     )
-    assert single.suggestion().threshold == 3
+    assert single.suggestion(dumps([1.0] * 4)).threshold == 3
 
 
 @pytest.mark.parametrize(
@@ -124,7 +125,7 @@ def test_a_group_has_the_history_of_the_steps_with_it() -> None:
 )
 def test_where_there_is_no_threshold(norms: list[float], rule: str, reason: str) -> None:
     """In the warm-up, where it would be 0, and without a finite norm, the note says why there is no threshold."""
-    found = schedule(norms, rule).suggestion()
+    found = schedule(norms, rule).suggestion(dumps(norms))
     assert found.threshold is None
     assert reason in (found.note or "")
 

@@ -24,14 +24,16 @@ def advice(folder: Path, norms: Sequence[float | Sequence[float]], name: str = "
         row = step if isinstance(step, Sequence) else [step]
         tensors = {f"{layer}.w": np.array([x]) for layer, x in zip("abc", row, strict=False)}
         savez(folder / f"{name.format(k)}.npz", **tensors)
-    return list(stats(folder, **options).advice)
+    found = stats(folder, **options).advice
+    assert found is not None
+    return list(found.lines)
 
 
 def test_a_healthy_series(tmp_path: Path) -> None:
     """Where norms stay close together, the mean of 12.3 / 12 is a fair guide."""
     line, command = advice(tmp_path, CALM)
     assert line == (
-        "take 1.025 (mean) for clip-by-global-norm: no step explodes (nothing is above 1.3 times the median), so the mean is a "
+        "take 1.025 (mean) for clip-by-global-norm: no step explodes (nothing is above 1.3 times its neighbours), so the mean is a "
         "fair guide; it would clip 33.3% of the steps."
     )
     assert command == f"Try: gradclip apply {tmp_path}/step_7.npz --dry-run -s clip-by-global-norm -t 1.025"
@@ -51,7 +53,7 @@ def test_one_explosion(tmp_path: Path) -> None:
     """One step of 100 among norms of 1 leads the mean: median + 5 · 1.4826 · MAD, 1 + 5 · 1.4826 · 0.1, is the robust choice."""
     line, _ = advice(tmp_path, ONCE)
     assert line == (
-        "take 1.741 (mad:5) for clip-by-global-norm: 1 of 12 steps explodes (step 9: 100, 100 times the median), so the mean is "
+        "take 1.741 (mad:5) for clip-by-global-norm: 1 of 12 steps explodes (step 9: 100, 100 times its neighbours), so the mean is "
         "no guide; it would clip 8.3% of the steps."
     )
 
@@ -59,7 +61,7 @@ def test_one_explosion(tmp_path: Path) -> None:
 def test_two_explosions(tmp_path: Path) -> None:
     """Both steps are named, the larger first."""
     line, command = advice(tmp_path, TWICE)
-    assert "2 of 12 steps explode (step 9: 200, 200 times the median; step 4: 50, 50 times the median)" in line
+    assert "2 of 12 steps explode (step 9: 200, 200 times its neighbours; step 4: 50, 50 times its neighbours)" in line
     assert "it would clip 16.7% of the steps" in line
     assert "step_9.npz" in command
 
@@ -68,12 +70,12 @@ def test_an_explosion_in_a_long_series(tmp_path: Path) -> None:
     """An explosion that hardly moves the mean is told, and the mean stands."""
     line, _ = advice(tmp_path, [*CALM, *CALM, *CALM, 20.0])
     assert line.startswith("take 1.538 (mean)")
-    assert "1 of 37 steps explodes (step 36: 20, 20 times the median), which moves the mean little" in line
+    assert "1 of 37 steps explodes (step 36: 20, 20 times its neighbours), which moves the mean little" in line
 
 
 def test_the_mean_may_be_led_without_an_explosion(tmp_path: Path) -> None:
-    """A mean of more than three times the median is no guide, though no norm is ten times it."""
-    line, _ = advice(tmp_path, [1.0] * 4 + [1.2] * 3 + [9.0] * 5)
+    """A mean of more than three times the median is no guide, though nothing explodes since the run comes down."""
+    line, _ = advice(tmp_path, [9.0] * 5 + [1.0] * 4 + [1.2] * 3)
     assert "(mad:5)" in line
     assert "the mean is 3.65 times the median, so it is led by a few large norms" in line
 
@@ -91,7 +93,7 @@ def test_layers_of_zeros_beside_one_that_explodes(tmp_path: Path) -> None:
     """Frozen layers do not make the mean a guide where another explodes: 1 + 5 · 1.4826 · 0.1 is taken, that of its own norms."""
     line, command = advice(tmp_path, [[0.0, 0.0, norm] for norm in ONCE], strategy="clip-l2-per-layer")
     assert line == (
-        "take 1.741 (mad:5 of what is not 0) for clip-l2-per-layer: 1 of 12 steps explodes (step 9: c 100, 100 times its median),"
+        "take 1.741 (mad:5 of what is not 0) for clip-l2-per-layer: 1 of 12 steps explodes (step 9: c 100, 100 times its neighbours),"
         " so the mean is no guide; it would clip 2.8% of the norms of layers."
     )
     assert "step_9.npz" in command
@@ -110,10 +112,10 @@ def test_a_layer_that_explodes_and_dies(tmp_path: Path) -> None:
 
 def test_more_than_half_would_be_clipped(tmp_path: Path) -> None:
     """Where nothing explodes, and the mean would clip most steps all the same, what clips one in ten is advised."""
-    norms = [1.0, 1.0, *(3.0 + k / 100 for k in range(10))]
+    norms = [*(3.0 + k / 100 for k in range(5)), 1.0, 1.0, *(3.0 + k / 100 for k in range(5, 10))]
     line, command = advice(tmp_path, norms)
     assert line == (
-        "take 3.079 (percentile:90) for clip-by-global-norm: no step explodes (nothing is above 1.02 times the median), but the"
+        "take 3.079 (percentile:90) for clip-by-global-norm: no step explodes (nothing is above 1.02 times its neighbours), but the"
         " mean would clip most of them; it would clip 16.7% of the steps."
     )
     assert command.endswith("step_11.npz --dry-run -s clip-by-global-norm -t 3.079")
@@ -159,8 +161,8 @@ def test_a_run_that_stays_exploded(tmp_path: Path) -> None:
     high = [1000.0 + k for k in range(9)]
     line, command = advice(tmp_path, [*CALM[:3], *high])
     assert line == (
-        "take 1 (mean of what does not explode) for clip-by-global-norm: 9 of 12 steps explode (step 11: 1008, 1008 times the"
-        " median before; step 10: 1007, 1007 times the median before; step 9: 1006, 1006 times the median before; and 6 more),"
+        "take 1 (mean of what does not explode) for clip-by-global-norm: 9 of 12 steps explode (step 11: 1008, 1008 times its"
+        " neighbours; step 10: 1007, 959 times its neighbours; step 9: 1006, 914.5 times its neighbours; and 6 more),"
         " so the mean is no guide; it would clip 83.3% of the steps, so find out first what happened at step 3."
     )
     assert command.endswith("-t 1")
@@ -174,12 +176,12 @@ def test_a_plateau_is_no_threshold(high: float, tmp_path: Path) -> None:
     assert all("already been clipped" not in (one.note or "") for one in stats(tmp_path).suggestions)
 
 
-@pytest.mark.parametrize("name", ["alternates", "grows"])
-def test_half_of_the_steps_explode(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "count"), [("alternates", 6), ("grows", 7)])
+def test_half_of_the_steps_explode(name: str, count: int, tmp_path: Path) -> None:
     """Steps that explode at every other step, or grow and grow, make the mean no guide."""
     norms = {"alternates": [1.0, 1000.0] * 6, "grows": [2.0**k for k in range(12)]}[name]
     line, *_ = advice(tmp_path, norms)
-    assert "6 of 12 steps explode" in line
+    assert f"{count} of 12 steps explode" in line
     assert "so the mean is no guide" in line
 
 
@@ -192,13 +194,13 @@ def test_half_of_the_steps_explode(name: str, tmp_path: Path) -> None:
             " leave out the first with --skip-steps 4",
         ),
         (
-            [1.0, 1.1, 1.05, 8.0, 8.5, 11.0, 11.1, 11.2, 11.3, 11.4],
-            "grow from 1.1 to 11.2 (medians of the first half and the second), so one threshold fits few steps:"
-            " look at those from step 6 on",
+            [200 ** (k / 59) for k in range(60)],
+            "grow from 3.681 to 54.45 (medians of the first half and the second), so one threshold fits few steps:"
+            " look at those from step 41 on",
         ),
         (
-            [1.0, 1.1, 6.0, 50.0, 6.1, 6.2, 1.05, 6.3, 60.0, 6.4],
-            "range from 1.045 to 51 (10th and 90th percentile)",
+            [4.0, 12.0, 1.0] * 5,
+            "range from 1 to 12 (10th and 90th percentile)",
         ),
     ],
 )
@@ -228,7 +230,7 @@ def test_what_falls_explodes_neither_here_nor_there(tmp_path: Path) -> None:
 def test_multiples_have_four_digits(tmp_path: Path) -> None:
     """However large a multiple is, it is short."""
     line, _ = advice(tmp_path, [*CALM, 1.23456e100])
-    assert "step 12: 1.235e+100, 1.235e+100 times the median" in line
+    assert "step 12: 1.235e+100, 1.235e+100 times its neighbours" in line
 
 
 def test_few_steps(tmp_path: Path) -> None:
@@ -265,7 +267,7 @@ def test_all_norms_are_zero(tmp_path: Path) -> None:
 def test_no_gradients(strategy: str | None, tmp_path: Path) -> None:
     """Dumps without a float tensor are told apart from zeros."""
     np.savez(tmp_path / "g.npz", n=np.arange(3))
-    (line,) = stats(tmp_path, strategy=strategy).advice
+    (line,) = stats(tmp_path, strategy=strategy).advice.lines  # type: ignore[union-attr]
     assert line == "there is no gradient in these dumps, and nothing to clip."
 
 
@@ -283,7 +285,7 @@ def test_two_dumps_that_are_far_apart(tmp_path: Path) -> None:
     line, bad = advice(tmp_path, [1e8, 1e27, math.nan])
     assert line == "two steps of 1e+08 and 1e+27 do not tell which of them is usual: give the dumps of 10 or more."
     assert bad.startswith("1 of 3 steps is not finite and left out; the first is step 2")
-    assert advice(tmp_path, [1.0, 10.0, math.nan])[0].startswith("take 5.5 (mean)")
+    assert advice(tmp_path, [1.0, 4.0, math.nan])[0].startswith("take 2.5 (mean)")
 
 
 def test_few_steps_are_not_every_step(tmp_path: Path) -> None:
@@ -310,7 +312,7 @@ def test_groups_explode_by_their_own_measure(strategy: str, where: str, share: s
     """A layer or tensor explodes against its own median, whatever the size of the others, and is named."""
     steps = list(map(list, zip(CALM, ONCE, strict=True)))
     line, command = advice(tmp_path, steps, strategy=strategy)
-    assert f"1 of 12 steps explodes (step 9: {where} 100, 100 times its median)" in line
+    assert f"1 of 12 steps explodes (step 9: {where} 100, 100 times its neighbours)" in line
     assert f"it would clip {share}." in line
     assert f"-s {'clip-l2-per-param-type' if strategy == 'clip-by-norm' else line.split()[4].rstrip(':')}" in command
 
@@ -328,7 +330,7 @@ def test_layers_of_unlike_sizes_are_no_explosion(tmp_path: Path) -> None:
 def test_dumps_without_a_step_are_named_by_file(tmp_path: Path) -> None:
     """Where no step is known, the file's name stands for it."""
     line, _ = advice(tmp_path, ONCE, name="part{}")
-    assert f"({tmp_path}/part9.npz: 100, 100 times the median)" in line
+    assert f"({tmp_path}/part9.npz: 100, 100 times its neighbours)" in line
 
 
 def test_the_rule_that_was_asked_for(tmp_path: Path) -> None:

@@ -33,7 +33,8 @@ def _row(arrays: dict[str, np.ndarray], plan: StatsPlan) -> NormRow:
 
 def stack(*dumps: dict[str, list[float]], plan: StatsPlan | None = None) -> SeriesNorms:
     """Return the norms of a series, by default L1 norms."""
-    return stacked(rows_of(*dumps, plan=plan or StatsPlan((single("a"),), norm=Norm(1.0))), WHOLE, GROUPS)
+    plan = plan or StatsPlan((single("a"),), norm=Norm(1.0))
+    return stacked(rows_of(*dumps, plan=plan), WHOLE, GROUPS, plan)
 
 
 def test_a_layout_puts_the_tensors_of_a_layer_side_by_side() -> None:

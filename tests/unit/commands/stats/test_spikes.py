@@ -14,7 +14,7 @@ def series(norms: list[list[float]]) -> SeriesNorms:
     matrix = np.array(norms)
     layers = NormTable([GroupName(name) for name in "abc"[: matrix.shape[1]]], matrix)
     total = NormTable([GroupName()], np.hypot.reduce(matrix, axis=1)[:, None])
-    return SeriesNorms([Step(f"{k}.npz", k) for k in range(len(norms))], total, layers, layers, layers)
+    return SeriesNorms([Step(f"{k}.npz", k) for k in range(len(norms))], total, layers, layers, layers, layers)
 
 
 def test_the_group_that_is_farthest_above_its_median() -> None:

@@ -9,10 +9,10 @@ import pytest
 from gradclip_cli.commands.stats.plan import StatsPlan
 from gradclip_cli.commands.stats.suggest import annotated, evaluate, own_thresholds
 from gradclip_cli.inputs.layouts.single import single
-from gradclip_cli.reports.stats import OwnThreshold, Suggestion
+from gradclip_cli.reports.stats_thresholds import OwnThreshold, Suggestion
 from gradclip_cli.strategies import find
 from gradclip_cli.strategies.base import Norm
-from gradclip_cli.thresholds.norm_table import GroupName, NormTable
+from gradclip_cli.thresholds.norm_table import GroupName, NormTable, SeriesNorms, Step
 from gradclip_cli.thresholds.rules import RULES, parse_rule
 
 STEPS = [[1.0, 10.0, 0.0], [2.0, math.nan, 0.0], [6.0, 30.0, 0.0]]
@@ -61,7 +61,8 @@ def test_a_layer_that_stays_exploded_is_noted(rule: str) -> None:
 def suggested(strategy: str, values: list[float], epsilon: float = 0.0) -> Suggestion:
     """What the mean suggests for a strategy, of one group."""
     table = NormTable([GroupName()], np.array(values).reshape(-1, 1))
-    return annotated(evaluate(find(strategy), RULES[0], table, epsilon), table.samples)
+    norms = SeriesNorms([Step(f"{k}.npz", k) for k in range(len(values))], table, table, table, table, table)
+    return annotated(evaluate(find(strategy), RULES[0], norms, epsilon), table.samples)
 
 
 def test_a_suggestion_says_what_it_would_do() -> None:
@@ -71,6 +72,7 @@ def test_a_suggestion_says_what_it_would_do() -> None:
     assert (found.samples, found.threshold, found.clip_rate, found.band) == (4, 4.0, 0.25, (2.0, 40.0))
     assert found.mean_factor == pytest.approx(statistics.fmean([1, 1, 1, 0.4]))
     assert found.note == "only 4 samples"
+    assert found.steps == [(3, 3)]
 
 
 def test_epsilon_counts_in_clip_rates() -> None:

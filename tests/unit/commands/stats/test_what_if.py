@@ -14,7 +14,7 @@ from support.official import savez
 from gradclip_cli import stats
 from gradclip_cli.commands.stats.plan import Trial
 from gradclip_cli.errors import UsageError
-from gradclip_cli.reports.stats import Tried
+from gradclip_cli.reports.stats_thresholds import Tried
 from gradclip_cli.strategies import STRATEGIES
 
 Wide = NDArray[np.float64]

@@ -6,7 +6,6 @@ from gradclip_cli.commands.stats import wording
 from gradclip_cli.strategies import Group, find
 from gradclip_cli.strategies.base import Norm
 from gradclip_cli.thresholds.norm_table import Step
-from gradclip_cli.thresholds.samples import NormSamples
 
 
 @pytest.mark.parametrize(
@@ -31,22 +30,6 @@ def test_steps_go_by_their_numbers_or_files(step: Step, name: str) -> None:
 def test_paths_are_typed_as_one_word(path: str | list[str], typed: str) -> None:
     """What is copied into a shell is one word of it; what cannot be typed is left to the person."""
     assert wording.shell_path(Step(path, 1)) == typed
-
-
-@pytest.mark.parametrize(
-    ("norms", "told"),
-    [
-        ([2.0] * 3, "all norms are alike: the series looks as if it had already been clipped at 2"),
-        ([2.0] * 6 + [1.0] * 4, "60.0% of the norms are alike and none is larger: the series looks"),
-        ([2.0] * 5 + [1.0] * 4, ""),  # fewer than ten
-        ([2.0] * 5 + [1.0] * 5, ""),  # no more than half
-        ([2.0] * 9 + [0.1], ""),  # one is far below: the others have risen
-    ],
-)
-def test_what_has_been_clipped_already(norms: list[float], told: str) -> None:
-    """Norms that are cut off at one value look clipped; norms of a plateau do not."""
-    found = wording.already_clipped(NormSamples(norms))
-    assert found.startswith(told) if told else found == ""
 
 
 def test_few_samples() -> None:
@@ -109,11 +92,3 @@ def test_the_command_names_what_is_not_the_default() -> None:
     assert plain == "gradclip apply a.npz --dry-run -s clip-by-global-norm -t 1"
     told = wording.command("a.npz", strategy, 12345.678, Norm(1.0, 0.5), [("--exclude", "a *")])
     assert told.endswith("-t 1.235e+04 --norm-type 1 --epsilon 0.5 --exclude 'a *'")
-
-
-def test_one_step_gives_a_band() -> None:
-    """From one step a person may choose between half its norm and ten times that."""
-    summary = NormSamples([2.0]).summary()
-    told = wording.one_step(find("clip-by-global-norm"), summary)
-    assert "clip-by-global-norm may take 1 to 20, 0.5 to 10 times its norm." in told
-    assert "0.5 to 10 times the mean of its 1 sample." in wording.one_step(find("clip-l2-per-layer"), summary)

@@ -126,4 +126,4 @@ def test_long_names_are_told_apart(tmp_path: Path) -> None:
     assert [line.split()[0] for line in cut] == [f"..{k}.self_attn.{name}_proj.." for k in (0, 1) for name in "kqv"]
     _, *whole, _ = lines(found, frozenset({"layer"}), 60, True, whole=True)
     assert [line.split()[0] for line in whole] == sorted(layers)
-    assert [line.split()[1:] for line in whole] == [line.split()[1:] for line in cut] == [["▁█", "1", "to", "2"]] * 6
+    assert [line.split()[1:] for line in whole] == [line.split()[1:] for line in cut] == [["▁▅", "1", "to", "2"]] * 6

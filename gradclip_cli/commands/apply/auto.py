@@ -1,0 +1,62 @@
+"""The rule `auto` in `apply`: choose for each strategy the threshold that `stats` advises for the same dumps."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from gradclip_cli.commands.apply.groups import NormGroup
+from gradclip_cli.commands.apply.plan import ApplyPlan
+from gradclip_cli.notes import Note
+from gradclip_cli.strategies import Strategy
+from gradclip_cli.strategies.base import Norm
+from gradclip_cli.thresholds.advised import Choice, auto
+from gradclip_cli.thresholds.norm_table import GroupName, NormTable
+from gradclip_cli.thresholds.rules import AUTO, AutoRule
+
+
+class AutoChoice(NamedTuple):
+    """What `auto` has chosen for a strategy, and the note that says so."""
+
+    strategy: Strategy
+    choice: Choice
+    note: Note
+
+
+def choose_auto(plan: ApplyPlan, partitions: Sequence[list[NormGroup]], paths: Sequence[str] = ()) -> list[AutoChoice]:
+    """Choose the advised threshold for each strategy that is to take it; `partitions` holds the groups of each dump, in order.
+
+    Raises InputError where none is advised, and names the first of `paths`.
+    """
+    used = dict.fromkeys(
+        group.strategy for groups in partitions for group in groups if isinstance(group.threshold, AutoRule)
+    )
+    if not any(partitions) and isinstance(plan.threshold, AutoRule):
+        used = {plan.strategy: None}
+    epsilon = (plan.norm or Norm()).epsilon
+    found = []
+    for strategy in used:
+        choice = auto(strategy, _table(strategy, plan, partitions), epsilon, next(iter(paths), None))
+        found.append(AutoChoice(strategy, choice, _note(strategy, choice)))
+    return found
+
+
+def _table(strategy: Strategy, plan: ApplyPlan, partitions: Sequence[list[NormGroup]]) -> NormTable:
+    """Return the norms that a strategy compares under `auto`, dumps × groups."""
+    own = [
+        {group.key: group.sample(plan) for group in groups if group.strategy == strategy and group.threshold == AUTO}
+        for groups in partitions
+    ]
+    keys = list(dict.fromkeys(key for norms in own for key in norms))
+    matrix = np.array([[norms.get(key, 0.0) for key in keys] for norms in own]).reshape(len(own), len(keys))
+    absent = np.array([[key not in norms for key in keys] for norms in own], np.bool_).reshape(len(own), len(keys))
+    return NormTable([_name(key) for key in keys], matrix, absent if absent.any() else None)
+
+
+def _name(key: tuple[object, ...]) -> GroupName:
+    """Return the name of a group: that of its layer or tensor, or none for a whole dump."""
+    return GroupName(key[1]) if isinstance(key[1], str) else GroupName()
+
+
+def _note(strategy: Strategy, choice: Choice) -> Note:
+    return Note("auto", f"-t {AUTO}: {strategy.name} at {choice.threshold:.6g}, by {choice.rule}")

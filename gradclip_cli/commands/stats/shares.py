@@ -1,0 +1,58 @@
+"""Report the blocks of a single dump by their share of its norm."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradclip_cli.commands.stats.blocks import block_names
+from gradclip_cli.commands.stats.layout import SeriesLayout
+from gradclip_cli.inputs.naming import Naming
+from gradclip_cli.reports.stats import BlockShare, StatsSize
+from gradclip_cli.thresholds.norm_table import SeriesNorms
+
+Ints = NDArray[np.int64]
+
+
+def size(layout: SeriesLayout) -> StatsSize:
+    """Count what one dump holds; tensors in pieces of different shapes have no known number of values."""
+    known = None not in layout.shapes
+    elements = sum(math.prod(shape) for shape in layout.shapes if shape is not None) if known else None
+    return StatsSize(len(layout.specs), elements, list(dict.fromkeys(spec.dtype.name for spec in layout.specs)))
+
+
+def shares(layout: SeriesLayout, norms: SeriesNorms, naming: Naming, p: float) -> list[BlockShare]:
+    """Return the blocks of the only dump, those of the largest norm first, after those that are not finite."""
+    names = list(map(str, norms.blocks.groups))
+    place = {name: k for k, name in enumerate(names)}
+    blocks = block_names(layout.layers, naming)
+    block_of = np.array([place[blocks[one.layer]] for one in layout.places], np.int64)
+    peaks = np.zeros(len(names))
+    with np.errstate(invalid="ignore"):  # NaN stays
+        np.maximum.at(peaks, block_of, norms.max_abs.norms[0])
+    none: Sequence[int | None] = [None] * len(names)
+    counts = [none, none] if norms.counts is None else [_sums(block_of, part, len(names)) for part in norms.counts]
+    whole, found = norms.total.norms.item(0, 0), norms.blocks.norms[0].tolist()
+    rows = [
+        BlockShare(name, norm, _share(norm, whole, p), _rms(norm, elements, p), peak, zeros, elements)
+        for name, norm, peak, elements, zeros in zip(names, found, peaks.tolist(), *counts, strict=True)
+    ]
+    return sorted(rows, key=lambda row: -row.norm if math.isfinite(row.norm) else -math.inf)
+
+
+def _sums(block_of: Ints, values: Ints, blocks: int) -> Sequence[int | None]:
+    sums = np.zeros(blocks, np.int64)
+    np.add.at(sums, block_of, values)
+    found: list[int] = sums.tolist()
+    return found
+
+
+def _share(norm: float, whole: float, p: float) -> float | None:
+    if math.isinf(p) or not math.isfinite(norm) or not math.isfinite(whole) or not whole:
+        return None
+    return math.pow(norm / whole, p)
+
+
+def _rms(norm: float, elements: int | None, p: float) -> float | None:
+    return norm / math.sqrt(elements) if p == 2.0 and elements and math.isfinite(norm) else None

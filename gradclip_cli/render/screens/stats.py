@@ -1,0 +1,92 @@
+"""The screen of `stats`: what stands out, the norm over the run, thresholds and what they clip, the blocks that rise."""
+
+from collections.abc import Iterator
+from os.path import commonpath, dirname
+
+from gradclip_cli.render.screens import stats_blocks, stats_findings, stats_norm, stats_thresholds
+from gradclip_cli.render.screens.line import Line, line, strong
+from gradclip_cli.render.screens.room import Room
+from gradclip_cli.render.screens.wrapped import wrapped
+from gradclip_cli.render.tables.stats import NOTHING
+from gradclip_cli.reports.stats import StatsReport
+from gradclip_cli.text import plural, printable, ranges
+
+_MOST_DTYPES = 3
+
+
+def lines(report: StatsReport, room: Room) -> Iterator[Line]:
+    """Yield the lines of a report of norms."""
+    if not report.params:
+        yield line(NOTHING)
+        return
+    yield from _head(report, room)
+    found = list(stats_findings.lines(report, room))
+    yield from ((), *found) if found else ()
+    yield ()
+    if len(report.dumps) == 1:
+        yield from stats_blocks.shares(report, room)
+        yield from _advice(report, room)
+        return
+    yield from stats_norm.lines(report, room)
+    yield ()
+    yield from stats_thresholds.lines(report, room)
+    yield ()
+    yield from stats_blocks.rises(report, room)
+    if report.command:
+        yield ()
+        yield line("Next: ", strong(report.command))
+
+
+def _advice(report: StatsReport, room: Room) -> Iterator[Line]:
+    """Say that one sample chooses nothing."""
+    if report.advice:
+        yield ()
+        yield from wrapped(f"{report.advice.reason}.".replace("?.", "?"), room)
+
+
+def _head(report: StatsReport, room: Room) -> Iterator[Line]:
+    """Name the dumps, and say how much they hold; on two lines where one is too narrow."""
+    dumps = [plural(len(report.dumps), "dump")] if len(report.dumps) > 1 else []
+    first = f"{_place(report)}  {', '.join([*dumps, *_steps(report)])}".rstrip()
+    held = ", ".join(_held(report))
+    whole = f"{first}   {held}"
+    if len(whole) <= room.width or room.whole:
+        yield line(strong(first), f"   {held}")
+        return
+    yield line(strong(first))
+    yield line(f" {held}")
+
+
+def _place(report: StatsReport) -> str:
+    """Return the path of all dumps: as the user gave it, or the folder that all are in."""
+    if len(report.inputs) == 1:
+        return printable(report.inputs[0])
+    paths = [path for dump in report.dumps for path in ([dump.input] if isinstance(dump.input, str) else dump.input)]
+    try:
+        folder = commonpath(list(map(dirname, paths)))
+    except ValueError:  # some paths are absolute, and some are not
+        folder = ""
+    return printable(f"{folder}/") if folder else plural(len(report.inputs), "input")
+
+
+def _steps(report: StatsReport) -> list[str]:
+    steps = [dump.step for dump in report.dumps if dump.step is not None]
+    if len(steps) < len(report.dumps):
+        return []
+    if len(steps) == 1:
+        return [f"step {steps[0]}"]
+    every = len(set(steps)) == max(steps) - min(steps) + 1
+    return [f"steps {ranges(steps)}" if every else f"steps {min(steps)} to {max(steps)}"]
+
+
+def _held(report: StatsReport) -> list[str]:
+    """Say how many tensors, of which dtypes, and how many values a dump holds."""
+    size = report.size
+    if size is None or not size.tensors:
+        return []
+    noun = "layer" if report.blocks_are_layers else "block"
+    blocks = f" in {plural(len(report.blocks), noun)}" if 1 < len(report.blocks) < size.tensors else ""
+    several = len(size.dtypes) > _MOST_DTYPES
+    dtypes = f"{len(size.dtypes)} dtypes" if several else " and ".join(size.dtypes)
+    values = [] if size.elements is None else [plural(size.elements, "value")]
+    return [f"{plural(size.tensors, 'tensor')}{blocks}", *([dtypes] if dtypes else []), *values]

@@ -1,0 +1,112 @@
+"""Show blocks on the screen of `stats`: those that rise most, step by step, or those of one dump by their share of its norm."""
+
+from collections.abc import Iterator, Sequence
+
+from gradclip_cli.render.charts.characters import bars_of, over_median
+from gradclip_cli.render.charts.data import bars, run_scale
+from gradclip_cli.render.screens.columns import aligned, width_of
+from gradclip_cli.render.screens.line import Line, Span, bad, dim, line, strong
+from gradclip_cli.render.screens.names import shortened
+from gradclip_cli.render.screens.room import Room
+from gradclip_cli.render.screens.stats_findings import times
+from gradclip_cli.render.screens.stats_thresholds import percent
+from gradclip_cli.render.screens.wrapped import wrapped
+from gradclip_cli.render.tables.grid import figure, layer_name
+from gradclip_cli.reports.stats import BlockShare, NamedNorms, StatsReport
+from gradclip_cli.reports.stats_findings import BlockRise
+
+MOST = 10
+"""The most blocks that are shown."""
+
+_FEWEST_BARS, _MOST_BARS = 10, 60
+_TITLE, _SHORT_TITLE = "norm / median, step by step", "norm / median"
+_NAME = 0.4
+"""The greatest share of the width of a terminal that a name takes."""
+
+
+def rises(report: StatsReport, room: Room) -> Iterator[Line]:
+    """Yield the blocks that rise most over their medians, each with its norms as bars on one scale and one axis."""
+    shown = list(report.rises[:MOST])
+    series = _series(report)
+    if not shown or series is None:
+        return
+    what = "layers" if report.blocks_are_layers else "blocks"
+    names = _names([row.block for row in shown], report, room)
+    rows = [(name, *_figures(row, report)) for name, row in zip(names, shown, strict=True)]
+    heads = (f"{what} by rise", "median", "max", "at", "rise")
+    taken = max(width_of([(f" {heads[0]}"[1:], *heads[1:]), *rows]), 0) + 2
+    left = max(_FEWEST_BARS, min(_MOST_BARS, room.width - taken))
+    place = {name: k for k, name in enumerate(series.names)}
+    ratios = [bars(over_median(series.norms[place[row.block]]), left) for row in shown]
+    scale = run_scale(ratios)
+    drawn = [bars_of(values, left, room.unicode, scale) for values in ratios]
+    spans = [(*map(Span, row), Span(bar)) for row, bar in zip(rows, drawn, strict=True)]
+    title = _TITLE if room.whole or taken + len(_TITLE) <= room.width else _SHORT_TITLE
+    titles = (*map(strong, heads), dim(title))
+    yield from _outdented(aligned([titles, *spans], [False, True, True, True, True, False]))
+    yield from _more(report, len(report.rises) - len(shown), room)
+
+
+def shares(report: StatsReport, room: Room) -> Iterator[Line]:
+    """Yield the blocks of one dump by their share of its squared norm."""
+    every = report.shares or []
+    shown = every[:MOST]
+    if not shown:
+        return
+    p = report.norm_type
+    name = "norm" if p == 2 else f"L{p:g} norm"
+    total = report.dumps[0]
+    what = "layers" if report.blocks_are_layers else "blocks"
+    names = _names([row.block for row in shown], report, room)
+    rows = [(Span(text), *_share_cells(row)) for text, row in zip(names, shown, strict=True)]
+    heads = tuple(map(strong, (f"{what} by share", name, "share", "rms", "max |g|", "zeros")))
+    yield line(f"{name}   {figure(total.norm)}   max |g| {figure(total.max_abs)}")
+    yield ()
+    yield from _outdented(aligned([heads, *rows], [False, True, True, True, True, True]))
+    yield from _more(report, len(every) - len(shown), room)
+
+
+def _series(report: StatsReport) -> NamedNorms | None:
+    return None if report.series is None else report.series.blocks or report.series.layers
+
+
+def _names(names: Sequence[str], report: StatsReport, room: Room) -> list[str]:
+    """Return the names of blocks as they are shown: shortened on a terminal."""
+    shown = [layer_name(name, report.labels) for name in names]
+    return shown if room.whole else shortened(shown, max(16, int(_NAME * room.width)), room.mark)
+
+
+def _figures(row: BlockRise, report: StatsReport) -> tuple[str, str, str, str]:
+    step = report.dumps[row.row].step
+    rise = "-" if row.times is None else times(row.times)
+    return figure(row.median), figure(row.max), "-" if step is None else str(step), rise
+
+
+def _share_cells(row: BlockShare) -> tuple[Span, ...]:
+    zeros = "-"
+    if row.zeros is not None and row.elements:
+        zeros = percent(row.zeros / row.elements)
+    finite = row.norm - row.norm == 0
+    norm = Span(figure(row.norm)) if finite else bad(figure(row.norm))
+    return norm, *(Span(text) for text in (percent(row.share), figure(row.rms), figure(row.max_abs), zeros))
+
+
+def _outdented(rows: Sequence[Line]) -> Iterator[Line]:
+    """Yield the lines of a table with the first, its heads, one column to the left."""
+    first, *others = rows
+    yield (
+        (*first[1:2], Span(" " + first[2].text), *first[3:]) if len(first) > 2 and not first[0].text.strip() else first
+    )
+    yield from others
+
+
+def _more(report: StatsReport, left: int, room: Room) -> Iterator[Line]:
+    """Say how many blocks are left out, and where all of them and all else stand."""
+    if left and not room.whole:
+        yield line(f" {room.ellipsis}")
+    tables = [f"--by block ({len(report.blocks)})"] if left and not report.blocks_are_layers else []
+    tables += [f"--by layer ({len(report.layers)})", f"--by param ({len(report.params)})"]
+    tables += ["--by step"] if len(report.dumps) > 1 else []
+    text = f"{f'{left} more' if left else 'more'}: {', '.join([*tables, '-f json'])}"
+    found = [line(f" {text}")] if room.whole else wrapped(text, room, 1)
+    yield from ((dim(part[0].text),) for part in found)

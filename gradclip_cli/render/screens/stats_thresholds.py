@@ -1,0 +1,169 @@
+"""Show thresholds on the screen of `stats`: what each rule chooses, which steps that clips, and which one is advised."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from gradclip_cli.render.paste import pasted
+from gradclip_cli.render.screens.columns import aligned, width_of
+from gradclip_cli.render.screens.line import Line, Span, line, strong
+from gradclip_cli.render.screens.room import Room
+from gradclip_cli.render.screens.stats_findings import steps_text
+from gradclip_cli.render.screens.wrapped import wrapped
+from gradclip_cli.render.tables.grid import figure
+from gradclip_cli.reports.stats import StatsReport
+from gradclip_cli.reports.stats_thresholds import Advised, Ranges
+from gradclip_cli.strategies import Group, find
+from gradclip_cli.thresholds.base import MIN_STEPS
+from gradclip_cli.thresholds.rules import ROBUST, RULES
+
+_ALSO_KNOWN = {
+    "clip-by-global-norm": "PyTorch's clip_grad_norm_",
+    "clip-elementwise-absolute-value": "PyTorch's clip_grad_value_",
+    "clip-l2-per-param-type": "Keras's clipnorm",
+    "clip-l2-per-layer": "DL4J's ClipL2PerLayer",
+}
+_RATES = {Group.DUMP: "clips", Group.LAYER: "clips layers", Group.TENSOR: "clips tensors", Group.ELEMENT: "in tensors"}
+_STEPS, _NARROWEST = 4, 12
+"""The column with the lists of steps, and their least width."""
+
+
+class _Row(NamedTuple):
+    rule: str
+    threshold: float | None
+    clip_rate: float | None
+    mean_factor: float | None
+    steps: Ranges | None
+
+
+def lines(report: StatsReport, room: Room) -> Iterator[Line]:
+    """Yield a table for each strategy that is shown, with the sentence why, and the table of what the user tries."""
+    for number, advice in enumerate(report.advised):
+        if number:
+            yield ()
+        yield from _of(report, advice, room)
+    if report.tries:
+        yield ()
+        yield from _tries(report, room)
+
+
+def _of(report: StatsReport, advice: Advised, room: Room) -> Iterator[Line]:
+    head, known = f"threshold for {advice.strategy}", f" ({_ALSO_KNOWN.get(advice.strategy)})"
+    fits = advice.strategy in _ALSO_KNOWN and (room.whole or len(head) + len(known) <= room.width)
+    yield line(strong(head), known if fits else "")
+    rows = _rows(report, advice)
+    if any(row.threshold is not None for row in rows):
+        yield from _table(rows, advice, room, _RATES[find(advice.strategy).group])
+    yield from _why(report, advice, room)
+
+
+def _rows(report: StatsReport, advice: Advised) -> list[_Row]:
+    """Return the rules, with the one that the user asked for and the advised one."""
+    usual = [str(rule) for rule in RULES if rule is not ROBUST]
+    found = {
+        one.rule: _Row(one.rule, one.threshold, one.clip_rate, one.mean_factor, one.steps)
+        for one in report.candidates
+        if one.strategy == advice.strategy and one.rule in (*usual, advice.rule)
+    }
+    for one in report.suggestions:
+        if one.strategy == advice.strategy:
+            found.setdefault(one.rule, _Row(one.rule, one.threshold, one.clip_rate, one.mean_factor, one.steps))
+    if advice.rule is not None:
+        found.setdefault(
+            advice.rule, _Row(advice.rule, advice.threshold, advice.clip_rate, advice.mean_factor, advice.steps)
+        )
+    return list(found.values())
+
+
+def _table(rows: Sequence[_Row], advice: Advised, room: Room, rate: str) -> Iterator[Line]:
+    heads, right = ["", "value", "rule", rate, "steps", "mean factor"], [True, True, False, True, False, True]
+    plain = _fitted([_cells(row, advice) for row in rows], [row.steps for row in rows], heads, room)
+    if not any(row.steps is not None for row in rows):  # steps have no numbers
+        heads, right, plain = (_without(_STEPS, one) for one in (heads, right, plain))
+    marked = [
+        [strong(cell) if row.rule == advice.rule else Span(cell) for cell in cells]
+        for row, cells in zip(rows, plain, strict=True)
+    ]
+    yield from aligned([heads, *marked], right, indent=0)
+
+
+def _cells(row: _Row, advice: Advised) -> list[str]:
+    mark = "  >" if row.rule == advice.rule else "   "
+    values = figure(row.threshold), row.rule, percent(row.clip_rate), steps_text(row.steps)
+    return [mark, *values, _factor(row.mean_factor)]
+
+
+def _factor(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g}"
+
+
+def _fitted(rows: list[list[str]], steps: Sequence[Ranges | None], heads: Sequence[str], room: Room) -> list[list[str]]:
+    """Shorten the lists of steps until rows fit."""
+    over = width_of([heads, *rows], indent=0) - room.width
+    if over <= 0:
+        return rows
+    width = max(_NARROWEST, max(len(row[_STEPS]) for row in rows) - over)
+    return [[*row[:_STEPS], steps_text(one, width), *row[_STEPS + 1 :]] for row, one in zip(rows, steps, strict=True)]
+
+
+def _without(k: int, values: Any) -> Any:
+    """Leave out the cell `k` of a row, or of each of several."""
+    if values and isinstance(values[0], list):
+        return [_without(k, row) for row in values]
+    return [*values[:k], *values[k + 1 :]]
+
+
+def percent(share: float | None) -> str:
+    """Format a share in whole percent, but one below 1 % with a digit.
+
+    >>> percent(0.2203), percent(0.0041), percent(0.0), percent(None)
+    ('22 %', '0.4 %', '0 %', '-')
+    """
+    if share is None:
+        return "-"
+    return f"{100 * share:.1g} %" if 0 < share < 0.01 else f"{100 * share:.0f} %"
+
+
+def _why(report: StatsReport, advice: Advised, room: Room) -> Iterator[Line]:
+    """Say why a threshold is advised where that is not plain, and how to write it in PyTorch."""
+    if advice.threshold is None:
+        yield from wrapped(f"{advice.reason}.".replace("?.", "?"), room, 1)
+        return
+    few = len(report.dumps) < MIN_STEPS
+    reasons = [advice.reason] if advice.doubtful or advice.rule != str(RULES[0]) else []
+    reasons += [f"only {len(report.dumps)} steps, so measure more before you rely on it"] if few else []
+    if reasons:
+        yield from wrapped(f"{advice.rule}: {'; '.join(reasons)}.", room, 1)
+    yield from _noted(report, advice, room)
+    code = pasted("torch", find(advice.strategy), advice.threshold, report.norm_type)
+    if "\n" not in code and len(code) < room.width:
+        yield line(" ", code)
+
+
+def _noted(report: StatsReport, advice: Advised, room: Room) -> Iterator[Line]:
+    """Say what is to be known of a rule that the user asked for, and that is not among the usual ones."""
+    for one in report.suggestions:
+        if one.strategy == advice.strategy and one.note and one.rule not in (*map(str, RULES), advice.rule):
+            yield from wrapped(f"{one.rule}: {one.note}.", room, 1)
+
+
+def _tries(report: StatsReport, room: Room) -> Iterator[Line]:
+    heads = ["", "strategy", "threshold", "clips", "steps", "mean factor", "energy lost"]
+    tries = report.tries or []
+    rows = [
+        [
+            " ",
+            row.strategy if row.rule is None else f"{row.strategy} {row.rule}",
+            figure(row.threshold),
+            percent(row.clip_rate),
+            steps_text(row.steps),
+            _factor(row.mean_factor),
+            percent(row.lost_energy),
+        ]
+        for row in tries
+    ]
+    rows = _fitted(rows, [row.steps for row in tries], heads, room)
+    yield line(strong("what if"))
+    yield from aligned([heads, *rows], [False, False, True, True, False, True, True], indent=0)
+    for one in tries:
+        if one.note:
+            yield from wrapped(f"{one.strategy}: {one.note}", room, 1)

@@ -1,0 +1,63 @@
+"""The command that is proposed applies the advice to the same dumps, with the same options."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support.official import savez
+
+from gradclip_cli import stats
+
+NORMS = [1.0, 1.1, 0.9, 1.2, 1.0]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Five dumps in a folder `a run`."""
+    monkeypatch.chdir(tmp_path)
+    Path("a run").mkdir()
+    for step, norm in enumerate(NORMS):
+        savez(f"a run/step_{step}.npz", **{"fc.w": np.array([norm])})
+    return Path("a run")
+
+
+def command(*paths: str, **options: Any) -> str:
+    """The command that is proposed."""
+    return stats(paths, **options).command
+
+
+def test_a_folder_is_applied_to_another(run: Path) -> None:
+    """A path is quoted for the shell, and the strategy that is the default is not named."""
+    assert command("a run") == "gradclip apply 'a run' -o clipped/ -t 1.04 --dry-run"
+
+
+def test_what_changes_the_result_is_repeated(run: Path) -> None:
+    """Another strategy, norm, epsilon and patterns belong to the command."""
+    found = command("a run", strategy="clip-by-norm", norm_type=1.0, epsilon=1e-6, include=["fc*"], steps="0:4")
+    options = "-s clip-l2-per-param-type -t 1.04 --norm-type 1 --epsilon 1e-06 --steps 0:4 --include 'fc*' --dry-run"
+    assert found == f"gradclip apply 'a run' -o clipped/ {options}"
+
+
+def test_steps_that_apply_would_refuse(run: Path) -> None:
+    """Where a dump is not finite, the command says what to do with it, since `apply` refuses otherwise."""
+    savez("a run/step_5.npz", **{"fc.w": np.array([np.nan])})
+    assert command("a run").endswith("-t 1.04 --nonfinite zero --dry-run")
+
+
+def test_many_paths_are_not_repeated(run: Path) -> None:
+    """Up to three paths are, and none that does not print."""
+    paths = [f"a run/step_{step}.npz" for step in range(5)]
+    assert command(*paths).startswith("gradclip apply FILE... -o clipped/")
+    assert command(*paths[:2]).startswith("gradclip apply 'a run/step_0.npz' 'a run/step_1.npz' -o clipped/ -t")
+
+
+def test_a_series_in_one_file_becomes_one_file(run: Path) -> None:
+    """The output has the suffix of the input."""
+    savez("log.npz", **{"fc.w": np.array(NORMS)[:, None]})
+    assert command("log.npz", along=0) == "gradclip apply log.npz -o clipped.npz -t 1.04 --along 0 --dry-run"
+
+
+def test_there_is_no_command_without_advice(run: Path) -> None:
+    """One dump chooses nothing."""
+    assert command("a run/step_0.npz") == ""
