@@ -1,0 +1,99 @@
+"""Compare many small tensors at once, with the bits of comparing each alone: a dump holds hundreds of them."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradclip_cli.numerics.comparison import Comparison
+from gradclip_cli.numerics.differences import Difference, Tolerance, numbers
+from gradclip_cli.numerics.dtypes import DType, Raw
+from gradclip_cli.numerics.norms import exponents_outside
+from gradclip_cli.numerics.products import L2Norm
+from gradclip_cli.numerics.sums import sum_rows
+from gradclip_cli.numerics.workspace import Workspace
+
+Wide = NDArray[np.float64]
+
+
+class _Sides(NamedTuple):
+    """The elements of all tensors one after the other: both sides, and |a - b|; `starts` is where each tensor begins."""
+
+    a: Wide
+    b: Wide
+    apart: Wide
+    sizes: Sequence[int]
+    starts: NDArray[np.intp]
+
+
+def compare_small(
+    raws: tuple[Raw, Raw],
+    dtypes: tuple[DType, DType],
+    sizes: Sequence[int],
+    tolerance: Tolerance,
+    work: Workspace,
+    scale: float = 1.0,
+) -> list[Comparison] | None:
+    """Compare tensors of real floats, each of 1 element to one block, whose stored bytes stand one after the other.
+
+    Both sides have the loss scale `scale`. Returns None if a tensor must be compared alone, since some element is not finite,
+    or a square could leave the range of float64.
+    """
+    a, b = (
+        numbers(raw, dtype, buffer, work).values
+        for raw, dtype, buffer in zip(raws, dtypes, (work.numbers_a, work.numbers_b), strict=True)
+    )
+    starts = np.cumsum([0, *sizes[:-1]])
+    with np.errstate(all="ignore"):
+        apart = np.subtract(a, b, out=work.distance.take(a.size, np.float64))
+        np.abs(apart, out=apart)
+    sides = _Sides(a, b, apart, sizes, starts)
+    peaks = np.maximum.reduceat(apart, starts)
+    if not np.isfinite(peaks).all() or (max(one.itemsize for one in dtypes) == 8 and not _in_range(sides, peaks)):
+        return None
+    differences = _differences(sides, peaks, tolerance._replace(atol=tolerance.atol * scale), work)
+    sums = (_row_sums(sides, *pair, work) for pair in ((a, a), (b, b), (a, b), (apart, apart)))
+    return list(_comparisons(differences, sums, scale))
+
+
+def _in_range(sides: _Sides, peaks: Wide) -> bool:
+    """Whether no tensor must be scaled before its elements are squared."""
+    tops = [peaks]
+    for side in (sides.a, sides.b):
+        highest, lowest = np.maximum.reduceat(side, sides.starts), np.minimum.reduceat(side, sides.starts)
+        tops.append(np.maximum(highest, -lowest))
+    return not any(exponents_outside(top).any() for top in tops)
+
+
+def _differences(sides: _Sides, peaks: Wide, tolerance: Tolerance, work: Workspace) -> Iterator[Difference]:
+    rtol, atol = tolerance
+    size = np.abs(sides.b, out=work.size_b.take(sides.b.size, np.float64))
+    same = peaks <= atol
+    if rtol > 0 and not same.all():
+        same |= np.logical_and.reduceat(sides.apart <= atol + rtol * size, sides.starts)
+    some = np.maximum.reduceat(size, sides.starts) > 0
+    np.copyto(size, np.inf, where=size == 0)
+    with np.errstate(all="ignore"):
+        ratios = np.maximum.reduceat(np.divide(sides.apart, size, out=size), sides.starts)
+    for one, most, known, ratio in zip(same.tolist(), peaks.tolist(), some.tolist(), ratios.tolist(), strict=True):
+        yield Difference(one, most, ratio if known else None)
+
+
+def _row_sums(sides: _Sides, left: Wide, right: Wide, work: Workspace) -> list[float]:
+    """Return Σ left·right of each tensor; neighbours of one size are added at once."""
+    terms = np.multiply(left, right, out=work.terms.take(left.size, np.float64))
+    found, at = list[float](), 0
+    for size, run in groupby(sides.sizes):
+        count = sum(1 for _ in run)
+        found += sum_rows(terms[at : at + count * size].reshape(count, size), work).tolist()
+        at += count * size
+    return found
+
+
+def _comparisons(differences: Iterable[Difference], sums: Iterable[list[float]], scale: float) -> Iterator[Comparison]:
+    for found, a, b, product, distance in zip(differences, *sums, strict=True):
+        norms = L2Norm((0, a), scale=scale), L2Norm((0, b), scale=scale)
+        apart = found if scale == 1 else found._replace(max_abs=found.max_abs / scale)
+        yield Comparison(apart, *norms, (0, product), L2Norm((0, distance), scale=scale))
