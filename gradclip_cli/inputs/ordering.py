@@ -61,12 +61,13 @@ def numbered_by_epoch(sources: Sequence[DumpSource]) -> tuple[list[DumpSource], 
         return list(sources), []
     first = [source for source in sources if source.step is not None]
     first.sort(key=lambda source: (source.epoch is not None, source.epoch or 0, source.step or 0))
-    named = [source._replace(step=k, name=_name(source)) for k, source in enumerate(first)]
+    named = [source._replace(step=k, name=epoch_name(source)) for k, source in enumerate(first)]
     what = f"steps come back in each epoch, so they are numbered anew: step 0 is {printable(first[0].location)}"
     return [*named, *(source for source in sources if source.step is None)], [Note("epochs", what)]
 
 
-def _name(source: DumpSource) -> str | None:
+def epoch_name(source: DumpSource) -> str | None:
+    """Return the name of a step that comes back in each epoch; None if its epoch is not known."""
     word = "batch" if "batch" in os.path.basename(source.location).lower() else "step"
     return None if source.epoch is None else f"epoch {source.epoch} {word} {source.step}"
 
