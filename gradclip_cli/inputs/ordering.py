@@ -24,14 +24,14 @@ def with_steps(sources: Sequence[DumpSource]) -> list[DumpSource]:
     if len(found) < 2:
         return found
     if all(source.step is None for source in found):
-        steps = _numbers([source.location for source in found])
+        steps = numbers_in([source.location for source in found])
         found = [source._replace(step=step) for source, step in zip(found, steps, strict=True)]
     with one_call():
         return [_with_own_step(source) if source.step is None else source for source in found]
 
 
-def _numbers(paths: Sequence[str]) -> list[int | None]:
-    """Return the one number in which the names of files differ, or else those of their folders."""
+def numbers_in(paths: Sequence[str]) -> list[int | None]:
+    """Return the one number in which the names of files differ, or else those of their folders; None for all if there is none."""
     steps = steps_by_pattern([os.path.basename(path) for path in paths])
     if any(step is not None for step in steps):
         return steps

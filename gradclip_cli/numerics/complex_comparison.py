@@ -16,7 +16,10 @@ from gradclip_cli.numerics.workspace import Buffer, Workspace
 
 Wide = NDArray[np.float64]
 Compared = tuple[Difference, BlockSquares | None, BlockSquares | None, BlockSums | None, BlockSquares | None]
-"""The difference of consecutive blocks, their squares (None unless of floats), and their products and those of a - b (None unless both are)."""
+"""The difference of consecutive blocks, their squares (None unless of floats), their products, and the squares of a - b.
+
+The last two are None unless both are of floats.
+"""
 
 
 class _Measured(NamedTuple):

@@ -77,7 +77,7 @@ class DiffStep(NamedTuple):
     norm_ratio: float | None = None
     cosine: float | None = None
     rel_diff: float | None = None
-    name: TableOnly[str] = ""
+    label: TableOnly[str] = ""
 
 
 class DiffFirst(NamedTuple):
@@ -87,7 +87,7 @@ class DiffFirst(NamedTuple):
     input_a: Input
     input_b: Input
     params: list[str]
-    name: TableOnly[str] = ""
+    label: TableOnly[str] = ""
 
 
 class _DiffReport(NamedTuple):

@@ -1,6 +1,7 @@
 """Compare two runs step by step, each dump read once; keep a row for each step, and sums for each tensor and block."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from gradclip_cli.commands.diff import rows
 from gradclip_cli.commands.diff.pair import ComparedPair, check_names, compare_pair
@@ -11,10 +12,12 @@ from gradclip_cli.commands.diff.totals import Totals
 from gradclip_cli.commands.plans import DiffPlan
 from gradclip_cli.engine.run import Run
 from gradclip_cli.inputs.naming import natural
-from gradclip_cli.notes import Note
 from gradclip_cli.numerics.comparison import Comparison, together
 from gradclip_cli.numerics.differences import Tolerance
 from gradclip_cli.reports.diff import DiffFirst, DiffParam, DiffRuns, DiffStep
+
+if TYPE_CHECKING:
+    from gradclip_cli.notes import Note
 
 
 def compare_runs(sides: tuple[Side, Side], pairs: Sequence[StepPair], plan: DiffPlan, run: Run) -> DiffRuns:
@@ -43,7 +46,7 @@ class _Collected:
             str, DiffParam
         ] = {}  # of each tensor at the first step that has it, or at which it is not the same
         self._first: DiffFirst | None = None
-        self._notes: dict[Note, None] = {}
+        self._notes: dict["Note", None] = {}
         self._elements = 0
 
     def add(self, pair: StepPair, found: ComparedPair) -> None:
@@ -86,7 +89,7 @@ def _lone(pair: StepPair) -> DiffStep:
     label = pair.either.source.label
     a, b = (label, None) if pair.b is None else (None, label)
     status = rows.ONLY_A if pair.b is None else rows.ONLY_B
-    return DiffStep(pair.either.step, a, b, False, status, name=pair.name)
+    return DiffStep(pair.either.step, a, b, False, status, label=pair.name)
 
 
 def _step(pair: StepPair, found: ComparedPair) -> DiffStep:
@@ -99,7 +102,7 @@ def _step(pair: StepPair, found: ComparedPair) -> DiffStep:
         not differing,
         rows.DIFFERS if differing else rows.SAME,
         differing,
-        name=pair.name,
+        label=pair.name,
     )
     floats = [one for one in found.compared.values() if one.product is not None]
     if not floats:
