@@ -21,6 +21,9 @@ from gradclip_cli.reports.listing import LsDump, LsReport, LsTensor, OtherTensor
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import shortlist
 
+_MOST_SHARED = 20_000
+"""The most tensors of a file whose rows may be shared: to compare more names takes longer than to list them."""
+
 Rows = tuple[LsTensor, ...]
 Key = tuple[tuple[str, tuple[int, ...], str, int, str | None], ...]
 
@@ -77,20 +80,24 @@ class _Listed:
         self._dumps.append(_dump(source, dump, format, rows))
 
     def _rows_of(self, file: OpenFile) -> Rows:
+        if len(file.tensors) > _MOST_SHARED:
+            return self._listed(file.tensors, file.path)
         key = tuple((spec.name, spec.shape, spec.dtype.name, spec.nbytes, spec.label) for spec in file.tensors)
         found = self._rows.get(key)
         if found is None:
             found = self._rows[key] = self._listed(file.tensors)
         return found
 
-    def _listed(self, tensors: Sequence[TensorSpec]) -> Rows:
+    def _listed(self, tensors: Sequence[TensorSpec], path: str = "") -> Rows:
         """Return rows for the selected tensors of a file, by layers in natural order."""
         selection = self._selection
         places = selection.naming.places([spec.name for spec in tensors])
         taken = [pair for pair in zip(tensors, places, strict=True) if selection.takes(pair[0].name)]
         taken.sort(key=lambda pair: natural(pair[1].layer))
         self._labels.update({place.layer: spec.label for spec, place in taken if spec.label is not None})
-        return tuple(LsTensor("", spec.name, *place, spec.shape, spec.dtype.name, spec.nbytes) for spec, place in taken)
+        return tuple(
+            LsTensor(path, spec.name, *place, spec.shape, spec.dtype.name, spec.nbytes) for spec, place in taken
+        )
 
     def report(self, notes: Iterable[Note]) -> LsReport:
         """Return the report of all dumps."""
@@ -106,7 +113,7 @@ class _Listed:
             merged([*notes, *self._notes]),
             dumps,
             _others(kinds) if len(kinds) > 1 else None,
-            len({naming.block(row.layer) for row in kinds[0]}) if kinds else 0,
+            len({naming.block(layer) for layer in {row.layer for row in kinds[0]}}) if kinds else 0,
         )
 
 

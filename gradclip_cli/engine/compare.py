@@ -17,7 +17,7 @@ from gradclip_cli.engine.row_major import RowMajorReader
 from gradclip_cli.engine.run import Progress, Run, silent
 from gradclip_cli.numerics.comparison import Comparison, PieceComparison, compare_piece, merge
 from gradclip_cli.numerics.differences import Tolerance
-from gradclip_cli.numerics.dtypes import BYTES, DType, Raw
+from gradclip_cli.numerics.dtypes import BYTES, Raw
 from gradclip_cli.numerics.norms import BLOCK
 from gradclip_cli.numerics.products import L2Norm
 from gradclip_cli.numerics.small_comparison import compare_small
@@ -93,9 +93,9 @@ class CompareTask(NamedTuple):
         raws = self._gather(a, self.work.raw), self._gather(b, self.work.raw_b)
         dtypes, scale = (a[0].spec.dtype, b[0].spec.dtype), a[0].scale
         found = compare_small(raws, dtypes, [one.spec.size for one in a], self.tolerance, self.work, scale)
-        if found is None:
-            found = list(self._one_by_one(pairs, raws, dtypes))
-        return Outcome(work.indices[0], small=list(zip(work.indices, found, strict=True)))
+        if None in found:
+            found = list(self._completed(found, pairs, raws))
+        return Outcome(work.indices[0], small=[(k, one) for k, one in zip(work.indices, found, strict=True) if one])
 
     def _gather(self, stored: Sequence[StoredTensor], buffer: Buffer) -> Raw:
         """Read small tensors one after the other, neighbours in a file at once."""
@@ -108,15 +108,18 @@ class CompareTask(NamedTuple):
             at += part.size
         return raw
 
-    def _one_by_one(
-        self, pairs: Sequence[Pair], raws: tuple[Raw, Raw], dtypes: tuple[DType, DType]
+    def _completed(
+        self, found: Sequence[Comparison | None], pairs: Sequence[Pair], raws: tuple[Raw, Raw]
     ) -> Iterator[Comparison]:
-        """Compare small pairs whose elements were read, of which some are not finite."""
+        """Compare those small pairs alone that could not be compared with the others, such as those with NaN."""
+        dtypes = pairs[0].a.spec.dtype, pairs[0].b.spec.dtype
         at_a = at_b = 0
-        for pair in pairs:
+        for one, pair in zip(found, pairs, strict=True):
             end_a, end_b = at_a + pair.a.spec.nbytes, at_b + pair.b.spec.nbytes
             parts = raws[0][at_a:end_a], raws[1][at_b:end_b]
-            yield merge([compare_piece(*parts, dtypes, self.tolerance, self.work, pair.scales)], dtypes, pair.scales)
+            yield one or merge(
+                [compare_piece(*parts, dtypes, self.tolerance, self.work, pair.scales)], dtypes, pair.scales
+            )
             at_a, at_b = end_a, end_b
 
     def _chunks(self, pair: Pair, piece: Piece) -> Iterator[PieceComparison]:

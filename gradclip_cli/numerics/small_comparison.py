@@ -35,11 +35,11 @@ def compare_small(
     tolerance: Tolerance,
     work: Workspace,
     scale: float = 1.0,
-) -> list[Comparison] | None:
+) -> list[Comparison | None]:
     """Compare tensors of real floats, each of 1 element to one block, whose stored bytes stand one after the other.
 
-    Both sides have the loss scale `scale`. Returns None if a tensor must be compared alone, since some element is not finite,
-    or a square could leave the range of float64.
+    Both sides have the loss scale `scale`. The result is None for a tensor that must be compared alone, since some element is
+    not finite, or a square could leave the range of float64.
     """
     a, b = (
         numbers(raw, dtype, buffer, work).values
@@ -50,24 +50,27 @@ def compare_small(
         apart = np.subtract(a, b, out=work.distance.take(a.size, np.float64))
         np.abs(apart, out=apart)
     sides = _Sides(a, b, apart, sizes, starts)
-    peaks = np.maximum.reduceat(apart, starts)
-    if not np.isfinite(peaks).all() or (max(one.itemsize for one in dtypes) == 8 and not _in_range(sides, peaks)):
-        return None
-    differences = _differences(sides, peaks, tolerance._replace(atol=tolerance.atol * scale), work)
-    sums = (_row_sums(sides, *pair, work) for pair in ((a, a), (b, b), (a, b), (apart, apart)))
-    return list(_comparisons(differences, sums, scale))
+    with np.errstate(all="ignore"):
+        peaks = np.maximum.reduceat(apart, starts)
+        usual = np.isfinite(peaks)
+        if max(one.itemsize for one in dtypes) == 8:
+            usual &= _in_range(sides, peaks)
+        differences = _differences(sides, peaks, tolerance._replace(atol=tolerance.atol * scale), work)
+        sums = [_row_sums(sides, *pair, work) for pair in ((a, a), (b, b), (a, b), (apart, apart))]
+    found = _comparisons(differences, sums, scale)
+    return [one if kept else None for one, kept in zip(found, usual.tolist(), strict=True)]
 
 
-def _in_range(sides: _Sides, peaks: Wide) -> bool:
-    """Whether no tensor must be scaled before its elements are squared."""
-    tops = [peaks]
+def _in_range(sides: _Sides, peaks: Wide) -> NDArray[np.bool_]:
+    """Tell which tensors need not be scaled before their elements are squared."""
+    found = exponents_outside(peaks) == 0
     for side in (sides.a, sides.b):
         highest, lowest = np.maximum.reduceat(side, sides.starts), np.minimum.reduceat(side, sides.starts)
-        tops.append(np.maximum(highest, -lowest))
-    return not any(exponents_outside(top).any() for top in tops)
+        found &= exponents_outside(np.maximum(highest, -lowest)) == 0
+    return found
 
 
-def _differences(sides: _Sides, peaks: Wide, tolerance: Tolerance, work: Workspace) -> Iterator[Difference]:
+def _differences(sides: _Sides, peaks: Wide, tolerance: Tolerance, work: Workspace) -> list[Difference]:
     rtol, atol = tolerance
     size = np.abs(sides.b, out=work.size_b.take(sides.b.size, np.float64))
     same = peaks <= atol
@@ -75,10 +78,9 @@ def _differences(sides: _Sides, peaks: Wide, tolerance: Tolerance, work: Workspa
         same |= np.logical_and.reduceat(sides.apart <= atol + rtol * size, sides.starts)
     some = np.maximum.reduceat(size, sides.starts) > 0
     np.copyto(size, np.inf, where=size == 0)
-    with np.errstate(all="ignore"):
-        ratios = np.maximum.reduceat(np.divide(sides.apart, size, out=size), sides.starts)
-    for one, most, known, ratio in zip(same.tolist(), peaks.tolist(), some.tolist(), ratios.tolist(), strict=True):
-        yield Difference(one, most, ratio if known else None)
+    ratios = np.maximum.reduceat(np.divide(sides.apart, size, out=size), sides.starts)
+    rows = zip(same.tolist(), peaks.tolist(), some.tolist(), ratios.tolist(), strict=True)
+    return [Difference(one, most, ratio if known else None) for one, most, known, ratio in rows]
 
 
 def _row_sums(sides: _Sides, left: Wide, right: Wide, work: Workspace) -> list[float]:

@@ -46,7 +46,7 @@ class _Collected:
             str, DiffParam
         ] = {}  # of each tensor at the first step that has it, or at which it is not the same
         self._first: DiffFirst | None = None
-        self._notes: dict["Note", None] = {}
+        self._notes: dict[Note, None] = {}
         self._elements = 0
 
     def add(self, pair: StepPair, found: ComparedPair) -> None:

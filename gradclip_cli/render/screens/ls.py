@@ -37,18 +37,15 @@ def _one(report: LsReport, dump: LsDump, room: Room) -> Iterator[Line]:
     parts += [f"{dump.files:,} files"] if dump.files > 1 else []
     yield from folded([f"{_path(dump)}:", *_commas(parts)], room, indent=0, style="strong")
     yield ()
-    names = [printable(row.name) for row in report.tensors]
     several = dump.files > 1 and dump.layout != "parameters"
     columns = [Column("name", text=True), Column("shape"), Column("dtype"), Column("bytes")]
     columns += [Column("file", text=True)] if several else []
-    rows = LazyRows(
-        lambda pair: _tensor(*pair, report.labels)[: len(columns)], list(zip(report.tensors, names, strict=True))
-    )
-    yield from _table(columns, rows, names, room)
+    rows = LazyRows(lambda row: _tensor(row, report.labels)[: len(columns)], report.tensors)
+    yield from _table(columns, rows, room)
 
 
-def _tensor(row: LsTensor, name: str, labels: dict[str, str]) -> tuple[str, ...]:
-    label = labels.get(row.layer)
+def _tensor(row: LsTensor, labels: dict[str, str]) -> tuple[str, ...]:
+    name, label = printable(row.name), labels.get(row.layer) if labels else None
     named = name if label is None or label == row.layer else f"{name} ({printable(label)})"
     shape = "x".join(map(str, row.shape)) or "scalar"
     return named, shape, row.dtype, f"{row.bytes:,}", printable(os.path.basename(row.input))
@@ -95,7 +92,7 @@ def _table_of_dumps(dumps: Sequence[LsDump], folder: str, room: Room) -> Iterato
         return tuple(cells[k] for k in kept)
 
     rows = LazyRows(row, list(zip(dumps, names, strict=True)))
-    yield from _table([columns[k] for k in kept], rows, names, room)
+    yield from _table([columns[k] for k in kept], rows, room)
 
 
 def _dump(dump: LsDump, name: str) -> tuple[str, ...]:
@@ -104,17 +101,14 @@ def _dump(dump: LsDump, name: str) -> tuple[str, ...]:
     return name, step, f"{dump.tensors:,}", f"{dump.values:,}", f"{dump.bytes:,}", ", ".join(dump.dtypes), files
 
 
-def _table(
-    columns: Sequence[Column], rows: Sequence[tuple[str, ...]], names: Sequence[str], room: Room
-) -> Iterator[Line]:
+def _table(columns: Sequence[Column], rows: Sequence[tuple[str, ...]], room: Room) -> Iterator[Line]:
     """Yield a table whose names, the first column, are shortened to fit a terminal; a long one is written as it is."""
     if not room.whole and len(rows) <= _MOST_SHORTENED:
-        rest = plain.widths(Grid("", columns[1:], [row[1:] for row in rows]))
+        kept = list(rows)
+        rest = plain.widths(Grid("", columns[1:], [row[1:] for row in kept]))
         left = room.width - 1 - sum(rest) - plain.GAP * len(rest)
-        short = shortened(names, max(_LEAST, left), room.mark)
-        rows = [
-            (f"{name}{row[0][len(whole) :]}", *row[1:]) for name, whole, row in zip(short, names, rows, strict=True)
-        ]
+        names = shortened([row[0] for row in kept], max(_LEAST, left), room.mark)
+        rows = [(name, *row[1:]) for name, row in zip(names, kept, strict=True)]
     _, head, _, *body = plain.lines(Grid("", columns, rows), "-")
     yield line(dim(f" {head.rstrip()}"))
     yield from (line(f" {text.rstrip()}") for text in body[:-1])
