@@ -71,7 +71,7 @@ class Small(NamedTuple):
 class Outcome(NamedTuple):
     """The results of a piece of one pair, or the comparisons of small pairs, by index."""
 
-    index: int
+    first: int
     pieces: Sequence[PieceComparison] = ()
     small: Sequence[tuple[int, Comparison]] = ()
 
@@ -168,7 +168,7 @@ def compare(
 
     task, found = CompareTask(pairs, tolerance, workers.work, progress), dict[int, Comparison]()
     outcomes = workers.map(task.compare, _tasks(pairs))
-    for index, group in groupby(outcomes, key=attrgetter("index")):  # results arrive tensor by tensor
+    for index, group in groupby(outcomes, key=attrgetter("first")):  # results arrive tensor by tensor
         some, pair = list(group), pairs[index]
         if some[0].small:
             found.update(chain.from_iterable(one.small for one in some))

@@ -24,7 +24,6 @@ class _Sides(NamedTuple):
     a: Wide
     b: Wide
     apart: Wide
-    sizes: Sequence[int]
     starts: NDArray[np.intp]
 
 
@@ -49,21 +48,21 @@ def compare_small(
     with np.errstate(all="ignore"):
         apart = np.subtract(a, b, out=work.distance.take(a.size, np.float64))
         np.abs(apart, out=apart)
-    sides = _Sides(a, b, apart, sizes, starts)
+    sides = _Sides(a, b, apart, starts)
     with np.errstate(all="ignore"):
         peaks = np.maximum.reduceat(apart, starts)
         usual = np.isfinite(peaks)
         if max(one.itemsize for one in dtypes) == 8:
             usual &= _in_range(sides, peaks)
         differences = _differences(sides, peaks, tolerance._replace(atol=tolerance.atol * scale), work)
-        sums = [_row_sums(sides, *pair, work) for pair in ((a, a), (b, b), (a, b), (apart, apart))]
+        sums = [_row_sums(sizes, left, right, work) for left, right in ((a, a), (b, b), (a, b), (apart, apart))]
     found = _comparisons(differences, sums, scale)
     return [one if kept else None for one, kept in zip(found, usual.tolist(), strict=True)]
 
 
 def _in_range(sides: _Sides, peaks: Wide) -> NDArray[np.bool_]:
     """Tell which tensors need not be scaled before their elements are squared."""
-    found = exponents_outside(peaks) == 0
+    found: NDArray[np.bool_] = exponents_outside(peaks) == 0
     for side in (sides.a, sides.b):
         highest, lowest = np.maximum.reduceat(side, sides.starts), np.minimum.reduceat(side, sides.starts)
         found &= exponents_outside(np.maximum(highest, -lowest)) == 0
@@ -83,11 +82,11 @@ def _differences(sides: _Sides, peaks: Wide, tolerance: Tolerance, work: Workspa
     return [Difference(one, most, ratio if known else None) for one, most, known, ratio in rows]
 
 
-def _row_sums(sides: _Sides, left: Wide, right: Wide, work: Workspace) -> list[float]:
+def _row_sums(sizes: Sequence[int], left: Wide, right: Wide, work: Workspace) -> list[float]:
     """Return Σ left·right of each tensor; neighbours of one size are added at once."""
     terms = np.multiply(left, right, out=work.terms.take(left.size, np.float64))
     found, at = list[float](), 0
-    for size, run in groupby(sides.sizes):
+    for size, run in groupby(sizes):
         count = sum(1 for _ in run)
         found += sum_rows(terms[at : at + count * size].reshape(count, size), work).tolist()
         at += count * size
