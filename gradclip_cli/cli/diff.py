@@ -71,7 +71,7 @@ def command(a: str, b: str, shown: ViewOptions, work: JobOptions, whole: bool, *
     if work.quiet:
         show_notes(report, quiet=True)
     else:
-        if type(report) is DiffReport and "block" in shown.by:
+        if type(report) is DiffReport and not {"block", ALL}.isdisjoint(shown.by):
             report = DiffScopes(*report)
         show(report, _view(shown, whole, type(report)))
     return 0 if report.equal else 1

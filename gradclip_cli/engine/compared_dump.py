@@ -60,11 +60,6 @@ class ComparedDump(NamedTuple):
     step: int | None = None
     group: str = ""
 
-    @property
-    def given_names(self) -> list[str]:
-        """The names of the tensors in the file, by which users select them."""
-        return [f"{self.group}/{name}" for name in self.tensors] if self.group else list(self.tensors)
-
     def pieces_of(self, name: str) -> Sequence[StoredTensor]:
         """Return the pieces of a tensor, itself if it is whole; none if the dump does not have it."""
         if self.pieces is None:

@@ -62,8 +62,6 @@ def compare_pair(a: ComparedDump, other: ComparedDump, tolerance: Tolerance, run
 
 
 def check_names(a: ComparedDump, b: ComparedDump, selection: Selection) -> None:
-    """Raise UsageError if a pattern matches no tensor of two dumps; one of --replicated may match what is left out."""
-    if selection.replicated:
-        check_included([spec.name for file in (*a.files, *b.files) for spec in file.tensors], selection)
-    elif selection.include:
-        check_included([*a.given_names, *b.given_names], selection)
+    """Raise UsageError if a pattern matches no tensor of two dumps, though it should."""
+    if selection.has_names:
+        check_included({spec.name for file in (*a.files, *b.files) for spec in file.tensors}, selection)

@@ -66,13 +66,22 @@ class Side:
         if len(self.sources) == 1:
             self._open(self.sources[0])
             places = [Place(self.sources[0], dump.step, group) for group, dump in self._steps.items()]
-            return Steps(places, [])
-        every = by_step(
-            [place for source in in_step_order(self.sources) for place in self._glance(source)], lambda one: one.step
-        )
+            return Steps(self._wanted(places), [])
+        found = [place for source in in_step_order(self.sources) for place in self._glance(source)]
+        every = by_step(self._wanted(found), lambda one: one.step)
         kept, notes = settled(every, lambda one: StepPlace(one.step, one.source.location, bool(one.group)), repeated)
         _check_single(kept)
         return Steps(kept, notes)
+
+    def _wanted(self, places: list[Place]) -> list[Place]:
+        """Leave out the steps of files that the user does not want."""
+        steps = self._run.selection.steps
+        if steps is None or not any(place.group for place in places):
+            return places
+        found = [place for place in places if not place.group or steps.takes(place.step)]
+        if not found:
+            raise steps.refusal(printable(places[0].source.location), [place.step for place in places])
+        return found
 
     def open(self, place: Place) -> ComparedDump:
         """Open a step, and close the dump before unless it holds this step, too."""
