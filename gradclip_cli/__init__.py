@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from gradclip_cli.commands.stats.plan import Trial
     from gradclip_cli.reports.apply import ApplyDump, ApplyLayer, ApplyParam, ApplyReport, ApplyTotal
     from gradclip_cli.reports.check import CheckReport, Finding
-    from gradclip_cli.reports.diff import DiffParam, DiffReport
-    from gradclip_cli.reports.listing import LsReport, LsTensor
+    from gradclip_cli.reports.diff import DiffBlock, DiffFirst, DiffParam, DiffReport, DiffStep
+    from gradclip_cli.reports.listing import LsDump, LsReport, LsTensor
     from gradclip_cli.reports.show import (
         ShowBand,
         ShowBin,
@@ -70,11 +70,15 @@ __all__ = [
     "Candidate",
     "CheckReport",
     "ClosedPipeError",
+    "DiffBlock",
+    "DiffFirst",
     "DiffParam",
     "DiffReport",
+    "DiffStep",
     "Finding",
     "GradclipError",
     "InputError",
+    "LsDump",
     "LsReport",
     "LsTensor",
     "NonFiniteError",
@@ -126,9 +130,13 @@ _HOMES = {
     "ApplyTotal": "reports.apply",
     "Candidate": "reports.stats",
     "CheckReport": "reports.check",
+    "DiffBlock": "reports.diff",
+    "DiffFirst": "reports.diff",
     "DiffParam": "reports.diff",
     "DiffReport": "reports.diff",
+    "DiffStep": "reports.diff",
     "Finding": "reports.check",
+    "LsDump": "reports.listing",
     "LsReport": "reports.listing",
     "LsTensor": "reports.listing",
     "Override": "commands.apply.plan",

@@ -46,7 +46,8 @@ def _advice(one: Place, several: Sequence[Place]) -> str:
         return f"give one dump, such as {printable(same.source.location)}, or {together}"
     if same.group:
         return f"give a run on both sides, or one step of it by --step {same.step}"
-    return f"give one dump, such as {printable(same.source.location)}, or a run on both sides"
+    other = f"--step {one.step} for both" if same.step is not None and same.step == one.step else "a run on both sides"
+    return f"give one dump, such as {printable(same.source.location)}, or {other}"
 
 
 def _together(places: Sequence[Place]) -> str:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from gradclip_cli.render.screens.diff_runs import of_runs
-from gradclip_cli.render.screens.differences import Table, by_difference, folded, near_one, relative
+from gradclip_cli.render.screens.differences import APART, Table, by_difference, folded, near_one, relative
 from gradclip_cli.render.screens.line import Line, dim, line, strong
 from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.tables.diff import difference_of_form
@@ -17,8 +17,6 @@ _MOST = 10
 
 _LISTED = 4
 """The most tensors that are named which are not in both dumps in one shape."""
-
-_APART = {"reshaped": "another shape", "only-a": "only in a", "only-b": "only in b"}
 
 
 def lines(report: DiffReport, room: Room) -> Iterator[Line]:
@@ -63,7 +61,7 @@ def _differing(report: DiffReport, room: Room) -> Iterator[Line]:
             table.add(row.name, row, _note(row, common))
         yield from table.lines()
     left = len(differing) - _MOST
-    others = [row for row in report.params if row.status in _APART]
+    others = [row for row in report.params if row.status in APART]
     if others:
         yield ()
         yield from _apart(others, room)
@@ -91,9 +89,9 @@ def _counts(report: DiffReport) -> list[str]:
 
 def _apart(rows: list[DiffParam], room: Room) -> Iterator[Line]:
     """Yield a line for each status of tensors that are not in both dumps in one shape."""
-    for status, words in _APART.items():
+    for status, words in APART.items():
         names = [f"{row.name} ({difference_of_form(row)})" for row in rows if row.status == status]
         if names:
             listed = [f"{printable(name)}," for name in names[:_LISTED]]
             listed[-1] = listed[-1][:-1] if len(names) <= _LISTED else f"{listed[-1]} and {len(names) - _LISTED:,} more"
-            yield from folded([f"{words:<13}  {listed[0]}", *listed[1:]], room, hang=15)
+            yield from folded([f"{words:<16}  {listed[0]}", *listed[1:]], room, hang=18)

@@ -1,11 +1,12 @@
 """The screen of `diff` for two runs: when they part, how far apart each step is, and the blocks that differ most."""
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from statistics import median
 
 from gradclip_cli.render.charts.characters import sparkline
-from gradclip_cli.render.screens.differences import Table, by_difference, folded, near_one
+from gradclip_cli.render.screens.differences import APART, Table, by_difference, folded, near_one
 from gradclip_cli.render.screens.line import Line, dim, line, strong
 from gradclip_cli.render.screens.room import Room
 from gradclip_cli.reports.diff import DiffReport, DiffStep
@@ -27,7 +28,7 @@ def of_runs(report: DiffReport, room: Room) -> Iterator[Line]:
         yield line(strong("equal"), f": {size}, {plural(report.elements, 'value')}")
         return
     yield from _head(report, both, room)
-    if any(not step.equal for step in both):
+    if any(not step.equal for step in both) and any(param.status in ("same", "differs") for param in report.params):
         yield ()
         yield from _chart(both, room)
         yield from _steps(both, room)
@@ -52,6 +53,10 @@ def _head(report: DiffReport, both: Sequence[DiffStep], room: Room) -> Iterator[
     for side, status in (("a", "only-a"), ("b", "only-b")):
         if lone := [step for step in report.steps or [] if step.status == status]:
             yield from folded([f" only in {side}  {plural(len(lone), 'step')}:", *_listed(lone)], room, 0, hang=12)
+    number = Counter(param.status for param in params)
+    apart = [f"{number[status]:,} {words}" for status, words in APART.items() if number[status]]
+    if apart:
+        yield line(f" tensors    {', '.join(apart)}")
     if report.first is not None:
         yield from _first(report, room)
     yield from _spread("ratio b/a", [(step.norm_ratio, step) for step in differing], room)

@@ -12,6 +12,9 @@ from gradclip_cli.render.tables.grid import figure
 from gradclip_cli.render.tables.plain import cells
 from gradclip_cli.text import printable
 
+APART = {"reshaped": "of another shape", "only-a": "only in a", "only-b": "only in b"}
+"""What the statuses of tensors that are not in both dumps in one shape mean."""
+
 _LEAST = 24
 """The cells that names get before columns are left out."""
 

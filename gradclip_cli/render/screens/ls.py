@@ -29,6 +29,8 @@ def lines(report: LsReport, room: Room) -> Iterator[Line]:
         yield from _one(report, dumps[0], room)
     elif dumps:
         yield from _several(report, dumps, room)
+    else:
+        yield from _tensors(report, room, several=len({row.input for row in report.tensors}) > 1)
 
 
 def _one(report: LsReport, dump: LsDump, room: Room) -> Iterator[Line]:
@@ -37,7 +39,10 @@ def _one(report: LsReport, dump: LsDump, room: Room) -> Iterator[Line]:
     parts += [f"{dump.files:,} files"] if dump.files > 1 else []
     yield from folded([f"{_path(dump)}:", *_commas(parts)], room, indent=0, style="strong")
     yield ()
-    several = dump.files > 1 and dump.layout != "parameters"
+    yield from _tensors(report, room, several=dump.files > 1 and dump.layout != "parameters")
+
+
+def _tensors(report: LsReport, room: Room, *, several: bool) -> Iterator[Line]:
     columns = [Column("name", text=True), Column("shape"), Column("dtype"), Column("bytes")]
     columns += [Column("file", text=True)] if several else []
     rows = LazyRows(lambda row: _tensor(row, report.labels)[: len(columns)], report.tensors)
