@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import ClassVar, NamedTuple
 
 from gradclip_cli.notes import Note
-from gradclip_cli.numerics.differences import Tolerance
 from gradclip_cli.reports.base import Section, TableOnly
 from gradclip_cli.reports.notebook import InNotebooks
 
@@ -100,13 +99,14 @@ class _DiffReport(NamedTuple):
     steps: Section[list[DiffStep]] = None
     first: Section[DiffFirst] = None
     elements: TableOnly[int] = 0
-    tolerance: TableOnly[Tolerance] = Tolerance()
+    tolerance: TableOnly[tuple[float, float]] = (0.0, 0.0)
 
 
 class DiffReport(_DiffReport, InNotebooks):
     """The report of `diff` on two dumps; `overall` compares all gradients that are in both dumps, as one vector.
 
-    Those that are reshaped are left out of it; its figures are None if nothing is left. `elements` counts those of A.
+    Those that are reshaped are left out of it; its figures are None if nothing is left. `elements` counts those of A,
+    `tolerance` is (rtol, atol).
     """
 
     __slots__ = ()

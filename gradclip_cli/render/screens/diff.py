@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from gradclip_cli.render.screens.diff_runs import of_runs
-from gradclip_cli.render.screens.differences import APART, Table, by_difference, folded, near_one, relative
+from gradclip_cli.render.screens.differences import APART, Table, by_difference, folded, listed, near_one, relative
 from gradclip_cli.render.screens.line import Line, dim, line, strong
 from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.tables.diff import difference_of_form
@@ -92,6 +92,5 @@ def _apart(rows: list[DiffParam], room: Room) -> Iterator[Line]:
     for status, words in APART.items():
         names = [f"{row.name} ({difference_of_form(row)})" for row in rows if row.status == status]
         if names:
-            listed = [f"{printable(name)}," for name in names[:_LISTED]]
-            listed[-1] = listed[-1][:-1] if len(names) <= _LISTED else f"{listed[-1]} and {len(names) - _LISTED:,} more"
-            yield from folded([f"{words:<16}  {listed[0]}", *listed[1:]], room, hang=18)
+            first, *others = listed(names, _LISTED, room, 18)
+            yield from folded([f"{words:<16}  {first}", *others], room, hang=18)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from statistics import median
 
 from gradclip_cli.render.charts.characters import sparkline
-from gradclip_cli.render.screens.differences import APART, Table, by_difference, folded, near_one
+from gradclip_cli.render.screens.differences import APART, Table, by_difference, folded, in_words, listed, near_one
 from gradclip_cli.render.screens.line import Line, dim, line, strong
 from gradclip_cli.render.screens.room import Room
 from gradclip_cli.reports.diff import DiffReport, DiffStep
@@ -52,7 +52,7 @@ def _head(report: DiffReport, both: Sequence[DiffStep], room: Room) -> Iterator[
     yield from folded(parts, room, indent=0, join=", ", style="strong")
     for side, status in (("a", "only-a"), ("b", "only-b")):
         if lone := [step for step in report.steps or [] if step.status == status]:
-            yield from folded([f" only in {side}  {plural(len(lone), 'step')}:", *_listed(lone)], room, 0, hang=12)
+            yield from folded([f" only in {side}  {plural(len(lone), 'step')}:", *_steps_of(lone)], room, 0, hang=12)
     number = Counter(param.status for param in params)
     apart = [f"{number[status]:,} {words}" for status, words in APART.items() if number[status]]
     if apart:
@@ -72,20 +72,19 @@ def _first(report: DiffReport, room: Room) -> Iterator[Line]:
     if len(names) == every:
         yield line(where, f", in all of {plural(every, 'tensor')}")
         return
-    listed = [f"{printable(name)}," for name in names[:_LISTED]]
-    listed[-1] = listed[-1][:-1] if len(names) <= _LISTED else f"{listed[-1]} and {len(names) - _LISTED:,} more"
-    yield from folded([f"{where}, in {len(names):,} of {plural(every, 'tensor')}:", *listed], room, 0, hang=12)
+    yield from folded(
+        [f"{where}, in {len(names):,} of {plural(every, 'tensor')}:", *listed(names, _LISTED, room, 12)],
+        room,
+        0,
+        hang=12,
+    )
 
 
-def _listed(steps: Sequence[DiffStep]) -> list[str]:
+def _steps_of(steps: Sequence[DiffStep]) -> list[str]:
     """List steps as ranges, or by their names; at most a few of them."""
     numbers = [step.step for step in steps if step.step is not None and step.label == str(step.step)]
     parts = ranges(numbers).split(", ") if len(numbers) == len(steps) else list(map(_named, steps))
-    listed = [f"{part}," for part in parts[:_MOST_LISTED]]
-    listed[-1] = (
-        listed[-1][:-1] if len(parts) <= _MOST_LISTED else f"{listed[-1]} and {len(parts) - _MOST_LISTED:,} more"
-    )
-    return listed
+    return in_words(parts, _MOST_LISTED)
 
 
 def _spread(name: str, values: Sequence[tuple[float | None, DiffStep]], room: Room) -> Iterator[Line]:
@@ -95,7 +94,7 @@ def _spread(name: str, values: Sequence[tuple[float | None, DiffStep]], room: Ro
         return
     least, most = min(known, key=lambda pair: pair[0]), max(known, key=lambda pair: pair[0])
     middle = near_one(median(value for value, _ in known))
-    if len(known) == 1:
+    if least[0] == most[0]:
         yield line(f" {name:<9}  {middle}")
         return
     ends = [f"from {near_one(least[0])} (step {_named(least[1])})", f"to {near_one(most[0])} (step {_named(most[1])})"]
@@ -107,13 +106,10 @@ def _chart(both: Sequence[DiffStep], room: Room) -> Iterator[Line]:
     values = [_bar(step) for step in both]
     if len(both) <= _MOST_STEPS or not any(value and math.isfinite(value) for value in values if value is not None):
         return
-    width = room.width
-    size = math.ceil(len(both) / width)
-    yield line(
-        strong("|a-b| over the smaller norm"),
-        ", step by step, log scale" + (f", {size} steps a bar" if size > 1 else ""),
-    )
-    bars = sparkline(values, width, room.unicode)
+    size = math.ceil(len(both) / room.width)
+    scale = ["log scale,", f"{size} steps a bar"] if size > 1 else ["log scale"]
+    yield from folded(["|a-b| over the smaller norm,", "step by step,", *scale], room, indent=0, style="strong")
+    bars = sparkline(values, room.width, room.unicode)
     yield line(bars)
     first, last = _named(both[0]), _named(both[-1])
     yield line(dim(f"{first}{last:>{max(len(last) + 1, len(bars) - len(first))}}"))

@@ -105,6 +105,24 @@ def folded(
     yield line(Span(text, style))
 
 
+def listed(names: Sequence[str], most: int, room: Room, indent: int) -> list[str]:
+    """List at most `most` names, shortened to fit a terminal behind `indent` cells, and say how many more there are."""
+    shown = list(map(printable, names[:most]))
+    shown = shown if room.whole else shortened(shown, room.width - indent - len(", and 1,000 more"), room.mark)
+    return in_words([*shown, *names[most:]], most)
+
+
+def in_words(parts: Sequence[str], most: int) -> list[str]:
+    """Return at most `most` parts of a list with commas, and how many more there are.
+
+    >>> in_words(["0-2", "5", "7"], 2)
+    ['0-2,', '5, and 1 more']
+    """
+    found = [f"{part}," for part in parts[:most]]
+    found[-1] = found[-1][:-1] if len(parts) <= most else f"{found[-1]} and {len(parts) - most:,} more"
+    return found
+
+
 class Table:
     """A table of names with the figures of a comparison, and with more columns that its screen has."""
 
