@@ -7,20 +7,22 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from support.official import Array, Tensors, save
+from support.official import Array, save
 
 import gradclip_cli
 from gradclip_cli.formats import FORMATS
 from gradclip_cli.reports.diff import DiffReport
+
+Run = dict[int, dict[str, Array]]
 
 STEPS = (2, 3, 5, 10)
 SHAPES = {"h.0.w": (40, 30), "h.0.b": (30,), "h.10.w": (9, 11), "out": (3,)}
 BLOCKS = {"h.0": ["h.0.w", "h.0.b"], "h.10": ["h.10.w"], "out": ["out"]}
 
 
-def run_of(seed: int) -> dict[int, Tensors]:
+def run_of(seed: int) -> Run:
     """Return the gradients of each step of a run; `out` is the same in every run, and the first step of all is."""
-    found = {}
+    found: dict[int, dict[str, Array]] = {}
     for step in STEPS:
         rng = np.random.default_rng([seed if step > STEPS[0] else 0, step])
         found[step] = {name: rng.standard_normal(shape).astype(np.float32) for name, shape in SHAPES.items()}
@@ -28,7 +30,7 @@ def run_of(seed: int) -> dict[int, Tensors]:
     return found
 
 
-def folder(path: Path, format: str, run: dict[int, Tensors]) -> Path:
+def folder(path: Path, format: str, run: Run) -> Path:
     """Write a dump of each step into a folder."""
     path.mkdir()
     for step, tensors in run.items():
@@ -36,7 +38,7 @@ def folder(path: Path, format: str, run: dict[int, Tensors]) -> Path:
     return path
 
 
-def one_file(path: Path, format: str, run: dict[int, Tensors]) -> Path:
+def one_file(path: Path, format: str, run: Run) -> Path:
     """Write all steps into one file, each in a group."""
     path.mkdir()
     return save(path, format, {f"step{s}/{name}": array for s, one in run.items() for name, array in one.items()})
@@ -59,12 +61,12 @@ def flat(parts: list[Array]) -> Array:
     return np.concatenate([part.ravel().astype(np.float64) for part in parts])
 
 
-def of(run: dict[int, Tensors], steps: tuple[int, ...], names: list[str]) -> Array:
+def of(run: Run, steps: tuple[int, ...], names: list[str]) -> Array:
     """Return tensors of steps as one vector."""
     return flat([run[step][name] for step in steps for name in names])
 
 
-def check(found: DiffReport, a: dict[int, Tensors], b: dict[int, Tensors]) -> None:
+def check(found: DiffReport, a: Run, b: Run) -> None:
     """Hold every figure of a report against numpy."""
     every = list(SHAPES)
     assert found.steps is not None
