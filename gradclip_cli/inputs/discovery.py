@@ -112,6 +112,14 @@ def _kinds_without_steps(sources: Sequence[DumpSource], given: Sequence[str]) ->
     return [Note("kinds", text, len(kinds), changes_figures=True)] if len(kinds) > 1 else []
 
 
+def find_one(path: str, choices: Choices = DEFAULT) -> Found:
+    """Return the one dump that a path stands for: a file, or the only dump of a directory; raise UsageError for several."""
+    found = find_side(path, choices)
+    if len(found.sources) > 1:
+        raise UsageError(f"{printable(path)} holds {_several(found.sources)}")
+    return found
+
+
 def find_side(path: str, choices: Choices = DEFAULT) -> Found:
     """Return what one side of a comparison stands for: a dump, or the dumps of a run in a directory.
 
@@ -124,6 +132,15 @@ def find_side(path: str, choices: Choices = DEFAULT) -> Found:
         what = "is one dump and no set of ranks, so its tensors are taken for whole ones"
         return found._replace(notes=(*found.notes, Note("no-ranks", f"{found.sources[0].location}: {what}")))
     return found
+
+
+def _several(sources: Sequence[DumpSource]) -> str:
+    """Say how many dumps there are, and how to give one."""
+    example = printable(sources[0].location)
+    if ranks.are_in(sources):
+        return f"the ranks of {len(sources):,} steps; give one step: its directory, or --files PATTERN"
+    advice = f"give one dump, such as {example}"
+    return f"{len(sources):,} dumps; {advice}" + (", or --shards for all ranks" if ranks.hint(sources) else "")
 
 
 def combined(paths: Sequence[str], choices: Choices = DEFAULT) -> Found:
