@@ -32,7 +32,8 @@ from gradclip_cli.reports.diff import DiffReport, DiffRuns, DiffScopes
     help=help_text(
         "diff",
         "Elements are equal if |a-b| <= ATOL + RTOL * |b|, whatever their dtypes; NaN equals NaN, +0 equals -0. "
-        "The norm ratio is that of B to A; the largest |a-b| / |b| is over the elements where b is not 0. "
+        "Two directories of several dumps are runs, whose steps are paired by number. "
+        "Ratios are those of B to A; rel |a-b| is the norm of a-b over the smaller norm. "
         "Exit code 0 if all tensors are equal, 1 if not.",
     ),
     epilog=examples(
