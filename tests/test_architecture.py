@@ -20,7 +20,7 @@ PACKAGE = Path(gradclip_cli.__file__).parent
 ROOT = PACKAGE.parent
 UNITS = Path(__file__).parent / "unit"
 
-MOST_PACKAGES, MOST_LOOSE, MOST_MODULES = 14, 9, 300
+MOST_PACKAGES, MOST_LOOSE, MOST_MODULES = 14, 9, 335
 """Packages at the top, modules beside them but the entry points, and modules in all."""
 
 LONGEST, SHORT = 280, 30

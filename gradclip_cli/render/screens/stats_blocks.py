@@ -15,8 +15,8 @@ from gradclip_cli.render.tables.grid import figure, layer_name
 from gradclip_cli.reports.stats import BlockShare, NamedNorms, StatsReport
 from gradclip_cli.reports.stats_findings import BlockRise
 
-MOST = 10
-"""The most blocks that are shown."""
+MOST, MOST_RISES = 10, 6
+"""The most blocks that are shown of one dump, and of a run, whose screen holds more beside them."""
 
 _FEWEST_BARS, _MOST_BARS = 10, 60
 _TITLE, _SHORT_TITLE = "norm / median, step by step", "norm / median"
@@ -26,7 +26,7 @@ _NAME = 0.4
 
 def rises(report: StatsReport, room: Room) -> Iterator[Line]:
     """Yield the blocks that rise most over their medians, each with its norms as bars on one scale and one axis."""
-    shown = list(report.rises[:MOST])
+    shown = list(report.rises[:MOST_RISES])
     series = _series(report)
     if not shown or series is None:
         return
@@ -102,8 +102,6 @@ def _outdented(rows: Sequence[Line]) -> Iterator[Line]:
 
 def _more(report: StatsReport, left: int, room: Room) -> Iterator[Line]:
     """Say how many blocks are left out, and where all of them and all else stand."""
-    if left and not room.whole:
-        yield line(f" {room.ellipsis}")
     tables = [f"--by block ({len(report.blocks)})"] if left and not report.blocks_are_layers else []
     tables += [f"--by layer ({len(report.layers)})", f"--by param ({len(report.params)})"]
     tables += ["--by step"] if len(report.dumps) > 1 else []
