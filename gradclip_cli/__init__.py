@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from gradclip_cli.commands.stats.plan import Trial
     from gradclip_cli.reports.apply import ApplyDump, ApplyLayer, ApplyParam, ApplyReport, ApplyTotal
     from gradclip_cli.reports.check import CheckReport, Finding, FirstRise
-    from gradclip_cli.reports.diff import DiffParam, DiffReport
-    from gradclip_cli.reports.listing import LsReport, LsTensor
+    from gradclip_cli.reports.diff import DiffBlock, DiffFirst, DiffParam, DiffReport, DiffStep
+    from gradclip_cli.reports.listing import LsDump, LsReport, LsTensor
     from gradclip_cli.reports.show import (
         ShowBand,
         ShowBin,
@@ -91,8 +91,11 @@ __all__ = [
     "Candidate",
     "CheckReport",
     "ClosedPipeError",
+    "DiffBlock",
+    "DiffFirst",
     "DiffParam",
     "DiffReport",
+    "DiffStep",
     "Exploding",
     "Finding",
     "FirstRise",
@@ -100,6 +103,7 @@ __all__ = [
     "Growing",
     "InputError",
     "LayerStep",
+    "LsDump",
     "LsReport",
     "LsTensor",
     "NamedNorms",
@@ -158,9 +162,13 @@ _HOMES = {
     "ApplyTotal": "reports.apply",
     "Candidate": "reports.stats_thresholds",
     "CheckReport": "reports.check",
+    "DiffBlock": "reports.diff",
+    "DiffFirst": "reports.diff",
     "DiffParam": "reports.diff",
     "DiffReport": "reports.diff",
+    "DiffStep": "reports.diff",
     "Finding": "reports.check",
+    "LsDump": "reports.listing",
     "LsReport": "reports.listing",
     "LsTensor": "reports.listing",
     "Override": "commands.apply.plan",

@@ -61,11 +61,11 @@ def check(plan: "CheckPlan", progress: Progress = silent) -> "CheckReport":
 @default_errstate
 @one_call()
 def diff(plan: "DiffPlan", progress: Progress = silent) -> "DiffReport":
-    """Compare two dumps."""
-    from gradclip_cli.commands import diff as command
+    """Compare two dumps, or two runs step by step."""
+    from gradclip_cli.commands.diff import flow
 
     with _threads(plan.jobs) as workers:
-        return command.diff(plan, Run(plan.selection, workers, progress))
+        return flow.diff(plan, Run(plan.selection, workers, progress))
 
 
 @default_errstate

@@ -24,7 +24,7 @@ COMMANDS = {
     "stats": "Show norms of a dump or of a series, and suggest a threshold.",
     "check": "Find what is wrong with gradients; exit with 1 if anything is.",
     "show": "Show the tensors of one dump by norm, or the values of one.",
-    "diff": "Compare two dumps tensor by tensor; exit with 1 if they differ.",
+    "diff": "Compare two dumps, or two runs; exit with 1 if they differ.",
     "ls": "List names, layers, shapes and dtypes; read headers only.",
     "apply": "Transform gradients, and print norms before and after.",
     "strategies": "List the strategies, their rules and their sources.",

@@ -14,15 +14,16 @@ from gradclip_cli.cli.options import (
     accumulate_option,
     files_option,
     job_options,
+    pattern_options,
+    repeated_option,
     shards_option,
-    tensor_options,
 )
 from gradclip_cli.cli.output import show, show_notes
 from gradclip_cli.cli.progress import progress
 from gradclip_cli.cli.types import PATH, REAL
 from gradclip_cli.cli.viewing import ViewOptions, view_options
-from gradclip_cli.render.view import ALL
-from gradclip_cli.reports.diff import DiffReport
+from gradclip_cli.render.view import ALL, View
+from gradclip_cli.reports.diff import DiffReport, DiffRuns, DiffScopes
 
 
 @click.command(
@@ -31,7 +32,8 @@ from gradclip_cli.reports.diff import DiffReport
     help=help_text(
         "diff",
         "Elements are equal if |a-b| <= ATOL + RTOL * |b|, whatever their dtypes; NaN equals NaN, +0 equals -0. "
-        "The norm ratio is that of B to A; the largest |a-b| / |b| is over the elements where b is not 0. "
+        "Two directories of several dumps are runs, whose steps are paired by number. "
+        "Ratios are those of B to A; rel |a-b| is the norm of a-b over the smaller norm. "
         "Exit code 0 if all tensors are equal, 1 if not.",
     ),
     epilog=examples(
@@ -55,21 +57,28 @@ from gradclip_cli.reports.diff import DiffReport
 )
 @shards_option
 @files_option
+@repeated_option
 @accumulate_option
 @replicated_option
 @unscale_option
-@tensor_options
+@pattern_options
 @view_options
 @job_options
 def command(a: str, b: str, shown: ViewOptions, work: JobOptions, whole: bool, **keywords: Any) -> int:
     """Call `gradclip_cli.diff` with the same keywords, show its report, and return the exit code."""
-    view = shown.view(DiffReport)
-    if whole:
-        view = replace(view, kinds=view.kinds | {ALL}, by=True)
+    _view(shown, whole, DiffRuns)  # what neither of two dumps nor of two runs can be shown is told before they are read
     with progress(work.quiet) as watched:
         report = gradclip_cli.diff(a, b, jobs=work.jobs, progress=watched, **keywords)
     if work.quiet:
         show_notes(report, quiet=True)
     else:
-        show(report, view)
+        if type(report) is DiffReport and not {"block", ALL}.isdisjoint(shown.by):
+            report = DiffScopes(*report)
+        show(report, _view(shown, whole, type(report)))
     return 0 if report.equal else 1
+
+
+def _view(shown: ViewOptions, whole: bool, kind: type[DiffReport]) -> View:
+    """Return the view of a kind of report; with `whole`, tables list the tensors that are the same, too."""
+    view = shown.view(kind)
+    return replace(view, kinds=view.kinds | {ALL}, by=True) if whole else view

@@ -1,17 +1,31 @@
-"""`ls`: list the tensors of dumps from their headers."""
+"""`ls`: list dumps and their tensors from headers."""
 
 import math
-from collections.abc import Sequence
+from bisect import bisect
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from gradclip_cli.commands.plans import LsPlan
 from gradclip_cli.engine.run import Run
+from gradclip_cli.inputs.layouts.params import ParamFiles
+from gradclip_cli.inputs.layouts.series import step_groups
 from gradclip_cli.inputs.naming import natural
 from gradclip_cli.inputs.opened import OpenDump, OpenFile
+from gradclip_cli.inputs.ordering import numbers_in
 from gradclip_cli.inputs.selection import Selection, check_included
+from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.inputs.uncounted import only_other
+from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.notes import Note, merged
-from gradclip_cli.reports.listing import LsReport, LsTensor
+from gradclip_cli.reports.listing import LsDump, LsReport, LsTensor, OtherTensors
+from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import shortlist
+
+_MOST_SHARED = 20_000
+"""The most tensors of a file whose rows may be shared: to compare more names takes longer than to list them."""
+
+Rows = tuple[LsTensor, ...]
+Key = tuple[tuple[str, tuple[int, ...], str, int, str | None], ...]
 
 
 def ls(plan: LsPlan, run: Run) -> LsReport:
@@ -19,38 +33,152 @@ def ls(plan: LsPlan, run: Run) -> LsReport:
 
     A tensor whose pieces say where they belong is listed once, with the first of its files.
     """
-    report, names = LsReport([], {}, list(plan.notes)), list[str]()
+    found = _Listed(plan.selection)
     for source in plan.inputs:
-        start = len(report.tensors)
         with run.open(source) as dump:
-            for file in dump.each():
-                _list(file, plan.selection, report)
-            if dump.wholes:
-                report.tensors[start:] = _joined(report.tensors[start:], dump)
-            report.notes.extend(dump.notes)
-            names += [spec.name for spec in dump.tensors] if plan.selection.has_names else []
-    check_included(names, plan.selection)
-    return report._replace(notes=merged(report.notes))
+            found.add(source, dump)
+    check_included(list(found.names), plan.selection)
+    return found.report(plan.notes)
 
 
-def _joined(rows: Sequence[LsTensor], dump: OpenDump) -> list[LsTensor]:
+class _File(NamedTuple):
+    """A file in the list: rows that all files with the same tensors share; those rows lack the input."""
+
+    path: str
+    rows: Rows
+
+
+class _Listed:
+    """What is listed so far: thousands of dumps with the same tensors share their rows."""
+
+    def __init__(self, selection: Selection) -> None:
+        self.names: dict[str, None] = {}  # that patterns may match
+        self._selection = selection
+        self._files: list[_File] = []
+        self._rows: dict[Key, Rows] = {}
+        self._kinds: dict[tuple[int, ...], Rows] = {}  # the rows of each dump that differs from those before
+        self._dumps: list[LsDump] = []
+        self._labels: dict[str, str] = {}
+        self._notes: list[Note] = []
+
+    def add(self, source: DumpSource, dump: OpenDump) -> None:
+        """List a dump, file by file."""
+        files, format = list[_File](), ""
+        for file in dump.each():
+            files.append(_File(file.path, self._rows_of(file)))
+            format = format or file.format.name
+            if names := only_other(file.reader):
+                self._notes.append(Note("not-numbers", f"{file.path}: not numbers: {shortlist(names)}"))
+        if dump.wholes:
+            files = _joined(files, dump)
+        if self._selection.has_names:
+            self.names.update(dict.fromkeys(spec.name for spec in dump.tensors))
+        self._notes.extend(dump.notes)
+        self._files += files
+        kind = tuple(id(file.rows) for file in files)
+        rows = self._kinds.setdefault(kind, tuple(row for file in files for row in file.rows))
+        self._dumps.append(_dump(source, dump, format, rows))
+
+    def _rows_of(self, file: OpenFile) -> Rows:
+        if len(file.tensors) > _MOST_SHARED:
+            return self._listed(file.tensors, file.path)
+        key = tuple((spec.name, spec.shape, spec.dtype.name, spec.nbytes, spec.label) for spec in file.tensors)
+        found = self._rows.get(key)
+        if found is None:
+            found = self._rows[key] = self._listed(file.tensors)
+        return found
+
+    def _listed(self, tensors: Sequence[TensorSpec], path: str = "") -> Rows:
+        """Return rows for the selected tensors of a file, by layers in natural order."""
+        selection = self._selection
+        places = selection.naming.places([spec.name for spec in tensors])
+        taken = [pair for pair in zip(tensors, places, strict=True) if selection.takes(pair[0].name)]
+        taken.sort(key=lambda pair: natural(pair[1].layer))
+        self._labels.update({place.layer: spec.label for spec, place in taken if spec.label is not None})
+        return tuple(
+            LsTensor(path, spec.name, *place, spec.shape, spec.dtype.name, spec.nbytes) for spec, place in taken
+        )
+
+    def report(self, notes: Iterable[Note]) -> LsReport:
+        """Return the report of all dumps."""
+        dumps = self._dumps
+        if dumps and all(dump.step is None for dump in dumps):
+            steps = numbers_in([dump.input if isinstance(dump.input, str) else dump.input[0] for dump in dumps])
+            dumps = [dump._replace(step=step) for dump, step in zip(dumps, steps, strict=True)]
+        kinds = list(self._kinds.values())
+        naming = self._selection.naming
+        return LsReport(
+            _rows(self._files),
+            self._labels,
+            merged([*notes, *self._notes]),
+            dumps,
+            _others(kinds) if len(kinds) > 1 else None,
+            len({naming.block(layer) for layer in {row.layer for row in kinds[0]}}) if kinds else 0,
+        )
+
+
+def _rows(files: Sequence[_File]) -> Sequence[LsTensor]:
+    """Return one row for each tensor of each file; they are made on access."""
+    starts, count = list[int](), 0
+    for file in files:
+        starts.append(count)
+        count += len(file.rows)
+
+    def row(k: int) -> LsTensor:
+        at = bisect(starts, k) - 1
+        found = files[at].rows[k - starts[at]]
+        return found if found.input else found._replace(input=files[at].path)
+
+    return LazyRows(row, range(count))
+
+
+def _joined(files: Sequence[_File], dump: OpenDump) -> list[_File]:
     """Return one row for each tensor that is put together from pieces, with its full shape and size."""
-    firsts = {row.name: row for row in reversed(rows)}
+    firsts: dict[str, LsTensor] = {}
+    for file in files:
+        for row in file.rows:
+            firsts.setdefault(row.name, row._replace(input=file.path))
     found = []
     for name, row in firsts.items():
         whole = dump.wholes[name]
         size = math.prod(whole.shape) * dump.tensors[whole.pieces[0].place].dtype.itemsize
         found.append(row._replace(shape=whole.shape, bytes=size))
-    return sorted(found, key=lambda row: (natural(row.layer), natural(row.name)))
+    return [_File(files[0].path, tuple(sorted(found, key=lambda row: (natural(row.layer), natural(row.name)))))]
 
 
-def _list(file: OpenFile, selection: Selection, report: LsReport) -> None:
-    """Add the selected tensors of a file to the report, by layers in natural order."""
-    places = selection.naming.places([spec.name for spec in file.tensors])
-    taken = [pair for pair in zip(file.tensors, places, strict=True) if selection.takes(pair[0].name)]
-    for spec, place in sorted(taken, key=lambda pair: natural(pair[1].layer)):
-        report.tensors.append(LsTensor(file.path, spec.name, *place, spec.shape, spec.dtype.name, spec.nbytes))
-        if spec.label is not None:
-            report.labels[place.layer] = spec.label
-    if names := only_other(file.reader):
-        report.notes.append(Note("not-numbers", f"{file.path}: not numbers: {shortlist(names)}"))
+def _dump(source: DumpSource, dump: OpenDump, format: str, rows: Rows) -> LsDump:
+    layout = "parameters" if isinstance(source.layout, ParamFiles) else "file" if len(source.files) == 1 else "shards"
+    groups = step_groups([row.name for row in rows]).groups if rows and "/" in rows[0].name else {}
+    return LsDump(
+        source.label,
+        dump.step if not groups else None,
+        max(1, len(groups)),
+        format,
+        layout,
+        len(source.files),
+        len(rows),
+        sum(math.prod(row.shape) for row in rows),
+        sum(row.bytes for row in rows),
+        list(dict.fromkeys(row.dtype for row in rows)),
+    )
+
+
+def _others(kinds: Sequence[Rows]) -> OtherTensors | None:
+    """Compare the tensors of dumps of several kinds; None if they only stand in other orders or files."""
+    shapes: dict[str, set[tuple[int, ...]]] = {}
+    dtypes: dict[str, set[str]] = {}
+    holders: dict[str, int] = {}
+    for rows in kinds:
+        for name in dict.fromkeys(row.name for row in rows):
+            holders[name] = holders.get(name, 0) + 1
+        for row in rows:
+            shapes.setdefault(row.name, set()).add(row.shape)
+            dtypes.setdefault(row.name, set()).add(row.dtype)
+    names = sorted(holders, key=natural)
+    found = OtherTensors(
+        len(names),
+        [name for name in names if holders[name] < len(kinds)],
+        [name for name in names if len(shapes[name]) > 1],
+        [name for name in names if len(dtypes[name]) > 1],
+    )
+    return found if found.some or found.shapes or found.dtypes else None

@@ -33,21 +33,26 @@ class CheckPlan:
 
 @dataclass(frozen=True)
 class DiffPlan:
-    """A request to compare two dumps; elements are equal if |a - b| <= atol + rtol·|b|."""
+    """A request to compare two dumps, or the dumps of two runs; elements are equal if |a - b| <= atol + rtol·|b|.
 
-    a: DumpSource
-    b: DumpSource
+    `paths` are those that the user gave.
+    """
+
+    a: tuple[DumpSource, ...]
+    b: tuple[DumpSource, ...]
+    paths: tuple[str, str] = ("a", "b")
     rtol: float = 0.0
     atol: float = 0.0
     selection: Selection = Selection()
     jobs: int | None = None
     notes: tuple[Note, ...] = ()  # on the inputs
+    repeated: str | None = None  # what to take where files with several steps hold the same
 
     def __post_init__(self) -> None:
         for name, value in (("rtol", self.rtol), ("atol", self.atol)):
             if not 0 <= value < math.inf:
                 raise UsageError(f"{name} must be a number of at least 0, not {value:g}")
-        if self.a.location == self.b.location == STANDARD:
+        if self.a[0].location == self.b[0].location == STANDARD:
             raise UsageError("standard input can be read only once; give - once")
 
 

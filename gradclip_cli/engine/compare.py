@@ -4,7 +4,7 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from itertools import chain, groupby
-from operator import itemgetter
+from operator import attrgetter
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -18,11 +18,16 @@ from gradclip_cli.engine.run import Progress, Run, silent
 from gradclip_cli.numerics.comparison import Comparison, PieceComparison, compare_piece, merge
 from gradclip_cli.numerics.differences import Tolerance
 from gradclip_cli.numerics.dtypes import BYTES, Raw
+from gradclip_cli.numerics.norms import BLOCK
 from gradclip_cli.numerics.products import L2Norm
+from gradclip_cli.numerics.small_comparison import compare_small
 from gradclip_cli.numerics.workspace import Buffer, Workspace
 from gradclip_cli.tensors import Piece, TensorSpec, pieces_in_order, split
 
 Key = TypeVar("Key", bound=Hashable)
+
+_AT_ONCE = 4 * BLOCK
+"""The most elements of small tensors that are compared at once."""
 
 
 class Pair(NamedTuple):
@@ -42,10 +47,33 @@ class Pair(NamedTuple):
         return self.a.scale, self.b.scale
 
     @property
+    def group(self) -> tuple[object, ...] | None:
+        """What it must share with others to be compared with them at once; None if it is compared alone."""
+        a, b = self
+        if self.turned or a.scale != b.scale or not 0 < a.spec.size <= BLOCK:
+            return None
+        dtypes = a.spec.dtype, b.spec.dtype
+        return (*dtypes, a.scale) if all(dtype.is_float for dtype in dtypes) else None
+
+    @property
     def laid(self) -> TensorSpec:
         """The spec to split by: without an offset, so in one piece, if either tensor is encoded or their orders differ."""
         whole = self.turned or self.b.spec.offset is None
         return replace(self.a.spec, offset=None) if whole else self.a.spec
+
+
+class Small(NamedTuple):
+    """Small pairs that are compared at once, by index."""
+
+    indices: Sequence[int]
+
+
+class Outcome(NamedTuple):
+    """The results of a piece of one pair, or the comparisons of small pairs, by index."""
+
+    first: int
+    pieces: Sequence[PieceComparison] = ()
+    small: Sequence[tuple[int, Comparison]] = ()
 
 
 class CompareTask(NamedTuple):
@@ -56,12 +84,43 @@ class CompareTask(NamedTuple):
     work: Workspace
     progress: Progress = silent
 
-    def compare(self, piece: Piece) -> list[tuple[int, PieceComparison]]:
-        """Return the results of a piece, each with the index of its pair."""
-        pieces = [piece]
-        if piece.count > 1:
-            pieces = [Piece(k, 1, 0, self.pairs[k].a.spec.size) for k in range(piece.index, piece.index + piece.count)]
-        return [(one.index, chunk) for one in pieces for chunk in self._chunks(self.pairs[one.index], one)]
+    def compare(self, work: Piece | Small) -> Outcome:
+        """Return the results of a piece of one pair, or those of small pairs."""
+        if isinstance(work, Piece):
+            return Outcome(work.index, pieces=list(self._chunks(self.pairs[work.index], work)))
+        pairs = [self.pairs[k] for k in work.indices]
+        a, b = ([pair[side] for pair in pairs] for side in (0, 1))
+        raws = self._gather(a, self.work.raw), self._gather(b, self.work.raw_b)
+        dtypes, scale = (a[0].spec.dtype, b[0].spec.dtype), a[0].scale
+        found = compare_small(raws, dtypes, [one.spec.size for one in a], self.tolerance, self.work, scale)
+        if None in found:
+            found = list(self._completed(found, pairs, raws))
+        return Outcome(work.indices[0], small=[(k, one) for k, one in zip(work.indices, found, strict=True) if one])
+
+    def _gather(self, stored: Sequence[StoredTensor], buffer: Buffer) -> Raw:
+        """Read small tensors one after the other, neighbours in a file at once."""
+        raw = buffer.take(sum(one.spec.nbytes for one in stored), np.uint8)
+        at = 0
+        for run in _neighbours(stored):
+            part = raw[at : at + sum(one.spec.nbytes for one in run)]
+            run[0].file.reader.read(run[0].spec, 0, part)
+            self.progress(part.size, run[0].file.path)
+            at += part.size
+        return raw
+
+    def _completed(
+        self, found: Sequence[Comparison | None], pairs: Sequence[Pair], raws: tuple[Raw, Raw]
+    ) -> Iterator[Comparison]:
+        """Compare those small pairs alone that could not be compared with the others, such as those with NaN."""
+        dtypes = pairs[0].a.spec.dtype, pairs[0].b.spec.dtype
+        at_a = at_b = 0
+        for one, pair in zip(found, pairs, strict=True):
+            end_a, end_b = at_a + pair.a.spec.nbytes, at_b + pair.b.spec.nbytes
+            parts = raws[0][at_a:end_a], raws[1][at_b:end_b]
+            yield one or merge(
+                [compare_piece(*parts, dtypes, self.tolerance, self.work, pair.scales)], dtypes, pair.scales
+            )
+            at_a, at_b = end_a, end_b
 
     def _chunks(self, pair: Pair, piece: Piece) -> Iterator[PieceComparison]:
         """Compare a piece of both tensors; where their orders differ, the column-major one is read in row-major order."""
@@ -107,14 +166,64 @@ def compare(
     shared = {key: _pair(stored, b[key]) for key, stored in a.items() if key in b and are_comparable(stored, b[key])}
     keys, pairs = list(shared), list(shared.values())
 
-    task = CompareTask(pairs, tolerance, workers.work, progress)
-    chunks = chain.from_iterable(workers.map(task.compare, split([pair.laid for pair in pairs], range(len(pairs)))))
-    found = {}
-    for index, group in groupby(chunks, key=itemgetter(0)):  # results arrive tensor by tensor
-        pair = pairs[index]
+    task, found = CompareTask(pairs, tolerance, workers.work, progress), dict[int, Comparison]()
+    outcomes = workers.map(task.compare, _tasks(pairs))
+    for index, group in groupby(outcomes, key=attrgetter("first")):  # results arrive tensor by tensor
+        some, pair = list(group), pairs[index]
+        if some[0].small:
+            found.update(chain.from_iterable(one.small for one in some))
+            continue
         dtypes = pair.a.spec.dtype, pair.b.spec.dtype
-        found[keys[index]] = merge([chunk for _, chunk in group], dtypes, pair.scales)
-    return found
+        found[index] = merge([piece for one in some for piece in one.pieces], dtypes, pair.scales)
+    return {key: found[index] for index, key in enumerate(keys)}
+
+
+def _tasks(pairs: Sequence[Pair]) -> Iterator[Piece | Small]:
+    """Yield the groups of small pairs, then the pieces of the others."""
+    groups: dict[tuple[object, ...], list[int]] = {}
+    rest = []
+    for index, pair in enumerate(pairs):
+        group = pair.group
+        if group is None:
+            rest.append(index)
+        else:
+            groups.setdefault(group, []).append(index)
+    for indices in groups.values():
+        yield from _cut(indices, pairs)
+    laid = [pair.laid for pair in pairs] if rest else []
+    for piece in split(laid, rest):
+        pieces = [piece]
+        if piece.count > 1:
+            pieces = [Piece(k, 1, 0, laid[k].size) for k in range(piece.index, piece.index + piece.count)]
+        yield from pieces
+
+
+def _cut(indices: Sequence[int], pairs: Sequence[Pair]) -> Iterator[Small]:
+    """Cut a group into parts of at most `_AT_ONCE` elements, which stay in the cache of a processor."""
+    part, size = list[int](), 0
+    for index in indices:
+        more = pairs[index].a.spec.size
+        if part and size + more > _AT_ONCE:
+            yield Small(part)
+            part, size = [], 0
+        part.append(index)
+        size += more
+    yield Small(part)
+
+
+def _neighbours(stored: Sequence[StoredTensor]) -> Iterator[list[StoredTensor]]:
+    """Yield the runs of tensors that adjoin in one file."""
+    run: list[StoredTensor] = []
+    end: int | None = None
+    for one in stored:
+        if run and one.file is run[0].file and end is not None and one.spec.offset == end:
+            run.append(one)
+        else:
+            if run:
+                yield run
+            run = [one]
+        end = None if one.spec.offset is None else one.spec.offset + one.spec.nbytes
+    yield run
 
 
 def are_comparable(a: StoredTensor, b: StoredTensor) -> bool:

@@ -1,6 +1,6 @@
 """Open dumps to be compared: their tensors by name, whole, joined, or in the pieces of ranks."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
 
@@ -9,9 +9,12 @@ from gradclip_cli.engine.joined import Joined, JoinedPiece
 from gradclip_cli.engine.measure import ElementSource
 from gradclip_cli.engine.rank_pieces import pieces_by_name
 from gradclip_cli.engine.run import Run
+from gradclip_cli.errors import InputError
+from gradclip_cli.inputs.layouts.series import outside_note, step_groups
 from gradclip_cli.inputs.naming import other_names, wrappers_note
 from gradclip_cli.inputs.opened import DumpFile, OpenDump, OpenFile
 from gradclip_cli.inputs.source import DumpSource
+from gradclip_cli.inputs.steps import step_named
 from gradclip_cli.notes import Note
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import shortlist
@@ -43,7 +46,8 @@ class RankPieces(NamedTuple):
 class ComparedDump(NamedTuple):
     """An open dump: its files, the selected tensors by name, and those of them that count in no norm, with notes on them.
 
-    Where it has `pieces`, which do not say where they belong, `tensors` holds the first piece of each tensor.
+    Where it has `pieces`, which do not say where they belong, `tensors` holds the first piece of each tensor. Where it is one of
+    the steps in a file, `group` is the name of that; names are those inside the group.
     """
 
     source: DumpSource
@@ -53,6 +57,8 @@ class ComparedDump(NamedTuple):
     notes: Sequence[Note] = ()
     scale: float = 1.0  # the loss scale
     pieces: RankPieces | None = None
+    step: int | None = None
+    group: str = ""
 
     def pieces_of(self, name: str) -> Sequence[StoredTensor]:
         """Return the pieces of a tensor, itself if it is whole; none if the dump does not have it."""
@@ -71,6 +77,38 @@ class ComparedDump(NamedTuple):
             notes=[*self.notes, note],
             pieces=self.pieces and self.pieces._replace(indices=_renamed(self.pieces.indices, names)),
         )
+
+    def steps(self) -> list["ComparedDump"]:
+        """Return a dump for each step, in order, if all tensors are in groups named after two or more steps; else the dump.
+
+        Steps of which no tensor is selected are left out. Raises InputError for pieces of ranks in such groups.
+        """
+        found = step_groups([spec.name for file in self.files for spec in file.tensors])
+        if not found.groups:
+            return (
+                [self._replace(notes=[*self.notes, outside_note(self.source.files[0], found.outside)])]
+                if found.outside
+                else [self]
+            )
+        if self.pieces is not None:
+            what = "holds several steps, of which each rank has pieces; diff compares ranks of files with one step each"
+            raise InputError(what, path=self.source.location)
+        return list(self._grouped(found.groups))
+
+    def _grouped(self, groups: Iterable[str]) -> Iterator["ComparedDump"]:
+        first = True
+        for group in groups:
+            start = len(group) + 1
+            names = {name: name[start:] for name in self.tensors if name.startswith(f"{group}/")}
+            if names:
+                yield self._replace(
+                    tensors={names[name]: self.tensors[name] for name in names},
+                    uncounted={names[name] for name in self.uncounted & names.keys()},
+                    notes=self.notes if first else (),
+                    step=step_named(group),
+                    group=group,
+                )
+                first = False
 
     def verify(self) -> None:
         """Raise InputError if a file's own checksums do not match, or if a file has changed."""
@@ -98,15 +136,15 @@ def opened(source: DumpSource, run: Run) -> Iterator[ComparedDump]:
         if pieces is not None:  # of equal names the first counts above all, and no other is lost
             tensors = {name: pieces.stored[indices[0]] for name, indices in pieces.indices.items()}
         uncounted = {name for name, one in tensors.items() if not run.selection.counts(one.spec)}
-        yield ComparedDump(source, files, tensors, uncounted, _notes(dump), dump.scale, pieces)
+        yield ComparedDump(source, files, tensors, uncounted, _notes(dump), dump.scale, pieces, dump.step)
 
 
 def _notes(dump: OpenDump) -> list[Note]:
     """Return the notes on an open dump, and on what in it is not compared."""
     if not dump.non_numeric:
-        return dump.notes
+        return [*dump.notes, *dump.step_notes]
     what = f"not numbers, not compared: {shortlist(dump.non_numeric)}"
-    return [*dump.notes, Note("not-numbers", f"{dump.source.location}: {what}")]
+    return [*dump.notes, *dump.step_notes, Note("not-numbers", f"{dump.source.location}: {what}")]
 
 
 def _joined(dump: OpenDump, files: Sequence[OpenFile], run: Run) -> dict[str, StoredTensor]:

@@ -12,6 +12,7 @@ from gradclip_cli.engine.first_nonfinite import FirstNonfinite
 from gradclip_cli.engine.measure import FileRead, PieceObserver, measure, together
 from gradclip_cli.engine.run import Run
 from gradclip_cli.formats.base import Format, Reader
+from gradclip_cli.inputs.layouts.series import outside_note
 from gradclip_cli.inputs.lookalikes import lookalike_notes
 from gradclip_cli.inputs.mixtures import mixture_notes
 from gradclip_cli.inputs.naming import LayerParam, natural
@@ -142,8 +143,7 @@ class MeasuredDump:
         if self.non_numeric:
             notes.append(Note("not-numbers", f"{path}: not numbers, left as they are: {shortlist(self.non_numeric)}"))
         if self.outside_steps:
-            what = f"it holds more than groups that are named after steps: {shortlist(list(self.outside_steps), 4)}"
-            notes.append(Note("no-series", f"{path}: taken for one dump, not for a series, since {what}"))
+            notes.append(outside_note(path, self.outside_steps))
         return [*notes, *self.copy_notes]
 
     @cached_property

@@ -113,15 +113,21 @@ def _kinds_without_steps(sources: Sequence[DumpSource], given: Sequence[str]) ->
 
 
 def find_one(path: str, choices: Choices = DEFAULT) -> Found:
-    """Return the one dump that a path stands for: a file, or the only dump of a directory; raise UsageError for several.
+    """Return the one dump that a path stands for: a file, or the only dump of a directory; raise UsageError for several."""
+    found = find_side(path, choices)
+    if len(found.sources) > 1:
+        raise UsageError(f"{printable(path)} holds {_several(found.sources)}")
+    return found
+
+
+def find_side(path: str, choices: Choices = DEFAULT) -> Found:
+    """Return what one side of a comparison stands for: a dump, or the dumps of a run in a directory.
 
     Only the files of a directory are accumulated, or are those of ranks; one dump is taken as it is, with a note.
     """
     if choices.accumulate is not None and not is_folder(path):
         choices = replace(choices, accumulate=None)
     found = find_dumps([path], replace(choices, alone=True))
-    if len(found.sources) > 1:
-        raise UsageError(f"{printable(path)} holds {_several(found.sources)}")
     if choices.shards and not ranks.are_in(found.sources):
         what = "is one dump and no set of ranks, so its tensors are taken for whole ones"
         return found._replace(notes=(*found.notes, Note("no-ranks", f"{found.sources[0].location}: {what}")))

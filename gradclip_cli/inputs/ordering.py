@@ -24,14 +24,14 @@ def with_steps(sources: Sequence[DumpSource]) -> list[DumpSource]:
     if len(found) < 2:
         return found
     if all(source.step is None for source in found):
-        steps = _numbers([source.location for source in found])
+        steps = numbers_in([source.location for source in found])
         found = [source._replace(step=step) for source, step in zip(found, steps, strict=True)]
     with one_call():
         return [_with_own_step(source) if source.step is None else source for source in found]
 
 
-def _numbers(paths: Sequence[str]) -> list[int | None]:
-    """Return the one number in which the names of files differ, or else those of their folders."""
+def numbers_in(paths: Sequence[str]) -> list[int | None]:
+    """Return the one number in which the names of files differ, or else those of their folders; None for all if there is none."""
     steps = steps_by_pattern([os.path.basename(path) for path in paths])
     if any(step is not None for step in steps):
         return steps
@@ -61,12 +61,13 @@ def numbered_by_epoch(sources: Sequence[DumpSource]) -> tuple[list[DumpSource], 
         return list(sources), []
     first = [source for source in sources if source.step is not None]
     first.sort(key=lambda source: (source.epoch is not None, source.epoch or 0, source.step or 0))
-    named = [source._replace(step=k, name=_name(source)) for k, source in enumerate(first)]
+    named = [source._replace(step=k, name=epoch_name(source)) for k, source in enumerate(first)]
     what = f"steps come back in each epoch, so they are numbered anew: step 0 is {printable(first[0].location)}"
     return [*named, *(source for source in sources if source.step is None)], [Note("epochs", what)]
 
 
-def _name(source: DumpSource) -> str | None:
+def epoch_name(source: DumpSource) -> str | None:
+    """Return the name of a step that comes back in each epoch; None if its epoch is not known."""
     word = "batch" if "batch" in os.path.basename(source.location).lower() else "step"
     return None if source.epoch is None else f"epoch {source.epoch} {word} {source.step}"
 

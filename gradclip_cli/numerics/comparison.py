@@ -7,7 +7,7 @@ import numpy as np
 
 from gradclip_cli.numerics.complex_comparison import compare_complex, compare_identical
 from gradclip_cli.numerics.differences import Difference, Numbers, Tolerance, difference, merge_differences, numbers
-from gradclip_cli.numerics.dtypes import DType, Raw
+from gradclip_cli.numerics.dtypes import FLOAT64, DType, Raw
 from gradclip_cli.numerics.norms import BLOCK, ScaledSum, total
 from gradclip_cli.numerics.products import (
     BlockSquares,
@@ -30,25 +30,28 @@ class PieceComparison(NamedTuple):
     """The comparison of consecutive blocks of two tensors.
 
     `a` and `b` are None unless that tensor is of floats, `products` (Σa·b of each block, of complex numbers the real part of
-    Σ conj(a)·b) is None unless both are.
+    Σ conj(a)·b) and `distance` (Σ|a - b|²) are None unless both are.
     """
 
     difference: Difference
     a: BlockSquares | None = None
     b: BlockSquares | None = None
     products: BlockSums | None = None
+    distance: BlockSquares | None = None
 
 
 class Comparison(NamedTuple):
     """The comparison of two tensors.
 
-    `a` and `b` are None unless that tensor is of floats, `product` (Σa·b) is None unless both are.
+    `a` and `b` are None unless that tensor is of floats, `product` (Σa·b) and `distance`, the norm of a - b in which elements
+    that are the same count 0, are None unless both are.
     """
 
     difference: Difference
     a: L2Norm | None = None
     b: L2Norm | None = None
     product: ScaledSum | None = None
+    distance: L2Norm | None = None
 
 
 def compare_piece(
@@ -75,8 +78,13 @@ def compare_piece(
             chunks.append(PieceComparison(*compare_complex((part_a, part_b), dtypes, tolerance, width, work, ratio)))
         else:
             pair = numbers(part_a, of_a, work.numbers_a, work), numbers(part_b, of_b, work.numbers_b, work)
-            found = difference(pair[0], _times(pair[1], ratio, work), tolerance, work)
-            chunks.append(_compare_chunk(found, pair, dtypes, width, work))
+            found, apart = difference(pair[0], _times(pair[1], ratio, work), tolerance, work)
+            chunk = _compare_chunk(found, pair, dtypes, width, work)
+            if chunk.products is not None:
+                narrow = ratio == 1 and max(of_a.itemsize, of_b.itemsize) < 8
+                squares, _ = block_squares(apart.reshape(-1, width), of_a if narrow else FLOAT64, work)
+                chunk = chunk._replace(distance=squares)
+            chunks.append(chunk)
     return chunks[0] if len(chunks) == 1 else _concatenate_chunks(chunks)
 
 
@@ -91,21 +99,24 @@ def merge(
         l2_norm([chunk.a for chunk in chunks if chunk.a is not None], scales[0]) if floats[0] else None,
         l2_norm([chunk.b for chunk in chunks if chunk.b is not None], scales[1]) if floats[1] else None,
         dot_product([chunk.products for chunk in chunks if chunk.products is not None]) if all(floats) else None,
+        l2_norm([chunk.distance for chunk in chunks if chunk.distance is not None], scales[0]) if all(floats) else None,
     )
 
 
 def together(parts: Sequence[Comparison]) -> Comparison:
     """Put the comparisons of several tensors, or of pieces of one, together as if they were one vector.
 
-    A norm is None unless all parts have it, and so is the product.
+    A norm is None unless all parts have it, and so are the product and the distance.
     """
     a, b = [one.a for one in parts if one.a is not None], [one.b for one in parts if one.b is not None]
     dots = [one.product for one in parts if one.product is not None]
+    apart = [one.distance for one in parts if one.distance is not None]
     return Comparison(
         merge_differences(one.difference for one in parts),
         total_norm(a) if len(a) == len(parts) else None,
         total_norm(b) if len(b) == len(parts) else None,
         total(dots, 1.0) if len(dots) == len(parts) else None,
+        total_norm(apart) if len(apart) == len(parts) else None,
     )
 
 
@@ -127,7 +138,10 @@ def _compare_identical(raw: Raw, dtype: DType, width: int, work: Workspace) -> P
     found, _ = block_squares(numbers(raw, dtype, work.numbers_a, work).values.reshape(-1, width), dtype, work)
     some = found.nan or found.infinite or bool(found.sums.values.any())
     exponents, values = found.sums
-    return PieceComparison(Difference(max_rel=0.0 if some else None), found, found, BlockSums(2 * exponents, values))
+    none = BlockSquares(BlockSums(np.zeros_like(exponents), np.zeros_like(values)))
+    return PieceComparison(
+        Difference(max_rel=0.0 if some else None), found, found, BlockSums(2 * exponents, values), none
+    )
 
 
 def _compare_chunk(
@@ -144,13 +158,12 @@ def _compare_chunk(
 
 def _concatenate_chunks(chunks: Sequence[PieceComparison]) -> PieceComparison:
     """Make one comparison of those of consecutive chunks."""
-    squares_a, squares_b = (
-        _concatenate_squares([chunk.a for chunk in chunks]),
-        _concatenate_squares([chunk.b for chunk in chunks]),
-    )
+    squares_a = _concatenate_squares([chunk.a for chunk in chunks])
+    squares_b = _concatenate_squares([chunk.b for chunk in chunks])
+    distance = _concatenate_squares([chunk.distance for chunk in chunks])
     dots = [chunk.products for chunk in chunks if chunk.products is not None]
     found = merge_differences(chunk.difference for chunk in chunks)
-    return PieceComparison(found, squares_a, squares_b, concatenate(dots) if dots else None)
+    return PieceComparison(found, squares_a, squares_b, concatenate(dots) if dots else None, distance)
 
 
 def _concatenate_squares(parts: Sequence[BlockSquares | None]) -> BlockSquares | None:

@@ -8,15 +8,18 @@ from numpy.typing import NDArray
 
 from gradclip_cli.numerics import moduli
 from gradclip_cli.numerics.differences import Difference, Tolerance, compare_sizes, merge_differences, numbers
-from gradclip_cli.numerics.dtypes import DType, Raw
+from gradclip_cli.numerics.dtypes import FLOAT64, DType, Raw
 from gradclip_cli.numerics.moduli import Parts
-from gradclip_cli.numerics.products import BlockSquares, BlockSums
+from gradclip_cli.numerics.products import BlockSquares, BlockSums, block_squares
 from gradclip_cli.numerics.sums import sum_rows
 from gradclip_cli.numerics.workspace import Buffer, Workspace
 
 Wide = NDArray[np.float64]
-Compared = tuple[Difference, BlockSquares | None, BlockSquares | None, BlockSums | None]
-"""The difference of consecutive blocks, their squares (None unless of floats), and their products (None unless both are)."""
+Compared = tuple[Difference, BlockSquares | None, BlockSquares | None, BlockSums | None, BlockSquares | None]
+"""The difference of consecutive blocks, their squares (None unless of floats), their products, and the squares of a - b.
+
+The last two are None unless both are of floats.
+"""
 
 
 class _Measured(NamedTuple):
@@ -40,11 +43,13 @@ def compare_complex(
     """
     a, lost_a = _parts(raws[0], dtypes[0], work.numbers_a, work.imaginary_a, work)
     b, lost_b = _parts(raws[1], dtypes[1], work.numbers_b, work.imaginary_b, work)
-    found = _difference(a, _times(b, ratio), lost_a - lost_b, tolerance, work)
+    found, apart = _difference(a, _times(b, ratio), lost_a - lost_b, tolerance, work)
     first = _measure(a, width, work) if dtypes[0].is_gradient else None
     second = _measure(b, width, work) if dtypes[1].is_gradient else None
-    products = _products(first, second, work) if first is not None and second is not None else None
-    return found, first and first.squares, second and second.squares, products
+    if first is None or second is None:
+        return found, first and first.squares, second and second.squares, None, None
+    distance, _ = block_squares(apart.reshape(-1, width), FLOAT64, work)
+    return found, first.squares, second.squares, _products(first, second, work), distance
 
 
 def compare_identical(raw: Raw, dtype: DType, width: int, work: Workspace) -> Compared:
@@ -52,7 +57,8 @@ def compare_identical(raw: Raw, dtype: DType, width: int, work: Workspace) -> Co
     found = _measure(moduli.parts_of(raw, dtype, work.numbers_a, work.imaginary_a, work), width, work).squares
     some = found.nan or found.infinite or bool(found.sums.values.any())
     exponents, values = found.sums
-    return Difference(max_rel=0.0 if some else None), found, found, BlockSums(2 * exponents, values)
+    none = BlockSquares(BlockSums(np.zeros_like(exponents), np.zeros_like(values)))
+    return Difference(max_rel=0.0 if some else None), found, found, BlockSums(2 * exponents, values), none
 
 
 def _parts(raw: Raw, dtype: DType, real: Buffer, imaginary: Buffer, work: Workspace) -> tuple[Parts, Wide | float]:
@@ -72,20 +78,25 @@ def _times(parts: Parts, ratio: float) -> Parts:
         return Parts(parts.real * ratio, parts.imaginary * ratio, wide=True)
 
 
-def _difference(a: Parts, b: Parts, lost: Wide | float, tolerance: Tolerance, work: Workspace) -> Difference:
+def _difference(
+    a: Parts, b: Parts, lost: Wide | float, tolerance: Tolerance, work: Workspace
+) -> tuple[Difference, Wide]:
+    """Compare elements; return |a - b|, too, 0 where both are the same."""
     with np.errstate(all="ignore"):
         apart = _distance(a, b, work, lost)
         size = np.array(moduli.moduli(b, work))
         usual = np.isfinite(apart) & np.isfinite(size)
         if usual.all():
-            return compare_sizes(apart, size, tolerance)
+            return compare_sizes(apart, size, tolerance), apart
+        apart = apart.copy()
         finite = ~(moduli.is_nan(a) | moduli.is_infinite(a) | moduli.is_nan(b) | moduli.is_infinite(b))
         parts = [compare_sizes(apart[usual], size[usual], tolerance)] if usual.any() else []
         if (far := finite & ~usual).any():
             parts.append(_compare_far(_taken(a, far), _taken(b, far), tolerance, work))
         if not finite.all():
-            parts.append(_compare_nonfinite(_taken(a, ~finite), _taken(b, ~finite)))
-        return merge_differences(parts)
+            found, apart[~finite] = _compare_nonfinite(_taken(a, ~finite), _taken(b, ~finite))
+            parts.append(found)
+        return merge_differences(parts), apart
 
 
 def _distance(a: Parts, b: Parts, work: Workspace, lost: Wide | float = 0.0) -> Wide:
@@ -104,15 +115,18 @@ def _compare_far(a: Parts, b: Parts, tolerance: Tolerance, work: Workspace) -> D
     return found._replace(max_abs=found.max_abs * 4)
 
 
-def _compare_nonfinite(a: Parts, b: Parts) -> Difference:
-    """Compare pairs of elements, at least one of each pair NaN or infinite; an infinity equals only itself."""
+def _compare_nonfinite(a: Parts, b: Parts) -> tuple[Difference, Wide]:
+    """Compare pairs of elements, at least one of each pair NaN or infinite; an infinity equals only itself.
+
+    Return their distances, too.
+    """
     pairs = (a.real, b.real), (a.imaginary, b.imaginary)
     equal = [(x == y) | (np.isnan(x) & np.isnan(y)) for x, y in pairs]
     nan_a, nan_b = moduli.is_nan(a), moduli.is_nan(b)
     same = (equal[0] & equal[1]) | (nan_a & nan_b)
     apart = np.where(same, 0.0, np.where(nan_a | nan_b, math.nan, math.inf))
     known = apart[(b.real != 0) | (b.imaginary != 0)]
-    return Difference(bool(same.all()), float(apart.max()), float(known.max()) if known.size else None)
+    return Difference(bool(same.all()), float(apart.max()), float(known.max()) if known.size else None), apart
 
 
 def _taken(parts: Parts, which: NDArray[np.bool_]) -> Parts:

@@ -56,8 +56,8 @@ def numbers(raw: Raw, dtype: DType, out: Buffer, work: Workspace) -> Numbers:
     return Numbers(values)
 
 
-def difference(a: Numbers, b: Numbers, tolerance: Tolerance, work: Workspace) -> Difference:
-    """Compare two nonempty arrays of the same length."""
+def difference(a: Numbers, b: Numbers, tolerance: Tolerance, work: Workspace) -> tuple[Difference, Wide]:
+    """Compare two nonempty arrays of the same length; return |a - b|, too, 0 where both are the same, in `work.distance`."""
     with np.errstate(all="ignore"):
         apart = np.subtract(a.values, b.values, out=work.distance.take(a.values.size, np.float64))
         if a.rest is not None or b.rest is not None:
@@ -65,8 +65,8 @@ def difference(a: Numbers, b: Numbers, tolerance: Tolerance, work: Workspace) ->
         np.abs(apart, out=apart)
         size = np.abs(b.values, out=work.size_b.take(b.values.size, np.float64))
         if math.isfinite(apart.max()):
-            return compare_sizes(apart, size, tolerance)
-        return _compare_mixed(a.values, b.values, apart, tolerance)
+            return compare_sizes(apart, size, tolerance), apart
+        return _compare_mixed(a.values, b.values, apart, tolerance), apart
 
 
 def merge_differences(parts: Iterable[Difference]) -> Difference:
@@ -105,7 +105,10 @@ def compare_sizes(apart: Wide, size: Wide, tolerance: Tolerance) -> Difference:
 
 
 def _compare_mixed(a: Wide, b: Wide, apart: Wide, tolerance: Tolerance) -> Difference:
-    """Compare elements if some are NaN or infinite, or if a difference is above the range of float64."""
+    """Compare elements if some are NaN or infinite, or if a difference is above the range of float64.
+
+    In `apart`, what is NaN though both are the same becomes 0.
+    """
     usual = np.isfinite(apart)
     far = ~usual & np.isfinite(a) & np.isfinite(b)
     odd = ~usual & ~far
@@ -115,16 +118,17 @@ def _compare_mixed(a: Wide, b: Wide, apart: Wide, tolerance: Tolerance) -> Diffe
         found = compare_sizes(np.abs(a[far] / 4 - b[far] / 4), quarter, Tolerance(tolerance.rtol, tolerance.atol / 4))
         parts.append(found._replace(max_abs=math.inf))
     if odd.any():
-        parts.append(_compare_nonfinite(a[odd], b[odd]))
+        found, apart[odd] = _compare_nonfinite(a[odd], b[odd])
+        parts.append(found)
     return merge_differences(parts)
 
 
-def _compare_nonfinite(a: Wide, b: Wide) -> Difference:
-    """Compare pairs of elements, at least one of each pair NaN or infinite."""
+def _compare_nonfinite(a: Wide, b: Wide) -> tuple[Difference, Wide]:
+    """Compare pairs of elements, at least one of each pair NaN or infinite; return their distances, too."""
     same = (a == b) | (np.isnan(a) & np.isnan(b))
     apart = np.where(same, 0.0, np.where(np.isnan(a) | np.isnan(b), math.nan, math.inf))
     known = apart[b != 0]
-    return Difference(bool(same.all()), float(apart.max()), float(known.max()) if known.size else None)
+    return Difference(bool(same.all()), float(apart.max()), float(known.max()) if known.size else None), apart
 
 
 def _largest(values: list[float]) -> float:

@@ -1,10 +1,10 @@
 """The reports of `ls` and `strategies`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, NamedTuple
 
 from gradclip_cli.notes import Note
-from gradclip_cli.reports.base import TableOnly
+from gradclip_cli.reports.base import Section, TableOnly
 from gradclip_cli.reports.notebook import InNotebooks
 
 
@@ -20,14 +20,44 @@ class LsTensor(NamedTuple):
     bytes: int
 
 
+class LsDump(NamedTuple):
+    """One dump: how many tensors and elements it has, in how many `files`, as headers describe them.
+
+    `layout` is `file`, `shards`, or `parameters` for a folder with a tensor in each file. A file of several `steps` is one dump.
+    """
+
+    input: str | list[str]
+    step: int | None
+    steps: int
+    format: str
+    layout: str
+    files: int
+    tensors: int
+    values: int
+    bytes: int
+    dtypes: list[str]
+
+
+class OtherTensors(NamedTuple):
+    """How dumps differ in their tensors: those that only some have, of other shapes or dtypes, with examples."""
+
+    tensors: int  # in any dump
+    some: list[str]
+    shapes: list[str]
+    dtypes: list[str]
+
+
 class _LsReport(NamedTuple):
-    tensors: list[LsTensor]
+    tensors: Sequence[LsTensor]
     labels: TableOnly[dict[str, str]]
     notes: list[Note]
+    dumps: Section[list[LsDump]] = None
+    others: TableOnly[OtherTensors | None] = None
+    blocks: TableOnly[int] = 0  # of the first dump
 
 
 class LsReport(_LsReport, InNotebooks):
-    """The report of `ls`."""
+    """The report of `ls`; `others` is None if all dumps have the same tensors."""
 
     __slots__ = ()
     schema: ClassVar[str] = "gradclip.ls/1"

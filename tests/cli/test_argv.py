@@ -227,7 +227,7 @@ USAGE = {
     "diff g.safetensors g.safetensors --atol nan": "atol",
     "diff g.safetensors g.safetensors --rtol inf": "rtol",
     "diff g.safetensors g.safetensors --include nosuch": "nosuch",
-    "diff g.safetensors g.safetensors --group-depth 1": "group-depth",
+    "diff g.safetensors g.safetensors --group-depth 0": "group-depth",
     "diff g.safetensors g.safetensors -j 0": "jobs",
     "check g.safetensors --ignore explodin": "did you mean exploding",
     "check g.safetensors --fail-on dead,nosuch": "nosuch.*spread",

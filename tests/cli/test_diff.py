@@ -35,7 +35,7 @@ def cells(line: str) -> list[str]:
 
 def test_table(pair: tuple[Path, Path], run: Run) -> None:
     """The table holds what is not the same, in natural order, below a line that counts it."""
-    result = run("diff", *pair)
+    result = run("diff", *pair, "--by", "param")
     title, headings, _, *rows = result.out.splitlines()
     assert (result.code, result.err) == (1, "")
     assert (
@@ -43,12 +43,12 @@ def test_table(pair: tuple[Path, Path], run: Run) -> None:
     )
     assert cells(headings)[:3] == ["param", "status", "norm a"]
     assert [cells(row) for row in rows if row and "─" not in row] == [
-        ["flat", "reshaped", "1", "1", "1", "-", "-", "-", "2 -> 1x2"],
-        ["ids", "differs", "-", "-", "-", "-", "1", "1.11e-16"],
-        ["layers.10.w", "differs", "5", "10", "2", "1", "4", "0.5"],
-        ["new", "only-b", "-", "0.5", "-", "-", "-", "-", "1x1, float32"],
-        ["old", "only-a", "5", "-", "-", "-", "-", "-", "1, float32"],
-        ["total", "5.831", "10.44", "1.79", "0.9692", "4", "0.5"],
+        ["flat", "reshaped", "1", "1", "1", "-", "-", "-", "-", "2 -> 1x2"],
+        ["ids", "differs", "-", "-", "-", "-", "1", "1.11e-16", "-"],
+        ["layers.10.w", "differs", "5", "10", "2", "1", "4", "0.5", "1"],
+        ["new", "only-b", "-", "0.5", "-", "-", "-", "-", "-", "1x1, float32"],
+        ["old", "only-a", "5", "-", "-", "-", "-", "-", "-", "1, float32"],
+        ["total", "5.831", "10.44", "1.79", "0.9692", "4", "0.5", "0.8575"],
     ]
 
 
@@ -56,13 +56,14 @@ def test_all(pair: tuple[Path, Path], run: Run) -> None:
     """--all lists the tensors that are the same, too, with the dtypes where those are not."""
     result = run("diff", *pair, "--all")
     [row] = [cells(line) for line in result.out.splitlines() if line.startswith("layers.2.w")]
-    assert row == ["layers.2.w", "same", "3", "3", "1", "1", "0", "0", "float32 -> float64"]
+    assert row == ["layers.2.w", "same", "3", "3", "1", "1", "0", "0", "0", "float32 -> float64"]
 
 
 def test_equal_dumps(pair: tuple[Path, Path], run: Run) -> None:
-    """Of dumps that are equal only the line of all gradients is shown, and the exit code is 0."""
+    """Dumps that are equal are one line, in a table that of all gradients; the exit code is 0."""
     result = run("diff", pair[0], pair[0])
-    assert (result.code, result.err) == (0, "")
+    assert (result.code, result.out, result.err) == (0, "equal: 5 tensors, 9 values\n", "")
+    result = run("diff", pair[0], pair[0], "--by", "param")
     assert result.out.startswith("a.npz (a) and a.npz (b): 5 tensors, all the same\n")
     assert [cells(line)[0] for line in result.out.splitlines()[1:] if line and "─" not in line] == ["param", "total"]
 
@@ -99,6 +100,8 @@ def test_json(pair: tuple[Path, Path], run: Run) -> None:
         "cosine": 1.0,
         "max_abs_diff": 4.0,
         "max_rel_diff": 0.5,
+        "rel_diff": 1.0,
+        "first_step": None,
     }
     assert tree["params"][1]["norm_a"] is None
 
@@ -130,21 +133,24 @@ def test_what_is_not_finite(save: Save, run: Run) -> None:
 
 
 def test_a_folder_of_one_dump(pair: tuple[Path, Path], run: Run) -> None:
-    """A directory stands for its dump, where it holds one; one of several is wrong usage."""
+    """A directory stands for its dump, where it holds one; one dump against several is wrong usage."""
     Path("one").mkdir()
     pair[0].rename("one/step1.npz")
     assert run("diff", "one", "one/step1.npz").code == 0
     Path("one/step2.npz").write_bytes(Path("one/step1.npz").read_bytes())
     result = run("diff", "one/step1.npz", "one")
     assert (result.code, result.out) == (2, "")
-    assert "one holds 2 dumps; give one dump, such as one/step1.npz" in result.err
+    assert "one holds 2 dumps; give one dump, such as one/step1.npz, or --step 1 for both" in result.err
 
 
 def test_nothing_in_common(save: Save, run: Run) -> None:
     """Dumps without a name in common are not equal, and the title says so."""
     result = run("diff", save("a.npz", w=[1.0]), save("b.npz", v=[1.0], u=[2.0]))
     assert result.code == 1
-    assert result.out.startswith("a.npz (a) and b.npz (b): no tensor in both, 1 only in a, 2 only in b\n")
+    assert result.out.splitlines()[:2] == [
+        "a.npz (a) and b.npz (b):",
+        "no tensor is in both, 1 only in a, 2 only in b",
+    ]
 
 
 def test_names_are_untrusted(save: Save, run: Run) -> None:
@@ -222,14 +228,15 @@ def test_wrong_usage_of_ranks(argv: str, reason: str, ranks: None, run: Run) -> 
 
 def test_table_of_ranks(ranks: None, run: Run) -> None:
     """The title says how many files each side is, and a note in the table what is in pieces."""
-    title, *_, total = run("diff", "a", "b", "--shards", "--replicated", "norm").out.strip().splitlines()
+    argv = ["--shards", "--by", "param"]
+    title, *_, total = run("diff", "a", "b", "--replicated", "norm", *argv).out.strip().splitlines()
     assert title == "2 files in a (a) and 2 files in b (b): 1 of 2 tensors differ"
     assert cells(total)[:3] == ["total", "5.099", "8.602"]
-    lines = run("diff", "a", "whole.npz", "--shards").out.strip().splitlines()
+    lines = run("diff", "a", "whole.npz", *argv).out.strip().splitlines()
     assert lines[0] == "2 files in a (a) and whole.npz (b): 0 of 2 tensors differ, 2 of another shape"
-    fc = ["fc", "reshaped", "5", "5", "1", "-", "-", "-", "2 pieces of 1 -> 2"]
+    fc = ["fc", "reshaped", "5", "5", "1", "-", "-", "-", "-", "2 pieces of 1 -> 2"]
     assert fc in [cells(line) for line in lines]
-    assert cells(lines[-1]) == ["total", "-", "-", "-", "-", "-", "-"]
+    assert cells(lines[-1]) == ["total", "-", "-", "-", "-", "-", "-", "-"]
 
 
 def test_json_of_ranks(ranks: None, run: Run) -> None:
@@ -245,5 +252,7 @@ def test_json_of_ranks(ranks: None, run: Run) -> None:
         "cosine": pytest.approx(41 / 5 / np.sqrt(73), rel=1e-12),
         "max_abs_diff": 4.0,
         "max_rel_diff": 0.5,
+        "rel_diff": pytest.approx(4 / 5, rel=1e-15),
+        "first_step": None,
     }
     assert (norm["norm_a"], norm["status"], tree["notes"]) == (1.0, "same", [])

@@ -25,7 +25,12 @@ ARGV = {
 }
 KNOWN = [pytest.param(argv, id=name) for name, argv in ARGV.items() if name in COMMANDS]
 FLAT = ("csv", "tsv", "ndjson")
-TABLES = {"apply": ("--by", "layer", "--by", "param"), "check": ("--by", "finding")}
+TABLES = {
+    "diff": ["--by", "param"],
+    "ls": ["--by", "param"],
+    "apply": ("--by", "layer", "--by", "param"),
+    "check": ("--by", "finding"),
+}
 """The options that show in a pipe the tables of Markdown."""
 
 Row = dict[str, Any]
@@ -50,7 +55,7 @@ def expected(command: str, tree: Row) -> list[Row]:
         lists = {"param": "params", "layer": "layers", "step": "dumps"}
         rows = [{"scope": scope, **row} for scope, name in lists.items() for row in tree[name]]
         return [*rows, {"scope": "total", **tree["total"]}]
-    [rows] = [value for key, value in tree.items() if isinstance(value, list) and key != "notes"]
+    rows, *_ = [value for key, value in tree.items() if isinstance(value, list)]
     return rows
 
 

@@ -19,6 +19,7 @@ NORMS = ["norm_before", "norm_after"]
 PEAKS = ["max_abs_before", "max_abs_after"]
 PLACE = ["name", "layer", "param", "shape", "dtype"]
 RULE = ["strategy", "threshold"]
+COMPARED = ["norm_a", "norm_b", "norm_ratio", "cosine", "rel_diff"]
 
 KEYS: dict[str, dict[str, list[str]]] = {
     "apply": {
@@ -65,10 +66,11 @@ KEYS: dict[str, dict[str, list[str]]] = {
         "shares": ["block", "norm", "share", "rms", "max_abs", "zeros", "elements"],
     },
     "diff": {
-        "": ["schema", "version", "equal", "params", "notes"],
+        "": ["schema", "version", "equal", "params", "notes", "blocks"],
         "params": [
-            *["name", "status", "norm_a", "norm_b", "norm_ratio", "cosine", "max_abs_diff", "max_rel_diff"],
+            *["name", "status", *COMPARED[:-1], "max_abs_diff", "max_rel_diff", "rel_diff", "first_step"],
         ],
+        "blocks": ["block", "tensors", "differing", *COMPARED, "first_step", "worst_step"],
     },
     "check": {
         "": ["schema", "version", "findings", "dumps", "notes", "first"],
@@ -78,8 +80,11 @@ KEYS: dict[str, dict[str, list[str]]] = {
         ],
     },
     "ls": {
-        "": ["schema", "version", "tensors", "notes"],
+        "": ["schema", "version", "tensors", "notes", "dumps"],
         "tensors": ["input", *PLACE, "bytes"],
+        "dumps": [
+            *["input", "step", "steps", "format", "layout", "files", "tensors", "values", "bytes", "dtypes"],
+        ],
     },
     "strategies": {
         "": ["schema", "version", "strategies"],

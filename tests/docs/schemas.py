@@ -32,7 +32,7 @@ CALLS = {
         f"stats {STEP.format(9)}",
     ],
     "check": ["check sample_data/char_lstm"],
-    "diff": [f"diff {STEP.format(8)} {STEP.format(9)}"],
+    "diff": [f"diff {STEP.format(8)} {STEP.format(9)}", "diff sample_data/char_lstm sample_data/char_lstm_hdf5"],
     "show": [f"show {STEP.format(9)}", "show broken.npz weight"],
     "ls": [f"ls {STEP.format(9)}"],
     "strategies": ["strategies"],

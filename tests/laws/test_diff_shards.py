@@ -332,15 +332,16 @@ def test_ranks_are_in_natural_order(tmp_path: Path) -> None:
 
 
 def test_folders_of_ranks(tmp_path: Path) -> None:
-    """Each rank may have a folder of its own in that of the step; two steps are wrong usage that says how to give one."""
+    """Each rank may have a folder of its own in that of the step; several steps are compared one by one."""
     for run in ("a", "b"):
         for step in (5, 6):
             for rank, tensors in enumerate(ranks(1)):
                 (folder := tmp_path / run / f"step_{step}" / f"rank_{rank}").mkdir(parents=True)
                 save(folder, "npz", tensors)
     assert diff(tmp_path / "a" / "step_5", tmp_path / "b" / "step_6").equal
-    with pytest.raises(UsageError, match="holds the ranks of 2 steps; give one step"):
-        diff(tmp_path / "a", tmp_path / "b")
+    found = diff(tmp_path / "a", tmp_path / "b")
+    assert found.steps is not None
+    assert [(step.step, step.equal) for step in found.steps] == [(5, True), (6, True)]
 
 
 def test_the_loss_scale(tmp_path: Path) -> None:

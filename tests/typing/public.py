@@ -59,7 +59,7 @@ def listed(dump: str) -> list[LsTensor]:
     except GradclipError as error:
         print(error.exit_code)
         return []
-    return report.tensors
+    return list(report.tensors)
 
 
 def equal(a: Path, b: Path) -> bool:

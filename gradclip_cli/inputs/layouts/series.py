@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from gradclip_cli.inputs.steps import step_named
+from gradclip_cli.notes import Note
+from gradclip_cli.text import shortlist
 
 
 class StepGroups(NamedTuple):
@@ -37,3 +39,9 @@ def step_groups(names: Sequence[str]) -> StepGroups:
     for index, group in enumerate(groups):
         members[group].append(index)
     return StepGroups(members, [name.partition("/")[2] for name in names], [])
+
+
+def outside_note(path: str, outside: Sequence[str]) -> Note:
+    """Note a file that is no series, since some of its tensors are in no group of a step."""
+    what = f"it holds more than groups that are named after steps: {shortlist(list(outside), 4)}"
+    return Note("no-series", f"{path}: taken for one dump, not for a series, since {what}")

@@ -6,11 +6,13 @@ A new screen is a module here with a function `lines(report, room)`, and a line 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from gradclip_cli.render.screens import apply, check, show, stats
+from gradclip_cli.render.screens import apply, check, diff, ls, show, stats
 from gradclip_cli.render.screens.line import Line
 from gradclip_cli.render.screens.room import Room
 from gradclip_cli.reports.apply import ApplyReport
 from gradclip_cli.reports.check import CheckReport
+from gradclip_cli.reports.diff import DiffReport
+from gradclip_cli.reports.listing import LsReport
 from gradclip_cli.reports.show import ShowReport
 from gradclip_cli.reports.stats import StatsReport
 
@@ -20,6 +22,8 @@ Screen = Callable[[Any, Room], Iterator[Line]]
 SCREENS: Mapping[str, Screen] = {
     ApplyReport.schema: apply.lines,
     CheckReport.schema: check.lines,
+    DiffReport.schema: diff.lines,
+    LsReport.schema: ls.lines,
     ShowReport.schema: show.lines,
     StatsReport.schema: stats.lines,
 }

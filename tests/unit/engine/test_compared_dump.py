@@ -10,7 +10,7 @@ from support.official import save
 from gradclip_cli.engine.compared_dump import opened
 from gradclip_cli.engine.executors import Threads
 from gradclip_cli.engine.run import Run
-from gradclip_cli.inputs.discovery import find_one
+from gradclip_cli.inputs.discovery import find_side
 from gradclip_cli.inputs.layouts.ranks import by_rank
 from gradclip_cli.inputs.layouts.single import single
 from gradclip_cli.inputs.selection import Selection
@@ -57,7 +57,7 @@ def test_pieces_that_say_where_they_belong_are_joined(tmp_path: Path) -> None:
         info = {"w": {"saved_offsets": [2 * k]}}
         path = tmp_path / f"shard-{k + 1:05d}-model-00001-of-00001.safetensors"
         save_file({"w": np.ones(2, np.float32)}, path, {"DCP_SHARDING_INFO": json.dumps(info)})
-    (source,) = find_one(str(tmp_path)).sources
+    (source,) = find_side(str(tmp_path)).sources
     with Threads(1) as workers, opened(source, Run(Selection(), workers)) as dump:
         assert dump.pieces is None
         assert [piece.spec.shape for piece in dump.pieces_of("w")] == [(4,)]

@@ -8,7 +8,7 @@ import pytest
 from gradclip_cli.commands.apply.outputs import into_folder
 from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.inputs.choices import Choices
-from gradclip_cli.inputs.discovery import combined, find_dumps, find_one
+from gradclip_cli.inputs.discovery import combined, find_dumps, find_one, find_side
 from gradclip_cli.inputs.layouts.ranks import are_in
 from gradclip_cli.inputs.layouts.single import single
 
@@ -95,16 +95,18 @@ def test_one_dump_of_ranks(tmp_path: Path) -> None:
         (tmp_path / f"{name}.npz").touch()
     (tmp_path / "two/step2_rank1.npz").touch()
     shards = Choices(shards=True)
-    found = find_one(str(tmp_path / "run"), shards)
+    found = find_side(str(tmp_path / "run"), shards)
     assert [Path(path).name for path in found.sources[0].files] == ["rank9.npz", "rank10.npz"]
     assert (are_in(found.sources), found.notes) == (True, ())
     for path in (tmp_path / "alone", tmp_path / "alone/g.npz", tmp_path / "run/rank9.npz"):
-        found = find_one(str(path), shards)
+        found = find_side(str(path), shards)
         assert not are_in(found.sources)
         assert [note.kind for note in found.notes] == ["no-ranks"]
-        assert find_one(str(path), Choices()).notes == ()
+        assert find_side(str(path), Choices()).notes == ()
+    assert [source.step for source in find_side(str(tmp_path / "two"), shards).sources] == [1, 2]
     with pytest.raises(UsageError, match="two holds the ranks of 2 steps; give one step: its directory, or --files"):
         find_one(str(tmp_path / "two"), shards)
-    assert are_in(find_one(str(tmp_path / "two"), Choices(("step2*",), shards=True)).sources)
+    assert are_in(find_side(str(tmp_path / "two"), Choices(("step2*",), shards=True)).sources)
+    assert len(find_side(str(tmp_path / "run")).sources) == 2
     with pytest.raises(UsageError, match=r"run holds 2 dumps; give one dump, such as .*, or --shards for all ranks"):
         find_one(str(tmp_path / "run"))

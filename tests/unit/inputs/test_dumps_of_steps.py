@@ -9,7 +9,7 @@ from support.official import savez
 
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.choices import Choices
-from gradclip_cli.inputs.discovery import find_dumps, find_one
+from gradclip_cli.inputs.discovery import find_dumps, find_side
 from gradclip_cli.inputs.dumps_of_steps import of_steps
 from gradclip_cli.inputs.layouts.single import single
 from gradclip_cli.inputs.wanted_steps import WantedSteps
@@ -80,7 +80,7 @@ def test_a_folder_stands_for_the_dump_of_the_step(tmp_path: Path) -> None:
     """Where one dump is needed, the step chooses it; in a listing of all files, too."""
     for k in (1, 2, 3):
         saved(tmp_path / f"g-{k}.safetensors")
-    (source,) = find_one(str(tmp_path / "run"), Choices(steps=WantedSteps.parse("2"))).sources
+    (source,) = find_side(str(tmp_path / "run"), Choices(steps=WantedSteps.parse("2"))).sources
     assert Path(source.location).name == "g-2.safetensors"
     found = find_dumps([str(tmp_path / "run")], Choices(everything=True, steps=WantedSteps.parse("3"))).sources
     assert [Path(one.location).name for one in found] == ["g-3.safetensors"]

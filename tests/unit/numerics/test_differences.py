@@ -22,7 +22,7 @@ TINY = 5e-324
 def compared(a: NDArray[Any], b: NDArray[Any], rtol: float = 0.0, atol: float = 0.0) -> Difference:
     """Compare two arrays of native dtypes."""
     x, y = (numbers(raw_of(array), from_numpy(array.dtype), Buffer(), WORK) for array in (a, b))
-    return difference(x, y, Tolerance(rtol, atol), WORK)
+    return difference(x, y, Tolerance(rtol, atol), WORK)[0]
 
 
 def of_floats(a: list[float], b: list[float], rtol: float = 0.0, atol: float = 0.0) -> Difference:

@@ -158,6 +158,9 @@ def test_comparisons_of_pieces_are_one_vector() -> None:
     assert found.b is not None
     assert (found.a.norm, found.b.square, found.product) == (13.0, (0, 178.0), (0, 9.0 + 20.0 - 144.0))
     assert (found.difference.same, found.difference.max_abs, found.difference.max_rel) == (False, 24.0, 2.0)
-    mixed = together([parts[0], parts[1]._replace(b=None, product=None)])
-    assert (mixed.a, mixed.b, mixed.product) == (found.a, None, None)
-    assert together([]) == Comparison(Difference(), L2Norm((0, 0.0)), L2Norm((0, 0.0)), (0, 0.0))
+    assert found.distance is not None
+    assert found.distance.square == (0, 1.0 + 24.0**2)
+    mixed = together([parts[0], parts[1]._replace(b=None, product=None, distance=None)])
+    assert (mixed.a, mixed.b, mixed.product, mixed.distance) == (found.a, None, None, None)
+    none = L2Norm((0, 0.0))
+    assert together([]) == Comparison(Difference(), none, none, (0, 0.0), none)

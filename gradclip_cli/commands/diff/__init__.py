@@ -1,0 +1,1 @@
+"""`diff`: compare two dumps, or two runs step by step."""

@@ -1,0 +1,182 @@
+"""The screen of `ls`: one row a tensor for one dump, one row a dump for several, between a head and a foot of totals."""
+
+import os
+from collections.abc import Iterator, Sequence
+
+from gradclip_cli.lazy_rows import LazyRows
+from gradclip_cli.render.screens.differences import folded
+from gradclip_cli.render.screens.line import Line, dim, line, warn
+from gradclip_cli.render.screens.names import shortened
+from gradclip_cli.render.screens.room import Room
+from gradclip_cli.render.tables import plain
+from gradclip_cli.render.tables.grid import Column, Grid
+from gradclip_cli.reports.listing import LsDump, LsReport, LsTensor
+from gradclip_cli.text import plural, printable, ranges, shortlist
+
+_MOST_SHORTENED = 2000
+"""The most rows whose names are fitted to a terminal."""
+
+_LEAST = 20
+"""The cells that names get at least."""
+
+_UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
+
+
+def lines(report: LsReport, room: Room) -> Iterator[Line]:
+    """Yield the totals, then the rows."""
+    dumps = report.dumps or []
+    if len(dumps) == 1:
+        yield from _one(report, dumps[0], room)
+    elif dumps:
+        yield from _several(report, dumps, room)
+    else:
+        yield from _tensors(report, room, several=len({row.input for row in report.tensors}) > 1)
+
+
+def _one(report: LsReport, dump: LsDump, room: Room) -> Iterator[Line]:
+    parts = [f"{plural(dump.tensors, 'tensor')}{_in_blocks(report, dump)}", *_contents(dump)]
+    parts += [f"{dump.steps:,} steps" if dump.steps > 1 else f"step {dump.step}"] if _has_step(dump) else []
+    parts += [f"{dump.files:,} files"] if dump.files > 1 else []
+    yield from folded([f"{_path(dump)}:", *_commas(parts)], room, indent=0, style="strong")
+    yield ()
+    yield from _tensors(report, room, several=dump.files > 1 and dump.layout != "parameters")
+
+
+def _tensors(report: LsReport, room: Room, *, several: bool) -> Iterator[Line]:
+    columns = [Column("name", text=True), Column("shape"), Column("dtype"), Column("bytes")]
+    columns += [Column("file", text=True)] if several else []
+    rows = LazyRows(lambda row: _tensor(row, report.labels)[: len(columns)], report.tensors)
+    yield from _table(columns, rows, room)
+
+
+def _tensor(row: LsTensor, labels: dict[str, str]) -> tuple[str, ...]:
+    name, label = printable(row.name), labels.get(row.layer) if labels else None
+    named = name if label is None or label == row.layer else f"{name} ({printable(label)})"
+    shape = "x".join(map(str, row.shape)) or "scalar"
+    return named, shape, row.dtype, f"{row.bytes:,}", printable(os.path.basename(row.input))
+
+
+def _several(report: LsReport, dumps: Sequence[LsDump], room: Room) -> Iterator[Line]:
+    folder = _folder(dumps)
+    steps = [dump.step for dump in dumps if dump.step is not None]
+    parts = [f"{plural(len(dumps), 'dump')}"]
+    parts += [_steps(steps)] if steps else []
+    same = report.others is None
+    parts += [f"{plural(dumps[0].tensors, 'tensor')}{_in_blocks(report, dumps[0])} in each"] if same else []
+    total = sum(dump.values for dump in dumps), sum(dump.bytes for dump in dumps)
+    parts += [plural(total[0], "value"), size(total[1])]
+    yield from folded([f"{folder}:" if folder else "", *_commas(parts)], room, indent=0, style="strong")
+    yield ()
+    yield from _table_of_dumps(dumps, folder, room)
+    yield ()
+    yield from _foot(report, room)
+
+
+def _table_of_dumps(dumps: Sequence[LsDump], folder: str, room: Room) -> Iterator[Line]:
+    start = len(folder) + 1 if folder and folder != os.sep else 0
+    names = [_path(dump)[start:] for dump in dumps]
+    known = any(_has_step(dump) for dump in dumps)
+    files = any(dump.files > 1 for dump in dumps)
+    columns = [
+        Column("dump", text=True),
+        Column("step"),
+        Column("tensors"),
+        Column("values"),
+        Column("bytes"),
+        Column("dtypes", text=True),
+    ]
+    columns += [Column("files", text=True)]
+    kept = [
+        k
+        for k, column in enumerate(columns)
+        if (known or column.heading != "step") and (files or column.heading != "files")
+    ]
+
+    def row(pair: tuple[LsDump, str]) -> tuple[str, ...]:
+        cells = _dump(*pair)
+        return tuple(cells[k] for k in kept)
+
+    rows = LazyRows(row, list(zip(dumps, names, strict=True)))
+    yield from _table([columns[k] for k in kept], rows, room)
+
+
+def _dump(dump: LsDump, name: str) -> tuple[str, ...]:
+    step = f"{dump.steps:,} steps" if dump.steps > 1 else "-" if dump.step is None else str(dump.step)
+    files = f"{dump.files:,} {'files' if dump.layout == 'parameters' else 'shards'}" if dump.files > 1 else "1"
+    return name, step, f"{dump.tensors:,}", f"{dump.values:,}", f"{dump.bytes:,}", ", ".join(dump.dtypes), files
+
+
+def _table(columns: Sequence[Column], rows: Sequence[tuple[str, ...]], room: Room) -> Iterator[Line]:
+    """Yield a table whose names, the first column, are shortened to fit a terminal; a long one is written as it is."""
+    if not room.whole and len(rows) <= _MOST_SHORTENED:
+        kept = list(rows)
+        rest = plain.widths(Grid("", columns[1:], [row[1:] for row in kept]))
+        left = room.width - 1 - sum(rest) - plain.GAP * len(rest)
+        names = shortened([row[0] for row in kept], max(_LEAST, left), room.mark)
+        rows = [(name, *row[1:]) for name, row in zip(names, kept, strict=True)]
+    _, head, _, *body = plain.lines(Grid("", columns, rows), "-")
+    yield line(dim(f" {head.rstrip()}"))
+    yield from (line(f" {text.rstrip()}") for text in body[:-1])
+
+
+def _foot(report: LsReport, room: Room) -> Iterator[Line]:
+    others = report.others
+    if others is not None:
+        parts = [f"{len(others.some):,} only in some dumps: {shortlist(others.some, 3)}"] if others.some else []
+        parts += [f"{len(others.shapes):,} of several shapes: {shortlist(others.shapes, 3)}"] if others.shapes else []
+        parts += [f"{len(others.dtypes):,} of several dtypes: {shortlist(others.dtypes, 3)}"] if others.dtypes else []
+        yield line(warn(f"the dumps do not hold the same tensors; {plural(others.tensors, 'tensor')} in total"))
+        for part in parts:
+            yield from folded(part.split(" "), room)
+    yield line(dim(f" all {plural(len(report.tensors), 'tensor')}: --by param, -f json"))
+
+
+def _contents(dump: LsDump) -> list[str]:
+    return [*([", ".join(dump.dtypes)] if dump.dtypes else []), plural(dump.values, "value"), size(dump.bytes)]
+
+
+def _in_blocks(report: LsReport, dump: LsDump) -> str:
+    return f" in {plural(report.blocks, 'block')}" if 1 < report.blocks < dump.tensors else ""
+
+
+def _commas(parts: Sequence[str]) -> list[str]:
+    return [f"{part}," for part in parts[:-1]] + [parts[-1]]
+
+
+def _has_step(dump: LsDump) -> bool:
+    return dump.step is not None or dump.steps > 1
+
+
+def _steps(steps: Sequence[int]) -> str:
+    listed = ranges(steps)
+    return f"steps {listed}" if len(listed) <= 30 else f"steps {min(steps)} to {max(steps)}"
+
+
+def _path(dump: LsDump) -> str:
+    return printable(dump.input if isinstance(dump.input, str) else dump.input[0])
+
+
+def _folder(dumps: Sequence[LsDump]) -> str:
+    """Return the folder that all dumps are in; empty if that is the working directory or the root."""
+    folders = {os.path.dirname(_path(dump)) for dump in dumps}
+    if not all(folders):
+        return ""
+    try:
+        found = os.path.commonpath(folders)
+    except ValueError:  # absolute and relative paths
+        return ""
+    return "" if found == os.sep else found
+
+
+def size(nbytes: int) -> str:
+    """Write a number of bytes in a short form.
+
+    >>> size(512), size(33_900_000)
+    ('512 bytes', '33.9 MB')
+    """
+    if nbytes < 1000:
+        return plural(nbytes, "byte")
+    value, unit = float(nbytes), 0
+    while value >= 999.5 and unit < len(_UNITS) - 1:
+        value, unit = value / 1000, unit + 1
+    return f"{value:.3g} {_UNITS[unit]}"
