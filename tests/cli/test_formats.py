@@ -26,8 +26,9 @@ ARGV = {
 KNOWN = [pytest.param(argv, id=name) for name, argv in ARGV.items() if name in COMMANDS]
 FLAT = ("csv", "tsv", "ndjson")
 TABLES = {
-    "diff": ["--by", "param"],
-    "ls": ["--by", "param"],
+    "stats": ("--by", "all"),
+    "diff": ("--by", "param"),
+    "ls": ("--by", "param"),
     "apply": ("--by", "layer", "--by", "param"),
     "check": ("--by", "finding"),
 }

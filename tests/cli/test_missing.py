@@ -167,6 +167,8 @@ def test_steps_in_one_file(steps: list[Step], run: Run) -> None:
                 row.pop("input")
             for row in report.get("findings", ()):
                 row.pop("input")
+            for name in ("peak", "exploding", "first"):
+                (report.get(name) or {}).pop("input", None)
         assert files == one
 
 
