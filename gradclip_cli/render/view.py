@@ -131,7 +131,8 @@ def kinds_of(report: type[Report], chosen: Sequence[str]) -> frozenset[str]:
             raise UsageError(f"{name} has no tables by {kind}; it has them by {', '.join(known)}")
     if ALL in chosen:
         return frozenset(kind for kind in known if kind not in PAIRS).union(kind for kind in chosen if kind != ALL)
-    return frozenset(chosen or [kind for kind in known if kind in USUAL and kind in report.scopes] or known)
+    usual = [kind for kind in known if kind in USUAL and (kind in report.scopes or "" in report.scopes)]
+    return frozenset(chosen or usual or known)
 
 
 def parse_columns(text: str) -> tuple[str, ...]:
