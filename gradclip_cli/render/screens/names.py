@@ -16,7 +16,7 @@ def shortened(names: Sequence[str], width: int, mark: str = "…") -> list[str]:
     Longest words are cut first, the same way in all names.
 
     >>> shortened(["model.layers.9.self.out_proj", "norm"], 24)
-    ['mod….lay….9.self.out_p…', 'norm']
+    ['model.laye….9.self.out_…', 'norm']
     """
     wanted = list(dict.fromkeys(names))
     found = {name: name for name in wanted}
