@@ -80,7 +80,7 @@ def follows(rows: Mapping[str, Sequence[int]], dumps: Sequence[DumpFigures], run
 def _followed(names: Sequence[str], dumps: Sequence[DumpFigures], row: int, run: Run) -> Iterator[tuple[str, Follow]]:
     """Yield how tensors follow in a dump from those of the two before; leave out those without a direction."""
     with ExitStack() as stack:
-        files = dict[DumpFile, OpenFile]()
+        files = dict[tuple[DumpFile, int | None], OpenFile]()
         three = [_opened(names, dump, files, run, stack) for dump in dumps]
         before, now, apart = (_compared(three[a], three[b], run.workers) for a, b in ((0, 1), (1, 2), (0, 2)))
         for file in files.values():
@@ -97,16 +97,24 @@ Pieces = Mapping[tuple[str, int], StoredTensor]
 
 
 def _opened(
-    names: Sequence[str], dump: DumpFigures, files: dict[DumpFile, OpenFile], run: Run, stack: ExitStack
+    names: Sequence[str],
+    dump: DumpFigures,
+    files: dict[tuple[DumpFile, int | None], OpenFile],
+    run: Run,
+    stack: ExitStack,
 ) -> Pieces:
-    """Open the files of some tensors of a dump again; raise InputError if one has changed."""
+    """Open the files of some tensors of a dump again; raise InputError if one has changed.
+
+    Each slice has a reader of its own, since what is encoded can only be read onwards.
+    """
     numbers = {tensor.name: k for k, tensor in enumerate(dump.tensors)}
     found = {}
     for name in names:
         for k, (file, number) in enumerate(dump.stored.pieces(numbers[name])):
-            if file not in files:
-                files[file] = stack.enter_context(run.reopen(file))
-            opened = files[file]
+            key = file, dump.stored.row
+            if key not in files:
+                files[key] = stack.enter_context(run.reopen(file))
+            opened = files[key]
             piece = StoredTensor.of(opened.portable, opened.reader.tensors[number], dump.stored.scale)
             found[name, k] = piece if dump.stored.row is None else SliceReader(piece, dump.stored.row).stored
     return found
