@@ -13,7 +13,7 @@ help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/installed ## Run stats and apply on the sample data.
-	$(BIN)/gradclip stats sample_data/char_lstm --by layer --by total
+	$(BIN)/gradclip stats sample_data/char_lstm
 	rm -rf $(DEMO)
 	$(BIN)/gradclip apply sample_data/char_lstm/step_00009.safetensors -o $(VENV)/clipped.safetensors --overwrite \
 		-s clip-by-global-norm -t "$$($(BIN)/gradclip stats sample_data/char_lstm -s clip-by-global-norm --print-threshold)"

@@ -15,8 +15,8 @@ from rich.text import Text
 from docs.places import DOCS, ROOT, SAMPLES
 
 PICTURE = DOCS / "stats.svg"
-COMMAND = "gradclip stats sample_data/char_lstm -s clip-by-global-norm --by layer --by total"
-COLUMNS = 108
+COMMAND = "gradclip stats sample_data/char_lstm"
+COLUMNS = 96
 
 _FRAME = """\
 <svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">

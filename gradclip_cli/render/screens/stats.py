@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from os.path import commonpath, dirname
 
 from gradclip_cli.render.screens import stats_blocks, stats_findings, stats_norm, stats_thresholds
+from gradclip_cli.render.screens.folding import wrapped
 from gradclip_cli.render.screens.line import Line, line, strong
 from gradclip_cli.render.screens.room import Room
-from gradclip_cli.render.screens.wrapped import wrapped
 from gradclip_cli.render.tables.stats import NOTHING
 from gradclip_cli.reports.stats import StatsReport
 from gradclip_cli.text import plural, printable, ranges

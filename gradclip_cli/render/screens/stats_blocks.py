@@ -5,12 +5,12 @@ from collections.abc import Iterator, Sequence
 from gradclip_cli.render.charts.characters import bars_of, over_median
 from gradclip_cli.render.charts.data import bars, run_scale
 from gradclip_cli.render.screens.columns import aligned, width_of
+from gradclip_cli.render.screens.folding import wrapped
 from gradclip_cli.render.screens.line import Line, Span, bad, dim, line, strong
 from gradclip_cli.render.screens.names import shortened
 from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.screens.stats_findings import times
 from gradclip_cli.render.screens.stats_thresholds import percent
-from gradclip_cli.render.screens.wrapped import wrapped
 from gradclip_cli.render.tables.grid import figure, layer_name
 from gradclip_cli.reports.stats import BlockShare, NamedNorms, StatsReport
 from gradclip_cli.reports.stats_findings import BlockRise

@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 
 from gradclip_cli.render.paste import pasted
 from gradclip_cli.render.screens.columns import aligned, width_of
+from gradclip_cli.render.screens.folding import wrapped
 from gradclip_cli.render.screens.line import Line, Span, line, strong
 from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.screens.stats_findings import steps_text
-from gradclip_cli.render.screens.wrapped import wrapped
 from gradclip_cli.render.tables.grid import figure
 from gradclip_cli.reports.stats import StatsReport
 from gradclip_cli.reports.stats_thresholds import Advised, Ranges
