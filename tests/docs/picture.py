@@ -16,7 +16,7 @@ from docs.places import DOCS, ROOT, SAMPLES
 
 PICTURE = DOCS / "stats.svg"
 COMMAND = "gradclip stats sample_data/char_lstm"
-COLUMNS = 96
+COLUMNS = 100
 
 _FRAME = """\
 <svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
