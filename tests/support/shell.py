@@ -28,7 +28,7 @@ def furnish(folder: Path) -> None:
         savez(folder / f"{name}.npz", **dumps[0])
     with h5py.File(folder / "after.h5", "w") as file:
         file.update(dumps[0])
-    for name in ("steps", "run"):
+    for name in ("steps", "run", "good"):
         (folder / name).mkdir()
         for step, dump in enumerate(dumps):
             savez(folder / name / f"step{step}.npz", **dump)
