@@ -4,8 +4,8 @@ A series is looked at twice: its last 60 norms, and all of it as the medians of 
 running medians of 5 points, on a logarithmic scale. A group grows if they rise
 
 - by at least `factor` above the level before, and by 6 standard errors of what two levels of such noisy norms may differ by;
-- above every level before, those of the first steps too: what comes back to where it was has not grown. The median of the last
-  10 norms, which lag behind, is at least three quarters of `factor` times as high;
+- by at least `factor` above every level before, those of the first steps too, and the median of the last 10 norms, which lags
+  behind, by three quarters of that: what comes back to where it was has not grown;
 - gradually: over 5 points or more, nearer to a ramp than to a jump, never falling back by more than a quarter of the rise;
 - to stay: the last level is in the upper quarter of the rise. What rose in the first 5 points, and is over, was a warm-up.
 """
@@ -31,7 +31,7 @@ _WARM_UP = 5
 _BEFORE = 20
 """The most levels before a rise whose median is the level from which it rises."""
 
-_NOW, _LAG = 10, 0.75
+_LAST, _LAG = 10, 0.75
 """The median of so many last norms is above every earlier level by so much of the factor."""
 
 _JUMPS = 12
@@ -72,14 +72,16 @@ def growths(norms: Matrix, taken: Mask, factor: float, enough: int) -> list[Grow
     for look in _looks(aligned, order):
         for growth in _growing(look, factor):
             column = int(judged[growth.column])
-            if _now(known[:, column]) >= _LAG * factor * _highest(known[: growth.since, column]):
+            if _is_new(known[:, column], growth, factor):
                 found.setdefault(column, growth._replace(column=column))
     return [found[column] for column in sorted(found)]
 
 
-def _now(norms: Matrix) -> float:
-    """Return the median of the last 10 of a vector of norms, leaving out NaN."""
-    return float(np.median(norms[~np.isnan(norms)][-_NOW:]))
+def _is_new(norms: Matrix, growth: Growth, factor: float) -> bool:
+    """Return whether a group (a vector of norms) has come to `factor` times above every level before its growth, and still is."""
+    least = factor * _highest(norms[: growth.since])
+    now = float(np.median(norms[~np.isnan(norms)][-_LAST:]))
+    return growth.end >= least and now >= _LAG * least
 
 
 def _highest(norms: Matrix) -> float:
