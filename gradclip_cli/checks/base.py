@@ -19,6 +19,10 @@ _ALIKE = 1e-4
 """What 1 - cosine² of two gradients must be at least for them to differ in more than the rounding of bfloat16."""
 
 
+_RELEVANT = (0.01, 0.05)
+"""From what share of a dump's square on a layer matters: from twice an equal share, within these bounds."""
+
+
 class Tensor(NamedTuple):
     """A tensor of the series; `param` is its name within its layer, `dtype` that of its stored elements."""
 
@@ -145,6 +149,12 @@ class Figures:
     def layer_norms(self) -> Matrix:
         """The L2 norm of each layer in each dump (dumps × layers); NaN if any element is not finite."""
         return self._norms_of(self.layer_of)
+
+    @property
+    def relevant(self) -> float:
+        """The least share of a dump's square from which a layer matters to it."""
+        least, most = _RELEVANT
+        return min(most, max(least, 2 / max(1, len(self.layers))))
 
     @cached_property
     def blocks(self) -> NormTable:

@@ -16,8 +16,8 @@ from gradclip_cli.thresholds.samples import Mask, Matrix
 
 ADVICE = "clip the gradients, or lower the learning rate"
 
-_LOST = 1e-6
-"""A layer norm below this share of the usual norm of a dump is no more than rounding, so it may explode without harm."""
+_HIGH = 2.0
+"""Layers must hold a share of a dump's norm to matter, or of so many times its usual norm where many rise at once."""
 
 _MOST = 3
 """The most blocks that a message names."""
@@ -33,15 +33,16 @@ class _Judged(NamedTuple):
 def find_exploding(figures: Figures, limits: Limits) -> Iterator[Problem]:
     """Find dumps with a norm above `exploding_factor` times that of their neighbours, and name the largest tensor of each.
 
-    In the other dumps, find layers whose norm is as far above their own neighbours; in the other layers, find tensors whose norm
-    is, if it is also above the usual norm of the whole dump.
+    In the other dumps, find layers whose norm is as far above their own neighbours, if it is a part of the dump that matters; in
+    the other layers, find tensors whose norm is, if it is also above the usual norm of the whole dump.
     """
     total = figures.dump_norms[:, None]
     whole = _judge(total, ~np.isnan(total), limits)
     layers = _judge(figures.layer_norms, figures.layers_there & ~np.isnan(figures.layer_norms), limits, parts=True)
     tensors = _judge(figures.norm, figures.sound, limits, parts=True)
     usual = np.where(whole.by.usual > 0, whole.by.usual, medians(total))
-    in_layers = layers.by.steps & ~whole.by.steps & ~(figures.layer_norms <= _LOST * usual)
+    least = math.sqrt(figures.relevant) * np.fmin(total, _HIGH * usual)
+    in_layers = layers.by.steps & ~whole.by.steps & ~(figures.layer_norms < least)
     rest = tensors.by.steps & ~whole.by.steps & ~in_layers[:, figures.layer_of] & ~(figures.norm <= usual)
     yield from _dumps(figures, whole, limits)
     for rows, layer in places(in_layers):

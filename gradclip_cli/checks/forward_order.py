@@ -14,7 +14,7 @@ _USUAL = 5
 _PLACES = tuple(
     (place, re.compile(pattern))
     for place, pattern in (
-        (0, r"(?<!un)embed|^(wte|wpe|shared|stem|cls_token|mask_token|tok_\w+|pos_\w+)$"),
+        (0, r"(?<!un)embed|^(wte|wpe|shared|stem|(cls|mask|class)_token|tok_\w+|pos(itions?|itional)?(_\w+)?)$"),
         (1, r"^encoders?$"),
         (2, r"^(input_layernorm|attention_norm|pre_attention\w*|(norm|ln|layer_?norm)_?1)$"),
         (4, r"^(post_attention_layernorm|ffn_norm|pre_feedforward\w*|(norm|ln|layer_?norm)_?2)$"),
@@ -70,8 +70,8 @@ def is_settled(key: ForwardKey, other: ForwardKey) -> bool:
 def is_embedding(name: str) -> bool:
     """Whether the name of a tensor says that its rows are those of tokens, positions and the like.
 
-    >>> is_embedding("model.embed_tokens.weight"), is_embedding("lm_head.weight")
-    (True, False)
+    >>> is_embedding("model.embed_tokens.weight"), is_embedding("positions.weight"), is_embedding("lm_head.weight")
+    (True, True, False)
     """
     return any(one.place == 0 for one in forward_key(name))
 

@@ -4,6 +4,8 @@ A series is looked at twice: its last 60 norms, and all of it as the medians of 
 running medians of 5 points, on a logarithmic scale. A group grows if they rise
 
 - by at least `factor` above the level before, and by 6 standard errors of what two levels of such noisy norms may differ by;
+- by at least `factor` above every level before, those of the first steps too, and the median of the last 10 norms, which lags
+  behind, by three quarters of that: what comes back to where it was has not grown;
 - gradually: over 5 points or more, nearer to a ramp than to a jump, never falling back by more than a quarter of the rise;
 - to stay: the last level is in the upper quarter of the rise. What rose in the first 5 points, and is over, was a warm-up.
 """
@@ -28,6 +30,9 @@ _WARM_UP = 5
 
 _BEFORE = 20
 """The most levels before a rise whose median is the level from which it rises."""
+
+_LAST, _LAG = 10, 0.75
+"""The median of so many last norms is above every earlier level by so much of the factor."""
 
 _JUMPS = 12
 """How many jumps, at places within a rise, are held against a ramp."""
@@ -67,8 +72,25 @@ def growths(norms: Matrix, taken: Mask, factor: float, enough: int) -> list[Grow
     for look in _looks(aligned, order):
         for growth in _growing(look, factor):
             column = int(judged[growth.column])
-            found.setdefault(column, growth._replace(column=column))
+            if _is_new(known[:, column], growth, factor):
+                found.setdefault(column, growth._replace(column=column))
     return [found[column] for column in sorted(found)]
+
+
+def _is_new(norms: Matrix, growth: Growth, factor: float) -> bool:
+    """Return whether a group (a vector of norms) has come to `factor` times above every level before its growth, and still is."""
+    least = factor * _highest(norms[: growth.since])
+    now = float(np.median(norms[~np.isnan(norms)][-_LAST:]))
+    return growth.end >= least and now >= _LAG * least
+
+
+def _highest(norms: Matrix) -> float:
+    """Return the highest level of a vector of norms (NaN where there are none), among the first and the stretches; 0 without any."""
+    norms = norms[~np.isnan(norms)]
+    each = max(1, -(-len(norms) // _POINTS))
+    stretches = medians(norms[len(norms) % each :].reshape(-1, each).T)
+    levels = [running_medians(points[:, None], _WINDOW) for points in (norms[:_POINTS], stretches)]
+    return float(np.max(np.concatenate(levels), initial=0.0))
 
 
 def _looks(aligned: Matrix, order: NDArray[np.intp]) -> list[_Look]:

@@ -36,8 +36,9 @@ def _rules(fault: Fault, seed: int, root: Path) -> Mapping[str, bool]:
     folder = root / fault.name.replace(" ", "-") / str(seed)
     losses = train(fault, seed, folder)
     findings = gradclip_cli.check(folder).findings
-    named = {(one.rule, block_of(one.layer or "")) for one in findings}
     rules = Counter(one.rule for one in findings)
+    origins = [one for one in findings if one.rule == "nonfinite"][:1]  # where it began; the others only follow
+    named = {(one.rule, block_of(one.layer or "")) for one in findings if one.rule != "nonfinite" or one in origins}
     print(f"{fault.name}, seed {seed}: loss {losses[0]:.2f} to {losses[-1]:.2f}; {dict(rules)}", file=sys.stderr)
     return {rule: fault.where is None or (rule, fault.where) in named for rule in rules}
 

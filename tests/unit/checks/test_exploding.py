@@ -37,7 +37,7 @@ FOUND: Found = {
         [Seen("exploding", 5, "fc", "w")],
     ),
     "a layer of two": (
-        [{"a.w": [300.0 + k], "b.w": [1.0 + k * 0.01], "b.b": [30.0 if k == 5 else 1.0]} for k in range(7)],
+        [{"a.w": [100.0 + k], "b.w": [1.0 + k * 0.01], "b.b": [30.0 if k == 5 else 1.0]} for k in range(7)],
         {"ignore": ["dominated", "unchanged"]},
         [Seen("exploding", 6, "b", "b")],
     ),
@@ -60,6 +60,10 @@ SILENT: Silent = {
     "rounding beside a large dump": (
         norms(4, 4, 4, 4, 90, **{"big.w": 1e8}),
         {"ignore": ["dominated", "spread", "vanishing", "unchanged"]},
+    ),
+    "a layer that holds a hundredth of the square": (
+        [{"a.w": [300.0 + k], "b.w": [30.0 if k == 5 else 1.0 + k * 0.01]} for k in range(7)],
+        {"ignore": ["dominated", "unchanged"]},
     ),
     "coming down from the first steps on": (norms(*(2.0**-k for k in range(12))), {}),
     "higher at a plateau": (norms(1, 1.1, 1, 4.9, 4.8, 4.9, 4.7, 4.9), {}),
@@ -128,6 +132,30 @@ def test_a_dump_that_explodes_is_not_told_again_for_its_layers(tmp_path: Path) -
     dumps[7] = {**dumps[7], "b.w": [11.5]}
     found = check(series(tmp_path, dumps), exploding_factor=11).findings
     assert [(one.rule, one.step, one.layer) for one in found] == [("exploding", 6, "a"), ("exploding", 8, "b")]
+
+
+def test_many_layers_may_explode_where_the_dump_does_not(tmp_path: Path) -> None:
+    """Of 100 equal layers, one that comes to 5.2 times its norm holds a fifth of the square; 60 that do hold less each, and are told.
+
+    The dump rises by √(0.4 + 0.6 · 5.2²) = 4.1 only.
+    """
+    for many in (1, 60):
+        dumps = [{f"l{k}.w": [1 + 0.01 * step] for k in range(100)} for step in range(12)]
+        dumps[9] |= {f"l{k}.w": [5.2 * 1.05] for k in range(many)}
+        (tmp_path / str(many)).mkdir()
+        found = check(series(tmp_path / str(many), dumps), ignore=["unchanged"]).findings
+        assert [(one.step, one.layer) for one in found] == [(10, f"l{k}") for k in range(many)]
+
+
+def test_a_layer_of_many_may_hold_little(tmp_path: Path) -> None:
+    """Of 250 equal layers, one at 5 to 6 times its norm is found; one of a quarter of their size holds 0.8 % then, and is not."""
+    for size, count in ((1.0, 1), (0.25, 0)):
+        dumps = [{f"l{k}.w": [1 + 0.001 * step] for k in range(250)} for step in range(12)]
+        for step, dump in enumerate(dumps):
+            dump["l7.w"] = [size * (5.7 if step == 9 else 1 + 0.001 * step)]
+        (tmp_path / str(count)).mkdir()
+        found = check(series(tmp_path / str(count), dumps), ignore=["unchanged"]).findings
+        assert [(one.step, one.layer) for one in found] == [(10, "l7")] * count
 
 
 def test_what_rose_first_is_named(tmp_path: Path) -> None:

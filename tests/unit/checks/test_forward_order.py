@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from gradclip_cli.checks.forward_order import Last, forward_key, is_settled, last_of
+from gradclip_cli.checks.forward_order import Last, forward_key, is_embedding, is_settled, last_of
 
 MODELS = {
     "llama": [
@@ -84,6 +84,17 @@ def test_models(model: str) -> None:
     names = MODELS[model]
     shuffled = random.Random(1).sample(names, len(names))
     assert sorted(shuffled, key=forward_key) == names
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["positions.weight", "wpe.weight", "position_embeddings.weight", "pos_embed", "embed_positions.weight"],
+)
+def test_positions_come_first(name: str) -> None:
+    """The embedding of positions is one, however it is called, and comes before the blocks; a composition is none."""
+    assert is_embedding(name)
+    assert sorted(["blocks.0.w", "norm.w", name], key=forward_key) == [name, "blocks.0.w", "norm.w"]
+    assert not is_embedding("compositions.weight")
 
 
 @pytest.mark.parametrize(

@@ -74,12 +74,38 @@ def test_most_layers_are_told_with_the_dump(tmp_path: Path) -> None:
     """Where most layers grow with the dump they are counted, and only one that grows twice as much is a finding of its own."""
     grow = dict.fromkeys("abcde", 4.0) | {"f": 30.0}
     dumps = [
-        {name: value * (0.01 if name == "f.w" else 1) for name, value in dump.items()} for dump in layers(40, **grow)
+        {name: value * (0.2 if name == "f.w" else 1) for name, value in dump.items()} for dump in layers(40, **grow)
     ]
     found = check(series(tmp_path, dumps), ignore=["unchanged", "dominated"]).findings
     assert [(one.rule, one.layer) for one in found] == [("growing", None), ("growing", "f")]
     assert found[0].message.startswith("the norm of the dump grows from 2.")
     assert ", with 6 of 6 layers: what drifts up" in found[0].message
+
+
+def test_a_layer_must_matter_to_grow(tmp_path: Path) -> None:
+    """Of three layers that drift to ten times their norm, those that come to hold a tenth of the square are found."""
+    grow = {"b": 10.0, "c": 10.0, "d": 10.0}
+    size = {"b.w": 1.0, "c.w": 0.2, "d.w": 0.02}  # at the end 10, 2 and 0.2 beside 3 of 1: 93 %, 3.7 % and less
+    dumps = [{name: value * size.get(name, 1.0) for name, value in dump.items()} for dump in layers(50, **grow)]
+    found = check(series(tmp_path, dumps), ignore=["unchanged", "dominated"]).findings
+    assert [one.layer for one in found] == [None, "b"]
+    size["b.w"], size["c.w"] = 0.2, 0.15  # 2 and 1.5 beside 3 of 1: 43 % and 24 %
+    dumps = [{name: value * size.get(name, 1.0) for name, value in dump.items()} for dump in layers(50, **grow)]
+    assert {one.layer for one in check(series(tmp_path, dumps), ignore=["unchanged", "dominated"]).findings} >= {
+        "b",
+        "c",
+    }
+
+
+def test_layers_that_grow_are_counted_however_small(tmp_path: Path) -> None:
+    """A dump whose 60 layers grow together is one finding: none of them holds more than an equal share, and all are counted."""
+    rng = np.random.default_rng(0)
+    dumps = [
+        {f"l{k}.w": np.array([4 ** (step / 39) * np.exp(0.05 * rng.standard_normal())]) for k in range(60)}
+        for step in range(40)
+    ]
+    [one] = check(series(tmp_path, dumps), ignore=["unchanged"]).findings
+    assert (one.layer, ", with 60 of 60 layers" in one.message) == (None, True)
 
 
 def test_few_dumps_may_be_judged(tmp_path: Path) -> None:
