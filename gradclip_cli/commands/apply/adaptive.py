@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from gradclip_cli.commands.apply.groups import NormGroup
+from gradclip_cli.commands.apply.groups import NormGroup, rule_norms
 from gradclip_cli.commands.apply.plan import ApplyPlan
 from gradclip_cli.notes import Note
 from gradclip_cli.strategies import Group, Strategy
@@ -54,14 +54,21 @@ def resolve_adaptive(
 
 def _histories(plan: ApplyPlan, partitions: Sequence[list[NormGroup]]) -> dict[Use, Histories]:
     """Collect the norms of each group, by the strategy and the rule that take them."""
-    found: dict[Use, Histories] = {}
+    limited: dict[Use, list[tuple[int, int, NormGroup]]] = {}
     if not any(partitions) and isinstance(plan.threshold, AdaptiveRule):
-        found[plan.strategy, plan.threshold] = {}
+        limited[plan.strategy, plan.threshold] = []
     for dump, groups in enumerate(partitions):
         for group, shared in enumerate(groups):
             if isinstance(rule := shared.threshold, AdaptiveRule):
-                histories = found.setdefault((shared.strategy, rule), {})
-                histories.setdefault(shared.key, []).append(_Place(dump, group, shared.sample(plan)))
+                limited.setdefault((shared.strategy, rule), []).append((dump, group, shared))
+    return {use: _by_group(places, plan) for use, places in limited.items()}
+
+
+def _by_group(places: Sequence[tuple[int, int, NormGroup]], plan: ApplyPlan) -> Histories:
+    found: Histories = {}
+    norms = rule_norms([shared for _, _, shared in places], plan)
+    for (dump, group, shared), norm in zip(places, norms, strict=True):
+        found.setdefault(shared.key, []).append(_Place(dump, group, norm))
     return found
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradclip_cli.commands.apply.groups import NormGroup
+from gradclip_cli.commands.apply.groups import NormGroup, rule_norms
 from gradclip_cli.commands.apply.plan import ApplyPlan
 from gradclip_cli.notes import Note
 from gradclip_cli.strategies import Strategy
@@ -43,13 +43,12 @@ def choose_auto(plan: ApplyPlan, partitions: Sequence[list[NormGroup]], paths: S
 
 def _table(strategy: Strategy, plan: ApplyPlan, partitions: Sequence[list[NormGroup]]) -> NormTable:
     """Return the norms that a strategy compares under `auto`, dumps × groups."""
-    own = [
-        {group.key: group.sample(plan) for group in groups if group.strategy == strategy and group.threshold == AUTO}
-        for groups in partitions
-    ]
-    keys = list(dict.fromkeys(key for norms in own for key in norms))
-    matrix = np.array([[norms.get(key, 0.0) for key in keys] for norms in own]).reshape(len(own), len(keys))
-    absent = np.array([[key not in norms for key in keys] for norms in own], np.bool_).reshape(len(own), len(keys))
+    limited = [[one for one in groups if one.strategy == strategy and one.threshold == AUTO] for groups in partitions]
+    norms = iter(rule_norms([group for groups in limited for group in groups], plan))
+    own = [{group.key: next(norms) for group in groups} for groups in limited]
+    keys = list(dict.fromkeys(key for found in own for key in found))
+    matrix = np.array([[found.get(key, 0.0) for key in keys] for found in own]).reshape(len(own), len(keys))
+    absent = np.array([[key not in found for key in keys] for found in own], np.bool_).reshape(len(own), len(keys))
     return NormTable([_name(key) for key in keys], matrix, absent if absent.any() else None)
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from gradclip_cli.commands.apply.adaptive import resolve_adaptive
 from gradclip_cli.commands.apply.auto import choose_auto
-from gradclip_cli.commands.apply.groups import NormGroup, norm_groups
+from gradclip_cli.commands.apply.groups import NormGroup, norm_groups, rule_norms
 from gradclip_cli.commands.apply.plan import ApplyPlan, Override
 from gradclip_cli.engine.series import check_taken
 from gradclip_cli.engine.series_tensors import SeriesTensors
@@ -150,7 +150,7 @@ def choose_thresholds(
     `groups` holds the groups of each dump, `paths` the file of each to name in errors.
     """
     first: dict[tuple[Strategy, Rule], str] = {}
-    samples: dict[tuple[Strategy, Rule], list[float]] = {}
+    samples: dict[tuple[Strategy, Rule], list[NormGroup]] = {}
     if not any(groups) and isinstance(plan.threshold, Rule):
         samples[
             plan.strategy, plan.threshold
@@ -159,15 +159,15 @@ def choose_thresholds(
         if isinstance(group.threshold, Rule):
             key = group.strategy, group.threshold
             first.setdefault(key, path)
-            samples.setdefault(key, []).append(group.sample(plan))
+            samples.setdefault(key, []).append(group)
     chosen: Chosen = {
-        (s.name, rule): choose(rule, NormSamples(values), s.name, first.get((s, rule)))
-        for (s, rule), values in samples.items()
+        (s.name, rule): choose(rule, NormSamples(rule_norms(limited, plan)), s.name, first.get((s, rule)))
+        for (s, rule), limited in samples.items()
     }
     notes = [
         Note("one-norm", f"-t {rule}: {strategy.name} has only one norm here, {plan.with_single_norm(strategy)}")
-        for (strategy, rule), values in samples.items()
-        if len(values) == 1
+        for (strategy, rule), limited in samples.items()
+        if len(limited) == 1
     ]
     return chosen, notes
 

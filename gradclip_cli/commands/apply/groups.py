@@ -1,5 +1,6 @@
 """Group the tensors that share a norm, and compute that norm."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -30,9 +31,16 @@ class NormGroup(NamedTuple):
     key: tuple[object, ...]  # the same in every dump
     scale: float = 1.0  # the loss scale of the stored elements, by which norms are divided
 
-    def sample(self, plan: ApplyPlan) -> float:
-        """Return the norm that a rule takes: NaN or infinite where an element is, unless the plan replaces those by zero."""
-        return self.norm if plan.nonfinite == "zero" else self.as_read
+
+def rule_norms(groups: Sequence[NormGroup], plan: ApplyPlan) -> list[float]:
+    """Return the norms that a rule takes, one a group: as read, so that those that are not finite count as little as in `stats`.
+
+    Where none is finite and the plan replaces such elements by zero, they are the norms of what is left.
+    """
+    found = [group.as_read for group in groups]
+    if plan.nonfinite == "zero" and not any(map(math.isfinite, found)):
+        return [group.norm for group in groups]
+    return found
 
 
 def norm_groups(dump: MeasuredDump, plan: ApplyPlan) -> list[NormGroup]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from support.tensors import dump_of
 
 from gradclip_cli.commands.apply.decisions import DumpDecisions, choose_thresholds, decide_groups
-from gradclip_cli.commands.apply.groups import NormGroup, norm_groups
+from gradclip_cli.commands.apply.groups import NormGroup, norm_groups, rule_norms
 from gradclip_cli.commands.apply.plan import ApplyPlan, Override
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.errors import InputError
@@ -171,9 +171,17 @@ def test_one_nan_reaches_every_tensor_of_its_group() -> None:
     assert DumpDecisions(dump, [(group, decision)]).actions == dict.fromkeys(group.members, decision.action)
 
 
-def test_a_rule_takes_the_norms_that_are_compared() -> None:
-    """Under `zero` a norm is that of the finite elements; else a group that holds a NaN is no sample."""
-    for policy, threshold in (("zero", 17 / 3), ("skip", 2.0)):
+def test_a_rule_leaves_out_what_is_not_finite() -> None:
+    """As in `stats`, a group that holds a NaN is no sample, whatever becomes of it."""
+    for policy in ("zero", "skip"):
         made = plan("clip-l2-per-layer", RULES[0], nonfinite=policy)
         chosen, _ = choose_thresholds(made, [groups_of(made, BROKEN)])
-        assert chosen == {("clip-l2-per-layer", RULES[0]): pytest.approx(threshold, rel=1e-15)}
+        assert chosen == {("clip-l2-per-layer", RULES[0]): pytest.approx(2.0, rel=1e-15)}
+
+
+def test_where_nothing_is_finite_a_rule_takes_what_is_left() -> None:
+    """Where every group holds a NaN and `zero` replaces it, the norms of the finite elements are the samples."""
+    made = plan("clip-by-global-norm", RULES[0], nonfinite="zero")
+    groups = groups_of(made, {"a.w": np.array([np.nan, 3, 4], np.float32)})
+    assert rule_norms(groups, made) == [5.0]
+    assert choose_thresholds(made, [groups])[0] == {("clip-by-global-norm", RULES[0]): 5.0}
