@@ -50,8 +50,8 @@ def find_dumps(paths: Sequence[str], choices: Choices = DEFAULT) -> Found:
     sources, said = combined(files, choices)
     notes += said
     if choices.everything:
-        found = Found(sources if choices.steps is None else tuple(with_steps(sources)), tuple(notes))
-        return _of_steps(found, choices)
+        kept, left = once_each(list(sources if choices.steps is None else with_steps(sources)), copies=True)
+        return _of_steps(Found(tuple(kept), (*notes, *left)), choices)
     found = _of_steps(_settled(sources, notes, choices), choices)
     return found._replace(notes=(*found.notes, *_kinds_without_steps(found.sources, given)))
 

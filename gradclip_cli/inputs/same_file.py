@@ -14,8 +14,8 @@ from gradclip_cli.text import printable
 Sources = list[DumpSource]
 
 
-def once_each(sources: Sequence[DumpSource]) -> tuple[Sources, list[Note]]:
-    """Leave out dumps that are the same file as another, by a link, and dumps whose names say that they are copies."""
+def once_each(sources: Sequence[DumpSource], *, copies: bool = False) -> tuple[Sources, list[Note]]:
+    """Leave out dumps that are the same file as another, by a link, and dumps whose names say so, unless `copies` are wanted."""
     if len(sources) < 2:
         return list(sources), []
     identities = [_identity(source) for source in sources]
@@ -25,14 +25,14 @@ def once_each(sources: Sequence[DumpSource]) -> tuple[Sources, list[Note]]:
         for k, source in enumerate(sources):
             if (source.step is not None) is named:
                 firsts.setdefault(identities[k], k)
-    copies = copies_in([source.location for source in sources])
+    originals = {} if copies else copies_in([source.location for source in sources])
     kept, notes = [], []
     for k, source in enumerate(sources):
         first = firsts[identities[k]]
         if first != k:
             what = f"is the same file as {printable(sources[first].location)}, and counts once"
             notes.append(Note("same-file", f"{source.location}: {what}"))
-        elif original := copies.get(source.location):
+        elif original := originals.get(source.location):
             what = f"is taken for a copy of {printable(os.path.basename(original))}, and left out"
             notes.append(Note("copy", f"{source.location}: {what}; give it by itself to take it"))
         else:

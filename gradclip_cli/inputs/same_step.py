@@ -177,10 +177,10 @@ def _refuse_two_runs(sources: Sequence[DumpSource], pair: Sequence[DumpSource]) 
             firsts[run] = min(firsts.get(run, step), step)
     runs = list(dict.fromkeys(_run_of(source) for source in pair))
     if len(runs) > 1 and firsts[runs[0]] == firsts[runs[1]]:
-        one, other = (printable(source.location) for source in pair[:2])
+        one, other = (printable(run or ".") for run in runs[:2])
         raise UsageError(
-            f"{printable(runs[0] or '.')} and {printable(runs[1] or '.')} both begin at step {firsts[runs[0]][1]}, so they are "
-            f"two runs and no series: give each alone, compare steps by `gradclip diff {one} {other}`, "
+            f"{one} and {other} both begin at step {firsts[runs[0]][1]}, so they are "
+            f"two runs and no series: give each alone, compare them by `gradclip diff {one} {other}`, "
             "or give --repeated keep, or --shards if they are of ranks"
         )
 

@@ -4,6 +4,10 @@ import os
 import shutil
 from pathlib import Path
 
+import numpy as np
+
+from gradclip_cli.inputs.choices import Choices
+from gradclip_cli.inputs.discovery import find_dumps
 from gradclip_cli.inputs.layouts.single import single
 from gradclip_cli.inputs.same_file import once_each, without_copies
 
@@ -45,3 +49,12 @@ def test_the_same_bytes_without_a_step(tmp_path: Path) -> None:
     ]
     lone = [single(str(tmp_path / name)) for name in ("last", "other")]
     assert without_copies(lone) == (lone, [])
+
+
+def test_what_is_listed_twice_counts_once_and_copies_stay(tmp_path: Path) -> None:
+    """`ls` lists a file that is given twice once, and says so; a copy is a file of its own there."""
+    for name in ("step_1.npz", "step_1 copy.npz"):
+        np.savez(tmp_path / name, w=np.ones(2))
+    found = find_dumps([str(tmp_path), str(tmp_path)], Choices(everything=True))
+    assert sorted(os.path.basename(one.location) for one in found.sources) == ["step_1 copy.npz", "step_1.npz"]
+    assert {note.kind for note in found.notes} == {"same-file"}
