@@ -152,7 +152,7 @@ def _paste(report: StatsReport, framework: str) -> None:
         suggestion = next(row for row in report.suggestions if report.advice and row.strategy == report.advice.strategy)
         name, threshold, reason = suggestion.strategy, suggestion.threshold, suggestion.note or ""
     if threshold is None:
-        raise InputError(reason or "there is no threshold")
+        raise InputError(f"{(reason or 'there is no threshold').rstrip('.')}; give more dumps, or a --rule")
     text = pasted(framework, find(name), threshold, report.norm_type)
     with standard_output() as stream:
         print(text, file=stream)

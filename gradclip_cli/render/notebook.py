@@ -5,13 +5,11 @@ import io
 from typing import Any
 
 from gradclip_cli.errors import UsageError
-from gradclip_cli.render.records import records, scopes
 from gradclip_cli.render.screens import SCREENS, writer
 from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.table_report import write
-from gradclip_cli.render.view import View
+from gradclip_cli.render.view import View, kinds_of
 from gradclip_cli.reports.base import Report
-from gradclip_cli.text import with_all
 
 _WIDTH = 100
 """The width of a screen in a notebook, in characters."""
@@ -27,17 +25,14 @@ def as_html(report: Report) -> str:
 
 
 def as_dataframe(report: Report, by: str | None) -> Any:
-    """Return the records of a scope of a report as a data frame of pandas, one column for each column of csv."""
+    """Return the rows that csv has by a kind, by default of each tensor, as a data frame of pandas with those columns of csv that they have."""
     try:
         import pandas
     except ImportError as error:
         raise UsageError("to_dataframe needs pandas: pip install pandas") from error
-    known = scopes(type(report), frozenset(report.scopes))
-    scope = next(iter(known)) if by is None else by
-    if scope not in known:
-        raise UsageError(f"there are no rows by {scope!r}; {with_all(scope, known, f'there are {_listed(known)}')}")
-    return pandas.DataFrame.from_records(list(records(report, scope)), columns=list(known[scope]))
-
-
-def _listed(known: dict[str, tuple[str, ...]]) -> str:
-    return ", ".join(name or "'' (its only rows)" for name in known)
+    kind = type(report)
+    usual = [one for one in ("param", *kind.kinds) if one in kind.kinds][:1]
+    view = View("csv", kinds_of(kind, usual if by is None else [by]))
+    rows = list(view.rows(report))
+    names = [name for name in view.names(kind) if not rows or name in rows[0]]
+    return pandas.DataFrame.from_records(rows, columns=names)

@@ -128,7 +128,8 @@ def kinds_of(report: type[Report], chosen: Sequence[str]) -> frozenset[str]:
     for kind in chosen:
         if kind != ALL and kind not in known:
             name = report.schema.partition("/")[0].rpartition(".")[2]
-            raise UsageError(f"{name} has no tables by {kind}; it has them by {', '.join(known)}")
+            there = f"it has them by {', '.join(known)}" if known else "it has only one"
+            raise UsageError(f"{name} has no tables by {kind}; {there}")
     if ALL in chosen:
         return frozenset(kind for kind in known if kind not in PAIRS).union(kind for kind in chosen if kind != ALL)
     usual = [kind for kind in known if kind in USUAL and (kind in report.scopes or "" in report.scopes)]

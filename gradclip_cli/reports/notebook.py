@@ -31,9 +31,9 @@ class InNotebooks:
         return as_html(self)
 
     def to_dataframe(self, by: str | None = None) -> "pandas.DataFrame":
-        """Return the rows of csv as a data frame: those of one scope, such as `layer` or `step`, or of the first it has.
+        """Return the rows that csv has `--by` a kind, such as `layer` or `step`, as a data frame; by default those of tensors.
 
-        NaN, infinities and None stay what they are. Raises UsageError for an unknown scope, or where pandas is not installed.
+        NaN, infinities and None stay what they are. Raises UsageError for a kind that the report lacks, or without pandas.
         """
         from gradclip_cli.render.notebook import as_dataframe
 

@@ -52,14 +52,16 @@ class Frame(SimpleNamespace):
 
 
 def test_rows_become_a_data_frame(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A scope is chosen by its name; without one it is the first."""
+    """Rows are chosen as by `--by`; without a kind they are those of tensors."""
     monkeypatch.setitem(sys.modules, "pandas", SimpleNamespace(DataFrame=Frame))
     frame = STATS.to_dataframe("layer")
     assert frame.columns[:2] == ["scope", "layer"]
     assert str(frame.rows) == str(list(records(STATS, "layer")))
     assert {row["scope"] for row in APPLY.to_dataframe().rows} == {"param"}
+    assert len(APPLY.to_dataframe("step").rows) == len(APPLY.dumps)
+    assert LS.to_dataframe("param").columns == LS.to_dataframe().columns
     assert LS.to_dataframe().columns == ["input", "name", "layer", "param", "shape", "dtype", "bytes"]
-    with pytest.raises(UsageError, match="no rows by 'leyer'; did you mean layer"):
+    with pytest.raises(UsageError, match="stats has no tables by leyer; it has them by total"):
         STATS.to_dataframe("leyer")
 
 
