@@ -214,7 +214,7 @@ USAGE = {
     f"{G} -s none -j 0": "jobs",
     f"{G} -s none --void-dtype float16": "float16",
     f"{G} -s none -f yaml": "yaml",
-    "apply steps again -o out -s none": "step1.safetensors",
+    "apply steps again -o out -s none": "gradclip diff again steps",
     f"{G} -s none --config unknown.toml": "treshold",
     f"{G} -s none --config kind.toml": "overwrite",
     f"{G} -s clip-by-norm --config below.toml": "above 0",
