@@ -12,7 +12,7 @@ from gradclip_cli.thresholds.explosions import explosions
 from gradclip_cli.thresholds.levels import medians
 from gradclip_cli.thresholds.norm_table import GroupName, NormTable
 from gradclip_cli.thresholds.rules import AUTO, BAND, GENTLE, OUTLIER_SENSITIVE, ROBUST, RULES, Rule, choose
-from gradclip_cli.thresholds.samples import Mask, NormSamples
+from gradclip_cli.thresholds.samples import Mask, Matrix, NormSamples
 from gradclip_cli.thresholds.trend import Trend, trend
 
 CALM_RANGE = 10.0
@@ -66,9 +66,25 @@ class Choice(NamedTuple):
 
 
 def exploding(table: NormTable) -> Mask:
-    """Return which norms explode (steps × groups), by the default limits of `check`."""
+    """Return which norms explode (steps × groups), by the default limits of `check`, or stay up with one that does."""
     parts = any(map(str, table.groups))
-    return explosions(table.norms, table.finite, EXPLODING_FACTOR, EXPLODING_DUMPS, parts=parts).steps
+    high = explosions(table.norms, table.finite, EXPLODING_FACTOR, EXPLODING_DUMPS, parts=parts).steps
+    found = high.copy()
+    for column in np.flatnonzero(high.any(axis=0)).tolist():
+        found[:, column] |= _stays_up(table.norms[:, column], table.finite[:, column], int(high[:, column].argmax()))
+    return found
+
+
+def _stays_up(norms: Matrix, finite: Mask, first: int) -> Mask:
+    """Return which norms are as far above those before the first explosion; none where the run ends at such a level.
+
+    A plateau becomes the level of its neighbours and no longer explodes, but it chooses no threshold where the run comes back.
+    """
+    before, end = norms[:first][finite[:first]], norms[finite][-EXPLODING_DUMPS:]
+    if len(before) < EXPLODING_DUMPS or np.median(end) > EXPLODING_FACTOR * np.median(before):
+        return np.zeros(len(norms), np.bool_)
+    found: Mask = finite & (norms > EXPLODING_FACTOR * np.median(before))
+    return found
 
 
 def auto(strategy: Strategy, table: NormTable, epsilon: float, path: str | None = None) -> Choice:

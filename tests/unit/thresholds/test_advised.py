@@ -162,3 +162,21 @@ def test_one_step_gives_a_band() -> None:
     told = one_step(find("clip-by-global-norm"), summary)
     assert "clip-by-global-norm may take 1 to 20, 0.5 to 10 times its norm" in told
     assert "0.5 to 10 times the mean of its 1 sample" in one_step(find("clip-l2-per-layer"), summary)
+
+
+def test_a_plateau_chooses_no_threshold() -> None:
+    """Thirty steps at twenty times the level before and after all count as exploding, though the later ones are alike."""
+    norms = np.array([1.0 + (k % 3) / 10 for k in range(60)])
+    norms[25:55] *= 20
+    table = NormTable([GroupName()], norms[:, None])
+    assert np.flatnonzero(exploding(table)[:, 0]).tolist() == list(range(25, 55))
+    choice = auto(find("clip-by-global-norm"), table, 0.0)
+    assert choice.threshold == pytest.approx(norms[[*range(25), *range(55, 60)]].mean(), rel=1e-12)
+
+
+def test_a_level_that_stays_is_the_level() -> None:
+    """Where a run ends at the new level, only the first steps of it explode."""
+    norms = np.array([1.0] * 25 + [20.0] * 35)
+    found = np.flatnonzero(exploding(NormTable([GroupName()], norms[:, None]))[:, 0]).tolist()
+    assert found[0] == 25
+    assert found[-1] < 45
