@@ -27,6 +27,8 @@ def lines(
 
     `escape` replaces characters of names that the stream cannot encode. Long names are cut unless `whole` is set.
     """
+    from gradclip_cli.render.screens.names import shortened  # screens draw with this module
+
     if len(report.dumps) < 2:
         return
     if "layer" in kinds:
@@ -35,7 +37,8 @@ def lines(
         yield f"norm of each layer over its median, step by step (one log scale; ! is not finite{missing})"
         names = [escape(layer_name(row.layer, report.labels)) for row in report.layers]
         room = width + max(0, max(map(cells, names), default=0) - _NAME) if whole else width
-        yield from _sparklines(report, names if whole else _cut(names), room, unicode)
+        names = names if whole else shortened(names, _NAME, "…" if unicode else "~")
+        yield from _sparklines(report, names, room, unicode)
         yield ""
     norms = [dump.norm for dump in report.dumps if math.isfinite(dump.norm)]
     if "total" in kinds and any(norms):
@@ -114,23 +117,3 @@ def _ends(values: Sequence[float | None]) -> str:
     """Return the smallest and the largest finite value, zeros too, which a log scale cannot show."""
     finite = [value for value in values if value is not None and math.isfinite(value)]
     return f"{figure(min(finite))} to {figure(max(finite))}" if finite else "none is finite"
-
-
-def _cut(names: Sequence[str]) -> list[str]:
-    """Cut long names: first what all of them begin and end with, then the middle.
-
-    >>> _cut(["model.transformer.layers.0.fc.lora.default", "model.transformer.layers.1.fc.lora.default"])
-    ['..0..', '..1..']
-    """
-    if len(names) > 1 and max(map(cells, names)) > _NAME:
-        start = _shared(names)
-        end = _shared([name[start:][::-1] for name in names])
-        names = [f"{'..' if start else ''}{name[start : len(name) - end]}{'..' if end else ''}" for name in names]
-    return [name if cells(name) <= _NAME else f"{name[: _NAME // 2 - 1]}..{name[1 - _NAME // 2 :]}" for name in names]
-
-
-def _shared(names: Sequence[str]) -> int:
-    """Return the length of the common prefix of all names, up to its last separator."""
-    first, last = min(names), max(names)  # the common prefix of these two is that of all
-    same = next((k for k, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
-    return max(first.rfind(".", 0, same), first.rfind("/", 0, same)) + 1

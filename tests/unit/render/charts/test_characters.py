@@ -123,7 +123,7 @@ def test_long_names_are_told_apart(tmp_path: Path) -> None:
         savez(tmp_path / f"step_{step}.npz", **{f"{layer}.weight": np.array([step]) * 1.0 for layer in layers})
     found = stats(tmp_path)
     _, *cut, _ = lines(found, frozenset({"layer"}), 60, True)
-    assert [line.split()[0] for line in cut] == [f"..{k}.self_attn.{name}_proj.." for k in (0, 1) for name in "kqv"]
+    assert [line.split()[0] for line in cut] == [f"….{k}.….{name}_proj.….defa…" for k in (0, 1) for name in "kqv"]
     _, *whole, _ = lines(found, frozenset({"layer"}), 60, True, whole=True)
     assert [line.split()[0] for line in whole] == sorted(layers)
     assert [line.split()[1:] for line in whole] == [line.split()[1:] for line in cut] == [["▁▅", "1", "to", "2"]] * 6
