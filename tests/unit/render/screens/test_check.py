@@ -51,7 +51,7 @@ def test_a_narrow_terminal() -> None:
     long = "mean |g| 0.1, which is far below all that was ever seen before"
     found = screen([one._replace(brief=long, block=f"transformer.{one.block}") for one in VANISHING], Room(48))
     assert found[2:7] == [
-        " vanishing  tr….mo….la….0-2  3 tensors  always",
+        " vanishing  t….m….layers.0-2  3 tensors  always",
         "            at worst mean |g| 0.1, which is far",
         "            below all that was ever seen before",
         "            skip connections",
