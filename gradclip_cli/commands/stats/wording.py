@@ -4,8 +4,7 @@ import shlex
 from collections.abc import Sequence
 
 from gradclip_cli.strategies import Group, Strategy
-from gradclip_cli.strategies.base import Norm
-from gradclip_cli.text import plural, printable
+from gradclip_cli.text import percent, plural, printable
 from gradclip_cli.thresholds.norm_table import Step
 
 _CLIPS = {
@@ -83,15 +82,4 @@ def steady(top: float, group: Group, guide: str) -> str:
 
 def clipping(group: Group, rate: float) -> str:
     """Say how much a threshold would clip."""
-    return f"it would clip {_CLIPS[group].format(f'{rate:.1%}')}"
-
-
-def command(path: str, strategy: Strategy, threshold: float, norm: Norm, patterns: Sequence[tuple[str, str]]) -> str:
-    """Write the command that tries a threshold on a dump, as a dry run."""
-    default = Norm()
-    options = [
-        *([f"--norm-type {norm.type:g}"] if norm.type != default.type else []),
-        *([f"--epsilon {norm.epsilon:g}"] if norm.epsilon != default.epsilon else []),
-        *(f"{option} {shlex.quote(printable(pattern))}" for option, pattern in patterns),
-    ]
-    return " ".join(["gradclip apply", path, "--dry-run -s", strategy.name, "-t", f"{threshold:.4g}", *options])
+    return f"it would clip {_CLIPS[group].format(f'{percent(rate)}')}"

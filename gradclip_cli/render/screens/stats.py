@@ -32,7 +32,7 @@ def lines(report: StatsReport, room: Room) -> Iterator[Line]:
     yield from stats_thresholds.lines(report, room)
     yield ()
     yield from stats_blocks.rises(report, room)
-    if report.command:
+    if report.command and not report.chooses_nothing:
         yield ()
         yield line("Next: ", strong(report.command))
 
