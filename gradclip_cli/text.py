@@ -80,13 +80,15 @@ def times(value: float) -> str:
 
 
 def percent(share: float | None) -> str:
-    """Format a share in whole percent, but one below 1 % with a digit.
+    """Format a share in whole percent, but one below 1 % with a digit; what is not all is never told as 100 %.
 
-    >>> percent(0.2203), percent(0.0041), percent(0.0), percent(None)
-    ('22 %', '0.4 %', '0 %', '-')
+    >>> percent(0.2203), percent(0.0041), percent(0.0), percent(0.9999), percent(None)
+    ('22 %', '0.4 %', '0 %', '> 99 %', '-')
     """
     if share is None:
         return "-"
+    if 0.995 <= share < 1:
+        return "> 99 %"
     return f"{100 * share:.1g} %" if 0 < share < 0.01 else f"{100 * share:.0f} %"
 
 

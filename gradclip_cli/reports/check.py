@@ -8,7 +8,6 @@ from gradclip_cli.notes import Note
 from gradclip_cli.reports.base import TableOnly
 from gradclip_cli.reports.notebook import InNotebooks
 
-
 NO_GRADIENT, NOT_JUDGED = "no-gradient", "not-judged"
 """The kinds of notes on what was not checked, which the screen says itself."""
 

@@ -21,9 +21,7 @@ def folded(parts: Line, room: Room) -> Iterator[Line]:
     if room.whole or sum(cells(span.text) for span in parts) <= room.width:
         yield parts
         return
-    words = [
-        Span(breakable(word), span.style) for span in parts for word in _WORDS.findall(unbroken(span.text))
-    ]
+    words = [Span(breakable(word), span.style) for span in parts for word in _WORDS.findall(unbroken(span.text))]
     found, width = list[Span](), 0
     for word in words:
         blank, begun = not word.text.strip(), found[1:] or (found and found[0] != _MARGIN)

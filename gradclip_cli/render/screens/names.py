@@ -117,7 +117,9 @@ def _cut_further(
 
 def _width(name: Iterable[_Part], limits: Sequence[int], mark: int) -> int:
     parts = _merged(name) if not limits[_SHARED] else name
-    return sum(part.width if _stays(part, limits) else cells(_head(part.text, limits[part.kind])) + mark for part in parts)
+    return sum(
+        part.width if _stays(part, limits) else cells(_head(part.text, limits[part.kind])) + mark for part in parts
+    )
 
 
 def _short(name: Iterable[_Part], limits: Sequence[int], mark: str) -> str:

@@ -90,9 +90,7 @@ def _figures(rows: Sequence[BlockRise], report: StatsReport, room: Room) -> list
     when = [file_name(dump.input) if dump.step is None else str(dump.step) for dump in dumps]
     when = when if room.whole else shortened(when, _MOST_WHEN, room.mark)
     rises = ["-" if row.times is None else times(row.times) for row in rows]
-    return [
-        (figure(row.median), figure(row.max), at, rise) for row, at, rise in zip(rows, when, rises, strict=True)
-    ]
+    return [(figure(row.median), figure(row.max), at, rise) for row, at, rise in zip(rows, when, rises, strict=True)]
 
 
 def _share_cells(row: BlockShare) -> tuple[Span, ...]:

@@ -5,6 +5,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
+from gradclip_cli.inputs.slice_names import slice_word
 from gradclip_cli.render.screens.columns import aligned, width_of
 from gradclip_cli.render.screens.folding import breakable, unbroken
 from gradclip_cli.render.screens.line import Line, Span, bad, line, warn
@@ -15,7 +16,7 @@ from gradclip_cli.render.tables.plain import cells
 from gradclip_cli.reports.stats import StatsReport
 from gradclip_cli.reports.stats_findings import Exploding, NonfiniteTensor
 from gradclip_cli.reports.stats_thresholds import Ranges
-from gradclip_cli.text import plural, printable, times
+from gradclip_cli.text import percent, plural, printable, times
 
 _MOST_WHEN = 24
 """The greatest width of the name of a file on a terminal."""
@@ -112,7 +113,8 @@ def _row(report: StatsReport) -> str:
     peak, high = report.peak, report.exploding
     if peak is None or high is None or peak.slice is None or peak.input != high.input or peak.step != high.step:
         return ""
-    return f"; row {peak.slice:,} of {printable(peak.name)} holds {100 * (peak.share or 0):.0f} % of its square"
+    what = slice_word(peak.name, len(peak.index))
+    return f"; {what} {peak.slice:,} of {printable(peak.name)} holds {percent(peak.share)} of its square"
 
 
 def _first(report: StatsReport) -> str:

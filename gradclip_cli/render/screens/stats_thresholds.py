@@ -60,7 +60,9 @@ def _of(report: StatsReport, advice: Advised, room: Room) -> Iterator[Line]:
 def _title(strategy: str, room: Room, *, marked: bool) -> Line:
     """Return the heading: what else a strategy is called, and what the mark in the table means, where there is room."""
     parts = [strong(f"threshold for {strategy}")]
-    for more in ([Span(f" ({_ALSO_KNOWN[strategy]})")] if strategy in _ALSO_KNOWN else []) + [dim("   > advised")] * marked:
+    for more in ([Span(f" ({_ALSO_KNOWN[strategy]})")] if strategy in _ALSO_KNOWN else []) + [
+        dim("   > advised")
+    ] * marked:
         if room.whole or sum(len(part.text) for part in (*parts, more)) <= room.width:
             parts.append(more)
     return tuple(parts)
@@ -134,7 +136,8 @@ def _why(report: StatsReport, advice: Advised, room: Room) -> Iterator[Line]:
         return
     steps = plural(len(report.dumps), "step")
     if report.chooses_nothing:
-        much = f"{advice.rule} would clip {percent(advice.clip_rate)} of them" if advice.clip_rate else advice.rule
+        rule = "the mean" if advice.rule == str(RULES[0]) else advice.rule
+        much = f"{rule} would clip {percent(advice.clip_rate)} of them"
         yield from wrapped(f"{steps} choose nothing yet: {much}. Measure {MIN_STEPS} or more.", room, 1)
         return
     reasons = [f"{advice.rule}: {advice.reason}."] if advice.doubtful or advice.rule != str(RULES[0]) else []
