@@ -79,7 +79,7 @@ def _below_tables(report: StatsReport, stream: IO[str], view: View, unicode: boo
     yield from lines(report, view.kinds, width, unicode, escape, whole=not stream.isatty())
     if "total" in view.kinds:
         yield from map(escape, report.advice.lines if report.advice else ())
-        if report.command and not report.chooses_nothing:
+        if report.command:
             yield escape(f"Next: {report.command}")
 
 

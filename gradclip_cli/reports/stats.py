@@ -27,10 +27,7 @@ from gradclip_cli.reports.stats_thresholds import (
     Tried,
 )
 from gradclip_cli.text import printable
-from gradclip_cli.thresholds.base import MIN_STEPS, Summary
-
-_HALF = 0.5
-"""The clip rate from which on few steps choose no threshold."""
+from gradclip_cli.thresholds.base import Summary
 
 MOST_NORMS = 1_000_000
 """The most norms by step that JSON holds unless a user asks for them."""
@@ -204,12 +201,6 @@ class StatsReport(_StatsReport, InNotebooks):
     def blocks_are_layers(self) -> bool:
         """Whether each layer is a block of its own."""
         return len(self.blocks) == len(self.layers)
-
-    @property
-    def chooses_nothing(self) -> bool:
-        """Whether so few steps would be clipped so often, though none explodes, that nothing can be advised from them."""
-        rate = self.advice.clip_rate if self.advice is not None else None
-        return len(self.dumps) < MIN_STEPS and self.exploding is None and (rate or 0.0) >= _HALF
 
     def for_json(self, kinds: Collection[str]) -> "StatsReport":
         """Return the report with the norms of a long series only where `kinds`, which the user asked for, has them."""

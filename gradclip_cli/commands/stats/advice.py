@@ -11,8 +11,9 @@ from gradclip_cli.commands.stats.suggest import effects
 from gradclip_cli.errors import InputError
 from gradclip_cli.reports.stats_thresholds import Advised
 from gradclip_cli.strategies import Group, Strategy
-from gradclip_cli.text import percent, plural
+from gradclip_cli.text import percent
 from gradclip_cli.thresholds.advised import (
+    MOSTLY,
     NO_GRADIENT,
     Choice,
     NormFacts,
@@ -87,14 +88,18 @@ def _advised(plan: StatsPlan, norms: SeriesNorms, case: _Case, nonfinite: Sequen
     chosen, strategy = case.chosen, case.strategy
     if chosen.threshold is None:
         return Advised(strategy.name, *(None,) * 5, chosen.reason, True, [f"{chosen.reason}.", *nonfinite])
-    few = f". {plural(len(case.steps), 'step')} are few, so measure more before you rely on it"
     own = case.rule is plan.rule or isinstance(plan.rule, AutoRule)
     single = "" if own else "for one threshold at every step, "
     line = f"{single}take {chosen.threshold:.4g} ({chosen.rule}) for {strategy.name}: {_reason(case)}; {_clips(case)}"
-    lines = [f"{line}{few if len(case.steps) < MIN_STEPS else ''}.", *nonfinite]
+    few = len(case.steps) < MIN_STEPS
     would = effects(strategy, chosen.rule, chosen.threshold, norms, plan.norm.epsilon)
     figures = chosen.rule, chosen.threshold, would.clip_rate, would.mean_factor, would.steps
+    if few and not case.exploding and (would.clip_rate or 0.0) >= MOSTLY:
+        told = wording.few_choose_nothing(len(case.steps), chosen.rule, strategy, would.clip_rate or 0.0)
+        return Advised(strategy.name, *figures, told[0], False, [f"{told[1]}.", *nonfinite], True)
+    caveat = f". {wording.few_steps(len(case.steps))}" if few else ""
     reason = _reason(case._replace(brief=True))
+    lines = [f"{line}{caveat}.", *nonfinite]
     return Advised(strategy.name, *figures, reason, case.rule is plan.rule and _is_doubtful(case), lines)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from gradclip_cli.strategies import Group
 from gradclip_cli.text import percent, plural, printable
+from gradclip_cli.thresholds.base import MIN_STEPS
 from gradclip_cli.thresholds.norm_table import Step
 
 _CLIPS = {
@@ -78,6 +79,19 @@ def steady(top: float, group: Group, guide: str) -> str:
     """Say that nothing explodes, and which guide to use."""
     whose = "its neighbours" if group is Group.DUMP else "its own neighbours"
     return f"no step explodes (nothing is above {top:.3g} times {whose}), {guide}"
+
+
+def few_steps(steps: int) -> str:
+    """Say on how little an advice rests."""
+    return f"{plural(steps, 'step')} are few, so measure more before you rely on it"
+
+
+def few_choose_nothing(steps: int, rule: str, strategy: Strategy, rate: float) -> tuple[str, str]:
+    """Say that so few steps choose no threshold, since the rule would clip so much: where the strategy is plain, and in full."""
+    which = "the mean" if rule == "mean" else rule
+    first, share = f"{plural(steps, 'step')} choose nothing yet", _CLIPS[strategy.group].format(percent(rate))
+    rest = f": {which} would clip {share}. Measure {MIN_STEPS} or more"
+    return f"{first}{rest}", f"{first} for {strategy.name}{rest}"
 
 
 def clipping(group: Group, rate: float) -> str:

@@ -32,7 +32,7 @@ def lines(report: StatsReport, room: Room) -> Iterator[Line]:
     yield from stats_thresholds.lines(report, room)
     blocks = list(stats_blocks.rises(report, room))
     yield from ((), *blocks) if blocks else ()
-    if report.command and not report.chooses_nothing:
+    if report.command:
         yield ()
         yield line("Next: ", strong(report.command))
 

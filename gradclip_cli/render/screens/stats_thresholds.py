@@ -49,7 +49,7 @@ def lines(report: StatsReport, room: Room) -> Iterator[Line]:
 
 def _of(report: StatsReport, advice: Advised, room: Room) -> Iterator[Line]:
     rows = _rows(report, advice)
-    marked = advice.rule if not report.chooses_nothing else None
+    marked = None if advice.too_few else advice.rule
     any_row = any(row.threshold is not None for row in rows)
     yield _title(advice.strategy, room, marked=any_row and marked is not None)
     if any_row:
@@ -134,15 +134,12 @@ def _why(report: StatsReport, advice: Advised, room: Room) -> Iterator[Line]:
     if advice.threshold is None:
         yield from wrapped(f"{advice.reason}.".replace("?.", "?"), room, 1)
         return
-    steps = plural(len(report.dumps), "step")
-    if report.chooses_nothing:
-        rule = "the mean" if advice.rule == str(RULES[0]) else advice.rule
-        much = f"{rule} would clip {percent(advice.clip_rate)} of them"
-        yield from wrapped(f"{steps} choose nothing yet: {much}. Measure {MIN_STEPS} or more.", room, 1)
+    if advice.too_few:
+        yield from wrapped(f"{advice.reason}.", room, 1)
         return
     reasons = [f"{advice.rule}: {advice.reason}."] if advice.doubtful or advice.rule != str(RULES[0]) else []
-    few = len(report.dumps) < MIN_STEPS
-    reasons += [f"{steps} are few, so measure more before you rely on it."] if few else []
+    steps = len(report.dumps)
+    reasons += [f"{plural(steps, 'step')} are few, so measure more before you rely on it."] if steps < MIN_STEPS else []
     if reasons:
         yield from wrapped(" ".join(reasons), room, 1)
     yield from _noted(report, advice, room)
