@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Sequence
 
-from gradclip_cli.strategies import Group
+from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.text import percent, plural, printable
 from gradclip_cli.thresholds.base import MIN_STEPS
 from gradclip_cli.thresholds.norm_table import Step
