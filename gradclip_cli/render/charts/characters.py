@@ -2,7 +2,7 @@
 
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from gradclip_cli.render.charts.data import LogScale, bars, bins, marks, run_scale
 from gradclip_cli.render.tables.grid import figure, layer_name
@@ -16,19 +16,26 @@ BARS = {True: "▁▂▃▄▅▆▇█", False: ".:-=+*#@"}
 _NAME = 30
 """The greatest width of a name that is not cut, in cells."""
 
+Shorten = Callable[[Sequence[str], int], list[str]]
+"""Shortens the names of a column to a width in cells."""
+
 _HEIGHT = 5
 """The height of a histogram in lines."""
 
 
 def lines(
-    report: StatsReport, kinds: frozenset[str], width: int, unicode: bool, escape: Escape = str, *, whole: bool = False
+    report: StatsReport,
+    kinds: frozenset[str],
+    width: int,
+    unicode: bool,
+    escape: Escape = str,
+    shorten: Shorten | None = None,
 ) -> Iterator[str]:
     """Yield the lines of the charts of the given kinds, each at most `width` wide; a single dump has none.
 
-    `escape` replaces characters of names that the stream cannot encode. Long names are cut unless `whole` is set.
+    `escape` replaces characters of names that the stream cannot encode, `shorten` long names; without it they stay whole, and
+    lines are as much wider.
     """
-    from gradclip_cli.render.screens.names import shortened  # screens draw with this module
-
     if len(report.dumps) < 2:
         return
     if "layer" in kinds:
@@ -36,8 +43,8 @@ def lines(
         missing = "; a gap is missing" if any(None in values for values in layers) else ""
         yield f"norm of each layer over its median, step by step (one log scale; ! is not finite{missing})"
         names = [escape(layer_name(row.layer, report.labels)) for row in report.layers]
-        room = width + max(0, max(map(cells, names), default=0) - _NAME) if whole else width
-        names = names if whole else shortened(names, _NAME, "…" if unicode else "~")
+        room = width if shorten else width + max(0, max(map(cells, names), default=0) - _NAME)
+        names = shorten(names, _NAME) if shorten else names
         yield from _sparklines(report, names, room, unicode)
         yield ""
     norms = [dump.norm for dump in report.dumps if math.isfinite(dump.norm)]

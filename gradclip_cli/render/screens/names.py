@@ -71,8 +71,8 @@ def _common(templates: Counter[str]) -> _Common:
     """Find the words before the last component that at least half of the names have, and the components that end all names."""
     found, names = Counter[tuple[int, str]](), sum(templates.values())
     for template, times in templates.items():
-        words = enumerate(_PARTS.findall(template[: max(template.rfind(one) for one in _SEPARATORS) + 1]))
-        found.update({place: times for place in words if place[1][0].isalpha()})
+        before = template[: max(template.rfind(one) for one in _SEPARATORS) + 1]
+        found.update({place: times for place in enumerate(_PARTS.findall(before)) if place[1][0].isalpha()})
     words = frozenset(place for place, times in found.items() if times > 1 and 2 * times >= names)
     backwards = [_components(template)[:0:-1] for template in templates] if names > 1 else []
     ends = 0

@@ -34,7 +34,7 @@ def lines(report: StatsReport, room: Room) -> Iterator[Line]:
     if not rows:
         return
     dated = any(when for _, when, _ in rows)
-    columns = [(kind, *([_fitted(when, room)] if dated else []), "") for kind, when, _ in rows]
+    columns: list[list[str | Span]] = [[kind, *([_fitted(when, room)] if dated else []), ""] for kind, when, _ in rows]
     before = width_of(columns)
     for head, (_, _, what) in zip(aligned(columns, [False] * len(columns[0])), rows, strict=True):
         yield from _beside(head, what, before, room)

@@ -74,7 +74,7 @@ def ruler(steps: Sequence[int | None], width: int) -> str:
     """Return the numbers of steps below their bars, that of the last step at the end; an empty text where steps have none.
 
     >>> ruler(list(range(25)), 25), ruler([0, 100, 200], 3)
-    ('0         10         24', '0 200')
+    ('0         10        20 24', '0 200')
     """
     if None in steps:
         return ""
