@@ -65,6 +65,33 @@ def ranges(numbers: Iterable[int]) -> str:
     return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
 
 
+_LARGE, _LARGEST = 100, 1_000_000
+"""Multiples between these are written out."""
+
+
+def times(value: float) -> str:
+    """Format how many times a figure is another, with two digits.
+
+    >>> times(18.6), times(2.345), times(1234.5), times(1e9)
+    ('19 x', '2.3 x', '1,200 x', '1e+09 x')
+    """
+    rounded = float(f"{value:.2g}")
+    return f"{rounded:,.0f} x" if _LARGE <= rounded < _LARGEST else f"{rounded:.2g} x"
+
+
+def percent(share: float | None) -> str:
+    """Format a share in whole percent, but one below 1 % with a digit; what is not all is never told as 100 %.
+
+    >>> percent(0.2203), percent(0.0041), percent(0.0), percent(0.9999), percent(None)
+    ('22 %', '0.4 %', '0 %', '> 99 %', '-')
+    """
+    if share is None:
+        return "-"
+    if 0.995 <= share < 1:
+        return "> 99 %"
+    return f"{100 * share:.1g} %" if 0 < share < 0.01 else f"{100 * share:.0f} %"
+
+
 def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
     """Suggest the nearest known word; return `otherwise` where none is near.
 

@@ -62,13 +62,14 @@ def stats(
     found = find_dumps(paths_of(inputs), choices)
     naming = Naming.parse(layer_regex, group_depth)
     every = strategy == EVERY
+    chosen = strategy_of(strategy) if strategy and not every else None
     plan = StatsPlan(
         inputs=found.sources,
         given=tuple(paths_of(inputs)),
         every=every,
         notes=found.notes,
         repeated=repeated,
-        strategy=strategy_of(strategy) if strategy and not every else None,
+        strategy=chosen,
         rule=parse_rule(rule) if isinstance(rule, str) else rule,
         norm=Norm.asked(norm_type, epsilon) or Norm(),
         selection=Selection(
@@ -88,6 +89,6 @@ def stats(
         allow_missing=allow_missing,
         keep_going=keep_going,
         jobs=jobs,
-        tries=tuple(Trial.parse(text) if isinstance(text, str) else text for text in tries),
+        tries=tuple((Trial.parse(text) if isinstance(text, str) else text).of(chosen) for text in tries),
     )
     return pipeline.stats(plan, begin(progress, found.sources, 1))

@@ -24,6 +24,13 @@ NAMES = (
 )
 """The checks, in the order in which their problems are shown: what breaks a run first."""
 
+_OTHER_WORDS = {
+    **dict.fromkeys(("nan", "nans", "inf", "infs", "infinite", "overflowing"), "nonfinite"),
+    **dict.fromkeys(("spike", "spikes", "explode", "explosion", "explosions"), "exploding"),
+    **dict.fromkeys(("zero", "zeros", "zeroes"), "dead"),
+}
+"""What people call problems, and the checks that find them."""
+
 BASELINE = "unlike-baseline"
 """The check that needs a run that went well."""
 
@@ -32,6 +39,8 @@ def checked(name: str) -> str:
     """Return the name of a check in lower case; raise UsageError if there is no such check."""
     if name.lower() in NAMES:
         return name.lower()
+    if name.lower() in _OTHER_WORDS:
+        raise UsageError(f"there is no rule {name!r}; did you mean {_OTHER_WORDS[name.lower()]}?")
     hint = with_all(name, NAMES, f"rules are {', '.join(NAMES)}")
     raise UsageError(f"there is no rule {name!r}; {hint}")
 

@@ -231,12 +231,3 @@ def percent(share: float) -> str:
     """
     digits = f"{100 * share:.4g}" if share > 0.001 else f"{100 * share:.3g}"
     return f"{'> 99.99' if digits == '100' and share < 1 else digits} %"
-
-
-def times(ratio: float) -> str:
-    """Format how many times a norm is another: with two digits below 100, with four above.
-
-    >>> times(7.42), times(19.29), times(1234.56)
-    ('7.4 x', '19 x', '1235 x')
-    """
-    return f"{ratio:.2g} x" if ratio < 99.5 else f"{ratio:.4g} x"

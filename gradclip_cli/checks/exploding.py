@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradclip_cli.checks.base import Figures, Problem, percent, places, times
+from gradclip_cli.checks.base import Figures, Problem, percent, places
 from gradclip_cli.checks.limits import Limits
-from gradclip_cli.text import printable
+from gradclip_cli.text import printable, times
 from gradclip_cli.thresholds.explosions import Explosions, explosions
 from gradclip_cli.thresholds.levels import medians
 from gradclip_cli.thresholds.rises import Rise, first_rises

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gradclip_cli.checks.base import Figures, Problem, times
+from gradclip_cli.checks.base import Figures, Problem
 from gradclip_cli.checks.limits import Limits
+from gradclip_cli.text import times
 from gradclip_cli.thresholds.explosions import FEWEST
 from gradclip_cli.thresholds.growth import Growth, growths
 from gradclip_cli.thresholds.levels import medians

@@ -6,10 +6,10 @@ import numpy as np
 
 from gradclip_cli.checks.base import Figures, Problem, percent, places
 from gradclip_cli.checks.limits import Limits
-from gradclip_cli.text import printable
+from gradclip_cli.text import printable, times
 
 DOMINATED_ADVICE = "a global norm sees nothing else: clip by layer or by tensor, or scale its input"
-SPREAD_ADVICE = "no one learning rate or threshold fits both"
+SPREAD_ADVICE = "no single learning rate or threshold suits both"
 
 
 def find_dominated(figures: Figures, limits: Limits) -> Iterator[Problem]:
@@ -46,5 +46,5 @@ def find_spread(figures: Figures, limits: Limits) -> Iterator[Problem]:
         message = f"the norm of {f' is {ratio:.4g} times that of '.join(names)}"
         worst = max(wrong, key=lambda one: one[1])
         larger, smaller = (printable(figures.layers[k]) for k in (worst[3], worst[2]))
-        brief = f"norm of {larger} {worst[1]:.2g} x that of {smaller} (limit {limits.spread_ratio:g})"
+        brief = f"norm of {larger} {times(worst[1])} that of {smaller} (limit {limits.spread_ratio:g})"
         yield Problem(rows, ratio, limits.spread_ratio, message, advice=SPREAD_ADVICE, worst=worst[1], brief=brief)

@@ -62,7 +62,7 @@ def _origin(figures: Figures, row: int, bad: list[int], column: int, *, settled:
     reach = (
         f", all up to {printable(figures.tensors[column].block)}" if _reaches_back(figures, row, bad, column) else ""
     )
-    guess = "" if settled else " by the alphabet, as names do not tell the order"
+    guess = "" if settled else " (by the alphabet, since these names tell no order)"
     where = f"{name} is the last of them{guess}, {_counted(figures, row, column, short=True)}"
     return f"{_kinds(figures, row, bad)} in {which} tensors{reach}; {where}"
 

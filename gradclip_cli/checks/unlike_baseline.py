@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradclip_cli.checks.base import Baseline, Figures, Problem, times
+from gradclip_cli.checks.base import Baseline, Figures, Problem
 from gradclip_cli.checks.limits import Limits
-from gradclip_cli.text import printable
+from gradclip_cli.text import printable, times
 from gradclip_cli.thresholds.exact_sums import group_norms
 from gradclip_cli.thresholds.samples import Matrix
 

@@ -31,7 +31,7 @@ from gradclip_cli.cli.output import refuse_left_out, show, show_notes
 from gradclip_cli.cli.progress import progress
 from gradclip_cli.cli.types import PATH, REAL, WHOLE, Parsed
 from gradclip_cli.cli.viewing import ViewOptions, view_options
-from gradclip_cli.reports.check import CheckReport
+from gradclip_cli.reports.check import NO_GRADIENT, NOT_JUDGED, CheckReport
 
 RULES = Parsed("rules", lambda text: parse_names([text]), completion.checks)
 
@@ -105,7 +105,8 @@ def command(
     if work.quiet:
         show_notes(report, quiet=True)
     else:
-        show(report, view)
+        told = view.is_screen or (view.format == "table" and not report.findings)
+        show(report, view, shown=(NO_GRADIENT, NOT_JUDGED) if told else ())
     refuse_left_out(report.failed, watched.dumps)
     return int(any(not failing or finding.rule in failing for finding in report.findings))
 

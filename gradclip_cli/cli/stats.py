@@ -36,6 +36,8 @@ from gradclip_cli.render.paste import FRAMEWORKS, pasted
 from gradclip_cli.render.view import View
 from gradclip_cli.reports.stats import StatsReport
 from gradclip_cli.strategies import Strategy, find
+from gradclip_cli.strategies.builtin import GLOBAL
+from gradclip_cli.text import real
 from gradclip_cli.thresholds.rules import SPELLINGS, Chooser
 
 
@@ -44,9 +46,30 @@ def _strategy(text: str) -> Strategy | str:
     return EVERY if text.strip().lower() == EVERY else find(text)
 
 
+class StatsCommand(ReadingCommand):
+    """A command that says how a threshold is tried to those who give it as to `apply`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse options; name `--try` in place of `-t` and its like."""
+        given = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if error.option_name not in _THRESHOLDS:
+                raise
+            after = " ".join(given).partition(error.option_name)[2].lstrip(" =").split()
+            value = after[0] if after and real(after[0]) is not None else "X"
+            hint = f"to see what a threshold would do, give --try {GLOBAL.name}:{value}"
+            raise click.UsageError(f"stats has no option {error.option_name}; {hint}", ctx) from error
+
+
+_THRESHOLDS = ("-t", "--threshold", "--max-norm")
+"""What people give a threshold by."""
+
+
 @click.command(
     "stats",
-    cls=ReadingCommand,
+    cls=StatsCommand,
     help=help_text(
         "stats",
     ),
@@ -85,7 +108,7 @@ def _strategy(text: str) -> Strategy | str:
     type=Parsed("trial", Trial.parse, completion.trials),
     multiple=True,
     metavar="STRATEGY[:THRESHOLD]",
-    help="Show what this would do to the dumps (repeatable); the threshold may be a rule.",
+    help="Show what this would do to the dumps (repeatable); the threshold may be a rule, or stand alone.",
 )
 @click.option(
     "--skip-steps", type=WHOLE, default=0, show_default=True, metavar="N", help="Leave out the first N dumps."

@@ -3,10 +3,12 @@
 import os
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from typing import IO
 
 from gradclip_cli.render.records import write_lines
 from gradclip_cli.render.screens import SCREENS, writer
+from gradclip_cli.render.screens.names import shortened
 from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.tables import folded, plain
 from gradclip_cli.render.tables.arrange import wanted
@@ -76,9 +78,12 @@ def _below_tables(report: StatsReport, stream: IO[str], view: View, unicode: boo
 
     width = min(shutil.get_terminal_size().columns, _WIDEST) if stream.isatty() else _WIDTH
     escape = plain.escape_for(stream)
-    yield from lines(report, view.kinds, width, unicode, escape, whole=not stream.isatty())
+    shorten = partial(shortened, mark=Room(unicode=unicode).mark) if stream.isatty() else None
+    yield from lines(report, view.kinds, width, unicode, escape, shorten)
     if "total" in view.kinds:
         yield from map(escape, report.advice.lines if report.advice else ())
+        if report.command:
+            yield escape(f"Next: {report.command}")
 
 
 def _wrapped(text: str, stream: IO[str]) -> list[str]:

@@ -8,6 +8,9 @@ from gradclip_cli.notes import Note
 from gradclip_cli.reports.base import TableOnly
 from gradclip_cli.reports.notebook import InNotebooks
 
+NO_GRADIENT, NOT_JUDGED = "no-gradient", "not-judged"
+"""The kinds of notes on what was not checked, which the screen says itself."""
+
 
 class Finding(NamedTuple):
     """One problem, at the first step that shows it; `layer` and `param` are None if it concerns more than one.
@@ -57,10 +60,15 @@ class _CheckReport(NamedTuple):
     notes: list[Note]
     failed: TableOnly[list[GradclipError]]
     first: FirstRise | None = None
+    unjudged: TableOnly[str] = ""  # what so short a series says nothing on
+    gradients: TableOnly[bool] = True
 
 
 class CheckReport(_CheckReport, InNotebooks):
-    """The report of `check`: findings by rule, and what rose first; `failed` holds the errors of dumps that were left out."""
+    """The report of `check`: findings by rule, and what rose first.
+
+    `failed` holds the errors of dumps that were left out. Without `gradients` there was nothing to check.
+    """
 
     __slots__ = ()
     schema: ClassVar[str] = "gradclip.check/1"

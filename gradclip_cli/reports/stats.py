@@ -86,11 +86,15 @@ class BlockShare(NamedTuple):
 
 
 class StatsSize(NamedTuple):
-    """What a series holds: how many tensors, values in a dump (None if that is not known), and of which dtypes."""
+    """What a series holds: how many tensors, values in a dump (None if that is not known), and of which dtypes.
+
+    `others` counts the tensors of the first dump that are of no dtype of gradients, by dtype.
+    """
 
     tensors: int
     elements: int | None
     dtypes: list[str]
+    others: TableOnly[dict[str, int]] = {}  # noqa: RUF012  # a tuple's default, which nobody changes
 
 
 class NamedNorms(NamedTuple):

@@ -105,7 +105,8 @@ class ReplayGroup(NamedTuple):
 class Advised(NamedTuple):
     """The advised threshold of one strategy, None if there is none, and why; `steps` has those that it clips.
 
-    `doubtful` says that the rule that the user asked for is no guide; `lines` are the reasons in sentences.
+    `doubtful` says that the rule that the user asked for is no guide; `lines` are the reasons in sentences. Where there are
+    too few steps for their threshold to be recommended, it is `too_few`.
     """
 
     strategy: str
@@ -117,3 +118,4 @@ class Advised(NamedTuple):
     reason: str
     doubtful: TableOnly[bool]
     lines: TableOnly[Sequence[str]]
+    too_few: TableOnly[bool] = False

@@ -61,7 +61,7 @@ def test_the_advice_names_the_option(log: Path, run: Run) -> None:
     out = run("stats", log, "--along", "0").out
     assert out.endswith("Next: gradclip apply log.h5 -o clipped.h5 -t 10 --along 0 --dry-run\n")
     tables = run("stats", log, "--along", "0", "--by", "total").out
-    assert "gradclip apply log.h5 --dry-run -s clip-by-global-norm -t 10 --along 0" in tables
+    assert tables.splitlines()[-1] == out.splitlines()[-1]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -81,7 +81,7 @@ def test_the_advice_in_json(falling: list[float], run: Run) -> None:
     above = [k for k, norm in enumerate(falling) if norm > c]
     assert (tree["advice"]["rule"], tree["advice"]["threshold"]) == ("percentile:90", pytest.approx(c))
     assert tree["advice"]["steps"] == [[above[0], above[-1]]]
-    assert tree["advice"]["reason"].startswith("the norms fall from 10 to 2.05 and the mean would clip ")
+    assert tree["advice"]["reason"].startswith("the norms fall from 10 to 2.05, and the mean would clip 38 % ")
     assert (tree["trend"]["kind"], tree["trend"]["start"]) == ("falls", 10.0)
     assert tree["series"]["steps"] == list(range(40))
     assert tree["series"]["layers"] == {"names": ["fc"], "norms": [pytest.approx(falling)]}

@@ -28,8 +28,42 @@ def rules(result: Result) -> list[str]:
 
 
 def test_healthy(healthy: None, run: Run) -> None:
-    """Where nothing is wrong, one line says so, and the exit code is 0."""
-    assert run("check", ".") == Result(0, "no findings in 2 dumps\n", "")
+    """Where nothing is wrong, one line says so, and what so few dumps do not tell; the exit code is 0."""
+    unjudged = "explosions not judged, which takes 5"
+    assert run("check", ".") == Result(0, f"no findings in 2 dumps; {unjudged}\n", "")
+    assert run("check", ".", "--exploding-dumps", "2") == Result(0, "no findings in 2 dumps\n", "")
+    assert run("check", ".", "--ignore", "exploding") == Result(0, "no findings in 2 dumps\n", "")
+    assert run("check", "step_1.npz") == Result(0, "no findings in 1 dump\n", "")
+
+
+def test_what_is_not_judged_is_a_note(healthy: None, run: Run) -> None:
+    """JSON has it among its notes, and standard error where the report itself does not say it."""
+    note = "2 dumps: explosions not judged, which takes 5 (--exploding-dumps)"
+    done = run("check", ".", "-f", "json")
+    assert json.loads(done.out)["notes"] == [
+        {"kind": "not-judged", "text": note, "times": 1, "changes_figures": False},
+    ]
+    assert done.err == f"note: {note}\n"
+    assert run("check", ".", "--by", "finding").err == ""
+
+
+def test_without_gradients_nothing_is_checked(save: Save, run: Run) -> None:
+    """Integers and empty tensors are no gradients: that is not told as sound, and the exit code is 0."""
+    for step in range(3):
+        save(f"step_{step}.npz", n=np.arange(3), w=np.zeros((0, 4)))
+    assert run("check", ".") == Result(0, "no gradient in 3 dumps: nothing was checked\n", "")
+    notes = json.loads(run("check", ".", "-f", "json").out)["notes"]
+    assert [one["kind"] for one in notes] == ["no-gradient"]
+
+
+@pytest.mark.parametrize(
+    ("word", "rule"), [("nan", "nonfinite"), ("Inf", "nonfinite"), ("spike", "exploding"), ("zero", "dead")]
+)
+def test_other_words_for_rules(word: str, rule: str, healthy: None, run: Run) -> None:
+    """What people call a problem leads to the rule that finds it."""
+    done = run("check", ".", "--fail-on", word)
+    assert done.code == 2
+    assert done.err.endswith(f"there is no rule {word!r}; did you mean {rule}?\n")
 
 
 def test_sick(sick: None, run: Run) -> None:
@@ -134,7 +168,7 @@ def test_screen(sick: None, run: Run) -> None:
         " dead       a  1 tensor  always     w: 100 % of the values are 0",
         "            frozen, not used, or behind units that are never active",
         "",
-        "2 findings in full: --by finding",
+        "3 dumps: explosions not judged, which takes 5 finite norms (--exploding-dumps)",
     ]
 
 

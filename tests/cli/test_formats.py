@@ -105,7 +105,8 @@ def test_columns_and_rows_are_chosen(argv: str, format: str, run: Run) -> None:
     """Every command shows the columns and the rows that are chosen, in every format that has tables."""
     text = next(name for name in ("layer", "name", "rule") if name in csv_rows(run(*argv.split(), "-f", "csv").out)[0])
     result = run(*argv.split(), "-f", format, "--columns", text, "--sort", f"{text}:desc", "--top", "1")
-    assert (result.code in (0, 1), result.err) == (True, "")
+    assert result.code in (0, 1)
+    assert result.err == ("" if not argv.startswith("check") else UNJUDGED)
     if format == "md":
         tables = [table.rows for table in markdown_source(result.out)]
         assert tables
@@ -117,6 +118,9 @@ def test_columns_and_rows_are_chosen(argv: str, format: str, run: Run) -> None:
         [head, *rows] = {"csv": csv_rows, "tsv": tsv_rows, "ndjson": keys_first}[format](result.out)
         assert head == [text]
         assert len(rows) == (2 if argv.startswith(("apply", "stats")) else 1)  # one of each scope
+
+
+UNJUDGED = "note: 2 dumps: explosions not judged, which takes 5 (--exploding-dumps)\n"
 
 
 def keys_first(text: str) -> list[list[str]]:

@@ -33,6 +33,37 @@ def test_the_table_of_tries(steps: Path, run: Run) -> None:
     assert second.endswith("head 100.0%, it's[0] 50.0%")
 
 
+@pytest.mark.parametrize("kinds", [["step"], ["layer"], ["param", "block"], ["all"]])
+def test_what_is_tried_stands_below_all_tables(kinds: list[str], steps: Path, run: Run) -> None:
+    """Whichever tables are chosen, those of --try are among them."""
+    out = run(
+        "stats", steps, "--try", "clip-by-global-norm:13", *(word for kind in kinds for word in ("--by", kind))
+    ).out
+    assert out.count("what if") == 1
+    assert "clip-by-global-norm" in out[out.index("what if") :]
+
+
+def test_a_number_alone_is_tried(steps: Path, run: Run) -> None:
+    """A bare threshold is for the strategy at hand, by default for the global norm."""
+    first = json.loads(run("stats", steps, "--try", "13", "-f", "json").out)["tries"]
+    assert [(one["strategy"], one["threshold"], one["clip_rate"]) for one in first] == [
+        ("clip-by-global-norm", 13.0, 0.5)
+    ]
+    second = json.loads(run("stats", steps, "--try", "1e1", "-s", "clip-l2-per-layer", "-f", "json").out)["tries"]
+    assert [(one["strategy"], one["threshold"]) for one in second] == [("clip-l2-per-layer", 10.0)]
+
+
+@pytest.mark.parametrize(
+    ("words", "value"),
+    [(["-t", "1"], "1"), (["--max-norm", "2.5"], "2.5"), (["--threshold=auto"], "X"), (["-t3"], "3")],
+)
+def test_a_threshold_as_for_apply_is_wrong_usage(words: list[str], value: str, steps: Path, run: Run) -> None:
+    """What people give a threshold by says how it is tried."""
+    found = run("stats", steps, *words)
+    assert found.code == 2
+    assert f"give --try clip-by-global-norm:{value}\n" in found.err
+
+
 def test_the_table_says_what_cannot_be_told(steps: Path, run: Run) -> None:
     """A column of notes stands in the table where a row needs one."""
     out = run("stats", steps, "--by", "total", "--try", "clip-by-value:mean", "--try", "none").out
@@ -79,14 +110,19 @@ def test_the_option_of_each_layer_is_taken_by_apply(steps: Path, run: Run) -> No
     assert {row["layer"]: row["threshold"] for row in rows} == {"head": 12.0, "it's[0]": 7.5}
 
 
-def test_the_advice_ends_the_table(steps: Path, run: Run) -> None:
-    """The advice is the end of the table of totals, and of no other."""
+def test_the_advice_ends_the_table(steps: Path, save: Save, run: Run) -> None:
+    """The advice is the end of the table of totals, and of no other; the command is that of the screen."""
+    save("steps/step_3.npz", **{"it's[0].w": np.array([3.0, 4.0]), "head.w": np.array([12.0])})
     *_, last = run("stats", steps, "--by", "total").out.splitlines()
-    assert last.startswith("Try: gradclip apply steps/step_2.npz --dry-run")
+    assert last == "Next: gradclip apply steps -o clipped/ -t 13.87 --dry-run"
+    assert last == run("stats", steps).out.splitlines()[-1]
     assert "take " not in run("stats", steps, "--by", "step", "--by", "layer").out
 
 
 def test_strategies_speak_for_themselves(steps: Path, run: Run) -> None:
     """With -s the advice is about that strategy."""
-    assert "for clip-l2-per-param-type: " in run("stats", steps, "-s", "clip-by-norm", "--by", "total").out
+    assert (
+        "for clip-l2-per-param-type: the mean would clip 75 % of the norms of tensors"
+        in run("stats", steps, "-s", "clip-by-norm", "--by", "total").out
+    )
     assert "\nthreshold for clip-l2-per-param-type " in run("stats", steps, "-s", "clip-by-norm").out

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from gradclip_cli.text import one_line, plural, printable, real, shortlist, whole
+from gradclip_cli.text import one_line, percent, plural, printable, real, shortlist, times, whole
 
 
 @pytest.mark.parametrize(
@@ -126,3 +126,29 @@ def test_whole_numbers_are_read() -> None:
 def test_not_a_number_is_named() -> None:
     """NaN can be typed, so that it is refused where it is no value."""
     assert math.isnan(real("nan") or 0.0)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.5, "0.5 x"),
+        (1.0, "1 x"),
+        (1.54, "1.5 x"),
+        (18.6, "19 x"),
+        (99.9, "100 x"),
+        (851.6, "850 x"),
+        (1e7, "1e+07 x"),
+    ],
+)
+def test_multiples(value: float, text: str) -> None:
+    """Two digits are enough, and large ones are written out."""
+    assert times(value) == text
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(1.0, "100 %"), (0.9999, "> 99 %"), (0.994, "99 %"), (0.0006, "0.06 %"), (0.0, "0 %"), (None, "-")],
+)
+def test_shares(share: float | None, text: str) -> None:
+    """A share that is not 0 is never told as 0, nor one that is not all as 100 %."""
+    assert percent(share) == text

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from gradclip_cli.checks import accumulating
 from gradclip_cli.checks.base import Figures, Problem
 from gradclip_cli.checks.registry import findings
@@ -15,7 +17,7 @@ from gradclip_cli.engine.run import Run
 from gradclip_cli.errors import GradclipError
 from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.notes import Note, merged
-from gradclip_cli.reports.check import CheckReport, Finding, FirstRise
+from gradclip_cli.reports.check import NO_GRADIENT, NOT_JUDGED, CheckReport, Finding, FirstRise
 from gradclip_cli.text import plural
 from gradclip_cli.thresholds.rises import first_rises
 
@@ -34,8 +36,26 @@ def check(plan: CheckPlan, run: Run) -> CheckReport:
     found += steady_slices(collected, figures, plan.limits)
     found.sort(key=lambda pair: plan.rules.index(pair[0]))
     rows = [_finding(rule, one, figures, inputs, plan.selection.naming) for rule, one in found]
-    notes = merged([*plan.notes, *collected.notes, *notes])
-    return CheckReport(rows, len(inputs), notes, [*collected.failed, *failed], _first(found, figures, inputs))
+    gradients, few = bool(figures.elements.any()), _unjudged(plan, figures)
+    notes = merged([*plan.notes, *collected.notes, *notes, *_on_what_is_missing(few, len(inputs), gradients=gradients)])
+    errors, first = [*collected.failed, *failed], _first(found, figures, inputs)
+    return CheckReport(rows, len(inputs), notes, errors, first, few if gradients else "", gradients)
+
+
+def _unjudged(plan: CheckPlan, figures: Figures) -> str:
+    """Say that too few norms of a series are finite to judge whether it explodes; empty where they are not, and for one dump."""
+    finite, least = int(np.isfinite(figures.dump_norms).sum()), plan.limits.exploding_dumps
+    if "exploding" not in plan.rules or len(figures.dumps) < 2 or finite >= least:
+        return ""
+    return f"explosions not judged, which takes {least}{' finite norms' if finite < len(figures.dumps) else ''}"
+
+
+def _on_what_is_missing(unjudged: str, dumps: int, *, gradients: bool) -> list[Note]:
+    """Note that there was nothing to check, or what was not judged."""
+    which = plural(dumps, "dump")
+    if not gradients:
+        return [Note(NO_GRADIENT, f"no gradient in {which}: nothing was checked")]
+    return [Note(NOT_JUDGED, f"{which}: {unjudged} (--exploding-dumps)")] if unjudged else []
 
 
 def _first(

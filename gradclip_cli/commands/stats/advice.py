@@ -5,15 +5,15 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from gradclip_cli.commands.stats import wording
-from gradclip_cli.commands.stats.next_step import selected
 from gradclip_cli.commands.stats.plan import StatsPlan
 from gradclip_cli.commands.stats.spikes import Spike, spikes, trend
 from gradclip_cli.commands.stats.suggest import effects
 from gradclip_cli.errors import InputError
 from gradclip_cli.reports.stats_thresholds import Advised
 from gradclip_cli.strategies import Group, Strategy
-from gradclip_cli.text import plural
+from gradclip_cli.text import percent
 from gradclip_cli.thresholds.advised import (
+    MOSTLY,
     NO_GRADIENT,
     Choice,
     NormFacts,
@@ -88,14 +88,18 @@ def _advised(plan: StatsPlan, norms: SeriesNorms, case: _Case, nonfinite: Sequen
     chosen, strategy = case.chosen, case.strategy
     if chosen.threshold is None:
         return Advised(strategy.name, *(None,) * 5, chosen.reason, True, [f"{chosen.reason}.", *nonfinite])
-    few = f"; only {plural(len(case.steps), 'step')}, so measure more before you rely on it"
     own = case.rule is plan.rule or isinstance(plan.rule, AutoRule)
     single = "" if own else "for one threshold at every step, "
     line = f"{single}take {chosen.threshold:.4g} ({chosen.rule}) for {strategy.name}: {_reason(case)}; {_clips(case)}"
-    lines = [f"{line}{few if len(case.steps) < MIN_STEPS else ''}.", f"Try: {_command(plan, case)}", *nonfinite]
+    few = len(case.steps) < MIN_STEPS
     would = effects(strategy, chosen.rule, chosen.threshold, norms, plan.norm.epsilon)
     figures = chosen.rule, chosen.threshold, would.clip_rate, would.mean_factor, would.steps
+    if few and not case.exploding and (would.clip_rate or 0.0) >= MOSTLY:
+        told = wording.few_choose_nothing(len(case.steps), chosen.rule, strategy, would.clip_rate or 0.0)
+        return Advised(strategy.name, *figures, told[0], False, [f"{told[1]}.", *nonfinite], True)
+    caveat = f". {wording.few_steps(len(case.steps))}" if few else ""
     reason = _reason(case._replace(brief=True))
+    lines = [f"{line}{caveat}.", *nonfinite]
     return Advised(strategy.name, *figures, reason, case.rule is plan.rule and _is_doubtful(case), lines)
 
 
@@ -140,12 +144,15 @@ def _moving(case: _Case) -> str:
     """Say where norms go, and what the threshold would be by the part after that alone."""
     way = case.way
     rate = case.facts.all.clip_rate(choose(case.rule, case.table.samples, case.strategy.name))
-    told = (
-        f"the norms {_VERBS[way.kind]} from {way.start:.4g} to {way.end:.4g} and the {case.rule} would clip {rate:.1%}"
-    )
+    whose = "steps" if case.strategy.group is Group.DUMP else "norms"
+    told = f"the norms {_VERBS[way.kind]} from {way.start:.4g} to {way.end:.4g}"
+    told += f", and the {case.rule} would clip {percent(rate)} of the {whose}"
     later = threshold_after(case.strategy, case.table, way)
+    if later is None:
+        return told
     since = wording.step_name(case.norms.steps[way.settled_row])
-    return told if later is None else f"{told}; by the part from {since} on alone, {GENTLE} is {later:.4g}"
+    then = f"rom {since} on alone, {GENTLE} would be {later:.4g}"
+    return f"{told}. F{then}" if case.brief else f"{told} (f{then})"
 
 
 def threshold_after(strategy: Strategy, table: NormTable, way: Trend) -> float | None:
@@ -178,13 +185,3 @@ CASES: tuple[tuple[Callable[[_Case], bool], Callable[[_Case], str]], ...] = (
 
 def _reason(case: _Case) -> str:
     return next(sentence(case) for holds, sentence in CASES if holds(case))
-
-
-def _command(plan: StatsPlan, case: _Case) -> str:
-    """Write a command that tries the threshold on the highest dump without NaN or infinities, which `apply` refuses."""
-    whole = [spike for spike in case.steps if not spike.step.nonfinite]
-    highest = max(
-        whole, key=lambda spike: (spike.explodes, spike.times if spike.explodes else spike.norm), default=None
-    )
-    path = "FILE" if highest is None else wording.shell_path(highest.step)
-    return wording.command(path, case.strategy, case.chosen.threshold or 0.0, plan.norm, selected(plan))

@@ -28,7 +28,7 @@ def selected(plan: StatsPlan) -> list[tuple[str, str]]:
 
 def next_command(plan: StatsPlan, advice: Advised, *, bad: bool) -> str:
     """Return the command that tries the advice, an empty text where there is none; `bad` says that a dump is not finite."""
-    if advice.threshold is None:
+    if advice.threshold is None or advice.too_few:
         return ""
     default = Norm()
     words = [

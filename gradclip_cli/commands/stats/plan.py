@@ -1,6 +1,6 @@
 """The plan of `stats`, and the trials in it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.selection import Selection
@@ -9,6 +9,7 @@ from gradclip_cli.notes import Note
 from gradclip_cli.strategies import STRATEGIES, Strategy, find
 from gradclip_cli.strategies.base import Norm
 from gradclip_cli.strategies.builtin import GLOBAL
+from gradclip_cli.text import real
 from gradclip_cli.thresholds.rules import RULES, Chooser, Threshold, parse
 
 EVERY = "all"
@@ -21,6 +22,7 @@ class Trial:
 
     strategy: Strategy
     threshold: Threshold | None = None
+    bare: bool = False  # a threshold alone, for the strategy at hand
 
     def __post_init__(self) -> None:
         name = self.strategy.name
@@ -31,13 +33,19 @@ class Trial:
 
     @classmethod
     def parse(cls, text: str) -> "Trial":
-        """Parse `STRATEGY[:THRESHOLD]`: split at the first `:`, since a rule may hold another.
+        """Parse `STRATEGY[:THRESHOLD]`: split at the first `:`, since a rule may hold another; or a number alone.
 
         >>> str(Trial.parse("clip-by-norm:percentile:95").threshold)
         'percentile:95'
         """
+        if real(text) is not None:
+            return cls(GLOBAL, parse(text), bare=True)
         name, colon, threshold = text.partition(":")
         return cls(find(name), parse(threshold) if colon else None)
+
+    def of(self, strategy: Strategy | None) -> "Trial":
+        """Return the trial of a threshold alone for a strategy; any other stays."""
+        return replace(self, strategy=strategy, bare=False) if self.bare and strategy is not None else self
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Report the blocks of a single dump by their share of its norm."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,7 +9,9 @@ from numpy.typing import NDArray
 
 from gradclip_cli.commands.stats.blocks import block_names
 from gradclip_cli.commands.stats.layout import SeriesLayout
+from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.inputs.naming import Naming
+from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.reports.stats import BlockShare, StatsSize
 from gradclip_cli.thresholds.norm_table import SeriesNorms
 
@@ -20,6 +23,13 @@ def size(layout: SeriesLayout) -> StatsSize:
     known = None not in layout.shapes
     elements = sum(math.prod(shape) for shape in layout.shapes if shape is not None) if known else None
     return StatsSize(len(layout.specs), elements, list(dict.fromkeys(spec.dtype.name for spec in layout.specs)))
+
+
+def other_dtypes(dump: MeasuredDump, selection: Selection) -> dict[str, int]:
+    """Count the selected tensors of a dump that are no gradients by their dtypes, such as integers."""
+    rest = (dump.tensors[index] for index in dump.left_out)
+    numbers = [spec for spec in rest if spec.dtype.kind not in ("float", "complex") and selection.takes(spec.name)]
+    return dict(Counter(spec.dtype.name for spec in numbers))
 
 
 def shares(layout: SeriesLayout, norms: SeriesNorms, naming: Naming, p: float) -> list[BlockShare]:

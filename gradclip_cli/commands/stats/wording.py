@@ -4,8 +4,8 @@ import shlex
 from collections.abc import Sequence
 
 from gradclip_cli.strategies import Group, Strategy
-from gradclip_cli.strategies.base import Norm
-from gradclip_cli.text import plural, printable
+from gradclip_cli.text import percent, plural, printable
+from gradclip_cli.thresholds.base import MIN_STEPS
 from gradclip_cli.thresholds.norm_table import Step
 
 _CLIPS = {
@@ -81,17 +81,19 @@ def steady(top: float, group: Group, guide: str) -> str:
     return f"no step explodes (nothing is above {top:.3g} times {whose}), {guide}"
 
 
+def few_steps(steps: int) -> str:
+    """Say on how little an advice rests."""
+    return f"{plural(steps, 'step')} are few, so measure more before you rely on it"
+
+
+def few_choose_nothing(steps: int, rule: str, strategy: Strategy, rate: float) -> tuple[str, str]:
+    """Say that so few steps choose no threshold, since the rule would clip so much: where the strategy is plain, and in full."""
+    which = "the mean" if rule == "mean" else rule
+    first, share = f"{plural(steps, 'step')} choose nothing yet", _CLIPS[strategy.group].format(percent(rate))
+    rest = f": {which} would clip {share}. Measure {MIN_STEPS} or more"
+    return f"{first}{rest}", f"{first} for {strategy.name}{rest}"
+
+
 def clipping(group: Group, rate: float) -> str:
     """Say how much a threshold would clip."""
-    return f"it would clip {_CLIPS[group].format(f'{rate:.1%}')}"
-
-
-def command(path: str, strategy: Strategy, threshold: float, norm: Norm, patterns: Sequence[tuple[str, str]]) -> str:
-    """Write the command that tries a threshold on a dump, as a dry run."""
-    default = Norm()
-    options = [
-        *([f"--norm-type {norm.type:g}"] if norm.type != default.type else []),
-        *([f"--epsilon {norm.epsilon:g}"] if norm.epsilon != default.epsilon else []),
-        *(f"{option} {shlex.quote(printable(pattern))}" for option, pattern in patterns),
-    ]
-    return " ".join(["gradclip apply", path, "--dry-run -s", strategy.name, "-t", f"{threshold:.4g}", *options])
+    return f"it would clip {_CLIPS[group].format(f'{percent(rate)}')}"

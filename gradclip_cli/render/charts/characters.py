@@ -2,7 +2,7 @@
 
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from gradclip_cli.render.charts.data import LogScale, bars, bins, marks, run_scale
 from gradclip_cli.render.tables.grid import figure, layer_name
@@ -16,16 +16,25 @@ BARS = {True: "▁▂▃▄▅▆▇█", False: ".:-=+*#@"}
 _NAME = 30
 """The greatest width of a name that is not cut, in cells."""
 
+Shorten = Callable[[Sequence[str], int], list[str]]
+"""Shortens the names of a column to a width in cells."""
+
 _HEIGHT = 5
 """The height of a histogram in lines."""
 
 
 def lines(
-    report: StatsReport, kinds: frozenset[str], width: int, unicode: bool, escape: Escape = str, *, whole: bool = False
+    report: StatsReport,
+    kinds: frozenset[str],
+    width: int,
+    unicode: bool,
+    escape: Escape = str,
+    shorten: Shorten | None = None,
 ) -> Iterator[str]:
     """Yield the lines of the charts of the given kinds, each at most `width` wide; a single dump has none.
 
-    `escape` replaces characters of names that the stream cannot encode. Long names are cut unless `whole` is set.
+    `escape` replaces characters of names that the stream cannot encode, `shorten` long names; without it they stay whole, and
+    lines are as much wider.
     """
     if len(report.dumps) < 2:
         return
@@ -34,8 +43,9 @@ def lines(
         missing = "; a gap is missing" if any(None in values for values in layers) else ""
         yield f"norm of each layer over its median, step by step (one log scale; ! is not finite{missing})"
         names = [escape(layer_name(row.layer, report.labels)) for row in report.layers]
-        room = width + max(0, max(map(cells, names), default=0) - _NAME) if whole else width
-        yield from _sparklines(report, names if whole else _cut(names), room, unicode)
+        room = width if shorten else width + max(0, max(map(cells, names), default=0) - _NAME)
+        names = shorten(names, _NAME) if shorten else names
+        yield from _sparklines(report, names, room, unicode)
         yield ""
     norms = [dump.norm for dump in report.dumps if math.isfinite(dump.norm)]
     if "total" in kinds and any(norms):
@@ -114,23 +124,3 @@ def _ends(values: Sequence[float | None]) -> str:
     """Return the smallest and the largest finite value, zeros too, which a log scale cannot show."""
     finite = [value for value in values if value is not None and math.isfinite(value)]
     return f"{figure(min(finite))} to {figure(max(finite))}" if finite else "none is finite"
-
-
-def _cut(names: Sequence[str]) -> list[str]:
-    """Cut long names: first what all of them begin and end with, then the middle.
-
-    >>> _cut(["model.transformer.layers.0.fc.lora.default", "model.transformer.layers.1.fc.lora.default"])
-    ['..0..', '..1..']
-    """
-    if len(names) > 1 and max(map(cells, names)) > _NAME:
-        start = _shared(names)
-        end = _shared([name[start:][::-1] for name in names])
-        names = [f"{'..' if start else ''}{name[start : len(name) - end]}{'..' if end else ''}" for name in names]
-    return [name if cells(name) <= _NAME else f"{name[: _NAME // 2 - 1]}..{name[1 - _NAME // 2 :]}" for name in names]
-
-
-def _shared(names: Sequence[str]) -> int:
-    """Return the length of the common prefix of all names, up to its last separator."""
-    first, last = min(names), max(names)  # the common prefix of these two is that of all
-    same = next((k for k, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
-    return max(first.rfind(".", 0, same), first.rfind("/", 0, same)) + 1

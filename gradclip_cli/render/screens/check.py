@@ -5,15 +5,16 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from gradclip_cli.render.screens.columns import aligned, width_of
+from gradclip_cli.render.screens.folding import folded, wrapped
 from gradclip_cli.render.screens.line import Line, Span, Style, dim, line, strong
 from gradclip_cli.render.screens.names import shortened
-from gradclip_cli.render.screens.problems import Problem, problems
+from gradclip_cli.render.screens.problems import WHOLE, Problem, problems
 from gradclip_cli.render.screens.room import Room
-from gradclip_cli.render.tables.folded import wrapped
-from gradclip_cli.render.tables.grid import figure
+from gradclip_cli.render.tables.check import nothing_found
+from gradclip_cli.render.tables.grid import file_name
 from gradclip_cli.render.tables.plain import cells
 from gradclip_cli.reports.check import CheckReport, Finding, FirstRise
-from gradclip_cli.text import plural, printable
+from gradclip_cli.text import plural, printable, times
 
 _MOST = 8
 """The most problems that are shown, but for the first of each rule."""
@@ -30,20 +31,44 @@ _LEAST, _GAP = 16, 2
 
 def lines(report: CheckReport, room: Room) -> Iterator[Line]:
     """Yield the lines of a report: the verdict, the problems by rule, and how to see all findings."""
-    every = problems(report.findings)
+    every = [one for one in problems(report.findings) if not _is_told(one, report)]
     rules = list(dict.fromkeys(one.rule for one in every))
     dumps = plural(report.dumps, "dump")
     if not every:
-        yield line(strong("no findings"), f" in {dumps}")
+        verdict, rest = nothing_found(report)
+        yield from folded(line(strong(verdict), rest), room)
         return
-    yield line(strong(plural(len(rules), "problem")), f" in {dumps}: {', '.join(rules)}")
+    yield from folded(line(strong(plural(len(rules), "problem")), f" in {dumps}: {', '.join(rules)}"), room)
     yield line()
     shown = _chosen(every)
     yield from _problems(report, shown, room)
-    yield line()
-    more = len(every) - len(shown)
-    rest = f"{plural(more, 'more line')}, and " if more else ""
-    yield line(dim(f"{rest}{plural(len(report.findings), 'finding')} in full: --by finding"))
+    yield from _foot(report, len(every), len(shown), room)
+
+
+def _foot(report: CheckReport, problems: int, shown: int, room: Room) -> Iterator[Line]:
+    """Say what was not judged, and how to see what is left out."""
+    foot = [f"{plural(report.dumps, 'dump')}: {report.unjudged} (--exploding-dumps)"] if report.unjudged else []
+    if len(report.findings) > shown:
+        more = f"{plural(problems - shown, 'more line')}, and " if problems > shown else ""
+        foot.append(f"{more}{plural(len(report.findings), 'finding')} in full: --by finding")
+    yield from ((),) if foot else ()
+    yield from (line(dim(part[0].text)) for text in foot for part in wrapped(text, room))
+
+
+def _is_told(one: Problem, report: CheckReport) -> bool:
+    """Whether blocks that explode are told already, as those that rose first before the whole dump did."""
+    first = report.first
+    if first is None or one.rule != "exploding" or one.label == WHOLE or not _explodes(report.findings):
+        return False
+    names, last = set(first.names), first.at if first.at is not None else first.step
+    steps = [step for finding in one.findings for step in finding.steps]
+    within = first.step is not None and last is not None and all(first.step <= a <= b <= last for a, b in steps)
+    return within and all(finding.block in names for finding in one.findings)
+
+
+def _explodes(findings: Sequence[Finding]) -> bool:
+    """Whether a whole dump explodes in one of these findings."""
+    return any(one.rule == "exploding" and one.block is None for one in findings)
 
 
 def _chosen(every: Sequence[Problem]) -> list[Problem]:
@@ -81,22 +106,20 @@ def _problems(report: CheckReport, shown: Sequence[Problem], room: Room) -> Iter
 
 def _first(first: FirstRise | None, findings: Sequence[Finding]) -> str:
     """Say what rose first before the dump that explodes in one of these findings; empty where all rise together."""
-    if first is None or not first.names or not any(one.rule == "exploding" and one.block is None for one in findings):
+    if first is None or not first.names or not _explodes(findings):
         return ""
     names = [printable(name) for name in first.names]
     more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
-    when = "" if first.step is None else f" at step {first.step}"
+    when = f" in {file_name(first.input)}" if first.step is None else f" at step {first.step}"
     whose = "its" if len(names) == 1 else "their"
-    high = "not finite" if first.times[0] == math.inf else f"{_times(first.times[0])} x {whose} usual norm"
+    high = "not finite" if first.times[0] == math.inf else f"{times(first.times[0])} {whose} usual norm"
     return f"first {', '.join(names[:_NAMED])}{more}{when}, {high}"
 
 
-def _times(ratio: float) -> str:
-    return f"{ratio:.2g}" if ratio < 99.5 else figure(ratio)
-
-
 def _folded(text: str, room: Room, indent: str) -> list[str]:
-    return [text] if room.whole else wrapped(text, room.width - len(indent))
+    if room.whole:
+        return [text]
+    return [part[0].text for part in wrapped(text, room._replace(width=room.width - len(indent)))]
 
 
 def _rows(report: CheckReport, shown: Sequence[Problem]) -> list[list[str | Span]]:

@@ -21,7 +21,7 @@ def folded(parts: Line, room: Room) -> Iterator[Line]:
     if room.whole or sum(cells(span.text) for span in parts) <= room.width:
         yield parts
         return
-    words = [Span(word, span.style) for span in parts for word in _WORDS.findall(span.text)]
+    words = [Span(breakable(word), span.style) for span in parts for word in _WORDS.findall(unbroken(span.text))]
     found, width = list[Span](), 0
     for word in words:
         blank, begun = not word.text.strip(), found[1:] or (found and found[0] != _MARGIN)
@@ -34,10 +34,40 @@ def folded(parts: Line, room: Room) -> Iterator[Line]:
     yield tuple(found)
 
 
+_UNIT = re.compile(r"\d (?:x|%)(?!\w)")
+_INDEX = re.compile(r"(?:\bat )?\[[\d, ]+\]")
+_OPTION = re.compile(r"(?<!\S)-f \w+|--by \w+(?: \([\d,]+\))?")
+_COUNT = re.compile(r"\d[\d,]* (?:NaN |Inf )?of \d[\d,]*")
+"""What stays on one line: a figure with its unit, an index, an option with its value, how many of how many."""
+
+_NO_BREAK = "\N{NO-BREAK SPACE}"
+
+
+def unbroken(text: str) -> str:
+    """Return a text with no-break blanks where a line must not end; `breakable` turns them back into blanks."""
+    for one in (_UNIT, _INDEX, _OPTION, _COUNT):
+        text = one.sub(_no_break, text)
+    return text
+
+
+def breakable(text: str) -> str:
+    """Return a text with common blanks in place of no-break ones."""
+    return text.replace(_NO_BREAK, " ")
+
+
+def _no_break(found: re.Match[str]) -> str:
+    return found[0].replace(" ", _NO_BREAK)
+
+
 def wrapped(text: str, room: Room, indent: int = 0) -> list[Line]:
     """Fold a sentence to the width of a room, into a pipe too; a name or a path that is wider stays whole."""
     margin, width = " " * indent, max(20, room.width)
     found = wrap(
-        text, width, initial_indent=margin, subsequent_indent=margin, break_long_words=False, break_on_hyphens=False
+        unbroken(text),
+        width,
+        initial_indent=margin,
+        subsequent_indent=margin,
+        break_long_words=False,
+        break_on_hyphens=False,
     )
-    return [line(part) for part in found]
+    return [line(breakable(part)) for part in found]

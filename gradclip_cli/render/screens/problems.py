@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from gradclip_cli.render.tables.grid import file_name
 from gradclip_cli.reports.check import Finding
 from gradclip_cli.text import plural, printable
 
@@ -59,6 +60,9 @@ class Problem(NamedTuple):
         listed = ", ".join(f"{first}" if first == last else f"{first}-{last}" for first, last in steps)
         if steps and len(listed) <= _LONGEST:
             return f"step{'' if steps[0][0] == steps[-1][1] else 's'} {listed}"
+        inputs = {file_name(one.input) for one in self.told}
+        if not steps and max(counts) == 1 and len(inputs) == 1:
+            return inputs.pop()
         most = f"{'up to ' if counts != {max(counts)} else ''}{max(counts):,} of {dumps:,} dumps"
         return f"from step {steps[0][0]}, {most}" if steps else most
 

@@ -30,8 +30,8 @@ def lines(report: StatsReport, room: Room) -> Iterator[Line]:
     yield from stats_norm.lines(report, room)
     yield ()
     yield from stats_thresholds.lines(report, room)
-    yield ()
-    yield from stats_blocks.rises(report, room)
+    blocks = list(stats_blocks.rises(report, room))
+    yield from ((), *blocks) if blocks else ()
     if report.command:
         yield ()
         yield line("Next: ", strong(report.command))
@@ -54,7 +54,7 @@ def _head(report: StatsReport, room: Room) -> Iterator[Line]:
         yield line(strong(first), f"   {held}")
         return
     yield line(strong(first))
-    yield line(f" {held}")
+    yield from wrapped(held, room, 1)
 
 
 def _place(report: StatsReport) -> str:
@@ -89,4 +89,7 @@ def _held(report: StatsReport) -> list[str]:
     several = len(size.dtypes) > _MOST_DTYPES
     dtypes = f"{len(size.dtypes)} dtypes" if several else " and ".join(size.dtypes)
     values = [] if size.elements is None else [plural(size.elements, "value")]
-    return [f"{plural(size.tensors, 'tensor')}{blocks}", *([dtypes] if dtypes else []), *values]
+    others = (
+        [f"{', '.join(f'{number:,} {name}' for name, number in size.others.items())} left out"] if size.others else []
+    )
+    return [f"{plural(size.tensors, 'tensor')}{blocks}", *([dtypes] if dtypes else []), *values, *others]

@@ -9,17 +9,20 @@ from gradclip_cli.render.screens.folding import wrapped
 from gradclip_cli.render.screens.line import Line, Span, bad, dim, line, strong
 from gradclip_cli.render.screens.names import shortened
 from gradclip_cli.render.screens.room import Room
-from gradclip_cli.render.screens.stats_findings import times
-from gradclip_cli.render.screens.stats_thresholds import percent
-from gradclip_cli.render.tables.grid import figure, layer_name
+from gradclip_cli.render.screens.stats_norm import FEWEST
+from gradclip_cli.render.tables.grid import figure, file_name, layer_name
 from gradclip_cli.reports.stats import BlockShare, NamedNorms, StatsReport
 from gradclip_cli.reports.stats_findings import BlockRise
+from gradclip_cli.text import percent, times
 
 MOST, MOST_RISES = 10, 6
 """The most blocks that are shown of one dump, and of a run, whose screen holds more beside them."""
 
 _FEWEST_BARS, _MOST_BARS = 10, 60
 _TITLE, _SHORT_TITLE = "norm / median, step by step", "norm / median"
+_MOST_WHEN = 18
+"""The greatest width of the name of a file on a terminal."""
+
 _NAME = 0.4
 """The greatest share of the width of a terminal that a name takes."""
 
@@ -32,19 +35,24 @@ def rises(report: StatsReport, room: Room) -> Iterator[Line]:
         return
     what = "layers" if report.blocks_are_layers else "blocks"
     names = _names([row.block for row in shown], report, room)
-    rows = [(name, *_figures(row, report)) for name, row in zip(names, shown, strict=True)]
-    heads = (f"{what} by rise", "median", "max", "at", "rise")
-    taken = max(width_of([(f" {heads[0]}"[1:], *heads[1:]), *rows]), 0) + 2
-    left = max(_FEWEST_BARS, min(_MOST_BARS, room.width - taken))
-    place = {name: k for k, name in enumerate(series.names)}
-    ratios = [bars(over_median(series.norms[place[row.block]]), left) for row in shown]
-    scale = run_scale(ratios)
-    drawn = [bars_of(values, left, room.unicode, scale) for values in ratios]
-    spans = [(*map(Span, row), Span(bar)) for row, bar in zip(rows, drawn, strict=True)]
-    title = _TITLE if room.whole or taken + len(_TITLE) <= room.width else _SHORT_TITLE
-    titles = (*map(strong, heads), dim(title))
-    yield from _outdented(aligned([titles, *spans], [False, True, True, True, True, False]))
+    rows = [tuple(map(Span, (name, *cells))) for name, cells in zip(names, _figures(shown, report, room), strict=True)]
+    heads = tuple(map(strong, (f"{what} by rise", "median", "max", "at", "rise")))
+    table: list[tuple[Span, ...]] = [heads, *rows]
+    if len(report.dumps) >= FEWEST:
+        place = {name: k for k, name in enumerate(series.names)}
+        norms = [series.norms[place[row.block]] for row in shown]
+        table = [(*row, last) for row, last in zip(table, _bars(norms, width_of(table) + 2, room), strict=True)]
+    yield from _outdented(aligned(table, [False, True, True, True, True, False][: len(table[0])]))
     yield from _more(report, len(report.rises) - len(shown), room)
+
+
+def _bars(rows: Sequence[Sequence[float | None]], taken: int, room: Room) -> list[Span]:
+    """Return the heading of bars, and those of each row, where the columns before take so many cells."""
+    left = max(_FEWEST_BARS, min(_MOST_BARS, room.width - taken))
+    ratios = [bars(over_median(norms), left) for norms in rows]
+    scale = run_scale(ratios)
+    title = _TITLE if room.whole or taken + len(_TITLE) <= room.width else _SHORT_TITLE
+    return [dim(title), *(Span(bars_of(values, left, room.unicode, scale)) for values in ratios)]
 
 
 def shares(report: StatsReport, room: Room) -> Iterator[Line]:
@@ -76,10 +84,13 @@ def _names(names: Sequence[str], report: StatsReport, room: Room) -> list[str]:
     return shown if room.whole else shortened(shown, max(16, int(_NAME * room.width)), room.mark)
 
 
-def _figures(row: BlockRise, report: StatsReport) -> tuple[str, str, str, str]:
-    step = report.dumps[row.row].step
-    rise = "-" if row.times is None else times(row.times)
-    return figure(row.median), figure(row.max), "-" if step is None else str(step), rise
+def _figures(rows: Sequence[BlockRise], report: StatsReport, room: Room) -> list[tuple[str, str, str, str]]:
+    """Return the median, the maximum, in which dump that is, and the rise of each block."""
+    dumps = [report.dumps[row.row] for row in rows]
+    when = [file_name(dump.input) if dump.step is None else str(dump.step) for dump in dumps]
+    when = when if room.whole else shortened(when, _MOST_WHEN, room.mark)
+    rises = ["-" if row.times is None else times(row.times) for row in rows]
+    return [(figure(row.median), figure(row.max), at, rise) for row, at, rise in zip(rows, when, rises, strict=True)]
 
 
 def _share_cells(row: BlockShare) -> tuple[Span, ...]:

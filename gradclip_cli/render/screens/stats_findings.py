@@ -1,24 +1,25 @@
 """Say in one line each what stands out in a series: NaN, explosions and what rose first, what vanishes."""
 
 import math
-from collections.abc import Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
+from gradclip_cli.inputs.slice_names import slice_word
 from gradclip_cli.render.screens.columns import aligned, width_of
-from gradclip_cli.render.screens.line import Line, Span, bad, warn
+from gradclip_cli.render.screens.folding import breakable, unbroken
+from gradclip_cli.render.screens.line import Line, Span, bad, line, warn
 from gradclip_cli.render.screens.names import shortened
 from gradclip_cli.render.screens.room import Room
-from gradclip_cli.render.tables.grid import figure
+from gradclip_cli.render.tables.grid import figure, file_name
 from gradclip_cli.render.tables.plain import cells
 from gradclip_cli.reports.stats import StatsReport
+from gradclip_cli.reports.stats_findings import Exploding, NonfiniteTensor
 from gradclip_cli.reports.stats_thresholds import Ranges
-from gradclip_cli.text import plural, printable
+from gradclip_cli.text import percent, plural, printable, times
 
-_LARGE, _LARGEST = 100, 1_000_000
-"""Multiples between these are written out."""
-
-_BEFORE, _NARROWEST = 14, 12
-"""The cells before a finding, but for when it is, and the least width of a name."""
+_MOST_WHEN = 24
+"""The greatest width of the name of a file on a terminal."""
 
 _WIDE = 60
 """The greatest width of a list of steps."""
@@ -29,28 +30,42 @@ Row = tuple[Span, str, str]
 
 def lines(report: StatsReport, room: Room) -> Iterator[Line]:
     """Yield the findings in columns, the worst first."""
-    rows = [*_nonfinite(report, room), *_exploding(report), *_growing(report), *_vanishing(report)]
+    rows = [*_nonfinite(report), *_exploding(report), *_growing(report), *_vanishing(report)]
     if not rows:
         return
-    if not any(when for _, when, _ in rows):
-        rows = [(Span(f"{kind.text}", kind.style), "", what) for kind, _, what in rows]
-    before = width_of([(kind, when, "") for kind, when, _ in rows])
-    folded = [
-        (kind if first else Span(""), when if first else "", part)
-        for kind, when, what in rows
-        for first, part in ([(True, what)] if room.whole else _folded(what, max(20, room.width - before)))
-    ]
-    yield from aligned(folded, [False] * 3)
+    dated = any(when for _, when, _ in rows)
+    columns: list[list[str | Span]] = [[kind, *([_fitted(when, room)] if dated else []), ""] for kind, when, _ in rows]
+    before = width_of(columns)
+    for head, (_, _, what) in zip(aligned(columns, [False] * len(columns[0])), rows, strict=True):
+        yield from _beside(head, what, before, room)
 
 
-def _folded(text: str, width: int) -> Iterator[tuple[bool, str]]:
-    """Yield the lines of a sentence, each with whether it is the first; two blanks stay where they are."""
-    kept = wrap(text.replace("  ", "\N{NO-BREAK SPACE} "), width, break_long_words=False, break_on_hyphens=False)
-    for number, part in enumerate(kept):
-        yield not number, part.replace("\N{NO-BREAK SPACE}", " ")
+def _fitted(when: str, room: Room) -> str:
+    return when if room.whole else shortened([when], _MOST_WHEN, room.mark)[0]
 
 
-def _nonfinite(report: StatsReport, room: Room) -> Iterator[Row]:
+def _beside(head: Line, what: str, before: int, room: Room) -> Iterator[Line]:
+    """Yield a sentence beside its head of `before` cells; a name that is too wide there has a line of its own below it."""
+    if room.whole:
+        yield line(*head, what)
+        return
+    left = room.width - before
+    for number, part in enumerate(_folded(what, max(20, left))):
+        wide = cells(part) > left
+        if wide and not number:
+            yield head
+        margin = " " * max(1, min(before, room.width - cells(part)))
+        yield line(margin, part) if wide or number else line(*head, part)
+
+
+def _folded(text: str, width: int) -> Iterator[str]:
+    """Yield the lines of a sentence; two blanks stay where they are."""
+    text = unbroken(text).replace("  ", "\N{NO-BREAK SPACE} ")
+    for part in wrap(text, width, break_long_words=False, break_on_hyphens=False):
+        yield breakable(part).rstrip()
+
+
+def _nonfinite(report: StatsReport) -> Iterator[Row]:
     """Name the last tensor of the first dump that is not finite: gradients flow from the last layer to the first."""
     if not report.nonfinite:
         return
@@ -61,15 +76,15 @@ def _nonfinite(report: StatsReport, room: Room) -> Iterator[Row]:
     more = f"; and {plural(dumps, 'more step')}" if dumps else ""
     count = first.nan + first.posinf + first.neginf
     where = f"  {count:,} of {first.elements:,}{f', at {first.index}' if first.index else ''}{more}"
-    when, name = _when(first.step, len(report.dumps)), printable(first.name)
-    taken = _BEFORE + len(when) + len(several) + len(where)
-    if not room.whole and taken + cells(name) > room.width:
-        name = shortened([name], max(_NARROWEST, room.width - taken), room.mark)[0]
-    yield bad("NaN" if first.nan else "Inf"), when, f"{several}{name}{where}"
+    when = _when(first, report)
+    yield bad("NaN" if first.nan else "Inf"), when, f"{several}{printable(first.name)}{where}"
 
 
-def _when(step: int | None, dumps: int) -> str:
-    return f"step {step}" if step is not None and dumps > 1 else ""
+def _when(one: NonfiniteTensor | Exploding, report: StatsReport) -> str:
+    """Say in which dump: its step, or else its file; nothing of a single dump."""
+    if len(report.dumps) == 1:
+        return ""
+    return file_name(one.input) if one.step is None else f"step {one.step}"
 
 
 def _exploding(report: StatsReport) -> Iterator[Row]:
@@ -77,8 +92,20 @@ def _exploding(report: StatsReport) -> Iterator[Row]:
     if high is None:
         return
     told = f"norm {figure(high.norm)}, {times(high.times)} its neighbours"
-    others = f"; {high.count} steps in all: {steps_text(high.steps, 30)}" if high.count > 1 and high.steps else ""
-    yield bad("exploding"), _when(high.step, 2), f"{told}{_first(report)}{_row(report)}{others}"
+    yield bad("exploding"), _when(high, report), f"{told}{_first(report)}{_row(report)}{_others(high, report)}"
+
+
+def _others(high: Exploding, report: StatsReport) -> str:
+    """Say how many dumps explode beside the highest, and which."""
+    if high.count < 2:
+        return ""
+    steps = steps_text(high.steps, numbers(report), 30) if high.steps else ""
+    return f"; {high.count} steps in all: {steps}" if steps else f"; {high.count} dumps in all"
+
+
+def numbers(report: StatsReport) -> list[int]:
+    """Return the steps of the dumps that have one."""
+    return [dump.step for dump in report.dumps if dump.step is not None]
 
 
 def _row(report: StatsReport) -> str:
@@ -86,7 +113,8 @@ def _row(report: StatsReport) -> str:
     peak, high = report.peak, report.exploding
     if peak is None or high is None or peak.slice is None or peak.input != high.input or peak.step != high.step:
         return ""
-    return f"; row {peak.slice:,} of {printable(peak.name)} holds {100 * (peak.share or 0):.0f} % of its square"
+    what = slice_word(peak.name, len(peak.index))
+    return f"; {what} {peak.slice:,} of {printable(peak.name)} holds {percent(peak.share)} of its square"
 
 
 def _first(report: StatsReport) -> str:
@@ -95,6 +123,8 @@ def _first(report: StatsReport) -> str:
     if first is None or len(report.blocks) < 2:
         return ""
     when = f" at {first.step}" if first.step is not None and first.step != first.at else ""
+    if first.step is None and report.exploding is not None and first.input != report.exploding.input:
+        when = f" in {file_name(first.input)}"
     if not first.names:
         return f"; several {'layers' if report.blocks_are_layers else 'blocks'} at once{when}"
     more = f" and {len(first.names) - 1} more" if len(first.names) > 1 else ""
@@ -122,33 +152,24 @@ def _vanishing(report: StatsReport) -> Iterator[Row]:
     yield warn("vanishing"), when, f"{printable(named)}, {plural(small.tensors, 'tensor')}, norms of {small.norm:.0e}"
 
 
-def times(value: float) -> str:
-    """Format a multiple.
+def steps_text(steps: Ranges | None, every: Sequence[int], width: int = _WIDE) -> str:
+    """List ranges of steps in at most `width` characters, and count the steps that do not fit; `every` are those of all dumps.
 
-    >>> times(18.6), times(2.345), times(1234.5), times(1e9)
-    ('19 x', '2.3 x', '1,200 x', '1e+09 x')
-    """
-    rounded = float(f"{value:.2g}")
-    return f"{rounded:,.0f} x" if _LARGE <= rounded < _LARGEST else f"{rounded:.2g} x"
-
-
-def steps_text(steps: Ranges | None, width: int = _WIDE) -> str:
-    """List ranges of steps in at most `width` characters, and count those that do not fit.
-
-    >>> steps_text([(0, 4), (7, 7), (41, 41)], 20), steps_text([(0, 4), (7, 7), (41, 41)], 14)
-    ('0-4, 7, 41', '0-4, 7, 41')
-    >>> steps_text([(0, 4), (17, 17), (41, 41), (43, 43)], 14)
-    '0-4, 3 more'
+    >>> steps_text([(0, 4), (17, 17), (40, 44)], range(50), 20), steps_text([(0, 4), (17, 17), (40, 44)], range(0, 50, 2), 14)
+    ('0-4, 17, 40-44', '0-4, 17, 40-44')
+    >>> steps_text([(0, 4), (17, 17), (40, 44)], range(50), 12), steps_text([(0, 4), (17, 17), (40, 44)], range(50), 3)
+    ('0-4, 6 more', '11 steps')
     """
     if steps is None:
         return "-"
     texts = [str(first) if first == last else f"{first}-{last}" for first, last in steps]
+    counts = [bisect_right(every, last) - bisect_left(every, first) for first, last in steps]
     for kept in range(len(texts), 0, -1):
-        left = [f"{len(texts) - kept} more"] if kept < len(texts) else []
+        left = [f"{sum(counts[kept:])} more"] if kept < len(texts) else []
         found = ", ".join([*texts[:kept], *left])
         if len(found) <= width:
             return found
-    return f"{len(texts)} ranges" if len(texts) > 1 else "".join(texts)
+    return f"{sum(counts)} steps" if len(texts) > 1 else "".join(texts)
 
 
 def block_ranges(names: list[str]) -> list[str]:

@@ -7,10 +7,10 @@ from gradclip_cli.render.charts.characters import bars_of, over_median
 from gradclip_cli.render.charts.data import run_scale
 from gradclip_cli.render.screens.line import Line, line
 from gradclip_cli.render.screens.room import Room
-from gradclip_cli.render.tables.grid import figure
+from gradclip_cli.render.tables.grid import figure, file_name
 from gradclip_cli.reports.stats import StatsReport
 
-_FEWEST = 3
+FEWEST = 3
 """Fewer dumps than this are not drawn."""
 
 _APART = 10
@@ -33,7 +33,7 @@ def lines(report: StatsReport, room: Room) -> Iterator[Line]:
         ]
         yield from _joined([name, *parts], _trend(report), room)
     norms = [dump.norm for dump in report.dumps]
-    if len(norms) < _FEWEST:
+    if len(norms) < FEWEST:
         return
     width = min(room.width, len(norms))
     ratios = over_median(norms)
@@ -55,7 +55,7 @@ def _joined(parts: list[str], trend: list[str], room: Room) -> Iterator[Line]:
 def _at_top(report: StatsReport) -> str:
     """Say at which step the norm is largest."""
     top = max((dump for dump in report.dumps if math.isfinite(dump.norm)), key=lambda dump: dump.norm)
-    return "" if top.step is None else f" (step {top.step})"
+    return f" ({file_name(top.input)})" if top.step is None else f" (step {top.step})"
 
 
 def _trend(report: StatsReport) -> list[str]:
@@ -71,15 +71,20 @@ def _short(value: float) -> str:
 
 
 def ruler(steps: Sequence[int | None], width: int) -> str:
-    """Return the numbers of steps below their bars; an empty text where steps have none.
+    """Return the numbers of steps below their bars, that of the last step at the end; an empty text where steps have none.
 
-    >>> ruler(list(range(25)), 25)
-    '0         10        20'
+    >>> ruler(list(range(25)), 25), ruler([0, 100, 200], 3)
+    ('0         10        20 24', '0 200')
     """
     if None in steps:
         return ""
     each = math.ceil(len(steps) / width)
     apart = max(_APART, -(-(max(len(str(step)) for step in steps) + 2) // _APART) * _APART)
-    count = math.ceil(len(steps) / each)
-    texts = [str(steps[k * each]) for k in range(0, count, apart)]
-    return "".join(f"{text:<{apart}}" for text in texts).rstrip()
+    count, last = math.ceil(len(steps) / each), str(steps[-1])
+    end = max(count - len(last), 0)
+    texts = {at: str(steps[at * each]) for at in range(0, count, apart)}
+    found = ""
+    for at, text in texts.items():
+        if not at or at + len(text) < end:
+            found += " " * (at - len(found)) + text
+    return found if count == 1 else f"{found}{' ' * max(1, end - len(found))}{last}"

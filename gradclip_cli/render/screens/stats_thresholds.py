@@ -6,13 +6,14 @@ from typing import Any, NamedTuple
 from gradclip_cli.render.paste import pasted
 from gradclip_cli.render.screens.columns import aligned, width_of
 from gradclip_cli.render.screens.folding import wrapped
-from gradclip_cli.render.screens.line import Line, Span, line, strong
+from gradclip_cli.render.screens.line import Line, Span, dim, line, strong
 from gradclip_cli.render.screens.room import Room
-from gradclip_cli.render.screens.stats_findings import steps_text
+from gradclip_cli.render.screens.stats_findings import numbers, steps_text
 from gradclip_cli.render.tables.grid import figure
 from gradclip_cli.reports.stats import StatsReport
 from gradclip_cli.reports.stats_thresholds import Advised, Ranges
 from gradclip_cli.strategies import Group, find
+from gradclip_cli.text import percent, plural
 from gradclip_cli.thresholds.base import MIN_STEPS
 from gradclip_cli.thresholds.rules import ROBUST, RULES
 
@@ -47,13 +48,24 @@ def lines(report: StatsReport, room: Room) -> Iterator[Line]:
 
 
 def _of(report: StatsReport, advice: Advised, room: Room) -> Iterator[Line]:
-    head, known = f"threshold for {advice.strategy}", f" ({_ALSO_KNOWN.get(advice.strategy)})"
-    fits = advice.strategy in _ALSO_KNOWN and (room.whole or len(head) + len(known) <= room.width)
-    yield line(strong(head), known if fits else "")
     rows = _rows(report, advice)
-    if any(row.threshold is not None for row in rows):
-        yield from _table(rows, advice, room, _RATES[find(advice.strategy).group])
+    marked = None if advice.too_few else advice.rule
+    any_row = any(row.threshold is not None for row in rows)
+    yield _title(advice.strategy, room, marked=any_row and marked is not None)
+    if any_row:
+        yield from _table(rows, marked, numbers(report), room, _RATES[find(advice.strategy).group])
     yield from _why(report, advice, room)
+
+
+def _title(strategy: str, room: Room, *, marked: bool) -> Line:
+    """Return the heading: what else a strategy is called, and what the mark in the table means, where there is room."""
+    parts = [strong(f"threshold for {strategy}")]
+    for more in ([Span(f" ({_ALSO_KNOWN[strategy]})")] if strategy in _ALSO_KNOWN else []) + [
+        dim("   > advised")
+    ] * marked:
+        if room.whole or sum(len(part.text) for part in (*parts, more)) <= room.width:
+            parts.append(more)
+    return tuple(parts)
 
 
 def _rows(report: StatsReport, advice: Advised) -> list[_Row]:
@@ -74,21 +86,22 @@ def _rows(report: StatsReport, advice: Advised) -> list[_Row]:
     return list(found.values())
 
 
-def _table(rows: Sequence[_Row], advice: Advised, room: Room, rate: str) -> Iterator[Line]:
+def _table(rows: Sequence[_Row], marked: str | None, every: Sequence[int], room: Room, rate: str) -> Iterator[Line]:
+    """Yield the table of rules, the one of that name `marked`; `every` has the steps of all dumps."""
     heads, right = ["", "value", "rule", rate, "steps", "mean factor"], [True, True, False, True, False, True]
-    plain = _fitted([_cells(row, advice) for row in rows], [row.steps for row in rows], heads, room)
+    plain = _fitted([_cells(row, marked, every) for row in rows], [row.steps for row in rows], every, heads, room)
     if not any(row.steps is not None for row in rows):  # steps have no numbers
         heads, right, plain = (_without(_STEPS, one) for one in (heads, right, plain))
-    marked = [
-        [strong(cell) if row.rule == advice.rule else Span(cell) for cell in cells]
+    styled = [
+        [strong(cell) if row.rule == marked else Span(cell) for cell in cells]
         for row, cells in zip(rows, plain, strict=True)
     ]
-    yield from aligned([heads, *marked], right, indent=0)
+    yield from aligned([heads, *styled], right, indent=0)
 
 
-def _cells(row: _Row, advice: Advised) -> list[str]:
-    mark = "  >" if row.rule == advice.rule else "   "
-    values = figure(row.threshold), row.rule, percent(row.clip_rate), steps_text(row.steps)
+def _cells(row: _Row, marked: str | None, every: Sequence[int]) -> list[str]:
+    mark = "  >" if row.rule == marked else "   "
+    values = figure(row.threshold), row.rule, percent(row.clip_rate), steps_text(row.steps, every)
     return [mark, *values, _factor(row.mean_factor)]
 
 
@@ -96,13 +109,17 @@ def _factor(value: float | None) -> str:
     return "-" if value is None else f"{value:.3g}"
 
 
-def _fitted(rows: list[list[str]], steps: Sequence[Ranges | None], heads: Sequence[str], room: Room) -> list[list[str]]:
+def _fitted(
+    rows: list[list[str]], steps: Sequence[Ranges | None], every: Sequence[int], heads: Sequence[str], room: Room
+) -> list[list[str]]:
     """Shorten the lists of steps until rows fit."""
     over = width_of([heads, *rows], indent=0) - room.width
     if over <= 0:
         return rows
     width = max(_NARROWEST, max(len(row[_STEPS]) for row in rows) - over)
-    return [[*row[:_STEPS], steps_text(one, width), *row[_STEPS + 1 :]] for row, one in zip(rows, steps, strict=True)]
+    return [
+        [*row[:_STEPS], steps_text(one, every, width), *row[_STEPS + 1 :]] for row, one in zip(rows, steps, strict=True)
+    ]
 
 
 def _without(k: int, values: Any) -> Any:
@@ -112,31 +129,23 @@ def _without(k: int, values: Any) -> Any:
     return [*values[:k], *values[k + 1 :]]
 
 
-def percent(share: float | None) -> str:
-    """Format a share in whole percent, but one below 1 % with a digit.
-
-    >>> percent(0.2203), percent(0.0041), percent(0.0), percent(None)
-    ('22 %', '0.4 %', '0 %', '-')
-    """
-    if share is None:
-        return "-"
-    return f"{100 * share:.1g} %" if 0 < share < 0.01 else f"{100 * share:.0f} %"
-
-
 def _why(report: StatsReport, advice: Advised, room: Room) -> Iterator[Line]:
     """Say why a threshold is advised where that is not plain, and how to write it in PyTorch."""
     if advice.threshold is None:
         yield from wrapped(f"{advice.reason}.".replace("?.", "?"), room, 1)
         return
-    few = len(report.dumps) < MIN_STEPS
-    reasons = [advice.reason] if advice.doubtful or advice.rule != str(RULES[0]) else []
-    reasons += [f"only {len(report.dumps)} steps, so measure more before you rely on it"] if few else []
+    if advice.too_few:
+        yield from wrapped(f"{advice.reason}.", room, 1)
+        return
+    reasons = [f"{advice.rule}: {advice.reason}."] if advice.doubtful or advice.rule != str(RULES[0]) else []
+    steps = len(report.dumps)
+    reasons += [f"{plural(steps, 'step')} are few, so measure more before you rely on it."] if steps < MIN_STEPS else []
     if reasons:
-        yield from wrapped(f"{advice.rule}: {'; '.join(reasons)}.", room, 1)
+        yield from wrapped(" ".join(reasons), room, 1)
     yield from _noted(report, advice, room)
     code = pasted("torch", find(advice.strategy), advice.threshold, report.norm_type)
-    if "\n" not in code and len(code) < room.width:
-        yield line(" ", code)
+    if "\n" not in code:
+        yield line(" ", code)  # a user may copy it, so that it is never folded here
 
 
 def _noted(report: StatsReport, advice: Advised, room: Room) -> Iterator[Line]:
@@ -148,20 +157,20 @@ def _noted(report: StatsReport, advice: Advised, room: Room) -> Iterator[Line]:
 
 def _tries(report: StatsReport, room: Room) -> Iterator[Line]:
     heads = ["", "strategy", "threshold", "clips", "steps", "mean factor", "energy lost"]
-    tries = report.tries or []
+    tries, every = report.tries or [], numbers(report)
     rows = [
         [
             " ",
             row.strategy if row.rule is None else f"{row.strategy} {row.rule}",
             figure(row.threshold),
             percent(row.clip_rate),
-            steps_text(row.steps),
+            steps_text(row.steps, every),
             _factor(row.mean_factor),
             percent(row.lost_energy),
         ]
         for row in tries
     ]
-    rows = _fitted(rows, [row.steps for row in tries], heads, room)
+    rows = _fitted(rows, [row.steps for row in tries], every, heads, room)
     yield line(strong("what if"))
     yield from aligned([heads, *rows], [False, False, True, True, False, True, True], indent=0)
     for one in tries:

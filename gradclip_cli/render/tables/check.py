@@ -28,9 +28,17 @@ def summary(report: CheckReport) -> str:
     """Return the number of findings, in all and by rule, as text."""
     dumps = plural(report.dumps, "dump")
     if not report.findings:
-        return f"no findings in {dumps}"
+        return "".join(nothing_found(report))
     rules = sorted(Counter(finding.rule for finding in report.findings).items())
     return f"{plural(len(report.findings), 'finding')} in {dumps}: {', '.join(f'{rule} {n:,}' for rule, n in rules)}"
+
+
+def nothing_found(report: CheckReport) -> tuple[str, str]:
+    """Return the verdict on dumps without findings in two parts; what could not be judged is never told as sound."""
+    dumps = plural(report.dumps, "dump")
+    if not report.gradients:
+        return f"no gradient in {dumps}", ": nothing was checked"
+    return "no findings", f" in {dumps}{f'; {report.unjudged}' if report.unjudged else ''}"
 
 
 def _row(finding: Finding) -> tuple[str, ...]:

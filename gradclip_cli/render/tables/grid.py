@@ -1,5 +1,6 @@
 """Describe a table as texts: columns, rows and a total; format names and figures."""
 
+import os
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -50,6 +51,11 @@ def layer_name(layer: str, labels: dict[str, str]) -> str:
 def location(path: str | list[str]) -> str:
     """Format the location of a dump: its file, or the first of its shards."""
     return printable(path) if isinstance(path, str) else f"{printable(path[0])} and {len(path) - 1} more"
+
+
+def file_name(path: str | list[str]) -> str:
+    """Format the name of a dump without its folders: that of its file, or of the first of its shards."""
+    return printable(os.path.basename(path if isinstance(path, str) else path[0]))
 
 
 def figure(value: float | None) -> str:

@@ -16,6 +16,9 @@ from gradclip_cli.thresholds.base import Summary
 NOTHING = "there is no gradient in these dumps, and nothing to clip"
 """The only title if there are no gradients."""
 
+_ALWAYS = "any"
+"""The kind of a table that a user has asked for by another option than --by."""
+
 _SUMMARY = {
     "count": 3,
     "mean": 0,
@@ -76,9 +79,9 @@ def grids(report: StatsReport, kinds: frozenset[str]) -> list[Grid]:
         ("total", _candidates(report.candidates)),
         *thresholds.adaptive(report),
         ("total", _suggestions(report)),
-        ("total", thresholds.what_if(report.tries or [])),
+        (_ALWAYS, thresholds.what_if(report.tries or [])),
     ]
-    return [grid for kind, grid in found if kind in kinds and (grid.rows or not grid.optional)]
+    return [grid for kind, grid in found if kind in (*kinds, _ALWAYS) and (grid.rows or not grid.optional)]
 
 
 def _by_step(report: StatsReport, norm: str, kind: str) -> Grid:

@@ -120,7 +120,7 @@ def test_an_order_that_names_do_not_tell(tmp_path: Path) -> None:
     """Where the alphabet alone says which layer is the last, the finding says so."""
     first, _ = check(series(tmp_path, [{"right.w": [np.nan], "left.w": [np.inf], "fine.w": [1.0]}])).findings
     assert first.message.startswith(
-        "NaN and Inf in 2 of 3 tensors; right.w is the last of them by the alphabet, as names do not tell the order, "
+        "NaN and Inf in 2 of 3 tensors; right.w is the last of them (by the alphabet, since these names tell no order), "
         "1 of 1, at [0]: usually"
     )
 

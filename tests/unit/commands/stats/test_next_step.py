@@ -49,7 +49,8 @@ def test_many_paths_are_not_repeated(run: Path) -> None:
     """Up to three paths are, and none that does not print."""
     paths = [f"a run/step_{step}.npz" for step in range(5)]
     assert command(*paths).startswith("gradclip apply FILE... -o clipped/")
-    assert command(*paths[:2]).startswith("gradclip apply 'a run/step_0.npz' 'a run/step_1.npz' -o clipped/ -t")
+    three = " ".join(f"'{path}'" for path in paths[:3])
+    assert command(*paths[:3]).startswith(f"gradclip apply {three} -o clipped/ -t")
 
 
 def test_a_series_in_one_file_becomes_one_file(run: Path) -> None:
@@ -59,5 +60,6 @@ def test_a_series_in_one_file_becomes_one_file(run: Path) -> None:
 
 
 def test_there_is_no_command_without_advice(run: Path) -> None:
-    """One dump chooses nothing."""
+    """One dump chooses nothing, nor do two that the mean cuts in halves."""
     assert command("a run/step_0.npz") == ""
+    assert command("a run/step_0.npz", "a run/step_1.npz") == ""

@@ -10,6 +10,7 @@ from support.official import savez
 
 from gradclip_cli import stats
 from gradclip_cli.render.charts.characters import histogram, lines, sparkline
+from gradclip_cli.render.screens.names import shortened
 from gradclip_cli.reports.stats import StatsReport
 
 
@@ -122,8 +123,8 @@ def test_long_names_are_told_apart(tmp_path: Path) -> None:
     for step in (1, 2):
         savez(tmp_path / f"step_{step}.npz", **{f"{layer}.weight": np.array([step]) * 1.0 for layer in layers})
     found = stats(tmp_path)
-    _, *cut, _ = lines(found, frozenset({"layer"}), 60, True)
-    assert [line.split()[0] for line in cut] == [f"..{k}.self_attn.{name}_proj.." for k in (0, 1) for name in "kqv"]
-    _, *whole, _ = lines(found, frozenset({"layer"}), 60, True, whole=True)
+    _, *cut, _ = lines(found, frozenset({"layer"}), 60, True, shorten=shortened)
+    assert [line.split()[0] for line in cut] == [f"….{k}.….{name}_proj.….defa…" for k in (0, 1) for name in "kqv"]
+    _, *whole, _ = lines(found, frozenset({"layer"}), 60, True)
     assert [line.split()[0] for line in whole] == sorted(layers)
     assert [line.split()[1:] for line in whole] == [line.split()[1:] for line in cut] == [["▁▅", "1", "to", "2"]] * 6

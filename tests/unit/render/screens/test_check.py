@@ -32,6 +32,60 @@ def test_nothing_is_wrong() -> None:
     assert screen([]) == ["no findings in 10 dumps"]
 
 
+def test_what_could_not_be_judged() -> None:
+    """So short a series is not told as sound; with findings it has a line of its own."""
+    short = report([])._replace(dumps=4, unjudged="explosions not judged, which takes 5")
+    assert [text_of(line) for line in lines(short, PIPE)] == [
+        "no findings in 4 dumps; explosions not judged, which takes 5"
+    ]
+    found = [text_of(line) for line in lines(short._replace(findings=[BROKEN]), PIPE)]
+    assert found[-2:] == ["", "4 dumps: explosions not judged, which takes 5 (--exploding-dumps)"]
+    nothing = report([])._replace(gradients=False)
+    assert [text_of(line) for line in lines(nothing, PIPE)] == ["no gradient in 10 dumps: nothing was checked"]
+
+
+def test_blocks_that_rose_first_are_told_once() -> None:
+    """The findings of the block that rose first, up to the explosion, are the story that stands there already."""
+    first = FirstRise(4, 3, "x", ["h.17"], [7.4])
+    before = finding("h.17", rule="exploding", step=3, steps=[(3, 4)], dumps=2, brief="norm 5.387", advice="clip")
+    assert screen([EXPLODING, before], first=first)[2:] == [
+        " exploding  whole dump  step 4  norm 9",
+        "            first h.17 at step 3, 7.4 x its usual norm",
+        "            clip",
+        "",
+        "2 findings in full: --by finding",
+    ]
+    later = before._replace(steps=[(3, 3), (9, 9)])
+    assert any(" h.17 " in line and "steps 3, 9" in line for line in screen([EXPLODING, later], first=first))
+    other = before._replace(block="h.3")
+    assert any(" h.3 " in line for line in screen([EXPLODING, other], first=first))
+
+
+def test_a_finding_shown_in_full_has_no_hint() -> None:
+    """Where each finding has a line there is nothing more to see."""
+    assert not any("--by finding" in line for line in screen([BROKEN, EXPLODING]))
+
+
+def test_dumps_without_a_step_are_named_by_their_file() -> None:
+    """A dump that has no number is called by its file, and so is the one in which a block rose first."""
+    lone = EXPLODING._replace(step=None, steps=[], input="run/delta.npz")
+    first = FirstRise(None, None, "run/gamma.npz", ["h.17"], [7.4])
+    assert screen([lone], first=first)[2:4] == [
+        " exploding  whole dump  delta.npz  norm 9",
+        "            first h.17 in gamma.npz, 7.4 x its usual norm",
+    ]
+
+
+def test_a_long_verdict_is_folded() -> None:
+    """The line of rules fits a narrow terminal, too."""
+    many = [
+        finding("h.0", rule=rule) for rule in ("nonfinite", "vanishing", "dead", "dominated", "underflow", "spread")
+    ]
+    found = screen(many, Room(60))
+    assert found[0] == "6 problems in 10 dumps: nonfinite, vanishing, dead,"
+    assert found[1] == "    dominated, underflow, spread"
+
+
 def test_a_problem_a_line() -> None:
     """Each problem has a line, in columns; the cure stands once below the problems of its rule."""
     assert screen([BROKEN, *VANISHING]) == [
@@ -51,7 +105,7 @@ def test_a_narrow_terminal() -> None:
     long = "mean |g| 0.1, which is far below all that was ever seen before"
     found = screen([one._replace(brief=long, block=f"transformer.{one.block}") for one in VANISHING], Room(48))
     assert found[2:7] == [
-        " vanishing  tr….mo….la….0-2  3 tensors  always",
+        " vanishing  t….m….layers.0-2  3 tensors  always",
         "            at worst mean |g| 0.1, which is far",
         "            below all that was ever seen before",
         "            skip connections",

@@ -1,6 +1,6 @@
 """Lines that are wider than a terminal are folded between words, and keep their meaning."""
 
-from gradclip_cli.render.screens.folding import folded
+from gradclip_cli.render.screens.folding import folded, wrapped
 from gradclip_cli.render.screens.line import Span, line, strong, text_of
 from gradclip_cli.render.screens.room import Room
 
@@ -28,6 +28,14 @@ def test_a_name_that_is_too_wide_stays_whole() -> None:
         "1 NaN set to 0 in",
         name,
     ]
+
+
+def test_figures_and_options_are_not_broken() -> None:
+    """An index, a figure with its unit, a count and an option with its value stay on one line, however narrow it is."""
+    text = "7 NaN of 2,048, at [3, 5, 0] of 22 % or 7.4 x --by layer (219), -f json"
+    whole = ["7 NaN of 2,048,", "at [3, 5, 0] of 22 %", "or 7.4 x", "--by layer (219),", "-f json"]
+    assert [text_of(part) for part in wrapped(text, Room(20))] == whole
+    assert " ".join(text_of(part).strip() for part in folded(line(text), Room(24))) == text
 
 
 def test_wide_characters_take_two_cells() -> None:

@@ -20,10 +20,63 @@ def test_names_stay_apart_and_keep_their_digits(width: int) -> None:
 
 
 def test_names_that_fit_stay() -> None:
-    """Only what is too wide is cut: its longest words, at their ends."""
-    assert shortened(["norm", "model.layers.2.mlp.down_proj"], 20) == ["norm", "mod….lay….2.mlp.dow…"]
-    assert shortened(["embedding.weight"], 12) == ["embe….weig…"]
+    """Where all names fit none is cut."""
     assert shortened(["a.b", "c.d"], 3) == ["a.b", "c.d"]
+    assert shortened(["norm", "model.layers.2.mlp.down_proj"], 28) == ["norm", "model.layers.2.mlp.down_proj"]
+
+
+TENSORS = [
+    "model.embed_tokens.weight",
+    "model.layers.9.input_layernorm.weight",
+    "model.layers.9.self_attn.q_proj.weight",
+    "model.layers.17.mlp.gate_proj.bias",
+    "lm_head.weight",
+]
+
+
+@pytest.mark.parametrize(
+    ("width", "names"),
+    [
+        (
+            24,
+            [
+                "….embed_tokens.weight",
+                "….9.input_layern….weight",
+                "….9.self….q_proj.weight",
+                "….17.mlp.gate_proj.bias",
+                "lm_head.weight",
+            ],
+        ),
+        (
+            32,
+            [
+                "mo….embed_tokens.weight",
+                "mo….la….9.input_layernorm.weight",
+                "mo….la….9.self_a….q_proj.weight",
+                "mo….la….17.mlp.gate_proj.bias",
+                "lm_head.weight",
+            ],
+        ),
+        (38, TENSORS),
+    ],
+)
+def test_a_column_has_one_look(width: int, names: list[str]) -> None:
+    """If one name is too wide, the words of all are cut by one limit: what they share first, the last components last."""
+    assert shortened(TENSORS, width) == names
+
+
+def test_what_ends_all_names_tells_nothing() -> None:
+    """Components that all names end with are cut before those that tell names apart."""
+    names = [f"base_model.layers.0.self_attn.{kind}_proj.lora_A.default" for kind in "qkv"]
+    assert shortened(names, 30) == [f"ba….la….0.se….{kind}_proj.lo….defa…" for kind in "qkv"]
+
+
+def test_a_word_at_one_place_is_cut_alike_in_all_names() -> None:
+    """`model` and `layers` look the same in names that would fit and in those that would not."""
+    short = shortened([f"model.layers.{k}.{'mlp' if k % 2 else 'post_attention_layernorm'}.w" for k in range(24)], 20)
+    assert len({name.split(".")[0] for name in short}) == len({name.split(".")[1] for name in short}) == 1
+    assert len(set(short)) == 24
+    assert max(map(len, short)) <= 20
 
 
 def test_wide_characters_take_two_cells() -> None:
