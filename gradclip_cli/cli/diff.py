@@ -23,7 +23,7 @@ from gradclip_cli.cli.progress import progress
 from gradclip_cli.cli.types import PATH, REAL
 from gradclip_cli.cli.viewing import ViewOptions, view_options
 from gradclip_cli.render.view import ALL, View
-from gradclip_cli.reports.diff import DiffReport, DiffRuns, DiffScopes
+from gradclip_cli.reports.diff import ON_SCREEN, DiffReport, DiffRuns, DiffScopes
 
 
 @click.command(
@@ -74,7 +74,8 @@ def command(a: str, b: str, shown: ViewOptions, work: JobOptions, whole: bool, *
     else:
         if type(report) is DiffReport and not {"block", ALL}.isdisjoint(shown.by):
             report = DiffScopes(*report)
-        show(report, _view(shown, whole, type(report)))
+        view = _view(shown, whole, type(report))
+        show(report, view, shown=ON_SCREEN if view.is_screen else frozenset())
     return 0 if report.equal else 1
 
 
