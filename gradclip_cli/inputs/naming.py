@@ -110,6 +110,20 @@ def block_of(layer: str) -> str:
     return layer[: found.end()] if found else layer
 
 
+def blocks_are_layers(layers: Sequence[str], naming: Naming) -> bool:
+    """Return whether each of several layers, each given once, is a block of its own: then a block is called by its layer.
+
+    >>> blocks_are_layers(["h.0.a", "h.1.a"], Naming()), blocks_are_layers(["h.0.a", "h.0.b"], Naming())
+    (True, False)
+    """
+    return len(set(map(naming.block, layers))) == len(layers)
+
+
+def block_noun(layers: Sequence[str], naming: Naming) -> str:
+    """Return what the blocks of these layers are called: layers where each is a block of its own, and blocks otherwise."""
+    return "layer" if blocks_are_layers(layers, naming) else "block"
+
+
 def _components(name: str, shared: frozenset[str]) -> tuple[str, list[str]]:
     """Drop wrappers, and split a name by the first rule that fits; return the separator and the components."""
     if "/" in name:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gradclip_cli.inputs.naming import Naming
+from gradclip_cli.inputs.naming import Naming, blocks_are_layers
 from gradclip_cli.thresholds.exact_sums import group_norms
 from gradclip_cli.thresholds.norm_table import GroupName, NormTable
 
@@ -15,8 +15,8 @@ def block_names(layers: Sequence[str], naming: Naming) -> dict[str, str]:
     >>> block_names(["h.0.a", "h.0.b", "h.1.a"], Naming()), block_names(["h.0.a", "h.1.a"], Naming())
     ({'h.0.a': 'h.0', 'h.0.b': 'h.0', 'h.1.a': 'h.1'}, {'h.0.a': 'h.0.a', 'h.1.a': 'h.1.a'})
     """
-    found = {layer: naming.block(layer) for layer in layers}
-    return found if len(set(found.values())) < len(found) else {layer: layer for layer in found}
+    own = blocks_are_layers(layers, naming)
+    return {layer: layer if own else naming.block(layer) for layer in layers}
 
 
 def block_norms(layers: NormTable, naming: Naming, p: float) -> NormTable:

@@ -6,7 +6,16 @@ import re
 import pytest
 
 from gradclip_cli.errors import UsageError
-from gradclip_cli.inputs.naming import WRAPPERS, Naming, block_of, identities, natural, other_names
+from gradclip_cli.inputs.naming import (
+    WRAPPERS,
+    Naming,
+    block_noun,
+    block_of,
+    blocks_are_layers,
+    identities,
+    natural,
+    other_names,
+)
 
 TABLE = [
     ("lstm.weight_ih_l0", "lstm", "weight_ih_l0"),  # PyTorch
@@ -223,3 +232,12 @@ def test_a_block_is_a_name_up_to_its_first_number(layer: str, block: str) -> Non
 def test_a_chosen_layer_is_its_own_block(naming: Naming) -> None:
     """Where the user says what a layer is, that is what is shown."""
     assert naming.block("model.layers.9.mlp") == "model.layers.9.mlp"
+
+
+def test_blocks_are_called_layers_where_no_two_layers_are_in_one() -> None:
+    """Where each layer is a block of its own, by its number or by --group-depth, blocks are called layers."""
+    assert blocks_are_layers(["fc1", "fc2"], Naming())
+    assert blocks_are_layers(["h.0.a", "h.1.a"], Naming())
+    assert not blocks_are_layers(["h.0.a", "h.0.b", "h.1.a"], Naming())
+    assert blocks_are_layers(["h.0.a", "h.0.b"], Naming(depth=3))
+    assert [block_noun(names, Naming()) for names in (["a", "b"], ["h.0.a", "h.0.b"])] == ["layer", "block"]
