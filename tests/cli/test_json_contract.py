@@ -31,7 +31,7 @@ KEYS: dict[str, dict[str, list[str]]] = {
         "dumps": ["input", "output", "step", "total", "layers", "params", "blocks"],
         "dumps.total": [
             *["tensors", "elements", *NORMS, *PEAKS, "groups", "clipped_groups", "clipped_elements"],
-            *["mean_factor", "underflowed", "overflowed", "replaced"],
+            *["mean_factor", "underflowed", "overflowed", "replaced", "finite_norm_before"],
         ],
         "dumps.layers": ["layer", "params", "elements", *NORMS, "factor", "clipped", *RULE],
         "dumps.blocks": ["block", "params", "elements", *NORMS, "share", "factor", "clipped"],

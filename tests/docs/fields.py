@@ -170,6 +170,7 @@ MEANINGS = {
     "clipped_dumps": "Dumps of which anything was clipped.",
     "clipped_steps": "The steps of those that have one.",
     "output_dtype": "What was asked for the dtype of gradients in the output; null if nothing was.",
+    "finite_norm_before": "Norm of the finite elements: of what is clipped where NaN and infinities become 0.",
     "overflowed": "Elements that became infinite by being rounded.",
     "replaced": "Elements that were NaN or infinite, and are 0 in the output.",
     "ApplyReport.mean_factor": "Mean of the factors of all groups of all dumps; null where there is none.",
