@@ -35,7 +35,7 @@ from gradclip_cli.strategies import STRATEGIES
 @input_options
 @files_option
 @pattern_options
-@view_options
+@view_options(LsReport)
 def ls(given: InputOptions, shown: ViewOptions, **keywords: Any) -> None:
     """Call `gradclip_cli.ls` with the same keywords, and show its report."""
     kind = LsReport if {"block", ALL}.isdisjoint(shown.by) else LsScopes
@@ -53,7 +53,7 @@ def ls(given: InputOptions, shown: ViewOptions, **keywords: Any) -> None:
         "gradclip strategies", "gradclip strategies --json", "gradclip strategies -f md --columns name,rule"
     ),
 )
-@view_options
+@view_options(StrategiesReport)
 def strategies(shown: ViewOptions) -> None:
     """Show the registry of strategies, without reading a dump."""
     view = shown.view(StrategiesReport)

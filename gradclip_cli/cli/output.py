@@ -1,5 +1,6 @@
 """Write reports to standard output, and notes to standard error."""
 
+import os
 import sys
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,10 +11,16 @@ import click
 from gradclip_cli import render
 from gradclip_cli.errors import GradclipError, InputError
 from gradclip_cli.notes import lines
+from gradclip_cli.render.screens.folding import folded
+from gradclip_cli.render.screens.line import line, text_of
+from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.view import View
 from gradclip_cli.reports.base import Report
 from gradclip_cli.storage.stdio import discard
 from gradclip_cli.text import one_line, plural
+
+_USUAL = 80
+"""The width of a terminal that does not tell it."""
 
 
 def show(
@@ -47,9 +54,23 @@ def show_notes(report: Report, quiet: bool = False, shown: Collection[str] = fro
 
 
 def warn(texts: Sequence[str]) -> None:
-    """Write each text as one line to standard error."""
+    """Write each text as one line to standard error; a terminal gets it folded to its width."""
     for text in texts:
-        click.echo(f"note: {one_line(text)}", err=True)
+        note = f"note: {one_line(text)}"
+        click.echo("\n".join(_folded(note)) if sys.stderr.isatty() else note, err=True)
+
+
+def _folded(note: str) -> Iterator[str]:
+    room = Room.of_terminal(_width(), unicode=True)
+    return map(text_of, folded(line(note), room))
+
+
+def _width() -> int:
+    """Return the width of the terminal that standard error is, which need not be that of standard output."""
+    try:
+        return int(os.environ.get("COLUMNS") or 0) or os.get_terminal_size(sys.stderr.fileno()).columns or _USUAL
+    except (ValueError, OSError):
+        return _USUAL
 
 
 def refuse_left_out(failed: Sequence[GradclipError], dumps: int) -> None:
