@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from textwrap import wrap
 from typing import IO
 
 import click
@@ -11,16 +12,13 @@ import click
 from gradclip_cli import render
 from gradclip_cli.errors import GradclipError, InputError
 from gradclip_cli.notes import lines
-from gradclip_cli.render.screens.folding import folded
-from gradclip_cli.render.screens.line import line, text_of
-from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.view import View
 from gradclip_cli.reports.base import Report
 from gradclip_cli.storage.stdio import discard
 from gradclip_cli.text import one_line, plural
 
-_USUAL = 80
-"""The width of a terminal that does not tell it."""
+_LEAST, _USUAL = 40, 80
+"""The least width that notes are folded to, and the width of a terminal that does not tell it."""
 
 
 def show(
@@ -60,9 +58,9 @@ def warn(texts: Sequence[str]) -> None:
         click.echo("\n".join(_folded(note)) if sys.stderr.isatty() else note, err=True)
 
 
-def _folded(note: str) -> Iterator[str]:
-    room = Room.of_terminal(_width(), unicode=True)
-    return map(text_of, folded(line(note), room))
+def _folded(note: str) -> list[str]:
+    width = max(_LEAST, _width())
+    return wrap(note, width, subsequent_indent=" " * 4, break_long_words=False, break_on_hyphens=False)
 
 
 def _width() -> int:

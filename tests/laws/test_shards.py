@@ -108,7 +108,7 @@ def breaks(folder: Path, what: str) -> None:
 @pytest.mark.parametrize(
     ("what", "reason"),
     [
-        ("missing", "no such file"),
+        ("missing", "which is not there"),
         ("twice", "stands in"),
         ("elsewhere", "not a plain name"),
         ("wrong file", "as the index says"),
