@@ -73,8 +73,8 @@ class Explained(click.Command):
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
             if _words(error.option_name) in _THRESHOLDS and any(one.name == "threshold" for one in self.params):
-                error.message = f"No such option '{error.option_name}': the threshold is -t VALUE, as in -t 1."
-                error.possibilities = None
+                text = f"No such option '{error.option_name}': the threshold is -t VALUE, as in -t 1."
+                raise click.UsageError(text, error.ctx or ctx) from error
             error.ctx = error.ctx or ctx
             raise
         except click.UsageError as error:

@@ -16,15 +16,15 @@ from gradclip_cli.reports.diff import DiffBlock
 Wide = NDArray[np.float64]
 
 
-_FIELDS = ("worst_norm_a", "worst_norm_b", "worst_ratio", "worst_cosine", "worst_rel_diff")
-
-
 class _Worst(NamedTuple):
-    """The step at which a block differs most: |a - b| over the smaller norm, infinite if it is not finite, and its figures."""
+    """The step at which a block differs most: |a - b| over the smaller norm, infinite if that is not finite.
+
+    `figures` are there the norms in both dumps, their ratio, the cosine and |a - b| over the smaller norm.
+    """
 
     value: float = 0.0
     step: int | None = None
-    figures: tuple[float | None, ...] = (None,) * len(_FIELDS)
+    figures: tuple[float | None, ...] = (None,) * 5
 
 
 class RunBlocks:
@@ -60,8 +60,16 @@ class RunBlocks:
 
     def _row(self, row: DiffBlock) -> DiffBlock:
         worst = self._worst.get(row.block, _Worst())
-        figures = dict(zip(_FIELDS, worst.figures, strict=True))
-        return row._replace(first_step=self._first.get(row.block), worst_step=worst.step, **figures)
+        a, b, ratio, cosine, apart = worst.figures
+        return row._replace(
+            first_step=self._first.get(row.block),
+            worst_step=worst.step,
+            worst_norm_a=a,
+            worst_norm_b=b,
+            worst_ratio=ratio,
+            worst_cosine=cosine,
+            worst_rel_diff=apart,
+        )
 
     def _place(self, names: Sequence[str]) -> None:
         if any(name not in self._block_of for name in names):
