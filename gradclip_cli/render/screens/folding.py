@@ -8,13 +8,7 @@ from gradclip_cli.render.screens.line import Line, Span, line
 from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.tables.plain import cells
 
-_INDEX = re.compile(r"\[[\d, ]*\]")
-_WORDS = re.compile(rf" +|(?:{_INDEX.pattern}|[^ ])+")
-"""Words and what is between them; an index, as [3, 5], is part of one word."""
-
-_HELD = "\0"
-"""Stands for a blank at which nothing is folded."""
-
+_WORDS = re.compile(r" +|[^ ]+")
 _MARGIN = Span(" " * 4)
 """What later parts of a line begin with."""
 
@@ -44,11 +38,6 @@ def wrapped(text: str, room: Room, indent: int = 0) -> list[Line]:
     """Fold a sentence to the width of a room, into a pipe too; a name or a path that is wider stays whole."""
     margin, width = " " * indent, max(20, room.width)
     found = wrap(
-        _INDEX.sub(lambda index: index[0].replace(" ", _HELD), text),
-        width,
-        initial_indent=margin,
-        subsequent_indent=margin,
-        break_long_words=False,
-        break_on_hyphens=False,
+        text, width, initial_indent=margin, subsequent_indent=margin, break_long_words=False, break_on_hyphens=False
     )
-    return [line(part.replace(_HELD, " ")) for part in found]
+    return [line(part) for part in found]

@@ -1,6 +1,6 @@
 """Lines that are wider than a terminal are folded between words, and keep their meaning."""
 
-from gradclip_cli.render.screens.folding import folded, wrapped
+from gradclip_cli.render.screens.folding import folded
 from gradclip_cli.render.screens.line import Span, line, strong, text_of
 from gradclip_cli.render.screens.room import Room
 
@@ -33,12 +33,3 @@ def test_a_name_that_is_too_wide_stays_whole() -> None:
 def test_wide_characters_take_two_cells() -> None:
     """Chinese words are counted by their width."""
     assert [text_of(part) for part in folded(line("模型 编码 权重"), Room(10))] == ["模型 编码", "    权重"]
-
-
-def test_an_index_stays_whole() -> None:
-    """Nothing is folded inside an index."""
-    text = "1 of 2,048 elements is NaN, at [3, 5, 17], and others"
-    for width in range(20, 60):
-        for found in (list(folded(line(text), Room(width))), wrapped(text, Room(width))):
-            assert any("[3, 5, 17]," in text_of(one) for one in found)
-            assert " ".join(" ".join(map(text_of, found)).split()) == text
