@@ -16,7 +16,7 @@ demo: $(VENV)/installed ## Run stats and apply on the sample data.
 	$(BIN)/gradclip stats sample_data/char_lstm
 	rm -rf $(DEMO)
 	$(BIN)/gradclip apply sample_data/char_lstm/step_00009.safetensors -o $(VENV)/clipped.safetensors --overwrite \
-		-s clip-by-global-norm -t "$$($(BIN)/gradclip stats sample_data/char_lstm -s clip-by-global-norm --print-threshold)"
+		-s clip-by-global-norm -t "$$($(BIN)/gradclip stats sample_data/char_lstm -s clip-by-global-norm --rule auto --print-threshold)"
 	$(BIN)/gradclip apply sample_data/char_lstm_hdf5 -o $(DEMO) -s ClipL2PerLayer -t mean -q
 	$(BIN)/gradclip apply sample_data/dl4j_lstm -o $(DEMO) -s ClipElementWiseAbsoluteValue -t 1 -q
 

@@ -92,8 +92,8 @@ def percent(share: float | None) -> str:
     return f"{100 * share:.1g} %" if 0 < share < 0.01 else f"{100 * share:.0f} %"
 
 
-def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
-    """Suggest the nearest known word; return `otherwise` where none is near.
+def did_you_mean(word: str, known: Iterable[str], otherwise: str = "", least: float = 0.5) -> str:
+    """Suggest the nearest known word; return `otherwise` where none is near: of a likeness of `least`, from 0 to 1.
 
     >>> did_you_mean("treshold", ["strategy", "threshold"])
     'did you mean threshold?'
@@ -101,7 +101,7 @@ def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
     from difflib import get_close_matches
 
     spelled = {plain(name): name for name in known}
-    near = get_close_matches(plain(word[:100]), spelled, 1, 0.5)
+    near = get_close_matches(plain(word[:100]), spelled, 1, least)
     return f"did you mean {spelled[near[0]]}?" if near else otherwise
 
 

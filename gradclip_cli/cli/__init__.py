@@ -28,7 +28,7 @@ COMMANDS = {
     "ls": "List names, layers, shapes and dtypes; read headers only.",
     "apply": "Transform gradients, and print norms before and after.",
     "strategies": "List the strategies, their rules and their sources.",
-    "help": "Explain a command, or a topic: dump, exit-codes, rules.",
+    "help": "Explain a command, or a topic: dump, exit-codes, rules, topics.",
 }
 
 GROUPS = {
@@ -186,7 +186,29 @@ _EPILOG = "\b\nHow gradients get to disk: gradclip help dump\nExit codes: gradcl
 SETTINGS = {"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "GRADCLIP"}
 
 
+def _show_all(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    """Print the help with the exit codes and the topics, and end."""
+    if not value or ctx.resilient_parsing:
+        return
+    from gradclip_cli.cli.output import standard_output
+    from gradclip_cli.cli.topics import TOPICS
+
+    with standard_output() as stream:
+        print(ctx.get_help(), file=stream)
+        for head, topic in (("Topics of gradclip help", "topics"), ("Exit codes", "exit-codes")):
+            print(f"\n{head}:", TOPICS[topic][1](), sep="\n", file=stream)
+    ctx.exit()
+
+
 @click.group(cls=Commands, context_settings=SETTINGS, epilog=_EPILOG)
+@click.option(
+    "--help-all",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_all,
+    help="Show this, the topics and the exit codes, and exit.",
+)
 @click.version_option(__version__, "-V", "--version", prog_name="gradclip")
 def main() -> None:
     """Inspect and clip saved gradients: safetensors, HDF5 and npz.

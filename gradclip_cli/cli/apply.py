@@ -141,7 +141,7 @@ OVERRIDE = Tabular("layer", Override.parse, completion.overrides, _read, _write)
 )
 @CONFIG
 @PRINT_CONFIG
-@view_options
+@view_options(ApplyReport)
 @job_options
 def command(given: InputOptions, shown: ViewOptions, work: JobOptions, print_config: bool, **keywords: Any) -> None:
     """Call `gradclip_cli.apply` with the same keywords, and show its report."""

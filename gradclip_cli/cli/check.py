@@ -83,7 +83,7 @@ def _option(limit: "Field[Any]") -> Any:
 @unscale_option
 @pattern_options
 @CONFIG
-@view_options
+@view_options(CheckReport)
 @job_options
 def command(
     given: InputOptions,

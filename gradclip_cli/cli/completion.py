@@ -1,6 +1,6 @@
 """Complete what a user is typing from the registries, and from the headers of the dumps typed so far."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from glob import escape
 from typing import TYPE_CHECKING
@@ -10,8 +10,6 @@ from gradclip_cli.errors import GradclipError
 from gradclip_cli.inputs.discovery import find_dumps
 from gradclip_cli.inputs.naming import Naming, natural
 from gradclip_cli.inputs.selection import Selection
-from gradclip_cli.render.records import KINDS
-from gradclip_cli.render.view import ALL
 from gradclip_cli.strategies import STRATEGIES
 from gradclip_cli.text import plain
 from gradclip_cli.thresholds.adaptive import ADAPTIVE_RULES
@@ -36,9 +34,9 @@ def rules(ctx: "Context", typed: str) -> list[str]:
     return [str(rule) for rule in (*RULES, *ADAPTIVE_RULES, AUTO) if str(rule).startswith(typed)]
 
 
-def kinds(ctx: "Context", typed: str) -> list[str]:
-    """Complete a kind of table."""
-    return [kind for kind in (*KINDS, ALL) if kind.startswith(typed)]
+def among(names: Sequence[str], ctx: "Context", typed: str) -> list[str]:
+    """Complete one of several names."""
+    return [name for name in names if name.startswith(typed)]
 
 
 def checks(ctx: "Context", typed: str) -> list[str]:

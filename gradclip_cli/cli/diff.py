@@ -23,7 +23,7 @@ from gradclip_cli.cli.progress import progress
 from gradclip_cli.cli.types import PATH, REAL
 from gradclip_cli.cli.viewing import ViewOptions, view_options
 from gradclip_cli.render.view import ALL, View
-from gradclip_cli.reports.diff import DiffReport, DiffRuns, DiffScopes
+from gradclip_cli.reports.diff import ON_SCREEN, DiffReport, DiffRuns, DiffScopes
 
 
 @click.command(
@@ -37,7 +37,7 @@ from gradclip_cli.reports.diff import DiffReport, DiffRuns, DiffScopes
         "Exit code 0 if all tensors are equal, 1 if not.",
     ),
     epilog=examples(
-        "gradclip diff sample_data/char_lstm sample_data/char_lstm --step 8",
+        "gradclip diff sample_data/char_lstm/step_00008.safetensors sample_data/char_lstm/step_00009.safetensors",
         "gradclip diff sample_data/dl4j_lstm/step_00004.npz sample_data/dl4j_lstm/step_00005.npz",
         "gradclip diff sample_data/char_lstm sample_data/char_lstm --step 9 -q && echo equal",
     ),
@@ -62,7 +62,7 @@ from gradclip_cli.reports.diff import DiffReport, DiffRuns, DiffScopes
 @replicated_option
 @unscale_option
 @pattern_options
-@view_options
+@view_options(DiffRuns)
 @job_options
 def command(a: str, b: str, shown: ViewOptions, work: JobOptions, whole: bool, **keywords: Any) -> int:
     """Call `gradclip_cli.diff` with the same keywords, show its report, and return the exit code."""
@@ -74,7 +74,8 @@ def command(a: str, b: str, shown: ViewOptions, work: JobOptions, whole: bool, *
     else:
         if type(report) is DiffReport and not {"block", ALL}.isdisjoint(shown.by):
             report = DiffScopes(*report)
-        show(report, _view(shown, whole, type(report)))
+        view = _view(shown, whole, type(report))
+        show(report, view, shown=ON_SCREEN if view.is_screen else frozenset())
     return 0 if report.equal else 1
 
 

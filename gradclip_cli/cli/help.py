@@ -18,6 +18,12 @@ _COLUMN = 22
 """The width of the first column of all groups: what is longer has its text on the next line."""
 
 
+_THRESHOLDS = frozenset(
+    ["clip", "clipnorm", "clipvalue", "maxnorm", "maxgradnorm", "gradientclipval", "gradientclipping", "globalclipnorm"]
+)
+"""What frameworks call a threshold, without `-` and `_`."""
+
+
 def combined(*options: Callable[[Decorated], Decorated]) -> Callable[[Decorated], Decorated]:
     """Combine options into one decorator; help lists them in this order."""
 
@@ -65,6 +71,12 @@ class Explained(click.Command):
         """Parse the command line; add the context that click omits where an option lacks its value."""
         try:
             return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if _words(error.option_name) in _THRESHOLDS and any(one.name == "threshold" for one in self.params):
+                text = f"No such option '{error.option_name}': the threshold is -t VALUE, as in -t 1."
+                raise click.UsageError(text, error.ctx or ctx) from error
+            error.ctx = error.ctx or ctx
+            raise
         except click.UsageError as error:
             error.ctx = error.ctx or ctx
             raise
@@ -113,6 +125,10 @@ class Grouped(Explained):
     @staticmethod
     def _rare(params: list[Any]) -> list[Any]:
         return [one for one in params if isinstance(one, click.Option) and _is_rare(one) and not one.hidden]
+
+
+def _words(option: str) -> str:
+    return option.replace("-", "").replace("_", "").lower()
 
 
 def _group(option: click.Option) -> str:

@@ -15,7 +15,8 @@ from gradclip_cli.cli.options import (
 )
 from gradclip_cli.cli.output import show
 from gradclip_cli.cli.viewing import ViewOptions, view_options
-from gradclip_cli.reports.listing import LsReport, StrategiesReport, StrategyRow
+from gradclip_cli.render.view import ALL
+from gradclip_cli.reports.listing import LsReport, LsScopes, StrategiesReport, StrategyRow
 from gradclip_cli.strategies import STRATEGIES
 
 
@@ -34,11 +35,12 @@ from gradclip_cli.strategies import STRATEGIES
 @input_options
 @files_option
 @pattern_options
-@view_options
+@view_options(LsReport)
 def ls(given: InputOptions, shown: ViewOptions, **keywords: Any) -> None:
     """Call `gradclip_cli.ls` with the same keywords, and show its report."""
-    paths, view = given.input_paths(), shown.view(LsReport)
-    show(gradclip_cli.ls(paths, **keywords), view)
+    kind = LsReport if {"block", ALL}.isdisjoint(shown.by) else LsScopes
+    paths, view = given.input_paths(), shown.view(kind)
+    show(kind(*gradclip_cli.ls(paths, **keywords)), view)
 
 
 @click.command(
@@ -51,7 +53,7 @@ def ls(given: InputOptions, shown: ViewOptions, **keywords: Any) -> None:
         "gradclip strategies", "gradclip strategies --json", "gradclip strategies -f md --columns name,rule"
     ),
 )
-@view_options
+@view_options(StrategiesReport)
 def strategies(shown: ViewOptions) -> None:
     """Show the registry of strategies, without reading a dump."""
     view = shown.view(StrategiesReport)

@@ -1,8 +1,10 @@
 """Write reports to standard output, and notes to standard error."""
 
+import os
 import sys
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from textwrap import wrap
 from typing import IO
 
 import click
@@ -14,6 +16,9 @@ from gradclip_cli.render.view import View
 from gradclip_cli.reports.base import Report
 from gradclip_cli.storage.stdio import discard
 from gradclip_cli.text import one_line, plural
+
+_LEAST, _USUAL = 40, 80
+"""The least width that notes are folded to, and the width of a terminal that does not tell it."""
 
 
 def show(
@@ -47,9 +52,23 @@ def show_notes(report: Report, quiet: bool = False, shown: Collection[str] = fro
 
 
 def warn(texts: Sequence[str]) -> None:
-    """Write each text as one line to standard error."""
+    """Write each text as one line to standard error; a terminal gets it folded to its width."""
     for text in texts:
-        click.echo(f"note: {one_line(text)}", err=True)
+        note = f"note: {one_line(text)}"
+        click.echo("\n".join(_folded(note)) if sys.stderr.isatty() else note, err=True)
+
+
+def _folded(note: str) -> list[str]:
+    width = max(_LEAST, _width())
+    return wrap(note, width, subsequent_indent=" " * 4, break_long_words=False, break_on_hyphens=False)
+
+
+def _width() -> int:
+    """Return the width of the terminal that standard error is, which need not be that of standard output."""
+    try:
+        return int(os.environ.get("COLUMNS") or 0) or os.get_terminal_size(sys.stderr.fileno()).columns or _USUAL
+    except (ValueError, OSError):
+        return _USUAL
 
 
 def refuse_left_out(failed: Sequence[GradclipError], dumps: int) -> None:

@@ -48,7 +48,7 @@ from gradclip_cli.reports.show import ShowReport
 @copies_options
 @unscale_option
 @pattern_options
-@view_options
+@view_options(ShowReport)
 @job_options
 def command(dump: str, tensor: str | None, shown: ViewOptions, work: JobOptions, **keywords: Any) -> None:
     """Call `gradclip_cli.show` with the same keywords, and show its report."""

@@ -75,7 +75,7 @@ _THRESHOLDS = ("-t", "--threshold", "--max-norm")
     ),
     epilog=examples(
         "gradclip stats sample_data/char_lstm",
-        "gradclip stats sample_data/char_lstm --try clip_grad_norm_:1 --by step",
+        "gradclip stats sample_data/char_lstm --try clip_grad_norm_:1 --try ClipL2PerLayer:p90",
         "gradclip stats sample_data/dl4j_lstm -s clip-by-norm --rule p90 --print-threshold",
     ),
 )
@@ -125,7 +125,7 @@ _THRESHOLDS = ("-t", "--threshold", "--max-norm")
 @unscale_option
 @pattern_options
 @CONFIG
-@view_options
+@view_options(StatsReport)
 @job_options
 def command(
     given: InputOptions,

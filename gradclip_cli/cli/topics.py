@@ -9,7 +9,7 @@ from gradclip_cli.cli import COMMANDS, EXIT_CODES, Command, help_text
 from gradclip_cli.cli.help import examples
 from gradclip_cli.cli.output import standard_output
 from gradclip_cli.cli.types import Parsed
-from gradclip_cli.text import plain, with_all
+from gradclip_cli.text import did_you_mean, plain
 from gradclip_cli.thresholds.adaptive import ADAPTIVE_RULES
 from gradclip_cli.thresholds.rules import RULES
 
@@ -123,6 +123,13 @@ def command(ctx: click.Context, name: str | None) -> None:
         print(_page(ctx, name), file=stream)
 
 
+def _about(word: str) -> str:
+    """Suggest the command or topic whose line on itself has a word; nothing where none has."""
+    lines = COMMANDS | {name: summary for name, (summary, _) in TOPICS.items()}
+    found = next((name for name, text in lines.items() if len(word) > 2 and word.lower() in text.lower()), "")
+    return f"did you mean {found}?" if found else ""
+
+
 def _page(ctx: click.Context, name: str | None) -> str:
     """Return the help of a command, or the page of a topic, whose name is taken without regard to case, `-` and `_`."""
     program = ctx.find_root()
@@ -132,7 +139,8 @@ def _page(ctx: click.Context, name: str | None) -> str:
     found = known.get(plain(name))
     if found is None:
         everything = f"commands are {', '.join(COMMANDS)}; topics are {', '.join(TOPICS)}"
-        ctx.fail(f"there is no command and no topic {name!r}; {with_all(name, known.values(), everything)}")
+        near = did_you_mean(name, known.values(), least=0.65) or _about(name)
+        ctx.fail(f"there is no command and no topic {name!r}; {f'{near} {everything}'.lstrip()}")
     if found in TOPICS:
         return TOPICS[found][1]()
     wanted = program.command.get_command(program, found)  # type: ignore[attr-defined]

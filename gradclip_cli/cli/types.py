@@ -9,7 +9,7 @@ from gradclip_cli.cli import completion
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.loss_scale import parse_unscale
 from gradclip_cli.inputs.wanted_steps import WantedSteps
-from gradclip_cli.render.view import parse_columns, parse_kinds, parse_order
+from gradclip_cli.render.view import parse_columns, parse_order
 from gradclip_cli.strategies import find
 from gradclip_cli.text import real, whole
 from gradclip_cli.thresholds.rules import parse, parse_rule
@@ -99,7 +99,6 @@ THRESHOLD = Parsed("threshold", parse, completion.rules)
 UNSCALE = Parsed("loss scale", parse_unscale)
 RULE = Parsed("rule", parse_rule, completion.rules)
 TENSORS = Parsed("pattern", str, completion.tensors)
-BY = Parsed("kind", parse_kinds, completion.kinds)
 STEPS = Parsed("steps", WantedSteps.parse)
 COLUMNS = Parsed("columns", parse_columns)
 ORDER = Parsed("order", parse_order)

@@ -1,17 +1,21 @@
 """How a report is shown: the options of all commands that show one."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import click
 from click.core import ParameterSource
 
 from gradclip_cli import render
-from gradclip_cli.cli.help import VIEW, grouped
+from gradclip_cli.cli import completion
+from gradclip_cli.cli.help import VIEW, Decorated, grouped
 from gradclip_cli.cli.options import filled, option_field
-from gradclip_cli.cli.types import BY, COLUMNS, COUNT, ORDER
+from gradclip_cli.cli.types import COLUMNS, COUNT, ORDER, Parsed
 from gradclip_cli.errors import UsageError
-from gradclip_cli.render.records import KINDS
-from gradclip_cli.render.view import Order, View, kinds_of
+from gradclip_cli.render.records import PAIRS
+from gradclip_cli.render.view import ALL, Order, View, kinds_of, parse_kinds
 from gradclip_cli.reports.base import Report
 
 
@@ -42,10 +46,8 @@ class ViewOptions:
     by: tuple[str, ...] = option_field(
         click.option(
             "--by",
-            type=BY,
             multiple=True,
             metavar="KIND",
-            help=f"Show tables instead of one screen: by {', '.join(KINDS)} or all (repeatable).",
         )
     )
     columns: tuple[str, ...] | None = option_field(
@@ -111,4 +113,29 @@ _SOURCES = (*(ParameterSource[name] for name in ("COMMANDLINE", "ENVIRONMENT", "
 """Where options come from, from the one that wins to the last."""
 
 
-view_options = grouped(VIEW, filled(ViewOptions, "shown"))
+_view_options = grouped(VIEW, filled(ViewOptions, "shown"))
+
+
+def view_options(report: type[Report]) -> Callable[[Decorated], Decorated]:
+    """Return a decorator that adds the options of how a kind of report is shown; `--by` knows the kinds that it has."""
+    singles = [*(kind for kind in report.kinds if kind not in PAIRS), ALL]
+    pairs = [kind for kind in report.kinds if kind in PAIRS]
+
+    def decorate(command: Decorated) -> Decorated:
+        command = _view_options(command)
+        (by,) = (one for one in _options_of(command) if one.name == "by")
+        by.type = Parsed("kind", partial(parse_kinds, known=singles), partial(completion.among, singles))
+        by.hidden = not report.kinds
+        both = f", or by {' or '.join(pairs)} together" if pairs else ""
+        by.help = f"Show tables instead of one screen: by {_either(singles)}{both} (repeatable)."
+        return command
+
+    return decorate
+
+
+def _options_of(command: Callable[..., Any]) -> list[click.Option]:
+    return [one for one in getattr(command, "__click_params__", ()) if isinstance(one, click.Option)]
+
+
+def _either(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} or {names[-1]}" if len(names) > 1 else names[0]

@@ -9,15 +9,15 @@ from gradclip_cli.commands.plans import LsPlan
 from gradclip_cli.engine.run import Run
 from gradclip_cli.inputs.layouts.params import ParamFiles
 from gradclip_cli.inputs.layouts.series import step_groups
-from gradclip_cli.inputs.naming import natural
+from gradclip_cli.inputs.naming import Naming, block_noun, natural
 from gradclip_cli.inputs.opened import OpenDump, OpenFile
 from gradclip_cli.inputs.ordering import numbers_in
 from gradclip_cli.inputs.selection import Selection, check_included
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.inputs.uncounted import only_other
-from gradclip_cli.lazy_rows import LazyRows
+from gradclip_cli.lazy_rows import LaterRows, LazyRows
 from gradclip_cli.notes import Note, merged
-from gradclip_cli.reports.listing import LsDump, LsReport, LsTensor, OtherTensors
+from gradclip_cli.reports.listing import LsBlock, LsDump, LsReport, LsTensor, OtherTensors
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import shortlist
 
@@ -58,6 +58,7 @@ class _Listed:
         self._rows: dict[Key, Rows] = {}
         self._kinds: dict[tuple[int, ...], Rows] = {}  # the rows of each dump that differs from those before
         self._dumps: list[LsDump] = []
+        self._held: list[Rows] = []  # of each dump
         self._labels: dict[str, str] = {}
         self._notes: list[Note] = []
 
@@ -78,6 +79,7 @@ class _Listed:
         kind = tuple(id(file.rows) for file in files)
         rows = self._kinds.setdefault(kind, tuple(row for file in files for row in file.rows))
         self._dumps.append(_dump(source, dump, format, rows))
+        self._held.append(rows)
 
     def _rows_of(self, file: OpenFile) -> Rows:
         if len(file.tensors) > _MOST_SHARED:
@@ -105,15 +107,17 @@ class _Listed:
         if dumps and all(dump.step is None for dump in dumps):
             steps = numbers_in([dump.input if isinstance(dump.input, str) else dump.input[0] for dump in dumps])
             dumps = [dump._replace(step=step) for dump, step in zip(dumps, steps, strict=True)]
-        kinds = list(self._kinds.values())
-        naming = self._selection.naming
+        kinds, naming = list(self._kinds.values()), self._selection.naming
+        layers = list(dict.fromkeys(row.layer for row in kinds[0])) if kinds else []
         return LsReport(
             _rows(self._files),
             self._labels,
             merged([*notes, *self._notes]),
             dumps,
             _others(kinds) if len(kinds) > 1 else None,
-            len({naming.block(layer) for layer in {row.layer for row in kinds[0]}}) if kinds else 0,
+            len(set(map(naming.block, layers))),
+            block_noun(layers, naming),
+            LaterRows(lambda row: row, lambda: _by_block(zip(dumps, self._held, strict=True), naming)),
         )
 
 
@@ -130,6 +134,36 @@ def _rows(files: Sequence[_File]) -> Sequence[LsTensor]:
         return found if found.input else found._replace(input=files[at].path)
 
     return LazyRows(row, range(count))
+
+
+def _by_block(held: Iterable[tuple[LsDump, Rows]], naming: Naming) -> list[LsBlock]:
+    """Return a row for each block of each dump; dumps with the same tensors share their figures."""
+    known: dict[int, list[LsBlock]] = {}  # by the identity of rows that are shared
+    found = list[LsBlock]()
+    for dump, rows in held:
+        blocks = known.get(id(rows))
+        if blocks is None:
+            blocks = known[id(rows)] = _blocks(rows, naming)
+        found += [block._replace(input=dump.input, step=dump.step) for block in blocks]
+    return found
+
+
+def _blocks(rows: Rows, naming: Naming) -> list[LsBlock]:
+    parts: dict[str, list[LsTensor]] = {}
+    for row in rows:
+        parts.setdefault(naming.block(row.layer), []).append(row)
+    return [
+        LsBlock(
+            "",
+            None,
+            block,
+            len(some),
+            sum(math.prod(row.shape) for row in some),
+            sum(row.bytes for row in some),
+            list(dict.fromkeys(row.dtype for row in some)),
+        )
+        for block, some in sorted(parts.items(), key=lambda pair: natural(pair[0]))
+    ]
 
 
 def _joined(files: Sequence[_File], dump: OpenDump) -> list[_File]:

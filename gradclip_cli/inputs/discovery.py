@@ -22,6 +22,9 @@ from gradclip_cli.notes import Note
 from gradclip_cli.storage.streams import STANDARD, check_input, stream_name
 from gradclip_cli.text import did_you_mean, printable, shortlist
 
+_LIKE = 0.65
+"""How like the name of a file must be to one that is not there to be suggested, from 0 to 1."""
+
 
 class Found(NamedTuple):
     """The dumps that paths stand for, and notes on what was taken for what."""
@@ -136,10 +139,10 @@ def find_side(path: str, choices: Choices = DEFAULT) -> Found:
 
 def _several(sources: Sequence[DumpSource]) -> str:
     """Say how many dumps there are, and how to give one."""
-    example = printable(sources[0].location)
+    example, step = printable(sources[0].location), next((one.step for one in sources if one.step is not None), None)
     if ranks.are_in(sources):
         return f"the ranks of {len(sources):,} steps; give one step: its directory, or --files PATTERN"
-    advice = f"give one dump, such as {example}"
+    advice = f"give one dump, such as {example}" + (f", or one step by --step {step}" if step is not None else "")
     return f"{len(sources):,} dumps; {advice}" + (", or --shards for all ranks" if ranks.hint(sources) else "")
 
 
@@ -162,7 +165,7 @@ def _near(path: str) -> str:
     """Suggest an existing file with a similar name."""
     folder, name = os.path.split(path)
     with suppress(OSError):
-        return did_you_mean(name, os.listdir(folder or "."), "check the path")
+        return did_you_mean(name, os.listdir(folder or "."), "check the path", _LIKE)
     return f"there is no directory {printable(folder)}"
 
 

@@ -1,5 +1,6 @@
 """Open dumps and read their headers; no other module opens dumps, but for a glance when they are found (`headers`)."""
 
+import os
 from bisect import bisect
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -23,6 +24,7 @@ from gradclip_cli.inputs.uncounted import notes_on, only_other
 from gradclip_cli.notes import Note
 from gradclip_cli.storage.fingerprint import Fingerprint
 from gradclip_cli.tensors import TensorSpec
+from gradclip_cli.text import printable
 
 
 class DumpFile(NamedTuple):
@@ -104,7 +106,8 @@ class OpenDump:
 
     def _opened(self, paths: Sequence[str]) -> OpenFile:
         mode, start = self.source.layout.accumulate or "", len(self.tensors)
-        file = _opened_as_one([(path, None) for path in paths], mode, self._selection, self._headers, self._open)
+        with _listed_by(self.source):
+            file = _opened_as_one([(path, None) for path in paths], mode, self._selection, self._headers, self._open)
         for reader in file.portable.readers:
             self._take_scale(reader, self.source.files[0])
         names = [spec.name for spec in file.tensors]
@@ -193,6 +196,20 @@ class OpenDump:
 def file_of(files: Sequence[DumpFile], index: int) -> DumpFile:
     """Return the file of a dump that holds a tensor."""
     return files[bisect(files, index, key=lambda file: file.start) - 1]
+
+
+@contextmanager
+def _listed_by(source: DumpSource) -> Iterator[None]:
+    """Say which index lists a shard that is not there."""
+    try:
+        yield
+    except InputError as error:
+        if source.location in source.files or not isinstance(error.__cause__, FileNotFoundError):
+            raise
+        what = f"lists {printable(os.path.basename(error.path or ''))}, which is not there"
+        raise InputError(
+            f"{what}; copy the missing file beside it, or save the dump again", path=source.location
+        ) from error
 
 
 def _indices(whole: Whole) -> list[int]:

@@ -58,7 +58,8 @@ def _write_grid(grid: Grid, stream: IO[str], view: View, unicode: bool, fitted: 
     elif fitted:
         _fit(grid, stream, view, unicode)
     else:
-        write_lines(stream, plain.lines(grid, "─" if unicode else "-"))
+        width = shutil.get_terminal_size().columns if stream.isatty() else None
+        write_lines(stream, plain.lines(grid, "─" if unicode else "-", width))
 
 
 def _fit(grid: Grid, stream: IO[str], view: View, unicode: bool) -> None:

@@ -108,8 +108,10 @@ class View:
         return islice(chosen, None if self.top is None else min(self.top, sys.maxsize))
 
 
-def parse_kinds(text: str) -> str:
+def parse_kinds(text: str, known: Sequence[str] = (*KINDS, ALL)) -> str:
     """Parse a kind of table or of rows, or two of them for a row of each pair, whichever comes first.
+
+    Raise UsageError where there is no such kind; the message names those that are `known` to a command.
 
     >>> parse_kinds("layer"), parse_kinds("step,layer")
     ('layer', 'layer,step')
@@ -117,9 +119,7 @@ def parse_kinds(text: str) -> str:
     for kind in (text, ",".join(reversed(text.replace(" ", "").split(",")))):
         if kind in (*KINDS, *PAIRS, ALL):
             return kind
-    raise UsageError(
-        f"{text!r} is none of {', '.join((*KINDS, ALL))}, nor layer,step or block,step; --by is repeatable"
-    )
+    raise UsageError(f"{text!r} is none of {', '.join(known)}; --by is repeatable")
 
 
 def kinds_of(report: type[Report], chosen: Sequence[str]) -> frozenset[str]:

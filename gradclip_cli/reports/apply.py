@@ -20,7 +20,7 @@ class ApplyTotal(NamedTuple):
 
     `mean_factor` is the mean of `factors` finite factors, and `least_factor` the lowest, of the group `least`. `underflowed`
     and `overflowed` count the elements that were rounded to zero and to infinity, `replaced` those that were not finite and
-    are 0 now.
+    are 0 now. `finite_norm_before` is the norm of the finite elements: what is clipped where the others become 0.
     """
 
     tensors: int
@@ -36,6 +36,7 @@ class ApplyTotal(NamedTuple):
     underflowed: int = 0
     overflowed: int = 0
     replaced: int = 0
+    finite_norm_before: float | None = None
     factors: TableOnly[int] = 0
     least_factor: TableOnly[float | None] = None
     least: TableOnly[str] = ""

@@ -10,6 +10,9 @@ from gradclip_cli.reports.notebook import InNotebooks
 Input = str | list[str]
 """The path of a dump; of a dump of several files, their paths."""
 
+ON_SCREEN = frozenset({"only-in-one-run"})
+"""The kinds of notes that the screen shows itself."""
+
 
 class DiffParam(NamedTuple):
     """One tensor in both dumps; a figure is None if a side is missing or is not a gradient, or if it is undefined.
@@ -44,7 +47,8 @@ class DiffParam(NamedTuple):
 class DiffBlock(NamedTuple):
     """The gradients of a block that are in both dumps, as one vector; `differing` counts all tensors that are not the same.
 
-    Of two runs it is that of all steps; `first_step` is the first at which it differs, `worst_step` where `rel_diff` is largest.
+    Of two runs its figures are those of all steps as one vector; `first_step` is the first at which it differs. At
+    `worst_step` its relative difference is largest, and `worst_norm_a` to `worst_rel_diff` are its figures at that step alone.
     """
 
     block: str
@@ -57,6 +61,11 @@ class DiffBlock(NamedTuple):
     rel_diff: float | None = None
     first_step: int | None = None
     worst_step: int | None = None
+    worst_norm_a: float | None = None
+    worst_norm_b: float | None = None
+    worst_ratio: float | None = None
+    worst_cosine: float | None = None
+    worst_rel_diff: float | None = None
 
 
 class DiffStep(NamedTuple):

@@ -38,6 +38,18 @@ class LsDump(NamedTuple):
     dtypes: list[str]
 
 
+class LsBlock(NamedTuple):
+    """The tensors of one dump that are in a block: the layers whose names are alike up to their first number."""
+
+    input: str | list[str]
+    step: int | None
+    block: str
+    tensors: int
+    values: int
+    bytes: int
+    dtypes: list[str]
+
+
 class OtherTensors(NamedTuple):
     """How dumps differ in their tensors: those that only some have, of other shapes or dtypes, with examples."""
 
@@ -54,6 +66,8 @@ class _LsReport(NamedTuple):
     dumps: Section[list[LsDump]] = None
     others: TableOnly[OtherTensors | None] = None
     blocks: TableOnly[int] = 0  # of the first dump
+    block_noun: TableOnly[str] = "block"  # layer where each layer is a block of its own
+    by_block: TableOnly[Sequence[LsBlock]] = ()
 
 
 class LsReport(_LsReport, InNotebooks):
@@ -61,8 +75,15 @@ class LsReport(_LsReport, InNotebooks):
 
     __slots__ = ()
     schema: ClassVar[str] = "gradclip.ls/1"
-    kinds: ClassVar[tuple[str, ...]] = ("param",)
+    kinds: ClassVar[tuple[str, ...]] = ("block", "param")
     scopes: ClassVar[Mapping[str, str]] = {"": "tensors"}
+
+
+class LsScopes(LsReport):
+    """The same report with rows of blocks, too, in csv, tsv and ndjson."""
+
+    __slots__ = ()
+    scopes: ClassVar[Mapping[str, str]] = {"block": "by_block", "param": "tensors"}
 
 
 class StrategyRow(NamedTuple):

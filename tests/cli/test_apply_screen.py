@@ -26,9 +26,21 @@ def test_a_run_is_one_screen(network: Path, run: Run) -> None:
     head, columns, first, *rows = result.out.splitlines()
     assert (result.code, result.err) == (0, "")
     assert head.startswith("clip-by-global-norm at 20: 6 of 9 dumps clipped (0-4, 41), mean factor 0.8")
-    assert columns.split() == ["step", "norm", "before", "norm", "after", "factor", "largest"]
-    assert first.split()[:5] == ["41", "187", "20", "0.107", "model.layers.17"]
-    assert "(34.5 % of the square)" in first
+    assert columns.split() == [
+        "step",
+        "norm",
+        "before",
+        "norm",
+        "after",
+        "factor",
+        "largest,",
+        "share",
+        "of",
+        "the",
+        "square",
+    ]
+    assert first.split()[:5] == ["41", "187", "20", "0.1069", "model.layers.17"]
+    assert first.endswith("model.layers.17  34.5 %")
     assert [row.split()[0] for row in rows[:5]] == ["0", "1", "2", "3", "4"]
     assert rows[5] == f"step 52: {ZEROED}"
     assert rows[6].startswith("9 files written to clipped/ (5.1 MB).  Tables: --by layer, --by param")

@@ -309,7 +309,7 @@ NONFINITE = {
 
 OUTPUT = {
     "apply g.safetensors -o there.safetensors -s none": "there.safetensors: .*exists.*--overwrite",
-    "apply g.safetensors -o g.safetensors -s none": "g.safetensors: .*exists",
+    "apply g.safetensors -o g.safetensors -s none": "g.safetensors: is the input itself; .*--in-place",
     "apply g.safetensors -o nosuch/ -s none": "nosuch/: is a directory that does not exist",
     "apply steps/step1.safetensors -o again/ -s none": "step1.safetensors: .*exists",
     "apply g.safetensors -o nosuch/out.safetensors -s none": "nosuch",

@@ -33,22 +33,66 @@ NOTE = "note: a: has step 4 and the other run has not\n"
 def test_screen(runs: None, run: Run) -> None:
     """The screen says when runs part, by how much, and in which blocks."""
     result = run("diff", "a", "b")
-    assert (result.code, result.err) == (1, NOTE)
+    assert (result.code, result.err) == (1, "")
     lines = result.out.splitlines()
     assert lines[:4] == [
         "a (a) and b (b):",
-        "1 of 3 steps differ, in 1 of 2 tensors",
+        "1 of 3 steps differ, from step 3 on, in 1 of 2 tensors",
         " only in a  1 step: 4",
-        " part at    step 3, in 1 of 2 tensors: h.1.w",
+        " first      at step 3, 1 tensor: h.1.w",
     ]
     # norms: sqrt(26), sqrt(101); the cosine is 51 / sqrt(26 · 101), |a-b| = 5
     assert lines[4:6] == [" ratio b/a  1.971", " cosine     0.9952"]
     assert [line.split() for line in lines[7:9]] == [
-        *[["steps", "that", "differ", "norm", "a", "norm", "b", "ratio", "cosine", "rel", "|a-b|", "tensors"]],
-        ["3", "5.099", "10.05", "1.971", "0.9952", "0.9806", "1"],
+        *[["steps", "that", "differ", "norm", "a", "norm", "b", "ratio", "cosine", "rel", "|a-b|"]],
+        ["3", "5.099", "10.05", "1.971", "0.9952", "0.9806"],
     ]
-    # over three steps: sqrt(75), sqrt(150); 100 / sqrt(75 · 150)
-    assert lines[11].split() == ["h.1", "8.66", "12.25", "1.414", "0.9428", "0.5774", "3", "3"]
+    # of step 3 alone: 5, 10, and both point the same way
+    assert lines[10] == " blocks that differ, each at its worst step"
+    assert lines[12].split() == ["h.1", "5", "10", "2", "1", "1", "3"]
+    assert run("diff", "a", "b", "--by", "step").err == NOTE
+
+
+def test_a_block_at_its_worst_step(save: Save, run: Run) -> None:
+    """A step that was scaled looks scaled, whatever the other steps weigh; the pooled figures are in JSON and `--by block`."""
+    vectors = {1: ([30.0, 0.0], [30.0, 0.0]), 2: ([0.0, 400.0], [0.0, 4.0]), 3: ([2.0, 0.0], [1.0, 0.0])}
+    for side, at in (("a", 0), ("b", 1)):
+        Path(side).mkdir()
+        for step, pair in vectors.items():
+            save(f"{side}/step_{step}.npz", **{"h.1.w": pair[at]})
+    lines = run("diff", "a", "b").out.splitlines()
+    assert lines[-2].split() == ["h.1", "400", "4", "0.01", "1", "99", "2"]
+    block = json.loads(run("diff", "a", "b", "-f", "json").out)["blocks"][0]
+    assert [block[f"worst_{name}"] for name in ("norm_a", "norm_b", "ratio", "cosine", "rel_diff", "step")] == [
+        *[400, 4, pytest.approx(0.01, rel=1e-15), pytest.approx(1, rel=1e-15), pytest.approx(99, rel=1e-15), 2]
+    ]
+    # all steps: (900 + 1600 + 2) / (sqrt(900 + 160,000 + 4) · sqrt(900 + 16 + 1))
+    assert block["cosine"] == pytest.approx(2502 / np.sqrt(160904 * 917), rel=1e-12)
+    assert run("diff", "a", "b", "--by", "block").out.startswith("blocks, all steps as one\n")
+
+
+def test_the_side_that_holds_the_nan(save: Save, run: Run) -> None:
+    """A row of NaN says which run holds it, of a step and of a block, where no figure can."""
+    for side, value in (("a", 1.0), ("b", np.nan)):
+        Path(side).mkdir()
+        save(f"{side}/step_1.npz", **{"h.1.w": [1.0], "h.2.w": [1.0]})
+        save(f"{side}/step_2.npz", **{"h.1.w": [value], "h.2.w": [1.0]})
+    lines = run("diff", "a", "b").out.splitlines()
+    assert [line.split() for line in lines if "NaN in" in line] == [
+        ["2", "1.414", "nan", "-", "-", "NaN", "in", "b"],
+        ["h.1", "1", "nan", "-", "-", "NaN", "in", "b", "2"],
+    ]
+
+
+def test_runs_without_a_name_in_common(save: Save, run: Run) -> None:
+    """Where no tensor of one run is in the other, that is the answer, with an example of each."""
+    for side, name in (("a", "model.h.1.w"), ("b", "h.1.w")):
+        Path(side).mkdir()
+        for step in (1, 2):
+            save(f"{side}/step_{step}.npz", **{name: [1.0]})
+    result = run("diff", "a", "b")
+    assert result.code == 1
+    assert result.out.splitlines()[1] == ("no tensor has the same name in both, such as model.h.1.w in a, h.1.w in b")
 
 
 def test_equal_runs(runs: None, run: Run) -> None:
@@ -61,11 +105,12 @@ def test_equal_runs(runs: None, run: Run) -> None:
 @pytest.mark.parametrize(
     ("argv", "code", "note"),
     [
-        ("a b", 1, NOTE),
+        ("a b", 1, ""),
         ("a b --steps 1:2", 0, ""),
         ("a b --step 3", 1, ""),
         ("a b --step 4:", 2, "takes nothing of the 3 dumps; steps are 1-3"),
-        ("a b --rtol 1", 1, NOTE),
+        ("a b --rtol 1", 1, ""),
+        ("a b --by param", 1, NOTE),
         ("a b --rtol 1 --steps 1:3", 0, ""),
         ("a b -q", 1, ""),
         ("a b --include h.2.w --steps 1:3", 0, ""),
@@ -151,9 +196,9 @@ def test_steps_that_come_back_in_each_epoch(save: Save, run: Run) -> None:
     assert result.code == 1
     lines = result.out.splitlines()
     assert lines[1:4] == [
-        "1 of 2 steps differ, in 1 of 2 tensors",
+        "1 of 2 steps differ, from epoch 1 step 5 on, in 1 of 2 tensors",
         " only in a  2 steps: epoch 0 step 0, epoch 0 step 5",
-        " part at    epoch 1 step 5, in 1 of 2 tensors: h.1.w",
+        " first      at epoch 1 step 5, 1 tensor: h.1.w",
     ]
 
 

@@ -284,3 +284,24 @@ def test_formats_are_imported_when_they_are_asked_for() -> None:
 def test_more_rows_than_any_machine_holds(series: None, run: Run) -> None:
     """A number of rows beyond all numbers of a machine shows them all."""
     assert run("ls", "step1.npz", "--top", "9" * 20) == run("ls", "step1.npz", "--top", "9")
+
+
+def test_ls_by_block(save: Save, run: Run) -> None:
+    """`ls --by block` has a row for each block of each dump, in every format; by param it stays as it is."""
+    for step in (1, 2):
+        save(f"s_{step}.npz", **{"h.0.a.w": np.ones((2, 3), np.float32), "h.0.b.w": np.ones(2), "head": np.ones(step)})
+    out = run("ls", "s_1.npz", "--by", "block").out.splitlines()
+    assert [line.split() for line in (out[0], out[1], *out[3:5])] == [
+        ["blocks"],
+        ["block", "tensors", "values", "bytes", "dtypes"],
+        ["h.0", "2", "8", "40", "float32,", "float64"],
+        ["head", "1", "1", "8", "float64"],
+    ]
+    csv = run("ls", "s_1.npz", "s_2.npz", "-f", "csv", "--by", "block").out.splitlines()
+    assert csv == [
+        "scope,input,step,block,tensors,values,bytes,dtypes",
+        *("block,s_1.npz,1,h.0,2,8,40,float32;float64", "block,s_1.npz,1,head,1,1,8,float64"),
+        *("block,s_2.npz,2,h.0,2,8,40,float32;float64", "block,s_2.npz,2,head,1,2,16,float64"),
+    ]
+    assert run("ls", "s_1.npz", "-f", "csv").out.startswith("input,name,layer,param,shape,dtype,bytes\n")
+    assert "by_block" not in run("ls", "s_1.npz", "-f", "json").out

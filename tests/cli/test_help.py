@@ -85,7 +85,7 @@ def test_rare_options_stand_behind_help_all(command: str, run: Run) -> None:
     context = main.make_context("gradclip", [], resilient_parsing=True)
     found = main.get_command(context, command)
     assert found is not None
-    every = {option for one in found.params if isinstance(one, click.Option) for option in one.opts}
+    every = {option for one in found.params if isinstance(one, click.Option) and not one.hidden for option in one.opts}
     short, whole = run(command, "--help").out, run(command, "--help-all").out
     assert set(options_in(whole)) == every
     assert len(options_in(whole)) == len(every)
@@ -132,7 +132,11 @@ def test_rules_are_a_topic(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "near"), [("dmp", "dump"), ("aply", "apply"), ("exit-cods", "exit-codes"), ("xyzzy", "")]
+    ("name", "near"),
+    [
+        *[("dmp", "dump"), ("aply", "apply"), ("exit-cods", "exit-codes"), ("xyzzy", "")],
+        *[("threshold", "stats"), ("dtypes", "ls")],  # words of the lines on them
+    ],
 )
 def test_an_unknown_topic_is_wrong_usage(name: str, near: str, run: Run) -> None:
     """What is neither a command nor a topic is answered by what is near, and by all there is."""
@@ -142,6 +146,55 @@ def test_an_unknown_topic_is_wrong_usage(name: str, near: str, run: Run) -> None
     assert (f"did you mean {near}?" in said) == bool(near)
     assert "commands are stats, " in said
     assert "topics are dump, " in said
+
+
+def test_help_all_of_the_program(run: Run) -> None:
+    """`gradclip --help-all` is its help, then all topics and all exit codes."""
+    text = run("--help-all").out
+    assert text.startswith(run("--help").out)
+    assert all(f"  {name}" in text for name in (*COMMANDS, *TOPICS))
+    assert all(f"{code}  {meaning}" in text for code, meaning in EXIT_CODES.items())
+
+
+@pytest.mark.parametrize(
+    ("command", "kinds"),
+    [
+        ("stats", "total, block, layer, param, step or all, or by layer,step or block,step together"),
+        ("apply", "total, block, layer, param, step or all"),
+        ("check", "finding or all"),
+        ("diff", "step, block, param or all"),
+        ("ls", "block, param or all"),
+        ("show", "total, block, param, bin or all"),
+        ("strategies", ""),
+    ],
+)
+def test_by_names_the_kinds_that_a_command_has(command: str, kinds: str, run: Run) -> None:
+    """The help of --by, and what it says of an unknown kind, list what this command has and nothing else."""
+    text = " ".join(run(command, "--help").out.split())
+    found = re.search(r"--by KIND Show tables instead of one screen: by (.*?) \(repeatable\)", text)
+    assert (found[1] if found else "") == kinds
+    if kinds:
+        names = kinds.partition(", or by")[0].replace(" or ", ", ")
+        assert f"'foo' is none of {names}; --by is repeatable" in run(command, "a", "--by", "foo").err
+
+
+@pytest.mark.parametrize(
+    "option", ["--max-norm", "--max_norm", "--clip", "--clip-norm", "--max_grad_norm", "--clipvalue"]
+)
+def test_what_frameworks_call_a_threshold(option: str, run: Run) -> None:
+    """An option under the name that a framework has for it is wrong usage, which says that it is -t."""
+    result = run("apply", "g.safetensors", option, "1", "--dry-run")
+    assert result.code == 2
+    assert result.err.splitlines()[-1] == f"Error: No such option '{option}': the threshold is -t VALUE, as in -t 1."
+    assert "-t VALUE" not in run("stats", "g.safetensors", option, "1").err
+
+
+def test_only_a_name_that_is_near_is_suggested(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two letters in common are no likeness."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "opt").mkdir()
+    assert run("stats", "nope").err == "Error: nope: does not exist; check the path\n"
+    assert run("stats", "otp").err == "Error: otp: does not exist; did you mean opt?\n"
 
 
 def blocks() -> list[str]:

@@ -19,6 +19,7 @@ NORMS = ["norm_before", "norm_after"]
 PEAKS = ["max_abs_before", "max_abs_after"]
 PLACE = ["name", "layer", "param", "shape", "dtype"]
 RULE = ["strategy", "threshold"]
+WORST = ["worst_norm_a", "worst_norm_b", "worst_ratio", "worst_cosine", "worst_rel_diff"]
 COMPARED = ["norm_a", "norm_b", "norm_ratio", "cosine", "rel_diff"]
 
 KEYS: dict[str, dict[str, list[str]]] = {
@@ -30,7 +31,7 @@ KEYS: dict[str, dict[str, list[str]]] = {
         "dumps": ["input", "output", "step", "total", "layers", "params", "blocks"],
         "dumps.total": [
             *["tensors", "elements", *NORMS, *PEAKS, "groups", "clipped_groups", "clipped_elements"],
-            *["mean_factor", "underflowed", "overflowed", "replaced"],
+            *["mean_factor", "underflowed", "overflowed", "replaced", "finite_norm_before"],
         ],
         "dumps.layers": ["layer", "params", "elements", *NORMS, "factor", "clipped", *RULE],
         "dumps.blocks": ["block", "params", "elements", *NORMS, "share", "factor", "clipped"],
@@ -70,7 +71,7 @@ KEYS: dict[str, dict[str, list[str]]] = {
         "params": [
             *["name", "status", *COMPARED[:-1], "max_abs_diff", "max_rel_diff", "rel_diff", "first_step"],
         ],
-        "blocks": ["block", "tensors", "differing", *COMPARED, "first_step", "worst_step"],
+        "blocks": ["block", "tensors", "differing", *COMPARED, "first_step", "worst_step", *WORST],
     },
     "check": {
         "": ["schema", "version", "findings", "dumps", "notes", "first"],

@@ -88,6 +88,19 @@ def test_output_onto_the_input(grads: Path, run: Run) -> None:
     assert values(grads) == [1.5, 2.0]
 
 
+def test_an_output_that_is_the_input_says_so(grads: Path, run: Run) -> None:
+    """Without --overwrite the refusal names what it is, an input, and the option that is meant for that; links count, too."""
+    Path("run").mkdir()
+    for step in (1, 2):
+        Path(f"run/step_{step}.safetensors").write_bytes(grads.read_bytes())
+    Path("link.safetensors").symlink_to(grads)
+    for argv in (["run", "-o", "run"], [grads, "-o", grads], [grads, "-o", "link.safetensors"]):
+        result = run("apply", *argv, *HALVE)
+        assert result.code == 5
+        assert result.err.endswith(": is the input itself; write elsewhere, or give --in-place to replace it\n")
+    assert values(grads) == values("run/step_1.safetensors") == [3.0, 4.0]
+
+
 def test_mode_of_a_new_file(grads: Path, run: Run) -> None:
     """A new file has the mode that the umask gives."""
     old = os.umask(0o027)

@@ -111,7 +111,7 @@ def test_a_dump_of_a_folder_is_chosen_by_its_step(save: Save, run: Run) -> None:
         save(f"step_{step}.npz", w=[step])
     result = run("show", ".")
     assert result.code == 2
-    assert "holds 2 dumps; give one dump, such as ./step_1.npz" in result.err
+    assert "holds 2 dumps; give one dump, such as ./step_1.npz, or one step by --step 1" in result.err
     assert json.loads(run("show", ".", "--step", "2", "w", "--json").out)["total"]["norm"] == 2.0
 
 

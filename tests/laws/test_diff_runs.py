@@ -89,7 +89,14 @@ def check(found: DiffReport, a: Run, b: Run) -> None:
             step: expected(of(a, (step,), BLOCKS[row.block]), of(b, (step,), BLOCKS[row.block]))["rel_diff"]
             for step in STEPS
         }
-        assert row.worst_step == (None if row.block == "out" else max(apart, key=apart.__getitem__))
+        worst = None if row.block == "out" else max(apart, key=apart.__getitem__)
+        assert row.worst_step == worst
+        figures = row.worst_norm_a, row.worst_norm_b, row.worst_ratio, row.worst_cosine, row.worst_rel_diff
+        if worst is None:
+            assert figures == (None,) * 5
+            continue
+        right = expected(of(a, (worst,), BLOCKS[row.block]), of(b, (worst,), BLOCKS[row.block]))
+        assert figures == pytest.approx(tuple(right.values()), rel=1e-12)
     assert found.first is not None
     assert (found.first.step, found.first.params) == (3, ["h.0.b", "h.0.w", "h.10.w"])
     assert not found.equal

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -107,7 +108,7 @@ def breaks(folder: Path, what: str) -> None:
 @pytest.mark.parametrize(
     ("what", "reason"),
     [
-        ("missing", "no such file"),
+        ("missing", "which is not there"),
         ("twice", "stands in"),
         ("elsewhere", "not a plain name"),
         ("wrong file", "as the index says"),
@@ -269,3 +270,12 @@ def test_a_rule_over_pieces_is_one_number(missing: bool, strategy: str, tmp_path
     [suggested] = stats(paths, shards=True, strategy=strategy, allow_missing=missing).suggestions
     applied = apply(paths, shards=True, strategy=strategy, threshold="mean", dry_run=True, allow_missing=missing)
     assert suggested.threshold == applied.threshold
+
+
+def test_a_shard_that_is_not_there_is_said_of_the_index(sharded: Path) -> None:
+    """The message is about the index that was given, and names the file that it lists."""
+    (sharded / NAMES[1]).unlink()
+    with pytest.raises(
+        InputError, match=rf"index\.json: lists {re.escape(NAMES[1])}, which is not there; copy the missing"
+    ):
+        stats(sharded / "model.safetensors.index.json")

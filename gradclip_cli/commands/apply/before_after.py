@@ -18,6 +18,7 @@ Norms = NDArray[np.float64]
 class BeforeAfter(NamedTuple):
     """Groups (indices into a dump), and columns with one figure for each: counts before, norms and largest |g| before and after.
 
+    `finite_before` is the norm of the finite elements, `norm_before` that of all.
     `underflowed` counts the elements that were rounded to zero, `overflowed` those that were rounded to infinity.
     """
 
@@ -31,6 +32,7 @@ class BeforeAfter(NamedTuple):
     peak_after: Norms
     underflowed: Counts
     overflowed: Counts
+    finite_before: Norms
 
     @classmethod
     def of(
@@ -45,7 +47,8 @@ class BeforeAfter(NamedTuple):
         types = plan.norm_types
         old, new = (stats.merge_groups(groups, types) for stats in (before, after))
         strategies = [decision.strategy for decision in decisions]
-        norm, norm_after = (stats.as_read(group_norms(stats, strategies, types)) for stats in (old, new))
+        finite, finite_after = (group_norms(stats, strategies, types) for stats in (old, new))
+        norm, norm_after = old.as_read(finite), new.as_read(finite_after)
         peak, peak_after = (stats.as_read(stats.max_abs) for stats in (old, new))
         # Elements that the policy for NaN, or a factor of 0 or NaN, made zero were not rounded.
         rounded = [(factor := one.action.factor) is None or factor > 0 for one in decisions]
@@ -53,4 +56,4 @@ class BeforeAfter(NamedTuple):
         underflowed = np.where(rounded, np.maximum(lost, 0), 0)
         overflowed = np.maximum(new.infinite - (0 if plan.nonfinite == "zero" else old.infinite), 0)
         counts = old.elements, old.zeros, old.nonfinite
-        return cls(groups, *counts, norm, norm_after, peak, peak_after, underflowed, overflowed)
+        return cls(groups, *counts, norm, norm_after, peak, peak_after, underflowed, overflowed, finite)

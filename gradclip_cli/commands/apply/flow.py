@@ -2,6 +2,7 @@
 
 from gradclip_cli.commands.apply.copy_ahead import CopyAhead
 from gradclip_cli.commands.apply.decisions import decide
+from gradclip_cli.commands.apply.outputs import check_new
 from gradclip_cli.commands.apply.plan import ApplyPlan
 from gradclip_cli.commands.apply.report import summarize
 from gradclip_cli.commands.apply.rewrite import DumpRewriter
@@ -16,6 +17,8 @@ from gradclip_cli.storage.atomic import Outputs
 def apply(plan: ApplyPlan, run: Run) -> ApplyReport:
     """Transform dumps; nothing is written before all are measured, and nothing is replaced before all are written."""
     with Outputs(plan.overwrite, plan.folder) as outputs:
+        if not plan.overwrite:
+            check_new(plan.inputs, plan.targets)
         for target in plan.targets:
             outputs.check(target)
         ahead = CopyAhead(plan, outputs)

@@ -50,7 +50,10 @@ def _propagated(decided: DumpDecisions) -> str:
     if factors == {None}:
         return f"{counts} taken as they are in {names}: NaN stays, an infinity is clipped"
     shown = sorted({f"{factor:.4g}" for factor in factors if factor is not None})
-    return f"{counts} in {names}, so that {plural(len(groups), 'factor')} became {' or '.join(shown)}"
+    group = groups[0][0].strategy.group
+    which = "all gradients were" if group is Group.DUMP else f"{plural(len(groups), group.value)} were"
+    which = which.replace("were", "was") if len(groups) == 1 and group is not Group.DUMP else which
+    return f"{counts} in {names}, so {which} multiplied by {' or '.join(shown)}"
 
 
 def _found(decided: DumpDecisions) -> tuple[str, str]:

@@ -2,9 +2,9 @@
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from gradclip_cli.errors import UsageError
+from gradclip_cli.errors import OutputError, UsageError
 from gradclip_cli.formats import by_suffix, suffixes
 from gradclip_cli.inputs.listing import is_folder, is_step_folder
 from gradclip_cli.inputs.source import DumpOutput, DumpSource
@@ -103,6 +103,14 @@ def _check_inputs(sources: Sequence[DumpSource], outputs: Sequence[DumpOutput]) 
             if replaced not in (None, file):
                 what = f"the output {printable(target)} leads to the input {printable(str(replaced))}"
                 raise UsageError(f"{what}, which it would replace; write to another directory")
+
+
+def check_new(sources: Sequence[DumpSource], targets: Iterable[str]) -> None:
+    """Raise OutputError if an output is an input itself, where nothing was asked to be replaced."""
+    own = {os.path.realpath(file) for source in sources for file in source.files}
+    for target in targets:
+        if os.path.lexists(target) and os.path.realpath(target) in own:
+            raise OutputError("is the input itself; write elsewhere, or give --in-place to replace it", path=target)
 
 
 def _in_place(source: DumpSource) -> DumpOutput:

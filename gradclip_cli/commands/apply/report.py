@@ -169,6 +169,7 @@ class ApplySummary:
             mean_factor=math.fsum(finite) / len(finite) if finite else None,
             underflowed=int(rows.params.underflowed.sum()),
             overflowed=int(rows.params.overflowed.sum()),
+            finite_norm_before=before.norm(0, types[0]),
             replaced=before.nan + before.posinf + before.neginf if self._plan.nonfinite == "zero" else 0,
             factors=len(finite),
             least_factor=least[0] if least else None,

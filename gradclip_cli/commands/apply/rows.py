@@ -57,9 +57,9 @@ class DumpRows:
 
     @staticmethod
     def largest(found: BeforeAfter) -> list[int]:
-        """Return the groups of the largest norms before, those that are not finite first."""
-        norms = np.where(np.isnan(found.norm_before), math.inf, found.norm_before)
-        return [int(k) for k in np.argsort(-norms, kind="stable")[:MOST_LARGEST]]
+        """Return the groups of the largest norms before; those that are not finite first, by the norms of their other elements."""
+        finite = np.isfinite(found.norm_before)
+        return [int(k) for k in np.lexsort((-found.finite_before, finite))[:MOST_LARGEST]]
 
     def _figures(self, groups: Sequence[Sequence[int]]) -> BeforeAfter:
         decisions = [self.of[indices[0]] for indices in groups]
@@ -143,7 +143,8 @@ class DumpRows:
         """Make the row of a block."""
         row = self._group(self.blocks, k)
         naming, types = self.plan.selection.naming, self.types
-        share = (row.norm_before / self.norm) ** types[0] if self.norm and types[0] != math.inf else math.nan
+        norm = self.blocks.finite_before.item(k) if self.plan.nonfinite == "zero" else row.norm_before
+        share = (norm / self.norm) ** types[0] if self.norm and types[0] != math.inf else math.nan
         return ApplyBlock(
             block=naming.block(row.layer),
             params=row.params,

@@ -4,7 +4,16 @@ import math
 import os
 from collections.abc import Iterator, Sequence
 
-from gradclip_cli.render.screens.apply_dumps import MOST, UNITS, called, clipped_most, done, factor_text, share_text
+from gradclip_cli.render.screens.apply_dumps import (
+    MOST,
+    UNITS,
+    called,
+    clipped_most,
+    done,
+    factor_text,
+    norm_before,
+    share_text,
+)
 from gradclip_cli.render.screens.apply_one import one_dump
 from gradclip_cli.render.screens.folding import folded
 from gradclip_cli.render.screens.line import Line, Span, bad, dim, line, strong, warn
@@ -12,7 +21,7 @@ from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.tables.grid import figure, location
 from gradclip_cli.reports.apply import ApplyDump, ApplyReport
 from gradclip_cli.storage.streams import STANDARD
-from gradclip_cli.text import plural, printable, ranges
+from gradclip_cli.text import plural, printable, ranges, shortlist
 
 _LONGEST = 40
 """The most characters of a list of steps."""
@@ -80,7 +89,7 @@ def _verdict_of_one(report: ApplyReport, dump: ApplyDump) -> Iterator[str | Span
         return
     counted = _counted(report.unit, [dump])
     yield warn(f"{verb} {counted}" if counted else verb)
-    yield f", norm {figure(total.norm_before)} to {figure(total.norm_after)}"
+    yield from (", norm ", norm_before(total), f" to {figure(total.norm_after)}")
     if report.unit == "dump" and total.mean_factor is not None:
         yield f", factor {factor_text(total.mean_factor)}"
 
@@ -107,14 +116,25 @@ def _largest_norm(dumps: Sequence[ApplyDump]) -> str:
 
 def _changed(report: ApplyReport) -> Iterator[Line]:
     """Yield what was changed that no threshold asked for."""
-    treated = [dump for dump in report.dumps if dump.treated is not None]
-    for dump in treated[:MOST]:
-        which = [] if len(report.dumps) == 1 else [called(dump), ": "]
-        yield line(*which, bad(printable(dump.treated or "")))
-    if more := len(treated) - MOST:
-        yield from [line(dim(f"{plural(more, 'more dump')} with NaN or Inf: -f json"))] if more > 0 else []
+    treated: dict[str, list[ApplyDump]] = {}
+    for dump in report.dumps:
+        if dump.treated is not None:
+            treated.setdefault(dump.treated, []).append(dump)
+    for text, dumps in list(treated.items())[:MOST]:
+        which = [] if len(report.dumps) == 1 else [_called(dumps), ": "]
+        yield line(*which, bad(printable(text)))
+    if more := sum(len(dumps) for dumps in list(treated.values())[MOST:]):
+        yield line(dim(f"{plural(more, 'more dump')} with NaN or Inf: -f json"))
     yield from (line(bad(printable(note.text))) for note in report.notes if note.kind == "overflow")
     yield from (line(warn(printable(note.text))) for note in report.notes if note.kind == "underflow")
+
+
+def _called(dumps: Sequence[ApplyDump]) -> str:
+    """Say to which dumps a sentence applies: steps as ranges, or a few names."""
+    steps = [dump.step for dump in dumps if dump.step is not None and dump.name is None]
+    if len(steps) == len(dumps):
+        return f"step{'s' if len(steps) > 1 else ''} {_steps(steps)}"
+    return shortlist([called(dump) for dump in dumps], 3)
 
 
 def _foot(report: ApplyReport, room: Room) -> Line:

@@ -9,7 +9,7 @@ from gradclip_cli.render.screens.line import Line, Span, bad, dim, line, warn
 from gradclip_cli.render.screens.names import shortened
 from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.tables.grid import figure, location
-from gradclip_cli.reports.apply import ApplyBlock, ApplyDump, ApplyReport
+from gradclip_cli.reports.apply import ApplyBlock, ApplyDump, ApplyReport, ApplyTotal
 from gradclip_cli.text import printable
 
 MOST = 8
@@ -17,6 +17,9 @@ MOST = 8
 
 _NARROW = 72
 """A terminal of fewer columns has short headings."""
+
+_LEAST = 14
+"""The cells that names of blocks get before their shares are left out."""
 
 UNITS = {"layer": "layer", "tensor": "tensor", "group": "group"}
 """What is counted in the dumps of strategies that make groups in them, by the unit of the report."""
@@ -67,7 +70,7 @@ def _columns(
 ) -> tuple[list[str], list[list[str | Span]]]:
     """Return the headings and the cells of the figures of dumps, the norms under `first`, without the last column."""
     unit, totals = report.unit, [dump.total for dump in dumps]
-    norms = [[_norm(total.norm_before), _norm(total.norm_after)] for total in totals]
+    norms = [[norm_before(total), _norm(total.norm_after)] for total in totals]
     if unit == "element":
         more = [[_norm(t.max_abs_before), f"{t.clipped_elements:,}"] for t in totals]
         return [*first, "max |g|", "clipped"], [a + b for a, b in zip(norms, more, strict=True)]
@@ -92,29 +95,45 @@ def _with_last(
         names = [printable(dump.total.least) for dump in dumps]
         names = names if room.whole else shortened(names, left, room.mark)
         return _joined(table, "of", names) if any(names) else table
-    blocks = [next(iter(dump.largest_blocks), None) for dump in dumps]
-    found = [("" if block is None else printable(block.block), block) for block in blocks]
-    long = [_of_square(block, " of the square" if report.norm_type == 2 else "") for _, block in found]
-    fits = all(len(name) + len(text) <= left for (name, _), text in zip(found, long, strict=True))
-    texts = long if room.whole or fits else [_of_square(block, "") for _, block in found]
-    names = [name for name, _ in found]
+    head, blocks = _head_of_largest(report, left, room), list(map(_largest, dumps))
+    names = ["" if block is None else printable(block.block) for block in blocks]
+    texts = ["" if block is None or block.share is None else f"  {share_text(block.share)}" for block in blocks]
     if not room.whole:
-        names = shortened(names, left - max(map(len, texts)), room.mark)
-        wide = any(len(name) + len(text) > left for name, text in zip(names, texts, strict=True))
-        names, texts = (shortened(names, left, room.mark), [""] * len(names)) if wide else (names, texts)
-    return _joined(table, "largest", [name + text for name, text in zip(names, texts, strict=True)])
+        beside = left - max(map(len, texts))
+        wide = beside < min(_LEAST, max(map(len, names)))
+        names = shortened(names, left if wide else beside, room.mark)
+        wide = wide or any(len(name) + len(text) > left for name, text in zip(names, texts, strict=True))
+        texts = [""] * len(names) if wide else texts
+        head = "largest" if wide else head
+    return _joined(table, head, [f"{name}{text}" for name, text in zip(names, texts, strict=True)])
+
+
+def _head_of_largest(report: ApplyReport, left: int, room: Room) -> str:
+    """Return the head of the column of blocks and their shares, which says once what these are shares of."""
+    head = "largest, share of the square" if report.norm_type == 2 else "largest, share"
+    return head if room.whole or len(head) <= left else "largest"
+
+
+def _largest(dump: ApplyDump) -> ApplyBlock | None:
+    """Return the largest block; where NaN became 0, by what was left."""
+    if dump.total.replaced:
+        return max(dump.blocks, key=lambda block: -1.0 if block.share is None else block.share, default=None)
+    return next(iter(dump.largest_blocks), None)
 
 
 def _joined(table: Sequence[Sequence[str | Span]], head: str, last: Sequence[str]) -> list[Sequence[str | Span]]:
     return [(*row, cell) for row, cell in zip(table, (head, *last), strict=True)]
 
 
-def _of_square(block: ApplyBlock | None, of: str) -> str:
-    return f" ({share_text(block.share)}{of})" if block is not None and block.share is not None else ""
-
-
 def _norm(value: float) -> str | Span:
     return figure(value) if math.isfinite(value) else bad(figure(value))
+
+
+def norm_before(total: ApplyTotal) -> str | Span:
+    """Format the norm as it was read; where NaN became 0, also the norm without them, which was clipped."""
+    if not total.replaced or total.finite_norm_before is None:
+        return _norm(total.norm_before)
+    return bad(f"{figure(total.norm_before)} ({figure(total.finite_norm_before)} without)")
 
 
 def called(dump: ApplyDump) -> str:
@@ -125,19 +144,25 @@ def called(dump: ApplyDump) -> str:
 
 
 def factor_text(value: float | None) -> str:
-    """Format a factor with three digits, or with as many as show that it is not 1.
+    """Format a factor with four digits, or with as many as show that it is not 1.
 
-    >>> factor_text(0.10695), factor_text(0.99996), factor_text(1.0)
-    ('0.107', '0.99996', '1')
+    >>> factor_text(0.106951), factor_text(0.999996), factor_text(1.0)
+    ('0.107', '0.999996', '1')
     """
     if value is None:
         return "-"
-    texts = [f"{value:.{digits}g}" for digits in range(3, 18)]
+    texts = [f"{value:.{digits}g}" for digits in range(4, 18)]
     return next((text for text in texts if float(text) != 1), "1")
 
 
 def share_text(value: float) -> str:
-    """Format a share in per cent with a blank, and two digits where it is small."""
+    """Format a share in per cent with a blank; two digits where it is small, and never 100 where something is missing.
+
+    >>> share_text(0.345), share_text(0.9999), share_text(0.99999), share_text(1.0), share_text(0.00012)
+    ('34.5 %', '99.99 %', '> 99.99 %', '100 %', '0.012 %')
+    """
+    if value >= 0.9995:
+        return "100 %" if value == 1 else f"{100 * value:.2f} %" if value <= 0.9999 else "> 99.99 %"
     return f"{value:.1%}".replace("%", " %") if value >= 0.01 or not value else f"{value * 100:.2g} %"
 
 

@@ -1,9 +1,10 @@
 """The tables of one dump on the screen of `apply`: its layers or blocks, and its params, before and after."""
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from gradclip_cli.render.screens.columns import aligned, width_of
-from gradclip_cli.render.screens.line import Line, Span, dim, line, warn
+from gradclip_cli.render.screens.line import Line, Span, dim, line, text_of, warn
 from gradclip_cli.render.screens.names import shortened
 from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.tables.apply import group_cells, param_cells, total_cells
@@ -15,7 +16,7 @@ from gradclip_cli.text import printable
 _MOST_WHOLE = 30
 """The most tensors of a dump whose tables are whole, and the most layers that are not gathered in blocks."""
 
-_SHORTEST, _LONGEST = 16, 36
+_SHORTEST, _LONGEST = 16, 32
 """The least width of names in cells, and the width that they have before figures are left out."""
 
 _HEADS = ("before", "after", "factor", "clipped", "max |g|", "max after")
@@ -25,40 +26,54 @@ _LAST = (6, 5, 4, 3, 2)
 Row = tuple[str, tuple[str, ...]]
 
 
+class _Table(NamedTuple):
+    """The largest rows of a kind, `more` than which there are behind `hint`; or all rows, where there is no hint."""
+
+    kind: str
+    rows: Sequence[Row]
+    more: int = 0
+    hint: str = ""
+
+
 def one_dump(dump: ApplyDump, room: Room) -> Iterator[Line]:
-    """Yield the tables of layers and of params: whole, or the ten largest of each."""
+    """Yield the tables of layers and of params, whole or the ten largest of each, with the same figures."""
+    tables, total = [table for table in _tables(dump) if table.rows], ("total", total_cells(dump))
+    found: list[list[Line]] = []
+    for shown in _LAST:
+        found = [list(_lines(table, total, room, shown)) for table in tables]
+        every = [row for table in tables for row in (*table.rows, total)]
+        least = min(_LONGEST, max((cells(name) for name, _ in every), default=0))
+        widest = max((cells(text_of(one)) for lines in found for one in lines), default=0)
+        if room.whole or (widest <= room.width and _width(every, shown) + least <= room.width):
+            break
+    for lines in found:
+        yield ()
+        yield from lines
+
+
+def _tables(dump: ApplyDump) -> list[_Table]:
     if not dump.params:
-        return
+        return []
     if len(dump.params) <= _MOST_WHOLE:
-        total = "total", total_cells(dump)
         layers = [(layer_name(row.layer, dump.labels), group_cells(row)) for row in dump.layers]
-        yield from _table("layer", layers, total, room, 0, "")
-        yield from _table("param", [(printable(row.name), param_cells(row)) for row in dump.params], total, room, 0, "")
-        return
-    yield from _largest_groups(dump, room)
+        params = [(printable(row.name), param_cells(row)) for row in dump.params]
+        return [_Table("layer", layers), _Table("param", params)]
     largest = [(printable(row.name), param_cells(row)) for row in dump.largest_params]
-    more = len(dump.params) - len(largest)
-    yield from _table("param", largest, None, room, more, "--by param")
+    return [_largest_groups(dump), _Table("param", largest, len(dump.params) - len(largest), "--by param")]
 
 
-def _largest_groups(dump: ApplyDump, room: Room) -> Iterator[Line]:
+def _largest_groups(dump: ApplyDump) -> _Table:
     if len(dump.layers) <= _MOST_WHOLE:
         layers = [(layer_name(row.layer, dump.labels), group_cells(row)) for row in dump.largest_layers]
-        yield from _table("layer", layers, None, room, len(dump.layers) - len(layers), "--by layer")
-        return
+        return _Table("layer", layers, len(dump.layers) - len(layers), "--by layer")
     blocks = [(printable(row.block), group_cells(row)) for row in dump.largest_blocks]
-    hint = f"--by block, --by layer ({len(dump.layers):,})"
-    yield from _table("block", blocks, None, room, len(dump.blocks) - len(blocks), hint)
+    return _Table("block", blocks, len(dump.blocks) - len(blocks), f"--by block, --by layer ({len(dump.layers):,})")
 
 
-def _table(kind: str, rows: Sequence[Row], total: Row | None, room: Room, more: int, hint: str) -> Iterator[Line]:
-    """Yield the largest rows of a kind, and how many more there are; or all rows, and their total."""
-    if not rows:
-        return
-    title = f"{kind}s by norm" if hint else f"norms of {kind}s"
-    every = [*rows, total] if total else list(rows)
-    least = min(_LONGEST, max(cells(name) for name, _ in every))
-    shown = next((n for n in _LAST if room.whole or _width(every, n) + least <= room.width), _LAST[-1])
+def _lines(table: _Table, total: Row, room: Room, shown: int) -> Iterator[Line]:
+    """Yield the rows of a table with the first figures, how many more rows there are, and the total."""
+    title = f"{table.kind}s by norm" if table.hint else f"norms of {table.kind}s"
+    every = [*table.rows, total]
     names = [name for name, _ in every]
     if not room.whole:
         names = shortened(names, max(_SHORTEST, room.width - _width(every, shown)), room.mark)
@@ -66,14 +81,14 @@ def _table(kind: str, rows: Sequence[Row], total: Row | None, room: Room, more: 
         (title, *_HEADS[:shown]),
         *((name, *figures[:shown]) for name, (_, figures) in zip(names, every, strict=True)),
     ]
-    head, *body = aligned([_marked(row) for row in texts], [False, *shown * [True]])
-    yield ()
+    head, *body, last = aligned([_marked(row) for row in texts], [False, *shown * [True]])
     yield tuple(dim(span.text) for span in head)
     yield from body
-    if more > 0:
-        yield line(f" {'' if room.whole else room.ellipsis + ' '}", dim(f"{more:,} more: {hint}"))
-    elif hint.startswith("--by block"):
-        yield line(" ", dim(f"more: {hint.partition(', ')[2]}"))
+    if table.more > 0:
+        yield line(f" {'' if room.whole else room.ellipsis + ' '}", dim(f"{table.more:,} more: {table.hint}"))
+    elif table.hint.startswith("--by block"):
+        yield line(" ", dim(f"more: {table.hint.partition(', ')[2]}"))
+    yield last
 
 
 def _width(rows: Sequence[Row], shown: int) -> int:

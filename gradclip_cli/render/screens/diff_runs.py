@@ -4,16 +4,20 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from statistics import median
+from typing import NamedTuple
 
 from gradclip_cli.render.charts.characters import sparkline
 from gradclip_cli.render.screens.differences import APART, Table, by_difference, folded, in_words, listed, near_one
 from gradclip_cli.render.screens.line import Line, dim, line, strong
 from gradclip_cli.render.screens.room import Room
-from gradclip_cli.reports.diff import DiffReport, DiffStep
+from gradclip_cli.reports.diff import DiffBlock, DiffReport, DiffStep
 from gradclip_cli.text import plural, printable, ranges
 
-_MOST_STEPS, _MOST_BLOCKS = 7, 8
+_MOST_STEPS, _MOST_BLOCKS = 4, 5
 """The most steps and blocks in the tables."""
+
+_CHARTED = 7
+"""A run of more steps has a chart."""
 
 _LISTED, _MOST_LISTED = 3, 6
 """The most tensors that are named at the first step, and the most ranges of steps that only one run has."""
@@ -31,25 +35,18 @@ def of_runs(report: DiffReport, room: Room) -> Iterator[Line]:
     if any(not step.equal for step in both) and any(param.status in ("same", "differs") for param in report.params):
         yield ()
         yield from _chart(both, room)
-        yield from _steps(both, room)
+        yield from _steps(report, both, room)
         yield ()
         yield from _blocks(report, room)
-    yield line(dim(f" all: --by step ({len(steps):,}), --by block, --by param ({len(report.params):,}), -f json"))
+    counts = f"--by step ({len(steps):,}),", f"--by block ({len(report.blocks or []):,}),"
+    yield from folded(["more:", *counts, f"--by param ({len(report.params):,}),", "-f json"], room, style="dim")
 
 
 def _head(report: DiffReport, both: Sequence[DiffStep], room: Room) -> Iterator[Line]:
     a, b = map(printable, report.inputs)
     yield from folded([f"{a} (a)", f"and {b} (b):"], room, indent=0)
     differing, params = [step for step in both if not step.equal], report.params
-    count = sum(param.status != "same" for param in params)
-    parts = [f"{len(differing):,} of {plural(len(both), 'step')} differ"]
-    parts += [f"in {count:,} of {plural(len(params), 'tensor')}"]
-    parts = (
-        parts
-        if differing
-        else [f"{plural(len(both), 'step')} of {plural(len(params), 'tensor')} equal, others not in both"]
-    )
-    yield from folded(parts, room, indent=0, join=", ", style="strong")
+    yield from folded(_answer(report, both), room, indent=0, join=", ", style="strong")
     for side, status in (("a", "only-a"), ("b", "only-b")):
         if lone := [step for step in report.steps or [] if step.status == status]:
             yield from folded([f" only in {side}  {plural(len(lone), 'step')}:", *_steps_of(lone)], room, 0, hang=12)
@@ -57,27 +54,45 @@ def _head(report: DiffReport, both: Sequence[DiffStep], room: Room) -> Iterator[
     apart = [f"{number[status]:,} {words}" for status, words in APART.items() if number[status]]
     if apart:
         yield line(f" tensors    {', '.join(apart)}")
-    if report.first is not None:
-        yield from _first(report, room)
+    yield from _first(report, room)
     yield from _spread("ratio b/a", [(step.norm_ratio, step) for step in differing], room)
     yield from _spread("cosine", [(step.cosine, step) for step in differing], room)
 
 
+def _answer(report: DiffReport, both: Sequence[DiffStep]) -> list[str]:
+    """Say how many steps differ, since when, and in how many tensors; or that no tensor is in both runs."""
+    differing, params = [step for step in both if not step.equal], report.params
+    if not differing:
+        return [f"{plural(len(both), 'step')} of {plural(len(params), 'tensor')} equal, others not in both"]
+    examples = [next((row.name for row in params if row.status == f"only-{side}"), None) for side in "ab"]
+    if all(examples) and all(row.status in ("only-a", "only-b") for row in params):
+        names = [printable(name or "") for name in examples]
+        return ["no tensor has the same name in both", f"such as {names[0]} in a", f"{names[1]} in b"]
+    count = sum(param.status != "same" for param in params)
+    parts = [f"{_of(len(differing), len(both))} {'step differs' if len(both) == 1 else 'steps differ'}"]
+    if report.first is not None and len(differing) < len(both):
+        name = _called(report.first.step, report.first.label)
+        parts += [f"from {name} on" if both[-len(differing) :] == differing else f"the first is {name}"]
+    return [*parts, f"in {_of(count, len(params))} {'tensor' if len(params) == 1 else 'tensors'}"]
+
+
+def _of(some: int, every: int) -> str:
+    """Count some of a number of things; all of them only once.
+
+    >>> _of(3, 60), _of(60, 60), _of(1, 1)
+    ('3 of 60', 'all 60', 'the only')
+    """
+    return f"{some:,} of {every:,}" if some < every else "the only" if every == 1 else f"all {every:,}"
+
+
 def _first(report: DiffReport, room: Room) -> Iterator[Line]:
+    """Yield the tensors that differ at the first step that does, unless these are all."""
     first = report.first
-    if first is None:
+    if first is None or len(first.params) == len(report.params):
         return
-    names, every = first.params, len(report.params)
-    where = f" part at    {_called(first.step, first.label)}"
-    if len(names) == every:
-        yield line(where, f", in all of {plural(every, 'tensor')}")
-        return
-    yield from folded(
-        [f"{where}, in {len(names):,} of {plural(every, 'tensor')}:", *listed(names, _LISTED, room, 12)],
-        room,
-        0,
-        hang=12,
-    )
+    names = listed(first.params, _LISTED, room, 12)
+    where = f"at {_called(first.step, first.label)}, {plural(len(first.params), 'tensor')}:"
+    yield from folded([f" first      {where}", *names], room, 0, hang=12)
 
 
 def _steps_of(steps: Sequence[DiffStep]) -> list[str]:
@@ -104,7 +119,7 @@ def _spread(name: str, values: Sequence[tuple[float | None, DiffStep]], room: Ro
 def _chart(both: Sequence[DiffStep], room: Room) -> Iterator[Line]:
     """Yield the difference of each step as bars, where there are more steps than the table shows."""
     values = [_bar(step) for step in both]
-    if len(both) <= _MOST_STEPS or not any(value and math.isfinite(value) for value in values if value is not None):
+    if len(both) <= _CHARTED or not any(value and math.isfinite(value) for value in values if value is not None):
         return
     size = math.ceil(len(both) / room.width)
     scale = ["log scale,", f"{size} steps a bar"] if size > 1 else ["log scale"]
@@ -121,27 +136,47 @@ def _bar(step: DiffStep) -> float | None:
     return None if step.equal else step.rel_diff
 
 
-def _steps(both: Sequence[DiffStep], room: Room) -> Iterator[Line]:
+def _steps(report: DiffReport, both: Sequence[DiffStep], room: Room) -> Iterator[Line]:
     differing = [step for step in both if not step.equal]
     some = len(differing) > _MOST_STEPS
     differing = by_difference(differing) if some else differing
-    table = Table(room, "steps that differ most" if some else "steps that differ", ("tensors",))
-    for step in differing[: _MOST_STEPS - some]:
-        table.add(_named(step), step, more=(f"{step.differing or 0:,}",))
+    count = sum(param.status != "same" for param in report.params)
+    counted = any(step.differing != count for step in differing)  # the head says how many if that is the same in all
+    table = Table(room, "steps that differ most" if some else "steps that differ", ("tensors",) if counted else ())
+    for step in differing[:_MOST_STEPS]:
+        table.add(_named(step), step, more=(f"{step.differing or 0:,}",) if counted else ())
     yield from table.lines()
-    if some:
-        yield line(dim(f" {len(differing) - _MOST_STEPS + 1:,} more: --by step"))
+
+
+class _Worst(NamedTuple):
+    """The figures of a block at the step at which it differs most."""
+
+    block: DiffBlock
+    norm_a: float | None
+    norm_b: float | None
+    norm_ratio: float | None
+    cosine: float | None
+    rel_diff: float | None
 
 
 def _blocks(report: DiffReport, room: Room) -> Iterator[Line]:
-    differing = by_difference([block for block in report.blocks or [] if block.differing])
-    some = len(differing) > _MOST_BLOCKS
-    table = Table(room, "blocks that differ most" if some else "blocks that differ", ("first", "most at"))
-    for block in differing[: _MOST_BLOCKS - some]:
-        table.add(block.block, block, more=(_number(block.first_step), _number(block.worst_step)))
+    """Yield the blocks that differ most; all steps as one would hide what is true of each."""
+    rows = [_at_worst(block) for block in report.blocks or [] if block.differing]
+    differing = by_difference(rows)
+    most = "most" if len(differing) > _MOST_BLOCKS else ""
+    yield line(strong(" ".join(filter(None, (" blocks that differ", most))) + ", each at its worst step"))
+    start = report.first.step if report.first is not None else None
+    later = any(row.block.first_step != start for row in rows)  # a column for what is not in the head
+    table = Table(room, "block", ("first", "at step") if later else ("at step",))
+    for row in differing[:_MOST_BLOCKS]:
+        first, worst = _number(row.block.first_step), _number(row.block.worst_step)
+        table.add(row.block.block, row, more=(first, worst) if later else (worst,))
     yield from table.lines()
-    if some:
-        yield line(dim(f" {len(differing) - _MOST_BLOCKS + 1:,} more: --by block"))
+
+
+def _at_worst(block: DiffBlock) -> _Worst:
+    figures = block.worst_norm_a, block.worst_norm_b, block.worst_ratio, block.worst_cosine, block.worst_rel_diff
+    return _Worst(block, *figures)
 
 
 def _named(step: DiffStep) -> str:

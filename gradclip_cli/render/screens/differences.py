@@ -135,7 +135,7 @@ class Table:
         """Add a row; `note` stands behind it."""
         self._names.append(printable(name))
         norms = figure(row.norm_a), figure(row.norm_b), near_one(row.norm_ratio)
-        apart = figure(row.rel_diff)
+        apart = _nonfinite_in(row) or figure(row.rel_diff)
         shown: list[str | Span] = [_marked(text) for text in (*norms, near_one(row.cosine), apart)]
         self._rows.append((shown, list(more), note))
 
@@ -168,5 +168,20 @@ class Table:
         return self._room.whole or self._width(left) + max(need, cells(self._title)) <= self._room.width
 
 
+def _nonfinite_in(row: Compared) -> str:
+    """Say which side holds NaN or infinities, which have no difference; nothing if neither does.
+
+    >>> from gradclip_cli.reports.diff import DiffBlock
+    >>> _nonfinite_in(DiffBlock("h", 1, 1, 3.0, math.nan)), _nonfinite_in(DiffBlock("h", 1, 1, math.inf, math.inf))
+    ('NaN in b', 'Inf in both')
+    """
+    found = {side: value for side, value in (("a", row.norm_a), ("b", row.norm_b)) if value is not None}
+    broken = [side for side, value in found.items() if not math.isfinite(value)]
+    if not broken:
+        return ""
+    word = "NaN" if any(math.isnan(value) for value in found.values()) else "Inf"
+    return f"{word} in {'both' if len(broken) > 1 else broken[0]}"
+
+
 def _marked(text: str) -> str | Span:
-    return bad(text) if text in ("nan", "inf") else text
+    return bad(text) if text in ("nan", "inf") or text.startswith(("NaN", "Inf")) else text

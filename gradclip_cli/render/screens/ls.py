@@ -17,7 +17,16 @@ _MOST_SHORTENED = 2000
 """The most rows whose names are fitted to a terminal."""
 
 _LEAST = 20
+"""The cells that names get before columns are left out."""
+
+_LEFT_OUT = ("dtype", "bytes", "values", "dtypes", "tensors")
+"""The columns that a narrow terminal leaves out, the first of them first."""
+
+_SHORTEST = 8
 """The cells that names get at least."""
+
+_SEEN = 20
+"""The rows of a table whose head is still seen at its end."""
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
 
@@ -37,9 +46,15 @@ def _one(report: LsReport, dump: LsDump, room: Room) -> Iterator[Line]:
     parts = [f"{plural(dump.tensors, 'tensor')}{_in_blocks(report, dump)}", *_contents(dump)]
     parts += [f"{dump.steps:,} steps" if dump.steps > 1 else f"step {dump.step}"] if _has_step(dump) else []
     parts += [f"{dump.files:,} files"] if dump.files > 1 else []
-    yield from folded([f"{_path(dump)}:", *_commas(parts)], room, indent=0, style="strong")
+    head = list(folded([f"{_path(dump)}:", *_commas(parts)], room, indent=0, style="strong"))
+    yield from head
     yield ()
     yield from _tensors(report, room, several=dump.files > 1 and dump.layout != "parameters")
+    if dump.tensors > _SEEN:
+        yield ()
+        yield from head
+        if 1 < report.blocks < dump.tensors:
+            yield line(dim(f" {report.block_noun}s ({report.blocks:,}): --by block"))
 
 
 def _tensors(report: LsReport, room: Room, *, several: bool) -> Iterator[Line]:
@@ -65,10 +80,12 @@ def _several(report: LsReport, dumps: Sequence[LsDump], room: Room) -> Iterator[
     parts += [f"{plural(dumps[0].tensors, 'tensor')}{_in_blocks(report, dumps[0])} in each"] if same else []
     total = sum(dump.values for dump in dumps), sum(dump.bytes for dump in dumps)
     parts += [plural(total[0], "value"), size(total[1])]
-    yield from folded([f"{folder}:" if folder else "", *_commas(parts)], room, indent=0, style="strong")
+    head = list(folded([f"{folder}:" if folder else "", *_commas(parts)], room, indent=0, style="strong"))
+    yield from head
     yield ()
     yield from _table_of_dumps(dumps, folder, room)
     yield ()
+    yield from head if len(dumps) > _SEEN else ()
     yield from _foot(report, room)
 
 
@@ -109,14 +126,28 @@ def _dump(dump: LsDump, name: str) -> tuple[str, ...]:
 def _table(columns: Sequence[Column], rows: Sequence[tuple[str, ...]], room: Room) -> Iterator[Line]:
     """Yield a table whose names, the first column, are shortened to fit a terminal; a long one is written as it is."""
     if not room.whole and len(rows) <= _MOST_SHORTENED:
-        kept = list(rows)
-        rest = plain.widths(Grid("", columns[1:], [row[1:] for row in kept]))
-        left = room.width - 1 - sum(rest) - plain.GAP * len(rest)
-        names = shortened([row[0] for row in kept], max(_LEAST, left), room.mark)
-        rows = [(name, *row[1:]) for name, row in zip(names, kept, strict=True)]
+        columns, rows = _fitting(columns, list(rows), room)
     _, head, _, *body = plain.lines(Grid("", columns, rows), "-")
     yield line(dim(f" {head.rstrip()}"))
     yield from (line(f" {text.rstrip()}") for text in body[:-1])
+
+
+def _fitting(
+    columns: Sequence[Column], rows: Sequence[tuple[str, ...]], room: Room
+) -> tuple[Sequence[Column], Sequence[tuple[str, ...]]]:
+    """Leave out columns until names have room, and shorten these; a dtype that all rows share is in the head."""
+    sizes = plain.widths(Grid("", columns, rows))
+    alike = {column.heading for k, column in enumerate(columns) if len({row[k] for row in rows}) == 1}
+    kept = list(range(len(columns)))
+    for name in (*sorted(_LEFT_OUT, key=lambda name: name not in alike or not name.startswith("dtype")), ""):
+        left = room.width - 1 - sum(sizes[k] + plain.GAP for k in kept[1:])
+        repeated = name in alike and name.startswith("dtype")
+        if left >= (sizes[0] if repeated else min(sizes[0], _LEAST)):
+            break
+        kept = [k for k in kept if columns[k].heading != name]
+    names = shortened([row[0] for row in rows], max(_SHORTEST, left), room.mark)
+    found = [(name, *(row[k] for k in kept[1:])) for name, row in zip(names, rows, strict=True)]
+    return [columns[k] for k in kept], found
 
 
 def _foot(report: LsReport, room: Room) -> Iterator[Line]:
@@ -128,7 +159,7 @@ def _foot(report: LsReport, room: Room) -> Iterator[Line]:
         yield line(warn(f"the dumps do not hold the same tensors; {plural(others.tensors, 'tensor')} in total"))
         for part in parts:
             yield from folded(part.split(" "), room)
-    yield line(dim(f" all {plural(len(report.tensors), 'tensor')}: --by param, -f json"))
+    yield line(dim(f" all {plural(len(report.tensors), 'tensor')}: --by param, --by block, -f json"))
 
 
 def _contents(dump: LsDump) -> list[str]:
@@ -136,7 +167,7 @@ def _contents(dump: LsDump) -> list[str]:
 
 
 def _in_blocks(report: LsReport, dump: LsDump) -> str:
-    return f" in {plural(report.blocks, 'block')}" if 1 < report.blocks < dump.tensors else ""
+    return f" in {plural(report.blocks, report.block_noun)}" if 1 < report.blocks < dump.tensors else ""
 
 
 def _commas(parts: Sequence[str]) -> list[str]:

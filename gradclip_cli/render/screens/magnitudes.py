@@ -12,7 +12,7 @@ from gradclip_cli.render.tables.plain import cells
 from gradclip_cli.reports.show import ShowBand, ShowBin, ShowPercentile, ShowPlace, ShowReport, ShowValues
 from gradclip_cli.text import plural, printable
 
-_MOST = 16
+_MOST = 15
 """The most rows of a histogram; each holds as many powers of two as that takes."""
 
 _ROOMY = 76
@@ -34,6 +34,10 @@ _MARKS = {"lost": "0", "subnormal": "s", "overflow": "!"}
 """What marks that most of a row is lost, subnormal or too large in a dtype."""
 
 
+_MEANT = {"lost": "lost", "subnormal": "subnormal", "overflow": "too large"}
+"""What the marks mean, in words."""
+
+
 class _Row(NamedTuple):
     """A row of the histogram: the elements with low <= |g| < high."""
 
@@ -47,7 +51,7 @@ def values_of(report: ShowReport, room: Room) -> Iterator[Line]:
     values, total = report.values, report.total
     if values is None:
         return
-    yield from _nonfinite(values, total.elements)
+    yield from _nonfinite(values, total.elements, room)
     finite = total.elements - total.nan - total.inf
     if not finite:
         return
@@ -67,14 +71,14 @@ def described(report: ShowReport) -> Span:
     return Span(f"{shape}, {param.dtype}, {plural(param.elements, 'value')}")
 
 
-def packed(parts: Iterable[Span], room: Room) -> Iterator[Line]:
-    """Put parts in as few lines as they fit into; a part is never cut."""
-    row: list[Span] = []
+def packed(parts: Iterable[Span], room: Room, first: Line = (), join: str = "   ") -> Iterator[Line]:
+    """Put parts in as few lines as they fit into, behind what comes first; a part is never cut."""
+    row, empty = list(first), len(first)
     for part in parts:
-        if row and sum(cells(span.text) for span in row) + 3 + cells(part.text) > room.width:
+        if len(row) > empty and sum(cells(span.text) for span in row) + len(join) + cells(part.text) > room.width:
             yield tuple(row)
-            row = [Span(" ")]
-        row += [Span("   "), part] if row and row != [Span(" ")] else [part]
+            row, empty = [Span(" ")], 1
+        row += [part] if len(row) == empty else [Span(join), part]
     if row:
         yield tuple(row)
 
@@ -93,12 +97,13 @@ def percent(part: float, whole: float, digits: int = 1) -> str:
     return f">{100 - least:g} %" if share >= 100 - least / 2 else f"{share:.{digits}f} %"
 
 
-def _nonfinite(values: ShowValues, elements: int) -> Iterator[Line]:
+def _nonfinite(values: ShowValues, elements: int, room: Room) -> Iterator[Line]:
     kinds = (("NaN", values.nan, values.nan_at), ("Inf", values.posinf + values.neginf, values.inf_at))
     for word, number, place in kinds:
         if number:
             signs = f" ({values.posinf:,} +, {values.neginf:,} -)" if word == "Inf" and values.neginf else ""
-            yield line(" ", bad(word), f"  {number:,} of {elements:,}{signs}, the first{_at(place)}")
+            parts = [Span(f"{number:,} of {elements:,}{signs},"), Span(f"the first{_at(place)}")]
+            yield from packed(parts, room, (Span(" "), bad(word), Span("  ")), join=" ")
 
 
 def _at(place: ShowPlace | None) -> str:
@@ -142,7 +147,13 @@ def _histogram(report: ShowReport, finite: int, room: Room) -> Iterator[Line]:
     body = [[*left, Span(f"{bar:{size}}"), *right] for left, bar, right in zip(table, bars, marks, strict=True)]
     foot = [["", "", "", dim(f"{word:>{size}}"), *row] for word, row in zip(words, sums, strict=True)]
     kept = [one for one, row in zip(foot, sums, strict=True) if any(str(cell) != "0" for cell in row)]
+    if used := [f"{mark} {_MEANT[word]}" for word, mark in _MARKS.items() if _holds(marks[1:], mark)]:
+        yield line(dim(f" most of a row is  {'   '.join(used)}"))
     yield from aligned([*body, *(kept or foot[:1])], [True, True, True, False] + [True] * len(bands))
+
+
+def _holds(rows: Sequence[Sequence[str | Span]], mark: str) -> bool:
+    return any(str(cell) == mark for row in rows for cell in row)
 
 
 def _rows(bins: Sequence[ShowBin]) -> list[_Row]:

@@ -9,10 +9,11 @@ from gradclip_cli.render.screens.magnitudes import described, packed, percent, v
 from gradclip_cli.render.screens.names import shortened
 from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.tables.grid import figure, layer_name, location
+from gradclip_cli.render.tables.plain import cells
 from gradclip_cli.reports.show import ShowBlock, ShowParam, ShowReport
 from gradclip_cli.text import plural, printable, shortlist
 
-_WHOLE, _MOST = 30, 10
+_WHOLE, _MOST = 30, 6
 """A dump of at most so many tensors is listed whole; of others, so many blocks and tensors are."""
 
 _LEFT_OUT = (("min > 0", 40), ("rms", 30), ("zeros", 24), ("max", 24))
@@ -40,7 +41,7 @@ def lines(report: ShowReport, room: Room) -> Iterator[Line]:
         yield line(dim("no gradients: "), shortlist(others, 4))
     if gradients and (command := _next(report, gradients[0].name)):
         yield ()
-        yield line("Next: ", command)
+        yield from _on_a_terminal(command, room)
 
 
 def _where(report: ShowReport) -> str:
@@ -72,11 +73,21 @@ def _total(report: ShowReport) -> Iterator[Span]:
     yield from [Span(f"zeros {percent(total.zeros, total.elements)}")] if total.zeros else []
 
 
-def _next(report: ShowReport, name: str) -> str:
-    """Return the command that looks into the first tensor; nothing where its words are not known."""
+def _next(report: ShowReport, name: str) -> tuple[str, str] | None:
+    """Return the command that looks into the first tensor, in two parts; None where its words are not known."""
     if not isinstance(report.input, str) or not (report.input + name).isprintable() or report.total.tensors < 2:
-        return ""
-    return f"gradclip show {shlex.quote(report.input)} {shlex.quote(name)}"
+        return None
+    return f"gradclip show {shlex.quote(report.input)}", shlex.quote(name)
+
+
+def _on_a_terminal(command: tuple[str, str], room: Room) -> Iterator[Line]:
+    """Yield a command in one line, or in two that a shell takes for one."""
+    first, last = command
+    if room.whole or cells(f"Next: {first} {last}") <= room.width:
+        yield line("Next: ", f"{first} {last}")
+        return
+    yield line("Next: ", f"{first} \\")
+    yield line("      ", last)
 
 
 def _tables(report: ShowReport, gradients: Sequence[ShowParam], room: Room) -> Iterator[Line]:
@@ -101,10 +112,10 @@ def _table(kind: str, rows: Sequence[_Row], names: Sequence[str], report: ShowRe
     heads: list[str] = ["norm", "share", "rms", "max", "min > 0"]
     heads += ["zeros"] if total.zeros else []
     heads += [word for word, number in (("NaN", total.nan), ("Inf", total.inf)) if number]
-    cells = [_cells(row) for row in rows]
+    texts = [_cells(row) for row in rows]
     widest = max(map(len, names))
     for head, least in (*_LEFT_OUT, ("", 0)):
-        columns = [[one[name] for name in heads] for one in cells]
+        columns = [[one[name] for name in heads] for one in texts]
         free = room.width - 3 - width_of([heads, *columns], indent=0)
         if not room.whole and free < min(widest, least):
             heads = [name for name in heads if name != head]

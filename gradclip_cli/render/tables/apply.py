@@ -13,9 +13,9 @@ _FIGURES = (
     Column("norm\nbefore"),
     Column("norm\nafter"),
     Column("factor"),
-    Column("clipped"),
-    Column("max |g|\nbefore", rank=1, field="max_abs_before"),
-    Column("max |g|\nafter", rank=2, field="max_abs_after"),
+    Column("clipped", rank=1),
+    Column("max |g|\nbefore", rank=2, field="max_abs_before"),
+    Column("max |g|\nafter", rank=3, field="max_abs_after"),
 )
 _PARTS = {"block": "block", "layer": "layer", "param": "name"}
 """The kinds of tables of a dump, each with its first column in csv."""
@@ -31,7 +31,7 @@ def grids(report: ApplyReport, kinds: frozenset[str]) -> list[Grid]:
 def _steps(report: ApplyReport) -> Grid:
     """Return the table of all dumps, each with its largest block and that one's share of the sum under the norm."""
     name = Column("step" if all(dump.step is not None for dump in report.dumps) else "dump", text=True, field="step")
-    columns = (name, *_FIGURES, Column("largest block", text=True, rank=3), Column("share", rank=3))
+    columns = (name, *_FIGURES, Column("largest block", text=True, rank=4), Column("share", rank=4))
     return Grid("dumps", columns, LazyRows(_step, report.dumps), None, records(report, "total"), "total")
 
 

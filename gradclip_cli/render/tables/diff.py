@@ -44,7 +44,8 @@ def grids(report: DiffReport, kinds: frozenset[str]) -> list[Grid]:
         blocks = [block for block in report.blocks if whole or block.differing]
         columns = (*_BLOCKS, _FIRST, _WORST) if report.steps is not None else _BLOCKS
         rows = [_block(block)[: len(columns)] for block in blocks]
-        found.append(Grid("blocks", columns, rows, None, _records(blocks), _scope(report, "block")))
+        title = "blocks" if report.steps is None else "blocks, all steps as one"
+        found.append(Grid(title, columns, rows, None, _records(blocks), _scope(report, "block")))
     if "param" in kinds:
         found.append(_params(report, whole))
     return found

@@ -37,10 +37,11 @@ def widths(grid: Grid, width: int) -> dict[int, int]:
     """
     widest = _widest(grid)
     first = next((k for k, column in enumerate(grid.columns) if column.text), -1)
+    whole = {k for k, column in enumerate(grid.columns) if k != first and not _is_folded(grid, k, column)}
 
     def least(k: int, name: int) -> int:
         """Return the least width of a column: all of its figures, or enough of its texts to read them."""
-        return min(widest[k], name if k == first else _TEXT) if grid.columns[k].text else widest[k]
+        return min(widest[k], name if k == first else _TEXT) if k not in whole else widest[k]
 
     def needed(kept: Sequence[int], name: int = _NAME) -> int:
         """Return the least width of the given columns with margins, if the first column of text gets `name` cells."""
@@ -55,6 +56,11 @@ def widths(grid: Grid, width: int) -> dict[int, int]:
             break
         found[min(folded, key=found.__getitem__)] += 1
     return found
+
+
+def _is_folded(grid: Grid, k: int, column: Column) -> bool:
+    """Return whether a column may be folded: one of sentences, or of names that cannot be left out."""
+    return column.text and (not column.rank or any(" " in row[k] for row in grid.rows))
 
 
 def _widest(grid: Grid) -> list[int]:

@@ -2,8 +2,8 @@
 
 from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.render.records import records
-from gradclip_cli.render.tables.grid import Column, Grid, layer_name
-from gradclip_cli.reports.listing import LsReport, LsTensor, StrategiesReport, StrategyRow
+from gradclip_cli.render.tables.grid import Column, Grid, layer_name, location
+from gradclip_cli.reports.listing import LsBlock, LsReport, LsTensor, StrategiesReport, StrategyRow
 from gradclip_cli.text import printable
 
 _NAMES = {"input": 0, "name": 0, "layer": 1, "param": 2}
@@ -11,16 +11,35 @@ _NAMES = {"input": 0, "name": 0, "layer": 1, "param": 2}
 
 
 def grids(report: LsReport | StrategiesReport, kinds: frozenset[str]) -> list[Grid]:
-    """Return the one table of either report."""
-    return [_tensors(report) if isinstance(report, LsReport) else _strategies(report)]
+    """Return the tables of `ls` of the given kinds, or the one of `strategies`."""
+    if isinstance(report, StrategiesReport):
+        return [_strategies(report)]
+    blocks = [_blocks(report)] if "block" in kinds else []
+    return [*blocks, _tensors(report)] if "param" in kinds else blocks
+
+
+def _blocks(report: LsReport) -> Grid:
+    """Return one row for each block of each dump."""
+    several = len({str(row.input) for row in report.by_block}) > 1
+    columns = [Column("input", text=True), Column("block", text=True), Column("tensors"), Column("values")]
+    columns += [Column("bytes", rank=1), Column("dtypes", text=True, rank=2)]
+    rows = LazyRows(lambda row: _block(row, report.labels)[not several :], report.by_block)
+    scope = "block" if "block" in report.scopes else ""
+    return Grid("blocks", columns[not several :], rows, records=(row._asdict() for row in report.by_block), scope=scope)
+
+
+def _block(row: LsBlock, labels: dict[str, str]) -> tuple[str, ...]:
+    counts = f"{row.tensors:,}", f"{row.values:,}", f"{row.bytes:,}"
+    return (location(row.input), layer_name(row.block, labels), *counts, ", ".join(row.dtypes))
 
 
 def _tensors(report: LsReport) -> Grid:
     several = len({row.input for row in report.tensors}) > 1
     columns = [Column(name, text=True, rank=rank) for name, rank in _NAMES.items()]
     columns += [Column("shape"), Column("dtype"), Column("bytes")]
+    scope = "param" if "param" in report.scopes else ""
     rows = LazyRows(lambda row: _tensor(row, report.labels)[not several :], report.tensors)
-    return Grid("tensors", columns[not several :], rows, records=records(report))
+    return Grid("tensors", columns[not several :], rows, records=records(report, scope), scope=scope)
 
 
 def _tensor(row: LsTensor, labels: dict[str, str]) -> tuple[str, ...]:

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
+from operator import itemgetter
 from typing import IO
 
 from gradclip_cli.lazy_rows import LazyRows
-from gradclip_cli.render.tables.grid import Grid
+from gradclip_cli.render.tables.grid import Column, Grid
 
 Escape = Callable[[str], str]
 """Replaces characters that a stream cannot encode."""
@@ -18,10 +19,17 @@ _CELL = "\0"
 """The separator of the cells of a packed row; it occurs in no text that is shown."""
 
 
-def lines(grid: Grid, rule: str) -> Iterator[str]:
-    """Yield the lines of a table; rules are drawn with the character `rule`."""
+def lines(grid: Grid, rule: str, width: int | None = None) -> Iterator[str]:
+    """Yield the lines of a table; rules are drawn with the character `rule`.
+
+    Where it is wider than `width`, it is written without the columns of the highest rank.
+    """
     headings = tuple(column.heading.replace("\n", " ") for column in grid.columns)
     kept, sizes = _kept(grid, headings)
+    fitted = list(range(len(sizes))) if width is None else fitting(grid.columns, sizes, width)
+    if len(fitted) < len(sizes):
+        yield from lines(_of_columns(grid, fitted, kept), rule)
+        return
     gap = " " * GAP
     signs = ["<" if column.text else ">" for column in grid.columns]
     plain = gap.join(f"%{'-' * (sign == '<')}{size}s" for sign, size in zip(signs, sizes, strict=True))
@@ -38,6 +46,24 @@ def lines(grid: Grid, rule: str) -> Iterator[str]:
     if grid.total is not None:
         yield from (between, line(grid.total))
     yield "\n"
+
+
+def fitting(columns: Sequence[Column], sizes: Sequence[int], width: int) -> list[int]:
+    """Return the columns of these sizes that fit without those of the highest ranks; columns of rank 0 always stay."""
+    kept = list(range(len(columns)))
+    for rank in sorted({column.rank for column in columns} - {0}, reverse=True):
+        if sum(sizes[k] + GAP for k in kept) - GAP <= width:
+            break
+        kept = [k for k in kept if columns[k].rank != rank]
+    return kept
+
+
+def _of_columns(grid: Grid, fitted: Sequence[int], packed: Sequence[str]) -> Grid:
+    """Return a table of some columns, from its packed rows."""
+    take = itemgetter(*fitted) if len(fitted) > 1 else lambda row: (row[fitted[0]],)
+    rows = LazyRows(lambda row: take(row.split(_CELL)), packed)
+    total = None if grid.total is None else take(grid.total)
+    return grid._replace(columns=[grid.columns[k] for k in fitted], rows=rows, total=total)
 
 
 def widths(grid: Grid) -> list[int]:

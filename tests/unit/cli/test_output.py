@@ -53,3 +53,32 @@ def test_what_was_left_out_is_an_error_in_the_end() -> None:
     output.refuse_left_out([], 3)
     with pytest.raises(InputError, match=r"2 of 3 dumps left out; the first: b\.npz: is broken"):
         output.refuse_left_out([InputError("is broken", path="b.npz"), InputError("too", path="c.npz")], 3)
+
+
+class Terminal(io.StringIO):
+    """A terminal of standard error."""
+
+    def isatty(self) -> bool:
+        """Be a terminal."""
+        return True
+
+    def fileno(self) -> int:
+        """Have no descriptor that tells a width."""
+        raise OSError
+
+
+def test_notes_are_folded_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A terminal gets a note between its words, later lines indented; a pipe gets one line, and both the same words."""
+    text = "run/step_3.npz: its name holds no step, so the dumps are taken in the order of their names; --files chooses"
+    output.warn([text])
+    assert capsys.readouterr().err == f"note: {text}\n"
+    for columns, width in (("60", 60), ("", 80)):
+        monkeypatch.setenv("COLUMNS", columns)
+        stream = Terminal()
+        monkeypatch.setattr(sys, "stderr", stream)
+        output.warn([text])
+        first, *others = stream.getvalue().splitlines()
+        assert first.startswith("note: run/step_3.npz: its name")
+        assert others
+        assert all(line.startswith("    ") and len(line) <= width for line in others)
+        assert " ".join(stream.getvalue().split()) == f"note: {text}"

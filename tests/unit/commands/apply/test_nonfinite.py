@@ -52,8 +52,8 @@ def test_what_was_skipped_is_named(strategy: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("strategy", "text"),
     [
-        ("clip-by-global-norm", "1 NaN and 2 Inf in a.w, b.w, so that 1 factor became nan"),
-        ("clip-l2-per-layer", "1 NaN and 2 Inf in a.w, b.w, so that 2 factors became 0 or nan"),
+        ("clip-by-global-norm", "1 NaN and 2 Inf in a.w, b.w, so all gradients were multiplied by nan"),
+        ("clip-l2-per-layer", "1 NaN and 2 Inf in a.w, b.w, so 2 layers were multiplied by 0 or nan"),
         ("clip-by-value", "1 NaN and 2 Inf taken as they are in a.w, b.w: NaN stays, an infinity is clipped"),
     ],
 )

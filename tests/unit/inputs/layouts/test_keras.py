@@ -63,7 +63,7 @@ def test_an_index_names_groups(shards: list[Path], tmp_path: Path) -> None:
         ({"/layers/a/vars": 1}, "names no files"),
         ({"/layers/a/vars": []}, "names no files"),
         ({"/layers/a/vars": ["../x"]}, "not a plain name"),
-        ({"/layers/a/vars": "model_00009.weights.h5"}, "no such file"),
+        ({"/layers/a/vars": "model_00009.weights.h5"}, "which is not there"),
         ({}, "names no files"),
     ],
 )

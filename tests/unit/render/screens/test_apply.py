@@ -43,9 +43,21 @@ def test_the_dumps_that_are_clipped_most_come_first(run: Path) -> None:
     """The head counts dumps and lists their steps, the table ranks them by factor; what is left out is counted in words."""
     head, heads, *rows, more, foot = screen(run, threshold=12)
     mean = (2 + sum(12 / (5 * k) for k in range(3, 13))) / 12
-    assert head == f"clip-by-global-norm at 12: 10 of 12 dumps clipped (2-11), mean factor {mean:.3g}"
-    assert heads.split() == ["step", "norm", "before", "norm", "after", "factor", "largest"]
-    assert rows[0].split() == ["11", "60", "12", "0.2", *["model.layers.1", "(64.0", "%", "of", "the", "square)"]]
+    assert head == f"clip-by-global-norm at 12: 10 of 12 dumps clipped (2-11), mean factor {mean:.4g}"
+    assert heads.split() == [
+        "step",
+        "norm",
+        "before",
+        "norm",
+        "after",
+        "factor",
+        "largest,",
+        "share",
+        "of",
+        "the",
+        "square",
+    ]
+    assert rows[0].split() == ["11", "60", "12", "0.2", *["model.layers.1", "64.0", "%"]]
     assert [row.split()[0] for row in rows] == ["11", "10", "9", "8", "7", "6", "5"]
     assert more.strip() == "3 more: --by step"
     assert foot == "nothing written (dry run).  Tables: --by layer, --by param"
@@ -68,7 +80,7 @@ def test_layers_and_elements_are_counted(run: Path) -> None:
     head, heads, first, *_ = screen(run, strategy="clip-l2-per-layer", threshold=46)
     assert head.startswith("clip-l2-per-layer at 46: 1 of 12 dumps clipped (11), 1 of 24 layers, mean factor 0.998")
     assert heads.split() == ["step", "norm", "before", "norm", "after", "layers", "clipped", "least", "factor", "of"]
-    assert first.split() == ["11", "60", f"{np.hypot(36, 46):.4g}", "1", "of", "2", "0.958", "model.layers.1.mlp"]
+    assert first.split() == ["11", "60", f"{np.hypot(36, 46):.4g}", "1", "of", "2", "0.9583", "model.layers.1.mlp"]
     head, heads, first, *_ = screen(run, strategy="clip-by-value", threshold=40)
     assert head == "clip-elementwise-absolute-value at 40: 2 of 12 dumps clipped (10-11), 2 of 24 elements (8.3 %)"
     assert first.split() == ["11", "60", f"{np.hypot(36, 40):.4g}", "48", "1", "50.0", "%"]
@@ -99,9 +111,36 @@ def test_what_no_threshold_asked_for_has_its_line(run: Path) -> None:
     assert (
         screen(run, threshold=12, nonfinite="skip")[-2] == f"step 3: nothing clipped, since {name} has 1 NaN and 1 Inf"
     )
-    assert "became nan" in screen(run, threshold=12, nonfinite="propagate")[-2]
+    found = screen(run, threshold=12, nonfinite="propagate")[-2]
+    assert found == f"step 3: 1 NaN and 1 Inf in {name}, so all gradients were multiplied by nan"
     per_layer = screen(run, strategy="clip-l2-per-layer", threshold=12, nonfinite="skip")
     assert per_layer[-2] == "step 3: 1 layer left as read, with 1 NaN and 1 Inf: model.layers.0.mlp"
+
+
+def test_a_dump_whose_nan_became_0_shows_the_norm_that_was_clipped(run: Path) -> None:
+    """Its row has the norm as read and that without NaN, and its largest block is that of what was left."""
+    broken = {
+        "model.layers.0.mlp.weight": np.array([3.0, np.nan]),
+        "model.layers.1.mlp.weight": np.array([4.0]),
+    }
+    save_as(run / "step_3.npz", broken)
+    for step in range(4, 12):
+        (run / f"step_{step}.npz").unlink()
+    rows = [line.split() for line in screen(run, threshold=4, nonfinite="zero")]
+    [row] = [row for row in rows if row[0] == "3"]
+    assert row == ["3", "nan", "(5", "without)", "4", "0.8", "model.layers.1", "64.0", "%"]
+    head = screen(run / "step_3.npz", threshold=4, nonfinite="zero")[0]
+    assert head == "clip-by-global-norm at 4: clipped, norm nan (5 without) to 4, factor 0.8"
+    assert apply(run / "step_3.npz", dry_run=True, threshold=4, nonfinite="zero").dumps[0].total.finite_norm_before == 5
+
+
+def test_the_same_nan_in_every_step_is_one_line(tmp_path: Path) -> None:
+    """What was done to many dumps alike is said once, with their steps as ranges."""
+    for step in (0, 1, 2, 7):
+        save_as(tmp_path / f"step_{step}.npz", {"a.w": np.array([np.nan, 1.0])})
+    save_as(tmp_path / "step_9.npz", {"a.w": np.array([np.nan, np.nan])})
+    found = screen(tmp_path, threshold=4, nonfinite="zero")
+    assert found[-3:-1] == ["steps 0-2, 7: 1 NaN set to 0 in a.w", "step 9: 2 NaN set to 0 in a.w"]
 
 
 def test_what_was_written_is_said(run: Path, tmp_path: Path) -> None:

@@ -10,16 +10,22 @@ TOTAL = ApplyTotal(1, 6, 5.0, 1.0, 3.0, 0.1, 1, 1, 6)
 
 @pytest.mark.parametrize(
     ("factor", "text"),
-    [(0.10695, "0.107"), (0.5, "0.5"), (0.9996, "0.9996"), (1 - 1e-9, "0.999999999"), (1.0, "1"), (None, "-")],
+    [(0.106949, "0.1069"), (0.5, "0.5"), (0.9996, "0.9996"), (1 - 1e-9, "0.999999999"), (1.0, "1"), (None, "-")],
 )
 def test_a_factor_that_is_not_1_does_not_look_so(factor: float | None, text: str) -> None:
-    """Three digits, or as many as it takes."""
+    """Four digits, as in tables, or as many as it takes."""
     assert factor_text(factor) == text
 
 
-@pytest.mark.parametrize(("share", "text"), [(0.345, "34.5 %"), (1.0, "100.0 %"), (0.0, "0.0 %"), (0.00012, "0.012 %")])
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [
+        *[(0.345, "34.5 %"), (1.0, "100 %"), (0.0, "0.0 %"), (0.00012, "0.012 %")],
+        *[(0.9994, "99.9 %"), (0.9996, "99.96 %"), (0.99999, "> 99.99 %")],
+    ],
+)
 def test_small_shares_are_not_zero(share: float, text: str) -> None:
-    """A share below one per cent has two digits."""
+    """A share below one per cent has two digits, and what is not all is never 100."""
     assert share_text(share) == text
 
 

@@ -35,9 +35,11 @@ def test_of_more_the_ten_largest_are_shown(tmp_path: Path) -> None:
     assert [line.split()[0] for line in text[2:12]] == [f"l{k}" for k in range(19, 9, -1)]
     assert text[2].split()[1] == f"{20 * 2**0.5:.4g}"
     assert text[12].strip() == "… 10 more: --by layer"
-    assert text[15].split()[0] in ("l19.w", "l19.b")
-    assert text[-1].strip() == "… 30 more: --by param"
-    assert tables(tensors, tmp_path, Room(whole=True), threshold=1e9)[-1].strip() == "30 more: --by param"
+    norm = f"{(2 * sum(k * k for k in range(1, 21))) ** 0.5:.4g}"
+    assert text[13].split() == text[-1].split() == ["total", norm, norm, "0", "of", "1", "20", "20"]
+    assert text[16].split()[0] in ("l19.w", "l19.b")
+    assert text[-2].strip() == "… 30 more: --by param"
+    assert tables(tensors, tmp_path, Room(whole=True), threshold=1e9)[-2].strip() == "30 more: --by param"
 
 
 def test_many_layers_are_gathered_in_blocks(tmp_path: Path) -> None:
@@ -66,6 +68,8 @@ def test_names_before_figures(width: int, tmp_path: Path) -> None:
     assert max(map(len, text)) <= width
     [at] = [k for k, line in enumerate(text) if line.startswith(" params by norm")]
     assert ("max after" in text[at]) == (width >= 120)
+    assert text[at].split()[3:] == text[1].split()[3:]  # both tables have the same columns
+    rows = [line.split()[0] for line in text[at + 1 : at + 11]]
     assert ("clipped" in text[at]) == (width >= 80)
     rows = [line.split()[0] for line in text[at + 1 : at + 11]]
     assert len(set(rows)) == 10

@@ -42,7 +42,7 @@ def test_one_dump(here: Path) -> None:
     """Totals come first, then each tensor with its shape, dtype and size."""
     write("step_7.npz", **TENSORS, count=np.array(3))
     assert shown(gradclip_cli.ls("step_7.npz")) == [
-        "step_7.npz: 4 tensors in 3 blocks, int64, float32, 14 values, 60 bytes, step 7",
+        "step_7.npz: 4 tensors in 3 layers, int64, float32, 14 values, 60 bytes, step 7",
         "",
         " name    shape    dtype  bytes",
         " count  scalar    int64      8",
@@ -57,14 +57,14 @@ def test_several_dumps(here: Path) -> None:
     for step in (1, 2, 10):
         write(f"run/step_{step}.npz", **TENSORS)
     assert shown(gradclip_cli.ls("run")) == [
-        "run: 3 dumps, steps 1-2, 10, 3 tensors in 2 blocks in each, 39 values, 156 bytes",
+        "run: 3 dumps, steps 1-2, 10, 3 tensors in 2 layers in each, 39 values, 156 bytes",
         "",
         " dump         step  tensors  values  bytes  dtypes",
         " step_1.npz      1        3      13     52  float32",
         " step_2.npz      2        3      13     52  float32",
         " step_10.npz    10        3      13     52  float32",
         "",
-        " all 9 tensors: --by param, -f json",
+        " all 9 tensors: --by param, --by block, -f json",
     ]
 
 
@@ -79,7 +79,7 @@ def test_other_tensors_are_said(here: Path) -> None:
         " 1 only in some dumps: u",
         " 1 of several shapes: w",
         " 1 of several dtypes: v",
-        " all 5 tensors: --by param, -f json",
+        " all 5 tensors: --by param, --by block, -f json",
     ]
 
 
@@ -112,4 +112,33 @@ def test_a_terminal_gets_shorter_names(width: int, here: Path) -> None:
     write("a.npz", **{name: np.ones(2) for name in names})
     found = shown(gradclip_cli.ls("a.npz"), Room(width))
     assert max(map(cells, found)) <= width
-    assert len(set(found)) == len(found)
+    rows = found[3:43]
+    assert len(set(rows)) == len(rows) == 40
+
+
+def test_a_long_table_ends_with_its_head(here: Path) -> None:
+    """Where the first line has scrolled away, it stands at the foot again, with where the blocks are."""
+    write("a.npz", **{f"h.{k // 3}.{'abc'[k % 3]}.w": np.ones(2, np.float32) for k in range(21)})
+    found = shown(gradclip_cli.ls("a.npz"))
+    head = "a.npz: 21 tensors in 7 blocks, float32, 42 values, 168 bytes"
+    assert found[0] == head
+    assert found[-3:] == ["", head, " blocks (7): --by block"]
+    for step in range(21):
+        write(f"run/step_{step}.npz", w=np.ones(2))
+    found = shown(gradclip_cli.ls("run"))
+    assert found[0] == found[-2] == "run: 21 dumps, steps 0-20, 1 tensor in each, 42 values, 336 bytes"
+
+
+def test_a_narrow_terminal_leaves_out_columns(here: Path) -> None:
+    """A dtype that the head says is left out before names are cut, then what can best be missed; no line is too wide."""
+    names = [f"model.layers.{k}.self_attn.q_proj.weight" for k in range(3)]
+    write("a.npz", **{name: np.ones((256, 256), np.float32) for name in names})
+    rows = shown(gradclip_cli.ls("a.npz"), Room(60))[-4:]
+    assert [row.split() for row in rows] == [
+        ["name", "shape", "bytes"],
+        *([name, "256x256", "262,144"] for name in names),
+    ]
+    assert max(map(cells, shown(gradclip_cli.ls("a.npz"), Room(40)))) <= 40
+    write("run/step_1.npz", a=np.ones(9**6), b=np.ones(2, np.float32))
+    write("run/step_2.npz", a=np.ones(9**6), b=np.ones(2, np.float32))
+    assert max(map(cells, shown(gradclip_cli.ls("run"), Room(60)))) <= 60

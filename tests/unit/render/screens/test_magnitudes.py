@@ -30,7 +30,7 @@ def spread(size: int = 4000) -> NDArray[np.float32]:
 def test_a_row_holds_powers_of_two(tmp_path: Path) -> None:
     """Each row counts the magnitudes from its edge to the next, with a mark where a dtype loses or bends most of them."""
     found = lines(tmp_path, np.array([[1, 1.5, -2, 3.5], [0.3, 0, 2.0**-11, np.nan]], np.float32))
-    histogram = [one.replace(" %", "%").split() for one in found[found.index("", 3) + 2 : -5]]
+    histogram = [one.replace(" %", "%").split() for one in found[found.index("", 3) + 3 : -5]]
     assert [row[:3] + row[-1:] for row in histogram] == [
         ["2", "2", "28.6%", "█" * 27],
         ["1", "2", "28.6%", "█" * 27],
@@ -47,15 +47,16 @@ def test_a_row_holds_powers_of_two(tmp_path: Path) -> None:
 def test_the_whole_screen_of_few_values(tmp_path: Path) -> None:
     """A tensor of few values is shown as it should look."""
     found = lines(tmp_path, np.array([[1, -1.5], [2, 2.0**-30]], np.float32))
-    assert found[:6] == [
+    assert found[:7] == [
         "",
         "norm 2.693   rms 1.346",
         "max 2 at [1, 0]   min above 0 9.313e-10 at [1, 1]",
         "3 positive (75.0 %)   1 negative (25.0 %)   0 zero",
         "",
+        " most of a row is  0 lost   s subnormal",
         " |g| from  values   share                             f16  bf16    e4m3    e5m2",
     ]
-    assert found[6:9] == [
+    assert found[7:10] == [
         "        1       3  75.0 %  ██████████████████████",
         "     0.12       0       0",
         "    0.016       0       0",
@@ -133,3 +134,13 @@ def test_parts_are_packed_into_lines() -> None:
     """Parts fill a line, and go on in the next with an indent."""
     found = [text_of(one) for one in packed([Span("a" * 20), Span("b" * 20), Span("c" * 20)], Room(50))]
     assert found == ["a" * 20 + "   " + "b" * 20, " " + "c" * 20]
+
+
+def test_an_index_is_not_broken(tmp_path: Path) -> None:
+    """Where a line on NaN is too long, it goes on before the words about its index, which stays whole."""
+    array = np.zeros((2, 100_000), np.float32)
+    array[1, 90_000:] = np.nan
+    array[1, 1] = -np.inf
+    found = lines(tmp_path, array, Room(40))
+    assert found[:2] == [" NaN  10,000 of 200,000,", " the first at [1, 90000]"]
+    assert found[2:4] == [" Inf  1 of 200,000 (0 +, 1 -),", " the first at [1, 1]"]

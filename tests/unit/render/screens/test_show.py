@@ -62,17 +62,22 @@ def test_a_small_dump_is_whole(tmp_path: Path) -> None:
     ]
 
 
-def test_a_large_dump_shows_the_first_ten(tmp_path: Path) -> None:
-    """Of more tensors, ten of each kind are shown, and the others counted with the option that shows them."""
+def test_a_large_dump_shows_the_first_six(tmp_path: Path) -> None:
+    """Of more tensors, six of each kind are shown, and the others counted with the option that shows them."""
     found = lines(report_of(tmp_path, **network(20)))
-    assert (
-        found.index("10 more: --by block".join(("  ", "")))
-        if False
-        else any("10 more: --by block" in one for one in found)
-    )
-    assert any("30 more: --by param" in one for one in found)
-    assert len(found) <= 32
+    assert " 14 more: --by block" in found
+    assert " 34 more: --by param" in found
+    assert len(found) <= 25
     assert not any("…" in one for one in found)
+
+
+def test_the_next_command_fits_a_terminal(tmp_path: Path) -> None:
+    """A command that is too long for the terminal goes on in a second line, as a shell reads it."""
+    report = report_of(tmp_path, **network(20))._replace(input="run/step_3.npz")
+    name = "model.layers.0.mlp.a.weight"
+    assert lines(report, Room(80))[-1] == f"Next: gradclip show run/step_3.npz {name}"
+    assert lines(report, Room(50))[-2:] == ["Next: gradclip show run/step_3.npz \\", f"      {name}"]
+    assert lines(report)[-1] == f"Next: gradclip show run/step_3.npz {name}"
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
@@ -80,7 +85,7 @@ def test_lines_fit_a_terminal(tmp_path: Path, width: int) -> None:
     """Tables fit 60, 80 and 120 columns; figures that can be missed go first, and names of digits stay apart."""
     arrays = network(20, broken=np.array([np.nan, np.inf, 0], np.float32))
     found = lines(report_of(tmp_path, **arrays), Room(width))
-    tables = found[2:-1]
+    tables = found[2 : next(k for k, one in enumerate(found) if one.startswith("Next: "))]
     assert max(map(cells, tables)) <= width
     names = [one.split()[0] for one in tables if one.startswith(" mod")]
     assert len(set(names)) == len(names)

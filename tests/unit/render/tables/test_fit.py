@@ -50,3 +50,12 @@ def test_figures_are_whole_and_texts_share_the_room(width: int) -> None:
 def test_wide_characters_take_two_cells() -> None:
     """Widths are cells of the terminal, and not characters."""
     assert widths(Grid("t", [Column("layer", text=True)], [("第一层权重",)]), 80) == {0: 10}
+
+
+def test_a_name_that_can_be_left_out_is_not_folded() -> None:
+    """A column of a rank whose texts hold no blank is there whole, or not at all; sentences are folded."""
+    columns = [Column("step", text=True), Column("norm"), Column("largest", text=True, rank=1)]
+    grid = Grid("t", columns, [("41", "187.0", "model.embed_tokens")])
+    assert widths(grid, 33) == {0: 4, 1: 5, 2: 18}
+    assert widths(grid, 32) == {0: 4, 1: 5}
+    assert 2 in widths(grid._replace(rows=[("41", "187.0", "a sentence of words")]), 32)

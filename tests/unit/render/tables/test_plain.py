@@ -48,3 +48,18 @@ def test_rows_are_made_once() -> None:
 
     assert sum(1 for _ in lines(Grid("t", COLUMNS, Rows()), "-")) == 5004
     assert made == [*range(5000)]
+
+
+def test_a_terminal_gets_the_columns_that_fit() -> None:
+    """Columns of the highest rank go until a table fits, its total too; those of rank 0 stay, however narrow it is."""
+    columns = [*COLUMNS, Column("factor", rank=1), Column("max", rank=2)]
+    grid = Grid("t", columns, [("lstm", "13", "0.5", "7")], ("total", "13", "", "7"))
+
+    def heads(width: int | None) -> list[str]:
+        _, head, _, row, _, total, _ = lines(grid, "-", width)
+        assert len(row.split()) == len(head.split()) - 1 == len(total.split()) + ("factor" in head)
+        return head.split()
+
+    assert heads(None) == heads(31) == ["layer", "norm", "before", "factor", "max"]
+    assert heads(30) == heads(26) == ["layer", "norm", "before", "factor"]
+    assert heads(25) == heads(1) == ["layer", "norm", "before"]
