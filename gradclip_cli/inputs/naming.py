@@ -111,12 +111,12 @@ def block_of(layer: str) -> str:
 
 
 def blocks_are_layers(layers: Sequence[str], naming: Naming) -> bool:
-    """Return whether each of several layers, each given once, is a block of its own: then a block is called by its layer.
+    """Return whether each of several layers, each given once, is a block of the same name.
 
-    >>> blocks_are_layers(["h.0.a", "h.1.a"], Naming()), blocks_are_layers(["h.0.a", "h.0.b"], Naming())
+    >>> blocks_are_layers(["embedding", "lstm"], Naming()), blocks_are_layers(["h.0.a", "h.1.a"], Naming())
     (True, False)
     """
-    return len(set(map(naming.block, layers))) == len(layers)
+    return all(naming.block(layer) == layer for layer in layers)
 
 
 def block_noun(layers: Sequence[str], naming: Naming) -> str:

@@ -25,7 +25,7 @@ def as_html(report: Report) -> str:
 
 
 def as_dataframe(report: Report, by: str | None) -> Any:
-    """Return the rows that csv has by a kind, by default of each tensor, as a data frame of pandas with those columns of csv that they have."""
+    """Return the rows that csv has by a kind, by default of each tensor, as a data frame of pandas with the columns they fill."""
     try:
         import pandas
     except ImportError as error:

@@ -41,9 +41,9 @@ def write(report: Report, stream: IO[str], view: View) -> None:
 
 
 def _write_screen(report: Report, stream: IO[str], view: View, unicode: bool) -> None:
-    room = Room(unicode=unicode, whole=True)
+    room = Room(unicode=unicode, whole=True, top=view.top)
     if stream.isatty():
-        room = Room.of_terminal(shutil.get_terminal_size().columns, unicode)
+        room = Room.of_terminal(shutil.get_terminal_size().columns, unicode)._replace(top=view.top)
     lines = SCREENS[report.schema](report, room)
     writer.write(lines, stream, _has_color(stream, view), str if unicode else plain.escape_for(stream))
 

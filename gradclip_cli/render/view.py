@@ -68,7 +68,7 @@ class View:
     @property
     def is_screen(self) -> bool:
         """Whether the report is shown on one screen instead of in tables."""
-        return self.format == "table" and not self.by and not self.chooses
+        return self.format == "table" and not self.by and not self.columns and not self.order
 
     @property
     def _totals_are_lines(self) -> bool:

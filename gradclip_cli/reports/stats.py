@@ -163,6 +163,7 @@ class _StatsReport(NamedTuple):
     rises: TableOnly[Sequence[BlockRise]] = ()
     size: StatsSize | None = None
     inputs: TableOnly[Sequence[str]] = ()
+    block_noun: TableOnly[str] = "block"  # layer where each layer is a block of the same name
     command: TableOnly[str] = ""
     layer_steps: TableOnly[Sequence[LayerStep]] = ()
     block_steps: TableOnly[Sequence[BlockStep]] = ()
@@ -199,8 +200,8 @@ class StatsReport(_StatsReport, InNotebooks):
 
     @property
     def blocks_are_layers(self) -> bool:
-        """Whether each layer is a block of its own."""
-        return len(self.blocks) == len(self.layers)
+        """Whether each layer is a block of the same name."""
+        return self.block_noun == "layer"
 
     def for_json(self, kinds: Collection[str]) -> "StatsReport":
         """Return the report with the norms of a long series only where `kinds`, which the user asked for, has them."""

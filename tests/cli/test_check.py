@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.command import Result, Run, Save
+from support.official import savez
 
 
 @pytest.fixture
@@ -236,3 +237,15 @@ def test_baseline_on_the_screen(two_runs: None, run: Run) -> None:
     assert lines[0] == "1 problem in 8 dumps: unlike-baseline"
     assert lines[2].startswith(" unlike-baseline  h.0  step 4  norm ")
     assert lines[2].endswith(" x the median of good")
+
+
+def test_the_screen_names_the_row_that_explodes(tmp_path: Path, run: Run) -> None:
+    """Where one row holds most of the step that explodes, the line of that explosion says which."""
+    generator = np.random.default_rng(2)
+    for step in range(12):
+        values = generator.standard_normal((64, 16)).astype(np.float32)
+        values[17] *= 400 if step == 8 else 1
+        savez(tmp_path / f"step_{step}.npz", **{"emb.weight": values, "fc.w": np.ones((4, 4), np.float32)})
+    (told,) = (line for line in run("check", tmp_path).out.splitlines() if line.startswith(" exploding"))
+    assert "step 8" in told
+    assert "row 17 of emb.weight holds" in told

@@ -16,6 +16,7 @@ from gradclip_cli.lazy_rows import LaterRows, LazyRows
 from gradclip_cli.notes import Note, merged
 from gradclip_cli.reports.apply import ApplyDump, ApplyReport, ApplyTotal
 from gradclip_cli.storage.atomic import Outputs
+from gradclip_cli.storage.streams import STANDARD
 from gradclip_cli.strategies import Group
 from gradclip_cli.text import plural, shortlist
 
@@ -86,7 +87,9 @@ def _target(plan: ApplyPlan) -> str | None:
     if plan.folder is not None:
         return plan.folder
     outputs = [output.location for output in plan.outputs if output]
-    return outputs[0] if len(outputs) == 1 and outputs[0] != plan.inputs[0].location else None
+    if len(outputs) != 1:
+        return None
+    return outputs[0] if outputs[0] == STANDARD or outputs[0] != plan.inputs[0].location else None
 
 
 class ApplySummary:

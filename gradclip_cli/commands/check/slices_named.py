@@ -72,8 +72,9 @@ def _completed(one: Problem, name: str, found: SliceSquares) -> Problem:
         return one
     word = slice_word(name, found.axes)
     of = printable(name) if found.file is None else f"the piece of {printable(name)} in {printable(found.file)}"
-    message = f"{one.message}; {word} {found.slice} of {of} holds {percent(found.share)} of the tensor's square"
-    return one._replace(slices=str(found.slice), message=message)
+    held = f"{word} {found.slice} of {of} holds {percent(found.share)} of"
+    brief = f"{one.brief}; {held} its square" if one.brief else ""
+    return one._replace(slices=str(found.slice), message=f"{one.message}; {held} the tensor's square", brief=brief)
 
 
 def steady_slices(collected: Collected, figures: Figures, limits: Limits) -> Iterator[tuple[str, Problem]]:

@@ -4,19 +4,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gradclip_cli.inputs.naming import Naming, blocks_are_layers
+from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.thresholds.exact_sums import group_norms
 from gradclip_cli.thresholds.norm_table import GroupName, NormTable
 
 
 def block_names(layers: Sequence[str], naming: Naming) -> dict[str, str]:
-    """Return the block of each layer, each given once; the layers themselves where no two of them are in one block.
+    """Return the block of each layer, each given once.
 
-    >>> block_names(["h.0.a", "h.0.b", "h.1.a"], Naming()), block_names(["h.0.a", "h.1.a"], Naming())
-    ({'h.0.a': 'h.0', 'h.0.b': 'h.0', 'h.1.a': 'h.1'}, {'h.0.a': 'h.0.a', 'h.1.a': 'h.1.a'})
+    >>> block_names(["h.0.a", "h.0.b", "lstm"], Naming())
+    {'h.0.a': 'h.0', 'h.0.b': 'h.0', 'lstm': 'lstm'}
     """
-    own = blocks_are_layers(layers, naming)
-    return {layer: layer if own else naming.block(layer) for layer in layers}
+    return {layer: naming.block(layer) for layer in layers}
 
 
 def block_norms(layers: NormTable, naming: Naming, p: float) -> NormTable:

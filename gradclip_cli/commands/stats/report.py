@@ -18,6 +18,7 @@ from gradclip_cli.commands.stats.what_if import what_if
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.series import measure_series
 from gradclip_cli.engine.survey import MeasuredDump
+from gradclip_cli.inputs.naming import block_noun
 from gradclip_cli.inputs.ordering import in_step_order
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.lazy_rows import LazyRows
@@ -48,6 +49,7 @@ def report(plan: StatsPlan, collected: Collected) -> StatsReport:
         suggestions=[*suggestions(plan, norms, offers), *(run.suggestion(norms.steps) for run in runs.values())],
         candidates=[one for one in offers if any(one.rule == str(rule) for rule in RULES)],
         labels=layout.labels,
+        block_noun=block_noun(layout.layers, plan.selection.naming),
         notes=merged([*plan.notes, *layout.notes, *notes]),
         failed=failed,
         tries=_tries(plan, norms) if plan.tries else None,

@@ -30,7 +30,7 @@ def clipped_most(report: ApplyReport, room: Room) -> Iterator[Line]:
     clipped = sorted((dump for dump in report.dumps if dump.total.clipped), key=_order(report.unit))
     if not clipped:
         return
-    most = len(clipped) if len(clipped) <= MOST else MOST - 1
+    most = room.top or (len(clipped) if len(clipped) <= MOST else MOST - 1)
     by_step = all(dump.step is not None and dump.name is None for dump in report.dumps)
     first, rows = "step" if by_step else "dump", clipped[:most]
     names = [str(dump.step) if by_step else called(dump) for dump in rows]

@@ -1,7 +1,8 @@
 """The tables of one dump on the screen of `apply`: its layers or blocks, and its params, before and after."""
 
+import math
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from gradclip_cli.render.screens.columns import aligned, width_of
 from gradclip_cli.render.screens.line import Line, Span, dim, line, text_of, warn
@@ -10,7 +11,7 @@ from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.tables.apply import group_cells, param_cells, total_cells
 from gradclip_cli.render.tables.grid import layer_name
 from gradclip_cli.render.tables.plain import cells
-from gradclip_cli.reports.apply import ApplyDump
+from gradclip_cli.reports.apply import ApplyBlock, ApplyDump, ApplyLayer, ApplyParam
 from gradclip_cli.text import printable
 
 _MOST_WHOLE = 30
@@ -24,6 +25,7 @@ _LAST = (6, 5, 4, 3, 2)
 """How many figures are shown, as many as fit."""
 
 Row = tuple[str, tuple[str, ...]]
+AnyRow = TypeVar("AnyRow", bound=ApplyLayer | ApplyBlock | ApplyParam)
 
 
 class _Table(NamedTuple):
@@ -37,7 +39,7 @@ class _Table(NamedTuple):
 
 def one_dump(dump: ApplyDump, room: Room) -> Iterator[Line]:
     """Yield the tables of layers and of params, whole or the ten largest of each, with the same figures."""
-    tables, total = [table for table in _tables(dump) if table.rows], ("total", total_cells(dump))
+    tables, total = [table for table in _tables(dump, room.top) if table.rows], ("total", total_cells(dump))
     found: list[list[Line]] = []
     for shown in _LAST:
         found = [list(_lines(table, total, room, shown)) for table in tables]
@@ -51,15 +53,40 @@ def one_dump(dump: ApplyDump, room: Room) -> Iterator[Line]:
         yield from lines
 
 
-def _tables(dump: ApplyDump) -> list[_Table]:
+def _tables(dump: ApplyDump, top: int | None) -> list[_Table]:
     if not dump.params:
         return []
+    if top is not None:
+        return _first_tables(dump, top)
     if len(dump.params) <= _MOST_WHOLE:
         layers = [(layer_name(row.layer, dump.labels), group_cells(row)) for row in dump.layers]
         params = [(printable(row.name), param_cells(row)) for row in dump.params]
         return [_Table("layer", layers), _Table("param", params)]
     largest = [(printable(row.name), param_cells(row)) for row in dump.largest_params]
     return [_largest_groups(dump), _Table("param", largest, len(dump.params) - len(largest), "--by param")]
+
+
+def _first_tables(dump: ApplyDump, top: int) -> list[_Table]:
+    """Return the tables of layers or blocks and of params, with as many of the largest rows as the user wants to see."""
+    groups: Sequence[ApplyLayer | ApplyBlock] = dump.layers if len(dump.layers) <= _MOST_WHOLE else dump.blocks
+    kind = "layer" if groups is dump.layers else "block"
+    names = [(row.layer if isinstance(row, ApplyLayer) else row.block, row) for row in _by_norm(groups)[:top]]
+    cells_of = [(layer_name(name, dump.labels), group_cells(row)) for name, row in names]
+    params = [(printable(row.name), param_cells(row)) for row in _by_norm(dump.params)[:top]]
+    return [
+        _Table(kind, cells_of, len(groups) - len(cells_of), f"--by {kind}"),
+        _Table("param", params, len(dump.params) - len(params), "--by param"),
+    ]
+
+
+def _by_norm(rows: Sequence[AnyRow]) -> list[AnyRow]:
+    """Sort rows by their norms before, the largest first; NaN comes first of all, and what has no norm last."""
+
+    def key(row: AnyRow) -> float:
+        norm = row.norm_before
+        return math.inf if norm is None else -math.inf if math.isnan(norm) else -norm
+
+    return sorted(rows, key=key)
 
 
 def _largest_groups(dump: ApplyDump) -> _Table:

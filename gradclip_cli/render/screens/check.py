@@ -40,7 +40,7 @@ def lines(report: CheckReport, room: Room) -> Iterator[Line]:
         return
     yield from folded(line(strong(plural(len(rules), "problem")), f" in {dumps}: {', '.join(rules)}"), room)
     yield line()
-    shown = _chosen(every)
+    shown = _chosen(every, room.top)
     yield from _problems(report, shown, room)
     yield from _foot(report, len(every), len(shown), room)
 
@@ -71,14 +71,17 @@ def _explodes(findings: Sequence[Finding]) -> bool:
     return any(one.rule == "exploding" and one.block is None for one in findings)
 
 
-def _chosen(every: Sequence[Problem]) -> list[Problem]:
-    """Choose the problems to show: the largest of each rule, then the largest of all, in their own order."""
+def _chosen(every: Sequence[Problem], top: int | None) -> list[Problem]:
+    """Choose the problems to show: the largest of each rule, then the largest of all, in their own order.
+
+    Of `top` only, those of the more important rules are shown.
+    """
     ranks = {id(one): 0 for one in every}
     for _, of_rule in groupby(every, lambda one: one.rule):
         for rank, one in enumerate(sorted(of_rule, key=lambda one: -one.size)):
             ranks[id(one)] = rank
-    kept = sorted(every, key=lambda one: (ranks[id(one)] > 0, -one.size))
-    most = max(_MOST, sum(rank == 0 for rank in ranks.values()))
+    kept = sorted(every, key=lambda one: (ranks[id(one)] > 0, -one.size if top is None else 0))
+    most = top or max(_MOST, sum(rank == 0 for rank in ranks.values()))
     chosen = {id(one) for one in kept[:most]}
     return [one for one in every if id(one) in chosen]
 

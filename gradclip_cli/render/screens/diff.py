@@ -54,13 +54,14 @@ def _differing(report: DiffReport, room: Room) -> Iterator[Line]:
         figures += [f"ratio {near_one(total.norm_ratio)}"] if total.norm_ratio is not None else []
         figures += [f"cosine {near_one(total.cosine)}"] if total.cosine is not None else []
         yield from folded([*figures, relative(total.rel_diff)], room, 0, "   ")
+    most = room.most(_MOST)
     if differing:
         yield ()
-        table = Table(room, "tensors that differ most" if len(differing) > _MOST else "tensors that differ")
-        for row in differing[:_MOST]:
+        table = Table(room, "tensors that differ most" if len(differing) > most else "tensors that differ")
+        for row in differing[:most]:
             table.add(row.name, row, _note(row, common))
         yield from table.lines()
-    left = len(differing) - _MOST
+    left = len(differing) - most
     others = [row for row in report.params if row.status in APART]
     if others:
         yield ()

@@ -138,12 +138,13 @@ def _bar(step: DiffStep) -> float | None:
 
 def _steps(report: DiffReport, both: Sequence[DiffStep], room: Room) -> Iterator[Line]:
     differing = [step for step in both if not step.equal]
-    some = len(differing) > _MOST_STEPS
+    most = room.most(_MOST_STEPS)
+    some = len(differing) > most
     differing = by_difference(differing) if some else differing
     count = sum(param.status != "same" for param in report.params)
     counted = any(step.differing != count for step in differing)  # the head says how many if that is the same in all
     table = Table(room, "steps that differ most" if some else "steps that differ", ("tensors",) if counted else ())
-    for step in differing[:_MOST_STEPS]:
+    for step in differing[:most]:
         table.add(_named(step), step, more=(f"{step.differing or 0:,}",) if counted else ())
     yield from table.lines()
 
@@ -163,12 +164,13 @@ def _blocks(report: DiffReport, room: Room) -> Iterator[Line]:
     """Yield the blocks that differ most; all steps as one would hide what is true of each."""
     rows = [_at_worst(block) for block in report.blocks or [] if block.differing]
     differing = by_difference(rows)
-    most = "most" if len(differing) > _MOST_BLOCKS else ""
-    yield line(strong(" ".join(filter(None, (" blocks that differ", most))) + ", each at its worst step"))
+    shown = differing[: room.most(_MOST_BLOCKS)]
+    most = " most" if len(differing) > len(shown) else ""
+    yield line(strong(f" blocks that differ{most}, each at its worst step"))
     start = report.first.step if report.first is not None else None
     later = any(row.block.first_step != start for row in rows)  # a column for what is not in the head
     table = Table(room, "block", ("first", "at step") if later else ("at step",))
-    for row in differing[:_MOST_BLOCKS]:
+    for row in shown:
         first, worst = _number(row.block.first_step), _number(row.block.worst_step)
         table.add(row.block.block, row, more=(first, worst) if later else (worst,))
     yield from table.lines()

@@ -60,8 +60,14 @@ def _one(report: LsReport, dump: LsDump, room: Room) -> Iterator[Line]:
 def _tensors(report: LsReport, room: Room, *, several: bool) -> Iterator[Line]:
     columns = [Column("name", text=True), Column("shape"), Column("dtype"), Column("bytes")]
     columns += [Column("file", text=True)] if several else []
-    rows = LazyRows(lambda row: _tensor(row, report.labels)[: len(columns)], report.tensors)
+    rows = LazyRows(lambda row: _tensor(row, report.labels)[: len(columns)], report.tensors[: room.top])
     yield from _table(columns, rows, room)
+    yield from _left_out(len(report.tensors) - len(rows), "tensor")
+
+
+def _left_out(number: int, noun: str) -> Iterator[Line]:
+    if number > 0:
+        yield line(dim(f" {plural(number, f'more {noun}')}"))
 
 
 def _tensor(row: LsTensor, labels: dict[str, str]) -> tuple[str, ...]:
@@ -83,9 +89,10 @@ def _several(report: LsReport, dumps: Sequence[LsDump], room: Room) -> Iterator[
     head = list(folded([f"{folder}:" if folder else "", *_commas(parts)], room, indent=0, style="strong"))
     yield from head
     yield ()
-    yield from _table_of_dumps(dumps, folder, room)
+    yield from _table_of_dumps(dumps[: room.top], folder, room)
+    yield from _left_out(len(dumps[room.top :]) if room.top else 0, "dump")
     yield ()
-    yield from head if len(dumps) > _SEEN else ()
+    yield from head if len(dumps[: room.top]) > _SEEN else ()
     yield from _foot(report, room)
 
 

@@ -98,7 +98,7 @@ def _tables(report: ShowReport, gradients: Sequence[ShowParam], room: Room) -> I
         tables.append(("block", report.blocks, names))
     tables.append(("param", gradients, [printable(row.name) for row in gradients]))
     for kind, rows, names in tables:
-        most = len(rows) if whole or len(rows) == _MOST + 1 else _MOST
+        most = room.top or (len(rows) if whole or len(rows) == _MOST + 1 else _MOST)
         yield ()
         yield from _table(kind, rows[:most], names[:most], report, room)
         if len(rows) > most:

@@ -29,7 +29,7 @@ _NAME = 0.4
 
 def rises(report: StatsReport, room: Room) -> Iterator[Line]:
     """Yield the blocks that rise most over their medians, each with its norms as bars on one scale and one axis."""
-    shown = list(report.rises[:MOST_RISES])
+    shown = list(report.rises[: room.most(MOST_RISES)])
     series = _series(report)
     if not shown or series is None:
         return
@@ -58,7 +58,7 @@ def _bars(rows: Sequence[Sequence[float | None]], taken: int, room: Room) -> lis
 def shares(report: StatsReport, room: Room) -> Iterator[Line]:
     """Yield the blocks of one dump by their share of its squared norm."""
     every = report.shares or []
-    shown = every[:MOST]
+    shown = every[: room.most(MOST)]
     if not shown:
         return
     p = report.norm_type

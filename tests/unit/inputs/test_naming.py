@@ -235,9 +235,9 @@ def test_a_chosen_layer_is_its_own_block(naming: Naming) -> None:
 
 
 def test_blocks_are_called_layers_where_no_two_layers_are_in_one() -> None:
-    """Where each layer is a block of its own, by its number or by --group-depth, blocks are called layers."""
+    """Where each layer is a block of the same name, by its number or by --group-depth, blocks are called layers."""
     assert blocks_are_layers(["fc1", "fc2"], Naming())
-    assert blocks_are_layers(["h.0.a", "h.1.a"], Naming())
+    assert not blocks_are_layers(["h.0.a", "h.1.a"], Naming())
     assert not blocks_are_layers(["h.0.a", "h.0.b", "h.1.a"], Naming())
     assert blocks_are_layers(["h.0.a", "h.0.b"], Naming(depth=3))
     assert [block_noun(names, Naming()) for names in (["a", "b"], ["h.0.a", "h.0.b"])] == ["layer", "block"]
