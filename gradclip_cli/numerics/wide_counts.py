@@ -6,7 +6,8 @@ of a dtype by the larger of their parts, since both would be stored.
 
 import threading
 from collections.abc import Sequence
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,6 +24,9 @@ Words = NDArray[Any]  # unsigned integers
 
 _MANTISSA = {4: 23, 8: 52}
 """The bits of the mantissa of a float by its size in bytes."""
+
+_AT_ONCE = 1 << 15
+"""The number of elements whose codes are counted at a time."""
 
 _PART_BITS = PER_OCTAVE.bit_length() - 1
 """The bits of the mantissa that tell the bins of an octave apart."""
@@ -55,24 +59,37 @@ def _bits_of(dtype: DType) -> _Bits:
     )
 
 
-class _Sizes(NamedTuple):
-    """The bits of magnitudes without those that are not finite, how many are 0, and the counts of the codes of others if known.
-
-    `has_powers` says whether any of them may be a power of two.
-    """
+@dataclass(frozen=True)
+class _Sizes:
+    """The bits of magnitudes without those that are not finite, how many are 0, and the counts of the codes of others if known."""
 
     words: Words
     zeros: int
     codes: Counts | None
     bits: _Bits
-    has_powers: bool = True
+    work: Workspace
 
     def at_most(self, word: int) -> int:
         """Count the magnitudes whose bits are at most `word`: from the codes, if none is in the bin that the limit divides."""
         code, rest = divmod(word + 1, 1 << self.bits.shift)
-        if self.codes is None or (rest and self.codes[code] and (rest > 1 or code % PER_OCTAVE or self.has_powers)):
-            return int(np.count_nonzero(self.words <= word))
-        return self.words.size - int(self.codes[code:].sum())
+        if self.codes is not None and not (rest and self.codes[code] and self._may_divide(code, rest)):
+            return self.words.size - int(self.codes[code:].sum())
+        return int(np.count_nonzero(self.words <= word))
+
+    def _may_divide(self, code: int, rest: int) -> bool:
+        """Return whether the first `rest` words of a bin may be there; of a power of two alone, whether any such number is."""
+        return rest > 1 or code % PER_OCTAVE > 0 or self.has_powers
+
+    @cached_property
+    def has_powers(self) -> bool:
+        """Whether any magnitude is a power of two or 0."""
+        kind = self.words.dtype.type
+        for start in range(0, self.words.size, _AT_ONCE):
+            part = self.words[start : start + _AT_ONCE]
+            rest = self.work.shifted.take(part.size, kind)
+            if not np.left_shift(part, kind(8 * part.itemsize - _MANTISSA[part.itemsize]), out=rest).min():
+                return True
+        return False
 
 
 class WideCounter:
@@ -112,7 +129,7 @@ class WideCounter:
         """Count elements, the first of them element `at` of a piece."""
         if self._dtype.is_complex:
             self._count(self._moduli(raw).view(np.uint64), at, place)
-            self._count_beyond(_larger_parts(raw, self._dtype), self._dtype.part)
+            self._count_beyond(_larger_parts(raw, self._dtype, self._work), self._dtype.part)
             return
         words = words_of(raw, self._dtype)
         self._count_beyond(self._count(words.byteswap() if self._dtype.swapped else words, at, place), self._counted)
@@ -128,10 +145,7 @@ class WideCounter:
         """Count elements by their bits, the first of them element `at` of a piece; return their magnitudes."""
         bits, work = _bits_of(self._counted), self._work
         size = np.bitwise_and(words, bits.mask, out=work.unsigned_bits.take(words.size, words.dtype.type))
-        codes = np.right_shift(words, bits.shift, out=work.shifted.take(words.size, words.dtype.type))
-        index = work.table_index.take(words.size, np.intp)
-        np.copyto(index, codes, casting="unsafe")
-        table = np.bincount(index, minlength=2 * bits.codes).reshape(2, bits.codes)
+        table = self._counted_codes(words, bits)
         if table[:, bits.special :].any():
             self._drop_nonfinite(size, at, place)
             table[:, bits.special :] = 0
@@ -145,15 +159,18 @@ class WideCounter:
             self._count_subnormal(size, words)
         if zeros < size.size:
             self._find_extremes(size, int(counts.nonzero()[0][0]) << bits.shift, at, place)
-        return _Sizes(size, zeros, counts, bits, self._has_powers(size))
+        return _Sizes(size, zeros, counts, bits, work)
 
-    def _has_powers(self, size: Words) -> bool:
-        """Return whether any magnitude is a power of two or 0."""
-        kind = size.dtype.type
-        rest = np.left_shift(
-            size, kind(8 * size.itemsize - _MANTISSA[size.itemsize]), out=self._work.shifted.take(size.size, kind)
-        )
-        return bool(rest.size) and not rest.min()
+    def _counted_codes(self, words: Words, bits: _Bits) -> Counts:
+        """Count the codes of elements (signs, codes), so many at a time that their indices stay in the cache of the processor."""
+        table = np.zeros(2 * bits.codes, np.int64)
+        for start in range(0, words.size, _AT_ONCE):
+            part = words[start : start + _AT_ONCE]
+            codes = np.right_shift(part, bits.shift, out=self._work.shifted.take(part.size, part.dtype.type))
+            index = self._work.table_index.take(part.size, np.intp)
+            np.copyto(index, codes, casting="unsafe")
+            np.add.at(table, index, 1)
+        return table.reshape(2, bits.codes)
 
     def _drop_nonfinite(self, size: Words, at: int, place: PlaceOf) -> None:
         """Note where the first NaN and infinity are, and set them to 0."""
@@ -198,10 +215,10 @@ class WideCounter:
             self._beyond += np.array(rows, np.int64).reshape(-1, 3)
 
 
-def _larger_parts(raw: Raw, dtype: DType) -> _Sizes:
+def _larger_parts(raw: Raw, dtype: DType, work: Workspace) -> _Sizes:
     """Return the larger parts of complex numbers, and 0 for those that are not finite."""
     words, bits = words_of(raw, dtype.part), _bits_of(dtype.part)
     words = words.byteswap() if dtype.swapped else words
     larger: Words = (words & words.dtype.type(bits.mask)).reshape(-1, 2).max(axis=1)
     larger[larger >= bits.infinite] = 0
-    return _Sizes(larger, int(np.count_nonzero(larger == 0)), None, bits)
+    return _Sizes(larger, int(np.count_nonzero(larger == 0)), None, bits, work)

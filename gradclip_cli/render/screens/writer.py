@@ -1,6 +1,5 @@
 """Write the lines of a screen as plain text, in colours, or as HTML."""
 
-import html
 from collections.abc import Callable, Iterable, Iterator
 from typing import IO
 
@@ -39,5 +38,7 @@ def _of_style(line: Line) -> Iterator[str]:
 
 
 def _marked(span: Span) -> str:
+    import html  # only notebooks need it
+
     text = html.escape(span.text)
     return f'<span style="{_CSS[span.style]}">{text}</span>' if span.style else text
