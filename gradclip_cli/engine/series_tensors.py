@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.errors import InputError
 from gradclip_cli.inputs.naming import LayerParam, Naming, natural, other_names, wrappers_note
 from gradclip_cli.inputs.selection import Selection, check_included
 from gradclip_cli.notes import Note
+from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import plural, printable, shortlist
 
 CommonShape = tuple[int, ...] | None
@@ -17,6 +19,15 @@ Shapes = Mapping[str, CommonShape]
 """The shapes of the measured tensors, by name."""
 
 _DIFFER = "give --allow-missing to count in each dump what it has"
+
+
+class _Alike(NamedTuple):
+    """The tensors of a dump, their shapes and their indices by name, and what `shapes_of` found of them."""
+
+    tensors: Sequence[TensorSpec]
+    shapes: Sequence[tuple[int, ...]]
+    named: Mapping[str, Sequence[int]]
+    found: Shapes
 
 
 class SeriesTensors:
@@ -39,6 +50,7 @@ class SeriesTensors:
         self._first: str | None = None  # the path of the first dump
         self._every: dict[str, None] = {}  # the names of all tensors in all dumps, whether they are measured or not
         self._listed: object = None
+        self._alike = _Alike([], [], {}, {})
         self._missing: set[str] = set()
         self._lacking = ""  # the first dump that lacks any
         self._other_names: dict[str, str] = {}
@@ -46,7 +58,7 @@ class SeriesTensors:
 
     def take(self, dump: MeasuredDump) -> MeasuredDump:
         """Add a dump, and return it with the names of the series; raise InputError if it must not differ as it does."""
-        own = shapes_of(dump)
+        own = self._shapes_of(dump)
         if self._first is None:
             self._begin(dump, own)
         elif own != self.shapes:
@@ -90,12 +102,26 @@ class SeriesTensors:
         what = f"{which}, where they add nothing: {shortlist(sorted(self._missing, key=natural), 4)}"
         return [*self._notes, Note("missing", f"{self._lacking}: {what}")]
 
-    def _begin(self, dump: MeasuredDump, own: dict[str, CommonShape]) -> None:
+    def _shapes_of(self, dump: MeasuredDump) -> Shapes:
+        """Return the shapes of a dump: those of the dump before, if its tensors are listed and named alike."""
+        shapes = (
+            [spec.shape for spec in dump.tensors] if dump.tensors is not self._alike.tensors else self._alike.shapes
+        )
+        named = dump.named
+        if (
+            dump.wholes
+            or shapes != self._alike.shapes
+            or (named is not self._alike.named and named != self._alike.named)
+        ):
+            self._alike = _Alike(dump.tensors, shapes, named, shapes_of(dump))
+        return self._alike.found
+
+    def _begin(self, dump: MeasuredDump, own: Shapes) -> None:
         self._first = dump.source.location
         if self._allow_missing:
             self._add(own)
         else:
-            self.shapes = own
+            self.shapes = dict(own)
         if self._with_places and not self._allow_missing:
             self.places = {name: dump.places[indices[0]] for name, indices in dump.named.items()}
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from support.tensors import dump_of
 
-from gradclip_cli.commands.stats.dump_norms import sums_for
+from gradclip_cli.commands.stats.dump_norms import KeptRows, sums_for
 from gradclip_cli.commands.stats.plan import StatsPlan, Trial
 from gradclip_cli.commands.stats.rows import NormRow, RowLayout, stacked
 from gradclip_cli.inputs.layouts.single import single
@@ -19,22 +19,23 @@ WHOLE = RowLayout.of_all(LAYERS)
 GROUPS = [GroupName("l.2", "l.2.a"), GroupName("l.10", "l.10.a"), GroupName("l.10", "l.10.b")]
 
 
-def rows_of(*dumps: dict[str, list[float]], plan: StatsPlan) -> list[NormRow]:
+def rows_of(*dumps: dict[str, list[float]], plan: StatsPlan, kept: KeptRows) -> list[NormRow]:
     """Return the rows of dumps, each with a layout of its own."""
-    return [_row({name: np.array(values) for name, values in one.items()}, plan) for one in dumps]
+    return [_row({name: np.array(values) for name, values in one.items()}, plan, kept) for one in dumps]
 
 
-def _row(arrays: dict[str, np.ndarray], plan: StatsPlan) -> NormRow:
+def _row(arrays: dict[str, np.ndarray], plan: StatsPlan, kept: KeptRows) -> NormRow:
     dump = dump_of(arrays, sums_for(plan))
     layout = RowLayout.of([COLUMNS[name] for name in dump.named], LAYERS)
     pieces = [dump.named[list(COLUMNS)[column]] for column in layout.columns.tolist()]
-    return NormRow.of(Step("a", None), dump.stats, pieces, layout, plan)
+    return NormRow.of(Step("a", None), dump.stats, pieces, layout, plan, kept)
 
 
 def stack(*dumps: dict[str, list[float]], plan: StatsPlan | None = None) -> SeriesNorms:
     """Return the norms of a series, by default L1 norms."""
     plan = plan or StatsPlan((single("a"),), norm=Norm(1.0))
-    return stacked(rows_of(*dumps, plan=plan), WHOLE, GROUPS, plan)
+    kept = KeptRows()
+    return stacked(rows_of(*dumps, plan=plan, kept=kept), kept, WHOLE, GROUPS, plan)
 
 
 def test_a_layout_puts_the_tensors_of_a_layer_side_by_side() -> None:
