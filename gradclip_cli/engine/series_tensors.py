@@ -22,10 +22,13 @@ _DIFFER = "give --allow-missing to count in each dump what it has"
 
 
 class _Alike(NamedTuple):
-    """The tensors of a dump, their shapes and their indices by name, and what `shapes_of` found of them."""
+    """The tensors of a dump, with their shapes and places, those that are measured, and what was found of these."""
 
     tensors: Sequence[TensorSpec]
     shapes: Sequence[tuple[int, ...]]
+    places: Sequence[LayerParam]
+    indices: Sequence[int]
+    layers: Mapping[str, Sequence[int]]
     named: Mapping[str, Sequence[int]]
     found: Shapes
 
@@ -50,7 +53,7 @@ class SeriesTensors:
         self._first: str | None = None  # the path of the first dump
         self._every: dict[str, None] = {}  # the names of all tensors in all dumps, whether they are measured or not
         self._listed: object = None
-        self._alike = _Alike([], [], {}, {})
+        self._alike = _Alike([], [], [], (), {}, {}, {})
         self._missing: set[str] = set()
         self._lacking = ""  # the first dump that lacks any
         self._other_names: dict[str, str] = {}
@@ -104,16 +107,13 @@ class SeriesTensors:
 
     def _shapes_of(self, dump: MeasuredDump) -> Shapes:
         """Return the shapes of a dump: those of the dump before, if its tensors are listed and named alike."""
-        shapes = (
-            [spec.shape for spec in dump.tensors] if dump.tensors is not self._alike.tensors else self._alike.shapes
-        )
-        named = dump.named
-        if (
-            dump.wholes
-            or shapes != self._alike.shapes
-            or (named is not self._alike.named and named != self._alike.named)
-        ):
-            self._alike = _Alike(dump.tensors, shapes, named, shapes_of(dump))
+        last = self._alike
+        if dump.places is last.places and dump.stats.indices == last.indices and not dump.other_names:
+            dump.__dict__.update(layers=last.layers, named=last.named)  # only equal names share a list of places
+        shapes = last.shapes if dump.tensors is last.tensors else [spec.shape for spec in dump.tensors]
+        if dump.wholes or dump.other_names or dump.named is not last.named or shapes != last.shapes:
+            found = shapes_of(dump)
+            self._alike = _Alike(dump.tensors, shapes, dump.places, dump.stats.indices, dump.layers, dump.named, found)
         return self._alike.found
 
     def _begin(self, dump: MeasuredDump, own: Shapes) -> None:
