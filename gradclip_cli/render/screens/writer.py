@@ -19,7 +19,8 @@ _CSS = {
 def write(lines: Iterable[Line], stream: IO[str], color: bool, escape: Callable[[str], str] = str) -> None:
     """Write lines to a stream; `escape` replaces characters that it cannot encode."""
     one = _colored if color else text_of
-    stream.writelines(f"{escape(one(line))}\n" for line in lines)
+    texts = map(one, lines) if escape is str else (escape(one(line)) for line in lines)
+    stream.writelines(f"{text}\n" for text in texts)
 
 
 def as_html(lines: Iterable[Line]) -> str:
