@@ -202,7 +202,8 @@ class WideCounter:
     def _sizes(self, words: Words) -> Words:
         """Return the bits of magnitudes in `unsigned_bits`."""
         mask = _bits_of(self._counted).mask
-        return np.bitwise_and(words, mask, out=self._work.unsigned_bits.take(words.size, words.dtype.type))
+        found: Words = np.bitwise_and(words, mask, out=self._work.unsigned_bits.take(words.size, words.dtype.type))
+        return found
 
     def _find_extremes(self, words: Words, codes: Counts, at: int, place: PlaceOf) -> None:
         """Note where the largest and the smallest magnitude above 0 are, if the codes of some are near those that are known."""

@@ -1,6 +1,5 @@
 """Keep of a measured dump only its norms, and the L2 norms that trials need."""
 
-from array import array
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -29,14 +28,14 @@ class KeptRows:
     """The rows of a series: those of one kind one after the other, in memory that grows without being copied."""
 
     def __init__(self) -> None:
-        self._kinds: dict[str, array[float]] = {}
+        self._kinds: dict[str, bytearray] = {}
 
     def keep(self, kind: str, row: Row) -> KeptRow:
         """Keep a row of numbers."""
-        values = self._kinds.setdefault(kind, array("d"))
-        start = len(values)
-        values.frombytes(row.tobytes())
-        return KeptRow(kind, start, len(values))
+        values = self._kinds.setdefault(kind, bytearray())
+        start = len(values) // row.itemsize
+        values += row.tobytes()
+        return KeptRow(kind, start, start + row.size)
 
     def of(self, row: KeptRow) -> Row:
         """Return the numbers of a row."""
@@ -50,8 +49,7 @@ class KeptRows:
         return np.array([self.of(row) for row in rows])
 
     def _every(self, kind: str) -> Row:
-        values = self._kinds[kind]
-        return np.frombuffer(values, np.float64) if len(values) else np.empty(0)
+        return np.frombuffer(self._kinds[kind], np.float64) if self._kinds[kind] else np.empty(0)
 
 
 class DumpL2(NamedTuple):

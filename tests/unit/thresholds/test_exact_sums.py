@@ -80,3 +80,9 @@ def test_no_power_of_a_norm_overflows(p: float) -> None:
     norms = np.array([[1e300, 1e300], [1e-300, 1e-300], [math.nan, 1.0], [math.nan, math.inf]])
     times = 1.0 if math.isinf(p) else 2 ** (1 / p)
     np.testing.assert_allclose(group_norms(norms, [0], p)[:, 0], [times * 1e300, times * 1e-300, math.nan, math.inf])
+
+
+def test_a_sum_of_terms_is_that_of_fsum() -> None:
+    """What is computed from many numbers part by part is added as if it had been computed at once."""
+    values = np.random.default_rng(6).random(70_000)
+    assert exact_sum(values, np.square) == math.fsum((values * values).tolist())
