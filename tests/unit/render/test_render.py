@@ -44,7 +44,7 @@ def test_every_screen_is_of_a_report_and_few_have_none() -> None:
 @pytest.mark.parametrize("kinds", [(), ("all",)])
 def test_a_command_imports_its_own_screens_and_tables_only(kinds: tuple[str, ...], tmp_path: Path) -> None:
     """What shows the report of `stats` imports no screen and no table of another command."""
-    np.savez(tmp_path / "g.npz", **{"a.w": np.ones(3, np.float32)})
+    np.savez(tmp_path / "g.npz", a=np.ones(3, np.float32))
     argv = ["stats", str(tmp_path / "g.npz"), *(word for kind in kinds for word in ("--by", kind))]
     script = (
         f"import atexit, sys\nsys.argv[1:] = {argv}\nimport os\nos._exit = lambda code: None\n"
