@@ -6,7 +6,6 @@ before whole, and the increments n_t stay of one size. Where gradients explode, 
 
 import math
 from collections.abc import Iterator, Sequence
-from statistics import median
 from typing import NamedTuple
 
 import numpy as np
@@ -109,21 +108,26 @@ def _is_sum(follows: Sequence[Follow], rise: Rise | None, limits: Limits) -> boo
     """Whether each gradient of a rise is the one before plus increments of one size."""
     if rise is None or not follows or not all(may_be_sum(one, limits) for one in follows):
         return False
-    if median(one.kept for one in follows) < _USUALLY_KEPT or max(one.older for one in follows) > _OLDER:
+    if _median([one.kept for one in follows]) < _USUALLY_KEPT or max(one.older for one in follows) > _OLDER:
         return False
     if not follows[-1].cosine > limits.accumulating_cosine:
         return False
     grown = _change([one.norms[1] for one in follows])
     if _change([one.increment for one in follows]) > max(GROWTH, math.sqrt(grown)):
         return False
-    usual = median(one.increment for one in follows)
+    usual = _median([one.increment for one in follows])
     return follows[0].norms[0] <= usual * max(_FIRST, math.sqrt(rise.last - rise.first))
 
 
 def _change(values: Sequence[float]) -> float:
     """Return the median of the later half of values over that of the earlier half."""
     half = (len(values) + 1) // 2
-    return median(values[-half:]) / median(values[:half])
+    return _median(values[-half:]) / _median(values[:half])
+
+
+def _median(values: Sequence[float]) -> float:
+    # The module `statistics` takes 2 ms to import.
+    return float(np.median(values))
 
 
 def _problem(figures: Figures, rise: Rise, limits: Limits, *, together: bool) -> Problem:

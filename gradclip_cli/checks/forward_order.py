@@ -11,21 +11,21 @@ from functools import lru_cache
 from typing import NamedTuple
 
 _USUAL = 5
-_PLACES = tuple(
-    (place, re.compile(pattern))
-    for place, pattern in (
-        (0, r"(?<!un)embed|^(wte|wpe|shared|stem|(cls|mask|class)_token|tok_\w+|pos(itions?|itional)?(_\w+)?)$"),
-        (1, r"^encoders?$"),
-        (2, r"^(input_layernorm|attention_norm|pre_attention\w*|(norm|ln|layer_?norm)_?1)$"),
-        (4, r"^(post_attention_layernorm|ffn_norm|pre_feedforward\w*|(norm|ln|layer_?norm)_?2)$"),
-        (3, r"attn|attention"),
-        (6, r"^(mlp|ffn|feed_?forward|moe|block_sparse_moe|experts|intermediate)$"),
-        (7, r"^(wo|o_proj|out_proj|c_proj|proj|down_proj|w2|decoders?)$"),
-        (8, r"^(norm|norm_f|ln_f|ln_post|fc_norm|(final_|post_)?layer_?norm|final_norm|post_norm|pooler)$"),
-        (9, r"(^|_)head$|^(output|classifier|logits|score|fc|predictions|output_projection|proj_out|unembed\w*)$"),
-    )
+_PLACES = (
+    (0, r"(?<!un)embed|^(wte|wpe|shared|stem|(cls|mask|class)_token|tok_\w+|pos(itions?|itional)?(_\w+)?)$"),
+    (1, r"^encoders?$"),
+    (2, r"^(input_layernorm|attention_norm|pre_attention\w*|(norm|ln|layer_?norm)_?1)$"),
+    (4, r"^(post_attention_layernorm|ffn_norm|pre_feedforward\w*|(norm|ln|layer_?norm)_?2)$"),
+    (3, r"attn|attention"),
+    (6, r"^(mlp|ffn|feed_?forward|moe|block_sparse_moe|experts|intermediate)$"),
+    (7, r"^(wo|o_proj|out_proj|c_proj|proj|down_proj|w2|decoders?)$"),
+    (8, r"^(norm|norm_f|ln_f|ln_post|fc_norm|(final_|post_)?layer_?norm|final_norm|post_norm|pooler)$"),
+    (9, r"(^|_)head$|^(output|classifier|logits|score|fc|predictions|output_projection|proj_out|unembed\w*)$"),
 )
-"""The places of words: the first pattern that is found in a component, in lower case, gives its place, or else `_USUAL`."""
+"""The places of words: the first pattern that is found in a component, in lower case, gives its place, or else `_USUAL`.
+
+They are compiled on their first use.
+"""
 
 _PARTS = re.compile(r"[./\[\]'\"]+")
 _NUMBERS = re.compile(r"([0-9]+)")
@@ -93,7 +93,7 @@ def last_of(names: Sequence[str]) -> Last:
 @lru_cache(4096)
 def _component(part: str) -> Component:
     word = part.lower()
-    place = next((place for place, pattern in _PLACES if pattern.search(word)), _USUAL)
+    place = next((place for place, pattern in _PLACES if re.search(pattern, word)), _USUAL)
     return Component(place, tuple(_sized(text) if k % 2 else (0, text) for k, text in enumerate(_NUMBERS.split(word))))
 
 

@@ -77,7 +77,9 @@ class _Listed:
         self._notes.extend(dump.notes)
         self._files += files
         kind = tuple(id(file.rows) for file in files)
-        rows = self._kinds.setdefault(kind, tuple(row for file in files for row in file.rows))
+        rows = self._kinds.setdefault(
+            kind, files[0].rows if len(files) == 1 else tuple(row for file in files for row in file.rows)
+        )
         self._dumps.append(_dump(source, dump, format, rows))
         self._held.append(rows)
 
@@ -122,7 +124,9 @@ class _Listed:
 
 
 def _rows(files: Sequence[_File]) -> Sequence[LsTensor]:
-    """Return one row for each tensor of each file; they are made on access."""
+    """Return one row for each tensor of each file; they are made on access where files share them."""
+    if len(files) == 1 and files[0].rows and files[0].rows[0].input:
+        return LazyRows(lambda row: row, files[0].rows)
     starts, count = list[int](), 0
     for file in files:
         starts.append(count)
@@ -191,9 +195,9 @@ def _dump(source: DumpSource, dump: OpenDump, format: str, rows: Rows) -> LsDump
         layout,
         len(source.files),
         len(rows),
-        sum(math.prod(row.shape) for row in rows),
-        sum(row.bytes for row in rows),
-        list(dict.fromkeys(row.dtype for row in rows)),
+        sum(map(math.prod, [row.shape for row in rows])),
+        sum([row.bytes for row in rows]),
+        list(dict.fromkeys([row.dtype for row in rows])),
     )
 
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.errors import InputError
 from gradclip_cli.inputs.naming import LayerParam, Naming, natural, other_names, wrappers_note
 from gradclip_cli.inputs.selection import Selection, check_included
 from gradclip_cli.notes import Note
+from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import plural, printable, shortlist
 
 CommonShape = tuple[int, ...] | None
@@ -17,6 +19,18 @@ Shapes = Mapping[str, CommonShape]
 """The shapes of the measured tensors, by name."""
 
 _DIFFER = "give --allow-missing to count in each dump what it has"
+
+
+class _Alike(NamedTuple):
+    """The tensors of a dump, with their shapes and places, those that are measured, and what was found of these."""
+
+    tensors: Sequence[TensorSpec]
+    shapes: Sequence[tuple[int, ...]]
+    places: Sequence[LayerParam]
+    indices: Sequence[int]
+    layers: Mapping[str, Sequence[int]]
+    named: Mapping[str, Sequence[int]]
+    found: Shapes
 
 
 class SeriesTensors:
@@ -39,6 +53,7 @@ class SeriesTensors:
         self._first: str | None = None  # the path of the first dump
         self._every: dict[str, None] = {}  # the names of all tensors in all dumps, whether they are measured or not
         self._listed: object = None
+        self._alike = _Alike([], [], [], (), {}, {}, {})
         self._missing: set[str] = set()
         self._lacking = ""  # the first dump that lacks any
         self._other_names: dict[str, str] = {}
@@ -46,7 +61,7 @@ class SeriesTensors:
 
     def take(self, dump: MeasuredDump) -> MeasuredDump:
         """Add a dump, and return it with the names of the series; raise InputError if it must not differ as it does."""
-        own = shapes_of(dump)
+        own = self._shapes_of(dump)
         if self._first is None:
             self._begin(dump, own)
         elif own != self.shapes:
@@ -90,12 +105,23 @@ class SeriesTensors:
         what = f"{which}, where they add nothing: {shortlist(sorted(self._missing, key=natural), 4)}"
         return [*self._notes, Note("missing", f"{self._lacking}: {what}")]
 
-    def _begin(self, dump: MeasuredDump, own: dict[str, CommonShape]) -> None:
+    def _shapes_of(self, dump: MeasuredDump) -> Shapes:
+        """Return the shapes of a dump: those of the dump before, if its tensors are listed and named alike."""
+        last = self._alike
+        if dump.places is last.places and dump.stats.indices == last.indices and not dump.other_names:
+            dump.__dict__.update(layers=last.layers, named=last.named)  # only equal names share a list of places
+        shapes = last.shapes if dump.tensors is last.tensors else [spec.shape for spec in dump.tensors]
+        if dump.wholes or dump.other_names or dump.named is not last.named or shapes != last.shapes:
+            found = shapes_of(dump)
+            self._alike = _Alike(dump.tensors, shapes, dump.places, dump.stats.indices, dump.layers, dump.named, found)
+        return self._alike.found
+
+    def _begin(self, dump: MeasuredDump, own: Shapes) -> None:
         self._first = dump.source.location
         if self._allow_missing:
             self._add(own)
         else:
-            self.shapes = own
+            self.shapes = dict(own)
         if self._with_places and not self._allow_missing:
             self.places = {name: dump.places[indices[0]] for name, indices in dump.named.items()}
 

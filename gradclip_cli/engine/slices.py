@@ -78,10 +78,11 @@ class SliceTable(NamedTuple):
 
     @classmethod
     def empty(cls, count: int, indices: Sequence[int], sums: int) -> "SliceTable":
-        """Return a table of zeros for `count` slices."""
-        ints, floats = StatsArrays.empty(count * len(indices), sums)
+        """Return a table of zeros for `count` slices: each column in one piece of memory, of which zeros take none."""
+        ints, floats = StatsArrays.empty(0, sums)
         shape = count, len(indices)
-        return cls(indices, StatsArrays(ints.reshape(*shape, ints.shape[1]), floats.reshape(*shape, floats.shape[1])))
+        arrays = np.zeros((ints.shape[1], *shape), np.int64), np.zeros((floats.shape[1], *shape))
+        return cls(indices, StatsArrays(*(np.moveaxis(array, 0, -1) for array in arrays)))  # type: ignore[arg-type]
 
     def of(self, row: int, scale: float = 1.0) -> StatsTable:
         """Return the statistics of one slice, whose elements have this loss scale."""
@@ -96,7 +97,9 @@ class SliceTable(NamedTuple):
             if rows is None:
                 rows = StatsArrays.of([merge([one.part for one in parts if one.part], sums)], len(sums))
             at = slice(first, first + len(rows.ints))
-            self.block.ints[at, column[tensor]], self.block.floats[at, column[tensor]] = rows
+            for table, values in zip(self.block, rows, strict=True):
+                for which in np.flatnonzero(values.any(axis=0)).tolist():
+                    table[at, column[tensor], which] = values[:, which]
 
 
 def measure_tensors(

@@ -85,9 +85,9 @@ class Naming(NamedTuple):
         if self.regex is not None:
             found = self.regex.search(name)
             return LayerParam(found["layer"] or "", found["param"] or "") if found else LayerParam(name, "")
-        if self.depth is None and "/" not in name and "mod" not in name and "['" not in name:
+        if self.depth is None and "/" not in name and "['" not in name and _is_bare(name):
             layer, dot, param = name.rpartition(".")
-            if dot:  # the usual case: there cannot be a wrapper in the name
+            if dot:  # the usual case
                 return LayerParam(layer, intern(param))
         separator, parts = _components(name, shared)
         if len(parts) == 1:
@@ -146,6 +146,11 @@ def _components(name: str, shared: frozenset[str]) -> tuple[str, list[str]]:
     if layer and param and re.fullmatch(_WORD, layer) and (layer.isdecimal() or layer in shared):
         return "_", [*layer.split("_"), param]
     return "_", parts
+
+
+def _is_bare(name: str) -> bool:
+    """Return whether there is no wrapper in a name without `/`."""
+    return "mod" not in name or (WRAPPERS.isdisjoint(name.split(".")) and not name.startswith("module."))
 
 
 def _without_params(parts: list[str]) -> list[str]:

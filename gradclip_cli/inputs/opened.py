@@ -185,11 +185,12 @@ class OpenDump:
 
     def counted(self, file: OpenFile) -> list[int]:
         """Return the indices of the selected tensors of a file that can be gradients: those of real or complex floats."""
-        takes, counts = self._selection.takes, self._selection.counts
+        tensors, counts = file.tensors, self._selection.counts
         return [
             index
-            for index, spec in enumerate(file.tensors)
-            if spec.dtype.kind in ("float", "complex") and takes(spec.name) and (spec.role is None or counts(spec))
+            for index in self.taken(file)
+            for spec in (tensors[index],)
+            if spec.dtype.kind in ("float", "complex") and (spec.role is None or counts(spec))
         ]
 
 

@@ -202,6 +202,8 @@ class StatsTable(Mapping[int, TensorStats]):
 
     def as_read(self, finite: Floats) -> Floats:
         """Return `nan` for each tensor with a NaN, else `inf` for each with an infinity, else its value in `finite`."""
+        if self.block.all_finite:
+            return finite
         return np.where(self.nan > 0, math.nan, np.where(self.infinite > 0, math.inf, finite))
 
     def sums(self, which: int) -> Floats:
@@ -226,8 +228,8 @@ class StatsTable(Mapping[int, TensorStats]):
 
     def merge_groups(self, groups: Sequence[Sequence[int]], types: SumKinds) -> "StatsTable":
         """Merge each group of tensors exactly into one row; no group may be empty."""
-        sizes = list(map(len, groups))
-        taken = self.block.take(self._places(chain.from_iterable(groups)))
+        sizes, members = list(map(len, groups)), list(chain.from_iterable(groups))
+        taken = self.block if members == list(self.indices) else self.block.take(self._places(members))
         if max(sizes, default=1) == 1:
             return StatsTable(range(len(groups)), taken, self.scale)
         starts = list(accumulate(sizes, initial=0))

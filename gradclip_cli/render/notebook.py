@@ -5,7 +5,7 @@ import io
 from typing import Any
 
 from gradclip_cli.errors import UsageError
-from gradclip_cli.render.screens import SCREENS, writer
+from gradclip_cli.render.screens import SCREENS, screen, writer
 from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.table_report import write
 from gradclip_cli.render.view import View, kinds_of
@@ -18,7 +18,7 @@ _WIDTH = 100
 def as_html(report: Report) -> str:
     """Return the screen of a report as HTML, or its tables where it has none."""
     if report.schema in SCREENS:
-        return writer.as_html(SCREENS[report.schema](report, Room(_WIDTH, whole=True)))
+        return writer.as_html(screen(report, Room(_WIDTH, whole=True)))
     stream = io.StringIO()
     write(report, stream, View())
     return f"<pre>{html.escape(stream.getvalue())}</pre>"

@@ -7,7 +7,7 @@ from functools import partial
 from typing import IO
 
 from gradclip_cli.render.records import write_lines
-from gradclip_cli.render.screens import SCREENS, writer
+from gradclip_cli.render.screens import SCREENS, screen, writer
 from gradclip_cli.render.screens.names import shortened
 from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.tables import folded, plain
@@ -15,7 +15,6 @@ from gradclip_cli.render.tables.arrange import wanted
 from gradclip_cli.render.tables.grid import Grid
 from gradclip_cli.render.view import View
 from gradclip_cli.reports.base import Report
-from gradclip_cli.reports.stats import StatsReport
 
 _MOST_FITTED = 2000
 """The most rows of all tables that are fitted to a terminal; where there are more, they are written as into a pipe."""
@@ -35,7 +34,7 @@ def write(report: Report, stream: IO[str], view: View) -> None:
     for grid in grids:
         shown = grid if unicode else plain.escape_grid(grid, plain.escape_for(stream))
         _write_grid(shown, stream, view, unicode, fitted)
-    if isinstance(report, StatsReport) and report.params and not view.chooses:
+    if not view.chooses:
         lines = _below_tables(report, stream, view, unicode)
         stream.writelines(f"{line}\n" for text in lines for line in _wrapped(text, stream))
 
@@ -44,8 +43,7 @@ def _write_screen(report: Report, stream: IO[str], view: View, unicode: bool) ->
     room = Room(unicode=unicode, whole=True, top=view.top)
     if stream.isatty():
         room = Room.of_terminal(shutil.get_terminal_size().columns, unicode)._replace(top=view.top)
-    lines = SCREENS[report.schema](report, room)
-    writer.write(lines, stream, _has_color(stream, view), str if unicode else plain.escape_for(stream))
+    writer.write(screen(report, room), stream, _has_color(stream, view), str if unicode else plain.escape_for(stream))
 
 
 def _has_color(stream: IO[str], view: View) -> bool:
@@ -73,9 +71,13 @@ def _fit(grid: Grid, stream: IO[str], view: View, unicode: bool) -> None:
     terminal.write(grid, stream, width, unicode, _has_color(stream, view))
 
 
-def _below_tables(report: StatsReport, stream: IO[str], view: View, unicode: bool) -> Iterator[str]:
-    """Yield the lines of the charts and of the advice."""
+def _below_tables(report: Report, stream: IO[str], view: View, unicode: bool) -> Iterator[str]:
+    """Yield the lines of the charts and of the advice of `stats`."""
     from gradclip_cli.render.charts.characters import lines
+    from gradclip_cli.reports.stats import StatsReport
+
+    if not isinstance(report, StatsReport) or not report.params:
+        return
 
     width = min(shutil.get_terminal_size().columns, _WIDEST) if stream.isatty() else _WIDTH
     escape = plain.escape_for(stream)

@@ -1,7 +1,7 @@
 """Add float64 numbers so that the result does not depend on the order, the processor or the BLAS library."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -10,26 +10,36 @@ from numpy.typing import NDArray
 _MANY = 1 << 12
 """The count from which adding binary digits in numpy is faster than `math.fsum`; both return the same bits."""
 
-_WIDE = 64
+WIDE = 64
 """The number of columns from which adding rows is faster than adding columns one by one."""
 
-_DIGITS = 32
-"""The binary digits of each number that are added at a time: 2^31 such integers cannot overflow int64."""
+_DIGITS, _AT_ONCE = 32, 1 << 15
+"""The binary digits of each number that are added at a time, and how many numbers: the sum of such integers is below 2^53."""
+
+_DENSE = 3
+"""So many digits of 32 bits are taken of all numbers, since few are used up before."""
+
+Terms = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+"""Computes a number from 0 to 1 from each of some numbers."""
 
 
-def exact_sum(values: NDArray[np.float64]) -> float:
-    """Return the correctly rounded sum of a vector of numbers from 0 to 1, as `math.fsum` does.
+def _as_they_are(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return values
+
+
+def exact_sum(values: NDArray[np.float64], terms: Terms = _as_they_are) -> float:
+    """Return the correctly rounded sum of a vector of numbers from 0 to 1, or of `terms` of them, as `math.fsum` does.
 
     >>> exact_sum(np.array([1.0, 2.0**-60, 2.0**-60])) == 1.0
     True
     """
-    return math.fsum(values.tolist()) if len(values) < _MANY else _sum_of_digits(values)
+    return math.fsum(terms(values).tolist()) if len(values) < _MANY else _sum_of_digits(values, terms)
 
 
-def column_sums(ordered: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the sum of each column of numbers from 0 to 1, in an order fixed by their values: exact, or compensated."""
+def column_sums(ordered: NDArray[np.float64], *, wide: bool) -> NDArray[np.float64]:
+    """Return the sum of each column of numbers from 0 to 1, in an order fixed by their values: exact or, if `wide`, compensated."""
     rows, columns = ordered.shape
-    if columns >= _WIDE:
+    if wide:
         return _compensated(ordered)
     sums = map(math.fsum, ordered.T.tolist()) if rows < _MANY else map(exact_sum, ordered.T)
     return np.fromiter(sums, np.float64, columns)
@@ -74,15 +84,23 @@ def _compensated(ordered: NDArray[np.float64]) -> NDArray[np.float64]:
     return total + lost
 
 
-def _sum_of_digits(values: NDArray[np.float64]) -> float:
+def _sum_of_digits(values: NDArray[np.float64], terms: Terms) -> float:
     """Add the leading digits of all numbers as integers, then the next digits, until none are left."""
-    total, scale = 0, 1
-    rest = values[values > 0]
-    while len(rest):
-        rest = rest * 2.0**_DIGITS
+    total, places = 0, 0
+    for start in range(0, len(values), _AT_ONCE):
+        sums = _digit_sums(terms(values[start : start + _AT_ONCE]))
+        total <<= _DIGITS * max(0, len(sums) - places)
+        places = max(places, len(sums))
+        total += sum(one << (_DIGITS * (places - k)) for k, one in enumerate(sums, 1))
+    return total / (1 << (_DIGITS * places))
+
+
+def _digit_sums(values: NDArray[np.float64]) -> list[int]:
+    """Return the sums of the first digits of some numbers, of the next ones, and so on; float64 holds each sum exactly."""
+    found, rest = list[int](), values
+    while rest.any():
+        rest = (rest if len(found) < _DENSE else rest[rest > 0]) * 2.0**_DIGITS
         digits = np.floor(rest)
-        total = (total << _DIGITS) + int(digits.astype(np.int64).sum())
-        scale <<= _DIGITS
-        rest = rest - digits
-        rest = rest[rest > 0]
-    return total / scale
+        found.append(int(digits.sum()))
+        np.subtract(rest, digits, out=rest)
+    return found

@@ -1,7 +1,7 @@
 """Hold the norms of a series (steps × groups), from which rules choose and which strategies compare with thresholds."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
 from typing import NamedTuple
@@ -47,21 +47,33 @@ class NormTable:
     groups: Sequence[GroupName]
     norms: Matrix
     absent: Mask | None = None
+    like: "NormTable | None" = field(default=None, compare=False, repr=False)
+    """The same norms under other names, of which nothing is computed twice."""
+
+    def renamed(self, groups: Sequence[GroupName]) -> "NormTable":
+        """Return the same norms under other names."""
+        return NormTable(groups, self.norms, self.absent, self)
 
     @cached_property
     def present(self) -> Mask:
         """Which groups each step has (steps × groups)."""
+        if self.like is not None:
+            return self.like.present
         return np.ones(self.norms.shape, np.bool_) if self.absent is None else ~self.absent
 
     @cached_property
     def finite(self) -> Mask:
         """Which norms are present and finite (steps × groups)."""
+        if self.like is not None:
+            return self.like.finite
         found: Mask = self.present & np.isfinite(self.norms)
         return found
 
     @cached_property
     def samples(self) -> NormSamples:
         """All norms that are present."""
+        if self.like is not None:
+            return self.like.samples
         return NormSamples(self.norms if self.absent is None else self.norms[self.present])
 
     def column(self, k: int) -> NormSamples:
@@ -85,7 +97,13 @@ class NormTable:
         return [None if missing else norm for norm, missing in zip(norms, self.absent[:, k].tolist(), strict=True)]
 
     def summaries(self) -> Sequence[Summary]:
-        """Summarise each group; summaries are computed when they are accessed."""
+        """Summarise each group, once; summaries are made when they are accessed."""
+        return self._summaries
+
+    @cached_property
+    def _summaries(self) -> Sequence[Summary]:
+        if self.like is not None:
+            return self.like.summaries()
         if self.absent is None:
             return summaries(self.norms)
         return [self.column(k).summary() for k in range(self.norms.shape[1])]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.thresholds.base import PERCENTILES, Summary, between
-from gradclip_cli.thresholds.exact_sums import column_sums, exact_sum
+from gradclip_cli.thresholds.exact_sums import WIDE, column_sums, exact_sum
 
 Matrix = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -17,13 +17,19 @@ Mask = NDArray[np.bool_]
 ALIKE = 1e-5
 """Norms with a relative difference up to this are equal except for the rounding of float32 elements."""
 
+_AT_ONCE = 1 << 20
+"""The number of samples, of several columns, that are summarised at a time: each takes the memory of several copies."""
+
+_FIGURES = len(Summary._fields) - 2
+
 
 class NormSamples:
     """Norms of one or more groups, whose order does not matter; `finite` holds the finite ones, the others are only counted."""
 
     def __init__(self, values: Iterable[float] | Matrix) -> None:
         every = np.asarray(values if isinstance(values, np.ndarray) else list(values), np.float64).reshape(-1)
-        self.finite = every[np.isfinite(every)]
+        known = np.isfinite(every)
+        self.finite = every if known.all() else every[known]
         self.nonfinite = len(every) - len(self.finite)
 
     def summary(self) -> Summary:
@@ -49,7 +55,7 @@ class NormSamples:
     @cached_property
     def _squares(self) -> float:
         """Σ (n / max n)² over the finite samples: scaled, so that no square overflows."""
-        return exact_sum(np.square(self.finite / self._top))
+        return exact_sum(self.finite, lambda part: np.square(part / self._top))
 
     def above_zero(self) -> "NormSamples":
         """Return the finite samples above 0."""
@@ -63,8 +69,8 @@ class NormSamples:
         """Return 1 - Σ min(n, c)² / Σ n² over the finite samples, c the threshold: the share of squared norm that clipping removes."""
         if not self._top:
             return 0.0
-        kept = np.minimum(self.finite / self._top, threshold / self._top)
-        return 1 - exact_sum(np.square(kept)) / self._squares
+        most = threshold / self._top
+        return 1 - exact_sum(self.finite, lambda part: np.square(np.minimum(part / self._top, most))) / self._squares
 
     def at_the_top(self) -> float:
         """Return the share of finite samples that equal the largest except for rounding; 0 if there are fewer than two."""
@@ -93,21 +99,31 @@ def _summarised(matrix: Matrix, nonfinite: int = 0) -> Sequence[Summary]:
         return [Summary(0, nonfinite, *(math.nan,) * 9)] * columns
     if count == 1:
         return LazyRows(lambda k: _of_one(matrix.item(0, k), nonfinite), range(columns))
+    each = max(1, _AT_ONCE // count)
+    rows = np.empty((columns, _FIGURES))
+    for start in range(0, columns, each):
+        rows[start : start + each] = _figures(matrix[:, start : start + each], wide=columns >= WIDE)
+    return LazyRows(lambda k: Summary(count, nonfinite, *rows[k].tolist()), range(columns))
+
+
+def _figures(matrix: Matrix, *, wide: bool) -> Matrix:
+    """Return the figures of a summary for each column (columns × figures); columns are added as those of a wide matrix, or not."""
+    count = len(matrix)
     _, powers = np.frexp(np.abs(matrix).max(axis=0, initial=0))
     scaled = np.ldexp(matrix, -powers)
     ordered = np.sort(scaled, axis=0)
     median = _percentile(ordered, 50.0)
     # Rounding may put the mean of equal numbers outside their range.
-    mean = np.clip(column_sums(ordered) / count, ordered[0], ordered[-1])
-    std = np.sqrt(column_sums(np.square(ordered - mean)) / count)
+    mean = np.clip(column_sums(ordered, wide=wide) / count, ordered[0], ordered[-1])
+    std = np.sqrt(column_sums(np.square(ordered - mean), wide=wide) / count)
     figures = [
         *(mean, std, median),
         _percentile(np.sort(np.abs(scaled - median), axis=0), 50.0),
         *(ordered[0], ordered[-1]),
         *(_percentile(ordered, percent) for percent in PERCENTILES),
     ]
-    rows = np.ldexp(np.array(figures), powers).T
-    return LazyRows(lambda k: Summary(count, nonfinite, *rows[k].tolist()), range(columns))
+    found: Matrix = np.ldexp(np.array(figures), powers).T
+    return found
 
 
 def _of_one(value: float, nonfinite: int) -> Summary:

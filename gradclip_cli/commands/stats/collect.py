@@ -87,8 +87,9 @@ def collect(surveys: Iterable[Callable[[], list[MeasuredDump]]], plan: StatsPlan
         except InputError as error:
             collected.fail(error)
             continue
-        for dump in dumps:
-            collected.take(dump)
+        dumps.reverse()
+        while dumps:  # the statistics of a dump are freed as soon as its norms are kept
+            collected.take(dumps.pop())
     if plan.skip_steps >= collected.number:
         raise UsageError(f"--skip-steps {plan.skip_steps} leaves nothing of {plural(collected.number, 'dump')}")
     if not collected.taken:
@@ -97,6 +98,6 @@ def collect(surveys: Iterable[Callable[[], list[MeasuredDump]]], plan: StatsPlan
     every = list(zip(collected.series.rows, collected.places, collected.nonfinite, strict=True))
     kept, notes = settled(every, lambda one: one[1], plan.repeated)
     bad = first_nonfinite([(row, found) for row, _, found in kept])
-    norms, which = layout.norms([row for row, _, _ in kept], plan), collected.largest.number
+    norms, which = layout.norms([row for row, _, _ in kept], collected.series.kept, plan), collected.largest.number
     known = len(kept) > 1 and which is not None and any(one is every[which] for one in kept)
     return Collected(layout, norms, collected.failed, notes, bad, collected.largest if known else None)

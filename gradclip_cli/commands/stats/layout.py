@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from gradclip_cli.commands.stats.dump_norms import KeptRows
 from gradclip_cli.commands.stats.plan import StatsPlan
 from gradclip_cli.commands.stats.rows import NormRow, RowLayout, stacked
 from gradclip_cli.engine.series import check_taken
@@ -42,16 +43,17 @@ class SeriesLayout(NamedTuple):
         spec, place = self.specs[k], self.places[k]
         return StatsParam(spec.name, place.layer, place.param, self.shapes[k], spec.dtype.name, summary)
 
-    def norms(self, rows: Sequence[NormRow], plan: StatsPlan) -> SeriesNorms:
+    def norms(self, rows: Sequence[NormRow], kept: KeptRows, plan: StatsPlan) -> SeriesNorms:
         """Stack rows in the order of their steps."""
         groups = LazyRows(lambda k: GroupName(self.places[k].layer, self.specs[k].name), range(len(self.specs)))
-        return stacked(by_step(rows, order), self.whole, groups, plan)
+        return stacked(by_step(rows, order), kept, self.whole, groups, plan)
 
 
 class SeriesRows(Protocol):
     """The norms of the dumps of a series, collected one by one."""
 
     rows: list[NormRow]
+    kept: KeptRows
 
     def add(self, dump: MeasuredDump) -> MeasuredDump:
         """Reduce a dump to its norms, and return it with the names of the series.
@@ -68,9 +70,12 @@ class SameTensors:
 
     def __init__(self, plan: StatsPlan) -> None:
         self.rows: list[NormRow] = []
+        self.kept = KeptRows()
         self._plan = plan
         self._tensors = SeriesTensors(plan.selection.naming, with_places=False)
         self._layout: SeriesLayout | None = None
+        self._named: dict[str, list[int]] = {}
+        self._pieces: list[list[int]] = []
 
     def add(self, dump: MeasuredDump) -> MeasuredDump:
         """Reduce a dump to its norms; the first one gives the layout, and raises UsageError if --include does not fit it."""
@@ -80,9 +85,13 @@ class SameTensors:
             self._layout = self._of(dump)
         else:
             self._layout.notes.extend(_on_figures(dump))
-        pieces = [dump.named[name] for name in self._tensors.shapes]
+        named = dump.named
+        if named is not self._named:
+            self._named, self._pieces = named, [named[name] for name in self._tensors.shapes]
         self.rows.append(
-            NormRow.of(_step(dump), dump.stats, pieces, self._layout.whole, self._plan, first=not self.rows)
+            NormRow.of(
+                _step(dump), dump.stats, self._pieces, self._layout.whole, self._plan, self.kept, first=not self.rows
+            )
         )
         return dump
 
@@ -117,6 +126,7 @@ class AnyTensors:
 
     def __init__(self, plan: StatsPlan) -> None:
         self.rows: list[NormRow] = []
+        self.kept = KeptRows()
         self._plan = plan
         self._tensors = SeriesTensors(plan.selection.naming, allow_missing=True)
         self._specs: list[TensorSpec] = []
@@ -176,7 +186,7 @@ class AnyTensors:
             self._last = columns, RowLayout.of(columns, self._layers)
         layout = self._last[1]
         pieces = [row.pieces[column] for column in layout.columns.tolist()]
-        self.rows.append(NormRow.of(row.step, row.stats, pieces, layout, self._plan, first=not self.rows))
+        self.rows.append(NormRow.of(row.step, row.stats, pieces, layout, self._plan, self.kept, first=not self.rows))
 
 
 def _step(dump: MeasuredDump) -> Step:

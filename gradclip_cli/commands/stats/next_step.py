@@ -1,7 +1,7 @@
 """Write the command that applies the advised threshold to the dumps at hand, as a dry run."""
 
 import shlex
-from pathlib import PurePath
+from os.path import splitext
 
 from gradclip_cli.commands.stats.plan import StatsPlan
 from gradclip_cli.reports.stats_thresholds import Advised
@@ -53,6 +53,5 @@ def _paths(plan: StatsPlan) -> str:
 
 def _output(plan: StatsPlan) -> str:
     """Name an output: a folder for several files, else a file of the same kind."""
-    if len(plan.inputs) > 1 or not plan.given or not PurePath(plan.given[0]).suffix:
-        return "clipped/"
-    return shlex.quote(f"clipped{PurePath(plan.given[0]).suffix}")
+    suffix = splitext(plan.given[0].rstrip("/"))[1] if plan.given else ""
+    return shlex.quote(f"clipped{suffix}") if len(plan.inputs) == 1 and len(suffix) > 1 else "clipped/"

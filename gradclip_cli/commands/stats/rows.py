@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradclip_cli.commands.stats.blocks import block_norms
-from gradclip_cli.commands.stats.dump_norms import DumpL2, DumpNorms, Row, dump_norms, sums_for
+from gradclip_cli.commands.stats.dump_norms import DumpL2, DumpNorms, KeptRow, KeptRows, Reduced, dump_norms, sums_for
 from gradclip_cli.commands.stats.plan import StatsPlan
 from gradclip_cli.inputs.naming import natural
 from gradclip_cli.numerics.statistics_table import StatsTable
@@ -58,38 +58,43 @@ class NormRow(NamedTuple):
         pieces: Sequence[Sequence[int]],
         layout: RowLayout,
         plan: StatsPlan,
+        kept: KeptRows,
         *,
         first: bool = False,
     ) -> "NormRow":
-        """Reduce a dump to norms, each merged from all pieces at once, so that it is rounded once.
+        """Reduce a dump to norms, which `kept` takes, each merged from all pieces at once, so that it is rounded once.
 
         `pieces` has the indices into `stats` of each tensor, in the order of the layout. Only of the first dump are elements
         counted, since counts are shown of a single one.
         """
         types = sums_for(plan)
         params = stats.merge_groups(pieces, types)
-        if sum(map(len, pieces)) == len(pieces):
+        if len(layout.layers) == len(pieces):
+            layers = params
+        elif sum(map(len, pieces)) == len(pieces):
             layers = params.merge_groups([range(a, b) for a, b in pairwise(layout.starts)], types)
         else:
             members = [list(chain.from_iterable(pieces[a:b])) for a, b in pairwise(layout.starts)]
             layers = stats.merge_groups(members, types)
-        norms = dump_norms(step, stats.total(types), layers, params, plan)
+        norms = dump_norms(step, Reduced(stats.total(types), layers, params), plan, kept)
         return cls(layout, norms._replace(counts=Counts(params.elements, params.zeros)) if first else norms)
 
 
-def stacked(rows: Sequence[NormRow], whole: RowLayout, groups: Sequence[GroupName], plan: StatsPlan) -> SeriesNorms:
+def stacked(
+    rows: Sequence[NormRow], kept: KeptRows, whole: RowLayout, groups: Sequence[GroupName], plan: StatsPlan
+) -> SeriesNorms:
     """Stack rows in the order given; `whole` lays out all tensors of the series, which `groups` names in that order."""
     norms, layers = [row.norms for row in rows], [GroupName(layer) for layer in whole.layers]
-    by_param = _Stack.of([row.layout.columns for row in rows], whole.columns)
-    by_layer = _Stack.of([row.layout.layers for row in rows], whole.layers)
-    empty = np.array([[not len(row.params)] for row in norms]) & bool(len(groups))
+    by_param = _Stack.of([row.layout.columns for row in rows], whole.columns, kept)
+    by_layer = _Stack.of([row.layout.layers for row in rows], whole.layers, kept)
+    empty = np.array([[row.params.start == row.params.stop] for row in norms]) & bool(len(groups))
 
     def tables(found: Sequence[DumpNorms] | Sequence[DumpL2]) -> tuple[NormTable, NormTable, NormTable]:
-        return (
-            NormTable([GroupName()], np.array([[row.total] for row in found]), empty if empty.any() else None),
-            by_layer.table(layers, [row.layers for row in found]),
-            by_param.table(groups, [row.params for row in found]),
-        )
+        total = NormTable([GroupName()], np.array([[row.total] for row in found]), empty if empty.any() else None)
+        params = by_param.table(groups, [row.params for row in found])
+        if by_layer.places is by_param.places is None and all(row.layers is row.params for row in found):
+            return total, params.renamed(layers), params
+        return total, by_layer.table(layers, [row.layers for row in found]), params
 
     l2 = [row.l2 for row in norms if row.l2 is not None]
     total, of_layers, of_params = tables(norms)
@@ -111,30 +116,31 @@ class _Stack(NamedTuple):
     places: Sequence[Columns] | None
     width: int
     absent: Mask | None
+    kept: KeptRows
 
     @classmethod
-    def of(cls, rows: Sequence[Columns] | Sequence[list[str]], whole: Columns | list[str]) -> "_Stack":
+    def of(cls, rows: Sequence[Columns] | Sequence[list[str]], whole: Columns | list[str], kept: KeptRows) -> "_Stack":
         """Find the places of what each row has among what all rows have."""
         alike = all(row is rows[0] for row in rows)
         if alike and (rows[0] is whole or list(rows[0]) == list(whole)):
-            return cls(None, len(whole), None)
+            return cls(None, len(whole), None, kept)
         place = {one: k for k, one in enumerate(whole)}
         places = [np.array([place[one] for one in row], np.int32) for row in rows]
         absent = np.ones((len(rows), len(whole)), np.bool_)
         for row, where in zip(absent, places, strict=True):
             row[where] = False
-        return cls(places, len(whole), absent if absent.any() else None)
+        return cls(places, len(whole), absent if absent.any() else None, kept)
 
-    def matrix(self, values: Sequence[Row], otherwise: float = 0.0) -> Matrix:
+    def matrix(self, values: Sequence[KeptRow], otherwise: float = 0.0) -> Matrix:
         """Stack rows of values; what a row lacks is `otherwise`."""
         if self.places is None:
-            return np.array(values)
+            return self.kept.matrix(values, self.width)
         found = np.full((len(values), self.width), otherwise)
         for row, where, own in zip(found, self.places, values, strict=True):
-            row[where] = own
+            row[where] = self.kept.of(own)
         return found
 
-    def table(self, groups: Sequence[GroupName], values: Sequence[Row]) -> NormTable:
+    def table(self, groups: Sequence[GroupName], values: Sequence[KeptRow]) -> NormTable:
         """Stack rows of norms."""
         return NormTable(groups, self.matrix(values), self.absent)
 

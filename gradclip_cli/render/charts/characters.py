@@ -3,12 +3,15 @@
 import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from gradclip_cli.render.charts.data import LogScale, bars, bins, marks, run_scale
 from gradclip_cli.render.tables.grid import figure, layer_name
 from gradclip_cli.render.tables.plain import Escape, cells
-from gradclip_cli.reports.stats import StatsReport
 from gradclip_cli.text import plural
+
+if TYPE_CHECKING:
+    from gradclip_cli.reports.stats import StatsReport
 
 BARS = {True: "▁▂▃▄▅▆▇█", False: ".:-=+*#@"}
 """The characters for bars of growing height, in Unicode and in ASCII."""
@@ -24,7 +27,7 @@ _HEIGHT = 5
 
 
 def lines(
-    report: StatsReport,
+    report: "StatsReport",
     kinds: frozenset[str],
     width: int,
     unicode: bool,
@@ -108,7 +111,7 @@ def _columns(counts: Sequence[int], signs: str) -> Iterator[str]:
         yield "".join(" " if k <= 0 else signs[min(k, len(signs)) - 1] for k in heights).rstrip()
 
 
-def _sparklines(report: StatsReport, names: Sequence[str], width: int, unicode: bool) -> Iterator[str]:
+def _sparklines(report: "StatsReport", names: Sequence[str], width: int, unicode: bool) -> Iterator[str]:
     if report.series is None or report.series.layers is None:
         return
     column, rows = max(map(cells, names), default=0), report.series.layers.norms

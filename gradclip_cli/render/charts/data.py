@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from gradclip_cli.reports.stats import StatsReport
+if TYPE_CHECKING:
+    from gradclip_cli.reports.stats import StatsReport
 
 GLOBAL = "clip-by-global-norm"
 """The strategy that compares the norms of dumps."""
@@ -59,7 +60,7 @@ def bins(values: Sequence[float], scale: LogScale, count: int) -> list[int]:
     return found
 
 
-def marks(report: StatsReport) -> dict[str, float]:
+def marks(report: "StatsReport") -> dict[str, float]:
     """Return the marks of a histogram of dumps: each is a letter and its meaning, with a value."""
     total = report.total
     found = {"m median": total.median, "9 p90": total.p90, "M mean": total.mean}

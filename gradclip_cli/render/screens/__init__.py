@@ -6,25 +6,61 @@ A new screen is a module here with a function `lines(report, room)`, and a line 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from gradclip_cli.render.screens import apply, check, diff, ls, show, stats
 from gradclip_cli.render.screens.line import Line
 from gradclip_cli.render.screens.room import Room
-from gradclip_cli.reports.apply import ApplyReport
-from gradclip_cli.reports.check import CheckReport
-from gradclip_cli.reports.diff import DiffReport
-from gradclip_cli.reports.listing import LsReport
-from gradclip_cli.reports.show import ShowReport
-from gradclip_cli.reports.stats import StatsReport
+from gradclip_cli.reports.base import Report
 
 Screen = Callable[[Any, Room], Iterator[Line]]
 """Yields the lines of a report that fit into a room."""
 
-SCREENS: Mapping[str, Screen] = {
-    ApplyReport.schema: apply.lines,
-    CheckReport.schema: check.lines,
-    DiffReport.schema: diff.lines,
-    LsReport.schema: ls.lines,
-    ShowReport.schema: show.lines,
-    StatsReport.schema: stats.lines,
+
+def _apply() -> Screen:
+    from gradclip_cli.render.screens.apply import lines
+
+    return lines
+
+
+def _check() -> Screen:
+    from gradclip_cli.render.screens.check import lines
+
+    return lines
+
+
+def _diff() -> Screen:
+    from gradclip_cli.render.screens.diff import lines
+
+    return lines
+
+
+def _ls() -> Screen:
+    from gradclip_cli.render.screens.ls import lines
+
+    return lines
+
+
+def _show() -> Screen:
+    from gradclip_cli.render.screens.show import lines
+
+    return lines
+
+
+def _stats() -> Screen:
+    from gradclip_cli.render.screens.stats import lines
+
+    return lines
+
+
+SCREENS: Mapping[str, Callable[[], Screen]] = {
+    "gradclip.apply/1": _apply,
+    "gradclip.check/1": _check,
+    "gradclip.diff/1": _diff,
+    "gradclip.ls/1": _ls,
+    "gradclip.show/1": _show,
+    "gradclip.stats/1": _stats,
 }
-"""The screen of each report, by its schema; a report without one is shown as tables."""
+"""The screens of reports by schema, each with a function that imports it; a report without one is shown as tables."""
+
+
+def screen(report: Report, room: Room) -> Iterator[Line]:
+    """Return the lines of a report that has a screen."""
+    return SCREENS[report.schema]()(report, room)

@@ -32,7 +32,8 @@ def line(*parts: str | Span) -> Line:
 
 def text_of(parts: Sequence[Span]) -> str:
     """Return the text of a line without its meaning."""
-    return "".join(span.text for span in parts).rstrip()
+    text = parts[0].text if len(parts) == 1 else "".join([span.text for span in parts])
+    return text.rstrip()
 
 
 def bad(text: str) -> Span:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.render.screens.differences import folded
-from gradclip_cli.render.screens.line import Line, dim, line, warn
+from gradclip_cli.render.screens.line import Line, Span, dim, line, warn
 from gradclip_cli.render.screens.names import shortened
 from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.tables import plain
@@ -60,7 +60,8 @@ def _one(report: LsReport, dump: LsDump, room: Room) -> Iterator[Line]:
 def _tensors(report: LsReport, room: Room, *, several: bool) -> Iterator[Line]:
     columns = [Column("name", text=True), Column("shape"), Column("dtype"), Column("bytes")]
     columns += [Column("file", text=True)] if several else []
-    rows = LazyRows(lambda row: _tensor(row, report.labels)[: len(columns)], report.tensors[: room.top])
+    cells = _tensor_in_file if several else _tensor
+    rows = LazyRows(lambda row: cells(row, report.labels), report.tensors[: room.top])
     yield from _table(columns, rows, room)
     yield from _left_out(len(report.tensors) - len(rows), "tensor")
 
@@ -74,7 +75,11 @@ def _tensor(row: LsTensor, labels: dict[str, str]) -> tuple[str, ...]:
     name, label = printable(row.name), labels.get(row.layer) if labels else None
     named = name if label is None or label == row.layer else f"{name} ({printable(label)})"
     shape = "x".join(map(str, row.shape)) or "scalar"
-    return named, shape, row.dtype, f"{row.bytes:,}", printable(os.path.basename(row.input))
+    return named, shape, row.dtype, f"{row.bytes:,}"
+
+
+def _tensor_in_file(row: LsTensor, labels: dict[str, str]) -> tuple[str, ...]:
+    return *_tensor(row, labels), printable(os.path.basename(row.input))
 
 
 def _several(report: LsReport, dumps: Sequence[LsDump], room: Room) -> Iterator[Line]:
@@ -136,7 +141,7 @@ def _table(columns: Sequence[Column], rows: Sequence[tuple[str, ...]], room: Roo
         columns, rows = _fitting(columns, list(rows), room)
     _, head, _, *body = plain.lines(Grid("", columns, rows), "-")
     yield line(dim(f" {head.rstrip()}"))
-    yield from (line(f" {text.rstrip()}") for text in body[:-1])
+    yield from ((Span(f" {text.rstrip()}"),) for text in body[:-1])
 
 
 def _fitting(

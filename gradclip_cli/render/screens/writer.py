@@ -1,6 +1,5 @@
 """Write the lines of a screen as plain text, in colours, or as HTML."""
 
-import html
 from collections.abc import Callable, Iterable, Iterator
 from typing import IO
 
@@ -20,7 +19,8 @@ _CSS = {
 def write(lines: Iterable[Line], stream: IO[str], color: bool, escape: Callable[[str], str] = str) -> None:
     """Write lines to a stream; `escape` replaces characters that it cannot encode."""
     one = _colored if color else text_of
-    stream.writelines(f"{escape(one(line))}\n" for line in lines)
+    texts = map(one, lines) if escape is str else (escape(one(line)) for line in lines)
+    stream.writelines(f"{text}\n" for text in texts)
 
 
 def as_html(lines: Iterable[Line]) -> str:
@@ -39,5 +39,7 @@ def _of_style(line: Line) -> Iterator[str]:
 
 
 def _marked(span: Span) -> str:
+    import html  # only notebooks need it
+
     text = html.escape(span.text)
     return f'<span style="{_CSS[span.style]}">{text}</span>' if span.style else text

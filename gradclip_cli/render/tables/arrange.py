@@ -4,36 +4,66 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from gradclip_cli.render.records import Record, joined, scopes
-from gradclip_cli.render.tables import apply, check, diff, listing, show, stats
 from gradclip_cli.render.tables.grid import Column, Grid, figure
 from gradclip_cli.render.view import View
-from gradclip_cli.reports.apply import ApplyReport
 from gradclip_cli.reports.base import Report
-from gradclip_cli.reports.check import CheckReport
-from gradclip_cli.reports.diff import DiffReport
-from gradclip_cli.reports.listing import LsReport, StrategiesReport
-from gradclip_cli.reports.show import ShowReport
-from gradclip_cli.reports.stats import StatsReport
 from gradclip_cli.text import printable
 
 Tables = Callable[[Any, frozenset[str]], list[Grid]]
 """Makes the tables of a report that are of the given kinds."""
 
-TABLES: Mapping[str, Tables] = {
-    ApplyReport.schema: apply.grids,
-    StatsReport.schema: stats.grids,
-    CheckReport.schema: check.grids,
-    DiffReport.schema: diff.grids,
-    ShowReport.schema: show.grids,
-    LsReport.schema: listing.grids,
-    StrategiesReport.schema: listing.grids,
+
+def _apply() -> Tables:
+    from gradclip_cli.render.tables.apply import grids
+
+    return grids
+
+
+def _check() -> Tables:
+    from gradclip_cli.render.tables.check import grids
+
+    return grids
+
+
+def _diff() -> Tables:
+    from gradclip_cli.render.tables.diff import grids
+
+    return grids
+
+
+def _listing() -> Tables:
+    from gradclip_cli.render.tables.listing import grids
+
+    return grids
+
+
+def _show() -> Tables:
+    from gradclip_cli.render.tables.show import grids
+
+    return grids
+
+
+def _stats() -> Tables:
+    from gradclip_cli.render.tables.stats import grids
+
+    return grids
+
+
+TABLES: Mapping[str, Callable[[], Tables]] = {
+    "gradclip.apply/1": _apply,
+    "gradclip.stats/1": _stats,
+    "gradclip.check/1": _check,
+    "gradclip.diff/1": _diff,
+    "gradclip.show/1": _show,
+    "gradclip.ls/1": _listing,
+    "gradclip.strategies/1": _listing,
 }
-"""The tables of each report, by its schema."""
+"""The tables of each report by its schema, each with a function that imports them."""
 
 
 def wanted(report: Report, view: View) -> list[Grid]:
     """Return the tables of a report that a view shows; if it names columns, only tables that have all of them."""
-    found = TABLES[report.schema](report, view.kinds)
+    found = TABLES[report.schema]()(report, view.kinds)
     if not view.chooses:
         return found
     fields = scopes(type(report), frozenset(report.scopes))

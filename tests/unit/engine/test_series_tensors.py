@@ -1,5 +1,7 @@
 """The tensors of a series are followed by name from dump to dump, and what differs is refused or said."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from support.tensors import dump_of
@@ -130,3 +132,24 @@ def test_an_include_matches_in_any_dump() -> None:
     series.check_taken(Selection(("b*",)))
     with pytest.raises(UsageError, match="zz"):
         series.check_taken(Selection(("zz",)))
+
+
+def test_a_dump_shares_nothing_with_one_of_other_shapes() -> None:
+    """Where names and places are those of the dump before, but shapes are others, the dump is refused as any other is."""
+    series = SeriesTensors(Naming())
+    first = dump_of({"a.w": np.ones(2), "b.w": np.ones(3)})
+    series.take(first)
+    again = replace(first)
+    assert series.take(again).named is first.named
+    other = replace(dump_of({"a.w": np.ones(2), "b.w": np.ones(4)}), places=first.places)
+    with pytest.raises(InputError, match="other shapes"):
+        series.take(other)
+
+
+def test_a_dump_of_fewer_tensors_shares_no_names() -> None:
+    """With the places of the dump before, but without one of its tensors, a dump has only what it has."""
+    series = SeriesTensors(Naming(), allow_missing=True)
+    first = dump_of({"a.w": np.ones(2), "b.w": np.ones(3)})
+    series.take(first)
+    less = series.take(replace(first, stats=first.stats.only([1])))
+    assert (less.named, less.layers) == ({"b.w": [1]}, {"b": [1]})

@@ -97,3 +97,24 @@ def test_a_modulus_above_float64_is_no_infinity() -> None:
     """What is finite in both parts is counted in the last bin, not as an infinity."""
     found = count(np.array([1.7e308 + 1.7e308j]), COMPLEX128)
     assert (found.inf_at, int(found.bins.sum())) == (None, 1)
+
+
+@pytest.mark.parametrize(
+    "last", [0.0, 2.0**-25, -(2.0**-10), 2.0**-14 * (1 - 2.0**-12), 65520.0, 1e-44, float("nan"), float("inf")]
+)
+@pytest.mark.parametrize("dtype", [FLOAT32, FLOAT64], ids=lambda dtype: dtype.name)
+def test_limits_are_counted_wherever_the_elements_are(dtype: DType, last: float) -> None:
+    """Of more elements than are looked at at a time, the very last counts as the others do, and so do those of a second piece."""
+    array = (np.random.default_rng(7).standard_normal(150_001) * 1e-3).astype(dtype.name)
+    array[-1] = last
+    wanted = right(array)
+    whole, counter = count(array, dtype), counter_of(dtype)
+    counter.add(raw_of(array[:90_000]), place)
+    counter.add(raw_of(array[90_000:]), lambda at, marks: place(at + 90_000, marks))
+    sizes = np.where(np.isfinite(array), np.abs(array.astype(np.float64)), 0.0)
+    for found in (whole, counter.counts()):
+        assert (found.bins == wanted.bins).all()
+        assert found.bands.tolist() == wanted.bands
+        assert found.largest == (sizes.max(), (int(sizes.argmax()),))
+        least = np.where(sizes > 0, sizes, np.inf)
+        assert found.smallest == (least.min(), (int(least.argmin()),))

@@ -24,11 +24,12 @@ def test_a_sum_is_that_of_fsum(count: int) -> None:
         assert exact_sum(values) == math.fsum(values.tolist())
 
 
+@pytest.mark.parametrize("wide", [False, True])
 @pytest.mark.parametrize("shape", [(2, 500), (700, 80), (5000, 2), (300, 1), (0, 3), (0, 100)])
-def test_the_sums_of_columns(shape: tuple[int, int]) -> None:
-    """Tall, wide and empty matrices have the sums of `fsum`."""
+def test_the_sums_of_columns(shape: tuple[int, int], wide: bool) -> None:
+    """Tall, wide and empty matrices have the sums of `fsum`, added by columns or by rows."""
     matrix = np.sort(np.random.default_rng(3).random(shape), axis=0)
-    assert column_sums(matrix).tolist() == [math.fsum(column) for column in matrix.T.tolist()]
+    assert column_sums(matrix, wide=wide).tolist() == [math.fsum(column) for column in matrix.T.tolist()]
 
 
 @pytest.mark.parametrize("shape", [(40, 3), (9, 200), (6000, 2)])
@@ -79,3 +80,9 @@ def test_no_power_of_a_norm_overflows(p: float) -> None:
     norms = np.array([[1e300, 1e300], [1e-300, 1e-300], [math.nan, 1.0], [math.nan, math.inf]])
     times = 1.0 if math.isinf(p) else 2 ** (1 / p)
     np.testing.assert_allclose(group_norms(norms, [0], p)[:, 0], [times * 1e300, times * 1e-300, math.nan, math.inf])
+
+
+def test_a_sum_of_terms_is_that_of_fsum() -> None:
+    """What is computed from many numbers part by part is added as if it had been computed at once."""
+    values = np.random.default_rng(6).random(70_000)
+    assert exact_sum(values, np.square) == math.fsum((values * values).tolist())

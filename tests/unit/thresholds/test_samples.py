@@ -102,3 +102,15 @@ def test_no_figure_leaves_the_range_of_the_samples(value: float, count: int) -> 
 def test_how_many_are_as_large_as_the_largest(values: list[float], share: float) -> None:
     """Norms within 1e-5 of the largest are at the top; a lone norm, and zeros, tell nothing."""
     assert NormSamples([*values, math.inf]).at_the_top() == share
+
+
+def test_many_columns_are_summarised_in_parts() -> None:
+    """Of more samples than are summarised at a time, each column has the figures that it has alone."""
+    matrix = np.exp(np.random.default_rng(5).standard_normal((2500, 450)))
+    found = summaries(matrix)
+    assert len(found) == 450
+    for k in (0, 418, 419, 449):
+        values = matrix[:, k].tolist()
+        assert found[k].mean == pytest.approx(math.fsum(values) / 2500, rel=1e-15)
+        assert found[k].std == pytest.approx(float(np.std(matrix[:, k])), rel=1e-12)
+        assert (found[k].min, found[k].max, found[k].median) == (min(values), max(values), statistics.median(values))

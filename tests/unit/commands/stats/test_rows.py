@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from support.tensors import dump_of
 
-from gradclip_cli.commands.stats.dump_norms import sums_for
+from gradclip_cli.commands.stats.dump_norms import KeptRows, sums_for
 from gradclip_cli.commands.stats.plan import StatsPlan, Trial
 from gradclip_cli.commands.stats.rows import NormRow, RowLayout, stacked
 from gradclip_cli.inputs.layouts.single import single
@@ -19,22 +19,23 @@ WHOLE = RowLayout.of_all(LAYERS)
 GROUPS = [GroupName("l.2", "l.2.a"), GroupName("l.10", "l.10.a"), GroupName("l.10", "l.10.b")]
 
 
-def rows_of(*dumps: dict[str, list[float]], plan: StatsPlan) -> list[NormRow]:
+def rows_of(*dumps: dict[str, list[float]], plan: StatsPlan, kept: KeptRows) -> list[NormRow]:
     """Return the rows of dumps, each with a layout of its own."""
-    return [_row({name: np.array(values) for name, values in one.items()}, plan) for one in dumps]
+    return [_row({name: np.array(values) for name, values in one.items()}, plan, kept) for one in dumps]
 
 
-def _row(arrays: dict[str, np.ndarray], plan: StatsPlan) -> NormRow:
+def _row(arrays: dict[str, np.ndarray], plan: StatsPlan, kept: KeptRows) -> NormRow:
     dump = dump_of(arrays, sums_for(plan))
     layout = RowLayout.of([COLUMNS[name] for name in dump.named], LAYERS)
     pieces = [dump.named[list(COLUMNS)[column]] for column in layout.columns.tolist()]
-    return NormRow.of(Step("a", None), dump.stats, pieces, layout, plan)
+    return NormRow.of(Step("a", None), dump.stats, pieces, layout, plan, kept)
 
 
 def stack(*dumps: dict[str, list[float]], plan: StatsPlan | None = None) -> SeriesNorms:
     """Return the norms of a series, by default L1 norms."""
     plan = plan or StatsPlan((single("a"),), norm=Norm(1.0))
-    return stacked(rows_of(*dumps, plan=plan), WHOLE, GROUPS, plan)
+    kept = KeptRows()
+    return stacked(rows_of(*dumps, plan=plan, kept=kept), kept, WHOLE, GROUPS, plan)
 
 
 def test_a_layout_puts_the_tensors_of_a_layer_side_by_side() -> None:
@@ -84,3 +85,30 @@ def test_trials_have_norms_of_their_own() -> None:
     assert cosines == pytest.approx(
         np.array([[1, 1, 21 / 5 / math.sqrt(18)], [42 / 10 / math.sqrt(18), 1, 1]]), rel=1e-15
     )
+
+
+def test_rows_of_one_kind_are_a_matrix_without_a_copy() -> None:
+    """Rows that stand one after the other are the memory that keeps them; in another order, and in part, they are copied."""
+    kept = KeptRows()
+    first, _, third = (kept.keep("a", np.array(row)) for row in ([1.0, 2.0], [3.0, 4.0], [5.0, 6.0]))
+    other = kept.keep("b", np.array([7.0, 8.0]))
+    whole = kept.matrix([first, first._replace(start=2, stop=4), third], 2)
+    assert whole.tolist() == [[1, 2], [3, 4], [5, 6]]
+    assert np.shares_memory(whole, kept.of(third))
+    assert kept.matrix([third, first], 2).tolist() == [[5, 6], [1, 2]]
+    assert kept.matrix([first, other], 2).tolist() == [[1, 2], [7, 8]]
+    assert kept.matrix([kept.keep("c", np.empty(0))] * 2, 0).shape == (2, 0)
+
+
+def test_layers_of_one_tensor_each_have_the_norms_of_tensors() -> None:
+    """They are held once, under both names; where any layer has two tensors, each table has its own."""
+    plan, kept = StatsPlan((single("a"),), norm=Norm(1.0)), KeptRows()
+    names = ["l.2", "l.10"]
+    layout, groups = RowLayout.of_all(names), [GroupName(name, f"{name}.a") for name in names]
+    dump = dump_of({"l.2.a": np.array([1.0, 2.0]), "l.10.a": np.array([4.0])}, sums_for(plan))
+    rows = [NormRow.of(Step("a", None), dump.stats, list(dump.named.values()), layout, plan, kept) for _ in range(2)]
+    found = stacked(rows, kept, layout, groups, plan)
+    assert found.layers.norms.tolist() == found.params.norms.tolist() == [[3, 4], [3, 4]]
+    assert np.shares_memory(found.layers.norms, found.params.norms)
+    assert [str(group) for group in (*found.layers.groups, *found.params.groups)] == ["l.2", "l.10", "l.2.a", "l.10.a"]
+    assert found.layers.summaries() is found.params.summaries()

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from support.official import save_as
 
 from gradclip_cli import show
-from gradclip_cli.render.screens import SCREENS
+from gradclip_cli.render.screens import screen
 from gradclip_cli.render.screens.line import Span, text_of
 from gradclip_cli.render.screens.magnitudes import packed, percent
 from gradclip_cli.render.screens.room import Room
@@ -18,7 +18,7 @@ from gradclip_cli.render.screens.room import Room
 def lines(folder: Path, array: NDArray[Any], room: Room = Room()) -> list[str]:  # noqa: B008 (a named tuple)
     """Return the lines of the screen about one tensor, without its path."""
     report = show(save_as(folder / "g.npz", {"w": array}), "w")
-    return [text_of(line) for line in SCREENS[report.schema](report, room)][3:]
+    return [text_of(line) for line in screen(report, room)][3:]
 
 
 def spread(size: int = 4000) -> NDArray[np.float32]:

@@ -8,7 +8,7 @@ import pytest
 from support.official import save_as
 
 from gradclip_cli import ShowReport, show
-from gradclip_cli.render.screens import SCREENS
+from gradclip_cli.render.screens import screen
 from gradclip_cli.render.screens.line import text_of
 from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.tables.plain import cells
@@ -18,7 +18,7 @@ PIPE = Room(whole=True)
 
 def lines(report: ShowReport, room: Room = PIPE) -> list[str]:
     """Return the lines of the screen as text."""
-    return [text_of(line) for line in SCREENS[report.schema](report, room)]
+    return [text_of(line) for line in screen(report, room)]
 
 
 def report_of(folder: Path, **arrays: Any) -> ShowReport:
