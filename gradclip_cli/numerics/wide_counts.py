@@ -25,7 +25,7 @@ Words = NDArray[Any]  # unsigned integers
 _MANTISSA = {4: 23, 8: 52}
 """The bits of the mantissa of a float by its size in bytes."""
 
-_AT_ONCE = 1 << 16
+_AT_ONCE = 1 << 17
 """The number of elements whose codes are counted at a time."""
 
 _PART_BITS = PER_OCTAVE.bit_length() - 1
