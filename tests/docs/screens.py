@@ -8,7 +8,7 @@ from pathlib import Path
 from support import planted
 
 from docs.places import DOCS, SAMPLES
-from docs.session import in_process
+from docs.session import ExampleError, in_process
 
 WIDTHS = (60, 80, 120)
 
@@ -51,15 +51,15 @@ PAGES: Mapping[Path, tuple[str, tuple[str, ...]]] = {
         _SAMPLES,
         (
             "stats sample_data/char_lstm",
-            f"stats {_STEP.format('09')}",
+            f"stats {_STEP.format(9)}",
             "apply sample_data/char_lstm -o clipped/ -t 20 --dry-run",
-            f"apply {_STEP.format('09')} -o clipped.safetensors -t 20 --dry-run",
+            f"apply {_STEP.format(9)} -o clipped.safetensors -t 20 --dry-run",
             "check sample_data/char_lstm",
-            f"diff {_STEP.format('08')} {_STEP.format('09')}",
+            f"diff {_STEP.format(8)} {_STEP.format(9)}",
             "ls sample_data/char_lstm",
-            f"ls {_STEP.format('09')}",
-            f"show {_STEP.format('09')}",
-            f"show {_STEP.format('09')} decoder.weight",
+            f"ls {_STEP.format(9)}",
+            f"show {_STEP.format(9)}",
+            f"show {_STEP.format(9)} decoder.weight",
         ),
     ),
 }
@@ -89,4 +89,7 @@ def _section(command: str) -> str:
 
 def shown(command: str, columns: int | None) -> str:
     """Return what a command shows on standard output on a terminal of so many columns, or in a pipe."""
-    return in_process(command.split(), Path(_dumps().name), columns).output
+    done = in_process(command.split(), Path(_dumps().name), columns)
+    if done.code not in (0, 1):
+        raise ExampleError(f"{command}\nended with {done.code}:\n{done.text}")
+    return done.output
