@@ -15,7 +15,7 @@ from gradclip_cli.reports.stats import BlockShare, NamedNorms, StatsReport
 from gradclip_cli.reports.stats_findings import BlockRise
 from gradclip_cli.text import percent, times
 
-MOST, MOST_RISES = 10, 6
+MOST, MOST_RISES = 10, 4
 """The most blocks that are shown of one dump, and of a run, whose screen holds more beside them."""
 
 _FEWEST_BARS, _MOST_BARS = 10, 60
@@ -113,7 +113,7 @@ def _outdented(rows: Sequence[Line]) -> Iterator[Line]:
 
 def _more(report: StatsReport, left: int, room: Room) -> Iterator[Line]:
     """Say how many blocks are left out, and where all of them and all else stand."""
-    tables = [f"--by block ({len(report.blocks)})"] if left and not report.blocks_are_layers else []
+    tables = ["--by block"] if left and not report.blocks_are_layers else []
     tables += [f"--by layer ({len(report.layers)})", f"--by param ({len(report.params)})"]
     tables += ["--by step"] if len(report.dumps) > 1 else []
     text = f"{f'{left} more' if left else 'more'}: {', '.join([*tables, '-f json'])}"

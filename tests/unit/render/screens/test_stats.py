@@ -40,7 +40,7 @@ def of_norms(folder: Path, *norms: float, name: str = "step_{}") -> StatsReport:
 
 
 def test_the_planted_run_on_one_screen() -> None:
-    """What was planted stands in the first lines; the threshold that is advised is marked; six blocks are shown of 27."""
+    """What was planted stands in the first lines; the threshold that is advised is marked; four blocks are shown of 27."""
     found = shown(planted())
     assert found[0] == "run/  60 dumps, steps 0-59   291 tensors in 27 blocks, bfloat16, 266,016 values"
     assert found[2].startswith(" NaN        step 52  model.layers.9.mlp.down_proj.weight  1 of 2,048, at [3, 5]")
@@ -61,9 +61,9 @@ def test_the_planted_run_on_one_screen() -> None:
     (first,) = (line for line in found if line.startswith(" model.layers.17"))
     assert first.split()[:6] == ["model.layers.17", "2.035", "109.8", "41", "54", "x"]
     (hint,) = (line for line in found if "more:" in line)
-    assert hint == " 21 more: --by block (27), --by layer (219), --by param (291), --by step, -f json"
+    assert hint == " 23 more: --by block, --by layer (219), --by param (291), --by step, -f json"
     assert found[-1] == "Next: gradclip apply run/ -o clipped/ -t 19.75 --nonfinite zero --dry-run"
-    assert len(found) <= 32
+    assert len(found) <= 29
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
