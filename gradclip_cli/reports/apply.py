@@ -160,7 +160,7 @@ class _ApplyReport(NamedTuple):
     rule: str | None = None
 
 
-class ApplyReport(_ApplyReport, InNotebooks):
+class ApplyReport(InNotebooks, _ApplyReport):
     """The report of `apply`; `rule` has chosen the threshold, the advised one where the user asked for `auto`; None for a number."""
 
     __slots__ = ()

@@ -64,7 +64,7 @@ class _CheckReport(NamedTuple):
     gradients: TableOnly[bool] = True
 
 
-class CheckReport(_CheckReport, InNotebooks):
+class CheckReport(InNotebooks, _CheckReport):
     """The report of `check`: findings by rule, and what rose first.
 
     `failed` holds the errors of dumps that were left out. Without `gradients` there was nothing to check.

@@ -111,7 +111,7 @@ class _DiffReport(NamedTuple):
     tolerance: TableOnly[tuple[float, float]] = (0.0, 0.0)
 
 
-class DiffReport(_DiffReport, InNotebooks):
+class DiffReport(InNotebooks, _DiffReport):
     """The report of `diff` on two dumps; `overall` compares all gradients that are in both dumps, as one vector.
 
     Those that are reshaped are left out of it; its figures are None if nothing is left. `elements` counts those of A,

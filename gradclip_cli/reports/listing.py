@@ -70,7 +70,7 @@ class _LsReport(NamedTuple):
     by_block: TableOnly[Sequence[LsBlock]] = ()
 
 
-class LsReport(_LsReport, InNotebooks):
+class LsReport(InNotebooks, _LsReport):
     """The report of `ls`; `others` is None if all dumps have the same tensors."""
 
     __slots__ = ()
@@ -102,7 +102,7 @@ class _StrategiesReport(NamedTuple):
     notes: TableOnly[list[Note]]
 
 
-class StrategiesReport(_StrategiesReport, InNotebooks):
+class StrategiesReport(InNotebooks, _StrategiesReport):
     """The report of `strategies`: the registry."""
 
     __slots__ = ()

@@ -1,34 +1,27 @@
-"""Show reports in notebooks: the screen as HTML, and rows as a pandas data frame."""
+"""Show reports in notebooks and at a prompt: the screen as HTML, rows as a pandas data frame, and a short name."""
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas
 
-    from gradclip_cli.notes import Note
-
 
 class InNotebooks:
-    """What every report can do in a notebook."""
+    """What every report can do in a notebook; it comes first of the classes that a report is made of."""
 
     __slots__ = ()
 
-    schema: ClassVar[str]
-    scopes: ClassVar[Mapping[str, str]]
-    kinds: ClassVar[tuple[str, ...]]
-
-    if TYPE_CHECKING:
-
-        @property
-        def notes(self) -> Sequence["Note"]:
-            """The notes on the report."""
+    def __repr__(self) -> str:
+        """Return the name of the report and of its fields: their values may be a million rows."""
+        report: Any = self
+        return f"<{type(self).__name__} with {', '.join(report._fields)}>"
 
     def _repr_html_(self) -> str:
         """Return the screen that the command shows as HTML; names are escaped."""
         from gradclip_cli.render.notebook import as_html
 
-        return as_html(self)
+        report: Any = self
+        return as_html(report)
 
     def to_dataframe(self, by: str | None = None) -> "pandas.DataFrame":
         """Return the rows that csv has `--by` a kind, such as `layer` or `step`, as a data frame; by default those of tensors.
@@ -37,5 +30,6 @@ class InNotebooks:
         """
         from gradclip_cli.render.notebook import as_dataframe
 
-        frame: Any = as_dataframe(self, by)
+        report: Any = self
+        frame: Any = as_dataframe(report, by)
         return frame

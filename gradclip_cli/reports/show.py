@@ -139,7 +139,7 @@ class _ShowReport(NamedTuple):
     name: TableOnly[str | None] = None  # stands for a step that is a running number
 
 
-class ShowReport(_ShowReport, InNotebooks):
+class ShowReport(InNotebooks, _ShowReport):
     """The report of `show`: the blocks and tensors of one dump by norm, and the values of one tensor if `tensor` names one.
 
     Where it is a pattern of several, these are all that is shown, and shares are of them.

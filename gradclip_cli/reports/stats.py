@@ -174,7 +174,7 @@ class _StatsReport(NamedTuple):
     replay_groups: Section[list[ReplayGroup]] = None
 
 
-class StatsReport(_StatsReport, InNotebooks):
+class StatsReport(InNotebooks, _StatsReport):
     """The report of `stats`.
 
     `labels` holds the names that a framework gives to layers, `inputs` the paths that the user gave, `command` what to try next.

@@ -387,3 +387,8 @@ def test_every_public_name_is_there(name: str) -> None:
     """What is exported can be imported, and reports and their rows are types."""
     value = getattr(gradclip_cli, name)
     assert isinstance(value, type) or callable(value) or name == "__version__"
+
+
+def test_what_is_public_is_listed() -> None:
+    """Completion by `dir` finds the functions and types, also before they are imported."""
+    assert dir(gradclip_cli) == sorted(gradclip_cli.__all__)

@@ -78,3 +78,11 @@ def test_pandas_takes_the_rows() -> None:
     frame: Any = STATS.to_dataframe("step")
     assert frame["norm"].isna().tolist() == [True]
     assert frame["step"].tolist() == [None]
+
+
+@pytest.mark.parametrize("report", REPORTS, ids=lambda report: type(report).__name__)
+def test_at_a_prompt_a_report_is_short(report: Any) -> None:
+    """A report of a million rows does not flood a prompt: its name and its fields are told."""
+    told = repr(report)
+    assert told.startswith(f"<{type(report).__name__} with ")
+    assert len(told) < 500
