@@ -57,7 +57,7 @@ class DumpRows:
 
     @staticmethod
     def largest(found: BeforeAfter) -> list[int]:
-        """Return the groups by their norms before, the largest first; before them those that are not finite, by their other elements."""
+        """Return the groups by their norms before, the largest first; above all those that are not finite, by their other elements."""
         finite = np.isfinite(found.norm_before)
         order: list[int] = np.lexsort((-found.finite_before, finite)).tolist()
         return order

@@ -130,7 +130,10 @@ def _figures(report: ShowReport, values: ShowValues, finite: int, room: Room) ->
 
 
 def _histogram(report: ShowReport, finite: int, room: Room) -> Iterator[Line]:
-    """Yield the rows from large to small, as many as the user wants, each with what happens to most of it in narrower dtypes, and the shares of that."""
+    """Yield the rows from large to small, each with what happens to most of it in narrower dtypes, and the shares of that.
+
+    The shares are of all rows, however many of them the user wants to see.
+    """
     rows, bands, zeros = _rows(report.bins or ()), report.bands or [], report.values.zeros if report.values else 0
     every = [*rows, *([_Row(0.0, 0.0, zeros)] if zeros else [])]
     kept = every[: room.most(len(every))]

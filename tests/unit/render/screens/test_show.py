@@ -132,6 +132,6 @@ def test_a_block_may_be_named_by_its_framework(tmp_path: Path) -> None:
 def test_the_next_command_repeats_the_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It looks into the same dump, in the same units: by the path that was given, and with all that was chosen of it."""
     monkeypatch.chdir(tmp_path)
-    save_as("log.npz", {f"step_{k}/{name}.w": np.ones(2) for k in range(3) for name in "ab"})
+    save_as(Path("log.npz"), {f"step_{k}/{name}.w": np.ones(2) for k in range(3) for name in "ab"})
     found = lines(show("log.npz", steps=1, unscale=4))
     assert found[-1] == "Next: gradclip show log.npz --steps 1 --unscale 4 a.w"
