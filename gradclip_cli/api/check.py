@@ -112,7 +112,7 @@ def check(
             allow_huge,
             along=along,
             unscale=parse_unscale(unscale),
-            replicated=replicated_in(found.sources, replicated),
+            replicated=replicated_in([*found.sources, *(good.sources if good else ())], replicated),
             tied=tied,
             steps=wanted,
         ),

@@ -65,5 +65,5 @@ def show(
         tied=tied,
         steps=wanted,
     )
-    plan = ShowPlan(found.sources[0], tensor, selection, found.notes, jobs)
+    plan = ShowPlan(found.sources[0], tensor, selection, found.notes, jobs, path, choices)
     return pipeline.show(plan, begin(progress, found.sources, 1))

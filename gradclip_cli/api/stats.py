@@ -51,7 +51,8 @@ def stats(
 ) -> StatsReport:
     """Measure the norms of one dump or of a series and suggest thresholds.
 
-    `strategy` may be "all", as it is by default; a screen then shows all. `tries` holds values of `--try`, such as
+    `strategy` may be "all". Without it, JSON has thresholds for all strategies, as with "all", and a screen shows that for
+    clip-by-global-norm; with "all" it shows those of all. `tries` holds values of `--try`, such as
     "clip-l2-per-layer:mad:5". Under a rule with a threshold for each step, such as "autoclip:10", the report's `replay` has a row
     for each step, or `replay_groups` one for each layer or tensor. The rule "auto" is the advised one.
     Raises `GradclipError`.
@@ -66,6 +67,7 @@ def stats(
     plan = StatsPlan(
         inputs=found.sources,
         given=tuple(paths_of(inputs)),
+        choices=choices,
         every=every,
         notes=found.notes,
         repeated=repeated,

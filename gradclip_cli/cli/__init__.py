@@ -36,7 +36,7 @@ GROUPS = {
     "Change": ("apply",),
     "Know": ("strategies", "help"),
 }
-"""The commands in the order of the help; one that is not there yet is passed over."""
+"""The commands in the order of the help; each command is in one group."""
 
 EXIT_CODES = {
     0: "done",
@@ -139,7 +139,7 @@ class Commands(Explained, click.Group):
         width = max(map(len, COMMANDS))
         for group, names in GROUPS.items():
             with formatter.section(group):
-                formatter.write_dl([(name.ljust(width), COMMANDS[name]) for name in names if name in COMMANDS])
+                formatter.write_dl([(name.ljust(width), COMMANDS[name]) for name in names])
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands, then the few options."""

@@ -238,5 +238,3 @@ _file_options = grouped(
 )
 
 pattern_options = combined(steps_option, _name_options, _layer_options, _file_options)
-tensor_options = combined(steps_option, _name_options, _file_options)
-"""The options of `pattern_options`, but for those about layers."""

@@ -162,6 +162,10 @@ def _check_threshold(option: str, strategy: Strategy | str | None, view: View, p
         raise click.UsageError(f"{option} needs -s STRATEGY" if strategy is None else f"{option} needs one strategy")
     if view.chooses or view.by:
         raise click.UsageError(f"{option} prints no table to choose from")
+    context = click.get_current_context()
+    for name in ("tries", *(() if view.format == "table" else ("format", "json", "csv", "tsv"))):
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{option} prints no report; leave out --{'try' if name == 'tries' else name}")
 
 
 def _paste(report: StatsReport, framework: str) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from gradclip_cli.errors import UsageError
+from gradclip_cli.inputs.choices import DEFAULT, Choices
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.notes import Note
@@ -73,3 +74,5 @@ class ShowPlan:
     selection: Selection = Selection()
     notes: tuple[Note, ...] = ()  # on the input
     jobs: int | None = None
+    given: str = ""  # the path as the user gave it
+    choices: Choices = DEFAULT  # how it became a dump

@@ -7,10 +7,6 @@ from gradclip_cli.notes import Note
 from gradclip_cli.reports.base import TableOnly
 from gradclip_cli.reports.notebook import InNotebooks
 
-MOST_LARGEST = 10
-"""The most layers, blocks and params of a dump that are kept as its largest."""
-
-
 ON_SCREEN = frozenset({"zeroed", "skipped", "propagated", "underflow", "overflow"})
 """The kinds of notes that the screen shows itself."""
 
@@ -18,8 +14,8 @@ ON_SCREEN = frozenset({"zeroed", "skipped", "propagated", "underflow", "overflow
 class ApplyTotal(NamedTuple):
     """A whole dump, before and after; figures of groups are None if every element is its own group.
 
-    `mean_factor` is the mean of `factors` finite factors, and `least_factor` the lowest, of the group `least`. `underflowed`
-    and `overflowed` count the elements that were rounded to zero and to infinity, `replaced` those that were not finite and
+    `mean_factor` is the mean of the finite factors, and `least_factor` the lowest, of the group `least`. `underflowed` and
+    `overflowed` count the elements that were rounded to zero and to infinity, `replaced` those that were not finite and
     are 0 now. `finite_norm_before` is the norm of the finite elements: what is clipped where the others become 0.
     """
 
@@ -37,7 +33,6 @@ class ApplyTotal(NamedTuple):
     overflowed: int = 0
     replaced: int = 0
     finite_norm_before: float | None = None
-    factors: TableOnly[int] = 0
     least_factor: TableOnly[float | None] = None
     least: TableOnly[str] = ""
 
@@ -120,8 +115,8 @@ class ApplyParam(NamedTuple):
 class ApplyDump(NamedTuple):
     """One input and its output, None if nothing was written; a dump in shards is its index file, or the list of its shards.
 
-    `largest_blocks` and `largest_params` are those of the largest norms before, at most `MOST_LARGEST`. `treated` says what
-    was done to NaN and infinities.
+    `largest_layers`, `largest_blocks` and `largest_params` are all that count, those of the largest norms before first.
+    `treated` says what was done to NaN and infinities.
     """
 
     input: str | list[str]

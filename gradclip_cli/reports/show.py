@@ -137,6 +137,7 @@ class _ShowReport(NamedTuple):
     bands: Section[list[ShowBand]] = None
     bins: Section[list[ShowBin]] = None
     name: TableOnly[str | None] = None  # stands for a step that is a running number
+    command: TableOnly[str] = ""  # that shows the same dump
 
 
 class ShowReport(InNotebooks, _ShowReport):

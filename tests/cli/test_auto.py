@@ -63,6 +63,10 @@ def test_the_advice_is_pasted_alone(falling: list[float], run: Run) -> None:
         (["--paste", "torch", "--by", "layer"], "--paste prints no table"),
         (["--paste", "torch", "--print-threshold", "-s", "clip-by-norm"], "exclude each other"),
         (["--print-threshold", "-s", "all"], "--print-threshold needs one strategy"),
+        (["--paste", "torch", "--try", "1"], "--paste prints no report; leave out --try"),
+        (["--paste", "torch", "-f", "md"], "--paste prints no report; leave out --format"),
+        (["--print-threshold", "-s", "clip-by-norm", "--json"], "--print-threshold prints no report; leave out --json"),
+        (["--print-threshold", "-s", "clip-by-norm", "--csv"], "--print-threshold prints no report; leave out --csv"),
         (["--paste", "jax"], "'jax' is not one of"),
         (["--by", "layer,param"], "'layer,param' is none of"),
     ],
@@ -72,6 +76,16 @@ def test_what_is_wrong_usage(argv: list[str], told: str, falling: list[float], r
     result = run("stats", "run", *argv)
     assert (result.code, result.out) == (2, "")
     assert told in result.err
+
+
+def test_what_a_configuration_says_of_reports_is_overruled(falling: list[float], run: Run) -> None:
+    """A format or a trial for all calls does not forbid the bare number; nor does the format that it would be."""
+    Path("c.toml").write_text('format = "json"\ntry = ["1"]\n', encoding="utf-8")
+    bare = ("stats", "run", "-s", "clip-by-global-norm", "--rule", "auto", "--print-threshold")
+    plain = run(*bare)
+    assert plain.code == 0
+    assert run(*bare, "--config", "c.toml") == plain
+    assert run(*bare, "-f", "table") == plain
 
 
 def test_the_advice_in_json(falling: list[float], run: Run) -> None:

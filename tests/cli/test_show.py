@@ -129,3 +129,15 @@ def test_progress_is_of_one_reading(network: Path, run: Run) -> None:
     result = run("show", network)
     assert result.out.splitlines()[0].startswith("g.safetensors")
     assert result.err == ""
+
+
+def test_the_total_says_what_it_is_of(network: Path, run: Run) -> None:
+    """Where a tensor or a pattern is named, the total is of what that is, and not of the dump."""
+    titles = {
+        (): "all of the dump",
+        ("lstm.*",): "all that match lstm.*",
+        ("lstm.weight",): "lstm.weight",
+        ("*weight", "--include", "lstm*"): "lstm.weight",
+    }
+    for argv, title in titles.items():
+        assert title in run("show", "g.safetensors", *argv, "--by", "total").out.splitlines()[0]

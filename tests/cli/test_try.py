@@ -119,6 +119,17 @@ def test_the_advice_ends_the_table(steps: Path, save: Save, run: Run) -> None:
     assert "take " not in run("stats", steps, "--by", "step", "--by", "layer").out
 
 
+def test_the_command_of_the_advice_clips_as_it_says(save: Save, run: Run) -> None:
+    """With a loss scale of 1024 the norms are 1, but for two of ten, which the mean of 1.5 clips."""
+    Path("run").mkdir()
+    for step, norm in enumerate([1, 1, 1, 1, 3.5] * 2):
+        save(f"run/step_{step}.npz", **{"fc.w": np.array([norm * 1024.0])})
+    last = run("stats", "run", "--unscale", "1024").out.splitlines()[-1]
+    assert last == "Next: gradclip apply run -o clipped/ -t 1.5 --unscale 1024 --dry-run"
+    applied = run(*shlex.split(last)[2:], "-f", "json")
+    assert json.loads(applied.out)["clipped_steps"] == [4, 9]
+
+
 def test_strategies_speak_for_themselves(steps: Path, run: Run) -> None:
     """With -s the advice is about that strategy."""
     assert (

@@ -170,14 +170,18 @@ def _inner(child: dict[str, Any]) -> list[tuple[dict[str, Any], str]]:
     return inside
 
 
-def _words(child: dict[str, Any]) -> str:
-    """Return a type in a few words."""
+def _words(child: dict[str, Any], s: str = "") -> str:
+    """Return a type in a few words, in the plural with `s`.
+
+    >>> _words({"type": "array", "items": {"prefixItems": [], "type": "array"}})
+    'list of pairs of numbers'
+    """
     if "anyOf" in child:
-        return " or ".join(dict.fromkeys(_words(one) for one in child["anyOf"]))
+        return " or ".join(dict.fromkeys(_words(one, s) for one in child["anyOf"]))
     if "$ref" in child:
-        return "number"
+        return f"number{s}"
     if "prefixItems" in child:
-        return "pair of numbers"
+        return f"pair{s} of numbers"
     if child.get("type") == "array":
-        return f"list of {_words(child['items'])}s"
-    return "string" if "const" in child else str(child["type"])
+        return f"list{s} of {_words(child['items'], 's')}"
+    return f"string{s}" if "const" in child else f"{child['type']}{s}"

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 
@@ -30,10 +31,12 @@ def summarize(
     """Report all dumps, with notes; those on an output come after those on the first dump in it."""
     targets = dict(zip(plan.inputs, plan.outputs, strict=True))
     dumps, notes, seen = list[ApplyDump](), [*plan.notes, *decided.notes], set[DumpSource]()
+    factors = list[int]()
     for one in decided.dumps:
         source = one.dump.source
         summary = ApplySummary(one, written[source].of(one.dump), plan)
         dumps.append(summary.report(targets[source]))
+        factors.append(len(summary.finite_factors))
         notes += [*one.dump.notes, *(() if source in seen else written[source].notes), *summary.notes()]
         seen.add(source)
     norm, clipped = plan.measured, [dump for dump in dumps if dump.total.clipped]
@@ -47,7 +50,7 @@ def summarize(
         notes=merged(notes),
         clipped_dumps=len(clipped),
         clipped_steps=[dump.step for dump in clipped if dump.step is not None],
-        mean_factor=_mean_factor(dumps),
+        mean_factor=_mean_factor(dumps, factors),
         output_dtype=plan.output_dtype,
         files_written=outputs.files if outputs else 0,
         bytes_written=outputs.nbytes if outputs else 0,
@@ -58,11 +61,11 @@ def summarize(
     )
 
 
-def _mean_factor(dumps: Sequence[ApplyDump]) -> float | None:
-    """Return the mean of all finite factors; None if there is none."""
-    totals = [dump.total for dump in dumps if dump.total.mean_factor is not None]
-    number = sum(total.factors for total in totals)
-    return math.fsum((total.mean_factor or 0) * total.factors for total in totals) / number if number else None
+def _mean_factor(dumps: Sequence[ApplyDump], factors: Sequence[int]) -> float | None:
+    """Return the mean of all finite factors, of which each dump has so many; None if there is none."""
+    number = sum(factors)
+    sums = ((dump.total.mean_factor or 0) * count for dump, count in zip(dumps, factors, strict=True))
+    return math.fsum(sums) / number if number else None
 
 
 def _limits(plan: ApplyPlan, decided: Decisions) -> str:
@@ -120,6 +123,14 @@ class ApplySummary:
             treated=self._treated.text if self._treated else None,
         )
 
+    @cached_property
+    def finite_factors(self) -> list[float]:
+        """The factors of all groups that are finite numbers."""
+        factors = [
+            decision.action.factor for group, decision in self._decisions if group.strategy.group is not Group.NONE
+        ]
+        return [factor for factor in factors if factor is not None and math.isfinite(factor)]
+
     def notes(self) -> list[Note]:
         """Note what no threshold asked for: layers of norm 0, treated NaN, and elements rounded to zero or to infinity."""
         path, notes = self._dump.source.location, list[Note]()
@@ -157,7 +168,7 @@ class ApplySummary:
         ]
         whole = [(factor, group) for factor, group in decided if factor is not None]
         elementwise = bool(decided) and not whole
-        finite = [factor for factor, _ in whole if math.isfinite(factor)]
+        finite = self.finite_factors
         least = min(whole, key=lambda pair: pair[0], default=None)
         return ApplyTotal(
             tensors=len(self._dump.named),
@@ -174,7 +185,6 @@ class ApplySummary:
             overflowed=int(rows.params.overflowed.sum()),
             finite_norm_before=before.norm(0, types[0]),
             replaced=before.nan + before.posinf + before.neginf if self._plan.nonfinite == "zero" else 0,
-            factors=len(finite),
             least_factor=least[0] if least else None,
             least=str(least[1].key[1]) if least and least[1].strategy.group is not Group.DUMP else "",
         )

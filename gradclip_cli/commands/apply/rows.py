@@ -11,7 +11,7 @@ from gradclip_cli.commands.apply.before_after import BeforeAfter
 from gradclip_cli.commands.apply.decisions import Decision, DumpDecisions
 from gradclip_cli.commands.apply.plan import ApplyPlan
 from gradclip_cli.engine.rewrite import Rewritten
-from gradclip_cli.reports.apply import MOST_LARGEST, ApplyBlock, ApplyLayer, ApplyParam
+from gradclip_cli.reports.apply import ApplyBlock, ApplyLayer, ApplyParam
 
 Value = TypeVar("Value")
 
@@ -57,9 +57,10 @@ class DumpRows:
 
     @staticmethod
     def largest(found: BeforeAfter) -> list[int]:
-        """Return the groups of the largest norms before; those that are not finite first, by the norms of their other elements."""
+        """Return the groups by their norms before, the largest first; above all those that are not finite, by their other elements."""
         finite = np.isfinite(found.norm_before)
-        return [int(k) for k in np.lexsort((-found.finite_before, finite))[:MOST_LARGEST]]
+        order: list[int] = np.lexsort((-found.finite_before, finite)).tolist()
+        return order
 
     def _figures(self, groups: Sequence[Sequence[int]]) -> BeforeAfter:
         decisions = [self.of[indices[0]] for indices in groups]

@@ -1,6 +1,7 @@
 """Assemble the report of `show`: the blocks and tensors of a dump by norm, and the values of one tensor."""
 
 import math
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from glob import escape
@@ -15,6 +16,7 @@ from gradclip_cli.engine.smallest import Smallest
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.engine.tensor_counts import TensorCounts
 from gradclip_cli.errors import UsageError
+from gradclip_cli.inputs.as_options import as_options
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.notes import merged
 from gradclip_cli.numerics.bands import TARGETS, band_of
@@ -62,6 +64,14 @@ def _looked_into(plan: ShowPlan, scale: float, run: Run) -> ShowReport:
     )
 
 
+def _command(plan: ShowPlan) -> str:
+    """Return the command that shows the dump with the same options; an empty text where its words do not print."""
+    options = as_options(plan.selection, plan.choices)
+    if options is None or not plan.given.isprintable():
+        return ""
+    return " ".join(["gradclip show", shlex.quote(plan.given), *options])
+
+
 def _report(plan: ShowPlan, dump: MeasuredDump, smallest: Sequence[float], selection: Selection) -> ShowReport:
     """Report a measured dump; `smallest` holds the smallest |g| above 0 of each of its tensors, infinite where there is none."""
     rows = rows_of(dump, smallest, selection.naming.block)
@@ -75,6 +85,7 @@ def _report(plan: ShowPlan, dump: MeasuredDump, smallest: Sequence[float], selec
         notes=merged([*plan.notes, *dump.notes]),
         labels=dump.labels,
         name=dump.source.name,
+        command=_command(plan),
     )
 
 

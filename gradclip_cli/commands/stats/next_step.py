@@ -4,31 +4,24 @@ import shlex
 from os.path import splitext
 
 from gradclip_cli.commands.stats.plan import StatsPlan
+from gradclip_cli.errors import UsageError
+from gradclip_cli.inputs.as_options import as_number, as_options
+from gradclip_cli.inputs.dumps_of_steps import of_steps
 from gradclip_cli.reports.stats_thresholds import Advised
 from gradclip_cli.strategies.base import Norm
 from gradclip_cli.strategies.builtin import GLOBAL
-from gradclip_cli.text import printable
 
 _MOST_PATHS = 3
 """The most paths that are repeated in a command."""
 
 
-def selected(plan: StatsPlan) -> list[tuple[str, str]]:
-    """Return the options, with their values, that choose dumps and tensors."""
-    steps = plan.selection.steps
-    along, accumulate = plan.selection.along, plan.inputs[0].layout.accumulate if plan.inputs else None
-    return [
-        *([("--steps", str(steps))] if steps is not None else []),
-        *([("--along", str(along))] if along is not None else []),
-        *([("--accumulate", accumulate)] if accumulate else []),
-        *(("--include", pattern) for pattern in plan.selection.include),
-        *(("--exclude", pattern) for pattern in plan.selection.exclude),
-    ]
-
-
 def next_command(plan: StatsPlan, advice: Advised, *, bad: bool) -> str:
-    """Return the command that tries the advice, an empty text where there is none; `bad` says that a dump is not finite."""
-    if advice.threshold is None or advice.too_few:
+    """Return the command that tries the advice, an empty text where there is none; `bad` says that a dump is not finite.
+
+    There is none either for some steps of a file, since `apply` takes whole files, or where a value does not print.
+    """
+    options = as_options(plan.selection, plan.choices, allow_missing=plan.allow_missing)
+    if advice.threshold is None or advice.too_few or options is None or not _of_whole_files(plan):
         return ""
     default = Norm()
     words = [
@@ -36,13 +29,23 @@ def next_command(plan: StatsPlan, advice: Advised, *, bad: bool) -> str:
         f"-o {_output(plan)}",
         *([] if advice.strategy == GLOBAL.name else [f"-s {advice.strategy}"]),
         f"-t {advice.threshold:.4g}",
-        *([f"--norm-type {plan.norm.type:g}"] if plan.norm.type != default.type else []),
-        *([f"--epsilon {plan.norm.epsilon:g}"] if plan.norm.epsilon != default.epsilon else []),
-        *(f"{option} {shlex.quote(printable(value))}" for option, value in selected(plan)),
+        *([f"--norm-type {as_number(plan.norm.type)}"] if plan.norm.type != default.type else []),
+        *([f"--epsilon {as_number(plan.norm.epsilon)}"] if plan.norm.epsilon != default.epsilon else []),
+        *options,
         *(["--nonfinite zero"] if bad else []),
         "--dry-run",
     ]
     return " ".join(["gradclip apply", *words])
+
+
+def _of_whole_files(plan: StatsPlan) -> bool:
+    if plan.selection.steps is None:
+        return True
+    try:
+        of_steps(plan.inputs, plan.selection.steps, whole_files=True)
+    except UsageError:
+        return False
+    return plan.selection.along is None
 
 
 def _paths(plan: StatsPlan) -> str:

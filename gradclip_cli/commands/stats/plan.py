@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from gradclip_cli.errors import UsageError
+from gradclip_cli.inputs.choices import DEFAULT, Choices
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.notes import Note
@@ -69,6 +70,7 @@ class StatsPlan:
     tries: tuple[Trial, ...] = ()
     every: bool = False
     given: tuple[str, ...] = ()  # the paths as the user gave them
+    choices: Choices = DEFAULT  # how they became dumps
 
     def __post_init__(self) -> None:
         if self.strategy is not None and not self.strategy.takes_threshold:

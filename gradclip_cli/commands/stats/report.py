@@ -37,7 +37,7 @@ def report(plan: StatsPlan, collected: Collected) -> StatsReport:
     layers, params = norms.layers.summaries(), norms.params.summaries()
     offers, runs = candidates(plan, norms), _adaptive_runs(plan, norms)
     main = runs.get((plan.strategy or GLOBAL).name)
-    advices = [recommend(plan, norms, strategy) for strategy in plan.shown]
+    advised = [recommend(plan, norms, strategy) for strategy in plan.shown]
     dumps = _dumps(norms)
     return StatsReport(
         norm_type=plan.norm.type,
@@ -54,12 +54,12 @@ def report(plan: StatsPlan, collected: Collected) -> StatsReport:
         failed=failed,
         tries=_tries(plan, norms) if plan.tries else None,
         own=own_thresholds(plan, norms.layers),
-        advice=advices[0],
-        advised=advices,
+        advice=advised[0],
+        advised=advised,
         shares=shares(layout, norms, plan.selection.naming, plan.norm.type) if len(dumps) == 1 else None,
         size=size(layout),
         inputs=plan.given,
-        command=next_command(plan, advices[0], bad=any(dump.nonfinite for dump in dumps)),
+        command=next_command(plan, advised[0], bad=any(dump.nonfinite for dump in dumps)),
         replay=main.steps(norms.steps) if main else None,
         replay_groups=main.groups() if main else None,
         layer_steps=steps_of(norms.layers, dumps, LayerStep),

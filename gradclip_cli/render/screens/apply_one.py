@@ -1,8 +1,7 @@
 """The tables of one dump on the screen of `apply`: its layers or blocks, and its params, before and after."""
 
-import math
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from gradclip_cli.render.screens.columns import aligned, width_of
 from gradclip_cli.render.screens.line import Line, Span, dim, line, text_of, warn
@@ -11,11 +10,14 @@ from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.tables.apply import group_cells, param_cells, total_cells
 from gradclip_cli.render.tables.grid import layer_name
 from gradclip_cli.render.tables.plain import cells
-from gradclip_cli.reports.apply import ApplyBlock, ApplyDump, ApplyLayer, ApplyParam
+from gradclip_cli.reports.apply import ApplyDump
 from gradclip_cli.text import printable
 
 _MOST_WHOLE = 30
 """The most tensors of a dump whose tables are whole, and the most layers that are not gathered in blocks."""
+
+_LARGEST = 10
+"""How many of the largest layers or blocks, and params, are shown of other dumps, where the user asks for no number."""
 
 _SHORTEST, _LONGEST = 16, 32
 """The least width of names in cells, and the width that they have before figures are left out."""
@@ -25,7 +27,6 @@ _LAST = (6, 5, 4, 3, 2)
 """How many figures are shown, as many as fit."""
 
 Row = tuple[str, tuple[str, ...]]
-AnyRow = TypeVar("AnyRow", bound=ApplyLayer | ApplyBlock | ApplyParam)
 
 
 class _Table(NamedTuple):
@@ -38,7 +39,7 @@ class _Table(NamedTuple):
 
 
 def one_dump(dump: ApplyDump, room: Room) -> Iterator[Line]:
-    """Yield the tables of layers and of params, whole or the ten largest of each, with the same figures."""
+    """Yield the tables of layers and of params, whole or the largest of each, with the same figures."""
     tables, total = [table for table in _tables(dump, room.top) if table.rows], ("total", total_cells(dump))
     found: list[list[Line]] = []
     for shown in _LAST:
@@ -56,44 +57,20 @@ def one_dump(dump: ApplyDump, room: Room) -> Iterator[Line]:
 def _tables(dump: ApplyDump, top: int | None) -> list[_Table]:
     if not dump.params:
         return []
-    if top is not None:
-        return _first_tables(dump, top)
-    if len(dump.params) <= _MOST_WHOLE:
+    if top is None and len(dump.params) <= _MOST_WHOLE:
         layers = [(layer_name(row.layer, dump.labels), group_cells(row)) for row in dump.layers]
         params = [(printable(row.name), param_cells(row)) for row in dump.params]
         return [_Table("layer", layers), _Table("param", params)]
-    largest = [(printable(row.name), param_cells(row)) for row in dump.largest_params]
-    return [_largest_groups(dump), _Table("param", largest, len(dump.params) - len(largest), "--by param")]
+    most = _LARGEST if top is None else top
+    largest = [(printable(row.name), param_cells(row)) for row in dump.largest_params[:most]]
+    return [_largest_groups(dump, most), _Table("param", largest, len(dump.params) - len(largest), "--by param")]
 
 
-def _first_tables(dump: ApplyDump, top: int) -> list[_Table]:
-    """Return the tables of layers or blocks and of params, with as many of the largest rows as the user wants to see."""
-    groups: Sequence[ApplyLayer | ApplyBlock] = dump.layers if len(dump.layers) <= _MOST_WHOLE else dump.blocks
-    kind = "layer" if groups is dump.layers else "block"
-    names = [(row.layer if isinstance(row, ApplyLayer) else row.block, row) for row in _by_norm(groups)[:top]]
-    cells_of = [(layer_name(name, dump.labels), group_cells(row)) for name, row in names]
-    params = [(printable(row.name), param_cells(row)) for row in _by_norm(dump.params)[:top]]
-    return [
-        _Table(kind, cells_of, len(groups) - len(cells_of), f"--by {kind}"),
-        _Table("param", params, len(dump.params) - len(params), "--by param"),
-    ]
-
-
-def _by_norm(rows: Sequence[AnyRow]) -> list[AnyRow]:
-    """Sort rows by their norms before, the largest first; NaN comes first of all, and what has no norm last."""
-
-    def key(row: AnyRow) -> float:
-        norm = row.norm_before
-        return math.inf if norm is None else -math.inf if math.isnan(norm) else -norm
-
-    return sorted(rows, key=key)
-
-
-def _largest_groups(dump: ApplyDump) -> _Table:
+def _largest_groups(dump: ApplyDump, most: int) -> _Table:
     if len(dump.layers) <= _MOST_WHOLE:
-        layers = [(layer_name(row.layer, dump.labels), group_cells(row)) for row in dump.largest_layers]
+        layers = [(layer_name(row.layer, dump.labels), group_cells(row)) for row in dump.largest_layers[:most]]
         return _Table("layer", layers, len(dump.layers) - len(layers), "--by layer")
-    blocks = [(printable(row.block), group_cells(row)) for row in dump.largest_blocks]
+    blocks = [(printable(row.block), group_cells(row)) for row in dump.largest_blocks[:most]]
     return _Table("block", blocks, len(dump.blocks) - len(blocks), f"--by block, --by layer ({len(dump.layers):,})")
 
 

@@ -130,26 +130,34 @@ def _figures(report: ShowReport, values: ShowValues, finite: int, room: Room) ->
 
 
 def _histogram(report: ShowReport, finite: int, room: Room) -> Iterator[Line]:
-    """Yield the rows from large to small, each with what happens to most of it in narrower dtypes, and the shares of that."""
+    """Yield the rows from large to small, each with what happens to most of it in narrower dtypes, and the shares of that.
+
+    The shares are of all rows, however many of them the user wants to see.
+    """
     rows, bands, zeros = _rows(report.bins or ()), report.bands or [], report.values.zeros if report.values else 0
-    last = [_Row(0.0, 0.0, zeros)] if zeros else []
+    every = [*rows, *([_Row(0.0, 0.0, zeros)] if zeros else [])]
+    kept = every[: room.most(len(every))]
     table: list[Sequence[str | Span]] = [("|g| from", "values", "share")]
-    table += [(f"{row.low:.2g}", f"{row.number:,}", percent(row.number, finite)) for row in (*rows, *last)]
+    table += [(f"{row.low:.2g}", f"{row.number:,}", percent(row.number, finite)) for row in kept]
     marks: list[Sequence[str | Span]] = [[dim(_SHORT.get(band.dtype, band.dtype)) for band in bands]]
-    marks += [[_mark(row, band) if row.high else "" for band in bands] for row in (*rows, *last)]
+    marks += [[_mark(row, band) if row.high else "" for band in bands] for row in kept]
     wide = room.width >= _ROOMY
     words = [f"{word if wide else word[:4]} ({mark})" for word, mark in _MARKS.items()]
     sums = [[_counted(getattr(band, word), finite, int(wide)) for band in bands] for word in _MARKS]
     free = room.width - width_of(table) - width_of([*marks, *sums]) - 4
     size = min(_BAR, max(free, *map(len, words)))
     most = max(row.number for row in rows)
-    bars = ["", *(_bar(row.number / most, size, room) for row in rows), *("" for _ in last)]
+    bars = ["", *(_bar(row.number / most, size, room) if row.high else "" for row in kept)]
     body = [[*left, Span(f"{bar:{size}}"), *right] for left, bar, right in zip(table, bars, marks, strict=True)]
     foot = [["", "", "", dim(f"{word:>{size}}"), *row] for word, row in zip(words, sums, strict=True)]
-    kept = [one for one, row in zip(foot, sums, strict=True) if any(str(cell) != "0" for cell in row)]
+    told = [one for one, row in zip(foot, sums, strict=True) if any(str(cell) != "0" for cell in row)]
     if used := [f"{mark} {_MEANT[word]}" for word, mark in _MARKS.items() if _holds(marks[1:], mark)]:
         yield line(dim(f" most of a row is  {'   '.join(used)}"))
-    yield from aligned([*body, *(kept or foot[:1])], [True, True, True, False] + [True] * len(bands))
+    lines = list(aligned([*body, *(told or foot[:1])], [True, True, True, False] + [True] * len(bands)))
+    yield from lines[: len(body)]
+    if left := len(every) - len(kept):
+        yield line(f" {'' if room.whole else room.ellipsis + ' '}", dim(f"{left:,} more: leave out -n"))
+    yield from lines[len(body) :]
 
 
 def _holds(rows: Sequence[Sequence[str | Span]], mark: str) -> bool:

@@ -75,9 +75,9 @@ def _total(report: ShowReport) -> Iterator[Span]:
 
 def _next(report: ShowReport, name: str) -> tuple[str, str] | None:
     """Return the command that looks into the first tensor, in two parts; None where its words are not known."""
-    if not isinstance(report.input, str) or not (report.input + name).isprintable() or report.total.tensors < 2:
+    if not report.command or not name.isprintable() or report.total.tensors < 2:
         return None
-    return f"gradclip show {shlex.quote(report.input)}", shlex.quote(name)
+    return report.command, shlex.quote(name)
 
 
 def _on_a_terminal(command: tuple[str, str], room: Room) -> Iterator[Line]:

@@ -34,14 +34,19 @@ def grids(report: ShowReport, kinds: frozenset[str]) -> list[Grid]:
     found = {
         "block": Grid("blocks by norm", _columns("block", "block"), blocks, total, _above(report, "block"), "block"),
         "param": Grid("tensors by norm", _columns("param", "name"), params, total, _above(report, "param"), "param"),
-        "total": Grid(
-            "all of the dump", _columns("", "scope"), [total], records=records(report, "total"), scope="total"
-        ),
+        "total": Grid(_all_of(report), _columns("", "scope"), [total], records=records(report, "total"), scope="total"),
         "bin": Grid(
             "|g|", _BINS, [_bin(row) for row in report.bins or ()], records=records(report, "bin"), scope="bin"
         ),
     }
     return [grid for kind, grid in found.items() if kind in kinds and (kind != "bin" or grid.rows)]
+
+
+def _all_of(report: ShowReport) -> str:
+    """Say what the total is of."""
+    if report.tensor is None:
+        return "all of the dump"
+    return printable(report.tensor) if report.values else f"all that match {printable(report.tensor)}"
 
 
 def _columns(heading: str, field: str) -> Sequence[Column]:

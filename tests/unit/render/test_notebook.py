@@ -61,8 +61,8 @@ def test_rows_become_a_data_frame(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(APPLY.to_dataframe("step").rows) == len(APPLY.dumps)
     assert LS.to_dataframe("param").columns == LS.to_dataframe().columns
     assert LS.to_dataframe().columns == ["input", "name", "layer", "param", "shape", "dtype", "bytes"]
-    with pytest.raises(UsageError, match="stats has no tables by leyer; it has them by total"):
-        STATS.to_dataframe("leyer")
+    with pytest.raises(UsageError, match="stats has no tables by tensor; it has them by total"):
+        STATS.to_dataframe("tensor")
 
 
 def test_without_pandas_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

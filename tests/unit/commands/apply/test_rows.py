@@ -58,7 +58,7 @@ def test_the_largest_come_first() -> None:
     assert [rows.param(k).name for k in rows.largest(rows.params)] == ["norm.w", "h.1.q.w", "h.0.k.w", "h.0.q.w"]
     assert len(rows) == 4
     many = rows_of(tensors={f"l{k}.w": np.array([1.0]) for k in range(30)})
-    assert many.largest(many.layers) == list(range(10))
+    assert many.largest(many.layers) == list(range(30))
 
 
 def test_no_share_without_a_norm() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from laws.layouts import shard
 from support.findings import seen
 from support.official import save_as
 
@@ -127,3 +128,19 @@ def test_the_rule_cannot_be_ignored(tmp_path: Path) -> None:
     run, good = runs(tmp_path)
     with pytest.raises(UsageError, match="exclude each other"):
         check(run, baseline=good, ignore=["unlike-baseline"])
+
+
+def test_copies_in_the_files_of_the_good_run_alone(tmp_path: Path) -> None:
+    """`replicated` may be about either run: here each rank of the good one wrote all of a tensor, which counts once."""
+    (tmp_path / "run").mkdir()
+    for step in range(8):
+        array = np.full((2, 3), 1 + step % 2 / 10, np.float32)
+        save_as(tmp_path / "run" / f"step_{step}.npz", {"h.0.w": array})
+        folder = tmp_path / "good" / f"step_{step}"
+        folder.mkdir(parents=True)
+        for rank in (1, 2):
+            shard(folder, rank, {"h.0.w": ((0, 0), array)})
+    run, good = tmp_path / "run", tmp_path / "good"
+    assert check(run, baseline=good, replicated=["h.*"]).findings == []
+    with pytest.raises(UsageError, match="--replicated is for tensors that several files hold"):
+        check(run, baseline=run, replicated=["h.*"])

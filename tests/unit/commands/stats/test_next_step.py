@@ -63,3 +63,34 @@ def test_there_is_no_command_without_advice(run: Path) -> None:
     """One dump chooses nothing, nor do two that the mean cuts in halves."""
     assert command("a run/step_0.npz") == ""
     assert command("a run/step_0.npz", "a run/step_1.npz") == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"unscale": 0.5}, "--unscale 0.5"),
+        ({"tied": "once"}, "--tied once"),
+        ({"allow_missing": True}, "--allow-missing"),
+        ({"files": ["step_*"], "repeated": "first"}, "--files 'step_*' --repeated first"),
+        ({"group_depth": 1}, "--group-depth 1"),
+        ({"epsilon": 1.23456789e-6}, "--epsilon 1.23456789e-06"),
+    ],
+)
+def test_every_option_about_inputs_is_repeated(run: Path, options: dict[str, Any], words: str) -> None:
+    """Without them the figures would be of other dumps, or in other units."""
+    assert f" {words} --dry-run" in command("a run", **options)
+
+
+def test_what_apply_refuses_is_not_proposed(run: Path) -> None:
+    """`apply` takes whole files, so there is no command for some of their steps; for all of them there is."""
+    savez("log.npz", **{f"step_{step}/fc.w": np.array([norm]) for step, norm in enumerate([*NORMS, 1.0])})
+    savez("slices.npz", **{"fc.w": np.array([*NORMS, 1.0])[:, None]})
+    assert command("log.npz", steps="0:4") == ""
+    assert command("slices.npz", along=0, steps="0:4") == ""
+    assert command("log.npz", steps="0:5") == "gradclip apply log.npz -o clipped.npz -t 1.033 --steps 0:5 --dry-run"
+
+
+def test_a_pattern_that_does_not_print_is_not_proposed(run: Path) -> None:
+    """A shell would not read back what stands for it."""
+    savez("a run/step_0.npz", **{"fc.w": np.array([1.0]), "a\x1bb": np.array([1.0])})
+    assert command("a run", exclude=["a\x1bb*"], allow_missing=True) == ""

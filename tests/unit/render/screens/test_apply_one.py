@@ -80,3 +80,25 @@ def test_what_counts_in_no_norm_has_no_figures(tmp_path: Path) -> None:
     """A tensor that is left out has its row in a small dump, and no figures."""
     text = tables({"a.w": 3.0, "b.w": 4.0}, tmp_path, Room(80), threshold=1, exclude=["b.w"])
     assert [line.split() for line in text if line.strip().startswith("b.w")] == [["b.w", "-", "-", "-", "-", "-", "-"]]
+
+
+@pytest.mark.parametrize("top", [None, 3])
+def test_the_order_is_the_same_however_many_are_asked_for(top: int | None, tmp_path: Path) -> None:
+    """What is not finite comes first, by its other elements: an infinite layer with a 9 before one of NaN with a 2."""
+    arrays = {f"l{k}.w": np.array([k + 1.0, 0]) for k in range(40)}
+    arrays |= {"l3.w": np.array([np.nan, 2.0]), "l4.w": np.array([np.inf, 9.0])}
+    path = save_as(tmp_path / "g.npz", arrays)
+    [dump] = apply(path, dry_run=True, threshold=1, nonfinite="skip", group_depth=1).dumps
+    text = [text_of(line) for line in one_dump(dump, Room(80, top=top))]
+    assert [line.split()[:2] for line in text[2:5]] == [["l4", "inf"], ["l3", "nan"], ["l39", "40"]]
+    [at] = [k for k, line in enumerate(text) if line.startswith(" params by norm")]
+    assert [line.split()[0] for line in text[at + 1 : at + 4]] == ["l4.w", "l3.w", "l39.w"]
+
+
+def test_as_many_as_are_asked_for(tmp_path: Path) -> None:
+    """`-n` takes so many of the largest, also of a small dump; what counts in no norm is among the others."""
+    text = tables({"a.w": 3.0, "b.w": 5.0, "c.w": 4.0}, tmp_path, Room(80, top=1), threshold=1, exclude=["c.w"])
+    [at] = [k for k, line in enumerate(text) if line.startswith(" params by norm")]
+    assert (text[at + 1].split()[0], text[at + 2].strip()) == ("b.w", "… 2 more: --by param")
+    text = tables({f"l{k}.w": k + 1.0 for k in range(40)}, tmp_path, Room(80, top=12), threshold=1)
+    assert [line.split()[0] for line in text[2:14]] == [f"l{k}" for k in range(39, 27, -1)]

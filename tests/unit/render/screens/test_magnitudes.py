@@ -144,3 +144,19 @@ def test_an_index_is_not_broken(tmp_path: Path) -> None:
     found = lines(tmp_path, array, Room(40))
     assert found[:2] == [" NaN  10,000 of 200,000,", " the first at [1, 90000]"]
     assert found[2:4] == [" Inf  1 of 200,000 (0 +, 1 -),", " the first at [1, 1]"]
+
+
+@pytest.mark.parametrize(
+    ("room", "more"), [(Room(top=2), " … 12 more: leave out -n"), (Room(whole=True, top=2), " 12 more: leave out -n")]
+)
+def test_as_many_rows_as_are_asked_for(room: Room, more: str, tmp_path: Path) -> None:
+    """`-n` takes the first rows of the histogram, those of the largest values; what is lost is counted of all."""
+    array = np.array([[1, 1.5, -2, 3.5], [0.3, 0, 2.0**-11, np.nan]], np.float32)
+    found = lines(tmp_path, array, room)
+    head = next(k for k, one in enumerate(found) if one.startswith(" |g| from"))
+    assert [one.split()[:2] for one in found[head + 1 : head + 3]] == [["2", "2"], ["1", "2"]]
+    assert found[head + 3] == more
+    assert found[head + 4].split() == ["lost", "(0)", "0", "0", "14.3", "%", "0"]
+    whole = lines(tmp_path, array)
+    assert found[head + 4 :] == whole[-len(found[head + 4 :]) :]
+    assert lines(tmp_path, array, Room(top=99)) == whole

@@ -73,7 +73,7 @@ def test_a_large_dump_shows_the_first_six(tmp_path: Path) -> None:
 
 def test_the_next_command_fits_a_terminal(tmp_path: Path) -> None:
     """A command that is too long for the terminal goes on in a second line, as a shell reads it."""
-    report = report_of(tmp_path, **network(20))._replace(input="run/step_3.npz")
+    report = report_of(tmp_path, **network(20))._replace(command="gradclip show run/step_3.npz")
     name = "model.layers.0.mlp.a.weight"
     assert lines(report, Room(80))[-1] == f"Next: gradclip show run/step_3.npz {name}"
     assert lines(report, Room(50))[-2:] == ["Next: gradclip show run/step_3.npz \\", f"      {name}"]
@@ -127,3 +127,11 @@ def test_a_block_may_be_named_by_its_framework(tmp_path: Path) -> None:
     found = lines(report_of(tmp_path, w=np.ones(4, np.float32)))
     assert [one.split()[0] for one in found if one.startswith(" w")] == ["w"]
     assert not any("blocks" in one or "Next" in one for one in found)
+
+
+def test_the_next_command_repeats_the_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It looks into the same dump, in the same units: by the path that was given, and with all that was chosen of it."""
+    monkeypatch.chdir(tmp_path)
+    save_as(Path("log.npz"), {f"step_{k}/{name}.w": np.ones(2) for k in range(3) for name in "ab"})
+    found = lines(show("log.npz", steps=1, unscale=4))
+    assert found[-1] == "Next: gradclip show log.npz --steps 1 --unscale 4 a.w"
