@@ -79,7 +79,7 @@ def _followed(figures: Figures, collected: Collected, plan: CheckPlan, run: Run)
         return figures
     rows = {figures.tensors[column].name: rows for column, rows in accumulating.sampled(rises).items()}
     last = follows({name: some[-1:] for name, some in rows.items()}, collected.dumps, run)
-    alike = [name for name, some in last.items() if any(accumulating.may_be_sum(one, plan.limits) for one in some)]
+    alike = [name for name, some in last.items() if any(accumulating.may_be_sum(one) for one in some)]
     rest = follows({name: rows[name][:-1] for name in alike}, collected.dumps, run)
     columns = {figures.tensors[column].name: column for column, *_ in rises}
     return replace(figures, follows={columns[name]: [*rest.get(name, []), *some] for name, some in last.items()})
