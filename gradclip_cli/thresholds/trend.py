@@ -46,7 +46,7 @@ def trend(table: NormTable, column: int = 0) -> Trend:
     if not len(norms):
         return Trend("steady", math.nan, math.nan, 0)
     start, end = _start(norms), float(np.median(norms[-_last(len(norms)) :]))
-    if not _moves(norms):
+    if not _has_moved(norms):
         return Trend("steady", start, end, 0)
     place = _jump(logs(norms))
     kind: Kind = "steps" if place is not None else "falls" if end < start else "rises"
@@ -70,7 +70,7 @@ def _settled(norms: Matrix) -> int:
     return int(np.flatnonzero(np.abs(levels - levels[-1]) <= _WITHIN * levels[-1])[0])
 
 
-def _moves(norms: Matrix) -> bool:
+def _has_moved(norms: Matrix) -> bool:
     """Return whether the levels at both ends differ by more than noise."""
     points, last = logs(norms[:, None]), _last(len(norms))
     first = min(SETTLED, max(_FIRST, len(norms) // 10))

@@ -21,7 +21,7 @@ from gradclip_cli.reports.stats_findings import (
     Vanishing,
 )
 from gradclip_cli.strategies.builtin import GLOBAL
-from gradclip_cli.thresholds.advised import moves, trend_of
+from gradclip_cli.thresholds.advised import has_moved, trend_of
 from gradclip_cli.thresholds.base import EXPLODING_DUMPS, EXPLODING_FACTOR
 from gradclip_cli.thresholds.explosions import explosions
 from gradclip_cli.thresholds.growth import growths
@@ -111,7 +111,7 @@ def _sizes(layout: SeriesLayout, p: float) -> np.ndarray:
 def _trend(plan: StatsPlan, norms: SeriesNorms) -> StatsTrend:
     strategy = plan.strategy or GLOBAL
     way = trend_of(norms.total)
-    if not moves(way):
+    if not has_moved(way):
         return StatsTrend("steady", way.start, way.end, None, None)
     settled = norms.steps[way.settled_row].number
     return StatsTrend(way.kind, way.start, way.end, settled, threshold_after(strategy, norms.compared(strategy), way))
