@@ -13,7 +13,7 @@ from gradclip_cli.thresholds.levels import medians
 from gradclip_cli.thresholds.norm_table import GroupName, NormTable
 from gradclip_cli.thresholds.rules import AUTO, BAND, GENTLE, OUTLIER_SENSITIVE, ROBUST, RULES, Rule, choose
 from gradclip_cli.thresholds.samples import Mask, Matrix, NormSamples
-from gradclip_cli.thresholds.trend import Trend, trend
+from gradclip_cli.thresholds.trend import WITHIN, Trend, trend
 
 CALM_RANGE = 10.0
 """Where norms range over more than this factor, equal ones at the top are no sign of clipping."""
@@ -21,10 +21,7 @@ CALM_RANGE = 10.0
 OFTEN, MOSTLY = 0.1, 0.5
 """The clip rates above which the mean is not advised: where norms fall or rise over the run, and where they are steady."""
 
-_WITHIN = 0.25
-"""Two levels of norms are the same within so much of the first."""
-
-_OUTLIER_RATIO = 3.0
+OUTLIER_RATIO = 3.0
 """A few norms lead the mean where it is above this multiple of the median, or of the mean without explosions."""
 
 NO_GRADIENT = "there is no gradient in these dumps, and nothing to clip"
@@ -52,7 +49,7 @@ class NormFacts(NamedTuple):
         zeros = not every.summary().median
         some, quiet = (part.above_zero() if zeros else part for part in (every, without_spikes))
         summary = some.summary()
-        led = summary.mean > _OUTLIER_RATIO * min(summary.median, quiet.summary().mean)
+        led = summary.mean > OUTLIER_RATIO * min(summary.median, quiet.summary().mean)
         return cls(every, some, quiet, summary, zeros, led)
 
 
@@ -105,7 +102,7 @@ def auto(strategy: Strategy, table: NormTable, epsilon: float, path: str | None 
 
 def has_moved(way: Trend) -> bool:
     """Return whether norms are at another level at the end of a run than at its start."""
-    return way.kind != "steady" and abs(way.end - way.start) > _WITHIN * way.start
+    return way.kind != "steady" and abs(way.end - way.start) > WITHIN * way.start
 
 
 def trend_of(table: NormTable) -> Trend:

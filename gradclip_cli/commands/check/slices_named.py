@@ -11,7 +11,7 @@ from gradclip_cli.checks.stuck import DEAD_ADVICE, UNCHANGED_ADVICE
 from gradclip_cli.commands.check.collect import Collected, DumpFigures
 from gradclip_cli.commands.check.zero_slices import MarkedSlices
 from gradclip_cli.engine.run import Run
-from gradclip_cli.engine.slice_squares import SliceSquares, largest_slice, stands_out
+from gradclip_cli.engine.slice_squares import SliceSquares, largest_slice, most_read_again, stands_out
 from gradclip_cli.errors import InputError
 from gradclip_cli.inputs.slice_names import slice_word
 from gradclip_cli.text import printable, ranges
@@ -21,15 +21,12 @@ _RULES = frozenset({"exploding", "dominated"})
 _DUMPS = 3
 """Slices are zero or unchanged throughout in so many dumps at least."""
 
-_READ, _LEAST = 0.1, 1 << 24
-"""At most this share of all elements is read again, or so many elements if that is more."""
-
 
 def with_slices(
     found: Iterable[tuple[str, Problem]], figures: Figures, dumps: Sequence[DumpFigures], run: Run
 ) -> Iterator[tuple[str, Problem]]:
     """Read the tensors of some problems again, each in the first dump that has the problem; pass the others on."""
-    budget = max(_LEAST, _READ * float(figures.elements.sum()))
+    budget = most_read_again(float(figures.elements.sum()))
     known: dict[tuple[int, int], SliceSquares | None] = {}
     for rule, one in found:
         row, column = one.dumps[0], _column(one, figures) if rule in _RULES else None
