@@ -11,7 +11,8 @@ from gradclip_cli.checks.registry import findings
 from gradclip_cli.commands.check.baseline import notes_on, read_baseline
 from gradclip_cli.commands.check.collect import Collected, collect, series_figures, targets
 from gradclip_cli.commands.check.follows import follows
-from gradclip_cli.commands.check.slices_named import steady_slices, with_slices
+from gradclip_cli.commands.check.slices_named import with_slices
+from gradclip_cli.commands.check.steady_slices import on_slices
 from gradclip_cli.commands.plans import CheckPlan
 from gradclip_cli.engine.run import Run
 from gradclip_cli.errors import GradclipError
@@ -33,7 +34,7 @@ def check(plan: CheckPlan, run: Run) -> CheckReport:
     figures, notes, failed = _held_against(figures, plan, run)
     inputs = [one.source.label for one in collected.dumps]
     found = [*with_slices(findings(plan.rules, figures, plan.limits), figures, collected.dumps, run)]
-    found += steady_slices(collected, figures, plan.limits)
+    found += on_slices(collected.zero, collected.steady, figures, plan.limits)
     found.sort(key=lambda pair: plan.rules.index(pair[0]))
     rows = [_finding(rule, one, figures, inputs, plan.selection.naming) for rule, one in found]
     gradients, few = bool(figures.elements.any()), _unjudged(plan, figures)
