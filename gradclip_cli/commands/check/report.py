@@ -68,9 +68,8 @@ def _first(
     if not (exploding or broken) or len(figures.blocks.groups) < 2:
         return None
     row = max(exploding, key=lambda row: float(figures.dump_norms[row])) if exploding else min(broken)
-    rise = first_rises(figures.blocks, [row])[0]
-    names = [str(figures.blocks.groups[column]) for column in rise.columns]
-    return FirstRise(figures.steps[row], figures.steps[rise.row], inputs[rise.row], names, list(rise.times))
+    (rise,) = first_rises(figures.blocks, [row])
+    return FirstRise.of(rise, row, figures.blocks.groups, figures.steps, inputs)
 
 
 def _followed(figures: Figures, collected: Collected, plan: CheckPlan, run: Run) -> Figures:

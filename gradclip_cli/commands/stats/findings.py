@@ -69,10 +69,9 @@ def _exploding(norms: SeriesNorms) -> tuple[int, Exploding] | None:
 
 def _first(norms: SeriesNorms, row: int) -> FirstRise:
     """Return what rose first before the step of a row."""
-    rise = first_rises(norms.blocks, [row])[0]
-    step = norms.steps[rise.row]
-    names = [str(norms.blocks.groups[column]) for column in rise.columns]
-    return FirstRise(norms.steps[row].number, step.number, step.input, names, list(rise.times))
+    (rise,) = first_rises(norms.blocks, [row])
+    steps, inputs = [step.number for step in norms.steps], [step.input for step in norms.steps]
+    return FirstRise.of(rise, row, norms.blocks.groups, steps, inputs)
 
 
 def _growing(norms: SeriesNorms) -> list[Growing]:
