@@ -16,6 +16,7 @@ from gradclip_cli.inputs.wanted_steps import WantedSteps, parse_steps, refuse_sl
 from gradclip_cli.reports.apply import ApplyReport
 from gradclip_cli.strategies import Strategy
 from gradclip_cli.strategies.base import Norm
+from gradclip_cli.strategies.builtin import GLOBAL
 from gradclip_cli.thresholds.adaptive import AdaptiveRule
 from gradclip_cli.thresholds.rules import AutoRule, Chooser, Rule, threshold_of
 
@@ -27,7 +28,7 @@ def apply(
     inputs: Paths,
     output: Path | None = None,
     *,
-    strategy: str | Strategy = "clip-by-global-norm",
+    strategy: str | Strategy = GLOBAL.name,
     threshold: float | str | Rule | AdaptiveRule | AutoRule | None = None,
     layers: Layers = (),
     norm_type: float | None = None,

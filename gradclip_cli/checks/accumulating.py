@@ -67,7 +67,7 @@ def sampled(rises: Sequence[Rise]) -> dict[int, list[int]]:
     return found
 
 
-def may_be_sum(follow: Follow, limits: Limits) -> bool:
+def may_be_sum(follow: Follow) -> bool:
     """Whether a gradient holds the one before nearly whole; of what does not, no more needs to be read."""
     return follow.kept >= _KEPT
 
@@ -106,7 +106,7 @@ def _rises(norms: Matrix, taken: Mask, enough: int) -> Iterator[Rise]:
 
 def _is_sum(follows: Sequence[Follow], rise: Rise | None, limits: Limits) -> bool:
     """Whether each gradient of a rise is the one before plus increments of one size."""
-    if rise is None or not follows or not all(may_be_sum(one, limits) for one in follows):
+    if rise is None or not follows or not all(may_be_sum(one) for one in follows):
         return False
     if _median([one.kept for one in follows]) < _USUALLY_KEPT or max(one.older for one in follows) > _OLDER:
         return False

@@ -67,13 +67,15 @@ def is_settled(key: ForwardKey, other: ForwardKey) -> bool:
     return key[at].place != other[at].place or key[at].texts == other[at].texts
 
 
-def is_embedding(name: str) -> bool:
-    """Whether the name of a tensor says that its rows are those of tokens, positions and the like.
+def rows_need_not_occur(name: str, *, first_matrix: bool = False) -> bool:
+    """Whether the rows of a tensor may be those of tokens, positions or other inputs, which need not occur.
 
-    >>> is_embedding("model.embed_tokens.weight"), is_embedding("positions.weight"), is_embedding("lm_head.weight")
-    (True, True, False)
+    They are where its name says so, and in a matrix of the first layer, whatever its name.
+
+    >>> rows_need_not_occur("embed_tokens.weight"), rows_need_not_occur("lm_head.w"), rows_need_not_occur("w", first_matrix=True)
+    (True, False, True)
     """
-    return any(one.place == 0 for one in forward_key(name))
+    return first_matrix or any(one.place == 0 for one in forward_key(name))
 
 
 class Last(NamedTuple):

@@ -43,7 +43,7 @@ def find_spread(figures: Figures, limits: Limits) -> Iterator[Problem]:
     for row, ratio, low, high in wrong[:1]:
         norms = figures.layer_norms[row]
         names = [f"{printable(figures.layers[k])} {norms[k]:.4g}" for k in (high, low)]
-        message = f"the norm of {f' is {ratio:.4g} times that of '.join(names)}"
+        message = f"the norm of {f' is {times(ratio)} that of '.join(names)}"
         worst = max(wrong, key=lambda one: one[1])
         larger, smaller = (printable(figures.layers[k]) for k in (worst[3], worst[2]))
         brief = f"norm of {larger} {times(worst[1])} that of {smaller} (limit {limits.spread_ratio:g})"

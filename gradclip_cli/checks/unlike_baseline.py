@@ -14,6 +14,7 @@ import numpy as np
 from gradclip_cli.checks.base import Baseline, Figures, Problem
 from gradclip_cli.checks.limits import Limits
 from gradclip_cli.text import printable, times
+from gradclip_cli.thresholds.base import DEVIATION
 from gradclip_cli.thresholds.exact_sums import group_norms
 from gradclip_cli.thresholds.samples import Matrix
 
@@ -27,8 +28,6 @@ ENOUGH = 5
 
 _LEAST, _FEW = 0.1, math.log(10)
 """The least spread of a block, as a share; how far apart norms may be where there are too few to tell a spread (ln)."""
-
-_MAD = 1.4826
 
 
 class Blocks(NamedTuple):
@@ -91,7 +90,7 @@ def _ranges(good: Matrix, figures: Figures, baseline: Baseline, spreads: float) 
     if not middles:
         return [None] * len(figures.steps)
     apart = [abs(logs[row] - middles[baseline.steps[row]]) for row in there]
-    margin = spreads * max(_LEAST, _MAD * float(np.median(apart))) if len(there) >= ENOUGH else _FEW
+    margin = spreads * max(_LEAST, DEVIATION * float(np.median(apart))) if len(there) >= ENOUGH else _FEW
     known = {}
     for step in set(figures.steps):
         values = [logs[row] for row in near[step]]

@@ -36,6 +36,7 @@ from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.reports.apply import ON_SCREEN, ApplyReport
 from gradclip_cli.storage.streams import STANDARD
 from gradclip_cli.strategies.base import Norm
+from gradclip_cli.strategies.builtin import GLOBAL
 from gradclip_cli.thresholds.rules import SPELLINGS
 
 _KEYS = {"pattern", "strategy", "threshold"}
@@ -94,7 +95,7 @@ OVERRIDE = Tabular("layer", Override.parse, completion.overrides, _read, _write)
     "-s",
     "--strategy",
     type=STRATEGY,
-    default="clip-by-global-norm",
+    default=GLOBAL.name,
     show_default=True,
     metavar="NAME",
     help="One of `gradclip strategies`; DL4J's spellings do.",

@@ -30,6 +30,8 @@ MOST_SLICES = 1 << 22
 _SHARE, _TIMES = 0.5, 3
 """A slice is named that holds more than this share of the square, and so many times what an equal one would hold."""
 
+_READ, _LEAST = 0.1, 1 << 24
+
 
 class Peak(NamedTuple):
     """The largest |x| of some elements, and its index; `file` is named where nothing says where its piece belongs."""
@@ -37,6 +39,11 @@ class Peak(NamedTuple):
     size: float
     place: tuple[int, ...]
     file: str | None = None
+
+
+def most_read_again(elements: float) -> float:
+    """Return how many of all elements may be read again: a tenth, or 2^24 if that is more."""
+    return max(_LEAST, _READ * elements)
 
 
 class SliceSquares(NamedTuple):

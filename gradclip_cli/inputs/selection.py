@@ -46,7 +46,7 @@ class Selection:
                 f"elements of no type can be taken for {', '.join(VOID_DTYPES)}, not for {self.void_dtype!r}"
             )
         if self.along not in (None, 0):
-            raise UsageError(f"--along takes axis 0 only, not {self.along}")
+            raise UsageError(f"--along takes axis 0 only, not {self.along}; write --along 0, or leave it out")
         if self.tied not in TIED:
             raise UsageError(f"tied tensors can count {' or '.join(TIED)}, not {self.tied!r}")
 

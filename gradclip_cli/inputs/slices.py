@@ -1,4 +1,4 @@
-"""Take files apart along axis 0: logs that grow by a slice each step, and gradients of each sample."""
+"""Take files apart along axis 0: logs that grow by a slice each step, and gradients of each sample; and say what slices are."""
 
 import re
 from collections.abc import Sequence
@@ -15,6 +15,17 @@ _SAMPLES = "grad_sample"
 _ROLE = rf"(?s)(?P<base>.+)(?P<ending>[_./](?P<role>{'|'.join((*_GRADIENT, *_OTHER))}))"
 _MOST = 20_000_000
 """The most slices of tensors in a file; the statistics of so many take some gigabytes."""
+
+
+def slice_word(name: str, axes: int) -> str:
+    """Return the word for one slice of a tensor: an expert of stacked experts, or the row of a matrix.
+
+    >>> slice_word("layers.0.experts.gate_up_proj", 3), slice_word("embed.weight", 2), slice_word("conv.weight", 4)
+    ('expert', 'row', 'slice')
+    """
+    if axes > 2 and "expert" in name.lower():
+        return "expert"
+    return "row" if axes == 2 else "slice"
 
 
 class Ending(NamedTuple):

@@ -55,7 +55,7 @@ def _span(part: str, text: str) -> tuple[int | None, int | None]:
     low, high = (found["first"] or found["from"]), (found["last"] or found["to"])
     span = int(low) if low else None, int(high) if high else None
     if span[0] is not None and span[1] is not None and span[1] < span[0]:
-        raise UsageError(f"the range of steps {part.strip()} ends before it begins")
+        raise UsageError(f"the range of steps {part.strip()} ends before it begins; write {span[1]}:{span[0]}")
     return span
 
 

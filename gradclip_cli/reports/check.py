@@ -1,12 +1,15 @@
 """The report of `check`."""
 
-from collections.abc import Mapping
-from typing import ClassVar, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from gradclip_cli.errors import GradclipError
 from gradclip_cli.notes import Note
 from gradclip_cli.reports.base import TableOnly
 from gradclip_cli.reports.notebook import InNotebooks
+
+if TYPE_CHECKING:
+    from gradclip_cli.thresholds.rises import Rise
 
 NO_GRADIENT, NOT_JUDGED = "no-gradient", "not-judged"
 """The kinds of notes on what was not checked, which the screen says itself."""
@@ -52,6 +55,19 @@ class FirstRise(NamedTuple):
     input: str | list[str]
     names: list[str]
     times: list[float]
+
+    @classmethod
+    def of(
+        cls,
+        rise: "Rise",
+        at: int,
+        blocks: Sequence[object],
+        steps: Sequence[int | None],
+        inputs: Sequence[str | list[str]],
+    ) -> "FirstRise":
+        """Name the blocks of a rise before the dump at row `at`; `steps` and `inputs` are those of all dumps."""
+        names = [str(blocks[column]) for column in rise.columns]
+        return cls(steps[at], steps[rise.row], inputs[rise.row], names, list(rise.times))
 
 
 class _CheckReport(NamedTuple):

@@ -8,12 +8,12 @@ from gradclip_cli.errors import InputError
 from gradclip_cli.strategies.base import Group, Strategy
 from gradclip_cli.text import plural
 from gradclip_cli.thresholds.base import EXPLODING_DUMPS, EXPLODING_FACTOR, MIN_STEPS, Summary
-from gradclip_cli.thresholds.explosions import explosions
+from gradclip_cli.thresholds.explosions import Explosions, explosions
 from gradclip_cli.thresholds.levels import medians
 from gradclip_cli.thresholds.norm_table import GroupName, NormTable
 from gradclip_cli.thresholds.rules import AUTO, BAND, GENTLE, OUTLIER_SENSITIVE, ROBUST, RULES, Rule, choose
 from gradclip_cli.thresholds.samples import Mask, Matrix, NormSamples
-from gradclip_cli.thresholds.trend import Trend, trend
+from gradclip_cli.thresholds.trend import WITHIN, Trend, trend
 
 CALM_RANGE = 10.0
 """Where norms range over more than this factor, equal ones at the top are no sign of clipping."""
@@ -21,10 +21,7 @@ CALM_RANGE = 10.0
 OFTEN, MOSTLY = 0.1, 0.5
 """The clip rates above which the mean is not advised: where norms fall or rise over the run, and where they are steady."""
 
-_WITHIN = 0.25
-"""Two levels of norms are the same within so much of the first."""
-
-_OUTLIER_RATIO = 3.0
+OUTLIER_RATIO = 3.0
 """A few norms lead the mean where it is above this multiple of the median, or of the mean without explosions."""
 
 NO_GRADIENT = "there is no gradient in these dumps, and nothing to clip"
@@ -52,7 +49,7 @@ class NormFacts(NamedTuple):
         zeros = not every.summary().median
         some, quiet = (part.above_zero() if zeros else part for part in (every, without_spikes))
         summary = some.summary()
-        led = summary.mean > _OUTLIER_RATIO * min(summary.median, quiet.summary().mean)
+        led = summary.mean > OUTLIER_RATIO * min(summary.median, quiet.summary().mean)
         return cls(every, some, quiet, summary, zeros, led)
 
 
@@ -65,10 +62,14 @@ class Choice(NamedTuple):
     reason: str = ""
 
 
-def exploding(table: NormTable) -> Mask:
-    """Return which norms explode (steps × groups), by the default limits of `check`, or stay up with one that does."""
+def explosions_in(table: NormTable) -> Explosions:
+    """Find the norms of a strategy that explode, by the default limits of `check`."""
     parts = any(map(str, table.groups))
-    high = explosions(table.norms, table.finite, EXPLODING_FACTOR, EXPLODING_DUMPS, parts=parts).steps
+    return explosions(table.norms, table.finite, EXPLODING_FACTOR, EXPLODING_DUMPS, parts=parts)
+
+
+def out_of_line(table: NormTable, high: Mask) -> Mask:
+    """Return which norms choose no threshold (steps × groups): those that explode, in `high`, or stay up with one that does."""
     found = high.copy()
     for column in np.flatnonzero(high.any(axis=0)).tolist():
         found[:, column] |= _stays_up(table.norms[:, column], table.finite[:, column], int(high[:, column].argmax()))
@@ -92,15 +93,16 @@ def auto(strategy: Strategy, table: NormTable, epsilon: float, path: str | None 
     why = refusal(strategy, table) or doubt(table)
     if why:
         raise InputError(f"no threshold can be chosen by {AUTO} for {strategy.name}: {why}", path=path)
-    _, choice = advised(strategy, RULES[0], table, epsilon, exploding(table), moves=moves(trend_of(table)))
+    high = out_of_line(table, explosions_in(table).steps)
+    _, choice = advised(strategy, RULES[0], table, epsilon, high, moving=has_moved(trend_of(table)))
     if choice.threshold is None:
         raise InputError(choice.reason, path=path)
     return choice
 
 
-def moves(way: Trend) -> bool:
+def has_moved(way: Trend) -> bool:
     """Return whether norms are at another level at the end of a run than at its start."""
-    return way.kind != "steady" and abs(way.end - way.start) > _WITHIN * way.start
+    return way.kind != "steady" and abs(way.end - way.start) > WITHIN * way.start
 
 
 def trend_of(table: NormTable) -> Trend:
@@ -132,19 +134,19 @@ def doubt(table: NormTable) -> str:
 
 
 def advised(
-    strategy: Strategy, rule: Rule, table: NormTable, epsilon: float, high: Mask, *, moves: bool
+    strategy: Strategy, rule: Rule, table: NormTable, epsilon: float, high: Mask, *, moving: bool
 ) -> tuple[NormFacts, Choice]:
     """Choose by a rule; in place of the mean, by the robust rule where outliers lead it, or by the gentle one where it clips much.
 
-    `high` says which norms explode, `moves` whether they fall or rise over the run. Where the threshold would be that of an
-    explosion, choose from the norms that do not explode.
+    `high` says which norms explode or stay up with one that does, `moving` whether norms fall or rise over the run. Where the
+    threshold would be that of an explosion, choose from the other norms.
     """
     epsilon = epsilon if strategy.takes_norm else 0.0
     facts = NormFacts.of(table.samples, NormSamples(table.norms[table.finite & ~high]))
     chosen = choose_robustly(strategy, rule, facts, epsilon, exploded=facts.led and bool(high.any()))
     if rule != RULES[0] or chosen.rule != str(rule) or facts.led or not _has_many_steps(table):
         return facts, chosen
-    often = OFTEN if moves else 1.0 if high.any() else MOSTLY
+    often = OFTEN if moving else 1.0 if high.any() else MOSTLY
     return facts, _choose(strategy, GENTLE, facts.some, facts, epsilon) if chosen.clip_rate > often else chosen
 
 

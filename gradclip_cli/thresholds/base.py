@@ -54,6 +54,9 @@ def require(rule: Named, samples: Samples, what: str, path: str | None = None) -
         raise InputError(f"no threshold can be chosen by {rule} for {what}: {reason}", path=path)
 
 
+DEVIATION = 1.4826
+"""The standard deviation of normally distributed values over the median of their distances from the middle."""
+
 EXPLODING_FACTOR = 5.0
 """Default factor: a norm explodes if it is above so many times the median of its neighbours, the steps before it."""
 

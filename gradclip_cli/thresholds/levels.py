@@ -5,10 +5,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from gradclip_cli.thresholds.base import DEVIATION
 from gradclip_cli.thresholds.samples import Mask, Matrix
-
-_DEVIATION = 1.4826
-"""The standard deviation of normally distributed values over the median of their distances from the middle."""
 
 _BLOCK = 1 << 20
 """The number of values that running medians sort at a time."""
@@ -79,12 +77,12 @@ def spreads(values: Matrix) -> Matrix:
 
     NaN where there are no two neighbours.
     """
-    return medians(np.abs(np.diff(values, axis=0))) * (_DEVIATION / math.sqrt(2))
+    return medians(np.abs(np.diff(values, axis=0))) * (DEVIATION / math.sqrt(2))
 
 
 def deviations(values: Matrix) -> Matrix:
     """Return the standard deviation of each column of values about 0, estimated by the median of their sizes."""
-    return medians(np.abs(values)) * _DEVIATION
+    return medians(np.abs(values)) * DEVIATION
 
 
 def median_error(*counts: int) -> float:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.text import real, with_all
 from gradclip_cli.thresholds.adaptive import ADAPTIVE_RULES, AdaptiveRule
-from gradclip_cli.thresholds.base import Named, require
+from gradclip_cli.thresholds.base import DEVIATION, Named, require
 
 if TYPE_CHECKING:
     from gradclip_cli.thresholds.samples import NormSamples
@@ -37,7 +37,7 @@ def _percentile(samples: "NormSamples", percent: float) -> float:
 def _mad(samples: "NormSamples", times: float) -> float:
     """Return median + K · 1.4826 · MAD; 1.4826 MAD is the standard deviation of normally distributed samples."""
     summary = samples.summary()
-    return summary.median + times * 1.4826 * summary.mad
+    return summary.median + times * DEVIATION * summary.mad
 
 
 def _zscore(samples: "NormSamples", times: float) -> float:

@@ -18,9 +18,11 @@ DEVIATIONS = 4.0
 SETTLED = 20
 """The part after a fall or rise begins with the first so many norms whose median is within a quarter of that of the last ones."""
 
+WITHIN = 0.25
+"""Two levels of norms are the same within so much of one of them."""
+
 _FIRST = 3
 _ENOUGH = 10
-_WITHIN = 0.25
 _POINTS = 60
 
 Kind = Literal["falls", "rises", "steps", "steady"]
@@ -46,7 +48,7 @@ def trend(table: NormTable, column: int = 0) -> Trend:
     if not len(norms):
         return Trend("steady", math.nan, math.nan, 0)
     start, end = _start(norms), float(np.median(norms[-_last(len(norms)) :]))
-    if not _moves(norms):
+    if not _has_moved(norms):
         return Trend("steady", start, end, 0)
     place = _jump(logs(norms))
     kind: Kind = "steps" if place is not None else "falls" if end < start else "rises"
@@ -61,16 +63,16 @@ def _last(count: int) -> int:
 def _start(norms: Matrix) -> float:
     """Return the first norm; where it is not within a quarter of the median of the first 3, that median."""
     first, usual = float(norms[0]), float(np.median(norms[:_FIRST]))
-    return first if abs(first - usual) <= _WITHIN * usual else usual
+    return first if abs(first - usual) <= WITHIN * usual else usual
 
 
 def _settled(norms: Matrix) -> int:
     """Return the first of the first 20 norms in succession whose median is within a quarter of that of the last 20."""
     levels = running_medians(norms[:, None], _last(len(norms)))[:, 0]
-    return int(np.flatnonzero(np.abs(levels - levels[-1]) <= _WITHIN * levels[-1])[0])
+    return int(np.flatnonzero(np.abs(levels - levels[-1]) <= WITHIN * levels[-1])[0])
 
 
-def _moves(norms: Matrix) -> bool:
+def _has_moved(norms: Matrix) -> bool:
     """Return whether the levels at both ends differ by more than noise."""
     points, last = logs(norms[:, None]), _last(len(norms))
     first = min(SETTLED, max(_FIRST, len(norms) // 10))

@@ -139,7 +139,7 @@ def test_what_is_no_news(shape: tuple[int, ...], tmp_path: Path) -> None:
 
 def test_little_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A tensor that is a large part of a large series is not read again; the finding stays as it is."""
-    monkeypatch.setattr("gradclip_cli.commands.check.slices_named._LEAST", 10)
+    monkeypatch.setattr("gradclip_cli.engine.slice_squares._LEAST", 10)
     for k, tensors in enumerate(steps("matrix.w", 5)):
         savez(tmp_path / f"step_{k}.npz", **tensors)
     one = exploding(tmp_path)

@@ -11,7 +11,8 @@ from gradclip_cli.checks.registry import findings
 from gradclip_cli.commands.check.baseline import notes_on, read_baseline
 from gradclip_cli.commands.check.collect import Collected, collect, series_figures, targets
 from gradclip_cli.commands.check.follows import follows
-from gradclip_cli.commands.check.slices_named import steady_slices, with_slices
+from gradclip_cli.commands.check.slices_named import with_slices
+from gradclip_cli.commands.check.steady_slices import on_slices
 from gradclip_cli.commands.plans import CheckPlan
 from gradclip_cli.engine.run import Run
 from gradclip_cli.errors import GradclipError
@@ -33,7 +34,7 @@ def check(plan: CheckPlan, run: Run) -> CheckReport:
     figures, notes, failed = _held_against(figures, plan, run)
     inputs = [one.source.label for one in collected.dumps]
     found = [*with_slices(findings(plan.rules, figures, plan.limits), figures, collected.dumps, run)]
-    found += steady_slices(collected, figures, plan.limits)
+    found += on_slices(collected.zero, collected.steady, figures, plan.limits)
     found.sort(key=lambda pair: plan.rules.index(pair[0]))
     rows = [_finding(rule, one, figures, inputs, plan.selection.naming) for rule, one in found]
     gradients, few = bool(figures.elements.any()), _unjudged(plan, figures)
@@ -67,9 +68,8 @@ def _first(
     if not (exploding or broken) or len(figures.blocks.groups) < 2:
         return None
     row = max(exploding, key=lambda row: float(figures.dump_norms[row])) if exploding else min(broken)
-    rise = first_rises(figures.blocks, [row])[0]
-    names = [str(figures.blocks.groups[column]) for column in rise.columns]
-    return FirstRise(figures.steps[row], figures.steps[rise.row], inputs[rise.row], names, list(rise.times))
+    (rise,) = first_rises(figures.blocks, [row])
+    return FirstRise.of(rise, row, figures.blocks.groups, figures.steps, inputs)
 
 
 def _followed(figures: Figures, collected: Collected, plan: CheckPlan, run: Run) -> Figures:
@@ -79,7 +79,7 @@ def _followed(figures: Figures, collected: Collected, plan: CheckPlan, run: Run)
         return figures
     rows = {figures.tensors[column].name: rows for column, rows in accumulating.sampled(rises).items()}
     last = follows({name: some[-1:] for name, some in rows.items()}, collected.dumps, run)
-    alike = [name for name, some in last.items() if any(accumulating.may_be_sum(one, plan.limits) for one in some)]
+    alike = [name for name, some in last.items() if any(accumulating.may_be_sum(one) for one in some)]
     rest = follows({name: rows[name][:-1] for name in alike}, collected.dumps, run)
     columns = {figures.tensors[column].name: column for column, *_ in rises}
     return replace(figures, follows={columns[name]: [*rest.get(name, []), *some] for name, some in last.items()})

@@ -1,35 +1,25 @@
-"""Complete findings on large norms: name the largest element, and the slice that holds most of the square of its tensor."""
+"""Read the tensors of findings on large norms again: name the largest element, and the slice that holds most of the square."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
 from gradclip_cli.checks.base import Figures, Problem, percent
-from gradclip_cli.checks.forward_order import forward_key
-from gradclip_cli.checks.limits import Limits
-from gradclip_cli.checks.stuck import DEAD_ADVICE, UNCHANGED_ADVICE
-from gradclip_cli.commands.check.collect import Collected, DumpFigures
-from gradclip_cli.commands.check.zero_slices import MarkedSlices
+from gradclip_cli.commands.check.collect import DumpFigures
 from gradclip_cli.engine.run import Run
-from gradclip_cli.engine.slice_squares import SliceSquares, largest_slice, stands_out
+from gradclip_cli.engine.slice_squares import SliceSquares, largest_slice, most_read_again, stands_out
 from gradclip_cli.errors import InputError
-from gradclip_cli.inputs.slice_names import slice_word
-from gradclip_cli.text import printable, ranges
+from gradclip_cli.inputs.slices import slice_word
+from gradclip_cli.text import printable
 
 _RULES = frozenset({"exploding", "dominated"})
-
-_DUMPS = 3
-"""Slices are zero or unchanged throughout in so many dumps at least."""
-
-_READ, _LEAST = 0.1, 1 << 24
-"""At most this share of all elements is read again, or so many elements if that is more."""
 
 
 def with_slices(
     found: Iterable[tuple[str, Problem]], figures: Figures, dumps: Sequence[DumpFigures], run: Run
 ) -> Iterator[tuple[str, Problem]]:
     """Read the tensors of some problems again, each in the first dump that has the problem; pass the others on."""
-    budget = max(_LEAST, _READ * float(figures.elements.sum()))
+    budget = most_read_again(float(figures.elements.sum()))
     known: dict[tuple[int, int], SliceSquares | None] = {}
     for rule, one in found:
         row, column = one.dumps[0], _column(one, figures) if rule in _RULES else None
@@ -75,35 +65,3 @@ def _completed(one: Problem, name: str, found: SliceSquares) -> Problem:
     held = f"{word} {found.slice} of {of} holds {percent(found.share)} of"
     brief = f"{one.brief}; {held} its square" if one.brief else ""
     return one._replace(slices=str(found.slice), message=f"{one.message}; {held} the tensor's square", brief=brief)
-
-
-def steady_slices(collected: Collected, figures: Figures, limits: Limits) -> Iterator[tuple[str, Problem]]:
-    """Say which slices of tensors are zero, or the same, in all dumps that have them, `_DUMPS` at least."""
-    column = {tensor.name: k for k, tensor in enumerate(figures.tensors)}
-    for rule, limit, what, advice, found in (
-        ("dead", limits.dead_share, "zero", DEAD_ADVICE, collected.zero),
-        ("unchanged", limits.unchanged_dumps, "the same", UNCHANGED_ADVICE, collected.steady),
-    ):
-        first = _first_layer(figures) if rule == "dead" and found else ""
-        for name, slices in found.items():
-            if slices.axes == 2 and figures.tensors[column[name]].layer == first:
-                continue  # its rows may be those of tokens or other inputs, which need not occur
-            rows = np.flatnonzero(figures.elements[:, column[name]] > 0).tolist()
-            if len(rows) >= _DUMPS:
-                which, start = _named(name, slices)
-                message = f"{start} {what} in all {len(rows):,} dumps"
-                value = 1.0 if rule == "dead" else len(rows)
-                one = Problem(rows, value, limit, message, column[name], slices=which, advice=advice)
-                yield rule, one._replace(brief=f"{start} {what}", dated=True)
-
-
-def _first_layer(figures: Figures) -> str:
-    return min(figures.tensors, key=lambda tensor: forward_key(tensor.name)).layer
-
-
-def _named(name: str, slices: MarkedSlices) -> tuple[str, str]:
-    """Return which slices of a tensor are marked, and the beginning of a sentence on them."""
-    which, word = np.flatnonzero(slices.marked).tolist(), slice_word(name, slices.axes)
-    listed = ranges(which)
-    one = len(which) == 1
-    return listed, f"{word}{'' if one else 's'} {listed} of {slices.marked.size:,} {'is' if one else 'are'}"

@@ -1,4 +1,4 @@
-"""Find slices along axis 0 that hold the same bits, and not only zeros, in every dump of a series.
+"""Find slices along axis 0 that hold the same bits in every dump of a series, and report them with those that are zero.
 
 Four elements of each slice are compared while dumps are measured. Nearly always none are left after the second dump, and from
 then on nothing is looked at; what is left is read again and compared whole. Left out are tensors in column-major order, in
@@ -7,22 +7,28 @@ pieces, or whose slices are dumps themselves, those with many short slices, and 
 
 import hashlib
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gradclip_cli.checks.base import Figures, Problem
+from gradclip_cli.checks.forward_order import forward_key, rows_need_not_occur
+from gradclip_cli.checks.limits import Limits
+from gradclip_cli.checks.stuck import DEAD_ADVICE, UNCHANGED_ADVICE
 from gradclip_cli.commands.check.zero_slices import MarkedSlices, Slices
 from gradclip_cli.engine.measure import FileRead, PieceObserver, fetch
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.engine.tensor_places import TensorPlaces
 from gradclip_cli.formats.base import Format, Reader
+from gradclip_cli.inputs.slices import slice_word
 from gradclip_cli.numerics.dtypes import DType, Raw, words_of
 from gradclip_cli.numerics.statistics import PieceStats
 from gradclip_cli.numerics.statistics_table import StatsArrays
 from gradclip_cli.tensors import Piece, TensorSpec, pieces_in_order
+from gradclip_cli.text import ranges
 
 _FACTORS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93], np.uint64)
 _MANY = 20_000
@@ -31,11 +37,14 @@ _MANY = 20_000
 _SHORT, _FEW = 64, 256
 """Slices of fewer elements are told apart only where a tensor has so few of them: a number is kept for each."""
 
+_DUMPS = 3
+"""Slices are reported that are zero or the same throughout in so many dumps at least."""
+
 Signatures = NDArray[np.uint64]
 
 
 class SteadySlices:
-    """The slices whose four elements are the same in all dumps so far; each source is followed by `take`."""
+    """The slices with other than zeros whose four elements are the same in all dumps so far; each source is followed by `take`."""
 
     def __init__(self, *, wanted: bool = True) -> None:
         self._wanted = wanted
@@ -160,3 +169,38 @@ def _digests(places: TensorPlaces, tensor: int, wanted: NDArray[np.bool_], run: 
                 found.setdefault(number, hashlib.blake2b(digest_size=16)).update(own.data)
         opened.reader.verify()
     return {k: one.digest() for k, one in found.items()}
+
+
+def on_slices(
+    zero: Mapping[str, MarkedSlices], steady: Mapping[str, MarkedSlices], figures: Figures, limits: Limits
+) -> Iterator[tuple[str, Problem]]:
+    """Say which slices of tensors are zero, or the same, in all dumps that have them, `_DUMPS` at least."""
+    column = {tensor.name: k for k, tensor in enumerate(figures.tensors)}
+    for rule, limit, what, advice, found in (
+        ("dead", limits.dead_share, "zero", DEAD_ADVICE, zero),
+        ("unchanged", limits.unchanged_dumps, "the same", UNCHANGED_ADVICE, steady),
+    ):
+        first = _first_layer(figures) if rule == "dead" and found else ""
+        for name, slices in found.items():
+            of_first = slices.axes == 2 and figures.tensors[column[name]].layer == first
+            if rule == "dead" and rows_need_not_occur(name, first_matrix=of_first):
+                continue
+            rows = np.flatnonzero(figures.elements[:, column[name]] > 0).tolist()
+            if len(rows) >= _DUMPS:
+                which, start = _named(name, slices)
+                message = f"{start} {what} in all {len(rows):,} dumps"
+                value = 1.0 if rule == "dead" else len(rows)
+                one = Problem(rows, value, limit, message, column[name], slices=which, advice=advice)
+                yield rule, one._replace(brief=f"{start} {what}", dated=True)
+
+
+def _first_layer(figures: Figures) -> str:
+    return min(figures.tensors, key=lambda tensor: forward_key(tensor.name)).layer
+
+
+def _named(name: str, slices: MarkedSlices) -> tuple[str, str]:
+    """Return which slices of a tensor are marked, and the beginning of a sentence on them."""
+    which, word = np.flatnonzero(slices.marked).tolist(), slice_word(name, slices.axes)
+    listed = ranges(which)
+    one = len(which) == 1
+    return listed, f"{word}{'' if one else 's'} {listed} of {slices.marked.size:,} {'is' if one else 'are'}"

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gradclip_cli.checks.forward_order import is_embedding
+from gradclip_cli.checks.forward_order import rows_need_not_occur
 from gradclip_cli.engine.measure import PieceObserver
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.formats.base import Format, Reader
@@ -137,7 +137,7 @@ class ZeroSlices:
         for file in dump.files:
             for tensor in self._found.get(file.path, {}):
                 name = dump.name_of(file.start + tensor)
-                if name not in found and name in dump.named and not is_embedding(name):
+                if name not in found and name in dump.named and not rows_need_not_occur(name):
                     found[name] = self._zero_in(dump, name, times)
         return {name: zero for name, zero in found.items() if zero.any() and 2 * np.count_nonzero(zero) < zero.size}
 

@@ -8,7 +8,7 @@ from glob import escape
 
 from gradclip_cli.commands.plans import ShowPlan
 from gradclip_cli.commands.show.choice import choose
-from gradclip_cli.commands.show.rows import SUMS, no_gradients, rows_of
+from gradclip_cli.commands.show.rows import SUMS, joined, no_gradients, rows_of
 from gradclip_cli.commands.show.values import values_of
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.series import check_taken, measure_series
@@ -45,7 +45,8 @@ def _listed(plan: ShowPlan, run: Run) -> ShowReport:
     check_taken([dump], selection)
     values = smallest.values() / dump.stats.scale
     report = _report(plan, dump, [float(values[indices].min()) for indices in dump.named.values()], selection)
-    return report._replace(params=[*report.params, *no_gradients(dump, selection.takes, selection.naming.block)])
+    others = no_gradients(dump, selection.takes, selection.naming.block)
+    return report._replace(params=joined(report.params, others) if others else report.params)
 
 
 def _looked_into(plan: ShowPlan, scale: float, run: Run) -> ShowReport:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from gradclip_cli.commands.stats import wording
 from gradclip_cli.commands.stats.plan import StatsPlan
-from gradclip_cli.commands.stats.spikes import Spike, spikes, trend
+from gradclip_cli.commands.stats.spikes import Spike, spikes, spread_sentence
 from gradclip_cli.commands.stats.suggest import effects
 from gradclip_cli.errors import InputError
 from gradclip_cli.reports.stats_thresholds import Advised
@@ -19,8 +19,9 @@ from gradclip_cli.thresholds.advised import (
     NormFacts,
     advised,
     doubt,
-    exploding,
-    moves,
+    explosions_in,
+    has_moved,
+    out_of_line,
     refusal,
     trend_of,
 )
@@ -77,10 +78,12 @@ def _nonfinite(norms: SeriesNorms) -> list[str]:
 def _case(plan: StatsPlan, strategy: Strategy, norms: SeriesNorms, table: NormTable) -> _Case:
     # An adaptive rule has no single threshold to recommend, and `auto` is what is recommended in place of the mean.
     rule = plan.rule if isinstance(plan.rule, Rule) else RULES[0]
-    high, way = spikes(norms, table), trend_of(table)
-    facts, chosen = advised(strategy, rule, table, plan.norm.epsilon, exploding(table), moves=moves(way))
-    highest = sorted((spike for spike in high.steps if spike.explodes), key=lambda spike: -spike.times)
-    return _Case(strategy, rule, facts, high.steps, highest, trend(norms, table), way, chosen, table, norms)
+    found, way = explosions_in(table), trend_of(table)
+    high = out_of_line(table, found.steps)
+    facts, chosen = advised(strategy, rule, table, plan.norm.epsilon, high, moving=has_moved(way))
+    steps = spikes(norms, table, found)
+    highest = sorted((spike for spike in steps if spike.explodes), key=lambda spike: -spike.times)
+    return _Case(strategy, rule, facts, steps, highest, spread_sentence(norms, table), way, chosen, table, norms)
 
 
 def _advised(plan: StatsPlan, norms: SeriesNorms, case: _Case, nonfinite: Sequence[str]) -> Advised:
@@ -169,7 +172,7 @@ def threshold_after(strategy: Strategy, table: NormTable, way: Trend) -> float |
 _VERBS = {"falls": "fall", "rises": "rise", "steps": "step", "steady": "stay"}
 
 CASES: tuple[tuple[Callable[[_Case], bool], Callable[[_Case], str]], ...] = (
-    (lambda case: case.gentle and case.spread is None and moves(case.way), _moving),
+    (lambda case: case.gentle and case.spread is None and has_moved(case.way), _moving),
     (lambda case: bool(case.exploding), _explosions),
     (lambda case: case.facts.zeros, lambda case: wording.mostly_zero(led=case.facts.led)),
     (lambda case: case.spread is not None, lambda case: case.spread or ""),

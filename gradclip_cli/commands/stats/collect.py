@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from gradclip_cli.commands.stats.first_nonfinite import first_nonfinite
+from gradclip_cli.commands.stats.findings import first_nonfinite
 from gradclip_cli.commands.stats.layout import AnyTensors, SameTensors, SeriesLayout, SeriesRows
 from gradclip_cli.commands.stats.peak import LargestStep
 from gradclip_cli.commands.stats.plan import StatsPlan

@@ -1,31 +1,37 @@
 """Find what a screen of `stats` says first: what is not finite, what explodes and rose first, what vanishes, where norms go."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from gradclip_cli.checks.forward_order import forward_key
 from gradclip_cli.checks.limits import Limits
 from gradclip_cli.commands.stats.advice import threshold_after
 from gradclip_cli.commands.stats.blocks import block_names
-from gradclip_cli.commands.stats.layout import SeriesLayout
+from gradclip_cli.commands.stats.layout import SeriesLayout, order
 from gradclip_cli.commands.stats.plan import StatsPlan
 from gradclip_cli.commands.stats.ranges import step_ranges
+from gradclip_cli.commands.stats.rows import NormRow
 from gradclip_cli.inputs.naming import Naming
+from gradclip_cli.inputs.ordering import by_step
+from gradclip_cli.numerics.first_nonfinite import Nonfinite
 from gradclip_cli.reports.check import FirstRise
 from gradclip_cli.reports.stats_findings import (
     BlockRise,
     Exploding,
     Growing,
+    NonfiniteTensor,
     StatsTrend,
     Vanishing,
 )
 from gradclip_cli.strategies.builtin import GLOBAL
-from gradclip_cli.thresholds.advised import moves, trend_of
+from gradclip_cli.thresholds.advised import has_moved, trend_of
 from gradclip_cli.thresholds.base import EXPLODING_DUMPS, EXPLODING_FACTOR
 from gradclip_cli.thresholds.explosions import explosions
 from gradclip_cli.thresholds.growth import growths
-from gradclip_cli.thresholds.norm_table import NormTable, SeriesNorms
+from gradclip_cli.thresholds.norm_table import NormTable, SeriesNorms, Step
 from gradclip_cli.thresholds.rises import first_rises, heights
 
 _LIMITS = Limits()
@@ -63,10 +69,9 @@ def _exploding(norms: SeriesNorms) -> tuple[int, Exploding] | None:
 
 def _first(norms: SeriesNorms, row: int) -> FirstRise:
     """Return what rose first before the step of a row."""
-    rise = first_rises(norms.blocks, [row])[0]
-    step = norms.steps[rise.row]
-    names = [str(norms.blocks.groups[column]) for column in rise.columns]
-    return FirstRise(norms.steps[row].number, step.number, step.input, names, list(rise.times))
+    (rise,) = first_rises(norms.blocks, [row])
+    steps, inputs = [step.number for step in norms.steps], [step.input for step in norms.steps]
+    return FirstRise.of(rise, row, norms.blocks.groups, steps, inputs)
 
 
 def _growing(norms: SeriesNorms) -> list[Growing]:
@@ -111,7 +116,27 @@ def _sizes(layout: SeriesLayout, p: float) -> np.ndarray:
 def _trend(plan: StatsPlan, norms: SeriesNorms) -> StatsTrend:
     strategy = plan.strategy or GLOBAL
     way = trend_of(norms.total)
-    if not moves(way):
+    if not has_moved(way):
         return StatsTrend("steady", way.start, way.end, None, None)
     settled = norms.steps[way.settled_row].number
     return StatsTrend(way.kind, way.start, way.end, settled, threshold_after(strategy, norms.compared(strategy), way))
+
+
+def first_nonfinite(dumps: Sequence[tuple[NormRow, Sequence[Nonfinite]]]) -> list[NonfiniteTensor]:
+    """Return each tensor that is not finite once, in the order of the first dumps in which it is not.
+
+    The tensors of a dump come from the last layer to the first.
+    """
+    found: list[NonfiniteTensor] = []
+    seen = set[str]()
+    for row, tensors in by_step(dumps, lambda one: order(one[0])):
+        new = [one for one in tensors if one.name not in seen]
+        new.sort(key=lambda one: (forward_key(one.name), one.name), reverse=True)
+        seen.update(one.name for one in new)
+        found += [_nonfinite(row.norms.step, one) for one in new]
+    return found
+
+
+def _nonfinite(step: Step, one: Nonfinite) -> NonfiniteTensor:
+    counts = one.nan, one.posinf, one.neginf, one.elements
+    return NonfiniteTensor(step.input, step.number, one.name, *counts, one.kind, list(one.place), one.file)

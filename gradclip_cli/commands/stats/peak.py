@@ -6,14 +6,11 @@ from typing import NamedTuple
 import numpy as np
 
 from gradclip_cli.engine.run import Run
-from gradclip_cli.engine.slice_squares import largest_slice, stands_out
+from gradclip_cli.engine.slice_squares import largest_slice, most_read_again, stands_out
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.engine.tensor_places import TensorPlaces
 from gradclip_cli.errors import InputError
 from gradclip_cli.reports.stats_findings import Peak
-
-_READ, _LEAST = 0.1, 1 << 24
-"""A tensor is read again if it has at most this share of all elements, or so many elements if that is more."""
 
 
 class _Leading(NamedTuple):
@@ -71,7 +68,7 @@ class LargestStep:
         one = self._leading
         if one is None or len(one.shape) < 2 or one.shape[0] < 2:
             return None
-        if one.elements > max(_LEAST, _READ * self._elements):
+        if one.elements > most_read_again(self._elements):
             return None
         try:
             found = largest_slice(one.places, 0, one.max_abs, run)

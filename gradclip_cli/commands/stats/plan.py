@@ -74,7 +74,7 @@ class StatsPlan:
 
     def __post_init__(self) -> None:
         if self.strategy is not None and not self.strategy.takes_threshold:
-            raise UsageError(f"{self.strategy.name} has no threshold to suggest")
+            raise UsageError(f"{self.strategy.name} has no threshold to suggest; `gradclip strategies` says which have")
         if self.strategy is not None and not self.strategy.takes_norm and self.norm != Norm():
             raise UsageError(f"{self.strategy.name} uses neither --norm-type nor --epsilon; leave them out")
         if self.skip_steps < 0:

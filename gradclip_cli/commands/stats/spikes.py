@@ -6,8 +6,7 @@ import numpy as np
 
 from gradclip_cli.commands.stats.wording import step_name
 from gradclip_cli.text import printable
-from gradclip_cli.thresholds.base import EXPLODING_DUMPS, EXPLODING_FACTOR
-from gradclip_cli.thresholds.explosions import explosions
+from gradclip_cli.thresholds.explosions import Explosions
 from gradclip_cli.thresholds.norm_table import NormTable, SeriesNorms, Step
 from gradclip_cli.thresholds.samples import NormSamples
 
@@ -20,31 +19,22 @@ _ENOUGH = 5
 class Spike(NamedTuple):
     """The group of one step that is farthest above its neighbours; `where` is empty if the group is the whole dump.
 
-    `norm` is that of the whole dump, `times` how often `value` is the median of the neighbours.
+    `times` says how often `value` is the median of the neighbours.
     """
 
     step: Step
-    norm: float
     where: str
     value: float
     times: float
     explodes: bool
 
 
-class Spikes(NamedTuple):
-    """The spike of each step that has a finite norm, and all finite norms except those that explode."""
+def spikes(norms: SeriesNorms, table: NormTable, high: Explosions) -> list[Spike]:
+    """Return the spike of each step that has a finite norm; where the median of the neighbours is 0, it is 0 times that.
 
-    steps: list[Spike]
-    without_spikes: NormSamples
-
-
-def spikes(norms: SeriesNorms, table: NormTable) -> Spikes:
-    """Compare each norm with its neighbours in its group, unless their median is 0.
-
-    Explosions are those that `check` finds with its default limits.
+    `high` holds the explosions of the table.
     """
     matrix, finite = table.norms, table.finite
-    high = explosions(matrix, finite, EXPLODING_FACTOR, EXPLODING_DUMPS, parts=any(map(str, table.groups)))
     with np.errstate(over="ignore"):
         times = np.divide(matrix, high.usual, out=np.zeros_like(matrix), where=finite & (high.usual > 0))
     found = []
@@ -52,11 +42,11 @@ def spikes(norms: SeriesNorms, table: NormTable) -> Spikes:
         explodes, ratios = high.steps[row], times[row]
         k = int((np.where(explodes, ratios, 0) if explodes.any() else ratios).argmax())
         figures = float(matrix[row, k]), float(ratios[k]), bool(explodes[k])
-        found.append(Spike(norms.steps[row], norms.total.norms.item(row, 0), str(table.groups[k]), *figures))
-    return Spikes(found, NormSamples(matrix[finite & ~high.steps]))
+        found.append(Spike(norms.steps[row], str(table.groups[k]), *figures))
+    return found
 
 
-def trend(norms: SeriesNorms, table: NormTable) -> str | None:
+def spread_sentence(norms: SeriesNorms, table: NormTable) -> str | None:
     """Describe the trend of the group whose norms are spread out most; None unless most groups are spread out."""
     taken = table.finite & (table.norms > 0)
     spreads = [_spread(NormSamples(column[kept])) for column, kept in zip(table.norms.T, taken.T, strict=True)]

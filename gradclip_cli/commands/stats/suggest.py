@@ -14,7 +14,7 @@ from gradclip_cli.strategies.actions import group_factors
 from gradclip_cli.strategies.builtin import CLIP_PER_LAYER
 from gradclip_cli.text import plural
 from gradclip_cli.thresholds.adaptive import AdaptiveRule
-from gradclip_cli.thresholds.advised import already_clipped, auto
+from gradclip_cli.thresholds.advised import OUTLIER_RATIO, already_clipped, auto
 from gradclip_cli.thresholds.base import EXPLODING_DUMPS, EXPLODING_FACTOR, MIN_STEPS, Summary
 from gradclip_cli.thresholds.exact_sums import exact_sum
 from gradclip_cli.thresholds.explosions import explosions
@@ -136,7 +136,7 @@ def _if_any(text: str) -> Sequence[str]:
 def _outlier_led(samples: NormSamples, what: str) -> str:
     """Say that a few large norms lead the mean; empty where they do not."""
     summary = samples.summary()
-    if summary.mean <= 3 * summary.median:
+    if summary.mean <= OUTLIER_RATIO * summary.median:
         return ""
     robust = f"{ROBUST} would be {choose(ROBUST, samples, what):.4g}" if summary.median else "the median is 0"
     return f"the mean is led by a few large norms; {robust}"

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Sequence
 
 from gradclip_cli.strategies import Group, Strategy
-from gradclip_cli.text import percent, plural, printable
+from gradclip_cli.text import percent, plural, printable, times
 from gradclip_cli.thresholds.base import MIN_STEPS
 from gradclip_cli.thresholds.norm_table import Step
 
@@ -41,10 +41,10 @@ def nonfinite_steps(bad: Sequence[Step], steps: int) -> str:
     return f"{share}; the first is {first}, or at all with --by step."
 
 
-def spike(step: Step, where: str, value: float, times: float) -> str:
+def spike(step: Step, where: str, value: float, ratio: float) -> str:
     """Say where a spike is, and how high."""
     group = f"{printable(where)} " if where else ""
-    return f"{step_name(step)}: {group}{value:.4g}, {times:.4g} times its neighbours"
+    return f"{step_name(step)}: {group}{value:.4g}, {times(ratio)} its neighbours"
 
 
 def exploding(highest: Sequence[str], explosions: int, steps: int, *, led: bool) -> str:
@@ -70,9 +70,9 @@ def led_by_some_groups(group: Group) -> str:
     )
 
 
-def led_by_some_steps(times: float) -> str:
+def led_by_some_steps(ratio: float) -> str:
     """Say that the mean is far above the median."""
-    return f"the mean is {times:.3g} times the median, so it is led by a few large norms"
+    return f"the mean is {times(ratio)} the median, so it is led by a few large norms"
 
 
 def steady(top: float, group: Group, guide: str) -> str:

@@ -30,12 +30,12 @@ def lines(report: ShowReport, room: Room) -> Iterator[Line]:
         yield from packed([Span(_where(report)), described(report)], room)
         yield from values_of(report, room)
         return
-    gradients = [row for row in report.params if row.norm is not None]
+    gradients = report.params[: report.total.tensors]
     yield from packed([strong(_where(report)), Span(_contents(report, gradients))], room)
     if gradients:
         yield from packed(_total(report), room)
         yield from _tables(report, gradients, room)
-    others = [f"{row.name} ({row.dtype})" for row in report.params if row.norm is None]
+    others = [f"{row.name} ({row.dtype})" for row in report.params[report.total.tensors :]]
     if others:
         yield ()
         yield line(dim("no gradients: "), shortlist(others, 4))

@@ -5,7 +5,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
-from gradclip_cli.inputs.slice_names import slice_word
+from gradclip_cli.inputs.slices import slice_word
 from gradclip_cli.render.screens.columns import aligned, width_of
 from gradclip_cli.render.screens.folding import breakable, unbroken
 from gradclip_cli.render.screens.line import Line, Span, bad, line, warn

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.render.records import records
 from gradclip_cli.render.tables.grid import Column, Grid, figure, layer_name, share
 from gradclip_cli.reports.show import ShowBin, ShowBlock, ShowParam, ShowReport, ShowTotal
@@ -29,8 +30,8 @@ _BINS = (
 def grids(report: ShowReport, kinds: frozenset[str]) -> list[Grid]:
     """Return the tables of the given kinds."""
     total = ("total", *_figures(report.total, None))
-    blocks = [(layer_name(row.block, report.labels), *_figures(row, row.share)) for row in report.blocks]
-    params = [(printable(row.name), *_figures(row, row.share)) for row in report.params]
+    blocks = LazyRows(lambda row: (layer_name(row.block, report.labels), *_figures(row, row.share)), report.blocks)
+    params = LazyRows(lambda row: (printable(row.name), *_figures(row, row.share)), report.params)
     found = {
         "block": Grid("blocks by norm", _columns("block", "block"), blocks, total, _above(report, "block"), "block"),
         "param": Grid("tensors by norm", _columns("param", "name"), params, total, _above(report, "param"), "param"),

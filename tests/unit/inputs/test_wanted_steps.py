@@ -36,6 +36,12 @@ def test_what_is_none_is_refused(text: str | int) -> None:
         WantedSteps.parse(text)
 
 
+def test_a_range_that_is_turned_around_is_written_as_it_should_be() -> None:
+    """The error names the range to write."""
+    with pytest.raises(UsageError, match="45-40 ends before it begins; write 40:45"):
+        WantedSteps.parse("1, 45-40")
+
+
 @pytest.mark.parametrize(
     ("text", "taken"), [("2", [2]), ("2:4", [2, 3, 4]), (":1", [0, 1]), ("4:", [4, 5]), ("0,5", [0, 5])]
 )

@@ -15,14 +15,15 @@ from gradclip_cli.thresholds.advised import (
     auto,
     choose_robustly,
     doubt,
-    exploding,
+    explosions_in,
     one_step,
+    out_of_line,
     refusal,
     trend_of,
 )
 from gradclip_cli.thresholds.norm_table import GroupName, NormTable
 from gradclip_cli.thresholds.rules import RULES, Rule, parse_rule
-from gradclip_cli.thresholds.samples import NormSamples
+from gradclip_cli.thresholds.samples import Mask, NormSamples
 
 GLOBAL = find("clip-by-global-norm")
 CALM = [1.0, 1.1, 0.9, 1.2, 1.0, 0.8, 1.0, 1.3, 1.0, 1.1]
@@ -37,6 +38,11 @@ def known(norms: list[float], calm: list[float]) -> NormFacts:
 def table(norms: list[float]) -> NormTable:
     """The norms of dumps."""
     return NormTable([GroupName()], np.array(norms).reshape(-1, 1))
+
+
+def left_out(table: NormTable) -> Mask:
+    """Say which norms choose no threshold."""
+    return out_of_line(table, explosions_in(table).steps)
 
 
 def chosen(norms: list[float], calm: list[float], rule: str = "mean") -> Choice:
@@ -94,14 +100,14 @@ def test_zeros_are_no_guide() -> None:
 def test_what_the_mean_may_clip(norms: list[float], moves: bool, rule: str) -> None:
     """In place of the mean stands the 90th percentile if it clips a tenth of a run that falls or rises, or half of any other."""
     own = table(norms)
-    _, found = advised(GLOBAL, RULES[0], own, 0.0, np.zeros(own.norms.shape, np.bool_), moves=moves)
+    _, found = advised(GLOBAL, RULES[0], own, 0.0, np.zeros(own.norms.shape, np.bool_), moving=moves)
     assert found.rule == rule
 
 
 def test_another_rule_stays_however_much_it_clips() -> None:
     """Who asks for the median gets the median."""
     own = table(FALLING)
-    _, found = advised(GLOBAL, RULES[1], own, 0.0, exploding(own), moves=True)
+    _, found = advised(GLOBAL, RULES[1], own, 0.0, left_out(own), moving=True)
     assert (found.rule, found.threshold) == ("median", pytest.approx(2.2))
 
 
@@ -169,7 +175,7 @@ def test_a_plateau_chooses_no_threshold() -> None:
     norms = np.array([1.0 + (k % 3) / 10 for k in range(60)])
     norms[25:55] *= 20
     table = NormTable([GroupName()], norms[:, None])
-    assert np.flatnonzero(exploding(table)[:, 0]).tolist() == list(range(25, 55))
+    assert np.flatnonzero(left_out(table)[:, 0]).tolist() == list(range(25, 55))
     choice = auto(find("clip-by-global-norm"), table, 0.0)
     assert choice.threshold == pytest.approx(norms[[*range(25), *range(55, 60)]].mean(), rel=1e-12)
 
@@ -177,6 +183,6 @@ def test_a_plateau_chooses_no_threshold() -> None:
 def test_a_level_that_stays_is_the_level() -> None:
     """Where a run ends at the new level, only the first steps of it explode."""
     norms = np.array([1.0] * 25 + [20.0] * 35)
-    found = np.flatnonzero(exploding(NormTable([GroupName()], norms[:, None]))[:, 0]).tolist()
+    found = np.flatnonzero(left_out(NormTable([GroupName()], norms[:, None]))[:, 0]).tolist()
     assert found[0] == 25
     assert found[-1] < 45

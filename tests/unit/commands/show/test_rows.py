@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from support.tensors import dump_of
 
-from gradclip_cli.commands.show.rows import Rows, no_gradients, rows_of
+from gradclip_cli.commands.show.rows import Rows, joined, no_gradients, rows_of
 from gradclip_cli.inputs.naming import Naming
 
 ARRAYS = {
@@ -74,3 +74,11 @@ def test_what_is_no_gradient_has_no_figures() -> None:
     (row,) = no_gradients(dump_of(ARRAYS), lambda name: True, Naming().block)
     assert (row.name, row.dtype, row.elements, row.norm, row.nan) == ("step", "int64", 1, None, None)
     assert no_gradients(dump_of(ARRAYS), lambda name: False, Naming().block) == []
+
+
+def test_what_is_no_gradient_comes_last() -> None:
+    """Gradients are followed by the other tensors, one by one and in slices."""
+    dump = dump_of(ARRAYS)
+    every = joined(rows().params, no_gradients(dump, lambda name: True, Naming().block))
+    assert [row.name for row in every] == ["h.1.w", "h.0.b", "h.0.w", "head.w", "head.none", "step"]
+    assert (len(every), every[5].name, [row.name for row in every[4:]]) == (6, "step", ["head.none", "step"])

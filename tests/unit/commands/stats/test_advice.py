@@ -52,7 +52,7 @@ def test_one_explosion(tmp_path: Path) -> None:
     """One step of 100 among norms of 1 leads the mean: median + 5 · 1.4826 · MAD, 1 + 5 · 1.4826 · 0.1, is the robust choice."""
     line, _ = advice(tmp_path, ONCE)
     assert line == (
-        "take 1.741 (mad:5) for clip-by-global-norm: 1 of 12 steps explodes (step 9: 100, 100 times its neighbours), so the mean is "
+        "take 1.741 (mad:5) for clip-by-global-norm: 1 of 12 steps explodes (step 9: 100, 100 x its neighbours), so the mean is "
         "no guide; it would clip 8 % of the steps."
     )
 
@@ -60,7 +60,7 @@ def test_one_explosion(tmp_path: Path) -> None:
 def test_two_explosions(tmp_path: Path) -> None:
     """Both steps are named, the larger first."""
     line, command = advice(tmp_path, TWICE)
-    assert "2 of 12 steps explode (step 9: 200, 200 times its neighbours; step 4: 50, 50 times its neighbours)" in line
+    assert "2 of 12 steps explode (step 9: 200, 200 x its neighbours; step 4: 50, 50 x its neighbours)" in line
     assert "it would clip 17 % of the steps" in line
     assert command.endswith("-t 1.741 --dry-run")
 
@@ -69,14 +69,14 @@ def test_an_explosion_in_a_long_series(tmp_path: Path) -> None:
     """An explosion that hardly moves the mean is told, and the mean stands."""
     line, _ = advice(tmp_path, [*CALM, *CALM, *CALM, 20.0])
     assert line.startswith("take 1.538 (mean)")
-    assert "1 of 37 steps explodes (step 36: 20, 20 times its neighbours), which moves the mean little" in line
+    assert "1 of 37 steps explodes (step 36: 20, 20 x its neighbours), which moves the mean little" in line
 
 
 def test_the_mean_may_be_led_without_an_explosion(tmp_path: Path) -> None:
     """A mean of more than three times the median is no guide, though nothing explodes since the run comes down."""
     line, _ = advice(tmp_path, [9.0] * 5 + [1.0] * 4 + [1.2] * 3)
     assert "(mad:5)" in line
-    assert "the mean is 3.65 times the median, so it is led by a few large norms" in line
+    assert "the mean is 3.7 x the median, so it is led by a few large norms" in line
 
 
 def test_more_than_half_are_zero(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_layers_of_zeros_beside_one_that_explodes(tmp_path: Path) -> None:
     """Frozen layers do not make the mean a guide where another explodes: 1 + 5 · 1.4826 · 0.1 is taken, that of its own norms."""
     line, command = advice(tmp_path, [[0.0, 0.0, norm] for norm in ONCE], strategy="clip-l2-per-layer")
     assert line == (
-        "take 1.741 (mad:5 of what is not 0) for clip-l2-per-layer: 1 of 12 steps explodes (step 9: c 100, 100 times its neighbours),"
+        "take 1.741 (mad:5 of what is not 0) for clip-l2-per-layer: 1 of 12 steps explodes (step 9: c 100, 100 x its neighbours),"
         " so the mean is no guide; it would clip 3 % of the norms of layers."
     )
     assert command.endswith("-s clip-l2-per-layer -t 1.741 --dry-run")
@@ -172,8 +172,8 @@ def test_a_run_that_stays_exploded(tmp_path: Path) -> None:
     high = [1000.0 + k for k in range(9)]
     line, command = advice(tmp_path, [*CALM[:3], *high])
     assert line == (
-        "take 1 (mean of what does not explode) for clip-by-global-norm: 9 of 12 steps explode (step 11: 1008, 1008 times its"
-        " neighbours; step 10: 1007, 959 times its neighbours; step 9: 1006, 914.5 times its neighbours; and 6 more),"
+        "take 1 (mean of what does not explode) for clip-by-global-norm: 9 of 12 steps explode (step 11: 1008, 1,000 x its"
+        " neighbours; step 10: 1007, 960 x its neighbours; step 9: 1006, 910 x its neighbours; and 6 more),"
         " so the mean is no guide; it would clip 83 % of the steps, so find out first what happened at step 3."
     )
     assert command.endswith("-t 1 --dry-run")
@@ -241,7 +241,7 @@ def test_what_falls_explodes_neither_here_nor_there(tmp_path: Path) -> None:
 def test_multiples_have_four_digits(tmp_path: Path) -> None:
     """However large a multiple is, it is short."""
     line, _ = advice(tmp_path, [*CALM, 1.23456e100])
-    assert "step 12: 1.235e+100, 1.235e+100 times its neighbours" in line
+    assert "step 12: 1.235e+100, 1.2e+100 x its neighbours" in line
 
 
 def test_few_steps(tmp_path: Path) -> None:
@@ -323,7 +323,7 @@ def test_groups_explode_by_their_own_measure(strategy: str, where: str, share: s
     """A layer or tensor explodes against its own median, whatever the size of the others, and is named."""
     steps = list(map(list, zip(CALM, ONCE, strict=True)))
     line, command = advice(tmp_path, steps, strategy=strategy)
-    assert f"1 of 12 steps explodes (step 9: {where} 100, 100 times its neighbours)" in line
+    assert f"1 of 12 steps explodes (step 9: {where} 100, 100 x its neighbours)" in line
     assert f"it would clip {share}." in line
     assert f"-s {line.split()[4].rstrip(':')} -t " in command
 
@@ -341,7 +341,7 @@ def test_layers_of_unlike_sizes_are_no_explosion(tmp_path: Path) -> None:
 def test_dumps_without_a_step_are_named_by_file(tmp_path: Path) -> None:
     """Where no step is known, the file's name stands for it."""
     line, _ = advice(tmp_path, ONCE, name="part{}")
-    assert f"({tmp_path}/part9.npz: 100, 100 times its neighbours)" in line
+    assert f"({tmp_path}/part9.npz: 100, 100 x its neighbours)" in line
 
 
 def test_the_rule_that_was_asked_for(tmp_path: Path) -> None:

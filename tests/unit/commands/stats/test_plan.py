@@ -28,8 +28,8 @@ def test_stats_suggests_for_every_strategy_with_a_threshold() -> None:
 @pytest.mark.parametrize(
     ("rest", "reason"),
     [
-        ({"strategy": NONE}, "no threshold to suggest"),
-        ({"strategy": RENORM}, "no threshold to suggest"),
+        ({"strategy": NONE}, "no threshold to suggest; `gradclip strategies` says"),
+        ({"strategy": RENORM}, "no threshold to suggest; `gradclip strategies` says"),
         ({"strategy": VALUE, "norm": Norm(1.0)}, "neither --norm-type nor --epsilon"),
         ({"skip_steps": -1}, "at least 0"),
     ],

@@ -66,8 +66,8 @@ def test_explosions(explosions: int, led: bool, expected: str) -> None:
 def test_a_spike_says_what_it_is_held_against() -> None:
     """A layer, or a whole dump, is held against its neighbours."""
     step = Step("a.npz", 3)
-    assert wording.spike(step, "fc", 60.0, 20.0) == "step 3: fc 60, 20 times its neighbours"
-    assert wording.spike(step, "", 60.0, 20.0) == "step 3: 60, 20 times its neighbours"
+    assert wording.spike(step, "fc", 60.0, 20.0) == "step 3: fc 60, 20 x its neighbours"
+    assert wording.spike(step, "", 60.0, 20.0) == "step 3: 60, 20 x its neighbours"
 
 
 @pytest.mark.parametrize(
