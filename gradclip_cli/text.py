@@ -92,6 +92,23 @@ def percent(share: float | None) -> str:
     return f"{100 * share:.1g} %" if 0 < share < 0.01 else f"{100 * share:.0f} %"
 
 
+_UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
+
+
+def byte_size(number: int) -> str:
+    """Format a number of bytes with three digits and its unit.
+
+    >>> byte_size(512), byte_size(33_900_000), byte_size(999_999), byte_size(4 * 10**12)
+    ('512 bytes', '33.9 MB', '1 MB', '4 TB')
+    """
+    if number < 1000:
+        return plural(number, "byte")
+    value, unit = float(number), 0
+    while value >= 999.5 and unit < len(_UNITS) - 1:
+        value, unit = value / 1000, unit + 1
+    return f"{value:.3g} {_UNITS[unit]}"
+
+
 def did_you_mean(word: str, known: Iterable[str], otherwise: str = "", least: float = 0.5) -> str:
     """Suggest the nearest known word; return `otherwise` where none is near: of a likeness of `least`, from 0 to 1.
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from gradclip_cli.text import one_line, percent, plural, printable, real, shortlist, times, whole
+from gradclip_cli.text import byte_size, one_line, percent, plural, printable, real, shortlist, times, whole
 
 
 @pytest.mark.parametrize(
@@ -152,3 +152,12 @@ def test_multiples(value: float, text: str) -> None:
 def test_shares(share: float | None, text: str) -> None:
     """A share that is not 0 is never told as 0, nor one that is not all as 100 %."""
     assert percent(share) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0 bytes"), (1, "1 byte"), (999, "999 bytes"), (1000, "1 kB"), (33_931_264, "33.9 MB"), (999_999, "1 MB")],
+)
+def test_a_number_of_bytes(number: int, text: str) -> None:
+    """A size has three digits and the unit that these are fewest in: no 1000 kB."""
+    assert byte_size(number) == text

@@ -21,7 +21,7 @@ from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.tables.grid import figure, location
 from gradclip_cli.reports.apply import ApplyDump, ApplyReport
 from gradclip_cli.storage.streams import STANDARD
-from gradclip_cli.text import plural, printable, ranges, shortlist
+from gradclip_cli.text import byte_size, plural, printable, ranges, shortlist
 
 _LONGEST = 40
 """The most characters of a list of steps."""
@@ -143,7 +143,7 @@ def _foot(report: ApplyReport, room: Room) -> Line:
     if not report.files_written:
         return line("nothing written (dry run).", hint)
     took = "" if room.whole or report.seconds is None else f", {report.seconds:.1f} s"
-    size = f" ({_size(report.bytes_written)}{took})."
+    size = f" ({byte_size(report.bytes_written)}{took})."
     files = plural(report.files_written, "file")
     if report.target == STANDARD:
         return line("written to standard output", size, hint)
@@ -161,15 +161,3 @@ def _steps(steps: Sequence[int]) -> str:
         return text
     kept = text[:_LONGEST].rpartition(", ")[0] or text[:_LONGEST]
     return f"{kept} and others"
-
-
-def _size(nbytes: int) -> str:
-    """Format a number of bytes.
-
-    >>> _size(812), _size(33_900_000)
-    ('812 bytes', '33.9 MB')
-    """
-    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if nbytes >= factor:
-            return f"{nbytes / factor:.1f} {unit}"
-    return plural(nbytes, "byte")

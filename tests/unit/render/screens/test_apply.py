@@ -148,7 +148,7 @@ def test_what_was_written_is_said(run: Path, tmp_path: Path) -> None:
     report = apply(run, tmp_path / "out", threshold=12)
     size = sum(path.stat().st_size for path in (tmp_path / "out").iterdir())
     assert (report.files_written, report.bytes_written) == (12, size)
-    start = f"12 files written to {tmp_path / 'out'}/ ({size / 1000:.1f} kB"
+    start = f"12 files written to {tmp_path / 'out'}/ ({size / 1000:.3g} kB"
     assert shown(report)[-1].startswith(f"{start}).")
     assert f"{start}, 2.1 s)." in " ".join(line.strip() for line in shown(report._replace(seconds=2.123), Room(120)))
     assert shown(report._replace(seconds=2.123))[-1].startswith(f"{start}).")
