@@ -16,7 +16,8 @@ FEWEST = 3
 _APART = 10
 """The least distance of two numbers of a ruler, in characters."""
 
-_VERBS = {"falls": "falls", "rises": "rises", "steps": "steps"}
+_MOVES = ("falls", "rises", "steps")
+"""The kinds of trends that are told."""
 
 
 def lines(report: StatsReport, room: Room) -> Iterator[Line]:
@@ -60,9 +61,9 @@ def _at_top(report: StatsReport) -> str:
 
 def _trend(report: StatsReport) -> list[str]:
     way = report.trend
-    if way is None or way.kind not in _VERBS:
+    if way is None or way.kind not in _MOVES:
         return []
-    return [f"{_VERBS[way.kind]} from {_short(way.start)} to {_short(way.end)}"]
+    return [f"{way.kind} from {_short(way.start)} to {_short(way.end)}"]
 
 
 def _short(value: float) -> str:
