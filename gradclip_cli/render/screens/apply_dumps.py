@@ -8,7 +8,7 @@ from gradclip_cli.render.screens.columns import aligned, width_of
 from gradclip_cli.render.screens.line import Line, Span, bad, dim, line, warn
 from gradclip_cli.render.screens.names import shortened
 from gradclip_cli.render.screens.room import Room
-from gradclip_cli.render.tables.grid import figure, location
+from gradclip_cli.render.tables.grid import figure, layer_name, location
 from gradclip_cli.reports.apply import ApplyBlock, ApplyDump, ApplyReport, ApplyTotal
 from gradclip_cli.text import printable
 
@@ -92,11 +92,13 @@ def _with_last(
         return _joined(table, "share", [share_text(d.total.clipped_elements / d.total.elements) for d in dumps])
     left = room.width - width_of(table) - 2
     if report.unit != "dump":
-        names = [printable(dump.total.least) for dump in dumps]
+        names = [layer_name(dump.total.least, dump.labels) for dump in dumps]
         names = names if room.whole else shortened(names, left, room.mark)
         return _joined(table, "of", names) if any(names) else table
     head, blocks = _head_of_largest(report, left, room), list(map(_largest, dumps))
-    names = ["" if block is None else printable(block.block) for block in blocks]
+    names = [
+        "" if block is None else layer_name(block.block, dump.labels) for dump, block in zip(dumps, blocks, strict=True)
+    ]
     texts = ["" if block is None or block.share is None else f"  {share_text(block.share)}" for block in blocks]
     if not room.whole:
         beside = left - max(map(len, texts))

@@ -11,7 +11,7 @@ from gradclip_cli.render.screens.folding import breakable, unbroken
 from gradclip_cli.render.screens.line import Line, Span, bad, line, warn
 from gradclip_cli.render.screens.names import shortened
 from gradclip_cli.render.screens.room import Room
-from gradclip_cli.render.tables.grid import figure, file_name
+from gradclip_cli.render.tables.grid import figure, file_name, layer_name
 from gradclip_cli.render.tables.plain import cells
 from gradclip_cli.reports.stats import StatsReport
 from gradclip_cli.reports.stats_findings import Exploding, NonfiniteTensor
@@ -129,7 +129,7 @@ def _first(report: StatsReport) -> str:
         return f"; several {'layers' if report.blocks_are_layers else 'blocks'} at once{when}"
     more = f" and {len(first.names) - 1} more" if len(first.names) > 1 else ""
     much = f" ({times(first.times[0])})" if math.isfinite(first.times[0]) else ""
-    return f"; first {printable(first.names[0])}{more}{when}{much}"
+    return f"; first {layer_name(first.names[0], report.labels)}{more}{when}{much}"
 
 
 def _growing(report: StatsReport) -> Iterator[Row]:
@@ -139,17 +139,17 @@ def _growing(report: StatsReport) -> Iterator[Row]:
     since = "" if first.since is None else f"from {first.since}"
     others = f"; and {len(report.growing) - 1:,} more" if len(report.growing) > 1 else ""
     levels = f"from {figure(first.start)} to {figure(first.end)}"
-    yield warn("growing"), since, f"{printable(first.block)}, {levels}{others}"
+    yield warn("growing"), since, f"{layer_name(first.block, report.labels)}, {levels}{others}"
 
 
 def _vanishing(report: StatsReport) -> Iterator[Row]:
     small = report.vanishing
     if small is None:
         return
-    blocks = block_ranges(small.blocks)
+    blocks = [layer_name(name, report.labels) for name in block_ranges(small.blocks)]
     named = ", ".join(blocks[:2]) + (f" and {len(blocks) - 2} more" if len(blocks) > 2 else "")
     when = "always" if len(report.dumps) > 1 else ""
-    yield warn("vanishing"), when, f"{printable(named)}, {plural(small.tensors, 'tensor')}, norms of {small.norm:.0e}"
+    yield warn("vanishing"), when, f"{named}, {plural(small.tensors, 'tensor')}, norms of {small.norm:.0e}"
 
 
 def steps_text(steps: Ranges | None, every: Sequence[int], width: int = _WIDE) -> str:

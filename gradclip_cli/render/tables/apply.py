@@ -39,7 +39,7 @@ def _step(dump: ApplyDump) -> tuple[str, ...]:
     name = dump.name or (location(dump.input) if dump.step is None else str(dump.step))
     before, after, _, *clipped = total_cells(dump)
     block = next(iter(dump.largest_blocks), None)
-    largest = ("-", "-") if block is None else (printable(block.block), share(block.share))
+    largest = ("-", "-") if block is None else (layer_name(block.block, dump.labels), share(block.share))
     return (printable(name), before, after, figure(dump.total.least_factor), *clipped, *largest)
 
 
@@ -59,7 +59,7 @@ def _rows(dump: ApplyDump, kind: str) -> Sequence[tuple[str, ...]]:
         return LazyRows(lambda row: (printable(row.name), *param_cells(row)), dump.params)
     if kind == "layer":
         return LazyRows(lambda row: (layer_name(row.layer, dump.labels), *group_cells(row)), dump.layers)
-    return LazyRows(lambda row: (printable(row.block), *group_cells(row)), dump.blocks)
+    return LazyRows(lambda row: (layer_name(row.block, dump.labels), *group_cells(row)), dump.blocks)
 
 
 def _records(report: ApplyReport, dump: ApplyDump, kind: str) -> Iterator[Record]:

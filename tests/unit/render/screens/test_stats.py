@@ -245,3 +245,17 @@ def test_why_and_after_what(tmp_path: Path) -> None:
         "percentile:90: the norms fall from 27.04 to 9.025, and the mean would clip 22 % of the steps."
         " From step 11 on alone, percentile:90 would be 13.7."
     ) in found
+
+
+def test_findings_have_the_labels_of_a_framework() -> None:
+    """A block that rose first, or vanishes alone, has the same name in the findings as in the tables."""
+    found = planted()
+    assert found.first is not None
+    assert found.vanishing is not None
+    labels = {found.first.names[0]: "dense", "model.layers.0": "lstm"}
+    text = "\n".join(
+        shown(found._replace(labels=labels, vanishing=found.vanishing._replace(blocks=["model.layers.0"])))
+    )
+    assert "; first model.layers.17 (dense) at 40 (7" in text
+    assert " vanishing  always   model.layers.0 (lstm), 24 tensors" in text
+    assert "\n model.layers.17 (dense) " in text
