@@ -40,6 +40,15 @@ def plural(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+def sentence(text: str) -> str:
+    """End a sentence with a full stop, unless it is a question.
+
+    >>> sentence("few steps"), sentence("few steps?")
+    ('few steps.', 'few steps?')
+    """
+    return text if text.endswith("?") else f"{text}."
+
+
 def shortlist(names: list[str], most: int = 8) -> str:
     """List at most `most` names, and say how many more there are.
 

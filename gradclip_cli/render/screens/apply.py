@@ -10,7 +10,6 @@ from gradclip_cli.render.screens.apply_dumps import (
     called,
     clipped_most,
     done,
-    factor_text,
     norm_before,
     share_text,
 )
@@ -18,7 +17,7 @@ from gradclip_cli.render.screens.apply_one import one_dump
 from gradclip_cli.render.screens.folding import folded
 from gradclip_cli.render.screens.line import Line, Span, bad, dim, line, strong, warn
 from gradclip_cli.render.screens.room import Room
-from gradclip_cli.render.tables.grid import figure, location
+from gradclip_cli.render.tables.grid import factor_text, figure, location
 from gradclip_cli.reports.apply import ApplyDump, ApplyReport
 from gradclip_cli.storage.streams import STANDARD
 from gradclip_cli.text import byte_size, plural, printable, ranges, shortlist

@@ -8,7 +8,7 @@ from gradclip_cli.render.screens.columns import aligned, width_of
 from gradclip_cli.render.screens.line import Line, Span, bad, dim, line, warn
 from gradclip_cli.render.screens.names import shortened
 from gradclip_cli.render.screens.room import Room
-from gradclip_cli.render.tables.grid import figure, layer_name, location
+from gradclip_cli.render.tables.grid import factor_text, figure, layer_name, location
 from gradclip_cli.reports.apply import ApplyBlock, ApplyDump, ApplyReport, ApplyTotal
 from gradclip_cli.text import printable
 
@@ -143,18 +143,6 @@ def called(dump: ApplyDump) -> str:
     if dump.name is not None:
         return printable(dump.name)
     return os.path.basename(location(dump.input)) if dump.step is None else f"step {dump.step}"
-
-
-def factor_text(value: float | None) -> str:
-    """Format a factor with four digits, or with as many as show that it is not 1.
-
-    >>> factor_text(0.106951), factor_text(0.999996), factor_text(1.0)
-    ('0.107', '0.999996', '1')
-    """
-    if value is None:
-        return "-"
-    texts = [f"{value:.{digits}g}" for digits in range(4, 18)]
-    return next((text for text in texts if float(text) != 1), "1")
 
 
 def share_text(value: float) -> str:

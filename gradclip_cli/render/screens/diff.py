@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Iterator
 
 from gradclip_cli.render.screens.diff_runs import of_runs
-from gradclip_cli.render.screens.differences import APART, Table, by_difference, folded, listed, near_one, relative
+from gradclip_cli.render.screens.differences import APART, Table, by_difference, folded, listed, relative
 from gradclip_cli.render.screens.line import Line, dim, line, strong
 from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.tables.diff import difference_of_form
-from gradclip_cli.render.tables.grid import figure
+from gradclip_cli.render.tables.grid import figure, near_one
 from gradclip_cli.reports.diff import DiffParam, DiffReport
 from gradclip_cli.text import plural, printable
 

@@ -7,9 +7,10 @@ from statistics import median
 from typing import NamedTuple
 
 from gradclip_cli.render.charts.characters import sparkline
-from gradclip_cli.render.screens.differences import APART, Table, by_difference, folded, in_words, listed, near_one
+from gradclip_cli.render.screens.differences import APART, Table, by_difference, folded, in_words, listed
 from gradclip_cli.render.screens.line import Line, dim, line, strong
 from gradclip_cli.render.screens.room import Room
+from gradclip_cli.render.tables.grid import near_one, step_number
 from gradclip_cli.reports.diff import DiffBlock, DiffReport, DiffStep
 from gradclip_cli.text import plural, printable, ranges
 
@@ -171,7 +172,7 @@ def _blocks(report: DiffReport, room: Room) -> Iterator[Line]:
     later = any(row.block.first_step != start for row in rows)  # a column for what is not in the head
     table = Table(room, "block", ("first", "at step") if later else ("at step",))
     for row in shown:
-        first, worst = _number(row.block.first_step), _number(row.block.worst_step)
+        first, worst = step_number(row.block.first_step), step_number(row.block.worst_step)
         table.add(row.block.block, row, more=(first, worst) if later else (worst,))
     yield from table.lines()
 
@@ -192,7 +193,3 @@ def _called(step: int | None, name: str) -> str:
 def _base(label: str | list[str]) -> str:
     path = label if isinstance(label, str) else label[0]
     return printable(path.rpartition("/")[2])
-
-
-def _number(step: int | None) -> str:
-    return "-" if step is None else str(step)

@@ -126,7 +126,7 @@ def _first(report: StatsReport) -> str:
     if first.step is None and report.exploding is not None and first.input != report.exploding.input:
         when = f" in {file_name(first.input)}"
     if not first.names:
-        return f"; several {'layers' if report.blocks_are_layers else 'blocks'} at once{when}"
+        return f"; several {report.block_noun}s at once{when}"
     more = f" and {len(first.names) - 1} more" if len(first.names) > 1 else ""
     much = f" ({times(first.times[0])})" if math.isfinite(first.times[0]) else ""
     return f"; first {layer_name(first.names[0], report.labels)}{more}{when}{much}"

@@ -7,7 +7,7 @@ from gradclip_cli.render.charts.characters import bars_of, over_median
 from gradclip_cli.render.charts.data import run_scale
 from gradclip_cli.render.screens.line import Line, line
 from gradclip_cli.render.screens.room import Room
-from gradclip_cli.render.tables.grid import figure, file_name
+from gradclip_cli.render.tables.grid import figure, file_name, norm_name
 from gradclip_cli.reports.stats import StatsReport
 
 FEWEST = 3
@@ -23,7 +23,7 @@ _MOVES = ("falls", "rises", "steps")
 def lines(report: StatsReport, room: Room) -> Iterator[Line]:
     """Yield the figures, the bars and the ruler."""
     total = report.total
-    name = "norm" if report.norm_type == 2 else f"L{report.norm_type:g} norm"
+    name = norm_name(report.norm_type)
     if not total.count:
         yield line(f"{name}   none is finite")
     else:
