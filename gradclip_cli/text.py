@@ -88,17 +88,24 @@ def times(value: float) -> str:
     return f"{rounded:,.0f} x" if _LARGE <= rounded < _LARGEST else f"{rounded:.2g} x"
 
 
-def percent(share: float | None) -> str:
-    """Format a share in whole percent, but one below 1 % with a digit; what is not all is never told as 100 %.
+def percent(share: float | None, digits: int = 0) -> str:
+    """Format a share in per cent with so many decimals, or with one below 1 %; never round to none or to all.
 
-    >>> percent(0.2203), percent(0.0041), percent(0.0), percent(0.9999), percent(None)
-    ('22 %', '0.4 %', '0 %', '> 99 %', '-')
+    >>> percent(0.2203), percent(0.2203, 1), percent(0.0041), percent(0.0), percent(None)
+    ('22 %', '22.0 %', '0.4 %', '0 %', '-')
+    >>> percent(0.9999), percent(0.9999, 1), percent(0.0001), percent(1.0, 1)
+    ('>99 %', '>99.9 %', '<0.1 %', '100 %')
     """
     if share is None:
         return "-"
-    if 0.995 <= share < 1:
-        return "> 99 %"
-    return f"{100 * share:.1g} %" if 0 < share < 0.01 else f"{100 * share:.0f} %"
+    if share in (0, 1):
+        return "100 %" if share else "0 %"
+    step = 10.0**-digits
+    if 100 - step / 2 <= 100 * share < 100:
+        return f">{100 - step:g} %"
+    if 0 < share < 0.0005:
+        return "<0.1 %"
+    return f"{100 * share:.{digits if share >= 0.01 else 1}f} %"
 
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")

@@ -147,11 +147,31 @@ def test_multiples(value: float, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("share", "text"),
-    [(1.0, "100 %"), (0.9999, "> 99 %"), (0.994, "99 %"), (0.0006, "0.06 %"), (0.0, "0 %"), (None, "-")],
+    [
+        (1.0, "100 %"),
+        (0.9999, ">99 %"),
+        (0.994, "99 %"),
+        (0.0006, "0.1 %"),
+        (0.0, "0 %"),
+        (None, "-"),
+        (1e-9, "<0.1 %"),
+    ],
 )
 def test_shares(share: float | None, text: str) -> None:
     """A share that is not 0 is never told as 0, nor one that is not all as 100 %."""
     assert percent(share) == text
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [
+        *[(0.345, "34.5 %"), (1.0, "100 %"), (0.0, "0 %"), (0.0041, "0.4 %"), (0.00012, "<0.1 %"), (1e-9, "<0.1 %")],
+        *[(0.9994, "99.9 %"), (0.9996, ">99.9 %"), (1 - 1e-9, ">99.9 %")],
+    ],
+)
+def test_shares_with_a_decimal(share: float, text: str) -> None:
+    """A decimal more changes neither end."""
+    assert percent(share, 1) == text
 
 
 @pytest.mark.parametrize(

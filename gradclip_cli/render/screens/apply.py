@@ -11,7 +11,6 @@ from gradclip_cli.render.screens.apply_dumps import (
     clipped_most,
     done,
     norm_before,
-    share_text,
 )
 from gradclip_cli.render.screens.apply_one import one_dump
 from gradclip_cli.render.screens.folding import folded
@@ -20,7 +19,7 @@ from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.tables.grid import factor_text, figure, location
 from gradclip_cli.reports.apply import ApplyDump, ApplyReport
 from gradclip_cli.storage.streams import STANDARD
-from gradclip_cli.text import byte_size, plural, printable, ranges, shortlist
+from gradclip_cli.text import byte_size, percent, plural, printable, ranges, shortlist
 
 _LONGEST = 40
 """The most characters of a list of steps."""
@@ -98,7 +97,7 @@ def _counted(unit: str, dumps: Sequence[ApplyDump]) -> str:
     totals = [dump.total for dump in dumps]
     if unit == "element":
         clipped, every = sum(total.clipped_elements for total in totals), sum(total.elements for total in totals)
-        return f"{clipped:,} of {plural(every, 'element')} ({share_text(clipped / every)})" if every else ""
+        return f"{clipped:,} of {plural(every, 'element')} ({percent(clipped / every, 1)})" if every else ""
     if unit not in UNITS:
         return ""
     clipped, every = sum(total.clipped_groups or 0 for total in totals), sum(total.groups or 0 for total in totals)

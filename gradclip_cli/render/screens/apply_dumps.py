@@ -10,7 +10,7 @@ from gradclip_cli.render.screens.names import shortened
 from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.tables.grid import factor_text, figure, layer_name, location
 from gradclip_cli.reports.apply import ApplyBlock, ApplyDump, ApplyReport, ApplyTotal
-from gradclip_cli.text import printable
+from gradclip_cli.text import percent, printable
 
 MOST = 8
 """The most dumps in the table."""
@@ -89,7 +89,7 @@ def _with_last(
 ) -> list[Sequence[str | Span]]:
     """Append the last column: the share of elements, the group that was scaled most, or the largest block and its share."""
     if report.unit == "element":
-        return _joined(table, "share", [share_text(d.total.clipped_elements / d.total.elements) for d in dumps])
+        return _joined(table, "share", [percent(d.total.clipped_elements / d.total.elements, 1) for d in dumps])
     left = room.width - width_of(table) - 2
     if report.unit != "dump":
         names = [layer_name(dump.total.least, dump.labels) for dump in dumps]
@@ -99,7 +99,7 @@ def _with_last(
     names = [
         "" if block is None else layer_name(block.block, dump.labels) for dump, block in zip(dumps, blocks, strict=True)
     ]
-    texts = ["" if block is None or block.share is None else f"  {share_text(block.share)}" for block in blocks]
+    texts = ["" if block is None or block.share is None else f"  {percent(block.share, 1)}" for block in blocks]
     if not room.whole:
         beside = left - max(map(len, texts))
         wide = beside < min(_LEAST, max(map(len, names)))
@@ -143,17 +143,6 @@ def called(dump: ApplyDump) -> str:
     if dump.name is not None:
         return printable(dump.name)
     return os.path.basename(location(dump.input)) if dump.step is None else f"step {dump.step}"
-
-
-def share_text(value: float) -> str:
-    """Format a share in per cent with a blank; two digits where it is small, and never 100 where something is missing.
-
-    >>> share_text(0.345), share_text(0.9999), share_text(0.99999), share_text(1.0), share_text(0.00012)
-    ('34.5 %', '99.99 %', '> 99.99 %', '100 %', '0.012 %')
-    """
-    if value >= 0.9995:
-        return "100 %" if value == 1 else f"{100 * value:.2f} %" if value <= 0.9999 else "> 99.99 %"
-    return f"{value:.1%}".replace("%", " %") if value >= 0.01 or not value else f"{value * 100:.2g} %"
 
 
 def done(report: ApplyReport) -> str:

@@ -11,7 +11,7 @@ from support.official import save_as
 from gradclip_cli import show
 from gradclip_cli.render.screens import screen
 from gradclip_cli.render.screens.line import Span, text_of
-from gradclip_cli.render.screens.magnitudes import packed, percent
+from gradclip_cli.render.screens.magnitudes import packed, share_of
 from gradclip_cli.render.screens.room import Room
 
 
@@ -120,14 +120,9 @@ def test_percentiles_say_how_exact_they_are(tmp_path: Path) -> None:
 
 
 def test_shares_are_0_or_100_only_where_they_are() -> None:
-    """What is there is never 0 percent, and what is missing never leaves 100."""
-    assert [percent(*pair) for pair in ((0, 5), (5, 5), (1, 10**9), (10**9 - 1, 10**9), (1, 2))] == [
-        "0",
-        "100 %",
-        "<0.1 %",
-        ">99.9 %",
-        "50.0 %",
-    ]
+    """Of a number of values none is 0, and all are 100 %."""
+    found = [share_of(*pair) for pair in ((0, 5), (5, 5), (1, 10**9), (10**9 - 1, 10**9), (1, 2))]
+    assert found == ["0", "100 %", "<0.1 %", ">99.9 %", "50.0 %"]
 
 
 def test_parts_are_packed_into_lines() -> None:
