@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from gradclip_cli.render.screens.apply_dumps import (
     MOST,
     UNITS,
-    called,
     clipped_most,
     done,
     norm_before,
@@ -16,7 +15,7 @@ from gradclip_cli.render.screens.apply_one import one_dump
 from gradclip_cli.render.screens.folding import folded
 from gradclip_cli.render.screens.line import Line, Span, bad, dim, line, strong, warn
 from gradclip_cli.render.screens.room import Room
-from gradclip_cli.render.tables.grid import factor_text, figure, location
+from gradclip_cli.render.tables.grid import dump_name, factor_text, figure, location
 from gradclip_cli.reports.apply import ApplyDump, ApplyReport
 from gradclip_cli.storage.streams import STANDARD
 from gradclip_cli.text import byte_size, percent, plural, printable, ranges, shortlist
@@ -109,7 +108,7 @@ def _largest_norm(dumps: Sequence[ApplyDump]) -> str:
     if not finite:
         return ""
     most = max(finite, key=lambda dump: dump.total.norm_before)
-    return f", largest norm {figure(most.total.norm_before)} ({called(most)})"
+    return f", largest norm {figure(most.total.norm_before)} ({dump_name(most.step, most.name, most.input)})"
 
 
 def _changed(report: ApplyReport) -> Iterator[Line]:
@@ -132,7 +131,7 @@ def _called(dumps: Sequence[ApplyDump]) -> str:
     steps = [dump.step for dump in dumps if dump.step is not None and dump.name is None]
     if len(steps) == len(dumps):
         return f"step{'s' if len(steps) > 1 else ''} {_steps(steps)}"
-    return shortlist([called(dump) for dump in dumps], 3)
+    return shortlist([dump_name(dump.step, dump.name, dump.input) for dump in dumps], 3)
 
 
 def _foot(report: ApplyReport, room: Room) -> Line:

@@ -1,16 +1,15 @@
 """The table of the dumps that `apply` clipped most, on its screen."""
 
 import math
-import os
 from collections.abc import Callable, Iterator, Sequence
 
 from gradclip_cli.render.screens.columns import aligned, width_of
 from gradclip_cli.render.screens.line import Line, Span, bad, dim, line, warn
 from gradclip_cli.render.screens.names import shortened
 from gradclip_cli.render.screens.room import Room
-from gradclip_cli.render.tables.grid import factor_text, figure, layer_name, location
+from gradclip_cli.render.tables.grid import dump_name, factor_text, figure, layer_name
 from gradclip_cli.reports.apply import ApplyBlock, ApplyDump, ApplyReport, ApplyTotal
-from gradclip_cli.text import percent, printable
+from gradclip_cli.text import percent
 
 MOST = 8
 """The most dumps in the table."""
@@ -33,7 +32,7 @@ def clipped_most(report: ApplyReport, room: Room) -> Iterator[Line]:
     most = room.top or (len(clipped) if len(clipped) <= MOST else MOST - 1)
     by_step = all(dump.step is not None and dump.name is None for dump in report.dumps)
     first, rows = "step" if by_step else "dump", clipped[:most]
-    names = [str(dump.step) if by_step else called(dump) for dump in rows]
+    names = [str(dump.step) if by_step else dump_name(dump.step, dump.name, dump.input) for dump in rows]
     names = names if room.whole else shortened(names, room.width // 3, room.mark)
     heads, cells = _columns(
         report, rows, ("before", "after") if room.width < _NARROW else ("norm before", "norm after")
@@ -136,13 +135,6 @@ def norm_before(total: ApplyTotal) -> str | Span:
     if not total.replaced or total.finite_norm_before is None:
         return _norm(total.norm_before)
     return bad(f"{figure(total.norm_before)} ({figure(total.finite_norm_before)} without)")
-
-
-def called(dump: ApplyDump) -> str:
-    """Return what a dump is called: its step, or else the name of its file."""
-    if dump.name is not None:
-        return printable(dump.name)
-    return os.path.basename(location(dump.input)) if dump.step is None else f"step {dump.step}"
 
 
 def done(report: ApplyReport) -> str:

@@ -10,8 +10,8 @@ from gradclip_cli.render.charts.characters import sparkline
 from gradclip_cli.render.screens.differences import APART, Table, by_difference, folded, in_words, listed
 from gradclip_cli.render.screens.line import Line, dim, line, strong
 from gradclip_cli.render.screens.room import Room
-from gradclip_cli.render.tables.grid import near_one, step_number
-from gradclip_cli.reports.diff import DiffBlock, DiffReport, DiffStep
+from gradclip_cli.render.tables.grid import dump_name, near_one, step_number
+from gradclip_cli.reports.diff import DiffBlock, DiffFirst, DiffReport, DiffStep
 from gradclip_cli.text import plural, printable, ranges
 
 _MOST_STEPS, _MOST_BLOCKS = 4, 5
@@ -72,7 +72,7 @@ def _answer(report: DiffReport, both: Sequence[DiffStep]) -> list[str]:
     count = sum(param.status != "same" for param in params)
     parts = [f"{_of(len(differing), len(both))} {'step differs' if len(both) == 1 else 'steps differ'}"]
     if report.first is not None and len(differing) < len(both):
-        name = _called(report.first.step, report.first.label)
+        name = _named(report.first, "step ")
         parts += [f"from {name} on" if both[-len(differing) :] == differing else f"the first is {name}"]
     return [*parts, f"in {_of(count, len(params))} {'tensor' if len(params) == 1 else 'tensors'}"]
 
@@ -92,7 +92,7 @@ def _first(report: DiffReport, room: Room) -> Iterator[Line]:
     if first is None or len(first.params) == len(report.params):
         return
     names = listed(first.params, _LISTED, room, 12)
-    where = f"at {_called(first.step, first.label)}, {plural(len(first.params), 'tensor')}:"
+    where = f"at {_named(first, 'step ')}, {plural(len(first.params), 'tensor')}:"
     yield from folded([f" first      {where}", *names], room, 0, hang=12)
 
 
@@ -113,7 +113,10 @@ def _spread(name: str, values: Sequence[tuple[float | None, DiffStep]], room: Ro
     if least[0] == most[0]:
         yield line(f" {name:<9}  {middle}")
         return
-    ends = [f"from {near_one(least[0])} (step {_named(least[1])})", f"to {near_one(most[0])} (step {_named(most[1])})"]
+    ends = [
+        f"from {near_one(least[0])} ({_named(least[1], 'step ')})",
+        f"to {near_one(most[0])} ({_named(most[1], 'step ')})",
+    ]
     yield from folded([f" {name:<9}  median {middle},", *ends], room, 0, hang=12)
 
 
@@ -182,14 +185,6 @@ def _at_worst(block: DiffBlock) -> _Worst:
     return _Worst(block, *figures)
 
 
-def _named(step: DiffStep) -> str:
-    return printable(step.label) or _base(step.input_a or step.input_b or "")
-
-
-def _called(step: int | None, name: str) -> str:
-    return f"step {name}" if step is not None and name == str(step) else printable(name) or "the first dump"
-
-
-def _base(label: str | list[str]) -> str:
-    path = label if isinstance(label, str) else label[0]
-    return printable(path.rpartition("/")[2])
+def _named(step: DiffStep | DiffFirst, word: str = "") -> str:
+    name = step.label if step.label and step.label != str(step.step) else None
+    return dump_name(step.step, name, step.input_a or step.input_b or "", word)

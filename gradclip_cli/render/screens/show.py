@@ -8,7 +8,7 @@ from gradclip_cli.render.screens.line import Line, Span, bad, dim, line, strong
 from gradclip_cli.render.screens.magnitudes import described, packed, share_of, values_of
 from gradclip_cli.render.screens.names import shortened
 from gradclip_cli.render.screens.room import Room
-from gradclip_cli.render.tables.grid import figure, layer_name, location
+from gradclip_cli.render.tables.grid import dump_name, figure, layer_name, location
 from gradclip_cli.render.tables.plain import cells
 from gradclip_cli.reports.show import ShowBlock, ShowParam, ShowReport
 from gradclip_cli.text import percent, plural, printable, shortlist
@@ -46,8 +46,8 @@ def lines(report: ShowReport, room: Room) -> Iterator[Line]:
 
 def _where(report: ShowReport) -> str:
     """Return the path of the dump, and its step."""
-    step = f"  step {report.name or report.step}" if report.name or report.step is not None else ""
-    return location(report.input) + step
+    known = report.name is not None or report.step is not None
+    return location(report.input) + (f"  {dump_name(report.step, report.name, report.input)}" if known else "")
 
 
 def _contents(report: ShowReport, gradients: Sequence[ShowParam]) -> str:

@@ -10,7 +10,7 @@ from gradclip_cli.render.screens.line import Line, Span, bad, dim, line, strong
 from gradclip_cli.render.screens.names import shortened
 from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.screens.stats_norm import FEWEST
-from gradclip_cli.render.tables.grid import figure, file_name, layer_name, norm_name
+from gradclip_cli.render.tables.grid import dump_name, figure, layer_name, norm_name
 from gradclip_cli.reports.stats import BlockShare, NamedNorms, StatsReport
 from gradclip_cli.reports.stats_findings import BlockRise
 from gradclip_cli.text import percent, times
@@ -84,7 +84,7 @@ def _names(names: Sequence[str], report: StatsReport, room: Room) -> list[str]:
 def _figures(rows: Sequence[BlockRise], report: StatsReport, room: Room) -> list[tuple[str, str, str, str]]:
     """Return the median, the maximum, in which dump that is, and the rise of each block."""
     dumps = [report.dumps[row.row] for row in rows]
-    when = [file_name(dump.input) if dump.step is None else str(dump.step) for dump in dumps]
+    when = [dump_name(dump.step, dump.name, dump.input, word="") for dump in dumps]
     when = when if room.whole else shortened(when, _MOST_WHEN, room.mark)
     rises = ["-" if row.times is None else times(row.times) for row in rows]
     return [(figure(row.median), figure(row.max), at, rise) for row, at, rise in zip(rows, when, rises, strict=True)]

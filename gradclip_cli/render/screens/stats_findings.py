@@ -11,8 +11,9 @@ from gradclip_cli.render.screens.folding import breakable, unbroken
 from gradclip_cli.render.screens.line import Line, Span, bad, line, warn
 from gradclip_cli.render.screens.names import shortened
 from gradclip_cli.render.screens.room import Room
-from gradclip_cli.render.tables.grid import figure, file_name, layer_name
+from gradclip_cli.render.tables.grid import dump_name, figure, file_name, layer_name
 from gradclip_cli.render.tables.plain import cells
+from gradclip_cli.reports.check import FirstRise
 from gradclip_cli.reports.stats import StatsReport
 from gradclip_cli.reports.stats_findings import Exploding, NonfiniteTensor
 from gradclip_cli.reports.stats_thresholds import Ranges
@@ -84,7 +85,12 @@ def _when(one: NonfiniteTensor | Exploding, report: StatsReport) -> str:
     """Say in which dump: its step, or else its file; nothing of a single dump."""
     if len(report.dumps) == 1:
         return ""
-    return file_name(one.input) if one.step is None else f"step {one.step}"
+    return dump_name(one.step, _name_of(one, report), one.input)
+
+
+def _name_of(one: NonfiniteTensor | Exploding | FirstRise, report: StatsReport) -> str | None:
+    """Return the name that stands for the running number of a dump."""
+    return next((dump.name for dump in report.dumps if dump.step == one.step and dump.input == one.input), None)
 
 
 def _exploding(report: StatsReport) -> Iterator[Row]:
@@ -122,7 +128,9 @@ def _first(report: StatsReport) -> str:
     first = report.first
     if first is None or len(report.blocks) < 2:
         return ""
-    when = f" at {first.step}" if first.step is not None and first.step != first.at else ""
+    when = ""
+    if first.step is not None and first.step != first.at:
+        when = f" at {dump_name(first.step, _name_of(first, report), first.input, word='')}"
     if first.step is None and report.exploding is not None and first.input != report.exploding.input:
         when = f" in {file_name(first.input)}"
     if not first.names:

@@ -7,7 +7,7 @@ from gradclip_cli.render.charts.characters import bars_of, over_median
 from gradclip_cli.render.charts.data import run_scale
 from gradclip_cli.render.screens.line import Line, line
 from gradclip_cli.render.screens.room import Room
-from gradclip_cli.render.tables.grid import figure, file_name, norm_name
+from gradclip_cli.render.tables.grid import dump_name, figure, norm_name
 from gradclip_cli.reports.stats import StatsReport
 
 FEWEST = 3
@@ -56,7 +56,7 @@ def _joined(parts: list[str], trend: list[str], room: Room) -> Iterator[Line]:
 def _at_top(report: StatsReport) -> str:
     """Say at which step the norm is largest."""
     top = max((dump for dump in report.dumps if math.isfinite(dump.norm)), key=lambda dump: dump.norm)
-    return f" ({file_name(top.input)})" if top.step is None else f" (step {top.step})"
+    return f" ({dump_name(top.step, top.name, top.input)})"
 
 
 def _trend(report: StatsReport) -> list[str]:

@@ -5,7 +5,7 @@ from itertools import chain
 
 from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.render.records import Record, records, records_of
-from gradclip_cli.render.tables.grid import Column, Grid, figure, layer_name, location, share
+from gradclip_cli.render.tables.grid import Column, Grid, dump_name, figure, layer_name, location, share
 from gradclip_cli.reports.apply import ApplyBlock, ApplyDump, ApplyLayer, ApplyParam, ApplyReport
 from gradclip_cli.text import printable
 
@@ -45,7 +45,7 @@ def _step(dump: ApplyDump) -> tuple[str, ...]:
 
 def _part(report: ApplyReport, dump: ApplyDump, kind: str) -> Grid:
     """Return the table of the blocks, layers or params of a dump."""
-    step = f"{dump.name or f'step {dump.step}'}, " if dump.step is not None else ""
+    step = f"{dump_name(dump.step, dump.name, dump.input)}, " if dump.step is not None else ""
     output = f"to {location(dump.output)}" if dump.output else "nothing written"
     columns = (Column(kind, text=True, field=_PARTS[kind]), *_FIGURES)
     of_rows = chain(_records(report, dump, kind), records_of(report, dump, "total"))

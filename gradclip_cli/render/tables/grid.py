@@ -63,8 +63,19 @@ def location(path: str | list[str]) -> str:
 
 
 def file_name(path: str | list[str]) -> str:
-    """Format the name of a dump without its folders: that of its file, or of the first of its shards."""
-    return printable(os.path.basename(path if isinstance(path, str) else path[0]))
+    """Format the location of a dump without its folders."""
+    return location(os.path.basename(path) if isinstance(path, str) else [os.path.basename(path[0]), *path[1:]])
+
+
+def dump_name(step: int | None, name: str | None, path: str | list[str], word: str = "step ") -> str:
+    """Format what a dump is called: the name that stands for a running number, or else its step, or else its file.
+
+    >>> dump_name(7, None, "run/a.npz"), dump_name(7, "epoch-2", "run/a.npz"), dump_name(None, None, "run/a.npz")
+    ('step 7', 'epoch-2', 'a.npz')
+    """
+    if name is not None:
+        return printable(name)
+    return file_name(path) if step is None else f"{word}{step}"
 
 
 def figure(value: float | None) -> str:

@@ -259,3 +259,17 @@ def test_findings_have_the_labels_of_a_framework() -> None:
     assert "; first model.layers.17 (dense) at 40 (7" in text
     assert " vanishing  always   model.layers.0 (lstm), 24 tensors" in text
     assert "\n model.layers.17 (dense) " in text
+
+
+def test_names_stand_for_running_numbers() -> None:
+    """Where steps are running numbers of epochs, findings, the largest norm and rises name the epochs."""
+    found = planted()
+    report = found._replace(dumps=[dump._replace(name=f"epoch-{dump.step}") for dump in found.dumps])
+    text = shown(report)
+    assert text[2].startswith(" NaN        epoch-52  model.layers.9.mlp.down_proj.weight")
+    assert text[3].startswith(
+        " exploding  epoch-41  norm 187, 19 x its neighbours; first model.layers.17 at epoch-40 (7"
+    )
+    assert "max 187 (epoch-41)" in text[6]
+    (first,) = (line for line in text if line.startswith(" model.layers.17 "))
+    assert first.split()[3] == "epoch-41"

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from gradclip_cli.render.tables.grid import factor_text, figure, near_one, norm_name, step_number
+from gradclip_cli.render.tables.grid import dump_name, factor_text, figure, near_one, norm_name, step_number
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,17 @@ def test_a_norm_and_a_step_are_named() -> None:
     """The 2-norm needs no P, and a dump without a step has a dash."""
     assert (norm_name(2.0), norm_name(1.0), norm_name(float("inf"))) == ("norm", "L1 norm", "Linf norm")
     assert (step_number(0), step_number(None)) == ("0", "-")
+
+
+@pytest.mark.parametrize(
+    ("given", "step", "name", "text"),
+    [
+        ("run/a.npz", 7, None, "step 7"),
+        ("run/a.npz", None, None, "a.npz"),
+        (["run/a.npz", "run/b.npz"], None, None, "a.npz and 1 more"),
+        ("run/a.npz", 3, "epoch1-2", "epoch1-2"),
+    ],
+)
+def test_dumps_are_called_by_their_steps(given: str | list[str], step: int | None, name: str | None, text: str) -> None:
+    """A dump is called by the name that stands for its running number, by its step, or by its file."""
+    assert dump_name(step, name, given) == text
