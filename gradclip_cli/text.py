@@ -2,7 +2,8 @@
 
 import math
 import re
-from collections.abc import Iterable
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
 
 
 def printable(text: str) -> str:
@@ -65,13 +66,50 @@ def ranges(numbers: Iterable[int]) -> str:
     >>> ranges([41, 0, 1, 2, 40, 60])
     '0-2, 40-41, 60'
     """
-    runs: list[list[int]] = []
+    return ", ".join(_range(*run) for run in runs(numbers))
+
+
+def runs(numbers: Iterable[int]) -> list[tuple[int, int]]:
+    """Return the first and the last of each range of consecutive whole numbers.
+
+    >>> runs([41, 0, 1, 2, 40])
+    [(0, 2), (40, 41)]
+    """
+    found: list[tuple[int, int]] = []
     for number in sorted(set(numbers)):
-        if runs and number == runs[-1][1] + 1:
-            runs[-1][1] = number
+        if found and number == found[-1][1] + 1:
+            found[-1] = found[-1][0], number
         else:
-            runs.append([number, number])
-    return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
+            found.append((number, number))
+    return found
+
+
+def _range(first: int, last: int) -> str:
+    return str(first) if first == last else f"{first}-{last}"
+
+
+_WIDE = 60
+"""The greatest width of a list of steps."""
+
+
+def steps_text(steps: Sequence[tuple[int, int]] | None, every: Sequence[int], width: int = _WIDE) -> str:
+    """List ranges of steps in at most `width` characters, and count the steps that do not fit; `every` are those of all dumps.
+
+    >>> steps_text([(0, 4), (17, 17), (40, 44)], range(50), 20), steps_text([(0, 4), (17, 17), (40, 44)], range(0, 50, 2), 14)
+    ('0-4, 17, 40-44', '0-4, 17, 40-44')
+    >>> steps_text([(0, 4), (17, 17), (40, 44)], range(50), 12), steps_text([(0, 4), (17, 17), (40, 44)], range(50), 3)
+    ('0-4, 6 more', '11 steps')
+    """
+    if steps is None:
+        return "-"
+    texts = [_range(*run) for run in steps]
+    counts = [bisect_right(every, last) - bisect_left(every, first) for first, last in steps]
+    for kept in range(len(texts), 0, -1):
+        left = [f"{sum(counts[kept:])} more"] if kept < len(texts) else []
+        found = ", ".join([*texts[:kept], *left])
+        if len(found) <= width:
+            return found
+    return f"{sum(counts)} steps" if len(texts) > 1 else "".join(texts)
 
 
 _LARGE, _LARGEST = 100, 1_000_000

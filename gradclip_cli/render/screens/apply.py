@@ -18,7 +18,7 @@ from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.tables.grid import dump_name, factor_text, figure, location
 from gradclip_cli.reports.apply import ApplyDump, ApplyReport
 from gradclip_cli.storage.streams import STANDARD
-from gradclip_cli.text import byte_size, percent, plural, printable, ranges, shortlist
+from gradclip_cli.text import byte_size, percent, plural, printable, runs, shortlist, steps_text
 
 _LONGEST = 40
 """The most characters of a list of steps."""
@@ -153,8 +153,4 @@ def _foot(report: ApplyReport, room: Room) -> Line:
 
 
 def _steps(steps: Sequence[int]) -> str:
-    text = ranges(steps)
-    if len(text) <= _LONGEST:
-        return text
-    kept = text[:_LONGEST].rpartition(", ")[0] or text[:_LONGEST]
-    return f"{kept} and others"
+    return steps_text(runs(steps), sorted(steps), _LONGEST)

@@ -1,8 +1,7 @@
 """Say in one line each what stands out in a series: NaN, explosions and what rose first, what vanishes."""
 
 import math
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from textwrap import wrap
 
 from gradclip_cli.inputs.slice_names import slice_word
@@ -16,14 +15,10 @@ from gradclip_cli.render.tables.plain import cells
 from gradclip_cli.reports.check import FirstRise
 from gradclip_cli.reports.stats import StatsReport
 from gradclip_cli.reports.stats_findings import Exploding, NonfiniteTensor
-from gradclip_cli.reports.stats_thresholds import Ranges
-from gradclip_cli.text import percent, plural, printable, times
+from gradclip_cli.text import percent, plural, printable, steps_text, times
 
 _MOST_WHEN = 24
 """The greatest width of the name of a file on a terminal."""
-
-_WIDE = 60
-"""The greatest width of a list of steps."""
 
 Row = tuple[Span, str, str]
 """The kind of a finding, when, and what."""
@@ -158,26 +153,6 @@ def _vanishing(report: StatsReport) -> Iterator[Row]:
     named = ", ".join(blocks[:2]) + (f" and {len(blocks) - 2} more" if len(blocks) > 2 else "")
     when = "always" if len(report.dumps) > 1 else ""
     yield warn("vanishing"), when, f"{named}, {plural(small.tensors, 'tensor')}, norms of {small.norm:.0e}"
-
-
-def steps_text(steps: Ranges | None, every: Sequence[int], width: int = _WIDE) -> str:
-    """List ranges of steps in at most `width` characters, and count the steps that do not fit; `every` are those of all dumps.
-
-    >>> steps_text([(0, 4), (17, 17), (40, 44)], range(50), 20), steps_text([(0, 4), (17, 17), (40, 44)], range(0, 50, 2), 14)
-    ('0-4, 17, 40-44', '0-4, 17, 40-44')
-    >>> steps_text([(0, 4), (17, 17), (40, 44)], range(50), 12), steps_text([(0, 4), (17, 17), (40, 44)], range(50), 3)
-    ('0-4, 6 more', '11 steps')
-    """
-    if steps is None:
-        return "-"
-    texts = [str(first) if first == last else f"{first}-{last}" for first, last in steps]
-    counts = [bisect_right(every, last) - bisect_left(every, first) for first, last in steps]
-    for kept in range(len(texts), 0, -1):
-        left = [f"{sum(counts[kept:])} more"] if kept < len(texts) else []
-        found = ", ".join([*texts[:kept], *left])
-        if len(found) <= width:
-            return found
-    return f"{sum(counts)} steps" if len(texts) > 1 else "".join(texts)
 
 
 def block_ranges(names: list[str]) -> list[str]:

@@ -8,12 +8,12 @@ from gradclip_cli.render.screens.columns import aligned, width_of
 from gradclip_cli.render.screens.folding import wrapped
 from gradclip_cli.render.screens.line import Line, Span, dim, line, strong
 from gradclip_cli.render.screens.room import Room
-from gradclip_cli.render.screens.stats_findings import numbers, steps_text
+from gradclip_cli.render.screens.stats_findings import numbers
 from gradclip_cli.render.tables.grid import factor_text, figure
 from gradclip_cli.reports.stats import StatsReport
 from gradclip_cli.reports.stats_thresholds import Advised, Ranges
 from gradclip_cli.strategies import Group, find
-from gradclip_cli.text import percent, plural, sentence
+from gradclip_cli.text import percent, plural, sentence, steps_text
 from gradclip_cli.thresholds.base import MIN_STEPS
 from gradclip_cli.thresholds.rules import ROBUST, RULES
 

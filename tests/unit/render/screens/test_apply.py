@@ -237,3 +237,9 @@ def test_blocks_have_the_labels_of_their_framework(run: Path) -> None:
     assert step.rows[0][-2] == "model.layers.1 (dense)"
     [_, block, *_] = grids(report, frozenset({"step", "block"}))
     assert [row[0] for row in block.rows] == ["model.layers.0", "model.layers.1 (dense)"]
+
+
+def test_steps_that_do_not_fit_are_counted(run: Path) -> None:
+    """A long list of clipped steps says how many more there are."""
+    report = apply(run, dry_run=True, threshold=12)._replace(clipped_steps=range(0, 60, 2))
+    assert "10 of 12 dumps clipped (0, 2, 4, 6, 8, 10, 12, 14, 16, 21 more), mean" in shown(report)[0]
