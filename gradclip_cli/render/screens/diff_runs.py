@@ -7,7 +7,8 @@ from statistics import median
 from typing import NamedTuple
 
 from gradclip_cli.render.charts.characters import sparkline
-from gradclip_cli.render.screens.differences import APART, Table, by_difference, folded, in_words, listed
+from gradclip_cli.render.screens.differences import APART, Table, by_difference, in_words, listed
+from gradclip_cli.render.screens.folding import phrases
 from gradclip_cli.render.screens.line import Line, dim, line, strong
 from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.tables.grid import dump_name, near_one, step_number
@@ -40,17 +41,17 @@ def of_runs(report: DiffReport, room: Room) -> Iterator[Line]:
         yield ()
         yield from _blocks(report, room)
     counts = f"--by step ({len(steps):,}),", f"--by block ({len(report.blocks or []):,}),"
-    yield from folded(["more:", *counts, f"--by param ({len(report.params):,}),", "-f json"], room, style="dim")
+    yield from phrases(["more:", *counts, f"--by param ({len(report.params):,}),", "-f json"], room, style="dim")
 
 
 def _head(report: DiffReport, both: Sequence[DiffStep], room: Room) -> Iterator[Line]:
     a, b = map(printable, report.inputs)
-    yield from folded([f"{a} (a)", f"and {b} (b):"], room, indent=0)
+    yield from phrases([f"{a} (a)", f"and {b} (b):"], room, indent=0)
     differing, params = [step for step in both if not step.equal], report.params
-    yield from folded(_answer(report, both), room, indent=0, join=", ", style="strong")
+    yield from phrases(_answer(report, both), room, indent=0, join=", ", style="strong")
     for side, status in (("a", "only-a"), ("b", "only-b")):
         if lone := [step for step in report.steps or [] if step.status == status]:
-            yield from folded([f" only in {side}  {plural(len(lone), 'step')}:", *_steps_of(lone)], room, 0, hang=12)
+            yield from phrases([f" only in {side}  {plural(len(lone), 'step')}:", *_steps_of(lone)], room, 0, hang=12)
     number = Counter(param.status for param in params)
     apart = [f"{number[status]:,} {words}" for status, words in APART.items() if number[status]]
     if apart:
@@ -93,7 +94,7 @@ def _first(report: DiffReport, room: Room) -> Iterator[Line]:
         return
     names = listed(first.params, _LISTED, room, 12)
     where = f"at {_named(first, 'step ')}, {plural(len(first.params), 'tensor')}:"
-    yield from folded([f" first      {where}", *names], room, 0, hang=12)
+    yield from phrases([f" first      {where}", *names], room, 0, hang=12)
 
 
 def _steps_of(steps: Sequence[DiffStep]) -> list[str]:
@@ -117,7 +118,7 @@ def _spread(name: str, values: Sequence[tuple[float | None, DiffStep]], room: Ro
         f"from {near_one(least[0])} ({_named(least[1], 'step ')})",
         f"to {near_one(most[0])} ({_named(most[1], 'step ')})",
     ]
-    yield from folded([f" {name:<9}  median {middle},", *ends], room, 0, hang=12)
+    yield from phrases([f" {name:<9}  median {middle},", *ends], room, 0, hang=12)
 
 
 def _chart(both: Sequence[DiffStep], room: Room) -> Iterator[Line]:
@@ -127,7 +128,7 @@ def _chart(both: Sequence[DiffStep], room: Room) -> Iterator[Line]:
         return
     size = math.ceil(len(both) / room.width)
     scale = ["log scale,", f"{size} steps a bar"] if size > 1 else ["log scale"]
-    yield from folded(["|a-b| over the smaller norm,", "step by step,", *scale], room, indent=0, style="strong")
+    yield from phrases(["|a-b| over the smaller norm,", "step by step,", *scale], room, indent=0, style="strong")
     bars = sparkline(values, room.width, room.unicode)
     yield line(bars)
     first, last = _named(both[0]), _named(both[-1])

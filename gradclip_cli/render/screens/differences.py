@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
 from gradclip_cli.render.screens.columns import aligned, width_of
-from gradclip_cli.render.screens.line import Line, Span, Style, bad, line
+from gradclip_cli.render.screens.line import Line, Span, bad
 from gradclip_cli.render.screens.names import shortened
 from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.tables.grid import figure, near_one
@@ -69,20 +69,6 @@ def relative(value: float | None) -> str:
     ('|a-b| 0.25 x the smaller norm', '')
     """
     return "" if value is None or not math.isfinite(value) else f"|a-b| {figure(value)} x the smaller norm"
-
-
-def folded(
-    parts: Sequence[str], room: Room, indent: int = 1, join: str = " ", style: Style = "", hang: int = 2
-) -> Iterator[Line]:
-    """Yield parts of a sentence in as many lines as a terminal needs, later ones indented by `hang` more; in a pipe in one."""
-    text = ""
-    for part in filter(None, parts):
-        longer = f"{text}{join}{part}" if text else " " * indent + part
-        if text and not room.whole and cells(longer) > room.width:
-            yield line(Span((text + join).rstrip(), style))
-            longer = " " * (indent + hang) + part
-        text = longer
-    yield line(Span(text, style))
 
 
 def listed(names: Sequence[str], most: int, room: Room, indent: int) -> list[str]:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 
 from gradclip_cli.lazy_rows import LazyRows
-from gradclip_cli.render.screens.differences import folded
+from gradclip_cli.render.screens.folding import phrases
 from gradclip_cli.render.screens.line import Line, Span, dim, line, warn
 from gradclip_cli.render.screens.names import shortened
 from gradclip_cli.render.screens.room import Room
@@ -44,7 +44,7 @@ def _one(report: LsReport, dump: LsDump, room: Room) -> Iterator[Line]:
     parts = [f"{plural(dump.tensors, 'tensor')}{_in_blocks(report, dump)}", *_contents(dump)]
     parts += [f"{dump.steps:,} steps" if dump.steps > 1 else f"step {dump.step}"] if _has_step(dump) else []
     parts += [f"{dump.files:,} files"] if dump.files > 1 else []
-    head = list(folded([f"{_path(dump)}:", *_commas(parts)], room, indent=0, style="strong"))
+    head = list(phrases([f"{_path(dump)}:", *_commas(parts)], room, indent=0, style="strong"))
     yield from head
     yield ()
     yield from _tensors(report, room, several=dump.files > 1 and dump.layout != "parameters")
@@ -89,7 +89,7 @@ def _several(report: LsReport, dumps: Sequence[LsDump], room: Room) -> Iterator[
     parts += [f"{plural(dumps[0].tensors, 'tensor')}{_in_blocks(report, dumps[0])} in each"] if same else []
     total = sum(dump.values for dump in dumps), sum(dump.bytes for dump in dumps)
     parts += [plural(total[0], "value"), byte_size(total[1])]
-    head = list(folded([f"{folder}:" if folder else "", *_commas(parts)], room, indent=0, style="strong"))
+    head = list(phrases([f"{folder}:" if folder else "", *_commas(parts)], room, indent=0, style="strong"))
     yield from head
     yield ()
     yield from _table_of_dumps(dumps[: room.top], folder, room)
@@ -168,7 +168,7 @@ def _foot(report: LsReport, room: Room) -> Iterator[Line]:
         parts += [f"{len(others.dtypes):,} of several dtypes: {shortlist(others.dtypes, 3)}"] if others.dtypes else []
         yield line(warn(f"the dumps do not hold the same tensors; {plural(others.tensors, 'tensor')} in total"))
         for part in parts:
-            yield from folded(part.split(" "), room)
+            yield from phrases(part.split(" "), room)
     yield line(dim(f" all {plural(len(report.tensors), 'tensor')}: --by param, --by block, -f json"))
 
 

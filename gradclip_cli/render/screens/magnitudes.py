@@ -1,14 +1,14 @@
 """Draw the values of one tensor: a histogram of |g| with what narrower dtypes would lose, percentiles, and extremes."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from gradclip_cli.render.screens.columns import aligned, width_of
+from gradclip_cli.render.screens.folding import packed
 from gradclip_cli.render.screens.line import Line, Span, bad, dim, line, strong, warn
 from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.tables.grid import figure
-from gradclip_cli.render.tables.plain import cells
 from gradclip_cli.reports.show import ShowBand, ShowBin, ShowPercentile, ShowPlace, ShowReport, ShowValues
 from gradclip_cli.text import percent, plural, printable
 
@@ -69,18 +69,6 @@ def described(report: ShowReport) -> Span:
     (param,) = report.params
     shape = "in pieces" if param.shape is None else " x ".join(map(str, param.shape)) or "scalar"
     return Span(f"{shape}, {param.dtype}, {plural(param.elements, 'value')}")
-
-
-def packed(parts: Iterable[Span], room: Room, first: Line = (), join: str = "   ") -> Iterator[Line]:
-    """Put parts in as few lines as they fit into, behind what comes first; a part is never cut."""
-    row, empty = list(first), len(first)
-    for part in parts:
-        if len(row) > empty and sum(cells(span.text) for span in row) + len(join) + cells(part.text) > room.width:
-            yield tuple(row)
-            row, empty = [Span(" ")], 1
-        row += [part] if len(row) == empty else [Span(join), part]
-    if row:
-        yield tuple(row)
 
 
 def share_of(part: int, whole: int, digits: int = 1) -> str:

@@ -2,11 +2,10 @@
 
 import math
 from collections.abc import Iterator
-from textwrap import wrap
 
 from gradclip_cli.inputs.slice_names import slice_word
 from gradclip_cli.render.screens.columns import aligned, width_of
-from gradclip_cli.render.screens.folding import breakable, unbroken
+from gradclip_cli.render.screens.folding import in_lines
 from gradclip_cli.render.screens.line import Line, Span, bad, line, warn
 from gradclip_cli.render.screens.names import shortened
 from gradclip_cli.render.screens.room import Room
@@ -46,19 +45,12 @@ def _beside(head: Line, what: str, before: int, room: Room) -> Iterator[Line]:
         yield line(*head, what)
         return
     left = room.width - before
-    for number, part in enumerate(_folded(what, max(20, left))):
+    for number, part in enumerate(in_lines(what, left)):
         wide = cells(part) > left
         if wide and not number:
             yield head
         margin = " " * max(1, min(before, room.width - cells(part)))
         yield line(margin, part) if wide or number else line(*head, part)
-
-
-def _folded(text: str, width: int) -> Iterator[str]:
-    """Yield the lines of a sentence; two blanks stay where they are."""
-    text = unbroken(text).replace("  ", "\N{NO-BREAK SPACE} ")
-    for part in wrap(text, width, break_long_words=False, break_on_hyphens=False):
-        yield breakable(part).rstrip()
 
 
 def _nonfinite(report: StatsReport) -> Iterator[Row]:
