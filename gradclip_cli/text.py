@@ -2,7 +2,8 @@
 
 import math
 import re
-from collections.abc import Iterable
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
 
 
 def printable(text: str) -> str:
@@ -40,6 +41,15 @@ def plural(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+def sentence(text: str) -> str:
+    """End a sentence with a full stop, unless it is a question.
+
+    >>> sentence("few steps"), sentence("few steps?")
+    ('few steps.', 'few steps?')
+    """
+    return text if text.endswith("?") else f"{text}."
+
+
 def shortlist(names: list[str], most: int = 8) -> str:
     """List at most `most` names, and say how many more there are.
 
@@ -56,13 +66,50 @@ def ranges(numbers: Iterable[int]) -> str:
     >>> ranges([41, 0, 1, 2, 40, 60])
     '0-2, 40-41, 60'
     """
-    runs: list[list[int]] = []
+    return ", ".join(_range(*run) for run in runs(numbers))
+
+
+def runs(numbers: Iterable[int]) -> list[tuple[int, int]]:
+    """Return the first and the last of each range of consecutive whole numbers.
+
+    >>> runs([41, 0, 1, 2, 40])
+    [(0, 2), (40, 41)]
+    """
+    found: list[tuple[int, int]] = []
     for number in sorted(set(numbers)):
-        if runs and number == runs[-1][1] + 1:
-            runs[-1][1] = number
+        if found and number == found[-1][1] + 1:
+            found[-1] = found[-1][0], number
         else:
-            runs.append([number, number])
-    return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
+            found.append((number, number))
+    return found
+
+
+def _range(first: int, last: int) -> str:
+    return str(first) if first == last else f"{first}-{last}"
+
+
+_WIDE = 60
+"""The greatest width of a list of steps."""
+
+
+def steps_text(steps: Sequence[tuple[int, int]] | None, every: Sequence[int], width: int = _WIDE) -> str:
+    """List ranges of steps in at most `width` characters, and count the steps that do not fit; `every` are those of all dumps.
+
+    >>> steps_text([(0, 4), (17, 17), (40, 44)], range(50), 20), steps_text([(0, 4), (17, 17), (40, 44)], range(0, 50, 2), 14)
+    ('0-4, 17, 40-44', '0-4, 17, 40-44')
+    >>> steps_text([(0, 4), (17, 17), (40, 44)], range(50), 12), steps_text([(0, 4), (17, 17), (40, 44)], range(50), 3)
+    ('0-4, 6 more', '11 steps')
+    """
+    if steps is None:
+        return "-"
+    texts = [_range(*run) for run in steps]
+    counts = [bisect_right(every, last) - bisect_left(every, first) for first, last in steps]
+    for kept in range(len(texts), 0, -1):
+        left = [f"{sum(counts[kept:])} more"] if kept < len(texts) else []
+        found = ", ".join([*texts[:kept], *left])
+        if len(found) <= width:
+            return found
+    return f"{sum(counts)} steps" if len(texts) > 1 else "".join(texts)
 
 
 _LARGE, _LARGEST = 100, 1_000_000
@@ -79,17 +126,41 @@ def times(value: float) -> str:
     return f"{rounded:,.0f} x" if _LARGE <= rounded < _LARGEST else f"{rounded:.2g} x"
 
 
-def percent(share: float | None) -> str:
-    """Format a share in whole percent, but one below 1 % with a digit; what is not all is never told as 100 %.
+def percent(share: float | None, digits: int = 0) -> str:
+    """Format a share in per cent with so many decimals, or with one below 1 %; never round to none or to all.
 
-    >>> percent(0.2203), percent(0.0041), percent(0.0), percent(0.9999), percent(None)
-    ('22 %', '0.4 %', '0 %', '> 99 %', '-')
+    >>> percent(0.2203), percent(0.2203, 1), percent(0.0041), percent(0.0), percent(None)
+    ('22 %', '22.0 %', '0.4 %', '0 %', '-')
+    >>> percent(0.9999), percent(0.9999, 1), percent(0.0001), percent(1.0, 1)
+    ('>99 %', '>99.9 %', '<0.1 %', '100 %')
     """
     if share is None:
         return "-"
-    if 0.995 <= share < 1:
-        return "> 99 %"
-    return f"{100 * share:.1g} %" if 0 < share < 0.01 else f"{100 * share:.0f} %"
+    if share in (0, 1):
+        return "100 %" if share else "0 %"
+    step = 10.0**-digits
+    if 100 - step / 2 <= 100 * share < 100:
+        return f">{100 - step:g} %"
+    if 0 < share < 0.0005:
+        return "<0.1 %"
+    return f"{100 * share:.{digits if share >= 0.01 else 1}f} %"
+
+
+_UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
+
+
+def byte_size(number: int) -> str:
+    """Format a number of bytes with three digits and its unit.
+
+    >>> byte_size(512), byte_size(33_900_000), byte_size(999_999), byte_size(4 * 10**12)
+    ('512 bytes', '33.9 MB', '1 MB', '4 TB')
+    """
+    if number < 1000:
+        return plural(number, "byte")
+    value, unit = float(number), 0
+    while value >= 999.5 and unit < len(_UNITS) - 1:
+        value, unit = value / 1000, unit + 1
+    return f"{value:.3g} {_UNITS[unit]}"
 
 
 def did_you_mean(word: str, known: Iterable[str], otherwise: str = "", least: float = 0.5) -> str:

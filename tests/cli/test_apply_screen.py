@@ -43,7 +43,7 @@ def test_a_run_is_one_screen(network: Path, run: Run) -> None:
     assert first.endswith("model.layers.17  34.5 %")
     assert [row.split()[0] for row in rows[:5]] == ["0", "1", "2", "3", "4"]
     assert rows[5] == f"step 52: {ZEROED}"
-    assert rows[6].startswith("9 files written to clipped/ (5.1 MB).  Tables: --by layer, --by param")
+    assert rows[6].startswith("9 files written to clipped/ (5.06 MB).  Tables: --by layer, --by param")
     assert len(rows) == 7
 
 

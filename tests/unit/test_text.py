@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from gradclip_cli.text import one_line, percent, plural, printable, real, shortlist, times, whole
+from gradclip_cli.text import byte_size, one_line, percent, plural, printable, real, shortlist, steps_text, times, whole
 
 
 @pytest.mark.parametrize(
@@ -147,8 +147,62 @@ def test_multiples(value: float, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("share", "text"),
-    [(1.0, "100 %"), (0.9999, "> 99 %"), (0.994, "99 %"), (0.0006, "0.06 %"), (0.0, "0 %"), (None, "-")],
+    [
+        (1.0, "100 %"),
+        (0.9999, ">99 %"),
+        (0.994, "99 %"),
+        (0.0006, "0.1 %"),
+        (0.0, "0 %"),
+        (None, "-"),
+        (1e-9, "<0.1 %"),
+    ],
 )
 def test_shares(share: float | None, text: str) -> None:
     """A share that is not 0 is never told as 0, nor one that is not all as 100 %."""
     assert percent(share) == text
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [
+        *[(0.345, "34.5 %"), (1.0, "100 %"), (0.0, "0 %"), (0.0041, "0.4 %"), (0.00012, "<0.1 %"), (1e-9, "<0.1 %")],
+        *[(0.9994, "99.9 %"), (0.9996, ">99.9 %"), (1 - 1e-9, ">99.9 %")],
+    ],
+)
+def test_shares_with_a_decimal(share: float, text: str) -> None:
+    """A decimal more changes neither end."""
+    assert percent(share, 1) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0 bytes"), (1, "1 byte"), (999, "999 bytes"), (1000, "1 kB"), (33_931_264, "33.9 MB"), (999_999, "1 MB")],
+)
+def test_a_number_of_bytes(number: int, text: str) -> None:
+    """A size has three digits and the unit that these are fewest in: no 1000 kB."""
+    assert byte_size(number) == text
+
+
+@pytest.mark.parametrize(
+    ("width", "text"),
+    [
+        (60, "0-4, 17, 41, 43-50"),
+        (18, "0-4, 17, 41, 43-50"),
+        (17, "0-4, 17, 9 more"),
+        (12, "0-4, 10 more"),
+        (3, "15 steps"),
+    ],
+)
+def test_steps_fit_or_are_counted(width: int, text: str) -> None:
+    """What does not fit is counted: steps, and not ranges of them."""
+    assert steps_text([(0, 4), (17, 17), (41, 41), (43, 50)], range(60), width) == text
+
+
+def test_only_steps_of_the_series_are_counted() -> None:
+    """A range over every tenth step has as many as there are dumps."""
+    assert steps_text([(0, 40), (60, 60), (80, 90)], range(0, 100, 10), 12) == "0-40, 3 more"
+
+
+def test_no_ranges() -> None:
+    """Steps without numbers have a dash, and no step is nothing."""
+    assert (steps_text(None, []), steps_text([], [])) == ("-", "")

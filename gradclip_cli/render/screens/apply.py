@@ -7,21 +7,18 @@ from collections.abc import Iterator, Sequence
 from gradclip_cli.render.screens.apply_dumps import (
     MOST,
     UNITS,
-    called,
     clipped_most,
     done,
-    factor_text,
     norm_before,
-    share_text,
 )
 from gradclip_cli.render.screens.apply_one import one_dump
 from gradclip_cli.render.screens.folding import folded
 from gradclip_cli.render.screens.line import Line, Span, bad, dim, line, strong, warn
 from gradclip_cli.render.screens.room import Room
-from gradclip_cli.render.tables.grid import figure, location
+from gradclip_cli.render.tables.grid import dump_name, factor_text, figure, location
 from gradclip_cli.reports.apply import ApplyDump, ApplyReport
 from gradclip_cli.storage.streams import STANDARD
-from gradclip_cli.text import plural, printable, ranges, shortlist
+from gradclip_cli.text import byte_size, percent, plural, printable, runs, shortlist, steps_text
 
 _LONGEST = 40
 """The most characters of a list of steps."""
@@ -99,7 +96,7 @@ def _counted(unit: str, dumps: Sequence[ApplyDump]) -> str:
     totals = [dump.total for dump in dumps]
     if unit == "element":
         clipped, every = sum(total.clipped_elements for total in totals), sum(total.elements for total in totals)
-        return f"{clipped:,} of {plural(every, 'element')} ({share_text(clipped / every)})" if every else ""
+        return f"{clipped:,} of {plural(every, 'element')} ({percent(clipped / every, 1)})" if every else ""
     if unit not in UNITS:
         return ""
     clipped, every = sum(total.clipped_groups or 0 for total in totals), sum(total.groups or 0 for total in totals)
@@ -111,7 +108,7 @@ def _largest_norm(dumps: Sequence[ApplyDump]) -> str:
     if not finite:
         return ""
     most = max(finite, key=lambda dump: dump.total.norm_before)
-    return f", largest norm {figure(most.total.norm_before)} ({called(most)})"
+    return f", largest norm {figure(most.total.norm_before)} ({dump_name(most.step, most.name, most.input)})"
 
 
 def _changed(report: ApplyReport) -> Iterator[Line]:
@@ -134,7 +131,7 @@ def _called(dumps: Sequence[ApplyDump]) -> str:
     steps = [dump.step for dump in dumps if dump.step is not None and dump.name is None]
     if len(steps) == len(dumps):
         return f"step{'s' if len(steps) > 1 else ''} {_steps(steps)}"
-    return shortlist([called(dump) for dump in dumps], 3)
+    return shortlist([dump_name(dump.step, dump.name, dump.input) for dump in dumps], 3)
 
 
 def _foot(report: ApplyReport, room: Room) -> Line:
@@ -143,7 +140,7 @@ def _foot(report: ApplyReport, room: Room) -> Line:
     if not report.files_written:
         return line("nothing written (dry run).", hint)
     took = "" if room.whole or report.seconds is None else f", {report.seconds:.1f} s"
-    size = f" ({_size(report.bytes_written)}{took})."
+    size = f" ({byte_size(report.bytes_written)}{took})."
     files = plural(report.files_written, "file")
     if report.target == STANDARD:
         return line("written to standard output", size, hint)
@@ -156,20 +153,4 @@ def _foot(report: ApplyReport, room: Room) -> Line:
 
 
 def _steps(steps: Sequence[int]) -> str:
-    text = ranges(steps)
-    if len(text) <= _LONGEST:
-        return text
-    kept = text[:_LONGEST].rpartition(", ")[0] or text[:_LONGEST]
-    return f"{kept} and others"
-
-
-def _size(nbytes: int) -> str:
-    """Format a number of bytes.
-
-    >>> _size(812), _size(33_900_000)
-    ('812 bytes', '33.9 MB')
-    """
-    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if nbytes >= factor:
-            return f"{nbytes / factor:.1f} {unit}"
-    return plural(nbytes, "byte")
+    return steps_text(runs(steps), sorted(steps), _LONGEST)

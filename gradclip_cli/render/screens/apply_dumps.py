@@ -1,16 +1,15 @@
 """The table of the dumps that `apply` clipped most, on its screen."""
 
 import math
-import os
 from collections.abc import Callable, Iterator, Sequence
 
 from gradclip_cli.render.screens.columns import aligned, width_of
 from gradclip_cli.render.screens.line import Line, Span, bad, dim, line, warn
 from gradclip_cli.render.screens.names import shortened
 from gradclip_cli.render.screens.room import Room
-from gradclip_cli.render.tables.grid import figure, location
+from gradclip_cli.render.tables.grid import dump_name, factor_text, figure, layer_name
 from gradclip_cli.reports.apply import ApplyBlock, ApplyDump, ApplyReport, ApplyTotal
-from gradclip_cli.text import printable
+from gradclip_cli.text import percent
 
 MOST = 8
 """The most dumps in the table."""
@@ -33,7 +32,7 @@ def clipped_most(report: ApplyReport, room: Room) -> Iterator[Line]:
     most = room.top or (len(clipped) if len(clipped) <= MOST else MOST - 1)
     by_step = all(dump.step is not None and dump.name is None for dump in report.dumps)
     first, rows = "step" if by_step else "dump", clipped[:most]
-    names = [str(dump.step) if by_step else called(dump) for dump in rows]
+    names = [str(dump.step) if by_step else dump_name(dump.step, dump.name, dump.input) for dump in rows]
     names = names if room.whole else shortened(names, room.width // 3, room.mark)
     heads, cells = _columns(
         report, rows, ("before", "after") if room.width < _NARROW else ("norm before", "norm after")
@@ -89,15 +88,17 @@ def _with_last(
 ) -> list[Sequence[str | Span]]:
     """Append the last column: the share of elements, the group that was scaled most, or the largest block and its share."""
     if report.unit == "element":
-        return _joined(table, "share", [share_text(d.total.clipped_elements / d.total.elements) for d in dumps])
+        return _joined(table, "share", [percent(d.total.clipped_elements / d.total.elements, 1) for d in dumps])
     left = room.width - width_of(table) - 2
     if report.unit != "dump":
-        names = [printable(dump.total.least) for dump in dumps]
+        names = [layer_name(dump.total.least, dump.labels) for dump in dumps]
         names = names if room.whole else shortened(names, left, room.mark)
         return _joined(table, "of", names) if any(names) else table
     head, blocks = _head_of_largest(report, left, room), list(map(_largest, dumps))
-    names = ["" if block is None else printable(block.block) for block in blocks]
-    texts = ["" if block is None or block.share is None else f"  {share_text(block.share)}" for block in blocks]
+    names = [
+        "" if block is None else layer_name(block.block, dump.labels) for dump, block in zip(dumps, blocks, strict=True)
+    ]
+    texts = ["" if block is None or block.share is None else f"  {percent(block.share, 1)}" for block in blocks]
     if not room.whole:
         beside = left - max(map(len, texts))
         wide = beside < min(_LEAST, max(map(len, names)))
@@ -134,36 +135,6 @@ def norm_before(total: ApplyTotal) -> str | Span:
     if not total.replaced or total.finite_norm_before is None:
         return _norm(total.norm_before)
     return bad(f"{figure(total.norm_before)} ({figure(total.finite_norm_before)} without)")
-
-
-def called(dump: ApplyDump) -> str:
-    """Return what a dump is called: its step, or else the name of its file."""
-    if dump.name is not None:
-        return printable(dump.name)
-    return os.path.basename(location(dump.input)) if dump.step is None else f"step {dump.step}"
-
-
-def factor_text(value: float | None) -> str:
-    """Format a factor with four digits, or with as many as show that it is not 1.
-
-    >>> factor_text(0.106951), factor_text(0.999996), factor_text(1.0)
-    ('0.107', '0.999996', '1')
-    """
-    if value is None:
-        return "-"
-    texts = [f"{value:.{digits}g}" for digits in range(4, 18)]
-    return next((text for text in texts if float(text) != 1), "1")
-
-
-def share_text(value: float) -> str:
-    """Format a share in per cent with a blank; two digits where it is small, and never 100 where something is missing.
-
-    >>> share_text(0.345), share_text(0.9999), share_text(0.99999), share_text(1.0), share_text(0.00012)
-    ('34.5 %', '99.99 %', '> 99.99 %', '100 %', '0.012 %')
-    """
-    if value >= 0.9995:
-        return "100 %" if value == 1 else f"{100 * value:.2f} %" if value <= 0.9999 else "> 99.99 %"
-    return f"{value:.1%}".replace("%", " %") if value >= 0.01 or not value else f"{value * 100:.2g} %"
 
 
 def done(report: ApplyReport) -> str:

@@ -70,7 +70,7 @@ def _largest_groups(dump: ApplyDump, most: int) -> _Table:
     if len(dump.layers) <= _MOST_WHOLE:
         layers = [(layer_name(row.layer, dump.labels), group_cells(row)) for row in dump.largest_layers[:most]]
         return _Table("layer", layers, len(dump.layers) - len(layers), "--by layer")
-    blocks = [(printable(row.block), group_cells(row)) for row in dump.largest_blocks[:most]]
+    blocks = [(layer_name(row.block, dump.labels), group_cells(row)) for row in dump.largest_blocks[:most]]
     return _Table("block", blocks, len(dump.blocks) - len(blocks), f"--by block, --by layer ({len(dump.layers):,})")
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from gradclip_cli.render.screens.columns import aligned, width_of
-from gradclip_cli.render.screens.folding import folded, wrapped
+from gradclip_cli.render.screens.folding import folded, in_lines, wrapped
 from gradclip_cli.render.screens.line import Line, Span, Style, dim, line, strong
 from gradclip_cli.render.screens.names import shortened
 from gradclip_cli.render.screens.problems import WHOLE, Problem, problems
@@ -120,9 +120,7 @@ def _first(first: FirstRise | None, findings: Sequence[Finding]) -> str:
 
 
 def _folded(text: str, room: Room, indent: str) -> list[str]:
-    if room.whole:
-        return [text]
-    return [part[0].text for part in wrapped(text, room._replace(width=room.width - len(indent)))]
+    return [text] if room.whole else in_lines(text, room.width - len(indent))
 
 
 def _rows(report: CheckReport, shown: Sequence[Problem]) -> list[list[str | Span]]:

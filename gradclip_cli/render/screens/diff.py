@@ -4,11 +4,12 @@ from collections import Counter
 from collections.abc import Iterator
 
 from gradclip_cli.render.screens.diff_runs import of_runs
-from gradclip_cli.render.screens.differences import APART, Table, by_difference, folded, listed, near_one, relative
+from gradclip_cli.render.screens.differences import APART, Table, by_difference, listed, relative
+from gradclip_cli.render.screens.folding import phrases
 from gradclip_cli.render.screens.line import Line, dim, line, strong
 from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.tables.diff import difference_of_form
-from gradclip_cli.render.tables.grid import figure
+from gradclip_cli.render.tables.grid import figure, near_one
 from gradclip_cli.reports.diff import DiffParam, DiffReport
 from gradclip_cli.text import plural, printable
 
@@ -47,13 +48,13 @@ def _differing(report: DiffReport, room: Room) -> Iterator[Line]:
     differing = by_difference([row for row in report.params if row.status == "differs"])
     forms = {difference_of_form(row) for row in differing}
     common = forms.pop() if len(forms) == 1 and len(differing) > 1 else ""  # said once for all
-    yield from folded([f"{a} (a)", f"and {b} (b):"], room, indent=0)
-    yield from folded([*_counts(report), common], room, indent=0, join=", ", style="strong")
+    yield from phrases([f"{a} (a)", f"and {b} (b):"], room, indent=0)
+    yield from phrases([*_counts(report), common], room, indent=0, join=", ", style="strong")
     if (total := report.overall).norm_a is not None:
         figures = [f"norm  a {figure(total.norm_a)}", f"b {figure(total.norm_b)}"]
         figures += [f"ratio {near_one(total.norm_ratio)}"] if total.norm_ratio is not None else []
         figures += [f"cosine {near_one(total.cosine)}"] if total.cosine is not None else []
-        yield from folded([*figures, relative(total.rel_diff)], room, 0, "   ")
+        yield from phrases([*figures, relative(total.rel_diff)], room, 0, "   ")
     most = room.most(_MOST)
     if differing:
         yield ()
@@ -94,4 +95,4 @@ def _apart(rows: list[DiffParam], room: Room) -> Iterator[Line]:
         names = [f"{row.name} ({difference_of_form(row)})" for row in rows if row.status == status]
         if names:
             first, *others = listed(names, _LISTED, room, 18)
-            yield from folded([f"{words:<16}  {first}", *others], room, hang=18)
+            yield from phrases([f"{words:<16}  {first}", *others], room, hang=18)

@@ -7,10 +7,12 @@ from statistics import median
 from typing import NamedTuple
 
 from gradclip_cli.render.charts.characters import sparkline
-from gradclip_cli.render.screens.differences import APART, Table, by_difference, folded, in_words, listed, near_one
+from gradclip_cli.render.screens.differences import APART, Table, by_difference, in_words, listed
+from gradclip_cli.render.screens.folding import phrases
 from gradclip_cli.render.screens.line import Line, dim, line, strong
 from gradclip_cli.render.screens.room import Room
-from gradclip_cli.reports.diff import DiffBlock, DiffReport, DiffStep
+from gradclip_cli.render.tables.grid import dump_name, near_one, step_number
+from gradclip_cli.reports.diff import DiffBlock, DiffFirst, DiffReport, DiffStep
 from gradclip_cli.text import plural, printable, ranges
 
 _MOST_STEPS, _MOST_BLOCKS = 4, 5
@@ -39,17 +41,17 @@ def of_runs(report: DiffReport, room: Room) -> Iterator[Line]:
         yield ()
         yield from _blocks(report, room)
     counts = f"--by step ({len(steps):,}),", f"--by block ({len(report.blocks or []):,}),"
-    yield from folded(["more:", *counts, f"--by param ({len(report.params):,}),", "-f json"], room, style="dim")
+    yield from phrases(["more:", *counts, f"--by param ({len(report.params):,}),", "-f json"], room, style="dim")
 
 
 def _head(report: DiffReport, both: Sequence[DiffStep], room: Room) -> Iterator[Line]:
     a, b = map(printable, report.inputs)
-    yield from folded([f"{a} (a)", f"and {b} (b):"], room, indent=0)
+    yield from phrases([f"{a} (a)", f"and {b} (b):"], room, indent=0)
     differing, params = [step for step in both if not step.equal], report.params
-    yield from folded(_answer(report, both), room, indent=0, join=", ", style="strong")
+    yield from phrases(_answer(report, both), room, indent=0, join=", ", style="strong")
     for side, status in (("a", "only-a"), ("b", "only-b")):
         if lone := [step for step in report.steps or [] if step.status == status]:
-            yield from folded([f" only in {side}  {plural(len(lone), 'step')}:", *_steps_of(lone)], room, 0, hang=12)
+            yield from phrases([f" only in {side}  {plural(len(lone), 'step')}:", *_steps_of(lone)], room, 0, hang=12)
     number = Counter(param.status for param in params)
     apart = [f"{number[status]:,} {words}" for status, words in APART.items() if number[status]]
     if apart:
@@ -71,7 +73,7 @@ def _answer(report: DiffReport, both: Sequence[DiffStep]) -> list[str]:
     count = sum(param.status != "same" for param in params)
     parts = [f"{_of(len(differing), len(both))} {'step differs' if len(both) == 1 else 'steps differ'}"]
     if report.first is not None and len(differing) < len(both):
-        name = _called(report.first.step, report.first.label)
+        name = _named(report.first, "step ")
         parts += [f"from {name} on" if both[-len(differing) :] == differing else f"the first is {name}"]
     return [*parts, f"in {_of(count, len(params))} {'tensor' if len(params) == 1 else 'tensors'}"]
 
@@ -91,8 +93,8 @@ def _first(report: DiffReport, room: Room) -> Iterator[Line]:
     if first is None or len(first.params) == len(report.params):
         return
     names = listed(first.params, _LISTED, room, 12)
-    where = f"at {_called(first.step, first.label)}, {plural(len(first.params), 'tensor')}:"
-    yield from folded([f" first      {where}", *names], room, 0, hang=12)
+    where = f"at {_named(first, 'step ')}, {plural(len(first.params), 'tensor')}:"
+    yield from phrases([f" first      {where}", *names], room, 0, hang=12)
 
 
 def _steps_of(steps: Sequence[DiffStep]) -> list[str]:
@@ -112,8 +114,11 @@ def _spread(name: str, values: Sequence[tuple[float | None, DiffStep]], room: Ro
     if least[0] == most[0]:
         yield line(f" {name:<9}  {middle}")
         return
-    ends = [f"from {near_one(least[0])} (step {_named(least[1])})", f"to {near_one(most[0])} (step {_named(most[1])})"]
-    yield from folded([f" {name:<9}  median {middle},", *ends], room, 0, hang=12)
+    ends = [
+        f"from {near_one(least[0])} ({_named(least[1], 'step ')})",
+        f"to {near_one(most[0])} ({_named(most[1], 'step ')})",
+    ]
+    yield from phrases([f" {name:<9}  median {middle},", *ends], room, 0, hang=12)
 
 
 def _chart(both: Sequence[DiffStep], room: Room) -> Iterator[Line]:
@@ -123,7 +128,7 @@ def _chart(both: Sequence[DiffStep], room: Room) -> Iterator[Line]:
         return
     size = math.ceil(len(both) / room.width)
     scale = ["log scale,", f"{size} steps a bar"] if size > 1 else ["log scale"]
-    yield from folded(["|a-b| over the smaller norm,", "step by step,", *scale], room, indent=0, style="strong")
+    yield from phrases(["|a-b| over the smaller norm,", "step by step,", *scale], room, indent=0, style="strong")
     bars = sparkline(values, room.width, room.unicode)
     yield line(bars)
     first, last = _named(both[0]), _named(both[-1])
@@ -171,7 +176,7 @@ def _blocks(report: DiffReport, room: Room) -> Iterator[Line]:
     later = any(row.block.first_step != start for row in rows)  # a column for what is not in the head
     table = Table(room, "block", ("first", "at step") if later else ("at step",))
     for row in shown:
-        first, worst = _number(row.block.first_step), _number(row.block.worst_step)
+        first, worst = step_number(row.block.first_step), step_number(row.block.worst_step)
         table.add(row.block.block, row, more=(first, worst) if later else (worst,))
     yield from table.lines()
 
@@ -181,18 +186,6 @@ def _at_worst(block: DiffBlock) -> _Worst:
     return _Worst(block, *figures)
 
 
-def _named(step: DiffStep) -> str:
-    return printable(step.label) or _base(step.input_a or step.input_b or "")
-
-
-def _called(step: int | None, name: str) -> str:
-    return f"step {name}" if step is not None and name == str(step) else printable(name) or "the first dump"
-
-
-def _base(label: str | list[str]) -> str:
-    path = label if isinstance(label, str) else label[0]
-    return printable(path.rpartition("/")[2])
-
-
-def _number(step: int | None) -> str:
-    return "-" if step is None else str(step)
+def _named(step: DiffStep | DiffFirst, word: str = "") -> str:
+    name = step.label if step.label and step.label != str(step.step) else None
+    return dump_name(step.step, name, step.input_a or step.input_b or "", word)

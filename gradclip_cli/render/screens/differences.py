@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
 from gradclip_cli.render.screens.columns import aligned, width_of
-from gradclip_cli.render.screens.line import Line, Span, Style, bad, line
+from gradclip_cli.render.screens.line import Line, Span, bad
 from gradclip_cli.render.screens.names import shortened
 from gradclip_cli.render.screens.room import Room
-from gradclip_cli.render.tables.grid import figure
+from gradclip_cli.render.tables.grid import figure, near_one
 from gradclip_cli.render.tables.plain import cells
 from gradclip_cli.text import printable
 
@@ -17,9 +17,6 @@ APART = {"reshaped": "of another shape", "only-a": "only in a", "only-b": "only 
 
 _LEAST = 24
 """The cells that names get before columns are left out."""
-
-_ROUNDING = 1e-14
-"""What is nearer to 1 is shown as 1: it is what rounding leaves."""
 
 _HEADS = ("norm a", "norm b", "ratio", "cosine", "rel |a-b|")
 _LEFT_OUT = (("norm b",), ("norm a", "norm b"), ("norm a", "norm b", "cosine"))
@@ -65,23 +62,6 @@ def _rank(row: Compared) -> tuple[int, float]:
     return (1, -value) if math.isfinite(value) else (0, 0.0)
 
 
-def near_one(value: float | None) -> str:
-    """Format a figure with enough digits to tell it from 1, in a few cells.
-
-    >>> near_one(0.5), near_one(0.9999987), near_one(1 - 2e-16), near_one(1 - 1e-12)
-    ('0.5', '0.9999987', '1', '1-1e-12')
-    """
-    if value is None or abs(abs(value) - 1) >= 1e-3:
-        return figure(value)
-    away = 1 - abs(value)
-    if abs(away) < _ROUNDING:
-        return figure(round(value))
-    sign = "-" if value < 0 else ""
-    if abs(away) < 1e-8:
-        return f"{sign}1{'-' if away > 0 else '+'}{abs(away):.0e}".replace("e-0", "e-")
-    return f"{value:.8g}"
-
-
 def relative(value: float | None) -> str:
     """Say how much two vectors differ; nothing if that is not finite.
 
@@ -89,20 +69,6 @@ def relative(value: float | None) -> str:
     ('|a-b| 0.25 x the smaller norm', '')
     """
     return "" if value is None or not math.isfinite(value) else f"|a-b| {figure(value)} x the smaller norm"
-
-
-def folded(
-    parts: Sequence[str], room: Room, indent: int = 1, join: str = " ", style: Style = "", hang: int = 2
-) -> Iterator[Line]:
-    """Yield parts of a sentence in as many lines as a terminal needs, later ones indented by `hang` more; in a pipe in one."""
-    text = ""
-    for part in filter(None, parts):
-        longer = f"{text}{join}{part}" if text else " " * indent + part
-        if text and not room.whole and cells(longer) > room.width:
-            yield line(Span((text + join).rstrip(), style))
-            longer = " " * (indent + hang) + part
-        text = longer
-    yield line(Span(text, style))
 
 
 def listed(names: Sequence[str], most: int, room: Room, indent: int) -> list[str]:

@@ -1,10 +1,10 @@
 """Fold lines and sentences that are wider than a screen, between words."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from textwrap import wrap
 
-from gradclip_cli.render.screens.line import Line, Span, line
+from gradclip_cli.render.screens.line import Line, Span, Style, line
 from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.tables.plain import cells
 
@@ -61,13 +61,47 @@ def _no_break(found: re.Match[str]) -> str:
 
 def wrapped(text: str, room: Room, indent: int = 0) -> list[Line]:
     """Fold a sentence to the width of a room, into a pipe too; a name or a path that is wider stays whole."""
-    margin, width = " " * indent, max(20, room.width)
+    return [line(part) for part in in_lines(text, room.width, " " * indent)]
+
+
+def in_lines(text: str, width: int, margin: str = "") -> list[str]:
+    """Return the lines of a sentence of at most `width` characters, but at least 20; two blanks stay where they are.
+
+    >>> in_lines("norm 187, 19 x its neighbours", 20)
+    ['norm 187, 19 x its', 'neighbours']
+    """
     found = wrap(
-        unbroken(text),
-        width,
+        unbroken(text).replace("  ", f"{_NO_BREAK} "),
+        max(20, width),
         initial_indent=margin,
         subsequent_indent=margin,
         break_long_words=False,
         break_on_hyphens=False,
     )
-    return [line(breakable(part)) for part in found]
+    return [breakable(part).rstrip() for part in found]
+
+
+def phrases(
+    parts: Sequence[str], room: Room, indent: int = 1, join: str = " ", style: Style = "", hang: int = 2
+) -> Iterator[Line]:
+    """Yield parts of a sentence in as many lines as a terminal needs, later ones indented by `hang` more; in a pipe in one."""
+    text = ""
+    for part in filter(None, parts):
+        longer = f"{text}{join}{part}" if text else " " * indent + part
+        if text and not room.whole and cells(longer) > room.width:
+            yield line(Span((text + join).rstrip(), style))
+            longer = " " * (indent + hang) + part
+        text = longer
+    yield line(Span(text, style))
+
+
+def packed(parts: Iterable[Span], room: Room, first: Line = (), join: str = "   ") -> Iterator[Line]:
+    """Put parts in as few lines as they fit into, behind what comes first; a part is never cut."""
+    row, empty = list(first), len(first)
+    for part in parts:
+        if len(row) > empty and sum(cells(span.text) for span in row) + len(join) + cells(part.text) > room.width:
+            yield tuple(row)
+            row, empty = [Span(" ")], 1
+        row += [part] if len(row) == empty else [Span(join), part]
+    if row:
+        yield tuple(row)

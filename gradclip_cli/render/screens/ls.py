@@ -4,14 +4,14 @@ import os
 from collections.abc import Iterator, Sequence
 
 from gradclip_cli.lazy_rows import LazyRows
-from gradclip_cli.render.screens.differences import folded
+from gradclip_cli.render.screens.folding import phrases
 from gradclip_cli.render.screens.line import Line, Span, dim, line, warn
 from gradclip_cli.render.screens.names import shortened
 from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.tables import plain
 from gradclip_cli.render.tables.grid import Column, Grid
 from gradclip_cli.reports.listing import LsDump, LsReport, LsTensor
-from gradclip_cli.text import plural, printable, ranges, shortlist
+from gradclip_cli.text import byte_size, plural, printable, ranges, shortlist
 
 _MOST_SHORTENED = 2000
 """The most rows whose names are fitted to a terminal."""
@@ -27,8 +27,6 @@ _SHORTEST = 8
 
 _SEEN = 20
 """The rows of a table whose head is still seen at its end."""
-
-_UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
 
 
 def lines(report: LsReport, room: Room) -> Iterator[Line]:
@@ -46,7 +44,7 @@ def _one(report: LsReport, dump: LsDump, room: Room) -> Iterator[Line]:
     parts = [f"{plural(dump.tensors, 'tensor')}{_in_blocks(report, dump)}", *_contents(dump)]
     parts += [f"{dump.steps:,} steps" if dump.steps > 1 else f"step {dump.step}"] if _has_step(dump) else []
     parts += [f"{dump.files:,} files"] if dump.files > 1 else []
-    head = list(folded([f"{_path(dump)}:", *_commas(parts)], room, indent=0, style="strong"))
+    head = list(phrases([f"{_path(dump)}:", *_commas(parts)], room, indent=0, style="strong"))
     yield from head
     yield ()
     yield from _tensors(report, room, several=dump.files > 1 and dump.layout != "parameters")
@@ -90,8 +88,8 @@ def _several(report: LsReport, dumps: Sequence[LsDump], room: Room) -> Iterator[
     same = report.others is None
     parts += [f"{plural(dumps[0].tensors, 'tensor')}{_in_blocks(report, dumps[0])} in each"] if same else []
     total = sum(dump.values for dump in dumps), sum(dump.bytes for dump in dumps)
-    parts += [plural(total[0], "value"), size(total[1])]
-    head = list(folded([f"{folder}:" if folder else "", *_commas(parts)], room, indent=0, style="strong"))
+    parts += [plural(total[0], "value"), byte_size(total[1])]
+    head = list(phrases([f"{folder}:" if folder else "", *_commas(parts)], room, indent=0, style="strong"))
     yield from head
     yield ()
     yield from _table_of_dumps(dumps[: room.top], folder, room)
@@ -170,12 +168,12 @@ def _foot(report: LsReport, room: Room) -> Iterator[Line]:
         parts += [f"{len(others.dtypes):,} of several dtypes: {shortlist(others.dtypes, 3)}"] if others.dtypes else []
         yield line(warn(f"the dumps do not hold the same tensors; {plural(others.tensors, 'tensor')} in total"))
         for part in parts:
-            yield from folded(part.split(" "), room)
+            yield from phrases(part.split(" "), room)
     yield line(dim(f" all {plural(len(report.tensors), 'tensor')}: --by param, --by block, -f json"))
 
 
 def _contents(dump: LsDump) -> list[str]:
-    return [*([", ".join(dump.dtypes)] if dump.dtypes else []), plural(dump.values, "value"), size(dump.bytes)]
+    return [*([", ".join(dump.dtypes)] if dump.dtypes else []), plural(dump.values, "value"), byte_size(dump.bytes)]
 
 
 def _in_blocks(report: LsReport, dump: LsDump) -> str:
@@ -209,17 +207,3 @@ def _folder(dumps: Sequence[LsDump]) -> str:
     except ValueError:  # absolute and relative paths
         return ""
     return "" if found == os.sep else found
-
-
-def size(nbytes: int) -> str:
-    """Write a number of bytes in a short form.
-
-    >>> size(512), size(33_900_000)
-    ('512 bytes', '33.9 MB')
-    """
-    if nbytes < 1000:
-        return plural(nbytes, "byte")
-    value, unit = float(nbytes), 0
-    while value >= 999.5 and unit < len(_UNITS) - 1:
-        value, unit = value / 1000, unit + 1
-    return f"{value:.3g} {_UNITS[unit]}"

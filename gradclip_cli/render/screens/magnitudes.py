@@ -1,16 +1,16 @@
 """Draw the values of one tensor: a histogram of |g| with what narrower dtypes would lose, percentiles, and extremes."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from gradclip_cli.render.screens.columns import aligned, width_of
+from gradclip_cli.render.screens.folding import packed
 from gradclip_cli.render.screens.line import Line, Span, bad, dim, line, strong, warn
 from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.tables.grid import figure
-from gradclip_cli.render.tables.plain import cells
 from gradclip_cli.reports.show import ShowBand, ShowBin, ShowPercentile, ShowPlace, ShowReport, ShowValues
-from gradclip_cli.text import plural, printable
+from gradclip_cli.text import percent, plural, printable
 
 _MOST = 15
 """The most rows of a histogram; each holds as many powers of two as that takes."""
@@ -71,30 +71,9 @@ def described(report: ShowReport) -> Span:
     return Span(f"{shape}, {param.dtype}, {plural(param.elements, 'value')}")
 
 
-def packed(parts: Iterable[Span], room: Room, first: Line = (), join: str = "   ") -> Iterator[Line]:
-    """Put parts in as few lines as they fit into, behind what comes first; a part is never cut."""
-    row, empty = list(first), len(first)
-    for part in parts:
-        if len(row) > empty and sum(cells(span.text) for span in row) + len(join) + cells(part.text) > room.width:
-            yield tuple(row)
-            row, empty = [Span(" ")], 1
-        row += [part] if len(row) == empty else [Span(join), part]
-    if row:
-        yield tuple(row)
-
-
-def percent(part: float, whole: float, digits: int = 1) -> str:
-    """Format a share so that what is there is never 0 and what is missing never 100 percent.
-
-    >>> percent(0, 9), percent(1, 3), percent(1, 10**6), percent(999_999, 10**6), percent(1, 500, digits=0)
-    ('0', '33.3 %', '<0.1 %', '>99.9 %', '<1 %')
-    """
-    if not part or part == whole:
-        return "100 %" if part else "0"
-    share, least = 100 * part / whole, 10.0**-digits
-    if share < least / 2:
-        return f"<{least:g} %"
-    return f">{100 - least:g} %" if share >= 100 - least / 2 else f"{share:.{digits}f} %"
+def share_of(part: int, whole: int, digits: int = 1) -> str:
+    """Format a share of a number of values in per cent; none is 0."""
+    return percent(part / whole, digits) if part else "0"
 
 
 def _nonfinite(values: ShowValues, elements: int, room: Room) -> Iterator[Line]:
@@ -125,7 +104,7 @@ def _figures(report: ShowReport, values: ShowValues, finite: int, room: Room) ->
     if values.positive is not None and values.negative is not None:
         signs = [("positive", values.positive), ("negative", values.negative), *signs]
     signs += [(f"subnormal in {report.params[0].dtype}", values.subnormal)] if values.subnormal else []
-    found = [f"{number:,} {word}" + (f" ({percent(number, finite)})" if number else "") for word, number in signs]
+    found = [f"{number:,} {word}" + (f" ({share_of(number, finite)})" if number else "") for word, number in signs]
     yield from packed(map(Span, found), room)
 
 
@@ -138,7 +117,7 @@ def _histogram(report: ShowReport, finite: int, room: Room) -> Iterator[Line]:
     every = [*rows, *([_Row(0.0, 0.0, zeros)] if zeros else [])]
     kept = every[: room.most(len(every))]
     table: list[Sequence[str | Span]] = [("|g| from", "values", "share")]
-    table += [(f"{row.low:.2g}", f"{row.number:,}", percent(row.number, finite)) for row in kept]
+    table += [(f"{row.low:.2g}", f"{row.number:,}", share_of(row.number, finite)) for row in kept]
     marks: list[Sequence[str | Span]] = [[dim(_SHORT.get(band.dtype, band.dtype)) for band in bands]]
     marks += [[_mark(row, band) if row.high else "" for band in bands] for row in kept]
     wide = room.width >= _ROOMY
@@ -196,7 +175,7 @@ def _mark(row: _Row, band: ShowBand) -> str | Span:
 
 
 def _counted(number: int, finite: int, digits: int) -> str | Span:
-    text = percent(number, finite, digits) if digits else percent(number, finite, 0).replace(" ", "")
+    text = share_of(number, finite, digits) if digits else share_of(number, finite, 0).replace(" ", "")
     return warn(text) if number else text
 
 

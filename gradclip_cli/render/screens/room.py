@@ -2,8 +2,6 @@
 
 from typing import NamedTuple
 
-from gradclip_cli.render.charts.characters import BARS
-
 NARROWEST, PIPE, WIDEST = 40, 80, 120
 """The least and the greatest width that a screen is fitted to, and its width in a pipe, in cells."""
 
@@ -38,8 +36,3 @@ class Room(NamedTuple):
     def mark(self) -> str:
         """What stands for the end of a word that is cut."""
         return "…" if self.unicode else "~"
-
-    @property
-    def bars(self) -> str:
-        """The characters for bars of growing height."""
-        return BARS[self.unicode]

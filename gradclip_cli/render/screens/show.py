@@ -4,14 +4,15 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 from gradclip_cli.render.screens.columns import aligned, width_of
+from gradclip_cli.render.screens.folding import packed
 from gradclip_cli.render.screens.line import Line, Span, bad, dim, line, strong
-from gradclip_cli.render.screens.magnitudes import described, packed, percent, values_of
+from gradclip_cli.render.screens.magnitudes import described, share_of, values_of
 from gradclip_cli.render.screens.names import shortened
 from gradclip_cli.render.screens.room import Room
-from gradclip_cli.render.tables.grid import figure, layer_name, location
+from gradclip_cli.render.tables.grid import dump_name, figure, layer_name, location
 from gradclip_cli.render.tables.plain import cells
 from gradclip_cli.reports.show import ShowBlock, ShowParam, ShowReport
-from gradclip_cli.text import plural, printable, shortlist
+from gradclip_cli.text import percent, plural, printable, shortlist
 
 _WHOLE, _MOST = 30, 6
 """A dump of at most so many tensors is listed whole; of others, so many blocks and tensors are."""
@@ -46,8 +47,8 @@ def lines(report: ShowReport, room: Room) -> Iterator[Line]:
 
 def _where(report: ShowReport) -> str:
     """Return the path of the dump, and its step."""
-    step = f"  step {report.name or report.step}" if report.name or report.step is not None else ""
-    return location(report.input) + step
+    known = report.name is not None or report.step is not None
+    return location(report.input) + (f"  {dump_name(report.step, report.name, report.input)}" if known else "")
 
 
 def _contents(report: ShowReport, gradients: Sequence[ShowParam]) -> str:
@@ -70,7 +71,7 @@ def _total(report: ShowReport) -> Iterator[Span]:
         yield Span(f"without these: norm {figure(total.finite_norm)}")
     yield from (Span(f"rms {figure(total.rms)}"), Span(f"max {figure(total.max_abs)}"))
     yield Span(f"min above 0 {figure(total.min_abs)}")
-    yield from [Span(f"zeros {percent(total.zeros, total.elements)}")] if total.zeros else []
+    yield from [Span(f"zeros {share_of(total.zeros, total.elements)}")] if total.zeros else []
 
 
 def _next(report: ShowReport, name: str) -> tuple[str, str] | None:
@@ -128,7 +129,7 @@ def _table(kind: str, rows: Sequence[_Row], names: Sequence[str], report: ShowRe
 def _cells(row: _Row) -> dict[str, str | Span]:
     return {
         "norm": bad(figure(row.norm)) if row.nan or row.inf else figure(row.norm),
-        "share": "-" if row.share is None else percent(row.share, 1.0),
+        "share": percent(row.share, 1),
         "rms": figure(row.rms),
         "max": figure(row.max_abs),
         "min > 0": figure(row.min_abs),

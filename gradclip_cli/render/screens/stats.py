@@ -7,9 +7,9 @@ from gradclip_cli.render.screens import stats_blocks, stats_findings, stats_norm
 from gradclip_cli.render.screens.folding import wrapped
 from gradclip_cli.render.screens.line import Line, line, strong
 from gradclip_cli.render.screens.room import Room
-from gradclip_cli.render.tables.stats import NOTHING
 from gradclip_cli.reports.stats import StatsReport
-from gradclip_cli.text import plural, printable, ranges
+from gradclip_cli.text import plural, printable, ranges, sentence
+from gradclip_cli.thresholds.advised import NO_GRADIENT
 
 _MOST_DTYPES = 3
 
@@ -17,7 +17,7 @@ _MOST_DTYPES = 3
 def lines(report: StatsReport, room: Room) -> Iterator[Line]:
     """Yield the lines of a report of norms."""
     if not report.params:
-        yield line(NOTHING)
+        yield line(NO_GRADIENT)
         return
     yield from _head(report, room)
     found = list(stats_findings.lines(report, room))
@@ -41,7 +41,7 @@ def _advice(report: StatsReport, room: Room) -> Iterator[Line]:
     """Say that one sample chooses nothing."""
     if report.advice:
         yield ()
-        yield from wrapped(f"{report.advice.reason}.".replace("?.", "?"), room)
+        yield from wrapped(sentence(report.advice.reason), room)
 
 
 def _head(report: StatsReport, room: Room) -> Iterator[Line]:
@@ -84,8 +84,7 @@ def _held(report: StatsReport) -> list[str]:
     size = report.size
     if size is None or not size.tensors:
         return []
-    noun = "layer" if report.blocks_are_layers else "block"
-    blocks = f" in {plural(len(report.blocks), noun)}" if 1 < len(report.blocks) < size.tensors else ""
+    blocks = f" in {plural(len(report.blocks), report.block_noun)}" if 1 < len(report.blocks) < size.tensors else ""
     several = len(size.dtypes) > _MOST_DTYPES
     dtypes = f"{len(size.dtypes)} dtypes" if several else " and ".join(size.dtypes)
     values = [] if size.elements is None else [plural(size.elements, "value")]

@@ -10,7 +10,7 @@ from gradclip_cli.render.screens.line import Line, Span, bad, dim, line, strong
 from gradclip_cli.render.screens.names import shortened
 from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.screens.stats_norm import FEWEST
-from gradclip_cli.render.tables.grid import figure, file_name, layer_name
+from gradclip_cli.render.tables.grid import dump_name, figure, layer_name, norm_name
 from gradclip_cli.reports.stats import BlockShare, NamedNorms, StatsReport
 from gradclip_cli.reports.stats_findings import BlockRise
 from gradclip_cli.text import percent, times
@@ -33,10 +33,9 @@ def rises(report: StatsReport, room: Room) -> Iterator[Line]:
     series = _series(report)
     if not shown or series is None:
         return
-    what = "layers" if report.blocks_are_layers else "blocks"
     names = _names([row.block for row in shown], report, room)
     rows = [tuple(map(Span, (name, *cells))) for name, cells in zip(names, _figures(shown, report, room), strict=True)]
-    heads = tuple(map(strong, (f"{what} by rise", "median", "max", "at", "rise")))
+    heads = tuple(map(strong, (f"{report.block_noun}s by rise", "median", "max", "at", "rise")))
     table: list[tuple[Span, ...]] = [heads, *rows]
     if len(report.dumps) >= FEWEST:
         place = {name: k for k, name in enumerate(series.names)}
@@ -61,13 +60,11 @@ def shares(report: StatsReport, room: Room) -> Iterator[Line]:
     shown = every[: room.most(MOST)]
     if not shown:
         return
-    p = report.norm_type
-    name = "norm" if p == 2 else f"L{p:g} norm"
+    name = norm_name(report.norm_type)
     total = report.dumps[0]
-    what = "layers" if report.blocks_are_layers else "blocks"
     names = _names([row.block for row in shown], report, room)
     rows = [(Span(text), *_share_cells(row)) for text, row in zip(names, shown, strict=True)]
-    heads = tuple(map(strong, (f"{what} by share", name, "share", "rms", "max |g|", "zeros")))
+    heads = tuple(map(strong, (f"{report.block_noun}s by share", name, "share", "rms", "max |g|", "zeros")))
     yield line(f"{name}   {figure(total.norm)}   max |g| {figure(total.max_abs)}")
     yield ()
     yield from _outdented(aligned([heads, *rows], [False, True, True, True, True, True]))
@@ -87,7 +84,7 @@ def _names(names: Sequence[str], report: StatsReport, room: Room) -> list[str]:
 def _figures(rows: Sequence[BlockRise], report: StatsReport, room: Room) -> list[tuple[str, str, str, str]]:
     """Return the median, the maximum, in which dump that is, and the rise of each block."""
     dumps = [report.dumps[row.row] for row in rows]
-    when = [file_name(dump.input) if dump.step is None else str(dump.step) for dump in dumps]
+    when = [dump_name(dump.step, dump.name, dump.input, word="") for dump in dumps]
     when = when if room.whole else shortened(when, _MOST_WHEN, room.mark)
     rises = ["-" if row.times is None else times(row.times) for row in rows]
     return [(figure(row.median), figure(row.max), at, rise) for row, at, rise in zip(rows, when, rises, strict=True)]

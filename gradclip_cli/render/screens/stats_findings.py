@@ -1,28 +1,23 @@
 """Say in one line each what stands out in a series: NaN, explosions and what rose first, what vanishes."""
 
 import math
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
-from textwrap import wrap
+from collections.abc import Iterator
 
 from gradclip_cli.inputs.slices import slice_word
 from gradclip_cli.render.screens.columns import aligned, width_of
-from gradclip_cli.render.screens.folding import breakable, unbroken
+from gradclip_cli.render.screens.folding import in_lines
 from gradclip_cli.render.screens.line import Line, Span, bad, line, warn
 from gradclip_cli.render.screens.names import shortened
 from gradclip_cli.render.screens.room import Room
-from gradclip_cli.render.tables.grid import figure, file_name
+from gradclip_cli.render.tables.grid import dump_name, figure, file_name, layer_name
 from gradclip_cli.render.tables.plain import cells
+from gradclip_cli.reports.check import FirstRise
 from gradclip_cli.reports.stats import StatsReport
 from gradclip_cli.reports.stats_findings import Exploding, NonfiniteTensor
-from gradclip_cli.reports.stats_thresholds import Ranges
-from gradclip_cli.text import percent, plural, printable, times
+from gradclip_cli.text import percent, plural, printable, steps_text, times
 
 _MOST_WHEN = 24
 """The greatest width of the name of a file on a terminal."""
-
-_WIDE = 60
-"""The greatest width of a list of steps."""
 
 Row = tuple[Span, str, str]
 """The kind of a finding, when, and what."""
@@ -50,19 +45,12 @@ def _beside(head: Line, what: str, before: int, room: Room) -> Iterator[Line]:
         yield line(*head, what)
         return
     left = room.width - before
-    for number, part in enumerate(_folded(what, max(20, left))):
+    for number, part in enumerate(in_lines(what, left)):
         wide = cells(part) > left
         if wide and not number:
             yield head
         margin = " " * max(1, min(before, room.width - cells(part)))
         yield line(margin, part) if wide or number else line(*head, part)
-
-
-def _folded(text: str, width: int) -> Iterator[str]:
-    """Yield the lines of a sentence; two blanks stay where they are."""
-    text = unbroken(text).replace("  ", "\N{NO-BREAK SPACE} ")
-    for part in wrap(text, width, break_long_words=False, break_on_hyphens=False):
-        yield breakable(part).rstrip()
 
 
 def _nonfinite(report: StatsReport) -> Iterator[Row]:
@@ -84,7 +72,12 @@ def _when(one: NonfiniteTensor | Exploding, report: StatsReport) -> str:
     """Say in which dump: its step, or else its file; nothing of a single dump."""
     if len(report.dumps) == 1:
         return ""
-    return file_name(one.input) if one.step is None else f"step {one.step}"
+    return dump_name(one.step, _name_of(one, report), one.input)
+
+
+def _name_of(one: NonfiniteTensor | Exploding | FirstRise, report: StatsReport) -> str | None:
+    """Return the name that stands for the running number of a dump."""
+    return next((dump.name for dump in report.dumps if dump.step == one.step and dump.input == one.input), None)
 
 
 def _exploding(report: StatsReport) -> Iterator[Row]:
@@ -122,14 +115,16 @@ def _first(report: StatsReport) -> str:
     first = report.first
     if first is None or len(report.blocks) < 2:
         return ""
-    when = f" at {first.step}" if first.step is not None and first.step != first.at else ""
+    when = ""
+    if first.step is not None and first.step != first.at:
+        when = f" at {dump_name(first.step, _name_of(first, report), first.input, word='')}"
     if first.step is None and report.exploding is not None and first.input != report.exploding.input:
         when = f" in {file_name(first.input)}"
     if not first.names:
-        return f"; several {'layers' if report.blocks_are_layers else 'blocks'} at once{when}"
+        return f"; several {report.block_noun}s at once{when}"
     more = f" and {len(first.names) - 1} more" if len(first.names) > 1 else ""
     much = f" ({times(first.times[0])})" if math.isfinite(first.times[0]) else ""
-    return f"; first {printable(first.names[0])}{more}{when}{much}"
+    return f"; first {layer_name(first.names[0], report.labels)}{more}{when}{much}"
 
 
 def _growing(report: StatsReport) -> Iterator[Row]:
@@ -139,37 +134,17 @@ def _growing(report: StatsReport) -> Iterator[Row]:
     since = "" if first.since is None else f"from {first.since}"
     others = f"; and {len(report.growing) - 1:,} more" if len(report.growing) > 1 else ""
     levels = f"from {figure(first.start)} to {figure(first.end)}"
-    yield warn("growing"), since, f"{printable(first.block)}, {levels}{others}"
+    yield warn("growing"), since, f"{layer_name(first.block, report.labels)}, {levels}{others}"
 
 
 def _vanishing(report: StatsReport) -> Iterator[Row]:
     small = report.vanishing
     if small is None:
         return
-    blocks = block_ranges(small.blocks)
+    blocks = [layer_name(name, report.labels) for name in block_ranges(small.blocks)]
     named = ", ".join(blocks[:2]) + (f" and {len(blocks) - 2} more" if len(blocks) > 2 else "")
     when = "always" if len(report.dumps) > 1 else ""
-    yield warn("vanishing"), when, f"{printable(named)}, {plural(small.tensors, 'tensor')}, norms of {small.norm:.0e}"
-
-
-def steps_text(steps: Ranges | None, every: Sequence[int], width: int = _WIDE) -> str:
-    """List ranges of steps in at most `width` characters, and count the steps that do not fit; `every` are those of all dumps.
-
-    >>> steps_text([(0, 4), (17, 17), (40, 44)], range(50), 20), steps_text([(0, 4), (17, 17), (40, 44)], range(0, 50, 2), 14)
-    ('0-4, 17, 40-44', '0-4, 17, 40-44')
-    >>> steps_text([(0, 4), (17, 17), (40, 44)], range(50), 12), steps_text([(0, 4), (17, 17), (40, 44)], range(50), 3)
-    ('0-4, 6 more', '11 steps')
-    """
-    if steps is None:
-        return "-"
-    texts = [str(first) if first == last else f"{first}-{last}" for first, last in steps]
-    counts = [bisect_right(every, last) - bisect_left(every, first) for first, last in steps]
-    for kept in range(len(texts), 0, -1):
-        left = [f"{sum(counts[kept:])} more"] if kept < len(texts) else []
-        found = ", ".join([*texts[:kept], *left])
-        if len(found) <= width:
-            return found
-    return f"{sum(counts)} steps" if len(texts) > 1 else "".join(texts)
+    yield warn("vanishing"), when, f"{named}, {plural(small.tensors, 'tensor')}, norms of {small.norm:.0e}"
 
 
 def block_ranges(names: list[str]) -> list[str]:

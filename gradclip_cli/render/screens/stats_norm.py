@@ -7,7 +7,7 @@ from gradclip_cli.render.charts.characters import bars_of, over_median
 from gradclip_cli.render.charts.data import run_scale
 from gradclip_cli.render.screens.line import Line, line
 from gradclip_cli.render.screens.room import Room
-from gradclip_cli.render.tables.grid import figure, file_name
+from gradclip_cli.render.tables.grid import dump_name, figure, norm_name
 from gradclip_cli.reports.stats import StatsReport
 
 FEWEST = 3
@@ -16,13 +16,14 @@ FEWEST = 3
 _APART = 10
 """The least distance of two numbers of a ruler, in characters."""
 
-_VERBS = {"falls": "falls", "rises": "rises", "steps": "steps"}
+_MOVES = ("falls", "rises", "steps")
+"""The kinds of trends that are told."""
 
 
 def lines(report: StatsReport, room: Room) -> Iterator[Line]:
     """Yield the figures, the bars and the ruler."""
     total = report.total
-    name = "norm" if report.norm_type == 2 else f"L{report.norm_type:g} norm"
+    name = norm_name(report.norm_type)
     if not total.count:
         yield line(f"{name}   none is finite")
     else:
@@ -55,14 +56,14 @@ def _joined(parts: list[str], trend: list[str], room: Room) -> Iterator[Line]:
 def _at_top(report: StatsReport) -> str:
     """Say at which step the norm is largest."""
     top = max((dump for dump in report.dumps if math.isfinite(dump.norm)), key=lambda dump: dump.norm)
-    return f" ({file_name(top.input)})" if top.step is None else f" (step {top.step})"
+    return f" ({dump_name(top.step, top.name, top.input)})"
 
 
 def _trend(report: StatsReport) -> list[str]:
     way = report.trend
-    if way is None or way.kind not in _VERBS:
+    if way is None or way.kind not in _MOVES:
         return []
-    return [f"{_VERBS[way.kind]} from {_short(way.start)} to {_short(way.end)}"]
+    return [f"{way.kind} from {_short(way.start)} to {_short(way.end)}"]
 
 
 def _short(value: float) -> str:

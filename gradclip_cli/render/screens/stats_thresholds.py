@@ -8,12 +8,12 @@ from gradclip_cli.render.screens.columns import aligned, width_of
 from gradclip_cli.render.screens.folding import wrapped
 from gradclip_cli.render.screens.line import Line, Span, dim, line, strong
 from gradclip_cli.render.screens.room import Room
-from gradclip_cli.render.screens.stats_findings import numbers, steps_text
-from gradclip_cli.render.tables.grid import figure
+from gradclip_cli.render.screens.stats_findings import numbers
+from gradclip_cli.render.tables.grid import factor_text, figure
 from gradclip_cli.reports.stats import StatsReport
 from gradclip_cli.reports.stats_thresholds import Advised, Ranges
 from gradclip_cli.strategies import Group, find
-from gradclip_cli.text import percent, plural
+from gradclip_cli.text import percent, plural, sentence, steps_text
 from gradclip_cli.thresholds.base import MIN_STEPS
 from gradclip_cli.thresholds.rules import ROBUST, RULES
 
@@ -102,11 +102,7 @@ def _table(rows: Sequence[_Row], marked: str | None, every: Sequence[int], room:
 def _cells(row: _Row, marked: str | None, every: Sequence[int]) -> list[str]:
     mark = "  >" if row.rule == marked else "   "
     values = figure(row.threshold), row.rule, percent(row.clip_rate), steps_text(row.steps, every)
-    return [mark, *values, _factor(row.mean_factor)]
-
-
-def _factor(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3g}"
+    return [mark, *values, factor_text(row.mean_factor, 3)]
 
 
 def _fitted(
@@ -132,10 +128,10 @@ def _without(k: int, values: Any) -> Any:
 def _why(report: StatsReport, advice: Advised, room: Room) -> Iterator[Line]:
     """Say why a threshold is advised where that is not plain, and how to write it in PyTorch."""
     if advice.threshold is None:
-        yield from wrapped(f"{advice.reason}.".replace("?.", "?"), room, 1)
+        yield from wrapped(sentence(advice.reason), room, 1)
         return
     if advice.too_few:
-        yield from wrapped(f"{advice.reason}.", room, 1)
+        yield from wrapped(sentence(advice.reason), room, 1)
         return
     reasons = [f"{advice.rule}: {advice.reason}."] if advice.doubtful or advice.rule != str(RULES[0]) else []
     steps = len(report.dumps)
@@ -165,7 +161,7 @@ def _tries(report: StatsReport, room: Room) -> Iterator[Line]:
             figure(row.threshold),
             percent(row.clip_rate),
             steps_text(row.steps, every),
-            _factor(row.mean_factor),
+            factor_text(row.mean_factor, 3),
             percent(row.lost_energy),
         ]
         for row in tries

@@ -5,7 +5,7 @@ from itertools import chain
 
 from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.render.records import Record, records, records_of
-from gradclip_cli.render.tables.grid import Column, Grid, figure, layer_name, location, share
+from gradclip_cli.render.tables.grid import Column, Grid, dump_name, figure, layer_name, location, share
 from gradclip_cli.reports.apply import ApplyBlock, ApplyDump, ApplyLayer, ApplyParam, ApplyReport
 from gradclip_cli.text import printable
 
@@ -39,13 +39,13 @@ def _step(dump: ApplyDump) -> tuple[str, ...]:
     name = dump.name or (location(dump.input) if dump.step is None else str(dump.step))
     before, after, _, *clipped = total_cells(dump)
     block = next(iter(dump.largest_blocks), None)
-    largest = ("-", "-") if block is None else (printable(block.block), share(block.share))
+    largest = ("-", "-") if block is None else (layer_name(block.block, dump.labels), share(block.share))
     return (printable(name), before, after, figure(dump.total.least_factor), *clipped, *largest)
 
 
 def _part(report: ApplyReport, dump: ApplyDump, kind: str) -> Grid:
     """Return the table of the blocks, layers or params of a dump."""
-    step = f"{dump.name or f'step {dump.step}'}, " if dump.step is not None else ""
+    step = f"{dump_name(dump.step, dump.name, dump.input)}, " if dump.step is not None else ""
     output = f"to {location(dump.output)}" if dump.output else "nothing written"
     columns = (Column(kind, text=True, field=_PARTS[kind]), *_FIGURES)
     of_rows = chain(_records(report, dump, kind), records_of(report, dump, "total"))
@@ -59,7 +59,7 @@ def _rows(dump: ApplyDump, kind: str) -> Sequence[tuple[str, ...]]:
         return LazyRows(lambda row: (printable(row.name), *param_cells(row)), dump.params)
     if kind == "layer":
         return LazyRows(lambda row: (layer_name(row.layer, dump.labels), *group_cells(row)), dump.layers)
-    return LazyRows(lambda row: (printable(row.block), *group_cells(row)), dump.blocks)
+    return LazyRows(lambda row: (layer_name(row.block, dump.labels), *group_cells(row)), dump.blocks)
 
 
 def _records(report: ApplyReport, dump: ApplyDump, kind: str) -> Iterator[Record]:

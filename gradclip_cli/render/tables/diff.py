@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from gradclip_cli.render.tables.grid import Column, Grid, figure, location
+from gradclip_cli.render.tables.grid import Column, Grid, figure, location, near_one, step_number
 from gradclip_cli.reports.diff import DiffBlock, DiffParam, DiffReport, DiffStep
 from gradclip_cli.text import plural, printable
 
@@ -93,13 +93,13 @@ def summary(report: DiffReport) -> str:
 
 def _param(param: DiffParam, of_runs: bool) -> tuple[str, ...]:
     apart = figure(param.max_abs_diff), figure(param.max_rel_diff), figure(param.rel_diff)
-    first = (_number(param.first_step),) if of_runs else ()
+    first = (step_number(param.first_step),) if of_runs else ()
     return (printable(param.name), param.status, *_figures(param), *apart, *first, difference_of_form(param))
 
 
 def _block(block: DiffBlock) -> tuple[str, ...]:
     counts = f"{block.tensors:,}", f"{block.differing:,}"
-    times = _number(block.first_step), _number(block.worst_step)
+    times = step_number(block.first_step), step_number(block.worst_step)
     return (printable(block.block), *counts, *_figures(block), figure(block.rel_diff), *times)
 
 
@@ -111,20 +111,7 @@ def _step(step: DiffStep) -> tuple[str, ...]:
 
 
 def _figures(row: DiffParam | DiffBlock | DiffStep) -> tuple[str, ...]:
-    return figure(row.norm_a), figure(row.norm_b), _near_one(row.norm_ratio), _near_one(row.cosine)
-
-
-def _number(step: int | None) -> str:
-    return "-" if step is None else str(step)
-
-
-def _near_one(value: float | None) -> str:
-    """Format a figure with enough digits to tell it from 1.
-
-    >>> _near_one(0.5), _near_one(0.99999997), _near_one(1.0)
-    ('0.5', '0.99999997', '1')
-    """
-    return f"{value:.10g}" if value is not None and abs(abs(value) - 1) < 1e-3 else figure(value)
+    return figure(row.norm_a), figure(row.norm_b), near_one(row.norm_ratio), near_one(row.cosine)
 
 
 def difference_of_form(param: DiffParam) -> str:

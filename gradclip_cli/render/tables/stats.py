@@ -7,14 +7,12 @@ from itertools import chain
 from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.render.records import Record, records
 from gradclip_cli.render.tables import thresholds
-from gradclip_cli.render.tables.grid import Column, Grid, figure, layer_name, location, share
+from gradclip_cli.render.tables.grid import Column, Grid, figure, layer_name, location, share, step_number
 from gradclip_cli.reports.stats import StatsReport
 from gradclip_cli.reports.stats_thresholds import Advised, Candidate, Suggestion
 from gradclip_cli.text import printable
+from gradclip_cli.thresholds.advised import NO_GRADIENT
 from gradclip_cli.thresholds.base import Summary
-
-NOTHING = "there is no gradient in these dumps, and nothing to clip"
-"""The only title if there are no gradients."""
 
 _ALWAYS = "any"
 """The kind of a table that a user has asked for by another option than --by."""
@@ -54,9 +52,9 @@ _CANDIDATES = (
 
 
 def grids(report: StatsReport, kinds: frozenset[str]) -> list[Grid]:
-    """Return the tables of the given kinds; suggested thresholds come last."""
+    """Return the tables of the given kinds, suggested thresholds last; without gradients there is only a title."""
     if not report.params:
-        return [Grid(NOTHING, (), [])]
+        return [Grid(NO_GRADIENT, (), [])]
     over = f"over {len(report.dumps):,} dumps" if len(report.dumps) > 1 else "in one dump"
     norm, total = f"L{report.norm_type:g} norm", ("total", *_figures(report.total))
     figures = [Column(name, rank=rank) for name, rank in _SUMMARY.items()]
@@ -91,7 +89,7 @@ def _by_step(report: StatsReport, norm: str, kind: str) -> Grid:
     rows = LazyRows(
         lambda row: (
             layer_name(row[2], report.labels),
-            "-" if row.step is None else str(row.step),
+            step_number(row.step),
             figure(row.norm),
             location(row.input),
         ),
@@ -124,7 +122,7 @@ def _steps(report: StatsReport, norm: str) -> Grid:
     )
     rows = [
         (
-            row.name or ("-" if row.step is None else str(row.step)),
+            row.name or (step_number(row.step)),
             figure(row.norm),
             figure(row.max_abs),
             f"{row.nonfinite:,}",

@@ -12,6 +12,7 @@ from gradclip_cli import apply
 from gradclip_cli.render.screens.apply import lines
 from gradclip_cli.render.screens.line import text_of
 from gradclip_cli.render.screens.room import Room
+from gradclip_cli.render.tables.apply import grids
 from gradclip_cli.reports.apply import ApplyReport
 
 PIPE = Room(whole=True)
@@ -148,7 +149,7 @@ def test_what_was_written_is_said(run: Path, tmp_path: Path) -> None:
     report = apply(run, tmp_path / "out", threshold=12)
     size = sum(path.stat().st_size for path in (tmp_path / "out").iterdir())
     assert (report.files_written, report.bytes_written) == (12, size)
-    start = f"12 files written to {tmp_path / 'out'}/ ({size / 1000:.1f} kB"
+    start = f"12 files written to {tmp_path / 'out'}/ ({size / 1000:.3g} kB"
     assert shown(report)[-1].startswith(f"{start}).")
     assert f"{start}, 2.1 s)." in " ".join(line.strip() for line in shown(report._replace(seconds=2.123), Room(120)))
     assert shown(report._replace(seconds=2.123))[-1].startswith(f"{start}).")
@@ -224,3 +225,21 @@ def test_bfloat16_of_one_dump_is_read_whole(tmp_path: Path) -> None:
     assert first.split() == ["a", "5", "2.5", "0.5", "yes", "4", "2"]
     assert second.split() == ["b", "12", "6", "0.5", "yes", "12", "6"]
     assert total.split() == ["total", "13", "6.5", "1", "of", "1", "12", "6"]
+
+
+def test_blocks_have_the_labels_of_their_framework(run: Path) -> None:
+    """Where a framework labels a layer, the block of that name has its label on the screen and in the table of dumps."""
+    report = apply(run, dry_run=True, threshold=12)
+    labels = {"model.layers.1": "dense"}
+    report = report._replace(dumps=[dump._replace(labels=labels) for dump in report.dumps])
+    assert "model.layers.1 (dense)  64.0 %" in shown(report)[2]
+    [step] = grids(report, frozenset({"step"}))
+    assert step.rows[0][-2] == "model.layers.1 (dense)"
+    [_, block, *_] = grids(report, frozenset({"step", "block"}))
+    assert [row[0] for row in block.rows] == ["model.layers.0", "model.layers.1 (dense)"]
+
+
+def test_steps_that_do_not_fit_are_counted(run: Path) -> None:
+    """A long list of clipped steps says how many more there are."""
+    report = apply(run, dry_run=True, threshold=12)._replace(clipped_steps=range(0, 60, 2))
+    assert "10 of 12 dumps clipped (0, 2, 4, 6, 8, 10, 12, 14, 16, 21 more), mean" in shown(report)[0]

@@ -1,43 +1,26 @@
-"""Figures of the table of dumps: factors that are not 1 never look like 1, and shares have a blank before their sign."""
+"""The table of dumps shows the norm that was read, and says what a strategy does."""
+
+import math
 
 import pytest
 
-from gradclip_cli.render.screens.apply_dumps import called, factor_text, share_text
-from gradclip_cli.reports.apply import ApplyDump, ApplyTotal
+from gradclip_cli.render.screens.apply_dumps import done, norm_before
+from gradclip_cli.render.screens.line import bad
+from gradclip_cli.reports.apply import ApplyReport, ApplyTotal
 
-TOTAL = ApplyTotal(1, 6, 5.0, 1.0, 3.0, 0.1, 1, 1, 6)
-
-
-@pytest.mark.parametrize(
-    ("factor", "text"),
-    [(0.106949, "0.1069"), (0.5, "0.5"), (0.9996, "0.9996"), (1 - 1e-9, "0.999999999"), (1.0, "1"), (None, "-")],
-)
-def test_a_factor_that_is_not_1_does_not_look_so(factor: float | None, text: str) -> None:
-    """Four digits, as in tables, or as many as it takes."""
-    assert factor_text(factor) == text
+TOTAL = ApplyTotal(1, 6, math.nan, 1.0, math.nan, 0.1, 1, 1, 6)
 
 
 @pytest.mark.parametrize(
-    ("share", "text"),
-    [
-        *[(0.345, "34.5 %"), (1.0, "100 %"), (0.0, "0.0 %"), (0.00012, "0.012 %")],
-        *[(0.9994, "99.9 %"), (0.9996, "99.96 %"), (0.99999, "> 99.99 %")],
-    ],
+    ("strategy", "word"), [("clip-by-global-norm", "clipped"), ("renormalize-l2-per-layer", "changed")]
 )
-def test_small_shares_are_not_zero(share: float, text: str) -> None:
-    """A share below one per cent has two digits, and what is not all is never 100."""
-    assert share_text(share) == text
+def test_what_a_strategy_does(strategy: str, word: str) -> None:
+    """Strategies that renormalize change groups of any norm, others clip."""
+    assert done(ApplyReport(strategy, 1.0, 2.0, 0.0, "error", [], [])) == word
 
 
-@pytest.mark.parametrize(
-    ("given", "step", "name", "text"),
-    [
-        ("run/a.npz", 7, None, "step 7"),
-        ("run/a.npz", None, None, "a.npz"),
-        (["run/a.npz", "run/b.npz"], None, None, "a.npz and 1 more"),
-        ("run/a.npz", 3, "epoch1-2", "epoch1-2"),
-    ],
-)
-def test_dumps_are_called_by_their_steps(given: str | list[str], step: int | None, name: str | None, text: str) -> None:
-    """A dump is called by its step, by the name that stands for it, or by its file."""
-    assert called(ApplyDump(given, None, step, TOTAL, [], [], {}, name)) == text
+def test_norms_that_are_not_finite_are_marked() -> None:
+    """Where NaN became 0, the norm that was clipped stands beside the one that was read."""
+    assert norm_before(TOTAL._replace(norm_before=5.0)) == "5"
+    assert norm_before(TOTAL) == bad("nan")
+    assert norm_before(TOTAL._replace(replaced=1, finite_norm_before=3.0)) == bad("nan (3 without)")

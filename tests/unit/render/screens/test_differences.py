@@ -2,7 +2,7 @@
 
 import math
 
-from gradclip_cli.render.screens.differences import Table, by_difference, folded, listed
+from gradclip_cli.render.screens.differences import Table, by_difference, listed
 from gradclip_cli.render.screens.line import bad, text_of
 from gradclip_cli.render.screens.room import Room
 from gradclip_cli.reports.diff import DiffParam
@@ -24,13 +24,6 @@ def test_what_is_not_finite_comes_first() -> None:
         "c",
         "none",
     ]
-
-
-def test_a_sentence_is_folded_on_a_terminal_only() -> None:
-    """Parts stay whole; later lines are indented."""
-    parts = ["a" * 20, "b" * 20, "", "c" * 20]
-    assert [text_of(one) for one in folded(parts, Room(45))] == [f" {parts[0]} {parts[1]}", f"   {parts[3]}"]
-    assert [text_of(one) for one in folded(parts, Room(45, whole=True))] == [f" {parts[0]} {parts[1]} {parts[3]}"]
 
 
 def test_names_are_listed_as_far_as_they_fit() -> None:

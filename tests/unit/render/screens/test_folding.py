@@ -1,6 +1,6 @@
 """Lines that are wider than a terminal are folded between words, and keep their meaning."""
 
-from gradclip_cli.render.screens.folding import folded, wrapped
+from gradclip_cli.render.screens.folding import folded, in_lines, packed, phrases, wrapped
 from gradclip_cli.render.screens.line import Span, line, strong, text_of
 from gradclip_cli.render.screens.room import Room
 
@@ -41,3 +41,21 @@ def test_figures_and_options_are_not_broken() -> None:
 def test_wide_characters_take_two_cells() -> None:
     """Chinese words are counted by their width."""
     assert [text_of(part) for part in folded(line("模型 编码 权重"), Room(10))] == ["模型 编码", "    权重"]
+
+
+def test_a_sentence_is_folded_on_a_terminal_only() -> None:
+    """Parts stay whole; later lines are indented."""
+    parts = ["a" * 20, "b" * 20, "", "c" * 20]
+    assert [text_of(one) for one in phrases(parts, Room(45))] == [f" {parts[0]} {parts[1]}", f"   {parts[3]}"]
+    assert [text_of(one) for one in phrases(parts, Room(45, whole=True))] == [f" {parts[0]} {parts[1]} {parts[3]}"]
+
+
+def test_parts_are_packed_into_lines() -> None:
+    """Parts fill a line, and go on in the next with an indent."""
+    found = [text_of(one) for one in packed([Span("a" * 20), Span("b" * 20), Span("c" * 20)], Room(50))]
+    assert found == ["a" * 20 + "   " + "b" * 20, " " + "c" * 20]
+
+
+def test_two_blanks_stay_together() -> None:
+    """A sentence is folded at its single blanks, and what stands apart in a line stays so."""
+    assert in_lines("layers.3.weight  3 of 2,048, at [3, 5]", 30) == ["layers.3.weight  3 of 2,048,", "at [3, 5]"]

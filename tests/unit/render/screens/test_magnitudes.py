@@ -10,8 +10,8 @@ from support.official import save_as
 
 from gradclip_cli import show
 from gradclip_cli.render.screens import screen
-from gradclip_cli.render.screens.line import Span, text_of
-from gradclip_cli.render.screens.magnitudes import packed, percent
+from gradclip_cli.render.screens.line import text_of
+from gradclip_cli.render.screens.magnitudes import share_of
 from gradclip_cli.render.screens.room import Room
 
 
@@ -120,20 +120,9 @@ def test_percentiles_say_how_exact_they_are(tmp_path: Path) -> None:
 
 
 def test_shares_are_0_or_100_only_where_they_are() -> None:
-    """What is there is never 0 percent, and what is missing never leaves 100."""
-    assert [percent(*pair) for pair in ((0, 5), (5, 5), (1, 10**9), (10**9 - 1, 10**9), (1, 2))] == [
-        "0",
-        "100 %",
-        "<0.1 %",
-        ">99.9 %",
-        "50.0 %",
-    ]
-
-
-def test_parts_are_packed_into_lines() -> None:
-    """Parts fill a line, and go on in the next with an indent."""
-    found = [text_of(one) for one in packed([Span("a" * 20), Span("b" * 20), Span("c" * 20)], Room(50))]
-    assert found == ["a" * 20 + "   " + "b" * 20, " " + "c" * 20]
+    """Of a number of values none is 0, and all are 100 %."""
+    found = [share_of(*pair) for pair in ((0, 5), (5, 5), (1, 10**9), (10**9 - 1, 10**9), (1, 2))]
+    assert found == ["0", "100 %", "<0.1 %", ">99.9 %", "50.0 %"]
 
 
 def test_an_index_is_not_broken(tmp_path: Path) -> None:

@@ -9,8 +9,6 @@ def test_a_terminal_is_fitted_within_limits() -> None:
 
 
 def test_without_unicode_there_are_ascii_signs() -> None:
-    """Bars, dots and marks fall back where the encoding lacks them."""
-    assert all(
-        sign.isascii() for sign in (Room(unicode=False).bars, Room(unicode=False).ellipsis, Room(unicode=False).mark)
-    )
+    """Dots and marks fall back where the encoding lacks them."""
+    assert all(sign.isascii() for sign in (Room(unicode=False).ellipsis, Room(unicode=False).mark))
     assert Room().ellipsis == "…"

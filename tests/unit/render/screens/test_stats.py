@@ -232,10 +232,10 @@ def test_the_row_that_holds_the_explosion_is_named(tmp_path: Path) -> None:
         if step == 7:
             rows[317] = 40.0
         savez(tmp_path / f"step_{step}.npz", **{"emb.weight": rows, "moe.experts.up": experts})
-    assert "row 317 of emb.weight holds > 99 % of its square" in shown(stats(tmp_path))[2]
+    assert "row 317 of emb.weight holds >99 % of its square" in shown(stats(tmp_path))[2]
     experts[5] = 400.0
     savez(tmp_path / "step_12.npz", **{"emb.weight": np.full((500, 8), 0.01), "moe.experts.up": experts})
-    assert "expert 5 of moe.experts.up holds > 99 % of its square" in shown(stats(tmp_path))[2]
+    assert "expert 5 of moe.experts.up holds >99 % of its square" in shown(stats(tmp_path))[2]
 
 
 def test_why_and_after_what(tmp_path: Path) -> None:
@@ -245,3 +245,31 @@ def test_why_and_after_what(tmp_path: Path) -> None:
         "percentile:90: the norms fall from 27.04 to 9.025, and the mean would clip 22 % of the steps."
         " From step 11 on alone, percentile:90 would be 13.7."
     ) in found
+
+
+def test_findings_have_the_labels_of_a_framework() -> None:
+    """A block that rose first, or vanishes alone, has the same name in the findings as in the tables."""
+    found = planted()
+    assert found.first is not None
+    assert found.vanishing is not None
+    labels = {found.first.names[0]: "dense", "model.layers.0": "lstm"}
+    text = "\n".join(
+        shown(found._replace(labels=labels, vanishing=found.vanishing._replace(blocks=["model.layers.0"])))
+    )
+    assert "; first model.layers.17 (dense) at 40 (7" in text
+    assert " vanishing  always   model.layers.0 (lstm), 24 tensors" in text
+    assert "\n model.layers.17 (dense) " in text
+
+
+def test_names_stand_for_running_numbers() -> None:
+    """Where steps are running numbers of epochs, findings, the largest norm and rises name the epochs."""
+    found = planted()
+    report = found._replace(dumps=[dump._replace(name=f"epoch-{dump.step}") for dump in found.dumps])
+    text = shown(report)
+    assert text[2].startswith(" NaN        epoch-52  model.layers.9.mlp.down_proj.weight")
+    assert text[3].startswith(
+        " exploding  epoch-41  norm 187, 19 x its neighbours; first model.layers.17 at epoch-40 (7"
+    )
+    assert "max 187 (epoch-41)" in text[6]
+    (first,) = (line for line in text if line.startswith(" model.layers.17 "))
+    assert first.split()[3] == "epoch-41"
