@@ -37,7 +37,8 @@ from gradclip_cli.render.view import View
 from gradclip_cli.reports.stats import StatsReport
 from gradclip_cli.strategies import Strategy, find
 from gradclip_cli.strategies.builtin import GLOBAL
-from gradclip_cli.text import real
+from gradclip_cli.text import plural, real
+from gradclip_cli.thresholds.base import MIN_STEPS
 from gradclip_cli.thresholds.rules import SPELLINGS, Chooser
 
 
@@ -179,10 +180,12 @@ def _paste(report: StatsReport, framework: str) -> None:
         suggestion = next(row for row in report.suggestions if report.advice and row.strategy == report.advice.strategy)
         name, threshold, reason = suggestion.strategy, suggestion.threshold, suggestion.note or ""
     if threshold is None:
-        raise InputError(f"{(reason or 'there is no threshold').rstrip('.')}; give more dumps, or a --rule")
+        raise InputError(f"{(reason or 'there is no threshold').rstrip('.')}; there is nothing to paste")
     text = pasted(framework, find(name), threshold, report.norm_type)
     with standard_output() as stream:
         print(text, file=stream)
+    if len(report.dumps) < MIN_STEPS:
+        warn([f"--paste: {threshold:.4g} is from {plural(len(report.dumps), 'dump')} only, which is few"])
 
 
 def _print_threshold(report: StatsReport, rule: Chooser, quiet: bool) -> None:

@@ -92,7 +92,8 @@ def auto(strategy: Strategy, table: NormTable, epsilon: float, path: str | None 
     """Choose the advised threshold from the norms of a strategy; raise InputError if none is advised."""
     why = refusal(strategy, table) or doubt(table)
     if why:
-        raise InputError(f"no threshold can be chosen by {AUTO} for {strategy.name}: {why}", path=path)
+        told = f"no threshold can be chosen by {AUTO} for {strategy.name}: {why}"
+        raise InputError(f"{told}; give a number instead of {AUTO}", path=path)
     high = out_of_line(table, explosions_in(table).steps)
     _, choice = advised(strategy, RULES[0], table, epsilon, high, moving=has_moved(trend_of(table)))
     if choice.threshold is None:

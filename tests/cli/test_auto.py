@@ -124,3 +124,28 @@ def test_blocks_have_a_table(save: Save, run: Run) -> None:
     assert out.splitlines()[0] == "L2 norm of each block in one dump"
     assert out.splitlines()[3].split()[:3] == ["h.0", "1", "5"]
     assert "L2 norm of each block in one dump" in run("stats", "g.safetensors", "--by", "all").out
+
+
+def test_few_dumps_are_said(save: Save, run: Run) -> None:
+    """A threshold that is chosen from few dumps says so, to apply and to paste."""
+    for step, norm in enumerate((3.0, 3.1, 3.2)):
+        save(f"step_{step}.npz", w=[norm])
+    few = "from 3 dumps only, which is few"
+    assert few in run("apply", ".", "-t", "auto", "--dry-run").err
+    assert few in run("stats", ".", "--paste", "torch").err
+
+
+def test_one_dump_is_tried_on(save: Save, run: Run) -> None:
+    """What a threshold would do is shown for one dump, too."""
+    save("g.npz", w=[3.0, 4.0])
+    told = run("stats", "g.npz", "--try", "clip-by-global-norm:1").out
+    assert "what if" in told
+    assert "0.2" in told[told.index("what if") :]
+
+
+def test_where_nothing_is_advised_the_cure_fits(save: Save, run: Run) -> None:
+    """One dump, or zeros only, are no fault of the file."""
+    save("g.npz", w=[3.0, 4.0])
+    result = run("apply", "g.npz", "-t", "auto", "--dry-run")
+    assert result.code == 3
+    assert result.err.rstrip().endswith("give a number instead of auto")

@@ -10,7 +10,9 @@ from gradclip_cli.commands.apply.plan import ApplyPlan
 from gradclip_cli.notes import Note
 from gradclip_cli.strategies import Strategy
 from gradclip_cli.strategies.base import Norm
+from gradclip_cli.text import plural
 from gradclip_cli.thresholds.advised import Choice, auto
+from gradclip_cli.thresholds.base import MIN_STEPS
 from gradclip_cli.thresholds.norm_table import GroupName, NormTable
 from gradclip_cli.thresholds.rules import AUTO, AutoRule
 
@@ -37,7 +39,7 @@ def choose_auto(plan: ApplyPlan, partitions: Sequence[list[NormGroup]], paths: S
     found = []
     for strategy in used:
         choice = auto(strategy, _table(strategy, plan, partitions), epsilon, next(iter(paths), None))
-        found.append(AutoChoice(strategy, choice, _note(strategy, choice)))
+        found.append(AutoChoice(strategy, choice, _note(strategy, choice, len(partitions))))
     return found
 
 
@@ -57,5 +59,6 @@ def _name(key: tuple[object, ...]) -> GroupName:
     return GroupName(key[1]) if isinstance(key[1], str) else GroupName()
 
 
-def _note(strategy: Strategy, choice: Choice) -> Note:
-    return Note("auto", f"-t {AUTO}: {strategy.name} at {choice.threshold:.6g}, by {choice.rule}")
+def _note(strategy: Strategy, choice: Choice, dumps: int) -> Note:
+    few = f", from {plural(dumps, 'dump')} only, which is few" if dumps < MIN_STEPS else ""
+    return Note("auto", f"-t {AUTO}: {strategy.name} at {choice.threshold:.6g}, by {choice.rule}{few}")

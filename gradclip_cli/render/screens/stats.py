@@ -25,6 +25,7 @@ def lines(report: StatsReport, room: Room) -> Iterator[Line]:
     yield ()
     if len(report.dumps) == 1:
         yield from stats_blocks.shares(report, room)
+        yield from ((), *stats_thresholds.what_if(report, room)) if report.tries else ()
         yield from _advice(report, room)
         return
     yield from stats_norm.lines(report, room)

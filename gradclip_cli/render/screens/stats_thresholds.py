@@ -44,7 +44,7 @@ def lines(report: StatsReport, room: Room) -> Iterator[Line]:
         yield from _of(report, advice, room)
     if report.tries:
         yield ()
-        yield from _tries(report, room)
+        yield from what_if(report, room)
 
 
 def _of(report: StatsReport, advice: Advised, room: Room) -> Iterator[Line]:
@@ -151,7 +151,8 @@ def _noted(report: StatsReport, advice: Advised, room: Room) -> Iterator[Line]:
             yield from wrapped(f"{one.rule}: {one.note}.", room, 1)
 
 
-def _tries(report: StatsReport, room: Room) -> Iterator[Line]:
+def what_if(report: StatsReport, room: Room) -> Iterator[Line]:
+    """Yield what the strategies that are tried would do."""
     heads = ["", "strategy", "threshold", "clips", "steps", "mean factor", "energy lost"]
     tries, every = report.tries or [], numbers(report)
     rows = [
