@@ -213,7 +213,7 @@ def test_what_the_command_line_needs_is_light() -> None:
     assert run.stdout == "{}\n"
 
 
-@pytest.mark.skipif((UNITS / "test_columns.py").is_file(), reason="unit tests do not lie where their modules lie")
+@pytest.mark.skipif((UNITS / "test_line.py").is_file(), reason="unit tests do not lie where their modules lie")
 def test_every_module_has_unit_tests() -> None:
     """A module of more than forty lines has a file of unit tests in its place, or it is said what tests it."""
     untested = {

@@ -3,8 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 
-from gradclip_cli.render.screens.columns import aligned, width_of
-from gradclip_cli.render.screens.line import Line, Span, bad, dim, line, warn
+from gradclip_cli.render.screens.line import Line, Span, aligned, bad, dim, line, warn, width_of
 from gradclip_cli.render.screens.names import shortened
 from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.tables.grid import dump_name, factor_text, figure, layer_name

@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from gradclip_cli.render.screens.columns import aligned, width_of
-from gradclip_cli.render.screens.line import Line, Span, dim, line, text_of, warn
+from gradclip_cli.render.screens.line import Line, Span, aligned, dim, line, text_of, warn, width_of
 from gradclip_cli.render.screens.names import shortened
 from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.tables.apply import group_cells, param_cells, total_cells

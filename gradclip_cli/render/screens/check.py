@@ -4,11 +4,10 @@ import math
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from gradclip_cli.render.screens.columns import aligned, width_of
+from gradclip_cli.render.screens.check_problems import WHOLE, Problem, problems
 from gradclip_cli.render.screens.folding import folded, in_lines, wrapped
-from gradclip_cli.render.screens.line import Line, Span, Style, dim, line, strong
+from gradclip_cli.render.screens.line import Line, Span, Style, aligned, dim, line, strong, width_of
 from gradclip_cli.render.screens.names import shortened
-from gradclip_cli.render.screens.problems import WHOLE, Problem, problems
 from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.tables.check import nothing_found
 from gradclip_cli.render.tables.grid import file_name

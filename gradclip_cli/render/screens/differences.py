@@ -4,8 +4,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
-from gradclip_cli.render.screens.columns import aligned, width_of
-from gradclip_cli.render.screens.line import Line, Span, bad
+from gradclip_cli.render.screens.line import Line, Span, aligned, bad, width_of
 from gradclip_cli.render.screens.names import shortened
 from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.tables.grid import figure, near_one

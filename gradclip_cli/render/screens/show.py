@@ -3,12 +3,11 @@
 import shlex
 from collections.abc import Iterator, Sequence
 
-from gradclip_cli.render.screens.columns import aligned, width_of
 from gradclip_cli.render.screens.folding import packed
-from gradclip_cli.render.screens.line import Line, Span, bad, dim, line, strong
-from gradclip_cli.render.screens.magnitudes import described, share_of, values_of
+from gradclip_cli.render.screens.line import Line, Span, aligned, bad, dim, line, strong, width_of
 from gradclip_cli.render.screens.names import shortened
 from gradclip_cli.render.screens.room import Room
+from gradclip_cli.render.screens.show_values import described, share_of, values_of
 from gradclip_cli.render.tables.grid import dump_name, figure, layer_name, location
 from gradclip_cli.render.tables.plain import cells
 from gradclip_cli.reports.show import ShowBlock, ShowParam, ShowReport

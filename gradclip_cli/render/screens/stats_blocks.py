@@ -4,9 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from gradclip_cli.render.charts.characters import bars_of, over_median
 from gradclip_cli.render.charts.data import bars, run_scale
-from gradclip_cli.render.screens.columns import aligned, width_of
 from gradclip_cli.render.screens.folding import wrapped
-from gradclip_cli.render.screens.line import Line, Span, bad, dim, line, strong
+from gradclip_cli.render.screens.line import Line, Span, aligned, bad, dim, line, strong, width_of
 from gradclip_cli.render.screens.names import shortened
 from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.screens.stats_norm import FEWEST

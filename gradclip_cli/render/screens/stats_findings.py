@@ -4,9 +4,8 @@ import math
 from collections.abc import Iterator
 
 from gradclip_cli.inputs.slices import slice_word
-from gradclip_cli.render.screens.columns import aligned, width_of
 from gradclip_cli.render.screens.folding import in_lines
-from gradclip_cli.render.screens.line import Line, Span, bad, line, warn
+from gradclip_cli.render.screens.line import Line, Span, aligned, bad, line, warn, width_of
 from gradclip_cli.render.screens.names import shortened
 from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.tables.grid import dump_name, figure, file_name, layer_name

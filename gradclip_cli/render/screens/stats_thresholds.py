@@ -4,9 +4,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from gradclip_cli.render.paste import pasted
-from gradclip_cli.render.screens.columns import aligned, width_of
 from gradclip_cli.render.screens.folding import wrapped
-from gradclip_cli.render.screens.line import Line, Span, dim, line, strong
+from gradclip_cli.render.screens.line import Line, Span, aligned, dim, line, strong, width_of
 from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.screens.stats_findings import numbers
 from gradclip_cli.render.tables.grid import factor_text, figure

@@ -5,7 +5,7 @@ from gradclip_cli.render.screens.line import text_of
 from gradclip_cli.render.screens.room import Room
 from gradclip_cli.reports.check import CheckReport, Finding, FirstRise
 from gradclip_cli.text import ranges
-from unit.render.screens.test_problems import finding
+from unit.render.screens.test_check_problems import finding
 
 PIPE = Room(whole=True)
 

@@ -4,9 +4,8 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from gradclip_cli.render.screens.columns import aligned, width_of
 from gradclip_cli.render.screens.folding import packed
-from gradclip_cli.render.screens.line import Line, Span, bad, dim, line, strong, warn
+from gradclip_cli.render.screens.line import Line, Span, aligned, bad, dim, line, strong, warn, width_of
 from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.tables.grid import figure
 from gradclip_cli.reports.show import ShowBand, ShowBin, ShowPercentile, ShowPlace, ShowReport, ShowValues

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from gradclip_cli.render.screens.problems import WHOLE, problems
+from gradclip_cli.render.screens.check_problems import WHOLE, problems
 from gradclip_cli.reports.check import Finding
 
 

@@ -11,8 +11,8 @@ from support.official import save_as
 from gradclip_cli import show
 from gradclip_cli.render.screens import screen
 from gradclip_cli.render.screens.line import text_of
-from gradclip_cli.render.screens.magnitudes import share_of
 from gradclip_cli.render.screens.room import Room
+from gradclip_cli.render.screens.show_values import share_of
 
 
 def lines(folder: Path, array: NDArray[Any], room: Room = Room()) -> list[str]:  # noqa: B008 (a named tuple)
