@@ -138,6 +138,7 @@ class _ShowReport(NamedTuple):
     bins: Section[list[ShowBin]] = None
     name: TableOnly[str | None] = None  # stands for a step that is a running number
     command: TableOnly[str] = ""  # that shows the same dump
+    block_noun: TableOnly[str] = "block"  # layer where each layer is a block of the same name
 
 
 class ShowReport(InNotebooks, _ShowReport):

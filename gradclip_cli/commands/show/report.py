@@ -17,6 +17,7 @@ from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.engine.tensor_counts import TensorCounts
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.as_options import as_options
+from gradclip_cli.inputs.naming import block_noun
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.notes import merged
 from gradclip_cli.numerics.bands import TARGETS, band_of
@@ -87,6 +88,7 @@ def _report(plan: ShowPlan, dump: MeasuredDump, smallest: Sequence[float], selec
         labels=dump.labels,
         name=dump.source.name,
         command=_command(plan),
+        block_noun=block_noun(list(dump.layers), selection.naming),
     )
 
 

@@ -55,7 +55,7 @@ def _contents(report: ShowReport, gradients: Sequence[ShowParam]) -> str:
     if not gradients:
         return "no gradients"
     matching = "" if report.tensor is None else f" that match {printable(report.tensor)}"
-    blocks = f" in {plural(len(report.blocks), 'block')}" if len(report.blocks) < len(gradients) else ""
+    blocks = f" in {plural(len(report.blocks), report.block_noun)}" if len(report.blocks) < len(gradients) else ""
     dtypes = ", ".join(dict.fromkeys(row.dtype for row in gradients))
     return f"{plural(len(gradients), 'tensor')}{matching}{blocks}, {dtypes}, {plural(report.total.elements, 'value')}"
 
@@ -120,7 +120,7 @@ def _table(kind: str, rows: Sequence[_Row], names: Sequence[str], report: ShowRe
         if not room.whole and free < min(widest, least):
             heads = [name for name in heads if name != head]
     shown = names if room.whole else shortened(names, max(free, 8), room.mark)
-    title = strong("blocks by norm" if kind == "block" else "tensors by norm")
+    title = strong(f"{report.block_noun}s by norm" if kind == "block" else "tensors by norm")
     body = [(f" {name}", *row) for name, row in zip(shown, columns, strict=True)]
     yield from aligned([(title, *heads), *body], [False] + [True] * len(heads), indent=0)
 

@@ -30,10 +30,11 @@ _BINS = (
 def grids(report: ShowReport, kinds: frozenset[str]) -> list[Grid]:
     """Return the tables of the given kinds."""
     total = ("total", *_figures(report.total, None))
+    noun = report.block_noun
     blocks = LazyRows(lambda row: (layer_name(row.block, report.labels), *_figures(row, row.share)), report.blocks)
     params = LazyRows(lambda row: (printable(row.name), *_figures(row, row.share)), report.params)
     found = {
-        "block": Grid("blocks by norm", _columns("block", "block"), blocks, total, _above(report, "block"), "block"),
+        "block": Grid(f"{noun}s by norm", _columns(noun, "block"), blocks, total, _above(report, "block"), "block"),
         "param": Grid("tensors by norm", _columns("param", "name"), params, total, _above(report, "param"), "param"),
         "total": Grid(_all_of(report), _columns("", "scope"), [total], records=records(report, "total"), scope="total"),
         "bin": Grid(

@@ -110,7 +110,7 @@ def test_a_pattern_is_said(tmp_path: Path) -> None:
     """Shares are of what a pattern matches, so the screen says that this is all."""
     path = save_as(tmp_path / "g.npz", {"a.w": np.ones(1), "a.b": np.ones(1), "c": np.ones(9)})
     found = lines(show(path, "a.*"))
-    assert "2 tensors that match a.* in 1 block, float64, 2 values" in " ".join(found)
+    assert "2 tensors that match a.* in 1 layer, float64, 2 values" in " ".join(found)
     assert found[-4].split()[:4] == ["a.w", "1", "50.0", "%"]
 
 
