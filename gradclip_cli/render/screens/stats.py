@@ -7,9 +7,9 @@ from gradclip_cli.render.screens import stats_blocks, stats_findings, stats_norm
 from gradclip_cli.render.screens.folding import wrapped
 from gradclip_cli.render.screens.line import Line, line, strong
 from gradclip_cli.render.screens.room import Room
+from gradclip_cli.render.tables.stats import without_gradients
 from gradclip_cli.reports.stats import StatsReport
 from gradclip_cli.text import plural, printable, ranges, sentence
-from gradclip_cli.thresholds.advised import NO_GRADIENT
 
 _MOST_DTYPES = 3
 
@@ -17,7 +17,7 @@ _MOST_DTYPES = 3
 def lines(report: StatsReport, room: Room) -> Iterator[Line]:
     """Yield the lines of a report of norms."""
     if not report.params:
-        yield line(NO_GRADIENT)
+        yield line(without_gradients(report))
         return
     yield from _head(report, room)
     found = list(stats_findings.lines(report, room))

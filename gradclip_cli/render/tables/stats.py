@@ -10,7 +10,7 @@ from gradclip_cli.render.tables import thresholds
 from gradclip_cli.render.tables.grid import Column, Grid, figure, layer_name, location, share, step_number
 from gradclip_cli.reports.stats import StatsReport
 from gradclip_cli.reports.stats_thresholds import Advised, Candidate, Suggestion
-from gradclip_cli.text import printable
+from gradclip_cli.text import plural, printable
 from gradclip_cli.thresholds.advised import NO_GRADIENT
 from gradclip_cli.thresholds.base import Summary
 
@@ -51,10 +51,17 @@ _CANDIDATES = (
 )
 
 
+def without_gradients(report: StatsReport) -> str:
+    """Say what there is where no dump has a gradient."""
+    others = report.size.others if report.size is not None else {}
+    held = [f"{plural(number, 'tensor')} of {dtype}" for dtype, number in others.items()]
+    return f"no gradients: {', '.join(held)}" if held else NO_GRADIENT
+
+
 def grids(report: StatsReport, kinds: frozenset[str]) -> list[Grid]:
     """Return the tables of the given kinds, suggested thresholds last; without gradients there is only a title."""
     if not report.params:
-        return [Grid(NO_GRADIENT, (), [])]
+        return [Grid(without_gradients(report), (), [])]
     over = f"over {len(report.dumps):,} dumps" if len(report.dumps) > 1 else "in one dump"
     norm, total = f"L{report.norm_type:g} norm", ("total", *_figures(report.total))
     figures = [Column(name, rank=rank) for name, rank in _SUMMARY.items()]

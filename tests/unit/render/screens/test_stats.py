@@ -115,7 +115,7 @@ def test_one_dump_has_shares_and_no_rules(tmp_path: Path) -> None:
 def test_no_gradients_is_one_line(tmp_path: Path) -> None:
     """There is nothing else to say."""
     np.savez(tmp_path / "g.npz", n=np.arange(3))
-    assert shown(stats(tmp_path)) == ["there is no gradient in these dumps, and nothing to clip"]
+    assert shown(stats(tmp_path)) == ["no gradients: 1 tensor of int64"]
 
 
 def test_no_norm_is_finite(tmp_path: Path) -> None:
