@@ -12,7 +12,7 @@ WORDS = "global_?step|step|iteration|iter|it|checkpoint|ckpt"
 """What stands before a step; it is a pattern."""
 
 _WORDS = re.compile(
-    r"(?<![a-z])(?<!micro[-_ ])(?<!mini[-_ ])"
+    r"(?<![a-z])(?<!micro[-_ ])(?<!mini[-_ ])(?!it\d+[a-jl-z])"
     r"(?:checkpoint_(?P<first>\d{1,18})_(?P<updates>\d{1,18})(?!\d)"
     rf"|(?:(?P<step>{WORDS})|(?P<batch>batch)|epoch)[-_= .]?"
     r"(?P<number>\d{1,20}(?!\d))(?:(?P<decimals>\.\d{1,6})?(?P<unit>[km])(?![a-z0-9]))?)",

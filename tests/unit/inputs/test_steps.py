@@ -17,6 +17,8 @@ from gradclip_cli.inputs.steps import StepName, step_and_epoch, step_named, step
         ("step_1.5K.npz", 1500),
         ("step_2M-ema.npz", 2_000_000),
         ("step_3km.npz", 3),
+        ("it73v.npz", None),
+        ("it2k.npz", 2000),
         ("step_4.5.npz", 4),
         ("checkpoint_2_400.npz", 400),
         ("checkpoint_2_400_8.npz", 400),
