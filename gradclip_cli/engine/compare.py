@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from gradclip_cli.engine import row_major
-from gradclip_cli.engine.compared_dump import ComparedDump, StoredTensor
+from gradclip_cli.engine.compared_dump import StoredTensor
 from gradclip_cli.engine.executors import Executor, room
 from gradclip_cli.engine.measure import FileRead, Read, measure
 from gradclip_cli.engine.row_major import RowMajorReader
@@ -240,12 +240,6 @@ def _pair(a: StoredTensor, b: StoredTensor) -> Pair:
 def _as_bytes(stored: StoredTensor) -> StoredTensor:
     spec = stored.spec
     return stored._replace(spec=replace(spec, dtype=BYTES, shape=(spec.nbytes,)))
-
-
-def uncompared_norms(dump: ComparedDump, compared: Mapping[str, Comparison], run: Run) -> dict[str, L2Norm]:
-    """Return the L2 norms of the gradients of a dump that were not compared, by name."""
-    left = dump.tensors.keys() - dump.uncounted - compared.keys()
-    return l2_norms({name: one for name, one in dump.tensors.items() if name in left}, dump.scale, run)
 
 
 def l2_norms(tensors: Mapping[Key, StoredTensor], scale: float, run: Run) -> dict[Key, L2Norm]:

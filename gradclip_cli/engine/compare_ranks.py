@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from typing import NamedTuple, TypeVar
 
-from gradclip_cli.engine.compare import are_comparable, compare, l2_norms, uncompared_norms
+from gradclip_cli.engine.compare import are_comparable, compare, l2_norms
 from gradclip_cli.engine.compared_dump import ComparedDump, StoredTensor
 from gradclip_cli.engine.copies import replica_notes, stored_as, with_same_bits
 from gradclip_cli.engine.run import Run
@@ -104,3 +104,9 @@ def _copies(dump: ComparedDump, norms: Mapping[Key, L2Norm], run: Run) -> list[N
     groups = [[[index] for index in indices if index in kinds] for indices in several.values()]
     alike = with_same_bits(groups, kinds.__getitem__, dump.pieces.files, run)
     return replica_notes(dump.source.files[0], several, alike)
+
+
+def uncompared_norms(dump: ComparedDump, compared: Mapping[str, Comparison], run: Run) -> dict[str, L2Norm]:
+    """Return the L2 norms of the gradients of a dump that were not compared, by name."""
+    left = dump.tensors.keys() - dump.uncounted - compared.keys()
+    return l2_norms({name: one for name, one in dump.tensors.items() if name in left}, dump.scale, run)

@@ -6,6 +6,7 @@ range of float64: then the elements are first scaled by a power of two.
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -155,3 +156,14 @@ def norm(scaled: ScaledSum, p: float, scale: float = 1.0) -> float:
         return math.ldexp(root / (2 * mantissa), exponent - power + 1)
     except OverflowError:
         return math.inf
+
+
+def totals(
+    exponents: NDArray[np.int64], values: NDArray[np.float64], starts: Sequence[int], p: SumKind
+) -> list[ScaledSum]:
+    """Add the scaled sums from each start to the next; this is fast if none of them was scaled."""
+    if p != math.inf and not exponents.any():
+        plain = values.tolist()
+        return [(0, math.fsum(plain[a:b])) for a, b in pairwise(starts)]
+    pairs = list(zip(exponents.tolist(), values.tolist(), strict=True))
+    return [total(pairs[a:b], p) for a, b in pairwise(starts)]

@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import accumulate, chain, pairwise
+from itertools import accumulate, chain
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradclip_cli.numerics import norms
-from gradclip_cli.numerics.norms import ScaledSum, SumKind, SumKinds
+from gradclip_cli.numerics.norms import SumKinds
 from gradclip_cli.numerics.statistics import PieceStats, TensorStats
 
 Floats = NDArray[np.float64]
@@ -237,7 +237,7 @@ class StatsTable(Mapping[int, TensorStats]):
         block.ints[:, :_EXPONENTS] = np.add.reduceat(taken.ints[:, :_EXPONENTS], starts[:-1])
         block.floats[:, _MAX_ABS] = np.maximum.reduceat(taken.floats[:, _MAX_ABS], starts[:-1])
         for k, p in enumerate(types):
-            sums = _add_groups(taken.ints[:, _EXPONENTS + k], taken.floats[:, _SUMS + k], starts, p)
+            sums = norms.totals(taken.ints[:, _EXPONENTS + k], taken.floats[:, _SUMS + k], starts, p)
             block.ints[:, _EXPONENTS + k], block.floats[:, _SUMS + k] = zip(*sums, strict=True)
         return StatsTable(range(len(groups)), block, self.scale)
 
@@ -248,15 +248,6 @@ class StatsTable(Mapping[int, TensorStats]):
             if self.indices
             else TensorStats(sums=tuple((0, 0.0) for _ in types), scale=self.scale)
         )
-
-
-def _add_groups(exponents: Ints, values: Floats, starts: Sequence[int], p: SumKind) -> list[ScaledSum]:
-    """Add the sums from each start to the next; this is fast if no sum was scaled."""
-    if p != math.inf and not exponents.any():
-        plain = values.tolist()
-        return [(0, math.fsum(plain[a:b])) for a, b in pairwise(starts)]
-    pairs = list(zip(exponents.tolist(), values.tolist(), strict=True))
-    return [norms.total(pairs[a:b], p) for a, b in pairwise(starts)]
 
 
 def concatenate(parts: Sequence[tuple[int, StatsTable]]) -> StatsTable:

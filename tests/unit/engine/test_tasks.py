@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from support.official import save
 from support.tensors import gradients
 
-from gradclip_cli.engine import compare, compared_dump
+from gradclip_cli.engine import compare, compare_ranks, compared_dump
 from gradclip_cli.engine.executors import Executor, Threads
 from gradclip_cli.engine.rewrite import Rewriter, RewriteTask
 from gradclip_cli.engine.run import Run, silent
@@ -149,7 +149,7 @@ def compared(a: Path, b: Path, workers: Executor) -> dict[str, object]:
     run = Run(Selection(), workers, lambda count, path: None)
     with compared_dump.opened(single(str(a)), run) as left, compared_dump.opened(single(str(b)), run) as right:
         found = compare.compare(left.tensors, right.tensors, Tolerance(1e-3, 0.0), workers, run.progress)
-        return {**found, **compare.uncompared_norms(left, found, run)}
+        return {**found, **compare_ranks.uncompared_norms(left, found, run)}
 
 
 def test_measuring(path: Path, elsewhere: Executor) -> None:
