@@ -11,6 +11,7 @@ from gradclip_cli.inputs.name_numbers import apart, varying
 WORDS = "global_?step|step|iteration|iter|it|checkpoint|ckpt"
 """What stands before a step; it is a pattern."""
 
+# Two letters are a word of many kinds: `it73v` in a random name is no step, while `it73` and `it2k` are.
 _WORDS = re.compile(
     r"(?<![a-z])(?<!micro[-_ ])(?<!mini[-_ ])(?!it\d+[a-jl-z])"
     r"(?:checkpoint_(?P<first>\d{1,18})_(?P<updates>\d{1,18})(?!\d)"
