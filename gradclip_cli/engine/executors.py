@@ -30,8 +30,11 @@ class Executor(Protocol):
     work: Workspace
     """The buffers of the tasks: each thread has its own, and they are freed with the executor."""
 
-    def map(self, task: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        """Yield `task(item)` for each item, in the order of the items; raise what a task raises."""
+    def map(self, task: Callable[[Item], Result], items: Iterable[Item], nbytes: int = 0) -> Iterator[Result]:
+        """Yield `task(item)` for each item, in the order of the items; raise what a task raises.
+
+        `nbytes` says about how many bytes of elements it goes through; with 0, the task never leaves this process.
+        """
 
 
 class Job(NamedTuple):
@@ -82,7 +85,7 @@ class Threads:
     ) -> None:
         self._stop()
 
-    def map(self, task: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    def map(self, task: Callable[[Item], Result], items: Iterable[Item], nbytes: int = 0) -> Iterator[Result]:
         """Yield `task(item)` for each item, in order, working a few items ahead; a single item runs in this thread."""
         waiting = iter(items)
         ahead = list(islice(waiting, 2))

@@ -51,7 +51,7 @@ class Pickles:
     def __init__(self) -> None:
         self.work = Workspace()
 
-    def map(self, task: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    def map(self, task: Callable[[Item], Result], items: Iterable[Item], nbytes: int = 0) -> Iterator[Result]:
         """Yield the result of a copy of the task for a copy of each item."""
         copy = _copied(task)
         yield from (_copied(copy(_copied(item))) for item in items)
@@ -65,7 +65,7 @@ class Processes:
     def __init__(self, pool: ProcessPoolExecutor) -> None:
         self.work, self._pool = Workspace(), pool
 
-    def map(self, task: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    def map(self, task: Callable[[Item], Result], items: Iterable[Item], nbytes: int = 0) -> Iterator[Result]:
         """Yield what the processes hand back; each of them unpickles the task once."""
         yield from self._pool.map(partial(_do, pickle.dumps(task)), items)
 
