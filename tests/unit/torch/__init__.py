@@ -1,0 +1,1 @@
+"""Capture, where torch is installed."""
