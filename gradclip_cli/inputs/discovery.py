@@ -11,7 +11,7 @@ from gradclip_cli.inputs.choices import DEFAULT, Choices
 from gradclip_cli.inputs.dumps_of_steps import of_steps
 from gradclip_cli.inputs.folders import inside
 from gradclip_cli.inputs.kinds import kind_of
-from gradclip_cli.inputs.layouts import FINDERS, parts, ranks
+from gradclip_cli.inputs.layouts import FINDERS, captured, parts, ranks
 from gradclip_cli.inputs.layouts.accumulated import accumulated
 from gradclip_cli.inputs.listing import is_folder
 from gradclip_cli.inputs.ordering import numbered_by_epoch, with_steps, without_step
@@ -150,7 +150,7 @@ def combined(paths: Sequence[str], choices: Choices = DEFAULT) -> Found:
     """Group files and folders into dumps: each layout takes what it recognises among the paths that earlier ones left."""
     left, found, notes = list(range(len(paths))), dict[int, DumpSource](), list[Note]()
     for finder in FINDERS:
-        if (choices.shards or choices.everything) and finder is parts.FINDER:  # it does not matter, or is settled
+        if (choices.shards or choices.everything) and finder in (parts.FINDER, captured.FINDER):  # settled by the user
             continue
         taken: set[int] = set()
         for source, positions, said in finder.find([paths[k] for k in left]):

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from gradclip_cli.errors import InputError, UsageError
+from gradclip_cli.inputs.steps import CAPTURE
 from gradclip_cli.notes import Note
 from gradclip_cli.text import did_you_mean, printable, real, shortlist
 
@@ -41,7 +42,12 @@ def _is_number(text: str) -> bool:
 
 
 def scale_of(unscale: float | str | None, metadata: Mapping[str, str], path: str) -> float:
-    """Return the loss scale of a file, 1 without the option; raise InputError if its metadata holds none under the key."""
+    """Return the loss scale of a file; raise InputError if its metadata holds none under the key of the option.
+
+    Without the option it is 1, unless the file was captured with the scale that its gradients are multiplied by.
+    """
+    if unscale is None and is_captured_scaled(metadata):
+        return scale_of(KEYS[0], metadata, path)
     if not isinstance(unscale, str):
         return 1.0 if unscale is None else unscale
     text = metadata.get(unscale)
@@ -64,11 +70,19 @@ def loss_scale_notes(unscale: float | str | None, metadata: Mapping[str, str], p
             return []
         what = f"its metadata says stage {stage}, where gradients are unscaled already; leave out --unscale if they are"
         return [Note("loss-scale", f"{path}: {what}", changes_figures=True)]
+    if is_captured_scaled(metadata):
+        what = f"captured with a loss scale of {printable(metadata[KEYS[0]][:40])}, by which norms are divided"
+        return [Note("loss-scale", f"{path}: {what}; give --unscale 1 for the values as stored", changes_figures=True)]
     key = next((key for key in KEYS if _is_scaled(metadata.get(key))), None)
     if key is None or stage in _UNSCALED_STAGES:
         return []
     what = f"its metadata says {key} {printable(metadata[key][:40])}, and norms are of the values as stored"
     return [Note("loss-scale", f"{path}: {what}; give --unscale {key} for those without it", changes_figures=True)]
+
+
+def is_captured_scaled(metadata: Mapping[str, str]) -> bool:
+    """Whether a file says that it was captured before its gradients were divided by the loss scale, and what that was."""
+    return metadata.get("gradclip") == CAPTURE and metadata.get("stage") == "scaled" and KEYS[0] in metadata
 
 
 def _is_scaled(text: str | None) -> bool:

@@ -4,13 +4,14 @@ To add one, write a module with a `Finder` and a `Layout` (`inputs/source.py`), 
 all paths that are left.
 """
 
-from gradclip_cli.inputs.layouts import dcp, index, keras, numbered, params, parts, single
+from gradclip_cli.inputs.layouts import captured, dcp, index, keras, numbered, params, parts, single
 from gradclip_cli.inputs.source import Finder
 
 FINDERS: tuple[Finder, ...] = (
     index.FINDER,
     keras.INDEX_FINDER,
     dcp.FINDER,
+    captured.FINDER,
     numbered.FINDER,
     keras.SHARDS_FINDER,
     params.FINDER,

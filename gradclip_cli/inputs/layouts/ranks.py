@@ -58,7 +58,7 @@ def _check_one(files: Sequence[str]) -> None:
 
 def are_in(sources: Sequence[DumpSource]) -> bool:
     """Whether any dump is put together from files of ranks."""
-    return any(source.layout == RANKS for source in sources)
+    return any(isinstance(source.layout, Ranks) for source in sources)
 
 
 def _check_steps(steps: dict[StepName, list[str]]) -> None:

@@ -91,3 +91,17 @@ def test_a_scale_that_may_be_taken_twice() -> None:
         "g: its metadata says stage after-clip, where gradients are unscaled already; leave out --unscale if they are"
     )
     assert loss_scale_notes(8.0, {"loss_scale": "8"}, "g") == []
+
+
+def test_captured_scales_are_taken_by_themselves() -> None:
+    """A file that was captured scaled says so: its scale is taken, and that is noted; a number of the user goes before it."""
+    facts = {"gradclip": "capture/1", "stage": "scaled", "loss_scale": "1024.0"}
+    assert scale_of(None, facts, "g") == 1024.0
+    assert scale_of(1.0, facts, "g") == 1.0
+    (note,) = loss_scale_notes(None, facts, "g")
+    assert note.text == (
+        "g: captured with a loss scale of 1024.0, by which norms are divided; give --unscale 1 for the values as stored"
+    )
+    assert note.changes_figures
+    for other in ({"gradclip": "other"}, {"stage": "before-clip"}):
+        assert scale_of(None, facts | other, "g") == 1.0

@@ -1,0 +1,77 @@
+"""Put together what the ranks of one training run have captured: each wrote its own pieces, and says how many ranks there are."""
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from gradclip_cli.errors import InputError
+from gradclip_cli.inputs.headers import header_of
+from gradclip_cli.inputs.layouts.ranks import Ranks
+from gradclip_cli.inputs.listing import siblings
+from gradclip_cli.inputs.source import DumpSource, FoundDump
+from gradclip_cli.inputs.steps import CAPTURE
+from gradclip_cli.text import plural, shortlist
+
+_NAME = r"step_(?P<step>\d{8,})\.rank_(?P<rank>\d{5,})\.safetensors"
+_MOST = 1 << 20
+
+
+@dataclass(frozen=True)
+class Captured(Ranks):
+    """The files of `world` ranks, each with its pieces of tensors; what several ranks have, one of them wrote."""
+
+    world: int
+
+    def check(self, source: DumpSource, names: Sequence[Sequence[str]]) -> None:
+        """Raise InputError if the file of a rank is missing: the norm would be that of the others."""
+        there = {rank for path in source.files if (rank := _numbers(path)[1]) is not None}
+        if lost := [str(rank) for rank in range(self.world) if rank not in there]:
+            what = f"has {len(there)} of {plural(self.world, 'rank')}; missing: {shortlist(lost)}"
+            raise InputError(f"{what}; give the files of all ranks", path=source.location)
+
+
+class CapturedFinder:
+    """Recognises files of ranks by their names, and by what the first in each folder says of itself; any stands for its step."""
+
+    endings: tuple[str, ...] = ()
+
+    def find(self, paths: Sequence[str]) -> Iterator[FoundDump]:
+        """Yield the dump of each step once."""
+        steps: dict[tuple[str, int], list[int]] = {}
+        for position, path in enumerate(paths):
+            if (step := _numbers(path)[0]) is not None:
+                steps.setdefault((os.path.dirname(path), step), []).append(position)
+        worlds: dict[str, int] = {}
+        for (folder, step), positions in steps.items():
+            first = paths[positions[0]]
+            if folder not in worlds:
+                worlds[folder] = _world(first)
+            files = tuple(path for path in siblings(first) if _numbers(path)[0] == step)
+            if worlds[folder] > 1 and files:
+                yield FoundDump(DumpSource(files[0], files, Captured(worlds[folder]), step), positions)
+
+
+FINDER = CapturedFinder()
+
+
+def _numbers(path: str) -> tuple[int | None, int | None]:
+    """Return the step and the rank in the name of a file; None for other names.
+
+    >>> _numbers("run/step_00000007.rank_00001.safetensors"), _numbers("run/step_7.safetensors")
+    ((7, 1), (None, None))
+    """
+    name = os.path.basename(path)
+    # Most names clearly are of no rank; compile the pattern only for the others.
+    found = re.fullmatch(_NAME, name) if ".rank_" in name else None
+    return (None, None) if found is None else (int(found["step"]), int(found["rank"]))
+
+
+def _world(path: str) -> int:
+    """Return how many ranks captured the pieces that a file says it holds; 0 if it says no such thing."""
+    header = header_of(path)
+    facts = {} if header is None else header.metadata
+    if facts.get("gradclip") != CAPTURE or facts.get("layout") != "shards":
+        return 0
+    world = facts.get("world", "")
+    return int(world) if re.fullmatch(r"[0-9]{1,7}", world) and int(world) <= _MOST else 0
