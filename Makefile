@@ -7,7 +7,7 @@ DEMO := $(VENV)/demo
 DOCS_VENV ?= .venv-docs
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check format format-check lint types imports spelling cov lowest faults fuzz golden ci docs docs-serve docs-source screens wheel-test release-check bench torch gallery samples clean
+.PHONY: help demo test test-all check format format-check lint types imports spelling cov lowest faults fuzz golden ci docs docs-serve docs-source screens wheel-test release-check bench torch recipes gallery samples clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -103,6 +103,10 @@ bench: $(VENV)/tested ## Measure times and memory.
 
 torch: $(VENV)/trained ## Install PyTorch into the virtual environment.
 
+# In a virtual environment of its own: JAX, Flax, Keras and TensorFlow take 2 GB.
+recipes: $(VENV)/recipes/installed ## Save gradients with other frameworks, and hold norms against theirs.
+	$(VENV)/recipes/bin/python -m pytest -q -rs tests/recipes
+
 gallery: $(VENV)/trained ## Train small models with planted faults, and see which rules find them.
 	PYTHONPATH=tests $(BIN)/python -m gallery
 
@@ -132,6 +136,11 @@ $(VENV)/linted: $(VENV)/python pyproject.toml
 
 $(VENV)/trained: $(VENV)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet -e '.[test,torch]'
+	touch $@
+
+$(VENV)/recipes/installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)/recipes
+	$(VENV)/recipes/bin/python -m pip install --quiet -e '.[test]' jax optax flax keras tensorflow-cpu
 	touch $@
 
 $(VENV)/covered: $(VENV)/tested
