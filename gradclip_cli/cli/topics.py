@@ -15,10 +15,27 @@ from gradclip_cli.thresholds.rules import RULES
 
 _DUMP = """\
 A dump is one file a step, named after it: run/step_000042.safetensors. Save it
-after backward() and before clipping; with a GradScaler after unscale_(); with
-DDP on rank 0 alone. Make the folder run/ first.
+after backward() and before clipping.
 
-PyTorch: call dump(model, step) between loss.backward() and optimizer.step()
+PyTorch: Capture writes every 500th step here, and the four last ones when the
+norm jumps or is not finite; DDP, FSDP2 and tensor parallelism: on every rank
+
+    from gradclip_cli.torch import Capture
+
+    capture = Capture("run/", model, every=500, last=4)
+    for batch in data:
+        loss(model(batch)).backward()  # GradScaler: then unscale_(optimizer)
+        capture()                      # before clip_grad_norm_
+
+Lightning: as a callback
+
+    Trainer(callbacks=[Capture.lightning("run/", every=500, last=4)])
+
+HF Trainer: before train(); it sees what max_grad_norm clips
+
+    Capture.attach(trainer, "run/", every=500, last=4)
+
+PyTorch by hand: dump(model, step), with DDP on rank 0 alone; make run/ first
 
     from safetensors.torch import save_file
 
@@ -26,27 +43,6 @@ PyTorch: call dump(model, step) between loss.backward() and optimizer.step()
         grads = {name: p.grad.detach().cpu().contiguous()
                  for name, p in model.named_parameters() if p.grad is not None}
         save_file(grads, f"run/step_{step:06}.safetensors")
-
-Lightning: Trainer(callbacks=[Dump()])
-
-    import lightning
-
-    class Dump(lightning.Callback):
-        def on_before_optimizer_step(self, trainer, pl_module, optimizer):
-            if trainer.is_global_zero:
-                dump(pl_module, trainer.global_step)
-
-HF Trainer: DumpingTrainer(...); under fp16=True the loss scale is still in
-
-    from transformers import Trainer
-
-    class DumpingTrainer(Trainer):
-        def training_step(self, model, *args, **kwargs):
-            loss = super().training_step(model, *args, **kwargs)
-            at = self.accelerator
-            if at.sync_gradients and self.is_world_process_zero():
-                dump(at.unwrap_model(model), self.state.global_step)
-            return loss
 
 JAX: dump(grads, step) for the gradients of any pytree, so of Flax, too
 

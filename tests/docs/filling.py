@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
-from docs import command_line, schemas
+from docs import command_line, recipes, schemas
 from docs.places import BLOCK
 from docs.session import Session
 
@@ -23,6 +23,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "exit codes": command_line.exit_codes,
     "limits": command_line.limits,
     "json": schemas.reference,
+    "recipes": recipes.recipes,
     "report types": schemas.type_directives,
 }
 PART = re.compile(r"(?P<begin><!-- begin (?P<name>[\w ]+) -->\n)(?:.*?\n)?(?P<end><!-- end (?P=name) -->)", re.DOTALL)
