@@ -98,7 +98,7 @@ release-check: $(VENV)/released ## See whether version, changelog, tag, wheel an
 	$(BIN)/python .ci/release_check.py $(VENV)/dist
 
 # Under ten minutes; compares with PyTorch where the virtual environment has it (`make torch`). ONLY=stats for some rows, SCALE=0.1 for small dumps.
-BENCH = PYTHONPATH=tests $(BIN)/python -m benchmarks $(if $(ONLY),--only '$(ONLY)') $(if $(SCALE),--scale $(SCALE))
+BENCH = PYTHONPATH=tests $(BIN)/python -m benchmarks $(if $(ONLY),--only='$(ONLY)') $(if $(SCALE),--scale $(SCALE))
 
 bench: $(VENV)/tested ## Measure times and memory.
 	$(BENCH) --json $(VENV)/benchmarks.json

@@ -11,7 +11,6 @@ import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
-
 from support.official import savez, savez_compressed
 
 LAYERS, WIDTH, VOCABULARY, POSITIONS = 12, 1024, 40_000, 1024

@@ -34,7 +34,7 @@ class Dumps:
         return {**fixed, **{name: str(path) for name, path in self.paths.items()}}
 
     def made(self, name: str) -> Path:
-        """Make a dump in a process of its own: where only the largest set of a process is known, this one's counts as its children's."""
+        """Make a dump in a process of its own: where only a largest size is known, this one's counts as that of its children."""
         path = self.folder / f"{name}{SUFFIXES[name]}"
         command = [sys.executable, "-m", "benchmarks.data", name, str(path), str(self.scale)]
         subprocess.run(command, check=True, cwd=HERE.parent, env=environment())

@@ -60,7 +60,7 @@ def table() -> str:
                 f"{row.ratio:.2f}",
                 _limit(row.most),
                 f"{row.peak_mib:.0f} MiB",
-                _limit(row.most_mib),
+                _limit(row.most_mib, " MiB"),
             )
             for row in _rows(results)
         ),
@@ -132,5 +132,5 @@ def _code(work: str) -> str:
     return f"`{command}`{comma}{rest}"
 
 
-def _limit(most: float | None) -> str:
-    return "" if most is None else f"{most:g}"
+def _limit(most: float | None, unit: str = "") -> str:
+    return "" if most is None else f"{most:g}{unit}"

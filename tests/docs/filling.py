@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import pages
+
 from docs import command_line, schemas
 from docs.places import BLOCK
 from docs.session import Session
