@@ -92,6 +92,8 @@ def main() -> None:
     results = run(options)
     if options.json:
         options.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    if options.cores:
+        print("", *pages.columns_of_jobs(results), "", sep="\n")
     print(pages.summary(results), f"{(time.monotonic() - begin) / 60:.1f} minutes", sep="\n")
 
 

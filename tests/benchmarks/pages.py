@@ -69,16 +69,20 @@ def table() -> str:
 
 
 def by_jobs() -> str:
-    """Return the table by jobs of the documentation: a column for each number of jobs."""
+    """Return the table by jobs of the documentation."""
     results = _read(BY_CORES)
+    return "\n".join([sentence_of_machine(results["machine"]), "", *columns_of_jobs(results)])
+
+
+def columns_of_jobs(results: dict[str, Any]) -> list[str]:
+    """Return the lines of the table by jobs: a column for each number of jobs."""
     cells: dict[str, dict[int, str]] = {}
     for row in _rows(results):
         for name, value in _cells_of_jobs(row).items():
             cells.setdefault(name, {})[row.jobs or 0] = value
     jobs = sorted({count for found in cells.values() for count in found})
     body = ([name, *(found.get(count, "") for count in jobs)] for name, found in cells.items())
-    lines = _markdown(["", *(f"-j {count}" for count in jobs)], 1, body)
-    return "\n".join([sentence_of_machine(results["machine"]), "", *lines])
+    return _markdown(["", *(f"-j {count}" for count in jobs)], 1, body)
 
 
 def _cells_of_jobs(row: Figures) -> dict[str, str]:

@@ -43,13 +43,19 @@ _MAXRSS_OF_A_MIB = 1 << 20 if sys.platform == "darwin" else 1 << 10
 
 
 def _watched(pid: int) -> float:
-    """Return the most memory of a process and its descendants, in MiB, when it has ended; it is not waited for."""
-    peak = 0.0
+    """Return the most memory of a process and its descendants, in MiB, when it has ended; it is not waited for.
+
+    That is the sum of their shares, or what the largest had at its highest: pages of libraries are shared with strangers,
+    too, and a peak falls between two looks.
+    """
+    peak = 0
     while not os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
         begin = time.perf_counter()
-        peak = max(peak, sum(_pss(one) for one in _family(pid)) / 1024)
+        family = list(_family(pid))
+        shares = sum(_kib(one, "smaps_rollup", "Pss:") for one in family)
+        peak = max(peak, shares, *(_kib(one, "status", "VmHWM:") for one in family))
         time.sleep(min(0.05, max(0.004, 10 * (time.perf_counter() - begin))))
-    return peak
+    return peak / 1024
 
 
 def _family(pid: int) -> Iterator[int]:
@@ -60,10 +66,10 @@ def _family(pid: int) -> Iterator[int]:
             yield from _family(int(child))
 
 
-def _pss(pid: int) -> int:
-    """Return the KiB of a process: a page that it shares with others counts by its share."""
-    for line in _text(Path(f"/proc/{pid}/smaps_rollup")).splitlines():
-        if line.startswith("Pss:"):
+def _kib(pid: int, file: str, field: str) -> int:
+    """Return a figure of a process; of a page that it shares with others, `Pss` counts its share."""
+    for line in _text(Path(f"/proc/{pid}/{file}")).splitlines():
+        if line.startswith(field):
             return int(line.split()[1])
     return 0
 
