@@ -115,7 +115,10 @@ def speed() -> str:
 
 
 def _read(file: Path) -> dict[str, Any]:
+    """Return what was measured; raise `ValueError` if it is of dumps that are not as large as the papers say."""
     found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    if found["scale"] != 1:
+        raise ValueError(f"{file.name}: measured at a scale of {found['scale']:g}; measure again without SCALE")
     return found
 
 

@@ -84,3 +84,10 @@ def test_a_line() -> None:
 def test_nothing_is_above() -> None:
     """It is said, too, where no row is above its limit."""
     assert pages.summary({"rows": [APPLY._asdict()]}) == "No row is above its limit."
+
+
+def test_small_dumps_are_for_trying() -> None:
+    """Figures of smaller dumps do not get into the papers."""
+    pages.TABLE.write_text(json.dumps({"machine": MACHINE, "scale": 0.1, "rows": []}))
+    with pytest.raises(ValueError, match=r"measured at a scale of 0\.1; measure again without SCALE"):
+        pages.table()

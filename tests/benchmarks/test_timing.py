@@ -1,5 +1,6 @@
 """A process is timed with all that it starts, and a failure is told."""
 
+import subprocess
 import sys
 
 import pytest
@@ -7,39 +8,45 @@ import pytest
 from benchmarks import timing
 
 FORKING = """
-import os, time
+import os, sys
 held = b"x" * (64 << 20)
-read, write = os.pipe()
 if not os.fork():
     more = b"y" * (32 << 20)
-    os.write(write, b"!")
-    time.sleep(0.5)
-    os._exit(0)
-os.read(read, 1)
-time.sleep(0.3)
-os.wait()
+    print("ready", flush=True)
+sys.stdin.read()
+os._exit(0)
 """
-"""Holds 64 MiB that it shares with a child, which holds 32 MiB more."""
+"""Holds 64 MiB that it shares with a child, which holds 32 MiB more, until its input ends."""
 
 
 @pytest.mark.skipif(not timing.COUNTS_SHARED_PAGES_ONCE, reason="the kernel does not say what is shared")
 def test_memory_of_all_processes() -> None:
     """What a parent shares with its child counts once, and what the child has of its own counts, too."""
-    run = timing.timed([sys.executable, "-c", FORKING], watch=True)
-    assert 96 < run.peak_mib < 140
+    with subprocess.Popen([sys.executable, "-c", FORKING], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == b"ready\n"
+        found = timing.memory(parent.pid)
+    assert 96 < found < 140
 
 
-@pytest.mark.skipif(not timing.COUNTS_SHARED_PAGES_ONCE, reason="the kernel does not say what is shared")
-def test_memory_of_one_process() -> None:
-    """Memory is that of the command, however much the process has that starts it."""
-    held = b"x" * (200 << 20)
-    run = timing.timed([sys.executable, "-c", "import time; held = b'x' * (64 << 20); time.sleep(0.3)"], watch=True)
-    assert 64 < run.peak_mib < 100 < len(held) >> 20
+def test_memory_of_a_process_that_has_ended() -> None:
+    """A process that ends before it is looked at has no memory, and is no error."""
+    child = subprocess.Popen([sys.executable, "-c", "pass"])
+    child.wait()
+    assert timing.memory(child.pid) == 0
 
 
 def test_memory_of_the_largest_process() -> None:
-    """Without a look meanwhile, memory is at least that of the largest process."""
+    """Where nobody looks meanwhile, memory is that of the largest process."""
     assert timing.timed([sys.executable, "-c", "held = b'x' * (512 << 20)"]).peak_mib > 512
+
+
+@pytest.mark.skipif(not timing.COUNTS_SHARED_PAGES_ONCE, reason="the kernel does not say what is shared")
+def test_memory_is_looked_at_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The memory of a process that is watched is the most that was seen; it is looked at as soon as it has started."""
+    seen = iter([7.0, 9.0])
+    monkeypatch.setattr(timing, "memory", lambda pid: next(seen, 1.0))
+    assert timing.timed([sys.executable, "-c", "import time; time.sleep(0.5)"], watch=True).peak_mib in {7.0, 9.0}
 
 
 def test_seconds() -> None:

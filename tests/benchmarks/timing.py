@@ -25,7 +25,7 @@ class Run(NamedTuple):
 def timed(command: Sequence[str], watch: bool = False) -> Run:
     """Run a command, and look at its memory meanwhile if wanted; else that is of its largest process.
 
-    To look costs up to a tenth of one processor, and the seconds are right to a few hundredths then.
+    To look costs a twentieth of one processor, and the seconds are right to hundredths then.
     """
     with tempfile.TemporaryFile() as errors:
         begin = time.perf_counter()
@@ -43,19 +43,26 @@ _MAXRSS_OF_A_MIB = 1 << 20 if sys.platform == "darwin" else 1 << 10
 
 
 def _watched(pid: int) -> float:
-    """Return the most memory of a process and its descendants, in MiB, when it has ended; it is not waited for.
-
-    That is the sum of their shares, or what the largest had at its highest: pages of libraries are shared with strangers,
-    too, and a peak falls between two looks.
-    """
-    peak = 0
+    """Return the most memory of a process and its descendants, in MiB, when it has ended; it is not waited for."""
+    peak, next_look = 0.0, 0.0
     while not os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
         begin = time.perf_counter()
-        family = list(_family(pid))
-        shares = sum(_kib(one, "smaps_rollup", "Pss:") for one in family)
-        peak = max(peak, shares, *(_kib(one, "status", "VmHWM:") for one in family))
-        time.sleep(min(0.05, max(0.004, 10 * (time.perf_counter() - begin))))
-    return peak / 1024
+        if begin >= next_look:
+            peak = max(peak, memory(pid))
+            now = time.perf_counter()
+            next_look = now + 20 * (now - begin)  # a process stands still meanwhile, for tens of ms where it is large
+        time.sleep(0.004)
+    return peak
+
+
+def memory(pid: int) -> float:
+    """Return the MiB of a process and its descendants together, or what the largest of them had at its highest.
+
+    The second is more where pages of libraries are shared with strangers, or where a peak fell between two looks.
+    """
+    family = list(_family(pid))
+    shares = sum(_kib(one, "smaps_rollup", "Pss:") for one in family)
+    return max(shares, *(_kib(one, "status", "VmHWM:") for one in family)) / 1024
 
 
 def _family(pid: int) -> Iterator[int]:
