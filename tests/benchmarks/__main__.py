@@ -55,16 +55,16 @@ def table(comparisons: list[Comparison], dumps: Dumps, patience: Patience) -> It
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """Measure what is asked for, printing each line as soon as it is there; return it with the machine."""
-    count = machine.processors()
+    count, facts = machine.processors(), machine.facts()
     comparisons = chosen(rows.by_cores(count) if options.cores else rows.rows(count, devices()), options.only)
     patience = Patience(options.rounds, options.seconds, time.monotonic() + 60 * options.minutes)
-    print(pages.sentence_of_machine(machine.facts()), pages.HEADING, sep="\n", flush=True)
+    print(pages.sentence_of_machine(facts), pages.HEADING, sep="\n", flush=True)
     found = []
     with tempfile.TemporaryDirectory(dir=options.folder, prefix="gradclip-bench-") as folder:
         for figures in table(comparisons, Dumps(Path(folder), options.scale), patience):
             print(pages.line(figures), flush=True)
             found.append(figures)
-    return {"machine": machine.facts(), "scale": options.scale, "rows": [figures._asdict() for figures in found]}
+    return {"machine": facts, "scale": options.scale, "rows": [figures._asdict() for figures in found]}
 
 
 def parsed() -> argparse.Namespace:

@@ -13,13 +13,14 @@ def processors() -> int:
 
 
 def facts() -> dict[str, Any]:
-    """Describe the machine and what runs on it, without a date."""
+    """Describe the machine and what runs on it, without a date; before it measures, since that makes it busy, too."""
     return {
         "processor": _processor(),
         "processors": processors(),
         "processors_in_all": os.cpu_count() or 1,
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
         "system": f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}",
+        "busy": os.getloadavg()[0] > 1.5 * processors(),
         "python": platform.python_version(),
         "libraries": {name: found for name in ("numpy", "h5py", "safetensors", "torch") if (found := _version(name))},
     }

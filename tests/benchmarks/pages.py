@@ -36,7 +36,8 @@ def sentence_of_machine(machine: dict[str, Any]) -> str:
     of_them = f"{count} processors" if count == there else f"{count} of {there} processors"
     libraries = ", ".join(f"{name} {version}" for name, version in machine["libraries"].items())
     where = f"{machine['processor']}, {of_them}, {machine['memory_gib']} GiB of memory, {machine['system']}"
-    return f"{where}, Python {machine['python']}, {libraries}."
+    busy = " It was busy with other work meanwhile: times vary." if machine["busy"] else ""
+    return f"{where}, Python {machine['python']}, {libraries}.{busy}"
 
 
 def summary(results: dict[str, Any]) -> str:

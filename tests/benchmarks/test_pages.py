@@ -14,6 +14,7 @@ MACHINE = {
     "processors_in_all": 4,
     "memory_gib": 24,
     "system": "Linux 6.1",
+    "busy": False,
     "python": "3.11.7",
     "libraries": {"numpy": "2.4.6", "h5py": "3.16.0"},
 }
@@ -50,6 +51,13 @@ def test_the_table() -> None:
         "| `apply`, float32 | PyTorch script | 0.70 s | 3.21 s | 0.22 |  | 51 MiB |  |\n"
         "\n"
         "Above the limit: stats, float32 (time)."
+    )
+
+
+def test_a_busy_machine() -> None:
+    """Where other work was going on, it is said beside the machine."""
+    assert pages.sentence_of_machine({**MACHINE, "busy": True}).endswith(
+        " h5py 3.16.0. It was busy with other work meanwhile: times vary."
     )
 
 
