@@ -1,5 +1,6 @@
 """A process is timed with all that it starts, and a failure is told."""
 
+import os
 import subprocess
 import sys
 
@@ -60,3 +61,19 @@ def test_a_failure_is_told() -> None:
     """A command that fails ends it all, with its exit code and what it said."""
     with pytest.raises(SystemExit, match=r"(?s)ended with 3: .*no such dump"):
         timing.timed([sys.executable, "-c", "import sys; print('no such dump', file=sys.stderr); sys.exit(3)"])
+
+
+@pytest.mark.skipif(not timing.COUNTS_SHARED_PAGES_ONCE, reason="the kernel does not say what is shared")
+def test_nothing_goes_on_after_an_interruption(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C ends the command that is running, too."""
+    pids = []
+
+    def interrupted(pid: int) -> float:
+        pids.append(pid)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(timing, "memory", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        timing.timed([sys.executable, "-c", "import time; time.sleep(100)"], watch=True)
+    with pytest.raises(ProcessLookupError):
+        os.kill(pids[0], 0)

@@ -30,8 +30,13 @@ def timed(command: Sequence[str], watch: bool = False) -> Run:
     with tempfile.TemporaryFile() as errors:
         begin = time.perf_counter()
         child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors, env=environment())
-        peak = _watched(child.pid) if watch and COUNTS_SHARED_PAGES_ONCE else 0.0
-        _, status, usage = os.wait4(child.pid, 0)
+        try:
+            peak = _watched(child.pid) if watch and COUNTS_SHARED_PAGES_ONCE else 0.0
+            _, status, usage = os.wait4(child.pid, 0)
+        except BaseException:  # Ctrl-C: what runs may take minutes more
+            child.kill()
+            child.wait()
+            raise
         seconds = time.perf_counter() - begin
         child.returncode = os.waitstatus_to_exitcode(status)
         if child.returncode:
