@@ -15,6 +15,7 @@ from gradclip_cli.engine.executors import Executor, room
 from gradclip_cli.engine.measure import FileRead, Read, measure
 from gradclip_cli.engine.row_major import RowMajorReader
 from gradclip_cli.engine.run import Progress, Run, silent
+from gradclip_cli.engine.telling import elsewhere
 from gradclip_cli.numerics.comparison import Comparison, PieceComparison, compare_piece, merge
 from gradclip_cli.numerics.differences import Tolerance
 from gradclip_cli.numerics.dtypes import BYTES, Raw
@@ -77,7 +78,7 @@ class Outcome(NamedTuple):
 
 
 class CompareTask(NamedTuple):
-    """Compares pieces of pairs of tensors; a pickled task reports no progress."""
+    """Compares pieces of pairs of tensors; a pickled task counts bytes for the progress of its sender."""
 
     pairs: Sequence[Pair]
     tolerance: Tolerance
@@ -149,7 +150,7 @@ class CompareTask(NamedTuple):
         return raw
 
     def __reduce__(self) -> tuple[type["CompareTask"], tuple[object, ...]]:
-        return CompareTask, (self.pairs, self.tolerance, self.work)
+        return CompareTask, (self.pairs, self.tolerance, self.work, elsewhere(self.progress))
 
 
 def compare(
@@ -167,7 +168,7 @@ def compare(
     keys, pairs = list(shared), list(shared.values())
 
     task, found = CompareTask(pairs, tolerance, workers.work, progress), dict[int, Comparison]()
-    outcomes = workers.map(task.compare, _tasks(pairs))
+    outcomes = workers.map(task.compare, _tasks(pairs), _sendable_bytes(pairs))
     for index, group in groupby(outcomes, key=attrgetter("first")):  # results arrive tensor by tensor
         some, pair = list(group), pairs[index]
         if some[0].small:
@@ -176,6 +177,12 @@ def compare(
         dtypes = pair.a.spec.dtype, pair.b.spec.dtype
         found[index] = merge([piece for one in some for piece in one.pieces], dtypes, pair.scales)
     return {key: found[index] for index, key in enumerate(keys)}
+
+
+def _sendable_bytes(pairs: Sequence[Pair]) -> int:
+    """Return the bytes of some pairs for `Executor.map`; 0 where a tensor is encoded, as in `sendable_bytes`."""
+    stored = [one for pair in pairs for one in pair]
+    return sum(one.spec.nbytes for one in stored) if all(one.spec.offset is not None for one in stored) else 0
 
 
 def _tasks(pairs: Sequence[Pair]) -> Iterator[Piece | Small]:

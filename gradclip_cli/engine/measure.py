@@ -7,6 +7,7 @@ import numpy as np
 
 from gradclip_cli.engine.executors import Executor, room
 from gradclip_cli.engine.run import Progress, silent
+from gradclip_cli.engine.telling import elsewhere
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.numerics.measuring import measure_piece, measure_small
 from gradclip_cli.numerics.norms import SumKinds
@@ -60,7 +61,7 @@ class ElementSource(Protocol):
 
 
 class FileRead(NamedTuple):
-    """Reads elements of a file and reports the bytes as progress; a pickled one reports none."""
+    """Reads elements of a file and reports the bytes as progress; a pickled one counts them for that of its sender."""
 
     file: ElementSource
     progress: Progress = silent
@@ -71,8 +72,8 @@ class FileRead(NamedTuple):
         for path in self.file.paths:
             self.progress(out.size, path)
 
-    def __reduce__(self) -> tuple[type["FileRead"], tuple[ElementSource]]:
-        return FileRead, (self.file,)
+    def __reduce__(self) -> tuple[type["FileRead"], tuple[ElementSource, Progress]]:
+        return FileRead, (self.file, elsewhere(self.progress))
 
 
 class MeasureTask(NamedTuple):
@@ -120,7 +121,7 @@ def measure(
     found = StatsTable(wanted, StatsArrays.empty(len(wanted), len(types)))
     pieces: dict[int, list[PieceStats]] = {}
     task = MeasureTask(specs, read, types, workers.work, observe)
-    for piece, parts, small in workers.map(task.measure, split(specs, wanted)):
+    for piece, parts, small in workers.map(task.measure, split(specs, wanted), sendable_bytes(specs, wanted)):
         if small is not None:
             found.put(range(piece.index, piece.index + piece.count), small)
         else:
@@ -135,3 +136,13 @@ def fetch(read: Read, piece: Piece, specs: Sequence[TensorSpec], work: Workspace
     raw = work.raw.take((piece.stop - piece.start) * first.dtype.itemsize, np.uint8)
     read(first, piece.start, raw)
     return raw
+
+
+def sendable_bytes(specs: Sequence[TensorSpec], wanted: Sequence[int]) -> int:
+    """Return the bytes of the tensors `wanted` for `Executor.map`: 0 where any of them is encoded.
+
+    Threads unpack as fast as processes, each of which would walk through the structure of the file anew.
+    """
+    if any(specs[index].offset is None for index in wanted):
+        return 0
+    return sum(specs[index].nbytes for index in wanted)

@@ -9,7 +9,7 @@ import numpy as np
 
 from gradclip_cli.engine.executors import Executor, room
 from gradclip_cli.engine.first_nonfinite import FirstNonfinite
-from gradclip_cli.engine.measure import FileRead, PieceObserver, Read, fetch
+from gradclip_cli.engine.measure import FileRead, PieceObserver, Read, fetch, sendable_bytes
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.survey import MeasuredDump, ObserverFor, name_notes, observer_of
 from gradclip_cli.errors import InputError, UsageError
@@ -108,7 +108,7 @@ def measure_tensors(
     """Measure all `count` slices of the tensors `wanted`."""
     found = SliceTable.empty(count, wanted, len(task.sums))
     filled = [index for index in wanted if specs[index].size]
-    results = workers.map(task.measure, split_slices(specs, filled))
+    results = workers.map(task.measure, split_slices(specs, filled), sendable_bytes(specs, filled))
     found.put((one for some in results for one in some), task.sums)
     return found
 
