@@ -59,13 +59,13 @@ def test_one_reading_is_enough_where_nothing_is_clipped(tmp_path: Path, monkeypa
     source = tmp_path / "g.safetensors"
     save_file({"a.w": TENSORS["a.w"]}, source)
     copied: list[int] = []
-    real = copy_ahead.EarlyOutput.observe
+    real = copy_ahead.EarlyOutput.take
 
-    def observe(begun: Any, piece: Any, raw: Any, stats: Any) -> None:
-        real(begun, piece, raw, stats)
+    def take(begun: Any, piece: Any, found: Any) -> None:
+        real(begun, piece, found)
         copied.append(sum(stop - start for start, stop in begun.written))
 
-    monkeypatch.setattr(copy_ahead.EarlyOutput, "observe", observe)
+    monkeypatch.setattr(copy_ahead.EarlyOutput, "take", take)
     apply(source, tmp_path / "out.safetensors", strategy="clip-by-global-norm", threshold=1e9)
     assert max(copied) == TENSORS["a.w"].nbytes
 
@@ -74,7 +74,7 @@ def test_rules_wait_until_all_is_measured(tmp_path: Path, monkeypatch: pytest.Mo
     """Nothing is written ahead of a threshold that is not known, or of a strategy that changes whatever it is given."""
     source = tmp_path / "g.safetensors"
     save_file({"a.w": TENSORS["a.w"]}, source)
-    monkeypatch.setattr(copy_ahead.EarlyOutput, "observe", lambda *_: pytest.fail("written ahead"))
+    monkeypatch.setattr(copy_ahead.PieceCopier, "see", lambda *_: pytest.fail("written ahead"))
     apply(source, tmp_path / "a.safetensors", strategy="clip-by-global-norm", threshold="mean")
     apply(source, tmp_path / "b.safetensors", strategy="renormalize-l2-per-layer")
     apply(source, tmp_path / "c.npz", strategy="clip-by-global-norm", threshold=1e9)
@@ -88,6 +88,6 @@ def test_what_is_rounded_is_no_copy(
     source = tmp_path / "g.safetensors"
     save_file({"a.w": TENSORS["a.w"]}, source)
     seen: list[Any] = []
-    monkeypatch.setattr(copy_ahead.EarlyOutput, "observe", lambda *given: seen.append(given))
+    monkeypatch.setattr(copy_ahead.PieceCopier, "see", lambda *given: seen.append(given))
     apply(source, tmp_path / "out.safetensors", threshold=1e9, output_dtype=output_dtype)
     assert bool(seen) == ahead
