@@ -15,8 +15,13 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-LEAST_JOBS = 4
-LEAST_BYTES = 400 << 20
+LEAST_JOBS, LEAST_BYTES, LEAST_MAP = 4, 400 << 20, 32 << 20
+"""Worker processes are started for so many jobs and bytes, counted over all maps of a call, and work on maps of so many bytes."""
+# On 16 cores, `stats` of 1.95 GB in float32 takes 1.45 s with one thread, 0.98 with 2, 0.88 with 4, 0.89 with 8 and 1.21 with
+# 16, since a thread waits for the interpreter's lock; forked processes take 0.82 s for 2, 0.59 for 4, 0.40 for 8 and 0.35 for
+# 16. So each byte takes 0.2 ns less. To start 16 workers takes this process 17 ms of processor time and each worker 2.5 ms, as
+# much as 100 MB save; where they cannot be forked, each takes 100 ms, as much as 500 MB. A map takes 3 ms more in each worker,
+# which opens the file again, as much as 16 MB save; a batch of items takes 0.02 ms.
 
 
 class Chosen:
@@ -50,8 +55,10 @@ class Chosen:
     def map(self, task: Callable[[Item], Result], items: Iterable[Item], nbytes: int = 0) -> Iterator[Result]:
         """Yield `task(item)` for each item, in order; raise what a task raises. Without `nbytes`, it stays on threads."""
         self._nbytes += nbytes
-        if self._processes is None and nbytes and self.jobs >= LEAST_JOBS and self._nbytes >= LEAST_BYTES:
+        if nbytes < LEAST_MAP or self.jobs < LEAST_JOBS or self._nbytes < LEAST_BYTES:
+            return self._threads.map(task, items)
+        if self._processes is None:
             from gradclip_cli.engine.processes import Processes
 
             self._processes = Processes(self.jobs, self._progress, threads=self._threads)
-        return (self._processes or self._threads).map(task, items, nbytes)
+        return self._processes.map(task, items, nbytes)

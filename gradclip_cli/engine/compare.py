@@ -12,7 +12,7 @@ import numpy as np
 from gradclip_cli.engine import row_major
 from gradclip_cli.engine.compared_dump import StoredTensor
 from gradclip_cli.engine.executors import Executor, room
-from gradclip_cli.engine.measure import FileRead, Read, measure
+from gradclip_cli.engine.measure import FileRead, Read, measure, sendable_bytes
 from gradclip_cli.engine.row_major import RowMajorReader
 from gradclip_cli.engine.run import Progress, Run, silent
 from gradclip_cli.engine.telling import elsewhere
@@ -168,7 +168,8 @@ def compare(
     keys, pairs = list(shared), list(shared.values())
 
     task, found = CompareTask(pairs, tolerance, workers.work, progress), dict[int, Comparison]()
-    outcomes = workers.map(task.compare, _tasks(pairs), _sendable_bytes(pairs))
+    nbytes = sendable_bytes([one.spec for pair in pairs for one in pair], range(2 * len(pairs)))
+    outcomes = workers.map(task.compare, _tasks(pairs), nbytes)
     for index, group in groupby(outcomes, key=attrgetter("first")):  # results arrive tensor by tensor
         some, pair = list(group), pairs[index]
         if some[0].small:
@@ -177,12 +178,6 @@ def compare(
         dtypes = pair.a.spec.dtype, pair.b.spec.dtype
         found[index] = merge([piece for one in some for piece in one.pieces], dtypes, pair.scales)
     return {key: found[index] for index, key in enumerate(keys)}
-
-
-def _sendable_bytes(pairs: Sequence[Pair]) -> int:
-    """Return the bytes of some pairs for `Executor.map`; 0 where a tensor is encoded, as in `sendable_bytes`."""
-    stored = [one for pair in pairs for one in pair]
-    return sum(one.spec.nbytes for one in stored) if all(one.spec.offset is not None for one in stored) else 0
 
 
 def _tasks(pairs: Sequence[Pair]) -> Iterator[Piece | Small]:
