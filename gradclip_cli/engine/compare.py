@@ -104,7 +104,7 @@ class CompareTask(NamedTuple):
         at = 0
         for run in _neighbours(stored):
             part = raw[at : at + sum(one.spec.nbytes for one in run)]
-            run[0].file.reader.read(run[0].spec, 0, part)
+            run[0].file.read(run[0].spec, 0, part)
             self.progress(part.size, run[0].file.path)
             at += part.size
         return raw
@@ -137,7 +137,7 @@ class CompareTask(NamedTuple):
                 yield compare_piece(raws[0], raws[1], dtypes, self.tolerance, self.work, pair.scales)
 
     def _reading(self, stored: StoredTensor, turned: bool, stack: ExitStack) -> Read:
-        read = stored.file.reader.read
+        read = stored.file.read
         if turned and stored.spec.fortran:
             return stack.enter_context(RowMajorReader(read, stored.spec, self.work, stored.file.path)).read
         return read

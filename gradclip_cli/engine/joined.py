@@ -57,11 +57,6 @@ class Joined(NamedTuple):
         return (self.path,)
 
     @property
-    def reader(self) -> "Joined":
-        """What reads the elements: the tensor itself."""
-        return self
-
-    @property
     def spec(self) -> TensorSpec:
         """The whole tensor, whose pieces can be read in any order."""
         first = self.pieces[0].spec
@@ -76,10 +71,10 @@ class Joined(NamedTuple):
                 continue
             if piece.spec.shape[1:] == self.shape[1:]:  # whole rows, which adjoin
                 begin = (piece.offsets[0] * row if self.shape else 0) + first - start
-                piece.file.reader.read(piece.spec, first, out[begin * itemsize : (begin + last - first) * itemsize])
+                piece.file.read(piece.spec, first, out[begin * itemsize : (begin + last - first) * itemsize])
                 continue
             part = np.empty((last - first) * itemsize, np.uint8)
-            piece.file.reader.read(piece.spec, first, part)
+            piece.file.read(piece.spec, first, part)
             elements = np.dtype((np.void, itemsize))
             out.view(elements)[piece.places(first, last, self.shape) - start] = part.view(elements)
 

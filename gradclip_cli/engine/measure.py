@@ -79,13 +79,6 @@ def together(observers: Sequence[PieceObserver | None]) -> PieceObserver | None:
     return PieceObserver(_SeeAll(tuple(one.see for one in there)).see, take)
 
 
-class ElementReader(Protocol):
-    """What reads the stored elements of tensors."""
-
-    def read(self, spec: TensorSpec, start: int, out: Raw) -> None:
-        """Fill `out` with stored elements from element `start` on."""
-
-
 class ElementSource(Protocol):
     """Where the elements of a tensor are read: in a file, or in several."""
 
@@ -97,9 +90,8 @@ class ElementSource(Protocol):
     def paths(self) -> tuple[str, ...]:
         """The paths that progress is reported for."""
 
-    @property
-    def reader(self) -> ElementReader:
-        """What reads the elements."""
+    def read(self, spec: TensorSpec, start: int, out: Raw) -> None:
+        """Fill `out` with stored elements from element `start` on."""
 
 
 class FileRead(NamedTuple):
@@ -110,7 +102,7 @@ class FileRead(NamedTuple):
 
     def read(self, spec: TensorSpec, start: int, out: Raw) -> None:
         """Fill `out` with the stored bytes of a tensor from element `start` on."""
-        self.file.reader.read(spec, start, out)
+        self.file.read(spec, start, out)
         for path in self.file.paths:
             self.progress(out.size, path)
 

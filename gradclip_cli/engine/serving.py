@@ -5,6 +5,7 @@ import os
 import pickle
 import socket
 import traceback
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -15,14 +16,16 @@ from gradclip_cli.engine import executors, frames, telling
 from gradclip_cli.engine.sending import Sent, unpacked
 from gradclip_cli.errors import GradclipError
 from gradclip_cli.formats.hdf5.limits import settle
+from gradclip_cli.formats.portable import Checksum, taken_checksums
 
 
 class Reply(NamedTuple):
-    """What became of a batch: the results up to the first error, that error, and the bytes done by file."""
+    """What became of a batch: the results up to the first error, that error, the bytes done by file, and their checksums."""
 
     results: list[Any]
-    error: BaseException | None = None
-    done: dict[str, int] = {}  # noqa: RUF012 - never changed
+    error: BaseException | None
+    done: Mapping[str, int]
+    checksums: Mapping[int, Sequence[Checksum]]
 
 
 class SharedRoom:
@@ -81,15 +84,14 @@ def _task(sent: Sent | None) -> tuple[Any, str | None]:
 
 def _batch(task: Any, items: list[Any]) -> Reply:
     """Return the results of some items, up to the first error."""
-    results = list[Any]()
+    results, failure = list[Any](), None
     try:
         results.extend(map(task, items))
-    except GradclipError as error:
-        return Reply(results, error, telling.taken())
     except Exception as error:  # noqa: BLE001 - it is raised in the caller
-        error.add_note("".join(["in a worker process:\n", *traceback.format_tb(error.__traceback__)]).rstrip())
-        return Reply(results, error, telling.taken())
-    return Reply(results, None, telling.taken())
+        if not isinstance(error, GradclipError):
+            error.add_note("".join(["in a worker process:\n", *traceback.format_tb(error.__traceback__)]).rstrip())
+        failure = error
+    return Reply(results, failure, telling.taken(), taken_checksums())
 
 
 def _packed(reply: Reply) -> Sent:
@@ -100,5 +102,6 @@ def _packed(reply: Reply) -> Sent:
             pickle.loads(data)  # noqa: S301 - some errors pickle, but are not made again by what they give
     except Exception as error:  # noqa: BLE001 - whatever a class of errors does when it is pickled
         told = reply.error if reply.error is not None else error
-        data = pickle.dumps(([], RuntimeError(f"in a worker process: {type(told).__name__}: {told}"), reply.done))
+        failure = RuntimeError(f"in a worker process: {type(told).__name__}: {told}")
+        data = pickle.dumps(tuple(reply._replace(results=[], error=failure)), pickle.HIGHEST_PROTOCOL)
     return Sent(data, ())

@@ -54,6 +54,10 @@ class Options(NamedTuple):
     most_tensors: int | None = None
 
 
+TakeChecksum = Callable[[str, int, int, int], None]
+"""Takes note of the CRC-32 of bytes of a tensor's elements: its name, the first byte, the CRC, and the number of bytes."""
+
+
 class Reader(Protocol):
     """An open file: its header is read and checked, its elements are not."""
 
@@ -84,6 +88,10 @@ class Reader(Protocol):
     @property
     def notes(self) -> Sequence[Note]:
         """What the user must know about how the file is taken."""
+
+    @property
+    def take_checksum(self) -> TakeChecksum | None:
+        """What takes the checksums of elements that another process has read; None where the format checks none of them."""
 
     def read(self, spec: TensorSpec, start: int, out: Raw) -> None:
         """Fill `out` with stored elements from element `start` on, past the end of the tensor if its neighbour adjoins.

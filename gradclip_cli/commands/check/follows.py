@@ -53,7 +53,7 @@ class SliceReader(NamedTuple):
 
     def read(self, spec: TensorSpec, start: int, out: Raw) -> None:
         """Fill `out` with the elements of the slice from element `start` on; what is encoded is read from its beginning."""
-        whole, read = self.whole.spec, self.whole.file.reader.read
+        whole, read = self.whole.spec, self.whole.file.read
         first = self.row * whole.slice_size
         if whole.offset is None and start == 0:
             for piece in slices_in_order(Piece(0, 1, 0, first), whole):

@@ -30,6 +30,7 @@ class Hdf5Reader:
     """An open HDF5 file; datasets are in the order of their names, each under one name."""
 
     pickled: Sequence[str] = ()
+    take_checksum = None
 
     def __init__(self, file: RandomAccess, options: Options) -> None:
         self.file, self.walker = file, Walker(file)

@@ -67,8 +67,13 @@ class NpzReader:
                 self._whole.add(member.name)
             return
         self.file.read_into(spec.position(start), out)
-        sums = self._sums.setdefault(spec.name, {0: (checksum(header.raw), len(header.raw))})
-        sums[len(header.raw) + start * spec.dtype.itemsize] = checksum(out.data), out.size
+        self.take_checksum(spec.name, start * spec.dtype.itemsize, checksum(out.data), out.size)
+
+    def take_checksum(self, name: str, start: int, crc: int, nbytes: int) -> None:
+        """Take note of the CRC of bytes of the elements of a stored array, which another process may have read."""
+        _, header = self.of[name]
+        sums = self._sums.setdefault(name, {0: (checksum(header.raw), len(header.raw))})
+        sums[len(header.raw) + start] = crc, nbytes
 
     def verify(self, rest: Sequence[int] | None = None) -> None:
         """Raise InputError if an array that was read to its end has the wrong CRC, or if the file has changed.

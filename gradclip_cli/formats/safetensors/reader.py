@@ -23,6 +23,7 @@ class SafetensorsReader:
     non_numeric: Sequence[str] = ()
     pickled: Sequence[str] = ()
     unmeasured: Sequence[str] = ()
+    take_checksum = None
 
     def __init__(self, file: RandomAccess, options: Options) -> None:
         self.file = file
