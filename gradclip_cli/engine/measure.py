@@ -1,11 +1,12 @@
 """Measure the statistics of tensors piece by piece, reading each once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from gradclip_cli.engine.executors import Executor, room
+from gradclip_cli.engine.mapping import Teller, mapped
 from gradclip_cli.engine.run import Progress, silent
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.numerics.measuring import measure_piece, measure_small
@@ -78,7 +79,7 @@ class ElementReader(Protocol):
         """Fill `out` with stored elements from element `start` on."""
 
 
-class ElementSource(Protocol):
+class ElementSource(Teller, Protocol):
     """Where the elements of a tensor are read: in a file, or in several."""
 
     @property
@@ -160,12 +161,17 @@ def measure(
     types: SumKinds,
     workers: Executor,
     observe: PieceObserver | None = None,
+    sources: Sequence[Teller] = (),
 ) -> StatsTable:
-    """Return the statistics of the tensors `wanted` (ascending indices into `specs`); `read` fills raw bytes from an element on."""
+    """Return the statistics of the tensors `wanted` (ascending indices into `specs`).
+
+    `read` fills raw bytes from an element on; `sources` are all readers that it uses.
+    """
     found = StatsTable(wanted, StatsArrays.empty(len(wanted), len(types)))
     pieces: dict[int, list[PieceStats]] = {}
     task = MeasureTask(specs, read, types, workers.work, observe.see if observe is not None else None)
-    for piece, parts, small, findings in workers.map(task.measure, split(specs, wanted)):
+    every = split(specs, wanted)
+    for piece, parts, small, findings in mapped(workers, task.measure, every, sendable_bytes(specs, wanted), sources):
         if observe is not None:
             observe.take_all(findings)
         if small is not None:
@@ -182,3 +188,17 @@ def fetch(read: Read, piece: Piece, specs: Sequence[TensorSpec], work: Workspace
     raw = work.raw.take((piece.stop - piece.start) * first.dtype.itemsize, np.uint8)
     read(first, piece.start, raw)
     return raw
+
+
+def sendable_bytes(specs: Sequence[TensorSpec], wanted: Collection[int]) -> int:
+    """Return the bytes of the tensors `wanted` for `Executor.map`: 0 where any of them is encoded.
+
+    Threads unpack as fast as processes, each of which would walk through the structure of the file anew.
+    """
+    nbytes = 0
+    for index in wanted:
+        spec = specs[index]
+        if spec.offset is None and spec.size:
+            return 0
+        nbytes += spec.size * spec.dtype.itemsize
+    return nbytes

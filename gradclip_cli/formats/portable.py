@@ -4,6 +4,7 @@ import threading
 import weakref
 from collections.abc import Sequence
 from contextlib import ExitStack
+from typing import Any
 
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats.base import Format, Options, Reader
@@ -21,11 +22,11 @@ _opening = threading.Lock()
 class PortableReader:
     """An open reader that can be pickled: another process opens the file again when it first reads.
 
-    Checksums of what another process reads stay there: `verify` of the reader here does not check them.
+    `verify` of the reader here checks what was read there only if it was given the receipts, as `engine.mapping` does.
     """
 
     def __init__(self, how: How, reader: Reader | None = None) -> None:
-        self.how, self._reader = how, reader
+        self.how, self._reader, self._is_elsewhere = how, reader, reader is None
 
     @classmethod
     def of(cls, format: Format, reader: Reader, options: Options) -> "PortableReader":
@@ -54,9 +55,22 @@ class PortableReader:
         return self._reader if self._reader is not None else self._open()
 
     @property
+    def has_checksums(self) -> bool:
+        """Whether the file holds checksums that `verify` of the reader compares."""
+        return self.reader.has_checksums
+
+    @property
     def readers(self) -> Sequence[Reader]:
         """The reader of each file that is read."""
         return (self.reader,)
+
+    def receipts(self) -> Any | None:
+        """Return and forget the checksums of what was read in another process than the one that opened the file first."""
+        return self._reader.receipts() if self._is_elsewhere and self._reader is not None else None
+
+    def take(self, receipts: Any) -> None:
+        """Give the reader what its copy in another process has read."""
+        self.reader.take(receipts)
 
     def __reduce__(self) -> tuple[type["PortableReader"], tuple[How]]:
         if self.path == STANDARD:

@@ -1,6 +1,7 @@
 """Read an npz archive: a stored array at its offset, a deflated one from its start."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats.base import Options, check_declared
@@ -23,9 +24,17 @@ def matches(head: bytes, file: RandomAccess) -> bool:
     return head[:4] in (b"PK\x03\x04", b"PK\x05\x06")
 
 
+class Sums(NamedTuple):
+    """The CRC and the length of pieces by offset, for each array, and the members that are whole and have the right CRC."""
+
+    of: dict[str, dict[int, tuple[int, int]]]
+    whole: set[str]
+
+
 class NpzReader:
     """An open npz archive; tensors are in the order of the central directory."""
 
+    has_checksums = True
     metadata: Mapping[str, str] = {}  # an archive has no place for it
     notes: Sequence[Note] = ()
 
@@ -69,6 +78,18 @@ class NpzReader:
         self.file.read_into(spec.position(start), out)
         sums = self._sums.setdefault(spec.name, {0: (checksum(header.raw), len(header.raw))})
         sums[len(header.raw) + start * spec.dtype.itemsize] = checksum(out.data), out.size
+
+    def receipts(self) -> Sums | None:
+        """Return and forget the checksums of what was read, and the members that were read to their end."""
+        found = Sums(self._sums, self._whole)
+        self._sums, self._whole = {}, set()
+        return found if found.of or found.whole else None
+
+    def take(self, receipts: Sums) -> None:
+        """Take the checksums of what another process read."""
+        for key, sums in receipts.of.items():
+            self._sums.setdefault(key, {}).update(sums)
+        self._whole |= receipts.whole
 
     def verify(self, rest: Sequence[int] | None = None) -> None:
         """Raise InputError if an array that was read to its end has the wrong CRC, or if the file has changed.
