@@ -12,6 +12,7 @@ import numpy as np
 from gradclip_cli.engine import row_major
 from gradclip_cli.engine.compared_dump import StoredTensor
 from gradclip_cli.engine.executors import Executor, room
+from gradclip_cli.engine.mapping import mapped
 from gradclip_cli.engine.measure import FileRead, Read, measure, sendable_bytes
 from gradclip_cli.engine.row_major import RowMajorReader
 from gradclip_cli.engine.run import Progress, Run, silent
@@ -169,7 +170,8 @@ def compare(
 
     task, found = CompareTask(pairs, tolerance, workers.work, progress), dict[int, Comparison]()
     nbytes = sendable_bytes([one.spec for pair in pairs for one in pair], range(2 * len(pairs)))
-    outcomes = workers.map(task.compare, _tasks(pairs), nbytes)
+    files = (one.file for pair in pairs for one in pair)
+    outcomes = mapped(workers, task.compare, _tasks(pairs), nbytes, files)
     for index, group in groupby(outcomes, key=attrgetter("first")):  # results arrive tensor by tensor
         some, pair = list(group), pairs[index]
         if some[0].small:
@@ -251,7 +253,8 @@ def l2_norms(tensors: Mapping[Key, StoredTensor], scale: float, run: Run) -> dic
     for _, members in groupby(rest.items(), lambda item: item[1].file):
         keys, stored = zip(*members, strict=True)
         read = FileRead(stored[0].file, run.progress).read
-        measured = measure([one.spec for one in stored], range(len(stored)), read, (2.0,), run.workers)
+        specs, file = [one.spec for one in stored], stored[0].file
+        measured = measure(specs, range(len(specs)), read, (2.0,), run.workers, sources=[file])
         for key, stats in zip(keys, measured.values(), strict=True):
             infinite = bool(stats.posinf or stats.neginf)
             found[key] = L2Norm(stats.sums[0], bool(stats.nan), infinite, scale)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +57,11 @@ class Joined(NamedTuple):
         return (self.path,)
 
     @property
+    def has_checksums(self) -> bool:
+        """Whether any of the files holds checksums."""
+        return any(piece.file.has_checksums for piece in self.pieces)
+
+    @property
     def spec(self) -> TensorSpec:
         """The whole tensor, whose pieces can be read in any order."""
         first = self.pieces[0].spec
@@ -85,3 +90,14 @@ class Joined(NamedTuple):
             index, at = divmod(index, size)
             found.append(at)
         return (index, *reversed(found)) if self.shape else ()
+
+    def receipts(self) -> list[Any] | None:
+        """Return and forget the checksums of what was read of each piece's file."""
+        found = [piece.file.receipts() for piece in self.pieces]
+        return found if any(one is not None for one in found) else None
+
+    def take(self, receipts: list[Any]) -> None:
+        """Give the readers what their copies in another process have read."""
+        for piece, own in zip(self.pieces, receipts, strict=True):
+            if own is not None:
+                piece.file.take(own)

@@ -1,11 +1,12 @@
 """Measure the statistics of tensors piece by piece, reading each once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from gradclip_cli.engine.executors import Executor, room
+from gradclip_cli.engine.mapping import Teller, mapped
 from gradclip_cli.engine.run import Progress, silent
 from gradclip_cli.engine.telling import elsewhere
 from gradclip_cli.numerics.dtypes import Raw
@@ -79,7 +80,7 @@ def together(observers: Sequence[PieceObserver | None]) -> PieceObserver | None:
     return PieceObserver(_SeeAll(tuple(one.see for one in there)).see, take)
 
 
-class ElementSource(Protocol):
+class ElementSource(Teller, Protocol):
     """Where the elements of a tensor are read: in a file, or in several."""
 
     @property
@@ -160,13 +161,17 @@ def measure(
     types: SumKinds,
     workers: Executor,
     observe: PieceObserver | None = None,
+    sources: Sequence[Teller] = (),
 ) -> StatsTable:
-    """Return the statistics of the tensors `wanted` (ascending indices into `specs`); `read` fills raw bytes from an element on."""
+    """Return the statistics of the tensors `wanted` (ascending indices into `specs`).
+
+    `read` fills raw bytes from an element on; `sources` are all readers that it uses.
+    """
     found = StatsTable(wanted, StatsArrays.empty(len(wanted), len(types)))
     pieces: dict[int, list[PieceStats]] = {}
     task = MeasureTask(specs, read, types, workers.work, observe.see if observe is not None else None)
-    nbytes = sendable_bytes(specs, wanted)
-    for piece, parts, small, findings in workers.map(task.measure, split(specs, wanted), nbytes):
+    every, nbytes = split(specs, wanted), sendable_bytes(specs, wanted)
+    for piece, parts, small, findings in mapped(workers, task.measure, every, nbytes, sources):
         if observe is not None:
             observe.take_all(findings)
         if small is not None:
@@ -185,12 +190,12 @@ def fetch(read: Read, piece: Piece, specs: Sequence[TensorSpec], work: Workspace
     return raw
 
 
-def sendable_bytes(specs: Sequence[TensorSpec], wanted: Sequence[int]) -> int:
+def sendable_bytes(specs: Sequence[TensorSpec], wanted: Collection[int]) -> int:
     """Return the bytes of the tensors `wanted` for `Executor.map`: 0 where they are many or small, or any of them is encoded.
 
     Threads unpack as fast as processes, each of which would walk through the structure of the file anew.
     """
-    if len(specs) > _MOST_SENT or any(specs[index].offset is None for index in wanted):
+    if len(specs) > _MOST_SENT or any(specs[index].offset is None and specs[index].size for index in wanted):
         return 0
     nbytes = sum(specs[index].nbytes for index in wanted)
     return nbytes if nbytes >= _LEAST_EACH * len(specs) else 0

@@ -19,7 +19,6 @@ from gradclip_cli.engine.serving import Reply
 from gradclip_cli.engine.worker import Worker, can_spawn, held_back
 from gradclip_cli.errors import GradclipError, InputError, OutputError, reason
 from gradclip_cli.formats.hdf5.child import can_fork
-from gradclip_cli.formats.portable import take_checksums
 from gradclip_cli.notes import Note
 from gradclip_cli.storage.interrupts import cleanups
 
@@ -200,7 +199,6 @@ class Processes:
                 reply = Reply(*frames.receive_value(worker.channel))
             for path, nbytes in reply.done.items():
                 self._progress(nbytes, path)
-            take_checksums(reply.checksums)
             yield worker.batches.popleft(), reply
 
     @contextmanager

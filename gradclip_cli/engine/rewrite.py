@@ -8,11 +8,14 @@ from typing import NamedTuple
 
 from gradclip_cli.engine import row_major
 from gradclip_cli.engine.executors import Executor, room
-from gradclip_cli.engine.measure import NormTypes, Read, fetch
+from gradclip_cli.engine.mapping import mapped
+from gradclip_cli.engine.measure import NormTypes, Read, fetch, sendable_bytes
 from gradclip_cli.engine.row_major import RowMajorReader
 from gradclip_cli.engine.run import Progress, silent
+from gradclip_cli.engine.telling import elsewhere
 from gradclip_cli.formats.base import Writer
 from gradclip_cli.formats.copy_ranges import Copy, subtract_ranges
+from gradclip_cli.formats.elsewhere import PlacedWriter
 from gradclip_cli.formats.portable import PortableReader
 from gradclip_cli.numerics.conversion import converted, wide_type, widened
 from gradclip_cli.numerics.dtypes import DType, Raw
@@ -65,9 +68,12 @@ class Rewriter(NamedTuple):
         changed = sorted(self.actions)
         after = Rewritten(StatsTable(changed, StatsArrays.empty(len(changed), len(self.types))), {})
         pieces: dict[int, list[PieceStats]] = {}
-        work, progress = self.workers.work, self.progress
-        task = RewriteTask(self.source, self.writer, self.actions, self.types, work, progress, self.stored)
-        for piece, small, parts, clipped in self.workers.map(task.rewrite, split(self.sources(), sorted(pending))):
+        kept = self.types, self.workers.work, self.progress, self.stored
+        task = RewriteTask(self.source, self.writer, self.actions, *kept)
+        sources, wanted = self.sources(), sorted(pending)
+        every, nbytes = split(sources, wanted), sendable_bytes(sources, wanted)
+        told = self.source, self.writer
+        for piece, small, parts, clipped in mapped(self.workers, task.rewrite, every, nbytes, told):
             if small is not None:
                 self._keep(piece, small, after.stats)
             elif parts:
@@ -111,10 +117,10 @@ class Rewriter(NamedTuple):
 
 
 class RewriteTask(NamedTuple):
-    """Reads, changes, writes and measures pieces; it can be pickled if it has no writer, and then reports no progress."""
+    """Reads, changes, writes and measures pieces; it can be sent if its writer can, and counts bytes for the sender's progress then."""
 
     source: PortableReader
-    writer: Writer | None
+    writer: Writer | PlacedWriter | None
     actions: Mapping[int, Action]
     types: NormTypes
     work: Workspace
@@ -197,9 +203,15 @@ class RewriteTask(NamedTuple):
             self.writer.write(spec, 0, raw[start * itemsize : stop * itemsize])
 
     def __reduce__(self) -> tuple[type["RewriteTask"], tuple[object, ...]]:
-        if self.writer is not None:
-            raise TypeError("a writer stays in the process that began the output")
-        return RewriteTask, (self.source, None, self.actions, self.types, self.work, silent, self.stored)
+        return RewriteTask, (
+            self.source,
+            self.writer,
+            self.actions,
+            self.types,
+            self.work,
+            elsewhere(self.progress),
+            self.stored,
+        )
 
 
 def _parts(copies: Iterable[Copy]) -> Iterator[Copy]:

@@ -5,11 +5,14 @@ from itertools import chain
 from typing import NamedTuple
 
 from gradclip_cli.engine.executors import room
-from gradclip_cli.engine.measure import NormTypes, fetch
+from gradclip_cli.engine.mapping import mapped
+from gradclip_cli.engine.measure import NormTypes, fetch, sendable_bytes
 from gradclip_cli.engine.rewrite import Rewriter, Rewritten, change_as
 from gradclip_cli.engine.run import Progress
 from gradclip_cli.engine.slices import SliceStats, SliceTable
+from gradclip_cli.engine.telling import elsewhere
 from gradclip_cli.formats.base import Writer
+from gradclip_cli.formats.elsewhere import PlacedWriter
 from gradclip_cli.formats.portable import PortableReader
 from gradclip_cli.numerics.measuring import measure_piece, measure_rows
 from gradclip_cli.numerics.norms import BLOCK
@@ -44,7 +47,9 @@ class SliceRewriter(NamedTuple):
         work, targets = file.workers.work, file.targets()
         task = SliceRewriteTask(file.source, file.writer, targets, self.actions, file.types, work, file.progress)
         after, clipped = SliceTable.empty(self.length, changed, len(file.types)), dict[int, dict[int, int]]()
-        parts = chain.from_iterable(file.workers.map(task.rewrite, split_slices(file.sources(), changed)))
+        sources = file.sources()
+        every, nbytes = split_slices(sources, changed), sendable_bytes(sources, changed)
+        parts = chain.from_iterable(mapped(file.workers, task.rewrite, every, nbytes, (file.source, file.writer)))
         after.put(_counted(parts, clipped), file.types)
         return [self._of(row, after, clipped.get(row, {})) for row in range(self.length)]
 
@@ -65,10 +70,10 @@ def _counted(parts: Iterable[WrittenSlices], clipped: dict[int, dict[int, int]])
 
 
 class SliceRewriteTask(NamedTuple):
-    """Reads, changes, writes and measures pieces of changed tensors, slice by slice."""
+    """Reads, changes, writes and measures pieces of changed tensors, slice by slice; it can be sent as `RewriteTask` can."""
 
     source: PortableReader
-    writer: Writer | None
+    writer: Writer | PlacedWriter | None
     targets: Sequence[TensorSpec]  # the tensors as they are written
     actions: SliceActions
     types: NormTypes
@@ -100,3 +105,7 @@ class SliceRewriteTask(NamedTuple):
             return WrittenSlices(SliceStats(piece.index, first, rows), clipped)
         part = measure_piece(raw, target.dtype, self.types, self.work)
         return WrittenSlices(SliceStats(piece.index, first, None, part), clipped)
+
+    def __reduce__(self) -> tuple[type["SliceRewriteTask"], tuple[object, ...]]:
+        task = self.source, self.writer, self.targets, self.actions, self.types, self.work, elsewhere(self.progress)
+        return SliceRewriteTask, task

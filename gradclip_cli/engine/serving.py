@@ -5,7 +5,7 @@ import os
 import pickle
 import socket
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -16,16 +16,14 @@ from gradclip_cli.engine import executors, frames, telling
 from gradclip_cli.engine.sending import Sent, unpacked
 from gradclip_cli.errors import GradclipError
 from gradclip_cli.formats.hdf5.limits import settle
-from gradclip_cli.formats.portable import Checksum, taken_checksums
 
 
 class Reply(NamedTuple):
-    """What became of a batch: the results up to the first error, that error, the bytes done by file, and their checksums."""
+    """What became of a batch: the results up to the first error, that error, and the bytes done by file."""
 
     results: list[Any]
     error: BaseException | None
     done: Mapping[str, int]
-    checksums: Mapping[int, Sequence[Checksum]]
 
 
 class SharedRoom:
@@ -91,7 +89,7 @@ def _batch(task: Any, items: list[Any]) -> Reply:
         if not isinstance(error, GradclipError):
             error.add_note("".join(["in a worker process:\n", *traceback.format_tb(error.__traceback__)]).rstrip())
         failure = error
-    return Reply(results, failure, telling.taken(), taken_checksums())
+    return Reply(results, failure, telling.taken())
 
 
 def _packed(reply: Reply) -> Sent:

@@ -9,6 +9,7 @@ import numpy as np
 
 from gradclip_cli.engine.executors import Executor, room
 from gradclip_cli.engine.first_nonfinite import FirstNonfinite
+from gradclip_cli.engine.mapping import Teller, mapped
 from gradclip_cli.engine.measure import FileRead, Findings, PieceObserver, Read, See, fetch, seen, sendable_bytes
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.survey import MeasuredDump, ObserverFor, name_notes, observer_of
@@ -99,15 +100,20 @@ class SliceTable(NamedTuple):
 
 
 def measure_tensors(
-    wanted: Sequence[int], count: int, task: SliceTask, workers: Executor, observe: PieceObserver | None = None
+    wanted: Sequence[int],
+    count: int,
+    task: SliceTask,
+    workers: Executor,
+    observe: PieceObserver | None = None,
+    sources: Sequence[Teller] = (),
 ) -> SliceTable:
-    """Measure all `count` slices of the tensors `wanted`."""
+    """Measure all `count` slices of the tensors `wanted`; `sources` are all readers that it uses."""
     found = SliceTable.empty(count, wanted, len(task.sums))
     filled = [index for index in wanted if task.specs[index].size]
-    nbytes = sendable_bytes(task.specs, filled)
+    every, nbytes = split_slices(task.specs, filled), sendable_bytes(task.specs, filled)
 
     def results() -> Iterator[SliceStats]:
-        for some, findings in workers.map(task.measure, split_slices(task.specs, filled), nbytes):
+        for some, findings in mapped(workers, task.measure, every, nbytes, sources):
             if observe is not None:
                 observe.take_all(findings)
             yield from some
@@ -203,7 +209,7 @@ def _measure_file(
     kinds = stored_sums(sums, dump.scale)
     read, see = FileRead(file.portable, run.progress).read, observe.see if observe is not None else None
     task = SliceTask(reader.tensors, read, kinds, run.workers.work, see)
-    table = measure_tensors(counted, count, task, run.workers, observe)
+    table = measure_tensors(counted, count, task, run.workers, observe, [file.portable])
     reader.verify(rest=dump.taken(file))
     return _SlicedFile(count, table, steps)
 

@@ -7,7 +7,7 @@ on threads nor on pieces.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -40,6 +40,11 @@ class PortableAccumulation(PortableReader):
         return [one for part in self._parts for one in part.fingerprints]
 
     @property
+    def has_checksums(self) -> bool:
+        """Whether any of the files holds checksums."""
+        return any(part.has_checksums for part in self._parts)
+
+    @property
     def reader(self) -> "AccumulatedReader":
         """The reader, made when it is first needed."""
         if self._reader is None:
@@ -55,6 +60,17 @@ class PortableAccumulation(PortableReader):
         """Fill `out` with elements from `start` on, as the mean or the sum of those of all files."""
         self.reader.read(spec, start, out)
 
+    def receipts(self) -> list[Any] | None:
+        """Return and forget the checksums of what was read of each file."""
+        found = [part.receipts() for part in self._parts]
+        return found if any(one is not None for one in found) else None
+
+    def take(self, receipts: list[Any]) -> None:
+        """Give the readers what their copies in another process have read."""
+        for part, own in zip(self._parts, receipts, strict=True):
+            if own is not None:
+                part.take(own)
+
     def __reduce__(self) -> "tuple[type[PortableAccumulation], tuple[object, ...]]":  # type: ignore[override]  # other arguments
         return PortableAccumulation, (self._parts, self._mode)
 
@@ -66,7 +82,7 @@ class AccumulatedReader:
     unless all files have tensors of the same names, dtypes and shapes.
     """
 
-    take_checksum = None
+    has_checksums = False  # those of the files are their own readers' business
 
     def __init__(self, readers: Sequence[Reader], mode: str, sources: Sequence[PortableReader]) -> None:
         self._readers, self._mode, self._sources, self._work = readers, mode, sources, Workspace()
@@ -110,6 +126,12 @@ class AccumulatedReader:
                 if not np.array_equal(firsts, others):
                     message = f"differs from that in {printable(self.file.path)}, and is not added, as it is {spec.dtype.name}"
                     self._refuse(reader, f"{message}; --exclude writes that of the first file", spec.name)
+
+    def receipts(self) -> None:
+        """Return None: the reader of each file has its own."""
+
+    def take(self, receipts: Any) -> None:
+        """Do nothing."""
 
     def verify(self, rest: Sequence[int] | None = None) -> None:
         """Raise InputError if what was read of a file does not match its checksums, or if a file has changed."""

@@ -235,13 +235,26 @@ def test_an_observer_that_cannot_be_sent_is_not_dropped(tmp_path: Path) -> None:
         measure_dump(single(str(path)), SUMS, Run(Selection(), Pickles()), counts.observer_for)
 
 
-def test_a_writer_stays_in_its_process(tmp_path: Path) -> None:
-    """A task that writes to an output cannot be sent away."""
+def test_a_task_that_writes_goes_with_its_file(tmp_path: Path) -> None:
+    """A task that writes to an output cannot be pickled alone; with the descriptor of the output it can be sent."""
     path = save(tmp_path, "safetensors", ARRAYS)
     with OpenDump(single(str(path)), Selection()) as dump, (tmp_path / "out").open("w+b") as out:
         (opened,) = dump.all()
         writer = by_name("npz").convert(opened.reader.tensors, out.fileno(), "out")
         task = RewriteTask(opened.portable, writer, {}, (2.0,), Workspace(), silent)
-        with pytest.raises(TypeError, match="a writer stays"):
+        with pytest.raises(TypeError, match="together with its descriptor"):
             pickle.dumps(task)
+        assert list(packed(task).fds) == [out.fileno()]
+        writer.close()
+
+
+def test_what_is_packed_is_written_here(tmp_path: Path) -> None:
+    """A task that writes deflated arrays cannot be sent away."""
+    path = _packed_npz(tmp_path)
+    with OpenDump(single(str(path)), Selection()) as dump, (tmp_path / "out").open("w+b") as out:
+        (opened,) = dump.all()
+        writer = by_name("npz").rewrite(opened.reader, [0], out.fileno(), "out")
+        task = RewriteTask(opened.portable, writer, {}, (2.0,), Workspace(), silent)
+        with pytest.raises(TypeError, match="is packed is written by the process"):
+            packed(task)
         writer.close()
