@@ -57,7 +57,7 @@ class Processes:
         self.notes: list[Note] = []
         self._progress, self._forked, self._most = progress, forked, self.jobs
         self._workers: list[Worker] = []
-        self._ready = selectors.DefaultSelector()
+        self._ready = selectors.PollSelector()  # needs no descriptor, and takes those above 1023
         self._room: tuple[int, int] | None = None
 
     def __enter__(self) -> "Processes":
@@ -97,8 +97,7 @@ class Processes:
         for worker in self._workers:
             worker.stop()
         self._workers = []
-        self._ready.close()
-        self._ready = selectors.DefaultSelector()
+        self._ready = selectors.PollSelector()
         room, self._room = self._room, None
         for fd in room or ():
             os.close(fd)
@@ -130,7 +129,8 @@ class Processes:
             return
         self.threads.stop()
         forked = _may_fork() if self._forked is None else self._forked
-        wanted, before, failure = wanted if forked else min(wanted, _SPAWNED), len(self._workers), "no Python is known"
+        wanted, before = wanted if forked else min(wanted, _SPAWNED), len(self._workers)
+        failure = "they end at once" if forked or can_spawn() else "no Python is known"
         with held_back():
             try:
                 room = self._shared_room()
