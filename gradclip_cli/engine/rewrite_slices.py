@@ -45,7 +45,8 @@ class SliceRewriter(NamedTuple):
         if file.writer is not None:
             file.rewrite(index for index in file.writer.pending if index not in self.actions)
         work, targets = file.workers.work, file.targets()
-        task = SliceRewriteTask(file.source, file.writer, targets, self.actions, file.types, work, file.progress)
+        specs = file.source.reader.tensors
+        task = SliceRewriteTask(file.source, specs, targets, file.writer, self.actions, file.types, work, file.progress)
         after, clipped = SliceTable.empty(self.length, changed, len(file.types)), dict[int, dict[int, int]]()
         sources = file.sources()
         every, nbytes = split_slices(sources, changed), sendable_bytes(sources, changed)
@@ -73,8 +74,9 @@ class SliceRewriteTask(NamedTuple):
     """Reads, changes, writes and measures pieces of changed tensors, slice by slice; it can be sent as `RewriteTask` can."""
 
     source: PortableReader
+    specs: Sequence[TensorSpec]  # the tensors as they are read
+    targets: Sequence[TensorSpec]  # as they are written, or would be
     writer: Writer | PlacedWriter | None
-    targets: Sequence[TensorSpec]  # the tensors as they are written
     actions: SliceActions
     types: NormTypes
     work: Workspace
@@ -82,7 +84,7 @@ class SliceRewriteTask(NamedTuple):
 
     def rewrite(self, piece: Piece) -> list[WrittenSlices]:
         """Return the results of the slices in a piece; a piece of an encoded tensor is all of it."""
-        spec, target = self.source.reader.tensors[piece.index], self.targets[piece.index]
+        spec, target = self.specs[piece.index], self.targets[piece.index]
         with room(spec.held):
             whole = piece.stop - piece.start == spec.size
             parts = slices_in_order(piece, spec) if whole else (piece,)
@@ -90,7 +92,7 @@ class SliceRewriteTask(NamedTuple):
 
     def _part(self, piece: Piece, spec: TensorSpec, target: TensorSpec) -> WrittenSlices:
         """Read, change, write and measure several small slices, or a piece of a large one."""
-        raw = fetch(self.source.reader.read, piece, self.source.reader.tensors, self.work)
+        raw = fetch(self.source.read, piece, self.specs, self.work)
         size, small = spec.slice_size, spec.slice_size <= BLOCK
         first = piece.start // size
         count = (piece.stop - piece.start) // size if small else 1
@@ -107,5 +109,4 @@ class SliceRewriteTask(NamedTuple):
         return WrittenSlices(SliceStats(piece.index, first, None, part), clipped)
 
     def __reduce__(self) -> tuple[type["SliceRewriteTask"], tuple[object, ...]]:
-        task = self.source, self.writer, self.targets, self.actions, self.types, self.work, elsewhere(self.progress)
-        return SliceRewriteTask, task
+        return SliceRewriteTask, (*self[:-1], elsewhere(self.progress))

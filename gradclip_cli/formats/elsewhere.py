@@ -66,8 +66,7 @@ class PlacedWriter:
     Where the output holds checksums (`summed`), it keeps a receipt for each write.
     """
 
-    def __init__(self, tensors: Sequence[TensorSpec], file: Descriptor, path: str, summed: bool) -> None:
-        self.tensors = tensors
+    def __init__(self, file: Descriptor, path: str, summed: bool) -> None:
         self._file, self._path, self._summed = file, path, summed
         self._receipts: list[Receipt] = []
 
@@ -90,4 +89,4 @@ def reduced(
     """Return what a writer is pickled as; raise TypeError if one of the tensors to write has no offset in the output."""
     if any(tensors[k].offset is None and tensors[k].size for k in pending):
         raise TypeError("what is packed is written by the process that began the output")
-    return PlacedWriter, (tensors, Descriptor(fd), path, summed)
+    return PlacedWriter, (Descriptor(fd), path, summed)

@@ -38,6 +38,7 @@ def act(patch: pytest.MonkeyPatch) -> Maps:
             return
         maps.sent += 1
         results = [copied(tasks[k % WORKERS](copied(every[k]))) for k in reversed(range(len(every)))]
+        del tasks
         yield from reversed(results)
 
     patch.setattr(Threads, "map", work)

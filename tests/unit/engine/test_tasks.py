@@ -241,7 +241,9 @@ def test_a_task_that_writes_goes_with_its_file(tmp_path: Path) -> None:
     with OpenDump(single(str(path)), Selection()) as dump, (tmp_path / "out").open("w+b") as out:
         (opened,) = dump.all()
         writer = by_name("npz").convert(opened.reader.tensors, out.fileno(), "out")
-        task = RewriteTask(opened.portable, writer, {}, (2.0,), Workspace(), silent)
+        task = RewriteTask(
+            opened.portable, opened.reader.tensors, writer.tensors, writer, {}, (2.0,), Workspace(), silent
+        )
         with pytest.raises(TypeError, match="together with its descriptor"):
             pickle.dumps(task)
         assert list(packed(task).fds) == [out.fileno()]
@@ -254,7 +256,9 @@ def test_what_is_packed_is_written_here(tmp_path: Path) -> None:
     with OpenDump(single(str(path)), Selection()) as dump, (tmp_path / "out").open("w+b") as out:
         (opened,) = dump.all()
         writer = by_name("npz").rewrite(opened.reader, [0], out.fileno(), "out")
-        task = RewriteTask(opened.portable, writer, {}, (2.0,), Workspace(), silent)
+        task = RewriteTask(
+            opened.portable, opened.reader.tensors, writer.tensors, writer, {}, (2.0,), Workspace(), silent
+        )
         with pytest.raises(TypeError, match="is packed is written by the process"):
             packed(task)
         writer.close()
