@@ -156,9 +156,7 @@ def test_a_worker_that_dies(either: Processes) -> None:
     """A killed worker is an error of the input in one line that says what to do; the next map has new either."""
     with pytest.raises(InputError) as caught:
         list(either.map(errands.die, range(100), 1))
-    what = (
-        "a worker process was killed by SIGKILL, perhaps for lack of memory; free memory, or use fewer with -j (-j 1)"
-    )
+    what = "a worker process was killed by SIGKILL, perhaps for lack of memory; free memory, or use fewer with -j (-j 1)"
     assert str(caught.value) == what
     assert list(either.map(errands.square, range(20), 1)) == [k * k for k in range(20)]
 
@@ -289,9 +287,7 @@ def test_where_none_can_be_started(
             assert set(workers.map(errands.process, range(20), 1)) == {os.getpid()}
     (note,) = workers.notes
     assert note.kind == "processes"
-    assert (
-        note.text == f"no worker processes can be started: {why}; threads do the work, more slowly; -j 1 asks for none"
-    )
+    assert note.text == f"no worker processes can be started: {why}; threads do the work, more slowly; -j 1 asks for none"
 
 
 def test_fewer_than_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
