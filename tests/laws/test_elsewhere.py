@@ -17,8 +17,6 @@ from support.official import BFLOAT16, Tensors, save, savez, savez_compressed
 from support.tensors import gradients
 
 import gradclip_cli
-from gradclip_cli.engine import choice
-from gradclip_cli.engine.worker import Worker
 from gradclip_cli.errors import GradclipError, InputError, OutputError
 from gradclip_cli.formats import elsewhere
 from gradclip_cli.render import json_report
@@ -286,26 +284,3 @@ def test_dtypes_and_byte_orders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         run = applied(tmp_path / "g.npz", tmp_path, suffix, strategy="clip-l2-per-layer", threshold=0.01)
         here, there, maps = both(monkeypatch, run)
         assert (here == there, maps.kept) == (True, 0)
-
-
-@pytest.mark.parametrize("name", PLAIN)
-@pytest.mark.parametrize("threshold", [1e-3, 1e3])
-def test_real_processes(
-    name: str, threshold: float, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Two worker processes, which get all the work whatever it is worth, write the same bytes."""
-    run = applied(made / name, tmp_path, name[1:], strategy="clip-by-global-norm", threshold=threshold)
-    here = run("here")
-    monkeypatch.setattr(choice, "available", lambda: 2)
-    for least in ("LEAST_JOBS", "LEAST_BYTES", "LEAST_MAP"):
-        monkeypatch.setattr(choice, least, 1)
-    started: list[Worker] = []
-    real = Worker.__init__
-
-    def start(worker: Worker, forked: bool) -> None:
-        real(worker, forked)
-        started.append(worker)
-
-    monkeypatch.setattr(Worker, "__init__", start)
-    assert run("there") == here
-    assert len(started) == 2
