@@ -64,6 +64,7 @@ def test_it_changes_no_byte(
         monkeypatch.setattr(copy_ahead, "_MOST_FILES", 64 if name == "ahead" else 0)
         apply(source, tmp_path / f"{name}.safetensors", strategy=strategy, threshold=threshold, **options)
     assert (tmp_path / "ahead.safetensors").read_bytes() == (tmp_path / "after.safetensors").read_bytes()
+    assert (tmp_path / "ahead.safetensors").stat().st_mode == (tmp_path / "after.safetensors").stat().st_mode
 
 
 def test_one_reading_is_enough_where_nothing_is_clipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,6 +104,18 @@ def test_what_is_rounded_is_no_copy(
     monkeypatch.setattr(copy_ahead.PieceCopier, "see", lambda *given: seen.append(given))
     apply(source, tmp_path / "out.safetensors", threshold=1e9, output_dtype=output_dtype)
     assert bool(seen) == ahead
+
+
+def test_file_systems_with_one_mode(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where every file may be executed, pieces are copied all the same, until this process itself has seen enough."""
+    monkeypatch.setattr(copy_ahead, "_is_stopped", lambda fd: True)
+    seen: list[Any] = []
+    real = copy_ahead.EarlyOutput.take
+    monkeypatch.setattr(copy_ahead.EarlyOutput, "take", lambda *given: seen.append(given) or real(*given))
+    for threshold, some in ((1e9, True), (1e-9, False)):
+        apply(source, tmp_path / f"{some}.safetensors", strategy="clip-by-global-norm", threshold=threshold)
+        assert bool(seen) == some
+        seen.clear()
 
 
 def test_all_processes_stop_when_their_pieces_together_exceed_a_threshold(tmp_path: Path) -> None:
