@@ -111,18 +111,24 @@ class Copied(NamedTuple):
 
 
 class PieceCopier(NamedTuple):
-    """Writes pieces to the output where they are measured; each process guesses from its own pieces until one says stop."""
+    """Writes pieces to the output where they are measured; each process guesses from its own pieces until one says stop.
+
+    `heeds` is whether the mode of the output says so: some file systems have one mode for all files.
+    """
 
     specs: Sequence[TensorSpec]
     rule: ChangeRule
     shares: Shares
     file: Descriptor
     path: str
+    heeds: bool
 
     def see(self, piece: Piece, raw: Raw, stats: PieceStats | StatsArrays) -> Copied | None:
         """Write a piece, unless what has been seen so far says that its group, or another, is going to change."""
         spec = self.specs[piece.index]
-        if self.shares.over or not isinstance(stats, PieceStats) or spec.offset is None or _is_stopped(self.file.fd):
+        if self.shares.over or not isinstance(stats, PieceStats) or spec.offset is None:
+            return None
+        if self.heeds and _is_stopped(self.file.fd):
             return None
         share = self.rule.share(piece.index, stats)
         if self.shares.add(share):
@@ -141,7 +147,8 @@ class EarlyOutput:
         self.written: list[Range] = []
         self._shares = Shares()
         rule = ChangeRule.of(plan, reader.tensors, scale_of(plan.selection.unscale, reader.metadata, reader.file.path))
-        copier = PieceCopier(reader.tensors, rule, Shares(), Descriptor(staged.fd), staged.target)
+        file, heeds = Descriptor(staged.fd), not _is_stopped(staged.fd)
+        copier = PieceCopier(reader.tensors, rule, Shares(), file, staged.target, heeds)
         self.observer = PieceObserver(copier.see, self.take)
 
     def take(self, piece: Piece, copied: Copied) -> None:
