@@ -54,11 +54,16 @@ class Chosen:
 
     def map(self, task: Callable[[Item], Result], items: Iterable[Item], nbytes: int = 0) -> Iterator[Result]:
         """Yield `task(item)` for each item, in order; raise what a task raises. Without `nbytes`, it stays on threads."""
+        leaves = self.leaves(nbytes)
         self._nbytes += nbytes
-        if nbytes < LEAST_MAP or self.jobs < LEAST_JOBS or self._nbytes < LEAST_BYTES:
+        if not leaves:
             return self._threads.map(task, items)
         if self._processes is None:
             from gradclip_cli.engine.processes import Processes
 
             self._processes = Processes(self.jobs, self._progress, threads=self._threads)
         return self._processes.map(task, items, nbytes)
+
+    def leaves(self, nbytes: int) -> bool:
+        """Return whether a map that goes through so many bytes would run in worker processes."""
+        return self.jobs >= LEAST_JOBS and nbytes >= LEAST_MAP and self._nbytes + nbytes >= LEAST_BYTES

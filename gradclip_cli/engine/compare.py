@@ -170,8 +170,7 @@ def compare(
 
     task, found = CompareTask(pairs, tolerance, workers.work, progress), dict[int, Comparison]()
     nbytes = sendable_bytes([one.spec for pair in pairs for one in pair], range(2 * len(pairs)))
-    files = (one.file for pair in pairs for one in pair)
-    outcomes = mapped(workers, task.compare, _tasks(pairs), nbytes, files)
+    outcomes = mapped(workers, task.compare, _tasks(pairs), nbytes, (one.file for pair in pairs for one in pair))
     for index, group in groupby(outcomes, key=attrgetter("first")):  # results arrive tensor by tensor
         some, pair = list(group), pairs[index]
         if some[0].small:

@@ -33,6 +33,9 @@ class Executor(Protocol):
         `nbytes` says about how many bytes of elements it goes through; with 0, the task never leaves this process.
         """
 
+    def leaves(self, nbytes: int) -> bool:
+        """Return whether a map that goes through so many bytes would run in other processes."""
+
 
 class Job(NamedTuple):
     """A task to run on one item; `number` is the position of the item."""
@@ -96,6 +99,10 @@ class Threads:
         except BaseException:  # an interrupt, or a caller that stops early, must also end the threads
             self.stop()
             raise
+
+    def leaves(self, nbytes: int) -> bool:
+        """Return False: threads share a process."""
+        return False
 
     def _in_order(self, jobs: Iterator[Job]) -> Iterator[Any]:
         """Queue jobs a few ahead, and yield their results in order."""

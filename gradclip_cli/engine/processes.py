@@ -33,8 +33,6 @@ _AHEAD = 4
 """How many batches for each worker may be under way, or wait for an earlier one."""
 _SPAWNED = 8
 """The most workers that are started as new Pythons: each has 40 MiB of its own, of which a forked one shares most."""
-_PATIENCE = 60.0
-"""Seconds for a worker to start; a new Python takes 0.2 on a machine that is not busy."""
 
 
 class Processes:
@@ -85,10 +83,15 @@ class Processes:
             size = max(1, min(_BATCH, len(ahead) // (_EACH * len(self._workers))))
             yield from self._in_order(_Batches(every, size), writes=bool(sent.fds))
             for worker in self._workers:
-                frames.send_value(worker.channel, None)  # let go of the task and its files
+                with suppress(OSError):  # one that has ended since has done its part
+                    frames.send_value(worker.channel, None)  # let go of the task and its files
         except BaseException:  # an interrupt, or a caller that stops early, must also end the workers
             self.stop()
             raise
+
+    def leaves(self, nbytes: int) -> bool:
+        """Return whether a map that goes through so many bytes would run in workers, if its task can be sent."""
+        return nbytes > 0 and self.jobs > 1 and self._most > 0
 
     def stop(self) -> None:
         """End all workers at once, and wait until they are gone; the next `map` starts new ones."""
@@ -139,7 +142,7 @@ class Processes:
             except OSError as error:
                 failure = reason(error)
         new = self._workers[before:]
-        self._workers[before:] = [worker for worker in new if _greeted(worker, room)]
+        self._workers[before:] = [worker for worker in new if worker.answers(room)]
         for worker in self._workers[before:]:
             self._ready.register(worker.channel, selectors.EVENT_READ, worker)
         if len(self._workers) < wanted:
@@ -247,16 +250,3 @@ def _may_fork() -> bool:
             return False
         time.sleep(0.0005)
     return False
-
-
-def _greeted(worker: Worker, room: tuple[int, int]) -> bool:
-    """Tell a new worker what it shares with others; end it, and return False, if it does not answer."""
-    try:
-        frames.send(worker.channel, Sent(b"", room))
-        worker.channel.settimeout(_PATIENCE)
-        frames.receive_value(worker.channel)
-        worker.channel.settimeout(None)
-    except (OSError, EOFError):
-        worker.stop()
-        return False
-    return True

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import PurePosixPath
 
 _MOUNT = "/sys/fs/cgroup"
 
@@ -27,8 +26,9 @@ def _shares(system: str) -> Iterator[float]:
             continue
         mounts = [_MOUNT] if not kinds else [f"{_MOUNT}/{kinds}", f"{_MOUNT}/cpu"]
         for mount in mounts:
-            for folder in (PurePosixPath(path), *PurePosixPath(path).parents):  # a container may see the end of it only
-                found = _share(f"{system}{mount}{folder}", old=bool(kinds))
+            parts = path.strip("/").split("/")
+            for depth in range(len(parts), -1, -1):  # a container may see the end of the path at the top
+                found = _share("/".join([system + mount, *parts[:depth]]), old=bool(kinds))
                 if found is not None:
                     yield found
 

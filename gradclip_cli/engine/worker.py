@@ -16,10 +16,14 @@ from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 from gradclip_cli.engine import frames
+from gradclip_cli.engine.sending import Sent
+from gradclip_cli.engine.serving import serve
 
 _SPAWNED = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from gradclip_cli.engine.serving import serve; serve({})"
 )
+_PATIENCE = 60.0
+"""Seconds for a worker to start; a new Python takes 0.2 on a machine that is not busy."""
 _HELD_BACK = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -39,6 +43,18 @@ class Worker:
             except BaseException:
                 self.channel.close()
                 raise
+
+    def answers(self, room: tuple[int, int]) -> bool:
+        """Tell it by which pipe all workers share room for large tasks; end it, and return False, if it does not answer."""
+        try:
+            frames.send(self.channel, Sent(b"", room))
+            self.channel.settimeout(_PATIENCE)
+            frames.receive_value(self.channel)
+            self.channel.settimeout(None)
+        except (OSError, EOFError):
+            self.stop()
+            return False
+        return True
 
     def kill(self) -> None:
         """End the process at once, without waiting until it is gone; may be called by a handler of a signal."""
@@ -99,8 +115,6 @@ def _live(theirs: socket.socket, parent: int) -> NoReturn:
         for fd in (1, 2):
             os.dup2(nothing, fd)
         os.closerange(3, 1 << 30)
-        from gradclip_cli.engine.serving import serve
-
         serve(parent)
         code = 0
     finally:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from support.by_processes import by_processes
 
 import gradclip_cli
@@ -53,7 +54,7 @@ def main() -> None:
         maps[0] += begun
         return begun
 
-    Processes._begin = begin  # type: ignore[method-assign]
+    pytest.MonkeyPatch().setattr(Processes, "_begin", begin)
     found = dict(digests(Path(folder), Path(outputs), int(jobs)))
     print(json.dumps([maps[0], found]))
 

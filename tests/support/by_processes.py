@@ -5,18 +5,22 @@ import sys
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy is imported: its threads would keep us from forking
 
+import pytest
+
 from gradclip_cli import tensors
 from gradclip_cli.engine import choice, measure, processes
 
 
 def by_processes(jobs: int, forked: bool) -> None:
     """Let processes do everything that can be sent to them, in small pieces."""
-    choice.available = lambda: jobs
-    choice.LEAST_JOBS, choice.LEAST_BYTES, choice.LEAST_MAP = 2, 1, 1
-    measure._LEAST_EACH = 0
-    tensors.PIECE_BYTES = 1 << 16
+    patch = pytest.MonkeyPatch()  # never undone: it is for this process
+    patch.setattr(choice, "available", lambda: jobs)
+    for name, least in (("LEAST_JOBS", 2), ("LEAST_BYTES", 1), ("LEAST_MAP", 1)):
+        patch.setattr(choice, name, least)
+    patch.setattr(measure, "_LEAST_EACH", 0)
+    patch.setattr(tensors, "PIECE_BYTES", 1 << 16)
     if not forked:
-        processes._may_fork = lambda: False
+        patch.setattr(processes, "_may_fork", lambda: False)
 
 
 def main() -> None:

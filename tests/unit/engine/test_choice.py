@@ -96,3 +96,15 @@ def test_small_work_imports_nothing_of_processes() -> None:
     )
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env={**os.environ})
     assert run.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("jobs", "before", "nbytes", "expected"),
+    [(16, 0, 400, True), (16, 0, 399, False), (16, 380, 32, True), (16, 800, 31, False), (3, 0, 4000, False)],
+)
+def test_whether_a_map_would_leave(jobs: int, before: int, nbytes: int, expected: bool) -> None:
+    """Who cuts the work into tasks can ask where they will run, without counting it."""
+    with Chosen(jobs) as workers:
+        if before:
+            list(workers.map(errands.square, [1, 2], before * MB))
+        assert [workers.leaves(nbytes * MB) for _ in range(2)] == [expected, expected]

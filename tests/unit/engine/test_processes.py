@@ -16,6 +16,7 @@ import pytest
 
 from gradclip_cli.engine import processes as module
 from gradclip_cli.engine.processes import Processes
+from gradclip_cli.engine.worker import Worker
 from gradclip_cli.errors import InputError, OutputError
 from gradclip_cli.storage.descriptor import Descriptor
 from gradclip_cli.storage.interrupts import cleanups
@@ -296,9 +297,9 @@ def test_where_none_can_be_started(
 
 def test_fewer_than_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the system allows two processes, two do the work, without a note."""
-    real, started = module.Worker, list[object]()
+    real, started = Worker, list[Worker]()
 
-    def worker(forked: bool) -> object:
+    def worker(forked: bool) -> Worker:
         if len(started) == 2:
             raise BlockingIOError(11, "Resource temporarily unavailable")
         started.append(real(forked))
@@ -315,7 +316,12 @@ def test_fewer_than_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_threads_of_ours_end_before_a_fork(monkeypatch: pytest.MonkeyPatch) -> None:
     """What threads did before does not keep workers from being forked."""
     seen = list[int]()
-    monkeypatch.setattr(module, "_may_fork", lambda: bool(seen.append(threading.active_count())))
+
+    def may_fork() -> bool:
+        seen.append(threading.active_count())
+        return False
+
+    monkeypatch.setattr(module, "_may_fork", may_fork)
     with Processes(3) as workers:
         before = threading.active_count()
         list(workers.map(errands.square, range(100)))

@@ -61,6 +61,10 @@ class Pickles:
     def __init__(self) -> None:
         self.work = Workspace()
 
+    def leaves(self, nbytes: int) -> bool:
+        """Return True."""
+        return True
+
     def map(self, task: Callable[[Item], Result], items: Iterable[Item], nbytes: int = 0) -> Iterator[Result]:
         """Yield the result of a copy of the task for a copy of each item."""
         copy = _copied(task)
@@ -74,6 +78,10 @@ class Processes:
 
     def __init__(self, pool: ProcessPoolExecutor) -> None:
         self.work, self._pool = Workspace(), pool
+
+    def leaves(self, nbytes: int) -> bool:
+        """Return True."""
+        return True
 
     def map(self, task: Callable[[Item], Result], items: Iterable[Item], nbytes: int = 0) -> Iterator[Result]:
         """Yield what the processes hand back; each of them unpickles the task once."""
