@@ -111,7 +111,12 @@ def test_file_systems_with_one_mode(source: Path, tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(copy_ahead, "_is_stopped", lambda fd: True)
     seen: list[Any] = []
     real = copy_ahead.EarlyOutput.take
-    monkeypatch.setattr(copy_ahead.EarlyOutput, "take", lambda *given: seen.append(given) or real(*given))
+
+    def take(begun: Any, piece: Any, found: Any) -> None:
+        real(begun, piece, found)
+        seen.append(found)
+
+    monkeypatch.setattr(copy_ahead.EarlyOutput, "take", take)
     for threshold, some in ((1e9, True), (1e-9, False)):
         apply(source, tmp_path / f"{some}.safetensors", strategy="clip-by-global-norm", threshold=threshold)
         assert bool(seen) == some
