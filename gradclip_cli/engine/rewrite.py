@@ -97,7 +97,7 @@ class Rewriter(NamedTuple):
             return list(specs)
         targets = self.writer.tensors
         return [
-            spec if target.offset is not None and spec.fortran == target.fortran else replace(spec, offset=None)
+            spec if _splits_alike(spec, target) else replace(spec, offset=None, place=None)
             for spec, target in zip(specs, targets, strict=True)
         ]
 
@@ -189,8 +189,10 @@ class RewriteTask(NamedTuple):
         """Write small tensors, all at once if they are adjacent in the output as well."""
         if self.writer is None:
             return
-        itemsize, first = targets[0].dtype.itemsize, targets[0].position(0)
-        if all(spec.position(0) == first + end * itemsize for spec, end in zip(targets, ends, strict=False)):
+        itemsize, first = targets[0].dtype.itemsize, targets[0].offset
+        if first is not None and all(
+            spec.offset == first + end * itemsize for spec, end in zip(targets, ends, strict=False)
+        ):
             self.writer.write(targets[0], 0, raw)
             return
         for spec, start, stop in zip(targets, ends, ends[1:], strict=False):
@@ -200,6 +202,11 @@ class RewriteTask(NamedTuple):
         if self.writer is not None:
             raise TypeError("a writer stays in the process that began the output")
         return RewriteTask, (self.source, None, self.actions, self.types, self.work, silent, self.stored)
+
+
+def _splits_alike(spec: TensorSpec, target: TensorSpec) -> bool:
+    """Return whether a tensor may be split as it lies in the input: not if only the output encodes it, or turns it."""
+    return spec.fortran == target.fortran and (target.offset is not None or spec.offset is None)
 
 
 def _parts(copies: Iterable[Copy]) -> Iterator[Copy]:

@@ -11,7 +11,7 @@ from h5py import h5d, h5f, h5p, h5s, h5z
 
 from gradclip_cli.formats.hdf5.chunk_table import ChunkTable, Rows, counts_of, listed
 from gradclip_cli.formats.hdf5.chunks import Band, Packing, origins, parts, word
-from gradclip_cli.formats.hdf5.library import open_dataset, reading, writing
+from gradclip_cli.formats.hdf5.library import open_dataset, path_of, reading, writing
 from gradclip_cli.numerics.dtypes import Raw
 
 _DEFLATES = [(h5z.FILTER_DEFLATE, level) for level in range(10)]
@@ -25,38 +25,34 @@ class OpenDataset:
             self._dataset = open_dataset(file, name)
             plan = self._dataset.get_create_plist()
             self.chunk: tuple[int, ...] | None = plan.get_chunk() if plan.get_layout() == h5d.CHUNKED else None
-            self.places = tells_places(self._dataset)
+            self._places = tells_places(self._dataset)
             self._kind = self._dataset.get_type()
             self._shape, self._itemsize = tuple(self._dataset.shape), self._kind.get_size()
         self._name, self._file_size = name, file_size
         self._table: ChunkTable | None = None
         self._filling = b""
 
-    def packing(self) -> Packing | None:
-        """Return how the chunks are packed; None if there are none, or if only HDF5 can unpack them."""
-        with reading(tensor=self._name):
-            return packing_of(self._dataset, self._itemsize)
-
-    def rows(self) -> Rows:
-        """List the chunks, of which a contiguous dataset has none."""
-        chunk = self.chunk or ()
-        counts = counts_of(self._shape, chunk) if chunk else ()
-        with reading(tensor=self._name):
-            rows = listed(self._dataset, counts, chunk, self.places)
-        self._table = ChunkTable(rows, counts, chunk, self._file_size)
-        return rows
-
     def read(self, band: Band) -> Raw:
         """Return the elements of a band; ask the library only for chunks that exist."""
-        if self.chunk is None or not self.places:
+        if self.chunk is None or not self._places:
             return self._read(band)
         if self._table is None:
-            self.rows()
+            self._table = self._listed(self.chunk)
         held = np.empty(band.count, word(self._itemsize))
         for origin in origins(band, self.chunk):
             inside, used = parts(band, origin, self.chunk)
             held[inside] = self._values(origin, used)
         return held.reshape(-1).view(np.uint8)
+
+    def whole(self) -> Raw:
+        """Return all elements."""
+        return self.read(Band(0, prod(self._shape), (0,) * len(self._shape), self._shape))
+
+    def _listed(self, chunk: tuple[int, ...]) -> ChunkTable:
+        counts = counts_of(self._shape, chunk)
+        with reading(tensor=self._name):
+            rows = listed(self._dataset, counts, chunk, self._places)
+        return ChunkTable(rows, counts, chunk, self._file_size)
 
     def _values(self, origin: tuple[int, ...], used: tuple[slice, ...]) -> Any:
         """Return the elements `used` of a chunk."""
@@ -95,6 +91,17 @@ class OpenDataset:
             self._dataset.flush()
 
 
+def layout_of(file: Any, name: str) -> tuple[Packing | None, Rows]:
+    """Return how the chunks of a dataset are packed, and list them; it is opened once, since nothing is read."""
+    with reading(tensor=name):
+        dataset = h5d.open(file, path_of(name))
+        plan = dataset.get_create_plist()
+        chunk = plan.get_chunk()
+        shape, places = tuple(dataset.shape), tells_places(dataset)
+        packing = packing_of(dataset, dataset.get_type().get_size(), plan) if places else None
+        return packing, listed(dataset, counts_of(shape, chunk), chunk, places)
+
+
 def tells_places(dataset: Any) -> bool:
     """Return whether a listing of the chunks gives their right places.
 
@@ -120,11 +127,8 @@ def filling(dataset: Any) -> bytes:
     return raw.tobytes()
 
 
-def packing_of(dataset: Any, itemsize: int) -> Packing | None:
-    """Return how a dataset is packed; None if it is not chunked, or if only HDF5 can unpack it."""
-    plan = dataset.get_create_plist()
-    if plan.get_layout() != h5d.CHUNKED or not tells_places(dataset):
-        return None
+def packing_of(dataset: Any, itemsize: int, plan: Any) -> Packing | None:
+    """Return how a dataset of chunks is packed, which `plan` says; None if only HDF5 can unpack it."""
     filters = [plan.get_filter(k) for k in range(plan.get_nfilters())]
     kinds = [(found[0], *found[2]) for found in filters]  # the number of each filter, and its parameters
     if not kinds:

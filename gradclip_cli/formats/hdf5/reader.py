@@ -11,10 +11,13 @@ from gradclip_cli.errors import InputError
 from gradclip_cli.formats.base import Options, check_declared, read_through
 from gradclip_cli.formats.hdf5 import chunks, filters, unfinished, user_block
 from gradclip_cli.formats.hdf5.band_reader import BandReader, table_of
-from gradclip_cli.formats.hdf5.chunk_table import ChunkTable, DamagedError
+from gradclip_cli.formats.hdf5.chunk_table import DamagedError
+from gradclip_cli.formats.hdf5.layouts import Layouts
+from gradclip_cli.formats.hdf5.small_datasets import MOST_DATASETS, SmallDatasets
 from gradclip_cli.formats.hdf5.walker import Contents, Dataset, Walker
 from gradclip_cli.notes import Note
 from gradclip_cli.numerics.dtypes import Raw
+from gradclip_cli.numerics.norms import BLOCK
 from gradclip_cli.storage.random_access import RandomAccess
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import shortlist
@@ -37,6 +40,7 @@ class Hdf5Reader:
         self.unmeasured: list[str] = []
         self.notes: list[Note] = []
         self.datasets: dict[str, Dataset] = {}  # those of numbers
+        self.layouts = Layouts(self.walker, self.datasets)
         self._bands: dict[str, BandReader] = {}
         self._chunks: dict[str, NDArray[np.int64]] = {}  # offsets and sizes, by dataset
         self._whole: set[str] = set()  # datasets that were read to their end
@@ -49,20 +53,53 @@ class Hdf5Reader:
         """Fill `out` with stored elements from `start` on."""
         if spec.offset is not None:
             self.file.read_into(spec.position(start), out)
-            return
+        elif spec.place is not None and out.size > spec.nbytes:
+            self._read_neighbours(spec.place, out)
+        else:
+            self._read_bands(spec, start, out)
+
+    def _read_bands(self, spec: TensorSpec, start: int, out: Raw) -> None:
+        """Fill `out` with elements of a dataset that is not contiguous."""
         with self._refusing_damage(spec.name):
             if start == 0:
                 self._begin(spec.name)
             self._bands[spec.name].read_into(out)
         if start + out.size // spec.dtype.itemsize == spec.size:
-            del self._bands[spec.name]
+            self._bands.pop(spec.name).close()
             self._whole.add(spec.name)
-            self.walker.leave(spec.name)
+
+    def _read_neighbours(self, place: int, out: Raw) -> None:
+        """Fill `out` with the elements of the small datasets from `place` on."""
+        done = 0
+        while done < out.size:
+            specs, end = list[TensorSpec](), done
+            while end < out.size and len(specs) < MOST_DATASETS:
+                specs.append(self.tensors[place + len(specs)])
+                end += specs[-1].nbytes
+            self._read_small(specs, out[done:end])
+            place, done = place + len(specs), end
+
+    def _read_small(self, specs: Sequence[TensorSpec], out: Raw) -> None:
+        datasets = [self.datasets[spec.name] for spec in specs]
+        chunked = [dataset.name for dataset in datasets if dataset.chunk is not None]
+        small, at = SmallDatasets(datasets, self.layouts.several(chunked), self.walker), 0
+        for spec, dataset in zip(specs, datasets, strict=True):
+            part = out[at : at + spec.nbytes]
+            at += spec.nbytes
+            with self._refusing_damage(spec.name):
+                extents = small.read_into(dataset, part)
+            if extents is None:
+                self._read_bands(spec, 0, part)
+                continue
+            self._whole.add(spec.name)
+            if dataset.chunk is not None:
+                self._chunks[spec.name] = extents
 
     def _begin(self, name: str) -> None:
         """Start to read a dataset; raise InputError if a filter that is not included has packed a chunk of it."""
         dataset = self.datasets[name]
-        band = self._bands[name] = BandReader(dataset, self.walker)
+        layout = self.layouts.of(name) if dataset.chunk is not None else None
+        band = self._bands[name] = BandReader(dataset, self.walker, layout)
         if band.table is not None:
             for place, number in enumerate(dataset.filters):
                 if not filters.is_own(number) and band.table.is_packed_by(place):
@@ -77,9 +114,7 @@ class Hdf5Reader:
         """
         if rest is not None:
             self._read_rest(rest)
-            for name, dataset in self.datasets.items():
-                if dataset.chunk is not None and name not in self._chunks:
-                    self._chunks[name] = self._table(dataset).extents
+            self._list_rest()
             if self._chunks:
                 self._check_chunks()
         self.file.check_unchanged()
@@ -92,12 +127,13 @@ class Hdf5Reader:
             if all(map(filters.is_own, self.datasets[spec.name].filters)):
                 read_through(self, spec)
 
-    def _table(self, dataset: Dataset) -> ChunkTable:
-        """List the chunks of a dataset that is not read; raise InputError if they cannot be right."""
-        with self._refusing_damage(dataset.name):
-            table = table_of(dataset, self.walker)
-        self.walker.leave(dataset.name)
-        return table
+    def _list_rest(self) -> None:
+        """List the chunks of the datasets that were not read; raise InputError if they cannot be right."""
+        for name, dataset in self.datasets.items():
+            if dataset.chunk is not None and name not in self._chunks:
+                layout = self.layouts.of(name)
+                with self._refusing_damage(name):
+                    self._chunks[name] = table_of(dataset, layout, self.file.size).extents
 
     @contextmanager
     def _refusing_damage(self, tensor: str) -> Iterator[None]:
@@ -159,6 +195,8 @@ class Hdf5Reader:
         spec = TensorSpec(name, dtype, shape, offset, label=label, role=dataset.role, grows=dataset.grows)
         if offset is not None and (offset + spec.nbytes > self.file.size or dataset.storage != spec.nbytes):
             self._refuse("has elements past the end of the file", name)
+        if offset is None and 0 < spec.size <= BLOCK:
+            spec.place = len(self.tensors)
         if dataset.chunk is not None:
             spec.held = self._check_chunk(dataset.chunk, spec, options)
             if len(set(dataset.filters)) < len(dataset.filters):

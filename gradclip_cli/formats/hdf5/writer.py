@@ -1,5 +1,6 @@
 """Write HDF5: contiguous datasets at their offsets, others through a child process in a fixed order."""
 
+import io
 import os
 from collections.abc import Collection, Sequence
 from typing import IO
@@ -9,14 +10,19 @@ import numpy as np
 from gradclip_cli.errors import OutputError
 from gradclip_cli.formats.copy_ranges import Copy, unchanged_ranges
 from gradclip_cli.formats.hdf5.chunks import Band, Packing, aligned, bands_of, packed
+from gradclip_cli.formats.hdf5.editor import Editor, Place
 from gradclip_cli.formats.hdf5.filters import SCALE_OFFSET
 from gradclip_cli.formats.hdf5.reader import Hdf5Reader
-from gradclip_cli.formats.hdf5.walker import Dataset, Editor
+from gradclip_cli.formats.hdf5.walker import Dataset
 from gradclip_cli.formats.ordered_output import OrderedOutput
 from gradclip_cli.notes import Note
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.storage.random_access import extend, write_at
 from gradclip_cli.tensors import TensorSpec
+
+
+_IN_MEMORY = 1 << 16
+"""The bytes of a dataset that needs no temporary file: to make one takes as long as to pack a few kilobytes."""
 
 
 class Hdf5Writer:
@@ -71,8 +77,9 @@ class Hdf5Writer:
         source, packing = self._source, None
         dataset = Dataset(spec.name, spec.dtype, spec.shape) if source is None else source.datasets[spec.name]
         if source is not None and dataset.chunk is not None:
-            packing, _ = source.walker.packing(spec.name)
-        return BandPacker(dataset, packing, self._output.spool(self._path))
+            packing = source.layouts.packing(spec.name)
+        held = io.BytesIO() if spec.nbytes <= _IN_MEMORY else self._output.spool(self._path)
+        return BandPacker(dataset, packing, held)
 
     def _opened(self) -> Editor:
         """Open the file when its first dataset is placed, so that HDF5 changes it in the same order each time."""
@@ -89,7 +96,7 @@ class BandPacker:
         self._dataset, self._itemsize, self._spool = dataset, dataset.itemsize, held
         self._packing = packing
         self._bands = bands_of(dataset.shape, self._itemsize, dataset.chunk)
-        self._placed: list[tuple[Band | tuple[int, ...], int]] = []
+        self._placed: list[tuple[Place, int]] = []
         self._next()
 
     def write(self, data: Raw) -> None:
@@ -110,7 +117,7 @@ class BandPacker:
         with self._spool:
             for where, size in self._placed:
                 editor.write(self._dataset.name, where, self._spool.read(size))
-            editor.flush(self._dataset.name)
+            editor.complete(self._dataset.name)
 
     def _pack(self, band: Band) -> None:
         if self._packing is None or not aligned(band, self._dataset.shape, self._packing.chunk):
@@ -119,7 +126,7 @@ class BandPacker:
         for origin, data in packed(self._held, band, self._packing):
             self._keep(origin, data)
 
-    def _keep(self, where: Band | tuple[int, ...], data: bytes) -> None:
+    def _keep(self, where: Place, data: bytes) -> None:
         self._spool.write(data)
         self._placed.append((where, len(data)))
 
