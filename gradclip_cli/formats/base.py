@@ -19,6 +19,8 @@ from gradclip_cli.tensors import Piece, TensorSpec, pieces_in_order
 class Headers:
     """Cache parsed headers: the last one by its bytes and, if `keep` is set, every one by the fingerprint of its file.
 
+    `keep` is set where files are opened again; a header that is costly to hold is kept for the last file only.
+
     A cache belongs to one call, and to the thread that opens the dumps.
     """
 
@@ -40,6 +42,11 @@ class Headers:
         self._last = data, header
         if self._keep:
             self._of[fingerprint] = header
+
+    def add_last(self, key: object, header: Any) -> None:
+        """Remember, if files are opened again, what was read of this one under a key for `of_bytes`, until the next is opened."""
+        if self._keep:
+            self._last = key, header
 
 
 class Options(NamedTuple):

@@ -25,7 +25,7 @@ from gradclip_cli.errors import GradclipError, InputError
 from gradclip_cli.formats.hdf5.chunk_table import DamagedError
 from gradclip_cli.formats.hdf5.chunks import Band
 from gradclip_cli.formats.hdf5.contents import Walk
-from gradclip_cli.formats.hdf5.datasets import OpenDataset, layout_of
+from gradclip_cli.formats.hdf5.datasets import OpenDataset, PackedDataset, layout_of
 from gradclip_cli.formats.hdf5.library import open_file, reading, writing
 from gradclip_cli.formats.hdf5.messages import Message
 from gradclip_cli.formats.hdf5.serving import Service, begin
@@ -42,12 +42,25 @@ class OpenFile(NamedTuple):
     handle: Any
     size: int
     datasets: dict[str, OpenDataset]
+    written: dict[str, PackedDataset]
 
     def dataset(self, name: str) -> OpenDataset:
         """Return a dataset; open it on first use."""
         if name not in self.datasets:
             self.datasets[name] = OpenDataset(self.handle, name, self.size)
         return self.datasets[name]
+
+    def packed(self, name: str) -> PackedDataset:
+        """Return a dataset of which packed chunks are written; open it on first use."""
+        if name not in self.written:
+            self.written[name] = PackedDataset(self.handle, name)
+        return self.written[name]
+
+    def release(self, name: str) -> None:
+        """Flush a dataset that is written, and close it."""
+        for held in (self.datasets, self.written):
+            if (dataset := held.pop(name, None)) is not None:
+                dataset.flush()
 
 
 class Files:
@@ -60,7 +73,7 @@ class Files:
     def open(self, key: int, fd: int, mode: str, size: int) -> None:
         """Open the file behind a descriptor."""
         with reading() if mode == "r" else writing():
-            self._files[key] = OpenFile(open_file(fd, mode), size, {})
+            self._files[key] = OpenFile(open_file(fd, mode), size, {}, {})
 
     def walk(self, message: Message, key: int, void_dtype: str | None) -> Answer:
         """List the contents of a file."""
@@ -98,16 +111,15 @@ class Files:
         file, at = self._files[key], 0
         for name, places, complete in parts:
             begin(message)
-            dataset = file.dataset(name)
             for *where, size in places:
                 data = memoryview(message.payload)[at : at + size]
                 at += size
                 if len(where) == 1:
-                    dataset.write_chunk(tuple(where[0]), bytes(data))
+                    file.packed(name).write_chunk(tuple(where[0]), bytes(data))
                 else:
-                    dataset.write(_band(*where), np.frombuffer(data, np.uint8))
+                    file.dataset(name).write(_band(*where), np.frombuffer(data, np.uint8))
             if complete:
-                file.datasets.pop(name).flush()
+                file.release(name)
         return _NOTHING
 
     def leave(self, message: Message, key: int, name: str) -> Answer:
@@ -130,6 +142,7 @@ class Files:
     def _close(self, file: OpenFile) -> None:
         """Close a file; keep a reference if that fails, since HDF5 would try again when the file is freed."""
         file.datasets.clear()
+        file.written.clear()
         self._stuck.append(file.handle)
         file.handle.close()
         self._stuck.pop()

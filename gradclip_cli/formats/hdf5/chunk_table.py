@@ -48,13 +48,15 @@ class ChunkTable:
         return bool((self._found[:, 3] & (1 << place) == 0).any())
 
 
-def listed(dataset: Any, counts: tuple[int, ...], chunk: tuple[int, ...], places: bool) -> Rows:
-    """List the chunks of h5py's `dataset`; raise DamagedError if there are too many, or if one is at an impossible place.
+def listed(
+    dataset: Any, shape: tuple[int, ...], counts: tuple[int, ...], chunk: tuple[int, ...], places: bool
+) -> Rows:
+    """List the chunks of h5py's `dataset` of this shape; raise DamagedError if there are too many, or if one is at an impossible place.
 
     Without `places`, the library reports wrong places, and chunks are numbered in the order in which it lists them.
     """
     rows = array("q")
-    shape, most = tuple(dataset.shape), prod(counts)
+    most = prod(counts)
 
     def take(info: Any) -> bool | None:
         amiss = places and any(at >= n or at % c for at, n, c in zip(info.chunk_offset, shape, chunk, strict=True))

@@ -25,7 +25,7 @@ class OpenDataset:
             self._dataset = open_dataset(file, name)
             plan = self._dataset.get_create_plist()
             self.chunk: tuple[int, ...] | None = plan.get_chunk() if plan.get_layout() == h5d.CHUNKED else None
-            self._places = tells_places(self._dataset)
+            self._places = tells_places(self._dataset.get_space())
             self._kind = self._dataset.get_type()
             self._shape, self._itemsize = tuple(self._dataset.shape), self._kind.get_size()
         self._name, self._file_size = name, file_size
@@ -51,7 +51,7 @@ class OpenDataset:
     def _listed(self, chunk: tuple[int, ...]) -> ChunkTable:
         counts = counts_of(self._shape, chunk)
         with reading(tensor=self._name):
-            rows = listed(self._dataset, counts, chunk, self._places)
+            rows = listed(self._dataset, self._shape, counts, chunk, self._places)
         return ChunkTable(rows, counts, chunk, self._file_size)
 
     def _values(self, origin: tuple[int, ...], used: tuple[slice, ...]) -> Any:
@@ -80,8 +80,22 @@ class OpenDataset:
         with writing(tensor=self._name):
             self._dataset.write(*selection(self._dataset, band), data, self._kind)
 
-    def write_chunk(self, origin: tuple[int, ...], data: Any) -> None:
-        """Write a chunk that is already packed."""
+    def flush(self) -> None:
+        """Flush everything to the file now, not at some later close."""
+        with writing(tensor=self._name):
+            self._dataset.flush()
+
+
+class PackedDataset:
+    """An open dataset of which only packed chunks are written."""
+
+    def __init__(self, file: Any, name: str) -> None:
+        self._name = name
+        with writing(tensor=name):
+            self._dataset = h5d.open(file, path_of(name))
+
+    def write_chunk(self, origin: tuple[int, ...], data: bytes) -> None:
+        """Write a chunk."""
         with writing(tensor=self._name):
             self._dataset.write_direct_chunk(origin, data)
 
@@ -95,19 +109,18 @@ def layout_of(file: Any, name: str) -> tuple[Packing | None, Rows]:
     """Return how the chunks of a dataset are packed, and list them; it is opened once, since nothing is read."""
     with reading(tensor=name):
         dataset = h5d.open(file, path_of(name))
-        plan = dataset.get_create_plist()
-        chunk = plan.get_chunk()
-        shape, places = tuple(dataset.shape), tells_places(dataset)
-        packing = packing_of(dataset, dataset.get_type().get_size(), plan) if places else None
-        return packing, listed(dataset, counts_of(shape, chunk), chunk, places)
+        plan, space = dataset.get_create_plist(), dataset.get_space()
+        chunk, shape, places = plan.get_chunk(), space.shape, tells_places(space)
+        packing = packing_of(dataset, plan, shape) if places else None
+        return packing, listed(dataset, shape, counts_of(shape, chunk), chunk, places)
 
 
-def tells_places(dataset: Any) -> bool:
-    """Return whether a listing of the chunks gives their right places.
+def tells_places(space: Any) -> bool:
+    """Return whether a listing of the chunks of a dataset of this space gives their right places.
 
     HDF5 reports wrong places for an extensible array: one unlimited axis that is not the first.
     """
-    limits = dataset.get_space().get_simple_extent_dims(True)
+    limits = space.get_simple_extent_dims(True)
     return bool(limits.count(h5s.UNLIMITED) != 1 or limits[0] == h5s.UNLIMITED)
 
 
@@ -127,8 +140,9 @@ def filling(dataset: Any) -> bytes:
     return raw.tobytes()
 
 
-def packing_of(dataset: Any, itemsize: int, plan: Any) -> Packing | None:
+def packing_of(dataset: Any, plan: Any, shape: tuple[int, ...]) -> Packing | None:
     """Return how a dataset of chunks is packed, which `plan` says; None if only HDF5 can unpack it."""
+    itemsize = dataset.get_type().get_size()
     filters = [plan.get_filter(k) for k in range(plan.get_nfilters())]
     kinds = [(found[0], *found[2]) for found in filters]  # the number of each filter, and its parameters
     if not kinds:
@@ -136,14 +150,16 @@ def packing_of(dataset: Any, itemsize: int, plan: Any) -> Packing | None:
     if kinds[-1] not in _DEFLATES or kinds[:-1] not in ([], [(h5z.FILTER_SHUFFLE, itemsize)]):
         return None
     packing = Packing(plan.get_chunk(), itemsize, len(kinds) > 1, kinds[-1][1])
-    return packing if _edges_packed(dataset, packing) else None
+    return packing if _edges_packed(dataset, packing, shape) else None
 
 
-def _edges_packed(dataset: Any, packing: Packing) -> bool:
+def _edges_packed(dataset: Any, packing: Packing, shape: tuple[int, ...]) -> bool:
     """Return whether chunks at the edges are packed too: a file can say that they are not, which h5py does not show."""
-    corner = tuple((size - 1) // c * c for size, c in zip(dataset.shape, packing.chunk, strict=True))
-    if not prod(dataset.shape) or all(size % c == 0 for size, c in zip(dataset.shape, packing.chunk, strict=True)):
+    if packing.chunk == shape or not prod(shape):
         return True
+    if all(size % c == 0 for size, c in zip(shape, packing.chunk, strict=True)):
+        return True
+    corner = tuple((size - 1) // c * c for size, c in zip(shape, packing.chunk, strict=True))
     info = dataset.get_chunk_info_by_coord(corner)
     return info.byte_offset is not None and info.size != packing.nbytes
 

@@ -1,14 +1,13 @@
 """Read HDF5: the structure through a child process, contiguous elements from the file, chunked ones band by band."""
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
 from gradclip_cli.errors import InputError
-from gradclip_cli.formats.base import Options, check_declared, read_through
+from gradclip_cli.formats.base import Headers, Options, check_declared, read_through
 from gradclip_cli.formats.hdf5 import chunks, filters, unfinished, user_block
 from gradclip_cli.formats.hdf5.band_reader import BandReader, table_of
 from gradclip_cli.formats.hdf5.chunk_table import DamagedError
@@ -163,9 +162,10 @@ class Hdf5Reader:
         """Walk the file and check its contents."""
         file = self.file
         self._found = found = self._contents(options)
-        self.non_numeric, self.metadata = found.non_numeric, found.metadata
+        self.non_numeric, self.metadata = list(found.non_numeric), found.metadata
+        labels = _labels({dataset.name.rpartition("/")[0] for dataset in found.datasets}, found.labels)
         for dataset in found.datasets:
-            self._add(dataset, found.labels, options)
+            self._add(dataset, labels.get(dataset.name.rpartition("/")[0]), options)
         if found.non_numeric and not self.tensors:
             raise InputError("holds no dataset of numbers", path=file.path)
         check_declared(file, sum(spec.nbytes for spec in self.tensors), options)
@@ -173,15 +173,21 @@ class Hdf5Reader:
         self._check_overlap()
 
     def _contents(self, options: Options) -> Contents:
-        """Walk the file; say so if it cannot be opened because a writer has not closed it."""
+        """Walk the file unless it was the last to be walked; say so if it cannot be opened because a writer has not closed it."""
+        headers, key = options.headers or Headers(), (self.file.fingerprint, options.void_dtype)
+        known: Contents | None = headers.of_bytes(key)
+        if known is not None:
+            return known
         try:
-            return self.walker.contents(options.void_dtype)
+            found = self.walker.contents(options.void_dtype)
+            headers.add_last(key, found)
+            return found
         except InputError as error:
             if unfinished_because := unfinished.reason(self.file):
                 raise InputError(unfinished_because, path=self.file.path) from error
             raise
 
-    def _add(self, dataset: Dataset, labels: dict[str, str], options: Options) -> None:
+    def _add(self, dataset: Dataset, label: str | None, options: Options) -> None:
         """Add the tensor of a dataset; raise InputError if the dataset must be refused."""
         name, dtype, shape, offset = dataset[:4]
         if dataset.problem is not None:
@@ -191,7 +197,6 @@ class Hdf5Reader:
             if dataset.floats:
                 self.unmeasured.append(name)
             return
-        label = _label(name, labels)
         spec = TensorSpec(name, dtype, shape, offset, label=label, role=dataset.role, grows=dataset.grows)
         if offset is not None and (offset + spec.nbytes > self.file.size or dataset.storage != spec.nbytes):
             self._refuse("has elements past the end of the file", name)
@@ -247,9 +252,12 @@ def _alias_notes(path: str, aliases: Sequence[tuple[str, str]], datasets: Mappin
     return [Note("aliases", f"{path}: {what}", len(found))] if found else []
 
 
-def _label(name: str, labels: dict[str, str]) -> str | None:
-    """Return the `name` attribute of the nearest enclosing group: Keras 3 writes the name of a layer there."""
-    while name := os.path.dirname(name):
-        if name in labels:
-            return labels[name]
-    return None
+def _labels(groups: Iterable[str], labels: Mapping[str, str]) -> dict[str, str | None]:
+    """Return the label of each group: the `name` attribute of itself or the nearest around it, where Keras 3 writes a layer's."""
+    found: dict[str, str | None] = {}
+    for group in groups if labels else ():
+        name = group
+        while name and name not in labels:
+            name = name.rpartition("/")[0]
+        found[group] = labels.get(name)
+    return found
