@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gradclip_cli.numerics.dtypes import DType
 from gradclip_cli.numerics.norms import BLOCK
@@ -81,6 +81,19 @@ def split(specs: Sequence[TensorSpec], wanted: Iterable[int], piece_bytes: int |
             yield piece
         else:
             yield from pieces_in_order(piece, piece_bytes)
+
+
+def adjoin(before: TensorSpec, after: TensorSpec) -> bool:
+    """Return whether two tensors of one dtype and file can be read in one go."""
+    if before.offset is None:
+        return before.place is not None and after.place == before.place + 1
+    return before.offset + before.nbytes == after.offset
+
+
+def laid_for(spec: TensorSpec, target: TensorSpec) -> TensorSpec:
+    """Return the spec to split by where a tensor becomes `target`: in one piece if only that is encoded, or in another order."""
+    alike = spec.fortran == target.fortran and (target.offset is not None or spec.offset is None)
+    return spec if alike else replace(spec, offset=None, place=None)
 
 
 def split_slices(specs: Sequence[TensorSpec], wanted: Iterable[int], piece_bytes: int | None = None) -> Iterator[Piece]:

@@ -1,7 +1,6 @@
 """Rewrite a dump in its second reading: read, change, write and measure every piece."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import accumulate, groupby
 from operator import attrgetter
 from typing import NamedTuple
@@ -23,7 +22,7 @@ from gradclip_cli.numerics.transforms import byteswap, is_normal, scale, scale_e
 from gradclip_cli.numerics.workspace import Workspace
 from gradclip_cli.storage.random_access import copy_at
 from gradclip_cli.strategies.actions import UNCHANGED, Action, Scale
-from gradclip_cli.tensors import Piece, TensorSpec, pieces_in_order, split
+from gradclip_cli.tensors import Piece, TensorSpec, laid_for, pieces_in_order, split
 
 _COPIED = 64 << 20
 
@@ -96,10 +95,7 @@ class Rewriter(NamedTuple):
         if self.writer is None:
             return list(specs)
         targets = self.writer.tensors
-        return [
-            spec if _splits_alike(spec, target) else replace(spec, offset=None, place=None)
-            for spec, target in zip(specs, targets, strict=True)
-        ]
+        return [laid_for(spec, target) for spec, target in zip(specs, targets, strict=True)]
 
     def targets(self) -> Sequence[TensorSpec]:
         """Return the tensors as they are written, or would be."""
@@ -202,11 +198,6 @@ class RewriteTask(NamedTuple):
         if self.writer is not None:
             raise TypeError("a writer stays in the process that began the output")
         return RewriteTask, (self.source, None, self.actions, self.types, self.work, silent, self.stored)
-
-
-def _splits_alike(spec: TensorSpec, target: TensorSpec) -> bool:
-    """Return whether a tensor may be split as it lies in the input: not if only the output encodes it, or turns it."""
-    return spec.fortran == target.fortran and (target.offset is not None or spec.offset is None)
 
 
 def _parts(copies: Iterable[Copy]) -> Iterator[Copy]:

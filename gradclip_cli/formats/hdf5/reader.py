@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 import numpy as np
 
@@ -10,19 +10,16 @@ from gradclip_cli.errors import InputError
 from gradclip_cli.formats.base import Headers, Options, check_declared, read_through
 from gradclip_cli.formats.hdf5 import chunks, filters, unfinished, user_block
 from gradclip_cli.formats.hdf5.band_reader import BandReader, table_of
-from gradclip_cli.formats.hdf5.chunk_table import DamagedError
+from gradclip_cli.formats.hdf5.chunk_table import DamagedError, Extents, first_overlapping
 from gradclip_cli.formats.hdf5.layouts import Layouts
 from gradclip_cli.formats.hdf5.small_datasets import MOST_DATASETS, SmallDatasets
-from gradclip_cli.formats.hdf5.walker import Contents, Dataset, Walker
+from gradclip_cli.formats.hdf5.walker import Contents, Dataset, Layout, Walker
 from gradclip_cli.notes import Note
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.numerics.norms import BLOCK
 from gradclip_cli.storage.random_access import RandomAccess
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import shortlist
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 _MOST_UNPACKED = 64 << 20
 """The largest chunk in bytes that is read without --allow-huge: a kilobyte may unpack to a megabyte."""
@@ -41,7 +38,7 @@ class Hdf5Reader:
         self.datasets: dict[str, Dataset] = {}  # those of numbers
         self.layouts = Layouts(self.walker, self.datasets)
         self._bands: dict[str, BandReader] = {}
-        self._chunks: dict[str, NDArray[np.int64]] = {}  # offsets and sizes, by dataset
+        self._chunks: dict[str, Extents] = {}
         self._whole: set[str] = set()  # datasets that were read to their end
         with ExitStack() as unless_sound:
             unless_sound.callback(self.close)
@@ -57,11 +54,11 @@ class Hdf5Reader:
         else:
             self._read_bands(spec, start, out)
 
-    def _read_bands(self, spec: TensorSpec, start: int, out: Raw) -> None:
-        """Fill `out` with elements of a dataset that is not contiguous."""
+    def _read_bands(self, spec: TensorSpec, start: int, out: Raw, layout: Layout | None = None) -> None:
+        """Fill `out` with elements of a dataset that is not contiguous; its layout is asked for unless it is given."""
         with self._refusing_damage(spec.name):
             if start == 0:
-                self._begin(spec.name)
+                self._begin(spec.name, layout)
             self._bands[spec.name].read_into(out)
         if start + out.size // spec.dtype.itemsize == spec.size:
             self._bands.pop(spec.name).close()
@@ -81,23 +78,25 @@ class Hdf5Reader:
     def _read_small(self, specs: Sequence[TensorSpec], out: Raw) -> None:
         datasets = [self.datasets[spec.name] for spec in specs]
         chunked = [dataset.name for dataset in datasets if dataset.chunk is not None]
-        small, at = SmallDatasets(datasets, self.layouts.several(chunked), self.walker), 0
+        layouts, at = self.layouts.several(chunked), 0
+        small = SmallDatasets(datasets, layouts, self.walker)
         for spec, dataset in zip(specs, datasets, strict=True):
             part = out[at : at + spec.nbytes]
             at += spec.nbytes
             with self._refusing_damage(spec.name):
                 extents = small.read_into(dataset, part)
             if extents is None:
-                self._read_bands(spec, 0, part)
+                self._read_bands(spec, 0, part, layouts.get(spec.name))
                 continue
             self._whole.add(spec.name)
             if dataset.chunk is not None:
                 self._chunks[spec.name] = extents
 
-    def _begin(self, name: str) -> None:
+    def _begin(self, name: str, layout: Layout | None) -> None:
         """Start to read a dataset; raise InputError if a filter that is not included has packed a chunk of it."""
         dataset = self.datasets[name]
-        layout = self.layouts.of(name) if dataset.chunk is not None else None
+        if layout is None and dataset.chunk is not None:
+            layout = self.layouts.of(name)
         band = self._bands[name] = BandReader(dataset, self.walker, layout)
         if band.table is not None:
             for place, number in enumerate(dataset.filters):
@@ -232,13 +231,7 @@ class Hdf5Reader:
         """Raise InputError if a chunk overlaps another dataset: writing to one would change both."""
         lying = [spec for spec in self.tensors if spec.offset is not None and spec.size]
         places = {spec.name: np.array([[spec.position(0), spec.nbytes]]) for spec in lying} | self._chunks
-        rows = np.concatenate(list(places.values()))
-        order = np.argsort(rows[:, 0], kind="stable")
-        starts, ends = rows[order, 0], rows[order].sum(axis=1)
-        shared = np.flatnonzero(starts[1:] < ends[:-1])
-        if shared.size:
-            owners = np.repeat(np.arange(len(places)), [len(extents) for extents in places.values()])
-            tensor = list(places)[owners[order[shared[0] + 1]]]
+        if (tensor := first_overlapping(places)) is not None:
             self._refuse("shares its bytes with another dataset", tensor)
 
     def _refuse(self, message: str, tensor: str) -> NoReturn:

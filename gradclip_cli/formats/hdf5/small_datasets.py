@@ -2,23 +2,24 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradclip_cli.formats.hdf5 import filters
 from gradclip_cli.formats.hdf5.band_reader import table_of
-from gradclip_cli.formats.hdf5.chunks import Packing
+from gradclip_cli.formats.hdf5.chunk_table import Extents
 from gradclip_cli.formats.hdf5.walker import Dataset, Layout, Walker
 from gradclip_cli.numerics.dtypes import Raw
+
+if TYPE_CHECKING:
+    from gradclip_cli.formats.hdf5.chunks import Packing
 
 MOST_DATASETS = 1024
 """The most datasets to read at once."""
 _GAP, _MOST_READ = 8 << 10, 4 << 20
 """What lies between two chunks that are read in one go, and how much is: to read 8 kB more costs less than another call."""
-
-Extents = NDArray[np.int64]
-"""Offsets and sizes in bytes of chunks, of shape (chunks, 2)."""
 
 
 class SmallDatasets:

@@ -3,7 +3,7 @@
 import io
 import os
 from collections.abc import Collection, Sequence
-from typing import IO
+from typing import IO, NamedTuple
 
 import numpy as np
 
@@ -19,7 +19,6 @@ from gradclip_cli.notes import Note
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.storage.random_access import extend, write_at
 from gradclip_cli.tensors import TensorSpec
-
 
 _IN_MEMORY = 1 << 16
 """The bytes of a dataset that needs no temporary file: to make one takes as long as to pack a few kilobytes."""
@@ -55,12 +54,15 @@ class Hdf5Writer:
         if spec.offset is not None:
             write_at(self._fd, spec.position(start), data.data, self._path)
         elif spec.size:
+            dataset, packing = self._stored(spec)
+            if packing is not None and packing.chunk == spec.shape and data.size == spec.nbytes:
+                self._submit(spec.name, SingleChunk(dataset, packing.pack(data)))
+                return
             if start == 0:
-                self._packers[spec.name] = self._packer(spec)
+                self._packers[spec.name] = BandPacker(dataset, packing, self._held(spec))
             self._packers[spec.name].write(data)
             if start + data.size // spec.dtype.itemsize == spec.size:
-                packer = self._packers.pop(spec.name)
-                self._output.submit(spec.name, lambda: packer.place(self._opened()))
+                self._submit(spec.name, self._packers.pop(spec.name))
 
     def finish(self) -> None:
         """Complete the file in the child, if it is open there."""
@@ -73,13 +75,18 @@ class Hdf5Writer:
         if self._editor is not None:
             self._editor.close()
 
-    def _packer(self, spec: TensorSpec) -> "BandPacker":
-        source, packing = self._source, None
-        dataset = Dataset(spec.name, spec.dtype, spec.shape) if source is None else source.datasets[spec.name]
-        if source is not None and dataset.chunk is not None:
-            packing = source.layouts.packing(spec.name)
-        held = io.BytesIO() if spec.nbytes <= _IN_MEMORY else self._output.spool(self._path)
-        return BandPacker(dataset, packing, held)
+    def _stored(self, spec: TensorSpec) -> tuple[Dataset, Packing | None]:
+        """Return a dataset of the source, and how it is packed if not only the library can do that."""
+        if self._source is None:
+            return Dataset(spec.name, spec.dtype, spec.shape), None
+        dataset = self._source.datasets[spec.name]
+        return dataset, self._source.layouts.packing(spec.name) if dataset.chunk is not None else None
+
+    def _held(self, spec: TensorSpec) -> IO[bytes]:
+        return io.BytesIO() if spec.nbytes <= _IN_MEMORY else self._output.spool(self._path)
+
+    def _submit(self, name: str, packed: "SingleChunk | BandPacker") -> None:
+        self._output.submit(name, lambda: packed.place(self._opened()))
 
     def _opened(self) -> Editor:
         """Open the file when its first dataset is placed, so that HDF5 changes it in the same order each time."""
@@ -87,6 +94,18 @@ class Hdf5Writer:
             source = self._path if self._source is None else self._source.file.path
             self._editor = Editor(self._fd, os.fstat(self._fd).st_size, source, self._path)
         return self._editor
+
+
+class SingleChunk(NamedTuple):
+    """A dataset of one chunk, which is packed."""
+
+    dataset: Dataset
+    data: bytes
+
+    def place(self, editor: Editor) -> None:
+        """Write the dataset into the file."""
+        editor.write(self.dataset.name, (0,) * len(self.dataset.shape), self.data)
+        editor.complete(self.dataset.name)
 
 
 class BandPacker:
