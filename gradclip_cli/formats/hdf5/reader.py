@@ -165,7 +165,7 @@ class Hdf5Reader:
         labels = _labels({dataset.name.rpartition("/")[0] for dataset in found.datasets}, found.labels)
         for dataset in found.datasets:
             self._add(dataset, labels.get(dataset.name.rpartition("/")[0]), options)
-        if found.non_numeric and not self.tensors:
+        if self.non_numeric and not self.tensors:
             raise InputError("holds no dataset of numbers", path=file.path)
         check_declared(file, sum(spec.nbytes for spec in self.tensors), options)
         self.notes += _alias_notes(file.path, found.aliases, self.datasets)
@@ -179,12 +179,12 @@ class Hdf5Reader:
             return known
         try:
             found = self.walker.contents(options.void_dtype)
-            headers.add_last(key, found)
-            return found
         except InputError as error:
             if unfinished_because := unfinished.reason(self.file):
                 raise InputError(unfinished_because, path=self.file.path) from error
             raise
+        headers.add_last(key, found)
+        return found
 
     def _add(self, dataset: Dataset, label: str | None, options: Options) -> None:
         """Add the tensor of a dataset; raise InputError if the dataset must be refused."""
