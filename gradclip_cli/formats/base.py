@@ -95,7 +95,7 @@ class Reader(Protocol):
     def read(self, spec: TensorSpec, start: int, out: Raw) -> None:
         """Fill `out` with stored elements from element `start` on, past the end of the tensor if its neighbour adjoins.
 
-        The pieces of a tensor without an offset must be read in order, by one thread.
+        The pieces of a tensor without an offset must be read in order, by one thread. With a `place`, it adjoins the next place.
         """
 
     def verify(self, rest: Sequence[int] | None = None) -> None:

@@ -22,7 +22,7 @@ os.environ["HDF5_PLUGIN_PATH"] = ""
 from h5py import h5pl
 
 from gradclip_cli.errors import GradclipError, InputError
-from gradclip_cli.formats.hdf5.chunk_table import DamagedError
+from gradclip_cli.formats.hdf5.chunk_table import DamagedError, Rows
 from gradclip_cli.formats.hdf5.chunks import Band
 from gradclip_cli.formats.hdf5.contents import Walk
 from gradclip_cli.formats.hdf5.datasets import OpenDataset, PackedDataset, layout_of
@@ -43,11 +43,14 @@ class OpenFile(NamedTuple):
     size: int
     datasets: dict[str, OpenDataset]
     written: dict[str, PackedDataset]
+    listed: dict[
+        str, Rows
+    ]  # the chunks of those that only the library can read, from the last time that layouts were asked for
 
     def dataset(self, name: str) -> OpenDataset:
         """Return a dataset; open it on first use."""
         if name not in self.datasets:
-            self.datasets[name] = OpenDataset(self.handle, name, self.size)
+            self.datasets[name] = OpenDataset(self.handle, name, self.size, self.listed.get(name))
         return self.datasets[name]
 
     def packed(self, name: str) -> PackedDataset:
@@ -73,7 +76,7 @@ class Files:
     def open(self, key: int, fd: int, mode: str, size: int) -> None:
         """Open the file behind a descriptor."""
         with reading() if mode == "r" else writing():
-            self._files[key] = OpenFile(open_file(fd, mode), size, {}, {})
+            self._files[key] = OpenFile(open_file(fd, mode), size, {}, {}, {})
 
     def walk(self, message: Message, key: int, void_dtype: str | None) -> Answer:
         """List the contents of a file."""
@@ -81,12 +84,15 @@ class Files:
 
     def layouts(self, message: Message, key: int, names: list[str]) -> Answer:
         """Return how the chunks of each dataset are packed and how many there are, and list all of them."""
-        file = self._files[key].handle
+        file = self._files[key]
         packings: list[Any] = []
+        file.listed.clear()
 
         def list_one(name: str) -> bytes:
-            packing, rows = layout_of(file, name)
+            packing, rows = layout_of(file.handle, name)
             packings.append([packing, len(rows)])
+            if packing is None:
+                file.listed[name] = rows
             return rows.tobytes()
 
         listed = b"".join(_each(names, list_one, message))
@@ -95,7 +101,11 @@ class Files:
     def elements(self, message: Message, key: int, names: list[str]) -> Answer:
         """Return the number of datasets, and all elements of each."""
         file = self._files[key]
-        found = _each(names, lambda name: OpenDataset(file.handle, name, file.size).whole().tobytes(), message)
+
+        def read_one(name: str) -> bytes:
+            return OpenDataset(file.handle, name, file.size, file.listed.get(name)).whole().tobytes()
+
+        found = _each(names, read_one, message)
         return len(found), b"".join(found)
 
     def filling(self, message: Message, key: int, name: str) -> Answer:

@@ -80,7 +80,7 @@ def first_overlapping(places: Mapping[str, Extents]) -> str | None:
     if not shared.size:
         return None
     owners = np.repeat(np.arange(len(places)), [len(extents) for extents in places.values()])
-    return list(places)[owners[order[shared[0] + 1]]]
+    return list(places)[int(owners[order[shared[0] + 1]])]
 
 
 def number_of(origin: Sequence[int], counts: tuple[int, ...], chunk: tuple[int, ...]) -> int:

@@ -18,9 +18,9 @@ _DEFLATES = [(h5z.FILTER_DEFLATE, level) for level in range(10)]
 
 
 class OpenDataset:
-    """An open dataset, which is read chunk by chunk if it has chunks."""
+    """An open dataset, which is read chunk by chunk if it has chunks; `rows` lists them, if that is known."""
 
-    def __init__(self, file: Any, name: str, file_size: int) -> None:
+    def __init__(self, file: Any, name: str, file_size: int, rows: Rows | None = None) -> None:
         with reading(tensor=name):
             self._dataset = open_dataset(file, name)
             plan = self._dataset.get_create_plist()
@@ -28,7 +28,7 @@ class OpenDataset:
             self._places = tells_places(self._dataset.get_space())
             self._kind = self._dataset.get_type()
             self._shape, self._itemsize = tuple(self._dataset.shape), self._kind.get_size()
-        self._name, self._file_size = name, file_size
+        self._name, self._file_size, self._rows = name, file_size, rows
         self._table: ChunkTable | None = None
         self._filling = b""
 
@@ -50,9 +50,10 @@ class OpenDataset:
 
     def _listed(self, chunk: tuple[int, ...]) -> ChunkTable:
         counts = counts_of(self._shape, chunk)
-        with reading(tensor=self._name):
-            rows = listed(self._dataset, self._shape, counts, chunk, self._places)
-        return ChunkTable(rows, counts, chunk, self._file_size)
+        if self._rows is None:
+            with reading(tensor=self._name):
+                self._rows = listed(self._dataset, self._shape, counts, chunk, self._places)
+        return ChunkTable(self._rows, counts, chunk, self._file_size)
 
     def _values(self, origin: tuple[int, ...], used: tuple[slice, ...]) -> Any:
         """Return the elements `used` of a chunk."""
