@@ -8,9 +8,9 @@ from gradclip_cli.formats.hdf5.link import Link
 Place = Band | tuple[int, ...]
 """Where elements go: a band, or the origin of a packed chunk."""
 
-_MOST_BYTES = 4 << 20
-_MOST_DATASETS = 1024
-"""When a message is sent: with it, and the answer to it, goes a tenth of a millisecond, as long as three small datasets take."""
+_MOST_BYTES, _MOST_DATASETS, _MOST_PLACES = 4 << 20, 1024, 4096
+"""When a message is sent. A message and its answer take a tenth of a millisecond, as long as three small datasets; each dataset
+has its limit of time, in which thousands of chunks are written on the busiest machine."""
 
 
 class Editor:
@@ -32,7 +32,7 @@ class Editor:
         self._places.append((*plain, len(data)))
         self._data.append(data)
         self._held += len(data)
-        if self._held >= _MOST_BYTES:
+        if self._held >= _MOST_BYTES or len(self._data) >= _MOST_PLACES:
             self._end(name, complete=False)
             self._send()
 
