@@ -1,7 +1,6 @@
 """Rewrite a dump in its second reading: read, change, write and measure every piece."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import accumulate, groupby
 from operator import attrgetter
 from typing import NamedTuple
@@ -26,7 +25,7 @@ from gradclip_cli.numerics.transforms import byteswap, is_normal, scale, scale_e
 from gradclip_cli.numerics.workspace import Workspace
 from gradclip_cli.storage.random_access import copy_at
 from gradclip_cli.strategies.actions import UNCHANGED, Action, Scale
-from gradclip_cli.tensors import Piece, TensorSpec, pieces_in_order, split
+from gradclip_cli.tensors import Piece, TensorSpec, laid_for, pieces_in_order, split
 
 _COPIED = 64 << 20
 
@@ -102,10 +101,7 @@ class Rewriter(NamedTuple):
         if self.writer is None:
             return list(specs)
         targets = self.writer.tensors
-        return [
-            spec if target.offset is not None and spec.fortran == target.fortran else replace(spec, offset=None)
-            for spec, target in zip(specs, targets, strict=True)
-        ]
+        return [laid_for(spec, target) for spec, target in zip(specs, targets, strict=True)]
 
     def targets(self) -> Sequence[TensorSpec]:
         """Return the tensors as they are written, or would be."""
@@ -189,8 +185,10 @@ class RewriteTask(NamedTuple):
         """Write small tensors, all at once if they are adjacent in the output as well."""
         if self.writer is None:
             return
-        itemsize, first = targets[0].dtype.itemsize, targets[0].position(0)
-        if all(spec.position(0) == first + end * itemsize for spec, end in zip(targets, ends, strict=False)):
+        itemsize, first = targets[0].dtype.itemsize, targets[0].offset
+        if first is not None and all(
+            spec.offset == first + end * itemsize for spec, end in zip(targets, ends, strict=False)
+        ):
             self.writer.write(targets[0], 0, raw)
             return
         for spec, start, stop in zip(targets, ends, ends[1:], strict=False):
