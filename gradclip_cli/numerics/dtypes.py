@@ -179,8 +179,10 @@ def constant(value: float, dtype: DType, work: Workspace) -> NDArray[Any]:
     return words_of(raw, dtype)
 
 
-def value_of(word: int, dtype: DType) -> float:
-    """Return the value of one stored word of a narrow float."""
+def to_float64(words: NDArray[Any], dtype: DType) -> NDArray[np.float64]:
+    """Return a few stored words of a real dtype, in the byte order of this machine, as new float64."""
     if dtype.name == "bfloat16":
-        return float(np.uint32(int(word) << 16).view(np.float32))
-    return float(values_of(dtype)[word])
+        return np.left_shift(words, 16, dtype=np.uint32).view(np.float32).astype(np.float64)
+    if dtype.itemsize == 1:
+        return values_of(dtype)[words]
+    return words.view(dtype.name).astype(np.float64)

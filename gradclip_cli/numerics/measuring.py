@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradclip_cli.numerics import norms
+from gradclip_cli.numerics.chunks import Span, chunk_of, spans
 from gradclip_cli.numerics.complex_measuring import measure_complex_piece, measure_complex_rows
-from gradclip_cli.numerics.dtypes import DType, Floats, Raw, decode, value_of, widen, words_of
-from gradclip_cli.numerics.narrow_floats import FNUZ, magnitudes, overflow_bits
-from gradclip_cli.numerics.norms import BLOCK, SumKinds
-from gradclip_cli.numerics.statistics import PieceStats, merge
+from gradclip_cli.numerics.dtypes import DType, Raw, to_float64
+from gradclip_cli.numerics.norms import SumKinds
+from gradclip_cli.numerics.statistics import PieceStats
 from gradclip_cli.numerics.statistics_table import StatsArrays
+from gradclip_cli.numerics.unsigned import Unsigned, unsigned, values_of
 from gradclip_cli.numerics.workspace import Workspace
 
 SumArrays = tuple[list[NDArray[np.int64]], list[NDArray[np.float64]]]
@@ -24,20 +25,22 @@ _PLAIN = frozenset({1.0, 2.0})
 
 
 def measure_piece(raw: Raw, dtype: DType, types: SumKinds, work: Workspace) -> PieceStats:
-    """Measure consecutive elements of one tensor from a block boundary on; complex ones count by their moduli."""
+    """Measure consecutive elements of one tensor from a block boundary on; complex ones count by their moduli.
+
+    All that is measured of a chunk is measured while it is in the cache.
+    """
     if dtype.is_complex:
         return measure_complex_piece(raw, dtype, types, work)
-    values, peak, zeros, finite = _inspect(raw, dtype, work)
-    counts = (values.size, zeros, 0, 0, 0)
-    if not finite:
-        values = decode(raw, dtype, work)
-        counts = (values.size, zeros, *_nonfinite(values))
-        values = np.where(np.isfinite(values), values, values.dtype.type(0))
-        peak = float(np.abs(values).max(initial=0))
-    if not _needs_no_peaks(types, dtype):
-        values = widen(values, work)
-    exponents, sums = _by_block(values, types, dtype, work)
-    return PieceStats(counts, peak, tuple(exponents), tuple(sums))
+    size, itemsize = raw.size // dtype.itemsize, dtype.itemsize
+    counts, tops, sums = list[tuple[int, ...]](), [], list[SumArrays]()
+    for span in spans(size, chunk_of(itemsize)) if size else [Span(0, 1, 0)]:
+        found = unsigned(raw[span.start * itemsize : span.stop * itemsize], dtype, span[1:], work, axis=None)
+        counts.append(found.counts)
+        tops.append(found.tops.max())
+        sums.append(_row_sums(found, types, dtype, work))
+    total = (size, *(sum(column) for column in zip(*counts, strict=True)))
+    exponents, values = sums[0] if len(sums) == 1 else _joined(sums)
+    return PieceStats(total, float(to_float64(np.array([max(tops)]), dtype)[0]), tuple(exponents), tuple(values))
 
 
 def measure_small(raw: Raw, dtype: DType, sizes: Sequence[int], types: SumKinds, work: Workspace) -> StatsArrays:
@@ -60,84 +63,39 @@ def measure_rows(raw: Raw, dtype: DType, count: int, size: int, types: SumKinds,
         return StatsArrays.empty(count, len(types))
     if dtype.is_complex:
         return measure_complex_rows(raw, dtype, count, size, types, work)
-    if count == 1:
-        return StatsArrays.of([merge([measure_piece(raw, dtype, types, work)], types)], len(types))
-    values = decode(raw, dtype, work)
-    finite: NDArray[np.bool_] = np.isfinite(values)
-    if not finite.all():
-        return _measure_apart(raw, dtype, np.logical_and.reduce(finite.reshape(count, size), axis=1), types, work)
-    rows = widen(values, work).reshape(count, size)
-    exponents, sums = _row_sums(rows, types, dtype, work)
-    zeros, nonfinite = np.count_nonzero(rows == 0, axis=1), np.zeros((3, count), np.int64)
-    ints = np.array([np.full(count, size), zeros, *nonfinite, *exponents], np.int64)
-    return StatsArrays(ints.T, np.array([_peaks(rows), *sums]).T)
-
-
-def _measure_apart(raw: Raw, dtype: DType, finite: NDArray[np.bool_], types: SumKinds, work: Workspace) -> StatsArrays:
-    """Measure the rows that are not `finite` one by one, and the others at once."""
-    rows = raw.reshape(finite.size, -1)
-    found = StatsArrays.empty(finite.size, len(types))
-    alone = range(finite.size) if np.count_nonzero(finite) < 2 else np.flatnonzero(~finite).tolist()
-    if len(alone) < finite.size:
-        kept = np.ascontiguousarray(rows[finite])
-        found.put(
-            finite, measure_rows(kept.reshape(-1), dtype, len(kept), kept.shape[1] // dtype.itemsize, types, work)
-        )
-    found.put(
-        alone, StatsArrays.of([merge([measure_piece(rows[k], dtype, types, work)], types) for k in alone], len(types))
-    )
-    return found
-
-
-def _by_block(values: Floats, types: SumKinds, dtype: DType, work: Workspace) -> SumArrays:
-    """Sum the blocks of a piece, of which the last may be shorter."""
-    full = values.size - values.size % BLOCK
-    if full == values.size > 0:
-        return _row_sums(values.reshape(-1, BLOCK), types, dtype, work)
-    exponents, sums = _row_sums(values[full:].reshape(1, -1), types, dtype, work)
-    if not full:
-        return exponents, sums
-    before = _row_sums(values[:full].reshape(-1, BLOCK), types, dtype, work)
-    return (
-        [np.concatenate(both) for both in zip(before[0], exponents, strict=True)],
-        [np.concatenate(both) for both in zip(before[1], sums, strict=True)],
+    step, row = max(1, chunk_of(dtype.itemsize) // size), size * dtype.itemsize
+    return StatsArrays.concatenate(
+        [
+            _measure_rows(raw[first * row : (first + step) * row], dtype, (min(step, count - first), size), types, work)
+            for first in range(0, count, step)
+        ]
     )
 
 
-def _row_sums(rows: Floats, types: SumKinds, dtype: DType, work: Workspace) -> SumArrays:
-    """Compute each kind of sum for each row; rows may be float32 if peaks are not needed."""
-    peaks = None if _needs_no_peaks(types, dtype) else _peaks(rows)
-    found = [norms.block_sums(rows, p, peaks, work) for p in types]
-    return [exponents for exponents, _ in found], [sums for _, sums in found]
+def _measure_rows(raw: Raw, dtype: DType, shape: tuple[int, int], types: SumKinds, work: Workspace) -> StatsArrays:
+    """Measure a chunk of small tensors of one size."""
+    found = unsigned(raw, dtype, shape, work, axis=1 if shape[0] > 1 else None)
+    exponents, sums = _row_sums(found, types, dtype, work)
+    rows = StatsArrays.empty(shape[0], len(types))
+    for k, column in enumerate((shape[1], *found.counts, *exponents)):
+        rows.ints[:, k] = column
+    for k, values in enumerate((to_float64(found.tops, dtype), *sums)):
+        rows.floats[:, k] = values
+    return rows
 
 
-def _needs_no_peaks(types: SumKinds, dtype: DType) -> bool:
-    """Return whether all sums are in the range of float64, so that no block must be scaled by its largest |x|."""
-    return dtype.itemsize < 8 and _PLAIN.issuperset(types)
+def _row_sums(found: Unsigned, types: SumKinds, dtype: DType, work: Workspace) -> SumArrays:
+    """Compute each kind of sum for each row."""
+    # The sums of narrower elements are in the range of float64, so that no row must be scaled by its largest |x|.
+    peaks = None if dtype.itemsize < 8 and _PLAIN.issuperset(types) else to_float64(found.tops, dtype)
+    rows = found.words if all(p == math.inf for p in types) else values_of(found, dtype, work)
+    sums = [norms.block_sums(rows, p, peaks, work) for p in types]
+    return [exponents for exponents, _ in sums], [values for _, values in sums]
 
 
-def _peaks(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the largest |x| of each row."""
-    peaks: NDArray[np.float64] = np.abs(np.maximum(rows.max(axis=1, initial=0), -rows.min(axis=1, initial=0)))
-    return peaks
-
-
-def _inspect(raw: Raw, dtype: DType, work: Workspace) -> tuple[Floats, float, int, bool]:
-    """Return the elements (narrow floats without sign), the largest |x|, the number of zeros, and whether all are finite."""
-    if dtype.narrow and not dtype.swapped and dtype.variant != FNUZ:
-        words = words_of(raw, dtype)
-        size = work.unsigned.take(words.size, words.dtype.type)
-        np.bitwise_and(words, (1 << (8 * dtype.itemsize - 1)) - 1, out=size)
-        top, zeros = size.max(initial=0), size.size - int(np.count_nonzero(size))
-        return magnitudes(size, dtype, work), value_of(top, dtype), zeros, bool(top < overflow_bits(dtype))
-    values = decode(raw, dtype, work)
-    low, high = float(values.min(initial=0)), float(values.max(initial=0))
-    zero = work.is_zero.take(values.size, np.bool_)
-    np.equal(values, 0, out=zero)
-    return values, abs(max(high, -low)), int(np.count_nonzero(zero)), math.isfinite(low) and math.isfinite(high)
-
-
-def _nonfinite(values: Floats) -> tuple[int, int, int]:
-    """Count NaN, +Inf and -Inf."""
-    nan, posinf, neginf = (int(np.count_nonzero(kind(values))) for kind in (np.isnan, np.isposinf, np.isneginf))
-    return nan, posinf, neginf
+def _joined(parts: Sequence[SumArrays]) -> SumArrays:
+    """Join the sums of consecutive chunks."""
+    exponents, sums = zip(*parts, strict=True)
+    return [np.concatenate(arrays) for arrays in zip(*exponents, strict=True)], [
+        np.concatenate(arrays) for arrays in zip(*sums, strict=True)
+    ]

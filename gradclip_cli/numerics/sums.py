@@ -46,15 +46,20 @@ def sum_rows(terms: Rows, work: Workspace) -> Rows:
 
 
 def sum_powers(rows: Floats, p: float, work: Workspace) -> Rows:
-    """Return Σ|x|^P for each row of float32 or float64; P is finite. Unless it is 1 or 2, bits depend on the processor."""
-    if p == 2.0 and rows.dtype == np.float64:
+    """Return Σx^P for each row of float32 or float64; P is finite, and x is not negative unless P is 2.
+
+    Unless P is 1 or 2, bits depend on the processor.
+    """
+    wide = rows.dtype == np.float64
+    if p == 2.0 and wide:
         return sum_products(rows, rows, work)
+    if p == 1.0 and wide and rows.flags.c_contiguous:
+        return sum_rows(rows, work)
 
     def make(part: slice, out: Rows | None) -> Rows:
-        terms = _widen(rows[part], out)
         if p == 2.0:
-            return np.multiply(terms, terms, out=terms)
-        np.abs(terms, out=terms)
+            return np.square(rows[part], out=out, dtype=np.float64, order="C")
+        terms = _widen(rows[part], out)
         return terms if p == 1.0 else np.power(terms, p, out=terms)
 
     return _sum_terms(rows.shape, make, work)

@@ -64,8 +64,11 @@ class Workspace(threading.local):
         self.sign = new()
         self.odd = new()
         self.fixed_point = new()
-        # Measuring: the numbers without a sign, elements limited to ±c, and the terms of sums. All are in use at once.
+        # Measuring: stored words without a sign, the numbers without a sign, these scaled, and limited to c, and the terms of
+        # sums. All are in use at once.
+        self.unsigned = new()
         self.magnitudes = new()
+        self.scaled = new()
         self.limited = new()
         self.terms = new()
         # Comparing: the numbers of both tensors, their imaginary parts, b in the units of a, their difference, and |b|. All are
@@ -89,8 +92,7 @@ class Workspace(threading.local):
         # These share one memory, which stays in the cache of the processor: no two may be in use at once. The widened
         # elements come last, and are valid while they are scaled or summed.
         shared = new()
-        self.unsigned = shared  # stored words without a sign, until `magnitudes` has copied them
-        self.normal = shared  # inside `magnitudes`, after that copy
+        self.normal = shared  # inside `magnitudes`
         self.is_zero = shared  # until it is counted
         self.table_index = shared  # until the table is looked up
         self.widened = shared  # what `widen` returns

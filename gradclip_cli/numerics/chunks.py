@@ -1,0 +1,46 @@
+"""Cut a piece into chunks that stay in the cache of a core while all is done to them that is to be done."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from gradclip_cli.numerics.norms import BLOCK
+
+CHUNK = 8 * BLOCK
+"""The number of elements that are measured or changed at once.
+
+A chunk of float32, the same without signs, and the terms of its sums are 1 MiB, which the second cache of most cores holds.
+"""
+
+DEEP_CHUNK = 4 * BLOCK
+"""The same where elements are of 8 bytes or more, or where many intermediate arrays are in use at once."""
+
+
+class Span(NamedTuple):
+    """Consecutive elements in rows of one width: whole blocks, or the rest of a piece."""
+
+    start: int
+    rows: int
+    width: int
+
+    @property
+    def stop(self) -> int:
+        """Where the elements end."""
+        return self.start + self.rows * self.width
+
+
+def spans(size: int, chunk: int) -> Iterator[Span]:
+    """Cut `size` elements into whole blocks, at most `chunk` elements at once, and the rest, which may be shorter than a block.
+
+    >>> [tuple(span) for span in spans(3 * BLOCK + 5, 2 * BLOCK)] == [(0, 2, BLOCK), (2 * BLOCK, 1, BLOCK), (3 * BLOCK, 1, 5)]
+    True
+    """
+    full = size - size % BLOCK
+    for start in range(0, full, chunk):
+        yield Span(start, min(chunk, full - start) // BLOCK, BLOCK)
+    if full < size:
+        yield Span(full, 1, size - full)
+
+
+def chunk_of(itemsize: int) -> int:
+    """Return how many elements of this many bytes are a chunk."""
+    return CHUNK if itemsize < 8 else DEEP_CHUNK
