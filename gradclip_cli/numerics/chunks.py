@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from gradclip_cli.numerics.norms import BLOCK
 
-CHUNK = 8 * BLOCK
+CHUNK = 16 * BLOCK
 """The number of elements that are measured or changed at once.
 
 A chunk of float32, the same without signs, and the terms of its sums are 1 MiB, which the second cache of most cores holds.
@@ -40,7 +40,3 @@ def spans(size: int, chunk: int) -> Iterator[Span]:
     if full < size:
         yield Span(full, 1, size - full)
 
-
-def chunk_of(itemsize: int) -> int:
-    """Return how many elements of this many bytes are a chunk."""
-    return CHUNK if itemsize < 8 else DEEP_CHUNK

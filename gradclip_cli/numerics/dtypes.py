@@ -147,7 +147,7 @@ def widen(values: Floats, work: Workspace) -> NDArray[np.float64]:
     """
     if values.dtype == np.float64:
         return values
-    out = work.widened.take(values.size, np.float64)
+    out = work.widened.take(values.size, np.float64).reshape(values.shape)
     np.copyto(out, values)
     return out
 

@@ -1,27 +1,54 @@
 """Measure a piece of a tensor, or several small adjacent tensors."""
 
-import math
 from collections.abc import Sequence
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradclip_cli.numerics import norms
-from gradclip_cli.numerics.chunks import Span, chunk_of, spans
+from gradclip_cli.numerics.chunks import CHUNK, spans
 from gradclip_cli.numerics.complex_measuring import measure_complex_piece, measure_complex_rows
-from gradclip_cli.numerics.dtypes import DType, Raw, to_float64
-from gradclip_cli.numerics.norms import SumKinds
+from gradclip_cli.numerics.dtypes import DType, Floats, Raw, widen, words_of
+from gradclip_cli.numerics.norms import BLOCK, ClippedSum, SumKinds
+from gradclip_cli.numerics.scanning import Scan, count, without_signs
 from gradclip_cli.numerics.statistics import PieceStats
 from gradclip_cli.numerics.statistics_table import StatsArrays
-from gradclip_cli.numerics.unsigned import Unsigned, unsigned, values_of
+from gradclip_cli.numerics.sums import sum_powers
 from gradclip_cli.numerics.workspace import Workspace
-
-SumArrays = tuple[list[NDArray[np.int64]], list[NDArray[np.float64]]]
-"""The exponents and the values of sums: for each kind of sum, one array of shape (rows,) in either list."""
 
 _PLAIN = frozenset({1.0, 2.0})
 """The kinds of sums that are in the range of float64 for all elements narrower than float64."""
+
+_SQUARES: SumKinds = (2.0,)
+
+
+class _Sums:
+    """The sums of consecutive rows, of each kind: exponents and values, both of shape (kinds, rows)."""
+
+    def __init__(self, rows: int, dtype: DType, types: SumKinds, work: Workspace) -> None:
+        self.exponents, self.values = np.zeros((len(types), rows), np.int64), np.zeros((len(types), rows))
+        self._types, self._work, self._first = types, work, 0
+        # Only sums that may leave the range of float64 need the largest |x| of each row.
+        self._mixed = any(isinstance(p, ClippedSum) for p in types)
+        self._plain = dtype.itemsize < 8 and _PLAIN.issuperset(types)
+
+    def add(self, rows: Floats, exact_squares: bool) -> None:
+        """Sum the next rows, an array of shape (rows, width); `exact_squares` says that their squares are of its dtype."""
+        part = slice(self._first, self._first + len(rows))
+        self._first = part.stop
+        if exact_squares and self._types == _SQUARES:
+            # A tenth faster than in float64, with the same bits.
+            sum_powers(np.multiply(rows, rows, out=rows), 1.0, self._work, out=self.values[0, part])
+        elif self._plain:
+            for k, p in enumerate(self._types):
+                sum_powers(rows, 2.0 if p == 2.0 else 1.0, self._work, out=self.values[k, part])
+        else:
+            peaks = np.maximum.reduce(rows, axis=1).astype(np.float64)
+            rows = widen(rows, self._work) if self._mixed else rows
+            for k, p in enumerate(self._types):
+                self.exponents[k, part], self.values[k, part] = norms.block_sums(rows, p, peaks, self._work)
 
 
 def measure_piece(raw: Raw, dtype: DType, types: SumKinds, work: Workspace) -> PieceStats:
@@ -31,16 +58,13 @@ def measure_piece(raw: Raw, dtype: DType, types: SumKinds, work: Workspace) -> P
     """
     if dtype.is_complex:
         return measure_complex_piece(raw, dtype, types, work)
-    size, itemsize = raw.size // dtype.itemsize, dtype.itemsize
-    counts, tops, sums = list[tuple[int, ...]](), [], list[SumArrays]()
-    for span in spans(size, chunk_of(itemsize)) if size else [Span(0, 1, 0)]:
-        found = unsigned(raw[span.start * itemsize : span.stop * itemsize], dtype, span[1:], work, axis=None)
-        counts.append(found.counts)
-        tops.append(found.tops.max())
-        sums.append(_row_sums(found, types, dtype, work))
-    total = (size, *(sum(column) for column in zip(*counts, strict=True)))
-    exponents, values = sums[0] if len(sums) == 1 else _joined(sums)
-    return PieceStats(total, float(to_float64(np.array([max(tops)]), dtype)[0]), tuple(exponents), tuple(values))
+    words = words_of(raw, dtype)
+    sums = _Sums(max(1, -(-words.size // BLOCK)), dtype, types, work)
+    scan = Scan(dtype, work, signs=types == _SQUARES)
+    for start, rows, width in spans(words.size, CHUNK):
+        values = scan.values(words[start : start + rows * width])
+        sums.add(values.reshape(rows, width), scan.exact_squares)
+    return PieceStats((words.size, *scan.counts), scan.max_abs, tuple(sums.exponents), tuple(sums.values))
 
 
 def measure_small(raw: Raw, dtype: DType, sizes: Sequence[int], types: SumKinds, work: Workspace) -> StatsArrays:
@@ -50,10 +74,10 @@ def measure_small(raw: Raw, dtype: DType, sizes: Sequence[int], types: SumKinds,
     """
     itemsize, at, blocks = dtype.itemsize, 0, []
     for size, run in groupby(sizes):
-        count = sum(1 for _ in run)
-        part = raw[at : at + count * size * itemsize]
+        number = sum(1 for _ in run)
+        part = raw[at : at + number * size * itemsize]
         at += part.size
-        blocks.append(measure_rows(part, dtype, count, size, types, work))
+        blocks.append(measure_rows(part, dtype, number, size, types, work))
     return StatsArrays.concatenate(blocks)
 
 
@@ -63,39 +87,23 @@ def measure_rows(raw: Raw, dtype: DType, count: int, size: int, types: SumKinds,
         return StatsArrays.empty(count, len(types))
     if dtype.is_complex:
         return measure_complex_rows(raw, dtype, count, size, types, work)
-    step, row = max(1, chunk_of(dtype.itemsize) // size), size * dtype.itemsize
+    rows, step = words_of(raw, dtype).reshape(count, size), max(1, CHUNK // size)
     return StatsArrays.concatenate(
-        [
-            _measure_rows(raw[first * row : (first + step) * row], dtype, (min(step, count - first), size), types, work)
-            for first in range(0, count, step)
-        ]
+        [_measure_rows(rows[first : first + step], dtype, types, work) for first in range(0, count, step)]
     )
 
 
-def _measure_rows(raw: Raw, dtype: DType, shape: tuple[int, int], types: SumKinds, work: Workspace) -> StatsArrays:
+def _measure_rows(words: NDArray[Any], dtype: DType, types: SumKinds, work: Workspace) -> StatsArrays:
     """Measure a chunk of small tensors of one size."""
-    found = unsigned(raw, dtype, shape, work, axis=1 if shape[0] > 1 else None)
-    exponents, sums = _row_sums(found, types, dtype, work)
-    rows = StatsArrays.empty(shape[0], len(types))
-    for k, column in enumerate((shape[1], *found.counts, *exponents)):
-        rows.ints[:, k] = column
-    for k, values in enumerate((to_float64(found.tops, dtype), *sums)):
-        rows.floats[:, k] = values
-    return rows
-
-
-def _row_sums(found: Unsigned, types: SumKinds, dtype: DType, work: Workspace) -> SumArrays:
-    """Compute each kind of sum for each row."""
-    # The sums of narrower elements are in the range of float64, so that no row must be scaled by its largest |x|.
-    peaks = None if dtype.itemsize < 8 and _PLAIN.issuperset(types) else to_float64(found.tops, dtype)
-    rows = found.words if all(p == math.inf for p in types) else values_of(found, dtype, work)
-    sums = [norms.block_sums(rows, p, peaks, work) for p in types]
-    return [exponents for exponents, _ in sums], [values for _, values in sums]
-
-
-def _joined(parts: Sequence[SumArrays]) -> SumArrays:
-    """Join the sums of consecutive chunks."""
-    exponents, sums = zip(*parts, strict=True)
-    return [np.concatenate(arrays) for arrays in zip(*exponents, strict=True)], [
-        np.concatenate(arrays) for arrays in zip(*sums, strict=True)
-    ]
+    scan, sums = Scan(dtype, work, signs=False), _Sums(len(words), dtype, types, work)
+    values = scan.values(words.reshape(-1)).reshape(words.shape)
+    found = StatsArrays.empty(len(words), len(types))
+    found.ints[:, 0] = words.shape[1]
+    found.floats[:, 0] = values.max(axis=1)
+    sums.add(values, scan.exact_squares)
+    if any(scan.counts):
+        counts = scan.counts if len(words) == 1 else count(without_signs(words, dtype, work), words, dtype, work, axis=1)
+        for k, column in enumerate(counts):
+            found.ints[:, 1 + k] = column
+    found.ints[:, 5:], found.floats[:, 1:] = sums.exponents.T, sums.values.T
+    return found

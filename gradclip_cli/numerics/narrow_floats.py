@@ -160,16 +160,21 @@ def magnitudes(words: NDArray[Any], dtype: Narrow, work: Workspace) -> NDArray[n
     bits = work.magnitudes.take(words.size, np.uint32).reshape(words.shape)
     np.copyto(bits, words)
     np.left_shift(bits, 23 - dtype.mantissa, out=bits)
-    if dtype.exponent == 8:
-        return bits.view(np.float32)
-    bias = bias_of(dtype)
-    normal = work.normal.take(words.size, np.uint32).reshape(words.shape)
-    np.add(bits, np.uint32((127 - bias) << 23), out=normal)
-    np.add(bits, np.uint32((128 - bias) << 23), out=bits)
     values = bits.view(np.float32)
-    np.subtract(values, np.float32(2.0 ** (1 - bias)), out=values)
+    if dtype.exponent == 8:
+        return values
+    bias, least = _correction(dtype)
+    normal = np.add(bits, bias, out=work.normal.take(words.size, np.uint32).reshape(words.shape))
+    np.add(bits, bias + (1 << 23), out=bits)
+    np.subtract(values, least, out=values)
     np.minimum(bits, normal, out=bits)  # of two nonnegative numbers, the smaller one has the smaller bits
     return values
+
+
+@cache
+def _correction(dtype: Narrow) -> tuple[int, np.float32]:
+    """Return what turns a biased exponent into that of float32, in its place, and the smallest normal number."""
+    return (127 - bias_of(dtype)) << 23, np.float32(2.0 ** (1 - bias_of(dtype)))
 
 
 def index_of(words: NDArray[Any], work: Workspace) -> NDArray[np.intp]:

@@ -71,6 +71,7 @@ class Workspace(threading.local):
         self.scaled = new()
         self.limited = new()
         self.terms = new()
+        self.normal = self.terms  # inside `magnitudes`, before there are terms
         # Comparing: the numbers of both tensors, their imaginary parts, b in the units of a, their difference, and |b|. All are
         # in use at once.
         self.numbers_a = new()
@@ -92,7 +93,6 @@ class Workspace(threading.local):
         # These share one memory, which stays in the cache of the processor: no two may be in use at once. The widened
         # elements come last, and are valid while they are scaled or summed.
         shared = new()
-        self.normal = shared  # inside `magnitudes`
         self.is_zero = shared  # until it is counted
         self.table_index = shared  # until the table is looked up
         self.widened = shared  # what `widen` returns
