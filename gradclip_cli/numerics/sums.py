@@ -50,7 +50,7 @@ def sum_powers(rows: Floats, p: float, work: Workspace, out: Rows | None = None)
 
     Unless P is 1 or 2, bits depend on the processor.
     """
-    if p == 1.0 and rows.dtype == np.float64 and rows.flags.c_contiguous:
+    if p == 1.0 and rows.dtype == np.float64 and rows.flags.c_contiguous and rows.flags.aligned:
         return sum_rows(rows, work, out)
 
     def make(part: slice, terms: Rows | None) -> Rows:
