@@ -48,7 +48,9 @@ class Scan:
         if self._signs and (found := self._as_stored(words)) is not None:
             return found
         size = without_signs(words, self._dtype, self._work)
-        least, top = int(np.minimum.reduce(size)), int(np.maximum.reduce(size))
+        # Looking for any zero is faster than counting, but dtypes with few exponents mostly have some.
+        least = 0 if 0 < self._dtype.exponent < 8 else int(np.minimum.reduce(size))
+        top = int(np.maximum.reduce(size))
         if top >= self._overflow or not least or self._dtype.variant == FNUZ:
             top = self._count(size, words, top)
         self.top = max(self.top, top)
@@ -64,10 +66,10 @@ class Scan:
         top = max(int(np.maximum.reduce(words)) & self._mask, int(np.maximum.reduce(signed)))
         if top >= self._overflow:
             return None
-        if not np.minimum.reduce(words) or np.minimum.reduce(signed) == -1 - self._mask:
-            self._add((_count(np.equal, words.view(np.float32), 0, self._work, None), 0, 0, 0))
+        values: Floats = words.view(np.float32)
+        self._add((_count(np.equal, values, 0, self._work, None), 0, 0, 0))
         self.top = max(self.top, top)
-        return words.view(np.float32)
+        return values
 
     def _count(self, size: Words, words: Words, top: int) -> int:
         """Count zeros and what is not finite, and set that to 0; return the largest word that is left."""

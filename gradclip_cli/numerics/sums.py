@@ -27,13 +27,13 @@ _FEW = 1 << 12
 """Up to this number of terms, new memory is cheaper than reused memory: a dump may have 100,000 small tensors."""
 
 
-def sum_products(a: Rows, b: Rows, work: Workspace) -> Rows:
-    """Return Σa·b for each row of two arrays of the same shape (rows, width)."""
+def sum_products(a: Rows, b: Rows, work: Workspace, out: Rows | None = None) -> Rows:
+    """Return Σa·b for each row of two arrays of the same shape (rows, width), in `out` if it is given."""
 
-    def make(part: slice, out: Rows | None) -> Rows:
-        return np.multiply(a[part], b[part], out=out, order="C")
+    def make(part: slice, terms: Rows | None) -> Rows:
+        return np.multiply(a[part], b[part], out=terms, order="C")
 
-    return _sum_terms(a.shape, make, work)
+    return _sum_terms(a.shape, make, work, out)
 
 
 def sum_rows(terms: Rows, work: Workspace, out: Rows | None = None) -> Rows:
@@ -50,13 +50,15 @@ def sum_powers(rows: Floats, p: float, work: Workspace, out: Rows | None = None)
 
     Unless P is 1 or 2, bits depend on the processor.
     """
+    if p == 2.0 and rows.dtype == np.float64:
+        return sum_products(rows, rows, work, out)
     if p == 1.0 and rows.dtype == np.float64 and rows.flags.c_contiguous and rows.flags.aligned:
         return sum_rows(rows, work, out)
 
     def make(part: slice, terms: Rows | None) -> Rows:
-        if p == 2.0:
-            return np.square(rows[part], out=terms, dtype=np.float64, order="C")
         wide = _widen(rows[part], terms)
+        if p == 2.0:
+            return np.multiply(wide, wide, out=wide)
         return wide if p == 1.0 else np.power(wide, p, out=wide)
 
     return _sum_terms(rows.shape, make, work, out)
