@@ -8,11 +8,10 @@ from gradclip_cli.numerics.norms import BLOCK
 CHUNK = 16 * BLOCK
 """The number of elements that are measured or changed at once.
 
-A chunk of float32, the same without signs, and the terms of its sums are 1 MiB, which the second cache of most cores holds.
+Each chunk costs some 15 calls of numpy. In GB/s of float32 and bfloat16 in chunks of 4, 8, 16, 32 and 64 blocks (one core, 1 MiB
+of second and 32 MiB of third cache, pieces just read): 5.1, 5.9, 6.5, 6.5, 6.6 and 2.4, 2.9, 3.2, 3.4, 3.4. 16 blocks of
+float32 and the terms of their sums, which are computed 8 blocks at a time, are 1 MiB, which the second cache of most cores holds.
 """
-
-DEEP_CHUNK = 4 * BLOCK
-"""The same where elements are of 8 bytes or more, or where many intermediate arrays are in use at once."""
 
 
 class Span(NamedTuple):
@@ -39,4 +38,3 @@ def spans(size: int, chunk: int) -> Iterator[Span]:
         yield Span(start, min(chunk, full - start) // BLOCK, BLOCK)
     if full < size:
         yield Span(full, 1, size - full)
-

@@ -102,7 +102,9 @@ def _measure_rows(words: NDArray[Any], dtype: DType, types: SumKinds, work: Work
     found.floats[:, 0] = values.max(axis=1)
     sums.add(values, scan.exact_squares)
     if any(scan.counts):
-        counts = scan.counts if len(words) == 1 else count(without_signs(words, dtype, work), words, dtype, work, axis=1)
+        counts = (
+            scan.counts if len(words) == 1 else count(without_signs(words, dtype, work), words, dtype, work, axis=1)
+        )
         for k, column in enumerate(counts):
             found.ints[:, 1 + k] = column
     found.ints[:, 5:], found.floats[:, 1:] = sums.exponents.T, sums.values.T

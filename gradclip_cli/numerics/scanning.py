@@ -67,7 +67,8 @@ class Scan:
         if top >= self._overflow:
             return None
         values: Floats = words.view(np.float32)
-        self._add((_count(np.equal, values, 0, self._work, None), 0, 0, 0))
+        if zeros := _count(np.equal, values, 0, self._work, None):
+            self._add((zeros, 0, 0, 0))
         self.top = max(self.top, top)
         return values
 
@@ -88,7 +89,7 @@ class Scan:
         """Return whether squares, of at most 22 digits, are float32; zeros could hide numbers that are too small."""
         if self._dtype.exponent < 8:
             return True
-        return (127 - _POWERS) << 7 <= least and top < (127 + _POWERS) << 7
+        return least >= (127 - _POWERS) << 7 and top < (127 + _POWERS) << 7
 
 
 def without_signs(words: Words, dtype: DType, work: Workspace) -> Words:

@@ -47,7 +47,8 @@ class Workspace(threading.local):
 
     def __init__(self) -> None:
         new = self.buffer
-        # Stored elements as they were read, valid while a piece is processed.
+        # Stored elements as they were read, valid while a piece is processed. What is computed of them is of a chunk at a time,
+        # except by `decode` for who asks for a whole piece.
         self.raw = new()
         self.raw_b = new()  # those of the second tensor of a comparison, or in another dtype
         # Column-major tensors: elements for a temporary file, and a run of one column.
