@@ -181,8 +181,11 @@ def constant(value: float, dtype: DType, work: Workspace) -> NDArray[Any]:
 
 def to_float64(words: NDArray[Any], dtype: DType) -> NDArray[np.float64]:
     """Return a few stored words of a real dtype, in the byte order of this machine, as new float64."""
-    if dtype.name == "bfloat16":
-        return np.left_shift(words, 16, dtype=np.uint32).view(np.float32).astype(np.float64)
     if dtype.itemsize == 1:
-        return values_of(dtype)[words]
-    return words.view(dtype.name).astype(np.float64)
+        found: NDArray[np.float64] = values_of(dtype)[words]
+        return found
+    if dtype.name == "bfloat16":
+        numbers: NDArray[Any] = np.left_shift(words, 16, dtype=np.uint32).view(np.float32)
+    else:
+        numbers = words.view(dtype.name)
+    return numbers.astype(np.float64)

@@ -101,9 +101,10 @@ def _scaled(rows: NDArray[Any], exponents: NDArray[np.int64], work: Workspace) -
     """Return rows · 2^-exponents, in `work.scaled`."""
     found = work.scaled.take(rows.size, np.float64).reshape(rows.shape)
     if exponents.min() <= -1024:  # that power of two is above the range of float64
-        return np.ldexp(rows, -exponents[:, None], out=found, dtype=np.float64)
-    # A power of two, even a subnormal one, rounds like `ldexp` and is twenty times as fast.
-    return np.multiply(rows, np.ldexp(1.0, -exponents)[:, None], out=found, dtype=np.float64)
+        np.ldexp(rows, -exponents[:, None], out=found, dtype=np.float64)
+    else:  # even by a subnormal power of two this rounds like `ldexp`, and is twenty times as fast
+        np.multiply(rows, np.ldexp(1.0, -exponents)[:, None], out=found, dtype=np.float64)
+    return found
 
 
 def _clipped(

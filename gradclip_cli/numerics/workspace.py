@@ -65,8 +65,8 @@ class Workspace(threading.local):
         self.sign = new()
         self.odd = new()
         self.fixed_point = new()
-        # Measuring: stored words without a sign, the numbers without a sign, these scaled, and limited to c, and the terms of
-        # sums. All are in use at once.
+        # Measuring and limiting: stored words without a sign, the numbers without a sign, these scaled by a power of two, and
+        # limited to c (or words: what is above the limit), and the terms of sums. All are in use at once.
         self.unsigned = new()
         self.magnitudes = new()
         self.scaled = new()
