@@ -70,8 +70,10 @@ def measure_piece(raw: Raw, dtype: DType, types: SumKinds, work: Workspace) -> P
 def measure_small(raw: Raw, dtype: DType, sizes: Sequence[int], types: SumKinds, work: Workspace) -> StatsArrays:
     """Measure adjacent tensors of at most one block each; the result has the same bits as measuring each alone.
 
-    Neighbours of the same size are measured at once.
+    Neighbours of the same size are measured at once. What cannot be gradients, which is copied, has rows of zeros.
     """
+    if not dtype.is_gradient:
+        return StatsArrays.empty(len(sizes), len(types))
     itemsize, at, blocks = dtype.itemsize, 0, []
     for size, run in groupby(sizes):
         number = sum(1 for _ in run)

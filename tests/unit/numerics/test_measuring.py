@@ -85,6 +85,13 @@ def test_small_tensors_together_are_as_alone(dtype: DType) -> None:
     assert small(raw, dtype, sizes, TYPES) == alone
 
 
+@pytest.mark.parametrize("dtype", [dtypes.BYTES, dtypes.from_numpy(np.dtype(bool)), dtypes.FLOAT6_E2M3FN])
+def test_what_is_copied_is_not_measured(dtype: DType) -> None:
+    """Small tensors that cannot be gradients have rows of zeros: they are only written with their neighbours."""
+    raw = np.ones(5 * dtype.itemsize, np.uint8)
+    assert not any(array.any() for array in measure_small(raw, dtype, [2, 3], (1.0, 2.0), WORK))
+
+
 @pytest.mark.parametrize("scale", [1e-200, 1e200])
 def test_small_tensors_that_are_scaled_are_as_alone(scale: float) -> None:
     """A tensor beside one of a far larger magnitude keeps the bits that it has alone."""
