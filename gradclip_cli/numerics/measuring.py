@@ -30,8 +30,8 @@ class _Sums:
     def __init__(self, rows: int, dtype: DType, types: SumKinds, work: Workspace) -> None:
         self.exponents, self.values = np.zeros((len(types), rows), np.int64), np.zeros((len(types), rows))
         self._types, self._work, self._first = types, work, 0
+        self._mixed = any(isinstance(p, ClippedSum) for p in types)  # elements of float32 beside limits of float64
         # Only sums that may leave the range of float64 need the largest |x| of each row.
-        self._mixed = any(isinstance(p, ClippedSum) for p in types)
         self._plain = dtype.itemsize < 8 and _PLAIN.issuperset(types)
 
     def add(self, rows: Floats, exact_squares: bool) -> None:
