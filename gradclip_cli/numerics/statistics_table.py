@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import accumulate, chain
 from typing import Any, NamedTuple
 
@@ -121,8 +122,14 @@ class StatsTable(Mapping[int, TensorStats]):
             return self._rows.get(index, -1)
         return index - self.indices[0] if index in self.indices else -1
 
+    @cached_property
+    def all_finite(self) -> bool:
+        """Whether no tensor has any NaN or infinity."""
+        return self.block.all_finite
+
     def put(self, indices: Sequence[int], block: StatsArrays) -> None:
         """Fill the rows of some tensors."""
+        self.__dict__.pop("all_finite", None)
         self.block.put(self._places(indices), block)
 
     def _places(self, indices: Iterable[int]) -> Ints:
@@ -202,7 +209,7 @@ class StatsTable(Mapping[int, TensorStats]):
 
     def as_read(self, finite: Floats) -> Floats:
         """Return `nan` for each tensor with a NaN, else `inf` for each with an infinity, else its value in `finite`."""
-        if self.block.all_finite:
+        if self.all_finite:
             return finite
         return np.where(self.nan > 0, math.nan, np.where(self.infinite > 0, math.inf, finite))
 
@@ -243,11 +250,10 @@ class StatsTable(Mapping[int, TensorStats]):
 
     def total(self, types: SumKinds) -> TensorStats:
         """Merge all tensors."""
-        return (
-            self.merge_groups([self.indices], types)[0]
-            if self.indices
-            else TensorStats(sums=tuple((0, 0.0) for _ in types), scale=self.scale)
-        )
+        ints, floats, ends = self.block.ints, self.block.floats, [0, len(self)]
+        sums = [norms.totals(ints[:, _EXPONENTS + k], floats[:, _SUMS + k], ends, p)[0] for k, p in enumerate(types)]
+        peak = float(floats[:, _MAX_ABS].max(initial=0.0))
+        return TensorStats(*ints[:, :_EXPONENTS].sum(axis=0).tolist(), peak / self.scale, tuple(sums), self.scale)
 
 
 def concatenate(parts: Sequence[tuple[int, StatsTable]]) -> StatsTable:

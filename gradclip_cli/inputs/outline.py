@@ -1,0 +1,75 @@
+"""Keep what follows from the tensors of a file and from the selection alone: thousands of dumps in a row share it."""
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+
+from gradclip_cli.inputs.selection import Selection
+from gradclip_cli.tensors import Piece, TensorSpec, split
+
+_MOST_REMEMBERED = 20_000
+"""The most tensors whose pieces are worth the memory."""
+
+
+class Outline:
+    """The tensors of a file by their names in the dump, which of them count, and the pieces in which these are read."""
+
+    def __init__(self, tensors: Sequence[TensorSpec], selection: Selection) -> None:
+        self.tensors, self._selection = tensors, selection
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The names of the tensors."""
+        return [spec.name for spec in self.tensors]
+
+    @cached_property
+    def taken(self) -> Sequence[int]:
+        """The indices of the selected tensors, gradients or not."""
+        selection, every = self._selection, range(len(self.tensors))
+        if not selection.include and not selection.exclude:
+            return every
+        return [index for index in every if selection.takes(self.tensors[index].name)]
+
+    @cached_property
+    def counted(self) -> list[int]:
+        """The indices of the selected tensors that can be gradients: those of real or complex floats."""
+        tensors, counts = self.tensors, self._selection.counts
+        return [
+            index
+            for index in self.taken
+            for spec in (tensors[index],)
+            if spec.dtype.kind in ("float", "complex") and (spec.role is None or counts(spec))
+        ]
+
+    @cached_property
+    def gradients(self) -> list[TensorSpec]:
+        """The tensors that count."""
+        return [self.tensors[index] for index in self.counted]
+
+    @cached_property
+    def marked(self) -> list[TensorSpec]:
+        """The selected tensors that the file marks as no gradients."""
+        return [spec for spec in self.tensors if spec.role is not None and self._selection.takes(spec.name)]
+
+    def pieces_of(self, stored: Sequence[TensorSpec]) -> Iterable[Piece]:
+        """Return the pieces of the tensors that count, as they are `stored`."""
+        if stored is not self.tensors or len(stored) > _MOST_REMEMBERED:
+            return split(stored, self.counted)
+        return self._pieces
+
+    @cached_property
+    def _pieces(self) -> list[Piece]:
+        return list(split(self.tensors, self.counted))
+
+
+class Outlines:
+    """Remember the outline of the last file: a format returns the same list for files with the same header."""
+
+    def __init__(self, selection: Selection) -> None:
+        self._selection = selection
+        self._last = Outline((), selection)
+
+    def of(self, tensors: Sequence[TensorSpec]) -> Outline:
+        """Return the outline of a file."""
+        if tensors is not self._last.tensors:
+            self._last = Outline(tensors, self._selection)
+        return self._last
