@@ -37,9 +37,9 @@ class Run:
         self.selection, self.workers, self.progress = selection, workers, progress
         self.headers = Headers(keep_headers)
         self.ties = KnownTies() if selection.tied == "once" else None
-        self._outlines = Outlines(selection)
+        self._outlines = Outlines()
         self._placed: tuple[Sequence[str], list[LayerParam]] = ([], [])
-        self._tensors: Sequence[TensorSpec] = ()
+        self._shared_by: tuple[Sequence[TensorSpec], Selection] = ((), selection)
         self._shared: dict[str, Any] = {}
 
     def open(self, source: DumpSource) -> OpenDump:
@@ -61,8 +61,8 @@ class Run:
         """
         if len(tensors) > _MOST_REMEMBERED:
             return find()
-        if tensors is not self._tensors:
-            self._tensors, self._shared = tensors, {}
+        if tensors is not self._shared_by[0] or self.selection is not self._shared_by[1]:
+            self._shared_by, self._shared = (tensors, self.selection), {}
         if key not in self._shared:
             self._shared[key] = find()
         found: Found = self._shared[key]

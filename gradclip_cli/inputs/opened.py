@@ -231,16 +231,15 @@ class _How(NamedTuple):
     options: Options
     format: str | None
     outlines: Outlines
+    selection: Selection
 
     @classmethod
     def of(cls, selection: Selection, headers: Headers | None, outlines: Outlines | None = None) -> "_How":
         options = Options(selection.void_dtype, selection.allow_huge, headers)
-        return cls(options, selection.input_format, outlines or Outlines(selection))
+        return cls(options, selection.input_format, outlines or Outlines(), selection)
 
 
-def _opened_as_one(
-    files: Sequence[tuple[str, Fingerprint | None]], mode: str, how: _How, stack: ExitStack
-) -> OpenFile:
+def _opened_as_one(files: Sequence[tuple[str, Fingerprint | None]], mode: str, how: _How, stack: ExitStack) -> OpenFile:
     """Open a file, or several to be accumulated in the way `mode`; `stack` closes them."""
     options = how.options
     found = [stack.enter_context(opened(path, options, how.format, fingerprint)) for path, fingerprint in files]
@@ -248,11 +247,12 @@ def _opened_as_one(
     (format, first), portable = found[0], parts[0]
     if mode:
         portable = PortableAccumulation(parts, mode)
-    return OpenFile(format, portable.reader, first.tensors, portable, first, how.outlines.of(first.tensors))
+    return OpenFile(
+        format, portable.reader, first.tensors, portable, first, how.outlines.of(first.tensors, how.selection)
+    )
 
 
 def _dump_file(file: OpenFile, start: int, mode: str) -> DumpFile:
     """Describe an open file, or several that are read as one."""
     one, *others = [DumpFile(path, fingerprint, start) for path, fingerprint in file.portable.fingerprints]
     return one._replace(others=tuple(others), accumulate=mode)
-

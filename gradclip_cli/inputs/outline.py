@@ -14,7 +14,7 @@ class Outline:
     """The tensors of a file by their names in the dump, which of them count, and the pieces in which these are read."""
 
     def __init__(self, tensors: Sequence[TensorSpec], selection: Selection) -> None:
-        self.tensors, self._selection = tensors, selection
+        self.tensors, self.selection = tensors, selection
 
     @cached_property
     def names(self) -> list[str]:
@@ -24,7 +24,7 @@ class Outline:
     @cached_property
     def taken(self) -> Sequence[int]:
         """The indices of the selected tensors, gradients or not."""
-        selection, every = self._selection, range(len(self.tensors))
+        selection, every = self.selection, range(len(self.tensors))
         if not selection.include and not selection.exclude:
             return every
         return [index for index in every if selection.takes(self.tensors[index].name)]
@@ -32,7 +32,7 @@ class Outline:
     @cached_property
     def counted(self) -> list[int]:
         """The indices of the selected tensors that can be gradients: those of real or complex floats."""
-        tensors, counts = self.tensors, self._selection.counts
+        tensors, counts = self.tensors, self.selection.counts
         return [
             index
             for index in self.taken
@@ -48,7 +48,7 @@ class Outline:
     @cached_property
     def marked(self) -> list[TensorSpec]:
         """The selected tensors that the file marks as no gradients."""
-        return [spec for spec in self.tensors if spec.role is not None and self._selection.takes(spec.name)]
+        return [spec for spec in self.tensors if spec.role is not None and self.selection.takes(spec.name)]
 
     def pieces_of(self, stored: Sequence[TensorSpec]) -> Iterable[Piece]:
         """Return the pieces of the tensors that count, as they are `stored`."""
@@ -64,12 +64,12 @@ class Outline:
 class Outlines:
     """Remember the outline of the last file: a format returns the same list for files with the same header."""
 
-    def __init__(self, selection: Selection) -> None:
-        self._selection = selection
-        self._last = Outline((), selection)
+    def __init__(self) -> None:
+        self._last: Outline | None = None
 
-    def of(self, tensors: Sequence[TensorSpec]) -> Outline:
+    def of(self, tensors: Sequence[TensorSpec], selection: Selection) -> Outline:
         """Return the outline of a file."""
-        if tensors is not self._last.tensors:
-            self._last = Outline(tensors, self._selection)
-        return self._last
+        last = self._last
+        if last is None or last.tensors is not tensors or last.selection is not selection:
+            last = self._last = Outline(tensors, selection)
+        return last
