@@ -27,7 +27,16 @@ def measure_series(
     """
     if run.selection.along is not None:
         return _wanted(count_tied_slices(measure_slices(source, sums, run, observer_for), run), run)
-    found = _wanted(split(measure_dump(source, sums, run, observer_for), run), run)
+    return settled(source, steps_in(measure_dump(source, sums, run, observer_for), run), run)
+
+
+def steps_in(dump: MeasuredDump, run: Run) -> list[MeasuredDump]:
+    """Return the dump of an input, or one dump for each step in it that the user wants."""
+    return _wanted(split(dump, run), run)
+
+
+def settled(source: DumpSource, found: list[MeasuredDump], run: Run) -> list[MeasuredDump]:
+    """Count copies in the dumps of an input as the user says, after those of the steps before."""
     if source.layout.in_pieces:
         # Pieces that say where they belong are no copies, whatever their bits.
         found = [

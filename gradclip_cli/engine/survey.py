@@ -164,7 +164,7 @@ def measure_dump(source: DumpSource, sums: SumKinds, run: Run, observer_for: Obs
     """Read a dump once and measure the selected gradients in all of its files."""
     firsts = FirstNonfinite(run.workers.work)
     with run.open(source) as dump:
-        stats = [_measure_file(dump, file, sums, run, [firsts.observer_for, observer_for]) for file in dump.each()]
+        stats = [measure_file(dump, file, sums, run, [firsts.observer_for, observer_for]) for file in dump.each()]
         dump.check()
     return surveyed(dump, stats, run, firsts)
 
@@ -227,9 +227,10 @@ def observer_of(file: OpenFile, observers: Sequence[ObserverFor | None]) -> Piec
     return together([one(file.format, file.reader) for one in observers if one is not None])
 
 
-def _measure_file(
+def measure_file(
     dump: OpenDump, file: OpenFile, sums: SumKinds, run: Run, observers: Sequence[ObserverFor | None]
 ) -> StatsTable:
+    """Measure the gradients of an open file."""
     reader, read, outline = file.reader, FileRead(file.portable, run.progress).read, file.outline
     check_roles(outline.gradients, file.path)
     kinds, observe = stored_sums(sums, dump.scale), observer_of(file, observers)

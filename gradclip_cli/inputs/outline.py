@@ -50,15 +50,16 @@ class Outline:
         """The selected tensors that the file marks as no gradients."""
         return [spec for spec in self.tensors if spec.role is not None and self.selection.takes(spec.name)]
 
+    @cached_property
+    def pieces(self) -> list[Piece]:
+        """The pieces of the tensors that count, as the file stores these."""
+        return list(split(self.tensors, self.counted))
+
     def pieces_of(self, stored: Sequence[TensorSpec]) -> Iterable[Piece]:
-        """Return the pieces of the tensors that count, as they are `stored`."""
+        """Return the pieces of the tensors that count, as they are `stored`; those of many are not remembered."""
         if stored is not self.tensors or len(stored) > _MOST_REMEMBERED:
             return split(stored, self.counted)
-        return self._pieces
-
-    @cached_property
-    def _pieces(self) -> list[Piece]:
-        return list(split(self.tensors, self.counted))
+        return self.pieces
 
 
 class Outlines:

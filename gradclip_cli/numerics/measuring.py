@@ -54,6 +54,26 @@ def measure_small(raw: Raw, dtype: DType, sizes: Sequence[int], types: SumKinds,
     return StatsArrays.concatenate(blocks)
 
 
+def measure_alike(
+    raws: NDArray[np.uint8], dtype: DType, sizes: Sequence[int], types: SumKinds, work: Workspace
+) -> list[StatsArrays]:
+    """Measure several runs of adjacent tensors of the same `sizes`, at most one block each; `raws` is (runs, bytes of a run).
+
+    Each result has the same bits as measuring its run alone.
+    """
+    itemsize, at, count, blocks = dtype.itemsize, 0, len(raws), []
+    for size, same in groupby(sizes):
+        tensors = sum(1 for _ in same)
+        part = np.ascontiguousarray(raws[:, at : at + tensors * size * itemsize])
+        at += tensors * size * itemsize
+        blocks.append(measure_rows(part.reshape(-1), dtype, count * tensors, size, types, work))
+    ints, floats = (
+        np.concatenate([one.reshape(count, -1, one.shape[1]) for one in parts], axis=1)
+        for parts in zip(*blocks, strict=True)
+    )
+    return [StatsArrays(ints[k], floats[k]) for k in range(count)]
+
+
 def measure_rows(raw: Raw, dtype: DType, count: int, size: int, types: SumKinds, work: Workspace) -> StatsArrays:
     """Measure `count` adjacent tensors of `size` elements each, at most one block; each row has the bits of its tensor alone."""
     if not size:
