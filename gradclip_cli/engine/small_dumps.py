@@ -37,7 +37,7 @@ Measure = Callable[[], list[MeasuredDump]]
 
 _MOST_DUMPS = 64
 _BATCH_BYTES = 1 << 20
-_TOGETHER = 256 << 10
+_TOGETHER = 512 << 10
 """The bytes of dumps that are measured at once, which stay in the cache of the processor."""
 _TASK_BYTES = 64 << 20
 """The size of the largest dump that is a task. If there are enough dumps, no processor waits at the end of each."""
@@ -186,7 +186,7 @@ class _Batch:
         nbytes = piece.stop * spec.dtype.itemsize
         if self._waiting and not _alike(waits, self._waiting[0]):
             self._measure_waiting()
-        if not self._waiting:
+        if self._raws.shape[1] != nbytes:
             self._raws = np.empty((max(1, _TOGETHER // max(1, nbytes)), nbytes), np.uint8)
         elif len(self._waiting) == len(self._raws):
             self._measure_waiting()
@@ -204,8 +204,8 @@ class _Batch:
         piece, sizes = outline.pieces[0], [spec.size for spec in outline.gradients]
         sums = stored_sums(self._sums, waiting[0].dump.scale)
         found = measure_alike(self._raws[: len(waiting)], outline.gradients[0].dtype, sizes, sums, work)
-        for one, raw, block in zip(waiting, self._raws, found, strict=False):
-            stats, firsts = StatsTable(outline.counted, block), FirstNonfinite(work)
+        for one, raw, (block, overall) in zip(waiting, self._raws, found, strict=False):
+            stats, firsts = StatsTable(outline.counted, block, overall=overall), FirstNonfinite(work)
             if not stats.all_finite and (observer := firsts.observer_for(one.file.format, one.file.reader)):
                 observer.take_all(seen(observer.see, piece, raw, block))
             try:

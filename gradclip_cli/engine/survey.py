@@ -214,7 +214,7 @@ def name_notes(dump: OpenDump, counted: Sequence[int]) -> list[Note]:
 
 def _fill_notes(dump: OpenDump, stats: StatsTable) -> list[Note]:
     """Note tensors whose largest element is what netCDF fills unwritten elements with."""
-    if _FILLING not in stats.max_abs:
+    if stats.overall.max_abs / stats.scale < _FILLING or _FILLING not in stats.max_abs:
         return []
     filled = np.flatnonzero(stats.max_abs == _FILLING).tolist()
     found = [dump.tensors[stats.indices[row]].name for row in filled]

@@ -13,7 +13,7 @@ from gradclip_cli.numerics.dtypes import DType, Floats, Raw, decode, value_of, w
 from gradclip_cli.numerics.narrow_floats import FNUZ, magnitudes, overflow_bits
 from gradclip_cli.numerics.norms import BLOCK, SumKinds
 from gradclip_cli.numerics.statistics import PieceStats, merge
-from gradclip_cli.numerics.statistics_table import StatsArrays
+from gradclip_cli.numerics.statistics_table import Overall, StatsArrays
 from gradclip_cli.numerics.workspace import Workspace
 
 SumArrays = tuple[list[NDArray[np.int64]], list[NDArray[np.float64]]]
@@ -56,10 +56,10 @@ def measure_small(raw: Raw, dtype: DType, sizes: Sequence[int], types: SumKinds,
 
 def measure_alike(
     raws: NDArray[np.uint8], dtype: DType, sizes: Sequence[int], types: SumKinds, work: Workspace
-) -> list[StatsArrays]:
+) -> list[tuple[StatsArrays, Overall]]:
     """Measure several runs of adjacent tensors of the same `sizes`, at most one block each; `raws` is (runs, bytes of a run).
 
-    Each result has the same bits as measuring its run alone.
+    Each result, with what its rows have together, has the same bits as measuring its run alone.
     """
     itemsize, at, count, blocks = dtype.itemsize, 0, len(raws), []
     for size, same in groupby(sizes):
@@ -71,7 +71,7 @@ def measure_alike(
         np.concatenate([one.reshape(count, -1, one.shape[1]) for one in parts], axis=1)
         for parts in zip(*blocks, strict=True)
     )
-    return [StatsArrays(ints[k], floats[k]) for k in range(count)]
+    return [(StatsArrays(*pair), one) for *pair, one in zip(ints, floats, Overall.of_each(ints, floats), strict=True)]
 
 
 def measure_rows(raw: Raw, dtype: DType, count: int, size: int, types: SumKinds, work: Workspace) -> StatsArrays:
