@@ -254,5 +254,6 @@ def _opened_as_one(files: Sequence[tuple[str, Fingerprint | None]], mode: str, h
 
 def _dump_file(file: OpenFile, start: int, mode: str) -> DumpFile:
     """Describe an open file, or several that are read as one."""
-    one, *others = [DumpFile(path, fingerprint, start) for path, fingerprint in file.portable.fingerprints]
-    return one._replace(others=tuple(others), accumulate=mode)
+    (path, fingerprint), *rest = file.portable.fingerprints
+    others = tuple(DumpFile(path, fingerprint, start) for path, fingerprint in rest) if rest else ()
+    return DumpFile(path, fingerprint, start, others, mode)

@@ -94,9 +94,13 @@ class InputFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; ignore errors, since it was only read, so that nothing is lost."""
         try:
             os.close(self.fd)
-        except OSError:  # the file was only read, so nothing is lost
+        except OSError:
             return
 
     def complete(self) -> None:
