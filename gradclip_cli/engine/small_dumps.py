@@ -41,8 +41,8 @@ _TOGETHER = 512 << 10
 """The bytes of dumps that are measured at once, which stay in the cache of the processor."""
 _TASK_BYTES = 64 << 20
 """The size of the largest dump that is a task. If there are enough dumps, no processor waits at the end of each."""
-_DUMP_WORK = 400_000
-"""The bytes of elements whose measuring takes as long as opening a dump: 0.1 ms."""
+_DUMP_WORK = 128 << 10
+"""The bytes of elements whose measuring takes as long as opening a small dump and sending what was found: 60 µs."""
 _ON_THREADS = 256 << 10
 """Smaller dumps take more time in Python than in numpy, and threads then wait for each other."""
 
