@@ -10,7 +10,7 @@ from support.tensors import ORACLES, exact_norm, gradients, raw_of, stats_of
 from gradclip_cli.engine.measure import NormTypes
 from gradclip_cli.numerics import dtypes, norms
 from gradclip_cli.numerics.dtypes import DType, Raw
-from gradclip_cli.numerics.measuring import measure_piece, measure_small
+from gradclip_cli.numerics.measuring import measure_alike, measure_piece, measure_small
 from gradclip_cli.numerics.norms import BLOCK
 from gradclip_cli.numerics.statistics import TensorStats, merge
 from gradclip_cli.numerics.statistics_table import StatsTable
@@ -154,3 +154,19 @@ def test_the_nan_of_fnuz_is_no_zero(dtype: DType) -> None:
     one = merge([measure_piece(raw, dtype, (2.0,), WORK)], (2.0,))
     assert (one.zeros, one.nan, one.nonfinite, one.max_abs) == (2, 2, 2, 0.0)
     assert [(each.zeros, each.nan) for each in small(raw, dtype, [1, 1, 2], (2.0,))] == [(1, 0), (0, 1), (1, 1)]
+
+
+@every
+def test_dumps_of_the_same_sizes_are_measured_at_once(dtype: DType) -> None:
+    """Each has the bits that it has alone, with NaN in one of them and empty tensors among the others; and its totals."""
+    sizes = [7, 7, 0, 7, 1, 300]
+    runs = [gradients(sum(sizes), dtype.name, seed=seed) for seed in range(4)]
+    runs[2][9] = np.nan
+    found = measure_alike(np.array([raw_of(run) for run in runs]), dtype, sizes, TYPES, WORK)
+    for run, (block, overall) in zip(runs, found, strict=True):
+        alone = measure_small(raw_of(run), dtype, sizes, TYPES, WORK)
+        assert (block.ints.tolist(), block.floats.tolist()) == (alone.ints.tolist(), alone.floats.tolist())
+        values = run.astype(np.float64)
+        counts = values.size, np.count_nonzero(values == 0), np.count_nonzero(np.isnan(values)), 0, 0
+        assert overall.counts == counts
+        assert overall.max_abs == np.nanmax(np.abs(values))
