@@ -100,7 +100,7 @@ class Overall(NamedTuple):
         """Summarize several blocks of the same number of rows, which are one along axis 0 each."""
         counts = ints[:, :, :_EXPONENTS].sum(axis=1).tolist()
         peaks = floats[:, :, _MAX_ABS].max(axis=1, initial=0.0).tolist()
-        scaled = ints[:, :, _EXPONENTS:].any(axis=(1, 2)).tolist()
+        scaled: list[bool] = np.any(ints[:, :, _EXPONENTS:], axis=(1, 2)).tolist()
         return [cls(tuple(one), peak, any_scaled) for one, peak, any_scaled in zip(counts, peaks, scaled, strict=True)]
 
 
@@ -294,7 +294,9 @@ class StatsTable(Mapping[int, TensorStats]):
             else (0, math.fsum(floats[:, _SUMS + k].tolist()))
             for k, p in enumerate(types)
         ]
-        return TensorStats(*overall.counts, overall.max_abs / self.scale, tuple(sums), self.scale)
+        elements, zeros, nan, posinf, neginf = overall.counts
+        peak = overall.max_abs / self.scale
+        return TensorStats(elements, zeros, nan, posinf, neginf, peak, tuple(sums), self.scale)
 
 
 def concatenate(parts: Sequence[tuple[int, StatsTable]]) -> StatsTable:

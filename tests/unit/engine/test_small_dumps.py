@@ -19,6 +19,7 @@ from gradclip_cli.errors import InputError
 from gradclip_cli.inputs.layouts.single import single
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpSource
+from gradclip_cli.numerics.measuring import measure_alike
 from gradclip_cli.numerics.workspace import Workspace
 
 SUMS = (2.0,)
@@ -47,7 +48,7 @@ def squares(dump: MeasuredDump) -> float:
 def test_dumps_with_one_header_are_measured_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each has its own figures: 6 (k + 1)^2 + 5 · 4 (k + 1)^2; they share their tensors, layers and names."""
     calls = Counter[int]()
-    real = small_dumps.measure_alike
+    real = measure_alike
 
     def counting(raws: Any, *args: Any) -> Any:
         calls[len(raws)] += 1
