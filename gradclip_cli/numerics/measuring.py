@@ -12,8 +12,9 @@ from gradclip_cli.numerics.complex_measuring import measure_complex_piece, measu
 from gradclip_cli.numerics.dtypes import DType, Floats, Raw, decode, value_of, widen, words_of
 from gradclip_cli.numerics.narrow_floats import FNUZ, magnitudes, overflow_bits
 from gradclip_cli.numerics.norms import BLOCK, SumKinds
+from gradclip_cli.numerics.overall import Overall
 from gradclip_cli.numerics.statistics import PieceStats, merge
-from gradclip_cli.numerics.statistics_table import Overall, StatsArrays
+from gradclip_cli.numerics.statistics_table import StatsArrays
 from gradclip_cli.numerics.workspace import Workspace
 
 SumArrays = tuple[list[NDArray[np.int64]], list[NDArray[np.float64]]]
