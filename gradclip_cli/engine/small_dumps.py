@@ -1,6 +1,7 @@
 """Measure the dumps of a series: a batch of small ones is one task, and those with the same header are measured at once."""
 
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
@@ -41,6 +42,8 @@ _TOGETHER = 512 << 10
 """The bytes of dumps that are measured at once, which stay in the cache of the processor."""
 _TASK_BYTES = 64 << 20
 """The size of the largest dump that is a task. If there are enough dumps, no processor waits at the end of each."""
+_MOST_TENSORS = 2000
+"""The most tensors of a dump in a batch: what is known of each stays in memory until the dumps before are done with."""
 _DUMP_WORK = 128 << 10
 """The bytes of elements whose measuring takes as long as opening a small dump and sending what was found: 60 µs."""
 _ON_THREADS = 256 << 10
@@ -55,11 +58,20 @@ def measure_each(sources: Sequence[DumpSource], sums: SumKinds, run: Run) -> Ite
     most = _TASK_BYTES if len(sources) >= 4 * run.workers.jobs else PIECE_BYTES
     sized = [(source, _size(source)) for source in sources]
     for small, some in groupby(sized, lambda pair: pair[1] <= most):
-        together = list(some)
-        if small and len(together) > 1 and run.selection.along is None:
-            yield from _in_batches(together, sums, run)
+        first, *rest = some
+        tensors = list[int]()
+        yield partial(_first, first[0], sums, run, tensors)
+        if small and rest and run.selection.along is None and max(tensors, default=0) <= _MOST_TENSORS:
+            yield from _in_batches(rest, sums, run)
         else:
-            yield from (partial(measure_series, source, sums, run) for source, _ in together)
+            yield from (partial(measure_series, source, sums, run) for source, _ in rest)
+
+
+def _first(source: DumpSource, sums: SumKinds, run: Run, tensors: list[int]) -> list[MeasuredDump]:
+    """Measure the first of several dumps here; it shows how many tensors the others are likely to have."""
+    found = measure_series(source, sums, run)
+    tensors += [len(dump.tensors) for dump in found[:1]]
+    return found
 
 
 def _in_batches(sized: Sequence[tuple[DumpSource, int]], sums: SumKinds, run: Run) -> Iterator[Measure]:
@@ -119,22 +131,23 @@ class _Here:
         return False
 
 
-class BatchTask(NamedTuple):
-    """Reads and measures batches of dumps; a pickled one reports no progress."""
+class BatchTask:
+    """Reads and measures batches of dumps; a pickled one reports no progress. Each thread keeps the last header for itself."""
 
-    selection: Selection
-    sums: SumKinds
-    work: Workspace
-    progress: Progress = silent
+    def __init__(self, selection: Selection, sums: SumKinds, work: Workspace, progress: Progress = silent) -> None:
+        self._how = selection, sums, work
+        self._progress, self._own = progress, threading.local()
 
     def measure(self, sources: Sequence[DumpSource]) -> list[Found]:
         """Return the dumps of each source, or the error that it raises."""
-        batch = _Batch(self.sums, Run(self.selection, _Here(self.work), self.progress))
+        selection, sums, work = self._how
+        if not hasattr(self._own, "run"):
+            self._own.run = Run(selection, _Here(work), self._progress)
         with one_call():
-            return batch.measured(sources)
+            return _Batch(sums, self._own.run).measured(sources)
 
     def __reduce__(self) -> tuple[type["BatchTask"], tuple[object, ...]]:
-        return BatchTask, (self.selection, self.sums, self.work)
+        return BatchTask, self._how
 
 
 class _Waiting(NamedTuple):

@@ -146,15 +146,23 @@ def measured(sources: Sequence[DumpSource], workers: Any, progress: Any = None) 
 
 
 def test_small_dumps_stay_where_sending_does_not_pay(tmp_path: Path) -> None:
-    """They are measured in this thread, unless batches go to other processes, or are large enough for threads."""
+    """They are measured in this thread, as the first is, unless batches go to other processes, or suit threads."""
     sources, expected = written(tmp_path, 10), [26 * (k + 1) ** 2 for k in range(10)]
     here, away = Recorder(), Recorder(leaves=True)
-    assert (measured(sources, here), here.tasks) == (expected, [])
-    assert (measured(sources, away), away.tasks) == (expected, ["BatchTask"])
+    assert (measured(sources, here), here.tasks) == (expected, ["MeasureTask"])
+    assert (measured(sources, away), away.tasks) == (expected, ["MeasureTask", "BatchTask"])
+
+
+def test_dumps_of_many_tensors_are_no_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is known of each would fill the memory; the first dump shows how many there are."""
+    monkeypatch.setattr(small_dumps, "_MOST_TENSORS", 1)
+    workers = Recorder(leaves=True)
+    assert measured(written(tmp_path, 4), workers) == [26, 104, 234, 416]
+    assert workers.tasks == ["MeasureTask"] * 4
 
 
 def test_large_dumps_are_split_into_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They end a run of small ones, and no map begins inside another."""
+    """They end a run of small ones, the first of which is measured here, and no map begins inside another."""
     sources = written(tmp_path, 7)
     large = np.ones((3, 1000), np.float32)
     save_file({"a": large, "b": large[0]}, sources[3].location)
@@ -162,7 +170,7 @@ def test_large_dumps_are_split_into_pieces(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(small_dumps, "_TASK_BYTES", 2000)
     workers = Recorder(leaves=True)
     assert measured(sources, workers) == [26, 104, 234, 4000, 650, 936, 1274]
-    assert workers.tasks == ["BatchTask", "MeasureTask", "BatchTask"]
+    assert workers.tasks == ["MeasureTask", "BatchTask", "MeasureTask", "MeasureTask", "BatchTask"]
 
 
 def test_a_few_dumps_of_several_pieces_are_split(tmp_path: Path) -> None:
@@ -172,7 +180,7 @@ def test_a_few_dumps_of_several_pieces_are_split(tmp_path: Path) -> None:
     measured(few, workers)
     assert workers.tasks == ["MeasureTask"] * 3
     measured(few * 3, many := Recorder(leaves=True))
-    assert many.tasks == ["BatchTask"]
+    assert many.tasks == ["MeasureTask", "BatchTask"]
 
 
 def test_progress_counts_what_is_read(tmp_path: Path) -> None:
