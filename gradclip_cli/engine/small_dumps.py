@@ -15,6 +15,7 @@ from gradclip_cli.engine.measure import seen
 from gradclip_cli.engine.run import Progress, Run, silent
 from gradclip_cli.engine.series import measure_series, settled, steps_in
 from gradclip_cli.engine.survey import MeasuredDump, measure_file, surveyed
+from gradclip_cli.engine.telling import elsewhere
 from gradclip_cli.errors import GradclipError
 from gradclip_cli.formats.sharing import one_call
 from gradclip_cli.inputs.opened import OpenDump, OpenFile
@@ -132,7 +133,7 @@ class _Here:
 
 
 class BatchTask:
-    """Reads and measures batches of dumps; a pickled one reports no progress. Each thread keeps the last header for itself."""
+    """Reads and measures batches of dumps; each thread keeps the last header for itself."""
 
     def __init__(self, selection: Selection, sums: SumKinds, work: Workspace, progress: Progress = silent) -> None:
         self._how = selection, sums, work
@@ -147,7 +148,7 @@ class BatchTask:
             return _Batch(sums, self._own.run).measured(sources)
 
     def __reduce__(self) -> tuple[type["BatchTask"], tuple[object, ...]]:
-        return BatchTask, self._how
+        return BatchTask, (*self._how, elsewhere(self._progress))
 
 
 class _Waiting(NamedTuple):

@@ -109,7 +109,7 @@ def test_an_error_is_the_result_of_its_source(tmp_path: Path) -> None:
 
 def test_results_are_small_values(tmp_path: Path) -> None:
     """A batch is sent in 1.5 KB a dump at most, since equal lists are one object, and so they are after it."""
-    task = BatchTask(Selection(), SUMS, Workspace(), lambda count, path: None)
+    task = BatchTask(Selection(), SUMS, Workspace())
     found = pickle.loads(pickle.dumps(task)).measure(written(tmp_path, 50))
     sent = pickle.dumps(found)
     assert len(sent) < 50 * 1500

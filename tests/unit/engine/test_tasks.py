@@ -70,10 +70,6 @@ class Pickles:
         copy = _copied(task)
         yield from (_copied(copy(_copied(item))) for item in items)
 
-    def leaves(self, nbytes: int) -> bool:
-        """Return True: all tasks are sent."""
-        return True
-
 
 class Processes:
     """Works on items in processes that share nothing with this one."""
@@ -90,10 +86,6 @@ class Processes:
     def map(self, task: Callable[[Item], Result], items: Iterable[Item], nbytes: int = 0) -> Iterator[Result]:
         """Yield what the processes hand back; each of them unpickles the task once."""
         yield from self._pool.map(partial(_do, pickle.dumps(task)), items)
-
-    def leaves(self, nbytes: int) -> bool:
-        """Return True: all tasks are sent."""
-        return True
 
 
 def _do(task: bytes, item: Any) -> Any:
