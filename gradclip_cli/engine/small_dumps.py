@@ -78,6 +78,7 @@ def _first(source: DumpSource, sums: SumKinds, run: Run, tensors: list[int]) -> 
 def _in_batches(sized: Sequence[tuple[DumpSource, int]], sums: SumKinds, run: Run) -> Iterator[Measure]:
     """Measure batches of dumps, given with their sizes, on several processors if that is faster."""
     task, workers = BatchTask(run.selection, sums, run.workers.work, run.progress), run.workers
+    task.own_run().headers = run.headers  # this thread has read the header of the first dump
     count, nbytes = len(sized), sum(size for _, size in sized)
     work = nbytes + _DUMP_WORK * count
     batches = _batches(sized, max(8, min(_MOST_DUMPS, count // (4 * workers.jobs))))
@@ -141,11 +142,16 @@ class BatchTask:
 
     def measure(self, sources: Sequence[DumpSource]) -> list[Found]:
         """Return the dumps of each source, or the error that it raises."""
-        selection, sums, work = self._how
+        with one_call():
+            return _Batch(self._how[1], self.own_run()).measured(sources)
+
+    def own_run(self) -> Run:
+        """Return the run of this thread."""
+        selection, _, work = self._how
         if not hasattr(self._own, "run"):
             self._own.run = Run(selection, _Here(work), self._progress)
-        with one_call():
-            return _Batch(sums, self._own.run).measured(sources)
+        found: Run = self._own.run
+        return found
 
     def __reduce__(self) -> tuple[type["BatchTask"], tuple[object, ...]]:
         return BatchTask, (*self._how, elsewhere(self._progress))
