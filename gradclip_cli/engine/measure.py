@@ -1,6 +1,6 @@
 """Measure the statistics of tensors piece by piece, reading each once."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -162,23 +162,28 @@ def measure(
     workers: Executor,
     observe: PieceObserver | None = None,
     sources: Sequence[Teller] = (),
+    known: Iterable[Piece] | None = None,
 ) -> StatsTable:
     """Return the statistics of the tensors `wanted` (ascending indices into `specs`).
 
-    `read` fills raw bytes from an element on; `sources` are all readers that it uses.
+    `read` fills raw bytes from an element on; `sources` are all readers that it uses. `known` are the pieces of these tensors,
+    where they are known.
     """
     found = StatsTable(wanted, StatsArrays.empty(len(wanted), len(types)))
     pieces: dict[int, list[PieceStats]] = {}
     task = MeasureTask(specs, read, types, workers.work, observe.see if observe is not None else None)
-    every, nbytes = split(specs, wanted), sendable_bytes(specs, wanted)
+    every, nbytes = split(specs, wanted) if known is None else known, sendable_bytes(specs, wanted)
     for piece, parts, small, findings in mapped(workers, task.measure, every, nbytes, sources):
         if observe is not None:
             observe.take_all(findings)
-        if small is not None:
+        if small is not None and piece.count == len(wanted):
+            found = StatsTable(wanted, small)
+        elif small is not None:
             found.put(range(piece.index, piece.index + piece.count), small)
         else:
             pieces.setdefault(piece.index, []).extend(parts)
-    found.put(list(pieces), StatsArrays.of([merge(parts, types) for parts in pieces.values()], len(types)))
+    if pieces:
+        found.put(list(pieces), StatsArrays.of([merge(parts, types) for parts in pieces.values()], len(types)))
     return found
 
 

@@ -196,11 +196,11 @@ def _own_steps(dump: OpenDump, count: int) -> Steps:
 def _measure_file(
     dump: OpenDump, file: OpenFile, sums: SumKinds, run: Run, observers: Sequence[ObserverFor | None]
 ) -> _SlicedFile:
-    reader, counted = file.reader, dump.counted(file)
+    reader, counted = file.reader, file.outline.counted
     observe = observer_of(file, observers)
     if not counted:
         steps = read_steps(file, None, run.workers.work)
-        reader.verify(rest=dump.taken(file))
+        reader.verify(rest=file.outline.taken)
         return _SlicedFile(0, None, steps)
     specs = [file.tensors[index] for index in counted]
     count = slice_count(specs, file.path)
@@ -210,7 +210,7 @@ def _measure_file(
     read, see = FileRead(file.portable, run.progress).read, observe.see if observe is not None else None
     task = SliceTask(reader.tensors, read, kinds, run.workers.work, see)
     table = measure_tensors(counted, count, task, run.workers, observe, [file.portable])
-    reader.verify(rest=dump.taken(file))
+    reader.verify(rest=file.outline.taken)
     return _SlicedFile(count, table, steps)
 
 

@@ -44,7 +44,7 @@ class MeasuredDump:
     source: DumpSource
     step: int | None
     files: list[DumpFile]
-    tensors: list[TensorSpec]
+    tensors: Sequence[TensorSpec]
     places: list[LayerParam]
     stats: StatsTable
     non_numeric: list[str] = field(default_factory=list)
@@ -164,20 +164,26 @@ def measure_dump(source: DumpSource, sums: SumKinds, run: Run, observer_for: Obs
     """Read a dump once and measure the selected gradients in all of its files."""
     firsts = FirstNonfinite(run.workers.work)
     with run.open(source) as dump:
-        stats = [_measure_file(dump, file, sums, run, [firsts.observer_for, observer_for]) for file in dump.each()]
+        stats = [measure_file(dump, file, sums, run, [firsts.observer_for, observer_for]) for file in dump.each()]
         dump.check()
-    found = concatenate(list(zip([file.start for file in dump.files], stats, strict=True))).scaled(dump.scale)
+    return surveyed(dump, stats, run, firsts)
+
+
+def surveyed(dump: OpenDump, stats: Sequence[StatsTable], run: Run, firsts: FirstNonfinite | None) -> MeasuredDump:
+    """Describe a dump that was read, with the statistics of the tensors of each of its files."""
+    found = concatenate([(file.start, one) for file, one in zip(dump.files, stats, strict=True)]).scaled(dump.scale)
+    tensors = dump.tensors
     measured = MeasuredDump(
-        source,
+        dump.source,
         dump.step,
         dump.files,
-        dump.tensors,
-        run.places([spec.name for spec in dump.tensors]),
+        tensors,
+        run.shared("places", tensors, lambda: run.places([spec.name for spec in tensors])),
         found,
         dump.non_numeric,
         file_notes=_notes(dump, found, run),
         wholes=dump.wholes,
-        firsts=firsts,
+        firsts=None if found.all_finite else firsts,
     )
     copies = {copy: original for whole in dump.wholes.values() for copy, original in whole.copies.items()}
     return count_once(measured, copies, run) if copies else measured
@@ -185,10 +191,16 @@ def measure_dump(source: DumpSource, sums: SumKinds, run: Run, observer_for: Obs
 
 def _notes(dump: OpenDump, stats: StatsTable, run: Run) -> list[Note]:
     """Return the notes on an open dump whose gradients were measured; what the user has included by name needs none on names."""
-    gradients = [dump.tensors[index] for index in stats]
+    said = _fill_notes(dump, stats)
+    if run.shared("plain names", dump.tensors, lambda: not _said_of_names(dump, stats, run)):
+        return [*dump.notes, *dump.step_notes, *said]
+    return [*dump.notes, *dump.step_notes, *_said_of_names(dump, stats, run), *said]
+
+
+def _said_of_names(dump: OpenDump, stats: StatsTable, run: Run) -> list[Note]:
+    """Return the notes that follow from the names and the shapes of the tensors that count."""
     on_names = [] if run.selection.include else name_notes(dump, stats.indices)
-    logs = log_notes(gradients, dump.source.location)
-    return [*dump.notes, *dump.step_notes, *logs, *on_names, *_fill_notes(dump, stats)]
+    return [*log_notes([dump.tensors[index] for index in stats], dump.source.location), *on_names]
 
 
 def name_notes(dump: OpenDump, counted: Sequence[int]) -> list[Note]:
@@ -202,10 +214,10 @@ def name_notes(dump: OpenDump, counted: Sequence[int]) -> list[Note]:
 
 def _fill_notes(dump: OpenDump, stats: StatsTable) -> list[Note]:
     """Note tensors whose largest element is what netCDF fills unwritten elements with."""
-    filled = stats.max_abs == _FILLING
-    if not filled.any():
+    if stats.overall.max_abs / stats.scale < _FILLING or _FILLING not in stats.max_abs:
         return []
-    found = [dump.tensors[stats.indices[row]].name for row in np.flatnonzero(filled).tolist()]
+    filled = np.flatnonzero(stats.max_abs == _FILLING).tolist()
+    found = [dump.tensors[stats.indices[row]].name for row in filled]
     what = f"largest element {_FILLING:.6g}, with which netCDF fills what was never written: {shortlist(found, 4)}"
     return [Note("fill-values", f"{dump.source.location}: {what}", len(found), changes_figures=True)]
 
@@ -215,14 +227,16 @@ def observer_of(file: OpenFile, observers: Sequence[ObserverFor | None]) -> Piec
     return together([one(file.format, file.reader) for one in observers if one is not None])
 
 
-def _measure_file(
+def measure_file(
     dump: OpenDump, file: OpenFile, sums: SumKinds, run: Run, observers: Sequence[ObserverFor | None]
 ) -> StatsTable:
-    reader, read, counted = file.reader, FileRead(file.portable, run.progress).read, dump.counted(file)
-    check_roles([file.tensors[index] for index in counted], file.path)
+    """Measure the gradients of an open file."""
+    reader, read, outline = file.reader, FileRead(file.portable, run.progress).read, file.outline
+    check_roles(outline.gradients, file.path)
     kinds, observe = stored_sums(sums, dump.scale), observer_of(file, observers)
-    found = measure(reader.tensors, counted, read, kinds, run.workers, observe, [file.portable])
-    reader.verify(rest=dump.taken(file))
+    known, sources = outline.pieces_of(reader.tensors), [file.portable]
+    found = measure(reader.tensors, outline.counted, read, kinds, run.workers, observe, sources, known)
+    reader.verify(rest=outline.taken)
     return found
 
 

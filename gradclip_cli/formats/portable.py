@@ -37,8 +37,8 @@ class PortableReader:
     @classmethod
     def of(cls, format: Format, reader: Reader, options: Options) -> "PortableReader":
         """Wrap a reader that was opened with these options, without the cache of headers."""
-        file = reader.file
-        return cls((file.path, options._replace(headers=None), format.name, file.fingerprint), reader)
+        file, alone = reader.file, Options(options.void_dtype, options.allow_huge, None, options.most_tensors)
+        return cls((file.path, alone, format.name, file.fingerprint), reader)
 
     @property
     def path(self) -> str:

@@ -12,6 +12,7 @@ from gradclip_cli.numerics.chunks import CHUNK, spans
 from gradclip_cli.numerics.complex_measuring import measure_complex_piece, measure_complex_rows
 from gradclip_cli.numerics.dtypes import DType, Floats, Raw, widen, words_of
 from gradclip_cli.numerics.norms import BLOCK, ClippedSum, SumKinds
+from gradclip_cli.numerics.overall import Overall
 from gradclip_cli.numerics.scanning import Scan, count, without_signs
 from gradclip_cli.numerics.statistics import PieceStats
 from gradclip_cli.numerics.statistics_table import StatsArrays
@@ -81,6 +82,26 @@ def measure_small(raw: Raw, dtype: DType, sizes: Sequence[int], types: SumKinds,
         at += part.size
         blocks.append(measure_rows(part, dtype, number, size, types, work))
     return StatsArrays.concatenate(blocks)
+
+
+def measure_alike(
+    raws: NDArray[np.uint8], dtype: DType, sizes: Sequence[int], types: SumKinds, work: Workspace
+) -> list[tuple[StatsArrays, Overall]]:
+    """Measure several runs of adjacent tensors of the same `sizes`, at most one block each; `raws` is (runs, bytes of a run).
+
+    Each result, with what its rows have together, has the same bits as measuring its run alone.
+    """
+    itemsize, at, count, blocks = dtype.itemsize, 0, len(raws), []
+    for size, same in groupby(sizes):
+        tensors = sum(1 for _ in same)
+        part = np.ascontiguousarray(raws[:, at : at + tensors * size * itemsize])
+        at += tensors * size * itemsize
+        blocks.append(measure_rows(part.reshape(-1), dtype, count * tensors, size, types, work))
+    ints, floats = (
+        np.concatenate([one.reshape(count, -1, one.shape[1]) for one in parts], axis=1)
+        for parts in zip(*blocks, strict=True)
+    )
+    return [(StatsArrays(*pair), one) for *pair, one in zip(ints, floats, Overall.of_each(ints, floats), strict=True)]
 
 
 def measure_rows(raw: Raw, dtype: DType, count: int, size: int, types: SumKinds, work: Workspace) -> StatsArrays:

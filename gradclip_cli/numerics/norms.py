@@ -177,3 +177,10 @@ def totals(
         return [(0, math.fsum(plain[a:b])) for a, b in pairwise(starts)]
     pairs = list(zip(exponents.tolist(), values.tolist(), strict=True))
     return [total(pairs[a:b], p) for a, b in pairwise(starts)]
+
+
+def total_of(exponents: NDArray[np.int64], values: NDArray[np.float64], p: SumKind, *, scaled: bool) -> ScaledSum:
+    """Add all scaled sums; this is fast if none of them is `scaled`."""
+    if scaled or p == math.inf:
+        return totals(exponents, values, [0, len(values)], p)[0]
+    return 0, math.fsum(values.tolist())

@@ -186,8 +186,9 @@ def _infinite(dtype: DType) -> int:
 
 def _marked(mask: NDArray[np.bool_], sizes: Sequence[int]) -> NDArray[np.int64] | int:
     """Return how many elements of each tensor are marked, or of all if there are no sizes."""
-    if not sizes:
-        return int(np.count_nonzero(mask))
+    count = int(np.count_nonzero(mask))
+    if not sizes or not count:
+        return count
     before = np.concatenate([np.zeros(1, np.int64), np.cumsum(mask)])
     found: NDArray[np.int64] = np.diff(before[np.cumsum([0, *sizes])])
     return found

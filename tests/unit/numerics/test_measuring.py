@@ -14,7 +14,7 @@ from gradclip_cli.engine.measure import NormTypes
 from gradclip_cli.numerics import dtypes, norms
 from gradclip_cli.numerics.chunks import CHUNK
 from gradclip_cli.numerics.dtypes import DType, Raw
-from gradclip_cli.numerics.measuring import measure_piece, measure_small
+from gradclip_cli.numerics.measuring import measure_alike, measure_piece, measure_small
 from gradclip_cli.numerics.norms import BLOCK
 from gradclip_cli.numerics.statistics import TensorStats, merge
 from gradclip_cli.numerics.statistics_table import StatsTable
@@ -202,3 +202,18 @@ def test_chunks_leave_nothing_out(size: int, dtype: DType, nonfinite: bool) -> N
     np.testing.assert_array_equal(found.sums[3], [block.max() for block in blocks])
     cubes = found.sums[2] * 8.0 ** found.exponents[2]
     np.testing.assert_allclose(cubes, [math.fsum((block**3).tolist()) for block in blocks], rtol=1e-12)
+
+
+@every
+def test_dumps_of_the_same_sizes_are_measured_at_once(dtype: DType) -> None:
+    """Each has the bits that it has alone, with NaN in one of them and empty tensors among the others; and its totals."""
+    sizes = [7, 7, 0, 7, 1, 300]
+    runs = [gradients(sum(sizes), dtype.name, seed=seed) for seed in range(4)]
+    runs[2][9] = np.nan
+    found = measure_alike(np.array([raw_of(run) for run in runs]), dtype, sizes, TYPES, WORK)
+    for run, (block, overall) in zip(runs, found, strict=True):
+        alone = measure_small(raw_of(run), dtype, sizes, TYPES, WORK)
+        assert (block.ints.tolist(), block.floats.tolist()) == (alone.ints.tolist(), alone.floats.tolist())
+        values = run.astype(np.float64)
+        assert list(overall.counts) == [values.size, np.sum(values == 0), np.sum(np.isnan(values)), 0, 0]
+        assert overall.max_abs == np.nanmax(np.abs(values))
