@@ -4,6 +4,7 @@ Code that goes through all tensors asks the functions here, which know both a li
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, NamedTuple, overload
 
@@ -76,10 +77,10 @@ class SpecTable(Sequence[TensorSpec]):
         return _unpickled, ("\0".join(names), len(names), self.columns._replace(names=()))
 
     def take(self, rows: Rows) -> "SpecTable":
-        """Return a table of some of the tensors."""
-        if isinstance(rows, range) and rows == range(len(self)):
-            return self
+        """Return a table of some of the tensors; for all of them in order, this one."""
         one, at = self.columns, np.asarray(rows, np.int64)
+        if at.size == len(self) and (at == np.arange(at.size)).all():
+            return self
         names = list(map(one.names.__getitem__, at.tolist()))
         figures = one.dtype_of[at], one.shapes, one.shape_of[at], one.offsets[at], one.sizes[at]
         return SpecTable(Columns(names, one.dtypes, *figures))
@@ -143,21 +144,6 @@ def _unpickled(text: str, count: int, columns: Columns) -> SpecTable:
     return SpecTable(columns._replace(names=text.split("\0") if count else []))
 
 
-def joined(tables: Sequence[SpecTable]) -> SpecTable:
-    """Return the tensors of several tables as one."""
-    dtypes: dict[DType, int] = {}
-    shapes: dict[tuple[int, ...], int] = {}
-    parts = []
-    for table in tables:
-        one = table.columns
-        dtype_of = np.array([dtypes.setdefault(dtype, len(dtypes)) for dtype in one.dtypes], np.int16)
-        shape_of = np.array([shapes.setdefault(shape, len(shapes)) for shape in one.shapes], np.int32)
-        parts.append((dtype_of[one.dtype_of], shape_of[one.shape_of], one.offsets, one.sizes))
-    names = [name for table in tables for name in table.names]
-    dtype_of, shape_of, offsets, sizes = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return SpecTable(Columns(names, tuple(dtypes), dtype_of, tuple(shapes), shape_of, offsets, sizes))
-
-
 def names_of(specs: Sequence[TensorSpec]) -> Sequence[str]:
     """Return the names of tensors."""
     return specs.names if isinstance(specs, SpecTable) else [spec.name for spec in specs]
@@ -178,21 +164,73 @@ def shapes_of(specs: Sequence[TensorSpec]) -> list[tuple[int, ...]]:
     return [spec.shape for spec in specs]
 
 
+def dtypes_of(specs: Sequence[TensorSpec]) -> Iterable[DType]:
+    """Return the dtypes of tensors."""
+    if isinstance(specs, SpecTable):
+        return map(specs.columns.dtypes.__getitem__, specs.columns.dtype_of.tolist())
+    return [spec.dtype for spec in specs]
+
+
+def rows_of(specs: Sequence[TensorSpec], test: Callable[[DType], bool], rows: Sequence[int]) -> Sequence[int]:
+    """Return those of some tensors whose dtypes pass a test; `rows` itself if all of a table do."""
+    if not isinstance(specs, SpecTable):
+        return [row for row in rows if test(specs[row].dtype)]
+    at = np.asarray(rows, np.int64)
+    passed = specs.of(test)[at]
+    found: list[int] = at[passed].tolist() if not passed.all() else []
+    return rows if passed.all() else found
+
+
 def picked(specs: Sequence[TensorSpec], rows: Rows) -> Sequence[TensorSpec]:
     """Return some of the tensors."""
     return specs.take(rows) if isinstance(specs, SpecTable) else [specs[row] for row in rows]
 
 
-def of_kind(specs: Sequence[TensorSpec], kinds: Sequence[str]) -> Sequence[TensorSpec]:
+def renamed(specs: Sequence[TensorSpec], names: Sequence[str]) -> Sequence[TensorSpec]:
+    """Return the tensors under other names."""
+    if isinstance(specs, SpecTable):
+        return specs.renamed(names)
+    return [replace(spec, name=name) for spec, name in zip(specs, names, strict=True)]
+
+
+def extended(specs: Sequence[TensorSpec], more: Sequence[TensorSpec]) -> Sequence[TensorSpec]:
+    """Return the tensors of a dump and those of its next file; a list grows in place, since there may be thousands of files."""
+    if isinstance(more, SpecTable) and not specs:
+        return more
+    if isinstance(specs, SpecTable) and isinstance(more, SpecTable):
+        return _joined(specs.columns, more.columns)
+    every = specs if isinstance(specs, list) else list(specs)
+    every.extend(more)
+    return every
+
+
+def _joined(one: Columns, other: Columns) -> SpecTable:
+    dtypes = {dtype: k for k, dtype in enumerate(dict.fromkeys((*one.dtypes, *other.dtypes)))}
+    shapes = {shape: k for k, shape in enumerate(dict.fromkeys((*one.shapes, *other.shapes)))}
+    dtype_of = [np.array([dtypes[dtype] for dtype in part.dtypes], np.int16)[part.dtype_of] for part in (one, other)]
+    shape_of = [np.array([shapes[shape] for shape in part.shapes], np.int32)[part.shape_of] for part in (one, other)]
+    figures = (np.concatenate([getattr(part, name) for part in (one, other)]) for name in ("offsets", "sizes"))
+    codes = tuple(dtypes), np.concatenate(dtype_of), tuple(shapes), np.concatenate(shape_of)
+    return SpecTable(Columns([*one.names, *other.names], *codes, *figures))
+
+
+def of_kind(specs: Sequence[TensorSpec], *kinds: str) -> Sequence[TensorSpec]:
     """Return the tensors whose dtypes are of some kinds."""
     if isinstance(specs, SpecTable):
         return specs.take(np.flatnonzero(specs.of(lambda dtype: dtype.kind in kinds)))
     return [spec for spec in specs if spec.dtype.kind in kinds]
 
 
-def marked(specs: Sequence[TensorSpec]) -> Sequence[TensorSpec]:
-    """Return the tensors that their file marks as no gradients."""
-    return [] if isinstance(specs, SpecTable) else [spec for spec in specs if spec.role is not None]
+def marked(specs: Sequence[TensorSpec]) -> list[tuple[int, TensorSpec]]:
+    """Return the tensors, with their rows, that their file marks as no gradients."""
+    return [] if isinstance(specs, SpecTable) else [pair for pair in enumerate(specs) if pair[1].role is not None]
+
+
+def labels_of(specs: Sequence[TensorSpec]) -> dict[int, str]:
+    """Return the labels of those tensors that have one, by row."""
+    if isinstance(specs, SpecTable):
+        return {}
+    return {row: spec.label for row, spec in enumerate(specs) if spec.label is not None}
 
 
 def without_elements(specs: Sequence[TensorSpec]) -> Sequence[TensorSpec]:

@@ -95,7 +95,7 @@ class Measured(Protocol):
         """The tensors of all files."""
 
     @property
-    def named(self) -> Mapping[str, list[int]]:
+    def named(self) -> Mapping[str, Sequence[int]]:
         """The indices of measured tensors by their names in the series."""
 
     @property

@@ -8,6 +8,7 @@ from gradclip_cli.engine.known_ties import KnownTies
 from gradclip_cli.formats.base import Headers
 from gradclip_cli.inputs.naming import LayerParam
 from gradclip_cli.inputs.opened import DumpFile, OpenDump, OpenFile, reopened
+from gradclip_cli.inputs.places import places_of
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpSource
 
@@ -32,17 +33,17 @@ class Run:
         self.selection, self.workers, self.progress = selection, workers, progress
         self.headers = Headers(keep_headers)
         self.ties = KnownTies() if selection.tied == "once" else None
-        self._placed: tuple[Sequence[str], list[LayerParam]] = ([], [])
+        self._placed: tuple[Sequence[str], Sequence[LayerParam]] = ([], [])
 
     def open(self, source: DumpSource) -> OpenDump:
         """Open a dump."""
         return OpenDump(source, self.selection, self.headers)
 
-    def places(self, names: Sequence[str]) -> list[LayerParam]:
+    def places(self, names: Sequence[str]) -> Sequence[LayerParam]:
         """Return the layer and param of each tensor of a dump; of small dumps in a row with the same names, the same list."""
         if names == self._placed[0]:
             return self._placed[1]
-        found = self.selection.naming.places(names)
+        found = places_of(self.selection.naming, names)
         self._placed = (names, found) if len(names) <= _MOST_REMEMBERED else ([], [])
         return found
 

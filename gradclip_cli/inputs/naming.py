@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from sys import intern
 from typing import NamedTuple
 
@@ -63,8 +63,12 @@ class Naming(NamedTuple):
         >>> Naming().places(["module.lstm.weight_ih_l0", "dense/dense/kernel:0", "0_W"])
         [LayerParam(layer='lstm', param='weight_ih_l0'), LayerParam(layer='dense', param='kernel'), LayerParam(layer='0', param='W')]
         """
+        return list(self.placed(names))
+
+    def placed(self, names: Sequence[str]) -> Iterator[LayerParam]:
+        """Yield the layer and param of each tensor of one dump."""
         shared = _shared_prefixes(names)
-        return [self._place(name, shared) for name in names]
+        return (self._place(name, shared) for name in names)
 
     def block(self, layer: str) -> str:
         """Return the block of a layer: the layer itself where a regex or a depth says what a layer is."""

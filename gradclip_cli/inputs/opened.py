@@ -4,7 +4,6 @@ import os
 from bisect import bisect
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from functools import cached_property
 from types import TracebackType
 from typing import NamedTuple
@@ -17,11 +16,13 @@ from gradclip_cli.formats.portable import PortableReader
 from gradclip_cli.inputs.loss_scale import loss_scale_notes, scale_of
 from gradclip_cli.inputs.naming import LayerParam
 from gradclip_cli.inputs.pieces import Shape, Whole, wholes
+from gradclip_cli.inputs.places import places_of
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.inputs.steps import CAPTURE, step_in_metadata
 from gradclip_cli.inputs.uncounted import notes_on, only_other
 from gradclip_cli.notes import Note
+from gradclip_cli.spec_table import extended, marked, names_of, renamed, rows_of, shapes_of
 from gradclip_cli.storage.fingerprint import Fingerprint
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import printable
@@ -70,12 +71,12 @@ class OpenDump:
     def __init__(self, source: DumpSource, selection: Selection, headers: Headers | None = None) -> None:
         self.source, self._selection, self._headers = source, selection, headers
         self.files: list[DumpFile] = []
-        self.tensors: list[TensorSpec] = []
+        self.tensors: Sequence[TensorSpec] = []
         self.non_numeric: list[str] = []
         self.notes: list[Note] = []
         self._metadata: Mapping[str, str] = {}  # of the first file
         self.scale = 1.0
-        self._names: list[list[str]] = []  # the tensor names in each file
+        self._names: list[Sequence[str]] = []  # the tensor names in each file
         self._offsets: list[Shape] = []  # of each tensor, if files say so
         self._open = ExitStack()
 
@@ -110,14 +111,13 @@ class OpenDump:
             file = _opened_as_one([(path, None) for path in paths], mode, self._selection, self._headers, self._open)
         for reader in file.portable.readers:
             self._take_scale(reader, self.source.files[0])
-        names = [spec.name for spec in file.tensors]
+        names = names_of(file.tensors)
         own = self.source.layout.tensor_names(paths[0], names)
         if own is not names:
-            tensors = [replace(spec, name=name) for spec, name in zip(file.tensors, own, strict=True)]
-            file = file._replace(tensors=tensors)
+            file = file._replace(tensors=renamed(file.tensors, own))
         self._metadata = self._metadata if self.files else file.reader.metadata
         self.files.append(_dump_file(file, start, mode))
-        self.tensors += file.tensors
+        self.tensors = extended(self.tensors, file.tensors)
         self.non_numeric += only_other(file.reader)
         self.notes += [*file.reader.notes, *notes_on(file.reader, file.tensors, self._selection)]
         self.notes += self.source.layout.notes(paths[0], file.reader.metadata)
@@ -151,7 +151,7 @@ class OpenDump:
     def wholes(self) -> dict[str, Whole]:
         """The tensors that are put together from pieces, by name; of all files that the dump has, once they were opened."""
         tensors = self.tensors if self._offsets else []
-        return wholes([spec.name for spec in tensors], self._offsets, [spec.shape for spec in tensors])
+        return wholes(names_of(tensors), self._offsets, shapes_of(tensors))
 
     @property
     def step(self) -> int | None:
@@ -172,26 +172,23 @@ class OpenDump:
         return [Note("step", f"{self.source.location}: {what}")]
 
     @property
-    def places(self) -> list[LayerParam]:
+    def places(self) -> Sequence[LayerParam]:
         """The layer and param of each tensor; they depend on all tensor names of the dump."""
-        return self._selection.naming.places([spec.name for spec in self.tensors])
+        return places_of(self._selection.naming, names_of(self.tensors))
 
     def taken(self, file: OpenFile) -> Sequence[int]:
         """Return the indices of the selected tensors of a file, gradients or not."""
         selection, every = self._selection, range(len(file.tensors))
         if not selection.include and not selection.exclude:
             return every
-        return [index for index in every if selection.takes(file.tensors[index].name)]
+        return [index for index, name in enumerate(names_of(file.tensors)) if selection.takes(name)]
 
-    def counted(self, file: OpenFile) -> list[int]:
+    def counted(self, file: OpenFile) -> Sequence[int]:
         """Return the indices of the selected tensors of a file that can be gradients: those of real or complex floats."""
-        tensors, counts = file.tensors, self._selection.counts
-        return [
-            index
-            for index in self.taken(file)
-            for spec in (tensors[index],)
-            if spec.dtype.kind in ("float", "complex") and (spec.role is None or counts(spec))
-        ]
+        tensors, taken, counts = file.tensors, self.taken(file), self._selection.counts
+        found = rows_of(tensors, lambda dtype: dtype.is_gradient, taken)
+        no_gradients = {row for row, spec in marked(tensors) if not counts(spec)}
+        return [row for row in found if row not in no_gradients] if no_gradients else found
 
 
 def file_of(files: Sequence[DumpFile], index: int) -> DumpFile:

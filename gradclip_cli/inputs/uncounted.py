@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from gradclip_cli.formats.base import Reader
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.notes import Note
+from gradclip_cli.spec_table import marked
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import shortlist
 
@@ -15,11 +16,11 @@ def notes_on(reader: Reader, tensors: Sequence[TensorSpec], selection: Selection
     `tensors` have their names in the dump. What the user has left out, or named in full, needs no note.
     """
     path = reader.file.path
-    marked = [spec for spec in tensors if spec.role is not None and selection.takes(spec.name)]
-    if apart := [spec for spec in marked if not selection.counts(spec)]:
+    found = [spec for _, spec in marked(tensors) if selection.takes(spec.name)]
+    if apart := [spec for spec in found if not selection.counts(spec)]:
         yield Note("no-gradients", f"{path}: no gradients, so in no norm: {_by_role(apart)}; --include counts them")
     elif matched := [
-        spec for spec in marked if spec.dtype.kind in ("float", "complex") and spec.name not in selection.include
+        spec for spec in found if spec.dtype.kind in ("float", "complex") and spec.name not in selection.include
     ]:
         what = f"counted, since --include matches what is marked as no gradients: {_by_role(matched)}"
         yield Note("counted-by-include", f"{path}: {what}; --exclude leaves them out", changes_figures=True)

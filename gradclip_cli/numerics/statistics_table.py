@@ -1,14 +1,16 @@
 """Keep the statistics of many tensors in two arrays, since a million objects would take half a gigabyte."""
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import accumulate, chain
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradclip_cli.numerics import norms
+from gradclip_cli.numerics.groups import Groups
 from gradclip_cli.numerics.norms import SumKinds
 from gradclip_cli.numerics.statistics import PieceStats, TensorStats
 
@@ -88,7 +90,6 @@ class StatsTable(Mapping[int, TensorStats]):
         first, size = indices[0] if indices else 0, len(indices)
         whole = not size or indices[-1] - first == size - 1
         self.indices: Sequence[int] = range(first, first + size) if whole else indices
-        self._rows = None if whole else {index: row for row, index in enumerate(indices)}
         self.block, self.scale = block, scale
 
     @classmethod
@@ -113,13 +114,19 @@ class StatsTable(Mapping[int, TensorStats]):
         return len(self.indices)
 
     def __contains__(self, index: object) -> bool:
-        return index in (self.indices if self._rows is None else self._rows)
+        return isinstance(index, int) and self.row(index) >= 0
 
     def row(self, index: int) -> int:
         """Return the row of a tensor, or -1 if it is not in the table."""
-        if self._rows is not None:
-            return self._rows.get(index, -1)
-        return index - self.indices[0] if index in self.indices else -1
+        if isinstance(self.indices, range):
+            return index - self.indices[0] if index in self.indices else -1
+        row = bisect_left(self.indices, index)
+        return row if row < len(self.indices) and self.indices[row] == index else -1
+
+    @cached_property
+    def at(self) -> Ints:
+        """The indices as an array."""
+        return np.asarray(self.indices, np.int64)
 
     def put(self, indices: Sequence[int], block: StatsArrays) -> None:
         """Fill the rows of some tensors."""
@@ -127,9 +134,11 @@ class StatsTable(Mapping[int, TensorStats]):
 
     def _places(self, indices: Iterable[int]) -> Ints:
         """Return the rows of tensors that are in the table."""
-        if self._rows is not None:
-            return np.fromiter(map(self._rows.__getitem__, indices), np.int64)
-        rows: Ints = np.fromiter(indices, np.int64) - (self.indices[0] if self.indices else 0)
+        is_array = isinstance(indices, range | np.ndarray)
+        wanted = np.asarray(indices, np.int64) if is_array else np.fromiter(indices, np.int64)
+        if not isinstance(self.indices, range):
+            return np.searchsorted(self.at, wanted)
+        rows: Ints = wanted - (self.indices[0] if self.indices else 0)
         return rows
 
     def only(self, indices: Iterable[int]) -> "StatsTable":
@@ -228,11 +237,12 @@ class StatsTable(Mapping[int, TensorStats]):
 
     def merge_groups(self, groups: Sequence[Sequence[int]], types: SumKinds) -> "StatsTable":
         """Merge each group of tensors exactly into one row; no group may be empty."""
-        sizes, members = list(map(len, groups)), list(chain.from_iterable(groups))
-        taken = self.block if members == list(self.indices) else self.block.take(self._places(members))
-        if max(sizes, default=1) == 1:
+        found = Groups.of(groups)
+        alike = found.members.size == len(self) and bool((found.members == self.at).all())
+        taken = self.block if alike else self.block.take(self._places(found.members))
+        if found.are_single:
             return StatsTable(range(len(groups)), taken, self.scale)
-        starts = list(accumulate(sizes, initial=0))
+        starts = found.starts.tolist()
         block = StatsArrays.empty(len(groups), len(types))
         block.ints[:, :_EXPONENTS] = np.add.reduceat(taken.ints[:, :_EXPONENTS], starts[:-1])
         block.floats[:, _MAX_ABS] = np.maximum.reduceat(taken.floats[:, _MAX_ABS], starts[:-1])

@@ -62,7 +62,7 @@ def parse_large(data: bytes, size: int, path: str) -> Header | None:
         (own,) = metadata or [{}]
     except (_Unusual, InputError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return None
-    packed = of_kind(table, ("packed",))
+    packed = of_kind(table, "packed")
     return Header(8 + len(data), own, table, list(names_of(packed)))
 
 
@@ -79,7 +79,7 @@ def _pieces(data: bytes) -> Iterator[dict[str, Any]]:
     while start < end:
         found = between.search(data, start + _PIECE, end)
         stop, after = (end, end) if found is None else (found.start() + 1, found.end())
-        yield _members(b"{%b}" % whole[start:stop])
+        yield _members(b"".join((b"{", whole[start:stop], b"}")))
         start = after
 
 
