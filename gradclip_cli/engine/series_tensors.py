@@ -114,7 +114,7 @@ class SeriesTensors:
         last = self._alike
         if dump.places is last.places and dump.stats.indices == last.indices and not dump.other_names:
             dump.__dict__.update(layers=last.layers, named=last.named)  # only equal names share a list of places
-        shapes = last.shapes if dump.tensors is last.tensors else shapes_in(dump.tensors)
+        shapes = last.shapes if dump.tensors is last.tensors else list(shapes_in(dump.tensors))
         if dump.wholes or dump.other_names or dump.named is not last.named or shapes != last.shapes:
             found = shapes_of(dump)
             self._alike = _Alike(dump.tensors, shapes, dump.places, dump.stats.indices, dump.layers, dump.named, found)

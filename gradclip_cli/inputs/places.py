@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradclip_cli.inputs.naming import LayerParam, Naming, natural
+from gradclip_cli.lazy_rows import Coded
 from gradclip_cli.numerics.groups import Groups, NamedGroups
 
 Codes = NDArray[np.int32]
@@ -38,8 +39,7 @@ class Places(Sequence[LayerParam]):
         return LayerParam(self.layers[self.layer_of[index]], self.params[self.param_of[index]])
 
     def __iter__(self) -> Iterator[LayerParam]:
-        layers, params = map(self.layers.__getitem__, self.layer_of), map(self.params.__getitem__, self.param_of)
-        return map(LayerParam, layers, params)
+        return map(LayerParam, layers_of(self), params_of(self))
 
     def take(self, rows: NDArray[np.int64]) -> "Places":
         """Return the places of some of the tensors."""
@@ -67,11 +67,18 @@ def places_of(naming: Naming, names: Sequence[str]) -> Sequence[LayerParam]:
     return naming.places(names) if len(names) <= _MANY else Places.of(naming.placed(names))
 
 
-def layers_of(places: Sequence[LayerParam]) -> Iterable[str]:
+def layers_of(places: Sequence[LayerParam]) -> Sequence[str]:
     """Return the layer of each tensor."""
     if isinstance(places, Places):
-        return map(places.layers.__getitem__, places.layer_of.tolist())
+        return Coded(places.layers, places.layer_of)
     return [place.layer for place in places]
+
+
+def params_of(places: Sequence[LayerParam]) -> Sequence[str]:
+    """Return the param of each tensor."""
+    if isinstance(places, Places):
+        return Coded(places.params, places.param_of)
+    return [place.param for place in places]
 
 
 def picked_places(places: Sequence[LayerParam], rows: NDArray[np.int64]) -> Sequence[LayerParam]:

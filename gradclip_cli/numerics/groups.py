@@ -61,18 +61,27 @@ class Groups(Sequence[Sequence[int]]):
         return iter(members[a:b] for a, b in pairwise(self.starts.tolist()))
 
 
+_FEW = 8
+
+
 class NamedGroups(Mapping[str, Sequence[int]]):
-    """Map names to groups of indices; a name is looked up in a table that is made for the first."""
+    """Map names to groups of indices; names are looked up in a table, which is made once several were asked for."""
 
     def __init__(self, names: Sequence[str], groups: Groups) -> None:
         self.names, self.groups = names, groups
+        self._asked = 0
 
     @cached_property
     def _place(self) -> dict[str, int]:
         return {name: k for k, name in enumerate(self.names)}
 
     def __getitem__(self, name: str) -> Sequence[int]:
-        found: Sequence[int] = self.groups[self._place[name]]
+        self._asked += 1
+        try:
+            place = self.names.index(name) if self._asked <= _FEW else self._place[name]
+        except ValueError:
+            raise KeyError(name) from None
+        found: Sequence[int] = self.groups[place]
         return found
 
     def __contains__(self, name: object) -> bool:

@@ -14,13 +14,13 @@ from gradclip_cli.engine.series_tensors import CommonShape, SeriesTensors
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.inputs.naming import LayerParam
 from gradclip_cli.inputs.ordering import by_step
-from gradclip_cli.inputs.places import layers_of, picked_places
-from gradclip_cli.lazy_rows import LazyRows
+from gradclip_cli.inputs.places import layers_of, params_of, picked_places
+from gradclip_cli.lazy_rows import LazyRows, Zipped
 from gradclip_cli.notes import Note
 from gradclip_cli.numerics.groups import NamedGroups, firsts_of
 from gradclip_cli.numerics.statistics_table import StatsTable
 from gradclip_cli.reports.stats import StatsParam
-from gradclip_cli.spec_table import picked
+from gradclip_cli.spec_table import dtype_names, names_of, picked
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.thresholds.base import Summary
 from gradclip_cli.thresholds.norm_table import GroupName, SeriesNorms, Step
@@ -41,14 +41,15 @@ class SeriesLayout(NamedTuple):
         """The layers in natural order."""
         return self.whole.layers
 
-    def param(self, k: int, summary: Summary) -> StatsParam:
-        """Return the row of tensor `k` in the report."""
-        spec, place = self.specs[k], self.places[k]
-        return StatsParam(spec.name, place.layer, place.param, self.shapes[k], spec.dtype.name, summary)
+    def params(self, summaries: Sequence[Summary]) -> Sequence[StatsParam]:
+        """Return the row of each tensor in the report."""
+        names, dtypes = names_of(self.specs), dtype_names(self.specs)
+        columns = names, layers_of(self.places), params_of(self.places), self.shapes, dtypes, summaries
+        return LazyRows(StatsParam._make, Zipped(*columns))
 
     def norms(self, rows: Sequence[NormRow], kept: KeptRows, plan: StatsPlan) -> SeriesNorms:
         """Stack rows in the order of their steps."""
-        groups = LazyRows(lambda k: GroupName(self.places[k].layer, self.specs[k].name), range(len(self.specs)))
+        groups = LazyRows(GroupName._make, Zipped(layers_of(self.places), names_of(self.specs)))
         return stacked(by_step(rows, order), kept, self.whole, groups, plan)
 
 

@@ -23,7 +23,8 @@ Ints = NDArray[np.int64]
 def size(layout: SeriesLayout) -> StatsSize:
     """Count what one dump holds; tensors in pieces of different shapes have no known number of values."""
     known = None not in layout.shapes
-    elements = sum(math.prod(shape) for shape in layout.shapes if shape is not None) if known else None
+    counts = Counter(layout.shapes)
+    elements = sum(times * math.prod(shape) for shape, times in counts.items() if shape is not None) if known else None
     return StatsSize(len(layout.specs), elements, list(dict.fromkeys(dtype.name for dtype in dtypes_of(layout.specs))))
 
 
