@@ -162,6 +162,11 @@ def sizes_of(specs: Sequence[TensorSpec]) -> list[int]:
     return [spec.size for spec in specs]
 
 
+def nbytes_of(specs: Sequence[TensorSpec]) -> Ints:
+    """Return the sizes of tensors in bytes."""
+    return specs.nbytes if isinstance(specs, SpecTable) else np.array([spec.nbytes for spec in specs], np.int64)
+
+
 def shapes_of(specs: Sequence[TensorSpec]) -> Sequence[tuple[int, ...]]:
     """Return the shapes of tensors."""
     if isinstance(specs, SpecTable):

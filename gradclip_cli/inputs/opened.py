@@ -178,10 +178,7 @@ class OpenDump:
 
     def taken(self, file: OpenFile) -> Sequence[int]:
         """Return the indices of the selected tensors of a file, gradients or not."""
-        selection, every = self._selection, range(len(file.tensors))
-        if not selection.include and not selection.exclude:
-            return every
-        return [index for index, name in enumerate(names_of(file.tensors)) if selection.takes(name)]
+        return self._selection.rows(names_of(file.tensors))
 
     def counted(self, file: OpenFile) -> Sequence[int]:
         """Return the indices of the selected tensors of a file that can be gradients: those of real or complex floats."""
