@@ -70,6 +70,14 @@ class Coded(Sequence[Value], Generic[Value]):
         return Coded(self.values, found) if isinstance(index, slice) else self.values[found]
 
 
+def each(values: Sequence[Value], make: Callable[[Value], Row]) -> list[Row]:
+    """Return what `make` makes of each value, once for all that are the same."""
+    if not isinstance(values, Coded):
+        return [make(value) for value in values]
+    made = [make(value) for value in values.values]
+    return [made[code] for code in values.codes.tolist()]
+
+
 class Zipped(Sequence[tuple[Any, ...]]):
     """Columns of one length as a sequence of rows, each a tuple that is made on access."""
 

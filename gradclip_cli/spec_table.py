@@ -198,6 +198,12 @@ def rows_of(specs: Sequence[TensorSpec], test: Callable[[DType], bool], rows: Se
     return rows if passed.all() else found
 
 
+def adjoin(specs: Sequence[TensorSpec]) -> bool:
+    """Return whether tensors, which have offsets, lie one directly after the other."""
+    begins = specs.columns.offsets if isinstance(specs, SpecTable) else np.array([spec.position(0) for spec in specs])
+    return bool((begins[1:] == (begins + nbytes_of(specs))[:-1]).all())
+
+
 def picked(specs: Sequence[TensorSpec], rows: Rows) -> Sequence[TensorSpec]:
     """Return some of the tensors."""
     return specs.take(rows) if isinstance(specs, SpecTable) else [specs[row] for row in rows]

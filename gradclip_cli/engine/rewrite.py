@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate, groupby
-from operator import attrgetter
 from typing import NamedTuple
 
 from gradclip_cli.engine import row_major
@@ -21,7 +20,9 @@ from gradclip_cli.numerics.statistics import PieceStats, merge
 from gradclip_cli.numerics.statistics_table import StatsArrays, StatsTable, concatenate
 from gradclip_cli.numerics.transforms import byteswap, is_normal, scale, scale_each
 from gradclip_cli.numerics.workspace import Workspace
+from gradclip_cli.spec_table import SpecTable, adjoin, dtypes_of, sizes_of
 from gradclip_cli.storage.random_access import copy_at
+from gradclip_cli.strategies.action_table import actions_on, ascending, indices_of
 from gradclip_cli.strategies.actions import UNCHANGED, Action, Scale
 from gradclip_cli.tensors import Piece, TensorSpec, pieces_in_order, split
 
@@ -62,12 +63,12 @@ class Rewriter(NamedTuple):
 
     def rewrite(self, pending: Iterable[int]) -> Rewritten:
         """Write the tensors `pending`; return the results of those that changed."""
-        changed = sorted(self.actions)
+        changed = indices_of(self.actions)
         after = Rewritten(StatsTable(changed, StatsArrays.empty(len(changed), len(self.types))), {})
         pieces: dict[int, list[PieceStats]] = {}
         work, progress = self.workers.work, self.progress
         task = RewriteTask(self.source, self.writer, self.actions, self.types, work, progress, self.stored)
-        for piece, small, parts, clipped in self.workers.map(task.rewrite, split(self.sources(), sorted(pending))):
+        for piece, small, parts, clipped in self.workers.map(task.rewrite, split(self.sources(), ascending(pending))):
             if small is not None:
                 self._keep(piece, small, after.stats)
             elif parts:
@@ -87,15 +88,18 @@ class Rewriter(NamedTuple):
 
     def _keep(self, piece: Piece, small: StatsArrays, stats: StatsTable) -> None:
         """Store the statistics of the small tensors that changed."""
-        kept = [k for k in range(piece.count) if piece.index + k in self.actions]
+        actions = actions_on(self.actions, piece.index, piece.count)
+        kept = [k for k, action in enumerate(actions) if action is not None]
         stats.put([piece.index + k for k in kept], small.take(kept))
 
-    def sources(self) -> list[TensorSpec]:
+    def sources(self) -> Sequence[TensorSpec]:
         """Return the specs to split by: a tensor that is encoded on either side, or changes its order, stays in one piece."""
         specs = self.source.reader.tensors
         if self.writer is None:
-            return list(specs)
+            return specs
         targets = self.writer.tensors
+        if isinstance(specs, SpecTable) and isinstance(targets, SpecTable):
+            return specs  # none of them is encoded, or in column-major order
         return [
             spec if target.offset is not None and spec.fortran == target.fortran else replace(spec, offset=None)
             for spec, target in zip(specs, targets, strict=True)
@@ -160,11 +164,12 @@ class RewriteTask(NamedTuple):
         reader, targets = self.source.reader, self._targets(piece)
         dtype = reader.tensors[piece.index].dtype
         raw = fetch(reader.read, piece, reader.tensors, self.work)
-        actions = [self.actions.get(piece.index + k) for k in range(piece.count)]
+        actions = actions_on(self.actions, piece.index, piece.count)
         found, first, begin = list[tuple[StatsArrays, list[int]]](), 0, 0
-        for to, run in groupby(targets, attrgetter("dtype")):
-            alike = list(run)
-            last, end = first + len(alike), begin + sum([spec.size for spec in alike]) * dtype.itemsize
+        for to, run in groupby(dtypes_of(targets)):
+            last = first + sum(1 for _ in run)
+            alike = targets[first:last]
+            end = begin + sum(sizes_of(alike)) * dtype.itemsize
             found.append(self._alike(raw[begin:end], dtype, to, alike, actions[first:last]))
             first, begin = last, end
         return StatsArrays.concatenate([stats for stats, _ in found]), [n for _, clipped in found for n in clipped]
@@ -173,7 +178,7 @@ class RewriteTask(NamedTuple):
         self, raw: Raw, dtype: DType, to: DType, targets: Sequence[TensorSpec], actions: Sequence[Action | None]
     ) -> tuple[StatsArrays, list[int]]:
         """Change, write and measure small adjacent tensors that are of one dtype in the output, too."""
-        sizes, read_bytes = [spec.size for spec in targets], raw.size
+        sizes, read_bytes = sizes_of(targets), raw.size
         raw, clipped = change_as(raw, dtype, to, sizes, actions, self.work)
         self._write(targets, list(accumulate(sizes, initial=0)), raw)
         self._report(read_bytes, raw.size)
@@ -189,8 +194,8 @@ class RewriteTask(NamedTuple):
         """Write small tensors, all at once if they are adjacent in the output as well."""
         if self.writer is None:
             return
-        itemsize, first = targets[0].dtype.itemsize, targets[0].position(0)
-        if all(spec.position(0) == first + end * itemsize for spec, end in zip(targets, ends, strict=False)):
+        itemsize = targets[0].dtype.itemsize
+        if adjoin(targets):
             self.writer.write(targets[0], 0, raw)
             return
         for spec, start, stop in zip(targets, ends, ends[1:], strict=False):
@@ -234,7 +239,8 @@ def change(
     """Change adjacent tensors of `sizes` elements in place; return how many elements of each were clipped one by one."""
     ends = list(accumulate((size * dtype.itemsize for size in sizes), initial=0))
     clipped = [0] * len(sizes)
-    for scaled, run in groupby(range(len(sizes)), lambda k: _only_scales(actions[k])):
+    scaling = {id(action): _only_scales(action) for action in {id(action): action for action in actions}.values()}
+    for scaled, run in groupby(range(len(sizes)), lambda k: scaling[id(actions[k])]):
         members = list(run)
         if scaled:
             first, last = members[0], members[-1] + 1
@@ -251,7 +257,8 @@ def _only_scales(action: Action | None) -> bool:
 
 
 def _scale(raw: Raw, dtype: DType, actions: Sequence[Action | None], sizes: Sequence[int], work: Workspace) -> None:
-    factors = [action.factor for action in actions if isinstance(action, Scale)]
+    own = {id(action): action.factor for action in actions if isinstance(action, Scale)}
+    factors = [own[id(action)] for action in actions]
     if len(set(factors)) == 1:
         scale(raw, dtype, factors[0], factors[0], 1.0, work)
     else:

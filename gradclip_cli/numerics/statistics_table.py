@@ -128,12 +128,12 @@ class StatsTable(Mapping[int, TensorStats]):
         """The indices as an array."""
         return np.asarray(self.indices, np.int64)
 
-    def put(self, indices: Sequence[int], block: StatsArrays) -> None:
+    def put(self, indices: Sequence[int] | Ints, block: StatsArrays) -> None:
         """Fill the rows of some tensors."""
-        self.block.put(self._places(indices), block)
+        self.block.put(self.rows(indices), block)
 
-    def _places(self, indices: Iterable[int]) -> Ints:
-        """Return the rows of tensors that are in the table."""
+    def rows(self, indices: Iterable[int]) -> Ints:
+        """Return the rows of tensors that are all in the table."""
         is_array = isinstance(indices, range | np.ndarray)
         wanted = np.asarray(indices, np.int64) if is_array else np.fromiter(indices, np.int64)
         if not isinstance(self.indices, range):
@@ -144,7 +144,7 @@ class StatsTable(Mapping[int, TensorStats]):
     def only(self, indices: Iterable[int]) -> "StatsTable":
         """Return the table of the given tensors, without those that are not in this table."""
         kept = [index for index in indices if index in self]
-        return StatsTable(kept, self.block.take(self._places(kept)), self.scale)
+        return StatsTable(kept, self.block.take(self.rows(kept)), self.scale)
 
     def scaled(self, scale: float) -> "StatsTable":
         """Return the same table with this loss scale."""
@@ -152,11 +152,11 @@ class StatsTable(Mapping[int, TensorStats]):
 
     def updated_by(self, other: "StatsTable") -> "StatsTable":
         """Return a table of the same tensors, with the rows of `other` for tensors in both."""
+        if self.indices == other.indices:
+            return StatsTable(self.indices, other.block, self.scale)
         found = StatsTable(self.indices, StatsArrays(self.block.ints.copy(), self.block.floats.copy()), self.scale)
-        # Either table may be the smaller one: `other` may cover all steps in a file, or a few of many tensors.
-        few, many = sorted((self, other), key=len)
-        shared = [index for index in few if index in many]
-        found.put(shared, other.block.take(other._places(shared)))  # noqa: SLF001 (a table of its own kind)
+        shared = np.intersect1d(self.at, other.at, assume_unique=True)
+        found.put(shared, other.block.take(other.rows(shared)))
         return found
 
     @property
@@ -239,7 +239,7 @@ class StatsTable(Mapping[int, TensorStats]):
         """Merge each group of tensors exactly into one row; no group may be empty."""
         found = Groups.of(groups)
         alike = found.members.size == len(self) and bool((found.members == self.at).all())
-        taken = self.block if alike else self.block.take(self._places(found.members))
+        taken = self.block if alike else self.block.take(self.rows(found.members))
         if found.are_single:
             return StatsTable(range(len(groups)), taken, self.scale)
         starts = found.starts.tolist()
