@@ -67,7 +67,7 @@ class Coded(Sequence[Value], Generic[Value]):
 
     def __getitem__(self, index: Any) -> Any:
         found = self.codes[index]
-        return Coded(self.values, found) if isinstance(index, slice) else self.values[found]
+        return Coded(self.values, found) if found.ndim else self.values[int(found)]
 
 
 def each(values: Sequence[Value], make: Callable[[Value], Row]) -> list[Row]:

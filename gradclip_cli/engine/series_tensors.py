@@ -7,7 +7,7 @@ from typing import NamedTuple
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.errors import InputError
 from gradclip_cli.inputs.naming import LayerParam, Naming, natural, other_names, wrappers_note
-from gradclip_cli.inputs.places import picked_places
+from gradclip_cli.inputs.places import NamedPlaces, picked_places
 from gradclip_cli.inputs.selection import Selection, check_included
 from gradclip_cli.notes import Note
 from gradclip_cli.numerics.groups import NamedGroups, firsts_of
@@ -49,7 +49,7 @@ class SeriesTensors:
         self, naming: Naming, allow_missing: bool = False, *, any_shape: bool = False, with_places: bool = True
     ) -> None:
         self.shapes: Shapes = {}
-        self.places: dict[str, LayerParam] = {}
+        self.places: Mapping[str, LayerParam] = {}
         self.reshaped: set[str] = set()
         self.settled = True
         self._with_places = with_places
@@ -127,12 +127,12 @@ class SeriesTensors:
         else:
             self.shapes = own  # nothing is added to them
         if self._with_places and not self._allow_missing:
-            self.places = dict(zip(dump.named, picked_places(dump.places, firsts_of(dump.named)), strict=True))
+            self.places = NamedPlaces(dump.named, picked_places(dump.places, firsts_of(dump.named)))
 
     def _add(self, new: Shapes) -> None:
         """Add tensors; a layer that depends on the names of other tensors is only a guess."""
         self.shapes = {**self.shapes, **new}
-        self.places.update(zip(new, self._naming.places(list(new)), strict=True))
+        self.places = {**self.places, **dict(zip(new, self._naming.places(list(new)), strict=True))}
         self.settled = self.settled and all(map(self._naming.is_settled, new))
 
     def _renamed(self, dump: MeasuredDump) -> MeasuredDump:

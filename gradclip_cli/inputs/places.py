@@ -1,7 +1,8 @@
 """Hold the layers and params of many tensors as columns: most of a million tensors share both with others."""
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -87,3 +88,30 @@ def picked_places(places: Sequence[LayerParam], rows: NDArray[np.int64]) -> Sequ
         whole = rows.size == len(places) and (rows == np.arange(rows.size)).all()
         return places if whole else places.take(rows)
     return [places[row] for row in rows.tolist()]
+
+
+class NamedPlaces(Mapping[str, LayerParam]):
+    """Map the names of tensors to their places; names are looked up in a mapping of the same names, in the same order."""
+
+    def __init__(self, names: Collection[str], places: Sequence[LayerParam]) -> None:
+        self.names, self.places = names, places
+
+    @cached_property
+    def _row(self) -> dict[str, int]:
+        return {name: row for row, name in enumerate(self.names)}
+
+    def __getitem__(self, name: str) -> LayerParam:
+        return self.places[self._row[name]]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+def places_by_name(named: Mapping[str, LayerParam], names: Sequence[str]) -> Sequence[LayerParam]:
+    """Return the places of some tensors, in their order."""
+    if isinstance(named, NamedPlaces) and list(named.names) == list(names):
+        return named.places
+    return [named[name] for name in names]
