@@ -230,8 +230,8 @@ class StatsTable(Mapping[int, TensorStats]):
     def norms(self, which: int, p: float) -> Floats:
         """Return the P-norm of the finite elements of each tensor, from its sum number `which`."""
         exponents, values = self.block.ints[:, _EXPONENTS + which], self.block.floats[:, _SUMS + which]
-        if p == 2.0 and not exponents.any():
-            return self._unscaled(np.sqrt(values))
+        if p in (1.0, 2.0) and not exponents.any():
+            return self._unscaled(np.sqrt(values) if p == 2.0 else values)
         pairs = zip(exponents.tolist(), values.tolist(), strict=True)
         return np.array([norms.norm(pair, p, self.scale) for pair in pairs], np.float64)
 
