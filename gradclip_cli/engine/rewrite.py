@@ -7,11 +7,14 @@ from typing import NamedTuple
 
 from gradclip_cli.engine import row_major
 from gradclip_cli.engine.executors import Executor, room
-from gradclip_cli.engine.measure import NormTypes, Read, fetch
+from gradclip_cli.engine.mapping import mapped
+from gradclip_cli.engine.measure import NormTypes, Read, fetch, sendable_bytes
 from gradclip_cli.engine.row_major import RowMajorReader
 from gradclip_cli.engine.run import Progress, silent
+from gradclip_cli.engine.telling import elsewhere
 from gradclip_cli.formats.base import Writer
 from gradclip_cli.formats.copy_ranges import Copy, subtract_ranges
+from gradclip_cli.formats.elsewhere import PlacedWriter
 from gradclip_cli.formats.portable import PortableReader
 from gradclip_cli.numerics.conversion import converted, wide_type, widened
 from gradclip_cli.numerics.dtypes import DType, Raw
@@ -66,9 +69,12 @@ class Rewriter(NamedTuple):
         changed = indices_of(self.actions)
         after = Rewritten(StatsTable(changed, StatsArrays.empty(len(changed), len(self.types))), {})
         pieces: dict[int, list[PieceStats]] = {}
-        work, progress = self.workers.work, self.progress
-        task = RewriteTask(self.source, self.writer, self.actions, self.types, work, progress, self.stored)
-        for piece, small, parts, clipped in self.workers.map(task.rewrite, split(self.sources(), ascending(pending))):
+        specs, targets, work = self.source.reader.tensors, self.targets(), self.workers.work
+        task = RewriteTask(self.source, specs, targets, self.writer, self.actions, self.types, work, self.progress)
+        sources, wanted = self.sources(), ascending(pending)
+        every, nbytes = split(sources, wanted), sendable_bytes(sources, wanted)
+        told = self.source, self.writer
+        for piece, small, parts, clipped in mapped(self.workers, task.rewrite, every, nbytes, told):
             if small is not None:
                 self._keep(piece, small, after.stats)
             elif parts:
@@ -115,43 +121,38 @@ class Rewriter(NamedTuple):
 
 
 class RewriteTask(NamedTuple):
-    """Reads, changes, writes and measures pieces; it can be pickled if it has no writer, and then reports no progress."""
+    """Reads, changes, writes and measures pieces; it can be sent if its writer can, and counts bytes for the sender's progress then."""
 
     source: PortableReader
-    writer: Writer | None
+    specs: Sequence[TensorSpec]  # the tensors as they are read
+    targets: Sequence[TensorSpec]  # as they are written, or would be
+    writer: Writer | PlacedWriter | None
     actions: Mapping[int, Action]
     types: NormTypes
     work: Workspace
     progress: Progress = silent
-    stored: Sequence[TensorSpec] | None = None
 
     def rewrite(self, piece: Piece) -> tuple[Piece, StatsArrays | None, list[PieceStats], dict[int, int]]:
         """Return the piece, the statistics of its small tensors or of its changed parts, and the clipped elements by index."""
         if piece.count > 1:
             small, clipped = self._small(piece)
             return piece, small, [], {piece.index + k: number for k, number in enumerate(clipped) if number}
-        reader, target = self.source.reader, self._targets(piece)[0]
-        spec = reader.tensors[piece.index]
+        read, spec, target = self.source.read, self.specs[piece.index], self.targets[piece.index]
         if spec.fortran and not target.fortran:
-            with RowMajorReader(reader.read, spec, self.work, self.source.path) as turned:
+            with RowMajorReader(read, spec, self.work, self.source.path) as turned:
                 parts = pieces_in_order(piece, row_major.TURNED_BYTES)
                 found = [self._piece(part, target, turned.read) for part in parts]
         else:
             with room(spec.held):
-                found = [self._piece(part, target, reader.read) for part in pieces_in_order(piece)]
+                found = [self._piece(part, target, read) for part in pieces_in_order(piece)]
         changed = [one for one in found if one is not None]
         number = sum(clipped for _, clipped in changed)
         return piece, None, [stats for stats, _ in changed], {piece.index: number} if number else {}
 
-    def _targets(self, piece: Piece) -> Sequence[TensorSpec]:
-        specs = self.writer.tensors if self.writer is not None else self.stored or self.source.reader.tensors
-        return specs[piece.index : piece.index + piece.count]
-
     def _piece(self, piece: Piece, target: TensorSpec, read: Read) -> tuple[PieceStats, int] | None:
         """Read, change, write and measure one piece; return None if its tensor does not change."""
-        specs, action = self.source.reader.tensors, self.actions.get(piece.index)
-        spec = specs[piece.index]
-        raw = fetch(read, piece, specs, self.work)
+        spec, action = self.specs[piece.index], self.actions.get(piece.index)
+        raw = fetch(read, piece, self.specs, self.work)
         size, read_bytes = piece.stop - piece.start, raw.size
         raw, clipped = change_as(raw, spec.dtype, target.dtype, [size], [action], self.work)
         if self.writer is not None:
@@ -161,9 +162,8 @@ class RewriteTask(NamedTuple):
 
     def _small(self, piece: Piece) -> tuple[StatsArrays, list[int]]:
         """Read, change, write and measure small adjacent tensors; return how many elements of each were clipped, too."""
-        reader, targets = self.source.reader, self._targets(piece)
-        dtype = reader.tensors[piece.index].dtype
-        raw = fetch(reader.read, piece, reader.tensors, self.work)
+        targets, dtype = self.targets[piece.index : piece.index + piece.count], self.specs[piece.index].dtype
+        raw = fetch(self.source.read, piece, self.specs, self.work)
         actions = actions_on(self.actions, piece.index, piece.count)
         found, first, begin = list[tuple[StatsArrays, list[int]]](), 0, 0
         for to, run in groupby(dtypes_of(targets)):
@@ -202,9 +202,7 @@ class RewriteTask(NamedTuple):
             self.writer.write(spec, 0, raw[start * itemsize : stop * itemsize])
 
     def __reduce__(self) -> tuple[type["RewriteTask"], tuple[object, ...]]:
-        if self.writer is not None:
-            raise TypeError("a writer stays in the process that began the output")
-        return RewriteTask, (self.source, None, self.actions, self.types, self.work, silent, self.stored)
+        return RewriteTask, (*self[:-1], elsewhere(self.progress))
 
 
 def _parts(copies: Iterable[Copy]) -> Iterator[Copy]:

@@ -1,6 +1,6 @@
 """Measure files whose slices along axis 0 are dumps: each tensor is read once, in order, and cut where its slices end."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby, pairwise
 from typing import NamedTuple
@@ -9,7 +9,8 @@ import numpy as np
 
 from gradclip_cli.engine.executors import Executor, room
 from gradclip_cli.engine.first_nonfinite import FirstNonfinite
-from gradclip_cli.engine.measure import FileRead, PieceObserver, Read, fetch
+from gradclip_cli.engine.mapping import Teller, mapped
+from gradclip_cli.engine.measure import FileRead, Findings, PieceObserver, Read, See, fetch, seen, sendable_bytes
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.survey import MeasuredDump, ObserverFor, name_notes, observer_of
 from gradclip_cli.errors import InputError, UsageError
@@ -38,22 +39,22 @@ class SliceStats(NamedTuple):
 
 
 class SliceTask(NamedTuple):
-    """Measures pieces of tensors slice by slice; a pickled task has no observer."""
+    """Measures pieces of tensors slice by slice; it can be pickled if `see` can."""
 
     specs: Sequence[TensorSpec]
     read: Read
     sums: SumKinds
     work: Workspace
-    observe: PieceObserver | None = None
+    see: See | None = None
 
-    def measure(self, piece: Piece) -> list[SliceStats]:
-        """Return the statistics of the slices in a piece; a piece of an encoded tensor is all of it."""
-        spec = self.specs[piece.index]
+    def measure(self, piece: Piece) -> tuple[list[SliceStats], Findings]:
+        """Return the statistics of the slices in a piece, and what was found; a piece of an encoded tensor is all of it."""
+        spec, findings = self.specs[piece.index], Findings()
         with room(spec.held):
             parts = slices_in_order(piece, spec) if spec.offset is None else (piece,)
-            return [self._part(part, spec) for part in parts]
+            return [self._part(part, spec, findings) for part in parts], findings
 
-    def _part(self, piece: Piece, spec: TensorSpec) -> SliceStats:
+    def _part(self, piece: Piece, spec: TensorSpec, findings: Findings) -> SliceStats:
         raw, size = fetch(self.read, piece, self.specs, self.work), spec.slice_size
         part, rows = None, None
         found: PieceStats | StatsArrays
@@ -62,12 +63,8 @@ class SliceTask(NamedTuple):
         else:
             count = (piece.stop - piece.start) // size
             found = rows = measure_rows(raw, spec.dtype, count, size, self.sums, self.work)
-        if self.observe is not None:
-            self.observe(piece, raw, found)
+        findings += seen(self.see, piece, raw, found)
         return SliceStats(piece.index, piece.start // size, rows, part)
-
-    def __reduce__(self) -> tuple[type["SliceTask"], tuple[object, ...]]:
-        return SliceTask, (self.specs, self.read, self.sums, self.work)
 
 
 class SliceTable(NamedTuple):
@@ -103,13 +100,25 @@ class SliceTable(NamedTuple):
 
 
 def measure_tensors(
-    specs: Sequence[TensorSpec], wanted: Sequence[int], count: int, task: SliceTask, workers: Executor
+    wanted: Sequence[int],
+    count: int,
+    task: SliceTask,
+    workers: Executor,
+    observe: PieceObserver | None = None,
+    sources: Sequence[Teller] = (),
 ) -> SliceTable:
-    """Measure all `count` slices of the tensors `wanted`."""
+    """Measure all `count` slices of the tensors `wanted`; `sources` are all readers that it uses."""
     found = SliceTable.empty(count, wanted, len(task.sums))
-    filled = [index for index in wanted if specs[index].size]
-    results = workers.map(task.measure, split_slices(specs, filled))
-    found.put((one for some in results for one in some), task.sums)
+    filled = [index for index in wanted if task.specs[index].size]
+    every, nbytes = split_slices(task.specs, filled), sendable_bytes(task.specs, filled)
+
+    def results() -> Iterator[SliceStats]:
+        for some, findings in mapped(workers, task.measure, every, nbytes, sources):
+            if observe is not None:
+                observe.take_all(findings)
+            yield from some
+
+    found.put(results(), task.sums)
     return found
 
 
@@ -198,8 +207,9 @@ def _measure_file(
     check_roles(specs, file.path)
     steps = read_steps(file, count, run.workers.work)
     kinds = stored_sums(sums, dump.scale)
-    task = SliceTask(reader.tensors, FileRead(file.portable, run.progress).read, kinds, run.workers.work, observe)
-    table = measure_tensors(reader.tensors, counted, count, task, run.workers)
+    read, see = FileRead(file.portable, run.progress).read, observe.see if observe is not None else None
+    task = SliceTask(reader.tensors, read, kinds, run.workers.work, see)
+    table = measure_tensors(counted, count, task, run.workers, observe, [file.portable])
     reader.verify(rest=dump.taken(file))
     return _SlicedFile(count, table, steps)
 

@@ -231,7 +231,7 @@ def _measure_file(
     reader, read, counted = file.reader, FileRead(file.portable, run.progress).read, dump.counted(file)
     check_roles(picked(file.tensors, counted), file.path)
     kinds, observe = stored_sums(sums, dump.scale), observer_of(file, observers)
-    found = measure(reader.tensors, counted, read, kinds, run.workers, observe)
+    found = measure(reader.tensors, counted, read, kinds, run.workers, observe, [file.portable])
     reader.verify(rest=dump.taken(file))
     return found
 

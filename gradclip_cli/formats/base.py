@@ -9,6 +9,7 @@ import numpy as np
 
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats.copy_ranges import Copy
+from gradclip_cli.formats.elsewhere import Receipt
 from gradclip_cli.notes import Note
 from gradclip_cli.numerics.dtypes import DType, Raw
 from gradclip_cli.spec_table import without_elements
@@ -59,6 +60,10 @@ class Reader(Protocol):
     """An open file: its header is read and checked, its elements are not."""
 
     @property
+    def has_checksums(self) -> bool:
+        """Whether the file holds checksums that `verify` compares with those of what was read."""
+
+    @property
     def file(self) -> RandomAccess:
         """The file that is read."""
 
@@ -92,6 +97,12 @@ class Reader(Protocol):
         The pieces of a tensor without an offset must be read in order, by one thread.
         """
 
+    def receipts(self) -> Any | None:
+        """Return and forget the checksums of what was read, which can be sent to the reader of another process; None for none."""
+
+    def take(self, receipts: Any) -> None:
+        """Take what `receipts` of a reader in another process returned: `verify` counts it as read here."""
+
     def verify(self, rest: Sequence[int] | None = None) -> None:
         """Raise InputError if what was read does not match the checksums in the file, or if the file has changed.
 
@@ -109,8 +120,13 @@ class Reader(Protocol):
 class Writer(Protocol):
     """A file that is being written to a descriptor.
 
-    Tensors may be written in any order, but one without an offset must be written from first element to last.
+    Tensors may be written in any order, but one without an offset must be written from first element to last. A pickled writer
+    becomes a `PlacedWriter`; pickling it raises TypeError if some tensors can only be written here.
     """
+
+    @property
+    def has_checksums(self) -> bool:
+        """Whether the file holds checksums of what is written."""
 
     @property
     def copies(self) -> Sequence[Copy]:
@@ -130,6 +146,12 @@ class Writer(Protocol):
 
     def write(self, spec: TensorSpec, start: int, data: Raw) -> None:
         """Write stored elements from element `start` on, past the end of the tensor if its neighbour adjoins."""
+
+    def receipts(self) -> None:
+        """Return None: what is written in this process is known."""
+
+    def take(self, receipts: Sequence[Receipt]) -> None:
+        """Take what a copy in another process says of what it wrote, in any order."""
 
     def finish(self) -> None:
         """Complete the file after everything is written."""

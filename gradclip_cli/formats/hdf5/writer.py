@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Collection, Sequence
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 
 from gradclip_cli.errors import OutputError
 from gradclip_cli.formats.copy_ranges import Copy, unchanged_ranges
+from gradclip_cli.formats.elsewhere import PlacedWriter, Receipt, reduced
 from gradclip_cli.formats.hdf5.chunks import Band, Packing, aligned, bands_of, packed
 from gradclip_cli.formats.hdf5.filters import SCALE_OFFSET
 from gradclip_cli.formats.hdf5.reader import Hdf5Reader
@@ -25,6 +26,7 @@ class Hdf5Writer:
     The child writes datasets that are not contiguous, since a copy has the structure of a foreign file.
     """
 
+    has_checksums = False
     notes: Sequence[Note] = ()
 
     def __init__(
@@ -55,6 +57,15 @@ class Hdf5Writer:
             if start + data.size // spec.dtype.itemsize == spec.size:
                 packer = self._packers.pop(spec.name)
                 self._output.submit(spec.name, lambda: packer.place(self._opened()))
+
+    def receipts(self) -> None:
+        """Return None: what is written in this process is known."""
+
+    def take(self, receipts: Sequence[Receipt]) -> None:
+        """Do nothing: contiguous datasets have no checksums."""
+
+    def __reduce__(self) -> tuple[type[PlacedWriter], tuple[Any, ...]]:
+        return reduced(self.tensors, self.pending, self._fd, self._path)
 
     def finish(self) -> None:
         """Complete the file in the child, if it is open there."""

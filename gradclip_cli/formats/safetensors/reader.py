@@ -1,6 +1,7 @@
 """Read a safetensors file: the elements of each tensor lie at its offset."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats.base import Options
@@ -23,6 +24,7 @@ def matches(head: bytes, file: RandomAccess) -> bool:
 class SafetensorsReader:
     """An open safetensors file; tensors are in the order of their data."""
 
+    has_checksums = False
     non_numeric: Sequence[str] = ()
     pickled: Sequence[str] = ()
     unmeasured: Sequence[str] = ()
@@ -38,6 +40,12 @@ class SafetensorsReader:
     def read(self, spec: TensorSpec, start: int, out: Raw) -> None:
         """Fill `out` with stored elements from `start` on."""
         self.file.read_into(spec.position(start), out)
+
+    def receipts(self) -> None:
+        """Return None: the file holds no checksums."""
+
+    def take(self, receipts: Any) -> None:
+        """Do nothing."""
 
     def verify(self, rest: Sequence[int] | None = None) -> None:
         """Raise InputError if the file has changed since it was opened."""

@@ -8,6 +8,7 @@ from typing import Any
 from gradclip_cli.errors import OutputError
 from gradclip_cli.formats.base import Reader
 from gradclip_cli.formats.copy_ranges import Copy, unchanged_ranges
+from gradclip_cli.formats.elsewhere import PlacedWriter, Receipt, reduced
 from gradclip_cli.formats.safetensors.header import DTYPES, MAX_HEADER
 from gradclip_cli.notes import Note
 from gradclip_cli.numerics.dtypes import Raw
@@ -22,6 +23,7 @@ _CODES = {dtype: code for code, dtype in DTYPES.items()}
 class SafetensorsWriter:
     """A safetensors file whose header is written; tensors go to their offsets in any order."""
 
+    has_checksums = False
     notes: Sequence[Note] = ()
 
     def __init__(
@@ -33,6 +35,15 @@ class SafetensorsWriter:
     def write(self, spec: TensorSpec, start: int, data: Raw) -> None:
         """Write stored elements from `start` on."""
         write_at(self._fd, spec.position(start), data.data, self._path)
+
+    def receipts(self) -> None:
+        """Return None: what is written in this process is known."""
+
+    def take(self, receipts: Sequence[Receipt]) -> None:
+        """Do nothing: the file holds no checksums."""
+
+    def __reduce__(self) -> tuple[type[PlacedWriter], tuple[Any, ...]]:
+        return reduced(self.tensors, self.pending, self._fd, self._path)
 
     def finish(self) -> None:
         """Do nothing: everything is in its place."""
