@@ -160,16 +160,15 @@ def _reduce(dump: MeasuredDump, counts: RangeCounts, same: set[str], bad: KeptNo
     tensors = ManyTensors(list(named), layers_of(places), params_of(places), dtype_names(specs))
     stats = dump.stats.merge_groups(groups, TYPES)
     outside = counts.table(groups, dump.row)
-    rows = [
-        *stats.counts.T,
-        stats.max_abs,
-        *(stats.norms(which, p) for which, p in enumerate(TYPES)),
-        [name in same for name in named] if same else np.zeros(len(named)),
-        *(outside[:, :, 0].T - stats.zeros),
-        *(outside[:, :, 1].T - stats.nonfinite),
-    ]
+    found = np.empty((_OWN + 2 * len(counts.targets), len(named)))
+    own = stats.max_abs, *(stats.norms(which, p) for which, p in enumerate(TYPES))
+    found[: _OWN - 4], found[_OWN - 4 : _OWN - 1] = stats.counts.T, own
+    found[_OWN - 1] = [name in same for name in named] if same else 0
+    below, above = outside.T
+    np.subtract(below, stats.zeros, out=found[_OWN : _OWN + len(counts.targets)])
+    np.subtract(above, stats.nonfinite, out=found[_OWN + len(counts.targets) :])
     source = dump.source if dump.row is None else dump.source._replace(name=None)  # a slice has a step of its own
-    found, stored = np.array(rows, np.float64), TensorPlaces.of(dump)
+    stored = TensorPlaces.of(dump)
     return DumpFigures(source, dump.step, tensors, found, dump.place, bad.of(dump.nonfinite), stored)
 
 
