@@ -103,14 +103,10 @@ class SpecTable(Sequence[TensorSpec]):
     @property
     def nbytes(self) -> Ints:
         """The size of the elements of each tensor in bytes."""
-        values, itemsize = (np.array(one, np.int64)[self.columns.dtype_of] for one in self._widths)
+        widths = np.array([(dtype.values, dtype.itemsize) for dtype in self.columns.dtypes], np.int64).reshape(-1, 2)
+        values, itemsize = widths[self.columns.dtype_of].T
         found: Ints = self.columns.sizes // values * itemsize
         return found
-
-    @property
-    def _widths(self) -> tuple[list[int], list[int]]:
-        dtypes = self.columns.dtypes
-        return [dtype.values for dtype in dtypes], [dtype.itemsize for dtype in dtypes]
 
     def runs(self, wanted: Iterable[int], piece_bytes: int) -> Iterator[Piece]:
         """Yield one piece for each run of small adjacent tensors, and one for each other tensor (see `tensors.split`)."""

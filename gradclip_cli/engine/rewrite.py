@@ -25,7 +25,7 @@ from gradclip_cli.numerics.transforms import byteswap, is_normal, scale, scale_e
 from gradclip_cli.numerics.workspace import Workspace
 from gradclip_cli.spec_table import SpecTable, adjoin, dtypes_of, sizes_of
 from gradclip_cli.storage.random_access import copy_at
-from gradclip_cli.strategies.action_table import actions_on, ascending, indices_of
+from gradclip_cli.strategies.action_table import actions_on, ascending, each_by_identity, indices_of
 from gradclip_cli.strategies.actions import UNCHANGED, Action, Scale
 from gradclip_cli.tensors import Piece, TensorSpec, pieces_in_order, split
 
@@ -69,11 +69,12 @@ class Rewriter(NamedTuple):
         changed = indices_of(self.actions)
         after = Rewritten(StatsTable(changed, StatsArrays.empty(len(changed), len(self.types))), {})
         pieces: dict[int, list[PieceStats]] = {}
-        specs, targets, work = self.source.reader.tensors, self.targets(), self.workers.work
-        task = RewriteTask(self.source, specs, targets, self.writer, self.actions, self.types, work, self.progress)
+        specs, work = self.source.reader.tensors, self.workers.work
+        task = RewriteTask(
+            self.source, specs, self.targets(), self.writer, self.actions, self.types, work, self.progress
+        )
         sources, wanted = self.sources(), ascending(pending)
-        every, nbytes = split(sources, wanted), sendable_bytes(sources, wanted)
-        told = self.source, self.writer
+        every, nbytes, told = split(sources, wanted), sendable_bytes(sources, wanted), (self.source, self.writer)
         for piece, small, parts, clipped in mapped(self.workers, task.rewrite, every, nbytes, told):
             if small is not None:
                 self._keep(piece, small, after.stats)
@@ -237,8 +238,7 @@ def change(
     """Change adjacent tensors of `sizes` elements in place; return how many elements of each were clipped one by one."""
     ends = list(accumulate((size * dtype.itemsize for size in sizes), initial=0))
     clipped = [0] * len(sizes)
-    scaling = {id(action): _only_scales(action) for action in {id(action): action for action in actions}.values()}
-    for scaled, run in groupby(range(len(sizes)), lambda k: scaling[id(actions[k])]):
+    for scaled, run in groupby(range(len(sizes)), each_by_identity(actions, _only_scales).__getitem__):
         members = list(run)
         if scaled:
             first, last = members[0], members[-1] + 1
@@ -255,8 +255,7 @@ def _only_scales(action: Action | None) -> bool:
 
 
 def _scale(raw: Raw, dtype: DType, actions: Sequence[Action | None], sizes: Sequence[int], work: Workspace) -> None:
-    own = {id(action): action.factor for action in actions if isinstance(action, Scale)}
-    factors = [own[id(action)] for action in actions]
+    factors = each_by_identity(actions, lambda action: action.factor if isinstance(action, Scale) else 1.0)
     if len(set(factors)) == 1:
         scale(raw, dtype, factors[0], factors[0], 1.0, work)
     else:

@@ -4,10 +4,14 @@ from collections.abc import Hashable, Sequence
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gradclip_cli.engine.copies import Members, stored_as, with_same_bits
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.survey import MeasuredDump
+from gradclip_cli.numerics.statistics_table import StatsArrays
+
+_MIXER = np.uint64(0x9E3779B97F4A7C15)
 
 
 def repeated(dump: MeasuredDump) -> list[int]:
@@ -18,11 +22,20 @@ def repeated(dump: MeasuredDump) -> list[int]:
     first = np.sort(dump.stats.sums(0))
     if not ((first[1:] == first[:-1]) & (first[1:] > 0)).any() and dump.stats.block.all_finite:
         return []
-    keys = dump.stats.keys_of_rows()
+    keys = _keys_of(dump.stats.block)
     some = (dump.stats.stored_max_abs > 0) | (dump.stats.nonfinite > 0)
     values, counts = np.unique(keys[some], return_counts=True)
     found = np.flatnonzero(some & np.isin(keys, values[counts > 1], kind="sort")).tolist()
     return [dump.stats.indices[row] for row in found]
+
+
+def _keys_of(block: StatsArrays) -> NDArray[np.uint64]:
+    """Return a number for each tensor: that of equal statistics is equal, and that of others hardly ever."""
+    found = np.zeros(len(block.ints), np.uint64)
+    for column in (*block.ints.T, *block.floats.T):
+        found = (found ^ column.view(np.uint64)) * _MIXER
+        found ^= found >> np.uint64(32)
+    return found
 
 
 def same_bits(dump: MeasuredDump, groups: Sequence[Sequence[Members]], run: Run) -> list[list[Members]]:

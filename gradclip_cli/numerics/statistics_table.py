@@ -20,8 +20,6 @@ Ints = NDArray[np.int64]
 # Columns of `StatsArrays.ints`: counts of elements, and from `_EXPONENTS` on the exponents of sums.
 _ELEMENTS, _ZEROS, _NAN, _POSINF, _NEGINF, _EXPONENTS = range(6)
 
-_MIXER = np.uint64(0x9E3779B97F4A7C15)
-
 # Columns of `StatsArrays.floats`: the largest |x|, and from `_SUMS` on the values of sums.
 _MAX_ABS, _SUMS = range(2)
 
@@ -155,7 +153,11 @@ class StatsTable(Mapping[int, TensorStats]):
         if self.indices == other.indices:
             return StatsTable(self.indices, other.block, self.scale)
         found = StatsTable(self.indices, StatsArrays(self.block.ints.copy(), self.block.floats.copy()), self.scale)
-        shared = np.intersect1d(self.at, other.at, assume_unique=True)
+        few, many = sorted((self, other), key=len)
+        if isinstance(many.indices, range):  # it may cover all slices of a file
+            shared = few.at[(few.at >= many.indices.start) & (few.at < many.indices.stop)]
+        else:
+            shared = np.intersect1d(few.at, many.at, assume_unique=True)
         found.put(shared, other.block.take(other.rows(shared)))
         return found
 
@@ -218,14 +220,6 @@ class StatsTable(Mapping[int, TensorStats]):
     def sums(self, which: int) -> Floats:
         """Return the values of sum number `which` of the stored elements, without their exponents."""
         return self.block.floats[:, _SUMS + which]
-
-    def keys_of_rows(self) -> NDArray[np.uint64]:
-        """Return a number for each tensor: that of equal statistics is equal, and that of others hardly ever."""
-        found = np.zeros(len(self), np.uint64)
-        for column in (*self.block.ints.T, *self.block.floats.T):
-            found = (found ^ column.view(np.uint64)) * _MIXER
-            found ^= found >> np.uint64(32)
-        return found
 
     def norms(self, which: int, p: float) -> Floats:
         """Return the P-norm of the finite elements of each tensor, from its sum number `which`."""

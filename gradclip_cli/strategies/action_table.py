@@ -1,11 +1,14 @@
 """Hold the actions on the tensors of a dump as columns: nearly always a few actions are shared by all."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradclip_cli.strategies.actions import Action
+
+Value = TypeVar("Value")
 
 _NONE = -1
 
@@ -63,3 +66,9 @@ def indices_of(actions: Mapping[int, Action]) -> Sequence[int]:
 def ascending(indices: Iterable[int]) -> Sequence[int]:
     """Return indices in ascending order; a range as it is."""
     return indices if isinstance(indices, range) and indices.step > 0 else sorted(indices)
+
+
+def each_by_identity(actions: Sequence[Action | None], ask: Callable[[Action | None], Value]) -> list[Value]:
+    """Return what is asked of each action, which is asked once of those that are the same object."""
+    answers = {key: ask(action) for key, action in {id(action): action for action in actions}.items()}
+    return [answers[id(action)] for action in actions]
