@@ -69,10 +69,8 @@ class Rewriter(NamedTuple):
         changed = indices_of(self.actions)
         after = Rewritten(StatsTable(changed, StatsArrays.empty(len(changed), len(self.types))), {})
         pieces: dict[int, list[PieceStats]] = {}
-        specs, work = self.source.reader.tensors, self.workers.work
-        task = RewriteTask(
-            self.source, specs, self.targets(), self.writer, self.actions, self.types, work, self.progress
-        )
+        specs, targets, work = self.source.reader.tensors, self.targets(), self.workers.work
+        task = RewriteTask(self.source, specs, targets, self.writer, self.actions, self.types, work, self.progress)
         sources, wanted = self.sources(), ascending(pending)
         every, nbytes, told = split(sources, wanted), sendable_bytes(sources, wanted), (self.source, self.writer)
         for piece, small, parts, clipped in mapped(self.workers, task.rewrite, every, nbytes, told):
@@ -95,8 +93,7 @@ class Rewriter(NamedTuple):
 
     def _keep(self, piece: Piece, small: StatsArrays, stats: StatsTable) -> None:
         """Store the statistics of the small tensors that changed."""
-        actions = actions_on(self.actions, piece.index, piece.count)
-        kept = [k for k, action in enumerate(actions) if action is not None]
+        kept = [k for k, action in enumerate(actions_on(self.actions, piece.index, piece.count)) if action is not None]
         stats.put([piece.index + k for k in kept], small.take(kept))
 
     def sources(self) -> Sequence[TensorSpec]:

@@ -154,10 +154,7 @@ class StatsTable(Mapping[int, TensorStats]):
             return StatsTable(self.indices, other.block, self.scale)
         found = StatsTable(self.indices, StatsArrays(self.block.ints.copy(), self.block.floats.copy()), self.scale)
         few, many = sorted((self, other), key=len)
-        if isinstance(many.indices, range):  # it may cover all slices of a file
-            shared = few.at[(few.at >= many.indices.start) & (few.at < many.indices.stop)]
-        else:
-            shared = np.intersect1d(few.at, many.at, assume_unique=True)
+        shared = np.array([index for index in few if index in many], np.int64)  # `many` may cover all slices of a file
         found.put(shared, other.block.take(other.rows(shared)))
         return found
 
