@@ -5,7 +5,7 @@ Code that goes through all tensors asks the functions here, which know both a li
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any, NamedTuple, overload
 
 import numpy as np
@@ -45,12 +45,7 @@ class SpecTable(Sequence[TensorSpec]):
     """
 
     def __init__(self, columns: Columns) -> None:
-        self.columns = columns
-
-    @property
-    def names(self) -> Sequence[str]:
-        """The names."""
-        return self.columns.names
+        self.columns, self.names = columns, columns.names
 
     def __len__(self) -> int:
         return len(self.columns.names)
@@ -153,8 +148,7 @@ def names_of(specs: Sequence[TensorSpec]) -> Sequence[str]:
 def sizes_of(specs: Sequence[TensorSpec]) -> list[int]:
     """Return how many elements each of some tensors has."""
     if isinstance(specs, SpecTable):
-        sizes: list[int] = specs.columns.sizes.tolist()
-        return sizes
+        return list(specs.columns.sizes.tolist())
     return [spec.size for spec in specs]
 
 
@@ -194,10 +188,13 @@ def rows_of(specs: Sequence[TensorSpec], test: Callable[[DType], bool], rows: Se
     return rows if passed.all() else found
 
 
-def adjoin(specs: Sequence[TensorSpec]) -> bool:
-    """Return whether tensors, which have offsets, lie one directly after the other."""
-    begins = specs.columns.offsets if isinstance(specs, SpecTable) else np.array([spec.position(0) for spec in specs])
-    return bool((begins[1:] == (begins + nbytes_of(specs))[:-1]).all())
+def adjoining(specs: Sequence[TensorSpec]) -> bool:
+    """Return whether tensors lie one directly after the other; those that are encoded lie nowhere."""
+    if isinstance(specs, SpecTable):
+        begins = specs.columns.offsets
+        return bool((begins[1:] == (begins + specs.nbytes)[:-1]).all())
+    ends = accumulate((spec.nbytes for spec in specs), initial=specs[0].offset or 0)
+    return all(spec.offset == end for spec, end in zip(specs, ends, strict=False))
 
 
 def picked(specs: Sequence[TensorSpec], rows: Rows) -> Sequence[TensorSpec]:

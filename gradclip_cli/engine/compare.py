@@ -24,7 +24,7 @@ from gradclip_cli.numerics.norms import BLOCK
 from gradclip_cli.numerics.products import L2Norm
 from gradclip_cli.numerics.small_comparison import compare_small
 from gradclip_cli.numerics.workspace import Buffer, Workspace
-from gradclip_cli.tensors import Piece, TensorSpec, pieces_in_order, split
+from gradclip_cli.tensors import Piece, TensorSpec, adjoin, pieces_in_order, split
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -217,15 +217,13 @@ def _cut(indices: Sequence[int], pairs: Sequence[Pair]) -> Iterator[Small]:
 def _neighbours(stored: Sequence[StoredTensor]) -> Iterator[list[StoredTensor]]:
     """Yield the runs of tensors that adjoin in one file."""
     run: list[StoredTensor] = []
-    end: int | None = None
     for one in stored:
-        if run and one.file is run[0].file and end is not None and one.spec.offset == end:
+        if run and one.file is run[0].file and adjoin(run[-1].spec, one.spec):
             run.append(one)
         else:
             if run:
                 yield run
             run = [one]
-        end = None if one.spec.offset is None else one.spec.offset + one.spec.nbytes
     yield run
 
 

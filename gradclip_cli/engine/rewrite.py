@@ -1,7 +1,6 @@
 """Rewrite a dump in its second reading: read, change, write and measure every piece."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import accumulate, groupby
 from typing import NamedTuple
 
@@ -23,11 +22,11 @@ from gradclip_cli.numerics.statistics import PieceStats, merge
 from gradclip_cli.numerics.statistics_table import StatsArrays, StatsTable, concatenate
 from gradclip_cli.numerics.transforms import byteswap, is_normal, scale, scale_each
 from gradclip_cli.numerics.workspace import Workspace
-from gradclip_cli.spec_table import SpecTable, adjoin, dtypes_of, sizes_of
+from gradclip_cli.spec_table import SpecTable, adjoining, dtypes_of, sizes_of
 from gradclip_cli.storage.random_access import copy_at
 from gradclip_cli.strategies.action_table import actions_on, ascending, each_by_identity, indices_of
 from gradclip_cli.strategies.actions import UNCHANGED, Action, Scale
-from gradclip_cli.tensors import Piece, TensorSpec, pieces_in_order, split
+from gradclip_cli.tensors import Piece, TensorSpec, laid_for, pieces_in_order, split
 
 _COPIED = 64 << 20
 
@@ -104,10 +103,7 @@ class Rewriter(NamedTuple):
         targets = self.writer.tensors
         if isinstance(specs, SpecTable) and isinstance(targets, SpecTable):
             return specs  # none of them is encoded, or in column-major order
-        return [
-            spec if target.offset is not None and spec.fortran == target.fortran else replace(spec, offset=None)
-            for spec, target in zip(specs, targets, strict=True)
-        ]
+        return [laid_for(spec, target) for spec, target in zip(specs, targets, strict=True)]
 
     def targets(self) -> Sequence[TensorSpec]:
         """Return the tensors as they are written, or would be."""
@@ -193,7 +189,7 @@ class RewriteTask(NamedTuple):
         if self.writer is None:
             return
         itemsize = targets[0].dtype.itemsize
-        if adjoin(targets):
+        if adjoining(targets):
             self.writer.write(targets[0], 0, raw)
             return
         for spec, start, stop in zip(targets, ends, ends[1:], strict=False):

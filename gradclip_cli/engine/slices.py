@@ -230,7 +230,7 @@ def _dumps(
     """Make a dump of each slice; the first one lists the tensors that have no slices, and the notes on the files."""
     taken = set(table.indices)
     tensors = [
-        replace(spec, shape=spec.shape[1:], offset=None) if index in taken else spec
+        replace(spec, shape=spec.shape[1:], offset=None, place=None) if index in taken else spec
         for index, spec in enumerate(dump.tensors)
     ]
     gradients = [dump.tensors[index] for index in table.indices]

@@ -21,6 +21,8 @@ from gradclip_cli.tensors import Piece, TensorSpec, pieces_in_order
 class Headers:
     """Cache parsed headers: the last one by its bytes and, if `keep` is set, every one by the fingerprint of its file.
 
+    `keep` is set where files are opened again; a header that is costly to hold is kept for the last file only.
+
     A cache belongs to one call, and to the thread that opens the dumps.
     """
 
@@ -42,6 +44,11 @@ class Headers:
         self._last = data, header
         if self._keep:
             self._of[fingerprint] = header
+
+    def add_last(self, key: object, header: Any) -> None:
+        """Remember, if files are opened again, what was read of this one under a key for `of_bytes`, until the next is opened."""
+        if self._keep:
+            self._last = key, header
 
 
 class Options(NamedTuple):
@@ -94,7 +101,7 @@ class Reader(Protocol):
     def read(self, spec: TensorSpec, start: int, out: Raw) -> None:
         """Fill `out` with stored elements from element `start` on, past the end of the tensor if its neighbour adjoins.
 
-        The pieces of a tensor without an offset must be read in order, by one thread.
+        The pieces of a tensor without an offset must be read in order, by one thread. With a `place`, it adjoins the next place.
         """
 
     def receipts(self) -> Any | None:

@@ -89,7 +89,7 @@ def test_what_is_asked_of_all_tensors(seed: int) -> None:
             specs, lambda dtype: dtype.is_float, wanted
         )
     for some in (slice(0, 1), slice(3, 6), slice(10, 20)):
-        assert spec_table.adjoin(table[some]) == spec_table.adjoin(specs[some])
+        assert spec_table.adjoining(table[some]) == spec_table.adjoining(specs[some])
 
 
 def test_all_rows_in_order_are_the_table_itself() -> None:

@@ -2,13 +2,17 @@
 
 import math
 import random
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from support.matrices import crossed
 from support.tensors import ORACLES, exact_norm, gradients, raw_of, stats_of
 
 from gradclip_cli.engine.measure import NormTypes
 from gradclip_cli.numerics import dtypes, norms
+from gradclip_cli.numerics.chunks import CHUNK
 from gradclip_cli.numerics.dtypes import DType, Raw
 from gradclip_cli.numerics.measuring import measure_piece, measure_small
 from gradclip_cli.numerics.norms import BLOCK
@@ -79,6 +83,13 @@ def test_small_tensors_together_are_as_alone(dtype: DType) -> None:
         alone.append(merge([measure_piece(raw[at : at + size * dtype.itemsize], dtype, TYPES, WORK)], TYPES))
         at += size * dtype.itemsize
     assert small(raw, dtype, sizes, TYPES) == alone
+
+
+@pytest.mark.parametrize("dtype", [dtypes.BYTES, dtypes.from_numpy(np.dtype(bool)), dtypes.FLOAT6_E2M3FN])
+def test_what_is_copied_is_not_measured(dtype: DType) -> None:
+    """Small tensors that cannot be gradients have rows of zeros: they are only written with their neighbours."""
+    raw = np.ones(5 * dtype.itemsize, np.uint8)
+    assert not any(array.any() for array in measure_small(raw, dtype, [2, 3], (1.0, 2.0), WORK))
 
 
 @pytest.mark.parametrize("scale", [1e-200, 1e200])
@@ -154,3 +165,40 @@ def test_the_nan_of_fnuz_is_no_zero(dtype: DType) -> None:
     one = merge([measure_piece(raw, dtype, (2.0,), WORK)], (2.0,))
     assert (one.zeros, one.nan, one.nonfinite, one.max_abs) == (2, 2, 2, 0.0)
     assert [(each.zeros, each.nan) for each in small(raw, dtype, [1, 1, 2], (2.0,))] == [(1, 0), (0, 1), (1, 1)]
+
+
+def mixed(size: int, dtype: DType, nonfinite: bool) -> NDArray[Any]:
+    """Return numbers with zeros of either sign, tiny ones, and NaN and infinities at the bounds of chunks if wanted."""
+    values = np.random.default_rng(size).standard_normal(size)
+    values[::7], values[3::11], values[5::13] = 0.0, -0.0, values[5::13] * 1e-40
+    if nonfinite:
+        values[[0, size - 1]], values[size // 2], values[size // 3] = np.nan, np.inf, -np.inf
+        values[CHUNK - 1 : CHUNK + 1] = -np.inf
+    found: NDArray[Any] = values.astype(ORACLES[dtype.name])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("dtype", "nonfinite"),
+    crossed([*dtypes.FLOATS, *(dtypes.swapped(one) for one in dtypes.FLOATS if one.itemsize > 1)], [False, True]),
+)
+@pytest.mark.parametrize("size", [1, BLOCK - 1, BLOCK, CHUNK - 1, CHUNK, CHUNK + 1, 4 * CHUNK])
+def test_chunks_leave_nothing_out(size: int, dtype: DType, nonfinite: bool) -> None:
+    """Counts, the largest |x| and the sums of all blocks are those of plain float64, wherever a chunk ends."""
+    values = mixed(size, dtype, nonfinite)
+    exact = values.astype(np.float64)
+    usual = np.isfinite(exact)
+    sizes = np.where(usual, np.abs(exact), 0.0)
+    blocks = [sizes[at : at + BLOCK] for at in range(0, size, BLOCK)]
+    raw = raw_of(values.view(f"u{dtype.itemsize}").byteswap() if dtype.swapped else values)
+    kinds = exact == 0, np.isnan(exact), exact == np.inf, exact == -np.inf
+    expected = [np.add.reduce(block * block) for block in blocks]
+    for types in ((2.0,), (1.0, 2.0, 3.0, math.inf)):
+        found = measure_piece(raw, dtype, types, WORK)
+        assert found.counts == (size, *(np.count_nonzero(kind) for kind in kinds))
+        assert found.max_abs == sizes.max()
+        np.testing.assert_array_equal(found.sums[types.index(2.0)], expected)
+    np.testing.assert_array_equal(found.sums[0], [np.add.reduce(block) for block in blocks])
+    np.testing.assert_array_equal(found.sums[3], [block.max() for block in blocks])
+    cubes = found.sums[2] * 8.0 ** found.exponents[2]
+    np.testing.assert_allclose(cubes, [math.fsum((block**3).tolist()) for block in blocks], rtol=1e-12)
