@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol, runtime_checkable
 
 from gradclip_cli.numerics.dtypes import DType
 from gradclip_cli.numerics.norms import BLOCK
@@ -68,6 +69,14 @@ class Piece:
     stop: int
 
 
+@runtime_checkable
+class Columns(Protocol):
+    """Tensors as columns, which find the runs among them several times as fast."""
+
+    def runs(self, wanted: Iterable[int], piece_bytes: int) -> Iterator[Piece]:
+        """Yield one piece for each run of small adjacent tensors, and one for each other tensor."""
+
+
 def split(specs: Sequence[TensorSpec], wanted: Iterable[int], piece_bytes: int | None = None) -> Iterator[Piece]:
     """Split the tensors `wanted` (ascending indices) into pieces that can be processed in any order.
 
@@ -75,7 +84,8 @@ def split(specs: Sequence[TensorSpec], wanted: Iterable[int], piece_bytes: int |
     whole: see `pieces_in_order`.
     """
     piece_bytes = piece_bytes or PIECE_BYTES
-    for piece in _runs(specs, wanted, piece_bytes):
+    runs = specs.runs(wanted, piece_bytes) if isinstance(specs, Columns) else _runs(specs, wanted, piece_bytes)
+    for piece in runs:
         first = specs[piece.index]
         if first.offset is None:
             yield piece

@@ -15,6 +15,7 @@ from gradclip_cli.numerics.first_nonfinite import KINDS, FirstElements, Nonfinit
 from gradclip_cli.numerics.statistics import PieceStats
 from gradclip_cli.numerics.statistics_table import StatsArrays, StatsTable
 from gradclip_cli.numerics.workspace import Workspace
+from gradclip_cli.spec_table import sizes_of
 from gradclip_cli.tensors import Piece, TensorSpec
 
 _NOWHERE = np.iinfo(np.int64).max
@@ -47,7 +48,7 @@ class _PieceFirsts(NamedTuple):
                 at, positions = at[:1], positions[:1]  # the others come after it
             return np.zeros_like(at), np.full_like(at, piece.index), self._row_major(piece.index, positions)
         several = self.specs[piece.index : piece.index + piece.count]
-        bounds = np.cumsum([0, *(spec.size for spec in several)])
+        bounds = np.cumsum([0, *sizes_of(several)])
         which = np.searchsorted(bounds, at, "right") - 1
         positions = at - bounds[which]
         for k in np.unique(which).tolist():
@@ -99,7 +100,7 @@ class Measured(Protocol):
         """The tensors of all files."""
 
     @property
-    def named(self) -> Mapping[str, list[int]]:
+    def named(self) -> Mapping[str, Sequence[int]]:
         """The indices of measured tensors by their names in the series."""
 
     @property

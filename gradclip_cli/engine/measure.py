@@ -15,6 +15,7 @@ from gradclip_cli.numerics.norms import SumKinds
 from gradclip_cli.numerics.statistics import PieceStats, merge
 from gradclip_cli.numerics.statistics_table import StatsArrays, StatsTable
 from gradclip_cli.numerics.workspace import Workspace
+from gradclip_cli.spec_table import sizes_of
 from gradclip_cli.tensors import Piece, TensorSpec, pieces_in_order, split
 
 NormTypes = tuple[float, ...]
@@ -133,7 +134,7 @@ class MeasureTask(NamedTuple):
         """Return the statistics of a piece, and what was found in it."""
         spec = self.specs[piece.index]
         if piece.count > 1:
-            sizes = [spec.size for spec in self.specs[piece.index : piece.index + piece.count]]
+            sizes = sizes_of(self.specs[piece.index : piece.index + piece.count])
             raw = fetch(self.read, piece, self.specs, self.work)
             rows = measure_small(raw, spec.dtype, sizes, self.sums, self.work)
             return Measured(piece, [], rows, seen(self.see, piece, raw, rows))

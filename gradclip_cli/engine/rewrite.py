@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate, groupby
-from operator import attrgetter
 from typing import NamedTuple
 
 from gradclip_cli.engine import row_major
@@ -23,7 +22,9 @@ from gradclip_cli.numerics.statistics import PieceStats, merge
 from gradclip_cli.numerics.statistics_table import StatsArrays, StatsTable, concatenate
 from gradclip_cli.numerics.transforms import byteswap, is_normal, scale, scale_each
 from gradclip_cli.numerics.workspace import Workspace
+from gradclip_cli.spec_table import SpecTable, adjoining, dtypes_of, sizes_of
 from gradclip_cli.storage.random_access import copy_at
+from gradclip_cli.strategies.action_table import actions_on, ascending, each_by_identity, indices_of
 from gradclip_cli.strategies.actions import UNCHANGED, Action, Scale
 from gradclip_cli.tensors import Piece, TensorSpec, laid_for, pieces_in_order, split
 
@@ -64,14 +65,13 @@ class Rewriter(NamedTuple):
 
     def rewrite(self, pending: Iterable[int]) -> Rewritten:
         """Write the tensors `pending`; return the results of those that changed."""
-        changed = sorted(self.actions)
+        changed = indices_of(self.actions)
         after = Rewritten(StatsTable(changed, StatsArrays.empty(len(changed), len(self.types))), {})
         pieces: dict[int, list[PieceStats]] = {}
         specs, targets, work = self.source.reader.tensors, self.targets(), self.workers.work
         task = RewriteTask(self.source, specs, targets, self.writer, self.actions, self.types, work, self.progress)
-        sources, wanted = self.sources(), sorted(pending)
-        every, nbytes = split(sources, wanted), sendable_bytes(sources, wanted)
-        told = self.source, self.writer
+        sources, wanted = self.sources(), ascending(pending)
+        every, nbytes, told = split(sources, wanted), sendable_bytes(sources, wanted), (self.source, self.writer)
         for piece, small, parts, clipped in mapped(self.workers, task.rewrite, every, nbytes, told):
             if small is not None:
                 self._keep(piece, small, after.stats)
@@ -92,15 +92,17 @@ class Rewriter(NamedTuple):
 
     def _keep(self, piece: Piece, small: StatsArrays, stats: StatsTable) -> None:
         """Store the statistics of the small tensors that changed."""
-        kept = [k for k in range(piece.count) if piece.index + k in self.actions]
+        kept = [k for k, action in enumerate(actions_on(self.actions, piece.index, piece.count)) if action is not None]
         stats.put([piece.index + k for k in kept], small.take(kept))
 
-    def sources(self) -> list[TensorSpec]:
+    def sources(self) -> Sequence[TensorSpec]:
         """Return the specs to split by: a tensor that is encoded on either side, or changes its order, stays in one piece."""
         specs = self.source.reader.tensors
         if self.writer is None:
-            return list(specs)
+            return specs
         targets = self.writer.tensors
+        if isinstance(specs, SpecTable) and isinstance(targets, SpecTable):
+            return specs  # none of them is encoded, or in column-major order
         return [laid_for(spec, target) for spec, target in zip(specs, targets, strict=True)]
 
     def targets(self) -> Sequence[TensorSpec]:
@@ -156,11 +158,12 @@ class RewriteTask(NamedTuple):
         """Read, change, write and measure small adjacent tensors; return how many elements of each were clipped, too."""
         targets, dtype = self.targets[piece.index : piece.index + piece.count], self.specs[piece.index].dtype
         raw = fetch(self.source.read, piece, self.specs, self.work)
-        actions = [self.actions.get(piece.index + k) for k in range(piece.count)]
+        actions = actions_on(self.actions, piece.index, piece.count)
         found, first, begin = list[tuple[StatsArrays, list[int]]](), 0, 0
-        for to, run in groupby(targets, attrgetter("dtype")):
-            alike = list(run)
-            last, end = first + len(alike), begin + sum([spec.size for spec in alike]) * dtype.itemsize
+        for to, run in groupby(dtypes_of(targets)):
+            last = first + sum(1 for _ in run)
+            alike = targets[first:last]
+            end = begin + sum(sizes_of(alike)) * dtype.itemsize
             found.append(self._alike(raw[begin:end], dtype, to, alike, actions[first:last]))
             first, begin = last, end
         return StatsArrays.concatenate([stats for stats, _ in found]), [n for _, clipped in found for n in clipped]
@@ -169,7 +172,7 @@ class RewriteTask(NamedTuple):
         self, raw: Raw, dtype: DType, to: DType, targets: Sequence[TensorSpec], actions: Sequence[Action | None]
     ) -> tuple[StatsArrays, list[int]]:
         """Change, write and measure small adjacent tensors that are of one dtype in the output, too."""
-        sizes, read_bytes = [spec.size for spec in targets], raw.size
+        sizes, read_bytes = sizes_of(targets), raw.size
         raw, clipped = change_as(raw, dtype, to, sizes, actions, self.work)
         self._write(targets, list(accumulate(sizes, initial=0)), raw)
         self._report(read_bytes, raw.size)
@@ -185,10 +188,8 @@ class RewriteTask(NamedTuple):
         """Write small tensors, all at once if they are adjacent in the output as well."""
         if self.writer is None:
             return
-        itemsize, first = targets[0].dtype.itemsize, targets[0].offset
-        if first is not None and all(
-            spec.offset == first + end * itemsize for spec, end in zip(targets, ends, strict=False)
-        ):
+        itemsize = targets[0].dtype.itemsize
+        if adjoining(targets):
             self.writer.write(targets[0], 0, raw)
             return
         for spec, start, stop in zip(targets, ends, ends[1:], strict=False):
@@ -230,7 +231,7 @@ def change(
     """Change adjacent tensors of `sizes` elements in place; return how many elements of each were clipped one by one."""
     ends = list(accumulate((size * dtype.itemsize for size in sizes), initial=0))
     clipped = [0] * len(sizes)
-    for scaled, run in groupby(range(len(sizes)), lambda k: _only_scales(actions[k])):
+    for scaled, run in groupby(range(len(sizes)), each_by_identity(actions, _only_scales).__getitem__):
         members = list(run)
         if scaled:
             first, last = members[0], members[-1] + 1
@@ -247,7 +248,7 @@ def _only_scales(action: Action | None) -> bool:
 
 
 def _scale(raw: Raw, dtype: DType, actions: Sequence[Action | None], sizes: Sequence[int], work: Workspace) -> None:
-    factors = [action.factor for action in actions if isinstance(action, Scale)]
+    factors = each_by_identity(actions, lambda action: action.factor if isinstance(action, Scale) else 1.0)
     if len(set(factors)) == 1:
         scale(raw, dtype, factors[0], factors[0], 1.0, work)
     else:

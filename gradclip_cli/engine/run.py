@@ -10,6 +10,7 @@ from gradclip_cli.formats.base import Headers
 from gradclip_cli.inputs.naming import LayerParam
 from gradclip_cli.inputs.opened import DumpFile, OpenDump, OpenFile, reopened
 from gradclip_cli.inputs.outline import Outlines
+from gradclip_cli.inputs.places import places_of
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.tensors import TensorSpec
@@ -38,7 +39,7 @@ class Run:
         self.headers = Headers(keep_headers)
         self.ties = KnownTies() if selection.tied == "once" else None
         self._outlines = Outlines()
-        self._placed: tuple[Sequence[str], list[LayerParam]] = ([], [])
+        self._placed: tuple[Sequence[str], Sequence[LayerParam]] = ([], [])
         self._shared_by: tuple[Sequence[TensorSpec], Selection] = ((), selection)
         self._shared: dict[str, Any] = {}
 
@@ -46,11 +47,11 @@ class Run:
         """Open a dump."""
         return OpenDump(source, self.selection, self.headers, self._outlines)
 
-    def places(self, names: Sequence[str]) -> list[LayerParam]:
+    def places(self, names: Sequence[str]) -> Sequence[LayerParam]:
         """Return the layer and param of each tensor of a dump; of small dumps in a row with the same names, the same list."""
         if names == self._placed[0]:
             return self._placed[1]
-        found = self.selection.naming.places(names)
+        found = places_of(self.selection.naming, names)
         self._placed = (names, found) if len(names) <= _MOST_REMEMBERED else ([], [])
         return found
 

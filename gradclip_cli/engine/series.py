@@ -11,10 +11,12 @@ from gradclip_cli.engine.tied import count_tied, count_tied_slices
 from gradclip_cli.errors import InputError
 from gradclip_cli.inputs import ordering
 from gradclip_cli.inputs.layouts.series import step_groups
+from gradclip_cli.inputs.places import places_of
 from gradclip_cli.inputs.selection import Selection, check_included
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.inputs.steps import step_named
 from gradclip_cli.numerics.norms import SumKinds
+from gradclip_cli.spec_table import names_of, renamed
 from gradclip_cli.text import printable
 
 
@@ -61,13 +63,13 @@ def split(dump: MeasuredDump, run: Run) -> list[MeasuredDump]:
 
     Each of them lists all tensors of the file, by their names inside the groups, but has the statistics of its own only.
     """
-    found = run.shared("step groups", dump.tensors, lambda: step_groups([spec.name for spec in dump.tensors]))
+    found = run.shared("step groups", dump.tensors, lambda: step_groups(names_of(dump.tensors)))
     if not found.groups:
         return [replace(dump, outside_steps=found.outside)] if found.outside else [dump]
     if dump.source.layout.in_pieces:
         _check_ranks(dump, found.groups)
-    tensors = [replace(spec, name=name) for spec, name in zip(dump.tensors, found.names, strict=True)]
-    places = run.selection.naming.places(found.names)
+    tensors = renamed(dump.tensors, found.names)
+    places = places_of(run.selection.naming, found.names)
     return [
         replace(
             dump,
@@ -100,5 +102,5 @@ def by_step(dumps: Sequence[MeasuredDump]) -> list[MeasuredDump]:
 def check_taken(dumps: Sequence[MeasuredDump], selection: Selection) -> None:
     """Raise UsageError if a pattern of the selection matches no tensor of any dump, though it should."""
     if selection.has_names:
-        names = [name for dump in dumps for name in (*(spec.name for spec in dump.tensors), *dump.non_numeric)]
+        names = [name for dump in dumps for name in (*names_of(dump.tensors), *dump.non_numeric)]
         check_included(dict.fromkeys(names), selection)

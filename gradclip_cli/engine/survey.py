@@ -18,12 +18,15 @@ from gradclip_cli.inputs.mixtures import mixture_notes
 from gradclip_cli.inputs.naming import LayerParam, natural
 from gradclip_cli.inputs.opened import DumpFile, OpenDump, OpenFile, file_of
 from gradclip_cli.inputs.pieces import Whole
+from gradclip_cli.inputs.places import Places
 from gradclip_cli.inputs.repeats import StepPlace
 from gradclip_cli.inputs.slices import check_roles, log_notes
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.notes import Note
+from gradclip_cli.numerics.groups import Groups, NamedGroups
 from gradclip_cli.numerics.norms import SumKinds, stored_sums
 from gradclip_cli.numerics.statistics_table import StatsTable, concatenate
+from gradclip_cli.spec_table import labels_of, names_of, picked
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import shortlist
 
@@ -45,7 +48,7 @@ class MeasuredDump:
     step: int | None
     files: list[DumpFile]
     tensors: Sequence[TensorSpec]
-    places: list[LayerParam]
+    places: Sequence[LayerParam]
     stats: StatsTable
     non_numeric: list[str] = field(default_factory=list)
     prefix: str = ""  # of its tensor names in the file, if that holds a series
@@ -71,6 +74,8 @@ class MeasuredDump:
     def left_out(self) -> list[int]:
         """The indices of its tensors that were not measured: one for each tensor that is put together from pieces."""
         every = range(len(self.tensors)) if self.members is None else self.members
+        if len(self.stats) == len(every) and not self.copies:
+            return []
         rest = [index for index in every if index not in self.stats and index not in self.copies]
         return list({self.tensors[k].name: k for k in reversed(rest)}.values())[::-1] if self.wholes else rest
 
@@ -106,19 +111,23 @@ class MeasuredDump:
         return self.other_names.get(name, name)
 
     @cached_property
-    def named(self) -> dict[str, list[int]]:
+    def named(self) -> Mapping[str, Sequence[int]]:
         """The indices of measured tensors by their names in the series, in the order of their layers.
 
         All pieces of a tensor have one name.
         """
-        found: dict[str, list[int]] = {}
-        tensors = self.tensors
-        for indices in self.layers.values():
+        found: dict[str, Sequence[int]] = {}
+        tensors, layers = self.tensors, self.layers
+        if isinstance(layers, NamedGroups) and not self.other_names:
+            names = list(map(names_of(tensors).__getitem__, layers.groups.members.tolist()))
+            if len(set(names)) == len(names):
+                return NamedGroups(names, Groups.of_one_each(layers.groups.members))
+        for indices in layers.values():
             if len(indices) == 1:  # safe to share the list: all pieces of a tensor are in one layer
                 found[tensors[indices[0]].name] = indices
                 continue
             for index in indices:
-                found.setdefault(tensors[index].name, []).append(index)
+                found.setdefault(tensors[index].name, list[int]()).append(index)  # type: ignore[attr-defined]
         return {self.other_names.get(name, name): found[name] for name in found} if self.other_names else found
 
     def shape(self, indices: Sequence[int]) -> tuple[int, ...] | None:
@@ -133,8 +142,7 @@ class MeasuredDump:
     @property
     def labels(self) -> dict[str, str]:
         """The labels that frameworks give to layers, by the layer's name in the file."""
-        pairs = zip(self.tensors, self.places, strict=True)
-        return {place.layer: spec.label for spec, place in pairs if spec.label is not None}
+        return {self.places[index].layer: label for index, label in labels_of(self.tensors).items()}
 
     @property
     def notes(self) -> list[Note]:
@@ -147,8 +155,10 @@ class MeasuredDump:
         return [*notes, *self.copy_notes]
 
     @cached_property
-    def layers(self) -> dict[str, list[int]]:
+    def layers(self) -> Mapping[str, Sequence[int]]:
         """The indices of measured tensors by layer; layers are in natural order."""
+        if isinstance(self.places, Places):
+            return self.places.by_layer(self.stats.indices)
         found: dict[str, list[int]] = {}
         places = self.places
         for index in self.stats:
@@ -178,7 +188,7 @@ def surveyed(dump: OpenDump, stats: Sequence[StatsTable], run: Run, firsts: Firs
         dump.step,
         dump.files,
         tensors,
-        run.shared("places", tensors, lambda: run.places([spec.name for spec in tensors])),
+        run.shared("places", tensors, lambda: run.places(names_of(tensors))),
         found,
         dump.non_numeric,
         file_notes=_notes(dump, found, run),
@@ -208,7 +218,7 @@ def name_notes(dump: OpenDump, counted: Sequence[int]) -> list[Note]:
     path = dump.source.location
     return [
         *lookalike_notes(path, dump.tensors, counted),
-        *mixture_notes(path, [dump.tensors[k].name for k in counted]),
+        *mixture_notes(path, names_of(picked(dump.tensors, counted))),
     ]
 
 

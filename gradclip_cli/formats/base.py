@@ -12,6 +12,7 @@ from gradclip_cli.formats.copy_ranges import Copy
 from gradclip_cli.formats.elsewhere import Receipt
 from gradclip_cli.notes import Note
 from gradclip_cli.numerics.dtypes import DType, Raw
+from gradclip_cli.spec_table import without_elements
 from gradclip_cli.storage.fingerprint import Fingerprint
 from gradclip_cli.storage.random_access import RandomAccess
 from gradclip_cli.tensors import Piece, TensorSpec, pieces_in_order
@@ -205,6 +206,6 @@ def read_through(reader: Reader, spec: TensorSpec) -> None:
 
 def check_shapes(reader: Reader) -> None:
     """Raise InputError for an empty array whose other sizes multiply to more than any library can hold."""
-    for spec in reader.tensors:
-        if not spec.size and prod(size for size in spec.shape if size) * spec.dtype.itemsize >= 1 << 63:
+    for spec in without_elements(reader.tensors):
+        if prod(size for size in spec.shape if size) * spec.dtype.itemsize >= 1 << 63:
             raise InputError("has sizes whose product no library can hold", path=reader.file.path, tensor=spec.name)

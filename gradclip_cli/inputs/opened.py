@@ -4,7 +4,6 @@ import os
 from bisect import bisect
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from functools import cached_property
 from types import TracebackType
 from typing import NamedTuple
@@ -18,11 +17,13 @@ from gradclip_cli.inputs.loss_scale import loss_scale_notes, scale_of
 from gradclip_cli.inputs.naming import LayerParam
 from gradclip_cli.inputs.outline import Outline, Outlines
 from gradclip_cli.inputs.pieces import Shape, Whole, wholes
+from gradclip_cli.inputs.places import places_of
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.inputs.steps import CAPTURE, step_in_metadata
 from gradclip_cli.inputs.uncounted import notes_on, only_other
 from gradclip_cli.notes import Note
+from gradclip_cli.spec_table import extended, names_of, renamed, shapes_of
 from gradclip_cli.storage.fingerprint import Fingerprint
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import printable
@@ -80,12 +81,11 @@ class OpenDump:
         self._how = _How.of(selection, headers, outlines)
         self.files: list[DumpFile] = []
         self.tensors: Sequence[TensorSpec] = []
-        self._joined: list[TensorSpec] = []  # the tensors of several files
         self.non_numeric: list[str] = []
         self.notes: list[Note] = []
         self._metadata: Mapping[str, str] = {}  # of the first file
         self.scale = 1.0
-        self._names: list[list[str]] = []  # the tensor names in each file
+        self._names: list[Sequence[str]] = []  # the tensor names in each file
         self._offsets: list[Shape] = []  # of each tensor, if files say so
         self._open = ExitStack()
 
@@ -127,16 +127,12 @@ class OpenDump:
         outline, names = file.outline, file.outline.names
         own = self.source.layout.tensor_names(paths[0], names)
         if own is not names:
-            tensors = [replace(spec, name=name) for spec, name in zip(file.tensors, own, strict=True)]
+            tensors = renamed(file.tensors, own)
             file = file._replace(tensors=tensors, outline=Outline(tensors, self._selection))
             outline = file.outline
         reader, layout = file.reader, self.source.layout
         self._metadata = self._metadata if self.files else reader.metadata
-        # A dump of one file shares the list of tensors with the dumps before it, if those have the same header.
-        if self.files:
-            self._joined = self._joined or list(self.tensors)
-            self._joined += outline.tensors
-        self.tensors = self._joined or outline.tensors
+        self._extend(outline.tensors)
         self.files.append(_dump_file(file, start, mode))
         self.non_numeric += only_other(reader)
         self.notes += [*reader.notes, *notes_on(reader, outline, self._selection)]
@@ -144,6 +140,14 @@ class OpenDump:
         self._names.append(names)
         self._offsets += layout.offsets(paths[0], outline.tensors, reader.metadata) or ()
         return file
+
+    def _extend(self, tensors: Sequence[TensorSpec]) -> None:
+        """Add the tensors of a file; a dump of one file shares them with the dumps before it, if those have the same header."""
+        if not self.files:
+            self.tensors = tensors
+            return
+        own = extended([], self.tensors) if len(self.files) == 1 else self.tensors
+        self.tensors = extended(own, tensors)
 
     def _take_scale(self, reader: Reader, first: str) -> None:
         """Read the loss scale of a file; raise InputError if it is not that of the file `first`, which is read before."""
@@ -171,7 +175,7 @@ class OpenDump:
     def wholes(self) -> dict[str, Whole]:
         """The tensors that are put together from pieces, by name; of all files that the dump has, once they were opened."""
         tensors = self.tensors if self._offsets else []
-        return wholes([spec.name for spec in tensors], self._offsets, [spec.shape for spec in tensors])
+        return wholes(names_of(tensors), self._offsets, shapes_of(tensors))
 
     @property
     def step(self) -> int | None:
@@ -192,9 +196,9 @@ class OpenDump:
         return [Note("step", f"{self.source.location}: {what}")]
 
     @property
-    def places(self) -> list[LayerParam]:
+    def places(self) -> Sequence[LayerParam]:
         """The layer and param of each tensor; they depend on all tensor names of the dump."""
-        return self._selection.naming.places([spec.name for spec in self.tensors])
+        return places_of(self._selection.naming, names_of(self.tensors))
 
 
 def file_of(files: Sequence[DumpFile], index: int) -> DumpFile:

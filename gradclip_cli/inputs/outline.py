@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 from gradclip_cli.inputs.selection import Selection
+from gradclip_cli.spec_table import marked, names_of, picked, rows_of
 from gradclip_cli.tensors import Piece, TensorSpec, split
 
 _MOST_REMEMBERED = 20_000
@@ -17,38 +18,32 @@ class Outline:
         self.tensors, self.selection = tensors, selection
 
     @cached_property
-    def names(self) -> list[str]:
+    def names(self) -> Sequence[str]:
         """The names of the tensors."""
-        return [spec.name for spec in self.tensors]
+        return names_of(self.tensors)
 
     @cached_property
     def taken(self) -> Sequence[int]:
         """The indices of the selected tensors, gradients or not."""
-        selection, every = self.selection, range(len(self.tensors))
-        if not selection.include and not selection.exclude:
-            return every
-        return [index for index in every if selection.takes(self.tensors[index].name)]
+        return self.selection.rows(self.names)
 
     @cached_property
-    def counted(self) -> list[int]:
+    def counted(self) -> Sequence[int]:
         """The indices of the selected tensors that can be gradients: those of real or complex floats."""
         tensors, counts = self.tensors, self.selection.counts
-        return [
-            index
-            for index in self.taken
-            for spec in (tensors[index],)
-            if spec.dtype.kind in ("float", "complex") and (spec.role is None or counts(spec))
-        ]
+        found = rows_of(tensors, lambda dtype: dtype.is_gradient, self.taken)
+        no_gradients = {row for row, spec in marked(tensors) if not counts(spec)}
+        return [row for row in found if row not in no_gradients] if no_gradients else found
 
     @cached_property
-    def gradients(self) -> list[TensorSpec]:
+    def gradients(self) -> Sequence[TensorSpec]:
         """The tensors that count."""
-        return [self.tensors[index] for index in self.counted]
+        return picked(self.tensors, self.counted)
 
     @cached_property
     def marked(self) -> list[TensorSpec]:
         """The selected tensors that the file marks as no gradients."""
-        return [spec for spec in self.tensors if spec.role is not None and self.selection.takes(spec.name)]
+        return [spec for _, spec in marked(self.tensors) if self.selection.takes(spec.name)]
 
     @cached_property
     def pieces(self) -> list[Piece]:

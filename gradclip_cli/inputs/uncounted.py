@@ -15,11 +15,11 @@ def notes_on(reader: Reader, outline: Outline, selection: Selection) -> Iterator
 
     The tensors have their names in the dump. What the user has left out, or named in full, needs no note.
     """
-    path, marked = reader.file.path, outline.marked
-    if apart := [spec for spec in marked if not selection.counts(spec)]:
+    path, found = reader.file.path, outline.marked
+    if apart := [spec for spec in found if not selection.counts(spec)]:
         yield Note("no-gradients", f"{path}: no gradients, so in no norm: {_by_role(apart)}; --include counts them")
     elif matched := [
-        spec for spec in marked if spec.dtype.kind in ("float", "complex") and spec.name not in selection.include
+        spec for spec in found if spec.dtype.kind in ("float", "complex") and spec.name not in selection.include
     ]:
         what = f"counted, since --include matches what is marked as no gradients: {_by_role(matched)}"
         yield Note("counted-by-include", f"{path}: {what}; --exclude leaves them out", changes_figures=True)

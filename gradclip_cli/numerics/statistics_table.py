@@ -1,14 +1,16 @@
 """Keep the statistics of many tensors in two arrays, since a million objects would take half a gigabyte."""
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import accumulate, chain
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradclip_cli.numerics import norms
+from gradclip_cli.numerics.groups import Groups
 from gradclip_cli.numerics.norms import SumKinds
 from gradclip_cli.numerics.overall import ELEMENTS, EXPONENTS, MAX_ABS, NAN, NEGINF, POSINF, SUMS, ZEROS, Overall
 from gradclip_cli.numerics.statistics import PieceStats, TensorStats
@@ -83,7 +85,6 @@ class StatsTable(Mapping[int, TensorStats]):
         first, size = indices[0] if indices else 0, len(indices)
         whole = not size or indices[-1] - first == size - 1
         self.indices: Sequence[int] = range(first, first + size) if whole else indices
-        self._rows = None if whole else {index: row for row, index in enumerate(indices)}
         self.block, self.scale = block, scale
         self._overall = overall
 
@@ -108,13 +109,14 @@ class StatsTable(Mapping[int, TensorStats]):
         return len(self.indices)
 
     def __contains__(self, index: object) -> bool:
-        return index in (self.indices if self._rows is None else self._rows)
+        return isinstance(index, int) and self.row(index) >= 0
 
     def row(self, index: int) -> int:
         """Return the row of a tensor, or -1 if it is not in the table."""
-        if self._rows is not None:
-            return self._rows.get(index, -1)
-        return index - self.indices[0] if index in self.indices else -1
+        if isinstance(self.indices, range):
+            return index - self.indices[0] if index in self.indices else -1
+        row = bisect_left(self.indices, index)
+        return row if row < len(self.indices) and self.indices[row] == index else -1
 
     @property
     def overall(self) -> Overall:
@@ -128,22 +130,29 @@ class StatsTable(Mapping[int, TensorStats]):
         """Whether no tensor has any NaN or infinity."""
         return not any(self.overall.counts[NAN:])
 
-    def put(self, indices: Sequence[int], block: StatsArrays) -> None:
+    @cached_property
+    def at(self) -> Ints:
+        """The indices as an array."""
+        return np.asarray(self.indices, np.int64)
+
+    def put(self, indices: Sequence[int] | Ints, block: StatsArrays) -> None:
         """Fill the rows of some tensors."""
         self._overall = None
-        self.block.put(self._places(indices), block)
+        self.block.put(self.rows(indices), block)
 
-    def _places(self, indices: Iterable[int]) -> Ints:
-        """Return the rows of tensors that are in the table."""
-        if self._rows is not None:
-            return np.fromiter(map(self._rows.__getitem__, indices), np.int64)
-        rows: Ints = np.fromiter(indices, np.int64) - (self.indices[0] if self.indices else 0)
+    def rows(self, indices: Iterable[int]) -> Ints:
+        """Return the rows of tensors that are all in the table."""
+        is_array = isinstance(indices, range | np.ndarray)
+        wanted = np.asarray(indices, np.int64) if is_array else np.fromiter(indices, np.int64)
+        if not isinstance(self.indices, range):
+            return np.searchsorted(self.at, wanted)
+        rows: Ints = wanted - (self.indices[0] if self.indices else 0)
         return rows
 
     def only(self, indices: Iterable[int]) -> "StatsTable":
         """Return the table of the given tensors, without those that are not in this table."""
         kept = [index for index in indices if index in self]
-        return StatsTable(kept, self.block.take(self._places(kept)), self.scale)
+        return StatsTable(kept, self.block.take(self.rows(kept)), self.scale)
 
     def scaled(self, scale: float) -> "StatsTable":
         """Return the same table with this loss scale."""
@@ -151,11 +160,12 @@ class StatsTable(Mapping[int, TensorStats]):
 
     def updated_by(self, other: "StatsTable") -> "StatsTable":
         """Return a table of the same tensors, with the rows of `other` for tensors in both."""
+        if self.indices == other.indices:
+            return StatsTable(self.indices, other.block, self.scale)
         found = StatsTable(self.indices, StatsArrays(self.block.ints.copy(), self.block.floats.copy()), self.scale)
-        # Either table may be the smaller one: `other` may cover all steps in a file, or a few of many tensors.
         few, many = sorted((self, other), key=len)
-        shared = [index for index in few if index in many]
-        found.put(shared, other.block.take(other._places(shared)))  # noqa: SLF001 (a table of its own kind)
+        shared = np.array([index for index in few if index in many], np.int64)  # `many` may cover all slices of a file
+        found.put(shared, other.block.take(other.rows(shared)))
         return found
 
     @property
@@ -228,12 +238,12 @@ class StatsTable(Mapping[int, TensorStats]):
 
     def merge_groups(self, groups: Sequence[Sequence[int]], types: SumKinds) -> "StatsTable":
         """Merge each group of tensors exactly into one row; no group may be empty."""
-        sizes, members = list(map(len, groups)), list(chain.from_iterable(groups))
-        same = members == list(self.indices)
-        taken = self.block if same else self.block.take(self._places(members))
-        if len(members) == len(groups):
+        found = Groups.of(groups)
+        same = found.members.size == len(self) and bool((found.members == self.at).all())
+        taken = self.block if same else self.block.take(self.rows(found.members))
+        if found.are_single:
             return StatsTable(range(len(groups)), taken, self.scale, self._overall if same else None)
-        starts = list(accumulate(sizes, initial=0))
+        starts = found.starts.tolist()
         block = StatsArrays.empty(len(groups), len(types))
         block.ints[:, :EXPONENTS] = np.add.reduceat(taken.ints[:, :EXPONENTS], starts[:-1])
         block.floats[:, MAX_ABS] = np.maximum.reduceat(taken.floats[:, MAX_ABS], starts[:-1])

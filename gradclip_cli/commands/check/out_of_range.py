@@ -9,7 +9,6 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cache
-from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,10 +18,12 @@ from gradclip_cli.checks.limits import STORED
 from gradclip_cli.engine.measure import PieceObserver
 from gradclip_cli.formats.base import Format, Reader
 from gradclip_cli.numerics.dtypes import FLOATS, DType, Raw, words_of
+from gradclip_cli.numerics.groups import Groups
 from gradclip_cli.numerics.narrow_floats import FNUZ, bias_of, overflow_bits, values_of
 from gradclip_cli.numerics.statistics import PieceStats
 from gradclip_cli.numerics.statistics_table import StatsArrays
 from gradclip_cli.numerics.workspace import Workspace
+from gradclip_cli.spec_table import sizes_of
 from gradclip_cli.tensors import Piece, TensorSpec
 
 Counts = NDArray[np.int64]
@@ -82,9 +83,9 @@ class DumpRangeCounts(RangeCounts):
         if not self.targets or not groups:
             return np.zeros((len(groups), len(self.targets), 2), np.int64)
         every = self._files[0] if len(self._files) == 1 else np.concatenate(self._files)
-        starts = np.cumsum([0, *map(len, groups[:-1])])
-        found: Counts = np.add.reduceat(every[np.fromiter(chain.from_iterable(groups), np.int64)], starts, axis=0)
-        return found
+        own = Groups.of(groups)
+        taken: Counts = every[own.members]
+        return taken if own.are_single else np.add.reduceat(taken, own.starts[:-1], axis=0)
 
 
 class SliceRangeCounts(RangeCounts):
@@ -122,7 +123,7 @@ class _PieceCounts(NamedTuple):
 
     def see(self, piece: Piece, raw: Raw, stats: PieceStats | StatsArrays) -> Counts:
         """Return the counts of each tensor in a piece, of shape (tensors, targets, 2)."""
-        sizes = [spec.size for spec in self.specs[piece.index : piece.index + piece.count]] if piece.count > 1 else []
+        sizes = sizes_of(self.specs[piece.index : piece.index + piece.count]) if piece.count > 1 else []
         dtype, found = self.specs[piece.index].dtype, np.empty((piece.count, len(self.targets), 2), np.int64)
         size = _magnitude_bits(raw, dtype, self.work)
         for k, (low, high) in enumerate(range_bits(dtype, target) for target in self.targets):

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gradclip_cli.checks.base import Figures, Problem
+from gradclip_cli.checks.base import Figures, Problem, column_of
 from gradclip_cli.checks.forward_order import forward_key, rows_need_not_occur
 from gradclip_cli.checks.limits import Limits
 from gradclip_cli.checks.stuck import DEAD_ADVICE, UNCHANGED_ADVICE
@@ -205,7 +205,7 @@ def on_slices(
     zero: Mapping[str, MarkedSlices], steady: Mapping[str, MarkedSlices], figures: Figures, limits: Limits
 ) -> Iterator[tuple[str, Problem]]:
     """Say which slices of tensors are zero, or the same, in all dumps that have them, `_DUMPS` at least."""
-    column = {tensor.name: k for k, tensor in enumerate(figures.tensors)}
+    column = {name: k for k, name in enumerate(column_of(figures.tensors, "name"))} if zero or steady else {}
     for rule, limit, what, advice, found in (
         ("dead", limits.dead_share, "zero", DEAD_ADVICE, zero),
         ("unchanged", limits.unchanged_dumps, "the same", UNCHANGED_ADVICE, steady),

@@ -101,7 +101,7 @@ def candidates(before: MeasuredDump, after: MeasuredDump, within: Tolerance) -> 
         yield from ((a, b, own) for a, b in zip(*alike[k], strict=True))
 
 
-def _of_one_shape(before: MeasuredDump, after: MeasuredDump) -> list[tuple[list[int], list[int]]]:
+def _of_one_shape(before: MeasuredDump, after: MeasuredDump) -> list[tuple[Sequence[int], Sequence[int]]]:
     """Return the tensors of the same name and shape in both dumps, by the indices of their pieces."""
     if before.tensors is after.tensors and before.named is after.named:  # of two files with the same header
         return [(indices, indices) for indices in after.named.values()]

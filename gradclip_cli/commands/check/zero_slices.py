@@ -19,6 +19,7 @@ from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.numerics.statistics import PieceStats
 from gradclip_cli.numerics.statistics_table import StatsArrays
 from gradclip_cli.numerics.zero_slices import ZeroParts, zero_columns, zero_rows
+from gradclip_cli.spec_table import nbytes_of
 from gradclip_cli.tensors import Piece, TensorSpec
 
 MOST_SLICES = 65_536
@@ -157,7 +158,7 @@ class _PieceZeros(NamedTuple):
         if not rows:
             return []
         several, found = self.specs[piece.index : piece.index + piece.count], list[tuple[int, int, ZeroParts]]()
-        starts = np.cumsum([0, *(spec.nbytes for spec in several)])
+        starts = np.cumsum([0, *nbytes_of(several).tolist()])
         for k in rows:
             one = Piece(piece.index + k, 1, 0, several[k].size)
             found += self._parts(one, raw[starts[k] : starts[k + 1]], int(stats.ints[k, 1]))

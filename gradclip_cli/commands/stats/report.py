@@ -20,7 +20,7 @@ from gradclip_cli.engine.small_dumps import Measure, measure_each
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.inputs.naming import block_noun
 from gradclip_cli.inputs.ordering import in_step_order
-from gradclip_cli.lazy_rows import LazyRows
+from gradclip_cli.lazy_rows import LazyRows, Zipped
 from gradclip_cli.notes import merged
 from gradclip_cli.reports.stats import BlockStep, LayerStep, StatsDump, StatsLayer, StatsReport
 from gradclip_cli.reports.stats_thresholds import Tried
@@ -43,8 +43,8 @@ def report(plan: StatsPlan, collected: Collected) -> StatsReport:
         dumps=dumps,
         total=norms.total.samples.summary(),
         blocks=blocks(layout, norms, plan.selection.naming),
-        layers=LazyRows(lambda k: StatsLayer(layout.layers[k], layers[k]), range(len(layers))),
-        params=LazyRows(lambda k: layout.param(k, params[k]), range(len(params))),
+        layers=LazyRows(StatsLayer._make, Zipped(layout.layers, layers)),
+        params=layout.params(params),
         suggestions=[*suggestions(plan, norms, offers), *(run.suggestion(norms.steps) for run in runs.values())],
         candidates=[one for one in offers if any(one.rule == str(rule) for rule in RULES)],
         labels=layout.labels,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from math import prod
 from typing import Any, NoReturn
 
 import numpy as np
@@ -136,9 +137,8 @@ class Hdf5Reader:
         """List the chunks of the datasets that were not read; raise InputError if they cannot be right."""
         for name, dataset in self.datasets.items():
             if dataset.chunk is not None and name not in self._chunks:
-                layout = self.layouts.of(name)
                 with self._refusing_damage(name):
-                    self._chunks[name] = table_of(dataset, layout, self.file.size).extents
+                    self._chunks[name] = table_of(dataset, self.layouts.of(name), self.file.size).extents
 
     @contextmanager
     def _refusing_damage(self, tensor: str) -> Iterator[None]:
@@ -200,8 +200,7 @@ class Hdf5Reader:
             self._refuse(dataset.problem, name)
         if dtype is None:
             self.non_numeric.append(name)
-            if dataset.floats:
-                self.unmeasured.append(name)
+            self.unmeasured += [name] if dataset.floats else []
             return
         spec = TensorSpec(name, dtype, shape, offset, label=label, role=dataset.role, grows=dataset.grows)
         if offset is not None and (offset + spec.nbytes > self.file.size or dataset.storage != spec.nbytes):
@@ -217,9 +216,7 @@ class Hdf5Reader:
 
     def _check_chunk(self, chunk: tuple[int, ...], spec: TensorSpec, options: Options) -> int:
         """Return the size of a chunk in bytes; raise InputError if it is larger than it needs to be."""
-        nbytes = spec.dtype.itemsize
-        for size in chunk:
-            nbytes *= size
+        nbytes = spec.dtype.itemsize * prod(chunk)
         if nbytes > max(4 * chunks.BAND_BYTES, 2 * spec.nbytes) or len(chunk) != len(spec.shape):
             self._refuse(f"has chunks of {nbytes:,} bytes for {spec.nbytes:,}", spec.name)
         if nbytes > _MOST_UNPACKED and not options.allow_huge:

@@ -172,7 +172,7 @@ def rewrite(reader: Hdf5Reader, changed: Collection[int], fd: int, path: str) ->
     for index in changed:
         _check_lossless(reader, reader.tensors[index], path)
     extend(fd, reader.file.size, path)  # HDF5 refuses a file that is shorter than its header says
-    copies = unchanged_ranges(reader.file.size, (reader.tensors[k] for k in changed))
+    copies = unchanged_ranges(reader.file.size, [reader.tensors[k] for k in changed])
     return Hdf5Writer(reader.tensors, changed, copies, fd, path, reader)
 
 

@@ -12,6 +12,7 @@ from gradclip_cli.formats.elsewhere import PlacedWriter, Receipt, reduced
 from gradclip_cli.formats.safetensors.header import DTYPES, MAX_HEADER
 from gradclip_cli.notes import Note
 from gradclip_cli.numerics.dtypes import Raw
+from gradclip_cli.spec_table import picked
 from gradclip_cli.storage.random_access import write_at
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import is_unicode
@@ -53,7 +54,7 @@ class SafetensorsWriter:
 
 def rewrite(reader: Reader, changed: Collection[int], fd: int, path: str) -> SafetensorsWriter:
     """Begin a copy with the same header, byte for byte."""
-    copies = unchanged_ranges(reader.file.size, (reader.tensors[k] for k in changed))
+    copies = unchanged_ranges(reader.file.size, picked(reader.tensors, list(changed)))
     return SafetensorsWriter(reader.tensors, changed, copies, fd, path)
 
 
