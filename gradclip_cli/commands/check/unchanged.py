@@ -1,6 +1,6 @@
 """Find the tensors that have the same values as in the previous dump; compare elements only where their norms agree."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gradclip_cli.strategies.action_table import ActionTable, actions_on, ascending, indices_of
-from gradclip_cli.strategies.actions import Clamp, Scale
+from gradclip_cli.strategies.actions import Action, Clamp, Scale
 
 HALF, LIMIT = Scale(1.0, 2.0), Clamp(3.0)
 
@@ -14,7 +14,7 @@ HALF, LIMIT = Scale(1.0, 2.0), Clamp(3.0)
 def test_a_table_is_a_mapping() -> None:
     """Indices ascend; what does not change is not in it."""
     table = ActionTable([HALF, LIMIT], np.array([-1, 1, 0, -1, 1], np.int32))
-    plain = {1: LIMIT, 2: HALF, 4: LIMIT}
+    plain: dict[int, Action] = {1: LIMIT, 2: HALF, 4: LIMIT}
     assert dict(table) == plain == dict(pickle.loads(pickle.dumps(table)))
     assert (len(table), 0 in table, 4 in table, 5 in table, -1 in table, table.get(3)) == (
         3,

@@ -118,7 +118,7 @@ def test_a_usual_header_becomes_a_table(piece: int, monkeypatch: pytest.MonkeyPa
     names = [f"layers.{k}.w" for k in range(200)]
     header = {"__metadata__": {"format": "pt"}} | {name: entry(4 * k, 4 * k + 4) for k, name in enumerate(names)}
     for how in ({}, {"separators": (",", ":")}, {"indent": 2}):
-        data = json.dumps(header, **how).encode() + b"   "  # type: ignore[arg-type]
+        data = json.dumps(header, **how).encode() + b"   "
         found = parse_large(data, 8 + len(data) + 800, "a")
         assert found is not None
         assert isinstance(found.tensors, SpecTable)
