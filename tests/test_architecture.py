@@ -41,6 +41,8 @@ LIGHT = (
 """Modules that come without numpy, h5py and rich, so that help and completion start as fast as click does."""
 
 WITHOUT_UNIT_TESTS = {
+    "numerics/statistics_arrays.py": "test_statistics_table.py holds rows against tensors",
+    "engine/dump_notes.py": "test_survey.py and the tests of what names say read these notes",
     "pipeline.py": "each function is two lines, which every test of a command runs",
     "api/*.py": "test_functions.py calls every function",
     "checks/base.py": "figures, which the tests of every check make",

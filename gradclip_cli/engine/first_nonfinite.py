@@ -13,7 +13,8 @@ from gradclip_cli.inputs.pieces import Whole
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.numerics.first_nonfinite import KINDS, FirstElements, Nonfinite, firsts, nonfinite_at, row_major
 from gradclip_cli.numerics.statistics import PieceStats
-from gradclip_cli.numerics.statistics_table import StatsArrays, StatsTable
+from gradclip_cli.numerics.statistics_arrays import StatsArrays
+from gradclip_cli.numerics.statistics_table import StatsTable
 from gradclip_cli.numerics.workspace import Workspace
 from gradclip_cli.spec_table import sizes_of
 from gradclip_cli.tensors import Piece, TensorSpec

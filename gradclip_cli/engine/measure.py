@@ -13,7 +13,8 @@ from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.numerics.measuring import measure_piece, measure_small
 from gradclip_cli.numerics.norms import SumKinds
 from gradclip_cli.numerics.statistics import PieceStats, merge
-from gradclip_cli.numerics.statistics_table import StatsArrays, StatsTable
+from gradclip_cli.numerics.statistics_arrays import StatsArrays
+from gradclip_cli.numerics.statistics_table import StatsTable
 from gradclip_cli.numerics.workspace import Workspace
 from gradclip_cli.spec_table import sizes_of
 from gradclip_cli.tensors import Piece, TensorSpec, pieces_in_order, split

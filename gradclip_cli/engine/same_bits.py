@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from gradclip_cli.engine.copies import Members, stored_as, with_same_bits
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.survey import MeasuredDump
-from gradclip_cli.numerics.statistics_table import StatsArrays
+from gradclip_cli.numerics.statistics_arrays import StatsArrays
 
 _MIXER = np.uint64(0x9E3779B97F4A7C15)
 

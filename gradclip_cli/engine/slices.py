@@ -7,12 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gradclip_cli.engine.dump_notes import name_notes
 from gradclip_cli.engine.executors import Executor, room
 from gradclip_cli.engine.first_nonfinite import FirstNonfinite
 from gradclip_cli.engine.mapping import Teller, mapped
 from gradclip_cli.engine.measure import FileRead, Findings, PieceObserver, Read, See, fetch, seen, sendable_bytes
 from gradclip_cli.engine.run import Run
-from gradclip_cli.engine.survey import MeasuredDump, ObserverFor, name_notes, observer_of
+from gradclip_cli.engine.survey import MeasuredDump, ObserverFor, observer_of
 from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.inputs.opened import OpenDump, OpenFile
 from gradclip_cli.inputs.selection import check_included
@@ -23,8 +24,10 @@ from gradclip_cli.numerics.dtypes import decode
 from gradclip_cli.numerics.measuring import measure_piece, measure_rows
 from gradclip_cli.numerics.norms import BLOCK, SumKinds, stored_sums
 from gradclip_cli.numerics.statistics import PieceStats, merge
-from gradclip_cli.numerics.statistics_table import StatsArrays, StatsTable
+from gradclip_cli.numerics.statistics_arrays import StatsArrays
+from gradclip_cli.numerics.statistics_table import StatsTable
 from gradclip_cli.numerics.workspace import Workspace
+from gradclip_cli.spec_table import names_of
 from gradclip_cli.tensors import Piece, TensorSpec, pieces_in_order, slices_in_order, split_slices
 from gradclip_cli.text import printable
 
@@ -185,7 +188,7 @@ def measure_slices(
     found = (one.steps for one in files if one.steps is not None and len(one.steps.numbers) == lengths[0])
     table = _joined(tables)
     names = [] if run.selection.include else name_notes(dump, table.indices)
-    return _dumps(source, dump, table, next(found, _own_steps(dump, lengths[0])), names, firsts)
+    return _dumps(dump, run, table, next(found, _own_steps(dump, lengths[0])), names, firsts)
 
 
 def _own_steps(dump: OpenDump, count: int) -> Steps:
@@ -225,10 +228,10 @@ def _joined(parts: Sequence[tuple[int, SliceTable]]) -> SliceTable:
 
 
 def _dumps(
-    source: DumpSource, dump: OpenDump, table: SliceTable, steps: Steps, names: Sequence[Note], firsts: FirstNonfinite
+    dump: OpenDump, run: Run, table: SliceTable, steps: Steps, names: Sequence[Note], firsts: FirstNonfinite
 ) -> list[MeasuredDump]:
     """Make a dump of each slice; the first one lists the tensors that have no slices, and the notes on the files."""
-    taken = set(table.indices)
+    source, taken, places = dump.source, set(table.indices), run.places(names_of(dump.tensors))
     tensors = [
         replace(spec, shape=spec.shape[1:], offset=None, place=None) if index in taken else spec
         for index, spec in enumerate(dump.tensors)
@@ -236,7 +239,7 @@ def _dumps(
     gradients = [dump.tensors[index] for index in table.indices]
     notes = [*dump.notes, *scalar_notes(gradients, source.location), *steps.notes(source.location), *names]
     first = MeasuredDump(
-        source, steps.numbers[0], dump.files, tensors, dump.places, table.of(0, dump.scale), dump.non_numeric
+        source, steps.numbers[0], dump.files, tensors, places, table.of(0, dump.scale), dump.non_numeric
     )
     first = replace(first, file_notes=notes, row=0, ordered=steps.name is not None and steps.ascend, firsts=firsts)
     others = replace(first, non_numeric=[], file_notes=(), members=table.indices)

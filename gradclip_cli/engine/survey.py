@@ -5,36 +5,30 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from gradclip_cli.engine.copies import Refusal, broken_copy, check_copies
+from gradclip_cli.engine.dump_notes import notes_on_dump
 from gradclip_cli.engine.first_nonfinite import FirstNonfinite
 from gradclip_cli.engine.measure import FileRead, PieceObserver, measure, together
 from gradclip_cli.engine.run import Run
 from gradclip_cli.formats.base import Format, Reader
 from gradclip_cli.inputs.layouts.series import outside_note
-from gradclip_cli.inputs.lookalikes import lookalike_notes
-from gradclip_cli.inputs.mixtures import mixture_notes
 from gradclip_cli.inputs.naming import LayerParam, natural
 from gradclip_cli.inputs.opened import DumpFile, OpenDump, OpenFile, file_of
 from gradclip_cli.inputs.pieces import Whole
 from gradclip_cli.inputs.places import Places
 from gradclip_cli.inputs.repeats import StepPlace
-from gradclip_cli.inputs.slices import check_roles, log_notes
+from gradclip_cli.inputs.slices import check_roles
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.notes import Note
 from gradclip_cli.numerics.groups import Groups, NamedGroups
 from gradclip_cli.numerics.norms import SumKinds, stored_sums
 from gradclip_cli.numerics.statistics_table import StatsTable, concatenate
-from gradclip_cli.spec_table import labels_of, names_of, picked
+from gradclip_cli.spec_table import labels_of, names_of
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import shortlist
 
 if TYPE_CHECKING:
     from gradclip_cli.numerics.first_nonfinite import Nonfinite
-
-_FILLING = float(np.float32(9.9692099683868690e36))
-"""The value that netCDF gives to elements of float32 and float64 that were never written."""
 
 ObserverFor = Callable[[Format, Reader], PieceObserver | None]
 """Called for each file before it is measured; returns an observer for its pieces, or None."""
@@ -191,45 +185,12 @@ def surveyed(dump: OpenDump, stats: Sequence[StatsTable], run: Run, firsts: Firs
         run.shared("places", tensors, lambda: run.places(names_of(tensors))),
         found,
         dump.non_numeric,
-        file_notes=_notes(dump, found, run),
+        file_notes=notes_on_dump(dump, found, run),
         wholes=dump.wholes,
         firsts=None if found.all_finite else firsts,
     )
     copies = {copy: original for whole in dump.wholes.values() for copy, original in whole.copies.items()}
     return count_once(measured, copies, run) if copies else measured
-
-
-def _notes(dump: OpenDump, stats: StatsTable, run: Run) -> list[Note]:
-    """Return the notes on an open dump whose gradients were measured; what the user has included by name needs none on names."""
-    said = _fill_notes(dump, stats)
-    if run.shared("plain names", dump.tensors, lambda: not _said_of_names(dump, stats, run)):
-        return [*dump.notes, *dump.step_notes, *said]
-    return [*dump.notes, *dump.step_notes, *_said_of_names(dump, stats, run), *said]
-
-
-def _said_of_names(dump: OpenDump, stats: StatsTable, run: Run) -> list[Note]:
-    """Return the notes that follow from the names and the shapes of the tensors that count."""
-    on_names = [] if run.selection.include else name_notes(dump, stats.indices)
-    return [*log_notes([dump.tensors[index] for index in stats], dump.source.location), *on_names]
-
-
-def name_notes(dump: OpenDump, counted: Sequence[int]) -> list[Note]:
-    """Note what the names of the tensors that count say of them."""
-    path = dump.source.location
-    return [
-        *lookalike_notes(path, dump.tensors, counted),
-        *mixture_notes(path, names_of(picked(dump.tensors, counted))),
-    ]
-
-
-def _fill_notes(dump: OpenDump, stats: StatsTable) -> list[Note]:
-    """Note tensors whose largest element is what netCDF fills unwritten elements with."""
-    if stats.overall.max_abs / stats.scale < _FILLING or _FILLING not in stats.max_abs:
-        return []
-    filled = np.flatnonzero(stats.max_abs == _FILLING).tolist()
-    found = [dump.tensors[stats.indices[row]].name for row in filled]
-    what = f"largest element {_FILLING:.6g}, with which netCDF fills what was never written: {shortlist(found, 4)}"
-    return [Note("fill-values", f"{dump.source.location}: {what}", len(found), changes_figures=True)]
 
 
 def observer_of(file: OpenFile, observers: Sequence[ObserverFor | None]) -> PieceObserver | None:

@@ -16,7 +16,7 @@ from gradclip_cli.numerics.dtypes import DType, Raw
 from gradclip_cli.numerics.exponents import Counts
 from gradclip_cli.numerics.narrow_counts import NarrowCounter
 from gradclip_cli.numerics.statistics import PieceStats
-from gradclip_cli.numerics.statistics_table import StatsArrays
+from gradclip_cli.numerics.statistics_arrays import StatsArrays
 from gradclip_cli.numerics.value_counts import Counter, Levels, Located, Place, ValueCounts
 from gradclip_cli.numerics.wide_counts import WideCounter
 from gradclip_cli.numerics.workspace import Workspace

@@ -14,10 +14,8 @@ from gradclip_cli.formats.base import Format, Headers, Options, Reader
 from gradclip_cli.formats.opening import opened
 from gradclip_cli.formats.portable import PortableReader
 from gradclip_cli.inputs.loss_scale import loss_scale_notes, scale_of
-from gradclip_cli.inputs.naming import LayerParam
 from gradclip_cli.inputs.outline import Outline, Outlines
 from gradclip_cli.inputs.pieces import Shape, Whole, wholes
-from gradclip_cli.inputs.places import places_of
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.inputs.steps import CAPTURE, step_in_metadata
@@ -194,11 +192,6 @@ class OpenDump:
             f"says that it is of step {self.step}, and its name says {self.source.step}: the file's own word is taken"
         )
         return [Note("step", f"{self.source.location}: {what}")]
-
-    @property
-    def places(self) -> Sequence[LayerParam]:
-        """The layer and param of each tensor; they depend on all tensor names of the dump."""
-        return places_of(self._selection.naming, names_of(self.tensors))
 
 
 def file_of(files: Sequence[DumpFile], index: int) -> DumpFile:

@@ -15,7 +15,7 @@ from gradclip_cli.numerics.norms import BLOCK, ClippedSum, SumKinds
 from gradclip_cli.numerics.overall import Overall
 from gradclip_cli.numerics.scanning import Scan, count, without_signs
 from gradclip_cli.numerics.statistics import PieceStats
-from gradclip_cli.numerics.statistics_table import StatsArrays
+from gradclip_cli.numerics.statistics_arrays import StatsArrays
 from gradclip_cli.numerics.sums import sum_powers
 from gradclip_cli.numerics.workspace import Workspace
 

@@ -21,7 +21,7 @@ from gradclip_cli.inputs.loss_scale import scale_of
 from gradclip_cli.numerics import norms
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.numerics.statistics import PieceStats
-from gradclip_cli.numerics.statistics_table import StatsArrays
+from gradclip_cli.numerics.statistics_arrays import StatsArrays
 from gradclip_cli.storage.atomic import Outputs, Staged
 from gradclip_cli.storage.descriptor import Descriptor
 from gradclip_cli.storage.random_access import write_at

@@ -25,7 +25,7 @@ from gradclip_cli.formats.base import Format, Reader
 from gradclip_cli.inputs.slices import slice_word
 from gradclip_cli.numerics.dtypes import DType, Raw, words_of
 from gradclip_cli.numerics.statistics import PieceStats
-from gradclip_cli.numerics.statistics_table import StatsArrays
+from gradclip_cli.numerics.statistics_arrays import StatsArrays
 from gradclip_cli.tensors import Piece, TensorSpec, pieces_in_order
 from gradclip_cli.text import ranges
 

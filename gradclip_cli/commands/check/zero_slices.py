@@ -17,7 +17,7 @@ from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.formats.base import Format, Reader
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.numerics.statistics import PieceStats
-from gradclip_cli.numerics.statistics_table import StatsArrays
+from gradclip_cli.numerics.statistics_arrays import StatsArrays
 from gradclip_cli.numerics.zero_slices import ZeroParts, zero_columns, zero_rows
 from gradclip_cli.spec_table import nbytes_of
 from gradclip_cli.tensors import Piece, TensorSpec

@@ -35,7 +35,7 @@ from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.numerics.first_nonfinite import Nonfinite
 from gradclip_cli.numerics.norms import ClippedSum, SumKinds
 from gradclip_cli.numerics.statistics import PieceStats
-from gradclip_cli.numerics.statistics_table import StatsArrays
+from gradclip_cli.numerics.statistics_arrays import StatsArrays
 from gradclip_cli.numerics.workspace import Workspace
 from gradclip_cli.strategies.actions import Clamp, Scale, ZeroNonfinite
 from gradclip_cli.tensors import Piece

@@ -10,7 +10,8 @@ from support.tensors import exact_norm, gradients, stats_of
 from gradclip_cli.engine.measure import NormTypes
 from gradclip_cli.numerics import dtypes, norms
 from gradclip_cli.numerics.statistics import TensorStats
-from gradclip_cli.numerics.statistics_table import StatsArrays, StatsTable, concatenate
+from gradclip_cli.numerics.statistics_arrays import StatsArrays
+from gradclip_cli.numerics.statistics_table import StatsTable, concatenate
 
 TYPES = (0.5, 1.0, 2.0, 3.0, math.inf)
 ARRAYS = [gradients(size, "float64", seed=size, scale=10.0**-size) for size in (1, 50, 0, 200, 3)]
