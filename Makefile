@@ -7,7 +7,7 @@ DEMO := $(VENV)/demo
 DOCS_VENV ?= .venv-docs
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check format format-check lint types imports spelling cov lowest faults fuzz golden ci docs docs-serve docs-source screens wheel-test release-check bench torch recipes gallery samples clean
+.PHONY: help demo test test-all check format format-check lint types imports spelling cov lowest faults fuzz golden ci docs docs-serve docs-source screens wheel-test release-check bench bench-cores bench-docs torch recipes gallery samples clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -97,9 +97,18 @@ release-check: $(VENV)/released ## See whether version, changelog, tag, wheel an
 	$(BIN)/python -m build --outdir $(VENV)/dist . > $(VENV)/build.log
 	$(BIN)/python .ci/release_check.py $(VENV)/dist
 
-# Under ten minutes; compares with PyTorch where the virtual environment has it (`make torch`).
+# Under ten minutes; compares with PyTorch where the virtual environment has it (`make torch`). ONLY=stats for some rows, SCALE=0.1 for small dumps.
+BENCH = PYTHONPATH=tests $(BIN)/python -m benchmarks $(if $(ONLY),--only='$(ONLY)') $(if $(SCALE),--scale $(SCALE))
+
 bench: $(VENV)/tested ## Measure times and memory.
-	$(BIN)/python tests/benchmarks/run.py --json $(VENV)/bench.json
+	$(BENCH) --json $(VENV)/benchmarks.json
+
+bench-cores: $(VENV)/tested ## Measure times and memory by jobs, up to all processors.
+	$(BENCH) --cores --json $(VENV)/benchmarks-cores.json
+
+bench-docs: $(VENV)/tested ## Put what was measured last into README and docs.
+	for name in benchmarks benchmarks-cores; do test ! -f $(VENV)/$$name.json || cp $(VENV)/$$name.json docs/development/; done
+	PYTHONPATH=tests $(BIN)/python -m docs README.md docs/development/benchmarks.md
 
 torch: $(VENV)/trained ## Install PyTorch into the virtual environment.
 

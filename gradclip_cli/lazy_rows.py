@@ -2,9 +2,14 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Row = TypeVar("Row")
+Value = TypeVar("Value")
 
 
 class LazyRows(Sequence[Row], Generic[Row]):
@@ -46,3 +51,45 @@ class LaterRows(LazyRows[Row]):
     @cached_property
     def _source(self) -> Sequence[Any]:  # type: ignore[override]  # a field of the base
         return self._find()
+
+
+class Coded(Sequence[Value], Generic[Value]):
+    """A column of values of which few differ: value `k` is `values[codes[k]]`; `codes` is (rows,), of integers."""
+
+    def __init__(self, values: Sequence[Value], codes: "NDArray[np.signedinteger[Any]]") -> None:
+        self.values, self.codes = values, codes
+
+    def __len__(self) -> int:
+        return self.codes.size
+
+    def __iter__(self) -> Iterator[Value]:
+        return map(self.values.__getitem__, self.codes.tolist())
+
+    def __getitem__(self, index: Any) -> Any:
+        found = self.codes[index]
+        return Coded(self.values, found) if found.ndim else self.values[int(found)]
+
+
+def each(values: Sequence[Value], make: Callable[[Value], Row]) -> list[Row]:
+    """Return what `make` makes of each value, once for all that are the same."""
+    if not isinstance(values, Coded):
+        return [make(value) for value in values]
+    made = [make(value) for value in values.values]
+    return [made[code] for code in values.codes.tolist()]
+
+
+class Zipped(Sequence[tuple[Any, ...]]):
+    """Columns of one length as a sequence of rows, each a tuple that is made on access."""
+
+    def __init__(self, *columns: Sequence[Any]) -> None:
+        self._columns = columns
+
+    def __len__(self) -> int:
+        return len(self._columns[0])
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        return zip(*self._columns, strict=True)
+
+    def __getitem__(self, index: Any) -> Any:
+        found = [column[index] for column in self._columns]
+        return list(zip(*found, strict=True)) if isinstance(index, slice) else tuple(found)

@@ -1,16 +1,18 @@
-"""The whole program on one screen: run each plan with its command, in threads that end with it.
+"""The whole program on one screen: run each plan with its command, in threads and processes that end with it.
 
 Each command is imported when it is called, since for a small dump the imports take longer than the work.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from gradclip_cli.engine.choice import Chosen
 from gradclip_cli.engine.executors import Threads
 from gradclip_cli.engine.run import Progress, Run, silent
 from gradclip_cli.errors import UsageError
 from gradclip_cli.formats.sharing import one_call
+from gradclip_cli.notes import merged
 
 if TYPE_CHECKING:
     from gradclip_cli.commands.apply.plan import ApplyPlan
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from gradclip_cli.reports.show import ShowReport
     from gradclip_cli.reports.stats import StatsReport
 
+Reported = TypeVar("Reported", "ApplyReport", "StatsReport", "CheckReport", "DiffReport", "ShowReport")
 
 default_errstate = np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")
 """numpy's default handling of floating-point errors, restored because a caller may have made them raise."""
@@ -34,8 +37,8 @@ def apply(plan: "ApplyPlan", progress: Progress = silent) -> "ApplyReport":
     """Transform dumps, and report norms before and after."""
     from gradclip_cli.commands.apply import flow
 
-    with _threads(plan.jobs) as workers:
-        return flow.apply(plan, Run(plan.selection, workers, progress, keep_headers=True))
+    with _workers(plan.jobs, progress) as workers:
+        return _noted(flow.apply(plan, Run(plan.selection, workers, progress, keep_headers=True)), workers)
 
 
 @default_errstate
@@ -44,8 +47,8 @@ def stats(plan: "StatsPlan", progress: Progress = silent) -> "StatsReport":
     """Measure dumps, and choose thresholds from their norms."""
     from gradclip_cli.commands.stats import report
 
-    with _threads(plan.jobs) as workers:
-        return report.stats(plan, Run(plan.selection, workers, progress))
+    with _workers(plan.jobs, progress) as workers:
+        return _noted(report.stats(plan, Run(plan.selection, workers, progress)), workers)
 
 
 @default_errstate
@@ -54,8 +57,8 @@ def check(plan: "CheckPlan", progress: Progress = silent) -> "CheckReport":
     """Find problems in dumps."""
     from gradclip_cli.commands.check import report
 
-    with _threads(plan.jobs) as workers:
-        return report.check(plan, Run(plan.selection, workers, progress))
+    with _workers(plan.jobs, progress) as workers:
+        return _noted(report.check(plan, Run(plan.selection, workers, progress)), workers)
 
 
 @default_errstate
@@ -64,8 +67,8 @@ def diff(plan: "DiffPlan", progress: Progress = silent) -> "DiffReport":
     """Compare two dumps, or two runs step by step."""
     from gradclip_cli.commands.diff import flow
 
-    with _threads(plan.jobs) as workers:
-        return flow.diff(plan, Run(plan.selection, workers, progress))
+    with _workers(plan.jobs, progress) as workers:
+        return _noted(flow.diff(plan, Run(plan.selection, workers, progress)), workers)
 
 
 @default_errstate
@@ -74,8 +77,8 @@ def show(plan: "ShowPlan", progress: Progress = silent) -> "ShowReport":
     """Show the tensors of one dump, and the values of one of them."""
     from gradclip_cli.commands.show import report
 
-    with _threads(plan.jobs) as workers:
-        return report.show(plan, Run(plan.selection, workers, progress, keep_headers=True))
+    with _workers(plan.jobs, progress) as workers:
+        return _noted(report.show(plan, Run(plan.selection, workers, progress, keep_headers=True)), workers)
 
 
 @one_call()
@@ -87,8 +90,13 @@ def ls(plan: "LsPlan") -> "LsReport":
         return command.ls(plan, Run(plan.selection, workers))
 
 
-def _threads(jobs: int | None) -> Threads:
-    """Return `jobs` worker threads, by default one for each processor; raise UsageError where `jobs` is below 1."""
+def _workers(jobs: int | None, progress: Progress) -> Chosen:
+    """Return what works on `jobs` items at a time, by default one for each processor; raise UsageError where it is below 1."""
     if jobs is not None and jobs < 1:
         raise UsageError(f"jobs must be at least 1, not {jobs}")
-    return Threads(jobs)
+    return Chosen(jobs, progress)
+
+
+def _noted(report: Reported, workers: Chosen) -> Reported:
+    """Return a report with the notes on how its work was done, if there are any."""
+    return report._replace(notes=merged([*report.notes, *workers.notes])) if workers.notes else report

@@ -20,7 +20,7 @@ PACKAGE = Path(gradclip_cli.__file__).parent
 ROOT = PACKAGE.parent
 UNITS = Path(__file__).parent / "unit"
 
-MOST_PACKAGES, MOST_LOOSE, MOST_MODULES = 15, 9, 365
+MOST_PACKAGES, MOST_LOOSE, MOST_MODULES = 15, 9, 372
 """Packages at the top, modules beside them but the entry points, and modules in all."""
 
 LONGEST, SHORT = 260, 30
@@ -41,6 +41,8 @@ LIGHT = (
 """Modules that come without numpy, h5py and rich, so that help and completion start as fast as click does."""
 
 WITHOUT_UNIT_TESTS = {
+    "numerics/statistics_arrays.py": "test_statistics_table.py holds rows against tensors",
+    "engine/dump_notes.py": "test_survey.py and the tests of what names say read these notes",
     "pipeline.py": "each function is two lines, which every test of a command runs",
     "api/*.py": "test_functions.py calls every function",
     "checks/base.py": "figures, which the tests of every check make",
@@ -68,6 +70,9 @@ WITHOUT_UNIT_TESTS = {
     "commands/stats/dump_norms.py": "tests/laws hold every norm against numpy",
     "render/screens/diff_runs.py": "test_diff.py shows two dumps and two runs",
     "engine/compare.py": "tests/laws hold every figure of diff against numpy",
+    "engine/frames.py": "test_processes.py sends large and small messages by it, and descriptors",
+    "engine/serving.py": "runs in worker processes only, which test_processes.py starts",
+    "engine/worker.py": "test_processes.py starts workers in both ways, and tests/faults/test_workers.py ends them",
     "engine/compare_ranks.py": "tests/laws/test_diff_shards.py holds every figure against numpy",
     "engine/slice_squares.py": "tests/laws/test_slices_named.py holds every share and index against numpy",
     "engine/tensor_places.py": "tests/laws/test_slices_named.py reads tensors of every layout again by it",

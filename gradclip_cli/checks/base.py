@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradclip_cli.checks.limits import Limits
+from gradclip_cli.lazy_rows import Coded, LazyRows, Zipped
 from gradclip_cli.numerics.first_nonfinite import Nonfinite
 from gradclip_cli.thresholds.exact_sums import group_norms
 from gradclip_cli.thresholds.norm_table import GroupName, NormTable
@@ -31,6 +32,29 @@ class Tensor(NamedTuple):
     param: str
     dtype: str = ""
     block: str = ""
+
+
+class ManyTensors(LazyRows[Tensor]):
+    """The tensors of a series as columns, in the order of the fields of `Tensor`; each is made on access."""
+
+    def __init__(self, *columns: Sequence[str]) -> None:
+        self.columns = dict(zip(Tensor._fields, columns, strict=False))
+        super().__init__(
+            Tensor._make, Zipped(*columns, *[Coded([""], np.zeros(len(columns[0]), np.int8))] * (5 - len(columns)))
+        )
+
+    def take(self, rows: NDArray[np.int64]) -> "ManyTensors":
+        """Return some of the tensors."""
+        at = rows.tolist()
+        taken = [
+            one[rows] if isinstance(one, Coded) else list(map(one.__getitem__, at)) for one in self.columns.values()
+        ]
+        return ManyTensors(*taken)
+
+
+def column_of(tensors: Sequence[Tensor], field: str) -> Sequence[str]:
+    """Return one field of all tensors."""
+    return tensors.columns[field] if isinstance(tensors, ManyTensors) else [getattr(one, field) for one in tensors]
 
 
 class Follow(NamedTuple):
@@ -132,13 +156,13 @@ class Figures:
     @cached_property
     def layers(self) -> list[str]:
         """The layers in natural order."""
-        return list(dict.fromkeys(tensor.layer for tensor in self.tensors))
+        return list(dict.fromkeys(column_of(self.tensors, "layer")))
 
     @cached_property
     def layer_of(self) -> NDArray[np.intp]:
         """The index in `layers` of the layer of each tensor."""
         place = {layer: k for k, layer in enumerate(self.layers)}
-        return np.array([place[tensor.layer] for tensor in self.tensors], np.intp)
+        return np.array([place[layer] for layer in column_of(self.tensors, "layer")], np.intp)
 
     @cached_property
     def layers_there(self) -> Mask:
@@ -159,7 +183,8 @@ class Figures:
     @cached_property
     def blocks(self) -> NormTable:
         """The L2 norm of each block in each dump; NaN if any element is not finite."""
-        names = [tensor.block or tensor.layer for tensor in self.tensors]
+        pairs = zip(column_of(self.tensors, "block"), column_of(self.tensors, "layer"), strict=True)
+        names = [block or layer for block, layer in pairs]
         place = {name: k for k, name in enumerate(dict.fromkeys(names))}
         of = np.array([place[name] for name in names], np.intp)
         return NormTable([GroupName(name) for name in place], self._norms_of(of), ~self._there(of, len(place)))

@@ -10,7 +10,7 @@ from gradclip_cli.checks.limits import Limits
 from gradclip_cli.text import printable
 from gradclip_cli.thresholds.explosions import explosions
 from gradclip_cli.thresholds.levels import medians
-from gradclip_cli.thresholds.samples import Mask, Matrix
+from gradclip_cli.thresholds.samples import Mask
 
 ADVICE = "use a normalisation, skip connections or another activation, or look at the initial weights"
 
@@ -40,13 +40,10 @@ def _beside_a_larger(figures: Figures, healthy: Mask) -> Mask:
 
     The gradient of a bias before a normalisation or a softmax is 0 except for rounding, which is not a problem.
     """
-    largest: dict[str, Matrix] = {}
-    for column, tensor in enumerate(figures.tensors):
-        sizes = np.where(healthy[:, column], figures.elements[:, column], 0)
-        largest[tensor.layer] = np.maximum(largest.get(tensor.layer, 0), sizes)
-    if not largest:
-        return healthy
-    return np.stack([largest[tensor.layer] for tensor in figures.tensors], axis=1) > figures.elements
+    largest = np.zeros((len(figures.layers), len(figures.dumps)))
+    np.maximum.at(largest, figures.layer_of, np.where(healthy, figures.elements, 0).T)
+    found: Mask = figures.elements < largest[figures.layer_of].T
+    return found
 
 
 def _stacks(layers: list[str]) -> list[list[int]]:

@@ -87,11 +87,11 @@ def _read_list(path: str | None, separator: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class JobOptions:
-    """How many threads work, and whether progress and tables are shown."""
+    """How many processors work, and whether progress and tables are shown."""
 
     jobs: int | None = option_field(
         click.option(
-            "-j", "--jobs", type=COUNT, metavar="N", help="Work in N threads.  [default: one for each processor]"
+            "-j", "--jobs", type=COUNT, metavar="N", help="Work on at most N processors at a time.  [default: all]"
         )
     )
     quiet: bool = option_field(

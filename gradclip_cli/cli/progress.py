@@ -65,7 +65,8 @@ def _size(path: str) -> int:
 class Bar:
     """Count the bytes done, and draw them in a thread of its own, so that the work only has to count.
 
-    `sizes` holds the bytes to be read of each file; no file counts for more, even if it unpacks to more.
+    The thread starts with the first bytes, since worker processes can be forked only before there is another thread. `sizes`
+    holds the bytes to be read of each file; no file counts for more, even if it unpacks to more.
     """
 
     def __init__(self, sizes: Mapping[str, int] | None = None, color: bool = True) -> None:
@@ -74,22 +75,25 @@ class Bar:
         self._path = ""
         self._start = time.monotonic()
         self._lock, self._over = threading.Lock(), threading.Event()
-        self._painter = threading.Thread(target=self._paint, daemon=True)
+        self._painter: threading.Thread | None = None
 
     def __enter__(self) -> "Bar":
         self._start = time.monotonic()
-        self._painter.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
-        self._painter.join()
+        if self._painter is not None:
+            self._painter.join()
 
     def tell(self, count: int, path: str) -> None:
         """Take note of `count` bytes of a file; from any thread."""
         with self._lock:
             self._done[path] = self._done.get(path, 0) + count
             self._path = path
+            if self._painter is None:
+                self._painter = threading.Thread(target=self._paint, daemon=True)
+                self._painter.start()
 
     @property
     def done(self) -> int:
@@ -103,7 +107,7 @@ class Bar:
         return sum(self.sizes.values()) if all(self.sizes.values()) else None
 
     def _paint(self) -> None:
-        if self._over.wait(PATIENCE):
+        if self._over.wait(max(0.0, self._start + PATIENCE - time.monotonic())):
             return
         from gradclip_cli.cli.bar import make_bar
 

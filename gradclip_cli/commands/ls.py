@@ -3,28 +3,32 @@
 import math
 from bisect import bisect
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from gradclip_cli.commands.plans import LsPlan
 from gradclip_cli.engine.run import Run
 from gradclip_cli.inputs.layouts.params import ParamFiles
 from gradclip_cli.inputs.layouts.series import step_groups
-from gradclip_cli.inputs.naming import Naming, block_noun, natural
+from gradclip_cli.inputs.naming import LayerParam, Naming, block_noun, natural
 from gradclip_cli.inputs.opened import OpenDump, OpenFile
 from gradclip_cli.inputs.ordering import numbers_in
+from gradclip_cli.inputs.places import Places, layers_of, params_of
 from gradclip_cli.inputs.selection import Selection, check_included
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.inputs.uncounted import only_other
-from gradclip_cli.lazy_rows import LaterRows, LazyRows
+from gradclip_cli.lazy_rows import Coded, LaterRows, LazyRows, Zipped
 from gradclip_cli.notes import Note, merged
 from gradclip_cli.reports.listing import LsBlock, LsDump, LsReport, LsTensor, OtherTensors
+from gradclip_cli.spec_table import dtype_names, labels_of, names_of, nbytes_of, picked, shapes_of
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import shortlist
 
 _MOST_SHARED = 20_000
 """The most tensors of a file whose rows may be shared: to compare more names takes longer than to list them."""
 
-Rows = tuple[LsTensor, ...]
+Rows = Sequence[LsTensor]
 Key = tuple[tuple[str, tuple[int, ...], str, int, str | None], ...]
 
 
@@ -39,6 +43,28 @@ def ls(plan: LsPlan, run: Run) -> LsReport:
             found.add(source, dump)
     check_included(list(found.names), plan.selection)
     return found.report(plan.notes)
+
+
+class _ManyRows(LazyRows[LsTensor]):
+    """The rows of a file with many tensors, made from columns in the order of the fields of a row."""
+
+    def __init__(self, path: str, tensors: Sequence[TensorSpec], places: Sequence[LayerParam]) -> None:
+        sizes, codes = np.unique(nbytes_of(tensors), return_inverse=True)
+        described = shapes_of(tensors), dtype_names(tensors), Coded(sizes.tolist(), codes)
+        paths = Coded([path], np.zeros(len(tensors), np.int8))
+        self.columns = dict(
+            zip(
+                LsTensor._fields,
+                (paths, names_of(tensors), layers_of(places), params_of(places), *described),
+                strict=True,
+            )
+        )
+        super().__init__(LsTensor._make, Zipped(*self.columns.values()))
+
+
+def _column(rows: Rows, field: str) -> Sequence[Any]:
+    """Return one field of all rows."""
+    return rows.columns[field] if isinstance(rows, _ManyRows) else [getattr(row, field) for row in rows]
 
 
 class _File(NamedTuple):
@@ -85,23 +111,29 @@ class _Listed:
 
     def _rows_of(self, file: OpenFile) -> Rows:
         if len(file.tensors) > _MOST_SHARED:
-            return self._listed(file.tensors, file.path)
+            return self._many_listed(file.tensors, file.path)
         key = tuple((spec.name, spec.shape, spec.dtype.name, spec.nbytes, spec.label) for spec in file.tensors)
         found = self._rows.get(key)
         if found is None:
             found = self._rows[key] = self._listed(file.tensors)
         return found
 
-    def _listed(self, tensors: Sequence[TensorSpec], path: str = "") -> Rows:
+    def _many_listed(self, tensors: Sequence[TensorSpec], path: str) -> Rows:
+        """Return rows for the selected tensors of a file with many, by layers in natural order."""
+        names = names_of(tensors)
+        places, taken = Places.of(self._selection.naming.placed(names)), self._selection.rows(names)
+        self._labels.update({places[row].layer: label for row, label in labels_of(tensors).items() if row in taken})
+        order = places.by_layer(taken).groups.members
+        return _ManyRows(path, picked(tensors, order), places.take(order))
+
+    def _listed(self, tensors: Sequence[TensorSpec]) -> Rows:
         """Return rows for the selected tensors of a file, by layers in natural order."""
         selection = self._selection
         places = selection.naming.places([spec.name for spec in tensors])
         taken = [pair for pair in zip(tensors, places, strict=True) if selection.takes(pair[0].name)]
         taken.sort(key=lambda pair: natural(pair[1].layer))
         self._labels.update({place.layer: spec.label for spec, place in taken if spec.label is not None})
-        return tuple(
-            LsTensor(path, spec.name, *place, spec.shape, spec.dtype.name, spec.nbytes) for spec, place in taken
-        )
+        return tuple(LsTensor("", spec.name, *place, spec.shape, spec.dtype.name, spec.nbytes) for spec, place in taken)
 
     def report(self, notes: Iterable[Note]) -> LsReport:
         """Return the report of all dumps."""
@@ -110,7 +142,7 @@ class _Listed:
             steps = numbers_in([dump.input if isinstance(dump.input, str) else dump.input[0] for dump in dumps])
             dumps = [dump._replace(step=step) for dump, step in zip(dumps, steps, strict=True)]
         kinds, naming = list(self._kinds.values()), self._selection.naming
-        layers = list(dict.fromkeys(row.layer for row in kinds[0])) if kinds else []
+        layers = list(dict.fromkeys(_column(kinds[0], "layer"))) if kinds else []
         return LsReport(
             _rows(self._files),
             self._labels,
@@ -125,8 +157,8 @@ class _Listed:
 
 def _rows(files: Sequence[_File]) -> Sequence[LsTensor]:
     """Return one row for each tensor of each file; they are made on access where files share them."""
-    if len(files) == 1 and files[0].rows and files[0].rows[0].input:
-        return LazyRows(lambda row: row, files[0].rows)
+    if len(files) == 1 and isinstance(files[0].rows, LazyRows):
+        return files[0].rows
     starts, count = list[int](), 0
     for file in files:
         starts.append(count)
@@ -186,7 +218,7 @@ def _joined(files: Sequence[_File], dump: OpenDump) -> list[_File]:
 
 def _dump(source: DumpSource, dump: OpenDump, format: str, rows: Rows) -> LsDump:
     layout = "parameters" if isinstance(source.layout, ParamFiles) else "file" if len(source.files) == 1 else "shards"
-    groups = step_groups([row.name for row in rows]).groups if rows and "/" in rows[0].name else {}
+    groups = step_groups(_column(rows, "name")).groups if rows and "/" in rows[0].name else {}
     return LsDump(
         source.label,
         dump.step if not groups else None,
@@ -195,9 +227,9 @@ def _dump(source: DumpSource, dump: OpenDump, format: str, rows: Rows) -> LsDump
         layout,
         len(source.files),
         len(rows),
-        sum(map(math.prod, [row.shape for row in rows])),
-        sum([row.bytes for row in rows]),
-        list(dict.fromkeys([row.dtype for row in rows])),
+        sum(map(math.prod, _column(rows, "shape"))),
+        sum(_column(rows, "bytes")),
+        list(dict.fromkeys(_column(rows, "dtype"))),
     )
 
 

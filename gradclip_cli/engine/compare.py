@@ -12,9 +12,11 @@ import numpy as np
 from gradclip_cli.engine import row_major
 from gradclip_cli.engine.compared_dump import StoredTensor
 from gradclip_cli.engine.executors import Executor, room
-from gradclip_cli.engine.measure import FileRead, Read, measure
+from gradclip_cli.engine.mapping import mapped
+from gradclip_cli.engine.measure import FileRead, Read, measure, sendable_bytes
 from gradclip_cli.engine.row_major import RowMajorReader
 from gradclip_cli.engine.run import Progress, Run, silent
+from gradclip_cli.engine.telling import elsewhere
 from gradclip_cli.numerics.comparison import Comparison, PieceComparison, compare_piece, merge
 from gradclip_cli.numerics.differences import Tolerance
 from gradclip_cli.numerics.dtypes import BYTES, Raw
@@ -22,7 +24,7 @@ from gradclip_cli.numerics.norms import BLOCK
 from gradclip_cli.numerics.products import L2Norm
 from gradclip_cli.numerics.small_comparison import compare_small
 from gradclip_cli.numerics.workspace import Buffer, Workspace
-from gradclip_cli.tensors import Piece, TensorSpec, pieces_in_order, split
+from gradclip_cli.tensors import Piece, TensorSpec, adjoin, pieces_in_order, split
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -77,7 +79,7 @@ class Outcome(NamedTuple):
 
 
 class CompareTask(NamedTuple):
-    """Compares pieces of pairs of tensors; a pickled task reports no progress."""
+    """Compares pieces of pairs of tensors; a pickled task counts bytes for the progress of its sender."""
 
     pairs: Sequence[Pair]
     tolerance: Tolerance
@@ -103,7 +105,7 @@ class CompareTask(NamedTuple):
         at = 0
         for run in _neighbours(stored):
             part = raw[at : at + sum(one.spec.nbytes for one in run)]
-            run[0].file.reader.read(run[0].spec, 0, part)
+            run[0].file.read(run[0].spec, 0, part)
             self.progress(part.size, run[0].file.path)
             at += part.size
         return raw
@@ -136,7 +138,7 @@ class CompareTask(NamedTuple):
                 yield compare_piece(raws[0], raws[1], dtypes, self.tolerance, self.work, pair.scales)
 
     def _reading(self, stored: StoredTensor, turned: bool, stack: ExitStack) -> Read:
-        read = stored.file.reader.read
+        read = stored.file.read
         if turned and stored.spec.fortran:
             return stack.enter_context(RowMajorReader(read, stored.spec, self.work, stored.file.path)).read
         return read
@@ -149,7 +151,7 @@ class CompareTask(NamedTuple):
         return raw
 
     def __reduce__(self) -> tuple[type["CompareTask"], tuple[object, ...]]:
-        return CompareTask, (self.pairs, self.tolerance, self.work)
+        return CompareTask, (self.pairs, self.tolerance, self.work, elsewhere(self.progress))
 
 
 def compare(
@@ -167,7 +169,8 @@ def compare(
     keys, pairs = list(shared), list(shared.values())
 
     task, found = CompareTask(pairs, tolerance, workers.work, progress), dict[int, Comparison]()
-    outcomes = workers.map(task.compare, _tasks(pairs))
+    nbytes = sendable_bytes([one.spec for pair in pairs for one in pair], range(2 * len(pairs)))
+    outcomes = mapped(workers, task.compare, _tasks(pairs), nbytes, (one.file for pair in pairs for one in pair))
     for index, group in groupby(outcomes, key=attrgetter("first")):  # results arrive tensor by tensor
         some, pair = list(group), pairs[index]
         if some[0].small:
@@ -214,15 +217,13 @@ def _cut(indices: Sequence[int], pairs: Sequence[Pair]) -> Iterator[Small]:
 def _neighbours(stored: Sequence[StoredTensor]) -> Iterator[list[StoredTensor]]:
     """Yield the runs of tensors that adjoin in one file."""
     run: list[StoredTensor] = []
-    end: int | None = None
     for one in stored:
-        if run and one.file is run[0].file and end is not None and one.spec.offset == end:
+        if run and one.file is run[0].file and adjoin(run[-1].spec, one.spec):
             run.append(one)
         else:
             if run:
                 yield run
             run = [one]
-        end = None if one.spec.offset is None else one.spec.offset + one.spec.nbytes
     yield run
 
 
@@ -249,7 +250,8 @@ def l2_norms(tensors: Mapping[Key, StoredTensor], scale: float, run: Run) -> dic
     for _, members in groupby(rest.items(), lambda item: item[1].file):
         keys, stored = zip(*members, strict=True)
         read = FileRead(stored[0].file, run.progress).read
-        measured = measure([one.spec for one in stored], range(len(stored)), read, (2.0,), run.workers)
+        specs, file = [one.spec for one in stored], stored[0].file
+        measured = measure(specs, range(len(specs)), read, (2.0,), run.workers, sources=[file])
         for key, stats in zip(keys, measured.values(), strict=True):
             infinite = bool(stats.posinf or stats.neginf)
             found[key] = L2Norm(stats.sums[0], bool(stats.nan), infinite, scale)

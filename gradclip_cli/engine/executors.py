@@ -1,6 +1,5 @@
 """Run tasks on many items at once. Only this module decides how many run at a time, and on what."""
 
-import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -9,21 +8,19 @@ from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol, TypeVar
 
+from gradclip_cli.engine.processors import available
 from gradclip_cli.numerics.workspace import Workspace
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _LARGE = 16 << 20
-_two = threading.Semaphore(2)
+_two: AbstractContextManager[object] = threading.Semaphore(2)
 _free = nullcontext()
 
 
 class Executor(Protocol):
-    """Runs a task on many items in parallel: on threads here, or on processes or a cluster behind the same method.
-
-    The tasks of `measure`, `rewrite` (without a writer) and `compare` can be pickled, so they can run in another process.
-    """
+    """Runs a task on many items in parallel: on threads here, on worker processes (`Processes`), or on a cluster."""
 
     jobs: int
     """How many items are processed at the same time."""
@@ -35,6 +32,9 @@ class Executor(Protocol):
 
         `nbytes` says about how many bytes of elements it goes through; with 0, the task never leaves this process.
         """
+
+    def leaves(self, nbytes: int) -> bool:
+        """Return whether a map that goes through so many bytes would run in other processes."""
 
 
 class Job(NamedTuple):
@@ -53,14 +53,15 @@ class Outcome(NamedTuple):
     error: BaseException | None = None
 
 
-def available() -> int:
-    """Return the number of processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def room(nbytes: int) -> AbstractContextManager[object]:
     """Let at most two tasks at a time hold `nbytes` bytes if that is much, so that memory does not grow with the processors."""
     return _two if nbytes > _LARGE else _free
+
+
+def share_room(shared: AbstractContextManager[object]) -> None:
+    """Let this process, which works for another one, take its room from what all such processes share."""
+    global _two  # noqa: PLW0603 - a process has one room
+    _two = shared
 
 
 class Threads:
@@ -83,7 +84,7 @@ class Threads:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stop()
+        self.stop()
 
     def map(self, task: Callable[[Item], Result], items: Iterable[Item], nbytes: int = 0) -> Iterator[Result]:
         """Yield `task(item)` for each item, in order, working a few items ahead; a single item runs in this thread."""
@@ -96,8 +97,12 @@ class Threads:
         try:
             yield from self._in_order(Job(number, task, item) for number, item in enumerate(chain(ahead, waiting)))
         except BaseException:  # an interrupt, or a caller that stops early, must also end the threads
-            self._stop()
+            self.stop()
             raise
+
+    def leaves(self, nbytes: int) -> bool:
+        """Return False: threads share a process."""
+        return False
 
     def _in_order(self, jobs: Iterator[Job]) -> Iterator[Any]:
         """Queue jobs a few ahead, and yield their results in order."""
@@ -141,9 +146,10 @@ class Threads:
                 return _do(job, Exception)
         return self._done.get()
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
         """Drop queued jobs and wait for running ones, so that none goes on after an error or mixes with the next `map`.
 
+        The next `map` starts threads anew.
         It relies on no counters: an interrupt may have come between any two steps.
         """
         with suppress(Empty):

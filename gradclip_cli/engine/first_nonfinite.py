@@ -1,6 +1,5 @@
 """Note while a dump is measured where the first NaN or infinity of each tensor is; it costs nothing where all is finite."""
 
-import threading
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
@@ -14,43 +13,34 @@ from gradclip_cli.inputs.pieces import Whole
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.numerics.first_nonfinite import KINDS, FirstElements, Nonfinite, firsts, nonfinite_at, row_major
 from gradclip_cli.numerics.statistics import PieceStats
-from gradclip_cli.numerics.statistics_table import StatsArrays, StatsTable
+from gradclip_cli.numerics.statistics_arrays import StatsArrays
+from gradclip_cli.numerics.statistics_table import StatsTable
 from gradclip_cli.numerics.workspace import Workspace
+from gradclip_cli.spec_table import sizes_of
 from gradclip_cli.tensors import Piece, TensorSpec
 
 _NOWHERE = np.iinfo(np.int64).max
 
 
-class _FileFirsts:
-    """The first elements in each tensor of a file; with `slices`, in each slice along axis 0 of each."""
+class _PieceFirsts(NamedTuple):
+    """Finds the first elements in pieces of a file; with `slices`, in each slice along axis 0."""
 
-    def __init__(self, specs: Sequence[TensorSpec], slices: bool, work: Workspace) -> None:
-        self._specs, self._slices, self._work = specs, slices, work
-        self._lock = threading.Lock()
-        self._positions: NDArray[np.int64] | None = None  # (slices, tensors), made for the first such element
-        self._kinds = np.empty((0, 0), np.int8)
+    specs: Sequence[TensorSpec]
+    slices: bool
+    work: Workspace
 
-    def observe(self, piece: Piece, raw: Raw, stats: PieceStats | StatsArrays) -> None:
-        """Take the first elements of a piece, if it has any."""
+    def see(self, piece: Piece, raw: Raw, stats: PieceStats | StatsArrays) -> FirstElements | None:
+        """Return the first element of each tensor in a piece, if it has any; tensors are numbered slice by slice."""
         if stats.all_finite:
-            return
-        at, kinds = nonfinite_at(raw, self._specs[piece.index].dtype, self._work)
-        rows, tensors, positions = self._placed(piece, at)
-        width = len(self._specs)
-        found = firsts(rows * width + tensors, positions, kinds)
-        with self._lock:
-            self._take(found, self._specs[piece.index].shape[0] if self._slices else 1)
-
-    def first(self, tensor: int, row: int | None) -> tuple[int, str] | None:
-        """Return the position of the first element in a tensor, or in a slice of it, and its kind."""
-        if self._positions is None or (position := int(self._positions[row or 0, tensor])) == _NOWHERE:
             return None
-        return position, KINDS[self._kinds[row or 0, tensor]]
+        at, kinds = nonfinite_at(raw, self.specs[piece.index].dtype, self.work)
+        rows, tensors, positions = self._placed(piece, at)
+        return firsts(rows * len(self.specs) + tensors, positions, kinds)
 
     def _placed(self, piece: Piece, at: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
         """Return the slices, the tensors and the positions in row-major order of the elements `at` of a piece."""
-        spec = self._specs[piece.index]
-        if self._slices:
+        spec = self.specs[piece.index]
+        if self.slices:
             rows, positions = np.divmod(piece.start + at, spec.slice_size)
             return rows, np.full_like(at, piece.index), positions
         if piece.count == 1:
@@ -58,8 +48,8 @@ class _FileFirsts:
             if not spec.fortran:
                 at, positions = at[:1], positions[:1]  # the others come after it
             return np.zeros_like(at), np.full_like(at, piece.index), self._row_major(piece.index, positions)
-        several = self._specs[piece.index : piece.index + piece.count]
-        bounds = np.cumsum([0, *(spec.size for spec in several)])
+        several = self.specs[piece.index : piece.index + piece.count]
+        bounds = np.cumsum([0, *sizes_of(several)])
         which = np.searchsorted(bounds, at, "right") - 1
         positions = at - bounds[which]
         for k in np.unique(which).tolist():
@@ -69,12 +59,28 @@ class _FileFirsts:
         return np.zeros_like(at), piece.index + which, positions
 
     def _row_major(self, tensor: int, positions: NDArray[np.int64]) -> NDArray[np.int64]:
-        spec = self._specs[tensor]
+        spec = self.specs[tensor]
         return row_major(positions, spec.shape) if spec.fortran else positions
 
-    def _take(self, found: FirstElements, rows: int) -> None:
-        """Keep elements that come before those known so far; their tensors are numbered slice by slice."""
+
+class _FileFirsts:
+    """The first elements in each tensor of a file; with `slices`, in each slice along axis 0 of each."""
+
+    def __init__(self, specs: Sequence[TensorSpec], slices: bool) -> None:
+        self._specs, self._slices = specs, slices
+        self._positions: NDArray[np.int64] | None = None  # (slices, tensors), made for the first such element
+        self._kinds = np.empty((0, 0), np.int8)
+
+    def first(self, tensor: int, row: int | None) -> tuple[int, str] | None:
+        """Return the position of the first element in a tensor, or in a slice of it, and its kind."""
+        if self._positions is None or (position := int(self._positions[row or 0, tensor])) == _NOWHERE:
+            return None
+        return position, KINDS[self._kinds[row or 0, tensor]]
+
+    def take(self, piece: Piece, found: FirstElements) -> None:
+        """Keep elements of a piece that come before those known so far; their tensors are numbered slice by slice."""
         if self._positions is None:
+            rows = self._specs[piece.index].shape[0] if self._slices else 1
             self._positions = np.full((rows, len(self._specs)), _NOWHERE)
             self._kinds = np.zeros(self._positions.shape, np.int8)
         known, kinds = self._positions.reshape(-1), self._kinds.reshape(-1)
@@ -95,7 +101,7 @@ class Measured(Protocol):
         """The tensors of all files."""
 
     @property
-    def named(self) -> Mapping[str, list[int]]:
+    def named(self) -> Mapping[str, Sequence[int]]:
         """The indices of measured tensors by their names in the series."""
 
     @property
@@ -147,9 +153,9 @@ class FirstNonfinite:
         self._files: dict[str, _FileFirsts] = {}
 
     def observer_for(self, format: Format, reader: Reader) -> PieceObserver | None:
-        """Return the observer of the pieces of a file; they may come in any order, from several threads."""
-        found = self._files[reader.file.path] = _FileFirsts(reader.tensors, self._slices, self._work)
-        return found.observe
+        """Return the observer of the pieces of a file; they may come in any order."""
+        found = self._files[reader.file.path] = _FileFirsts(reader.tensors, self._slices)
+        return PieceObserver(_PieceFirsts(reader.tensors, self._slices, self._work).see, found.take)
 
     def of(self, dump: Measured) -> list[Nonfinite]:
         """Return the tensors of a measured dump that have elements that are not finite, by their names in the series."""

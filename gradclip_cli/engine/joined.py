@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,9 +57,9 @@ class Joined(NamedTuple):
         return (self.path,)
 
     @property
-    def reader(self) -> "Joined":
-        """What reads the elements: the tensor itself."""
-        return self
+    def has_checksums(self) -> bool:
+        """Whether any of the files holds checksums."""
+        return any(piece.file.has_checksums for piece in self.pieces)
 
     @property
     def spec(self) -> TensorSpec:
@@ -76,10 +76,10 @@ class Joined(NamedTuple):
                 continue
             if piece.spec.shape[1:] == self.shape[1:]:  # whole rows, which adjoin
                 begin = (piece.offsets[0] * row if self.shape else 0) + first - start
-                piece.file.reader.read(piece.spec, first, out[begin * itemsize : (begin + last - first) * itemsize])
+                piece.file.read(piece.spec, first, out[begin * itemsize : (begin + last - first) * itemsize])
                 continue
             part = np.empty((last - first) * itemsize, np.uint8)
-            piece.file.reader.read(piece.spec, first, part)
+            piece.file.read(piece.spec, first, part)
             elements = np.dtype((np.void, itemsize))
             out.view(elements)[piece.places(first, last, self.shape) - start] = part.view(elements)
 
@@ -90,3 +90,14 @@ class Joined(NamedTuple):
             index, at = divmod(index, size)
             found.append(at)
         return (index, *reversed(found)) if self.shape else ()
+
+    def receipts(self) -> list[Any] | None:
+        """Return and forget the checksums of what was read of each piece's file."""
+        found = [piece.file.receipts() for piece in self.pieces]
+        return found if any(one is not None for one in found) else None
+
+    def take(self, receipts: list[Any]) -> None:
+        """Give the readers what their copies in another process have read."""
+        for piece, own in zip(self.pieces, receipts, strict=True):
+            if own is not None:
+                piece.file.take(own)

@@ -1,29 +1,33 @@
 """Rewrite a dump in its second reading: read, change, write and measure every piece."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import accumulate, groupby
-from operator import attrgetter
 from typing import NamedTuple
 
 from gradclip_cli.engine import row_major
 from gradclip_cli.engine.executors import Executor, room
-from gradclip_cli.engine.measure import NormTypes, Read, fetch
+from gradclip_cli.engine.mapping import mapped
+from gradclip_cli.engine.measure import NormTypes, Read, fetch, sendable_bytes
 from gradclip_cli.engine.row_major import RowMajorReader
 from gradclip_cli.engine.run import Progress, silent
+from gradclip_cli.engine.telling import elsewhere
 from gradclip_cli.formats.base import Writer
 from gradclip_cli.formats.copy_ranges import Copy, subtract_ranges
+from gradclip_cli.formats.elsewhere import PlacedWriter
 from gradclip_cli.formats.portable import PortableReader
 from gradclip_cli.numerics.conversion import converted, wide_type, widened
 from gradclip_cli.numerics.dtypes import DType, Raw
 from gradclip_cli.numerics.measuring import measure_piece, measure_small
 from gradclip_cli.numerics.statistics import PieceStats, merge
-from gradclip_cli.numerics.statistics_table import StatsArrays, StatsTable, concatenate
+from gradclip_cli.numerics.statistics_arrays import StatsArrays
+from gradclip_cli.numerics.statistics_table import StatsTable, concatenate
 from gradclip_cli.numerics.transforms import byteswap, is_normal, scale, scale_each
 from gradclip_cli.numerics.workspace import Workspace
+from gradclip_cli.spec_table import SpecTable, adjoining, dtypes_of, sizes_of
 from gradclip_cli.storage.random_access import copy_at
+from gradclip_cli.strategies.action_table import actions_on, ascending, each_by_identity, indices_of
 from gradclip_cli.strategies.actions import UNCHANGED, Action, Scale
-from gradclip_cli.tensors import Piece, TensorSpec, pieces_in_order, split
+from gradclip_cli.tensors import Piece, TensorSpec, laid_for, pieces_in_order, split
 
 _COPIED = 64 << 20
 
@@ -62,12 +66,14 @@ class Rewriter(NamedTuple):
 
     def rewrite(self, pending: Iterable[int]) -> Rewritten:
         """Write the tensors `pending`; return the results of those that changed."""
-        changed = sorted(self.actions)
+        changed = indices_of(self.actions)
         after = Rewritten(StatsTable(changed, StatsArrays.empty(len(changed), len(self.types))), {})
         pieces: dict[int, list[PieceStats]] = {}
-        work, progress = self.workers.work, self.progress
-        task = RewriteTask(self.source, self.writer, self.actions, self.types, work, progress, self.stored)
-        for piece, small, parts, clipped in self.workers.map(task.rewrite, split(self.sources(), sorted(pending))):
+        specs, targets, work = self.source.reader.tensors, self.targets(), self.workers.work
+        task = RewriteTask(self.source, specs, targets, self.writer, self.actions, self.types, work, self.progress)
+        sources, wanted = self.sources(), ascending(pending)
+        every, nbytes, told = split(sources, wanted), sendable_bytes(sources, wanted), (self.source, self.writer)
+        for piece, small, parts, clipped in mapped(self.workers, task.rewrite, every, nbytes, told):
             if small is not None:
                 self._keep(piece, small, after.stats)
             elif parts:
@@ -87,19 +93,18 @@ class Rewriter(NamedTuple):
 
     def _keep(self, piece: Piece, small: StatsArrays, stats: StatsTable) -> None:
         """Store the statistics of the small tensors that changed."""
-        kept = [k for k in range(piece.count) if piece.index + k in self.actions]
+        kept = [k for k, action in enumerate(actions_on(self.actions, piece.index, piece.count)) if action is not None]
         stats.put([piece.index + k for k in kept], small.take(kept))
 
-    def sources(self) -> list[TensorSpec]:
+    def sources(self) -> Sequence[TensorSpec]:
         """Return the specs to split by: a tensor that is encoded on either side, or changes its order, stays in one piece."""
         specs = self.source.reader.tensors
         if self.writer is None:
-            return list(specs)
+            return specs
         targets = self.writer.tensors
-        return [
-            spec if target.offset is not None and spec.fortran == target.fortran else replace(spec, offset=None)
-            for spec, target in zip(specs, targets, strict=True)
-        ]
+        if isinstance(specs, SpecTable) and isinstance(targets, SpecTable):
+            return specs  # none of them is encoded, or in column-major order
+        return [laid_for(spec, target) for spec, target in zip(specs, targets, strict=True)]
 
     def targets(self) -> Sequence[TensorSpec]:
         """Return the tensors as they are written, or would be."""
@@ -111,43 +116,38 @@ class Rewriter(NamedTuple):
 
 
 class RewriteTask(NamedTuple):
-    """Reads, changes, writes and measures pieces; it can be pickled if it has no writer, and then reports no progress."""
+    """Reads, changes, writes and measures pieces; it can be sent if its writer can, and counts bytes for the sender's progress then."""
 
     source: PortableReader
-    writer: Writer | None
+    specs: Sequence[TensorSpec]  # the tensors as they are read
+    targets: Sequence[TensorSpec]  # as they are written, or would be
+    writer: Writer | PlacedWriter | None
     actions: Mapping[int, Action]
     types: NormTypes
     work: Workspace
     progress: Progress = silent
-    stored: Sequence[TensorSpec] | None = None
 
     def rewrite(self, piece: Piece) -> tuple[Piece, StatsArrays | None, list[PieceStats], dict[int, int]]:
         """Return the piece, the statistics of its small tensors or of its changed parts, and the clipped elements by index."""
         if piece.count > 1:
             small, clipped = self._small(piece)
             return piece, small, [], {piece.index + k: number for k, number in enumerate(clipped) if number}
-        reader, target = self.source.reader, self._targets(piece)[0]
-        spec = reader.tensors[piece.index]
+        read, spec, target = self.source.read, self.specs[piece.index], self.targets[piece.index]
         if spec.fortran and not target.fortran:
-            with RowMajorReader(reader.read, spec, self.work, self.source.path) as turned:
+            with RowMajorReader(read, spec, self.work, self.source.path) as turned:
                 parts = pieces_in_order(piece, row_major.TURNED_BYTES)
                 found = [self._piece(part, target, turned.read) for part in parts]
         else:
             with room(spec.held):
-                found = [self._piece(part, target, reader.read) for part in pieces_in_order(piece)]
+                found = [self._piece(part, target, read) for part in pieces_in_order(piece)]
         changed = [one for one in found if one is not None]
         number = sum(clipped for _, clipped in changed)
         return piece, None, [stats for stats, _ in changed], {piece.index: number} if number else {}
 
-    def _targets(self, piece: Piece) -> Sequence[TensorSpec]:
-        specs = self.writer.tensors if self.writer is not None else self.stored or self.source.reader.tensors
-        return specs[piece.index : piece.index + piece.count]
-
     def _piece(self, piece: Piece, target: TensorSpec, read: Read) -> tuple[PieceStats, int] | None:
         """Read, change, write and measure one piece; return None if its tensor does not change."""
-        specs, action = self.source.reader.tensors, self.actions.get(piece.index)
-        spec = specs[piece.index]
-        raw = fetch(read, piece, specs, self.work)
+        spec, action = self.specs[piece.index], self.actions.get(piece.index)
+        raw = fetch(read, piece, self.specs, self.work)
         size, read_bytes = piece.stop - piece.start, raw.size
         raw, clipped = change_as(raw, spec.dtype, target.dtype, [size], [action], self.work)
         if self.writer is not None:
@@ -157,14 +157,14 @@ class RewriteTask(NamedTuple):
 
     def _small(self, piece: Piece) -> tuple[StatsArrays, list[int]]:
         """Read, change, write and measure small adjacent tensors; return how many elements of each were clipped, too."""
-        reader, targets = self.source.reader, self._targets(piece)
-        dtype = reader.tensors[piece.index].dtype
-        raw = fetch(reader.read, piece, reader.tensors, self.work)
-        actions = [self.actions.get(piece.index + k) for k in range(piece.count)]
+        targets, dtype = self.targets[piece.index : piece.index + piece.count], self.specs[piece.index].dtype
+        raw = fetch(self.source.read, piece, self.specs, self.work)
+        actions = actions_on(self.actions, piece.index, piece.count)
         found, first, begin = list[tuple[StatsArrays, list[int]]](), 0, 0
-        for to, run in groupby(targets, attrgetter("dtype")):
-            alike = list(run)
-            last, end = first + len(alike), begin + sum([spec.size for spec in alike]) * dtype.itemsize
+        for to, run in groupby(dtypes_of(targets)):
+            last = first + sum(1 for _ in run)
+            alike = targets[first:last]
+            end = begin + sum(sizes_of(alike)) * dtype.itemsize
             found.append(self._alike(raw[begin:end], dtype, to, alike, actions[first:last]))
             first, begin = last, end
         return StatsArrays.concatenate([stats for stats, _ in found]), [n for _, clipped in found for n in clipped]
@@ -173,7 +173,7 @@ class RewriteTask(NamedTuple):
         self, raw: Raw, dtype: DType, to: DType, targets: Sequence[TensorSpec], actions: Sequence[Action | None]
     ) -> tuple[StatsArrays, list[int]]:
         """Change, write and measure small adjacent tensors that are of one dtype in the output, too."""
-        sizes, read_bytes = [spec.size for spec in targets], raw.size
+        sizes, read_bytes = sizes_of(targets), raw.size
         raw, clipped = change_as(raw, dtype, to, sizes, actions, self.work)
         self._write(targets, list(accumulate(sizes, initial=0)), raw)
         self._report(read_bytes, raw.size)
@@ -189,17 +189,15 @@ class RewriteTask(NamedTuple):
         """Write small tensors, all at once if they are adjacent in the output as well."""
         if self.writer is None:
             return
-        itemsize, first = targets[0].dtype.itemsize, targets[0].position(0)
-        if all(spec.position(0) == first + end * itemsize for spec, end in zip(targets, ends, strict=False)):
+        itemsize = targets[0].dtype.itemsize
+        if adjoining(targets):
             self.writer.write(targets[0], 0, raw)
             return
         for spec, start, stop in zip(targets, ends, ends[1:], strict=False):
             self.writer.write(spec, 0, raw[start * itemsize : stop * itemsize])
 
     def __reduce__(self) -> tuple[type["RewriteTask"], tuple[object, ...]]:
-        if self.writer is not None:
-            raise TypeError("a writer stays in the process that began the output")
-        return RewriteTask, (self.source, None, self.actions, self.types, self.work, silent, self.stored)
+        return RewriteTask, (*self[:-1], elsewhere(self.progress))
 
 
 def _parts(copies: Iterable[Copy]) -> Iterator[Copy]:
@@ -234,7 +232,7 @@ def change(
     """Change adjacent tensors of `sizes` elements in place; return how many elements of each were clipped one by one."""
     ends = list(accumulate((size * dtype.itemsize for size in sizes), initial=0))
     clipped = [0] * len(sizes)
-    for scaled, run in groupby(range(len(sizes)), lambda k: _only_scales(actions[k])):
+    for scaled, run in groupby(range(len(sizes)), each_by_identity(actions, _only_scales).__getitem__):
         members = list(run)
         if scaled:
             first, last = members[0], members[-1] + 1
@@ -251,7 +249,7 @@ def _only_scales(action: Action | None) -> bool:
 
 
 def _scale(raw: Raw, dtype: DType, actions: Sequence[Action | None], sizes: Sequence[int], work: Workspace) -> None:
-    factors = [action.factor for action in actions if isinstance(action, Scale)]
+    factors = each_by_identity(actions, lambda action: action.factor if isinstance(action, Scale) else 1.0)
     if len(set(factors)) == 1:
         scale(raw, dtype, factors[0], factors[0], 1.0, work)
     else:

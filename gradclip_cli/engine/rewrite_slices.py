@@ -5,11 +5,14 @@ from itertools import chain
 from typing import NamedTuple
 
 from gradclip_cli.engine.executors import room
-from gradclip_cli.engine.measure import NormTypes, fetch
+from gradclip_cli.engine.mapping import mapped
+from gradclip_cli.engine.measure import NormTypes, fetch, sendable_bytes
 from gradclip_cli.engine.rewrite import Rewriter, Rewritten, change_as
 from gradclip_cli.engine.run import Progress
 from gradclip_cli.engine.slices import SliceStats, SliceTable
+from gradclip_cli.engine.telling import elsewhere
 from gradclip_cli.formats.base import Writer
+from gradclip_cli.formats.elsewhere import PlacedWriter
 from gradclip_cli.formats.portable import PortableReader
 from gradclip_cli.numerics.measuring import measure_piece, measure_rows
 from gradclip_cli.numerics.norms import BLOCK
@@ -42,9 +45,12 @@ class SliceRewriter(NamedTuple):
         if file.writer is not None:
             file.rewrite(index for index in file.writer.pending if index not in self.actions)
         work, targets = file.workers.work, file.targets()
-        task = SliceRewriteTask(file.source, file.writer, targets, self.actions, file.types, work, file.progress)
+        specs = file.source.reader.tensors
+        task = SliceRewriteTask(file.source, specs, targets, file.writer, self.actions, file.types, work, file.progress)
         after, clipped = SliceTable.empty(self.length, changed, len(file.types)), dict[int, dict[int, int]]()
-        parts = chain.from_iterable(file.workers.map(task.rewrite, split_slices(file.sources(), changed)))
+        sources = file.sources()
+        every, nbytes = split_slices(sources, changed), sendable_bytes(sources, changed)
+        parts = chain.from_iterable(mapped(file.workers, task.rewrite, every, nbytes, (file.source, file.writer)))
         after.put(_counted(parts, clipped), file.types)
         return [self._of(row, after, clipped.get(row, {})) for row in range(self.length)]
 
@@ -65,11 +71,12 @@ def _counted(parts: Iterable[WrittenSlices], clipped: dict[int, dict[int, int]])
 
 
 class SliceRewriteTask(NamedTuple):
-    """Reads, changes, writes and measures pieces of changed tensors, slice by slice."""
+    """Reads, changes, writes and measures pieces of changed tensors, slice by slice; it can be sent as `RewriteTask` can."""
 
     source: PortableReader
-    writer: Writer | None
-    targets: Sequence[TensorSpec]  # the tensors as they are written
+    specs: Sequence[TensorSpec]  # the tensors as they are read
+    targets: Sequence[TensorSpec]  # as they are written, or would be
+    writer: Writer | PlacedWriter | None
     actions: SliceActions
     types: NormTypes
     work: Workspace
@@ -77,7 +84,7 @@ class SliceRewriteTask(NamedTuple):
 
     def rewrite(self, piece: Piece) -> list[WrittenSlices]:
         """Return the results of the slices in a piece; a piece of an encoded tensor is all of it."""
-        spec, target = self.source.reader.tensors[piece.index], self.targets[piece.index]
+        spec, target = self.specs[piece.index], self.targets[piece.index]
         with room(spec.held):
             whole = piece.stop - piece.start == spec.size
             parts = slices_in_order(piece, spec) if whole else (piece,)
@@ -85,7 +92,7 @@ class SliceRewriteTask(NamedTuple):
 
     def _part(self, piece: Piece, spec: TensorSpec, target: TensorSpec) -> WrittenSlices:
         """Read, change, write and measure several small slices, or a piece of a large one."""
-        raw = fetch(self.source.reader.read, piece, self.source.reader.tensors, self.work)
+        raw = fetch(self.source.read, piece, self.specs, self.work)
         size, small = spec.slice_size, spec.slice_size <= BLOCK
         first = piece.start // size
         count = (piece.stop - piece.start) // size if small else 1
@@ -100,3 +107,6 @@ class SliceRewriteTask(NamedTuple):
             return WrittenSlices(SliceStats(piece.index, first, rows), clipped)
         part = measure_piece(raw, target.dtype, self.types, self.work)
         return WrittenSlices(SliceStats(piece.index, first, None, part), clipped)
+
+    def __reduce__(self) -> tuple[type["SliceRewriteTask"], tuple[object, ...]]:
+        return SliceRewriteTask, (*self[:-1], elsewhere(self.progress))

@@ -2,14 +2,20 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from typing import Any, TypeVar
 
 from gradclip_cli.engine.executors import Executor
 from gradclip_cli.engine.known_ties import KnownTies
 from gradclip_cli.formats.base import Headers
 from gradclip_cli.inputs.naming import LayerParam
 from gradclip_cli.inputs.opened import DumpFile, OpenDump, OpenFile, reopened
+from gradclip_cli.inputs.outline import Outlines
+from gradclip_cli.inputs.places import places_of
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpSource
+from gradclip_cli.tensors import TensorSpec
+
+Found = TypeVar("Found")
 
 Progress = Callable[[int, str], None]
 """Called with a number of bytes that are done and the path of their file."""
@@ -32,18 +38,35 @@ class Run:
         self.selection, self.workers, self.progress = selection, workers, progress
         self.headers = Headers(keep_headers)
         self.ties = KnownTies() if selection.tied == "once" else None
-        self._placed: tuple[Sequence[str], list[LayerParam]] = ([], [])
+        self._outlines = Outlines()
+        self._placed: tuple[Sequence[str], Sequence[LayerParam]] = ([], [])
+        self._shared_by: tuple[Sequence[TensorSpec], Selection] = ((), selection)
+        self._shared: dict[str, Any] = {}
 
     def open(self, source: DumpSource) -> OpenDump:
         """Open a dump."""
-        return OpenDump(source, self.selection, self.headers)
+        return OpenDump(source, self.selection, self.headers, self._outlines)
 
-    def places(self, names: Sequence[str]) -> list[LayerParam]:
+    def places(self, names: Sequence[str]) -> Sequence[LayerParam]:
         """Return the layer and param of each tensor of a dump; of small dumps in a row with the same names, the same list."""
         if names == self._placed[0]:
             return self._placed[1]
-        found = self.selection.naming.places(names)
+        found = places_of(self.selection.naming, names)
         self._placed = (names, found) if len(names) <= _MOST_REMEMBERED else ([], [])
+        return found
+
+    def shared(self, key: str, tensors: Sequence[TensorSpec], find: Callable[[], Found]) -> Found:
+        """Return what follows from the tensors of a dump alone: for dumps in a row with the same list, it is found once.
+
+        Finding the layers and the notes on the names of ten tensors takes as long as reading and measuring them.
+        """
+        if len(tensors) > _MOST_REMEMBERED:
+            return find()
+        if tensors is not self._shared_by[0] or self.selection is not self._shared_by[1]:
+            self._shared_by, self._shared = (tensors, self.selection), {}
+        if key not in self._shared:
+            self._shared[key] = find()
+        found: Found = self._shared[key]
         return found
 
     def reopen(self, file: DumpFile) -> AbstractContextManager[OpenFile]:

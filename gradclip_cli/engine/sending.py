@@ -1,8 +1,10 @@
 """Send values to another process of this machine, with the descriptors of the files that they write to."""
 
 import io
+import os
 import pickle
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from gradclip_cli.storage.descriptor import Descriptor
@@ -30,6 +32,16 @@ def packed(value: object) -> Sent:
     return Sent(target.getvalue(), fds)
 
 
+class _Owned(Descriptor):
+    """A descriptor that belongs to the value that holds it, and is closed with that."""
+
+    __slots__ = ()
+
+    def __del__(self) -> None:
+        with suppress(OSError):
+            os.close(self.fd)
+
+
 class _Received:
     """Stands in the bytes for a descriptor: what unpickles as the one of this number among those that came along."""
 
@@ -37,11 +49,11 @@ class _Received:
 
     def __new__(cls, number: int) -> Any:
         """Return the descriptor."""
-        return Descriptor(cls.fds[number])
+        return _Owned(cls.fds[number])
 
 
 def unpacked(sent: Sent) -> Any:
-    """Return the value; its descriptors are those of `sent`, which now belong to it. Not for several threads at once."""
+    """Return the value; its descriptors are those of `sent`, which are closed with it. Not for several threads at once."""
     _Received.fds = sent.fds
     try:
         return pickle.loads(sent.data)  # noqa: S301 - it comes from the process that started this one

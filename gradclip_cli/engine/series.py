@@ -11,11 +11,12 @@ from gradclip_cli.engine.tied import count_tied, count_tied_slices
 from gradclip_cli.errors import InputError
 from gradclip_cli.inputs import ordering
 from gradclip_cli.inputs.layouts.series import step_groups
-from gradclip_cli.inputs.naming import Naming
+from gradclip_cli.inputs.places import places_of
 from gradclip_cli.inputs.selection import Selection, check_included
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.inputs.steps import step_named
 from gradclip_cli.numerics.norms import SumKinds
+from gradclip_cli.spec_table import names_of, renamed
 from gradclip_cli.text import printable
 
 
@@ -28,7 +29,16 @@ def measure_series(
     """
     if run.selection.along is not None:
         return _wanted(count_tied_slices(measure_slices(source, sums, run, observer_for), run), run)
-    found = _wanted(split(measure_dump(source, sums, run, observer_for), run.selection.naming), run)
+    return settled(source, steps_in(measure_dump(source, sums, run, observer_for), run), run)
+
+
+def steps_in(dump: MeasuredDump, run: Run) -> list[MeasuredDump]:
+    """Return the dump of an input, or one dump for each step in it that the user wants."""
+    return _wanted(split(dump, run), run)
+
+
+def settled(source: DumpSource, found: list[MeasuredDump], run: Run) -> list[MeasuredDump]:
+    """Count copies in the dumps of an input as the user says, after those of the steps before."""
     if source.layout.in_pieces:
         # Pieces that say where they belong are no copies, whatever their bits.
         found = [
@@ -48,18 +58,18 @@ def _wanted(dumps: list[MeasuredDump], run: Run) -> list[MeasuredDump]:
     return [replace(found[0], non_numeric=first.non_numeric, file_notes=first.file_notes), *found[1:]]
 
 
-def split(dump: MeasuredDump, naming: Naming) -> list[MeasuredDump]:
+def split(dump: MeasuredDump, run: Run) -> list[MeasuredDump]:
     """Return a dump for each step, in order, if all tensors are in groups named after two or more steps; else the dump.
 
     Each of them lists all tensors of the file, by their names inside the groups, but has the statistics of its own only.
     """
-    found = step_groups([spec.name for spec in dump.tensors])
+    found = run.shared("step groups", dump.tensors, lambda: step_groups(names_of(dump.tensors)))
     if not found.groups:
         return [replace(dump, outside_steps=found.outside)] if found.outside else [dump]
     if dump.source.layout.in_pieces:
         _check_ranks(dump, found.groups)
-    tensors = [replace(spec, name=name) for spec, name in zip(dump.tensors, found.names, strict=True)]
-    places = naming.places(found.names)
+    tensors = renamed(dump.tensors, found.names)
+    places = places_of(run.selection.naming, found.names)
     return [
         replace(
             dump,
@@ -92,5 +102,5 @@ def by_step(dumps: Sequence[MeasuredDump]) -> list[MeasuredDump]:
 def check_taken(dumps: Sequence[MeasuredDump], selection: Selection) -> None:
     """Raise UsageError if a pattern of the selection matches no tensor of any dump, though it should."""
     if selection.has_names:
-        names = [name for dump in dumps for name in (*(spec.name for spec in dump.tensors), *dump.non_numeric)]
+        names = [name for dump in dumps for name in (*names_of(dump.tensors), *dump.non_numeric)]
         check_included(dict.fromkeys(names), selection)

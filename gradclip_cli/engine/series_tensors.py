@@ -7,8 +7,12 @@ from typing import NamedTuple
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.errors import InputError
 from gradclip_cli.inputs.naming import LayerParam, Naming, natural, other_names, wrappers_note
+from gradclip_cli.inputs.places import NamedPlaces, picked_places
 from gradclip_cli.inputs.selection import Selection, check_included
 from gradclip_cli.notes import Note
+from gradclip_cli.numerics.groups import NamedGroups, firsts_of
+from gradclip_cli.spec_table import names_of, picked
+from gradclip_cli.spec_table import shapes_of as shapes_in
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import plural, printable, shortlist
 
@@ -44,8 +48,8 @@ class SeriesTensors:
     def __init__(
         self, naming: Naming, allow_missing: bool = False, *, any_shape: bool = False, with_places: bool = True
     ) -> None:
-        self.shapes: dict[str, CommonShape] = {}
-        self.places: dict[str, LayerParam] = {}
+        self.shapes: Shapes = {}
+        self.places: Mapping[str, LayerParam] = {}
         self.reshaped: set[str] = set()
         self.settled = True
         self._with_places = with_places
@@ -69,7 +73,7 @@ class SeriesTensors:
             self._compare(dump, shapes_of(dump))
         if self._allow_missing and dump.tensors is not self._listed:
             self._listed = dump.tensors
-            self._every.update(dict.fromkeys(spec.name for spec in dump.tensors))
+            self._every.update(dict.fromkeys(names_of(dump.tensors)))
         return dump
 
     def settle(self) -> None:
@@ -110,7 +114,7 @@ class SeriesTensors:
         last = self._alike
         if dump.places is last.places and dump.stats.indices == last.indices and not dump.other_names:
             dump.__dict__.update(layers=last.layers, named=last.named)  # only equal names share a list of places
-        shapes = last.shapes if dump.tensors is last.tensors else [spec.shape for spec in dump.tensors]
+        shapes = last.shapes if dump.tensors is last.tensors else list(shapes_in(dump.tensors))
         if dump.wholes or dump.other_names or dump.named is not last.named or shapes != last.shapes:
             found = shapes_of(dump)
             self._alike = _Alike(dump.tensors, shapes, dump.places, dump.stats.indices, dump.layers, dump.named, found)
@@ -121,14 +125,14 @@ class SeriesTensors:
         if self._allow_missing:
             self._add(own)
         else:
-            self.shapes = dict(own)
+            self.shapes = own  # nothing is added to them
         if self._with_places and not self._allow_missing:
-            self.places = {name: dump.places[indices[0]] for name, indices in dump.named.items()}
+            self.places = NamedPlaces(dump.named, picked_places(dump.places, firsts_of(dump.named)))
 
     def _add(self, new: Shapes) -> None:
         """Add tensors; a layer that depends on the names of other tensors is only a guess."""
-        self.shapes.update(new)
-        self.places.update(zip(new, self._naming.places(list(new)), strict=True))
+        self.shapes = {**self.shapes, **new}
+        self.places = {**self.places, **dict(zip(new, self._naming.places(list(new)), strict=True))}
         self.settled = self.settled and all(map(self._naming.is_settled, new))
 
     def _renamed(self, dump: MeasuredDump) -> MeasuredDump:
@@ -168,6 +172,8 @@ class SeriesTensors:
 
 def shapes_of(dump: MeasuredDump) -> dict[str, CommonShape]:
     """Return the shapes of the measured tensors of a dump."""
+    if isinstance(dump.named, NamedGroups) and not dump.wholes:
+        return dict(zip(dump.named, shapes_in(picked(dump.tensors, dump.named.groups.firsts)), strict=True))
     return {name: dump.shape(indices) for name, indices in dump.named.items()}
 
 

@@ -40,7 +40,7 @@ class SliceRun(NamedTuple):
         """Return elements as float64 or complex128, in memory of `out`."""
         dtype = self.spec.dtype
         raw = work.columns.take((stop - start) * dtype.itemsize, np.uint8)
-        self.file.reader.read(self.spec, start, raw)
+        self.file.read(self.spec, start, raw)
         values = numbers(raw, dtype.part, out, work).values
         if self.scale != 1:
             np.divide(values, self.scale, out=values)

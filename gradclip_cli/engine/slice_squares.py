@@ -166,7 +166,7 @@ def _read(task: _Task, size: int, run: Run) -> Iterator[tuple[int, Squares, floa
     if not size:
         return
     if task.spec.offset is not None:
-        yield from run.workers.map(task.squares, pieces_in_order(whole))
+        yield from run.workers.map(task.squares, pieces_in_order(whole), size * task.spec.dtype.itemsize)
         return
     with room(task.spec.held):
         for before in pieces_in_order(Piece(0, 1, 0, task.skip)):

@@ -1,17 +1,19 @@
 """Measure files whose slices along axis 0 are dumps: each tensor is read once, in order, and cut where its slices end."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby, pairwise
 from typing import NamedTuple
 
 import numpy as np
 
+from gradclip_cli.engine.dump_notes import name_notes
 from gradclip_cli.engine.executors import Executor, room
 from gradclip_cli.engine.first_nonfinite import FirstNonfinite
-from gradclip_cli.engine.measure import FileRead, PieceObserver, Read, fetch
+from gradclip_cli.engine.mapping import Teller, mapped
+from gradclip_cli.engine.measure import FileRead, Findings, PieceObserver, Read, See, fetch, seen, sendable_bytes
 from gradclip_cli.engine.run import Run
-from gradclip_cli.engine.survey import MeasuredDump, ObserverFor, name_notes, observer_of
+from gradclip_cli.engine.survey import MeasuredDump, ObserverFor, observer_of
 from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.inputs.opened import OpenDump, OpenFile
 from gradclip_cli.inputs.selection import check_included
@@ -22,8 +24,10 @@ from gradclip_cli.numerics.dtypes import decode
 from gradclip_cli.numerics.measuring import measure_piece, measure_rows
 from gradclip_cli.numerics.norms import BLOCK, SumKinds, stored_sums
 from gradclip_cli.numerics.statistics import PieceStats, merge
-from gradclip_cli.numerics.statistics_table import StatsArrays, StatsTable
+from gradclip_cli.numerics.statistics_arrays import StatsArrays
+from gradclip_cli.numerics.statistics_table import StatsTable
 from gradclip_cli.numerics.workspace import Workspace
+from gradclip_cli.spec_table import names_of
 from gradclip_cli.tensors import Piece, TensorSpec, pieces_in_order, slices_in_order, split_slices
 from gradclip_cli.text import printable
 
@@ -38,22 +42,22 @@ class SliceStats(NamedTuple):
 
 
 class SliceTask(NamedTuple):
-    """Measures pieces of tensors slice by slice; a pickled task has no observer."""
+    """Measures pieces of tensors slice by slice; it can be pickled if `see` can."""
 
     specs: Sequence[TensorSpec]
     read: Read
     sums: SumKinds
     work: Workspace
-    observe: PieceObserver | None = None
+    see: See | None = None
 
-    def measure(self, piece: Piece) -> list[SliceStats]:
-        """Return the statistics of the slices in a piece; a piece of an encoded tensor is all of it."""
-        spec = self.specs[piece.index]
+    def measure(self, piece: Piece) -> tuple[list[SliceStats], Findings]:
+        """Return the statistics of the slices in a piece, and what was found; a piece of an encoded tensor is all of it."""
+        spec, findings = self.specs[piece.index], Findings()
         with room(spec.held):
             parts = slices_in_order(piece, spec) if spec.offset is None else (piece,)
-            return [self._part(part, spec) for part in parts]
+            return [self._part(part, spec, findings) for part in parts], findings
 
-    def _part(self, piece: Piece, spec: TensorSpec) -> SliceStats:
+    def _part(self, piece: Piece, spec: TensorSpec, findings: Findings) -> SliceStats:
         raw, size = fetch(self.read, piece, self.specs, self.work), spec.slice_size
         part, rows = None, None
         found: PieceStats | StatsArrays
@@ -62,12 +66,8 @@ class SliceTask(NamedTuple):
         else:
             count = (piece.stop - piece.start) // size
             found = rows = measure_rows(raw, spec.dtype, count, size, self.sums, self.work)
-        if self.observe is not None:
-            self.observe(piece, raw, found)
+        findings += seen(self.see, piece, raw, found)
         return SliceStats(piece.index, piece.start // size, rows, part)
-
-    def __reduce__(self) -> tuple[type["SliceTask"], tuple[object, ...]]:
-        return SliceTask, (self.specs, self.read, self.sums, self.work)
 
 
 class SliceTable(NamedTuple):
@@ -103,13 +103,25 @@ class SliceTable(NamedTuple):
 
 
 def measure_tensors(
-    specs: Sequence[TensorSpec], wanted: Sequence[int], count: int, task: SliceTask, workers: Executor
+    wanted: Sequence[int],
+    count: int,
+    task: SliceTask,
+    workers: Executor,
+    observe: PieceObserver | None = None,
+    sources: Sequence[Teller] = (),
 ) -> SliceTable:
-    """Measure all `count` slices of the tensors `wanted`."""
+    """Measure all `count` slices of the tensors `wanted`; `sources` are all readers that it uses."""
     found = SliceTable.empty(count, wanted, len(task.sums))
-    filled = [index for index in wanted if specs[index].size]
-    results = workers.map(task.measure, split_slices(specs, filled))
-    found.put((one for some in results for one in some), task.sums)
+    filled = [index for index in wanted if task.specs[index].size]
+    every, nbytes = split_slices(task.specs, filled), sendable_bytes(task.specs, filled)
+
+    def results() -> Iterator[SliceStats]:
+        for some, findings in mapped(workers, task.measure, every, nbytes, sources):
+            if observe is not None:
+                observe.take_all(findings)
+            yield from some
+
+    found.put(results(), task.sums)
     return found
 
 
@@ -176,7 +188,7 @@ def measure_slices(
     found = (one.steps for one in files if one.steps is not None and len(one.steps.numbers) == lengths[0])
     table = _joined(tables)
     names = [] if run.selection.include else name_notes(dump, table.indices)
-    return _dumps(source, dump, table, next(found, _own_steps(dump, lengths[0])), names, firsts)
+    return _dumps(dump, run, table, next(found, _own_steps(dump, lengths[0])), names, firsts)
 
 
 def _own_steps(dump: OpenDump, count: int) -> Steps:
@@ -187,20 +199,21 @@ def _own_steps(dump: OpenDump, count: int) -> Steps:
 def _measure_file(
     dump: OpenDump, file: OpenFile, sums: SumKinds, run: Run, observers: Sequence[ObserverFor | None]
 ) -> _SlicedFile:
-    reader, counted = file.reader, dump.counted(file)
+    reader, counted = file.reader, file.outline.counted
     observe = observer_of(file, observers)
     if not counted:
         steps = read_steps(file, None, run.workers.work)
-        reader.verify(rest=dump.taken(file))
+        reader.verify(rest=file.outline.taken)
         return _SlicedFile(0, None, steps)
     specs = [file.tensors[index] for index in counted]
     count = slice_count(specs, file.path)
     check_roles(specs, file.path)
     steps = read_steps(file, count, run.workers.work)
     kinds = stored_sums(sums, dump.scale)
-    task = SliceTask(reader.tensors, FileRead(file.portable, run.progress).read, kinds, run.workers.work, observe)
-    table = measure_tensors(reader.tensors, counted, count, task, run.workers)
-    reader.verify(rest=dump.taken(file))
+    read, see = FileRead(file.portable, run.progress).read, observe.see if observe is not None else None
+    task = SliceTask(reader.tensors, read, kinds, run.workers.work, see)
+    table = measure_tensors(counted, count, task, run.workers, observe, [file.portable])
+    reader.verify(rest=file.outline.taken)
     return _SlicedFile(count, table, steps)
 
 
@@ -215,18 +228,18 @@ def _joined(parts: Sequence[tuple[int, SliceTable]]) -> SliceTable:
 
 
 def _dumps(
-    source: DumpSource, dump: OpenDump, table: SliceTable, steps: Steps, names: Sequence[Note], firsts: FirstNonfinite
+    dump: OpenDump, run: Run, table: SliceTable, steps: Steps, names: Sequence[Note], firsts: FirstNonfinite
 ) -> list[MeasuredDump]:
     """Make a dump of each slice; the first one lists the tensors that have no slices, and the notes on the files."""
-    taken = set(table.indices)
+    source, taken, places = dump.source, set(table.indices), run.places(names_of(dump.tensors))
     tensors = [
-        replace(spec, shape=spec.shape[1:], offset=None) if index in taken else spec
+        replace(spec, shape=spec.shape[1:], offset=None, place=None) if index in taken else spec
         for index, spec in enumerate(dump.tensors)
     ]
     gradients = [dump.tensors[index] for index in table.indices]
     notes = [*dump.notes, *scalar_notes(gradients, source.location), *steps.notes(source.location), *names]
     first = MeasuredDump(
-        source, steps.numbers[0], dump.files, tensors, dump.places, table.of(0, dump.scale), dump.non_numeric
+        source, steps.numbers[0], dump.files, tensors, places, table.of(0, dump.scale), dump.non_numeric
     )
     first = replace(first, file_notes=notes, row=0, ordered=steps.name is not None and steps.ascend, firsts=firsts)
     others = replace(first, non_numeric=[], file_notes=(), members=table.indices)

@@ -1,6 +1,7 @@
 """Find the smallest |x| above 0 of each tensor while a dump is measured."""
 
-import threading
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,38 +12,45 @@ from gradclip_cli.numerics import moduli
 from gradclip_cli.numerics.dtypes import DType, Raw, words_of
 from gradclip_cli.numerics.narrow_floats import values_of
 from gradclip_cli.numerics.statistics import PieceStats
-from gradclip_cli.numerics.statistics_table import StatsArrays
+from gradclip_cli.numerics.statistics_arrays import StatsArrays
 from gradclip_cli.numerics.workspace import Workspace
-from gradclip_cli.tensors import Piece
+from gradclip_cli.tensors import Piece, TensorSpec
 
 Floats = NDArray[np.float64]
+
+
+class _PieceSmallest(NamedTuple):
+    """Finds the smallest magnitudes in pieces of a file."""
+
+    specs: Sequence[TensorSpec]
+    work: Workspace
+
+    def see(self, piece: Piece, raw: Raw, stats: PieceStats | StatsArrays) -> Floats:
+        """Return the smallest magnitude above 0 of each tensor in a piece."""
+        several = self.specs[piece.index : piece.index + piece.count] if piece.count > 1 else ()
+        return smallest(raw, self.specs[piece.index].dtype, [spec.size for spec in several], self.work)
 
 
 class Smallest:
     """The smallest magnitudes above 0 in the tensors of a dump, by index; infinite for a tensor that has none.
 
-    Files must be observed in the order of the dump; their pieces may come in any order, from several threads.
+    Files must be observed in the order of the dump; their pieces may come in any order.
     """
 
     def __init__(self, work: Workspace) -> None:
         self._work = work
         self._files: list[Floats] = []
-        self._lock = threading.Lock()
 
     def observer_for(self, format: Format, reader: Reader) -> PieceObserver:
         """Return the observer of the pieces of a file."""
-        specs = reader.tensors
-        found = np.full(len(specs), np.inf)
+        found = np.full(len(reader.tensors), np.inf)
         self._files.append(found)
 
-        def observe(piece: Piece, raw: Raw, stats: PieceStats | StatsArrays) -> None:
-            sizes = [specs[k].size for k in range(piece.index, piece.index + piece.count)] if piece.count > 1 else []
-            least = smallest(raw, specs[piece.index].dtype, sizes, self._work)
+        def take(piece: Piece, least: Floats) -> None:
             at = slice(piece.index, piece.index + piece.count)
-            with self._lock:
-                np.minimum(found[at], least, out=found[at])
+            np.minimum(found[at], least, out=found[at])
 
-        return observe
+        return PieceObserver(_PieceSmallest(reader.tensors, self._work).see, take)
 
     def values(self) -> Floats:
         """Return the magnitudes as stored, of all tensors of the dump."""

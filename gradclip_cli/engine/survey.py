@@ -5,33 +5,30 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from gradclip_cli.engine.copies import Refusal, broken_copy, check_copies
+from gradclip_cli.engine.dump_notes import notes_on_dump
 from gradclip_cli.engine.first_nonfinite import FirstNonfinite
 from gradclip_cli.engine.measure import FileRead, PieceObserver, measure, together
 from gradclip_cli.engine.run import Run
 from gradclip_cli.formats.base import Format, Reader
 from gradclip_cli.inputs.layouts.series import outside_note
-from gradclip_cli.inputs.lookalikes import lookalike_notes
-from gradclip_cli.inputs.mixtures import mixture_notes
 from gradclip_cli.inputs.naming import LayerParam, natural
 from gradclip_cli.inputs.opened import DumpFile, OpenDump, OpenFile, file_of
 from gradclip_cli.inputs.pieces import Whole
+from gradclip_cli.inputs.places import Places
 from gradclip_cli.inputs.repeats import StepPlace
-from gradclip_cli.inputs.slices import check_roles, log_notes
+from gradclip_cli.inputs.slices import check_roles
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.notes import Note
+from gradclip_cli.numerics.groups import Groups, NamedGroups
 from gradclip_cli.numerics.norms import SumKinds, stored_sums
 from gradclip_cli.numerics.statistics_table import StatsTable, concatenate
+from gradclip_cli.spec_table import labels_of, names_of
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import shortlist
 
 if TYPE_CHECKING:
     from gradclip_cli.numerics.first_nonfinite import Nonfinite
-
-_FILLING = float(np.float32(9.9692099683868690e36))
-"""The value that netCDF gives to elements of float32 and float64 that were never written."""
 
 ObserverFor = Callable[[Format, Reader], PieceObserver | None]
 """Called for each file before it is measured; returns an observer for its pieces, or None."""
@@ -44,8 +41,8 @@ class MeasuredDump:
     source: DumpSource
     step: int | None
     files: list[DumpFile]
-    tensors: list[TensorSpec]
-    places: list[LayerParam]
+    tensors: Sequence[TensorSpec]
+    places: Sequence[LayerParam]
     stats: StatsTable
     non_numeric: list[str] = field(default_factory=list)
     prefix: str = ""  # of its tensor names in the file, if that holds a series
@@ -71,6 +68,8 @@ class MeasuredDump:
     def left_out(self) -> list[int]:
         """The indices of its tensors that were not measured: one for each tensor that is put together from pieces."""
         every = range(len(self.tensors)) if self.members is None else self.members
+        if len(self.stats) == len(every) and not self.copies:
+            return []
         rest = [index for index in every if index not in self.stats and index not in self.copies]
         return list({self.tensors[k].name: k for k in reversed(rest)}.values())[::-1] if self.wholes else rest
 
@@ -106,19 +105,23 @@ class MeasuredDump:
         return self.other_names.get(name, name)
 
     @cached_property
-    def named(self) -> dict[str, list[int]]:
+    def named(self) -> Mapping[str, Sequence[int]]:
         """The indices of measured tensors by their names in the series, in the order of their layers.
 
         All pieces of a tensor have one name.
         """
-        found: dict[str, list[int]] = {}
-        tensors = self.tensors
-        for indices in self.layers.values():
+        found: dict[str, Sequence[int]] = {}
+        tensors, layers = self.tensors, self.layers
+        if isinstance(layers, NamedGroups) and not self.other_names:
+            names = list(map(names_of(tensors).__getitem__, layers.groups.members.tolist()))
+            if len(set(names)) == len(names):
+                return NamedGroups(names, Groups.of_one_each(layers.groups.members))
+        for indices in layers.values():
             if len(indices) == 1:  # safe to share the list: all pieces of a tensor are in one layer
                 found[tensors[indices[0]].name] = indices
                 continue
             for index in indices:
-                found.setdefault(tensors[index].name, []).append(index)
+                found.setdefault(tensors[index].name, list[int]()).append(index)  # type: ignore[attr-defined]
         return {self.other_names.get(name, name): found[name] for name in found} if self.other_names else found
 
     def shape(self, indices: Sequence[int]) -> tuple[int, ...] | None:
@@ -133,8 +136,7 @@ class MeasuredDump:
     @property
     def labels(self) -> dict[str, str]:
         """The labels that frameworks give to layers, by the layer's name in the file."""
-        pairs = zip(self.tensors, self.places, strict=True)
-        return {place.layer: spec.label for spec, place in pairs if spec.label is not None}
+        return {self.places[index].layer: label for index, label in labels_of(self.tensors).items()}
 
     @property
     def notes(self) -> list[Note]:
@@ -147,8 +149,10 @@ class MeasuredDump:
         return [*notes, *self.copy_notes]
 
     @cached_property
-    def layers(self) -> dict[str, list[int]]:
+    def layers(self) -> Mapping[str, Sequence[int]]:
         """The indices of measured tensors by layer; layers are in natural order."""
+        if isinstance(self.places, Places):
+            return self.places.by_layer(self.stats.indices)
         found: dict[str, list[int]] = {}
         places = self.places
         for index in self.stats:
@@ -164,50 +168,29 @@ def measure_dump(source: DumpSource, sums: SumKinds, run: Run, observer_for: Obs
     """Read a dump once and measure the selected gradients in all of its files."""
     firsts = FirstNonfinite(run.workers.work)
     with run.open(source) as dump:
-        stats = [_measure_file(dump, file, sums, run, [firsts.observer_for, observer_for]) for file in dump.each()]
+        stats = [measure_file(dump, file, sums, run, [firsts.observer_for, observer_for]) for file in dump.each()]
         dump.check()
-    found = concatenate(list(zip([file.start for file in dump.files], stats, strict=True))).scaled(dump.scale)
+    return surveyed(dump, stats, run, firsts)
+
+
+def surveyed(dump: OpenDump, stats: Sequence[StatsTable], run: Run, firsts: FirstNonfinite | None) -> MeasuredDump:
+    """Describe a dump that was read, with the statistics of the tensors of each of its files."""
+    found = concatenate([(file.start, one) for file, one in zip(dump.files, stats, strict=True)]).scaled(dump.scale)
+    tensors = dump.tensors
     measured = MeasuredDump(
-        source,
+        dump.source,
         dump.step,
         dump.files,
-        dump.tensors,
-        run.places([spec.name for spec in dump.tensors]),
+        tensors,
+        run.shared("places", tensors, lambda: run.places(names_of(tensors))),
         found,
         dump.non_numeric,
-        file_notes=_notes(dump, found, run),
+        file_notes=notes_on_dump(dump, found, run),
         wholes=dump.wholes,
-        firsts=firsts,
+        firsts=None if found.all_finite else firsts,
     )
     copies = {copy: original for whole in dump.wholes.values() for copy, original in whole.copies.items()}
     return count_once(measured, copies, run) if copies else measured
-
-
-def _notes(dump: OpenDump, stats: StatsTable, run: Run) -> list[Note]:
-    """Return the notes on an open dump whose gradients were measured; what the user has included by name needs none on names."""
-    gradients = [dump.tensors[index] for index in stats]
-    on_names = [] if run.selection.include else name_notes(dump, stats.indices)
-    logs = log_notes(gradients, dump.source.location)
-    return [*dump.notes, *dump.step_notes, *logs, *on_names, *_fill_notes(dump, stats)]
-
-
-def name_notes(dump: OpenDump, counted: Sequence[int]) -> list[Note]:
-    """Note what the names of the tensors that count say of them."""
-    path = dump.source.location
-    return [
-        *lookalike_notes(path, dump.tensors, counted),
-        *mixture_notes(path, [dump.tensors[k].name for k in counted]),
-    ]
-
-
-def _fill_notes(dump: OpenDump, stats: StatsTable) -> list[Note]:
-    """Note tensors whose largest element is what netCDF fills unwritten elements with."""
-    filled = stats.max_abs == _FILLING
-    if not filled.any():
-        return []
-    found = [dump.tensors[stats.indices[row]].name for row in np.flatnonzero(filled).tolist()]
-    what = f"largest element {_FILLING:.6g}, with which netCDF fills what was never written: {shortlist(found, 4)}"
-    return [Note("fill-values", f"{dump.source.location}: {what}", len(found), changes_figures=True)]
 
 
 def observer_of(file: OpenFile, observers: Sequence[ObserverFor | None]) -> PieceObserver | None:
@@ -215,14 +198,16 @@ def observer_of(file: OpenFile, observers: Sequence[ObserverFor | None]) -> Piec
     return together([one(file.format, file.reader) for one in observers if one is not None])
 
 
-def _measure_file(
+def measure_file(
     dump: OpenDump, file: OpenFile, sums: SumKinds, run: Run, observers: Sequence[ObserverFor | None]
 ) -> StatsTable:
-    reader, read, counted = file.reader, FileRead(file.portable, run.progress).read, dump.counted(file)
-    check_roles([file.tensors[index] for index in counted], file.path)
+    """Measure the gradients of an open file."""
+    reader, read, outline = file.reader, FileRead(file.portable, run.progress).read, file.outline
+    check_roles(outline.gradients, file.path)
     kinds, observe = stored_sums(sums, dump.scale), observer_of(file, observers)
-    found = measure(reader.tensors, counted, read, kinds, run.workers, observe)
-    reader.verify(rest=dump.taken(file))
+    known, sources = outline.pieces_of(reader.tensors), [file.portable]
+    found = measure(reader.tensors, outline.counted, read, kinds, run.workers, observe, sources, known)
+    reader.verify(rest=outline.taken)
     return found
 
 

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from gradclip_cli.numerics.dtypes import DType, Raw
 from gradclip_cli.numerics.exponents import Counts
 from gradclip_cli.numerics.narrow_counts import NarrowCounter
 from gradclip_cli.numerics.statistics import PieceStats
-from gradclip_cli.numerics.statistics_table import StatsArrays
+from gradclip_cli.numerics.statistics_arrays import StatsArrays
 from gradclip_cli.numerics.value_counts import Counter, Levels, Located, Place, ValueCounts
 from gradclip_cli.numerics.wide_counts import WideCounter
 from gradclip_cli.numerics.workspace import Workspace
@@ -61,19 +61,9 @@ class TensorCounts:
 
     def observer_for(self, format: Format, reader: Reader) -> PieceObserver:
         """Return the observer that counts in the pieces of a file."""
-        specs, start = reader.tensors, self._tensors
-        self._tensors += len(specs)
-
-        def observe(piece: Piece, raw: Raw, stats: PieceStats | StatsArrays) -> None:
-            at = 0
-            for index in range(piece.index, piece.index + piece.count):
-                spec = specs[index]
-                size = (piece.stop - piece.start if piece.count == 1 else spec.size) * spec.dtype.itemsize
-                place = partial(_place, spec, piece.start if piece.count == 1 else 0)
-                self._counter(start + index, spec.dtype).add(raw[at : at + size], place)
-                at += size
-
-        return observe
+        start = self._tensors
+        self._tensors += len(reader.tensors)
+        return PieceObserver(_PieceCounts(reader.tensors, start, self._counter).see, _nothing)
 
     def of(self, dump: MeasuredDump, indices: Sequence[int]) -> TensorValues:
         """Return the counts of a tensor, given by its pieces."""
@@ -101,6 +91,34 @@ class TensorCounts:
                 kind = NarrowCounter if dtype.narrow else WideCounter
                 self._counters[index] = kind(dtype, self._bands, self._work)
             return self._counters[index]
+
+
+class _PieceCounts(NamedTuple):
+    """Counts in pieces of a file whose tensors are those of the dump from `start` on.
+
+    It stays in this process: what it would send of each piece, a table of 65,536 counts, is half as large as the piece.
+    """
+
+    specs: Sequence[TensorSpec]
+    start: int
+    counter: Callable[[int, DType], Counter]
+
+    def see(self, piece: Piece, raw: Raw, stats: PieceStats | StatsArrays) -> None:
+        """Count in a piece."""
+        at = 0
+        for index in range(piece.index, piece.index + piece.count):
+            spec = self.specs[index]
+            size = (piece.stop - piece.start if piece.count == 1 else spec.size) * spec.dtype.itemsize
+            place = partial(_place, spec, piece.start if piece.count == 1 else 0)
+            self.counter(self.start + index, spec.dtype).add(raw[at : at + size], place)
+            at += size
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("counts by magnitude stay in the process that began them")
+
+
+def _nothing(piece: Piece, found: Any) -> None:
+    """Take nothing: it is counted where the piece is seen."""
 
 
 def _place(spec: TensorSpec, start: int, at: int, marks: NDArray[np.bool_]) -> Place:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.inputs.opened import DumpFile, file_of
 from gradclip_cli.inputs.source import DumpSource
+from gradclip_cli.numerics.groups import Groups, groups_of
 
 
 class TensorPiece(NamedTuple):
@@ -34,9 +35,9 @@ class TensorPlaces(NamedTuple):
     @classmethod
     def of(cls, dump: MeasuredDump) -> "TensorPlaces":
         """Take the places of the measured tensors of a dump."""
-        groups = list(dump.named.values())
-        firsts = np.fromiter((indices[0] for indices in groups), np.int32, len(groups))
-        several = {k: indices for k, indices in enumerate(groups) if len(indices) > 1}
+        groups = Groups.of(groups_of(dump.named))
+        firsts = groups.firsts.astype(np.int32)
+        several = {k: groups[k] for k in np.flatnonzero(np.diff(groups.starts) > 1).tolist()}
         return cls(dump.source, dump.files, firsts, several, dump.row, dump.stats.scale)
 
     @classmethod

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING
 
 from gradclip_cli.errors import UsageError
@@ -34,6 +35,7 @@ FORMATS = tuple(_LOADERS)
 """The names of the formats, in the order in which they are tried on a file."""
 
 
+@cache
 def by_name(name: str) -> "Format":
     """Return the format called `name`; raise UsageError if there is none."""
     if name not in _LOADERS:

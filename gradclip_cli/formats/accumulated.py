@@ -7,7 +7,7 @@ on threads nor on pieces.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -40,16 +40,36 @@ class PortableAccumulation(PortableReader):
         return [one for part in self._parts for one in part.fingerprints]
 
     @property
+    def has_checksums(self) -> bool:
+        """Whether any of the files holds checksums."""
+        return any(part.has_checksums for part in self._parts)
+
+    @property
     def reader(self) -> "AccumulatedReader":
         """The reader, made when it is first needed."""
         if self._reader is None:
-            self._reader = AccumulatedReader([part.reader for part in self._parts], self._mode)
+            self._reader = AccumulatedReader([part.reader for part in self._parts], self._mode, self._parts)
         return self._reader
 
     @property
     def readers(self) -> Sequence[Reader]:
         """The reader of each file."""
         return [part.reader for part in self._parts]
+
+    def read(self, spec: TensorSpec, start: int, out: Raw) -> None:
+        """Fill `out` with elements from `start` on, as the mean or the sum of those of all files."""
+        self.reader.read(spec, start, out)
+
+    def receipts(self) -> list[Any] | None:
+        """Return and forget the checksums of what was read of each file."""
+        found = [part.receipts() for part in self._parts]
+        return found if any(one is not None for one in found) else None
+
+    def take(self, receipts: list[Any]) -> None:
+        """Give the readers what their copies in another process have read."""
+        for part, own in zip(self._parts, receipts, strict=True):
+            if own is not None:
+                part.take(own)
 
     def __reduce__(self) -> "tuple[type[PortableAccumulation], tuple[object, ...]]":  # type: ignore[override]  # other arguments
         return PortableAccumulation, (self._parts, self._mode)
@@ -58,11 +78,14 @@ class PortableAccumulation(PortableReader):
 class AccumulatedReader:
     """Several open files as one. Gradients are float64 or complex128; everything else is that of the first file.
 
-    Raises InputError unless all files have tensors of the same names, dtypes and shapes.
+    Elements are read through `sources`, which in another process keep checksums for the readers of this one. Raises InputError
+    unless all files have tensors of the same names, dtypes and shapes.
     """
 
-    def __init__(self, readers: Sequence[Reader], mode: str) -> None:
-        self._readers, self._mode, self._work = readers, mode, Workspace()
+    has_checksums = False  # those of the files are their own readers' business
+
+    def __init__(self, readers: Sequence[Reader], mode: str, sources: Sequence[PortableReader]) -> None:
+        self._readers, self._mode, self._sources, self._work = readers, mode, sources, Workspace()
         first = self.first = readers[0]
         self.file, self.metadata = first.file, first.metadata
         self.non_numeric = first.non_numeric
@@ -76,15 +99,15 @@ class AccumulatedReader:
         """Fill `out` with elements from `start` on, as float64 or complex128 if they are gradients."""
         own = self._own[spec.name]
         if not spec.dtype.is_gradient:
-            self.first.read(own[0], start, out)
+            self._sources[0].read(own[0], start, out)
             return
         total = out.view(np.float64)
         with np.errstate(all="ignore"):  # signalling NaN, sums above the range of float64
-            for reader, stored in zip(self._readers, own, strict=True):
+            for source, stored in zip(self._sources, own, strict=True):
                 raw = self._work.raw.take(total.size * stored.dtype.part.itemsize, np.uint8)
-                reader.read(stored, start, raw)
+                source.read(stored, start, raw)
                 values = decode(raw, stored.dtype.part, self._work)
-                if reader is self.first:
+                if source is self._sources[0]:
                     np.copyto(total, values)
                 else:
                     np.add(total, values, out=total)
@@ -103,6 +126,12 @@ class AccumulatedReader:
                 if not np.array_equal(firsts, others):
                     message = f"differs from that in {printable(self.file.path)}, and is not added, as it is {spec.dtype.name}"
                     self._refuse(reader, f"{message}; --exclude writes that of the first file", spec.name)
+
+    def receipts(self) -> None:
+        """Return None: the reader of each file has its own."""
+
+    def take(self, receipts: Any) -> None:
+        """Do nothing."""
 
     def verify(self, rest: Sequence[int] | None = None) -> None:
         """Raise InputError if what was read of a file does not match its checksums, or if a file has changed."""
@@ -156,7 +185,7 @@ class AccumulatedReader:
             dtype = COMPLEX128 if first.dtype.is_complex else FLOAT64
             start = end if adjoin else end + dtype.itemsize
             held = sum(spec.held for spec in own)
-            found = replace(first, dtype=dtype, offset=None if encoded else start, held=held)
+            found = replace(first, dtype=dtype, offset=None if encoded else start, held=held, place=None)
             end, before = start + found.nbytes, [] if encoded else list(own)
             yield found
 

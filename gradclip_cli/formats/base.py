@@ -9,8 +9,10 @@ import numpy as np
 
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats.copy_ranges import Copy
+from gradclip_cli.formats.elsewhere import Receipt
 from gradclip_cli.notes import Note
 from gradclip_cli.numerics.dtypes import DType, Raw
+from gradclip_cli.spec_table import without_elements
 from gradclip_cli.storage.fingerprint import Fingerprint
 from gradclip_cli.storage.random_access import RandomAccess
 from gradclip_cli.tensors import Piece, TensorSpec, pieces_in_order
@@ -18,6 +20,8 @@ from gradclip_cli.tensors import Piece, TensorSpec, pieces_in_order
 
 class Headers:
     """Cache parsed headers: the last one by its bytes and, if `keep` is set, every one by the fingerprint of its file.
+
+    `keep` is set where files are opened again; a header that is costly to hold is kept for the last file only.
 
     A cache belongs to one call, and to the thread that opens the dumps.
     """
@@ -41,6 +45,11 @@ class Headers:
         if self._keep:
             self._of[fingerprint] = header
 
+    def add_last(self, key: object, header: Any) -> None:
+        """Remember, if files are opened again, what was read of this one under a key for `of_bytes`, until the next is opened."""
+        if self._keep:
+            self._last = key, header
+
 
 class Options(NamedTuple):
     """How to read files: what the user asked for, and what the caller knows.
@@ -56,6 +65,10 @@ class Options(NamedTuple):
 
 class Reader(Protocol):
     """An open file: its header is read and checked, its elements are not."""
+
+    @property
+    def has_checksums(self) -> bool:
+        """Whether the file holds checksums that `verify` compares with those of what was read."""
 
     @property
     def file(self) -> RandomAccess:
@@ -88,8 +101,14 @@ class Reader(Protocol):
     def read(self, spec: TensorSpec, start: int, out: Raw) -> None:
         """Fill `out` with stored elements from element `start` on, past the end of the tensor if its neighbour adjoins.
 
-        The pieces of a tensor without an offset must be read in order, by one thread.
+        The pieces of a tensor without an offset must be read in order, by one thread. With a `place`, it adjoins the next place.
         """
+
+    def receipts(self) -> Any | None:
+        """Return and forget the checksums of what was read, which can be sent to the reader of another process; None for none."""
+
+    def take(self, receipts: Any) -> None:
+        """Take what `receipts` of a reader in another process returned: `verify` counts it as read here."""
 
     def verify(self, rest: Sequence[int] | None = None) -> None:
         """Raise InputError if what was read does not match the checksums in the file, or if the file has changed.
@@ -108,8 +127,13 @@ class Reader(Protocol):
 class Writer(Protocol):
     """A file that is being written to a descriptor.
 
-    Tensors may be written in any order, but one without an offset must be written from first element to last.
+    Tensors may be written in any order, but one without an offset must be written from first element to last. A pickled writer
+    becomes a `PlacedWriter`; pickling it raises TypeError if some tensors can only be written here.
     """
+
+    @property
+    def has_checksums(self) -> bool:
+        """Whether the file holds checksums of what is written."""
 
     @property
     def copies(self) -> Sequence[Copy]:
@@ -129,6 +153,12 @@ class Writer(Protocol):
 
     def write(self, spec: TensorSpec, start: int, data: Raw) -> None:
         """Write stored elements from element `start` on, past the end of the tensor if its neighbour adjoins."""
+
+    def receipts(self) -> None:
+        """Return None: what is written in this process is known."""
+
+    def take(self, receipts: Sequence[Receipt]) -> None:
+        """Take what a copy in another process says of what it wrote, in any order."""
 
     def finish(self) -> None:
         """Complete the file after everything is written."""
@@ -176,6 +206,6 @@ def read_through(reader: Reader, spec: TensorSpec) -> None:
 
 def check_shapes(reader: Reader) -> None:
     """Raise InputError for an empty array whose other sizes multiply to more than any library can hold."""
-    for spec in reader.tensors:
-        if not spec.size and prod(size for size in spec.shape if size) * spec.dtype.itemsize >= 1 << 63:
+    for spec in without_elements(reader.tensors):
+        if prod(size for size in spec.shape if size) * spec.dtype.itemsize >= 1 << 63:
             raise InputError("has sizes whose product no library can hold", path=reader.file.path, tensor=spec.name)

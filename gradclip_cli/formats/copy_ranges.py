@@ -1,9 +1,12 @@
 """Compute the byte ranges that a copy takes from its source unchanged."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+import numpy as np
+
+from gradclip_cli.spec_table import SpecTable
 from gradclip_cli.tensors import TensorSpec
 
 
@@ -15,13 +18,25 @@ class Copy(NamedTuple):
     nbytes: int
 
 
-def unchanged_ranges(size: int, changed: Iterable[TensorSpec]) -> list[Copy]:
+def unchanged_ranges(size: int, changed: Sequence[TensorSpec]) -> list[Copy]:
     """Return the byte ranges of a file of `size` bytes that hold no elements of changed tensors."""
+    if isinstance(changed, SpecTable):
+        return _between(size, changed)
     spans = sorted(
         (spec.offset, spec.offset + spec.nbytes) for spec in changed if spec.offset is not None and spec.size
     )
     edges = [(0, 0), *spans, (size, size)]
     return [Copy(end, end, start - end) for (_, end), (start, _) in pairwise(edges) if start > end]
+
+
+def _between(size: int, changed: SpecTable) -> list[Copy]:
+    """Return the ranges between the tensors of a table, of which there may be a million."""
+    begins, nbytes = changed.columns.offsets, changed.nbytes
+    order = np.argsort(begins[nbytes > 0], kind="stable")
+    starts, ends = begins[nbytes > 0][order], (begins + nbytes)[nbytes > 0][order]
+    starts, ends = np.append(starts, size), np.insert(ends, 0, 0)
+    gaps = np.flatnonzero(starts > ends)
+    return [Copy(end, end, start - end) for start, end in zip(starts[gaps].tolist(), ends[gaps].tolist(), strict=True)]
 
 
 def subtract_ranges(copies: Iterable[Copy], written: Iterable[tuple[int, int]]) -> Iterator[Copy]:

@@ -1,7 +1,6 @@
 """Open a file in the format that its first bytes show."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats import FORMATS, by_name
@@ -11,25 +10,54 @@ from gradclip_cli.storage.fingerprint import Fingerprint, changed
 from gradclip_cli.storage.random_access import InputFile, RandomAccess
 
 
-@contextmanager
-def opened(
-    path: str, options: Options, name: str | None = None, fingerprint: Fingerprint | None = None
-) -> Iterator[tuple[Format, Reader]]:
-    """Open a file in the format `name`, or else in the one that its first bytes show.
+class opened:  # noqa: N801 (a context, as those of contextlib)
+    """Open a file in the format `name`, or else in the one that its first bytes show; as a context, give format and reader.
 
-    Raises InputError if the file is no dump, cannot be read, or no longer has the given fingerprint.
+    Raises InputError if the file is no dump, cannot be read, or no longer has the given fingerprint. A class, since for a
+    small dump a generator takes a tenth of the time.
     """
-    with InputFile(path) as file:
-        format = by_name(name) if name else _recognised(file)
-        file.complete()  # only now: a pipe that is no dump may never end
-        if fingerprint not in (None, file.fingerprint):
-            raise changed(path)
-        reader = format.open_reader(file, options)
+
+    def __init__(
+        self, path: str, options: Options, name: str | None = None, fingerprint: Fingerprint | None = None
+    ) -> None:
+        self._file = InputFile(path)
+        self._reader: Reader | None = None
+        sound = False
         try:
-            check_shapes(reader)
-            yield format, reader
+            self._format, self._reader = _open(self._file, options, name, fingerprint)
+            check_shapes(self._reader)
+            sound = True
         finally:
-            reader.close()
+            if not sound:
+                self._close()
+
+    def __enter__(self) -> tuple[Format, Reader]:
+        if self._reader is None:
+            raise ValueError("the file is closed")
+        return self._format, self._reader
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        reader, self._reader = self._reader, None
+        try:
+            if reader is not None:
+                reader.close()
+        finally:
+            self._file.close()
+
+
+def _open(
+    file: InputFile, options: Options, name: str | None, fingerprint: Fingerprint | None
+) -> tuple[Format, Reader]:
+    format = by_name(name) if name else _recognised(file)
+    file.complete()  # only now: a pipe that is no dump may never end
+    if fingerprint not in (None, file.fingerprint):
+        raise changed(file.path)
+    return format, format.open_reader(file, options)
 
 
 def _recognised(file: RandomAccess) -> Format:

@@ -4,34 +4,41 @@ import threading
 import weakref
 from collections.abc import Sequence
 from contextlib import ExitStack
+from typing import Any
 
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats.base import Format, Options, Reader
+from gradclip_cli.formats.elsewhere import PlacedReader
 from gradclip_cli.formats.opening import opened
 from gradclip_cli.formats.sharing import one_call
+from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.storage.fingerprint import Fingerprint
 from gradclip_cli.storage.streams import STANDARD
+from gradclip_cli.tensors import TensorSpec
 
 How = tuple[str, Options, str, Fingerprint]
 """The arguments of `opened` that open a file again: path, options, name of the format, fingerprint."""
 
+_OF_THIS_PROCESS = "/dev/fd/", "/dev/std", "/proc/"
 _opening = threading.Lock()
 
 
 class PortableReader:
     """An open reader that can be pickled: another process opens the file again when it first reads.
 
-    Checksums of what another process reads stay there: `verify` of the reader here does not check them.
+    There it reads the header only for elements that have no offset, or if `reader` is asked for. `verify` of the reader here
+    checks what was read there only if it was given the receipts, as `engine.mapping` does.
     """
 
-    def __init__(self, how: How, reader: Reader | None = None) -> None:
+    def __init__(self, how: How, reader: Reader | None = None, summed: bool = False) -> None:
         self.how, self._reader = how, reader
+        self._placed = PlacedReader(how[0], how[3], summed) if reader is None else None
 
     @classmethod
     def of(cls, format: Format, reader: Reader, options: Options) -> "PortableReader":
         """Wrap a reader that was opened with these options, without the cache of headers."""
-        file = reader.file
-        return cls((file.path, options._replace(headers=None), format.name, file.fingerprint), reader)
+        file, alone = reader.file, Options(options.void_dtype, options.allow_huge, None, options.most_tensors)
+        return cls((file.path, alone, format.name, file.fingerprint), reader)
 
     @property
     def path(self) -> str:
@@ -54,14 +61,37 @@ class PortableReader:
         return self._reader if self._reader is not None else self._open()
 
     @property
+    def has_checksums(self) -> bool:
+        """Whether the file holds checksums that `verify` of the reader compares."""
+        return self.reader.has_checksums
+
+    @property
     def readers(self) -> Sequence[Reader]:
         """The reader of each file that is read."""
         return (self.reader,)
 
-    def __reduce__(self) -> tuple[type["PortableReader"], tuple[How]]:
-        if self.path == STANDARD:
-            raise InputError("cannot be read by another process; save it to a file", path=STANDARD)
-        return PortableReader, (self.how,)
+    def read(self, spec: TensorSpec, start: int, out: Raw) -> None:
+        """Fill `out` with stored elements from element `start` on."""
+        if self._placed is None or spec.offset is None:
+            self.reader.read(spec, start, out)
+        else:
+            self._placed.read(spec, start, out)
+
+    def receipts(self) -> list[Any] | None:
+        """Return and forget the checksums of what was read in another process than the one that opened the file first."""
+        tellers = [one for one in (self._placed, self._reader) if one is not None] if self._placed is not None else []
+        found = [receipts for one in tellers if (receipts := one.receipts()) is not None]
+        return found or None
+
+    def take(self, receipts: list[Any]) -> None:
+        """Give the reader what its copy in another process has read."""
+        for one in receipts:
+            self.reader.take(one)
+
+    def __reduce__(self) -> tuple[type["PortableReader"], tuple[How, None, bool]]:
+        if self.path == STANDARD or self.path.startswith(_OF_THIS_PROCESS):
+            raise InputError("cannot be read by another process; save it to a file", path=self.path)
+        return PortableReader, (self.how, None, self._reader is not None and self._reader.has_checksums)
 
     def _open(self) -> Reader:
         """Open the file once for all threads; it is closed when this object is garbage-collected."""

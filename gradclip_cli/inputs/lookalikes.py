@@ -4,11 +4,12 @@ They look like optimizer state, parts of sparse tensors, scales of packed values
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from glob import escape
 
 from gradclip_cli.inputs.patterns import excluding
 from gradclip_cli.notes import Note
+from gradclip_cli.spec_table import dtypes_of, names_of, of_kind, picked, sizes_of
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import plural, shortlist
 
@@ -43,10 +44,10 @@ _BUFFER = r"(?s)(?:.*[./])?(?P<end>running_mean|running_var|inv_freq)"
 _BUFFERS = ("running_", "inv_freq")
 
 
-def lookalike_notes(path: str, tensors: Sequence[TensorSpec], counted: Iterable[int]) -> list[Note]:
+def lookalike_notes(path: str, tensors: Sequence[TensorSpec], counted: Sequence[int]) -> list[Note]:
     """Return the notes on the tensors of a dump that count, which are given by index."""
-    specs = [tensors[index] for index in counted]
-    names = [spec.name for spec in specs]
+    specs = picked(tensors, counted)
+    names = names_of(specs)
     text = "\n".join(names)
     found = _state_notes(path, _lines_with(_ROOTS, text), len(names))
     if ".v\n" in text + "\n":
@@ -118,7 +119,7 @@ def _moment_notes(path: str, names: Sequence[str]) -> list[Note]:
 
 def _sparse_notes(path: str, values: Sequence[str], tensors: Sequence[TensorSpec]) -> list[Note]:
     """Note values that stand beside the integer indices of the same sparse tensor."""
-    whole = {spec.name for spec in tensors if spec.dtype.kind == "int"}
+    whole = set(names_of(of_kind(tensors, "int")))
     found = [name for name in values if f"{name[:-6]}indices" in whole]
     if not found:
         return []
@@ -133,9 +134,8 @@ def _sparse_notes(path: str, values: Sequence[str], tensors: Sequence[TensorSpec
 
 def _scale_notes(path: str, names: Sequence[str], tensors: Sequence[TensorSpec]) -> list[Note]:
     """Note the scales of packed values that count as gradients: whole numbers or float8 of the same tensor or layer."""
-    packed = {
-        spec.name for spec in tensors if spec.dtype.kind in ("int", "other") or spec.dtype.name.startswith("float8")
-    }
+    pairs = zip(names_of(tensors), dtypes_of(tensors), strict=True)
+    packed = {name for name, dtype in pairs if dtype.kind in ("int", "other") or dtype.name.startswith("float8")}
     stems = packed | {name.rpartition(".")[0] for name in packed}
     found = [name for name in names if (match := re.fullmatch(_SCALE, name)) and match["stem"] in stems]
     if not found:
@@ -148,7 +148,8 @@ def _scale_notes(path: str, names: Sequence[str], tensors: Sequence[TensorSpec])
 
 def _setting_notes(path: str, specs: Sequence[TensorSpec]) -> list[Note]:
     """Note single numbers that are called like settings of a run, or like figures of a step."""
-    names = [spec.name for spec in specs if spec.size == 1 and re.fullmatch(_SETTING, spec.name)]
+    pairs = zip(names_of(specs), sizes_of(specs), strict=True)
+    names = [name for name, size in pairs if size == 1 and re.fullmatch(_SETTING, name)]
     if not names:
         return []
     what = (

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from sys import intern
 from typing import NamedTuple
 
@@ -63,8 +63,15 @@ class Naming(NamedTuple):
         >>> Naming().places(["module.lstm.weight_ih_l0", "dense/dense/kernel:0", "0_W"])
         [LayerParam(layer='lstm', param='weight_ih_l0'), LayerParam(layer='dense', param='kernel'), LayerParam(layer='0', param='W')]
         """
+        return list(self.placed(names))
+
+    def placed(self, names: Sequence[str]) -> Iterator[LayerParam]:
+        """Yield the layer and param of each tensor of one dump."""
         shared = _shared_prefixes(names)
-        return [self._place(name, shared) for name in names]
+        if self.regex is not None or self.depth is not None or _is_unusual("\n".join(names)):
+            return (self._place(name, shared) for name in names)
+        split = (name.rpartition(".") for name in names)
+        return (LayerParam(layer, intern(param)) if dot else self._place(param, shared) for layer, dot, param in split)
 
     def block(self, layer: str) -> str:
         """Return the block of a layer: the layer itself where a regex or a depth says what a layer is."""
@@ -148,6 +155,11 @@ def _components(name: str, shared: frozenset[str]) -> tuple[str, list[str]]:
     return "_", parts
 
 
+def _is_unusual(names: str) -> bool:
+    """Return whether any of some names may need more than a cut at its last dot."""
+    return "/" in names or "['" in names or "mod" in names
+
+
 def _is_bare(name: str) -> bool:
     """Return whether there is no wrapper in a name without `/`."""
     return "mod" not in name or (WRAPPERS.isdisjoint(name.split(".")) and not name.startswith("module."))
@@ -166,7 +178,8 @@ def _unwrapped(parts: list[str]) -> list[str]:
 
 def _shared_prefixes(names: Sequence[str]) -> frozenset[str]:
     """Return the prefixes before the last `_` that two or more names without `.` and `/` share."""
-    plain = Counter(name.rpartition("_")[0] for name in set(names) if "/" not in name and "." not in name)
+    flat = {name for name in names if "/" not in name and "." not in name}
+    plain = Counter(name.rpartition("_")[0] for name in flat)
     return frozenset(prefix for prefix, number in plain.items() if number > 1)
 
 

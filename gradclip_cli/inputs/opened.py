@@ -4,7 +4,6 @@ import os
 from bisect import bisect
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from functools import cached_property
 from types import TracebackType
 from typing import NamedTuple
@@ -15,13 +14,14 @@ from gradclip_cli.formats.base import Format, Headers, Options, Reader
 from gradclip_cli.formats.opening import opened
 from gradclip_cli.formats.portable import PortableReader
 from gradclip_cli.inputs.loss_scale import loss_scale_notes, scale_of
-from gradclip_cli.inputs.naming import LayerParam
+from gradclip_cli.inputs.outline import Outline, Outlines
 from gradclip_cli.inputs.pieces import Shape, Whole, wholes
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.inputs.steps import CAPTURE, step_in_metadata
 from gradclip_cli.inputs.uncounted import notes_on, only_other
 from gradclip_cli.notes import Note
+from gradclip_cli.spec_table import extended, names_of, renamed, shapes_of
 from gradclip_cli.storage.fingerprint import Fingerprint
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import printable
@@ -52,6 +52,7 @@ class OpenFile(NamedTuple):
     tensors: Sequence[TensorSpec]
     portable: PortableReader  # the same reader, for tasks
     template: Reader
+    outline: Outline  # of `tensors`
 
     @property
     def path(self) -> str:
@@ -67,15 +68,22 @@ class OpenDump:
     tensors whose pieces lie in several files and say where they belong, by name.
     """
 
-    def __init__(self, source: DumpSource, selection: Selection, headers: Headers | None = None) -> None:
-        self.source, self._selection, self._headers = source, selection, headers
+    def __init__(
+        self,
+        source: DumpSource,
+        selection: Selection,
+        headers: Headers | None = None,
+        outlines: Outlines | None = None,
+    ) -> None:
+        self.source, self._selection = source, selection
+        self._how = _How.of(selection, headers, outlines)
         self.files: list[DumpFile] = []
-        self.tensors: list[TensorSpec] = []
+        self.tensors: Sequence[TensorSpec] = []
         self.non_numeric: list[str] = []
         self.notes: list[Note] = []
         self._metadata: Mapping[str, str] = {}  # of the first file
         self.scale = 1.0
-        self._names: list[list[str]] = []  # the tensor names in each file
+        self._names: list[Sequence[str]] = []  # the tensor names in each file
         self._offsets: list[Shape] = []  # of each tensor, if files say so
         self._open = ExitStack()
 
@@ -106,24 +114,38 @@ class OpenDump:
 
     def _opened(self, paths: Sequence[str]) -> OpenFile:
         mode, start = self.source.layout.accumulate or "", len(self.tensors)
-        with _listed_by(self.source):
-            file = _opened_as_one([(path, None) for path in paths], mode, self._selection, self._headers, self._open)
+        try:
+            file = _opened_as_one([(path, None) for path in paths], mode, self._how, self._open)
+        except InputError as error:
+            if not _lacks_listed(self.source, error):
+                raise
+            raise _not_there(self.source, error) from error
         for reader in file.portable.readers:
             self._take_scale(reader, self.source.files[0])
-        names = [spec.name for spec in file.tensors]
+        outline, names = file.outline, file.outline.names
         own = self.source.layout.tensor_names(paths[0], names)
         if own is not names:
-            tensors = [replace(spec, name=name) for spec, name in zip(file.tensors, own, strict=True)]
-            file = file._replace(tensors=tensors)
-        self._metadata = self._metadata if self.files else file.reader.metadata
+            tensors = renamed(file.tensors, own)
+            file = file._replace(tensors=tensors, outline=Outline(tensors, self._selection))
+            outline = file.outline
+        reader, layout = file.reader, self.source.layout
+        self._metadata = self._metadata if self.files else reader.metadata
+        self._extend(outline.tensors)
         self.files.append(_dump_file(file, start, mode))
-        self.tensors += file.tensors
-        self.non_numeric += only_other(file.reader)
-        self.notes += [*file.reader.notes, *notes_on(file.reader, file.tensors, self._selection)]
-        self.notes += self.source.layout.notes(paths[0], file.reader.metadata)
+        self.non_numeric += only_other(reader)
+        self.notes += [*reader.notes, *notes_on(reader, outline, self._selection)]
+        self.notes += layout.notes(paths[0], reader.metadata)
         self._names.append(names)
-        self._offsets += self.source.layout.offsets(paths[0], file.tensors, file.reader.metadata) or ()
+        self._offsets += layout.offsets(paths[0], outline.tensors, reader.metadata) or ()
         return file
+
+    def _extend(self, tensors: Sequence[TensorSpec]) -> None:
+        """Add the tensors of a file; a dump of one file shares them with the dumps before it, if those have the same header."""
+        if not self.files:
+            self.tensors = tensors
+            return
+        own = extended([], self.tensors) if len(self.files) == 1 else self.tensors
+        self.tensors = extended(own, tensors)
 
     def _take_scale(self, reader: Reader, first: str) -> None:
         """Read the loss scale of a file; raise InputError if it is not that of the file `first`, which is read before."""
@@ -151,7 +173,7 @@ class OpenDump:
     def wholes(self) -> dict[str, Whole]:
         """The tensors that are put together from pieces, by name; of all files that the dump has, once they were opened."""
         tensors = self.tensors if self._offsets else []
-        return wholes([spec.name for spec in tensors], self._offsets, [spec.shape for spec in tensors])
+        return wholes(names_of(tensors), self._offsets, shapes_of(tensors))
 
     @property
     def step(self) -> int | None:
@@ -171,46 +193,21 @@ class OpenDump:
         )
         return [Note("step", f"{self.source.location}: {what}")]
 
-    @property
-    def places(self) -> list[LayerParam]:
-        """The layer and param of each tensor; they depend on all tensor names of the dump."""
-        return self._selection.naming.places([spec.name for spec in self.tensors])
-
-    def taken(self, file: OpenFile) -> Sequence[int]:
-        """Return the indices of the selected tensors of a file, gradients or not."""
-        selection, every = self._selection, range(len(file.tensors))
-        if not selection.include and not selection.exclude:
-            return every
-        return [index for index in every if selection.takes(file.tensors[index].name)]
-
-    def counted(self, file: OpenFile) -> list[int]:
-        """Return the indices of the selected tensors of a file that can be gradients: those of real or complex floats."""
-        tensors, counts = file.tensors, self._selection.counts
-        return [
-            index
-            for index in self.taken(file)
-            for spec in (tensors[index],)
-            if spec.dtype.kind in ("float", "complex") and (spec.role is None or counts(spec))
-        ]
-
 
 def file_of(files: Sequence[DumpFile], index: int) -> DumpFile:
     """Return the file of a dump that holds a tensor."""
     return files[bisect(files, index, key=lambda file: file.start) - 1]
 
 
-@contextmanager
-def _listed_by(source: DumpSource) -> Iterator[None]:
-    """Say which index lists a shard that is not there."""
-    try:
-        yield
-    except InputError as error:
-        if source.location in source.files or not isinstance(error.__cause__, FileNotFoundError):
-            raise
-        what = f"lists {printable(os.path.basename(error.path or ''))}, which is not there"
-        raise InputError(
-            f"{what}; copy the missing file beside it, or save the dump again", path=source.location
-        ) from error
+def _lacks_listed(source: DumpSource, error: InputError) -> bool:
+    """Whether an index lists a shard that is not there."""
+    return source.location not in source.files and isinstance(error.__cause__, FileNotFoundError)
+
+
+def _not_there(source: DumpSource, error: InputError) -> InputError:
+    """Say which index lists the shard."""
+    what = f"lists {printable(os.path.basename(error.path or ''))}, which is not there"
+    return InputError(f"{what}; copy the missing file beside it, or save the dump again", path=source.location)
 
 
 def _indices(whole: Whole) -> list[int]:
@@ -222,31 +219,38 @@ def reopened(file: DumpFile, selection: Selection, headers: Headers | None = Non
     """Open a file again, with its own tensor names; raise InputError if it has changed."""
     with ExitStack() as stack:
         paths = [(one.path, one.fingerprint) for one in (file, *file.others)]
-        yield _opened_as_one(paths, file.accumulate, selection, headers, stack)
+        yield _opened_as_one(paths, file.accumulate, _How.of(selection, headers), stack)
 
 
-def _opened_as_one(
-    files: Sequence[tuple[str, Fingerprint | None]],
-    mode: str,
-    selection: Selection,
-    headers: Headers | None,
-    stack: ExitStack,
-) -> OpenFile:
+class _How(NamedTuple):
+    """How files are opened."""
+
+    options: Options
+    format: str | None
+    outlines: Outlines
+    selection: Selection
+
+    @classmethod
+    def of(cls, selection: Selection, headers: Headers | None, outlines: Outlines | None = None) -> "_How":
+        options = Options(selection.void_dtype, selection.allow_huge, headers)
+        return cls(options, selection.input_format, outlines or Outlines(), selection)
+
+
+def _opened_as_one(files: Sequence[tuple[str, Fingerprint | None]], mode: str, how: _How, stack: ExitStack) -> OpenFile:
     """Open a file, or several to be accumulated in the way `mode`; `stack` closes them."""
-    options, name = _how(selection, headers)
-    found = [stack.enter_context(opened(path, options, name, fingerprint)) for path, fingerprint in files]
+    options = how.options
+    found = [stack.enter_context(opened(path, options, how.format, fingerprint)) for path, fingerprint in files]
     parts = [PortableReader.of(format, reader, options) for format, reader in found]
     (format, first), portable = found[0], parts[0]
     if mode:
         portable = PortableAccumulation(parts, mode)
-    return OpenFile(format, portable.reader, first.tensors, portable, first)
+    return OpenFile(
+        format, portable.reader, first.tensors, portable, first, how.outlines.of(first.tensors, how.selection)
+    )
 
 
 def _dump_file(file: OpenFile, start: int, mode: str) -> DumpFile:
     """Describe an open file, or several that are read as one."""
-    one, *others = [DumpFile(path, fingerprint, start) for path, fingerprint in file.portable.fingerprints]
-    return one._replace(others=tuple(others), accumulate=mode)
-
-
-def _how(selection: Selection, headers: Headers | None) -> tuple[Options, str | None]:
-    return Options(selection.void_dtype, selection.allow_huge, headers), selection.input_format
+    (path, fingerprint), *rest = file.portable.fingerprints
+    others = tuple(DumpFile(path, fingerprint, start) for path, fingerprint in rest) if rest else ()
+    return DumpFile(path, fingerprint, start, others, mode)

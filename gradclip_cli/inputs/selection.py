@@ -1,6 +1,6 @@
 """Select the tensors of the inputs that are used, and say how they are read."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
@@ -54,6 +54,12 @@ class Selection:
         """Whether the tensor `name` is selected."""
         included = not self.include or any(fnmatchcase(name, pattern) for pattern in self.include)
         return included and not any(fnmatchcase(name, pattern) for pattern in self.exclude)
+
+    def rows(self, names: Sequence[str]) -> Sequence[int]:
+        """Return which of some tensors are selected."""
+        if not self.include and not self.exclude:
+            return range(len(names))
+        return [row for row, name in enumerate(names) if self.takes(name)]
 
     def counts(self, spec: "TensorSpec") -> bool:
         """Whether a selected tensor may be a gradient: it has no other role in its file, or --include has named it."""

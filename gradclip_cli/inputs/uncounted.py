@@ -1,25 +1,25 @@
 """Note what a file holds besides gradients, so that no norm is about something else than the user thinks."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from gradclip_cli.formats.base import Reader
+from gradclip_cli.inputs.outline import Outline
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.notes import Note
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import shortlist
 
 
-def notes_on(reader: Reader, tensors: Sequence[TensorSpec], selection: Selection) -> Iterator[Note]:
+def notes_on(reader: Reader, outline: Outline, selection: Selection) -> Iterator[Note]:
     """Note the selected tensors that a file marks as no gradients, and what may hold floats but is no tensor.
 
-    `tensors` have their names in the dump. What the user has left out, or named in full, needs no note.
+    The tensors have their names in the dump. What the user has left out, or named in full, needs no note.
     """
-    path = reader.file.path
-    marked = [spec for spec in tensors if spec.role is not None and selection.takes(spec.name)]
-    if apart := [spec for spec in marked if not selection.counts(spec)]:
+    path, found = reader.file.path, outline.marked
+    if apart := [spec for spec in found if not selection.counts(spec)]:
         yield Note("no-gradients", f"{path}: no gradients, so in no norm: {_by_role(apart)}; --include counts them")
     elif matched := [
-        spec for spec in marked if spec.dtype.kind in ("float", "complex") and spec.name not in selection.include
+        spec for spec in found if spec.dtype.kind in ("float", "complex") and spec.name not in selection.include
     ]:
         what = f"counted, since --include matches what is marked as no gradients: {_by_role(matched)}"
         yield Note("counted-by-include", f"{path}: {what}; --exclude leaves them out", changes_figures=True)
@@ -34,6 +34,8 @@ def notes_on(reader: Reader, tensors: Sequence[TensorSpec], selection: Selection
 
 def only_other(reader: Reader) -> list[str]:
     """Return the names of what is not numbers, and holds no floats either."""
+    if not reader.non_numeric:
+        return []
     with_floats = set(reader.unmeasured)
     return [name for name in reader.non_numeric if name not in with_floats]
 

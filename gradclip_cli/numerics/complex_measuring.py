@@ -8,7 +8,7 @@ from gradclip_cli.numerics.dtypes import DType, Raw
 from gradclip_cli.numerics.moduli import CHUNK, Parts
 from gradclip_cli.numerics.norms import BLOCK, SumKinds
 from gradclip_cli.numerics.statistics import PieceStats
-from gradclip_cli.numerics.statistics_table import StatsArrays
+from gradclip_cli.numerics.statistics_arrays import StatsArrays
 from gradclip_cli.numerics.workspace import Workspace
 
 

@@ -147,7 +147,7 @@ def widen(values: Floats, work: Workspace) -> NDArray[np.float64]:
     """
     if values.dtype == np.float64:
         return values
-    out = work.widened.take(values.size, np.float64)
+    out = work.widened.take(values.size, np.float64).reshape(values.shape)
     np.copyto(out, values)
     return out
 
@@ -179,8 +179,13 @@ def constant(value: float, dtype: DType, work: Workspace) -> NDArray[Any]:
     return words_of(raw, dtype)
 
 
-def value_of(word: int, dtype: DType) -> float:
-    """Return the value of one stored word of a narrow float."""
+def to_float64(words: NDArray[Any], dtype: DType) -> NDArray[np.float64]:
+    """Return a few stored words of a real dtype, in the byte order of this machine, as new float64."""
+    if dtype.itemsize == 1:
+        found: NDArray[np.float64] = values_of(dtype)[words]
+        return found
     if dtype.name == "bfloat16":
-        return float(np.uint32(int(word) << 16).view(np.float32))
-    return float(values_of(dtype)[word])
+        numbers: NDArray[Any] = np.left_shift(words, 16, dtype=np.uint32).view(np.float32)
+    else:
+        numbers = words.view(dtype.name)
+    return numbers.astype(np.float64)

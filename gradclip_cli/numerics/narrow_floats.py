@@ -151,28 +151,30 @@ def values_of(dtype: Narrow) -> NDArray[np.float64]:
     return signed
 
 
-def magnitudes(words: NDArray[Any], dtype: Narrow, work: Workspace) -> NDArray[Any]:
-    """Return the numbers whose bits, without a sign, are `words`; infinities and NaN come out as some other number.
+def magnitudes(words: NDArray[Any], dtype: Narrow, work: Workspace) -> NDArray[np.float32]:
+    """Return the numbers whose bits, without a sign, are `words`, in `work.magnitudes`; infinities and NaN become some number.
 
-    The result is in `work.magnitudes`, except that of 8 bits; `words` may be in `work.unsigned`, and are then overwritten.
-    Float16 needs no table, and no subnormal that would slow the processor down: with an exponent one too high, a normal
-    number is doubled and a subnormal one is too large by 2^-14. The smaller result of both corrections is right.
-    `FNUZ` has no place here: its NaN is a sign and nothing else.
+    No table is needed, and no subnormal that would slow the processor down: with an exponent one too high, a normal number is
+    doubled and a subnormal one is too large by the smallest normal number. The smaller result of both corrections is right.
     """
-    if dtype.itemsize == 1:
-        found: NDArray[np.float64] = values_of(dtype)[words]
-        return found
-    bits = work.magnitudes.take(words.size, np.uint32)
+    bits = work.magnitudes.take(words.size, np.uint32).reshape(words.shape)
     np.copyto(bits, words)
-    if dtype.exponent == 8:
-        return np.left_shift(bits, 16, out=bits).view(np.float32)
-    np.left_shift(bits, 13, out=bits)
-    normal = np.add(bits, np.uint32(112 << 23), out=work.normal.take(words.size, np.uint32))
-    np.add(bits, np.uint32(113 << 23), out=bits)
+    np.left_shift(bits, 23 - dtype.mantissa, out=bits)
     values = bits.view(np.float32)
-    np.subtract(values, np.float32(2.0**-14), out=values)
+    if dtype.exponent == 8:
+        return values
+    bias, least = _correction(dtype)
+    normal = np.add(bits, bias, out=work.normal.take(words.size, np.uint32).reshape(words.shape))
+    np.add(bits, bias + (1 << 23), out=bits)
+    np.subtract(values, least, out=values)
     np.minimum(bits, normal, out=bits)  # of two nonnegative numbers, the smaller one has the smaller bits
     return values
+
+
+@cache
+def _correction(dtype: Narrow) -> tuple[int, np.float32]:
+    """Return what turns a biased exponent into that of float32, in its place, and the smallest normal number."""
+    return (127 - bias_of(dtype)) << 23, np.float32(2.0 ** (1 - bias_of(dtype)))
 
 
 def index_of(words: NDArray[Any], work: Workspace) -> NDArray[np.intp]:

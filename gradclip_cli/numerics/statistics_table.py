@@ -1,81 +1,22 @@
 """Keep the statistics of many tensors in two arrays, since a million objects would take half a gigabyte."""
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import accumulate, chain
-from typing import Any, NamedTuple
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradclip_cli.numerics import norms
+from gradclip_cli.numerics.groups import Groups
 from gradclip_cli.numerics.norms import SumKinds
-from gradclip_cli.numerics.statistics import PieceStats, TensorStats
+from gradclip_cli.numerics.overall import ELEMENTS, EXPONENTS, MAX_ABS, NAN, NEGINF, POSINF, SUMS, ZEROS, Overall
+from gradclip_cli.numerics.statistics import TensorStats
+from gradclip_cli.numerics.statistics_arrays import StatsArrays
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-
-# Columns of `StatsArrays.ints`: counts of elements, and from `_EXPONENTS` on the exponents of sums.
-_ELEMENTS, _ZEROS, _NAN, _POSINF, _NEGINF, _EXPONENTS = range(6)
-
-_MIXER = np.uint64(0x9E3779B97F4A7C15)
-
-# Columns of `StatsArrays.floats`: the largest |x|, and from `_SUMS` on the values of sums.
-_MAX_ABS, _SUMS = range(2)
-
-
-class StatsArrays(NamedTuple):
-    """The statistics of tensors, one row each.
-
-    `ints` (tensors, 5 + sums) holds counts and the exponents of sums, `floats` (tensors, 1 + sums) max_abs and their values.
-    """
-
-    ints: Ints
-    floats: Floats
-
-    @classmethod
-    def empty(cls, rows: int, sums: int) -> "StatsArrays":
-        """Return `rows` rows of zeros for `sums` kinds of sums."""
-        return cls(np.zeros((rows, _EXPONENTS + sums), np.int64), np.zeros((rows, _SUMS + sums)))
-
-    @classmethod
-    def of(cls, rows: Sequence[TensorStats], sums: int) -> "StatsArrays":
-        """Return a row for each of the given statistics."""
-        block = cls.empty(len(rows), sums)
-        for k, one in enumerate(rows):
-            block.ints[k] = (*one[:_EXPONENTS], *(exponent for exponent, _ in one.sums))
-            block.floats[k] = (one.max_abs, *(value for _, value in one.sums))
-        return block
-
-    @classmethod
-    def concatenate(cls, parts: Sequence["StatsArrays"]) -> "StatsArrays":
-        """Return the rows of all parts, one after the other."""
-        return parts[0] if len(parts) == 1 else cls(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
-
-    @property
-    def zeros(self) -> int:
-        """The number of zeros in all rows."""
-        return int(self.ints[:, _ZEROS].sum())
-
-    @property
-    def all_finite(self) -> bool:
-        """Whether no row has any NaN or infinity."""
-        return not self.ints[:, _NAN : _NEGINF + 1].any()
-
-    def as_piece(self) -> PieceStats:
-        """Return the rows as the blocks of one piece of a tensor."""
-        elements, zeros, nan, posinf, neginf = self.ints[:, :_EXPONENTS].sum(axis=0).tolist()
-        exponents, sums = self.ints[:, _EXPONENTS:].T, self.floats[:, _SUMS:].T
-        counts = elements, zeros, nan, posinf, neginf
-        return PieceStats(counts, float(self.floats[:, _MAX_ABS].max(initial=0)), tuple(exponents), tuple(sums))
-
-    def take(self, rows: "Sequence[int] | Ints") -> "StatsArrays":
-        """Return some of the rows."""
-        return StatsArrays(self.ints[rows], self.floats[rows])
-
-    def put(self, rows: "Sequence[int] | NDArray[Any] | slice", block: "StatsArrays") -> None:
-        """Fill some of the rows."""
-        self.ints[rows], self.floats[rows] = block
 
 
 class StatsTable(Mapping[int, TensorStats]):
@@ -84,12 +25,14 @@ class StatsTable(Mapping[int, TensorStats]):
     `block` is of the elements as stored; norms and the largest |x| are divided by `scale`, the loss scale of the elements.
     """
 
-    def __init__(self, indices: Sequence[int], block: StatsArrays, scale: float = 1.0) -> None:
+    def __init__(
+        self, indices: Sequence[int], block: StatsArrays, scale: float = 1.0, overall: Overall | None = None
+    ) -> None:
         first, size = indices[0] if indices else 0, len(indices)
         whole = not size or indices[-1] - first == size - 1
         self.indices: Sequence[int] = range(first, first + size) if whole else indices
-        self._rows = None if whole else {index: row for row, index in enumerate(indices)}
         self.block, self.scale = block, scale
+        self._overall = overall
 
     @classmethod
     def of(cls, rows: Mapping[int, TensorStats], sums: int) -> "StatsTable":
@@ -100,9 +43,8 @@ class StatsTable(Mapping[int, TensorStats]):
         row = self.row(index)
         if row < 0:
             raise KeyError(index)
-        ints, floats = self.block.ints[row].tolist(), self.block.floats[row].tolist()
-        elements, zeros, nan, posinf, neginf, *exponents = ints
-        peak, *sums = floats
+        elements, zeros, nan, posinf, neginf, *exponents = self.block.ints[row].tolist()
+        peak, *sums = self.block.floats[row].tolist()
         pairs = tuple(zip(exponents, sums, strict=True))
         return TensorStats(elements, zeros, nan, posinf, neginf, peak / self.scale, pairs, self.scale)
 
@@ -113,67 +55,89 @@ class StatsTable(Mapping[int, TensorStats]):
         return len(self.indices)
 
     def __contains__(self, index: object) -> bool:
-        return index in (self.indices if self._rows is None else self._rows)
+        return isinstance(index, int) and self.row(index) >= 0
 
     def row(self, index: int) -> int:
         """Return the row of a tensor, or -1 if it is not in the table."""
-        if self._rows is not None:
-            return self._rows.get(index, -1)
-        return index - self.indices[0] if index in self.indices else -1
+        if isinstance(self.indices, range):
+            return index - self.indices[0] if index in self.indices else -1
+        row = bisect_left(self.indices, index)
+        return row if row < len(self.indices) and self.indices[row] == index else -1
 
-    def put(self, indices: Sequence[int], block: StatsArrays) -> None:
+    @property
+    def overall(self) -> Overall:
+        """What all rows have together."""
+        if self._overall is None:
+            self._overall = Overall.of(*self.block)
+        return self._overall
+
+    @property
+    def all_finite(self) -> bool:
+        """Whether no tensor has any NaN or infinity."""
+        return not any(self.overall.counts[NAN:])
+
+    @cached_property
+    def at(self) -> Ints:
+        """The indices as an array."""
+        return np.asarray(self.indices, np.int64)
+
+    def put(self, indices: Sequence[int] | Ints, block: StatsArrays) -> None:
         """Fill the rows of some tensors."""
-        self.block.put(self._places(indices), block)
+        self._overall = None
+        self.block.put(self.rows(indices), block)
 
-    def _places(self, indices: Iterable[int]) -> Ints:
-        """Return the rows of tensors that are in the table."""
-        if self._rows is not None:
-            return np.fromiter(map(self._rows.__getitem__, indices), np.int64)
-        rows: Ints = np.fromiter(indices, np.int64) - (self.indices[0] if self.indices else 0)
+    def rows(self, indices: Iterable[int]) -> Ints:
+        """Return the rows of tensors that are all in the table."""
+        is_array = isinstance(indices, range | np.ndarray)
+        wanted = np.asarray(indices, np.int64) if is_array else np.fromiter(indices, np.int64)
+        if not isinstance(self.indices, range):
+            return np.searchsorted(self.at, wanted)
+        rows: Ints = wanted - (self.indices[0] if self.indices else 0)
         return rows
 
     def only(self, indices: Iterable[int]) -> "StatsTable":
         """Return the table of the given tensors, without those that are not in this table."""
         kept = [index for index in indices if index in self]
-        return StatsTable(kept, self.block.take(self._places(kept)), self.scale)
+        return StatsTable(kept, self.block.take(self.rows(kept)), self.scale)
 
     def scaled(self, scale: float) -> "StatsTable":
         """Return the same table with this loss scale."""
-        return self if scale == self.scale else StatsTable(self.indices, self.block, scale)
+        return self if scale == self.scale else StatsTable(self.indices, self.block, scale, self._overall)
 
     def updated_by(self, other: "StatsTable") -> "StatsTable":
         """Return a table of the same tensors, with the rows of `other` for tensors in both."""
+        if self.indices == other.indices:
+            return StatsTable(self.indices, other.block, self.scale)
         found = StatsTable(self.indices, StatsArrays(self.block.ints.copy(), self.block.floats.copy()), self.scale)
-        # Either table may be the smaller one: `other` may cover all steps in a file, or a few of many tensors.
         few, many = sorted((self, other), key=len)
-        shared = [index for index in few if index in many]
-        found.put(shared, other.block.take(other._places(shared)))  # noqa: SLF001 (a table of its own kind)
+        shared = np.array([index for index in few if index in many], np.int64)  # `many` may cover all slices of a file
+        found.put(shared, other.block.take(other.rows(shared)))
         return found
 
     @property
     def counts(self) -> Ints:
         """The counts of elements, zeros, NaN, +Inf and -Inf, of shape (tensors, 5)."""
-        return self.block.ints[:, :_EXPONENTS]
+        return self.block.ints[:, :EXPONENTS]
 
     @property
     def elements(self) -> Ints:
         """The number of elements of each tensor."""
-        return self.block.ints[:, _ELEMENTS]
+        return self.block.ints[:, ELEMENTS]
 
     @property
     def zeros(self) -> Ints:
         """The number of zeros of each tensor."""
-        return self.block.ints[:, _ZEROS]
+        return self.block.ints[:, ZEROS]
 
     @property
     def nan(self) -> Ints:
         """The number of NaN of each tensor."""
-        return self.block.ints[:, _NAN]
+        return self.block.ints[:, NAN]
 
     @property
     def infinite(self) -> Ints:
         """The number of infinities of each tensor."""
-        return self.block.ints[:, _POSINF] + self.block.ints[:, _NEGINF]
+        return self.block.ints[:, POSINF] + self.block.ints[:, NEGINF]
 
     @property
     def nonfinite(self) -> Ints:
@@ -192,7 +156,7 @@ class StatsTable(Mapping[int, TensorStats]):
     @property
     def stored_max_abs(self) -> Floats:
         """The largest |x| of the finite elements of each tensor as they are stored, whatever the loss scale."""
-        return self.block.floats[:, _MAX_ABS]
+        return self.block.floats[:, MAX_ABS]
 
     def _unscaled(self, values: Floats) -> Floats:
         if self.scale == 1:
@@ -202,52 +166,46 @@ class StatsTable(Mapping[int, TensorStats]):
 
     def as_read(self, finite: Floats) -> Floats:
         """Return `nan` for each tensor with a NaN, else `inf` for each with an infinity, else its value in `finite`."""
-        if self.block.all_finite:
+        if self.all_finite:
             return finite
         return np.where(self.nan > 0, math.nan, np.where(self.infinite > 0, math.inf, finite))
 
     def sums(self, which: int) -> Floats:
         """Return the values of sum number `which` of the stored elements, without their exponents."""
-        return self.block.floats[:, _SUMS + which]
-
-    def keys_of_rows(self) -> NDArray[np.uint64]:
-        """Return a number for each tensor: that of equal statistics is equal, and that of others hardly ever."""
-        found = np.zeros(len(self), np.uint64)
-        for column in (*self.block.ints.T, *self.block.floats.T):
-            found = (found ^ column.view(np.uint64)) * _MIXER
-            found ^= found >> np.uint64(32)
-        return found
+        return self.block.floats[:, SUMS + which]
 
     def norms(self, which: int, p: float) -> Floats:
         """Return the P-norm of the finite elements of each tensor, from its sum number `which`."""
-        exponents, values = self.block.ints[:, _EXPONENTS + which], self.block.floats[:, _SUMS + which]
-        if p == 2.0 and not exponents.any():
-            return self._unscaled(np.sqrt(values))
+        exponents, values = self.block.ints[:, EXPONENTS + which], self.block.floats[:, SUMS + which]
+        if p in (1.0, 2.0, math.inf) and not (self.overall.scaled and exponents.any()):
+            return self._unscaled(np.sqrt(values) if p == 2.0 else values.copy())
         pairs = zip(exponents.tolist(), values.tolist(), strict=True)
         return np.array([norms.norm(pair, p, self.scale) for pair in pairs], np.float64)
 
     def merge_groups(self, groups: Sequence[Sequence[int]], types: SumKinds) -> "StatsTable":
         """Merge each group of tensors exactly into one row; no group may be empty."""
-        sizes, members = list(map(len, groups)), list(chain.from_iterable(groups))
-        taken = self.block if members == list(self.indices) else self.block.take(self._places(members))
-        if max(sizes, default=1) == 1:
-            return StatsTable(range(len(groups)), taken, self.scale)
-        starts = list(accumulate(sizes, initial=0))
+        found = Groups.of(groups)
+        same = found.members.size == len(self) and bool((found.members == self.at).all())
+        taken = self.block if same else self.block.take(self.rows(found.members))
+        if found.are_single:
+            return StatsTable(range(len(groups)), taken, self.scale, self._overall if same else None)
+        starts = found.starts.tolist()
         block = StatsArrays.empty(len(groups), len(types))
-        block.ints[:, :_EXPONENTS] = np.add.reduceat(taken.ints[:, :_EXPONENTS], starts[:-1])
-        block.floats[:, _MAX_ABS] = np.maximum.reduceat(taken.floats[:, _MAX_ABS], starts[:-1])
+        block.ints[:, :EXPONENTS] = np.add.reduceat(taken.ints[:, :EXPONENTS], starts[:-1])
+        block.floats[:, MAX_ABS] = np.maximum.reduceat(taken.floats[:, MAX_ABS], starts[:-1])
         for k, p in enumerate(types):
-            sums = norms.totals(taken.ints[:, _EXPONENTS + k], taken.floats[:, _SUMS + k], starts, p)
-            block.ints[:, _EXPONENTS + k], block.floats[:, _SUMS + k] = zip(*sums, strict=True)
+            sums = norms.totals(taken.ints[:, EXPONENTS + k], taken.floats[:, SUMS + k], starts, p)
+            block.ints[:, EXPONENTS + k], block.floats[:, SUMS + k] = zip(*sums, strict=True)
         return StatsTable(range(len(groups)), block, self.scale)
 
     def total(self, types: SumKinds) -> TensorStats:
         """Merge all tensors."""
-        return (
-            self.merge_groups([self.indices], types)[0]
-            if self.indices
-            else TensorStats(sums=tuple((0, 0.0) for _ in types), scale=self.scale)
-        )
+        overall, (ints, floats) = self.overall, self.block
+        sums = [
+            norms.total_of(ints[:, EXPONENTS + k], floats[:, SUMS + k], p, scaled=overall.scaled)
+            for k, p in enumerate(types)
+        ]
+        return TensorStats(*overall.counts, overall.max_abs / self.scale, tuple(sums), self.scale)
 
 
 def concatenate(parts: Sequence[tuple[int, StatsTable]]) -> StatsTable:

@@ -27,37 +27,41 @@ _FEW = 1 << 12
 """Up to this number of terms, new memory is cheaper than reused memory: a dump may have 100,000 small tensors."""
 
 
-def sum_products(a: Rows, b: Rows, work: Workspace) -> Rows:
-    """Return Σa·b for each row of two arrays of the same shape (rows, width)."""
+def sum_products(a: Rows, b: Rows, work: Workspace, out: Rows | None = None) -> Rows:
+    """Return Σa·b for each row of two arrays of the same shape (rows, width), in `out` if it is given."""
 
-    def make(part: slice, out: Rows | None) -> Rows:
-        return np.multiply(a[part], b[part], out=out, order="C")
+    def make(part: slice, terms: Rows | None) -> Rows:
+        return np.multiply(a[part], b[part], out=terms, order="C")
 
-    return _sum_terms(a.shape, make, work)
+    return _sum_terms(a.shape, make, work, out)
 
 
-def sum_rows(terms: Rows, work: Workspace) -> Rows:
-    """Return the sum of each row of an array in C order of shape (rows, width)."""
+def sum_rows(terms: Rows, work: Workspace, out: Rows | None = None) -> Rows:
+    """Return the sum of each row of an array in C order of shape (rows, width), in `out` if it is given."""
 
     def make(part: slice, _: Rows | None) -> Rows:
         return terms[part]
 
-    return _sum_terms(terms.shape, make, work)
+    return _sum_terms(terms.shape, make, work, out)
 
 
-def sum_powers(rows: Floats, p: float, work: Workspace) -> Rows:
-    """Return Σ|x|^P for each row of float32 or float64; P is finite. Unless it is 1 or 2, bits depend on the processor."""
+def sum_powers(rows: Floats, p: float, work: Workspace, out: Rows | None = None) -> Rows:
+    """Return Σx^P for each row of float32 or float64, in `out` if it is given; P is finite, and x not negative unless P is 2.
+
+    Unless P is 1 or 2, bits depend on the processor.
+    """
     if p == 2.0 and rows.dtype == np.float64:
-        return sum_products(rows, rows, work)
+        return sum_products(rows, rows, work, out)
+    if p == 1.0 and rows.dtype == np.float64 and rows.flags.c_contiguous and rows.flags.aligned:
+        return sum_rows(rows, work, out)
 
-    def make(part: slice, out: Rows | None) -> Rows:
-        terms = _widen(rows[part], out)
+    def make(part: slice, terms: Rows | None) -> Rows:
+        wide = _widen(rows[part], terms)
         if p == 2.0:
-            return np.multiply(terms, terms, out=terms)
-        np.abs(terms, out=terms)
-        return terms if p == 1.0 else np.power(terms, p, out=terms)
+            return np.multiply(wide, wide, out=wide)
+        return wide if p == 1.0 else np.power(wide, p, out=wide)
 
-    return _sum_terms(rows.shape, make, work)
+    return _sum_terms(rows.shape, make, work, out)
 
 
 def _widen(rows: Floats, out: Rows | None) -> Rows:
@@ -68,28 +72,27 @@ def _widen(rows: Floats, out: Rows | None) -> Rows:
     return out
 
 
-def _sum_terms(shape: tuple[int, ...], make: Make, work: Workspace) -> Rows:
+def _sum_terms(shape: tuple[int, ...], make: Make, work: Workspace, out: Rows | None = None) -> Rows:
     """Add the terms of each row along the contiguous axis: only there does numpy fix the order of addition."""
     theirs = np.getbufsize()
     if theirs >= min(shape[1], _BUFFER):
-        return _added(shape, make, work)
+        return _added(shape, make, work, out)
     np.setbufsize(_BUFFER)
     try:
-        return _added(shape, make, work)
+        return _added(shape, make, work, out)
     finally:
         np.setbufsize(theirs)
 
 
-def _added(shape: tuple[int, ...], make: Make, work: Workspace) -> Rows:
+def _added(shape: tuple[int, ...], make: Make, work: Workspace, out: Rows | None) -> Rows:
     count, width = shape
     if count * width <= _FEW:
-        few: Rows = np.add.reduce(make(slice(count), None), axis=1)
+        few: Rows = np.add.reduce(make(slice(count), None), axis=1, out=out)
         return few
     step = max(1, min(count, _TERMS // width))
     terms = work.terms.take(step * width, np.float64).reshape(step, width)
-    found = np.empty(count)
+    found = np.empty(count) if out is None else out
     for start in range(0, count, step):
         part = slice(start, min(start + step, count))
-        some = make(part, terms[: part.stop - start])
-        np.add.reduce(some, axis=1, out=found[part])
+        np.add.reduce(make(part, terms[: part.stop - start]), axis=1, out=found[part])
     return found

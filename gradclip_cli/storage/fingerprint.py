@@ -10,7 +10,11 @@ Fingerprint = tuple[int, int, int, int]
 
 def fingerprint_of(file: str | int) -> Fingerprint:
     """Return the fingerprint of the file at a path, without opening it, or behind a descriptor. Raises OSError."""
-    found = os.stat(file)
+    return fingerprint_in(os.stat(file))
+
+
+def fingerprint_in(found: os.stat_result) -> Fingerprint:
+    """Return the fingerprint of a file by what the system says of it."""
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 

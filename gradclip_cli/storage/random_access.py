@@ -4,7 +4,6 @@ import errno
 import os
 import stat
 import time
-from contextlib import suppress
 from types import TracebackType
 from typing import ClassVar, Protocol
 
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from gradclip_cli.errors import InputError, OutputError, reason
 from gradclip_cli.storage import streams
-from gradclip_cli.storage.fingerprint import Fingerprint, changed, fingerprint_of
+from gradclip_cli.storage.fingerprint import Fingerprint, changed, fingerprint_in, fingerprint_of
 from gradclip_cli.storage.spooling import standard_input
 
 
@@ -86,7 +85,7 @@ class InputFile:
             os.close(self.fd)
             kind = "a directory" if stat.S_ISDIR(found.st_mode) else "not a regular file"
             raise InputError(f"is {kind}; give a gradient dump", path=path)
-        self.fingerprint = self._settled() if self._spool is None else self._look()
+        self.fingerprint = self._settled(fingerprint_in(found)) if self._spool is None else self._look()
         self.size = self.fingerprint[2]
 
     def __enter__(self) -> "InputFile":
@@ -95,8 +94,14 @@ class InputFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with suppress(OSError):  # the file was only read, so nothing is lost
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; ignore errors, since it was only read, so that nothing is lost."""
+        try:
             os.close(self.fd)
+        except OSError:
+            return
 
     def complete(self) -> None:
         """Read a pipe to its end; before this, only its beginning can be read."""
@@ -149,14 +154,14 @@ class InputFile:
         if self._look() != self.fingerprint:
             raise changed(self.path)
 
-    def _settled(self) -> Fingerprint:
+    def _settled(self, found: Fingerprint) -> Fingerprint:
         """Wait until the file is old enough that any further change gets another time; return its fingerprint then."""
         for _ in range(_PATIENCE):
-            found = self._look()
             age = time.time_ns() - found[3]
             if not 0 <= age < self.tick_ns:
                 return found
             time.sleep((self.tick_ns - age) / 1e9)
+            found = self._look()
         os.close(self.fd)
         raise InputError("is being written to; wait until it is complete and run again", path=self.path)
 

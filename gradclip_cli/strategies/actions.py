@@ -12,7 +12,12 @@ from gradclip_cli.numerics.workspace import Workspace
 from gradclip_cli.strategies.base import Group, Strategy
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from gradclip_cli.strategies.base import Floats, Number
+
+    Count = int | NDArray[np.int64]
+    Whether = bool | NDArray[np.bool_]
 
 
 class Action(Protocol):
@@ -22,8 +27,11 @@ class Action(Protocol):
     def factor(self) -> float | None:
         """The factor for all elements; None if it differs between elements."""
 
-    def changes(self, max_abs: float, nan: int, infinite: int) -> bool:
-        """Whether the action changes a tensor with this largest finite |x| and these counts; if not, the tensor is copied."""
+    def changes(self, max_abs: "Number", nan: "Count", infinite: "Count") -> "Whether":
+        """Whether the action changes a tensor with this largest finite |x| and these counts; if not, the tensor is copied.
+
+        Of arrays of these, an array of the same shape.
+        """
 
     def apply(self, raw: Raw, dtype: DType, work: Workspace) -> int:
         """Change the elements of a piece in place; return how many were clipped one by one."""
@@ -43,9 +51,9 @@ class Scale:
             return math.nan if not self.numerator else math.inf
         return self.numerator / self.denominator
 
-    def changes(self, max_abs: float, nan: int, infinite: int) -> bool:
+    def changes(self, max_abs: "Number", nan: "Count", infinite: "Count") -> "Whether":
         """Whether the factor is not 1 and any element is not 0; a factor that is not finite changes zeros, too."""
-        return self.factor != 1 and (max_abs > 0 or nan > 0 or infinite > 0 or not math.isfinite(self.factor))
+        return (self.factor != 1) & ((max_abs > 0) | (nan > 0) | (infinite > 0) | (not math.isfinite(self.factor)))
 
     def apply(self, raw: Raw, dtype: DType, work: Workspace) -> int:
         """Multiply; if the factor is not a normal number, divide and multiply separately so that no digits are lost."""
@@ -60,9 +68,9 @@ class Clamp(NamedTuple):
     keep_infinite: bool = False
     factor: None = None
 
-    def changes(self, max_abs: float, nan: int, infinite: int) -> bool:
+    def changes(self, max_abs: "Number", nan: "Count", infinite: "Count") -> "Whether":
         """Whether any |x| is above the limit."""
-        return math.isfinite(self.limit) and (max_abs > self.limit or (infinite > 0 and not self.keep_infinite))
+        return math.isfinite(self.limit) & ((max_abs > self.limit) | ((infinite > 0) & (not self.keep_infinite)))
 
     def apply(self, raw: Raw, dtype: DType, work: Workspace) -> int:
         """Replace elements beyond the limit by the limit, rounded to the dtype."""
@@ -79,9 +87,9 @@ class ZeroNonfinite(NamedTuple):
         """The factor of the inner action."""
         return self.action.factor
 
-    def changes(self, max_abs: float, nan: int, infinite: int) -> bool:
+    def changes(self, max_abs: "Number", nan: "Count", infinite: "Count") -> "Whether":
         """Whether there is anything to replace, or the inner action changes the tensor."""
-        return nan > 0 or infinite > 0 or self.action.changes(max_abs, nan, infinite)
+        return (nan > 0) | (infinite > 0) | self.action.changes(max_abs, nan, infinite)
 
     def apply(self, raw: Raw, dtype: DType, work: Workspace) -> int:
         """Replace, then apply the inner action."""

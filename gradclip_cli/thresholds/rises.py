@@ -69,12 +69,16 @@ def heights(groups: NormTable) -> list[Height]:
     """
     known = np.where(groups.finite, groups.norms, np.nan)
     usual = medians(known)
-    found = []
-    for column in np.flatnonzero(groups.finite.any(axis=0)).tolist():
-        row, median = int(np.nanargmax(known[:, column])), float(usual[column])
-        top = float(known[row, column])
-        with np.errstate(over="ignore"):
-            found.append(Height(column, median, top, row, float(np.divide(top, median)) if median else None))
+    columns = np.flatnonzero(groups.finite.any(axis=0))
+    if not columns.size:
+        return []
+    rows = np.nanargmax(known[:, columns], axis=0)
+    tops, medians_of = known[rows, columns], usual[columns]
+    with np.errstate(over="ignore"):
+        times = np.divide(tops, medians_of, out=np.full_like(tops, np.nan), where=medians_of != 0)
+    ratios = [None if math.isnan(ratio) else ratio for ratio in times.tolist()]
+    figures = (one.tolist() for one in (columns, medians_of, tops, rows))
+    found = list(map(Height, *figures, ratios))
     return sorted(found, key=lambda one: (-(one.times or 0.0), one.column))
 
 

@@ -98,7 +98,7 @@ def _summarised(matrix: Matrix, nonfinite: int = 0) -> Sequence[Summary]:
     if not count:
         return [Summary(0, nonfinite, *(math.nan,) * 9)] * columns
     if count == 1:
-        return LazyRows(lambda k: _of_one(matrix.item(0, k), nonfinite), range(columns))
+        return LazyRows(lambda norm: _of_one(float(norm), nonfinite), matrix[0])
     each = max(1, _AT_ONCE // count)
     rows = np.empty((columns, _FIGURES))
     for start in range(0, columns, each):

@@ -1,107 +1,157 @@
-"""What is measured: each row of the table, with what it is compared to."""
+"""What is measured: commands that do some work, and what they are compared to, with the most that they may take.
 
-import sys
-from collections.abc import Sequence
-from importlib.util import find_spec
-from pathlib import Path
+A command names its program, the dumps of `SUFFIXES` in braces, `{out}` for what it writes, and `{processors}`.
+"""
+
+from collections.abc import Iterator
 from typing import NamedTuple
 
-import scripts
+from benchmarks.dumps import SUFFIXES
 
-Command = Sequence[str]
-MADE = ("f32", "bf16", "f16", "h5", "npz", "gzip", "deflated", "tiny", "many", "series")
-GRADCLIP = [sys.executable, "-m", "gradclip_cli"]
-SCALED = ("-s", "clip-by-global-norm", "-t", "0.1")
-UNTOUCHED = ("-s", "clip-by-global-norm", "-t", "1e9")
-PER_LAYER = ("-s", "clip-l2-per-layer", "-t", "0.1")
+SCALED = "-s clip-by-global-norm -t 0.1"
+UNTOUCHED = "-s clip-by-global-norm -t 1e9"
 
-
-class Row(NamedTuple):
-    """One thing to measure: what is done, what it is compared to, and the most that the ratio of their times may be."""
-
-    work: str
-    compared: str
-    most: float
-    ours: Command
-    theirs: Command
+FEW_MIB, MANY_MIB = 100, 400
+"""Memory over all processes: of up to four, and of more."""
 
 
-def rows(files: dict[str, Path]) -> list[Row]:
-    """Return everything that is measured; PyTorch only where it is installed."""
-    torch = beside_torch(files) if find_spec("torch") and find_spec("safetensors") else []
-    return [*beside_copies(files), *beside_scripts(files), *beside_readers(files), *torch]
+class Work(NamedTuple):
+    """What gradclip does, and the most that it may take: times as long as what it is compared to, and MiB."""
+
+    name: str
+    command: str
+    most: float | None = None
+    most_mib: float | None = None
 
 
-def beside_copies(files: dict[str, Path]) -> list[Row]:
-    """`apply` on files whose elements lie as they are, beside `cp`."""
-    table = [
-        ("float32, everything scaled", 1.8, "f32", SCALED),
-        ("float32, nothing to clip", 1.5, "f32", UNTOUCHED),
-        ("bfloat16, per layer", 4, "bf16", PER_LAYER),
-        ("float16, a third subnormal", 5, "f16", SCALED),
-        ("contiguous HDF5", 2.5, "h5", SCALED),
-        ("stored npz", 3.5, "npz", SCALED),
-    ]
+class Comparison(NamedTuple):
+    """Works that are run in turn with one command that they are compared to; by so many jobs where that matters."""
+
+    to: str
+    command: str
+    works: tuple[Work, ...]
+    jobs: int | None = None
+
+
+def rows(processors: int, torch: list[str]) -> list[Comparison]:
+    """Return the table, what takes longest at its end; the comparison with PyTorch on the devices that it has."""
+    mib = FEW_MIB if processors <= 4 else MANY_MIB
     return [
-        Row(f"apply, {what}", "cp", most, apply(files[name], *options), copy(files[name]))
-        for what, most, name, options in table
+        *starting(),
+        *measuring(1.15 if processors < 16 else 1.5, mib),
+        *more_jobs(processors),
+        *writing(mib),
+        *packed(mib),
+        *(beside_torch(device, mib) for device in torch),
+        *many_dumps(mib),
+        *many_tensors(),
     ]
 
 
-def beside_scripts(files: dict[str, Path]) -> list[Row]:
-    """`apply` on packed files, beside the shortest scripts that do the same."""
-    table = [("gzip HDF5", "h5py", "gzip"), ("deflated npz", "numpy", "deflated")]
-    return [
-        Row(
-            f"apply, {what}",
-            f"{library} script",
-            1,
-            apply(files[name], *SCALED),
-            script(f"{library}_clip", files[name]),
+def starting() -> Iterator[Comparison]:
+    """What only starts."""
+    yield Comparison("import click", "python -c 'import click'", (Work("--help", "gradclip --help", 1.5, FEW_MIB),))
+    tiny = Work("stats, a tiny dump", "gradclip stats -f json {tiny}", 1.35, FEW_MIB)
+    yield Comparison("import numpy, click", "python -c 'import numpy, click'", (tiny,))
+
+
+def measuring(most: float, mib: float) -> Iterator[Comparison]:
+    """What reads every element once."""
+    for name, dtype in (("f32", "float32"), ("bf16", "bfloat16"), ("f16", "float16")):
+        work = Work(f"stats, {dtype}", f"gradclip stats -f json {{{name}}}", most, mib)
+        yield Comparison("reference", reference(name), (work,))
+
+
+def more_jobs(processors: int) -> Iterator[Comparison]:
+    """More jobs than processors cost nothing."""
+    jobs = 8 * processors
+    for name, command in (("stats", "gradclip stats -f json {f32}"), ("apply", apply("f32", SCALED))):
+        work = Work(f"{name}, float32, -j {jobs}", f"{command} -j {jobs}", 1.1, MANY_MIB)
+        yield Comparison(f"the same, -j {processors}", f"{command} -j {processors}", (work,))
+
+
+def writing(mib: float) -> Iterator[Comparison]:
+    """What reads and writes files whose elements lie as they are, beside reading them once and copying them."""
+    f32 = (
+        Work("apply, float32, everything scaled", apply("f32", SCALED), 1.25, mib),
+        Work("apply, float32, nothing to clip", apply("f32", UNTOUCHED), 0.95, mib),
+        Work("apply, contiguous HDF5", apply("h5", SCALED), 1.45, mib),
+        Work("apply, stored npz", apply("npz", SCALED), 1.6, mib),
+    )
+    yield then_copied("f32", *f32)
+    yield then_copied("bf16", Work("apply, bfloat16, everything scaled", apply("bf16", SCALED), 1.35, mib))
+    yield then_copied("f16", Work("apply, float16, a third subnormal", apply("f16", SCALED), 1.35, mib))
+    yield then_copied("large", Work("apply, float32, twice as large", apply("large", SCALED), 1.25, mib))
+
+
+def packed(mib: float) -> Iterator[Comparison]:
+    """Packed files, beside the shortest scripts that do the same."""
+    for library, name, what in (("h5py", "gzip", "gzip HDF5"), ("numpy", "deflated", "deflated npz")):
+        theirs = f"script {library}_clip {{{name}}} {{out}}"
+        yield Comparison(f"{library} script", theirs, (Work(f"apply, {what}", apply(name, SCALED), 1, mib),))
+
+
+def beside_torch(device: str, mib: float) -> Comparison:
+    """What people run today: load, `clip_grad_norm_`, save."""
+    name = "PyTorch script" if device == "cpu" else f"PyTorch script, {device.upper()}, transfers included"
+    work = Work("apply, float32", apply("f32", SCALED), 0.35, mib)
+    return Comparison(name, f"script torch_clip {{f32}} {{out}} {device}", (work,))
+
+
+def many_dumps(mib: float) -> Iterator[Comparison]:
+    """Many small dumps."""
+    work = Work("stats, 1,000 dumps", "gradclip stats -f json {series}", 2, mib)
+    yield Comparison("load_file over all", "script load_files {series}", (work,))
+
+
+def many_tensors() -> Iterator[Comparison]:
+    """Many small tensors in one file."""
+    work = Work("stats, 100,000 tensors", "gradclip stats -f json {many}", 3)
+    yield Comparison("load_file", "script load_files {many}", (work,))
+    gzipped = (
+        Work("stats, 20,000 gzipped datasets", "gradclip stats -f json {gzips}", 0.5, 400),
+        Work("apply, 20,000 gzipped datasets", apply("gzips", SCALED), 1.2, 400),
+    )
+    yield Comparison("h5py loop", "script h5py_scale {gzips} {out}", gzipped)
+    million = (
+        Work("stats, a million tensors", "gradclip stats -f json {million}", 2, 700),
+        Work("apply, a million tensors", apply("million", SCALED), 2.5, 700),
+        Work("check, a million tensors", "gradclip check -f json {million}", None, 700),
+        Work("ls, a million tensors", "gradclip ls -f json {million}", None, 700),
+    )
+    yield Comparison("load_file", "script load_files {million}", million)
+
+
+def by_cores(processors: int) -> list[Comparison]:
+    """Return the table by jobs: powers of two up to the processors, and all of them."""
+    powers = (1 << k for k in range(processors.bit_length()))
+    counts = [*(count for count in powers if count < processors), processors]
+    return [comparison for jobs in counts for comparison in with_jobs(jobs)]
+
+
+def with_jobs(jobs: int) -> Iterator[Comparison]:
+    """What so many jobs take, beside as many processes of the reference, and as many threads."""
+    mib = FEW_MIB if jobs <= 4 else MANY_MIB
+    for name, dtype in (("f32", "float32"), ("bf16", "bfloat16"), ("f16", "float16")):
+        works = (
+            Work(f"stats, {dtype}", f"gradclip stats -f json {{{name}}} -j {jobs}", None, mib),
+            Work(f"reference by threads, {dtype}", f"reference {{{name}}} {jobs} threads"),
         )
-        for what, library, name in table
-    ]
+        yield Comparison("reference by processes", f"reference {{{name}}} {jobs}", works, jobs)
+    work = Work("apply, float32", f"{apply('f32', SCALED)} -j {jobs}", None, mib)
+    yield Comparison("reference, then cp", f"reference {{f32}} {jobs} && cp {{f32}} {{out}}", (work,), jobs)
 
 
-def beside_readers(files: dict[str, Path]) -> list[Row]:
-    """What only reads, and what only starts."""
-    f32, many, series = files["f32"], files["many"], files["series"]
-    importing = [sys.executable, "-c"]
-    return [
-        Row("stats, float32", "cat | cat", 0.5, stats(f32), ["sh", "-c", f"cat {f32} | cat > /dev/null"]),
-        Row(
-            "stats, a tiny file", "import numpy, click", 1.6, stats(files["tiny"]), [*importing, "import numpy, click"]
-        ),
-        Row("--help", "import click", 1.5, [*GRADCLIP, "--help"], [*importing, "import click"]),
-        Row("stats, 100 000 tensors", "load_file", 6, stats(many), script("load_files", many)),
-        Row("stats, 1 000 dumps", "load_file", 5, stats(series), script("load_files", series)),
-    ]
+def then_copied(name: str, *works: Work) -> Comparison:
+    """Compare works to the reference, and then `cp` of the same dump."""
+    return Comparison("reference, then cp", f"{reference(name)} && cp {{{name}}} {{out}}", works)
 
 
-def beside_torch(files: dict[str, Path]) -> list[Row]:
-    """`apply` beside what people run today."""
-    return [
-        Row(f"apply, {name}", "PyTorch script", most, apply(files[name], *SCALED), script("torch_clip", files[name]))
-        for name, most in (("f32", 0.1), ("bf16", 0.25), ("f16", 0.25))
-    ]
+def reference(name: str) -> str:
+    """Return the command that measures a dump with plain numpy, one process for each processor."""
+    return f"reference {{{name}}} {{processors}}"
 
 
-def apply(source: Path, *options: str) -> list[str]:
+def apply(name: str, options: str) -> str:
     """Return a command that transforms a dump quietly."""
-    output = str(source.with_name(f"out{source.suffix}"))
-    return [*GRADCLIP, "apply", str(source), "-o", output, "--overwrite", "-q", *options]
-
-
-def stats(path: Path) -> list[str]:
-    """Return a command that measures a dump or a folder of dumps."""
-    return [*GRADCLIP, "stats", "-f", "json", str(path)]
-
-
-def copy(path: Path) -> list[str]:
-    """Return the command that a dump is copied with."""
-    return ["cp", str(path), str(path.with_name("copy"))]
-
-
-def script(name: str, path: Path) -> list[str]:
-    """Return a command that does the work with one of the short scripts."""
-    return [sys.executable, scripts.__file__, name, str(path)]
+    return f"gradclip apply {{{name}}} -o {{out}}{SUFFIXES[name]} -q {options}"

@@ -1,57 +1,78 @@
-"""The short scripts that people write today, which the benchmarks compare with: `python scripts.py NAME PATH`."""
+"""The short scripts that people write today, which the benchmarks compare with: `python scripts.py NAME SOURCE [TARGET]`."""
 
 import sys
 from pathlib import Path
+from typing import Any
 
 
-def h5py_clip(path: Path) -> None:
+def datasets(file: Any) -> dict[str, Any]:
+    """Return the datasets of an HDF5 file by their names."""
+    import h5py
+
+    found: dict[str, h5py.Dataset] = {}
+    file.visititems(lambda name, item: found.update({name: item}) if isinstance(item, h5py.Dataset) else None)
+    return found
+
+
+def h5py_clip(source: str, target: str) -> None:
     """Clip an HDF5 dump by its global norm, and pack it as it was."""
     import h5py
     import numpy as np
 
-    with h5py.File(path) as source, h5py.File(path.with_name("copy"), "w") as target:
-        found: dict[str, h5py.Dataset] = {}
-        source.visititems(lambda name, item: found.update({name: item}) if isinstance(item, h5py.Dataset) else None)
+    with h5py.File(source) as before, h5py.File(target, "w") as after:
+        found = datasets(before)
         arrays = {name: item[()] for name, item in found.items()}
         factor = np.float32(0.1 / np.sqrt(sum(np.vdot(array, array) for array in arrays.values())))
         for name, array in arrays.items():
             item = found[name]
-            target.create_dataset(
+            after.create_dataset(
                 name, data=array * factor, compression=item.compression, shuffle=item.shuffle, chunks=item.chunks
             )
 
 
-def numpy_clip(path: Path) -> None:
+def h5py_scale(source: str, target: str) -> None:
+    """Read, scale and write an HDF5 dump, one dataset after the other."""
+    import h5py
+    import numpy as np
+
+    with h5py.File(source) as before, h5py.File(target, "w") as after:
+        for name, item in datasets(before).items():
+            data = item[()] * np.float32(0.5)
+            after.create_dataset(name, data=data, compression=item.compression, chunks=item.chunks)
+
+
+def numpy_clip(source: str, target: str) -> None:
     """Clip a deflated npz dump by its global norm."""
     import numpy as np
 
-    arrays = dict(np.load(path))
+    arrays = dict(np.load(source))
     factor = np.float32(0.1 / np.sqrt(sum(np.vdot(array, array) for array in arrays.values())))
-    with open(path.with_name("copy"), "wb") as target:
-        np.savez_compressed(target, **{name: array * factor for name, array in arrays.items()})
+    with open(target, "wb") as file:
+        np.savez_compressed(file, **{name: array * factor for name, array in arrays.items()})
 
 
-def torch_clip(path: Path) -> None:
-    """Clip a safetensors dump with PyTorch."""
+def torch_clip(source: str, target: str, device: str = "cpu") -> None:
+    """Clip a safetensors dump with PyTorch; on another device, it is brought there and back."""
     import torch
     from safetensors.torch import load_file, save_file
 
-    gradients = load_file(path)
+    gradients = load_file(source, device=device)
     parameters = []
     for gradient in gradients.values():
         parameters.append(torch.nn.Parameter(torch.empty_like(gradient)))
         parameters[-1].grad = gradient
     torch.nn.utils.clip_grad_norm_(parameters, 0.1)
-    save_file(gradients, path.with_name("copy"))
+    save_file({name: gradient.cpu() for name, gradient in gradients.items()}, target)
 
 
-def load_files(path: Path) -> None:
+def load_files(source: str) -> None:
     """Only load safetensors dumps."""
     from safetensors.numpy import load_file
 
+    path = Path(source)
     for file in sorted(path.iterdir()) if path.is_dir() else [path]:
         load_file(file)
 
 
 if __name__ == "__main__":
-    globals()[sys.argv[1]](Path(sys.argv[2]))
+    globals()[sys.argv[1]](*sys.argv[2:])

@@ -11,6 +11,8 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks import pages
+
 from docs import command_line, recipes, schemas
 from docs.places import BLOCK
 from docs.session import Session
@@ -25,6 +27,9 @@ PARTS: dict[str, Callable[[], str]] = {
     "json": schemas.reference,
     "recipes": recipes.recipes,
     "report types": schemas.type_directives,
+    "benchmarks": pages.table,
+    "benchmarks by jobs": pages.by_jobs,
+    "speed": pages.speed,
 }
 PART = re.compile(r"(?P<begin><!-- begin (?P<name>[\w ]+) -->\n)(?:.*?\n)?(?P<end><!-- end (?P=name) -->)", re.DOTALL)
 HAS_TORCH = importlib.util.find_spec("torch") is not None

@@ -152,3 +152,41 @@ def test_memory_is_bounded_in_a_pipeline(format: str, roomy: Path) -> None:
     assert (code, run.stderr) == (0, "")
     assert written >= 4 * ROWS * WIDTH
     assert peak < CEILING
+
+
+TENSORS = 200_000
+"""A header of 16 MB: its objects would take 200 MiB."""
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write 200,000 tensors of 16 elements."""
+    path = tmp_path_factory.mktemp("many") / "many.safetensors"
+    entries = (
+        f'"layers.{k // 10}.p{k % 10}":{{"dtype":"F32","shape":[16],"data_offsets":[{64 * k},{64 * k + 64}]}}'
+        for k in range(TENSORS)
+    )
+    header = f"{{{','.join(entries)}}}".encode()
+    data = np.random.default_rng(0).standard_normal(16 * TENSORS).astype(np.float32)
+    path.write_bytes(len(header).to_bytes(8, "little") + header + data.tobytes())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("command", "ceiling"),
+    [
+        (["stats", "-f", "json"], 180),
+        (["check", "-f", "json"], 260),
+        (["ls", "-f", "json"], 120),
+        (["apply", "-q", "-s", "clip-by-global-norm", "-t", "1", "-o"], 180),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else None,
+)
+def test_many_tensors_take_little(command: list[str], ceiling: int, many: Path, roomy: Path) -> None:
+    """Beside what every run takes, a tensor takes some 600 bytes, of which its name is 70; `check` counts more of it."""
+    own = [*command[1:], str(roomy / "out.safetensors")] if command[-1] == "-o" else command[1:]
+    gradclip = [sys.executable, "-m", "gradclip_cli", command[0], str(many), *own]
+    run = subprocess.run([sys.executable, "-c", MEASURE, *gradclip], capture_output=True, text=True, check=True)
+    code, peak = map(int, run.stdout.splitlines()[-1].split())
+    assert (code, run.stderr) == (0, "")
+    assert peak < ceiling << 20

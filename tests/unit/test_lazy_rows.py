@@ -3,7 +3,9 @@
 import copy
 import pickle
 
-from gradclip_cli.lazy_rows import LazyRows
+import numpy as np
+
+from gradclip_cli.lazy_rows import Coded, LazyRows, Zipped, each
 
 
 def test_rows_are_made_when_they_are_looked_at() -> None:
@@ -33,3 +35,28 @@ def test_rows_are_pickled_and_copied() -> None:
     """Another process is given the rows, whatever they are made by."""
     rows = LazyRows(lambda number: number * number, range(3))
     assert pickle.loads(pickle.dumps(rows)) == [0, 1, 4] == copy.deepcopy(rows)
+
+
+def test_a_column_of_few_values() -> None:
+    """A value is that of its code; slices and arrays of rows give columns."""
+    column = Coded(["a", "b"], np.array([0, 1, 1], np.int32))
+    assert (len(column), list(column), column[-1], list(column[1:]), column[np.int64(1)]) == (
+        3,
+        ["a", "b", "b"],
+        "b",
+        ["b", "b"],
+        "b",
+    )
+    assert list(column[np.array([2, 0])]) == ["b", "a"]
+    assert each(column, str.upper) == each(list(column), str.upper) == ["A", "B", "B"]
+
+
+def test_columns_are_rows() -> None:
+    """Columns of one length are a sequence of tuples."""
+    rows = Zipped(["a", "b", "c"], range(3))
+    assert (len(rows), list(rows), rows[1], rows[1:]) == (
+        3,
+        [("a", 0), ("b", 1), ("c", 2)],
+        ("b", 1),
+        [("b", 1), ("c", 2)],
+    )

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from gradclip_cli.commands.apply.decisions import Decision
 from gradclip_cli.commands.apply.groups import group_norms
 from gradclip_cli.commands.apply.plan import ApplyPlan
+from gradclip_cli.lazy_rows import each
 from gradclip_cli.numerics.statistics_table import StatsTable
 
 Counts = NDArray[np.int64]
@@ -46,12 +47,12 @@ class BeforeAfter(NamedTuple):
         """Compare the statistics of tensors before and after; `decisions` holds one for each group."""
         types = plan.norm_types
         old, new = (stats.merge_groups(groups, types) for stats in (before, after))
-        strategies = [decision.strategy for decision in decisions]
+        strategies = each(decisions, lambda one: one.strategy)
         finite, finite_after = (group_norms(stats, strategies, types) for stats in (old, new))
         norm, norm_after = old.as_read(finite), new.as_read(finite_after)
         peak, peak_after = (stats.as_read(stats.max_abs) for stats in (old, new))
         # Elements that the policy for NaN, or a factor of 0 or NaN, made zero were not rounded.
-        rounded = [(factor := one.action.factor) is None or factor > 0 for one in decisions]
+        rounded = np.array(each(decisions, lambda one: one.action.factor is None or one.action.factor > 0), np.bool_)
         lost = new.zeros - old.zeros - (old.nonfinite if plan.nonfinite == "zero" else 0)
         underflowed = np.where(rounded, np.maximum(lost, 0), 0)
         overflowed = np.maximum(new.infinite - (0 if plan.nonfinite == "zero" else old.infinite), 0)

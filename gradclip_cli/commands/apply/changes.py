@@ -8,6 +8,7 @@ from gradclip_cli.commands.apply.output_dtypes import is_converted
 from gradclip_cli.engine.rewrite import Rewriter, Rewritten
 from gradclip_cli.engine.rewrite_slices import SliceActions, SliceRewriter
 from gradclip_cli.numerics.dtypes import DType
+from gradclip_cli.strategies.action_table import ActionTable, indices_of
 from gradclip_cli.strategies.actions import UNCHANGED, Action
 
 
@@ -33,15 +34,19 @@ class WholeChanges(NamedTuple):
     @classmethod
     def of(cls, decided: Sequence[DumpDecisions]) -> "WholeChanges":
         """Take the actions of all dumps of an input."""
+        if len(decided) == 1:
+            return cls(decided[0].actions)
         return cls({index: action for one in decided for index, action in one.actions.items()})
 
     @property
     def indices(self) -> Collection[int]:
         """The indices of the tensors that change."""
-        return self.actions.keys()
+        return indices_of(self.actions)
 
     def within(self, start: int, stop: int) -> "WholeChanges":
         """Return the changes to tensors `start` to `stop`, counted from `start`."""
+        if isinstance(self.actions, ActionTable):
+            return WholeChanges(self.actions.within(start, stop))
         return WholeChanges({index - start: action for index, action in self.actions.items() if start <= index < stop})
 
     def run(self, rewriter: Rewriter) -> list[Rewritten]:
@@ -89,9 +94,10 @@ def changes_of(decided: Sequence[DumpDecisions], to: DType | None = None) -> Cha
     """
     dump = decided[0].dump
     if dump.source.layout.accumulate:
-        return WholeChanges(dict.fromkeys((*dump.stats, *dump.copies), UNCHANGED) | decided[0].actions)
+        return WholeChanges({**dict.fromkeys((*dump.stats, *dump.copies), UNCHANGED), **decided[0].actions})
     rounded = {k for one in decided for k in (*one.dump.stats, *one.dump.copies)} if to is not None else set()
     found = [k for k in sorted(rounded) if is_converted(dump.tensors[k], to)]
     if dump.row is None:
-        return WholeChanges({**dict.fromkeys(found, UNCHANGED), **WholeChanges.of(decided).actions})
+        own = WholeChanges.of(decided)
+        return WholeChanges({**dict.fromkeys(found, UNCHANGED), **own.actions}) if found else own
     return SliceChanges.of(decided, found)

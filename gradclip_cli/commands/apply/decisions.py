@@ -5,7 +5,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from itertools import zip_longest
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from gradclip_cli.commands.apply.adaptive import resolve_adaptive
 from gradclip_cli.commands.apply.auto import choose_auto
@@ -19,7 +22,9 @@ from gradclip_cli.inputs.patterns import unmatched
 from gradclip_cli.notes import Note
 from gradclip_cli.numerics.norms import stored_limit
 from gradclip_cli.numerics.statistics import TensorStats
+from gradclip_cli.numerics.statistics_table import StatsTable
 from gradclip_cli.strategies import Group, Strategy
+from gradclip_cli.strategies.action_table import ActionTable
 from gradclip_cli.strategies.actions import UNCHANGED, Action, Clamp, ZeroNonfinite, action_for
 from gradclip_cli.text import printable
 from gradclip_cli.thresholds.adaptive import AdaptiveRule
@@ -28,6 +33,9 @@ from gradclip_cli.thresholds.samples import NormSamples
 
 Chosen = dict[tuple[str, Chooser], float]
 """The threshold that each rule has chosen, by strategy name and rule; groups hold those of adaptive rules themselves."""
+
+_FEW = 16
+Column = NDArray[Any]
 
 _MOST = 8
 """The most tensors with NaN or infinities that an error names."""
@@ -48,19 +56,28 @@ class DumpDecisions(NamedTuple):
     decisions: Sequence[tuple[NormGroup, Decision]]
 
     @property
-    def actions(self) -> dict[int, Action]:
+    def actions(self) -> ActionTable:
         """The action for each tensor that changes, by its index; copies of tensors change like those."""
-        stats = self.dump.stats
-        figures = list(zip(stats.stored_max_abs.tolist(), stats.nan.tolist(), stats.infinite.tolist(), strict=True))
-        found = {
-            index: decision.action
-            for group, decision in self.decisions
-            if decision.action is not UNCHANGED
-            for index in group.members
-            if decision.action.changes(*figures[stats.row(index)])
-        }
-        found.update({copy: found[k] for copy, k in self.dump.copies.items() if k in found})
-        return found
+        codes, stats = np.full(len(self.dump.tensors), -1, np.int32), self.dump.stats
+        figures = stats.stored_max_abs, stats.nan, stats.infinite
+        for k, (group, decision) in enumerate(self.decisions):
+            if decision.action is not UNCHANGED:
+                codes[_changed(decision.action, group.members, stats, figures)] = k
+        for copy, original in self.dump.copies.items():
+            codes[copy] = codes[original]
+        return ActionTable([decision.action for _, decision in self.decisions], codes)
+
+
+def _changed(action: Action, members: Sequence[int], stats: StatsTable, figures: Sequence[Column]) -> Sequence[int]:
+    """Return those of some tensors that an action changes; `figures` has a row for each of a table."""
+    if len(members) < _FEW:  # each call for arrays takes as long as for so many numbers
+        rows = map(stats.row, members)
+        return [k for k, row in zip(members, rows, strict=True) if action.changes(*(one.item(row) for one in figures))]
+    at = np.asarray(members, np.int64)
+    rows_of_all = stats.rows(at)
+    marked = np.asarray(action.changes(*(one[rows_of_all] for one in figures)))
+    found: list[int] = at[np.broadcast_to(marked, at.shape)].tolist()
+    return found
 
 
 class Decisions(NamedTuple):

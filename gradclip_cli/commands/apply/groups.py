@@ -1,7 +1,7 @@
 """Group the tensors that share a norm, and compute that norm."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -45,14 +45,7 @@ def rule_norms(groups: Sequence[NormGroup], plan: ApplyPlan) -> list[float]:
 
 def norm_groups(dump: MeasuredDump, plan: ApplyPlan) -> list[NormGroup]:
     """Return the groups of a dump; each floating-point tensor that is selected is in one."""
-    members: dict[tuple[object, ...], list[int]] = {}
-    kinds: dict[tuple[object, ...], tuple[Strategy, Threshold | None]] = {}
-    for layer, indices in dump.layers.items():
-        strategy, threshold = plan.of_layer(layer)
-        for index in indices:
-            key = _key(strategy.group, threshold, layer, dump.name_of(index))
-            kinds[key] = strategy, threshold
-            members.setdefault(key, []).append(index)
+    members, kinds = _members(dump, plan)
     types = plan.norm_types
     stats = dump.stats.merge_groups(list(members.values()), types)
     strategies = [strategy for strategy, _ in kinds.values()]
@@ -65,6 +58,27 @@ def norm_groups(dump: MeasuredDump, plan: ApplyPlan) -> list[NormGroup]:
     ]
 
 
+Key = tuple[object, ...]
+Kinds = dict[Key, tuple[Strategy, "Threshold | None"]]
+
+
+def _members(dump: MeasuredDump, plan: ApplyPlan) -> tuple[Mapping[Key, Sequence[int]], Kinds]:
+    """Return the tensors of each group, by its key, and its strategy and threshold."""
+    every = plan.of_layer("")
+    if not plan.overrides and every[0].group is Group.DUMP:  # what holds for one layer holds for all
+        key = _key(Group.DUMP, every[1], "", "")
+        return ({key: dump.stats.indices}, {key: every}) if len(dump.stats) else ({}, {})
+    members: dict[Key, list[int]] = {}
+    kinds: Kinds = {}
+    for layer, indices in dump.layers.items():
+        strategy, threshold = plan.of_layer(layer)
+        for index in indices:
+            key = _key(strategy.group, threshold, layer, dump.name_of(index))
+            kinds[key] = strategy, threshold
+            members.setdefault(key, []).append(index)
+    return members, kinds
+
+
 def group_norms(stats: StatsTable, strategies: Sequence[Strategy], types: NormTypes) -> NDArray[np.float64]:
     """Return the norm of each row, float64, in the norm type of its strategy."""
     found = stats.norms(0, types[0])
@@ -73,7 +87,7 @@ def group_norms(stats: StatsTable, strategies: Sequence[Strategy], types: NormTy
     return np.where([strategy.takes_norm for strategy in strategies], found, stats.norms(1, types[1]))
 
 
-def _key(group: Group, threshold: Threshold | None, layer: str, name: str) -> tuple[object, ...]:
+def _key(group: Group, threshold: Threshold | None, layer: str, name: str) -> Key:
     if group is Group.DUMP:
         return group, threshold
     return (group, layer) if group is Group.LAYER else (group, name)

@@ -179,7 +179,7 @@ class ApplySummary:
             max_abs_after=after.as_read(after.max_abs),
             groups=None if elementwise else len(whole),
             clipped_groups=None if elementwise else sum([factor != 1 for factor, _ in whole]),
-            clipped_elements=sum(map(rows.clipped, rows.params.groups)),
+            clipped_elements=rows.clipped_elements,
             mean_factor=math.fsum(finite) / len(finite) if finite else None,
             underflowed=int(rows.params.underflowed.sum()),
             overflowed=int(rows.params.overflowed.sum()),

@@ -11,7 +11,10 @@ from gradclip_cli.commands.apply.before_after import BeforeAfter
 from gradclip_cli.commands.apply.decisions import Decision, DumpDecisions
 from gradclip_cli.commands.apply.plan import ApplyPlan
 from gradclip_cli.engine.rewrite import Rewritten
+from gradclip_cli.lazy_rows import Coded
+from gradclip_cli.numerics.groups import Groups, groups_of
 from gradclip_cli.reports.apply import ApplyBlock, ApplyLayer, ApplyParam
+from gradclip_cli.spec_table import picked, sizes_of
 
 Value = TypeVar("Value")
 
@@ -22,7 +25,7 @@ class DumpRows:
     def __init__(self, decided: DumpDecisions, after: Rewritten, plan: ApplyPlan) -> None:
         self.dump, self.decisions = decided
         self.plan, self.types = plan, plan.norm_types
-        self.of = {index: decision for group, decision in self.decisions for index in group.members}
+        self.of = _of_tensors(decided)  # the decision for each tensor that counts, by its index
         self._single = after.clipped
         self.after = self.dump.stats.updated_by(after.stats)
         self.tied = list(self.dump.tied.values())
@@ -35,12 +38,12 @@ class DumpRows:
     @cached_property
     def params(self) -> BeforeAfter:
         """The tensors that count, in the order of their layers."""
-        return self._figures(list(self.dump.named.values()))
+        return self._figures(groups_of(self.dump.named))
 
     @cached_property
     def layers(self) -> BeforeAfter:
         """The layers in natural order."""
-        return self._figures(list(self.dump.layers.values()))
+        return self._figures(groups_of(self.dump.layers))
 
     @cached_property
     def blocks(self) -> BeforeAfter:
@@ -63,12 +66,14 @@ class DumpRows:
         return order
 
     def _figures(self, groups: Sequence[Sequence[int]]) -> BeforeAfter:
-        decisions = [self.of[indices[0]] for indices in groups]
+        firsts = Groups.of(groups).firsts
+        decisions = Coded(self.of.values, self.of.codes[firsts])
         return BeforeAfter.of(groups, decisions, self.dump.stats, self.after, self.plan)
 
     def decision(self, figures: BeforeAfter, k: int) -> Decision:
         """Return the decision for group `k`, which is that for its first tensor."""
-        return self.of[figures.groups[k][0]]
+        decision: Decision = self.of[figures.groups[k][0]]
+        return decision
 
     def clipped(self, indices: Sequence[int]) -> int:
         """Count the clipped elements of a tensor: all or none of them where it has a factor."""
@@ -76,6 +81,17 @@ class DumpRows:
         if factor is None or factor == 1:
             return sum([self._single.get(index, 0) for index in indices]) if self._single else 0
         return sum([self.dump.tensors[index].size for index in indices])
+
+    @property
+    def clipped_elements(self) -> int:
+        """Count the clipped elements of all tensors that count."""
+        factors = [decision.action.factor for decision in self.of.values]
+        whole = np.array([factor not in (None, 1) for factor in factors], np.bool_)
+        at, single = self.dump.stats.at, self._single
+        scaled = whole[self.of.codes[at]] if whole.size else np.zeros(at.size, np.bool_)
+        rest = set(single).intersection(at[~scaled].tolist()) if single else ()
+        sizes = np.array(sizes_of(picked(self.dump.tensors, at[scaled])), np.int64)
+        return int(sizes.sum()) + sum(single[index] for index in rest)
 
     def param(self, k: int) -> ApplyParam:
         """Make the row of a tensor; those that count come first."""
@@ -189,6 +205,14 @@ class DumpRows:
         for index in indices:
             params.setdefault(self.dump.tensors[index].name, []).append(index)
         return list(params.values())
+
+
+def _of_tensors(decided: DumpDecisions) -> Coded[Decision]:
+    """Return the decision for each tensor, by its index; that of a tensor that does not count means nothing."""
+    codes = np.zeros(len(decided.dump.tensors), np.int32)
+    for k, (group, _) in enumerate(decided.decisions):
+        codes[group.members] = k
+    return Coded([decision for _, decision in decided.decisions], codes)
 
 
 def _in_common(values: Sequence[Value | None]) -> Value | None:

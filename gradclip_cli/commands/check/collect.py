@@ -6,10 +6,12 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from gradclip_cli.checks.base import Figures, Tensor
+from gradclip_cli.checks.base import Figures, ManyTensors, Tensor, column_of
 from gradclip_cli.commands.check.out_of_range import DumpRangeCounts, RangeCounts, SliceRangeCounts
 from gradclip_cli.commands.check.steady_slices import SteadySlices
+from gradclip_cli.commands.check.tensors import series_tensors
 from gradclip_cli.commands.check.unchanged import TYPES, unchanged
 from gradclip_cli.commands.check.unchanged_slices import unchanged_slices
 from gradclip_cli.commands.check.zero_slices import MarkedSlices, ZeroSlices
@@ -23,13 +25,16 @@ from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.engine.tensor_places import TensorPlaces
 from gradclip_cli.errors import GradclipError, InputError
 from gradclip_cli.formats.base import Format, Reader
-from gradclip_cli.inputs.naming import LayerParam, Naming, natural
+from gradclip_cli.inputs.naming import LayerParam, Naming
 from gradclip_cli.inputs.ordering import by_step, in_step_order
+from gradclip_cli.inputs.places import layers_of, params_of, picked_places
 from gradclip_cli.inputs.repeats import StepPlace, settled
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.notes import Note
 from gradclip_cli.numerics.differences import Tolerance
 from gradclip_cli.numerics.first_nonfinite import Nonfinite
+from gradclip_cli.numerics.groups import firsts_of, groups_of
+from gradclip_cli.spec_table import dtype_names, picked
 from gradclip_cli.text import printable
 from gradclip_cli.thresholds.samples import Matrix
 
@@ -42,7 +47,7 @@ class DumpFigures(NamedTuple):
 
     source: DumpSource
     step: int | None
-    tensors: list[Tensor]
+    tensors: Sequence[Tensor]
     rows: Matrix
     place: StepPlace
     nonfinite: Sequence[Nonfinite]
@@ -150,41 +155,50 @@ def _same(before: MeasuredDump | None, dumps: Sequence[MeasuredDump], plan: Chec
 def _reduce(dump: MeasuredDump, counts: RangeCounts, same: set[str], bad: KeptNonfinite) -> DumpFigures:
     """Reduce a dump to its figures, merging the pieces of each tensor."""
     named = dump.named
-    tensors = [
-        Tensor(name, *dump.places[indices[0]], dump.tensors[indices[0]].dtype.name) for name, indices in named.items()
-    ]
-    stats = dump.stats.merge_groups(list(named.values()), TYPES)
-    outside = counts.table(list(named.values()), dump.row)
-    rows = [
-        *stats.counts.T,
-        stats.max_abs,
-        *(stats.norms(which, p) for which, p in enumerate(TYPES)),
-        [name in same for name in named],
-        *(outside[:, :, 0].T - stats.zeros),
-        *(outside[:, :, 1].T - stats.nonfinite),
-    ]
+    groups, firsts = groups_of(named), firsts_of(named)
+    places, specs = picked_places(dump.places, firsts), picked(dump.tensors, firsts)
+    tensors = ManyTensors(list(named), layers_of(places), params_of(places), dtype_names(specs))
+    stats = dump.stats.merge_groups(groups, TYPES)
+    outside = counts.table(groups, dump.row)
+    found = np.empty((_OWN + 2 * len(counts.targets), len(named)))
+    own = stats.max_abs, *(stats.norms(which, p) for which, p in enumerate(TYPES))
+    found[: _OWN - 4], found[_OWN - 4 : _OWN - 1] = stats.counts.T, own
+    found[_OWN - 1] = [name in same for name in named] if same else 0
+    below, above = outside.T
+    np.subtract(below, stats.zeros, out=found[_OWN : _OWN + len(counts.targets)])
+    np.subtract(above, stats.nonfinite, out=found[_OWN + len(counts.targets) :])
     source = dump.source if dump.row is None else dump.source._replace(name=None)  # a slice has a step of its own
-    found, stored = np.array(rows, np.float64), TensorPlaces.of(dump)
+    stored = TensorPlaces.of(dump)
     return DumpFigures(source, dump.step, tensors, found, dump.place, bad.of(dump.nonfinite), stored)
 
 
 def series_figures(collected: Collected, targets: Sequence[str], naming: Naming) -> Figures:
     """Stack the figures of dumps, matching tensors by name; a tensor that a dump lacks has zeros there."""
-    dumps, places = collected.dumps, collected.places
-    known = {tensor.name: tensor for one in reversed(dumps) for tensor in one.tensors}
-    placed = [Tensor(name, *places[name], one.dtype, naming.block(places[name].layer)) for name, one in known.items()]
-    layers = {layer: natural(layer) for layer in {one.layer for one in placed}}
-    tensors = sorted(placed, key=lambda tensor: (layers[tensor.layer], natural(tensor.name)))
-    column = {tensor.name: k for k, tensor in enumerate(tensors)}
-    cube = np.zeros((_OWN + 2 * len(targets), len(dumps), len(tensors)))
-    for k, one in enumerate(dumps):
-        if one.tensors:
-            cube[:, k, [column[tensor.name] for tensor in one.tensors]] = one.rows
+    dumps = collected.dumps
+    tensors = series_tensors(dumps, collected.places, naming)
+    cube = _cube(dumps, tensors, _OWN + 2 * len(targets))
     names = [_name(one.source, one.step) for one in dumps]
     outside = cube[_OWN:].reshape(2, len(targets), *cube.shape[1:])
-    firsts = {(row, column[one.name]): one for row, dump in enumerate(dumps) for one in dump.nonfinite}
+    bad = [(row, one) for row, dump in enumerate(dumps) for one in dump.nonfinite]
+    column = _columns(tensors) if bad else {}
+    firsts = {(row, column[one.name]): one for row, one in bad}
     found = Figures(names, tensors, targets, *cube[:_OWN], *outside)
     return replace(found, firsts=firsts, steps=[one.step for one in dumps])
+
+
+def _cube(dumps: Sequence[DumpFigures], tensors: Sequence[Tensor], figures: int) -> NDArray[np.float64]:
+    """Stack the figures of dumps (figures × dumps × tensors)."""
+    if len(dumps) == 1 and list(column_of(dumps[0].tensors, "name")) == list(column_of(tensors, "name")):
+        return dumps[0].rows[:, None]
+    column, cube = _columns(tensors), np.zeros((figures, len(dumps), len(tensors)))
+    for k, one in enumerate(dumps):
+        if one.tensors:
+            cube[:, k, [column[name] for name in column_of(one.tensors, "name")]] = one.rows
+    return cube
+
+
+def _columns(tensors: Sequence[Tensor]) -> dict[str, int]:
+    return {name: k for k, name in enumerate(column_of(tensors, "name"))}
 
 
 def _name(source: DumpSource, step: int | None) -> str:

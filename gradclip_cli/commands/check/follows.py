@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -40,20 +40,28 @@ class SliceReader(NamedTuple):
         return self.whole.file.paths
 
     @property
-    def reader(self) -> "SliceReader":
-        """What reads the elements: the slice itself."""
-        return self
+    def has_checksums(self) -> bool:
+        """Whether the file holds checksums."""
+        return self.whole.file.has_checksums
+
+    def receipts(self) -> Any | None:
+        """Return and forget what another process has read of the file."""
+        return self.whole.file.receipts()
+
+    def take(self, receipts: Any) -> None:
+        """Take what another process has read of the file."""
+        self.whole.file.take(receipts)
 
     @property
     def stored(self) -> StoredTensor:
         """The slice as a tensor."""
         spec = self.whole.spec
         offset = None if spec.offset is None else spec.position(self.row * spec.slice_size)
-        return StoredTensor(self, replace(spec, shape=spec.shape[1:], offset=offset), self.whole.scale)
+        return StoredTensor(self, replace(spec, shape=spec.shape[1:], offset=offset, place=None), self.whole.scale)
 
     def read(self, spec: TensorSpec, start: int, out: Raw) -> None:
         """Fill `out` with the elements of the slice from element `start` on; what is encoded is read from its beginning."""
-        whole, read = self.whole.spec, self.whole.file.reader.read
+        whole, read = self.whole.spec, self.whole.file.read
         first = self.row * whole.slice_size
         if whole.offset is None and start == 0:
             for piece in slices_in_order(Piece(0, 1, 0, first), whole):

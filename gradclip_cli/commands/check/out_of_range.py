@@ -6,10 +6,9 @@ dtype would store both: it underflows if both parts do, and overflows if either 
 """
 
 import math
-import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from functools import cache, reduce
+from collections.abc import Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,10 +18,12 @@ from gradclip_cli.checks.limits import STORED
 from gradclip_cli.engine.measure import PieceObserver
 from gradclip_cli.formats.base import Format, Reader
 from gradclip_cli.numerics.dtypes import FLOATS, DType, Raw, words_of
+from gradclip_cli.numerics.groups import Groups
 from gradclip_cli.numerics.narrow_floats import FNUZ, bias_of, overflow_bits, values_of
 from gradclip_cli.numerics.statistics import PieceStats
-from gradclip_cli.numerics.statistics_table import StatsArrays
+from gradclip_cli.numerics.statistics_arrays import StatsArrays
 from gradclip_cli.numerics.workspace import Workspace
+from gradclip_cli.spec_table import sizes_of
 from gradclip_cli.tensors import Piece, TensorSpec
 
 Counts = NDArray[np.int64]
@@ -34,28 +35,22 @@ class RangeCounts(ABC):
     """Counts for each tensor and each target: values below the smallest normal number, and values that overflow.
 
     A target is the name of a dtype, or `stored` for that of the tensor. Zeros count as below, infinities and NaN as overflow.
-    Files must be observed in the order of the dump; their pieces may come in any order, from several threads.
+    Files must be observed in the order of the dump; their pieces may come in any order.
     """
 
     def __init__(self, targets: Sequence[str], work: Workspace) -> None:
-        self.targets = targets
-        self._work = work
+        self.targets, self._work = targets, work
         self._tensors = 0
-        self._lock = threading.Lock()
 
     def observer_for(self, format: Format, reader: Reader) -> PieceObserver | None:
         """Return the observer that counts in the pieces of a file; None where there are no targets."""
         specs, start = reader.tensors, self._tensors
         self._tensors += len(specs)
-
-        def observe(piece: Piece, raw: Raw, stats: PieceStats | StatsArrays) -> None:
-            self.count(specs, start, piece, raw)
-
-        return observe if self.targets else None
+        return self.observer(specs, start) if self.targets else None
 
     @abstractmethod
-    def count(self, specs: Sequence[TensorSpec], start: int, piece: Piece, raw: Raw) -> None:
-        """Count in a piece that has been read of a file whose tensors are those of the dump from `start` on."""
+    def observer(self, specs: Sequence[TensorSpec], start: int) -> PieceObserver:
+        """Return the observer that counts in the pieces of a file whose tensors are those of the dump from `start` on."""
 
     @abstractmethod
     def table(self, groups: Sequence[Sequence[int]], row: int | None) -> Counts:
@@ -67,24 +62,30 @@ class DumpRangeCounts(RangeCounts):
 
     def __init__(self, targets: Sequence[str], work: Workspace) -> None:
         super().__init__(targets, work)
-        self._counts: dict[int, list[tuple[int, int]]] = {}
+        self._files: list[Counts] = []
 
-    def count(self, specs: Sequence[TensorSpec], start: int, piece: Piece, raw: Raw) -> None:
-        """Count in a piece that has been read of a file whose tensors are those of the dump from `start` on."""
-        sizes = [spec.size for spec in specs[piece.index : piece.index + piece.count]] if piece.count > 1 else []
-        found = _counts(raw, specs[piece.index].dtype, self.targets, sizes, self._work)
-        with self._lock:
-            for index, counts in enumerate(found, start + piece.index):
-                known = self._counts.get(index)
-                self._counts[index] = counts if known is None else _add_counts(known, counts)
+    def observer(self, specs: Sequence[TensorSpec], start: int) -> PieceObserver:
+        """Return the observer that counts in the pieces of a file whose tensors are those of the dump from `start` on."""
+        counts = np.zeros((len(specs), len(self.targets), 2), np.int64)
+        self._files.append(counts)
+
+        def take(piece: Piece, found: Counts) -> None:
+            counts[piece.index : piece.index + piece.count] += found
+
+        return PieceObserver(_PieceCounts(specs, self.targets, self._work).see, take)
 
     def of(self, indices: Sequence[int]) -> list[tuple[int, int]]:
         """Return the counts (below, overflow) of a tensor for each target, summed over its pieces."""
-        return reduce(_add_counts, (self._counts[index] for index in indices)) if self.targets else []
+        return [(low, high) for low, high in self.table([indices], None)[0].tolist()]
 
     def table(self, groups: Sequence[Sequence[int]], row: int | None) -> Counts:
         """Return the counts of tensors, each given by its pieces: of shape (tensors, targets, 2)."""
-        return np.array([self.of(indices) for indices in groups], np.int64).reshape(len(groups), len(self.targets), 2)
+        if not self.targets or not groups:
+            return np.zeros((len(groups), len(self.targets), 2), np.int64)
+        every = self._files[0] if len(self._files) == 1 else np.concatenate(self._files)
+        own = Groups.of(groups)
+        taken: Counts = every[own.members]
+        return taken if own.are_single else np.add.reduceat(taken, own.starts[:-1], axis=0)
 
 
 class SliceRangeCounts(RangeCounts):
@@ -94,25 +95,50 @@ class SliceRangeCounts(RangeCounts):
         super().__init__(targets, work)
         self._counts: dict[int, Counts] = {}  # of shape (slices, targets, 2)
 
-    def count(self, specs: Sequence[TensorSpec], start: int, piece: Piece, raw: Raw) -> None:
-        """Count in several whole slices of a tensor, or in a piece of one."""
-        spec, index = specs[piece.index], start + piece.index
-        first, rows = piece.start // spec.slice_size, max(1, (piece.stop - piece.start) // spec.slice_size)
-        size = _magnitude_bits(raw, spec.dtype, self._work).reshape(rows, -1)
-        found = np.empty((rows, len(self.targets), 2), np.int64)
-        for k, target in enumerate(self.targets):
-            low, high = range_bits(spec.dtype, target)
-            found[:, k] = np.array([np.count_nonzero(size < low, axis=1), np.count_nonzero(size >= high, axis=1)]).T
-        with self._lock:
+    def observer(self, specs: Sequence[TensorSpec], start: int) -> PieceObserver:
+        """Return the observer that counts in the pieces of a file whose tensors are those of the dump from `start` on."""
+
+        def take(piece: Piece, found: Counts) -> None:
+            spec, index = specs[piece.index], start + piece.index
             if index not in self._counts:
                 self._counts[index] = np.zeros((spec.shape[0], len(self.targets), 2), np.int64)
-            self._counts[index][first : first + rows] += found
+            first = piece.start // spec.slice_size
+            self._counts[index][first : first + len(found)] += found
+
+        return PieceObserver(_PieceCounts(specs, self.targets, self._work).see_slices, take)
 
     def table(self, groups: Sequence[Sequence[int]], row: int | None) -> Counts:
         """Return the counts of tensors in slice `row`, of shape (tensors, targets, 2)."""
         none = np.zeros((len(self.targets), 2), np.int64)  # of a tensor without elements
         found = [self._counts[index][row or 0] if index in self._counts else none for (index,) in groups]
         return np.array(found, np.int64).reshape(len(groups), len(self.targets), 2)
+
+
+class _PieceCounts(NamedTuple):
+    """Counts in pieces of a file."""
+
+    specs: Sequence[TensorSpec]
+    targets: Sequence[str]
+    work: Workspace
+
+    def see(self, piece: Piece, raw: Raw, stats: PieceStats | StatsArrays) -> Counts:
+        """Return the counts of each tensor in a piece, of shape (tensors, targets, 2)."""
+        sizes = sizes_of(self.specs[piece.index : piece.index + piece.count]) if piece.count > 1 else []
+        dtype, found = self.specs[piece.index].dtype, np.empty((piece.count, len(self.targets), 2), np.int64)
+        size = _magnitude_bits(raw, dtype, self.work)
+        for k, (low, high) in enumerate(range_bits(dtype, target) for target in self.targets):
+            found[:, k, 0], found[:, k, 1] = _marked(size < low, sizes), _marked(size >= high, sizes)
+        return found
+
+    def see_slices(self, piece: Piece, raw: Raw, stats: PieceStats | StatsArrays) -> Counts:
+        """Return the counts of several whole slices of a tensor, or of a piece of one, of shape (slices, targets, 2)."""
+        spec = self.specs[piece.index]
+        rows = max(1, (piece.stop - piece.start) // spec.slice_size)
+        size = _magnitude_bits(raw, spec.dtype, self.work).reshape(rows, -1)
+        found = np.empty((rows, len(self.targets), 2), np.int64)
+        for k, (low, high) in enumerate(range_bits(spec.dtype, target) for target in self.targets):
+            found[:, k] = np.array([np.count_nonzero(size < low, axis=1), np.count_nonzero(size >= high, axis=1)]).T
+        return found
 
 
 class _RangeBits(NamedTuple):
@@ -159,26 +185,13 @@ def _infinite(dtype: DType) -> int:
     return int(np.array(np.inf, dtype.name).view(f"u{dtype.itemsize}"))
 
 
-def _add_counts(a: list[tuple[int, int]], b: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    return [(low_a + low_b, high_a + high_b) for (low_a, high_a), (low_b, high_b) in zip(a, b, strict=True)]
-
-
-def _counts(
-    raw: Raw, dtype: DType, targets: Sequence[str], sizes: Sequence[int], work: Workspace
-) -> Iterator[list[tuple[int, int]]]:
-    """Yield the counts of each of the adjacent tensors of `sizes` elements, or of a piece of one if there are no sizes."""
-    size, each = _magnitude_bits(raw, dtype, work), []
-    for low, high in (range_bits(dtype, target) for target in targets):
-        each.append(zip(_marked(size < low, sizes), _marked(size >= high, sizes), strict=True))
-    return map(list, zip(*each, strict=True))
-
-
-def _marked(mask: NDArray[np.bool_], sizes: Sequence[int]) -> list[int]:
+def _marked(mask: NDArray[np.bool_], sizes: Sequence[int]) -> NDArray[np.int64] | int:
     """Return how many elements of each tensor are marked, or of all if there are no sizes."""
-    if not sizes:
-        return [int(np.count_nonzero(mask))]
+    count = int(np.count_nonzero(mask))
+    if not sizes or not count:
+        return count
     before = np.concatenate([np.zeros(1, np.int64), np.cumsum(mask)])
-    found: list[int] = np.diff(before[np.cumsum([0, *sizes])]).tolist()
+    found: NDArray[np.int64] = np.diff(before[np.cumsum([0, *sizes])])
     return found
 
 

@@ -6,14 +6,13 @@ pieces, or whose slices are dumps themselves, those with many short slices, and 
 """
 
 import hashlib
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradclip_cli.checks.base import Figures, Problem
+from gradclip_cli.checks.base import Figures, Problem, column_of
 from gradclip_cli.checks.forward_order import forward_key, rows_need_not_occur
 from gradclip_cli.checks.limits import Limits
 from gradclip_cli.checks.stuck import DEAD_ADVICE, UNCHANGED_ADVICE
@@ -26,7 +25,7 @@ from gradclip_cli.formats.base import Format, Reader
 from gradclip_cli.inputs.slices import slice_word
 from gradclip_cli.numerics.dtypes import DType, Raw, words_of
 from gradclip_cli.numerics.statistics import PieceStats
-from gradclip_cli.numerics.statistics_table import StatsArrays
+from gradclip_cli.numerics.statistics_arrays import StatsArrays
 from gradclip_cli.tensors import Piece, TensorSpec, pieces_in_order
 from gradclip_cli.text import ranges
 
@@ -48,7 +47,6 @@ class SteadySlices:
 
     def __init__(self, *, wanted: bool = True) -> None:
         self._wanted = wanted
-        self._lock = threading.Lock()
         self._found: dict[str, dict[int, Signatures]] = {}  # in the source at hand, by file and tensor
         self._first: dict[str, Signatures] = {}  # in the first dump with the tensor
         self._same: dict[str, MarkedSlices] = {}
@@ -60,19 +58,18 @@ class SteadySlices:
 
     def observer_for(self, format: Format, reader: Reader) -> PieceObserver | None:
         """Return the observer of the pieces of a file; None where no slices are wanted, or none can be left."""
-        specs, found, few = reader.tensors, self._found.setdefault(reader.file.path, {}), len(reader.tensors) <= _MANY
+        if not self._wanted or (self._seen and not self._same):
+            return None
+        specs, found = reader.tensors, self._found.setdefault(reader.file.path, {})
 
-        def observe(piece: Piece, raw: Raw, stats: PieceStats | StatsArrays) -> None:
-            if piece.count == 1:
-                self._observe(piece, specs[piece.index], raw, found)
-            elif few:
-                at = 0
-                for index in range(piece.index, piece.index + piece.count):
-                    spec = specs[index]
-                    self._observe(Piece(index, 1, 0, spec.size), spec, raw[at : at + spec.nbytes], found)
-                    at += spec.nbytes
+        def take(_: Piece, parts: list[_Signed]) -> None:
+            for one in parts:
+                signatures = found.get(one.tensor)
+                if signatures is None:
+                    signatures = found[one.tensor] = np.zeros(one.number, np.uint64)
+                signatures[one.first : one.first + one.sums.size] += one.sums
 
-        return observe if self._wanted and (self._same or not self._seen) else None
+        return PieceObserver(_PieceSignatures(specs, self._settled(specs)).see, take)
 
     def take(self, dumps: Sequence[MeasuredDump]) -> None:
         """Take what was seen of a source, whose dumps have the names of the series."""
@@ -104,23 +101,11 @@ class SteadySlices:
                     found[name] = signatures
         return found
 
-    def _observe(self, piece: Piece, spec: TensorSpec, raw: Raw, found: dict[int, Signatures]) -> None:
-        if spec.fortran or (spec.name in self._seen and spec.name not in self._same):
-            return
-        slices = Slices.of(spec.shape)
-        if (
-            slices is None
-            or slices.number < 3
-            or not (slices.width >= _SHORT or (slices.width > 1 and slices.number <= _FEW))
-        ):
-            return
-        parts = list(_samples(raw, spec.dtype, piece.start, slices.width))
-        with self._lock:
-            signatures = found.get(piece.index)
-            if signatures is None:
-                signatures = found[piece.index] = np.zeros(slices.number, np.uint64)
-            for first, part in parts:
-                signatures[first : first + part.size] += part
+    def _settled(self, specs: Sequence[TensorSpec]) -> Collection[int]:
+        """Return the tensors known to have no slice that is the same in all dumps; names in files may differ from those here."""
+        if not self._seen:
+            return ()
+        return frozenset(k for k, spec in enumerate(specs) if spec.name in self._seen and spec.name not in self._same)
 
     @property
     def names(self) -> list[str]:
@@ -140,6 +125,51 @@ class SteadySlices:
                 now = _digests(where, number, marked, run)
                 found = {k: one for k, one in found.items() if now.get(k) == one}
         return slices._replace(marked=_marked(found, slices))
+
+
+class _Signed(NamedTuple):
+    """The signatures of slices of a tensor from `first` on, as far as a piece has their elements; it has `number` slices."""
+
+    tensor: int
+    number: int
+    first: int
+    sums: Signatures
+
+
+class _PieceSignatures(NamedTuple):
+    """Looks at four elements of each slice in pieces of a file, but for tensors that are `settled`."""
+
+    specs: Sequence[TensorSpec]
+    settled: Collection[int]
+
+    def see(self, piece: Piece, raw: Raw, stats: PieceStats | StatsArrays) -> list[_Signed] | None:
+        """Return the signatures of the slices in a piece."""
+        found, at = list[_Signed](), 0
+        if piece.count == 1:
+            found += self._signed(piece, raw)
+        elif len(self.specs) <= _MANY:
+            for index in range(piece.index, piece.index + piece.count):
+                spec = self.specs[index]
+                found += self._signed(Piece(index, 1, 0, spec.size), raw[at : at + spec.nbytes])
+                at += spec.nbytes
+        return found or None
+
+    def _signed(self, piece: Piece, raw: Raw) -> Iterator[_Signed]:
+        spec = self.specs[piece.index]
+        if spec.fortran or piece.index in self.settled:
+            return
+        slices = Slices.of(spec.shape)
+        if (
+            slices is None
+            or slices.number < 3
+            or not (slices.width >= _SHORT or (slices.width > 1 and slices.number <= _FEW))
+        ):
+            return
+        first, last = piece.start // slices.width, -(-piece.stop // slices.width)
+        sums = np.zeros(last - first, np.uint64)
+        for row, part in _samples(raw, spec.dtype, piece.start, slices.width):
+            sums[row - first : row - first + part.size] += part
+        yield _Signed(piece.index, slices.number, first, sums)
 
 
 def _marked(found: Mapping[int, bytes], slices: MarkedSlices) -> NDArray[np.bool_]:
@@ -175,7 +205,7 @@ def on_slices(
     zero: Mapping[str, MarkedSlices], steady: Mapping[str, MarkedSlices], figures: Figures, limits: Limits
 ) -> Iterator[tuple[str, Problem]]:
     """Say which slices of tensors are zero, or the same, in all dumps that have them, `_DUMPS` at least."""
-    column = {tensor.name: k for k, tensor in enumerate(figures.tensors)}
+    column = {name: k for k, name in enumerate(column_of(figures.tensors, "name"))} if zero or steady else {}
     for rule, limit, what, advice, found in (
         ("dead", limits.dead_share, "zero", DEAD_ADVICE, zero),
         ("unchanged", limits.unchanged_dumps, "the same", UNCHANGED_ADVICE, steady),

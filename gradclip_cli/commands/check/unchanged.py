@@ -1,6 +1,6 @@
 """Find the tensors that have the same values as in the previous dump; compare elements only where their norms agree."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -92,18 +92,25 @@ def may_be_equal(before: TensorNorms, after: TensorNorms, rtol: float, atol: Flo
 
 def candidates(before: MeasuredDump, after: MeasuredDump, within: Tolerance) -> Iterator[tuple[int, int, Tolerance]]:
     """Yield the pairs of tensors or pieces that may be equal, by index in each dump, with their tolerance."""
-    pairs = [(before.named.get(name, []), indices) for name, indices in after.named.items()]
-    alike = [
-        (olds, indices)
-        for olds, indices in pairs
-        if [before.tensors[k].shape for k in olds] == [after.tensors[k].shape for k in indices]
-    ]
+    alike = _of_one_shape(before, after)
     left = TensorNorms.of(before.stats.merge_groups([olds for olds, _ in alike], TYPES))
     right = TensorNorms.of(after.stats.merge_groups([indices for _, indices in alike], TYPES))
     atol = absolute_tolerances(left, within)
     for k in np.flatnonzero(may_be_equal(left, right, within.rtol, atol)).tolist():
         own = within._replace(atol=atol.item(k))
         yield from ((a, b, own) for a, b in zip(*alike[k], strict=True))
+
+
+def _of_one_shape(before: MeasuredDump, after: MeasuredDump) -> list[tuple[Sequence[int], Sequence[int]]]:
+    """Return the tensors of the same name and shape in both dumps, by the indices of their pieces."""
+    if before.tensors is after.tensors and before.named is after.named:  # of two files with the same header
+        return [(indices, indices) for indices in after.named.values()]
+    pairs = [(before.named.get(name, []), indices) for name, indices in after.named.items()]
+    return [
+        (olds, indices)
+        for olds, indices in pairs
+        if [before.tensors[k].shape for k in olds] == [after.tensors[k].shape for k in indices]
+    ]
 
 
 def _only(opened: OpenFile, file: DumpFile, dump: MeasuredDump, indices: list[int]) -> dict[str, StoredTensor]:

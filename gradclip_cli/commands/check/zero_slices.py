@@ -4,8 +4,7 @@ Rows of an embedding are zero where tokens did not occur: tensors whose names sa
 those of which half the slices or more are zero in any dump.
 """
 
-import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from math import prod
 from typing import NamedTuple
 
@@ -18,8 +17,9 @@ from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.formats.base import Format, Reader
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.numerics.statistics import PieceStats
-from gradclip_cli.numerics.statistics_table import StatsArrays
+from gradclip_cli.numerics.statistics_arrays import StatsArrays
 from gradclip_cli.numerics.zero_slices import ZeroParts, zero_columns, zero_rows
+from gradclip_cli.spec_table import nbytes_of
 from gradclip_cli.tensors import Piece, TensorSpec
 
 MOST_SLICES = 65_536
@@ -53,7 +53,6 @@ class ZeroSlices:
 
     def __init__(self, *, sliced: bool = False, wanted: bool = True) -> None:
         self._sliced, self._wanted = sliced, wanted
-        self._lock = threading.Lock()
         self._found: dict[str, dict[int, Elements]] = {}  # in the source at hand, by file and tensor
         self._zero: dict[str, NDArray[np.bool_]] = {}
         self._axes: dict[str, int] = {}
@@ -65,15 +64,18 @@ class ZeroSlices:
 
     def observer_for(self, format: Format, reader: Reader) -> PieceObserver | None:
         """Return the observer of the pieces of a file; None where no slices are wanted."""
+        if not self._wanted:
+            return None
         specs, found = reader.tensors, self._found.setdefault(reader.file.path, {})
 
-        def observe(piece: Piece, raw: Raw, stats: PieceStats | StatsArrays) -> None:
-            if piece.count > 1 and isinstance(stats, StatsArrays):
-                self._observe_small(specs, piece, raw, stats, found)
-            else:
-                self._observe(specs, piece, raw, stats.zeros, found)
+        def take(_: Piece, parts: list[tuple[int, int, ZeroParts]]) -> None:
+            for tensor, count, part in parts:
+                elements = found.get(tensor)
+                if elements is None:
+                    elements = found[tensor] = np.zeros(count, np.int64)
+                np.add.at(elements, part.slices % count, part.elements)
 
-        return observe if self._wanted else None
+        return PieceObserver(_PieceZeros(specs, self._sliced, self._settled(specs)).see, take)
 
     def take(self, dumps: Sequence[MeasuredDump]) -> None:
         """Take what was seen of a source, whose dumps have the names of the series."""
@@ -92,44 +94,11 @@ class ZeroSlices:
         """The slices of tensors that are zero in all dumps that have them, by name; without tensors that have none."""
         return {name: MarkedSlices(zero, self._axes[name]) for name, zero in self._zero.items()}
 
-    def _observe(
-        self, specs: Sequence[TensorSpec], piece: Piece, raw: Raw, zeros: int, found: dict[int, Elements]
-    ) -> None:
-        spec = specs[piece.index]
-        if not zeros or self._is_settled(spec.name):
-            return
-        slices = Slices.of(spec.shape[1:] if self._sliced else spec.shape)
-        if slices is None or (piece.stop - piece.start == spec.size and zeros < slices.width):
-            return
-        if spec.fortran:
-            parts = zero_columns(raw, spec.dtype, piece.start, slices.number, zeros)
-        else:
-            parts = zero_rows(raw, spec.dtype, piece.start, slices.width, zeros)
-        for part in parts:
-            self._add(piece.index, slices.number, part, found)
-
-    def _observe_small(
-        self, specs: Sequence[TensorSpec], piece: Piece, raw: Raw, stats: StatsArrays, found: dict[int, Elements]
-    ) -> None:
-        """Look at the tensors of a piece that have zeros."""
-        rows = np.flatnonzero(stats.ints[:, 1]).tolist()
-        if not rows:
-            return
-        starts = np.cumsum([0, *(spec.nbytes for spec in specs[piece.index : piece.index + piece.count])])
-        for k in rows:
-            one = Piece(piece.index + k, 1, 0, specs[piece.index + k].size)
-            self._observe(specs, one, raw[starts[k] : starts[k + 1]], int(stats.ints[k, 1]), found)
-
-    def _add(self, tensor: int, count: int, part: ZeroParts, found: dict[int, Elements]) -> None:
-        with self._lock:
-            elements = found.get(tensor)
-            if elements is None:
-                elements = found[tensor] = np.zeros(count, np.int64)
-            np.add.at(elements, part.slices % count, part.elements)
-
-    def _is_settled(self, name: str) -> bool:
-        """Whether a tensor is known to have no slice that is zero in all dumps; names in files may differ from those here."""
-        return name in self._seen and name not in self._zero
+    def _settled(self, specs: Sequence[TensorSpec]) -> Collection[int]:
+        """Return the tensors known to have no slice that is zero in all dumps; names in files may differ from those here."""
+        if not self._seen:
+            return ()
+        return frozenset(k for k, spec in enumerate(specs) if spec.name in self._seen and spec.name not in self._zero)
 
     def _of(self, dump: MeasuredDump, times: int) -> dict[str, NDArray[np.bool_]]:
         """Return the slices that are zero in a dump, or in so many, of tensors that are no embeddings."""
@@ -155,3 +124,42 @@ class ZeroSlices:
             if own is not None:
                 elements[offsets.get(index, 0) : offsets.get(index, 0) + own.size] += own
         return np.asarray(elements == prod(shape[1:]) * times)
+
+
+class _PieceZeros(NamedTuple):
+    """Finds the slices that are zero in pieces of a file, but for tensors that are `settled`."""
+
+    specs: Sequence[TensorSpec]
+    sliced: bool
+    settled: Collection[int]
+
+    def see(self, piece: Piece, raw: Raw, stats: PieceStats | StatsArrays) -> list[tuple[int, int, ZeroParts]] | None:
+        """Return parts of slices that are zero in a piece, each with its tensor and the number of its slices."""
+        if piece.count > 1 and isinstance(stats, StatsArrays):
+            return self._small(piece, raw, stats) or None
+        return self._parts(piece, raw, stats.zeros) or None
+
+    def _parts(self, piece: Piece, raw: Raw, zeros: int) -> list[tuple[int, int, ZeroParts]]:
+        spec = self.specs[piece.index]
+        if not zeros or piece.index in self.settled:
+            return []
+        slices = Slices.of(spec.shape[1:] if self.sliced else spec.shape)
+        if slices is None or (piece.stop - piece.start == spec.size and zeros < slices.width):
+            return []
+        if spec.fortran:
+            parts = zero_columns(raw, spec.dtype, piece.start, slices.number, zeros)
+        else:
+            parts = zero_rows(raw, spec.dtype, piece.start, slices.width, zeros)
+        return [(piece.index, slices.number, part) for part in parts]
+
+    def _small(self, piece: Piece, raw: Raw, stats: StatsArrays) -> list[tuple[int, int, ZeroParts]]:
+        """Look at the tensors of a piece that have zeros."""
+        rows = np.flatnonzero(stats.ints[:, 1]).tolist()
+        if not rows:
+            return []
+        several, found = self.specs[piece.index : piece.index + piece.count], list[tuple[int, int, ZeroParts]]()
+        starts = np.cumsum([0, *nbytes_of(several).tolist()])
+        for k in rows:
+            one = Piece(piece.index + k, 1, 0, several[k].size)
+            found += self._parts(one, raw[starts[k] : starts[k + 1]], int(stats.ints[k, 1]))
+        return found

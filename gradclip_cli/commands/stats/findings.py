@@ -109,8 +109,8 @@ def _vanishing(layout: SeriesLayout, params: NormTable, p: float, naming: Naming
 
 def _sizes(layout: SeriesLayout, p: float) -> np.ndarray:
     """Return elements^(1/P) of each tensor; 0 where its shape is not known."""
-    found = [0 if shape is None else math.prod(shape) for shape in layout.shapes]
-    return np.array(found, np.float64) ** (1 / p)
+    sizes = {shape: 0 if shape is None else math.prod(shape) for shape in set(layout.shapes)}
+    return np.array([sizes[shape] for shape in layout.shapes], np.float64) ** (1 / p)
 
 
 def _trend(plan: StatsPlan, norms: SeriesNorms) -> StatsTrend:

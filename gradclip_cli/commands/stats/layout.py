@@ -1,7 +1,7 @@
 """Lay out the tensors of a series: those of the first dump, or with `--allow-missing` those of any, as dumps come."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -14,10 +14,13 @@ from gradclip_cli.engine.series_tensors import CommonShape, SeriesTensors
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.inputs.naming import LayerParam
 from gradclip_cli.inputs.ordering import by_step
-from gradclip_cli.lazy_rows import LazyRows
+from gradclip_cli.inputs.places import layers_of, params_of, picked_places
+from gradclip_cli.lazy_rows import LazyRows, Zipped
 from gradclip_cli.notes import Note
+from gradclip_cli.numerics.groups import NamedGroups, firsts_of
 from gradclip_cli.numerics.statistics_table import StatsTable
 from gradclip_cli.reports.stats import StatsParam
+from gradclip_cli.spec_table import dtype_names, names_of, picked
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.thresholds.base import Summary
 from gradclip_cli.thresholds.norm_table import GroupName, SeriesNorms, Step
@@ -26,9 +29,9 @@ from gradclip_cli.thresholds.norm_table import GroupName, SeriesNorms, Step
 class SeriesLayout(NamedTuple):
     """The tensors of a series, each as in the first dump that has it, in the order of their layers."""
 
-    specs: list[TensorSpec]
+    specs: Sequence[TensorSpec]
     shapes: list[CommonShape]
-    places: list[LayerParam]
+    places: Sequence[LayerParam]
     whole: RowLayout
     labels: dict[str, str]
     notes: list[Note]
@@ -38,14 +41,15 @@ class SeriesLayout(NamedTuple):
         """The layers in natural order."""
         return self.whole.layers
 
-    def param(self, k: int, summary: Summary) -> StatsParam:
-        """Return the row of tensor `k` in the report."""
-        spec, place = self.specs[k], self.places[k]
-        return StatsParam(spec.name, place.layer, place.param, self.shapes[k], spec.dtype.name, summary)
+    def params(self, summaries: Sequence[Summary]) -> Sequence[StatsParam]:
+        """Return the row of each tensor in the report."""
+        names, dtypes = names_of(self.specs), dtype_names(self.specs)
+        columns = names, layers_of(self.places), params_of(self.places), self.shapes, dtypes, summaries
+        return LazyRows(StatsParam._make, Zipped(*columns))
 
     def norms(self, rows: Sequence[NormRow], kept: KeptRows, plan: StatsPlan) -> SeriesNorms:
         """Stack rows in the order of their steps."""
-        groups = LazyRows(lambda k: GroupName(self.places[k].layer, self.specs[k].name), range(len(self.specs)))
+        groups = LazyRows(GroupName._make, Zipped(layers_of(self.places), names_of(self.specs)))
         return stacked(by_step(rows, order), kept, self.whole, groups, plan)
 
 
@@ -74,8 +78,8 @@ class SameTensors:
         self._plan = plan
         self._tensors = SeriesTensors(plan.selection.naming, with_places=False)
         self._layout: SeriesLayout | None = None
-        self._named: dict[str, list[int]] = {}
-        self._pieces: list[list[int]] = []
+        self._named: Mapping[str, Sequence[int]] = {}
+        self._pieces: Sequence[Sequence[int]] = []
 
     def add(self, dump: MeasuredDump) -> MeasuredDump:
         """Reduce a dump to its norms; the first one gives the layout, and raises UsageError if --include does not fit it."""
@@ -87,7 +91,7 @@ class SameTensors:
             self._layout.notes.extend(_on_figures(dump))
         named = dump.named
         if named is not self._named:
-            self._named, self._pieces = named, [named[name] for name in self._tensors.shapes]
+            self._named, self._pieces = named, _in_order(named, list(self._tensors.shapes))
         self.rows.append(
             NormRow.of(
                 _step(dump), dump.stats, self._pieces, self._layout.whole, self._plan, self.kept, first=not self.rows
@@ -102,12 +106,19 @@ class SameTensors:
         return self._layout._replace(notes=[*self._layout.notes, *self._tensors.notes])
 
     def _of(self, dump: MeasuredDump) -> SeriesLayout:
-        firsts = [indices[0] for indices in dump.named.values()]
-        places = [dump.places[k] for k in firsts]
-        sizes = Counter(place.layer for place in places)
+        firsts = firsts_of(dump.named)
+        places = picked_places(dump.places, firsts)
+        sizes = Counter(layers_of(places))
         whole = RowLayout(np.arange(len(firsts), dtype=np.int32), list(sizes), np.cumsum([0, *sizes.values()]).tolist())
         shapes = list(self._tensors.shapes.values())
-        return SeriesLayout([dump.tensors[k] for k in firsts], shapes, places, whole, dump.labels, dump.notes)
+        return SeriesLayout(picked(dump.tensors, firsts), shapes, places, whole, dump.labels, dump.notes)
+
+
+def _in_order(named: Mapping[str, Sequence[int]], names: Sequence[str]) -> Sequence[Sequence[int]]:
+    """Return the pieces of tensors in the order of their names in the series."""
+    if isinstance(named, NamedGroups) and list(named.names) == names:
+        return named.groups
+    return [named[name] for name in names]
 
 
 class _MeasuredRow(NamedTuple):
@@ -115,7 +126,7 @@ class _MeasuredRow(NamedTuple):
 
     step: Step
     stats: StatsTable
-    pieces: dict[int, list[int]]
+    pieces: dict[int, Sequence[int]]
 
 
 class AnyTensors:

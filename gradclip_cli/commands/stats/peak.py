@@ -37,8 +37,8 @@ class LargestStep:
     def take(self, dump: MeasuredDump, number: int) -> None:
         """Look at the next dump; what is beyond the range of float64, or not finite, is passed over."""
         stats = dump.stats
-        self._elements += int(stats.elements.sum())
-        if not len(stats) or not stats.block.all_finite or stats.block.ints[:, 5:].any():
+        self._elements += stats.overall.counts[0]
+        if not len(stats) or not stats.all_finite or stats.overall.scaled:
             return
         sums = stats.sums(0)
         with np.errstate(all="ignore"):

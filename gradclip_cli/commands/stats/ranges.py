@@ -1,7 +1,7 @@
 """Name the steps of a series by ranges of their numbers."""
 
 from collections.abc import Sequence
-from itertools import pairwise
+from operator import ge
 
 import numpy as np
 
@@ -16,7 +16,7 @@ def step_ranges(which: Mask, steps: Sequence[Step]) -> Ranges | None:
     Returns None where steps have no numbers that grow, since a range would not say which dumps it covers.
     """
     numbers = [step.number for step in steps if step.number is not None]
-    if len(numbers) < len(steps) or any(a >= b for a, b in pairwise(numbers)):
+    if len(numbers) < len(steps) or any(map(ge, numbers, numbers[1:])):
         return None
     edges = np.flatnonzero(np.diff(which, prepend=False, append=False)).tolist()
     return [(numbers[first], numbers[end - 1]) for first, end in zip(edges[::2], edges[1::2], strict=True)]

@@ -16,12 +16,11 @@ from gradclip_cli.commands.stats.shares import other_dtypes, shares, size
 from gradclip_cli.commands.stats.suggest import candidates, own_thresholds, suggestions
 from gradclip_cli.commands.stats.what_if import what_if
 from gradclip_cli.engine.run import Run
-from gradclip_cli.engine.series import measure_series
+from gradclip_cli.engine.small_dumps import Measure, measure_each
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.inputs.naming import block_noun
 from gradclip_cli.inputs.ordering import in_step_order
-from gradclip_cli.inputs.source import DumpSource
-from gradclip_cli.lazy_rows import LazyRows
+from gradclip_cli.lazy_rows import LazyRows, Zipped
 from gradclip_cli.notes import merged
 from gradclip_cli.reports.stats import BlockStep, LayerStep, StatsDump, StatsLayer, StatsReport
 from gradclip_cli.reports.stats_thresholds import Tried
@@ -44,8 +43,8 @@ def report(plan: StatsPlan, collected: Collected) -> StatsReport:
         dumps=dumps,
         total=norms.total.samples.summary(),
         blocks=blocks(layout, norms, plan.selection.naming),
-        layers=LazyRows(lambda k: StatsLayer(layout.layers[k], layers[k]), range(len(layers))),
-        params=LazyRows(lambda k: layout.param(k, params[k]), range(len(params))),
+        layers=LazyRows(StatsLayer._make, Zipped(layout.layers, layers)),
+        params=layout.params(params),
         suggestions=[*suggestions(plan, norms, offers), *(run.suggestion(norms.steps) for run in runs.values())],
         candidates=[one for one in offers if any(one.rule == str(rule) for rule in RULES)],
         labels=layout.labels,
@@ -95,12 +94,12 @@ def stats(plan: StatsPlan, run: Run) -> StatsReport:
     """Measure dumps one by one, keep only the norms of each, and report them."""
     sources, types, others = in_step_order(plan.inputs), sums_for(plan), list[dict[str, int]]()
 
-    def measured(source: DumpSource) -> list[MeasuredDump]:
-        dumps = measure_series(source, types, run)
+    def measured(measure: Measure) -> list[MeasuredDump]:
+        dumps = measure()
         others.extend([other_dtypes(dumps[0], plan.selection)] if dumps and not others else [])
         return dumps
 
-    found = collect((partial(measured, source) for source in sources), plan)
+    found = collect((partial(measured, one) for one in measure_each(sources, types, run)), plan)
     made = report(plan, found)
     held = made.size and made.size._replace(others=others[0] if others else {})
     return made._replace(size=held, peak=found.largest.peak(run) if found.largest is not None else None)

@@ -1,7 +1,7 @@
 """Reduce the dumps of a series to rows of norms, and stack these into matrices: a dump may lack tensors of the series."""
 
 from collections.abc import Iterable, Sequence
-from itertools import chain, pairwise
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +11,8 @@ from gradclip_cli.commands.stats.blocks import block_norms
 from gradclip_cli.commands.stats.dump_norms import DumpL2, DumpNorms, KeptRow, KeptRows, Reduced, dump_norms, sums_for
 from gradclip_cli.commands.stats.plan import StatsPlan
 from gradclip_cli.inputs.naming import natural
+from gradclip_cli.lazy_rows import LazyRows
+from gradclip_cli.numerics.groups import Groups
 from gradclip_cli.numerics.statistics_table import StatsTable
 from gradclip_cli.thresholds.norm_table import ClippedElements, Counts, GroupName, L2Norms, NormTable, SeriesNorms, Step
 from gradclip_cli.thresholds.samples import Mask, Matrix
@@ -68,14 +70,14 @@ class NormRow(NamedTuple):
         counted, since counts are shown of a single one.
         """
         types = sums_for(plan)
-        params = stats.merge_groups(pieces, types)
-        if len(layout.layers) == len(pieces):
+        groups, starts = Groups.of(pieces), np.array(layout.starts)
+        params = stats.merge_groups(groups, types)
+        if len(layout.layers) == len(groups):
             layers = params
-        elif sum(map(len, pieces)) == len(pieces):
-            layers = params.merge_groups([range(a, b) for a, b in pairwise(layout.starts)], types)
+        elif groups.are_single:
+            layers = params.merge_groups(Groups(np.arange(len(groups)), starts), types)
         else:
-            members = [list(chain.from_iterable(pieces[a:b])) for a, b in pairwise(layout.starts)]
-            layers = stats.merge_groups(members, types)
+            layers = stats.merge_groups(Groups(groups.members, groups.starts[starts]), types)
         norms = dump_norms(step, Reduced(stats.total(types), layers, params), plan, kept)
         return cls(layout, norms._replace(counts=Counts(params.elements, params.zeros)) if first else norms)
 
@@ -84,7 +86,7 @@ def stacked(
     rows: Sequence[NormRow], kept: KeptRows, whole: RowLayout, groups: Sequence[GroupName], plan: StatsPlan
 ) -> SeriesNorms:
     """Stack rows in the order given; `whole` lays out all tensors of the series, which `groups` names in that order."""
-    norms, layers = [row.norms for row in rows], [GroupName(layer) for layer in whole.layers]
+    norms, layers = [row.norms for row in rows], LazyRows(GroupName, whole.layers)
     by_param = _Stack.of([row.layout.columns for row in rows], whole.columns, kept)
     by_layer = _Stack.of([row.layout.layers for row in rows], whole.layers, kept)
     empty = np.array([[row.params.start == row.params.stop] for row in norms]) & bool(len(groups))

@@ -7,7 +7,8 @@ from typing import TypeVar
 from gradclip_cli.commands.stats.blocks import block_names
 from gradclip_cli.commands.stats.layout import SeriesLayout
 from gradclip_cli.inputs.naming import Naming
-from gradclip_cli.lazy_rows import LazyRows
+from gradclip_cli.inputs.places import layers_of
+from gradclip_cli.lazy_rows import LazyRows, Zipped
 from gradclip_cli.reports.stats import NamedNorms, NormSeries, StatsBlock, StatsDump
 from gradclip_cli.thresholds.norm_table import NormTable, SeriesNorms
 
@@ -16,12 +17,12 @@ Row = TypeVar("Row")
 
 def blocks(layout: SeriesLayout, norms: SeriesNorms, naming: Naming) -> Sequence[StatsBlock]:
     """Return a row for each block."""
-    per_layer = Counter(place.layer for place in layout.places)
+    per_layer = Counter(layers_of(layout.places))
     sizes, block_of = Counter[str](), block_names(layout.layers, naming)
     for layer, count in per_layer.items():
         sizes[block_of[layer]] += count
     names, summaries = list(map(str, norms.blocks.groups)), norms.blocks.summaries()
-    return LazyRows(lambda k: StatsBlock(names[k], sizes[names[k]], summaries[k]), range(len(names)))
+    return LazyRows(StatsBlock._make, Zipped(names, [sizes[name] for name in names], summaries))
 
 
 def series(norms: SeriesNorms) -> NormSeries | None:

@@ -11,8 +11,10 @@ from gradclip_cli.commands.stats.blocks import block_names
 from gradclip_cli.commands.stats.layout import SeriesLayout
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.inputs.naming import Naming
+from gradclip_cli.inputs.places import layers_of
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.reports.stats import BlockShare, StatsSize
+from gradclip_cli.spec_table import dtypes_of
 from gradclip_cli.thresholds.norm_table import SeriesNorms
 
 Ints = NDArray[np.int64]
@@ -21,8 +23,9 @@ Ints = NDArray[np.int64]
 def size(layout: SeriesLayout) -> StatsSize:
     """Count what one dump holds; tensors in pieces of different shapes have no known number of values."""
     known = None not in layout.shapes
-    elements = sum(math.prod(shape) for shape in layout.shapes if shape is not None) if known else None
-    return StatsSize(len(layout.specs), elements, list(dict.fromkeys(spec.dtype.name for spec in layout.specs)))
+    counts = Counter(layout.shapes)
+    elements = sum(times * math.prod(shape) for shape, times in counts.items() if shape is not None) if known else None
+    return StatsSize(len(layout.specs), elements, list(dict.fromkeys(dtype.name for dtype in dtypes_of(layout.specs))))
 
 
 def other_dtypes(dump: MeasuredDump, selection: Selection) -> dict[str, int]:
@@ -37,7 +40,7 @@ def shares(layout: SeriesLayout, norms: SeriesNorms, naming: Naming, p: float) -
     names = list(map(str, norms.blocks.groups))
     place = {name: k for k, name in enumerate(names)}
     blocks = block_names(layout.layers, naming)
-    block_of = np.array([place[blocks[one.layer]] for one in layout.places], np.int64)
+    block_of = np.array([place[blocks[layer]] for layer in layers_of(layout.places)], np.int64)
     peaks = np.zeros(len(names))
     with np.errstate(invalid="ignore"):  # NaN stays
         np.maximum.at(peaks, block_of, norms.max_abs.norms[0])

@@ -21,17 +21,19 @@ os.environ["HDF5_PLUGIN_PATH"] = ""
 
 from h5py import h5pl
 
-from gradclip_cli.errors import InputError
-from gradclip_cli.formats.hdf5.chunk_table import DamagedError
+from gradclip_cli.errors import GradclipError, InputError
+from gradclip_cli.formats.hdf5.chunk_table import DamagedError, Rows
 from gradclip_cli.formats.hdf5.chunks import Band
 from gradclip_cli.formats.hdf5.contents import Walk
-from gradclip_cli.formats.hdf5.datasets import OpenDataset
+from gradclip_cli.formats.hdf5.datasets import OpenDataset, PackedDataset, layout_of
 from gradclip_cli.formats.hdf5.library import open_file, reading, writing
 from gradclip_cli.formats.hdf5.messages import Message
-from gradclip_cli.formats.hdf5.serving import Service
+from gradclip_cli.formats.hdf5.serving import Service, begin
 
 Answer = tuple[Any, Any]
 _NOTHING: Answer = (None, b"")
+_MOST_BYTES = 4 << 20
+"""The bytes of an answer about several datasets, beyond which none is added."""
 
 
 class OpenFile(NamedTuple):
@@ -40,12 +42,28 @@ class OpenFile(NamedTuple):
     handle: Any
     size: int
     datasets: dict[str, OpenDataset]
+    written: dict[str, PackedDataset]
+    listed: dict[
+        str, Rows
+    ]  # the chunks of those that only the library can read, from the last time that layouts were asked for
 
     def dataset(self, name: str) -> OpenDataset:
         """Return a dataset; open it on first use."""
         if name not in self.datasets:
-            self.datasets[name] = OpenDataset(self.handle, name, self.size)
+            self.datasets[name] = OpenDataset(self.handle, name, self.size, self.listed.get(name))
         return self.datasets[name]
+
+    def packed(self, name: str) -> PackedDataset:
+        """Return a dataset of which packed chunks are written; open it on first use."""
+        if name not in self.written:
+            self.written[name] = PackedDataset(self.handle, name)
+        return self.written[name]
+
+    def release(self, name: str) -> None:
+        """Flush a dataset that is written, and close it."""
+        for held in (self.datasets, self.written):
+            if (dataset := held.pop(name, None)) is not None:
+                dataset.flush()
 
 
 class Files:
@@ -58,20 +76,37 @@ class Files:
     def open(self, key: int, fd: int, mode: str, size: int) -> None:
         """Open the file behind a descriptor."""
         with reading() if mode == "r" else writing():
-            self._files[key] = OpenFile(open_file(fd, mode), size, {})
+            self._files[key] = OpenFile(open_file(fd, mode), size, {}, {}, {})
 
     def walk(self, message: Message, key: int, void_dtype: str | None) -> Answer:
         """List the contents of a file."""
         return Walk(void_dtype).over(self._files[key].handle), b""
 
-    def packing(self, message: Message, key: int, name: str) -> Answer:
-        """Return how a dataset is packed, and whether a listing of its chunks gives their places."""
-        dataset = self._files[key].dataset(name)
-        return [dataset.packing(), dataset.places], b""
+    def layouts(self, message: Message, key: int, names: list[str]) -> Answer:
+        """Return how the chunks of each dataset are packed and how many there are, and list all of them."""
+        file = self._files[key]
+        packings: list[Any] = []
+        file.listed.clear()
 
-    def rows(self, message: Message, key: int, name: str) -> Answer:
-        """List the chunks of a dataset."""
-        return None, self._files[key].dataset(name).rows().tobytes()
+        def list_one(name: str) -> bytes:
+            packing, rows = layout_of(file.handle, name)
+            packings.append([packing, len(rows)])
+            if packing is None:
+                file.listed[name] = rows
+            return rows.tobytes()
+
+        listed = b"".join(_each(names, list_one, message))
+        return packings, listed
+
+    def elements(self, message: Message, key: int, names: list[str]) -> Answer:
+        """Return the number of datasets, and all elements of each."""
+        file = self._files[key]
+
+        def read_one(name: str) -> bytes:
+            return OpenDataset(file.handle, name, file.size, file.listed.get(name)).whole().tobytes()
+
+        found = _each(names, read_one, message)
+        return len(found), b"".join(found)
 
     def filling(self, message: Message, key: int, name: str) -> Answer:
         """Return the fill value of a dataset as it is stored."""
@@ -81,19 +116,20 @@ class Files:
         """Return the elements of a band."""
         return None, self._files[key].dataset(name).read(_band(*band)).data
 
-    def write(self, message: Message, key: int, name: str, *band: Any) -> Answer:
-        """Write the elements of a band."""
-        self._files[key].dataset(name).write(_band(*band), np.frombuffer(message.payload, np.uint8))
-        return _NOTHING
-
-    def write_chunk(self, message: Message, key: int, name: str, origin: list[int]) -> Answer:
-        """Write a packed chunk."""
-        self._files[key].dataset(name).write_chunk(tuple(origin), bytes(message.payload))
-        return _NOTHING
-
-    def flush(self, message: Message, key: int, name: str) -> Answer:
-        """Flush a dataset to its file and release it."""
-        self._files[key].datasets.pop(name).flush()
+    def write(self, message: Message, key: int, parts: list[list[Any]]) -> Answer:
+        """Write parts of datasets: packed chunks at their origins, and elements of bands; flush and release those that are complete."""
+        file, at = self._files[key], 0
+        for name, places, complete in parts:
+            begin(message)
+            for *where, size in places:
+                data = memoryview(message.payload)[at : at + size]
+                at += size
+                if len(where) == 1:
+                    file.packed(name).write_chunk(tuple(where[0]), bytes(data))
+                else:
+                    file.dataset(name).write(_band(*where), np.frombuffer(data, np.uint8))
+            if complete:
+                file.release(name)
         return _NOTHING
 
     def leave(self, message: Message, key: int, name: str) -> Answer:
@@ -116,9 +152,31 @@ class Files:
     def _close(self, file: OpenFile) -> None:
         """Close a file; keep a reference if that fails, since HDF5 would try again when the file is freed."""
         file.datasets.clear()
+        file.written.clear()
         self._stuck.append(file.handle)
         file.handle.close()
         self._stuck.pop()
+
+
+def _each(names: list[str], find: Callable[[str], bytes], message: Message) -> list[bytes]:
+    """Return the bytes of each dataset, up to the first that fails; raise its error if it is the first of all.
+
+    The parent asks again for what is left: also if a message would get too long.
+    """
+    found: list[bytes] = []
+    nbytes = 0
+    for name in names:
+        begin(message)
+        try:
+            found.append(find(name))
+        except (GradclipError, DamagedError, MemoryError):
+            if not found:
+                raise
+            break
+        nbytes += len(found[-1])
+        if nbytes > _MOST_BYTES:
+            break
+    return found
 
 
 def _band(start: int, stop: int, origin: list[int], count: list[int]) -> Band:

@@ -8,21 +8,20 @@ import numpy as np
 
 from gradclip_cli.formats.hdf5.chunk_table import ChunkTable, counts_of
 from gradclip_cli.formats.hdf5.chunks import Band, Packing, aligned, bands_of, origins, parts, word
-from gradclip_cli.formats.hdf5.walker import Dataset, Walker
+from gradclip_cli.formats.hdf5.walker import Dataset, Layout, Walker
 from gradclip_cli.numerics.dtypes import Raw
 
 
 class BandReader:
     """Read a dataset a band at a time: deflated chunks are read and inflated here, all others by the child."""
 
-    def __init__(self, dataset: Dataset, walker: Walker) -> None:
+    def __init__(self, dataset: Dataset, walker: Walker, layout: Layout | None) -> None:
         self._dataset, self._walker, self._itemsize = dataset, walker, dataset.itemsize
         self._packing: Packing | None = None
         self.table: ChunkTable | None = None
-        if dataset.chunk is not None:
-            self._packing, _ = walker.packing(dataset.name)
-            self.table = table_of(dataset, walker)
-        self._filling = b""
+        if layout is not None:
+            self._packing, self.table = layout.packing, table_of(dataset, layout, walker.file.size)
+        self._filling, self._asked = b"", False
         self._bands: Iterator[Band] = bands_of(dataset.shape, self._itemsize, dataset.chunk)
         self._held: Raw = np.empty(0, np.uint8)
 
@@ -37,10 +36,15 @@ class BandReader:
             self._held = self._held[part.size :]
             done += part.size
 
+    def close(self) -> None:
+        """Let the child release the dataset, if it was asked for any of it."""
+        if self._asked:
+            self._walker.leave(self._dataset.name)
+
     def _load(self, band: Band) -> Raw:
         packing, table = self._packing, self.table
         if packing is None or table is None or not aligned(band, self._dataset.shape, packing.chunk):
-            return self._walker.read(self._dataset, band)
+            return self._unpacked(band)
         held = np.empty(band.count, word(self._itemsize))
         for origin in origins(band, packing.chunk):
             inside, used = parts(band, origin, packing.chunk)
@@ -52,6 +56,7 @@ class BandReader:
     ) -> Any:
         """Return the elements `used` of a chunk, or the fill value if the chunk was never written."""
         if found is None:
+            self._asked = True
             self._filling = self._filling or self._walker.filling(self._dataset.name)
             return np.frombuffer(self._filling, word(self._itemsize))[0]
         offset, size, mask = found
@@ -59,11 +64,14 @@ class BandReader:
             raw = packing.unpack(self._walker.file.read(offset, size))
             return raw.view(word(self._itemsize)).reshape(packing.chunk)[used]
         count = tuple(part.stop - part.start for part in used)  # `used` starts at the origin, since the band is aligned
-        raw = self._walker.read(self._dataset, Band(0, prod(count), origin, count))
-        return raw.view(word(self._itemsize)).reshape(count)
+        return self._unpacked(Band(0, prod(count), origin, count)).view(word(self._itemsize)).reshape(count)
+
+    def _unpacked(self, band: Band) -> Raw:
+        self._asked = True
+        return self._walker.read(self._dataset, band)
 
 
-def table_of(dataset: Dataset, walker: Walker) -> ChunkTable:
-    """List the chunks of a dataset, which must have some shape of chunk; raise DamagedError if they cannot be right."""
+def table_of(dataset: Dataset, layout: Layout, file_size: int) -> ChunkTable:
+    """Return the chunks of a dataset, which must have some shape of chunk; raise DamagedError if they cannot be right."""
     chunk = dataset.chunk or ()
-    return ChunkTable(walker.rows(dataset.name), counts_of(dataset.shape, chunk), chunk, walker.file.size)
+    return ChunkTable(layout.rows, counts_of(dataset.shape, chunk), chunk, file_size)

@@ -5,6 +5,7 @@ forked child would wait for ever for locks that other threads hold. Either way t
 module, and nothing of the caller's script.
 """
 
+import fcntl
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from io import FileIO
 from typing import Any
 
 from gradclip_cli.errors import InputError, OutputError
@@ -26,9 +28,15 @@ _HELD_BACK = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class EndedError(Exception):
-    """The child has ended, or was stopped; the message says how."""
+    """The child has ended, or was stopped; the message says how. `begun` is how many parts of the request it had begun."""
+
+    def __init__(self, how: str, begun: int = 0) -> None:
+        super().__init__(how)
+        self.begun = begun
 
 
+_MOST_PARTS = 1 << 16
+"""More parts than a request has, and the bytes that a pipe holds."""
 _SERVICE = "gradclip_cli.formats.hdf5.answers:start"
 """The function that a child runs, as `module:function`."""
 
@@ -38,14 +46,16 @@ class Child:
 
     def __init__(self, service: str, forked: bool | None = None) -> None:
         self._channel, theirs = socket.socketpair()
+        self._marks, marks = _pipe()
         self._owner, self._lock = os.getpid(), threading.Lock()
         self._forgotten: list[int] = []
-        with theirs:
+        with theirs, marks:
             try:
                 start = _fork if (can_fork() if forked is None else forked) else _spawn
-                self.pid = start(theirs, service)
+                self.pid = start(theirs, marks.fileno(), service)
             except OSError as error:
                 self._channel.close()
+                self._marks.close()
                 reason = (error.strerror or str(error)).lower()
                 raise InputError(
                     f"cannot be read: no process for the HDF5 library can be started: {reason}; allow another process"
@@ -62,9 +72,10 @@ class Child:
             except BaseException:  # the next answer would belong to this request
                 self.stop()
                 raise
+            begun = 0 if self._marks.closed else len(self._marks.read(_MOST_PARTS) or b"")
             if reply is None:
-                raise EndedError(self.stop())
-        return _checked(reply)
+                raise EndedError(self.stop(), begun)
+        return _checked(reply, begun)
 
     def forget(self, key: int) -> None:
         """Remember the number of a file that the child can close at the next request."""
@@ -83,6 +94,7 @@ class Child:
     def stop(self) -> str:
         """End the child and wait until it is gone; return what ended it."""
         self._channel.close()
+        self._marks.close()
         if not self.is_ours:
             return "it was left behind"
         pid, self.pid = self.pid, 0
@@ -97,19 +109,31 @@ def can_fork() -> bool:
         return False
 
 
-def _fork(theirs: socket.socket, service: str) -> int:
+def _pipe() -> tuple[FileIO, FileIO]:
+    """Return the ends of a pipe by which a child tells which part of a request it begins, so that one can be blamed.
+
+    Unlike a socket, it holds every byte until this process asks for them, which is when the request is over. The end of the
+    child has a number above those that the child itself uses.
+    """
+    ours, theirs = map(FileIO, os.pipe(), "rw")
+    os.set_blocking(ours.fileno(), False)
+    with theirs:
+        return ours, FileIO(fcntl.fcntl(theirs, fcntl.F_DUPFD_CLOEXEC, 10), "w")
+
+
+def _fork(theirs: socket.socket, marks: int, service: str) -> int:
     parent = os.getpid()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)  # a handler of the parent could run in the child
     try:
         pid = os.fork()
         if pid == 0:
-            _live(theirs, parent, service, before)
+            _live(theirs, marks, parent, service, before)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return pid
 
 
-def _live(theirs: socket.socket, parent: int, service: str, mask: set[Any]) -> None:
+def _live(theirs: socket.socket, marks: int, parent: int, service: str, mask: set[Any]) -> None:
     """Run as the child: close all that the parent has open, and serve; never return."""
     code = 1
     try:
@@ -120,7 +144,8 @@ def _live(theirs: socket.socket, parent: int, service: str, mask: set[Any]) -> N
         nothing = os.open(os.devnull, os.O_RDWR)
         for fd in (1, 2):  # discard what a dying library prints
             os.dup2(nothing, fd)
-        os.closerange(3, 1 << 30)
+        os.dup2(marks, 3)
+        os.closerange(4, 1 << 30)
         from gradclip_cli.formats.hdf5.serving import serve
 
         serve(parent, service)
@@ -129,11 +154,11 @@ def _live(theirs: socket.socket, parent: int, service: str, mask: set[Any]) -> N
         os._exit(code)
 
 
-def _spawn(theirs: socket.socket, service: str) -> int:
+def _spawn(theirs: socket.socket, marks: int, service: str) -> int:
     lasting = threading.current_thread() is threading.main_thread()
     code = _SPAWNED.format(_SERVING, os.getpid() if lasting else 0, service)
     nothing = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (1, 2)]
-    actions = [(os.POSIX_SPAWN_DUP2, theirs.fileno(), 0), *nothing]
+    actions = [(os.POSIX_SPAWN_DUP2, theirs.fileno(), 0), *nothing, (os.POSIX_SPAWN_DUP2, marks, 3)]
     argv = [sys.executable, "-c", code, json.dumps(sys.path)]
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
     return os.posix_spawn(sys.executable, argv, environment, file_actions=actions)
@@ -156,13 +181,13 @@ def _told(code: int) -> str:
     return f"the library died: {signal.Signals(-code).name}" if code < 0 else f"the library ended with {code}"
 
 
-def _checked(reply: Message) -> Message:
+def _checked(reply: Message, begun: int) -> Message:
     """Return an answer; raise the error if the child reports one."""
     kind, value = reply.value
     if kind == "done":
         return reply._replace(value=value)
     if kind == "memory":
-        raise EndedError("the library wants more memory than there can be use for")
+        raise EndedError("the library wants more memory than there can be use for", begun)
     if kind == "bug":
         raise RuntimeError(f"in the child process:\n{value}")
     raise (OutputError if kind == "output" else InputError)(value[0], tensor=value[1])

@@ -1,7 +1,7 @@
 """Look up where the chunks of a dataset lie; check the table first, since a damaged index can claim anything."""
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
 
@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Rows = NDArray[np.int64]
+Extents = NDArray[np.int64]
+"""Offsets and sizes in bytes of chunks, of shape (chunks, 2)."""
 FIELDS = 4
 """The columns of a row: the number of the chunk in C order, its offset and size in bytes, the mask of skipped filters."""
 _BEYOND = 1 << 63
@@ -48,13 +50,13 @@ class ChunkTable:
         return bool((self._found[:, 3] & (1 << place) == 0).any())
 
 
-def listed(dataset: Any, counts: tuple[int, ...], chunk: tuple[int, ...], places: bool) -> Rows:
-    """List the chunks of h5py's `dataset`; raise DamagedError if there are too many, or if one is at an impossible place.
+def listed(dataset: Any, shape: tuple[int, ...], counts: tuple[int, ...], chunk: tuple[int, ...], places: bool) -> Rows:
+    """List the chunks of h5py's `dataset` of this shape; raise DamagedError if there are too many, or if one is at an impossible place.
 
     Without `places`, the library reports wrong places, and chunks are numbered in the order in which it lists them.
     """
     rows = array("q")
-    shape, most = tuple(dataset.shape), prod(counts)
+    most = prod(counts)
 
     def take(info: Any) -> bool | None:
         amiss = places and any(at >= n or at % c for at, n, c in zip(info.chunk_offset, shape, chunk, strict=True))
@@ -67,6 +69,18 @@ def listed(dataset: Any, counts: tuple[int, ...], chunk: tuple[int, ...], places
     if chunk and most and dataset.chunk_iter(take):
         raise DamagedError("its chunks are not those of its shape")
     return np.frombuffer(rows, np.int64).reshape(-1, FIELDS)
+
+
+def first_overlapping(places: Mapping[str, Extents]) -> str | None:
+    """Return the name of what lies on a part of something else, the first in the file; None if nothing does."""
+    rows = np.concatenate(list(places.values()))
+    order = np.argsort(rows[:, 0], kind="stable")
+    starts, ends = rows[order, 0], rows[order].sum(axis=1)
+    shared = np.flatnonzero(starts[1:] < ends[:-1])
+    if not shared.size:
+        return None
+    owners = np.repeat(np.arange(len(places)), [len(extents) for extents in places.values()])
+    return list(places)[int(owners[order[shared[0] + 1]])]
 
 
 def number_of(origin: Sequence[int], counts: tuple[int, ...], chunk: tuple[int, ...]) -> int:

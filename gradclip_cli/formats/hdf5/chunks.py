@@ -88,7 +88,7 @@ class Packing(NamedTuple):
         """The size of an unpacked chunk in bytes."""
         return prod(self.chunk) * self.itemsize
 
-    def unpack(self, data: bytes) -> Raw:
+    def unpack(self, data: bytes | memoryview) -> Raw:
         """Return the elements of a packed chunk; raise DamagedError if it cannot be unpacked, or has the wrong size."""
         if self.level is None:
             if len(data) != self.nbytes:

@@ -11,52 +11,49 @@ from h5py import h5d, h5f, h5p, h5s, h5z
 
 from gradclip_cli.formats.hdf5.chunk_table import ChunkTable, Rows, counts_of, listed
 from gradclip_cli.formats.hdf5.chunks import Band, Packing, origins, parts, word
-from gradclip_cli.formats.hdf5.library import open_dataset, reading, writing
+from gradclip_cli.formats.hdf5.library import open_dataset, path_of, reading, writing
 from gradclip_cli.numerics.dtypes import Raw
 
 _DEFLATES = [(h5z.FILTER_DEFLATE, level) for level in range(10)]
 
 
 class OpenDataset:
-    """An open dataset, which is read chunk by chunk if it has chunks."""
+    """An open dataset, which is read chunk by chunk if it has chunks; `rows` lists them, if that is known."""
 
-    def __init__(self, file: Any, name: str, file_size: int) -> None:
+    def __init__(self, file: Any, name: str, file_size: int, rows: Rows | None = None) -> None:
         with reading(tensor=name):
             self._dataset = open_dataset(file, name)
             plan = self._dataset.get_create_plist()
             self.chunk: tuple[int, ...] | None = plan.get_chunk() if plan.get_layout() == h5d.CHUNKED else None
-            self.places = tells_places(self._dataset)
+            self._places = tells_places(self._dataset.get_space())
             self._kind = self._dataset.get_type()
             self._shape, self._itemsize = tuple(self._dataset.shape), self._kind.get_size()
-        self._name, self._file_size = name, file_size
+        self._name, self._file_size, self._rows = name, file_size, rows
         self._table: ChunkTable | None = None
         self._filling = b""
 
-    def packing(self) -> Packing | None:
-        """Return how the chunks are packed; None if there are none, or if only HDF5 can unpack them."""
-        with reading(tensor=self._name):
-            return packing_of(self._dataset, self._itemsize)
-
-    def rows(self) -> Rows:
-        """List the chunks, of which a contiguous dataset has none."""
-        chunk = self.chunk or ()
-        counts = counts_of(self._shape, chunk) if chunk else ()
-        with reading(tensor=self._name):
-            rows = listed(self._dataset, counts, chunk, self.places)
-        self._table = ChunkTable(rows, counts, chunk, self._file_size)
-        return rows
-
     def read(self, band: Band) -> Raw:
         """Return the elements of a band; ask the library only for chunks that exist."""
-        if self.chunk is None or not self.places:
+        if self.chunk is None or not self._places:
             return self._read(band)
         if self._table is None:
-            self.rows()
+            self._table = self._listed(self.chunk)
         held = np.empty(band.count, word(self._itemsize))
         for origin in origins(band, self.chunk):
             inside, used = parts(band, origin, self.chunk)
             held[inside] = self._values(origin, used)
         return held.reshape(-1).view(np.uint8)
+
+    def whole(self) -> Raw:
+        """Return all elements."""
+        return self.read(Band(0, prod(self._shape), (0,) * len(self._shape), self._shape))
+
+    def _listed(self, chunk: tuple[int, ...]) -> ChunkTable:
+        counts = counts_of(self._shape, chunk)
+        if self._rows is None:
+            with reading(tensor=self._name):
+                self._rows = listed(self._dataset, self._shape, counts, chunk, self._places)
+        return ChunkTable(self._rows, counts, chunk, self._file_size)
 
     def _values(self, origin: tuple[int, ...], used: tuple[slice, ...]) -> Any:
         """Return the elements `used` of a chunk."""
@@ -84,8 +81,22 @@ class OpenDataset:
         with writing(tensor=self._name):
             self._dataset.write(*selection(self._dataset, band), data, self._kind)
 
-    def write_chunk(self, origin: tuple[int, ...], data: Any) -> None:
-        """Write a chunk that is already packed."""
+    def flush(self) -> None:
+        """Flush everything to the file now, not at some later close."""
+        with writing(tensor=self._name):
+            self._dataset.flush()
+
+
+class PackedDataset:
+    """An open dataset of which only packed chunks are written."""
+
+    def __init__(self, file: Any, name: str) -> None:
+        self._name = name
+        with writing(tensor=name):
+            self._dataset = h5d.open(file, path_of(name))
+
+    def write_chunk(self, origin: tuple[int, ...], data: bytes) -> None:
+        """Write a chunk."""
         with writing(tensor=self._name):
             self._dataset.write_direct_chunk(origin, data)
 
@@ -95,12 +106,22 @@ class OpenDataset:
             self._dataset.flush()
 
 
-def tells_places(dataset: Any) -> bool:
-    """Return whether a listing of the chunks gives their right places.
+def layout_of(file: Any, name: str) -> tuple[Packing | None, Rows]:
+    """Return how the chunks of a dataset are packed, and list them; it is opened once, since nothing is read."""
+    with reading(tensor=name):
+        dataset = h5d.open(file, path_of(name))
+        plan, space = dataset.get_create_plist(), dataset.get_space()
+        chunk, shape, places = plan.get_chunk(), space.shape, tells_places(space)
+        packing = packing_of(dataset, plan, shape) if places else None
+        return packing, listed(dataset, shape, counts_of(shape, chunk), chunk, places)
+
+
+def tells_places(space: Any) -> bool:
+    """Return whether a listing of the chunks of a dataset of this space gives their right places.
 
     HDF5 reports wrong places for an extensible array: one unlimited axis that is not the first.
     """
-    limits = dataset.get_space().get_simple_extent_dims(True)
+    limits = space.get_simple_extent_dims(True)
     return bool(limits.count(h5s.UNLIMITED) != 1 or limits[0] == h5s.UNLIMITED)
 
 
@@ -120,11 +141,9 @@ def filling(dataset: Any) -> bytes:
     return raw.tobytes()
 
 
-def packing_of(dataset: Any, itemsize: int) -> Packing | None:
-    """Return how a dataset is packed; None if it is not chunked, or if only HDF5 can unpack it."""
-    plan = dataset.get_create_plist()
-    if plan.get_layout() != h5d.CHUNKED or not tells_places(dataset):
-        return None
+def packing_of(dataset: Any, plan: Any, shape: tuple[int, ...]) -> Packing | None:
+    """Return how a dataset of chunks is packed, which `plan` says; None if only HDF5 can unpack it."""
+    itemsize = dataset.get_type().get_size()
     filters = [plan.get_filter(k) for k in range(plan.get_nfilters())]
     kinds = [(found[0], *found[2]) for found in filters]  # the number of each filter, and its parameters
     if not kinds:
@@ -132,14 +151,16 @@ def packing_of(dataset: Any, itemsize: int) -> Packing | None:
     if kinds[-1] not in _DEFLATES or kinds[:-1] not in ([], [(h5z.FILTER_SHUFFLE, itemsize)]):
         return None
     packing = Packing(plan.get_chunk(), itemsize, len(kinds) > 1, kinds[-1][1])
-    return packing if _edges_packed(dataset, packing) else None
+    return packing if _edges_packed(dataset, packing, shape) else None
 
 
-def _edges_packed(dataset: Any, packing: Packing) -> bool:
+def _edges_packed(dataset: Any, packing: Packing, shape: tuple[int, ...]) -> bool:
     """Return whether chunks at the edges are packed too: a file can say that they are not, which h5py does not show."""
-    corner = tuple((size - 1) // c * c for size, c in zip(dataset.shape, packing.chunk, strict=True))
-    if not prod(dataset.shape) or all(size % c == 0 for size, c in zip(dataset.shape, packing.chunk, strict=True)):
+    if packing.chunk == shape or not prod(shape):
         return True
+    if all(size % c == 0 for size, c in zip(shape, packing.chunk, strict=True)):
+        return True
+    corner = tuple((size - 1) // c * c for size, c in zip(shape, packing.chunk, strict=True))
     info = dataset.get_chunk_info_by_coord(corner)
     return info.byte_offset is not None and info.size != packing.nbytes
 

@@ -74,9 +74,15 @@ def rest() -> None:
 
 
 def _lower(kind: int, soft: int) -> None:
-    hard = resource.getrlimit(kind)[1]
+    hard = _hard(kind)
     with suppress(ValueError, OSError):  # some systems know a limit but cannot set it
         resource.setrlimit(kind, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))
+
+
+@cache
+def _hard(kind: int) -> int:
+    """Return the limit that this process cannot raise; it never changes it either."""
+    return resource.getrlimit(kind)[1]
 
 
 def _mapped() -> int:

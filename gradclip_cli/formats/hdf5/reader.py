@@ -1,26 +1,26 @@
 """Read HDF5: the structure through a child process, contiguous elements from the file, chunked ones band by band."""
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, NoReturn
+from math import prod
+from typing import Any, NoReturn
 
 import numpy as np
 
 from gradclip_cli.errors import InputError
-from gradclip_cli.formats.base import Options, check_declared, read_through
+from gradclip_cli.formats.base import Headers, Options, check_declared, read_through
 from gradclip_cli.formats.hdf5 import chunks, filters, unfinished, user_block
 from gradclip_cli.formats.hdf5.band_reader import BandReader, table_of
-from gradclip_cli.formats.hdf5.chunk_table import ChunkTable, DamagedError
-from gradclip_cli.formats.hdf5.walker import Contents, Dataset, Walker
+from gradclip_cli.formats.hdf5.chunk_table import DamagedError, Extents, first_overlapping
+from gradclip_cli.formats.hdf5.layouts import Layouts
+from gradclip_cli.formats.hdf5.small_datasets import MOST_DATASETS, SmallDatasets
+from gradclip_cli.formats.hdf5.walker import Contents, Dataset, Layout, Walker
 from gradclip_cli.notes import Note
 from gradclip_cli.numerics.dtypes import Raw
+from gradclip_cli.numerics.norms import BLOCK
 from gradclip_cli.storage.random_access import RandomAccess
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import shortlist
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 _MOST_UNPACKED = 64 << 20
 """The largest chunk in bytes that is read without --allow-huge: a kilobyte may unpack to a megabyte."""
@@ -29,6 +29,7 @@ _MOST_UNPACKED = 64 << 20
 class Hdf5Reader:
     """An open HDF5 file; datasets are in the order of their names, each under one name."""
 
+    has_checksums = False  # of datasets that other processes read
     pickled: Sequence[str] = ()
 
     def __init__(self, file: RandomAccess, options: Options) -> None:
@@ -37,8 +38,9 @@ class Hdf5Reader:
         self.unmeasured: list[str] = []
         self.notes: list[Note] = []
         self.datasets: dict[str, Dataset] = {}  # those of numbers
+        self.layouts = Layouts(self.walker, self.datasets)
         self._bands: dict[str, BandReader] = {}
-        self._chunks: dict[str, NDArray[np.int64]] = {}  # offsets and sizes, by dataset
+        self._chunks: dict[str, Extents] = {}
         self._whole: set[str] = set()  # datasets that were read to their end
         with ExitStack() as unless_sound:
             unless_sound.callback(self.close)
@@ -49,25 +51,66 @@ class Hdf5Reader:
         """Fill `out` with stored elements from `start` on."""
         if spec.offset is not None:
             self.file.read_into(spec.position(start), out)
-            return
+        elif spec.place is not None and out.size > spec.nbytes:
+            self._read_neighbours(spec.place, out)
+        else:
+            self._read_bands(spec, start, out)
+
+    def _read_bands(self, spec: TensorSpec, start: int, out: Raw, layout: Layout | None = None) -> None:
+        """Fill `out` with elements of a dataset that is not contiguous; its layout is asked for unless it is given."""
         with self._refusing_damage(spec.name):
             if start == 0:
-                self._begin(spec.name)
+                self._begin(spec.name, layout)
             self._bands[spec.name].read_into(out)
         if start + out.size // spec.dtype.itemsize == spec.size:
-            del self._bands[spec.name]
+            self._bands.pop(spec.name).close()
             self._whole.add(spec.name)
-            self.walker.leave(spec.name)
 
-    def _begin(self, name: str) -> None:
+    def _read_neighbours(self, place: int, out: Raw) -> None:
+        """Fill `out` with the elements of the small datasets from `place` on."""
+        done = 0
+        while done < out.size:
+            specs, end = list[TensorSpec](), done
+            while end < out.size and len(specs) < MOST_DATASETS:
+                specs.append(self.tensors[place + len(specs)])
+                end += specs[-1].nbytes
+            self._read_small(specs, out[done:end])
+            place, done = place + len(specs), end
+
+    def _read_small(self, specs: Sequence[TensorSpec], out: Raw) -> None:
+        datasets = [self.datasets[spec.name] for spec in specs]
+        chunked = [dataset.name for dataset in datasets if dataset.chunk is not None]
+        layouts, at = self.layouts.several(chunked), 0
+        small = SmallDatasets(datasets, layouts, self.walker)
+        for spec, dataset in zip(specs, datasets, strict=True):
+            part = out[at : at + spec.nbytes]
+            at += spec.nbytes
+            with self._refusing_damage(spec.name):
+                extents = small.read_into(dataset, part)
+            if extents is None:
+                self._read_bands(spec, 0, part, layouts.get(spec.name))
+                continue
+            self._whole.add(spec.name)
+            if dataset.chunk is not None:
+                self._chunks[spec.name] = extents
+
+    def _begin(self, name: str, layout: Layout | None) -> None:
         """Start to read a dataset; raise InputError if a filter that is not included has packed a chunk of it."""
         dataset = self.datasets[name]
-        band = self._bands[name] = BandReader(dataset, self.walker)
+        if layout is None and dataset.chunk is not None:
+            layout = self.layouts.of(name)
+        band = self._bands[name] = BandReader(dataset, self.walker, layout)
         if band.table is not None:
             for place, number in enumerate(dataset.filters):
                 if not filters.is_own(number) and band.table.is_packed_by(place):
                     self._refuse(filters.not_unpacked(number), name)
             self._chunks[name] = band.table.extents
+
+    def receipts(self) -> None:
+        """Return None: what is checked of a dataset is checked where it is read."""
+
+    def take(self, receipts: Any) -> None:
+        """Do nothing."""
 
     def verify(self, rest: Sequence[int] | None = None) -> None:
         """Raise InputError if the file has changed; with `rest`, also if one of these tensors, not read yet, cannot be read.
@@ -77,9 +120,7 @@ class Hdf5Reader:
         """
         if rest is not None:
             self._read_rest(rest)
-            for name, dataset in self.datasets.items():
-                if dataset.chunk is not None and name not in self._chunks:
-                    self._chunks[name] = self._table(dataset).extents
+            self._list_rest()
             if self._chunks:
                 self._check_chunks()
         self.file.check_unchanged()
@@ -92,12 +133,12 @@ class Hdf5Reader:
             if all(map(filters.is_own, self.datasets[spec.name].filters)):
                 read_through(self, spec)
 
-    def _table(self, dataset: Dataset) -> ChunkTable:
-        """List the chunks of a dataset that is not read; raise InputError if they cannot be right."""
-        with self._refusing_damage(dataset.name):
-            table = table_of(dataset, self.walker)
-        self.walker.leave(dataset.name)
-        return table
+    def _list_rest(self) -> None:
+        """List the chunks of the datasets that were not read; raise InputError if they cannot be right."""
+        for name, dataset in self.datasets.items():
+            if dataset.chunk is not None and name not in self._chunks:
+                with self._refusing_damage(name):
+                    self._chunks[name] = table_of(dataset, self.layouts.of(name), self.file.size).extents
 
     @contextmanager
     def _refusing_damage(self, tensor: str) -> Iterator[None]:
@@ -127,38 +168,45 @@ class Hdf5Reader:
         """Walk the file and check its contents."""
         file = self.file
         self._found = found = self._contents(options)
-        self.non_numeric, self.metadata = found.non_numeric, found.metadata
+        self.non_numeric, self.metadata = list(found.non_numeric), found.metadata
+        labels = _labels({dataset.name.rpartition("/")[0] for dataset in found.datasets}, found.labels)
         for dataset in found.datasets:
-            self._add(dataset, found.labels, options)
-        if found.non_numeric and not self.tensors:
+            self._add(dataset, labels.get(dataset.name.rpartition("/")[0]), options)
+        if self.non_numeric and not self.tensors:
             raise InputError("holds no dataset of numbers", path=file.path)
         check_declared(file, sum(spec.nbytes for spec in self.tensors), options)
         self.notes += _alias_notes(file.path, found.aliases, self.datasets)
         self._check_overlap()
 
     def _contents(self, options: Options) -> Contents:
-        """Walk the file; say so if it cannot be opened because a writer has not closed it."""
+        """Walk the file unless it was the last to be walked; say so if it cannot be opened because a writer has not closed it."""
+        headers, key = options.headers or Headers(), (self.file.fingerprint, options.void_dtype)
+        known: Contents | None = headers.of_bytes(key)
+        if known is not None:
+            return known
         try:
-            return self.walker.contents(options.void_dtype)
+            found = self.walker.contents(options.void_dtype)
         except InputError as error:
             if unfinished_because := unfinished.reason(self.file):
                 raise InputError(unfinished_because, path=self.file.path) from error
             raise
+        headers.add_last(key, found)
+        return found
 
-    def _add(self, dataset: Dataset, labels: dict[str, str], options: Options) -> None:
+    def _add(self, dataset: Dataset, label: str | None, options: Options) -> None:
         """Add the tensor of a dataset; raise InputError if the dataset must be refused."""
         name, dtype, shape, offset = dataset[:4]
         if dataset.problem is not None:
             self._refuse(dataset.problem, name)
         if dtype is None:
             self.non_numeric.append(name)
-            if dataset.floats:
-                self.unmeasured.append(name)
+            self.unmeasured += [name] if dataset.floats else []
             return
-        label = _label(name, labels)
         spec = TensorSpec(name, dtype, shape, offset, label=label, role=dataset.role, grows=dataset.grows)
         if offset is not None and (offset + spec.nbytes > self.file.size or dataset.storage != spec.nbytes):
             self._refuse("has elements past the end of the file", name)
+        if offset is None and 0 < spec.size <= BLOCK:
+            spec.place = len(self.tensors)
         if dataset.chunk is not None:
             spec.held = self._check_chunk(dataset.chunk, spec, options)
             if len(set(dataset.filters)) < len(dataset.filters):
@@ -168,9 +216,7 @@ class Hdf5Reader:
 
     def _check_chunk(self, chunk: tuple[int, ...], spec: TensorSpec, options: Options) -> int:
         """Return the size of a chunk in bytes; raise InputError if it is larger than it needs to be."""
-        nbytes = spec.dtype.itemsize
-        for size in chunk:
-            nbytes *= size
+        nbytes = spec.dtype.itemsize * prod(chunk)
         if nbytes > max(4 * chunks.BAND_BYTES, 2 * spec.nbytes) or len(chunk) != len(spec.shape):
             self._refuse(f"has chunks of {nbytes:,} bytes for {spec.nbytes:,}", spec.name)
         if nbytes > _MOST_UNPACKED and not options.allow_huge:
@@ -189,13 +235,7 @@ class Hdf5Reader:
         """Raise InputError if a chunk overlaps another dataset: writing to one would change both."""
         lying = [spec for spec in self.tensors if spec.offset is not None and spec.size]
         places = {spec.name: np.array([[spec.position(0), spec.nbytes]]) for spec in lying} | self._chunks
-        rows = np.concatenate(list(places.values()))
-        order = np.argsort(rows[:, 0], kind="stable")
-        starts, ends = rows[order, 0], rows[order].sum(axis=1)
-        shared = np.flatnonzero(starts[1:] < ends[:-1])
-        if shared.size:
-            owners = np.repeat(np.arange(len(places)), [len(extents) for extents in places.values()])
-            tensor = list(places)[owners[order[shared[0] + 1]]]
+        if (tensor := first_overlapping(places)) is not None:
             self._refuse("shares its bytes with another dataset", tensor)
 
     def _refuse(self, message: str, tensor: str) -> NoReturn:
@@ -209,9 +249,12 @@ def _alias_notes(path: str, aliases: Sequence[tuple[str, str]], datasets: Mappin
     return [Note("aliases", f"{path}: {what}", len(found))] if found else []
 
 
-def _label(name: str, labels: dict[str, str]) -> str | None:
-    """Return the `name` attribute of the nearest enclosing group: Keras 3 writes the name of a layer there."""
-    while name := os.path.dirname(name):
-        if name in labels:
-            return labels[name]
-    return None
+def _labels(groups: Iterable[str], labels: Mapping[str, str]) -> dict[str, str | None]:
+    """Return the label of each group: the `name` attribute of itself or the nearest around it, where Keras 3 writes a layer's."""
+    found: dict[str, str | None] = {}
+    for group in groups if labels else ():
+        name = group
+        while name and name not in labels:
+            name = name.rpartition("/")[0]
+        found[group] = labels.get(name)
+    return found

@@ -16,6 +16,16 @@ Service = Callable[[str, list[Any], Message], tuple[Any, Any]]
 """Answers a request, given its name and arguments, with a plain value and raw bytes."""
 
 
+_MARKS = 3
+"""The descriptor that tells the parent which part of a request is begun."""
+
+
+def begin(message: Message) -> None:
+    """Begin the next part of a request: it has the limits of a request of its own, and is to blame if the library dies."""
+    os.write(_MARKS, b".")
+    limit(Limits(*message.value[2:]))
+
+
 def serve(parent: int, service: str) -> None:
     """Answer the requests that arrive on descriptor 0 until it is closed; `service` is `module:function`."""
     settle(parent)

@@ -4,21 +4,17 @@ On some damaged files the HDF5 library dies, hangs or takes all memory, in ways 
 serves all files of a call (see `child.shared`).
 """
 
-import itertools
-import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradclip_cli.errors import InputError, OutputError
-from gradclip_cli.formats.hdf5.child import Child, EndedError, shared
+from gradclip_cli.errors import InputError
 from gradclip_cli.formats.hdf5.chunk_table import FIELDS, Rows
 from gradclip_cli.formats.hdf5.chunks import Band, Packing
-from gradclip_cli.formats.hdf5.limits import Limits
-from gradclip_cli.formats.hdf5.messages import Message
-from gradclip_cli.formats.sharing import calls
+from gradclip_cli.formats.hdf5.link import Link
 from gradclip_cli.numerics.dtypes import DType, Raw
 from gradclip_cli.storage.random_access import RandomAccess
 
@@ -63,8 +59,11 @@ class Contents(NamedTuple):
     metadata: dict[str, str]
 
 
-_keys = itertools.count()
-"""Unique numbers for files."""
+class Layout(NamedTuple):
+    """How the chunks of a dataset are packed (None: only the library can unpack them), and a list of them that is not checked."""
+
+    packing: Packing | None
+    rows: Rows
 
 
 class Walker:
@@ -79,108 +78,71 @@ class Walker:
         datasets, *others = self._link.ask("walk", void_dtype).value
         return Contents(list(_datasets(datasets)), *others)
 
-    def packing(self, name: str) -> tuple[Packing | None, bool]:
-        """Return how a dataset is packed (None: read it through the child), and whether a table gives the places of its chunks."""
-        found, places = self._link.ask("packing", name, tensor=name).value
-        return (Packing(tuple(found[0]), *found[1:]) if found else None), bool(places)
+    def layouts(self, names: Sequence[str]) -> list[Layout]:
+        """Return the layouts of the first of these datasets of chunks, in one message, as far as that is possible.
 
-    def rows(self, name: str) -> Rows:
-        """List the chunks of a dataset."""
-        return np.frombuffer(self._link.ask("rows", name, tensor=name).payload, np.int64).reshape(-1, FIELDS)
+        Raises the error of the first of them if it is the only one; of several it may return none.
+        """
+        names = self._askable(names)
+        try:
+            packings, rows = self._link.ask("layouts", names, tensors=names)[:2]
+        except InputError:
+            if len(names) > 1:
+                return []
+            raise
+        table, found, start = np.frombuffer(rows, np.int64).reshape(-1, FIELDS), [], 0
+        for packing, count in packings:
+            packed = Packing(tuple(packing[0]), *packing[1:]) if packing else None
+            found.append(Layout(packed, table[start : start + count]))
+            start += count
+        return found
+
+    def elements(self, datasets: Sequence[Dataset]) -> list[Raw]:
+        """Return all elements of the first of these datasets, which the library unpacks, as far as that is possible."""
+        names = self._askable([dataset.name for dataset in datasets])
+        nbytes = max(4 * _nbytes(dataset) + 6 * prod(dataset.chunk or ()) * dataset.itemsize for dataset in datasets)
+        try:
+            count, data = self._link.ask("elements", names, tensors=names, nbytes=nbytes)[:2]
+        except InputError:
+            return []
+        raw, found, start = np.frombuffer(data, np.uint8), [], 0
+        for dataset in datasets[:count]:
+            found.append(raw[start : start + _nbytes(dataset)])
+            start += _nbytes(dataset)
+        return found if start == raw.size else []
+
+    def _askable(self, names: Sequence[str]) -> Sequence[str]:
+        """Return the first names, up to one of which a child has died; at least one."""
+        return list(takewhile(lambda name: name not in self._link.fatal, names)) or names[:1]
 
     def filling(self, name: str) -> bytes:
         """Return the fill value of a dataset as it is stored."""
-        return bytes(self._link.ask("filling", name, tensor=name).payload)
+        return bytes(self._link.ask("filling", name, tensors=[name]).payload)
 
     def read(self, dataset: Dataset, band: Band) -> Raw:
         """Return the elements of a band, which the library unpacks."""
         expected = (band.stop - band.start) * dataset.itemsize
         nbytes = 4 * expected + 6 * prod(dataset.chunk or ()) * dataset.itemsize
-        found = self._link.ask("read", dataset.name, *_plain(band), tensor=dataset.name, nbytes=nbytes).payload
+        found = self._link.ask("read", dataset.name, *_plain(band), tensors=[dataset.name], nbytes=nbytes).payload
         if len(found) != expected:
             raise InputError("HDF5 cannot read it: the file is damaged", path=self.file.path, tensor=dataset.name)
         return np.frombuffer(found, np.uint8)
 
     def leave(self, name: str) -> None:
         """Let the child release a dataset."""
-        self._link.ask("leave", name, tensor=name)
+        self._link.ask("leave", name, tensors=[name])
 
     def close(self) -> None:
         """Close the file in the child."""
         self._link.close()
 
 
-class Editor:
-    """A copy of a file that was walked without error, into which the child writes new elements; `fd` is open for writing."""
-
-    def __init__(self, fd: int, size: int, source: str, path: str) -> None:
-        self._link = Link(fd, "r+", size, source, path)
-
-    def write(self, name: str, where: Band | tuple[int, ...], data: bytes) -> None:
-        """Write the elements of a band, or the packed chunk at an origin."""
-        nbytes = 6 * len(data)
-        if isinstance(where, Band):
-            self._link.ask("write", name, *_plain(where), tensor=name, nbytes=nbytes, payload=data)
-        else:
-            self._link.ask("write_chunk", name, where, tensor=name, nbytes=nbytes, payload=data)
-
-    def flush(self, name: str) -> None:
-        """Flush a dataset and release it."""
-        self._link.ask("flush", name, tensor=name)
-
-    def finish(self) -> None:
-        """Complete the file."""
-        self._link.ask("finish")
-
-    def close(self) -> None:
-        """Release the file, whether or not it is complete."""
-        self._link.close()
-
-
-class Link:
-    """A file that a child has open; if that child dies, the next one opens it again.
-
-    `path` is the file itself; `source` is the file whose structure it has, which is to blame if the child dies.
-    """
-
-    def __init__(self, fd: int, mode: str, size: int, source: str, path: str) -> None:
-        self._fd, self._mode, self._size, self._source, self._path = fd, mode, size, source, path
-        self._key, self._lock = next(_keys), threading.Lock()
-        self._child: Child | None = None
-        calls.join()
-        self._joined = True
-
-    def ask(
-        self, request: str, *arguments: Any, tensor: str | None = None, nbytes: int = 0, payload: bytes = b""
-    ) -> Message:
-        """Return the child's answer to a request; raise InputError if the child ends."""
-        limits = Limits.for_request(self._size, nbytes)
-        try:
-            with self._lock:  # two threads may ask first
-                child = shared.get()
-                opening, files = (None, ()) if self._child is child else ([self._mode, self._size], (self._fd,))
-                self._child = child
-                sent = [self._key, opening, child.forgotten(), *arguments]
-                return child.ask(request, sent, limits, Message(None, payload, files))
-        except EndedError as ended:
-            message = f"HDF5 cannot read it: the file is damaged ({ended})"
-            raise InputError(message, path=self._source, tensor=tensor) from ended
-        except (InputError, OutputError) as error:
-            error.path = error.path or (self._path if isinstance(error, OutputError) else self._source)
-            error.tensor = error.tensor or tensor
-            raise
-
-    def close(self) -> None:
-        """Let the child close the file at its next request."""
-        if self._joined:
-            self._joined = False
-            if self._child is not None:
-                self._child.forget(self._key)
-            calls.leave()
-
-
 def _plain(band: Band) -> tuple[Any, ...]:
     return band.start, band.stop, band.origin, band.count
+
+
+def _nbytes(dataset: Dataset) -> int:
+    return prod(dataset.shape) * dataset.itemsize
 
 
 def _datasets(rows: list[list[Any]]) -> Iterator[Dataset]:

@@ -1,22 +1,28 @@
 """Write HDF5: contiguous datasets at their offsets, others through a child process in a fixed order."""
 
+import io
 import os
 from collections.abc import Collection, Sequence
-from typing import IO
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
 from gradclip_cli.errors import OutputError
 from gradclip_cli.formats.copy_ranges import Copy, unchanged_ranges
+from gradclip_cli.formats.elsewhere import PlacedWriter, Receipt, reduced
 from gradclip_cli.formats.hdf5.chunks import Band, Packing, aligned, bands_of, packed
+from gradclip_cli.formats.hdf5.editor import Editor, Place
 from gradclip_cli.formats.hdf5.filters import SCALE_OFFSET
 from gradclip_cli.formats.hdf5.reader import Hdf5Reader
-from gradclip_cli.formats.hdf5.walker import Dataset, Editor
+from gradclip_cli.formats.hdf5.walker import Dataset
 from gradclip_cli.formats.ordered_output import OrderedOutput
 from gradclip_cli.notes import Note
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.storage.random_access import extend, write_at
 from gradclip_cli.tensors import TensorSpec
+
+_IN_MEMORY = 1 << 16
+"""The bytes of a dataset that needs no temporary file: to make one takes as long as to pack a few kilobytes."""
 
 
 class Hdf5Writer:
@@ -25,6 +31,7 @@ class Hdf5Writer:
     The child writes datasets that are not contiguous, since a copy has the structure of a foreign file.
     """
 
+    has_checksums = False
     notes: Sequence[Note] = ()
 
     def __init__(
@@ -49,12 +56,24 @@ class Hdf5Writer:
         if spec.offset is not None:
             write_at(self._fd, spec.position(start), data.data, self._path)
         elif spec.size:
+            dataset, packing = self._stored(spec)
+            if packing is not None and packing.chunk == spec.shape and data.size == spec.nbytes:
+                self._submit(spec.name, SingleChunk(dataset, packing.pack(data)))
+                return
             if start == 0:
-                self._packers[spec.name] = self._packer(spec)
+                self._packers[spec.name] = BandPacker(dataset, packing, self._held(spec))
             self._packers[spec.name].write(data)
             if start + data.size // spec.dtype.itemsize == spec.size:
-                packer = self._packers.pop(spec.name)
-                self._output.submit(spec.name, lambda: packer.place(self._opened()))
+                self._submit(spec.name, self._packers.pop(spec.name))
+
+    def receipts(self) -> None:
+        """Return None: what is written in this process is known."""
+
+    def take(self, receipts: Sequence[Receipt]) -> None:
+        """Do nothing: contiguous datasets have no checksums."""
+
+    def __reduce__(self) -> tuple[type[PlacedWriter], tuple[Any, ...]]:
+        return reduced(self.tensors, self.pending, self._fd, self._path)
 
     def finish(self) -> None:
         """Complete the file in the child, if it is open there."""
@@ -67,12 +86,18 @@ class Hdf5Writer:
         if self._editor is not None:
             self._editor.close()
 
-    def _packer(self, spec: TensorSpec) -> "BandPacker":
-        source, packing = self._source, None
-        dataset = Dataset(spec.name, spec.dtype, spec.shape) if source is None else source.datasets[spec.name]
-        if source is not None and dataset.chunk is not None:
-            packing, _ = source.walker.packing(spec.name)
-        return BandPacker(dataset, packing, self._output.spool(self._path))
+    def _stored(self, spec: TensorSpec) -> tuple[Dataset, Packing | None]:
+        """Return a dataset of the source, and how it is packed if not only the library can do that."""
+        if self._source is None:
+            return Dataset(spec.name, spec.dtype, spec.shape), None
+        dataset = self._source.datasets[spec.name]
+        return dataset, self._source.layouts.packing(spec.name) if dataset.chunk is not None else None
+
+    def _held(self, spec: TensorSpec) -> IO[bytes]:
+        return io.BytesIO() if spec.nbytes <= _IN_MEMORY else self._output.spool(self._path)
+
+    def _submit(self, name: str, packed: "SingleChunk | BandPacker") -> None:
+        self._output.submit(name, lambda: packed.place(self._opened()))
 
     def _opened(self) -> Editor:
         """Open the file when its first dataset is placed, so that HDF5 changes it in the same order each time."""
@@ -82,6 +107,18 @@ class Hdf5Writer:
         return self._editor
 
 
+class SingleChunk(NamedTuple):
+    """A dataset of one chunk, which is packed."""
+
+    dataset: Dataset
+    data: bytes
+
+    def place(self, editor: Editor) -> None:
+        """Write the dataset into the file."""
+        editor.write(self.dataset.name, (0,) * len(self.dataset.shape), self.data)
+        editor.complete(self.dataset.name)
+
+
 class BandPacker:
     """Pack a dataset from first element to last, a band at a time, into a temporary file until it can be placed."""
 
@@ -89,7 +126,7 @@ class BandPacker:
         self._dataset, self._itemsize, self._spool = dataset, dataset.itemsize, held
         self._packing = packing
         self._bands = bands_of(dataset.shape, self._itemsize, dataset.chunk)
-        self._placed: list[tuple[Band | tuple[int, ...], int]] = []
+        self._placed: list[tuple[Place, int]] = []
         self._next()
 
     def write(self, data: Raw) -> None:
@@ -110,7 +147,7 @@ class BandPacker:
         with self._spool:
             for where, size in self._placed:
                 editor.write(self._dataset.name, where, self._spool.read(size))
-            editor.flush(self._dataset.name)
+            editor.complete(self._dataset.name)
 
     def _pack(self, band: Band) -> None:
         if self._packing is None or not aligned(band, self._dataset.shape, self._packing.chunk):
@@ -119,7 +156,7 @@ class BandPacker:
         for origin, data in packed(self._held, band, self._packing):
             self._keep(origin, data)
 
-    def _keep(self, where: Band | tuple[int, ...], data: bytes) -> None:
+    def _keep(self, where: Place, data: bytes) -> None:
         self._spool.write(data)
         self._placed.append((where, len(data)))
 
@@ -135,7 +172,7 @@ def rewrite(reader: Hdf5Reader, changed: Collection[int], fd: int, path: str) ->
     for index in changed:
         _check_lossless(reader, reader.tensors[index], path)
     extend(fd, reader.file.size, path)  # HDF5 refuses a file that is shorter than its header says
-    copies = unchanged_ranges(reader.file.size, (reader.tensors[k] for k in changed))
+    copies = unchanged_ranges(reader.file.size, [reader.tensors[k] for k in changed])
     return Hdf5Writer(reader.tensors, changed, copies, fd, path, reader)
 
 

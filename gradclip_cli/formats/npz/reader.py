@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats.base import Options, check_declared
+from gradclip_cli.formats.elsewhere import Sums
 from gradclip_cli.formats.foreign import about_zip
 from gradclip_cli.formats.npz import archive, deflate, npy
 from gradclip_cli.formats.npz.archive import DEFLATED, STORED, Member
@@ -26,6 +27,7 @@ def matches(head: bytes, file: RandomAccess) -> bool:
 class NpzReader:
     """An open npz archive; tensors are in the order of the central directory."""
 
+    has_checksums = True
     metadata: Mapping[str, str] = {}  # an archive has no place for it
     notes: Sequence[Note] = ()
 
@@ -50,7 +52,7 @@ class NpzReader:
         if self.members and not self.of:
             raise self._without_numbers()
         self.tensors = [_spec(key, member, header) for key, (member, header) in self.of.items()]
-        self._sums: dict[str, dict[int, tuple[int, int]]] = {}
+        self._sums: dict[str, dict[int, tuple[int, int]]] = {}  # of elements, by their position in bytes
         self._streams: dict[str, Inflater] = {}
         self._whole: set[str] = set()  # members that were read to their end and have the right CRC
 
@@ -67,8 +69,19 @@ class NpzReader:
                 self._whole.add(member.name)
             return
         self.file.read_into(spec.position(start), out)
-        sums = self._sums.setdefault(spec.name, {0: (checksum(header.raw), len(header.raw))})
-        sums[len(header.raw) + start * spec.dtype.itemsize] = checksum(out.data), out.size
+        self._sums.setdefault(spec.name, {})[start * spec.dtype.itemsize] = checksum(out.data), out.size
+
+    def receipts(self) -> Sums | None:
+        """Return and forget the checksums of what was read, and the members that were read to their end."""
+        found = Sums(self._sums, self._whole)
+        self._sums, self._whole = {}, set()
+        return found if found.of or found.whole else None
+
+    def take(self, receipts: Sums) -> None:
+        """Take the checksums of what another process read."""
+        for key, sums in receipts.of.items():
+            self._sums.setdefault(key, {}).update(sums)
+        self._whole |= receipts.whole
 
     def verify(self, rest: Sequence[int] | None = None) -> None:
         """Raise InputError if an array that was read to its end has the wrong CRC, or if the file has changed.
@@ -76,8 +89,10 @@ class NpzReader:
         With `rest`, also read and check all other members.
         """
         for key, sums in self._sums.items():
-            member, _ = self.of[key]
-            found, length = deflate.crc_of_pieces(sums)
+            member, header = self.of[key]
+            first = len(header.raw)
+            pieces = {0: (checksum(header.raw), first), **{first + at: one for at, one in sums.items()}}
+            found, length = deflate.crc_of_pieces(pieces)
             if length == member.size and found != member.crc:
                 raise InputError("its CRC is wrong: the file is damaged", path=self.file.path, tensor=key)
             if length == member.size:

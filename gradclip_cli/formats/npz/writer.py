@@ -2,9 +2,11 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from gradclip_cli.errors import OutputError, reason
 from gradclip_cli.formats.copy_ranges import Copy
+from gradclip_cli.formats.elsewhere import PlacedWriter, Receipt, reduced
 from gradclip_cli.formats.npz import archive, deflate, npy
 from gradclip_cli.formats.npz.archive import STORED, Member
 from gradclip_cli.formats.npz.deflate import Deflater, checksum
@@ -33,6 +35,8 @@ class Entry:
 
 class NpzWriter:
     """An npz archive whose layout is fixed at the start; CRCs and deflated sizes are filled in when they are known."""
+
+    has_checksums = True
 
     def __init__(
         self, entries: Sequence[Entry], tensors: Sequence[TensorSpec], fd: int, path: str, comment: bytes = b""
@@ -69,6 +73,18 @@ class NpzWriter:
                 self._output.submit(entry.name, lambda: self._append(entry, packer))
         except OSError as error:
             raise OutputError(reason(error) + place(self._path), path=self._path) from error
+
+    def receipts(self) -> None:
+        """Return None: what is written in this process is known."""
+
+    def take(self, receipts: Sequence[Receipt]) -> None:
+        """Keep the checksums of what other processes wrote."""
+        for one in receipts:
+            entry = self._of[one.tensor]
+            self._sums[entry.index][len(entry.header) + one.start] = one.crc, one.nbytes
+
+    def __reduce__(self) -> tuple[type[PlacedWriter], tuple[Any, ...]]:
+        return reduced(self.tensors, self.pending, self._fd, self._path, summed=True)
 
     def finish(self) -> None:
         """Write the local headers and the central directory."""

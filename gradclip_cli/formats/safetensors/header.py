@@ -37,7 +37,7 @@ DTYPES = {
     for letter, word in (("I", "int"), ("U", "uint"))
     for size in (1, 2, 4, 8)
 }
-_TEXTS = 5
+TEXTS = 5
 """The number of JSON strings in the entry of a tensor: its name, three keys and a dtype."""
 
 _NOT_SIZES = "shape or data_offsets are not lists of whole numbers"
@@ -51,7 +51,7 @@ class Header(NamedTuple):
 
     begin: int
     metadata: dict[str, str]
-    tensors: list[TensorSpec]
+    tensors: Sequence[TensorSpec]
     packed: list[str]
 
 
@@ -63,11 +63,11 @@ def parse_header(data: bytes, size: int, path: str) -> Header:
     """
     header = _parsed(data, path, twice=True)
     begin, own = 8 + len(data), int("__metadata__" in header)
-    metadata = _metadata(header.pop("__metadata__", None), path)
+    metadata = metadata_of(header.pop("__metadata__", None), path)
     specs = [_spec(key, entry, begin, path) for key, entry in header.items()]
     # Parsing without a check for duplicate names takes a third of the time. If the text has more quotes than the parsed
     # entries account for, it has a duplicate name or an escaped quote: parse it again with the check.
-    if data.count(b'"') != 2 * (own + 2 * len(metadata) + _TEXTS * len(specs)):
+    if data.count(b'"') != 2 * (own + 2 * len(metadata) + TEXTS * len(specs)):
         _parsed(data, path)
     specs.sort(key=lambda spec: (spec.offset, spec.nbytes))
     _check_layout(specs, begin, size, path)
@@ -94,7 +94,7 @@ def _spec(key: str, entry: Any, begin: int, path: str) -> TensorSpec:
     if not (isinstance(shape, list) and _is_range(offsets)):
         _refuse(path, _NOT_SIZES, key)
     try:
-        sizes = _shape(*shape)
+        sizes = shape_of(*shape)
     except ValueError as error:
         _refuse(path, str(error), key)
     spec = TensorSpec(key, DTYPES[code], sizes, begin + offsets[0])
@@ -105,7 +105,8 @@ def _spec(key: str, entry: Any, begin: int, path: str) -> TensorSpec:
     return spec
 
 
-def _metadata(metadata: object, path: str) -> dict[str, str]:
+def metadata_of(metadata: object, path: str) -> dict[str, str]:
+    """Return `__metadata__` as a table of texts; raise InputError if it is none."""
     if metadata is None:  # some writers put null there
         return {}
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
@@ -129,7 +130,7 @@ def _refuse(path: str, message: str, tensor: str | None = None) -> NoReturn:
     raise InputError(message, path=path, tensor=tensor)
 
 
-def _shape(*sizes: Any) -> tuple[int, ...]:
+def shape_of(*sizes: Any) -> tuple[int, ...]:
     """Return a shape as a tuple that equal shapes share; raise ValueError if it is not a shape."""
     try:
         return _checked(*sizes)

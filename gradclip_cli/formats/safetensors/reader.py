@@ -1,6 +1,7 @@
 """Read a safetensors file: the elements of each tensor lie at its offset."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats.base import Options
@@ -11,6 +12,9 @@ from gradclip_cli.storage.random_access import RandomAccess
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import shortlist
 
+_LARGE = 1 << 20
+"""The bytes from which a header is large: that of 10,000 tensors."""
+
 
 def matches(head: bytes, file: RandomAccess) -> bool:
     """Recognise the format by the brace that opens the header."""
@@ -20,6 +24,7 @@ def matches(head: bytes, file: RandomAccess) -> bool:
 class SafetensorsReader:
     """An open safetensors file; tensors are in the order of their data."""
 
+    has_checksums = False
     non_numeric: Sequence[str] = ()
     pickled: Sequence[str] = ()
     unmeasured: Sequence[str] = ()
@@ -35,6 +40,12 @@ class SafetensorsReader:
     def read(self, spec: TensorSpec, start: int, out: Raw) -> None:
         """Fill `out` with stored elements from `start` on."""
         self.file.read_into(spec.position(start), out)
+
+    def receipts(self) -> None:
+        """Return None: the file holds no checksums."""
+
+    def take(self, receipts: Any) -> None:
+        """Do nothing."""
 
     def verify(self, rest: Sequence[int] | None = None) -> None:
         """Raise InputError if the file has changed since it was opened."""
@@ -57,13 +68,30 @@ def _read_header(file: RandomAccess, options: Options) -> Header:
     data = file.read(8, length)
     if most is not None and data.count(b'"data_offsets"') > most:
         raise InputError(f"holds more tensors than {most}", path=file.path)
-    key = file.size, data
+    key = file.size, data if length < _LARGE else _digest(data)
     header: Header | None = headers.of_bytes(key) if headers is not None else None
     if header is None:
-        header = parse_header(data, file.size, file.path)
+        header = _parsed(data, file)
     if headers is not None:
         headers.add(file.fingerprint, key, header)
     return header
+
+
+def _parsed(data: bytes, file: RandomAccess) -> Header:
+    """Parse a header; a large one becomes a table, if nothing about it is rare or wrong."""
+    if len(data) >= _LARGE:
+        from gradclip_cli.formats.safetensors.large_header import parse_large
+
+        if (header := parse_large(data, file.size, file.path)) is not None:
+            return header
+    return parse_header(data, file.size, file.path)
+
+
+def _digest(data: bytes) -> bytes:
+    """Return what tells a large header from others: its bytes would be kept as long as the call."""
+    from hashlib import blake2b
+
+    return blake2b(data).digest()
 
 
 def _packed(names: list[str], path: str) -> Note:

@@ -8,9 +8,11 @@ from typing import Any
 from gradclip_cli.errors import OutputError
 from gradclip_cli.formats.base import Reader
 from gradclip_cli.formats.copy_ranges import Copy, unchanged_ranges
+from gradclip_cli.formats.elsewhere import PlacedWriter, Receipt, reduced
 from gradclip_cli.formats.safetensors.header import DTYPES, MAX_HEADER
 from gradclip_cli.notes import Note
 from gradclip_cli.numerics.dtypes import Raw
+from gradclip_cli.spec_table import picked
 from gradclip_cli.storage.random_access import write_at
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import is_unicode
@@ -21,6 +23,7 @@ _CODES = {dtype: code for code, dtype in DTYPES.items()}
 class SafetensorsWriter:
     """A safetensors file whose header is written; tensors go to their offsets in any order."""
 
+    has_checksums = False
     notes: Sequence[Note] = ()
 
     def __init__(
@@ -33,6 +36,15 @@ class SafetensorsWriter:
         """Write stored elements from `start` on."""
         write_at(self._fd, spec.position(start), data.data, self._path)
 
+    def receipts(self) -> None:
+        """Return None: what is written in this process is known."""
+
+    def take(self, receipts: Sequence[Receipt]) -> None:
+        """Do nothing: the file holds no checksums."""
+
+    def __reduce__(self) -> tuple[type[PlacedWriter], tuple[Any, ...]]:
+        return reduced(self.tensors, self.pending, self._fd, self._path)
+
     def finish(self) -> None:
         """Do nothing: everything is in its place."""
 
@@ -42,7 +54,7 @@ class SafetensorsWriter:
 
 def rewrite(reader: Reader, changed: Collection[int], fd: int, path: str) -> SafetensorsWriter:
     """Begin a copy with the same header, byte for byte."""
-    copies = unchanged_ranges(reader.file.size, (reader.tensors[k] for k in changed))
+    copies = unchanged_ranges(reader.file.size, picked(reader.tensors, list(changed)))
     return SafetensorsWriter(reader.tensors, changed, copies, fd, path)
 
 

@@ -73,9 +73,10 @@ def files_of_set(path: str) -> tuple[str, ...]:
     >>> files_of_set("run/m-2-of-3.safetensors")
     ('run/m-1-of-3.safetensors', 'run/m-2-of-3.safetensors', 'run/m-3-of-3.safetensors')
     """
+    if "-of-" not in path:  # most names are clearly not numbered; compile the pattern only for the others
+        return ()
     folder, name = os.path.split(path)
-    # Most names are clearly not numbered; compile the pattern only for the others.
-    found = re.fullmatch(_NUMBERED, name, re.DOTALL) if "-of-" in name else None
+    found = re.fullmatch(_NUMBERED, name, re.DOTALL)
     if found is None or not 1 < int(found["of"]) <= _MOST_FILES:
         return ()
     width, count = len(found["number"]), int(found["of"])

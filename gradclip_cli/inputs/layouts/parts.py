@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from gradclip_cli.inputs.headers import Header, disjoint_headers
@@ -12,6 +13,8 @@ from gradclip_cli.inputs.source import DumpSource, FoundDump
 from gradclip_cli.inputs.steps import StepName, is_part, step_and_epoch, step_in_metadata, steps_by_pattern
 from gradclip_cli.notes import Note
 from gradclip_cli.text import plural, shortlist
+
+_MOST_FOLDERS = 1 << 10  # a series is in few
 
 
 class _Kind(NamedTuple):
@@ -83,8 +86,15 @@ def _split(path: str) -> tuple[str, str]:
     (('step_1', 'pp_rank_0/g.npz'), ('step_1', 'g_rank_0.npz'))
     """
     folder, name = os.path.split(path)
+    above, part = _part_of(folder)
+    return above, f"{part}{name}"
+
+
+@lru_cache(_MOST_FOLDERS)
+def _part_of(folder: str) -> tuple[str, str]:
+    """Split a folder before the name of a rank or of another part, which then ends in a separator."""
     above, inner = os.path.split(folder)
-    return (above, os.path.join(inner, name)) if is_part(inner) else (folder, name)
+    return (above, os.path.join(inner, "")) if is_part(inner) else (folder, "")
 
 
 def _note(files: Sequence[str]) -> Note:

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from gradclip_cli.inputs.steps import step_named
+from gradclip_cli.inputs.steps import WORDS, step_named
 from gradclip_cli.notes import Note
 from gradclip_cli.text import shortlist
+
+_BEGINNINGS = frozenset(word[:2] for word in WORDS.split("|"))
 
 
 class StepGroups(NamedTuple):
@@ -28,6 +30,8 @@ def step_groups(names: Sequence[str]) -> StepGroups:
     >>> step_groups(["step2/w", "step1/w", "scale"])
     StepGroups(groups={}, names=[], outside=['scale'])
     """
+    if not _may_hold_steps(names):
+        return StepGroups({}, [], [])
     groups = [name.partition("/")[0] for name in names]
     steps = {group: step_named(group) for group in dict.fromkeys(groups)}
     if len(steps) < 2 or not any(step is not None for step in steps.values()):
@@ -39,6 +43,12 @@ def step_groups(names: Sequence[str]) -> StepGroups:
     for index, group in enumerate(groups):
         members[group].append(index)
     return StepGroups(members, [name.partition("/")[2] for name in names], [])
+
+
+def _may_hold_steps(names: Sequence[str]) -> bool:
+    """Whether any name begins as the word of a step does: most files need no list of a million groups to see that none does."""
+    beginnings = {name[:2] for name in names}
+    return any(not one.isascii() or one.lower() in _BEGINNINGS for one in beginnings)
 
 
 def outside_note(path: str, outside: Sequence[str]) -> Note:

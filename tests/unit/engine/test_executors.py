@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 import gradclip_cli.engine.executors as workers_module
-from gradclip_cli.engine.executors import Threads, available, room
+from gradclip_cli.engine.executors import Threads, room
+from gradclip_cli.engine.processors import available
 
 jobs = pytest.mark.parametrize("jobs", [1, 2, 5])
 

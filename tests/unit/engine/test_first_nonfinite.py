@@ -9,6 +9,7 @@ from support.tensors import raw_of
 
 from gradclip_cli.engine import first_nonfinite
 from gradclip_cli.engine.first_nonfinite import FirstNonfinite, KeptNonfinite
+from gradclip_cli.engine.measure import seen
 from gradclip_cli.formats.safetensors import SAFETENSORS
 from gradclip_cli.numerics.dtypes import FLOAT32
 from gradclip_cli.numerics.first_nonfinite import Nonfinite
@@ -40,9 +41,9 @@ def observed(specs: tuple[TensorSpec, ...], pieces: list[tuple[Piece, np.ndarray
         raw = raw_of(values)
         if piece.count > 1:
             sizes = [spec.size for spec in specs]
-            observe(piece, raw, measure_small(raw, FLOAT32, sizes, (2.0,), WORK))
+            observe.take_all(seen(observe.see, piece, raw, measure_small(raw, FLOAT32, sizes, (2.0,), WORK)))
         else:
-            observe(piece, raw, measure_piece(raw, FLOAT32, (2.0,), WORK))
+            observe.take_all(seen(observe.see, piece, raw, measure_piece(raw, FLOAT32, (2.0,), WORK)))
     return found._files["g.npz"]
 
 

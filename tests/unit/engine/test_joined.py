@@ -45,7 +45,7 @@ def test_any_range_is_that_of_the_whole_tensor(tmp_path: Path, cut: str) -> None
     for start in range(0, 60, 7):
         for stop in range(start, 61, 5):
             raw = np.zeros(4 * (stop - start), np.uint8)
-            joined.reader.read(joined.spec, start, raw)
+            joined.read(joined.spec, start, raw)
             np.testing.assert_array_equal(raw.view(np.float32), array.ravel()[start:stop])
 
 

@@ -12,7 +12,7 @@ from gradclip_cli.storage.descriptor import Descriptor
 
 
 def test_what_arrives_writes_to_the_same_file(tmp_path: Path) -> None:
-    """Two descriptors inside a value arrive as two descriptors of the same files, each in its place."""
+    """Two descriptors inside a value arrive as two descriptors of the same files, each in its place, and end with it."""
     files = [os.open(tmp_path / name, os.O_RDWR | os.O_CREAT) for name in ("a", "b")]
     data, fds = packed({"a": Descriptor(files[0]), "rest": [1, Descriptor(files[1])]})
     ours, theirs = socket.socketpair()
@@ -22,8 +22,12 @@ def test_what_arrives_writes_to_the_same_file(tmp_path: Path) -> None:
     value = unpacked(Sent(arrived, found))
     os.pwrite(value["a"].fd, b"first", 0)
     os.pwrite(value["rest"][1].fd, b"second", 0)
-    for fd in (*files, *found):
+    for fd in files:
         os.close(fd)
+    del value
+    for fd in found:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(fd)
     assert ((tmp_path / "a").read_bytes(), (tmp_path / "b").read_bytes()) == (b"first", b"second")
 
 

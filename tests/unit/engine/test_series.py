@@ -11,7 +11,6 @@ from gradclip_cli.engine.executors import Threads
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.series import by_step, measure_series, split
 from gradclip_cli.inputs.layouts.single import single
-from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.inputs.ordering import in_step_order
 from gradclip_cli.inputs.selection import Selection
 
@@ -21,7 +20,7 @@ ONE = np.ones(1)
 def test_each_step_counts_its_own_tensors() -> None:
     """Dumps are in the order of their steps, and their tensors are named without the groups."""
     dump = dump_of({"step10/l/w": ONE, "step2/l/w": 2 * ONE, "step10/l/b": ONE})
-    found = split(dump, Naming())
+    found = split(dump, Run(Selection(), Threads(1)))
     assert [(one.step, one.prefix, list(one.named)) for one in found] == [
         (2, "step2/", ["l/w"]),
         (10, "step10/", ["l/w", "l/b"]),
@@ -32,7 +31,7 @@ def test_each_step_counts_its_own_tensors() -> None:
 @pytest.mark.parametrize("names", [("step1/w", "w"), ("step1/w", "step2/w", "lr")])
 def test_what_stands_outside_of_steps_makes_a_file_one_dump(names: tuple[str, ...]) -> None:
     """Where there are steps beside it, a note says so."""
-    (dump,) = split(dump_of(dict.fromkeys(names, ONE)), Naming())
+    (dump,) = split(dump_of(dict.fromkeys(names, ONE)), Run(Selection(), Threads(1)))
     assert len(dump.named) == len(names)
     assert [("lr" in note.text) for note in dump.notes] == [True] * (len(names) - 2)
 

@@ -1,6 +1,5 @@
 """Slices of two tensors are compared in pairs, and each tensor is read in order."""
 
-from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
@@ -31,7 +30,7 @@ class InOrder:
 
 def run_of(array: NDArray[np.float32], encoded: bool, first: int) -> SliceRun:
     """The slices of an array from `first` on."""
-    file = cast(PortableReader, SimpleNamespace(reader=InOrder(array, encoded)))
+    file = cast(PortableReader, InOrder(array, encoded))
     return SliceRun(file, TensorSpec("w", dtypes.FLOAT32, array.shape, None if encoded else 0), first)
 
 

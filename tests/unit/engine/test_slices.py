@@ -42,7 +42,7 @@ def test_every_slice_is_measured_by_index(jobs: int, encoded: bool) -> None:
     found = specs(encoded)
     with Threads(jobs) as workers:
         task = SliceTask(found, read, TYPES, workers.work)
-        table = measure_tensors(found, [0, 2, 3, 4, 5], ROWS, task, workers)
+        table = measure_tensors([0, 2, 3, 4, 5], ROWS, task, workers)
     for row in range(ROWS):
         expected = {k: stats_of(ARRAYS[k][row], dtypes.FLOAT32, TYPES) for k in (0, 2, 3, 4, 5)}
         assert table.of(row) == expected
@@ -52,8 +52,8 @@ def test_a_task_can_be_pickled() -> None:
     """Another process measures the same slices."""
     task = pickle.loads(pickle.dumps(SliceTask(specs(False), read, TYPES, Workspace())))
     piece = Piece(0, 1, 5, 15)
-    (found,) = task.measure(piece)
-    (same,) = SliceTask(specs(False), read, TYPES, Workspace()).measure(piece)
+    (found,), _ = task.measure(piece)
+    (same,), _ = SliceTask(specs(False), read, TYPES, Workspace()).measure(piece)
     assert found.first == same.first == 1
     assert found.rows is not None
     assert same.rows is not None

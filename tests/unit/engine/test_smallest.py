@@ -7,10 +7,14 @@ import numpy as np
 import pytest
 from support.tensors import ORACLES, raw_of
 
+from gradclip_cli.engine.measure import seen
 from gradclip_cli.engine.smallest import Smallest, smallest
 from gradclip_cli.numerics.dtypes import COMPLEX64, FLOAT32, FLOATS, DType, swapped
+from gradclip_cli.numerics.statistics import PieceStats
 from gradclip_cli.numerics.workspace import Workspace
 from gradclip_cli.tensors import Piece, TensorSpec
+
+STATS = PieceStats((0, 0, 0, 0, 0), 0.0, (), ())
 
 
 @pytest.mark.parametrize("dtype", FLOATS, ids=lambda dtype: dtype.name)
@@ -54,6 +58,6 @@ def test_pieces_and_files_are_put_together() -> None:
 
     for _ in range(2):
         observe: Any = found.observer_for(None, Reader())  # type: ignore[arg-type]
-        observe(Piece(0, 1, 2, 4), raw_of(np.array([7, 6], np.float32)), None)
-        observe(Piece(0, 1, 0, 2), raw_of(np.array([9, 8], np.float32)), None)
+        for piece, values in ((Piece(0, 1, 2, 4), [7, 6]), (Piece(0, 1, 0, 2), [9, 8])):
+            observe.take_all(seen(observe.see, piece, raw_of(np.array(values, np.float32)), STATS))
     assert found.values().tolist() == [6, math.inf, 6, math.inf]

@@ -33,7 +33,7 @@ def counted(*files: NDArray[Any]) -> TensorCounts:
     counts = TensorCounts([], Workspace())
     for array in files:
         observe: Any = counts.observer_for(None, Reader(spec_of(array)))  # type: ignore[arg-type]
-        observe(Piece(0, 1, 0, array.size), raw_of(array), None)
+        observe.see(Piece(0, 1, 0, array.size), raw_of(array), None)
     return counts
 
 
@@ -69,7 +69,7 @@ def test_the_first_in_row_major_order_is_found_in_column_major_order() -> None:
     counts = TensorCounts([], Workspace())
     observe: Any = counts.observer_for(None, Reader(spec))  # type: ignore[arg-type]
     for start in (2, 0, 4):
-        observe(Piece(0, 1, start, start + 2), raw_of(stored[start : start + 2]), None)
+        observe.see(Piece(0, 1, start, start + 2), raw_of(stored[start : start + 2]), None)
     found = counts.of(dump_of({"w": array}), [0])
     assert (found.largest, found.smallest) == ((7.0, Where((0, 2))), (1.0, Where((0, 0))))
 
@@ -93,7 +93,7 @@ def test_adjacent_small_tensors_are_counted_apart() -> None:
     arrays = [np.array([1, 2], np.float32), np.zeros(0, np.float32), np.array([4], np.float32)]
     counts = TensorCounts([], Workspace())
     observe: Any = counts.observer_for(None, Reader(*map(spec_of, arrays)))  # type: ignore[arg-type]
-    observe(Piece(0, 3, 0, 3), raw_of(np.concatenate(arrays)), None)
+    observe.see(Piece(0, 3, 0, 3), raw_of(np.concatenate(arrays)), None)
     dump = dump_of({str(k): array for k, array in enumerate(arrays)})
     tops = [counts.of(dump, [k]).largest for k in range(3)]
     assert tops == [(2.0, Where((1,))), None, (4.0, Where((0,)))]

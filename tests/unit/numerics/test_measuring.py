@@ -2,15 +2,19 @@
 
 import math
 import random
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from support.matrices import crossed
 from support.tensors import ORACLES, exact_norm, gradients, raw_of, stats_of
 
 from gradclip_cli.engine.measure import NormTypes
 from gradclip_cli.numerics import dtypes, norms
+from gradclip_cli.numerics.chunks import CHUNK
 from gradclip_cli.numerics.dtypes import DType, Raw
-from gradclip_cli.numerics.measuring import measure_piece, measure_small
+from gradclip_cli.numerics.measuring import measure_alike, measure_piece, measure_small
 from gradclip_cli.numerics.norms import BLOCK
 from gradclip_cli.numerics.statistics import TensorStats, merge
 from gradclip_cli.numerics.statistics_table import StatsTable
@@ -79,6 +83,13 @@ def test_small_tensors_together_are_as_alone(dtype: DType) -> None:
         alone.append(merge([measure_piece(raw[at : at + size * dtype.itemsize], dtype, TYPES, WORK)], TYPES))
         at += size * dtype.itemsize
     assert small(raw, dtype, sizes, TYPES) == alone
+
+
+@pytest.mark.parametrize("dtype", [dtypes.BYTES, dtypes.from_numpy(np.dtype(bool)), dtypes.FLOAT6_E2M3FN])
+def test_what_is_copied_is_not_measured(dtype: DType) -> None:
+    """Small tensors that cannot be gradients have rows of zeros: they are only written with their neighbours."""
+    raw = np.ones(5 * dtype.itemsize, np.uint8)
+    assert not any(array.any() for array in measure_small(raw, dtype, [2, 3], (1.0, 2.0), WORK))
 
 
 @pytest.mark.parametrize("scale", [1e-200, 1e200])
@@ -154,3 +165,55 @@ def test_the_nan_of_fnuz_is_no_zero(dtype: DType) -> None:
     one = merge([measure_piece(raw, dtype, (2.0,), WORK)], (2.0,))
     assert (one.zeros, one.nan, one.nonfinite, one.max_abs) == (2, 2, 2, 0.0)
     assert [(each.zeros, each.nan) for each in small(raw, dtype, [1, 1, 2], (2.0,))] == [(1, 0), (0, 1), (1, 1)]
+
+
+def mixed(size: int, dtype: DType, nonfinite: bool) -> NDArray[Any]:
+    """Return numbers with zeros of either sign, tiny ones, and NaN and infinities at the bounds of chunks if wanted."""
+    values = np.random.default_rng(size).standard_normal(size)
+    values[::7], values[3::11], values[5::13] = 0.0, -0.0, values[5::13] * 1e-40
+    if nonfinite:
+        values[[0, size - 1]], values[size // 2], values[size // 3] = np.nan, np.inf, -np.inf
+        values[CHUNK - 1 : CHUNK + 1] = -np.inf
+    found: NDArray[Any] = values.astype(ORACLES[dtype.name])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("dtype", "nonfinite"),
+    crossed([*dtypes.FLOATS, *(dtypes.swapped(one) for one in dtypes.FLOATS if one.itemsize > 1)], [False, True]),
+)
+@pytest.mark.parametrize("size", [1, BLOCK - 1, BLOCK, CHUNK - 1, CHUNK, CHUNK + 1, 4 * CHUNK])
+def test_chunks_leave_nothing_out(size: int, dtype: DType, nonfinite: bool) -> None:
+    """Counts, the largest |x| and the sums of all blocks are those of plain float64, wherever a chunk ends."""
+    values = mixed(size, dtype, nonfinite)
+    exact = values.astype(np.float64)
+    usual = np.isfinite(exact)
+    sizes = np.where(usual, np.abs(exact), 0.0)
+    blocks = [sizes[at : at + BLOCK] for at in range(0, size, BLOCK)]
+    raw = raw_of(values.view(f"u{dtype.itemsize}").byteswap() if dtype.swapped else values)
+    kinds = exact == 0, np.isnan(exact), exact == np.inf, exact == -np.inf
+    expected = [np.add.reduce(block * block) for block in blocks]
+    for types in ((2.0,), (1.0, 2.0, 3.0, math.inf)):
+        found = measure_piece(raw, dtype, types, WORK)
+        assert found.counts == (size, *(np.count_nonzero(kind) for kind in kinds))
+        assert found.max_abs == sizes.max()
+        np.testing.assert_array_equal(found.sums[types.index(2.0)], expected)
+    np.testing.assert_array_equal(found.sums[0], [np.add.reduce(block) for block in blocks])
+    np.testing.assert_array_equal(found.sums[3], [block.max() for block in blocks])
+    cubes = found.sums[2] * 8.0 ** found.exponents[2]
+    np.testing.assert_allclose(cubes, [math.fsum((block**3).tolist()) for block in blocks], rtol=1e-12)
+
+
+@every
+def test_dumps_of_the_same_sizes_are_measured_at_once(dtype: DType) -> None:
+    """Each has the bits that it has alone, with NaN in one of them and empty tensors among the others; and its totals."""
+    sizes = [7, 7, 0, 7, 1, 300]
+    runs = [gradients(sum(sizes), dtype.name, seed=seed) for seed in range(4)]
+    runs[2][9] = np.nan
+    found = measure_alike(np.array([raw_of(run) for run in runs]), dtype, sizes, TYPES, WORK)
+    for run, (block, overall) in zip(runs, found, strict=True):
+        alone = measure_small(raw_of(run), dtype, sizes, TYPES, WORK)
+        assert (block.ints.tolist(), block.floats.tolist()) == (alone.ints.tolist(), alone.floats.tolist())
+        values = run.astype(np.float64)
+        assert list(overall.counts) == [values.size, np.sum(values == 0), np.sum(np.isnan(values)), 0, 0]
+        assert overall.max_abs == np.nanmax(np.abs(values))

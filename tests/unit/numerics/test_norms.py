@@ -20,9 +20,9 @@ types = pytest.mark.parametrize("p", TYPES)
 
 
 def power_of(rows: NDArray[np.float64], p: float) -> ScaledSum:
-    """The sum of powers over all rows."""
-    peaks = np.abs(rows).max(axis=1, initial=0)
-    exponents, sums = norms.block_sums(rows, p, peaks, WORK)
+    """The sum of powers of magnitudes over all rows."""
+    sizes = np.abs(rows)
+    exponents, sums = norms.block_sums(sizes, p, sizes.max(axis=1, initial=0), WORK)
     return norms.total_blocks([exponents], [sums], p)
 
 
@@ -90,8 +90,8 @@ def test_the_order_of_the_parts_changes_no_bit(p: float) -> None:
 @types
 def test_a_block_is_the_same_beside_others(p: float) -> None:
     """What a block adds does not depend on the blocks that are computed with it."""
-    rows = np.random.default_rng(4).standard_normal((6, 111)) * np.array([[1], [1e-200], [1], [1e200], [0], [1e-310]])
-    peaks = np.abs(rows).max(axis=1)
+    rows = np.abs(np.random.default_rng(4).standard_normal((6, 111))) * [[1], [1e-200], [1], [1e200], [0], [1e-310]]
+    peaks = rows.max(axis=1)
     exponents, values = norms.block_sums(rows, p, peaks, WORK)
     for k, row in enumerate(rows):
         one = norms.block_sums(row[None].copy(), p, peaks[k : k + 1], WORK)
@@ -107,6 +107,17 @@ def test_a_total_is_rounded_once() -> None:
 def test_a_norm_above_the_range_is_infinite() -> None:
     """Two of the largest numbers have a norm that float64 cannot hold."""
     assert norm_of(np.array([1.7e308, 1.7e308]), 2.0) == math.inf
+
+
+@types
+@pytest.mark.parametrize("power", [-1074, -1060, -1023, -700, 0, 700, 1000])
+def test_scaling_a_block_rounds_like_ldexp(p: float, power: int) -> None:
+    """A block near any power of two is scaled by the exponent of its largest element with the bits of `math.ldexp`."""
+    rows = np.ldexp(1 + np.random.default_rng(5).random((1, 300)), power)
+    exponents, values = norms.block_sums(rows, p, rows.max(axis=1), WORK)
+    scaled = np.array([[math.ldexp(x, -int(exponents[0])) for x in rows[0].tolist()]])
+    terms = scaled if p in (1.0, math.inf) else scaled * scaled if p == 2.0 else np.power(scaled, p)
+    assert values[0] == (rows.max() if p == math.inf else np.add.reduce(terms, axis=1)[0])
 
 
 @pytest.mark.parametrize("limit", [1e-250, 1e-3, 0.5, 1e200, math.inf])

@@ -10,7 +10,8 @@ from support.tensors import exact_norm, gradients, stats_of
 from gradclip_cli.engine.measure import NormTypes
 from gradclip_cli.numerics import dtypes, norms
 from gradclip_cli.numerics.statistics import TensorStats
-from gradclip_cli.numerics.statistics_table import StatsArrays, StatsTable, concatenate
+from gradclip_cli.numerics.statistics_arrays import StatsArrays
+from gradclip_cli.numerics.statistics_table import StatsTable, concatenate
 
 TYPES = (0.5, 1.0, 2.0, 3.0, math.inf)
 ARRAYS = [gradients(size, "float64", seed=size, scale=10.0**-size) for size in (1, 50, 0, 200, 3)]
@@ -143,3 +144,19 @@ def test_norms_and_largest_elements_are_divided_by_the_loss_scale(scale: float) 
         together = plain.merge_groups([[2, 8]], TYPES)[0].norm(which, p) / scale
         assert table.merge_groups([[2, 8]], TYPES)[0].norm(which, p) == together
         assert table.total(TYPES).norm(which, p) == plain.total(TYPES).norm(which, p) / scale
+
+
+def test_what_all_rows_have_together() -> None:
+    """Counts are summed, and the largest |x| is that of any row; filling a row changes them."""
+    values = np.array([1.0, -7.0, 0.0, np.inf, np.nan])
+    found = columns_of([np.zeros(2), values])
+    assert found.overall == ((7, 3, 1, 1, 0), 7.0, True)  # a power other than 1 and 2 is scaled by the largest element
+    assert not found.all_finite
+    found.put([4], found.only([2]).block)
+    assert found.overall == ((4, 4, 0, 0, 0), 0.0, False)
+    assert found.all_finite
+
+
+def test_the_total_of_no_tensor() -> None:
+    """A dump without gradients has nothing of everything."""
+    assert columns_of([]).total((2.0, math.inf)) == TensorStats(sums=((0, 0.0), (0, 0.0)))

@@ -59,10 +59,13 @@ def test_products_are_added_in_the_order_written_here(width: int) -> None:
 
 
 @widths
-def test_absolute_values_are_added_in_the_same_order(width: int) -> None:
-    """The 1-norm of a row is added pairwise."""
-    rows = steep(3, width)
-    assert sum_powers(rows, 1.0, WORK).tolist() == [pairwise([abs(x) for x in row]) for row in rows.tolist()]
+def test_first_powers_are_added_in_the_same_order(width: int) -> None:
+    """The 1-norm of a row of magnitudes is added pairwise, into an array that is given or a new one."""
+    rows, out = np.abs(steep(3, width)), np.empty(3)
+    expected = [pairwise(row) for row in rows.tolist()]
+    assert sum_powers(rows, 1.0, WORK).tolist() == expected
+    sum_powers(rows, 1.0, WORK, out=out)
+    assert out.tolist() == expected
 
 
 def test_the_order_matters() -> None:

@@ -1,6 +1,7 @@
 """Stored elements are scaled, limited and cleaned as plain numpy in float64 does it."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,9 @@ from numpy.typing import NDArray
 from support.tensors import ORACLES, gradients, raw_of
 
 from gradclip_cli.numerics import dtypes
-from gradclip_cli.numerics.dtypes import DType, from_numpy
+from gradclip_cli.numerics.chunks import CHUNK
+from gradclip_cli.numerics.dtypes import DType, Raw, from_numpy
+from gradclip_cli.numerics.norms import BLOCK
 from gradclip_cli.numerics.transforms import byteswap, clamp, scale, zero_nonfinite
 from gradclip_cli.numerics.workspace import Workspace
 
@@ -209,3 +212,45 @@ def test_what_underflows_in_fnuz_is_zero_and_no_nan(dtype: DType, count: int) ->
     assert set(raw[2::4]) == {0x80}
     assert clamp(limited, dtype, 1e-12, keep_infinite=False, work=WORK) == count * 3 // 4
     assert limited.tobytes() == raw.tobytes()
+
+
+@pytest.mark.parametrize("size", [1, BLOCK - 1, BLOCK, CHUNK - 1, CHUNK, CHUNK + 1, 4 * CHUNK])
+@pytest.mark.parametrize("dtype", [*dtypes.FLOATS, *(dtypes.swapped(one) for one in dtypes.FLOATS if one.itemsize > 1)])
+def test_every_chunk_is_changed(dtype: DType, size: int) -> None:
+    """Each element of a piece is scaled, limited and cleaned once, wherever a chunk ends, in either byte order."""
+    oracle = ORACLES[dtype.name]
+    values = np.random.default_rng(size).standard_normal(size).astype(oracle)
+    exact = values.astype(np.float64)
+
+    def after(change: Callable[[Raw], object], given: NDArray[Any]) -> tuple[object, NDArray[Any]]:
+        words = given.view(f"u{dtype.itemsize}")
+        raw = raw_of(words.byteswap() if dtype.swapped else words)
+        found = change(raw)
+        left = raw.view(words.dtype)
+        return found, (left.byteswap() if dtype.swapped else left).view(oracle).astype(np.float64)
+
+    _, scaled = after(lambda raw: scale(raw, dtype, 0.5, 0.5, 1.0, WORK), values)
+    np.testing.assert_array_equal(scaled, (exact * 0.5).astype(oracle).astype(np.float64))
+    number, limited = after(lambda raw: clamp(raw, dtype, 0.25, False, WORK), values)
+    np.testing.assert_array_equal(limited, np.clip(exact, -0.25, 0.25))
+    assert number == np.count_nonzero(np.abs(exact) > 0.25)
+    values[:: BLOCK // 2] = np.nan
+    _, cleaned = after(lambda raw: zero_nonfinite(raw, dtype, WORK), values)
+    np.testing.assert_array_equal(cleaned, np.where(np.isnan(values.astype(np.float64)), 0, exact))
+
+
+@every
+@pytest.mark.parametrize("limit", [0.0, 1e-3, 0.3, 0.7, 5.0, 1e30])
+@pytest.mark.parametrize("nonfinite", [False, True])
+def test_a_limit_between_two_numbers(dtype: DType, limit: float, nonfinite: bool) -> None:
+    """What is above the limit becomes the limit rounded to the dtype, up or down, beside NaN as without it."""
+    values = np.concatenate([gradients(500, dtype.name), gradients(500, dtype.name, scale=1e-3)])
+    values[7] = np.nan if nonfinite else 0
+    exact = values.astype(np.float64)
+    raw = raw_of(values)
+    above = np.abs(exact) > limit
+    assert clamp(raw, dtype, limit, False, WORK) == np.count_nonzero(above)
+    with np.errstate(over="ignore"):
+        nearest = np.array(limit).astype(ORACLES[dtype.name]).astype(np.float64)
+    rounded = np.where(above, np.copysign(nearest, exact), exact)
+    np.testing.assert_array_equal(raw.view(ORACLES[dtype.name]).astype(np.float64), rounded)

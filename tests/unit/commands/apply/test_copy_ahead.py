@@ -6,11 +6,23 @@ from typing import Any
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
+from support.elsewhere import copied
 from support.matrices import crossed
-from support.tensors import gradients
+from support.tensors import gradients, raw_of
 
 from gradclip_cli import apply
 from gradclip_cli.commands.apply import copy_ahead
+from gradclip_cli.commands.apply.plan import ApplyPlan
+from gradclip_cli.formats.base import Options
+from gradclip_cli.formats.opening import opened
+from gradclip_cli.inputs.layouts.single import single
+from gradclip_cli.inputs.source import DumpOutput
+from gradclip_cli.numerics.dtypes import FLOAT32
+from gradclip_cli.numerics.measuring import measure_piece
+from gradclip_cli.numerics.workspace import Workspace
+from gradclip_cli.storage.atomic import Outputs
+from gradclip_cli.strategies.builtin import GLOBAL
+from gradclip_cli.tensors import Piece
 
 TENSORS = {
     "a.w": gradients(530_000, seed=1),
@@ -52,6 +64,7 @@ def test_it_changes_no_byte(
         monkeypatch.setattr(copy_ahead, "_MOST_FILES", 64 if name == "ahead" else 0)
         apply(source, tmp_path / f"{name}.safetensors", strategy=strategy, threshold=threshold, **options)
     assert (tmp_path / "ahead.safetensors").read_bytes() == (tmp_path / "after.safetensors").read_bytes()
+    assert (tmp_path / "ahead.safetensors").stat().st_mode == (tmp_path / "after.safetensors").stat().st_mode
 
 
 def test_one_reading_is_enough_where_nothing_is_clipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,13 +72,13 @@ def test_one_reading_is_enough_where_nothing_is_clipped(tmp_path: Path, monkeypa
     source = tmp_path / "g.safetensors"
     save_file({"a.w": TENSORS["a.w"]}, source)
     copied: list[int] = []
-    real = copy_ahead.EarlyOutput.observe
+    real = copy_ahead.EarlyOutput.take
 
-    def observe(begun: Any, piece: Any, raw: Any, stats: Any) -> None:
-        real(begun, piece, raw, stats)
+    def take(begun: Any, piece: Any, found: Any) -> None:
+        real(begun, piece, found)
         copied.append(sum(stop - start for start, stop in begun.written))
 
-    monkeypatch.setattr(copy_ahead.EarlyOutput, "observe", observe)
+    monkeypatch.setattr(copy_ahead.EarlyOutput, "take", take)
     apply(source, tmp_path / "out.safetensors", strategy="clip-by-global-norm", threshold=1e9)
     assert max(copied) == TENSORS["a.w"].nbytes
 
@@ -74,7 +87,7 @@ def test_rules_wait_until_all_is_measured(tmp_path: Path, monkeypatch: pytest.Mo
     """Nothing is written ahead of a threshold that is not known, or of a strategy that changes whatever it is given."""
     source = tmp_path / "g.safetensors"
     save_file({"a.w": TENSORS["a.w"]}, source)
-    monkeypatch.setattr(copy_ahead.EarlyOutput, "observe", lambda *_: pytest.fail("written ahead"))
+    monkeypatch.setattr(copy_ahead.PieceCopier, "see", lambda *_: pytest.fail("written ahead"))
     apply(source, tmp_path / "a.safetensors", strategy="clip-by-global-norm", threshold="mean")
     apply(source, tmp_path / "b.safetensors", strategy="renormalize-l2-per-layer")
     apply(source, tmp_path / "c.npz", strategy="clip-by-global-norm", threshold=1e9)
@@ -88,6 +101,42 @@ def test_what_is_rounded_is_no_copy(
     source = tmp_path / "g.safetensors"
     save_file({"a.w": TENSORS["a.w"]}, source)
     seen: list[Any] = []
-    monkeypatch.setattr(copy_ahead.EarlyOutput, "observe", lambda *given: seen.append(given))
+    monkeypatch.setattr(copy_ahead.PieceCopier, "see", lambda *given: seen.append(given))
     apply(source, tmp_path / "out.safetensors", threshold=1e9, output_dtype=output_dtype)
     assert bool(seen) == ahead
+
+
+def test_file_systems_with_one_mode(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where every file may be executed, pieces are copied all the same, until this process itself has seen enough."""
+    monkeypatch.setattr(copy_ahead, "_is_stopped", lambda fd: True)
+    seen: list[Any] = []
+    real = copy_ahead.EarlyOutput.take
+
+    def take(begun: Any, piece: Any, found: Any) -> None:
+        real(begun, piece, found)
+        seen.append(found)
+
+    monkeypatch.setattr(copy_ahead.EarlyOutput, "take", take)
+    for threshold, some in ((1e9, True), (1e-9, False)):
+        apply(source, tmp_path / f"{some}.safetensors", strategy="clip-by-global-norm", threshold=threshold)
+        assert bool(seen) == some
+        seen.clear()
+
+
+def test_all_processes_stop_when_their_pieces_together_exceed_a_threshold(tmp_path: Path) -> None:
+    """Processes that each see a piece below the threshold go on; once both are told here, no other copies anything."""
+    array = np.ones(100, np.float32)
+    save_file({"w": array}, tmp_path / "g.safetensors")
+    output = str(tmp_path / "out.safetensors")
+    source, to = single(str(tmp_path / "g.safetensors")), DumpOutput(output, (output,))
+    plan = ApplyPlan((source,), (to,), GLOBAL, 4.0)
+    with Outputs(False) as outputs, opened(source.location, Options()) as (format, reader):
+        observer = copy_ahead.CopyAhead(plan, outputs).observer_for(format, reader)
+        assert observer is not None
+        stats = measure_piece(raw_of(array[:9]), FLOAT32, plan.norm_types, Workspace())  # of norm 3; of two, √18 = 4.2
+        for start, goes_on in ((0, True), (9, True), (18, False)):
+            found = copied(observer.see)(Piece(0, 1, start, start + 9), raw_of(array[:9]), stats)
+            assert (found is not None) == goes_on
+            if found is not None:
+                assert found.range[1] - found.range[0] == 36
+                observer.take(Piece(0, 1, start, start + 9), found)

@@ -12,7 +12,8 @@ from gradclip_cli.commands.apply.rows import DumpRows
 from gradclip_cli.engine.rewrite import Rewritten
 from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.inputs.selection import Selection
-from gradclip_cli.numerics.statistics_table import StatsArrays, StatsTable
+from gradclip_cli.numerics.statistics_arrays import StatsArrays
+from gradclip_cli.numerics.statistics_table import StatsTable
 from gradclip_cli.strategies import find
 
 TENSORS = {

@@ -6,7 +6,7 @@ from typing import Any
 
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats.hdf5.messages import Message
-from gradclip_cli.formats.hdf5.serving import Service
+from gradclip_cli.formats.hdf5.serving import Service, begin
 
 
 def start() -> Service:
@@ -16,7 +16,9 @@ def start() -> Service:
 
 def answer(request: str, arguments: list[Any], message: Message) -> tuple[Any, Any]:
     """Answer with what was sent, or misbehave."""
-    if request == "die":
+    if request.startswith("begin"):
+        _begin(arguments[-1], message)
+    if request.endswith("die"):
         os.kill(os.getpid(), signal.SIGSEGV)
     elif request == "work":
         while True:
@@ -30,6 +32,10 @@ def answer(request: str, arguments: list[Any], message: Message) -> tuple[Any, A
         raise InputError("is not wanted", tensor="w")
     elif request == "fail":
         return arguments[len(arguments)], b""
-    elif request == "look":
-        return os.pread(message.files[0], 100, 0).decode(), b""
-    return arguments, message.payload
+    look = request == "look"
+    return (os.pread(message.files[0], 100, 0).decode(), b"") if look else (arguments, message.payload)
+
+
+def _begin(parts: int, message: Message) -> None:
+    for _ in range(parts):
+        begin(message)

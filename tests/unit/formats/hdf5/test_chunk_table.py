@@ -29,7 +29,7 @@ class FakeDataset:
 def table(dataset: FakeDataset) -> ChunkTable:
     """List the chunks of a dataset in a file of 1,000 bytes."""
     counts = counts_of(dataset.shape, (2, 3))
-    return ChunkTable(listed(dataset, counts, (2, 3), True), counts, (2, 3), 1000)
+    return ChunkTable(listed(dataset, dataset.shape, counts, (2, 3), True), counts, (2, 3), 1000)
 
 
 def test_chunks_are_found() -> None:

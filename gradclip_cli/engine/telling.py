@@ -1,0 +1,22 @@
+"""Count in a worker process what is done of each file, until the process that shows it takes the counts."""
+
+from gradclip_cli.engine.run import Progress, silent
+
+_done: dict[str, int] = {}
+
+
+def elsewhere(progress: Progress) -> Progress:
+    """Return what a progress becomes in a task that is sent to a worker process: a function that can be pickled."""
+    return silent if progress is silent else count
+
+
+def count(nbytes: int, path: str) -> None:
+    """Take note of bytes of a file that are done."""
+    _done[path] = _done.get(path, 0) + nbytes
+
+
+def taken() -> dict[str, int]:
+    """Return the bytes by file since the last call."""
+    found = dict(_done)
+    _done.clear()
+    return found
