@@ -11,6 +11,7 @@ from gradclip_cli.engine.first_nonfinite import FirstNonfinite
 from gradclip_cli.engine.measure import FileRead, PieceObserver, measure, together
 from gradclip_cli.engine.run import Run
 from gradclip_cli.formats.base import Format, Reader
+from gradclip_cli.inputs.captured import stood_out
 from gradclip_cli.inputs.layouts.series import outside_note
 from gradclip_cli.inputs.naming import LayerParam, natural
 from gradclip_cli.inputs.opened import DumpFile, OpenDump, OpenFile, file_of
@@ -57,6 +58,7 @@ class MeasuredDump:
     copy_notes: Sequence[Note] = ()  # on what may count more often than it should
     other_names: Mapping[str, str] = field(default_factory=dict)  # in the series, of tensors that have others here
     firsts: FirstNonfinite | None = None  # where its files are not finite
+    stood_out: bool = False  # whether it was captured for what it, or a step beside it, is like
 
     @property
     def place(self) -> StepPlace:
@@ -188,6 +190,7 @@ def surveyed(dump: OpenDump, stats: Sequence[StatsTable], run: Run, firsts: Firs
         file_notes=notes_on_dump(dump, found, run),
         wholes=dump.wholes,
         firsts=None if found.all_finite else firsts,
+        stood_out=stood_out(dump.metadata),
     )
     copies = {copy: original for whole in dump.wholes.values() for copy, original in whole.copies.items()}
     return count_once(measured, copies, run) if copies else measured

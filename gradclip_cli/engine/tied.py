@@ -24,7 +24,9 @@ def count_tied(dump: MeasuredDump, run: Run, known: KnownTies | None) -> Measure
     """
     ties = _ties(dump, run)
     if known is None:
-        return replace(dump, copy_notes=[*dump.copy_notes, _twice(dump, ties)]) if ties else dump
+        # What is NaN everywhere is the same in any two tensors.
+        told = [tie for tie in ties if any(dump.stats[index].max_abs for index in dump.named[tie[0]])]
+        return replace(dump, copy_notes=[*dump.copy_notes, _twice(dump, told)]) if told else dump
     tied, apart = known.settle(dump.named, ties)
     tie_of = {name: tie for tie in ties for name in tie}
     for name, first in tied.items():

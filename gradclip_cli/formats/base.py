@@ -187,6 +187,8 @@ class Format(NamedTuple):
     the tensors of the given indices. None if only a new file can be made."""
     stand_ins: Mapping[str, DType] = MappingProxyType({})
     """The dtypes that hold exactly what the format has no dtype of its own for, by the names of the dtypes that it lacks."""
+    mark_clipped: Callable[[int, str], None] | None = None
+    """Say in the metadata of an output, if they name its stage, that it was clipped. None if the format has no such metadata."""
 
 
 def check_declared(file: RandomAccess, declared: int, options: Options) -> None:

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 from gradclip_cli.errors import UsageError
 from gradclip_cli.formats.sharing import one_call
+from gradclip_cli.inputs.captured import is_captured
 from gradclip_cli.inputs.headers import header_of
 from gradclip_cli.inputs.layouts.series import step_groups
 from gradclip_cli.inputs.source import DumpSource
-from gradclip_cli.inputs.steps import CAPTURE, step_in_metadata, step_named
+from gradclip_cli.inputs.steps import step_in_metadata, step_named
 from gradclip_cli.inputs.wanted_steps import WantedSteps, listed
 from gradclip_cli.notes import Note
 from gradclip_cli.storage.streams import STANDARD
@@ -60,5 +61,5 @@ def _reported(source: DumpSource) -> list[int | None]:
     if groups := step_groups(header.names).groups:
         return [step_named(group) for group in groups]
     own = step_in_metadata(header.metadata)
-    trusted = source.step is None or (source.name is None and header.metadata.get("gradclip") == CAPTURE)
+    trusted = source.step is None or (source.name is None and is_captured(header.metadata))
     return [own if trusted and own is not None else source.step]

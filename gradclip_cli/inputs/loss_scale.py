@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from gradclip_cli.errors import InputError, UsageError
-from gradclip_cli.inputs.steps import CAPTURE
+from gradclip_cli.inputs.captured import is_captured
 from gradclip_cli.notes import Note
 from gradclip_cli.text import did_you_mean, printable, real, shortlist
 
@@ -82,7 +82,7 @@ def loss_scale_notes(unscale: float | str | None, metadata: Mapping[str, str], p
 
 def is_captured_scaled(metadata: Mapping[str, str]) -> bool:
     """Whether a file says that it was captured before its gradients were divided by the loss scale, and what that was."""
-    return metadata.get("gradclip") == CAPTURE and metadata.get("stage") == "scaled" and KEYS[0] in metadata
+    return is_captured(metadata) and metadata.get("stage") == "scaled" and KEYS[0] in metadata
 
 
 def _is_scaled(text: str | None) -> bool:

@@ -13,12 +13,13 @@ from gradclip_cli.formats.accumulated import PortableAccumulation
 from gradclip_cli.formats.base import Format, Headers, Options, Reader
 from gradclip_cli.formats.opening import opened
 from gradclip_cli.formats.portable import PortableReader
+from gradclip_cli.inputs.captured import is_captured, stage_notes
 from gradclip_cli.inputs.loss_scale import loss_scale_notes, scale_of
 from gradclip_cli.inputs.outline import Outline, Outlines
 from gradclip_cli.inputs.pieces import Shape, Whole, wholes
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpSource
-from gradclip_cli.inputs.steps import CAPTURE, step_in_metadata
+from gradclip_cli.inputs.steps import step_in_metadata
 from gradclip_cli.inputs.uncounted import notes_on, only_other
 from gradclip_cli.notes import Note
 from gradclip_cli.spec_table import extended, names_of, renamed, shapes_of
@@ -64,8 +65,8 @@ class OpenDump:
     """A dump that is opened file by file; each header is read once, and the readers of the files read the elements.
 
     `files`, `tensors` (with their names in the dump), `non_numeric` and `notes` cover the files that were opened so far.
-    What is not numbers, but holds floats, is in the notes only. `scale` is the loss scale of all of them. `wholes` are the
-    tensors whose pieces lie in several files and say where they belong, by name.
+    What is not numbers, but holds floats, is in the notes only. `metadata` is that of the first, `scale` the loss scale of all
+    of them. `wholes` are the tensors whose pieces lie in several files and say where they belong, by name.
     """
 
     def __init__(
@@ -81,7 +82,7 @@ class OpenDump:
         self.tensors: Sequence[TensorSpec] = []
         self.non_numeric: list[str] = []
         self.notes: list[Note] = []
-        self._metadata: Mapping[str, str] = {}  # of the first file
+        self.metadata: Mapping[str, str] = {}  # of the first file
         self.scale = 1.0
         self._names: list[Sequence[str]] = []  # the tensor names in each file
         self._offsets: list[Shape] = []  # of each tensor, if files say so
@@ -129,12 +130,12 @@ class OpenDump:
             file = file._replace(tensors=tensors, outline=Outline(tensors, self._selection))
             outline = file.outline
         reader, layout = file.reader, self.source.layout
-        self._metadata = self._metadata if self.files else reader.metadata
+        self.metadata = self.metadata if self.files else reader.metadata
         self._extend(outline.tensors)
         self.files.append(_dump_file(file, start, mode))
         self.non_numeric += only_other(reader)
         self.notes += [*reader.notes, *notes_on(reader, outline, self._selection)]
-        self.notes += layout.notes(paths[0], reader.metadata)
+        self.notes += [*layout.notes(paths[0], reader.metadata), *stage_notes(paths[0], reader.metadata)]
         self._names.append(names)
         self._offsets += layout.offsets(paths[0], outline.tensors, reader.metadata) or ()
         return file
@@ -178,8 +179,8 @@ class OpenDump:
     @property
     def step(self) -> int | None:
         """The step of the dump: from its name, or else from what the first of its files says of itself."""
-        if self.source.step is None or (self.source.name is None and self._metadata.get("gradclip") == CAPTURE):
-            found = step_in_metadata(self._metadata)
+        if self.source.step is None or (self.source.name is None and is_captured(self.metadata)):
+            found = step_in_metadata(self.metadata)
             return self.source.step if found is None else found
         return self.source.step
 

@@ -17,7 +17,8 @@ from gradclip_cli.thresholds.samples import Mask, Matrix, NormSamples, summaries
 class Step(NamedTuple):
     """One step of a series: its input, its number if it has one, and how many of its elements are not finite.
 
-    `name` stands for the number where that is a running one. `ordered` says whether the number tells its place in the series.
+    `name` stands for the number where that is a running one. `ordered` says whether the number tells its place in the series,
+    `stood_out` that it was captured for what it is like.
     """
 
     input: str | list[str]
@@ -25,6 +26,7 @@ class Step(NamedTuple):
     nonfinite: int = 0
     name: str | None = None
     ordered: bool = True
+    stood_out: bool = False
 
 
 class GroupName(NamedTuple):
@@ -85,6 +87,10 @@ class NormTable:
         absent = None if self.absent is None else self.absent[:, k : k + 1]
         return NormTable([self.groups[k]], self.norms[:, k : k + 1], absent)
 
+    def of_steps(self, rows: Mask) -> "NormTable":
+        """Return the table of some steps alone."""
+        return NormTable(self.groups, self.norms[rows], None if self.absent is None else self.absent[rows])
+
     def first(self, steps: int) -> "NormTable":
         """Return the table of the first steps alone."""
         return NormTable(self.groups, self.norms[:steps], None if self.absent is None else self.absent[:steps])
@@ -138,6 +144,11 @@ class L2Norms(NamedTuple):
     params: NormTable
     clipped: Mapping[float, ClippedElements]
 
+    def of_steps(self, rows: Mask) -> "L2Norms":
+        """Return the norms of some steps alone."""
+        clipped = {limit: ClippedElements(*(one[rows] for one in found)) for limit, found in self.clipped.items()}
+        return L2Norms(self.total.of_steps(rows), self.layers.of_steps(rows), self.params.of_steps(rows), clipped)
+
     def of(self, group: Group) -> NormTable:
         """Return the L2 norms of this kind of group."""
         return _of_group(group, self.total, self.layers, self.params)
@@ -164,6 +175,25 @@ class SeriesNorms(NamedTuple):
     blocks: NormTable
     l2: L2Norms | None = None  # only if strategies are tried
     counts: Counts | None = None  # only of a single dump
+
+    def without_outstanding(self) -> "SeriesNorms":
+        """Return the norms of the steps that were not captured for what they are like: those are no sample of the run.
+
+        If there are no others, all of them are returned.
+        """
+        rows = np.array([not step.stood_out for step in self.steps], np.bool_)
+        if rows.all() or not rows.any():
+            return self
+        layers = self.layers.of_steps(rows)
+        return self._replace(
+            steps=[step for step, kept in zip(self.steps, rows.tolist(), strict=True) if kept],
+            total=self.total.of_steps(rows),
+            layers=layers,
+            params=self.params.of_steps(rows),
+            max_abs=self.max_abs.of_steps(rows),
+            blocks=layers if self.blocks is self.layers else self.blocks.of_steps(rows),
+            l2=None if self.l2 is None else self.l2.of_steps(rows),
+        )
 
     def compared(self, strategy: Strategy) -> NormTable:
         """Return the norms that a strategy compares or divides by: of the type that the user chose, L2 norms, or max |g|."""

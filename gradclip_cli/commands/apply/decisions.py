@@ -18,6 +18,7 @@ from gradclip_cli.engine.series import check_taken
 from gradclip_cli.engine.series_tensors import SeriesTensors
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.errors import InputError, NonFiniteError, UsageError
+from gradclip_cli.inputs.captured import outstanding_note
 from gradclip_cli.inputs.patterns import unmatched
 from gradclip_cli.notes import Note
 from gradclip_cli.numerics.norms import stored_limit
@@ -113,12 +114,21 @@ def decide(plan: ApplyPlan, dumps: Sequence[MeasuredDump]) -> Decisions:
         refuse_nonfinite(dumps)
     paths = [dump.source.files[0] for dump in dumps]
     groups, notes = resolve_adaptive(plan, [norm_groups(dump, plan) for dump in dumps], paths)
-    chosen, more = choose_thresholds(plan, groups, paths)
-    autos = choose_auto(plan, groups, paths)
+    usual = _without_outstanding(dumps)
+    samples, own_paths = [groups[k] for k in usual], [paths[k] for k in usual]
+    chosen, more = choose_thresholds(plan, samples, own_paths)
+    autos = choose_auto(plan, samples, own_paths)
+    if len(usual) < len(dumps) and plan.has_rule:
+        more.append(outstanding_note(len(dumps) - len(usual), len(usual)))
     chosen |= {(one.strategy.name, AUTO): one.choice.threshold or math.inf for one in autos}
     decided = [DumpDecisions(dump, decide_groups(plan, own, chosen)) for dump, own in zip(dumps, groups, strict=True)]
     advised = {one.strategy.name: one.choice.rule for one in autos}
     return Decisions(decided, chosen, [*differences, *notes, *more, *(one.note for one in autos)], advised)
+
+
+def _without_outstanding(dumps: Sequence[MeasuredDump]) -> Sequence[int]:
+    """Return which dumps rules choose from: those that were not captured for what they are like, or all if there are no others."""
+    return [k for k, dump in enumerate(dumps) if not dump.stood_out] or range(len(dumps))
 
 
 def as_series(plan: ApplyPlan, dumps: Sequence[MeasuredDump]) -> tuple[Sequence[MeasuredDump], list[Note]]:

@@ -15,6 +15,7 @@ from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.errors import OutputError
 from gradclip_cli.formats.accumulated import AccumulatedReader
 from gradclip_cli.formats.base import Format, Reader, Writer
+from gradclip_cli.inputs.captured import is_captured
 from gradclip_cli.inputs.layouts.index import with_total
 from gradclip_cli.inputs.opened import DumpFile, OpenFile
 from gradclip_cli.inputs.selection import Selection
@@ -22,6 +23,7 @@ from gradclip_cli.inputs.source import DumpOutput, DumpSource
 from gradclip_cli.notes import Note
 from gradclip_cli.storage.atomic import Outputs, Staged
 from gradclip_cli.storage.random_access import InputFile, copy_at, write_at
+from gradclip_cli.strategies import Group
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import plural, shortlist
 
@@ -91,9 +93,16 @@ class DumpRewriter:
             rewriter = rewriter._replace(writer=writer, fd=staged.fd, output=target, written=written)
             rewritten = changes.run(rewriter)
             writer.finish()
+        if to.mark_clipped is not None and self._clips and is_captured(opened.reader.metadata):
+            to.mark_clipped(staged.fd, target)
         opened.reader.verify()
         self._outputs.complete(staged)
         return Written(rewritten, [*lost, *writer.notes])
+
+    @property
+    def _clips(self) -> bool:
+        """Whether the plan is to clip, and not only to copy or to convert."""
+        return self._plan.strategy.group is not Group.NONE or bool(self._plan.overrides)
 
     def _begin(
         self, opened: OpenFile, staged: Staged, changes: Changes, to: Format, specs: Sequence[TensorSpec]

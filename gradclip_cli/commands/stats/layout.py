@@ -202,7 +202,7 @@ class AnyTensors:
 
 def _step(dump: MeasuredDump) -> Step:
     name = dump.source.name if dump.row is None else None
-    return Step(dump.source.label, dump.step, name=name, ordered=dump.ordered)
+    return Step(dump.source.label, dump.step, name=name, ordered=dump.ordered, stood_out=dump.stood_out)
 
 
 def order(row: NormRow) -> int | None:

@@ -18,10 +18,11 @@ from gradclip_cli.commands.stats.what_if import what_if
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.small_dumps import Measure, measure_each
 from gradclip_cli.engine.survey import MeasuredDump
+from gradclip_cli.inputs.captured import outstanding_note
 from gradclip_cli.inputs.naming import block_noun
 from gradclip_cli.inputs.ordering import in_step_order
 from gradclip_cli.lazy_rows import LazyRows, Zipped
-from gradclip_cli.notes import merged
+from gradclip_cli.notes import Note, merged
 from gradclip_cli.reports.stats import BlockStep, LayerStep, StatsDump, StatsLayer, StatsReport
 from gradclip_cli.reports.stats_thresholds import Tried
 from gradclip_cli.strategies.builtin import GLOBAL
@@ -34,9 +35,10 @@ def report(plan: StatsPlan, collected: Collected) -> StatsReport:
     """Summarise a series."""
     layout, norms, failed, notes, nonfinite, _ = collected
     layers, params = norms.layers.summaries(), norms.params.summaries()
-    offers, runs = candidates(plan, norms), _adaptive_runs(plan, norms)
+    usual = norms.without_outstanding()  # what thresholds are chosen from
+    offers, runs = candidates(plan, usual), _adaptive_runs(plan, norms)
     main = runs.get((plan.strategy or GLOBAL).name)
-    advised = [recommend(plan, norms, strategy) for strategy in plan.shown]
+    advised = [recommend(plan, usual, strategy) for strategy in plan.shown]
     dumps = _dumps(norms)
     return StatsReport(
         norm_type=plan.norm.type,
@@ -45,14 +47,14 @@ def report(plan: StatsPlan, collected: Collected) -> StatsReport:
         blocks=blocks(layout, norms, plan.selection.naming),
         layers=LazyRows(StatsLayer._make, Zipped(layout.layers, layers)),
         params=layout.params(params),
-        suggestions=[*suggestions(plan, norms, offers), *(run.suggestion(norms.steps) for run in runs.values())],
+        suggestions=[*suggestions(plan, usual, offers), *(run.suggestion(norms.steps) for run in runs.values())],
         candidates=[one for one in offers if any(one.rule == str(rule) for rule in RULES)],
         labels=layout.labels,
         block_noun=block_noun(layout.layers, plan.selection.naming),
-        notes=merged([*plan.notes, *layout.notes, *notes]),
+        notes=merged([*plan.notes, *layout.notes, *notes, *_on_samples(norms, usual)]),
         failed=failed,
-        tries=_tries(plan, norms) if plan.tries else None,
-        own=own_thresholds(plan, norms.layers),
+        tries=_tries(plan, usual) if plan.tries else None,
+        own=own_thresholds(plan, usual.layers),
         advice=advised[0],
         advised=advised,
         shares=shares(layout, norms, plan.selection.naming, plan.norm.type) if len(dumps) == 1 else None,
@@ -67,6 +69,12 @@ def report(plan: StatsPlan, collected: Collected) -> StatsReport:
         **found(plan, layout, norms),
         nonfinite=nonfinite,
     )
+
+
+def _on_samples(norms: SeriesNorms, usual: SeriesNorms) -> list[Note]:
+    """Note dumps that count for no threshold."""
+    others = len(norms.steps) - len(usual.steps)
+    return [outstanding_note(others, len(usual.steps))] if others else []
 
 
 def _dumps(norms: SeriesNorms) -> list[StatsDump]:

@@ -6,6 +6,17 @@ cannot write a file piece by piece. Source: https://github.com/huggingface/safet
 
 from gradclip_cli.formats.base import Format
 from gradclip_cli.formats.safetensors.reader import SafetensorsReader, matches
+from gradclip_cli.formats.safetensors.stage import mark_clipped
 from gradclip_cli.formats.safetensors.writer import convert, retype, rewrite
 
-SAFETENSORS = Format("safetensors", (".safetensors",), True, matches, SafetensorsReader, rewrite, convert, retype)
+SAFETENSORS = Format(
+    "safetensors",
+    (".safetensors",),
+    True,
+    matches,
+    SafetensorsReader,
+    rewrite,
+    convert,
+    retype,
+    mark_clipped=mark_clipped,
+)

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from gradclip_cli.errors import InputError
+from gradclip_cli.inputs.captured import is_captured
 from gradclip_cli.inputs.headers import header_of
 from gradclip_cli.inputs.layouts.ranks import Ranks
 from gradclip_cli.inputs.listing import siblings
 from gradclip_cli.inputs.source import DumpSource, FoundDump
-from gradclip_cli.inputs.steps import CAPTURE
 from gradclip_cli.text import plural, shortlist
 
 _NAME = r"step_(?P<step>\d{8,})\.rank_(?P<rank>\d{5,})\.safetensors"
@@ -71,7 +71,7 @@ def _world(path: str) -> int:
     """Return how many ranks captured the pieces that a file says it holds; 0 if it says no such thing."""
     header = header_of(path)
     facts = {} if header is None else header.metadata
-    if facts.get("gradclip") != CAPTURE or facts.get("layout") != "shards":
+    if not is_captured(facts) or facts.get("layout") != "shards":
         return 0
     world = facts.get("world", "")
     return int(world) if re.fullmatch(r"[0-9]{1,7}", world) and int(world) <= _MOST else 0

@@ -5,8 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from safetensors.numpy import save_file
 from support.official import save
 
+import gradclip_cli
 from gradclip_cli.engine.executors import Threads
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.survey import MeasuredDump, measure_dump
@@ -63,3 +65,10 @@ def test_ties_that_begin_later(tmp_path: Path) -> None:
     assert [note.text.partition(": ")[2] for note in dumps[1].notes] == [
         "a and b have the same bits here, but not in the first dump, so each counts"
     ]
+
+
+def test_what_is_nan_everywhere_is_not_called_tied(tmp_path: Path) -> None:
+    """Any two tensors of one shape are the same where all of both is NaN."""
+    bad = np.full((4, 4), np.nan, np.float32)
+    save_file({"a.weight": bad, "b.weight": bad}, tmp_path / "g.safetensors")
+    assert [note.kind for note in gradclip_cli.stats(tmp_path / "g.safetensors").notes] == []
