@@ -5,10 +5,9 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from gradclip_cli.engine.executors import Executor, room
-from gradclip_cli.engine.mapping import Teller, mapped
-from gradclip_cli.engine.run import Progress, silent
-from gradclip_cli.engine.telling import elsewhere
+from gradclip_cli.engine.executors.base import Executor, room
+from gradclip_cli.engine.executors.progress import Progress, portable, silent
+from gradclip_cli.engine.executors.receipts import HasReceipts, map_with_receipts
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.numerics.measuring import measure_piece, measure_small
 from gradclip_cli.numerics.norms import SumKinds
@@ -82,7 +81,7 @@ def together(observers: Sequence[PieceObserver | None]) -> PieceObserver | None:
     return PieceObserver(_SeeAll(tuple(one.see for one in there)).see, take)
 
 
-class ElementSource(Teller, Protocol):
+class ElementSource(HasReceipts, Protocol):
     """Where the elements of a tensor are read: in a file, or in several."""
 
     @property
@@ -110,7 +109,7 @@ class FileRead(NamedTuple):
             self.progress(out.size, path)
 
     def __reduce__(self) -> tuple[type["FileRead"], tuple[ElementSource, Progress]]:
-        return FileRead, (self.file, elsewhere(self.progress))
+        return FileRead, (self.file, portable(self.progress))
 
 
 class Measured(NamedTuple):
@@ -163,7 +162,7 @@ def measure(
     types: SumKinds,
     workers: Executor,
     observe: PieceObserver | None = None,
-    sources: Sequence[Teller] = (),
+    sources: Sequence[HasReceipts] = (),
     known: Iterable[Piece] | None = None,
 ) -> StatsTable:
     """Return the statistics of the tensors `wanted` (ascending indices into `specs`).
@@ -175,7 +174,7 @@ def measure(
     pieces: dict[int, list[PieceStats]] = {}
     task = MeasureTask(specs, read, types, workers.work, observe.see if observe is not None else None)
     every, nbytes = split(specs, wanted) if known is None else known, sendable_bytes(specs, wanted)
-    for piece, parts, small, findings in mapped(workers, task.measure, every, nbytes, sources):
+    for piece, parts, small, findings in map_with_receipts(workers, task.measure, every, nbytes, sources):
         if observe is not None:
             observe.take_all(findings)
         if small is not None and piece.count == len(wanted):

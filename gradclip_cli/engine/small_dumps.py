@@ -10,12 +10,12 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
+from gradclip_cli.engine.executors.progress import Progress, portable, silent
 from gradclip_cli.engine.first_nonfinite import FirstNonfinite
 from gradclip_cli.engine.measure import seen
-from gradclip_cli.engine.run import Progress, Run, silent
+from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.series import measure_series, settled, steps_in
 from gradclip_cli.engine.survey import MeasuredDump, measure_file, surveyed
-from gradclip_cli.engine.telling import elsewhere
 from gradclip_cli.errors import GradclipError
 from gradclip_cli.formats.sharing import one_call
 from gradclip_cli.inputs.opened import OpenDump, OpenFile
@@ -154,7 +154,7 @@ class BatchTask:
         return found
 
     def __reduce__(self) -> tuple[type["BatchTask"], tuple[object, ...]]:
-        return BatchTask, (*self._how, elsewhere(self._progress))
+        return BatchTask, (*self._how, portable(self._progress))
 
 
 class _Waiting(NamedTuple):

@@ -27,7 +27,7 @@ class PortableReader:
     """An open reader that can be pickled: another process opens the file again when it first reads.
 
     There it reads the header only for elements that have no offset, or if `reader` is asked for. `verify` of the reader here
-    checks what was read there only if it was given the receipts, as `engine.mapping` does.
+    checks what was read there only if it was given the receipts, as `executors.receipts` gives them.
     """
 
     def __init__(self, how: How, reader: Reader | None = None, summed: bool = False) -> None:

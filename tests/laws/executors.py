@@ -14,7 +14,7 @@ import pytest
 from support.by_processes import by_processes
 
 import gradclip_cli
-from gradclip_cli.engine.processes import Processes
+from gradclip_cli.engine.executors.processes import Processes
 from gradclip_cli.formats import FORMATS
 from laws.everywhere import Way, digest, reports
 

@@ -15,8 +15,8 @@ from support.official import save_as
 
 import gradclip_cli
 from gradclip_cli.engine import small_dumps
-from gradclip_cli.engine.executors import Threads
-from gradclip_cli.engine.sending import packed, unpacked
+from gradclip_cli.engine.executors.sending import packed, unpacked
+from gradclip_cli.engine.executors.threads import Threads
 from gradclip_cli.errors import GradclipError
 from gradclip_cli.render import json_report
 from gradclip_cli.render.view import View

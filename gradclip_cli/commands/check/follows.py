@@ -12,7 +12,7 @@ from gradclip_cli.checks.base import Follow
 from gradclip_cli.commands.check.collect import DumpFigures
 from gradclip_cli.engine.compare import compare
 from gradclip_cli.engine.compared_dump import StoredTensor
-from gradclip_cli.engine.executors import Executor
+from gradclip_cli.engine.executors.base import Executor
 from gradclip_cli.engine.run import Run
 from gradclip_cli.inputs.opened import DumpFile, OpenFile
 from gradclip_cli.numerics import products

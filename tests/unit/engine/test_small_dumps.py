@@ -11,7 +11,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from gradclip_cli.engine import small_dumps
-from gradclip_cli.engine.executors import Threads
+from gradclip_cli.engine.executors.threads import Threads
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.small_dumps import BatchTask, measure_each
 from gradclip_cli.engine.survey import MeasuredDump

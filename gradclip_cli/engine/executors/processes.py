@@ -11,12 +11,12 @@ from itertools import chain, islice
 from types import TracebackType
 from typing import Any, TypeVar
 
-from gradclip_cli.engine import frames
-from gradclip_cli.engine.executors import Threads
-from gradclip_cli.engine.run import Progress, silent
-from gradclip_cli.engine.sending import Sent, packed
-from gradclip_cli.engine.serving import Reply
-from gradclip_cli.engine.worker import Worker, can_spawn, held_back
+from gradclip_cli.engine.executors import frames
+from gradclip_cli.engine.executors.progress import Progress, silent
+from gradclip_cli.engine.executors.sending import Sent, packed
+from gradclip_cli.engine.executors.serving import Reply
+from gradclip_cli.engine.executors.threads import Threads
+from gradclip_cli.engine.executors.worker import Worker, can_spawn, held_back
 from gradclip_cli.errors import GradclipError, InputError, OutputError, reason
 from gradclip_cli.formats.hdf5.child import can_fork
 from gradclip_cli.notes import Note

@@ -15,13 +15,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import NoReturn
 
-from gradclip_cli.engine import frames
-from gradclip_cli.engine.sending import Sent
-from gradclip_cli.engine.serving import serve
+from gradclip_cli.engine.executors import frames
+from gradclip_cli.engine.executors.sending import Sent
+from gradclip_cli.engine.executors.serving import serve
 
-_SPAWNED = (
-    "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from gradclip_cli.engine.serving import serve; serve({})"
-)
+_SPAWNED = "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from gradclip_cli.engine.executors.serving import serve; serve({})"
 _PATIENCE = 60.0
 """Seconds for a worker to start; a new Python takes 0.2 on a machine that is not busy."""
 _HELD_BACK = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
