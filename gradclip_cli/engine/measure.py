@@ -112,7 +112,7 @@ class FileRead(NamedTuple):
         return FileRead, (self.file, portable(self.progress))
 
 
-class Measured(NamedTuple):
+class MeasuredPiece(NamedTuple):
     """A piece with the statistics of its parts, or those of its small tensors, one row each; and what was found in it."""
 
     piece: Piece
@@ -130,17 +130,19 @@ class MeasureTask(NamedTuple):
     work: Workspace
     see: See | None = None
 
-    def measure(self, piece: Piece) -> Measured:
+    def measure(self, piece: Piece) -> MeasuredPiece:
         """Return the statistics of a piece, and what was found in it."""
         spec = self.specs[piece.index]
         if piece.count > 1:
             sizes = sizes_of(self.specs[piece.index : piece.index + piece.count])
             raw = fetch(self.read, piece, self.specs, self.work)
             rows = measure_small(raw, spec.dtype, sizes, self.sums, self.work)
-            return Measured(piece, [], rows, seen(self.see, piece, raw, rows))
+            return MeasuredPiece(piece, [], rows, seen(self.see, piece, raw, rows))
         findings: Findings = []
         with room(spec.held):
-            return Measured(piece, [self._piece(part, findings) for part in pieces_in_order(piece)], None, findings)
+            return MeasuredPiece(
+                piece, [self._piece(part, findings) for part in pieces_in_order(piece)], None, findings
+            )
 
     def _piece(self, piece: Piece, findings: Findings) -> PieceStats:
         raw = fetch(self.read, piece, self.specs, self.work)

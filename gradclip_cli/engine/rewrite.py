@@ -11,8 +11,8 @@ from gradclip_cli.engine.executors.receipts import map_with_receipts
 from gradclip_cli.engine.measure import NormTypes, Read, fetch, sendable_bytes
 from gradclip_cli.engine.row_major import RowMajorReader
 from gradclip_cli.formats.base import Writer
+from gradclip_cli.formats.by_offset import OffsetWriter
 from gradclip_cli.formats.copy_ranges import Copy, subtract_ranges
-from gradclip_cli.formats.elsewhere import PlacedWriter
 from gradclip_cli.formats.portable import PortableReader
 from gradclip_cli.numerics.conversion import converted, wide_type, widened
 from gradclip_cli.numerics.dtypes import DType, Raw
@@ -120,7 +120,7 @@ class RewriteTask(NamedTuple):
     source: PortableReader
     specs: Sequence[TensorSpec]  # the tensors as they are read
     targets: Sequence[TensorSpec]  # as they are written, or would be
-    writer: Writer | PlacedWriter | None
+    writer: Writer | OffsetWriter | None
     actions: Mapping[int, Action]
     types: NormTypes
     work: Workspace

@@ -11,7 +11,7 @@ from gradclip_cli.engine.measure import NormTypes, fetch, sendable_bytes
 from gradclip_cli.engine.rewrite import Rewriter, Rewritten, change_as
 from gradclip_cli.engine.slices import SliceStats, SliceTable
 from gradclip_cli.formats.base import Writer
-from gradclip_cli.formats.elsewhere import PlacedWriter
+from gradclip_cli.formats.by_offset import OffsetWriter
 from gradclip_cli.formats.portable import PortableReader
 from gradclip_cli.numerics.measuring import measure_piece, measure_rows
 from gradclip_cli.numerics.norms import BLOCK
@@ -77,7 +77,7 @@ class SliceRewriteTask(NamedTuple):
     source: PortableReader
     specs: Sequence[TensorSpec]  # the tensors as they are read
     targets: Sequence[TensorSpec]  # as they are written, or would be
-    writer: Writer | PlacedWriter | None
+    writer: Writer | OffsetWriter | None
     actions: SliceActions
     types: NormTypes
     work: Workspace

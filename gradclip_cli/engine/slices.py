@@ -233,7 +233,7 @@ def _dumps(
     """Make a dump of each slice; the first one lists the tensors that have no slices, and the notes on the files."""
     source, taken, places = dump.source, set(table.indices), run.places(names_of(dump.tensors))
     tensors = [
-        replace(spec, shape=spec.shape[1:], offset=None, place=None) if index in taken else spec
+        replace(spec, shape=spec.shape[1:], offset=None, slot=None) if index in taken else spec
         for index, spec in enumerate(dump.tensors)
     ]
     gradients = [dump.tensors[index] for index in table.indices]

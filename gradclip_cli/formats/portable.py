@@ -8,7 +8,7 @@ from typing import Any
 
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats.base import Format, Options, Reader
-from gradclip_cli.formats.elsewhere import PlacedReader
+from gradclip_cli.formats.by_offset import OffsetReader
 from gradclip_cli.formats.opening import opened
 from gradclip_cli.formats.sharing import one_call
 from gradclip_cli.numerics.dtypes import Raw
@@ -32,7 +32,7 @@ class PortableReader:
 
     def __init__(self, how: How, reader: Reader | None = None, summed: bool = False) -> None:
         self.how, self._reader = how, reader
-        self._placed = PlacedReader(how[0], how[3], summed) if reader is None else None
+        self._by_offset = OffsetReader(how[0], how[3], summed) if reader is None else None
 
     @classmethod
     def of(cls, format: Format, reader: Reader, options: Options) -> "PortableReader":
@@ -72,15 +72,15 @@ class PortableReader:
 
     def read(self, spec: TensorSpec, start: int, out: Raw) -> None:
         """Fill `out` with stored elements from element `start` on."""
-        if self._placed is None or spec.offset is None:
+        if self._by_offset is None or spec.offset is None:
             self.reader.read(spec, start, out)
         else:
-            self._placed.read(spec, start, out)
+            self._by_offset.read(spec, start, out)
 
     def receipts(self) -> list[Any] | None:
         """Return and forget the checksums of what was read in another process than the one that opened the file first."""
-        tellers = [one for one in (self._placed, self._reader) if one is not None] if self._placed is not None else []
-        found = [receipts for one in tellers if (receipts := one.receipts()) is not None]
+        readers = (self._by_offset, self._reader) if self._by_offset is not None else ()
+        found = [receipts for one in readers if one is not None and (receipts := one.receipts()) is not None]
         return found or None
 
     def take(self, receipts: list[Any]) -> None:

@@ -57,7 +57,7 @@ class SliceReader(NamedTuple):
         """The slice as a tensor."""
         spec = self.whole.spec
         offset = None if spec.offset is None else spec.position(self.row * spec.slice_size)
-        return StoredTensor(self, replace(spec, shape=spec.shape[1:], offset=offset, place=None), self.whole.scale)
+        return StoredTensor(self, replace(spec, shape=spec.shape[1:], offset=offset, slot=None), self.whole.scale)
 
     def read(self, spec: TensorSpec, start: int, out: Raw) -> None:
         """Fill `out` with the elements of the slice from element `start` on; what is encoded is read from its beginning."""
