@@ -71,8 +71,8 @@ class Rewriter(NamedTuple):
         specs, targets, work = self.source.reader.tensors, self.targets(), self.workers.work
         task = RewriteTask(self.source, specs, targets, self.writer, self.actions, self.types, work, self.progress)
         sources, wanted = self.sources(), ascending(pending)
-        every, nbytes, told = split(sources, wanted), sendable_bytes(sources, wanted), (self.source, self.writer)
-        for piece, small, parts, clipped in map_with_receipts(self.workers, task.rewrite, every, nbytes, told):
+        every, nbytes, used = split(sources, wanted), sendable_bytes(sources, wanted), (self.source, self.writer)
+        for piece, small, parts, clipped in map_with_receipts(self.workers, task.rewrite, every, nbytes, used):
             if small is not None:
                 self._keep(piece, small, after.stats)
             elif parts:
