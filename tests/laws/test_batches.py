@@ -14,7 +14,7 @@ from support.elsewhere import copied
 from support.official import save_as
 
 import gradclip_cli
-from gradclip_cli.engine import small_dumps
+from gradclip_cli.engine import dump_batches, small_dumps
 from gradclip_cli.engine.executors.threads import Threads
 from gradclip_cli.errors import GradclipError
 from gradclip_cli.render import json_report
@@ -210,7 +210,7 @@ def elsewhere(patch: Patch) -> None:
 
     def work(threads: Threads, task: Callable[[Any], Any], items: Iterable[Any], nbytes: int = 0) -> Iterator[Any]:
         every = list(items)
-        if not isinstance(getattr(task, "__self__", None), small_dumps.BatchTask):
+        if not isinstance(getattr(task, "__self__", None), dump_batches.BatchTask):
             yield from map(task, every)
             return
         _sent.extend(every)

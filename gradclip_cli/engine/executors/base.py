@@ -33,6 +33,23 @@ class Executor(Protocol):
         """Return whether a map that goes through so many bytes would run in other processes."""
 
 
+class Here:
+    """Runs everything in the calling thread, as a task does with what it splits itself."""
+
+    jobs = 1
+
+    def __init__(self, work: Workspace) -> None:
+        self.work = work
+
+    def map(self, task: Callable[[Item], Result], items: Iterable[Item], nbytes: int = 0) -> Iterator[Result]:
+        """Yield `task(item)` for each item."""
+        return map(task, items)
+
+    def leaves(self, nbytes: int) -> bool:
+        """Return False: nothing does."""
+        return False
+
+
 def room(nbytes: int) -> AbstractContextManager[object]:
     """Let at most two tasks at a time hold `nbytes` bytes if that is much, so that memory does not grow with the processors."""
     return _two if nbytes > _LARGE else _free
