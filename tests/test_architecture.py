@@ -70,7 +70,7 @@ WITHOUT_UNIT_TESTS = {
     "commands/stats/dump_norms.py": "tests/laws hold every norm against numpy",
     "render/screens/diff_runs.py": "test_diff.py shows two dumps and two runs",
     "engine/compare.py": "tests/laws hold every figure of diff against numpy",
-    "engine/executors/base.py": "a protocol, and the room that the tests of threads and processes share",
+    "engine/executors/base.py": "a protocol, and what the tests of threads, processes and batches run",
     "engine/executors/frames.py": "test_processes.py sends large and small messages by it, and descriptors",
     "engine/executors/serving.py": "runs in worker processes only, which test_processes.py starts",
     "engine/executors/worker.py": "test_processes.py starts workers in both ways, and tests/faults/test_workers.py ends them",
