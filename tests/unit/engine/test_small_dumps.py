@@ -63,6 +63,17 @@ def test_dumps_with_one_header_are_measured_at_once(tmp_path: Path, monkeypatch:
     assert {id(dump.places) for dump in dumps} == {id(dumps[0].places)}
 
 
+@pytest.mark.parametrize("full", [(), (1,), (0, 2)])
+def test_dumps_without_elements(full: Sequence[int], tmp_path: Path) -> None:
+    """Dumps of empty tensors only, among others or not, have a norm of 0, as ordinary samples have."""
+    sources = written(tmp_path, 3)
+    for k in set(range(3)).difference(full):
+        save_file({"a": np.zeros((2, 0), np.float32), "b": np.zeros(0, np.float32)}, sources[k].location)
+    dumps = [dump for (dump,) in batch(sources)]
+    assert [squares(dump) for dump in dumps] == [26 * (k + 1) ** 2 if k in full else 0 for k in range(3)]
+    assert [dump.stats.overall.max_abs for dump in dumps] == [2 * (k + 1) if k in full else 0 for k in range(3)]
+
+
 def test_no_more_are_measured_at_once_than_stay_in_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What has no room waits for the next time."""
     monkeypatch.setattr(small_dumps, "_TOGETHER", 100)
