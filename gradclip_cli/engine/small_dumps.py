@@ -25,7 +25,7 @@ from gradclip_cli.numerics.measuring import measure_alike
 from gradclip_cli.numerics.norms import BLOCK, SumKinds, stored_sums
 from gradclip_cli.numerics.statistics_table import StatsTable
 from gradclip_cli.numerics.workspace import Workspace
-from gradclip_cli.storage.streams import STANDARD
+from gradclip_cli.storage.streams import is_of_this_process
 from gradclip_cli.tensors import PIECE_BYTES, Piece
 
 Item = TypeVar("Item")
@@ -111,7 +111,7 @@ def _batches(sources: Iterable[tuple[DumpSource, int]], most: int) -> Iterator[l
 def _size(source: DumpSource) -> int:
     """Return the size of the files of a dump in bytes; one that must be read here, or is not there, counts as large."""
     with suppress(OSError, ValueError):
-        if STANDARD not in source.files:
+        if not any(map(is_of_this_process, source.files)):
             return sum([os.stat(path).st_size for path in source.files])
     return _TASK_BYTES + 1
 

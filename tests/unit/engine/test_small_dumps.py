@@ -164,6 +164,17 @@ def test_small_dumps_stay_where_sending_does_not_pay(tmp_path: Path) -> None:
     assert (measured(sources, away), away.tasks) == (expected, ["MeasureTask", "BatchTask"])
 
 
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="needs /dev/fd")
+def test_open_files_are_read_here(tmp_path: Path) -> None:
+    """The number of a descriptor means another file, or none, in another process."""
+    files = [open(source.location, "rb") for source in written(tmp_path, 4)]  # noqa: SIM115 - several at once
+    workers = Recorder(leaves=True)
+    assert measured([single(f"/dev/fd/{file.fileno()}") for file in files], workers) == [26, 104, 234, 416]
+    assert workers.tasks == ["MeasureTask"] * 4
+    for file in files:
+        file.close()
+
+
 def test_dumps_of_many_tensors_are_no_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is known of each would fill the memory; the first dump shows how many there are."""
     monkeypatch.setattr(small_dumps, "_MOST_TENSORS", 1)
