@@ -104,7 +104,7 @@ class _Batch:
         nbytes = piece.stop * spec.dtype.itemsize
         if self._waiting and not _alike(waits, self._waiting[0]):
             self._measure_waiting()
-        if self._raws.shape[1] != nbytes:
+        if not len(self._raws) or self._raws.shape[1] != nbytes:
             self._raws = np.empty((max(1, _TOGETHER // max(1, nbytes)), nbytes), np.uint8)
         elif len(self._waiting) == len(self._raws):
             self._measure_waiting()

@@ -13,7 +13,7 @@ from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.errors import GradclipError
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.numerics.norms import SumKinds
-from gradclip_cli.storage.streams import STANDARD
+from gradclip_cli.storage.streams import is_of_this_process
 from gradclip_cli.tensors import PIECE_BYTES
 
 Measure = Callable[[], list[MeasuredDump]]
@@ -92,6 +92,6 @@ def _batches(sources: Iterable[tuple[DumpSource, int]], most: int) -> Iterator[l
 def _size(source: DumpSource) -> int:
     """Return the size of the files of a dump in bytes; one that must be read here, or is not there, counts as large."""
     with suppress(OSError, ValueError):
-        if STANDARD not in source.files:
+        if not any(map(is_of_this_process, source.files)):
             return sum([os.stat(path).st_size for path in source.files])
     return _TASK_BYTES + 1

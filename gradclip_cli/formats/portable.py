@@ -13,13 +13,12 @@ from gradclip_cli.formats.opening import opened
 from gradclip_cli.formats.sharing import one_call
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.storage.fingerprint import Fingerprint
-from gradclip_cli.storage.streams import STANDARD
+from gradclip_cli.storage.streams import is_of_this_process
 from gradclip_cli.tensors import TensorSpec
 
 How = tuple[str, Options, str, Fingerprint]
 """The arguments of `opened` that open a file again: path, options, name of the format, fingerprint."""
 
-_OF_THIS_PROCESS = "/dev/fd/", "/dev/std", "/proc/"
 _opening = threading.Lock()
 
 
@@ -89,7 +88,7 @@ class PortableReader:
             self.reader.take(one)
 
     def __reduce__(self) -> tuple[type["PortableReader"], tuple[How, None, bool]]:
-        if self.path == STANDARD or self.path.startswith(_OF_THIS_PROCESS):
+        if is_of_this_process(self.path):
             raise InputError("cannot be read by another process; save it to a file", path=self.path)
         return PortableReader, (self.how, None, self._reader is not None and self._reader.has_checksums)
 

@@ -105,3 +105,14 @@ def test_a_dump_without_gradients_has_none(tmp_path: Path) -> None:
         save_file({"n": np.arange(3)}, tmp_path / f"step_{k}.safetensors")
     found = batch([single(str(tmp_path / f"step_{k}.safetensors")) for k in range(3)])
     assert [len(dump.stats) for (dump,) in found] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("full", [(), (1,), (0, 2)])
+def test_dumps_without_elements(full: Sequence[int], tmp_path: Path) -> None:
+    """Dumps of empty tensors only, among others or not, have a norm of 0, as ordinary samples have."""
+    sources = written(tmp_path, 3)
+    for k in set(range(3)).difference(full):
+        save_file({"a": np.zeros((2, 0), np.float32), "b": np.zeros(0, np.float32)}, sources[k].location)
+    dumps = [dump for (dump,) in batch(sources)]
+    assert [squares(dump) for dump in dumps] == [26 * (k + 1) ** 2 if k in full else 0 for k in range(3)]
+    assert [dump.stats.overall.max_abs for dump in dumps] == [2 * (k + 1) if k in full else 0 for k in range(3)]

@@ -13,6 +13,7 @@ from gradclip_cli.engine import small_dumps
 from gradclip_cli.engine.executors.threads import Threads
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.small_dumps import measure_each
+from gradclip_cli.inputs.layouts.single import single
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.numerics.workspace import Workspace
@@ -52,6 +53,17 @@ def test_small_dumps_stay_where_sending_does_not_pay(tmp_path: Path) -> None:
     here, away = Recorder(), Recorder(leaves=True)
     assert (measured(sources, here), here.tasks) == (expected, ["MeasureTask"])
     assert (measured(sources, away), away.tasks) == (expected, ["MeasureTask", "BatchTask"])
+
+
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="needs /dev/fd")
+def test_open_files_are_read_here(tmp_path: Path) -> None:
+    """The number of a descriptor means another file, or none, in another process."""
+    files = [open(source.location, "rb") for source in written(tmp_path, 4)]  # noqa: SIM115 - several at once
+    workers = Recorder(leaves=True)
+    assert measured([single(f"/dev/fd/{file.fileno()}") for file in files], workers) == [26, 104, 234, 416]
+    assert workers.tasks == ["MeasureTask"] * 4
+    for file in files:
+        file.close()
 
 
 def test_dumps_of_many_tensors_are_no_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
