@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from gradclip_cli.engine.choice import Chosen
-from gradclip_cli.engine.executors import Threads
-from gradclip_cli.engine.run import Progress, Run, silent
+from gradclip_cli.engine.executors.choice import Chosen
+from gradclip_cli.engine.executors.progress import Progress, silent
+from gradclip_cli.engine.executors.threads import Threads
+from gradclip_cli.engine.run import Run
 from gradclip_cli.errors import UsageError
 from gradclip_cli.formats.sharing import one_call
 from gradclip_cli.notes import merged

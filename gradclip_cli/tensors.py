@@ -23,7 +23,7 @@ class TensorSpec:
     `offset` is the position of its first element in the file, in bytes; None means that the elements are encoded, and can
     only be read and written in order. `fortran` means column-major order. `held` is the memory in bytes that reading any part
     of it takes, where it cannot be read piece by piece; otherwise 0. `role` is what it is if the file marks it as no gradient,
-    in the plural (`dimension scales`). `grows` says that its first axis is one that the file can extend without limit. `place`
+    in the plural (`dimension scales`). `grows` says that its first axis is one that the file can extend without limit. `slot`
     is the index in its file of a small encoded tensor that can be read in one go with those that follow it there.
     """
 
@@ -36,7 +36,7 @@ class TensorSpec:
     held: int = 0
     role: str | None = None
     grows: bool = False
-    place: int | None = None
+    slot: int | None = None
     size: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -70,7 +70,7 @@ class Piece:
 
 
 @runtime_checkable
-class Columns(Protocol):
+class HasRuns(Protocol):
     """Tensors as columns, which find the runs among them several times as fast."""
 
     def runs(self, wanted: Iterable[int], piece_bytes: int) -> Iterator[Piece]:
@@ -80,11 +80,11 @@ class Columns(Protocol):
 def split(specs: Sequence[TensorSpec], wanted: Iterable[int], piece_bytes: int | None = None) -> Iterator[Piece]:
     """Split the tensors `wanted` (ascending indices) into pieces that can be processed in any order.
 
-    Adjacent tensors of at most a block each share a piece, also encoded ones that have a `place`. Any other encoded tensor stays
+    Adjacent tensors of at most a block each share a piece, also encoded ones that have a `slot`. Any other encoded tensor stays
     whole: see `pieces_in_order`.
     """
     piece_bytes = piece_bytes or PIECE_BYTES
-    runs = specs.runs(wanted, piece_bytes) if isinstance(specs, Columns) else _runs(specs, wanted, piece_bytes)
+    runs = specs.runs(wanted, piece_bytes) if isinstance(specs, HasRuns) else _runs(specs, wanted, piece_bytes)
     for piece in runs:
         first = specs[piece.index]
         if first.offset is None:
@@ -96,14 +96,14 @@ def split(specs: Sequence[TensorSpec], wanted: Iterable[int], piece_bytes: int |
 def adjoin(before: TensorSpec, after: TensorSpec) -> bool:
     """Return whether two tensors of one dtype and file can be read in one go."""
     if before.offset is None:
-        return before.place is not None and after.place == before.place + 1
+        return before.slot is not None and after.slot == before.slot + 1
     return before.offset + before.nbytes == after.offset
 
 
 def laid_for(spec: TensorSpec, target: TensorSpec) -> TensorSpec:
     """Return the spec to split by where a tensor becomes `target`: in one piece if only that is encoded, or in another order."""
     alike = spec.fortran == target.fortran and (target.offset is not None or spec.offset is None)
-    return spec if alike else replace(spec, offset=None, place=None)
+    return spec if alike else replace(spec, offset=None, slot=None)
 
 
 def split_slices(specs: Sequence[TensorSpec], wanted: Iterable[int], piece_bytes: int | None = None) -> Iterator[Piece]:
@@ -137,12 +137,12 @@ def slices_in_order(piece: Piece, spec: TensorSpec, piece_bytes: int | None = No
 def _runs(specs: Sequence[TensorSpec], wanted: Iterable[int], piece_bytes: int) -> Iterator[Piece]:
     """Yield one piece for each run of small adjacent tensors, and one for each other tensor."""
     run: Piece | None = None
-    end, place = -1, -1  # where the next small tensor must begin to join the run, or have its place if it is encoded
+    end, slot = -1, -1  # where the next small tensor must begin to join the run, or its slot if it is encoded
     for index in _heavy_first(specs, wanted):
         spec = specs[index]
         if (
             run is not None
-            and (spec.offset == end if spec.offset is not None else spec.place == place)
+            and (spec.offset == end if spec.offset is not None else spec.slot == slot)
             and spec.size <= BLOCK
             and index == run.index + run.count
             and spec.dtype is specs[run.index].dtype
@@ -150,13 +150,13 @@ def _runs(specs: Sequence[TensorSpec], wanted: Iterable[int], piece_bytes: int) 
         ):
             run.count += 1
             run.stop += spec.size
-            end, place = end + spec.nbytes, place + 1
+            end, slot = end + spec.nbytes, slot + 1
             continue
         if run is not None:
             yield run
         run = Piece(index, 1, 0, spec.size)
         end = spec.offset + spec.nbytes if spec.offset is not None and spec.size <= BLOCK else -1
-        place = spec.place + 1 if spec.offset is None and spec.place is not None else -1
+        slot = spec.slot + 1 if spec.offset is None and spec.slot is not None else -1
     if run is not None:
         yield run
 

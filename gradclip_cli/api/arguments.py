@@ -14,7 +14,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar, Union, get_args, get_origi
 
 import numpy as np
 
-from gradclip_cli.engine.run import silent
+from gradclip_cli.engine.executors.progress import silent
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.strategies import Strategy, find

@@ -11,12 +11,12 @@ import numpy as np
 
 from gradclip_cli.engine import row_major
 from gradclip_cli.engine.compared_dump import StoredTensor
-from gradclip_cli.engine.executors import Executor, room
-from gradclip_cli.engine.mapping import mapped
+from gradclip_cli.engine.executors.base import Executor, room
+from gradclip_cli.engine.executors.progress import Progress, portable, silent
+from gradclip_cli.engine.executors.receipts import map_with_receipts
 from gradclip_cli.engine.measure import FileRead, Read, measure, sendable_bytes
 from gradclip_cli.engine.row_major import RowMajorReader
-from gradclip_cli.engine.run import Progress, Run, silent
-from gradclip_cli.engine.telling import elsewhere
+from gradclip_cli.engine.run import Run
 from gradclip_cli.numerics.comparison import Comparison, PieceComparison, compare_piece, merge
 from gradclip_cli.numerics.differences import Tolerance
 from gradclip_cli.numerics.dtypes import BYTES, Raw
@@ -151,7 +151,7 @@ class CompareTask(NamedTuple):
         return raw
 
     def __reduce__(self) -> tuple[type["CompareTask"], tuple[object, ...]]:
-        return CompareTask, (self.pairs, self.tolerance, self.work, elsewhere(self.progress))
+        return CompareTask, (self.pairs, self.tolerance, self.work, portable(self.progress))
 
 
 def compare(
@@ -170,7 +170,9 @@ def compare(
 
     task, found = CompareTask(pairs, tolerance, workers.work, progress), dict[int, Comparison]()
     nbytes = sendable_bytes([one.spec for pair in pairs for one in pair], range(2 * len(pairs)))
-    outcomes = mapped(workers, task.compare, _tasks(pairs), nbytes, (one.file for pair in pairs for one in pair))
+    outcomes = map_with_receipts(
+        workers, task.compare, _tasks(pairs), nbytes, (one.file for pair in pairs for one in pair)
+    )
     for index, group in groupby(outcomes, key=attrgetter("first")):  # results arrive tensor by tensor
         some, pair = list(group), pairs[index]
         if some[0].small:

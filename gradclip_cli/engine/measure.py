@@ -5,10 +5,9 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from gradclip_cli.engine.executors import Executor, room
-from gradclip_cli.engine.mapping import Teller, mapped
-from gradclip_cli.engine.run import Progress, silent
-from gradclip_cli.engine.telling import elsewhere
+from gradclip_cli.engine.executors.base import Executor, room
+from gradclip_cli.engine.executors.progress import Progress, portable, silent
+from gradclip_cli.engine.executors.receipts import HasReceipts, map_with_receipts
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.numerics.measuring import measure_piece, measure_small
 from gradclip_cli.numerics.norms import SumKinds
@@ -82,7 +81,7 @@ def together(observers: Sequence[PieceObserver | None]) -> PieceObserver | None:
     return PieceObserver(_SeeAll(tuple(one.see for one in there)).see, take)
 
 
-class ElementSource(Teller, Protocol):
+class ElementSource(HasReceipts, Protocol):
     """Where the elements of a tensor are read: in a file, or in several."""
 
     @property
@@ -110,10 +109,10 @@ class FileRead(NamedTuple):
             self.progress(out.size, path)
 
     def __reduce__(self) -> tuple[type["FileRead"], tuple[ElementSource, Progress]]:
-        return FileRead, (self.file, elsewhere(self.progress))
+        return FileRead, (self.file, portable(self.progress))
 
 
-class Measured(NamedTuple):
+class MeasuredPiece(NamedTuple):
     """A piece with the statistics of its parts, or those of its small tensors, one row each; and what was found in it."""
 
     piece: Piece
@@ -131,17 +130,19 @@ class MeasureTask(NamedTuple):
     work: Workspace
     see: See | None = None
 
-    def measure(self, piece: Piece) -> Measured:
+    def measure(self, piece: Piece) -> MeasuredPiece:
         """Return the statistics of a piece, and what was found in it."""
         spec = self.specs[piece.index]
         if piece.count > 1:
             sizes = sizes_of(self.specs[piece.index : piece.index + piece.count])
             raw = fetch(self.read, piece, self.specs, self.work)
             rows = measure_small(raw, spec.dtype, sizes, self.sums, self.work)
-            return Measured(piece, [], rows, seen(self.see, piece, raw, rows))
+            return MeasuredPiece(piece, [], rows, seen(self.see, piece, raw, rows))
         findings: Findings = []
         with room(spec.held):
-            return Measured(piece, [self._piece(part, findings) for part in pieces_in_order(piece)], None, findings)
+            return MeasuredPiece(
+                piece, [self._piece(part, findings) for part in pieces_in_order(piece)], None, findings
+            )
 
     def _piece(self, piece: Piece, findings: Findings) -> PieceStats:
         raw = fetch(self.read, piece, self.specs, self.work)
@@ -163,7 +164,7 @@ def measure(
     types: SumKinds,
     workers: Executor,
     observe: PieceObserver | None = None,
-    sources: Sequence[Teller] = (),
+    sources: Sequence[HasReceipts] = (),
     known: Iterable[Piece] | None = None,
 ) -> StatsTable:
     """Return the statistics of the tensors `wanted` (ascending indices into `specs`).
@@ -175,7 +176,7 @@ def measure(
     pieces: dict[int, list[PieceStats]] = {}
     task = MeasureTask(specs, read, types, workers.work, observe.see if observe is not None else None)
     every, nbytes = split(specs, wanted) if known is None else known, sendable_bytes(specs, wanted)
-    for piece, parts, small, findings in mapped(workers, task.measure, every, nbytes, sources):
+    for piece, parts, small, findings in map_with_receipts(workers, task.measure, every, nbytes, sources):
         if observe is not None:
             observe.take_all(findings)
         if small is not None and piece.count == len(wanted):

@@ -5,15 +5,14 @@ from itertools import accumulate, groupby
 from typing import NamedTuple
 
 from gradclip_cli.engine import row_major
-from gradclip_cli.engine.executors import Executor, room
-from gradclip_cli.engine.mapping import mapped
+from gradclip_cli.engine.executors.base import Executor, room
+from gradclip_cli.engine.executors.progress import Progress, portable, silent
+from gradclip_cli.engine.executors.receipts import map_with_receipts
 from gradclip_cli.engine.measure import NormTypes, Read, fetch, sendable_bytes
 from gradclip_cli.engine.row_major import RowMajorReader
-from gradclip_cli.engine.run import Progress, silent
-from gradclip_cli.engine.telling import elsewhere
 from gradclip_cli.formats.base import Writer
+from gradclip_cli.formats.by_offset import OffsetWriter
 from gradclip_cli.formats.copy_ranges import Copy, subtract_ranges
-from gradclip_cli.formats.elsewhere import PlacedWriter
 from gradclip_cli.formats.portable import PortableReader
 from gradclip_cli.numerics.conversion import converted, wide_type, widened
 from gradclip_cli.numerics.dtypes import DType, Raw
@@ -72,8 +71,8 @@ class Rewriter(NamedTuple):
         specs, targets, work = self.source.reader.tensors, self.targets(), self.workers.work
         task = RewriteTask(self.source, specs, targets, self.writer, self.actions, self.types, work, self.progress)
         sources, wanted = self.sources(), ascending(pending)
-        every, nbytes, told = split(sources, wanted), sendable_bytes(sources, wanted), (self.source, self.writer)
-        for piece, small, parts, clipped in mapped(self.workers, task.rewrite, every, nbytes, told):
+        every, nbytes, used = split(sources, wanted), sendable_bytes(sources, wanted), (self.source, self.writer)
+        for piece, small, parts, clipped in map_with_receipts(self.workers, task.rewrite, every, nbytes, used):
             if small is not None:
                 self._keep(piece, small, after.stats)
             elif parts:
@@ -121,7 +120,7 @@ class RewriteTask(NamedTuple):
     source: PortableReader
     specs: Sequence[TensorSpec]  # the tensors as they are read
     targets: Sequence[TensorSpec]  # as they are written, or would be
-    writer: Writer | PlacedWriter | None
+    writer: Writer | OffsetWriter | None
     actions: Mapping[int, Action]
     types: NormTypes
     work: Workspace
@@ -197,7 +196,7 @@ class RewriteTask(NamedTuple):
             self.writer.write(spec, 0, raw[start * itemsize : stop * itemsize])
 
     def __reduce__(self) -> tuple[type["RewriteTask"], tuple[object, ...]]:
-        return RewriteTask, (*self[:-1], elsewhere(self.progress))
+        return RewriteTask, (*self[:-1], portable(self.progress))
 
 
 def _parts(copies: Iterable[Copy]) -> Iterator[Copy]:

@@ -4,15 +4,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import NamedTuple
 
-from gradclip_cli.engine.executors import room
-from gradclip_cli.engine.mapping import mapped
+from gradclip_cli.engine.executors.base import room
+from gradclip_cli.engine.executors.progress import Progress, portable
+from gradclip_cli.engine.executors.receipts import map_with_receipts
 from gradclip_cli.engine.measure import NormTypes, fetch, sendable_bytes
 from gradclip_cli.engine.rewrite import Rewriter, Rewritten, change_as
-from gradclip_cli.engine.run import Progress
 from gradclip_cli.engine.slices import SliceStats, SliceTable
-from gradclip_cli.engine.telling import elsewhere
 from gradclip_cli.formats.base import Writer
-from gradclip_cli.formats.elsewhere import PlacedWriter
+from gradclip_cli.formats.by_offset import OffsetWriter
 from gradclip_cli.formats.portable import PortableReader
 from gradclip_cli.numerics.measuring import measure_piece, measure_rows
 from gradclip_cli.numerics.norms import BLOCK
@@ -50,7 +49,9 @@ class SliceRewriter(NamedTuple):
         after, clipped = SliceTable.empty(self.length, changed, len(file.types)), dict[int, dict[int, int]]()
         sources = file.sources()
         every, nbytes = split_slices(sources, changed), sendable_bytes(sources, changed)
-        parts = chain.from_iterable(mapped(file.workers, task.rewrite, every, nbytes, (file.source, file.writer)))
+        parts = chain.from_iterable(
+            map_with_receipts(file.workers, task.rewrite, every, nbytes, (file.source, file.writer))
+        )
         after.put(_counted(parts, clipped), file.types)
         return [self._of(row, after, clipped.get(row, {})) for row in range(self.length)]
 
@@ -76,7 +77,7 @@ class SliceRewriteTask(NamedTuple):
     source: PortableReader
     specs: Sequence[TensorSpec]  # the tensors as they are read
     targets: Sequence[TensorSpec]  # as they are written, or would be
-    writer: Writer | PlacedWriter | None
+    writer: Writer | OffsetWriter | None
     actions: SliceActions
     types: NormTypes
     work: Workspace
@@ -109,4 +110,4 @@ class SliceRewriteTask(NamedTuple):
         return WrittenSlices(SliceStats(piece.index, first, None, part), clipped)
 
     def __reduce__(self) -> tuple[type["SliceRewriteTask"], tuple[object, ...]]:
-        return SliceRewriteTask, (*self[:-1], elsewhere(self.progress))
+        return SliceRewriteTask, (*self[:-1], portable(self.progress))

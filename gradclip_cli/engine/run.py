@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
-from gradclip_cli.engine.executors import Executor
+from gradclip_cli.engine.executors.base import Executor
+from gradclip_cli.engine.executors.progress import Progress, silent
 from gradclip_cli.engine.known_ties import KnownTies
 from gradclip_cli.formats.base import Headers
 from gradclip_cli.inputs.naming import LayerParam
@@ -17,16 +18,8 @@ from gradclip_cli.tensors import TensorSpec
 
 Found = TypeVar("Found")
 
-Progress = Callable[[int, str], None]
-"""Called with a number of bytes that are done and the path of their file."""
-
-
 _MOST_REMEMBERED = 20_000
 """The most names that are worth the memory: reading a million of them takes longer than finding their layers."""
-
-
-def silent(_: int, path: str) -> None:
-    """Show no progress."""
 
 
 class Run:

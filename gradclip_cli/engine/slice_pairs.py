@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gradclip_cli.engine.executors import Executor, room
+from gradclip_cli.engine.executors.base import Executor, room
 from gradclip_cli.formats.portable import PortableReader
 from gradclip_cli.numerics.differences import numbers
 from gradclip_cli.numerics.norms import BLOCK

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gradclip_cli.engine.executors import room
+from gradclip_cli.engine.executors.base import room
 from gradclip_cli.engine.measure import FileRead, Read, fetch
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.tensor_places import TensorPiece, TensorPlaces

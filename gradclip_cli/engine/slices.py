@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from gradclip_cli.engine.dump_notes import name_notes
-from gradclip_cli.engine.executors import Executor, room
+from gradclip_cli.engine.executors.base import Executor, room
+from gradclip_cli.engine.executors.receipts import HasReceipts, map_with_receipts
 from gradclip_cli.engine.first_nonfinite import FirstNonfinite
-from gradclip_cli.engine.mapping import Teller, mapped
 from gradclip_cli.engine.measure import FileRead, Findings, PieceObserver, Read, See, fetch, seen, sendable_bytes
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.survey import MeasuredDump, ObserverFor, observer_of
@@ -108,7 +108,7 @@ def measure_tensors(
     task: SliceTask,
     workers: Executor,
     observe: PieceObserver | None = None,
-    sources: Sequence[Teller] = (),
+    sources: Sequence[HasReceipts] = (),
 ) -> SliceTable:
     """Measure all `count` slices of the tensors `wanted`; `sources` are all readers that it uses."""
     found = SliceTable.empty(count, wanted, len(task.sums))
@@ -116,7 +116,7 @@ def measure_tensors(
     every, nbytes = split_slices(task.specs, filled), sendable_bytes(task.specs, filled)
 
     def results() -> Iterator[SliceStats]:
-        for some, findings in mapped(workers, task.measure, every, nbytes, sources):
+        for some, findings in map_with_receipts(workers, task.measure, every, nbytes, sources):
             if observe is not None:
                 observe.take_all(findings)
             yield from some
@@ -233,7 +233,7 @@ def _dumps(
     """Make a dump of each slice; the first one lists the tensors that have no slices, and the notes on the files."""
     source, taken, places = dump.source, set(table.indices), run.places(names_of(dump.tensors))
     tensors = [
-        replace(spec, shape=spec.shape[1:], offset=None, place=None) if index in taken else spec
+        replace(spec, shape=spec.shape[1:], offset=None, slot=None) if index in taken else spec
         for index, spec in enumerate(dump.tensors)
     ]
     gradients = [dump.tensors[index] for index in table.indices]

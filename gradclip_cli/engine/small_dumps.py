@@ -1,46 +1,27 @@
-"""Measure the dumps of a series: a batch of small ones is one task, and those with the same header are measured at once."""
+"""Measure the dumps of a series: a batch of small ones is one task, and large ones are split into pieces."""
 
 import os
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import groupby
-from typing import NamedTuple, TypeVar
 
-import numpy as np
-
-from gradclip_cli.engine.first_nonfinite import FirstNonfinite
-from gradclip_cli.engine.measure import seen
-from gradclip_cli.engine.run import Progress, Run, silent
-from gradclip_cli.engine.series import measure_series, settled, steps_in
-from gradclip_cli.engine.survey import MeasuredDump, measure_file, surveyed
-from gradclip_cli.engine.telling import elsewhere
+from gradclip_cli.engine.dump_batches import BatchTask, Found
+from gradclip_cli.engine.run import Run
+from gradclip_cli.engine.series import measure_series, settled
+from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.errors import GradclipError
-from gradclip_cli.formats.sharing import one_call
-from gradclip_cli.inputs.opened import OpenDump, OpenFile
-from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpSource
-from gradclip_cli.numerics.measuring import measure_alike
-from gradclip_cli.numerics.norms import BLOCK, SumKinds, stored_sums
-from gradclip_cli.numerics.statistics_table import StatsTable
-from gradclip_cli.numerics.workspace import Workspace
-from gradclip_cli.storage.streams import STANDARD
-from gradclip_cli.tensors import PIECE_BYTES, Piece
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-
-Found = list[MeasuredDump] | GradclipError
-"""The dumps of a source, or why it cannot be read."""
+from gradclip_cli.numerics.norms import SumKinds
+from gradclip_cli.storage.streams import is_of_this_process
+from gradclip_cli.tensors import PIECE_BYTES
 
 Measure = Callable[[], list[MeasuredDump]]
 """Measures a source, or hands out what was found there: its dumps, or the error that is raised then."""
 
 _MOST_DUMPS = 64
 _BATCH_BYTES = 1 << 20
-_TOGETHER = 512 << 10
-"""The bytes of dumps that are measured at once, which stay in the cache of the processor."""
+"""The most dumps of a batch, and the bytes with which one is full."""
 _TASK_BYTES = 64 << 20
 """The size of the largest dump that is a task. If there are enough dumps, no processor waits at the end of each."""
 _MOST_TENSORS = 2000
@@ -111,141 +92,6 @@ def _batches(sources: Iterable[tuple[DumpSource, int]], most: int) -> Iterator[l
 def _size(source: DumpSource) -> int:
     """Return the size of the files of a dump in bytes; one that must be read here, or is not there, counts as large."""
     with suppress(OSError, ValueError):
-        if STANDARD not in source.files:
+        if not any(map(is_of_this_process, source.files)):
             return sum([os.stat(path).st_size for path in source.files])
     return _TASK_BYTES + 1
-
-
-class _Here:
-    """The executor of a task: it runs what a dump is split into in the same thread."""
-
-    jobs = 1
-
-    def __init__(self, work: Workspace) -> None:
-        self.work = work
-
-    def map(self, task: Callable[[Item], Result], items: Iterable[Item], nbytes: int = 0) -> Iterator[Result]:
-        """Yield `task(item)` for each item."""
-        return map(task, items)
-
-    def leaves(self, nbytes: int) -> bool:
-        """Return False."""
-        return False
-
-
-class BatchTask:
-    """Reads and measures batches of dumps; each thread keeps the last header for itself."""
-
-    def __init__(self, selection: Selection, sums: SumKinds, work: Workspace, progress: Progress = silent) -> None:
-        self._how = selection, sums, work
-        self._progress, self._own = progress, threading.local()
-
-    def measure(self, sources: Sequence[DumpSource]) -> list[Found]:
-        """Return the dumps of each source, or the error that it raises."""
-        with one_call():
-            return _Batch(self._how[1], self.own_run()).measured(sources)
-
-    def own_run(self) -> Run:
-        """Return the run of this thread."""
-        selection, _, work = self._how
-        if not hasattr(self._own, "run"):
-            self._own.run = Run(selection, _Here(work), self._progress)
-        found: Run = self._own.run
-        return found
-
-    def __reduce__(self) -> tuple[type["BatchTask"], tuple[object, ...]]:
-        return BatchTask, (*self._how, elsewhere(self._progress))
-
-
-class _Waiting(NamedTuple):
-    """A dump that was read, and waits to be measured with others; `number` is its place in the batch."""
-
-    number: int
-    dump: OpenDump
-    file: OpenFile
-
-
-class _Batch:
-    """Measures a batch of dumps. Those in a row with the same header are read one after the other, and measured at once."""
-
-    def __init__(self, sums: SumKinds, run: Run) -> None:
-        self._sums, self._run = sums, run
-        self._found: dict[int, Found] = {}
-        self._waiting: list[_Waiting] = []
-        self._raws = np.empty((0, 0), np.uint8)  # the elements of those that wait, a row each
-
-    def measured(self, sources: Sequence[DumpSource]) -> list[Found]:
-        """Return what was found of each source."""
-        for number, source in enumerate(sources):
-            try:
-                self._read(number, source)
-            except GradclipError as error:
-                self._found[number] = error
-        self._measure_waiting()
-        return [self._found[number] for number in range(len(sources))]
-
-    def _read(self, number: int, source: DumpSource) -> None:
-        run, firsts, stats = self._run, FirstNonfinite(self._run.workers.work), list[StatsTable]()
-        waits: _Waiting | None = None
-        with run.open(source) as dump:
-            for file in dump.each():
-                if len(source.files) == 1 and (piece := _only_piece(file)) is not None:
-                    waits = _Waiting(number, dump, file)
-                    self._fetch(waits, piece)
-                else:
-                    stats.append(measure_file(dump, file, self._sums, run, [firsts.observer_for]))
-            dump.check()
-        if waits is None:
-            self._found[number] = steps_in(surveyed(dump, stats, run, firsts), run)
-        else:
-            self._waiting.append(waits)
-
-    def _fetch(self, waits: _Waiting, piece: Piece) -> None:
-        """Read the elements of a dump into the next row."""
-        spec = waits.file.tensors[piece.index]
-        nbytes = piece.stop * spec.dtype.itemsize
-        if self._waiting and not _alike(waits, self._waiting[0]):
-            self._measure_waiting()
-        if self._raws.shape[1] != nbytes:
-            self._raws = np.empty((max(1, _TOGETHER // max(1, nbytes)), nbytes), np.uint8)
-        elif len(self._waiting) == len(self._raws):
-            self._measure_waiting()
-        raw = self._raws[len(self._waiting)]
-        waits.file.reader.read(spec, piece.start, raw)
-        self._run.progress(raw.size, waits.file.path)
-        waits.file.reader.verify(rest=waits.file.outline.taken)
-
-    def _measure_waiting(self) -> None:
-        """Measure the dumps that wait."""
-        waiting, self._waiting = self._waiting, []
-        if not waiting:
-            return
-        outline, work = waiting[0].file.outline, self._run.workers.work
-        piece, sizes = outline.pieces[0], [spec.size for spec in outline.gradients]
-        sums = stored_sums(self._sums, waiting[0].dump.scale)
-        found = measure_alike(self._raws[: len(waiting)], outline.gradients[0].dtype, sizes, sums, work)
-        for one, raw, (block, overall) in zip(waiting, self._raws, found, strict=False):
-            stats, firsts = StatsTable(outline.counted, block, overall=overall), FirstNonfinite(work)
-            if not stats.all_finite and (observer := firsts.observer_for(one.file.format, one.file.reader)):
-                observer.take_all(seen(observer.see, piece, raw, block))
-            try:
-                self._found[one.number] = steps_in(surveyed(one.dump, [stats], self._run, firsts), self._run)
-            except GradclipError as error:
-                self._found[one.number] = error
-
-
-def _only_piece(file: OpenFile) -> Piece | None:
-    """Return the only piece of a file, if that holds all of its gradients, and these are so few that others fit beside them."""
-    if file.reader.tensors is not file.outline.tensors or len(file.outline.counted) > BLOCK:
-        return None
-    pieces = file.outline.pieces
-    if len(pieces) != 1 or pieces[0].count != len(file.outline.counted):
-        return None
-    spec = file.tensors[pieces[0].index]
-    small = spec.offset is not None and spec.size <= BLOCK and pieces[0].stop * spec.dtype.itemsize <= _TOGETHER // 2
-    return pieces[0] if small else None
-
-
-def _alike(one: _Waiting, other: _Waiting) -> bool:
-    """Whether two dumps can be measured at once."""
-    return one.file.outline is other.file.outline and one.dump.scale == other.dump.scale

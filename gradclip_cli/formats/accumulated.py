@@ -185,7 +185,7 @@ class AccumulatedReader:
             dtype = COMPLEX128 if first.dtype.is_complex else FLOAT64
             start = end if adjoin else end + dtype.itemsize
             held = sum(spec.held for spec in own)
-            found = replace(first, dtype=dtype, offset=None if encoded else start, held=held, place=None)
+            found = replace(first, dtype=dtype, offset=None if encoded else start, held=held, slot=None)
             end, before = start + found.nbytes, [] if encoded else list(own)
             yield found
 

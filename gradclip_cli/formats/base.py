@@ -8,8 +8,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from gradclip_cli.errors import InputError
+from gradclip_cli.formats.by_offset import Receipt
 from gradclip_cli.formats.copy_ranges import Copy
-from gradclip_cli.formats.elsewhere import Receipt
 from gradclip_cli.notes import Note
 from gradclip_cli.numerics.dtypes import DType, Raw
 from gradclip_cli.spec_table import without_elements
@@ -101,7 +101,7 @@ class Reader(Protocol):
     def read(self, spec: TensorSpec, start: int, out: Raw) -> None:
         """Fill `out` with stored elements from element `start` on, past the end of the tensor if its neighbour adjoins.
 
-        The pieces of a tensor without an offset must be read in order, by one thread. With a `place`, it adjoins the next place.
+        The pieces of a tensor without an offset must be read in order, by one thread. With a `slot`, it adjoins the next slot.
         """
 
     def receipts(self) -> Any | None:
@@ -128,7 +128,7 @@ class Writer(Protocol):
     """A file that is being written to a descriptor.
 
     Tensors may be written in any order, but one without an offset must be written from first element to last. A pickled writer
-    becomes a `PlacedWriter`; pickling it raises TypeError if some tensors can only be written here.
+    becomes an `OffsetWriter`; pickling it raises TypeError if some tensors can only be written here.
     """
 
     @property

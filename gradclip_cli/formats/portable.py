@@ -8,18 +8,17 @@ from typing import Any
 
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats.base import Format, Options, Reader
-from gradclip_cli.formats.elsewhere import PlacedReader
+from gradclip_cli.formats.by_offset import OffsetReader
 from gradclip_cli.formats.opening import opened
 from gradclip_cli.formats.sharing import one_call
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.storage.fingerprint import Fingerprint
-from gradclip_cli.storage.streams import STANDARD
+from gradclip_cli.storage.streams import is_of_this_process
 from gradclip_cli.tensors import TensorSpec
 
 How = tuple[str, Options, str, Fingerprint]
 """The arguments of `opened` that open a file again: path, options, name of the format, fingerprint."""
 
-_OF_THIS_PROCESS = "/dev/fd/", "/dev/std", "/proc/"
 _opening = threading.Lock()
 
 
@@ -27,12 +26,12 @@ class PortableReader:
     """An open reader that can be pickled: another process opens the file again when it first reads.
 
     There it reads the header only for elements that have no offset, or if `reader` is asked for. `verify` of the reader here
-    checks what was read there only if it was given the receipts, as `engine.mapping` does.
+    checks what was read there only if it was given the receipts, as `executors.receipts` gives them.
     """
 
     def __init__(self, how: How, reader: Reader | None = None, summed: bool = False) -> None:
         self.how, self._reader = how, reader
-        self._placed = PlacedReader(how[0], how[3], summed) if reader is None else None
+        self._by_offset = OffsetReader(how[0], how[3], summed) if reader is None else None
 
     @classmethod
     def of(cls, format: Format, reader: Reader, options: Options) -> "PortableReader":
@@ -72,15 +71,15 @@ class PortableReader:
 
     def read(self, spec: TensorSpec, start: int, out: Raw) -> None:
         """Fill `out` with stored elements from element `start` on."""
-        if self._placed is None or spec.offset is None:
+        if self._by_offset is None or spec.offset is None:
             self.reader.read(spec, start, out)
         else:
-            self._placed.read(spec, start, out)
+            self._by_offset.read(spec, start, out)
 
     def receipts(self) -> list[Any] | None:
         """Return and forget the checksums of what was read in another process than the one that opened the file first."""
-        tellers = [one for one in (self._placed, self._reader) if one is not None] if self._placed is not None else []
-        found = [receipts for one in tellers if (receipts := one.receipts()) is not None]
+        readers = (self._by_offset, self._reader) if self._by_offset is not None else ()
+        found = [receipts for one in readers if one is not None and (receipts := one.receipts()) is not None]
         return found or None
 
     def take(self, receipts: list[Any]) -> None:
@@ -89,7 +88,7 @@ class PortableReader:
             self.reader.take(one)
 
     def __reduce__(self) -> tuple[type["PortableReader"], tuple[How, None, bool]]:
-        if self.path == STANDARD or self.path.startswith(_OF_THIS_PROCESS):
+        if is_of_this_process(self.path):
             raise InputError("cannot be read by another process; save it to a file", path=self.path)
         return PortableReader, (self.how, None, self._reader is not None and self._reader.has_checksums)
 

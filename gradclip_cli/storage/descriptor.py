@@ -4,7 +4,7 @@ from typing import NoReturn
 
 
 class Descriptor:
-    """The descriptor of an open file; it can be sent to another process only together with the file (`engine.sending`)."""
+    """The descriptor of an open file; it can be sent to another process only together with the file (`executors.sending`)."""
 
     __slots__ = ("fd",)
 

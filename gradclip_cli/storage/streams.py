@@ -19,6 +19,7 @@ PIECE = 1 << 20
 _NAMES = ("/dev/stdin", STANDARD, "/dev/stderr")
 _OPEN = re.compile(r"/(?:dev|proc/self)/fd/(\d{1,9})")
 """Paths by which a system names the open descriptors of a process."""
+_OF_THIS_PROCESS = "/dev/fd/", "/dev/std", "/proc/"
 
 
 def stream_name(path: str, number: int) -> str:
@@ -41,6 +42,15 @@ def descriptor(output: str) -> int | None:
         return _NAMES.index(output)
     found = _OPEN.fullmatch(output)
     return int(found[1]) if found else None
+
+
+def is_of_this_process(path: str) -> bool:
+    """Whether a path is standard input, or may lead to another file, or to none, in another process.
+
+    >>> is_of_this_process("-"), is_of_this_process("/dev/fd/63"), is_of_this_process("g.npz")
+    (True, True, False)
+    """
+    return path == STANDARD or path.startswith(_OF_THIS_PROCESS)
 
 
 def is_stream(output: str) -> bool:

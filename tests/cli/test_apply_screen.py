@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from support import planted
-from support.command import Run
+from support.command import Run, Save
 from support.parsing import csv_rows
 
 APPLY = ["apply", "run", "-t", "20", "--nonfinite", "zero"]
@@ -104,3 +104,15 @@ def test_the_strategy_is_clip_by_global_norm_unless_another_is_given(network: Pa
     refused = run("apply", path, "--dry-run")
     assert refused.code == 2
     assert "clip-by-global-norm needs a threshold: -t with a number, or with a rule such as mean" in refused.err
+
+
+def test_a_dump_without_groups_among_others(save: Save, run: Run) -> None:
+    """Where a dump has only layers that are clipped element by element, its row counts these."""
+    save("step1.npz", **{"a.w": [3.0, 4.0], "b.w": [3.0, 4.0]})
+    save("step2.npz", **{"b.w": [3.0, 0.1]})
+    argv = ["-s", "clip-by-global-norm", "-t", "1", "--layer", "b=clip-by-value:1", "--allow-missing", "--dry-run"]
+    result = run("apply", "step1.npz", "step2.npz", *argv)
+    assert result.code == 0
+    rows = {cells[0]: cells[1:] for line in result.out.splitlines() if (cells := line.split())}
+    assert rows["1"][2:5] == ["1", "of", "1"]
+    assert rows["2"] == ["3.002", "1.005", "1", "element", "-"]

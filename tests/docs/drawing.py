@@ -10,13 +10,19 @@ FLOORS: tuple[tuple[tuple[str, str], ...], ...] = (
     (("api", "keyword arguments → plan"),),
     (("pipeline", "the whole program on one screen"),),
     (("commands", "apply, stats, check, diff, ls: plan → work → report"),),
-    (("engine", "passes over elements, in threads"), ("render", "reports as text")),
+    (("engine", "passes over elements, by executors"), ("render", "reports as text")),
     (("inputs", "paths → dumps: layouts, names, headers"),),
     (("formats", "readers and writers"), ("checks", "what is wrong"), ("reports", "what was found, as data")),
     (("storage", "bytes at positions; whole or not"), ("thresholds", "norms → threshold")),
+    (("spec_table", "a million tensors as columns"),),
     (("tensors", "specs and pieces"), ("strategies", "what clipping does"), ("lazy_rows", "rows made when read")),
     (("errors", "one line, one exit code"),),
-    (("numerics", "exact norms, dtypes, scaling"), ("text", "words and numbers"), ("_version", "the version, once")),
+    (
+        ("numerics", "exact norms, dtypes, scaling"),
+        ("text", "words and numbers"),
+        ("notes", "what a user must know"),
+        ("_version", "the version, once"),
+    ),
 )
 """From the roof down: names, and a few words about each."""
 

@@ -17,8 +17,8 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc"
 
 LIBRARY = """
 import sys
-from gradclip_cli.engine.processes import Processes
-from unit.engine import errands
+from gradclip_cli.engine.executors.processes import Processes
+from unit.engine.executors import errands
 workers = Processes(3, forked={forked})
 results = workers.map(errands.slow, iter(int, 1), 1)
 _ = next(results)
@@ -134,8 +134,8 @@ def test_a_thread_of_a_host(tmp_path: Path) -> None:
     script = tmp_path / "host.py"
     script.write_text(
         "import threading, time\n"
-        "from gradclip_cli.engine.processes import Processes\n"
-        "from unit.engine import errands\n"
+        "from gradclip_cli.engine.executors.processes import Processes\n"
+        "from unit.engine.executors import errands\n"
         "found, over = [], threading.Event()\n"
         "other = threading.Thread(target=over.wait)\n"
         "other.start()\n"

@@ -1,6 +1,6 @@
 """Every report and output of one set of dumps by one executor: a process prints their digests, for others to agree with.
 
-PYTHONPATH=tests python -m laws.executors FOLDER OUTPUTS threads|forked|spawned JOBS
+PYTHONPATH=tests python -m laws.executors FOLDER OUTPUTS threads|forked|spawned JOBS FORMAT
 """
 
 import hashlib
@@ -14,28 +14,24 @@ import pytest
 from support.by_processes import by_processes
 
 import gradclip_cli
-from gradclip_cli.engine.processes import Processes
+from gradclip_cli.engine.executors.processes import Processes
 from gradclip_cli.formats import FORMATS
 from laws.everywhere import Way, digest, reports
 
 STEPS = ("step_0", "step_1", "step_2")
 
 
-def digests(folder: Path, outputs: Path, jobs: int) -> Iterator[tuple[str, str]]:
-    """Yield what was asked of the dumps in each format, and the digest of the answer."""
-    for format in FORMATS:
-        way = Way(format, jobs=jobs)
-        for asked, report in reports(folder, way, "small"):
-            yield f"{asked} | {format}", digest(report)
-        sources = sorted(path for path in (folder / "straight").iterdir() if path.suffix == _suffix(format))
-        for to in FORMATS:
-            outputs.mkdir(exist_ok=True)
-            target = outputs / f"out{_suffix(to)}"
-            told: dict[str, Any] = {"void_dtype": "bfloat16", "jobs": jobs, "overwrite": True}
-            report = gradclip_cli.apply(
-                sources[0], strategy="clip-by-global-norm", threshold=0.25, output=target, **told
-            )
-            yield f"{format} to {to}", digest(report) + hashlib.sha256(target.read_bytes()).hexdigest()
+def digests(folder: Path, outputs: Path, jobs: int, format: str) -> Iterator[tuple[str, str]]:
+    """Yield what was asked of the dumps in a format, and the digest of the answer."""
+    for asked, report in reports(folder, Way(format, jobs=jobs), "small"):
+        yield asked, digest(report)
+    sources = sorted(path for path in (folder / "straight").iterdir() if path.suffix == _suffix(format))
+    outputs.mkdir(exist_ok=True)
+    for to in FORMATS:
+        target = outputs / f"out{_suffix(to)}"
+        told: dict[str, Any] = {"void_dtype": "bfloat16", "jobs": jobs, "overwrite": True}
+        report = gradclip_cli.apply(sources[0], strategy="clip-by-global-norm", threshold=0.25, output=target, **told)
+        yield f"to {to}", digest(report) + hashlib.sha256(target.read_bytes()).hexdigest()
 
 
 def _suffix(format: str) -> str:
@@ -44,7 +40,7 @@ def _suffix(format: str) -> str:
 
 def main() -> None:
     """Print the digests as JSON, and by how many maps of processes they came about."""
-    folder, outputs, way, jobs = sys.argv[1:]
+    folder, outputs, way, jobs, format = sys.argv[1:]
     maps, real = [0], Processes._begin
     if way != "threads":
         by_processes(int(jobs), way == "forked")
@@ -55,7 +51,7 @@ def main() -> None:
         return begun
 
     pytest.MonkeyPatch().setattr(Processes, "_begin", begin)
-    found = dict(digests(Path(folder), Path(outputs), int(jobs)))
+    found = dict(digests(Path(folder), Path(outputs), int(jobs), format))
     print(json.dumps([maps[0], found]))
 
 

@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
+from support.elsewhere import copied
 from support.official import save_as
 
 import gradclip_cli
-from gradclip_cli.engine import small_dumps
-from gradclip_cli.engine.executors import Threads
-from gradclip_cli.engine.sending import packed, unpacked
+from gradclip_cli.engine import dump_batches, small_dumps
+from gradclip_cli.engine.executors.threads import Threads
 from gradclip_cli.errors import GradclipError
 from gradclip_cli.render import json_report
 from gradclip_cli.render.view import View
@@ -189,12 +188,6 @@ def reported(paths: Iterable[Path], options: Mapping[str, Any], jobs: int) -> st
     return "\n".join([out.getvalue(), *map(str, report.failed)])
 
 
-def _copied(value: Any) -> Any:
-    """Return what another process would get."""
-    sent = packed(value)
-    return unpacked(sent._replace(fds=[os.dup(fd) for fd in sent.fds]))
-
-
 _sent: list[object] = []
 """The batches that copies of a task have measured."""
 
@@ -217,11 +210,11 @@ def elsewhere(patch: Patch) -> None:
 
     def work(threads: Threads, task: Callable[[Any], Any], items: Iterable[Any], nbytes: int = 0) -> Iterator[Any]:
         every = list(items)
-        if not isinstance(getattr(task, "__self__", None), small_dumps.BatchTask):
+        if not isinstance(getattr(task, "__self__", None), dump_batches.BatchTask):
             yield from map(task, every)
             return
         _sent.extend(every)
-        yield from reversed([_copied(_copied(task)(_copied(item))) for item in reversed(every)])
+        yield from reversed([copied(copied(task)(copied(item))) for item in reversed(every)])
 
     _sent.clear()
     patch.setattr(Threads, "map", work)

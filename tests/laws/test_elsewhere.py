@@ -18,7 +18,7 @@ from support.tensors import gradients
 
 import gradclip_cli
 from gradclip_cli.errors import GradclipError, InputError, OutputError
-from gradclip_cli.formats import elsewhere
+from gradclip_cli.formats import by_offset
 from gradclip_cli.render import json_report
 from gradclip_cli.render.view import View
 
@@ -265,7 +265,7 @@ def test_a_disk_that_is_full(made: Path, tmp_path: Path, monkeypatch: pytest.Mon
         raise OutputError("no space left on device", path=path)
 
     act(monkeypatch)
-    monkeypatch.setattr(elsewhere, "write_at", refuse)
+    monkeypatch.setattr(by_offset, "write_at", refuse)
     with pytest.raises(GradclipError, match=r"out\.npz: no space left on device") as error:
         gradclip_cli.apply(made / "g.npz", tmp_path / "out.npz", strategy="clip-by-global-norm", threshold=1e-3)
     assert isinstance(error.value, OutputError)

@@ -8,7 +8,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy is imported: 
 import pytest
 
 from gradclip_cli import tensors
-from gradclip_cli.engine import choice, measure, processes
+from gradclip_cli.engine import measure
+from gradclip_cli.engine.executors import choice, processes
 
 
 def by_processes(jobs: int, forked: bool) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from gradclip_cli.engine.executors import Threads
-from gradclip_cli.engine.sending import packed, unpacked
+from gradclip_cli.engine.executors.sending import packed, unpacked
+from gradclip_cli.engine.executors.threads import Threads
 
 WORKERS = 3
 

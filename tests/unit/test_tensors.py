@@ -61,7 +61,7 @@ def test_small_encoded_neighbours_are_taken_together() -> None:
     """Encoded tensors of one dtype make one piece if the file says that they follow each other, and no others do."""
     found = specs(3, 4, 5, 7, 2, 9, 3 * BLOCK, packed=True)  # the last is by far the largest, and comes first
     for k in (0, 1, 3, 4, 5):
-        found[k].place = k
+        found[k].slot = k
     large = Piece(6, 1, 0, 3 * BLOCK)
     assert list(split(found, range(7))) == [large, Piece(0, 2, 0, 7), Piece(2, 1, 0, 5), Piece(3, 3, 0, 18)]
     assert list(split(found, [3, 5, 6])) == [large, Piece(3, 1, 0, 7), Piece(5, 1, 0, 9)]
@@ -76,7 +76,7 @@ def test_what_adjoins() -> None:
     one, next_one, far, encoded, other = (TensorSpec("t", dtypes.FLOAT32, (2,), at) for at in (8, 16, 24, None, None))
     assert [adjoin(one, after) for after in (next_one, far, encoded)] == [True, False, False]
     assert not adjoin(encoded, other)
-    encoded.place, other.place = 3, 4
+    encoded.slot, other.slot = 3, 4
     assert adjoin(encoded, other)
     assert not adjoin(other, encoded)
     assert not adjoin(encoded, one)
@@ -85,20 +85,20 @@ def test_what_adjoins() -> None:
 def test_what_only_the_output_encodes_or_turns_stays_whole() -> None:
     """A tensor is split as it lies in the input, unless it must be written from first element to last, or in another order."""
     plain, encoded, turned = (TensorSpec("t", dtypes.FLOAT32, (4, 2), offset) for offset in (8, None, 8))
-    encoded.place, turned.fortran = 5, True
+    encoded.slot, turned.fortran = 5, True
     assert laid_for(plain, plain) is plain
     assert laid_for(encoded, plain) is encoded
     assert laid_for(encoded, encoded) is encoded
     for spec, target in ((plain, encoded), (turned, plain), (encoded, turned)):
         laid = laid_for(spec, target)
-        assert (laid.offset, laid.place, laid.fortran) == (None, None, spec.fortran)
+        assert (laid.offset, laid.slot, laid.fortran) == (None, None, spec.fortran)
 
 
 def test_small_encoded_tensors_make_pieces_of_bounded_size() -> None:
     """A run ends where it would be larger than a piece."""
     found = specs(*[1000] * 10, packed=True)
     for k, spec in enumerate(found):
-        spec.place = k
+        spec.slot = k
     pieces = list(split(found, range(10), 4 * 4000))
     assert [piece.count for piece in pieces] == [4, 4, 2]
 

@@ -12,7 +12,7 @@ from gradclip_cli.checks.base import Follow
 from gradclip_cli.commands.check.collect import DumpFigures
 from gradclip_cli.engine.compare import compare
 from gradclip_cli.engine.compared_dump import StoredTensor
-from gradclip_cli.engine.executors import Executor
+from gradclip_cli.engine.executors.base import Executor
 from gradclip_cli.engine.run import Run
 from gradclip_cli.inputs.opened import DumpFile, OpenFile
 from gradclip_cli.numerics import products
@@ -57,7 +57,7 @@ class SliceReader(NamedTuple):
         """The slice as a tensor."""
         spec = self.whole.spec
         offset = None if spec.offset is None else spec.position(self.row * spec.slice_size)
-        return StoredTensor(self, replace(spec, shape=spec.shape[1:], offset=offset, place=None), self.whole.scale)
+        return StoredTensor(self, replace(spec, shape=spec.shape[1:], offset=offset, slot=None), self.whole.scale)
 
     def read(self, spec: TensorSpec, start: int, out: Raw) -> None:
         """Fill `out` with the elements of the slice from element `start` on; what is encoded is read from its beginning."""

@@ -8,14 +8,14 @@ import numpy as np
 
 from gradclip_cli.formats.hdf5.chunk_table import ChunkTable, counts_of
 from gradclip_cli.formats.hdf5.chunks import Band, Packing, aligned, bands_of, origins, parts, word
-from gradclip_cli.formats.hdf5.walker import Dataset, Layout, Walker
+from gradclip_cli.formats.hdf5.walker import ChunkLayout, Dataset, Walker
 from gradclip_cli.numerics.dtypes import Raw
 
 
 class BandReader:
     """Read a dataset a band at a time: deflated chunks are read and inflated here, all others by the child."""
 
-    def __init__(self, dataset: Dataset, walker: Walker, layout: Layout | None) -> None:
+    def __init__(self, dataset: Dataset, walker: Walker, layout: ChunkLayout | None) -> None:
         self._dataset, self._walker, self._itemsize = dataset, walker, dataset.itemsize
         self._packing: Packing | None = None
         self.table: ChunkTable | None = None
@@ -71,7 +71,7 @@ class BandReader:
         return self._walker.read(self._dataset, band)
 
 
-def table_of(dataset: Dataset, layout: Layout, file_size: int) -> ChunkTable:
+def table_of(dataset: Dataset, layout: ChunkLayout, file_size: int) -> ChunkTable:
     """Return the chunks of a dataset, which must have some shape of chunk; raise DamagedError if they cannot be right."""
     chunk = dataset.chunk or ()
     return ChunkTable(layout.rows, counts_of(dataset.shape, chunk), chunk, file_size)

@@ -22,7 +22,8 @@ from gradclip_cli.formats.hdf5.limits import Limits
 from gradclip_cli.formats.hdf5.messages import Message, receive, send
 from gradclip_cli.formats.sharing import Calls, calls
 
-_SPAWNED = "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from {0} import serve; serve({1}, {2!r})"
+_PATHS = "import sys, json; sys.path[:] = json.loads(sys.argv[1]); "
+_SPAWNED = "from {0} import serve; serve({1}, {2!r})"
 _SERVING = "gradclip_cli.formats.hdf5.serving"
 _HELD_BACK = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -109,6 +110,19 @@ def can_fork() -> bool:
         return False
 
 
+def new_python(code: str) -> list[str]:
+    """Return the command line of a new Python that runs some code, and finds the modules that this one finds.
+
+    It takes none from the folder that it is started in, as Python does by default: that may be anybody's.
+    """
+    own = (("-E", sys.flags.ignore_environment), ("-s", sys.flags.no_user_site), ("-S", sys.flags.no_site))
+    flags = [flag for flag, is_set in own if is_set]
+    paths = json.dumps(
+        [path for path in sys.path if isinstance(path, str)]
+    )  # Python itself passes over what is no text
+    return [sys.executable, "-P", *flags, "-c", _PATHS + code, paths]
+
+
 def _pipe() -> tuple[FileIO, FileIO]:
     """Return the ends of a pipe by which a child tells which part of a request it begins, so that one can be blamed.
 
@@ -159,9 +173,8 @@ def _spawn(theirs: socket.socket, marks: int, service: str) -> int:
     code = _SPAWNED.format(_SERVING, os.getpid() if lasting else 0, service)
     nothing = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (1, 2)]
     actions = [(os.POSIX_SPAWN_DUP2, theirs.fileno(), 0), *nothing, (os.POSIX_SPAWN_DUP2, marks, 3)]
-    argv = [sys.executable, "-c", code, json.dumps(sys.path)]
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
-    return os.posix_spawn(sys.executable, argv, environment, file_actions=actions)
+    return os.posix_spawn(sys.executable, new_python(code), environment, file_actions=actions)
 
 
 def _reaped(pid: int) -> str:

@@ -11,10 +11,10 @@ from gradclip_cli.errors import InputError
 from gradclip_cli.formats.base import Headers, Options, check_declared, read_through
 from gradclip_cli.formats.hdf5 import chunks, filters, unfinished, user_block
 from gradclip_cli.formats.hdf5.band_reader import BandReader, table_of
+from gradclip_cli.formats.hdf5.chunk_layouts import ChunkLayouts
 from gradclip_cli.formats.hdf5.chunk_table import DamagedError, Extents, first_overlapping
-from gradclip_cli.formats.hdf5.layouts import Layouts
 from gradclip_cli.formats.hdf5.small_datasets import MOST_DATASETS, SmallDatasets
-from gradclip_cli.formats.hdf5.walker import Contents, Dataset, Layout, Walker
+from gradclip_cli.formats.hdf5.walker import ChunkLayout, Contents, Dataset, Walker
 from gradclip_cli.notes import Note
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.numerics.norms import BLOCK
@@ -38,7 +38,7 @@ class Hdf5Reader:
         self.unmeasured: list[str] = []
         self.notes: list[Note] = []
         self.datasets: dict[str, Dataset] = {}  # those of numbers
-        self.layouts = Layouts(self.walker, self.datasets)
+        self.layouts = ChunkLayouts(self.walker, self.datasets)
         self._bands: dict[str, BandReader] = {}
         self._chunks: dict[str, Extents] = {}
         self._whole: set[str] = set()  # datasets that were read to their end
@@ -51,12 +51,12 @@ class Hdf5Reader:
         """Fill `out` with stored elements from `start` on."""
         if spec.offset is not None:
             self.file.read_into(spec.position(start), out)
-        elif spec.place is not None and out.size > spec.nbytes:
-            self._read_neighbours(spec.place, out)
+        elif spec.slot is not None and out.size > spec.nbytes:
+            self._read_neighbours(spec.slot, out)
         else:
             self._read_bands(spec, start, out)
 
-    def _read_bands(self, spec: TensorSpec, start: int, out: Raw, layout: Layout | None = None) -> None:
+    def _read_bands(self, spec: TensorSpec, start: int, out: Raw, layout: ChunkLayout | None = None) -> None:
         """Fill `out` with elements of a dataset that is not contiguous; its layout is asked for unless it is given."""
         with self._refusing_damage(spec.name):
             if start == 0:
@@ -66,16 +66,16 @@ class Hdf5Reader:
             self._bands.pop(spec.name).close()
             self._whole.add(spec.name)
 
-    def _read_neighbours(self, place: int, out: Raw) -> None:
-        """Fill `out` with the elements of the small datasets from `place` on."""
+    def _read_neighbours(self, slot: int, out: Raw) -> None:
+        """Fill `out` with the elements of the small datasets from slot `slot` on."""
         done = 0
         while done < out.size:
             specs, end = list[TensorSpec](), done
             while end < out.size and len(specs) < MOST_DATASETS:
-                specs.append(self.tensors[place + len(specs)])
+                specs.append(self.tensors[slot + len(specs)])
                 end += specs[-1].nbytes
             self._read_small(specs, out[done:end])
-            place, done = place + len(specs), end
+            slot, done = slot + len(specs), end
 
     def _read_small(self, specs: Sequence[TensorSpec], out: Raw) -> None:
         datasets = [self.datasets[spec.name] for spec in specs]
@@ -94,7 +94,7 @@ class Hdf5Reader:
             if dataset.chunk is not None:
                 self._chunks[spec.name] = extents
 
-    def _begin(self, name: str, layout: Layout | None) -> None:
+    def _begin(self, name: str, layout: ChunkLayout | None) -> None:
         """Start to read a dataset; raise InputError if a filter that is not included has packed a chunk of it."""
         dataset = self.datasets[name]
         if layout is None and dataset.chunk is not None:
@@ -206,7 +206,7 @@ class Hdf5Reader:
         if offset is not None and (offset + spec.nbytes > self.file.size or dataset.storage != spec.nbytes):
             self._refuse("has elements past the end of the file", name)
         if offset is None and 0 < spec.size <= BLOCK:
-            spec.place = len(self.tensors)
+            spec.slot = len(self.tensors)
         if dataset.chunk is not None:
             spec.held = self._check_chunk(dataset.chunk, spec, options)
             if len(set(dataset.filters)) < len(dataset.filters):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from gradclip_cli.formats.hdf5 import filters
 from gradclip_cli.formats.hdf5.band_reader import table_of
 from gradclip_cli.formats.hdf5.chunk_table import Extents
-from gradclip_cli.formats.hdf5.walker import Dataset, Layout, Walker
+from gradclip_cli.formats.hdf5.walker import ChunkLayout, Dataset, Walker
 from gradclip_cli.numerics.dtypes import Raw
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class SmallDatasets:
     its own filters.
     """
 
-    def __init__(self, datasets: Sequence[Dataset], layouts: Mapping[str, Layout], walker: Walker) -> None:
+    def __init__(self, datasets: Sequence[Dataset], layouts: Mapping[str, ChunkLayout], walker: Walker) -> None:
         self._layouts, self._walker = layouts, walker
         self._packed: dict[str, tuple[Packing, memoryview, Extents]] = {}
         self._unpacked: dict[str, Raw] = {}

@@ -59,7 +59,7 @@ class Contents(NamedTuple):
     metadata: dict[str, str]
 
 
-class Layout(NamedTuple):
+class ChunkLayout(NamedTuple):
     """How the chunks of a dataset are packed (None: only the library can unpack them), and a list of them that is not checked."""
 
     packing: Packing | None
@@ -78,7 +78,7 @@ class Walker:
         datasets, *others = self._link.ask("walk", void_dtype).value
         return Contents(list(_datasets(datasets)), *others)
 
-    def layouts(self, names: Sequence[str]) -> list[Layout]:
+    def layouts(self, names: Sequence[str]) -> list[ChunkLayout]:
         """Return the layouts of the first of these datasets of chunks, in one message, as far as that is possible.
 
         Raises the error of the first of them if it is the only one; of several it may return none.
@@ -93,7 +93,7 @@ class Walker:
         table, found, start = np.frombuffer(rows, np.int64).reshape(-1, FIELDS), [], 0
         for packing, count in packings:
             packed = Packing(tuple(packing[0]), *packing[1:]) if packing else None
-            found.append(Layout(packed, table[start : start + count]))
+            found.append(ChunkLayout(packed, table[start : start + count]))
             start += count
         return found
 

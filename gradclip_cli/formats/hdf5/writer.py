@@ -8,8 +8,8 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from gradclip_cli.errors import OutputError
+from gradclip_cli.formats.by_offset import OffsetWriter, Receipt, reduced
 from gradclip_cli.formats.copy_ranges import Copy, unchanged_ranges
-from gradclip_cli.formats.elsewhere import PlacedWriter, Receipt, reduced
 from gradclip_cli.formats.hdf5.chunks import Band, Packing, aligned, bands_of, packed
 from gradclip_cli.formats.hdf5.editor import Editor, Place
 from gradclip_cli.formats.hdf5.filters import SCALE_OFFSET
@@ -72,7 +72,7 @@ class Hdf5Writer:
     def take(self, receipts: Sequence[Receipt]) -> None:
         """Do nothing: contiguous datasets have no checksums."""
 
-    def __reduce__(self) -> tuple[type[PlacedWriter], tuple[Any, ...]]:
+    def __reduce__(self) -> tuple[type[OffsetWriter], tuple[Any, ...]]:
         return reduced(self.tensors, self.pending, self._fd, self._path)
 
     def finish(self) -> None:

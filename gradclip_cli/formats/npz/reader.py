@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats.base import Options, check_declared
-from gradclip_cli.formats.elsewhere import Sums
+from gradclip_cli.formats.by_offset import Sums
 from gradclip_cli.formats.foreign import about_zip
 from gradclip_cli.formats.npz import archive, deflate, npy
 from gradclip_cli.formats.npz.archive import DEFLATED, STORED, Member

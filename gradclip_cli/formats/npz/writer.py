@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gradclip_cli.errors import OutputError, reason
+from gradclip_cli.formats.by_offset import OffsetWriter, Receipt, reduced
 from gradclip_cli.formats.copy_ranges import Copy
-from gradclip_cli.formats.elsewhere import PlacedWriter, Receipt, reduced
 from gradclip_cli.formats.npz import archive, deflate, npy
 from gradclip_cli.formats.npz.archive import STORED, Member
 from gradclip_cli.formats.npz.deflate import Deflater, checksum
@@ -83,7 +83,7 @@ class NpzWriter:
             entry = self._of[one.tensor]
             self._sums[entry.index][len(entry.header) + one.start] = one.crc, one.nbytes
 
-    def __reduce__(self) -> tuple[type[PlacedWriter], tuple[Any, ...]]:
+    def __reduce__(self) -> tuple[type[OffsetWriter], tuple[Any, ...]]:
         return reduced(self.tensors, self.pending, self._fd, self._path, summed=True)
 
     def finish(self) -> None:

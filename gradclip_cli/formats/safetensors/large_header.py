@@ -73,7 +73,7 @@ def _pieces(data: bytes) -> Iterator[dict[str, Any]]:
     """
     tail = data[-_MOST_SPACE:]
     end = len(data) - (len(tail) - len(tail.rstrip(b" \t\r\n"))) - 1
-    if end < 0 or data[end] != ord("}"):
+    if end < 1 or not data.startswith(b"{") or data[end] != ord("}"):
         raise _Unusual
     whole, between, start = memoryview(data), re.compile(_BETWEEN), 1
     while start < end:

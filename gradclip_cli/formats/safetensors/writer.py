@@ -7,8 +7,8 @@ from typing import Any
 
 from gradclip_cli.errors import OutputError
 from gradclip_cli.formats.base import Reader
+from gradclip_cli.formats.by_offset import OffsetWriter, Receipt, reduced
 from gradclip_cli.formats.copy_ranges import Copy, unchanged_ranges
-from gradclip_cli.formats.elsewhere import PlacedWriter, Receipt, reduced
 from gradclip_cli.formats.safetensors.header import DTYPES, MAX_HEADER
 from gradclip_cli.notes import Note
 from gradclip_cli.numerics.dtypes import Raw
@@ -42,7 +42,7 @@ class SafetensorsWriter:
     def take(self, receipts: Sequence[Receipt]) -> None:
         """Do nothing: the file holds no checksums."""
 
-    def __reduce__(self) -> tuple[type[PlacedWriter], tuple[Any, ...]]:
+    def __reduce__(self) -> tuple[type[OffsetWriter], tuple[Any, ...]]:
         return reduced(self.tensors, self.pending, self._fd, self._path)
 
     def finish(self) -> None:

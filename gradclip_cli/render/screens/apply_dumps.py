@@ -8,7 +8,7 @@ from gradclip_cli.render.screens.names import shortened
 from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.tables.grid import dump_name, factor_text, figure, layer_name
 from gradclip_cli.reports.apply import ApplyBlock, ApplyDump, ApplyReport, ApplyTotal
-from gradclip_cli.text import percent
+from gradclip_cli.text import percent, plural
 
 MOST = 8
 """The most dumps in the table."""
@@ -75,11 +75,16 @@ def _columns(
     if unit == "dump":
         factors: list[list[str | Span]] = [[warn(factor_text(t.least_factor))] for t in totals]
         return [*first, "factor"], [a + b for a, b in zip(norms, factors, strict=True)]
-    counts: list[list[str | Span]] = [
-        [f"{t.clipped_groups:,} of {t.groups:,}", warn(factor_text(t.least_factor))] for t in totals
-    ]
+    counts: list[list[str | Span]] = [[_counted(t), warn(factor_text(t.least_factor))] for t in totals]
     heads = [*first, f"{UNITS.get(unit, unit)}s {done(report)}", "least factor"]
     return heads, [a + b for a, b in zip(norms, counts, strict=True)]
+
+
+def _counted(total: ApplyTotal) -> str:
+    """Count what was clipped in a dump: its elements where each is its own group, as in one of few layers, else its groups."""
+    if total.groups is None:
+        return plural(total.clipped_elements, "element")
+    return f"{total.clipped_groups:,} of {total.groups:,}"
 
 
 def _with_last(

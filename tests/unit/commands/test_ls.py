@@ -10,7 +10,7 @@ from support.official import savez
 import gradclip_cli
 from gradclip_cli.commands.ls import ls
 from gradclip_cli.commands.plans import LsPlan
-from gradclip_cli.engine.executors import Threads
+from gradclip_cli.engine.executors.threads import Threads
 from gradclip_cli.engine.run import Run
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.layouts.single import single

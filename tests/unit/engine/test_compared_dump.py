@@ -8,7 +8,7 @@ from safetensors.numpy import save_file
 from support.official import save
 
 from gradclip_cli.engine.compared_dump import opened
-from gradclip_cli.engine.executors import Threads
+from gradclip_cli.engine.executors.threads import Threads
 from gradclip_cli.engine.run import Run
 from gradclip_cli.inputs.discovery import find_side
 from gradclip_cli.inputs.layouts.ranks import by_rank

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from gradclip_cli.engine.copies import check_copies, digests, replica_notes
-from gradclip_cli.engine.executors import Threads
+from gradclip_cli.engine.executors.threads import Threads
 from gradclip_cli.engine.run import Run
 from gradclip_cli.errors import InputError
 from gradclip_cli.inputs.layouts.numbered import NUMBERED

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from support.tensors import gradients, stats_of
 
-from gradclip_cli.engine.executors import Threads
+from gradclip_cli.engine.executors.threads import Threads
 from gradclip_cli.engine.measure import measure
 from gradclip_cli.numerics import dtypes
 from gradclip_cli.numerics.dtypes import Raw

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from support.official import save
 
 from gradclip_cli.engine.copies import Pieces
-from gradclip_cli.engine.executors import Threads
+from gradclip_cli.engine.executors.threads import Threads
 from gradclip_cli.engine.rank_pieces import pieces_by_name
 from gradclip_cli.engine.run import Run
 from gradclip_cli.errors import InputError

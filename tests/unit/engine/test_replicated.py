@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from support.official import save
 
-from gradclip_cli.engine.executors import Threads
+from gradclip_cli.engine.executors.threads import Threads
 from gradclip_cli.engine.replicated import count_replicated
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.survey import MeasuredDump, measure_dump

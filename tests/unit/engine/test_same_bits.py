@@ -11,7 +11,7 @@ from support.official import savez, savez_compressed
 
 from gradclip_cli.engine import copies as module
 from gradclip_cli.engine.copies import check_copies, digests
-from gradclip_cli.engine.executors import Threads
+from gradclip_cli.engine.executors.threads import Threads
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.same_bits import is_zero, repeated, same_bits
 from gradclip_cli.engine.survey import MeasuredDump, measure_dump

@@ -7,7 +7,7 @@ import pytest
 from support.official import savez
 from support.tensors import dump_of
 
-from gradclip_cli.engine.executors import Threads
+from gradclip_cli.engine.executors.threads import Threads
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.series import by_step, measure_series, split
 from gradclip_cli.inputs.layouts.single import single

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from support.tensors import gradients
 
-from gradclip_cli.engine.executors import Threads
+from gradclip_cli.engine.executors.threads import Threads
 from gradclip_cli.engine.slice_pairs import SlicePairs, SliceRun, same_slices
 from gradclip_cli.formats.portable import PortableReader
 from gradclip_cli.numerics import dtypes

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from support.tensors import gradients, stats_of
 
-from gradclip_cli.engine.executors import Threads
+from gradclip_cli.engine.executors.threads import Threads
 from gradclip_cli.engine.slices import SliceTask, Steps, measure_tensors
 from gradclip_cli.numerics import dtypes
 from gradclip_cli.numerics.dtypes import Raw

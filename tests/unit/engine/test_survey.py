@@ -7,7 +7,7 @@ import numpy as np
 from safetensors.numpy import save_file
 from support.tensors import dump_of
 
-from gradclip_cli.engine.executors import Threads
+from gradclip_cli.engine.executors.threads import Threads
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.survey import counted_without, measure_dump
 from gradclip_cli.inputs.layouts.single import single

@@ -17,11 +17,13 @@ from support.official import save
 from support.tensors import gradients
 
 from gradclip_cli.engine import compare, compare_ranks, compared_dump
-from gradclip_cli.engine.executors import Executor, Threads
+from gradclip_cli.engine.executors.base import Executor
+from gradclip_cli.engine.executors.progress import silent
+from gradclip_cli.engine.executors.sending import packed, unpacked
+from gradclip_cli.engine.executors.threads import Threads
 from gradclip_cli.engine.measure import PieceObserver, together
 from gradclip_cli.engine.rewrite import Rewriter, RewriteTask
-from gradclip_cli.engine.run import Run, silent
-from gradclip_cli.engine.sending import packed, unpacked
+from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.survey import measure_dump
 from gradclip_cli.engine.tensor_counts import TensorCounts
 from gradclip_cli.formats import FORMATS, by_name

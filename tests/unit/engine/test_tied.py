@@ -9,7 +9,7 @@ from safetensors.numpy import save_file
 from support.official import save
 
 import gradclip_cli
-from gradclip_cli.engine.executors import Threads
+from gradclip_cli.engine.executors.threads import Threads
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.survey import MeasuredDump, measure_dump
 from gradclip_cli.engine.tied import count_tied

@@ -19,7 +19,7 @@ from support.official import save_npz, save_safetensors
 from support.tensors import gradients, raw_of
 
 import gradclip_cli
-from gradclip_cli.engine import executors
+from gradclip_cli.engine.executors import threads
 from gradclip_cli.numerics import dtypes, transforms
 from gradclip_cli.numerics.comparison import compare_piece
 from gradclip_cli.numerics.differences import Tolerance
@@ -230,5 +230,5 @@ def test_commands_read_nothing_after_its_lifetime(jobs: int, tmp_path: Path, mon
     path = tmp_path / "a.npz"
     save_npz(path, arrays)
     expected = list(reports(path, tmp_path, jobs))
-    monkeypatch.setattr(executors, "Workspace", Poisoned)
+    monkeypatch.setattr(threads, "Workspace", Poisoned)
     assert list(reports(path, tmp_path, jobs)) == expected

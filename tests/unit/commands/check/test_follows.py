@@ -17,7 +17,7 @@ from gradclip_cli.checks.limits import Limits
 from gradclip_cli.commands.check.collect import collect
 from gradclip_cli.commands.check.follows import follows
 from gradclip_cli.commands.plans import CheckPlan
-from gradclip_cli.engine.executors import Threads
+from gradclip_cli.engine.executors.threads import Threads
 from gradclip_cli.engine.run import Run
 from gradclip_cli.errors import InputError
 from gradclip_cli.inputs.choices import Choices

@@ -13,7 +13,7 @@ from support.tensors import gradients, stats_of
 
 from gradclip_cli.commands.check import unchanged
 from gradclip_cli.commands.check.unchanged import TensorNorms, may_be_equal
-from gradclip_cli.engine.executors import Threads
+from gradclip_cli.engine.executors.threads import Threads
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.survey import measure_dump
 from gradclip_cli.inputs.layouts.ranks import by_rank

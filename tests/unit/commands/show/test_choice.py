@@ -8,7 +8,7 @@ from support.official import save_as
 
 from gradclip_cli.commands.plans import ShowPlan
 from gradclip_cli.commands.show.choice import choose
-from gradclip_cli.engine.executors import Threads
+from gradclip_cli.engine.executors.threads import Threads
 from gradclip_cli.engine.run import Run
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.layouts.single import single

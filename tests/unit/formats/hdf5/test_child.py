@@ -1,5 +1,6 @@
 """A child process answers requests, and whatever it does harms nobody else."""
 
+import json
 import os
 import signal
 import subprocess
@@ -129,6 +130,25 @@ def test_a_process_with_threads_does_not_fork() -> None:
     finally:
         done.set()
         thread.join()
+
+
+def test_a_new_python_takes_no_module_from_where_it_is_started(tmp_path: Path) -> None:
+    """A `json.py` in the folder of the dumps, which may be anybody's, is not run; nor do odd search paths disturb."""
+    (tmp_path / "json.py").write_text("raise SystemExit('from here')\n", encoding="utf-8")
+    code = "import pathlib, sys; sys.path += [pathlib.Path('a'), b'b', 'c']; sys.path.remove(''); import os; "
+    code += "from gradclip_cli.formats.hdf5.child import new_python; "
+    code += "os.execv(sys.executable, new_python('print(json.__file__, sys.path[-1])'))"
+    run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert run.stdout.split() == [json.__file__, "c"]
+
+
+@pytest.mark.parametrize("flag", ["-I", "-E", "-s", "-S"])
+def test_a_new_python_has_the_flags_of_this_one(flag: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Python that reads no environment, or no site, starts none that does."""
+    code = f"import sys; sys.path[:] = {[path for path in sys.path if path]!r}; "
+    code += "from gradclip_cli.formats.hdf5.child import new_python; print(new_python('')[1:-3])"
+    run = subprocess.run([sys.executable, flag, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == str(["-P", *(["-E", "-s"] if flag == "-I" else [flag])])
 
 
 def saved(path: Path, count: int = 1) -> list[Path]:

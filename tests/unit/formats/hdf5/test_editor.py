@@ -7,6 +7,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from support.matrices import heavy
 
 import gradclip_cli
 from gradclip_cli.errors import OutputError
@@ -34,7 +35,7 @@ def test_small_datasets_keep_their_storage(storage: str, jobs: int, path: Path, 
             assert old[name].id.get_create_plist().get_nfilters() == new[name].id.get_create_plist().get_nfilters()
 
 
-@pytest.mark.parametrize(("storage", "most"), [("single", 12), ("several", 12), ("lzf", 18)])
+@pytest.mark.parametrize(("storage", "most"), [("single", 12), pytest.param("several", 12, marks=heavy), ("lzf", 18)])
 def test_a_thousand_datasets_take_few_messages(
     storage: str, most: int, path: Path, tmp_path: Path, asked: Counter[str]
 ) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from support.matrices import heavy
 from support.tensors import PLAIN
 
 import gradclip_cli
@@ -47,7 +48,10 @@ def test_all_ways_of_storage_beside_each_other(path: Path) -> None:
     assert out.tobytes() == np.array(wanted, np.float32).tobytes()
 
 
-@pytest.mark.parametrize(("storage", "most"), [("single", 2), ("several", 2), ("lzf", 4), ("checked", 4)])
+@pytest.mark.parametrize(
+    ("storage", "most"),
+    [("single", 2), pytest.param("several", 2, marks=heavy), ("lzf", 4), pytest.param("checked", 4, marks=heavy)],
+)
 def test_a_thousand_datasets_take_few_messages(storage: str, most: int, path: Path, asked: Counter[str]) -> None:
     """It takes one walk, and less than `most` requests for each thousand of datasets, to measure 2,500 of them."""
     many(path, [f"p{k:04}" for k in range(2500)], **MANY[storage])

@@ -102,6 +102,13 @@ def test_random_headers(seed: int, small_pieces: None) -> None:
     assert_alike(parse_large(data, size, "a"), expected)
 
 
+@pytest.mark.parametrize("first", [b" ", b"x", b"[", b"\0"])
+def test_it_begins_with_a_brace(first: bytes) -> None:
+    """Pieces are put into braces of their own, so the first byte is looked at by itself."""
+    data, size = random_header(0)
+    assert parse_large(first + data[1:], size, "a") is None
+
+
 @pytest.mark.parametrize("seed", range(1500))
 def test_damaged_headers(seed: int, small_pieces: None) -> None:
     """What the strict parser refuses is never taken; what it takes is the same."""

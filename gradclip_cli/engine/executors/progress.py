@@ -1,11 +1,18 @@
-"""Count in a worker process what is done of each file, until the process that shows it takes the counts."""
+"""Report progress: in a worker process it is counted by file, until the process that shows it takes the counts."""
 
-from gradclip_cli.engine.run import Progress, silent
+from collections.abc import Callable
+
+Progress = Callable[[int, str], None]
+"""Called with a number of bytes that are done and the path of their file."""
 
 _done: dict[str, int] = {}
 
 
-def elsewhere(progress: Progress) -> Progress:
+def silent(_: int, path: str) -> None:
+    """Show no progress."""
+
+
+def portable(progress: Progress) -> Progress:
     """Return what a progress becomes in a task that is sent to a worker process: a function that can be pickled."""
     return silent if progress is silent else count
 

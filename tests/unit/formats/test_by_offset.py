@@ -13,7 +13,7 @@ from support.tensors import gradients, raw_of
 
 from gradclip_cli.errors import InputError, OutputError
 from gradclip_cli.formats import FORMATS, by_name
-from gradclip_cli.formats.elsewhere import PlacedReader, PlacedWriter, Receipt
+from gradclip_cli.formats.by_offset import OffsetReader, OffsetWriter, Receipt
 from gradclip_cli.numerics.dtypes import FLOAT32
 from gradclip_cli.storage.descriptor import Descriptor
 from gradclip_cli.storage.fingerprint import fingerprint_of
@@ -51,7 +51,7 @@ def test_receipts_are_given_where_there_are_checksums(tmp_path: Path) -> None:
     spec = TensorSpec("w", FLOAT32, (9000,), 16)
     with (tmp_path / "out").open("w+b") as file:
         for summed in (True, False):
-            writer = PlacedWriter(Descriptor(file.fileno()), "out", summed)
+            writer = OffsetWriter(Descriptor(file.fileno()), "out", summed)
             writer.write(spec, 100, raw_of(W[100:300]))
             writer.write(spec, 300, raw_of(W[:0]))
             expected = [Receipt("w", 400, crc32(W[100:300].tobytes()), 800)]
@@ -64,7 +64,7 @@ def test_an_error_of_writing_names_the_output(tmp_path: Path) -> None:
     (tmp_path / "out").touch()
     fd = os.open(tmp_path / "out", os.O_RDONLY)
     with pytest.raises(OutputError, match=r"out\.npz: bad file descriptor") as error:
-        PlacedWriter(Descriptor(fd), "out.npz", False).write(TensorSpec("w", FLOAT32, (9000,), 0), 0, raw_of(W))
+        OffsetWriter(Descriptor(fd), "out.npz", False).write(TensorSpec("w", FLOAT32, (9000,), 0), 0, raw_of(W))
     os.close(fd)
     assert str(pickle.loads(pickle.dumps(error.value))) == str(error.value)
 
@@ -78,7 +78,7 @@ def test_elements_are_read_without_the_header(tmp_path: Path) -> None:
         known = fingerprint_of(file.fileno())
     out = np.empty(800, np.uint8)
     for summed in (True, False):
-        reader = PlacedReader(str(path), known, summed)
+        reader = OffsetReader(str(path), known, summed)
         reader.read(spec, 100, out)
         assert out.tobytes() == W[100:300].tobytes()
         told = reader.receipts()
@@ -86,4 +86,4 @@ def test_elements_are_read_without_the_header(tmp_path: Path) -> None:
         assert reader.receipts() is None
     os.utime(path, (2, 2))
     with pytest.raises(InputError, match="changed while it was read"):
-        PlacedReader(str(path), known, False).read(spec, 0, out)
+        OffsetReader(str(path), known, False).read(spec, 0, out)

@@ -11,12 +11,12 @@ from itertools import chain, islice
 from types import TracebackType
 from typing import Any, TypeVar
 
-from gradclip_cli.engine import frames
-from gradclip_cli.engine.executors import Threads
-from gradclip_cli.engine.run import Progress, silent
-from gradclip_cli.engine.sending import Sent, packed
-from gradclip_cli.engine.serving import Reply
-from gradclip_cli.engine.worker import Worker, can_spawn, held_back
+from gradclip_cli.engine.executors import frames
+from gradclip_cli.engine.executors.progress import Progress, silent
+from gradclip_cli.engine.executors.sending import Sent, packed
+from gradclip_cli.engine.executors.serving import Reply
+from gradclip_cli.engine.executors.threads import Threads
+from gradclip_cli.engine.executors.worker import Worker, can_spawn, held_back
 from gradclip_cli.errors import GradclipError, InputError, OutputError, reason
 from gradclip_cli.formats.hdf5.child import can_fork
 from gradclip_cli.notes import Note
@@ -132,19 +132,8 @@ class Processes:
             return
         self.threads.stop()
         forked = _may_fork() if self._forked is None else self._forked
-        wanted, before = wanted if forked else min(wanted, _SPAWNED), len(self._workers)
-        failure = "they end at once" if forked or can_spawn() else "no Python is known"
-        with held_back():
-            try:
-                room = self._shared_room()
-                while len(self._workers) < wanted and (forked or can_spawn()):
-                    self._workers.append(Worker(forked))
-            except OSError as error:
-                failure = reason(error)
-        new = self._workers[before:]
-        self._workers[before:] = [worker for worker in new if worker.answers(room)]
-        for worker in self._workers[before:]:
-            self._ready.register(worker.channel, selectors.EVENT_READ, worker)
+        wanted = wanted if forked else min(wanted, _SPAWNED)
+        failure = self._add(wanted, forked)
         if len(self._workers) < wanted:
             self._most = len(self._workers)
         if len(self._workers) < 2:
@@ -154,6 +143,23 @@ class Processes:
                 f"no worker processes can be started: {failure}; threads do the work, more slowly; -j 1 asks for none"
             )
             self.notes.append(Note("processes", what))
+
+    def _add(self, wanted: int, forked: bool) -> str:
+        """Start the workers that are missing, and keep those that answer; return why they may be fewer than wanted."""
+        before, startable = len(self._workers), forked or can_spawn()
+        failure = "they end at once" if startable else "no Python is known"
+        with held_back():
+            try:
+                room = self._shared_room()
+                while len(self._workers) < wanted and startable:
+                    self._workers.append(Worker(forked))
+            except OSError as error:
+                failure = reason(error)
+        new = self._workers[before:]
+        self._workers[before:] = [worker for worker in new if worker.answers(room)]
+        for worker in self._workers[before:]:
+            self._ready.register(worker.channel, selectors.EVENT_READ, worker)
+        return failure
 
     def _shared_room(self) -> tuple[int, int]:
         """Return the pipe by which all workers share room for two large tasks."""

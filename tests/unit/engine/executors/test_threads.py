@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-import gradclip_cli.engine.executors as workers_module
-from gradclip_cli.engine.executors import Threads, room
-from gradclip_cli.engine.processors import available
+from gradclip_cli.engine.executors import threads as module
+from gradclip_cli.engine.executors.base import room
+from gradclip_cli.engine.executors.processors import available
+from gradclip_cli.engine.executors.threads import Threads
 
 jobs = pytest.mark.parametrize("jobs", [1, 2, 5])
 
@@ -119,7 +120,7 @@ def test_there_is_room_after_an_error() -> None:
 @pytest.mark.parametrize("at", range(1, 40, 3))
 def test_an_interrupt_leaves_nothing_behind(at: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whenever the main thread is interrupted, between a job and its result too, the interrupt comes through and nothing hangs."""
-    real, main, calls = workers_module._do, threading.get_ident(), [0]
+    real, main, calls = module._do, threading.get_ident(), [0]
 
     def interrupted(job: Any, kept: type[BaseException]) -> Any:
         if threading.get_ident() == main:
@@ -128,7 +129,7 @@ def test_an_interrupt_leaves_nothing_behind(at: int, monkeypatch: pytest.MonkeyP
                 raise KeyboardInterrupt
         return real(job, kept)
 
-    monkeypatch.setattr(workers_module, "_do", interrupted)
+    monkeypatch.setattr(module, "_do", interrupted)
     with Threads(3) as workers:
         with pytest.raises(KeyboardInterrupt):
             list(workers.map(lambda item: item, itertools.count()))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gradclip_cli.engine.processors import available
+from gradclip_cli.engine.executors.processors import available
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="cgroups and affinity are Linux's")
 

@@ -4,7 +4,6 @@ A forked process would wait for ever for locks that other threads of this one ho
 importable module, and nothing of the caller's script.
 """
 
-import json
 import os
 import signal
 import socket
@@ -15,13 +14,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import NoReturn
 
-from gradclip_cli.engine import frames
-from gradclip_cli.engine.sending import Sent
-from gradclip_cli.engine.serving import serve
+from gradclip_cli.engine.executors import frames
+from gradclip_cli.engine.executors.sending import Sent
+from gradclip_cli.engine.executors.serving import serve
+from gradclip_cli.formats.hdf5.child import new_python
 
-_SPAWNED = (
-    "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from gradclip_cli.engine.serving import serve; serve({})"
-)
+_SPAWNED = "from gradclip_cli.engine.executors.serving import serve; serve({})"
 _PATIENCE = 60.0
 """Seconds for a worker to start; a new Python takes 0.2 on a machine that is not busy."""
 _HELD_BACK = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -125,6 +123,6 @@ def _spawn(theirs: socket.socket) -> int:
     lasting = threading.current_thread() is threading.main_thread()  # on Linux, a child is told when the thread ends
     nothing = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (1, 2)]
     actions = [(os.POSIX_SPAWN_DUP2, theirs.fileno(), 0), *nothing]
-    argv = [sys.executable, "-c", _SPAWNED.format(os.getpid() if lasting else 0), json.dumps(sys.path)]
+    argv = new_python(_SPAWNED.format(os.getpid() if lasting else 0))
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
     return os.posix_spawn(sys.executable, argv, environment, file_actions=actions, setsigmask=[])

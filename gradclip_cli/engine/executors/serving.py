@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradclip_cli.engine import executors, frames, telling
-from gradclip_cli.engine.sending import Sent, unpacked
+from gradclip_cli.engine.executors import base, frames, progress
+from gradclip_cli.engine.executors.sending import Sent, unpacked
 from gradclip_cli.errors import GradclipError
 from gradclip_cli.formats.hdf5.limits import settle
 
@@ -49,7 +49,7 @@ def serve(parent: int) -> None:
     with suppress(OSError, EOFError):
         hello = frames.receive(channel)
         if hello is not None:
-            executors.share_room(SharedRoom(*hello.fds))
+            base.share_room(SharedRoom(*hello.fds))
             frames.send_value(channel, os.getpid())
             with np.errstate(divide="warn", over="warn", under="ignore", invalid="warn"):
                 _work(channel)
@@ -89,7 +89,7 @@ def _batch(task: Any, items: list[Any]) -> Reply:
         if not isinstance(error, GradclipError):
             error.add_note("".join(["in a worker process:\n", *traceback.format_tb(error.__traceback__)]).rstrip())
         failure = error
-    return Reply(results, failure, telling.taken())
+    return Reply(results, failure, progress.taken())
 
 
 def _packed(reply: Reply) -> Sent:

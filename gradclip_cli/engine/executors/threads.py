@@ -1,40 +1,18 @@
-"""Run tasks on many items at once. Only this module decides how many run at a time, and on what."""
+"""Run tasks on threads, one for each processor by default."""
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import suppress
 from itertools import chain, islice
 from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from gradclip_cli.engine.processors import available
+from gradclip_cli.engine.executors.processors import available
 from gradclip_cli.numerics.workspace import Workspace
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-_LARGE = 16 << 20
-_two: AbstractContextManager[object] = threading.Semaphore(2)
-_free = nullcontext()
-
-
-class Executor(Protocol):
-    """Runs a task on many items in parallel: on threads here, on worker processes (`Processes`), or on a cluster."""
-
-    jobs: int
-    """How many items are processed at the same time."""
-    work: Workspace
-    """The buffers of the tasks: each thread has its own, and they are freed with the executor."""
-
-    def map(self, task: Callable[[Item], Result], items: Iterable[Item], nbytes: int = 0) -> Iterator[Result]:
-        """Yield `task(item)` for each item, in the order of the items; raise what a task raises.
-
-        `nbytes` says about how many bytes of elements it goes through; with 0, the task never leaves this process.
-        """
-
-    def leaves(self, nbytes: int) -> bool:
-        """Return whether a map that goes through so many bytes would run in other processes."""
 
 
 class Job(NamedTuple):
@@ -51,17 +29,6 @@ class Outcome(NamedTuple):
     number: int
     result: Any
     error: BaseException | None = None
-
-
-def room(nbytes: int) -> AbstractContextManager[object]:
-    """Let at most two tasks at a time hold `nbytes` bytes if that is much, so that memory does not grow with the processors."""
-    return _two if nbytes > _LARGE else _free
-
-
-def share_room(shared: AbstractContextManager[object]) -> None:
-    """Let this process, which works for another one, take its room from what all such processes share."""
-    global _two  # noqa: PLW0603 - a process has one room
-    _two = shared
 
 
 class Threads:

@@ -31,7 +31,7 @@ class Sums(NamedTuple):
     whole: set[str]
 
 
-class PlacedReader:
+class OffsetReader:
     """Reads elements that have an offset from a file whose header another process has read. For one thread."""
 
     def __init__(self, path: str, fingerprint: Fingerprint, summed: bool) -> None:
@@ -60,7 +60,7 @@ class PlacedReader:
         return file
 
 
-class PlacedWriter:
+class OffsetWriter:
     """Writes tensors at their offsets: what a writer becomes in another process.
 
     Where the output holds checksums (`summed`), it keeps a receipt for each write.
@@ -85,8 +85,8 @@ class PlacedWriter:
 
 def reduced(
     tensors: Sequence[TensorSpec], pending: Collection[int], fd: int, path: str, *, summed: bool = False
-) -> tuple[type[PlacedWriter], tuple[Any, ...]]:
+) -> tuple[type[OffsetWriter], tuple[Any, ...]]:
     """Return what a writer is pickled as; raise TypeError if one of the tensors to write has no offset in the output."""
     if any(tensors[k].offset is None and tensors[k].size for k in pending):
         raise TypeError("what is packed is written by the process that began the output")
-    return PlacedWriter, (Descriptor(fd), path, summed)
+    return OffsetWriter, (Descriptor(fd), path, summed)

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradclip_cli.engine.executors import room
-from gradclip_cli.engine.telling import count
+from gradclip_cli.engine.executors.base import room
+from gradclip_cli.engine.executors.progress import count
 from gradclip_cli.errors import InputError, OutputError
 from gradclip_cli.storage.descriptor import Descriptor
 

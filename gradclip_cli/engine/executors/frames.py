@@ -5,7 +5,7 @@ import socket
 import struct
 from typing import Any
 
-from gradclip_cli.engine.sending import Sent
+from gradclip_cli.engine.executors.sending import Sent
 
 _HEAD = struct.Struct("<Q")  # bytes of the pickle
 _ROOM = 256 << 10

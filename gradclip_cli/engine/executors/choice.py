@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
-from gradclip_cli.engine.executors import Threads
-from gradclip_cli.engine.processors import available
-from gradclip_cli.engine.run import Progress, silent
+from gradclip_cli.engine.executors.processors import available
+from gradclip_cli.engine.executors.progress import Progress, silent
+from gradclip_cli.engine.executors.threads import Threads
 from gradclip_cli.notes import Note
 
 if TYPE_CHECKING:
-    from gradclip_cli.engine.processes import Processes
+    from gradclip_cli.engine.executors.processes import Processes
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -59,7 +59,7 @@ class Chosen:
         if not leaves:
             return self._threads.map(task, items)
         if self._processes is None:
-            from gradclip_cli.engine.processes import Processes
+            from gradclip_cli.engine.executors.processes import Processes
 
             self._processes = Processes(self.jobs, self._progress, threads=self._threads)
         return self._processes.map(task, items, nbytes)

@@ -3,8 +3,8 @@
 import pytest
 from support.elsewhere import act
 
-from gradclip_cli.engine.executors import Threads
-from gradclip_cli.engine.mapping import mapped
+from gradclip_cli.engine.executors.receipts import map_with_receipts
+from gradclip_cli.engine.executors.threads import Threads
 
 
 class Ledger:
@@ -43,7 +43,7 @@ def test_numbers_of_copies_come_back(has_checksums: bool, elsewhere: bool, monke
     if elsewhere:
         act(monkeypatch)
     with Threads(1) as workers:
-        found = list(mapped(workers, ledger.add, range(7), 1, [ledger, None, ledger]))
+        found = list(map_with_receipts(workers, ledger.add, range(7), 1, [ledger, None, ledger]))
     assert found == [0, 2, 4, 6, 8, 10, 12]
     assert sorted(ledger.numbers) == ([] if elsewhere else list(range(7)))
     assert sorted(ledger.taken) == (list(range(7)) if elsewhere and has_checksums else [])

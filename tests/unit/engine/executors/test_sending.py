@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gradclip_cli.engine.sending import Sent, packed, unpacked
+from gradclip_cli.engine.executors.sending import Sent, packed, unpacked
 from gradclip_cli.storage.descriptor import Descriptor
 
 

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats.hdf5.chunks import Packing
-from gradclip_cli.formats.hdf5.walker import Dataset, Layout, Walker
+from gradclip_cli.formats.hdf5.walker import ChunkLayout, Dataset, Walker
 
 _MOST = 1024
 """The most layouts that are asked for at once."""
@@ -15,7 +15,7 @@ _MOST_AHEAD = 8 * _MOST
 """The most that are kept: of datasets that nobody reads after all, they would pile up."""
 
 
-class Layouts:
+class ChunkLayouts:
     """The layouts of the datasets of a file that have chunks, asked for ahead of their use. Several threads may ask.
 
     Who reads datasets one after the other soon gets them by the thousand; who reads one gets that alone.
@@ -24,12 +24,12 @@ class Layouts:
     def __init__(self, walker: Walker, datasets: Mapping[str, Dataset]) -> None:
         self._walker, self._datasets = walker, datasets
         self._lock = threading.Lock()
-        self._ahead: dict[str, Layout] = {}
+        self._ahead: dict[str, ChunkLayout] = {}
         self._packings: dict[str, Packing | None] = {}
         self._known: dict[Packing | None, Packing | None] = {}  # equal ones are one object
         self._next, self._step = 0, 1
 
-    def of(self, name: str) -> Layout:
+    def of(self, name: str) -> ChunkLayout:
         """Return the layout of a dataset; raise InputError if it cannot be read."""
         with self._lock:
             if name not in self._ahead:
@@ -38,7 +38,7 @@ class Layouts:
                     self._ask(names[:1])
             return self._ahead.pop(name)
 
-    def several(self, names: Sequence[str]) -> dict[str, Layout]:
+    def several(self, names: Sequence[str]) -> dict[str, ChunkLayout]:
         """Return the layouts of several datasets; leave out one that cannot be read, and those after it, rather than raise."""
         with self._lock:
             found = {name: self._ahead.pop(name) for name in names if name in self._ahead}

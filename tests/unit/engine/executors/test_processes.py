@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-from gradclip_cli.engine import processes as module
-from gradclip_cli.engine.processes import Processes
-from gradclip_cli.engine.worker import Worker
+from gradclip_cli.engine.executors import processes as module
+from gradclip_cli.engine.executors.processes import Processes
+from gradclip_cli.engine.executors.worker import Worker
 from gradclip_cli.errors import InputError, OutputError
 from gradclip_cli.storage.descriptor import Descriptor
 from gradclip_cli.storage.interrupts import cleanups
-from unit.engine import errands
+from unit.engine.executors import errands
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 

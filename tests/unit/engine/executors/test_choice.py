@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from gradclip_cli.engine import choice
-from gradclip_cli.engine.choice import Chosen
+from gradclip_cli.engine.executors import choice
+from gradclip_cli.engine.executors.choice import Chosen
 from gradclip_cli.notes import Note
-from unit.engine import errands
+from unit.engine.executors import errands
 
 MB = 1 << 20
 
@@ -38,7 +38,7 @@ def _recorded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let sixteen processors be there, and no process be started."""
     Recorded.maps = []
     monkeypatch.setattr(choice, "available", lambda: 16)
-    monkeypatch.setattr("gradclip_cli.engine.processes.Processes", Recorded)
+    monkeypatch.setattr("gradclip_cli.engine.executors.processes.Processes", Recorded)
 
 
 def mapped(jobs: int | None, *nbytes: int) -> list[int]:
@@ -89,9 +89,9 @@ def test_notes() -> None:
 def test_small_work_imports_nothing_of_processes() -> None:
     """The program does not wait for what it needs for large dumps only."""
     script = (
-        "import sys, gradclip_cli.pipeline\nfrom gradclip_cli.engine.choice import Chosen\n"
+        "import sys, gradclip_cli.pipeline\nfrom gradclip_cli.engine.executors.choice import Chosen\n"
         "with Chosen() as workers:\n    assert list(workers.map(abs, [-1, -2], 1 << 20)) == [1, 2]\n"
-        "names = {'socket', 'selectors', 'multiprocessing', 'gradclip_cli.engine.processes'}\n"
+        "names = {'socket', 'selectors', 'multiprocessing', 'gradclip_cli.engine.executors.processes'}\n"
         "print(sorted(names & sys.modules.keys()))"
     )
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env={**os.environ})

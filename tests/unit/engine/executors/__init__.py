@@ -1,0 +1,1 @@
+"""Tests of `gradclip_cli.engine.executors`."""
