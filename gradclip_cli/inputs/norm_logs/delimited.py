@@ -1,0 +1,107 @@
+"""CSV and TSV with a row of names: the metrics of Lightning, the exports of W&B, and tables of anybody's own."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from gradclip_cli.errors import InputError
+from gradclip_cli.inputs.norm_logs.base import LogLayout
+from gradclip_cli.inputs.norm_logs.collector import Collector
+from gradclip_cli.inputs.norm_logs.names import EPOCHS, SCALES, STEPS, first_of, number, whole
+from gradclip_cli.inputs.norm_logs.series import NO_STEP, Series
+from gradclip_cli.inputs.norm_logs.stream import LogStream, as_text
+
+_DELIMITERS = (",", "\t", ";")
+_LONGEST = 1 << 23
+"""The most characters of a row: a table of 100,000 tensors has about a million."""
+
+_LOOKED_AT = 3
+
+
+class _Columns(NamedTuple):
+    """Where the columns are that count; None where there is none."""
+
+    step: int | None
+    epoch: int | None
+    scale: int | None
+    norms: list[tuple[int, Series]]
+
+
+def _delimiter(head: bytes) -> str | None:
+    """Return what separates the columns of a table; None where the head is that of no table with a row of names."""
+    lines = [
+        line for line in head.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace").splitlines() if line.strip()
+    ]
+    whole_lines = lines if len(head) < 1 << 15 else lines[:-1] or lines
+    for delimiter in _DELIMITERS:
+        try:
+            names, *rows = list(csv.reader(whole_lines[: 1 + _LOOKED_AT], delimiter=delimiter))[: 1 + _LOOKED_AT]
+        except (csv.Error, ValueError):
+            continue
+        if _are_names(names) and all(len(row) == len(names) for row in rows) and _fits(names, rows):
+            return delimiter
+    return None
+
+
+def _are_names(names: Sequence[str]) -> bool:
+    return all(name.strip() and number(name) is None and ": " not in name and "{" not in name for name in names)
+
+
+def _fits(names: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Whether rows under names hold numbers, and each of them one at least; a single column holds nothing else."""
+    found = [[number(value) is not None for value in row] for row in rows]
+    if len(names) == 1:
+        return bool(found) and " " not in names[0].strip() and all(map(all, found))
+    return all(map(any, found))
+
+
+def _matches(head: bytes) -> bool:
+    return b"\0" not in head and _delimiter(head) is not None
+
+
+def _read(stream: LogStream, into: Collector) -> None:
+    """Read a table row by row; values that are no numbers, or not there, are passed over."""
+    reader = csv.reader(_lines(as_text(stream), stream.path), delimiter=_delimiter(stream.head) or ",")
+    try:
+        _take(reader, into)
+    except csv.Error as error:
+        raise InputError(f"line {reader.line_num}: {error}", path=stream.path) from error
+
+
+def _take(reader: "Iterator[list[str]]", into: Collector) -> None:
+    step_at, epoch_at, scale_at, norms = _columns(next((row for row in reader if row), []), into)
+    width = 1 + max([k for k in (step_at, epoch_at, scale_at) if k is not None] + [k for k, _ in norms], default=-1)
+    for row in reader:
+        if len(row) < width:  # a run that was killed while it wrote
+            continue
+        step = epoch = scale = None
+        for k, series in norms:
+            text = row[k]
+            if not text or (value := number(text)) is None:
+                continue
+            if step is None:
+                step = NO_STEP if step_at is None else whole(row[step_at])
+                epoch = number(row[epoch_at]) if epoch_at is not None and step == NO_STEP else None
+                scale = number(row[scale_at]) if scale_at is not None else None
+            series.add(step, value, scale, epoch)
+
+
+def _columns(names: Sequence[str], into: Collector) -> _Columns:
+    norms = [(k, series) for k, name in enumerate(names) if (series := into.series(name.strip())) is not None]
+    place = {name: k for k, name in reversed(list(enumerate(names)))}
+    step, epoch, scale = (
+        None if (name := first_of(names, wanted)) is None else place[name] for wanted in (STEPS, EPOCHS, SCALES)
+    )
+    return _Columns(step, epoch, scale, norms)
+
+
+def _lines(text: io.TextIOWrapper, path: str) -> Iterator[str]:
+    """Yield lines; raise InputError at one that is too long to be a row."""
+    while line := text.readline(_LONGEST):
+        if len(line) == _LONGEST:
+            raise InputError(f"has a line of more than {_LONGEST:,} characters, so it is no table of a run", path=path)
+        yield line
+
+
+DELIMITED = LogLayout("csv", "CSV", _matches, _read)

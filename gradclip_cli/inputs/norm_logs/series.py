@@ -1,0 +1,86 @@
+"""The values of one column of a log, in the order of its lines, as arrays of numbers."""
+
+import math
+from array import array
+
+NO_STEP = -1
+
+
+class Series:
+    """Values with their steps, of which `NO_STEP` stands for one that is not logged.
+
+    Loss scales and epochs are kept only where some are logged; where one is not, it is NaN.
+    """
+
+    __slots__ = ("digits", "epochs", "has_steps", "scales", "steps", "values")
+
+    def __init__(self) -> None:
+        self.steps, self.values = array("q"), array("d")
+        self.scales: array[float] | None = None
+        self.epochs: array[float] | None = None
+        self.digits: int | None = None
+        self.has_steps = False
+
+    def add(self, step: int, value: float, scale: float | None = None, epoch: float | None = None) -> None:
+        """Add a value, unless it is the last one again: each rank prints the same line."""
+        steps = self.steps
+        if step != NO_STEP:
+            if steps and steps[-1] == step and same(self.values[-1], value):
+                return
+            self.has_steps = True
+        elif epoch is not None:
+            self.epochs = _appended(self.epochs, epoch, len(steps))
+        if scale is not None:
+            self.scales = _appended(self.scales, scale, len(steps))
+        steps.append(step)
+        self.values.append(value)
+
+    @property
+    def largest_scale(self) -> float | None:
+        """The largest loss scale that is logged beside the values; None if none is."""
+        known = [scale for scale in self.scales or () if scale == scale]  # noqa: PLR0124  # NaN is not
+        return max(known, default=None)
+
+    def taken(self, rows: list[int]) -> "Series":
+        """Return the values of some rows, in the order given."""
+        found = Series()
+        found.steps = array("q", [self.steps[row] for row in rows])
+        found.values = array("d", [self.values[row] for row in rows])
+        found.scales, found.epochs = _rows(self.scales, rows), _rows(self.epochs, rows)
+        found.digits, found.has_steps = self.digits, self.has_steps
+        return found
+
+    def divided(self, by: "float | array[float]") -> "Series":
+        """Return the values divided by a number, or each by its own."""
+        found = self.taken(list(range(len(self.values))))
+        each = by if isinstance(by, array) else [by] * len(self.values)
+        found.values = array(
+            "d", [value / scale if scale else math.nan for value, scale in zip(self.values, each, strict=True)]
+        )
+        return found
+
+    def scales_at(self, other: "Series") -> "array[float]":
+        """Return the loss scales of the steps of another series; NaN where none is known."""
+        known = dict(zip(self.steps, self.scales or (), strict=False))
+        return array("d", [known.get(step, math.nan) for step in other.steps])
+
+
+def same(a: float, b: float) -> bool:
+    """Whether two numbers are the same, NaN too."""
+    return a == b or (math.isnan(a) and math.isnan(b))
+
+
+def _appended(values: "array[float] | None", value: float, before: int) -> "array[float]":
+    """Append a value, after NaN for each of those before that had none."""
+    if values is None:
+        values = array("d")
+    if len(values) < before:
+        values.extend([math.nan] * (before - len(values)))
+    values.append(value)
+    return values
+
+
+def _rows(values: "array[float] | None", rows: list[int]) -> "array[float] | None":
+    if values is None:
+        return None
+    return array("d", [values[row] if row < len(values) else math.nan for row in rows])
