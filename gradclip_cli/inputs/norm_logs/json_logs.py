@@ -15,6 +15,9 @@ _HISTORY = "log_history"
 _ROW = re.compile(rb"\[\s*+\{")
 _OBJECT = re.compile(rb"\{\s*+\"[^\"]*+\"\s*+:")
 _SPACE = b" \t\r\n\xef\xbb\xbf"
+_LONGEST = 1 << 24
+"""The longest line that is read whole."""
+
 _FIRST = 20
 """The columns of so many lines are looked at, whatever they hold, to be named where none of them is a norm."""
 
@@ -60,7 +63,8 @@ def _is_lines(head: bytes) -> bool:
     lines = [line for line in head.lstrip(_SPACE).split(b"\n")[:3] if line.strip()]
     if not lines or not lines[0].startswith(b"{"):
         return False
-    return _object(lines[0]) is not None if len(lines) > 1 or head.rstrip().endswith(b"}") else False
+    first = _object(lines[0]) if len(lines) > 1 or head.rstrip().endswith(b"}") else None
+    return first is not None and (len(lines) > 1 or not any(isinstance(value, list) for value in first.values()))
 
 
 def _read_lines(stream: LogStream, into: Collector) -> None:
@@ -71,7 +75,7 @@ def _read_lines(stream: LogStream, into: Collector) -> None:
     wanted = into.options.column
     word = b"norm" if wanted is None else json.dumps(wanted.lower().rpartition("/")[2])[1:-1].encode()
     rows = Rows(into)
-    for line in Lines(stream.blocks(), [word]):
+    for line in Lines(stream.blocks(), [word], _LONGEST):
         if (row := _object(line)) is not None:
             rows.take(row)
 

@@ -1,9 +1,19 @@
 """Find the lines of a log that hold a word, at the speed at which bytes can be searched; other lines are never looked at."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
-LONGEST = 1 << 18
+LONGEST = 1 << 16
 """Longer lines are cut at a space or comma: one without any end must not fill the memory."""
+
+
+class Place(NamedTuple):
+    """A line from `start` to `stop`, without its end, in a block of bytes; `folded` is the block in lower case."""
+
+    data: bytes
+    folded: bytes
+    start: int
+    stop: int
 
 
 class Lines:
@@ -12,75 +22,64 @@ class Lines:
     A line ends at a line feed, or at a carriage return, behind which a bar of progress writes its next state.
     """
 
-    def __init__(self, blocks: Iterable[bytes], words: Sequence[bytes]) -> None:
-        self._blocks, self._words = blocks, words
+    def __init__(self, blocks: Iterable[bytes], words: Sequence[bytes], longest: int = LONGEST) -> None:
+        self._blocks, self._words, self._longest = blocks, words, longest
         self.count = 0
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yield the lines, without their ends."""
+        """Yield the lines."""
+        for data, _, start, stop in self.places():
+            yield data[start:stop]
+
+    def places(self) -> Iterator[Place]:
+        """Yield where the lines are: a line of which little is read is never copied."""
         kept = b""
         for block in self._blocks:
             data = kept + block if kept else block
-            end = _last_end(data)
+            end = self._last_end(data)
             yield from self._in(data[:end] if end < len(data) else data)
             kept = data[end:]
         if kept:
             self.count += not kept.endswith(b"\n")
             yield from self._in(kept)
 
-    def _in(self, data: bytes) -> Iterator[bytes]:
+    def _in(self, data: bytes) -> Iterator[Place]:
         self.count += data.count(b"\n")
-        returns = b"\r" in data
-        folded, done = data.lower(), 0
-        for at in self._hits(folded):
-            if at < done:
-                continue
-            start, stop = data.rfind(b"\n", done, at) + 1, data.find(b"\n", at)
+        folded, done, returns = data.lower(), 0, b"\r" in data
+        words = [word for word in self._words if word in folded]  # one, nearly always
+        while words:
+            places = [folded.find(word, done) for word in words]
+            at = min((place for place in places if place >= 0), default=-1) if len(places) > 1 else places[0]
+            if at < 0:
+                return
+            start, stop = data.rfind(b"\n", done, at) + 1 or done, data.find(b"\n", at)
             stop = len(data) if stop < 0 else stop
             if returns:
-                start = max(start, data.rfind(b"\r", done, at) + 1)
+                start = data.rfind(b"\r", start, at) + 1 or start
                 turn = data.find(b"\r", at, stop)
                 stop = stop if turn < 0 else turn
-            start = max(start, done)
-            if stop - start > LONGEST:
-                start = max(start, _space_before(data, at - LONGEST // 2, start))
-                if stop - start > LONGEST:
-                    stop = _space_before(data, start + LONGEST, at + LONGEST // 4)
+            if stop - start > self._longest:
+                start, stop = self._cut(data, at, start, stop)
+            yield Place(data, folded, start, stop)
             done = stop
-            yield data[start:stop]
 
-    def _hits(self, data: bytes) -> Iterator[int]:
-        """Yield where any of the words is, in order."""
-        if len(self._words) == 1:
-            (word,) = self._words
-            at = data.find(word)
-            while at >= 0:
-                yield at
-                at = data.find(word, at + 1)
-            return
-        places = {word: at for word in self._words if (at := data.find(word)) >= 0}
-        while places:
-            word = min(places, key=places.__getitem__)
-            yield places[word]
-            at = data.find(word, places[word] + 1)
-            if at < 0:
-                del places[word]
-            else:
-                places[word] = at
+    def _cut(self, data: bytes, at: int, start: int, stop: int) -> tuple[int, int]:
+        """Return the part of a long line around the word at `at`."""
+        start = max(start, _space_before(data, at - self._longest // 2, start))
+        return start, min(stop, _space_before(data, start + self._longest, at + self._longest // 4))
 
-
-def _last_end(data: bytes) -> int:
-    """Return where the last line of a block begins, which the next block goes on with."""
-    end = data.rfind(b"\n") + 1
-    if len(data) - end > LONGEST:  # no line of text, but perhaps a bar of progress
-        end = max(end, data.rfind(b"\r", end) + 1)
-    if len(data) - end > LONGEST:
-        end = _space_before(data, len(data), len(data) - LONGEST // 2)
-    return end
+    def _last_end(self, data: bytes) -> int:
+        """Return where the last line of a block begins, which the next block goes on with."""
+        end = data.rfind(b"\n") + 1
+        if len(data) - end > self._longest:  # no line of text, but perhaps a bar of progress
+            end = data.rfind(b"\r", end) + 1 or end
+        if len(data) - end > self._longest:
+            end = _space_before(data, len(data), len(data) - self._longest // 2)
+        return end
 
 
 def _space_before(data: bytes, at: int, least: int) -> int:
     """Return the place after the last space or comma before `at`, or `at` itself where there is none from `least` on."""
-    at = max(at, least)
+    at = min(max(at, least), len(data))
     found = max(data.rfind(b" ", least, at), data.rfind(b",", least, at))
     return at if found < 0 else found + 1

@@ -46,14 +46,13 @@ def _gap(series: Series) -> int | None:
 
 def _end(series: Series) -> tuple[float, float] | None:
     """Return the value that no norm exceeds and many equal, and how many do; None where there is none."""
-    finite = [value for value in series.values if math.isfinite(value)]
-    top = max(finite, default=0.0)
-    if top <= 0:
+    finite = sum(map(math.isfinite, series.values))
+    top = max(filter(math.isfinite, series.values), default=0.0)
+    least = top * (1 - _CLOSE)
+    count = sum(1 for value in series.values if least <= value <= top)
+    if top <= 0 or count < max(_LEAST, _AT_END * finite):
         return None
-    count = sum(1 for value in finite if value >= top * (1 - _CLOSE))
-    if count < max(_LEAST, _AT_END * len(finite)):
-        return None
-    return top, count / len(finite)
+    return top, count / finite
 
 
 def _ordinal(number: int) -> str:

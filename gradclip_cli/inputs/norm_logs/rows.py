@@ -1,12 +1,23 @@
 """Rows of named values, as in objects of JSON: the norms in them, with the step, epoch and loss scale beside them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from gradclip_cli.inputs.norm_logs.collector import Collector
 from gradclip_cli.inputs.norm_logs.names import EPOCHS, SCALES, STEPS, first_of, number, whole
 from gradclip_cli.inputs.norm_logs.series import NO_STEP, Series
 
 _DEEPEST = 8
+_MOST_SHAPES = 10_000
+
+
+class _Shape(NamedTuple):
+    """What the columns of some rows are: those of norms, and those beside them."""
+
+    norms: Sequence[tuple[str, Series]]
+    step: str | None
+    epoch: str | None
+    scale: str | None
 
 
 class Rows:
@@ -14,27 +25,30 @@ class Rows:
 
     def __init__(self, into: Collector) -> None:
         self._into = into
-        self._beside: dict[tuple[str, ...], tuple[str | None, str | None, str | None]] = {}
+        self._shapes: dict[tuple[str, ...], _Shape] = {}
 
     def take(self, row: Mapping[str, object]) -> None:
         """Add the norms of a row."""
-        row = dict(_flat(row)) if any(type(value) is dict for value in row.values()) else row
-        found = list[tuple[Series, float]]()
-        for name, value in row.items():
-            series = self._into.series(name)
-            if series is not None and (norm := number(value)) is not None:
-                found.append((series, norm))
-        if not found:
+        if dict in map(type, row.values()):
+            row = dict(_flat(row))
+        shape = self._shapes.get(names := tuple(row)) or self._shape(names)
+        if not shape.norms:
             return
-        names = tuple(row)
-        if names not in self._beside:
-            self._beside[names] = tuple(first_of(names, wanted) for wanted in (STEPS, EPOCHS, SCALES))  # type: ignore[assignment]
-        step_name, epoch_name, scale_name = self._beside[names]
-        step = NO_STEP if step_name is None else whole(row[step_name])
-        epoch = None if epoch_name is None or step != NO_STEP else number(row[epoch_name])
-        scale = None if scale_name is None else number(row[scale_name])
-        for series, norm in found:
-            series.add(step, norm, scale, epoch)
+        step = NO_STEP if shape.step is None else whole(row[shape.step])
+        epoch = None if shape.epoch is None or step != NO_STEP else number(row[shape.epoch])
+        scale = None if shape.scale is None else number(row[shape.scale])
+        for name, series in shape.norms:
+            value = row[name]
+            norm = value if type(value) is float else number(value)
+            if norm is not None:
+                series.add(step, norm, scale, epoch)
+
+    def _shape(self, names: tuple[str, ...]) -> _Shape:
+        norms = [(name, series) for name in names if (series := self._into.series(name)) is not None]
+        shape = _Shape(norms, first_of(names, STEPS), first_of(names, EPOCHS), first_of(names, SCALES))
+        if len(self._shapes) < _MOST_SHAPES:
+            self._shapes[names] = shape
+        return shape
 
 
 def _flat(row: Mapping[str, object], before: str = "", depth: int = 0) -> Iterator[tuple[str, object]]:
