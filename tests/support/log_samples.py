@@ -33,7 +33,14 @@ def trainer_state() -> bytes:
     ]
     rows.insert(2, {"epoch": 0.2, "eval_loss": 2.5, "eval_runtime": 1.5, "step": 10})
     rows.append({"epoch": 0.4, "step": 20, "total_flos": 1e15, "train_loss": 2.9})
-    tree = {"best_metric": None, "epoch": 0.4, "global_step": 20, "log_history": rows, "logging_steps": 5, "max_steps": 20}
+    tree = {
+        "best_metric": None,
+        "epoch": 0.4,
+        "global_step": 20,
+        "log_history": rows,
+        "logging_steps": 5,
+        "max_steps": 20,
+    }
     return json.dumps(tree, indent=2, sort_keys=True).encode()
 
 
@@ -49,36 +56,36 @@ HF_OUT = (
 """Standard output of transformers: 4.46 writes numbers, 5.0 writes texts; bars of tqdm stand in the same lines."""
 
 LIGHTNING = (
-    "epoch,grad_2.0_norm/fc.bias,grad_2.0_norm/fc.weight,grad_2.0_norm_total,step,train_loss,val_loss\n"
-    "0,,,,49,2.5,\n"
-    "0,0.6,0.8,1.0,49,,\n"
-    "0,,,,99,2.25,\n"
-    "0,3.0,4.0,5.0,99,,\n"
-    "0,,,,99,,2.75\n"
-    "1,0.3,,0.5,149,,\n"
-).encode()
+    b"epoch,grad_2.0_norm/fc.bias,grad_2.0_norm/fc.weight,grad_2.0_norm_total,step,train_loss,val_loss\n"
+    b"0,,,,49,2.5,\n"
+    b"0,0.6,0.8,1.0,49,,\n"
+    b"0,,,,99,2.25,\n"
+    b"0,3.0,4.0,5.0,99,,\n"
+    b"0,,,,99,,2.75\n"
+    b"1,0.3,,0.5,149,,\n"
+)
 """`metrics.csv` of lightning 2.6, with `grad_norm(self, norm_type=2)`: rows are sparse, several have the same step."""
 
 WANDB = (
-    '"Step","run-a - train/grad_norm","run-a - train/grad_norm__MIN","run-a - train/grad_norm__MAX","run-a - _step"\n'
-    '"0","1.5","1.5","1.5","0"\n"1","0.75","0.75","0.75","1"\n"2","","","",""\n"3","NaN","NaN","NaN","3"\n'
-).encode()
+    b'"Step","run-a - train/grad_norm","run-a - train/grad_norm__MIN","run-a - train/grad_norm__MAX","run-a - _step"\n'
+    b'"0","1.5","1.5","1.5","0"\n"1","0.75","0.75","0.75","1"\n"2","","","",""\n"3","NaN","NaN","NaN","3"\n'
+)
 """A panel of Weights & Biases, exported as CSV."""
 
 WANDB_TWO = (
-    '"train/global_step","run-a - train/grad_norm","run-b - train/grad_norm"\n"1","1.5","2.5"\n"2","1.25","2.25"\n'
-).encode()
+    b'"train/global_step","run-a - train/grad_norm","run-b - train/grad_norm"\n"1","1.5","2.5"\n"2","1.25","2.25"\n'
+)
 
 MEGATRON = (
-    " [2021-08-25 14:05:11] iteration     6910/  159576 | consumed samples:       215232 | elapsed time per iteration (ms): "
-    "14593.0 | learning rate: 5.9E-05 | global batch size:    64 | lm loss: 7.31E+00 | loss scale: 4096.0 | "
-    "grad norm: 122716.232 | num zeros: 0.0 | number of skipped iterations:   0 | number of nan iterations:   0 |\n"
-    " [2021-08-25 14:07:11] iteration     6920/  159576 | consumed samples:       215872 | lm loss: 7.29E+00 | "
-    "loss scale: 2048.0 | number of skipped iterations:  10 | number of nan iterations:   0 |\n"
-    "time (ms)\n"
-    " [2021-08-25 14:09:11] iteration     6930/  159576 | consumed samples:       216512 | lm loss: 7.28E+00 | "
-    "loss scale: 2048.0 | grad norm: 98258.265 | number of skipped iterations:   2 | number of nan iterations:   0 |\n"
-).encode()
+    b" [2021-08-25 14:05:11] iteration     6910/  159576 | consumed samples:       215232 | elapsed time per iteration (ms): "
+    b"14593.0 | learning rate: 5.9E-05 | global batch size:    64 | lm loss: 7.31E+00 | loss scale: 4096.0 | "
+    b"grad norm: 122716.232 | num zeros: 0.0 | number of skipped iterations:   0 | number of nan iterations:   0 |\n"
+    b" [2021-08-25 14:07:11] iteration     6920/  159576 | consumed samples:       215872 | lm loss: 7.29E+00 | "
+    b"loss scale: 2048.0 | number of skipped iterations:  10 | number of nan iterations:   0 |\n"
+    b"time (ms)\n"
+    b" [2021-08-25 14:09:11] iteration     6930/  159576 | consumed samples:       216512 | lm loss: 7.28E+00 | "
+    b"loss scale: 2048.0 | grad norm: 98258.265 | number of skipped iterations:   2 | number of nan iterations:   0 |\n"
+)
 """Megatron-LM of 2021 in fp16, which logs each tenth iteration; one without a norm was skipped."""
 
 TORCHTITAN = "".join(
@@ -129,9 +136,7 @@ MMENGINE = (
 )
 """`scalars.json` of MMEngine 0.10 where clipping is on."""
 
-COMPOSER = (
-    b"step,grad_l2_norm/step,layer_grad_l2_norm/fc1.weight,layer_grad_l2_norm/fc2.weight\n1,5.0,3.0,4.0\n2,1.0,0.6,0.8\n"
-)
+COMPOSER = b"step,grad_l2_norm/step,layer_grad_l2_norm/fc1.weight,layer_grad_l2_norm/fc2.weight\n1,5.0,3.0,4.0\n2,1.0,0.6,0.8\n"
 """Names of Composer's OptimizerMonitor of 2022, in a table."""
 
 OLMO = (
@@ -233,7 +238,9 @@ TENSORBOARD = events(
     event(1, histogram("weights"), simple("train/grad_norm", 0.25)),
     event(300, simple("train/grad_norm", NAN)),
 )
-TENSORBOARD_2 = events(event(1, tensor("grad_norm", 1.5)), event(2, tensor("grad_norm", 0.25)), event(3, double("grad_norm", 0.1)))
+TENSORBOARD_2 = events(
+    event(1, tensor("grad_norm", 1.5)), event(2, tensor("grad_norm", 0.25)), event(3, double("grad_norm", 0.1))
+)
 
 SAMPLES: Sequence[Sample] = (
     Sample("trainer_state.json", trainer_state(), "trainer_state.json", "grad_norm", [5, 10, 15, 20], [1.25, 0.5, NAN, 2.0], ["every-nth"]),

@@ -38,6 +38,11 @@ class Collector:
             found = self._known[name] = self._new(name)
             return found
 
+    def begin(self) -> None:
+        """Note that another file begins, which goes on with the run or with what was saved of it."""
+        for series in (*self.columns.values(), *self.tensors.values()):
+            series.begins.add(len(series.steps))
+
     def _new(self, name: str) -> Series | None:
         wanted = self.options.column
         if is_norm(name) or (is_plain(name) if wanted is None else matches(name, wanted)):

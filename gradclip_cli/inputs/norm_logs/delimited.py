@@ -8,7 +8,7 @@ from typing import NamedTuple
 from gradclip_cli.errors import InputError
 from gradclip_cli.inputs.norm_logs.base import LogLayout
 from gradclip_cli.inputs.norm_logs.collector import Collector
-from gradclip_cli.inputs.norm_logs.names import EPOCHS, SCALES, STEPS, first_of, number, whole
+from gradclip_cli.inputs.norm_logs.names import EPOCHS, SCALES, STEPS, first_of, is_norm, number, whole
 from gradclip_cli.inputs.norm_logs.series import NO_STEP, Series
 from gradclip_cli.inputs.norm_logs.stream import LogStream, as_text
 
@@ -33,10 +33,11 @@ def _delimiter(head: bytes) -> str | None:
     lines = [
         line for line in head.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace").splitlines() if line.strip()
     ]
-    whole_lines = lines if len(head) < 1 << 15 else lines[:-1] or lines
+    if not head.endswith(b"\n") and len(lines) > 2:  # the last line may be cut
+        del lines[-1]
     for delimiter in _DELIMITERS:
         try:
-            names, *rows = list(csv.reader(whole_lines[: 1 + _LOOKED_AT], delimiter=delimiter))[: 1 + _LOOKED_AT]
+            names, *rows = list(csv.reader(lines[: 1 + _LOOKED_AT], delimiter=delimiter))[: 1 + _LOOKED_AT]
         except (csv.Error, ValueError):
             continue
         if _are_names(names) and all(len(row) == len(names) for row in rows) and _fits(names, rows):
@@ -51,8 +52,10 @@ def _are_names(names: Sequence[str]) -> bool:
 def _fits(names: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     """Whether rows under names hold numbers, and each of them one at least; a single column holds nothing else."""
     found = [[number(value) is not None for value in row] for row in rows]
+    if not found:
+        return any(map(is_norm, names))
     if len(names) == 1:
-        return bool(found) and " " not in names[0].strip() and all(map(all, found))
+        return " " not in names[0].strip() and all(map(all, found))
     return all(map(any, found))
 
 

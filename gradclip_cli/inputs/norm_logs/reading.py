@@ -48,6 +48,7 @@ def read_log(path: str, options: LogOptions = LogOptions()) -> NormLog:  # noqa:
                     continue
                 raise _no_log(file, stream.head)
             kind = layout.kind
+            into.begin()
             layout.read(stream, into)
             into.notes += stream.notes
     return into.log(kind)

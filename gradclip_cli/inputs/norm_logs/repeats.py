@@ -48,8 +48,8 @@ def _once(series: Series, rows: list[int], path: str, repeated: str | None) -> t
     kept, twice, turn, turns, before = dict[int, int](), dict[int, list[int]](), 0, 0, NO_STEP
     for row in rows:
         step = steps[row]
-        if step < before:
-            turn, turns = row, turns + 1
+        if step < before or row in series.begins:
+            turn, turns = row, turns + (step < before)
         before = step
         other = kept.setdefault(step, row)
         if other == row or same(values[row], values[other]):

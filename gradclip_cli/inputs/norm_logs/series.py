@@ -12,13 +12,14 @@ class Series:
     Loss scales and epochs are kept only where some are logged; where one is not, it is NaN.
     """
 
-    __slots__ = ("digits", "epochs", "has_steps", "scales", "steps", "values")
+    __slots__ = ("begins", "digits", "epochs", "has_steps", "scales", "steps", "values")
 
     def __init__(self) -> None:
         self.steps, self.values = array("q"), array("d")
         self.scales: array[float] | None = None
         self.epochs: array[float] | None = None
         self.digits: int | None = None
+        self.begins: set[int] = set()  # the first rows of files
         self.has_steps = False
 
     def add(self, step: int, value: float, scale: float | None = None, epoch: float | None = None) -> None:
