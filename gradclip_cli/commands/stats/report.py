@@ -9,6 +9,7 @@ from gradclip_cli.commands.stats.advice import recommend
 from gradclip_cli.commands.stats.collect import Collected, collect
 from gradclip_cli.commands.stats.dump_norms import sums_for
 from gradclip_cli.commands.stats.findings import found
+from gradclip_cli.commands.stats.logged import collect_logs
 from gradclip_cli.commands.stats.next_step import next_command
 from gradclip_cli.commands.stats.plan import StatsPlan
 from gradclip_cli.commands.stats.series import blocks, series, steps_of
@@ -37,7 +38,8 @@ def report(plan: StatsPlan, collected: Collected) -> StatsReport:
     offers, runs = candidates(plan, norms), _adaptive_runs(plan, norms)
     main = runs.get((plan.strategy or GLOBAL).name)
     advised = [recommend(plan, norms, strategy) for strategy in plan.shown]
-    dumps = _dumps(norms)
+    dumps = _dumps(plan, norms)
+    single = len(dumps) == 1 and plan.logs is None
     return StatsReport(
         norm_type=plan.norm.type,
         dumps=dumps,
@@ -55,10 +57,10 @@ def report(plan: StatsPlan, collected: Collected) -> StatsReport:
         own=own_thresholds(plan, norms.layers),
         advice=advised[0],
         advised=advised,
-        shares=shares(layout, norms, plan.selection.naming, plan.norm.type) if len(dumps) == 1 else None,
-        size=size(layout),
+        shares=shares(layout, norms, plan.selection.naming, plan.norm.type) if single else None,
+        size=size(layout) if plan.logs is None else None,
         inputs=plan.given,
-        command=next_command(plan, advised[0], bad=any(dump.nonfinite for dump in dumps)),
+        command=next_command(plan, advised[0], bad=any(dump.nonfinite for dump in dumps)) if plan.logs is None else "",
         replay=main.steps(norms.steps) if main else None,
         replay_groups=main.groups() if main else None,
         layer_steps=steps_of(norms.layers, dumps, LayerStep),
@@ -69,9 +71,9 @@ def report(plan: StatsPlan, collected: Collected) -> StatsReport:
     )
 
 
-def _dumps(norms: SeriesNorms) -> list[StatsDump]:
+def _dumps(plan: StatsPlan, norms: SeriesNorms) -> list[StatsDump]:
     totals = norms.total.norms[:, 0].tolist()
-    tops = np.max(norms.max_abs.norms, axis=1, initial=0.0).tolist()
+    tops = np.max(norms.max_abs.norms, axis=1, initial=0.0).tolist() if plan.logs is None else [None] * len(totals)
     return [
         StatsDump(step.input, step.number, total, top, step.nonfinite, step.name)
         for step, total, top in zip(norms.steps, totals, tops, strict=True)
@@ -91,7 +93,10 @@ def _adaptive_runs(plan: StatsPlan, norms: SeriesNorms) -> dict[str, AdaptiveRun
 
 
 def stats(plan: StatsPlan, run: Run) -> StatsReport:
-    """Measure dumps one by one, keep only the norms of each, and report them."""
+    """Measure dumps one by one, keep only the norms of each, and report them; logs are read."""
+    if plan.logs is not None:
+        logged = collect_logs(plan)
+        return report(logged.plan, logged.collected)._replace(source="log", column=logged.column, log=logged.kind)
     sources, types, others = in_step_order(plan.inputs), sums_for(plan), list[dict[str, int]]()
 
     def measured(measure: Measure) -> list[MeasuredDump]:

@@ -1,11 +1,1 @@
-"""Logs that hold norms: each layout is a module here and a line in the registry, in the order in which it is asked."""
-
-from gradclip_cli.inputs.norm_logs.base import LogLayout
-from gradclip_cli.inputs.norm_logs.delimited import DELIMITED
-from gradclip_cli.inputs.norm_logs.events import EVENTS
-from gradclip_cli.inputs.norm_logs.json_logs import LINES, TABLE, TRAINER_STATE
-from gradclip_cli.inputs.norm_logs.mlflow import MLFLOW
-from gradclip_cli.inputs.norm_logs.text import TEXT
-
-LAYOUTS: tuple[LogLayout, ...] = (EVENTS, TRAINER_STATE, LINES, TABLE, MLFLOW, DELIMITED, TEXT)
-"""A log is read by the first layout that matches its first bytes; `text` takes what is left."""
+"""Logs that hold norms: each layout is a module here, and a line in `registry`."""

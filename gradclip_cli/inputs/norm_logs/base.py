@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from gradclip_cli.inputs.norm_logs.stream import LogStream
 
 
+LOG = "log"
+"""What `--input-format` calls a log."""
+
+
 class LogOptions(NamedTuple):
     """What the user asks of a log: the column to take, the norms of steps that came twice, and what norms are divided by.
 

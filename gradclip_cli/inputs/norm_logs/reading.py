@@ -4,21 +4,21 @@ import os
 
 from gradclip_cli.errors import InputError
 from gradclip_cli.inputs.naming import natural
-from gradclip_cli.inputs.norm_logs import LAYOUTS
 from gradclip_cli.inputs.norm_logs.base import LogLayout, LogOptions, NormLog
 from gradclip_cli.inputs.norm_logs.collector import Collector
 from gradclip_cli.inputs.norm_logs.events import is_event_file
 from gradclip_cli.inputs.norm_logs.mlflow import metric_files
+from gradclip_cli.inputs.norm_logs.registry import LAYOUTS
 from gradclip_cli.inputs.norm_logs.stream import opened_log
 from gradclip_cli.text import shortlist
 
-_WANDB = b":W&B"
+WANDB = b":W&B"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 def layout_of(head: bytes) -> LogLayout | None:
     """Return the layout of a log by its first bytes; None where it is empty, or no log."""
-    if not head or head.startswith(_WANDB):
+    if not head or head.startswith(WANDB):
         return None
     return next((layout for layout in LAYOUTS if layout.matches(head)), None)
 
@@ -57,7 +57,7 @@ def read_log(path: str, options: LogOptions = LogOptions()) -> NormLog:  # noqa:
 def _no_log(path: str, head: bytes) -> InputError:
     if not head:
         return InputError("it is empty; give a log that has begun", path=path)
-    if head.startswith(_WANDB):
+    if head.startswith(WANDB):
         what = "Weights & Biases' own format is not read"
         return InputError(f"{what}; export the panel as CSV, or give wandb/.../files/output.log", path=path)
     if head.startswith(_UTF16):
