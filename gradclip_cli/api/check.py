@@ -14,6 +14,7 @@ from gradclip_cli.inputs.choices import Choices
 from gradclip_cli.inputs.discovery import find_dumps
 from gradclip_cli.inputs.loss_scale import parse_unscale
 from gradclip_cli.inputs.naming import Naming
+from gradclip_cli.inputs.norm_logs.finding import refuse_logs
 from gradclip_cli.inputs.selection import Selection, replicated_in
 from gradclip_cli.inputs.wanted_steps import WantedSteps, parse_steps, refuse_slices
 from gradclip_cli.reports.check import CheckReport
@@ -75,6 +76,7 @@ def check(
     refuse_slices(steps, along)
     wanted = parse_steps(steps)
     choices = Choices(tuple(files), shards, repeated, accumulate=accumulate, steps=wanted)
+    refuse_logs(paths_of(inputs), "check")
     found = find_dumps(paths_of(inputs), choices)
     good = None if baseline is None else find_dumps(paths_of(baseline), replace(choices, steps=None))
     naming = Naming.parse(layer_regex, group_depth)

@@ -12,6 +12,7 @@ from gradclip_cli.inputs.discovery import find_side
 from gradclip_cli.inputs.layouts import ranks
 from gradclip_cli.inputs.loss_scale import parse_unscale
 from gradclip_cli.inputs.naming import Naming
+from gradclip_cli.inputs.norm_logs.finding import refuse_logs
 from gradclip_cli.inputs.selection import Selection, replicated_in
 from gradclip_cli.inputs.wanted_steps import WantedSteps, parse_steps
 from gradclip_cli.reports.diff import DiffReport
@@ -52,6 +53,7 @@ def diff(
     if accumulate is not None and not any(os.path.isdir(path) for path in (a, b)):
         raise UsageError("--accumulate takes the files of a directory for micro-batches; give a directory")
     paths = os.fspath(a), os.fspath(b)
+    refuse_logs(paths, "diff")
     found = [find_side(path, choices) for path in paths]
     sources, notes = [*found[0].sources, *found[1].sources], tuple(note for one in found for note in one.notes)
     if shards and not ranks.are_in(sources):

@@ -1,15 +1,10 @@
-"""What is read from a log: the norms of its steps; and what a layout of logs is."""
+"""What is read from a log: the norms of its steps."""
 
 from array import array
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from gradclip_cli.notes import Note
-
-if TYPE_CHECKING:
-    from gradclip_cli.inputs.norm_logs.collector import Collector
-    from gradclip_cli.inputs.norm_logs.stream import LogStream
-
 
 LOG = "log"
 """What `--input-format` calls a log."""
@@ -53,14 +48,3 @@ class NormLog(NamedTuple):
     scale: float | None = None
     digits: int | None = None
     notes: Sequence[Note] = ()
-
-
-class LogLayout(NamedTuple):
-    """An entry of the registry of logs: `kind` names it in sentences, as in `CSV, but none of its columns …`."""
-
-    name: str
-    kind: str
-    matches: Callable[[bytes], bool]
-    """Tell from its first bytes whether a file is laid out so."""
-    read: Callable[["LogStream", "Collector"], None]
-    """Add what a log holds to a collector."""

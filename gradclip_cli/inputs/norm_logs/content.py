@@ -5,6 +5,8 @@ from gradclip_cli.inputs.norm_logs import json_logs
 from gradclip_cli.inputs.norm_logs.reading import WANDB, layout_of
 from gradclip_cli.inputs.norm_logs.stream import head_of
 from gradclip_cli.inputs.norm_logs.text import TEXT
+from gradclip_cli.storage.spooling import standard_input
+from gradclip_cli.storage.streams import PIECE, STANDARD
 
 _INDEX = b'"weight_map"'
 _JSON = (json_logs.LINES, json_logs.TABLE)
@@ -20,7 +22,10 @@ def is_log_by_content(path: str, column: str | None = None) -> bool:
     if layout is None or _INDEX in head:
         return False
     if layout is TEXT:
-        return not head.translate(None, _PRINTED) and _is_nothing_else(head)
+        # Of a pipe more is looked at, since it may never end.
+        first = head if path != STANDARD else standard_input().read_on(0, PIECE)
+        known = path != STANDARD or (column or "norm").lower().encode() in first.lower()
+        return known and not head.translate(None, _PRINTED) and _is_nothing_else(head)
     return layout not in _JSON or b"norm" in head.lower() or column is not None
 
 

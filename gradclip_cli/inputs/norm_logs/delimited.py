@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from gradclip_cli.errors import InputError
-from gradclip_cli.inputs.norm_logs.base import LogLayout
 from gradclip_cli.inputs.norm_logs.collector import Collector
+from gradclip_cli.inputs.norm_logs.layout import LogLayout
 from gradclip_cli.inputs.norm_logs.names import EPOCHS, SCALES, STEPS, first_of, is_norm, number, whole
 from gradclip_cli.inputs.norm_logs.series import NO_STEP, Series
 from gradclip_cli.inputs.norm_logs.stream import LogStream, as_text

@@ -7,8 +7,8 @@ TensorProto: dtype 1, shape 2, content 4, floats 5, doubles 6.
 import os
 from struct import unpack_from
 
-from gradclip_cli.inputs.norm_logs.base import LogLayout
 from gradclip_cli.inputs.norm_logs.collector import Collector
+from gradclip_cli.inputs.norm_logs.layout import LogLayout
 from gradclip_cli.inputs.norm_logs.protobuf import fields
 from gradclip_cli.inputs.norm_logs.records import DamagedError, Records, begins_with_record
 from gradclip_cli.inputs.norm_logs.series import Series

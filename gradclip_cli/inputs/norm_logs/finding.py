@@ -55,7 +55,7 @@ def _is_folder_of_logs(folder: str) -> bool:
     """Whether a folder holds files of events, or metrics of MLflow, and no dump."""
     try:
         names = os.listdir(folder)
-    except OSError:
+    except (OSError, ValueError):
         return False
     if os.path.basename(os.path.normpath(folder)) != _BESIDE[1] and not (
         set(_BESIDE) <= set(names) or any(_EVENTS in name for name in names)

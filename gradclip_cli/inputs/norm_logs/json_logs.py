@@ -5,8 +5,8 @@ import re
 from collections.abc import Mapping, Sequence
 
 from gradclip_cli.errors import InputError
-from gradclip_cli.inputs.norm_logs.base import LogLayout
 from gradclip_cli.inputs.norm_logs.collector import Collector
+from gradclip_cli.inputs.norm_logs.layout import LogLayout
 from gradclip_cli.inputs.norm_logs.lines import Lines
 from gradclip_cli.inputs.norm_logs.rows import Rows
 from gradclip_cli.inputs.norm_logs.stream import LogStream

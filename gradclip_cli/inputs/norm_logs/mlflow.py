@@ -4,8 +4,8 @@ import os
 import re
 from collections.abc import Iterator
 
-from gradclip_cli.inputs.norm_logs.base import LogLayout
 from gradclip_cli.inputs.norm_logs.collector import Collector
+from gradclip_cli.inputs.norm_logs.layout import LogLayout
 from gradclip_cli.inputs.norm_logs.names import number, whole
 from gradclip_cli.inputs.norm_logs.series import NO_STEP
 from gradclip_cli.inputs.norm_logs.stream import LogStream, as_text

@@ -4,9 +4,10 @@ import os
 
 from gradclip_cli.errors import InputError
 from gradclip_cli.inputs.naming import natural
-from gradclip_cli.inputs.norm_logs.base import LogLayout, LogOptions, NormLog
+from gradclip_cli.inputs.norm_logs.base import LogOptions, NormLog
 from gradclip_cli.inputs.norm_logs.collector import Collector
 from gradclip_cli.inputs.norm_logs.events import is_event_file
+from gradclip_cli.inputs.norm_logs.layout import LogLayout
 from gradclip_cli.inputs.norm_logs.mlflow import metric_files
 from gradclip_cli.inputs.norm_logs.registry import LAYOUTS
 from gradclip_cli.inputs.norm_logs.stream import opened_log

@@ -6,8 +6,8 @@ Megatron, torchtitan, verl, fairseq, HF, nanoGPT and llm.c print such lines, amo
 import math
 import re
 
-from gradclip_cli.inputs.norm_logs.base import LogLayout
 from gradclip_cli.inputs.norm_logs.collector import Collector
+from gradclip_cli.inputs.norm_logs.layout import LogLayout
 from gradclip_cli.inputs.norm_logs.lines import Lines
 from gradclip_cli.inputs.norm_logs.names import is_plain
 from gradclip_cli.inputs.norm_logs.series import NO_STEP, Series

@@ -49,5 +49,5 @@ def test_damaged_quotes(tmp_path: Path) -> None:
     """What the csv module refuses is an error with its line."""
     path = tmp_path / "metrics.csv"
     path.write_bytes(b'step,grad_norm\n1,2.0\n2,"' + b"x\n" * 200_000)
-    with pytest.raises(InputError, match="line .*field larger than field limit"):
+    with pytest.raises(InputError, match=r"line .*field larger than field limit"):
         read_log(str(path))

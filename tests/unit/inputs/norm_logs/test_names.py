@@ -23,7 +23,7 @@ def test_norms(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["max_grad_norm", "clip_grad_norm", "grad_norm__MIN", "grad_norm_epoch", "grad_norm_clipped", "param_norm", "norm", "layernorm", "x" * 5000 + "/grad_norm"],
+    ["max_grad_norm", "clip_grad_norm", "grad_norm__MIN", "grad_norm_epoch", "grad_norm_clipped", "param_norm", "norm", "layernorm", "x" * 5000 + "/grad_norm"],  # noqa: E501
 )  # fmt: skip
 def test_other_names(name: str) -> None:
     """Settings, ends of ranges, means of epochs and norms of parameters are not meant."""

@@ -107,9 +107,9 @@ def failure(path: str, column: str | None = None) -> tuple[int, str]:
             "or give wandb/.../files/output.log",
         ),
         ("a.csv", b"step,loss\n1,2.0\n", "norm", 2, "a.csv: CSV without a column 'norm'; there are step, loss"),
-        ("a.csv", b"step,grad_norm\n1,\n2,\n", None, 3, "a.csv: CSV, but its column grad_norm holds no number; check the path, or save the file again"),
+        ("a.csv", b"step,grad_norm\n1,\n2,\n", None, 3, "a.csv: CSV, but its column grad_norm holds no number; check the path, or save the file again"),  # noqa: E501
         ("empty.log", b"", None, 3, "empty.log: it is empty; give a log that has begun"),
-        ("utf16.log", "grad_norm: 1".encode("utf-16"), None, 3, "utf16.log: is text in UTF-16; iconv -f utf-16 -t utf-8 FILE | gradclip stats -"),
+        ("utf16.log", "grad_norm: 1".encode("utf-16"), None, 3, "utf16.log: is text in UTF-16; iconv -f utf-16 -t utf-8 FILE | gradclip stats -"),  # noqa: E501
         (
             "events.out.tfevents.1", events(event(1, simple("loss", 1.0))), None, 3,
             "events.out.tfevents.1: events of TensorBoard, but none of its columns is a gradient norm; name one with --column: loss",
