@@ -9,7 +9,6 @@ from gradclip_cli.commands.stats.advice import recommend
 from gradclip_cli.commands.stats.collect import Collected, collect
 from gradclip_cli.commands.stats.dump_norms import sums_for
 from gradclip_cli.commands.stats.findings import found
-from gradclip_cli.commands.stats.logged import collect_logs
 from gradclip_cli.commands.stats.next_step import next_command
 from gradclip_cli.commands.stats.plan import StatsPlan
 from gradclip_cli.commands.stats.series import blocks, series, steps_of
@@ -95,6 +94,10 @@ def _adaptive_runs(plan: StatsPlan, norms: SeriesNorms) -> dict[str, AdaptiveRun
 def stats(plan: StatsPlan, run: Run) -> StatsReport:
     """Measure dumps one by one, keep only the norms of each, and report them; logs are read."""
     if plan.logs is not None:
+        from gradclip_cli.commands.stats.logged import (
+            collect_logs,
+        )  # with all readers of logs, which dumps need not wait for
+
         logged = collect_logs(plan)
         return report(logged.plan, logged.collected)._replace(source="log", column=logged.column, log=logged.kind)
     sources, types, others = in_step_order(plan.inputs), sums_for(plan), list[dict[str, int]]()
