@@ -4,13 +4,13 @@ from collections.abc import Iterable
 
 from gradclip_cli import pipeline
 from gradclip_cli.api.arguments import Paths, Progress, begin, checked, paths_of, strategy_of
-from gradclip_cli.commands.stats.plan import EVERY, Logs, StatsPlan, Trial
+from gradclip_cli.commands.stats.plan import EVERY, StatsPlan, Trial
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.choices import Choices
 from gradclip_cli.inputs.discovery import Found, find_dumps
 from gradclip_cli.inputs.loss_scale import parse_unscale
 from gradclip_cli.inputs.naming import Naming
-from gradclip_cli.inputs.norm_logs.base import LogOptions
+from gradclip_cli.inputs.norm_logs.base import LogOptions, Logs
 from gradclip_cli.inputs.norm_logs.finding import find_logs, refuse_options
 from gradclip_cli.inputs.selection import Selection, replicated_in
 from gradclip_cli.inputs.wanted_steps import WantedSteps, parse_steps

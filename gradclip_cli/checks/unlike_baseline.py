@@ -55,13 +55,22 @@ def find_unlike_baseline(figures: Figures, limits: Limits) -> Iterator[Problem]:
 
 def _unlike(figures: Figures, baseline: Baseline, spreads: float) -> Iterator[Problem]:
     blocks = _blocks(figures, baseline)
+    if baseline.whole is not None:
+        ranges = _ranges(baseline.whole, figures, baseline, spreads)
+        for rows in _outside(figures.dump_norms, ranges):
+            yield _problem(None, rows, figures.dump_norms, ranges, baseline.label)
     for column, name in enumerate(blocks.names):
         ranges = _ranges(blocks.good[:, column], figures, baseline, spreads)
         norms = blocks.run[:, column]
-        above = [row for row, one in enumerate(ranges) if one is not None and norms[row] > one.high]
-        below = [row for row, one in enumerate(ranges) if one is not None and norms[row] < one.low]
-        for rows in filter(None, (above, below)):
+        for rows in _outside(norms, ranges):
             yield _problem(name, rows, norms, ranges, baseline.label)
+
+
+def _outside(norms: Matrix, ranges: Sequence[Range | None]) -> Iterator[list[int]]:
+    """Yield the rows above their ranges, and those below them, where there are any."""
+    above = [row for row, one in enumerate(ranges) if one is not None and norms[row] > one.high]
+    below = [row for row, one in enumerate(ranges) if one is not None and norms[row] < one.low]
+    yield from filter(None, (above, below))
 
 
 def _blocks(figures: Figures, baseline: Baseline) -> Blocks:
@@ -109,7 +118,7 @@ def _exp(value: float) -> float:
     return math.exp(value) if value < 709 else math.inf
 
 
-def _problem(block: str, rows: Sequence[int], norms: Matrix, ranges: Sequence[Range | None], label: str) -> Problem:
+def _problem(block: str | None, rows: Sequence[int], norms: Matrix, ranges: Sequence[Range | None], label: str) -> Problem:
     ratios = {row: norms[row] / one.median for row in rows if (one := ranges[row]) is not None}
     first, worst = rows[0], max(rows, key=lambda row: abs(math.log(ratios[row])) if ratios[row] > 0 else math.inf)
     limit = ranges[first]
@@ -117,5 +126,6 @@ def _problem(block: str, rows: Sequence[int], norms: Matrix, ranges: Sequence[Ra
     message, brief = (
         f"norm {norms[row]:.3g}, {times(ratios[row])} the median of {printable(label)}" for row in (first, worst)
     )
-    found = Problem(rows, float(norms[first]), bound, f"{printable(block)} has a {message}", advice=ADVICE, block=block)
-    return found._replace(worst=float(norms[worst]), brief=brief)
+    what = "the whole" if block is None else printable(block)
+    found = Problem(rows, float(norms[first]), bound, f"{what} has a {message}", advice=ADVICE, block=block)
+    return found._replace(whole=block is None, worst=float(norms[worst]), brief=brief)

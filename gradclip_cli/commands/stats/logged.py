@@ -1,6 +1,5 @@
 """Make the norms of a series of logs, in place of those that `collect` measures."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -13,29 +12,16 @@ from gradclip_cli.commands.stats.layout import SeriesLayout
 from gradclip_cli.commands.stats.plan import StatsPlan
 from gradclip_cli.commands.stats.rows import RowLayout
 from gradclip_cli.errors import UsageError
-from gradclip_cli.inputs.norm_logs.base import NormLog
-from gradclip_cli.inputs.norm_logs.reading import read_log
-from gradclip_cli.inputs.ordering import by_step
-from gradclip_cli.inputs.repeats import StepPlace, settled
-from gradclip_cli.notes import Note
+from gradclip_cli.inputs.norm_logs.joining import JoinedLogs, join_logs
 from gradclip_cli.numerics.dtypes import DType
 from gradclip_cli.strategies import Group
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import plural, printable
 from gradclip_cli.thresholds.exact_sums import group_norms
 from gradclip_cli.thresholds.norm_table import GroupName, L2Norms, NormTable, SeriesNorms, Step
-from gradclip_cli.thresholds.samples import Mask, Matrix
 
 _UNKNOWN = DType("", 0, "other")
 """The dtype of tensors of which only norms are logged."""
-
-
-class _Row(NamedTuple):
-    """One step of one of several logs."""
-
-    log: int
-    at: int
-    step: int | None
 
 
 class Logged(NamedTuple):
@@ -51,37 +37,13 @@ def collect_logs(plan: StatsPlan) -> Logged:
     """Read logs, join them in the order of their steps, and take the steps that the plan wants."""
     if plan.logs is None:
         raise ValueError("there are no logs")
-    logs = [read_log(path, plan.logs.options) for path in plan.logs.paths]
-    rows, notes = _rows(logs, plan)
-    plan = _with_groups(plan, {Group.DUMP, Group.NONE} | ({Group.LAYER} if any(log.tensors for log in logs) else set()))
-    names = list(dict.fromkeys(tensor.name for log in logs for tensor in log.tensors))
+    joined = join_logs(plan.logs.paths, plan.logs.options, plan.selection.steps)
+    if plan.skip_steps >= len(joined.at):
+        raise UsageError(f"--skip-steps {plan.skip_steps} leaves nothing of {plural(len(joined.at), 'norm')}")
+    joined, names = joined.taken(slice(plan.skip_steps, None)), joined.tensors
+    plan = _with_groups(plan, {Group.DUMP, Group.NONE} | ({Group.LAYER} if names else set()))
     layout = _layout(names, plan)
-    norms = _norms(logs, rows, layout, plan)
-    said = [note for log in logs for note in log.notes]
-    columns, kinds = dict.fromkeys(log.column for log in logs), dict.fromkeys(log.kind for log in logs)
-    return Logged(Collected(layout, norms, [], [*said, *notes]), plan, ", ".join(columns), ", ".join(kinds))
-
-
-def _rows(logs: Sequence[NormLog], plan: StatsPlan) -> tuple[list[_Row], list[Note]]:
-    """Return the rows that are taken, in the order of their steps."""
-    every = [
-        _Row(k, at, None if log.steps is None else log.steps[at])
-        for k, log in enumerate(logs)
-        for at in range(len(log.norms))
-    ]
-    notes = list[Note]()
-    if len(logs) > 1:
-        every, notes = settled(every, lambda row: StepPlace(row.step, logs[row.log].path, True), plan.repeated)
-        every = by_step(every, lambda row: row.step)
-    first = printable(logs[0].path)
-    if plan.selection.steps is not None:
-        taken = [row for row in every if plan.selection.steps.takes(row.step)]
-        if not taken:
-            raise plan.selection.steps.refusal(first, [row.step for row in every])
-        every = taken
-    if plan.skip_steps >= len(every):
-        raise UsageError(f"--skip-steps {plan.skip_steps} leaves nothing of {plural(len(every), 'norm')}")
-    return every[plan.skip_steps :], notes
+    return Logged(Collected(layout, _norms(joined, layout, plan), [], joined.notes), plan, joined.column, joined.kind)
 
 
 def _with_groups(plan: StatsPlan, groups: set[Group]) -> StatsPlan:
@@ -104,9 +66,9 @@ def _layout(names: Sequence[str], plan: StatsPlan) -> SeriesLayout:
     return SeriesLayout(specs, [None] * len(specs), [places[k] for k in order], whole, {}, [])
 
 
-def _norms(logs: Sequence[NormLog], rows: Sequence[_Row], layout: SeriesLayout, plan: StatsPlan) -> SeriesNorms:
-    total = np.array([[logs[row.log].norms[row.at]] for row in rows])
-    norms, absent = _of_tensors(logs, rows, [spec.name for spec in layout.specs])
+def _norms(joined: JoinedLogs, layout: SeriesLayout, plan: StatsPlan) -> SeriesNorms:
+    total = joined.norms[:, None]
+    norms, absent = joined.of_tensors([spec.name for spec in layout.specs])
     missing = absent if absent.any() else None
     groups = [GroupName(place.layer, spec.name) for place, spec in zip(layout.places, layout.specs, strict=True)]
     starts = layout.whole.starts[:-1]
@@ -117,37 +79,16 @@ def _norms(logs: Sequence[NormLog], rows: Sequence[_Row], layout: SeriesLayout, 
     layers = NormTable([GroupName(layer) for layer in layout.layers], of_layers, no_layer)
     params = NormTable(groups, norms, missing)
     return SeriesNorms(
-        [_step(logs[row.log], row) for row in rows],
+        _steps(joined),
         whole,
         layers,
         params,
-        NormTable([], np.empty((len(rows), 0))),
+        NormTable([], np.empty((len(total), 0))),
         block_norms(layers, plan.selection.naming, 2.0),
         L2Norms(whole, layers, params, {}) if plan.tries else None,
     )
 
 
-def _of_tensors(logs: Sequence[NormLog], rows: Sequence[_Row], names: Sequence[str]) -> tuple[Matrix, Mask]:
-    """Return the norms of tensors by step, and which are absent; what is absent is 0."""
-    norms, absent = np.zeros((len(rows), len(names))), np.ones((len(rows), len(names)), np.bool_)
-    column = {name: k for k, name in enumerate(names)}
-    for number, log in enumerate(logs):
-        own = np.array([k for k, row in enumerate(rows) if row.log == number], np.int64)
-        places = np.array([rows[k].at for k in own.tolist()], np.int64)
-        for tensor in log.tensors:
-            k = column[tensor.name]
-            missing = (
-                np.zeros(len(own), np.bool_) if tensor.absent is None else np.array(tensor.absent, np.bool_)[places]
-            )
-            norms[own, k] = np.where(missing, 0.0, np.frombuffer(tensor.norms)[places])
-            absent[own, k] = missing
-    return norms, absent
-
-
-def _step(log: NormLog, row: _Row) -> Step:
-    """Return a step of a log: named by its epoch where it has no number, or else by its place."""
-    name = None
-    if row.step is None:
-        epoch = log.epochs[row.at] if log.epochs is not None and row.at < len(log.epochs) else math.nan
-        name = f"norm {row.at + 1:,}" + ("" if math.isnan(epoch) else f" (epoch {epoch:g})")
-    return Step(log.path, row.step, 0 if math.isfinite(log.norms[row.at]) else 1, name)
+def _steps(joined: JoinedLogs) -> list[Step]:
+    bad = (~np.isfinite(joined.norms)).astype(int).tolist()
+    return [Step(*row) for row in zip(joined.paths, joined.steps, bad, joined.names, strict=True)]

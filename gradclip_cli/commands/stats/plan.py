@@ -1,11 +1,10 @@
 """The plan of `stats`, and the trials in it."""
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.choices import DEFAULT, Choices
-from gradclip_cli.inputs.norm_logs.base import LogOptions
+from gradclip_cli.inputs.norm_logs.base import Logs
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.notes import Note
@@ -49,13 +48,6 @@ class Trial:
     def of(self, strategy: Strategy | None) -> "Trial":
         """Return the trial of a threshold alone for a strategy; any other stays."""
         return replace(self, strategy=strategy, bare=False) if self.bare and strategy is not None else self
-
-
-class Logs(NamedTuple):
-    """Logs whose norms are taken in place of those of dumps, and how they are read."""
-
-    paths: tuple[str, ...]
-    options: LogOptions
 
 
 @dataclass(frozen=True)

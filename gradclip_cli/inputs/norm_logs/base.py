@@ -22,6 +22,13 @@ class LogOptions(NamedTuple):
     unscale: float | str | None = None
 
 
+class Logs(NamedTuple):
+    """Logs whose norms are taken in place of those of dumps, and how they are read."""
+
+    paths: tuple[str, ...]
+    options: LogOptions
+
+
 class TensorNorms(NamedTuple):
     """The norms of one tensor or layer, one for each step of its log, and at which steps there is none (a byte for each)."""
 
