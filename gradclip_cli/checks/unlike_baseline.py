@@ -6,7 +6,9 @@ the dumps of the baseline, where m is the median of the nearest dumps of each.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from statistics import median
 from typing import NamedTuple
 
 import numpy as np
@@ -94,24 +96,39 @@ def _ranges(good: Matrix, figures: Figures, baseline: Baseline, spreads: float) 
     """Return the range for each dump of the run; None where the baseline has no finite norm above 0 of the block."""
     there = np.flatnonzero(np.isfinite(good) & (good > 0)).tolist()
     logs = {row: math.log(good[row]) for row in there}
-    near = {step: _nearest(there, baseline.steps, step) for step in {*baseline.steps, *figures.steps}}
-    middles = {step: float(np.median([logs[row] for row in rows])) for step, rows in near.items() if rows}
+    own, steps = list(figures.steps), list(baseline.steps)
+    if any(steps[row] is None for row in there):  # each is compared with all
+        own, steps = [None] * len(own), [None] * len(steps)
+    near = _nearest(there, steps, {*steps, *own})
+    middles = {step: float(median([logs[row] for row in rows])) for step, rows in near.items() if rows}
     if not middles:
-        return [None] * len(figures.steps)
-    apart = [abs(logs[row] - middles[baseline.steps[row]]) for row in there]
+        return [None] * len(own)
+    apart = [abs(logs[row] - middles[steps[row]]) for row in there]
     margin = spreads * max(_LEAST, DEVIATION * float(np.median(apart))) if len(there) >= ENOUGH else _FEW
     known = {}
-    for step in set(figures.steps):
+    for step in set(own):
         values = [logs[row] for row in near[step]]
         known[step] = Range(*map(_exp, (middles[step], min(values) - margin, max(values) + margin)))
-    return [known[step] for step in figures.steps]
+    return [known[step] for step in own]
 
 
-def _nearest(rows: Sequence[int], steps: Sequence[int | None], step: int | None) -> list[int]:
-    """Return the rows of the dumps nearest by step; all of them where a dump has no step."""
-    if step is None or any(steps[row] is None for row in rows):
-        return list(rows)
-    return sorted(rows, key=lambda row: abs((steps[row] or 0) - step))[:_NEAREST]
+def _nearest(
+    rows: Sequence[int], steps: Sequence[int | None], wanted: Iterable[int | None]
+) -> dict[int | None, Sequence[int]]:
+    """Return the rows of the dumps nearest to each step; all of them where a dump has no step."""
+    ordered = sorted((steps[row] or 0, row) for row in rows)
+    places = [step for step, _ in ordered]
+    alone = len(set(places)) == len(places)  # of steps that stand there twice, the window might miss the first
+    found: dict[int | None, Sequence[int]] = {}
+    for step in wanted:
+        if step is None:
+            found[step] = rows
+            continue
+        at = bisect_left(places, step)
+        window = ordered[max(0, at - _NEAREST) : at + _NEAREST] if alone else ordered
+        nearest = sorted(window, key=lambda one: (abs(one[0] - step), one[1]))[:_NEAREST]  # noqa: B023  # at once
+        found[step] = [row for _, row in nearest]
+    return found
 
 
 def _exp(value: float) -> float:

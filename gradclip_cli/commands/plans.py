@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.choices import DEFAULT, Choices
+from gradclip_cli.inputs.norm_logs.base import Logs
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.notes import Note
@@ -30,6 +31,8 @@ class CheckPlan:
     jobs: int | None = None
     baseline: tuple[DumpSource, ...] = ()
     baseline_name: str = ""
+    logs: Logs | None = None  # in place of dumps
+    baseline_logs: Logs | None = None
 
 
 @dataclass(frozen=True)

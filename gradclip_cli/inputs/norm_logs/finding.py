@@ -32,6 +32,13 @@ def find_logs(paths: Sequence[str], input_format: str | None = None, column: str
     return _checked(logs)
 
 
+def logs_beside(path: str, input_format: str | None = None, column: str | None = None) -> list[str]:
+    """Return a second input if it is a log; dumps stay dumps, though `--input-format log` is given for the first."""
+    if input_format == LOG and not (os.path.isfile(path) and not path.lower().endswith((*suffixes(), *ENDINGS))):
+        input_format = None
+    return find_logs([path], input_format, column)
+
+
 def _checked(logs: list[str]) -> list[str]:
     if STANDARD in logs:
         check_input()
@@ -98,9 +105,15 @@ _NOTHING: Mapping[str, object] = {
 """The options that are for gradients only, with the values that say nothing."""
 
 
-def refuse_options(path: str, given: Mapping[str, object]) -> None:
-    """Raise UsageError for an option that means nothing for a log."""
+_OF_DUMPS = ("void_dtype", "allow_huge", "shards", "files", "accumulate", "allow_missing", "keep_going", "tied")
+"""Those of them that say how dumps are read, which may stand beside a log."""
+
+
+def refuse_options(path: str, given: Mapping[str, object], *, both: bool = True) -> None:
+    """Raise UsageError for an option that means nothing for a log, or for what stands beside it unless `both` are logs."""
     for name, value in given.items():
+        if not both and name in _OF_DUMPS:
+            continue
         if value != _NOTHING[name] and not (name == "norm_type" and value == 2):
             option = f"--{name.replace('_', '-')}"
             raise UsageError(f"{option} is for gradients, and {printable(path)} is a log of norms; leave it out")

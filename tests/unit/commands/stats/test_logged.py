@@ -6,9 +6,9 @@ import pytest
 from support import log_samples as samples
 
 from gradclip_cli.commands.stats.logged import collect_logs
-from gradclip_cli.commands.stats.plan import Logs, StatsPlan
+from gradclip_cli.commands.stats.plan import StatsPlan
 from gradclip_cli.errors import UsageError
-from gradclip_cli.inputs.norm_logs.base import LogOptions
+from gradclip_cli.inputs.norm_logs.base import LogOptions, Logs
 from gradclip_cli.strategies import Group
 
 
