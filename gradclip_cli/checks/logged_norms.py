@@ -38,4 +38,6 @@ def _where(figures: Figures, row: int) -> tuple[int | None, str]:
     names = {figures.tensors[column].name: column for column in bad}
     last = last_of(list(names)).name
     there = int((figures.elements[row] > 0).sum())
-    return names[last], f", nor that of {len(bad):,} of {plural(there, 'tensor')}; {printable(last)} is the last of them"
+    return names[
+        last
+    ], f", nor that of {len(bad):,} of {plural(there, 'tensor')}; {printable(last)} is the last of them"

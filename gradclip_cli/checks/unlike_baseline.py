@@ -126,7 +126,7 @@ def _nearest(
             continue
         at = bisect_left(places, step)
         window = ordered[max(0, at - _NEAREST) : at + _NEAREST] if alone else ordered
-        nearest = sorted(window, key=lambda one: (abs(one[0] - step), one[1]))[:_NEAREST]  # noqa: B023  # at once
+        nearest = sorted(window, key=lambda one: (abs(one[0] - step), one[1]))[:_NEAREST]  # of a few
         found[step] = [row for _, row in nearest]
     return found
 
@@ -135,7 +135,9 @@ def _exp(value: float) -> float:
     return math.exp(value) if value < 709 else math.inf
 
 
-def _problem(block: str | None, rows: Sequence[int], norms: Matrix, ranges: Sequence[Range | None], label: str) -> Problem:
+def _problem(
+    block: str | None, rows: Sequence[int], norms: Matrix, ranges: Sequence[Range | None], label: str
+) -> Problem:
     ratios = {row: norms[row] / one.median for row in rows if (one := ranges[row]) is not None}
     first, worst = rows[0], max(rows, key=lambda row: abs(math.log(ratios[row])) if ratios[row] > 0 else math.inf)
     limit = ranges[first]

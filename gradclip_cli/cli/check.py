@@ -105,7 +105,9 @@ def command(
     with progress(work.quiet) as watched:
         report = gradclip_cli.check(paths, ignore=ignored, jobs=work.jobs, progress=watched, **keywords)
     if report.source is not None and failing and failing.isdisjoint(report.rules):
-        raise click.UsageError(f"--fail-on {', '.join(sorted(failing))} needs gradients; a log is checked by {', '.join(report.rules)}")
+        raise click.UsageError(
+            f"--fail-on {', '.join(sorted(failing))} needs gradients; a log is checked by {', '.join(report.rules)}"
+        )
     if work.quiet:
         show_notes(report, quiet=True)
     else:

@@ -73,12 +73,12 @@ def test_layers(run: Run, tmp_path: Path) -> None:
     assert {row["strategy"] for row in report["suggestions"]} == {"clip-by-global-norm", "clip-l2-per-layer"}
 
 
-@pytest.mark.parametrize("command", ["apply", "ls", "show", "diff"])
+@pytest.mark.parametrize("command", ["apply", "ls", "show"])
 def test_other_commands_need_gradients(command: str, run: Run, tmp_path: Path) -> None:
     """A log is refused in one line where gradients are needed."""
     path = tmp_path / "trainer_state.json"
     path.write_bytes(samples.trainer_state())
-    more = {"apply": ["-t", "1", "-o", str(tmp_path / "out")], "diff": [str(path)]}.get(command, [])
+    more = {"apply": ["-t", "1", "-o", str(tmp_path / "out")]}.get(command, [])
     found = run(command, str(path), *more)
     assert (found.code, found.out) == (3, "")
     assert found.err.endswith(f"holds norms, not gradients; {command} needs gradients: take stats\n")

@@ -7,7 +7,7 @@ import numpy as np
 
 from gradclip_cli.checks.base import Baseline, Figures
 from gradclip_cli.checks.unlike_baseline import ENOUGH
-from gradclip_cli.commands.check.collect import Collected, collect, series_figures
+from gradclip_cli.commands.check.collect import collect, series_figures
 from gradclip_cli.commands.plans import CheckPlan
 from gradclip_cli.engine.run import Run
 from gradclip_cli.errors import GradclipError, InputError

@@ -129,7 +129,12 @@ def _rows(report: CheckReport, shown: Sequence[Problem]) -> list[list[str | Span
     for one in shown:
         style: Style = "bad" if one.rule in _BAD else "warn"
         rows.append(
-            [Span("" if one.rule == before else one.rule, style), _label(one, report), one.tensors, one.when(report.dumps, report.noun)]
+            [
+                Span("" if one.rule == before else one.rule, style),
+                _label(one, report),
+                one.tensors,
+                one.when(report.dumps, report.noun),
+            ]
         )
         before = one.rule
     used = [k for k in range(len(rows[0])) if any(str(row[k]) for row in rows)]
