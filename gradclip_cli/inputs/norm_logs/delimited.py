@@ -8,9 +8,9 @@ from typing import NamedTuple
 from gradclip_cli.errors import InputError
 from gradclip_cli.inputs.norm_logs.collector import Collector
 from gradclip_cli.inputs.norm_logs.layout import LogLayout
-from gradclip_cli.inputs.norm_logs.names import EPOCHS, SCALES, STEPS, first_of, is_norm, number, whole
+from gradclip_cli.inputs.norm_logs.names import EPOCHS, SCALES, STEPS, first_of, is_norm, number, tensor_in, whole
 from gradclip_cli.inputs.norm_logs.series import NO_STEP, Series
-from gradclip_cli.inputs.norm_logs.stream import LogStream, as_text
+from gradclip_cli.inputs.norm_logs.stream import HEAD, LogStream, as_text
 
 _DELIMITERS = (",", "\t", ";")
 _LONGEST = 1 << 23
@@ -33,8 +33,11 @@ def _delimiter(head: bytes) -> str | None:
     lines = [
         line for line in head.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace").splitlines() if line.strip()
     ]
-    if not head.endswith(b"\n") and len(lines) > 2:  # the last line may be cut
+    cut = len(head) >= HEAD and not head.endswith(b"\n")
+    if len(lines) > 1 and (cut or (len(lines) > 2 and not head.endswith(b"\n"))):  # the last line may not be complete
         del lines[-1]
+    elif cut and lines:  # a table of many tensors: not even the row of names is complete
+        lines[0] = lines[0].rpartition(",")[0] or lines[0].rpartition("\t")[0] or lines[0].rpartition(";")[0]
     for delimiter in _DELIMITERS:
         try:
             names, *rows = list(csv.reader(lines[: 1 + _LOOKED_AT], delimiter=delimiter))[: 1 + _LOOKED_AT]
@@ -53,7 +56,7 @@ def _fits(names: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     """Whether rows under names hold numbers, and each of them one at least; a single column holds nothing else."""
     found = [[number(value) is not None for value in row] for row in rows]
     if not found:
-        return any(map(is_norm, names))
+        return any(is_norm(name) or tensor_in(name) for name in names)
     if len(names) == 1:
         return " " not in names[0].strip() and all(map(all, found))
     return all(map(any, found))

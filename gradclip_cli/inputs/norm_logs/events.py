@@ -7,10 +7,13 @@ TensorProto: dtype 1, shape 2, content 4, floats 5, doubles 6.
 import os
 from struct import unpack_from
 
+import numpy as np
+
 from gradclip_cli.inputs.norm_logs.collector import Collector
+from gradclip_cli.inputs.norm_logs.event_runs import alike, decoded, shape_of
 from gradclip_cli.inputs.norm_logs.layout import LogLayout
 from gradclip_cli.inputs.norm_logs.protobuf import fields
-from gradclip_cli.inputs.norm_logs.records import DamagedError, Records, begins_with_record
+from gradclip_cli.inputs.norm_logs.records import DamagedError, Records, begins_with_record, stride
 from gradclip_cli.inputs.norm_logs.series import Series
 from gradclip_cli.inputs.norm_logs.stream import LogStream
 from gradclip_cli.notes import Note
@@ -23,6 +26,8 @@ _FIRST = 500
 """Tags of so many events are looked at, whatever they are, to be named where none of them is a norm."""
 
 _STEP_BITS = 1 << 63
+_FEW = 8
+"""Fewer events of a length are read one by one."""
 
 
 def is_event_file(path: str) -> bool:
@@ -37,11 +42,14 @@ def _read(stream: LogStream, into: Collector) -> None:
     records, tags = Records(stream.blocks(), word.encode(), _FIRST), dict[bytes, Series | None]()
     broken = 0
     try:
-        for data, start, stop in records:
-            try:
-                _take(data, start, stop, tags, into)
-            except ValueError:
-                broken += 1
+        for data, start, stop, count in records:
+            width, done = stride(start, stop), 0
+            while done < count:
+                at = start + done * width
+                taken = _take_run(data, at, stop - start, count - done, tags) if count - done >= _FEW else 0
+                if not taken:
+                    broken += not _took(data, at, at + stop - start, tags, into)
+                done += taken or 1
     except DamagedError as error:
         what = f"{error}, and what follows is not read"
         into.notes.append(Note("damaged", f"{stream.path}: {what}", changes_figures=True))
@@ -51,6 +59,35 @@ def _read(stream: LogStream, into: Collector) -> None:
     if records.cut:
         what = "ends within an event, as where a run is still writing; what is complete is read"
         into.notes.append(Note("still-written", f"{stream.path}: {what}"))
+
+
+def _take_run(data: bytes, start: int, size: int, count: int, tags: dict[bytes, Series | None]) -> int:
+    """Add the scalars of events of the same shape, and return of how many; 0 where the first is to be looked at alone."""
+    try:
+        shape = shape_of(data, start, start + size)
+    except ValueError:
+        return 0
+    if shape is None or shape.tag not in tags:  # one event of each tag is read alone
+        return 0
+    if shape.tensor is not None and _scalar(data, *shape.tensor) is None:
+        return 0
+    width = stride(0, size)
+    rows = np.frombuffer(data, np.uint8, (count - 1) * width + size, start)
+    rows = np.lib.stride_tricks.as_strided(rows, (count, size), (width, 1), writeable=False)
+    found = alike(rows, shape)
+    series = tags[shape.tag]
+    if series is not None:
+        series.extend(*decoded(rows[:found], shape))
+    return found
+
+
+def _took(data: bytes, start: int, stop: int, tags: dict[bytes, Series | None], into: Collector) -> bool:
+    """Add the scalars of one event; return whether it is sound."""
+    try:
+        _take(data, start, stop, tags, into)
+    except ValueError:
+        return False
+    return True
 
 
 def _take(data: bytes, start: int, stop: int, tags: dict[bytes, Series | None], into: Collector) -> None:

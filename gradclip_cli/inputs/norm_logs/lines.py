@@ -1,19 +1,13 @@
 """Find the lines of a log that hold a word, at the speed at which bytes can be searched; other lines are never looked at."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
 
 LONGEST = 1 << 16
 """Longer lines are cut at a space or comma: one without any end must not fill the memory."""
 
 
-class Place(NamedTuple):
-    """A line from `start` to `stop`, without its end, in a block of bytes; `folded` is the block in lower case."""
-
-    data: bytes
-    folded: bytes
-    start: int
-    stop: int
+Place = tuple[bytes, bytes, int, int]
+"""A line: a block of bytes, the same in lower case, and where in it the line begins and ends, without its end."""
 
 
 class Lines:
@@ -48,19 +42,22 @@ class Lines:
         folded, done, returns = data.lower(), 0, b"\r" in data
         words = [word for word in self._words if word in folded]  # one, nearly always
         while words:
-            places = [folded.find(word, done) for word in words]
-            at = min((place for place in places if place >= 0), default=-1) if len(places) > 1 else places[0]
+            at = folded.find(words[0], done)
+            if len(words) > 1:
+                places = [at, *(folded.find(word, done) for word in words[1:])]
+                at = min((place for place in places if place >= 0), default=-1)
             if at < 0:
                 return
             start, stop = data.rfind(b"\n", done, at) + 1 or done, data.find(b"\n", at)
-            stop = len(data) if stop < 0 else stop
+            if stop < 0:
+                stop = len(data)
             if returns:
                 start = data.rfind(b"\r", start, at) + 1 or start
                 turn = data.find(b"\r", at, stop)
                 stop = stop if turn < 0 else turn
             if stop - start > self._longest:
                 start, stop = self._cut(data, at, start, stop)
-            yield Place(data, folded, start, stop)
+            yield data, folded, start, stop
             done = stop
 
     def _cut(self, data: bytes, at: int, start: int, stop: int) -> tuple[int, int]:

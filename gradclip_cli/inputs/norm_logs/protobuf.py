@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 
-_FIXED = {1: 8, 5: 4}
-_VARINT, _BYTES = 0, 2
+VARINT, FIXED_64, BYTES, FIXED_32 = 0, 1, 2, 5
+"""The kinds of fields."""
+
+_FIXED = {FIXED_64: 8, FIXED_32: 4}
 _LONGEST = 63
 
 
@@ -29,11 +31,11 @@ def fields(data: bytes, at: int, stop: int) -> Iterator[tuple[int, int, int]]:
     while at < stop:
         key, at = varint(data, at, stop)
         kind = key & 7
-        if kind == _VARINT:
+        if kind == VARINT:
             value, at = varint(data, at, stop)
             yield key >> 3, value, -1
             continue
-        if kind == _BYTES:
+        if kind == BYTES:
             size, at = varint(data, at, stop)
         elif kind in _FIXED:
             size = _FIXED[kind]
@@ -43,3 +45,16 @@ def fields(data: bytes, at: int, stop: int) -> Iterator[tuple[int, int, int]]:
             raise ValueError("a field is longer than its message")
         yield key >> 3, at, at + size
         at += size
+
+
+def spans(data: bytes, at: int, stop: int) -> Iterator[tuple[int, int, int, int]]:
+    """Yield the number and the kind of each field, and where its bytes begin and end, those of a whole number too."""
+    while at < stop:
+        key, start = varint(data, at, stop)
+        kind = key & 7
+        end = varint(data, start, stop)[1] if kind == VARINT else 0
+        for _, found, last in fields(data, at, stop):
+            start, end = (start, end) if last < 0 else (found, last)
+            break
+        yield key >> 3, kind, start, end
+        at = end

@@ -6,12 +6,23 @@ Only the checksums of lengths are compared: they keep the place in the file, and
 from collections.abc import Iterable, Iterator
 from struct import unpack_from
 
+import numpy as np
+
 _HEADER, _FOOTER = 12, 4
 _LARGEST = 1 << 24
 """Larger records are passed over without being kept: no scalars are so many."""
 
 _MOST_KNOWN = 1 << 16
 _POLYNOMIAL, _MASK = 0x82F63B78, 0xA282EAD8
+
+
+_FEWEST = 32
+"""The least number of records of one length that are handed on together."""
+
+
+def stride(start: int, stop: int) -> int:
+    """Return how far the beginnings of records of the same length are apart."""
+    return _HEADER + stop - start + _FOOTER
 
 
 def _crc_table() -> list[int]:
@@ -39,9 +50,13 @@ class Records:
         self._known: dict[bytes, int] = {}
         self._table = _crc_table()
         self.at, self.cut = 0, False
+        self._wait = 0  # so many records are not looked at for a run, since there was none
 
-    def __iter__(self) -> Iterator[tuple[bytes, int, int]]:
-        """Yield the bytes that hold a record, and where it begins and ends in them; raise DamagedError."""
+    def __iter__(self) -> Iterator[tuple[bytes, int, int, int]]:
+        """Yield the bytes that hold a record, where it begins and ends in them, and how many of its length follow, itself included.
+
+        Of these, each begins `stride` after the one before, and not all need to hold the word. Raises DamagedError.
+        """
         kept, skip = b"", 0
         for block in self._blocks:
             if skip >= len(block):
@@ -50,10 +65,10 @@ class Records:
                 continue
             data, self.at, skip = kept + block[skip:], self.at + skip, 0
             end = 0
-            for start, stop in self._in(data):
-                end = stop + _FOOTER
+            for start, stop, count in self._in(data):
+                end = stop + _FOOTER + (count - 1) * stride(start, stop)
                 if start >= 0:
-                    yield data, start, stop
+                    yield data, start, stop, count
             self.at += end
             if end > len(data):
                 skip = end - len(data)
@@ -61,8 +76,8 @@ class Records:
             kept = data[end:]
         self.cut = bool(kept or skip)
 
-    def _in(self, data: bytes) -> Iterator[tuple[int, int]]:
-        """Yield where records that count begin and end, then -1 and the end of the last one that is complete."""
+    def _in(self, data: bytes) -> Iterator[tuple[int, int, int]]:
+        """Yield where records that count begin and end, then -1 and the end of the last one that is complete; and how many."""
         at, known, folded, word = 0, self._known, data.lower(), self._word
         most, hit = len(data) - _HEADER, folded.find(word)
         while at <= most:
@@ -76,11 +91,31 @@ class Records:
                     at = stop + _FOOTER
                 break
             if self._every or -1 < hit < stop:
+                count = 1 if self._every else self._run(data, at, stop)
                 self._every -= bool(self._every)
-                yield at + _HEADER, stop
+                yield at + _HEADER, stop, count
+                stop += (count - 1) * (stop + _FOOTER - at)
                 hit = folded.find(word, stop)
             at = stop + _FOOTER
-        yield -1, at - _FOOTER
+        yield -1, at - _FOOTER, 1
+
+    def _run(self, data: bytes, at: int, stop: int) -> int:
+        """Return how many records of one length follow each other from `at` on; 1 where these are few."""
+        width = stop + _FOOTER - at
+        most = (len(data) - at) // width
+        after = at + width
+        if most < _FEWEST or data[after : after + _HEADER] != data[at : at + _HEADER]:
+            return 1
+        if self._wait:
+            self._wait -= 1
+            return 1
+        rows = np.frombuffer(data, np.uint8, most * width, at).reshape(most, width)[:, :_HEADER]
+        other = (rows != rows[0]).any(axis=1)
+        count = int(other.argmax()) if other.any() else most
+        if count < _FEWEST:
+            self._wait = _FEWEST
+            return 1
+        return count
 
     def _checked(self, header: bytes, at: int) -> int:
         size, crc = unpack_from("<QI", header)

@@ -3,6 +3,9 @@
 import math
 from array import array
 
+import numpy as np
+from numpy.typing import NDArray
+
 NO_STEP = -1
 
 
@@ -35,6 +38,19 @@ class Series:
             self.scales = _appended(self.scales, scale, len(steps))
         steps.append(step)
         self.values.append(value)
+
+    def extend(self, steps: "NDArray[np.int64]", values: "NDArray[np.float64]") -> None:
+        """Add values with their steps, of which the same value of the same step twice in succession counts once."""
+        if not len(steps):
+            return
+        again = np.zeros(len(steps), np.bool_)
+        again[1:] = (steps[1:] == steps[:-1]) & (
+            (values[1:] == values[:-1]) | (np.isnan(values[1:]) & np.isnan(values[:-1]))
+        )
+        again[0] = bool(self.steps) and self.steps[-1] == steps[0] and same(self.values[-1], float(values[0]))
+        self.has_steps = True
+        self.steps.frombytes(steps[~again].tobytes())
+        self.values.frombytes(values[~again].tobytes())
 
     @property
     def largest_scale(self) -> float | None:

@@ -47,10 +47,22 @@ class _TextLog:
         self.word = (into.options.column or "norm").lower().encode()
         self._names: dict[tuple[bytes, bytes], tuple[Series | None, bool]] = {}
         self._step_name = b"step"
+        self._block = b""
+        self._coloured = self._scaled = self._skips = False  # whether the block has any such line
+        self._last = b"\n"  # the name in the last line with what decides it before it, and its series
+        self._last_series: tuple[Series | None, bool] = None, False
+
+    def _look_at(self, data: bytes, folded: bytes) -> None:
+        """Search a block at once for what would be searched in each of its lines: a fifth of the time."""
+        self._block = folded
+        self._coloured, self._scaled = b"\x1b" in data, b"scale" in folded
+        self._skips = b"skipped iterations" in folded
 
     def take(self, data: bytes, folded: bytes, start: int, stop: int) -> None:
         """Add the norms of a line."""
-        if data.find(b"\x1b", start, stop) >= 0:
+        if folded is not self._block:
+            self._look_at(data, folded)
+        if self._coloured and data.find(b"\x1b", start, stop) >= 0:
             data = _ANSI.sub(b"", data[start:stop])
             folded, start, stop = data.lower(), 0, len(data)
         word, step, scale = self.word, _UNKNOWN, None
@@ -58,17 +70,22 @@ class _TextLog:
         while at >= 0:
             end, match = _value(folded, at + len(word), stop)
             if match is not None:
-                series, plain = self._series(data, start, at, end)
+                first = end - len(self._last)
+                if first >= start and data[first:end] == self._last:
+                    series, plain = self._last_series
+                else:
+                    series, plain = self._series(data, start, at, end)
                 if series is not None:
                     if step == _UNKNOWN:
-                        step, scale = self._step(folded, start, stop), _number(_SCALE, b"scale", folded, start, stop)
+                        step = self._step(folded, start, stop)
+                        scale = _number(_SCALE, b"scale", folded, start, stop) if self._scaled else None
                     if step >= 0 or not plain:
                         epoch = _number(_EPOCH, b"epoch", folded, start, stop) if step < 0 else None
                         _add(series, step, match[1], scale, epoch)
                 end = match.end()
             at = folded.find(word, end, stop)
         # Megatron logs a loss scale in each line; nothing else skips.
-        if (step < 0 or scale is not None) and folded.find(b"skipped iterations", start, stop) >= 0:
+        if self._skips and (step < 0 or scale is not None) and folded.find(b"skipped iterations", start, stop) >= 0:
             self._skip(folded, start, stop, without_norm=step < 0)
 
     def _series(self, data: bytes, start: int, at: int, end: int) -> tuple[Series | None, bool]:
@@ -78,13 +95,15 @@ class _TextLog:
         if not key[0] and before[-1:] == b" ":
             last = before[:-1].translate(_NAME).rpartition(b" ")[2]
             key = (last + b" " if last.lower() in (b"grad", b"gradient") else b""), key[1]
-        try:
-            return self._names[key]
-        except KeyError:
+            decides = len(last) + 2
+        else:
+            decides = len(key[0]) + 1
+        if key not in self._names:
             name = b"".join(key).decode("utf-8", "replace").lstrip("-.")
-            found = self._into.series(name), is_plain(name) and self._into.options.column is None
-            self._names[key] = found
-            return found
+            self._names[key] = self._into.series(name), is_plain(name) and self._into.options.column is None
+        if decides <= len(before):
+            self._last, self._last_series = data[at - decides : end], self._names[key]
+        return self._names[key]
 
     def _step(self, folded: bytes, start: int, stop: int) -> int:
         """Return the step of a line; NO_STEP where it has none. The name in the last line is looked for first."""

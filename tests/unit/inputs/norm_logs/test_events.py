@@ -74,7 +74,7 @@ def test_blocks_of_any_size() -> None:
     data = events(*ROWS)
     for size in (1, 7, 12, 13, 60, len(data)):
         records = Records((data[at : at + size] for at in range(0, len(data), size)), b"grad_norm", 0)
-        assert [held[start:stop] for held, start, stop in records] == ROWS
+        assert [held[start:stop] for held, start, stop, _ in records] == ROWS
         assert (records.at, records.cut) == (len(data), False)
     with pytest.raises(DamagedError, match=f"damaged at byte {len(data):,}"):
         list(Records([data, b"\1" * 12], b"", 0))
@@ -85,7 +85,7 @@ def test_large_records_are_skipped(size: int) -> None:
     """A record of more than 16 MiB is passed over block by block."""
     data = record(bytes(size)) + record(b"norm")
     records = Records((data[at : at + 100_000] for at in range(0, len(data), 100_000)), b"norm", 0)
-    assert [held[start:stop] for held, start, stop in records] == [b"norm"]
+    assert [held[start:stop] for held, start, stop, _ in records] == [b"norm"]
     assert not records.cut
 
 
