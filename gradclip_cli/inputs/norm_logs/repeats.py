@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.inputs.norm_logs.series import NO_STEP, Series, same
 from gradclip_cli.notes import Note
@@ -17,9 +20,10 @@ def once_a_step(series: Series, path: str, repeated: str | None = None) -> tuple
     The same value twice counts once. Of others, that of the resumed run is taken, which goes back to steps that were there,
     or what `repeated` says. Raise InputError if values of one step differ otherwise: they are norms of shards.
     """
-    if not series.has_steps or _grows(series.steps):
+    every = np.frombuffer(series.steps, np.int64)
+    if not series.has_steps or (every[0] != NO_STEP and (np.diff(every) > 0).all()):
         return series, []
-    notes, rows = list[Note](), [row for row, step in enumerate(series.steps) if step != NO_STEP]
+    notes, rows = list[Note](), np.flatnonzero(every != NO_STEP)
     if left := len(series.steps) - len(rows):
         what = f"{plural(left, 'norm')} without a step {'is' if left == 1 else 'are'} left out"
         notes.append(Note("no-step", f"{path}: {what}", left, changes_figures=True))
@@ -30,27 +34,47 @@ def once_a_step(series: Series, path: str, repeated: str | None = None) -> tuple
         choice = "--repeated first, keep or error chooses otherwise"
         text = f"{example}: {what}; the {which} of each is taken; {choice}"
         notes.append(Note("resumed", text, len(twice), changes_figures=True))
-    return series.taken(sorted(taken, key=lambda row: (series.steps[row], row))), notes
+    return series.taken(taken), notes
 
 
-def _grows(steps: Sequence[int]) -> bool:
-    before = NO_STEP
-    for step in steps:
-        if step <= before:
-            return False
-        before = step
-    return True
+def _once(
+    series: Series, rows: "NDArray[np.int64]", path: str, repeated: str | None
+) -> tuple["NDArray[np.int64]", list[int]]:
+    """Return the rows to take, in the order of steps, and the steps of which there are several values.
+
+    Only steps that stand there more than once are looked at one by one.
+    """
+    every = np.frombuffer(series.steps, np.int64)
+    steps = every[rows]
+    back = np.diff(steps, prepend=NO_STEP) < 0
+    turns, begins = np.count_nonzero(back), np.isin(rows, list(series.begins))
+    turn = np.maximum.accumulate(np.where(back | begins, rows, 0))
+    order = np.argsort(steps, kind="stable")
+    alone = np.ones(len(rows), np.bool_)
+    again = np.flatnonzero(np.diff(steps[order]) == 0)
+    alone[order[again]] = alone[order[again + 1]] = False
+    kept, twice = _settled(series, rows[~alone].tolist(), turn[~alone].tolist(), path, repeated)
+    if twice and repeated is None and turns > 3 and turns * _OFTEN > len(rows):
+        step, pair = next(iter(twice.items()))
+        raise _differ(series, path, step, *pair[:2])
+    if twice and repeated == "error":
+        raise UsageError(f"{printable(path)}: step {min(twice)} came twice; --repeated first or last takes one of them")
+    more = [row for own in twice.values() for row in own] if repeated == "keep" else []
+    found = np.unique(np.concatenate([rows[alone], np.array([*kept.values(), *more], np.int64)]))
+    return found[np.argsort(every[found], kind="stable")], [] if repeated == "keep" else sorted(twice)
 
 
-def _once(series: Series, rows: list[int], path: str, repeated: str | None) -> tuple[list[int], list[int]]:
-    """Return the rows to take, and the steps of which there are several values."""
+def _settled(
+    series: Series, rows: Sequence[int], turns: Sequence[int], path: str, repeated: str | None
+) -> tuple[dict[int, int], dict[int, list[int]]]:
+    """Return the row to take of each step that is there more than once, and all rows with values of their own.
+
+    `turns` has for each row where the steps went back last, or a file began.
+    """
     steps, values = series.steps, series.values
-    kept, twice, turn, turns, before = dict[int, int](), dict[int, list[int]](), 0, 0, NO_STEP
-    for row in rows:
+    kept, twice = dict[int, int](), dict[int, list[int]]()
+    for row, turn in zip(rows, turns, strict=True):
         step = steps[row]
-        if step < before or row in series.begins:
-            turn, turns = row, turns + (step < before)
-        before = step
         other = kept.setdefault(step, row)
         if other == row or same(values[row], values[other]):
             continue
@@ -59,14 +83,7 @@ def _once(series: Series, rows: list[int], path: str, repeated: str | None) -> t
         twice.setdefault(step, [other]).append(row)
         if repeated != "first":
             kept[step] = row
-    if twice and repeated is None and turns > 3 and turns * _OFTEN > len(rows):
-        step, pair = next(iter(twice.items()))
-        raise _differ(series, path, step, *pair[:2])
-    if twice and repeated == "error":
-        raise UsageError(f"{printable(path)}: step {min(twice)} came twice; --repeated first or last takes one of them")
-    if repeated == "keep":
-        return [*kept.values(), *(row for own in twice.values() for row in own if row != kept[steps[row]])], []
-    return list(kept.values()), sorted(twice)
+    return kept, twice
 
 
 def _differ(series: Series, path: str, step: int, one: int, other: int) -> InputError:

@@ -55,25 +55,26 @@ class Series:
     @property
     def largest_scale(self) -> float | None:
         """The largest loss scale that is logged beside the values; None if none is."""
-        known = [scale for scale in self.scales or () if scale == scale]  # noqa: PLR0124  # NaN is not
-        return max(known, default=None)
+        known = np.array(self.scales or ())
+        known = known[~np.isnan(known)]
+        return float(known.max()) if len(known) else None
 
-    def taken(self, rows: list[int]) -> "Series":
+    def taken(self, rows: "NDArray[np.int64]") -> "Series":
         """Return the values of some rows, in the order given."""
         found = Series()
-        found.steps = array("q", [self.steps[row] for row in rows])
-        found.values = array("d", [self.values[row] for row in rows])
+        found.steps = array("q", np.frombuffer(self.steps, np.int64)[rows].tobytes())
+        found.values = array("d", np.frombuffer(self.values)[rows].tobytes())
         found.scales, found.epochs = _rows(self.scales, rows), _rows(self.epochs, rows)
         found.digits, found.has_steps = self.digits, self.has_steps
         return found
 
     def divided(self, by: "float | array[float]") -> "Series":
-        """Return the values divided by a number, or each by its own."""
-        found = self.taken(list(range(len(self.values))))
-        each = by if isinstance(by, array) else [by] * len(self.values)
-        found.values = array(
-            "d", [value / scale if scale else math.nan for value, scale in zip(self.values, each, strict=True)]
-        )
+        """Return the values divided by a number, or each by its own; a scale of 0 leaves NaN."""
+        found = self.taken(np.arange(len(self.values)))
+        scales = np.array(by)
+        with np.errstate(all="ignore"):
+            values = np.frombuffer(self.values) / np.where(scales == 0, math.nan, scales)
+        found.values = array("d", values.tobytes())
         return found
 
     def scales_at(self, other: "Series") -> "array[float]":
@@ -97,7 +98,9 @@ def _appended(values: "array[float] | None", value: float, before: int) -> "arra
     return values
 
 
-def _rows(values: "array[float] | None", rows: list[int]) -> "array[float] | None":
+def _rows(values: "array[float] | None", rows: "NDArray[np.int64]") -> "array[float] | None":
+    """Return some rows of values, which may end early."""
     if values is None:
         return None
-    return array("d", [values[row] if row < len(values) else math.nan for row in rows])
+    padded = np.append(np.frombuffer(values), math.nan)
+    return array("d", padded[np.minimum(rows, len(values))].tobytes())
