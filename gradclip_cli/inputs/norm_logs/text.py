@@ -21,6 +21,8 @@ _VALUE = re.compile(_IS + _NUMBER)
 _REST = re.compile(rb"[_/](?:total|step|global)(?![a-z0-9_/])")
 _WHOLE = re.compile(rb"[\"' \t:=]++(\d++)(?!\.?\w)")
 _STEP = re.compile(rb"(?<![\w./-])(global[_ ]step|num_updates|iteration|step|iter)" + _WHOLE.pattern)
+_STEP_WORDS = b"step", b"iter", b"num_updates"
+"""One of these stands in each name of a step."""
 _LATER_STEP = re.compile(rb"(?<=/)(global[_ ]step|num_updates)" + _WHOLE.pattern)
 _EPOCH = re.compile(rb"(?<!\w)epoch" + _IS + _NUMBER)
 _SCALE = re.compile(rb"(?:loss|grad)[ _]scale" + _IS + _NUMBER)
@@ -48,7 +50,7 @@ class _TextLog:
         self._names: dict[tuple[bytes, bytes], tuple[Series | None, bool]] = {}
         self._step_name = b"step"
         self._block = b""
-        self._coloured = self._scaled = self._skips = False  # whether the block has any such line
+        self._coloured = self._scaled = self._skips = self._stepped = False  # whether the block has any such line
         self._last = b"\n"  # the name in the last line with what decides it before it, and its series
         self._last_series: tuple[Series | None, bool] = None, False
 
@@ -57,6 +59,7 @@ class _TextLog:
         self._block = folded
         self._coloured, self._scaled = b"\x1b" in data, b"scale" in folded
         self._skips = b"skipped iterations" in folded
+        self._stepped = any(word in folded for word in _STEP_WORDS)
 
     def take(self, data: bytes, folded: bytes, start: int, stop: int) -> None:
         """Add the norms of a line."""
@@ -107,6 +110,8 @@ class _TextLog:
 
     def _step(self, folded: bytes, start: int, stop: int) -> int:
         """Return the step of a line; NO_STEP where it has none. The name in the last line is looked for first."""
+        if not self._stepped:
+            return NO_STEP
         at = folded.find(self._step_name, start, stop)
         if at >= 0 and (at == start or folded[at - 1] not in _IN_NAMES):
             match = _WHOLE.match(folded, at + len(self._step_name), stop)
