@@ -91,7 +91,7 @@ def stats(
     chosen = strategy_of(strategy) if strategy and not every else None
     plan = StatsPlan(
         inputs=found.sources,
-        given=tuple(paths_of(inputs)),
+        given=tuple(logs or paths_of(inputs)),
         choices=choices,
         every=every,
         notes=found.notes,

@@ -23,8 +23,9 @@ def find_logs(paths: Sequence[str], input_format: str | None = None, column: str
     if input_format in FORMATS:
         return []
     if input_format == LOG:
-        return _checked(given)
+        return _checked([_log_in(path, column) or path for path in given])
     ends = (*suffixes(), *ENDINGS)
+    given = [_log_in(path, column) or path for path in given]
     logs = [path for path in given if not path.lower().endswith(ends) and is_log(path, column)]
     if logs and len(logs) < len(given):
         other = next(path for path in given if path not in logs)
@@ -32,9 +33,32 @@ def find_logs(paths: Sequence[str], input_format: str | None = None, column: str
     return _checked(logs)
 
 
+def _log_in(path: str, column: str | None) -> str | None:
+    """Return the one log in a folder that holds no dump; None for what is no such folder."""
+    if path == STANDARD or not os.path.isdir(path) or is_folder_of_logs(path) or _holds_dumps(path):
+        return None
+    from gradclip_cli.inputs.norm_logs.in_folders import log_in
+
+    return log_in(path, column)
+
+
+def _holds_dumps(folder: str) -> bool:
+    """Whether a folder, or a folder in it, holds a file that ends like a dump; what cannot be listed is refused elsewhere."""
+    ends = (*suffixes(), *ENDINGS)
+    try:
+        with os.scandir(folder) as entries:
+            every = list(entries)
+        if any(entry.name.lower().endswith(ends) for entry in every):
+            return True
+        inner = [entry.path for entry in every if entry.is_dir()]
+        return any(name.lower().endswith(ends) for path in inner for name in os.listdir(path))
+    except (OSError, ValueError):
+        return True
+
+
 def logs_beside(path: str, input_format: str | None = None, column: str | None = None) -> list[str]:
     """Return a second input if it is a log; dumps stay dumps, though `--input-format log` is given for the first."""
-    if input_format == LOG and not (os.path.isfile(path) and not path.lower().endswith((*suffixes(), *ENDINGS))):
+    if input_format == LOG and (os.path.isdir(path) or path.lower().endswith((*suffixes(), *ENDINGS))):
         input_format = None
     return find_logs([path], input_format, column)
 
@@ -50,7 +74,7 @@ def _checked(logs: list[str]) -> list[str]:
 def is_log(path: str, column: str | None = None) -> bool:
     """Whether a path is that of a log: a file, standard input, or a folder of events or of metrics without any dump."""
     if path != STANDARD and not os.path.isfile(path):
-        return _is_folder_of_logs(path)
+        return is_folder_of_logs(path)
     if path == STANDARD and (not os.path.exists("/dev/fd/0") or os.isatty(0)):
         return False
     from gradclip_cli.inputs.norm_logs.content import is_log_by_content
@@ -58,7 +82,7 @@ def is_log(path: str, column: str | None = None) -> bool:
     return is_log_by_content(path, column)
 
 
-def _is_folder_of_logs(folder: str) -> bool:
+def is_folder_of_logs(folder: str) -> bool:
     """Whether a folder holds files of events, or metrics of MLflow, and no dump."""
     try:
         names = os.listdir(folder)
@@ -77,7 +101,7 @@ def refuse_logs(paths: Sequence[str], command: str) -> None:
     for path in paths:
         if stream_name(path, 0) == STANDARD or path.lower().endswith(ends):
             continue
-        if _is_folder_of_logs(path) if os.path.isdir(path) else os.path.isfile(path) and _is_sure(path):
+        if is_folder_of_logs(path) if os.path.isdir(path) else os.path.isfile(path) and _is_sure(path):
             raise InputError(f"holds norms, not gradients; {command} needs gradients: take stats", path=path)
 
 

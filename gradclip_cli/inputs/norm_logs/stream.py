@@ -1,6 +1,5 @@
 """Read a log from its beginning to its end, once: a file, a pipe or standard input, unpacked where it is packed by gzip."""
 
-import gzip
 import io
 import os
 import zlib
@@ -8,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from gradclip_cli.errors import InputError, reason
+from gradclip_cli.inputs.norm_logs.unpacking import Unpacked
 from gradclip_cli.notes import Note
 from gradclip_cli.storage import streams
 from gradclip_cli.storage.spooling import standard_input
@@ -28,8 +28,10 @@ class LogStream:
         self.path = path
         self.notes: list[Note] = []
         self._file = io.BufferedReader(raw, BLOCK)
+        self._unpacked: Unpacked | None = None
         if self._file.peek(2)[:2] == _GZIP:
-            self._file = io.BufferedReader(gzip.GzipFile(fileobj=self._file), BLOCK)  # type: ignore[arg-type]
+            self._unpacked = Unpacked(self._file)
+            self._file = io.BufferedReader(self._unpacked, BLOCK)
         self.head = self._read(HEAD)
 
     def blocks(self) -> Iterator[bytes]:
@@ -42,12 +44,12 @@ class LogStream:
     def _read(self, most: int) -> bytes:
         """Return the next bytes, fewer than asked for at the end only."""
         try:
-            return self._file.read(most)
-        except EOFError:
-            what = "is packed by gzip and cut short, so norms at its end may be missing"
-            self.notes.append(Note("cut-short", f"{self.path}: {what}", changes_figures=True))
-            return b""
-        except (gzip.BadGzipFile, zlib.error) as error:
+            data = self._file.read(most)
+            if not data and self._unpacked is not None and self._unpacked.cut:
+                what = "is packed by gzip and cut short, so norms at its end are missing"
+                self.notes.append(Note("cut-short", f"{self.path}: {what}", changes_figures=True))
+            return data
+        except zlib.error as error:
             raise InputError(f"is damaged: gzip cannot unpack it: {error}", path=self.path) from error
         except OSError as error:
             raise InputError(reason(error), path=self.path) from error

@@ -66,7 +66,8 @@ def test_packed_and_cut(tmp_path: Path) -> None:
 
 def test_packed_and_damaged(tmp_path: Path) -> None:
     """Damage inside a packed log is an error."""
-    packed = bytearray(gzip.compress(os.urandom(1 << 17)))
+    lines = [b"step: %d grad_norm: 1.5 %s\n" % (k, os.urandom(40).hex().encode()) for k in range(4000)]
+    packed = bytearray(gzip.compress(b"".join(lines)))
     packed[1 << 16 : (1 << 16) + 8] = b"\xff" * 8
     with pytest.raises(InputError, match="gzip cannot unpack it"):
         read_log(written(tmp_path, bytes(packed)))
