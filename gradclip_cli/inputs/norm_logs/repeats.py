@@ -1,14 +1,17 @@
 """Settle steps that stand in a log more than once: several ranks print them, or a run was resumed."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.inputs.norm_logs.series import NO_STEP, Series, same
 from gradclip_cli.notes import Note
 from gradclip_cli.text import plural, printable
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _OFTEN = 20
 """Where steps go back more often than once in so many values, these are lines of ranks in disorder, and no resumed runs."""

@@ -2,9 +2,12 @@
 
 import math
 from array import array
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 NO_STEP = -1
 

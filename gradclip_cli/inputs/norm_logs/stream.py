@@ -45,14 +45,14 @@ class LogStream:
         """Return the next bytes, fewer than asked for at the end only."""
         try:
             data = self._file.read(most)
-            if not data and self._unpacked is not None and self._unpacked.cut:
-                what = "is packed by gzip and cut short, so norms at its end are missing"
-                self.notes.append(Note("cut-short", f"{self.path}: {what}", changes_figures=True))
-            return data
         except zlib.error as error:
             raise InputError(f"is damaged: gzip cannot unpack it: {error}", path=self.path) from error
         except OSError as error:
             raise InputError(reason(error), path=self.path) from error
+        if not data and self._unpacked is not None and self._unpacked.cut:
+            what = "is packed by gzip and cut short, so norms at its end are missing"
+            self.notes.append(Note("cut-short", f"{self.path}: {what}", changes_figures=True))
+        return data
 
 
 class _Blocks(io.RawIOBase):

@@ -22,10 +22,8 @@ class Unpacked(io.RawIOBase):
         """Fill `out` with the next bytes."""
         while not self.cut:
             if self._member.eof:
-                while not (self._rest := self._rest.lstrip(b"\0")):  # of tapes, which are filled up
-                    self._rest = self._file.read(_READ)
-                    if not self._rest:
-                        return 0
+                if not self._at_member():
+                    return 0
                 self._member = zlib.decompressobj(_GZIP)
             data = self._member.decompress(self._rest, len(out))
             self._rest = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
@@ -36,3 +34,14 @@ class Unpacked(io.RawIOBase):
                 self._rest = self._file.read(_READ)
                 self.cut = not self._rest
         return 0
+
+    def _at_member(self) -> bool:
+        """Pass over zeros, with which tapes are filled up, to the next member; return whether there is one."""
+        rest = self._rest.lstrip(b"\0")
+        while not rest:
+            data = self._file.read(_READ)
+            if not data:
+                break
+            rest = data.lstrip(b"\0")
+        self._rest = rest
+        return bool(rest)
