@@ -16,6 +16,7 @@ class Unpacked(io.RawIOBase):
         self.cut = False
 
     def readable(self) -> bool:
+        """Return that it can be read."""
         return True
 
     def readinto(self, out: bytearray) -> int:  # type: ignore[override]
