@@ -3,6 +3,8 @@
 import math
 from array import array
 
+import numpy as np
+
 from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.inputs.norm_logs.base import LogOptions, NormLog, TensorNorms
 from gradclip_cli.inputs.norm_logs.names import is_norm, is_plain, matches, tensor_in
@@ -14,6 +16,8 @@ from gradclip_cli.text import plural, printable, shortlist
 
 _MOST_OTHERS = 1000
 _SHOWN = 8
+_OVERFLOW = -1.0
+_LONGEST_EXAMPLE = 40
 
 
 class Collector:
@@ -27,6 +31,7 @@ class Collector:
         self.notes: list[Note] = []
         self.every: int | None = None
         self.skipped = 0
+        self.bars = 0  # states of a bar of progress that stand there again
         self.lines: int | None = None  # of a text
         self._known: dict[str, Series | None] = {}
 
@@ -57,10 +62,12 @@ class Collector:
     def log(self, kind: str) -> NormLog:
         """Return the norms of the chosen column; raise UsageError where the user has to choose, InputError if there are none."""
         column = self._chosen(kind)
-        series, notes = self.columns[column], [*self.notes]
+        series, notes = self.columns[column], [*self.notes, *self._unread(column)]
+        read = series
         series, said = once_a_step(series, self.path, self.options.repeated)
+        series, below = self._without_negative(series)
         series, more = self._unscaled(series)
-        tensors, missing = self._tensors_of(series)
+        tensors, missing = self._tensors_of(series, read)
         every = remarks(self.path, series, self.every, self.skipped)
         return NormLog(
             self.path,
@@ -73,8 +80,34 @@ class Collector:
             None if series.has_steps else series.epochs,
             series.largest_scale,
             series.digits,
-            (*notes, *said, *more, *missing, *every),
+            (*notes, *said, *below, *more, *missing, *every),
         )
+
+    def _unread(self, column: str) -> list[Note]:
+        """Note values of the column that are no numbers, and states of bars that count once."""
+        series, found = self.columns[column], []
+        if series.unread:
+            what = f"{plural(series.unread, 'value')} of {column} cannot be told, such as {series.example[:_LONGEST_EXAMPLE]!r}"
+            found.append(Note("no-number", f"{self.path}: {what}: left out", series.unread, changes_figures=True))
+        if self.bars:
+            what = "states of a bar of progress with the norm of the one before count once"
+            found.append(Note("bars", f"{self.path}: {what}", self.bars))
+        return found
+
+    def _without_negative(self, series: Series) -> tuple[Series, list[Note]]:
+        """Count norms of -1 as not finite; raise InputError for others below 0, which are no norms."""
+        values = np.frombuffer(series.values)
+        overflows = int((values == _OVERFLOW).sum())
+        wrong = values[np.isfinite(values) & (values < 0) & (values != _OVERFLOW)]
+        if len(wrong):
+            what = f"holds a norm of {wrong[0]:g}, and no norm is below 0; name another column with --column"
+            raise InputError(what, path=self.path)
+        if not overflows:
+            return series, []
+        found = series.taken(np.arange(len(values)))
+        found.values = array("d", np.where(values == _OVERFLOW, math.nan, values).tobytes())
+        what = f"{plural(overflows, 'norm')} of -1, as DeepSpeed writes for an overflow: counted as not finite"
+        return found, [Note("overflow", f"{self.path}: {what}", overflows, changes_figures=True)]
 
     def _candidates(self) -> list[str]:
         return [name for name, series in self.columns.items() if series.values]
@@ -109,6 +142,10 @@ class Collector:
         raise UsageError(f"{path}: {kind} without a column {wanted!r}; there are {there or 'none'}")
 
     def _none(self, kind: str) -> InputError:
+        for name, series in self.columns.items():
+            if series.unread:
+                what = f"{kind}, but no value of {name} can be told, such as {series.example[:_LONGEST_EXAMPLE]!r}"
+                return InputError(f"{what}; write numbers with a point, and nothing else", path=self.path)
         if self.lines is not None:
             such = "such as `grad norm: 1.5`, `'grad_norm': 1.5` or `norm: 1.5`"
             advice = "name the word before the number with --column"
@@ -138,15 +175,22 @@ class Collector:
             raise InputError("has no loss scale beside some of the norms; give --unscale NUMBER", path=self.path)
         return series.divided(scales or by), []  # type: ignore[arg-type]
 
-    def _tensors_of(self, main: Series) -> tuple[list[TensorNorms], list[Note]]:
-        """Return the norms of tensors at the steps of the whole, and a note on those that cannot be told to belong to any."""
+    def _tensors_of(self, main: Series, read: Series) -> tuple[list[TensorNorms], list[Note]]:
+        """Return the norms of tensors at the steps of the whole, and a note on those that cannot be told to belong to any.
+
+        `read` is the whole as it was read; where it was several runs, or several epochs with the same steps, tensors at its steps
+        are taken as it is, and others are not.
+        """
         found, lost = list[TensorNorms](), list[str]()
         rows: dict[int, int] = {}
         by = self.options.unscale
         for name, series in self.tensors.items():
             if not series.values:
                 continue
-            own = once_a_step(series, self.path, self.options.repeated)[0]
+            if main.parted and series.steps != read.steps:
+                lost.append(name)
+                continue
+            own = once_a_step(series, self.path, self.options.repeated, main)[0]
             own = own if by is None else own.divided(main.scales_at(own) if isinstance(by, str) else by)
             if own.steps == main.steps:
                 found.append(TensorNorms(name, own.values))
@@ -155,9 +199,7 @@ class Collector:
                 found.append(_aligned(name, own, rows))
             else:
                 lost.append(name)
-        what = (
-            f"norms of {plural(len(lost), 'tensor')} have no step, and another number than those of the whole: left out"
-        )
+        what = f"norms of {plural(len(lost), 'tensor')} have no step, or others than those of the whole: left out"
         return found, [Note("tensors-left-out", f"{self.path}: {what}", len(lost))] if lost else []
 
 

@@ -85,10 +85,16 @@ def _take(reader: "Iterator[list[str]]", into: Collector) -> None:
         for k, series in norms:
             text = row[k]
             if not text or (value := number(text)) is None:
+                if text.strip():
+                    series.miss(text)
                 continue
             if step is None:
                 step = NO_STEP if step_at is None else whole(row[step_at])
-                epoch = number(row[epoch_at]) if epoch_at is not None and step == NO_STEP else None
+                epoch = (
+                    number(row[epoch_at])
+                    if epoch_at is not None and (step == NO_STEP or series.goes_back(step))
+                    else None
+                )
                 scale = number(row[scale_at]) if scale_at is not None else None
             series.add(step, value, scale, epoch)
 

@@ -19,6 +19,7 @@ class Lines:
     def __init__(self, blocks: Iterable[bytes], words: Sequence[bytes], longest: int = LONGEST) -> None:
         self._blocks, self._words, self._longest = blocks, words, longest
         self.count = 0
+        self.is_last = False  # whether the line is the last one, and has no end
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield the lines."""
@@ -34,6 +35,7 @@ class Lines:
             yield from self._in(data[:end] if end < len(data) else data)
             kept = data[end:]
         if kept:
+            self.is_last = not kept.endswith((b"\n", b"\r"))
             self.count += not kept.endswith(b"\n")
             yield from self._in(kept)
 

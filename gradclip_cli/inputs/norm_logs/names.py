@@ -20,6 +20,10 @@ _HIDDEN = ("__min", "__max", "_epoch")
 
 _LONGEST = 1000
 
+_THOUSANDS = re.compile(r"(?a)[-+]?\d{1,3}(?:(?:,\d{3})++|(?:'\d{3})++)(?:\.\d++)?+")
+_NO_NUMBER = re.compile(r"[-+]?1\.#(?:q|s)?(?:nan|ind)\w*")
+"""How C of Microsoft writes NaN."""
+
 STEPS = (
     "step",
     "global_step",
@@ -107,7 +111,23 @@ def number(value: object) -> float | None:
     except OverflowError:
         return math.inf
     except ValueError:
-        return math.nan if value.strip().lower() in ("null", "none") else None  # type: ignore[union-attr]
+        return spelled(value)  # type: ignore[arg-type]
+
+
+def spelled(text: str) -> float | None:
+    """Return a number that is not written as programs write it; None where it is none, or may be one or another.
+
+    >>> spelled("1,234.5"), spelled("1,234,567"), spelled("1'234.5"), spelled("1.#QNAN"), spelled("null")
+    (1234.5, 1234567.0, 1234.5, nan, nan)
+    >>> spelled("1,234"), spelled("1,5"), spelled("1.5k"), spelled("2 %")
+    (None, None, None, None)
+    """
+    text = text.strip().lower()
+    if text == "null" or _NO_NUMBER.fullmatch(text):
+        return math.nan
+    if _THOUSANDS.fullmatch(text) and ("." in text or text.count(",") != 1):
+        return float(text.replace(",", "").replace("'", ""))
+    return None
 
 
 def whole(value: object) -> int:

@@ -35,13 +35,16 @@ class Rows:
         if not shape.norms:
             return
         step = NO_STEP if shape.step is None else whole(row[shape.step])
-        epoch = None if shape.epoch is None or step != NO_STEP else number(row[shape.epoch])
+        needed = step == NO_STEP or any(series.goes_back(step) for _, series in shape.norms)
+        epoch = None if shape.epoch is None or not needed else number(row[shape.epoch])
         scale = None if shape.scale is None else number(row[shape.scale])
         for name, series in shape.norms:
             value = row[name]
             norm = value if type(value) is float else number(value)
             if norm is not None:
                 series.add(step, norm, scale, epoch)
+            elif isinstance(value, str) and value.strip():
+                series.miss(value)
 
     def _shape(self, names: tuple[str, ...]) -> _Shape:
         norms = [(name, series) for name in names if (series := self._into.series(name)) is not None]

@@ -18,7 +18,20 @@ class Series:
     Loss scales and epochs are kept only where some are logged; where one is not, it is NaN.
     """
 
-    __slots__ = ("begins", "digits", "epochs", "has_steps", "scales", "steps", "values")
+    __slots__ = (
+        "begins",
+        "digits",
+        "epochs",
+        "example",
+        "has_steps",
+        "parted",
+        "rows",
+        "scales",
+        "steps",
+        "turns",
+        "unread",
+        "values",
+    )
 
     def __init__(self) -> None:
         self.steps, self.values = array("q"), array("d")
@@ -27,6 +40,19 @@ class Series:
         self.digits: int | None = None
         self.begins: set[int] = set()  # the first rows of files
         self.has_steps = False
+        self.turns: list[tuple[int, float | None]] = []  # rows whose steps go back, and the first, with their epochs
+        self.parted = False  # whether it is one of several runs, or several epochs numbered on
+        self.rows: NDArray[np.int64] | None = None  # those that were taken of what was read
+        self.unread, self.example = 0, ""  # values that are no numbers, and one of them
+
+    def miss(self, text: str) -> None:
+        """Note a value that is no number."""
+        self.unread += 1
+        self.example = self.example or text
+
+    def goes_back(self, step: int) -> bool:
+        """Whether a step is below the last one, or is the first."""
+        return step != NO_STEP and (not self.steps or step < self.steps[-1])
 
     def add(self, step: int, value: float, scale: float | None = None, epoch: float | None = None) -> None:
         """Add a value, unless it is the last one again: each rank prints the same line."""
@@ -35,6 +61,8 @@ class Series:
             if steps and steps[-1] == step and same(self.values[-1], value):
                 return
             self.has_steps = True
+            if not steps or step < steps[-1]:
+                self.turns.append((len(steps), epoch))
         elif epoch is not None:
             self.epochs = _appended(self.epochs, epoch, len(steps))
         if scale is not None:
@@ -46,6 +74,9 @@ class Series:
         """Add values with their steps, of which the same value of the same step twice in succession counts once."""
         if not len(steps):
             return
+        before = [*self.steps[-1:], *steps[:1].tolist()]
+        back = np.flatnonzero(np.diff(steps, prepend=before[0]) < 0) + len(self.steps)
+        self.turns += [(row, None) for row in ([0] if not self.steps else []) + back.tolist()]
         again = np.zeros(len(steps), np.bool_)
         again[1:] = (steps[1:] == steps[:-1]) & (
             (values[1:] == values[:-1]) | (np.isnan(values[1:]) & np.isnan(values[:-1]))
@@ -68,7 +99,8 @@ class Series:
         found.steps = array("q", np.frombuffer(self.steps, np.int64)[rows].tobytes())
         found.values = array("d", np.frombuffer(self.values)[rows].tobytes())
         found.scales, found.epochs = _rows(self.scales, rows), _rows(self.epochs, rows)
-        found.digits, found.has_steps = self.digits, self.has_steps
+        found.digits, found.has_steps, found.parted = self.digits, self.has_steps, self.parted
+        found.rows = rows
         return found
 
     def divided(self, by: "float | array[float]") -> "Series":

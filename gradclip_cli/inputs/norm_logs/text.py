@@ -8,18 +8,24 @@ import re
 
 from gradclip_cli.inputs.norm_logs.collector import Collector
 from gradclip_cli.inputs.norm_logs.layout import LogLayout
-from gradclip_cli.inputs.norm_logs.lines import Lines
-from gradclip_cli.inputs.norm_logs.names import is_plain
-from gradclip_cli.inputs.norm_logs.series import NO_STEP, Series
+from gradclip_cli.inputs.norm_logs.lines import Lines, Place
+from gradclip_cli.inputs.norm_logs.names import is_plain, spelled
+from gradclip_cli.inputs.norm_logs.series import NO_STEP, Series, same
 from gradclip_cli.inputs.norm_logs.stream import LogStream
+from gradclip_cli.notes import Note
 
 # Patterns are matched with lines in lower case. None of them can go back: a part that repeats gives nothing up again.
 _IS = rb"[\"' \t:=]++(?:tensor\(|np\.float\d\d\()?+"
-_NUMBER = rb"([-+]?(?:\d++(?:\.\d*+)?+(?:e[-+]?\d++)?+|\.\d++(?:e[-+]?\d++)?+|nan|inf(?:inity)?+))(?!\.?\w)"
-_PLAIN_VALUE = re.compile(rb"[\"' \t:=]++(\d++\.\d++)(?![\w.])")  # what nearly all lines hold: three times as fast
+_NUMBER = rb"([-+]?(?:\d++(?:\.\d*+)?+(?:e[-+]?\d++)?+|\.\d++(?:e[-+]?\d++)?+|nan|inf(?:inity)?+))(?!\.?\w|[#%]|[,']\d| \d{3}\.\d)"
+_PLAIN_VALUE = re.compile(
+    rb"[\"' \t:=]++(\d++\.\d++)(?![\w.#%]|[,']\d)"
+)  # what nearly all lines hold: three times as fast
 _VALUE = re.compile(_IS + _NUMBER)
+_ODD = re.compile(
+    rb"[\"' \t]*+[:=]++[\"' \t:=]*+(?:tensor\()?+([-+.]?\d[^\s|;{}()\[\]\"]{0,40}+(?: \d{3}\.\d++)?+|n(?:ull|one|/a)(?!\w))"
+)
 _REST = re.compile(rb"[_/](?:total|step|global)(?![a-z0-9_/])")
-_WHOLE = re.compile(rb"[\"' \t:=]++(\d++)(?!\.?\w)")
+_WHOLE = re.compile(rb"[\"' \t:=]++(\d++(?:,\d{3})*+)(?!\.?\w|,\d)")
 _STEP = re.compile(rb"(?<![\w./-])(global[_ ]step|num_updates|iteration|step|iter)" + _WHOLE.pattern)
 _STEP_WORDS = b"step", b"iter", b"num_updates"
 """One of these stands in each name of a step."""
@@ -39,6 +45,7 @@ _FEW = 1000
 """Digits of so many norms are counted."""
 
 _UNKNOWN = -2
+_IN_NUMBERS = b"0123456789.+-abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 class _TextLog:
@@ -72,7 +79,9 @@ class _TextLog:
         at = folded.find(word, start, stop)
         while at >= 0:
             end, match = _value(folded, at + len(word), stop)
-            if match is not None:
+            if match is None:
+                end = self._odd(data, folded, start, at, end, stop)
+            else:
                 first = end - len(self._last)
                 if first >= start and data[first:end] == self._last:
                     series, plain = self._last_series
@@ -83,13 +92,33 @@ class _TextLog:
                         step = self._step(folded, start, stop)
                         scale = _number(_SCALE, b"scale", folded, start, stop) if self._scaled else None
                     if step >= 0 or not plain:
-                        epoch = _number(_EPOCH, b"epoch", folded, start, stop) if step < 0 else None
-                        _add(series, step, match[1], scale, epoch)
+                        asked = step < 0 or series.goes_back(step)
+                        epoch = _number(_EPOCH, b"epoch", folded, start, stop) if asked else None
+                        if step < 0 and data[stop : stop + 1] == b"\r" and _is_last(series, match[1]):
+                            self._into.bars += 1  # a bar of progress writes its state again and again
+                        else:
+                            _add(series, step, match[1], scale, epoch)
                 end = match.end()
             at = folded.find(word, end, stop)
         # Megatron logs a loss scale in each line; nothing else skips.
         if self._skips and (step < 0 or scale is not None) and folded.find(b"skipped iterations", start, stop) >= 0:
             self._skip(folded, start, stop, without_norm=step < 0)
+
+    def _odd(self, data: bytes, folded: bytes, start: int, at: int, end: int, stop: int) -> int:
+        """Take a number that is not written as most are; of one that cannot be told, note that. Return where it ends."""
+        match = _ODD.match(folded, end, stop)
+        if match is None:
+            return end
+        series, plain = self._series(data, start, at, end)
+        step = self._step(folded, start, stop)
+        if series is not None and (step >= 0 or not plain):
+            text = match[1].decode("utf-8", "replace").rstrip("',.")
+            value = spelled(text)
+            if value is None:
+                series.miss(text)
+            else:
+                series.add(step, value, _number(_SCALE, b"scale", folded, start, stop))
+        return match.end()
 
     def _series(self, data: bytes, start: int, at: int, end: int) -> tuple[Series | None, bool]:
         """Return the series of the name that ends at `end`, and whether that is no more than `norm`."""
@@ -116,12 +145,12 @@ class _TextLog:
         if at >= 0 and (at == start or folded[at - 1] not in _IN_NAMES):
             match = _WHOLE.match(folded, at + len(self._step_name), stop)
             if match is not None and len(match[1]) <= _LONGEST_STEP:
-                return int(match[1])
+                return int(match[1].replace(b",", b""))
         match = _STEP.search(folded, start, stop) or _LATER_STEP.search(folded, start, stop)
         if match is None or len(match[2]) > _LONGEST_STEP:
             return NO_STEP
         self._step_name = match[1]
-        return int(match[2])
+        return int(match[2].replace(b",", b""))
 
     def _skip(self, folded: bytes, start: int, stop: int, *, without_norm: bool) -> None:
         """Take what Megatron says of skipped iterations: where it logs no norm, one of them is a norm that is not finite."""
@@ -143,6 +172,10 @@ def _value(folded: bytes, end: int, stop: int) -> tuple[int, "re.Match[bytes] | 
         end = rest.end() if rest is not None else end
         match = _VALUE.match(folded, end, stop)
     return end, match
+
+
+def _is_last(series: Series, value: bytes) -> bool:
+    return bool(series.values) and same(series.values[-1], float(value))
 
 
 def _add(series: Series, step: int, value: bytes, scale: float | None, epoch: float | None) -> None:
@@ -167,6 +200,18 @@ def _digits(value: bytes) -> int:
     return len(value.partition(b"e")[0].lstrip(b"+-0.").replace(b".", b""))
 
 
+def _ends_in_number(place: Place) -> bool:
+    data, _, _, stop = place
+    return stop == len(data) and data[-1:].isalnum() or data[-1:] == b"."
+
+
+def _without_number(place: Place) -> Place:
+    """Leave out the last word of a line."""
+    data, folded, start, stop = place
+    kept = len(data[start:stop].rstrip(_IN_NUMBERS))
+    return data[: start + kept], folded[: start + kept], start, start + kept
+
+
 def _matches(head: bytes) -> bool:
     """Whether a log is text: no zero bytes, which only other files hold."""
     return b"\0" not in head
@@ -177,6 +222,10 @@ def _read(stream: LogStream, into: Collector) -> None:
     words = [text.word] if into.options.column is not None else [b"norm", b"skipped iterations"]
     lines = Lines(stream.blocks(), words)
     for place in lines.places():
+        if lines.is_last and _ends_in_number(place):
+            what = "ends within a line, as where a run is still writing; a number at its end is not read"
+            into.notes.append(Note("still-written", f"{stream.path}: {what}"))
+            place = _without_number(place)  # noqa: PLW2901
         text.take(*place)
     into.lines = (into.lines or 0) + lines.count
 

@@ -12,7 +12,7 @@ from support.log_samples import double, event, events, field, simple, tensor
 from gradclip_cli.inputs.norm_logs.event_runs import alike, decoded, shape_of
 from gradclip_cli.inputs.norm_logs.reading import read_log
 
-VALUES = [0.5, 1.25, math.inf, 0.0, 2.0**-149, -1.5]
+VALUES = [0.5, 1.25, math.inf, 0.0, 2.0**-149, 1.5]
 
 
 def read(rows: list[bytes], folder: Path) -> tuple[list[int], list[float]]:

@@ -57,8 +57,9 @@ def test_the_first_name_of_a_step_counts() -> None:
 
 def test_numbers() -> None:
     """NaN has many spellings; a huge whole number is infinite; True is no number."""
-    for text in ("nan", "NaN", "null", "None", None):
+    for text in ("nan", "NaN", "null", "1.#QNAN", None):
         assert math.isnan(number(text) or 0)
     assert (number("Infinity"), number("-inf"), number(10**400)) == (math.inf, -math.inf, math.inf)
-    assert number(True) is number("") is number([1]) is None
+    assert number(True) is number("") is number([1]) is number("None") is number("1,5") is None
+    assert (number("1,234.5"), number(" 1.5 ")) == (1234.5, 1.5)
     assert [whole(one) for one in ("3", 3.0, "3.0", -1, "x", math.nan, math.inf)] == [3, 3, 3, -1, -1, -1, -1]

@@ -52,6 +52,32 @@ def test_norms_of_shards() -> None:
         settled(*mixed)
 
 
+def test_several_runs_in_one_log() -> None:
+    """Where steps begin anew, the last run is taken, or the first, and never a mixture; the same again is one."""
+    rows = [(0, 1.0), (1, 1.1), (2, 1.2), (0, 2.0), (1, 2.1)]
+    assert settled(*rows) == ([(0, 2.0), (1, 2.1)], ["several-runs"])
+    assert settled(*rows, repeated="first") == ([(0, 1.0), (1, 1.1), (2, 1.2)], ["several-runs"])
+    assert settled(*rows, repeated="keep")[0] == [(0, 1.0), (0, 2.0), (1, 1.1), (1, 2.1), (2, 1.2)]
+    assert settled((0, 1.0), (1, 1.1), (0, 1.0), (1, 1.1)) == ([(0, 1.0), (1, 1.1)], [])
+
+
+def test_steps_of_each_epoch() -> None:
+    """Steps that come back in each epoch are numbered on; in a resumed run epochs do not grow."""
+    one = Series()
+    for epoch in range(3):
+        for step in (0, 10, 20):
+            one.add(step, epoch + step / 100, None, float(epoch))
+    found, (note,) = once_a_step(one, "log")
+    assert list(zip(found.steps, found.values, strict=True)) == [
+        (10 * k, k // 3 + k % 3 / 10) for k in range(9)
+    ]  # fmt: skip
+    assert note.text == "log: steps come back in each of 3 epochs, so they are numbered on: the second begins at 30"
+    one = Series()
+    for epoch, step in ((0.0, 0), (0.1, 10), (0.0, 0), (0.1, 10)):
+        one.add(step, 1.0 + len(one.steps), None, epoch)
+    assert [note.kind for note in once_a_step(one, "log")[1]] == ["several-runs"]
+
+
 def test_steps_in_disorder() -> None:
     """Steps are put in order; norms without one are left out where others have one."""
     assert settled((3, 3.0), (1, 1.0), (-1, 9.0)) == ([(1, 1.0), (3, 3.0)], ["no-step"])
