@@ -11,6 +11,7 @@ from gradclip_cli.inputs.norm_logs.layout import LogLayout
 from gradclip_cli.inputs.norm_logs.names import EPOCHS, SCALES, STEPS, first_of, is_norm, number, tensor_in, whole
 from gradclip_cli.inputs.norm_logs.series import NO_STEP, Series
 from gradclip_cli.inputs.norm_logs.stream import HEAD, LogStream, as_text
+from gradclip_cli.notes import Note
 
 _DELIMITERS = (",", "\t", ";")
 _LONGEST = 1 << 23
@@ -20,12 +21,13 @@ _LOOKED_AT = 3
 
 
 class _Columns(NamedTuple):
-    """Where the columns are that count; None where there is none."""
+    """Where the columns are that count, None where there is none, and the least width of a row that has them."""
 
     step: int | None
     epoch: int | None
     scale: int | None
     norms: list[tuple[int, Series]]
+    width: int
 
 
 def _delimiter(head: bytes) -> str | None:
@@ -68,17 +70,25 @@ def _matches(head: bytes) -> bool:
 
 def _read(stream: LogStream, into: Collector) -> None:
     """Read a table row by row; values that are no numbers, or not there, are passed over."""
-    reader = csv.reader(_lines(as_text(stream), stream.path), delimiter=_delimiter(stream.head) or ",")
+    lines = _Lines(as_text(stream), stream.path)
+    reader = csv.reader(iter(lines), delimiter=_delimiter(stream.head) or ",")
     try:
-        _take(reader, into)
+        ends_in_norm = _take(reader, into)
     except csv.Error as error:
         raise InputError(f"line {reader.line_num}: {error}", path=stream.path) from error
+    if ends_in_norm and not lines.ended:
+        what = "its last line has no end, as where a run is still writing, so the last norm may lack digits"
+        into.notes.append(Note("still-written", f"{stream.path}: {what}", changes_figures=True))
 
 
-def _take(reader: "Iterator[list[str]]", into: Collector) -> None:
-    step_at, epoch_at, scale_at, norms = _columns(next((row for row in reader if row), []), into)
-    width = 1 + max([k for k in (step_at, epoch_at, scale_at) if k is not None] + [k for k, _ in norms], default=-1)
+def _take(reader: "Iterator[list[str]]", into: Collector) -> bool:
+    """Add the norms of rows; return whether the last cell of the last row is one."""
+    row = list[str]()
+    step_at, epoch_at, scale_at, norms, width = _columns(next((row for row in reader if row), []), into)
     for row in reader:
+        if row and row[0][:1].isalpha() and _are_names(row):  # another run that writes to the same file
+            step_at, epoch_at, scale_at, norms, width = _columns(row, into)
+            continue
         if len(row) < width:  # a run that was killed while it wrote
             continue
         step = epoch = scale = None
@@ -97,6 +107,7 @@ def _take(reader: "Iterator[list[str]]", into: Collector) -> None:
                 )
                 scale = number(row[scale_at]) if scale_at is not None else None
             series.add(step, value, scale, epoch)
+    return any(k == len(row) - 1 for k, _ in norms)
 
 
 def _columns(names: Sequence[str], into: Collector) -> _Columns:
@@ -105,15 +116,24 @@ def _columns(names: Sequence[str], into: Collector) -> _Columns:
     step, epoch, scale = (
         None if (name := first_of(names, wanted)) is None else place[name] for wanted in (STEPS, EPOCHS, SCALES)
     )
-    return _Columns(step, epoch, scale, norms)
+    last = max([k for k in (step, epoch, scale) if k is not None] + [k for k, _ in norms], default=-1)
+    return _Columns(step, epoch, scale, norms, last + 1)
 
 
-def _lines(text: io.TextIOWrapper, path: str) -> Iterator[str]:
-    """Yield lines; raise InputError at one that is too long to be a row."""
-    while line := text.readline(_LONGEST):
-        if len(line) == _LONGEST:
-            raise InputError(f"has a line of more than {_LONGEST:,} characters, so it is no table of a run", path=path)
-        yield line
+class _Lines:
+    """The lines of a table; `ended` says whether the last one has an end."""
+
+    def __init__(self, text: io.TextIOWrapper, path: str) -> None:
+        self._text, self._path, self.ended = text, path, True
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield lines; raise InputError at one that is too long to be a row."""
+        while line := self._text.readline(_LONGEST):
+            if len(line) == _LONGEST:
+                what = f"has a line of more than {_LONGEST:,} characters, so it is no table of a run"
+                raise InputError(what, path=self._path)
+            self.ended = line[-1] in "\r\n"
+            yield line
 
 
 DELIMITED = LogLayout("csv", "CSV", _matches, _read)

@@ -9,6 +9,7 @@ from gradclip_cli.inputs.norm_logs.layout import LogLayout
 from gradclip_cli.inputs.norm_logs.names import number, whole
 from gradclip_cli.inputs.norm_logs.series import NO_STEP
 from gradclip_cli.inputs.norm_logs.stream import LogStream, as_text
+from gradclip_cli.notes import Note
 
 _LINE = re.compile(rb"\d{10,19} [-+]?[\dA-Za-z.+-]{1,40}(?: \d{1,19})?\s*")
 _FOLDER = "metrics"
@@ -54,6 +55,10 @@ def _read(stream: LogStream, into: Collector) -> None:
         return
     text = as_text(stream)
     while line := text.readline(_LONGEST):
+        if line[-1] != "\n":
+            what = "ends within a line, as where a run is still writing; what is complete is read"
+            into.notes.append(Note("still-written", f"{stream.path}: {what}"))
+            break
         parts = line.split()
         if len(parts) in (2, 3) and (value := number(parts[1])) is not None:
             series.add(whole(parts[2]) if len(parts) == 3 else NO_STEP, value)

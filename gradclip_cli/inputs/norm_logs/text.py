@@ -79,46 +79,43 @@ class _TextLog:
         at = folded.find(word, start, stop)
         while at >= 0:
             end, match = _value(folded, at + len(word), stop)
-            if match is None:
-                end = self._odd(data, folded, start, at, end, stop)
-            else:
-                first = end - len(self._last)
-                if first >= start and data[first:end] == self._last:
-                    series, plain = self._last_series
-                else:
-                    series, plain = self._series(data, start, at, end)
+            if match is not None:
+                series, plain = self._named(data, start, at, end)
                 if series is not None:
                     if step == _UNKNOWN:
                         step = self._step(folded, start, stop)
                         scale = _number(_SCALE, b"scale", folded, start, stop) if self._scaled else None
                     if step >= 0 or not plain:
-                        asked = step < 0 or series.goes_back(step)
-                        epoch = _number(_EPOCH, b"epoch", folded, start, stop) if asked else None
-                        if step < 0 and data[stop : stop + 1] == b"\r" and _is_last(series, match[1]):
-                            self._into.bars += 1  # a bar of progress writes its state again and again
-                        else:
-                            _add(series, step, match[1], scale, epoch)
+                        self._add(series, step, match, scale, (data, folded, start, stop))
                 end = match.end()
             at = folded.find(word, end, stop)
         # Megatron logs a loss scale in each line; nothing else skips.
         if self._skips and (step < 0 or scale is not None) and folded.find(b"skipped iterations", start, stop) >= 0:
             self._skip(folded, start, stop, without_norm=step < 0)
 
-    def _odd(self, data: bytes, folded: bytes, start: int, at: int, end: int, stop: int) -> int:
-        """Take a number that is not written as most are; of one that cannot be told, note that. Return where it ends."""
-        match = _ODD.match(folded, end, stop)
-        if match is None:
-            return end
-        series, plain = self._series(data, start, at, end)
-        step = self._step(folded, start, stop)
-        if series is not None and (step >= 0 or not plain):
-            text = match[1].decode("utf-8", "replace").rstrip("',.")
-            value = spelled(text)
-            if value is None:
-                series.miss(text)
-            else:
-                series.add(step, value, _number(_SCALE, b"scale", folded, start, stop))
-        return match.end()
+    def _add(self, series: Series, step: int, match: "re.Match[bytes]", scale: float | None, place: Place) -> None:
+        """Add the number behind a name; what cannot be told is counted, and the states of a bar of progress count once."""
+        data, folded, start, stop = place
+        value = _told(match)
+        if value is None:
+            series.miss(match[1].decode("utf-8", "replace"))
+            return
+        epoch = None
+        if step < 0 or series.goes_back(step):
+            epoch = _number(_EPOCH, b"epoch", folded, start, stop)
+            if step < 0 and data[stop : stop + 1] == b"\r" and series.values and same(series.values[-1], value):
+                self._into.bars += 1
+                return
+        if len(series.values) < _FEW:
+            series.digits = max(series.digits or 0, _digits(match[1]))
+        series.add(step, value, scale, epoch)
+
+    def _named(self, data: bytes, start: int, at: int, end: int) -> tuple[Series | None, bool]:
+        """Return the series of a name, which is that of the last line mostly, and whether that is no more than `norm`."""
+        first = end - len(self._last)
+        if first >= start and data[first:end] == self._last:
+            return self._last_series
+        return self._series(data, start, at, end)
 
     def _series(self, data: bytes, start: int, at: int, end: int) -> tuple[Series | None, bool]:
         """Return the series of the name that ends at `end`, and whether that is no more than `norm`."""
@@ -170,18 +167,15 @@ def _value(folded: bytes, end: int, stop: int) -> tuple[int, "re.Match[bytes] | 
     if match is None:
         rest = _REST.match(folded, end, stop)
         end = rest.end() if rest is not None else end
-        match = _VALUE.match(folded, end, stop)
+        match = _VALUE.match(folded, end, stop) or _ODD.match(folded, end, stop)
     return end, match
 
 
-def _is_last(series: Series, value: bytes) -> bool:
-    return bool(series.values) and same(series.values[-1], float(value))
-
-
-def _add(series: Series, step: int, value: bytes, scale: float | None, epoch: float | None) -> None:
-    if len(series.values) < _FEW:
-        series.digits = max(series.digits or 0, _digits(value))
-    series.add(step, float(value), scale, epoch)
+def _told(match: "re.Match[bytes]") -> float | None:
+    """Return the number that was found; None for what is not written as a number is, or may be one or another."""
+    if match.re is not _ODD:
+        return float(match[1])
+    return spelled(match[1].decode("utf-8", "replace").rstrip("',."))
 
 
 def _number(pattern: "re.Pattern[bytes]", word: bytes, folded: bytes, start: int, stop: int) -> float | None:
@@ -202,7 +196,7 @@ def _digits(value: bytes) -> int:
 
 def _ends_in_number(place: Place) -> bool:
     data, _, _, stop = place
-    return stop == len(data) and data[-1:].isalnum() or data[-1:] == b"."
+    return stop == len(data) and (data[-1:].isalnum() or data[-1:] == b".")
 
 
 def _without_number(place: Place) -> Place:
