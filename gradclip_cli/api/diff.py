@@ -122,7 +122,7 @@ def _diff_norms(
     from gradclip_cli.commands.diff.logged import NormRun, compare_norms, logged_run
 
     check_tolerance(*tolerance)
-    runs = []
+    runs = list[NormRun]()
     for path, logs in zip(paths, sides, strict=True):
         if logs:
             runs.append(logged_run(Logs(tuple(logs), options), wanted))
@@ -131,4 +131,4 @@ def _diff_norms(
         rows = [(row.input, row.step, row.norm) for row in found.dumps]
         inputs, steps, norms = (list(column) for column in zip(*rows, strict=True))
         runs.append(NormRun(path, None, inputs, steps, norms, notes=found.notes))
-    return compare_norms(*runs, tolerance)
+    return compare_norms(runs[0], runs[1], tolerance)

@@ -117,7 +117,6 @@ class Figures:
     subnormal in that dtype, and how many finite ones would overflow. `firsts` has the first element that is not finite by dump
     and tensor, at least for the first dump of each tensor that has any. Tensors are in natural order. `follows` holds, for the
     columns whose norms looked as if gradients were added up, how their tensors follow from those of the two dumps before.
-    Of a log, `whole` has the norms of its steps, NaN where they are not finite, and `tensors` those whose norms are logged, too.
     """
 
     dumps: Sequence[str]  # as messages name them: "step 7", or a path
@@ -138,12 +137,7 @@ class Figures:
     follows: Mapping[int, Sequence[Follow]] = field(default_factory=dict)
     baseline: Baseline | None = None
     firsts: Mapping[tuple[int, int], Nonfinite] = field(default_factory=dict)
-    whole: Matrix | None = None
-
-    @property
-    def noun(self) -> str:
-        """What a row is called: a dump, or a step of a log."""
-        return "dump" if self.whole is None else "step"
+    noun: str = "dump"  # what a row is called
 
     @cached_property
     def nonfinite(self) -> Matrix:
@@ -200,8 +194,6 @@ class Figures:
     @cached_property
     def dump_norms(self) -> Matrix:
         """The L2 norm of each dump; NaN if any element is not finite."""
-        if self.whole is not None:
-            return self.whole
         if not self.tensors:
             return np.zeros(len(self.dumps))
         return group_norms(self.norms_as_read, [0])[:, 0]

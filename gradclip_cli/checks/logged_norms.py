@@ -1,6 +1,8 @@
-"""Find steps of a log whose norm is not finite."""
+"""The figures of a log, whose norms are known and no elements; find the steps whose norm is not finite."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -9,6 +11,23 @@ from gradclip_cli.checks.forward_order import last_of
 from gradclip_cli.checks.limits import Limits
 from gradclip_cli.checks.number_range import NONFINITE_ADVICE
 from gradclip_cli.text import plural, printable
+from gradclip_cli.thresholds.samples import Matrix
+
+
+@dataclass(frozen=True)
+class LoggedFigures(Figures):
+    """The figures of a log: `whole` has the norms of its steps, NaN where they are not finite.
+
+    `tensors` are those whose norms are logged, too, each of one element, since no more is known of it.
+    """
+
+    noun: str = "step"
+    whole: Matrix = field(default_factory=lambda: np.zeros(0))
+
+    @cached_property
+    def dump_norms(self) -> Matrix:
+        """The norm of each step as it is logged."""
+        return self.whole
 
 
 def find_nonfinite_norms(figures: Figures, limits: Limits) -> Iterator[Problem]:

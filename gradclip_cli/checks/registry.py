@@ -8,7 +8,7 @@ from gradclip_cli.checks.exploding import find_exploding
 from gradclip_cli.checks.growing import find_growing
 from gradclip_cli.checks.imbalance import find_dominated, find_spread
 from gradclip_cli.checks.limits import Limits
-from gradclip_cli.checks.logged_norms import find_nonfinite_norms
+from gradclip_cli.checks.logged_norms import LoggedFigures, find_nonfinite_norms
 from gradclip_cli.checks.number_range import find_nonfinite, find_underflow
 from gradclip_cli.checks.stuck import find_dead, find_unchanged
 from gradclip_cli.checks.unlike_baseline import find_unlike_baseline
@@ -35,6 +35,6 @@ OF_LOGS: Mapping[str, Check] = {"nonfinite": find_nonfinite_norms, "vanishing": 
 
 def findings(names: Sequence[str], figures: Figures, limits: Limits) -> Iterator[tuple[str, Problem]]:
     """Yield the problems that the named checks find, each with the name of its check."""
-    checks = CHECKS if figures.whole is None else {**CHECKS, **OF_LOGS}
+    checks = {**CHECKS, **OF_LOGS} if isinstance(figures, LoggedFigures) else CHECKS
     for name in names:
         yield from ((name, found) for found in checks[name](figures, limits))

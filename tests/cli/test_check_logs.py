@@ -126,7 +126,7 @@ def test_a_log_and_dumps(run: Run) -> None:
 
 def test_layers(run: Run) -> None:
     """Where norms of layers are logged, a spike names the layer that rose first, and layers that fade are found."""
-    rows = [(1e-6, 1.0 + step % 3 / 10, 2.0 + step % 5 / 10) for step in range(40)]
+    rows: list[tuple[float, ...]] = [(1e-6, 1.0 + step % 3 / 10, 2.0 + step % 5 / 10) for step in range(40)]
     rows[20] = (1e-6, 1.0, 100.0)
     rows[30] = (float("nan"), float("nan"), 2.0)
     report = json.loads(run("check", write_layers("metrics.csv", rows), "-f", "json").out)

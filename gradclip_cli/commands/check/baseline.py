@@ -60,7 +60,7 @@ def _beyond(baseline: Baseline, figures: Figures) -> list[Note]:
     own, good = ([step for step in some if step is not None] for some in (figures.steps, baseline.steps))
     if len(good) < len(baseline.steps) or len(own) < len(figures.steps):
         what = "dumps without a step are compared with all of its dumps"
-        what = what if figures.whole is None else "norms without a step are compared with all of its norms"
+        what = what if figures.noun == "dump" else "norms without a step are compared with all of its norms"
         return [Note("baseline-steps", f"{baseline.label}: {what}")]
     beyond = [step for step in own if not min(good) <= step <= max(good)]
     if not beyond:

@@ -8,6 +8,7 @@ import numpy as np
 from gradclip_cli.checks import OF_LAYERS, OF_NORMS
 from gradclip_cli.checks.base import Figures, Tensor
 from gradclip_cli.checks.limits import Limits
+from gradclip_cli.checks.logged_norms import LoggedFigures
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.naming import Naming, natural
 from gradclip_cli.inputs.norm_logs.base import Logs
@@ -24,7 +25,7 @@ def logged_figures(logs: Logs, naming: Naming, wanted: WantedSteps | None = None
     norms, absent = joined.of_tensors([tensor.name for tensor in tensors])
     steps, total, nothing = joined.steps, joined.norms, np.zeros(norms.shape)
     finite = np.isfinite(norms)
-    figures = Figures(
+    figures = LoggedFigures(
         dumps=[_named(step, name) for step, name in zip(steps, joined.names, strict=True)],
         tensors=tensors,
         dtypes=(),

@@ -49,7 +49,7 @@ def compare_norms(a: NormRun, b: NormRun, tolerance: Tolerance) -> DiffLogs:
     """Compare the norms of the steps that both runs have; norms are equal as elements of dumps are, NaN equals NaN."""
     pairs, notes = _paired(a, b)
     column = " / ".join(dict.fromkeys(one.column for one in (a, b) if one.column is not None))
-    sides = {column: (a.norms, b.norms)}
+    sides: dict[str, tuple[Norms, Norms]] = {column: (a.norms, b.norms)}
     if a.tensors and b.tensors:
         names = sorted(a.tensors.keys() | b.tensors.keys(), key=natural)
         sides.update({name: (a.tensors.get(name, ()), b.tensors.get(name, ())) for name in names})
@@ -92,7 +92,7 @@ def _paired(a: NormRun, b: NormRun) -> tuple[list[_Pair], list[Note]]:
         raise UsageError(f"the runs have no step in common: steps {both}")
     pairs = [(places[0].get(step), places[1].get(step)) for step in sorted(places[0] | places[1])]
     notes = []
-    for one, own, other in ((a, *places), (b, *places[::-1])):
+    for one, own, other in ((a, places[0], places[1]), (b, places[1], places[0])):
         if lone := sorted(own.keys() - other.keys()):
             text = f"{one.path}: has step{'s' if len(lone) > 1 else ''} {listed(lone)} and the other run has not"
             notes.append(Note("only-in-one-run", text, len(lone)))
@@ -156,15 +156,15 @@ def _step(k: int, pair: _Pair, runs: tuple[NormRun, NormRun], every: Sequence[_C
     run, row = (runs[0], row_a) if row_a is not None else (runs[1], row_b)
     step = run.steps[row or 0]
     label = str(step) if step is not None else f"norm {k + 1:,}"
-    inputs = [None if row is None else one.inputs[row] for one, row in zip(runs, pair, strict=True)]
+    input_a, input_b = (None if row is None else one.inputs[row] for one, row in zip(runs, pair, strict=True))
     if row_a is None or row_b is None:
         status = rows.ONLY_A if row_b is None else rows.ONLY_B
-        return DiffStep(step, *inputs, False, status, label=label)
+        return DiffStep(step, input_a, input_b, False, status, label=label)
     differing = sum(one.same[k] is False for one in every)
     a, b = runs[0].norms[row_a], runs[1].norms[row_b]
     status = rows.DIFFERS if differing else rows.SAME
     apart = _relative(_distance(a, b), a, b)
-    return DiffStep(step, *inputs, not differing, status, differing, a, b, _ratio(a, b), None, apart, label)
+    return DiffStep(step, input_a, input_b, not differing, status, differing, a, b, _ratio(a, b), None, apart, label)
 
 
 def _first(step: DiffStep, k: int, every: Sequence[_Compared]) -> DiffFirst:

@@ -43,9 +43,9 @@ def shape_of(data: bytes, start: int, stop: int) -> EventShape | None:
     scalar = _simple(value) or _in_tensor(data, value)
     if scalar is None or 1 not in value or event[2][1] - event[2][0] > _LONGEST:
         return None
-    places = [(at - start, end - start) for at, end in (event[1], event[2], scalar)]
+    time, step, number = ((at - start, end - start) for at, end in (event[1], event[2], scalar))
     tensor = value[8][1:] if 8 in value else None
-    return EventShape(*places, data[value[1][1] : value[1][2]], tensor)
+    return EventShape(time, step, number, data[value[1][1] : value[1][2]], tensor)
 
 
 def _only(data: bytes, start: int, stop: int, wanted: dict[int, int]) -> dict[int, Span] | None:

@@ -39,7 +39,7 @@ def _log_in(path: str, column: str | None) -> str | None:
         return None
     from gradclip_cli.inputs.norm_logs.in_folders import log_in
 
-    return log_in(path, column)
+    return log_in(path, column, is_folder_of_logs)
 
 
 def _holds_dumps(folder: str) -> bool:

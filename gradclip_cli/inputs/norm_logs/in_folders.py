@@ -1,12 +1,11 @@
 """Find the logs that hold norms in a folder without dumps: of a version of Lightning, a checkpoint, a run of W&B."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from gradclip_cli.errors import GradclipError, InputError, UsageError
 from gradclip_cli.inputs.norm_logs.base import LogOptions
 from gradclip_cli.inputs.norm_logs.content import is_log_by_content
-from gradclip_cli.inputs.norm_logs.finding import is_folder_of_logs
 from gradclip_cli.inputs.norm_logs.reading import read_log
 from gradclip_cli.text import printable, shortlist
 
@@ -21,23 +20,23 @@ _TRIED = 64 << 20
 _SHOWN = 6
 
 
-def log_in(folder: str, column: str | None = None) -> str | None:
+def log_in(folder: str, column: str | None, is_log: Callable[[str], bool]) -> str | None:
     """Return the one log with norms in a folder, or else in one of the folders in it; None where there is none.
 
-    Raise UsageError where there are several.
+    `is_log` tells a folder that is a log itself, of events or of metrics. Raise UsageError where there are several.
     """
-    found = _logs(folder, column)
+    found = _logs(folder, column, is_log)
     if not found:
         with os.scandir(folder) as entries:
             inner = sorted(entry.path for entry in entries if entry.is_dir() and entry.name[0] != ".")
-        found = [path for one in inner[:_MOST_FOLDERS] for path in _logs(one, column)]
+        found = [path for one in inner[:_MOST_FOLDERS] for path in _logs(one, column, is_log)]
     if len(found) > 1:
         raise UsageError(f"{printable(folder)} holds several logs with norms; give one: {shortlist(found, _SHOWN)}")
     return found[0] if found else None
 
 
-def _logs(folder: str, column: str | None) -> list[str]:
-    if is_folder_of_logs(folder):
+def _logs(folder: str, column: str | None, is_log: Callable[[str], bool]) -> list[str]:
+    if is_log(folder):
         return [folder]
     try:
         return [path for path in _candidates(folder) if _holds_norms(path, column)]

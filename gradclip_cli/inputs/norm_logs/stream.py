@@ -5,6 +5,7 @@ import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from gradclip_cli.errors import InputError, reason
 from gradclip_cli.inputs.norm_logs.unpacking import Unpacked
@@ -27,7 +28,7 @@ class LogStream:
     def __init__(self, path: str, raw: io.RawIOBase) -> None:
         self.path = path
         self.notes: list[Note] = []
-        self._file = io.BufferedReader(raw, BLOCK)
+        self._file: io.BufferedReader[Any] = io.BufferedReader(raw, BLOCK)
         self._unpacked: Unpacked | None = None
         if self._file.peek(2)[:2] == _GZIP:
             self._unpacked = Unpacked(self._file)

@@ -2,6 +2,7 @@
 
 import io
 import zlib
+from typing import Any
 
 _READ = 1 << 16
 _GZIP = 31
@@ -11,7 +12,7 @@ _GZIP = 31
 class Unpacked(io.RawIOBase):
     """The content of a file of gzip, of one member or several; `cut` says that it ends too early. Raises zlib.error."""
 
-    def __init__(self, file: io.BufferedReader) -> None:
+    def __init__(self, file: "io.BufferedReader[Any]") -> None:
         self._file, self._member, self._rest = file, zlib.decompressobj(_GZIP), b""
         self.cut = False
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from gradclip_cli.checks.base import Figures, Tensor
 from gradclip_cli.checks.limits import Limits
-from gradclip_cli.checks.logged_norms import find_nonfinite_norms
+from gradclip_cli.checks.logged_norms import LoggedFigures, find_nonfinite_norms
 from gradclip_cli.checks.registry import findings
 
 
@@ -16,7 +16,7 @@ def figures(whole: list[float], tensors: dict[str, list[float]]) -> Figures:
     names = [Tensor(name, name, "", block=name) for name in tensors]
     every = np.ones(norms.shape), none, bad, none, none, none, np.nan_to_num(norms), none, none
     steps = list(range(len(whole)))
-    return Figures(
+    return LoggedFigures(
         [f"step {step}" for step in steps], names, (), *every, none[None], none[None], steps, whole=np.array(whole)
     )
 

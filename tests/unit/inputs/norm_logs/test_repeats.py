@@ -73,8 +73,8 @@ def test_steps_of_each_epoch() -> None:
     ]  # fmt: skip
     assert note.text == "log: steps come back in each of 3 epochs, so they are numbered on: the second begins at 30"
     one = Series()
-    for epoch, step in ((0.0, 0), (0.1, 10), (0.0, 0), (0.1, 10)):
-        one.add(step, 1.0 + len(one.steps), None, epoch)
+    for part, step in ((0.0, 0), (0.1, 10), (0.0, 0), (0.1, 10)):
+        one.add(step, 1.0 + len(one.steps), None, part)
     assert [note.kind for note in once_a_step(one, "log")[1]] == ["several-runs"]
 
 

@@ -14,7 +14,7 @@ DATA = random.Random(1).randbytes(100_000) + bytes(300_000)
 
 def unpacked(packed: bytes, size: int = 5000) -> tuple[bytes, bool]:
     """The content, read in parts, and whether it is cut short."""
-    file = Unpacked(io.BufferedReader(io.BytesIO(packed)))  # type: ignore[arg-type]
+    file = Unpacked(io.BufferedReader(io.BytesIO(packed)))
     found = b"".join(iter(lambda: file.read(size) or b"", b""))
     return found, file.cut
 
