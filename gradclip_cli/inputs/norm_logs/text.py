@@ -16,9 +16,9 @@ from gradclip_cli.notes import Note
 
 # Patterns are matched with lines in lower case. None of them can go back: a part that repeats gives nothing up again.
 _IS = rb"[\"' \t:=]++(?:tensor\(|np\.float\d\d\()?+"
-_NUMBER = rb"([-+]?(?:\d++(?:\.\d*+)?+(?:e[-+]?\d++)?+|\.\d++(?:e[-+]?\d++)?+|nan|inf(?:inity)?+))(?!\.?\w|[#%]|[,']\d| \d{3}\.\d)"
+_NUMBER = rb"([-+]?(?:\d++(?:\.\d*+)?+(?:e[-+]?\d++)?+|\.\d++(?:e[-+]?\d++)?+|nan|inf(?:inity)?+))(?!\.?\w|#| ?%|[,']\d| \d{3}\.\d)"
 _PLAIN_VALUE = re.compile(
-    rb"[\"' \t:=]++(\d++\.\d++)(?![\w.#%]|[,']\d)"
+    rb"[\"' \t:=]++(\d++\.\d++)(?![\w.#]| ?%|[,']\d)"
 )  # what nearly all lines hold: three times as fast
 _VALUE = re.compile(_IS + _NUMBER)
 _ODD = re.compile(
