@@ -67,6 +67,7 @@ def test_what_is_no_norm(line: str, tmp_path: Path) -> None:
         "1,234",
         "1.5,2.5",
         "2.5%",
+        "2 %",
         "7.25ms",
         "1.5D+02",
         "0x1p3",
