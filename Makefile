@@ -7,7 +7,7 @@ DEMO := $(VENV)/demo
 DOCS_VENV ?= .venv-docs
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check format format-check lint types imports spelling cov lowest faults fuzz golden ci docs docs-serve docs-source screens wheel-test release-check bench bench-cores bench-docs torch recipes gallery samples clean
+.PHONY: help demo test test-all check format format-check lint types imports spelling cov lowest oracles faults fuzz golden ci docs docs-serve docs-source screens wheel-test release-check bench bench-cores bench-docs torch recipes gallery samples clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ cov: $(VENV)/covered ## Run the tests and fail where they reach too little of th
 # The fast part of the tests: the units and the laws.
 lowest: $(VENV)/lowest/installed ## Test with the oldest dependencies that pyproject.toml allows.
 	$(VENV)/lowest/bin/python -m pytest -q -n auto --dist worksteal tests/unit tests/laws
+
+oracles: $(VENV)/oracles/installed ## Hold the readers of logs against the libraries that write logs.
+	$(VENV)/oracles/bin/python -m pytest -q -W ignore tests/oracles
 
 # Every system call of every way of writing fails once, and is the last one once; takes half an hour.
 faults: $(VENV)/tested ## Let every system call fail once.
@@ -167,6 +170,11 @@ $(VENV)/lowest/installed: pyproject.toml .ci/lowest.py
 	$(VENV)/lowest/bin/python -m pip install --quiet -r $(VENV)/lowest/requirements.txt
 	$(VENV)/lowest/bin/python -m pip install --quiet --no-deps -e .
 	$(VENV)/lowest/bin/python -m compileall -q gradclip_cli
+	touch $@
+
+$(VENV)/oracles/installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)/oracles
+	$(VENV)/oracles/bin/python -m pip install --quiet -e '.[test]' torch==2.13.0 transformers accelerate lightning mlflow-skinny tensorboard tensorboardX
 	touch $@
 
 $(DOCS_VENV)/installed: pyproject.toml

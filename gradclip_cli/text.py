@@ -104,12 +104,13 @@ def steps_text(steps: Sequence[tuple[int, int]] | None, every: Sequence[int], wi
         return "-"
     texts = [_range(*run) for run in steps]
     counts = [bisect_right(every, last) - bisect_left(every, first) for first, last in steps]
-    for kept in range(len(texts), 0, -1):
-        left = [f"{sum(counts[kept:])} more"] if kept < len(texts) else []
+    every_step = sum(counts)
+    for kept in range(min(len(texts), width), 0, -1):  # each takes a character at least: a log may have 100,000 ranges
+        left = [f"{every_step - sum(counts[:kept])} more"] if kept < len(texts) else []
         found = ", ".join([*texts[:kept], *left])
         if len(found) <= width:
             return found
-    return f"{sum(counts)} steps" if len(texts) > 1 else "".join(texts)
+    return f"{every_step} steps" if len(texts) > 1 else "".join(texts)
 
 
 _LARGE, _LARGEST = 100, 1_000_000

@@ -11,6 +11,7 @@ from gradclip_cli.inputs.choices import Choices
 from gradclip_cli.inputs.discovery import find_dumps
 from gradclip_cli.inputs.loss_scale import parse_unscale
 from gradclip_cli.inputs.naming import Naming
+from gradclip_cli.inputs.norm_logs.finding import refuse_logs
 from gradclip_cli.inputs.selection import Selection, replicated_in
 from gradclip_cli.inputs.wanted_steps import WantedSteps, parse_steps, refuse_slices
 from gradclip_cli.reports.apply import ApplyReport
@@ -70,6 +71,7 @@ def apply(
     refuse_slices(steps, along)
     wanted = parse_steps(steps)
     choices = Choices(tuple(files), shards, repeated, accumulate=accumulate, steps=wanted, whole_files=True)
+    refuse_logs(paths, "apply")
     found = find_dumps(paths, choices)
     directory = into_folder(paths, found.sources, output_format)
     target = None if output is None else os.fspath(output)

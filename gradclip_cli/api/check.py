@@ -11,9 +11,11 @@ from gradclip_cli.checks.limits import Limits
 from gradclip_cli.commands.plans import CheckPlan
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.choices import Choices
-from gradclip_cli.inputs.discovery import find_dumps
+from gradclip_cli.inputs.discovery import Found, find_dumps
 from gradclip_cli.inputs.loss_scale import parse_unscale
 from gradclip_cli.inputs.naming import Naming
+from gradclip_cli.inputs.norm_logs.base import LOG, LogOptions, Logs
+from gradclip_cli.inputs.norm_logs.finding import find_logs, logs_beside, refuse_options
 from gradclip_cli.inputs.selection import Selection, replicated_in
 from gradclip_cli.inputs.wanted_steps import WantedSteps, parse_steps, refuse_slices
 from gradclip_cli.reports.check import CheckReport
@@ -61,13 +63,15 @@ def check(
     replicated: Iterable[str] = (),
     tied: str = "twice",
     unscale: float | str | None = None,
+    column: str | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
 ) -> CheckReport:
     """Find problems in one dump or in a series.
 
     `ignore` names the rules to leave out; the name of each limit begins with its rule. `baseline` is a run that went well, which
-    the norms of blocks are held against, all steps of it. Raises `GradclipError`.
+    the norms of blocks are held against, all steps of it. Either may be a log of norms, whose `column` is taken; it is checked by the
+    rules that need no gradients. Raises `GradclipError`.
     """
     ignored = parse_names(tuple(ignore))
     if baseline is not None and BASELINE in ignored:
@@ -75,8 +79,31 @@ def check(
     refuse_slices(steps, along)
     wanted = parse_steps(steps)
     choices = Choices(tuple(files), shards, repeated, accumulate=accumulate, steps=wanted)
-    found = find_dumps(paths_of(inputs), choices)
-    good = None if baseline is None else find_dumps(paths_of(baseline), replace(choices, steps=None))
+    logs = find_logs(paths_of(inputs), input_format, column)
+    good_logs = [] if baseline is None else logs_beside(os.fspath(baseline), input_format, column)
+    if logs or good_logs:
+        given: dict[str, object] = {
+            "include": tuple(include),
+            "exclude": tuple(exclude),
+            "void_dtype": void_dtype,
+            "allow_huge": allow_huge,
+            "shards": shards,
+            "files": tuple(files),
+            "accumulate": accumulate,
+            "along": along,
+            "replicated": tuple(replicated),
+            "tied": tied,
+            "allow_missing": allow_missing,
+            "keep_going": keep_going,
+        }
+        refuse_options((logs or good_logs)[0], given, both=bool(logs) and (bool(good_logs) or baseline is None))
+    elif column is not None:
+        raise UsageError("--column chooses a column of a log, and no log is given; leave it out")
+    options = LogOptions(column, repeated, parse_unscale(unscale))
+    found = Found(()) if logs else find_dumps(paths_of(inputs), choices)
+    good = None
+    if baseline is not None:
+        good = Found(()) if good_logs else find_dumps(paths_of(baseline), replace(choices, steps=None))
     naming = Naming.parse(layer_regex, group_depth)
     plan = CheckPlan(
         inputs=found.sources,
@@ -107,7 +134,7 @@ def check(
             tuple(include),
             tuple(exclude),
             naming,
-            input_format,
+            None if input_format == LOG else input_format,
             void_dtype,
             allow_huge,
             along=along,
@@ -121,5 +148,7 @@ def check(
         jobs=jobs,
         baseline=() if good is None else good.sources,
         baseline_name="" if baseline is None else os.fspath(baseline),
+        logs=Logs(tuple(logs), options) if logs else None,
+        baseline_logs=Logs(tuple(good_logs), options) if good_logs else None,
     )
     return pipeline.check(plan, begin(progress, [*plan.inputs, *plan.baseline], 1))

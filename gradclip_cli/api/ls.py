@@ -8,6 +8,7 @@ from gradclip_cli.commands.plans import LsPlan
 from gradclip_cli.inputs.choices import Choices
 from gradclip_cli.inputs.discovery import find_dumps
 from gradclip_cli.inputs.naming import Naming
+from gradclip_cli.inputs.norm_logs.finding import refuse_logs
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.wanted_steps import WantedSteps, parse_steps
 from gradclip_cli.reports.listing import LsReport
@@ -29,6 +30,7 @@ def ls(
 ) -> LsReport:
     """List the tensors of dumps with their layers, shapes and dtypes, reading headers only. Raises `GradclipError`."""
     choices = Choices(tuple(files), everything=True, steps=parse_steps(steps), whole_files=True)
+    refuse_logs(paths_of(inputs), "ls")
     found = find_dumps(paths_of(inputs), choices)
     naming = Naming.parse(layer_regex, group_depth)
     selection = Selection(tuple(include), tuple(exclude), naming, input_format, void_dtype, allow_huge)

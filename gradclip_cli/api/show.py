@@ -13,6 +13,7 @@ from gradclip_cli.inputs.layouts import ranks
 from gradclip_cli.inputs.listing import is_folder
 from gradclip_cli.inputs.loss_scale import parse_unscale
 from gradclip_cli.inputs.naming import Naming
+from gradclip_cli.inputs.norm_logs.finding import refuse_logs
 from gradclip_cli.inputs.selection import Selection, replicated_in
 from gradclip_cli.inputs.wanted_steps import WantedSteps, parse_steps
 from gradclip_cli.reports.show import ShowReport
@@ -50,6 +51,7 @@ def show(
     choices = Choices(tuple(files), shards, accumulate=accumulate, steps=wanted)
     if accumulate is not None and not is_folder(path):
         raise UsageError("--accumulate takes the files of a directory for micro-batches; give a directory")
+    refuse_logs([path], "show")
     found = find_one(path, choices)
     if shards and not ranks.are_in(found.sources):
         raise UsageError("--shards needs the files of two ranks or more; give a directory of them")

@@ -5,10 +5,13 @@ from collections.abc import Iterable
 from gradclip_cli import pipeline
 from gradclip_cli.api.arguments import Paths, Progress, begin, checked, paths_of, strategy_of
 from gradclip_cli.commands.stats.plan import EVERY, StatsPlan, Trial
+from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.choices import Choices
-from gradclip_cli.inputs.discovery import find_dumps
+from gradclip_cli.inputs.discovery import Found, find_dumps
 from gradclip_cli.inputs.loss_scale import parse_unscale
 from gradclip_cli.inputs.naming import Naming
+from gradclip_cli.inputs.norm_logs.base import LogOptions, Logs
+from gradclip_cli.inputs.norm_logs.finding import find_logs, refuse_options
 from gradclip_cli.inputs.selection import Selection, replicated_in
 from gradclip_cli.inputs.wanted_steps import WantedSteps, parse_steps
 from gradclip_cli.reports.stats import StatsReport
@@ -46,6 +49,7 @@ def stats(
     replicated: Iterable[str] = (),
     tied: str = "twice",
     unscale: float | str | None = None,
+    column: str | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
 ) -> StatsReport:
@@ -55,22 +59,44 @@ def stats(
     clip-by-global-norm; with "all" it shows those of all. `tries` holds values of `--try`, such as
     "clip-l2-per-layer:mad:5". Under a rule with a threshold for each step, such as "autoclip:10", the report's `replay` has a row
     for each step, or `replay_groups` one for each layer or tensor. The rule "auto" is the advised one.
+    `inputs` may be logs of norms, as trainers write them, whose `column` is taken.
     Raises `GradclipError`.
     """
     wanted = parse_steps(steps)
     by_name = wanted if along is None else None  # the steps of slices are inside the files
     choices = Choices(tuple(files), shards, repeated, accumulate=accumulate, steps=by_name)
-    found = find_dumps(paths_of(inputs), choices)
+    logs = find_logs(paths_of(inputs), input_format, column)
+    if logs:
+        given: dict[str, object] = {
+            "include": tuple(include),
+            "exclude": tuple(exclude),
+            "void_dtype": void_dtype,
+            "allow_huge": allow_huge,
+            "shards": shards,
+            "files": tuple(files),
+            "accumulate": accumulate,
+            "along": along,
+            "replicated": tuple(replicated),
+            "tied": tied,
+            "allow_missing": allow_missing,
+            "keep_going": keep_going,
+            "norm_type": norm_type,
+        }
+        refuse_options(logs[0], given)
+    elif column is not None:
+        raise UsageError("--column chooses a column of a log, and no log is given; leave it out")
+    found = Found(()) if logs else find_dumps(paths_of(inputs), choices)
     naming = Naming.parse(layer_regex, group_depth)
     every = strategy == EVERY
     chosen = strategy_of(strategy) if strategy and not every else None
     plan = StatsPlan(
         inputs=found.sources,
-        given=tuple(paths_of(inputs)),
+        given=tuple(logs or paths_of(inputs)),
         choices=choices,
         every=every,
         notes=found.notes,
         repeated=repeated,
+        logs=Logs(tuple(logs), LogOptions(column, repeated, parse_unscale(unscale))) if logs else None,
         strategy=chosen,
         rule=parse_rule(rule) if isinstance(rule, str) else rule,
         norm=Norm.asked(norm_type, epsilon) or Norm(),
@@ -78,7 +104,7 @@ def stats(
             tuple(include),
             tuple(exclude),
             naming,
-            input_format,
+            None if logs else input_format,
             void_dtype,
             allow_huge,
             along=along,

@@ -35,6 +35,13 @@ BASELINE = "unlike-baseline"
 """The check that needs a run that went well."""
 
 
+OF_NORMS = ("nonfinite", "exploding", "growing", BASELINE)
+"""The checks of a log, which take no more than the norm of each step."""
+
+OF_LAYERS = ("vanishing", "dominated", "spread")
+"""The checks of a log that holds norms of tensors or layers, too."""
+
+
 def checked(name: str) -> str:
     """Return the name of a check in lower case; raise UsageError if there is no such check."""
     if name.lower() in NAMES:

@@ -105,6 +105,7 @@ class Baseline(NamedTuple):
     steps: Sequence[int | None]
     columns: Mapping[tuple[str, str], int]
     norms: Matrix
+    whole: Matrix | None = None  # the norms of its dumps, where these are to be compared as a whole
 
 
 @dataclass(frozen=True)
@@ -136,6 +137,7 @@ class Figures:
     follows: Mapping[int, Sequence[Follow]] = field(default_factory=dict)
     baseline: Baseline | None = None
     firsts: Mapping[tuple[int, int], Nonfinite] = field(default_factory=dict)
+    noun: str = "dump"  # what a row is called
 
     @cached_property
     def nonfinite(self) -> Matrix:

@@ -61,11 +61,16 @@ def _judge(norms: Matrix, taken: Mask, limits: Limits, *, parts: bool = False) -
 
 def _dumps(figures: Figures, whole: _Judged, limits: Limits) -> Iterator[Problem]:
     """Report dumps that explode, by the largest tensor of each, and say what rose first."""
+    what = f"the norm of the {figures.noun} is"
+    if not figures.tensors:  # a log of nothing but the norms of steps
+        rows = np.flatnonzero(whole.by.steps[:, 0]).tolist()
+        yield from (_found(rows, None, whole, 0, (what, ""), limits)._replace(whole=True) for _ in rows[:1])
+        return
     found = places(_leading(figures, whole.by.steps[:, 0]))
     first = first_rises(figures.blocks, [rows[0] for rows, _ in found]) if found else []
     for (rows, column), rise in zip(found, first, strict=True):
         led = f", {_led(figures.norm[rows[0], column], whole.norms[rows[0], 0])}{_first(figures, rows[0], rise)}"
-        yield _found(rows, column, whole, 0, ("the norm of the dump is", led), limits)._replace(whole=True)
+        yield _found(rows, column, whole, 0, (what, led), limits)._replace(whole=True)
 
 
 def _leading(figures: Figures, rows: Mask) -> Mask:
@@ -77,7 +82,7 @@ def _leading(figures: Figures, rows: Mask) -> Mask:
 
 
 def _led(norm: float, whole: float) -> str:
-    if math.isinf(whole):  # above float64, and perhaps the tensor's norm is as well
+    if math.isinf(whole) or norm > whole:  # above float64, or of a log that says so
         return "the largest part of it in this tensor"
     return f"{percent(float(norm / whole) ** 2)} of its square in this tensor"
 
@@ -97,7 +102,7 @@ def _first(figures: Figures, row: int, rise: Rise) -> str:
 
 
 def _found(
-    rows: Sequence[int], tensor: int, judged: _Judged, group: int, words: tuple[str, str], limits: Limits
+    rows: Sequence[int], tensor: int | None, judged: _Judged, group: int, words: tuple[str, str], limits: Limits
 ) -> Problem:
     """Report a group that explodes in some rows; `words` stand before and after the figures of the first of them."""
     norms, usual = judged.norms[rows, group], judged.by.usual[rows, group]

@@ -33,7 +33,7 @@ def find_growing(figures: Figures, limits: Limits) -> Iterator[Problem]:
     together = bool(whole) and 2 * len(layers) > len(figures.layers)
     for one in whole:
         more = f", with {len(layers)} of {len(figures.layers)} layers" if layers and len(figures.layers) > 1 else ""
-        yield _found(one, "the norm of the dump", limits, more)._replace(whole=True)
+        yield _found(one, f"the norm of the {figures.noun}", limits, more)._replace(whole=True)
     least = _AHEAD * whole[0].end / whole[0].start if together else 0.0
     for one in sorted(layers, key=lambda one: (one.since, one.column)):
         if one.end / one.start >= least and _matters(figures, one):

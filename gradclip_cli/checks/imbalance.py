@@ -23,7 +23,7 @@ def find_dominated(figures: Figures, limits: Limits) -> Iterator[Problem]:
     for rows, column in places(shares > limits.dominated_share):
         share = float(shares[rows[0], column])
         worst = float(shares[rows, column].max())
-        message, brief = (f"{percent(one)} of the squared norm of the dump" for one in (share, worst))
+        message, brief = (f"{percent(one)} of the squared norm of the {figures.noun}" for one in (share, worst))
         found = Problem(rows, share, limits.dominated_share, message, column, advice=DOMINATED_ADVICE)
         yield found._replace(worst=worst, brief=brief)
 

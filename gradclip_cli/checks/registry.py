@@ -8,10 +8,11 @@ from gradclip_cli.checks.exploding import find_exploding
 from gradclip_cli.checks.growing import find_growing
 from gradclip_cli.checks.imbalance import find_dominated, find_spread
 from gradclip_cli.checks.limits import Limits
+from gradclip_cli.checks.logged_norms import LoggedFigures, find_nonfinite_norms
 from gradclip_cli.checks.number_range import find_nonfinite, find_underflow
 from gradclip_cli.checks.stuck import find_dead, find_unchanged
 from gradclip_cli.checks.unlike_baseline import find_unlike_baseline
-from gradclip_cli.checks.vanishing import find_vanishing
+from gradclip_cli.checks.vanishing import find_fading, find_vanishing
 
 CHECKS: Mapping[str, Check] = {
     "nonfinite": find_nonfinite,
@@ -28,7 +29,12 @@ CHECKS: Mapping[str, Check] = {
 }
 
 
+OF_LOGS: Mapping[str, Check] = {"nonfinite": find_nonfinite_norms, "vanishing": find_fading}
+"""What takes the place of checks where there are norms, and no elements."""
+
+
 def findings(names: Sequence[str], figures: Figures, limits: Limits) -> Iterator[tuple[str, Problem]]:
     """Yield the problems that the named checks find, each with the name of its check."""
+    checks = {**CHECKS, **OF_LOGS} if isinstance(figures, LoggedFigures) else CHECKS
     for name in names:
-        yield from ((name, found) for found in CHECKS[name](figures, limits))
+        yield from ((name, found) for found in checks[name](figures, limits))

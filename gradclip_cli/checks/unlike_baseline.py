@@ -6,7 +6,9 @@ the dumps of the baseline, where m is the median of the nearest dumps of each.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from statistics import median
 from typing import NamedTuple
 
 import numpy as np
@@ -55,13 +57,22 @@ def find_unlike_baseline(figures: Figures, limits: Limits) -> Iterator[Problem]:
 
 def _unlike(figures: Figures, baseline: Baseline, spreads: float) -> Iterator[Problem]:
     blocks = _blocks(figures, baseline)
+    if baseline.whole is not None:
+        ranges = _ranges(baseline.whole, figures, baseline, spreads)
+        for rows in _outside(figures.dump_norms, ranges):
+            yield _problem(None, rows, figures.dump_norms, ranges, baseline.label)
     for column, name in enumerate(blocks.names):
         ranges = _ranges(blocks.good[:, column], figures, baseline, spreads)
         norms = blocks.run[:, column]
-        above = [row for row, one in enumerate(ranges) if one is not None and norms[row] > one.high]
-        below = [row for row, one in enumerate(ranges) if one is not None and norms[row] < one.low]
-        for rows in filter(None, (above, below)):
+        for rows in _outside(norms, ranges):
             yield _problem(name, rows, norms, ranges, baseline.label)
+
+
+def _outside(norms: Matrix, ranges: Sequence[Range | None]) -> Iterator[list[int]]:
+    """Yield the rows above their ranges, and those below them, where there are any."""
+    above = [row for row, one in enumerate(ranges) if one is not None and norms[row] > one.high]
+    below = [row for row, one in enumerate(ranges) if one is not None and norms[row] < one.low]
+    yield from filter(None, (above, below))
 
 
 def _blocks(figures: Figures, baseline: Baseline) -> Blocks:
@@ -85,31 +96,48 @@ def _ranges(good: Matrix, figures: Figures, baseline: Baseline, spreads: float) 
     """Return the range for each dump of the run; None where the baseline has no finite norm above 0 of the block."""
     there = np.flatnonzero(np.isfinite(good) & (good > 0)).tolist()
     logs = {row: math.log(good[row]) for row in there}
-    near = {step: _nearest(there, baseline.steps, step) for step in {*baseline.steps, *figures.steps}}
-    middles = {step: float(np.median([logs[row] for row in rows])) for step, rows in near.items() if rows}
+    own, steps = list(figures.steps), list(baseline.steps)
+    if any(steps[row] is None for row in there):  # each is compared with all
+        own, steps = [None] * len(own), [None] * len(steps)
+    near = _nearest(there, steps, {*steps, *own})
+    middles = {step: float(median([logs[row] for row in rows])) for step, rows in near.items() if rows}
     if not middles:
-        return [None] * len(figures.steps)
-    apart = [abs(logs[row] - middles[baseline.steps[row]]) for row in there]
+        return [None] * len(own)
+    apart = [abs(logs[row] - middles[steps[row]]) for row in there]
     margin = spreads * max(_LEAST, DEVIATION * float(np.median(apart))) if len(there) >= ENOUGH else _FEW
     known = {}
-    for step in set(figures.steps):
+    for step in set(own):
         values = [logs[row] for row in near[step]]
         known[step] = Range(*map(_exp, (middles[step], min(values) - margin, max(values) + margin)))
-    return [known[step] for step in figures.steps]
+    return [known[step] for step in own]
 
 
-def _nearest(rows: Sequence[int], steps: Sequence[int | None], step: int | None) -> list[int]:
-    """Return the rows of the dumps nearest by step; all of them where a dump has no step."""
-    if step is None or any(steps[row] is None for row in rows):
-        return list(rows)
-    return sorted(rows, key=lambda row: abs((steps[row] or 0) - step))[:_NEAREST]
+def _nearest(
+    rows: Sequence[int], steps: Sequence[int | None], wanted: Iterable[int | None]
+) -> dict[int | None, Sequence[int]]:
+    """Return the rows of the dumps nearest to each step; all of them where a dump has no step."""
+    ordered = sorted((steps[row] or 0, row) for row in rows)
+    places = [step for step, _ in ordered]
+    alone = len(set(places)) == len(places)  # of steps that stand there twice, the window might miss the first
+    found: dict[int | None, Sequence[int]] = {}
+    for step in wanted:
+        if step is None:
+            found[step] = rows
+            continue
+        at = bisect_left(places, step)
+        window = ordered[max(0, at - _NEAREST) : at + _NEAREST] if alone else ordered
+        nearest = sorted(window, key=lambda one: (abs(one[0] - step), one[1]))[:_NEAREST]  # of a few
+        found[step] = [row for _, row in nearest]
+    return found
 
 
 def _exp(value: float) -> float:
     return math.exp(value) if value < 709 else math.inf
 
 
-def _problem(block: str, rows: Sequence[int], norms: Matrix, ranges: Sequence[Range | None], label: str) -> Problem:
+def _problem(
+    block: str | None, rows: Sequence[int], norms: Matrix, ranges: Sequence[Range | None], label: str
+) -> Problem:
     ratios = {row: norms[row] / one.median for row in rows if (one := ranges[row]) is not None}
     first, worst = rows[0], max(rows, key=lambda row: abs(math.log(ratios[row])) if ratios[row] > 0 else math.inf)
     limit = ranges[first]
@@ -117,5 +145,6 @@ def _problem(block: str, rows: Sequence[int], norms: Matrix, ranges: Sequence[Ra
     message, brief = (
         f"norm {norms[row]:.3g}, {times(ratios[row])} the median of {printable(label)}" for row in (first, worst)
     )
-    found = Problem(rows, float(norms[first]), bound, f"{printable(block)} has a {message}", advice=ADVICE, block=block)
-    return found._replace(worst=float(norms[worst]), brief=brief)
+    what = "the whole" if block is None else printable(block)
+    found = Problem(rows, float(norms[first]), bound, f"{what} has a {message}", advice=ADVICE, block=block)
+    return found._replace(whole=block is None, worst=float(norms[worst]), brief=brief)

@@ -18,6 +18,11 @@ ADVICE = "use a normalisation, skip connections or another activation, or look a
 def find_vanishing(figures: Figures, limits: Limits) -> Iterator[Problem]:
     """Find tensors with a tiny mean |g| of the non-zero values, and stacks whose first layer has a tiny norm beside the last."""
     yield from _tiny(figures, limits.vanishing_mean)
+    yield from find_fading(figures, limits)
+
+
+def find_fading(figures: Figures, limits: Limits) -> Iterator[Problem]:
+    """Find stacks whose first layer has a tiny norm beside the last, which takes no more than the norms of layers."""
     usual = _usual(figures, limits)
     for stack in _stacks(figures.layers):
         yield from _fading(figures, stack, usual, limits.vanishing_ratio)

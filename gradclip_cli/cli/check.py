@@ -19,11 +19,12 @@ from gradclip_cli.cli.options import (
     accumulate_option,
     allow_missing_option,
     along_option,
+    column_option,
     files_option,
     input_options,
     job_options,
     keep_going_option,
-    pattern_options,
+    log_pattern_options,
     repeated_option,
     shards_option,
 )
@@ -81,7 +82,8 @@ def _option(limit: "Field[Any]") -> Any:
 @allow_missing_option
 @keep_going_option
 @unscale_option
-@pattern_options
+@column_option
+@log_pattern_options
 @CONFIG
 @view_options(CheckReport)
 @job_options
@@ -102,6 +104,10 @@ def command(
         _refuse_without_baseline(failing, keywords["unlike_baseline_spreads"])
     with progress(work.quiet) as watched:
         report = gradclip_cli.check(paths, ignore=ignored, jobs=work.jobs, progress=watched, **keywords)
+    if report.source is not None and failing and failing.isdisjoint(report.rules):
+        raise click.UsageError(
+            f"--fail-on {', '.join(sorted(failing))} needs gradients; a log is checked by {', '.join(report.rules)}"
+        )
     if work.quiet:
         show_notes(report, quiet=True)
     else:

@@ -12,9 +12,10 @@ from gradclip_cli.cli.help import examples
 from gradclip_cli.cli.options import (
     JobOptions,
     accumulate_option,
+    column_option,
     files_option,
     job_options,
-    pattern_options,
+    log_pattern_options,
     repeated_option,
     shards_option,
 )
@@ -61,7 +62,8 @@ from gradclip_cli.reports.diff import ON_SCREEN, DiffReport, DiffRuns, DiffScope
 @accumulate_option
 @replicated_option
 @unscale_option
-@pattern_options
+@column_option
+@log_pattern_options
 @view_options(DiffRuns)
 @job_options
 def command(a: str, b: str, shown: ViewOptions, work: JobOptions, whole: bool, **keywords: Any) -> int:

@@ -17,6 +17,7 @@ from gradclip_cli.cli.help import COUNTED, INPUT, NORM, RUN, combined, grouped
 from gradclip_cli.cli.types import COUNT, PATH, REAL, STEPS, TENSORS, WHOLE
 from gradclip_cli.errors import InputError, UsageError, reason
 from gradclip_cli.inputs.choices import ACCUMULATE, REPEATED
+from gradclip_cli.inputs.norm_logs.base import LOG
 from gradclip_cli.inputs.selection import VOID_DTYPES
 from gradclip_cli.storage.streams import STANDARD, check_open, stream_name
 
@@ -225,16 +226,33 @@ _layer_options = grouped(
     rare=True,
 )
 
-_file_options = grouped(
+
+def _file_options(names: tuple[str, ...]) -> Callable[[Command], Command]:
+    """Return the options about files, whose formats may be called by these names."""
+    return grouped(
+        INPUT,
+        click.option(
+            "--input-format",
+            type=click.Choice(names),
+            help="Read inputs as this format rather than by their content.",
+        ),
+        click.option(
+            "--void-dtype", type=click.Choice(VOID_DTYPES), help="Take 2-byte elements of no type for bfloat16."
+        ),
+        click.option("--allow-huge", is_flag=True, help="Read files that declare far more data than they hold."),
+        rare=True,
+    )
+
+
+pattern_options = combined(steps_option, _name_options, _layer_options, _file_options(formats.FORMATS))
+log_pattern_options = combined(steps_option, _name_options, _layer_options, _file_options((*formats.FORMATS, LOG)))
+
+column_option = grouped(
     INPUT,
     click.option(
-        "--input-format",
-        type=click.Choice(formats.FORMATS),
-        help="Read inputs as this format rather than by their content.",
+        "--column",
+        metavar="NAME",
+        help="Take this column of a log, or in text the number behind this word, for the norm.",
     ),
-    click.option("--void-dtype", type=click.Choice(VOID_DTYPES), help="Take 2-byte elements of no type for bfloat16."),
-    click.option("--allow-huge", is_flag=True, help="Read files that declare far more data than they hold."),
     rare=True,
 )
-
-pattern_options = combined(steps_option, _name_options, _layer_options, _file_options)

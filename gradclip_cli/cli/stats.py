@@ -17,12 +17,13 @@ from gradclip_cli.cli.options import (
     accumulate_option,
     allow_missing_option,
     along_option,
+    column_option,
     files_option,
     input_options,
     job_options,
     keep_going_option,
+    log_pattern_options,
     norm_options,
-    pattern_options,
     repeated_option,
     shards_option,
 )
@@ -124,7 +125,8 @@ _THRESHOLDS = ("-t", "--threshold", "--max-norm")
 )
 @norm_options
 @unscale_option
-@pattern_options
+@log_pattern_options
+@column_option
 @CONFIG
 @view_options(StatsReport)
 @job_options

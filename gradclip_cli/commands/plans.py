@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.choices import DEFAULT, Choices
+from gradclip_cli.inputs.norm_logs.base import Logs
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.notes import Note
@@ -30,6 +31,8 @@ class CheckPlan:
     jobs: int | None = None
     baseline: tuple[DumpSource, ...] = ()
     baseline_name: str = ""
+    logs: Logs | None = None  # in place of dumps
+    baseline_logs: Logs | None = None
 
 
 @dataclass(frozen=True)
@@ -50,11 +53,16 @@ class DiffPlan:
     repeated: str | None = None  # what to take where files with several steps hold the same
 
     def __post_init__(self) -> None:
-        for name, value in (("rtol", self.rtol), ("atol", self.atol)):
-            if not 0 <= value < math.inf:
-                raise UsageError(f"{name} must be a number of at least 0, not {value:g}")
+        check_tolerance(self.rtol, self.atol)
         if self.a[0].location == self.b[0].location == STANDARD:
             raise UsageError("standard input can be read only once; give - once")
+
+
+def check_tolerance(rtol: float, atol: float) -> None:
+    """Raise UsageError for a tolerance that is negative, or no number."""
+    for name, value in (("rtol", rtol), ("atol", atol)):
+        if not 0 <= value < math.inf:
+            raise UsageError(f"{name} must be a number of at least 0, not {value:g}")
 
 
 class LsPlan(NamedTuple):

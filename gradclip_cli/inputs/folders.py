@@ -1,6 +1,7 @@
 """Expand a folder into its dumps, and note what in it is left out."""
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
@@ -19,8 +20,11 @@ from gradclip_cli.text import printable, shortlist
 ENDINGS = tuple(ending for finder in FINDERS for ending in finder.endings)
 """The endings of files that mark a dump of several files."""
 
-_LOGS = ("trainer_state.json",)
+_LOGS = ("trainer_state.json", "metrics.csv", "scalars.json", "output.log", os.path.join("files", "output.log"))
+_EVENTS = ".tfevents."
+_NORM = re.compile(rb"(?i)(?:\bg|grad(?:ient)?s?)[ _-]?(?:2\.0_|l2_)?norm|(?:l2|total)_norm/grad")
 _LONGEST_LOG = 1 << 24
+_MOST_LOGS = 3
 
 
 class Inside(NamedTuple):
@@ -102,15 +106,26 @@ def _files_left(files: Sequence[str]) -> list[Note]:
 def _logs(folder: str, found: Sequence[str]) -> list[Note]:
     """Note the logs beside dumps that hold norms, too."""
     places = dict.fromkeys([folder, os.path.dirname(found[-1])])
-    logs = [path for place in places for name in _LOGS if _holds_norms(path := os.path.join(place, name))]
-    return [Note("trainer-log", f"{path}: is a log that holds norms, too; it is not read here") for path in logs[-1:]]
+    logs = [path for place in places for path in _logs_in(place) if _holds_norms(path)]
+    return [
+        Note("trainer-log", f"{path}: is a log that holds norms, too; it is not read here")
+        for path in logs[-_MOST_LOGS:]
+    ]
+
+
+def _logs_in(folder: str) -> list[str]:
+    """Return the files of a folder that are called as trainers call their logs, whether or not they are there."""
+    with suppress(OSError):
+        events = [name for name in os.listdir(folder) if _EVENTS in name]
+        return [os.path.join(folder, name) for name in (*events, *_LOGS)]
+    return []
 
 
 def _holds_norms(path: str) -> bool:
     with suppress(OSError):
         if os.path.isfile(path):
             with open(path, "rb") as file:
-                return b"grad_norm" in file.read(_LONGEST_LOG)
+                return _NORM.search(file.read(_LONGEST_LOG)) is not None
     return False
 
 

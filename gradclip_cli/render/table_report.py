@@ -76,7 +76,7 @@ def _below_tables(report: Report, stream: IO[str], view: View, unicode: bool) ->
     from gradclip_cli.render.charts.characters import lines
     from gradclip_cli.reports.stats import StatsReport
 
-    if not isinstance(report, StatsReport) or not report.params:
+    if not isinstance(report, StatsReport) or not report.holds_norms:
         return
 
     width = min(shutil.get_terminal_size().columns, _WIDEST) if stream.isatty() else _WIDTH

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from gradclip_cli.errors import GradclipError
 from gradclip_cli.notes import Note
-from gradclip_cli.reports.base import TableOnly
+from gradclip_cli.reports.base import Section, TableOnly
 from gradclip_cli.reports.notebook import InNotebooks
 
 if TYPE_CHECKING:
@@ -78,15 +78,29 @@ class _CheckReport(NamedTuple):
     first: FirstRise | None = None
     unjudged: TableOnly[str] = ""  # what so short a series says nothing on
     gradients: TableOnly[bool] = True
+    source: Section[str] = None
+    column: Section[str] = None
+    rules: TableOnly[tuple[str, ...]] = ()
 
 
 class CheckReport(InNotebooks, _CheckReport):
     """The report of `check`: findings by rule, and what rose first.
 
     `failed` holds the errors of dumps that were left out. Without `gradients` there was nothing to check.
+    `source` is `log` where norms come from a log, whose `column` was taken, and which was checked by `rules` only.
     """
 
     __slots__ = ()
     schema: ClassVar[str] = "gradclip.check/1"
     kinds: ClassVar[tuple[str, ...]] = ("finding",)
     scopes: ClassVar[Mapping[str, str]] = {"": "findings"}
+
+    @property
+    def has_layers(self) -> bool:
+        """Whether any finding is about a layer or a block."""
+        return any(one.block is not None for one in self.findings)
+
+    @property
+    def noun(self) -> str:
+        """What is checked one by one: dumps, or the steps of a log."""
+        return "dump" if self.source is None else "step"

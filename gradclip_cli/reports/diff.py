@@ -109,13 +109,15 @@ class _DiffReport(NamedTuple):
     first: Section[DiffFirst] = None
     elements: TableOnly[int] = 0
     tolerance: TableOnly[tuple[float, float]] = (0.0, 0.0)
+    source: Section[str] = None
+    column: Section[str] = None
 
 
 class DiffReport(InNotebooks, _DiffReport):
     """The report of `diff` on two dumps; `overall` compares all gradients that are in both dumps, as one vector.
 
     Those that are reshaped are left out of it; its figures are None if nothing is left. `elements` counts those of A,
-    `tolerance` is (rtol, atol).
+    `tolerance` is (rtol, atol). `source` is `log` where norms come from a log on either side, whose `column` was taken.
     """
 
     __slots__ = ()
@@ -137,3 +139,14 @@ class DiffRuns(DiffReport):
     __slots__ = ()
     kinds: ClassVar[tuple[str, ...]] = ("step", "block", "param")
     scopes: ClassVar[Mapping[str, str]] = {"step": "steps", "block": "blocks", "param": "params"}
+
+
+class DiffLogs(DiffRuns):
+    """The report of `diff` on logs of norms: `params` has the norm of the whole, then those of tensors that both logs hold.
+
+    |a - b| is the difference of two norms, and there is no cosine. `elements` counts the steps.
+    """
+
+    __slots__ = ()
+    kinds: ClassVar[tuple[str, ...]] = ("step", "param")
+    scopes: ClassVar[Mapping[str, str]] = {"step": "steps", "param": "params"}

@@ -34,12 +34,15 @@ MOST_NORMS = 1_000_000
 
 
 class StatsDump(NamedTuple):
-    """The norm of one dump; `nonfinite` counts elements, `name` stands for a step that is a running number."""
+    """The norm of one dump; `nonfinite` counts elements, `name` stands for a step that is a running number.
+
+    Of a step of a log, only the norm is known: `max_abs` is None, and `nonfinite` is 1 where the norm is not finite.
+    """
 
     input: str | list[str]
     step: int | None
     norm: float
-    max_abs: float
+    max_abs: float | None
     nonfinite: int
     name: TableOnly[str | None] = None
 
@@ -172,6 +175,9 @@ class _StatsReport(NamedTuple):
     tries: Section[list[Tried]] = None
     replay: Section[list[ReplayStep]] = None
     replay_groups: Section[list[ReplayGroup]] = None
+    source: Section[str] = None
+    column: Section[str] = None
+    log: TableOnly[str] = ""
 
 
 class StatsReport(InNotebooks, _StatsReport):
@@ -182,7 +188,8 @@ class StatsReport(InNotebooks, _StatsReport):
     None if the user asked for none, `series` is None for one dump; `failed` holds the errors of dumps that were left out.
     `nonfinite` has each tensor that is not finite once, by its first such dump; in each dump the last in layer order comes first,
     since gradients flow from the last layer to the first. `peak` is None for one dump, and where its tensor
-    is a large part of everything.
+    is a large part of everything. `source` is `log` where norms come from a log; then `column` is what they are called there, and
+    `log` the kind of log.
     """
 
     __slots__ = ()
@@ -202,6 +209,11 @@ class StatsReport(InNotebooks, _StatsReport):
     def blocks_are_layers(self) -> bool:
         """Whether each layer is a block of the same name."""
         return self.block_noun == "layer"
+
+    @property
+    def holds_norms(self) -> bool:
+        """Whether there is any norm: of tensors, or from a log."""
+        return bool(self.params) or self.source is not None
 
     def for_json(self, kinds: Collection[str]) -> "StatsReport":
         """Return the report with the norms of a long series only where `kinds`, which the user asked for, has them."""

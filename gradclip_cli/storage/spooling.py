@@ -23,6 +23,13 @@ class Spool:
         """Read the source to its end."""
         self._fill(None)
 
+    def read_on(self, at: int, most: int) -> bytes:
+        """Return the next bytes at position `at` of a reader that goes through the source once; what is new is not kept."""
+        try:
+            return os.pread(self.fd, most, at) or (b"" if self._ended else os.read(self._source, most))
+        except OSError as error:
+            raise InputError(reason(error), path=streams.STANDARD) from error
+
     def _fill(self, most: int | None) -> None:
         taken = 0
         while not self._ended and (most is None or taken < most):

@@ -17,6 +17,7 @@ from gradclip_cli.commands.plans import CheckPlan
 from gradclip_cli.engine.run import Run
 from gradclip_cli.errors import GradclipError
 from gradclip_cli.inputs.naming import Naming
+from gradclip_cli.inputs.norm_logs.base import Logs
 from gradclip_cli.notes import Note, merged
 from gradclip_cli.reports.check import NO_GRADIENT, NOT_JUDGED, CheckReport, Finding, FirstRise
 from gradclip_cli.text import plural
@@ -27,7 +28,9 @@ _MOST = 4
 
 
 def check(plan: CheckPlan, run: Run) -> CheckReport:
-    """Reduce dumps to figures, and apply the checks to them."""
+    """Reduce dumps to figures, and apply the checks to them; logs hold norms only."""
+    if plan.logs is not None:
+        return _of_logs(plan, plan.logs, run)
     collected = collect(plan, run)
     figures = series_figures(collected, targets(plan), plan.selection.naming)
     figures = _followed(figures, collected, plan, run)
@@ -41,6 +44,28 @@ def check(plan: CheckPlan, run: Run) -> CheckReport:
     notes = merged([*plan.notes, *collected.notes, *notes, *_on_what_is_missing(few, len(inputs), gradients=gradients)])
     errors, first = [*collected.failed, *failed], _first(found, figures, inputs)
     return CheckReport(rows, len(inputs), notes, errors, first, few if gradients else "", gradients)
+
+
+def _of_logs(plan: CheckPlan, logs: Logs, run: Run) -> CheckReport:
+    """Apply the checks that take norms only to the norms of logs."""
+    from gradclip_cli.commands.check.logged import judged_rules, logged_figures  # with all readers of logs
+
+    figures, joined = logged_figures(logs, plan.selection.naming, plan.selection.steps)
+    rules, left = judged_rules(plan.rules, figures, plan.limits, logs.paths[0])
+    figures, notes, failed = _held_against(figures, plan, run)
+    found, inputs = list(findings(rules, figures, plan.limits)), joined.paths
+    rows = [_finding(rule, one, figures, inputs, plan.selection.naming) for rule, one in found]
+    few = _unjudged(plan, figures)
+    said = [Note(NOT_JUDGED, f"{plural(len(inputs), 'step')}: {few} (--exploding-dumps)")] if few else []
+    report = CheckReport(
+        rows,
+        len(inputs),
+        merged([*plan.notes, *joined.notes, *notes, *left, *said]),
+        failed,
+        _first(found, figures, inputs),
+        few,
+    )
+    return report._replace(source="log", column=joined.column, rules=tuple(rules))
 
 
 def _unjudged(plan: CheckPlan, figures: Figures) -> str:
@@ -87,10 +112,10 @@ def _followed(figures: Figures, collected: Collected, plan: CheckPlan, run: Run)
 
 def _held_against(figures: Figures, plan: CheckPlan, run: Run) -> tuple[Figures, list[Note], list[GradclipError]]:
     """Read the baseline, if there is one, with notes on it and the errors of dumps that were left out."""
-    if not plan.baseline:
+    if not plan.baseline and plan.baseline_logs is None:
         return figures, [], []
-    baseline, collected = read_baseline(plan, run)
-    return replace(figures, baseline=baseline), [*collected.notes, *notes_on(baseline, figures)], collected.failed
+    baseline, notes, failed = read_baseline(plan, run)
+    return replace(figures, baseline=baseline), [*notes, *notes_on(baseline, figures)], failed
 
 
 def _finding(rule: str, one: Problem, figures: Figures, inputs: Sequence[str | list[str]], naming: Naming) -> Finding:
@@ -105,7 +130,7 @@ def _finding(rule: str, one: Problem, figures: Figures, inputs: Sequence[str | l
         param,
         one.value,
         one.limit,
-        message if one.dated else message + _recurrence(one.dumps, figures.dumps),
+        message if one.dated else message + _recurrence(one.dumps, figures),
         block,
         len(one.dumps),
         _ranges(one.dumps, figures.steps),
@@ -140,10 +165,10 @@ def _ranges(rows: Sequence[int], steps: Sequence[int | None]) -> list[tuple[int,
     return found
 
 
-def _recurrence(rows: Sequence[int], dumps: Sequence[str]) -> str:
+def _recurrence(rows: Sequence[int], figures: Figures) -> str:
     """Say in how many dumps the same problem was found; empty for one."""
     if len(rows) == 1:
         return ""
-    names = [dumps[row] for row in rows]
+    names = [figures.dumps[row] for row in rows]
     which = ", ".join(names) if len(rows) <= _MOST else f"{names[0]} to {names[-1]}"
-    return f" (in {len(rows):,} of {plural(len(dumps), 'dump')}: {which})"
+    return f" (in {len(rows):,} of {plural(len(figures.dumps), figures.noun)}: {which})"

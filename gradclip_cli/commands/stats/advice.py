@@ -61,18 +61,18 @@ class _Case(NamedTuple):
 def recommend(plan: StatsPlan, norms: SeriesNorms, strategy: Strategy) -> Advised:
     """Recommend a threshold for a strategy, and name the steps that are not finite."""
     table = norms.compared(strategy)
-    nonfinite = _nonfinite(norms)
-    nothing = refusal(strategy, table) if len(norms.params.groups) else NO_GRADIENT
+    nonfinite = _nonfinite(norms, of_log=plan.logs is not None)
+    nothing = refusal(strategy, table) if len(norms.params.groups) or plan.logs else NO_GRADIENT
     if line := nothing or doubt(table):
         sentence = line if line.endswith("?") else f"{line}."
         return Advised(strategy.name, *(None,) * 5, line, not nothing, [sentence, *nonfinite])
     return _advised(plan, norms, _case(plan, strategy, norms, table), nonfinite)
 
 
-def _nonfinite(norms: SeriesNorms) -> list[str]:
+def _nonfinite(norms: SeriesNorms, *, of_log: bool) -> list[str]:
     totals = norms.total.norms[:, 0].tolist()
     bad = [s for s, norm in zip(norms.steps, totals, strict=True) if s.nonfinite or not math.isfinite(norm)]
-    return [wording.nonfinite_steps(bad, len(norms.steps))] if bad else []
+    return [wording.nonfinite_steps(bad, len(norms.steps), of_log=of_log)] if bad else []
 
 
 def _case(plan: StatsPlan, strategy: Strategy, norms: SeriesNorms, table: NormTable) -> _Case:

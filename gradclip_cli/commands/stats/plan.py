@@ -4,10 +4,11 @@ from dataclasses import dataclass, replace
 
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.choices import DEFAULT, Choices
+from gradclip_cli.inputs.norm_logs.base import Logs
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.notes import Note
-from gradclip_cli.strategies import STRATEGIES, Strategy, find
+from gradclip_cli.strategies import STRATEGIES, Group, Strategy, find
 from gradclip_cli.strategies.base import Norm
 from gradclip_cli.strategies.builtin import GLOBAL
 from gradclip_cli.text import real
@@ -71,6 +72,8 @@ class StatsPlan:
     every: bool = False
     given: tuple[str, ...] = ()  # the paths as the user gave them
     choices: Choices = DEFAULT  # how they became dumps
+    logs: Logs | None = None  # in place of dumps
+    groups: frozenset[Group] | None = None  # of which the norms are known, if not all
 
     def __post_init__(self) -> None:
         if self.strategy is not None and not self.strategy.takes_threshold:
@@ -83,7 +86,10 @@ class StatsPlan:
     @property
     def strategies(self) -> tuple[Strategy, ...]:
         """The strategies that get a suggestion: one for each kind of group, unless one was asked for."""
-        return (self.strategy,) if self.strategy else tuple(s for s in STRATEGIES if s.takes_threshold)
+        if self.strategy:
+            return (self.strategy,)
+        known = [s for s in STRATEGIES if self.groups is None or s.group in self.groups]
+        return tuple(s for s in known if s.takes_threshold)
 
     @property
     def shown(self) -> tuple[Strategy, ...]:

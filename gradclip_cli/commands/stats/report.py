@@ -39,7 +39,8 @@ def report(plan: StatsPlan, collected: Collected) -> StatsReport:
     offers, runs = candidates(plan, usual), _adaptive_runs(plan, norms)
     main = runs.get((plan.strategy or GLOBAL).name)
     advised = [recommend(plan, usual, strategy) for strategy in plan.shown]
-    dumps = _dumps(norms)
+    dumps = _dumps(plan, norms)
+    single = len(dumps) == 1 and plan.logs is None
     return StatsReport(
         norm_type=plan.norm.type,
         dumps=dumps,
@@ -57,10 +58,10 @@ def report(plan: StatsPlan, collected: Collected) -> StatsReport:
         own=own_thresholds(plan, usual.layers),
         advice=advised[0],
         advised=advised,
-        shares=shares(layout, norms, plan.selection.naming, plan.norm.type) if len(dumps) == 1 else None,
-        size=size(layout),
+        shares=shares(layout, norms, plan.selection.naming, plan.norm.type) if single else None,
+        size=size(layout) if plan.logs is None else None,
         inputs=plan.given,
-        command=next_command(plan, advised[0], bad=any(dump.nonfinite for dump in dumps)),
+        command=next_command(plan, advised[0], bad=any(dump.nonfinite for dump in dumps)) if plan.logs is None else "",
         replay=main.steps(norms.steps) if main else None,
         replay_groups=main.groups() if main else None,
         layer_steps=steps_of(norms.layers, dumps, LayerStep),
@@ -77,9 +78,9 @@ def _on_samples(norms: SeriesNorms, usual: SeriesNorms) -> list[Note]:
     return [outstanding_note(others, len(usual.steps))] if others else []
 
 
-def _dumps(norms: SeriesNorms) -> list[StatsDump]:
+def _dumps(plan: StatsPlan, norms: SeriesNorms) -> list[StatsDump]:
     totals = norms.total.norms[:, 0].tolist()
-    tops = np.max(norms.max_abs.norms, axis=1, initial=0.0).tolist()
+    tops = np.max(norms.max_abs.norms, axis=1, initial=0.0).tolist() if plan.logs is None else [None] * len(totals)
     return [
         StatsDump(step.input, step.number, total, top, step.nonfinite, step.name)
         for step, total, top in zip(norms.steps, totals, tops, strict=True)
@@ -99,7 +100,14 @@ def _adaptive_runs(plan: StatsPlan, norms: SeriesNorms) -> dict[str, AdaptiveRun
 
 
 def stats(plan: StatsPlan, run: Run) -> StatsReport:
-    """Measure dumps one by one, keep only the norms of each, and report them."""
+    """Measure dumps one by one, keep only the norms of each, and report them; logs are read."""
+    if plan.logs is not None:
+        from gradclip_cli.commands.stats.logged import (
+            collect_logs,
+        )  # with all readers of logs, which dumps need not wait for
+
+        logged = collect_logs(plan)
+        return report(logged.plan, logged.collected)._replace(source="log", column=logged.column, log=logged.kind)
     sources, types, others = in_step_order(plan.inputs), sums_for(plan), list[dict[str, int]]()
 
     def measured(measure: Measure) -> list[MeasuredDump]:

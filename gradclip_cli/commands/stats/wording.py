@@ -34,9 +34,11 @@ def shortage(samples: int, *, clips: bool) -> str:
     return f"only {plural(samples, 'sample')}{'' if clips or samples != 1 else ', so nothing of it would be clipped'}"
 
 
-def nonfinite_steps(bad: Sequence[Step], steps: int) -> str:
-    """Say how many steps are not finite, and name the first."""
+def nonfinite_steps(bad: Sequence[Step], steps: int, *, of_log: bool = False) -> str:
+    """Say how many steps are not finite, and name the first, which `check` looks at if it is a dump."""
     share = f"{len(bad)} of {plural(steps, 'step')} {'is' if len(bad) == 1 else 'are'} not finite and left out"
+    if of_log:
+        return f"{share}; the first is {step_name(bad[0])}: look at all with --by step."
     first = f"{step_name(bad[0])}: look at it with `gradclip check {shell_path(bad[0])}`"
     return f"{share}; the first is {first}, or at all with --by step."
 

@@ -32,7 +32,7 @@ def lines(report: CheckReport, room: Room) -> Iterator[Line]:
     """Yield the lines of a report: the verdict, the problems by rule, and how to see all findings."""
     every = [one for one in problems(report.findings) if not _is_told(one, report)]
     rules = list(dict.fromkeys(one.rule for one in every))
-    dumps = plural(report.dumps, "dump")
+    dumps = plural(report.dumps, report.noun)
     if not every:
         verdict, rest = nothing_found(report)
         yield from folded(line(strong(verdict), rest), room)
@@ -46,7 +46,7 @@ def lines(report: CheckReport, room: Room) -> Iterator[Line]:
 
 def _foot(report: CheckReport, problems: int, shown: int, room: Room) -> Iterator[Line]:
     """Say what was not judged, and how to see what is left out."""
-    foot = [f"{plural(report.dumps, 'dump')}: {report.unjudged} (--exploding-dumps)"] if report.unjudged else []
+    foot = [f"{plural(report.dumps, report.noun)}: {report.unjudged} (--exploding-dumps)"] if report.unjudged else []
     if len(report.findings) > shown:
         more = f"{plural(problems - shown, 'more line')}, and " if problems > shown else ""
         foot.append(f"{more}{plural(len(report.findings), 'finding')} in full: --by finding")
@@ -129,11 +129,21 @@ def _rows(report: CheckReport, shown: Sequence[Problem]) -> list[list[str | Span
     for one in shown:
         style: Style = "bad" if one.rule in _BAD else "warn"
         rows.append(
-            [Span("" if one.rule == before else one.rule, style), one.label, one.tensors, one.when(report.dumps)]
+            [
+                Span("" if one.rule == before else one.rule, style),
+                _label(one, report),
+                one.tensors,
+                one.when(report.dumps, report.noun),
+            ]
         )
         before = one.rule
     used = [k for k in range(len(rows[0])) if any(str(row[k]) for row in rows)]
     return [[row[k] for k in used] for row in rows]
+
+
+def _label(one: Problem, report: CheckReport) -> str:
+    """Return what a problem is called; the whole of a log is all that it has, unless norms of layers are logged."""
+    return one.label if one.label != WHOLE or report.source is None else "whole step" if report.has_layers else ""
 
 
 def _fitted(rows: list[list[str | Span]], room: Room) -> list[list[str | Span]]:

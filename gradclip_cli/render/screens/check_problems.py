@@ -49,8 +49,8 @@ class Problem(NamedTuple):
         layers = {one.layer for one in self.findings if one.layer is not None}
         return plural(len(tensors), "tensor") if tensors else plural(len(layers), "layer") if layers else ""
 
-    def when(self, dumps: int) -> str:
-        """Say which of the dumps of the series show it."""
+    def when(self, dumps: int, noun: str = "dump") -> str:
+        """Say which of the dumps of the series, or of the steps of a log, show it."""
         counts = {one.dumps for one in self.told}
         if dumps == 1:
             return ""
@@ -63,7 +63,7 @@ class Problem(NamedTuple):
         inputs = {file_name(one.input) for one in self.told}
         if not steps and max(counts) == 1 and len(inputs) == 1:
             return inputs.pop()
-        most = f"{'up to ' if counts != {max(counts)} else ''}{max(counts):,} of {dumps:,} dumps"
+        most = f"{'up to ' if counts != {max(counts)} else ''}{max(counts):,} of {dumps:,} {noun}s"
         return f"from step {steps[0][0]}, {most}" if steps else most
 
     @property

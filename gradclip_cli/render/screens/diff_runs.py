@@ -30,6 +30,9 @@ def of_runs(report: DiffReport, room: Room) -> Iterator[Line]:
     steps = report.steps or []
     both = [step for step in steps if step.input_a is not None and step.input_b is not None]
     if report.equal:
+        if report.source is not None:
+            yield line(strong("equal"), f": {plural(len(both), 'step')} of {printable(report.column or '')}")
+            return
         size = f"{plural(len(both), 'step')} of {plural(len(report.params), 'tensor')}"
         yield line(strong("equal"), f": {size}, {plural(report.elements, 'value')}")
         return
@@ -38,9 +41,11 @@ def of_runs(report: DiffReport, room: Room) -> Iterator[Line]:
         yield ()
         yield from _chart(both, room)
         yield from _steps(report, both, room)
-        yield ()
-        yield from _blocks(report, room)
-    counts = f"--by step ({len(steps):,}),", f"--by block ({len(report.blocks or []):,}),"
+        if report.blocks is not None:
+            yield ()
+            yield from _blocks(report, room)
+    counts = [f"--by step ({len(steps):,}),"]
+    counts += [f"--by block ({len(report.blocks):,}),"] if report.blocks is not None else []
     yield from phrases(["more:", *counts, f"--by param ({len(report.params):,}),", "-f json"], room, style="dim")
 
 
@@ -70,12 +75,16 @@ def _answer(report: DiffReport, both: Sequence[DiffStep]) -> list[str]:
     if all(examples) and all(row.status in ("only-a", "only-b") for row in params):
         names = [printable(name or "") for name in examples]
         return ["no tensor has the same name in both", f"such as {names[0]} in a", f"{names[1]} in b"]
-    count = sum(param.status != "same" for param in params)
+    count, noun = sum(param.status != "same" for param in params), "tensor" if report.source is None else "norm"
     parts = [f"{_of(len(differing), len(both))} {'step differs' if len(both) == 1 else 'steps differ'}"]
     if report.first is not None and len(differing) < len(both):
         name = _named(report.first, "step ")
         parts += [f"from {name} on" if both[-len(differing) :] == differing else f"the first is {name}"]
-    return [*parts, f"in {_of(count, len(params))} {'tensor' if len(params) == 1 else 'tensors'}"]
+    return (
+        [*parts, f"in {_of(count, len(params))} {noun if len(params) == 1 else f'{noun}s'}"]
+        if len(params) > 1 or report.source is None
+        else parts
+    )
 
 
 def _of(some: int, every: int) -> str:
@@ -93,7 +102,7 @@ def _first(report: DiffReport, room: Room) -> Iterator[Line]:
     if first is None or len(first.params) == len(report.params):
         return
     names = listed(first.params, _LISTED, room, 12)
-    where = f"at {_named(first, 'step ')}, {plural(len(first.params), 'tensor')}:"
+    where = f"at {_named(first, 'step ')}, {plural(len(first.params), 'tensor' if report.source is None else 'norm')}:"
     yield from phrases([f" first      {where}", *names], room, 0, hang=12)
 
 
@@ -149,6 +158,7 @@ def _steps(report: DiffReport, both: Sequence[DiffStep], room: Room) -> Iterator
     count = sum(param.status != "same" for param in report.params)
     counted = any(step.differing != count for step in differing)  # the head says how many if that is the same in all
     table = Table(room, "steps that differ most" if some else "steps that differ", ("tensors",) if counted else ())
+    table.leave_out(("cosine",) if report.source is not None else ())  # of norms there is none
     for step in differing[:most]:
         table.add(_named(step), step, more=(f"{step.differing or 0:,}",) if counted else ())
     yield from table.lines()

@@ -94,6 +94,7 @@ class Table:
     def __init__(self, room: Room, title: str, more: Sequence[str] = (), *, by_number: bool = False) -> None:
         self._room, self._title, self._more, self._by_number = room, title, more, by_number
         self._names: list[str] = []
+        self._never: tuple[str, ...] = ()
         self._rows: list[tuple[list[str | Span], list[str], str]] = []
 
     def add(self, name: str, row: Compared, note: str = "", more: Sequence[str] = ()) -> None:
@@ -103,6 +104,10 @@ class Table:
         apart = _nonfinite_in(row) or figure(row.rel_diff)
         shown: list[str | Span] = [_marked(text) for text in (*norms, near_one(row.cosine), apart)]
         self._rows.append((shown, list(more), note))
+
+    def leave_out(self, heads: tuple[str, ...]) -> None:
+        """Show none of these columns."""
+        self._never = heads
 
     def lines(self) -> Iterator[Line]:
         """Yield the heading and the rows; a terminal gets shorter names, and fewer columns if need be."""
@@ -117,7 +122,7 @@ class Table:
         yield from body
 
     def _table(self, left: Sequence[str], names: Sequence[str]) -> list[list[str | Span]]:
-        kept = [k for k, head in enumerate(_HEADS) if head not in left]
+        kept = [k for k, head in enumerate(_HEADS) if head not in (*left, *self._never)]
         rows: list[list[str | Span]] = [[self._title, *(_HEADS[k] for k in kept), *self._more, ""]]
         for name, (shown, more, note) in zip(names, self._rows, strict=True):
             rows.append([name, *(shown[k] for k in kept), *more, note])

@@ -16,7 +16,7 @@ _MOST_DTYPES = 3
 
 def lines(report: StatsReport, room: Room) -> Iterator[Line]:
     """Yield the lines of a report of norms."""
-    if not report.params:
+    if not report.holds_norms:
         yield line(without_gradients(report))
         return
     yield from _head(report, room)
@@ -47,7 +47,8 @@ def _advice(report: StatsReport, room: Room) -> Iterator[Line]:
 
 def _head(report: StatsReport, room: Room) -> Iterator[Line]:
     """Name the dumps, and say how much they hold; on two lines where one is too narrow."""
-    dumps = [plural(len(report.dumps), "dump")] if len(report.dumps) > 1 else []
+    what = "dump" if report.source is None else "logged norm"
+    dumps = [plural(len(report.dumps), what)] if len(report.dumps) > 1 else []
     first = f"{_place(report)}  {', '.join([*dumps, *_steps(report)])}".rstrip()
     held = ", ".join(_held(report))
     whole = f"{first}   {held}"
@@ -82,6 +83,8 @@ def _steps(report: StatsReport) -> list[str]:
 
 def _held(report: StatsReport) -> list[str]:
     """Say how many tensors, of which dtypes, and how many values a dump holds."""
+    if report.source is not None:
+        return [f"{printable(report.column or '')} in {report.log}"]
     size = report.size
     if size is None or not size.tensors:
         return []

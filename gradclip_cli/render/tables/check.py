@@ -26,7 +26,7 @@ def grids(report: CheckReport, kinds: frozenset[str]) -> list[Grid]:
 
 def summary(report: CheckReport) -> str:
     """Return the number of findings, in all and by rule, as text."""
-    dumps = plural(report.dumps, "dump")
+    dumps = plural(report.dumps, report.noun)
     if not report.findings:
         return "".join(nothing_found(report))
     rules = sorted(Counter(finding.rule for finding in report.findings).items())
@@ -35,7 +35,7 @@ def summary(report: CheckReport) -> str:
 
 def nothing_found(report: CheckReport) -> tuple[str, str]:
     """Return the verdict on dumps without findings in two parts; what could not be judged is never told as sound."""
-    dumps = plural(report.dumps, "dump")
+    dumps = plural(report.dumps, report.noun)
     if not report.gradients:
         return f"no gradient in {dumps}", ": nothing was checked"
     return "no findings", f" in {dumps}{f'; {report.unjudged}' if report.unjudged else ''}"

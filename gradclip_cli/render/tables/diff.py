@@ -66,7 +66,8 @@ def _params(report: DiffReport, whole: bool) -> Grid:
     of_runs = report.steps is not None
     columns = (*_PARAMS, _FIRST, _NOTE) if of_runs else (*_PARAMS, _NOTE)
     rows = [_param(param, of_runs) for param in params]
-    title = "tensors, all steps as one" if of_runs else f"{a} (a) and {b} (b)"
+    what = "tensors" if report.source is None else "norms"
+    title = f"{what}, all steps as one" if of_runs else f"{a} (a) and {b} (b)"
     title = f"{title}: {summary(report)}"
     return Grid(title, columns, rows, _param(total, of_runs), _records([*params, total]), _scope(report, "param"))
 
@@ -83,9 +84,10 @@ def summary(report: DiffReport) -> str:
     """Return how many tensors are not the same, and why, as text."""
     number = Counter(param.status for param in report.params)
     both = number["same"] + number["differs"] + number["reshaped"]
+    noun = "tensor" if report.source is None else "norm"
     if both == number["same"] == len(report.params):
-        return f"{plural(both, 'tensor')}, all the same"
-    parts = [f"{number['differs']:,} of {both:,} tensors differ" if both else "no tensor in both"]
+        return f"{plural(both, noun)}, all the same"
+    parts = [f"{number['differs']:,} of {both:,} {noun}s differ" if both else f"no {noun} in both"]
     parts += [f"{number['reshaped']:,} of another shape"] if number["reshaped"] else []
     parts += [f"{number[f'only-{side}']:,} only in {side}" for side in "ab" if number[f"only-{side}"]]
     return ", ".join(parts)

@@ -60,9 +60,10 @@ def without_gradients(report: StatsReport) -> str:
 
 def grids(report: StatsReport, kinds: frozenset[str]) -> list[Grid]:
     """Return the tables of the given kinds, suggested thresholds last; without gradients there is only a title."""
-    if not report.params:
+    if not report.holds_norms:
         return [Grid(without_gradients(report), (), [])]
-    over = f"over {len(report.dumps):,} dumps" if len(report.dumps) > 1 else "in one dump"
+    what = "dump" if report.source is None else "step"
+    over = f"over {len(report.dumps):,} {what}s" if len(report.dumps) > 1 else f"in one {what}"
     norm, total = f"L{report.norm_type:g} norm", ("total", *_figures(report.total))
     figures = [Column(name, rank=rank) for name, rank in _SUMMARY.items()]
     params = LazyRows(lambda row: (printable(row.name), *_figures(row.summary)), report.params)
@@ -120,24 +121,20 @@ def _figures(summary: Summary) -> tuple[str, ...]:
 
 
 def _steps(report: StatsReport, norm: str) -> Grid:
-    columns = (
-        Column("step"),
-        Column("norm"),
-        Column("max |g|", field="max_abs"),
-        Column("nonfinite"),
-        Column("input", text=True),
-    )
+    largest = [Column("max |g|", field="max_abs")] if report.source is None else []  # of a log, only norms are known
+    columns = [Column("step"), Column("norm"), *largest, Column("nonfinite"), Column("input", text=True)]
     rows = [
         (
             row.name or (step_number(row.step)),
             figure(row.norm),
-            figure(row.max_abs),
+            *([figure(row.max_abs)] if largest else []),
             f"{row.nonfinite:,}",
             location(row.input),
         )
         for row in report.dumps
     ]
-    return Grid(f"{norm} of each dump", columns, rows, records=records(report, "step"), scope="step")
+    what = "dump" if report.source is None else "step"
+    return Grid(f"{norm} of each {what}", columns, rows, records=records(report, "step"), scope="step")
 
 
 def _candidates(rows: Sequence[Candidate]) -> Grid:
