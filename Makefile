@@ -7,7 +7,7 @@ DEMO := $(VENV)/demo
 DOCS_VENV ?= .venv-docs
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check format format-check lint types imports spelling cov lowest oracles faults fuzz golden ci docs docs-serve docs-source screens wheel-test release-check bench bench-cores bench-docs torch recipes gallery samples clean
+.PHONY: help demo test test-all check format format-check lint types imports spelling cov lowest oracles faults fuzz golden ci docs docs-serve docs-source screens wheel-test release-check bench bench-cores bench-docs torch test-torch recipes gallery samples clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -118,6 +118,9 @@ torch: $(VENV)/trained ## Install PyTorch into the virtual environment.
 # In a virtual environment of its own: JAX, Flax, Keras and TensorFlow take 2 GB.
 recipes: $(VENV)/recipes/installed ## Save gradients with other frameworks, and hold norms against theirs.
 	$(VENV)/recipes/bin/python -m pytest -q -rs tests/recipes
+
+test-torch: $(VENV)/trained ## Install PyTorch, and run the tests of what captures gradients in a training loop.
+	$(BIN)/python -m pytest -q tests/unit/torch
 
 gallery: $(VENV)/trained ## Train small models with planted faults, and see which rules find them.
 	PYTHONPATH=tests $(BIN)/python -m gallery
