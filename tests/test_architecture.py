@@ -43,6 +43,7 @@ LIGHT = (
 WITHOUT_UNIT_TESTS = {
     "numerics/statistics_arrays.py": "test_statistics_table.py holds rows against tensors",
     "engine/dump_notes.py": "test_survey.py and the tests of what names say read these notes",
+    "torch/seen.py": "test_capture.py judges and writes steps of every kind",
     "inputs/norm_logs/*.py": "test_reading.py reads a sample of every layout, test_events.py and test_repeats.py the rest",
     "pipeline.py": "each function is two lines, which every test of a command runs",
     "api/*.py": "test_functions.py calls every function",

@@ -6,13 +6,14 @@ import warnings
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from gradclip_cli.torch.files import FileWriter, Step
-from gradclip_cli.torch.gradients import Gradients, Grads, norm_of, ranks
+from gradclip_cli.torch.gradients import Gradients, norm_of, ranks
+from gradclip_cli.torch.seen import Seen
 from gradclip_cli.torch.trainers import attach, lightning_callback
 from gradclip_cli.torch.watch import SpikeWatch
 
@@ -23,19 +24,6 @@ OnError = Literal["warn", "raise"]
 
 _UNJUDGED = 2
 """The steps whose norms may be on their way from the device; one more, and the loop waits: it is that far ahead."""
-
-
-class _Seen(NamedTuple):
-    """A step that was seen: its number and how many calls came before, its norm and its gradients, once both have arrived."""
-
-    call: int
-    step: int
-    norm: Tensor | None
-    scale: float
-    tensors: dict[str, Tensor]
-    in_pieces: bool
-    more: dict[str, str]
-    ready: "torch.cuda.Event | None"
 
 
 class Capture:
@@ -86,12 +74,13 @@ class Capture:
         self._every, self._last, self._after, self._accumulate = every, last, after, accumulate
         self._metadata, self._max_files, self._on_error = dict(metadata or {}), max_files, on_error
         self._watch = SpikeWatch(spike) if spike else None
-        self._seen: deque[_Seen] = deque()  # the last judged steps, and then those that are not judged yet
+        self._seen: deque[Seen] = deque()  # the last judged steps, and then those that are not judged yet
         self._unjudged = self._calls = self._put = 0
         self._until = -1  # the last call whose step is written because of a spike before it
         self._reason = ""
         self._writer: FileWriter | None = None
         self._error: Exception | None = None
+        self._in_pieces = False  # whether other ranks wait for this one wherever a norm is taken
         self._pid = os.getpid()
         atexit.register(self.close)
 
@@ -107,7 +96,8 @@ class Capture:
         """
         self._report()
         call, self._calls = divmod(self._calls, self._accumulate), self._calls + 1
-        if self._error is not None or os.getpid() != self._pid or call[1] != self._accumulate - 1:
+        stopped = self._error is not None and not self._in_pieces
+        if stopped or os.getpid() != self._pid or call[1] != self._accumulate - 1:
             return
         try:
             with torch.no_grad():
@@ -155,6 +145,9 @@ class Capture:
 
     def _look(self, call: int, step: int, loss_scale: float | None) -> None:
         """Take a step: judge those before it, and write or keep it."""
+        if self._error is not None:
+            norm_of(self._gradients.now())  # the norm is that of all ranks, which would wait for this one for ever
+            return
         self._judge()
         wanted = self._every > 0 and step % self._every == 0
         due = call <= self._until
@@ -165,10 +158,11 @@ class Capture:
         grads = self._gradients.now()
         if grads.device is None:
             raise ValueError("no parameter has a gradient; call it after the backward pass, before zero_grad()")
+        self._in_pieces = grads.in_pieces and self._watch is not None
         norm = norm_of(grads) if self._watch is not None else None
         mine = grads.in_pieces or ranks()["rank"] == 0
         tensors = self._gradients.copies(grads) if (wanted or due or self._last) and mine else {}
-        seen = _seen(call, step, norm, grads, tensors, loss_scale)
+        seen = Seen.of(call, step, norm, grads, tensors, loss_scale)
         if wanted or due:
             self._write(seen, "every" if wanted else self._reason)
             seen = seen._replace(tensors={})  # written already
@@ -178,7 +172,7 @@ class Capture:
 
     def _judge(self, *, wait: bool = False) -> None:
         """Judge the norms that have arrived; write the steps kept where one stands out, and drop those that are too old."""
-        while self._unjudged and (wait or self._unjudged > _UNJUDGED or _is_ready(self._seen[-self._unjudged])):
+        while self._unjudged and (wait or self._unjudged > _UNJUDGED or self._seen[-self._unjudged].arrived):
             one = self._seen[-self._unjudged]
             if one.ready is not None:
                 one.ready.synchronize()
@@ -197,7 +191,7 @@ class Capture:
                 self._write(one, self._reason)
                 self._seen[k] = one._replace(tensors={})
 
-    def _write(self, seen: _Seen, reason: str) -> None:
+    def _write(self, seen: Seen, reason: str) -> None:
         if not seen.tensors:
             return
         if self._max_files is not None and self._put >= self._max_files:
@@ -212,7 +206,14 @@ class Capture:
         rank = f".rank_{own['rank']:05}" if seen.in_pieces and own["world"] > 1 else ""
         layout = {"layout": "shards" if rank else "whole", **{key: str(value) for key, value in own.items()}}
         facts = {"gradclip": "capture/1", "framework": f"torch {torch.__version__}", "step": str(seen.step), **layout}
-        metadata = {"format": "pt", **self._metadata, **facts, **seen.more, "reason": reason, "every": str(self._every)}
+        metadata = {
+            "format": "pt",
+            **self._metadata,
+            **facts,
+            **seen.facts,
+            "reason": reason,
+            "every": str(self._every),
+        }
         self._writer.put(Step(f"step_{seen.step:08}{rank}.safetensors", seen.tensors, metadata, seen.ready))
 
     def _report(self) -> None:
@@ -230,26 +231,6 @@ class Capture:
 
     def _warn(self, message: str) -> None:
         warnings.warn(f"capture: {message}", stacklevel=2)
-
-
-def _seen(
-    call: int, step: int, norm: Tensor | None, grads: Grads, tensors: dict[str, Tensor], loss_scale: float | None
-) -> _Seen:
-    """Return a step whose norm is on its way to the host."""
-    on_device = any(one.is_cuda for one in (*tensors.values(), *(() if norm is None else (norm,))))
-    if norm is not None and norm.is_cuda:
-        norm = torch.empty((), dtype=norm.dtype, pin_memory=True).copy_(norm, non_blocking=True)
-    ready = torch.cuda.Event() if on_device else None
-    if ready is not None:
-        ready.record()
-    stage = (
-        {"stage": "before-clip"} if loss_scale is None else {"stage": "scaled", "loss_scale": repr(float(loss_scale))}
-    )
-    return _Seen(call, step, norm, loss_scale or 1.0, tensors, grads.in_pieces, stage, ready)
-
-
-def _is_ready(seen: _Seen) -> bool:
-    return seen.ready is None or bool(seen.ready.query())
 
 
 def _check(**numbers: float) -> None:

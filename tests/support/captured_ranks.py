@@ -1,10 +1,12 @@
 """Train on two ranks of this machine, capturing every step: `python -m support.captured_ranks FOLDER HOW PORT`.
 
-HOW is `ddp`, `fsdp`, or `tp`. Prints the norm of the whole gradient of each step, as torch puts it together.
+HOW is `ddp`, `fsdp`, `tp`, or `full`: `fsdp` with a full disk on one of them. Prints the norm of the whole gradient of each step, as
+torch puts it together.
 """
 
 import os
 import sys
+import warnings
 from typing import Any
 
 import torch
@@ -15,7 +17,7 @@ from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel, parallelize_module
 from torch.nn.parallel import DistributedDataParallel
 
-from gradclip_cli.torch import Capture
+from gradclip_cli.torch import Capture, files
 
 RANKS, STEPS = 2, 4
 
@@ -42,12 +44,20 @@ def whole(grad: Any) -> torch.Tensor:
     return grad.full_tensor() if hasattr(grad, "full_tensor") else grad
 
 
+def full_disk(*_: object) -> None:
+    """Stand in for what writes a file."""
+    raise OSError(28, "No space left on device")
+
+
 def work(rank: int, folder: str, how: str, port: str) -> None:
     """Train on one rank."""
     os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=port, RANK=str(rank), WORLD_SIZE=str(RANKS))
     torch.set_num_threads(1)
     dist.init_process_group("gloo", rank=rank, world_size=RANKS)
     model = spread(how)
+    if how == "full" and rank == 1:
+        vars(files)["save_file"] = full_disk
+        warnings.simplefilter("ignore")
     with Capture(folder, model, every=2, last=1, spike=3, after=0) as capture:
         for step in range(STEPS):
             torch.manual_seed(step if how == "tp" else 100 * rank + step)

@@ -34,3 +34,10 @@ def test_norms_of_ranks_are_those_of_the_whole(how: str, shards: bool, tmp_path:
     assert math.isnan(norms[3])
     assert math.isnan(found[3])
     assert {step: found[step] for step in (0, 2)} == pytest.approx({step: norms[step] for step in (0, 2)}, rel=1e-12)
+
+
+def test_a_rank_that_cannot_write_stops_no_other(tmp_path: Path) -> None:
+    """All ranks take part in the norm of each step: one whose disk is full still does, and training goes on to its end."""
+    norms = trained(tmp_path, "full")
+    assert list(norms) == [0, 1, 2, 3]
+    assert {path.name.partition(".")[2] for path in tmp_path.iterdir()} == {"rank_00000.safetensors"}
