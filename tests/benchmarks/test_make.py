@@ -1,6 +1,7 @@
 """The targets of the Makefile run what they are to run."""
 
 import json
+import os
 import shlex
 import shutil
 import subprocess
@@ -18,8 +19,12 @@ pytestmark = pytest.mark.skipif(
 
 def recipe(target: str, venv: Path, *settings: str) -> str:
     """The last command of a target, which runs this Python and writes into `venv`."""
-    command = ["make", "-n", target, f"BIN={shlex.quote(str(Path(sys.executable).parent))}", f"VENV={venv}", *settings]
-    return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()[-1]
+    folder = shlex.quote(str(Path(sys.executable).parent))
+    command = ["make", "-n", "--no-print-directory", target, f"BIN={folder}", f"VENV={venv}", *settings]
+    # These tests may be run by make, which tells the make that it runs of itself.
+    plain = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+    run = subprocess.run(command, cwd=ROOT, env=plain, check=True, capture_output=True, text=True)
+    return run.stdout.splitlines()[-1]
 
 
 @pytest.mark.parametrize(
