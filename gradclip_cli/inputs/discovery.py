@@ -150,7 +150,8 @@ def combined(paths: Sequence[str], choices: Choices = DEFAULT) -> Found:
     """Group files and folders into dumps: each layout takes what it recognises among the paths that earlier ones left."""
     left, found, notes = list(range(len(paths))), dict[int, DumpSource](), list[Note]()
     for finder in FINDERS:
-        if (choices.shards or choices.everything) and finder in (parts.FINDER, captured.FINDER):  # settled by the user
+        settled = choices.shards or (choices.everything and finder is parts.FINDER)
+        if settled and finder in (parts.FINDER, captured.FINDER):  # by the user
             continue
         taken: set[int] = set()
         for source, positions, said in finder.find([paths[k] for k in left]):

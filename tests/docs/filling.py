@@ -53,6 +53,6 @@ def _block(session: Session, found: re.Match[str]) -> str:
         session.script(text)
     elif kind == "toml":
         tomllib.loads(text)
-    elif kind == "python" and (HAS_TORCH or "import torch" not in text):
+    elif kind == "python" and (HAS_TORCH or "torch" not in text):
         session.python(text)
     return found[0]

@@ -82,13 +82,13 @@ def ranks(folder: Path) -> Given:
 
 
 def captured(folder: Path) -> Given:
-    """Write the rows of each tensor from three ranks, as they are captured; name one of the files."""
+    """Write the rows of each tensor from three ranks, as they are captured; name all files."""
     paths = [folder / f"step_00000007.rank_{k:05}.safetensors" for k in range(3)]
     for k, path in enumerate(paths):
         facts = {"gradclip": "capture/1", "layout": "shards", "world": "3", "rank": str(k), "step": "7"}
         rows = {name: np.ascontiguousarray(array[2 * k : 2 * k + 2]) for name, array in ARRAYS.items()}
         save_file(rows, path, facts)
-    return Given([paths[1]], paths, [ARRAYS], load_file, glanced=[paths[1]])
+    return Given(paths, paths, [ARRAYS], load_file, glanced=[paths[0]])
 
 
 def series(folder: Path) -> Given:

@@ -52,7 +52,7 @@ EXPECTED = {"block.w": "0-1, 99", "wide.w": "3, 8", "l.experts.w": "5", "small.w
 
 @pytest.mark.parametrize(
     ("way", "jobs", "piece"),
-    crossed([way for way in WAYS if way != "turned.npz"], [1, 2, 5], [1, 1 << 16, None], rounds=2),
+    crossed([way for way in WAYS if way != "turned.npz"], [1, 2, 5], [1, 1 << 16, None]),
 )
 def test_they_are_named(
     way: str, jobs: int, piece: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
