@@ -172,7 +172,11 @@ class Capture:
 
     def _judge(self, *, wait: bool = False) -> None:
         """Judge the norms that have arrived; write the steps kept where one stands out, and drop those that are too old."""
-        while self._unjudged and (wait or self._unjudged > _UNJUDGED or self._seen[-self._unjudged].arrived):
+        # Ranks that write pieces judge a step in the same call, whenever its norm arrives, so that they write the same steps.
+        early = not self._in_pieces
+        while self._unjudged and (
+            wait or self._unjudged > _UNJUDGED or (early and self._seen[-self._unjudged].arrived)
+        ):
             one = self._seen[-self._unjudged]
             if one.ready is not None:
                 one.ready.synchronize()
