@@ -181,11 +181,16 @@ class Capture:
             if one.ready is not None:
                 one.ready.synchronize()
             self._unjudged -= 1
+            self._forget(self._last)
             reason = self._watch.judge(float(one.norm) / one.scale) if self._watch and one.norm is not None else None
             if reason is not None:
                 self._reason, self._until = reason, one.call + self._after
                 self._flush()
-        while len(self._seen) - self._unjudged > max(0, self._last - 1):
+        self._forget(max(0, self._last - 1))
+
+    def _forget(self, kept: int) -> None:
+        """Drop all but some of the steps that were judged."""
+        while len(self._seen) - self._unjudged > kept:
             self._seen.popleft()
 
     def _flush(self) -> None:

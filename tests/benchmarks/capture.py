@@ -15,7 +15,7 @@ from torch import nn
 
 from gradclip_cli.torch import Capture
 
-WIDTH, LAYERS, WORDS, BATCH, LENGTH, STEPS = 384, 5, 2000, 8, 64, 12
+WIDTH, LAYERS, WORDS, BATCH, LENGTH, STEPS = 384, 5, 2000, 8, 64, 6
 WAYS: dict[str, dict[str, Any]] = {
     "norm watched": {"spike": 10.0},
     "the last 4 kept": {"last": 4},

@@ -1,10 +1,9 @@
-"""Train on two ranks of this machine, capturing every step: `python -m support.captured_ranks FOLDER HOW PORT`.
+"""Train on two ranks of this machine, capturing every step: `python -m support.captured_ranks FOLDER HOW STORE`.
 
-HOW is `ddp`, `fsdp`, `tp`, or `full`: `fsdp` with a full disk on one of them. Prints the norm of the whole gradient of each step, as
-torch puts it together.
+STORE is a new file, HOW `ddp`, `fsdp`, `tp`, or `full`: `fsdp` with a full disk on one of them. Prints the norm of the whole
+gradient of each step, as torch puts it together.
 """
 
-import os
 import sys
 import warnings
 from typing import Any
@@ -49,11 +48,10 @@ def full_disk(*_: object) -> None:
     raise OSError(28, "No space left on device")
 
 
-def work(rank: int, folder: str, how: str, port: str) -> None:
+def work(rank: int, folder: str, how: str, store: str) -> None:
     """Train on one rank."""
-    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=port, RANK=str(rank), WORLD_SIZE=str(RANKS))
     torch.set_num_threads(1)
-    dist.init_process_group("gloo", rank=rank, world_size=RANKS)
+    dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=RANKS)
     model = spread(how)
     if how == "full" and rank == 1:
         vars(files)["save_file"] = full_disk

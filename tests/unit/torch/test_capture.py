@@ -65,6 +65,11 @@ def trained(model: nn.Module, steps: int, capture: Capture) -> list[float]:
     return norms
 
 
+def said(told: Any, words: str) -> int:
+    """Count the warnings with these words: a disk that is slower than the steps may be told, too."""
+    return sum(words in str(one.message) for one in told)
+
+
 def steps_in(folder: Path) -> list[int]:
     """Return the steps of the files in a folder."""
     return sorted(int(path.stem.removeprefix("step_")) for path in folder.iterdir())
@@ -171,7 +176,7 @@ def test_a_full_disk_warns_once_and_training_goes_on(tmp_path: Path, monkeypatch
     capture = Capture(tmp_path, model := small(), every=1)
     with pytest.warns(UserWarning, match="No space left") as told:
         norms = trained(model, 10, capture)
-    assert (len(norms), len(told), list(tmp_path.iterdir())) == (10, 1, [])
+    assert (len(norms), said(told, "No space"), list(tmp_path.iterdir())) == (10, 1, [])
 
 
 def test_a_full_disk_is_raised_where_that_is_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,7 +207,7 @@ def test_memory_that_runs_out_ends_the_ring_only(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(capture._gradients, "copies", _out_of_memory(capture._gradients.copies))
     with pytest.warns(UserWarning, match="no memory for copies") as told:
         trained(model, 25, capture)
-    assert (len(told), steps_in(tmp_path)) == (1, [10, 18, 19, 20])
+    assert (said(told, "no memory"), steps_in(tmp_path)) == (1, [10, 18, 19, 20])
 
 
 def _out_of_memory(real: Any) -> Any:
@@ -222,7 +227,7 @@ def test_files_are_bounded(tmp_path: Path) -> None:
     capture = Capture(tmp_path, model := small(), every=1, max_files=3)
     with pytest.warns(UserWarning, match="max_files") as told:
         trained(model, 10, capture)
-    assert (steps_in(tmp_path), len(told)) == ([0, 1, 2], 1)
+    assert (steps_in(tmp_path), said(told, "max_files")) == ([0, 1, 2], 1)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """Two ranks write what one would: each its own pieces, or the first rank all of it."""
 
 import math
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,10 +12,7 @@ import gradclip_cli
 
 def trained(folder: Path, how: str) -> dict[int, float]:
     """Train on two ranks; return the norms of the whole gradients by step."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "support.captured_ranks", str(folder), how, str(port)]
+    command = [sys.executable, "-m", "support.captured_ranks", str(folder), how, f"{folder}.store"]
     tests = Path(__file__).parents[2]
     run = subprocess.run(command, check=False, cwd=tests, capture_output=True, text=True, timeout=120)
     assert run.returncode == 0, run.stderr
