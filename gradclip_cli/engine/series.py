@@ -40,10 +40,9 @@ def steps_in(dump: MeasuredDump, run: Run) -> list[MeasuredDump]:
 def settled(source: DumpSource, found: list[MeasuredDump], run: Run) -> list[MeasuredDump]:
     """Count copies in the dumps of an input as the user says, after those of the steps before."""
     if source.layout.in_pieces:
-        # Pieces that say where they belong are no copies, whatever their bits.
-        found = [
-            dump if dump.wholes and not run.selection.replicated else count_replicated(dump, run) for dump in found
-        ]
+        # Pieces that say where they belong, or that there is no other, are no copies, whatever their bits.
+        known, asked = source.layout.each_once, run.selection.replicated
+        found = [dump if (known or dump.wholes) and not asked else count_replicated(dump, run) for dump in found]
     return [count_tied(dump, run, run.ties) for dump in found]
 
 

@@ -53,6 +53,10 @@ class Layout(Protocol):
         """Whether tensors with the same name in several files are pieces of one tensor."""
 
     @property
+    def each_once(self) -> bool:
+        """Whether files say that no piece is in two of them, so that equal bits are no copies."""
+
+    @property
     def accumulate(self) -> str | None:
         """How the tensors of all files become one: by their `mean` or `sum`; None if each file has tensors of its own."""
 

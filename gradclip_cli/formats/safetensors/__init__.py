@@ -6,8 +6,7 @@ cannot write a file piece by piece. Source: https://github.com/huggingface/safet
 
 from gradclip_cli.formats.base import Format
 from gradclip_cli.formats.safetensors.reader import SafetensorsReader, matches
-from gradclip_cli.formats.safetensors.stage import mark_clipped
-from gradclip_cli.formats.safetensors.writer import convert, retype, rewrite
+from gradclip_cli.formats.safetensors.writer import convert, mark_clipped, retype, rewrite
 
 SAFETENSORS = Format(
     "safetensors",

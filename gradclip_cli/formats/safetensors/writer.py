@@ -1,11 +1,12 @@
 """Write a safetensors file: the header first, then tensors at their offsets in any order."""
 
 import json
+import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from gradclip_cli.errors import OutputError
+from gradclip_cli.errors import OutputError, reason
 from gradclip_cli.formats.base import Reader
 from gradclip_cli.formats.by_offset import OffsetWriter, Receipt, reduced
 from gradclip_cli.formats.copy_ranges import Copy, unchanged_ranges
@@ -18,6 +19,7 @@ from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import is_unicode
 
 _CODES = {dtype: code for code, dtype in DTYPES.items()}
+_BEFORE, _AFTER = b'"stage":"before-clip"', b'"stage":"after-clip"'
 
 
 class SafetensorsWriter:
@@ -111,3 +113,17 @@ def describe(tensors: Sequence[TensorSpec], path: str) -> dict[str, Any]:
 def _alignment(spec: TensorSpec) -> int:
     """Return the size in bytes at a multiple of which a tensor has to begin; packed values begin anywhere."""
     return spec.dtype.itemsize if spec.dtype.values == 1 else 0
+
+
+def mark_clipped(fd: int, path: str) -> None:
+    """Say in the header of an output that it was clipped; the header keeps its length, since blanks may end it.
+
+    A quote inside a name has a backslash before it, so that these bytes are found as a key with its value only. Raises
+    OutputError if the output cannot be read or written.
+    """
+    try:
+        header = os.pread(fd, int.from_bytes(os.pread(fd, 8, 0), "little"), 8)
+    except OSError as error:
+        raise OutputError(reason(error), path=path) from error
+    if header.count(_BEFORE) == 1:
+        write_at(fd, 8, header.replace(_BEFORE, _AFTER) + b" " * (len(_BEFORE) - len(_AFTER)), path)

@@ -22,6 +22,7 @@ class Captured(Ranks):
     """The files of `world` ranks, each with its pieces of tensors; what several ranks have, one of them wrote."""
 
     world: int
+    each_once = True
 
     def check(self, source: DumpSource, names: Sequence[Sequence[str]]) -> None:
         """Raise InputError if the file of a rank is missing: the norm would be that of the others."""
@@ -43,16 +44,26 @@ class CapturedFinder:
             if (step := _numbers(path)[0]) is not None:
                 steps.setdefault((os.path.dirname(path), step), []).append(position)
         worlds: dict[str, int] = {}
+        listed: dict[
+            str, dict[int | None, list[str]]
+        ] = {}  # the files in each folder by step: there may be thousands of steps
         for (folder, step), positions in steps.items():
             first = paths[positions[0]]
             if folder not in worlds:
-                worlds[folder] = _world(first)
-            files = tuple(path for path in siblings(first) if _numbers(path)[0] == step)
+                worlds[folder], listed[folder] = _world(first), _by_step(siblings(first))
+            files = tuple(listed[folder].get(step, ()))
             if worlds[folder] > 1 and files:
                 yield FoundDump(DumpSource(files[0], files, Captured(worlds[folder]), step), positions)
 
 
 FINDER = CapturedFinder()
+
+
+def _by_step(paths: Sequence[str]) -> dict[int | None, list[str]]:
+    found: dict[int | None, list[str]] = {}
+    for path in paths:
+        found.setdefault(_numbers(path)[0], []).append(path)
+    return found
 
 
 def _numbers(path: str) -> tuple[int | None, int | None]:

@@ -24,6 +24,7 @@ class Single:
 
     single = True
     in_pieces = False
+    each_once = False
     accumulate: str | None = None
 
     def __eq__(self, other: object) -> bool:

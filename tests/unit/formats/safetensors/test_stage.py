@@ -9,7 +9,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from gradclip_cli.errors import OutputError
-from gradclip_cli.formats.safetensors.stage import mark_clipped
+from gradclip_cli.formats.safetensors.writer import mark_clipped
 
 
 @pytest.mark.parametrize(

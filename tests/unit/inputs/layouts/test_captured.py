@@ -10,6 +10,7 @@ from safetensors.numpy import save_file
 import gradclip_cli
 from gradclip_cli.errors import InputError
 from gradclip_cli.inputs.discovery import find_dumps
+from gradclip_cli.inputs.listing import siblings
 
 WORLD = 3
 
@@ -34,6 +35,7 @@ def captured(folder: Path, steps: int = 2, **facts: str) -> Path:
 def test_all_ranks_are_one_dump(tmp_path: Path) -> None:
     """Without --shards each step is one dump, whose norm is that of all pieces: 3 · 2 · 4 + 1 ones."""
     run = captured(tmp_path / "run")
+    assert [note.kind for note in gradclip_cli.stats(run).notes] == []  # ones on all ranks are no copies
     for shards in (False, True):
         assert [(dump.step, dump.norm) for dump in gradclip_cli.stats(run, shards=shards).dumps] == [(0, 5.0), (1, 5.0)]
 
@@ -73,3 +75,16 @@ def test_apply_writes_each_rank(tmp_path: Path) -> None:
     gradclip_cli.apply(run, tmp_path / "out", strategy="clip-by-global-norm", threshold=2.5)
     assert len(list((tmp_path / "out").iterdir())) == WORLD
     assert [dump.norm for dump in gradclip_cli.stats(tmp_path / "out").dumps] == [2.5]
+
+
+def test_a_folder_is_listed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands of steps of many ranks are found without going through their folder for each of them."""
+    listings, run = list[str](), captured(tmp_path / "run", steps=5)
+
+    def counted(path: str) -> list[str]:
+        listings.append(path)
+        return siblings(path)
+
+    monkeypatch.setattr("gradclip_cli.inputs.layouts.captured.siblings", counted)
+    assert len(find_dumps([str(run)]).sources) == 5
+    assert len(listings) == 1
