@@ -7,7 +7,7 @@ DEMO := $(VENV)/demo
 DOCS_VENV ?= .venv-docs
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check format format-check lint types imports spelling cov lowest oracles faults fuzz golden ci docs docs-serve docs-source screens wheel-test release-check bench bench-cores bench-docs torch test-torch recipes gallery samples clean
+.PHONY: help demo test test-all check format format-check lint types imports spelling cov lowest oracles faults fuzz golden ci docs docs-serve docs-source screens wheel-test release-check bench bench-cores bench-capture bench-docs torch test-torch recipes gallery samples clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -112,6 +112,9 @@ bench-cores: $(VENV)/tested ## Measure times and memory by jobs, up to all proce
 bench-docs: $(VENV)/tested ## Put what was measured last into README and docs.
 	for name in benchmarks benchmarks-cores; do test ! -f $(VENV)/$$name.json || cp $(VENV)/$$name.json docs/development/; done
 	PYTHONPATH=tests $(BIN)/python -m docs README.md docs/development/benchmarks.md
+
+bench-capture: $(VENV)/trained ## Measure what capturing gradients costs a training step.
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.capture
 
 torch: $(VENV)/trained ## Install PyTorch into the virtual environment.
 
