@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gradclip_cli.errors import InputError
@@ -11,6 +11,7 @@ from gradclip_cli.inputs.headers import header_of
 from gradclip_cli.inputs.layouts.ranks import Ranks
 from gradclip_cli.inputs.listing import siblings
 from gradclip_cli.inputs.source import DumpSource, FoundDump
+from gradclip_cli.notes import Note
 from gradclip_cli.text import plural, shortlist
 
 _NAME = r"step_(?P<step>\d{8,})\.rank_(?P<rank>\d{5,})\.safetensors"
@@ -23,6 +24,18 @@ class Captured(Ranks):
 
     world: int
     each_once = True
+
+    def notes(self, file: str, metadata: Mapping[str, str]) -> Sequence[Note]:
+        """Return no notes; raise InputError if a file says of another number of ranks than the first glance did."""
+        world = _world_in(metadata)
+        if world != self.world:
+            what = (
+                f"captured by {plural(world, 'rank')}, but other files by {self.world}"
+                if world
+                else "says no number of ranks"
+            )
+            raise InputError(f"{what}; give the files of one run, or --shards", path=file)
+        return ()
 
     def check(self, source: DumpSource, names: Sequence[Sequence[str]]) -> None:
         """Raise InputError if the file of a rank is missing: the norm would be that of the others."""
@@ -43,17 +56,20 @@ class CapturedFinder:
         for position, path in enumerate(paths):
             if (step := _numbers(path)[0]) is not None:
                 steps.setdefault((os.path.dirname(path), step), []).append(position)
-        worlds: dict[str, int] = {}
+        worlds: dict[tuple[str, int], int] = {}  # by folder and number of files: a run may go on with other ranks
         listed: dict[
             str, dict[int | None, list[str]]
         ] = {}  # the files in each folder by step: there may be thousands of steps
         for (folder, step), positions in steps.items():
             first = paths[positions[0]]
-            if folder not in worlds:
-                worlds[folder], listed[folder] = _world(first), _by_step(siblings(first))
+            if folder not in listed:
+                listed[folder] = _by_step(siblings(first))
             files = tuple(listed[folder].get(step, ()))
-            if worlds[folder] > 1 and files:
-                yield FoundDump(DumpSource(files[0], files, Captured(worlds[folder]), step), positions)
+            alike = folder, len(files)
+            if alike not in worlds:
+                worlds[alike] = _world(first)
+            if worlds[alike] > 1 and files:
+                yield FoundDump(DumpSource(files[0], files, Captured(worlds[alike]), step), positions)
 
 
 FINDER = CapturedFinder()
@@ -81,7 +97,10 @@ def _numbers(path: str) -> tuple[int | None, int | None]:
 def _world(path: str) -> int:
     """Return how many ranks captured the pieces that a file says it holds; 0 if it says no such thing."""
     header = header_of(path)
-    facts = {} if header is None else header.metadata
+    return 0 if header is None else _world_in(header.metadata)
+
+
+def _world_in(facts: Mapping[str, str]) -> int:
     if not is_captured(facts) or facts.get("layout") != "shards":
         return 0
     world = facts.get("world", "")

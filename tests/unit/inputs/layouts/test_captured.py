@@ -88,3 +88,29 @@ def test_a_folder_is_listed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("gradclip_cli.inputs.layouts.captured.siblings", counted)
     assert len(find_dumps([str(run)]).sources) == 5
     assert len(listings) == 1
+
+
+def write(folder: Path, step: int, ranks: range, world: int) -> None:
+    """Write a row of ones from some ranks of so many."""
+    folder.mkdir(exist_ok=True)
+    for rank in ranks:
+        own = {"gradclip": "capture/1", "layout": "shards", "world": str(world), "rank": str(rank), "step": str(step)}
+        save_file({"w": np.ones((1, 4), np.float32)}, folder / f"step_{step:08}.rank_{rank:05}.safetensors", own)
+
+
+def test_a_run_may_go_on_with_other_ranks(tmp_path: Path) -> None:
+    """Each step is held against the number of ranks that captured it: 4, then 9; one of nine that is missing is told."""
+    write(tmp_path, 1, range(4), 4)
+    write(tmp_path, 2, range(9), 9)
+    assert [dump.norm for dump in gradclip_cli.stats(tmp_path).dumps] == [4.0, 6.0]
+    (tmp_path / "step_00000002.rank_00005.safetensors").unlink()
+    with pytest.raises(InputError, match="8 of 9 ranks; missing: 5"):
+        gradclip_cli.stats(tmp_path)
+
+
+def test_as_many_files_of_more_ranks_are_not_all(tmp_path: Path) -> None:
+    """Four files of nine ranks beside a step of four are not taken for a whole dump."""
+    write(tmp_path, 1, range(4), 4)
+    write(tmp_path, 2, range(4), 9)
+    with pytest.raises(InputError, match="captured by 9 ranks, but other files by 4"):
+        gradclip_cli.stats(tmp_path)
