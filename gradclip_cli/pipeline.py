@@ -18,15 +18,17 @@ from gradclip_cli.notes import merged
 if TYPE_CHECKING:
     from gradclip_cli.commands.apply.plan import ApplyPlan
     from gradclip_cli.commands.plans import CheckPlan, DiffPlan, LsPlan, ShowPlan
+    from gradclip_cli.commands.report.plan import ReportPlan
     from gradclip_cli.commands.stats.plan import StatsPlan
     from gradclip_cli.reports.apply import ApplyReport
     from gradclip_cli.reports.check import CheckReport
     from gradclip_cli.reports.diff import DiffReport
     from gradclip_cli.reports.listing import LsReport
+    from gradclip_cli.reports.run import RunReport
     from gradclip_cli.reports.show import ShowReport
     from gradclip_cli.reports.stats import StatsReport
 
-Reported = TypeVar("Reported", "ApplyReport", "StatsReport", "CheckReport", "DiffReport", "ShowReport")
+Reported = TypeVar("Reported", "ApplyReport", "StatsReport", "CheckReport", "DiffReport", "ShowReport", "RunReport")
 
 default_errstate = np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")
 """numpy's default handling of floating-point errors, restored because a caller may have made them raise."""
@@ -60,6 +62,16 @@ def check(plan: "CheckPlan", progress: Progress = silent) -> "CheckReport":
 
     with _workers(plan.jobs, progress) as workers:
         return _noted(report.check(plan, Run(plan.selection, workers, progress)), workers)
+
+
+@default_errstate
+@one_call()
+def report(plan: "ReportPlan", progress: Progress = silent) -> "RunReport":
+    """Find out all that a page shows of a run."""
+    from gradclip_cli.commands.report import flow
+
+    with _workers(plan.stats.jobs, progress) as workers:
+        return _noted(flow.report(plan, Run(plan.stats.selection, workers, progress)), workers)
 
 
 @default_errstate

@@ -20,13 +20,13 @@ PACKAGE = Path(gradclip_cli.__file__).parent
 ROOT = PACKAGE.parent
 UNITS = Path(__file__).parent / "unit"
 
-MOST_PACKAGES, MOST_LOOSE, MOST_MODULES = 15, 9, 405
+MOST_PACKAGES, MOST_LOOSE, MOST_MODULES = 15, 9, 470
 """Packages at the top, modules beside them but the entry points, and modules in all."""
 
 LONGEST, SHORT = 260, 30
 """Lines of a module; at most a tenth of the modules are short."""
 
-MOST_LAZY = 78
+MOST_LAZY = 100
 """Lines of imports inside functions; each line of a lazy registry is one."""
 
 LIGHT = (

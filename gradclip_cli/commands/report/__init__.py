@@ -1,0 +1,1 @@
+"""`report`: what `stats` and `check` say of a run, from one reading of it."""

@@ -1,0 +1,11 @@
+"""Reports of runs, for the tests of pictures and pages."""
+
+import gradclip_cli
+from gradclip_cli.reports.run import RunReport
+
+
+def run_report(inputs: str, title: str = "run", against: str | None = None, tries: tuple[str, ...] = ()) -> RunReport:
+    """Return what a page shows of a run."""
+    norms, found = gradclip_cli.stats(inputs, tries=tries), gradclip_cli.check(inputs)
+    other = None if against is None else gradclip_cli.stats(against)
+    return RunReport(title, norms, found, other, norms.notes, [])
