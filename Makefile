@@ -7,7 +7,7 @@ DEMO := $(VENV)/demo
 DOCS_VENV ?= .venv-docs
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check format format-check lint types imports spelling cov lowest oracles faults fuzz golden ci docs docs-serve docs-source screens wheel-test release-check bench bench-cores bench-capture bench-docs torch test-torch recipes gallery samples clean
+.PHONY: help demo test test-all check format format-check lint types imports spelling cov lowest oracles browser faults fuzz golden golden-pictures ci docs docs-serve docs-source screens wheel-test release-check bench bench-cores bench-capture bench-docs torch test-torch recipes gallery samples clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ format: $(VENV)/linted ## Format the code, and mend what the linter can mend.
 golden: $(VENV)/tested ## Write the sums that every machine has to find.
 	PYTHONPATH=tests $(BIN)/python -m golden.sums
 
+golden-pictures: $(VENV)/tested ## Write the pictures of fixed reports as the data that draws them.
+	PYTHONPATH=tests $(BIN)/python -m golden.pictures
+
 format-check: $(VENV)/linted ## See whether the code is formatted.
 	$(BIN)/ruff format --check .
 
@@ -61,6 +64,10 @@ lowest: $(VENV)/lowest/installed ## Test with the oldest dependencies that pypro
 
 oracles: $(VENV)/oracles/installed ## Hold the readers of logs against the libraries that write logs.
 	$(VENV)/oracles/bin/python -m pytest -q -W ignore tests/oracles
+
+browser: $(VENV)/browser/installed ## Look at reports in a Chromium, which is installed on Debian if there is none.
+	PYTHONPATH=tests $(VENV)/browser/bin/python -m browser.chromium
+	$(VENV)/browser/bin/python -m pytest -q -n auto --dist worksteal tests/browser
 
 # Every system call of every way of writing fails once, and is the last one once; takes half an hour.
 faults: $(VENV)/tested ## Let every system call fail once.
@@ -181,6 +188,12 @@ $(VENV)/lowest/installed: pyproject.toml .ci/lowest.py
 $(VENV)/oracles/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)/oracles
 	$(VENV)/oracles/bin/python -m pip install --quiet -e '.[test]' torch==2.13.0 transformers accelerate lightning mlflow-skinny tensorboard tensorboardX
+	touch $@
+
+$(VENV)/browser/installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)/browser
+	$(VENV)/browser/bin/python -m pip install --quiet -e '.[test,report]' playwright
+	$(VENV)/browser/bin/python -m compileall -q gradclip_cli
 	touch $@
 
 $(DOCS_VENV)/installed: pyproject.toml

@@ -11,7 +11,7 @@ from support.folders import memory_folder
 from gradclip_cli.formats.sharing import one_call
 from gradclip_cli.storage.random_access import InputFile
 
-collect_ignore = ["gallery"]  # it imports torch; `make gallery` runs it
+collect_ignore = ["gallery", "browser"]  # they import torch and playwright; `make gallery` and `make browser` run them
 
 for number in (signal.SIGINT, signal.SIGHUP):
     if signal.getsignal(number) is signal.SIG_IGN:  # as behind `nohup`; what tests start would ignore it, too

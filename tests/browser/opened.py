@@ -1,0 +1,111 @@
+"""A page in the browser: what it asks for and says, and where its marks are."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from playwright.sync_api import ConsoleMessage, Dialog, Page, Request
+
+LOCAL = ("file:", "data:", "blob:")
+
+_MARKS = """() => {
+  const found = [], canvas = document.querySelector('#charts canvas, #charts svg'), box = canvas.getBoundingClientRect();
+  const scale = box.width / view._renderer._width || 1, [left, top] = view.origin();
+  const walk = (mark, x, y, path) => mark.items.forEach(item => {
+    const own = [...path, mark.name || mark.role];
+    if (mark.marktype === 'group') {
+      (item.items || []).forEach(inner => walk(inner, x + (item.x || 0), y + (item.y || 0), own));
+    }
+    const b = item.bounds, datum = item.datum || {};
+    found.push({
+      kind: mark.marktype, role: mark.role || '', path: own.join('/'), fill: String(item.fill ?? ''), text: String(item.text ?? ''),
+      shown: (item.opacity ?? 1) > 0 && b.x2 > b.x1 - 1,
+      x1: box.left + scrollX + scale * (left + x + b.x1), x2: box.left + scrollX + scale * (left + x + b.x2),
+      y1: box.top + scrollY + scale * (top + y + b.y1), y2: box.top + scrollY + scale * (top + y + b.y2),
+      datum: Object.fromEntries(Object.entries(datum).filter(([, v]) => ['number', 'string'].includes(typeof v))),
+    });
+  });
+  walk(view.scenegraph().root, 0, 0, []);
+  return found;
+}"""
+
+
+class Mark(NamedTuple):
+    """One item that Vega drew: its kind, the names of the groups around it, its place on the page, and what it stands for."""
+
+    kind: str
+    role: str
+    path: str
+    fill: str
+    text: str
+    shown: bool
+    x1: float
+    x2: float
+    y1: float
+    y2: float
+    datum: dict[str, Any]
+
+    @property
+    def middle(self) -> tuple[float, float]:
+        """The point in the middle."""
+        return (self.x1 + self.x2) / 2, (self.y1 + self.y2) / 2
+
+    def overlaps(self, other: "Mark", slack: float = 1.0) -> bool:
+        """Whether two marks share more than `slack` pixels in both directions."""
+        across = min(self.x2, other.x2) - max(self.x1, other.x1)
+        down = min(self.y2, other.y2) - max(self.y1, other.y1)
+        return across > slack and down > slack
+
+
+class Opened:
+    """A page that was opened from its file, in a browser without a network."""
+
+    def __init__(self, page: Page, path: Path) -> None:
+        self.page = page
+        self.path = path
+        self.asked: list[str] = []
+        self.said: list[str] = []
+        page.on("request", self._ask)
+        page.on("console", self._say)
+        page.on("pageerror", lambda error: self.said.append(str(error)))
+        page.on("dialog", self._close)
+
+    def wait(self) -> "Opened":
+        """Load the page, and wait until its pictures are drawn."""
+        self.page.goto(self.path.as_uri())
+        self.page.wait_for_function("document.body.dataset.ready !== undefined", timeout=30_000)
+        return self
+
+    @property
+    def marks(self) -> list[Mark]:
+        """What Vega drew, from the back to the front."""
+        return [Mark(**one) for one in self.page.evaluate(_MARKS)]
+
+    @property
+    def words(self) -> str:
+        """All text that Vega drew, and all text around it."""
+        drawn = [mark.text for mark in self.marks if mark.kind == "text" and mark.shown]
+        return "\n".join([str(self.page.inner_text("body")), *drawn])
+
+    def signal(self, name: str) -> Any:
+        """Return the value of a signal of Vega."""
+        return self.page.evaluate("name => view.signal(name)", name)
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until something holds; fail after ten seconds."""
+        for _ in range(100):
+            if condition():
+                return
+            self.page.wait_for_timeout(100)
+        raise AssertionError("ten seconds have passed")
+
+    def _ask(self, request: Request) -> None:
+        if not request.url.startswith(LOCAL):
+            self.asked.append(request.url)
+
+    def _say(self, message: ConsoleMessage) -> None:
+        self.said.append(f"{message.type}: {message.text}")
+
+    def _close(self, dialog: Dialog) -> None:
+        self.said.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
