@@ -10,10 +10,12 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 from support.made_runs import SHOWN
 from support.run_reports import run_report
+from support.wide_report import report_of, wide_run
 
 from browser.chromium import found
 from browser.opened import Opened
 from gradclip_cli.render.html.page import page
+from gradclip_cli.reports.run import RunReport
 
 
 class Open(Protocol):
@@ -41,13 +43,17 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
     @cache
     def write(name: str) -> Path:
-        shown = SHOWN[name](folder / "runs")
-        report = run_report(str(shown.inputs), name, None if shown.against is None else str(shown.against))
+        report = report_of(wide_run(), name) if name == "wide" else _report(name, folder / "runs")
         path = folder / f"{name}.html"
         path.write_text(page(report), encoding="utf-8")
         return path
 
     return write
+
+
+def _report(name: str, folder: Path) -> RunReport:
+    shown = SHOWN[name](folder)
+    return run_report(str(shown.inputs), name, None if shown.against is None else str(shown.against))
 
 
 @pytest.fixture
@@ -74,3 +80,13 @@ def opened(browser: Browser, written: Callable[[str], Path]) -> Iterator[Open]:
     for one in pages:
         one.page.context.close()
     assert [(one.path.name, one.asked, one.said) for one in pages if one.asked or one.said] == []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how large each page is and how soon it was drawn, as the tests of sizes found it."""
+    reports = [*terminalreporter.stats.get("passed", []), *terminalreporter.stats.get("failed", [])]
+    pages = [value for one in reports if one.when == "call" for name, value in one.user_properties if name == "page"]
+    if pages:
+        terminalreporter.section("pages")
+    for name, size, milliseconds in sorted(pages, key=lambda page: page[1]):
+        terminalreporter.line(f"{name:12} {size / 1e6:5.2f} MB  {milliseconds / 1e3:5.2f} s")

@@ -58,13 +58,14 @@ class Mark(NamedTuple):
 
 
 class Opened:
-    """A page that was opened from its file, in a browser without a network."""
+    """A page that was opened from its file, in a browser without a network; it was drawn after so many `milliseconds`."""
 
     def __init__(self, page: Page, path: Path) -> None:
         self.page = page
         self.path = path
         self.asked: list[str] = []
         self.said: list[str] = []
+        self.milliseconds = 0.0
         page.on("request", self._ask)
         page.on("console", self._say)
         page.on("pageerror", lambda error: self.said.append(str(error)))
@@ -73,7 +74,8 @@ class Opened:
     def wait(self) -> "Opened":
         """Load the page, and wait until its pictures are drawn."""
         self.page.goto(self.path.as_uri())
-        self.page.wait_for_function("document.body.dataset.ready !== undefined", timeout=30_000)
+        ready = self.page.wait_for_function("'ready' in document.body.dataset && performance.now()", timeout=30_000)
+        self.milliseconds = ready.json_value()
         return self
 
     @property
