@@ -11,9 +11,17 @@ if TYPE_CHECKING:
 FORMATS = ("svg", "png", "pdf")
 """The formats of figures."""
 
+_SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
+_SCALE = 2
+"""The pixels of a PNG for each pixel of its picture, so that it is sharp on paper and on fine screens."""
 
-def library() -> "ModuleType":
-    """Return vl-convert; raise UsageError where it is not installed."""
+
+def check_library() -> None:
+    """Raise UsageError where vl-convert is not installed."""
+    _library()
+
+
+def _library() -> "ModuleType":
     try:
         import vl_convert
     except ImportError as error:
@@ -24,12 +32,23 @@ def library() -> "ModuleType":
 
 def scripts() -> str:
     """Return Vega, Vega-Lite and Vega-Embed as one script, which defines `vegaEmbed`."""
-    found: str = library().javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    found: str = _library().javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    return found
+
+
+def compiled(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a Vega-Lite spec as the Vega spec that draws it."""
+    found: dict[str, Any] = _library().vegalite_to_vega(_of_version(spec))
     return found
 
 
 def drawn(spec: Mapping[str, Any], format: str) -> bytes:
-    """Draw a Vega-Lite spec in one of `FORMATS`."""
-    draw = getattr(library(), f"vegalite_to_{format}")
-    found: str | bytes = draw(dict(spec))
+    """Draw a Vega-Lite spec in one of `FORMATS`; nothing is fetched for it."""
+    draw = getattr(_library(), f"vegalite_to_{format}")
+    scale = {"scale": _SCALE} if format == "png" else {}
+    found: str | bytes = draw(_of_version(spec), allowed_base_urls=[], **scale)
     return found.encode() if isinstance(found, str) else found
+
+
+def _of_version(spec: Mapping[str, Any]) -> dict[str, Any]:
+    return {"$schema": _SCHEMA, **spec}

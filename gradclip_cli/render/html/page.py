@@ -1,17 +1,28 @@
 """Write a page: one file that asks the net for nothing, in which names and titles are text."""
 
-import html
+import base64
+import hashlib
 import json
+from collections.abc import Mapping
+from importlib.resources import files
 from typing import Any
 
-from gradclip_cli.render.html import PICTURES
+from gradclip_cli.render.html import PICTURES, sections
 from gradclip_cli.render.html.drawing import scripts
+from gradclip_cli.render.html.elements import section, table, text
+from gradclip_cli.render.html.layout import adapted, spec_of
 from gradclip_cli.render.html.picture import Picture
-from gradclip_cli.render.html.theme import config
+from gradclip_cli.render.html.theme import DARK, LIGHT
 from gradclip_cli.reports.run import RunReport
 
-_SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
-_POLICY = "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; img-src data: blob:"
+_NOTHING = "default-src 'none'; base-uri 'none'; form-action 'none'; style-src 'unsafe-inline'; img-src data:"
+"""What a page may do: have styles and pictures of its own, and ask nobody for anything."""
+
+_START = (
+    'vegaEmbed("#charts",{spec},{{config:matchMedia("(prefers-color-scheme: dark)").matches?{dark}:{light},'
+    'renderer:"hybrid",actions:false,ast:true}}).then(r=>{{window.view=r.view;document.body.dataset.ready=""}})'
+)
+"""The one line of JavaScript of a page's own: draw the pictures, in the colours that the reader wants."""
 
 
 def pictures(report: RunReport) -> dict[str, Picture]:
@@ -20,21 +31,55 @@ def pictures(report: RunReport) -> dict[str, Picture]:
     return {name: one for name, one in made.items() if one is not None}
 
 
-def spec_of(shown: dict[str, Picture]) -> dict[str, Any]:
-    """Return one Vega-Lite spec of all pictures, so that a slider, a brush and a click in one change the others."""
-    rows = [one.linked[0] if len(one.linked) == 1 else {"hconcat": list(one.linked)} for one in shown.values()]
-    params = [param for one in shown.values() for param in one.params]
-    return {"$schema": _SCHEMA, "config": config(), "params": params, "vconcat": rows}
-
-
 def page(report: RunReport) -> str:
-    """Return a report as HTML."""
+    """Return a report as HTML whose pictures can be asked; needs vl-convert."""
     shown = pictures(report)
-    script = scripts().replace("</script", "<\\/script")
-    spec = json.dumps(spec_of(shown), allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+    if not shown:
+        return document(report, "", tables(shown), _NOTHING, "")
+    code = [scripts().replace("</script", "<\\/script"), start(adapted(spec_of([*shown.values()])))]
+    hashes = " ".join(f"'sha256-{_digest(one)}'" for one in code)
+    policy = f"{_NOTHING} blob:; script-src {hashes}"
+    return document(report, charts(shown), tables(shown), policy, "".join(f"<script>{one}</script>\n" for one in code))
+
+
+def document(report: RunReport, drawn: str, numbers: str, policy: str, code: str) -> str:
+    """Return the whole page around pictures, their tables and their scripts."""
+    style = files("gradclip_cli.render.html").joinpath("style.css").read_text(encoding="utf-8")
     return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        f"<title>{html.escape(report.title)}</title><h1>{html.escape(report.title)}</h1>"
-        f'<figure id="charts"></figure><script>{script}</script>'
-        f'<script>vegaEmbed("#charts", {spec})</script></html>\n'
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n<meta name="referrer" content="no-referrer">\n'
+        f"<title>{text(report.title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n"
+        f'<a class=skip href="#tables">Skip the pictures</a>\n<main>\n{sections.head(report)}{drawn}{numbers}'
+        f"{sections.findings(report)}{sections.thresholds(report)}{sections.screens(report)}{sections.inputs(report)}"
+        f"</main>\n{sections.foot(bool(code))}{code}</body>\n</html>\n"
     )
+
+
+def charts(shown: Mapping[str, Picture]) -> str:
+    """Return the place of the pictures, what they show in words, and where their controls are."""
+    said = " ".join(one.says for one in shown.values())
+    without = "<noscript><p>The pictures need JavaScript; the tables below have the same numbers without it.</p></noscript>"
+    controls = '<div id="controls"></div>\n' if any(one.params for one in shown.values()) else ""
+    figure = f'<figure><div id="charts" role="img" aria-label="{text(said)}"></div></figure>'
+    return section("pictures", "Pictures", f"{controls}{without}\n{figure}")
+
+
+def tables(shown: Mapping[str, Picture]) -> str:
+    """Return what each picture says, and the tables with its numbers."""
+    parts = [f"<h3>{text(one.title)}</h3>\n<p>{text(one.says)}</p>\n{''.join(map(table, one.tables))}" for one in shown.values()]
+    return section("tables", "The pictures in numbers", *parts)
+
+
+def start(spec: Mapping[str, Any]) -> str:
+    """Return the line that starts a page; whatever a name holds, it does not end the script."""
+    return _START.format(spec=_as_script(spec), dark=_as_script(DARK), light=_as_script(LIGHT))
+
+
+def _as_script(data: object) -> str:
+    return json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def _digest(script: str) -> str:
+    """Return the hash of a script by which a policy allows it, and no other."""
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")

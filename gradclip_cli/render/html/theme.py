@@ -8,24 +8,39 @@ NORM, OVER, RULE, BAD, ZERO = "#2f7fc1", "#d1495b", "#b7791f", "#a23b9c", "#8b95
 SERIES = ("#2f7fc1", "#d97706", "#1b9e77", "#a23b9c", "#c2a200", "#6b7280", "#d1495b", "#56b4e9")
 """The colours of lines side by side, in their order."""
 
+INK, GROUND, FAINT = "#1a202c", "#ffffff", "rgba(128,137,150,0.3)"
+"""The text and the ground of a figure in a file of its own, and the grid of every picture."""
 
-def config(ink: str = "#1a202c", faint: str = "#e2e8f0") -> dict[str, Any]:
-    """Return the Vega configuration of a page whose text is `ink` and whose grid is `faint`."""
+LIGHT = {"range": {"diverging": ["#2166ac", "#f4f4f2", "#b35806"], "heatmap": ["#eef4fa", "#2f7fc1", "#0b3558"]}}
+DARK = {"range": {"diverging": ["#64aee8", "#20262f", "#f39a3d"], "heatmap": ["#20262f", "#2f7fc1", "#cfe6fa"]}}
+"""The scales of colours on a light and on a dark ground: from small by usual to large, and from none to much."""
+
+
+def config(ink: str, font: str = "system-ui, sans-serif") -> dict[str, Any]:
+    """Return the configuration of a Vega-Lite spec but for the scales of colours; `ink` is the colour of text."""
+    label = {"labelColor": ink, "titleColor": ink, "titleFontWeight": "normal"}
     return {
         "background": None,
-        "font": "system-ui, sans-serif",
+        "font": font,
         "axis": {
+            **label,
             "labelFontSize": 11,
             "titleFontSize": 11,
-            "titleFontWeight": "normal",
-            "gridColor": faint,
-            "domainColor": faint,
-            "tickColor": faint,
-            "labelColor": ink,
-            "titleColor": ink,
+            "gridColor": FAINT,
+            "domainColor": FAINT,
+            "tickColor": FAINT,
         },
-        "title": {"anchor": "start", "fontSize": 13, "subtitleFontSize": 11, "color": ink, "subtitleColor": ink},
-        "legend": {"titleFontWeight": "normal", "labelColor": ink, "titleColor": ink},
+        "title": {
+            "anchor": "start",
+            "frame": "group",
+            "fontSize": 13,
+            "subtitleFontSize": 11,
+            "color": ink,
+            "subtitleColor": ink,
+        },
+        "legend": label,
+        "header": label,
+        "text": {"color": ink},
         "view": {"stroke": None},
         "concat": {"spacing": 18},
     }

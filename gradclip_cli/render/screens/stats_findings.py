@@ -24,7 +24,7 @@ Row = tuple[Span, str, str]
 
 def lines(report: StatsReport, room: Room) -> Iterator[Line]:
     """Yield the findings in columns, the worst first."""
-    rows = [*_nonfinite(report), *_exploding(report), *_growing(report), *_vanishing(report)]
+    rows = found(report)
     if not rows:
         return
     dated = any(when for _, when, _ in rows)
@@ -32,6 +32,11 @@ def lines(report: StatsReport, room: Room) -> Iterator[Line]:
     before = width_of(columns)
     for head, (_, _, what) in zip(aligned(columns, [False] * len(columns[0])), rows, strict=True):
         yield from _beside(head, what, before, room)
+
+
+def found(report: StatsReport) -> list[Row]:
+    """Return what stands out, the worst first."""
+    return [*_nonfinite(report), *_exploding(report), *_growing(report), *_vanishing(report)]
 
 
 def _fitted(when: str, room: Room) -> str:

@@ -1,6 +1,6 @@
 """Write the lines of a screen as plain text, in colours, or as HTML."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import IO
 
 from gradclip_cli.render.screens.line import Line, Span, text_of
@@ -23,9 +23,9 @@ def write(lines: Iterable[Line], stream: IO[str], color: bool, escape: Callable[
     stream.writelines(f"{text}\n" for text in texts)
 
 
-def as_html(lines: Iterable[Line]) -> str:
-    """Return lines as HTML for a notebook: text that is escaped, in the page's own colours."""
-    body = "\n".join("".join(map(_marked, line)) for line in lines)
+def as_html(lines: Iterable[Line], styles: Mapping[str, str] = _CSS) -> str:
+    """Return lines as HTML, by default for a notebook: text that is escaped, in the page's own colours or in these `styles`."""
+    body = "\n".join("".join(_marked(span, styles) for span in line) for line in lines)
     return f'<pre style="line-height:1.25;white-space:pre;overflow-x:auto">{body}</pre>'
 
 
@@ -38,8 +38,8 @@ def _of_style(line: Line) -> Iterator[str]:
         yield f"\x1b[{_COLORS[span.style]}m{span.text}\x1b[0m" if span.style and span.text.strip() else span.text
 
 
-def _marked(span: Span) -> str:
+def _marked(span: Span, styles: Mapping[str, str]) -> str:
     import html  # only notebooks need it
 
     text = html.escape(span.text)
-    return f'<span style="{_CSS[span.style]}">{text}</span>' if span.style else text
+    return f'<span style="{styles[span.style]}">{text}</span>' if span.style else text

@@ -1,0 +1,68 @@
+"""Write the elements of a page: tables, sections and what folds; every text is escaped here."""
+
+import html
+import re
+from collections.abc import Iterable, Sequence
+
+from gradclip_cli.render.html.picture import NumberTable
+from gradclip_cli.render.tables.grid import Grid
+from gradclip_cli.text import printable
+
+_MOST_OPEN = 12
+"""The most rows of a table that stands open; a longer one is folded."""
+
+_FIGURE = re.compile(r"[-+<>~]?[\d,.]+(e[-+]?\d+)?( ?[%x×]| [kMGT]?B)?|-|–|nan|-?inf", re.IGNORECASE)
+
+
+def text(value: str) -> str:
+    """Return a text as HTML: what does not print is spelled out, and nothing in it is markup."""
+    return html.escape(printable(value))
+
+
+def section(name: str, title: str, *parts: str) -> str:
+    """Return a section with a heading, or nothing where it has no parts."""
+    body = "\n".join(filter(None, parts))
+    return f'<section id="{name}" aria-labelledby="{name}-title"><h2 id="{name}-title">{text(title)}</h2>\n{body}</section>\n' if body else ""
+
+
+def folded(title: str, body: str) -> str:
+    """Return something that opens when its title is chosen."""
+    return f"<details><summary>{text(title)}</summary>\n{body}</details>"
+
+
+def table(one: NumberTable) -> str:
+    """Return a table, its first cells as the heads of rows; it scrolls in a box of its own, and is folded where it is long."""
+    figures = [all(_FIGURE.fullmatch(row[k]) for row in one.rows) for k in range(len(one.heads))]
+    heads = "".join(f"<th scope=col{_number(k)}>{text(head)}</th>" for head, k in zip(one.heads, figures, strict=True))
+    rows = "\n".join(f"<tr>{''.join(_cells(row, figures))}</tr>" for row in one.rows)
+    body = f"<thead><tr>{heads}</tr></thead>\n<tbody>{rows}</tbody>"
+    caption = text(one.caption)
+    found = f'<div class=box tabindex=0 role=region aria-label="{caption}"><table><caption>{caption}</caption>{body}</table></div>'
+    return found if len(one.rows) <= _MOST_OPEN else folded(f"{one.caption} ({len(one.rows):,} rows)", found)
+
+
+def _cells(row: Sequence[str], figures: Sequence[bool]) -> Iterable[str]:
+    for k, (cell, number) in enumerate(zip(row, figures, strict=True)):
+        yield f"<td{_number(number)}>{text(cell)}</td>" if k else f"<th scope=row{_number(number)}>{text(cell)}</th>"
+
+
+def _number(is_figure: bool) -> str:
+    return " class=n" if is_figure else ""
+
+
+def of_grid(grid: Grid) -> NumberTable:
+    """Return a table of a screen as one of a page, the total as its last row."""
+    heads = [column.heading.replace("\n", " ") for column in grid.columns]
+    return NumberTable(grid.title, heads, [*grid.rows, *([grid.total] if grid.total is not None else [])])
+
+
+def pairs(rows: Iterable[tuple[str, str]]) -> str:
+    """Return facts: what each is called, and what it is."""
+    facts = "".join(f"<div><dt>{text(name)}</dt><dd>{text(value)}</dd></div>" for name, value in rows if value)
+    return f"<dl>{facts}</dl>"
+
+
+def items(lines: Iterable[str]) -> str:
+    """Return a list of sentences, or nothing where there are none."""
+    found = "".join(f"<li>{text(line)}</li>" for line in lines)
+    return f"<ul>{found}</ul>" if found else ""
