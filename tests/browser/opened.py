@@ -9,6 +9,7 @@ from playwright.sync_api import ConsoleMessage, Dialog, Page, Request
 LOCAL = ("file:", "data:", "blob:")
 
 _MARKS = """() => {
+  if (!window.view) return [];
   const found = [], canvas = document.querySelector('#charts canvas, #charts svg'), box = canvas.getBoundingClientRect();
   const scale = box.width / view._renderer._width || 1, [left, top] = view.origin();
   const walk = (mark, x, y, path) => mark.items.forEach(item => {
@@ -72,11 +73,18 @@ class Opened:
         page.on("dialog", self._close)
 
     def wait(self) -> "Opened":
-        """Load the page, and wait until its pictures are drawn."""
+        """Load the page, and wait until its pictures are drawn, if it has scripts that draw some."""
         self.page.goto(self.path.as_uri())
-        ready = self.page.wait_for_function("'ready' in document.body.dataset && performance.now()", timeout=30_000)
-        self.milliseconds = ready.json_value()
+        if self.page.locator("script").count():
+            self.page.wait_for_selector("body[data-ready]", state="attached", timeout=30_000)
+        self.milliseconds = self.page.evaluate("performance.now()")
         return self
+
+    def resize(self, width: int) -> None:
+        """Give the window another width, and wait until the pictures have followed."""
+        self.page.set_viewport_size({"width": width, "height": 900})
+        self.page.wait_for_timeout(100)  # until the window has told the page, which nothing says
+        self.page.evaluate("window.view && view.runAsync().then(() => true)")
 
     @property
     def marks(self) -> list[Mark]:
