@@ -101,6 +101,30 @@ class Opened:
         """Return the value of a signal of Vega."""
         return self.page.evaluate("name => view.signal(name)", name)
 
+    def point_at(self, x: float, y: float) -> None:
+        """Move the mouse to a place on the page, and the page so that it can be seen."""
+        top = self.page.evaluate("y => { scrollTo(0, y - innerHeight / 2); return scrollY; }", y)
+        self.page.mouse.move(x, y - top)
+
+    def click(self, mark: Mark) -> None:
+        """Click in the middle of a mark."""
+        self.point_at(*mark.middle)
+        self.page.mouse.down()
+        self.page.mouse.up()
+
+    def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+        """Press the button of the mouse in one place, and let go of it in another of the same height."""
+        self.point_at(*start)
+        self.page.mouse.down()
+        self.point_at(*end)
+        self.page.mouse.up()
+
+    def tip_on(self, mark: Mark) -> list[str]:
+        """Return the cells of the tooltip of a mark."""
+        self.point_at(*mark.middle)
+        self.page.wait_for_selector("#vg-tooltip-element.visible")
+        return [cell.strip() for cell in self.page.locator("#vg-tooltip-element td").all_inner_texts()]
+
     def until(self, condition: Callable[[], bool]) -> None:
         """Wait until something holds; fail after ten seconds."""
         for _ in range(100):

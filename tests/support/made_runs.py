@@ -79,10 +79,15 @@ def transformer(steps: int, blocks: int, seed: int = 0) -> MadeRun:
 
 
 def exploding(steps: int = 80, blocks: int = 8) -> MadeRun:
-    """Return a run in which the attention of block 5 rises at step 50, all explodes from 51 on, and the last step is NaN."""
+    """Return a run in which the attention of block 5 leads: it rises from step 48 on, all else from 54 on; the last step is NaN.
+
+    A spike in everything comes before, at step 30.
+    """
     run = transformer(steps, blocks)
-    run.norms[49, _columns(run, "blocks.5.attn")] *= 9
-    run.norms[50:] *= 1.35 ** np.minimum(np.arange(1, steps - 49), 30)[:, None]
+    run.norms[29] *= 12
+    led = _columns(run, "blocks.5.attn")
+    run.norms[47:, led] *= 1.7 ** np.minimum(np.arange(1, steps - 46), 6)[:, None]
+    run.norms[53:] *= 1.3 ** np.minimum(np.arange(1, steps - 52), 30)[:, None]
     run.norms[-1, _columns(run, "blocks.5.attn.qkv")] = np.nan
     return run
 
