@@ -8,7 +8,7 @@ from playwright.sync_api import ConsoleMessage, Dialog, Page, Request
 
 LOCAL = ("file:", "data:", "blob:")
 
-_MARKS = """() => {
+_MARKS = """kind => {
   if (!window.view) return [];
   const found = [], canvas = document.querySelector('#charts canvas, #charts svg'), box = canvas.getBoundingClientRect();
   const scale = box.width / view._renderer._width || 1, [left, top] = view.origin();
@@ -17,6 +17,7 @@ _MARKS = """() => {
     if (mark.marktype === 'group') {
       (item.items || []).forEach(inner => walk(inner, x + (item.x || 0), y + (item.y || 0), own));
     }
+    if (mark.marktype !== kind) return;
     const b = item.bounds, datum = item.datum || {};
     found.push({
       kind: mark.marktype, role: mark.role || '', path: own.join('/'), fill: String(item.fill ?? ''), text: String(item.text ?? ''),
@@ -67,6 +68,7 @@ class Opened:
         self.asked: list[str] = []
         self.said: list[str] = []
         self.milliseconds = 0.0
+        page.set_default_timeout(10_000)
         page.on("request", self._ask)
         page.on("console", self._say)
         page.on("pageerror", lambda error: self.said.append(str(error)))
@@ -86,15 +88,14 @@ class Opened:
         self.page.wait_for_timeout(100)  # until the window has told the page, which nothing says
         self.page.evaluate("window.view && view.runAsync().then(() => true)")
 
-    @property
-    def marks(self) -> list[Mark]:
-        """What Vega drew, from the back to the front."""
-        return [Mark(**one) for one in self.page.evaluate(_MARKS)]
+    def marks(self, kind: str) -> list[Mark]:
+        """Return what Vega drew of a kind, such as `text` or `symbol`, from the back to the front."""
+        return [Mark(**one) for one in self.page.evaluate(_MARKS, kind)]
 
     @property
     def words(self) -> str:
         """All text that Vega drew, and all text around it."""
-        drawn = [mark.text for mark in self.marks if mark.kind == "text" and mark.shown]
+        drawn = [mark.text for mark in self.marks("text") if mark.shown]
         return "\n".join([str(self.page.inner_text("body")), *drawn])
 
     def signal(self, name: str) -> Any:

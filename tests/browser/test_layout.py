@@ -5,16 +5,16 @@ from itertools import combinations
 import pytest
 
 from browser.conftest import Open
-from browser.opened import Mark
+from browser.opened import Mark, Opened
 from browser.readable import COVERED
 
 WIDTHS = (390, 800, 1280, 2000)
 RUNS = ("exploding", "vanishing", "log", "two", "one-dump", "all-nan", "planted", "hostile", "long-log")
 
 
-def texts(marks: list[Mark]) -> list[Mark]:
+def texts(one: Opened) -> list[Mark]:
     """Return what is written in pictures, but for single signs, which mark a point."""
-    return [mark for mark in marks if mark.kind == "text" and mark.shown and len(mark.text) > 1]
+    return [mark for mark in one.marks("text") if mark.shown and len(mark.text) > 1]
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -26,7 +26,7 @@ def test_a_page_fits_its_window(name: str, opened: Open) -> None:
         root = "document.documentElement"
         assert one.page.evaluate(f"{root}.scrollWidth - {root}.clientWidth") <= 0, width
         assert one.page.evaluate(COVERED) == [], width
-        written = texts(one.marks)
+        written = texts(one)
         outside = [(mark.text, mark.x1, mark.x2) for mark in written if mark.x1 < -1 or mark.x2 > width + 1]
         covered = [(a.text, b.text, a.path) for a, b in combinations(written, 2) if a.overlaps(b, slack=2)]
         assert (width, outside, covered) == (width, [], [])
@@ -37,7 +37,7 @@ def test_pictures_take_the_room_that_there_is(opened: Open) -> None:
     one, found = opened("exploding", width=WIDTHS[0]), []
     for width in (*WIDTHS, WIDTHS[0]):
         one.resize(width)
-        found.append(max(mark.x2 for mark in one.marks if mark.shown) / width)
+        found.append(max(mark.x2 for mark in one.marks("text") if mark.shown) / width)
     assert min(found) > 0.8
     assert max(found) <= 1
     assert found[-1] == pytest.approx(found[0], abs=0.01)

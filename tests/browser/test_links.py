@@ -21,21 +21,17 @@ RUN = exploding()
 
 def norms(one: Opened) -> dict[int, Mark]:
     """Return the points of the norm of the whole by step."""
-    return {mark.datum["at"]: mark for mark in one.marks if mark.kind == "symbol" and "after" in mark.datum}
+    return {mark.datum["at"]: mark for mark in one.marks("symbol") if "after" in mark.datum}
 
 
 def cells(one: Opened) -> dict[tuple[str, str], Mark]:
     """Return the cells of the map by layer and step."""
-    return {
-        (mark.datum["layer"], mark.datum["steps"]): mark
-        for mark in one.marks
-        if mark.kind == "rect" and "k" in mark.datum
-    }
+    return {(mark.datum["layer"], mark.datum["steps"]): mark for mark in one.marks("rect") if "k" in mark.datum}
 
 
 def lines(one: Opened) -> set[str]:
     """Return the rows that are drawn as lines below the map."""
-    return {mark.datum["name"] for mark in one.marks if mark.kind == "line" and "row" in mark.datum}
+    return {mark.datum["name"] for mark in one.marks("line") if "row" in mark.datum}
 
 
 def domain(mark: Mark, other: Mark) -> float:
