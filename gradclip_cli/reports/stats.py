@@ -37,6 +37,7 @@ class StatsDump(NamedTuple):
     """The norm of one dump; `nonfinite` counts elements, `name` stands for a step that is a running number.
 
     Of a step of a log, only the norm is known: `max_abs` is None, and `nonfinite` is 1 where the norm is not finite.
+    `stood_out` says that it was captured for what it is like, and counts for no threshold.
     """
 
     input: str | list[str]
@@ -45,6 +46,7 @@ class StatsDump(NamedTuple):
     max_abs: float | None
     nonfinite: int
     name: TableOnly[str | None] = None
+    stood_out: TableOnly[bool] = False
 
 
 class StatsLayer(NamedTuple):
@@ -168,6 +170,7 @@ class _StatsReport(NamedTuple):
     inputs: TableOnly[Sequence[str]] = ()
     block_noun: TableOnly[str] = "block"  # layer where each layer is a block of the same name
     command: TableOnly[str] = ""
+    epsilon: TableOnly[float] = 0.0  # added to a norm before it is compared
     layer_steps: TableOnly[Sequence[LayerStep]] = ()
     block_steps: TableOnly[Sequence[BlockStep]] = ()
     series: NormSeries | None = None

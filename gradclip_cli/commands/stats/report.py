@@ -43,6 +43,7 @@ def report(plan: StatsPlan, collected: Collected) -> StatsReport:
     single = len(dumps) == 1 and plan.logs is None
     return StatsReport(
         norm_type=plan.norm.type,
+        epsilon=plan.norm.epsilon,
         dumps=dumps,
         total=norms.total.samples.summary(),
         blocks=blocks(layout, norms, plan.selection.naming),
@@ -82,7 +83,7 @@ def _dumps(plan: StatsPlan, norms: SeriesNorms) -> list[StatsDump]:
     totals = norms.total.norms[:, 0].tolist()
     tops = np.max(norms.max_abs.norms, axis=1, initial=0.0).tolist() if plan.logs is None else [None] * len(totals)
     return [
-        StatsDump(step.input, step.number, total, top, step.nonfinite, step.name)
+        StatsDump(step.input, step.number, total, top, step.nonfinite, step.name, step.stood_out)
         for step, total, top in zip(norms.steps, totals, tops, strict=True)
     ]
 

@@ -69,7 +69,7 @@ def adapted(spec: View) -> dict[str, Any]:
     signals = [_of_page(one, found) for one in (*alone, *vega["signals"])]
     _fold_titles(vega)
     _guard_brushes(vega)
-    vega.update(autosize="pad", padding=0, signals=[_room(), *signals])
+    vega.update(autosize={"type": "pad", "resize": True}, padding=0, signals=[_room(), *signals])
     for group, view in _groups(vega, marked):
         group["layout"] |= {"align": "none"}
         if "hconcat" in view:

@@ -5,6 +5,9 @@ from typing import Any
 NORM, OVER, RULE, BAD, ZERO = "#2f7fc1", "#d1495b", "#b7791f", "#a23b9c", "#8b95a5"
 """A norm, what is above a threshold, the threshold of a rule, what is not finite, and what is zero."""
 
+AFTER, EXPLODES, OTHER = "#1b9e77", "#b4541a", "#d97706"
+"""A norm after clipping, a norm that explodes, and the norm of another run."""
+
 SERIES = ("#2f7fc1", "#d97706", "#1b9e77", "#a23b9c", "#c2a200", "#6b7280", "#d1495b", "#56b4e9")
 """The colours of lines side by side, in their order."""
 

@@ -1,0 +1,84 @@
+"""Norms of dumps as points of a line: where there are too many for it, each is the largest of several that follow each other."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from gradclip_cli.render.html.steps import are_numbered, name_of, places
+from gradclip_cli.reports.stats import StatsDump
+from gradclip_cli.thresholds.base import EXPLODING_DUMPS, EXPLODING_FACTOR
+from gradclip_cli.thresholds.explosions import explosions
+from gradclip_cli.thresholds.samples import Mask, Matrix
+
+MOST = 1500
+"""The most points of a line: more than a screen has columns."""
+
+
+class Marked(NamedTuple):
+    """Dumps of one point that have something in common: how many, and the row of the one that stands for them."""
+
+    row: int
+    count: int  # type: ignore[assignment]  # hides `tuple.count`, which nobody calls
+
+
+class NormPoints:
+    """The norms of a run in groups of `each` dumps."""
+
+    def __init__(self, dumps: Sequence[StatsDump], most: int = MOST) -> None:
+        self.dumps = dumps
+        self.norms: Matrix = np.array([dump.norm for dump in dumps], np.float64)
+        self.places = places(dumps)
+        self.each = -(-len(dumps) // most)
+
+    @property
+    def positive(self) -> Mask:
+        """Which norms a logarithmic axis can show."""
+        found: Mask = np.isfinite(self.norms) & (self.norms > 0)
+        return found
+
+    def largest(self) -> list[Marked]:
+        """Return a point for each group: its largest norm that is finite and above 0, or its first dump, which then counts 0."""
+        return self._groups(self.positive, empty=True)
+
+    def marked(self, which: Mask) -> list[Marked]:
+        """Return a point for each group that has any of some dumps: that of its largest norm among them, or of the first."""
+        return self._groups(which, empty=False)
+
+    def exploding(self) -> Mask:
+        """Return which norms explode, as `stats` and `check` say it."""
+        finite = np.isfinite(self.norms)[:, None]
+        return explosions(self.norms[:, None], finite, EXPLODING_FACTOR, EXPLODING_DUMPS).steps[:, 0]
+
+    def name(self, row: int) -> str:
+        """Name the dump of a row."""
+        return name_of(self.dumps[row])
+
+    def row_of(self, step: int | None, path: str | list[str]) -> int | None:
+        """Return the row of a dump, None where it is left out."""
+        return next((k for k, dump in enumerate(self.dumps) if dump.step == step and dump.input == path), None)
+
+    def where(self, row: int) -> str:
+        """Name the dump of a row, and those of which it is the largest."""
+        name = name_of(self.dumps[row])
+        first = row - row % self.each
+        last = min(first + self.each, len(self.dumps)) - 1
+        if first == last:
+            return name
+        return f"{name} (largest of {name_of(self.dumps[first])} to {name_of(self.dumps[last])})"
+
+    def group(self, row: int) -> str:
+        """Name the dumps of the group of a row."""
+        first = row - row % self.each
+        last = min(first + self.each, len(self.dumps)) - 1
+        names = dict.fromkeys(name_of(self.dumps[k]) for k in (first, last))
+        return ("-" if are_numbered(self.dumps) else " to ").join(names)
+
+    def _groups(self, which: Mask, *, empty: bool) -> list[Marked]:
+        short = -len(which) % self.each
+        mask = np.pad(which, (0, short)).reshape(-1, self.each)
+        heights = np.where(np.isfinite(self.norms), self.norms, 0.0)
+        ranked = np.where(mask, np.pad(heights, (0, short)).reshape(-1, self.each), -1.0)
+        rows = ranked.argmax(axis=1) + np.arange(len(mask)) * self.each
+        counts = np.count_nonzero(mask, axis=1)
+        return [Marked(*one) for one in zip(rows.tolist(), counts.tolist(), strict=True) if one[1] or empty]

@@ -1,0 +1,69 @@
+"""The numbers of the norm's picture as tables, and its main figures in a sentence."""
+
+import numpy as np
+
+from gradclip_cli.render.html.norm_line import NormLine, rise_text
+from gradclip_cli.render.html.norm_points import NormPoints
+from gradclip_cli.render.html.picture import NumberTable
+from gradclip_cli.render.html.slider import Slider
+from gradclip_cli.render.tables.grid import factor_text, figure
+from gradclip_cli.reports.stats import StatsReport
+from gradclip_cli.text import percent, plural, times
+
+_ROWS = 100
+"""The most rows of a table."""
+
+_THRESHOLDS = 16
+
+
+def says(stats: StatsReport, line: NormLine, noun: str) -> str:
+    """Say the main figures of the picture."""
+    total = stats.total
+    if not total.count:
+        return f"No norm of {plural(len(stats.dumps), noun)} is finite."
+    told = f"The {line.names[0]} of {plural(len(stats.dumps), noun)}: median {figure(total.median)}, largest {figure(total.max)}"
+    told += f", {total.nonfinite:,} not finite" if total.nonfinite else ""
+    high = stats.exploding
+    if high is not None:
+        told += f"; {plural(high.count, noun)} {'explodes' if high.count == 1 else 'explode'}, the highest {times(high.times)} its neighbours"
+    told += f"; {rise_text(line.first)}" if line.first is not None else ""
+    return f"{told}. {line.slider.at_start.told}" if line.slider else f"{told}."
+
+
+def norms_table(line: NormLine, noun: str) -> NumberTable:
+    """Return the norms as a table; where there are many, each row has the largest of several."""
+    points = NormPoints(line.points.dumps, _ROWS)
+    caption = f"{line.names[0].capitalize()}"
+    if points.each > 1:
+        caption += f", the largest of each {points.each} {noun}s"
+    masks = {"explodes": points.exploding(), "not finite": ~np.isfinite(points.norms), "zero": points.norms == 0}
+    rows = []
+    for one in points.largest():
+        first = one.row - one.row % points.each
+        marks = [
+            name if points.each == 1 else f"{count:,} {name}"
+            for name, mask in masks.items()
+            if (count := int(np.count_nonzero(mask[first : first + points.each])))
+        ]
+        norm = figure(float(points.norms[one.row])) if one.count else "-"
+        rows.append((points.group(one.row), norm, ", ".join(marks)))
+    return NumberTable(caption, (f"{noun}s" if points.each > 1 else noun, "norm", "note"), rows)
+
+
+def effects_table(moves: Slider, noun: str) -> NumberTable:
+    """Return what some thresholds of the slider do, and the one where it starts."""
+    last = len(moves.positions) - 1
+    chosen = sorted({moves.start, *(round(k * last / (_THRESHOLDS - 1)) for k in range(_THRESHOLDS))})
+    rows = [
+        (
+            figure(one.effect.threshold),
+            f"{one.effect.clipped:,}",
+            percent(one.effect.clipped / moves.counted, 1),
+            factor_text(one.effect.mean_factor, 3),
+            "-" if np.isnan(one.effect.kept) else percent(one.effect.kept, 1),
+            one.steps,
+        )
+        for one in (moves.positions[k] for k in chosen)
+    ]
+    heads = ("threshold", f"{noun}s clipped", "clip rate", "mean factor", "squared norm kept", "which")
+    return NumberTable(f"What thresholds clip, of {plural(moves.counted, noun)}", heads, rows)
