@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.strategies.base import Group, Strategy
 from gradclip_cli.thresholds.base import Summary
 from gradclip_cli.thresholds.samples import Mask, Matrix, NormSamples, summaries
@@ -122,6 +123,14 @@ class NormTable:
     def longest_run(self, threshold: float, epsilon: float = 0.0) -> int:
         """Return the length of the longest run of steps with any finite norm above `threshold` once `epsilon` is added."""
         return longest_run(self.steps_above(threshold, epsilon))
+
+
+class StepRows(LazyRows[list[float | None]]):
+    """The norms of each group step by step, as `NormTable.steps_of` gives them; `table` holds all of them as arrays."""
+
+    def __init__(self, table: NormTable) -> None:
+        super().__init__(table.steps_of, range(len(table.groups)))
+        self.table = table
 
 
 def longest_run(which: Mask) -> int:

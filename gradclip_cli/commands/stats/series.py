@@ -10,7 +10,7 @@ from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.inputs.places import layers_of
 from gradclip_cli.lazy_rows import LazyRows, Zipped
 from gradclip_cli.reports.stats import NamedNorms, NormSeries, StatsBlock, StatsDump
-from gradclip_cli.thresholds.norm_table import NormTable, SeriesNorms
+from gradclip_cli.thresholds.norm_table import NormTable, SeriesNorms, StepRows
 
 Row = TypeVar("Row")
 
@@ -34,7 +34,7 @@ def series(norms: SeriesNorms) -> NormSeries | None:
 
 
 def _named(table: NormTable) -> NamedNorms:
-    return NamedNorms(list(map(str, table.groups)), LazyRows(table.steps_of, range(len(table.groups))))
+    return NamedNorms(list(map(str, table.groups)), StepRows(table))
 
 
 def steps_of(table: NormTable, dumps: Sequence[StatsDump], row: Callable[..., Row]) -> Sequence[Row]:

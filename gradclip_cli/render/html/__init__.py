@@ -17,5 +17,11 @@ def _norm() -> "Maker":
     return picture
 
 
-PICTURES: Mapping[str, Callable[[], "Maker"]] = {"norm": _norm}
+def _map() -> "Maker":
+    from gradclip_cli.render.html.map import picture
+
+    return picture
+
+
+PICTURES: Mapping[str, Callable[[], "Maker"]] = {"norm": _norm, "map": _map}
 """The pictures in the order of the page, each with a function that imports its maker; a figure's file is called so."""

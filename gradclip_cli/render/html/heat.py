@@ -1,0 +1,188 @@
+"""A map of rows over steps as plain Vega-Lite data: cells as whole numbers, which a page unfolds, and marks of all kinds of cells.
+
+What a cell is can be told without its colour: a ratio fills it, a thin line is 0, what is not finite has a mark above its column,
+and what is absent is left empty.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from itertools import groupby, pairwise
+from typing import Any
+
+import numpy as np
+
+from gradclip_cli.inputs.naming import block_of
+from gradclip_cli.render.html.picture import ZOOM, View
+from gradclip_cli.render.html.pooled import ABSENT, NONFINITE, ZERO, Pooled
+from gradclip_cli.render.html.rows import MapRows
+from gradclip_cli.render.html.steps import axis_title, name_of, places
+from gradclip_cli.render.html.theme import BAD
+from gradclip_cli.render.html.theme import ZERO as GREY
+from gradclip_cli.reports.stats import StatsDump
+from gradclip_cli.text import plural
+
+WIDTH = 680
+"""The width of a map: what its labels leave of a page."""
+
+_STRIP = 14
+"""The height of the strip above the rows, for marks, in pixels."""
+
+_ALL_LABELS = 40
+"""With more rows, only the first of each block is labelled."""
+
+Values = list[dict[str, Any]]
+
+
+def columns_of(dumps: Sequence[StatsDump], starts: Sequence[int]) -> Values:
+    """Return the columns of a map: from where to where each reaches, halfway to its neighbours, and which steps it holds."""
+    at = places(dumps)
+    between = [(a + b) / 2 for a, b in pairwise(at)] or [at[0] + 0.5]
+    edges = [2 * at[0] - between[0], *between, 2 * at[-1] - between[-1]]
+    found = []
+    for k, (start, end) in enumerate(zip(starts, [*starts[1:], len(dumps)], strict=True), 1):
+        first, last = name_of(dumps[start]), name_of(dumps[end - 1])
+        steps = first if end - start == 1 else f"{first} to {last}"
+        found.append({"k": k, "from": edges[start], "to": edges[end], "steps": steps})
+    return found
+
+
+def row_values(
+    rows: MapRows, layers: Sequence[str], found: Pooled, more: Sequence[Mapping[str, Any]] | None = None
+) -> Values:
+    """Return a value for each row, with its cells as a list, and with `more` of its own; `layers` are shown names.
+
+    Where a row has several layers, `w` says for each cell which of them it is of, twice its place, and 1 more where any is 0.
+    """
+    values: Values = []
+    for k, (label, name, cells) in enumerate(zip(rows.labels, rows.names, found.cells.tolist(), strict=True)):
+        one = {"row": label, "name": name, "c": [None if cell == ABSENT else cell for cell in cells]}
+        if not rows.are_layers:
+            one |= {"of": [layers[layer] for layer in rows.layers_of(k)]}
+            one |= {"w": (2 * found.which[k] + found.any_zero[k]).tolist()}
+        values.append(one | dict(more[k] if more else {}))
+    return values
+
+
+def unfolded(columns: Values, *, several: bool) -> list[dict[str, Any]]:
+    """Return the transforms that make a datum of each cell that is not absent."""
+    layer, zero = "datum.name", f"datum.c == {ZERO}"
+    if several:
+        layer, zero = "datum.of[floor(datum.w / 2)]", f"{zero} || datum.w % 2 == 1"
+    times = f"datum.c == {ZERO} ? '0' : format(pow(10, datum.log), '.2~g')"
+    return [
+        {"flatten": ["c", "w"] if several else ["c"]},
+        {"window": [{"op": "row_number", "as": "k"}], "groupby": ["row"]},
+        {"filter": "isValid(datum.c)"},
+        {"lookup": "k", "from": {"data": {"values": columns}, "key": "k", "fields": ["from", "to", "steps"]}},
+        {"calculate": f"abs(datum.c) < {-ZERO}", "as": "known"},
+        {"calculate": zero, "as": "zero"},
+        {"calculate": layer, "as": "layer"},
+        {"calculate": "datum.c / 100", "as": "log"},
+        {"calculate": f"datum.c == {NONFINITE} ? 'not finite' : {times}", "as": "times"},
+    ]
+
+
+def x_axis(dumps: Sequence[StatsDump], *, linked: bool) -> dict[str, Any]:
+    """Return the axis of steps, on a page that of the brush."""
+    domain = {"domain": {"param": ZOOM, "encoding": "x"}} if linked else {}
+    scale = {"nice": False, "zero": False, **domain}
+    return {
+        "field": "from",
+        "type": "quantitative",
+        "title": axis_title(dumps),
+        "scale": scale,
+        "axis": {"grid": False},
+    }
+
+
+def height_of(rows: MapRows) -> int:
+    """Return the height of a map in pixels: rows are high where they are few."""
+    count = len(rows.labels)
+    return _STRIP + max(3 * count, min(14 * count, 420))
+
+
+def y_axis(rows: MapRows) -> dict[str, Any]:
+    """Return the axis of rows: all labelled where they are few, else the first of each block."""
+    heads = dict(zip(rows.labels, rows.labels, strict=True))
+    if len(rows.labels) > _ALL_LABELS:
+        runs = groupby(zip(rows.labels, rows.names, strict=True), lambda row: block_of(row[1]))
+        heads = {next(several)[0]: block for block, several in runs}
+    texts = {label: name if len(name) <= 20 else label for label, name in heads.items()}
+    axis = {
+        "values": list(heads),
+        "labelExpr": f"{json.dumps(texts)}[datum.value]",
+        "labelFontSize": 9,
+        "labelLimit": 105,
+    }
+    axis |= {"ticks": False, "domain": False, "labelOverlap": True, "grid": False}
+    scale = {"domain": list(rows.labels), "padding": 0, "range": [_STRIP, height_of(rows)]}
+    return {"field": "row", "type": "nominal", "title": None, "axis": axis, "scale": scale}
+
+
+def colour(title: str, found: Pooled) -> dict[str, Any]:
+    """Return the colours of ratios, as wide as almost all of them need, from a factor of 10 to one of 1,000 either way."""
+    known = np.abs(found.cells[np.abs(found.cells) < -ZERO])
+    most = float(min(3.0, max(1.0, np.ceil(np.percentile(known, 99.5) / 50) / 2))) if known.size else 1.0
+    legend = {
+        "orient": "top",
+        "direction": "horizontal",
+        "gradientLength": 160,
+        "title": title,
+        "titleOrient": "left",
+        "values": [-int(most), 0, int(most)],
+        "labelExpr": "format(pow(10, datum.value), '.2~g')",
+    }
+    scale = {"domain": [-most, most], "domainMid": 0, "range": "diverging", "clamp": True}
+    return {"field": "log", "type": "quantitative", "scale": scale, "legend": legend}
+
+
+def cell_layers(
+    x: View, rows: MapRows, found: Pooled, columns: Values, shade: Mapping[str, Any], told: Values
+) -> list[View]:
+    """Return the layers of a map: an empty row each, to click on; then of the cells there are: ratios, 0, and not finite."""
+    place = {"x": x, "x2": {"field": "to"}, "y": y_axis(rows)}
+    plain = {"type": "rect", "clip": True, "aria": False}
+    ground = [{"row": label, "from": columns[0]["from"], "to": columns[-1]["to"]} for label in rows.labels]
+    thin, violet = {"color": GREY, "height": {"band": 0.34}}, {"color": BAD, "stroke": BAD, "strokeWidth": 1}
+    kinds: list[tuple[str, Any, View, View]] = [
+        ("datum.known", np.abs(found.cells) < -ZERO, {}, {"color": shade}),
+        ("datum.zero", found.any_zero, thin, {}),
+        (f"datum.c == {NONFINITE}", found.cells == NONFINITE, violet, {}),
+    ]
+    return [
+        {"data": {"values": ground}, "mark": {**plain, "color": "transparent"}, "encoding": place},
+        *(
+            {"transform": [{"filter": test}], "mark": {**plain, **look}, "encoding": {**place, **more, "tooltip": told}}
+            for test, where, look, more in kinds
+            if where.any()
+        ),
+    ]
+
+
+def above(x: View, rows: MapRows, found: Pooled, columns: Values) -> list[View]:
+    """Return the marks above the columns in which anything is not finite; none where nothing is."""
+    counts = (found.cells == NONFINITE).sum(axis=0).tolist()
+    values = [
+        {
+            "at": (one["from"] + one["to"]) / 2,
+            "says": f"{count} of {plural(len(rows.names), 'row')}",
+            "steps": one["steps"],
+        }
+        for one, count in zip(columns, counts, strict=True)
+        if count
+    ]
+    mark = {"type": "text", "text": "✕", "fontSize": 11, "color": BAD, "clip": True}
+    told = [{"field": "steps", "title": "step"}, {"field": "says", "title": "not finite"}]
+    encoding = {"x": {**x, "field": "at"}, "y": {"value": _STRIP / 2}, "tooltip": told}
+    return [{"data": {"values": values}, "mark": mark, "encoding": encoding}] if values else []
+
+
+def legend_of(found: Pooled) -> list[str]:
+    """Say how to tell cells that are no ratio, of the kinds that a map has, in one line or none."""
+    kinds = {
+        "violet, and ✕ above: not finite": (found.cells == NONFINITE).any(),
+        "thin line: 0": found.any_zero.any(),
+        "empty: absent": (found.cells == ABSENT).any(),
+    }
+    texts = [text for text, there in kinds.items() if there]
+    return [f"{'; '.join(texts).capitalize()}."] if texts else []
