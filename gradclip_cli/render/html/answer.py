@@ -30,7 +30,18 @@ def answer(report: RunReport) -> list[Said]:
 def _stands_out(report: StatsReport) -> Iterator[Said]:
     for kind, when, what in found(report):
         head = kind.text if kind.text.isupper() or kind.text == "NaN" else kind.text.capitalize()
-        yield Said(kind.style, head, sentence(f"{when}: {what}".replace("  ", ": ").removeprefix(": ")))
+        yield Said(kind.style, head, sentence(f"{_when(when)}: {what}".replace("  ", ": ").removeprefix(": ")))
+
+
+def _when(when: str) -> str:
+    """Say when something is so, after what it is.
+
+    >>> _when("step 9"), _when("always"), _when("epoch-2")
+    ('at step 9', 'always', 'in epoch-2')
+    """
+    if when.startswith(("from ", "always")) or not when:
+        return when
+    return f"at {when}" if when.startswith("step ") else f"in {when}"
 
 
 def _checked(report: RunReport) -> Said:

@@ -11,6 +11,9 @@ from gradclip_cli.text import printable
 _MOST_OPEN = 12
 """The most rows of a table that stands open; a longer one is folded."""
 
+_SENTENCE = 30
+"""The characters of a cell from which on it is a sentence."""
+
 _FIGURE = re.compile(r"[-+<>~]?[\d,.]+(e[-+]?\d+)?( ?[%x×]| [kMGT]?B)?|-|–|nan|-?inf", re.IGNORECASE)
 
 
@@ -32,22 +35,25 @@ def folded(title: str, body: str) -> str:
 
 def table(one: NumberTable) -> str:
     """Return a table, its first cells as the heads of rows; it scrolls in a box of its own, and is folded where it is long."""
-    figures = [all(_FIGURE.fullmatch(row[k]) for row in one.rows) for k in range(len(one.heads))]
-    heads = "".join(f"<th scope=col{_number(k)}>{text(head)}</th>" for head, k in zip(one.heads, figures, strict=True))
-    rows = "\n".join(f"<tr>{''.join(_cells(row, figures))}</tr>" for row in one.rows)
+    kinds = [_kind([row[k] for row in one.rows]) for k in range(len(one.heads))]
+    heads = "".join(f"<th scope=col{kind}>{text(head)}</th>" for head, kind in zip(one.heads, kinds, strict=True))
+    rows = "\n".join(f"<tr>{''.join(_cells(row, kinds))}</tr>" for row in one.rows)
     body = f"<thead><tr>{heads}</tr></thead>\n<tbody>{rows}</tbody>"
     caption = text(one.caption)
     found = f'<div class=box tabindex=0 role=region aria-label="{caption}"><table><caption>{caption}</caption>{body}</table></div>'
     return found if len(one.rows) <= _MOST_OPEN else folded(f"{one.caption} ({len(one.rows):,} rows)", found)
 
 
-def _cells(row: Sequence[str], figures: Sequence[bool]) -> Iterable[str]:
-    for k, (cell, number) in enumerate(zip(row, figures, strict=True)):
-        yield f"<td{_number(number)}>{text(cell)}</td>" if k else f"<th scope=row{_number(number)}>{text(cell)}</th>"
+def _cells(row: Sequence[str], kinds: Sequence[str]) -> Iterable[str]:
+    for k, (cell, kind) in enumerate(zip(row, kinds, strict=True)):
+        yield f"<td{kind}>{text(cell)}</td>" if k else f"<th scope=row{kind}>{text(cell)}</th>"
 
 
-def _number(is_figure: bool) -> str:
-    return " class=n" if is_figure else ""
+def _kind(cells: Sequence[str]) -> str:
+    """Return the class of a column: figures stand on the right, and sentences have room for some words in a line."""
+    if all(map(_FIGURE.fullmatch, cells)):
+        return " class=n"
+    return " class=w" if max(map(len, cells)) > _SENTENCE else ""
 
 
 def of_grid(grid: Grid) -> NumberTable:

@@ -1,6 +1,9 @@
 """Put pictures together in one spec, and make their widths follow the width of the page."""
 
+import json
+import re
 from collections.abc import Iterator, Sequence
+from textwrap import wrap
 from typing import Any, NamedTuple
 
 from gradclip_cli.render.html.drawing import compiled
@@ -12,6 +15,12 @@ ROOM, NARROW = 800, 640
 
 _LEAST = 60
 """The least width of a view, in pixels."""
+
+_LINES = {"text": 40, "subtitle": 52}
+"""The most characters of a line of a title, and of a subtitle, on a narrow page."""
+
+_BRUSHED = re.compile(r'\[scale\("[^"]*", (\w+)\[0\]\)')
+"""How a brush is drawn anew where its scale changes."""
 
 _FIRST = 100_001
 """The first of the widths that views have while they are compiled: each has its own, by which it is found again."""
@@ -58,12 +67,37 @@ def adapted(spec: View) -> dict[str, Any]:
     vega = compiled(marked)
     alone = [{"name": "width", "value": vega.pop("width")}] if "width" in vega else []  # the width of the only view
     signals = [_of_page(one, found) for one in (*alone, *vega["signals"])]
-    vega.update(autosize="pad", padding=0, signals=[_room(), *signals])
+    _fold_titles(vega)
+    _guard_brushes(vega)
+    vega.update(autosize={"type": "pad", "resize": True}, padding=0, signals=[_room(), *signals])
     for group, view in _groups(vega, marked):
         group["layout"] |= {"align": "none"}
         if "hconcat" in view:
             group["layout"]["columns"] = {"signal": f"room < {NARROW} ? 1 : {len(view['hconcat'])}"}
     return vega
+
+
+def _fold_titles(group: dict[str, Any]) -> None:
+    """Let titles have as many lines on a narrow page as they need there."""
+    title = group.get("title")
+    for key, most in _LINES.items() if title else ():
+        if isinstance(title.get(key), str | list):
+            whole = [title[key]] if isinstance(title[key], str) else title[key]
+            lines = [part for line in whole for part in wrap(line, most)]
+            title[key] = {"signal": f"room < {NARROW} ? {json.dumps(lines)} : {json.dumps(whole)}"}
+    for mark in group.get("marks", ()):
+        _fold_titles(mark)
+
+
+def _guard_brushes(group: dict[str, Any]) -> None:
+    """Let a brush that holds nothing stay as it is where widths change: Vega-Lite would read the ends of what is not there."""
+    for signal in group.get("signals", ()):
+        for change in signal.get("on", ()):
+            ends = _BRUSHED.match(change.get("update", ""))
+            if ends:
+                change["update"] = f"isArray({ends[1]}) ? {change['update']} : {signal['name']}"
+    for mark in group.get("marks", ()):
+        _guard_brushes(mark)
 
 
 def resized(view: View, room: int) -> View:

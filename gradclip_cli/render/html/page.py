@@ -3,32 +3,32 @@
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
-from gradclip_cli.render.html import PICTURES, sections
+from gradclip_cli.render.html import sections
 from gradclip_cli.render.html.drawing import scripts
 from gradclip_cli.render.html.elements import section, table, text
+from gradclip_cli.render.html.figures import figures, inline, pictures, readable
 from gradclip_cli.render.html.layout import adapted, spec_of
 from gradclip_cli.render.html.picture import Picture
 from gradclip_cli.render.html.theme import DARK, LIGHT
 from gradclip_cli.reports.run import RunReport
 
+__all__ = ["figures", "page", "static_page"]
+
 _NOTHING = "default-src 'none'; base-uri 'none'; form-action 'none'; style-src 'unsafe-inline'; img-src data:"
 """What a page may do: have styles and pictures of its own, and ask nobody for anything."""
 
+TOLD = "told"
+"""The variable of a page whose text stands beside the slider, and the id of its place."""
+
 _START = (
     'vegaEmbed("#charts",{spec},{{config:matchMedia("(prefers-color-scheme: dark)").matches?{dark}:{light},'
-    'renderer:"hybrid",actions:false,ast:true}}).then(r=>{{window.view=r.view;document.body.dataset.ready=""}})'
+    'bind:"#controls",renderer:"hybrid",actions:false}}).then(r=>{{window.view=r.view;document.body.dataset.ready=""}})'
 )
 """The one line of JavaScript of a page's own: draw the pictures, in the colours that the reader wants."""
-
-
-def pictures(report: RunReport) -> dict[str, Picture]:
-    """Return the pictures that a report has something for, by name."""
-    made = {name: load()(report) for name, load in PICTURES.items()}
-    return {name: one for name, one in made.items() if one is not None}
 
 
 def page(report: RunReport) -> str:
@@ -36,10 +36,16 @@ def page(report: RunReport) -> str:
     shown = pictures(report)
     if not shown:
         return document(report, "", tables(shown), _NOTHING, "")
-    code = [scripts().replace("</script", "<\\/script"), start(adapted(spec_of([*shown.values()])))]
+    code = [scripts().replace("</script", "<\\/script"), start(adapted(readable(spec_of([*shown.values()]))))]
     hashes = " ".join(f"'sha256-{_digest(one)}'" for one in code)
-    policy = f"{_NOTHING} blob:; script-src {hashes}"
+    policy = f"{_NOTHING} blob:; script-src 'unsafe-eval' {hashes}"
     return document(report, charts(shown), tables(shown), policy, "".join(f"<script>{one}</script>\n" for one in code))
+
+
+def static_page(report: RunReport) -> str:
+    """Return a report as HTML without any script, its pictures as SVG; needs vl-convert."""
+    shown = pictures(report)
+    return document(report, section("pictures", "Pictures", inline(shown)), tables(shown), _NOTHING, "")
 
 
 def document(report: RunReport, drawn: str, numbers: str, policy: str, code: str) -> str:
@@ -50,8 +56,8 @@ def document(report: RunReport, drawn: str, numbers: str, policy: str, code: str
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n<meta name="referrer" content="no-referrer">\n'
         f"<title>{text(report.title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n"
-        f'<a class=skip href="#tables">Skip the pictures</a>\n<main>\n{sections.head(report)}{drawn}{numbers}'
-        f"{sections.findings(report)}{sections.thresholds(report)}{sections.screens(report)}{sections.inputs(report)}"
+        f'<a class=skip href="#findings">Skip the pictures</a>\n<main>\n{sections.head(report)}{drawn}'
+        f"{sections.findings(report)}{sections.thresholds(report)}{numbers}{sections.screens(report)}{sections.inputs(report)}"
         f"</main>\n{sections.foot(bool(code))}{code}</body>\n</html>\n"
     )
 
@@ -60,9 +66,15 @@ def charts(shown: Mapping[str, Picture]) -> str:
     """Return the place of the pictures, what they show in words, and where their controls are."""
     said = " ".join(one.says for one in shown.values())
     without = "<noscript><p>The pictures need JavaScript; the tables below have the same numbers without it.</p></noscript>"
-    controls = '<div id="controls"></div>\n' if any(one.params for one in shown.values()) else ""
+    controls = _controls([param for one in shown.values() for param in one.params])
     figure = f'<figure><div id="charts" role="img" aria-label="{text(said)}"></div></figure>'
     return section("pictures", "Pictures", f"{controls}{without}\n{figure}")
+
+
+def _controls(params: Sequence[Mapping[str, Any]]) -> str:
+    """Return the place of the slider, with the sentence that it changes as it is at first."""
+    told = [f'<output id="{TOLD}" aria-live="polite">{text(str(one["value"]))}</output>' for one in params if one["name"] == TOLD]
+    return f'<div id="controls">{"".join(told)}</div>\n' if any("bind" in one for one in params) else ""
 
 
 def tables(shown: Mapping[str, Picture]) -> str:

@@ -35,7 +35,7 @@ def config(ink: str, font: str = "system-ui, sans-serif") -> dict[str, Any]:
         },
         "title": {
             "anchor": "start",
-            "frame": "group",
+            "frame": "bounds",
             "fontSize": 13,
             "subtitleFontSize": 11,
             "color": ink,
