@@ -12,6 +12,11 @@ FORMATS = ("svg", "png", "pdf")
 """The formats of figures."""
 
 
+def check_library() -> None:
+    """Raise UsageError where vl-convert is not installed."""
+    library()
+
+
 def library() -> "ModuleType":
     """Return vl-convert; raise UsageError where it is not installed."""
     try:

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from gradclip_cli.render.html import PICTURES
-from gradclip_cli.render.html.drawing import scripts
+from gradclip_cli.render.html.drawing import drawn, scripts
 from gradclip_cli.render.html.picture import Picture
 from gradclip_cli.render.html.theme import config
 from gradclip_cli.reports.run import RunReport
@@ -38,3 +38,15 @@ def page(report: RunReport) -> str:
         f'<figure id="charts"></figure><script>{script}</script>'
         f'<script>vegaEmbed("#charts", {spec})</script></html>\n'
     )
+
+
+def static_page(report: RunReport) -> str:
+    """Return a report as HTML without any script: pictures are SVG."""
+    body = "".join(f"<figure>{drawn(one.alone, 'svg').decode()}</figure>" for one in pictures(report).values())
+    title = html.escape(report.title)
+    return f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><h1>{title}</h1>{body}</html>\n'
+
+
+def figures(report: RunReport, format: str) -> dict[str, bytes]:
+    """Return each picture as a file of its own, by its name."""
+    return {name: drawn(one.alone, format) for name, one in pictures(report).items()}
