@@ -6,6 +6,7 @@ from pathlib import Path
 
 project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 for requirement in [*project["dependencies"], *project["optional-dependencies"]["test"]]:
-    if not re.fullmatch(r"[\w.-]+>=[\d.]+", requirement):
+    found = re.fullmatch(r"([\w.-]+)>=([\d.]+)(?:,<\d+)?", requirement)
+    if found is None:
         raise SystemExit(f"{requirement!r} states no oldest version")
-    print(requirement.replace(">=", "=="))
+    print("==".join(found.groups()))

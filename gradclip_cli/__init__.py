@@ -1,7 +1,7 @@
 """Inspect and clip saved gradients from Python, as the `gradclip` command does.
 
-`apply`, `stats`, `check`, `diff`, `show` and `ls` take the same names as the command line, print nothing, and return the reports
-that it renders. Every error they raise is a `GradclipError`. The modules behind these names may change; the names do not.
+`apply`, `stats`, `check`, `report`, `diff`, `show` and `ls` take the same names as the command line, print nothing, and return
+the reports that it renders. Every error they raise is a `GradclipError`. The modules behind these names may change; the names do not.
 """
 
 from importlib import import_module
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gradclip_cli.api.check import check
     from gradclip_cli.api.diff import diff
     from gradclip_cli.api.ls import ls
+    from gradclip_cli.api.report import report
     from gradclip_cli.api.show import show
     from gradclip_cli.api.stats import stats
     from gradclip_cli.commands.apply.plan import Override
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from gradclip_cli.reports.check import CheckReport, Finding, FirstRise
     from gradclip_cli.reports.diff import DiffBlock, DiffFirst, DiffParam, DiffReport, DiffStep
     from gradclip_cli.reports.listing import LsDump, LsReport, LsTensor
+    from gradclip_cli.reports.run import RunReport
     from gradclip_cli.reports.show import (
         ShowBand,
         ShowBin,
@@ -72,6 +74,7 @@ if TYPE_CHECKING:
         Suggestion,
         Tried,
     )
+    from gradclip_cli.reports.values import Magnitudes, ValueReport
     from gradclip_cli.strategies.base import Strategy
     from gradclip_cli.thresholds.adaptive import AdaptiveRule
     from gradclip_cli.thresholds.rules import AutoRule, Rule
@@ -106,6 +109,7 @@ __all__ = [
     "LsDump",
     "LsReport",
     "LsTensor",
+    "Magnitudes",
     "NamedNorms",
     "NonFiniteError",
     "NonfiniteTensor",
@@ -117,6 +121,7 @@ __all__ = [
     "ReplayGroup",
     "ReplayStep",
     "Rule",
+    "RunReport",
     "ShowBand",
     "ShowBin",
     "ShowBlock",
@@ -138,12 +143,14 @@ __all__ = [
     "Trial",
     "Tried",
     "UsageError",
+    "ValueReport",
     "Vanishing",
     "__version__",
     "apply",
     "check",
     "diff",
     "ls",
+    "report",
     "show",
     "stats",
 ]
@@ -171,6 +178,9 @@ _HOMES = {
     "LsDump": "reports.listing",
     "LsReport": "reports.listing",
     "LsTensor": "reports.listing",
+    "Magnitudes": "reports.values",
+    "RunReport": "reports.run",
+    "ValueReport": "reports.values",
     "Override": "commands.apply.plan",
     "OwnThreshold": "reports.stats_thresholds",
     "Progress": "api.arguments",
@@ -210,6 +220,7 @@ _HOMES = {
     "check": "api.check",
     "diff": "api.diff",
     "ls": "api.ls",
+    "report": "api.report",
     "show": "api.show",
     "stats": "api.stats",
 }

@@ -67,11 +67,14 @@ def check(plan: "CheckPlan", progress: Progress = silent) -> "CheckReport":
 @default_errstate
 @one_call()
 def report(plan: "ReportPlan", progress: Progress = silent) -> "RunReport":
-    """Find out all that a page shows of a run."""
-    from gradclip_cli.commands.report import flow
+    """Find out all that a page shows of a run, and write it."""
+    from gradclip_cli.commands.report import flow, writing
 
+    writing.refuse(plan)
     with _workers(plan.stats.jobs, progress) as workers:
-        return _noted(flow.report(plan, Run(plan.stats.selection, workers, progress)), workers)
+        found = _noted(flow.report(plan, Run(plan.stats.selection, workers, progress)), workers)
+    writing.write(plan, found)
+    return found
 
 
 @default_errstate

@@ -34,9 +34,10 @@ LIGHT = (
     "strategies", "strategies.base", "strategies.builtin",
     "thresholds.base", "thresholds.rules", "thresholds.adaptive",
     "checks", "checks.limits", "formats", "render", "render.view", "reports", "inputs.discovery", "inputs.selection",
-    "commands.plans", "commands.apply.plan", "commands.stats.plan",
-    "cli", "cli.apply", "cli.check", "cli.completion", "cli.config", "cli.diff", "cli.help", "cli.listing", "cli.options",
-    "cli.output", "cli.progress", "cli.shells", "cli.show", "cli.stats", "cli.topics", "cli.types", "cli.viewing",
+    "commands.plans", "commands.apply.plan", "commands.report.plan", "commands.stats.plan",
+    "cli", "cli.apply", "cli.check", "cli.completion", "cli.config", "cli.diff", "cli.help", "cli.listing", "cli.measuring",
+    "cli.options", "cli.output", "cli.progress", "cli.report", "cli.shells", "cli.show", "cli.stats", "cli.topics",
+    "cli.types", "cli.viewing",
 )  # fmt: skip
 """Modules that come without numpy, h5py and rich, so that help and completion start as fast as click does."""
 
@@ -55,6 +56,8 @@ WITHOUT_UNIT_TESTS = {
     "cli/diff.py": "tests/cli",
     "cli/listing.py": "tests/cli",
     "cli/show.py": "tests/cli/test_show.py",
+    "cli/measuring.py": "tests/cli, as options of stats and report",
+    "cli/report.py": "tests/cli/test_report.py",
     "cli/stats.py": "tests/cli",
     "cli/viewing.py": "tests/cli/test_guesses.py holds which format wins, tests/unit/render/test_view.py the rest",
     "commands/plans.py": "tests of the options and of the API refuse what these refuse",
@@ -68,6 +71,7 @@ WITHOUT_UNIT_TESTS = {
     "commands/check/zero_slices.py": "tests/laws/test_zero_slices.py holds every slice against numpy",
     "commands/check/unchanged_slices.py": "tests/laws/test_slices.py holds it against files of single steps",
     "commands/check/collect.py": "the tests of every check read what this collects",
+    "commands/report/*.py": "tests/cli/test_report.py and tests/laws/test_report.py",
     "commands/stats/peak.py": "tests/laws/test_slices_named.py holds every figure against numpy",
     "commands/stats/dump_norms.py": "tests/laws hold every norm against numpy",
     "render/screens/diff_runs.py": "test_diff.py shows two dumps and two runs",
@@ -93,6 +97,7 @@ WITHOUT_UNIT_TESTS = {
     "render/charts/data.py": "test_characters.py draws it",
     "render/table_report.py": "tests/cli on terminals and in pipes",
     "render/tables/*.py": "test_tables.py holds them to the reports, tests/cli/test_streams.py to a terminal",
+    "render/html/page.py": "tests/cli/test_report.py",
     "reports/*.py": "fields, which test_base.py and the schemas of the docs read",
     "strategies/base.py": "a description, which test_actions.py uses",
 }  # fmt: skip

@@ -8,7 +8,7 @@ import sys
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
-from inspect import signature
+from inspect import Parameter, signature
 from numbers import Integral, Real
 from typing import Any, ParamSpec, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints, runtime_checkable
 
@@ -82,10 +82,22 @@ def checked(function: Callable[P, T]) -> Callable[P, T]:
         except TypeError as error:  # an unknown keyword, or too many or too few arguments
             raise UsageError(f"{function.__name__}: {error}") from None
         for name, value in given.arguments.items():
-            given.arguments[name] = _converted(name, value, hints[name])
+            given.arguments[name] = (
+                _keywords(function.__name__, value, hints[name])
+                if parameters.parameters[name].kind is Parameter.VAR_KEYWORD
+                else _converted(name, value, hints[name])
+            )
         return function(*given.args, **given.kwargs)
 
     return call
+
+
+def _keywords(function: str, values: Mapping[str, Any], hint: Any) -> dict[str, Any]:
+    """Convert the keywords of a function that takes those of a TypedDict; raise UsageError for any other."""
+    hints = get_type_hints(get_args(hint)[0])
+    if unknown := [name for name in values if name not in hints]:
+        raise UsageError(f"{function}: got an unexpected keyword argument {unknown[0]!r}")
+    return {name: _converted(name, value, hints[name]) for name, value in values.items()}
 
 
 def _converted(name: str, value: Any, hint: Any) -> Any:

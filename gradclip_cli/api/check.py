@@ -15,7 +15,7 @@ from gradclip_cli.inputs.discovery import Found, find_dumps
 from gradclip_cli.inputs.loss_scale import parse_unscale
 from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.inputs.norm_logs.base import LOG, LogOptions, Logs
-from gradclip_cli.inputs.norm_logs.finding import find_logs, logs_beside, refuse_options
+from gradclip_cli.inputs.norm_logs.finding import find_logs, logs_beside, refuse_column, refuse_options
 from gradclip_cli.inputs.selection import Selection, replicated_in
 from gradclip_cli.inputs.wanted_steps import WantedSteps, parse_steps, refuse_slices
 from gradclip_cli.reports.check import CheckReport
@@ -73,6 +73,7 @@ def check(
     the norms of blocks are held against, all steps of it. Either may be a log of norms, whose `column` is taken; it is checked by the
     rules that need no gradients. Raises `GradclipError`.
     """
+    asked = locals()
     ignored = parse_names(tuple(ignore))
     if baseline is not None and BASELINE in ignored:
         raise UsageError(f"--baseline and --ignore {BASELINE} exclude each other")
@@ -82,23 +83,9 @@ def check(
     logs = find_logs(paths_of(inputs), input_format, column)
     good_logs = [] if baseline is None else logs_beside(os.fspath(baseline), input_format, column)
     if logs or good_logs:
-        given: dict[str, object] = {
-            "include": tuple(include),
-            "exclude": tuple(exclude),
-            "void_dtype": void_dtype,
-            "allow_huge": allow_huge,
-            "shards": shards,
-            "files": tuple(files),
-            "accumulate": accumulate,
-            "along": along,
-            "replicated": tuple(replicated),
-            "tied": tied,
-            "allow_missing": allow_missing,
-            "keep_going": keep_going,
-        }
-        refuse_options((logs or good_logs)[0], given, both=bool(logs) and (bool(good_logs) or baseline is None))
-    elif column is not None:
-        raise UsageError("--column chooses a column of a log, and no log is given; leave it out")
+        refuse_options((logs or good_logs)[0], asked, both=bool(logs) and (bool(good_logs) or baseline is None))
+    else:
+        refuse_column(column)
     options = LogOptions(column, repeated, parse_unscale(unscale))
     found = Found(()) if logs else find_dumps(paths_of(inputs), choices)
     good = None

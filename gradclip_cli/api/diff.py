@@ -14,7 +14,7 @@ from gradclip_cli.inputs.layouts import ranks
 from gradclip_cli.inputs.loss_scale import parse_unscale
 from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.inputs.norm_logs.base import LOG, LogOptions, Logs
-from gradclip_cli.inputs.norm_logs.finding import logs_beside, refuse_options
+from gradclip_cli.inputs.norm_logs.finding import logs_beside, refuse_column, refuse_options
 from gradclip_cli.inputs.selection import Selection, replicated_in
 from gradclip_cli.inputs.wanted_steps import WantedSteps, parse_steps
 from gradclip_cli.numerics.differences import Tolerance
@@ -53,6 +53,7 @@ def diff(
     With `accumulate`, the files of a directory are micro-batches of one dump. With `shards`, they hold pieces of the same
     tensors, which are compared in natural order of the files; one side may be one dump of whole tensors.
     """
+    asked = locals()
     wanted = parse_steps(steps)
     choices = Choices(tuple(files), shards, repeated, accumulate=accumulate, steps=wanted)
     if accumulate is not None and not any(os.path.isdir(path) for path in (a, b)):
@@ -60,17 +61,7 @@ def diff(
     paths = os.fspath(a), os.fspath(b)
     sides = [logs_beside(path, input_format, column) for path in paths]
     if any(sides):
-        given: dict[str, object] = {
-            "include": tuple(include),
-            "exclude": tuple(exclude),
-            "void_dtype": void_dtype,
-            "allow_huge": allow_huge,
-            "shards": shards,
-            "files": tuple(files),
-            "accumulate": accumulate,
-            "replicated": tuple(replicated),
-        }
-        refuse_options((sides[0] or sides[1])[0], given, both=all(sides))
+        refuse_options((sides[0] or sides[1])[0], asked, both=all(sides))
         options = LogOptions(column, repeated, parse_unscale(unscale))
         dumps = {
             "void_dtype": void_dtype,
@@ -86,8 +77,7 @@ def diff(
             "progress": progress,
         }
         return _diff_norms(paths, sides, options, wanted, Tolerance(rtol, atol), dumps)
-    if column is not None:
-        raise UsageError("--column chooses a column of a log, and no log is given; leave it out")
+    refuse_column(column)
     found = [find_side(path, choices) for path in paths]
     sources, notes = [*found[0].sources, *found[1].sources], tuple(note for one in found for note in one.notes)
     if shards and not ranks.are_in(sources):

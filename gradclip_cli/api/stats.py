@@ -3,22 +3,15 @@
 from collections.abc import Iterable
 
 from gradclip_cli import pipeline
-from gradclip_cli.api.arguments import Paths, Progress, begin, checked, paths_of, strategy_of
-from gradclip_cli.commands.stats.plan import EVERY, StatsPlan, Trial
-from gradclip_cli.errors import UsageError
-from gradclip_cli.inputs.choices import Choices
-from gradclip_cli.inputs.discovery import Found, find_dumps
-from gradclip_cli.inputs.loss_scale import parse_unscale
-from gradclip_cli.inputs.naming import Naming
-from gradclip_cli.inputs.norm_logs.base import LogOptions, Logs
-from gradclip_cli.inputs.norm_logs.finding import find_logs, refuse_options
-from gradclip_cli.inputs.selection import Selection, replicated_in
-from gradclip_cli.inputs.wanted_steps import WantedSteps, parse_steps
+from gradclip_cli.api.arguments import Paths, Progress, begin, checked, paths_of
+from gradclip_cli.api.stats_plan import stats_plan
+from gradclip_cli.commands.stats.plan import Trial
+from gradclip_cli.inputs.norm_logs.finding import find_logs, refuse_column, refuse_options
+from gradclip_cli.inputs.wanted_steps import WantedSteps
 from gradclip_cli.reports.stats import StatsReport
 from gradclip_cli.strategies import Strategy
-from gradclip_cli.strategies.base import Norm
 from gradclip_cli.thresholds.adaptive import AdaptiveRule
-from gradclip_cli.thresholds.rules import AutoRule, Rule, parse_rule
+from gradclip_cli.thresholds.rules import AutoRule, Rule
 
 
 @checked
@@ -62,61 +55,11 @@ def stats(
     `inputs` may be logs of norms, as trainers write them, whose `column` is taken.
     Raises `GradclipError`.
     """
-    wanted = parse_steps(steps)
-    by_name = wanted if along is None else None  # the steps of slices are inside the files
-    choices = Choices(tuple(files), shards, repeated, accumulate=accumulate, steps=by_name)
-    logs = find_logs(paths_of(inputs), input_format, column)
+    asked, paths = locals(), paths_of(inputs)
+    logs = find_logs(paths, input_format, column)
     if logs:
-        given: dict[str, object] = {
-            "include": tuple(include),
-            "exclude": tuple(exclude),
-            "void_dtype": void_dtype,
-            "allow_huge": allow_huge,
-            "shards": shards,
-            "files": tuple(files),
-            "accumulate": accumulate,
-            "along": along,
-            "replicated": tuple(replicated),
-            "tied": tied,
-            "allow_missing": allow_missing,
-            "keep_going": keep_going,
-            "norm_type": norm_type,
-        }
-        refuse_options(logs[0], given)
-    elif column is not None:
-        raise UsageError("--column chooses a column of a log, and no log is given; leave it out")
-    found = Found(()) if logs else find_dumps(paths_of(inputs), choices)
-    naming = Naming.parse(layer_regex, group_depth)
-    every = strategy == EVERY
-    chosen = strategy_of(strategy) if strategy and not every else None
-    plan = StatsPlan(
-        inputs=found.sources,
-        given=tuple(logs or paths_of(inputs)),
-        choices=choices,
-        every=every,
-        notes=found.notes,
-        repeated=repeated,
-        logs=Logs(tuple(logs), LogOptions(column, repeated, parse_unscale(unscale))) if logs else None,
-        strategy=chosen,
-        rule=parse_rule(rule) if isinstance(rule, str) else rule,
-        norm=Norm.asked(norm_type, epsilon) or Norm(),
-        selection=Selection(
-            tuple(include),
-            tuple(exclude),
-            naming,
-            None if logs else input_format,
-            void_dtype,
-            allow_huge,
-            along=along,
-            unscale=parse_unscale(unscale),
-            replicated=replicated_in(found.sources, replicated),
-            tied=tied,
-            steps=wanted,
-        ),
-        skip_steps=skip_steps,
-        allow_missing=allow_missing,
-        keep_going=keep_going,
-        jobs=jobs,
-        tries=tuple((Trial.parse(text) if isinstance(text, str) else text).of(chosen) for text in tries),
-    )
-    return pipeline.stats(plan, begin(progress, found.sources, 1))
+        refuse_options(logs[0], asked)
+    else:
+        refuse_column(column)
+    plan = stats_plan(paths, logs, asked)
+    return pipeline.stats(plan, begin(progress, plan.inputs, 1))

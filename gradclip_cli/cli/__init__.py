@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "stats": "Show norms of a dump or of a series, and suggest a threshold.",
     "check": "Find what is wrong with gradients; exit with 1 if anything is.",
+    "report": "Write a page that shows norms, thresholds and problems.",
     "show": "Show the tensors of one dump by norm, or the values of one.",
     "diff": "Compare two dumps, or two runs; exit with 1 if they differ.",
     "ls": "List names, layers, shapes and dtypes; read headers only.",
@@ -32,7 +33,7 @@ COMMANDS = {
 }
 
 GROUPS = {
-    "Look": ("stats", "check", "show", "diff", "ls"),
+    "Look": ("stats", "check", "report", "show", "diff", "ls"),
     "Change": ("apply",),
     "Know": ("strategies", "help"),
 }
@@ -73,6 +74,12 @@ def _check() -> dict[str, click.Command]:
     return {"check": command}
 
 
+def _report() -> dict[str, click.Command]:
+    from gradclip_cli.cli.report import command
+
+    return {"report": command}
+
+
 def _diff() -> dict[str, click.Command]:
     from gradclip_cli.cli.diff import command
 
@@ -96,6 +103,7 @@ _LOADERS: Mapping[str, Callable[[], dict[str, click.Command]]] = {
     "stats": _stats,
     "show": _show,
     "check": _check,
+    "report": _report,
     "diff": _diff,
     "ls": _listing,
     "strategies": _listing,

@@ -7,31 +7,19 @@ import click
 from click.core import ParameterSource
 
 import gradclip_cli
-from gradclip_cli.cli import ReadingCommand, completion, help_text
+from gradclip_cli.cli import ReadingCommand, help_text
 from gradclip_cli.cli.config import CONFIG
-from gradclip_cli.cli.counting import copies_options, unscale_option
 from gradclip_cli.cli.help import examples
+from gradclip_cli.cli.measuring import measuring_options, series_options
 from gradclip_cli.cli.options import (
     InputOptions,
     JobOptions,
-    accumulate_option,
-    allow_missing_option,
-    along_option,
-    column_option,
-    files_option,
-    input_options,
     job_options,
-    keep_going_option,
-    log_pattern_options,
-    norm_options,
-    repeated_option,
-    shards_option,
 )
 from gradclip_cli.cli.output import refuse_left_out, show, show_notes, standard_output, warn
 from gradclip_cli.cli.progress import progress
-from gradclip_cli.cli.types import RULE, WHOLE, Parsed
 from gradclip_cli.cli.viewing import ViewOptions, view_options
-from gradclip_cli.commands.stats.plan import EVERY, Trial
+from gradclip_cli.commands.stats.plan import EVERY
 from gradclip_cli.errors import InputError
 from gradclip_cli.render.paste import FRAMEWORKS, pasted
 from gradclip_cli.render.view import View
@@ -40,12 +28,7 @@ from gradclip_cli.strategies import Strategy, find
 from gradclip_cli.strategies.builtin import GLOBAL
 from gradclip_cli.text import plural, real
 from gradclip_cli.thresholds.base import MIN_STEPS
-from gradclip_cli.thresholds.rules import SPELLINGS, Chooser
-
-
-def _strategy(text: str) -> Strategy | str:
-    """Parse the name of a strategy, or the word for all of them."""
-    return EVERY if text.strip().lower() == EVERY else find(text)
+from gradclip_cli.thresholds.rules import Chooser
 
 
 class StatsCommand(ReadingCommand):
@@ -81,52 +64,14 @@ _THRESHOLDS = ("-t", "--threshold", "--max-norm")
         "gradclip stats sample_data/dl4j_lstm -s clip-by-norm --rule p90 --print-threshold",
     ),
 )
-@input_options
-@shards_option
-@files_option
-@repeated_option
-@accumulate_option
-@along_option
-@copies_options
-@click.option(
-    "-s",
-    "--strategy",
-    type=Parsed("strategy", _strategy, completion.strategies),
-    metavar="NAME",
-    help=f"Suggest a threshold for this strategy; {EVERY} shows those of all.  [default: clip-by-global-norm]",
-)
-@click.option(
-    "--rule",
-    type=RULE,
-    default="mean",
-    show_default=True,
-    metavar="RULE",
-    help=f"Choose a threshold from the norms: {SPELLINGS}.",
-)
-@click.option(
-    "--try",
-    "tries",
-    envvar="GRADCLIP_STATS_TRY",
-    type=Parsed("trial", Trial.parse, completion.trials),
-    multiple=True,
-    metavar="STRATEGY[:THRESHOLD]",
-    help="Show what this would do to the dumps (repeatable); the threshold may be a rule, or stand alone.",
-)
-@click.option(
-    "--skip-steps", type=WHOLE, default=0, show_default=True, metavar="N", help="Leave out the first N dumps."
-)
-@allow_missing_option
-@keep_going_option
+@series_options("stats")
 @click.option("--print-threshold", is_flag=True, help="Print the suggested threshold and nothing else; needs -s.")
 @click.option(
     "--paste",
     type=click.Choice(tuple(FRAMEWORKS)),
     help="Print only what clips at the advised threshold, or at that of --rule, in the code of a framework.",
 )
-@norm_options
-@unscale_option
-@log_pattern_options
-@column_option
+@measuring_options
 @CONFIG
 @view_options(StatsReport)
 @job_options

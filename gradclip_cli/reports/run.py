@@ -1,22 +1,20 @@
 """The report of `report`: all that a page shows of a run, in the reports of other commands."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gradclip_cli.errors import GradclipError
 from gradclip_cli.notes import Note
 from gradclip_cli.reports.check import CheckReport
+from gradclip_cli.reports.notebook import InNotebooks
 from gradclip_cli.reports.stats import StatsReport
 from gradclip_cli.reports.values import ValueReport
 
+if TYPE_CHECKING:
+    import pandas
 
-class RunReport(NamedTuple):
-    """What a page shows: norms and thresholds, what `check` found, and the norms of another run if there is one.
 
-    `title` is what the user calls the run, or its path. `failed` holds the errors of dumps that were left out.
-    `values` counts elements by magnitude, if the user asked for it.
-    """
-
+class _RunReport(NamedTuple):
     title: str
     stats: StatsReport
     check: CheckReport
@@ -24,3 +22,22 @@ class RunReport(NamedTuple):
     notes: Sequence[Note]
     failed: Sequence[GradclipError]
     values: ValueReport | None = None
+
+
+class RunReport(InNotebooks, _RunReport):
+    """What a page shows: norms and thresholds, what `check` found, and the norms of another run if there is one.
+
+    `title` is what the user calls the run, or its path. `failed` holds the errors of dumps that were left out.
+    `values` counts elements by magnitude, if the user asked for it.
+    """
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        """Return the screens of `stats` and `check` as HTML; names are escaped."""
+        return self.stats._repr_html_() + self.check._repr_html_()
+
+    def to_dataframe(self, by: str | None = None) -> "pandas.DataFrame":
+        """Return the rows of `stats` by a kind, such as `layer` or `step`, as a data frame."""
+        found: Any = self.stats.to_dataframe(by)
+        return found

@@ -44,6 +44,7 @@ class Staged:
 class Outputs:
     """Several outputs that replace their targets together, after all of them are complete.
 
+    Where there is a `folder`, it is made, and so are folders in it; a target outside of it lies in one that exists.
     `files` and `nbytes` count those that are complete.
     """
 
@@ -87,9 +88,10 @@ class Outputs:
         for folder in self._folders(target) or [os.path.dirname(target)]:
             if os.path.lexists(folder) and not os.path.isdir(folder):
                 raise OutputError("is not a directory", path=folder)
-        there = os.path.dirname(path) if self._folder is None else os.path.dirname(self._real_folder(self._folder))
+        outer = self._folder_of(target)
+        there = os.path.dirname(path if outer is None else self._real_folder(outer))
         if not os.path.isdir(there):
-            raise OutputError("its directory does not exist", path=self._folder or target)
+            raise OutputError("its directory does not exist", path=outer or target)
 
     def _real(self, target: str) -> str:
         """Return the path that a target leads to; of a thousand in one folder, the links above them are followed once."""
@@ -131,13 +133,19 @@ class Outputs:
 
     def _folders(self, target: str) -> list[str]:
         """Return the output directory and those between it and the target, from the outside in; none for a single output."""
-        if self._folder is None:
+        outer = self._folder_of(target)
+        if outer is None:
             return []
         found, folder = list[str](), os.path.dirname(target)
-        while folder.rstrip(os.sep) not in ("", self._folder.rstrip(os.sep)):
+        while folder.rstrip(os.sep) not in ("", outer.rstrip(os.sep)):
             found.append(folder)
             folder = os.path.dirname(folder)
-        return [self._folder, *reversed(found)]
+        return [outer, *reversed(found)]
+
+    def _folder_of(self, target: str) -> str | None:
+        """Return the output directory if the target lies in it."""
+        inside = self._folder is not None and target.startswith(os.path.join(self._folder, ""))
+        return self._folder if inside else None
 
     def complete(self, staged: Staged) -> None:
         """Set the mode of a staged file and sync it to disk, so that only the rename is left to do."""

@@ -4,15 +4,31 @@ from gradclip_cli.commands.check.report import check
 from gradclip_cli.commands.report.plan import ReportPlan
 from gradclip_cli.commands.stats.report import stats
 from gradclip_cli.engine.run import Run
-from gradclip_cli.notes import merged
+from gradclip_cli.inputs.wanted_steps import listed
+from gradclip_cli.notes import Note, merged
 from gradclip_cli.reports.run import RunReport
+from gradclip_cli.reports.stats import StatsReport
+from gradclip_cli.text import plural
 
 
 def report(plan: ReportPlan, run: Run) -> RunReport:
     """Read a run, and the one that it is held against."""
     norms, found = stats(plan.stats, run), check(plan.check, run)
-    against = (
-        None if plan.against is None else stats(plan.against, Run(plan.against.selection, run.workers, run.progress))
-    )
-    notes = [*norms.notes, *found.notes, *(against.notes if against else ())]
-    return RunReport(plan.title, norms, found, against, merged(notes), norms.failed)
+    notes, failed, other = [*norms.notes, *found.notes], [*norms.failed], None
+    if plan.against is not None:
+        other = stats(plan.against, Run(plan.against.selection, run.workers, run.progress))
+        notes += [*other.notes, *_on_steps(norms, other)]
+        failed += other.failed
+    return RunReport(plan.title, norms, found, other, merged(notes), failed)
+
+
+def _on_steps(norms: StatsReport, other: StatsReport) -> list[Note]:
+    """Note the steps that only one of two runs has; a dump without a step is held against none."""
+    own, its = ({dump.step for dump in one.dumps if dump.step is not None} for one in (norms, other))
+    lacks, more = sorted(own - its), sorted(its - own)
+    if not lacks and not more:
+        return []
+    parts = [f"lacks {listed(lacks)}"] if lacks else []
+    parts += [f"has {listed(more)}, which the run lacks"] if more else []
+    what = f"{len(own & its):,} of {plural(len(own), 'step')} of the run are in it, too; it {' and '.join(parts)}"
+    return [Note("against-steps", f"{other.inputs[0]}: {what}")]

@@ -1,16 +1,83 @@
-"""The plan of `report`."""
+"""The plan of `report`: what is read, and what is written of it."""
 
 from dataclasses import dataclass
 
+from gradclip_cli.checks import NAMES
+from gradclip_cli.checks.limits import Limits
 from gradclip_cli.commands.plans import CheckPlan
 from gradclip_cli.commands.stats.plan import StatsPlan
+from gradclip_cli.errors import UsageError
+from gradclip_cli.inputs.source import DumpSource
+from gradclip_cli.render.html.drawing import FORMATS
+from gradclip_cli.storage.streams import STANDARD
+from gradclip_cli.text import did_you_mean
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is written: a page, `static` or not, and figures in a folder; nothing where both are None."""
+
+    page: str | None = None
+    static: bool = False
+    figures: str | None = None
+    format: str | None = None
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        if self.static and self.page is None:
+            raise UsageError("--static is about the page; give -o PAGE.html")
+        if self.format is not None and self.figures is None:
+            raise UsageError("--format is that of figures; give --figures DIR")
+        if self.format is not None and self.format not in FORMATS:
+            hint = did_you_mean(self.format, FORMATS, f"formats are {', '.join(FORMATS)}")
+            raise UsageError(f"there is no format {self.format!r} of figures; {hint}")
+
+    @property
+    def nothing(self) -> bool:
+        """Whether nothing is written."""
+        return self.page is None and self.figures is None
 
 
 @dataclass(frozen=True)
 class ReportPlan:
-    """A request for all that a page shows of a run; `check` has the same inputs as `stats`, `against` is another run."""
+    """A request for all that a page shows of a run; `against` is another run, `values` asks for counts by magnitude."""
 
     stats: StatsPlan
-    check: CheckPlan
     title: str
     against: StatsPlan | None = None
+    values: bool = False
+    wanted: Wanted = Wanted()
+
+    def __post_init__(self) -> None:
+        if self.paths.count(STANDARD) > 1:
+            raise UsageError("standard input can be read only once; give - once")
+        if self.values and self.stats.logs is not None:
+            raise UsageError("--values counts elements of gradients, and a log holds norms; leave it out")
+
+    @property
+    def sources(self) -> list[DumpSource]:
+        """The dumps of both runs."""
+        return [*self.stats.inputs, *(self.against.inputs if self.against is not None else ())]
+
+    @property
+    def paths(self) -> list[str]:
+        """The files that are read."""
+        logs = [one.logs.paths for one in (self.stats, self.against) if one is not None and one.logs is not None]
+        return [path for some in (*logs, *(source.files for source in self.sources)) for path in some]
+
+    @property
+    def check(self) -> CheckPlan:
+        """What `check` finds with its default limits, of the same inputs."""
+        own = self.stats
+        return CheckPlan(
+            inputs=own.inputs,
+            rules=NAMES,
+            limits=Limits(),
+            selection=own.selection,
+            notes=own.notes,
+            repeated=own.repeated,
+            allow_missing=own.allow_missing,
+            keep_going=own.keep_going,
+            jobs=own.jobs,
+            logs=own.logs,
+        )

@@ -128,16 +128,25 @@ _NOTHING: Mapping[str, object] = {
 }
 """The options that are for gradients only, with the values that say nothing."""
 
-
 _OF_DUMPS = ("void_dtype", "allow_huge", "shards", "files", "accumulate", "allow_missing", "keep_going", "tied")
 """Those of them that say how dumps are read, which may stand beside a log."""
 
 
 def refuse_options(path: str, given: Mapping[str, object], *, both: bool = True) -> None:
-    """Raise UsageError for an option that means nothing for a log, or for what stands beside it unless `both` are logs."""
-    for name, value in given.items():
+    """Raise UsageError for an option that means nothing for a log, or for what stands beside it unless `both` are logs.
+
+    `given` are the values of all options by name.
+    """
+    for name, nothing in _NOTHING.items():
         if not both and name in _OF_DUMPS:
             continue
-        if value != _NOTHING[name] and not (name == "norm_type" and value == 2):
+        value = given.get(name, nothing)
+        if value != nothing and not (name == "norm_type" and value == 2):
             option = f"--{name.replace('_', '-')}"
             raise UsageError(f"{option} is for gradients, and {printable(path)} is a log of norms; leave it out")
+
+
+def refuse_column(column: str | None) -> None:
+    """Raise UsageError for a column where no log is given."""
+    if column is not None:
+        raise UsageError("--column chooses a column of a log, and no log is given; leave it out")

@@ -21,7 +21,8 @@ def params(command: str) -> dict[str, click.Parameter]:
     context = main.make_context("gradclip", [], resilient_parsing=True)
     found = main.get_command(context, command)
     assert found is not None
-    return {param.name or "": param for param in found.params if param.name not in COMMAND_LINE_ONLY}
+    own = COMMAND_LINE_ONLY - ({"format"} if command == "report" else set())  # that of its figures
+    return {param.name or "": param for param in found.params if param.name not in own}
 
 
 def keywords(command: str) -> dict[str, inspect.Parameter]:

@@ -1,0 +1,91 @@
+"""The function `report`: read a run once, and write all of it as a page to look at, or as figures."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from inspect import Parameter, signature
+from typing import Any, Unpack
+
+from gradclip_cli import pipeline
+from gradclip_cli.api.arguments import Path, Paths, Progress, begin, checked, paths_of
+from gradclip_cli.api.stats import stats
+from gradclip_cli.api.stats_plan import StatsKeywords, stats_plan
+from gradclip_cli.commands.report.plan import ReportPlan, Wanted
+from gradclip_cli.inputs.norm_logs.finding import find_logs, logs_beside, refuse_column, refuse_options
+from gradclip_cli.inputs.wanted_steps import refuse_slices
+from gradclip_cli.render.html.drawing import check_library
+from gradclip_cli.reports.run import RunReport
+from gradclip_cli.storage.streams import STANDARD, stream_name
+
+_OF_STATS = {name: one for name, one in signature(stats).parameters.items() if name in StatsKeywords.__annotations__}
+
+
+@checked
+def report(
+    inputs: Paths,
+    output: Path | None = None,
+    *,
+    title: str | None = None,
+    static: bool = False,
+    figures: Path | None = None,
+    format: str | None = None,
+    against: Path | None = None,
+    values: bool = False,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+    **keywords: Unpack[StatsKeywords],
+) -> RunReport:
+    """Read one dump, a series or logs of norms once, and return what `stats` and `check` say of it.
+
+    `output` is written as one HTML file that needs no network, without any script where it is to be `static`; `figures` is a
+    directory for each picture as a file, in the `format` svg, png or pdf. Both need vl-convert-python. `title` is the path without
+    its directories by default. `against` is another run, a log or dumps, that is read with the same keywords; `values` counts
+    elements by magnitude. The other keywords are those of `stats`; `check` goes by its default limits. Raises `GradclipError`.
+    """
+    asked: dict[str, Any] = {**{name: one.default for name, one in _OF_STATS.items()}, **keywords}
+    wanted = Wanted(_path(output), static, _path(figures), format, overwrite)
+    refuse_slices(asked["steps"], asked["along"])
+    if not wanted.nothing:
+        check_library()
+    paths, other = paths_of(inputs), _path(against)
+    own, second = _logs(paths, other, asked)
+    plan = ReportPlan(
+        stats_plan(paths, own, asked),
+        _title(paths) if title is None else title,
+        None if other is None else replace(stats_plan([other], second, asked), tries=()),
+        values,
+        wanted,
+    )
+    return pipeline.report(plan, begin(progress, plan.sources, 1))
+
+
+_own = signature(report)
+report.__signature__ = _own.replace(  # type: ignore[attr-defined]
+    parameters=[one for one in _own.parameters.values() if one.kind is not Parameter.VAR_KEYWORD]
+    + [*_OF_STATS.values()]
+)  # so that help() and documentation list what mypy reads from `StatsKeywords`
+
+
+def _path(path: Path | None) -> str | None:
+    return None if path is None else os.fspath(path)
+
+
+def _logs(paths: Sequence[str], other: str | None, asked: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """Return the logs of the run and of the other one; raise UsageError for an option that means nothing for them."""
+    form, column = asked["input_format"], asked["column"]
+    own, second = find_logs(paths, form, column), [] if other is None else logs_beside(other, form, column)
+    if own or second:
+        refuse_options((own or second)[0], asked, both=bool(own) and (bool(second) or other is None))
+    else:
+        refuse_column(column)
+    return own, second
+
+
+def _title(paths: Sequence[str]) -> str:
+    """Return the name of the run: that of its file or folder, whatever lies above it."""
+    names = [
+        "standard input" if stream_name(path, 0) == STANDARD else os.path.basename(os.path.abspath(path)) or path
+        for path in paths[:1]
+    ]
+    more = f" and {len(paths) - 1:,} more" if len(paths) > 1 else ""
+    return "".join(names) + more

@@ -1,0 +1,94 @@
+"""Make the plan of `stats`, which `report` makes, too, of the same keywords."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypedDict
+
+from gradclip_cli.api.arguments import strategy_of
+from gradclip_cli.commands.stats.plan import EVERY, StatsPlan, Trial
+from gradclip_cli.inputs.choices import Choices
+from gradclip_cli.inputs.discovery import Found, find_dumps
+from gradclip_cli.inputs.loss_scale import parse_unscale
+from gradclip_cli.inputs.naming import Naming
+from gradclip_cli.inputs.norm_logs.base import LOG, LogOptions, Logs
+from gradclip_cli.inputs.selection import Selection, replicated_in
+from gradclip_cli.inputs.wanted_steps import WantedSteps, parse_steps
+from gradclip_cli.strategies import Strategy
+from gradclip_cli.strategies.base import Norm
+from gradclip_cli.thresholds.adaptive import AdaptiveRule
+from gradclip_cli.thresholds.rules import AutoRule, Rule, parse_rule
+
+
+class StatsKeywords(TypedDict, total=False):
+    """The keywords of `stats` that say what is read, what counts of it, and how thresholds are chosen."""
+
+    strategy: str | Strategy | None
+    rule: str | Rule | AdaptiveRule | AutoRule
+    tries: Iterable[str | Trial]
+    norm_type: float | None
+    epsilon: float | None
+    include: Iterable[str]
+    exclude: Iterable[str]
+    group_depth: int | None
+    layer_regex: str | None
+    void_dtype: str | None
+    allow_huge: bool
+    input_format: str | None
+    skip_steps: int
+    allow_missing: bool
+    keep_going: bool
+    shards: bool
+    files: Iterable[str]
+    steps: str | int | WantedSteps | None
+    repeated: str | None
+    accumulate: str | None
+    along: int | None
+    replicated: Iterable[str]
+    tied: str
+    unscale: float | str | None
+    column: str | None
+    jobs: int | None
+
+
+def stats_plan(paths: Sequence[str], logs: Sequence[str], asked: Mapping[str, Any]) -> StatsPlan:
+    """Return the plan for paths, which are dumps unless `logs` are found among them; `asked` holds all of `StatsKeywords`."""
+    wanted, along, repeated = parse_steps(asked["steps"]), asked["along"], asked["repeated"]
+    choices = Choices(
+        tuple(asked["files"]),
+        asked["shards"],
+        repeated,
+        accumulate=asked["accumulate"],
+        steps=wanted if along is None else None,  # the steps of slices are inside the files
+    )
+    strategy, rule, unscale = asked["strategy"], asked["rule"], parse_unscale(asked["unscale"])
+    found = Found(()) if logs else find_dumps(paths, choices)
+    chosen = strategy_of(strategy) if strategy and strategy != EVERY else None
+    return StatsPlan(
+        inputs=found.sources,
+        given=tuple(logs or paths),
+        choices=choices,
+        every=strategy == EVERY,
+        notes=found.notes,
+        repeated=repeated,
+        logs=Logs(tuple(logs), LogOptions(asked["column"], repeated, unscale)) if logs else None,
+        strategy=chosen,
+        rule=parse_rule(rule) if isinstance(rule, str) else rule,
+        norm=Norm.asked(asked["norm_type"], asked["epsilon"]) or Norm(),
+        selection=Selection(
+            tuple(asked["include"]),
+            tuple(asked["exclude"]),
+            Naming.parse(asked["layer_regex"], asked["group_depth"]),
+            None if logs or asked["input_format"] == LOG else asked["input_format"],
+            asked["void_dtype"],
+            asked["allow_huge"],
+            along=along,
+            unscale=unscale,
+            replicated=replicated_in(found.sources, asked["replicated"]),
+            tied=asked["tied"],
+            steps=wanted,
+        ),
+        skip_steps=asked["skip_steps"],
+        allow_missing=asked["allow_missing"],
+        keep_going=asked["keep_going"],
+        jobs=asked["jobs"],
+        tries=tuple((Trial.parse(text) if isinstance(text, str) else text).of(chosen) for text in asked["tries"]),
+    )

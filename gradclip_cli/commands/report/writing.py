@@ -1,0 +1,65 @@
+"""Write the page and the figures of a report: all of them, or nothing."""
+
+import os
+from collections.abc import Iterator
+
+from gradclip_cli.commands.report.plan import ReportPlan
+from gradclip_cli.errors import OutputError
+from gradclip_cli.render.html import PICTURES
+from gradclip_cli.render.html.drawing import FORMATS
+from gradclip_cli.reports.run import RunReport
+from gradclip_cli.storage.atomic import Outputs
+from gradclip_cli.storage.random_access import write_at
+from gradclip_cli.storage.streams import stream_name
+
+
+def refuse(plan: ReportPlan) -> None:
+    """Raise OutputError where an output cannot be written; nothing is read."""
+    own = {os.path.realpath(path) for path in plan.paths}
+    outputs = _outputs(plan)
+    for target in _targets(plan):
+        outputs.check(target)
+        if os.path.realpath(target) in own:
+            raise OutputError("is an input; write elsewhere", path=target)
+
+
+def write(plan: ReportPlan, report: RunReport) -> None:
+    """Write a report as the plan says, whole or not at all."""
+    if plan.wanted.nothing:
+        return
+    with _outputs(plan) as outputs:
+        for target, content in _contents(plan, report):
+            staged = outputs.stage(target)
+            write_at(staged.fd, 0, content, target)
+            outputs.complete(staged)
+        outputs.commit()
+
+
+def _outputs(plan: ReportPlan) -> Outputs:
+    return Outputs(plan.wanted.overwrite, plan.wanted.figures)
+
+
+def _targets(plan: ReportPlan) -> Iterator[str]:
+    """Yield the page, and every figure that there may be."""
+    if plan.wanted.page is not None:
+        yield stream_name(plan.wanted.page, 1)
+    if plan.wanted.figures is not None:
+        yield from (_figure(plan, name) for name in PICTURES)
+
+
+def _contents(plan: ReportPlan, report: RunReport) -> Iterator[tuple[str, bytes]]:
+    from gradclip_cli.render.html.page import figures, page, static_page  # with all pictures
+
+    wanted = plan.wanted
+    if wanted.page is not None:
+        yield (
+            stream_name(wanted.page, 1),
+            (static_page if wanted.static else page)(report).encode(errors="backslashreplace"),
+        )
+    if wanted.figures is not None:
+        for name, content in figures(report, wanted.format or FORMATS[0]).items():
+            yield _figure(plan, name), content
+
+
+def _figure(plan: ReportPlan, name: str) -> str:
+    return os.path.join(plan.wanted.figures or "", f"{name}.{plan.wanted.format or FORMATS[0]}")
