@@ -10,7 +10,9 @@ from gradclip_cli.reports.stats import StatsDump
 def are_numbered(dumps: Sequence[StatsDump]) -> bool:
     """Whether dumps have steps that ascend, but for some without a step, which come last."""
     known = [dump.step for dump in dumps if dump.step is not None]
-    return bool(known) and all(a < b for a, b in pairwise(known)) and None not in [one.step for one in dumps[: len(known)]]
+    return (
+        bool(known) and all(a < b for a, b in pairwise(known)) and None not in [one.step for one in dumps[: len(known)]]
+    )
 
 
 def places(dumps: Sequence[StatsDump]) -> list[int]:
