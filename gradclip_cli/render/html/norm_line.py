@@ -2,7 +2,9 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +12,7 @@ from gradclip_cli.render.html.norm_axis import HEIGHT, NormAxis, drawn
 from gradclip_cli.render.html.norm_marks import (
     EXPLODING,
     IS_AFTER,
+    IS_CHOSEN,
     IS_LIMIT,
     IS_NORM,
     IS_OVER,
@@ -22,35 +25,40 @@ from gradclip_cli.render.html.norm_marks import (
 from gradclip_cli.render.html.norm_points import Marked, NormPoints
 from gradclip_cli.render.html.picture import ZOOM, View
 from gradclip_cli.render.html.slider import LIMIT, POSITION, Slider
-from gradclip_cli.reports.check import FirstRise
-from gradclip_cli.text import printable, times
 
 _LABELS, _NEAR = 8, 0.07
 """The most explosions whose step is written beside them, and the share of the width that such a text takes."""
 
 
-class NormLine(NamedTuple):
-    """What is drawn: the norms of a run, those of another where there is one, and what they are called."""
+@dataclass(frozen=True)
+class NormLine:
+    """What is drawn: the norms of a run, those of another where there is one, and what they are called.
+
+    `first` says what rose first, in the dump of row `rise`; `chosen` has the threshold of each dump under an adaptive rule.
+    """
 
     points: NormPoints
     against: NormPoints | None
     names: tuple[str, str]
     axis: NormAxis
     slider: Slider | None
-    first: FirstRise | None
+    first: str
+    rise: int | None
+    chosen: Sequence[float] | None
     epsilon: float
     x_title: str
 
-    @property
+    @cached_property
     def kinds(self) -> list[Kind]:
         """The kinds of marks that it has, for the legend."""
         finite = np.isfinite(self.points.norms)
         has = {
-            IS_NORM: True,
+            IS_NORM: bool(self.points.positive.any()),
             IS_OVER: self.slider is not None,
             IS_LIMIT: self.slider is not None,
             IS_AFTER: self.slider is not None,
-            EXPLODING: bool(self.points.exploding().any()),
+            IS_CHOSEN: self.chosen is not None,
+            EXPLODING: bool(self.points.exploding.any()),
             NOT_FINITE: not finite.all(),
             IS_ZERO: bool((self.points.norms == 0).any()),
             self.other: self.against is not None,
@@ -64,11 +72,17 @@ class NormLine(NamedTuple):
 
     def x(self, field: str = "at") -> dict[str, Any]:
         """Return the encoding of a field by steps; the ends are fixed, since a brush on a scale that a slider makes anew fails."""
-        both = [*self.points.places, *(self.against.places if self.against else [])]
-        low, high = min(both), max(both)
+        runs = [self.points, *([self.against] if self.against else [])]
+        low, high = min(run.places[0] for run in runs), max(run.places[-1] for run in runs)
         domain = [low, high] if low < high else [low - 0.5, high + 0.5]
         scale = {"nice": False, "domain": domain}
-        return {"field": field, "type": "quantitative", "title": self.x_title, "scale": scale, "axis": {"tickMinStep": 1}}
+        return {
+            "field": field,
+            "type": "quantitative",
+            "title": self.x_title,
+            "scale": scale,
+            "axis": {"tickMinStep": 1},
+        }
 
 
 def layers(line: NormLine, *, linked: bool) -> list[View]:
@@ -91,7 +105,8 @@ def _line(line: NormLine, *, linked: bool) -> list[View]:
     compared = points.norms[[one.row for one in chosen]] + line.epsilon
     if line.slider is not None:
         columns["until"] = line.slider.clipped_below(np.where(np.isfinite(compared), compared, 0.0))
-    title = "norm"
+    if line.chosen is not None:
+        columns["chosen"] = [_on_axis(line.chosen[one.row]) for one in chosen]
     if line.against is not None:
         columns["other"] = _at_same_steps(line.against, columns["at"])
     if _is_named(points):
@@ -109,18 +124,33 @@ def _line(line: NormLine, *, linked: bool) -> list[View]:
     x, y = line.x(), line.axis.y("norm", title=line.names[0])
     tooltip = [
         {"field": "where" if "where" in columns else "at", "type": "nominal", "title": line.x_title},
-        {"field": "norm", "type": "quantitative", "format": ".4~g", "title": title},
-        *([{"field": "after", "type": "quantitative", "format": ".4~g", "title": IS_AFTER.label}] if line.slider else []),
-        *([{"field": "other", "type": "quantitative", "format": ".4~g", "title": line.names[1]}] if line.against else []),
+        {"field": "norm", "type": "quantitative", "format": ".4~g", "title": "norm"},
+        *(
+            [{"field": "after", "type": "quantitative", "format": ".4~g", "title": IS_AFTER.label}]
+            if line.slider
+            else []
+        ),
+        *(
+            [{"field": "other", "type": "quantitative", "format": ".4~g", "title": line.names[1]}]
+            if line.against
+            else []
+        ),
     ]
+    if line.chosen is not None:
+        tooltip.append({"field": "chosen", "type": "quantitative", "format": ".4~g", "title": IS_CHOSEN.label})
     brush: View = {"params": [{"name": ZOOM, "select": {"type": "interval", "encodings": ["x"]}}]} if linked else {}
     few = len(chosen) <= 400
     plain = 14 if few else 2
     inner: list[View] = []
+    if line.chosen is not None:
+        mark = {"type": "line", "color": IS_CHOSEN.color, "strokeDash": [4, 2], "strokeWidth": 1.5, "clip": True}
+        inner.append({"mark": mark, "encoding": {"x": x, "y": {**y, "field": "chosen"}}})
     if line.slider is not None:
         mark = {"type": "line", "color": IS_AFTER.color, "strokeDash": [4, 2], "strokeWidth": 2}
         inner.append({"mark": mark, "encoding": {"x": x, "y": {**y, "field": "after"}}})
-    inner.append({**brush, "mark": {"type": "line", "color": IS_NORM.color, "strokeWidth": 1.5}, "encoding": {"x": x, "y": y}})
+    inner.append(
+        {**brush, "mark": {"type": "line", "color": IS_NORM.color, "strokeWidth": 1.5}, "encoding": {"x": x, "y": y}}
+    )
     size = {"condition": {"test": over, "value": 40}, "value": plain}
     inner.append(
         {
@@ -144,6 +174,10 @@ def _at_same_steps(against: NormPoints, wanted: Sequence[int]) -> list[float | N
     return [drawn(norm) if math.isfinite(norm) else None for norm in found]
 
 
+def _on_axis(value: float) -> float | None:
+    return drawn(value) if 0 < value < math.inf else None
+
+
 def _other(line: NormLine) -> list[View]:
     if line.against is None:
         return []
@@ -161,7 +195,7 @@ def _other(line: NormLine) -> list[View]:
 def _exploding(line: NormLine) -> list[View]:
     """Return rings around the norms that explode, and the steps of the highest of them."""
     points = line.points
-    marked = points.marked(points.exploding())
+    marked = points.marked(points.exploding)
     if not marked:
         return []
     rows = [
@@ -198,7 +232,7 @@ def _apart(line: NormLine, marked: Sequence[Marked]) -> list[int]:
     """Return which marks have a text beside them: the highest, as far as their texts do not cover each other."""
     low, high = line.x()["scale"]["domain"]
     taken: list[float] = []
-    found = []
+    found: list[int] = []
     for k in sorted(range(len(marked)), key=lambda k: -line.points.norms[marked[k].row]):
         at = (line.points.places[marked[k].row] - low) / (high - low)
         if len(found) < _LABELS and all(abs(at - other) >= _NEAR for other in taken):
@@ -218,11 +252,12 @@ def _edge(line: NormLine, which: Any, kind: Kind, height: int) -> list[View]:
     """Return marks at an edge for norms that a logarithmic axis has no place for."""
     points = line.points
     rows = [
-        {"at": points.places[one.row], "where": _several(points, one), "kind": kind.label} for one in points.marked(which)
+        {"at": points.places[one.row], "where": _several(points, one), "kind": kind.label}
+        for one in points.marked(which)
     ]
     if not rows:
         return []
-    tooltip = {"field": "where", "type": "nominal", "title": kind.label}
+    tooltip = [{"field": "where", "type": "nominal", "title": kind.label}]
     mark = {"type": "point", "filled": True, "opacity": 1, "size": 60}
     encoding = {"x": line.x(), "y": {"value": height}, **encoded(line.kinds), "tooltip": tooltip}
     return [{"data": {"values": rows}, "mark": mark, "encoding": encoding}]
@@ -230,30 +265,19 @@ def _edge(line: NormLine, which: Any, kind: Kind, height: int) -> list[View]:
 
 def _first(line: NormLine) -> list[View]:
     """Return a line at the step of what rose first, with its name."""
-    first, points = line.first, line.points
-    row = None if first is None else points.row_of(first.step, first.input)
-    if first is None or row is None:
+    if line.rise is None:
         return []
+    place = line.points.places[line.rise]
     low, high = line.x()["scale"]["domain"]
-    left = points.places[row] - low > 0.6 * (high - low)
-    values = {"data": {"values": [{"at": points.places[row], "text": rise_text(first)}]}}
+    left = place - low > 0.6 * (high - low)
     text = {"type": "text", "align": "right" if left else "left", "dx": -5 if left else 5, "fontSize": 10, "limit": 260}
     named = {"field": "text", "type": "nominal"}
     return [
         {
-            **values,
+            "data": {"values": [{"at": place, "text": line.first}]},
             "layer": [
                 {"mark": {"type": "rule", "strokeDash": [1, 3], "color": EXPLODING.color}, "encoding": {"x": line.x()}},
                 {"mark": text, "encoding": {"x": line.x(), "y": {"value": HEIGHT - 16}, "text": named}},
             ],
         }
     ]
-
-
-def rise_text(first: FirstRise) -> str:
-    """Say what rose first."""
-    if not first.names:
-        return "rose first: several at once"
-    more = f" and {len(first.names) - 1} more" if len(first.names) > 1 else ""
-    much = f" ({times(first.times[0])})" if math.isfinite(first.times[0]) else " (not finite)"
-    return f"rose first: {printable(first.names[0])}{more}{much}"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from gradclip_cli.render.html.theme import AFTER, BAD, EXPLODES, NORM, OTHER, OVER, ZERO
+from gradclip_cli.render.html.theme import AFTER, BAD, EXPLODES, NORM, OTHER, OVER, RULE, ZERO
 
 _RING = "M0,-1A1,1,0,1,1,0,1A1,1,0,1,1,0,-1ZM0,-.65A.65,.65,0,1,0,0,.65A.65,.65,0,1,0,0,-.65Z"
 _CROSS = "M-1,-.65L-.65,-1L0,-.35L.65,-1L1,-.65L.35,0L1,.65L.65,1L0,.35L-.65,1L-1,.65L-.35,0Z"
@@ -23,6 +23,7 @@ class Kind(NamedTuple):
 IS_NORM = Kind("norm", NORM, "circle")
 IS_OVER = Kind("above the threshold", OVER, "triangle-up")
 IS_LIMIT = Kind("threshold", OVER, _BAR)
+IS_CHOSEN = Kind("threshold of each step", RULE, _DASHES)
 IS_AFTER = Kind("after clipping", AFTER, _DASHES)
 EXPLODING = Kind("explodes", EXPLODES, _RING)
 NOT_FINITE = Kind("not finite", BAD, _CROSS)

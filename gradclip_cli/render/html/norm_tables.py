@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from gradclip_cli.render.html.norm_line import NormLine, rise_text
-from gradclip_cli.render.html.norm_points import NormPoints
+from gradclip_cli.render.html.norm_line import NormLine
 from gradclip_cli.render.html.picture import NumberTable
 from gradclip_cli.render.html.slider import Slider
 from gradclip_cli.render.tables.grid import factor_text, figure
@@ -23,20 +22,19 @@ def says(stats: StatsReport, line: NormLine, noun: str) -> str:
         return f"No norm of {plural(len(stats.dumps), noun)} is finite."
     told = f"The {line.names[0]} of {plural(len(stats.dumps), noun)}: median {figure(total.median)}, largest {figure(total.max)}"
     told += f", {total.nonfinite:,} not finite" if total.nonfinite else ""
-    high = stats.exploding
-    if high is not None:
-        told += f"; {plural(high.count, noun)} {'explodes' if high.count == 1 else 'explode'}, the highest {times(high.times)} its neighbours"
-    told += f"; {rise_text(line.first)}" if line.first is not None else ""
+    if high := stats.exploding:
+        verb = "explodes" if high.count == 1 else "explode"
+        told += f"; {plural(high.count, noun)} {verb}, the highest {times(high.times)} its neighbours"
+    told += f"; {line.first}" if line.first else ""
     return f"{told}. {line.slider.at_start.told}" if line.slider else f"{told}."
 
 
 def norms_table(line: NormLine, noun: str) -> NumberTable:
     """Return the norms as a table; where there are many, each row has the largest of several."""
-    points = NormPoints(line.points.dumps, _ROWS)
-    caption = f"{line.names[0].capitalize()}"
-    if points.each > 1:
-        caption += f", the largest of each {points.each} {noun}s"
-    masks = {"explodes": points.exploding(), "not finite": ~np.isfinite(points.norms), "zero": points.norms == 0}
+    points = line.points.at_most(_ROWS)
+    pooled = points.each > 1
+    caption = f"Norms of {noun}s, the largest of every {points.each:,}" if pooled else f"Norms of {noun}s"
+    masks = {"explodes": points.exploding, "not finite": ~np.isfinite(points.norms), "zero": points.norms == 0}
     rows = []
     for one in points.largest():
         first = one.row - one.row % points.each
