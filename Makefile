@@ -7,7 +7,7 @@ DEMO := $(VENV)/demo
 DOCS_VENV ?= .venv-docs
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check format format-check lint types imports spelling cov lowest oracles browser faults fuzz golden golden-pictures ci docs docs-serve docs-source screens wheel-test release-check bench bench-cores bench-capture bench-docs torch test-torch recipes gallery samples clean
+.PHONY: help demo test test-all check format format-check lint types imports spelling cov lowest oracles browser faults fuzz golden golden-pictures ci docs docs-serve docs-source docs-figures screens wheel-test release-check bench bench-cores bench-capture bench-docs torch test-torch recipes gallery samples clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -90,6 +90,10 @@ screens: $(VENV)/tested ## Write the pages that show every screen.
 
 docs-source: $(VENV)/tested ## Write what README, docs and manual page take from the program, and the pictures.
 	PYTHONPATH=tests $(BIN)/python -m docs
+
+docs-figures: $(VENV)/browser/installed ## Write the figures of a report that README and docs show.
+	PYTHONPATH=tests $(VENV)/browser/bin/python -m browser.chromium
+	PYTHONPATH=tests $(VENV)/browser/bin/python -m docs.figures
 
 # The wheel as others will have it: in a virtual environment of its own, tested from a folder that is not this one.
 wheel-test: $(VENV)/python ## Build the wheel, install it and test it elsewhere.

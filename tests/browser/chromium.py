@@ -3,7 +3,13 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
@@ -11,6 +17,18 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 def found() -> str | None:
     """Return the path of a Chromium: that which the variable CHROMIUM names, or the first of `NAMES` that is installed."""
     return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+
+
+@contextmanager
+def launched() -> "Iterator[Browser]":
+    """Start the browser, without a window; a sandbox is not possible for root."""
+    from playwright.sync_api import sync_playwright
+
+    flags = ["--disable-gpu", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=found(), args=flags)
+        yield browser
+        browser.close()
 
 
 def main() -> None:

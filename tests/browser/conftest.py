@@ -1,68 +1,87 @@
 """The browser, and pages of the runs to look at."""
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Protocol
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 from support.made_runs import SHOWN
-from support.run_reports import run_report
 from support.wide_report import report_of, wide_run
 
-from browser.chromium import found
+from browser.chromium import launched
 from browser.opened import Opened
+from gradclip_cli import report
 from gradclip_cli.render.html.page import page
-from gradclip_cli.reports.run import RunReport
+
+WIDE = "wide"
+"""The page of thousands of steps and tensors, which no command makes in a moment."""
+
+VALUES = ("exploding", "one-dump")
+"""The runs whose elements are counted by magnitude."""
+
+
+class Written(Protocol):
+    """Writes the page of one of the runs to look at, or of `WIDE`."""
+
+    def __call__(self, name: str, static: bool = False) -> Path: ...
 
 
 class Open(Protocol):
     """Opens the page of one of the runs to look at."""
 
     def __call__(
-        self, name: str, *, width: int = 1280, height: int = 900, dark: bool = False, scripts: bool = True
+        self,
+        name: str,
+        *,
+        width: int = 1280,
+        height: int = 900,
+        dark: bool = False,
+        scripts: bool = True,
+        static: bool = False,
     ) -> Opened: ...
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Start the browser."""
-    flags = ["--disable-gpu", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=found(), args=flags)
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
     """Provide what writes the page of a run, each page once."""
     folder = tmp_path_factory.mktemp("pages")
+    runs = cache(lambda name: SHOWN[name](folder / "runs"))
 
     @cache
-    def write(name: str) -> Path:
-        report = report_of(wide_run(), name) if name == "wide" else _report(name, folder / "runs")
-        path = folder / f"{name}.html"
-        path.write_text(page(report), encoding="utf-8")
+    def write(name: str, static: bool = False) -> Path:
+        path = folder / f"{name}{'-static' if static else ''}.html"
+        if name == WIDE:
+            path.write_text(page(report_of(wide_run(), name)), encoding="utf-8")
+        else:
+            inputs, against = runs(name)
+            report(inputs, path, title=name, against=against, static=static, values=name in VALUES)
         return path
 
     return write
 
 
-def _report(name: str, folder: Path) -> RunReport:
-    shown = SHOWN[name](folder)
-    return run_report(str(shown.inputs), name, None if shown.against is None else str(shown.against))
-
-
 @pytest.fixture
-def opened(browser: Browser, written: Callable[[str], Path]) -> Iterator[Open]:
+def opened(browser: Browser, written: Written) -> Iterator[Open]:
     """Provide what opens pages; whatever a test does to them, they ask for nothing and say nothing."""
     pages = []
 
     def open_page(
-        name: str, *, width: int = 1280, height: int = 900, dark: bool = False, scripts: bool = True
+        name: str,
+        *,
+        width: int = 1280,
+        height: int = 900,
+        dark: bool = False,
+        scripts: bool = True,
+        static: bool = False,
     ) -> Opened:
         context = browser.new_context(
             offline=True,
@@ -70,7 +89,7 @@ def opened(browser: Browser, written: Callable[[str], Path]) -> Iterator[Open]:
             color_scheme="dark" if dark else "light",
             java_script_enabled=scripts,
         )
-        pages.append(one := Opened(context.new_page(), written(name)))
+        pages.append(one := Opened(context.new_page(), written(name, static)))
         if scripts:
             return one.wait()
         one.page.goto(one.path.as_uri())

@@ -26,7 +26,7 @@ TOLD = "told"
 
 _START = (
     'vegaEmbed("#charts",{spec},{{config:matchMedia("(prefers-color-scheme: dark)").matches?{dark}:{light},'
-    'bind:"#controls",renderer:"hybrid",actions:false}}).then(r=>{{window.view=r.view;document.body.dataset.ready=""}})'
+    'bind:"#slider",renderer:"hybrid",actions:false}}).then(r=>{{window.view=r.view;document.body.dataset.ready=""}})'
 )
 """The one line of JavaScript of a page's own: draw the pictures, in the colours that the reader wants."""
 
@@ -74,7 +74,7 @@ def charts(shown: Mapping[str, Picture]) -> str:
 def _controls(params: Sequence[Mapping[str, Any]]) -> str:
     """Return the place of the slider, with the sentence that it changes as it is at first."""
     told = [f'<output id="{TOLD}" aria-live="polite">{text(str(one["value"]))}</output>' for one in params if one["name"] == TOLD]
-    return f'<div id="controls">{"".join(told)}</div>\n' if any("bind" in one for one in params) else ""
+    return f'<div id="controls"><div id="slider"></div>{"".join(told)}</div>\n' if any("bind" in one for one in params) else ""
 
 
 def tables(shown: Mapping[str, Picture]) -> str:
