@@ -74,7 +74,8 @@ class MapNorms(NamedTuple):
         norms, present = self.matrix.norms, self.matrix.present
         heights = np.full(norms.shape, -2.0)
         known = present & np.isfinite(norms)
-        np.divide(norms, self.usual[:, None], out=heights, where=known & (self.usual > 0)[:, None])
+        with np.errstate(over="ignore"):  # a ratio beyond float64 stands highest
+            np.divide(norms, self.usual[:, None], out=heights, where=known & (self.usual > 0)[:, None])
         heights[known & (norms == 0)] = -1.0
         dumps = heights.argmax(axis=1)
         highest = heights[np.arange(len(dumps)), dumps]
@@ -85,7 +86,7 @@ class MapNorms(NamedTuple):
     def height(self, layer: int, dump: int) -> float | None:
         """Return how many times its layer's median a norm is; None where there is no such figure."""
         norm, usual = float(self.matrix.norms[layer, dump]), float(self.usual[layer])
-        return norm / usual if usual > 0 and math.isfinite(norm) else None
+        return norm / usual if usual > 0 and math.isfinite(norm / usual) else None
 
 
 def map_norms(report: RunReport) -> MapNorms | None:

@@ -31,7 +31,7 @@ def run_of(
     """A run with these norms (layers × steps) at the steps 0, 10, 20 and so on; `stats` are fields of its report."""
     values = np.asarray(norms, np.float64)
     found = named(layers, values, absent)
-    totals = np.sqrt((values * values).sum(axis=0))
+    totals = np.hypot.reduce(values, axis=0)
     dumps = [
         StatsDump(f"run/{k}.npz", 10 * k, norm, norm, int(norm - norm != 0)) for k, norm in enumerate(totals.tolist())
     ]

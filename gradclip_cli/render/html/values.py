@@ -1,0 +1,286 @@
+"""How large the elements of gradients are: their exponents by layer and by step, with what narrower dtypes make of them."""
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gradclip_cli.numerics.bands import TARGETS, band_of
+from gradclip_cli.render.html.heat import columns_of, x_axis
+from gradclip_cli.render.html.picture import NumberTable, Picture, View
+from gradclip_cli.render.html.pooled import MOST_COLUMNS, starts_of
+from gradclip_cli.render.html.rows import map_rows
+from gradclip_cli.render.html.theme import NORM, RULE
+from gradclip_cli.reports.run import RunReport
+from gradclip_cli.reports.stats import StatsReport
+from gradclip_cli.reports.values import Magnitudes, ValueReport
+from gradclip_cli.text import percent, plural
+
+_WIDTH, _HEIGHT = 620, 260
+_MOST_STEPS = 160
+"""Columns of steps at most, each of which has a cell for each exponent."""
+
+Values = list[dict[str, Any]]
+
+
+class _Limit(NamedTuple):
+    """Where a band of a dtype begins or ends, as a power of two."""
+
+    dtype: str
+    what: str
+    at: float
+
+
+def picture(report: RunReport) -> Picture | None:
+    """Draw the exponents of elements by layer, and by step where there are several; None where they were not counted."""
+    values = report.values
+    if values is None or not values.layers.counts.any():
+        return None
+    by_layer = _by_layer(report.stats, values)
+    linked = [{"vconcat": [_whole(values), by_layer, _by_step(report.stats, values, linked=True)]}]
+    alone: View = {"vconcat": [_whole(values), by_layer, _by_step(report.stats, values, linked=False)]}
+    if len(values.steps.names) < 2:
+        linked = [alone := {"vconcat": [_whole(values), by_layer]}]
+    tables = [_bands_table(values.layers), _layers_table(values.layers)]
+    return Picture("Magnitudes of elements", _says(values.layers), linked, alone, tables)
+
+
+def limits() -> list[_Limit]:
+    """Return what bounds the bands of narrow dtypes: below the first, elements become 0; below the second, they lose digits.
+
+    >>> [(one.what, one.at) for one in limits() if one.dtype == "float16"]
+    [('0 below', -25.0), ('subnormal below', -14.0), ('overflow from', 16.0)]
+    """
+    found = []
+    for dtype in TARGETS:
+        band = band_of(dtype)
+        ends = (("0 below", band.lost), ("subnormal below", band.subnormal), ("overflow from", band.largest))
+        found += [_Limit(dtype.name, what, round(math.log2(end), 2)) for what, end in ends]
+    return found
+
+
+def _shown_limits(values: ValueReport) -> Values:
+    low, high = values.layers.least, values.layers.least + values.layers.counts.shape[1]
+    return [
+        {"at": one.at, "says": f"{one.dtype}: {one.what} 2^{one.at:g}", "dtype": one.dtype}
+        for one in limits()
+        if low <= one.at <= high
+    ]
+
+
+def _exponents(values: ValueReport, **more: Any) -> View:
+    low, high = values.layers.least, values.layers.least + values.layers.counts.shape[1]
+    scale = {"domain": [low, high], "nice": False, "zero": False}
+    return {
+        "type": "quantitative",
+        "scale": scale,
+        "title": "|g|",
+        "axis": {"labelExpr": "'2^' + datum.label", "tickMinStep": 1},
+        **more,
+    }
+
+
+def _rules(values: ValueReport, channel: str) -> list[View]:
+    """Return the limits of narrow dtypes as dashed lines, each with its name at one end."""
+    limits = _shown_limits(values)
+    if not limits:
+        return []
+    place = {channel: _exponents(values, field="at"), "tooltip": [{"field": "says", "title": "limit"}]}
+    look = {"strokeDash": [4, 3], "color": RULE, "strokeWidth": 1.2}
+    return [{"data": {"values": limits}, "mark": {"type": "rule", **look}, "encoding": place}]
+
+
+def _named(values: ValueReport) -> list[View]:
+    """Return the names of the limits, above the picture of the whole, at heights that keep neighbours apart."""
+    limits = sorted(_shown_limits(values), key=lambda one: float(one["at"]))
+    texts = [{**one, "y": 10 + 12 * (k % 6)} for k, one in enumerate(limits)]
+    mark = {"type": "text", "align": "left", "dx": 3, "fontSize": 9.5, "color": RULE}
+    y = {"field": "y", "type": "quantitative", "scale": None}
+    encoding = {"x": _exponents(values, field="at"), "y": y, "text": {"field": "says"}}
+    return [{"data": {"values": texts}, "mark": mark, "encoding": encoding}] if texts else []
+
+
+def _whole(values: ValueReport) -> View:
+    """Draw how many elements of the whole run have which exponent."""
+    counts = values.layers.counts.sum(axis=0)
+    total = max(1, _elements(values.layers))
+    bars = [
+        {"e": values.layers.least + k, "f": values.layers.least + k + 1, "share": count / total, "n": count}
+        for k, count in enumerate(counts.tolist())
+        if count
+    ]
+    y = {
+        "field": "share",
+        "type": "quantitative",
+        "title": "share of elements",
+        "axis": {"format": "%"},
+        "scale": {"zero": True},
+    }
+    told = [
+        {"field": "e", "title": "from 2^"},
+        {"field": "n", "title": "elements", "format": ","},
+        {"field": "share", "format": ".3~%"},
+    ]
+    zeros = int(values.layers.zeros.sum())
+    bar = {
+        "mark": {"type": "rect", "color": NORM, "opacity": 0.7},
+        "encoding": {
+            "x": _exponents(values, field="e"),
+            "x2": {"field": "f"},
+            "y": y,
+            "y2": {"datum": 0},
+            "tooltip": told,
+        },
+    }
+    return {
+        "title": {
+            "text": "Magnitudes of elements",
+            "subtitle": [
+                f"Apart: {plural(zeros, 'zero')}, {percent(zeros / total, 1)} of all elements.",
+                "Dashed: limits of narrow dtypes.",
+            ],
+        },
+        "width": _WIDTH,
+        "height": 180,
+        "data": {"values": bars},
+        "layer": [bar, *_rules(values, "x"), *_named(values)],
+        "resolve": {"scale": {"y": "independent"}},
+    }
+
+
+def _elements(counted: Magnitudes) -> int:
+    return int(counted.counts.sum() + counted.zeros.sum() + counted.nonfinite.sum())
+
+
+def _shade() -> dict[str, Any]:
+    legend = {"orient": "top", "direction": "horizontal", "format": "%", "gradientLength": 160, "titleOrient": "left"}
+    return {
+        "field": "share",
+        "type": "quantitative",
+        "title": "share of elements above 0",
+        "scale": {"range": "heatmap"},
+        "legend": legend,
+    }
+
+
+def _cells(counts: np.ndarray[Any, np.dtype[np.int64]], least: int, rows: Sequence[dict[str, Any]]) -> Values:
+    """Return a value for each exponent that occurs in a row, with its share of the row."""
+    sums = np.maximum(counts.sum(axis=1), 1)
+    where = zip(*np.nonzero(counts), strict=True)
+    return [
+        {**rows[k], "e": least + int(e), "f": least + int(e) + 1, "share": round(float(counts[k, e] / sums[k]), 4)}
+        for k, e in where
+    ]
+
+
+def _by_layer(stats: StatsReport, values: ValueReport) -> View:
+    counted = values.layers
+    rows = map_rows(counted.names, blocks_are_layers=stats.blocks_are_layers, labels=stats.labels)
+    counts = np.add.reduceat(counted.counts[list(rows.order)], rows.starts, axis=0)
+    named = [{"row": label, "name": name} for label, name in zip(rows.labels, rows.names, strict=True)]
+    axis = {"labelFontSize": 9, "labelLimit": 105, "labelOverlap": True, "ticks": False, "grid": False}
+    y = {
+        "field": "row",
+        "type": "nominal",
+        "title": None,
+        "axis": axis,
+        "scale": {"domain": list(rows.labels), "padding": 0},
+    }
+    told = [
+        {"field": "name", "title": rows.noun},
+        {"field": "e", "title": "from 2^"},
+        {"field": "share", "format": ".3~%"},
+    ]
+    x = {"x": _exponents(values, field="e"), "x2": {"field": "f"}}
+    cell = {"mark": {"type": "rect", "aria": False}, "encoding": {**x, "y": y, "color": _shade(), "tooltip": told}}
+    return {
+        "title": {
+            "text": f"Magnitudes by {rows.noun}",
+            "subtitle": ["Each row: where its elements are, over all steps."],
+        },
+        "width": _WIDTH,
+        "height": max(60, min(480, 16 * len(rows.labels))),
+        "data": {"values": _cells(counts, counted.least, named)},
+        "layer": [cell, *_rules(values, "x")],
+    }
+
+
+def _by_step(stats: StatsReport, values: ValueReport, *, linked: bool) -> View:
+    starts = starts_of(len(stats.dumps), min(MOST_COLUMNS, _MOST_STEPS))
+    counts = np.add.reduceat(values.steps.counts, starts, axis=0)
+    told = [
+        {"field": "steps", "title": "step"},
+        {"field": "e", "title": "from 2^"},
+        {"field": "share", "format": ".3~%"},
+    ]
+    x = {"x": x_axis(stats.dumps, linked=linked), "x2": {"field": "to"}}
+    y = {"y": _exponents(values, field="e"), "y2": {"field": "f"}}
+    mark = {"type": "rect", "clip": True, "aria": False}
+    cell = {"mark": mark, "encoding": {**x, **y, "color": _shade(), "tooltip": told}}
+    return {
+        "title": {"text": "Magnitudes over steps", "subtitle": ["Each column: where all elements are at a step."]},
+        "width": _WIDTH,
+        "height": _HEIGHT,
+        "data": {"values": _cells(counts, values.steps.least, columns_of(stats.dumps, starts))},
+        "layer": [cell, *_rules(values, "y")],
+    }
+
+
+class _InBands(NamedTuple):
+    """Shares of the elements above 0 that become 0 in a dtype, that are subnormal there, and that overflow."""
+
+    dtype: str
+    lost: float
+    subnormal: float
+    over: float
+
+
+def _in_bands(counted: Magnitudes) -> list[_InBands]:
+    """Return what narrow dtypes make of all elements; a limit within a power of two counts that where most of it lies."""
+    counts = counted.counts.sum(axis=0)
+    middles, total, found = counted.least + np.arange(len(counts)) + 0.5, max(1, int(counts.sum())), []
+    for dtype in TARGETS:
+        lost, small, large = (math.log2(limit) for limit in band_of(dtype))
+        parts = (middles < lost, (middles >= lost) & (middles < small), middles > large)
+        found.append(_InBands(dtype.name, *(float(counts[part].sum() / total) for part in parts)))
+    return found
+
+
+def _bands_table(counted: Magnitudes) -> NumberTable:
+    rows = [
+        [one.dtype, percent(one.lost, 2), percent(one.subnormal, 2), percent(one.over, 2)] for one in _in_bands(counted)
+    ]
+    heads = ["dtype", "would become 0", "would be subnormal", "would overflow"]
+    return NumberTable("Elements above 0 in narrow dtypes, counted by powers of two", heads, rows)
+
+
+def _layers_table(counted: Magnitudes) -> NumberTable:
+    rows = []
+    for k, name in enumerate(counted.names):
+        counts = counted.counts[k]
+        there = np.flatnonzero(counts).tolist()
+        total = int(counts.sum() + counted.zeros[k] + counted.nonfinite[k])
+        ends = (
+            [
+                f"2^{counted.least + there[0]}",
+                f"2^{counted.least + int(counts.argmax())}",
+                f"2^{counted.least + there[-1]}",
+            ]
+            if there
+            else ["-"] * 3
+        )
+        rows.append([name, *ends, percent(int(counted.zeros[k]) / max(1, total), 1), f"{int(counted.nonfinite[k]):,}"])
+    cut = f" (the first 200 of {len(rows):,})" if len(rows) > 200 else ""
+    heads = ["layer", "smallest from", "most from", "largest from", "zeros", "not finite"]
+    return NumberTable(f"Magnitudes by layer{cut}", heads, rows[:200])
+
+
+def _says(counted: Magnitudes) -> str:
+    counts = counted.counts.sum(axis=0)
+    there = np.flatnonzero(counts).tolist()
+    low, high, middle = (counted.least + k for k in (there[0], there[-1] + 1, int(counts.argmax())))
+    first = _in_bands(counted)[0]
+    lost, small, over = percent(first.lost), percent(first.subnormal), percent(first.over)
+    reach = f"Elements above 0 reach from 2^{low} to 2^{high}, most of them near 2^{middle}"
+    return f"{reach}; in {first.dtype}, {lost} would become 0, {small} be subnormal and {over} overflow."
