@@ -100,6 +100,13 @@ class StatsTable(Mapping[int, TensorStats]):
         kept = [index for index in indices if index in self]
         return StatsTable(kept, self.block.take(self.rows(kept)), self.scale)
 
+    def with_sums(self, which: Sequence[int]) -> "StatsTable":
+        """Return the table with these of its sums, in this order."""
+        if list(which) == list(range(self.block.floats.shape[1] - SUMS)):
+            return self
+        ints, floats = ([*range(first), *(first + k for k in which)] for first in (EXPONENTS, SUMS))
+        return StatsTable(self.indices, StatsArrays(self.block.ints[:, ints], self.block.floats[:, floats]), self.scale)
+
     def scaled(self, scale: float) -> "StatsTable":
         """Return the same table with this loss scale."""
         return self if scale == self.scale else StatsTable(self.indices, self.block, scale, self._overall)

@@ -19,8 +19,10 @@ def read_baseline(plan: CheckPlan, run: Run) -> tuple[Baseline, Sequence[Note], 
     """Reduce the baseline to norms, with the selection of the run, but all of its steps; return notes and errors, too."""
     if plan.baseline_logs is not None:
         from gradclip_cli.commands.check.logged import logged_figures  # with all readers of logs
+        from gradclip_cli.inputs.norm_logs.joining import join_logs
 
-        figures, joined = logged_figures(plan.baseline_logs, plan.selection.naming)
+        joined = join_logs(plan.baseline_logs.paths, plan.baseline_logs.options)
+        figures = logged_figures(joined, plan.selection.naming)
         notes, failed = joined.notes, list[GradclipError]()
     else:
         selection = replace(run.selection, steps=None)

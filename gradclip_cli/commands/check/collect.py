@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from gradclip_cli.engine.measure import PieceObserver, together
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.series import check_taken, measure_series
 from gradclip_cli.engine.series_tensors import SeriesTensors
-from gradclip_cli.engine.survey import MeasuredDump
+from gradclip_cli.engine.survey import MeasuredDump, ObserverFor
 from gradclip_cli.engine.tensor_places import TensorPlaces
 from gradclip_cli.errors import GradclipError, InputError
 from gradclip_cli.formats.base import Format, Reader
@@ -65,37 +65,72 @@ class Collected(NamedTuple):
     steady: Mapping[str, MarkedSlices]  # those that are the same in all dumps, and not zero
 
 
+class Collector:
+    """Reduces the dumps of a series to figures, source by source; keeps no elements, and statistics of the previous dump only.
+
+    Each source is begun, measured with the observers that this returns and with the sums of `TYPES`, and taken.
+    """
+
+    def __init__(self, plan: CheckPlan, run: Run) -> None:
+        self._plan, self._run = plan, run
+        self._dumps, self._notes, self._before = list[DumpFigures](), list[Note](), cast("MeasuredDump | None", None)
+        self._tensors = SeriesTensors(plan.selection.naming, plan.allow_missing, any_shape=True)
+        self._bad = KeptNonfinite()
+        sliced = plan.selection.along is not None
+        self._zero = ZeroSlices(sliced=sliced, wanted="dead" in plan.rules)
+        self._steady = SteadySlices(wanted="unchanged" in plan.rules and not sliced)
+        self._counts: RangeCounts = DumpRangeCounts((), run.workers.work)
+
+    def begin(self, skipped: int = 0) -> ObserverFor:
+        """Begin a source, of which the first dumps may be skipped; return what makes an observer for each of its files."""
+        kind = DumpRangeCounts if self._run.selection.along is None else SliceRangeCounts
+        self._counts = kind(targets(self._plan), self._run.workers.work)
+        self._zero.begin(skipped)
+        self._steady.begin()
+        parts = self._counts, self._zero, self._steady
+
+        def observer_for(format: Format, reader: Reader) -> PieceObserver | None:
+            return together([one.observer_for(format, reader) for one in parts])
+
+        return observer_for
+
+    def take(self, measured: Sequence[MeasuredDump]) -> None:
+        """Take the dumps of the source that was begun, but for those that are skipped."""
+        taken = [self._tensors.take(dump) for dump in measured]
+        same = _same(self._before, taken, self._plan, self._run)
+        if self._before is None and not self._plan.allow_missing:
+            check_taken(taken, self._plan.selection)
+        self._before = taken[-1]
+        self._zero.take(taken)
+        self._steady.take(taken)
+        for dump, names in zip(taken, same, strict=True):
+            self._notes += dump.notes
+            self._dumps.append(_reduce(dump, self._counts, names, self._bad))
+
+    def collected(self, failed: list[GradclipError]) -> Collected:
+        """Return what was taken; raise the first of the errors of dumps that were left out if nothing was."""
+        if not self._dumps:
+            raise failed[0]
+        self._tensors.check_taken(self._plan.selection)
+        self._tensors.settle()
+        in_order = by_step(self._dumps, lambda dump: dump.place.step)
+        dumps, repeated = settled(in_order, lambda dump: dump.place, self._plan.repeated)
+        notes = [*self._notes, *self._tensors.notes, *repeated]
+        steady = _steady(self._steady, dumps, self._run)
+        return Collected(dumps, self._tensors.places, notes, failed, self._zero.zero, steady)
+
+
 def collect(plan: CheckPlan, run: Run) -> Collected:
-    """Reduce dumps to figures; keep no elements, and statistics of the previous dump only."""
-    dumps, notes, failed = list[DumpFigures](), list[Note](), list[GradclipError]()
-    tensors = SeriesTensors(plan.selection.naming, plan.allow_missing, any_shape=True)
-    before, bad = None, KeptNonfinite()
-    sliced = plan.selection.along is not None
-    zero = ZeroSlices(sliced=sliced, wanted="dead" in plan.rules)
-    steady = SteadySlices(wanted="unchanged" in plan.rules and not sliced)
+    """Read the dumps of a series in the order of their steps, and reduce them to figures."""
+    collector, failed = Collector(plan, run), list[GradclipError]()
     for source in in_step_order(plan.inputs):
         try:
-            counts, taken, same = _measure(source, tensors, before, (zero, steady), plan, run)
+            collector.take(measure_series(source, TYPES, run, collector.begin()))
         except InputError as error:
             if not plan.keep_going:
                 raise
             failed.append(error)
-            continue
-        if before is None and not plan.allow_missing:
-            check_taken(taken, plan.selection)
-        before = taken[-1]
-        zero.take(taken)
-        steady.take(taken)
-        for dump, names in zip(taken, same, strict=True):
-            notes += dump.notes
-            dumps.append(_reduce(dump, counts, names, bad))
-    if not dumps:
-        raise failed[0]
-    tensors.check_taken(plan.selection)
-    tensors.settle()
-    dumps, repeated = settled(by_step(dumps, lambda dump: dump.place.step), lambda dump: dump.place, plan.repeated)
-    notes = [*notes, *tensors.notes, *repeated]
-    return Collected(dumps, tensors.places, notes, failed, zero.zero, _steady(steady, dumps, run))
+    return collector.collected(failed)
 
 
 def _steady(steady: SteadySlices, dumps: Sequence[DumpFigures], run: Run) -> dict[str, MarkedSlices]:
@@ -113,27 +148,6 @@ def _steady(steady: SteadySlices, dumps: Sequence[DumpFigures], run: Run) -> dic
         if slices.marked.any() and not slices.marked.all():
             found[name] = slices
     return found
-
-
-def _measure(
-    source: DumpSource,
-    tensors: SeriesTensors,
-    before: MeasuredDump | None,
-    seen: tuple[ZeroSlices, SteadySlices],
-    plan: CheckPlan,
-    run: Run,
-) -> tuple[RangeCounts, list[MeasuredDump], list[set[str]]]:
-    """Measure the dumps of a source; return values out of range, the dumps, and the tensors unchanged since the one before."""
-    kind = DumpRangeCounts if run.selection.along is None else SliceRangeCounts
-    counts = kind(targets(plan), run.workers.work)
-    for one in seen:
-        one.begin()
-
-    def observer_for(format: Format, reader: Reader) -> PieceObserver | None:
-        return together([one.observer_for(format, reader) for one in (counts, *seen)])
-
-    dumps = [tensors.take(dump) for dump in measure_series(source, TYPES, run, observer_for)]
-    return counts, dumps, _same(before, dumps, plan, run)
 
 
 def targets(plan: CheckPlan) -> tuple[str, ...]:

@@ -11,21 +11,18 @@ from gradclip_cli.checks.limits import Limits
 from gradclip_cli.checks.logged_norms import LoggedFigures
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.naming import Naming, natural
-from gradclip_cli.inputs.norm_logs.base import Logs
-from gradclip_cli.inputs.norm_logs.joining import JoinedLogs, join_logs
-from gradclip_cli.inputs.wanted_steps import WantedSteps
+from gradclip_cli.inputs.norm_logs.joining import JoinedLogs
 from gradclip_cli.notes import Note
 from gradclip_cli.text import printable
 
 
-def logged_figures(logs: Logs, naming: Naming, wanted: WantedSteps | None = None) -> tuple[Figures, JoinedLogs]:
-    """Read logs; a tensor or layer whose norm is logged counts as one element, since no more is known of it."""
-    joined = join_logs(logs.paths, logs.options, wanted)
+def logged_figures(joined: JoinedLogs, naming: Naming) -> Figures:
+    """Take the norms of logs; a tensor or layer whose norm is logged counts as one element, since no more is known of it."""
     tensors = _tensors(joined.tensors, naming)
     norms, absent = joined.of_tensors([tensor.name for tensor in tensors])
     steps, total, nothing = joined.steps, joined.norms, np.zeros(norms.shape)
     finite = np.isfinite(norms)
-    figures = LoggedFigures(
+    return LoggedFigures(
         dumps=[_named(step, name) for step, name in zip(steps, joined.names, strict=True)],
         tensors=tensors,
         dtypes=(),
@@ -43,7 +40,6 @@ def logged_figures(logs: Logs, naming: Naming, wanted: WantedSteps | None = None
         steps=steps,
         whole=np.where(np.isfinite(total), total, np.nan),
     )
-    return figures, joined
 
 
 def _tensors(names: Sequence[str], naming: Naming) -> list[Tensor]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,11 +18,13 @@ from gradclip_cli.commands.plans import CheckPlan
 from gradclip_cli.engine.run import Run
 from gradclip_cli.errors import GradclipError
 from gradclip_cli.inputs.naming import Naming
-from gradclip_cli.inputs.norm_logs.base import Logs
 from gradclip_cli.notes import Note, merged
 from gradclip_cli.reports.check import NO_GRADIENT, NOT_JUDGED, CheckReport, Finding, FirstRise
 from gradclip_cli.text import plural
 from gradclip_cli.thresholds.rises import first_rises
+
+if TYPE_CHECKING:
+    from gradclip_cli.inputs.norm_logs.joining import JoinedLogs
 
 _MOST = 4
 """The most dumps that a finding names one by one."""
@@ -30,8 +33,14 @@ _MOST = 4
 def check(plan: CheckPlan, run: Run) -> CheckReport:
     """Reduce dumps to figures, and apply the checks to them; logs hold norms only."""
     if plan.logs is not None:
-        return _of_logs(plan, plan.logs, run)
-    collected = collect(plan, run)
+        from gradclip_cli.inputs.norm_logs.joining import join_logs  # with all readers of logs
+
+        return report_of_logs(plan, join_logs(plan.logs.paths, plan.logs.options, plan.selection.steps), run)
+    return report(plan, collect(plan, run), run)
+
+
+def report(plan: CheckPlan, collected: Collected, run: Run) -> CheckReport:
+    """Apply the checks to a series; some read parts of its dumps again."""
     figures = series_figures(collected, targets(plan), plan.selection.naming)
     figures = _followed(figures, collected, plan, run)
     figures, notes, failed = _held_against(figures, plan, run)
@@ -46,12 +55,12 @@ def check(plan: CheckPlan, run: Run) -> CheckReport:
     return CheckReport(rows, len(inputs), notes, errors, first, few if gradients else "", gradients)
 
 
-def _of_logs(plan: CheckPlan, logs: Logs, run: Run) -> CheckReport:
+def report_of_logs(plan: CheckPlan, joined: "JoinedLogs", run: Run) -> CheckReport:
     """Apply the checks that take norms only to the norms of logs."""
     from gradclip_cli.commands.check.logged import judged_rules, logged_figures  # with all readers of logs
 
-    figures, joined = logged_figures(logs, plan.selection.naming, plan.selection.steps)
-    rules, left = judged_rules(plan.rules, figures, plan.limits, logs.paths[0])
+    figures = logged_figures(joined, plan.selection.naming)
+    rules, left = judged_rules(plan.rules, figures, plan.limits, joined.logs[0].path)
     figures, notes, failed = _held_against(figures, plan, run)
     found, inputs = list(findings(rules, figures, plan.limits)), joined.paths
     rows = [_finding(rule, one, figures, inputs, plan.selection.naming) for rule, one in found]

@@ -52,15 +52,15 @@ class ZeroSlices:
     """The slices that are zero in all dumps so far; sources are measured one by one, each followed by `take`."""
 
     def __init__(self, *, sliced: bool = False, wanted: bool = True) -> None:
-        self._sliced, self._wanted = sliced, wanted
+        self._sliced, self._wanted, self._skipped = sliced, wanted, 0
         self._found: dict[str, dict[int, Elements]] = {}  # in the source at hand, by file and tensor
         self._zero: dict[str, NDArray[np.bool_]] = {}
         self._axes: dict[str, int] = {}
         self._seen = set[str]()
 
-    def begin(self) -> None:
-        """Forget what was seen of a source that is not taken."""
-        self._found = {}
+    def begin(self, skipped: int = 0) -> None:
+        """Forget what was seen of a source that is not taken; of the next, the first dumps may be skipped."""
+        self._found, self._skipped = {}, skipped
 
     def observer_for(self, format: Format, reader: Reader) -> PieceObserver | None:
         """Return the observer of the pieces of a file; None where no slices are wanted."""
@@ -73,7 +73,8 @@ class ZeroSlices:
                 elements = found.get(tensor)
                 if elements is None:
                     elements = found[tensor] = np.zeros(count, np.int64)
-                np.add.at(elements, part.slices % count, part.elements)
+                kept = part.slices >= (self._skipped * count if self._sliced else 0)
+                np.add.at(elements, part.slices[kept] % count, part.elements[kept])
 
         return PieceObserver(_PieceZeros(specs, self._sliced, self._settled(specs)).see, take)
 

@@ -33,14 +33,19 @@ class Logged(NamedTuple):
     kind: str
 
 
-def collect_logs(plan: StatsPlan) -> Logged:
+def read_logs(plan: StatsPlan) -> JoinedLogs:
     """Read logs, join them in the order of their steps, and take the steps that the plan wants."""
     if plan.logs is None:
         raise ValueError("there are no logs")
     joined = join_logs(plan.logs.paths, plan.logs.options, plan.selection.steps)
     if plan.skip_steps >= len(joined.at):
         raise UsageError(f"--skip-steps {plan.skip_steps} leaves nothing of {plural(len(joined.at), 'norm')}")
-    joined, names = joined.taken(slice(plan.skip_steps, None)), joined.tensors
+    return joined.taken(slice(plan.skip_steps, None))
+
+
+def collect_logs(joined: JoinedLogs, plan: StatsPlan) -> Logged:
+    """Take the norms of logs."""
+    names = joined.tensors
     plan = _with_groups(plan, {Group.DUMP, Group.NONE} | ({Group.LAYER} if names else set()))
     layout = _layout(names, plan)
     return Logged(Collected(layout, _norms(joined, layout, plan), [], joined.notes), plan, joined.column, joined.kind)

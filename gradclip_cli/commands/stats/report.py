@@ -1,6 +1,8 @@
 """Assemble the report of `stats` from the norms of a series."""
 
+from collections.abc import Iterable
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -29,6 +31,9 @@ from gradclip_cli.strategies.builtin import GLOBAL
 from gradclip_cli.thresholds.adaptive import AdaptiveRule
 from gradclip_cli.thresholds.norm_table import SeriesNorms
 from gradclip_cli.thresholds.rules import RULES
+
+if TYPE_CHECKING:
+    from gradclip_cli.inputs.norm_logs.joining import JoinedLogs
 
 
 def report(plan: StatsPlan, collected: Collected) -> StatsReport:
@@ -102,21 +107,31 @@ def _adaptive_runs(plan: StatsPlan, norms: SeriesNorms) -> dict[str, AdaptiveRun
 
 def stats(plan: StatsPlan, run: Run) -> StatsReport:
     """Measure dumps one by one, keep only the norms of each, and report them; logs are read."""
-    if plan.logs is not None:
-        from gradclip_cli.commands.stats.logged import (
-            collect_logs,
-        )  # with all readers of logs, which dumps need not wait for
+    if plan.logs is None:
+        return stats_of(measure_each(in_step_order(plan.inputs), sums_for(plan), run), plan, run)
+    from gradclip_cli.commands.stats.logged import read_logs  # with all readers of logs, which dumps need not wait for
 
-        logged = collect_logs(plan)
-        return report(logged.plan, logged.collected)._replace(source="log", column=logged.column, log=logged.kind)
-    sources, types, others = in_step_order(plan.inputs), sums_for(plan), list[dict[str, int]]()
+    return stats_of_logs(read_logs(plan), plan)
+
+
+def stats_of(surveys: Iterable[Measure], plan: StatsPlan, run: Run) -> StatsReport:
+    """Report the norms of dumps; each of `surveys` measures the dumps of one source, in the order of their steps."""
+    others = list[dict[str, int]]()
 
     def measured(measure: Measure) -> list[MeasuredDump]:
         dumps = measure()
         others.extend([other_dtypes(dumps[0], plan.selection)] if dumps and not others else [])
         return dumps
 
-    found = collect((partial(measured, one) for one in measure_each(sources, types, run)), plan)
+    found = collect((partial(measured, one) for one in surveys), plan)
     made = report(plan, found)
     held = made.size and made.size._replace(others=others[0] if others else {})
     return made._replace(size=held, peak=found.largest.peak(run) if found.largest is not None else None)
+
+
+def stats_of_logs(joined: "JoinedLogs", plan: StatsPlan) -> StatsReport:
+    """Report the norms of logs."""
+    from gradclip_cli.commands.stats.logged import collect_logs
+
+    logged = collect_logs(joined, plan)
+    return report(logged.plan, logged.collected)._replace(source="log", column=logged.column, log=logged.kind)

@@ -10,7 +10,8 @@ from gradclip_cli.checks.limits import Limits
 from gradclip_cli.commands.check.logged import judged_rules, logged_figures
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.naming import Naming
-from gradclip_cli.inputs.norm_logs.base import LogOptions, Logs
+from gradclip_cli.inputs.norm_logs.base import LogOptions
+from gradclip_cli.inputs.norm_logs.joining import join_logs
 
 
 def test_figures(tmp_path: Path) -> None:
@@ -20,7 +21,8 @@ def test_figures(tmp_path: Path) -> None:
         "step,grad_norm,grad_2.0_norm/h.1.w,grad_2.0_norm/h.0.w\n"
         "3,5.0,3.0,4.0\n4,inf,inf,0.0\n5,1.0,,1.0\n"
     )  # fmt: skip
-    figures, joined = logged_figures(Logs((str(path),), LogOptions()), Naming())
+    joined = join_logs([str(path)], LogOptions())
+    figures = logged_figures(joined, Naming())
     assert [(tensor.layer, tensor.param, tensor.block) for tensor in figures.tensors] == [
         ("h.0", "w", "h.0"),
         ("h.1", "w", "h.1"),
@@ -43,7 +45,7 @@ def test_rules(text: str, left: str, tmp_path: Path) -> None:
     """What needs gradients is left out with a note, and a limit of it is refused."""
     path = tmp_path / "log"
     path.write_text(text)
-    figures, _ = logged_figures(Logs((str(path),), LogOptions()), Naming())
+    figures = logged_figures(join_logs([str(path)], LogOptions()), Naming())
     rules, (note,) = judged_rules(NAMES, figures, Limits(), "log")
     assert set(rules) | set(left.split(", ")) == set(NAMES)
     assert f"not checked for {left}: " in note.text
