@@ -42,6 +42,12 @@ def compiled(spec: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
+def width_of(vega: Mapping[str, Any]) -> float:
+    """Return the width of what a Vega spec draws, in pixels."""
+    svg: str = _library().vega_to_svg(dict(vega), allowed_base_urls=[])
+    return float(svg.partition(' width="')[2].partition('"')[0])
+
+
 def drawn(spec: Mapping[str, Any], format: str) -> bytes:
     """Draw a Vega-Lite spec in one of `FORMATS`; nothing is fetched for it."""
     draw = getattr(_library(), f"vegalite_to_{format}")

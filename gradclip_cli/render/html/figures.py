@@ -13,9 +13,6 @@ from gradclip_cli.render.html.theme import GROUND, INK, LIGHT, config
 from gradclip_cli.reports.run import RunReport
 from gradclip_cli.text import printable
 
-_FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
-"""The fonts of files; vl-convert brings the first one, so that it is there on every machine."""
-
 _PHONE = 366
 """The width of a picture on a phone, in pixels."""
 
@@ -28,7 +25,7 @@ def pictures(report: RunReport) -> dict[str, Picture]:
 
 def figures(report: RunReport, format: str) -> dict[str, bytes]:
     """Return each picture as a file in a format of figures, by its name; needs vl-convert."""
-    look = {**config(INK, _FONT), **LIGHT, "aria": False, "background": GROUND, "padding": 8}
+    look = {**config(INK), **LIGHT, "aria": False, "background": GROUND, "padding": 8}
     made = {name: drawn(_spec(one.alone, look), format) for name, one in pictures(report).items()}
     return {name: inlined(one.decode()).encode() for name, one in made.items()} if format == "svg" else made
 

@@ -1,31 +1,28 @@
 """Put pictures together in one spec, and make their widths follow the width of the page."""
 
-import json
-import re
 from collections.abc import Iterator, Sequence
-from textwrap import wrap
 from typing import Any, NamedTuple
 
-from gradclip_cli.render.html.drawing import compiled
+from gradclip_cli.render.html.drawing import compiled, width_of
 from gradclip_cli.render.html.picture import Picture, View
 from gradclip_cli.render.html.theme import config
+from gradclip_cli.render.html.words import NARROW, fit_words, guard_brushes
 
-ROOM, NARROW = 800, 640
-"""The width that views are made for, with their axes and legends, and that below which they stand one below another."""
+ROOM = 800
+"""The width that views are made for, with their axes and legends, in pixels."""
 
 _LEAST = 60
 """The least width of a view, in pixels."""
 
-_LINES = {"text": 40, "subtitle": 52}
-"""The most characters of a line of a title, and of a subtitle, on a narrow page."""
-
-_BRUSHED = re.compile(r'\[scale\("[^"]*", (\w+)\[0\]\)')
-"""How a brush is drawn anew where its scale changes."""
-
 _FIRST = 100_001
 """The first of the widths that views have while they are compiled: each has its own, by which it is found again."""
 
-_PAGE = "max(240, containerSize()[0])"
+_PHONE = 366
+"""The width of a page on a phone, in pixels."""
+
+_SPARE = 4
+"""The width that is left free, in pixels, where fonts are a little wider than those that measure."""
+
 _APART = {part: dict.fromkeys(("color", "size", "shape", "opacity"), "independent") for part in ("scale", "legend")}
 
 
@@ -67,37 +64,28 @@ def adapted(spec: View) -> dict[str, Any]:
     vega = compiled(marked)
     alone = [{"name": "width", "value": vega.pop("width")}] if "width" in vega else []  # the width of the only view
     signals = [_of_page(one, found) for one in (*alone, *vega["signals"])]
-    _fold_titles(vega)
-    _guard_brushes(vega)
-    vega.update(autosize={"type": "pad", "resize": True}, padding=0, signals=[_room(), *signals])
+    fit_words(vega)
+    guard_brushes(vega)
+    vega.update(autosize={"type": "pad", "resize": True}, padding=0, signals=signals)
     for group, view in _groups(vega, marked):
         group["layout"] |= {"align": "none"}
         if "hconcat" in view:
             group["layout"]["columns"] = {"signal": f"room < {NARROW} ? 1 : {len(view['hconcat'])}"}
-    return vega
+    beyond = [_beyond(vega, room) for room in (ROOM, _PHONE)]
+    return {**vega, "signals": [_room(*beyond), *vega["signals"]]}
 
 
-def _fold_titles(group: dict[str, Any]) -> None:
-    """Let titles have as many lines on a narrow page as they need there."""
-    title = group.get("title")
-    for key, most in _LINES.items() if title else ():
-        if isinstance(title.get(key), str | list):
-            whole = [title[key]] if isinstance(title[key], str) else title[key]
-            lines = [part for line in whole for part in wrap(line, most)]
-            title[key] = {"signal": f"room < {NARROW} ? {json.dumps(lines)} : {json.dumps(whole)}"}
-    for mark in group.get("marks", ()):
-        _fold_titles(mark)
+def _beyond(vega: dict[str, Any], room: int) -> int:
+    """Return how much wider than a page of that width pictures are, since nobody knows how wide labels will be."""
+    signals = [{"name": "room", "value": room}, *vega["signals"]]
+    width = width_of({**_of_words(vega), "signals": signals})
+    return min(max(0, round(width - room)), room // 3) + _SPARE
 
 
-def _guard_brushes(group: dict[str, Any]) -> None:
-    """Let a brush that holds nothing stay as it is where widths change: Vega-Lite would read the ends of what is not there."""
-    for signal in group.get("signals", ()):
-        for change in signal.get("on", ()):
-            ends = _BRUSHED.match(change.get("update", ""))
-            if ends:
-                change["update"] = f"isArray({ends[1]}) ? {change['update']} : {signal['name']}"
-    for mark in group.get("marks", ()):
-        _guard_brushes(mark)
+def _of_words(group: dict[str, Any]) -> dict[str, Any]:
+    """Return a Vega spec without the marks that stay within their view: what is wide are words."""
+    marks = [_of_words(mark) for mark in group.get("marks", ()) if mark["type"] in ("group", "text", "rule")]
+    return {**group, "marks": marks}
 
 
 def resized(view: View, room: int) -> View:
@@ -119,7 +107,9 @@ def _with_widths(view: View, width_of: Any, slope: float = 1, offset: float = 0,
     return {**view, "width": width_of(Width(slope, offset - margin, margin))}
 
 
-def _beside(views: Sequence[View], slope: float, offset: float, design: float) -> Iterator[tuple[View, tuple[float, ...]]]:
+def _beside(
+    views: Sequence[View], slope: float, offset: float, design: float
+) -> Iterator[tuple[View, tuple[float, ...]]]:
     """Yield views that stand side by side with their rooms: what is left beside axes is shared as they were made."""
     widths = [_width(one) for one in views]
     margins = max(0, design - sum(widths))
@@ -148,8 +138,10 @@ def _stacked(view: View) -> View:
     return {**rest, "vconcat": [_stacked(one) for one in parts]}
 
 
-def _room() -> dict[str, Any]:
-    return {"name": "room", "init": _PAGE, "on": [{"events": {"source": "window", "type": "resize"}, "update": _PAGE}]}
+def _room(wide: int, narrow: int) -> dict[str, Any]:
+    """Return the variable that follows the width of the page, less what pictures need beyond it where it is wide or narrow."""
+    room = f"max({_PHONE // 2}, containerSize()[0] - (containerSize()[0] < {NARROW + wide} ? {narrow} : {wide}))"
+    return {"name": "room", "init": room, "on": [{"events": {"source": "window", "type": "resize"}, "update": room}]}
 
 
 def _of_page(signal: dict[str, Any], widths: dict[int, Width]) -> dict[str, Any]:

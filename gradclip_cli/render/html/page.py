@@ -26,7 +26,7 @@ TOLD = "told"
 
 _START = (
     'vegaEmbed("#charts",{spec},{{config:matchMedia("(prefers-color-scheme: dark)").matches?{dark}:{light},'
-    'bind:"#slider",renderer:"hybrid",actions:false}}).then(r=>{{window.view=r.view;document.body.dataset.ready=""}})'
+    'bind:"#controls",renderer:"hybrid",actions:false}}).then(r=>{{window.view=r.view;document.body.dataset.ready=""}})'
 )
 """The one line of JavaScript of a page's own: draw the pictures, in the colours that the reader wants."""
 
@@ -65,7 +65,9 @@ def document(report: RunReport, drawn: str, numbers: str, policy: str, code: str
 def charts(shown: Mapping[str, Picture]) -> str:
     """Return the place of the pictures, what they show in words, and where their controls are."""
     said = " ".join(one.says for one in shown.values())
-    without = "<noscript><p>The pictures need JavaScript; the tables below have the same numbers without it.</p></noscript>"
+    without = (
+        "<noscript><p>The pictures need JavaScript; the tables below have the same numbers without it.</p></noscript>"
+    )
     controls = _controls([param for one in shown.values() for param in one.params])
     figure = f'<figure><div id="charts" role="img" aria-label="{text(said)}"></div></figure>'
     return section("pictures", "Pictures", f"{controls}{without}\n{figure}")
@@ -73,13 +75,20 @@ def charts(shown: Mapping[str, Picture]) -> str:
 
 def _controls(params: Sequence[Mapping[str, Any]]) -> str:
     """Return the place of the slider, with the sentence that it changes as it is at first."""
-    told = [f'<output id="{TOLD}" aria-live="polite">{text(str(one["value"]))}</output>' for one in params if one["name"] == TOLD]
-    return f'<div id="controls"><div id="slider"></div>{"".join(told)}</div>\n' if any("bind" in one for one in params) else ""
+    told = [
+        f'<output id="{TOLD}" aria-live="polite">{text(str(one["value"]))}</output>'
+        for one in params
+        if one["name"] == TOLD
+    ]
+    return f'<div class=controls><div id="controls"></div>{"".join(told)}</div>\n'
 
 
 def tables(shown: Mapping[str, Picture]) -> str:
     """Return what each picture says, and the tables with its numbers."""
-    parts = [f"<h3>{text(one.title)}</h3>\n<p>{text(one.says)}</p>\n{''.join(map(table, one.tables))}" for one in shown.values()]
+    parts = [
+        f"<h3>{text(one.title)}</h3>\n<p>{text(one.says)}</p>\n{''.join(map(table, one.tables))}"
+        for one in shown.values()
+    ]
     return section("tables", "The pictures in numbers", *parts)
 
 

@@ -22,7 +22,12 @@ from gradclip_cli.text import plural, printable, ranges
 _WIDTH = 100
 """The width of a screen, in characters."""
 
-_STYLES = {"bad": "color:var(--bad)", "warn": "color:var(--warn)", "strong": "font-weight:bold", "dim": "color:var(--dim)"}
+_STYLES = {
+    "bad": "color:var(--bad)",
+    "warn": "color:var(--warn)",
+    "strong": "font-weight:bold",
+    "dim": "color:var(--dim)",
+}
 
 
 def head(report: RunReport) -> str:
@@ -34,7 +39,7 @@ def head(report: RunReport) -> str:
     against = report.against
     other = [] if against is None else [section("against", f"Held against {_inputs(against)}", pairs(_facts(against)))]
     facts = section("facts", "Key facts", pairs(_facts(report.stats)), *other)
-    return f'<h1>{text(report.title)}</h1>\n<div class=answer>{lines}</div>\n{facts}'
+    return f"<h1>{text(report.title)}</h1>\n<div class=answer>{lines}</div>\n{facts}"
 
 
 def _facts(report: StatsReport) -> Iterator[tuple[str, str]]:
@@ -98,20 +103,33 @@ def screens(report: RunReport) -> str:
     """Return the screen of `stats` as text, of both runs if there are two."""
     both = [report.stats, *([] if report.against is None else [report.against])]
     shown = [as_html(screen(one, Room(_WIDTH, whole=True)), _STYLES) for one in both]
-    return section("screen", "What stats says", *(one.replace("<pre ", "<pre class=box tabindex=0 ", 1) for one in shown))
+    return section(
+        "screen", "What stats says", *(one.replace("<pre ", "<pre class=box tabindex=0 ", 1) for one in shown)
+    )
 
 
 def inputs(report: RunReport) -> str:
     """Return the inputs as the user gave them, the notes, and the dumps that were left out."""
-    given = [*report.stats.inputs, *(f"held against {one}" for one in (report.against.inputs if report.against else ()))]
+    given = [
+        *report.stats.inputs,
+        *(f"held against {one}" for one in (report.against.inputs if report.against else ())),
+    ]
     failed = [f"left out: {one}" for one in report.failed]
-    return section("inputs", "Inputs and notes", items(map(printable, given)), items([*failed, *(one.text for one in report.notes)]))
+    return section(
+        "inputs",
+        "Inputs and notes",
+        items(map(printable, given)),
+        items([*failed, *(one.text for one in report.notes)]),
+    )
 
 
 def foot(licences: bool) -> str:
     """Return the version of gradclip, and the licences of what draws the pictures where that is part of the page."""
     named = files("gradclip_cli.render.html").joinpath("licences.txt").read_text(encoding="utf-8")
-    told = folded("Licences of Vega, Vega-Lite, Vega-Embed and D3, which draw the pictures", f"<pre class=box tabindex=0>{text_lines(named)}</pre>")
+    told = folded(
+        "Licences of Vega, Vega-Lite, Vega-Embed and D3, which draw the pictures",
+        f"<pre class=box tabindex=0>{text_lines(named)}</pre>",
+    )
     return f"<footer><p>Written by gradclip {text(__version__)}.</p>{told if licences else ''}</footer>\n"
 
 

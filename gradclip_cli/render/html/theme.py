@@ -14,17 +14,20 @@ SERIES = ("#2f7fc1", "#bf5e1d", "#00a06a", "#cc12a4", "#a18a00", "#6b7280", "#e0
 INK, GROUND, FAINT = "#1a202c", "#ffffff", "rgba(128,137,150,0.3)"
 """The text and the ground of a figure in a file of its own, and the grid of every picture."""
 
+_FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
+"""The fonts of pictures, whose letters have the same widths; vl-convert brings the first one, so that it is there where files are made."""
+
 LIGHT = {"range": {"diverging": ["#2166ac", "#f4f4f2", "#b35806"], "heatmap": ["#eef4fa", "#2f7fc1", "#0b3558"]}}
 DARK = {"range": {"diverging": ["#64aee8", "#20262f", "#f39a3d"], "heatmap": ["#20262f", "#2f7fc1", "#cfe6fa"]}}
 """The scales of colours on a light and on a dark ground: from small by usual to large, and from none to much."""
 
 
-def config(ink: str, font: str = "system-ui, sans-serif") -> dict[str, Any]:
+def config(ink: str) -> dict[str, Any]:
     """Return the configuration of a Vega-Lite spec but for the scales of colours; `ink` is the colour of text."""
     label = {"labelColor": ink, "titleColor": ink, "titleFontWeight": "normal"}
     return {
         "background": None,
-        "font": font,
+        "font": _FONT,
         "axis": {
             **label,
             "labelFontSize": 11,
