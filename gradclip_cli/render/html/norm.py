@@ -9,7 +9,8 @@ import numpy as np
 from gradclip_cli.render.html.histogram import histogram, slider_line
 from gradclip_cli.render.html.histogram import table as histogram_table
 from gradclip_cli.render.html.norm_axis import HEIGHT, NormAxis
-from gradclip_cli.render.html.norm_line import NormLine, layers
+from gradclip_cli.render.html.norm_events import events
+from gradclip_cli.render.html.norm_line import NormLine, lines
 from gradclip_cli.render.html.norm_points import NormPoints
 from gradclip_cli.render.html.norm_tables import effects_table, norms_table, says
 from gradclip_cli.render.html.picture import Picture, View
@@ -65,7 +66,7 @@ def _parts(report: RunReport) -> _Parts:
     names = _name(stats), "" if against is None else _other_name(stats, against)
     moves = slider(stats, axis) if len(positive) else None
     told, row = _first(report, points)
-    line = NormLine(points, beside, names, axis, moves, told, row, _chosen(stats), stats.epsilon, noun)
+    line = NormLine(points, beside, names, axis, moves, told, row, *_chosen(stats), stats.epsilon, noun)
     return _Parts(line, positive, rules, _notes(report, line, rules), noun)
 
 
@@ -94,16 +95,20 @@ def _first(report: RunReport, points: NormPoints) -> tuple[str, int | None]:
     return f"rose first: {layer_name(first.names[0], stats.labels)}{more}{much}", row
 
 
-def _chosen(stats: StatsReport) -> list[float] | None:
-    """Return the threshold that an adaptive rule sets in each dump for the norm of the whole; None if there is no such rule."""
+def _chosen(stats: StatsReport) -> tuple[str, list[float] | None]:
+    """Return an adaptive rule, and its threshold for the norm of the whole in each dump; None if there is no such rule."""
     replay = stats.replay
-    return [step.threshold for step in replay] if replay and replay[0].strategy == GLOBAL.name else None
+    if not replay or replay[0].strategy != GLOBAL.name:
+        return "", None
+    return stats.suggestions[0].rule, [step.threshold for step in replay]
 
 
 def _notes(report: RunReport, line: NormLine, rules: list[RuleLine]) -> list[str]:
     """Say what the picture does not show as one could expect."""
     stats, axis = report.stats, line.axis
     found = []
+    if stats.epsilon:
+        found.append(f"An epsilon of {stats.epsilon:g} is added to a norm before it is compared.")
     if line.points.each > 1:
         found.append(f"Each point is the largest norm of {line.points.each:,} {line.x_title}s.")
     if line.against is not None and line.against.each > line.points.each:
@@ -132,7 +137,7 @@ def _views(parts: _Parts, *, linked: bool) -> list[View]:
     if parts.notes:
         title["subtitle"] = parts.notes
     limit = [slider_line(line.axis)] if moves is not None else []
-    drawn = [*drawn_rules(parts.rules, line.axis), *limit, *layers(line, linked=linked)]
+    drawn = [*drawn_rules(parts.rules, line.axis), *limit, *lines(line, linked=linked), *events(line)]
     found: list[View] = [{"title": title, "width": 500, "height": HEIGHT, "layer": drawn}]
     if len(parts.positive):
         found.append(histogram(parts.positive, line.axis, moves, parts.noun))

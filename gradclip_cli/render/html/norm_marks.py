@@ -23,14 +23,18 @@ class Kind(NamedTuple):
 IS_NORM = Kind("norm", NORM, "circle")
 IS_OVER = Kind("above the threshold", OVER, "triangle-up")
 IS_LIMIT = Kind("threshold", OVER, _BAR)
-IS_CHOSEN = Kind("threshold of each step", RULE, _DASHES)
 IS_AFTER = Kind("after clipping", AFTER, _DASHES)
 EXPLODING = Kind("explodes", EXPLODES, _RING)
 NOT_FINITE = Kind("not finite", BAD, _CROSS)
 IS_ZERO = Kind("zero", ZERO, "diamond")
 
 
-def other(label: str) -> Kind:
+def of_rule(rule: str) -> Kind:
+    """Return the line of a rule that has a threshold for each step."""
+    return Kind(f"{rule}, step by step", RULE, _DASHES)
+
+
+def of_other(label: str) -> Kind:
     """Return the line of another run."""
     return Kind(label, OTHER, _DOTS)
 

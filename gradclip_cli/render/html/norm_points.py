@@ -51,13 +51,13 @@ class NormPoints:
         found: Mask = np.isfinite(self.norms) & (self.norms > 0)
         return found
 
-    def largest(self) -> list[Marked]:
-        """Return a point for each group: its largest norm that is finite and above 0, or its first dump, which then counts 0."""
-        return self._groups(self.positive, empty=True)
+    def largest(self) -> list[int]:
+        """Return the row of each group's largest norm that is finite and above 0; of its first dump, where it has none."""
+        return [one.row for one in self._groups(self.positive)]
 
     def marked(self, which: Mask) -> list[Marked]:
         """Return a point for each group that has any of some dumps: that of its largest norm among them, or of the first."""
-        return self._groups(which, empty=False)
+        return [one for one in self._groups(which) if one.count]
 
     def name(self, row: int) -> str:
         """Name the dump of a row."""
@@ -83,11 +83,11 @@ class NormPoints:
         names = dict.fromkeys(name_of(self.dumps[k]) for k in (first, last))
         return ("-" if self.numbered else " to ").join(names)
 
-    def _groups(self, which: Mask, *, empty: bool) -> list[Marked]:
+    def _groups(self, which: Mask) -> list[Marked]:
         short = -len(which) % self.each
         mask = np.pad(which, (0, short)).reshape(-1, self.each)
         heights = np.where(np.isfinite(self.norms), self.norms, 0.0)
         ranked = np.where(mask, np.pad(heights, (0, short)).reshape(-1, self.each), -1.0)
         rows = ranked.argmax(axis=1) + np.arange(len(mask)) * self.each
         counts = np.count_nonzero(mask, axis=1)
-        return [Marked(*one) for one in zip(rows.tolist(), counts.tolist(), strict=True) if one[1] or empty]
+        return [Marked(*one) for one in zip(rows.tolist(), counts.tolist(), strict=True)]

@@ -36,15 +36,15 @@ def norms_table(line: NormLine, noun: str) -> NumberTable:
     caption = f"Norms of {noun}s, the largest of every {points.each:,}" if pooled else f"Norms of {noun}s"
     masks = {"explodes": points.exploding, "not finite": ~np.isfinite(points.norms), "zero": points.norms == 0}
     rows = []
-    for one in points.largest():
-        first = one.row - one.row % points.each
+    for row in points.largest():
+        first = row - row % points.each
         marks = [
             name if points.each == 1 else f"{count:,} {name}"
             for name, mask in masks.items()
             if (count := int(np.count_nonzero(mask[first : first + points.each])))
         ]
-        norm = figure(float(points.norms[one.row])) if one.count else "-"
-        rows.append((points.group(one.row), norm, ", ".join(marks)))
+        norm = figure(float(points.norms[row])) if points.positive[row] else "-"
+        rows.append((points.group(row), norm, ", ".join(marks)))
     return NumberTable(caption, (f"{noun}s" if points.each > 1 else noun, "norm", "note"), rows)
 
 

@@ -44,7 +44,8 @@ def rule_lines(stats: StatsReport) -> list[RuleLine]:
 
 
 def _all(stats: StatsReport) -> Iterator[tuple[str, float]]:
-    rows: list[Candidate | Suggestion | Advised] = [*stats.candidates, *stats.suggestions, *stats.advised]
+    rows: list[Candidate | Suggestion | Advised] = [*stats.candidates, *stats.advised]
+    rows += [] if stats.replay else stats.suggestions  # an adaptive rule has a threshold for each step
     for row in rows:
         if row.strategy == GLOBAL.name and row.threshold and row.rule is not None:
             yield row.rule, row.threshold
