@@ -132,7 +132,7 @@ def colour(title: str, found: Pooled) -> dict[str, Any]:
         "values": [-int(most), 0, int(most)],
         "labelExpr": "format(pow(10, datum.value), ',.2~r')",
     }
-    scale = {"domain": [-most, most], "domainMid": 0, "range": "diverging", "clamp": True}
+    scale = {"domain": [-most, most], "domainMid": 0, "range": "diverging", "interpolate": "lab", "clamp": True}
     return {"field": "log", "type": "quantitative", "scale": scale, "legend": legend}
 
 

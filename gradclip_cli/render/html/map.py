@@ -19,7 +19,7 @@ from gradclip_cli.render.html.heat import (
 )
 from gradclip_cli.render.html.map_norms import MapNorms, Rise, map_norms, sentence_of, table_of
 from gradclip_cli.render.html.picture import PICKED, Picture, View
-from gradclip_cli.render.html.pooled import NONFINITE, ZERO
+from gradclip_cli.render.html.pooled import FEWER_COLUMNS, NONFINITE, ZERO
 from gradclip_cli.render.html.steps import name_of, places
 from gradclip_cli.render.html.theme import BAD, NORM
 from gradclip_cli.reports.run import RunReport
@@ -36,10 +36,19 @@ def picture(report: RunReport) -> Picture | None:
     if norms is None:
         return None
     columns = columns_of(norms.dumps, norms.starts)
-    data = {"data": {"values": _values(norms)}, "transform": _transforms(norms, columns)}
-    linked = {**data, "vconcat": [_view(norms, columns, linked=True), _detail(norms, columns)], **_APART}
-    alone = {**data, **_view(norms, columns, linked=False)}
+    linked = {
+        **_data(norms, columns),
+        "vconcat": [_view(norms, columns, linked=True), _detail(norms, columns)],
+        **_APART,
+    }
+    fewer = norms.of_columns(FEWER_COLUMNS)
+    columns = columns_of(norms.dumps, fewer.starts)
+    alone = {**_data(fewer, columns), **_view(fewer, columns, linked=False)}
     return Picture("Layers over steps", sentence_of(norms), [linked], alone, [table_of(norms)])
+
+
+def _data(norms: MapNorms, columns: Values) -> View:
+    return {"data": {"values": _values(norms)}, "transform": _transforms(norms, columns)}
 
 
 def _values(norms: MapNorms) -> Values:

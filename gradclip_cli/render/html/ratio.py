@@ -19,7 +19,17 @@ from gradclip_cli.render.html.heat import (
     x_axis,
 )
 from gradclip_cli.render.html.picture import NumberTable, Picture, View
-from gradclip_cli.render.html.pooled import NONFINITE, ZERO, Cells, Norms, Pooled, cells_of, pooled_ratios, starts_of
+from gradclip_cli.render.html.pooled import (
+    FEWER_COLUMNS,
+    NONFINITE,
+    ZERO,
+    Cells,
+    Norms,
+    Pooled,
+    cells_of,
+    pooled_ratios,
+    starts_of,
+)
 from gradclip_cli.render.html.rows import MapRows, NormMatrix, map_rows, matrix_of
 from gradclip_cli.render.html.steps import are_numbered, name_of
 from gradclip_cli.render.tables.grid import figure, layer_name
@@ -55,8 +65,13 @@ def picture(report: RunReport) -> Picture | None:
     ratios = _ratios(
         report.stats, mine.of_layers(_places(mine, layers)), theirs.of_layers(_places(theirs, layers)), steps
     )
-    linked, alone = (_view(ratios, linked=one) for one in (True, False))
+    linked, alone = _view(ratios, linked=True), _view(_of_columns(ratios, FEWER_COLUMNS), linked=False)
     return Picture(_TITLE, _says(ratios), [linked], alone, [_table(ratios)])
+
+
+def _of_columns(ratios: _Ratios, most: int) -> _Ratios:
+    starts = starts_of(len(ratios.dumps), most)
+    return ratios._replace(starts=starts, found=pooled_ratios(ratios.cells, ratios.rows.starts, starts))
 
 
 def _matrix(stats: StatsReport | None) -> NormMatrix | None:

@@ -19,8 +19,8 @@ from gradclip_cli.reports.stats import BlockShare, StatsReport
 from gradclip_cli.text import percent, plural
 
 _WIDTH, _HEIGHT = 560, 220
-_DEEP, _OTHERS = 4, len(SERIES) - 4
-"""Groups of numbered blocks, by depth, and groups of other layers, at most."""
+_DEEP = 4
+"""Groups of numbered blocks at most; those of other layers have the colours that are left."""
 
 _MOST_BARS = 24
 
@@ -83,10 +83,8 @@ def _groups(layers: Sequence[str], means: Shares, labels: dict[str, str]) -> lis
     rest: dict[str, list[int]] = {}
     for k in sorted(set(range(len(layers))) - {one.layer for one in deep}):
         rest.setdefault(block_of(layers[k]), []).append(k)
-    return [
-        *found,
-        *_largest([_Group(layer_name(name, labels), ks) for name, ks in rest.items()], means, len(SERIES) - len(found)),
-    ]
+    others = [_Group(layer_name(name, labels), ks) for name, ks in rest.items()]
+    return sorted([*found, *_largest(others, means, len(SERIES) - len(found))], key=lambda group: min(group.layers))
 
 
 def _largest(groups: list[_Group], means: Shares, most: int) -> list[_Group]:

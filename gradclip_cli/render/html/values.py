@@ -17,7 +17,11 @@ from gradclip_cli.reports.stats import StatsReport
 from gradclip_cli.reports.values import Magnitudes, ValueReport
 from gradclip_cli.text import percent, plural
 
-_WIDTH, _HEIGHT = 620, 260
+_WIDTH, _HEIGHT, _WHOLE = 620, 260, 230
+_APART = {"resolve": {"scale": {"color": "independent"}}}
+_NAMES = 6
+"""Lines of names above the picture of the whole."""
+
 _MOST_STEPS = 160
 """Columns of steps at most, each of which has a cell for each exponent."""
 
@@ -38,8 +42,10 @@ def picture(report: RunReport) -> Picture | None:
     if values is None or not values.layers.counts.any():
         return None
     by_layer = _by_layer(report.stats, values)
-    linked = [{"vconcat": [_whole(values), by_layer, _by_step(report.stats, values, linked=True)]}]
-    alone: View = {"vconcat": [_whole(values), by_layer, _by_step(report.stats, values, linked=False)]}
+    linked: list[View] = [
+        {"vconcat": [_whole(values), by_layer, _by_step(report.stats, values, linked=True)], **_APART}
+    ]
+    alone: View = {"vconcat": [_whole(values), by_layer, _by_step(report.stats, values, linked=False)], **_APART}
     if len(values.steps.names) < 2:
         linked = [alone := {"vconcat": [_whole(values), by_layer]}]
     tables = [_bands_table(values.layers), _layers_table(values.layers)]
@@ -92,13 +98,24 @@ def _rules(values: ValueReport, channel: str) -> list[View]:
 
 
 def _named(values: ValueReport) -> list[View]:
-    """Return the names of the limits, above the picture of the whole, at heights that keep neighbours apart."""
+    """Return the names of the limits, in a strip above the picture of the whole, at heights that keep neighbours apart."""
     limits = sorted(_shown_limits(values), key=lambda one: float(one["at"]))
-    texts = [{**one, "y": 10 + 12 * (k % 6)} for k, one in enumerate(limits)]
-    mark = {"type": "text", "align": "left", "dx": 3, "fontSize": 9.5, "color": RULE}
-    y = {"field": "y", "type": "quantitative", "scale": None}
-    encoding = {"x": _exponents(values, field="at"), "y": y, "text": {"field": "says"}}
-    return [{"data": {"values": texts}, "mark": mark, "encoding": encoding}] if texts else []
+    texts = [{**one, "y": 6 + 12 * (k % _NAMES)} for k, one in enumerate(limits)]
+    middle = values.layers.least + values.layers.counts.shape[1] / 2
+    return [
+        {
+            "data": {"values": texts},
+            "transform": [{"filter": f"datum.at {side} {middle}"}],
+            "mark": {"type": "text", "align": align, "dx": gap, "fontSize": 9.5, "color": RULE},
+            "encoding": {
+                "x": _exponents(values, field="at"),
+                "y": {"field": "y", "type": "quantitative", "scale": None},
+                "text": {"field": "says"},
+            },
+        }
+        for side, align, gap in (("<", "left", 3), (">=", "right", -3))
+        if texts
+    ]
 
 
 def _whole(values: ValueReport) -> View:
@@ -115,7 +132,7 @@ def _whole(values: ValueReport) -> View:
         "type": "quantitative",
         "title": "share of elements",
         "axis": {"format": "%"},
-        "scale": {"zero": True},
+        "scale": {"zero": True, "range": [_WHOLE, 12 * _NAMES + 8]},
     }
     told = [
         {"field": "e", "title": "from 2^"},
@@ -142,7 +159,7 @@ def _whole(values: ValueReport) -> View:
             ],
         },
         "width": _WIDTH,
-        "height": 180,
+        "height": _WHOLE,
         "data": {"values": bars},
         "layer": [bar, *_rules(values, "x"), *_named(values)],
         "resolve": {"scale": {"y": "independent"}},
