@@ -19,7 +19,7 @@ FAINT = """() => {
   const found = [];
   const judge = (text, color, element) => {
     const below = ground(element), ratio = contrast(over(color, below), below);
-    if (ratio < 4.5) found.push(`${ratio.toFixed(2)} ${color} on ${below}: ${text.trim().slice(0, 40)}`);
+    if (ratio < (text.trim().length > 1 ? 4.5 : 3)) found.push(`${ratio.toFixed(2)} ${color} on ${below}: ${text.trim().slice(0, 40)}`);
   };
   const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (texts.nextNode()) {
@@ -36,7 +36,7 @@ FAINT = """() => {
   if (window.view) walk(view.scenegraph().root);
   return [...new Set(found)];
 }"""
-"""Return the texts whose contrast with what is behind them is below 4.5, that of WCAG 2.2, level AA, for texts of any size."""
+"""Return the texts whose contrast with what is behind them is below 4.5, single signs below 3: WCAG 2.2, level AA."""
 
 COVERED = """() => {
   const shown = [...document.querySelectorAll('h1, h2, h3, p, li, pre, table, figure, summary, label, input, canvas, #charts > svg')]

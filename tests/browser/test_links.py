@@ -70,15 +70,12 @@ def test_a_brush_zooms_the_map_and_a_double_click_ends_it(opened: Open) -> None:
 
 
 def test_a_click_draws_the_line_of_a_row(opened: Open) -> None:
-    """A row of the map that is clicked is drawn as a line; with Shift, the others stay."""
+    """A row of the map that is clicked is drawn as a line, until another one is."""
     one = opened("exploding")
-    first, second = (name.removesuffix(".weight") for name in (RUN.names[3], RUN.names[20]))
-    one.click(cells(one)[first, "30"])
-    one.until(lambda: lines(one) == {first})
-    one.page.keyboard.down("Shift")
-    one.click(cells(one)[second, "60"])
-    one.page.keyboard.up("Shift")
-    one.until(lambda: lines(one) == {first, second})
+    for column, step in ((3, "30"), (20, "60")):
+        layer = RUN.names[column].removesuffix(".weight")
+        one.click(cells(one)[layer, step])
+        one.until(lambda layer=layer: lines(one) == {layer})  # type: ignore[misc]
 
 
 def test_points_tell_their_step_and_norm(opened: Open) -> None:

@@ -3,6 +3,7 @@
 from support.made_runs import HOSTILE
 
 from browser.conftest import Open
+from gradclip_cli.inputs.naming import Naming
 from gradclip_cli.text import printable
 
 COUNT = "selector => document.querySelectorAll(selector).length"
@@ -16,8 +17,8 @@ def test_no_name_becomes_an_element(opened: Open) -> None:
 
 
 def test_every_name_can_be_read(opened: Open) -> None:
-    """Each name stands on the page as it is, but for signs that turn the line around; a long one by its beginning."""
+    """Each layer's name stands on the page as it is, but for signs that turn the line around; a long one by its beginning."""
     one = opened("hostile")
     one.page.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
-    shown = [printable(name).removesuffix(".weight")[:20] for name in HOSTILE]
-    assert [name for name in shown if name not in one.words] == []
+    shown, words = [printable(place.layer)[:20] for place in Naming().places(HOSTILE)], one.words
+    assert [name for name in shown if name not in words] == []
