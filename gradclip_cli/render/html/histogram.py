@@ -1,5 +1,6 @@
 """How often norms occur, and how much each threshold would clip, on the axis of norms."""
 
+
 import numpy as np
 
 from gradclip_cli.render.html.norm_axis import HEIGHT, NormAxis, drawn
@@ -30,12 +31,7 @@ def histogram(norms: Matrix, axis: NormAxis, moves: Slider | None, noun: str) ->
             "encoding": {
                 "y": axis.y("from", axis={"labels": False, "title": None}),
                 "y2": {"field": "to"},
-                "x": {
-                    "field": "count",
-                    "type": "quantitative",
-                    "title": f"{noun}s",
-                    "axis": {"tickMinStep": 1, "tickCount": 4},
-                },
+                "x": {"field": "count", "type": "quantitative", "title": f"{noun}s", "axis": {"tickMinStep": 1, "tickCount": 4}},
                 "x2": {"datum": 0},
                 "tooltip": [
                     {"field": "from", "type": "quantitative", "format": ".4~g"},

@@ -13,7 +13,7 @@ from gradclip_cli.render.html.norm_points import NormPoints
 from gradclip_cli.render.html.norm_tables import effects_table, norms_table, says
 from gradclip_cli.render.html.picture import Picture, View
 from gradclip_cli.render.html.rule_lines import RuleLine, drawn_rules, rule_lines
-from gradclip_cli.render.html.slider import slider
+from gradclip_cli.render.html.slider import Slider, slider
 from gradclip_cli.render.html.steps import are_numbered, axis_title
 from gradclip_cli.render.tables.grid import norm_name
 from gradclip_cli.reports.run import RunReport

@@ -68,13 +68,7 @@ class NormLine(NamedTuple):
         low, high = min(both), max(both)
         domain = [low, high] if low < high else [low - 0.5, high + 0.5]
         scale = {"nice": False, "domain": domain}
-        return {
-            "field": field,
-            "type": "quantitative",
-            "title": self.x_title,
-            "scale": scale,
-            "axis": {"tickMinStep": 1},
-        }
+        return {"field": field, "type": "quantitative", "title": self.x_title, "scale": scale, "axis": {"tickMinStep": 1}}
 
 
 def layers(line: NormLine, *, linked: bool) -> list[View]:
@@ -116,16 +110,8 @@ def _line(line: NormLine, *, linked: bool) -> list[View]:
     tooltip = [
         {"field": "where" if "where" in columns else "at", "type": "nominal", "title": line.x_title},
         {"field": "norm", "type": "quantitative", "format": ".4~g", "title": title},
-        *(
-            [{"field": "after", "type": "quantitative", "format": ".4~g", "title": IS_AFTER.label}]
-            if line.slider
-            else []
-        ),
-        *(
-            [{"field": "other", "type": "quantitative", "format": ".4~g", "title": line.names[1]}]
-            if line.against
-            else []
-        ),
+        *([{"field": "after", "type": "quantitative", "format": ".4~g", "title": IS_AFTER.label}] if line.slider else []),
+        *([{"field": "other", "type": "quantitative", "format": ".4~g", "title": line.names[1]}] if line.against else []),
     ]
     brush: View = {"params": [{"name": ZOOM, "select": {"type": "interval", "encodings": ["x"]}}]} if linked else {}
     few = len(chosen) <= 400
@@ -134,9 +120,7 @@ def _line(line: NormLine, *, linked: bool) -> list[View]:
     if line.slider is not None:
         mark = {"type": "line", "color": IS_AFTER.color, "strokeDash": [4, 2], "strokeWidth": 2}
         inner.append({"mark": mark, "encoding": {"x": x, "y": {**y, "field": "after"}}})
-    inner.append(
-        {**brush, "mark": {"type": "line", "color": IS_NORM.color, "strokeWidth": 1.5}, "encoding": {"x": x, "y": y}}
-    )
+    inner.append({**brush, "mark": {"type": "line", "color": IS_NORM.color, "strokeWidth": 1.5}, "encoding": {"x": x, "y": y}})
     size = {"condition": {"test": over, "value": 40}, "value": plain}
     inner.append(
         {
@@ -234,8 +218,7 @@ def _edge(line: NormLine, which: Any, kind: Kind, height: int) -> list[View]:
     """Return marks at an edge for norms that a logarithmic axis has no place for."""
     points = line.points
     rows = [
-        {"at": points.places[one.row], "where": _several(points, one), "kind": kind.label}
-        for one in points.marked(which)
+        {"at": points.places[one.row], "where": _several(points, one), "kind": kind.label} for one in points.marked(which)
     ]
     if not rows:
         return []
