@@ -25,11 +25,8 @@ def text(value: str) -> str:
 def section(name: str, title: str, *parts: str) -> str:
     """Return a section with a heading, or nothing where it has no parts."""
     body = "\n".join(filter(None, parts))
-    return (
-        f'<section id="{name}" aria-labelledby="{name}-title"><h2 id="{name}-title">{text(title)}</h2>\n{body}</section>\n'
-        if body
-        else ""
-    )
+    heading = f'<h2 id="{name}-title">{text(title)}</h2>'
+    return f'<section id="{name}" aria-labelledby="{name}-title">{heading}\n{body}</section>\n' if body else ""
 
 
 def folded(title: str, body: str) -> str:

@@ -26,7 +26,7 @@ def histogram(norms: Matrix, axis: NormAxis, moves: Slider | None, noun: str) ->
     """Return the histogram of norms that are finite and above 0, with the clip rate of each threshold as a line."""
     moved = [_rates(axis, moves), slider_line(axis)] if moves is not None else []
     return {
-        "title": {"text": "How often", "subtitle": f"bars: {noun}s; line: clip rate" if moves else f"{noun}s"},
+        "title": {"text": "How often", "subtitle": [f"bars: {noun}s", *(["line: clip rate"] if moves else [])]},
         "width": 130,
         "height": HEIGHT,
         "layer": [_bars(norms, axis, noun, moves=moves is not None), *moved],
@@ -41,7 +41,9 @@ def _bars(norms: Matrix, axis: NormAxis, noun: str, *, moves: bool) -> View:
     ticks: View = {"values": list(range(most + 1))} if most <= _FEW else {"tickMinStep": 1, "tickCount": 4}
     count: View = {"field": "count", "type": "quantitative", "title": f"{noun}s"}
     ends: list[View] = [{"field": end, "type": "quantitative", "format": ".4~g"} for end in ("from", "to")]
-    over: View = {"color": {"condition": {"test": f"datum.from >= {LIMIT}", "value": OVER}, "value": NORM}} if moves else {}
+    over: View = (
+        {"color": {"condition": {"test": f"datum.from >= {LIMIT}", "value": OVER}, "value": NORM}} if moves else {}
+    )
     encoding = {
         "y": axis.y("from", axis={"labels": False, "title": None}),
         "y2": {"field": "to"},

@@ -33,8 +33,8 @@ class _Cell(NamedTuple):
     color: bytes
 
 
-def inlined(svg: str, name: str = "") -> str:
-    """Return an SVG without what no reader needs of it, its maps as images; ids begin with a `name` if one is given."""
+def inlined(svg: str, name: str = "figure") -> str:
+    """Return an SVG without what no reader needs of it, its maps as images; its ids begin with a `name`."""
     ElementTree.register_namespace("", _SPACE)
     root = ElementTree.fromstring(svg)  # noqa: S314
     for parent in list(root.iter()):
@@ -46,7 +46,7 @@ def inlined(svg: str, name: str = "") -> str:
             element.attrib.pop(key, None)
         if element.tag.endswith("}image") or "url(#gradient" in element.get("fill", ""):
             element.set("class", CELLS)
-        _rename(element, f"{name}-" if name else "")
+    _rename(root, name)
     return ElementTree.tostring(root, encoding="unicode")
 
 
@@ -116,10 +116,13 @@ def _chunks(parts: dict[bytes, bytes]) -> Iterator[bytes]:
         yield struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
-def _rename(element: ElementTree.Element, start: str) -> None:
-    """Give an element an id of its own, and use the ids of others as they are called now."""
-    for key, value in element.attrib.items():
-        if key == "id":
-            element.set(key, f"{start}{value}")
-        elif "url(#" in value:
-            element.set(key, _USED.sub(rf"url(#{start}\1)", value))
+def _rename(root: ElementTree.Element, name: str) -> None:
+    """Number the ids of a drawing: Vega counts on from one drawing to the next."""
+    ids = [found for element in root.iter() if (found := element.get("id")) is not None]
+    names = {old: f"{name}-{k}" for k, old in enumerate(ids)}
+    for element in root.iter():
+        for key, value in element.attrib.items():
+            if key == "id":
+                element.set(key, names[value])
+            elif "url(#" in value:
+                element.set(key, _USED.sub(lambda used: f"url(#{names.get(used[1], used[1])})", value))

@@ -37,12 +37,12 @@ class Width(NamedTuple):
     def expression(self) -> str:
         """The width in the language of Vega, where `room` is the width of the page."""
         wide, narrow = f"{self.slope:.6g} * room + {self.offset:.6g}", f"room - {self.margin:.6g}"
-        return f"max({_LEAST}, floor(room < {NARROW} ? {narrow} : {wide}))"
+        return f"max({_LEAST}, round(room < {NARROW} ? {narrow} : {wide}))"
 
     def at(self, room: int) -> int:
         """Return the width on a page of that width."""
         found = room - self.margin if room < NARROW else self.slope * room + self.offset
-        return max(_LEAST, int(found))
+        return max(_LEAST, round(found))
 
 
 def spec_of(shown: Sequence[Picture]) -> View:

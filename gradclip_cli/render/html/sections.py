@@ -94,7 +94,7 @@ def thresholds(report: RunReport) -> str:
     """Return the tables of thresholds: what each rule chooses, what is suggested, and what the user tries."""
     if not report.stats.holds_norms:
         return ""
-    found = [of_grid(grid) for grid in grids(report.stats, frozenset(("total",)))]
+    found = [of_grid(grid) for grid in grids(report.stats, frozenset({"total"}))]
     shown = [table(one._replace(caption=one.caption[:1].upper() + one.caption[1:])) for one in found if one.rows]
     return section("thresholds", "Thresholds", *shown)
 
@@ -126,13 +126,7 @@ def inputs(report: RunReport) -> str:
 def foot(licences: bool) -> str:
     """Return the version of gradclip, and the licences of what draws the pictures where that is part of the page."""
     named = files("gradclip_cli.render.html").joinpath("licences.txt").read_text(encoding="utf-8")
-    told = folded(
-        "Licences of Vega, Vega-Lite, Vega-Embed and D3, which draw the pictures",
-        f"<pre class=box tabindex=0>{text_lines(named)}</pre>",
-    )
-    return f"<footer><p>Written by gradclip {text(__version__)}.</p>{told if licences else ''}</footer>\n"
-
-
-def text_lines(lines: str) -> str:
-    """Return lines as HTML."""
-    return "\n".join(map(text, lines.splitlines()))
+    lines = "\n".join(map(text, named.splitlines()))
+    title = "Licences of Vega, Vega-Lite, Vega-Embed and D3, which draw the pictures"
+    told = folded(title, f"<pre class=box tabindex=0>{lines}</pre>") if licences else ""
+    return f"<footer><p>Written by gradclip {text(__version__)}.</p>{told}</footer>\n"

@@ -15,7 +15,7 @@ INK, GROUND, FAINT = "#1a202c", "#ffffff", "rgba(128,137,150,0.3)"
 """The text and the ground of a figure in a file of its own, and the grid of every picture."""
 
 _FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
-"""The fonts of pictures, whose letters have the same widths; vl-convert brings the first one, so that it is there where files are made."""
+"""The fonts of pictures, whose letters have the same widths; vl-convert brings the first one with it."""
 
 LIGHT = {"range": {"diverging": ["#2166ac", "#f4f4f2", "#b35806"], "heatmap": ["#eef4fa", "#2f7fc1", "#0b3558"]}}
 DARK = {"range": {"diverging": ["#64aee8", "#20262f", "#f39a3d"], "heatmap": ["#20262f", "#2f7fc1", "#cfe6fa"]}}
