@@ -26,7 +26,7 @@ def histogram(norms: Matrix, axis: NormAxis, moves: Slider | None, noun: str) ->
     """Return the histogram of norms that are finite and above 0, with the clip rate of each threshold as a line."""
     moved = [_rates(axis, moves), slider_line(axis)] if moves is not None else []
     return {
-        "title": {"text": "How often", "subtitle": f"bars: {noun}s; line: clip rate" if moves else f"{noun}s"},
+        "title": {"text": "How often", "subtitle": [f"bars: {noun}s", *(["line: clip rate"] if moves else [])]},
         "width": 130,
         "height": HEIGHT,
         "layer": [_bars(norms, axis, noun, moves=moves is not None), *moved],
