@@ -41,7 +41,9 @@ def _bars(norms: Matrix, axis: NormAxis, noun: str, *, moves: bool) -> View:
     ticks: View = {"values": list(range(most + 1))} if most <= _FEW else {"tickMinStep": 1, "tickCount": 4}
     count: View = {"field": "count", "type": "quantitative", "title": f"{noun}s"}
     ends: list[View] = [{"field": end, "type": "quantitative", "format": ".4~g"} for end in ("from", "to")]
-    over: View = {"color": {"condition": {"test": f"datum.from >= {LIMIT}", "value": OVER}, "value": NORM}} if moves else {}
+    over: View = (
+        {"color": {"condition": {"test": f"datum.from >= {LIMIT}", "value": OVER}, "value": NORM}} if moves else {}
+    )
     encoding = {
         "y": axis.y("from", axis={"labels": False, "title": None}),
         "y2": {"field": "to"},
