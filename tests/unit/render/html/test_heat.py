@@ -47,7 +47,7 @@ def test_kinds_of_cells_differ_in_more_than_colour() -> None:
     every, known = pooled(CELLS, rows.starts, range(4)), pooled(CELLS[1:2, 1:], [0], range(3))
     layers = cell_layers(x, rows, every, columns, colour("ratio", every), told)
     assert [one["mark"].get("height") for one in layers] == [None, None, {"band": 0.34}, None]
-    assert legend_of(every) == ["Violet, and ✕ above: not finite; thin line: 0; empty: absent."]
+    assert legend_of(every) == ["✕ above, and cells of its colour: not finite; thin line: 0; empty: absent."]
     assert len(cell_layers(x, rows, known, columns, colour("ratio", known), told)) == 2
     assert legend_of(known) == []
 

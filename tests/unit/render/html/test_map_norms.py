@@ -2,6 +2,7 @@ import numpy as np
 
 from gradclip_cli.render.html.map_norms import map_norms, sentence_of, table_of
 from gradclip_cli.reports.check import FirstRise
+from gradclip_cli.reports.stats import NamedNorms, NormSeries
 from unit.render.html.made import run_of
 
 NAN, INF = float("nan"), float("inf")
@@ -72,4 +73,5 @@ def test_ratios_beyond_float64_are_told_as_none() -> None:
 def test_one_dump_and_the_whole_alone_have_no_map() -> None:
     """A map needs layers and two dumps."""
     assert map_norms(run_of(["a"], [[1.0]])) is None
-    assert map_norms(run_of(["a"], [[1.0, 2.0]], series=None)) is None
+    whole = NormSeries([0, 10], None, NamedNorms([], []))  # of a log
+    assert map_norms(run_of(["a"], [[1.0, 2.0]], series=whole)) is None
