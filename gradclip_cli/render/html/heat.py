@@ -185,7 +185,7 @@ def above(x: View, rows: MapRows, found: Pooled, columns: Values) -> list[View]:
 def legend_of(found: Pooled) -> list[str]:
     """Say how to tell cells that are no ratio, of the kinds that a map has, in one line or none."""
     kinds = {
-        "violet, and ✕ above: not finite": (found.cells == NONFINITE).any(),
+        "✕ above, and cells of its colour: not finite": (found.cells == NONFINITE).any(),
         "thin line: 0": found.any_zero.any(),
         "empty: absent": (found.cells == ABSENT).any(),
     }

@@ -10,7 +10,7 @@ from gradclip_cli.render.html.picture import NumberTable, Picture, View
 from gradclip_cli.render.html.pooled import starts_of
 from gradclip_cli.render.html.rows import NormMatrix, matrix_of
 from gradclip_cli.render.html.steps import name_of
-from gradclip_cli.render.html.theme import BAD, OVER
+from gradclip_cli.render.html.theme import BAD, OVER, RULE
 from gradclip_cli.render.tables.grid import dump_name, figure, layer_name
 from gradclip_cli.reports.run import RunReport
 from gradclip_cli.reports.stats import StatsReport
@@ -69,8 +69,13 @@ def _marks(stats: StatsReport, matrix: NormMatrix, shown: Any, names: Sequence[s
 def _view(stats: StatsReport, values: Values, names: Sequence[str], count: int, *, linked: bool) -> View:
     x = x_axis(stats.dumps, linked=linked) | {"field": "at", "axis": {"grid": True}}
     edges = columns_of(stats.dumps, [0])[0]
-    y: View = {"field": "row", "type": "nominal", "title": None, "axis": {"labelLimit": 160, "labelOverlap": True}}
-    y["scale"] = {"domain": list(names)}
+    y: View = {
+        "field": "row",
+        "type": "nominal",
+        "title": None,
+        "axis": {"labelLimit": 160, "labelOverlap": True, "labelFontSize": 9},
+    }
+    y["scale"] = {"domain": list(names), "paddingOuter": 0.5}
     kind = {"field": "what", "type": "nominal", "title": None, "legend": {"orient": "top"}}
     shape = {**kind, "scale": {"domain": ["NaN", "Inf"], "range": ["cross", "triangle-up"]}}
     hue = {**kind, "scale": {"domain": ["NaN", "Inf"], "range": [BAD, OVER]}}
@@ -152,7 +157,7 @@ def _of_one_dump(stats: StatsReport) -> Picture:
     x = {"field": "share", "type": "quantitative", "title": "share of its elements", "axis": {"format": "%"}}
     y = {"field": "tensor", "type": "nominal", "sort": None, "title": None, "axis": {"labelLimit": 220}}
     hue: View = {"field": "what", "type": "nominal", "title": None, "legend": {"orient": "top"}}
-    hue |= {"scale": {"domain": ["NaN", "+Inf", "-Inf"], "range": [BAD, OVER, "#d97706"]}}
+    hue |= {"scale": {"domain": ["NaN", "+Inf", "-Inf"], "range": [BAD, OVER, RULE]}}
     told = [
         {"field": "tensor"},
         {"field": "what"},

@@ -1,17 +1,16 @@
 """How large the elements of gradients are: their exponents by layer and by step, with what narrower dtypes make of them."""
 
-import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from gradclip_cli.numerics.bands import TARGETS, band_of
 from gradclip_cli.render.html.heat import columns_of, x_axis
-from gradclip_cli.render.html.picture import NumberTable, Picture, View
+from gradclip_cli.render.html.picture import Picture, View
 from gradclip_cli.render.html.pooled import MOST_COLUMNS, starts_of
 from gradclip_cli.render.html.rows import map_rows
 from gradclip_cli.render.html.theme import NORM, RULE
+from gradclip_cli.render.html.value_bands import bands_table, layers_table, limits, sentence_of
 from gradclip_cli.reports.run import RunReport
 from gradclip_cli.reports.stats import StatsReport
 from gradclip_cli.reports.values import Magnitudes, ValueReport
@@ -28,14 +27,6 @@ _MOST_STEPS = 160
 Values = list[dict[str, Any]]
 
 
-class _Limit(NamedTuple):
-    """Where a band of a dtype begins or ends, as a power of two."""
-
-    dtype: str
-    what: str
-    at: float
-
-
 def picture(report: RunReport) -> Picture | None:
     """Draw the exponents of elements by layer, and by step where there are several; None where they were not counted."""
     values = report.values
@@ -48,22 +39,8 @@ def picture(report: RunReport) -> Picture | None:
     alone: View = {"vconcat": [_whole(values), by_layer, _by_step(report.stats, values, linked=False)], **_APART}
     if len(values.steps.names) < 2:
         linked = [alone := {"vconcat": [_whole(values), by_layer]}]
-    tables = [_bands_table(values.layers), _layers_table(values.layers)]
-    return Picture("Magnitudes of elements", _says(values.layers), linked, alone, tables)
-
-
-def limits() -> list[_Limit]:
-    """Return what bounds the bands of narrow dtypes: below the first, elements become 0; below the second, they lose digits.
-
-    >>> [(one.what, one.at) for one in limits() if one.dtype == "float16"]
-    [('0 below', -25.0), ('subnormal below', -14.0), ('overflow from', 16.0)]
-    """
-    found = []
-    for dtype in TARGETS:
-        band = band_of(dtype)
-        ends = (("0 below", band.lost), ("subnormal below", band.subnormal), ("overflow from", band.largest))
-        found += [_Limit(dtype.name, what, round(math.log2(end), 2)) for what, end in ends]
-    return found
+    tables = [bands_table(values.layers), layers_table(values.layers)]
+    return Picture("Magnitudes of elements", sentence_of(values.layers), linked, alone, tables)
 
 
 def _shown_limits(values: ValueReport) -> Values:
@@ -242,62 +219,3 @@ def _by_step(stats: StatsReport, values: ValueReport, *, linked: bool) -> View:
         "data": {"values": _cells(counts, values.steps.least, columns_of(stats.dumps, starts))},
         "layer": [cell, *_rules(values, "y")],
     }
-
-
-class _InBands(NamedTuple):
-    """Shares of the elements above 0 that become 0 in a dtype, that are subnormal there, and that overflow."""
-
-    dtype: str
-    lost: float
-    subnormal: float
-    over: float
-
-
-def _in_bands(counted: Magnitudes) -> list[_InBands]:
-    """Return what narrow dtypes make of all elements; a limit within a power of two counts that where most of it lies."""
-    counts = counted.counts.sum(axis=0)
-    middles, total, found = counted.least + np.arange(len(counts)) + 0.5, max(1, int(counts.sum())), []
-    for dtype in TARGETS:
-        lost, small, large = (math.log2(limit) for limit in band_of(dtype))
-        parts = (middles < lost, (middles >= lost) & (middles < small), middles > large)
-        found.append(_InBands(dtype.name, *(float(counts[part].sum() / total) for part in parts)))
-    return found
-
-
-def _bands_table(counted: Magnitudes) -> NumberTable:
-    rows = [
-        [one.dtype, percent(one.lost, 2), percent(one.subnormal, 2), percent(one.over, 2)] for one in _in_bands(counted)
-    ]
-    heads = ["dtype", "would become 0", "would be subnormal", "would overflow"]
-    return NumberTable("Elements above 0 in narrow dtypes, counted by powers of two", heads, rows)
-
-
-def _layers_table(counted: Magnitudes) -> NumberTable:
-    rows = []
-    for k, name in enumerate(counted.names):
-        counts = counted.counts[k]
-        there = np.flatnonzero(counts).tolist()
-        total = int(counts.sum() + counted.zeros[k] + counted.nonfinite[k])
-        ends = (
-            [
-                f"2^{counted.least + there[0]}",
-                f"2^{counted.least + int(counts.argmax())}",
-                f"2^{counted.least + there[-1]}",
-            ]
-            if there
-            else ["-"] * 3
-        )
-        rows.append([name, *ends, percent(int(counted.zeros[k]) / max(1, total), 1), f"{int(counted.nonfinite[k]):,}"])
-    cut = f" (the first 200 of {len(rows):,})" if len(rows) > 200 else ""
-    heads = ["layer", "smallest from", "most from", "largest from", "zeros", "not finite"]
-    return NumberTable(f"Magnitudes by layer{cut}", heads, rows[:200])
-
-
-def _says(counted: Magnitudes) -> str:
-    counts = counted.counts.sum(axis=0)
-    there = np.flatnonzero(counts).tolist()
-    low, high, middle = (counted.least + k for k in (there[0], there[-1] + 1, int(counts.argmax())))
-    first = _in_bands(counted)[0]
-    lost, small, over = percent(first.lost), percent(first.subnormal), percent(first.over)
-    reach = f"Elements above 0 reach from 2^{low} to 2^{high}, most of them near 2^{middle}"
-    return f"{reach}; in {first.dtype}, {lost} would become 0, {small} be subnormal and {over} overflow."
