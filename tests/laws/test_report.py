@@ -2,20 +2,25 @@
 
 import io
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import ml_dtypes
 import numpy as np
 import pytest
-from support.official import save_as
+from support.official import load, save_as
 
 from gradclip_cli import RunReport, check, report, stats
+from gradclip_cli.engine import measure
+from gradclip_cli.engine.executors import choice
+from gradclip_cli.engine.executors.processes import Processes
 from gradclip_cli.render import json_report
 from gradclip_cli.render.view import View
 from gradclip_cli.reports.base import Report
 from laws.layouts import WRITERS
+
+PieceBytes = Callable[[int], None]
 
 OF_STATS = ("norm_type", "tries", "skip_steps", "rule", "strategy")
 """Keywords that `check` has not."""
@@ -33,7 +38,8 @@ def same(found: RunReport, paths: Any, checked: Any = None, **told: Any) -> bool
     own = {name: value for name, value in told.items() if name not in OF_STATS}
     alone = stats(paths, **told), check(paths if checked is None else checked, **own)
     errors = [list(map(str, one.failed)) for one in (found, found.check, *alone)]
-    return [text(found.stats), text(found.check)] == list(map(text, alone)) and all(one == errors[0] for one in errors)
+    texts = text(found.stats), text(found.check)
+    return texts == (text(alone[0]), text(alone[1])) and all(one == errors[0] for one in errors)
 
 
 @pytest.fixture
@@ -45,7 +51,7 @@ def series(tmp_path: Path) -> list[Path]:
         total = total + rng.standard_normal((40, 30))
         rows = rng.standard_normal((8, 40)).astype(np.float32) * (100 if step == 4 else 1)
         rows[3] = 0
-        arrays = {
+        arrays: dict[str, Any] = {
             "h.0.still.weight": still,
             "h.0.rows.weight": rows,
             "h.1.sum.weight": total.astype(np.float32),
@@ -102,7 +108,7 @@ def test_steps_inside_files(tmp_path: Path) -> None:
     (tmp_path / "rest").mkdir()
     arrays = [{"a.w": rng.standard_normal((6, 4)), "b.w": rng.standard_normal((5, 3))} for _ in range(6)]
     for k, one in enumerate(arrays):
-        one["b.w"][2] = 0 if k else 1
+        one["b.w"][1], one["b.w"][2] = 0, 0 if k else 1
     grouped = {f"step_{k}/{name}": array for k, one in enumerate(arrays) for name, array in one.items()}
     path = save_as(tmp_path / "all.npz", grouped)
     rest = save_as(tmp_path / "rest" / "all.npz", {name: a for name, a in grouped.items() if name[:6] != "step_0"})
@@ -152,3 +158,97 @@ def test_dumps_are_read_once(tmp_path: Path) -> None:
     counted = Counted()
     report(paths, progress=counted)
     assert counted.read == {str(path): 8 * 300 * 300 for path in paths}
+
+
+def counted(arrays: Iterable[np.ndarray], scale: float = 1.0) -> tuple[int, int, Counter[int]]:
+    """Count elements with plain numpy: zeros, what is not finite, and the others by exponent."""
+    zeros, nonfinite, exponents = 0, 0, Counter[int]()
+    for array in arrays:
+        size = np.abs(array.astype(np.complex128 if array.dtype.kind == "c" else np.float64)) / scale
+        zeros, nonfinite = zeros + int((size == 0).sum()), nonfinite + int((~np.isfinite(size)).sum())
+        exponents.update((np.frexp(size[np.isfinite(size) & (size > 0)])[1] - 1).tolist())
+    return zeros, nonfinite, exponents
+
+
+def held(found: RunReport, dumps: Sequence[Mapping[str, np.ndarray]], scale: float = 1.0) -> None:
+    """Hold the counts of a report against those of the tensors in its dumps."""
+    assert found.values is not None
+    layers, steps = found.values.layers, found.values.steps
+    assert steps.names == [
+        str(dump.step) if dump.step is not None else "rank0.safetensors and 2 more" for dump in found.stats.dumps
+    ]
+    assert list(layers.names) == [row.layer for row in found.stats.layers]
+    of_layers = {
+        name: [a for dump in dumps for key, a in dump.items() if key.rpartition(".")[0] == name]
+        for name in layers.names
+    }
+    for part, expected in ((layers, list(of_layers.values())), (steps, [dump.values() for dump in dumps])):
+        assert (part.least, part.counts.shape) == (layers.least, (len(part.names), layers.counts.shape[1]))
+        for row, arrays in enumerate(expected):
+            counts = {part.least + k: n for k, n in enumerate(part.counts[row].tolist()) if n}
+            assert (part.zeros[row], part.nonfinite[row], counts) == counted(arrays, scale), part.names[row]
+    assert layers.counts[:, 0].any()
+    assert layers.counts[:, -1].any()
+
+
+@pytest.mark.parametrize("told", [{}, {"jobs": 2}, {"unscale": 8.0}, {"unscale": 3.0}], ids=str)
+def test_values_are_counted_as_numpy_does(told: dict[str, Any], series: list[Path], piece_bytes: PieceBytes) -> None:
+    """Each element of every dtype counts in the exponent of its magnitude, divided by the loss scale, in pieces of any size."""
+    if told:
+        piece_bytes(1000)
+    dumps = [load(path) for path in series]
+    held(report(series, values=True, **told), dumps, told.get("unscale", 1.0))
+
+
+def test_values_are_counted_in_processes(
+    series: list[Path], piece_bytes: PieceBytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counts of worker processes are those of this one."""
+    maps, begin = [0], Processes._begin
+
+    def begun(workers: Processes, *given: Any) -> bool:
+        maps[0] += (started := begin(workers, *given))
+        return started
+
+    monkeypatch.setattr(Processes, "_begin", begun)
+    for name, least in (("LEAST_JOBS", 2), ("LEAST_BYTES", 1), ("LEAST_MAP", 1)):
+        monkeypatch.setattr(choice, name, least)
+    monkeypatch.setattr(choice, "available", lambda: 2)
+    monkeypatch.setattr(measure, "_LEAST_EACH", 0)
+    piece_bytes(1 << 14)
+    held(report(series, values=True, jobs=2), [load(path) for path in series])
+    assert maps[0] >= len(series)
+
+
+def test_what_does_not_count_is_not_counted(series: list[Path]) -> None:
+    """Copies, tensors that are not selected, and dumps that are skipped or left out are in no count."""
+    dumps = [load(path) for path in series]
+    series[3].write_bytes(b"broken")
+    found = report(series, values=True, tied="once", exclude=("*wide*",), skip_steps=1, keep_going=True)
+    taken = [dumps[k] for k in (1, 2, 4, 5)]
+    assert {one.name for one in found.stats.params} == set(dumps[0]) - {"h.3.copy.weight", "h.2.wide.weight"}
+    held(
+        found,
+        [{key: a for key, a in one.items() if key not in ("h.3.copy.weight", "h.2.wide.weight")} for one in taken],
+    )
+
+
+def test_values_of_steps_inside_files(tmp_path: Path, piece_bytes: PieceBytes) -> None:
+    """Steps of which two files hold the same count once; slices along axis 0 count for their own steps, and so do pieces of ranks."""
+    rng = np.random.default_rng(6)
+    dumps = [{"a.w": rng.standard_normal((6, 4)), "b.w": rng.standard_normal((50, 3))} for _ in range(5)]
+    for name, some in (("1.npz", (0, 1, 2)), ("2.npz", (2, 3, 4))):
+        save_as(
+            tmp_path / name,
+            {f"step_{k}/{key}": a + (name == "1.npz" and k == 2) for k in some for key, a in dumps[k].items()},
+        )
+    held(report([tmp_path / "1.npz", tmp_path / "2.npz"], values=True), dumps)
+    sliced = {name: np.stack([one[name] for one in dumps]) for name in ("a.w", "b.w")}
+    path = save_as(tmp_path / "slices.npz", {**sliced, "step": np.arange(5)})
+    for nbytes in (1 << 20, 100):
+        piece_bytes(nbytes)
+        held(report(path, values=True, along=0), dumps)
+        held(report(path, values=True, along=0, skip_steps=2), dumps[2:])
+    (tmp_path / "ranks").mkdir()
+    given = WRITERS["ranks"](tmp_path / "ranks")
+    held(report(given.paths, values=True, **given.options), given.dumps)

@@ -1,10 +1,9 @@
 """Read a run, and report its norms, thresholds and problems together."""
 
-from gradclip_cli.commands.check.report import report as check_of
-from gradclip_cli.commands.check.report import report_of_logs as check_of_logs
+from gradclip_cli.commands.check.report import report_of_logs
 from gradclip_cli.commands.report.plan import ReportPlan
 from gradclip_cli.commands.report.reading import Reading
-from gradclip_cli.commands.stats.report import stats, stats_of, stats_of_logs
+from gradclip_cli.commands.stats.report import stats, stats_of_logs
 from gradclip_cli.engine.run import Run
 from gradclip_cli.inputs.wanted_steps import listed
 from gradclip_cli.notes import Note, merged
@@ -16,26 +15,20 @@ from gradclip_cli.text import plural
 
 def report(plan: ReportPlan, run: Run) -> RunReport:
     """Read a run once, and then the one that it is held against."""
-    norms, found = _of_logs(plan, run) if plan.stats.logs is not None else _of_dumps(plan, run)
+    norms, found, values = _of_logs(plan, run) if plan.stats.logs is not None else Reading(plan, run).report()
     notes, failed, other = [*norms.notes, *found.notes], [*norms.failed], None
     if plan.against is not None:
         other = stats(plan.against, Run(plan.against.selection, run.workers, run.progress))
         notes += [*other.notes, *_on_steps(norms, other)]
         failed += other.failed
-    return RunReport(plan.title, norms, found, other, merged(notes), failed)
+    return RunReport(plan.title, norms, found, other, merged(notes), failed, values)
 
 
-def _of_dumps(plan: ReportPlan, run: Run) -> tuple[StatsReport, CheckReport]:
-    reading = Reading(plan, run)
-    norms = stats_of(reading.surveys(), plan.stats, run)
-    return norms, check_of(plan.check, reading.checked(), run)
-
-
-def _of_logs(plan: ReportPlan, run: Run) -> tuple[StatsReport, CheckReport]:
+def _of_logs(plan: ReportPlan, run: Run) -> tuple[StatsReport, CheckReport, None]:
     from gradclip_cli.commands.stats.logged import read_logs  # with all readers of logs
 
     joined = read_logs(plan.stats)
-    return stats_of_logs(joined, plan.stats), check_of_logs(plan.check, joined, run)
+    return stats_of_logs(joined, plan.stats), report_of_logs(plan.check, joined, run), None
 
 
 def _on_steps(norms: StatsReport, other: StatsReport) -> list[Note]:

@@ -19,6 +19,8 @@ from gradclip_cli.thresholds.norm_table import SeriesNorms
 if TYPE_CHECKING:
     from gradclip_cli.numerics.first_nonfinite import Nonfinite
 
+Taken = Callable[[MeasuredDump], None]
+
 
 class Collected(NamedTuple):
     """The layout of a series, its norms, the errors of the dumps that are left out, and notes on repeated steps.
@@ -37,7 +39,7 @@ class Collected(NamedTuple):
 class _Collector:
     """Collect the dumps of a series one by one, but those that are skipped or left out."""
 
-    def __init__(self, plan: StatsPlan) -> None:
+    def __init__(self, plan: StatsPlan, taken: Taken | None) -> None:
         self.series: SeriesRows = AnyTensors(plan) if plan.allow_missing else SameTensors(plan)
         self.taken = self.number = 0
         self.failed: list[GradclipError] = []
@@ -45,7 +47,7 @@ class _Collector:
         self.nonfinite: list[list[Nonfinite]] = []  # of the dumps taken
         self.largest = LargestStep(plan.norm.type)
         self._kept = KeptNonfinite()
-        self._plan = plan
+        self._plan, self._tell = plan, taken
 
     def take(self, dump: MeasuredDump) -> None:
         """Reduce a dump to its norms, unless it is skipped."""
@@ -57,6 +59,8 @@ class _Collector:
             self.largest.take(dump, self.taken)
             self.places.append(dump.place)
             self.taken += 1
+            if self._tell is not None:
+                self._tell(dump)
         except InputError as error:
             self._leave_out(error)
 
@@ -75,12 +79,15 @@ class _Collector:
         self.failed.append(error)
 
 
-def collect(surveys: Iterable[Callable[[], list[MeasuredDump]]], plan: StatsPlan) -> Collected:
+def collect(
+    surveys: Iterable[Callable[[], list[MeasuredDump]]], plan: StatsPlan, taken: Taken | None = None
+) -> Collected:
     """Measure the dumps of a series, and keep their norms only; each of `surveys` measures the dumps of one source.
 
+    `taken` is called with each dump that counts, with the names of the series, before the next source is measured.
     With `keep_going`, return the errors of dumps with the result; raise the first one where no dump could be read.
     """
-    collected = _Collector(plan)
+    collected = _Collector(plan, taken)
     for survey in surveys:
         try:
             dumps = survey()

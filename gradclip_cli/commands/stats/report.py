@@ -8,7 +8,7 @@ import numpy as np
 
 from gradclip_cli.commands.stats.adaptive import AdaptiveRun
 from gradclip_cli.commands.stats.advice import recommend
-from gradclip_cli.commands.stats.collect import Collected, collect
+from gradclip_cli.commands.stats.collect import Collected, Taken, collect
 from gradclip_cli.commands.stats.dump_norms import sums_for
 from gradclip_cli.commands.stats.findings import found
 from gradclip_cli.commands.stats.next_step import next_command
@@ -114,8 +114,11 @@ def stats(plan: StatsPlan, run: Run) -> StatsReport:
     return stats_of_logs(read_logs(plan), plan)
 
 
-def stats_of(surveys: Iterable[Measure], plan: StatsPlan, run: Run) -> StatsReport:
-    """Report the norms of dumps; each of `surveys` measures the dumps of one source, in the order of their steps."""
+def stats_of(surveys: Iterable[Measure], plan: StatsPlan, run: Run, taken: Taken | None = None) -> StatsReport:
+    """Report the norms of dumps; each of `surveys` measures the dumps of one source, in the order of their steps.
+
+    `taken` is called with each dump that counts.
+    """
     others = list[dict[str, int]]()
 
     def measured(measure: Measure) -> list[MeasuredDump]:
@@ -123,7 +126,7 @@ def stats_of(surveys: Iterable[Measure], plan: StatsPlan, run: Run) -> StatsRepo
         others.extend([other_dtypes(dumps[0], plan.selection)] if dumps and not others else [])
         return dumps
 
-    found = collect((partial(measured, one) for one in surveys), plan)
+    found = collect((partial(measured, one) for one in surveys), plan, taken)
     made = report(plan, found)
     held = made.size and made.size._replace(others=others[0] if others else {})
     return made._replace(size=held, peak=found.largest.peak(run) if found.largest is not None else None)
