@@ -14,7 +14,7 @@ import numpy as np
 from safetensors.numpy import save_file
 from support.run_reports import run_report
 
-from gradclip_cli.render.html.page import pictures
+from gradclip_cli.render.html.figures import pictures
 from gradclip_cli.reports.run import RunReport
 
 FOLDER = Path(__file__).parent / "pictures"
