@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from support.made_runs import SHOWN, MadeRun
 
+from docs import figures
 from gradclip_cli import report
 
 CHINESE, JAPANESE = "编码器.层.0.权重", "エンコーダ.重み"
@@ -79,3 +80,11 @@ def test_figures_are_the_same_bytes_each_time(exploding: Path, tmp_path: Path) -
     assert [
         path.name for path in exploding.iterdir() if path.read_bytes() != (tmp_path / "again" / path.name).read_bytes()
     ] == []
+
+
+def test_the_figures_of_the_docs_are_current(tmp_path: Path) -> None:
+    """The figures that the docs show say what the program says today; `make docs-figures` writes them."""
+    figures.draw(tmp_path)
+    written = {path.name: words(path) for path in figures.FIGURES.glob("*.svg")}
+    assert written == {path.name: words(path) for path in tmp_path.iterdir()}
+    assert figures.PHOTOGRAPH.stat().st_size < 200_000

@@ -16,7 +16,7 @@ from gradclip_cli import report
 FIGURES = DOCS / "report"
 PHOTOGRAPH = FIGURES / "page.png"
 
-TITLE, WIDTH, HEIGHT = "run 7", 1100, 900
+TITLE, WIDTH, HEIGHT = "run 7", 1100, 1340
 
 
 def draw(folder: Path) -> None:
