@@ -26,7 +26,7 @@ def norms(one: Opened) -> dict[int, Mark]:
 
 def cells(one: Opened) -> dict[tuple[str, str], Mark]:
     """Return the cells of the map by layer and step."""
-    return {(mark.datum["layer"], mark.datum["steps"]): mark for mark in one.marks("rect") if "k" in mark.datum}
+    return {(mark.datum["layer"], mark.datum["steps"]): mark for mark in one.marks("rect") if "times" in mark.datum}
 
 
 def lines(one: Opened) -> set[str]:
