@@ -91,6 +91,7 @@ WITHOUT_UNIT_TESTS = {
     "numerics/zero_slices.py": "tests/laws/test_zero_slices.py cuts every dtype into pieces of every size",
     "numerics/narrow_floats.py": "test_dtypes.py reads and rounds every value by it",
     "render/charts/data.py": "test_characters.py draws it",
+    "render/html/norm_marks.py": "test_norm_events.py holds the legend",
     "render/table_report.py": "tests/cli on terminals and in pipes",
     "render/tables/*.py": "test_tables.py holds them to the reports, tests/cli/test_streams.py to a terminal",
     "reports/*.py": "fields, which test_base.py and the schemas of the docs read",

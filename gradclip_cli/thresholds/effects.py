@@ -31,13 +31,14 @@ def clip_effects(norms: Matrix, thresholds: Sequence[float], epsilon: float = 0.
     ordered = np.sort(norms)
     scaled = ordered / (ordered[-1] or 1.0)  # so that no square overflows
     below = np.concatenate([[0.0], np.cumsum(np.square(scaled))])
+    every = float(below[-1])
     stay = np.searchsorted(ordered + epsilon, thresholds, side="right").tolist()
     found = []
     for threshold, few in zip(thresholds, stay, strict=True):  # only the largest change, so only those are computed
         numerators, denominators = group_ratios(GLOBAL, ordered[few:], threshold, epsilon)
         factors = numerators / denominators
         after = scaled[few:] / denominators * numerators  # divide first, since the factor alone may underflow
-        kept = float(below[few] + np.square(after).sum())
+        kept = float(below[few] + np.square(after).sum()) / every if every else 1.0
         mean = float(few + factors.sum()) / len(ordered)
-        found.append(ClipEffect(threshold, int(np.count_nonzero(factors != 1)), mean, kept / float(below[-1] or 1.0)))
+        found.append(ClipEffect(threshold, int(np.count_nonzero(factors != 1)), mean, kept))
     return found

@@ -1,6 +1,5 @@
 """How often norms occur, and how much each threshold would clip, on the axis of norms."""
 
-
 import numpy as np
 
 from gradclip_cli.render.html.norm_axis import HEIGHT, NormAxis, drawn
@@ -12,6 +11,9 @@ from gradclip_cli.thresholds.samples import Matrix
 
 _BINS = 40
 
+_FEW = 4
+"""Up to so many norms in a bin, each has a tick: Vega would set some between them."""
+
 
 def counts(norms: Matrix, axis: NormAxis, bins: int = _BINS) -> list[tuple[float, float, int]]:
     """Count the norms that are finite and above 0 in bins of equal width on the axis: from, to, how many."""
@@ -22,35 +24,35 @@ def counts(norms: Matrix, axis: NormAxis, bins: int = _BINS) -> list[tuple[float
 
 def histogram(norms: Matrix, axis: NormAxis, moves: Slider | None, noun: str) -> View:
     """Return the histogram of norms that are finite and above 0, with the clip rate of each threshold as a line."""
-    bars = [{"from": low, "to": high, "count": count} for low, high, count in counts(norms, axis) if count]
-    over = {"color": {"condition": {"test": f"datum.from >= {LIMIT}", "value": OVER}, "value": NORM}} if moves else {}
-    layers: list[View] = [
-        {
-            "data": {"values": bars},
-            "mark": {"type": "rect", "color": NORM, "opacity": 0.6},
-            "encoding": {
-                "y": axis.y("from", axis={"labels": False, "title": None}),
-                "y2": {"field": "to"},
-                "x": {"field": "count", "type": "quantitative", "title": f"{noun}s", "axis": {"tickMinStep": 1, "tickCount": 4}},
-                "x2": {"datum": 0},
-                "tooltip": [
-                    {"field": "from", "type": "quantitative", "format": ".4~g"},
-                    {"field": "to", "type": "quantitative", "format": ".4~g"},
-                    {"field": "count", "type": "quantitative", "title": f"{noun}s"},
-                ],
-                **over,
-            },
-        }
-    ]
-    if moves is not None:
-        layers += [_rates(axis, moves), slider_line(axis)]
+    moved = [_rates(axis, moves), slider_line(axis)] if moves is not None else []
     return {
-        "title": {"text": "How often", "subtitle": f"bars: {noun}s; line: clip rate" if moves else f"{noun}s"},
+        "title": {"text": "How often", "subtitle": [f"bars: {noun}s", *(["line: clip rate"] if moves else [])]},
         "width": 130,
         "height": HEIGHT,
-        "layer": layers,
+        "layer": [_bars(norms, axis, noun, moves=moves is not None), *moved],
         "resolve": {"scale": {"x": "independent"}},
     }
+
+
+def _bars(norms: Matrix, axis: NormAxis, noun: str, *, moves: bool) -> View:
+    """Return the bars; those above the threshold have its colour."""
+    bars = [{"from": low, "to": high, "count": count} for low, high, count in counts(norms, axis) if count]
+    most = max(int(bar["count"]) for bar in bars)
+    ticks: View = {"values": list(range(most + 1))} if most <= _FEW else {"tickMinStep": 1, "tickCount": 4}
+    count: View = {"field": "count", "type": "quantitative", "title": f"{noun}s"}
+    ends: list[View] = [{"field": end, "type": "quantitative", "format": ".4~g"} for end in ("from", "to")]
+    over: View = (
+        {"color": {"condition": {"test": f"datum.from >= {LIMIT}", "value": OVER}, "value": NORM}} if moves else {}
+    )
+    encoding = {
+        "y": axis.y("from", axis={"labels": False, "title": None}),
+        "y2": {"field": "to"},
+        "x": {**count, "axis": ticks},
+        "x2": {"datum": 0},
+        "tooltip": [*ends, count],
+        **over,
+    }
+    return {"data": {"values": bars}, "mark": {"type": "rect", "color": NORM, "opacity": 0.6}, "encoding": encoding}
 
 
 def _rates(axis: NormAxis, moves: Slider) -> View:

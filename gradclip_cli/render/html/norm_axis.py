@@ -16,7 +16,7 @@ _PAD = 0.07
 _FAR = 2.0
 """A threshold lengthens the axis by so many decades at most."""
 
-_ENDS = -307.0, 308.0
+_ENDS = -307.0, 308.25
 """The decades of normal float64 numbers, which a browser can compute with."""
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from gradclip_cli.render.html.theme import AFTER, BAD, EXPLODES, NORM, OTHER, OVER, ZERO
+from gradclip_cli.render.html.theme import AFTER, BAD, EXPLODES, NORM, OTHER, OVER, RULE, ZERO
 
 _RING = "M0,-1A1,1,0,1,1,0,1A1,1,0,1,1,0,-1ZM0,-.65A.65,.65,0,1,0,0,.65A.65,.65,0,1,0,0,-.65Z"
 _CROSS = "M-1,-.65L-.65,-1L0,-.35L.65,-1L1,-.65L.35,0L1,.65L.65,1L0,.35L-.65,1L-1,.65L-.35,0Z"
@@ -29,7 +29,12 @@ NOT_FINITE = Kind("not finite", BAD, _CROSS)
 IS_ZERO = Kind("zero", ZERO, "diamond")
 
 
-def other(label: str) -> Kind:
+def of_rule(rule: str) -> Kind:
+    """Return the line of a rule that has a threshold for each step."""
+    return Kind(f"{rule}, step by step", RULE, _DASHES)
+
+
+def of_other(label: str) -> Kind:
     """Return the line of another run."""
     return Kind(label, OTHER, _DOTS)
 

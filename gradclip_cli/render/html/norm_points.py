@@ -1,6 +1,7 @@
 """Norms of dumps as points of a line: where there are too many for it, each is the largest of several that follow each other."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -22,14 +23,27 @@ class Marked(NamedTuple):
     count: int  # type: ignore[assignment]  # hides `tuple.count`, which nobody calls
 
 
+@dataclass(frozen=True)
 class NormPoints:
-    """The norms of a run in groups of `each` dumps."""
+    """The norms of a run in groups of `each` dumps; `exploding` says which explode, as `stats` and `check` say it."""
 
-    def __init__(self, dumps: Sequence[StatsDump], most: int = MOST) -> None:
-        self.dumps = dumps
-        self.norms: Matrix = np.array([dump.norm for dump in dumps], np.float64)
-        self.places = places(dumps)
-        self.each = -(-len(dumps) // most)
+    dumps: Sequence[StatsDump]
+    norms: Matrix
+    places: Sequence[int]
+    numbered: bool
+    exploding: Mask
+    each: int
+
+    @classmethod
+    def of(cls, dumps: Sequence[StatsDump]) -> "NormPoints":
+        """Return the norms of dumps as points of a line."""
+        norms = np.array([dump.norm for dump in dumps], np.float64)
+        high = explosions(norms[:, None], np.isfinite(norms)[:, None], EXPLODING_FACTOR, EXPLODING_DUMPS)
+        return cls(dumps, norms, places(dumps), are_numbered(dumps), high.steps[:, 0], -(-len(dumps) // MOST))
+
+    def at_most(self, points: int) -> "NormPoints":
+        """Return the same norms in groups that make so many points at most."""
+        return replace(self, each=-(-len(self.dumps) // points))
 
     @property
     def positive(self) -> Mask:
@@ -37,18 +51,13 @@ class NormPoints:
         found: Mask = np.isfinite(self.norms) & (self.norms > 0)
         return found
 
-    def largest(self) -> list[Marked]:
-        """Return a point for each group: its largest norm that is finite and above 0, or its first dump, which then counts 0."""
-        return self._groups(self.positive, empty=True)
+    def largest(self) -> list[int]:
+        """Return the row of each group's largest norm that is finite and above 0; of its first dump, where it has none."""
+        return [one.row for one in self._groups(self.positive)]
 
     def marked(self, which: Mask) -> list[Marked]:
         """Return a point for each group that has any of some dumps: that of its largest norm among them, or of the first."""
-        return self._groups(which, empty=False)
-
-    def exploding(self) -> Mask:
-        """Return which norms explode, as `stats` and `check` say it."""
-        finite = np.isfinite(self.norms)[:, None]
-        return explosions(self.norms[:, None], finite, EXPLODING_FACTOR, EXPLODING_DUMPS).steps[:, 0]
+        return [one for one in self._groups(which) if one.count]
 
     def name(self, row: int) -> str:
         """Name the dump of a row."""
@@ -72,13 +81,13 @@ class NormPoints:
         first = row - row % self.each
         last = min(first + self.each, len(self.dumps)) - 1
         names = dict.fromkeys(name_of(self.dumps[k]) for k in (first, last))
-        return ("-" if are_numbered(self.dumps) else " to ").join(names)
+        return ("-" if self.numbered else " to ").join(names)
 
-    def _groups(self, which: Mask, *, empty: bool) -> list[Marked]:
+    def _groups(self, which: Mask) -> list[Marked]:
         short = -len(which) % self.each
         mask = np.pad(which, (0, short)).reshape(-1, self.each)
         heights = np.where(np.isfinite(self.norms), self.norms, 0.0)
         ranked = np.where(mask, np.pad(heights, (0, short)).reshape(-1, self.each), -1.0)
         rows = ranked.argmax(axis=1) + np.arange(len(mask)) * self.each
         counts = np.count_nonzero(mask, axis=1)
-        return [Marked(*one) for one in zip(rows.tolist(), counts.tolist(), strict=True) if one[1] or empty]
+        return [Marked(*one) for one in zip(rows.tolist(), counts.tolist(), strict=True)]

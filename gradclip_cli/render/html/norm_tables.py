@@ -1,9 +1,11 @@
 """The numbers of the norm's picture as tables, and its main figures in a sentence."""
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 
-from gradclip_cli.render.html.norm_line import NormLine, rise_text
-from gradclip_cli.render.html.norm_points import NormPoints
+from gradclip_cli.render.html.norm_line import NormLine
 from gradclip_cli.render.html.picture import NumberTable
 from gradclip_cli.render.html.slider import Slider
 from gradclip_cli.render.tables.grid import factor_text, figure
@@ -23,31 +25,38 @@ def says(stats: StatsReport, line: NormLine, noun: str) -> str:
         return f"No norm of {plural(len(stats.dumps), noun)} is finite."
     told = f"The {line.names[0]} of {plural(len(stats.dumps), noun)}: median {figure(total.median)}, largest {figure(total.max)}"
     told += f", {total.nonfinite:,} not finite" if total.nonfinite else ""
-    high = stats.exploding
-    if high is not None:
-        told += f"; {plural(high.count, noun)} {'explodes' if high.count == 1 else 'explode'}, the highest {times(high.times)} its neighbours"
-    told += f"; {rise_text(line.first)}" if line.first is not None else ""
+    if high := stats.exploding:
+        verb = "explodes" if high.count == 1 else "explode"
+        told += f"; {plural(high.count, noun)} {verb}, the highest {times(high.times)} its neighbours"
+    told += f"; {line.first}" if line.first else ""
     return f"{told}. {line.slider.at_start.told}" if line.slider else f"{told}."
 
 
 def norms_table(line: NormLine, noun: str) -> NumberTable:
     """Return the norms as a table; where there are many, each row has the largest of several."""
-    points = NormPoints(line.points.dumps, _ROWS)
-    caption = f"{line.names[0].capitalize()}"
-    if points.each > 1:
-        caption += f", the largest of each {points.each} {noun}s"
-    masks = {"explodes": points.exploding(), "not finite": ~np.isfinite(points.norms), "zero": points.norms == 0}
+    points = line.points.at_most(_ROWS)
+    pooled = points.each > 1
+    caption = f"Norms of {noun}s, the largest of every {points.each:,}" if pooled else f"Norms of {noun}s"
+    masks = {"explodes": points.exploding, "not finite": ~np.isfinite(points.norms), "zero": points.norms == 0}
     rows = []
-    for one in points.largest():
-        first = one.row - one.row % points.each
+    for row in points.largest():
+        first = row - row % points.each
         marks = [
             name if points.each == 1 else f"{count:,} {name}"
             for name, mask in masks.items()
             if (count := int(np.count_nonzero(mask[first : first + points.each])))
         ]
-        norm = figure(float(points.norms[one.row])) if one.count else "-"
-        rows.append((points.group(one.row), norm, ", ".join(marks)))
-    return NumberTable(caption, (f"{noun}s" if points.each > 1 else noun, "norm", "note"), rows)
+        norm = figure(float(points.norms[row])) if points.positive[row] else "-"
+        beside = [_beside(line, points.places[first : first + points.each])] if line.against is not None else []
+        rows.append((points.group(row), norm, *beside, ", ".join(marks)))
+    other = [line.names[1]] if line.against is not None else []
+    return NumberTable(caption, (f"{noun}s" if pooled else noun, "norm", *other, "note"), rows)
+
+
+def _beside(line: NormLine, places: Sequence[int]) -> str:
+    """Return the largest norm of the other run at the same places."""
+    found = [norm for place in places if 0 < (norm := line.norms_beside.get(place, 0.0)) < math.inf]
+    return figure(max(found)) if found else "-"
 
 
 def effects_table(moves: Slider, noun: str) -> NumberTable:

@@ -2,13 +2,16 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gradclip_cli.render.html.norm_axis import HEIGHT, NormAxis, drawn
 from gradclip_cli.render.html.theme import RULE
 from gradclip_cli.render.tables.grid import figure
 from gradclip_cli.reports.stats import StatsReport
 from gradclip_cli.strategies.builtin import GLOBAL
+
+if TYPE_CHECKING:
+    from gradclip_cli.reports.stats_thresholds import Advised, Candidate, Suggestion
 
 _APART = 12
 """The least distance of two names in pixels."""
@@ -41,7 +44,9 @@ def rule_lines(stats: StatsReport) -> list[RuleLine]:
 
 
 def _all(stats: StatsReport) -> Iterator[tuple[str, float]]:
-    for row in (*stats.candidates, *stats.suggestions, *stats.advised):
+    rows: list[Candidate | Suggestion | Advised] = [*stats.candidates, *stats.advised]
+    rows += [] if stats.replay else stats.suggestions  # an adaptive rule has a threshold for each step
+    for row in rows:
         if row.strategy == GLOBAL.name and row.threshold and row.rule is not None:
             yield row.rule, row.threshold
     for tried in stats.tries or ():
@@ -73,7 +78,14 @@ def drawn_rules(lines: Sequence[RuleLine], axis: NormAxis) -> list[dict[str, Any
         },
         {
             "data": {"values": values},
-            "mark": {"type": "text", "align": "left", "baseline": "middle", "dx": 15, "fontSize": 10, "limit": _ROOM - 15},
+            "mark": {
+                "type": "text",
+                "align": "left",
+                "baseline": "middle",
+                "dx": 15,
+                "fontSize": 10,
+                "limit": _ROOM - 15,
+            },
             "encoding": {"y": axis.y("spot"), "x": right, "text": {"field": "rule", "type": "nominal"}},
         },
     ]

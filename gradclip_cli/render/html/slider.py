@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -16,7 +16,10 @@ from gradclip_cli.text import percent, plural
 from gradclip_cli.thresholds.effects import ClipEffect, clip_effects
 from gradclip_cli.thresholds.samples import Mask, Matrix
 
-_FEWEST, _MOST, _A_DECADE = 200, 400, 80
+if TYPE_CHECKING:
+    from gradclip_cli.reports.stats_thresholds import Candidate, Suggestion
+
+_FEWEST, _MOST, _A_DECADE = 200, 300, 80
 """Positions: at least, at most, and in each decade of norms."""
 
 _WIDE, _RANGES, _NAME = 44, 8, 30
@@ -93,7 +96,7 @@ def start_of(stats: StatsReport) -> tuple[float | None, str]:
     for one in stats.advised:
         if one.strategy == GLOBAL.name and one.threshold and not one.too_few:
             return one.threshold, f"the advised threshold, {one.rule}"
-    chosen = [*stats.suggestions, *stats.candidates]
+    chosen: list[Candidate | Suggestion] = [*stats.suggestions, *stats.candidates]
     found = next((one for one in chosen if one.strategy == GLOBAL.name and one.threshold), None)
     if found is not None:
         return found.threshold, str(found.rule)
@@ -114,9 +117,7 @@ def slider(stats: StatsReport, axis: NormAxis) -> Slider | None:
     teller = _Teller(stats, dumps, int(np.count_nonzero(finite)), max(4, _digits(step)))
     effects = clip_effects(norms[finite], thresholds, stats.epsilon)
     names = {place: f" ({name})"}
-    found = [
-        teller.position(effect, compared > effect.threshold, names.get(k, "")) for k, effect in enumerate(effects)
-    ]
+    found = [teller.position(effect, compared > effect.threshold, names.get(k, "")) for k, effect in enumerate(effects)]
     return Slider(low, step, place, found, int(np.count_nonzero(finite)))
 
 
@@ -155,7 +156,9 @@ class _Teller:
         which = f": {steps}" if steps else ""
         kept = f", {percent(effect.kept, 1)} of the squared norm is kept" if self._squares else ""
         factor = f"mean factor {factor_text(effect.mean_factor, 3)}"
-        told = f"{GLOBAL.name} at {effect.threshold:.{self._digits}g}{name} clips {count} ({rate}){which}; {factor}{kept}."
+        told = (
+            f"{GLOBAL.name} at {effect.threshold:.{self._digits}g}{name} clips {count} ({rate}){which}; {factor}{kept}."
+        )
         return Position(effect if self._squares else effect._replace(kept=math.nan), steps, told)
 
     def _steps(self, clipped: Mask, count: int) -> str:

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-NORM, OVER, RULE, BAD, ZERO = "#2f7fc1", "#d1495b", "#b7791f", "#a23b9c", "#8b95a5"
+NORM, OVER, RULE, BAD, ZERO = "#2f7fc1", "#d94c4c", "#6b7280", "#cc12a4", "#8b95a5"
 """A norm, what is above a threshold, the threshold of a rule, what is not finite, and what is zero."""
 
-AFTER, EXPLODES, OTHER = "#1b9e77", "#b4541a", "#d97706"
+AFTER, EXPLODES, OTHER = "#00a06a", BAD, "#bf5e1d"
 """A norm after clipping, a norm that explodes, and the norm of another run."""
 
-SERIES = ("#2f7fc1", "#d97706", "#1b9e77", "#a23b9c", "#c2a200", "#6b7280", "#d1495b", "#56b4e9")
+SERIES = ("#2f7fc1", "#bf5e1d", "#00a06a", "#cc12a4", "#a18a00", "#6b7280", "#e0475a", "#6045e6")
 """The colours of lines side by side, in their order."""
 
 INK, GROUND, FAINT = "#1a202c", "#ffffff", "rgba(128,137,150,0.3)"
