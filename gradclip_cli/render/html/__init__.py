@@ -23,5 +23,43 @@ def _map() -> "Maker":
     return picture
 
 
-PICTURES: Mapping[str, Callable[[], "Maker"]] = {"norm": _norm, "map": _map}
+def _flow() -> "Maker":
+    from gradclip_cli.render.html.flow import picture
+
+    return picture
+
+
+def _shares() -> "Maker":
+    from gradclip_cli.render.html.shares import picture
+
+    return picture
+
+
+def _nonfinite() -> "Maker":
+    from gradclip_cli.render.html.nonfinite import picture
+
+    return picture
+
+
+def _ratio() -> "Maker":
+    from gradclip_cli.render.html.ratio import picture
+
+    return picture
+
+
+def _values() -> "Maker":
+    from gradclip_cli.render.html.values import picture
+
+    return picture
+
+
+PICTURES: Mapping[str, Callable[[], "Maker"]] = {
+    "norm": _norm,
+    "map": _map,
+    "ratio": _ratio,
+    "nonfinite": _nonfinite,
+    "flow": _flow,
+    "shares": _shares,
+    "values": _values,
+}
 """The pictures in the order of the page, each with a function that imports its maker; a figure's file is called so."""

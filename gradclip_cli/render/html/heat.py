@@ -98,7 +98,7 @@ def x_axis(dumps: Sequence[StatsDump], *, linked: bool) -> dict[str, Any]:
 def height_of(rows: MapRows) -> int:
     """Return the height of a map in pixels: rows are high where they are few."""
     count = len(rows.labels)
-    return _STRIP + max(3 * count, min(14 * count, 420))
+    return _STRIP + max(3 * count, min(22 * count, 360))
 
 
 def y_axis(rows: MapRows) -> dict[str, Any]:
@@ -130,9 +130,9 @@ def colour(title: str, found: Pooled) -> dict[str, Any]:
         "title": title,
         "titleOrient": "left",
         "values": [-int(most), 0, int(most)],
-        "labelExpr": "format(pow(10, datum.value), '.2~g')",
+        "labelExpr": "format(pow(10, datum.value), ',.2~r')",
     }
-    scale = {"domain": [-most, most], "domainMid": 0, "range": "diverging", "clamp": True}
+    scale = {"domain": [-most, most], "domainMid": 0, "range": "diverging", "interpolate": "lab", "clamp": True}
     return {"field": "log", "type": "quantitative", "scale": scale, "legend": legend}
 
 
@@ -140,20 +140,25 @@ def cell_layers(
     x: View, rows: MapRows, found: Pooled, columns: Values, shade: Mapping[str, Any], told: Values
 ) -> list[View]:
     """Return the layers of a map: an empty row each, to click on; then of the cells there are: ratios, 0, and not finite."""
-    place = {"x": x, "x2": {"field": "to"}, "y": y_axis(rows)}
-    plain = {"type": "rect", "clip": True, "aria": False}
+    place: View = {"x": x, "x2": {"field": "to"}, "y": y_axis(rows)}
+    plain: View = {"type": "rect", "clip": True, "aria": False}
     ground = [{"row": label, "from": columns[0]["from"], "to": columns[-1]["to"]} for label in rows.labels]
-    thin, violet = {"color": GREY, "height": {"band": 0.34}}, {"color": BAD, "stroke": BAD, "strokeWidth": 1}
+    thin: View = {"color": GREY, "height": {"band": 0.34}}
+    loud: View = {"color": BAD, "stroke": BAD, "strokeWidth": 1}
     kinds: list[tuple[str, Any, View, View]] = [
         ("datum.known", np.abs(found.cells) < -ZERO, {}, {"color": shade}),
         ("datum.zero", found.any_zero, thin, {}),
-        (f"datum.c == {NONFINITE}", found.cells == NONFINITE, violet, {}),
+        (f"datum.c == {NONFINITE}", found.cells == NONFINITE, loud, {}),
     ]
     return [
         {"data": {"values": ground}, "mark": {**plain, "color": "transparent"}, "encoding": place},
         *(
-            {"transform": [{"filter": test}], "mark": {**plain, **look}, "encoding": {**place, **more, "tooltip": told}}
-            for test, where, look, more in kinds
+            {
+                "transform": [{"filter": test}],
+                "mark": plain | look,
+                "encoding": place | shown | {"tooltip": told},
+            }
+            for test, where, look, shown in kinds
             if where.any()
         ),
     ]
@@ -180,7 +185,7 @@ def above(x: View, rows: MapRows, found: Pooled, columns: Values) -> list[View]:
 def legend_of(found: Pooled) -> list[str]:
     """Say how to tell cells that are no ratio, of the kinds that a map has, in one line or none."""
     kinds = {
-        "violet, and ✕ above: not finite": (found.cells == NONFINITE).any(),
+        "✕ above, and cells of its colour: not finite": (found.cells == NONFINITE).any(),
         "thin line: 0": found.any_zero.any(),
         "empty: absent": (found.cells == ABSENT).any(),
     }

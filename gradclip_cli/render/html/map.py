@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from gradclip_cli.render.html.heat import (
     WIDTH,
     Values,
@@ -17,12 +19,13 @@ from gradclip_cli.render.html.heat import (
 )
 from gradclip_cli.render.html.map_norms import MapNorms, Rise, map_norms, sentence_of, table_of
 from gradclip_cli.render.html.picture import PICKED, Picture, View
-from gradclip_cli.render.html.pooled import NONFINITE
+from gradclip_cli.render.html.pooled import FEWER_COLUMNS, NONFINITE, ZERO
 from gradclip_cli.render.html.steps import name_of, places
-from gradclip_cli.render.html.theme import BAD, SERIES
+from gradclip_cli.render.html.theme import BAD, NORM
 from gradclip_cli.reports.run import RunReport
 from gradclip_cli.text import shortlist
 
+_APART = {"resolve": {"scale": {"color": "independent"}}}
 _DETAIL = 120
 """The height of the line below the map, in pixels."""
 
@@ -33,19 +36,33 @@ def picture(report: RunReport) -> Picture | None:
     if norms is None:
         return None
     columns = columns_of(norms.dumps, norms.starts)
-    data = {"data": {"values": _values(norms)}, "transform": _transforms(norms, columns)}
-    linked = {**data, "vconcat": [_view(norms, columns, linked=True), _detail(norms, columns)]}
-    alone = {**data, **_view(norms, columns, linked=False)}
+    linked = {
+        **_data(norms, columns),
+        "vconcat": [_view(norms, columns, linked=True), _detail(norms, columns)],
+        **_APART,
+    }
+    fewer = norms.of_columns(FEWER_COLUMNS)
+    columns = columns_of(norms.dumps, fewer.starts)
+    alone = {**_data(fewer, columns), **_view(fewer, columns, linked=False)}
     return Picture("Layers over steps", sentence_of(norms), [linked], alone, [table_of(norms)])
 
 
+def _data(norms: MapNorms, columns: Values) -> View:
+    return {"data": {"values": _values(norms)}, "transform": _transforms(norms, columns)}
+
+
 def _values(norms: MapNorms) -> Values:
-    usual = [{"median": float(f"{value:.4g}")} if value > 0 else {} for value in norms.usual.tolist()]
-    return row_values(norms.rows, norms.shown, norms.cells, usual if norms.rows.are_layers else None)
+    usual = norms.usual if norms.rows.are_layers else np.zeros(len(norms.rows.names))
+    drawn = np.logical_or.reduce(np.abs(norms.cells.cells) < -ZERO, axis=1)
+    more = [
+        {**({"median": float(f"{value:.4g}")} if value > 0 else {}), **({} if any_ratio else {"none": 1})}
+        for value, any_ratio in zip(usual.tolist(), drawn.tolist(), strict=True)
+    ]
+    return row_values(norms.rows, norms.shown, norms.cells, more)
 
 
 def _transforms(norms: MapNorms, columns: Values) -> list[dict[str, Any]]:
-    value = "datum.median * pow(10, datum.log)" if norms.rows.are_layers else "pow(10, datum.log)"
+    value = "pow(10, log(datum.median) / LN10 + datum.log)" if norms.rows.are_layers else "pow(10, datum.log)"
     norm = {"calculate": f"datum.known ? {value} : null", "as": "norm"}
     return [*unfolded(columns, several=not norms.rows.are_layers), norm]
 
@@ -62,7 +79,13 @@ def _view(norms: MapNorms, columns: Values, *, linked: bool) -> View:
     x, shade = x_axis(norms.dumps, linked=linked), colour("times the median of its layer", norms.cells)
     ground, *cells = cell_layers(x, norms.rows, norms.cells, columns, shade, _told(norms))
     if linked:
-        pick = {"type": "point", "fields": ["row"], "on": "click", "clear": False}
+        pick = {
+            "type": "point",
+            "fields": ["row"],
+            "on": "click[event.item && event.item.datum && event.item.datum.row]",
+            "clear": False,
+            "toggle": False,
+        }
         ground = {"params": [{"name": PICKED, "select": pick, "value": [{"row": norms.picked()}]}], **ground}
     return {
         "title": {"text": "Layers over steps", "subtitle": _subtitle(norms, linked=linked)},
@@ -74,7 +97,7 @@ def _view(norms: MapNorms, columns: Values, *, linked: bool) -> View:
 
 def _subtitle(norms: MapNorms, *, linked: bool) -> list[str]:
     highest = "" if norms.rows.are_layers else ", shown by the layer of it that stands highest"
-    click = " Click a row to draw it below, with Shift beside others." if linked else ""
+    click = " Click a row to draw it below." if linked else ""
     return [f"Each row is a {norms.rows.noun}{highest}.{click}", *legend_of(norms.cells)]
 
 
@@ -103,40 +126,32 @@ def _says(rise: Rise, step: str) -> str:
 
 
 def _detail(norms: MapNorms, columns: Values) -> View:
-    """Draw the rows that are picked as lines; what is not finite stands at the top, what is 0 at the bottom."""
+    """Draw the row that is picked as a line; what is not finite stands at the top, what is 0 at the bottom.
+
+    A scale without a number fails in the browser: hidden ends hold that of the steps, a hidden line that of a row without norms.
+    """
     x = x_axis(norms.dumps, linked=True) | {"field": "at", "axis": {"grid": True}}
     title = "norm of the picked row" if norms.rows.are_layers else "picked row, times the median"
-    y = {"type": "quantitative", "title": title, "scale": {"type": "log", "nice": False}}
-    legend = {"title": None, "orient": "top", "labelLimit": 600, "symbolType": "stroke"}
-    hue = {"field": "name", "type": "nominal", "scale": {"range": list(SERIES)}, "legend": legend}
+    y = {"field": "y", "type": "quantitative", "title": title, "scale": {"type": "log", "nice": False}}
+    legend = {"title": None, "orient": "top", "labelLimit": 600, "symbolType": "stroke", "symbolOpacity": 1}
+    hue = {"field": "name", "type": "nominal", "scale": {"range": [NORM]}, "legend": legend}
     line = {"type": "line", "strokeWidth": 1.2, "point": {"size": 8}, "clip": True}
-    base = "isValid(datum.median) ? datum.median : 1"
+    seen = {"condition": {"test": "datum.none", "value": 0}, "value": 1}
+    ends = {"values": [{"at": columns[0]["from"]}, {"at": columns[-1]["to"]}]}
     return {
         "width": WIDTH,
         "height": _DETAIL,
         "transform": [
             {"filter": {"param": PICKED, "empty": False}},
             {"calculate": "(datum.from + datum.to) / 2", "as": "at"},
-            {"calculate": base, "as": "base"},
+            {"calculate": "datum.none ? 1 : datum.norm", "as": "y"},
         ],
         "layer": [
-            _extent(x, y, columns),
-            {"mark": line, "encoding": {"x": x, "y": {**y, "field": "norm"}, "color": hue, "tooltip": _told(norms)}},
+            {"data": ends, "mark": {"type": "point", "opacity": 0, "tooltip": None}, "encoding": {"x": x}},
+            {"mark": line, "encoding": {"x": x, "y": y, "color": hue, "opacity": seen, "tooltip": _told(norms)}},
             _edge("✕", f"datum.c == {NONFINITE}", x, 5, norms),
             _edge("0", "datum.zero && !datum.known", x, _DETAIL - 5, norms),
         ],
-    }
-
-
-def _extent(x: View, y: View, columns: Values) -> View:
-    """Return what nobody sees, but what makes the axes reach over all steps, and a row without norms have an axis."""
-    ends = {"data": {"values": [{"at": columns[0]["from"]}, {"at": columns[-1]["to"]}]}}
-    hidden = {"type": "point", "opacity": 0, "tooltip": None, "aria": False}
-    return {
-        "layer": [
-            {**ends, "mark": hidden, "encoding": {"x": x}},
-            {"mark": hidden, "encoding": {"x": x, "y": {**y, "field": "base"}}},
-        ]
     }
 
 

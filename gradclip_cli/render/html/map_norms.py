@@ -8,7 +8,7 @@ import numpy as np
 
 from gradclip_cli.inputs.naming import block_of
 from gradclip_cli.render.html.picture import NumberTable
-from gradclip_cli.render.html.pooled import NONFINITE, ZERO, Norms, Pooled, cells_of, medians, pooled, starts_of
+from gradclip_cli.render.html.pooled import NONFINITE, ZERO, Cells, Norms, Pooled, cells_of, medians, pooled, starts_of
 from gradclip_cli.render.html.rows import MapRows, NormMatrix, map_rows, matrix_of
 from gradclip_cli.render.html.steps import name_of
 from gradclip_cli.render.tables.grid import figure, layer_name
@@ -30,19 +30,25 @@ class Rise(NamedTuple):
 
 
 class MapNorms(NamedTuple):
-    """Norms by layer and step, with the median of each layer, the rows that they make and the cells of those.
+    """Norms by layer and step, with the median of each layer, a cell for each norm, and the rows and cells of a map.
 
-    Columns begin at the dumps `starts`; `shown` are the layers as a reader sees them.
+    Columns of the map begin at the dumps `starts`; `shown` are the layers as a reader sees them.
     """
 
     dumps: Sequence[StatsDump]
     matrix: NormMatrix
     usual: Norms
+    every: Cells
     rows: MapRows
     cells: Pooled
     starts: Sequence[int]
     shown: Sequence[str]
     first: FirstRise | None
+
+    def of_columns(self, most: int) -> "MapNorms":
+        """Return the same with at most so many columns."""
+        starts = starts_of(len(self.dumps), most)
+        return self._replace(starts=starts, cells=pooled(self.every, self.rows.starts, starts))
 
     @property
     def rise(self) -> Rise | None:
@@ -74,7 +80,8 @@ class MapNorms(NamedTuple):
         norms, present = self.matrix.norms, self.matrix.present
         heights = np.full(norms.shape, -2.0)
         known = present & np.isfinite(norms)
-        np.divide(norms, self.usual[:, None], out=heights, where=known & (self.usual > 0)[:, None])
+        with np.errstate(over="ignore"):  # a ratio beyond float64 stands highest
+            np.divide(norms, self.usual[:, None], out=heights, where=known & (self.usual > 0)[:, None])
         heights[known & (norms == 0)] = -1.0
         dumps = heights.argmax(axis=1)
         highest = heights[np.arange(len(dumps)), dumps]
@@ -85,7 +92,7 @@ class MapNorms(NamedTuple):
     def height(self, layer: int, dump: int) -> float | None:
         """Return how many times its layer's median a norm is; None where there is no such figure."""
         norm, usual = float(self.matrix.norms[layer, dump]), float(self.usual[layer])
-        return norm / usual if usual > 0 and math.isfinite(norm) else None
+        return norm / usual if usual > 0 and math.isfinite(norm / usual) else None
 
 
 def map_norms(report: RunReport) -> MapNorms | None:
@@ -98,9 +105,10 @@ def map_norms(report: RunReport) -> MapNorms | None:
     rows = map_rows(matrix.layers, blocks_are_layers=stats.blocks_are_layers, labels=stats.labels)
     matrix, rows = matrix.of_layers(rows.order), rows._replace(order=range(len(rows.order)))
     usual, starts = medians(matrix.norms), starts_of(len(stats.dumps))
-    cells = pooled(cells_of(matrix.norms, matrix.present, usual), rows.starts, starts)
+    every = cells_of(matrix.norms, matrix.present, usual)
+    cells = pooled(every, rows.starts, starts)
     shown = [layer_name(layer, stats.labels) for layer in matrix.layers]
-    return MapNorms(stats.dumps, matrix, usual, rows, cells, starts, shown, stats.first or report.check.first)
+    return MapNorms(stats.dumps, matrix, usual, every, rows, cells, starts, shown, stats.first or report.check.first)
 
 
 def table_of(norms: MapNorms) -> NumberTable:

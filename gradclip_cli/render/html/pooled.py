@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 MOST_COLUMNS = 320
 """Columns of a map at most."""
 
+FEWER_COLUMNS = 160
+"""Columns of a map in a file of its own, in which each cell is a path."""
+
 ABSENT, ZERO, NONFINITE = -99_999, -99_998, 99_999
 """Cells without a ratio, which is less than 70,000 either way for any two float64."""
 

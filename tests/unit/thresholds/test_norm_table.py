@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gradclip_cli.strategies import STRATEGIES, Group, find
-from gradclip_cli.thresholds.norm_table import GroupName, L2Norms, NormTable, SeriesNorms, Step
+from gradclip_cli.thresholds.norm_table import GroupName, L2Norms, NormTable, SeriesNorms, Step, StepRows
 
 
 def table(values: list[float], groups: int = 1) -> NormTable:
@@ -58,3 +58,13 @@ def test_what_a_strategy_compares() -> None:
     assert both.compared(find("renormalize-l2-per-layer")) is l2.layers
     assert both.compared(find("none")) is l2.total
     assert both.compared(find("clip-l2-per-layer")) is layers
+
+
+def test_rows_of_steps_hold_the_table_that_they_come_from() -> None:
+    """Rows are the norms of each group step by step, None where it is absent; those who want arrays find the table."""
+    table = NormTable(
+        [GroupName("a"), GroupName("b")], np.array([[1.0, 0.0], [2.0, 3.0]]), np.array([[False, True], [False, False]])
+    )
+    rows = StepRows(table)
+    assert list(rows) == [[1.0, 2.0], [None, 3.0]]
+    assert rows.table is table

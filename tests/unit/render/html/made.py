@@ -31,14 +31,29 @@ def run_of(
     """A run with these norms (layers × steps) at the steps 0, 10, 20 and so on; `stats` are fields of its report."""
     values = np.asarray(norms, np.float64)
     found = named(layers, values, absent)
-    totals = np.sqrt((values * values).sum(axis=0))
-    dumps = [StatsDump(f"run/{k}.npz", 10 * k, norm, norm, int(norm - norm != 0)) for k, norm in enumerate(totals.tolist())]
+    totals = np.hypot.reduce(values, axis=0)
+    dumps = [
+        StatsDump(f"run/{k}.npz", 10 * k, norm, norm, int(norm - norm != 0)) for k, norm in enumerate(totals.tolist())
+    ]
     table = NormTable([GroupName()], totals[:, None])
     summaries = found.norms.table.summaries()  # type: ignore[attr-defined]  # it is of StepRows
     rows = [StatsLayer(layer, summary) for layer, summary in zip(layers, summaries, strict=True)]
     series = NormSeries([dump.step for dump in dumps], None, found) if len(dumps) > 1 else None
     noun = "layer" if all(block_of(layer) == layer for layer in layers) else "block"
     report = StatsReport(
-        2.0, dumps, table.samples.summary(), [], rows, [], [], [], {}, [], [], series=series, block_noun=noun, first=first
+        2.0,
+        dumps,
+        table.samples.summary(),
+        [],
+        rows,
+        [],
+        [],
+        [],
+        {},
+        [],
+        [],
+        series=series,
+        block_noun=noun,
+        first=first,
     )
     return RunReport("run", report._replace(**stats), CheckReport([], len(dumps), [], []), None, [], [])
