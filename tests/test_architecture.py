@@ -74,6 +74,7 @@ WITHOUT_UNIT_TESTS = {
     "commands/report/*.py": "tests/cli/test_report.py and tests/laws/test_report.py",
     "commands/stats/peak.py": "tests/laws/test_slices_named.py holds every figure against numpy",
     "commands/stats/dump_norms.py": "tests/laws hold every norm against numpy",
+    "render/html/theme.py": "colours, in which test_page.py and test_figures.py draw",
     "render/screens/diff_runs.py": "test_diff.py shows two dumps and two runs",
     "engine/compare.py": "tests/laws hold every figure of diff against numpy",
     "engine/executors/base.py": "a protocol, and what the tests of threads, processes and batches run",

@@ -53,7 +53,7 @@ def picture(report: RunReport) -> Picture | None:
     points = _points(deep, summaries) if in_blocks else _points_in_order(names, summaries, stats.labels)
     if not any(one.median for one in points):
         return None
-    view = _lines(points, stats) if in_blocks else _side_by_side(points, stats)
+    view = _lines(points, stats, len(names) - len(deep)) if in_blocks else _side_by_side(points, stats)
     return Picture(
         "Gradient flow", _says(points) if in_blocks else _says_layers(points), [view], view, [_table(points)]
     )
@@ -97,7 +97,7 @@ def _coloured(points: Sequence[_Point]) -> list[str]:
     return [kind for kind in counts if kind in kept]
 
 
-def _lines(points: Sequence[_Point], stats: StatsReport) -> View:
+def _lines(points: Sequence[_Point], stats: StatsReport, unnumbered: int) -> View:
     kinds = _coloured(points)
     left = len({one.kind for one in points}) > len(kinds)
     domain, range_ = [*kinds, *(["others"] if left else [])], [*SERIES[: len(kinds)], *([GREY] if left else [])]
@@ -112,10 +112,11 @@ def _lines(points: Sequence[_Point], stats: StatsReport) -> View:
     shared = {"x": {**x, "axis": {"tickMinStep": 1, "format": "d"}}, "color": colour, "detail": {"field": "kind"}}
     y = {"field": "median", **_norm_axis(stats)}
     line = {"type": "line", "strokeWidth": 1.5, "point": {"size": 18}}
+    without = f" Without {plural(unnumbered, 'layer')} in no numbered block." if unnumbered else ""
     return {
         "title": {
             "text": "Gradient flow",
-            "subtitle": ["Median norm of each kind of layer by depth, up to its 90th percentile.", _SLOPE],
+            "subtitle": [f"Median norm of each kind of layer by depth, up to its 90th percentile.{without}", _SLOPE],
         },
         "width": _WIDTH,
         "height": _HEIGHT,
@@ -192,7 +193,7 @@ def _says(points: Sequence[_Point]) -> str:
     ratio = norms[-1] / norms[0]
     way = "larger" if ratio >= 1 else "smaller"
     return (
-        f"{found}: the median norm of {kind} is {figure(norms[0])} in the first block and {figure(norms[-1])} in the last, "
+        f"{found}: the median norm of {kind} is {figure(norms[0])} in its first block and {figure(norms[-1])} in its last, "
         f"{times(max(ratio, 1 / ratio))} {way}."
     )
 

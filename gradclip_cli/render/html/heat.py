@@ -144,11 +144,11 @@ def cell_layers(
     plain: View = {"type": "rect", "clip": True, "aria": False}
     ground = [{"row": label, "from": columns[0]["from"], "to": columns[-1]["to"]} for label in rows.labels]
     thin: View = {"color": GREY, "height": {"band": 0.34}}
-    violet: View = {"color": BAD, "stroke": BAD, "strokeWidth": 1}
+    loud: View = {"color": BAD, "stroke": BAD, "strokeWidth": 1}
     kinds: list[tuple[str, Any, View, View]] = [
         ("datum.known", np.abs(found.cells) < -ZERO, {}, {"color": shade}),
         ("datum.zero", found.any_zero, thin, {}),
-        (f"datum.c == {NONFINITE}", found.cells == NONFINITE, violet, {}),
+        (f"datum.c == {NONFINITE}", found.cells == NONFINITE, loud, {}),
     ]
     return [
         {"data": {"values": ground}, "mark": {**plain, "color": "transparent"}, "encoding": place},

@@ -117,7 +117,7 @@ def _chunks(parts: dict[bytes, bytes]) -> Iterator[bytes]:
 
 
 def _rename(root: ElementTree.Element, name: str) -> None:
-    """Number the ids of a drawing: Vega counts on from one drawing to the next."""
+    """Give a drawing ids of its own, numbered anew: Vega counts on from one drawing to the next."""
     ids = [found for element in root.iter() if (found := element.get("id")) is not None]
     names = {old: f"{name}-{k}" for k, old in enumerate(ids)}
     for element in root.iter():

@@ -171,7 +171,7 @@ def _of_one_dump(stats: StatsReport) -> Picture:
             "subtitle": [f"Tensors that are not finite, from the last layer to the first.{more}"],
         },
         "width": _WIDTH - 60,
-        "height": {"step": 16},
+        "height": max(40, 16 * len(names)),
         "data": {"values": values},
         "mark": "bar",
         "encoding": {"x": x, "y": y, "color": hue, "tooltip": told},

@@ -123,12 +123,9 @@ def _notes(report: RunReport, line: NormLine, rules: list[RuleLine]) -> list[str
 
 
 def _title(parts: _Parts) -> str:
-    name = parts.line.names[0]
-    return (
-        f"{name[0].upper()}{name[1:]} over {parts.noun}s"
-        if name.startswith("global ")
-        else f"{name} over {parts.noun}s"
-    )
+    """Return the heading; the name of a log's column stays as it is."""
+    name = parts.line.names[0].replace("global ", "Global ", 1)
+    return f"{name} over {parts.noun}s"
 
 
 def _views(parts: _Parts, *, linked: bool) -> list[View]:

@@ -68,6 +68,11 @@ class NormLine:
         }
         return [kind for kind, shown in has.items() if shown]
 
+    @cached_property
+    def norms_beside(self) -> dict[int, float]:
+        """The norms of the other run by their places."""
+        return dict(zip(self.against.places, self.against.norms.tolist(), strict=True)) if self.against else {}
+
     @property
     def ends(self) -> tuple[int, int]:
         """The first and the last place on the axis of steps."""
@@ -118,8 +123,7 @@ def _columns(line: NormLine) -> dict[str, list[Any]]:
     if line.chosen is not None:
         found["chosen"] = [_on_axis(line.chosen[row]) for row in rows]
     if line.against is not None:
-        norms = dict(zip(line.against.places, line.against.norms.tolist(), strict=True))
-        found["other"] = [_on_axis(norms.get(place, math.nan)) for place in found["at"]]
+        found["other"] = [_on_axis(line.norms_beside.get(place, math.nan)) for place in found["at"]]
     if points.each > 1 or any(dump.name is not None or dump.step is None for dump in points.dumps):
         found["where"] = [points.where(row) for row in rows]
     return found

@@ -1,5 +1,8 @@
 """The numbers of the norm's picture as tables, and its main figures in a sentence."""
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 
 from gradclip_cli.render.html.norm_line import NormLine
@@ -44,8 +47,16 @@ def norms_table(line: NormLine, noun: str) -> NumberTable:
             if (count := int(np.count_nonzero(mask[first : first + points.each])))
         ]
         norm = figure(float(points.norms[row])) if points.positive[row] else "-"
-        rows.append((points.group(row), norm, ", ".join(marks)))
-    return NumberTable(caption, (f"{noun}s" if points.each > 1 else noun, "norm", "note"), rows)
+        beside = [_beside(line, points.places[first : first + points.each])] if line.against is not None else []
+        rows.append((points.group(row), norm, *beside, ", ".join(marks)))
+    other = [line.names[1]] if line.against is not None else []
+    return NumberTable(caption, (f"{noun}s" if pooled else noun, "norm", *other, "note"), rows)
+
+
+def _beside(line: NormLine, places: Sequence[int]) -> str:
+    """Return the largest norm of the other run at the same places."""
+    found = [norm for place in places if 0 < (norm := line.norms_beside.get(place, 0.0)) < math.inf]
+    return figure(max(found)) if found else "-"
 
 
 def effects_table(moves: Slider, noun: str) -> NumberTable:

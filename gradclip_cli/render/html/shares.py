@@ -193,7 +193,7 @@ def _of_one_dump(stats: StatsReport, blocks: Sequence[BlockShare]) -> Picture | 
     view: View = {
         "title": {"text": _title(stats), "subtitle": [f"By {stats.block_noun}.{left}"]},
         "width": _WIDTH,
-        "height": {"step": 16},
+        "height": max(40, 16 * len(shown)),
         "data": {"values": shown},
         "mark": {"type": "bar", "color": NORM},
         "encoding": {"x": x, "y": y, "tooltip": told},

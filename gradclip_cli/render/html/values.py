@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from gradclip_cli.render.html.heat import columns_of, x_axis
+from gradclip_cli.checks.forward_order import forward_key
+from gradclip_cli.render.html.heat import Values, columns_of, x_axis
 from gradclip_cli.render.html.picture import Picture, View
 from gradclip_cli.render.html.pooled import MOST_COLUMNS, starts_of
 from gradclip_cli.render.html.rows import map_rows
@@ -24,7 +26,7 @@ _NAMES = 6
 _MOST_STEPS = 160
 """Columns of steps at most, each of which has a cell for each exponent."""
 
-Values = list[dict[str, Any]]
+Counts = NDArray[np.int64]
 
 
 def picture(report: RunReport) -> Picture | None:
@@ -65,7 +67,7 @@ def _exponents(values: ValueReport, **more: Any) -> View:
 
 
 def _rules(values: ValueReport, channel: str) -> list[View]:
-    """Return the limits of narrow dtypes as dashed lines, each with its name at one end."""
+    """Return the limits of narrow dtypes as dashed lines, which tell their names when they are pointed at."""
     limits = _shown_limits(values)
     if not limits:
         return []
@@ -158,20 +160,31 @@ def _shade() -> dict[str, Any]:
     }
 
 
-def _cells(counts: np.ndarray[Any, np.dtype[np.int64]], least: int, rows: Sequence[dict[str, Any]]) -> Values:
-    """Return a value for each exponent that occurs in a row, with its share of the row."""
-    sums = np.maximum(counts.sum(axis=1), 1)
-    where = zip(*np.nonzero(counts), strict=True)
+def _shares(counts: Counts, rows: Sequence[dict[str, Any]]) -> Values:
+    """Return a value for each row, with the share of each exponent in it, in ten thousandths and at least one where it occurs."""
+    shares = np.rint(10_000 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)).astype(np.int64)
+    cells = np.where(counts > 0, np.maximum(shares, 1), 0).tolist()
+    return [{**row, "n": k, "s": found} for k, (row, found) in enumerate(zip(rows, cells, strict=True))]
+
+
+def _unfolded(least: int) -> list[dict[str, Any]]:
+    """Return the transforms that make a datum of each exponent that occurs in a row."""
     return [
-        {**rows[k], "e": least + int(e), "f": least + int(e) + 1, "share": round(float(counts[k, e] / sums[k]), 4)}
-        for k, e in where
+        {"flatten": ["s"]},
+        {"window": [{"op": "row_number", "as": "at"}], "groupby": ["n"]},
+        {"filter": "datum.s > 0"},
+        {"calculate": f"datum.at + {least - 1}", "as": "e"},
+        {"calculate": "datum.e + 1", "as": "f"},
+        {"calculate": "datum.s / 10000", "as": "share"},
     ]
 
 
 def _by_layer(stats: StatsReport, values: ValueReport) -> View:
     counted = values.layers
-    rows = map_rows(counted.names, blocks_are_layers=stats.blocks_are_layers, labels=stats.labels)
-    counts = np.add.reduceat(counted.counts[list(rows.order)], rows.starts, axis=0)
+    order = sorted(range(len(counted.names)), key=lambda k: forward_key(counted.names[k]))
+    names = [counted.names[k] for k in order]
+    rows = map_rows(names, blocks_are_layers=stats.blocks_are_layers, labels=stats.labels)
+    counts = np.add.reduceat(counted.counts[[order[k] for k in rows.order]], rows.starts, axis=0)
     named = [{"row": label, "name": name} for label, name in zip(rows.labels, rows.names, strict=True)]
     axis = {"labelFontSize": 9, "labelLimit": 105, "labelOverlap": True, "ticks": False, "grid": False}
     y = {
@@ -195,7 +208,8 @@ def _by_layer(stats: StatsReport, values: ValueReport) -> View:
         },
         "width": _WIDTH,
         "height": max(60, min(480, 16 * len(rows.labels))),
-        "data": {"values": _cells(counts, counted.least, named)},
+        "data": {"values": _shares(counts, named)},
+        "transform": _unfolded(counted.least),
         "layer": [cell, *_rules(values, "x")],
     }
 
@@ -216,6 +230,7 @@ def _by_step(stats: StatsReport, values: ValueReport, *, linked: bool) -> View:
         "title": {"text": "Magnitudes over steps", "subtitle": ["Each column: where all elements are at a step."]},
         "width": _WIDTH,
         "height": _HEIGHT,
-        "data": {"values": _cells(counts, values.steps.least, columns_of(stats.dumps, starts))},
+        "data": {"values": _shares(counts, columns_of(stats.dumps, starts))},
+        "transform": _unfolded(values.steps.least),
         "layer": [cell, *_rules(values, "y")],
     }

@@ -26,9 +26,17 @@ def test_the_sentence_names_the_kind_that_changes_most() -> None:
     found = picture(run_of(layers, [[1.0], [1.0], [1.0], [4.0], [2.0], [20.0]]))
     assert found is not None
     said = (
-        "2 kinds of layers in 3 blocks: the median norm of b is 1 in the first block and 20 in the last, 20 x larger."
+        "2 kinds of layers in 3 blocks: the median norm of b is 1 in its first block and 20 in its last, 20 x larger."
     )
     assert found.says == said
+
+
+def test_layers_beside_the_blocks_are_counted() -> None:
+    """Layers that have no depth are no part of a line, and the picture says how many there are."""
+    found = picture(run_of(["embed", "h.0.a", "h.1.a", "h.2.a", "head"], np.ones((5, 2))))
+    assert found is not None
+    assert {one["kind"] for one in found.alone["data"]["values"]} == {"a"}
+    assert "Without 2 layers in no numbered block." in found.alone["title"]["subtitle"][0]
 
 
 def test_layers_without_numbers_stand_side_by_side() -> None:

@@ -35,6 +35,8 @@ def test_another_run_is_matched_by_its_steps(tmp_path: Path) -> None:
     assert mine["other"] == [None, None, 5.0, 6.0]
     assert {"at": [2, 3, 4], "norm": [5.0, 6.0, 7.0]} in rows_of(found.linked[0], "norm")
     assert "other.csv" in json.dumps(found.linked)
+    assert found.tables[0].heads == ("step", "norm", "other.csv", "note")
+    assert [row[2] for row in found.tables[0].rows] == ["-", "-", "5", "6"]
 
 
 def test_an_adaptive_rule_is_a_line_of_its_own(tmp_path: Path) -> None:

@@ -103,3 +103,12 @@ def test_without_a_norm_above_zero_there_is_no_slider(tmp_path: Path) -> None:
     """Where every norm is 0, there is no threshold to start at."""
     stats = log_report(tmp_path / "log.csv", [0.0, 0.0]).stats
     assert slider(stats, NormAxis(-1.0, 1.0)) is None
+
+
+def test_steps_captured_for_what_they_are_like_do_not_count(tmp_path: Path) -> None:
+    """What was captured since it stood out is no sample, as in the what-if of `stats`."""
+    stats = log_report(tmp_path / "log.csv", [1.0, 2.0, 30.0, 3.0]).stats
+    dumps = [dump._replace(stood_out=dump.norm == 30.0) for dump in stats.dumps]
+    moves = slider_of(stats._replace(dumps=dumps))
+    assert moves.counted == 3
+    assert next(one.effect.clipped for one in moves.positions if 3 < one.effect.threshold < 30) == 0

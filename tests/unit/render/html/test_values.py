@@ -24,11 +24,14 @@ def test_a_cell_has_the_share_of_its_layer() -> None:
     found = picture(report([[1, 3, 0], [0, 0, 5]]))
     assert found is not None
     by_layer = found.alone["vconcat"][1]["data"]["values"]
-    assert [(one["name"], one["e"], one["share"]) for one in by_layer] == [
-        ("a", -30, 0.25),
-        ("a", -29, 0.75),
-        ("b", -28, 1.0),
-    ]
+    assert [(one["name"], one["s"]) for one in by_layer] == [("a", [2500, 7500, 0]), ("b", [0, 0, 10_000])]
+
+
+def test_rare_exponents_are_not_lost() -> None:
+    """An exponent that a millionth of the elements has is drawn, too."""
+    found = picture(report([[1, 10**6]]))
+    assert found is not None
+    assert found.alone["vconcat"][1]["data"]["values"][0]["s"] == [1, 10_000]
 
 
 def test_one_dump_has_no_map_of_steps() -> None:
