@@ -82,11 +82,14 @@ def _point(kind: str, place: int, block: str, several: Sequence[Summary]) -> _Po
 
 
 def _values(points: Sequence[_Point], coloured: Sequence[str]) -> list[dict[str, Any]]:
-    return [
-        {**one._asdict(), "group": one.kind if one.kind in coloured else "others"}
-        for one in points
-        if one.median is not None and one.median > 0
-    ]
+    """Return a value for each point with a median above 0, its norms with four digits."""
+    found = []
+    for one in points:
+        if one.median:
+            norms = {name: float(f"{norm:.4g}") for name, norm in zip(one._fields[3:], one[3:], strict=True)}
+            group = one.kind if one.kind in coloured else "others"
+            found.append({"kind": one.kind, "place": one.place, "block": one.block, "group": group, **norms})
+    return found
 
 
 def _coloured(points: Sequence[_Point]) -> list[str]:

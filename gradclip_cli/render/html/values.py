@@ -224,13 +224,14 @@ def _by_step(stats: StatsReport, values: ValueReport, *, linked: bool) -> View:
     ]
     x = {"x": x_axis(stats.dumps, linked=linked), "x2": {"field": "to"}}
     y = {"y": _exponents(values, field="e"), "y2": {"field": "f"}}
+    columns = [{key: one[key] for key in ("from", "to", "steps")} for one in columns_of(stats.dumps, starts)]
     mark = {"type": "rect", "clip": True, "aria": False}
     cell = {"mark": mark, "encoding": {**x, **y, "color": _shade(), "tooltip": told}}
     return {
         "title": {"text": "Magnitudes over steps", "subtitle": ["Each column: where all elements are at a step."]},
         "width": _WIDTH,
         "height": _HEIGHT,
-        "data": {"values": _shares(counts, columns_of(stats.dumps, starts))},
+        "data": {"values": _shares(counts, columns)},
         "transform": _unfolded(values.steps.least),
         "layer": [cell, *_rules(values, "y")],
     }

@@ -15,9 +15,9 @@ def test_kinds_are_lines_over_depth() -> None:
     assert len(values) == 6
     for k, row in enumerate(norms):
         one = values["ab"[k % 2], k // 2]
-        assert one["median"] == pytest.approx(np.median(row))
-        assert one["p90"] == pytest.approx(np.sort(row)[9])
-        assert one["max"] == row.max()
+        assert one["median"] == pytest.approx(np.median(row), rel=1e-3)
+        assert one["p90"] == pytest.approx(np.sort(row)[9], rel=1e-3)
+        assert one["max"] == pytest.approx(row.max(), rel=1e-3)
 
 
 def test_the_sentence_names_the_kind_that_changes_most() -> None:
