@@ -27,8 +27,9 @@ def write(plan: ReportPlan, report: RunReport) -> None:
     """Write a report as the plan says, whole or not at all."""
     if plan.wanted.nothing:
         return
+    contents = list(_contents(plan, report))  # all is drawn before anything is written
     with _outputs(plan) as outputs:
-        for target, content in _contents(plan, report):
+        for target, content in contents:
             staged = outputs.stage(target)
             write_at(staged.fd, 0, content, target)
             outputs.complete(staged)
