@@ -87,7 +87,7 @@ def test_what_cannot_be_done_leaves_nothing(argv: str, run: Run) -> None:
 
 @pytest.mark.usefixtures("runs")
 def test_pipes(spawn: Run) -> None:
-    """`-` is a log on standard input, read once for all; `-o -` writes a page, drawn, to standard output, and notes to standard error."""
+    """`-` is a log on standard input, read once; `-o -` writes a page, drawn, to standard output, and notes to standard error."""
     with open("a.csv") as log:
         result = spawn("report", "-", "-o", "-", "--against", "b", "--title", "<b>", stdin=log)
     assert result.code == 0
