@@ -86,10 +86,12 @@ def test_what_cannot_be_done_leaves_nothing(argv: str, run: Run) -> None:
 
 
 @pytest.mark.usefixtures("runs")
-def test_the_page_may_be_standard_output(spawn: Run) -> None:
-    """`-o -` writes a page, drawn, to standard output, and notes to standard error."""
-    result = spawn("report", "a", "-o", "-", "--against", "b", "--title", "<b>")
-    assert (result.code, result.err) == (0, "note: b: 1 of 2 steps of the run are in it, too; it lacks 1\n")
+def test_pipes(spawn: Run) -> None:
+    """`-` is a log on standard input, read once; `-o -` writes a page, drawn, to standard output, and notes to standard error."""
+    with open("a.csv") as log:
+        result = spawn("report", "-", "-o", "-", "--against", "b", "--title", "<b>", stdin=log)
+    assert result.code == 0
+    assert "\nnote: b: 1 of 2 steps of the run are in it, too; it lacks 1\n" in result.err
     assert result.out.startswith("<!doctype html>")
     assert "<title>&lt;b&gt;</title>" in result.out
 

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,7 +73,8 @@ class Collector:
 
     def __init__(self, plan: CheckPlan, run: Run) -> None:
         self._plan, self._run = plan, run
-        self._dumps, self._notes, self._before = list[DumpFigures](), list[Note](), cast("MeasuredDump | None", None)
+        self._dumps, self._notes = list[DumpFigures](), list[Note]()
+        self._before: MeasuredDump | None = None
         self._tensors = SeriesTensors(plan.selection.naming, plan.allow_missing, any_shape=True)
         self._bad = KeptNonfinite()
         sliced = plan.selection.along is not None

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from gradclip_cli.engine.measure import PieceObserver
 from gradclip_cli.engine.survey import MeasuredDump
+from gradclip_cli.errors import UsageError
 from gradclip_cli.formats.base import Format, Reader
 from gradclip_cli.inputs.loss_scale import scale_of
 from gradclip_cli.inputs.ordering import by_step
@@ -24,6 +25,7 @@ from gradclip_cli.reports.stats import StatsReport
 from gradclip_cli.reports.values import Magnitudes, ValueReport
 from gradclip_cli.spec_table import sizes_of
 from gradclip_cli.tensors import Piece, TensorSpec
+from gradclip_cli.text import printable
 
 Rows = NDArray[np.int64]
 
@@ -70,8 +72,16 @@ class SeriesValues:
             self._kept.append(_Kept(dump.place, whole))
 
     def report(self, stats: StatsReport, repeated: str | None) -> ValueReport:
-        """Return the counts of the layers and dumps of a report, which was made of the dumps that were taken."""
+        """Return the counts of the layers and dumps of a report, which was made of the dumps that were taken.
+
+        Raises UsageError where a file of one dump is left out for one of several steps: it is among the counts of layers.
+        """
         kept, _ = settled(self._kept, lambda one: one.place, repeated)
+        taken = set(map(id, kept))
+        lost = next((one.place for one in self._kept if id(one) not in taken and one.tensors is None), None)
+        if lost is not None:
+            what = f"{printable(lost.path)} holds step {lost.step}, which a file of several steps holds, too"
+            raise UsageError(f"{what}, so --values cannot leave it out; give one of them")
         for one in kept:
             if one.rows is not None and one.tensors is not None:
                 self._add(one.rows, one.tensors)

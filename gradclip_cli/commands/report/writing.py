@@ -10,12 +10,12 @@ from gradclip_cli.render.html.drawing import FORMATS
 from gradclip_cli.reports.run import RunReport
 from gradclip_cli.storage.atomic import Outputs
 from gradclip_cli.storage.random_access import write_at
-from gradclip_cli.storage.streams import stream_name
+from gradclip_cli.storage.streams import STANDARD, stream_name
 
 
 def refuse(plan: ReportPlan) -> None:
     """Raise OutputError where an output cannot be written; nothing is read."""
-    own = {os.path.realpath(path) for path in plan.paths}
+    own = {os.path.realpath(path) for path in plan.paths if path != STANDARD}
     outputs = _outputs(plan)
     for target in _targets(plan):
         outputs.check(target)
@@ -27,8 +27,9 @@ def write(plan: ReportPlan, report: RunReport) -> None:
     """Write a report as the plan says, whole or not at all."""
     if plan.wanted.nothing:
         return
+    contents = list(_contents(plan, report))  # all is drawn before anything is written
     with _outputs(plan) as outputs:
-        for target, content in _contents(plan, report):
+        for target, content in contents:
             staged = outputs.stage(target)
             write_at(staged.fd, 0, content, target)
             outputs.complete(staged)
