@@ -21,7 +21,7 @@ _MARKS = """kind => {
     const b = item.bounds, datum = item.datum || {};
     found.push({
       kind: mark.marktype, role: mark.role || '', path: own.join('/'), fill: String(item.fill ?? ''), text: String(item.text ?? ''),
-      shown: (item.opacity ?? 1) > 0 && b.x2 > b.x1 - 1,
+      turned: (item.angle ?? 0) % 90 !== 0, shown: (item.opacity ?? 1) > 0 && b.x2 > b.x1 - 1,
       x1: box.left + scrollX + scale * (left + x + b.x1), x2: box.left + scrollX + scale * (left + x + b.x2),
       y1: box.top + scrollY + scale * (top + y + b.y1), y2: box.top + scrollY + scale * (top + y + b.y2),
       datum: Object.fromEntries(Object.entries(datum).filter(([, v]) => ['number', 'string'].includes(typeof v))),
@@ -40,6 +40,7 @@ class Mark(NamedTuple):
     path: str
     fill: str
     text: str
+    turned: bool
     shown: bool
     x1: float
     x2: float
@@ -53,10 +54,10 @@ class Mark(NamedTuple):
         return (self.x1 + self.x2) / 2, (self.y1 + self.y2) / 2
 
     def overlaps(self, other: "Mark", slack: float = 1.0) -> bool:
-        """Whether two marks share more than `slack` pixels in both directions."""
+        """Whether two marks share more than `slack` pixels in both directions; turned texts are not known so well."""
         across = min(self.x2, other.x2) - max(self.x1, other.x1)
         down = min(self.y2, other.y2) - max(self.y1, other.y1)
-        return across > slack and down > slack
+        return across > slack and down > slack and not (self.turned or other.turned)
 
 
 class Opened:
