@@ -3,7 +3,7 @@
 import math
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradclip_cli.render.html.norm_points import MOST, NormPoints
@@ -20,6 +20,7 @@ def points_of(norms: list[float], most: int = MOST) -> NormPoints:
 NORM = st.one_of(st.floats(0, 1e6), st.just(0.0), st.just(math.nan), st.just(math.inf))
 
 
+@settings(deadline=None)  # the processors are shared
 @given(st.lists(NORM, min_size=1, max_size=60), st.integers(1, 20))
 def test_pooling_keeps_every_maximum_and_every_norm_that_is_not_finite(norms: list[float], most: int) -> None:
     """Each group is drawn by its largest norm, and each dump that is not finite or zero counts in a mark of its group."""
