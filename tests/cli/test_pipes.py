@@ -356,6 +356,7 @@ ARGUMENTS = {
     "help": "dump",
     "apply": "many.safetensors --dry-run -s none",
     "diff": "many.safetensors many.safetensors --all",
+    "report": "many.safetensors -o -",
     "strategies": "",
 }
 
