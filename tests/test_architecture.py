@@ -99,7 +99,6 @@ WITHOUT_UNIT_TESTS = {
     "render/html/norm_marks.py": "test_norm_events.py holds the legend",
     "render/table_report.py": "tests/cli on terminals and in pipes",
     "render/tables/*.py": "test_tables.py holds them to the reports, tests/cli/test_streams.py to a terminal",
-    "render/html/page.py": "tests/cli/test_report.py",
     "reports/*.py": "fields, which test_base.py and the schemas of the docs read",
     "strategies/base.py": "a description, which test_actions.py uses",
 }  # fmt: skip
