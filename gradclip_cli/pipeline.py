@@ -71,9 +71,10 @@ def report(plan: "ReportPlan", progress: Progress = silent) -> "RunReport":
     from gradclip_cli.commands.report import flow, writing
 
     writing.refuse(plan)
-    with _workers(plan.stats.jobs, progress) as workers:
-        found = _noted(flow.report(plan, Run(plan.stats.selection, workers, progress)), workers)
-    writing.write(plan, found)
+    with writing.begun(plan) as scripts:
+        with _workers(plan.stats.jobs, progress) as workers:
+            found = _noted(flow.report(plan, Run(plan.stats.selection, workers, progress)), workers)
+        writing.write(plan, found, scripts)
     return found
 
 

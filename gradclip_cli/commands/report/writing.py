@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 
 from gradclip_cli.commands.report.plan import ReportPlan
 from gradclip_cli.errors import OutputError
 from gradclip_cli.render.html import PICTURES
-from gradclip_cli.render.html.drawing import FORMATS
+from gradclip_cli.render.html.bundling import Scripts, bundling
+from gradclip_cli.render.html.drawing import FORMATS, scripts
 from gradclip_cli.reports.run import RunReport
 from gradclip_cli.storage.atomic import Outputs
 from gradclip_cli.storage.random_access import write_at
@@ -23,11 +25,16 @@ def refuse(plan: ReportPlan) -> None:
             raise OutputError("is an input; write elsewhere", path=target)
 
 
-def write(plan: ReportPlan, report: RunReport) -> None:
-    """Write a report as the plan says, whole or not at all."""
+def begun(plan: ReportPlan) -> AbstractContextManager[Scripts]:
+    """Begin what is the same for every report, so that it is done while the run is read."""
+    return bundling() if plan.wanted.page is not None and not plan.wanted.static else nullcontext(scripts)
+
+
+def write(plan: ReportPlan, report: RunReport, scripts: Scripts = scripts) -> None:
+    """Write a report as the plan says, whole or not at all; `scripts` returns those of a page."""
     if plan.wanted.nothing:
         return
-    contents = list(_contents(plan, report))  # all is drawn before anything is written
+    contents = list(_contents(plan, report, scripts))  # all is drawn before anything is written
     with _outputs(plan) as outputs:
         for target, content in contents:
             staged = outputs.stage(target)
@@ -48,15 +55,13 @@ def _targets(plan: ReportPlan) -> Iterator[str]:
         yield from (_figure(plan, name) for name in PICTURES)
 
 
-def _contents(plan: ReportPlan, report: RunReport) -> Iterator[tuple[str, bytes]]:
+def _contents(plan: ReportPlan, report: RunReport, scripts: Scripts) -> Iterator[tuple[str, bytes]]:
     from gradclip_cli.render.html.page import figures, page, static_page  # with all pictures
 
     wanted = plan.wanted
     if wanted.page is not None:
-        yield (
-            stream_name(wanted.page, 1),
-            (static_page if wanted.static else page)(report).encode(errors="backslashreplace"),
-        )
+        content = static_page(report) if wanted.static else page(report, scripts)
+        yield stream_name(wanted.page, 1), content.encode(errors="backslashreplace")
     if wanted.figures is not None:
         for name, content in figures(report, wanted.format or FORMATS[0]).items():
             yield _figure(plan, name), content

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 FORMATS = ("svg", "png", "pdf")
 """The formats of figures."""
 
+BUNDLE = "window.vegaEmbed = vegaEmbed;"
+"""What the scripts of a page end with."""
+
 _SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 _SCALE = 2
 """The pixels of a PNG for each pixel of its picture, so that it is sharp on paper and on fine screens."""
@@ -32,7 +35,7 @@ def _library() -> "ModuleType":
 
 def scripts() -> str:
     """Return Vega, Vega-Lite and Vega-Embed as one script, which defines `vegaEmbed`."""
-    found: str = _library().javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    found: str = _library().javascript_bundle(BUNDLE)
     return found
 
 

@@ -8,6 +8,7 @@ from importlib.resources import files
 from typing import Any
 
 from gradclip_cli.render.html import sections
+from gradclip_cli.render.html.bundling import Scripts
 from gradclip_cli.render.html.drawing import scripts
 from gradclip_cli.render.html.elements import section, table, text
 from gradclip_cli.render.html.figures import figures, inline, pictures, readable
@@ -31,12 +32,13 @@ _START = (
 """The one line of JavaScript of a page's own: draw the pictures, in the colours that the reader wants."""
 
 
-def page(report: RunReport) -> str:
-    """Return a report as HTML whose pictures can be asked; needs vl-convert."""
+def page(report: RunReport, scripts: Scripts = scripts) -> str:
+    """Return a report as HTML whose pictures can be asked; needs vl-convert. `scripts` returns those that draw them."""
     shown = pictures(report)
     if not shown:
         return document(report, "", tables(shown), _NOTHING, "")
-    code = [scripts().replace("</script", "<\\/script"), start(adapted(readable(spec_of([*shown.values()]))))]
+    line = start(adapted(readable(spec_of([*shown.values()]))))
+    code = [scripts().replace("</script", "<\\/script"), line]
     hashes = " ".join(f"'sha256-{_digest(one)}'" for one in code)
     policy = f"{_NOTHING} blob:; script-src 'unsafe-eval' {hashes}"
     return document(report, charts(shown), tables(shown), policy, "".join(f"<script>{one}</script>\n" for one in code))
