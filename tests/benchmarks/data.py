@@ -71,13 +71,20 @@ def _many_gzipped(path: Path, scale: float, count: int) -> None:
             file.create_dataset(f"layers/{k // 10}/p{k % 10}", data=values, compression="gzip", chunks=values.shape)
 
 
-def _series(path: Path, scale: float, count: int) -> None:
-    """Write so many dumps of ten tensors of 8 × 16 elements."""
+def _series(path: Path, scale: float, count: int, tensors: int = 10) -> None:
+    """Write so many dumps of so many tensors of 8 × 16 elements."""
     path.mkdir()
     generator = np.random.default_rng(0)
     for step in range(max(2, int(count * scale))):
-        arrays = {f"layers.{k}.weight": generator.standard_normal((8, 16), np.float32) for k in range(10)}
+        arrays = {f"layers.{k}.weight": generator.standard_normal((8, 16), np.float32) for k in range(tensors)}
         save_file(arrays, path / f"step_{step:05d}.safetensors")
+
+
+def _four(path: Path, scale: float) -> None:
+    """Write four dumps that are as large as one of the transformer together."""
+    path.mkdir()
+    for step in range(4):
+        save_file(dict(gradients(scale / 4)), path / f"step_{step}.safetensors")
 
 
 PACKED = 0.06
@@ -97,6 +104,8 @@ MAKERS: dict[str, Callable[[Path, float], None]] = {
     "million": partial(_many, count=1_000_000),
     "gzips": partial(_many_gzipped, count=20_000),
     "series": partial(_series, count=1000),
+    "run": partial(_series, count=300, tensors=150),
+    "four": _four,
 }
 """What writes each dump to a path, at a scale; 1 is the size that the table is about."""
 

@@ -9,7 +9,8 @@ from benchmarks.commands import HERE, environment
 from benchmarks.machine import processors
 
 SUFFIXES = dict.fromkeys(("f32", "large", "tiny", "bf16", "f16", "many", "million"), ".safetensors")
-SUFFIXES |= {"h5": ".h5", "gzip": ".h5", "gzips": ".h5", "npz": ".npz", "deflated": ".npz", "series": ""}
+SUFFIXES |= {"h5": ".h5", "gzip": ".h5", "gzips": ".h5", "npz": ".npz", "deflated": ".npz"}
+SUFFIXES |= dict.fromkeys(("series", "run", "four"), "")
 """The names of all dumps, which `data.py` makes, and how their files' names end."""
 
 

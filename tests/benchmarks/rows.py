@@ -25,12 +25,21 @@ class Work(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """Works that are run in turn with one command that they are compared to; by so many jobs where that matters."""
+    """Works that are run in turn with one command that they are compared to; by so many jobs where that matters.
+
+    They are compared to `times` what that takes, and `seconds` more.
+    """
 
     to: str
     command: str
     works: tuple[Work, ...]
     jobs: int | None = None
+    times: float = 1
+    seconds: float = 0
+
+    def allowed(self, seconds: float) -> float:
+        """Return what works are compared to where the command takes so many seconds."""
+        return self.times * seconds + self.seconds
 
 
 def rows(processors: int, torch: list[str]) -> list[Comparison]:
@@ -45,6 +54,7 @@ def rows(processors: int, torch: list[str]) -> list[Comparison]:
         *(beside_torch(device, mib) for device in torch),
         *many_dumps(mib),
         *many_tensors(),
+        *pages(),
     ]
 
 
@@ -120,6 +130,13 @@ def many_tensors() -> Iterator[Comparison]:
         Work("ls, a million tensors", "gradclip ls -f json {million}", None, 700),
     )
     yield Comparison("load_file", "script load_files {million}", million)
+
+
+def pages() -> Iterator[Comparison]:
+    """Pages of runs, beside half as long again as `stats` takes, and three seconds."""
+    for name, what in (("run", "300 steps of 150 tensors"), ("series", "1,000 dumps"), ("four", "four large dumps")):
+        work = Work(f"report, {what}", f"gradclip report {{{name}}} -o {{out}}.html -q", 1)
+        yield Comparison("1.5 × stats + 3 s", f"gradclip stats -f json {{{name}}}", (work,), times=1.5, seconds=3)
 
 
 def by_cores(processors: int) -> list[Comparison]:

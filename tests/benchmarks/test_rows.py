@@ -1,8 +1,11 @@
 """Every row of the tables runs, on dumps of a few kilobytes, so that none is found broken when it is needed."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from support.matrices import heavy
 
 from benchmarks import data, rows
 from benchmarks.__main__ import needed
@@ -31,7 +34,13 @@ def comparisons() -> list[Comparison]:
     return [*rows.rows(2, []), *rows.with_jobs(2)]
 
 
-@pytest.mark.parametrize("comparison", comparisons(), ids=lambda one: one.works[0].name)
+def marked() -> Iterator[Any]:
+    """Yield all comparisons; pages take seconds, however small their runs are."""
+    for one in comparisons():
+        yield pytest.param(one, id=one.works[0].name, marks=heavy if one.seconds else ())
+
+
+@pytest.mark.parametrize("comparison", list(marked()))
 def test_a_comparison_runs(comparison: Comparison, tmp_path: Path) -> None:
     """All commands of a comparison end well, and each of its works becomes a row."""
     dumps = TinyDumps(tmp_path, TINY)

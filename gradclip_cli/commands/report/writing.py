@@ -60,8 +60,8 @@ def _contents(plan: ReportPlan, report: RunReport, scripts: Scripts) -> Iterator
 
     wanted = plan.wanted
     if wanted.page is not None:
-        content = static_page(report) if wanted.static else page(report, scripts)
-        yield stream_name(wanted.page, 1), content.encode(errors="backslashreplace")
+        drawn = static_page(report) if wanted.static else page(report, scripts)
+        yield stream_name(wanted.page, 1), drawn.encode(errors="backslashreplace")
     if wanted.figures is not None:
         for name, content in figures(report, wanted.format or FORMATS[0]).items():
             yield _figure(plan, name), content

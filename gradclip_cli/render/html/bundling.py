@@ -41,7 +41,7 @@ def _started() -> "subprocess.Popen[bytes] | None":
         return None
     nothing = subprocess.DEVNULL
     try:
-        return subprocess.Popen(new_python(_CODE), stdin=nothing, stdout=subprocess.PIPE, stderr=nothing)
+        return subprocess.Popen(new_python(_CODE), stdin=nothing, stdout=subprocess.PIPE, stderr=nothing)  # noqa: S603
     except OSError:  # no memory, or too many processes
         return None
 
