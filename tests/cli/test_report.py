@@ -13,7 +13,7 @@ from gradclip_cli.render.html import PICTURES, page
 @pytest.fixture(autouse=True)
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stand in for pages, which take a second each to draw; their own tests draw them."""
-    monkeypatch.setattr(page, "page", lambda report: f"{report.title}\n")
+    monkeypatch.setattr(page, "page", lambda report, scripts: f"{report.title}\n")
     monkeypatch.setattr(page, "static_page", lambda report: f"{report.title}, static\n")
     monkeypatch.setattr(page, "figures", lambda report, format: dict.fromkeys(PICTURES, b"drawn"))
 
