@@ -126,7 +126,7 @@ def _lines(points: Sequence[_Point], stats: StatsReport, unnumbered: int) -> Vie
         "data": {"values": _values(points, kinds)},
         "layer": [
             {
-                "mark": {"type": "line", "strokeWidth": 1, "strokeDash": [1, 3], "opacity": 0.8, "tooltip": None},
+                "mark": {"type": "line", "strokeWidth": 1.2, "strokeDash": [2, 3], "tooltip": None},
                 "encoding": {**shared, "y": {**y, "field": "p90"}},
             },
             {"mark": line, "encoding": {**shared, "y": y, "tooltip": _told()}},

@@ -13,7 +13,7 @@ from gradclip_cli.render.html.picture import View
 from gradclip_cli.render.html.theme import RULE
 from gradclip_cli.thresholds.samples import Mask
 
-ABOVE = 14
+ABOVE = 22
 """The height of the strip above a line for what rose first, in pixels."""
 
 _LABELS, _NEAR, _DIGIT = 8, 0.07, 0.035
@@ -118,7 +118,7 @@ def _first(line: NormLine) -> list[View]:
     place, (low, high) = line.points.places[line.rise], line.ends
     align, dx = ("right", 4) if place - low > 0.6 * (high - low) else ("left", -4)
     text = {"type": "text", "align": align, "dx": dx, "fontSize": 10, "limit": 260}
-    named = {"x": line.x(), "y": {"value": ABOVE / -2}, "text": {"field": "text", "type": "nominal"}}
+    named = {"x": line.x(), "y": {"value": 8 - ABOVE}, "text": {"field": "text", "type": "nominal"}}
     shown: list[View] = [
         {"mark": {"type": "rule", "strokeDash": [1, 3], "color": RULE}, "encoding": {"x": line.x()}},
         {"mark": text, "encoding": named},
