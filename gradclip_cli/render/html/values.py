@@ -23,7 +23,7 @@ _APART = {"resolve": {"scale": {"color": "independent"}}}
 _LINE = 12
 """The height of a name above the picture of the whole, in pixels."""
 
-_LIMIT = {"type": "rule", "strokeDash": [4, 3], "color": RULE, "strokeWidth": 1.2}
+_LIMIT: View = {"type": "rule", "strokeDash": [4, 3], "color": RULE, "strokeWidth": 1.2}
 _BESIDE: View = {
     "align": {"expr": "['left', 'center', 'right'][datum.side]"},
     "dx": {"expr": "3 - 3 * datum.side"},
@@ -99,7 +99,7 @@ def _named(values: ValueReport) -> list[View]:
         return []
     x, told = _exponents(values, field="at"), {"tooltip": [{"field": "says", "title": "limit"}]}
     height = {"type": "quantitative", "scale": None}
-    line = {"x": x, "y": {**height, "field": "from"}, "y2": {"value": _WHOLE}, **told}
+    line: View = {"x": x, "y": {**height, "field": "from"}, "y2": {"value": _WHOLE}, **told}
     name = {"x": x, "y": {**height, "field": "y"}, "text": {"field": "says"}}
     return [
         {"data": {"values": texts}, "mark": _LIMIT, "encoding": line},

@@ -49,6 +49,13 @@ def test_what_rose_first_is_marked(tmp_path: Path) -> None:
     assert mark["text"].startswith(f"rose first: {first.names[0]}")
 
 
+def test_steps_stand_where_there_is_room(tmp_path: Path) -> None:
+    """The step of an explosion stands above a top, and on the left of its ring where norms go on rising until they are not finite."""
+    norms = [*([1.0] * 40), 90.0, *([1.0] * 40), 50.0, 100.0, 200.0, 400.0, NAN]
+    marks = rows_of(drawn(picture(log_report(tmp_path / "log.csv", norms))).linked[0], "side")
+    assert [(row["text"], row["side"]) for row in marks] == [("40", 0), ("84", -1)]
+
+
 def test_each_kind_has_a_colour_and_a_shape() -> None:
     """The legend tells kinds apart by colour and by shape, in one order."""
     channels = encoded([EXPLODING, IS_OVER])
