@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from gradclip_cli.errors import UsageError
+from gradclip_cli.render.html.pdf_order import in_order
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -45,10 +46,10 @@ def compiled(spec: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def width_of(vega: Mapping[str, Any]) -> float:
-    """Return the width of what a Vega spec draws, in pixels."""
-    svg: str = _library().vega_to_svg(dict(vega), allowed_base_urls=[])
-    return float(svg.partition(' width="')[2].partition('"')[0])
+def svg_of(vega: Mapping[str, Any]) -> str:
+    """Draw a Vega spec as SVG; nothing is fetched for it."""
+    found: str = _library().vega_to_svg(dict(vega), allowed_base_urls=[])
+    return found
 
 
 def drawn(spec: Mapping[str, Any], format: str) -> bytes:
@@ -56,7 +57,9 @@ def drawn(spec: Mapping[str, Any], format: str) -> bytes:
     draw = getattr(_library(), f"vegalite_to_{format}")
     scale = {"scale": _SCALE} if format == "png" else {}
     found: str | bytes = draw(_of_version(spec), allowed_base_urls=[], **scale)
-    return found.encode() if isinstance(found, str) else found
+    if isinstance(found, str):
+        return found.encode()
+    return in_order(found) if format == "pdf" else found
 
 
 def _of_version(spec: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,17 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from gradclip_cli.render.html import PICTURES
-from gradclip_cli.render.html.drawing import drawn
+from gradclip_cli.render.html.drawing import drawn, svg_of
 from gradclip_cli.render.html.elements import text
 from gradclip_cli.render.html.inline_svg import inlined
-from gradclip_cli.render.html.layout import ROOM, resized
+from gradclip_cli.render.html.layout import APART, PHONE, ROOM, fitted
 from gradclip_cli.render.html.picture import Picture, View
 from gradclip_cli.render.html.theme import GROUND, INK, LIGHT, config
 from gradclip_cli.reports.run import RunReport
 from gradclip_cli.text import printable
-
-_PHONE = 366
-"""The width of a picture on a phone, in pixels."""
 
 
 def pictures(report: RunReport) -> dict[str, Picture]:
@@ -35,8 +32,8 @@ def inline(shown: Mapping[str, Picture]) -> str:
     look = {**config("currentColor"), **LIGHT, "aria": False, "padding": 0}
     parts = []
     for name, one in shown.items():
-        sizes = {"wide": ROOM, "narrow": _PHONE}
-        drawings = {size: drawn(_spec(resized(one.alone, room), look), "svg").decode() for size, room in sizes.items()}
+        spec = _row(one.alone, look)
+        drawings = {size: svg_of(fitted(spec, room)) for size, room in (("wide", ROOM), ("narrow", PHONE))}
         both = "".join(f"<div class={size}>{inlined(svg, f'{name}-{size}')}</div>" for size, svg in drawings.items())
         parts.append(f'<figure class=drawn role="img" aria-label="{text(one.says)}">{both}</figure>\n')
     return "".join(parts)
@@ -44,6 +41,12 @@ def inline(shown: Mapping[str, Picture]) -> str:
 
 def _spec(view: View, look: Mapping[str, Any]) -> dict[str, Any]:
     return {"config": dict(look), **readable(view)}
+
+
+def _row(view: View, look: Mapping[str, Any]) -> View:
+    """Return a spec with a view as its only row; the variables of a page stand at its top."""
+    row = {key: value for key, value in readable(view).items() if key != "params"}
+    return {"config": dict(look), "params": view.get("params", []), "vconcat": [row], "resolve": APART}
 
 
 def readable(view: View) -> Any:

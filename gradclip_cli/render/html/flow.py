@@ -119,15 +119,15 @@ def _lines(points: Sequence[_Point], stats: StatsReport, unnumbered: int) -> Vie
     return {
         "title": {
             "text": "Gradient flow",
-            "subtitle": [f"Median norm of each kind of layer by depth, up to its 90th percentile.{without}", _SLOPE],
+            "subtitle": [f"Median norm of each kind of layer by depth; dotted: its 90th percentile.{without}", _SLOPE],
         },
         "width": _WIDTH,
         "height": _HEIGHT,
         "data": {"values": _values(points, kinds)},
         "layer": [
             {
-                "mark": {"type": "area", "opacity": 0.12, "tooltip": None},
-                "encoding": {**shared, "y": y, "y2": {"field": "p90"}},
+                "mark": {"type": "line", "strokeWidth": 1.2, "strokeDash": [2, 3], "tooltip": None},
+                "encoding": {**shared, "y": {**y, "field": "p90"}},
             },
             {"mark": line, "encoding": {**shared, "y": y, "tooltip": _told()}},
         ],

@@ -30,6 +30,9 @@ _STRIP = 14
 _ALL_LABELS = 40
 """With more rows, only the first of each block is labelled."""
 
+OVERLAP = {"x2Offset": 0.5, "height": {"band": 1.05}}
+"""How cells of rows reach into their neighbours: where edges lie within a pixel, the ground would shine through between them."""
+
 Values = list[dict[str, Any]]
 
 
@@ -146,7 +149,7 @@ def cell_layers(
     thin: View = {"color": GREY, "height": {"band": 0.34}}
     loud: View = {"color": BAD, "stroke": BAD, "strokeWidth": 1}
     kinds: list[tuple[str, Any, View, View]] = [
-        ("datum.known", np.abs(found.cells) < -ZERO, {}, {"color": shade}),
+        ("datum.known", np.abs(found.cells) < -ZERO, OVERLAP, {"color": shade}),
         ("datum.zero", found.any_zero, thin, {}),
         (f"datum.c == {NONFINITE}", found.cells == NONFINITE, loud, {}),
     ]

@@ -38,7 +38,9 @@ def _bars(norms: Matrix, axis: NormAxis, noun: str, *, moves: bool) -> View:
     """Return the bars; those above the threshold have its colour."""
     bars = [{"from": low, "to": high, "count": count} for low, high, count in counts(norms, axis) if count]
     most = max(int(bar["count"]) for bar in bars)
-    ticks: View = {"values": list(range(most + 1))} if most <= _FEW else {"tickMinStep": 1, "tickCount": 4}
+    ticks: View = (
+        {"values": list(range(most + 1)), "format": "d"} if most <= _FEW else {"tickMinStep": 1, "tickCount": 4}
+    )
     count: View = {"field": "count", "type": "quantitative", "title": f"{noun}s"}
     ends: list[View] = [{"field": end, "type": "quantitative", "format": ".4~g"} for end in ("from", "to")]
     over: View = (

@@ -133,7 +133,14 @@ def _detail(norms: MapNorms, columns: Values) -> View:
     x = x_axis(norms.dumps, linked=True) | {"field": "at", "axis": {"grid": True}}
     title = "norm of the picked row" if norms.rows.are_layers else "picked row, times the median"
     y = {"field": "y", "type": "quantitative", "title": title, "scale": {"type": "log", "nice": False}}
-    legend = {"title": None, "orient": "top", "labelLimit": 600, "symbolType": "stroke", "symbolOpacity": 1}
+    legend = {
+        "title": None,
+        "orient": "top",
+        "labelLimit": 240,
+        "columns": 1,
+        "symbolType": "stroke",
+        "symbolOpacity": 1,
+    }
     hue = {"field": "name", "type": "nominal", "scale": {"range": [NORM]}, "legend": legend}
     line = {"type": "line", "strokeWidth": 1.2, "point": {"size": 8}, "clip": True}
     seen = {"condition": {"test": "datum.none", "value": 0}, "value": 1}

@@ -9,7 +9,7 @@ import numpy as np
 from gradclip_cli.render.html.histogram import histogram, slider_line
 from gradclip_cli.render.html.histogram import table as histogram_table
 from gradclip_cli.render.html.norm_axis import HEIGHT, NormAxis
-from gradclip_cli.render.html.norm_events import events
+from gradclip_cli.render.html.norm_events import ABOVE, events
 from gradclip_cli.render.html.norm_line import NormLine, lines
 from gradclip_cli.render.html.norm_points import NormPoints
 from gradclip_cli.render.html.norm_tables import effects_table, norms_table, says
@@ -133,6 +133,8 @@ def _views(parts: _Parts, *, linked: bool) -> list[View]:
     title: dict[str, Any] = {"text": _title(parts)}
     if parts.notes:
         title["subtitle"] = parts.notes
+    if line.rise is not None:
+        title["offset"] = ABOVE + 2
     limit = [slider_line(line.axis)] if moves is not None else []
     drawn = [*drawn_rules(parts.rules, line.axis), *limit, *lines(line, linked=linked), *events(line)]
     found: list[View] = [{"title": title, "width": 500, "height": HEIGHT, "layer": drawn}]

@@ -13,8 +13,19 @@ from gradclip_cli.render.html.picture import View
 from gradclip_cli.render.html.theme import RULE
 from gradclip_cli.thresholds.samples import Mask
 
-_LABELS, _NEAR = 8, 0.07
-"""The most explosions whose step is written beside them, and the share of the width that such a text takes."""
+ABOVE = 22
+"""The height of the strip above a line for what rose first, in pixels."""
+
+_LABELS, _NEAR, _DIGIT = 8, 0.07, 0.035
+"""The most explosions whose step is written beside them, and what such a text takes of a narrow width, with each digit."""
+
+
+_PLACE = {
+    "align": {"expr": "datum.side < 0 ? 'right' : datum.side > 0 ? 'left' : 'center'"},
+    "dx": {"expr": "9 * datum.side"},
+    "dy": {"expr": "datum.side ? -6 : -12"},
+}
+"""Where a text stands beside its ring."""
 
 
 def events(line: NormLine) -> list[View]:
@@ -35,9 +46,9 @@ def _exploding(line: NormLine) -> list[View]:
         return []
     rows = [{**_row(points, one, EXPLODING), "norm": drawn(points.norms[one.row])} for one in marked]
     for k in _apart(line, marked):
-        rows[k]["text"] = str(rows[k]["at"])
+        rows[k] |= {"text": str(rows[k]["at"]), "side": _side(line, marked[k].row)}
     ring = {"type": "point", "filled": True, "opacity": 1, "size": 150}
-    text = {"type": "text", "dy": -12, "fontSize": 10, "fontWeight": "bold"}
+    text = {"type": "text", "fontSize": 10, "fontWeight": "bold", **_PLACE}
     place = {"x": line.x(), "y": line.y()}
     told = [_named(EXPLODING), {"field": "norm", "type": "quantitative", "format": ".4~g", "title": "norm"}]
     shown: list[View] = [
@@ -49,6 +60,21 @@ def _exploding(line: NormLine) -> list[View]:
         },
     ]
     return [{"data": {"values": rows}, "layer": shown}]
+
+
+def _near(line: NormLine) -> float:
+    """Return the share of a narrow width that the text of a step takes."""
+    return max(_NEAR, _DIGIT * len(str(line.ends[1])))
+
+
+def _side(line: NormLine, row: int) -> int:
+    """Return on which side of a ring there is room for a text: -1 where norms rise, 1 where they fall, 0 at a top."""
+    low, high = line.ends
+    places = np.array(line.points.places)
+    norms = np.nan_to_num(line.points.norms, nan=np.inf)
+    close = np.abs(places - places[row]) <= _near(line) * (high - low)
+    before, after = (norms[close & side].max(initial=0.0) for side in (places < places[row], places > places[row]))
+    return 0 if max(before, after) <= norms[row] else -1 if after >= before else 1
 
 
 def _row(points: NormPoints, one: Marked, kind: Kind) -> dict[str, Any]:
@@ -68,10 +94,11 @@ def _named(kind: Kind) -> dict[str, str]:
 def _apart(line: NormLine, marked: Sequence[Marked]) -> list[int]:
     """Return which marks have a text beside them: the highest, as far as their texts do not cover each other."""
     low, high = line.ends
+    near = _near(line)
     found: dict[int, float] = {}
     for k in sorted(range(len(marked)), key=lambda k: -line.points.norms[marked[k].row]):
         at = (line.points.places[marked[k].row] - low) / (high - low or 1)
-        if len(found) < _LABELS and all(abs(at - other) >= _NEAR for other in found.values()):
+        if len(found) < _LABELS and all(abs(at - other) >= near for other in found.values()):
             found[k] = at
     return list(found)
 
@@ -89,9 +116,9 @@ def _first(line: NormLine) -> list[View]:
     if line.rise is None:
         return []
     place, (low, high) = line.points.places[line.rise], line.ends
-    align, dx = ("right", -5) if place - low > 0.6 * (high - low) else ("left", 5)
+    align, dx = ("right", 4) if place - low > 0.6 * (high - low) else ("left", -4)
     text = {"type": "text", "align": align, "dx": dx, "fontSize": 10, "limit": 260}
-    named = {"x": line.x(), "y": {"value": HEIGHT - 16}, "text": {"field": "text", "type": "nominal"}}
+    named = {"x": line.x(), "y": {"value": 8 - ABOVE}, "text": {"field": "text", "type": "nominal"}}
     shown: list[View] = [
         {"mark": {"type": "rule", "strokeDash": [1, 3], "color": RULE}, "encoding": {"x": line.x()}},
         {"mark": text, "encoding": named},

@@ -105,7 +105,10 @@ def _view(
     means = np.add.reduceat(shares, starts, axis=1) / np.maximum(counts, 1.0)
     columns = columns_of(stats.dumps, starts)
     names = [group.name for group in groups]
-    cells = np.rint(1000 * means).astype(int).tolist()
+    cells = [
+        [share if count else None for share, count in zip(row, counts.tolist(), strict=True)]
+        for row in np.rint(1000 * means).astype(int).tolist()
+    ]
     values = [{"g": at, "group": name, "s": row} for at, (name, row) in enumerate(zip(names, cells, strict=True))]
     x = x_axis(stats.dumps, linked=linked) | {"field": "at"}
     hue = {
@@ -133,7 +136,7 @@ def _view(
         "height": _HEIGHT,
         "data": {"values": values},
         "transform": _unfolded(columns),
-        "mark": {"type": "area", "clip": True},
+        "mark": {"type": "area", "clip": True, "invalid": "break-paths-show-path-domains"},
         "encoding": {
             "x": x,
             "y": {**share, "axis": {"format": "%"}},
@@ -151,7 +154,7 @@ def _unfolded(columns: Values) -> list[dict[str, Any]]:
         {"window": [{"op": "row_number", "as": "k"}], "groupby": ["g"]},
         {"lookup": "k", "from": {"data": {"values": columns}, "key": "k", "fields": ["from", "to", "steps"]}},
         {"calculate": "(datum.from + datum.to) / 2", "as": "at"},
-        {"calculate": "datum.s / 1000", "as": "share"},
+        {"calculate": "isValid(datum.s) ? datum.s / 1000 : null", "as": "share"},
     ]
 
 

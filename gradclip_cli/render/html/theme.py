@@ -14,6 +14,9 @@ SERIES = ("#2f7fc1", "#bf5e1d", "#00a06a", "#cc12a4", "#a18a00", "#6b7280", "#e0
 INK, GROUND, FAINT = "#1a202c", "#ffffff", "rgba(128,137,150,0.3)"
 """The text and the ground of a figure in a file of its own, and the grid of every picture."""
 
+GAP = 18
+"""The room between two pictures, in pixels."""
+
 _FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 """The fonts of pictures, whose letters have the same widths; vl-convert brings the first one with it."""
 
@@ -48,5 +51,5 @@ def config(ink: str) -> dict[str, Any]:
         "header": label,
         "text": {"color": ink},
         "view": {"stroke": None},
-        "concat": {"spacing": 18},
+        "concat": {"spacing": GAP},
     }

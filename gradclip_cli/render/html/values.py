@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradclip_cli.checks.forward_order import forward_key
-from gradclip_cli.render.html.heat import Values, columns_of, x_axis
+from gradclip_cli.render.html.heat import OVERLAP, Values, columns_of, x_axis
 from gradclip_cli.render.html.picture import Picture, View
 from gradclip_cli.render.html.pooled import MOST_COLUMNS, starts_of
 from gradclip_cli.render.html.rows import map_rows
@@ -20,8 +20,15 @@ from gradclip_cli.text import percent, plural
 
 _WIDTH, _HEIGHT, _WHOLE = 620, 260, 230
 _APART = {"resolve": {"scale": {"color": "independent"}}}
-_NAMES = 6
-"""Lines of names above the picture of the whole."""
+_LINE = 12
+"""The height of a name above the picture of the whole, in pixels."""
+
+_LIMIT: View = {"type": "rule", "strokeDash": [4, 3], "color": RULE, "strokeWidth": 1.2}
+_BESIDE: View = {
+    "align": {"expr": "['left', 'center', 'right'][datum.side]"},
+    "dx": {"expr": "3 - 3 * datum.side"},
+}
+"""How limits are drawn, and where their names stand: in the left and the right third beside them, in the middle above."""
 
 _MOST_STEPS = 160
 """Columns of steps at most, each of which has a cell for each exponent."""
@@ -61,7 +68,7 @@ def _exponents(values: ValueReport, **more: Any) -> View:
         "type": "quantitative",
         "scale": scale,
         "title": "|g|",
-        "axis": {"labelExpr": "'2^' + datum.label", "tickMinStep": 1},
+        "axis": {"labelExpr": "'2^' + datum.label", "tickMinStep": 1, "grid": False},
         **more,
     }
 
@@ -72,28 +79,31 @@ def _rules(values: ValueReport, channel: str) -> list[View]:
     if not limits:
         return []
     place = {channel: _exponents(values, field="at"), "tooltip": [{"field": "says", "title": "limit"}]}
-    look = {"strokeDash": [4, 3], "color": RULE, "strokeWidth": 1.2}
-    return [{"data": {"values": limits}, "mark": {"type": "rule", **look}, "encoding": place}]
+    return [{"data": {"values": limits}, "mark": _LIMIT, "encoding": place}]
 
 
 def _named(values: ValueReport) -> list[View]:
-    """Return the names of the limits, in a strip above the picture of the whole, at heights that keep neighbours apart."""
+    """Return the limits in the picture of the whole, with their names in a strip above it, each in a line of its own.
+
+    A limit begins at its name, which stands towards the middle, so that few limits cross the names of others.
+    """
+    low, width = values.layers.least, values.layers.counts.shape[1]
     limits = sorted(_shown_limits(values), key=lambda one: float(one["at"]))
-    texts = [{**one, "y": 6 + 12 * (k % _NAMES)} for k, one in enumerate(limits)]
-    middle = values.layers.least + values.layers.counts.shape[1] / 2
+    sides = [min(2, int(3 * (one["at"] - low) / width)) for one in limits]
+    outside_in = sorted(range(len(limits)), key=lambda k: (sides[k] == 1, min(k, len(limits) - 1 - k)))
+    texts = [
+        {**limits[k], "side": sides[k], "y": 6 + _LINE * line, "from": (12 if sides[k] == 1 else 6) + _LINE * line}
+        for line, k in enumerate(outside_in)
+    ]
+    if not texts:
+        return []
+    x, told = _exponents(values, field="at"), {"tooltip": [{"field": "says", "title": "limit"}]}
+    height = {"type": "quantitative", "scale": None}
+    line: View = {"x": x, "y": {**height, "field": "from"}, "y2": {"value": _WHOLE}, **told}
+    name = {"x": x, "y": {**height, "field": "y"}, "text": {"field": "says"}}
     return [
-        {
-            "data": {"values": texts},
-            "transform": [{"filter": f"datum.at {side} {middle}"}],
-            "mark": {"type": "text", "align": align, "dx": gap, "fontSize": 9.5, "color": RULE},
-            "encoding": {
-                "x": _exponents(values, field="at"),
-                "y": {"field": "y", "type": "quantitative", "scale": None},
-                "text": {"field": "says"},
-            },
-        }
-        for side, align, gap in (("<", "left", 3), (">=", "right", -3))
-        if texts
+        {"data": {"values": texts}, "mark": _LIMIT, "encoding": line},
+        {"data": {"values": texts}, "mark": {"type": "text", "fontSize": 9.5, **_BESIDE}, "encoding": name},
     ]
 
 
@@ -111,7 +121,7 @@ def _whole(values: ValueReport) -> View:
         "type": "quantitative",
         "title": "share of elements",
         "axis": {"format": "%"},
-        "scale": {"zero": True, "range": [_WHOLE, 12 * _NAMES + 8]},
+        "scale": {"zero": True, "range": [_WHOLE, _LINE * len(_shown_limits(values)) + 8]},
     }
     told = [
         {"field": "e", "title": "from 2^"},
@@ -140,7 +150,7 @@ def _whole(values: ValueReport) -> View:
         "width": _WIDTH,
         "height": _WHOLE,
         "data": {"values": bars},
-        "layer": [bar, *_rules(values, "x"), *_named(values)],
+        "layer": [bar, *_named(values)],
         "resolve": {"scale": {"y": "independent"}},
     }
 
@@ -200,7 +210,10 @@ def _by_layer(stats: StatsReport, values: ValueReport) -> View:
         {"field": "share", "format": ".3~%"},
     ]
     x = {"x": _exponents(values, field="e"), "x2": {"field": "f"}}
-    cell = {"mark": {"type": "rect", "aria": False}, "encoding": {**x, "y": y, "color": _shade(), "tooltip": told}}
+    cell = {
+        "mark": {"type": "rect", "aria": False, **OVERLAP},
+        "encoding": {**x, "y": y, "color": _shade(), "tooltip": told},
+    }
     return {
         "title": {
             "text": f"Magnitudes by {rows.noun}",
@@ -225,7 +238,7 @@ def _by_step(stats: StatsReport, values: ValueReport, *, linked: bool) -> View:
     x = {"x": x_axis(stats.dumps, linked=linked), "x2": {"field": "to"}}
     y = {"y": _exponents(values, field="e"), "y2": {"field": "f"}}
     columns = [{key: one[key] for key in ("from", "to", "steps")} for one in columns_of(stats.dumps, starts)]
-    mark = {"type": "rect", "clip": True, "aria": False}
+    mark = {"type": "rect", "clip": True, "aria": False, "x2Offset": 0.5, "y2Offset": -0.5}
     cell = {"mark": mark, "encoding": {**x, **y, "color": _shade(), "tooltip": told}}
     return {
         "title": {"text": "Magnitudes over steps", "subtitle": ["Each column: where all elements are at a step."]},

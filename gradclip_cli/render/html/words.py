@@ -12,8 +12,17 @@ NARROW = 640
 _LINES = {"text": 40, "subtitle": 52}
 """The most characters of a line of a title, and of a subtitle, on a narrow page."""
 
-_COLUMNS, _BESIDE = 2, 60
-"""The columns of a legend above or below a picture on a narrow page, and what stands beside its label, in pixels."""
+_COLUMNS, _BESIDE, _SYMBOL = 2, 90, 24
+"""The most columns of a legend on a narrow page, what stands beside it there, and beside each label of it, in pixels."""
+
+_LABEL = 76
+"""The most width of a label beside a picture on a narrow page, in pixels: all pictures begin where the widest one ends."""
+
+_TEXT = 0.5
+"""The most share of a narrow page that a text in a picture takes, if it has a limit."""
+
+_GRADIENT = 140
+"""The most length of a legend of a scale of colours on a narrow page, in pixels."""
 
 _BRUSHED = re.compile(r'\[scale\("[^"]*", (\w+)\[0\]\)')
 """How a brush is drawn anew where its scale changes."""
@@ -26,6 +35,10 @@ def fit_words(vega: dict[str, Any]) -> None:
             _fold(group["title"])
         for legend in group.get("legends", ()):
             _narrow(legend)
+        for axis in group.get("axes", ()):
+            _cut(axis)
+        for mark in group.get("marks", ()):
+            _cut_text(mark)
 
 
 def guard_brushes(vega: dict[str, Any]) -> None:
@@ -53,14 +66,33 @@ def _fold(title: dict[str, Any]) -> None:
 
 
 def _narrow(legend: dict[str, Any]) -> None:
-    """Give a legend above or below a picture few columns on a narrow page, and cut labels that are wider than it."""
-    if legend.get("orient") not in ("top", "bottom") or legend.get("type") == "gradient":
+    """Put a legend above or below its picture on a narrow page, in few columns, and cut labels that are wider than these."""
+    orient, columns = legend.get("orient", "right"), legend.get("columns", 0)
+    if orient not in ("top", "bottom"):
+        legend["orient"] = _either('"bottom"', json.dumps(orient))
+    if "gradientLength" in legend:
+        legend["gradientLength"] = _either(str(_GRADIENT), str(legend.get("gradientLength", 200)))
+        legend["titleOrient"] = _either('"top"', json.dumps(legend.get("titleOrient", "top")))
         return
-    if isinstance(legend.get("columns", 0), int):
-        legend["columns"] = _either(str(_COLUMNS), str(legend.get("columns", 0)))
+    fewer = min(_COLUMNS, columns or _COLUMNS)
+    legend["columns"] = _either(str(fewer), str(columns or (0 if orient in ("top", "bottom") else 1)))
     limit = legend.get("labelLimit", 160)
-    if isinstance(limit, int | float):
-        legend["labelLimit"] = _either(f"min({limit}, room - {_BESIDE})", str(limit))
+    legend["labelLimit"] = _either(f"min({limit}, (room - {_BESIDE}) / {fewer} - {_SYMBOL})", str(limit))
+
+
+def _cut(axis: dict[str, Any]) -> None:
+    """Cut the labels of an axis on the left on a narrow page."""
+    limit = axis.get("labelLimit")
+    if axis.get("orient") == "left" and isinstance(limit, int | float):
+        axis["labelLimit"] = _either(str(min(limit, _LABEL)), str(limit))
+
+
+def _cut_text(mark: dict[str, Any]) -> None:
+    """Cut a text that has a limit in pixels shorter on a narrow page."""
+    drawn = mark.get("encode", {}).get("update", {})
+    limit = drawn.get("limit", {}).get("value")
+    if limit is not None:
+        drawn["limit"] = _either(f"min({limit}, {_TEXT} * room)", str(limit))
 
 
 def _either(narrow: str, wide: str) -> dict[str, str]:

@@ -1,6 +1,15 @@
 import numpy as np
 
-from gradclip_cli.render.html.heat import cell_layers, colour, columns_of, legend_of, row_values, x_axis, y_axis
+from gradclip_cli.render.html.heat import (
+    OVERLAP,
+    cell_layers,
+    colour,
+    columns_of,
+    legend_of,
+    row_values,
+    x_axis,
+    y_axis,
+)
 from gradclip_cli.render.html.picture import ZOOM
 from gradclip_cli.render.html.pooled import ABSENT, NONFINITE, ZERO, pooled
 from gradclip_cli.render.html.rows import map_rows
@@ -46,7 +55,7 @@ def test_kinds_of_cells_differ_in_more_than_colour() -> None:
     x, columns = x_axis(dumps(1, 2, 3, 4), linked=False), columns_of(dumps(1, 2, 3, 4), range(4))
     every, known = pooled(CELLS, rows.starts, range(4)), pooled(CELLS[1:2, 1:], [0], range(3))
     layers = cell_layers(x, rows, every, columns, colour("ratio", every), told)
-    assert [one["mark"].get("height") for one in layers] == [None, None, {"band": 0.34}, None]
+    assert [one["mark"].get("height") for one in layers] == [None, OVERLAP["height"], {"band": 0.34}, None]
     assert legend_of(every) == ["✕ above, and cells of its colour: not finite; thin line: 0; empty: absent."]
     assert len(cell_layers(x, rows, known, columns, colour("ratio", known), told)) == 2
     assert legend_of(known) == []

@@ -40,12 +40,20 @@ def test_explosions_are_marked_with_their_steps(tmp_path: Path) -> None:
 
 def test_what_rose_first_is_marked(tmp_path: Path) -> None:
     """A line stands at the step of what `stats` says rose first, with its name."""
-    report = run_report(str(exploding(60, 2).write(tmp_path / "run")))
+    report = run_report(str(exploding().write(tmp_path / "run")))
     first = report.stats.first
     assert first is not None
+    assert first.names[0] == "blocks.5"
     (mark,) = [row for row in rows_of(drawn(picture(report)).linked[0], "text") if "kind" not in row]
     assert mark["at"] == first.step
     assert mark["text"].startswith(f"rose first: {first.names[0]}")
+
+
+def test_steps_stand_where_there_is_room(tmp_path: Path) -> None:
+    """The step of an explosion stands above a top, and on the left of its ring where norms go on rising until they are not finite."""
+    norms = [*([1.0] * 40), 90.0, *([1.0] * 40), 50.0, 100.0, 200.0, 400.0, NAN]
+    marks = rows_of(drawn(picture(log_report(tmp_path / "log.csv", norms))).linked[0], "side")
+    assert [(row["text"], row["side"]) for row in marks] == [("40", 0), ("84", -1)]
 
 
 def test_each_kind_has_a_colour_and_a_shape() -> None:

@@ -25,7 +25,7 @@ def test_steps_without_shares_are_empty() -> None:
     norms = np.array([[3.0, np.nan, 0.0, 3.0], [4.0, 1.0, 0.0, 4.0]])
     found = picture(run_of(["a", "b"], norms))
     assert found is not None
-    assert [one["s"] for one in found.alone["data"]["values"]] == [[360, 0, 0, 360], [640, 0, 0, 640]]
+    assert [one["s"] for one in found.alone["data"]["values"]] == [[360, None, None, 360], [640, None, None, 640]]
     assert found.tables[0].rows[0] == ["a", "1", "36 %", "36 %", "36 %"]
 
 
