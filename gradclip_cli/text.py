@@ -5,13 +5,38 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 
+_USER = re.compile(r"""(?<=://)[^\s/?#"'<>]*@""")
+_END = r"""[^\s"'<>:;,.)]|[:;,.)](?![:;,.)]*(?:[\s"'<>]|$))(?![a-z][a-z0-9+.-]*://)"""
+_QUERY = re.compile(
+    rf"""(?i)(?:(://[^\s?"'<>]*)\?(?=[^\s"'<>?=]+=)|\?(?=[^\s"'<>?]*(?:x-amz-|x-goog-|sig=|signature=|token=)))(?:{_END})+"""
+)
+
+
+def shown(text: str, left_out: str = "…") -> str:
+    """Leave out what may be secret in the URLs of a text: users, passwords, and queries, which may sign a request.
+
+    >>> shown("https://me:pw@host/g.npz?sig=a.b: ends early"), shown("g.npz?X-Amz-Date=1&X-Amz-Signature=2")
+    ('https://…@host/g.npz?…: ends early', 'g.npz?…')
+    >>> shown("s3://bucket/step_?.npz, hf://datasets/me/run@main/g.npz")
+    's3://bucket/step_?.npz, hf://datasets/me/run@main/g.npz'
+    """
+    if "://" in text:
+        text = _USER.sub(f"{left_out}@".replace("\\", "\\\\"), text)
+    if "?" in text and "=" in text:
+        text = _QUERY.sub(lambda found: f"{found[1] or ''}?{left_out}", text)
+    return text
+
 
 def printable(text: str) -> str:
     r"""Escape all characters that do not print: control, bidirectional and zero-width ones, and lone surrogates.
 
-    >>> printable("w\x1b[31m\u202e")
-    'w\\x1b[31m\\u202e'
+    What may be secret in a URL is left out.
+
+    >>> printable("w\x1b[31m\u202e"), printable("https://me:pw@host/g.npz")
+    ('w\\x1b[31m\\u202e', 'https://…@host/g.npz')
     """
+    if "://" in text or "?" in text:
+        text = shown(text)
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats.base import Format, Options
 from gradclip_cli.formats.sharing import one_call
-from gradclip_cli.storage.random_access import RandomAccess
+from gradclip_cli.storage.base import RandomAccess
 from gradclip_cli.tensors import TensorSpec
 
 if TYPE_CHECKING:

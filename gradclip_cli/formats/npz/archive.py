@@ -8,7 +8,7 @@ import struct
 from typing import NamedTuple, NoReturn
 
 from gradclip_cli.errors import InputError
-from gradclip_cli.storage.random_access import RandomAccess
+from gradclip_cli.storage.base import RandomAccess
 
 STORED, DEFLATED = 0, 8
 _CENTRAL = struct.Struct("<4s6H3I5H2I")
