@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from functools import cache
+from importlib.util import find_spec
 
 from gradclip_cli.errors import InputError, UsageError, reason
 from gradclip_cli.storage.base import Entry, RemoteStore, Store
@@ -39,7 +40,11 @@ LOCAL: Store = _Local()
 
 
 def _objects(scheme: str) -> RemoteStore:
-    raise UsageError(f"{scheme}:// needs obstore; pip install 'gradclip-cli[remote]'")
+    if find_spec("obstore") is None:
+        raise UsageError(f"{scheme}:// needs obstore; pip install 'gradclip-cli[remote]'")
+    from gradclip_cli.storage.remote.objects import objects
+
+    return objects()
 
 
 _LOADERS: dict[str, Callable[[str], RemoteStore]] = dict.fromkeys(("s3", "gs", "az", "https", "http", "hf"), _objects)
