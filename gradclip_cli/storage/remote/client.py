@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import unquote
 
@@ -27,6 +27,8 @@ FAILURES = (BaseError, FileNotFoundError, PermissionError, ValueError)
 
 _PARTS_AT_ONCE = 4
 _CERTIFICATES = ("AWS_CA_BUNDLE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_VARIABLES = ("AWS_", "GOOGLE_", "AZURE_", "HF_", "STORAGE_EMULATOR", "HTTP", "ALL_PROXY", "NO_PROXY", *_CERTIFICATES)
+"""How variables begin that a store looks at."""
 _ENDPOINTS = {
     "s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
     "gs": ("GOOGLE_BASE_URL", "STORAGE_EMULATOR_HOST"),
@@ -117,15 +119,15 @@ class Client:
         obstore.put(self._store, key, parts, use_multipart=True, chunk_size=size, max_concurrency=_PARTS_AT_ONCE)
 
 
-@cache
-def client_of(url: Url, settings: Settings) -> Client:
-    """Return the client of a bucket or server, one for all its files."""
+@lru_cache(64)
+def _client(url: Url, settings: Settings, _environment: tuple[tuple[str, str], ...]) -> Client:
     return Client(url, settings)
 
 
 def client(url: Url) -> Client:
-    """Return the client for a URL, as the call that runs wants it."""
-    return client_of(url._replace(key="", is_folder=True), current())
+    """Return the client for a URL, as the call that runs and the environment want it: one for all files of a bucket or server."""
+    found = sorted((name, value) for name, value in os.environ.items() if name.upper().startswith(_VARIABLES))
+    return _client(url._replace(key="", is_folder=True), current(), tuple(found))
 
 
 def _meta(found: Any) -> Meta:
@@ -137,7 +139,7 @@ def _store(url: Url, settings: Settings) -> Any:
     retry: Any = {
         "max_retries": TRIES,
         "retry_timeout": 2 * patience,
-        "backoff": {"init_backoff": timedelta(seconds=0.1), "max_backoff": timedelta(seconds=5), "base": 2},
+        "backoff": {"init_backoff": timedelta(seconds=settings.pause), "max_backoff": timedelta(seconds=5), "base": 2},
     }
     options: Any = {
         "read_timeout": patience,

@@ -6,10 +6,11 @@ from enum import Enum
 from gradclip_cli.errors import GradclipError, InputError, OutputError
 from gradclip_cli.storage.fingerprint import changed
 from gradclip_cli.storage.remote.credentials import advice
-from gradclip_cli.storage.remote.settings import TRIES, current
+from gradclip_cli.storage.remote.settings import current
 from gradclip_cli.storage.remote.urls import BUCKETS, parsed
 
 _STATUS = re.compile(r"status code: (\d{3})")
+_TRIED = re.compile(r" in (\d+(?:\.\d)?)\d*(m?s), after (\d+) retries")
 _NO_BUCKET = ("NoSuchBucket", "ContainerNotFound", "The specified bucket does not exist")
 
 
@@ -88,8 +89,10 @@ def told(error: Exception, location: str, *, writing: bool = False) -> GradclipE
     if kind is Failure.CHANGED and not writing:
         return changed(where)
     url = parsed(location)
-    if kind is Failure.NO_BUCKET and url.bucket:
+    if kind is Failure.NO_BUCKET and url.scheme in BUCKETS:
         where = url.root
+    elif kind is Failure.NO_BUCKET:
+        kind = Failure.MISSING
     return (OutputError if writing else InputError)(_message(kind, error, url.scheme, writing), path=where)
 
 
@@ -110,12 +113,12 @@ def _message(kind: Failure, error: Exception, scheme: str, writing: bool) -> str
 
 def _silence(error: Exception) -> str:
     """Say how an answer failed to come: a status of 5xx, no connection, or nothing for too long."""
-    status = status_of(error)
-    if status is not None:
-        return f"the server did not answer ({status}, {TRIES + 1} tries); try again"
-    text = str(error)
+    text, status = str(error), status_of(error)
     if "dns error" in text or "failed to lookup" in text:
         return "there is no server of this name; check the URL, the endpoint and the network"
     if "Connection refused" in text or "ConnectionRefused" in text:
         return "no server listens there; check the URL and the endpoint"
-    return f"the server did not answer ({TRIES + 1} tries of {current().timeout:g} s); try again, or give --timeout"
+    tried = _TRIED.search(text)
+    how = [str(status)] if status else []
+    how += [f"{int(tried[3]) + 1} tries in {tried[1]} {tried[2]}"] if tried else [f"within {current().timeout:g} s"]
+    return f"the server did not answer ({', '.join(how)}); try again"

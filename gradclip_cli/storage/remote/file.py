@@ -51,6 +51,9 @@ class RemoteFile:
     ) -> None:
         self.close()
 
+    def __del__(self) -> None:
+        self.close()
+
     def close(self) -> None:
         """Drop what was fetched, and what is still to come."""
         self._window.clear()

@@ -59,6 +59,7 @@ def _page(address: str, url: Url) -> tuple[list[dict[str, Any]], str | None]:
         with urllib.request.urlopen(request, timeout=current().timeout) as answer:  # noqa: S310
             rows, more = json.load(answer), _NEXT.search(answer.headers.get("Link") or "")
     except urllib.error.HTTPError as error:
+        error.close()
         if error.code == 404 and url.key:
             return [], None
         raise ValueError(f"status code: {error.code}") from error

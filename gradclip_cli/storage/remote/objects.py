@@ -9,7 +9,7 @@ from os import strerror
 
 from gradclip_cli.errors import InputError, OutputError, UsageError
 from gradclip_cli.storage.fingerprint import Fingerprint
-from gradclip_cli.storage.remote.client import FAILURES, Answer, Client, client, wait
+from gradclip_cli.storage.remote.client import FAILURES, Answer, Client, Meta, client, wait
 from gradclip_cli.storage.remote.failures import Failure, failure, told
 from gradclip_cli.storage.remote.file import HEAD, RemoteFile
 from gradclip_cli.storage.remote.folders import FRESH, Folders, RemoteEntry
@@ -165,15 +165,22 @@ def _asked(found: Client, url: Url, location: str, most: int) -> Answer | None:
     if not url.key and url.scheme in (*BUCKETS, "hf"):
         return None
     try:
-        return found.get(url.key, 0, most)
+        answer = found.get(url.key, 0, most)
     except FAILURES as error:
         kind = failure(error)
         if kind is Failure.MISSING:
             return None
         if kind is not Failure.PAST_END:
             raise told(error, location) from error
+        answer = Answer(_head(found, url, location), memoryview(b""))
+    if len(answer.data) != min(most, answer.meta.size):
+        raise InputError(Failure.PAST_END.value, path=location)
+    return answer
+
+
+def _head(found: Client, url: Url, location: str) -> Meta:
     try:
-        return Answer(found.head(url.key), memoryview(b""))
+        return found.head(url.key)
     except FAILURES as error:
         raise told(error, location) from error
 

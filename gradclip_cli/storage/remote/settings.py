@@ -12,11 +12,15 @@ TRIES = 4
 
 
 class Settings(NamedTuple):
-    """`connections` requests at once; `anonymous` ones are not signed; `timeout` is in seconds without any byte."""
+    """`connections` requests at once; `anonymous` ones are not signed; `timeout` is in seconds without any byte.
+
+    `pause` seconds, each time twice as many, pass before a request is tried again.
+    """
 
     connections: int = CONNECTIONS
     anonymous: bool = False
     timeout: float = TIMEOUT
+    pause: float = 0.1
 
 
 _given: list[Settings] = []

@@ -67,6 +67,11 @@ class _Parts:
         """Wait until the store has answered."""
         self._thread.join(seconds)
 
+    def drop(self) -> None:
+        """Drop the parts, unless they have become the object; wait until the store has done so."""
+        self.decide(go=False)
+        self.wait()
+
     def finish(self) -> None:
         """Make the object visible; raise what obstore raises."""
         self.decide(go=True)
@@ -132,7 +137,7 @@ class ObjectUpload:
                 self._refuse_existing()
                 self._asked(parts.finish)
             finally:
-                parts.decide(go=False)
+                parts.drop()
         self._written()
 
     def abort(self) -> None:
@@ -140,8 +145,7 @@ class ObjectUpload:
         _small.pop(self, None)
         parts, self._parts = self._parts, None
         if parts is not None:
-            parts.decide(go=False)
-            parts.wait()
+            parts.drop()
 
     def _put(self, data: bytes) -> None:
         """Write a small file; where the store cannot refuse to replace one, look first."""

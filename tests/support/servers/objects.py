@@ -3,14 +3,17 @@
 Buckets and keys are one name, `bucket/key`. It also serves them to a plain `http://` client, and to one of Google's storage.
 """
 
+import json
+import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import md5
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 from xml.sax.saxutils import escape
 
 MOST_KEYS = 1000
@@ -48,6 +51,8 @@ class Objects:
         self.released = threading.Event()  # set when the server ends: whatever stalls goes on
         self.lock = threading.Lock()
         self.url = ""
+        self.sent_on: dict[str, str] = {}  # names, and the addresses that a client is sent on to
+        self._tags: dict[str, tuple[bytes, str]] = {}
 
     def gets(self) -> list[Asked]:
         """The requests for bytes."""
@@ -55,7 +60,11 @@ class Objects:
 
     def tag(self, name: str) -> str:
         """The ETag of an object."""
-        return f'"{md5(self.of[name], usedforsecurity=False).hexdigest()}"'
+        data, (known, tag) = self.of[name], self._tags.get(name, (b"", ""))
+        if known is not data or not tag:
+            tag = f'"{md5(data, usedforsecurity=False).hexdigest()}"'
+            self._tags[name] = data, tag
+        return tag
 
 
 def every(number: int, wrong: str, method: str = "GET") -> Wrong:
@@ -133,6 +142,12 @@ class _Handler(BaseHTTPRequestHandler):
         if "list-type" in asked.query or "prefix" in asked.query:
             self._list(asked)
             return
+        if asked.name in self.objects.sent_on:
+            self._answer(302, b"", {"Location": self.objects.sent_on[asked.name]})
+            return
+        if asked.name.startswith("api/"):
+            self._tree(asked)
+            return
         data = self.objects.of.get(asked.name)
         if data is None:
             bucket = asked.name.partition("/")[0] + "/"
@@ -201,6 +216,25 @@ class _Handler(BaseHTTPRequestHandler):
         )
         self._answer(200, xml.encode(), {"Content-Type": "application/xml"})
 
+    def _tree(self, asked: Asked) -> None:
+        """List a folder of the hub, one row a page."""
+        kind, owner, name, _, revision, *folder = asked.name.removeprefix("api/").split("/")
+        root = "/".join(([] if kind == "models" else [kind]) + [owner, name, "resolve", revision]) + "/"
+        prefix = "".join(f"{part}/" for part in folder)
+        rows = {}
+        for one, data in self.objects.of.items():
+            if one.startswith(root + prefix):
+                first, slash, _ = one.removeprefix(root + prefix).partition("/")
+                kinds = ("directory", 0) if slash else ("file", len(data))
+                rows[first] = {"type": kinds[0], "path": prefix + first, "size": kinds[1], "oid": "0"}
+        if not rows:
+            self._refuse(404, "EntryNotFound")
+            return
+        page = int(asked.query.get("cursor", 0))
+        here = f"{self.objects.url}/{quote(asked.name)}?cursor={page + 1}"
+        more = {"Link": f'<{here}>; rel="next"'} if page + 1 < len(rows) else {}
+        self._answer(200, json.dumps([rows[sorted(rows)[page]]]).encode(), {"Content-Type": "application/json"} | more)
+
     def do_PUT(self) -> None:
         asked, body = self._take()
         if self._is_refused():
@@ -261,17 +295,30 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
 
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        super().__init__(address, handler)
+        self.taken: list[socket.socket] = []
+
+    def get_request(self) -> tuple[socket.socket, object]:
+        """Keep what was accepted, so that it can be closed at the end."""
+        found = super().get_request()
+        self.taken.append(found[0])
+        return found
+
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that goes away in the middle is no error."""
 
 
 @contextmanager
-def served() -> Iterator[Objects]:
-    """Serve what a test puts into the objects."""
+def served(context: ssl.SSLContext | None = None) -> Iterator[Objects]:
+    """Serve what a test puts into the objects, encrypted if there is a certificate for `localhost`."""
     objects = Objects()
     handler = type("Handler", (_Handler,), {"objects": objects})
     with _Server(("127.0.0.1", 0), handler) as server:
         objects.url = f"http://127.0.0.1:{server.server_address[1]}"
+        if context is not None:
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+            objects.url = objects.url.replace("http://127.0.0.1", "https://localhost")
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         try:
@@ -280,3 +327,7 @@ def served() -> Iterator[Objects]:
             objects.released.set()
             server.shutdown()
             thread.join()
+            for connection in server.taken:
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+                connection.close()
