@@ -149,7 +149,7 @@ class Commands(Explained, click.Group):
 
 def _is_path(word: str) -> bool:
     """Whether a word that is no command looks like the path of dumps."""
-    return os.sep in word or os.path.lexists(word) or ("." in word and word.lower().endswith(suffixes()))
+    return os.path.lexists(word) or os.sep in word or ("." in word and word.lower().endswith(suffixes()))
 
 
 class Command(Grouped):

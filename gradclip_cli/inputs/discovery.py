@@ -166,9 +166,11 @@ def combined(paths: Sequence[str], choices: Choices = DEFAULT) -> Found:
 def _near(path: str) -> str:
     """Suggest an existing file with a similar name."""
     folder, name = os.path.split(path)
-    with suppress(OSError):
-        return did_you_mean(name, locations.names(folder or "."), "check the path", _LIKE)
-    return f"there is no directory {printable(folder)}"
+    remote = locations.is_remote(path)
+    if locations.is_remote(folder) is remote:  # what is above a bucket is neither
+        with suppress(OSError):
+            return did_you_mean(name, locations.names(folder or "."), "check the path", _LIKE)
+    return "check the name" if remote else f"there is no directory {printable(folder)}"
 
 
 def _check_standard_input(paths: Sequence[str]) -> None:

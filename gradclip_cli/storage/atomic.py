@@ -7,9 +7,9 @@ from types import TracebackType
 
 from gradclip_cli.errors import ClosedPipeError, OutputError, reason
 from gradclip_cli.storage import streams
-from gradclip_cli.storage.base import RemoteStore, Upload
+from gradclip_cli.storage.base import Upload
 from gradclip_cli.storage.interrupts import cleanups, deferred
-from gradclip_cli.storage.locations import remote_store
+from gradclip_cli.storage.locations import check_output, is_remote, remote_store
 from gradclip_cli.storage.replacing import claim_name, sync_folder, take_over_mode
 from gradclip_cli.text import shortlist
 
@@ -82,8 +82,8 @@ class Outputs:
             return
         if "\0" in target:
             raise OutputError("holds a NUL, which no path can; give another name", path=target)
-        if (store := remote_store(target)) is not None:
-            _check_remote(store, target, self._overwrite)
+        if is_remote(target):
+            check_output(target, self._overwrite)
         else:
             self._check_local(target)
 
@@ -156,11 +156,12 @@ class Outputs:
         return [self._folder, *reversed(found)]
 
     def complete(self, staged: Staged) -> None:
-        """Set the mode of a staged file and sync it to disk, so that only the rename is left to do."""
+        """Set the mode of a staged file and sync it to disk, or send it, so that only the rename, or to show it, is left to do."""
         try:
-            self.files, self.nbytes = self.files + 1, self.nbytes + os.fstat(staged.fd).st_size
+            nbytes = os.fstat(staged.fd).st_size
+            self.files, self.nbytes = self.files + 1, self.nbytes + nbytes
             if staged.upload is not None:
-                staged.upload.send(staged.fd, os.fstat(staged.fd).st_size)
+                staged.upload.send(staged.fd, nbytes)
                 _close(staged)
             elif staged.temporary is not None:
                 take_over_mode(staged.fd, staged.path)
@@ -211,15 +212,6 @@ class Outputs:
             what = error.message if isinstance(error, OutputError) else reason(error)
             raise OutputError(f"{what}{several}{names}", path=path) from error
         finished.append(staged.target)
-
-
-def _check_remote(store: RemoteStore, target: str, overwrite: bool) -> None:
-    """Raise an error if a URL cannot be written; it has no directory that must be there first."""
-    store.check_output(target)
-    if target.endswith("/") or store.is_folder(target):
-        raise OutputError("is a directory; give a file name for the output", path=target)
-    if not overwrite and store.exists(target):
-        raise OutputError("exists; give --overwrite to replace it", path=target)
 
 
 def _nameless(target: str, upload: Upload | None = None) -> Staged:

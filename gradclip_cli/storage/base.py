@@ -117,7 +117,7 @@ class RemoteStore(Store, Protocol):
     """
 
     def open(self, location: str) -> RandomAccess:
-        """Open a file for reading by position. Raises InputError if there is none, or it may not be read."""
+        """Open a file for reading by position. Raises InputError, from a FileNotFoundError where there is none."""
 
     def fingerprint(self, location: str) -> Fingerprint:
         """Return the state of a file now. Raises InputError if there is none."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from functools import cache
 from importlib.util import find_spec
 
-from gradclip_cli.errors import InputError, UsageError, reason
+from gradclip_cli.errors import InputError, OutputError, UsageError, reason
 from gradclip_cli.storage.base import Entry, RemoteStore, Store
 from gradclip_cli.storage.fingerprint import Fingerprint, changed, fingerprint_of
 
@@ -47,16 +47,17 @@ def _objects(scheme: str) -> RemoteStore:
     return objects()
 
 
-_LOADERS: dict[str, Callable[[str], RemoteStore]] = dict.fromkeys(("s3", "gs", "az", "https", "http", "hf"), _objects)
+LOADERS: dict[str, Callable[[str], RemoteStore]] = dict.fromkeys(("s3", "gs", "az", "https", "http", "hf"), _objects)
 """The function that loads the store of a scheme."""
 
 
 @cache
-def _loaded(scheme: str) -> RemoteStore:
-    if scheme not in _LOADERS:
-        known = ", ".join(f"{name}://" for name in _LOADERS)
+def loaded(scheme: str) -> RemoteStore:
+    """Return the store of a scheme; raise UsageError if there is none."""
+    if scheme not in LOADERS:
+        known = ", ".join(f"{name}://" for name in LOADERS)
         raise UsageError(f"{scheme}:// is not supported, but {known} are; a path of that name is ./{scheme}:/")
-    return _LOADERS[scheme](scheme)
+    return LOADERS[scheme](scheme)
 
 
 def _scheme(location: str) -> str:
@@ -76,7 +77,7 @@ def is_remote(location: str) -> bool:
 def remote_store(location: str) -> RemoteStore | None:
     """Return the store of a URL; None for a path. Raise UsageError for a scheme that is not known, or needs an extra."""
     scheme = _scheme(location)
-    return _loaded(scheme) if scheme else None
+    return loaded(scheme) if scheme else None
 
 
 def store_of(location: str) -> Store:
@@ -142,3 +143,14 @@ def check_same(location: str, fingerprint: Fingerprint) -> None:
         raise InputError(reason(error), path=location) from error
     if found != fingerprint:
         raise changed(location)
+
+
+def check_output(url: str, overwrite: bool) -> None:
+    """Raise an error if nothing can be written to a URL; no directory must be there first."""
+    if (store := remote_store(url)) is None:
+        raise ValueError(f"{url} is no URL")
+    store.check_output(url)
+    if url.endswith("/") or store.is_folder(url):
+        raise OutputError("is a directory; give a file name for the output", path=url)
+    if not overwrite and store.exists(url):
+        raise OutputError("exists; give --overwrite to replace it", path=url)

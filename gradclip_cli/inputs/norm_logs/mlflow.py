@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 
 from gradclip_cli.inputs.norm_logs.collector import Collector
 from gradclip_cli.inputs.norm_logs.layout import LogLayout
@@ -46,12 +47,13 @@ def metric_files(folder: str) -> list[str]:
 
 
 def _files(folder: str) -> Iterator[str]:
-    for entry in locations.entries(folder):
-        path = os.path.join(folder, entry.name)
-        if not entry.is_dir():
-            yield path
-        elif not entry.is_symlink():
-            yield from _files(path)
+    with suppress(OSError):
+        for entry in locations.entries(folder):
+            path = os.path.join(folder, entry.name)
+            if not entry.is_dir():
+                yield path
+            elif not entry.is_symlink():
+                yield from _files(path)
 
 
 def _read(stream: LogStream, into: Collector) -> None:
