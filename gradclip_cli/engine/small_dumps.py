@@ -37,6 +37,7 @@ def measure_each(sources: Sequence[DumpSource], sums: SumKinds, run: Run) -> Ite
 
     Small dumps are tasks, a batch of them each, and large ones are split into pieces: never both at the same time.
     """
+    locations.expect([file for source in sources for file in source.files])
     most = _TASK_BYTES if len(sources) >= 4 * run.workers.jobs else PIECE_BYTES
     sized = [(source, _size(source)) for source in sources]
     for small, some in groupby(sized, lambda pair: pair[1] <= most):

@@ -104,6 +104,9 @@ class Reader(Protocol):
         The pieces of a tensor without an offset must be read in order, by one thread. With a `slot`, it adjoins the next slot.
         """
 
+    def packed_range(self, spec: TensorSpec) -> tuple[int, int] | None:
+        """Return the offset and the size in bytes of what a tensor without an offset is unpacked from; None if it is in many places."""
+
     def receipts(self) -> Any | None:
         """Return and forget the checksums of what was read, which can be sent to the reader of another process; None for none."""
 

@@ -122,6 +122,9 @@ class RemoteStore(Store, Protocol):
     def fingerprint(self, location: str) -> Fingerprint:
         """Return the state of a file now. Raises InputError if there is none."""
 
+    def expect(self, locations: Sequence[str]) -> None:
+        """Say which files are going to be opened next, in this order: a hint, to fetch their headers early."""
+
     def check_output(self, location: str) -> None:
         """Raise UsageError or OutputError if nothing can be written there: a read-only scheme, no such bucket, no key."""
 

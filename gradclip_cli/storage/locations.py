@@ -120,6 +120,13 @@ def identity(location: str) -> Hashable:
     return store_of(location).identity(location)
 
 
+def expect(files: Sequence[str]) -> None:
+    """Say which files are going to be opened next, in this order; if they are remote, their headers are fetched early."""
+    store = remote_store(files[0]) if files else None
+    if store is not None:
+        store.expect([one for one in files if remote_store(one) is store])
+
+
 def blocks(location: str, nbytes: int) -> Iterator[bytes]:
     """Yield a file in blocks of `nbytes` bytes, the last of them shorter. Raises OSError or InputError."""
     store, at = remote_store(location), 0

@@ -17,8 +17,6 @@ from gradclip_cli.storage.remote.ranges import Ranges
 from gradclip_cli.storage.remote.urls import Url, canonical
 from gradclip_cli.storage.remote.window import Window, copied
 
-HEAD = 256 << 10
-"""Bytes of the first request: the headers of most dumps, with the size and the ETag, in one answer."""
 WHOLE = 16 << 20
 """A file of so many bytes is fetched whole when more than its head is looked at."""
 _LARGE = 256 << 10

@@ -1,24 +1,19 @@
 """Answer what is asked about URLs, and open and upload the files that they name: the remote side of `storage.locations`."""
 
-import threading
-import time
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from errno import ENOENT
 from functools import cache
 from os import strerror
 
 from gradclip_cli.errors import InputError, OutputError, UsageError
 from gradclip_cli.storage.fingerprint import Fingerprint
-from gradclip_cli.storage.remote.client import FAILURES, Answer, Client, Meta, client, wait
-from gradclip_cli.storage.remote.failures import Failure, failure, told
-from gradclip_cli.storage.remote.file import HEAD, RemoteFile
-from gradclip_cli.storage.remote.folders import FRESH, Folders, RemoteEntry
-from gradclip_cli.storage.remote.ranges import PART
+from gradclip_cli.storage.remote.client import FAILURES, client, wait
+from gradclip_cli.storage.remote.failures import Failure, failure
+from gradclip_cli.storage.remote.file import RemoteFile
+from gradclip_cli.storage.remote.folders import Folders, RemoteEntry
+from gradclip_cli.storage.remote.heads import Heads, asked
 from gradclip_cli.storage.remote.uploads import ObjectUpload
 from gradclip_cli.storage.remote.urls import BUCKETS, Url, canonical, parsed
-
-_HEADS = 32
-"""Heads of files that are kept for a moment, between the question what a file is and its opening: 8 MiB."""
 
 
 class Objects:
@@ -26,8 +21,7 @@ class Objects:
 
     def __init__(self) -> None:
         self._folders = Folders()
-        self._heads: dict[str, tuple[float, Answer | None]] = {}
-        self._lock = threading.Lock()
+        self._heads = Heads(self._folders)
 
     def exists(self, location: str) -> bool:
         """Whether there is a file, or a folder of some."""
@@ -41,7 +35,7 @@ class Objects:
         around = self._folders.known_around(url)
         if around is not None:
             return url.key.rpartition("/")[2] in around.folders
-        if not url.is_folder and self._head(location) is not None:
+        if not url.is_folder and self._heads.of(location) is not None:
             return False
         found = self._folders.listing(url, location)
         return bool(found.files or found.folders or not url.key)
@@ -52,7 +46,9 @@ class Objects:
         if url.is_folder:
             return False
         around = self._folders.known_around(url)
-        return url.key.rpartition("/")[2] in around.files if around is not None else self._head(location) is not None
+        return (
+            url.key.rpartition("/")[2] in around.files if around is not None else self._heads.of(location) is not None
+        )
 
     def entries(self, folder: str) -> list[RemoteEntry]:
         """Return what stands in a folder. Raises FileNotFoundError if nothing does, InputError if the store does not say."""
@@ -71,7 +67,7 @@ class Objects:
         known = around.files.get(url.key.rpartition("/")[2]) if around is not None else None
         if known is not None:
             return known.size
-        head = self._head(location)
+        head = self._heads.of(location)
         if head is None:
             raise _missing(location)
         return head.meta.size
@@ -87,7 +83,7 @@ class Objects:
         url = parsed(location)
         if url.is_folder:
             raise InputError("is a directory; give a gradient dump", path=location)
-        head = self._head(location, take=True)
+        head = self._heads.taken(location)
         if head is None:
             if url.scheme in BUCKETS and self.is_folder(location):
                 raise InputError("is a directory; give a gradient dump", path=location)
@@ -97,7 +93,7 @@ class Objects:
     def fingerprint(self, location: str) -> Fingerprint:
         """Return the state of a file now."""
         url = parsed(location)
-        found = wait(lambda: _asked(client(url), url, location, 1))
+        found = wait(lambda: asked(url, location, 1))
         if found is None:
             raise InputError(_gone(url), path=location)
         return RemoteFile(location, url, client(url), found).fingerprint
@@ -125,64 +121,19 @@ class Objects:
         url = parsed(location)
         return ObjectUpload(location, url, client(url), overwrite, self._forget)
 
-    def _most(self, url: Url) -> int:
-        """Return how much to ask for at first: all of a file that is known to be small."""
-        around = self._folders.known_around(url)
-        known = around.files.get(url.key.rpartition("/")[2]) if around is not None else None
-        return max(known.size, 1) if known is not None and known.size <= PART else HEAD
+    def expect(self, locations: Sequence[str]) -> None:
+        """Say which files will be opened next, in this order; their heads are fetched early."""
+        self._heads.expect(locations)
 
     def _forget(self) -> None:
         self._folders.forget()
-        with self._lock:
-            self._heads.clear()
-
-    def _head(self, location: str, take: bool = False) -> Answer | None:
-        """Return the first bytes of a file, and what its store says of it; None if there is no such file.
-
-        They are kept for whoever asks next; the one who opens the file takes them.
-        """
-        with self._lock:
-            heard, known = self._heads.pop(location, (-FRESH, None))
-        if time.monotonic() - heard >= FRESH:
-            url = parsed(location)
-            heard, known = time.monotonic(), wait(lambda: _asked(client(url), url, location, self._most(url)))
-        if not take:
-            with self._lock:
-                self._heads[location] = heard, known
-                while len(self._heads) > _HEADS:
-                    del self._heads[next(iter(self._heads))]
-        return known
+        self._heads.forget()
 
 
 @cache
 def objects() -> Objects:
     """Return what all remote schemes share."""
     return Objects()
-
-
-def _asked(found: Client, url: Url, location: str, most: int) -> Answer | None:
-    """Ask for the first bytes of a file; of an empty one there are none, which stores refuse to send."""
-    if not url.key and url.scheme in (*BUCKETS, "hf"):
-        return None
-    try:
-        answer = found.get(url.key, 0, most)
-    except FAILURES as error:
-        kind = failure(error)
-        if kind is Failure.MISSING:
-            return None
-        if kind is not Failure.PAST_END:
-            raise told(error, location) from error
-        answer = Answer(_head(found, url, location), memoryview(b""))
-    if len(answer.data) != min(most, answer.meta.size):
-        raise InputError(Failure.PAST_END.value, path=location)
-    return answer
-
-
-def _head(found: Client, url: Url, location: str) -> Meta:
-    try:
-        return found.head(url.key)
-    except FAILURES as error:
-        raise told(error, location) from error
 
 
 def _missing(location: str) -> FileNotFoundError:

@@ -56,17 +56,29 @@ class Window:
         self._next: Iterator[_Ahead] = iter(())
         self._waiting: _Ahead | None = None
         self._flying: dict[int, _Ahead] = {}
+        self._reached = 0
 
     def expect(self, ranges: Sequence[tuple[int, int]], size: int) -> None:
         """Replace what is expected by ranges of offset and bytes, in the order in which they will be read."""
         with self._lock:
-            self._drop(list(self._flying.values()))
             spans = cut_spans(((start, min(start + nbytes, size)) for start, nbytes in ranges if 0 <= start < size))
             found = [_Ahead(order, *span) for order, span in enumerate(spans)]
+            self._take_over(found)
             self._next, self._waiting = iter(found), None
             self._of = sorted(found, key=lambda one: one.start)
             self._starts = [one.start for one in self._of]
             self._fill()
+
+    def _take_over(self, found: list[_Ahead]) -> None:
+        """Keep the requests for ranges that are expected again; drop the others."""
+        before = {(one.start, one.stop): one for one in self._flying.values() if one.future is not None}
+        for one in found:
+            same = before.pop((one.start, one.stop), None)
+            if same is not None:
+                one.future, one.wanted = same.future, same.wanted
+        self._drop(before.values())
+        kept = [one for one in found if one.future is not None]
+        self._flying, self._reached = {one.order: one for one in kept}, 0
 
     def parts(self, start: int, stop: int) -> list[tuple[int, int, "Future[memoryview]", int]]:
         """Return which requests bring bytes `start` to `stop`, all begun: begin and end, the request, and where that begins."""
@@ -121,28 +133,34 @@ class Window:
 
     def _read(self, one: _Ahead, nbytes: int) -> None:
         """Count what is read of a range; drop it when that was all, and those that should have been read long before."""
-        one.left, one.wanted = one.left - nbytes, True
-        late = one.order - 2 * current().connections
-        done = [other for other in self._flying.values() if other.left <= 0 or other.order < late]
-        self._drop(done)
+        one.left, one.wanted, self._reached = one.left - nbytes, True, one.order
+        if one.left <= 0:
+            self._drop([one])
+
+    def _drop_late(self) -> None:
+        """Make room by dropping what should have been read long before what was read last."""
+        late = self._reached - 2 * current().connections
+        self._drop([one for one in self._flying.values() if one.order < late])
 
     def _drop(self, done: Iterable[_Ahead]) -> None:
         for one in done:
             if not one.wanted and one.future is not None:
                 one.future.cancel()
             one.future, one.left = None, 0
-            del self._flying[one.order]
-            _room.give(one.stop - one.start)
+            if self._flying.pop(one.order, None) is not None:
+                _room.give(one.stop - one.start)
 
     def _fill(self) -> None:
         """Begin requests as long as there is room."""
         while (one := self._waiting or next(self._next, None)) is not None:
             self._waiting = None
-            if one.left <= 0:
+            if one.left <= 0 or one.order in self._flying:
                 continue
             if not _room.take(one.stop - one.start):
-                self._waiting = one
-                return
+                self._drop_late()
+                if not _room.take(one.stop - one.start):
+                    self._waiting = one
+                    return
             self._flying[one.order] = one
             self._begun(one)
 

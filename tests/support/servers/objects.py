@@ -259,7 +259,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(200, xml, {"ETag": self.objects.tag(asked.name)})
 
     def do_POST(self) -> None:
-        asked, body = self._take()
+        asked, _ = self._take()
         if self._is_refused():
             return
         if "uploads" in asked.query:

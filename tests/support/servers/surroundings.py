@@ -1,5 +1,6 @@
 """The surroundings of a test of what is remote: dummy keys, no credentials of this machine, and no address asked for any."""
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from support.servers.objects import Objects, served
 
 HURRIED = Settings(timeout=10.0, pause=0.001)
 """How tests ask: they do not wait for servers that are on this machine."""
+_NOBODY = {"client_email": "", "private_key": "", "private_key_id": ""}
 _LEFT_OUT = ("AWS_", "GOOGLE_", "AZURE_", "HF_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE")
 
 
@@ -23,7 +25,7 @@ def environment(url: str) -> dict[str, str]:
         "AWS_ACCESS_KEY_ID": "known",
         "AWS_SECRET_ACCESS_KEY": "unspoken",
         "AWS_EC2_METADATA_DISABLED": "true",
-        "GOOGLE_SERVICE_ACCOUNT_KEY": f'{{"gcs_base_url": "{url}", "disable_oauth": true, "client_email": "", "private_key": "", "private_key_id": ""}}',
+        "GOOGLE_SERVICE_ACCOUNT_KEY": json.dumps({"gcs_base_url": url, "disable_oauth": True, **_NOBODY}),
         "HF_ENDPOINT": url,
         "NO_PROXY": "*",
     }

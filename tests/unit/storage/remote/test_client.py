@@ -37,7 +37,7 @@ def test_one_client_serves_a_bucket(server: Objects, monkeypatch: pytest.MonkeyP
 
 
 def test_users_and_tokens_go_to_their_server_only(server: Objects, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A user and a password, and the token of the hub, are sent in a header; where the server sends on to another host, they are not."""
+    """A user and a password, and the token of the hub, are sent in a header; another host that the server sends on to gets neither."""
     monkeypatch.setenv("HF_TOKEN", "unspoken")
     with served() as other:
         other.of["cdn/g.npz"] = server.of["plain/g.npz"] = b"abc"
@@ -81,8 +81,10 @@ def test_proxies(server: Objects, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_authority_of_ones_own(tmp_path: Path, server: Objects, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server whose certificate nobody knows is not trusted, unless its authority is named in the environment."""
     certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    making = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost".split()
+    making = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
     extensions = [
+        "-subj",
+        "/CN=localhost",
         "-addext",
         "subjectAltName=DNS:localhost",
         "-addext",

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
+from support.servers.surroundings import alone
 
 from gradclip_cli.errors import InputError
 from gradclip_cli.storage.remote import credentials
 from gradclip_cli.storage.remote.credentials import check_found, profile_of_aws
-from support.servers.surroundings import alone
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ import pytest
 from support.servers.objects import Objects
 
 from gradclip_cli.errors import InputError
-from gradclip_cli.storage.remote.file import HEAD, WHOLE, RemoteFile
+from gradclip_cli.storage.remote.file import WHOLE, RemoteFile
+from gradclip_cli.storage.remote.heads import HEAD
 from gradclip_cli.storage.remote.objects import objects
 
 URL = "s3://bkt/g.npz"

@@ -33,7 +33,7 @@ def send(server: Objects) -> Iterator[Callable[[bytes, bool], ObjectUpload]]:
             os.close(fd)
         return upload
 
-    yield sent  # type: ignore[misc]
+    yield sent
     for upload in begun:
         upload.abort()
 
