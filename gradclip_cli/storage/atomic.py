@@ -156,7 +156,7 @@ class Outputs:
         return [self._folder, *reversed(found)]
 
     def complete(self, staged: Staged) -> None:
-        """Set the mode of a staged file and sync it to disk, or send it, so that only the rename, or to show it, is left to do."""
+        """Set the mode of a staged file and sync it to disk, or send it: only to give it its name is left to do."""
         try:
             nbytes = os.fstat(staged.fd).st_size
             self.files, self.nbytes = self.files + 1, self.nbytes + nbytes

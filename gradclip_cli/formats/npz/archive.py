@@ -41,7 +41,7 @@ def members(file: RandomAccess) -> list[Member]:
     """Read the central directory and check every member against its local header."""
     count, length, start, limit = _directory(file)
     data = file.read(start, length)
-    rows, at = [], 0
+    rows, at = list[tuple[tuple[int, ...], bytes, bytes]](), 0
     while at < len(data):
         if len(data) - at < _CENTRAL.size or data[at : at + 4] != b"PK\x01\x02":
             _refuse(file, "its central directory is damaged")
