@@ -43,6 +43,7 @@ _FOUND_IN = {
         "IDENTITY_ENDPOINT",
     ),
 }
+_SWITCHED_OFF = "AWS_EC2_METADATA_DISABLED"
 _METADATA = {"s3": "169.254.169.254", "gs": "metadata.google.internal", "az": "169.254.169.254"}
 _PATIENCE = 1.0
 """Seconds for a machine of a cloud to answer: it is on the same network."""
@@ -75,7 +76,7 @@ def check_found(scheme: str, where: str) -> None:
 @cache
 def _is_in_cloud(host: str) -> bool:
     """Whether the address answers by which a machine of a cloud gets credentials; asked once, and not where that is switched off."""
-    if is_true("AWS_EC2_METADATA_DISABLED"):
+    if is_true(_SWITCHED_OFF):
         return False
     name, _, port = host.partition(":")
     try:

@@ -28,6 +28,8 @@ class Failure(Enum):
     ELSEWHERE = "its bucket is in another region; set AWS_REGION"
     BAD_NAME = "holds a key with an empty part, as in a//b, which cannot be named; rename it"
     UNTRUSTED = "the certificate of its server is not trusted; name your own authority in SSL_CERT_FILE"
+    NO_CREDENTIALS = "no credentials were found"
+    NO_ACCOUNT = "no account is named; set AZURE_STORAGE_ACCOUNT_NAME"
     UNSUPPORTED = "501"
     REFUSED = "the server refuses"
     SILENT = "the server did not answer"
@@ -52,7 +54,10 @@ _BY_STATUS = {
     416: Failure.PAST_END,
     501: Failure.UNSUPPORTED,
 }
+_METADATA = ("169.254.169.254", "metadata.google.internal", "/metadata/identity")
+"""What stands in an error of the addresses by which machines of a cloud get credentials."""
 _BY_TEXT = (
+    ("Account must be specified", Failure.NO_ACCOUNT),
     ("Received non-partial response", Failure.NO_RANGES),
     ("incorrectly configured region", Failure.ELSEWHERE),
     ("InvalidCertificate", Failure.UNTRUSTED),
@@ -66,6 +71,8 @@ def failure(error: Exception) -> Failure:
     text = str(error)
     if any(code in text for code in _NO_BUCKET):
         return Failure.NO_BUCKET
+    if any(address in text for address in _METADATA):
+        return Failure.NO_CREDENTIALS
     if (found := _BY_CLASS.get(type(error).__name__)) is not None:
         return found
     for part, kind in _BY_TEXT:
@@ -101,6 +108,7 @@ def _message(kind: Failure, error: Exception, scheme: str, writing: bool) -> str
         return _silence(error)
     done = "written" if writing else "read"
     lines = {
+        Failure.NO_CREDENTIALS: f"no credentials were found; {advice(scheme)}",
         Failure.FORBIDDEN: f"may not be {done} (403); {advice(scheme)}",
         Failure.UNKNOWN_USER: f"the server does not know who asks (401); {advice(scheme)}",
         Failure.CHANGED: f"changed while it was {done}; run again",

@@ -64,7 +64,8 @@ class Heads:
         """Ask for the heads of those in front, as many as there are connections."""
         while self._expected and len(self._flying) < current().connections:
             location = self._expected.popleft()
-            if location not in self._flying:
+            heard, _ = self._of.get(location, (-FRESH, None))
+            if location not in self._flying and time.monotonic() - heard >= FRESH:
                 self._flying[location] = begin(lambda place=location: self._asked(place))  # type: ignore[misc]
 
     def _heard(self, location: str) -> tuple[float, Answer | None]:
