@@ -9,13 +9,16 @@ from concurrent.futures import Future
 from gradclip_cli.errors import InputError
 from gradclip_cli.storage.remote.client import FAILURES, Answer, Meta, begin, client, wait
 from gradclip_cli.storage.remote.failures import Failure, failure, told
-from gradclip_cli.storage.remote.folders import FRESH, Folders
-from gradclip_cli.storage.remote.ranges import PART
+from gradclip_cli.storage.remote.folders import Folders
 from gradclip_cli.storage.remote.settings import current
 from gradclip_cli.storage.remote.urls import BUCKETS, Url, parsed
 
 HEAD = 256 << 10
 """Bytes of the first request: the headers of most dumps, with the size and the ETag, in one answer."""
+_SMALL = 1 << 20
+"""A file of so many bytes is fetched whole at once, where a listing has told its size."""
+_FRESH = 10.0
+"""Seconds for which a head may wait to be taken: the one who asked what a file is opens it next, after imports perhaps."""
 _KEPT = 32
 """Heads that are kept for a moment, between the question what a file is and its opening: 8 MiB."""
 
@@ -64,14 +67,14 @@ class Heads:
         """Ask for the heads of those in front, as many as there are connections."""
         while self._expected and len(self._flying) < current().connections:
             location = self._expected.popleft()
-            heard, _ = self._of.get(location, (-FRESH, None))
-            if location not in self._flying and time.monotonic() - heard >= FRESH:
+            heard, _ = self._of.get(location, (-_FRESH, None))
+            if location not in self._flying and time.monotonic() - heard >= _FRESH:
                 self._flying[location] = begin(lambda place=location: self._asked(place))  # type: ignore[misc]
 
     def _heard(self, location: str) -> tuple[float, Answer | None]:
         with self._lock:
-            heard, known = self._of.pop(location, (-FRESH, None))
-        if time.monotonic() - heard < FRESH:
+            heard, known = self._of.pop(location, (-_FRESH, None))
+        if time.monotonic() - heard < _FRESH:
             return heard, known
         return time.monotonic(), wait(lambda: self._asked(location))
 
@@ -80,7 +83,7 @@ class Heads:
         url = parsed(location)
         around = self._folders.known_around(url)
         known = around.files.get(url.key.rpartition("/")[2]) if around is not None else None
-        return asked(url, location, max(known.size, 1) if known is not None and known.size <= PART else HEAD)
+        return asked(url, location, max(known.size, 1) if known is not None and known.size <= _SMALL else HEAD)
 
 
 def asked(url: Url, location: str, most: int) -> Answer | None:
