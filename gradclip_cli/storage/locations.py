@@ -1,19 +1,22 @@
 """Ask what a location is: a path on this machine, or a URL in a remote store. This is the one place that knows which.
 
-A location stays as the user typed it. What follows from its text alone is a function here; what only the store knows is
-asked of that store: `LOCAL` asks the system, a remote one is loaded by the scheme of the URL.
+A location stays as the user typed it. What the store knows is asked of that store: `LOCAL` asks the system, a remote one is
+loaded by the scheme of the URL. What follows from the text alone is in `location_names`.
 """
 
 import os
 import re
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from functools import cache
+from typing import TYPE_CHECKING
 
 from gradclip_cli.errors import InputError, OutputError, UsageError, reason
-from gradclip_cli.storage.base import Entry, RemoteStore, Store
 from gradclip_cli.storage.fingerprint import Fingerprint, changed, fingerprint_of
 
-_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+if TYPE_CHECKING:
+    from gradclip_cli.storage.base import Entry, RemoteStore, Store
+
+_URL = r"([A-Za-z][A-Za-z0-9+.-]*)://"
 
 
 class _Local:
@@ -24,7 +27,7 @@ class _Local:
     is_file = staticmethod(os.path.isfile)
     size = staticmethod(os.path.getsize)
 
-    def entries(self, folder: str) -> Sequence[Entry]:
+    def entries(self, folder: str) -> "Sequence[Entry]":
         """Return what stands in a folder."""
         with os.scandir(folder) as found:
             return list(found)
@@ -35,19 +38,19 @@ class _Local:
         return found.st_dev, found.st_ino
 
 
-LOCAL: Store = _Local()
+LOCAL: "Store" = _Local()
 
 
-def _objects(scheme: str) -> RemoteStore:
+def _objects(scheme: str) -> "RemoteStore":
     raise UsageError(f"{scheme}:// needs obstore; pip install 'gradclip-cli[remote]'")
 
 
-LOADERS: dict[str, Callable[[str], RemoteStore]] = dict.fromkeys(("s3", "gs", "az", "https", "http", "hf"), _objects)
+LOADERS: dict[str, Callable[[str], "RemoteStore"]] = dict.fromkeys(("s3", "gs", "az", "https", "http", "hf"), _objects)
 """The function that loads the store of a scheme."""
 
 
 @cache
-def loaded(scheme: str) -> RemoteStore:
+def loaded(scheme: str) -> "RemoteStore":
     """Return the store of a scheme; raise UsageError if there is none."""
     if scheme not in LOADERS:
         known = ", ".join(f"{name}://" for name in LOADERS)
@@ -56,7 +59,7 @@ def loaded(scheme: str) -> RemoteStore:
 
 
 def _scheme(location: str) -> str:
-    found = _URL.match(location) if "://" in location else None
+    found = re.match(_URL, location) if "://" in location else None
     return found[1].lower() if found else ""
 
 
@@ -69,13 +72,13 @@ def is_remote(location: str) -> bool:
     return bool(_scheme(location))
 
 
-def remote_store(location: str) -> RemoteStore | None:
+def remote_store(location: str) -> "RemoteStore | None":
     """Return the store of a URL; None for a path. Raise UsageError for a scheme that is not known, or needs an extra."""
     scheme = _scheme(location)
     return loaded(scheme) if scheme else None
 
 
-def store_of(location: str) -> Store:
+def store_of(location: str) -> "Store":
     """Return the store that a location is in; raise UsageError as `remote_store` does."""
     return remote_store(location) or LOCAL
 
@@ -95,7 +98,7 @@ def is_file(location: str) -> bool:
     return store_of(location).is_file(location)
 
 
-def entries(folder: str) -> Sequence[Entry]:
+def entries(folder: str) -> "Sequence[Entry]":
     """Return what stands in a folder, in any order. Raises OSError."""
     return store_of(folder).entries(folder)
 
