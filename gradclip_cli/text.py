@@ -5,11 +5,11 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 
-_USER = re.compile(r"""(?<=://)[^\s/?#"'<>]*@""")
-_END = r"""[^\s"'<>:;,.)]|[:;,.)](?![:;,.)]*(?:[\s"'<>]|$))(?![a-z][a-z0-9+.-]*://)"""
-_QUERY = re.compile(
-    rf"""(?i)(?:(://[^\s?"'<>]*)\?(?=[^\s"'<>?=]+=)|\?(?=[^\s"'<>?]*(?:x-amz-|x-goog-|sig=|signature=|token=)))(?:{_END})+"""
-)
+_USER = r"""(?<=://)[^\s/?#"'<>]*@"""
+_WORD = r"""(?:[^\s"'<>\\]|\\u[0-9a-f]{4})+"""
+_NEXT = r"(?i)(?<=[;,])(?=[a-z][a-z0-9+.-]*://)"
+_SIGNS = r"(?i)x-amz-|x-goog-|sig=|signature=|token="
+"""What tells the users of URLs, words, the next URL in a word, and queries that sign a request."""
 
 
 def shown(text: str, left_out: str = "…") -> str:
@@ -21,10 +21,18 @@ def shown(text: str, left_out: str = "…") -> str:
     's3://bucket/step_?.npz, hf://datasets/me/run@main/g.npz'
     """
     if "://" in text:
-        text = _USER.sub(f"{left_out}@".replace("\\", "\\\\"), text)
+        text = re.sub(_USER, lambda _: f"{left_out}@", text)
     if "?" in text and "=" in text:
-        text = _QUERY.sub(lambda found: f"{found[1] or ''}?{left_out}", text)
+        text = re.sub(_WORD, lambda word: "".join(_unsigned(one, left_out) for one in re.split(_NEXT, word[0])), text)
     return text
+
+
+def _unsigned(word: str, left_out: str) -> str:
+    """Leave out the query of a URL, or of a name with a query that signs a request; keep what ends a sentence."""
+    name, _, query = word.partition("?")
+    if not re.match("[^/=]*=", query) or not ("://" in name or re.search(_SIGNS, query)):
+        return word
+    return f"{name}?{left_out}{word[len(word.rstrip(':;,.)')) :]}"
 
 
 def printable(text: str) -> str:

@@ -176,7 +176,7 @@ def measure(
     found = StatsTable(wanted, StatsArrays.empty(len(wanted), len(types)))
     pieces: dict[int, list[PieceStats]] = {}
     task = MeasureTask(specs, read, types, workers.work, observe.see if observe is not None else None)
-    every = announced(sources, specs, split(specs, wanted) if known is None else known)
+    every = ahead(sources, specs, split(specs, wanted) if known is None else known)
     nbytes = sendable_bytes(specs, wanted)
     for piece, parts, small, findings in map_with_receipts(workers, task.measure, every, nbytes, sources):
         if observe is not None:
@@ -192,7 +192,7 @@ def measure(
     return found
 
 
-def announced(
+def ahead(
     sources: Sequence[HasReceipts | None], specs: Sequence[TensorSpec], pieces: Iterable[Piece]
 ) -> Iterable[Piece]:
     """Tell the file of a remote source which pieces are going to be read; return them."""

@@ -127,9 +127,6 @@ class AccumulatedReader:
                     message = f"differs from that in {printable(self.file.path)}, and is not added, as it is {spec.dtype.name}"
                     self._refuse(reader, f"{message}; --exclude writes that of the first file", spec.name)
 
-    def packed_range(self, spec: TensorSpec) -> tuple[int, int] | None:
-        """Return None: a tensor lies in several files."""
-
     def receipts(self) -> None:
         """Return None: the reader of each file has its own."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from math import prod
 from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -104,9 +104,6 @@ class Reader(Protocol):
         The pieces of a tensor without an offset must be read in order, by one thread. With a `slot`, it adjoins the next slot.
         """
 
-    def packed_range(self, spec: TensorSpec) -> tuple[int, int] | None:
-        """Return the offset and the size in bytes of what a tensor without an offset is unpacked from; None if it is in many places."""
-
     def receipts(self) -> Any | None:
         """Return and forget the checksums of what was read, which can be sent to the reader of another process; None for none."""
 
@@ -125,6 +122,14 @@ class Reader(Protocol):
 
     def close(self) -> None:
         """Release the file."""
+
+
+@runtime_checkable
+class Packed(Protocol):
+    """A reader of a format that packs each tensor in one place of the file."""
+
+    def packed_range(self, spec: TensorSpec) -> tuple[int, int]:
+        """Return the offset and the size in bytes of what a tensor without an offset is unpacked from."""
 
 
 class Writer(Protocol):

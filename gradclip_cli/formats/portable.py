@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from gradclip_cli.errors import InputError
-from gradclip_cli.formats.base import Format, Options, Reader
+from gradclip_cli.formats.base import Format, Options, Packed, Reader
 from gradclip_cli.formats.by_offset import OffsetReader
 from gradclip_cli.formats.opening import opened
 from gradclip_cli.formats.sharing import one_call
@@ -116,5 +116,5 @@ class PortableReader:
 def _range_of(reader: Reader, spec: TensorSpec, piece: Piece) -> tuple[int, int] | None:
     """Return where a piece lies in a file, as offset and size in bytes."""
     if spec.offset is None:
-        return reader.packed_range(spec)
+        return reader.packed_range(spec) if isinstance(reader, Packed) else None
     return spec.position(piece.start), (piece.stop - piece.start) * spec.dtype.itemsize

@@ -126,7 +126,7 @@ class RemoteStore(Store, Protocol):
         """Say which files are going to be opened next, in this order: a hint, to fetch their headers early."""
 
     def check_output(self, location: str) -> None:
-        """Raise UsageError or OutputError if nothing can be written there: a read-only scheme, no such bucket, no key."""
+        """Raise UsageError or OutputError if nothing can be written there: a read-only scheme, no such bucket; a folder is let pass."""
 
     def upload(self, location: str, overwrite: bool) -> Upload:
         """Begin an output; nothing need be asked of the network before `send`."""

@@ -1,7 +1,7 @@
 """Ask what a location is: a path on this machine, or a URL in a remote store. This is the one place that knows which.
 
-A location stays as the user typed it. What follows from its text alone is a function here; what only the store knows is
-asked of that store: `LOCAL` asks the system, a remote one is loaded by the scheme of the URL.
+A location stays as the user typed it. What the store knows is asked of that store: `LOCAL` asks the system, a remote one is
+loaded by the scheme of the URL. What follows from the text alone is in `location_names`.
 """
 
 import os
@@ -9,12 +9,15 @@ import re
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from functools import cache
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from gradclip_cli.errors import InputError, OutputError, UsageError, reason
-from gradclip_cli.storage.base import Entry, RemoteStore, Store
 from gradclip_cli.storage.fingerprint import Fingerprint, changed, fingerprint_of
 
-_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+if TYPE_CHECKING:
+    from gradclip_cli.storage.base import Entry, RemoteStore, Store
+
+_URL = r"([A-Za-z][A-Za-z0-9+.-]*)://"
 
 
 class _Local:
@@ -25,7 +28,7 @@ class _Local:
     is_file = staticmethod(os.path.isfile)
     size = staticmethod(os.path.getsize)
 
-    def entries(self, folder: str) -> Sequence[Entry]:
+    def entries(self, folder: str) -> "Sequence[Entry]":
         """Return what stands in a folder."""
         with os.scandir(folder) as found:
             return list(found)
@@ -36,10 +39,10 @@ class _Local:
         return found.st_dev, found.st_ino
 
 
-LOCAL: Store = _Local()
+LOCAL: "Store" = _Local()
 
 
-def _objects(scheme: str) -> RemoteStore:
+def _objects(scheme: str) -> "RemoteStore":
     if find_spec("obstore") is None:
         raise UsageError(f"{scheme}:// needs obstore; pip install 'gradclip-cli[remote]'")
     from gradclip_cli.storage.remote.objects import objects
@@ -47,12 +50,12 @@ def _objects(scheme: str) -> RemoteStore:
     return objects()
 
 
-LOADERS: dict[str, Callable[[str], RemoteStore]] = dict.fromkeys(("s3", "gs", "az", "https", "http", "hf"), _objects)
+LOADERS: dict[str, Callable[[str], "RemoteStore"]] = dict.fromkeys(("s3", "gs", "az", "https", "http", "hf"), _objects)
 """The function that loads the store of a scheme."""
 
 
 @cache
-def loaded(scheme: str) -> RemoteStore:
+def loaded(scheme: str) -> "RemoteStore":
     """Return the store of a scheme; raise UsageError if there is none."""
     if scheme not in LOADERS:
         known = ", ".join(f"{name}://" for name in LOADERS)
@@ -61,7 +64,7 @@ def loaded(scheme: str) -> RemoteStore:
 
 
 def _scheme(location: str) -> str:
-    found = _URL.match(location) if "://" in location else None
+    found = re.match(_URL, location) if "://" in location else None
     return found[1].lower() if found else ""
 
 
@@ -74,13 +77,13 @@ def is_remote(location: str) -> bool:
     return bool(_scheme(location))
 
 
-def remote_store(location: str) -> RemoteStore | None:
+def remote_store(location: str) -> "RemoteStore | None":
     """Return the store of a URL; None for a path. Raise UsageError for a scheme that is not known, or needs an extra."""
     scheme = _scheme(location)
     return loaded(scheme) if scheme else None
 
 
-def store_of(location: str) -> Store:
+def store_of(location: str) -> "Store":
     """Return the store that a location is in; raise UsageError as `remote_store` does."""
     return remote_store(location) or LOCAL
 
@@ -100,7 +103,7 @@ def is_file(location: str) -> bool:
     return store_of(location).is_file(location)
 
 
-def entries(folder: str) -> Sequence[Entry]:
+def entries(folder: str) -> "Sequence[Entry]":
     """Return what stands in a folder, in any order. Raises OSError."""
     return store_of(folder).entries(folder)
 
@@ -125,6 +128,13 @@ def expect(files: Sequence[str]) -> None:
     store = remote_store(files[0]) if files else None
     if store is not None:
         store.expect([one for one in files if remote_store(one) is store])
+
+
+def check_writable(location: str) -> None:
+    """Raise UsageError or OutputError if a URL is in no place that can be written to; a path is looked at when it is staged."""
+    store = remote_store(location)
+    if store is not None:
+        store.check_output(location)
 
 
 def blocks(location: str, nbytes: int) -> Iterator[bytes]:

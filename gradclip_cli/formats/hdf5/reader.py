@@ -106,9 +106,6 @@ class Hdf5Reader:
                     self._refuse(filters.not_unpacked(number), name)
             self._chunks[name] = band.table.extents
 
-    def packed_range(self, spec: TensorSpec) -> tuple[int, int] | None:
-        """Return None: no tensor lies packed in one place."""
-
     def receipts(self) -> None:
         """Return None: what is checked of a dataset is checked where it is read."""
 

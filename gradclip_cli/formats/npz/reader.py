@@ -72,7 +72,7 @@ class NpzReader:
         self.file.read_into(spec.position(start), out)
         self._sums.setdefault(spec.name, {})[start * spec.dtype.itemsize] = checksum(out.data), out.size
 
-    def packed_range(self, spec: TensorSpec) -> tuple[int, int] | None:
+    def packed_range(self, spec: TensorSpec) -> tuple[int, int]:
         """Return the offset and the size in bytes of a deflated member."""
         member, _ = self.of[spec.name]
         return member.offset, member.packed

@@ -41,9 +41,6 @@ class SafetensorsReader:
         """Fill `out` with stored elements from `start` on."""
         self.file.read_into(spec.position(start), out)
 
-    def packed_range(self, spec: TensorSpec) -> tuple[int, int] | None:
-        """Return None: no tensor lies packed in one place."""
-
     def receipts(self) -> None:
         """Return None: the file holds no checksums."""
 

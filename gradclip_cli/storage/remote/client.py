@@ -5,6 +5,7 @@ which a thread that waits inside obstore cannot.
 """
 
 import os
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
@@ -178,8 +179,6 @@ def _server(url: Url, settings: Settings, options: Any, retry: Any) -> HTTPStore
     scheme, _, rest = root.partition("://")
     authority, slash, path = rest.partition("/")
     if "@" in authority and url.scheme != "hf":
-        from base64 import b64encode
-
         user, authority = authority.rpartition("@")[::2]
         headers["Authorization"] = "Basic " + b64encode(unquote(user).encode()).decode()
         root = f"{scheme}://{authority}{slash}{path}"

@@ -1,7 +1,7 @@
 """Answer what is asked about URLs, and open and upload the files that they name: the remote side of `storage.locations`."""
 
 from collections.abc import Hashable, Sequence
-from errno import ENOENT
+from errno import ENOENT, ENOTDIR
 from functools import cache
 from os import strerror
 
@@ -51,10 +51,12 @@ class Objects:
         )
 
     def entries(self, folder: str) -> list[RemoteEntry]:
-        """Return what stands in a folder. Raises FileNotFoundError if nothing does, InputError if the store does not say."""
+        """Return what stands in a folder. Raises OSError if nothing does, InputError if the store does not say."""
         url = parsed(folder)
         if url.scheme in ("http", "https"):
-            raise InputError("a web server does not list its files; name each of them, or an index", path=folder)
+            raise NotADirectoryError(
+                ENOTDIR, "a web server does not list its files; name each of them, or an index", folder
+            )
         found = self._folders.listing(url, folder)
         if url.key and not found.files and not found.folders:
             raise _missing(folder)
@@ -99,13 +101,11 @@ class Objects:
         return RemoteFile(location, url, client(url), found).fingerprint
 
     def check_output(self, location: str) -> None:
-        """Raise if nothing can be written to a URL: only to a key of a bucket that there is."""
+        """Raise if nothing can be written to a URL, or below it: it must be in a bucket that there is."""
         url = parsed(location)
         if url.scheme not in BUCKETS:
             writable = " or ".join(f"{scheme}://" for scheme in BUCKETS)
             raise UsageError(f"{location} can only be read; write to a file, or to {writable}")
-        if url.is_folder:
-            raise OutputError("is a directory; give a file name for the output", path=location)
         around = url._replace(key=url.key.rpartition("/")[0], is_folder=True)
         try:
             self._folders.listing(around, location)

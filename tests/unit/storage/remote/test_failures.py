@@ -52,5 +52,5 @@ def test_reading_and_writing_have_exit_codes_of_their_own() -> None:
 
 def test_how_long_was_tried() -> None:
     """The line says how often a server was asked, and for how long."""
-    text = "in 33.365881ms, after 2 retries, max_retries: 2 - Server returned non-2xx status code: 503"
+    text = "Error performing GET u in 33.365881ms, after 2 retries, max_retries: 2 - Server returned non-2xx status code: 503"
     assert "did not answer (503, 3 tries in 33.3 ms); try again" in str(told(GenericError(text), "s3://bkt/k"))
