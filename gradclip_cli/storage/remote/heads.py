@@ -15,7 +15,7 @@ from gradclip_cli.storage.remote.urls import BUCKETS, Url, parsed
 
 HEAD = 256 << 10
 """Bytes of the first request: the headers of most dumps, with the size and the ETag, in one answer."""
-_SMALL = 1 << 20
+_SMALL = 2 << 20
 """A file of so many bytes is fetched whole at once, where a listing has told its size."""
 _FRESH = 10.0
 """Seconds for which a head may wait to be taken: the one who asked what a file is opens it next, after imports perhaps."""

@@ -47,6 +47,13 @@ def test_what_names_nothing(location: str, reason: str) -> None:
     assert "secret" not in str(caught.value)
 
 
+def test_the_hub_is_asked_by_encrypted_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token is never sent readable to another machine."""
+    monkeypatch.setenv("HF_ENDPOINT", "http://mirror.example")
+    with pytest.raises(UsageError, match="HF_ENDPOINT is not encrypted"):
+        parsed("hf://me/n/g.npz")
+
+
 def test_spellings_of_one_file() -> None:
     """The same file has the same canonical URL, whatever signs it, and another file another."""
     assert canonical("https://u:p@H/a%20b?sig=1") == canonical("https://h/a b#x")
