@@ -71,12 +71,14 @@ class Window:
 
     def _take_over(self, found: list[_Ahead]) -> None:
         """Keep the requests for ranges that are expected again; drop the others."""
-        before = {(one.start, one.stop): one for one in self._flying.values() if one.future is not None}
+        flying = list(self._flying.values())
+        before = {(one.start, one.stop): one for one in flying}
         for one in found:
             same = before.pop((one.start, one.stop), None)
             if same is not None:
                 one.future, one.wanted = same.future, same.wanted
-        self._drop(before.values())
+                flying.remove(same)  # its room is that of the new one
+        self._drop(flying)
         kept = [one for one in found if one.future is not None]
         self._flying, self._reached = {one.order: one for one in kept}, 0
 

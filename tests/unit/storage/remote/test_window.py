@@ -89,6 +89,18 @@ def test_what_is_passed_over_is_dropped(counted: Counted) -> None:
     ahead.clear()
 
 
+def test_what_is_expected_again_is_not_asked_for_again(counted: Counted) -> None:
+    """Requests under way serve those who expect the same ranges again, also one that is expected twice; no room is lost."""
+    ahead = Window(counted)  # type: ignore[arg-type]
+    twice = [(0, 100), (1 << 20, 100), (0, 100)]
+    ahead.expect(twice, SIZE)
+    assert len(counted.begun) == 3
+    ahead.expect(twice[:2], SIZE)
+    assert len(counted.begun) == 3
+    assert read(ahead, 0, 100) == bytes(range(100))
+    ahead.clear()
+
+
 def test_spans_are_joined_and_cut() -> None:
     """Spans that follow each other closely become parts of one size; those far apart stay as they are."""
     found = list(cut_spans([(at, at + 1000) for at in range(0, 5 * PART, 1000)]))
