@@ -7,7 +7,7 @@ DEMO := $(VENV)/demo
 DOCS_VENV ?= .venv-docs
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check format format-check lint types imports spelling cov lowest oracles browser faults fuzz golden golden-pictures ci docs docs-serve docs-source docs-figures screens wheel-test release-check bench bench-cores bench-capture bench-docs torch test-torch recipes gallery samples clean
+.PHONY: help demo test test-all remote check format format-check lint types imports spelling cov lowest oracles browser faults fuzz golden golden-pictures ci docs docs-serve docs-source docs-figures screens wheel-test release-check bench bench-cores bench-capture bench-docs torch test-torch recipes gallery samples clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,10 @@ test: $(VENV)/tested ## Run the tests, and print what was slow.
 
 test-all: $(VENV)/tested ## Run the heavy tests, too: every cell of the matrices of which `make test` takes a sample.
 	$(BIN)/python -m pytest -n auto --dist worksteal --durations=15 --durations-min=1 -m ""
+
+# In an environment of their own: moto and azurite take 300 MB, and node.
+remote: $(VENV)/tested $(VENV)/servers/installed ## Read and write servers of S3 and Azure that others wrote.
+	MOTO=$(VENV)/servers/bin/moto_server AZURITE=$(VENV)/servers/node_modules/azurite/dist/src/blob/main.js $(BIN)/python -m pytest -q tests/remote
 
 check: format-check lint types imports test docs ## Do everything that has to pass before a commit.
 
@@ -170,6 +174,12 @@ $(VENV)/trained: $(VENV)/python pyproject.toml
 $(VENV)/recipes/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)/recipes
 	$(VENV)/recipes/bin/python -m pip install --quiet -e '.[test]' jax optax flax keras tensorflow-cpu
+	touch $@
+
+$(VENV)/servers/installed: Makefile
+	$(PYTHON) -m venv $(VENV)/servers
+	$(VENV)/servers/bin/python -m pip install --quiet 'moto[s3]==5.2.5' flask flask-cors
+	cd $(VENV)/servers && npm install --silent azurite@3.35.0
 	touch $@
 
 $(VENV)/covered: $(VENV)/tested

@@ -17,6 +17,8 @@ import numpy as np
 from gradclip_cli.engine.executors.progress import silent
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.source import DumpSource
+from gradclip_cli.storage.location_names import given as location
+from gradclip_cli.storage.wildcards import matching
 from gradclip_cli.strategies import Strategy, find
 
 Path = str | os.PathLike[str]
@@ -43,8 +45,9 @@ def begin(progress: Progress | None, dumps: Sequence[DumpSource], passes: int) -
 
 
 def paths_of(inputs: Paths) -> list[str]:
-    """Return one path or several as a list of strings."""
-    return [os.fspath(path) for path in ([inputs] if isinstance(inputs, str | os.PathLike) else inputs)]
+    """Return one path or several as a list of strings; URLs with wildcards become those that they stand for."""
+    given = [inputs] if isinstance(inputs, str | os.PathLike) else inputs
+    return [one for path in given for one in matching(location(path))]
 
 
 def strategy_of(given: str | Strategy) -> Strategy:

@@ -8,6 +8,7 @@ import numpy as np
 from gradclip_cli.engine.executors.base import Executor, room
 from gradclip_cli.engine.executors.progress import Progress, portable, silent
 from gradclip_cli.engine.executors.receipts import HasReceipts, map_with_receipts
+from gradclip_cli.formats.portable import PortableReader
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.numerics.measuring import measure_piece, measure_small
 from gradclip_cli.numerics.norms import SumKinds
@@ -175,7 +176,8 @@ def measure(
     found = StatsTable(wanted, StatsArrays.empty(len(wanted), len(types)))
     pieces: dict[int, list[PieceStats]] = {}
     task = MeasureTask(specs, read, types, workers.work, observe.see if observe is not None else None)
-    every, nbytes = split(specs, wanted) if known is None else known, sendable_bytes(specs, wanted)
+    every = ahead(sources, specs, split(specs, wanted) if known is None else known)
+    nbytes = sendable_bytes(specs, wanted)
     for piece, parts, small, findings in map_with_receipts(workers, task.measure, every, nbytes, sources):
         if observe is not None:
             observe.take_all(findings)
@@ -188,6 +190,14 @@ def measure(
     if pieces:
         found.put(list(pieces), StatsArrays.of([merge(parts, types) for parts in pieces.values()], len(types)))
     return found
+
+
+def ahead(
+    sources: Sequence[HasReceipts | None], specs: Sequence[TensorSpec], pieces: Iterable[Piece]
+) -> Iterable[Piece]:
+    """Tell the file of a remote source which pieces are going to be read; return them."""
+    first = sources[0] if sources else None
+    return first.expect(specs, pieces) if isinstance(first, PortableReader) else pieces
 
 
 def fetch(read: Read, piece: Piece, specs: Sequence[TensorSpec], work: Workspace) -> Raw:

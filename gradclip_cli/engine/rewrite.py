@@ -8,7 +8,7 @@ from gradclip_cli.engine import row_major
 from gradclip_cli.engine.executors.base import Executor, room
 from gradclip_cli.engine.executors.progress import Progress, portable, silent
 from gradclip_cli.engine.executors.receipts import map_with_receipts
-from gradclip_cli.engine.measure import NormTypes, Read, fetch, sendable_bytes
+from gradclip_cli.engine.measure import NormTypes, Read, ahead, fetch, sendable_bytes
 from gradclip_cli.engine.row_major import RowMajorReader
 from gradclip_cli.formats.base import Writer
 from gradclip_cli.formats.by_offset import OffsetWriter
@@ -71,7 +71,8 @@ class Rewriter(NamedTuple):
         specs, targets, work = self.source.reader.tensors, self.targets(), self.workers.work
         task = RewriteTask(self.source, specs, targets, self.writer, self.actions, self.types, work, self.progress)
         sources, wanted = self.sources(), ascending(pending)
-        every, nbytes, used = split(sources, wanted), sendable_bytes(sources, wanted), (self.source, self.writer)
+        used = (self.source, self.writer)
+        every, nbytes = ahead(used, sources, split(sources, wanted)), sendable_bytes(sources, wanted)
         for piece, small, parts, clipped in map_with_receipts(self.workers, task.rewrite, every, nbytes, used):
             if small is not None:
                 self._keep(piece, small, after.stats)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from gradclip_cli.engine.executors.base import room
 from gradclip_cli.engine.executors.progress import Progress, portable
 from gradclip_cli.engine.executors.receipts import map_with_receipts
-from gradclip_cli.engine.measure import NormTypes, fetch, sendable_bytes
+from gradclip_cli.engine.measure import NormTypes, ahead, fetch, sendable_bytes
 from gradclip_cli.engine.rewrite import Rewriter, Rewritten, change_as
 from gradclip_cli.engine.slices import SliceStats, SliceTable
 from gradclip_cli.formats.base import Writer
@@ -48,7 +48,8 @@ class SliceRewriter(NamedTuple):
         task = SliceRewriteTask(file.source, specs, targets, file.writer, self.actions, file.types, work, file.progress)
         after, clipped = SliceTable.empty(self.length, changed, len(file.types)), dict[int, dict[int, int]]()
         sources = file.sources()
-        every, nbytes = split_slices(sources, changed), sendable_bytes(sources, changed)
+        every = ahead((file.source,), sources, split_slices(sources, changed))
+        nbytes = sendable_bytes(sources, changed)
         parts = chain.from_iterable(
             map_with_receipts(file.workers, task.rewrite, every, nbytes, (file.source, file.writer))
         )

@@ -11,7 +11,7 @@ from gradclip_cli.engine.dump_notes import name_notes
 from gradclip_cli.engine.executors.base import Executor, room
 from gradclip_cli.engine.executors.receipts import HasReceipts, map_with_receipts
 from gradclip_cli.engine.first_nonfinite import FirstNonfinite
-from gradclip_cli.engine.measure import FileRead, Findings, PieceObserver, Read, See, fetch, seen, sendable_bytes
+from gradclip_cli.engine.measure import FileRead, Findings, PieceObserver, Read, See, ahead, fetch, seen, sendable_bytes
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.survey import MeasuredDump, ObserverFor, observer_of
 from gradclip_cli.errors import InputError, UsageError
@@ -113,7 +113,8 @@ def measure_tensors(
     """Measure all `count` slices of the tensors `wanted`; `sources` are all readers that it uses."""
     found = SliceTable.empty(count, wanted, len(task.sums))
     filled = [index for index in wanted if task.specs[index].size]
-    every, nbytes = split_slices(task.specs, filled), sendable_bytes(task.specs, filled)
+    every = ahead(sources, task.specs, split_slices(task.specs, filled))
+    nbytes = sendable_bytes(task.specs, filled)
 
     def results() -> Iterator[SliceStats]:
         for some, findings in map_with_receipts(workers, task.measure, every, nbytes, sources):

@@ -12,6 +12,7 @@ from gradclip_cli.inputs.ordering import in_step_order
 from gradclip_cli.inputs.repeats import settled
 from gradclip_cli.reports.apply import ApplyReport
 from gradclip_cli.storage.atomic import Outputs
+from gradclip_cli.storage.locations import expect
 
 
 def apply(plan: ApplyPlan, run: Run) -> ApplyReport:
@@ -22,6 +23,7 @@ def apply(plan: ApplyPlan, run: Run) -> ApplyReport:
         for target in plan.targets:
             outputs.check(target)
         ahead = CopyAhead(plan, outputs)
+        expect([file for source in in_step_order(plan.inputs) for file in source.files])
         types, observer_for = plan.norm_types, ahead.observer_for if plan.selection.along is None else None
         dumps = by_step(
             [dump for source in in_step_order(plan.inputs) for dump in measure_series(source, types, run, observer_for)]

@@ -1,0 +1,124 @@
+"""The command line on URLs: options, lines, exit codes; no secret in any of them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+from safetensors.numpy import save
+
+pytest.importorskip("obstore")
+
+from support.command import GRADCLIP, Run
+from support.servers.objects import Objects
+from support.servers.surroundings import hurried_server
+
+DUMP = save({"w": np.array([3, 4], np.float32)})
+
+
+@pytest.fixture
+def server() -> Iterator[Objects]:
+    """A server with a dump."""
+    with hurried_server() as found:
+        found.of |= {"bkt/run/step_1.safetensors": DUMP, "bkt/other.npz": b"no dump"}
+        yield found
+
+
+@pytest.mark.parametrize(
+    ("argv", "wrong", "code", "line"),
+    [
+        ("ls s3://bkt/run/step_1.safetensors", "", 0, ""),
+        ("stats s3://bkt/run --connections 2 --timeout 5", "", 0, ""),
+        ("stats s3://bkt/*/step_*", "", 0, ""),
+        ("stats s3://bkt/none", "", 3, "s3://bkt/none: does not exist"),
+        ("stats s3://nob/g.npz", "", 3, "s3://nob: no such bucket"),
+        ("stats s3://bkt/other.npz", "", 3, "s3://bkt/other.npz: is none of"),
+        ("stats s3://bkt/run/step_1.safetensors", "403", 3, "may not be read (403); set AWS_ACCESS_KEY_ID"),
+        ("stats s3://bkt/run/step_1.safetensors", "no range", 3, "sends whole files only"),
+        ("stats SERVER/bkt/none.npz?X-Amz-Signature=unspoken", "", 3, "none.npz?…: does not exist"),
+        ("stats s3://key:unspoken@bkt/g.npz", "", 2, "credentials in the environment"),
+        ("stats http://example.com/g.npz", "", 2, "is not encrypted"),
+        ("stats s3://bkt/run --connections 0", "", 2, "--connections"),
+        ("stats s3://bkt/run --timeout 0", "", 2, "--timeout"),
+        ("apply s3://bkt/run/step_1.safetensors -o s3://bkt/out.npz -s none", "", 0, ""),
+        ("apply s3://bkt/run/step_1.safetensors -o s3://bkt/other.npz -s none", "", 5, "exists; give --overwrite"),
+        ("apply s3://bkt/run/step_1.safetensors -o s3://nob/g.npz -s none", "", 5, "s3://nob: no such bucket"),
+        ("apply s3://bkt/run/step_1.safetensors -o hf://me/n/g.npz -s none", "", 2, "can only be read"),
+    ],
+)  # fmt: skip
+def test_lines_and_exit_codes(server: Objects, run: Run, argv: str, wrong: str, code: int, line: str) -> None:
+    """Each error is one line that says what to do; nothing is left in the store of an output that failed."""
+    server.wrong = lambda asked: wrong
+    result = run(*argv.replace("SERVER", server.url).split())
+    assert (result.code, line in result.err) == (code, True), result.err
+    assert "unspoken" not in result.out + result.err
+    if code:
+        assert result.err.count("Error: ") == 1
+        assert "Debug" not in result.err
+        assert set(server.of) == {"bkt/run/step_1.safetensors", "bkt/other.npz"}
+    assert server.uploads == {}
+
+
+def test_anonymous_requests_carry_no_signature(server: Objects, run: Run) -> None:
+    """--anonymous signs nothing, and needs no keys."""
+    assert run("ls", "s3://bkt/run/step_1.safetensors", "--anonymous").code == 0
+    assert server.asked
+    assert not any("authorization" in asked.headers for asked in server.asked)
+
+
+def started(argv: list[str], until: Callable[[], bool]) -> "subprocess.Popen[str]":
+    """The command as a process that has come as far as it should."""
+    process = subprocess.Popen(
+        [*GRADCLIP, *argv], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ)
+    )
+    end = time.monotonic() + 60
+    while not until():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    return process
+
+
+def test_ctrl_c_while_it_waits(server: Objects) -> None:
+    """A signal ends a run at once that waits for a server which does not answer, or to try again."""
+    server.wrong = lambda asked: "stall"
+    process = started(["stats", "s3://bkt/run/step_1.safetensors"], lambda: bool(server.asked))
+    before = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode in (-signal.SIGINT, 130)
+    assert time.monotonic() - before < 10
+
+
+def test_a_signal_during_an_upload_leaves_no_part(server: Objects) -> None:
+    """What was sent of an output is dropped when a signal ends the run; nothing is seen of it."""
+    server.of["bkt/big.safetensors"] = save({f"w{k}": np.zeros(1 << 20, np.float32) for k in range(6)})
+
+    def slowly(asked: object) -> str:
+        if getattr(asked, "query", {}).get("partNumber") == "3":
+            time.sleep(1)
+        return ""
+
+    server.wrong = slowly
+    argv = ["apply", "s3://bkt/big.safetensors", "-o", "s3://bkt/out.safetensors", "-s", "none", "-q"]
+    process = started(argv, lambda: any(asked.query.get("partNumber") for asked in server.asked))
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGTERM
+    assert (server.uploads, "bkt/out.safetensors" in server.of) == ({}, False)
+
+
+def test_local_work_does_not_import_obstore(tmp_path: str) -> None:
+    """A dump on this machine is measured without the library of remote ones."""
+    script = "import sys, gradclip_cli; gradclip_cli.stats(sys.argv[1]); print('obstore' in sys.modules)"
+    path = f"{tmp_path}/g.safetensors"
+    with open(path, "wb") as file:
+        file.write(DUMP)
+    assert (
+        subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, check=True).stdout
+        == "False\n"
+    )
