@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from gradclip_cli import pipeline
-from gradclip_cli.api.arguments import Paths, Progress, begin, checked, paths_of, strategy_of
+from gradclip_cli.api.arguments import Client, Paths, Progress, begin, checked, paths_of, strategy_of
 from gradclip_cli.commands.stats.plan import EVERY, StatsPlan, Trial
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.choices import Choices
@@ -51,6 +51,7 @@ def stats(
     unscale: float | str | None = None,
     column: str | None = None,
     jobs: int | None = None,
+    scheduler: str | Client | None = None,
     progress: Progress | None = None,
 ) -> StatsReport:
     """Measure the norms of one dump or of a series and suggest thresholds.
@@ -119,4 +120,4 @@ def stats(
         jobs=jobs,
         tries=tuple((Trial.parse(text) if isinstance(text, str) else text).of(chosen) for text in tries),
     )
-    return pipeline.stats(plan, begin(progress, found.sources, 1))
+    return pipeline.stats(plan, begin(progress, found.sources, 1), scheduler)

@@ -23,6 +23,7 @@ from gradclip_cli.cli.options import (
     norm_options,
     pattern_options,
     repeated_option,
+    scheduler_option,
     shards_option,
 )
 from gradclip_cli.cli.output import show, show_notes, standard_output
@@ -143,6 +144,7 @@ OVERRIDE = Tabular("layer", Override.parse, completion.overrides, _read, _write)
 @CONFIG
 @PRINT_CONFIG
 @view_options(ApplyReport)
+@scheduler_option
 @job_options
 def command(given: InputOptions, shown: ViewOptions, work: JobOptions, print_config: bool, **keywords: Any) -> None:
     """Call `gradclip_cli.apply` with the same keywords, and show its report."""

@@ -26,6 +26,7 @@ from gradclip_cli.cli.options import (
     keep_going_option,
     log_pattern_options,
     repeated_option,
+    scheduler_option,
     shards_option,
 )
 from gradclip_cli.cli.output import refuse_left_out, show, show_notes
@@ -86,6 +87,7 @@ def _option(limit: "Field[Any]") -> Any:
 @log_pattern_options
 @CONFIG
 @view_options(CheckReport)
+@scheduler_option
 @job_options
 def command(
     given: InputOptions,

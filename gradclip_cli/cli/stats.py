@@ -25,6 +25,7 @@ from gradclip_cli.cli.options import (
     log_pattern_options,
     norm_options,
     repeated_option,
+    scheduler_option,
     shards_option,
 )
 from gradclip_cli.cli.output import refuse_left_out, show, show_notes, standard_output, warn
@@ -129,6 +130,7 @@ _THRESHOLDS = ("-t", "--threshold", "--max-norm")
 @column_option
 @CONFIG
 @view_options(StatsReport)
+@scheduler_option
 @job_options
 def command(
     given: InputOptions,

@@ -48,7 +48,7 @@ class SliceRewriter(NamedTuple):
         task = SliceRewriteTask(file.source, specs, targets, file.writer, self.actions, file.types, work, file.progress)
         after, clipped = SliceTable.empty(self.length, changed, len(file.types)), dict[int, dict[int, int]]()
         sources = file.sources()
-        every, nbytes = split_slices(sources, changed), sendable_bytes(sources, changed)
+        every, nbytes = split_slices(sources, changed), sendable_bytes(sources, changed, file.workers)
         parts = chain.from_iterable(
             map_with_receipts(file.workers, task.rewrite, every, nbytes, (file.source, file.writer))
         )

@@ -113,7 +113,7 @@ def measure_tensors(
     """Measure all `count` slices of the tensors `wanted`; `sources` are all readers that it uses."""
     found = SliceTable.empty(count, wanted, len(task.sums))
     filled = [index for index in wanted if task.specs[index].size]
-    every, nbytes = split_slices(task.specs, filled), sendable_bytes(task.specs, filled)
+    every, nbytes = split_slices(task.specs, filled), sendable_bytes(task.specs, filled, workers)
 
     def results() -> Iterator[SliceStats]:
         for some, findings in map_with_receipts(workers, task.measure, every, nbytes, sources):

@@ -7,7 +7,7 @@ from zlib import crc32
 
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.storage.descriptor import Descriptor
-from gradclip_cli.storage.fingerprint import Fingerprint, changed
+from gradclip_cli.storage.fingerprint import Fingerprint, changed, is_same
 from gradclip_cli.storage.random_access import InputFile, write_at
 from gradclip_cli.tensors import TensorSpec
 
@@ -54,7 +54,7 @@ class OffsetReader:
     def _open(self) -> InputFile:
         file = InputFile(self._path)
         weakref.finalize(self, file.__exit__, None, None, None)
-        if file.fingerprint != self._fingerprint:
+        if not is_same(file.fingerprint, self._fingerprint):
             raise changed(self._path)
         self._file = file
         return file

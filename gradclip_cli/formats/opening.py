@@ -6,7 +6,7 @@ from gradclip_cli.errors import InputError
 from gradclip_cli.formats import FORMATS, by_name
 from gradclip_cli.formats.base import Format, Options, Reader, check_shapes
 from gradclip_cli.formats.foreign import HEAD, about
-from gradclip_cli.storage.fingerprint import Fingerprint, changed
+from gradclip_cli.storage.fingerprint import Fingerprint, changed, is_same
 from gradclip_cli.storage.random_access import InputFile, RandomAccess
 
 
@@ -55,7 +55,7 @@ def _open(
 ) -> tuple[Format, Reader]:
     format = by_name(name) if name else _recognised(file)
     file.complete()  # only now: a pipe that is no dump may never end
-    if fingerprint not in (None, file.fingerprint):
+    if fingerprint is not None and not is_same(fingerprint, file.fingerprint):
         raise changed(file.path)
     return format, format.open_reader(file, options)
 

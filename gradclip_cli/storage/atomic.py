@@ -1,6 +1,7 @@
 """Write files completely or not at all."""
 
 import os
+import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
@@ -54,6 +55,7 @@ class Outputs:
         self._made: list[str] = []
         self._real_folders: dict[str, str] = {}
         self.files = self.nbytes = 0
+        self._lock = threading.Lock()  # several may be written at once
 
     def __enter__(self) -> "Outputs":
         return self
@@ -105,14 +107,15 @@ class Outputs:
 
     def stage(self, target: str) -> Staged:
         """Check a target and create its temporary file; raise OutputError if two targets are one file."""
-        self.check(target)
-        self._make_folders(target)
-        staged = _nameless(target) if streams.is_stream(target) else _beside(target, self._real(target))
-        self._staged.append(staged)
-        if staged.path in self._taken and staged.temporary is not None:
-            raise OutputError("leads to the same file as another output", path=target)
-        self._taken.add(staged.path)
-        return staged
+        with self._lock:
+            self.check(target)
+            self._make_folders(target)
+            staged = _nameless(target) if streams.is_stream(target) else _beside(target, self._real(target))
+            self._staged.append(staged)
+            if staged.path in self._taken and staged.temporary is not None:
+                raise OutputError("leads to the same file as another output", path=target)
+            self._taken.add(staged.path)
+            return staged
 
     def _make_folders(self, target: str) -> None:
         """Create the output directory and all directories between it and the target that are missing.
@@ -142,9 +145,11 @@ class Outputs:
     def complete(self, staged: Staged) -> None:
         """Set the mode of a staged file and sync it to disk, so that only the rename is left to do."""
         try:
-            self.files, self.nbytes = self.files + 1, self.nbytes + os.fstat(staged.fd).st_size
+            with self._lock:
+                self.files, self.nbytes = self.files + 1, self.nbytes + os.fstat(staged.fd).st_size
+                if staged.temporary is not None:
+                    take_over_mode(staged.fd, staged.path)
             if staged.temporary is not None:
-                take_over_mode(staged.fd, staged.path)
                 os.fsync(staged.fd)
                 _close(staged)
         except OSError as error:

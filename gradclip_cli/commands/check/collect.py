@@ -19,7 +19,8 @@ from gradclip_cli.commands.plans import CheckPlan
 from gradclip_cli.engine.first_nonfinite import KeptNonfinite
 from gradclip_cli.engine.measure import PieceObserver, together
 from gradclip_cli.engine.run import Run
-from gradclip_cli.engine.series import check_taken, measure_series
+from gradclip_cli.engine.series import check_taken, survey_series
+from gradclip_cli.engine.series import settled as settle
 from gradclip_cli.engine.series_tensors import SeriesTensors
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.engine.tensor_places import TensorPlaces
@@ -73,9 +74,12 @@ def collect(plan: CheckPlan, run: Run) -> Collected:
     sliced = plan.selection.along is not None
     zero = ZeroSlices(sliced=sliced, wanted="dead" in plan.rules)
     steady = SteadySlices(wanted="unchanged" in plan.rules and not sliced)
-    for source in in_step_order(plan.inputs):
+    ordered = in_step_order(plan.inputs)
+    for source, survey in zip(ordered, run.each(_Surveyor(plan, (zero, steady)).survey, ordered), strict=True):
         try:
-            counts, taken, same = _measure(source, tensors, before, (zero, steady), plan, run)
+            counts, found = survey()
+            taken = [tensors.take(dump) for dump in settle(source, found, run)]
+            same = _same(before, taken, plan, run)
         except InputError as error:
             if not plan.keep_going:
                 raise
@@ -115,25 +119,23 @@ def _steady(steady: SteadySlices, dumps: Sequence[DumpFigures], run: Run) -> dic
     return found
 
 
-def _measure(
-    source: DumpSource,
-    tensors: SeriesTensors,
-    before: MeasuredDump | None,
-    seen: tuple[ZeroSlices, SteadySlices],
-    plan: CheckPlan,
-    run: Run,
-) -> tuple[RangeCounts, list[MeasuredDump], list[set[str]]]:
-    """Measure the dumps of a source; return values out of range, the dumps, and the tensors unchanged since the one before."""
-    kind = DumpRangeCounts if run.selection.along is None else SliceRangeCounts
-    counts = kind(targets(plan), run.workers.work)
-    for one in seen:
-        one.begin()
+class _Surveyor(NamedTuple):
+    """Measures sources, perhaps several at once, and counts values out of range; `seen` note what they see by the path of a file."""
 
-    def observer_for(format: Format, reader: Reader) -> PieceObserver | None:
-        return together([one.observer_for(format, reader) for one in (counts, *seen)])
+    plan: CheckPlan
+    seen: tuple[ZeroSlices, SteadySlices]
 
-    dumps = [tensors.take(dump) for dump in measure_series(source, TYPES, run, observer_for)]
-    return counts, dumps, _same(before, dumps, plan, run)
+    def survey(self, run: Run, source: DumpSource) -> tuple[RangeCounts, list[MeasuredDump]]:
+        """Return the values out of range, and the dumps of a source."""
+        kind = DumpRangeCounts if run.selection.along is None else SliceRangeCounts
+        counts = kind(targets(self.plan), run.workers.work)
+        for one in self.seen:
+            one.forget(source.files)
+
+        def observer_for(format: Format, reader: Reader) -> PieceObserver | None:
+            return together([one.observer_for(format, reader) for one in (counts, *self.seen)])
+
+        return counts, survey_series(source, TYPES, run, observer_for)
 
 
 def targets(plan: CheckPlan) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ Rows of an embedding are zero where tokens did not occur: tensors whose names sa
 those of which half the slices or more are zero in any dump.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import prod
 from typing import NamedTuple
 
@@ -53,14 +53,15 @@ class ZeroSlices:
 
     def __init__(self, *, sliced: bool = False, wanted: bool = True) -> None:
         self._sliced, self._wanted = sliced, wanted
-        self._found: dict[str, dict[int, Elements]] = {}  # in the source at hand, by file and tensor
+        self._found: dict[str, dict[int, Elements]] = {}  # in the sources at hand, by file and tensor
         self._zero: dict[str, NDArray[np.bool_]] = {}
         self._axes: dict[str, int] = {}
         self._seen = set[str]()
 
-    def begin(self) -> None:
-        """Forget what was seen of a source that is not taken."""
-        self._found = {}
+    def forget(self, paths: Iterable[str]) -> None:
+        """Forget what was seen of files: those of a source that was taken, or was not."""
+        for path in paths:
+            self._found.pop(path, None)
 
     def observer_for(self, format: Format, reader: Reader) -> PieceObserver | None:
         """Return the observer of the pieces of a file; None where no slices are wanted."""
@@ -87,7 +88,7 @@ class ZeroSlices:
                     self._zero[name] = before & after
             self._zero |= {name: zero for name, zero in now.items() if name not in self._seen}
             self._seen.update(dump.named)
-        self.begin()
+        self.forget({file.path for dump in dumps for file in dump.files})
 
     @property
     def zero(self) -> Mapping[str, MarkedSlices]:
