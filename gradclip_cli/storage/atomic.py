@@ -9,7 +9,7 @@ from types import TracebackType
 from gradclip_cli.errors import ClosedPipeError, OutputError, reason
 from gradclip_cli.storage import streams
 from gradclip_cli.storage.interrupts import cleanups, deferred
-from gradclip_cli.storage.replacing import claim_name, sync_folder, take_over_mode
+from gradclip_cli.storage.replacing import claim_name, remove_abandoned, sync_folder, take_over_mode, temporary_name
 from gradclip_cli.text import shortlist
 
 _unfinished: set[str] = set()
@@ -45,11 +45,12 @@ class Staged:
 class Outputs:
     """Several outputs that replace their targets together, after all of them are complete.
 
-    `files` and `nbytes` count those that are complete.
+    `files` and `nbytes` count those that are complete. With `tidy`, what a killed run has left beside them is removed first.
     """
 
-    def __init__(self, overwrite: bool, folder: str | None = None) -> None:
-        self._overwrite, self._folder = overwrite, folder
+    def __init__(self, overwrite: bool, folder: str | None = None, *, tidy: bool = False) -> None:
+        self._overwrite, self._folder, self._tidy = overwrite, folder, tidy
+        self._tidied: set[str] = set()
         self._staged: list[Staged] = []
         self._taken: set[str] = set()
         self._made: list[str] = []
@@ -110,7 +111,11 @@ class Outputs:
         with self._lock:
             self.check(target)
             self._make_folders(target)
-            staged = _nameless(target) if streams.is_stream(target) else _beside(target, self._real(target))
+            path = self._real(target)
+            if self._tidy and (there := os.path.dirname(path)) not in self._tidied:
+                self._tidied.add(there)
+                remove_abandoned(there)
+            staged = _nameless(target) if streams.is_stream(target) else _beside(target, path)
             self._staged.append(staged)
             if staged.path in self._taken and staged.temporary is not None:
                 raise OutputError("leads to the same file as another output", path=target)
@@ -206,7 +211,7 @@ def _nameless(target: str) -> Staged:
 
 def _beside(target: str, path: str) -> Staged:
     """Create the temporary file beside the path of a target; the name is random, readable by its owner only."""
-    temporary = os.path.join(os.path.dirname(path), f".gradclip-{os.urandom(8).hex()}")
+    temporary = os.path.join(os.path.dirname(path), temporary_name())
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     _unfinished.add(temporary)
     try:

@@ -16,7 +16,7 @@ from gradclip_cli.storage.atomic import Outputs
 
 def apply(plan: ApplyPlan, run: Run) -> ApplyReport:
     """Transform dumps; nothing is written before all are measured, and nothing is replaced before all are written."""
-    with Outputs(plan.overwrite, plan.folder) as outputs:
+    with Outputs(plan.overwrite, plan.folder, tidy=run.workers.far) as outputs:
         if not plan.overwrite:
             check_new(plan.inputs, plan.targets)
         for target in plan.targets:

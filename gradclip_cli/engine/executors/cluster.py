@@ -33,7 +33,7 @@ _LESS_TASK = 256
 """A batch has so many times the bytes of its pickled task, which goes through the scheduler with each."""
 AHEAD = 4
 """How many batches for each thread of a worker are under way or wait, over all dumps."""
-_MOST_DUMPS = 64
+_MOST_DUMPS = 256
 """The most dumps at the same time: each has a thread here, which reads the header and waits."""
 PATIENCE = 60.0
 """Seconds to wait for a first worker, or for another one after the last is lost."""
@@ -86,7 +86,7 @@ class Cluster:
         self.work = Workspace()
         self.notes: list[Note] = []
         self._scheduler, self._progress, self._most = scheduler, progress, most
-        self._identity, self._folder = identity(types), os.getcwd()
+        self._identity, self._folder = identity(tuple(dict.fromkeys(types))), os.getcwd()
         self._refused: dict[str, str] = {}
         self._threads, self._looked = 0, -math.inf
         self._alone: float | None = None

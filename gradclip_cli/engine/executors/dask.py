@@ -1,9 +1,10 @@
 """Send orders to the workers of a Dask cluster. The only module that imports `distributed`, and only where a cluster is asked for."""
 
 import logging
+import threading
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from gradclip_cli.engine.executors.canary import Identity, identity
@@ -37,7 +38,7 @@ class DaskOrder:
             times = error.allowed_failures + 1
             what = f"{times} workers died while they worked on it, perhaps for lack of memory"
             raise InputError(f"{what}; give workers more memory, or look at their logs") from error
-        except Exception as error:  # noqa: BLE001 - what a worker could not load may raise anything
+        except Exception as error:
             raise self._failure(error) from error
         return found
 
@@ -51,9 +52,9 @@ class DaskOrder:
 
 
 class DaskScheduler:
-    """A scheduler and its workers; `own` says whether the connection is ours to close."""
+    """A scheduler and its workers; `own` is what to do when the connection ends that is ours to close."""
 
-    def __init__(self, client: "Client", own: bool) -> None:
+    def __init__(self, client: "Client", own: ExitStack | None = None) -> None:
         self._client, self._own = client, own
         self.address: str = client.scheduler.address if client.scheduler is not None else "?"
 
@@ -86,8 +87,8 @@ class DaskScheduler:
 
     def close(self) -> None:
         """Disconnect, if the connection is ours."""
-        if self._own:
-            with _quiet():
+        if self._own is not None:
+            with self._own:
                 self._client.close(timeout=_PATIENCE)
 
 
@@ -102,32 +103,55 @@ def connect(scheduler: object) -> DaskScheduler:
     if isinstance(scheduler, distributed.Client):
         if scheduler.asynchronous:
             raise UsageError("the client must not be asynchronous")
-        return DaskScheduler(scheduler, own=False)
+        return DaskScheduler(scheduler)
     if not isinstance(scheduler, str):
         raise UsageError(
             f"scheduler must be an address or a distributed.Client, not of type {type(scheduler).__name__}"
         )
-    with _quiet(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # on other versions of Dask: what matters to us is compared
-        try:
-            client = distributed.Client(scheduler, timeout=_PATIENCE, set_as_default=False, name="gradclip")
-        except (OSError, TypeError, ValueError) as error:  # TypeError is that of tls:// without certificates
-            said = f" ({error})" if isinstance(error, TypeError) else ""
-            what = f"{scheduler}: no Dask scheduler answers{said}; start one with `dask scheduler`"
-            raise UsageError(what) from error
-    return DaskScheduler(client, own=True)
+    with ExitStack() as unless_connected:
+        unless_connected.enter_context(_quiet())
+        client = _client(scheduler)
+        return DaskScheduler(client, unless_connected.pop_all())
+
+
+def _client(address: str) -> "Client":
+    """Connect to a scheduler, in a thread: Dask would wait for ever for what takes the connection and says nothing."""
+    from distributed import Client
+
+    found, failures = list[Client](), list[Exception]()
+
+    def begin() -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # on other versions of Dask: what matters to us is compared
+            try:
+                found.append(Client(address, timeout=_PATIENCE, set_as_default=False, name="gradclip"))
+            except (OSError, TypeError, ValueError, RuntimeError) as error:
+                failures.append(error)
+
+    thread = threading.Thread(target=begin, daemon=True)
+    thread.start()
+    thread.join(2 * _PATIENCE)
+    if found:
+        return found[0]
+    lacks = [str(error) for error in failures if isinstance(error, TypeError)]  # tls:// without certificates
+    said = f" ({lacks[0]})" if lacks else ""
+    what = f"{address}: no Dask scheduler answers{said}; start one with `dask scheduler`"
+    raise UsageError(what) from (failures[0] if failures else None)
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep Dask from writing to standard error what our own line says."""
-    logger = logging.getLogger("distributed")
-    before = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
+    names = [name for name in logging.root.manager.loggerDict if name.partition(".")[0] in ("distributed", "tornado")]
+    handlers = [one for name in names for one in logging.getLogger(name).handlers if type(one) is logging.StreamHandler]
+    before = [one.level for one in handlers]
+    for one in handlers:
+        one.setLevel(logging.CRITICAL + 1)
     try:
         yield
     finally:
-        logger.setLevel(before)
+        for one, level in zip(handlers, before, strict=True):
+            one.setLevel(level)
 
 
 def do_order(order: Any) -> Answer:
