@@ -93,7 +93,7 @@ def test_a_worker_with_other_sums(run: Path, tmp_path: Path) -> None:
         cluster.add("plain")
         report = gradclip_cli.stats(run, scheduler=cluster.address)
     (note,) = [note for note in report.notes if note.kind == "cluster"]
-    assert "sums powers to other bits" in note.message
+    assert "sums powers to other bits" in note.text
     assert digest(report) == expected(run)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from gradclip_cli.engine.executors import serving
 from gradclip_cli.engine.executors.canary import Identity, identity
+from gradclip_cli.engine.executors.progress import taken
 from gradclip_cli.engine.executors.serving import Reply
 from gradclip_cli.engine.executors.shared_files import outputs_of_a_task
 from gradclip_cli.errors import GradclipError
@@ -61,4 +62,4 @@ def _done(order: Order) -> Reply:
             task, items = pickle.loads(order.task), pickle.loads(order.items)  # noqa: S301 - they come from the scheduler's client
             return serving.batch(task, items)
     except GradclipError as error:
-        return Reply([], error, {})
+        return Reply([], error, taken())
