@@ -7,7 +7,7 @@ DEMO := $(VENV)/demo
 DOCS_VENV ?= .venv-docs
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check format format-check lint types imports spelling cov lowest oracles faults fuzz golden ci docs docs-serve docs-source screens wheel-test release-check bench bench-cores bench-capture bench-docs torch test-torch recipes gallery samples clean
+.PHONY: help demo test test-all check format format-check lint types imports spelling cov lowest remote oracles faults fuzz golden ci docs docs-serve docs-source screens wheel-test release-check bench bench-cores bench-capture bench-docs torch test-torch recipes gallery samples clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ cov: $(VENV)/covered ## Run the tests and fail where they reach too little of th
 # The fast part of the tests: the units and the laws.
 lowest: $(VENV)/lowest/installed ## Test with the oldest dependencies that pyproject.toml allows.
 	$(VENV)/lowest/bin/python -m pytest -q -n auto --dist worksteal tests/unit tests/laws
+
+remote: $(VENV)/remote/installed ## Test with servers of our own: a Dask scheduler with its workers.
+	$(VENV)/remote/bin/python -m pytest -q -m "remote and not heavy" tests/cluster
 
 oracles: $(VENV)/oracles/installed ## Hold the readers of logs against the libraries that write logs.
 	$(VENV)/oracles/bin/python -m pytest -q -W ignore tests/oracles
@@ -176,6 +179,12 @@ $(VENV)/lowest/installed: pyproject.toml .ci/lowest.py
 	$(VENV)/lowest/bin/python -m pip install --quiet -r $(VENV)/lowest/requirements.txt
 	$(VENV)/lowest/bin/python -m pip install --quiet --no-deps -e .
 	$(VENV)/lowest/bin/python -m compileall -q gradclip_cli
+	touch $@
+
+$(VENV)/remote/installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)/remote
+	$(VENV)/remote/bin/python -m pip install --quiet -e '.[test,cluster]'
+	$(VENV)/remote/bin/python -m compileall -q gradclip_cli
 	touch $@
 
 $(VENV)/oracles/installed: pyproject.toml

@@ -96,6 +96,7 @@ def check(
             "tied": tied,
             "allow_missing": allow_missing,
             "keep_going": keep_going,
+            "scheduler": scheduler,
         }
         refuse_options((logs or good_logs)[0], given, both=bool(logs) and (bool(good_logs) or baseline is None))
     elif column is not None:

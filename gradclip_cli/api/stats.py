@@ -82,6 +82,7 @@ def stats(
             "allow_missing": allow_missing,
             "keep_going": keep_going,
             "norm_type": norm_type,
+            "scheduler": scheduler,
         }
         refuse_options(logs[0], given)
     elif column is not None:

@@ -176,9 +176,7 @@ Held = tuple[DaskCluster, "subprocess.Popen[str]", Path]
 
 
 def _tasks(cluster: DaskCluster) -> int:
-    import distributed
-
-    with distributed.Client(cluster.address, set_as_default=False) as client:
+    with cluster.client() as client:
         found: int = client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.tasks))
         return found
 

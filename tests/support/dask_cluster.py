@@ -1,5 +1,6 @@
 """A Dask scheduler and its workers as processes on a free port, which end with the test."""
 
+import json
 import os
 import signal
 import subprocess
@@ -8,7 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import dask
 import distributed
+
+from support.waiting import wait_for
 
 TESTS = Path(__file__).parent.parent
 ODDITIES = ("version", "sums", "late", "dies", "waits", "blind")
@@ -17,15 +21,25 @@ ODDITIES = ("version", "sums", "late", "dies", "waits", "blind")
 class DaskCluster:
     """A scheduler at `address` with workers, whose files are in a folder."""
 
-    def __init__(self, folder: Path, deaths: int) -> None:
+    def __init__(self, folder: Path, deaths: int, protocol: str = "tcp") -> None:
         self.folder, self._every = folder, list[subprocess.Popen[bytes]]()
         self._environment = {**os.environ, "PYTHONPATH": str(TESTS), "OPENBLAS_NUM_THREADS": "1"}
         self._environment["DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES"] = str(deaths)
         file = folder / "scheduler.json"
-        told = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file)]
+        told = [
+            "--host",
+            "127.0.0.1",
+            "--port",
+            "0",
+            "--no-dashboard",
+            "--protocol",
+            protocol,
+            "--scheduler-file",
+            str(file),
+        ]
         self.scheduler = self._start("distributed.cli.dask_scheduler", *told)
-        with distributed.Client(scheduler_file=str(file), timeout=30, set_as_default=False) as client:
-            self.address: str = client.scheduler.address
+        wait_for(lambda: file.exists() and file.read_text().endswith("}"))
+        self.address: str = json.loads(file.read_text())["address"]
         self.workers: list[subprocess.Popen[bytes]] = []
 
     def add(self, *workers: str) -> None:
@@ -42,9 +56,14 @@ class DaskCluster:
                 str(self.folder),
             ]
             self.workers.append(self._start(*start, *told))
-        with distributed.Client(self.address, set_as_default=False) as client:
+        with self.client() as client:
             alive = sum(worker.poll() is None for worker in self.workers)
             client.wait_for_workers(alive, timeout=60)
+
+    def client(self) -> distributed.Client:
+        """Return a client, by the certificates that the environment now names."""
+        dask.config.refresh()
+        return distributed.Client(self.address, timeout=30, set_as_default=False)
 
     def kill(self, one: subprocess.Popen[bytes]) -> None:
         """Kill a worker or the scheduler at once."""
