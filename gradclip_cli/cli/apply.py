@@ -23,11 +23,11 @@ from gradclip_cli.cli.options import (
     norm_options,
     pattern_options,
     repeated_option,
-    scheduler_option,
     shards_option,
 )
 from gradclip_cli.cli.output import show, show_notes, standard_output
 from gradclip_cli.cli.progress import progress
+from gradclip_cli.cli.scheduler import scheduler_option
 from gradclip_cli.cli.types import PATH, STRATEGY, THRESHOLD, Tabular
 from gradclip_cli.cli.viewing import ViewOptions, view_options
 from gradclip_cli.commands.apply.plan import NONFINITE, OUTPUT_DTYPES, ApplyPlan, Override

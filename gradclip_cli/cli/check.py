@@ -26,11 +26,11 @@ from gradclip_cli.cli.options import (
     keep_going_option,
     log_pattern_options,
     repeated_option,
-    scheduler_option,
     shards_option,
 )
 from gradclip_cli.cli.output import refuse_left_out, show, show_notes
 from gradclip_cli.cli.progress import progress
+from gradclip_cli.cli.scheduler import scheduler_option
 from gradclip_cli.cli.types import PATH, REAL, WHOLE, Parsed
 from gradclip_cli.cli.viewing import ViewOptions, view_options
 from gradclip_cli.reports.check import NO_GRADIENT, NOT_JUDGED, CheckReport

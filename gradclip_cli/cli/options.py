@@ -108,16 +108,6 @@ class JobOptions:
 input_options = grouped(INPUT, filled(InputOptions, "given"), rare=True)
 job_options = grouped(RUN, filled(JobOptions, "work"), rare=True)
 
-scheduler_option = grouped(
-    RUN,
-    click.option(
-        "--scheduler",
-        metavar="URL",
-        help="Work on a Dask cluster that shares the file system: tcp://HOST:PORT, or tls://.",
-    ),
-    rare=True,
-)
-
 steps_option = grouped(
     COUNTED,
     click.option(

@@ -25,11 +25,11 @@ from gradclip_cli.cli.options import (
     log_pattern_options,
     norm_options,
     repeated_option,
-    scheduler_option,
     shards_option,
 )
 from gradclip_cli.cli.output import refuse_left_out, show, show_notes, standard_output, warn
 from gradclip_cli.cli.progress import progress
+from gradclip_cli.cli.scheduler import scheduler_option
 from gradclip_cli.cli.types import RULE, WHOLE, Parsed
 from gradclip_cli.cli.viewing import ViewOptions, view_options
 from gradclip_cli.commands.stats.plan import EVERY, Trial

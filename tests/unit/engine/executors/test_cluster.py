@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gradclip_cli import __version__
-from gradclip_cli.engine.executors import cluster as module
+from gradclip_cli.engine.executors import cluster_workers as module
 from gradclip_cli.engine.executors.canary import identity
 from gradclip_cli.engine.executors.cluster import Cluster
 from gradclip_cli.engine.executors.orders import Answer, Order
