@@ -72,12 +72,16 @@ class DaskScheduler:
         return {
             worker: one if isinstance(one, Identity) else f"{type(one).__name__}: {one}"
             for worker, one in found.items()
+            if not isinstance(one, OSError)  # it is lost
         }
 
     def send(self, order: Order, only: Iterable[str] | None) -> DaskOrder:
-        """Send an order to any worker, or to one of those."""
+        """Send an order to any worker, or to one of those as long as there is one."""
         workers = list(only) if only is not None else None
-        future = self._client.submit(do_order, order, workers=workers, pure=False, retries=2)
+        others = workers is not None  # rather than wait for ever for workers that are lost
+        future = self._client.submit(
+            do_order, order, workers=workers, allow_other_workers=others, pure=False, retries=2
+        )
         return DaskOrder(future, self.address)
 
     def cancel(self, orders: Iterable[DaskOrder]) -> None:
