@@ -1,6 +1,8 @@
 """A cluster of two workers that all tests of this folder share, and executors that send it everything that can be sent."""
 
 from collections.abc import Iterator
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 import pytest
 
