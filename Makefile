@@ -27,9 +27,6 @@ test-all: $(VENV)/tested ## Run the heavy tests, too: every cell of the matrices
 	$(BIN)/python -m pytest -n auto --dist worksteal --durations=15 --durations-min=1 -m ""
 
 # In an environment of their own: moto and azurite take 300 MB, and node.
-remote: $(VENV)/tested $(VENV)/servers/installed ## Read and write servers of S3 and Azure that others wrote.
-	MOTO=$(VENV)/servers/bin/moto_server AZURITE=$(VENV)/servers/node_modules/azurite/dist/src/blob/main.js $(BIN)/python -m pytest -q tests/remote
-
 check: format-check lint types imports test docs ## Do everything that has to pass before a commit.
 
 format: $(VENV)/linted ## Format the code, and mend what the linter can mend.
@@ -65,6 +62,11 @@ cov: $(VENV)/covered ## Run the tests and fail where they reach too little of th
 # The fast part of the tests: the units and the laws.
 lowest: $(VENV)/lowest/installed ## Test with the oldest dependencies that pyproject.toml allows.
 	$(VENV)/lowest/bin/python -m pytest -q -n auto --dist worksteal tests/unit tests/laws
+
+SERVERS := MOTO=$(VENV)/servers/bin/moto_server AZURITE=$(VENV)/servers/node_modules/azurite/dist/src/blob/main.js
+
+remote: $(VENV)/remote/installed $(VENV)/servers/installed ## Test with a Dask cluster, and with servers of S3 and Azure that others wrote.
+	$(SERVERS) $(VENV)/remote/bin/python -m pytest -q -m remote tests/remote tests/cluster
 
 oracles: $(VENV)/oracles/installed ## Hold the readers of logs against the libraries that write logs.
 	$(VENV)/oracles/bin/python -m pytest -q -W ignore tests/oracles
@@ -197,6 +199,12 @@ $(VENV)/lowest/installed: pyproject.toml .ci/lowest.py
 	$(VENV)/lowest/bin/python -m pip install --quiet -r $(VENV)/lowest/requirements.txt
 	$(VENV)/lowest/bin/python -m pip install --quiet --no-deps -e .
 	$(VENV)/lowest/bin/python -m compileall -q gradclip_cli
+	touch $@
+
+$(VENV)/remote/installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)/remote
+	$(VENV)/remote/bin/python -m pip install --quiet -e '.[test,cluster]'
+	$(VENV)/remote/bin/python -m compileall -q gradclip_cli
 	touch $@
 
 $(VENV)/oracles/installed: pyproject.toml

@@ -36,6 +36,17 @@ class Progress(Protocol):
         """Note that `count` more bytes of a file have been read; called from any thread."""
 
 
+@runtime_checkable
+class Client(Protocol):
+    """A `distributed.Client`: the scheduler of a cluster, to which it is connected."""
+
+    def submit(self, *given: Any, **keywords: Any) -> Any:
+        """Send work to the cluster."""
+
+    def nthreads(self) -> Any:
+        """Return the threads of each worker."""
+
+
 def begin(progress: Progress | None, dumps: Sequence[DumpSource], passes: int) -> Callable[[int, str], None]:
     """Announce the files to be read, and return the function to call with the bytes read and the path of their file."""
     if progress is None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from gradclip_cli import pipeline
-from gradclip_cli.api.arguments import Path, Paths, Progress, begin, checked, paths_of
+from gradclip_cli.api.arguments import Client, Path, Paths, Progress, begin, checked, paths_of
 from gradclip_cli.checks import BASELINE, NAMES, parse_names
 from gradclip_cli.checks.limits import Limits
 from gradclip_cli.commands.plans import CheckPlan
@@ -65,6 +65,7 @@ def check(
     unscale: float | str | None = None,
     column: str | None = None,
     jobs: int | None = None,
+    scheduler: str | Client | None = None,
     progress: Progress | None = None,
 ) -> CheckReport:
     """Find problems in one dump or in a series.
@@ -138,4 +139,4 @@ def check(
         logs=Logs(tuple(logs), options) if logs else None,
         baseline_logs=Logs(tuple(good_logs), options) if good_logs else None,
     )
-    return pipeline.check(plan, begin(progress, [*plan.inputs, *plan.baseline], 1))
+    return pipeline.check(plan, begin(progress, [*plan.inputs, *plan.baseline], 1), scheduler)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from gradclip_cli import pipeline
-from gradclip_cli.api.arguments import Paths, Progress, begin, checked, paths_of
+from gradclip_cli.api.arguments import Client, Paths, Progress, begin, checked, paths_of
 from gradclip_cli.api.stats_plan import stats_plan
 from gradclip_cli.commands.stats.plan import Trial
 from gradclip_cli.inputs.norm_logs.finding import find_logs, refuse_column, refuse_options
@@ -44,6 +44,7 @@ def stats(
     unscale: float | str | None = None,
     column: str | None = None,
     jobs: int | None = None,
+    scheduler: str | Client | None = None,
     progress: Progress | None = None,
 ) -> StatsReport:
     """Measure the norms of one dump or of a series and suggest thresholds.
@@ -62,4 +63,4 @@ def stats(
     else:
         refuse_column(column)
     plan = stats_plan(paths, logs, asked)
-    return pipeline.stats(plan, begin(progress, plan.inputs, 1))
+    return pipeline.stats(plan, begin(progress, plan.inputs, 1), scheduler)

@@ -177,7 +177,7 @@ def measure(
     pieces: dict[int, list[PieceStats]] = {}
     task = MeasureTask(specs, read, types, workers.work, observe.see if observe is not None else None)
     every = ahead(sources, specs, split(specs, wanted) if known is None else known)
-    nbytes = sendable_bytes(specs, wanted)
+    nbytes = sendable_bytes(specs, wanted, workers)
     for piece, parts, small, findings in map_with_receipts(workers, task.measure, every, nbytes, sources):
         if observe is not None:
             observe.take_all(findings)
@@ -208,11 +208,14 @@ def fetch(read: Read, piece: Piece, specs: Sequence[TensorSpec], work: Workspace
     return raw
 
 
-def sendable_bytes(specs: Sequence[TensorSpec], wanted: Collection[int]) -> int:
+def sendable_bytes(specs: Sequence[TensorSpec], wanted: Collection[int], workers: Executor) -> int:
     """Return the bytes of the tensors `wanted` for `Executor.map`: 0 where they are many or small, or any of them is encoded.
 
-    Threads unpack as fast as processes, each of which would walk through the structure of the file anew.
+    Threads unpack as fast as processes, each of which would walk through the structure of the file anew. Other machines take
+    all of it from this one.
     """
+    if workers.far:
+        return sum(specs[index].nbytes for index in wanted)
     if len(specs) > _MOST_SENT or any(specs[index].offset is None and specs[index].size for index in wanted):
         return 0
     nbytes = sum(specs[index].nbytes for index in wanted)

@@ -49,7 +49,7 @@ class SliceRewriter(NamedTuple):
         after, clipped = SliceTable.empty(self.length, changed, len(file.types)), dict[int, dict[int, int]]()
         sources = file.sources()
         every = ahead((file.source,), sources, split_slices(sources, changed))
-        nbytes = sendable_bytes(sources, changed)
+        nbytes = sendable_bytes(sources, changed, file.workers)
         parts = chain.from_iterable(
             map_with_receipts(file.workers, task.rewrite, every, nbytes, (file.source, file.writer))
         )

@@ -114,7 +114,7 @@ def measure_tensors(
     found = SliceTable.empty(count, wanted, len(task.sums))
     filled = [index for index in wanted if task.specs[index].size]
     every = ahead(sources, task.specs, split_slices(task.specs, filled))
-    nbytes = sendable_bytes(task.specs, filled)
+    nbytes = sendable_bytes(task.specs, filled, workers)
 
     def results() -> Iterator[SliceStats]:
         for some, findings in map_with_receipts(workers, task.measure, every, nbytes, sources):

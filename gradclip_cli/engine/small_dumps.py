@@ -1,23 +1,20 @@
 """Measure the dumps of a series: a batch of small ones is one task, and large ones are split into pieces."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import groupby
 
 from gradclip_cli.engine.dump_batches import BatchTask, Found
 from gradclip_cli.engine.run import Run
-from gradclip_cli.engine.series import measure_series, settled
+from gradclip_cli.engine.series import Measure, measure_in_order, settled
 from gradclip_cli.engine.survey import MeasuredDump
-from gradclip_cli.errors import GradclipError
+from gradclip_cli.errors import GradclipError, InputError
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.numerics.norms import SumKinds
 from gradclip_cli.storage import locations
 from gradclip_cli.storage.streams import is_of_this_process
 from gradclip_cli.tensors import PIECE_BYTES
-
-Measure = Callable[[], list[MeasuredDump]]
-"""Measures a source, or hands out what was found there: its dumps, or the error that is raised then."""
 
 _MOST_DUMPS = 64
 _BATCH_BYTES = 1 << 20
@@ -38,7 +35,7 @@ def measure_each(sources: Sequence[DumpSource], sums: SumKinds, run: Run) -> Ite
     Small dumps are tasks, a batch of them each, and large ones are split into pieces: never both at the same time.
     """
     locations.expect([file for source in sources for file in source.files])
-    most = _TASK_BYTES if len(sources) >= 4 * run.workers.jobs else PIECE_BYTES
+    most = _TASK_BYTES if run.workers.far or len(sources) >= 4 * run.workers.jobs else PIECE_BYTES
     sized = [(source, _size(source)) for source in sources]
     for small, some in groupby(sized, lambda pair: pair[1] <= most):
         first, *rest = some
@@ -47,12 +44,13 @@ def measure_each(sources: Sequence[DumpSource], sums: SumKinds, run: Run) -> Ite
         if small and rest and run.selection.along is None and max(tensors, default=0) <= _MOST_TENSORS:
             yield from _in_batches(rest, sums, run)
         else:
-            yield from (partial(measure_series, source, sums, run) for source, _ in rest)
+            yield from measure_in_order([source for source, _ in rest], sums, run)
 
 
 def _first(source: DumpSource, sums: SumKinds, run: Run, tensors: list[int]) -> list[MeasuredDump]:
     """Measure the first of several dumps here; it shows how many tensors the others are likely to have."""
-    found = measure_series(source, sums, run)
+    (measure,) = measure_in_order([source], sums, run)
+    found = measure()
     tensors += [len(dump.tensors) for dump in found[:1]]
     return found
 
@@ -67,8 +65,20 @@ def _in_batches(sized: Sequence[tuple[DumpSource, int]], sums: SumKinds, run: Ru
     spread = workers.jobs > 1 and (workers.leaves(work) or nbytes > _ON_THREADS * count)
     results = workers.map(task.measure, batches, work) if spread else map(task.measure, batches)
     every = (source for source, _ in sized)
-    for found in results:
+    for found in _located(results, every) if workers.far else results:
         yield from (partial(_settle, source, one, run) for one, source in zip(found, every, strict=False))
+
+
+def _located(results: Iterator[list[Found]], sources: Iterator[DumpSource]) -> Iterator[list[Found]]:
+    """Name the first dump of a batch that workers died of; `sources` are those that were not yet taken."""
+    while True:
+        try:
+            found = next(results)
+        except StopIteration:
+            return
+        except InputError as error:
+            raise InputError(error.message, path=error.path or next(sources).location) from error
+        yield found
 
 
 def _settle(source: DumpSource, found: Found, run: Run) -> list[MeasuredDump]:

@@ -27,7 +27,7 @@ class Headers:
     """
 
     def __init__(self, keep: bool = False) -> None:
-        self._keep = keep
+        self.keep = keep
         self._of: dict[Fingerprint, Any] = {}
         self._last: tuple[object, Any] | None = None
 
@@ -42,12 +42,12 @@ class Headers:
     def add(self, fingerprint: Fingerprint, data: object, header: Any) -> None:
         """Remember the parsed header of a file, and the bytes that it was parsed from."""
         self._last = data, header
-        if self._keep:
+        if self.keep:
             self._of[fingerprint] = header
 
     def add_last(self, key: object, header: Any) -> None:
         """Remember, if files are opened again, what was read of this one under a key for `of_bytes`, until the next is opened."""
-        if self._keep:
+        if self.keep:
             self._last = key, header
 
 

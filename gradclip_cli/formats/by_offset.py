@@ -55,7 +55,7 @@ class OffsetReader:
     def _open(self) -> RandomAccess:
         file = open_input(self._path)
         weakref.finalize(self, file.__exit__, None, None, None)
-        if file.fingerprint != self._fingerprint:
+        if file.fingerprint.anywhere != self._fingerprint.anywhere:
             raise changed(self._path)
         self._file = file
         return file

@@ -59,7 +59,7 @@ def _open(
 ) -> tuple[Format, Reader]:
     format = by_name(name) if name else _recognised(file)
     file.complete()  # only now: a pipe that is no dump may never end
-    if fingerprint not in (None, file.fingerprint):
+    if fingerprint is not None and fingerprint.anywhere != file.fingerprint.anywhere:
         raise changed(file.path)
     return format, format.open_reader(file, options)
 

@@ -22,7 +22,7 @@ from gradclip_cli.storage.remote.settings import using
 from gradclip_cli.storage.remote.uploads import PART
 
 MOTO, AZURITE = (os.path.abspath(path) if (path := os.environ.get(name)) else "" for name in ("MOTO", "AZURITE"))
-pytestmark = pytest.mark.skipif(not (MOTO and AZURITE), reason="make remote names the servers")
+pytestmark = [pytest.mark.remote, pytest.mark.skipif(not (MOTO and AZURITE), reason="make remote names the servers")]
 
 ARRAYS = {f"layers.{k}.weight": np.random.default_rng(k).normal(size=(400, 900)).astype("f4") for k in range(14)}
 _KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="  # the one that all emulators have

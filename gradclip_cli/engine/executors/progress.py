@@ -1,11 +1,20 @@
-"""Report progress: in a worker process it is counted by file, until the process that shows it takes the counts."""
+"""Report progress: in a worker process each thread counts it by file, until the process that shows it takes the counts."""
 
+import threading
 from collections.abc import Callable
 
 Progress = Callable[[int, str], None]
 """Called with a number of bytes that are done and the path of their file."""
 
-_done: dict[str, int] = {}
+
+class _Done(threading.local):
+    """The bytes that are done by file."""
+
+    def __init__(self) -> None:
+        self.of: dict[str, int] = {}
+
+
+_done = _Done()
 
 
 def silent(_: int, path: str) -> None:
@@ -19,11 +28,10 @@ def portable(progress: Progress) -> Progress:
 
 def count(nbytes: int, path: str) -> None:
     """Take note of bytes of a file that are done."""
-    _done[path] = _done.get(path, 0) + nbytes
+    _done.of[path] = _done.of.get(path, 0) + nbytes
 
 
 def taken() -> dict[str, int]:
-    """Return the bytes by file since the last call."""
-    found = dict(_done)
-    _done.clear()
+    """Return the bytes by file since the last call of this thread."""
+    found, _done.of = _done.of, {}
     return found

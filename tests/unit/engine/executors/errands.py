@@ -150,3 +150,23 @@ class Picky(NamedTuple):
 
 def _refuse() -> None:
     raise ModuleNotFoundError("No module named 'my_script'")
+
+
+class Write(NamedTuple):
+    """Writes an item, a byte, at its place."""
+
+    file: Descriptor
+
+    def write(self, item: int) -> None:
+        """Write it."""
+        os.pwrite(self.file.fd, bytes([item]), item)
+
+
+class Refuse(NamedTuple):
+    """Fails as a file does that is not there."""
+
+    path: str
+
+    def refuse(self, _: int) -> None:
+        """Raise InputError."""
+        raise InputError("no such file or directory", path=self.path)
