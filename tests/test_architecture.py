@@ -224,7 +224,8 @@ def test_what_the_command_line_needs_is_light() -> None:
     script = (
         "import sys\nfrom importlib import import_module\nfound = {}\nfor name in sys.argv[1:]:\n"
         "    import_module(f'gradclip_cli.{name}')\n"
-        "    for heavy in {'numpy', 'h5py', 'rich', 'obstore', 'distributed'} & sys.modules.keys():\n        found.setdefault(heavy, name)\n"
+        "    for heavy in {'numpy', 'h5py', 'rich', 'obstore', 'distributed'} & sys.modules.keys():\n"
+        "        found.setdefault(heavy, name)\n"
         "print(found)"
     )
     run = subprocess.run([sys.executable, "-c", script, *LIGHT], capture_output=True, text=True, check=True)

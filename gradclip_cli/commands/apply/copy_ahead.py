@@ -22,9 +22,10 @@ from gradclip_cli.numerics import norms
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.numerics.statistics import PieceStats
 from gradclip_cli.numerics.statistics_arrays import StatsArrays
-from gradclip_cli.storage.atomic import Outputs, Staged
+from gradclip_cli.storage.atomic import Outputs
 from gradclip_cli.storage.descriptor import Descriptor
 from gradclip_cli.storage.random_access import write_at
+from gradclip_cli.storage.staged import Staged
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.tensors import Piece, TensorSpec
 

@@ -21,8 +21,9 @@ from gradclip_cli.inputs.opened import DumpFile, OpenFile
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpOutput, DumpSource
 from gradclip_cli.notes import Note
-from gradclip_cli.storage.atomic import Outputs, Staged
+from gradclip_cli.storage.atomic import Outputs
 from gradclip_cli.storage.random_access import copy_at, open_input, write_at
+from gradclip_cli.storage.staged import Staged
 from gradclip_cli.strategies import Group
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import plural, shortlist
