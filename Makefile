@@ -7,7 +7,7 @@ DEMO := $(VENV)/demo
 DOCS_VENV ?= .venv-docs
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all remote check format format-check lint types imports spelling cov lowest oracles browser faults fuzz golden golden-pictures ci docs docs-serve docs-source docs-figures screens wheel-test release-check bench bench-cores bench-capture bench-docs torch test-torch recipes gallery samples clean
+.PHONY: help demo test test-all remote check format format-check lint types imports spelling cov lowest oracles browser faults fuzz golden golden-pictures ci docs docs-serve docs-source docs-figures screens wheel-test release-check bench bench-cores bench-remote bench-capture bench-docs torch test-torch recipes gallery samples clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -126,8 +126,11 @@ bench: $(VENV)/tested ## Measure times and memory.
 bench-cores: $(VENV)/tested ## Measure times and memory by jobs, up to all processors.
 	$(BENCH) --cores --json $(VENV)/benchmarks-cores.json
 
+bench-remote: $(VENV)/remote/installed ## Measure remote work, on a server of this machine that is as slow as one elsewhere.
+	$(subst $(BIN),$(VENV)/remote/bin,$(BENCH)) --remote --json $(VENV)/benchmarks-remote.json
+
 bench-docs: $(VENV)/tested ## Put what was measured last into README and docs.
-	for name in benchmarks benchmarks-cores; do test ! -f $(VENV)/$$name.json || cp $(VENV)/$$name.json docs/development/; done
+	for name in benchmarks benchmarks-cores benchmarks-remote; do test ! -f $(VENV)/$$name.json || cp $(VENV)/$$name.json docs/development/; done
 	PYTHONPATH=tests $(BIN)/python -m docs README.md docs/development/benchmarks.md
 
 bench-capture: $(VENV)/trained ## Measure what capturing gradients costs a training step.

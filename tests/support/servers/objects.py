@@ -245,7 +245,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self._refuse(404, "NoSuchUpload")
                 return
             upload[1][int(asked.query["partNumber"])] = body
-            self._answer(200, b"", {"ETag": f'"{md5(body, usedforsecurity=False).hexdigest()}"'})
+            self._answer(200, b"", {"ETag": f'"part-{asked.query["partNumber"]}"'})
             return
         self._store(asked, body)
 
@@ -310,9 +310,9 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def served(context: ssl.SSLContext | None = None) -> Iterator[Objects]:
+def served(context: ssl.SSLContext | None = None, objects: Objects | None = None) -> Iterator[Objects]:
     """Serve what a test puts into the objects, encrypted if there is a certificate for `localhost`."""
-    objects = Objects()
+    objects = objects or Objects()
     handler = type("Handler", (_Handler,), {"objects": objects})
     with _Server(("127.0.0.1", 0), handler) as server:
         objects.url = f"http://127.0.0.1:{server.server_address[1]}"
