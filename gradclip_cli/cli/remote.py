@@ -41,7 +41,7 @@ def remote_options(command: Command) -> Command:
     def under(connections: int, anonymous: bool, timeout: float, **options: Any) -> Any:
         if connections < 1 or not 0 < timeout < 1e6:
             raise UsageError("--connections and --timeout must be above 0")
-        with using(Settings(connections, anonymous, timeout)):
+        with using(Settings(connections, anonymous, timeout, lean=True)):
             return command(**options)
 
     declared: Callable[[Any], Any] = grouped(RUN, combined(*_OPTIONS), rare=True)

@@ -4,10 +4,11 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from benchmarks.commands import argv, dumps_in
-from benchmarks.rows import Comparison, Distance, Work
+from benchmarks.rows import Comparison, Work
+from benchmarks.serving import Server
 from benchmarks.timing import Run, timed
 
 
@@ -61,23 +62,6 @@ class Patience(NamedTuple):
         if done == 0:
             return True
         return done < self.rounds and now < self.deadline and (done == 1 or now - begin < self.seconds * works)
-
-
-class Counts(Protocol):
-    """What a server has been asked for."""
-
-    requests: int
-    nbytes: int
-
-
-class Server(Protocol):
-    """What serves dumps meanwhile."""
-
-    def begin(self, distance: Distance) -> None:
-        """Stand so far away, and count from nothing."""
-
-    def served(self) -> Counts:
-        """Say what was asked for since then."""
 
 
 def measure(

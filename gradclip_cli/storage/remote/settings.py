@@ -14,13 +14,15 @@ TRIES = 4
 class Settings(NamedTuple):
     """`connections` requests at once; `anonymous` ones are not signed; `timeout` is in seconds without any byte.
 
-    `pause` seconds, each time twice as many, pass before a request is tried again.
+    `pause` seconds, each time twice as many, pass before a request is tried again. `lean` is whether the process is ours, so
+    that the way in which it takes memory may be changed.
     """
 
     connections: int = CONNECTIONS
     anonymous: bool = False
     timeout: float = TIMEOUT
     pause: float = 0.1
+    lean: bool = False
 
 
 _given: list[Settings] = []

@@ -17,7 +17,7 @@ DATA = bytes(range(251)) * ((MOST + 4) * BLOCK // 251)
 
 @pytest.fixture
 def blocks(server: Objects) -> Blocks:
-    """The blocks of an object of 16 MiB."""
+    """The blocks of an object of more blocks than are kept."""
     server.of["bkt/g.h5"] = DATA
     url = parsed(URL)
     found = Blocks(Ranges(URL, client(url), url.key, client(url).head(url.key)))
