@@ -17,6 +17,8 @@ from support.command import GRADCLIP, Run
 from support.servers.objects import Objects
 from support.servers.surroundings import hurried_server
 
+from gradclip_cli.render.html import PICTURES, page
+
 DUMP = save({"w": np.array([3, 4], np.float32)})
 
 
@@ -47,6 +49,8 @@ def server() -> Iterator[Objects]:
         ("apply s3://bkt/run/step_1.safetensors -o s3://bkt/out.npz -s none", "", 0, ""),
         ("apply s3://bkt/run/step_1.safetensors -o s3://bkt/other.npz -s none", "", 5, "exists; give --overwrite"),
         ("apply s3://bkt/run/step_1.safetensors -o s3://nob/g.npz -s none", "", 5, "s3://nob: no such bucket"),
+        ("report s3://bkt/run -o s3://bkt/other.npz", "", 5, "exists; give --overwrite"),
+        ("report s3://bkt/run -o s3://bkt/run/step_1.safetensors --overwrite", "", 5, "is an input; write elsewhere"),
         ("apply s3://bkt/run/step_1.safetensors -o hf://me/n/g.npz -s none", "", 2, "can only be read"),
     ],
 )  # fmt: skip
@@ -61,6 +65,18 @@ def test_lines_and_exit_codes(server: Objects, run: Run, argv: str, wrong: str, 
         assert "Debug" not in result.err
         assert set(server.of) == {"bkt/run/step_1.safetensors", "bkt/other.npz"}
     assert server.uploads == {}
+
+
+def test_a_report_is_written_to_a_store(server: Objects, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page and the figures become objects, under the title of the run's name."""
+    monkeypatch.setattr(page, "page", lambda report: f"{report.title}\n")
+    monkeypatch.setattr(page, "figures", lambda report, format: dict.fromkeys(PICTURES, b"drawn"))
+    result = run("report", "s3://bkt/run/", "-o", "s3://bkt/page.html", "--figures", "s3://bkt/paper")
+    assert (result.code, result.out, result.err) == (0, "", "")
+    assert server.of["bkt/page.html"] == b"run\n"
+    assert {name for name in server.of if name.startswith("bkt/paper/")} == {
+        f"bkt/paper/{name}.svg" for name in PICTURES
+    }
 
 
 def test_anonymous_requests_carry_no_signature(server: Objects, run: Run) -> None:

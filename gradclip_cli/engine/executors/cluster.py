@@ -12,13 +12,14 @@ from typing import Any, TypeVar
 from gradclip_cli.engine.executors.base import Several
 from gradclip_cli.engine.executors.canary import Identity, identity
 from gradclip_cli.engine.executors.cluster_workers import ClusterWorkers, Pending, Scheduler
-from gradclip_cli.engine.executors.orders import Answer, Order
+from gradclip_cli.engine.executors.orders import Answer, Order, foreseen
 from gradclip_cli.engine.executors.progress import Progress, silent
 from gradclip_cli.engine.executors.serving import Reply
 from gradclip_cli.engine.executors.shared_files import Shipped, shipped
 from gradclip_cli.errors import GradclipError, InputError, OutputError
 from gradclip_cli.notes import Note
 from gradclip_cli.numerics.workspace import Workspace
+from gradclip_cli.storage.remote.settings import Settings, current
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -98,12 +99,18 @@ class Cluster:
         """
         sent = _shipped(task) if self.leaves(nbytes) else None
         if sent is None:
-            yield from map(task, items)
+            some = list(items)
+            foreseen(task, some)
+            yield from map(task, some)
             return
         sent.hand_over()
         try:
             for answer in self._in_order(
-                _Orders(self._identity, self._folder, sent.data, self._batches(list(items), nbytes, sent))
+                _Orders(
+                    (self._identity, self._folder, current().public),
+                    sent.data,
+                    self._batches(list(items), nbytes, sent),
+                )
             ):
                 yield from self._results(answer)
         except InputError as error:
@@ -196,8 +203,8 @@ class Cluster:
 class _Orders:
     """The orders of one map, pickled one by one."""
 
-    def __init__(self, identity: Identity, folder: str, task: bytes, batches: Iterator[Sequence[Any]]) -> None:
-        self._begin, self._batches = (identity, folder, task), batches
+    def __init__(self, client: tuple[Identity, str, Settings], task: bytes, batches: Iterator[Sequence[Any]]) -> None:
+        self._begin, self._batches = (*client, task), batches
 
     def next(self) -> Order | None:
         """Return the next order; None if there are no more items."""
