@@ -13,7 +13,7 @@ from gradclip_cli.engine.executors.base import Several
 from gradclip_cli.engine.executors.canary import Identity, identity
 from gradclip_cli.engine.executors.cluster_workers import ClusterWorkers, Pending, Scheduler
 from gradclip_cli.engine.executors.orders import Answer, Order, foreseen
-from gradclip_cli.engine.executors.progress import Progress, silent
+from gradclip_cli.engine.executors.progress import Crew, Progress, silent
 from gradclip_cli.engine.executors.serving import Reply
 from gradclip_cli.engine.executors.shared_files import Shipped, shipped
 from gradclip_cli.errors import GradclipError, InputError, OutputError
@@ -54,7 +54,9 @@ class Cluster:
         self.work = Workspace()
         self._scheduler, self._progress, self._most = scheduler, progress, most
         self._identity, self._folder = identity(tuple(dict.fromkeys(types))), os.getcwd()
-        self._workers = ClusterWorkers(scheduler, self._identity)
+        self._workers = ClusterWorkers(
+            scheduler, self._identity, progress.workers if isinstance(progress, Crew) else _nobody
+        )
         self._lock, self._under_way, self._over = threading.Lock(), 0, False
         self._pools: list[ThreadPoolExecutor] = []
 
@@ -210,6 +212,10 @@ class _Orders:
         """Return the next order; None if there are no more items."""
         some = next(self._batches, None)
         return Order(*self._begin, pickle.dumps(some, pickle.HIGHEST_PROTOCOL)) if some is not None else None
+
+
+def _nobody(_: int) -> None:
+    """Tell nobody how many workers there are."""
 
 
 def _shipped(task: object) -> Shipped | None:
