@@ -1,6 +1,7 @@
 """The function `stats`: measure norms, and suggest thresholds."""
 
 from collections.abc import Iterable
+from shlex import quote
 from typing import Unpack
 
 from gradclip_cli import pipeline
@@ -67,4 +68,7 @@ def stats(
     else:
         refuse_column(column)
     plan = stats_plan(paths, logs, asked)
-    return pipeline.stats(plan, begin(progress, plan.inputs, 1), scheduler)
+    report = pipeline.stats(plan, begin(progress, plan.inputs, 1), scheduler)
+    if report.command and isinstance(scheduler, str):
+        return report._replace(command=f"{report.command} --scheduler {quote(scheduler)}")
+    return report

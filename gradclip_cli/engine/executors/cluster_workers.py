@@ -46,7 +46,7 @@ class Scheduler(Protocol):
 
 
 class ClusterWorkers:
-    """The workers of a scheduler that may work for a machine of this identity; `notes` say which may not, and `told` hears how many may."""
+    """The workers of a scheduler that may work for a machine of this identity: `told` hears how many, `notes` say which may not."""
 
     def __init__(self, scheduler: Scheduler, identity: Identity, told: Callable[[int], None]) -> None:
         self._told = told
