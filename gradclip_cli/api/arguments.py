@@ -14,7 +14,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar, Union, get_args, get_origi
 
 import numpy as np
 
-from gradclip_cli.engine.executors.progress import silent
+from gradclip_cli.engine.executors.progress import Crew, silent
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.storage.location_names import given as location
@@ -27,7 +27,10 @@ Paths = Path | Iterable[Path]
 
 @runtime_checkable
 class Progress(Protocol):
-    """An object that a call informs of its progress."""
+    """An object that a call informs of its progress.
+
+    One that is callable as `advance` is, and has a method `workers`, is also told how many workers of a cluster there are.
+    """
 
     def start(self, dumps: int, files: Iterable[str], passes: int) -> None:
         """Note that `dumps` dumps are about to be read, from these files, each `passes` times."""
@@ -52,7 +55,7 @@ def begin(progress: Progress | None, dumps: Sequence[DumpSource], passes: int) -
     if progress is None:
         return silent
     progress.start(len(dumps), (file for dump in dumps for file in dump.files), passes)
-    return progress.advance
+    return progress if isinstance(progress, Crew) else progress.advance
 
 
 def paths_of(inputs: Paths) -> list[str]:

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Unpack
 
 from gradclip_cli import pipeline
 from gradclip_cli.api.arguments import Client, Path, Paths, Progress, begin, checked, paths_of
+from gradclip_cli.api.stores import StoreKeywords, asks_stores
 from gradclip_cli.checks import BASELINE, NAMES, parse_names
 from gradclip_cli.checks.limits import Limits
 from gradclip_cli.commands.plans import CheckPlan
@@ -22,6 +24,7 @@ from gradclip_cli.storage.location_names import given as location
 
 
 @checked
+@asks_stores
 def check(
     inputs: Paths,
     *,
@@ -67,6 +70,7 @@ def check(
     jobs: int | None = None,
     scheduler: str | Client | None = None,
     progress: Progress | None = None,
+    **stores: Unpack[StoreKeywords],
 ) -> CheckReport:
     """Find problems in one dump or in a series.
 

@@ -8,7 +8,6 @@ import click
 
 from gradclip_cli.cli.help import RUN, combined, grouped
 from gradclip_cli.cli.types import COUNT, REAL
-from gradclip_cli.errors import UsageError
 from gradclip_cli.storage.remote.settings import CONNECTIONS, TIMEOUT, Settings, using
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -39,8 +38,6 @@ def remote_options(command: Command) -> Command:
 
     @wraps(command)
     def under(connections: int, anonymous: bool, timeout: float, **options: Any) -> Any:
-        if connections < 1 or not 0 < timeout < 1e6:
-            raise UsageError("--connections and --timeout must be above 0")
         with using(Settings(connections, anonymous, timeout, lean=True)):
             return command(**options)
 

@@ -145,6 +145,10 @@ class MeasureTask(NamedTuple):
                 piece, [self._piece(part, findings) for part in pieces_in_order(piece)], None, findings
             )
 
+    def expect(self, items: Sequence[Piece]) -> None:
+        """Tell a remote file which pieces are measured next."""
+        foretell(self.read, self.specs, items)
+
     def _piece(self, piece: Piece, findings: Findings) -> PieceStats:
         raw = fetch(self.read, piece, self.specs, self.work)
         stats = measure_piece(raw, self.specs[piece.index].dtype, self.sums, self.work)
@@ -176,8 +180,8 @@ def measure(
     found = StatsTable(wanted, StatsArrays.empty(len(wanted), len(types)))
     pieces: dict[int, list[PieceStats]] = {}
     task = MeasureTask(specs, read, types, workers.work, observe.see if observe is not None else None)
-    every = ahead(sources, specs, split(specs, wanted) if known is None else known)
     nbytes = sendable_bytes(specs, wanted, workers)
+    every = ahead(sources, specs, split(specs, wanted) if known is None else known, here=not workers.far)
     for piece, parts, small, findings in map_with_receipts(workers, task.measure, every, nbytes, sources):
         if observe is not None:
             observe.take_all(findings)
@@ -193,11 +197,18 @@ def measure(
 
 
 def ahead(
-    sources: Sequence[HasReceipts | None], specs: Sequence[TensorSpec], pieces: Iterable[Piece]
+    sources: Sequence[HasReceipts | None], specs: Sequence[TensorSpec], pieces: Iterable[Piece], *, here: bool
 ) -> Iterable[Piece]:
-    """Tell the file of a remote source which pieces are going to be read; return them."""
-    first = sources[0] if sources else None
+    """Tell the file of a remote source which pieces are going to be read if that is done `here`; return them."""
+    first = sources[0] if sources and here else None
     return first.expect(specs, pieces) if isinstance(first, PortableReader) else pieces
+
+
+def foretell(read: Read, specs: Sequence[TensorSpec], pieces: Sequence[Piece]) -> None:
+    """Tell the file behind `read`, if it is one that is remote, which pieces are going to be read."""
+    owner = getattr(read, "__self__", None)
+    if isinstance(owner, FileRead) and isinstance(owner.file, PortableReader):
+        owner.file.expect(specs, pieces)
 
 
 def fetch(read: Read, piece: Piece, specs: Sequence[TensorSpec], work: Workspace) -> Raw:

@@ -72,7 +72,8 @@ class Rewriter(NamedTuple):
         task = RewriteTask(self.source, specs, targets, self.writer, self.actions, self.types, work, self.progress)
         sources, wanted = self.sources(), ascending(pending)
         used = (self.source, self.writer)
-        every, nbytes = ahead(used, sources, split(sources, wanted)), sendable_bytes(sources, wanted, self.workers)
+        nbytes = sendable_bytes(sources, wanted, self.workers)
+        every = ahead(used, sources, split(sources, wanted), here=not self.workers.far)
         for piece, small, parts, clipped in map_with_receipts(self.workers, task.rewrite, every, nbytes, used):
             if small is not None:
                 self._keep(piece, small, after.stats)
@@ -128,6 +129,10 @@ class RewriteTask(NamedTuple):
     types: NormTypes
     work: Workspace
     progress: Progress = silent
+
+    def expect(self, items: Sequence[Piece]) -> None:
+        """Tell a remote file which pieces are read next."""
+        self.source.expect(self.specs, items)
 
     def rewrite(self, piece: Piece) -> tuple[Piece, StatsArrays | None, list[PieceStats], dict[int, int]]:
         """Return the piece, the statistics of its small tensors or of its changed parts, and the clipped elements by index."""

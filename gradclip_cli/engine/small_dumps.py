@@ -63,7 +63,8 @@ def _in_batches(sized: Sequence[tuple[DumpSource, int]], sums: SumKinds, run: Ru
     work = nbytes + _DUMP_WORK * count
     batches = _batches(sized, max(8, min(_MOST_DUMPS, count // (4 * workers.jobs))))
     spread = workers.jobs > 1 and (workers.leaves(work) or nbytes > _ON_THREADS * count)
-    results = workers.map(task.measure, batches, work) if spread else map(task.measure, batches)
+    here = not workers.far and any(locations.is_remote(file) for source, _ in sized for file in source.files)
+    results = workers.map(task.measure, batches, 0 if here else work) if spread else map(task.measure, batches)
     every = (source for source, _ in sized)
     for found in _located(results, every) if workers.far else results:
         yield from (partial(_settle, source, one, run) for one, source in zip(found, every, strict=False))

@@ -79,12 +79,13 @@ class PortableReader:
 
     def expect(self, specs: Sequence[TensorSpec], pieces: Iterable[Piece]) -> Iterable[Piece]:
         """Tell a remote file which pieces are going to be read, in their order, to fetch them early; return the pieces."""
-        reader = self._reader
-        if reader is None or reader.file.fd is not None:
+        if not is_remote(self.path):
             return pieces
-        listed = list(pieces)
-        ranges = (_range_of(reader, specs[piece.index], piece) for piece in listed)
-        reader.file.expect([one for one in ranges if one is not None])
+        listed, reader = list(pieces), self._reader
+        every = (_range_of(reader, specs[piece.index], piece) for piece in listed)
+        if ranges := [one for one in every if one is not None]:
+            file = self._by_offset.file if reader is None and self._by_offset is not None else self.reader.file
+            file.expect(ranges)
         return listed
 
     def receipts(self) -> list[Any] | None:
@@ -99,7 +100,13 @@ class PortableReader:
             self.reader.take(one)
 
     def __reduce__(self) -> tuple[type["PortableReader"], tuple[How, None, bool]]:
-        if is_of_this_process(self.path) or is_remote(self.path):  # a remote one has its connections here
+        if is_remote(self.path):  # it has its connections here
+            raise InputError("is read by one process", path=self.path)
+        return self.as_bytes()
+
+    def as_bytes(self) -> tuple[type["PortableReader"], tuple[How, None, bool]]:
+        """Return what pickles this for another machine, which has connections of its own."""
+        if is_of_this_process(self.path):
             raise InputError("cannot be read by another process; save it to a file", path=self.path)
         return PortableReader, (self.how, None, self._reader is not None and self._reader.has_checksums)
 
@@ -113,7 +120,7 @@ class PortableReader:
             return self._reader
 
 
-def _range_of(reader: Reader, spec: TensorSpec, piece: Piece) -> tuple[int, int] | None:
+def _range_of(reader: Reader | None, spec: TensorSpec, piece: Piece) -> tuple[int, int] | None:
     """Return where a piece lies in a file, as offset and size in bytes."""
     if spec.offset is None:
         return reader.packed_range(spec) if isinstance(reader, Packed) else None

@@ -42,8 +42,11 @@ class RandomAccess(Protocol):
     def complete(self) -> None:
         """Read a pipe to its end; before this, only its beginning can be read."""
 
-    def expect(self, ranges: Sequence[tuple[int, int]]) -> None:
-        """Say which ranges, by offset and size in bytes, are going to be read next, in this order: a hint, to fetch them early."""
+    def expect(self, ranges: Sequence[tuple[int, int]], *, more: bool = False) -> None:
+        """Say which ranges, by offset and size in bytes, are going to be read next, in this order: a hint, to fetch them early.
+
+        It takes the place of what was expected, or with `more`, comes after it.
+        """
 
     def read(self, offset: int, count: int) -> bytes:
         """Return `count` bytes at `offset`, or fewer where the file ends; both may be any number that a file claims."""

@@ -81,7 +81,7 @@ class InputFile:
             self.fingerprint = self._look()
             self.size = self.fingerprint.size
 
-    def expect(self, ranges: Sequence[tuple[int, int]]) -> None:
+    def expect(self, ranges: Sequence[tuple[int, int]], *, more: bool = False) -> None:
         """Do nothing: the system reads ahead by itself."""
 
     def read(self, offset: int, count: int) -> bytes:

@@ -9,13 +9,16 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
-from safetensors.numpy import save
+from safetensors.numpy import load, save
 
 pytest.importorskip("obstore")
 
 from support.command import GRADCLIP, Run
 from support.servers.objects import Objects
 from support.servers.surroundings import hurried_server
+
+import gradclip_cli
+from gradclip_cli.render.html import PICTURES, page
 
 DUMP = save({"w": np.array([3, 4], np.float32)})
 
@@ -47,6 +50,8 @@ def server() -> Iterator[Objects]:
         ("apply s3://bkt/run/step_1.safetensors -o s3://bkt/out.npz -s none", "", 0, ""),
         ("apply s3://bkt/run/step_1.safetensors -o s3://bkt/other.npz -s none", "", 5, "exists; give --overwrite"),
         ("apply s3://bkt/run/step_1.safetensors -o s3://nob/g.npz -s none", "", 5, "s3://nob: no such bucket"),
+        ("report s3://bkt/run -o s3://bkt/other.npz", "", 5, "exists; give --overwrite"),
+        ("report s3://bkt/run -o s3://bkt/run/step_1.safetensors --overwrite", "", 5, "is an input; write elsewhere"),
         ("apply s3://bkt/run/step_1.safetensors -o hf://me/n/g.npz -s none", "", 2, "can only be read"),
     ],
 )  # fmt: skip
@@ -61,6 +66,68 @@ def test_lines_and_exit_codes(server: Objects, run: Run, argv: str, wrong: str, 
         assert "Debug" not in result.err
         assert set(server.of) == {"bkt/run/step_1.safetensors", "bkt/other.npz"}
     assert server.uploads == {}
+
+
+def test_a_report_is_written_to_a_store(server: Objects, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page and the figures become objects, under the title of the run's name."""
+    monkeypatch.setattr(page, "page", lambda report: f"{report.title}\n")
+    monkeypatch.setattr(page, "figures", lambda report, format: dict.fromkeys(PICTURES, b"drawn"))
+    result = run("report", "s3://bkt/run/", "-o", "s3://bkt/page.html", "--figures", "s3://bkt/paper")
+    assert (result.code, result.out, result.err) == (0, "", "")
+    assert server.of["bkt/page.html"] == b"run\n"
+    assert {name for name in server.of if name.startswith("bkt/paper/")} == {
+        f"bkt/paper/{name}.svg" for name in PICTURES
+    }
+
+
+def test_what_comes_next_asks_in_the_same_way(server: Objects) -> None:
+    """The command that is proposed repeats the options for remote files, and has no secret of a URL."""
+    for step in range(2, 14):
+        server.of[f"bkt/run/step_{step}.safetensors"] = save({"w": np.array([3, step], np.float32)})
+    command = gradclip_cli.stats("s3://bkt/run", connections=2, anonymous=True, timeout=5.0).command
+    assert command.startswith("gradclip apply s3://bkt/run ")
+    assert command.endswith("--connections 2 --anonymous --timeout 5 --dry-run")
+    signed = [f"{server.url}/bkt/run/step_{step}.safetensors?sig=unspoken" for step in range(1, 14)]
+    assert gradclip_cli.stats(signed).command.startswith("gradclip apply FILE... ")
+    assert gradclip_cli.show(signed[0]).command == ""
+
+
+def test_in_place(server: Objects, run: Run) -> None:
+    """An object is replaced by its own name, once all of it is written; what can only be read is refused before anything is read."""
+    result = run("apply", "s3://bkt/run/step_1.safetensors", "--in-place", "-t", "1")
+    assert result.code == 0, result.err
+    assert server.of["bkt/run/step_1.safetensors"] != DUMP
+    assert np.allclose(load(server.of["bkt/run/step_1.safetensors"])["w"], [0.6, 0.8])
+    server.asked.clear()
+    result = run("apply", f"{server.url}/bkt/run/step_1.safetensors", "--in-place", "-t", "1")
+    assert (result.code, "can only be read" in result.err) == (2, True), result.err
+
+
+def test_logs(server: Objects, run: Run) -> None:
+    """Logs of norms are read from a store as dumps are, each by itself or in a folder."""
+    server.of["bkt/log.csv"] = b"step,grad_norm\n" + b"".join(b"%d,%d.5\n" % (step, step) for step in range(1, 9))
+    server.of["bkt/tb/trainer_state.json"] = (
+        b'{"log_history": [{"step": 1, "grad_norm": 0.5}, {"step": 2, "grad_norm": 1.5}]}'
+    )
+    for argv in ("s3://bkt/log.csv", "s3://bkt/tb/trainer_state.json"):
+        result = run("stats", argv, "-f", "json")
+        assert result.code == 0, result.err
+        assert '"source": "log"' in result.out
+    assert run("check", "s3://bkt/run", "--baseline", "s3://bkt/log.csv").code in (0, 1)
+    assert run("stats", "s3://bkt/log.csv", "--scheduler", "tcp://h:1").code == 2
+
+
+def test_a_full_directory_for_temporary_files(server: Objects) -> None:
+    """An output of a store that does not fit where it is kept until it is complete is an error in one line; nothing is sent."""
+    server.of["bkt/big.safetensors"] = save({"w": np.zeros(1 << 20, np.float32)})
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))"
+    limited = f"{limit}\nfrom gradclip_cli.__main__ import main\nmain()"
+    argv = ["apply", "s3://bkt/big.safetensors", "-o", "s3://bkt/out.safetensors", "-s", "none"]
+    result = subprocess.run([sys.executable, "-c", limited, *argv], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr.count("\n")) == (5, 1), result.stderr
+    assert "s3://bkt/out.safetensors" in result.stderr
+    assert "TMPDIR" in result.stderr
+    assert (server.uploads, "bkt/out.safetensors" in server.of) == ({}, False)
 
 
 def test_anonymous_requests_carry_no_signature(server: Objects, run: Run) -> None:
@@ -83,10 +150,11 @@ def started(argv: list[str], until: Callable[[], bool]) -> "subprocess.Popen[str
     return process
 
 
-def test_ctrl_c_while_it_waits(server: Objects) -> None:
+@pytest.mark.parametrize(("wrong", "requests"), [("stall", 1), ("503", 3)])
+def test_ctrl_c_while_it_waits(server: Objects, wrong: str, requests: int) -> None:
     """A signal ends a run at once that waits for a server which does not answer, or to try again."""
-    server.wrong = lambda asked: "stall"
-    process = started(["stats", "s3://bkt/run/step_1.safetensors"], lambda: bool(server.asked))
+    server.wrong = lambda asked: wrong
+    process = started(["stats", "s3://bkt/run/step_1.safetensors"], lambda: len(server.asked) >= requests)
     before = time.monotonic()
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=30)

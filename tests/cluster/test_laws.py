@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from laws.everywhere import Way, digest, make, reports
+from laws.everywhere import Way, digest, make, page_digest, reports
 from laws.test_elsewhere import MAKERS, OPTIONS, STRATEGIES, applied, bad, make_one, tensors
 from support.dask_cluster import DaskCluster
 from support.matrices import crossed
@@ -122,3 +122,25 @@ def test_a_client(made: Path, shared_cluster: DaskCluster) -> None:
         found = gradclip_cli.stats(made / "run", scheduler=client, keep_going=True)
         assert client.status == "running"
     assert digest(found) == digest(gradclip_cli.stats(made / "run", keep_going=True))
+
+
+def test_a_page(made: Path, shared_cluster: DaskCluster) -> None:
+    """What a page shows is the same, with counts by magnitude, and where dumps are skipped or are slices."""
+    for path, told in (("run", {"skip_steps": 2, "keep_going": True}), ("run/step_1.npz", {"values": True})):
+        here = page_digest(gradclip_cli.report(made / path, **told))
+        assert page_digest(gradclip_cli.report(made / path, scheduler=shared_cluster.address, **told)) == here
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_any_number_of_workers(count: int, dumps: Path, monkeypatch: pytest.MonkeyPatch, sent: list[int]) -> None:
+    """Reports of every format are the same with any number of processes of a cluster that the program itself has started."""
+    import distributed
+
+    here = [digest(report) for format in FORMATS for _, report in reports(dumps, Way(format), "large")]
+    told: dict[str, Any] = {"threads_per_worker": 1, "processes": True, "dashboard_address": None}
+    with distributed.LocalCluster(n_workers=count, **told) as local, monkeypatch.context() as patch:
+        on(patch, local.scheduler_address)
+        there = [digest(report) for format in FORMATS for _, report in reports(dumps, Way(format), "large")]
+    assert there == here
+    assert sent

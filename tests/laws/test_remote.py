@@ -1,10 +1,11 @@
 """What is remote gives the same bytes as what is local: reports, and outputs in every format."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from io import StringIO
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -20,6 +21,8 @@ from gradclip_cli.formats import FORMATS, by_name
 from gradclip_cli.render import json_report
 from gradclip_cli.render.view import View
 from gradclip_cli.reports.base import Report
+from gradclip_cli.storage.remote import file as remote_file
+from gradclip_cli.storage.remote.window import Window
 
 ARRAYS = {f"layers.{k}.weight": np.random.default_rng(k).normal(size=(300, 70 * k + 1)).astype("f4") for k in range(5)}
 
@@ -92,6 +95,30 @@ def test_folders_and_wildcards(server: Objects, tmp_path: Path) -> None:
     assert [dump.norm for dump in gradclip_cli.stats(f"{url}/step_3{by_name(FORMATS[0]).suffixes[0]}").dumps] == norms[
         3:4
     ]
+
+
+def test_chunks_of_hdf5_are_fetched_together(server: Objects, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All chunks are announced before they are read, those of several threads beside each other; a request brings many of them."""
+    monkeypatch.setattr(remote_file, "WHOLE", 0)
+    announced, real = list[int](), Window.expect_also
+
+    def expect_also(window: Window, ranges: Sequence[tuple[int, int]], size: int) -> None:
+        announced.extend(nbytes for _, nbytes in ranges)
+        real(window, ranges, size)
+
+    monkeypatch.setattr(Window, "expect_also", expect_also)
+    path = tmp_path / "chunked.h5"
+    with h5py.File(path, "w") as file:
+        for name, values in (("a", 3 << 20), ("b", 2 << 20)):
+            data = np.random.default_rng(1).normal(size=values).astype("f4")
+            file.create_dataset(name, data=data, chunks=(16_384,), compression="gzip", compression_opts=1)
+    url = f"{put(server, tmp_path)['s3']}/{path.name}"
+    expected = said(gradclip_cli.stats(path), str(tmp_path))
+    server.asked.clear()
+    assert said(gradclip_cli.stats(url, jobs=2), url.rpartition("/")[0]) == expected
+    assert sum(one.nbytes for one in server.asked) < 1.3 * path.stat().st_size
+    assert len(server.asked) < 40  # for 320 chunks
+    assert sum(announced) > 0.95 * path.stat().st_size
 
 
 def test_a_dump_that_changes_between_two_readings(server: Objects, tmp_path: Path) -> None:

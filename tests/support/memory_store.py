@@ -116,7 +116,7 @@ class MemoryFile:
     def complete(self) -> None:
         pass
 
-    def expect(self, ranges: Sequence[tuple[int, int]]) -> None:
+    def expect(self, ranges: Sequence[tuple[int, int]], *, more: bool = False) -> None:
         pass
 
     def read(self, offset: int, count: int) -> bytes:

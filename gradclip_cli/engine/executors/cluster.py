@@ -12,13 +12,14 @@ from typing import Any, TypeVar
 from gradclip_cli.engine.executors.base import Several
 from gradclip_cli.engine.executors.canary import Identity, identity
 from gradclip_cli.engine.executors.cluster_workers import ClusterWorkers, Pending, Scheduler
-from gradclip_cli.engine.executors.orders import Answer, Order
-from gradclip_cli.engine.executors.progress import Progress, silent
+from gradclip_cli.engine.executors.orders import Answer, Order, foreseen
+from gradclip_cli.engine.executors.progress import Crew, Progress, silent
 from gradclip_cli.engine.executors.serving import Reply
 from gradclip_cli.engine.executors.shared_files import Shipped, shipped
 from gradclip_cli.errors import GradclipError, InputError, OutputError
 from gradclip_cli.notes import Note
 from gradclip_cli.numerics.workspace import Workspace
+from gradclip_cli.storage.remote.settings import Settings, current
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -53,7 +54,9 @@ class Cluster:
         self.work = Workspace()
         self._scheduler, self._progress, self._most = scheduler, progress, most
         self._identity, self._folder = identity(tuple(dict.fromkeys(types))), os.getcwd()
-        self._workers = ClusterWorkers(scheduler, self._identity)
+        self._workers = ClusterWorkers(
+            scheduler, self._identity, progress.workers if isinstance(progress, Crew) else _nobody
+        )
         self._lock, self._under_way, self._over = threading.Lock(), 0, False
         self._pools: list[ThreadPoolExecutor] = []
 
@@ -98,12 +101,18 @@ class Cluster:
         """
         sent = _shipped(task) if self.leaves(nbytes) else None
         if sent is None:
-            yield from map(task, items)
+            some = list(items)
+            foreseen(task, some)
+            yield from map(task, some)
             return
         sent.hand_over()
         try:
             for answer in self._in_order(
-                _Orders(self._identity, self._folder, sent.data, self._batches(list(items), nbytes, sent))
+                _Orders(
+                    (self._identity, self._folder, current().public),
+                    sent.data,
+                    self._batches(list(items), nbytes, sent),
+                )
             ):
                 yield from self._results(answer)
         except InputError as error:
@@ -196,13 +205,17 @@ class Cluster:
 class _Orders:
     """The orders of one map, pickled one by one."""
 
-    def __init__(self, identity: Identity, folder: str, task: bytes, batches: Iterator[Sequence[Any]]) -> None:
-        self._begin, self._batches = (identity, folder, task), batches
+    def __init__(self, client: tuple[Identity, str, Settings], task: bytes, batches: Iterator[Sequence[Any]]) -> None:
+        self._begin, self._batches = (*client, task), batches
 
     def next(self) -> Order | None:
         """Return the next order; None if there are no more items."""
         some = next(self._batches, None)
         return Order(*self._begin, pickle.dumps(some, pickle.HIGHEST_PROTOCOL)) if some is not None else None
+
+
+def _nobody(_: int) -> None:
+    """Tell nobody how many workers there are."""
 
 
 def _shipped(task: object) -> Shipped | None:

@@ -3,7 +3,7 @@
 import math
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from gradclip_cli.engine.executors.canary import Identity
@@ -46,9 +46,10 @@ class Scheduler(Protocol):
 
 
 class ClusterWorkers:
-    """The workers of a scheduler that may work for a machine of this identity; `notes` say which may not."""
+    """The workers of a scheduler that may work for a machine of this identity: `told` hears how many, `notes` say which may not."""
 
-    def __init__(self, scheduler: Scheduler, identity: Identity) -> None:
+    def __init__(self, scheduler: Scheduler, identity: Identity, told: Callable[[int], None]) -> None:
+        self._told = told
         self.notes: list[Note] = []
         self.threads = 0
         self._scheduler, self._identity = scheduler, identity
@@ -62,7 +63,9 @@ class ClusterWorkers:
             now = time.monotonic()
             if now - self._looked > _FRESH:
                 found = self._scheduler.workers()
-                self.threads = sum(count for worker, count in found.items() if worker not in self._refused)
+                used = [count for worker, count in found.items() if worker not in self._refused]
+                self.threads = sum(used)
+                self._told(len(used))
                 self._looked, self._alone = now, None if self.threads else self._alone or now
 
     def check_versions(self) -> None:

@@ -2,9 +2,21 @@
 
 import threading
 from collections.abc import Callable
+from typing import Protocol, runtime_checkable
 
 Progress = Callable[[int, str], None]
 """Called with a number of bytes that are done and the path of their file."""
+
+
+@runtime_checkable
+class Crew(Protocol):
+    """A progress that also shows how many workers of a cluster there are."""
+
+    def __call__(self, nbytes: int, path: str, /) -> None:
+        """Take note of bytes of a file that are done."""
+
+    def workers(self, count: int) -> None:
+        """Take note of how many workers there are now."""
 
 
 class _Done(threading.local):

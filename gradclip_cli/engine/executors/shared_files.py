@@ -1,4 +1,4 @@
-"""Send values to a machine that shares the file system: it opens the outputs that they write to by path.
+"""Send values to a machine that shares the file system: it opens the outputs that they write to by path, and URLs by itself.
 
 On a network file system a machine writes back whole pages, and reads those that it has kept. So whoever hands an output over
 writes back what it has of it before, and keeps nothing of it; the other one opens it for writing only.
@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 from gradclip_cli.errors import OutputError, reason
+from gradclip_cli.formats.portable import PortableReader
 from gradclip_cli.storage.descriptor import Descriptor
 
 _GET_PATH, _LONGEST = getattr(fcntl, "F_GETPATH", None), 1024
@@ -50,7 +51,7 @@ def shipped(value: object) -> Shipped:
 
     target = io.BytesIO()
     pickler = pickle.Pickler(target, pickle.HIGHEST_PROTOCOL)
-    pickler.dispatch_table = {Descriptor: reduce}
+    pickler.dispatch_table = {Descriptor: reduce, PortableReader: PortableReader.as_bytes}
     pickler.dump(value)
     return Shipped(target.getvalue(), outputs)
 

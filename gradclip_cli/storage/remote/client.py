@@ -20,7 +20,7 @@ from obstore.exceptions import BaseError
 from obstore.store import AzureStore, GCSStore, HTTPStore, S3Store
 
 from gradclip_cli.storage.remote.credentials import check_found, profile_of_aws
-from gradclip_cli.storage.remote.settings import TRIES, Settings, current
+from gradclip_cli.storage.remote.settings import TRIES, Settings, current, own_store
 from gradclip_cli.storage.remote.urls import Url, is_loopback, is_true
 
 Result = TypeVar("Result")
@@ -103,10 +103,10 @@ def wait(task: Callable[[], Result]) -> Result:
 
 
 class Client:
-    """A connection to a bucket or server; it is not made before the first request."""
+    """Asks a store, of a bucket or a server, which connects when it is first needed."""
 
-    def __init__(self, url: Url, settings: Settings) -> None:
-        self._store = _store(url, settings)
+    def __init__(self, store: Any) -> None:
+        self._store = store
 
     def get(self, key: str, start: int, stop: int, pin: str | None = None) -> Answer:
         """Return bytes `start` to `stop` of an object, or fewer where it ends; with `pin`, only of that state."""
@@ -136,13 +136,15 @@ class Client:
 
 @lru_cache(64)
 def _client(url: Url, settings: Settings, _environment: tuple[tuple[str, str], ...]) -> Client:
-    return Client(url, settings)
+    return Client(_store(url, settings))
 
 
 def client(url: Url) -> Client:
     """Return the client for a URL, as the call that runs and the environment want it: one for all files of a bucket or server."""
+    if (own := own_store(url.root)) is not None:
+        return Client(own.store)
     found = sorted((name, value) for name, value in os.environ.items() if name.upper().startswith(_VARIABLES))
-    return _client(url._replace(key="", is_folder=True), current(), tuple(found))
+    return _client(url._replace(key="", is_folder=True), current().public, tuple(found))
 
 
 def _meta(found: Any) -> Meta:

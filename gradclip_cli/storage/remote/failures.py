@@ -100,7 +100,8 @@ def told(error: Exception, location: str, *, writing: bool = False) -> GradclipE
         where = url.root
     elif kind is Failure.NO_BUCKET:
         kind = Failure.MISSING
-    return (OutputError if writing else InputError)(_message(kind, error, url.scheme, writing), path=where)
+    place = f" (said to {current().place})" if current().place else ""
+    return (OutputError if writing else InputError)(_message(kind, error, url.scheme, writing) + place, path=where)
 
 
 def _message(kind: Failure, error: Exception, scheme: str, writing: bool) -> str:

@@ -61,11 +61,12 @@ class RemoteFile:
     def complete(self) -> None:
         """Do nothing: an object is whole by nature."""
 
-    def expect(self, ranges: Sequence[tuple[int, int]]) -> None:
+    def expect(self, ranges: Sequence[tuple[int, int]], *, more: bool = False) -> None:
         """Begin to fetch what will be read next, but for what is here."""
         if self._whole is None:
             here = len(self._head)
-            self._window.expect([(at, nbytes) for at, nbytes in ranges if at + nbytes > here], self.size)
+            expect = self._window.expect_also if more else self._window.expect
+            expect([(at, nbytes) for at, nbytes in ranges if at + nbytes > here], self.size)
 
     def read(self, offset: int, count: int) -> bytes:
         """Return `count` bytes at `offset`, or fewer where the file ends; both may be any number that a file claims."""

@@ -2,11 +2,13 @@
 
 import threading
 import time
+from collections.abc import Hashable
 from typing import NamedTuple
 
 from gradclip_cli.storage.remote import hub
 from gradclip_cli.storage.remote.client import FAILURES, Listed, client, wait
 from gradclip_cli.storage.remote.failures import told
+from gradclip_cli.storage.remote.settings import account
 from gradclip_cli.storage.remote.urls import Url
 
 FRESH = 2.0
@@ -36,7 +38,7 @@ class Folders:
     """What stands in the folders that were asked for last."""
 
     def __init__(self) -> None:
-        self._of: dict[tuple[str, str], tuple[float, Listed]] = {}
+        self._of: dict[Hashable, tuple[float, Listed]] = {}
         self._lock = threading.Lock()
 
     def listing(self, url: Url, location: str) -> Listed:
@@ -51,13 +53,13 @@ class Folders:
         with self._lock:
             now = time.monotonic()
             self._of = {place: kept for place, kept in self._of.items() if now - kept[0] < FRESH}
-            self._of[url.root, url.key] = now, found
+            self._of[account(url.root), url.root, url.key] = now, found
         return found
 
     def known(self, root: str, key: str) -> Listed | None:
         """Return what was heard of a folder a moment ago."""
         with self._lock:
-            heard, found = self._of.get((root, key), (-FRESH, None))
+            heard, found = self._of.get((account(root), root, key), (-FRESH, None))
             return found if time.monotonic() - heard < FRESH else None
 
     def known_around(self, url: Url) -> Listed | None:

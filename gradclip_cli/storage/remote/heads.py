@@ -3,14 +3,14 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from concurrent.futures import Future
 
 from gradclip_cli.errors import InputError
 from gradclip_cli.storage.remote.client import FAILURES, Answer, Meta, begin, client, wait
 from gradclip_cli.storage.remote.failures import Failure, failure, told
 from gradclip_cli.storage.remote.folders import Folders
-from gradclip_cli.storage.remote.settings import current
+from gradclip_cli.storage.remote.settings import account, current
 from gradclip_cli.storage.remote.urls import BUCKETS, Url, parsed
 
 HEAD = 256 << 10
@@ -28,15 +28,15 @@ class Heads:
 
     def __init__(self, folders: Folders) -> None:
         self._folders, self._lock = folders, threading.Lock()
-        self._of: dict[str, tuple[float, Answer | None]] = {}
+        self._of: dict[Hashable, tuple[float, Answer | None]] = {}
         self._expected: deque[str] = deque()
-        self._flying: dict[str, Future[Answer | None]] = {}
+        self._flying: dict[Hashable, Future[Answer | None]] = {}
 
     def of(self, location: str) -> Answer | None:
         """Return the head of a file, and keep it for whoever opens the file; None if there is no such file."""
         heard, known = self._heard(location)
         with self._lock:
-            self._of[location] = heard, known
+            self._of[_key(location)] = heard, known
             while len(self._of) > _KEPT:
                 del self._of[next(iter(self._of))]
         return known
@@ -44,7 +44,7 @@ class Heads:
     def taken(self, location: str) -> Answer | None:
         """Return the head of a file that is opened; the next who opens it asks anew."""
         with self._lock:
-            ahead = self._flying.pop(location, None)
+            ahead = self._flying.pop(_key(location), None)
             self._begin()
         if ahead is not None:
             return ahead.result()
@@ -67,13 +67,14 @@ class Heads:
         """Ask for the heads of those in front, as many as there are connections."""
         while self._expected and len(self._flying) < current().connections:
             location = self._expected.popleft()
-            heard, _ = self._of.get(location, (-_FRESH, None))
-            if location not in self._flying and time.monotonic() - heard >= _FRESH:
-                self._flying[location] = begin(lambda place=location: self._asked(place))  # type: ignore[misc]
+            key = _key(location)
+            heard, _ = self._of.get(key, (-_FRESH, None))
+            if key not in self._flying and time.monotonic() - heard >= _FRESH:
+                self._flying[key] = begin(lambda place=location: self._asked(place))  # type: ignore[misc]
 
     def _heard(self, location: str) -> tuple[float, Answer | None]:
         with self._lock:
-            heard, known = self._of.pop(location, (-_FRESH, None))
+            heard, known = self._of.pop(_key(location), (-_FRESH, None))
         if time.monotonic() - heard < _FRESH:
             return heard, known
         return time.monotonic(), wait(lambda: self._asked(location))
@@ -84,6 +85,11 @@ class Heads:
         around = self._folders.known_around(url)
         known = around.files.get(url.key.rpartition("/")[2]) if around is not None else None
         return asked(url, location, max(known.size, 1) if known is not None and known.size <= _SMALL else HEAD)
+
+
+def _key(location: str) -> Hashable:
+    """Return what is equal for a file that is asked for in the same way: who may not see it hears of no file."""
+    return account(parsed(location).root), location
 
 
 def asked(url: Url, location: str, most: int) -> Answer | None:

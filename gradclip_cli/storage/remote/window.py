@@ -4,6 +4,7 @@ import threading
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
+from itertools import chain
 
 from gradclip_cli.storage.remote.ranges import PART, Ranges, cut, taken
 from gradclip_cli.storage.remote.settings import current
@@ -56,7 +57,7 @@ class Window:
         self._next: Iterator[_Ahead] = iter(())
         self._waiting: _Ahead | None = None
         self._flying: dict[int, _Ahead] = {}
-        self._reached = 0
+        self._reached = self._count = 0
 
     def expect(self, ranges: Sequence[tuple[int, int]], size: int) -> None:
         """Replace what is expected by ranges of offset and bytes, in the order in which they will be read."""
@@ -65,9 +66,23 @@ class Window:
             found = [_Ahead(order, *span) for order, span in enumerate(spans)]
             self._take_over(found)
             self._next, self._waiting = iter(found), None
-            self._of = sorted(found, key=lambda one: one.start)
-            self._starts = [one.start for one in self._of]
+            self._count = len(found)
+            self._keep(found)
             self._fill()
+
+    def expect_also(self, ranges: Sequence[tuple[int, int]], size: int) -> None:
+        """Expect more ranges, after all others."""
+        with self._lock:
+            spans = cut_spans(((start, min(start + nbytes, size)) for start, nbytes in ranges if 0 <= start < size))
+            found = [_Ahead(self._count + k, *span) for k, span in enumerate(spans)]
+            self._count += len(found)
+            self._next = chain(self._next, found)
+            self._keep([*(one for one in self._of if one.left > 0), *found])
+            self._fill()
+
+    def _keep(self, found: Iterable[_Ahead]) -> None:
+        self._of = sorted(found, key=lambda one: one.start)
+        self._starts = [one.start for one in self._of]
 
     def _take_over(self, found: list[_Ahead]) -> None:
         """Keep the requests for ranges that are expected again; drop the others."""

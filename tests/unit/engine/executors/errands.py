@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -170,3 +170,18 @@ class Refuse(NamedTuple):
     def refuse(self, _: int) -> None:
         """Raise InputError."""
         raise InputError("no such file or directory", path=self.path)
+
+
+class Foreseen:
+    """Remembers what it was told to expect."""
+
+    def __init__(self) -> None:
+        self.expected: list[object] = []
+
+    def expect(self, items: Sequence[object]) -> None:
+        """Note what is done next."""
+        self.expected = list(items)
+
+    def task(self, _: object) -> list[object]:
+        """Return what was expected."""
+        return self.expected

@@ -82,6 +82,22 @@ def test_progress_and_errors_come_back(scheduler: Scheduler) -> None:
         assert list(workers.map(errands.square, [3], LARGE)) == [9]
 
 
+def test_a_progress_may_hear_of_the_workers(scheduler: Scheduler) -> None:
+    """A progress with a method for it is told how many workers there are."""
+    told = list[int]()
+
+    class Watching:
+        def __call__(self, nbytes: int, path: str) -> None:
+            """Take note of nothing."""
+
+        def workers(self, count: int) -> None:
+            told.append(count)
+
+    with Cluster(scheduler, progress=Watching()) as workers:
+        assert workers.jobs == 2
+    assert told == [2]
+
+
 def test_several_dumps(workers: Cluster) -> None:
     """Several are done at once, each in a thread with maps of its own; each gives its result or its error when it is asked."""
     meet = threading.Barrier(2, timeout=30)

@@ -9,6 +9,7 @@ from gradclip_cli.engine.executors.orders import Order, answered
 from gradclip_cli.engine.executors.serving import Reply
 from gradclip_cli.errors import InputError
 from gradclip_cli.storage.random_access import InputFile
+from gradclip_cli.storage.remote.settings import Settings, current
 from unit.engine.executors import errands
 
 
@@ -18,9 +19,17 @@ def length(path: str) -> int:
         return file.size
 
 
-def order(task: object, *items: object, folder: str = "/") -> Order:
+_USUAL = Settings()
+
+
+def connections(_: object) -> tuple[int, str]:
+    """Return how a task asks for remote files."""
+    return current().connections, current().place
+
+
+def order(task: object, *items: object, folder: str = "/", asking: Settings = _USUAL) -> Order:
     """Return an order of this process."""
-    return Order(identity((2.0,)), folder, pickle.dumps(task), pickle.dumps(items))
+    return Order(identity((2.0,)), folder, asking, pickle.dumps(task), pickle.dumps(items))
 
 
 def reply(data: bytes) -> Reply:
@@ -36,6 +45,19 @@ def test_paths_are_those_of_the_client(tmp_path: Path) -> None:
     assert not os.path.exists("g.npz")
     found = answered(order(length, "g.npz"), "one")
     assert (reply(found.reply).results, found.unseen) == ([], "g.npz")
+
+
+def test_remote_files_are_asked_for_as_the_client_says() -> None:
+    """Connections and patience are those of the client, for this order only; errors name the worker."""
+    found = reply(answered(order(connections, 0, asking=Settings(3)), "one").reply)
+    assert found.results == [(3, "worker one")]
+    assert current() == Settings()
+
+
+def test_what_will_be_read_is_said_before() -> None:
+    """A task that can foresee what it reads is told its items first."""
+    found = reply(answered(order(errands.Foreseen().task, 1, 2), "one").reply)
+    assert found.results == [[1, 2], [1, 2]]
 
 
 def test_results_up_to_an_error() -> None:

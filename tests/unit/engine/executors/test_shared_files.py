@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from gradclip_cli.engine.executors.shared_files import outputs_of_a_task, shipped
-from gradclip_cli.errors import OutputError
+from gradclip_cli.errors import InputError, OutputError
+from gradclip_cli.formats.base import Options
+from gradclip_cli.formats.portable import PortableReader
 from gradclip_cli.storage.descriptor import Descriptor
+from gradclip_cli.storage.fingerprint import Fingerprint
 
 
 def test_an_output_is_the_same_file(tmp_path: Path) -> None:
@@ -38,6 +41,17 @@ def test_another_file_is_refused(tmp_path: Path) -> None:
         (tmp_path / "out").touch()
         with outputs_of_a_task(), pytest.raises(OutputError, match="is another folder for a worker"):
             pickle.loads(sent.data)
+
+
+def test_a_remote_reader_is_opened_again() -> None:
+    """A reader of a URL arrives as one that connects by itself; other processes of this machine do not open it."""
+    how = "s3://b/g.npz", Options(), "npz", Fingerprint("s3://b", "s3://b/g.npz", 9, "tag")
+    reader = PortableReader(how)
+    assert pickle.loads(shipped([reader]).data)[0].how == how
+    with pytest.raises(InputError, match="is read by one process"):
+        pickle.dumps(reader)
+    with pytest.raises(InputError, match="save it to a file"):
+        shipped(PortableReader(("-", *how[1:])))
 
 
 def test_what_has_no_path_stays(tmp_path: Path) -> None:

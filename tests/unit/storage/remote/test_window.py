@@ -57,6 +57,19 @@ def test_no_more_is_fetched_than_there_is_room_for(counted: Counted) -> None:
     assert len(set(counted.begun)) == len(counted.begun) == 100
 
 
+def test_more_comes_after_what_is_expected(counted: Counted) -> None:
+    """What is announced later is fetched after the rest, and drops none of it."""
+    ahead = Window(counted)  # type: ignore[arg-type]
+    ahead.expect([(0, PART), (2 * PART, PART)], SIZE)
+    ahead.expect_also([(4 * PART, PART)], SIZE)
+    ahead.expect_also([(6 * PART, 2 * PART)], SIZE)
+    assert counted.begun == [(at * PART, (at + 1) * PART) for at in (0, 2, 4, 6)]
+    for at in (4, 0, 6, 2, 7):
+        assert read(ahead, at * PART, PART)[:2] == bytes((at * PART % 251, (at * PART + 1) % 251))
+    assert len(set(counted.begun)) == len(counted.begun) == 5
+    ahead.clear()
+
+
 def test_two_files_share_the_room(counted: Counted) -> None:
     """What one file holds ahead, another may not; what it reads it gets all the same."""
     first, second = Window(counted), Window(counted)  # type: ignore[arg-type]
