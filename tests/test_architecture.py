@@ -79,6 +79,8 @@ WITHOUT_UNIT_TESTS = {
     "render/screens/diff_runs.py": "test_diff.py shows two dumps and two runs",
     "engine/compare.py": "tests/laws hold every figure of diff against numpy",
     "engine/executors/cluster_workers.py": "test_cluster.py refuses workers by it",
+    "engine/executors/progress.py": "test_cluster.py and test_processes.py count bytes and workers by it",
+    "engine/reading.py": "tests/laws read every format by it, tests/cluster URLs",
     "engine/executors/base.py": "a protocol, and what the tests of threads, processes and batches run",
     "engine/executors/frames.py": "test_processes.py sends large and small messages by it, and descriptors",
     "engine/executors/serving.py": "runs in worker processes only, which test_processes.py starts",

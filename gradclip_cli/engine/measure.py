@@ -1,14 +1,11 @@
 """Measure the statistics of tensors piece by piece, reading each once."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Any, NamedTuple, Protocol
-
-import numpy as np
+from typing import Any, NamedTuple
 
 from gradclip_cli.engine.executors.base import Executor, room
-from gradclip_cli.engine.executors.progress import Progress, portable, silent
 from gradclip_cli.engine.executors.receipts import HasReceipts, map_with_receipts
-from gradclip_cli.formats.portable import PortableReader
+from gradclip_cli.engine.reading import Read, ahead, fetch, foretell
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.numerics.measuring import measure_piece, measure_small
 from gradclip_cli.numerics.norms import SumKinds
@@ -20,7 +17,6 @@ from gradclip_cli.spec_table import sizes_of
 from gradclip_cli.tensors import Piece, TensorSpec, pieces_in_order, split
 
 NormTypes = tuple[float, ...]
-Read = Callable[[TensorSpec, int, Raw], None]
 
 See = Callable[[Piece, Raw, PieceStats | StatsArrays], Any]
 """Called with every piece where it is measured: the piece, its stored elements, and its statistics.
@@ -80,37 +76,6 @@ def together(observers: Sequence[PieceObserver | None]) -> PieceObserver | None:
     if len(there) < 2:
         return next(iter(there), None)
     return PieceObserver(_SeeAll(tuple(one.see for one in there)).see, take)
-
-
-class ElementSource(HasReceipts, Protocol):
-    """Where the elements of a tensor are read: in a file, or in several."""
-
-    @property
-    def path(self) -> str:
-        """The path of the file, or of the first."""
-
-    @property
-    def paths(self) -> tuple[str, ...]:
-        """The paths that progress is reported for."""
-
-    def read(self, spec: TensorSpec, start: int, out: Raw) -> None:
-        """Fill `out` with stored elements from element `start` on."""
-
-
-class FileRead(NamedTuple):
-    """Reads elements of a file and reports the bytes as progress; a pickled one counts them for that of its sender."""
-
-    file: ElementSource
-    progress: Progress = silent
-
-    def read(self, spec: TensorSpec, start: int, out: Raw) -> None:
-        """Fill `out` with the stored bytes of a tensor from element `start` on."""
-        self.file.read(spec, start, out)
-        for path in self.file.paths:
-            self.progress(out.size, path)
-
-    def __reduce__(self) -> tuple[type["FileRead"], tuple[ElementSource, Progress]]:
-        return FileRead, (self.file, portable(self.progress))
 
 
 class MeasuredPiece(NamedTuple):
@@ -194,29 +159,6 @@ def measure(
     if pieces:
         found.put(list(pieces), StatsArrays.of([merge(parts, types) for parts in pieces.values()], len(types)))
     return found
-
-
-def ahead(
-    sources: Sequence[HasReceipts | None], specs: Sequence[TensorSpec], pieces: Iterable[Piece], *, here: bool
-) -> Iterable[Piece]:
-    """Tell the file of a remote source which pieces are going to be read if that is done `here`; return them."""
-    first = sources[0] if sources and here else None
-    return first.expect(specs, pieces) if isinstance(first, PortableReader) else pieces
-
-
-def foretell(read: Read, specs: Sequence[TensorSpec], pieces: Sequence[Piece]) -> None:
-    """Tell the file behind `read`, if it is one that is remote, which pieces are going to be read."""
-    owner = getattr(read, "__self__", None)
-    if isinstance(owner, FileRead) and isinstance(owner.file, PortableReader):
-        owner.file.expect(specs, pieces)
-
-
-def fetch(read: Read, piece: Piece, specs: Sequence[TensorSpec], work: Workspace) -> Raw:
-    """Read a piece into `work.raw`."""
-    first = specs[piece.index]
-    raw = work.raw.take((piece.stop - piece.start) * first.dtype.itemsize, np.uint8)
-    read(first, piece.start, raw)
-    return raw
 
 
 def sendable_bytes(specs: Sequence[TensorSpec], wanted: Collection[int], workers: Executor) -> int:

@@ -10,7 +10,8 @@ from gradclip_cli.engine.copied_ranges import CopyTask, in_parts
 from gradclip_cli.engine.executors.base import Executor, room
 from gradclip_cli.engine.executors.progress import Progress, portable, silent
 from gradclip_cli.engine.executors.receipts import map_with_receipts
-from gradclip_cli.engine.measure import NormTypes, Read, ahead, fetch, sendable_bytes
+from gradclip_cli.engine.measure import NormTypes, sendable_bytes
+from gradclip_cli.engine.reading import Read, ahead, fetch
 from gradclip_cli.engine.row_major import RowMajorReader
 from gradclip_cli.formats.base import Writer
 from gradclip_cli.formats.by_offset import OffsetWriter

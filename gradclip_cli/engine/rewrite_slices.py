@@ -7,7 +7,8 @@ from typing import NamedTuple
 from gradclip_cli.engine.executors.base import room
 from gradclip_cli.engine.executors.progress import Progress, portable
 from gradclip_cli.engine.executors.receipts import map_with_receipts
-from gradclip_cli.engine.measure import NormTypes, ahead, fetch, sendable_bytes
+from gradclip_cli.engine.measure import NormTypes, sendable_bytes
+from gradclip_cli.engine.reading import ahead, fetch
 from gradclip_cli.engine.rewrite import Rewriter, Rewritten, change_as
 from gradclip_cli.engine.slices import SliceStats, SliceTable
 from gradclip_cli.formats.base import Writer

@@ -11,18 +11,8 @@ from gradclip_cli.engine.dump_notes import name_notes
 from gradclip_cli.engine.executors.base import Executor, room
 from gradclip_cli.engine.executors.receipts import HasReceipts, map_with_receipts
 from gradclip_cli.engine.first_nonfinite import FirstNonfinite
-from gradclip_cli.engine.measure import (
-    FileRead,
-    Findings,
-    PieceObserver,
-    Read,
-    See,
-    ahead,
-    fetch,
-    foretell,
-    seen,
-    sendable_bytes,
-)
+from gradclip_cli.engine.measure import Findings, PieceObserver, See, seen, sendable_bytes
+from gradclip_cli.engine.reading import FileRead, Read, ahead, fetch, foretell
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.survey import MeasuredDump, ObserverFor, observer_of
 from gradclip_cli.errors import InputError, UsageError

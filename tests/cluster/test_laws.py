@@ -138,7 +138,7 @@ def test_any_number_of_workers(count: int, dumps: Path, monkeypatch: pytest.Monk
     import distributed
 
     here = [digest(report) for format in FORMATS for _, report in reports(dumps, Way(format), "large")]
-    told: dict[str, Any] = {"threads_per_worker": 1, "processes": True, "dashboard_address": None}
+    told: dict[str, Any] = {"threads_per_worker": 1, "processes": True, "dashboard_address": ":0"}
     with distributed.LocalCluster(n_workers=count, **told) as local, monkeypatch.context() as patch:
         on(patch, local.scheduler_address)
         there = [digest(report) for format in FORMATS for _, report in reports(dumps, Way(format), "large")]

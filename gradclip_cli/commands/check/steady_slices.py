@@ -17,7 +17,8 @@ from gradclip_cli.checks.forward_order import forward_key, rows_need_not_occur
 from gradclip_cli.checks.limits import Limits
 from gradclip_cli.checks.stuck import DEAD_ADVICE, UNCHANGED_ADVICE
 from gradclip_cli.commands.check.zero_slices import MarkedSlices, Slices
-from gradclip_cli.engine.measure import FileRead, PieceObserver, fetch
+from gradclip_cli.engine.measure import PieceObserver
+from gradclip_cli.engine.reading import FileRead, fetch
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.engine.tensor_places import TensorPlaces
