@@ -35,7 +35,11 @@ class Dumps:
         """Return what stands for the words in braces, dumps of these names among them."""
         for name in sorted(names - self.paths.keys()):
             self.paths[name] = self.made(name)
-        fixed = {"out": str(self.folder / "out"), "processors": str(processors()), f"{AT}out": f"{BUCKET}/out.safetensors"}
+        fixed = {
+            "out": str(self.folder / "out"),
+            "processors": str(processors()),
+            f"{AT}out": f"{BUCKET}/out.safetensors",
+        }
         remote = {f"{AT}{name}": f"{BUCKET}/{path.name}" for name, path in self.paths.items()}
         return {**fixed, **remote, **{name: str(path) for name, path in self.paths.items()}}
 

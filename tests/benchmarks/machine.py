@@ -22,7 +22,9 @@ def facts(*more: str) -> dict[str, Any]:
         "system": f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}",
         "busy": os.getloadavg()[0] > 1.5 * processors(),
         "python": platform.python_version(),
-        "libraries": {name: found for name in ("numpy", "h5py", "safetensors", "torch", *more) if (found := _version(name))},
+        "libraries": {
+            name: found for name in ("numpy", "h5py", "safetensors", "torch", *more) if (found := _version(name))
+        },
     }
 
 

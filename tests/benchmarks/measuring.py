@@ -92,10 +92,14 @@ def measure(
     tidy()
     theirs, *all_ours = zip(*rounds, strict=True)
     found = [_figures(comparison, work, ours, theirs) for work, ours in zip(comparison.works, all_ours, strict=True)]
-    return found if comparison.distance is None else [
-        _of_server(figures, work, ours, places)
-        for figures, work, ours in zip(found, comparison.works, all_ours, strict=True)
-    ]
+    return (
+        found
+        if comparison.distance is None
+        else [
+            _of_server(figures, work, ours, places)
+            for figures, work, ours in zip(found, comparison.works, all_ours, strict=True)
+        ]
+    )
 
 
 SPARE, TIMES = 256 << 10, 1.01

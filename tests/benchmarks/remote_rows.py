@@ -69,7 +69,9 @@ def writing() -> Iterator[Comparison]:
 
 def cluster() -> Comparison:
     """Workers on this machine, beside the machine itself."""
-    spread = Work("stats, 50 dumps, cluster of 2", "gradclip stats -f json {fifty} --scheduler {scheduler}", 1.15, more=1.5)
+    spread = Work(
+        "stats, 50 dumps, cluster of 2", "gradclip stats -f json {fifty} --scheduler {scheduler}", 1.15, more=1.5
+    )
     return Comparison("the same, -j 2", "gradclip stats -f json {fifty} -j 2", (spread,))
 
 

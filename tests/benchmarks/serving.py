@@ -22,6 +22,7 @@ from support.servers.surroundings import environment
 from benchmarks.dumps import BUCKET
 from benchmarks.rows import Distance
 
+
 class Served(NamedTuple):
     """How many requests there were, and how many bytes of objects they asked for."""
 
