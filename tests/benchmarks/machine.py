@@ -13,7 +13,7 @@ def processors() -> int:
 
 
 def facts(*more: str) -> dict[str, Any]:
-    """Describe the machine and what runs on it, `more` libraries too, without a date; before it measures, since that makes it busy, too."""
+    """Describe the machine and what runs on it, `more` libraries too, without a date; before measuring, which makes it busy."""
     return {
         "processor": _processor(),
         "processors": processors(),

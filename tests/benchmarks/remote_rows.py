@@ -1,4 +1,7 @@
-"""What is measured of remote work, on the server of `serving`: `{at_f32}` is the URL of a dump there, `{at_out}` that of what is written."""
+"""What is measured of remote work, on the server of `serving`.
+
+`{at_f32}` is the URL of a dump there, and `{at_out}` that of what is written.
+"""
 
 from collections.abc import Iterator
 from importlib.util import find_spec

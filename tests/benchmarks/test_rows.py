@@ -82,7 +82,7 @@ def test_others_are_deleted(tmp_path: Path) -> None:
     dumps.places({"tiny", "series", "many"})
     dumps.keep({"many"})
     assert [path.name for path in tmp_path.iterdir()] == ["many.safetensors"]
-    assert set(dumps.places(set())) == {"out", "processors", "many"}
+    assert set(dumps.places(set())) == {"out", "processors", "many", "at_out", "at_many"}
 
 
 @pytest.mark.parametrize("processors", [2, 16])

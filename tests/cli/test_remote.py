@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -101,6 +102,36 @@ def test_in_place(server: Objects, run: Run) -> None:
     server.asked.clear()
     result = run("apply", f"{server.url}/bkt/run/step_1.safetensors", "--in-place", "-t", "1")
     assert (result.code, "can only be read" in result.err) == (2, True), result.err
+
+
+def test_keys_of_all_kinds(server: Objects, run: Run) -> None:
+    """Blanks, `%`, `#`, `?` and letters beyond ASCII are part of a key, in listings, patterns and outputs."""
+    names = [f"step_{step} %41 ü#+.safetensors" for step in (1, 2)]
+    server.of |= {f"bkt/a b%/{name}": DUMP for name in names} | {"bkt/a b%/what?.safetensors": DUMP}
+    assert all(name in run("ls", "s3://bkt/a b%").out for name in names)
+    assert run("stats", "s3://bkt/a b%/what?.safetensors").code == 0
+    assert run("apply", "s3://bkt/a b%/step_*", "-o", "s3://bkt/öut %41/", "-t", "1", "-q").code == 0
+    assert {name for name in server.of if "ut" in name} == {f"bkt/öut %41/{name}" for name in names}
+    assert run("stats", f"{server.url}/bkt/a%20b%25/step_1%20%2541%20%C3%BC%23%2B.safetensors").code == 0
+
+
+SIGNED = [
+    "ls URL", "ls URL -f json", "ls URL --by param", "stats URL -f json", "stats URL -f csv", "stats URL --by all", "show URL",
+    "show URL -f json", "check URL", "check URL -f json", "diff URL URL", "diff URL URL -f ndjson", "apply URL -o out -t 1",
+    "apply URL -o out -t 1 -f json", "apply URL -o out -t 1 --print-config", "stats URL --include none", "apply URL -o URL -t 1",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("argv", SIGNED)
+def test_secrets_of_a_url_are_not_shown(
+    server: Objects, run: Run, argv: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signature, and a user with a password, are sent, and are in no report, note, line or file of options."""
+    monkeypatch.chdir(tmp_path)
+    signed = server.url.replace("://", "://me:unspoken@") + "/bkt/run/step_1.safetensors?X-Amz-Signature=unspoken"
+    result = run(*argv.replace("URL", signed).replace("out", "out.safetensors").split())
+    assert "unspoken" not in result.out + result.err
+    assert result.code in (0, 2), result.err
 
 
 def test_logs(server: Objects, run: Run) -> None:
