@@ -82,24 +82,19 @@ def measure(
         rounds.append([])
         for side in sides:
             tidy()
-            if server is None or comparison.distance is None:
-                rounds[-1].append(timed(side, watch=len(rounds) == 1))
-            else:
+            if server is not None and comparison.distance is not None:
                 server.begin(comparison.distance)
-                run = timed(side, watch=len(rounds) == 1)
+            rounds[-1].append(timed(side, watch=len(rounds) == 1))
+            if server is not None:
                 served = server.served()
-                rounds[-1].append(run._replace(requests=served.requests, fetched=served.nbytes))
+                rounds[-1][-1] = rounds[-1][-1]._replace(requests=served.requests, fetched=served.nbytes)
     tidy()
     theirs, *all_ours = zip(*rounds, strict=True)
-    found = [_figures(comparison, work, ours, theirs) for work, ours in zip(comparison.works, all_ours, strict=True)]
-    return (
-        found
-        if comparison.distance is None
-        else [
-            _of_server(figures, work, ours, places)
-            for figures, work, ours in zip(found, comparison.works, all_ours, strict=True)
-        ]
-    )
+    found = []
+    for work, ours in zip(comparison.works, all_ours, strict=True):
+        figures = _figures(comparison, work, ours, theirs)
+        found.append(figures if comparison.distance is None else _of_server(figures, work, ours, places))
+    return found
 
 
 SPARE, TIMES = 256 << 10, 1.01

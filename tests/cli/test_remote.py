@@ -110,6 +110,7 @@ def test_keys_of_all_kinds(server: Objects, run: Run) -> None:
     server.of |= {f"bkt/a b%/{name}": DUMP for name in names} | {"bkt/a b%/what?.safetensors": DUMP}
     assert all(name in run("ls", "s3://bkt/a b%").out for name in names)
     assert run("stats", "s3://bkt/a b%/what?.safetensors").code == 0
+    assert run("stats", "s3://bkt/a b%/step_*").out.startswith("s3://bkt/a b%/ ")
     assert run("apply", "s3://bkt/a b%/step_*", "-o", "s3://bkt/öut %41/", "-t", "1", "-q").code == 0
     assert {name for name in server.of if "ut" in name} == {f"bkt/öut %41/{name}" for name in names}
     assert run("stats", f"{server.url}/bkt/a%20b%25/step_1%20%2541%20%C3%BC%23%2B.safetensors").code == 0

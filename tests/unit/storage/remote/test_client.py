@@ -1,19 +1,23 @@
 """A store is asked as the environment says: with keys or none, by proxies, with authorities of one's own, and by one connection."""
 
+import ctypes
 import shutil
 import ssl
 import subprocess
+import sys
 from base64 import b64encode
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from support.servers.objects import Objects, served
 from support.servers.surroundings import HURRIED, environment
 
 from gradclip_cli.errors import InputError
+from gradclip_cli.storage.remote import client as client_module
 from gradclip_cli.storage.remote.client import client
 from gradclip_cli.storage.remote.objects import objects
-from gradclip_cli.storage.remote.settings import using
+from gradclip_cli.storage.remote.settings import Settings, using
 from gradclip_cli.storage.remote.urls import parsed
 
 
@@ -116,3 +120,17 @@ def test_nobody_answers(server: Objects, monkeypatch: pytest.MonkeyPatch, url: s
         monkeypatch.setenv(name, value)
     with pytest.raises(InputError, match=reason):
         objects().size("s3://bkt/k")
+
+
+def test_memory_is_shared_by_threads_of_our_own_process_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command line changes how its process takes memory, once; a program that calls our functions keeps its own way."""
+    changed: list[tuple[int, int]] = []
+    library = SimpleNamespace(mallopt=lambda *what: changed.append(what))
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: library)
+    monkeypatch.setattr(sys, "platform", "linux")
+    client_module._pool.cache_clear()
+    for lean, calls in ((False, 0), (True, 1), (True, 1)):
+        with using(Settings(connections=1, lean=lean)):
+            assert client_module.wait(lambda: 5) == 5
+        assert len(changed) == calls
+    client_module._pool.cache_clear()
