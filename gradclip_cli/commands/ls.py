@@ -13,7 +13,7 @@ from gradclip_cli.inputs.layouts.params import ParamFiles
 from gradclip_cli.inputs.layouts.series import step_groups
 from gradclip_cli.inputs.naming import LayerParam, Naming, block_noun, natural
 from gradclip_cli.inputs.opened import OpenDump, OpenFile
-from gradclip_cli.inputs.ordering import numbers_in
+from gradclip_cli.inputs.ordering import expect_all, numbers_in
 from gradclip_cli.inputs.places import Places, layers_of, params_of
 from gradclip_cli.inputs.selection import Selection, check_included
 from gradclip_cli.inputs.source import DumpSource
@@ -22,7 +22,6 @@ from gradclip_cli.lazy_rows import Coded, LaterRows, LazyRows, Zipped
 from gradclip_cli.notes import Note, merged
 from gradclip_cli.reports.listing import LsBlock, LsDump, LsReport, LsTensor, OtherTensors
 from gradclip_cli.spec_table import dtype_names, labels_of, names_of, nbytes_of, picked, shapes_of
-from gradclip_cli.storage.locations import expect
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import shortlist
 
@@ -39,7 +38,7 @@ def ls(plan: LsPlan, run: Run) -> LsReport:
     A tensor whose pieces say where they belong is listed once, with the first of its files.
     """
     found = _Listed(plan.selection)
-    expect([file for source in plan.inputs for file in source.files])
+    expect_all(plan.inputs)
     for source in plan.inputs:
         with run.open(source) as dump:
             found.add(source, dump)

@@ -16,13 +16,13 @@ from gradclip_cli.engine.survey import MeasuredDump, measure_file, surveyed
 from gradclip_cli.errors import GradclipError
 from gradclip_cli.formats.sharing import one_call
 from gradclip_cli.inputs.opened import OpenDump, OpenFile
+from gradclip_cli.inputs.ordering import expect_all
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.numerics.measuring import measure_alike
 from gradclip_cli.numerics.norms import BLOCK, SumKinds, stored_sums
 from gradclip_cli.numerics.statistics_table import StatsTable
 from gradclip_cli.numerics.workspace import Workspace
-from gradclip_cli.storage import locations
 from gradclip_cli.tensors import Piece
 
 Found = list[MeasuredDump] | GradclipError
@@ -46,7 +46,7 @@ class BatchTask:
 
     def expect(self, items: Sequence[Sequence[DumpSource]]) -> None:
         """Say which remote files are opened next."""
-        locations.expect([file for sources in items for source in sources for file in source.files])
+        expect_all(source for sources in items for source in sources)
 
     def own_run(self) -> Run:
         """Return the run of this thread."""

@@ -10,6 +10,7 @@ from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.series import Measure, measure_in_order, settled
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.errors import GradclipError, InputError
+from gradclip_cli.inputs.ordering import expect_all
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.numerics.norms import SumKinds
 from gradclip_cli.storage import locations
@@ -34,7 +35,7 @@ def measure_each(sources: Sequence[DumpSource], sums: SumKinds, run: Run) -> Ite
 
     Small dumps are tasks, a batch of them each, and large ones are split into pieces: never both at the same time.
     """
-    locations.expect([file for source in sources for file in source.files])
+    expect_all(sources)
     most = _TASK_BYTES if run.workers.far or len(sources) >= 4 * run.workers.jobs else PIECE_BYTES
     sized = [(source, _size(source)) for source in sources]
     for small, some in groupby(sized, lambda pair: pair[1] <= most):

@@ -146,7 +146,9 @@ def test_logs(server: Objects, run: Run) -> None:
         assert result.code == 0, result.err
         assert '"source": "log"' in result.out
     assert run("check", "s3://bkt/run", "--baseline", "s3://bkt/log.csv").code in (0, 1)
-    assert run("stats", "s3://bkt/log.csv", "--scheduler", "tcp://h:1").code == 2
+    for command in ("stats", "check"):
+        result = run(command, "s3://bkt/log.csv", "--scheduler", "tcp://h:1")
+        assert (result.code, "--scheduler is for gradients" in result.err) == (2, True)
 
 
 def test_a_full_directory_for_temporary_files(server: Objects) -> None:

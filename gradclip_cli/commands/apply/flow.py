@@ -8,11 +8,10 @@ from gradclip_cli.commands.apply.report import summarize
 from gradclip_cli.commands.apply.rewrite import DumpRewriter
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.series import by_step, measure_in_order
-from gradclip_cli.inputs.ordering import in_step_order
+from gradclip_cli.inputs.ordering import expect_all, in_step_order
 from gradclip_cli.inputs.repeats import settled
 from gradclip_cli.reports.apply import ApplyReport
 from gradclip_cli.storage.atomic import Outputs
-from gradclip_cli.storage.locations import expect
 
 
 def apply(plan: ApplyPlan, run: Run) -> ApplyReport:
@@ -23,7 +22,7 @@ def apply(plan: ApplyPlan, run: Run) -> ApplyReport:
         for target in plan.targets:
             outputs.check(target)
         ahead = CopyAhead(plan, outputs, wanted=not run.workers.far)
-        expect([file for source in in_step_order(plan.inputs) for file in source.files])
+        expect_all(in_step_order(plan.inputs))
         types, observer_for = plan.norm_types, ahead.observer_for if plan.selection.along is None else None
         each = measure_in_order(in_step_order(plan.inputs), types, run, observer_for)
         dumps = by_step([dump for measure in each for dump in measure()])

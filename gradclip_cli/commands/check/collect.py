@@ -27,7 +27,7 @@ from gradclip_cli.engine.tensor_places import TensorPlaces
 from gradclip_cli.errors import GradclipError, InputError
 from gradclip_cli.formats.base import Format, Reader
 from gradclip_cli.inputs.naming import LayerParam, Naming
-from gradclip_cli.inputs.ordering import by_step, in_step_order
+from gradclip_cli.inputs.ordering import by_step, expect_all, in_step_order
 from gradclip_cli.inputs.places import layers_of, params_of, picked_places
 from gradclip_cli.inputs.repeats import StepPlace, settled
 from gradclip_cli.inputs.source import DumpSource
@@ -130,6 +130,7 @@ def collect(plan: CheckPlan, run: Run) -> Collected:
         counts, observer_for = collector.begin(source)
         return counts, survey_series(source, TYPES, own, observer_for)
 
+    expect_all(ordered)
     for source, found in zip(ordered, run.each(survey, ordered), strict=True):
         try:
             counts, dumps = found()

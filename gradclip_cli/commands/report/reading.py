@@ -18,7 +18,7 @@ from gradclip_cli.engine.series import Measure, settled, survey_series
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.errors import GradclipError, InputError
 from gradclip_cli.formats.base import Format, Reader
-from gradclip_cli.inputs.ordering import in_step_order
+from gradclip_cli.inputs.ordering import expect_all, in_step_order
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.numerics.norms import SumKinds
 from gradclip_cli.reports.check import CheckReport
@@ -37,6 +37,7 @@ class Reading:
         self._checked = Collector(self._check, run)
         self._number = 0  # of dumps so far, those that cannot be read, too
         self._failed: list[GradclipError] = []
+        self._taken: Sequence[str] = ()  # the files of the source before
         self._values = SeriesValues(plan.stats.selection, run.workers.work) if plan.values else None
 
     def report(self) -> tuple[StatsReport, CheckReport, ValueReport | None]:
@@ -49,6 +50,7 @@ class Reading:
     def _surveys(self) -> Iterator[Measure]:
         """Yield for each source, in the order of steps, what measures it for `stats`; a cluster measures several at once."""
         sources, run = in_step_order(self._plan.inputs), self._run
+        expect_all(sources)
         # How many slices of a file are skipped is known when the files before it are taken.
         one_by_one = self._plan.selection.along is not None and self._plan.skip_steps
         every = (partial(self._survey, run, one) for one in sources) if one_by_one else run.each(self._survey, sources)
@@ -75,6 +77,9 @@ class Reading:
         self, source: DumpSource, found: Callable[[], tuple[RangeCounts, list[MeasuredDump]]]
     ) -> list[MeasuredDump]:
         skipped = self._skipped
+        if self._values is not None:
+            self._values.forget(self._taken)  # which `stats` has had counted by now
+            self._taken = source.files
         try:
             counts, surveyed = found()
             dumps = settled(source, surveyed, self._run)
