@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from gradclip_cli.engine.executors.choice import Chosen
+from gradclip_cli.engine.executors.choice import Chosen, chosen
 from gradclip_cli.engine.executors.progress import Progress, silent
 from gradclip_cli.engine.executors.threads import Threads
 from gradclip_cli.engine.run import Run
-from gradclip_cli.errors import UsageError
 from gradclip_cli.formats.sharing import one_call
 from gradclip_cli.notes import merged
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from gradclip_cli.commands.plans import CheckPlan, DiffPlan, LsPlan, ShowPlan
     from gradclip_cli.commands.report.plan import ReportPlan
     from gradclip_cli.commands.stats.plan import StatsPlan
+    from gradclip_cli.engine.executors.cluster import Cluster
     from gradclip_cli.reports.apply import ApplyReport
     from gradclip_cli.reports.check import CheckReport
     from gradclip_cli.reports.diff import DiffReport
@@ -36,43 +36,44 @@ default_errstate = np.errstate(divide="warn", over="warn", under="ignore", inval
 
 @default_errstate
 @one_call()
-def apply(plan: "ApplyPlan", progress: Progress = silent) -> "ApplyReport":
+def apply(plan: "ApplyPlan", progress: Progress = silent, scheduler: object = None) -> "ApplyReport":
     """Transform dumps, and report norms before and after."""
     from gradclip_cli.commands.apply import flow
 
-    with _workers(plan.jobs, progress) as workers:
+    with chosen(plan.jobs, progress, scheduler, plan.norm_types) as workers:
         return _noted(flow.apply(plan, Run(plan.selection, workers, progress, keep_headers=True)), workers)
 
 
 @default_errstate
 @one_call()
-def stats(plan: "StatsPlan", progress: Progress = silent) -> "StatsReport":
+def stats(plan: "StatsPlan", progress: Progress = silent, scheduler: object = None) -> "StatsReport":
     """Measure dumps, and choose thresholds from their norms."""
     from gradclip_cli.commands.stats import report
 
-    with _workers(plan.jobs, progress) as workers:
+    with chosen(plan.jobs, progress, scheduler, (plan.norm.type, 2.0)) as workers:
         return _noted(report.stats(plan, Run(plan.selection, workers, progress)), workers)
 
 
 @default_errstate
 @one_call()
-def check(plan: "CheckPlan", progress: Progress = silent) -> "CheckReport":
+def check(plan: "CheckPlan", progress: Progress = silent, scheduler: object = None) -> "CheckReport":
     """Find problems in dumps."""
     from gradclip_cli.commands.check import report
 
-    with _workers(plan.jobs, progress) as workers:
+    with chosen(plan.jobs, progress, scheduler, (1.0, 2.0)) as workers:
         return _noted(report.check(plan, Run(plan.selection, workers, progress)), workers)
 
 
 @default_errstate
 @one_call()
-def report(plan: "ReportPlan", progress: Progress = silent) -> "RunReport":
+def report(plan: "ReportPlan", progress: Progress = silent, scheduler: object = None) -> "RunReport":
     """Find out all that a page shows of a run, and write it."""
     from gradclip_cli.commands.report import flow, writing
 
     writing.refuse(plan)
+    types = (plan.stats.norm.type, 1.0, 2.0)
     with writing.begun(plan) as scripts:
-        with _workers(plan.stats.jobs, progress) as workers:
+        with chosen(plan.stats.jobs, progress, scheduler, types) as workers:
             found = _noted(flow.report(plan, Run(plan.stats.selection, workers, progress)), workers)
         writing.write(plan, found, scripts)
     return found
@@ -84,7 +85,7 @@ def diff(plan: "DiffPlan", progress: Progress = silent) -> "DiffReport":
     """Compare two dumps, or two runs step by step."""
     from gradclip_cli.commands.diff import flow
 
-    with _workers(plan.jobs, progress) as workers:
+    with chosen(plan.jobs, progress) as workers:
         return _noted(flow.diff(plan, Run(plan.selection, workers, progress)), workers)
 
 
@@ -94,7 +95,7 @@ def show(plan: "ShowPlan", progress: Progress = silent) -> "ShowReport":
     """Show the tensors of one dump, and the values of one of them."""
     from gradclip_cli.commands.show import report
 
-    with _workers(plan.jobs, progress) as workers:
+    with chosen(plan.jobs, progress) as workers:
         return _noted(report.show(plan, Run(plan.selection, workers, progress, keep_headers=True)), workers)
 
 
@@ -107,13 +108,6 @@ def ls(plan: "LsPlan") -> "LsReport":
         return command.ls(plan, Run(plan.selection, workers))
 
 
-def _workers(jobs: int | None, progress: Progress) -> Chosen:
-    """Return what works on `jobs` items at a time, by default one for each processor; raise UsageError where it is below 1."""
-    if jobs is not None and jobs < 1:
-        raise UsageError(f"jobs must be at least 1, not {jobs}")
-    return Chosen(jobs, progress)
-
-
-def _noted(report: Reported, workers: Chosen) -> Reported:
+def _noted(report: Reported, workers: "Chosen | Cluster") -> Reported:
     """Return a report with the notes on how its work was done, if there are any."""
     return report._replace(notes=merged([*report.notes, *workers.notes])) if workers.notes else report

@@ -1,11 +1,12 @@
 """The function `check`: find problems in gradients."""
 
-import os
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Unpack
 
 from gradclip_cli import pipeline
-from gradclip_cli.api.arguments import Path, Paths, Progress, begin, checked, paths_of
+from gradclip_cli.api.arguments import Client, Path, Paths, Progress, begin, checked, paths_of
+from gradclip_cli.api.stores import StoreKeywords, asks_stores
 from gradclip_cli.checks import BASELINE, NAMES, parse_names
 from gradclip_cli.checks.limits import Limits
 from gradclip_cli.commands.plans import CheckPlan
@@ -19,9 +20,11 @@ from gradclip_cli.inputs.norm_logs.finding import find_logs, logs_beside, refuse
 from gradclip_cli.inputs.selection import Selection, replicated_in
 from gradclip_cli.inputs.wanted_steps import WantedSteps, parse_steps, refuse_slices
 from gradclip_cli.reports.check import CheckReport
+from gradclip_cli.storage.location_names import given as location
 
 
 @checked
+@asks_stores
 def check(
     inputs: Paths,
     *,
@@ -65,7 +68,9 @@ def check(
     unscale: float | str | None = None,
     column: str | None = None,
     jobs: int | None = None,
+    scheduler: str | Client | None = None,
     progress: Progress | None = None,
+    **stores: Unpack[StoreKeywords],
 ) -> CheckReport:
     """Find problems in one dump or in a series.
 
@@ -81,7 +86,7 @@ def check(
     wanted = parse_steps(steps)
     choices = Choices(tuple(files), shards, repeated, accumulate=accumulate, steps=wanted)
     logs = find_logs(paths_of(inputs), input_format, column)
-    good_logs = [] if baseline is None else logs_beside(os.fspath(baseline), input_format, column)
+    good_logs = [] if baseline is None else logs_beside(location(baseline), input_format, column)
     if logs or good_logs:
         refuse_options((logs or good_logs)[0], asked, both=bool(logs) and (bool(good_logs) or baseline is None))
     else:
@@ -134,8 +139,8 @@ def check(
         keep_going=keep_going,
         jobs=jobs,
         baseline=() if good is None else good.sources,
-        baseline_name="" if baseline is None else os.fspath(baseline),
+        baseline_name="" if baseline is None else location(baseline),
         logs=Logs(tuple(logs), options) if logs else None,
         baseline_logs=Logs(tuple(good_logs), options) if good_logs else None,
     )
-    return pipeline.check(plan, begin(progress, [*plan.inputs, *plan.baseline], 1))
+    return pipeline.check(plan, begin(progress, [*plan.inputs, *plan.baseline], 1), scheduler)

@@ -1,10 +1,11 @@
 """The function `show`: the tensors of one dump by norm, and the values of one of them."""
 
-import os
 from collections.abc import Iterable
+from typing import Unpack
 
 from gradclip_cli import pipeline
 from gradclip_cli.api.arguments import Path, Progress, begin, checked
+from gradclip_cli.api.stores import StoreKeywords, asks_stores
 from gradclip_cli.commands.plans import ShowPlan
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.choices import Choices
@@ -17,9 +18,11 @@ from gradclip_cli.inputs.norm_logs.finding import refuse_logs
 from gradclip_cli.inputs.selection import Selection, replicated_in
 from gradclip_cli.inputs.wanted_steps import WantedSteps, parse_steps
 from gradclip_cli.reports.show import ShowReport
+from gradclip_cli.storage.location_names import given as location
 
 
 @checked
+@asks_stores
 def show(
     dump: Path,
     tensor: str | None = None,
@@ -40,13 +43,14 @@ def show(
     unscale: float | str | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
+    **stores: Unpack[StoreKeywords],
 ) -> ShowReport:
     """List the tensors of one dump by norm, or look into the one that `tensor` names, in one reading.
 
     `tensor` may be a shell-style pattern; if several match, they are listed. With `shards` or `accumulate`, the files of a
     directory are ranks or micro-batches of one dump. Raises `GradclipError`.
     """
-    path = os.fspath(dump)
+    path = location(dump)
     wanted = parse_steps(steps)
     choices = Choices(tuple(files), shards, accumulate=accumulate, steps=wanted)
     if accumulate is not None and not is_folder(path):

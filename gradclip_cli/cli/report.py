@@ -12,6 +12,8 @@ from gradclip_cli.cli.measuring import measuring_options, series_options
 from gradclip_cli.cli.options import InputOptions, JobOptions, job_options
 from gradclip_cli.cli.output import refuse_left_out, warn
 from gradclip_cli.cli.progress import progress
+from gradclip_cli.cli.remote import remote_options
+from gradclip_cli.cli.scheduler import scheduler_option
 from gradclip_cli.cli.types import PATH
 from gradclip_cli.notes import lines
 from gradclip_cli.render.html.drawing import FORMATS
@@ -47,7 +49,9 @@ _ON_THE_PAGE = (NO_GRADIENT, NOT_JUDGED)
 @series_options("report")
 @measuring_options
 @CONFIG
+@scheduler_option
 @job_options
+@remote_options
 def command(given: InputOptions, work: JobOptions, **keywords: Any) -> None:
     """Call `gradclip_cli.report` with the same keywords."""
     paths = given.input_paths()

@@ -13,7 +13,7 @@ from gradclip_cli.inputs.layouts.params import ParamFiles
 from gradclip_cli.inputs.layouts.series import step_groups
 from gradclip_cli.inputs.naming import LayerParam, Naming, block_noun, natural
 from gradclip_cli.inputs.opened import OpenDump, OpenFile
-from gradclip_cli.inputs.ordering import numbers_in
+from gradclip_cli.inputs.ordering import expect_all, numbers_in
 from gradclip_cli.inputs.places import Places, layers_of, params_of
 from gradclip_cli.inputs.selection import Selection, check_included
 from gradclip_cli.inputs.source import DumpSource
@@ -38,6 +38,7 @@ def ls(plan: LsPlan, run: Run) -> LsReport:
     A tensor whose pieces say where they belong is listed once, with the first of its files.
     """
     found = _Listed(plan.selection)
+    expect_all(plan.inputs)
     for source in plan.inputs:
         with run.open(source) as dump:
             found.add(source, dump)

@@ -14,8 +14,8 @@ from gradclip_cli.engine.compared_dump import StoredTensor
 from gradclip_cli.engine.executors.base import Executor, room
 from gradclip_cli.engine.executors.progress import Progress, portable, silent
 from gradclip_cli.engine.executors.receipts import map_with_receipts
-from gradclip_cli.engine.measure import FileRead, Read, measure, sendable_bytes
-from gradclip_cli.engine.row_major import RowMajorReader
+from gradclip_cli.engine.measure import measure, sendable_bytes
+from gradclip_cli.engine.reading import FileRead, Read
 from gradclip_cli.engine.run import Run
 from gradclip_cli.numerics.comparison import Comparison, PieceComparison, compare_piece, merge
 from gradclip_cli.numerics.differences import Tolerance
@@ -140,7 +140,7 @@ class CompareTask(NamedTuple):
     def _reading(self, stored: StoredTensor, turned: bool, stack: ExitStack) -> Read:
         read = stored.file.read
         if turned and stored.spec.fortran:
-            return stack.enter_context(RowMajorReader(read, stored.spec, self.work, stored.file.path)).read
+            return stack.enter_context(row_major.RowMajorReader(read, stored.spec, self.work, stored.file.path)).read
         return read
 
     def _fetch(self, read: Read, stored: StoredTensor, piece: Piece, buffer: Buffer) -> Raw:
@@ -169,7 +169,7 @@ def compare(
     keys, pairs = list(shared), list(shared.values())
 
     task, found = CompareTask(pairs, tolerance, workers.work, progress), dict[int, Comparison]()
-    nbytes = sendable_bytes([one.spec for pair in pairs for one in pair], range(2 * len(pairs)))
+    nbytes = sendable_bytes([one.spec for pair in pairs for one in pair], range(2 * len(pairs)), workers)
     outcomes = map_with_receipts(
         workers, task.compare, _tasks(pairs), nbytes, (one.file for pair in pairs for one in pair)
     )

@@ -6,8 +6,8 @@ from typing import NamedTuple, TypeVar
 
 from gradclip_cli.engine.copies import check_copies
 from gradclip_cli.engine.joined import Joined, JoinedPiece
-from gradclip_cli.engine.measure import ElementSource
 from gradclip_cli.engine.rank_pieces import pieces_by_name
+from gradclip_cli.engine.reading import ElementSource
 from gradclip_cli.engine.run import Run
 from gradclip_cli.errors import InputError
 from gradclip_cli.inputs.layouts.series import outside_note, step_groups

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from itertools import groupby
 
-from gradclip_cli.engine.measure import fetch
+from gradclip_cli.engine.reading import fetch
 from gradclip_cli.engine.run import Run
 from gradclip_cli.errors import InputError
 from gradclip_cli.inputs.opened import DumpFile, file_of

@@ -16,6 +16,7 @@ from gradclip_cli.engine.survey import MeasuredDump, measure_file, surveyed
 from gradclip_cli.errors import GradclipError
 from gradclip_cli.formats.sharing import one_call
 from gradclip_cli.inputs.opened import OpenDump, OpenFile
+from gradclip_cli.inputs.ordering import expect_all
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.numerics.measuring import measure_alike
@@ -42,6 +43,10 @@ class BatchTask:
         """Return the dumps of each source, or the error that it raises."""
         with one_call():
             return _Batch(self._how[1], self.own_run()).measured(sources)
+
+    def expect(self, items: Sequence[Sequence[DumpSource]]) -> None:
+        """Say which remote files are opened next."""
+        expect_all(source for sources in items for source in sources)
 
     def own_run(self) -> Run:
         """Return the run of this thread."""

@@ -1,13 +1,11 @@
 """Measure the statistics of tensors piece by piece, reading each once."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Any, NamedTuple, Protocol
-
-import numpy as np
+from typing import Any, NamedTuple
 
 from gradclip_cli.engine.executors.base import Executor, room
-from gradclip_cli.engine.executors.progress import Progress, portable, silent
 from gradclip_cli.engine.executors.receipts import HasReceipts, map_with_receipts
+from gradclip_cli.engine.reading import Read, ahead, fetch, foretell
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.numerics.measuring import measure_piece, measure_small
 from gradclip_cli.numerics.norms import SumKinds
@@ -19,7 +17,6 @@ from gradclip_cli.spec_table import sizes_of
 from gradclip_cli.tensors import Piece, TensorSpec, pieces_in_order, split
 
 NormTypes = tuple[float, ...]
-Read = Callable[[TensorSpec, int, Raw], None]
 
 See = Callable[[Piece, Raw, PieceStats | StatsArrays], Any]
 """Called with every piece where it is measured: the piece, its stored elements, and its statistics.
@@ -81,37 +78,6 @@ def together(observers: Sequence[PieceObserver | None]) -> PieceObserver | None:
     return PieceObserver(_SeeAll(tuple(one.see for one in there)).see, take)
 
 
-class ElementSource(HasReceipts, Protocol):
-    """Where the elements of a tensor are read: in a file, or in several."""
-
-    @property
-    def path(self) -> str:
-        """The path of the file, or of the first."""
-
-    @property
-    def paths(self) -> tuple[str, ...]:
-        """The paths that progress is reported for."""
-
-    def read(self, spec: TensorSpec, start: int, out: Raw) -> None:
-        """Fill `out` with stored elements from element `start` on."""
-
-
-class FileRead(NamedTuple):
-    """Reads elements of a file and reports the bytes as progress; a pickled one counts them for that of its sender."""
-
-    file: ElementSource
-    progress: Progress = silent
-
-    def read(self, spec: TensorSpec, start: int, out: Raw) -> None:
-        """Fill `out` with the stored bytes of a tensor from element `start` on."""
-        self.file.read(spec, start, out)
-        for path in self.file.paths:
-            self.progress(out.size, path)
-
-    def __reduce__(self) -> tuple[type["FileRead"], tuple[ElementSource, Progress]]:
-        return FileRead, (self.file, portable(self.progress))
-
-
 class MeasuredPiece(NamedTuple):
     """A piece with the statistics of its parts, or those of its small tensors, one row each; and what was found in it."""
 
@@ -144,6 +110,10 @@ class MeasureTask(NamedTuple):
                 piece, [self._piece(part, findings) for part in pieces_in_order(piece)], None, findings
             )
 
+    def expect(self, items: Sequence[Piece]) -> None:
+        """Tell a remote file which pieces are measured next."""
+        foretell(self.read, self.specs, items)
+
     def _piece(self, piece: Piece, findings: Findings) -> PieceStats:
         raw = fetch(self.read, piece, self.specs, self.work)
         stats = measure_piece(raw, self.specs[piece.index].dtype, self.sums, self.work)
@@ -175,7 +145,8 @@ def measure(
     found = StatsTable(wanted, StatsArrays.empty(len(wanted), len(types)))
     pieces: dict[int, list[PieceStats]] = {}
     task = MeasureTask(specs, read, types, workers.work, observe.see if observe is not None else None)
-    every, nbytes = split(specs, wanted) if known is None else known, sendable_bytes(specs, wanted)
+    nbytes = sendable_bytes(specs, wanted, workers)
+    every = ahead(sources, specs, split(specs, wanted) if known is None else known, here=not workers.far)
     for piece, parts, small, findings in map_with_receipts(workers, task.measure, every, nbytes, sources):
         if observe is not None:
             observe.take_all(findings)
@@ -190,19 +161,14 @@ def measure(
     return found
 
 
-def fetch(read: Read, piece: Piece, specs: Sequence[TensorSpec], work: Workspace) -> Raw:
-    """Read a piece into `work.raw`."""
-    first = specs[piece.index]
-    raw = work.raw.take((piece.stop - piece.start) * first.dtype.itemsize, np.uint8)
-    read(first, piece.start, raw)
-    return raw
-
-
-def sendable_bytes(specs: Sequence[TensorSpec], wanted: Collection[int]) -> int:
+def sendable_bytes(specs: Sequence[TensorSpec], wanted: Collection[int], workers: Executor) -> int:
     """Return the bytes of the tensors `wanted` for `Executor.map`: 0 where they are many or small, or any of them is encoded.
 
-    Threads unpack as fast as processes, each of which would walk through the structure of the file anew.
+    Threads unpack as fast as processes, each of which would walk through the structure of the file anew. Other machines take
+    all of it from this one.
     """
+    if workers.far:
+        return sum(specs[index].nbytes for index in wanted)
     if len(specs) > _MOST_SENT or any(specs[index].offset is None and specs[index].size for index in wanted):
         return 0
     nbytes = sum(specs[index].nbytes for index in wanted)

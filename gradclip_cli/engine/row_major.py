@@ -9,7 +9,7 @@ from typing import IO
 import numpy as np
 
 from gradclip_cli import tensors
-from gradclip_cli.engine.measure import Read
+from gradclip_cli.engine.reading import Read
 from gradclip_cli.errors import OutputError, reason
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.numerics.workspace import Workspace

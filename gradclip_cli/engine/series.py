@@ -1,7 +1,8 @@
 """Read series of dumps, in separate files or in one, in the order of their steps."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from gradclip_cli.engine.replicated import count_replicated
 from gradclip_cli.engine.run import Run
@@ -19,6 +20,9 @@ from gradclip_cli.numerics.norms import SumKinds
 from gradclip_cli.spec_table import names_of, renamed
 from gradclip_cli.text import printable
 
+Measure = Callable[[], list[MeasuredDump]]
+"""Measures a source, or hands out what was found there: its dumps, or the error that is raised then."""
+
 
 def measure_series(
     source: DumpSource, sums: SumKinds, run: Run, observer_for: ObserverFor | None = None
@@ -27,9 +31,32 @@ def measure_series(
 
     Copies count as the user says. Inputs must be read in the order of steps, since the first dump decides what is tied.
     """
+    return settled(source, survey_series(source, sums, run, observer_for), run)
+
+
+def survey_series(
+    source: DumpSource, sums: SumKinds, run: Run, observer_for: ObserverFor | None = None
+) -> list[MeasuredDump]:
+    """Read and measure an input once, in any order of the inputs; `settled` then does what follows from the dumps before."""
     if run.selection.along is not None:
-        return _wanted(count_tied_slices(measure_slices(source, sums, run, observer_for), run), run)
-    return settled(source, steps_in(measure_dump(source, sums, run, observer_for), run), run)
+        return measure_slices(source, sums, run, observer_for)
+    return steps_in(measure_dump(source, sums, run, observer_for), run)
+
+
+def measure_in_order(
+    sources: Sequence[DumpSource], sums: SumKinds, run: Run, observer_for: ObserverFor | None = None
+) -> Iterator[Measure]:
+    """Yield for each source, in order, what measures it; call it before the next is taken. A cluster measures several at once."""
+
+    def survey(own: Run, source: DumpSource) -> list[MeasuredDump]:
+        return survey_series(source, sums, own, observer_for)
+
+    for source, found in zip(sources, run.each(survey, sources), strict=True):
+        yield partial(_settled, source, found, run)
+
+
+def _settled(source: DumpSource, found: Measure, run: Run) -> list[MeasuredDump]:
+    return settled(source, found(), run)
 
 
 def steps_in(dump: MeasuredDump, run: Run) -> list[MeasuredDump]:
@@ -39,6 +66,8 @@ def steps_in(dump: MeasuredDump, run: Run) -> list[MeasuredDump]:
 
 def settled(source: DumpSource, found: list[MeasuredDump], run: Run) -> list[MeasuredDump]:
     """Count copies in the dumps of an input as the user says, after those of the steps before."""
+    if run.selection.along is not None:
+        return _wanted(count_tied_slices(found, run), run)
     if source.layout.in_pieces:
         # Pieces that say where they belong, or that there is no other, are no copies, whatever their bits.
         known, asked = source.layout.each_once, run.selection.replicated

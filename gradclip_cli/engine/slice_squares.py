@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradclip_cli.engine.executors.base import room
-from gradclip_cli.engine.measure import FileRead, Read, fetch
+from gradclip_cli.engine.reading import FileRead, Read, fetch
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.tensor_places import TensorPiece, TensorPlaces
 from gradclip_cli.inputs.opened import OpenFile

@@ -1,23 +1,21 @@
 """Measure the dumps of a series: a batch of small ones is one task, and large ones are split into pieces."""
 
-import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import groupby
 
 from gradclip_cli.engine.dump_batches import BatchTask, Found
 from gradclip_cli.engine.run import Run
-from gradclip_cli.engine.series import measure_series, settled
+from gradclip_cli.engine.series import Measure, measure_in_order, settled
 from gradclip_cli.engine.survey import MeasuredDump
-from gradclip_cli.errors import GradclipError
+from gradclip_cli.errors import GradclipError, InputError
+from gradclip_cli.inputs.ordering import expect_all
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.numerics.norms import SumKinds
+from gradclip_cli.storage import locations
 from gradclip_cli.storage.streams import is_of_this_process
 from gradclip_cli.tensors import PIECE_BYTES
-
-Measure = Callable[[], list[MeasuredDump]]
-"""Measures a source, or hands out what was found there: its dumps, or the error that is raised then."""
 
 _MOST_DUMPS = 64
 _BATCH_BYTES = 1 << 20
@@ -37,7 +35,8 @@ def measure_each(sources: Sequence[DumpSource], sums: SumKinds, run: Run) -> Ite
 
     Small dumps are tasks, a batch of them each, and large ones are split into pieces: never both at the same time.
     """
-    most = _TASK_BYTES if len(sources) >= 4 * run.workers.jobs else PIECE_BYTES
+    expect_all(sources)
+    most = _TASK_BYTES if run.workers.far or len(sources) >= 4 * run.workers.jobs else PIECE_BYTES
     sized = [(source, _size(source)) for source in sources]
     for small, some in groupby(sized, lambda pair: pair[1] <= most):
         first, *rest = some
@@ -46,12 +45,13 @@ def measure_each(sources: Sequence[DumpSource], sums: SumKinds, run: Run) -> Ite
         if small and rest and run.selection.along is None and max(tensors, default=0) <= _MOST_TENSORS:
             yield from _in_batches(rest, sums, run)
         else:
-            yield from (partial(measure_series, source, sums, run) for source, _ in rest)
+            yield from measure_in_order([source for source, _ in rest], sums, run)
 
 
 def _first(source: DumpSource, sums: SumKinds, run: Run, tensors: list[int]) -> list[MeasuredDump]:
     """Measure the first of several dumps here; it shows how many tensors the others are likely to have."""
-    found = measure_series(source, sums, run)
+    (measure,) = measure_in_order([source], sums, run)
+    found = measure()
     tensors += [len(dump.tensors) for dump in found[:1]]
     return found
 
@@ -64,10 +64,23 @@ def _in_batches(sized: Sequence[tuple[DumpSource, int]], sums: SumKinds, run: Ru
     work = nbytes + _DUMP_WORK * count
     batches = _batches(sized, max(8, min(_MOST_DUMPS, count // (4 * workers.jobs))))
     spread = workers.jobs > 1 and (workers.leaves(work) or nbytes > _ON_THREADS * count)
-    results = workers.map(task.measure, batches, work) if spread else map(task.measure, batches)
+    here = not workers.far and any(locations.is_remote(file) for source, _ in sized for file in source.files)
+    results = workers.map(task.measure, batches, 0 if here else work) if spread else map(task.measure, batches)
     every = (source for source, _ in sized)
-    for found in results:
+    for found in _located(results, every) if workers.far else results:
         yield from (partial(_settle, source, one, run) for one, source in zip(found, every, strict=False))
+
+
+def _located(results: Iterator[list[Found]], sources: Iterator[DumpSource]) -> Iterator[list[Found]]:
+    """Name the first dump of a batch that workers died of; `sources` are those that were not yet taken."""
+    while True:
+        try:
+            found = next(results)
+        except StopIteration:
+            return
+        except InputError as error:
+            raise InputError(error.message, path=error.path or next(sources).location) from error
+        yield found
 
 
 def _settle(source: DumpSource, found: Found, run: Run) -> list[MeasuredDump]:
@@ -93,5 +106,5 @@ def _size(source: DumpSource) -> int:
     """Return the size of the files of a dump in bytes; one that must be read here, or is not there, counts as large."""
     with suppress(OSError, ValueError):
         if not any(map(is_of_this_process, source.files)):
-            return sum([os.stat(path).st_size for path in source.files])
+            return sum(map(locations.size, source.files))
     return _TASK_BYTES + 1

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from gradclip_cli.engine.copies import Refusal, broken_copy, check_copies
 from gradclip_cli.engine.dump_notes import notes_on_dump
 from gradclip_cli.engine.first_nonfinite import FirstNonfinite
-from gradclip_cli.engine.measure import FileRead, PieceObserver, measure, together
+from gradclip_cli.engine.measure import PieceObserver, measure, together
+from gradclip_cli.engine.reading import FileRead
 from gradclip_cli.engine.run import Run
 from gradclip_cli.formats.base import Format, Reader
 from gradclip_cli.inputs.captured import stood_out

@@ -6,8 +6,12 @@ from gradclip_cli.errors import InputError
 from gradclip_cli.formats import FORMATS, by_name
 from gradclip_cli.formats.base import Format, Options, Reader, check_shapes
 from gradclip_cli.formats.foreign import HEAD, about
+from gradclip_cli.storage.base import RandomAccess
 from gradclip_cli.storage.fingerprint import Fingerprint, changed
-from gradclip_cli.storage.random_access import InputFile, RandomAccess
+from gradclip_cli.storage.random_access import open_input
+
+_TRIED = sorted(FORMATS, key="hdf5".__eq__)
+"""The formats in the order in which a file is held against them: HDF5 may begin anywhere, which takes further looks, so it is last."""
 
 
 class opened:  # noqa: N801 (a context, as those of contextlib)
@@ -20,7 +24,7 @@ class opened:  # noqa: N801 (a context, as those of contextlib)
     def __init__(
         self, path: str, options: Options, name: str | None = None, fingerprint: Fingerprint | None = None
     ) -> None:
-        self._file = InputFile(path)
+        self._file = open_input(path)
         self._reader: Reader | None = None
         sound = False
         try:
@@ -51,18 +55,18 @@ class opened:  # noqa: N801 (a context, as those of contextlib)
 
 
 def _open(
-    file: InputFile, options: Options, name: str | None, fingerprint: Fingerprint | None
+    file: RandomAccess, options: Options, name: str | None, fingerprint: Fingerprint | None
 ) -> tuple[Format, Reader]:
     format = by_name(name) if name else _recognised(file)
     file.complete()  # only now: a pipe that is no dump may never end
-    if fingerprint not in (None, file.fingerprint):
+    if fingerprint is not None and fingerprint.anywhere != file.fingerprint.anywhere:
         raise changed(file.path)
     return format, format.open_reader(file, options)
 
 
 def _recognised(file: RandomAccess) -> Format:
     head = file.read(0, HEAD)
-    for name in () if file.path.lower().endswith(".distcp") else FORMATS:
+    for name in () if file.path.lower().endswith(".distcp") else _TRIED:
         if by_name(name).matches(head, file):
             return by_name(name)
     if not head:

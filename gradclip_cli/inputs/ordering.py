@@ -1,7 +1,7 @@
 """Give dumps their steps, and put them in order."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from gradclip_cli.formats.sharing import one_call
@@ -9,6 +9,8 @@ from gradclip_cli.inputs.headers import header_of
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.inputs.steps import step_and_epoch, step_in_metadata, steps_by_pattern
 from gradclip_cli.notes import Note
+from gradclip_cli.storage import locations
+from gradclip_cli.storage.location_names import absolute
 from gradclip_cli.storage.streams import STANDARD
 from gradclip_cli.text import printable
 
@@ -35,7 +37,7 @@ def numbers_in(paths: Sequence[str]) -> list[int | None]:
     steps = steps_by_pattern([os.path.basename(path) for path in paths])
     if any(step is not None for step in steps):
         return steps
-    return steps_by_pattern([os.path.basename(os.path.dirname(os.path.abspath(path))) for path in paths])
+    return steps_by_pattern([os.path.basename(os.path.dirname(absolute(path))) for path in paths])
 
 
 def _with_own_step(source: DumpSource) -> DumpSource:
@@ -78,6 +80,11 @@ def without_step(sources: Sequence[DumpSource]) -> list[Note]:
     if not lone or all(source.step is None for source in sources):
         return []
     return [Note("no-step", f"{source.location}: its name holds no step, so it comes last") for source in lone]
+
+
+def expect_all(sources: Iterable[DumpSource]) -> None:
+    """Say that dumps are going to be opened in this order: the headers of remote ones are fetched early."""
+    locations.expect([file for source in sources for file in source.files])
 
 
 def in_step_order(sources: Sequence[DumpSource]) -> list[DumpSource]:

@@ -1,6 +1,6 @@
 """Measure gradclip beside what else would do the work, print the table and write it down.
 
-    PYTHONPATH=tests python -m benchmarks [--cores] [--json results.json] [--only stats] [--scale 0.1]
+    PYTHONPATH=tests python -m benchmarks [--cores | --remote] [--json results.json] [--only stats] [--scale 0.1]
 
 Files lie in memory where the system has /dev/shm, so that no disk is measured. A line says how long the work took and what it
 is compared to, the ratio and its limit, the same of the seconds of processors, and the memory over all processes.
@@ -14,16 +14,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import gradclip_cli
-from benchmarks import machine, pages, rows
+from benchmarks import machine, pages, remote_rows, rows
 from benchmarks.commands import dumps_in
 from benchmarks.dumps import Dumps
 from benchmarks.measuring import Figures, Patience, measure
 from benchmarks.rows import Comparison
+from benchmarks.serving import cluster, serving
 
 
 def devices() -> list[str]:
@@ -47,16 +49,31 @@ def needed(comparison: Comparison) -> set[str]:
 
 
 def table(comparisons: list[Comparison], dumps: Dumps, patience: Patience) -> Iterator[Figures]:
-    """Measure all comparisons, one after the other."""
-    for place, comparison in enumerate(comparisons):
-        dumps.keep({name for one in comparisons[place:] for name in needed(one)})
-        yield from measure(comparison, dumps.places(needed(comparison)), patience, dumps.tidy)
+    """Measure all comparisons, one after the other; what serves them runs while it is needed."""
+    with ExitStack() as running:
+        server = None
+        for place, comparison in enumerate(comparisons):
+            dumps.keep({name for one in comparisons[place:] for name in needed(one)})
+            if server is None and comparison.distance is not None:
+                server = running.enter_context(serving(dumps.folder))
+            places = dumps.places(needed(comparison))
+            if any("{scheduler}" in work.command for work in comparison.works):
+                places["scheduler"] = running.enter_context(cluster(2))
+            yield from measure(comparison, places, patience, dumps.tidy, server)
+
+
+def comparisons_of(options: argparse.Namespace) -> list[Comparison]:
+    """Return the table that is asked for."""
+    if options.remote:
+        return remote_rows.rows()
+    count = machine.processors()
+    return rows.by_cores(count) if options.cores else rows.rows(count, devices())
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """Measure what is asked for, printing each line as soon as it is there; return it with the machine."""
-    count, facts = machine.processors(), machine.facts()
-    comparisons = chosen(rows.by_cores(count) if options.cores else rows.rows(count, devices()), options.only)
+    facts = machine.facts(*(("obstore", "distributed") if options.remote else ()))
+    comparisons = chosen(comparisons_of(options), options.only)
     patience = Patience(options.rounds, options.seconds, time.monotonic() + 60 * options.minutes)
     print(pages.sentence_of_machine(facts), pages.HEADING, sep="\n", flush=True)
     found = []
@@ -72,6 +89,7 @@ def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--remote", action="store_true", help="measure the table of remote work")
     memory = Path("/dev/shm")
     parser.add_argument("--cores", action="store_true", help="measure the table by jobs")
     parser.add_argument("--folder", type=Path, default=memory if memory.is_dir() else None, help="where dumps lie")

@@ -9,6 +9,8 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 INSTALLED = Path(sys.executable).with_name("gradclip")
+AT = "at_"
+"""How the name of what is on a server begins."""
 PROGRAMS = {
     "gradclip": [str(INSTALLED)] if INSTALLED.is_file() else [sys.executable, "-m", "gradclip_cli"],
     "python": [sys.executable],
@@ -20,7 +22,7 @@ PROGRAMS = {
 def dumps_in(commands: Iterable[str]) -> set[str]:
     """Return the names of the dumps that commands read."""
     fields = {field for command in commands for _, field, _, _ in string.Formatter().parse(command) if field}
-    return fields - {"out", "processors"}
+    return {field.removeprefix(AT) for field in fields} - {"out", "processors", "scheduler"}
 
 
 def argv(command: str, places: Mapping[str, str]) -> list[str]:

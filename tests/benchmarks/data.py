@@ -87,6 +87,32 @@ def _four(path: Path, scale: float) -> None:
         save_file(dict(gradients(scale / 4)), path / f"step_{step}.safetensors")
 
 
+def _many_members(path: Path, scale: float, count: int) -> None:
+    """Write so many members of 32 × 32 elements."""
+    with open(path, "wb") as file:
+        savez(file, **dict(_squares(max(10, int(count * scale)))))
+
+
+def _many_datasets(path: Path, scale: float, count: int) -> None:
+    """Write so many datasets of 32 × 32 elements, which describe themselves beside their elements."""
+    with h5py.File(path, "w") as file:
+        for name, values in _squares(max(10, int(count * scale))):
+            file.create_dataset(name.replace(".", "/"), data=values)
+
+
+def _squares(count: int) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    generator = np.random.default_rng(0)
+    for k in range(count):
+        yield f"layers.{k // 10}.p{k % 10}", generator.standard_normal((32, 32), np.float32)
+
+
+def _fifty(path: Path, scale: float) -> None:
+    """Write fifty dumps of 32 MiB."""
+    path.mkdir()
+    for step in range(50):
+        _safetensors(path / f"step_{step:05d}.safetensors", scale, size=0.035)
+
+
 PACKED = 0.06
 """How much of the transformer is in packed formats, whose speed is that of zlib."""
 
@@ -103,6 +129,9 @@ MAKERS: dict[str, Callable[[Path, float], None]] = {
     "many": partial(_many, count=100_000),
     "million": partial(_many, count=1_000_000),
     "gzips": partial(_many_gzipped, count=20_000),
+    "npz3000": partial(_many_members, count=3000),
+    "h53000": partial(_many_datasets, count=3000),
+    "fifty": _fifty,
     "series": partial(_series, count=1000),
     "run": partial(_series, count=300, tensors=150),
     "four": _four,

@@ -5,13 +5,18 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks.commands import HERE, environment
+from benchmarks.commands import AT, HERE, environment
 from benchmarks.machine import processors
 
 SUFFIXES = dict.fromkeys(("f32", "large", "tiny", "bf16", "f16", "many", "million"), ".safetensors")
 SUFFIXES |= {"h5": ".h5", "gzip": ".h5", "gzips": ".h5", "npz": ".npz", "deflated": ".npz"}
 SUFFIXES |= dict.fromkeys(("series", "run", "four"), "")
+SUFFIXES |= {"npz3000": ".npz", "h53000": ".h5", "fifty": ""}
 """The names of all dumps, which `data.py` makes, and how their files' names end."""
+
+
+BUCKET = "s3://bench"
+"""Where a server has what is in the folder of the dumps."""
 
 
 class Dumps:
@@ -31,8 +36,13 @@ class Dumps:
         """Return what stands for the words in braces, dumps of these names among them."""
         for name in sorted(names - self.paths.keys()):
             self.paths[name] = self.made(name)
-        fixed = {"out": str(self.folder / "out"), "processors": str(processors())}
-        return {**fixed, **{name: str(path) for name, path in self.paths.items()}}
+        fixed = {
+            "out": str(self.folder / "out"),
+            "processors": str(processors()),
+            f"{AT}out": f"{BUCKET}/out.safetensors",
+        }
+        remote = {f"{AT}{name}": f"{BUCKET}/{path.name}" for name, path in self.paths.items()}
+        return {**fixed, **remote, **{name: str(path) for name, path in self.paths.items()}}
 
     def made(self, name: str) -> Path:
         """Make a dump in a process of its own: where only a largest size is known, this one's counts as that of its children."""

@@ -12,8 +12,8 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def facts() -> dict[str, Any]:
-    """Describe the machine and what runs on it, without a date; before it measures, since that makes it busy, too."""
+def facts(*more: str) -> dict[str, Any]:
+    """Describe the machine and what runs on it, `more` libraries too, without a date; before measuring, which makes it busy."""
     return {
         "processor": _processor(),
         "processors": processors(),
@@ -22,7 +22,9 @@ def facts() -> dict[str, Any]:
         "system": f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}",
         "busy": os.getloadavg()[0] > 1.5 * processors(),
         "python": platform.python_version(),
-        "libraries": {name: found for name in ("numpy", "h5py", "safetensors", "torch") if (found := _version(name))},
+        "libraries": {
+            name: found for name in ("numpy", "h5py", "safetensors", "torch", *more) if (found := _version(name))
+        },
     }
 
 

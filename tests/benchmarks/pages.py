@@ -9,6 +9,7 @@ from benchmarks.measuring import Figures
 
 FIGURES = Path(__file__).parents[2] / "docs" / "development"
 TABLE, BY_CORES = FIGURES / "benchmarks.json", FIGURES / "benchmarks-cores.json"
+REMOTE = FIGURES / "benchmarks-remote.json"
 """What was measured last for the documentation; `make bench-docs` puts it there."""
 
 HEADING = f"{'':36} {'seconds':>8}  {'compared to':30} {'seconds':>8}   {'ratio':15} {'processors':10}  memory"
@@ -17,8 +18,10 @@ HEADING = f"{'':36} {'seconds':>8}  {'compared to':30} {'seconds':>8}   {'ratio'
 def line(row: Figures) -> str:
     """Return a line for the screen."""
     name = row.work if row.jobs is None else f"{row.work}, -j {row.jobs}"
-    ratio = f"{row.ratio:5.2f}{_most(row.most):10}"
+    ratio = f"{row.ratio:5.2f}{_most(row.most, row.more):10}"
     memory = f"{row.peak_mib:5.0f} MiB{_most(row.most_mib)}"
+    if row.requests is not None:
+        memory += f"  {row.requests} requests{_most(row.most_requests)}, {row.fetched:.3f} of the bytes{_most(row.most_fetched)}"
     above = f"   ABOVE: {' and '.join(row.above)}" if row.above else ""
     return (
         f"{name:36} {row.seconds:8.3f}  {row.compared:30} {row.compared_seconds:8.3f}   "
@@ -26,8 +29,15 @@ def line(row: Figures) -> str:
     )
 
 
-def _most(most: float | None) -> str:
-    return "" if most is None else f" (≤ {most:g})"
+def _most(most: float | None, more: float = 0.0) -> str:
+    return "" if most is None else f" (≤ {_times(most, more)})"
+
+
+def _times(most: float, more: float) -> str:
+    """Return a limit of time: so many times what it is compared to, and so many seconds."""
+    if not more:
+        return f"{most:.4g}"
+    return f"{most:g} × + {more:g} s" if most else f"{more:g} s"
 
 
 def sentence_of_machine(machine: dict[str, Any]) -> str:
@@ -67,6 +77,29 @@ def table() -> str:
         ),
     )
     return "\n".join([sentence_of_machine(results["machine"]), "", *lines, "", summary(results)])
+
+
+def remote() -> str:
+    """Return the table of remote work of the documentation."""
+    results = _read(REMOTE)
+    heads = ("work", "compared to", "gradclip", "the other", "ratio", "at most", "memory", "requests", "bytes fetched")
+    lines = _markdown(heads, 2, map(_cells_of_remote, _rows(results)))
+    return "\n".join([sentence_of_machine(results["machine"]), "", *lines, "", summary(results)])
+
+
+def _cells_of_remote(row: Figures) -> tuple[str, ...]:
+    """Return the cells of a row, with the limits of what was counted beside it."""
+    return (
+        _code(row.work),
+        row.compared,
+        f"{row.seconds:.2f} s",
+        f"{row.compared_seconds:.2f} s",
+        f"{row.ratio:.2f}",
+        "" if row.most is None else _times(row.most, row.more),
+        f"{row.peak_mib:.0f}{_most(row.most_mib)} MiB",
+        "" if row.requests is None else f"{row.requests:,}{_most(row.most_requests)}",
+        "" if row.fetched is None else f"{row.fetched:.3f} ×{_most(row.most_fetched)}",
+    )
 
 
 def by_jobs() -> str:

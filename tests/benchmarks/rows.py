@@ -15,19 +15,33 @@ FEW_MIB, MANY_MIB = 100, 400
 """Memory over all processes: of up to four, and of more."""
 
 
+class Distance(NamedTuple):
+    """How far away a server is: seconds that pass before each answer, and bytes a second of each connection, 0 for no limit."""
+
+    latency: float
+    rate: float
+
+
 class Work(NamedTuple):
-    """What gradclip does, and the most that it may take: times as long as what it is compared to, and MiB."""
+    """What gradclip does, and the most that it may take: times as long as what it is compared to and `more` seconds, and MiB.
+
+    Of a server, it may make so many requests, and may fetch each byte of a dump only once.
+    """
 
     name: str
     command: str
     most: float | None = None
     most_mib: float | None = None
+    more: float = 0.0
+    most_requests: int | None = None
+    fetches_once: bool = False
 
 
 class Comparison(NamedTuple):
     """Works that are run in turn with one command that they are compared to; by so many jobs where that matters.
 
     They are compared to `times` what that takes, and `seconds` more.
+    With a distance, a server that is so far away has the dumps.
     """
 
     to: str
@@ -36,6 +50,7 @@ class Comparison(NamedTuple):
     jobs: int | None = None
     times: float = 1
     seconds: float = 0
+    distance: Distance | None = None
 
     def allowed(self, seconds: float) -> float:
         """Return what works are compared to where the command takes so many seconds."""

@@ -7,7 +7,8 @@ import pytest
 
 from benchmarks import measuring
 from benchmarks.measuring import Figures, Patience, measure
-from benchmarks.rows import Comparison, Work
+from benchmarks.rows import Comparison, Distance, Work
+from benchmarks.serving import Served
 from benchmarks.timing import Run
 
 COMPARISON = Comparison("b", "python -c pass", (Work("a", "python -c pass", 1.5, 100), Work("c", "python -c pass")))
@@ -64,6 +65,42 @@ def test_outputs_are_fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     tidied: list[int] = []
     measure(COMPARISON, {}, Patience(1, 0, 0), lambda: tidied.append(1))
     assert len(tidied) == 4
+
+
+class Counting:
+    """Stands in for a server: the n-th command made n requests for 100 bytes each."""
+
+    def __init__(self) -> None:
+        self.begun: list[Distance] = []
+
+    def begin(self, distance: Distance) -> None:
+        """Count a command."""
+        self.begun.append(distance)
+
+    def served(self) -> Served:
+        """Say what the last command asked for."""
+        return Served(len(self.begun), 100 * len(self.begun))
+
+
+def test_what_a_server_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests and bytes are the most of a round, bytes as a share of the dump; a work may be so many seconds longer."""
+    faked(monkeypatch, [Run(s, s, 10) for s in (1, 2, 1, 2)])
+    dump, far = tmp_path / "g", Distance(0.03, 9e7)
+    dump.write_bytes(bytes(1000))
+    work = Work("a", "python -c pass {at_f32}", 1.0, more=0.5, most_requests=3, fetches_once=True)
+    monkeypatch.setattr(measuring, "argv", lambda command, places: [sys.executable, "-c", "pass"])
+    server = Counting()
+    found = measure(
+        Comparison("b", "python -c pass", (work,), distance=far),
+        {"f32": str(dump)},
+        Patience(2, 1e9, 1e18),
+        lambda: None,
+        server,  # type: ignore[arg-type]
+    )
+    assert [(row.requests, row.fetched, row.most_fetched) for row in found] == [(4, 0.4, 1.01 + (256 << 10) / 1000)]
+    assert found[0].above == ["time", "requests"]
+    assert found[0]._replace(more=1.0, requests=3, fetched=300.0).above == ["bytes"]
+    assert server.begun == [far] * 4
 
 
 @pytest.mark.parametrize(

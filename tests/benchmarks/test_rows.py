@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from support.matrices import heavy
 
-from benchmarks import data, rows
+from benchmarks import data, remote_rows, rows
 from benchmarks.__main__ import needed
 from benchmarks.commands import argv
 from benchmarks.dumps import SUFFIXES, Dumps
 from benchmarks.measuring import Patience, measure
 from benchmarks.rows import Comparison
+from benchmarks.serving import serving
 from benchmarks.timing import timed
 
 TINY = 1e-4
@@ -50,6 +51,27 @@ def test_a_comparison_runs(comparison: Comparison, tmp_path: Path) -> None:
     assert list(tmp_path.glob("out*")) == []
 
 
+SAMPLE = ("ls, one dump", "stats, float32, no latency", "apply, float32, into the store")
+
+
+@pytest.mark.parametrize(
+    "comparison",
+    [
+        pytest.param(one, id=one.works[0].name, marks=() if one.works[0].name in SAMPLE else pytest.mark.heavy)
+        for one in remote_rows.rows(clusters=False)
+    ],
+)
+def test_a_remote_comparison_runs(comparison: Comparison, tmp_path: Path) -> None:
+    """All commands find the server, which counts what they ask for; what is written there is gone before the next begins."""
+    pytest.importorskip("obstore")
+    dumps = TinyDumps(tmp_path, TINY)
+    with serving(tmp_path) as server:
+        found = measure(comparison, dumps.places(needed(comparison)), ONCE, dumps.tidy, server)
+    assert [row.work for row in found] == [work.name for work in comparison.works]
+    assert all((row.requests or 0) >= 1 and (row.fetched or 0) > 0 for row in found)
+    assert list(tmp_path.glob("out*")) == []
+
+
 @pytest.mark.parametrize("scale", [0.5, 2.0])
 def test_a_scale(scale: float) -> None:
     """A scale is that of the elements: 234 million of them at 1."""
@@ -59,7 +81,8 @@ def test_a_scale(scale: float) -> None:
 
 def test_every_dump_is_used() -> None:
     """There is a maker for each dump that commands name, and no other."""
-    assert {name for one in comparisons() for name in needed(one)} == set(SUFFIXES) == set(data.MAKERS)
+    every = [*comparisons(), *remote_rows.rows(clusters=True)]
+    assert {name for one in every for name in needed(one)} == set(SUFFIXES) == set(data.MAKERS)
 
 
 def test_others_are_deleted(tmp_path: Path) -> None:
@@ -68,13 +91,13 @@ def test_others_are_deleted(tmp_path: Path) -> None:
     dumps.places({"tiny", "series", "many"})
     dumps.keep({"many"})
     assert [path.name for path in tmp_path.iterdir()] == ["many.safetensors"]
-    assert set(dumps.places(set())) == {"out", "processors", "many"}
+    assert set(dumps.places(set())) == {"out", "processors", "many", "at_out", "at_many"}
 
 
 @pytest.mark.parametrize("processors", [2, 16])
 def test_names_tell_rows_apart(processors: int) -> None:
     """No two rows are about the same work beside the same command."""
-    for table in (rows.rows(processors, TORCH), rows.by_cores(processors)):
+    for table in (rows.rows(processors, TORCH), rows.by_cores(processors), remote_rows.rows(clusters=True)):
         names = [(work.name, one.to, one.jobs) for one in table for work in one.works]
         assert len(names) == len(set(names))
 

@@ -15,11 +15,13 @@ COUNTS_SHARED_PAGES_ONCE = Path("/proc/self/smaps_rollup").is_file()
 
 
 class Run(NamedTuple):
-    """Seconds on the clock, seconds of processors, and the most memory in MiB."""
+    """Seconds on the clock, seconds of processors, and the most memory in MiB; requests to a server, and what they fetched."""
 
     seconds: float
     cpu_seconds: float
     peak_mib: float
+    requests: int = 0
+    fetched: int = 0
 
 
 def timed(command: Sequence[str], watch: bool = False) -> Run:

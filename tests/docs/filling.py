@@ -29,6 +29,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "report types": schemas.type_directives,
     "benchmarks": pages.table,
     "benchmarks by jobs": pages.by_jobs,
+    "benchmarks of remote work": pages.remote,
     "speed": pages.speed,
 }
 PART = re.compile(r"(?P<begin><!-- begin (?P<name>[\w ]+) -->\n)(?:.*?\n)?(?P<end><!-- end (?P=name) -->)", re.DOTALL)

@@ -18,7 +18,8 @@ from gradclip_cli.commands.stats.shares import other_dtypes, shares, size
 from gradclip_cli.commands.stats.suggest import candidates, own_thresholds, suggestions
 from gradclip_cli.commands.stats.what_if import what_if
 from gradclip_cli.engine.run import Run
-from gradclip_cli.engine.small_dumps import Measure, measure_each
+from gradclip_cli.engine.series import Measure
+from gradclip_cli.engine.small_dumps import measure_each
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.inputs.captured import outstanding_note
 from gradclip_cli.inputs.naming import block_noun

@@ -5,10 +5,11 @@ against everything else. Source: PKWARE APPNOTE 6.3.
 """
 
 import struct
+from collections.abc import Sequence
 from typing import NamedTuple, NoReturn
 
 from gradclip_cli.errors import InputError
-from gradclip_cli.storage.random_access import RandomAccess
+from gradclip_cli.storage.base import RandomAccess
 
 STORED, DEFLATED = 0, 8
 _CENTRAL = struct.Struct("<4s6H3I5H2I")
@@ -20,6 +21,7 @@ _TOP32 = 0xFFFFFFFF
 _TOPS = (0xFFFF, _TOP32, _TOP32)
 _UTF8, _DESCRIPTOR, _ENCRYPTED, _PATCH = 0x800, 0x8, 0x2041, 0x20
 _NEWEST = 63  # version 6.3 of the format; members that need a newer one are refused
+_LOOKED_AT = 12 << 10  # bytes of a member that hold its local header and that of the array in it
 _DATE = 0x21  # 1 January 1980, as numpy writes it: the same input gives the same bytes
 
 
@@ -39,22 +41,28 @@ def members(file: RandomAccess) -> list[Member]:
     """Read the central directory and check every member against its local header."""
     count, length, start, limit = _directory(file)
     data = file.read(start, length)
-    found, at = [], 0
+    rows, at = list[tuple[tuple[int, ...], bytes, bytes]](), 0
     while at < len(data):
         if len(data) - at < _CENTRAL.size or data[at : at + 4] != b"PK\x01\x02":
             _refuse(file, "its central directory is damaged")
         fields = _CENTRAL.unpack_from(data, at)
         names, extra, comment = fields[10:13]
         at += _CENTRAL.size
-        member = _member(file, fields, data[at : at + names], data[at + names : at + names + extra])
-        found.append(member)
+        rows.append((fields, data[at : at + names], data[at + names : at + names + extra]))
         at += names + extra + comment
     if at != len(data):
         _refuse(file, "its central directory is damaged")
-    if len(found) != count:
-        _refuse(file, f"its directory lists {len(found):,} members, its end record {count:,}")
+    if len(rows) != count:
+        _refuse(file, f"its directory lists {len(rows):,} members, its end record {count:,}")
+    expect_headers(file, [fields[-1] for fields, *_ in rows])
+    found = [_member(file, *row) for row in rows]
     _check_overlap(file, found, limit)
     return found
+
+
+def expect_headers(file: RandomAccess, members_at: Sequence[int]) -> None:
+    """Say that the local headers at these offsets will be read, with what describes the arrays behind them."""
+    file.expect([(at, _LOOKED_AT) for at in members_at])
 
 
 def comment(file: RandomAccess) -> bytes:

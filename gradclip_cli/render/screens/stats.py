@@ -1,7 +1,7 @@
 """The screen of `stats`: what stands out, the norm over the run, thresholds and what they clip, the blocks that rise."""
 
 from collections.abc import Iterator
-from os.path import commonpath, dirname
+from os.path import dirname
 
 from gradclip_cli.render.screens import stats_blocks, stats_findings, stats_norm, stats_thresholds
 from gradclip_cli.render.screens.folding import wrapped
@@ -9,6 +9,7 @@ from gradclip_cli.render.screens.line import Line, line, strong
 from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.tables.stats import without_gradients
 from gradclip_cli.reports.stats import StatsReport
+from gradclip_cli.storage.location_names import common_folder
 from gradclip_cli.text import plural, printable, ranges, sentence
 
 _MOST_DTYPES = 3
@@ -65,7 +66,7 @@ def _place(report: StatsReport) -> str:
         return printable(report.inputs[0])
     paths = [path for dump in report.dumps for path in ([dump.input] if isinstance(dump.input, str) else dump.input)]
     try:
-        folder = commonpath(list(map(dirname, paths)))
+        folder = common_folder(map(dirname, paths))
     except ValueError:  # some paths are absolute, and some are not
         folder = ""
     return printable(f"{folder}/") if folder else plural(len(report.inputs), "input")
