@@ -5,13 +5,46 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 
+_USER = r"""(?<=://)[^\s/?#"'<>]*@"""
+_WORD = r"""(?:[^\s"'<>\\]|\\u[0-9a-f]{4})+"""
+_NEXT = r"(?i)(?<=[;,])(?=[a-z][a-z0-9+.-]*://)"
+_SIGNS = r"(?i)x-amz-|x-goog-|sig=|signature=|token="
+"""What tells the users of URLs, words, the next URL in a word, and queries that sign a request."""
+
+
+def shown(text: str, left_out: str = "…") -> str:
+    """Leave out what may be secret in the URLs of a text: users, passwords, and queries, which may sign a request.
+
+    >>> shown("https://me:pw@host/g.npz?sig=a.b: ends early"), shown("g.npz?X-Amz-Date=1&X-Amz-Signature=2")
+    ('https://…@host/g.npz?…: ends early', 'g.npz?…')
+    >>> shown("s3://bucket/step_?.npz, hf://datasets/me/run@main/g.npz")
+    's3://bucket/step_?.npz, hf://datasets/me/run@main/g.npz'
+    """
+    if "://" in text:
+        text = re.sub(_USER, lambda _: f"{left_out}@", text)
+    if "?" in text and "=" in text:
+        text = re.sub(_WORD, lambda word: "".join(_unsigned(one, left_out) for one in re.split(_NEXT, word[0])), text)
+    return text
+
+
+def _unsigned(word: str, left_out: str) -> str:
+    """Leave out the query of a URL, or of a name with a query that signs a request; keep what ends a sentence."""
+    name, _, query = word.partition("?")
+    if not re.match("[^/=]*=", query) or not ("://" in name or re.search(_SIGNS, query)):
+        return word
+    return f"{name}?{left_out}{word[len(word.rstrip(':;,.)')) :]}"
+
 
 def printable(text: str) -> str:
     r"""Escape all characters that do not print: control, bidirectional and zero-width ones, and lone surrogates.
 
-    >>> printable("w\x1b[31m\u202e")
-    'w\\x1b[31m\\u202e'
+    What may be secret in a URL is left out.
+
+    >>> printable("w\x1b[31m\u202e"), printable("https://me:pw@host/g.npz")
+    ('w\\x1b[31m\\u202e', 'https://…@host/g.npz')
     """
+    if "://" in text or "?" in text:
+        text = shown(text)
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

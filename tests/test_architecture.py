@@ -30,7 +30,7 @@ MOST_LAZY = 100
 """Lines of imports inside functions; each line of a lazy registry is one."""
 
 LIGHT = (
-    "errors", "text", "storage.streams", "storage.fingerprint",
+    "errors", "text", "storage.streams", "storage.fingerprint", "storage.locations",
     "strategies", "strategies.base", "strategies.builtin",
     "thresholds.base", "thresholds.rules", "thresholds.adaptive",
     "checks", "checks.limits", "formats", "render", "render.view", "reports", "inputs.discovery", "inputs.selection",
@@ -101,6 +101,7 @@ WITHOUT_UNIT_TESTS = {
     "render/tables/*.py": "test_tables.py holds them to the reports, tests/cli/test_streams.py to a terminal",
     "render/html/page.py": "tests/cli/test_report.py",
     "reports/*.py": "fields, which test_base.py and the schemas of the docs read",
+    "storage/base.py": "protocols, which tests/laws/test_locations.py meets by a store in memory",
     "strategies/base.py": "a description, which test_actions.py uses",
 }  # fmt: skip
 """Modules of more than forty lines without a file of unit tests, and what tests them."""

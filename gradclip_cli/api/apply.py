@@ -1,6 +1,5 @@
 """The function `apply`: transform dumps."""
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 
 from gradclip_cli import pipeline
@@ -15,6 +14,7 @@ from gradclip_cli.inputs.norm_logs.finding import refuse_logs
 from gradclip_cli.inputs.selection import Selection, replicated_in
 from gradclip_cli.inputs.wanted_steps import WantedSteps, parse_steps, refuse_slices
 from gradclip_cli.reports.apply import ApplyReport
+from gradclip_cli.storage.location_names import given as location
 from gradclip_cli.strategies import Strategy
 from gradclip_cli.strategies.base import Norm
 from gradclip_cli.strategies.builtin import GLOBAL
@@ -74,7 +74,7 @@ def apply(
     refuse_logs(paths, "apply")
     found = find_dumps(paths, choices)
     directory = into_folder(paths, found.sources, output_format)
-    target = None if output is None else os.fspath(output)
+    target = None if output is None else location(output)
     naming = Naming.parse(layer_regex, group_depth)
     plan = ApplyPlan(
         inputs=found.sources,

@@ -17,6 +17,7 @@ import numpy as np
 from gradclip_cli.engine.executors.progress import silent
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.source import DumpSource
+from gradclip_cli.storage.location_names import given as location
 from gradclip_cli.strategies import Strategy, find
 
 Path = str | os.PathLike[str]
@@ -44,7 +45,7 @@ def begin(progress: Progress | None, dumps: Sequence[DumpSource], passes: int) -
 
 def paths_of(inputs: Paths) -> list[str]:
     """Return one path or several as a list of strings."""
-    return [os.fspath(path) for path in ([inputs] if isinstance(inputs, str | os.PathLike) else inputs)]
+    return [location(path) for path in ([inputs] if isinstance(inputs, str | os.PathLike) else inputs)]
 
 
 def strategy_of(given: str | Strategy) -> Strategy:

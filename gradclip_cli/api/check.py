@@ -1,6 +1,5 @@
 """The function `check`: find problems in gradients."""
 
-import os
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -19,6 +18,7 @@ from gradclip_cli.inputs.norm_logs.finding import find_logs, logs_beside, refuse
 from gradclip_cli.inputs.selection import Selection, replicated_in
 from gradclip_cli.inputs.wanted_steps import WantedSteps, parse_steps, refuse_slices
 from gradclip_cli.reports.check import CheckReport
+from gradclip_cli.storage.location_names import given as location
 
 
 @checked
@@ -81,7 +81,7 @@ def check(
     wanted = parse_steps(steps)
     choices = Choices(tuple(files), shards, repeated, accumulate=accumulate, steps=wanted)
     logs = find_logs(paths_of(inputs), input_format, column)
-    good_logs = [] if baseline is None else logs_beside(os.fspath(baseline), input_format, column)
+    good_logs = [] if baseline is None else logs_beside(location(baseline), input_format, column)
     if logs or good_logs:
         refuse_options((logs or good_logs)[0], asked, both=bool(logs) and (bool(good_logs) or baseline is None))
     else:
@@ -134,7 +134,7 @@ def check(
         keep_going=keep_going,
         jobs=jobs,
         baseline=() if good is None else good.sources,
-        baseline_name="" if baseline is None else os.fspath(baseline),
+        baseline_name="" if baseline is None else location(baseline),
         logs=Logs(tuple(logs), options) if logs else None,
         baseline_logs=Logs(tuple(good_logs), options) if good_logs else None,
     )

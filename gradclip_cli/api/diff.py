@@ -1,6 +1,5 @@
 """The function `diff`: compare two dumps, or two runs."""
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -19,6 +18,8 @@ from gradclip_cli.inputs.selection import Selection, replicated_in
 from gradclip_cli.inputs.wanted_steps import WantedSteps, parse_steps
 from gradclip_cli.numerics.differences import Tolerance
 from gradclip_cli.reports.diff import DiffReport
+from gradclip_cli.storage.location_names import given as location
+from gradclip_cli.storage.locations import is_folder
 
 
 @checked
@@ -56,9 +57,9 @@ def diff(
     asked = locals()
     wanted = parse_steps(steps)
     choices = Choices(tuple(files), shards, repeated, accumulate=accumulate, steps=wanted)
-    if accumulate is not None and not any(os.path.isdir(path) for path in (a, b)):
+    paths = location(a), location(b)
+    if accumulate is not None and not any(map(is_folder, paths)):
         raise UsageError("--accumulate takes the files of a directory for micro-batches; give a directory")
-    paths = os.fspath(a), os.fspath(b)
     sides = [logs_beside(path, input_format, column) for path in paths]
     if any(sides):
         refuse_options((sides[0] or sides[1])[0], asked, both=all(sides))

@@ -1,6 +1,5 @@
 """The function `show`: the tensors of one dump by norm, and the values of one of them."""
 
-import os
 from collections.abc import Iterable
 
 from gradclip_cli import pipeline
@@ -17,6 +16,7 @@ from gradclip_cli.inputs.norm_logs.finding import refuse_logs
 from gradclip_cli.inputs.selection import Selection, replicated_in
 from gradclip_cli.inputs.wanted_steps import WantedSteps, parse_steps
 from gradclip_cli.reports.show import ShowReport
+from gradclip_cli.storage.location_names import given as location
 
 
 @checked
@@ -46,7 +46,7 @@ def show(
     `tensor` may be a shell-style pattern; if several match, they are listed. With `shards` or `accumulate`, the files of a
     directory are ranks or micro-batches of one dump. Raises `GradclipError`.
     """
-    path = os.fspath(dump)
+    path = location(dump)
     wanted = parse_steps(steps)
     choices = Choices(tuple(files), shards, accumulate=accumulate, steps=wanted)
     if accumulate is not None and not is_folder(path):

@@ -10,6 +10,7 @@ from gradclip_cli.errors import GradclipError
 from gradclip_cli.inputs.discovery import find_dumps
 from gradclip_cli.inputs.naming import Naming, natural
 from gradclip_cli.inputs.selection import Selection
+from gradclip_cli.storage.locations import is_remote
 from gradclip_cli.strategies import STRATEGIES
 from gradclip_cli.text import plain
 from gradclip_cli.thresholds.adaptive import ADAPTIVE_RULES
@@ -96,8 +97,8 @@ def _layers(ctx: "Context") -> list[str]:
 
 
 def _headers(ctx: "Context", selection: Selection) -> Iterator[list["TensorSpec"]]:
-    """Yield the tensors of each file of the dumps typed so far; skip standard input and files that cannot be read."""
-    for path in [path for path in _typed(ctx) if path != "-"][:_MOST_DUMPS]:
+    """Yield the tensors of each file of the dumps typed so far; skip standard input, URLs, and files that cannot be read."""
+    for path in [path for path in _typed(ctx) if path != "-" and not is_remote(path)][:_MOST_DUMPS]:
         from gradclip_cli.inputs.opened import OpenDump
 
         with suppress(GradclipError, OSError, ValueError), OpenDump(find_dumps([path]).sources[0], selection) as dump:

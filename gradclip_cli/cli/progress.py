@@ -10,7 +10,9 @@ from datetime import timedelta
 
 import click
 
+from gradclip_cli.errors import GradclipError
 from gradclip_cli.storage.interrupts import cleanups
+from gradclip_cli.storage.locations import size
 from gradclip_cli.storage.streams import STANDARD
 from gradclip_cli.text import printable
 
@@ -57,8 +59,8 @@ def _is_coloured() -> bool:
 
 def _size(path: str) -> int:
     """Return the size of a file in bytes; 0 where it is unknown, as for a pipe."""
-    with suppress(OSError):
-        return os.fstat(0).st_size if path == STANDARD else os.path.getsize(path)
+    with suppress(OSError, GradclipError):
+        return os.fstat(0).st_size if path == STANDARD else size(path)
     return 0
 
 

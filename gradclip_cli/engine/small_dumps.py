@@ -1,6 +1,5 @@
 """Measure the dumps of a series: a batch of small ones is one task, and large ones are split into pieces."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
@@ -13,6 +12,7 @@ from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.errors import GradclipError
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.numerics.norms import SumKinds
+from gradclip_cli.storage import locations
 from gradclip_cli.storage.streams import is_of_this_process
 from gradclip_cli.tensors import PIECE_BYTES
 
@@ -93,5 +93,5 @@ def _size(source: DumpSource) -> int:
     """Return the size of the files of a dump in bytes; one that must be read here, or is not there, counts as large."""
     with suppress(OSError, ValueError):
         if not any(map(is_of_this_process, source.files)):
-            return sum([os.stat(path).st_size for path in source.files])
+            return sum(map(locations.size, source.files))
     return _TASK_BYTES + 1

@@ -6,6 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from gradclip_cli.errors import UsageError
+from gradclip_cli.storage.location_names import without_query
 
 if TYPE_CHECKING:
     from gradclip_cli.formats.base import Format
@@ -50,5 +51,5 @@ def suffixes() -> tuple[str, ...]:
 
 def by_suffix(path: str) -> "Format | None":
     """Return the format that the suffix of a file name stands for, or None."""
-    suffix = os.path.splitext(path)[1].lower()
+    suffix = os.path.splitext(without_query(path))[1].lower()
     return next((by_name(name) for name in FORMATS if suffix in by_name(name).suffixes), None)

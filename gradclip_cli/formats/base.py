@@ -13,8 +13,8 @@ from gradclip_cli.formats.copy_ranges import Copy
 from gradclip_cli.notes import Note
 from gradclip_cli.numerics.dtypes import DType, Raw
 from gradclip_cli.spec_table import without_elements
+from gradclip_cli.storage.base import RandomAccess
 from gradclip_cli.storage.fingerprint import Fingerprint
-from gradclip_cli.storage.random_access import RandomAccess
 from gradclip_cli.tensors import Piece, TensorSpec, pieces_in_order
 
 

@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 from zlib import crc32
 
 from gradclip_cli.numerics.dtypes import Raw
+from gradclip_cli.storage.base import RandomAccess
 from gradclip_cli.storage.descriptor import Descriptor
 from gradclip_cli.storage.fingerprint import Fingerprint, changed
-from gradclip_cli.storage.random_access import InputFile, write_at
+from gradclip_cli.storage.random_access import open_input, write_at
 from gradclip_cli.tensors import TensorSpec
 
 
@@ -36,7 +37,7 @@ class OffsetReader:
 
     def __init__(self, path: str, fingerprint: Fingerprint, summed: bool) -> None:
         self._path, self._fingerprint, self._summed = path, fingerprint, summed
-        self._file: InputFile | None = None
+        self._file: RandomAccess | None = None
         self._sums: dict[str, dict[int, tuple[int, int]]] = {}
 
     def read(self, spec: TensorSpec, start: int, out: Raw) -> None:
@@ -51,8 +52,8 @@ class OffsetReader:
         found, self._sums = self._sums, {}
         return Sums(found, set()) if found else None
 
-    def _open(self) -> InputFile:
-        file = InputFile(self._path)
+    def _open(self) -> RandomAccess:
+        file = open_input(self._path)
         weakref.finalize(self, file.__exit__, None, None, None)
         if file.fingerprint != self._fingerprint:
             raise changed(self._path)

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from gradclip_cli.storage import locations
 from gradclip_cli.text import shortlist
 
 HEAD = 512
@@ -126,11 +127,10 @@ _FOLDERS: tuple[tuple[Callable[[str], bool], str], ...] = (
 def advice(path: str) -> str | None:
     """Say what a file or folder is that is no dump, and what to do, as in `is packed by gzip; …`; None if that is not known."""
     with suppress(OSError):
-        if os.path.isdir(path):
+        if locations.is_folder(path):
             return _about_folder(path)
-        if os.path.isfile(path):
-            with open(path, "rb") as file:
-                return about(file.read(HEAD), path)
+        if locations.is_file(path):
+            return about(next(locations.blocks(path, HEAD), b""), path)
     return None
 
 
@@ -188,13 +188,13 @@ def _is_message_pack(head: bytes) -> bool:
 
 def _about_folder(folder: str) -> str | None:
     """Say what a folder is by the names in it, or else what the first file in it is that is known and no dump."""
-    names = sorted(os.listdir(folder))
+    names = sorted(locations.names(folder))
     for marks, kind in _FOLDERS:
         if any(map(marks, names)):
             return kind
     for name in names[:_MOST_FILES]:
         path = os.path.join(folder, name)
-        if name[0] == "." or name.lower().endswith(".json") or os.path.isdir(path):
+        if name[0] == "." or name.lower().endswith(".json") or locations.is_folder(path):
             continue
         if what := advice(path):
             return f"holds no dump: {shortlist([name])} {what}"

@@ -6,8 +6,9 @@ from gradclip_cli.errors import InputError
 from gradclip_cli.formats import FORMATS, by_name
 from gradclip_cli.formats.base import Format, Options, Reader, check_shapes
 from gradclip_cli.formats.foreign import HEAD, about
+from gradclip_cli.storage.base import RandomAccess
 from gradclip_cli.storage.fingerprint import Fingerprint, changed
-from gradclip_cli.storage.random_access import InputFile, RandomAccess
+from gradclip_cli.storage.random_access import open_input
 
 
 class opened:  # noqa: N801 (a context, as those of contextlib)
@@ -20,7 +21,7 @@ class opened:  # noqa: N801 (a context, as those of contextlib)
     def __init__(
         self, path: str, options: Options, name: str | None = None, fingerprint: Fingerprint | None = None
     ) -> None:
-        self._file = InputFile(path)
+        self._file = open_input(path)
         self._reader: Reader | None = None
         sound = False
         try:
@@ -51,7 +52,7 @@ class opened:  # noqa: N801 (a context, as those of contextlib)
 
 
 def _open(
-    file: InputFile, options: Options, name: str | None, fingerprint: Fingerprint | None
+    file: RandomAccess, options: Options, name: str | None, fingerprint: Fingerprint | None
 ) -> tuple[Format, Reader]:
     format = by_name(name) if name else _recognised(file)
     file.complete()  # only now: a pipe that is no dump may never end

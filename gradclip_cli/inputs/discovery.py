@@ -19,6 +19,7 @@ from gradclip_cli.inputs.same_file import once_each, without_copies
 from gradclip_cli.inputs.same_step import of_one_kind, refuse_micro_batches, repeated_steps
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.notes import Note
+from gradclip_cli.storage import location_names, locations
 from gradclip_cli.storage.streams import STANDARD, check_input, stream_name
 from gradclip_cli.text import did_you_mean, printable, shortlist
 
@@ -47,7 +48,7 @@ def find_dumps(paths: Sequence[str], choices: Choices = DEFAULT) -> Found:
         if choices.files:
             raise UsageError("--files chooses by the names of files, and standard input has none")
     for path in given:
-        if path != STANDARD and not os.path.lexists(path):
+        if path != STANDARD and not locations.exists(path):
             raise InputError(f"does not exist; {_near(path)}", path=path)
     files, notes = _expanded(given, choices)
     sources, said = combined(files, choices)
@@ -107,8 +108,8 @@ def _kinds_without_steps(sources: Sequence[DumpSource], given: Sequence[str]) ->
     """Note files of several kinds in a folder that no step tells apart: all of them are taken for dumps of one series."""
     if len(sources) < 2 or any(source.step is not None for source in sources):
         return []
-    folders = {os.path.normpath(path) for path in given}
-    files = [one.location for one in sources if os.path.normpath(os.path.dirname(one.location) or ".") in folders]
+    folders = {location_names.normal(path) for path in given}
+    files = [one.location for one in sources if location_names.normal(os.path.dirname(one.location) or ".") in folders]
     kinds = {kind_of(path): os.path.basename(path) for path in files}
     what = f"no steps are known, so {shortlist(list(kinds.values()), 4)} are taken for a series in this order"
     text = f"{os.path.dirname(sources[0].location)}: {what}; --files PATTERN chooses among them"
@@ -165,9 +166,11 @@ def combined(paths: Sequence[str], choices: Choices = DEFAULT) -> Found:
 def _near(path: str) -> str:
     """Suggest an existing file with a similar name."""
     folder, name = os.path.split(path)
-    with suppress(OSError):
-        return did_you_mean(name, os.listdir(folder or "."), "check the path", _LIKE)
-    return f"there is no directory {printable(folder)}"
+    remote = locations.is_remote(path)
+    if locations.is_remote(folder) is remote:  # what is above a bucket is neither
+        with suppress(OSError):
+            return did_you_mean(name, locations.names(folder or "."), "check the path", _LIKE)
+    return "check the name" if remote else f"there is no directory {printable(folder)}"
 
 
 def _check_standard_input(paths: Sequence[str]) -> None:

@@ -15,6 +15,7 @@ from gradclip_cli.inputs.layouts import FINDERS, params
 from gradclip_cli.inputs.listing import Listing, dump_files, folders_with_dumps, is_step_folder, is_unfinished, listed
 from gradclip_cli.inputs.steps import is_part, step_in
 from gradclip_cli.notes import Note
+from gradclip_cli.storage import locations
 from gradclip_cli.text import printable, shortlist
 
 ENDINGS = tuple(ending for finder in FINDERS for ending in finder.endings)
@@ -116,16 +117,15 @@ def _logs(folder: str, found: Sequence[str]) -> list[Note]:
 def _logs_in(folder: str) -> list[str]:
     """Return the files of a folder that are called as trainers call their logs, whether or not they are there."""
     with suppress(OSError):
-        events = [name for name in os.listdir(folder) if _EVENTS in name]
+        events = [name for name in locations.names(folder) if _EVENTS in name]
         return [os.path.join(folder, name) for name in (*events, *_LOGS)]
     return []
 
 
 def _holds_norms(path: str) -> bool:
     with suppress(OSError):
-        if os.path.isfile(path):
-            with open(path, "rb") as file:
-                return _NORM.search(file.read(_LONGEST_LOG)) is not None
+        if locations.is_file(path):
+            return _NORM.search(next(locations.blocks(path, _LONGEST_LOG), b"")) is not None
     return False
 
 

@@ -1,10 +1,10 @@
 """Glance into headers when dumps are found, where the names of files leave it open what they are."""
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from gradclip_cli.errors import InputError
+from gradclip_cli.storage import locations
 
 
 class Header(NamedTuple):
@@ -22,7 +22,7 @@ def header_of(path: str, most: int | None = None) -> Header | None:
     from gradclip_cli.formats.base import Options
     from gradclip_cli.formats.opening import opened
 
-    if not os.path.isfile(path):
+    if not locations.is_file(path):
         return None
     try:
         with opened(path, Options(most_tensors=most)) as (_, reader):

@@ -8,6 +8,7 @@ from gradclip_cli.errors import InputError, reason
 from gradclip_cli.formats import suffixes
 from gradclip_cli.inputs.naming import natural
 from gradclip_cli.inputs.steps import step_in
+from gradclip_cli.storage import locations
 from gradclip_cli.storage.streams import STANDARD
 
 
@@ -21,22 +22,21 @@ class Listing(NamedTuple):
 
 def is_folder(path: str) -> bool:
     """Whether an input or output is a folder; `-` is a standard stream even if a folder has that name."""
-    return path != STANDARD and os.path.isdir(path)
+    return path != STANDARD and locations.is_folder(path)
 
 
 def listed(folder: str, endings: Sequence[str] = ()) -> Listing:
     """List a folder without its hidden entries; files end like a format or in `endings`. Raise InputError if that fails."""
     wanted, found = (*suffixes(), *endings), Listing([], [], [])
     try:
-        with os.scandir(folder) as entries:
-            shown = sorted((entry for entry in entries if entry.name[0] != "."), key=lambda entry: natural(entry.name))
-            for entry in shown:
-                if entry.is_dir():
-                    found.folders.append(os.path.join(folder, entry.name))
-                elif entry.name.lower().endswith(wanted):
-                    dead = entry.is_symlink() and not os.path.exists(os.path.join(folder, entry.name))
-                    kept = found.dead_links if dead else found.files if entry.is_file() else []
-                    kept.append(os.path.join(folder, entry.name))
+        visible = (entry for entry in locations.entries(folder) if entry.name[0] != ".")
+        for entry in sorted(visible, key=lambda entry: natural(entry.name)):
+            if entry.is_dir():
+                found.folders.append(os.path.join(folder, entry.name))
+            elif entry.name.lower().endswith(wanted):
+                dead = entry.is_symlink() and not os.path.exists(os.path.join(folder, entry.name))
+                kept = found.dead_links if dead else found.files if entry.is_file() else []
+                kept.append(os.path.join(folder, entry.name))
     except OSError as error:
         raise InputError(reason(error), path=folder) from error
     return found
@@ -76,4 +76,4 @@ def folders_with_dumps(folders: Sequence[str]) -> list[str]:
 
 def may_be_read(folder: str) -> bool:
     """Whether the user may list a folder and open what is in it."""
-    return os.access(folder, os.R_OK | os.X_OK)
+    return locations.is_remote(folder) or os.access(folder, os.R_OK | os.X_OK)

@@ -9,6 +9,7 @@ from gradclip_cli.inputs.headers import header_of
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.inputs.steps import step_and_epoch, step_in_metadata, steps_by_pattern
 from gradclip_cli.notes import Note
+from gradclip_cli.storage.location_names import absolute
 from gradclip_cli.storage.streams import STANDARD
 from gradclip_cli.text import printable
 
@@ -35,7 +36,7 @@ def numbers_in(paths: Sequence[str]) -> list[int | None]:
     steps = steps_by_pattern([os.path.basename(path) for path in paths])
     if any(step is not None for step in steps):
         return steps
-    return steps_by_pattern([os.path.basename(os.path.dirname(os.path.abspath(path))) for path in paths])
+    return steps_by_pattern([os.path.basename(os.path.dirname(absolute(path))) for path in paths])
 
 
 def _with_own_step(source: DumpSource) -> DumpSource:

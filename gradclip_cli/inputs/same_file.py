@@ -4,14 +4,18 @@ import filecmp
 import os
 from collections.abc import Hashable, Sequence
 from contextlib import suppress
+from itertools import zip_longest
 
 from gradclip_cli.inputs.kinds import copies_in
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.notes import Note
+from gradclip_cli.storage import locations
 from gradclip_cli.storage.streams import STANDARD
 from gradclip_cli.text import printable
 
 Sources = list[DumpSource]
+
+_BLOCK = 8 << 20
 
 
 def once_each(sources: Sequence[DumpSource], *, copies: bool = False) -> tuple[Sources, list[Note]]:
@@ -64,13 +68,16 @@ def without_copies(sources: Sequence[DumpSource]) -> tuple[Sources, list[Note]]:
 def _size(source: DumpSource) -> int:
     """Return the size of a file in bytes; 0 if it cannot be told."""
     with suppress(OSError, ValueError):
-        return os.stat(source.location).st_size
+        return locations.size(source.location)
     return 0
 
 
 def _same_bytes(one: DumpSource, other: DumpSource) -> bool:
+    pair = one.location, other.location
     with suppress(OSError):
-        return filecmp.cmp(one.location, other.location, shallow=False)
+        if not any(map(locations.is_remote, pair)):
+            return filecmp.cmp(*pair, shallow=False)
+        return all(a == b for a, b in zip_longest(*(locations.blocks(place, _BLOCK) for place in pair)))
     return False
 
 
@@ -79,6 +86,6 @@ def _identity(source: DumpSource) -> Hashable:
     if source.location == STANDARD:
         return STANDARD
     try:
-        return tuple([(found.st_dev, found.st_ino) for found in map(os.stat, source.files)])
+        return tuple(map(locations.identity, source.files))
     except (OSError, ValueError):
         return source.location

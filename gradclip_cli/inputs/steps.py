@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from gradclip_cli.inputs.name_numbers import apart, varying
+from gradclip_cli.storage.location_names import without_query
 
 WORDS = "global_?step|step|iteration|iter|it|checkpoint|ckpt"
 """What stands before a step; it is a pattern."""
@@ -102,7 +103,8 @@ def step_and_epoch(path: str) -> StepName:
     >>> step_and_epoch("epoch=1-batch=0.npz"), step_and_epoch("epoch_2/step_5/g.npz"), step_and_epoch("epoch_7.npz")
     (StepName(step=0, epoch=1), StepName(step=5, epoch=2), StepName(step=7, epoch=None))
     """
-    folder, _, name = path.rpartition(os.sep)  # much faster than os.path.split, for there may be many paths
+    # Much faster than os.path.split, for there may be many paths.
+    folder, _, name = without_query(path).rpartition(os.sep)
     found, epoch = step_in(name), _epoch_of_folder(folder)
     if found.step is None:
         return _step_of_folder(folder)

@@ -17,12 +17,13 @@ from gradclip_cli.reports.stats import NamedNorms, NormSeries
 from gradclip_cli.thresholds.base import Summary
 
 _encode = json.JSONEncoder(allow_nan=False).encode
+_LEFT_OUT = r"\u2026"
 
 
 def write(report: Report, stream: IO[str], view: View) -> None:
     """Write the whole report, whatever the view: one row a line, in ASCII, so that a terminal obeys no control characters."""
     head = [("schema", report.schema), ("version", __version__)]
-    write_lines(stream, _object([*head, *_items(report)], " "))
+    write_lines(stream, _object([*head, *_items(report)], " "), _LEFT_OUT)
     stream.write("\n")
 
 
@@ -30,7 +31,8 @@ def write_records(report: Report, stream: IO[str], view: View) -> None:
     """Write a report as one table: each row is an object with the same keys, in ASCII."""
     names = view.names(type(report))
     rows = view.rows(report)
-    write_lines(stream, (_encode_record({name: row.get(name) for name in names}) + "\n" for row in rows))
+    lines = (_encode_record({name: row.get(name) for name in names}) + "\n" for row in rows)
+    write_lines(stream, lines, _LEFT_OUT)
 
 
 def encode_row(row: Any) -> str:

@@ -8,6 +8,7 @@ from typing import IO, Any
 
 from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.reports.base import Report, json_fields, rows_at
+from gradclip_cli.text import shown
 from gradclip_cli.thresholds.base import Summary
 
 Record = dict[str, Any]
@@ -137,8 +138,8 @@ def _range(ends: tuple[Any, ...]) -> str:
 _AT_ONCE = 1000
 
 
-def write_lines(stream: IO[str], lines: Iterable[str]) -> None:
-    """Write lines, or other parts of a text, many at once: one write for each would be slow."""
+def write_lines(stream: IO[str], lines: Iterable[str], left_out: str = "…") -> None:
+    """Write lines, or other parts of a text, many at once: one write for each would be slow. Secrets of URLs are `left_out`."""
     rest = iter(lines)
     while some := list(islice(rest, _AT_ONCE)):
-        stream.write("".join(some))
+        stream.write(shown("".join(some), left_out))

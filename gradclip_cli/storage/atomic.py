@@ -7,7 +7,9 @@ from types import TracebackType
 
 from gradclip_cli.errors import ClosedPipeError, OutputError, reason
 from gradclip_cli.storage import streams
+from gradclip_cli.storage.base import Upload
 from gradclip_cli.storage.interrupts import cleanups, deferred
+from gradclip_cli.storage.locations import check_output, is_remote, remote_store
 from gradclip_cli.storage.replacing import claim_name, sync_folder, take_over_mode
 from gradclip_cli.text import shortlist
 
@@ -30,15 +32,16 @@ cleanups.append(discard_unfinished)
 
 @dataclass
 class Staged:
-    """An output that is being written: to a temporary file beside its target, or to an unnamed one for a stream.
+    """An output that is being written: to a temporary file beside its target, or to an unnamed one for a stream or an upload.
 
     The length of the temporary name does not depend on the target's, which may be the longest that is allowed.
     """
 
     target: str  # as the user gave it
     path: str  # the file that will be replaced, with links resolved
-    temporary: str | None  # None for a stream
+    temporary: str | None  # None for a stream or an upload
     fd: int
+    upload: Upload | None = None
 
 
 class Outputs:
@@ -66,6 +69,8 @@ class Outputs:
             with suppress(OSError):
                 _close(staged)
             _remove(staged)
+            if staged.upload is not None:
+                staged.upload.abort()
         for folder in reversed(self._made) if kind is not None else ():
             with suppress(OSError):
                 os.rmdir(folder)
@@ -78,6 +83,12 @@ class Outputs:
             return
         if "\0" in target:
             raise OutputError("holds a NUL, which no path can; give another name", path=target)
+        if is_remote(target):
+            check_output(target, self._overwrite)
+        else:
+            self._check_local(target)
+
+    def _check_local(self, target: str) -> None:
         path = self._real(target)
         if os.path.basename(target) == "" and not os.path.lexists(path):
             raise OutputError("is a directory that does not exist; make it, or give a file name", path=target)
@@ -108,10 +119,15 @@ class Outputs:
     def stage(self, target: str) -> Staged:
         """Check a target and create its temporary file; raise OutputError if two targets are one file."""
         self.check(target)
-        self._make_folders(target)
-        staged = _nameless(target) if streams.is_stream(target) else _beside(target, self._real(target))
+        if (store := remote_store(target)) is not None:
+            staged = _nameless(target, store.upload(target, self._overwrite))
+        elif streams.is_stream(target):
+            staged = _nameless(target)
+        else:
+            self._make_folders(target)
+            staged = _beside(target, self._real(target))
         self._staged.append(staged)
-        if staged.path in self._taken and staged.temporary is not None:
+        if staged.path in self._taken and not streams.is_stream(target):
             raise OutputError("leads to the same file as another output", path=target)
         self._taken.add(staged.path)
         return staged
@@ -148,10 +164,14 @@ class Outputs:
         return self._folder if inside else None
 
     def complete(self, staged: Staged) -> None:
-        """Set the mode of a staged file and sync it to disk, so that only the rename is left to do."""
+        """Set the mode of a staged file and sync it to disk, or send it: only to give it its name is left to do."""
         try:
-            self.files, self.nbytes = self.files + 1, self.nbytes + os.fstat(staged.fd).st_size
-            if staged.temporary is not None:
+            nbytes = os.fstat(staged.fd).st_size
+            self.files, self.nbytes = self.files + 1, self.nbytes + nbytes
+            if staged.upload is not None:
+                staged.upload.send(staged.fd, nbytes)
+                _close(staged)
+            elif staged.temporary is not None:
                 take_over_mode(staged.fd, staged.path)
                 os.fsync(staged.fd)
                 _close(staged)
@@ -162,7 +182,7 @@ class Outputs:
         """Write the streams, then rename every staged file to its target; signals wait until all are renamed."""
         finished: list[str] = []
         for staged in self._staged:
-            if staged.temporary is None:
+            if staged.temporary is None and staged.upload is None:
                 self._put(staged, finished)
         with deferred():
             for staged in self._staged:
@@ -182,27 +202,30 @@ class Outputs:
 
     def _put(self, staged: Staged, finished: list[str]) -> None:
         try:
-            if staged.temporary is None:
+            if staged.upload is not None:
+                staged.upload.commit()
+            elif staged.temporary is None:
                 streams.copy_to_stream(staged.fd, staged.path)
             elif self._overwrite:
                 os.replace(staged.temporary, staged.path)
             else:
                 claim_name(staged.temporary, staged.path)
-        except OSError as error:
+        except (OSError, OutputError) as error:
             standard = staged.path == streams.STANDARD
             if standard and isinstance(error, BrokenPipeError):
                 raise ClosedPipeError("is closed at its other end", path="standard output") from error
             several = f"; {len(finished)} of {len(self._staged)} outputs are in place" if self._staged[1:] else ""
             names = f": {shortlist(finished)}" if finished else ""
             path = "standard output" if standard else staged.target
-            raise OutputError(f"{reason(error)}{several}{names}", path=path) from error
+            what = error.message if isinstance(error, OutputError) else reason(error)
+            raise OutputError(f"{what}{several}{names}", path=path) from error
         finished.append(staged.target)
 
 
-def _nameless(target: str) -> Staged:
-    """Create the unnamed temporary file for a stream."""
+def _nameless(target: str, upload: Upload | None = None) -> Staged:
+    """Create the unnamed temporary file for a stream or an upload."""
     try:
-        return Staged(target, target, None, streams.temporary())
+        return Staged(target, target, None, streams.temporary(), upload)
     except OSError as error:
         raise OutputError(reason(error) + streams.place(target), path=target) from error
 

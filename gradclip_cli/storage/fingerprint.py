@@ -1,11 +1,27 @@
 """Detect files that change between two readings, by a fingerprint that is compared each time a file is opened again."""
 
 import os
+from typing import NamedTuple
 
-from gradclip_cli.errors import InputError, reason
+from gradclip_cli.errors import InputError
 
-Fingerprint = tuple[int, int, int, int]
-"""The state of a file: device, inode, size in bytes, and time of the last change in ns."""
+
+class Fingerprint(NamedTuple):
+    """The state of a file: it is another file, or was written to, where a field differs.
+
+    `device` and `file` are numbers of the system, or the store and the URL; `version` is the time of the last change in ns,
+    or the ETag; `size` is in bytes.
+    """
+
+    device: int | str
+    file: int | str
+    size: int
+    version: int | str
+
+    @property
+    def anywhere(self) -> tuple[int | str, int, int | str]:
+        """What is the same on all machines that see the file: each gives a shared file system another device."""
+        return self.file, self.size, self.version
 
 
 def fingerprint_of(file: str | int) -> Fingerprint:
@@ -15,17 +31,7 @@ def fingerprint_of(file: str | int) -> Fingerprint:
 
 def fingerprint_in(found: os.stat_result) -> Fingerprint:
     """Return the fingerprint of a file by what the system says of it."""
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
-
-
-def check_same(path: str, fingerprint: Fingerprint) -> None:
-    """Raise InputError if the file at `path` no longer has this fingerprint."""
-    try:
-        found = fingerprint_of(path)
-    except OSError as error:
-        raise InputError(reason(error), path=path) from error
-    if found != fingerprint:
-        raise changed(path)
+    return Fingerprint(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
 
 
 def changed(path: str) -> InputError:

@@ -4,49 +4,19 @@ import errno
 import os
 import stat
 import time
+from collections.abc import Sequence
 from types import TracebackType
-from typing import ClassVar, Protocol
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradclip_cli.errors import InputError, OutputError, reason
 from gradclip_cli.storage import streams
+from gradclip_cli.storage.base import RandomAccess
 from gradclip_cli.storage.fingerprint import Fingerprint, changed, fingerprint_in, fingerprint_of
+from gradclip_cli.storage.locations import remote_store
 from gradclip_cli.storage.spooling import standard_input
-
-
-class RandomAccess(Protocol):
-    """What formats need of a file: bytes at positions. A remote file can implement this as well as a local one."""
-
-    @property
-    def path(self) -> str:
-        """The path as the user gave it, for messages."""
-
-    @property
-    def fd(self) -> int:
-        """The descriptor of a local file, which a child process can read from; raises InputError if there is none."""
-
-    @property
-    def size(self) -> int:
-        """The size in bytes."""
-
-    @property
-    def fingerprint(self) -> Fingerprint:
-        """The state of the file when it was opened."""
-
-    def read(self, offset: int, count: int) -> bytes:
-        """Return `count` bytes at `offset`, or fewer where the file ends; both may be any number that a file claims."""
-
-    def read_into(self, offset: int, out: NDArray[np.uint8]) -> None:
-        """Fill `out` with the bytes from `offset` on; raise InputError if the file ends early."""
-
-    def copy_inside(self, offset: int, fd: int, to: int, count: int) -> int:
-        """Copy bytes to a descriptor inside the system, as far as it can; return how many were copied."""
-
-    def check_unchanged(self) -> None:
-        """Raise InputError if the file was written to since it was opened."""
-
 
 _CLOCK = getattr(time, "CLOCK_REALTIME_COARSE", None)  # the clock that Linux file systems use
 _PATIENCE = 50
@@ -86,9 +56,9 @@ class InputFile:
             kind = "a directory" if stat.S_ISDIR(found.st_mode) else "not a regular file"
             raise InputError(f"is {kind}; give a gradient dump", path=path)
         self.fingerprint = self._settled(fingerprint_in(found)) if self._spool is None else self._look()
-        self.size = self.fingerprint[2]
+        self.size = self.fingerprint.size
 
-    def __enter__(self) -> "InputFile":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -108,7 +78,10 @@ class InputFile:
         if self._spool is not None:
             self._spool.complete()
             self.fingerprint = self._look()
-            self.size = self.fingerprint[2]
+            self.size = self.fingerprint.size
+
+    def expect(self, ranges: Sequence[tuple[int, int]]) -> None:
+        """Do nothing: the system reads ahead by itself."""
 
     def read(self, offset: int, count: int) -> bytes:
         """Return `count` bytes at `offset`, or fewer where the file ends; both may be any number that a file claims."""
@@ -157,7 +130,7 @@ class InputFile:
     def _settled(self, found: Fingerprint) -> Fingerprint:
         """Wait until the file is old enough that any further change gets another time; return its fingerprint then."""
         for _ in range(_PATIENCE):
-            age = time.time_ns() - found[3]
+            age = time.time_ns() - int(found.version)
             if not 0 <= age < self.tick_ns:
                 return found
             time.sleep((self.tick_ns - age) / 1e9)
@@ -167,6 +140,12 @@ class InputFile:
 
     def _look(self) -> Fingerprint:
         return fingerprint_of(self.fd)
+
+
+def open_input(location: str) -> RandomAccess:
+    """Open a file for reading, wherever it is; raise InputError if that fails."""
+    store = remote_store(location)
+    return InputFile(location) if store is None else store.open(location)
 
 
 def reopened(fd: int) -> str:
@@ -199,8 +178,9 @@ def copy_at(source: RandomAccess, offset: int, fd: int, to: int, count: int, pat
         done = source.copy_inside(offset, fd, to, count)
     except OSError as error:
         raise OutputError(reason(error) + streams.place(path), path=path) from error
+    piece = 1 << 20 if source.fd is not None else 8 << 20  # what is remote is asked for in fewer requests
     while done < count:
-        part = source.read(offset + done, min(count - done, 1 << 20))
+        part = source.read(offset + done, min(count - done, piece))
         if not part:
             raise InputError("ends early: it was cut short while it was read", path=source.path)
         write_at(fd, to + done, part, path)

@@ -10,6 +10,7 @@ from fcntl import F_GETFL, fcntl
 from typing import IO
 
 from gradclip_cli.errors import InputError, OutputError, UsageError, reason
+from gradclip_cli.storage.locations import is_remote
 
 STANDARD = "-"
 """Standard input as an input, standard output as an output; a file with this name is written `./-`."""
@@ -126,8 +127,9 @@ def temporary_file(folder: str | None = None, in_memory: int = 0) -> IO[bytes]:
 
 
 def place(output: str) -> str:
-    """End a message by where the output of a stream is kept until it is complete; empty for a file."""
-    return " in the directory for temporary files; name a roomier one in TMPDIR" if is_stream(output) else ""
+    """End a message by where an output is kept until it is complete if that is not beside its target; else empty."""
+    elsewhere = is_remote(output) or is_stream(output)
+    return " in the directory for temporary files; name a roomier one in TMPDIR" if elsewhere else ""
 
 
 def copy_to_stream(source: int, output: str) -> None:

@@ -8,13 +8,15 @@ import sys
 from functools import cache
 from pathlib import Path
 
+import click
 import pytest
 from support.command import Run, Save
 from support.folders import memory_folder
+from support.memory_store import memory_store
 from support.shell import furnish, shell
 
 from gradclip_cli import ls
-from gradclip_cli.cli import COMMANDS
+from gradclip_cli.cli import COMMANDS, completion
 from gradclip_cli.cli.shells import quoted, typed
 from gradclip_cli.strategies import STRATEGIES
 from gradclip_cli.thresholds.adaptive import ADAPTIVE_RULES
@@ -199,3 +201,13 @@ def test_completion_is_off_without_its_variable(run: Run) -> None:
     """Without the variable that asks for completion the command just runs."""
     assert "_GRADCLIP_COMPLETE" not in os.environ
     assert run("strategies").code == 0
+
+
+def test_a_url_is_not_completed_from(furnished: Path) -> None:
+    """Nothing is asked of the network while somebody types."""
+    with memory_store() as store:
+        store.files["memory://b/g.npz"] = (furnished / "g.npz").read_bytes()
+        for path, offered in ((str(furnished / "g.npz"), True), ("memory://b/g.npz", False)):
+            context = click.Context(click.Command("ls"))
+            context.args = [path]
+            assert bool(completion.tensors(context, "")) is offered

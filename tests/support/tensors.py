@@ -25,6 +25,7 @@ from gradclip_cli.numerics.norms import SumKinds
 from gradclip_cli.numerics.statistics import TensorStats, merge
 from gradclip_cli.numerics.statistics_table import StatsTable
 from gradclip_cli.numerics.workspace import Workspace
+from gradclip_cli.storage.fingerprint import Fingerprint
 from gradclip_cli.storage.random_access import copy_at
 from gradclip_cli.tensors import TensorSpec
 
@@ -75,7 +76,7 @@ def dump_of(
         if spec.dtype.is_float
     }
     columns = StatsTable.of(stats, len(types))
-    files = [DumpFile(path, (0, 0, 0, 0), 0)]
+    files = [DumpFile(path, Fingerprint(0, 0, 0, 0), 0)]
     return MeasuredDump(single(path), step, files, specs, Naming().places(list(arrays)), columns)
 
 

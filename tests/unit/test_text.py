@@ -1,10 +1,24 @@
 """Names from files are safe to print, on one line, and not too long; what is typed as a number is one to a person, too."""
 
+import json
 import math
+import time
 
 import pytest
 
-from gradclip_cli.text import byte_size, one_line, percent, plural, printable, real, shortlist, steps_text, times, whole
+from gradclip_cli.text import (
+    byte_size,
+    one_line,
+    percent,
+    plural,
+    printable,
+    real,
+    shortlist,
+    shown,
+    steps_text,
+    times,
+    whole,
+)
 
 
 @pytest.mark.parametrize(
@@ -206,3 +220,36 @@ def test_only_steps_of_the_series_are_counted() -> None:
 def test_no_ranges() -> None:
     """Steps without numbers have a dash, and no step is nothing."""
     assert (steps_text(None, []), steps_text([], [])) == ("-", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("https://h/a?sig=1;https://h/b?x=2&sig=3,", "https://h/a?…;https://h/b?…,"),
+        ("(az://c/k?sv=1&sig=a;b), then", "(az://c/k?…), then"),
+        ("https://TOKEN@h/x: 403", "https://…@h/x: 403"),
+        ("g.npz?token=1 'https://h/x?y=z'", "g.npz?… 'https://h/x?…'"),
+        ("what?a=b is=x", "what?a=b is=x"),
+        ("s3://b/step_?/epoch=1", "s3://b/step_?/epoch=1"),
+    ],
+)
+def test_secrets_are_left_out(text: str, left: str) -> None:
+    """Of URLs only, and of names that are signed; twice is once."""
+    assert shown(text) == left
+    assert shown(left) == left
+
+
+def test_json_stays_json() -> None:
+    """In a text of JSON, what is left out ends with its string, whatever is escaped in it."""
+    told = {"note": 'is "https://u:p@h/x?sig=ü1" or\n"y"', "input": "https://h/x?a=1"}
+    found = json.loads(shown(json.dumps(told), r"\u2026"))
+    assert found == {"note": 'is "https://…@h/x?…" or\n"y"', "input": "https://h/x?…"}
+
+
+@pytest.mark.parametrize("unit", ["://", "?", "a?b=", "://@", ",a://", "x-amz-"])
+def test_long_names_take_no_long_time(unit: str) -> None:
+    """The time grows with the length of a name, even of one that somebody has made to do harm."""
+    text = unit * 100_000 + "?a=b"
+    started = time.process_time()
+    shown(text)
+    assert time.process_time() - started < 2

@@ -9,6 +9,8 @@ from gradclip_cli.formats import by_suffix, suffixes
 from gradclip_cli.inputs.listing import is_folder, is_step_folder
 from gradclip_cli.inputs.source import DumpOutput, DumpSource
 from gradclip_cli.inputs.steps import is_part
+from gradclip_cli.storage import locations
+from gradclip_cli.storage.location_names import absolute, real, without_query
 from gradclip_cli.storage.streams import STANDARD, is_stream, stream_name
 from gradclip_cli.text import printable
 
@@ -45,7 +47,7 @@ def outputs_for(
     if (in_place and output is not None) or not (in_place or dry_run or output is not None):
         raise UsageError("give either -o OUTPUT, --in-place or --dry-run")
     found = _outputs(sources, output, piped=piped, directory=directory) if in_place or output is not None else ()
-    if output is not None and not directory and not output_format and not os.path.isdir(output):
+    if output is not None and not directory and not output_format and not locations.is_folder(output):
         _check_suffix(sources[0], stream_name(output, 1))
     return (None,) * len(sources) if dry_run else found
 
@@ -55,7 +57,7 @@ def _outputs(
 ) -> tuple[DumpOutput, ...]:
     """Name the output of each dump; each replaces its input where `output` is None."""
     if output is None:
-        _check_distinct([os.path.realpath(file) for source in sources for file in source.files])
+        _check_distinct([real(file) for source in sources for file in source.files])
         return tuple(map(_in_place, sources))
     if not directory:
         return (sources[0].layout.output_files(sources[0], _file(sources[0], stream_name(output, 1), piped)),)
@@ -88,7 +90,7 @@ def _into_directory(sources: Sequence[DumpSource], output: str, piped: bool) -> 
         raise UsageError("standard output takes one dump in one file; give -o DIRECTORY for several, or for shards")
     if piped:
         raise UsageError(_NAMELESS)
-    if (format := by_suffix(output)) is not None and not os.path.isdir(output):
+    if (format := by_suffix(output)) is not None and not locations.is_folder(output):
         what = f"-o {printable(output)} would be a directory, for several files; give a name that does not end"
         raise UsageError(f"{what} like {format.name}")
     return _in_folder(sources, output)
@@ -96,10 +98,10 @@ def _into_directory(sources: Sequence[DumpSource], output: str, piped: bool) -> 
 
 def _check_inputs(sources: Sequence[DumpSource], outputs: Sequence[DumpOutput]) -> None:
     """Raise UsageError if an output leads, by a link, to the file of another input."""
-    own = {os.path.realpath(file): file for source in sources for file in source.files}
+    own = {real(file): file for source in sources for file in source.files}
     for source, output in zip(sources, outputs, strict=True):
         for file, target in zip(source.files, output.files, strict=False):
-            replaced = own.get(os.path.realpath(target)) if os.path.lexists(target) else None
+            replaced = own.get(real(target)) if locations.exists(target) else None
             if replaced not in (None, file):
                 what = f"the output {printable(target)} leads to the input {printable(str(replaced))}"
                 raise UsageError(f"{what}, which it would replace; write to another directory")
@@ -107,9 +109,9 @@ def _check_inputs(sources: Sequence[DumpSource], outputs: Sequence[DumpOutput]) 
 
 def check_new(sources: Sequence[DumpSource], targets: Iterable[str]) -> None:
     """Raise OutputError if an output is an input itself, where nothing was asked to be replaced."""
-    own = {os.path.realpath(file) for source in sources for file in source.files}
+    own = {real(file) for source in sources for file in source.files}
     for target in targets:
-        if os.path.lexists(target) and os.path.realpath(target) in own:
+        if locations.exists(target) and real(target) in own:
             raise OutputError("is the input itself; write elsewhere, or give --in-place to replace it", path=target)
 
 
@@ -129,7 +131,7 @@ def _in_folder(sources: Sequence[DumpSource], folder: str) -> tuple[DumpOutput, 
 
 def _kept_names(sources: Sequence[DumpSource]) -> list[str]:
     """Name outputs after their inputs, together with the folders of their steps or ranks where names alone are not distinct."""
-    kept = [[os.path.abspath(path) for path in source.layout.output_names(source)] for source in sources]
+    kept = [[absolute(without_query(path)) for path in source.layout.output_names(source)] for source in sources]
     names = [[os.path.basename(path) for path in paths] for paths in kept]
     if not _are_distinct(names):
         longer = [[_below_step(path) for path in paths] for paths in kept]

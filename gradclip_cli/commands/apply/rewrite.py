@@ -22,7 +22,7 @@ from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpOutput, DumpSource
 from gradclip_cli.notes import Note
 from gradclip_cli.storage.atomic import Outputs, Staged
-from gradclip_cli.storage.random_access import InputFile, copy_at, write_at
+from gradclip_cli.storage.random_access import copy_at, open_input, write_at
 from gradclip_cli.strategies import Group
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import plural, shortlist
@@ -147,7 +147,7 @@ class DumpRewriter:
 
     def _copy(self, path: str, target: str, size: int | None) -> None:
         """Copy an index; where tensors take `size` bytes instead of what it says, it says so."""
-        with InputFile(path) as file:
+        with open_input(path) as file:
             staged = self._outputs.stage(target)
             if size is None:
                 copy_at(file, 0, staged.fd, 0, file.size, target)

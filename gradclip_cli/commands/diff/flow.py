@@ -1,6 +1,5 @@
 """Compare two dumps, or two runs: whatever both sides turn out to be once they are open."""
 
-import os
 from contextlib import ExitStack
 
 from gradclip_cli.commands.diff import rows
@@ -15,6 +14,7 @@ from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.notes import merged
 from gradclip_cli.numerics.differences import Tolerance
 from gradclip_cli.reports.diff import DiffParam, DiffReport
+from gradclip_cli.storage.location_names import common_folder
 
 
 def diff(plan: DiffPlan, run: Run) -> DiffReport:
@@ -64,4 +64,4 @@ def _label(source: DumpSource) -> str:
     """Return the location of a dump; of ranks, how many files are in which directory."""
     if source.layout != RANKS:
         return source.location
-    return f"{len(source.files):,} files in {os.path.commonpath(source.files) or '.'}"
+    return f"{len(source.files):,} files in {common_folder(source.files) or '.'}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats.base import Format, Options
 from gradclip_cli.formats.sharing import one_call
-from gradclip_cli.storage.random_access import RandomAccess
+from gradclip_cli.storage.base import RandomAccess
 from gradclip_cli.tensors import TensorSpec
 
 if TYPE_CHECKING:
@@ -28,12 +28,10 @@ def _matches(head: bytes, file: RandomAccess) -> bool:
 
 def user_block(file: RandomAccess) -> int | None:
     """Return the size of the user block in bytes, which is the offset of the signature; None if there is no signature."""
-    at = 0
-    while at + 8 <= file.size:
-        if file.read(at, 8) == _SIGNATURE:
-            return at
-        at = 2 * at or 512
-    return None
+    longer = (512 << k for k in range((file.size // 512).bit_length()))
+    places = [at for at in (0, *longer) if at + 8 <= file.size]
+    file.expect([(at, 8) for at in places])
+    return next((at for at in places if file.read(at, 8) == _SIGNATURE), None)
 
 
 def _open_reader(file: RandomAccess, options: Options) -> "Hdf5Reader":

@@ -3,8 +3,7 @@
 A request names its file by a number. The first request about a file opens it, and each request lists files to close.
 
 This module runs in the child process, the only one in which the HDF5 library opens files that somebody else made. Files
-come as descriptors. For a remote file, `Files.open` would open a file object that asks the parent for blocks: this process
-holds no connection of its own.
+come as descriptors. Of a remote file, the parent is asked for blocks: this process holds no connection of its own.
 """
 
 import os
@@ -22,11 +21,12 @@ os.environ["HDF5_PLUGIN_PATH"] = ""
 from h5py import h5pl
 
 from gradclip_cli.errors import GradclipError, InputError
+from gradclip_cli.formats.hdf5.blocks import BlockFile
 from gradclip_cli.formats.hdf5.chunk_table import DamagedError, Rows
 from gradclip_cli.formats.hdf5.chunks import Band
 from gradclip_cli.formats.hdf5.contents import Walk
 from gradclip_cli.formats.hdf5.datasets import OpenDataset, PackedDataset, layout_of
-from gradclip_cli.formats.hdf5.library import open_file, reading, writing
+from gradclip_cli.formats.hdf5.library import open_blocks, open_file, reading, writing
 from gradclip_cli.formats.hdf5.messages import Message
 from gradclip_cli.formats.hdf5.serving import Service, begin
 
@@ -73,10 +73,11 @@ class Files:
         self._files: dict[int, OpenFile] = {}
         self._stuck: list[Any] = []
 
-    def open(self, key: int, fd: int, mode: str, size: int) -> None:
-        """Open the file behind a descriptor."""
+    def open(self, key: int, fd: int | None, mode: str, size: int) -> None:
+        """Open the file behind a descriptor, or the remote one that the parent reads."""
         with reading() if mode == "r" else writing():
-            self._files[key] = OpenFile(open_file(fd, mode), size, {}, {}, {})
+            handle = open_blocks(BlockFile(size)) if fd is None else open_file(fd, mode)
+        self._files[key] = OpenFile(handle, size, {}, {}, {})
 
     def walk(self, message: Message, key: int, void_dtype: str | None) -> Answer:
         """List the contents of a file."""
@@ -194,7 +195,7 @@ def start() -> Service:
         for number in done:
             files.close(number)
         if opening is not None:
-            files.open(key, message.files[0], *opening)
+            files.open(key, message.files[0] if message.files else None, *opening)
         method: Callable[..., Answer] = getattr(files, request)
         try:
             return method(message, key, *rest)

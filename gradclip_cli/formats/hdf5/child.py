@@ -18,6 +18,8 @@ from io import FileIO
 from typing import Any
 
 from gradclip_cli.errors import InputError, OutputError
+from gradclip_cli.formats.hdf5.blocks import LONGEST
+from gradclip_cli.formats.hdf5.blocks import NAME as BLOCK
 from gradclip_cli.formats.hdf5.limits import Limits
 from gradclip_cli.formats.hdf5.messages import Message, receive, send
 from gradclip_cli.formats.sharing import Calls, calls
@@ -62,12 +64,26 @@ class Child:
                     f"cannot be read: no process for the HDF5 library can be started: {reason}; allow another process"
                 ) from error
 
-    def ask(self, request: str, arguments: list[Any], limits: Limits, message: Message) -> Message:
-        """Return the answer to a request; raise the error that the child reports, or EndedError if it ended."""
+    def ask(
+        self,
+        request: str,
+        arguments: list[Any],
+        limits: Limits,
+        message: Message,
+        read: Callable[[int, int], bytes] | None = None,
+    ) -> Message:
+        """Return the answer to a request; raise the error that the child reports, or EndedError if it ended.
+
+        Until then, answer with `read` where the child asks for the bytes of a remote file at an offset.
+        """
         with self._lock:
             try:
                 send(self._channel, message._replace(value=[request, arguments, *limits]))
                 reply = receive(self._channel)
+                while read is not None and reply is not None and reply.value[0] == BLOCK:
+                    offset, count = (max(0, int(number)) for number in reply.value[1])
+                    send(self._channel, Message(None, read(offset, min(count, LONGEST))))
+                    reply = receive(self._channel)
             except OSError:
                 reply = None
             except BaseException:  # the next answer would belong to this request

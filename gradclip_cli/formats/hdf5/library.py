@@ -11,9 +11,10 @@ from types import TracebackType
 from typing import Any
 
 import h5py
-from h5py import h5d, h5f, h5p
+from h5py import h5d, h5f, h5fd, h5p
 
 from gradclip_cli.errors import GradclipError, InputError, OutputError
+from gradclip_cli.formats.hdf5.blocks import BlockFile
 from gradclip_cli.storage.random_access import reopened
 
 FAILURES = (OSError, RuntimeError, ValueError, KeyError)
@@ -73,6 +74,13 @@ def open_file(fd: int, mode: str) -> Any:
         if named or mode != "r":
             raise
         raise OSError("it is cut short or damaged") from error  # the stdio driver does not say what is wrong
+
+
+def open_blocks(file: BlockFile) -> Any:
+    """Return h5py's identifier of a remote file, which is only read."""
+    access = _access("r", True).copy()
+    access.set_fileobj_driver(h5fd.fileobj_driver, file)
+    return h5f.open(b"remote", h5f.ACC_RDONLY, fapl=access)
 
 
 def _has_name(path: str) -> bool:

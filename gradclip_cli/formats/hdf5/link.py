@@ -2,7 +2,7 @@
 
 import itertools
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from gradclip_cli.errors import InputError, OutputError
@@ -19,10 +19,19 @@ class Link:
     """A file that a child has open; if that child dies, the next one opens it again.
 
     `path` is the file itself; `source` is the file whose structure it has, which is to blame if the child dies. `fatal` are the
-    datasets of which a child has died; about them nothing is asked again.
+    datasets of which a child has died; about them nothing is asked again. A remote file has no descriptor, but `read`.
     """
 
-    def __init__(self, fd: int, mode: str, size: int, source: str, path: str) -> None:
+    def __init__(
+        self,
+        fd: int | None,
+        mode: str,
+        size: int,
+        source: str,
+        path: str,
+        read: Callable[[int, int], bytes] | None = None,
+    ) -> None:
+        self._read = read
         self._fd, self._mode, self._size, self._source, self._path = fd, mode, size, source, path
         self._key, self._lock = next(_keys), threading.Lock()
         self._child: Child | None = None
@@ -44,10 +53,12 @@ class Link:
         try:
             with self._lock:  # two threads may ask first
                 child = shared.get()
-                opening, files = (None, ()) if self._child is child else ([self._mode, self._size], (self._fd,))
+                known = self._child is child
+                opening = None if known else [self._mode, self._size]
+                files = () if known or self._fd is None else (self._fd,)
                 self._child = child
                 sent = [self._key, opening, child.forgotten(), *arguments]
-                return child.ask(request, sent, limits, Message(None, payload, files))
+                return child.ask(request, sent, limits, Message(None, payload, files), self._read)
         except EndedError as ended:
             blamed = tensors[max(0, min(ended.begun, len(tensors)) - 1)] if tensors else None
             message = f"HDF5 cannot read it: the file is damaged ({ended})"

@@ -18,7 +18,7 @@ from gradclip_cli.formats.hdf5.walker import ChunkLayout, Contents, Dataset, Wal
 from gradclip_cli.notes import Note
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.numerics.norms import BLOCK
-from gradclip_cli.storage.random_access import RandomAccess
+from gradclip_cli.storage.base import RandomAccess
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import shortlist
 

@@ -5,9 +5,8 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 
-from gradclip_cli.errors import InputError
 from gradclip_cli.formats.hdf5 import user_block
-from gradclip_cli.storage.random_access import RandomAccess
+from gradclip_cli.storage.base import RandomAccess
 from gradclip_cli.storage.streams import STANDARD
 
 _VERSION, _MARKS = 8, 11  # where they are in the superblock
@@ -35,12 +34,12 @@ def reason(file: RandomAccess) -> str | None:
 
 def _writer(file: RandomAccess, marked: bool) -> str | None:
     """Name the process that has a file open for writing; look through all of them only for a marked file."""
-    with suppress(InputError):  # a file that is not here has no descriptor
-        pid = next(_writers(file.fd), None) if marked else None
-        if pid is not None:
-            return f"process {pid}"
-        return "another process" if _locked(file.fd) else None
-    return None
+    if file.fd is None:  # nobody writes to what is remote: it is put there when it is complete
+        return None
+    pid = next(_writers(file.fd), None) if marked else None
+    if pid is not None:
+        return f"process {pid}"
+    return "another process" if _locked(file.fd) else None
 
 
 def _marks(file: RandomAccess) -> int:

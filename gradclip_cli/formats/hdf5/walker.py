@@ -16,7 +16,7 @@ from gradclip_cli.formats.hdf5.chunk_table import FIELDS, Rows
 from gradclip_cli.formats.hdf5.chunks import Band, Packing
 from gradclip_cli.formats.hdf5.link import Link
 from gradclip_cli.numerics.dtypes import DType, Raw
-from gradclip_cli.storage.random_access import RandomAccess
+from gradclip_cli.storage.base import RandomAccess
 
 
 class Dataset(NamedTuple):
@@ -71,7 +71,7 @@ class Walker:
 
     def __init__(self, file: RandomAccess) -> None:
         self.file = file
-        self._link = Link(file.fd, "r", file.size, file.path, file.path)
+        self._link = Link(file.fd, "r", file.size, file.path, file.path, file.read if file.fd is None else None)
 
     def contents(self, void_dtype: str | None) -> Contents:
         """Walk the file and return its contents."""

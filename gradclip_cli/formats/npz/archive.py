@@ -8,7 +8,7 @@ import struct
 from typing import NamedTuple, NoReturn
 
 from gradclip_cli.errors import InputError
-from gradclip_cli.storage.random_access import RandomAccess
+from gradclip_cli.storage.base import RandomAccess
 
 STORED, DEFLATED = 0, 8
 _CENTRAL = struct.Struct("<4s6H3I5H2I")
@@ -35,24 +35,29 @@ class Member(NamedTuple):
     local_at: int = 0
 
 
+_HEADERS = 1 << 10
+"""About how many bytes the local header of a member and the header of its array take."""
+
+
 def members(file: RandomAccess) -> list[Member]:
     """Read the central directory and check every member against its local header."""
     count, length, start, limit = _directory(file)
     data = file.read(start, length)
-    found, at = [], 0
+    rows, at = list[tuple[tuple[int, ...], bytes, bytes]](), 0
     while at < len(data):
         if len(data) - at < _CENTRAL.size or data[at : at + 4] != b"PK\x01\x02":
             _refuse(file, "its central directory is damaged")
         fields = _CENTRAL.unpack_from(data, at)
         names, extra, comment = fields[10:13]
         at += _CENTRAL.size
-        member = _member(file, fields, data[at : at + names], data[at + names : at + names + extra])
-        found.append(member)
+        rows.append((fields, data[at : at + names], data[at + names : at + names + extra]))
         at += names + extra + comment
     if at != len(data):
         _refuse(file, "its central directory is damaged")
-    if len(found) != count:
-        _refuse(file, f"its directory lists {len(found):,} members, its end record {count:,}")
+    if len(rows) != count:
+        _refuse(file, f"its directory lists {len(rows):,} members, its end record {count:,}")
+    file.expect([(fields[-1], _HEADERS) for fields, _, _ in rows])
+    found = [_member(file, *row) for row in rows]
     _check_overlap(file, found, limit)
     return found
 

@@ -12,7 +12,7 @@ import numpy as np
 from gradclip_cli.errors import InputError
 from gradclip_cli.formats.npz.archive import DEFLATED, Member
 from gradclip_cli.numerics.dtypes import Raw
-from gradclip_cli.storage.random_access import RandomAccess
+from gradclip_cli.storage.base import RandomAccess
 
 _PART = 1 << 18
 _POLYNOMIAL = 0xEDB88320

@@ -11,7 +11,7 @@ from gradclip_cli.formats.npz.archive import DEFLATED, STORED, Member
 from gradclip_cli.formats.npz.deflate import Inflater, check, checksum
 from gradclip_cli.notes import Note
 from gradclip_cli.numerics.dtypes import Raw
-from gradclip_cli.storage.random_access import RandomAccess
+from gradclip_cli.storage.base import RandomAccess
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import shortlist
 

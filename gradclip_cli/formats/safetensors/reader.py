@@ -8,7 +8,7 @@ from gradclip_cli.formats.base import Options
 from gradclip_cli.formats.safetensors.header import MAX_HEADER, Header, parse_header
 from gradclip_cli.notes import Note
 from gradclip_cli.numerics.dtypes import Raw
-from gradclip_cli.storage.random_access import RandomAccess
+from gradclip_cli.storage.base import RandomAccess
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import shortlist
 

@@ -9,6 +9,7 @@ from gradclip_cli.inputs.layouts.single import Single, check_single
 from gradclip_cli.inputs.name_numbers import apart, varying
 from gradclip_cli.inputs.naming import natural
 from gradclip_cli.inputs.source import DumpOutput, DumpSource
+from gradclip_cli.storage.location_names import absolute
 from gradclip_cli.text import plural, printable
 
 _WORD = r"(?i)[-_. ]?(?:(?:micro|mini|accum|grad)[-_ ]?)?[a-z]*[-_=. ]?$"
@@ -88,7 +89,7 @@ def name_without(files: Sequence[str]) -> str:
     >>> name_without(["run/step_0_micro_0.npz", "run/step_0_micro_1.npz"]), name_without(["step_5/m0.npz", "step_5/m1.npz"])
     ('step_0.npz', 'step_5.npz')
     """
-    place, folder = _place(files), os.path.dirname(os.path.abspath(files[0]))
+    place, folder = _place(files), os.path.dirname(absolute(files[0]))
     parts = apart(os.path.basename(files[0]))
     before, after = "".join(parts[: place - 1]), "".join(parts[place + 1 :])
     name = before + re.sub(_WORD, "", parts[place - 1]) + after

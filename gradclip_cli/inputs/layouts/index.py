@@ -14,7 +14,9 @@ from gradclip_cli.inputs.naming import natural
 from gradclip_cli.inputs.source import DumpOutput, DumpSource, FoundDump
 from gradclip_cli.inputs.steps import step_of
 from gradclip_cli.notes import Note
-from gradclip_cli.storage.fingerprint import Fingerprint, check_same
+from gradclip_cli.storage import locations
+from gradclip_cli.storage.fingerprint import Fingerprint
+from gradclip_cli.storage.locations import check_same
 from gradclip_cli.text import printable, shortlist
 
 ENDING = ".safetensors.index.json"
@@ -113,7 +115,7 @@ class IndexFinder:
         for path in paths:
             if files := numbered.files_of_set(path):
                 heads.setdefault(self.base_of(path), set()).add(files)
-        return {head + ENDING for head, sets in heads.items() if len(sets) > 1 and os.path.isfile(head + ENDING)}
+        return {head + ENDING for head, sets in heads.items() if len(sets) > 1 and locations.is_file(head + ENDING)}
 
     def base_of(self, path: str) -> str:
         """Return the path of a shard, of an index or of a whole dump without its number and endings."""
@@ -151,9 +153,9 @@ FINDER = IndexFinder()
 
 def read_weight_map(path: str) -> tuple[dict[str, Any], Fingerprint]:
     """Read the weight_map of an index, which is not empty; raise InputError if there is none."""
-    from gradclip_cli.storage.random_access import InputFile
+    from gradclip_cli.storage.random_access import open_input
 
-    with InputFile(path) as file:
+    with open_input(path) as file:
         if file.size > _LONGEST:
             raise InputError("is too long for an index", path=path)
         data, fingerprint = file.read(0, file.size), file.fingerprint
@@ -182,7 +184,7 @@ def _once_each(found: Iterable[FoundDump]) -> Iterator[FoundDump]:
     alike: dict[object, list[FoundDump]] = {}
     for k, one in enumerate(found):
         layout = one.source.layout
-        complete = isinstance(layout, Index) and all(map(os.path.isfile, one.source.files))
+        complete = isinstance(layout, Index) and all(map(locations.is_file, one.source.files))
         alike.setdefault(frozenset(layout.weight_map) if isinstance(layout, Index) and complete else k, []).append(one)
     for first, *others in alike.values():
         notes = [_two_splits(first.source.location, other.source.location) for other in others]

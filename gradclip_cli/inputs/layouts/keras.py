@@ -11,6 +11,7 @@ from gradclip_cli.inputs.layouts.numbered import NUMBERED, holders
 from gradclip_cli.inputs.listing import siblings
 from gradclip_cli.inputs.source import DumpSource, FoundDump
 from gradclip_cli.inputs.steps import step_of
+from gradclip_cli.storage import locations
 from gradclip_cli.storage.fingerprint import Fingerprint
 
 ENDING = ".weights.json"
@@ -57,7 +58,7 @@ class KerasIndexFinder(IndexFinder):
     def implied(self, paths: Sequence[str]) -> set[str]:
         """Return the indices beside shards: without one, the last shard could be missing and nobody would know."""
         bases = {found["base"] for path in paths if (found := _shard(path))}
-        return {base + ENDING for base in bases if os.path.isfile(base + ENDING)}
+        return {base + ENDING for base in bases if locations.is_file(base + ENDING)}
 
     def base_of(self, path: str) -> str:
         """Return the path of a shard, of an index or of a whole dump without its number and endings."""
@@ -75,11 +76,11 @@ class KerasShardsFinder:
         bases: dict[str, list[int]] = {}
         for position, path in enumerate(paths):
             found = _shard(path)
-            if found is not None and not os.path.isfile(found["base"] + ENDING):  # else the index has left it
+            if found is not None and not locations.is_file(found["base"] + ENDING):  # else the index has left it
                 bases.setdefault(found["base"], []).append(position)
         for base, positions in bases.items():
             files = _shards(base)
-            there = [path for path in files if os.path.lexists(path)]
+            there = [path for path in files if locations.exists(path)]
             if len(there) > 1 and disjoint_names(there):
                 yield FoundDump(DumpSource(files[0], files, NUMBERED, step_of(files[0])), positions)
 

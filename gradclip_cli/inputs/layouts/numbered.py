@@ -10,6 +10,8 @@ from gradclip_cli.inputs.layouts.single import Single
 from gradclip_cli.inputs.source import DumpOutput, DumpSource, FoundDump
 from gradclip_cli.inputs.steps import step_of
 from gradclip_cli.notes import Note
+from gradclip_cli.storage import locations
+from gradclip_cli.storage.location_names import absolute, below, common_folder
 
 _NUMBERED = r"(?P<head>.*-)(?P<number>\d{1,9})-of-(?P<of>\d{1,9})(?P<tail>\.safetensors)"
 _MOST_FILES = 100_000
@@ -26,9 +28,9 @@ class Numbered(Single):
 
     def output_files(self, source: DumpSource, location: str) -> DumpOutput:
         """Return targets in the folder of the location; the files keep their names, and folders of ranks if it has one."""
-        paths = [os.path.abspath(file) for file in source.files]
-        inside = os.path.commonpath([os.path.dirname(path) for path in paths])
-        names = [os.path.relpath(path, inside) for path in paths]
+        paths = [absolute(file) for file in source.files]
+        inside = common_folder([os.path.dirname(path) for path in paths])
+        names = [below(path, inside) for path in paths]
         folder = location.removesuffix(os.sep + names[-1])
         if folder == location:
             folder, names = os.path.dirname(location), [os.path.basename(path) for path in paths]
@@ -83,7 +85,7 @@ def files_of_set(path: str) -> tuple[str, ...]:
     names = [
         os.path.join(folder, f"{found['head']}{k:0{width}d}-of-{found['of']}{found['tail']}") for k in range(count + 1)
     ]
-    from_0 = int(found["number"]) < count and os.path.lexists(names[0])
+    from_0 = int(found["number"]) < count and locations.exists(names[0])
     return tuple(names[:-1] if from_0 else names[1:])
 
 
@@ -101,7 +103,7 @@ def _left_out(sets: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], tuple[st
 
     Only a complete one is taken: instead of what is left of others, and of a complete one with the same tensor names.
     """
-    complete = [files for files in sets if all(map(os.path.isfile, files))]
+    complete = [files for files in sets if all(map(locations.is_file, files))]
     if not complete or (len(complete) > 1 and not same_names(complete)):
         return {}
     return {files: complete[0] for files in sets if files != complete[0]}

@@ -16,6 +16,7 @@ from gradclip_cli.inputs.source import DumpOutput, DumpSource, FoundDump
 from gradclip_cli.inputs.steps import step_in, step_in_metadata, step_of
 from gradclip_cli.notes import Note
 from gradclip_cli.storage.fingerprint import changed
+from gradclip_cli.storage.location_names import real
 from gradclip_cli.text import plain, plural, printable, shortlist
 
 KEY = "gradient"
@@ -68,7 +69,7 @@ class Params(ParamFiles):
 
     def output_names(self, source: DumpSource) -> tuple[str, ...]:
         """Return the real path of the folder, so that it keeps its name even if it was given as `.`."""
-        return (os.path.realpath(source.location),)
+        return (real(source.location),)
 
     def check_unchanged(self, source: DumpSource) -> None:
         """Raise InputError if files were added or removed since the folder was listed."""

@@ -10,6 +10,8 @@ from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.formats import FORMATS, suffixes
 from gradclip_cli.inputs.folders import ENDINGS
 from gradclip_cli.inputs.norm_logs.base import LOG
+from gradclip_cli.storage import locations
+from gradclip_cli.storage.location_names import normal
 from gradclip_cli.storage.streams import STANDARD, check_input, stream_name
 from gradclip_cli.text import printable
 
@@ -35,7 +37,7 @@ def find_logs(paths: Sequence[str], input_format: str | None = None, column: str
 
 def _log_in(path: str, column: str | None) -> str | None:
     """Return the one log in a folder that holds no dump; None for what is no such folder."""
-    if path == STANDARD or not os.path.isdir(path) or is_folder_of_logs(path) or _holds_dumps(path):
+    if path == STANDARD or not locations.is_folder(path) or is_folder_of_logs(path) or _holds_dumps(path):
         return None
     from gradclip_cli.inputs.norm_logs.in_folders import log_in
 
@@ -46,19 +48,18 @@ def _holds_dumps(folder: str) -> bool:
     """Whether a folder, or a folder in it, holds a file that ends like a dump; what cannot be listed is refused elsewhere."""
     ends = (*suffixes(), *ENDINGS)
     try:
-        with os.scandir(folder) as entries:
-            every = list(entries)
+        every = locations.entries(folder)
         if any(entry.name.lower().endswith(ends) for entry in every):
             return True
-        inner = [entry.path for entry in every if entry.is_dir()]
-        return any(name.lower().endswith(ends) for path in inner for name in os.listdir(path))
+        inner = [os.path.join(folder, entry.name) for entry in every if entry.is_dir()]
+        return any(name.lower().endswith(ends) for path in inner for name in locations.names(path))
     except (OSError, ValueError):
         return True
 
 
 def logs_beside(path: str, input_format: str | None = None, column: str | None = None) -> list[str]:
     """Return a second input if it is a log; dumps stay dumps, though `--input-format log` is given for the first."""
-    if input_format == LOG and (os.path.isdir(path) or path.lower().endswith((*suffixes(), *ENDINGS))):
+    if input_format == LOG and (locations.is_folder(path) or path.lower().endswith((*suffixes(), *ENDINGS))):
         input_format = None
     return find_logs([path], input_format, column)
 
@@ -73,7 +74,7 @@ def _checked(logs: list[str]) -> list[str]:
 
 def is_log(path: str, column: str | None = None) -> bool:
     """Whether a path is that of a log: a file, standard input, or a folder of events or of metrics without any dump."""
-    if path != STANDARD and not os.path.isfile(path):
+    if path != STANDARD and not locations.is_file(path):
         return is_folder_of_logs(path)
     if path == STANDARD and (not os.path.exists("/dev/fd/0") or os.isatty(0)):
         return False
@@ -85,10 +86,10 @@ def is_log(path: str, column: str | None = None) -> bool:
 def is_folder_of_logs(folder: str) -> bool:
     """Whether a folder holds files of events, or metrics of MLflow, and no dump."""
     try:
-        names = os.listdir(folder)
+        names = locations.names(folder)
     except (OSError, ValueError):
         return False
-    if os.path.basename(os.path.normpath(folder)) != _BESIDE[1] and not (
+    if os.path.basename(normal(folder)) != _BESIDE[1] and not (
         set(_BESIDE) <= set(names) or any(_EVENTS in name for name in names)
     ):
         return False
@@ -101,7 +102,7 @@ def refuse_logs(paths: Sequence[str], command: str) -> None:
     for path in paths:
         if stream_name(path, 0) == STANDARD or path.lower().endswith(ends):
             continue
-        if is_folder_of_logs(path) if os.path.isdir(path) else os.path.isfile(path) and _is_sure(path):
+        if is_folder_of_logs(path) if locations.is_folder(path) else locations.is_file(path) and _is_sure(path):
             raise InputError(f"holds norms, not gradients; {command} needs gradients: take stats", path=path)
 
 

@@ -7,6 +7,7 @@ from gradclip_cli.errors import GradclipError, InputError, UsageError
 from gradclip_cli.inputs.norm_logs.base import LogOptions
 from gradclip_cli.inputs.norm_logs.content import is_log_by_content
 from gradclip_cli.inputs.norm_logs.reading import read_log
+from gradclip_cli.storage import locations
 from gradclip_cli.text import printable, shortlist
 
 _ENDINGS = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".log", ".out", ".err", ".txt", ".gz")
@@ -27,8 +28,8 @@ def log_in(folder: str, column: str | None, is_log: Callable[[str], bool]) -> st
     """
     found = _logs(folder, column, is_log)
     if not found:
-        with os.scandir(folder) as entries:
-            inner = sorted(entry.path for entry in entries if entry.is_dir() and entry.name[0] != ".")
+        folders = (entry.name for entry in locations.entries(folder) if entry.is_dir() and entry.name[0] != ".")
+        inner = sorted(os.path.join(folder, name) for name in folders)
         found = [path for one in inner[:_MOST_FOLDERS] for path in _logs(one, column, is_log)]
     if len(found) > 1:
         raise UsageError(f"{printable(folder)} holds several logs with norms; give one: {shortlist(found, _SHOWN)}")
@@ -47,9 +48,11 @@ def _logs(folder: str, column: str | None, is_log: Callable[[str], bool]) -> lis
 def _candidates(folder: str) -> Iterator[str]:
     """Yield the files of a folder that may be logs, and those of W&B below it."""
     for place in (folder, os.path.join(folder, _WANDB)):
-        if os.path.isdir(place):
-            names = sorted(name for name in os.listdir(place) if name[0] != "." and name.lower().endswith(_ENDINGS))
-            yield from filter(os.path.isfile, (os.path.join(place, name) for name in names))
+        if locations.is_folder(place):
+            names = sorted(
+                name for name in locations.names(place) if name[0] != "." and name.lower().endswith(_ENDINGS)
+            )
+            yield from filter(locations.is_file, (os.path.join(place, name) for name in names))
 
 
 def _holds_norms(path: str, column: str | None) -> bool:
@@ -57,7 +60,7 @@ def _holds_norms(path: str, column: str | None) -> bool:
     try:
         if not is_log_by_content(path, column):
             return False
-        if os.path.getsize(path) < _TRIED:
+        if locations.size(path) < _TRIED:
             read_log(path, LogOptions(column))
     except UsageError as error:
         return "several" in str(error)

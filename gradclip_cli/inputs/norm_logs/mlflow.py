@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 
 from gradclip_cli.inputs.norm_logs.collector import Collector
 from gradclip_cli.inputs.norm_logs.layout import LogLayout
@@ -10,6 +11,8 @@ from gradclip_cli.inputs.norm_logs.names import number, whole
 from gradclip_cli.inputs.norm_logs.series import NO_STEP
 from gradclip_cli.inputs.norm_logs.stream import LogStream, as_text
 from gradclip_cli.notes import Note
+from gradclip_cli.storage import locations
+from gradclip_cli.storage.location_names import normal
 
 _LINE = re.compile(rb"\d{10,19} [-+]?[\dA-Za-z.+-]{1,40}(?: \d{1,19})?\s*")
 _FOLDER = "metrics"
@@ -27,7 +30,7 @@ def metric_name(path: str) -> str:
     >>> metric_name("mlruns/0/4d/metrics/train/grad_norm"), metric_name("grad_norm")
     ('train/grad_norm', 'grad_norm')
     """
-    parts = os.path.normpath(path).split(os.sep)
+    parts = normal(path).split(os.sep)
     if _FOLDER in parts[:-1]:
         return "/".join(parts[len(parts) - parts[::-1].index(_FOLDER) :])
     return parts[-1]
@@ -36,16 +39,21 @@ def metric_name(path: str) -> str:
 def metric_files(folder: str) -> list[str]:
     """Return the files of the metrics of a run, whose folder or folder of metrics is given; nothing where it is neither."""
     below = os.path.join(folder, _FOLDER)
-    if os.path.basename(os.path.normpath(folder)) == _FOLDER:
+    if os.path.basename(normal(folder)) == _FOLDER:
         below = folder
-    elif not os.path.isfile(os.path.join(folder, "meta.yaml")):
+    elif not locations.is_file(os.path.join(folder, "meta.yaml")):
         return []
-    return sorted(_files(below)) if os.path.isdir(below) else []
+    return sorted(_files(below)) if locations.is_folder(below) else []
 
 
 def _files(folder: str) -> Iterator[str]:
-    for place, _, names in os.walk(folder):
-        yield from (os.path.join(place, name) for name in names)
+    with suppress(OSError):
+        for entry in locations.entries(folder):
+            path = os.path.join(folder, entry.name)
+            if not entry.is_dir():
+                yield path
+            elif not entry.is_symlink():
+                yield from _files(path)
 
 
 def _read(stream: LogStream, into: Collector) -> None:

@@ -11,6 +11,7 @@ from gradclip_cli.inputs.norm_logs.layout import LogLayout
 from gradclip_cli.inputs.norm_logs.mlflow import metric_files
 from gradclip_cli.inputs.norm_logs.registry import LAYOUTS
 from gradclip_cli.inputs.norm_logs.stream import opened_log
+from gradclip_cli.storage import locations
 from gradclip_cli.text import shortlist
 
 WANDB = b":W&B"
@@ -26,9 +27,9 @@ def layout_of(head: bytes) -> LogLayout | None:
 
 def files_of(path: str) -> list[str]:
     """Return the files of a log: itself, or in a folder those of events in their order, or of metrics; nothing without any."""
-    if not os.path.isdir(path):
+    if not locations.is_folder(path):
         return [path]
-    names = sorted((name for name in os.listdir(path) if is_event_file(name)), key=natural)
+    names = sorted((name for name in locations.names(path) if is_event_file(name)), key=natural)
     return [os.path.join(path, name) for name in names] or metric_files(path)
 
 
@@ -68,8 +69,8 @@ def _no_log(path: str, head: bytes) -> InputError:
 
 def _nothing_in(folder: str) -> InputError:
     """Return the error for a folder without a log, which names those in it that have one."""
-    inner = [os.path.join(folder, name) for name in sorted(os.listdir(folder), key=natural)]
-    runs = [path for path in inner if os.path.isdir(path) and files_of(path)]
+    inner = [os.path.join(folder, name) for name in sorted(locations.names(folder), key=natural)]
+    runs = [path for path in inner if locations.is_folder(path) and files_of(path)]
     if runs:
         return InputError(f"holds the logs of several runs; give one: {shortlist(runs, 4)}", path=folder)
     return InputError("no log in this directory; give the file itself", path=folder)

@@ -1,7 +1,6 @@
 """Read a log from its beginning to its end, once: a file, a pipe or standard input, unpacked where it is packed by gzip."""
 
 import io
-import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +9,7 @@ from typing import Any
 from gradclip_cli.errors import InputError, reason
 from gradclip_cli.inputs.norm_logs.unpacking import Unpacked
 from gradclip_cli.notes import Note
-from gradclip_cli.storage import streams
+from gradclip_cli.storage import locations, streams
 from gradclip_cli.storage.spooling import standard_input
 
 HEAD = 1 << 16
@@ -18,6 +17,9 @@ HEAD = 1 << 16
 
 BLOCK = 1 << 18
 """How many bytes are read at once: they stay in the cache while they are searched."""
+
+_REMOTE_BLOCK = 4 << 20
+"""How many bytes of a remote log are asked for at once."""
 
 _GZIP = b"\x1f\x8b"
 
@@ -57,10 +59,10 @@ class LogStream:
 
 
 class _Blocks(io.RawIOBase):
-    """The blocks of a log as a file, for readers of the standard library."""
+    """Blocks of bytes as a file, for readers of the standard library."""
 
-    def __init__(self, stream: LogStream) -> None:
-        self._blocks = stream.blocks()
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        self._blocks = blocks
         self._rest = memoryview(b"")
 
     def readable(self) -> bool:
@@ -78,7 +80,7 @@ class _Blocks(io.RawIOBase):
 
 def as_text(stream: LogStream) -> io.TextIOWrapper:
     """Return a log as a file of text; bytes that are no UTF-8 become signs of replacement."""
-    raw: io.RawIOBase = _Blocks(stream)
+    raw: io.RawIOBase = _Blocks(stream.blocks())
     return io.TextIOWrapper(io.BufferedReader(raw, BLOCK), "utf-8-sig", "replace", newline="")
 
 
@@ -99,11 +101,17 @@ class _Standard(io.RawIOBase):
         return len(data)
 
 
+def _opened(path: str) -> io.RawIOBase:
+    if path == streams.STANDARD:
+        return _Standard()
+    return _Blocks(locations.blocks(path, _REMOTE_BLOCK)) if locations.is_remote(path) else io.FileIO(path)
+
+
 @contextmanager
 def opened_log(path: str) -> Iterator[LogStream]:
     """Open a log; raise InputError if it cannot be opened or read."""
     try:
-        raw = _Standard() if path == streams.STANDARD else io.FileIO(path)
+        raw = _opened(path)
     except (OSError, ValueError) as error:
         what = "is a directory" if isinstance(error, IsADirectoryError) else reason(error)
         raise InputError(what, path=path) from error
@@ -113,7 +121,7 @@ def opened_log(path: str) -> Iterator[LogStream]:
 
 def head_of(path: str) -> bytes:
     """Return the first bytes of a regular file or of standard input, unpacked; nothing where they cannot be read."""
-    if path != streams.STANDARD and not os.path.isfile(path):
+    if path != streams.STANDARD and not locations.is_file(path):
         return b""
     try:
         with opened_log(path) as stream:

@@ -11,6 +11,7 @@ from gradclip_cli.render.screens.room import Room
 from gradclip_cli.render.tables import plain
 from gradclip_cli.render.tables.grid import Column, Grid
 from gradclip_cli.reports.listing import LsDump, LsReport, LsTensor
+from gradclip_cli.storage.location_names import common_folder
 from gradclip_cli.text import byte_size, plural, printable, ranges, shortlist
 
 _MOST_SHORTENED = 2000
@@ -203,7 +204,7 @@ def _folder(dumps: Sequence[LsDump]) -> str:
     if not all(folders):
         return ""
     try:
-        found = os.path.commonpath(folders)
+        found = common_folder(folders)
     except ValueError:  # absolute and relative paths
         return ""
     return "" if found == os.sep else found

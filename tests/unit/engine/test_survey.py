@@ -14,6 +14,7 @@ from gradclip_cli.inputs.layouts.single import single
 from gradclip_cli.inputs.opened import DumpFile
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.notes import Note
+from gradclip_cli.storage.fingerprint import Fingerprint
 
 ONE = np.ones(1)
 DUMP = dump_of({"l10.w": ONE, "l2.b": ONE, "ids": np.arange(3), "l2.w": np.ones((2, 3))})
@@ -40,7 +41,11 @@ def test_the_shape_of_pieces() -> None:
 
 def test_the_file_of_a_tensor() -> None:
     """Tensors are counted on from file to file."""
-    files = [DumpFile("a", (0, 0, 0, 0), 0), DumpFile("b", (0, 0, 0, 0), 2), DumpFile("c", (0, 0, 0, 0), 3)]
+    files = [
+        DumpFile("a", Fingerprint(0, 0, 0, 0), 0),
+        DumpFile("b", Fingerprint(0, 0, 0, 0), 2),
+        DumpFile("c", Fingerprint(0, 0, 0, 0), 3),
+    ]
     dump = replace(DUMP, files=files)
     assert [dump.file_of(k).path for k in range(4)] == ["a", "a", "b", "c"]
 

@@ -13,6 +13,7 @@ from gradclip_cli.inputs.opened import DumpFile
 from gradclip_cli.inputs.pieces import PlacedPiece, Whole
 from gradclip_cli.numerics.dtypes import from_numpy
 from gradclip_cli.numerics.workspace import Workspace
+from gradclip_cli.storage.fingerprint import Fingerprint
 from gradclip_cli.tensors import Piece, TensorSpec
 
 
@@ -44,7 +45,9 @@ B = np.array([[8, 2], [np.inf, 0.5]], np.float32)
 def test_pieces_without_a_place_are_told_by_their_files() -> None:
     """Of ranks, an extreme is in the first file that has it, at its index there."""
     dump = dump_of({"w": A, "v": B})
-    dump = replace(dump, files=[DumpFile("rank0", (0, 0, 0, 0), 0), DumpFile("rank1", (0, 0, 0, 0), 1)])
+    dump = replace(
+        dump, files=[DumpFile("rank0", Fingerprint(0, 0, 0, 0), 0), DumpFile("rank1", Fingerprint(0, 0, 0, 0), 1)]
+    )
     found = counted(A, B).of(dump, [0, 1])
     assert found.largest == (8.0, Where((0, 1), "rank0"))
     assert found.smallest == (0.5, Where((1, 1), "rank0"))
@@ -80,7 +83,7 @@ def test_levels_are_known_where_all_pieces_have_them(kinds: tuple[str, str]) -> 
     arrays = [np.array([1, 2, 2], kind) for kind in kinds]
     dump = replace(
         dump_of({"w": arrays[0], "v": arrays[1]}),
-        files=[DumpFile(name, (0, 0, 0, 0), k) for k, name in enumerate("ab")],
+        files=[DumpFile(name, Fingerprint(0, 0, 0, 0), k) for k, name in enumerate("ab")],
     )
     levels = counted(*arrays).of(dump, [0, 1]).counts.levels
     assert (levels is not None) == (kinds[0] == kinds[1])

@@ -15,6 +15,7 @@ from gradclip_cli.formats.base import Headers, Options
 from gradclip_cli.formats.opening import opened
 from gradclip_cli.formats.portable import PortableReader
 from gradclip_cli.formats.sharing import one_call
+from gradclip_cli.storage.fingerprint import Fingerprint
 
 ARRAYS = {"w": np.array([[1, 2], [3, 4]], np.float32), "b": np.array([5], np.float32)}
 
@@ -73,6 +74,6 @@ def test_a_file_that_changed_is_refused(tmp_path: Path) -> None:
 
 def test_standard_input_cannot_be_sent(tmp_path: Path) -> None:
     """What came through a pipe is in this process only."""
-    portable = PortableReader(("-", Options(), "npz", (0, 0, 0, 0)))
+    portable = PortableReader(("-", Options(), "npz", Fingerprint(0, 0, 0, 0)))
     with pytest.raises(InputError, match="cannot be read by another process; save it to a file"):
         pickle.dumps(portable)

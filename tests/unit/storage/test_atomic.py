@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from support.memory_store import MemoryStore, memory_store
 
 from gradclip_cli.errors import OutputError
 from gradclip_cli.storage.atomic import Outputs, discard_unfinished
@@ -242,3 +243,47 @@ def test_a_file_on_the_way_is_seen_before_anything_is_read(tmp_path: Path) -> No
     with pytest.raises(OutputError, match="is not a directory") as caught:
         Outputs(False, str(tmp_path / "new")).check(str(tmp_path / "new" / "step1" / "x" / "a"))
     assert caught.value.path == str(tmp_path / "new" / "step1")
+
+
+def upload(store: MemoryStore, names: list[str], overwrite: bool = False) -> None:
+    """Write outputs to a store, from their staging to their commit."""
+    with Outputs(overwrite) as outputs:
+        for name in names:
+            staged = outputs.stage(f"memory://b/{name}")
+            os.write(staged.fd, name.encode())
+            outputs.complete(staged)
+            assert f"memory://b/{name}" not in store.files
+        outputs.commit()
+
+
+def test_an_upload_is_seen_when_all_are_complete() -> None:
+    """What is sent to a store is visible after the commit, and whatever fails before leaves nothing there."""
+    with memory_store() as store:
+        upload(store, ["x", "folder/y"])
+        assert store.files == {"memory://b/x": b"x", "memory://b/folder/y": b"folder/y"}
+        with pytest.raises(OutputError, match="memory://b/x: exists"):
+            upload(store, ["z", "x"])
+        assert store.pending == {}
+        assert "memory://b/z" not in store.files
+
+
+def test_an_upload_may_be_late() -> None:
+    """Where another has put a file there meanwhile, what is in place already is named."""
+    with memory_store() as store, Outputs(overwrite=False) as outputs:
+        for name in "xy":
+            outputs.complete(outputs.stage(f"memory://b/{name}"))
+        store.files["memory://b/y"] = b"other"
+        with pytest.raises(
+            OutputError, match=r"memory://b/y: exists; give .*; 1 of 2 outputs are in place: memory://b/x"
+        ):
+            outputs.commit()
+    assert store.files["memory://b/y"] == b"other"
+    assert store.pending == {}
+
+
+def test_two_uploads_to_one_url() -> None:
+    """Two outputs cannot have one URL."""
+    with memory_store(), Outputs(overwrite=True) as outputs:
+        outputs.stage("memory://b/x")
+        with pytest.raises(OutputError, match="the same file as another output"):
+            outputs.stage("memory://b/x")
