@@ -47,6 +47,7 @@ class StatsKeywords(TypedDict, total=False):
     unscale: float | str | None
     column: str | None
     jobs: int | None
+    cache: bool
 
 
 def stats_plan(paths: Sequence[str], logs: Sequence[str], asked: Mapping[str, Any]) -> StatsPlan:
@@ -90,5 +91,6 @@ def stats_plan(paths: Sequence[str], logs: Sequence[str], asked: Mapping[str, An
         allow_missing=asked["allow_missing"],
         keep_going=asked["keep_going"],
         jobs=asked["jobs"],
+        cache=asked["cache"],
         tries=tuple((Trial.parse(text) if isinstance(text, str) else text).of(chosen) for text in asked["tries"]),
     )

@@ -9,7 +9,7 @@ from gradclip_cli.cli import ReadingCommand, help_text
 from gradclip_cli.cli.config import CONFIG
 from gradclip_cli.cli.help import examples
 from gradclip_cli.cli.measuring import measuring_options, series_options
-from gradclip_cli.cli.options import InputOptions, JobOptions, job_options
+from gradclip_cli.cli.options import InputOptions, JobOptions, cache_option, job_options
 from gradclip_cli.cli.output import refuse_left_out, warn
 from gradclip_cli.cli.progress import progress
 from gradclip_cli.cli.types import PATH
@@ -47,6 +47,7 @@ _ON_THE_PAGE = (NO_GRADIENT, NOT_JUDGED)
 @series_options("report")
 @measuring_options
 @CONFIG
+@cache_option("of the dumps of --against")
 @job_options
 def command(given: InputOptions, work: JobOptions, **keywords: Any) -> None:
     """Call `gradclip_cli.report` with the same keywords."""

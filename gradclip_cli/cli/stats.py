@@ -14,6 +14,7 @@ from gradclip_cli.cli.measuring import measuring_options, series_options
 from gradclip_cli.cli.options import (
     InputOptions,
     JobOptions,
+    cache_option,
     job_options,
 )
 from gradclip_cli.cli.output import refuse_left_out, show, show_notes, standard_output, warn
@@ -74,6 +75,7 @@ _THRESHOLDS = ("-t", "--threshold", "--max-norm")
 @measuring_options
 @CONFIG
 @view_options(StatsReport)
+@cache_option("of dumps")
 @job_options
 def command(
     given: InputOptions,
@@ -100,6 +102,8 @@ def command(
         show_notes(report, quiet=True)
         _print_threshold(report, rule, work.quiet)
     else:
+        if report.cached and view.format == "table" and not work.quiet:
+            warn([f"{report.cached:,} of {plural(len(report.dumps), 'dump')} not read again (--cache)"])
         asked = view.kinds if view.by else frozenset[str]()
         show(report.for_json(asked) if view.format == "json" else report, view, quiet=work.quiet)
     refuse_left_out(report.failed, watched.dumps)

@@ -1,6 +1,6 @@
 """Read series of dumps, in separate files or in one, in the order of their steps."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from gradclip_cli.engine.replicated import count_replicated
@@ -19,6 +19,9 @@ from gradclip_cli.numerics.norms import SumKinds
 from gradclip_cli.spec_table import names_of, renamed
 from gradclip_cli.text import printable
 
+Measure = Callable[[], list[MeasuredDump]]
+"""Measures a source, or hands out what was found there: its dumps, or the error that is raised then."""
+
 
 def measure_series(
     source: DumpSource, sums: SumKinds, run: Run, observer_for: ObserverFor | None = None
@@ -27,18 +30,27 @@ def measure_series(
 
     Copies count as the user says. Inputs must be read in the order of steps, since the first dump decides what is tied.
     """
+    return settled(source, survey_series(source, sums, run, observer_for), run)
+
+
+def survey_series(
+    source: DumpSource, sums: SumKinds, run: Run, observer_for: ObserverFor | None = None
+) -> list[MeasuredDump]:
+    """Read and measure an input once, in any order of the inputs; `settled` then does what follows from the dumps before."""
     if run.selection.along is not None:
-        return _wanted(count_tied_slices(measure_slices(source, sums, run, observer_for), run), run)
-    return settled(source, steps_in(measure_dump(source, sums, run, observer_for), run), run)
+        return measure_slices(source, sums, run, observer_for)
+    return steps_in(measure_dump(source, sums, run, observer_for), run)
 
 
 def steps_in(dump: MeasuredDump, run: Run) -> list[MeasuredDump]:
     """Return the dump of an input, or one dump for each step in it that the user wants."""
-    return _wanted(split(dump, run), run)
+    return wanted(split(dump, run), run)
 
 
 def settled(source: DumpSource, found: list[MeasuredDump], run: Run) -> list[MeasuredDump]:
     """Count copies in the dumps of an input as the user says, after those of the steps before."""
+    if run.selection.along is not None:
+        return wanted(count_tied_slices(found, run), run)
     if source.layout.in_pieces:
         # Pieces that say where they belong, or that there is no other, are no copies, whatever their bits.
         known, asked = source.layout.each_once, run.selection.replicated
@@ -46,7 +58,7 @@ def settled(source: DumpSource, found: list[MeasuredDump], run: Run) -> list[Mea
     return [count_tied(dump, run, run.ties) for dump in found]
 
 
-def _wanted(dumps: list[MeasuredDump], run: Run) -> list[MeasuredDump]:
+def wanted(dumps: list[MeasuredDump], run: Run) -> list[MeasuredDump]:
     """Leave out the steps of a file that the user does not want; the first dump that is left has the notes on the file."""
     steps = run.selection.steps
     if steps is None:

@@ -1,13 +1,13 @@
 """Measure the dumps of a series: a batch of small ones is one task, and large ones are split into pieces."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import groupby
 
 from gradclip_cli.engine.dump_batches import BatchTask, Found
 from gradclip_cli.engine.run import Run
-from gradclip_cli.engine.series import measure_series, settled
+from gradclip_cli.engine.series import Measure, settled, survey_series
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.errors import GradclipError
 from gradclip_cli.inputs.source import DumpSource
@@ -15,9 +15,6 @@ from gradclip_cli.numerics.norms import SumKinds
 from gradclip_cli.storage import locations
 from gradclip_cli.storage.streams import is_of_this_process
 from gradclip_cli.tensors import PIECE_BYTES
-
-Measure = Callable[[], list[MeasuredDump]]
-"""Measures a source, or hands out what was found there: its dumps, or the error that is raised then."""
 
 _MOST_DUMPS = 64
 _BATCH_BYTES = 1 << 20
@@ -33,7 +30,22 @@ _ON_THREADS = 256 << 10
 
 
 def measure_each(sources: Sequence[DumpSource], sums: SumKinds, run: Run) -> Iterator[Measure]:
-    """Yield for each source, in order, what measures it; call it before the next is taken.
+    """Yield for each source, in order, what measures it; call it before the next is taken."""
+    return settled_each(sources, survey_each(sources, sums, run), run)
+
+
+def settled_each(sources: Sequence[DumpSource], surveys: Iterable[Measure], run: Run) -> Iterator[Measure]:
+    """Yield what measures each source and does what follows from the dumps before; `surveys` do not do the latter."""
+    for source, survey in zip(sources, surveys, strict=True):
+        yield partial(_settled, source, survey, run)
+
+
+def _settled(source: DumpSource, survey: Measure, run: Run) -> list[MeasuredDump]:
+    return settled(source, survey(), run)
+
+
+def survey_each(sources: Sequence[DumpSource], sums: SumKinds, run: Run) -> Iterator[Measure]:
+    """Yield for each source, in order, what reads and measures it, before anything follows from the dumps before.
 
     Small dumps are tasks, a batch of them each, and large ones are split into pieces: never both at the same time.
     """
@@ -46,12 +58,12 @@ def measure_each(sources: Sequence[DumpSource], sums: SumKinds, run: Run) -> Ite
         if small and rest and run.selection.along is None and max(tensors, default=0) <= _MOST_TENSORS:
             yield from _in_batches(rest, sums, run)
         else:
-            yield from (partial(measure_series, source, sums, run) for source, _ in rest)
+            yield from (partial(survey_series, source, sums, run) for source, _ in rest)
 
 
 def _first(source: DumpSource, sums: SumKinds, run: Run, tensors: list[int]) -> list[MeasuredDump]:
     """Measure the first of several dumps here; it shows how many tensors the others are likely to have."""
-    found = measure_series(source, sums, run)
+    found = survey_series(source, sums, run)
     tensors += [len(dump.tensors) for dump in found[:1]]
     return found
 
@@ -65,16 +77,14 @@ def _in_batches(sized: Sequence[tuple[DumpSource, int]], sums: SumKinds, run: Ru
     batches = _batches(sized, max(8, min(_MOST_DUMPS, count // (4 * workers.jobs))))
     spread = workers.jobs > 1 and (workers.leaves(work) or nbytes > _ON_THREADS * count)
     results = workers.map(task.measure, batches, work) if spread else map(task.measure, batches)
-    every = (source for source, _ in sized)
     for found in results:
-        yield from (partial(_settle, source, one, run) for one, source in zip(found, every, strict=False))
+        yield from (partial(_handed_out, one) for one in found)
 
 
-def _settle(source: DumpSource, found: Found, run: Run) -> list[MeasuredDump]:
-    """Do what needs the dumps before, in their order."""
+def _handed_out(found: Found) -> list[MeasuredDump]:
     if isinstance(found, GradclipError):
         raise found
-    return settled(source, found, run)
+    return found
 
 
 def _batches(sources: Iterable[tuple[DumpSource, int]], most: int) -> Iterator[list[DumpSource]]:

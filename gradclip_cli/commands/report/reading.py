@@ -13,8 +13,7 @@ from gradclip_cli.commands.stats.dump_norms import sums_for
 from gradclip_cli.commands.stats.report import stats_of
 from gradclip_cli.engine.measure import PieceObserver, together
 from gradclip_cli.engine.run import Run
-from gradclip_cli.engine.series import measure_series
-from gradclip_cli.engine.small_dumps import Measure
+from gradclip_cli.engine.series import Measure, measure_series
 from gradclip_cli.engine.survey import MeasuredDump, ObserverFor
 from gradclip_cli.errors import GradclipError, InputError
 from gradclip_cli.formats.base import Format, Reader

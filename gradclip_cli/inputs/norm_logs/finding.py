@@ -126,10 +126,21 @@ _NOTHING: Mapping[str, object] = {
     "allow_missing": False,
     "keep_going": False,
     "norm_type": None,
+    "cache": False,
 }
 """The options that are for gradients only, with the values that say nothing."""
 
-_OF_DUMPS = ("void_dtype", "allow_huge", "shards", "files", "accumulate", "allow_missing", "keep_going", "tied")
+_OF_DUMPS = (
+    "void_dtype",
+    "allow_huge",
+    "shards",
+    "files",
+    "accumulate",
+    "allow_missing",
+    "keep_going",
+    "tied",
+    "cache",
+)
 """Those of them that say how dumps are read, which may stand beside a log."""
 
 
