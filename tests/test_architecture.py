@@ -35,8 +35,8 @@ LIGHT = (
     "thresholds.base", "thresholds.rules", "thresholds.adaptive",
     "checks", "checks.limits", "formats", "render", "render.view", "reports", "inputs.discovery", "inputs.selection",
     "commands.plans", "commands.apply.plan", "commands.report.plan", "commands.stats.plan",
-    "cli", "cli.apply", "cli.check", "cli.completion", "cli.config", "cli.diff", "cli.help", "cli.listing", "cli.measuring",
-    "cli.options", "cli.output", "cli.progress", "cli.report", "cli.shells", "cli.show", "cli.stats", "cli.topics",
+    "cli", "cli.apply", "cli.cache", "cli.check", "cli.completion", "cli.config", "cli.diff", "cli.help", "cli.listing",
+    "cli.measuring", "cli.options", "cli.output", "cli.progress", "cli.report", "cli.shells", "cli.show", "cli.stats", "cli.topics",
     "cli.types", "cli.viewing",
 )  # fmt: skip
 """Modules that come without numpy, h5py and rich, so that help and completion start as fast as click does."""
@@ -86,6 +86,7 @@ WITHOUT_UNIT_TESTS = {
     "engine/tensor_places.py": "tests/laws/test_slices_named.py reads tensors of every layout again by it",
     "engine/rewrite_slices.py": "tests/laws/test_slices.py holds every slice against a file of its own",
     "engine/run.py": "every test of a command runs it",
+    "engine/memory/*.py": "tests/laws/test_cached.py holds whatever comes back against a new reading",
     "engine/rewrite.py": "tests/laws hold every element against numpy",
     "formats/base.py": "protocols, and refusals that the tests of formats meet",
     "formats/hdf5/answers.py": "runs in a child only, which tests/hostile ask",
@@ -101,6 +102,7 @@ WITHOUT_UNIT_TESTS = {
     "render/tables/*.py": "test_tables.py holds them to the reports, tests/cli/test_streams.py to a terminal",
     "render/html/page.py": "tests/cli/test_report.py",
     "reports/*.py": "fields, which test_base.py and the schemas of the docs read",
+    "storage/results_file.py": "test_results.py, and tests/cli/test_cache.py for all that may be wrong with it",
     "storage/base.py": "protocols, which tests/laws/test_locations.py meets by a store in memory",
     "strategies/base.py": "a description, which test_actions.py uses",
 }  # fmt: skip

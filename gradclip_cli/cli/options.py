@@ -179,13 +179,6 @@ allow_missing_option = grouped(
     rare=True,
 )
 
-
-def cache_option(of: str) -> Callable[[Command], Command]:
-    """Return the option to take the figures of some dumps from an earlier call."""
-    what = f"Take the figures {of} that have not changed since an earlier call from there; see gradclip cache."
-    return grouped(RUN, click.option("--cache/--no-cache", default=False, help=what), rare=True)
-
-
 keep_going_option = grouped(
     INPUT,
     click.option(

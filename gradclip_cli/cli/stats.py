@@ -10,11 +10,10 @@ import gradclip_cli
 from gradclip_cli.cli import ReadingCommand, help_text
 from gradclip_cli.cli.config import CONFIG
 from gradclip_cli.cli.help import examples
-from gradclip_cli.cli.measuring import measuring_options, series_options
+from gradclip_cli.cli.measuring import cache_option, measuring_options, series_options
 from gradclip_cli.cli.options import (
     InputOptions,
     JobOptions,
-    cache_option,
     job_options,
 )
 from gradclip_cli.cli.output import refuse_left_out, show, show_notes, standard_output, warn

@@ -1,6 +1,5 @@
 """Keep results in a file of SQLite, for any number of processes at a time. Whatever is wrong with it is said, never raised."""
 
-import hashlib
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -9,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from gradclip_cli.errors import reason
+from gradclip_cli.storage.results import Key, Result, digest_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -33,22 +33,6 @@ _AT_ONCE = 500
 """The most results that are asked for at once; SQLite takes 999 values in a query."""
 
 
-class Key(NamedTuple):
-    """A place, and the state that it is in."""
-
-    place: bytes
-    state: bytes
-
-
-class Result(NamedTuple):
-    """What was found at a place while it was in a state; many results share a header. All are bytes."""
-
-    place: bytes
-    state: bytes
-    header: bytes
-    body: bytes
-
-
 class Contents(NamedTuple):
     """How many results a file holds, and its size in bytes."""
 
@@ -60,44 +44,6 @@ def default_path() -> str:
     """Return where the file is, by the rules of XDG: in `$XDG_CACHE_HOME`, or else in `~/.cache`."""
     home = os.environ.get("XDG_CACHE_HOME", "")
     return os.path.join(home if os.path.isabs(home) else os.path.expanduser("~/.cache"), "gradclip", "results.sqlite")
-
-
-def digest_of(*parts: bytes) -> bytes:
-    """Return a hash of parts that cannot run into each other."""
-    found = hashlib.blake2b(digest_size=16)
-    for part in parts:
-        found.update(len(part).to_bytes(8, "little") + part)
-    return found.digest()
-
-
-class ResultsOfProcess:
-    """Results that end with the process, which is what a file of them does, too."""
-
-    lasts, trouble, path = False, "", ""
-
-    def __init__(self) -> None:
-        self._results: dict[bytes, Result] = {}
-        self._headers: dict[bytes, bytes] = {}
-
-    def close(self) -> None:
-        """Keep them."""
-
-    def sizes(self, keys: Sequence[Key]) -> dict[Key, int]:
-        """Return the bytes of each of some results that are there."""
-        return {key: len(one.body) for key in keys if (one := self._results.get(key.place)) and one.state == key.state}
-
-    def get(self, keys: Sequence[Key]) -> dict[Key, Result]:
-        """Return those of some results that are there."""
-        return {key: self._results[key.place] for key in self.sizes(keys)}
-
-    def header(self, name: bytes) -> bytes | None:
-        """Return the header of this name."""
-        return self._headers.get(name)
-
-    def put(self, results: Iterable[Result], headers: Iterable[bytes]) -> None:
-        """Put results, with the headers that they name by `digest_of`."""
-        self._results.update({one.place: one for one in results})
-        self._headers.update({digest_of(body): body for body in headers})
 
 
 class ResultsFile:

@@ -10,7 +10,7 @@ from gradclip_cli.storage.fingerprint import Fingerprint, fingerprint_in
 from gradclip_cli.storage.locations import remote_store
 from gradclip_cli.storage.streams import is_of_this_process
 
-_OLD_NS = 2_000_000_000
+OLD_NS = 2_000_000_000
 """The age of a file whose next change gets another time on every file system: the coarsest counts in steps of 2 s."""
 
 
@@ -32,7 +32,7 @@ class Stamp(NamedTuple):
     @property
     def is_old(self) -> bool:
         """Whether any change from now on shows in the state."""
-        return self.age >= _OLD_NS
+        return self.age >= OLD_NS
 
 
 def stamp_of(location: str) -> Stamp | None:
@@ -57,4 +57,4 @@ def _local(path: str) -> Stamp | None:
 def _remote(found: Fingerprint) -> Stamp | None:
     """Return the stamp of an object by its ETag; a weak one may stay when bytes change."""
     version = str(found.version)
-    return Stamp(found, 0, _OLD_NS) if version and not version.startswith("W/") else None
+    return Stamp(found, 0, OLD_NS) if version and not version.startswith("W/") else None

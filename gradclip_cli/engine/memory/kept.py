@@ -10,7 +10,8 @@ from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.slice_squares import Peak, SliceSquares
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.inputs.source import DumpSource
-from gradclip_cli.storage.results_file import Key, Result, ResultsFile, ResultsOfProcess, digest_of
+from gradclip_cli.storage.results import Key, Result, ResultsOfProcess, digest_of
+from gradclip_cli.storage.results_file import ResultsFile
 from gradclip_cli.tensors import TensorSpec
 
 _BATCH, _BATCH_BYTES = 256, 8 << 20

@@ -17,7 +17,8 @@ from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.notes import Note
 from gradclip_cli.numerics.norms import SumKinds
-from gradclip_cli.storage.results_file import Key, Result, ResultsFile, ResultsOfProcess, default_path
+from gradclip_cli.storage.results import Key, Result, ResultsOfProcess
+from gradclip_cli.storage.results_file import ResultsFile, default_path
 
 _FETCHED, _FETCHED_BYTES = 64, 4 << 20
 """The most results that are fetched at once, and the bytes that are enough."""

@@ -11,7 +11,7 @@ from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.numerics.norms import BLOCK, SumKinds
 from gradclip_cli.storage.location_names import real
-from gradclip_cli.storage.results_file import Key, digest_of
+from gradclip_cli.storage.results import Key, digest_of
 from gradclip_cli.storage.stamps import Stamp, stamp_of
 
 FIGURES = 1
