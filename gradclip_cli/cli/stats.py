@@ -9,6 +9,7 @@ from click.core import ParameterSource
 import gradclip_cli
 from gradclip_cli.cli import ReadingCommand, help_text
 from gradclip_cli.cli.config import CONFIG
+from gradclip_cli.cli.following import FollowOptions, follow_options, show_followed
 from gradclip_cli.cli.help import examples
 from gradclip_cli.cli.measuring import cache_option, measuring_options, series_options
 from gradclip_cli.cli.options import (
@@ -73,6 +74,7 @@ _THRESHOLDS = ("-t", "--threshold", "--max-norm")
 )
 @measuring_options
 @CONFIG
+@follow_options
 @view_options(StatsReport)
 @cache_option("of dumps")
 @job_options
@@ -80,6 +82,7 @@ def command(
     given: InputOptions,
     shown: ViewOptions,
     work: JobOptions,
+    following: FollowOptions,
     strategy: Strategy | str | None,
     rule: Chooser,
     print_threshold: bool,
@@ -88,6 +91,10 @@ def command(
 ) -> None:
     """Call `gradclip_cli.stats` with the same keywords, and show its report or, if asked for, only the threshold."""
     paths, view = given.input_paths(), shown.view(StatsReport)
+    following.check(view)
+    if following.follow:
+        show_followed(paths, following, view, {**keywords, "strategy": strategy, "rule": rule, "jobs": work.jobs})
+        return
     if print_threshold and paste:
         raise click.UsageError("--print-threshold and --paste exclude each other")
     if print_threshold or paste:

@@ -1,12 +1,12 @@
 """The state of a file tells whether it was changed, without opening it."""
 
 import os
+import time
 from pathlib import Path
 
 import pytest
 from support.memory_store import memory_store
 
-from gradclip_cli.storage import stamps
 from gradclip_cli.storage.fingerprint import Fingerprint, fingerprint_of
 from gradclip_cli.storage.stamps import stamp_of
 
@@ -32,7 +32,7 @@ def test_a_file_is_old_after_two_seconds(tmp_path: Path, monkeypatch: pytest.Mon
     (tmp_path / "g.npz").write_bytes(b"12")
     changed = (tmp_path / "g.npz").stat().st_ctime_ns
     for age, old in ((2 * 10**9 - 1, False), (2 * 10**9, True)):
-        monkeypatch.setattr(stamps.time, "time_ns", lambda age=age: changed + age)
+        monkeypatch.setattr(time, "time_ns", lambda age=age: changed + age)
         found = stamp_of(str(tmp_path / "g.npz"))
         assert found is not None
         assert found.is_old is old
