@@ -7,7 +7,7 @@ DEMO := $(VENV)/demo
 DOCS_VENV ?= .venv-docs
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check format format-check lint types imports spelling cov lowest oracles browser faults fuzz golden golden-pictures ci docs docs-serve docs-source docs-figures screens wheel-test release-check bench bench-cores bench-capture bench-docs torch test-torch recipes gallery samples clean
+.PHONY: help demo test test-all remote check format format-check lint types imports spelling cov lowest oracles browser faults fuzz golden golden-pictures ci docs docs-serve docs-source docs-figures screens wheel-test release-check bench bench-cores bench-capture bench-docs torch test-torch recipes gallery samples clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,7 @@ test: $(VENV)/tested ## Run the tests, and print what was slow.
 test-all: $(VENV)/tested ## Run the heavy tests, too: every cell of the matrices of which `make test` takes a sample.
 	$(BIN)/python -m pytest -n auto --dist worksteal --durations=15 --durations-min=1 -m ""
 
+# In an environment of their own: moto and azurite take 300 MB, and node.
 check: format-check lint types imports test docs ## Do everything that has to pass before a commit.
 
 format: $(VENV)/linted ## Format the code, and mend what the linter can mend.
@@ -61,6 +62,11 @@ cov: $(VENV)/covered ## Run the tests and fail where they reach too little of th
 # The fast part of the tests: the units and the laws.
 lowest: $(VENV)/lowest/installed ## Test with the oldest dependencies that pyproject.toml allows.
 	$(VENV)/lowest/bin/python -m pytest -q -n auto --dist worksteal tests/unit tests/laws
+
+SERVERS := MOTO=$(VENV)/servers/bin/moto_server AZURITE=$(VENV)/servers/node_modules/azurite/dist/src/blob/main.js
+
+remote: $(VENV)/remote/installed $(VENV)/servers/installed ## Test with a Dask cluster, and with servers of S3 and Azure that others wrote.
+	$(SERVERS) $(VENV)/remote/bin/python -m pytest -q -m remote tests/remote tests/cluster
 
 oracles: $(VENV)/oracles/installed ## Hold the readers of logs against the libraries that write logs.
 	$(VENV)/oracles/bin/python -m pytest -q -W ignore tests/oracles
@@ -172,6 +178,12 @@ $(VENV)/recipes/installed: pyproject.toml
 	$(VENV)/recipes/bin/python -m pip install --quiet -e '.[test]' jax optax flax keras tensorflow-cpu
 	touch $@
 
+$(VENV)/servers/installed: Makefile
+	$(PYTHON) -m venv $(VENV)/servers
+	$(VENV)/servers/bin/python -m pip install --quiet 'moto[s3]==5.2.5' flask flask-cors
+	cd $(VENV)/servers && npm install --silent azurite@3.35.0
+	touch $@
+
 $(VENV)/covered: $(VENV)/tested
 	$(BIN)/python -m pip install --quiet -e '.[test,cov]'
 	touch $@
@@ -187,6 +199,12 @@ $(VENV)/lowest/installed: pyproject.toml .ci/lowest.py
 	$(VENV)/lowest/bin/python -m pip install --quiet -r $(VENV)/lowest/requirements.txt
 	$(VENV)/lowest/bin/python -m pip install --quiet --no-deps -e .
 	$(VENV)/lowest/bin/python -m compileall -q gradclip_cli
+	touch $@
+
+$(VENV)/remote/installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)/remote
+	$(VENV)/remote/bin/python -m pip install --quiet -e '.[test,cluster]'
+	$(VENV)/remote/bin/python -m compileall -q gradclip_cli
 	touch $@
 
 $(VENV)/oracles/installed: pyproject.toml

@@ -10,6 +10,8 @@
 Any other exception is a bug, and keeps its traceback.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import ClassVar
 
 from gradclip_cli.text import one_line
@@ -65,6 +67,16 @@ class OutputError(GradclipError):
 
 class ClosedPipeError(OutputError):
     """The reader of standard output has closed it; the command line then ends without an error."""
+
+
+@contextmanager
+def located(path: str) -> Iterator[None]:
+    """Name a file in errors of reading and writing that name none, such as those of a lost worker."""
+    try:
+        yield
+    except (InputError, OutputError) as error:
+        error.path = path if error.path is None else error.path
+        raise
 
 
 def reason(error: OSError | ValueError) -> str:

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 
-from gradclip_cli.engine.executors.choice import Chosen
+from gradclip_cli.engine.executors.choice import chosen
 from gradclip_cli.engine.executors.progress import Progress, silent
 from gradclip_cli.engine.executors.threads import Threads
 from gradclip_cli.engine.run import Run
-from gradclip_cli.errors import UsageError
 from gradclip_cli.formats.sharing import one_call
 from gradclip_cli.notes import Note, merged
 
@@ -39,43 +38,46 @@ default_errstate = np.errstate(divide="warn", over="warn", under="ignore", inval
 
 @default_errstate
 @one_call()
-def apply(plan: "ApplyPlan", progress: Progress = silent) -> "ApplyReport":
+def apply(plan: "ApplyPlan", progress: Progress = silent, scheduler: object = None) -> "ApplyReport":
     """Transform dumps, and report norms before and after."""
     from gradclip_cli.commands.apply import flow
 
-    with _workers(plan.jobs, progress) as workers:
+    with chosen(plan.jobs, progress, scheduler, plan.norm_types) as workers:
         return _noted(flow.apply(plan, Run(plan.selection, workers, progress, keep_headers=True)), workers)
 
 
 @default_errstate
 @one_call()
-def stats(plan: "StatsPlan", progress: Progress = silent, memory: "Memory | None" = None) -> "StatsReport":
+def stats(
+    plan: "StatsPlan", progress: Progress = silent, scheduler: object = None, memory: "Memory | None" = None
+) -> "StatsReport":
     """Measure dumps, and choose thresholds from their norms; what the memory holds is not read."""
     from gradclip_cli.commands.stats import report
 
-    with _workers(plan.jobs, progress) as workers, _remembering(plan, memory) as known:
+    with chosen(plan.jobs, progress, scheduler, (plan.norm.type, 2.0)) as workers, _remembering(plan, memory) as known:
         found = report.stats(plan, Run(plan.selection, workers, progress), known)
     return _noted(_noted(found, workers), known)
 
 
 @default_errstate
 @one_call()
-def check(plan: "CheckPlan", progress: Progress = silent) -> "CheckReport":
+def check(plan: "CheckPlan", progress: Progress = silent, scheduler: object = None) -> "CheckReport":
     """Find problems in dumps."""
     from gradclip_cli.commands.check import report
 
-    with _workers(plan.jobs, progress) as workers:
+    with chosen(plan.jobs, progress, scheduler, (1.0, 2.0)) as workers:
         return _noted(report.check(plan, Run(plan.selection, workers, progress)), workers)
 
 
 @default_errstate
 @one_call()
-def report(plan: "ReportPlan", progress: Progress = silent) -> "RunReport":
+def report(plan: "ReportPlan", progress: Progress = silent, scheduler: object = None) -> "RunReport":
     """Find out all that a page shows of a run, and write it."""
     from gradclip_cli.commands.report import flow, writing
 
     writing.refuse(plan)
-    with _workers(plan.stats.jobs, progress) as workers, _remembering(plan.against) as known:
+    types = plan.stats.norm.type, 1.0, 2.0
+    with chosen(plan.stats.jobs, progress, scheduler, types) as workers, _remembering(plan.against) as known:
         found = flow.report(plan, Run(plan.stats.selection, workers, progress), known)
     found = _noted(_noted(found, workers), known)
     writing.write(plan, found)
@@ -88,7 +90,7 @@ def diff(plan: "DiffPlan", progress: Progress = silent) -> "DiffReport":
     """Compare two dumps, or two runs step by step."""
     from gradclip_cli.commands.diff import flow
 
-    with _workers(plan.jobs, progress) as workers:
+    with chosen(plan.jobs, progress) as workers:
         return _noted(flow.diff(plan, Run(plan.selection, workers, progress)), workers)
 
 
@@ -98,7 +100,7 @@ def show(plan: "ShowPlan", progress: Progress = silent) -> "ShowReport":
     """Show the tensors of one dump, and the values of one of them."""
     from gradclip_cli.commands.show import report
 
-    with _workers(plan.jobs, progress) as workers:
+    with chosen(plan.jobs, progress) as workers:
         return _noted(report.show(plan, Run(plan.selection, workers, progress, keep_headers=True)), workers)
 
 
@@ -109,13 +111,6 @@ def ls(plan: "LsPlan") -> "LsReport":
 
     with Threads(1) as workers:
         return command.ls(plan, Run(plan.selection, workers))
-
-
-def _workers(jobs: int | None, progress: Progress) -> Chosen:
-    """Return what works on `jobs` items at a time, by default one for each processor; raise UsageError where it is below 1."""
-    if jobs is not None and jobs < 1:
-        raise UsageError(f"jobs must be at least 1, not {jobs}")
-    return Chosen(jobs, progress)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """What all tests share: no waiting for files just written, and a place for large ones."""
 
 import gc
+import os
 import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from gradclip_cli.storage.random_access import InputFile
 
 collect_ignore = ["gallery", "browser"]  # they import torch and playwright; `make gallery` and `make browser` run them
 
+os.environ["AWS_EC2_METADATA_DISABLED"] = "true"  # no test looks for credentials outside this machine
 for number in (signal.SIGINT, signal.SIGHUP):
     if signal.getsignal(number) is signal.SIG_IGN:  # as behind `nohup`; what tests start would ignore it, too
         signal.signal(number, signal.SIG_DFL)

@@ -1,9 +1,11 @@
 """The function `apply`: transform dumps."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Unpack
 
 from gradclip_cli import pipeline
-from gradclip_cli.api.arguments import Path, Paths, Progress, begin, checked, paths_of, strategy_of
+from gradclip_cli.api.arguments import Client, Path, Paths, Progress, begin, checked, paths_of, strategy_of
+from gradclip_cli.api.stores import StoreKeywords, asks_stores
 from gradclip_cli.commands.apply.outputs import into_folder, outputs_for
 from gradclip_cli.commands.apply.plan import ApplyPlan, Override
 from gradclip_cli.inputs.choices import Choices
@@ -25,6 +27,7 @@ Layers = Mapping[str, tuple[str | None, float | str | None]] | Sequence[Override
 
 
 @checked
+@asks_stores
 def apply(
     inputs: Paths,
     output: Path | None = None,
@@ -58,7 +61,9 @@ def apply(
     tied: str = "twice",
     unscale: float | str | None = None,
     jobs: int | None = None,
+    scheduler: str | Client | None = None,
     progress: Progress | None = None,
+    **stores: Unpack[StoreKeywords],
 ) -> ApplyReport:
     """Transform gradient dumps, and report norms before and after.
 
@@ -113,7 +118,7 @@ def apply(
         allow_missing=allow_missing,
         jobs=jobs,
     )
-    return pipeline.apply(plan, begin(progress, found.sources, 2))
+    return pipeline.apply(plan, begin(progress, found.sources, 2), scheduler)
 
 
 def _overrides(layers: Layers) -> tuple[Override, ...]:

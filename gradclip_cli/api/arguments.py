@@ -14,10 +14,11 @@ from typing import Any, ParamSpec, Protocol, TypeVar, Union, get_args, get_origi
 
 import numpy as np
 
-from gradclip_cli.engine.executors.progress import silent
+from gradclip_cli.engine.executors.progress import Crew, silent
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.storage.location_names import given as location
+from gradclip_cli.storage.wildcards import matching
 from gradclip_cli.strategies import Strategy, find
 
 Path = str | os.PathLike[str]
@@ -26,7 +27,10 @@ Paths = Path | Iterable[Path]
 
 @runtime_checkable
 class Progress(Protocol):
-    """An object that a call informs of its progress."""
+    """An object that a call informs of its progress.
+
+    One that is callable as `advance` is, and has a method `workers`, is also told how many workers of a cluster there are.
+    """
 
     def start(self, dumps: int, files: Iterable[str], passes: int) -> None:
         """Note that `dumps` dumps are about to be read, from these files, each `passes` times."""
@@ -35,17 +39,29 @@ class Progress(Protocol):
         """Note that `count` more bytes of a file have been read; called from any thread."""
 
 
+@runtime_checkable
+class Client(Protocol):
+    """A `distributed.Client`: the scheduler of a cluster, to which it is connected."""
+
+    def submit(self, *given: Any, **keywords: Any) -> Any:
+        """Send work to the cluster."""
+
+    def nthreads(self) -> Any:
+        """Return the threads of each worker."""
+
+
 def begin(progress: Progress | None, dumps: Sequence[DumpSource], passes: int) -> Callable[[int, str], None]:
     """Announce the files to be read, and return the function to call with the bytes read and the path of their file."""
     if progress is None:
         return silent
     progress.start(len(dumps), (file for dump in dumps for file in dump.files), passes)
-    return progress.advance
+    return progress if isinstance(progress, Crew) else progress.advance
 
 
 def paths_of(inputs: Paths) -> list[str]:
-    """Return one path or several as a list of strings."""
-    return [location(path) for path in ([inputs] if isinstance(inputs, str | os.PathLike) else inputs)]
+    """Return one path or several as a list of strings; URLs with wildcards become those that they stand for."""
+    given = [inputs] if isinstance(inputs, str | os.PathLike) else inputs
+    return [one for path in given for one in matching(location(path))]
 
 
 def strategy_of(given: str | Strategy) -> Strategy:

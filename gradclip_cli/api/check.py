@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Unpack
 
 from gradclip_cli import pipeline
-from gradclip_cli.api.arguments import Path, Paths, Progress, begin, checked, paths_of
+from gradclip_cli.api.arguments import Client, Path, Paths, Progress, begin, checked, paths_of
+from gradclip_cli.api.stores import StoreKeywords, asks_stores
 from gradclip_cli.checks import BASELINE, NAMES, parse_names
 from gradclip_cli.checks.limits import Limits
 from gradclip_cli.commands.plans import CheckPlan
@@ -22,6 +24,7 @@ from gradclip_cli.storage.location_names import given as location
 
 
 @checked
+@asks_stores
 def check(
     inputs: Paths,
     *,
@@ -65,7 +68,9 @@ def check(
     unscale: float | str | None = None,
     column: str | None = None,
     jobs: int | None = None,
+    scheduler: str | Client | None = None,
     progress: Progress | None = None,
+    **stores: Unpack[StoreKeywords],
 ) -> CheckReport:
     """Find problems in one dump or in a series.
 
@@ -138,4 +143,4 @@ def check(
         logs=Logs(tuple(logs), options) if logs else None,
         baseline_logs=Logs(tuple(good_logs), options) if good_logs else None,
     )
-    return pipeline.check(plan, begin(progress, [*plan.inputs, *plan.baseline], 1))
+    return pipeline.check(plan, begin(progress, [*plan.inputs, *plan.baseline], 1), scheduler)

@@ -1,10 +1,11 @@
 """The function `diff`: compare two dumps, or two runs."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 from gradclip_cli import pipeline
 from gradclip_cli.api.arguments import Path, Progress, begin, checked
+from gradclip_cli.api.stores import StoreKeywords, asks_stores
 from gradclip_cli.commands.plans import DiffPlan, check_tolerance
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.choices import Choices
@@ -23,6 +24,7 @@ from gradclip_cli.storage.locations import is_folder
 
 
 @checked
+@asks_stores
 def diff(
     a: Path,
     b: Path,
@@ -46,6 +48,7 @@ def diff(
     column: str | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
+    **stores: Unpack[StoreKeywords],
 ) -> DiffReport:
     """Compare two dumps tensor by tensor; elements are equal if |a - b| <= atol + rtol·|b|. Raises `GradclipError`.
 

@@ -8,6 +8,7 @@ from typing import Any
 from gradclip_cli import pipeline
 from gradclip_cli.api.arguments import Paths, paths_of
 from gradclip_cli.api.stats_plan import stats_plan
+from gradclip_cli.api.stores import StoreKeywords
 from gradclip_cli.commands.stats.following import Followed, Told
 from gradclip_cli.commands.stats.plan import StatsPlan
 from gradclip_cli.engine.memory.memory import Memory
@@ -15,6 +16,7 @@ from gradclip_cli.errors import InputError, UsageError
 from gradclip_cli.inputs.norm_logs.finding import find_logs, refuse_column, refuse_options
 from gradclip_cli.inputs.norm_logs.reading import files_of
 from gradclip_cli.storage import locations
+from gradclip_cli.storage.remote.settings import current, using
 from gradclip_cli.storage.settling import Settling
 from gradclip_cli.storage.stamps import stamp_of
 from gradclip_cli.storage.streams import STANDARD, stream_name
@@ -38,9 +40,11 @@ def follow(
     """
     if not interval > 0:
         raise UsageError(f"--interval must be above 0, not {interval:g}")
+    stores = {name: asked[name] for name in StoreKeywords.__annotations__ if name in asked}
     run = _Run(paths_of(inputs), asked, chosen=chosen)
     while True:
-        found = run.look()
+        with using(current()._replace(**stores)):
+            found = run.look()
         if found is not None:
             yield found
         if until_step is not None and run.last_step is not None and run.last_step >= until_step:
@@ -67,7 +71,7 @@ class _Run:
             if state is None or state == self._read:
                 return None
             self._read = state
-            report = pipeline.stats(plan, memory=self._memory)
+            report = pipeline.stats(plan, scheduler=self._asked["scheduler"], memory=self._memory)
         except InputError as error:
             if not all(map(locations.exists, self._paths)):
                 raise

@@ -1,9 +1,11 @@
 """The function `ls`: list the tensors of dumps."""
 
 from collections.abc import Iterable
+from typing import Unpack
 
 from gradclip_cli import pipeline
 from gradclip_cli.api.arguments import Paths, checked, paths_of
+from gradclip_cli.api.stores import StoreKeywords, asks_stores
 from gradclip_cli.commands.plans import LsPlan
 from gradclip_cli.inputs.choices import Choices
 from gradclip_cli.inputs.discovery import find_dumps
@@ -15,6 +17,7 @@ from gradclip_cli.reports.listing import LsReport
 
 
 @checked
+@asks_stores
 def ls(
     inputs: Paths,
     *,
@@ -27,6 +30,7 @@ def ls(
     input_format: str | None = None,
     files: Iterable[str] = (),
     steps: str | int | WantedSteps | None = None,
+    **stores: Unpack[StoreKeywords],
 ) -> LsReport:
     """List the tensors of dumps with their layers, shapes and dtypes, reading headers only. Raises `GradclipError`."""
     choices = Choices(tuple(files), everything=True, steps=parse_steps(steps), whole_files=True)

@@ -10,17 +10,25 @@ from gradclip_cli import pipeline
 from gradclip_cli.api.arguments import Path, Paths, Progress, begin, checked, paths_of
 from gradclip_cli.api.stats import stats
 from gradclip_cli.api.stats_plan import StatsKeywords, stats_plan
+from gradclip_cli.api.stores import StoreKeywords, asks_stores
 from gradclip_cli.commands.report.plan import ReportPlan, Wanted
 from gradclip_cli.inputs.norm_logs.finding import find_logs, logs_beside, refuse_column, refuse_options
 from gradclip_cli.inputs.wanted_steps import refuse_slices
 from gradclip_cli.render.html.drawing import check_library
 from gradclip_cli.reports.run import RunReport
+from gradclip_cli.storage.location_names import absolute, without_query
+from gradclip_cli.storage.location_names import given as location
 from gradclip_cli.storage.streams import STANDARD, stream_name
 
-_OF_STATS = {name: one for name, one in signature(stats).parameters.items() if name in StatsKeywords.__annotations__}
+_OF_STATS = {
+    name: one
+    for name, one in signature(stats).parameters.items()
+    if name in StatsKeywords.__annotations__ and name not in StoreKeywords.__annotations__
+}
 
 
 @checked
+@asks_stores
 def report(
     inputs: Paths,
     output: Path | None = None,
@@ -56,7 +64,7 @@ def report(
         values,
         wanted,
     )
-    return pipeline.report(plan, begin(progress, plan.sources, 1))
+    return pipeline.report(plan, begin(progress, plan.sources, 1), asked["scheduler"])
 
 
 _own = signature(report)
@@ -67,7 +75,7 @@ report.__signature__ = _own.replace(  # type: ignore[attr-defined]
 
 
 def _path(path: Path | None) -> str | None:
-    return None if path is None else os.fspath(path)
+    return None if path is None else location(path)
 
 
 def _logs(paths: Sequence[str], other: str | None, asked: Mapping[str, Any]) -> tuple[list[str], list[str]]:
@@ -84,7 +92,9 @@ def _logs(paths: Sequence[str], other: str | None, asked: Mapping[str, Any]) -> 
 def _title(paths: Sequence[str]) -> str:
     """Return the name of the run: that of its file or folder, whatever lies above it."""
     names = [
-        "standard input" if stream_name(path, 0) == STANDARD else os.path.basename(os.path.abspath(path)) or path
+        "standard input"
+        if stream_name(path, 0) == STANDARD
+        else os.path.basename(absolute(without_query(path))) or path
         for path in paths[:1]
     ]
     more = f" and {len(paths) - 1:,} more" if len(paths) > 1 else ""

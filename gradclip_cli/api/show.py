@@ -1,9 +1,11 @@
 """The function `show`: the tensors of one dump by norm, and the values of one of them."""
 
 from collections.abc import Iterable
+from typing import Unpack
 
 from gradclip_cli import pipeline
 from gradclip_cli.api.arguments import Path, Progress, begin, checked
+from gradclip_cli.api.stores import StoreKeywords, asks_stores
 from gradclip_cli.commands.plans import ShowPlan
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.choices import Choices
@@ -20,6 +22,7 @@ from gradclip_cli.storage.location_names import given as location
 
 
 @checked
+@asks_stores
 def show(
     dump: Path,
     tensor: str | None = None,
@@ -40,6 +43,7 @@ def show(
     unscale: float | str | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
+    **stores: Unpack[StoreKeywords],
 ) -> ShowReport:
     """List the tensors of one dump by norm, or look into the one that `tensor` names, in one reading.
 

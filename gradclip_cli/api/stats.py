@@ -1,10 +1,13 @@
 """The function `stats`: measure norms, and suggest thresholds."""
 
 from collections.abc import Iterable
+from shlex import quote
+from typing import Unpack
 
 from gradclip_cli import pipeline
-from gradclip_cli.api.arguments import Paths, Progress, begin, checked, paths_of
+from gradclip_cli.api.arguments import Client, Paths, Progress, begin, checked, paths_of
 from gradclip_cli.api.stats_plan import stats_plan
+from gradclip_cli.api.stores import StoreKeywords, asks_stores
 from gradclip_cli.commands.stats.plan import Trial
 from gradclip_cli.inputs.norm_logs.finding import find_logs, refuse_column, refuse_options
 from gradclip_cli.inputs.wanted_steps import WantedSteps
@@ -15,6 +18,7 @@ from gradclip_cli.thresholds.rules import AutoRule, Rule
 
 
 @checked
+@asks_stores
 def stats(
     inputs: Paths,
     *,
@@ -45,7 +49,9 @@ def stats(
     column: str | None = None,
     jobs: int | None = None,
     cache: bool = False,
+    scheduler: str | Client | None = None,
     progress: Progress | None = None,
+    **stores: Unpack[StoreKeywords],
 ) -> StatsReport:
     """Measure the norms of one dump or of a series and suggest thresholds.
 
@@ -64,4 +70,7 @@ def stats(
     else:
         refuse_column(column)
     plan = stats_plan(paths, logs, asked)
-    return pipeline.stats(plan, begin(progress, plan.inputs, 1))
+    report = pipeline.stats(plan, begin(progress, plan.inputs, 1), scheduler)
+    if report.command and isinstance(scheduler, str):
+        return report._replace(command=f"{report.command} --scheduler {quote(scheduler)}")
+    return report

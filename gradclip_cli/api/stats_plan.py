@@ -1,9 +1,10 @@
 """Make the plan of `stats`, which `report` makes, too, of the same keywords."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypedDict
+from typing import Any
 
-from gradclip_cli.api.arguments import strategy_of
+from gradclip_cli.api.arguments import Client, strategy_of
+from gradclip_cli.api.stores import StoreKeywords
 from gradclip_cli.commands.stats.plan import EVERY, StatsPlan, Trial
 from gradclip_cli.inputs.choices import Choices
 from gradclip_cli.inputs.discovery import Found, find_dumps
@@ -18,8 +19,8 @@ from gradclip_cli.thresholds.adaptive import AdaptiveRule
 from gradclip_cli.thresholds.rules import AutoRule, Rule, parse_rule
 
 
-class StatsKeywords(TypedDict, total=False):
-    """The keywords of `stats` that say what is read, what counts of it, and how thresholds are chosen."""
+class StatsKeywords(StoreKeywords, total=False):
+    """The keywords of `stats` that say what is read, what counts of it, and how thresholds are chosen; and what does the work."""
 
     strategy: str | Strategy | None
     rule: str | Rule | AdaptiveRule | AutoRule
@@ -48,6 +49,7 @@ class StatsKeywords(TypedDict, total=False):
     column: str | None
     jobs: int | None
     cache: bool
+    scheduler: str | Client | None
 
 
 def stats_plan(paths: Sequence[str], logs: Sequence[str], asked: Mapping[str, Any]) -> StatsPlan:

@@ -27,6 +27,8 @@ from gradclip_cli.cli.options import (
 )
 from gradclip_cli.cli.output import show, show_notes, standard_output
 from gradclip_cli.cli.progress import progress
+from gradclip_cli.cli.remote import remote_options
+from gradclip_cli.cli.scheduler import scheduler_option
 from gradclip_cli.cli.types import PATH, STRATEGY, THRESHOLD, Tabular
 from gradclip_cli.cli.viewing import ViewOptions, view_options
 from gradclip_cli.commands.apply.plan import NONFINITE, OUTPUT_DTYPES, ApplyPlan, Override
@@ -143,7 +145,9 @@ OVERRIDE = Tabular("layer", Override.parse, completion.overrides, _read, _write)
 @CONFIG
 @PRINT_CONFIG
 @view_options(ApplyReport)
+@scheduler_option
 @job_options
+@remote_options
 def command(given: InputOptions, shown: ViewOptions, work: JobOptions, print_config: bool, **keywords: Any) -> None:
     """Call `gradclip_cli.apply` with the same keywords, and show its report."""
     if print_config:

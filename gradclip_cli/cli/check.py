@@ -30,6 +30,8 @@ from gradclip_cli.cli.options import (
 )
 from gradclip_cli.cli.output import refuse_left_out, show, show_notes
 from gradclip_cli.cli.progress import progress
+from gradclip_cli.cli.remote import remote_options
+from gradclip_cli.cli.scheduler import scheduler_option
 from gradclip_cli.cli.types import PATH, REAL, WHOLE, Parsed
 from gradclip_cli.cli.viewing import ViewOptions, view_options
 from gradclip_cli.reports.check import NO_GRADIENT, NOT_JUDGED, CheckReport
@@ -86,7 +88,9 @@ def _option(limit: "Field[Any]") -> Any:
 @log_pattern_options
 @CONFIG
 @view_options(CheckReport)
+@scheduler_option
 @job_options
+@remote_options
 def command(
     given: InputOptions,
     shown: ViewOptions,

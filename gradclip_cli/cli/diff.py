@@ -21,6 +21,7 @@ from gradclip_cli.cli.options import (
 )
 from gradclip_cli.cli.output import show, show_notes
 from gradclip_cli.cli.progress import progress
+from gradclip_cli.cli.remote import remote_options
 from gradclip_cli.cli.types import PATH, REAL
 from gradclip_cli.cli.viewing import ViewOptions, view_options
 from gradclip_cli.render.view import ALL, View
@@ -66,6 +67,7 @@ from gradclip_cli.reports.diff import ON_SCREEN, DiffReport, DiffRuns, DiffScope
 @log_pattern_options
 @view_options(DiffRuns)
 @job_options
+@remote_options
 def command(a: str, b: str, shown: ViewOptions, work: JobOptions, whole: bool, **keywords: Any) -> int:
     """Call `gradclip_cli.diff` with the same keywords, show its report, and return the exit code."""
     _view(shown, whole, DiffRuns)  # what neither of two dumps nor of two runs can be shown is told before they are read

@@ -14,6 +14,7 @@ from gradclip_cli.cli.options import (
     pattern_options,
 )
 from gradclip_cli.cli.output import show
+from gradclip_cli.cli.remote import remote_options
 from gradclip_cli.cli.viewing import ViewOptions, view_options
 from gradclip_cli.render.view import ALL
 from gradclip_cli.reports.listing import LsReport, LsScopes, StrategiesReport, StrategyRow
@@ -36,6 +37,7 @@ from gradclip_cli.strategies import STRATEGIES
 @files_option
 @pattern_options
 @view_options(LsReport)
+@remote_options
 def ls(given: InputOptions, shown: ViewOptions, **keywords: Any) -> None:
     """Call `gradclip_cli.ls` with the same keywords, and show its report."""
     kind = LsReport if {"block", ALL}.isdisjoint(shown.by) else LsScopes

@@ -14,7 +14,7 @@ from gradclip_cli.errors import GradclipError
 from gradclip_cli.storage.interrupts import cleanups
 from gradclip_cli.storage.locations import size
 from gradclip_cli.storage.streams import STANDARD
-from gradclip_cli.text import printable
+from gradclip_cli.text import plural, printable
 
 PATIENCE = 1.0
 """Seconds of work before a bar is drawn."""
@@ -40,6 +40,13 @@ class Watched:
         """Take note of `count` bytes of a file; from any thread."""
         if self._bar is not None:
             self._bar.tell(count, path)
+
+    __call__ = advance
+
+    def workers(self, count: int) -> None:
+        """Take note of how many workers of a cluster there are."""
+        if self._bar is not None:
+            self._bar.workers = count
 
 
 @contextmanager
@@ -75,6 +82,7 @@ class Bar:
         self.sizes, self._color = sizes or {}, color
         self._done: dict[str, int] = {}
         self._path = ""
+        self.workers: int | None = None
         self._start = time.monotonic()
         self._lock, self._over = threading.Lock(), threading.Event()
         self._painter: threading.Thread | None = None
@@ -108,6 +116,15 @@ class Bar:
         """Return the bytes to be read in all; None where that is unknown, as for a pipe."""
         return sum(self.sizes.values()) if all(self.sizes.values()) else None
 
+    @property
+    def doing(self) -> str:
+        """Say what is read: a file, or on a cluster, which reads many at once, how many of them were begun."""
+        if self.workers is None:
+            return os.path.basename(printable(self._path))
+        with self._lock:
+            begun = len(self._done)
+        return f"{begun:,}/{plural(len(self.sizes), 'file')}, {plural(self.workers, 'worker')}"
+
     def _paint(self) -> None:
         if self._over.wait(max(0.0, self._start + PATIENCE - time.monotonic())):
             return
@@ -117,9 +134,9 @@ class Bar:
         with make_bar(self._color, named=len(self.sizes) > 1) as bar:
             task = bar.add_task("", total=self.total, file="", pace="")
             while True:
-                done, file = self.done, printable(os.path.basename(self._path))
+                done = self.done
                 pace = paced(done, self.total, time.monotonic() - self._start)
-                bar.update(task, completed=done, file=file, pace=pace)
+                bar.update(task, completed=done, file=self.doing, pace=pace)
                 if self._over.wait(_INTERVAL):
                     break
         cleanups.remove(_show_cursor)

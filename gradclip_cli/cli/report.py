@@ -12,6 +12,8 @@ from gradclip_cli.cli.measuring import cache_option, measuring_options, series_o
 from gradclip_cli.cli.options import InputOptions, JobOptions, job_options
 from gradclip_cli.cli.output import refuse_left_out, warn
 from gradclip_cli.cli.progress import progress
+from gradclip_cli.cli.remote import remote_options
+from gradclip_cli.cli.scheduler import scheduler_option
 from gradclip_cli.cli.types import PATH
 from gradclip_cli.notes import lines
 from gradclip_cli.render.html.drawing import FORMATS
@@ -48,7 +50,9 @@ _ON_THE_PAGE = (NO_GRADIENT, NOT_JUDGED)
 @measuring_options
 @CONFIG
 @cache_option("of the dumps of --against")
+@scheduler_option
 @job_options
+@remote_options
 def command(given: InputOptions, work: JobOptions, **keywords: Any) -> None:
     """Call `gradclip_cli.report` with the same keywords."""
     paths = given.input_paths()

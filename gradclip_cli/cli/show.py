@@ -19,6 +19,7 @@ from gradclip_cli.cli.options import (
 )
 from gradclip_cli.cli.output import show
 from gradclip_cli.cli.progress import progress
+from gradclip_cli.cli.remote import remote_options
 from gradclip_cli.cli.types import PATH, TENSORS
 from gradclip_cli.cli.viewing import ViewOptions, view_options
 from gradclip_cli.inputs.patterns import is_literal
@@ -50,6 +51,7 @@ from gradclip_cli.reports.show import ShowReport
 @pattern_options
 @view_options(ShowReport)
 @job_options
+@remote_options
 def command(dump: str, tensor: str | None, shown: ViewOptions, work: JobOptions, **keywords: Any) -> None:
     """Call `gradclip_cli.show` with the same keywords, and show its report."""
     view = _view(tensor, shown)

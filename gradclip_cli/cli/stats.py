@@ -19,6 +19,8 @@ from gradclip_cli.cli.options import (
 )
 from gradclip_cli.cli.output import refuse_left_out, show, show_notes, standard_output, warn
 from gradclip_cli.cli.progress import progress
+from gradclip_cli.cli.remote import remote_options
+from gradclip_cli.cli.scheduler import scheduler_option
 from gradclip_cli.cli.viewing import ViewOptions, view_options
 from gradclip_cli.commands.stats.plan import EVERY
 from gradclip_cli.errors import InputError
@@ -77,7 +79,9 @@ _THRESHOLDS = ("-t", "--threshold", "--max-norm")
 @follow_options
 @view_options(StatsReport)
 @cache_option("of dumps")
+@scheduler_option
 @job_options
+@remote_options
 def command(
     given: InputOptions,
     shown: ViewOptions,

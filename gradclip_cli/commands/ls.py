@@ -22,6 +22,7 @@ from gradclip_cli.lazy_rows import Coded, LaterRows, LazyRows, Zipped
 from gradclip_cli.notes import Note, merged
 from gradclip_cli.reports.listing import LsBlock, LsDump, LsReport, LsTensor, OtherTensors
 from gradclip_cli.spec_table import dtype_names, labels_of, names_of, nbytes_of, picked, shapes_of
+from gradclip_cli.storage.locations import expect
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import shortlist
 
@@ -38,6 +39,7 @@ def ls(plan: LsPlan, run: Run) -> LsReport:
     A tensor whose pieces say where they belong is listed once, with the first of its files.
     """
     found = _Listed(plan.selection)
+    expect([file for source in plan.inputs for file in source.files])
     for source in plan.inputs:
         with run.open(source) as dump:
             found.add(source, dump)

@@ -169,7 +169,7 @@ def compare(
     keys, pairs = list(shared), list(shared.values())
 
     task, found = CompareTask(pairs, tolerance, workers.work, progress), dict[int, Comparison]()
-    nbytes = sendable_bytes([one.spec for pair in pairs for one in pair], range(2 * len(pairs)))
+    nbytes = sendable_bytes([one.spec for pair in pairs for one in pair], range(2 * len(pairs)), workers)
     outcomes = map_with_receipts(
         workers, task.compare, _tasks(pairs), nbytes, (one.file for pair in pairs for one in pair)
     )

@@ -22,6 +22,7 @@ from gradclip_cli.numerics.measuring import measure_alike
 from gradclip_cli.numerics.norms import BLOCK, SumKinds, stored_sums
 from gradclip_cli.numerics.statistics_table import StatsTable
 from gradclip_cli.numerics.workspace import Workspace
+from gradclip_cli.storage import locations
 from gradclip_cli.tensors import Piece
 
 Found = list[MeasuredDump] | GradclipError
@@ -42,6 +43,10 @@ class BatchTask:
         """Return the dumps of each source, or the error that it raises."""
         with one_call():
             return _Batch(self._how[1], self.own_run()).measured(sources)
+
+    def expect(self, items: Sequence[Sequence[DumpSource]]) -> None:
+        """Say which remote files are opened next."""
+        locations.expect([file for sources in items for source in sources for file in source.files])
 
     def own_run(self) -> Run:
         """Return the run of this thread."""

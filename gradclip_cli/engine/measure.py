@@ -8,6 +8,7 @@ import numpy as np
 from gradclip_cli.engine.executors.base import Executor, room
 from gradclip_cli.engine.executors.progress import Progress, portable, silent
 from gradclip_cli.engine.executors.receipts import HasReceipts, map_with_receipts
+from gradclip_cli.formats.portable import PortableReader
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.numerics.measuring import measure_piece, measure_small
 from gradclip_cli.numerics.norms import SumKinds
@@ -144,6 +145,10 @@ class MeasureTask(NamedTuple):
                 piece, [self._piece(part, findings) for part in pieces_in_order(piece)], None, findings
             )
 
+    def expect(self, items: Sequence[Piece]) -> None:
+        """Tell a remote file which pieces are measured next."""
+        foretell(self.read, self.specs, items)
+
     def _piece(self, piece: Piece, findings: Findings) -> PieceStats:
         raw = fetch(self.read, piece, self.specs, self.work)
         stats = measure_piece(raw, self.specs[piece.index].dtype, self.sums, self.work)
@@ -175,7 +180,8 @@ def measure(
     found = StatsTable(wanted, StatsArrays.empty(len(wanted), len(types)))
     pieces: dict[int, list[PieceStats]] = {}
     task = MeasureTask(specs, read, types, workers.work, observe.see if observe is not None else None)
-    every, nbytes = split(specs, wanted) if known is None else known, sendable_bytes(specs, wanted)
+    nbytes = sendable_bytes(specs, wanted, workers)
+    every = ahead(sources, specs, split(specs, wanted) if known is None else known, here=not workers.far)
     for piece, parts, small, findings in map_with_receipts(workers, task.measure, every, nbytes, sources):
         if observe is not None:
             observe.take_all(findings)
@@ -190,6 +196,21 @@ def measure(
     return found
 
 
+def ahead(
+    sources: Sequence[HasReceipts | None], specs: Sequence[TensorSpec], pieces: Iterable[Piece], *, here: bool
+) -> Iterable[Piece]:
+    """Tell the file of a remote source which pieces are going to be read if that is done `here`; return them."""
+    first = sources[0] if sources and here else None
+    return first.expect(specs, pieces) if isinstance(first, PortableReader) else pieces
+
+
+def foretell(read: Read, specs: Sequence[TensorSpec], pieces: Sequence[Piece]) -> None:
+    """Tell the file behind `read`, if it is one that is remote, which pieces are going to be read."""
+    owner = getattr(read, "__self__", None)
+    if isinstance(owner, FileRead) and isinstance(owner.file, PortableReader):
+        owner.file.expect(specs, pieces)
+
+
 def fetch(read: Read, piece: Piece, specs: Sequence[TensorSpec], work: Workspace) -> Raw:
     """Read a piece into `work.raw`."""
     first = specs[piece.index]
@@ -198,11 +219,14 @@ def fetch(read: Read, piece: Piece, specs: Sequence[TensorSpec], work: Workspace
     return raw
 
 
-def sendable_bytes(specs: Sequence[TensorSpec], wanted: Collection[int]) -> int:
+def sendable_bytes(specs: Sequence[TensorSpec], wanted: Collection[int], workers: Executor) -> int:
     """Return the bytes of the tensors `wanted` for `Executor.map`: 0 where they are many or small, or any of them is encoded.
 
-    Threads unpack as fast as processes, each of which would walk through the structure of the file anew.
+    Threads unpack as fast as processes, each of which would walk through the structure of the file anew. Other machines take
+    all of it from this one.
     """
+    if workers.far:
+        return sum(specs[index].nbytes for index in wanted)
     if len(specs) > _MOST_SENT or any(specs[index].offset is None and specs[index].size for index in wanted):
         return 0
     nbytes = sum(specs[index].nbytes for index in wanted)

@@ -1,18 +1,20 @@
 """Rewrite a dump in its second reading: read, change, write and measure every piece."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate, groupby
 from typing import NamedTuple
 
 from gradclip_cli.engine import row_major
+from gradclip_cli.engine.copied_ranges import CopyTask, in_parts
 from gradclip_cli.engine.executors.base import Executor, room
 from gradclip_cli.engine.executors.progress import Progress, portable, silent
 from gradclip_cli.engine.executors.receipts import map_with_receipts
-from gradclip_cli.engine.measure import NormTypes, Read, fetch, sendable_bytes
+from gradclip_cli.engine.measure import NormTypes, Read, ahead, fetch, sendable_bytes
 from gradclip_cli.engine.row_major import RowMajorReader
 from gradclip_cli.formats.base import Writer
 from gradclip_cli.formats.by_offset import OffsetWriter
-from gradclip_cli.formats.copy_ranges import Copy, subtract_ranges
+from gradclip_cli.formats.copy_ranges import subtract_ranges
 from gradclip_cli.formats.portable import PortableReader
 from gradclip_cli.numerics.conversion import converted, wide_type, widened
 from gradclip_cli.numerics.dtypes import DType, Raw
@@ -23,12 +25,10 @@ from gradclip_cli.numerics.statistics_table import StatsTable, concatenate
 from gradclip_cli.numerics.transforms import byteswap, is_normal, scale, scale_each
 from gradclip_cli.numerics.workspace import Workspace
 from gradclip_cli.spec_table import SpecTable, adjoining, dtypes_of, sizes_of
-from gradclip_cli.storage.random_access import copy_at
+from gradclip_cli.storage.descriptor import Descriptor
 from gradclip_cli.strategies.action_table import actions_on, ascending, each_by_identity, indices_of
 from gradclip_cli.strategies.actions import UNCHANGED, Action, Scale
 from gradclip_cli.tensors import Piece, TensorSpec, laid_for, pieces_in_order, split
-
-_COPIED = 64 << 20
 
 
 class Rewritten(NamedTuple):
@@ -71,7 +71,9 @@ class Rewriter(NamedTuple):
         specs, targets, work = self.source.reader.tensors, self.targets(), self.workers.work
         task = RewriteTask(self.source, specs, targets, self.writer, self.actions, self.types, work, self.progress)
         sources, wanted = self.sources(), ascending(pending)
-        every, nbytes, used = split(sources, wanted), sendable_bytes(sources, wanted), (self.source, self.writer)
+        used = (self.source, self.writer)
+        nbytes = sendable_bytes(sources, wanted, self.workers)
+        every = ahead(used, sources, split(sources, wanted), here=not self.workers.far)
         for piece, small, parts, clipped in map_with_receipts(self.workers, task.rewrite, every, nbytes, used):
             if small is not None:
                 self._keep(piece, small, after.stats)
@@ -85,10 +87,16 @@ class Rewriter(NamedTuple):
         return after
 
     def copy(self) -> None:
-        """Copy unchanged bytes, in one thread: the kernel lets only one thread write to a file at a time."""
-        if self.writer is not None:
-            for part in _parts(subtract_ranges(self.writer.copies, self.written)):
-                self._copy(part)
+        """Copy unchanged bytes, here in one thread: the kernel lets only one thread write to a file at a time."""
+        if self.writer is None:
+            return
+        task = CopyTask(self.source, Descriptor(self.fd), self.output, self.progress)
+        parts = in_parts(subtract_ranges(self.writer.copies, self.written))
+        if self.workers.far:
+            deque(self.workers.map(task.copy, parts, sum(part.nbytes for part in parts)), maxlen=0)
+            return
+        for part in parts:
+            task.copy_from(self.source.reader.file, part)
 
     def _keep(self, piece: Piece, small: StatsArrays, stats: StatsTable) -> None:
         """Store the statistics of the small tensors that changed."""
@@ -109,10 +117,6 @@ class Rewriter(NamedTuple):
         """Return the tensors as they are written, or would be."""
         return self.writer.tensors if self.writer is not None else self.stored or self.source.reader.tensors
 
-    def _copy(self, piece: Copy) -> None:
-        copy_at(self.source.reader.file, piece.source, self.fd, piece.target, piece.nbytes, self.output)
-        self.progress(piece.nbytes, self.source.path)
-
 
 class RewriteTask(NamedTuple):
     """Reads, changes, writes and measures pieces; it can be sent if its writer can, and counts bytes for the sender's progress then."""
@@ -125,6 +129,10 @@ class RewriteTask(NamedTuple):
     types: NormTypes
     work: Workspace
     progress: Progress = silent
+
+    def expect(self, items: Sequence[Piece]) -> None:
+        """Tell a remote file which pieces are read next."""
+        self.source.expect(self.specs, items)
 
     def rewrite(self, piece: Piece) -> tuple[Piece, StatsArrays | None, list[PieceStats], dict[int, int]]:
         """Return the piece, the statistics of its small tensors or of its changed parts, and the clipped elements by index."""
@@ -197,13 +205,6 @@ class RewriteTask(NamedTuple):
 
     def __reduce__(self) -> tuple[type["RewriteTask"], tuple[object, ...]]:
         return RewriteTask, (*self[:-1], portable(self.progress))
-
-
-def _parts(copies: Iterable[Copy]) -> Iterator[Copy]:
-    """Split copies into parts of at most `_COPIED` bytes: progress is reported after each."""
-    for copy in copies:
-        for start in range(0, copy.nbytes, _COPIED):
-            yield Copy(copy.source + start, copy.target + start, min(_COPIED, copy.nbytes - start))
 
 
 def change_as(

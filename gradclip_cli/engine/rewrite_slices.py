@@ -7,7 +7,7 @@ from typing import NamedTuple
 from gradclip_cli.engine.executors.base import room
 from gradclip_cli.engine.executors.progress import Progress, portable
 from gradclip_cli.engine.executors.receipts import map_with_receipts
-from gradclip_cli.engine.measure import NormTypes, fetch, sendable_bytes
+from gradclip_cli.engine.measure import NormTypes, ahead, fetch, sendable_bytes
 from gradclip_cli.engine.rewrite import Rewriter, Rewritten, change_as
 from gradclip_cli.engine.slices import SliceStats, SliceTable
 from gradclip_cli.formats.base import Writer
@@ -48,7 +48,8 @@ class SliceRewriter(NamedTuple):
         task = SliceRewriteTask(file.source, specs, targets, file.writer, self.actions, file.types, work, file.progress)
         after, clipped = SliceTable.empty(self.length, changed, len(file.types)), dict[int, dict[int, int]]()
         sources = file.sources()
-        every, nbytes = split_slices(sources, changed), sendable_bytes(sources, changed)
+        nbytes = sendable_bytes(sources, changed, file.workers)
+        every = ahead((file.source,), sources, split_slices(sources, changed), here=not file.workers.far)
         parts = chain.from_iterable(
             map_with_receipts(file.workers, task.rewrite, every, nbytes, (file.source, file.writer))
         )
@@ -82,6 +83,10 @@ class SliceRewriteTask(NamedTuple):
     types: NormTypes
     work: Workspace
     progress: Progress
+
+    def expect(self, items: Sequence[Piece]) -> None:
+        """Tell a remote file which pieces are read next."""
+        self.source.expect(self.specs, items)
 
     def rewrite(self, piece: Piece) -> list[WrittenSlices]:
         """Return the results of the slices in a piece; a piece of an encoded tensor is all of it."""

@@ -1,12 +1,15 @@
 """Share the selection, threads, progress and headers among all passes of one call."""
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any, TypeVar
 
-from gradclip_cli.engine.executors.base import Executor
+from gradclip_cli.engine.executors.base import Executor, Several
 from gradclip_cli.engine.executors.progress import Progress, silent
 from gradclip_cli.engine.known_ties import KnownTies
+from gradclip_cli.errors import located
 from gradclip_cli.formats.base import Headers
 from gradclip_cli.inputs.naming import LayerParam
 from gradclip_cli.inputs.opened import DumpFile, OpenDump, OpenFile, reopened
@@ -35,6 +38,20 @@ class Run:
         self._placed: tuple[Sequence[str], Sequence[LayerParam]] = ([], [])
         self._shared_by: tuple[Sequence[TensorSpec], Selection] = ((), selection)
         self._shared: dict[str, Any] = {}
+
+    def each(self, do: Callable[["Run", DumpSource], Found], sources: Iterable[DumpSource]) -> Several[Found]:
+        """Yield for each source what returns `do(run, source)`, as `Executor.several` does; threads have runs of their own."""
+        if not self.workers.far:
+            return self.workers.several(partial(do, self), sources)
+        own, keep = threading.local(), self.headers.keep
+
+        def done(source: DumpSource) -> Found:
+            if not hasattr(own, "run"):
+                own.run = Run(self.selection, self.workers, self.progress, keep_headers=keep)
+            with located(source.location):
+                return do(own.run, source)
+
+        return self.workers.several(done, sources)
 
     def open(self, source: DumpSource) -> OpenDump:
         """Open a dump."""

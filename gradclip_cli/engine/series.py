@@ -1,7 +1,8 @@
 """Read series of dumps, in separate files or in one, in the order of their steps."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from gradclip_cli.engine.replicated import count_replicated
 from gradclip_cli.engine.run import Run
@@ -40,6 +41,34 @@ def survey_series(
     if run.selection.along is not None:
         return measure_slices(source, sums, run, observer_for)
     return steps_in(measure_dump(source, sums, run, observer_for), run)
+
+
+def measure_in_order(
+    sources: Sequence[DumpSource], sums: SumKinds, run: Run, observer_for: ObserverFor | None = None
+) -> Iterator[Measure]:
+    """Yield for each source, in order, what measures it; call it before the next is taken."""
+    return settled_each(sources, survey_in_order(sources, sums, run, observer_for), run)
+
+
+def survey_in_order(
+    sources: Sequence[DumpSource], sums: SumKinds, run: Run, observer_for: ObserverFor | None = None
+) -> Iterator[Measure]:
+    """Yield for each source, in order, what surveys it; call it before the next is taken. A cluster measures several at once."""
+
+    def survey(own: Run, source: DumpSource) -> list[MeasuredDump]:
+        return survey_series(source, sums, own, observer_for)
+
+    yield from run.each(survey, sources)
+
+
+def settled_each(sources: Sequence[DumpSource], surveys: Iterable[Measure], run: Run) -> Iterator[Measure]:
+    """Yield what measures each source and does what follows from the dumps before; `surveys` do not do the latter."""
+    for source, survey in zip(sources, surveys, strict=True):
+        yield partial(_settled, source, survey, run)
+
+
+def _settled(source: DumpSource, survey: Measure, run: Run) -> list[MeasuredDump]:
+    return settled(source, survey(), run)
 
 
 def steps_in(dump: MeasuredDump, run: Run) -> list[MeasuredDump]:

@@ -11,7 +11,18 @@ from gradclip_cli.engine.dump_notes import name_notes
 from gradclip_cli.engine.executors.base import Executor, room
 from gradclip_cli.engine.executors.receipts import HasReceipts, map_with_receipts
 from gradclip_cli.engine.first_nonfinite import FirstNonfinite
-from gradclip_cli.engine.measure import FileRead, Findings, PieceObserver, Read, See, fetch, seen, sendable_bytes
+from gradclip_cli.engine.measure import (
+    FileRead,
+    Findings,
+    PieceObserver,
+    Read,
+    See,
+    ahead,
+    fetch,
+    foretell,
+    seen,
+    sendable_bytes,
+)
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.survey import MeasuredDump, ObserverFor, observer_of
 from gradclip_cli.errors import InputError, UsageError
@@ -56,6 +67,10 @@ class SliceTask(NamedTuple):
         with room(spec.held):
             parts = slices_in_order(piece, spec) if spec.offset is None else (piece,)
             return [self._part(part, spec, findings) for part in parts], findings
+
+    def expect(self, items: Sequence[Piece]) -> None:
+        """Tell a remote file which pieces are measured next."""
+        foretell(self.read, self.specs, items)
 
     def _part(self, piece: Piece, spec: TensorSpec, findings: Findings) -> SliceStats:
         raw, size = fetch(self.read, piece, self.specs, self.work), spec.slice_size
@@ -113,7 +128,8 @@ def measure_tensors(
     """Measure all `count` slices of the tensors `wanted`; `sources` are all readers that it uses."""
     found = SliceTable.empty(count, wanted, len(task.sums))
     filled = [index for index in wanted if task.specs[index].size]
-    every, nbytes = split_slices(task.specs, filled), sendable_bytes(task.specs, filled)
+    nbytes = sendable_bytes(task.specs, filled, workers)
+    every = ahead(sources, task.specs, split_slices(task.specs, filled), here=not workers.far)
 
     def results() -> Iterator[SliceStats]:
         for some, findings in map_with_receipts(workers, task.measure, every, nbytes, sources):

@@ -7,9 +7,9 @@ from itertools import groupby
 
 from gradclip_cli.engine.dump_batches import BatchTask, Found
 from gradclip_cli.engine.run import Run
-from gradclip_cli.engine.series import Measure, settled, survey_series
+from gradclip_cli.engine.series import Measure, settled_each, survey_in_order
 from gradclip_cli.engine.survey import MeasuredDump
-from gradclip_cli.errors import GradclipError
+from gradclip_cli.errors import GradclipError, InputError
 from gradclip_cli.inputs.source import DumpSource
 from gradclip_cli.numerics.norms import SumKinds
 from gradclip_cli.storage import locations
@@ -34,22 +34,13 @@ def measure_each(sources: Sequence[DumpSource], sums: SumKinds, run: Run) -> Ite
     return settled_each(sources, survey_each(sources, sums, run), run)
 
 
-def settled_each(sources: Sequence[DumpSource], surveys: Iterable[Measure], run: Run) -> Iterator[Measure]:
-    """Yield what measures each source and does what follows from the dumps before; `surveys` do not do the latter."""
-    for source, survey in zip(sources, surveys, strict=True):
-        yield partial(_settled, source, survey, run)
-
-
-def _settled(source: DumpSource, survey: Measure, run: Run) -> list[MeasuredDump]:
-    return settled(source, survey(), run)
-
-
 def survey_each(sources: Sequence[DumpSource], sums: SumKinds, run: Run) -> Iterator[Measure]:
     """Yield for each source, in order, what reads and measures it, before anything follows from the dumps before.
 
     Small dumps are tasks, a batch of them each, and large ones are split into pieces: never both at the same time.
     """
-    most = _TASK_BYTES if len(sources) >= 4 * run.workers.jobs else PIECE_BYTES
+    locations.expect([file for source in sources for file in source.files])
+    most = _TASK_BYTES if run.workers.far or len(sources) >= 4 * run.workers.jobs else PIECE_BYTES
     sized = [(source, _size(source)) for source in sources]
     for small, some in groupby(sized, lambda pair: pair[1] <= most):
         first, *rest = some
@@ -58,12 +49,13 @@ def survey_each(sources: Sequence[DumpSource], sums: SumKinds, run: Run) -> Iter
         if small and rest and run.selection.along is None and max(tensors, default=0) <= _MOST_TENSORS:
             yield from _in_batches(rest, sums, run)
         else:
-            yield from (partial(survey_series, source, sums, run) for source, _ in rest)
+            yield from survey_in_order([source for source, _ in rest], sums, run)
 
 
 def _first(source: DumpSource, sums: SumKinds, run: Run, tensors: list[int]) -> list[MeasuredDump]:
     """Measure the first of several dumps here; it shows how many tensors the others are likely to have."""
-    found = survey_series(source, sums, run)
+    (survey,) = survey_in_order([source], sums, run)
+    found = survey()
     tensors += [len(dump.tensors) for dump in found[:1]]
     return found
 
@@ -76,9 +68,23 @@ def _in_batches(sized: Sequence[tuple[DumpSource, int]], sums: SumKinds, run: Ru
     work = nbytes + _DUMP_WORK * count
     batches = _batches(sized, max(8, min(_MOST_DUMPS, count // (4 * workers.jobs))))
     spread = workers.jobs > 1 and (workers.leaves(work) or nbytes > _ON_THREADS * count)
-    results = workers.map(task.measure, batches, work) if spread else map(task.measure, batches)
-    for found in results:
-        yield from (partial(_handed_out, one) for one in found)
+    here = not workers.far and any(locations.is_remote(file) for source, _ in sized for file in source.files)
+    results = workers.map(task.measure, batches, 0 if here else work) if spread else map(task.measure, batches)
+    every = (source for source, _ in sized)
+    for found in _located(results, every) if workers.far else results:
+        yield from (partial(_handed_out, one) for one, _ in zip(found, every, strict=False))
+
+
+def _located(results: Iterator[list[Found]], sources: Iterator[DumpSource]) -> Iterator[list[Found]]:
+    """Name the first dump of a batch that workers died of; `sources` are those that were not yet taken."""
+    while True:
+        try:
+            found = next(results)
+        except StopIteration:
+            return
+        except InputError as error:
+            raise InputError(error.message, path=error.path or next(sources).location) from error
+        yield found
 
 
 def _handed_out(found: Found) -> list[MeasuredDump]:

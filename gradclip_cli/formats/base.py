@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from math import prod
 from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -27,7 +27,7 @@ class Headers:
     """
 
     def __init__(self, keep: bool = False) -> None:
-        self._keep = keep
+        self.keep = keep
         self._of: dict[Fingerprint, Any] = {}
         self._last: tuple[object, Any] | None = None
 
@@ -42,12 +42,12 @@ class Headers:
     def add(self, fingerprint: Fingerprint, data: object, header: Any) -> None:
         """Remember the parsed header of a file, and the bytes that it was parsed from."""
         self._last = data, header
-        if self._keep:
+        if self.keep:
             self._of[fingerprint] = header
 
     def add_last(self, key: object, header: Any) -> None:
         """Remember, if files are opened again, what was read of this one under a key for `of_bytes`, until the next is opened."""
-        if self._keep:
+        if self.keep:
             self._last = key, header
 
 
@@ -122,6 +122,14 @@ class Reader(Protocol):
 
     def close(self) -> None:
         """Release the file."""
+
+
+@runtime_checkable
+class Packed(Protocol):
+    """A reader of a format that packs each tensor in one place of the file."""
+
+    def packed_range(self, spec: TensorSpec) -> tuple[int, int]:
+        """Return the offset and the size in bytes of what a tensor without an offset is unpacked from."""
 
 
 class Writer(Protocol):

@@ -42,8 +42,7 @@ class OffsetReader:
 
     def read(self, spec: TensorSpec, start: int, out: Raw) -> None:
         """Fill `out` with stored elements from `start` on; raise InputError if the file has changed."""
-        file = self._file if self._file is not None else self._open()
-        file.read_into(spec.position(start), out)
+        self.file.read_into(spec.position(start), out)
         if self._summed:
             self._sums.setdefault(spec.name, {})[start * spec.dtype.itemsize] = crc32(out.data), out.size
 
@@ -52,10 +51,15 @@ class OffsetReader:
         found, self._sums = self._sums, {}
         return Sums(found, set()) if found else None
 
+    @property
+    def file(self) -> RandomAccess:
+        """The file; raises InputError if it has changed, or cannot be opened."""
+        return self._file if self._file is not None else self._open()
+
     def _open(self) -> RandomAccess:
         file = open_input(self._path)
         weakref.finalize(self, file.__exit__, None, None, None)
-        if file.fingerprint != self._fingerprint:
+        if file.fingerprint.anywhere != self._fingerprint.anywhere:
             raise changed(self._path)
         self._file = file
         return file

@@ -10,6 +10,9 @@ from gradclip_cli.storage.base import RandomAccess
 from gradclip_cli.storage.fingerprint import Fingerprint, changed
 from gradclip_cli.storage.random_access import open_input
 
+_TRIED = sorted(FORMATS, key="hdf5".__eq__)
+"""The formats in the order in which a file is held against them: HDF5 may begin anywhere, which takes further looks, so it is last."""
+
 
 class opened:  # noqa: N801 (a context, as those of contextlib)
     """Open a file in the format `name`, or else in the one that its first bytes show; as a context, give format and reader.
@@ -56,14 +59,14 @@ def _open(
 ) -> tuple[Format, Reader]:
     format = by_name(name) if name else _recognised(file)
     file.complete()  # only now: a pipe that is no dump may never end
-    if fingerprint not in (None, file.fingerprint):
+    if fingerprint is not None and fingerprint.anywhere != file.fingerprint.anywhere:
         raise changed(file.path)
     return format, format.open_reader(file, options)
 
 
 def _recognised(file: RandomAccess) -> Format:
     head = file.read(0, HEAD)
-    for name in () if file.path.lower().endswith(".distcp") else FORMATS:
+    for name in () if file.path.lower().endswith(".distcp") else _TRIED:
         if by_name(name).matches(head, file):
             return by_name(name)
     if not head:

@@ -2,19 +2,20 @@
 
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from typing import Any
 
 from gradclip_cli.errors import InputError
-from gradclip_cli.formats.base import Format, Options, Reader
+from gradclip_cli.formats.base import Format, Options, Packed, Reader
 from gradclip_cli.formats.by_offset import OffsetReader
 from gradclip_cli.formats.opening import opened
 from gradclip_cli.formats.sharing import one_call
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.storage.fingerprint import Fingerprint
+from gradclip_cli.storage.locations import is_remote
 from gradclip_cli.storage.streams import is_of_this_process
-from gradclip_cli.tensors import TensorSpec
+from gradclip_cli.tensors import Piece, TensorSpec
 
 How = tuple[str, Options, str, Fingerprint]
 """The arguments of `opened` that open a file again: path, options, name of the format, fingerprint."""
@@ -76,6 +77,17 @@ class PortableReader:
         else:
             self._by_offset.read(spec, start, out)
 
+    def expect(self, specs: Sequence[TensorSpec], pieces: Iterable[Piece]) -> Iterable[Piece]:
+        """Tell a remote file which pieces are going to be read, in their order, to fetch them early; return the pieces."""
+        if not is_remote(self.path):
+            return pieces
+        listed, reader = list(pieces), self._reader
+        every = (_range_of(reader, specs[piece.index], piece) for piece in listed)
+        if ranges := [one for one in every if one is not None]:
+            file = self._by_offset.file if reader is None and self._by_offset is not None else self.reader.file
+            file.expect(ranges)
+        return listed
+
     def receipts(self) -> list[Any] | None:
         """Return and forget the checksums of what was read in another process than the one that opened the file first."""
         readers = (self._by_offset, self._reader) if self._by_offset is not None else ()
@@ -88,6 +100,12 @@ class PortableReader:
             self.reader.take(one)
 
     def __reduce__(self) -> tuple[type["PortableReader"], tuple[How, None, bool]]:
+        if is_remote(self.path):  # it has its connections here
+            raise InputError("is read by one process", path=self.path)
+        return self.as_bytes()
+
+    def as_bytes(self) -> tuple[type["PortableReader"], tuple[How, None, bool]]:
+        """Return what pickles this for another machine, which has connections of its own."""
         if is_of_this_process(self.path):
             raise InputError("cannot be read by another process; save it to a file", path=self.path)
         return PortableReader, (self.how, None, self._reader is not None and self._reader.has_checksums)
@@ -100,3 +118,10 @@ class PortableReader:
                 _, self._reader = unless_open.enter_context(opened(*self.how))
                 weakref.finalize(self, unless_open.pop_all().close)
             return self._reader
+
+
+def _range_of(reader: Reader | None, spec: TensorSpec, piece: Piece) -> tuple[int, int] | None:
+    """Return where a piece lies in a file, as offset and size in bytes."""
+    if spec.offset is None:
+        return reader.packed_range(spec) if isinstance(reader, Packed) else None
+    return spec.position(piece.start), (piece.stop - piece.start) * spec.dtype.itemsize

@@ -1,9 +1,10 @@
-"""Write what a user has chosen of the inputs as options of the command line, for a command that is proposed."""
+"""Write what a user has chosen of the inputs, and of how remote ones are asked for, as options, for a command that is proposed."""
 
 import shlex
 
 from gradclip_cli.inputs.choices import DEFAULT, Choices
 from gradclip_cli.inputs.selection import TIED, Selection
+from gradclip_cli.storage.remote.settings import CONNECTIONS, TIMEOUT, current
 
 Value = str | int | float | bool | None
 
@@ -28,7 +29,7 @@ def as_number(value: float) -> str:
 
 
 def _values(selection: Selection, choices: Choices, allow_missing: bool) -> dict[str, Value | tuple[str, ...]]:
-    regex, depth = selection.naming
+    (regex, depth), asking = selection.naming, current()
     return {
         "--files": choices.files,
         "--shards": choices.shards,
@@ -47,6 +48,9 @@ def _values(selection: Selection, choices: Choices, allow_missing: bool) -> dict
         "--input-format": selection.input_format,
         "--void-dtype": selection.void_dtype,
         "--allow-huge": selection.allow_huge,
+        "--connections": asking.connections if asking.connections != CONNECTIONS else None,
+        "--anonymous": asking.anonymous,
+        "--timeout": asking.timeout if asking.timeout != TIMEOUT else None,
     }
 
 

@@ -168,7 +168,7 @@ def _near(path: str) -> str:
     folder, name = os.path.split(path)
     remote = locations.is_remote(path)
     if locations.is_remote(folder) is remote:  # what is above a bucket is neither
-        with suppress(OSError):
+        with suppress(OSError, InputError):  # a store may not list what it holds
             return did_you_mean(name, locations.names(folder or "."), "check the path", _LIKE)
     return "check the name" if remote else f"there is no directory {printable(folder)}"
 

@@ -1,63 +1,35 @@
 """Write files completely or not at all."""
 
 import os
+import threading
 from contextlib import suppress
-from dataclasses import dataclass
 from types import TracebackType
 
 from gradclip_cli.errors import ClosedPipeError, OutputError, reason
 from gradclip_cli.storage import streams
-from gradclip_cli.storage.base import Upload
-from gradclip_cli.storage.interrupts import cleanups, deferred
+from gradclip_cli.storage.interrupts import deferred
 from gradclip_cli.storage.locations import check_output, is_remote, remote_store
-from gradclip_cli.storage.replacing import claim_name, sync_folder, take_over_mode
+from gradclip_cli.storage.replacing import claim_name, remove_abandoned, sync_folder, take_over_mode
+from gradclip_cli.storage.staged import Staged, beside, failed, made_folders, nameless
 from gradclip_cli.text import shortlist
-
-_unfinished: set[str] = set()
-_made: list[str] = []
-
-
-def discard_unfinished() -> None:
-    """Remove unfinished files and the directories made for them; safe to call from a signal handler."""
-    for path in tuple(_unfinished):
-        with suppress(OSError):
-            os.unlink(path)
-    for folder in reversed(_made):
-        with suppress(OSError):
-            os.rmdir(folder)
-
-
-cleanups.append(discard_unfinished)
-
-
-@dataclass
-class Staged:
-    """An output that is being written: to a temporary file beside its target, or to an unnamed one for a stream or an upload.
-
-    The length of the temporary name does not depend on the target's, which may be the longest that is allowed.
-    """
-
-    target: str  # as the user gave it
-    path: str  # the file that will be replaced, with links resolved
-    temporary: str | None  # None for a stream or an upload
-    fd: int
-    upload: Upload | None = None
 
 
 class Outputs:
     """Several outputs that replace their targets together, after all of them are complete.
 
     Where there is a `folder`, it is made, and so are folders in it; a target outside of it lies in one that exists.
-    `files` and `nbytes` count those that are complete.
+    `files` and `nbytes` count those that are complete. With `tidy`, what a killed run has left beside them is removed first.
     """
 
-    def __init__(self, overwrite: bool, folder: str | None = None) -> None:
-        self._overwrite, self._folder = overwrite, folder
+    def __init__(self, overwrite: bool, folder: str | None = None, *, tidy: bool = False) -> None:
+        self._overwrite, self._folder, self._tidy = overwrite, folder, tidy
+        self._tidied: set[str] = set()
         self._staged: list[Staged] = []
         self._taken: set[str] = set()
         self._made: list[str] = []
         self._real_folders: dict[str, str] = {}
         self.files = self.nbytes = 0
+        self._lock = threading.Lock()  # several may be written at once
 
     def __enter__(self) -> "Outputs":
         return self
@@ -67,14 +39,14 @@ class Outputs:
     ) -> None:
         for staged in self._staged:
             with suppress(OSError):
-                _close(staged)
-            _remove(staged)
+                staged.close()
+            staged.remove()
             if staged.upload is not None:
                 staged.upload.abort()
         for folder in reversed(self._made) if kind is not None else ():
             with suppress(OSError):
                 os.rmdir(folder)
-        _made[:] = [folder for folder in _made if folder not in self._made]
+        made_folders[:] = [folder for folder in made_folders if folder not in self._made]
 
     def check(self, target: str) -> None:
         """Raise OutputError or UsageError if a target cannot be written; called before anything is read."""
@@ -118,19 +90,28 @@ class Outputs:
 
     def stage(self, target: str) -> Staged:
         """Check a target and create its temporary file; raise OutputError if two targets are one file."""
-        self.check(target)
-        if (store := remote_store(target)) is not None:
-            staged = _nameless(target, store.upload(target, self._overwrite))
-        elif streams.is_stream(target):
-            staged = _nameless(target)
-        else:
-            self._make_folders(target)
-            staged = _beside(target, self._real(target))
-        self._staged.append(staged)
-        if staged.path in self._taken and not streams.is_stream(target):
-            raise OutputError("leads to the same file as another output", path=target)
-        self._taken.add(staged.path)
-        return staged
+        with self._lock:
+            self.check(target)
+            if (store := remote_store(target)) is not None:
+                staged = nameless(target, store.upload(target, self._overwrite))
+            elif streams.is_stream(target):
+                staged = nameless(target)
+            else:
+                staged = self._stage_beside(target)
+            self._staged.append(staged)
+            if staged.path in self._taken and not streams.is_stream(target):
+                raise OutputError("leads to the same file as another output", path=target)
+            self._taken.add(staged.path)
+            return staged
+
+    def _stage_beside(self, target: str) -> Staged:
+        """Create the temporary file of a local target, and the directories around it."""
+        self._make_folders(target)
+        path = self._real(target)
+        if self._tidy and (there := os.path.dirname(path)) not in self._tidied:
+            self._tidied.add(there)
+            remove_abandoned(there)
+        return beside(target, path)
 
     def _make_folders(self, target: str) -> None:
         """Create the output directory and all directories between it and the target that are missing.
@@ -143,9 +124,9 @@ class Outputs:
             try:
                 os.mkdir(folder)
             except OSError as error:
-                raise _failed(error, folder) from error
+                raise failed(error, folder) from error
             self._made.append(folder)
-            _made.append(folder)
+            made_folders.append(folder)
 
     def _folders(self, target: str) -> list[str]:
         """Return the output directory and those between it and the target, from the outside in; none for a single output."""
@@ -167,16 +148,18 @@ class Outputs:
         """Set the mode of a staged file and sync it to disk, or send it: only to give it its name is left to do."""
         try:
             nbytes = os.fstat(staged.fd).st_size
-            self.files, self.nbytes = self.files + 1, self.nbytes + nbytes
+            with self._lock:
+                self.files, self.nbytes = self.files + 1, self.nbytes + nbytes
+                if staged.temporary is not None:
+                    take_over_mode(staged.fd, staged.path)
             if staged.upload is not None:
                 staged.upload.send(staged.fd, nbytes)
-                _close(staged)
+                staged.close()
             elif staged.temporary is not None:
-                take_over_mode(staged.fd, staged.path)
                 os.fsync(staged.fd)
-                _close(staged)
+                staged.close()
         except OSError as error:
-            raise _failed(error, staged.target) from error
+            raise failed(error, staged.target) from error
 
     def commit(self) -> None:
         """Write the streams, then rename every staged file to its target; signals wait until all are renamed."""
@@ -220,42 +203,3 @@ class Outputs:
             what = error.message if isinstance(error, OutputError) else reason(error)
             raise OutputError(f"{what}{several}{names}", path=path) from error
         finished.append(staged.target)
-
-
-def _nameless(target: str, upload: Upload | None = None) -> Staged:
-    """Create the unnamed temporary file for a stream or an upload."""
-    try:
-        return Staged(target, target, None, streams.temporary(), upload)
-    except OSError as error:
-        raise OutputError(reason(error) + streams.place(target), path=target) from error
-
-
-def _beside(target: str, path: str) -> Staged:
-    """Create the temporary file beside the path of a target; the name is random, readable by its owner only."""
-    temporary = os.path.join(os.path.dirname(path), f".gradclip-{os.urandom(8).hex()}")
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    _unfinished.add(temporary)
-    try:
-        return Staged(target, path, temporary, os.open(temporary, flags, 0o600))
-    except OSError as error:
-        _unfinished.discard(temporary)
-        raise _failed(error, target) from error
-
-
-def _remove(staged: Staged) -> None:
-    if staged.temporary is not None:
-        for _ in range(2):  # twice: a passing error must not leave the file behind
-            with suppress(OSError):
-                os.unlink(staged.temporary)
-                break
-        _unfinished.discard(staged.temporary)
-
-
-def _close(staged: Staged) -> None:
-    if staged.fd >= 0:
-        fd, staged.fd = staged.fd, -1
-        os.close(fd)
-
-
-def _failed(error: OSError, target: str) -> OutputError:
-    return OutputError(reason(error), path=target)

@@ -42,8 +42,11 @@ class RandomAccess(Protocol):
     def complete(self) -> None:
         """Read a pipe to its end; before this, only its beginning can be read."""
 
-    def expect(self, ranges: Sequence[tuple[int, int]]) -> None:
-        """Say which ranges, by offset and size in bytes, are going to be read next, in this order: a hint, to fetch them early."""
+    def expect(self, ranges: Sequence[tuple[int, int]], *, more: bool = False) -> None:
+        """Say which ranges, by offset and size in bytes, are going to be read next, in this order: a hint, to fetch them early.
+
+        It takes the place of what was expected, or with `more`, comes after it.
+        """
 
     def read(self, offset: int, count: int) -> bytes:
         """Return `count` bytes at `offset`, or fewer where the file ends; both may be any number that a file claims."""
@@ -122,8 +125,11 @@ class RemoteStore(Store, Protocol):
     def fingerprint(self, location: str) -> Fingerprint:
         """Return the state of a file now. Raises InputError if there is none."""
 
+    def expect(self, locations: Sequence[str]) -> None:
+        """Say which files are going to be opened next, in this order: a hint, to fetch their headers early."""
+
     def check_output(self, location: str) -> None:
-        """Raise UsageError or OutputError if nothing can be written there: a read-only scheme, no such bucket, no key."""
+        """Raise UsageError or OutputError if nothing can be written there: a read-only scheme, no such bucket; a folder is let pass."""
 
     def upload(self, location: str, overwrite: bool) -> Upload:
         """Begin an output; nothing need be asked of the network before `send`."""

@@ -4,6 +4,7 @@ import os
 from typing import NamedTuple
 
 from gradclip_cli.errors import InputError
+from gradclip_cli.storage.seen_from import place_of
 
 
 class Fingerprint(NamedTuple):
@@ -26,7 +27,7 @@ class Fingerprint(NamedTuple):
 
 def fingerprint_of(file: str | int) -> Fingerprint:
     """Return the fingerprint of the file at a path, without opening it, or behind a descriptor. Raises OSError."""
-    return fingerprint_in(os.stat(file))
+    return fingerprint_in(os.stat(place_of(file) if isinstance(file, str) else file))
 
 
 def fingerprint_in(found: os.stat_result) -> Fingerprint:

@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from functools import cache
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from gradclip_cli.errors import InputError, OutputError, UsageError, reason
@@ -42,7 +43,11 @@ LOCAL: "Store" = _Local()
 
 
 def _objects(scheme: str) -> "RemoteStore":
-    raise UsageError(f"{scheme}:// needs obstore; pip install 'gradclip-cli[remote]'")
+    if find_spec("obstore") is None:
+        raise UsageError(f"{scheme}:// needs obstore; pip install 'gradclip-cli[remote]'")
+    from gradclip_cli.storage.remote.objects import objects
+
+    return objects()
 
 
 LOADERS: dict[str, Callable[[str], "RemoteStore"]] = dict.fromkeys(("s3", "gs", "az", "https", "http", "hf"), _objects)
@@ -118,6 +123,20 @@ def identity(location: str) -> Hashable:
     return store_of(location).identity(location)
 
 
+def expect(files: Sequence[str]) -> None:
+    """Say which files are going to be opened next, in this order; if they are remote, their headers are fetched early."""
+    store = remote_store(files[0]) if files else None
+    if store is not None:
+        store.expect([one for one in files if remote_store(one) is store])
+
+
+def check_writable(location: str) -> None:
+    """Raise UsageError or OutputError if a URL is in no place that can be written to; a path is looked at when it is staged."""
+    store = remote_store(location)
+    if store is not None:
+        store.check_output(location)
+
+
 def blocks(location: str, nbytes: int) -> Iterator[bytes]:
     """Yield a file in blocks of `nbytes` bytes, the last of them shorter. Raises OSError or InputError."""
     store, at = remote_store(location), 0
@@ -139,7 +158,7 @@ def check_same(location: str, fingerprint: Fingerprint) -> None:
         found = fingerprint_of(location) if store is None else store.fingerprint(location)
     except OSError as error:
         raise InputError(reason(error), path=location) from error
-    if found != fingerprint:
+    if found.anywhere != fingerprint.anywhere:
         raise changed(location)
 
 

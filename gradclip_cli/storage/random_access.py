@@ -16,6 +16,7 @@ from gradclip_cli.storage import streams
 from gradclip_cli.storage.base import RandomAccess
 from gradclip_cli.storage.fingerprint import Fingerprint, changed, fingerprint_in, fingerprint_of
 from gradclip_cli.storage.locations import remote_store
+from gradclip_cli.storage.seen_from import place_of
 from gradclip_cli.storage.spooling import standard_input
 
 _CLOCK = getattr(time, "CLOCK_REALTIME_COARSE", None)  # the clock that Linux file systems use
@@ -47,7 +48,7 @@ class InputFile:
         self.path = path
         self._spool = standard_input() if path == streams.STANDARD else None
         try:
-            self.fd = os.dup(self._spool.fd) if self._spool else os.open(path, _FLAGS)
+            self.fd = os.dup(self._spool.fd) if self._spool else os.open(place_of(path), _FLAGS)
         except (OSError, ValueError) as error:
             raise InputError(reason(error), path=path) from error
         found = os.fstat(self.fd)
@@ -80,7 +81,7 @@ class InputFile:
             self.fingerprint = self._look()
             self.size = self.fingerprint.size
 
-    def expect(self, ranges: Sequence[tuple[int, int]]) -> None:
+    def expect(self, ranges: Sequence[tuple[int, int]], *, more: bool = False) -> None:
         """Do nothing: the system reads ahead by itself."""
 
     def read(self, offset: int, count: int) -> bytes:

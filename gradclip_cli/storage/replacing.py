@@ -2,13 +2,37 @@
 
 import errno
 import os
+import re
 import stat
+import time
+from contextlib import suppress
 
 _NO_SUCH_SYNC = (errno.EACCES, errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.EROFS)
 """Errors of a directory that cannot be synced: the file system cannot do it, or the user may not read the directory."""
 _NO_GIVING = (errno.EPERM, errno.EACCES, errno.EINVAL)
 """Errors of a file that cannot be given away: the user may not, or the container does not know the owner."""
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV)
+
+
+_TEMPORARY = re.compile(r"\.gradclip-[0-9a-f]{16}")
+_ABANDONED = 24 * 3600
+"""Seconds after which nobody writes to a temporary file any more."""
+
+
+def temporary_name() -> str:
+    """Return a new name for a file that is not complete."""
+    return f".gradclip-{os.urandom(8).hex()}"
+
+
+def remove_abandoned(folder: str) -> None:
+    """Remove temporary files of this user in a folder that were not written to for a day: a run that was killed has left them."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if _TEMPORARY.fullmatch(entry.name):
+                found = entry.stat(follow_symlinks=False)
+                old = time.time() - found.st_mtime > _ABANDONED
+                if old and stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid():
+                    os.unlink(entry.path)
 
 
 def take_over_mode(fd: int, path: str) -> None:

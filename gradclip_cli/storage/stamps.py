@@ -55,6 +55,5 @@ def _local(path: str) -> Stamp | None:
 
 
 def _remote(found: Fingerprint) -> Stamp | None:
-    """Return the stamp of an object by its ETag; a weak one may stay when bytes change."""
-    version = str(found.version)
-    return Stamp(found, 0, OLD_NS) if version and not version.startswith("W/") else None
+    """Return the stamp of an object by its ETag, a text in quotes; a weak one, or a date, may stay when bytes change."""
+    return Stamp(found, 0, OLD_NS) if str(found.version).startswith('"') else None

@@ -60,6 +60,10 @@ REFUSED = {
     "a -o page.html --column x": (2, "--column chooses a column of a log"),
     "a -o page.html --steps 1 --along 0": (2, "--steps and --along exclude each other"),
     "a.csv -o page.html --values": (2, "--values counts elements of gradients, and a log holds norms; leave it out"),
+    "a.csv -o page.html --scheduler tcp://h:1": (
+        2,
+        "--scheduler is for gradients, and a.csv is a log of norms; leave it out",
+    ),
     "a.csv -o page.html --include x": (2, "--include is for gradients, and a.csv is a log of norms; leave it out"),
     "a -o page.html --include x --against a.csv": (2, "--include is for gradients, and a.csv is a log of norms"),
     "- -o page.html --against -": (2, "standard input can be read only once; give - once"),

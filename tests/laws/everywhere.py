@@ -24,6 +24,7 @@ from gradclip_cli.formats import FORMATS
 from gradclip_cli.render import json_report
 from gradclip_cli.render.view import View
 from gradclip_cli.reports.base import Report
+from gradclip_cli.reports.run import RunReport
 from gradclip_cli.strategies import STRATEGIES
 from laws.pieces import patch_pieces
 
@@ -129,6 +130,11 @@ def digest(report: Report) -> str:
     text = io.StringIO()
     json_report.write(report, text, View())
     return hashlib.sha256(json.dumps(_settled(json.loads(text.getvalue()))).encode()).hexdigest()
+
+
+def page_digest(report: RunReport) -> tuple[str, str, str]:
+    """Return what tells apart two reports of a page: norms, problems, and counts by magnitude."""
+    return digest(report.stats), digest(report.check), repr(report.values)
 
 
 def _settled(value: Any) -> Any:

@@ -22,9 +22,10 @@ from gradclip_cli.numerics import norms
 from gradclip_cli.numerics.dtypes import Raw
 from gradclip_cli.numerics.statistics import PieceStats
 from gradclip_cli.numerics.statistics_arrays import StatsArrays
-from gradclip_cli.storage.atomic import Outputs, Staged
+from gradclip_cli.storage.atomic import Outputs
 from gradclip_cli.storage.descriptor import Descriptor
 from gradclip_cli.storage.random_access import write_at
+from gradclip_cli.storage.staged import Staged
 from gradclip_cli.strategies import Group, Strategy
 from gradclip_cli.tensors import Piece, TensorSpec
 
@@ -169,9 +170,9 @@ def _is_stopped(fd: int) -> bool:
 
 
 class CopyAhead:
-    """The outputs that are begun before any decision is made."""
+    """The outputs that are begun before any decision is made, where that is `wanted`."""
 
-    def __init__(self, plan: ApplyPlan, outputs: Outputs) -> None:
+    def __init__(self, plan: ApplyPlan, outputs: Outputs, *, wanted: bool = True) -> None:
         self._plan, self._outputs = plan, outputs
         pairs = [
             pair
@@ -179,7 +180,7 @@ class CopyAhead:
             if output is not None and not source.layout.accumulate
             for pair in zip(source.files, output.files, strict=True)
         ]
-        self._targets = dict(pairs) if len(pairs) <= _most_files() and _is_settled(plan) else {}
+        self._targets = dict(pairs) if wanted and len(pairs) <= _most_files() and _is_settled(plan) else {}
         self._begun: dict[str, EarlyOutput] = {}
 
     def observer_for(self, format: Format, reader: Reader) -> PieceObserver | None:

@@ -7,25 +7,26 @@ from gradclip_cli.commands.apply.plan import ApplyPlan
 from gradclip_cli.commands.apply.report import summarize
 from gradclip_cli.commands.apply.rewrite import DumpRewriter
 from gradclip_cli.engine.run import Run
-from gradclip_cli.engine.series import by_step, measure_series
+from gradclip_cli.engine.series import by_step, measure_in_order
 from gradclip_cli.inputs.ordering import in_step_order
 from gradclip_cli.inputs.repeats import settled
 from gradclip_cli.reports.apply import ApplyReport
 from gradclip_cli.storage.atomic import Outputs
+from gradclip_cli.storage.locations import expect
 
 
 def apply(plan: ApplyPlan, run: Run) -> ApplyReport:
     """Transform dumps; nothing is written before all are measured, and nothing is replaced before all are written."""
-    with Outputs(plan.overwrite, plan.folder) as outputs:
+    with Outputs(plan.overwrite, plan.folder, tidy=run.workers.far) as outputs:
         if not plan.overwrite:
             check_new(plan.inputs, plan.targets)
         for target in plan.targets:
             outputs.check(target)
-        ahead = CopyAhead(plan, outputs)
+        ahead = CopyAhead(plan, outputs, wanted=not run.workers.far)
+        expect([file for source in in_step_order(plan.inputs) for file in source.files])
         types, observer_for = plan.norm_types, ahead.observer_for if plan.selection.along is None else None
-        dumps = by_step(
-            [dump for source in in_step_order(plan.inputs) for dump in measure_series(source, types, run, observer_for)]
-        )
+        each = measure_in_order(in_step_order(plan.inputs), types, run, observer_for)
+        dumps = by_step([dump for measure in each for dump in measure()])
         dumps, _ = settled(dumps, lambda dump: dump.place, plan.repeated, whole_files=True)
         decided = decide(plan, dumps)
         written = DumpRewriter(plan, run, outputs, ahead).rewrite(decided.dumps)

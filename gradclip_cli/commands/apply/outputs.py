@@ -46,6 +46,8 @@ def outputs_for(
         raise UsageError("--accumulate makes one file of several, so none of them can be replaced; give -o OUTPUT")
     if (in_place and output is not None) or not (in_place or dry_run or output is not None):
         raise UsageError("give either -o OUTPUT, --in-place or --dry-run")
+    if output is not None:
+        locations.check_writable(output)
     found = _outputs(sources, output, piped=piped, directory=directory) if in_place or output is not None else ()
     if output is not None and not directory and not output_format and not locations.is_folder(output):
         _check_suffix(sources[0], stream_name(output, 1))

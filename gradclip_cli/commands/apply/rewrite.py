@@ -21,8 +21,9 @@ from gradclip_cli.inputs.opened import DumpFile, OpenFile
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpOutput, DumpSource
 from gradclip_cli.notes import Note
-from gradclip_cli.storage.atomic import Outputs, Staged
+from gradclip_cli.storage.atomic import Outputs
 from gradclip_cli.storage.random_access import copy_at, open_input, write_at
+from gradclip_cli.storage.staged import Staged
 from gradclip_cli.strategies import Group
 from gradclip_cli.tensors import TensorSpec
 from gradclip_cli.text import plural, shortlist
@@ -50,12 +51,17 @@ class DumpRewriter:
         inside: dict[DumpSource, list[DumpDecisions]] = {}
         for one in decided:
             inside.setdefault(one.dump.source, []).append(one)
-        return {
-            source: self._input(inside[source][0].dump, output, changes_of(inside[source], output_type(self._plan)))
-            for source, output in dict(zip(self._plan.inputs, self._plan.outputs, strict=True)).items()
-        }
+        targets = dict(zip(self._plan.inputs, self._plan.outputs, strict=True))
 
-    def _input(self, dump: MeasuredDump, output: DumpOutput | None, changes: Changes) -> Written:
+        def rewrite(run: Run, source: DumpSource) -> Written:
+            changes = changes_of(inside[source], output_type(self._plan))
+            own = DumpRewriter(self._plan, run, self._outputs, self._ahead)
+            return own.input(inside[source][0].dump, targets[source], changes)
+
+        with closing(self._run.each(rewrite, targets)) as each:  # before the outputs are closed
+            return {source: found() for source, found in zip(targets, each, strict=True)}
+
+    def input(self, dump: MeasuredDump, output: DumpOutput | None, changes: Changes) -> Written:
         """Rewrite the files of an input, and copy its companion files."""
         source = dump.source
         source.layout.check_unchanged(source)

@@ -19,7 +19,8 @@ from gradclip_cli.commands.plans import CheckPlan
 from gradclip_cli.engine.first_nonfinite import KeptNonfinite
 from gradclip_cli.engine.measure import PieceObserver, together
 from gradclip_cli.engine.run import Run
-from gradclip_cli.engine.series import check_taken, measure_series
+from gradclip_cli.engine.series import check_taken, survey_series
+from gradclip_cli.engine.series import settled as settle
 from gradclip_cli.engine.series_tensors import SeriesTensors
 from gradclip_cli.engine.survey import MeasuredDump, ObserverFor
 from gradclip_cli.engine.tensor_places import TensorPlaces
@@ -68,7 +69,8 @@ class Collected(NamedTuple):
 class Collector:
     """Reduces the dumps of a series to figures, source by source; keeps no elements, and statistics of the previous dump only.
 
-    Each source is begun, measured with the observers that this returns and with the sums of `TYPES`, and taken.
+    Each source is begun, measured with the observers that this returns and with the sums of `TYPES`, and taken. Several may be
+    begun and measured at once; they are taken in the order of their steps.
     """
 
     def __init__(self, plan: CheckPlan, run: Run) -> None:
@@ -80,23 +82,22 @@ class Collector:
         sliced = plan.selection.along is not None
         self._zero = ZeroSlices(sliced=sliced, wanted="dead" in plan.rules)
         self._steady = SteadySlices(wanted="unchanged" in plan.rules and not sliced)
-        self._counts: RangeCounts = DumpRangeCounts((), run.workers.work)
 
-    def begin(self, skipped: int = 0) -> ObserverFor:
-        """Begin a source, of which the first dumps may be skipped; return what makes an observer for each of its files."""
+    def begin(self, source: DumpSource, skipped: int = 0) -> tuple[RangeCounts, ObserverFor]:
+        """Begin a source, of which the first dumps may be skipped; return its counts, and what makes an observer for each file."""
         kind = DumpRangeCounts if self._run.selection.along is None else SliceRangeCounts
-        self._counts = kind(targets(self._plan), self._run.workers.work)
-        self._zero.begin(skipped)
-        self._steady.begin()
-        parts = self._counts, self._zero, self._steady
+        counts = kind(targets(self._plan), self._run.workers.work)
+        for one in (self._zero, self._steady):
+            one.forget(source.files)
 
         def observer_for(format: Format, reader: Reader) -> PieceObserver | None:
-            return together([one.observer_for(format, reader) for one in parts])
+            observers = counts.observer_for(format, reader), self._steady.observer_for(format, reader)
+            return together([*observers, self._zero.observer_for(format, reader, skipped)])
 
-        return observer_for
+        return counts, observer_for
 
-    def take(self, measured: Sequence[MeasuredDump]) -> None:
-        """Take the dumps of the source that was begun, but for those that are skipped."""
+    def take(self, measured: Sequence[MeasuredDump], counts: RangeCounts) -> None:
+        """Take the dumps of a source that was begun, but for those that are skipped."""
         taken = [self._tensors.take(dump) for dump in measured]
         same = _same(self._before, taken, self._plan, self._run)
         if self._before is None and not self._plan.allow_missing:
@@ -106,7 +107,7 @@ class Collector:
         self._steady.take(taken)
         for dump, names in zip(taken, same, strict=True):
             self._notes += dump.notes
-            self._dumps.append(_reduce(dump, self._counts, names, self._bad))
+            self._dumps.append(_reduce(dump, counts, names, self._bad))
 
     def collected(self, failed: list[GradclipError]) -> Collected:
         """Return what was taken; raise the first of the errors of dumps that were left out if nothing was."""
@@ -123,10 +124,16 @@ class Collector:
 
 def collect(plan: CheckPlan, run: Run) -> Collected:
     """Read the dumps of a series in the order of their steps, and reduce them to figures."""
-    collector, failed = Collector(plan, run), list[GradclipError]()
-    for source in in_step_order(plan.inputs):
+    collector, failed, ordered = Collector(plan, run), list[GradclipError](), in_step_order(plan.inputs)
+
+    def survey(own: Run, source: DumpSource) -> tuple[RangeCounts, list[MeasuredDump]]:
+        counts, observer_for = collector.begin(source)
+        return counts, survey_series(source, TYPES, own, observer_for)
+
+    for source, found in zip(ordered, run.each(survey, ordered), strict=True):
         try:
-            collector.take(measure_series(source, TYPES, run, collector.begin()))
+            counts, dumps = found()
+            collector.take(settle(source, dumps, run), counts)
         except InputError as error:
             if not plan.keep_going:
                 raise

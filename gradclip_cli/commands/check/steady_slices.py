@@ -6,7 +6,7 @@ pieces, or whose slices are dumps themselves, those with many short slices, and 
 """
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -47,14 +47,15 @@ class SteadySlices:
 
     def __init__(self, *, wanted: bool = True) -> None:
         self._wanted = wanted
-        self._found: dict[str, dict[int, Signatures]] = {}  # in the source at hand, by file and tensor
+        self._found: dict[str, dict[int, Signatures]] = {}  # in the sources at hand, by file and tensor
         self._first: dict[str, Signatures] = {}  # in the first dump with the tensor
         self._same: dict[str, MarkedSlices] = {}
         self._seen = set[str]()
 
-    def begin(self) -> None:
-        """Forget what was seen of a source that is not taken."""
-        self._found = {}
+    def forget(self, paths: Iterable[str]) -> None:
+        """Forget what was seen of files: those of a source that was taken, or was not."""
+        for path in paths:
+            self._found.pop(path, None)
 
     def observer_for(self, format: Format, reader: Reader) -> PieceObserver | None:
         """Return the observer of the pieces of a file; None where no slices are wanted, or none can be left."""
@@ -75,7 +76,7 @@ class SteadySlices:
         """Take what was seen of a source, whose dumps have the names of the series."""
         for dump in dumps:
             self._take(dump)
-        self.begin()
+        self.forget({file.path for dump in dumps for file in dump.files})
 
     def _take(self, dump: MeasuredDump) -> None:
         now = self._of(dump)

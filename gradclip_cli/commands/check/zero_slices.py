@@ -4,7 +4,7 @@ Rows of an embedding are zero where tokens did not occur: tensors whose names sa
 those of which half the slices or more are zero in any dump.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import prod
 from typing import NamedTuple
 
@@ -52,18 +52,19 @@ class ZeroSlices:
     """The slices that are zero in all dumps so far; sources are measured one by one, each followed by `take`."""
 
     def __init__(self, *, sliced: bool = False, wanted: bool = True) -> None:
-        self._sliced, self._wanted, self._skipped = sliced, wanted, 0
-        self._found: dict[str, dict[int, Elements]] = {}  # in the source at hand, by file and tensor
+        self._sliced, self._wanted = sliced, wanted
+        self._found: dict[str, dict[int, Elements]] = {}  # in the sources at hand, by file and tensor
         self._zero: dict[str, NDArray[np.bool_]] = {}
         self._axes: dict[str, int] = {}
         self._seen = set[str]()
 
-    def begin(self, skipped: int = 0) -> None:
-        """Forget what was seen of a source that is not taken; of the next, the first dumps may be skipped."""
-        self._found, self._skipped = {}, skipped
+    def forget(self, paths: Iterable[str]) -> None:
+        """Forget what was seen of files: those of a source that was taken, or was not."""
+        for path in paths:
+            self._found.pop(path, None)
 
-    def observer_for(self, format: Format, reader: Reader) -> PieceObserver | None:
-        """Return the observer of the pieces of a file; None where no slices are wanted."""
+    def observer_for(self, format: Format, reader: Reader, skipped: int = 0) -> PieceObserver | None:
+        """Return the observer of the pieces of a file, of which the first dumps may be skipped; None where no slices are wanted."""
         if not self._wanted:
             return None
         specs, found = reader.tensors, self._found.setdefault(reader.file.path, {})
@@ -73,7 +74,7 @@ class ZeroSlices:
                 elements = found.get(tensor)
                 if elements is None:
                     elements = found[tensor] = np.zeros(count, np.int64)
-                kept = part.slices >= (self._skipped * count if self._sliced else 0)
+                kept = part.slices >= (skipped * count if self._sliced else 0)
                 np.add.at(elements, part.slices[kept] % count, part.elements[kept])
 
         return PieceObserver(_PieceZeros(specs, self._sliced, self._settled(specs)).see, take)
@@ -88,7 +89,7 @@ class ZeroSlices:
                     self._zero[name] = before & after
             self._zero |= {name: zero for name, zero in now.items() if name not in self._seen}
             self._seen.update(dump.named)
-        self.begin()
+        self.forget({file.path for dump in dumps for file in dump.files})
 
     @property
     def zero(self) -> Mapping[str, MarkedSlices]:

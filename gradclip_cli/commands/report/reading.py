@@ -1,10 +1,11 @@
 """Read the dumps of a series once for `stats`, for `check` and for counts by magnitude."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
 from gradclip_cli.commands.check.collect import Collector
+from gradclip_cli.commands.check.out_of_range import RangeCounts
 from gradclip_cli.commands.check.report import report as check_of
 from gradclip_cli.commands.check.unchanged import TYPES
 from gradclip_cli.commands.report.plan import ReportPlan
@@ -13,8 +14,8 @@ from gradclip_cli.commands.stats.dump_norms import sums_for
 from gradclip_cli.commands.stats.report import stats_of
 from gradclip_cli.engine.measure import PieceObserver, together
 from gradclip_cli.engine.run import Run
-from gradclip_cli.engine.series import Measure, measure_series
-from gradclip_cli.engine.survey import MeasuredDump, ObserverFor
+from gradclip_cli.engine.series import Measure, settled, survey_series
+from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.errors import GradclipError, InputError
 from gradclip_cli.formats.base import Format, Reader
 from gradclip_cli.inputs.ordering import in_step_order
@@ -46,34 +47,45 @@ class Reading:
         return norms, found, values.report(norms, plan.repeated) if values is not None else None
 
     def _surveys(self) -> Iterator[Measure]:
-        """Yield for each source, in the order of steps, what measures it for `stats`."""
-        return (partial(self._measure, source) for source in in_step_order(self._plan.inputs))
+        """Yield for each source, in the order of steps, what measures it for `stats`; a cluster measures several at once."""
+        sources, run = in_step_order(self._plan.inputs), self._run
+        # How many slices of a file are skipped is known when the files before it are taken.
+        one_by_one = self._plan.selection.along is not None and self._plan.skip_steps
+        every = (partial(self._survey, run, one) for one in sources) if one_by_one else run.each(self._survey, sources)
+        return (partial(self._take, source, found) for source, found in zip(sources, every, strict=True))
 
-    def _measure(self, source: DumpSource) -> list[MeasuredDump]:
-        skipped = max(0, self._plan.skip_steps - self._number)
+    def _survey(self, run: Run, source: DumpSource) -> tuple[RangeCounts, list[MeasuredDump]]:
+        """Measure a source, and count values out of range."""
+        counts, check = self._checked.begin(source, self._skipped)
+        values = self._values
+
+        def observer_for(format: Format, reader: Reader) -> PieceObserver | None:
+            return together(
+                [check(format, reader), values.observer_for(format, reader) if values is not None else None]
+            )
+
+        return counts, survey_series(source, self._sums, run, observer_for)
+
+    @property
+    def _skipped(self) -> int:
+        """How many dumps of the source at hand are skipped."""
+        return max(0, self._plan.skip_steps - self._number)
+
+    def _take(
+        self, source: DumpSource, found: Callable[[], tuple[RangeCounts, list[MeasuredDump]]]
+    ) -> list[MeasuredDump]:
+        skipped = self._skipped
         try:
-            dumps = measure_series(source, self._sums, self._run, self._observers(skipped))
+            counts, surveyed = found()
+            dumps = settled(source, surveyed, self._run)
             if dumps[skipped:]:
-                self._checked.take([_with_sums(dump, self._places(TYPES)) for dump in dumps[skipped:]])
+                self._checked.take([_with_sums(dump, self._places(TYPES)) for dump in dumps[skipped:]], counts)
         except InputError as error:
             self._number += 1
             self._failed += [] if skipped else [error]
             raise
         self._number += len(dumps)
         return [_with_sums(dump, self._places(self._own)) for dump in dumps]
-
-    def _observers(self, skipped: int) -> ObserverFor:
-        """Begin a source, of which the first dumps may be skipped; return what makes an observer for each of its files."""
-        check, values = self._checked.begin(skipped), self._values
-        if values is None:
-            return check
-        values.begin()
-        parts = check, values.observer_for
-
-        def observer_for(format: Format, reader: Reader) -> PieceObserver | None:
-            return together([part(format, reader) for part in parts])
-
-        return observer_for
 
     def _places(self, sums: SumKinds) -> list[int]:
         """Return the numbers of some sums among those that are measured."""

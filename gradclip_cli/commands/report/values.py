@@ -1,6 +1,6 @@
 """Count the elements of a series by magnitude while its dumps are measured: for each tensor over all dumps, and for each dump."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -40,18 +40,19 @@ class _Kept(NamedTuple):
 
 
 class SeriesValues:
-    """Counts of a series; each source is begun, measured with the observers, and its dumps are taken."""
+    """Counts of a series; each source is measured with the observers, its dumps are taken, and its files forgotten."""
 
     def __init__(self, selection: Selection, work: Workspace) -> None:
         self._selection, self._work = selection, work
-        self._files: dict[str, _FileCounts] = {}  # of the source at hand
+        self._files: dict[str, _FileCounts] = {}  # of the sources at hand
         self._row_of: dict[str, int] = {}  # of each tensor by its name in the series
         self._total = MagnitudeCounts.none(0)
         self._kept: list[_Kept] = []
 
-    def begin(self) -> None:
-        """Forget what was counted of the source before."""
-        self._files = {}
+    def forget(self, paths: Iterable[str]) -> None:
+        """Forget what was counted of files: those of a source that was taken, or was not."""
+        for path in paths:
+            self._files.pop(path, None)
 
     def observer_for(self, format: Format, reader: Reader) -> PieceObserver:
         """Return the observer that counts in the pieces of a file."""
@@ -61,7 +62,7 @@ class SeriesValues:
         return PieceObserver(_PieceCounts(reader.tensors, scale, sliced, self._work).see, found.take)
 
     def take(self, dump: MeasuredDump) -> None:
-        """Take a dump of the source at hand, with the names of the series."""
+        """Take a dump that was measured, with the names of the series."""
         rows = np.array([self._row_of.setdefault(name, len(self._row_of)) for name in dump.named], np.int64)
         tensors = self._of(dump, Groups.of(groups_of(dump.named)))
         whole = tensors._replace(counts=tensors.counts.sum(axis=0, keepdims=True)).trimmed()

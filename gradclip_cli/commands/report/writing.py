@@ -9,17 +9,18 @@ from gradclip_cli.render.html import PICTURES
 from gradclip_cli.render.html.drawing import FORMATS
 from gradclip_cli.reports.run import RunReport
 from gradclip_cli.storage.atomic import Outputs
+from gradclip_cli.storage.location_names import real
 from gradclip_cli.storage.random_access import write_at
 from gradclip_cli.storage.streams import STANDARD, stream_name
 
 
 def refuse(plan: ReportPlan) -> None:
     """Raise OutputError where an output cannot be written; nothing is read."""
-    own = {os.path.realpath(path) for path in plan.paths if path != STANDARD}
+    own = {real(path) for path in plan.paths if path != STANDARD}
     outputs = _outputs(plan)
     for target in _targets(plan):
         outputs.check(target)
-        if os.path.realpath(target) in own:
+        if real(target) in own:
             raise OutputError("is an input; write elsewhere", path=target)
 
 

@@ -67,9 +67,9 @@ def _looked_into(plan: ShowPlan, scale: float, run: Run) -> ShowReport:
 
 
 def _command(plan: ShowPlan) -> str:
-    """Return the command that shows the dump with the same options; an empty text where its words do not print."""
+    """Return the command that shows the dump with the same options; an empty text where its words do not print, or hold a secret."""
     options = as_options(plan.selection, plan.choices)
-    if options is None or not plan.given.isprintable():
+    if options is None or printable(plan.given) != plan.given:
         return ""
     return " ".join(["gradclip show", shlex.quote(plan.given), *options])
 

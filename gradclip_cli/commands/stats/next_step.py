@@ -10,6 +10,7 @@ from gradclip_cli.inputs.dumps_of_steps import of_steps
 from gradclip_cli.reports.stats_thresholds import Advised
 from gradclip_cli.strategies.base import Norm
 from gradclip_cli.strategies.builtin import GLOBAL
+from gradclip_cli.text import printable
 
 _MOST_PATHS = 3
 """The most paths that are repeated in a command."""
@@ -49,7 +50,7 @@ def _of_whole_files(plan: StatsPlan) -> bool:
 
 
 def _paths(plan: StatsPlan) -> str:
-    if not plan.given or len(plan.given) > _MOST_PATHS or not all(path.isprintable() for path in plan.given):
+    if not plan.given or len(plan.given) > _MOST_PATHS or not all(printable(path) == path for path in plan.given):
         return "FILE..." if len(plan.inputs) > 1 else "FILE"
     return " ".join(map(shlex.quote, plan.given))
 

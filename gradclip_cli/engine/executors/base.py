@@ -1,14 +1,17 @@
 """Say what a pass needs to know of executors: how to map a task over items, and how large tasks share the memory."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Protocol, TypeVar
 
 from gradclip_cli.numerics.workspace import Workspace
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Several = Generator[Callable[[], Result], None, None]
+"""What returns the result of each item, or raises its error."""
 
 _LARGE = 16 << 20
 _two: AbstractContextManager[object] = threading.Semaphore(2)
@@ -18,10 +21,17 @@ _free = nullcontext()
 class Executor(Protocol):
     """Runs a task on many items in parallel: on threads here, on worker processes (`Processes`), or on a cluster."""
 
-    jobs: int
-    """How many items are processed at the same time."""
-    work: Workspace
-    """The buffers of the tasks: each thread has its own, and they are freed with the executor."""
+    @property
+    def jobs(self) -> int:
+        """How many items are processed at the same time."""
+
+    @property
+    def work(self) -> Workspace:
+        """The buffers of the tasks: each thread has its own, and they are freed with the executor."""
+
+    @property
+    def far(self) -> bool:
+        """Whether tasks run on other machines: then they also unpack what is packed, and copy what stays as it is."""
 
     def map(self, task: Callable[[Item], Result], items: Iterable[Item], nbytes: int = 0) -> Iterator[Result]:
         """Yield `task(item)` for each item, in the order of the items; raise what a task raises.
@@ -32,8 +42,24 @@ class Executor(Protocol):
     def leaves(self, nbytes: int) -> bool:
         """Return whether a map that goes through so many bytes would run in other processes."""
 
+    def several(self, do: Callable[[Item], Result], items: Iterable[Item]) -> Several[Result]:
+        """Yield for each item, in order, what returns `do(item)` or raises its error; call it before the next is taken.
 
-class Here:
+        Each of them is a pass of its own with maps of its own, such as the measuring of a dump.
+        """
+
+
+class OneByOne:
+    """What executors of one machine have in common: all processors work on one dump."""
+
+    far = False
+
+    def several(self, do: Callable[[Item], Result], items: Iterable[Item]) -> Several[Result]:
+        """Yield for each item what does it then."""
+        return (partial(do, item) for item in items)
+
+
+class Here(OneByOne):
     """Runs everything in the calling thread, as a task does with what it splits itself."""
 
     jobs = 1

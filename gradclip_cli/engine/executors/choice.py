@@ -4,12 +4,15 @@ from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
+from gradclip_cli.engine.executors.base import OneByOne
 from gradclip_cli.engine.executors.processors import available
 from gradclip_cli.engine.executors.progress import Progress, silent
 from gradclip_cli.engine.executors.threads import Threads
+from gradclip_cli.errors import UsageError
 from gradclip_cli.notes import Note
 
 if TYPE_CHECKING:
+    from gradclip_cli.engine.executors.cluster import Cluster
     from gradclip_cli.engine.executors.processes import Processes
 
 Item = TypeVar("Item")
@@ -24,7 +27,7 @@ LEAST_JOBS, LEAST_BYTES, LEAST_MAP = 4, 400 << 20, 32 << 20
 # which opens the file again, as much as 16 MB save; a batch of items takes 0.02 ms.
 
 
-class Chosen:
+class Chosen(OneByOne):
     """Runs tasks on threads, and on worker processes as soon as one call goes through enough bytes on enough processors.
 
     There are never more jobs than processors, since more only wait for each other.
@@ -67,3 +70,20 @@ class Chosen:
     def leaves(self, nbytes: int) -> bool:
         """Return whether a map that goes through so many bytes would run in worker processes."""
         return self.jobs >= LEAST_JOBS and nbytes >= LEAST_MAP and self._nbytes + nbytes >= LEAST_BYTES
+
+
+def chosen(
+    jobs: int | None, progress: Progress, scheduler: object = None, types: tuple[float, ...] = (2.0,)
+) -> "Chosen | Cluster":
+    """Return what works on `jobs` items at a time, by default one for each processor; raise UsageError where it is below 1.
+
+    With a `scheduler`, an address or a client, that is its cluster; `types` are the norms that are measured.
+    """
+    if jobs is not None and jobs < 1:
+        raise UsageError(f"jobs must be at least 1, not {jobs}")
+    if scheduler is None:
+        return Chosen(jobs, progress)
+    from gradclip_cli.engine.executors.cluster import Cluster
+    from gradclip_cli.engine.executors.dask import connect
+
+    return Cluster(connect(scheduler), types, progress, jobs)

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from gradclip_cli.engine.executors import frames
+from gradclip_cli.engine.executors.base import OneByOne
 from gradclip_cli.engine.executors.progress import Progress, silent
 from gradclip_cli.engine.executors.sending import Sent, packed
 from gradclip_cli.engine.executors.serving import Reply
@@ -35,7 +36,7 @@ _SPAWNED = 8
 """The most workers that are started as new Pythons: each has 40 MiB of its own, of which a forked one shares most."""
 
 
-class Processes:
+class Processes(OneByOne):
     """Runs tasks in `jobs` worker processes that serve all maps until the end, and on threads what cannot be sent to them.
 
     `progress` is told what the tasks have done. `forked` chooses how workers start, by default as it is safe. Where none can be

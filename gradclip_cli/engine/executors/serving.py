@@ -61,7 +61,7 @@ def _work(channel: socket.socket) -> None:
     while True:
         message = frames.receive_value(channel)
         if isinstance(message, list):
-            frames.send(channel, _packed(_batch(task, message)))
+            frames.send(channel, packed_reply(batch(task, message)))
             continue
         task = None  # close the files of the last task before those of the next are opened
         if message is None:
@@ -80,7 +80,7 @@ def _task(sent: Sent | None) -> tuple[Any, str | None]:
         return None, f"{type(error).__name__}: {error}"
 
 
-def _batch(task: Any, items: list[Any]) -> Reply:
+def batch(task: Any, items: list[Any]) -> Reply:
     """Return the results of some items, up to the first error."""
     results, failure = list[Any](), None
     try:
@@ -92,7 +92,7 @@ def _batch(task: Any, items: list[Any]) -> Reply:
     return Reply(results, failure, progress.taken())
 
 
-def _packed(reply: Reply) -> Sent:
+def packed_reply(reply: Reply) -> Sent:
     """Pickle a reply; an error that cannot be pickled becomes one that says the same."""
     try:
         data = pickle.dumps(tuple(reply), pickle.HIGHEST_PROTOCOL)

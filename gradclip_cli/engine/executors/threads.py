@@ -8,6 +8,7 @@ from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any, NamedTuple, TypeVar
 
+from gradclip_cli.engine.executors.base import OneByOne
 from gradclip_cli.engine.executors.processors import available
 from gradclip_cli.numerics.workspace import Workspace
 
@@ -31,7 +32,7 @@ class Outcome(NamedTuple):
     error: BaseException | None = None
 
 
-class Threads:
+class Threads(OneByOne):
     """Runs tasks on `jobs` threads, including the calling one; numpy and system calls release Python's lock.
 
     A `concurrent.futures` pool would leave the calling thread idle, which costs a tenth of the time on two processors. It

@@ -9,9 +9,9 @@ from gradclip_cli.engine.memory.kept import Kept
 from gradclip_cli.engine.memory.packing import packed
 from gradclip_cli.engine.memory.questions import Asking, Question
 from gradclip_cli.engine.run import Run
-from gradclip_cli.engine.series import Measure, survey_series, wanted
+from gradclip_cli.engine.series import Measure, settled_each, survey_series, wanted
 from gradclip_cli.engine.slice_squares import SliceSquares
-from gradclip_cli.engine.small_dumps import settled_each, survey_each
+from gradclip_cli.engine.small_dumps import survey_each
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.inputs.selection import Selection
 from gradclip_cli.inputs.source import DumpSource

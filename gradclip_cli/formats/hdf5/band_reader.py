@@ -24,13 +24,19 @@ class BandReader:
         self._filling, self._asked = b"", False
         self._bands: Iterator[Band] = bands_of(dataset.shape, self._itemsize, dataset.chunk)
         self._held: Raw = np.empty(0, np.uint8)
+        self._coming = next(self._bands, None)
+        self._expect(self._coming)
 
     def read_into(self, out: Raw) -> None:
         """Fill `out` with the next elements, as they are stored."""
         done = 0
         while done < out.size:
             if not self._held.size:
-                self._held = self._load(next(self._bands))
+                band, self._coming = self._coming, next(self._bands, None)
+                self._expect(self._coming)
+                if band is None:
+                    raise ValueError("more elements are asked for than the dataset has")
+                self._held = self._load(band)
             part = self._held[: out.size - done]
             out[done : done + part.size] = part
             self._held = self._held[part.size :]
@@ -40,6 +46,14 @@ class BandReader:
         """Let the child release the dataset, if it was asked for any of it."""
         if self._asked:
             self._walker.leave(self._dataset.name)
+
+    def _expect(self, band: Band | None) -> None:
+        """Tell a remote file which chunks are read in a moment."""
+        packing, table, file = self._packing, self.table, self._walker.file
+        if band is None or packing is None or table is None or file.fd is not None:
+            return
+        found = (table.find(origin) for origin in origins(band, packing.chunk))
+        file.expect([(offset, size) for offset, size, mask in filter(None, found) if not mask], more=True)
 
     def _load(self, band: Band) -> Raw:
         packing, table = self._packing, self.table

@@ -5,6 +5,7 @@ against everything else. Source: PKWARE APPNOTE 6.3.
 """
 
 import struct
+from collections.abc import Sequence
 from typing import NamedTuple, NoReturn
 
 from gradclip_cli.errors import InputError
@@ -20,6 +21,7 @@ _TOP32 = 0xFFFFFFFF
 _TOPS = (0xFFFF, _TOP32, _TOP32)
 _UTF8, _DESCRIPTOR, _ENCRYPTED, _PATCH = 0x800, 0x8, 0x2041, 0x20
 _NEWEST = 63  # version 6.3 of the format; members that need a newer one are refused
+_LOOKED_AT = 12 << 10  # bytes of a member that hold its local header and that of the array in it
 _DATE = 0x21  # 1 January 1980, as numpy writes it: the same input gives the same bytes
 
 
@@ -33,10 +35,6 @@ class Member(NamedTuple):
     size: int
     offset: int  # of the packed bytes, past the local header
     local_at: int = 0
-
-
-_HEADERS = 1 << 10
-"""About how many bytes the local header of a member and the header of its array take."""
 
 
 def members(file: RandomAccess) -> list[Member]:
@@ -56,10 +54,15 @@ def members(file: RandomAccess) -> list[Member]:
         _refuse(file, "its central directory is damaged")
     if len(rows) != count:
         _refuse(file, f"its directory lists {len(rows):,} members, its end record {count:,}")
-    file.expect([(fields[-1], _HEADERS) for fields, _, _ in rows])
+    expect_headers(file, [fields[-1] for fields, *_ in rows])
     found = [_member(file, *row) for row in rows]
     _check_overlap(file, found, limit)
     return found
+
+
+def expect_headers(file: RandomAccess, members_at: Sequence[int]) -> None:
+    """Say that the local headers at these offsets will be read, with what describes the arrays behind them."""
+    file.expect([(at, _LOOKED_AT) for at in members_at])
 
 
 def comment(file: RandomAccess) -> bytes:

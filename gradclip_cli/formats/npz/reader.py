@@ -36,6 +36,7 @@ class NpzReader:
         self.members = archive.members(file)
         check_declared(file, sum(member.size for member in self.members), options)
         self._void_dtype = options.void_dtype
+        archive.expect_headers(file, [member.local_at for member in self.members])
         self.entries: list[tuple[Member, npy.Header | None]] = [
             (member, self._header(member)) for member in self.members
         ]
@@ -70,6 +71,11 @@ class NpzReader:
             return
         self.file.read_into(spec.position(start), out)
         self._sums.setdefault(spec.name, {})[start * spec.dtype.itemsize] = checksum(out.data), out.size
+
+    def packed_range(self, spec: TensorSpec) -> tuple[int, int]:
+        """Return the offset and the size in bytes of a deflated member."""
+        member, _ = self.of[spec.name]
+        return member.offset, member.packed
 
     def receipts(self) -> Sums | None:
         """Return and forget the checksums of what was read, and the members that were read to their end."""

@@ -127,6 +127,7 @@ _NOTHING: Mapping[str, object] = {
     "keep_going": False,
     "norm_type": None,
     "cache": False,
+    "scheduler": None,
 }
 """The options that are for gradients only, with the values that say nothing."""
 
@@ -140,6 +141,7 @@ _OF_DUMPS = (
     "keep_going",
     "tied",
     "cache",
+    "scheduler",
 )
 """Those of them that say how dumps are read, which may stand beside a log."""
 

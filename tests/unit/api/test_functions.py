@@ -347,7 +347,7 @@ def test_values_that_are_parsed_already(dump: Path) -> None:
 def test_every_limit_reaches_the_rules(name: str, dump: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each limit is a keyword, and what is given for it is what the rules see."""
     seen: list[CheckPlan] = []
-    monkeypatch.setattr(pipeline, "check", lambda plan, progress: seen.append(plan))
+    monkeypatch.setattr(pipeline, "check", lambda plan, *_: seen.append(plan))
     value: Any = ("float16",) if name == "underflow_dtype" else 3 if name.endswith("dumps") else 0.25
     check: Any = gradclip_cli.check
     check(dump, **{name: value})

@@ -26,9 +26,10 @@ def params(command: str) -> dict[str, click.Parameter]:
 
 
 def keywords(command: str) -> dict[str, inspect.Parameter]:
-    """Return the arguments of the function of a command, but for its progress."""
+    """Return the arguments of the function of a command, but for its progress and a store, which are objects of a program."""
     found = dict(inspect.signature(getattr(gradclip_cli, command)).parameters)
-    found.pop("progress", None)
+    for name in ("progress", "store"):
+        found.pop(name, None)
     return found
 
 

@@ -17,6 +17,16 @@ def test_dumps_are_counted_where_nothing_is_drawn(tmp_path: Path) -> None:
     assert watched.dumps == 2
 
 
+def test_a_bar_says_what_is_read() -> None:
+    """It names the file without secrets; on a cluster, it counts the files that were begun, and the workers."""
+    bar = Bar({f"https://h/{name}.npz?sig=unspoken": 10 for name in "abc"})
+    with bar:
+        bar.tell(5, "https://h/a.npz?sig=unspoken")
+        assert bar.doing == "a.npz?…"
+        bar.workers = 7
+        assert bar.doing == "1/3 files, 7 workers"
+
+
 def test_every_pass_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that is read twice has twice its bytes to be done."""
     (tmp_path / "a.npz").write_bytes(bytes(100))

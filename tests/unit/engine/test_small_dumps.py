@@ -10,6 +10,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from gradclip_cli.engine import small_dumps
+from gradclip_cli.engine.executors.base import OneByOne
 from gradclip_cli.engine.executors.threads import Threads
 from gradclip_cli.engine.run import Run
 from gradclip_cli.engine.small_dumps import measure_each
@@ -20,7 +21,7 @@ from gradclip_cli.numerics.workspace import Workspace
 from unit.engine.made import SUMS, squares, written
 
 
-class Recorder:
+class Recorder(OneByOne):
     """An executor that records its maps: the tasks, and that none begins before the one before has ended."""
 
     jobs = 2

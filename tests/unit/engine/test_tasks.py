@@ -17,7 +17,7 @@ from support.official import save
 from support.tensors import gradients
 
 from gradclip_cli.engine import compare, compare_ranks, compared_dump
-from gradclip_cli.engine.executors.base import Executor
+from gradclip_cli.engine.executors.base import Executor, OneByOne
 from gradclip_cli.engine.executors.progress import silent
 from gradclip_cli.engine.executors.sending import packed, unpacked
 from gradclip_cli.engine.executors.threads import Threads
@@ -55,7 +55,7 @@ ARRAYS: Arrays = {
 }
 
 
-class Pickles:
+class Pickles(OneByOne):
     """Works on items one by one in this process; tasks, items and results go as values, and descriptors as duplicates."""
 
     jobs = 1
@@ -73,7 +73,7 @@ class Pickles:
         yield from (_copied(copy(_copied(item))) for item in items)
 
 
-class Processes:
+class Processes(OneByOne):
     """Works on items in processes that share nothing with this one."""
 
     jobs = 1

@@ -11,7 +11,8 @@ import pytest
 from support.memory_store import MemoryStore, memory_store
 
 from gradclip_cli.errors import OutputError
-from gradclip_cli.storage.atomic import Outputs, discard_unfinished
+from gradclip_cli.storage.atomic import Outputs
+from gradclip_cli.storage.staged import discard_unfinished
 
 
 def write(target: Path, data: bytes = b"new", overwrite: bool = True) -> None:

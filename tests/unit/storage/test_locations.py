@@ -50,8 +50,10 @@ def test_a_url_is_asked_of_its_store(store: MemoryStore) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["s3", "gs", "az", "https", "hf"])
-def test_a_store_may_need_an_extra(scheme: str) -> None:
+def test_a_store_may_need_an_extra(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A known scheme without its library names the extra to install."""
+    monkeypatch.setattr(locations, "find_spec", lambda name: None)
+    locations.loaded.cache_clear()
     with pytest.raises(UsageError, match=rf"{scheme}:// needs obstore; pip install 'gradclip-cli\[remote\]'"):
         locations.exists(f"{scheme}://bucket/key")
 

@@ -45,7 +45,7 @@ def test_what_has_no_state(tmp_path: Path) -> None:
         assert stamp_of(str(path)) is None
 
 
-@pytest.mark.parametrize(("version", "known"), [('"abc"', True), ('W/"abc"', False), ("", False)])
+@pytest.mark.parametrize(("version", "known"), [('"abc"', True), ('W/"abc"', False), ("2026-01-02 03:04:05", False)])
 def test_an_object_is_told_by_its_tag(version: str, known: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """An object is whole by nature, and its ETag changes with its bytes, unless it is a weak one or there is none."""
     with memory_store() as store:

@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -150,3 +150,38 @@ class Picky(NamedTuple):
 
 def _refuse() -> None:
     raise ModuleNotFoundError("No module named 'my_script'")
+
+
+class Write(NamedTuple):
+    """Writes an item, a byte, at its place."""
+
+    file: Descriptor
+
+    def write(self, item: int) -> None:
+        """Write it."""
+        os.pwrite(self.file.fd, bytes([item]), item)
+
+
+class Refuse(NamedTuple):
+    """Fails as a file does that is not there."""
+
+    path: str
+
+    def refuse(self, _: int) -> None:
+        """Raise InputError."""
+        raise InputError("no such file or directory", path=self.path)
+
+
+class Foreseen:
+    """Remembers what it was told to expect."""
+
+    def __init__(self) -> None:
+        self.expected: list[object] = []
+
+    def expect(self, items: Sequence[object]) -> None:
+        """Note what is done next."""
+        self.expected = list(items)
+
+    def task(self, _: object) -> list[object]:
+        """Return what was expected."""
+        return self.expected

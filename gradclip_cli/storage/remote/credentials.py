@@ -1,0 +1,122 @@
+"""Find the credentials of a store where its own library documents them; say so at once where there are none.
+
+Keys are never options: they come from the environment, as the variables of AWS, Google and Azure, or from a machine in their
+clouds, which an address of its own network gives them. That address is asked only if something answers there.
+"""
+
+import os
+import socket
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from gradclip_cli.errors import InputError
+from gradclip_cli.storage.remote.urls import is_true
+
+_FOUND_IN = {
+    "s3": (
+        "AWS_ACCESS_KEY_ID",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    ),
+    "gs": (
+        "GOOGLE_APPLICATION_CREDENTIALS",
+        "GOOGLE_SERVICE_ACCOUNT",
+        "GOOGLE_SERVICE_ACCOUNT_PATH",
+        "GOOGLE_SERVICE_ACCOUNT_KEY",
+    ),
+    "az": (
+        "AZURE_STORAGE_ACCOUNT_KEY",
+        "AZURE_STORAGE_ACCESS_KEY",
+        "AZURE_STORAGE_SAS_TOKEN",
+        "AZURE_STORAGE_SAS_KEY",
+        "AZURE_STORAGE_TOKEN",
+        "AZURE_STORAGE_CLIENT_SECRET",
+        "AZURE_CLIENT_SECRET",
+        "AZURE_FEDERATED_TOKEN_FILE",
+        "AZURE_STORAGE_CONNECTION_STRING",
+        "AZURE_STORAGE_USE_EMULATOR",
+        "AZURE_USE_AZURE_CLI",
+        "AZURE_MSI_ENDPOINT",
+        "IDENTITY_ENDPOINT",
+    ),
+}
+_SWITCHED_OFF = "AWS_EC2_METADATA_DISABLED"
+_METADATA = {"s3": "169.254.169.254", "gs": "metadata.google.internal", "az": "169.254.169.254"}
+_PATIENCE = 1.0
+"""Seconds for a machine of a cloud to answer: it is on the same network."""
+_TO_SET = {
+    "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    "gs": "GOOGLE_APPLICATION_CREDENTIALS",
+    "az": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
+}
+
+
+def advice(scheme: str) -> str:
+    """Say what to set where a store knows nobody, or somebody else."""
+    if scheme in _TO_SET:
+        return f"set {_TO_SET[scheme]}, or give --anonymous for a public bucket"
+    return "set HF_TOKEN" if scheme == "hf" else "give a URL that is signed, or has a user and a password"
+
+
+def check_found(scheme: str, where: str) -> None:
+    """Raise InputError if a store would look for credentials in vain, which takes it minutes."""
+    if any(os.environ.get(name) for name in _FOUND_IN[scheme]):
+        return
+    if scheme == "gs" and (Path.home() / ".config/gcloud/application_default_credentials.json").is_file():
+        return
+    if not _is_in_cloud(
+        os.environ.get("GCE_METADATA_HOST", _METADATA[scheme]) if scheme == "gs" else _METADATA[scheme]
+    ):
+        raise InputError(f"no credentials were found; {advice(scheme)}", path=where)
+
+
+@cache
+def _is_in_cloud(host: str) -> bool:
+    """Whether the address answers by which a machine of a cloud gets credentials; asked once, and not where that is switched off."""
+    if is_true(_SWITCHED_OFF):
+        return False
+    name, _, port = host.partition(":")
+    try:
+        socket.create_connection((name, int(port or 80)), _PATIENCE).close()
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def profile_of_aws(where: str) -> Any | None:
+    """Return what gives the keys of the files of AWS (profiles, SSO), by boto3; None if the environment has keys, or there are none.
+
+    Raises InputError if a profile is asked for that cannot be had.
+    """
+    asked = os.environ.get("AWS_PROFILE") or os.environ.get("AWS_DEFAULT_PROFILE")
+    if any(os.environ.get(name) for name in _FOUND_IN["s3"]) and not asked:
+        return None
+    files = (
+        os.environ.get("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"),
+        os.environ.get("AWS_CONFIG_FILE", "~/.aws/config"),
+    )
+    if not asked and not any(Path(name).expanduser().is_file() for name in files):
+        return None
+    if find_spec("boto3") is None:
+        if asked:
+            raise InputError("AWS_PROFILE is read by boto3; pip install boto3, or set AWS_ACCESS_KEY_ID", path=where)
+        return None
+    return _by_boto3(asked, where)
+
+
+def _by_boto3(asked: str | None, where: str) -> Any | None:
+    import boto3
+    from botocore.exceptions import BotoCoreError
+    from obstore.auth.boto3 import Boto3CredentialProvider
+
+    try:
+        return Boto3CredentialProvider(boto3.Session(profile_name=asked))
+    except (BotoCoreError, ValueError) as error:
+        if asked:
+            raise InputError(
+                f"the profile {asked} of AWS gives no credentials; log in, or correct it", path=where
+            ) from error
+        return None

@@ -1,0 +1,117 @@
+"""A remote file that is open for reading by position."""
+
+import threading
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradclip_cli.errors import InputError
+from gradclip_cli.storage.fingerprint import Fingerprint
+from gradclip_cli.storage.remote.blocks import Blocks
+from gradclip_cli.storage.remote.client import Answer, Client
+from gradclip_cli.storage.remote.failures import Failure
+from gradclip_cli.storage.remote.ranges import Ranges
+from gradclip_cli.storage.remote.urls import Url, canonical
+from gradclip_cli.storage.remote.window import Window, copied
+
+WHOLE = 16 << 20
+"""A file of so many bytes is fetched whole when more than its head is looked at."""
+_LARGE = 256 << 10
+"""Reads of so many bytes are of elements, which nobody reads again."""
+
+
+class RemoteFile:
+    """The object that a URL names, in the state in which it was when it was opened: anything else is an error.
+
+    What is read comes from its head, from what was expected and fetched ahead, or from the blocks that were read last.
+    """
+
+    fd: int | None = None
+
+    def __init__(self, location: str, url: Url, client: Client, head: Answer) -> None:
+        self.path, self._head, self.size = location, head.data, head.meta.size
+        self.fingerprint = Fingerprint(
+            url.root if url.bucket else url.scheme, canonical(location), self.size, head.meta.state
+        )
+        self._ranges = Ranges(location, client, url.key, head.meta)
+        self._blocks, self._window = Blocks(self._ranges), Window(self._ranges)
+        self._whole: memoryview | None = None
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Drop what was fetched, and what is still to come."""
+        self._window.clear()
+        self._blocks.clear()
+        self._whole = None
+
+    def complete(self) -> None:
+        """Do nothing: an object is whole by nature."""
+
+    def expect(self, ranges: Sequence[tuple[int, int]], *, more: bool = False) -> None:
+        """Begin to fetch what will be read next, but for what is here."""
+        if self._whole is None:
+            here = len(self._head)
+            expect = self._window.expect_also if more else self._window.expect
+            expect([(at, nbytes) for at, nbytes in ranges if at + nbytes > here], self.size)
+
+    def read(self, offset: int, count: int) -> bytes:
+        """Return `count` bytes at `offset`, or fewer where the file ends; both may be any number that a file claims."""
+        stop = min(offset + count, self.size)
+        if offset >= stop:
+            return b""
+        here = self._here(offset, stop)
+        if here is not None:
+            return bytes(here)
+        if stop - offset < _LARGE and not self._window.holds(offset, stop):
+            return self._blocks.read(offset, stop)
+        out = bytearray(stop - offset)
+        copied(self._window.parts(offset, stop), offset, memoryview(out))
+        return bytes(out)
+
+    def read_into(self, offset: int, out: NDArray[np.uint8]) -> None:
+        """Fill `out` with the bytes from `offset` on; raise InputError if the file ends early."""
+        view, stop = memoryview(out.data).cast("B"), offset + out.size
+        if stop > self.size:
+            raise InputError(Failure.PAST_END.value, path=self.path)
+        if not out.size:
+            return
+        here = self._here(offset, stop)
+        if here is not None:
+            view[:] = here
+        elif out.size < _LARGE and not self._window.holds(offset, stop):
+            view[:] = self._blocks.read(offset, stop)
+        else:
+            copied(self._window.parts(offset, stop), offset, view)
+
+    def copy_inside(self, offset: int, fd: int, to: int, count: int) -> int:
+        """Return 0: nothing can be copied inside the system."""
+        return 0
+
+    def check_unchanged(self) -> None:
+        """Do nothing: every answer was of the state that the first one had."""
+
+    def _here(self, start: int, stop: int) -> memoryview | None:
+        """Return bytes that need no request; a small file is fetched whole once something behind its head is wanted."""
+        if stop <= len(self._head):
+            return self._head[start:stop]
+        if self.size > WHOLE or self._window.holds(start, stop):
+            return None
+        with self._lock:
+            if self._whole is None:
+                rest = self._ranges.fetch(len(self._head), self.size)
+                self._whole = memoryview(bytes(self._head) + bytes(rest))
+            return self._whole[start:stop]

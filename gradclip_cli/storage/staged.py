@@ -1,0 +1,82 @@
+"""Hold outputs that are not complete: in temporary files, which go when the program ends."""
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+
+from gradclip_cli.errors import OutputError, reason
+from gradclip_cli.storage import streams
+from gradclip_cli.storage.base import Upload
+from gradclip_cli.storage.interrupts import cleanups
+from gradclip_cli.storage.replacing import temporary_name
+
+_unfinished: set[str] = set()
+made_folders: list[str] = []
+"""Directories that were made for outputs, from the outside in; they go with them."""
+
+
+def discard_unfinished() -> None:
+    """Remove unfinished files and the directories made for them; safe to call from a signal handler."""
+    for path in tuple(_unfinished):
+        with suppress(OSError):
+            os.unlink(path)
+    for folder in reversed(made_folders):
+        with suppress(OSError):
+            os.rmdir(folder)
+
+
+cleanups.append(discard_unfinished)
+
+
+@dataclass
+class Staged:
+    """An output that is being written: to a temporary file beside its target, or to an unnamed one for a stream or an upload.
+
+    The length of the temporary name does not depend on the target's, which may be the longest that is allowed.
+    """
+
+    target: str  # as the user gave it
+    path: str  # the file that will be replaced, with links resolved
+    temporary: str | None  # None for a stream or an upload
+    fd: int
+    upload: Upload | None = None
+
+    def close(self) -> None:
+        """Close the temporary file; raises OSError."""
+        if self.fd >= 0:
+            fd, self.fd = self.fd, -1
+            os.close(fd)
+
+    def remove(self) -> None:
+        """Remove the temporary file, unless it has its name."""
+        if self.temporary is not None:
+            for _ in range(2):  # twice: a passing error must not leave the file behind
+                with suppress(OSError):
+                    os.unlink(self.temporary)
+                    break
+            _unfinished.discard(self.temporary)
+
+
+def nameless(target: str, upload: Upload | None = None) -> Staged:
+    """Create the unnamed temporary file for a stream or an upload."""
+    try:
+        return Staged(target, target, None, streams.temporary(), upload)
+    except OSError as error:
+        raise OutputError(reason(error) + streams.place(target), path=target) from error
+
+
+def beside(target: str, path: str) -> Staged:
+    """Create the temporary file beside the path of a target; the name is random, readable by its owner only."""
+    temporary = os.path.join(os.path.dirname(path), temporary_name())
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    _unfinished.add(temporary)
+    try:
+        return Staged(target, path, temporary, os.open(temporary, flags, 0o600))
+    except OSError as error:
+        _unfinished.discard(temporary)
+        raise failed(error, target) from error
+
+
+def failed(error: OSError, target: str) -> OutputError:
+    """Return the error of an output that the system refused."""
+    return OutputError(reason(error), path=target)

@@ -1,0 +1,192 @@
+"""The command line on URLs: options, lines, exit codes; no secret in any of them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+from safetensors.numpy import load, save
+
+pytest.importorskip("obstore")
+
+from support.command import GRADCLIP, Run
+from support.servers.objects import Objects
+from support.servers.surroundings import hurried_server
+
+import gradclip_cli
+from gradclip_cli.render.html import PICTURES, page
+
+DUMP = save({"w": np.array([3, 4], np.float32)})
+
+
+@pytest.fixture
+def server() -> Iterator[Objects]:
+    """A server with a dump."""
+    with hurried_server() as found:
+        found.of |= {"bkt/run/step_1.safetensors": DUMP, "bkt/other.npz": b"no dump"}
+        yield found
+
+
+@pytest.mark.parametrize(
+    ("argv", "wrong", "code", "line"),
+    [
+        ("ls s3://bkt/run/step_1.safetensors", "", 0, ""),
+        ("stats s3://bkt/run --connections 2 --timeout 5", "", 0, ""),
+        ("stats s3://bkt/*/step_*", "", 0, ""),
+        ("stats s3://bkt/none", "", 3, "s3://bkt/none: does not exist"),
+        ("stats s3://nob/g.npz", "", 3, "s3://nob: no such bucket"),
+        ("stats s3://bkt/other.npz", "", 3, "s3://bkt/other.npz: is none of"),
+        ("stats s3://bkt/run/step_1.safetensors", "403", 3, "may not be read (403); set AWS_ACCESS_KEY_ID"),
+        ("stats s3://bkt/run/step_1.safetensors", "no range", 3, "sends whole files only"),
+        ("stats SERVER/bkt/none.npz?X-Amz-Signature=unspoken", "", 3, "none.npz?…: does not exist"),
+        ("stats s3://key:unspoken@bkt/g.npz", "", 2, "credentials in the environment"),
+        ("stats http://example.com/g.npz", "", 2, "is not encrypted"),
+        ("stats s3://bkt/run --connections 0", "", 2, "--connections"),
+        ("stats s3://bkt/run --timeout 0", "", 2, "--timeout"),
+        ("apply s3://bkt/run/step_1.safetensors -o s3://bkt/out.npz -s none", "", 0, ""),
+        ("apply s3://bkt/run/step_1.safetensors -o s3://bkt/other.npz -s none", "", 5, "exists; give --overwrite"),
+        ("apply s3://bkt/run/step_1.safetensors -o s3://nob/g.npz -s none", "", 5, "s3://nob: no such bucket"),
+        ("report s3://bkt/run -o s3://bkt/other.npz", "", 5, "exists; give --overwrite"),
+        ("report s3://bkt/run -o s3://bkt/run/step_1.safetensors --overwrite", "", 5, "is an input; write elsewhere"),
+        ("apply s3://bkt/run/step_1.safetensors -o hf://me/n/g.npz -s none", "", 2, "can only be read"),
+    ],
+)  # fmt: skip
+def test_lines_and_exit_codes(server: Objects, run: Run, argv: str, wrong: str, code: int, line: str) -> None:
+    """Each error is one line that says what to do; nothing is left in the store of an output that failed."""
+    server.wrong = lambda asked: wrong
+    result = run(*argv.replace("SERVER", server.url).split())
+    assert (result.code, line in result.err) == (code, True), result.err
+    assert "unspoken" not in result.out + result.err
+    if code:
+        assert result.err.count("Error: ") == 1
+        assert "Debug" not in result.err
+        assert set(server.of) == {"bkt/run/step_1.safetensors", "bkt/other.npz"}
+    assert server.uploads == {}
+
+
+def test_a_report_is_written_to_a_store(server: Objects, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page and the figures become objects, under the title of the run's name."""
+    monkeypatch.setattr(page, "page", lambda report: f"{report.title}\n")
+    monkeypatch.setattr(page, "figures", lambda report, format: dict.fromkeys(PICTURES, b"drawn"))
+    result = run("report", "s3://bkt/run/", "-o", "s3://bkt/page.html", "--figures", "s3://bkt/paper")
+    assert (result.code, result.out, result.err) == (0, "", "")
+    assert server.of["bkt/page.html"] == b"run\n"
+    assert {name for name in server.of if name.startswith("bkt/paper/")} == {
+        f"bkt/paper/{name}.svg" for name in PICTURES
+    }
+
+
+def test_what_comes_next_asks_in_the_same_way(server: Objects) -> None:
+    """The command that is proposed repeats the options for remote files, and has no secret of a URL."""
+    for step in range(2, 14):
+        server.of[f"bkt/run/step_{step}.safetensors"] = save({"w": np.array([3, step], np.float32)})
+    command = gradclip_cli.stats("s3://bkt/run", connections=2, anonymous=True, timeout=5.0).command
+    assert command.startswith("gradclip apply s3://bkt/run ")
+    assert command.endswith("--connections 2 --anonymous --timeout 5 --dry-run")
+    signed = [f"{server.url}/bkt/run/step_{step}.safetensors?sig=unspoken" for step in range(1, 14)]
+    assert gradclip_cli.stats(signed).command.startswith("gradclip apply FILE... ")
+    assert gradclip_cli.show(signed[0]).command == ""
+
+
+def test_in_place(server: Objects, run: Run) -> None:
+    """An object is replaced by its own name, once all of it is written; what can only be read is refused before anything is read."""
+    result = run("apply", "s3://bkt/run/step_1.safetensors", "--in-place", "-t", "1")
+    assert result.code == 0, result.err
+    assert server.of["bkt/run/step_1.safetensors"] != DUMP
+    assert np.allclose(load(server.of["bkt/run/step_1.safetensors"])["w"], [0.6, 0.8])
+    server.asked.clear()
+    result = run("apply", f"{server.url}/bkt/run/step_1.safetensors", "--in-place", "-t", "1")
+    assert (result.code, "can only be read" in result.err) == (2, True), result.err
+
+
+def test_logs(server: Objects, run: Run) -> None:
+    """Logs of norms are read from a store as dumps are, each by itself or in a folder."""
+    server.of["bkt/log.csv"] = b"step,grad_norm\n" + b"".join(b"%d,%d.5\n" % (step, step) for step in range(1, 9))
+    server.of["bkt/tb/trainer_state.json"] = (
+        b'{"log_history": [{"step": 1, "grad_norm": 0.5}, {"step": 2, "grad_norm": 1.5}]}'
+    )
+    for argv in ("s3://bkt/log.csv", "s3://bkt/tb/trainer_state.json"):
+        result = run("stats", argv, "-f", "json")
+        assert result.code == 0, result.err
+        assert '"source": "log"' in result.out
+    assert run("check", "s3://bkt/run", "--baseline", "s3://bkt/log.csv").code in (0, 1)
+    assert run("stats", "s3://bkt/log.csv", "--scheduler", "tcp://h:1").code == 2
+
+
+def test_a_full_directory_for_temporary_files(server: Objects) -> None:
+    """An output of a store that does not fit where it is kept until it is complete is an error in one line; nothing is sent."""
+    server.of["bkt/big.safetensors"] = save({"w": np.zeros(1 << 20, np.float32)})
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))"
+    limited = f"{limit}\nfrom gradclip_cli.__main__ import main\nmain()"
+    argv = ["apply", "s3://bkt/big.safetensors", "-o", "s3://bkt/out.safetensors", "-s", "none"]
+    result = subprocess.run([sys.executable, "-c", limited, *argv], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr.count("\n")) == (5, 1), result.stderr
+    assert "s3://bkt/out.safetensors" in result.stderr
+    assert "TMPDIR" in result.stderr
+    assert (server.uploads, "bkt/out.safetensors" in server.of) == ({}, False)
+
+
+def test_anonymous_requests_carry_no_signature(server: Objects, run: Run) -> None:
+    """--anonymous signs nothing, and needs no keys."""
+    assert run("ls", "s3://bkt/run/step_1.safetensors", "--anonymous").code == 0
+    assert server.asked
+    assert not any("authorization" in asked.headers for asked in server.asked)
+
+
+def started(argv: list[str], until: Callable[[], bool]) -> "subprocess.Popen[str]":
+    """The command as a process that has come as far as it should."""
+    process = subprocess.Popen(
+        [*GRADCLIP, *argv], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ)
+    )
+    end = time.monotonic() + 60
+    while not until():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    return process
+
+
+@pytest.mark.parametrize(("wrong", "requests"), [("stall", 1), ("503", 3)])
+def test_ctrl_c_while_it_waits(server: Objects, wrong: str, requests: int) -> None:
+    """A signal ends a run at once that waits for a server which does not answer, or to try again."""
+    server.wrong = lambda asked: wrong
+    process = started(["stats", "s3://bkt/run/step_1.safetensors"], lambda: len(server.asked) >= requests)
+    before = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode in (-signal.SIGINT, 130)
+    assert time.monotonic() - before < 10
+
+
+def test_a_signal_during_an_upload_leaves_no_part(server: Objects) -> None:
+    """What was sent of an output is dropped when a signal ends the run; nothing is seen of it."""
+    server.of["bkt/big.safetensors"] = save({f"w{k}": np.zeros(1 << 20, np.float32) for k in range(6)})
+
+    def slowly(asked: object) -> str:
+        if getattr(asked, "query", {}).get("partNumber") == "3":
+            time.sleep(1)
+        return ""
+
+    server.wrong = slowly
+    argv = ["apply", "s3://bkt/big.safetensors", "-o", "s3://bkt/out.safetensors", "-s", "none", "-q"]
+    process = started(argv, lambda: any(asked.query.get("partNumber") for asked in server.asked))
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGTERM
+    assert (server.uploads, "bkt/out.safetensors" in server.of) == ({}, False)
+
+
+def test_local_work_does_not_import_obstore(tmp_path: str) -> None:
+    """A dump on this machine is measured without the library of remote ones."""
+    script = "import sys, gradclip_cli; gradclip_cli.stats(sys.argv[1]); print('obstore' in sys.modules)"
+    path = f"{tmp_path}/g.safetensors"
+    with open(path, "wb") as file:
+        file.write(DUMP)
+    assert (
+        subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, check=True).stdout
+        == "False\n"
+    )

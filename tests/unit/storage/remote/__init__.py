@@ -1,0 +1,1 @@
+"""Tests of what is remote, against servers on the loopback."""

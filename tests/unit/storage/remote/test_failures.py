@@ -1,0 +1,56 @@
+"""What obstore raises becomes one line of ours: what is wrong, and what to do, with no word of its own."""
+
+import pytest
+
+pytest.importorskip("obstore")
+
+from obstore.exceptions import AlreadyExistsError, GenericError, PermissionDeniedError, PreconditionError
+
+from gradclip_cli.errors import InputError, OutputError
+from gradclip_cli.storage.remote.failures import Failure, failure, told
+
+PAGES = "\n\nDebug source:\nGeneric { uri: https://h/k?X-Amz-Signature=unspoken }"
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (FileNotFoundError("Object at location k not found" + PAGES), Failure.MISSING),
+        (FileNotFoundError("<Code>NoSuchBucket</Code>" + PAGES), Failure.NO_BUCKET),
+        (GenericError("<Code>ContainerNotFound</Code>" + PAGES), Failure.NO_BUCKET),
+        (PermissionDeniedError("403" + PAGES), Failure.FORBIDDEN),
+        (PreconditionError("412" + PAGES), Failure.CHANGED),
+        (AlreadyExistsError("412" + PAGES), Failure.EXISTS),
+        (GenericError("status code: 416 Range Not Satisfiable" + PAGES), Failure.PAST_END),
+        (GenericError("Requested 0..10, got 0..9" + PAGES), Failure.PAST_END),
+        (GenericError("Received non-partial response when range requested" + PAGES), Failure.NO_RANGES),
+        (GenericError("this normally indicates an incorrectly configured region" + PAGES), Failure.ELSEWHERE),
+        (GenericError("Error performing PUT http://169.254.169.254/latest/api/token" + PAGES), Failure.NO_CREDENTIALS),
+        (GenericError("Account must be specified" + PAGES), Failure.NO_ACCOUNT),
+        (GenericError("status code: 503" + PAGES), Failure.SILENT),
+        (GenericError("HTTP error: error sending request" + PAGES), Failure.SILENT),
+        (GenericError("status code: 501" + PAGES), Failure.UNSUPPORTED),
+        (GenericError("status code: 400" + PAGES), Failure.REFUSED),
+    ],
+)
+def test_what_went_wrong(error: Exception, kind: Failure) -> None:
+    """Failures are told apart by class, status and text, and none of the text is shown."""
+    assert failure(error) is kind
+    for writing in (False, True):
+        line = str(told(error, "s3://bkt/k", writing=writing))
+        assert line.startswith("s3://bkt")
+        assert ";" in line or "ends early" in line
+        assert not any(word in line for word in ("Debug", "unspoken", "Generic", "\n"))
+
+
+def test_reading_and_writing_have_exit_codes_of_their_own() -> None:
+    """What cannot be read is an error of the input, what cannot be written one of the output."""
+    error = PermissionDeniedError("403")
+    assert isinstance(told(error, "s3://bkt/k"), InputError)
+    assert isinstance(told(error, "s3://bkt/k", writing=True), OutputError)
+
+
+def test_how_long_was_tried() -> None:
+    """The line says how often a server was asked, and for how long."""
+    text = "Error performing GET u in 33.365881ms, after 2 retries, max_retries: 2 - Server returned non-2xx status code: 503"
+    assert "did not answer (503, 3 tries in 33.3 ms); try again" in str(told(GenericError(text), "s3://bkt/k"))
