@@ -1,8 +1,8 @@
 """Follow a run that goes on: find its dumps again and again, and read those that are new."""
 
-import time
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import replace
+from time import sleep
 from typing import Any
 
 from gradclip_cli import pipeline
@@ -21,8 +21,6 @@ from gradclip_cli.storage.settling import Settling
 from gradclip_cli.storage.stamps import stamp_of
 from gradclip_cli.storage.streams import STANDARD, stream_name
 
-Wait = Callable[[float], None]
-
 
 def follow(
     inputs: Paths,
@@ -31,7 +29,6 @@ def follow(
     until_step: int | None = None,
     *,
     chosen: bool = False,
-    wait: Wait = time.sleep,
 ) -> Iterator[Followed]:
     """Yield what is new of a run, looking every `interval` seconds, until a step is there; `asked` holds the keywords of `stats`.
 
@@ -49,7 +46,7 @@ def follow(
             yield found
         if until_step is not None and run.last_step is not None and run.last_step >= until_step:
             return
-        wait(interval)
+        sleep(interval)
 
 
 class _Run:
