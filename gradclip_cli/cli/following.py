@@ -1,5 +1,6 @@
 """`gradclip stats --follow`: show what is new of a run that goes on, until the user ends it."""
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ from click.core import ParameterSource
 
 from gradclip_cli.cli.help import RUN, grouped
 from gradclip_cli.cli.options import filled, option_field
-from gradclip_cli.cli.output import standard_output, warn
+from gradclip_cli.cli.output import warn
 from gradclip_cli.cli.types import REAL, WHOLE
 from gradclip_cli.render import following
 from gradclip_cli.render.view import View
@@ -69,9 +70,10 @@ def show_followed(paths: tuple[str, ...], options: FollowOptions, view: View, as
     chosen = click.get_current_context().get_parameter_source("rule") is not ParameterSource.DEFAULT
     begun = False
     for found in follow(paths, asked, options.interval, options.until_step, chosen=chosen):
-        with deferred(), standard_output() as stream:
+        with deferred():
             warn(found.warnings)
-            _WRITERS[view.format](found.report, found.dumps, found.events, stream, first=not begun)
+            _WRITERS[view.format](found.report, found.dumps, found.events, sys.stdout, first=not begun)
+            sys.stdout.flush()  # a reader that has left ends the program, too
         begun = begun or bool(found.dumps)
 
 

@@ -5,9 +5,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from gradclip_cli.errors import reason
+from gradclip_cli.errors import UsageError, reason
 from gradclip_cli.storage.results import Key, Result, digest_of
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ class ResultsFile:
     lasts = True
 
     def __init__(self, path: str) -> None:
+        if find_spec("_sqlite3") is None:
+            raise UsageError("the cache needs SQLite, which this Python was built without; leave out --cache")
         self.path = path
         self.trouble = ""
         self._connection: sqlite3.Connection | None = None

@@ -189,7 +189,9 @@ def following(begun: Save) -> Iterator["subprocess.Popen[str]"]:
     process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
     yield process
     process.kill()
-    process.communicate()
+    process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
 
 
 def test_ctrl_c_ends_well(following: "subprocess.Popen[str]", begun: Save) -> None:
@@ -203,3 +205,13 @@ def test_ctrl_c_ends_well(following: "subprocess.Popen[str]", begun: Save) -> No
     rest, _ = following.communicate(timeout=30)
     assert following.returncode == 0
     assert all(json.loads(line) for line in rest.splitlines())
+
+
+def test_a_reader_that_leaves_ends_it(following: "subprocess.Popen[str]", begun: Save) -> None:
+    """Where nobody reads any more, as behind `head`, the next line ends the program with 0."""
+    assert following.stdout is not None
+    following.stdout.readline()
+    following.stdout.close()
+    begun("new.npz", **{"a.w": np.full((2, 2), 3, np.float32), "a.b": np.zeros(2, np.float32)})
+    os.rename("new.npz", "run/step_3.npz")
+    assert following.wait(timeout=30) == 0

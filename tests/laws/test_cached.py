@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 from support.cache import counted_reads, used_cache
+from support.memory_store import MemoryFile, memory_store, upload_folder
 from support.official import savez
 
 from gradclip_cli import render, report, stats
@@ -187,6 +188,26 @@ def test_notes_name_files_as_they_are_given(tmp_path: Path, monkeypatch: pytest.
     assert stats("run", cache=True).cached == 2
     for _ in range(2):
         assert texts(stats("g.npz", cache=True)) == texts(stats("g.npz"))
+
+
+def test_objects_are_told_by_their_tags(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dumps in a store are kept as those of this machine; one that was replaced is read again."""
+    folder, read = steps(tmp_path / "run", *scaled(1, 2)), list[str]()
+    read_into = MemoryFile.read_into
+
+    def counted(self: MemoryFile, offset: int, out: Any) -> None:
+        read.append(self.path)
+        read_into(self, offset, out)
+
+    monkeypatch.setattr(MemoryFile, "read_into", counted)
+    with memory_store() as store:
+        upload_folder(store, folder, "memory://b/run")
+        first = stats("memory://b/run", cache=True)
+        read.clear()
+        assert texts(stats("memory://b/run", cache=True)) == texts(first)
+        assert read == []
+        store.files["memory://b/run/step_1.safetensors"] = store.files["memory://b/run/step_2.safetensors"]
+        assert stats("memory://b/run", cache=True, repeated="keep").cached == 1
 
 
 def test_errors_are_raised_each_time(tmp_path: Path) -> None:
