@@ -3,23 +3,25 @@
 Each command is imported when it is called, since for a small dump the imports take longer than the work.
 """
 
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 
-from gradclip_cli.engine.executors.choice import Chosen, chosen
+from gradclip_cli.engine.executors.choice import chosen
 from gradclip_cli.engine.executors.progress import Progress, silent
 from gradclip_cli.engine.executors.threads import Threads
 from gradclip_cli.engine.run import Run
 from gradclip_cli.formats.sharing import one_call
-from gradclip_cli.notes import merged
+from gradclip_cli.notes import Note, merged
 
 if TYPE_CHECKING:
     from gradclip_cli.commands.apply.plan import ApplyPlan
     from gradclip_cli.commands.plans import CheckPlan, DiffPlan, LsPlan, ShowPlan
     from gradclip_cli.commands.report.plan import ReportPlan
     from gradclip_cli.commands.stats.plan import StatsPlan
-    from gradclip_cli.engine.executors.cluster import Cluster
+    from gradclip_cli.engine.memory.memory import Memory
     from gradclip_cli.reports.apply import ApplyReport
     from gradclip_cli.reports.check import CheckReport
     from gradclip_cli.reports.diff import DiffReport
@@ -46,12 +48,15 @@ def apply(plan: "ApplyPlan", progress: Progress = silent, scheduler: object = No
 
 @default_errstate
 @one_call()
-def stats(plan: "StatsPlan", progress: Progress = silent, scheduler: object = None) -> "StatsReport":
-    """Measure dumps, and choose thresholds from their norms."""
+def stats(
+    plan: "StatsPlan", progress: Progress = silent, scheduler: object = None, memory: "Memory | None" = None
+) -> "StatsReport":
+    """Measure dumps, and choose thresholds from their norms; what the memory holds is not read."""
     from gradclip_cli.commands.stats import report
 
-    with chosen(plan.jobs, progress, scheduler, (plan.norm.type, 2.0)) as workers:
-        return _noted(report.stats(plan, Run(plan.selection, workers, progress)), workers)
+    with chosen(plan.jobs, progress, scheduler, (plan.norm.type, 2.0)) as workers, _remembering(plan, memory) as known:
+        found = report.stats(plan, Run(plan.selection, workers, progress), known)
+    return _noted(_noted(found, workers), known)
 
 
 @default_errstate
@@ -71,10 +76,11 @@ def report(plan: "ReportPlan", progress: Progress = silent, scheduler: object = 
     from gradclip_cli.commands.report import flow, writing
 
     writing.refuse(plan)
-    types = (plan.stats.norm.type, 1.0, 2.0)
+    types = plan.stats.norm.type, 1.0, 2.0
     with writing.begun(plan) as scripts:
-        with chosen(plan.stats.jobs, progress, scheduler, types) as workers:
-            found = _noted(flow.report(plan, Run(plan.stats.selection, workers, progress)), workers)
+        with chosen(plan.stats.jobs, progress, scheduler, types) as workers, _remembering(plan.against) as known:
+            found = flow.report(plan, Run(plan.stats.selection, workers, progress), known)
+        found = _noted(_noted(found, workers), known)
         writing.write(plan, found, scripts)
     return found
 
@@ -108,6 +114,25 @@ def ls(plan: "LsPlan") -> "LsReport":
         return command.ls(plan, Run(plan.selection, workers))
 
 
-def _noted(report: Reported, workers: "Chosen | Cluster") -> Reported:
+@contextmanager
+def _remembering(plan: "StatsPlan | None", memory: "Memory | None" = None) -> Iterator["Memory | None"]:
+    """Yield the memory of a call that may take figures from an earlier one."""
+    if memory is None and not (plan is not None and plan.cache):
+        yield None
+        return
+    from gradclip_cli.engine.memory.memory import Memory
+
+    with memory or Memory.of_user() as found:
+        yield found
+
+
+class _Noting(Protocol):
+    @property
+    def notes(self) -> list[Note]:
+        """What a user must know about how the work was done."""
+
+
+def _noted(report: Reported, by: _Noting | None) -> Reported:
     """Return a report with the notes on how its work was done, if there are any."""
-    return report._replace(notes=merged([*report.notes, *workers.notes])) if workers.notes else report
+    notes: list[Note] = [] if by is None else by.notes
+    return report._replace(notes=merged([*report.notes, *notes])) if notes else report

@@ -48,6 +48,7 @@ def stats(
     unscale: float | str | None = None,
     column: str | None = None,
     jobs: int | None = None,
+    cache: bool = False,
     scheduler: str | Client | None = None,
     progress: Progress | None = None,
     **stores: Unpack[StoreKeywords],
@@ -58,7 +59,8 @@ def stats(
     clip-by-global-norm; with "all" it shows those of all. `tries` holds values of `--try`, such as
     "clip-l2-per-layer:mad:5". Under a rule with a threshold for each step, such as "autoclip:10", the report's `replay` has a row
     for each step, or `replay_groups` one for each layer or tensor. The rule "auto" is the advised one.
-    `inputs` may be logs of norms, as trainers write them, whose `column` is taken.
+    `inputs` may be logs of norms, as trainers write them, whose `column` is taken. With `cache`, the figures of dumps that have
+    not changed since an earlier such call are taken from there, and the report's `cached` counts these dumps.
     Raises `GradclipError`.
     """
     asked, paths = locals(), paths_of(inputs)

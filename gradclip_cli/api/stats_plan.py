@@ -48,6 +48,7 @@ class StatsKeywords(StoreKeywords, total=False):
     unscale: float | str | None
     column: str | None
     jobs: int | None
+    cache: bool
     scheduler: str | Client | None
 
 
@@ -92,5 +93,6 @@ def stats_plan(paths: Sequence[str], logs: Sequence[str], asked: Mapping[str, An
         allow_missing=asked["allow_missing"],
         keep_going=asked["keep_going"],
         jobs=asked["jobs"],
+        cache=asked["cache"],
         tries=tuple((Trial.parse(text) if isinstance(text, str) else text).of(chosen) for text in asked["tries"]),
     )

@@ -28,6 +28,7 @@ COMMANDS = {
     "diff": "Compare two dumps, or two runs; exit with 1 if they differ.",
     "ls": "List names, layers, shapes and dtypes; read headers only.",
     "apply": "Transform gradients, and print norms before and after.",
+    "cache": "Show, or clear, what --cache has kept of dumps.",
     "strategies": "List the strategies, their rules and their sources.",
     "help": "Explain a command, or a topic: dump, exit-codes, rules, topics.",
 }
@@ -35,7 +36,7 @@ COMMANDS = {
 GROUPS = {
     "Look": ("stats", "check", "report", "show", "diff", "ls"),
     "Change": ("apply",),
-    "Know": ("strategies", "help"),
+    "Know": ("cache", "strategies", "help"),
 }
 """The commands in the order of the help; each command is in one group."""
 
@@ -92,6 +93,12 @@ def _listing() -> dict[str, click.Command]:
     return {"ls": ls, "strategies": strategies}
 
 
+def _cache() -> dict[str, click.Command]:
+    from gradclip_cli.cli.cache import command
+
+    return {"cache": command}
+
+
 def _help() -> dict[str, click.Command]:
     from gradclip_cli.cli.topics import command
 
@@ -106,6 +113,7 @@ _LOADERS: Mapping[str, Callable[[], dict[str, click.Command]]] = {
     "report": _report,
     "diff": _diff,
     "ls": _listing,
+    "cache": _cache,
     "strategies": _listing,
     "help": _help,
 }

@@ -6,7 +6,7 @@ import click
 
 from gradclip_cli.cli import completion
 from gradclip_cli.cli.counting import copies_options, unscale_option
-from gradclip_cli.cli.help import combined
+from gradclip_cli.cli.help import RUN, combined, grouped
 from gradclip_cli.cli.options import (
     Command,
     accumulate_option,
@@ -75,3 +75,9 @@ def series_options(command: str) -> Callable[[Command], Command]:
 
 
 measuring_options = combined(norm_options, unscale_option, log_pattern_options, column_option)
+
+
+def cache_option(of: str) -> Callable[[Command], Command]:
+    """Return the option to take the figures of some dumps from an earlier call."""
+    what = f"Take the figures {of} that have not changed since an earlier call from there; see gradclip cache."
+    return grouped(RUN, click.option("--cache/--no-cache", default=False, help=what), rare=True)

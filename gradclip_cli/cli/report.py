@@ -8,7 +8,7 @@ import gradclip_cli
 from gradclip_cli.cli import ReadingCommand, help_text
 from gradclip_cli.cli.config import CONFIG
 from gradclip_cli.cli.help import examples
-from gradclip_cli.cli.measuring import measuring_options, series_options
+from gradclip_cli.cli.measuring import cache_option, measuring_options, series_options
 from gradclip_cli.cli.options import InputOptions, JobOptions, job_options
 from gradclip_cli.cli.output import refuse_left_out, warn
 from gradclip_cli.cli.progress import progress
@@ -49,6 +49,7 @@ _ON_THE_PAGE = (NO_GRADIENT, NOT_JUDGED)
 @series_options("report")
 @measuring_options
 @CONFIG
+@cache_option("of the dumps of --against")
 @scheduler_option
 @job_options
 @remote_options

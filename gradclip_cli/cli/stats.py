@@ -9,8 +9,9 @@ from click.core import ParameterSource
 import gradclip_cli
 from gradclip_cli.cli import ReadingCommand, help_text
 from gradclip_cli.cli.config import CONFIG
+from gradclip_cli.cli.following import FollowOptions, follow_options, show_followed
 from gradclip_cli.cli.help import examples
-from gradclip_cli.cli.measuring import measuring_options, series_options
+from gradclip_cli.cli.measuring import cache_option, measuring_options, series_options
 from gradclip_cli.cli.options import (
     InputOptions,
     JobOptions,
@@ -75,7 +76,9 @@ _THRESHOLDS = ("-t", "--threshold", "--max-norm")
 )
 @measuring_options
 @CONFIG
+@follow_options
 @view_options(StatsReport)
+@cache_option("of dumps")
 @scheduler_option
 @job_options
 @remote_options
@@ -83,6 +86,7 @@ def command(
     given: InputOptions,
     shown: ViewOptions,
     work: JobOptions,
+    following: FollowOptions,
     strategy: Strategy | str | None,
     rule: Chooser,
     print_threshold: bool,
@@ -91,6 +95,10 @@ def command(
 ) -> None:
     """Call `gradclip_cli.stats` with the same keywords, and show its report or, if asked for, only the threshold."""
     paths, view = given.input_paths(), shown.view(StatsReport)
+    following.check(view)
+    if following.follow:
+        show_followed(paths, following, view, {**keywords, "strategy": strategy, "rule": rule, "jobs": work.jobs})
+        return
     if print_threshold and paste:
         raise click.UsageError("--print-threshold and --paste exclude each other")
     if print_threshold or paste:
@@ -104,6 +112,8 @@ def command(
         show_notes(report, quiet=True)
         _print_threshold(report, rule, work.quiet)
     else:
+        if report.cached and view.format == "table" and not work.quiet:
+            warn([f"{report.cached:,} of {plural(len(report.dumps), 'dump')} not read again (--cache)"])
         asked = view.kinds if view.by else frozenset[str]()
         show(report.for_json(asked) if view.format == "json" else report, view, quiet=work.quiet)
     refuse_left_out(report.failed, watched.dumps)

@@ -77,10 +77,20 @@ class _FileFirsts:
             return None
         return position, KINDS[self._kinds[row or 0, tensor]]
 
+    @property
+    def found(self) -> FirstElements:
+        """What is known; tensors are numbered slice by slice."""
+        known = np.empty(0, np.int64) if self._positions is None else self._positions.reshape(-1)
+        at = np.flatnonzero(known != _NOWHERE)
+        return FirstElements(at, known[at], self._kinds.reshape(-1)[at].astype(np.int64))
+
     def take(self, piece: Piece, found: FirstElements) -> None:
         """Keep elements of a piece that come before those known so far; their tensors are numbered slice by slice."""
+        self.add(found, self._specs[piece.index].shape[0] if self._slices else 1)
+
+    def add(self, found: FirstElements, rows: int) -> None:
+        """Keep elements that come before those known so far, in a file of so many slices."""
         if self._positions is None:
-            rows = self._specs[piece.index].shape[0] if self._slices else 1
             self._positions = np.full((rows, len(self._specs)), _NOWHERE)
             self._kinds = np.zeros(self._positions.shape, np.int8)
         known, kinds = self._positions.reshape(-1), self._kinds.reshape(-1)
@@ -156,6 +166,15 @@ class FirstNonfinite:
         """Return the observer of the pieces of a file; they may come in any order."""
         found = self._files[reader.file.path] = _FileFirsts(reader.tensors, self._slices)
         return PieceObserver(_PieceFirsts(reader.tensors, self._slices, self._work).see, found.take)
+
+    def in_file(self, path: str) -> FirstElements:
+        """Return what is known of a file; its tensors are numbered slice by slice."""
+        return self._files[path].found if path in self._files else FirstElements(*np.empty((3, 0), np.int64))
+
+    def recall(self, path: str, tensors: Sequence[TensorSpec], found: FirstElements, rows: int) -> None:
+        """Take what was known of a file of so many slices when it was measured before."""
+        self._files[path] = _FileFirsts(tensors, self._slices)
+        self._files[path].add(found, rows)
 
     def of(self, dump: Measured) -> list[Nonfinite]:
         """Return the tensors of a measured dump that have elements that are not finite, by their names in the series."""

@@ -1,6 +1,6 @@
 """Read series of dumps, in separate files or in one, in the order of their steps."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -46,28 +46,40 @@ def survey_series(
 def measure_in_order(
     sources: Sequence[DumpSource], sums: SumKinds, run: Run, observer_for: ObserverFor | None = None
 ) -> Iterator[Measure]:
-    """Yield for each source, in order, what measures it; call it before the next is taken. A cluster measures several at once."""
+    """Yield for each source, in order, what measures it; call it before the next is taken."""
+    return settled_each(sources, survey_in_order(sources, sums, run, observer_for), run)
+
+
+def survey_in_order(
+    sources: Sequence[DumpSource], sums: SumKinds, run: Run, observer_for: ObserverFor | None = None
+) -> Iterator[Measure]:
+    """Yield for each source, in order, what surveys it; call it before the next is taken. A cluster measures several at once."""
 
     def survey(own: Run, source: DumpSource) -> list[MeasuredDump]:
         return survey_series(source, sums, own, observer_for)
 
-    for source, found in zip(sources, run.each(survey, sources), strict=True):
-        yield partial(_settled, source, found, run)
+    yield from run.each(survey, sources)
 
 
-def _settled(source: DumpSource, found: Measure, run: Run) -> list[MeasuredDump]:
-    return settled(source, found(), run)
+def settled_each(sources: Sequence[DumpSource], surveys: Iterable[Measure], run: Run) -> Iterator[Measure]:
+    """Yield what measures each source and does what follows from the dumps before; `surveys` do not do the latter."""
+    for source, survey in zip(sources, surveys, strict=True):
+        yield partial(_settled, source, survey, run)
+
+
+def _settled(source: DumpSource, survey: Measure, run: Run) -> list[MeasuredDump]:
+    return settled(source, survey(), run)
 
 
 def steps_in(dump: MeasuredDump, run: Run) -> list[MeasuredDump]:
     """Return the dump of an input, or one dump for each step in it that the user wants."""
-    return _wanted(split(dump, run), run)
+    return wanted(split(dump, run), run)
 
 
 def settled(source: DumpSource, found: list[MeasuredDump], run: Run) -> list[MeasuredDump]:
     """Count copies in the dumps of an input as the user says, after those of the steps before."""
     if run.selection.along is not None:
-        return _wanted(count_tied_slices(found, run), run)
+        return wanted(count_tied_slices(found, run), run)
     if source.layout.in_pieces:
         # Pieces that say where they belong, or that there is no other, are no copies, whatever their bits.
         known, asked = source.layout.each_once, run.selection.replicated
@@ -75,7 +87,7 @@ def settled(source: DumpSource, found: list[MeasuredDump], run: Run) -> list[Mea
     return [count_tied(dump, run, run.ties) for dump in found]
 
 
-def _wanted(dumps: list[MeasuredDump], run: Run) -> list[MeasuredDump]:
+def wanted(dumps: list[MeasuredDump], run: Run) -> list[MeasuredDump]:
     """Leave out the steps of a file that the user does not want; the first dump that is left has the notes on the file."""
     steps = run.selection.steps
     if steps is None:

@@ -7,7 +7,7 @@ from itertools import groupby
 
 from gradclip_cli.engine.dump_batches import BatchTask, Found
 from gradclip_cli.engine.run import Run
-from gradclip_cli.engine.series import Measure, measure_in_order, settled
+from gradclip_cli.engine.series import Measure, settled_each, survey_in_order
 from gradclip_cli.engine.survey import MeasuredDump
 from gradclip_cli.errors import GradclipError, InputError
 from gradclip_cli.inputs.ordering import expect_all
@@ -31,7 +31,12 @@ _ON_THREADS = 256 << 10
 
 
 def measure_each(sources: Sequence[DumpSource], sums: SumKinds, run: Run) -> Iterator[Measure]:
-    """Yield for each source, in order, what measures it; call it before the next is taken.
+    """Yield for each source, in order, what measures it; call it before the next is taken."""
+    return settled_each(sources, survey_each(sources, sums, run), run)
+
+
+def survey_each(sources: Sequence[DumpSource], sums: SumKinds, run: Run) -> Iterator[Measure]:
+    """Yield for each source, in order, what reads and measures it, before anything follows from the dumps before.
 
     Small dumps are tasks, a batch of them each, and large ones are split into pieces: never both at the same time.
     """
@@ -45,13 +50,13 @@ def measure_each(sources: Sequence[DumpSource], sums: SumKinds, run: Run) -> Ite
         if small and rest and run.selection.along is None and max(tensors, default=0) <= _MOST_TENSORS:
             yield from _in_batches(rest, sums, run)
         else:
-            yield from measure_in_order([source for source, _ in rest], sums, run)
+            yield from survey_in_order([source for source, _ in rest], sums, run)
 
 
 def _first(source: DumpSource, sums: SumKinds, run: Run, tensors: list[int]) -> list[MeasuredDump]:
     """Measure the first of several dumps here; it shows how many tensors the others are likely to have."""
-    (measure,) = measure_in_order([source], sums, run)
-    found = measure()
+    (survey,) = survey_in_order([source], sums, run)
+    found = survey()
     tensors += [len(dump.tensors) for dump in found[:1]]
     return found
 
@@ -68,7 +73,7 @@ def _in_batches(sized: Sequence[tuple[DumpSource, int]], sums: SumKinds, run: Ru
     results = workers.map(task.measure, batches, 0 if here else work) if spread else map(task.measure, batches)
     every = (source for source, _ in sized)
     for found in _located(results, every) if workers.far else results:
-        yield from (partial(_settle, source, one, run) for one, source in zip(found, every, strict=False))
+        yield from (partial(_handed_out, one) for one, _ in zip(found, every, strict=False))
 
 
 def _located(results: Iterator[list[Found]], sources: Iterator[DumpSource]) -> Iterator[list[Found]]:
@@ -83,11 +88,10 @@ def _located(results: Iterator[list[Found]], sources: Iterator[DumpSource]) -> I
         yield found
 
 
-def _settle(source: DumpSource, found: Found, run: Run) -> list[MeasuredDump]:
-    """Do what needs the dumps before, in their order."""
+def _handed_out(found: Found) -> list[MeasuredDump]:
     if isinstance(found, GradclipError):
         raise found
-    return settled(source, found, run)
+    return found
 
 
 def _batches(sources: Iterable[tuple[DumpSource, int]], most: int) -> Iterator[list[DumpSource]]:

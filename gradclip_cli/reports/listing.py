@@ -1,4 +1,4 @@
-"""The reports of `ls` and `strategies`."""
+"""The reports of `ls`, `cache` and `strategies`."""
 
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, NamedTuple
@@ -109,3 +109,29 @@ class StrategiesReport(InNotebooks, _StrategiesReport):
     schema: ClassVar[str] = "gradclip.strategies/1"
     kinds: ClassVar[tuple[str, ...]] = ()
     scopes: ClassVar[Mapping[str, str]] = {"": "strategies"}
+
+
+class CacheRow(NamedTuple):
+    """The file that `--cache` keeps figures in: how many results it holds, its size, and what is wrong with it, if anything.
+
+    After `cache clear` these are the results and bytes that were removed.
+    """
+
+    path: str
+    results: int
+    bytes: int
+    trouble: str | None
+
+
+class _CacheReport(NamedTuple):
+    cache: list[CacheRow]
+    notes: TableOnly[list[Note]]
+
+
+class CacheReport(InNotebooks, _CacheReport):
+    """The report of `cache info` and `cache clear`."""
+
+    __slots__ = ()
+    schema: ClassVar[str] = "gradclip.cache/1"
+    kinds: ClassVar[tuple[str, ...]] = ()
+    scopes: ClassVar[Mapping[str, str]] = {"": "cache"}

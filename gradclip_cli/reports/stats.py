@@ -180,6 +180,7 @@ class _StatsReport(NamedTuple):
     replay_groups: Section[list[ReplayGroup]] = None
     source: Section[str] = None
     column: Section[str] = None
+    cached: Section[int] = None
     log: TableOnly[str] = ""
 
 
@@ -192,7 +193,7 @@ class StatsReport(InNotebooks, _StatsReport):
     `nonfinite` has each tensor that is not finite once, by its first such dump; in each dump the last in layer order comes first,
     since gradients flow from the last layer to the first. `peak` is None for one dump, and where its tensor
     is a large part of everything. `source` is `log` where norms come from a log; then `column` is what they are called there, and
-    `log` the kind of log.
+    `log` the kind of log. `cached` counts the dumps whose figures come from an earlier reading, if that was asked for.
     """
 
     __slots__ = ()

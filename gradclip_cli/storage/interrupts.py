@@ -17,6 +17,14 @@ def install() -> None:
             signal.signal(number, _end)
 
 
+_calm: list[int] = []  # signals that end the program with exit code 0
+
+
+def end_well(number: int = signal.SIGINT) -> None:
+    """Have a signal end the program with exit code 0 from now on: what is shown goes on until the user ends it."""
+    _calm.append(number)
+
+
 _holding: list[None] = []  # one entry for each active `deferred` block
 _waiting: list[int] = []
 
@@ -40,5 +48,7 @@ def _end(number: int, _: FrameType | None) -> None:
         return
     for clean in cleanups:
         clean()
+    if number in _calm:
+        os._exit(0)
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)

@@ -1,12 +1,14 @@
 """The JSON of the reports as JSON Schema: keys from what the program writes, types and texts from the report types."""
 
 import json
+import os
 import tempfile
 import types
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
+from unittest import mock
 
 import numpy as np
 from support.report_types import report_types
@@ -29,12 +31,13 @@ CALLS = {
         "stats sample_data/char_lstm",
         "stats sample_data/char_lstm --rule autoclip:10 -s clip-by-global-norm --try ClipL2PerLayer:mad:5",
         "stats sample_data/char_lstm --rule autoclip:10 -s ClipL2PerLayer",
-        f"stats {STEP.format(9)}",
+        f"stats {STEP.format(9)} --cache",
     ],
     "check": ["check sample_data/char_lstm"],
     "diff": [f"diff {STEP.format(8)} {STEP.format(9)}", "diff sample_data/char_lstm sample_data/char_lstm_hdf5"],
     "show": [f"show {STEP.format(9)}", "show broken.npz weight"],
     "ls": [f"ls {STEP.format(9)}"],
+    "cache": ["cache info"],
     "strategies": ["strategies"],
 }
 """Calls that between them show every key: only a key that all calls of a command show is always there."""
@@ -56,7 +59,10 @@ def outputs(command: str) -> list[dict[str, Any]]:
         Path(folder, "sample_data").symlink_to(SAMPLES)
         np.savez(Path(folder, "counter.npz"), steps=np.array([7]), weight=np.ones(2, np.float32))
         np.savez(Path(folder, "broken.npz"), weight=np.array([1, np.nan, np.inf], np.float32))
-        return [json.loads(in_process([*call.split(), "-f", "json"], Path(folder)).output) for call in CALLS[command]]
+        with mock.patch.dict(os.environ, {"XDG_CACHE_HOME": folder}):
+            return [
+                json.loads(in_process([*call.split(), "-f", "json"], Path(folder)).output) for call in CALLS[command]
+            ]
 
 
 def schema(command: str) -> dict[str, Any]:

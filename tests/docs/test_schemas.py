@@ -22,6 +22,7 @@ CALLS = {
     "check bad.npz": 1,
     "diff calm.npz bad.npz": 1,
     "ls calm.npz": 0,
+    "cache info": 0,
     "strategies": 0,
 }
 

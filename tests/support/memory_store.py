@@ -89,7 +89,7 @@ class MemoryStore:
         if location not in self.files:
             raise FileNotFoundError(location)
         data = self.files[location]
-        return Fingerprint(SCHEME, location, len(data), sha256(data).hexdigest())
+        return Fingerprint(SCHEME, location, len(data), f'"{sha256(data).hexdigest()}"')
 
 
 class MemoryFile:

@@ -1,5 +1,7 @@
 """Read a run, and report its norms, thresholds and problems together."""
 
+from typing import TYPE_CHECKING
+
 from gradclip_cli.commands.check.report import report_of_logs
 from gradclip_cli.commands.report.plan import ReportPlan
 from gradclip_cli.commands.report.reading import Reading
@@ -12,13 +14,16 @@ from gradclip_cli.reports.run import RunReport
 from gradclip_cli.reports.stats import StatsReport
 from gradclip_cli.text import plural
 
+if TYPE_CHECKING:
+    from gradclip_cli.engine.memory.memory import Memory
 
-def report(plan: ReportPlan, run: Run) -> RunReport:
-    """Read a run once, and then the one that it is held against."""
+
+def report(plan: ReportPlan, run: Run, memory: "Memory | None" = None) -> RunReport:
+    """Read a run once, and then the one that it is held against, of which what the memory holds is not read."""
     norms, found, values = _of_logs(plan, run) if plan.stats.logs is not None else Reading(plan, run).report()
     notes, failed, other = [*norms.notes, *found.notes], [*norms.failed], None
     if plan.against is not None:
-        other = stats(plan.against, Run(plan.against.selection, run.workers, run.progress))
+        other = stats(plan.against, Run(plan.against.selection, run.workers, run.progress), memory)
         notes += [*other.notes, *_on_steps(norms, other)]
         failed += other.failed
     return RunReport(plan.title, norms, found, other, merged(notes), failed, values)

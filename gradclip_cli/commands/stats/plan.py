@@ -68,6 +68,7 @@ class StatsPlan:
     allow_missing: bool = False
     keep_going: bool = False
     jobs: int | None = None
+    cache: bool = False  # whether figures may come from an earlier reading
     tries: tuple[Trial, ...] = ()
     every: bool = False
     given: tuple[str, ...] = ()  # the paths as the user gave them

@@ -34,6 +34,7 @@ from gradclip_cli.thresholds.norm_table import SeriesNorms
 from gradclip_cli.thresholds.rules import RULES
 
 if TYPE_CHECKING:
+    from gradclip_cli.engine.memory.memory import Memory
     from gradclip_cli.inputs.norm_logs.joining import JoinedLogs
 
 
@@ -106,16 +107,23 @@ def _adaptive_runs(plan: StatsPlan, norms: SeriesNorms) -> dict[str, AdaptiveRun
     return {one.name: AdaptiveRun(one, rule, norms.compared(one), plan.norm.epsilon) for one in plan.strategies}
 
 
-def stats(plan: StatsPlan, run: Run) -> StatsReport:
-    """Measure dumps one by one, keep only the norms of each, and report them; logs are read."""
+def stats(plan: StatsPlan, run: Run, memory: "Memory | None" = None) -> StatsReport:
+    """Measure dumps one by one, keep only the norms of each, and report them; logs are read.
+
+    What the memory holds is not read.
+    """
     if plan.logs is None:
-        return stats_of(measure_each(in_step_order(plan.inputs), sums_for(plan), run), plan, run)
+        each = measure_each if memory is None else memory.measure_each
+        found = stats_of(each(in_step_order(plan.inputs), sums_for(plan), run), plan, run, memory=memory)
+        return found if memory is None else found._replace(cached=memory.cached)
     from gradclip_cli.commands.stats.logged import read_logs  # with all readers of logs, which dumps need not wait for
 
     return stats_of_logs(read_logs(plan), plan)
 
 
-def stats_of(surveys: Iterable[Measure], plan: StatsPlan, run: Run, taken: Taken | None = None) -> StatsReport:
+def stats_of(
+    surveys: Iterable[Measure], plan: StatsPlan, run: Run, taken: Taken | None = None, memory: "Memory | None" = None
+) -> StatsReport:
     """Report the norms of dumps; each of `surveys` measures the dumps of one source, in the order of their steps.
 
     `taken` is called with each dump that counts.
@@ -130,7 +138,7 @@ def stats_of(surveys: Iterable[Measure], plan: StatsPlan, run: Run, taken: Taken
     found = collect((partial(measured, one) for one in surveys), plan, taken)
     made = report(plan, found)
     held = made.size and made.size._replace(others=others[0] if others else {})
-    return made._replace(size=held, peak=found.largest.peak(run) if found.largest is not None else None)
+    return made._replace(size=held, peak=found.largest.peak(run, memory) if found.largest is not None else None)
 
 
 def stats_of_logs(joined: "JoinedLogs", plan: StatsPlan) -> StatsReport:

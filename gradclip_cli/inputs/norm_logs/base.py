@@ -14,12 +14,13 @@ class LogOptions(NamedTuple):
     """What the user asks of a log: the column to take, the norms of steps that came twice, and what norms are divided by.
 
     `repeated` is one of `first`, `last`, `keep` and `error`; None is `last` for a resumed run. `unscale` is a loss scale, or the
-    name of the column that holds it.
+    name of the column that holds it. Of a log that is `growing`, a last line without an end is left for later.
     """
 
     column: str | None = None
     repeated: str | None = None
     unscale: float | str | None = None
+    growing: bool = False
 
 
 class Logs(NamedTuple):

@@ -136,4 +136,4 @@ class _Lines:
             yield line
 
 
-DELIMITED = LogLayout("csv", "CSV", _matches, _read)
+DELIMITED = LogLayout("csv", "CSV", _matches, _read, by_line=True)

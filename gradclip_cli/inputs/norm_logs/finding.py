@@ -126,6 +126,7 @@ _NOTHING: Mapping[str, object] = {
     "allow_missing": False,
     "keep_going": False,
     "norm_type": None,
+    "cache": False,
     "scheduler": None,
 }
 """The options that are for gradients only, with the values that say nothing."""
@@ -139,6 +140,7 @@ _OF_DUMPS = (
     "allow_missing",
     "keep_going",
     "tied",
+    "cache",
     "scheduler",
 )
 """Those of them that say how dumps are read, which may stand beside a log."""

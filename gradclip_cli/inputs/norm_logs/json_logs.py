@@ -106,5 +106,5 @@ def _parsed(stream: LogStream) -> object:
 
 
 TRAINER_STATE = LogLayout("trainer_state", "trainer_state.json", _is_trainer_state, _read_trainer_state)
-LINES = LogLayout("json-lines", "lines of JSON", _is_lines, _read_lines)
+LINES = LogLayout("json-lines", "lines of JSON", _is_lines, _read_lines, by_line=True)
 TABLE = LogLayout("json", "JSON", _is_table, _read_table)

@@ -16,3 +16,5 @@ class LogLayout(NamedTuple):
     """Tell from its first bytes whether a file is laid out so."""
     read: Callable[[LogStream, Collector], None]
     """Add what a log holds to a collector."""
+    by_line: bool = False
+    """Whether each line stands for itself, and only the last may be incomplete while the log grows."""

@@ -72,4 +72,4 @@ def _read(stream: LogStream, into: Collector) -> None:
             series.add(whole(parts[2]) if len(parts) == 3 else NO_STEP, value)
 
 
-MLFLOW = LogLayout("mlflow", "a metric of MLflow", _matches, _read)
+MLFLOW = LogLayout("mlflow", "a metric of MLflow", _matches, _read, by_line=True)

@@ -50,6 +50,7 @@ def read_log(path: str, options: LogOptions = LogOptions()) -> NormLog:  # noqa:
                     continue
                 raise _no_log(file, stream.head)
             kind = layout.kind
+            stream.whole_lines = options.growing and layout.by_line
             into.begin()
             layout.read(stream, into)
             into.notes += stream.notes

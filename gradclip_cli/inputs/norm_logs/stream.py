@@ -30,6 +30,7 @@ class LogStream:
     def __init__(self, path: str, raw: io.RawIOBase) -> None:
         self.path = path
         self.notes: list[Note] = []
+        self.whole_lines = False  # whether to leave out a last line that has no end
         self._file: io.BufferedReader[Any] = io.BufferedReader(raw, BLOCK)
         self._unpacked: Unpacked | None = None
         if self._file.peek(2)[:2] == _GZIP:
@@ -39,6 +40,9 @@ class LogStream:
 
     def blocks(self) -> Iterator[bytes]:
         """Yield the log in blocks of bytes; what is cut short while it is unpacked ends there, with a note."""
+        return _whole_lines(self._every_block()) if self.whole_lines else self._every_block()
+
+    def _every_block(self) -> Iterator[bytes]:
         block = self.head
         while block:
             yield block
@@ -56,6 +60,17 @@ class LogStream:
             what = "is packed by gzip and cut short, so norms at its end are missing"
             self.notes.append(Note("cut-short", f"{self.path}: {what}", changes_figures=True))
         return data
+
+
+def _whole_lines(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield blocks without what follows the last end of a line."""
+    kept = b""
+    for block in blocks:
+        data = kept + block
+        end = max(data.rfind(b"\n"), data.rfind(b"\r")) + 1
+        kept = data[end:]
+        if end:
+            yield data[:end]
 
 
 class _Blocks(io.RawIOBase):

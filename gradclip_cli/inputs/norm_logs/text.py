@@ -224,4 +224,4 @@ def _read(stream: LogStream, into: Collector) -> None:
     into.lines = (into.lines or 0) + lines.count
 
 
-TEXT = LogLayout("text", "text", _matches, _read)
+TEXT = LogLayout("text", "text", _matches, _read, by_line=True)

@@ -56,6 +56,7 @@ TABLES: Mapping[str, Callable[[], Tables]] = {
     "gradclip.diff/1": _diff,
     "gradclip.show/1": _show,
     "gradclip.ls/1": _listing,
+    "gradclip.cache/1": _listing,
     "gradclip.strategies/1": _listing,
 }
 """The tables of each report by its schema, each with a function that imports them."""

@@ -1,17 +1,19 @@
-"""Make the tables of `ls` and `strategies`."""
+"""Make the tables of `ls`, `cache` and `strategies`."""
 
 from gradclip_cli.lazy_rows import LazyRows
 from gradclip_cli.render.records import records
 from gradclip_cli.render.tables.grid import Column, Grid, layer_name, location
-from gradclip_cli.reports.listing import LsBlock, LsReport, LsTensor, StrategiesReport, StrategyRow
+from gradclip_cli.reports.listing import CacheReport, LsBlock, LsReport, LsTensor, StrategiesReport, StrategyRow
 from gradclip_cli.text import printable
 
 _NAMES = {"input": 0, "name": 0, "layer": 1, "param": 2}
 """The columns of text with their ranks: layer and param repeat the name, and can be left out."""
 
 
-def grids(report: LsReport | StrategiesReport, kinds: frozenset[str]) -> list[Grid]:
-    """Return the tables of `ls` of the given kinds, or the one of `strategies`."""
+def grids(report: LsReport | CacheReport | StrategiesReport, kinds: frozenset[str]) -> list[Grid]:
+    """Return the tables of `ls` of the given kinds, or the one of `cache` or `strategies`."""
+    if isinstance(report, CacheReport):
+        return [_cache(report)]
     if isinstance(report, StrategiesReport):
         return [_strategies(report)]
     blocks = [_blocks(report)] if "block" in kinds else []
@@ -61,3 +63,9 @@ def _strategies(report: StrategiesReport) -> Grid:
 
 def _strategy(row: StrategyRow) -> tuple[str, ...]:
     return row.name, ", ".join(row.aliases), row.group, row.rule, "yes" if row.threshold else "no", row.source
+
+
+def _cache(report: CacheReport) -> Grid:
+    columns = [Column("path", text=True), Column("results"), Column("bytes"), Column("trouble", text=True)]
+    rows = [(printable(row.path), f"{row.results:,}", f"{row.bytes:,}", row.trouble or "") for row in report.cache]
+    return Grid("cache", columns, rows, records=records(report))

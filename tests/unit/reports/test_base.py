@@ -43,7 +43,7 @@ def test_no_report_lacks_its_schema() -> None:
     """Schemas are named after the program, one a report."""
     schemas = [kind.schema for kind in KINDS]
     assert schemas == [f"gradclip.{kind.__name__.removesuffix('Report').lower()}/1" for kind in KINDS]
-    assert len(set(schemas)) == len(KINDS) == 7
+    assert len(set(schemas)) == len(KINDS) == 8
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,0 +1,106 @@
+"""Follow a run that goes on: find its dumps again and again, and read those that are new."""
+
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import replace
+from time import sleep
+from typing import Any
+
+from gradclip_cli import pipeline
+from gradclip_cli.api.arguments import Paths, paths_of
+from gradclip_cli.api.stats_plan import stats_plan
+from gradclip_cli.api.stores import StoreKeywords
+from gradclip_cli.commands.stats.following import Followed, Told
+from gradclip_cli.commands.stats.plan import StatsPlan
+from gradclip_cli.engine.memory.memory import Memory
+from gradclip_cli.errors import InputError, UsageError
+from gradclip_cli.inputs.norm_logs.finding import find_logs, refuse_column, refuse_options
+from gradclip_cli.inputs.norm_logs.reading import files_of
+from gradclip_cli.storage import locations
+from gradclip_cli.storage.remote.settings import current, using
+from gradclip_cli.storage.settling import Settling
+from gradclip_cli.storage.stamps import stamp_of
+from gradclip_cli.storage.streams import STANDARD, stream_name
+
+
+def follow(
+    inputs: Paths,
+    asked: Mapping[str, Any],
+    interval: float,
+    until_step: int | None = None,
+    *,
+    chosen: bool = False,
+) -> Iterator[Followed]:
+    """Yield what is new of a run, looking every `interval` seconds, until a step is there; `asked` holds the keywords of `stats`.
+
+    Dumps that are still being written to are left for later, and those that cannot be read are left out with a warning. `chosen`
+    says that the user chose the rule. Raises `GradclipError`, but where a folder holds nothing yet.
+    """
+    if not interval > 0:
+        raise UsageError(f"--interval must be above 0, not {interval:g}")
+    stores = {name: asked[name] for name in StoreKeywords.__annotations__ if name in asked}
+    run = _Run(paths_of(inputs), asked, chosen=chosen)
+    while True:
+        with using(current()._replace(**stores)):
+            found = run.look()
+        if found is not None:
+            yield found
+        if until_step is not None and run.last_step is not None and run.last_step >= until_step:
+            return
+        sleep(interval)
+
+
+class _Run:
+    """A run that goes on; `last_step` is the highest step that was read."""
+
+    def __init__(self, paths: list[str], asked: Mapping[str, Any], *, chosen: bool) -> None:
+        if STANDARD in (stream_name(path, 0) for path in paths):
+            raise UsageError("--follow looks at files again and again, and standard input can be read only once")
+        self.last_step: int | None = None
+        self._paths, self._asked = paths, asked
+        self._told, self._settling = Told(chosen=chosen), Settling()
+        self._memory = Memory.of_process(cache=asked["cache"])
+        self._read: Hashable = None  # what was read last, and in which state
+
+    def look(self) -> Followed | None:
+        """Read what is new; return None if there is nothing to say."""
+        try:
+            plan, state = self._settled(self._plan())
+            if state is None or state == self._read:
+                return None
+            self._read = state
+            report = pipeline.stats(plan, scheduler=self._asked["scheduler"], memory=self._memory)
+        except InputError as error:
+            if not all(map(locations.exists, self._paths)):
+                raise
+            return self._waiting(error)
+        steps = [dump.step for dump in report.dumps if dump.step is not None]
+        self.last_step = max([*steps, *([] if self.last_step is None else [self.last_step])], default=None)
+        return self._told.new(report)
+
+    def _plan(self) -> StatsPlan:
+        """Find what there is by now."""
+        logs = find_logs(self._paths, self._asked["input_format"], self._asked["column"])
+        if logs:
+            refuse_options(logs[0], self._asked)
+        else:
+            refuse_column(self._asked["column"])
+        plan = stats_plan(self._paths, logs, self._asked)
+        return replace(plan, keep_going=True)
+
+    def _settled(self, plan: StatsPlan) -> tuple[StatsPlan, Hashable]:
+        """Return the plan of what is settled, and the state that this is in; nothing if it is too little to begin."""
+        if plan.logs is not None:
+            stamps = [stamp_of(file) for path in plan.logs.paths for file in files_of(path)]
+            options = plan.logs.options._replace(growing=True)
+            state = tuple(stamp.state if stamp is not None else None for stamp in stamps)
+            return replace(plan, logs=plan.logs._replace(options=options)), state
+        looked = [(source, self._settling.state(source.files)) for source in plan.inputs]
+        settled = [(source, state) for source, state in looked if state is not None]
+        found = replace(plan, inputs=tuple(source for source, _ in settled))
+        too_few = len(settled) <= plan.skip_steps
+        return found, None if too_few else tuple((source.location, source.step, state) for source, state in settled)
+
+    def _waiting(self, error: InputError) -> Followed | None:
+        """Return a warning that nothing can be read yet, if that is new."""
+        warnings = self._told.warned([str(error)])
+        return Followed(None, [], [], warnings) if warnings else None

@@ -1,0 +1,160 @@
+"""Take the measured dumps of a series from results of earlier calls, and keep those that were read."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from gradclip_cli.engine.memory.kept import Kept
+from gradclip_cli.engine.memory.packing import packed
+from gradclip_cli.engine.memory.questions import Asking, Question
+from gradclip_cli.engine.run import Run
+from gradclip_cli.engine.series import Measure, settled_each, survey_series, wanted
+from gradclip_cli.engine.slice_squares import SliceSquares
+from gradclip_cli.engine.small_dumps import survey_each
+from gradclip_cli.engine.survey import MeasuredDump
+from gradclip_cli.inputs.selection import Selection
+from gradclip_cli.inputs.source import DumpSource
+from gradclip_cli.notes import Note
+from gradclip_cli.numerics.norms import SumKinds
+from gradclip_cli.storage.results import Key, Result, ResultsOfProcess
+from gradclip_cli.storage.results_file import ResultsFile, default_path
+
+_FETCHED, _FETCHED_BYTES = 64, 4 << 20
+"""The most results that are fetched at once, and the bytes that are enough."""
+
+
+class _Asked(NamedTuple):
+    """A source, and what is asked of it; None if nothing can be kept of it."""
+
+    source: DumpSource
+    question: Question | None
+
+
+class _Answer(NamedTuple):
+    """What was kept of a source, and where."""
+
+    store: Kept
+    result: Result
+
+
+class Memory:
+    """What earlier calls have measured, in a file or in this process; `cached` counts the dumps of a call that are from there.
+
+    Only dumps whose figures are complete are kept: not those of a file of which only some steps are wanted.
+    """
+
+    def __init__(self, files: Sequence[ResultsFile | ResultsOfProcess]) -> None:
+        self.cached = 0
+        self._stores = [Kept(file) for file in files]
+
+    @classmethod
+    def of_user(cls) -> "Memory":
+        """Return the memory of the user that runs this."""
+        return cls([ResultsFile(default_path())])
+
+    @classmethod
+    def of_process(cls, *, cache: bool) -> "Memory":
+        """Return a memory that ends with the process; with `cache`, it begins with that of the user, and adds to it."""
+        return cls([ResultsOfProcess(), *([ResultsFile(default_path())] if cache else ())])
+
+    @property
+    def notes(self) -> list[Note]:
+        """Notes on what is wrong with the files."""
+        found = [one.file for one in self._stores if one.file.trouble]
+        what = "; `gradclip cache clear` removes it"
+        return [Note("cache", f"{one.path}: {one.trouble}, so dumps are read without the cache{what}") for one in found]
+
+    def __enter__(self) -> Self:
+        self.cached = 0
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for store in self._stores:
+            store.close()
+
+    def measure_each(self, sources: Sequence[DumpSource], sums: SumKinds, run: Run) -> Iterator[Measure]:
+        """Yield for each source what hands out its dumps, in order, as `small_dumps.measure_each` does."""
+        return settled_each(sources, self._surveys(sources, sums, run), run)
+
+    def _surveys(self, sources: Sequence[DumpSource], sums: SumKinds, run: Run) -> Iterator[Measure]:
+        asking = Asking(run.selection, sums)
+        asked = [_Asked(source, asking.question(source)) for source in sources]
+        sizes = self._sizes([one.question for one in asked if one.question is not None])
+        known = [one.question is not None and one.question.key in sizes for one in asked]
+        fresh = survey_each([one.source for one, held in zip(asked, known, strict=True) if not held], sums, run)
+        answers = self._answers([one.question for one in asked if one.question is not None], sizes)
+        for one, held in zip(asked, known, strict=True):
+            if held and one.question is not None:
+                yield partial(self._recalled, one.source, one.question, next(answers), sums, run)
+            else:
+                yield partial(self._kept, next(fresh), one.question, run)
+
+    def _sizes(self, questions: Sequence[Question]) -> dict[Key, int]:
+        found: dict[Key, int] = {}
+        for store in self._stores:
+            found |= store.sizes([one for one in questions if one.key not in found])
+        return found
+
+    def _answers(self, questions: Sequence[Question], sizes: Mapping[Key, int]) -> "Iterator[_Answer | None]":
+        """Yield the answers that are known, in order; a few are fetched at once, as they are needed."""
+        some, nbytes = list[Question](), 0
+        for one in (one for one in questions if one.key in sizes):
+            some.append(one)
+            nbytes += sizes[one.key]
+            if len(some) == _FETCHED or nbytes >= _FETCHED_BYTES:
+                yield from self._fetched(some)
+                some, nbytes = [], 0
+        yield from self._fetched(some)
+
+    def _fetched(self, questions: Sequence[Question]) -> "list[_Answer | None]":
+        found: dict[Key, _Answer] = {}
+        for store in self._stores:
+            rest = [one for one in questions if one.key not in found]
+            found |= {key: _Answer(store, result) for key, result in store.answers(rest).items()}
+        return [found.get(one.key) for one in questions]
+
+    def largest_slice(
+        self, source: DumpSource, selection: Selection, tensor: tuple[str, int | None], find: Callable[[], SliceSquares]
+    ) -> SliceSquares:
+        """Return what `find` finds in a tensor of a dump, which is given by name and slice; call it only if that is not known.
+
+        Raises InputError as `find` does.
+        """
+        question = Asking(selection, ()).question(source)
+        if question is None:
+            return find()
+        question = question.about("largest slice", tensor, source.files)
+        for store in self._stores:
+            if (known := store.slice(question)) is not None:
+                return known
+        found = find()
+        for store in self._stores:
+            store.put(question, b"", packed(found))
+        return found
+
+    def _recalled(
+        self, source: DumpSource, question: Question, answer: "_Answer | None", sums: SumKinds, run: Run
+    ) -> list[MeasuredDump]:
+        """Return the dumps of a source that was measured before; measure it now if they cannot be made of the answer."""
+        found = answer.store.dumps(source, question, answer.result, run) if answer is not None else None
+        if found is None:
+            return self._kept(partial(survey_series, source, sums, run), question, run)
+        self.cached += len(found)
+        for path, stamp in zip(source.files, question.stamps, strict=True):
+            run.progress(stamp.fingerprint.size, path)
+        return wanted(found, run) if run.selection.along is None else found
+
+    def _kept(self, survey: Measure, question: Question | None, run: Run) -> list[MeasuredDump]:
+        """Measure a source, and keep what was found."""
+        found = survey()
+        only_some = run.selection.steps is not None and bool(found[0].prefix)
+        if question is None or only_some:
+            return found
+        read = [one.fingerprint for file in found[0].files for one in (file, *file.others)]
+        if read == [stamp.fingerprint for stamp in question.stamps]:  # no file has changed in between
+            for store in self._stores:
+                store.keep(question, found)
+        return found
