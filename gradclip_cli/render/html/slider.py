@@ -117,7 +117,9 @@ def slider(stats: StatsReport, axis: NormAxis) -> Slider | None:
     teller = _Teller(stats, dumps, int(np.count_nonzero(finite)), max(4, _digits(step)))
     effects = clip_effects(norms[finite], thresholds, stats.epsilon)
     names = {place: f" ({name})"}
-    found = [teller.position(effect, compared > effect.threshold, names.get(k, "")) for k, effect in enumerate(effects)]
+    found = [
+        teller.position(effect, compared > effect.threshold, names.get(k, "")) for k, effect in enumerate(effects)
+    ]
     return Slider(low, step, place, found, int(np.count_nonzero(finite)))
 
 
@@ -156,9 +158,7 @@ class _Teller:
         which = f": {steps}" if steps else ""
         kept = f", {percent(effect.kept, 1)} of the squared norm is kept" if self._squares else ""
         factor = f"mean factor {factor_text(effect.mean_factor, 3)}"
-        told = (
-            f"{GLOBAL.name} at {effect.threshold:.{self._digits}g}{name} clips {count} ({rate}){which}; {factor}{kept}."
-        )
+        told = f"{GLOBAL.name} at {effect.threshold:.{self._digits}g}{name} clips {count} ({rate}){which}; {factor}{kept}."
         return Position(effect if self._squares else effect._replace(kept=math.nan), steps, told)
 
     def _steps(self, clipped: Mask, count: int) -> str:
