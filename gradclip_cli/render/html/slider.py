@@ -95,7 +95,11 @@ def start_of(stats: StatsReport) -> tuple[float | None, str]:
     """Return the threshold for the norm of the whole that is advised, or else chosen, and what to call it."""
     for one in stats.advised:
         if one.strategy == GLOBAL.name and one.threshold and not one.too_few:
-            return one.threshold, f"the advised threshold, {one.rule}"
+            other = stats.advice is not None and stats.advice.strategy != one.strategy
+            return (
+                one.threshold,
+                f"advised for this strategy, {one.rule}" if other else f"the advised threshold, {one.rule}",
+            )
     chosen: list[Candidate | Suggestion] = [*stats.suggestions, *stats.candidates]
     found = next((one for one in chosen if one.strategy == GLOBAL.name and one.threshold), None)
     if found is not None:
@@ -152,9 +156,9 @@ class _Teller:
         """Describe a position."""
         steps = self._steps(clipped, effect.clipped)
         count = f"{effect.clipped:,} of {plural(self._finite, self._noun)}"
-        rate = percent(effect.clipped / self._finite, 1)
+        rate = percent(effect.clipped / self._finite)
         which = f": {steps}" if steps else ""
-        kept = f", {percent(effect.kept, 1)} of the squared norm is kept" if self._squares else ""
+        kept = f", {percent(effect.kept)} of the squared norm is kept" if self._squares else ""
         factor = f"mean factor {factor_text(effect.mean_factor, 3)}"
         told = (
             f"{GLOBAL.name} at {effect.threshold:.{self._digits}g}{name} clips {count} ({rate}){which}; {factor}{kept}."
