@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from gradclip_cli.commands.diff.logged import Norms, NormRun, compare_norms
+from gradclip_cli.commands.diff.logged import NormRun, Norms, compare_norms
 from gradclip_cli.errors import UsageError
 from gradclip_cli.inputs.wanted_steps import listed
 from gradclip_cli.notes import Note

@@ -16,7 +16,7 @@ _SENTENCE = 30
 
 _FIGURE = re.compile(r"[-+<>~]?[\d,.]+(e[-+]?\d+)?( ?[%x×]| [kMGT]?B)?|-|–|nan|-?inf", re.IGNORECASE)
 
-_PERCENT = re.compile(r"(?<=\d)%(?!\w)")
+_PERCENT = re.compile(r"(?<=\d)%$")
 """A share as tables write it, which a page writes as its sentences do."""
 
 

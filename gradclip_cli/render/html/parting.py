@@ -28,22 +28,18 @@ def parting(report: RunReport) -> Iterator[tuple[str, str]]:
     """Yield how a run differs from the other one, if there is one, as first words and the rest of a sentence."""
     if report.parted is None:
         return
-    diff, head = report.parted.diff, f"Against {other_name(report)}"
+    diff, head = report.parted.diff, f"Against {other_name(report)}:"
     if diff is None:
         yield head, sentence(printable(report.parted.why))
         return
     rounded = report.against is not None and report.against.source != report.stats.source and not diff.equal
     why = without_ratio(report)
-    yield (
-        head,
-        " ".join(
-            [
-                sentence(_differs(report, diff)),
-                *(["A log rounds norms."] if rounded else []),
-                *([f"There is no map of ratios: {sentence(why)}"] if why else []),
-            ]
-        ),
-    )
+    told = [
+        _differs(report, diff),
+        "A log rounds norms" if rounded else "",
+        why and f"There is no map of ratios: {why}",
+    ]
+    yield head, " ".join(map(sentence, filter(None, told)))
 
 
 def _differs(report: RunReport, diff: DiffLogs) -> str:
@@ -52,8 +48,8 @@ def _differs(report: RunReport, diff: DiffLogs) -> str:
         return f"{plural(len(both), 'step')} in both, and the norms are the same"
     told = ", ".join(diff_runs.answer(diff, both))
     names = [name for name in diff.first.params if name != diff.column]
-    where = f": {_listed(report, names)}" if names else ""
-    return f"{told}; first at {diff_runs.named(diff.first, 'step ')}{where}"
+    where = f"; first in {_listed(report, names)}" if names else ""
+    return f"{told}{where}"
 
 
 def _listed(report: RunReport, names: Sequence[str]) -> str:

@@ -25,8 +25,9 @@ _FEWEST, _MOST, _A_DECADE = 200, 300, 80
 _WIDE, _RANGES, _NAME = 44, 8, 30
 """The greatest width of a list of steps, the most ranges in it, and the greatest width of a name in it."""
 
-POSITION, LIMIT, TOLD = "position", "limit", "told"
-"""Variables of the page: the number of the slider's position, its threshold, and what that does, as a sentence."""
+SLIDER, POSITION, LIMIT, TOLD = "slider", "position", "limit", "told"
+"""Variables of the page: what the slider holds, as text once it is moved; the number of its position, the threshold there, and what
+that does, as a sentence."""
 
 
 class Position(NamedTuple):
@@ -68,10 +69,19 @@ class Slider(NamedTuple):
         """Return the variables of a page, with the range input that moves them."""
         value = round(self.low + self.start * self.step, 5)
         top = round(self.low + (len(self.positions) - 1) * self.step, 5)
-        control = {"input": "range", "min": self.low, "max": top, "step": self.step, "name": "threshold "}
+        # Vega makes an input of a type that it does not know with all the attributes it is given, and HTML knows types in any case.
+        control = {
+            "input": "Range",
+            "min": self.low,
+            "max": top,
+            "step": self.step,
+            "name": f"threshold for {GLOBAL.name} ",
+        }
+        control |= {"aria-label": f"log10 of the threshold for {GLOBAL.name}", "aria-describedby": TOLD}
         place = f"clamp(round(({THRESHOLD} - ({self.low})) / {self.step}), 0, {len(self.positions) - 1})"
         return [
-            {"name": THRESHOLD, "value": value, "bind": control},
+            {"name": SLIDER, "value": value, "bind": control},
+            {"name": THRESHOLD, "expr": f"toNumber({SLIDER})"},
             {"name": "thresholds", "value": [drawn(one) for one in self.thresholds]},
             {"name": "sentences", "value": [one.told for one in self.positions]},
             {"name": POSITION, "expr": place},

@@ -197,5 +197,6 @@ def _at_worst(block: DiffBlock) -> _Worst:
 
 
 def named(step: DiffStep | DiffFirst, word: str = "") -> str:
+    """Name a step as tables do: by its number, or by what stands for it."""
     name = step.label if step.label and step.label != str(step.step) else None
     return dump_name(step.step, name, step.input_a or step.input_b or "", word)
