@@ -41,7 +41,8 @@ class Position(NamedTuple):
 class Slider(NamedTuple):
     """The positions of a slider; their thresholds are at `low`, `low + step` and so on, in decades, but for rounding.
 
-    `counted` is how many norms count: those that are finite, of dumps that were not captured for what they are like.
+    `counted` is how many norms count: those that are finite, of dumps that were not captured for what they are like. `label` says
+    what the threshold is for.
     """
 
     low: float
@@ -49,6 +50,7 @@ class Slider(NamedTuple):
     start: int
     positions: Sequence[Position]
     counted: int
+    label: str
 
     @property
     def at_start(self) -> Position:
@@ -75,9 +77,9 @@ class Slider(NamedTuple):
             "min": self.low,
             "max": top,
             "step": self.step,
-            "name": f"threshold for {GLOBAL.name} ",
+            "name": f"{self.label} ",
         }
-        control |= {"aria-label": f"log10 of the threshold for {GLOBAL.name}", "aria-describedby": TOLD}
+        control |= {"aria-label": f"log10 of the {self.label}", "aria-describedby": TOLD}
         place = f"clamp(round(({THRESHOLD} - ({self.low})) / {self.step}), 0, {len(self.positions) - 1})"
         return [
             {"name": SLIDER, "value": value, "bind": control},
@@ -132,7 +134,14 @@ def slider(stats: StatsReport, axis: NormAxis) -> Slider | None:
     effects = clip_effects(norms[finite], thresholds, stats.epsilon)
     names = {place: f" ({name})"}
     found = [teller.position(effect, compared > effect.threshold, names.get(k, "")) for k, effect in enumerate(effects)]
-    return Slider(low, step, place, found, int(np.count_nonzero(finite)))
+    return Slider(low, step, place, found, int(np.count_nonzero(finite)), _label(stats))
+
+
+def _label(stats: StatsReport) -> str:
+    """Say what the threshold is for, and where the advice is for another strategy, which."""
+    other = stats.advice.strategy if stats.advice is not None else GLOBAL.name
+    found = f"threshold for {GLOBAL.name}"
+    return found if other == GLOBAL.name else f"{found} (the advice above is for {other})"
 
 
 def _places(start: float, axis: NormAxis) -> tuple[float, float, int, int]:

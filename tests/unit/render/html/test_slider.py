@@ -66,6 +66,7 @@ def test_the_slider_says_what_it_is_for(tmp_path: Path) -> None:
     np.savez(tmp_path / "step2.npz", w=np.full(4, 3.0))
     stats = gradclip_cli.stats(str(tmp_path), strategy="clip-by-value")
     assert "the advised threshold" not in slider_of(stats).at_start.told
+    assert slider_of(stats).label.endswith(" (the advice above is for clip-elementwise-absolute-value)")
 
 
 def test_positions_grow_and_are_readable(tmp_path: Path) -> None:
