@@ -86,7 +86,12 @@ def drawn_rules(lines: Sequence[RuleLine], axis: NormAxis) -> list[dict[str, Any
                 "fontSize": 10,
                 "limit": _ROOM - 15,
             },
-            "encoding": {"y": axis.y("spot"), "x": right, "text": {"field": "rule", "type": "nominal"}},
+            "encoding": {
+                "y": axis.y("spot"),
+                "x": right,
+                "text": {"field": "rule", "type": "nominal"},
+                "tooltip": {"field": "rule", "type": "nominal"},
+            },
         },
     ]
 
